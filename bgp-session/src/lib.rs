@@ -1,0 +1,1 @@
+//! An embeddable BGP-4 speaker on tokio.

@@ -1,0 +1,3 @@
+//! The binary `ferrolb`.
+
+fn main() {}
