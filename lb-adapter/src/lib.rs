@@ -1,1 +1,3 @@
 //! FerroLB.
+
+pub mod model;

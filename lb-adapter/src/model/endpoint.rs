@@ -1,0 +1,86 @@
+//! Where the pods of a Service are.
+
+use std::net::IpAddr;
+
+use super::ServiceKey;
+
+/// One EndpointSlice: a part of a Service's endpoints. A Service has any number of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndpointSlice {
+    /// The namespace of the slice and of its Service.
+    pub namespace: String,
+    /// The slice's own name.
+    pub name: String,
+    /// The Service it belongs to, by the label `kubernetes.io/service-name`.
+    pub service: ServiceKey,
+    /// The endpoints, in the order written.
+    pub endpoints: Vec<Endpoint>,
+}
+
+impl EndpointSlice {
+    /// An empty slice of this Service.
+    pub fn new(name: impl Into<String>, service: ServiceKey) -> Self {
+        Self {
+            namespace: service.namespace.clone(),
+            name: name.into(),
+            service,
+            endpoints: Vec::new(),
+        }
+    }
+}
+
+/// One endpoint, mostly one pod.
+///
+/// The conditions are kept as given, since an absent one means something: see the methods.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Endpoint {
+    /// Its addresses; all reach the same endpoint.
+    pub addresses: Vec<IpAddr>,
+    /// The node it runs on.
+    pub node_name: Option<String>,
+    /// `conditions.ready`.
+    pub ready: Option<bool>,
+    /// `conditions.serving`.
+    pub serving: Option<bool>,
+    /// `conditions.terminating`.
+    pub terminating: Option<bool>,
+}
+
+impl Endpoint {
+    /// An endpoint at these addresses, with no node and no conditions.
+    pub fn new(addresses: Vec<IpAddr>) -> Self {
+        Self { addresses, ..Self::default() }
+    }
+
+    /// Whether it takes new connections; unknown counts as ready, as the API defines it.
+    pub fn is_ready(&self) -> bool {
+        self.ready.unwrap_or(true)
+    }
+
+    /// Whether it answers, terminating or not; unknown is as ready as [`Endpoint::is_ready`].
+    pub fn is_serving(&self) -> bool {
+        self.serving.unwrap_or_else(|| self.is_ready())
+    }
+
+    /// Whether it is going away; unknown counts as staying.
+    pub fn is_terminating(&self) -> bool {
+        self.terminating.unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_conditions_mean_ready_serving_and_staying() {
+        let mut endpoint = Endpoint::new(Vec::new());
+        assert!(endpoint.is_ready() && endpoint.is_serving() && !endpoint.is_terminating());
+        endpoint.ready = Some(false);
+        assert!(!endpoint.is_ready() && !endpoint.is_serving());
+        endpoint.serving = Some(true);
+        assert!(endpoint.is_serving());
+    }
+}

@@ -1,0 +1,194 @@
+//! A Service: what allocation and announcement read of it.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use super::{Labels, Timestamp};
+
+/// Namespace and name of a Service; ordered by namespace first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceKey {
+    /// The namespace.
+    pub namespace: String,
+    /// The name, unique in the namespace.
+    pub name: String,
+}
+
+impl ServiceKey {
+    /// The key of `namespace/name`.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl fmt::Display for ServiceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// One Service. Field names are those of Kubernetes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Service {
+    /// Namespace and name.
+    pub key: ServiceKey,
+    /// `metadata.creationTimestamp`; a manifest that was never applied has none.
+    pub created: Option<Timestamp>,
+    /// `spec.type`.
+    pub type_: ServiceType,
+    /// `spec.loadBalancerIP` as written: the allocator judges it.
+    pub load_balancer_ip: Option<String>,
+    /// `spec.loadBalancerClass`.
+    pub load_balancer_class: Option<String>,
+    /// `spec.externalTrafficPolicy`.
+    pub external_traffic_policy: ExternalTrafficPolicy,
+    /// `spec.ports`, in the order written.
+    pub ports: Vec<ServicePort>,
+    /// `spec.selector`.
+    pub selector: Labels,
+    /// `metadata.annotations`, all of them.
+    pub annotations: Labels,
+    /// `spec.ipFamilies`; empty when the manifest leaves it to the API server.
+    pub ip_families: Vec<IpFamily>,
+    /// `spec.ipFamilyPolicy`.
+    pub ip_family_policy: Option<IpFamilyPolicy>,
+    /// `spec.clusterIPs` (or `spec.clusterIP`); empty for a headless Service too.
+    pub cluster_ips: Vec<IpAddr>,
+    /// `spec.publishNotReadyAddresses`.
+    pub publish_not_ready_addresses: bool,
+    /// `status.loadBalancer.ingress[]`, the `ip` (or else `hostname`) of each entry as written.
+    pub status_addresses: Vec<String>,
+}
+
+impl Service {
+    /// A Service of type LoadBalancer with the API server's defaults and without ports.
+    pub fn new(key: ServiceKey) -> Self {
+        Self {
+            key,
+            created: None,
+            type_: ServiceType::LoadBalancer,
+            load_balancer_ip: None,
+            load_balancer_class: None,
+            external_traffic_policy: ExternalTrafficPolicy::Cluster,
+            ports: Vec::new(),
+            selector: Labels::new(),
+            annotations: Labels::new(),
+            ip_families: Vec::new(),
+            ip_family_policy: None,
+            cluster_ips: Vec::new(),
+            publish_not_ready_addresses: false,
+            status_addresses: Vec::new(),
+        }
+    }
+}
+
+/// `spec.type` of a Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the types of the Kubernetes API")]
+pub enum ServiceType {
+    /// Reachable inside the cluster only.
+    ClusterIp,
+    /// Also at a port of each node.
+    NodePort,
+    /// Also at an address from outside: what FerroLB is for.
+    LoadBalancer,
+    /// A name in DNS, no address at all.
+    ExternalName,
+}
+
+/// `spec.externalTrafficPolicy` of a Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the policies of the Kubernetes API")]
+pub enum ExternalTrafficPolicy {
+    /// Each node takes traffic and passes it to any endpoint.
+    Cluster,
+    /// A node takes traffic for its own endpoints only.
+    Local,
+}
+
+/// One entry of `spec.ports` of a Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServicePort {
+    /// The transport.
+    pub protocol: TransportProtocol,
+    /// The port that clients connect to.
+    pub port: u16,
+}
+
+impl fmt::Display for ServicePort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.port, self.protocol)
+    }
+}
+
+/// The transport of a [`ServicePort`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the protocols of the Kubernetes API")]
+pub enum TransportProtocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// SCTP.
+    Sctp,
+}
+
+impl fmt::Display for TransportProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+            Self::Sctp => "SCTP",
+        })
+    }
+}
+
+/// IPv4 or IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "there are two")]
+pub enum IpFamily {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+impl IpFamily {
+    /// The family of an address.
+    pub fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::Ipv4,
+            IpAddr::V6(_) => Self::Ipv6,
+        }
+    }
+
+    /// How many bits an address has, which is the length of a host route.
+    pub fn bits(self) -> u8 {
+        match self {
+            Self::Ipv4 => 32,
+            Self::Ipv6 => 128,
+        }
+    }
+}
+
+impl fmt::Display for IpFamily {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ipv4 => "IPv4",
+            Self::Ipv6 => "IPv6",
+        })
+    }
+}
+
+/// `spec.ipFamilyPolicy` of a Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the policies of the Kubernetes API")]
+pub enum IpFamilyPolicy {
+    /// One family.
+    SingleStack,
+    /// Both if there are addresses of both.
+    PreferDualStack,
+    /// Both or nothing.
+    RequireDualStack,
+}
