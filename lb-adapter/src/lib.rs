@@ -1,3 +1,4 @@
 //! FerroLB.
 
+pub mod allocator;
 pub mod model;

@@ -1,0 +1,44 @@
+//! The annotations by which a Service asks for an address.
+//!
+//! Owns their names. MetalLB had them under `metallb.universe.tf/` first and has them under
+//! `metallb.io/` now; where a Service has both, the new one counts.
+
+use crate::model::Service;
+
+/// Names the pool to take the address of.
+pub(super) const ADDRESS_POOL: &str = "address-pool";
+/// Lets Services with an equal value hold one address.
+pub(super) const ALLOW_SHARED_IP: &str = "allow-shared-ip";
+/// Names the addresses wanted, one for each family.
+pub(super) const LOAD_BALANCER_IPS: &str = "loadBalancerIPs";
+
+/// The annotation's whole name and its value; one that is empty counts as absent.
+pub(super) fn value<'a>(service: &'a Service, name: &str) -> Option<(&'a str, &'a str)> {
+    let find = |prefix| service.annotations.get_key_value(&format!("{prefix}{name}"));
+    let (name, value) = PREFIXES.into_iter().find_map(find)?;
+    let value = value.trim();
+    (!value.is_empty()).then_some((name, value))
+}
+
+/// The first wins.
+const PREFIXES: [&str; 2] = ["metallb.io/", "metallb.universe.tf/"];
+
+#[cfg(test)]
+mod tests {
+    use crate::model::ServiceKey;
+
+    use super::*;
+
+    #[test]
+    fn the_new_prefix_wins_over_the_old_one_even_when_empty() {
+        let mut service = Service::new(ServiceKey::new("default", "a"));
+        let old = "metallb.universe.tf/address-pool";
+        assert_eq!(value(&service, ADDRESS_POOL), None);
+        service.annotations.insert(old.to_owned(), " one ".to_owned());
+        assert_eq!(value(&service, ADDRESS_POOL), Some((old, "one")));
+        service.annotations.insert("metallb.io/address-pool".to_owned(), "two".to_owned());
+        assert_eq!(value(&service, ADDRESS_POOL), Some(("metallb.io/address-pool", "two")));
+        service.annotations.insert("metallb.io/address-pool".to_owned(), String::new());
+        assert_eq!(value(&service, ADDRESS_POOL), None);
+    }
+}

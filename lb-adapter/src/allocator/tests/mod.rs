@@ -1,0 +1,145 @@
+//! The words the tests are written in.
+
+mod naive;
+mod properties;
+mod reloading;
+mod requests;
+mod sharing;
+
+use std::net::IpAddr;
+
+use crate::model::{
+    ExternalTrafficPolicy, Pool, Service, ServiceKey, ServicePort, TransportProtocol,
+};
+
+use super::{Allocator, EventReason, Held, Outcome};
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn key(name: &str) -> ServiceKey {
+    ServiceKey::new("default", name)
+}
+
+fn pool(name: &str, ranges: &[&str]) -> Pool {
+    Pool::new(name, ranges.iter().map(|range| range.parse().unwrap()).collect())
+}
+
+fn manual(name: &str, ranges: &[&str]) -> Pool {
+    let mut pool = pool(name, ranges);
+    pool.auto_assign = false;
+    pool
+}
+
+fn port(protocol: TransportProtocol, port: u16) -> ServicePort {
+    ServicePort { protocol, port }
+}
+
+/// A Service of type LoadBalancer, built in one expression.
+struct Asks(Service);
+
+fn service(name: &str) -> Asks {
+    Asks(Service::new(key(name)))
+}
+
+impl Asks {
+    fn tcp(mut self, number: u16) -> Self {
+        self.0.ports.push(port(TransportProtocol::Tcp, number));
+        self
+    }
+
+    fn udp(mut self, number: u16) -> Self {
+        self.0.ports.push(port(TransportProtocol::Udp, number));
+        self
+    }
+
+    fn annotation(mut self, name: &str, value: &str) -> Self {
+        self.0.annotations.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn pool(self, name: &str) -> Self {
+        self.annotation("metallb.universe.tf/address-pool", name)
+    }
+
+    fn shares(self, key: &str) -> Self {
+        self.annotation("metallb.universe.tf/allow-shared-ip", key)
+    }
+
+    fn ip(mut self, address: &str) -> Self {
+        self.0.load_balancer_ip = Some(address.to_owned());
+        self
+    }
+
+    fn local(mut self, selector: &[(&str, &str)]) -> Self {
+        self.0.external_traffic_policy = ExternalTrafficPolicy::Local;
+        self.0.selector =
+            selector.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        self
+    }
+
+    fn created(mut self, time: &str) -> Self {
+        self.0.created = Some(time.parse().unwrap());
+        self
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Service)) -> Self {
+        change(&mut self.0);
+        self
+    }
+}
+
+/// An allocator, its pools, and what the Services hold: a cluster that remembers.
+#[derive(Default)]
+struct Cluster {
+    allocator: Allocator,
+    pools: Vec<Pool>,
+    held: Held,
+}
+
+impl Cluster {
+    fn new(pools: Vec<Pool>) -> Self {
+        Self { pools, ..Self::default() }
+    }
+
+    fn holding(mut self, name: &str, addresses: &[&str]) -> Self {
+        let addresses = addresses.iter().map(|address| ip(address)).collect();
+        self.held.insert(key(name), addresses);
+        self
+    }
+
+    fn restart(&mut self) {
+        self.allocator = Allocator::new();
+    }
+
+    fn reconcile<const N: usize>(&mut self, services: [Asks; N]) -> Outcome {
+        let services = services.map(|asks| asks.0);
+        let outcome = self.allocator.reconcile(&self.pools, &services, &self.held);
+        self.held = outcome.held();
+        outcome
+    }
+}
+
+impl Outcome {
+    /// The one address of a Service, or why it has none.
+    fn of(&self, name: &str) -> String {
+        match (self.assignments.get(&key(name)), self.refusals.get(&key(name))) {
+            (Some(assignment), None) => assignment.addresses[0].to_string(),
+            (None, Some(refusal)) => refusal.to_string(),
+            (assignment, refusal) => format!("{assignment:?} and {refusal:?}"),
+        }
+    }
+
+    /// `a IPAllocated: ...`, a line for each event.
+    fn told(&self) -> Vec<String> {
+        let line = |event: &super::Event| {
+            format!("{} {}: {}", event.service.name, event.reason.as_str(), event.message)
+        };
+        self.changes.events.iter().map(line).collect()
+    }
+
+    fn reasons(&self) -> Vec<EventReason> {
+        self.changes.events.iter().map(|event| event.reason).collect()
+    }
+}

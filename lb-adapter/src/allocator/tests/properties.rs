@@ -1,0 +1,184 @@
+//! The allocator against the naive model, over random clusters and histories.
+
+use proptest::prelude::*;
+
+use super::naive::{Assigned, World};
+use super::*;
+
+/// Pools out of a few fixed ranges, so that requests often hit and addresses run out.
+fn pools() -> impl Strategy<Value = Vec<Pool>> {
+    let ranges = ["10.0.0.254-10.0.1.1", "10.0.2.0/31", "10.0.3.7-10.0.3.9", "fd00::/127"];
+    let choice = (any::<bool>(), any::<bool>(), prop::sample::select(vec!["a", "b", "c"]));
+    prop::collection::vec(prop::option::of(choice), ranges.len()).prop_map(move |choices| {
+        let mut pools: Vec<Pool> = Vec::new();
+        for (range, choice) in ranges.iter().zip(choices) {
+            let Some((auto_assign, avoid_buggy_ips, name)) = choice else { continue };
+            match pools.iter_mut().find(|pool| pool.name == name) {
+                Some(pool) => pool.ranges.insert(0, range.parse().unwrap()),
+                None => {
+                    let mut new = pool(name, &[range]);
+                    (new.auto_assign, new.avoid_buggy_ips) = (auto_assign, avoid_buggy_ips);
+                    pools.push(new);
+                }
+            }
+        }
+        pools
+    })
+}
+
+fn any_service() -> impl Strategy<Value = Service> {
+    let ips = ["10.0.0.255", "10.0.1.0", "10.0.2.1", "10.0.3.7", "10.9.9.9", "fd00::1"];
+    let name = prop::sample::select(vec!["p", "q", "r", "s", "t", "u", "v", "w"]);
+    let time = prop::option::of(prop::sample::select(vec!["2018", "2019", "2020"]));
+    let key = prop::option::of(prop::sample::select(vec!["k", "l"]));
+    let pool = prop::option::weighted(0.3, prop::sample::select(vec!["a", "b", "x"]));
+    let address = prop::option::weighted(0.2, prop::sample::select(ips.to_vec()));
+    let local = prop::option::of(prop::sample::select(vec!["web", "mail"]));
+    let family = prop::option::of(prop::sample::select(vec!["10.96.0.1", "fd01::1"]));
+    let ports = prop::collection::btree_set(80_u16..84, 0..3);
+    (name, time, key, pool, address, local, family, ports).prop_map(
+        |(name, time, key, pool, address, local, family, ports)| {
+            let mut asks = service(name);
+            if let Some(key) = key {
+                asks = asks.shares(key);
+            }
+            if let Some(pool) = pool {
+                asks = asks.pool(pool);
+            }
+            if let Some(app) = local {
+                asks = asks.local(&[("app", app)]);
+            }
+            asks = ports.iter().fold(asks, |asks, port| asks.tcp(*port));
+            let mut service = asks.0;
+            service.created = time.map(|year| format!("{year}-01-01T00:00:00Z").parse().unwrap());
+            service.load_balancer_ip = address.map(str::to_owned);
+            // A family that contradicts the address is a request that makes no sense: told apart.
+            if service.load_balancer_ip.is_none() {
+                service.cluster_ips = family.map(ip).into_iter().collect();
+            }
+            service
+        },
+    )
+}
+
+/// One thing that happens to a cluster.
+#[derive(Clone, Debug)]
+enum Step {
+    Apply(Box<Service>),
+    Delete(&'static str),
+    Pools(Vec<Pool>),
+    Restart,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let names = vec!["p", "q", "r", "s", "t", "u", "v", "w"];
+    prop_oneof![
+        6 => any_service().prop_map(|service| Step::Apply(Box::new(service))),
+        2 => prop::sample::select(names).prop_map(Step::Delete),
+        1 => pools().prop_map(Step::Pools),
+        1 => Just(Step::Restart),
+    ]
+}
+
+fn apply(services: &mut Vec<Service>, step: &Step) {
+    match step {
+        Step::Apply(service) => {
+            services.retain(|other| other.key != service.key);
+            services.push(Service::clone(service));
+        }
+        Step::Delete(name) => services.retain(|service| service.key != key(name)),
+        Step::Pools(_) | Step::Restart => {}
+    }
+}
+
+fn single(held: &Held) -> Assigned {
+    held.iter().map(|(key, addresses)| (key.clone(), addresses[0])).collect()
+}
+
+/// What must hold of any answer.
+fn check(world: &World<'_>, outcome: &Outcome) -> Result<(), TestCaseError> {
+    let assigned = single(&outcome.held());
+    for service in world.services {
+        let Some(assignment) = outcome.assignments.get(&service.key) else {
+            prop_assert!(outcome.refusals.contains_key(&service.key), "a reason for each");
+            continue;
+        };
+        prop_assert_eq!(assignment.addresses.len(), 1);
+        let pool = world.pools.iter().find(|pool| pool.name == assignment.pool).unwrap();
+        prop_assert!(pool.contains(assignment.addresses[0]), "the address is in its pool");
+        prop_assert!(
+            world.joins(service, assignment.addresses[0], &assigned),
+            "shared by the rules"
+        );
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn a_fresh_allocator_answers_as_the_naive_model_does(
+        pools in pools(),
+        services in prop::collection::vec(any_service(), 0..10),
+        holders in prop::collection::vec(0_usize..12, 0..10),
+        multiplier in any::<u8>(),
+    ) {
+        let mut all = Vec::new();
+        services.into_iter().for_each(|service| apply(&mut all, &Step::Apply(Box::new(service))));
+        let addresses: Vec<_> = pools.iter().flat_map(|p| &p.ranges).flat_map(|r| r.addresses()).collect();
+        let pairs = all.iter().zip(&holders);
+        let held: Held = pairs
+            .filter_map(|(s, index)| Some((s.key.clone(), vec![*addresses.get(*index)?])))
+            .collect();
+        let world = World { pools: &pools, services: &all };
+        let expected = world.reconcile(&single(&held));
+        let outcome = Allocator::new().reconcile(&pools, &all, &held);
+        prop_assert_eq!(single(&outcome.held()), expected);
+        check(&world, &outcome)?;
+        let mut shuffled = all.clone();
+        shuffled.sort_by_key(|service| service.key.name.as_bytes()[0].wrapping_mul(multiplier | 1));
+        prop_assert_eq!(Allocator::new().reconcile(&pools, &shuffled, &held), outcome);
+    }
+
+    #[test]
+    fn one_change_at_a_time_comes_to_the_same_as_looking_at_everything(
+        first in pools(),
+        steps in prop::collection::vec(step(), 0..40),
+    ) {
+        let (mut whole, mut services) = (Cluster::new(first), Vec::new());
+        let mut single_steps = Allocator::new();
+        single_steps.reconcile(&whole.pools, [], &Held::new());
+        for step in steps {
+            apply(&mut services, &step);
+            let held = whole.held.clone();
+            if let Step::Restart = step { whole.restart(); }
+            if let Step::Pools(pools) = &step { whole.pools.clone_from(pools); }
+            let outcome = whole.allocator.reconcile(&whole.pools, &services, &held);
+            whole.held = outcome.held();
+            let one = match &step {
+                Step::Apply(service) => {
+                    let held = held.get(&service.key).map_or(&[][..], Vec::as_slice);
+                    Some(single_steps.upsert(service, held))
+                }
+                Step::Delete(name) => Some(single_steps.remove(&key(name))),
+                Step::Pools(_) => {
+                    single_steps.reconcile(&whole.pools, &services, &held);
+                    None
+                }
+                // A restart in which nothing is new changes nothing.
+                Step::Restart => Some(Default::default()),
+            };
+            check(&World { pools: &whole.pools, services: &services }, &outcome)?;
+            for service in &services {
+                let (key, assignments) = (&service.key, &outcome.assignments);
+                prop_assert_eq!(single_steps.assignment(key), assignments.get(key));
+                prop_assert_eq!(single_steps.refusal(key), outcome.refusals.get(key));
+            }
+            if let Some(one) = one {
+                prop_assert_eq!(&one.services, &outcome.changes.services);
+                if !matches!(step, Step::Restart) {
+                    prop_assert_eq!(one.events, outcome.changes.events);
+                }
+            }
+        }
+    }
+}

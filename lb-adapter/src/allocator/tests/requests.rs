@@ -1,0 +1,212 @@
+//! What a Service asks for, and what it gets.
+
+use crate::allocator::EventReason::{AllocationFailed, ClearAssignment, IpAllocated};
+use crate::model::{IpFamily, IpFamilyPolicy, ServiceType};
+
+use super::*;
+
+fn two_pools() -> Vec<Pool> {
+    vec![pool("default", &["172.22.35.64/26"]), manual("public", &["200.1.154.64/26"])]
+}
+
+/// What a Service gets from the two pools of the reference configuration.
+fn gets(asks: Asks) -> String {
+    let name = asks.0.key.name.clone();
+    Cluster::new(two_pools()).reconcile([asks]).of(&name)
+}
+
+#[test]
+fn a_service_that_asks_for_nothing_gets_the_lowest_address_of_an_automatic_pool() {
+    let outcome = Cluster::new(two_pools()).reconcile([service("a").tcp(80)]);
+    assert_eq!(outcome.of("a"), "172.22.35.64", "the network address is as good as any");
+    assert_eq!(outcome.assignments[&key("a")].pool, "default");
+    assert_eq!(outcome.told(), [r#"a IPAllocated: assigned 172.22.35.64 from pool "default""#]);
+    assert_eq!(outcome.changes.services, [key("a")].into());
+}
+
+#[test]
+fn pools_are_tried_by_name_and_ranges_as_written() {
+    let mut cluster = Cluster::new(vec![
+        pool("b", &["10.0.0.0/32"]),
+        pool("a", &["10.0.9.0-10.0.9.1", "10.0.1.0/32"]),
+    ]);
+    let outcome = cluster.reconcile([service("s1"), service("s2"), service("s3"), service("s4")]);
+    let got: Vec<_> = ["s1", "s2", "s3", "s4"].iter().map(|name| outcome.of(name)).collect();
+    assert_eq!(got, ["10.0.9.0", "10.0.9.1", "10.0.1.0", "10.0.0.0"]);
+}
+
+#[test]
+fn a_pool_that_is_not_automatic_gives_to_those_who_name_it_or_an_address_of_it() {
+    assert_eq!(gets(service("a").pool("public")), "200.1.154.64");
+    assert_eq!(gets(service("a").ip("200.1.154.70")), "200.1.154.70");
+    let outcome = Cluster::new(vec![manual("public", &["10.0.0.0/24"])]).reconcile([service("a")]);
+    assert_eq!(
+        outcome.of("a"),
+        r#"no pool is assigned automatically, the Service must name one of pool "public""#
+    );
+}
+
+#[test]
+fn a_requested_address_is_given_or_refused_but_never_replaced() {
+    assert_eq!(gets(service("a").ip("172.22.35.70")), "172.22.35.70");
+    assert_eq!(gets(service("a").ip(" 172.22.35.70 ")), "172.22.35.70");
+    assert_eq!(gets(service("a").ip("172.22.35.63")), "172.22.35.63 is in no pool");
+    assert_eq!(gets(service("a").ip("fd00::1")), "fd00::1 is in no pool");
+    assert_eq!(
+        gets(service("a").ip("smtp.example")),
+        r#"spec.loadBalancerIP: expected an IP address, found "smtp.example""#
+    );
+    assert_eq!(gets(service("a").ip("")), "172.22.35.64", "an empty field asks for nothing");
+}
+
+#[test]
+fn the_annotation_asks_for_an_address_as_the_field_does() {
+    let asks = |value| service("a").annotation("metallb.io/loadBalancerIPs", value);
+    assert_eq!(gets(asks("172.22.35.70")), "172.22.35.70");
+    assert_eq!(
+        gets(asks("172.22.35.70,x")),
+        r#"annotation metallb.io/loadBalancerIPs: expected an IP address, found "x""#
+    );
+    assert_eq!(
+        gets(asks("172.22.35.70").ip("172.22.35.70")),
+        "expected one of spec.loadBalancerIP and annotation metallb.io/loadBalancerIPs, found both"
+    );
+}
+
+#[test]
+fn an_address_and_a_pool_that_disagree_are_refused() {
+    assert_eq!(gets(service("a").ip("172.22.35.70").pool("default")), "172.22.35.70");
+    assert_eq!(
+        gets(service("a").ip("172.22.35.70").pool("public")),
+        r#"172.22.35.70 is in pool "default", but the Service asks for pool "public""#
+    );
+}
+
+#[test]
+fn an_unknown_pool_is_named_with_those_there_are() {
+    assert_eq!(
+        gets(service("a").pool("pubic")),
+        r#"there is no pool "pubic", only pools "default", "public""#
+    );
+    let outcome = Cluster::default().reconcile([service("a").ip("10.0.0.1")]);
+    assert_eq!(outcome.of("a"), "no address pool is configured");
+}
+
+#[test]
+fn addresses_that_end_in_0_or_255_are_passed_over_where_the_pool_avoids_them() {
+    let mut avoiding = pool("default", &["10.0.0.254-10.0.1.1"]);
+    avoiding.avoid_buggy_ips = true;
+    let mut cluster = Cluster::new(vec![avoiding]);
+    let outcome = cluster.reconcile([
+        service("a"),
+        service("b"),
+        service("c"),
+        service("d").ip("10.0.0.255"),
+    ]);
+    assert_eq!(outcome.of("a"), "10.0.0.254");
+    assert_eq!(outcome.of("b"), "10.0.1.1");
+    assert_eq!(outcome.of("c"), r#"no address is left in pool "default""#);
+    assert_eq!(outcome.of("d"), r#"10.0.0.255 ends in .0 or .255, which pool "default" avoids"#);
+}
+
+#[test]
+fn the_family_of_the_cluster_ip_decides_the_family_of_the_address() {
+    let mut cluster = Cluster::new(vec![pool("default", &["10.0.0.0/24", "fd00::/64"])]);
+    let outcome = cluster.reconcile([
+        service("v6").with(|service| service.cluster_ips = vec![ip("fd01::1")]),
+        service("v4").with(|service| service.ip_families = vec![IpFamily::Ipv4]),
+        service("any"),
+        service("wrong").ip("10.0.0.9").with(|s| s.cluster_ips = vec![ip("fd01::2")]),
+    ]);
+    assert_eq!(outcome.of("v6"), "fd00::");
+    assert_eq!(outcome.of("any"), "10.0.0.0", "by name it comes before v4");
+    assert_eq!(outcome.of("v4"), "10.0.0.1");
+    assert_eq!(outcome.of("wrong"), "10.0.0.9 is not of the Service's family, IPv6");
+    let mut cluster = Cluster::new(two_pools());
+    let outcome = cluster.reconcile([service("v6").with(|s| s.ip_families = vec![IpFamily::Ipv6])]);
+    assert_eq!(outcome.of("v6"), r#"no IPv6 addresses in pool "default""#);
+}
+
+#[test]
+fn a_service_of_both_families_is_refused_in_so_many_words() {
+    let refusal = "addresses of both families for one Service are not supported yet";
+    let both = || service("a").with(|s| s.cluster_ips = vec![ip("10.96.0.1"), ip("fd01::1")]);
+    assert_eq!(gets(both()), refusal);
+    let asked = |value| service("a").annotation("metallb.io/loadBalancerIPs", value);
+    assert_eq!(gets(asked("172.22.35.70,fd00::1")), refusal);
+    let required =
+        service("a").with(|s| s.ip_family_policy = Some(IpFamilyPolicy::RequireDualStack));
+    assert_eq!(gets(required), refusal);
+    let preferred =
+        service("a").with(|s| s.ip_family_policy = Some(IpFamilyPolicy::PreferDualStack));
+    assert_eq!(gets(preferred), "172.22.35.64", "one family is what it may end with");
+}
+
+#[test]
+fn a_request_that_cannot_be_understood_keeps_what_the_service_holds() {
+    let mut cluster = Cluster::new(two_pools());
+    cluster.reconcile([service("a")]);
+    let outcome = cluster.reconcile([service("a").ip("172.22.35")]);
+    assert_eq!(outcome.assignments[&key("a")].addresses, [ip("172.22.35.64")]);
+    assert_eq!(outcome.reasons(), [AllocationFailed]);
+    assert!(outcome.changes.services.is_empty());
+    let outcome = cluster.reconcile([service("a").ip("172.22.35")]);
+    assert_eq!(outcome.reasons(), [], "it is told once");
+    let outcome = cluster.reconcile([service("a")]);
+    assert!(outcome.refusals.is_empty());
+}
+
+#[test]
+fn a_full_pool_says_so_once_and_serves_the_waiting_as_soon_as_something_is_released() {
+    let mut cluster = Cluster::new(vec![pool("default", &["10.0.0.0/31"])]);
+    let full = r#"no address is left in pool "default""#;
+    let outcome = cluster.reconcile([service("a"), service("b"), service("c"), service("d")]);
+    assert_eq!((outcome.of("c"), outcome.of("d")), (full.to_owned(), full.to_owned()));
+    assert_eq!(outcome.reasons(), [IpAllocated, IpAllocated, AllocationFailed, AllocationFailed]);
+    let outcome = cluster.reconcile([service("a"), service("b"), service("c"), service("d")]);
+    assert_eq!(outcome.reasons(), []);
+    let outcome = cluster.reconcile([service("b"), service("c"), service("d")]);
+    assert_eq!(outcome.of("c"), "10.0.0.0");
+    assert_eq!(outcome.of("d"), full);
+    assert_eq!(outcome.told(), [r#"c IPAllocated: assigned 10.0.0.0 from pool "default""#]);
+}
+
+#[test]
+fn the_oldest_is_served_first_and_those_without_a_date_last() {
+    let mut cluster = Cluster::new(vec![pool("default", &["10.0.0.0/24"])]);
+    let outcome = cluster.reconcile([
+        service("b"),
+        service("a"),
+        service("late").created("2018-09-13T00:00:00Z"),
+        service("early").created("2018-09-12T00:00:00Z"),
+    ]);
+    let got: Vec<_> = ["early", "late", "a", "b"].iter().map(|name| outcome.of(name)).collect();
+    assert_eq!(got, ["10.0.0.0", "10.0.0.1", "10.0.0.2", "10.0.0.3"]);
+}
+
+#[test]
+fn a_service_of_another_type_or_class_is_none_of_ours() {
+    let mut cluster = Cluster::new(two_pools()).holding("a", &["172.22.35.70"]);
+    let outcome =
+        cluster.reconcile([service("a").with(|s| s.type_ = ServiceType::NodePort), service("b")]);
+    assert_eq!(outcome.reasons(), [ClearAssignment, IpAllocated]);
+    assert_eq!(outcome.held().len(), 1);
+
+    let of_class = || service("c").with(|s| s.load_balancer_class = Some("example/bgp".to_owned()));
+    assert!(Cluster::new(two_pools()).reconcile([of_class()]).held().is_empty());
+    let mut cluster = Cluster::new(two_pools());
+    cluster.allocator = Allocator::for_class("example/bgp");
+    let outcome = cluster.reconcile([of_class(), service("d")]);
+    assert_eq!(outcome.held().into_keys().collect::<Vec<_>>(), [key("c")]);
+}
+
+#[test]
+fn a_range_of_any_size_costs_no_more_than_its_used_addresses() {
+    let mut cluster = Cluster::new(vec![pool("default", &["fd00::/16", "10.0.0.0/8"])]);
+    let outcome = cluster.reconcile([service("a"), service("b")]);
+    assert_eq!(outcome.of("b"), "fd00::1");
+    let mut avoiding = pool("default", &["0.0.0.0/0"]);
+    avoiding.avoid_buggy_ips = true;
+    let outcome = Cluster::new(vec![avoiding]).reconcile([service("a")]);
+    assert_eq!(outcome.of("a"), "0.0.0.1");
+}

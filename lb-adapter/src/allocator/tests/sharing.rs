@@ -1,0 +1,137 @@
+//! Who may hold an address together with whom.
+
+use super::*;
+
+fn one_pool() -> Vec<Pool> {
+    vec![pool("default", &["10.0.0.0/24"])]
+}
+
+/// Whether the second Service joins the first one.
+fn joins(first: Asks, second: Asks) -> bool {
+    let (a, b) = (first.0.key.name.clone(), second.0.key.name.clone());
+    let outcome = Cluster::new(one_pool()).reconcile([first, second]);
+    outcome.of(&a) == outcome.of(&b)
+}
+
+#[test]
+fn services_share_with_the_same_key_and_different_ports() {
+    assert!(joins(service("a").shares("k").tcp(80), service("b").shares("k").tcp(443)));
+    assert!(joins(service("a").shares("k").tcp(53), service("b").shares("k").udp(53)));
+    assert!(joins(service("a").shares("k"), service("b").shares("k")), "no ports never collide");
+}
+
+#[test]
+fn services_do_not_share_without_a_key_with_another_key_or_with_a_port_in_common() {
+    assert!(!joins(service("a").tcp(80), service("b").tcp(443)));
+    assert!(!joins(service("a").shares("").tcp(80), service("b").shares("").tcp(443)));
+    assert!(!joins(service("a").shares("k").tcp(80), service("b").tcp(443)));
+    assert!(!joins(service("a").shares("k").tcp(80), service("b").shares("l").tcp(443)));
+    assert!(!joins(
+        service("a").shares("k").tcp(80).tcp(443),
+        service("b").shares("k").tcp(25).tcp(443)
+    ));
+}
+
+#[test]
+fn with_policy_local_only_services_with_the_same_pods_share() {
+    let web = [("app", "web"), ("tier", "front")];
+    let swapped = [("tier", "front"), ("app", "web")];
+    let a = || service("a").shares("k").tcp(80);
+    let b = || service("b").shares("k").tcp(443);
+    assert!(joins(a().local(&web), b().local(&swapped)));
+    assert!(!joins(a().local(&web), b().local(&[("app", "mail")])));
+    assert!(!joins(a().local(&web), b()));
+    assert!(!joins(a(), b().local(&web)));
+    assert!(joins(a().local(&[]), b()), "without a selector there are no pods to differ in");
+    let other_pods = |asks: Asks, app: &str| {
+        asks.with(|s| s.selector = [("app".to_owned(), app.to_owned())].into())
+    };
+    assert!(joins(other_pods(a(), "web"), other_pods(b(), "mail")), "with Cluster any pods do");
+}
+
+#[test]
+fn namespaces_do_not_matter_for_sharing() {
+    let other = service("b").shares("k").tcp(443).with(|s| s.key.namespace = "mail".to_owned());
+    let mut cluster = Cluster::new(one_pool());
+    let outcome = cluster.reconcile([service("a").shares("k").tcp(80), other]);
+    let addresses: Vec<_> = outcome.held().into_values().collect();
+    assert_eq!(addresses, [[ip("10.0.0.0")], [ip("10.0.0.0")]]);
+}
+
+#[test]
+fn an_address_in_use_that_can_be_shared_comes_before_a_free_one_above_it() {
+    let mut cluster = Cluster::new(one_pool()).holding("a", &["10.0.0.2"]);
+    let outcome =
+        cluster.reconcile([service("a").shares("k").tcp(80), service("b").shares("k").tcp(81)]);
+    assert_eq!(outcome.of("b"), "10.0.0.0", "a free one below it comes first");
+    let outcome = cluster.reconcile([
+        service("a").shares("k").tcp(80),
+        service("b").shares("k").tcp(81),
+        service("c").shares("k").tcp(80),
+        service("d").shares("k").tcp(82),
+    ]);
+    assert_eq!(outcome.of("c"), "10.0.0.0", "it joins b, whose ports differ");
+    assert_eq!(outcome.of("d"), "10.0.0.0");
+}
+
+#[test]
+fn a_requested_address_in_use_says_by_whom_and_why_it_is_not_shared() {
+    for (asks, why) in [
+        (service("b").tcp(443), "and not both have the annotation allow-shared-ip"),
+        (service("b").tcp(443).shares("l"), r#"whose annotation allow-shared-ip is "k""#),
+        (service("b").tcp(80).shares("k"), "which has port 80/TCP too"),
+        (
+            service("b").tcp(443).shares("k").local(&[("app", "b")]),
+            "and with externalTrafficPolicy Local an address is shared only between Services with \
+             that policy and the same selector",
+        ),
+    ] {
+        let mut cluster = Cluster::new(one_pool());
+        let holder = service("a").ip("10.0.0.7").shares("k").tcp(80);
+        let outcome = cluster.reconcile([holder, asks.ip("10.0.0.7")]);
+        assert_eq!(outcome.of("b"), format!("10.0.0.7 is in use by default/a, {why}"));
+    }
+}
+
+#[test]
+fn the_only_holder_changes_its_key_and_stays() {
+    let mut cluster = Cluster::new(one_pool());
+    cluster.reconcile([service("a").shares("k").tcp(80)]);
+    for asks in [service("a").shares("l").tcp(80), service("a").tcp(80), service("a").tcp(81)] {
+        let outcome = cluster.reconcile([asks]);
+        assert_eq!(outcome.of("a"), "10.0.0.0");
+        assert!(outcome.changes.events.is_empty());
+    }
+}
+
+#[test]
+fn of_two_that_no_longer_go_together_the_one_that_changed_is_moved() {
+    let mut cluster = Cluster::new(one_pool());
+    let b = || service("b").shares("k").tcp(443);
+    cluster.reconcile([service("a").shares("k").tcp(80), b()]);
+    let outcome = cluster.reconcile([service("a").shares("l").tcp(80), b()]);
+    assert_eq!((outcome.of("a").as_str(), outcome.of("b").as_str()), ("10.0.0.1", "10.0.0.0"));
+    assert_eq!(
+        outcome.told(),
+        [
+            "a ClearAssignment: took back 10.0.0.0: 10.0.0.0 is in use by default/b, whose \
+             annotation allow-shared-ip is \"k\"",
+            "a IPAllocated: assigned 10.0.0.1 from pool \"default\"",
+        ]
+    );
+}
+
+#[test]
+fn a_shared_address_is_free_when_its_last_holder_is_gone() {
+    let mut cluster = Cluster::new(vec![pool("default", &["10.0.0.0/32"])]);
+    let (a, b, c) = (
+        || service("a").shares("k").tcp(80),
+        || service("b").shares("k").tcp(443),
+        || service("c").tcp(25),
+    );
+    cluster.reconcile([a(), b(), c()]);
+    let outcome = cluster.reconcile([b(), c()]);
+    assert_eq!(outcome.of("c"), r#"no address is left in pool "default""#);
+    let outcome = cluster.reconcile([c()]);
+    assert_eq!(outcome.of("c"), "10.0.0.0");
+}
