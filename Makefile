@@ -1,0 +1,46 @@
+# `make` alone lists the targets. Every target works from a clean clone with a Rust toolchain.
+
+CARGO ?= cargo
+# Every command takes the versions of Cargo.lock as they are.
+LOCKED ?= --locked
+# More arguments for `make lab`, such as ARGS="--once --output json".
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test test-deps check fmt clippy docs guard unit interop bench
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+lab: ## Build ferrolb and run the reference cluster on loopback addresses: no root, nothing to install
+	$(CARGO) run $(LOCKED) --bin ferrolb -- lab examples/reference $(ARGS)
+
+test: test-deps guard check unit interop ## Test everything; installs BIRD and FRR with apt if they are missing
+	@echo 'make test: all passed'
+
+test-deps: ## Install what the interoperability tests need (says what, and why)
+	scripts/install-test-deps
+
+check: fmt clippy docs ## Formatting, lints and documentation, warnings as errors
+
+fmt: ## Check the formatting (`cargo fmt` sets it right)
+	$(CARGO) fmt --all -- --check
+
+clippy: ## Lints, tests and examples included
+	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
+
+docs: ## Documentation, with broken links as errors
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(LOCKED) --workspace --no-deps
+
+guard: ## Rules that no compiler knows: crate boundaries, file sizes, no machine paths
+	scripts/check-boundaries
+	scripts/check-files
+
+unit: ## All tests that need no privileges, documentation tests included
+	scripts/run-tests unit
+
+interop: ## The tests against real BIRD and FRR; as root, or with sudo
+	scripts/run-tests interop
+
+bench: ## Run the benchmarks
+	$(CARGO) bench $(LOCKED) -p benches

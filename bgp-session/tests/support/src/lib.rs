@@ -1,0 +1,58 @@
+//! Real routers in network namespaces of their own, for interoperability tests.
+//!
+//! A test builds a [`Lan`], puts hosts on it with the addresses that the story needs, starts a
+//! router ([`Bird`] or [`Frr`]) on one of them, runs our side on the others, and asks the router
+//! what it sees. Nothing outside the namespaces is touched, and nothing stays behind, also when
+//! the test panics: every process and namespace belongs to a value, and goes when it is dropped.
+//!
+//! # Writing a test
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use test_peers::{Bird, Lan, Neighbor, Router, RouterConfig, requested, wait_until};
+//!
+//! # fn a_test() {
+//! if !requested() {
+//!     return; // says on stderr why, and how to run it
+//! }
+//! let lan = Lan::new();
+//! let router = lan.host("router", &["172.22.35.1/24"]);
+//! let node = lan.host("kube1", &["172.22.35.25/24"]);
+//! let neighbor = "172.22.35.25".parse().unwrap();
+//! let config = RouterConfig::new("172.22.35.1", 64635).neighbor(Neighbor::new("172.22.35.25", 64636));
+//! let bird = Bird::start(&router, config);
+//! node.enter(|| { /* what runs here, and each thread that it starts, lives on `kube1` */ });
+//! wait_until(Duration::from_secs(20), "the session", || bird.established(neighbor));
+//! # }
+//! ```
+//!
+//! - Write the story once as a function over `R: Router`, and one `#[test]` for each daemon.
+//! - Our library runs by [`Host::enter`]: build the tokio runtime inside the closure, so that its
+//!   threads, and so its sockets, are on that host. A program runs as a [`Process`].
+//! - Never sleep: [`wait_until`] asks again until the answer is right, and says the last wrong
+//!   one when time is up. Deadlines are generous; a passing test never waits for them.
+//! - Say what must not happen by something that comes after it, not by waiting for nothing.
+//! - When a test fails, what each process wrote is printed.
+//!
+//! # What it needs
+//!
+//! Linux with network namespaces, veth pairs and bridges; root, for `ip netns`; the programs
+//! `ip`, `bird` and FRR's `bgpd`. `make test` installs them and sets `FERROLB_TEST_INTEROP=1`,
+//! without which [`requested`] is false. In a container this needs `CAP_SYS_ADMIN` and
+//! `CAP_NET_ADMIN` (`--privileged`), since namespaces are mounted under `/run/netns`.
+
+mod bird;
+mod frr;
+mod lan;
+mod process;
+mod requirements;
+mod router;
+mod wait;
+
+pub use bird::Bird;
+pub use frr::Frr;
+pub use lan::{Host, Lan};
+pub use process::Process;
+pub use requirements::requested;
+pub use router::{Neighbor, Originated, Path, Router, RouterConfig, Session};
+pub use wait::wait_until;

@@ -1,0 +1,60 @@
+//! Whether the tests were asked for, and whether this machine can run them.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// Whether interoperability tests were asked for with `FERROLB_TEST_INTEROP=1`.
+///
+/// Without it the test says so on stderr (with `0`, it does not even say so) and should return.
+/// With it, all that the tests need must be there.
+///
+/// # Panics
+///
+/// If the tests were asked for and cannot run: not root, or a program is missing.
+#[must_use]
+pub fn requested() -> bool {
+    let wish = std::env::var("FERROLB_TEST_INTEROP").unwrap_or_default();
+    if wish == "0" {
+        return false;
+    }
+    if wish.is_empty() {
+        let thread = std::thread::current();
+        let test = thread.name().unwrap_or("interop");
+        // Not `eprintln!`, which the test runner would keep to itself.
+        let _ = writeln!(
+            std::io::stderr(),
+            "test {test} is skipped: it needs root, BIRD and FRR; `make test` installs and runs \
+             all, `FERROLB_TEST_INTEROP=1 cargo test` runs it with what is there"
+        );
+        return false;
+    }
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "interoperability tests build network namespaces, which needs root: run `make test` as \
+         root, or leave FERROLB_TEST_INTEROP unset"
+    );
+    for name in ["ip", "bird", "bgpd"] {
+        let _ = program(name);
+    }
+    true
+}
+
+/// Where a program is; Debian keeps daemons where only root's `PATH` looks, and FRR's elsewhere.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let found = if name == "bgpd" {
+        // OpenBGPD's daemon has the same name and may be in `PATH`.
+        vec![PathBuf::from("/usr/lib/frr"), PathBuf::from("/usr/libexec/frr")]
+    } else {
+        std::env::split_paths(&paths).chain(["/usr/sbin".into(), "/sbin".into()]).collect()
+    }
+    .into_iter()
+    .map(|directory| directory.join(name))
+    .find(|path| path.is_file());
+    found.unwrap_or_else(|| {
+        panic!(
+            "interoperability tests need the program `{name}`, which is not installed: \
+             `make test-deps` installs it (Debian packages bird2, frr and iproute2)"
+        )
+    })
+}
