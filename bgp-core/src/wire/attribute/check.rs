@@ -1,0 +1,188 @@
+//! What is inside the values that are more than a fixed length: segments, next hops, TLVs.
+//!
+//! Nothing here decides a treatment; see `rules.rs`.
+
+use crate::types::{Afi, AfiSafi, PeerType, Safi};
+use crate::wire::context::WireContext;
+use crate::wire::error::{ErrorKind, Treatment};
+use crate::wire::input::{
+    Parsed, Short, counted_by_octet, counted_by_two_octets, four_octets, octet, octets, two_octets,
+};
+use crate::wire::nlri::{self, Bits};
+
+use super::rules::Rule;
+use super::{AttributeCode, AttributeView, Attributes, as_path};
+
+/// Whether the value is right; flags and length are already.
+#[inline]
+pub(super) fn value(attribute: &AttributeView<'_>, cx: WireContext) -> Result<(), ErrorKind> {
+    let value = attribute.value;
+    let right = match attribute.code {
+        AttributeCode::AS_PATH => {
+            let confederation = cx.may_hold_confederation_segments();
+            if as_path::is_valid(value, cx.is_four_octet_as(), confederation) {
+                return Ok(());
+            }
+            return Err(ErrorKind::AsPath);
+        }
+        AttributeCode::ORIGIN => {
+            return if matches!(value, [0..=2]) { Ok(()) } else { Err(ErrorKind::Origin) };
+        }
+        AttributeCode::MP_REACH_NLRI => return mp_reach(value, cx),
+        AttributeCode::MP_UNREACH_NLRI => return mp_unreach(value, cx),
+        AttributeCode::AGGREGATOR | AttributeCode::AS4_AGGREGATOR => {
+            let asn = value.get(..value.len().saturating_sub(4)).unwrap_or_default();
+            asn.iter().any(|octet| *octet != 0)
+        }
+        // Confederation segments have no business here, but are left out when the path is used (RFC 6793 section 6).
+        AttributeCode::AS4_PATH => as_path::is_valid(value, true, true),
+        AttributeCode::AIGP => all(value, |input| aigp_tlv(input)),
+        AttributeCode::BGP_LS => all(value, |input| {
+            let (input, _) = two_octets(input)?;
+            counted_by_two_octets(input)
+        }),
+        AttributeCode::TUNNEL_ENCAPSULATION => all(value, |input| tunnel_tlv(input)),
+        AttributeCode::PREFIX_SID => return prefix_sid(value),
+        AttributeCode::ATTR_SET => attr_set(value),
+        _ => true,
+    };
+    if right { Ok(()) } else { Err(ErrorKind::AttributeValue) }
+}
+
+/// Family, next hop and NLRI of an MP_REACH_NLRI (RFC 4760 section 3).
+#[inline]
+pub(in crate::wire) fn mp_reach_parts(input: &[u8]) -> Parsed<'_, (AfiSafi, &[u8])> {
+    let (input, family) = family(input)?;
+    let (input, next_hop) = counted_by_octet(input)?;
+    let (input, _reserved) = octet(input)?;
+    Ok((input, (family, next_hop)))
+}
+
+/// AFI and SAFI.
+#[inline]
+pub(super) fn family(input: &[u8]) -> Parsed<'_, AfiSafi> {
+    let (input, afi) = two_octets(input)?;
+    let (input, safi) = octet(input)?;
+    Ok((input, AfiSafi::new(Afi(afi), Safi(safi))))
+}
+
+fn mp_reach(value: &[u8], cx: WireContext) -> Result<(), ErrorKind> {
+    let (nlri, (family, next_hop)) =
+        mp_reach_parts(value).map_err(|_| ErrorKind::AttributeLength)?;
+    if !cx.has_family(family) {
+        return Ok(());
+    }
+    let right = match (Bits::of(family), next_hop.len()) {
+        (Some(Bits::V4), 4) => true,
+        (Some(Bits::V4), 16 | 32) => cx.has_extended_next_hop(),
+        (Some(Bits::V6), 16 | 32) => true,
+        _ => false,
+    };
+    if !right {
+        return Err(ErrorKind::MpNextHop);
+    }
+    prefixes(nlri, family, cx)
+}
+
+fn mp_unreach(value: &[u8], cx: WireContext) -> Result<(), ErrorKind> {
+    let (nlri, family) = family(value).map_err(|_| ErrorKind::AttributeLength)?;
+    if cx.has_family(family) { prefixes(nlri, family, cx) } else { Ok(()) }
+}
+
+fn prefixes(field: &[u8], family: AfiSafi, cx: WireContext) -> Result<(), ErrorKind> {
+    let Some(bits) = Bits::of(family) else { return Ok(()) };
+    nlri::check(field, bits, cx.has_add_path(family)).map_err(|_| ErrorKind::Prefix)
+}
+
+/// RFC 7311 section 3: the length of a TLV counts its header; the AIGP TLV has 11 octets.
+fn aigp_tlv(input: &[u8]) -> Parsed<'_, &[u8]> {
+    let (input, kind) = octet(input)?;
+    let (input, length) = two_octets(input)?;
+    match (kind, length) {
+        (1, 11) => octets(input, 8),
+        (1, _) | (_, 0..=2) => Err(nom::Err::Error(Short)),
+        _ => octets(input, usize::from(length) - 3),
+    }
+}
+
+/// RFC 9012 section 2: sub-TLVs of a type below 128 have a length of one octet, the others of two.
+fn tunnel_tlv(input: &[u8]) -> Parsed<'_, &[u8]> {
+    let (input, _kind) = two_octets(input)?;
+    let (input, value) = counted_by_two_octets(input)?;
+    let whole = all(value, |input| {
+        let (input, kind) = octet(input)?;
+        if kind < 128 { counted_by_octet(input) } else { counted_by_two_octets(input) }
+    });
+    if whole { Ok((input, value)) } else { Err(nom::Err::Error(Short)) }
+}
+
+/// RFC 8669 section 3, RFC 9252 section 2.
+fn prefix_sid(value: &[u8]) -> Result<(), ErrorKind> {
+    let mut rest = value;
+    while !rest.is_empty() {
+        let (next, (kind, tlv)) = sid_tlv(rest).map_err(|_| ErrorKind::AttributeValue)?;
+        rest = next;
+        match kind {
+            // Label-Index: reserved, flags, index.
+            1 if tlv.len() != 7 => return Err(ErrorKind::AttributeValue),
+            // Originator SRGB: flags and ranges of six octets.
+            3 if tlv.len() < 8 || (tlv.len() - 2) % 6 != 0 => {
+                return Err(ErrorKind::AttributeValue);
+            }
+            // SRv6 L3 and L2 services: a reserved octet and sub-TLVs.
+            5 | 6 if !srv6_service(tlv) => return Err(ErrorKind::Srv6Service),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn srv6_service(tlv: &[u8]) -> bool {
+    let Some((_reserved, sub_tlvs)) = tlv.split_first() else { return false };
+    all(sub_tlvs, |input| {
+        let (input, (kind, sub_tlv)) = sid_tlv(input)?;
+        // SRv6 SID Information: 21 octets and sub-sub-TLVs.
+        let Some(rest) = sub_tlv.get(21..) else {
+            return if kind == 1 { Err(nom::Err::Error(Short)) } else { Ok((input, sub_tlv)) };
+        };
+        let whole = kind != 1 || all(rest, |input| sid_tlv(input));
+        if whole { Ok((input, sub_tlv)) } else { Err(nom::Err::Error(Short)) }
+    })
+}
+
+fn sid_tlv(input: &[u8]) -> Parsed<'_, (u8, &[u8])> {
+    let (input, kind) = octet(input)?;
+    let (input, value) = counted_by_two_octets(input)?;
+    Ok((input, (kind, value)))
+}
+
+/// RFC 6368 section 5: an AS number, and the attributes of a customer's route as an internal peer with four-octet AS
+/// numbers would send them. One level deep: a set in a set is not looked into.
+fn attr_set(value: &[u8]) -> bool {
+    let Ok((inner, _asn)) = four_octets(value) else { return false };
+    let cx = WireContext::new(PeerType::Internal).four_octet_as(true);
+    let mut attributes = Attributes::new(inner);
+    let right = attributes.by_ref().all(|attribute| {
+        let rule = Rule::of(attribute.code);
+        match attribute.code {
+            AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI => false,
+            AttributeCode::ATTR_SET => true,
+            _ => match rule.judge(&attribute, cx) {
+                Ok(()) => true,
+                Err(kind) => rule.treatment(kind) <= Treatment::AttributeDiscard,
+            },
+        }
+    });
+    right && attributes.as_octets().is_empty()
+}
+
+/// Whether elements fill the input.
+fn all<'a, T>(mut input: &'a [u8], one: impl Fn(&'a [u8]) -> Parsed<'a, T>) -> bool {
+    while !input.is_empty() {
+        match one(input) {
+            Ok((rest, _)) => input = rest,
+            Err(_) => return false,
+        }
+    }
+    true
+}

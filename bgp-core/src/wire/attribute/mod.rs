@@ -1,0 +1,186 @@
+//! Path attributes: their header, their flags, their codes. What is right and wrong with each is in `rules.rs`.
+
+mod as_path;
+mod check;
+pub(super) mod rules;
+
+use std::fmt;
+
+pub use as_path::{AsPath, AsPathSegment, AsPathSegmentView, AsPathView, Asns, SegmentType};
+pub(super) use check::mp_reach_parts;
+
+use super::input::{Parsed, counted_by_octet, counted_by_two_octets, octet};
+
+/// The type code of a path attribute, of IANA's registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttributeCode(pub u8);
+
+/// Declares the codes with their names.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $constant:ident = $code:literal, $name:literal;)+) => {
+        impl AttributeCode {
+            $($(#[$doc])* pub const $constant: Self = Self($code);)+
+
+            /// The name of RFC or registry, if the code has one here.
+            #[must_use]
+            pub const fn name(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$constant => Some($name),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// RFC 4271 section 5.1.1.
+    ORIGIN = 1, "ORIGIN";
+    /// RFC 4271 section 5.1.2.
+    AS_PATH = 2, "AS_PATH";
+    /// RFC 4271 section 5.1.3.
+    NEXT_HOP = 3, "NEXT_HOP";
+    /// RFC 4271 section 5.1.4.
+    MULTI_EXIT_DISC = 4, "MULTI_EXIT_DISC";
+    /// RFC 4271 section 5.1.5.
+    LOCAL_PREF = 5, "LOCAL_PREF";
+    /// RFC 4271 section 5.1.6.
+    ATOMIC_AGGREGATE = 6, "ATOMIC_AGGREGATE";
+    /// RFC 4271 section 5.1.7.
+    AGGREGATOR = 7, "AGGREGATOR";
+    /// RFC 1997.
+    COMMUNITIES = 8, "COMMUNITIES";
+    /// RFC 4456.
+    ORIGINATOR_ID = 9, "ORIGINATOR_ID";
+    /// RFC 4456.
+    CLUSTER_LIST = 10, "CLUSTER_LIST";
+    /// RFC 4760.
+    MP_REACH_NLRI = 14, "MP_REACH_NLRI";
+    /// RFC 4760.
+    MP_UNREACH_NLRI = 15, "MP_UNREACH_NLRI";
+    /// RFC 4360.
+    EXTENDED_COMMUNITIES = 16, "EXTENDED_COMMUNITIES";
+    /// RFC 6793.
+    AS4_PATH = 17, "AS4_PATH";
+    /// RFC 6793.
+    AS4_AGGREGATOR = 18, "AS4_AGGREGATOR";
+    /// RFC 6514.
+    PMSI_TUNNEL = 22, "PMSI_TUNNEL";
+    /// RFC 9012.
+    TUNNEL_ENCAPSULATION = 23, "TUNNEL_ENCAPSULATION";
+    /// RFC 5543.
+    TRAFFIC_ENGINEERING = 24, "TRAFFIC_ENGINEERING";
+    /// RFC 5701.
+    IPV6_EXTENDED_COMMUNITIES = 25, "IPV6_EXTENDED_COMMUNITIES";
+    /// RFC 7311.
+    AIGP = 26, "AIGP";
+    /// RFC 9552.
+    BGP_LS = 29, "BGP-LS";
+    /// RFC 8092.
+    LARGE_COMMUNITIES = 32, "LARGE_COMMUNITIES";
+    /// RFC 9234.
+    ONLY_TO_CUSTOMER = 35, "ONLY_TO_CUSTOMER";
+    /// RFC 8669.
+    PREFIX_SID = 40, "PREFIX_SID";
+    /// RFC 6368.
+    ATTR_SET = 128, "ATTR_SET";
+}
+
+impl fmt::Display for AttributeCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "attribute {}", self.0),
+        }
+    }
+}
+
+/// The flags of a path attribute (RFC 4271 section 4.3); the low four bits mean nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttributeFlags(pub u8);
+
+impl AttributeFlags {
+    /// Not every speaker needs to know the attribute.
+    pub const OPTIONAL: Self = Self(0x80);
+    /// A speaker that does not know the attribute passes it on.
+    pub const TRANSITIVE: Self = Self(0x40);
+    /// A speaker on the way did not know the attribute.
+    pub const PARTIAL: Self = Self(0x20);
+    /// The length has two octets.
+    pub const EXTENDED_LENGTH: Self = Self(0x10);
+
+    /// Whether all of these flags are set.
+    #[must_use]
+    pub const fn contains(self, flags: Self) -> bool {
+        self.0 & flags.0 == flags.0
+    }
+
+    /// These flags and those.
+    #[must_use]
+    pub const fn with(self, flags: Self) -> Self {
+        Self(self.0 | flags.0)
+    }
+}
+
+/// A path attribute as it stands in the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "RFC 4271 section 4.3 has these fields")]
+pub struct AttributeView<'a> {
+    /// Its flags, as received.
+    pub flags: AttributeFlags,
+    /// Its type.
+    pub code: AttributeCode,
+    /// Its value.
+    pub value: &'a [u8],
+}
+
+impl<'a> AttributeView<'a> {
+    #[inline]
+    pub(super) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+        let (input, flags) = octet(input)?;
+        let (input, code) = octet(input)?;
+        let flags = AttributeFlags(flags);
+        let (input, value) = if flags.contains(AttributeFlags::EXTENDED_LENGTH) {
+            counted_by_two_octets(input)?
+        } else {
+            counted_by_octet(input)?
+        };
+        Ok((input, Self { flags, code: AttributeCode(code), value }))
+    }
+
+    /// The attribute at the start of `input`, and how many octets it has with its header.
+    pub(super) fn split(input: &'a [u8]) -> Option<(Self, usize)> {
+        let (rest, attribute) = Self::parse(input).ok()?;
+        Some((attribute, input.len() - rest.len()))
+    }
+}
+
+/// The attributes of a message in the order sent, none left out and none judged. It ends early where one exceeds the
+/// field.
+#[derive(Clone, Debug)]
+pub struct Attributes<'a> {
+    octets: &'a [u8],
+}
+
+impl<'a> Attributes<'a> {
+    pub(super) const fn new(octets: &'a [u8]) -> Self {
+        Self { octets }
+    }
+
+    pub(super) const fn as_octets(&self) -> &'a [u8] {
+        self.octets
+    }
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = AttributeView<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (rest, attribute) = AttributeView::parse(self.octets).ok()?;
+        self.octets = rest;
+        Some(attribute)
+    }
+}
+
+impl std::iter::FusedIterator for Attributes<'_> {}

@@ -1,0 +1,244 @@
+//! The one table of RFC 7606: which attribute, wrong in which way, from which peer, leads to which treatment.
+//!
+//! A row says what an attribute has to look like (flags, length, on which session it belongs) and what becomes of an
+//! UPDATE in which it does not. What is inside a value is looked at by `check.rs`, which answers with an [`ErrorKind`];
+//! the treatment is read here.
+
+use crate::types::PeerType;
+use crate::wire::context::WireContext;
+use crate::wire::error::{ErrorKind, Treatment};
+
+use super::{AttributeCode, AttributeFlags, AttributeView, check};
+
+/// Optional and Transitive, the two flags that are judged.
+const JUDGED_FLAGS: u8 = AttributeFlags::OPTIONAL.0 | AttributeFlags::TRANSITIVE.0;
+
+/// What an attribute's flags have to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::wire) enum Class {
+    /// Well-known: transitive and not optional.
+    WellKnown,
+    /// Optional transitive.
+    Transitive,
+    /// Optional non-transitive.
+    NonTransitive,
+    /// Not known here: anything optional.
+    Unknown,
+}
+
+/// What an attribute's length has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Length {
+    Any,
+    Exactly(u8),
+    AtLeast(u8),
+    /// A multiple, and not zero.
+    Multiple(u8),
+    /// An AS number as wide as the session's, and four octets.
+    AsnAndAddress,
+}
+
+/// On which sessions an attribute is read. Elsewhere it is discarded unread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    Everywhere,
+    /// From internal peers.
+    Internal,
+    /// From peers whose AS numbers have two octets.
+    TwoOctetAs,
+}
+
+/// One row.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::wire) struct Rule {
+    pub(in crate::wire) class: Class,
+    length: Length,
+    scope: Scope,
+    /// Where Optional or Transitive is wrong.
+    flags_wrong: Treatment,
+    /// Where the length or the value is wrong.
+    malformed: Treatment,
+    /// Where the attribute occurs again.
+    repeated: Treatment,
+    /// Its place in the index of an [`Update`](crate::wire::Update).
+    pub(in crate::wire) slot: Slot,
+}
+
+/// A place in the index of an UPDATE's attributes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::wire) struct Slot(u8);
+
+impl Slot {
+    /// How many there are.
+    pub(in crate::wire) const COUNT: usize = 20;
+    const NONE: Self = Self(u8::MAX);
+
+    #[inline]
+    pub(in crate::wire) const fn of(code: AttributeCode) -> Self {
+        let slot = match code.0 {
+            1..=10 => code.0 - 1,
+            14..=18 => code.0 - 4,
+            25 => 15,
+            26 => 16,
+            32 => 17,
+            35 => 18,
+            40 => 19,
+            _ => return Self::NONE,
+        };
+        Self(slot)
+    }
+
+    #[inline]
+    pub(in crate::wire) const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+use Class::{NonTransitive, Transitive, WellKnown};
+use Length::{Any, AsnAndAddress, AtLeast, Exactly, Multiple};
+use Scope::{Everywhere, Internal, TwoOctetAs};
+use Treatment::{AttributeDiscard as AD, SessionReset as RESET, TreatAsWithdraw as TAW};
+
+type Row = (AttributeCode, Class, Length, Scope, Treatment, Treatment, Treatment);
+
+/// RFC 7606 section 7 and the RFCs that came after it.
+#[rustfmt::skip]
+const TABLE: [Row; 25] = [
+    // attribute                                class          length         read        flags  malformed repeated
+    (AttributeCode::ORIGIN,                     WellKnown,     Exactly(1),    Everywhere, TAW,   TAW,   AD),
+    (AttributeCode::AS_PATH,                    WellKnown,     Any,           Everywhere, TAW,   TAW,   AD),
+    (AttributeCode::NEXT_HOP,                   WellKnown,     Exactly(4),    Everywhere, TAW,   TAW,   AD),
+    (AttributeCode::MULTI_EXIT_DISC,            NonTransitive, Exactly(4),    Everywhere, TAW,   TAW,   AD),
+    (AttributeCode::LOCAL_PREF,                 WellKnown,     Exactly(4),    Internal,   TAW,   TAW,   AD),
+    (AttributeCode::ATOMIC_AGGREGATE,           WellKnown,     Exactly(0),    Everywhere, TAW,   AD,    AD),
+    (AttributeCode::AGGREGATOR,                 Transitive,    AsnAndAddress, Everywhere, TAW,   AD,    AD),
+    (AttributeCode::COMMUNITIES,                Transitive,    Multiple(4),   Everywhere, TAW,   TAW,   AD),
+    (AttributeCode::ORIGINATOR_ID,              NonTransitive, Exactly(4),    Internal,   TAW,   TAW,   AD),
+    (AttributeCode::CLUSTER_LIST,               NonTransitive, Multiple(4),   Internal,   TAW,   TAW,   AD),
+    (AttributeCode::MP_REACH_NLRI,              NonTransitive, AtLeast(5),    Everywhere, RESET, RESET, RESET),
+    (AttributeCode::MP_UNREACH_NLRI,            NonTransitive, AtLeast(3),    Everywhere, RESET, RESET, RESET),
+    (AttributeCode::EXTENDED_COMMUNITIES,       Transitive,    Multiple(8),   Everywhere, TAW,   TAW,   AD),
+    (AttributeCode::AS4_PATH,                   Transitive,    AtLeast(6),    TwoOctetAs, TAW,   AD,    AD),
+    (AttributeCode::AS4_AGGREGATOR,             Transitive,    Exactly(8),    TwoOctetAs, TAW,   AD,    AD),
+    (AttributeCode::PMSI_TUNNEL,                Transitive,    AtLeast(5),    Everywhere, TAW,   TAW,   AD),
+    (AttributeCode::TUNNEL_ENCAPSULATION,       Transitive,    AtLeast(4),    Everywhere, TAW,   TAW,   AD),
+    (AttributeCode::TRAFFIC_ENGINEERING,        NonTransitive, AtLeast(1),    Everywhere, TAW,   TAW,   AD),
+    (AttributeCode::IPV6_EXTENDED_COMMUNITIES,  Transitive,    Multiple(20),  Everywhere, TAW,   TAW,   AD),
+    (AttributeCode::AIGP,                       NonTransitive, AtLeast(3),    Everywhere, AD,    AD,    AD),
+    (AttributeCode::BGP_LS,                     NonTransitive, AtLeast(4),    Everywhere, AD,    AD,    AD),
+    (AttributeCode::LARGE_COMMUNITIES,          Transitive,    Multiple(12),  Everywhere, TAW,   TAW,   AD),
+    (AttributeCode::ONLY_TO_CUSTOMER,           Transitive,    Exactly(4),    Everywhere, TAW,   TAW,   AD),
+    (AttributeCode::PREFIX_SID,                 Transitive,    AtLeast(3),    Everywhere, TAW,   AD,    AD),
+    (AttributeCode::ATTR_SET,                   Transitive,    AtLeast(4),    Everywhere, TAW,   TAW,   AD),
+];
+
+/// The row of every code that has none: kept or dropped, never judged by its value.
+static UNKNOWN: Rule = Rule {
+    class: Class::Unknown,
+    length: Any,
+    scope: Everywhere,
+    flags_wrong: RESET,
+    malformed: AD,
+    repeated: AD,
+    slot: Slot::NONE,
+};
+
+/// The table by code, so that a look-up is one load.
+static RULES: [Rule; 256] = by_code();
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, which would refuse a bad index"
+)]
+const fn by_code() -> [Rule; 256] {
+    let mut rules = [UNKNOWN; 256];
+    let mut row = 0;
+    while row < TABLE.len() {
+        let (code, class, length, scope, flags_wrong, malformed, repeated) = TABLE[row];
+        let slot = Slot::of(code);
+        rules[code.0 as usize] =
+            Rule { class, length, scope, flags_wrong, malformed, repeated, slot };
+        row += 1;
+    }
+    rules
+}
+
+impl Rule {
+    #[inline]
+    pub(in crate::wire) fn of(code: AttributeCode) -> &'static Self {
+        RULES.get(usize::from(code.0)).unwrap_or(&UNKNOWN)
+    }
+
+    /// Whether the attribute is right, by its flags, its length and its value.
+    #[inline]
+    pub(in crate::wire) fn judge(
+        &self,
+        attribute: &AttributeView<'_>,
+        cx: WireContext,
+    ) -> Result<(), ErrorKind> {
+        if !self.scope.includes(cx) {
+            return Err(ErrorKind::UnexpectedAttribute);
+        }
+        if !self.class.allows(attribute.flags) {
+            return Err(match self.class {
+                Class::Unknown => ErrorKind::UnknownWellKnown,
+                _ => ErrorKind::AttributeFlags,
+            });
+        }
+        if !self.length.allows(attribute.value.len(), cx) {
+            return Err(ErrorKind::AttributeLength);
+        }
+        check::value(attribute, cx)
+    }
+
+    /// What becomes of an UPDATE in which this attribute has that error.
+    #[cold]
+    pub(in crate::wire) fn treatment(&self, kind: ErrorKind) -> Treatment {
+        match kind {
+            ErrorKind::UnexpectedAttribute => AD,
+            ErrorKind::RepeatedAttribute => self.repeated,
+            ErrorKind::AttributeFlags | ErrorKind::UnknownWellKnown => self.flags_wrong,
+            // Without the whole MP attribute its routes cannot be found (RFC 7606 section 3 j).
+            ErrorKind::AttributeOverrun => self.malformed.max(TAW),
+            ErrorKind::MissingAttribute | ErrorKind::Srv6Service => TAW,
+            _ => self.malformed,
+        }
+    }
+}
+
+impl Class {
+    #[inline]
+    const fn allows(self, flags: AttributeFlags) -> bool {
+        let expected = match self {
+            Self::WellKnown => AttributeFlags::TRANSITIVE.0,
+            Self::Transitive => JUDGED_FLAGS,
+            Self::NonTransitive => AttributeFlags::OPTIONAL.0,
+            Self::Unknown => return flags.contains(AttributeFlags::OPTIONAL),
+        };
+        flags.0 & JUDGED_FLAGS == expected
+    }
+}
+
+impl Length {
+    #[inline]
+    fn allows(self, length: usize, cx: WireContext) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exactly(octets) => length == usize::from(octets),
+            Self::AtLeast(octets) => length >= usize::from(octets),
+            Self::Multiple(octets) => length != 0 && length % usize::from(octets) == 0,
+            Self::AsnAndAddress => length == if cx.is_four_octet_as() { 8 } else { 6 },
+        }
+    }
+}
+
+impl Scope {
+    #[inline]
+    fn includes(self, cx: WireContext) -> bool {
+        match self {
+            Self::Everywhere => true,
+            Self::Internal => cx.peer_type() == PeerType::Internal,
+            Self::TwoOctetAs => !cx.is_four_octet_as(),
+        }
+    }
+}

@@ -1,0 +1,454 @@
+//! Capabilities: what a speaker offers in its OPEN (RFC 5492).
+//!
+//! A capability that is not known here, and one whose value is not what its RFC says, is kept as
+//! [`Capability::Unknown`]: an OPEN is not refused for what only one side understands.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::types::{Afi, AfiSafi, Asn, Safi};
+
+use super::input::{Parsed, counted_by_octet, four_octets, octet, two_octets};
+
+/// One capability of an OPEN.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Capability {
+    /// Routes of that family (RFC 4760), code 1.
+    Multiprotocol(AfiSafi),
+    /// The speaker answers ROUTE-REFRESH (RFC 2918), code 2.
+    RouteRefresh,
+    /// IPv4 routes may have IPv6 next hops (RFC 8950), code 5.
+    ExtendedNextHop(Vec<ExtendedNextHop>),
+    /// The speaker reads messages of 65,535 octets (RFC 8654), code 6.
+    ExtendedMessage,
+    /// The speaker's role towards the peer (RFC 9234), code 9.
+    Role(Role),
+    /// Graceful restart (RFC 4724, RFC 8538), code 64.
+    GracefulRestart(GracefulRestart),
+    /// AS numbers of four octets, and the speaker's own (RFC 6793), code 65.
+    FourOctetAs(Asn),
+    /// Several paths for a prefix (RFC 7911), code 69.
+    AddPath(Vec<AddPath>),
+    /// The speaker marks the beginning and end of a refresh (RFC 7313), code 70.
+    EnhancedRouteRefresh,
+    /// Long-lived graceful restart (RFC 9494), code 71.
+    LongLivedGracefulRestart(Vec<LongLivedFamily>),
+    /// The speaker's host and domain name, code 73.
+    Fqdn {
+        /// The host's name.
+        host: String,
+        /// The domain's name, often empty.
+        domain: String,
+    },
+    /// The speaker's software and its version, code 75.
+    SoftwareVersion(String),
+    /// Any other, or one of the above whose value is malformed.
+    Unknown {
+        /// The capability code.
+        code: u8,
+        /// The value as received, at most 255 octets.
+        value: Bytes,
+    },
+}
+
+/// The role of a speaker towards its peer (RFC 9234 section 4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Role(pub u8);
+
+impl Role {
+    /// The speaker gives transit to the peer.
+    pub const PROVIDER: Self = Self(0);
+    /// The speaker is a route server.
+    pub const ROUTE_SERVER: Self = Self(1);
+    /// The speaker is a client of a route server.
+    pub const ROUTE_SERVER_CLIENT: Self = Self(2);
+    /// The speaker gets transit from the peer.
+    pub const CUSTOMER: Self = Self(3);
+    /// Neither pays the other.
+    pub const PEER: Self = Self(4);
+}
+
+/// For the NLRI of that family, next hops of that address family (RFC 8950 section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "RFC 8950 section 4 has these fields")]
+pub struct ExtendedNextHop {
+    /// The family of the routes.
+    pub family: AfiSafi,
+    /// The address family of the next hop.
+    pub next_hop: Afi,
+}
+
+/// The value of the graceful restart capability (RFC 4724 section 3).
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "RFC 4724 and RFC 8538 have these fields")]
+pub struct GracefulRestart {
+    /// The speaker has just restarted (R).
+    pub restarting: bool,
+    /// NOTIFICATIONs leave the routes in place too (N, RFC 8538).
+    pub notification: bool,
+    /// Seconds, at most 4,095, that the speaker may take to come back.
+    pub restart_time: u16,
+    /// The families whose routes may be kept meanwhile.
+    pub families: Vec<GracefulRestartFamily>,
+}
+
+/// A family of the graceful restart capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "RFC 4724 section 3 has these fields")]
+pub struct GracefulRestartFamily {
+    /// The family.
+    pub family: AfiSafi,
+    /// Forwarding went on during the restart (F).
+    pub forwarding: bool,
+}
+
+/// A family of the long-lived graceful restart capability (RFC 9494 section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "RFC 9494 section 3 has these fields")]
+pub struct LongLivedFamily {
+    /// The family.
+    pub family: AfiSafi,
+    /// Forwarding went on during the restart (F).
+    pub forwarding: bool,
+    /// Seconds, at most 16,777,215, for which stale routes may be kept.
+    pub stale_time: u32,
+}
+
+/// A family of the ADD-PATH capability (RFC 7911 section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "RFC 7911 section 4 has these fields")]
+pub struct AddPath {
+    /// The family.
+    pub family: AfiSafi,
+    /// What the speaker does with it.
+    pub mode: AddPathMode,
+}
+
+/// The "Send/Receive" field of ADD-PATH. Values but these three are ignored by receivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AddPathMode(pub u8);
+
+impl AddPathMode {
+    /// The speaker receives several paths.
+    pub const RECEIVE: Self = Self(1);
+    /// The speaker sends several paths.
+    pub const SEND: Self = Self(2);
+    /// Both.
+    pub const BOTH: Self = Self(3);
+
+    /// Whether the speaker sends several paths.
+    #[must_use]
+    pub const fn sends(self) -> bool {
+        matches!(self, Self::SEND | Self::BOTH)
+    }
+
+    /// Whether the speaker receives several paths.
+    #[must_use]
+    pub const fn receives(self) -> bool {
+        matches!(self, Self::RECEIVE | Self::BOTH)
+    }
+}
+
+impl Capability {
+    /// The capability code of IANA's registry.
+    #[must_use]
+    pub const fn code(&self) -> u8 {
+        match self {
+            Self::Multiprotocol(_) => 1,
+            Self::RouteRefresh => 2,
+            Self::ExtendedNextHop(_) => 5,
+            Self::ExtendedMessage => 6,
+            Self::Role(_) => 9,
+            Self::GracefulRestart(_) => 64,
+            Self::FourOctetAs(_) => 65,
+            Self::AddPath(_) => 69,
+            Self::EnhancedRouteRefresh => 70,
+            Self::LongLivedGracefulRestart(_) => 71,
+            Self::Fqdn { .. } => 73,
+            Self::SoftwareVersion(_) => 75,
+            Self::Unknown { code, .. } => *code,
+        }
+    }
+
+    /// Appends code, length and value. A value of more than 255 octets is cut after its last whole element.
+    pub fn encode(&self, out: &mut BytesMut) {
+        out.put_slice(&[self.code(), 0]);
+        let start = out.len();
+        self.encode_value(out);
+        let length = out.len() - start;
+        if let Some(octet) = out.get_mut(start - 1) {
+            *octet = u8::try_from(length).unwrap_or(u8::MAX);
+        }
+        out.truncate(start + length.min(255));
+    }
+
+    fn encode_value(&self, out: &mut BytesMut) {
+        match self {
+            Self::RouteRefresh | Self::ExtendedMessage | Self::EnhancedRouteRefresh => {}
+            Self::Multiprotocol(family) => {
+                out.put_u16(family.afi.0);
+                out.put_slice(&[0, family.safi.0]);
+            }
+            Self::ExtendedNextHop(entries) => {
+                for entry in entries.iter().take(255 / 6) {
+                    out.put_u16(entry.family.afi.0);
+                    out.put_slice(&[0, entry.family.safi.0]);
+                    out.put_u16(entry.next_hop.0);
+                }
+            }
+            Self::Role(role) => out.put_u8(role.0),
+            Self::GracefulRestart(restart) => restart.encode(out),
+            Self::FourOctetAs(asn) => out.put_u32(asn.0),
+            Self::AddPath(entries) => {
+                for entry in entries.iter().take(255 / 4) {
+                    put_family(out, entry.family);
+                    out.put_u8(entry.mode.0);
+                }
+            }
+            Self::LongLivedGracefulRestart(families) => {
+                for entry in families.iter().take(255 / 7) {
+                    put_family(out, entry.family);
+                    let flags = if entry.forwarding { u32::from(FORWARDING) << 24 } else { 0 };
+                    out.put_u32(flags | entry.stale_time.min(0x00ff_ffff));
+                }
+            }
+            Self::Fqdn { host, domain } => {
+                // Two lengths of one octet beside them: 253 octets for both names.
+                let host = cut(host, 253);
+                put_text(out, host);
+                put_text(out, cut(domain, 253 - host.len()));
+            }
+            Self::SoftwareVersion(text) => put_text(out, cut(text, 254)),
+            Self::Unknown { value, .. } => out.put_slice(value.get(..255).unwrap_or(value)),
+        }
+    }
+
+    /// Reads a value. Whatever does not fit its RFC is kept as unknown.
+    pub(super) fn decode(code: u8, value: &[u8]) -> Self {
+        typed(code, value)
+            .unwrap_or_else(|| Self::Unknown { code, value: Bytes::copy_from_slice(value) })
+    }
+}
+
+impl GracefulRestart {
+    fn encode(&self, out: &mut BytesMut) {
+        let restarting = if self.restarting { 0x8000 } else { 0 };
+        let notification = if self.notification { 0x4000 } else { 0 };
+        out.put_u16(restarting | notification | self.restart_time.min(0x0fff));
+        for entry in self.families.iter().take(253 / 4) {
+            put_family(out, entry.family);
+            out.put_u8(if entry.forwarding { FORWARDING } else { 0 });
+        }
+    }
+}
+
+fn typed(code: u8, value: &[u8]) -> Option<Capability> {
+    Some(match (code, value) {
+        (1, [_, _, _, safi]) => {
+            let (_, afi) = whole(two_octets, value.get(..2)?)?;
+            Capability::Multiprotocol(AfiSafi::new(Afi(afi), Safi(*safi)))
+        }
+        (2, []) => Capability::RouteRefresh,
+        (5, _) => Capability::ExtendedNextHop(entries(value, extended_next_hop)?),
+        (6, []) => Capability::ExtendedMessage,
+        (9, [role]) => Capability::Role(Role(*role)),
+        (64, _) => Capability::GracefulRestart(graceful_restart(value)?),
+        (65, _) => Capability::FourOctetAs(Asn(whole(four_octets, value)?.1)),
+        (69, _) => Capability::AddPath(entries(value, add_path)?),
+        (70, []) => Capability::EnhancedRouteRefresh,
+        (71, _) => Capability::LongLivedGracefulRestart(entries(value, long_lived)?),
+        (73, _) => {
+            let (rest, host) = counted_by_octet(value).ok()?;
+            let (_, domain) = whole(counted_by_octet, rest)?;
+            Capability::Fqdn { host: text(host)?, domain: text(domain)? }
+        }
+        (75, _) => Capability::SoftwareVersion(text(whole(counted_by_octet, value)?.1)?),
+        _ => return None,
+    })
+}
+
+fn graceful_restart(value: &[u8]) -> Option<GracefulRestart> {
+    let (rest, head) = two_octets(value).ok()?;
+    Some(GracefulRestart {
+        restarting: head & 0x8000 != 0,
+        notification: head & 0x4000 != 0,
+        restart_time: head & 0x0fff,
+        families: entries(rest, |input| {
+            let (input, family) = family(input)?;
+            let (input, flags) = octet(input)?;
+            Ok((input, GracefulRestartFamily { family, forwarding: flags & FORWARDING != 0 }))
+        })?,
+    })
+}
+
+fn extended_next_hop(input: &[u8]) -> Parsed<'_, ExtendedNextHop> {
+    let (input, afi) = two_octets(input)?;
+    let (input, safi) = two_octets(input)?;
+    let (input, next_hop) = two_octets(input)?;
+    // The SAFI has two octets here; one above 255 means no family.
+    let safi = u8::try_from(safi).map_err(|_| nom::Err::Error(super::input::Short))?;
+    let family = AfiSafi::new(Afi(afi), Safi(safi));
+    Ok((input, ExtendedNextHop { family, next_hop: Afi(next_hop) }))
+}
+
+fn add_path(input: &[u8]) -> Parsed<'_, AddPath> {
+    let (input, family) = family(input)?;
+    let (input, mode) = octet(input)?;
+    Ok((input, AddPath { family, mode: AddPathMode(mode) }))
+}
+
+fn long_lived(input: &[u8]) -> Parsed<'_, LongLivedFamily> {
+    let (input, family) = family(input)?;
+    let (input, word) = four_octets(input)?;
+    let forwarding = word >> 24 & u32::from(FORWARDING) != 0;
+    Ok((input, LongLivedFamily { family, forwarding, stale_time: word & 0x00ff_ffff }))
+}
+
+fn family(input: &[u8]) -> Parsed<'_, AfiSafi> {
+    let (input, afi) = two_octets(input)?;
+    let (input, safi) = octet(input)?;
+    Ok((input, AfiSafi::new(Afi(afi), Safi(safi))))
+}
+
+/// Elements up to the end of the input, all of them whole.
+fn entries<T>(mut input: &[u8], one: impl Fn(&[u8]) -> Parsed<'_, T>) -> Option<Vec<T>> {
+    let mut all = Vec::new();
+    while !input.is_empty() {
+        let (rest, entry) = one(input).ok()?;
+        all.push(entry);
+        input = rest;
+    }
+    Some(all)
+}
+
+/// What the parser gives, if it takes the whole input.
+fn whole<'a, T>(one: impl Fn(&'a [u8]) -> Parsed<'a, T>, input: &'a [u8]) -> Option<(&'a [u8], T)> {
+    one(input).ok().filter(|(rest, _)| rest.is_empty())
+}
+
+fn text(octets: &[u8]) -> Option<String> {
+    std::str::from_utf8(octets).ok().map(str::to_owned)
+}
+
+fn put_family(out: &mut BytesMut, family: AfiSafi) {
+    out.put_u16(family.afi.0);
+    out.put_u8(family.safi.0);
+}
+
+fn put_text(out: &mut BytesMut, text: &str) {
+    out.put_u8(u8::try_from(text.len()).unwrap_or(u8::MAX));
+    out.put_slice(text.as_bytes());
+}
+
+/// At most that many octets of the text, cut at a character.
+fn cut(text: &str, most: usize) -> &str {
+    let mut length = text.len().min(most);
+    while !text.is_char_boundary(length) {
+        length -= 1;
+    }
+    text.get(..length).unwrap_or_default()
+}
+
+/// The F bit of graceful restart and of its long-lived sister.
+const FORWARDING: u8 = 0x80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each capability beside its octets: read and written, they are the same.
+    fn vectors() -> Vec<(Capability, &'static [u8])> {
+        let v4 = AfiSafi::IPV4_UNICAST;
+        let v6 = AfiSafi::IPV6_UNICAST;
+        vec![
+            (Capability::Multiprotocol(v6), &[1, 4, 0, 2, 0, 1]),
+            (Capability::RouteRefresh, &[2, 0]),
+            (
+                Capability::ExtendedNextHop(vec![ExtendedNextHop {
+                    family: v4,
+                    next_hop: Afi::IPV6,
+                }]),
+                &[5, 6, 0, 1, 0, 1, 0, 2],
+            ),
+            (Capability::ExtendedMessage, &[6, 0]),
+            (Capability::Role(Role::CUSTOMER), &[9, 1, 3]),
+            (
+                Capability::GracefulRestart(GracefulRestart {
+                    restarting: true,
+                    notification: true,
+                    restart_time: 120,
+                    families: vec![GracefulRestartFamily { family: v4, forwarding: true }],
+                }),
+                &[64, 6, 0xc0, 0x78, 0, 1, 1, 0x80],
+            ),
+            (Capability::FourOctetAs(Asn(4_200_000_000)), &[65, 4, 0xfa, 0x56, 0xea, 0x00]),
+            (
+                Capability::AddPath(vec![AddPath { family: v4, mode: AddPathMode::BOTH }]),
+                &[69, 4, 0, 1, 1, 3],
+            ),
+            (Capability::EnhancedRouteRefresh, &[70, 0]),
+            (
+                Capability::LongLivedGracefulRestart(vec![LongLivedFamily {
+                    family: v6,
+                    forwarding: false,
+                    stale_time: 86_400,
+                }]),
+                &[71, 7, 0, 2, 1, 0, 0x01, 0x51, 0x80],
+            ),
+            (
+                Capability::Fqdn { host: "kube2".into(), domain: String::new() },
+                b"\x49\x07\x05kube2\x00",
+            ),
+            (Capability::SoftwareVersion("FerroLB/0.1".into()), b"\x4b\x0c\x0bFerroLB/0.1"),
+            (Capability::Unknown { code: 128, value: Bytes::new() }, &[128, 0]),
+        ]
+    }
+
+    #[test]
+    fn every_capability_reads_and_writes_its_octets() {
+        for (capability, octets) in vectors() {
+            let mut out = BytesMut::new();
+            capability.encode(&mut out);
+            assert_eq!(out.as_ref(), octets, "{capability:?}");
+            assert_eq!(Capability::decode(octets[0], &octets[2..]), capability);
+            assert_eq!(capability.code(), octets[0]);
+        }
+    }
+
+    #[test]
+    fn a_known_capability_with_a_wrong_value_is_kept_as_unknown() {
+        for (code, value) in [
+            (1, &[0u8, 2, 0][..]),
+            (2, &[0]),
+            (5, &[0, 1, 0, 1, 0]),
+            (5, &[0, 1, 1, 1, 0, 2]),
+            (64, &[0]),
+            (64, &[0, 120, 0, 1]),
+            (65, &[0, 0, 1]),
+            (65, &[0, 0, 0, 1, 0]),
+            (69, &[0, 1, 1]),
+            (71, &[0, 1, 1, 0, 0, 0]),
+            (73, &[5, b'a']),
+            (75, &[2, 0xff, 0xfe]),
+        ] {
+            let kept = Capability::Unknown { code, value: Bytes::copy_from_slice(value) };
+            assert_eq!(Capability::decode(code, value), kept);
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_too_long_is_cut_between_elements() {
+        let entry = AddPath { family: AfiSafi::IPV4_UNICAST, mode: AddPathMode::SEND };
+        let mut out = BytesMut::new();
+        Capability::AddPath(vec![entry; 100]).encode(&mut out);
+        assert_eq!((out.len(), out[1]), (2 + 252, 252));
+        let mut out = BytesMut::new();
+        let long = "ü".repeat(150);
+        Capability::Fqdn { host: long.clone(), domain: long }.encode(&mut out);
+        assert!(out.len() <= 257);
+        let Capability::Fqdn { host, domain } = Capability::decode(73, &out[2..]) else {
+            panic!("the cut names do not read back");
+        };
+        assert_eq!((host.len(), domain.len()), (252, 0));
+    }
+}

@@ -1,0 +1,190 @@
+//! Communities: standard (RFC 1997), large (RFC 8092), extended (RFC 4360, RFC 5668) and IPv6-extended (RFC 5701),
+//! with the text forms that operators write.
+
+mod extended;
+
+use std::fmt;
+use std::str::FromStr;
+
+pub use extended::{ExtendedCommunity, Ipv6ExtendedCommunity};
+
+/// A community of RFC 1997.
+///
+/// It prints and reads as `64635:100`, the well-known ones by name:
+///
+/// ```
+/// use bgp_core::wire::Community;
+/// assert_eq!("64635:100".parse(), Ok(Community::new(64635, 100)));
+/// assert_eq!(Community::NO_EXPORT.to_string(), "no-export");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Community(pub u32);
+
+impl Community {
+    /// The community `asn:value`.
+    #[must_use]
+    pub const fn new(asn: u16, value: u16) -> Self {
+        Self((asn as u32) << 16 | value as u32)
+    }
+
+    /// The upper half, by convention an AS number.
+    #[must_use]
+    pub const fn asn(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+
+    /// The lower half, whose meaning that AS defines.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is asked for")]
+    pub const fn value(self) -> u16 {
+        self.0 as u16
+    }
+
+    /// The name of a well-known community.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        NAMES.iter().find(|(community, _)| *community == self).map(|(_, name)| *name)
+    }
+}
+
+/// Declares the well-known communities with their names.
+macro_rules! well_known {
+    ($($(#[$doc:meta])* $constant:ident = $value:literal, $name:literal;)+) => {
+        impl Community {
+            $($(#[$doc])* pub const $constant: Self = Self($value);)+
+        }
+
+        const NAMES: &[(Community, &str)] = &[$((Community::$constant, $name),)+];
+    };
+}
+
+well_known! {
+    /// The session is about to be shut down: prefer other paths (RFC 8326).
+    GRACEFUL_SHUTDOWN = 0xffff_0000, "graceful-shutdown";
+    /// The route may be accepted by a route server's client (RFC 7611).
+    ACCEPT_OWN = 0xffff_0001, "accept-own";
+    /// The route is stale (RFC 9494).
+    LLGR_STALE = 0xffff_0006, "llgr-stale";
+    /// The route must not become stale (RFC 9494).
+    NO_LLGR = 0xffff_0007, "no-llgr";
+    /// Discard traffic to the prefix (RFC 7999).
+    BLACKHOLE = 0xffff_029a, "blackhole";
+    /// Not beyond the AS or confederation (RFC 1997).
+    NO_EXPORT = 0xffff_ff01, "no-export";
+    /// To no other peer (RFC 1997).
+    NO_ADVERTISE = 0xffff_ff02, "no-advertise";
+    /// To no external peer, not even within the confederation (RFC 1997).
+    NO_EXPORT_SUBCONFED = 0xffff_ff03, "no-export-subconfed";
+    /// Not to bilateral peers (RFC 3765).
+    NO_PEER = 0xffff_ff04, "no-peer";
+}
+
+impl fmt::Display for Community {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "{}:{}", self.asn(), self.value()),
+        }
+    }
+}
+
+impl FromStr for Community {
+    type Err = ParseCommunityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some((community, _)) = NAMES.iter().find(|(_, name)| *name == text) {
+            return Ok(*community);
+        }
+        let parts = text
+            .split_once(':')
+            .and_then(|(asn, value)| Some(Self::new(asn.parse().ok()?, value.parse().ok()?)));
+        parts.ok_or(ParseCommunityError("a community such as `64635:100` or `no-export`"))
+    }
+}
+
+impl From<(u16, u16)> for Community {
+    fn from((asn, value): (u16, u16)) -> Self {
+        Self::new(asn, value)
+    }
+}
+
+/// A large community (RFC 8092).
+///
+/// It prints as `large:64496:1:2`, and reads that as well as the bare numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "RFC 8092 section 3 has these fields")]
+pub struct LargeCommunity {
+    /// The AS that defines what the rest means.
+    pub global_administrator: u32,
+    /// The first value.
+    pub local_data_1: u32,
+    /// The second value.
+    pub local_data_2: u32,
+}
+
+impl LargeCommunity {
+    /// The community of these three numbers.
+    #[must_use]
+    pub const fn new(global_administrator: u32, local_data_1: u32, local_data_2: u32) -> Self {
+        Self { global_administrator, local_data_1, local_data_2 }
+    }
+}
+
+impl fmt::Display for LargeCommunity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { global_administrator, local_data_1, local_data_2 } = self;
+        write!(f, "large:{global_administrator}:{local_data_1}:{local_data_2}")
+    }
+}
+
+impl FromStr for LargeCommunity {
+    type Err = ParseCommunityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let numbers = text.strip_prefix("large:").unwrap_or(text);
+        let mut parts = numbers.split(':').map(str::parse);
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(Ok(global)), Some(Ok(first)), Some(Ok(second)), None) => {
+                Ok(Self::new(global, first, second))
+            }
+            _ => Err(ParseCommunityError("a large community such as `large:64635:1:2`")),
+        }
+    }
+}
+
+/// The text was no community of that kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {0}")]
+pub struct ParseCommunityError(&'static str);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn communities_print_as_operators_write_them_and_read_back() {
+        let text = |community: Community| community.to_string();
+        assert_eq!(text(Community::new(64_635, 100)), "64635:100");
+        assert_eq!(text(Community(0xffff_029a)), "blackhole");
+        for (community, name) in NAMES {
+            assert_eq!(name.parse(), Ok(*community));
+            assert_eq!(text(*community), *name);
+        }
+        // A well-known one may be written in numbers too.
+        assert_eq!("65535:65281".parse(), Ok(Community::NO_EXPORT));
+        for wrong in ["", "1", "1:2:3", "65536:1", "1:65536", "no_export", ":"] {
+            assert!(wrong.parse::<Community>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn large_communities_read_with_and_without_their_word() {
+        let community = LargeCommunity::new(4_200_000_000, 1, 2);
+        assert_eq!(community.to_string(), "large:4200000000:1:2");
+        assert_eq!("large:4200000000:1:2".parse(), Ok(community));
+        assert_eq!("4200000000:1:2".parse(), Ok(community));
+        for wrong in ["large:1:2", "1:2:3:4", "1:2:4294967296", "large:"] {
+            assert!(wrong.parse::<LargeCommunity>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Whole messages cut from a stream: the fixed header of RFC 4271 section 4.1.
+//!
+//! This module checks the header and nothing after it.
+
+use std::fmt;
+
+use super::error::{DecodeError, ErrorKind};
+use super::input::{octet, octets, two_octets};
+
+/// Octets of the fixed header: marker, length and type.
+pub const HEADER_LENGTH: usize = 19;
+
+/// The longest message that a peer may send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "RFC 4271 and RFC 8654 define these two")]
+pub enum MessageLimit {
+    /// 4,096 octets (RFC 4271 section 4.1).
+    #[default]
+    Standard,
+    /// 65,535 octets, where both sides have the Extended Message capability; an OPEN or a KEEPALIVE keeps to 4,096
+    /// even then (RFC 8654 section 4).
+    Extended,
+}
+
+impl MessageLimit {
+    /// The limit in octets, header included.
+    #[must_use]
+    pub const fn octets(self) -> usize {
+        match self {
+            Self::Standard => 4_096,
+            Self::Extended => 65_535,
+        }
+    }
+}
+
+/// The type of a message (RFC 4271 section 4.1, RFC 2918).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum MessageType {
+    /// Type 1.
+    Open,
+    /// Type 2.
+    Update,
+    /// Type 3.
+    Notification,
+    /// Type 4.
+    Keepalive,
+    /// Type 5 (RFC 2918).
+    RouteRefresh,
+}
+
+impl MessageType {
+    /// The type that a number means, if any.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            1 => Self::Open,
+            2 => Self::Update,
+            3 => Self::Notification,
+            4 => Self::Keepalive,
+            5 => Self::RouteRefresh,
+            _ => return None,
+        })
+    }
+
+    /// The number on the wire.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Open => 1,
+            Self::Update => 2,
+            Self::Notification => 3,
+            Self::Keepalive => 4,
+            Self::RouteRefresh => 5,
+        }
+    }
+
+    /// The fewest and the most octets that such a message may have.
+    const fn bounds(self, limit: MessageLimit) -> (usize, usize) {
+        match self {
+            Self::Open => (29, MessageLimit::Standard.octets()),
+            Self::Update => (23, limit.octets()),
+            Self::Notification => (21, limit.octets()),
+            Self::Keepalive => (HEADER_LENGTH, HEADER_LENGTH),
+            Self::RouteRefresh => (23, limit.octets()),
+        }
+    }
+}
+
+impl fmt::Display for MessageType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "OPEN",
+            Self::Update => "UPDATE",
+            Self::Notification => "NOTIFICATION",
+            Self::Keepalive => "KEEPALIVE",
+            Self::RouteRefresh => "ROUTE-REFRESH",
+        })
+    }
+}
+
+/// One whole message whose header is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    octets: &'a [u8],
+    body: &'a [u8],
+    kind: MessageType,
+}
+
+impl<'a> Frame<'a> {
+    /// The first message of `buffer`, or `None` while it is not whole. What follows it is not looked at.
+    ///
+    /// The header is judged as soon as it is there: a message that is too long is refused before it arrives.
+    ///
+    /// # Errors
+    ///
+    /// RFC 4271 section 6.1: a marker that is not all ones, a length that cannot be, an unknown type.
+    #[inline]
+    pub fn split(buffer: &'a [u8], limit: MessageLimit) -> Result<Option<Self>, DecodeError> {
+        let Ok((body, (marker, length, code))) = header(buffer) else { return Ok(None) };
+        if marker != [0xff; 16] {
+            return Err(DecodeError::new(ErrorKind::Marker, 0));
+        }
+        let length = usize::from(length);
+        if length < HEADER_LENGTH || length > limit.octets() {
+            return Err(DecodeError::new(ErrorKind::MessageLength, 16));
+        }
+        let Some(kind) = MessageType::from_code(code) else {
+            return Err(DecodeError::new(ErrorKind::MessageType, 18));
+        };
+        let (least, most) = kind.bounds(limit);
+        if length < least || length > most {
+            return Err(DecodeError::new(ErrorKind::MessageLength, 16));
+        }
+        let frame = (buffer.get(..length), body.get(..length - HEADER_LENGTH));
+        Ok(match frame {
+            (Some(octets), Some(body)) => Some(Self { octets, body, kind }),
+            _ => None,
+        })
+    }
+
+    /// The type of the message.
+    #[must_use]
+    pub const fn kind(&self) -> MessageType {
+        self.kind
+    }
+
+    /// What follows the header.
+    #[must_use]
+    pub const fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
+    /// The whole message; its length is what a reader consumes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.octets
+    }
+}
+
+#[inline]
+fn header(input: &[u8]) -> super::input::Parsed<'_, (&[u8], u16, u8)> {
+    let (input, marker) = octets(input, 16)?;
+    let (input, length) = two_octets(input)?;
+    let (input, code) = octet(input)?;
+    Ok((input, (marker, length, code)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header_of(length: u16, code: u8) -> Vec<u8> {
+        let mut octets = vec![0xff; 16];
+        octets.extend(length.to_be_bytes());
+        octets.push(code);
+        octets
+    }
+
+    /// What `split` makes of a header with that length and type: `Ok` means that it is in order.
+    fn judge(length: u16, code: u8, limit: MessageLimit) -> Result<(), (u8, u8, Vec<u8>)> {
+        let octets = header_of(length, code);
+        Frame::split(&octets, limit).map(|_| ()).map_err(|error| {
+            let notification = error.notification(&octets);
+            (notification.code.0, notification.subcode, notification.data.to_vec())
+        })
+    }
+
+    #[test]
+    fn a_header_that_is_not_whole_asks_for_more() {
+        let keepalive = header_of(19, 4);
+        for length in 0..19 {
+            let cut = Frame::split(&keepalive[..length], MessageLimit::Standard);
+            assert_eq!(cut, Ok(None), "{length} octets");
+        }
+    }
+
+    #[test]
+    fn only_the_first_message_is_taken_and_the_next_may_be_nonsense() {
+        let mut octets = header_of(19, 4);
+        octets.extend([0x00; 40]);
+        let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
+        assert_eq!(frame.kind(), MessageType::Keepalive);
+        assert_eq!(frame.as_bytes().len(), 19);
+        assert_eq!(frame.body(), []);
+    }
+
+    #[test]
+    fn a_marker_with_one_zero_bit_is_connection_not_synchronized() {
+        let mut octets = header_of(19, 4);
+        octets[15] = 0xfe;
+        let error = Frame::split(&octets, MessageLimit::Standard).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Marker);
+        let notification = error.notification(&octets);
+        assert_eq!((notification.code.0, notification.subcode), (1, 1));
+        assert!(notification.data.is_empty());
+    }
+
+    #[test]
+    fn each_type_has_its_least_length() {
+        for (code, least) in [(1, 29), (2, 23), (3, 21), (4, 19), (5, 23)] {
+            let refused = Err((1, 2, (least - 1u16).to_be_bytes().to_vec()));
+            assert_eq!(judge(least, code, MessageLimit::Standard), Ok(()), "type {code}");
+            assert_eq!(judge(least - 1, code, MessageLimit::Standard), refused, "type {code}");
+        }
+        assert_eq!(judge(20, 4, MessageLimit::Standard), Err((1, 2, vec![0, 20])));
+    }
+
+    #[test]
+    fn extended_messages_leave_open_and_keepalive_at_4096() {
+        for code in [2, 3, 5] {
+            assert_eq!(judge(4_097, code, MessageLimit::Standard), Err((1, 2, vec![0x10, 0x01])));
+            assert_eq!(judge(65_535, code, MessageLimit::Extended), Ok(()));
+        }
+        assert_eq!(judge(4_096, 1, MessageLimit::Extended), Ok(()));
+        assert_eq!(judge(4_097, 1, MessageLimit::Extended), Err((1, 2, vec![0x10, 0x01])));
+    }
+
+    #[test]
+    fn an_unknown_type_is_sent_back_but_a_wrong_length_comes_first() {
+        assert_eq!(judge(19, 6, MessageLimit::Standard), Err((1, 3, vec![6])));
+        assert_eq!(judge(19, 0, MessageLimit::Standard), Err((1, 3, vec![0])));
+        assert_eq!(judge(18, 6, MessageLimit::Standard), Err((1, 2, vec![0, 18])));
+    }
+}

@@ -1,0 +1,66 @@
+//! The parsers that every message shares: the one place that names nom, with private functions of `wire`.
+//!
+//! All of them are `complete`: [`Frame::split`](super::Frame::split) waits for octets, nobody else does. The error
+//! is empty on purpose: what a shortage means, and where it is, only the caller knows, who adds both.
+
+use nom::IResult;
+use nom::bytes::complete::take;
+use nom::error::{ErrorKind, ParseError};
+use nom::number::complete::{be_u8, be_u16, be_u32};
+
+/// What a parser gives: the rest of the input and a value, or the word that octets are missing.
+pub(super) type Parsed<'a, T> = IResult<&'a [u8], T, Short>;
+
+/// The input was too short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Short;
+
+impl<'a> ParseError<&'a [u8]> for Short {
+    #[inline]
+    fn from_error_kind(_: &'a [u8], _: ErrorKind) -> Self {
+        Self
+    }
+
+    #[inline]
+    fn append(_: &'a [u8], _: ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+/// One octet.
+#[inline]
+pub(super) fn octet(input: &[u8]) -> Parsed<'_, u8> {
+    be_u8(input)
+}
+
+/// Two octets, big-endian.
+#[inline]
+pub(super) fn two_octets(input: &[u8]) -> Parsed<'_, u16> {
+    be_u16(input)
+}
+
+/// Four octets, big-endian.
+#[inline]
+pub(super) fn four_octets(input: &[u8]) -> Parsed<'_, u32> {
+    be_u32(input)
+}
+
+/// As many octets as asked for.
+#[inline]
+pub(super) fn octets(input: &[u8], count: usize) -> Parsed<'_, &[u8]> {
+    take(count)(input)
+}
+
+/// A length of one octet, and what it counts.
+#[inline]
+pub(super) fn counted_by_octet(input: &[u8]) -> Parsed<'_, &[u8]> {
+    let (input, length) = octet(input)?;
+    octets(input, usize::from(length))
+}
+
+/// A length of two octets, and what it counts.
+#[inline]
+pub(super) fn counted_by_two_octets(input: &[u8]) -> Parsed<'_, &[u8]> {
+    let (input, length) = two_octets(input)?;
+    octets(input, usize::from(length))
+}

@@ -1,0 +1,62 @@
+//! ROUTE-REFRESH: a request for a peer's routes, and the marks around the answer (RFC 2918, RFC 7313).
+
+use bytes::{BufMut, BytesMut};
+
+use crate::types::{Afi, AfiSafi, Safi};
+
+use super::encode::message;
+use super::error::{DecodeError, ErrorKind};
+use super::frame::{Frame, HEADER_LENGTH, MessageType};
+
+/// What a ROUTE-REFRESH means (RFC 7313 section 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouteRefreshSubtype(pub u8);
+
+impl RouteRefreshSubtype {
+    /// Send your routes again.
+    pub const REQUEST: Self = Self(0);
+    /// Beginning of Route Refresh: what is not repeated until the end is gone.
+    pub const BEGIN: Self = Self(1);
+    /// End of Route Refresh.
+    pub const END: Self = Self(2);
+}
+
+/// A ROUTE-REFRESH message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "RFC 2918 section 3 has these fields")]
+pub struct RouteRefresh {
+    /// Whose routes.
+    pub family: AfiSafi,
+    /// What it means; a receiver ignores those it does not know.
+    pub subtype: RouteRefreshSubtype,
+}
+
+impl RouteRefresh {
+    /// The request for all routes of a family.
+    #[must_use]
+    pub const fn request(family: AfiSafi) -> Self {
+        Self { family, subtype: RouteRefreshSubtype::REQUEST }
+    }
+
+    /// Appends the message.
+    pub fn encode(&self, out: &mut BytesMut) {
+        message(out, MessageType::RouteRefresh, |out| {
+            out.put_u16(self.family.afi.0);
+            out.put_slice(&[self.subtype.0, self.family.safi.0]);
+        });
+    }
+
+    /// A longer request is one with outbound route filters (RFC 5291), which are not read.
+    pub(super) fn decode(frame: Frame<'_>) -> Result<Self, DecodeError> {
+        let [afi_high, afi_low, subtype, safi, rest @ ..] = frame.body() else {
+            return Err(DecodeError::new(ErrorKind::MessageLength, 16));
+        };
+        let subtype = RouteRefreshSubtype(*subtype);
+        let marks = matches!(subtype, RouteRefreshSubtype::BEGIN | RouteRefreshSubtype::END);
+        if marks && !rest.is_empty() {
+            return Err(DecodeError::new(ErrorKind::RouteRefreshLength, HEADER_LENGTH + 4));
+        }
+        let afi = Afi(u16::from_be_bytes([*afi_high, *afi_low]));
+        Ok(Self { family: AfiSafi::new(afi, Safi(*safi)), subtype })
+    }
+}

@@ -1,0 +1,123 @@
+//! What a RIB wants of an UPDATE: the prefixes that are reachable and those that are not, whichever field they stand in.
+
+use ipnet::IpNet;
+
+use crate::types::AfiSafi;
+use crate::wire::nlri::{Prefixes, WithPathIds};
+
+use super::Update;
+
+/// Prefixes of several fields of one UPDATE, one field after the other.
+#[derive(Clone, Debug)]
+pub struct RoutePrefixes<'a> {
+    fields: [Prefixes<'a>; 4],
+    at: usize,
+    /// Leave out what is no unicast prefix.
+    unicast_only: bool,
+}
+
+impl RoutePrefixes<'_> {
+    /// The same with the path identifier of each (RFC 7911), `None` where the session has none.
+    #[must_use]
+    pub const fn with_path_ids(self) -> WithPathIds<Self> {
+        WithPathIds(self)
+    }
+
+    #[inline]
+    fn step(&mut self) -> Option<(Option<u32>, IpNet)> {
+        loop {
+            match self.fields.get_mut(self.at)?.step() {
+                Some((_, prefix)) if self.unicast_only && !is_unicast(&prefix) => {}
+                Some(route) => return Some(route),
+                None => self.at += 1,
+            }
+        }
+    }
+}
+
+impl Iterator for RoutePrefixes<'_> {
+    type Item = IpNet;
+
+    #[inline]
+    fn next(&mut self) -> Option<IpNet> {
+        self.step().map(|(_, prefix)| prefix)
+    }
+}
+
+impl Iterator for WithPathIds<RoutePrefixes<'_>> {
+    type Item = (Option<u32>, IpNet);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.step()
+    }
+}
+
+impl<'a> Update<'a> {
+    /// The unicast prefixes that the message announces: of the NLRI field and of an MP_REACH_NLRI, of the families that
+    /// were negotiated. Prefixes that are no unicast addresses are left out (RFC 4271 section 6.3). None where the
+    /// message is treated as a withdrawal.
+    ///
+    /// The two fields may have different next hops: see [`to_attributes_for`](Self::to_attributes_for).
+    #[must_use]
+    pub fn reachable(&self) -> RoutePrefixes<'a> {
+        let none = Prefixes::default;
+        let fields = if self.withdraw {
+            [none(), none(), none(), none()]
+        } else {
+            [self.classic(self.nlri), self.mp_reach_routes(), none(), none()]
+        };
+        RoutePrefixes { fields, at: 0, unicast_only: true }
+    }
+
+    /// The unicast prefixes that the message withdraws: of the withdrawn routes field and of an MP_UNREACH_NLRI, of the
+    /// families that were negotiated; and, where the message is treated as a withdrawal, those that it announces.
+    ///
+    /// Apply these before [`reachable`](Self::reachable): a prefix in both is announced (RFC 4271 section 4.3).
+    #[must_use]
+    pub fn unreachable(&self) -> RoutePrefixes<'a> {
+        let (mut nlri, mut mp_reach) = (Prefixes::default(), Prefixes::default());
+        if self.withdraw {
+            (nlri, mp_reach) = (self.classic(self.nlri), self.mp_reach_routes());
+        }
+        let fields = [self.classic(self.withdrawn), self.mp_unreach_routes(), nlri, mp_reach];
+        RoutePrefixes { fields, at: 0, unicast_only: false }
+    }
+
+    fn classic(&self, octets: &'a [u8]) -> Prefixes<'a> {
+        let family = AfiSafi::IPV4_UNICAST;
+        if !self.cx.has_family(family) {
+            return Prefixes::default();
+        }
+        Prefixes::new(family, octets, self.cx.has_add_path(family))
+    }
+
+    fn mp_reach_routes(&self) -> Prefixes<'a> {
+        match self.mp_reach() {
+            Some(reach) if self.is_route_family(reach.family()) => reach.nlri(),
+            _ => Prefixes::default(),
+        }
+    }
+
+    fn mp_unreach_routes(&self) -> Prefixes<'a> {
+        match self.mp_unreach() {
+            Some(unreach) if self.is_route_family(unreach.family()) => unreach.nlri(),
+            _ => Prefixes::default(),
+        }
+    }
+
+    fn is_route_family(&self, family: AfiSafi) -> bool {
+        matches!(family, AfiSafi::IPV4_UNICAST | AfiSafi::IPV6_UNICAST)
+            && self.cx.has_family(family)
+    }
+}
+
+/// Whether a prefix holds addresses of single hosts: nothing of 224.0.0.0 and above, nor of ff00::/8. A prefix so short
+/// that it holds others too is let through.
+#[inline]
+fn is_unicast(prefix: &IpNet) -> bool {
+    match prefix {
+        IpNet::V4(prefix) => prefix.addr().octets()[0] < 224,
+        IpNet::V6(prefix) => !prefix.addr().is_multicast() || prefix.prefix_len() < 8,
+    }
+}
