@@ -2,3 +2,4 @@
 
 pub mod allocator;
 pub mod model;
+pub mod planner;

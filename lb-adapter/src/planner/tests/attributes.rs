@@ -1,0 +1,159 @@
+//! What the routes say: prefix, communities, LOCAL_PREF, next hop.
+
+use super::*;
+
+fn community(text: &str) -> Community {
+    text.parse().unwrap()
+}
+
+fn advertisement(length: u8, local_pref: Option<u32>, communities: &[&str]) -> BgpAdvertisement {
+    BgpAdvertisement {
+        aggregation_length: length,
+        local_pref,
+        communities: communities.iter().map(|text| community(text)).collect(),
+        ..BgpAdvertisement::default()
+    }
+}
+
+/// A Service and its pool announced by these advertisements.
+fn announced_by(advertisements: Vec<BgpAdvertisement>) -> Cluster {
+    Cluster::default()
+        .service("a", &["kube1"], |_| {})
+        .with(|cluster| cluster.config.pools[0].advertisements = advertisements)
+}
+
+fn internal(cluster: &mut Cluster) {
+    cluster.config.peers[0].peer_asn = Asn(64636);
+}
+
+#[test]
+fn an_address_is_masked_to_the_aggregation_length_of_each_advertisement() {
+    let cluster =
+        announced_by(vec![advertisement(32, None, &[]), advertisement(26, None, &["64635:26"])]);
+    let plan = cluster.plan("kube1");
+    assert_eq!(plan.prefixes(), ["172.22.35.64/26", "172.22.35.64/32"]);
+    let routes = &plan.peers[0].routes;
+    assert_eq!(routes[&net("172.22.35.64/26")].communities, [community("64635:26")].into());
+    assert!(routes[&net("172.22.35.64/32")].communities.is_empty());
+}
+
+#[test]
+fn an_ipv6_address_is_masked_to_the_length_for_ipv6() {
+    let cluster = announced_by(vec![BgpAdvertisement::default()]).with(|cluster| {
+        cluster.config.pools[0].ranges = vec!["fd00:0:0:1::7-fd00:0:0:1::9".parse().unwrap()];
+    });
+    assert_eq!(cluster.plan("kube1").prefixes(), ["fd00:0:0:1::7/128"]);
+    let cluster = cluster.with(|cluster| {
+        cluster.config.pools[0].advertisements[0].aggregation_length_v6 = 64;
+    });
+    assert_eq!(cluster.plan("kube1").prefixes(), ["fd00:0:0:1::/64"]);
+}
+
+#[test]
+fn an_aggregate_and_a_shared_address_are_one_route_for_all_their_services() {
+    let cluster = announced_by(vec![advertisement(26, None, &[])])
+        .service("b", &["kube1"], local)
+        .service("c", &["kube2"], local);
+    let route = cluster.plan("kube1").peers[0].routes[&net("172.22.35.64/26")].clone();
+    assert_eq!(route.services, [key("a"), key("b")].into());
+    let share = |service: &mut Service| {
+        service.annotations.insert("metallb.io/allow-shared-ip".to_owned(), "k".to_owned());
+    };
+    let cluster =
+        Cluster::default().service("a", &["kube1"], share).service("b", &["kube1"], share);
+    let plan = cluster.plan("kube1");
+    assert_eq!(plan.prefixes(), ["172.22.35.64/32"]);
+    assert_eq!(plan.peers[0].routes[&net("172.22.35.64/32")].services.len(), 2);
+}
+
+#[test]
+fn communities_for_one_prefix_are_joined_and_sorted() {
+    let cluster = announced_by(vec![
+        advertisement(32, None, &["64635:200", "64635:100"]),
+        advertisement(32, None, &["64635:50", "64635:100"]),
+    ]);
+    let plan = cluster.plan("kube1");
+    let communities: Vec<_> =
+        plan.peers[0].routes[&net("172.22.35.64/32")].communities.iter().copied().collect();
+    assert_eq!(communities, ["64635:50", "64635:100", "64635:200"].map(community));
+    assert!(plan.peers[0].notes.is_empty());
+}
+
+/// The LOCAL_PREF that is sent, and what is noted.
+fn preference(cluster: &Cluster) -> (Option<u32>, Vec<String>) {
+    let peer = &cluster.plan("kube1").peers[0];
+    let route = &peer.routes[&net("172.22.35.64/32")];
+    (route.local_pref, peer.notes.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn an_internal_peer_always_gets_a_local_pref_and_an_external_one_never() {
+    let with = |local_pref| announced_by(vec![advertisement(32, local_pref, &[])]);
+    assert_eq!(preference(&with(Some(150)).with(internal)), (Some(150), vec![]));
+    assert_eq!(preference(&with(None).with(internal)), (Some(0), vec![]));
+    assert_eq!(preference(&with(None)), (None, vec![]));
+    let (sent, notes) = preference(&with(Some(150)));
+    assert_eq!((sent, notes.len()), (None, 1));
+}
+
+#[test]
+fn of_contradicting_local_prefs_the_first_is_sent_and_the_conflict_is_named() {
+    let cluster = announced_by(vec![
+        advertisement(32, None, &[]),
+        advertisement(32, Some(150), &[]),
+        advertisement(32, Some(200), &[]),
+        advertisement(32, Some(150), &[]),
+    ])
+    .with(internal);
+    let conflict = "conflict for 172.22.35.64/32: localpref 150 of advertisement 1 of pool \
+                    \"default\" is sent, localpref 200 of advertisement 2 of pool \"default\" is not";
+    assert_eq!(preference(&cluster), (Some(150), vec![conflict.to_owned()]));
+}
+
+#[test]
+fn between_two_pools_the_first_by_name_decides_whichever_services_there_are() {
+    let pool = |name: &str, range: &str, local_pref| {
+        let mut pool = Pool::new(name, vec![range.parse().unwrap()]);
+        pool.advertisements = vec![advertisement(24, Some(local_pref), &[])];
+        pool
+    };
+    let asks = |pool: &'static str| {
+        move |service: &mut Service| {
+            service.annotations.insert("metallb.io/address-pool".to_owned(), pool.to_owned());
+        }
+    };
+    let cluster = Cluster::default()
+        .service("a", &["kube1"], asks("second"))
+        .service("z", &["kube1"], asks("first"))
+        .with(internal)
+        .with(|cluster| {
+            cluster.config.pools =
+                vec![pool("second", "10.0.0.0/30", 2), pool("first", "10.0.0.8/30", 1)];
+        });
+    let plan = cluster.plan("kube1");
+    assert_eq!(plan.peers[0].routes[&net("10.0.0.0/24")].local_pref, Some(1));
+    assert_eq!(plan.peers[0].notes.len(), 1);
+}
+
+#[test]
+fn the_next_hop_is_the_sessions_own_unless_the_nodes_is_asked_for() {
+    let cluster = announced_by(vec![BgpAdvertisement::default()])
+        .with(|cluster| cluster.nodes[0].addresses = vec![ip("fd00::1"), ip("10.1.2.3")]);
+    let next_hop =
+        |cluster: &Cluster| cluster.plan("kube1").peers[0].routes[&net("172.22.35.64/32")].next_hop;
+    assert_eq!(next_hop(&cluster), None);
+    let cluster = cluster.with(|cluster| cluster.next_hop = NextHopPolicy::NodeAddress);
+    assert_eq!(next_hop(&cluster), Some(ip("10.1.2.3")));
+}
+
+#[test]
+fn the_order_of_services_and_slices_is_of_no_consequence() {
+    let mut cluster =
+        announced_by(vec![advertisement(32, Some(1), &[]), advertisement(26, None, &[])])
+            .service("b", &["kube2"], local)
+            .service("c", &["kube1"], |_| {});
+    let before = cluster.plans();
+    cluster.services.reverse();
+    cluster.slices.reverse();
+    assert_eq!(cluster.plans(), before);
+}

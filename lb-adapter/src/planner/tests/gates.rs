@@ -1,0 +1,251 @@
+//! Each gate stops a Service, in the order of the gates, and says so.
+
+use crate::model::{NodeSelector, Protocol, ServiceType};
+
+use super::*;
+
+/// The gate and the sentence for Service `a` on kube1.
+fn stopped(cluster: Cluster) -> (Gate, String) {
+    let plan = cluster.plan("kube1");
+    assert!(plan.peers.iter().all(|peer| peer.routes.is_empty()));
+    let (gate, reason, _) = plan.why_not("a");
+    (gate, reason)
+}
+
+fn with_a(change: impl FnOnce(&mut Service)) -> Cluster {
+    Cluster::default().service("a", &["kube1"], change)
+}
+
+#[test]
+fn a_service_of_another_type_or_class_stops_at_its_gate() {
+    let node_port = with_a(|service| service.type_ = ServiceType::NodePort);
+    assert_eq!(stopped(node_port), (Gate::Type, "the Service is of type NodePort".to_owned()));
+    let other = with_a(|service| service.load_balancer_class = Some("x/y".to_owned()));
+    assert_eq!(
+        stopped(other),
+        (
+            Gate::Class,
+            r#"the Service has the class "x/y", and Services with no class are served here"#
+                .to_owned()
+        )
+    );
+    let none = with_a(|_| {}).with(|cluster| cluster.class = Some("x/y".to_owned()));
+    assert_eq!(stopped(none).0, Gate::Class);
+}
+
+#[test]
+fn a_service_without_an_address_has_the_reason_of_the_allocator() {
+    let unknown = with_a(|service| {
+        service.annotations.insert("metallb.io/address-pool".to_owned(), "gold".to_owned());
+    });
+    assert_eq!(
+        stopped(unknown),
+        (Gate::Pool, r#"there is no pool "gold", only pool "default""#.to_owned())
+    );
+    let outside = with_a(|service| service.load_balancer_ip = Some("10.0.0.1".to_owned()));
+    assert_eq!(stopped(outside), (Gate::Address, "10.0.0.1 is in no pool".to_owned()));
+    let no_pools = with_a(|_| {}).with(|cluster| cluster.config.pools.clear());
+    assert_eq!(stopped(no_pools), (Gate::Pool, "no address pool is configured".to_owned()));
+}
+
+#[test]
+fn a_service_that_the_allocator_has_not_seen_has_no_address() {
+    let cluster = with_a(|_| {});
+    let (allocation, endpoints) = (Default::default(), Endpoints::default());
+    let context = Context::new(&cluster.config, &allocation, &endpoints);
+    let routes = service_routes(&context, &cluster.nodes[0], &cluster.services[0]);
+    assert_eq!(routes.not_announced[0].reason, Reason::NoAddress);
+}
+
+#[test]
+fn a_node_with_the_exclude_label_announces_nothing_whatever_the_value() {
+    let label = "node.kubernetes.io/exclude-from-external-load-balancers";
+    for value in ["", "false"] {
+        let cluster = with_a(|_| {}).with(|cluster| {
+            cluster.nodes[0].labels.insert(label.to_owned(), value.to_owned());
+        });
+        assert_eq!(cluster.plan("kube2").prefixes(), ["172.22.35.64/32"]);
+        assert_eq!(stopped(cluster), (Gate::Node, format!("kube1 has the label {label}")));
+    }
+}
+
+#[test]
+fn a_node_without_an_address_of_the_family_cannot_be_the_next_hop() {
+    let cluster = with_a(|_| {}).with(|cluster| cluster.nodes[0].addresses = vec![ip("fd00::1")]);
+    assert_eq!(
+        cluster.plan("kube1").prefixes().len(),
+        1,
+        "the session's address is its own affair"
+    );
+    let cluster = cluster.with(|cluster| cluster.next_hop = NextHopPolicy::NodeAddress);
+    assert_eq!(
+        stopped(cluster),
+        (Gate::Node, "kube1 has no IPv4 address to be the next hop".to_owned())
+    );
+}
+
+#[test]
+fn a_peer_is_for_the_nodes_that_its_selectors_match() {
+    let rack = |value: &str| {
+        let mut selector = NodeSelector::default();
+        selector.match_labels.insert("rack".to_owned(), value.to_owned());
+        selector
+    };
+    let cluster = with_a(|_| {}).with(|cluster| {
+        let mut second = Peer::new(Asn(64636), Asn(64635), ip("172.22.35.2"));
+        second.node_selectors = vec![rack("b")];
+        cluster.config.peers[0].node_selectors = vec![rack("a"), rack("c")];
+        cluster.config.peers.push(second);
+        cluster.nodes[1].labels.insert("rack".to_owned(), "c".to_owned());
+    });
+    let kube1 = cluster.plan("kube1");
+    assert!(kube1.peers.is_empty());
+    assert_eq!(kube1.services[&key("a")].not_announced.len(), 2);
+    let (gate, reason, _) = kube1.why_not("a");
+    assert_eq!(gate, Gate::Peer);
+    assert_eq!(reason, "no node selector of peer 172.22.35.1:179 matches the labels of kube1");
+    let kube2 = cluster.plan("kube2");
+    assert_eq!(kube2.prefixes(), ["172.22.35.64/32"]);
+    let service = &kube2.services[&key("a")];
+    assert_eq!(service.at(ROUTER), Ok(&[net("172.22.35.64/32")].into()));
+    let reason = service.at("172.22.35.2:179").unwrap_err().unwrap();
+    assert_eq!(reason.gate(), Gate::Peer);
+}
+
+#[test]
+fn a_configuration_without_peers_says_so() {
+    let cluster = with_a(|_| {}).with(|cluster| cluster.config.peers.clear());
+    assert_eq!(stopped(cluster), (Gate::Peer, "no peer is configured".to_owned()));
+}
+
+#[test]
+fn a_pool_for_layer_2_or_without_advertisement_gives_addresses_that_nobody_announces() {
+    let layer2 = with_a(|_| {}).with(|cluster| {
+        cluster.config.pools[0].protocol = Protocol::Layer2;
+        cluster.config.pools[0].advertisements.clear();
+    });
+    assert_eq!(layer2.plan("kube1").services[&key("a")].addresses, [ip("172.22.35.64")]);
+    assert_eq!(
+        stopped(layer2),
+        (
+            Gate::Advertisement,
+            r#"pool "default" is for layer 2, which is not announced by FerroLB"#.to_owned()
+        )
+    );
+    let none = with_a(|_| {}).with(|cluster| cluster.config.pools[0].advertisements.clear());
+    assert_eq!(
+        stopped(none),
+        (Gate::Advertisement, r#"pool "default" has no advertisement"#.to_owned())
+    );
+}
+
+#[test]
+fn without_endpoints_nothing_is_announced() {
+    let no_slice = with_a(|_| {}).with(|cluster| cluster.slices.clear());
+    let no_endpoints = (Gate::Endpoints, "the Service has no endpoints".to_owned());
+    assert_eq!(stopped(no_slice), no_endpoints);
+    assert_eq!(stopped(Cluster::default().service("a", &[], |_| {})), no_endpoints);
+}
+
+#[test]
+fn with_cluster_one_usable_endpoint_anywhere_is_enough_for_every_node() {
+    let cluster = Cluster::default().service("a", &["kube2"], |_| {});
+    for plan in cluster.plans() {
+        assert_eq!(plan.prefixes(), ["172.22.35.64/32"], "{}", plan.node);
+    }
+    let cluster = cluster.with(|cluster| cluster.slices[0].endpoints[0].node_name = None);
+    assert_eq!(cluster.plan("kube1").prefixes().len(), 1);
+}
+
+#[test]
+fn with_local_an_endpoint_without_a_node_belongs_to_none() {
+    let cluster = Cluster::default()
+        .service("a", &["kube1"], local)
+        .with(|cluster| cluster.slices[0].endpoints[0].node_name = None);
+    assert_eq!(
+        stopped(cluster),
+        (
+            Gate::Endpoints,
+            "externalTrafficPolicy is Local and no ready endpoint is on kube1".to_owned()
+        )
+    );
+}
+
+/// Whether one endpoint on kube1 with these conditions makes a Local Service announced there.
+fn usable(ready: Option<bool>, serving: Option<bool>, change: impl FnOnce(&mut Cluster)) -> bool {
+    let cluster = Cluster::default().service("a", &["kube1"], local).with(|cluster| {
+        let endpoint = &mut cluster.slices[0].endpoints[0];
+        (endpoint.ready, endpoint.serving) = (ready, serving);
+        change(cluster);
+    });
+    !cluster.plan("kube1").prefixes().is_empty()
+}
+
+#[test]
+fn an_endpoint_counts_if_it_is_ready_or_serving_and_has_an_address() {
+    assert!(usable(None, None, |_| {}));
+    assert!(usable(Some(true), Some(false), |_| {}));
+    assert!(usable(Some(false), Some(true), |_| {}), "terminating, and still answers");
+    assert!(!usable(Some(false), None, |_| {}));
+    assert!(!usable(Some(false), Some(false), |_| {}));
+    assert!(!usable(Some(true), None, |cluster| {
+        cluster.slices[0].endpoints[0].addresses.clear();
+    }));
+}
+
+#[test]
+fn a_service_that_publishes_unready_addresses_counts_them() {
+    assert!(usable(Some(false), Some(false), |cluster| {
+        cluster.services[0].publish_not_ready_addresses = true;
+    }));
+}
+
+#[test]
+fn endpoints_of_all_slices_count_and_unready_ones_veto_nothing() {
+    let cluster = Cluster::default().service("a", &["kube1"], local).with(|cluster| {
+        cluster.slices[0].endpoints[0].ready = Some(false);
+        let mut second = EndpointSlice::new("a-2", key("a"));
+        second.endpoints = vec![endpoint("kube1")];
+        cluster.slices.push(second);
+    });
+    assert_eq!(cluster.plan("kube1").prefixes().len(), 1);
+}
+
+#[test]
+fn unready_endpoints_are_counted_in_the_reason() {
+    for (nodes, reason) in [
+        (&["kube1"][..], "the Service's one endpoint is not ready"),
+        (&["kube1", "kube2"], "none of the Service's 2 endpoints is ready"),
+    ] {
+        let cluster = Cluster::default().service("a", nodes, |_| {}).with(|cluster| {
+            let endpoints = &mut cluster.slices[0].endpoints;
+            endpoints.iter_mut().for_each(|endpoint| endpoint.ready = Some(false));
+        });
+        assert_eq!(stopped(cluster), (Gate::Endpoints, reason.to_owned()));
+    }
+}
+
+#[test]
+fn the_first_gate_that_fails_is_the_one_named() {
+    let everything_wrong = || {
+        Cluster::default().service("a", &[], |_| {}).with(|cluster| {
+            let label = "node.kubernetes.io/exclude-from-external-load-balancers";
+            cluster.nodes[0].labels.insert(label.to_owned(), String::new());
+            cluster.config.pools[0].advertisements.clear();
+            cluster.config.peers.clear();
+        })
+    };
+    assert_eq!(stopped(everything_wrong()).0, Gate::Node);
+    let mend_node = |cluster: &mut Cluster| cluster.nodes[0].labels.clear();
+    assert_eq!(stopped(everything_wrong().with(mend_node)).0, Gate::Peer);
+    let mend_peer = |cluster: &mut Cluster| {
+        mend_node(cluster);
+        cluster.config.peers = Cluster::default().config.peers;
+    };
+    assert_eq!(stopped(everything_wrong().with(mend_peer)).0, Gate::Advertisement);
+    let mend_advertisement = |cluster: &mut Cluster| {
+        mend_peer(cluster);
+        cluster.config.pools[0].advertisements.push(BgpAdvertisement::default());
+    };
+    assert_eq!(stopped(everything_wrong().with(mend_advertisement)).0, Gate::Endpoints);
+}
