@@ -59,9 +59,9 @@ impl Bird {
     }
 
     fn config_text(&self) -> String {
-        let RouterConfig { address, routes, .. } = &self.config;
+        let RouterConfig { identifier, routes, .. } = &self.config;
         let log = self.file("bird.log");
-        let mut text = format!("log \"{}\" all;\nrouter id {address};\n", log.display());
+        let mut text = format!("log \"{}\" all;\nrouter id {identifier};\n", log.display());
         text.push_str("protocol device {}\n");
         for family in ["ipv4", "ipv6"] {
             let _ = writeln!(text, "protocol static static_{family} {{ {family};");
@@ -81,10 +81,11 @@ impl Bird {
     }
 
     fn write_neighbor(&self, text: &mut String, index: usize, neighbor: &Neighbor) {
-        let RouterConfig { address, asn, hold_time, .. } = &self.config;
+        let RouterConfig { asn, hold_time, .. } = &self.config;
+        let own = self.own_address(neighbor.address.is_ipv6()).expect("an address of that family");
         let _ = write!(
             text,
-            "protocol bgp {name} {{\n  local {address} as {asn};\n  neighbor {peer} as {peer_as};\n  \
+            "protocol bgp {name} {{\n  local {own} as {asn};\n  neighbor {peer} as {peer_as};\n  \
              direct; debug {{ states, events }}; hold time {hold_time};\n  \
              connect delay time 1; connect retry time 1; error wait time 1,2;\n  \
              allow bgp_local_pref on; default bgp_local_pref {NO_LOCAL_PREF};\n",
@@ -99,7 +100,7 @@ impl Bird {
             let _ = writeln!(text, "  password \"{key}\";");
         }
         for family in ["ipv4", "ipv6"] {
-            let own = self.host.addresses().iter().find(|a| a.is_ipv6() == (family == "ipv6"));
+            let own = self.own_address(family == "ipv6");
             let next_hop = own.map(|own| format!(" next hop address {own};")).unwrap_or_default();
             let _ = writeln!(
                 text,
@@ -107,6 +108,10 @@ impl Bird {
             );
         }
         text.push_str("}\n");
+    }
+
+    fn own_address(&self, ipv6: bool) -> Option<IpAddr> {
+        self.host.addresses().iter().copied().find(|address| address.is_ipv6() == ipv6)
     }
 
     fn launch(&mut self) {
@@ -216,6 +221,15 @@ impl Router for Bird {
 
     fn paths(&self, prefix: &str) -> Result<Vec<Path>, String> {
         Ok(self.parse_paths(&self.ask(&format!("show route {prefix} all"))?))
+    }
+
+    fn prefixes(&self) -> Result<Vec<String>, String> {
+        let reply = self.ask("show route")?;
+        let words = reply.lines().filter_map(|line| line.split(' ').next());
+        let mut prefixes: Vec<String> =
+            words.filter(|word| word.contains('/')).map(str::to_owned).collect();
+        prefixes.sort_unstable();
+        Ok(prefixes)
     }
 
     fn log(&self) -> String {

@@ -74,7 +74,7 @@ impl Frr {
     }
 
     fn config_text(&self) -> String {
-        let RouterConfig { address, asn, routes, neighbors, .. } = &self.config;
+        let RouterConfig { identifier, asn, routes, neighbors, .. } = &self.config;
         let log = self.file("bgpd.log");
         // The log's words about sessions need `debug`.
         let mut text = format!(
@@ -94,7 +94,7 @@ impl Frr {
         }
         let _ = write!(
             text,
-            "router bgp {asn}\n bgp router-id {address}\n no bgp ebgp-requires-policy\n \
+            "router bgp {asn}\n bgp router-id {identifier}\n no bgp ebgp-requires-policy\n \
              no bgp network import-check\n no bgp default ipv4-unicast\n"
         );
         for neighbor in neighbors {
@@ -116,8 +116,9 @@ impl Frr {
     }
 
     fn write_neighbor(&self, text: &mut String, neighbor: &Neighbor) {
-        let RouterConfig { address: own, hold_time, .. } = &self.config;
+        let hold_time = self.config.hold_time;
         let address = neighbor.address;
+        let own = self.own_address(address.is_ipv6()).expect("an address of that family");
         let keepalive = (hold_time / 3).max(1);
         let _ = write!(
             text,
@@ -232,6 +233,17 @@ impl Router for Frr {
         let mut paths: Vec<Path> = paths.iter().filter_map(parse_path).collect();
         paths.sort_by_key(|path| path.from);
         Ok(paths)
+    }
+
+    fn prefixes(&self) -> Result<Vec<String>, String> {
+        let mut prefixes = Vec::new();
+        for family in ["ipv4", "ipv6"] {
+            let reply = self.json(&format!("show bgp {family} unicast json"))?;
+            prefixes
+                .extend(reply["routes"].as_object().into_iter().flat_map(|r| r.keys().cloned()));
+        }
+        prefixes.sort_unstable();
+        Ok(prefixes)
     }
 
     fn log(&self) -> String {

@@ -2,6 +2,10 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Once;
+
+/// Whether this process has said that it skips.
+static SAID: Once = Once::new();
 
 /// Whether interoperability tests were asked for with `FERROLB_TEST_INTEROP=1`.
 ///
@@ -18,14 +22,14 @@ pub fn requested() -> bool {
         return false;
     }
     if wish.is_empty() {
-        let thread = std::thread::current();
-        let test = thread.name().unwrap_or("interop");
         // Not `eprintln!`, which the test runner would keep to itself.
-        let _ = writeln!(
-            std::io::stderr(),
-            "test {test} is skipped: it needs root, BIRD and FRR; `make test` installs and runs \
-             all, `FERROLB_TEST_INTEROP=1 cargo test` runs it with what is there"
-        );
+        SAID.call_once(|| {
+            let _ = writeln!(
+                std::io::stderr(),
+                "tests against real BIRD and FRR are skipped, for they need root and both \
+                 installed: `make test` sees to that, or set FERROLB_TEST_INTEROP=1"
+            );
+        });
         return false;
     }
     assert!(

@@ -4,12 +4,15 @@ use std::net::IpAddr;
 
 use crate::lan::Host;
 
-/// A router to start: one address, an AS, its neighbours and the routes that it originates.
+/// A router to start: its identifier, AS, neighbours and the routes that it originates.
+///
+/// Its end of a session is the address of its host that is of the neighbour's family; its routes
+/// have the host's address of their own family as next hop.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RouterConfig {
-    /// Its address and BGP Identifier.
-    pub address: String,
+    /// Its BGP Identifier, by custom its IPv4 address.
+    pub identifier: String,
     /// Its AS number.
     pub asn: u32,
     /// The hold time that it offers, in seconds.
@@ -23,9 +26,9 @@ pub struct RouterConfig {
 impl RouterConfig {
     /// A router without neighbours or routes, which offers a hold time of 90 seconds.
     #[must_use]
-    pub fn new(address: &str, asn: u32) -> Self {
-        let address = address.to_owned();
-        Self { address, asn, hold_time: 90, neighbors: Vec::new(), routes: Vec::new() }
+    pub fn new(identifier: &str, asn: u32) -> Self {
+        let identifier = identifier.to_owned();
+        Self { identifier, asn, hold_time: 90, neighbors: Vec::new(), routes: Vec::new() }
     }
 
     /// Sets the hold time that it offers, in seconds.
@@ -192,6 +195,13 @@ pub trait Router: Sized {
     ///
     /// What went wrong in asking.
     fn paths(&self, prefix: &str) -> Result<Vec<Path>, String>;
+
+    /// The prefixes that it holds paths to, its own routes included, sorted as text.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong in asking.
+    fn prefixes(&self) -> Result<Vec<String>, String>;
 
     /// All that it wrote to its log.
     fn log(&self) -> String;

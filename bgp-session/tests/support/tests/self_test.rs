@@ -58,6 +58,10 @@ fn bird_and_frr_tell_of_each_other_what_they_were_configured_with() {
     let path = wait_until(SOON, "FRR's IPv6 route", || bird.path_count("fd02::/48", 1)).remove(0);
     assert_eq!(path.next_hop, address("fd77::2"));
 
+    for prefixes in [bird.prefixes(), frr.prefixes()] {
+        assert_eq!(prefixes.unwrap(), ["10.1.0.0/16", "10.2.0.0/16", "fd01::/48", "fd02::/48"]);
+    }
+
     frr.set_routes(vec![Originated::new("10.3.0.0/16")]);
     wait_until(SOON, "the new route", || bird.path_count("10.3.0.0/16", 1));
     wait_until(SOON, "the end of the old one", || bird.path_count("10.2.0.0/16", 0));
