@@ -1,0 +1,235 @@
+//! What two OPENs come to: both ends' parameters, or the NOTIFICATION that refuses the peer's.
+//!
+//! The octets of an OPEN are judged by [`wire::open`](crate::wire); here only what depends on our side.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::fsm::FsmConfig;
+use crate::wire::{Capability, Notification, Open, OpenSubcode, WireContext};
+use crate::{AfiSafi, Asn, BgpIdentifier, PeerType};
+
+/// What was agreed on for one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Negotiated {
+    /// Internal or external (RFC 4271, section 1.1).
+    pub peer_type: PeerType,
+    /// Our AS number, as our OPEN gave it.
+    pub local_asn: Asn,
+    /// Our BGP Identifier.
+    pub local_identifier: BgpIdentifier,
+    /// The peer's AS number.
+    pub remote_asn: Asn,
+    /// The peer's BGP Identifier.
+    pub remote_identifier: BgpIdentifier,
+    /// The smaller of both proposals; zero where either end wants no KEEPALIVEs.
+    pub hold_time: Duration,
+    /// The time between our KEEPALIVEs, before jitter; zero where there are none.
+    pub keepalive_time: Duration,
+    /// The address families that both ends have, in our order.
+    pub families: Vec<AfiSafi>,
+    /// Both ends understand ROUTE-REFRESH (RFC 2918).
+    pub route_refresh: bool,
+    /// Both ends use four-octet AS numbers (RFC 6793).
+    pub four_octet_as: bool,
+    /// Every capability of the peer's OPEN, unknown ones included.
+    pub remote_capabilities: Vec<Capability>,
+}
+
+impl Negotiated {
+    /// How the messages of this session are to be read and written.
+    #[must_use]
+    pub fn wire_context(&self) -> WireContext {
+        let base = WireContext::new(self.peer_type)
+            .four_octet_as(self.four_octet_as)
+            .multiprotocol(AfiSafi::IPV4_UNICAST, false);
+        self.families.iter().fold(base, |cx, &family| cx.multiprotocol(family, true))
+    }
+
+    /// Whether routes of `family` may be exchanged.
+    #[must_use]
+    pub fn has_family(&self, family: AfiSafi) -> bool {
+        self.families.contains(&family)
+    }
+}
+
+/// The capabilities that our OPEN carries.
+pub(super) fn local_capabilities(config: &FsmConfig) -> Vec<Capability> {
+    let mut capabilities: Vec<_> =
+        config.families.iter().map(|&family| Capability::Multiprotocol(family)).collect();
+    capabilities.push(Capability::RouteRefresh);
+    capabilities.push(Capability::FourOctetAs(config.local_asn));
+    capabilities
+}
+
+/// Our OPEN.
+pub(super) fn local_open(config: &FsmConfig) -> Open {
+    Open::new(
+        config.local_asn,
+        wire_hold_time(config.hold_time),
+        config.local_identifier,
+        local_capabilities(config),
+    )
+}
+
+/// Joins the peer's OPEN with our side.
+///
+/// # Errors
+///
+/// The NOTIFICATION to send: Bad Peer AS (2/2), Bad BGP Identifier (2/3, RFC 6286), or Unsupported
+/// Capability (2/7, RFC 5492) where no address family is left.
+pub(super) fn negotiate(config: &FsmConfig, open: &Open) -> Result<Negotiated, Notification> {
+    if open.asn != config.remote_asn {
+        return Err(Notification::open_error(OpenSubcode::BAD_PEER_AS, Bytes::new()));
+    }
+    let peer_type = config.peer_type();
+    if peer_type == PeerType::Internal && open.identifier == config.local_identifier {
+        return Err(Notification::open_error(OpenSubcode::BAD_BGP_IDENTIFIER, Bytes::new()));
+    }
+    let remote_families = families(open);
+    let families: Vec<_> =
+        config.families.iter().copied().filter(|family| remote_families.contains(family)).collect();
+    if families.is_empty() {
+        return Err(Notification::open_error(OpenSubcode::UNSUPPORTED_CAPABILITY, missing_families(config)));
+    }
+    let hold_time = Duration::from_secs(
+        u64::from(open.hold_time).min(u64::from(wire_hold_time(config.hold_time))),
+    );
+    let third = hold_time / 3;
+    Ok(Negotiated {
+        peer_type,
+        local_asn: config.local_asn,
+        local_identifier: config.local_identifier,
+        remote_asn: open.asn,
+        remote_identifier: open.identifier,
+        hold_time,
+        keepalive_time: config.keepalive_time.map_or(third, |wanted| wanted.min(third)),
+        families,
+        route_refresh: open.capabilities.contains(&Capability::RouteRefresh),
+        four_octet_as: open.capabilities.iter().any(|c| matches!(c, Capability::FourOctetAs(_))),
+        remote_capabilities: open.capabilities.clone(),
+    })
+}
+
+/// Seconds for the OPEN: 0, or 3 and more (RFC 4271, section 4.2).
+fn wire_hold_time(hold_time: Duration) -> u16 {
+    match hold_time.as_secs() {
+        0 if hold_time.is_zero() => 0,
+        seconds => u16::try_from(seconds.max(3)).unwrap_or(u16::MAX),
+    }
+}
+
+/// A peer that names no family at all means IPv4 unicast: it may be older than RFC 4760.
+fn families(open: &Open) -> Vec<AfiSafi> {
+    let named: Vec<_> = open
+        .capabilities
+        .iter()
+        .filter_map(|capability| match capability {
+            Capability::Multiprotocol(family) => Some(*family),
+            _ => None,
+        })
+        .collect();
+    if named.is_empty() { vec![AfiSafi::IPV4_UNICAST] } else { named }
+}
+
+/// The capabilities that the peer lacks, in the form that they have in an OPEN (RFC 5492, section 5).
+fn missing_families(config: &FsmConfig) -> Bytes {
+    let mut data = Vec::with_capacity(6 * config.families.len());
+    for family in &config.families {
+        data.extend_from_slice(&[1, 4]);
+        data.extend_from_slice(&family.afi.0.to_be_bytes());
+        data.extend_from_slice(&[0, family.safi.0]);
+    }
+    Bytes::from(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::wire::ErrorCode;
+
+    fn identifier(last: u8) -> BgpIdentifier {
+        BgpIdentifier(Ipv4Addr::new(10, 0, 0, last))
+    }
+
+    fn config() -> FsmConfig {
+        FsmConfig::new(Asn(64636), identifier(1), Asn(64635))
+    }
+
+    fn open(hold_time: u16, capabilities: Vec<Capability>) -> Open {
+        Open::new(Asn(64635), hold_time, identifier(2), capabilities)
+    }
+
+    #[test]
+    fn the_smaller_hold_time_is_used_and_keepalives_come_three_times_as_often() {
+        let agreed = negotiate(&config(), &open(9, vec![])).unwrap();
+        assert_eq!(agreed.hold_time, Duration::from_secs(9));
+        assert_eq!(agreed.keepalive_time, Duration::from_secs(3));
+    }
+
+    #[test]
+    fn a_hold_time_of_zero_on_either_side_means_no_keepalives() {
+        let agreed = negotiate(&config(), &open(0, vec![])).unwrap();
+        assert_eq!((agreed.hold_time, agreed.keepalive_time), (Duration::ZERO, Duration::ZERO));
+        let mut ours = config();
+        ours.hold_time = Duration::ZERO;
+        assert_eq!(negotiate(&ours, &open(90, vec![])).unwrap().hold_time, Duration::ZERO);
+    }
+
+    #[test]
+    fn a_peer_without_multiprotocol_capabilities_speaks_ipv4_unicast() {
+        let agreed = negotiate(&config(), &open(90, vec![])).unwrap();
+        assert_eq!(agreed.families, [AfiSafi::IPV4_UNICAST]);
+        assert!(!agreed.four_octet_as && !agreed.route_refresh);
+    }
+
+    #[test]
+    fn only_families_of_both_ends_are_used() {
+        let capabilities = vec![
+            Capability::Multiprotocol(AfiSafi::IPV6_UNICAST),
+            Capability::FourOctetAs(Asn(64635)),
+            Capability::RouteRefresh,
+        ];
+        let agreed = negotiate(&config(), &open(90, capabilities)).unwrap();
+        assert_eq!(agreed.families, [AfiSafi::IPV6_UNICAST]);
+        assert!(agreed.four_octet_as && agreed.route_refresh);
+    }
+
+    #[test]
+    fn another_as_than_the_configured_one_is_refused() {
+        let mut ours = config();
+        ours.remote_asn = Asn(65000);
+        let refusal = negotiate(&ours, &open(90, vec![])).unwrap_err();
+        assert_eq!((refusal.code, refusal.subcode), (ErrorCode::OPEN_MESSAGE, 2));
+    }
+
+    #[test]
+    fn an_internal_peer_with_our_identifier_is_refused_and_an_external_one_is_not() {
+        let mut theirs = open(90, vec![]);
+        theirs.identifier = identifier(1);
+        assert!(negotiate(&config(), &theirs).is_ok());
+        let mut ours = config();
+        ours.local_asn = Asn(64635);
+        assert_eq!(negotiate(&ours, &theirs).unwrap_err().subcode, 3);
+    }
+
+    #[test]
+    fn a_peer_without_any_family_of_ours_is_told_which_are_missing() {
+        let mut ours = config();
+        ours.families = vec![AfiSafi::IPV6_UNICAST];
+        let refusal = negotiate(&ours, &open(90, vec![])).unwrap_err();
+        assert_eq!(refusal.subcode, 7);
+        assert_eq!(refusal.data.as_ref(), [1, 4, 0, 2, 0, 1]);
+    }
+
+    #[test]
+    fn a_hold_time_of_our_own_is_proposed_within_what_the_field_can_carry() {
+        assert_eq!(wire_hold_time(Duration::from_millis(500)), 3);
+        assert_eq!(wire_hold_time(Duration::from_secs(100_000)), u16::MAX);
+        assert_eq!(wire_hold_time(Duration::ZERO), 0);
+    }
+}

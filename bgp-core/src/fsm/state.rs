@@ -1,0 +1,88 @@
+//! The six states of RFC 4271, section 8.2.2, each with what exists only in it.
+
+use std::fmt;
+
+use super::active::Active;
+use super::connect::Connect;
+use super::established::Established;
+use super::idle::Idle;
+use super::open_confirm::OpenConfirm;
+use super::open_sent::OpenSent;
+use super::{Context, Event, Negotiated};
+use std::time::Instant;
+
+/// The name of a state (RFC 4271, section 8.2.2), from the furthest from a session to the session itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "RFC 4271 has these six and no other")]
+pub enum StateKind {
+    /// Nothing is attempted, or the pause after a failure runs.
+    #[default]
+    Idle,
+    /// Our connection to the peer is being made.
+    Connect,
+    /// Waiting for the peer's connection.
+    Active,
+    /// Our OPEN is sent, the peer's has not come.
+    OpenSent,
+    /// Both OPENs are exchanged, the peer's KEEPALIVE has not come.
+    OpenConfirm,
+    /// The session is up.
+    Established,
+}
+
+impl fmt::Display for StateKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Idle => "Idle",
+            Self::Connect => "Connect",
+            Self::Active => "Active",
+            Self::OpenSent => "OpenSent",
+            Self::OpenConfirm => "OpenConfirm",
+            Self::Established => "Established",
+        })
+    }
+}
+
+/// A state with its data.
+#[derive(Debug)]
+pub(super) enum State {
+    Idle(Idle),
+    Connect(Connect),
+    Active(Active),
+    OpenSent(OpenSent),
+    OpenConfirm(OpenConfirm),
+    Established(Established),
+}
+
+impl State {
+    /// The successor of this state.
+    pub(super) fn handle(self, cx: &mut Context, now: Instant, event: Event) -> Self {
+        match self {
+            Self::Idle(state) => state.handle(cx, now, event),
+            Self::Connect(state) => state.handle(cx, now, event),
+            Self::Active(state) => state.handle(cx, now, event),
+            Self::OpenSent(state) => state.handle(cx, now, event),
+            Self::OpenConfirm(state) => state.handle(cx, now, event),
+            Self::Established(state) => state.handle(cx, now, event),
+        }
+    }
+
+    pub(super) fn kind(&self) -> StateKind {
+        match self {
+            Self::Idle(_) => StateKind::Idle,
+            Self::Connect(_) => StateKind::Connect,
+            Self::Active(_) => StateKind::Active,
+            Self::OpenSent(_) => StateKind::OpenSent,
+            Self::OpenConfirm(_) => StateKind::OpenConfirm,
+            Self::Established(_) => StateKind::Established,
+        }
+    }
+
+    pub(super) fn negotiated(&self) -> Option<&Negotiated> {
+        match self {
+            Self::OpenConfirm(state) => Some(&state.negotiated),
+            Self::Established(state) => Some(&state.negotiated),
+            Self::Idle(_) | Self::Connect(_) | Self::Active(_) | Self::OpenSent(_) => None,
+        }
+    }
+}

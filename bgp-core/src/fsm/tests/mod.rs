@@ -1,0 +1,103 @@
+//! The state machine against RFC 4271: first every event in every state, then behaviour over time.
+
+mod table;
+mod time;
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::wire::{CeaseSubcode, ErrorCode};
+use crate::{Asn, BgpIdentifier};
+
+#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+fn epoch() -> Instant {
+    Instant::now()
+}
+
+fn identifier(last: u8) -> BgpIdentifier {
+    BgpIdentifier(Ipv4Addr::new(10, 0, 0, last))
+}
+
+fn config() -> FsmConfig {
+    FsmConfig::new(Asn(64636), identifier(1), Asn(64635))
+}
+
+/// The peer's OPEN.
+fn open() -> Open {
+    Open::new(Asn(64635), 90, identifier(2), vec![])
+}
+
+fn cease() -> Notification {
+    Notification::cease(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN)
+}
+
+fn notification(code: ErrorCode, subcode: u8) -> Notification {
+    Notification::new(code, subcode, bytes::Bytes::new())
+}
+
+/// A machine of ours, brought to `state` by the shortest way, with nothing left to poll.
+fn fsm_in(config: FsmConfig, state: StateKind, now: Instant) -> Fsm {
+    let mut fsm = Fsm::outgoing(Arc::new(config));
+    if state == StateKind::Active {
+        // The only way of a machine that dials: a connection lost in OpenSent.
+        fsm = fsm_in((*fsm.cx.config).clone(), StateKind::OpenSent, now);
+        fsm.handle(now, Event::TcpConnectionFails(TransportError::Reset));
+    }
+    let steps = [
+        (StateKind::Connect, Event::ManualStart),
+        (StateKind::OpenSent, Event::TcpConnectionConfirmed),
+        (StateKind::OpenConfirm, Event::BgpOpen(open())),
+        (StateKind::Established, Event::KeepAliveMsg),
+    ];
+    for (reached, event) in steps {
+        if state != StateKind::Active && reached <= state {
+            fsm.handle(now, event);
+        }
+    }
+    assert_eq!(fsm.state(), state);
+    let _ = report(&mut fsm);
+    fsm
+}
+
+/// What a machine has to say, in one line: state, actions, control messages, timers.
+fn report(fsm: &mut Fsm) -> String {
+    let mut words = Vec::new();
+    while let Some(action) = fsm.poll_action() {
+        match action {
+            Action::Connect => words.push("connect".to_owned()),
+            Action::Close => words.push("close".to_owned()),
+            Action::StateChange { .. } => {}
+            Action::Up(_) => words.push("up".to_owned()),
+            Action::Down(reason) => words.push(format!("down by {}", who(&reason))),
+            Action::Failed(reason) => words.push(format!("failed by {}", who(&reason))),
+        }
+    }
+    while let Some(control) = fsm.poll_control() {
+        words.push(match control {
+            Control::Notification(n) => format!("NOTIFICATION {}/{}", n.code.0, n.subcode),
+            Control::Open(_) => "OPEN".to_owned(),
+            Control::Keepalive => "KEEPALIVE".to_owned(),
+        });
+    }
+    let timers: Vec<_> = Timer::ALL
+        .iter()
+        .filter(|&&timer| fsm.deadline(timer).is_some())
+        .map(|timer| format!("{timer:?}"))
+        .collect();
+    format!("{}: {} [{}]", fsm.state(), words.join(", "), timers.join(" "))
+}
+
+fn who(reason: &DownReason) -> &'static str {
+    match reason {
+        DownReason::Local(_) => "us",
+        DownReason::Remote(_) => "peer",
+        DownReason::Transport(_) => "transport",
+    }
+}
+
+/// Seconds, for tests that count them.
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}

@@ -1,0 +1,186 @@
+//! The state machine over time: which timer does what, and when.
+
+use super::*;
+
+/// The instant at which `timer` expires, as a distance from `now`.
+fn due(fsm: &Fsm, timer: Timer, now: Instant) -> Duration {
+    fsm.deadline(timer).expect("the timer runs").duration_since(now)
+}
+
+#[test]
+fn a_silent_peer_expires_the_hold_timer_after_the_negotiated_time() {
+    let now = epoch();
+    let mut fsm = fsm_in(config(), StateKind::Established, now);
+    assert_eq!(due(&fsm, Timer::Hold, now), secs(90));
+    fsm.handle_timeout(now + secs(90) - Duration::from_nanos(1));
+    assert_eq!(fsm.state(), StateKind::Established);
+    let _ = report(&mut fsm);
+    fsm.handle_timeout(now + secs(90));
+    assert_eq!(report(&mut fsm), "Idle: close, down by us, NOTIFICATION 4/0 [IdleHold]");
+}
+
+#[test]
+fn keepalives_and_updates_restart_the_hold_timer() {
+    let now = epoch();
+    for event in [Event::KeepAliveMsg, Event::UpdateMsg] {
+        let mut fsm = fsm_in(config(), StateKind::Established, now);
+        fsm.handle(now + secs(60), event);
+        assert_eq!(due(&fsm, Timer::Hold, now), secs(150));
+    }
+}
+
+#[test]
+fn keepalives_are_sent_with_jitter_within_a_third_of_the_hold_time() {
+    let now = epoch();
+    let fsm = fsm_in(config(), StateKind::Established, now);
+    let next = due(&fsm, Timer::Keepalive, now);
+    assert!(next >= secs(30) * 3 / 4 && next <= secs(30), "{next:?}");
+}
+
+#[test]
+fn a_hold_time_of_zero_runs_no_timer_at_all() {
+    let mut config = config();
+    config.hold_time = Duration::ZERO;
+    let fsm = fsm_in(config, StateKind::Established, epoch());
+    assert_eq!(fsm.poll_timeout(), None);
+}
+
+#[test]
+fn a_peer_that_never_answers_the_open_is_given_four_minutes() {
+    let now = epoch();
+    let mut fsm = fsm_in(config(), StateKind::OpenSent, now);
+    assert_eq!(due(&fsm, Timer::Hold, now), secs(240));
+    fsm.handle_timeout(now + secs(240));
+    assert_eq!(report(&mut fsm), "Idle: close, failed by us, NOTIFICATION 4/0 [IdleHold]");
+}
+
+#[test]
+fn an_attempt_that_hangs_is_begun_anew() {
+    let now = epoch();
+    let mut fsm = fsm_in(config(), StateKind::Connect, now);
+    let retry = due(&fsm, Timer::ConnectRetry, now);
+    assert!(retry <= secs(5) && retry >= secs(5) * 3 / 4);
+    fsm.handle_timeout(now + retry);
+    assert_eq!(report(&mut fsm), "Connect: close, connect [ConnectRetry]");
+}
+
+#[test]
+fn failures_in_tcp_double_the_pause_up_to_the_connect_retry_time() {
+    let pauses = pauses(|fsm, now| {
+        fsm.handle(now, Event::TcpConnectionFails(TransportError::Refused));
+    });
+    for (pause, expected) in pauses.iter().zip([1, 2, 4, 5, 5, 5]) {
+        assert!(*pause >= secs(expected) * 3 / 4 && *pause <= secs(expected), "{pauses:?}");
+    }
+}
+
+#[test]
+fn failures_by_notification_double_the_pause_up_to_a_minute() {
+    let pauses = pauses(|fsm, now| {
+        fsm.handle(now, Event::TcpConnectionConfirmed);
+        fsm.handle(now, Event::NotifMsg(notification(ErrorCode::OPEN_MESSAGE, 2)));
+    });
+    for (pause, expected) in pauses.iter().zip([1, 2, 4, 8, 16, 32, 60, 60]) {
+        assert!(*pause >= secs(expected) * 3 / 4 && *pause <= secs(expected), "{pauses:?}");
+    }
+}
+
+/// The pauses between attempts that all fail in the same way.
+fn pauses(fail: impl Fn(&mut Fsm, Instant)) -> Vec<Duration> {
+    let mut now = epoch();
+    let mut fsm = fsm_in(config(), StateKind::Connect, now);
+    (0..8)
+        .map(|_| {
+            fail(&mut fsm, now);
+            assert_eq!(fsm.state(), StateKind::Idle);
+            let pause = due(&fsm, Timer::IdleHold, now);
+            now += pause;
+            fsm.handle_timeout(now);
+            assert_eq!(fsm.state(), StateKind::Connect);
+            pause
+        })
+        .collect()
+}
+
+#[test]
+fn a_session_that_lasted_clears_the_failures_and_a_short_one_does_not() {
+    for (lasted, expected) in [(secs(29), 2), (secs(30), 1)] {
+        let mut now = epoch();
+        let mut fsm = fsm_in(config(), StateKind::Connect, now);
+        fsm.handle(now, Event::TcpConnectionFails(TransportError::Refused));
+        now += due(&fsm, Timer::IdleHold, now);
+        fsm.handle_timeout(now);
+        for event in [Event::TcpConnectionConfirmed, Event::BgpOpen(open()), Event::KeepAliveMsg] {
+            fsm.handle(now, event);
+        }
+        now += lasted;
+        fsm.handle(now, Event::TcpConnectionFails(TransportError::Reset));
+        let pause = due(&fsm, Timer::IdleHold, now);
+        assert!(pause > secs(expected) / 2 && pause <= secs(expected), "{pause:?} after {lasted:?}");
+    }
+}
+
+#[test]
+fn the_delay_open_timer_keeps_our_open_back_until_the_peer_had_its_chance() {
+    let now = epoch();
+    let mut config = config();
+    config.delay_open_time = Some(secs(3));
+    let delayed = || {
+        let mut fsm = Fsm::outgoing(Arc::new(config.clone()));
+        fsm.handle(now, Event::ManualStart);
+        fsm.handle(now, Event::TcpConnectionConfirmed);
+        assert_eq!(report(&mut fsm), "Connect: connect [DelayOpen]");
+        fsm
+    };
+
+    let mut fsm = delayed();
+    fsm.handle_timeout(now + secs(3));
+    assert_eq!(report(&mut fsm), "OpenSent: OPEN [Hold]");
+
+    let mut fsm = delayed();
+    fsm.handle(now, Event::BgpOpen(open()));
+    assert_eq!(report(&mut fsm), "OpenConfirm: OPEN, KEEPALIVE [Hold Keepalive]");
+
+    let mut fsm = delayed();
+    fsm.handle(now, Event::TcpConnectionFails(TransportError::Reset));
+    assert_eq!(report(&mut fsm), "Active: close [ConnectRetry]");
+}
+
+#[test]
+fn an_open_that_does_not_fit_the_configuration_is_refused() {
+    let now = epoch();
+    let mut fsm = fsm_in(config(), StateKind::OpenSent, now);
+    let stranger = Open::new(Asn(65000), 90, identifier(2), vec![]);
+    fsm.handle(now, Event::BgpOpen(stranger));
+    assert_eq!(report(&mut fsm), "Idle: close, failed by us, NOTIFICATION 2/2 [IdleHold]");
+}
+
+#[test]
+fn a_connection_that_the_peer_made_is_not_begun_anew() {
+    let now = epoch();
+    let mut fsm = Fsm::incoming(Arc::new(config()), now);
+    assert_eq!(report(&mut fsm), "OpenSent: OPEN [Hold]");
+    fsm.handle(now, Event::TcpConnectionFails(TransportError::Reset));
+    assert_eq!(report(&mut fsm), "Idle: close, failed by transport []");
+}
+
+#[test]
+fn a_control_message_asked_for_twice_is_sent_once() {
+    let now = epoch();
+    let mut fsm = fsm_in(config(), StateKind::Established, now);
+    fsm.handle(now, Event::KeepaliveTimerExpires);
+    fsm.handle(now, Event::KeepaliveTimerExpires);
+    assert_eq!(report(&mut fsm), "Established: KEEPALIVE [Hold Keepalive]");
+}
+
+#[test]
+fn failures_are_counted_until_the_operator_intervenes() {
+    let now = epoch();
+    let mut fsm = fsm_in(config(), StateKind::Connect, now);
+    fsm.handle(now, Event::TcpConnectionFails(TransportError::Refused));
+    assert_eq!(fsm.connect_retry_counter(), 1);
+    fsm.handle(now, Event::IdleHoldTimerExpires);
+    assert_eq!(fsm.connect_retry_counter(), 1);
+    fsm.handle(now, Event::ManualStop(cease()));
+    assert_eq!(fsm.connect_retry_counter(), 0);
+}

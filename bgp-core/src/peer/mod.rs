@@ -1,0 +1,370 @@
+//! One peer: its connections, its RIBs, and what to send to it next.
+//!
+//! [`Peer`] joins everything in this crate into a machine that a driver needs only to feed. The law of the
+//! loop, the same for a test, for a task on any runtime and for a loop around `epoll`:
+//!
+//! 1. make one mutation: a call that takes `&mut self` and is not a `poll_*`;
+//! 2. call [`Peer::poll_output`] until it answers `None`, and do what it says;
+//! 3. call [`Peer::poll_transmit`] while the socket takes octets;
+//! 4. wait for octets, for room, for a command, or until [`Peer::poll_timeout`].
+//!
+//! Owns the two connections that a peer may have for a moment, and settles their collision (RFC 4271, section
+//! 6.8). Never reads a clock and never touches a socket. Nothing is encoded before the socket has room: what
+//! is due is a flag or a route in the Adj-RIB-Out, hence memory does not grow with a slow peer.
+
+mod connection;
+mod output;
+mod receive;
+mod stats;
+mod transmit;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::BytesMut;
+use ipnet::IpNet;
+
+use crate::Direction;
+use crate::fsm::{
+    Action, Event, FsmConfig, Negotiated, Speaker, StateKind, TransportError, Verdict, resolve,
+};
+use crate::rib::{AdjRibIn, AdjRibOut, RouteSet};
+use crate::wire::{AttributeBlock, Notification, Open, PathAttributes};
+
+pub use self::output::{Endpoints, Output, ReceivedRoutes, Refused};
+pub use self::stats::{MessageCounts, PeerStats};
+
+use self::connection::Connection;
+
+/// One peer.
+#[derive(Debug)]
+pub struct Peer {
+    config: Arc<FsmConfig>,
+    /// The operator wants a session.
+    started: bool,
+    outgoing: Connection,
+    incoming: Option<Connection>,
+    adj_rib_in: AdjRibIn,
+    adj_rib_out: AdjRibOut,
+    outputs: VecDeque<Output>,
+    /// The state last reported.
+    state: StateKind,
+    /// While this lies ahead no announcement is sent: MinRouteAdvertisementIntervalTimer.
+    next_advertisement: Option<Instant>,
+    /// The attributes of the UPDATE being composed; kept for its buffer.
+    block: AttributeBlock,
+    stats: PeerStats,
+}
+
+impl Peer {
+    /// A peer, stopped.
+    #[must_use]
+    pub fn new(config: FsmConfig) -> Self {
+        let config = Arc::new(config);
+        Self {
+            outgoing: Connection::outgoing(Arc::clone(&config)),
+            config,
+            started: false,
+            incoming: None,
+            adj_rib_in: AdjRibIn::new(),
+            adj_rib_out: AdjRibOut::new(),
+            outputs: VecDeque::new(),
+            state: StateKind::Idle,
+            next_advertisement: None,
+            block: AttributeBlock::new(),
+            stats: PeerStats::default(),
+        }
+    }
+
+    /// Starts the peer: ManualStart (event 1), or event 4 where it is passive.
+    pub fn start(&mut self, now: Instant) {
+        self.started = true;
+        self.outgoing.fsm.handle(now, Event::ManualStart);
+        self.settle(now);
+    }
+
+    /// Stops the peer: ManualStop (event 2). `cease` is what a peer that has our OPEN is told.
+    pub fn stop(&mut self, now: Instant, cease: Notification) {
+        self.started = false;
+        self.outgoing.fsm.handle(now, Event::ManualStop(cease.clone()));
+        if let Some(incoming) = &mut self.incoming {
+            incoming.fsm.handle(now, Event::ManualStop(cease));
+        }
+        self.settle(now);
+    }
+
+    /// A TCP connection is there: the one that [`Output::Connect`] asked for, or one that the peer made.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not wanted: close it.
+    pub fn connected(
+        &mut self,
+        now: Instant,
+        direction: Direction,
+        endpoints: Endpoints,
+    ) -> Result<(), Refused> {
+        if !self.started {
+            return Err(Refused::Stopped);
+        }
+        match direction {
+            Direction::Outgoing => {
+                if self.outgoing.fsm.state() != StateKind::Connect
+                    || self.outgoing.endpoints.is_some()
+                {
+                    return Err(Refused::Busy);
+                }
+                self.outgoing.endpoints = Some(endpoints);
+                self.outgoing.fsm.handle(now, Event::TcpConnectionConfirmed);
+            }
+            Direction::Incoming => {
+                // One in Idle is over, and only waits for its last message to be fetched.
+                if self.incoming.as_ref().is_some_and(|c| c.fsm.state() != StateKind::Idle) {
+                    return Err(Refused::Busy);
+                }
+                let config = Arc::clone(&self.config);
+                self.incoming = Some(Connection::incoming(config, now, endpoints));
+            }
+        }
+        self.settle(now);
+        Ok(())
+    }
+
+    /// A connection is lost, or could not be made.
+    pub fn disconnected(&mut self, now: Instant, direction: Direction, error: TransportError) {
+        self.handle(now, direction, Event::TcpConnectionFails(error));
+        self.settle(now);
+    }
+
+    /// Where to append received octets before [`Peer::received`]; read straight into it. Empty and without
+    /// use where there is no such connection.
+    pub fn read_buffer(&mut self, direction: Direction) -> &mut BytesMut {
+        match (direction, &mut self.incoming) {
+            (Direction::Incoming, Some(incoming)) => &mut incoming.buffer,
+            _ => &mut self.outgoing.buffer,
+        }
+    }
+
+    /// Takes every timer that has expired by `now`. Calling it too early does nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.outgoing.fsm.handle_timeout(now);
+        if let Some(incoming) = &mut self.incoming {
+            incoming.fsm.handle_timeout(now);
+        }
+        if self.next_advertisement.is_some_and(|at| at <= now) {
+            self.next_advertisement = None;
+        }
+        self.settle(now);
+    }
+
+    /// Makes `routes` the whole of what the peer should have; what it has been told already is not repeated.
+    pub fn set_routes(&mut self, routes: &RouteSet) {
+        self.adj_rib_out.set(routes);
+    }
+
+    /// The peer should have this route.
+    pub fn announce(&mut self, prefix: IpNet, attributes: &Arc<PathAttributes>) {
+        self.adj_rib_out.announce(prefix, attributes);
+    }
+
+    /// The peer should not have a route to `prefix`.
+    pub fn withdraw(&mut self, prefix: IpNet) {
+        self.adj_rib_out.withdraw(prefix);
+    }
+
+    /// What to do or to know next.
+    #[must_use]
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`Peer::handle_timeout`] next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let incoming = self.incoming.as_ref().and_then(|incoming| incoming.fsm.poll_timeout());
+        let advertisement = self.next_advertisement.filter(|_| self.adj_rib_out.has_reach());
+        [self.outgoing.fsm.poll_timeout(), incoming, advertisement].into_iter().flatten().min()
+    }
+
+    /// The state of the connection that is nearest to a session.
+    #[must_use]
+    pub fn state(&self) -> StateKind {
+        let incoming = self.incoming.as_ref().map(|incoming| incoming.fsm.state());
+        incoming.unwrap_or_default().max(self.outgoing.fsm.state())
+    }
+
+    /// What was agreed on, while the session is up.
+    #[must_use]
+    pub fn negotiated(&self) -> Option<&Negotiated> {
+        self.connection(self.established()?)?.fsm.negotiated()
+    }
+
+    /// Whether a peer's connection is past TCP: OPENs are being exchanged, or the session is up.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.state() >= StateKind::OpenSent
+    }
+
+    /// Both ends of the connection that carries the session, while it is up.
+    #[must_use]
+    pub fn endpoints(&self) -> Option<Endpoints> {
+        self.connection(self.established()?)?.endpoints
+    }
+
+    /// The session attributes.
+    #[must_use]
+    pub fn config(&self) -> &FsmConfig {
+        &self.config
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn stats(&self) -> &PeerStats {
+        &self.stats
+    }
+
+    /// What the peer has told us; empty with [`Import::Drop`](crate::fsm::Import::Drop).
+    #[must_use]
+    pub fn adj_rib_in(&self) -> &AdjRibIn {
+        &self.adj_rib_in
+    }
+
+    /// What the peer should have, and has been told.
+    #[must_use]
+    pub fn adj_rib_out(&self) -> &AdjRibOut {
+        &self.adj_rib_out
+    }
+
+    fn connection(&self, direction: Direction) -> Option<&Connection> {
+        match direction {
+            Direction::Outgoing => Some(&self.outgoing),
+            Direction::Incoming => self.incoming.as_ref(),
+        }
+    }
+
+    fn connection_mut(&mut self, direction: Direction) -> Option<&mut Connection> {
+        match direction {
+            Direction::Outgoing => Some(&mut self.outgoing),
+            Direction::Incoming => self.incoming.as_mut(),
+        }
+    }
+
+    /// The connection that carries the session.
+    fn established(&self) -> Option<Direction> {
+        [Direction::Outgoing, Direction::Incoming].into_iter().find(|&direction| {
+            self.connection(direction).is_some_and(|c| c.fsm.state() == StateKind::Established)
+        })
+    }
+
+    fn handle(&mut self, now: Instant, direction: Direction, event: Event) {
+        if let Some(connection) = self.connection_mut(direction) {
+            connection.fsm.handle(now, event);
+        }
+    }
+
+    /// An OPEN has come: first the collision, since an OPEN on the losing connection is not to be answered.
+    fn handle_open(&mut self, now: Instant, direction: Direction, open: Open) {
+        let other = direction.opposite();
+        let other_state = self.connection(other).map_or(StateKind::Idle, |c| c.fsm.state());
+        let local =
+            Speaker { identifier: self.config.local_identifier, asn: self.config.local_asn };
+        let remote = Speaker { identifier: open.identifier, asn: open.asn };
+        match resolve(local, remote, direction, other_state) {
+            Verdict::NoCollision => {}
+            Verdict::DumpOther => self.handle(now, other, Event::OpenCollisionDump),
+            Verdict::DumpThis => {
+                self.handle(now, direction, Event::OpenCollisionDump);
+                return;
+            }
+        }
+        self.handle(now, direction, Event::BgpOpen(open));
+    }
+
+    /// Carries out what the state machines ask for, until they ask for nothing.
+    fn settle(&mut self, now: Instant) {
+        while let Some((direction, action)) = self.next_action() {
+            self.perform(now, direction, action);
+        }
+        self.restart(now);
+        while let Some((direction, action)) = self.next_action() {
+            self.perform(now, direction, action);
+        }
+        let state = self.state();
+        if state != self.state {
+            self.outputs.push_back(Output::StateChange { from: self.state, to: state });
+            self.state = state;
+        }
+    }
+
+    fn next_action(&mut self) -> Option<(Direction, Action)> {
+        if let Some(action) = self.outgoing.fsm.poll_action() {
+            return Some((Direction::Outgoing, action));
+        }
+        let action = self.incoming.as_mut()?.fsm.poll_action()?;
+        Some((Direction::Incoming, action))
+    }
+
+    fn perform(&mut self, now: Instant, direction: Direction, action: Action) {
+        match action {
+            Action::Connect => self.outputs.push_back(Output::Connect),
+            Action::Close => {
+                if let Some(connection) = self.connection_mut(direction) {
+                    connection.forget();
+                }
+                self.outputs.push_back(Output::Close(direction));
+            }
+            // The state of the peer is judged when everything has settled.
+            Action::StateChange { .. } => {}
+            Action::Up(negotiated) => self.session_up(now, direction, negotiated),
+            Action::Down(reason) => {
+                self.session_down();
+                self.outputs.push_back(Output::Down(reason));
+            }
+            Action::Failed(reason) => self.outputs.push_back(Output::Failed(reason)),
+        }
+    }
+
+    fn session_up(&mut self, now: Instant, direction: Direction, negotiated: Box<Negotiated>) {
+        self.stats.established_transitions += 1;
+        self.adj_rib_out.session_up(&negotiated.families);
+        self.next_advertisement = None;
+        self.outputs.push_back(Output::Up(negotiated));
+        // Whatever stage the other connection is at, it has lost.
+        let other = direction.opposite();
+        if self.connection(other).is_some_and(|c| c.fsm.state() != StateKind::Idle) {
+            self.handle(now, other, Event::OpenCollisionDump);
+        }
+    }
+
+    fn session_down(&mut self) {
+        self.stats.sessions_lost += 1;
+        self.adj_rib_out.session_down();
+        let withdrawn = self.adj_rib_in.clear();
+        if !withdrawn.is_empty() {
+            let routes = ReceivedRoutes { announced: Vec::new(), withdrawn };
+            self.outputs.push_back(Output::Received(routes));
+        }
+    }
+
+    /// Sees to it that a started peer is on its way to a session, and that only one way is taken once the
+    /// peer's own connection is confirmed.
+    fn restart(&mut self, now: Instant) {
+        let incoming = self.incoming.as_ref().map_or(StateKind::Idle, |c| c.fsm.state());
+        if !self.started {
+            return;
+        }
+        if incoming >= StateKind::OpenConfirm {
+            self.outgoing.fsm.cancel_restart();
+        } else if self.outgoing.fsm.state() == StateKind::Idle {
+            if self.config.passive {
+                self.outgoing.fsm.handle(now, Event::AutomaticStart);
+            } else {
+                self.outgoing.fsm.restart_after_pause(now);
+            }
+        }
+    }
+}

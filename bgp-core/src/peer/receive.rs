@@ -1,0 +1,182 @@
+//! Octets in: messages to events, UPDATEs to the Adj-RIB-In.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Buf;
+use tracing::debug;
+
+use crate::fsm::{Event, Import};
+use crate::peer::{Peer, ReceivedRoutes};
+use crate::wire::{
+    CeaseSubcode, DecodeError, Frame, Message, MessageLimit, MessageType, Notification,
+    PathAttributes, Treatment, Update, WireContext,
+};
+use crate::{Direction, PeerType};
+
+impl Peer {
+    /// Octets were appended to [`Peer::read_buffer`]: takes every whole message from it.
+    pub fn received(&mut self, now: Instant, direction: Direction) {
+        let Some(connection) = self.connection_mut(direction) else { return };
+        // Taken out, since a message borrows it while the peer changes.
+        let mut buffer = std::mem::take(&mut connection.buffer);
+        while let Some(length) = self.take_message(now, direction, &buffer) {
+            buffer.advance(length);
+            self.settle(now);
+        }
+        self.settle(now);
+        if let Some(connection) = self.connection_mut(direction)
+            && connection.endpoints.is_some()
+        {
+            connection.buffer = buffer;
+        }
+    }
+
+    /// Handles the first message in `octets` and returns its length; `None` where there is none, or where the
+    /// connection is over.
+    fn take_message(&mut self, now: Instant, direction: Direction, octets: &[u8]) -> Option<usize> {
+        let connection = self.connection(direction)?;
+        connection.endpoints?;
+        let cx = connection
+            .fsm
+            .negotiated()
+            .map_or_else(|| WireContext::new(self.config.peer_type()), |n| n.wire_context());
+        let frame = match Frame::split(octets, MessageLimit::Standard) {
+            Ok(frame) => frame?,
+            Err(error) => {
+                self.header_error(now, direction, error, octets);
+                return None;
+            }
+        };
+        let length = frame.as_bytes().len();
+        self.stats.received.count(frame.kind());
+        match Message::decode(frame, cx) {
+            Ok(message) => self.handle_message(now, direction, message),
+            Err(error) => {
+                let notification = error.notification(frame.as_bytes());
+                debug!(%error, %notification, "malformed message");
+                let event = match frame.kind() {
+                    MessageType::Open => Event::BgpOpenMsgErr(notification),
+                    MessageType::Update => Event::UpdateMsgErr(notification),
+                    _ => Event::BgpHeaderErr(notification),
+                };
+                self.handle(now, direction, event);
+            }
+        }
+        Some(length)
+    }
+
+    fn header_error(
+        &mut self,
+        now: Instant,
+        direction: Direction,
+        error: DecodeError,
+        octets: &[u8],
+    ) {
+        let notification = error.notification(octets);
+        debug!(%error, %notification, "malformed message header");
+        self.handle(now, direction, Event::BgpHeaderErr(notification));
+    }
+
+    fn handle_message(&mut self, now: Instant, direction: Direction, message: Message<'_>) {
+        match message {
+            Message::Open(open) => self.handle_open(now, direction, open),
+            Message::Keepalive => self.handle(now, direction, Event::KeepAliveMsg),
+            Message::Notification(notification) => {
+                self.handle(now, direction, Event::NotifMsg(notification));
+            }
+            Message::Update(update) => {
+                self.handle(now, direction, Event::UpdateMsg);
+                if self.established() == Some(direction) {
+                    self.import(now, direction, &update);
+                }
+            }
+            Message::RouteRefresh(refresh) => {
+                self.handle(now, direction, Event::UpdateMsg);
+                if self.established() == Some(direction) {
+                    self.adj_rib_out.refresh(refresh.family);
+                }
+            }
+        }
+    }
+
+    fn import(&mut self, now: Instant, direction: Direction, update: &Update<'_>) {
+        let withdrawn = update.treatment() == Treatment::TreatAsWithdraw;
+        if withdrawn {
+            self.stats.treated_as_withdrawn += 1;
+        }
+        match self.config.import {
+            Import::Drop => self.count(update),
+            Import::Keep => {
+                let routes = self.keep(update, withdrawn);
+                if !routes.announced.is_empty() || !routes.withdrawn.is_empty() {
+                    self.outputs.push_back(super::Output::Received(routes));
+                }
+                self.enforce_maximum(now, direction);
+            }
+        }
+    }
+
+    fn count(&mut self, update: &Update<'_>) {
+        self.stats.prefixes_withdrawn_in += count(update.unreachable());
+        self.stats.prefixes_announced_in += count(update.reachable());
+    }
+
+    /// Applies an UPDATE to the Adj-RIB-In and returns what that changed.
+    fn keep(&mut self, update: &Update<'_>, treat_as_withdraw: bool) -> ReceivedRoutes {
+        self.count(update);
+        let mut routes = ReceivedRoutes::default();
+        for prefix in update.unreachable() {
+            if self.adj_rib_in.withdraw(&prefix) {
+                routes.withdrawn.push(prefix);
+            }
+        }
+        if update.reachable().next().is_none() {
+            return routes;
+        }
+        let attributes = Arc::new(update.to_attributes());
+        let usable = !treat_as_withdraw && self.is_usable(&attributes);
+        for prefix in update.reachable() {
+            if usable {
+                if self.adj_rib_in.announce(prefix, &attributes) {
+                    routes.announced.push((prefix, Arc::clone(&attributes)));
+                }
+            } else {
+                self.stats.prefixes_rejected += 1;
+                if self.adj_rib_in.withdraw(&prefix) {
+                    routes.withdrawn.push(prefix);
+                }
+            }
+        }
+        routes
+    }
+
+    /// Whether a route may be used (RFC 4271, sections 5.1.3, 6.3 and 9.1.2): the way to it does not lead
+    /// through us, and the path of an external peer begins with that peer's AS.
+    fn is_usable(&self, attributes: &PathAttributes) -> bool {
+        let own_address = self.endpoints().map(|endpoints| endpoints.local.ip());
+        let next_hop = attributes.next_hop.map(|next_hop| next_hop.address());
+        let leads_back = next_hop.is_some() && next_hop == own_address;
+        let first_as_fits = match self.config.peer_type() {
+            PeerType::External => attributes.as_path.first_as() == Some(self.config.remote_asn),
+            PeerType::Internal => true,
+        };
+        first_as_fits && !leads_back && !attributes.as_path.contains(self.config.local_asn)
+    }
+
+    /// Ends the session at the configured number of prefixes (RFC 4486, section 4).
+    fn enforce_maximum(&mut self, now: Instant, direction: Direction) {
+        let Some(maximum) = self.config.maximum_prefixes else { return };
+        let held = self.adj_rib_in.len();
+        if u32::try_from(held).is_ok_and(|held| held <= maximum) {
+            return;
+        }
+        debug!(held, maximum, "too many prefixes");
+        let cease = Notification::cease(CeaseSubcode::MAXIMUM_PREFIXES_REACHED);
+        self.handle(now, direction, Event::AutomaticStop(cease));
+    }
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> u64 {
+    items.fold(0, |n, _| n + 1)
+}

@@ -1,0 +1,75 @@
+//! Counters of one peer, as plain data for whoever exports metrics.
+
+use crate::fsm::Control;
+use crate::wire::MessageType;
+
+/// What happened to a peer since it was made; all counters only grow, but for the gauges at the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerStats {
+    /// Messages received, by type.
+    pub received: MessageCounts,
+    /// Messages composed for sending, by type.
+    pub sent: MessageCounts,
+    /// Prefixes announced to us.
+    pub prefixes_announced_in: u64,
+    /// Prefixes withdrawn from us.
+    pub prefixes_withdrawn_in: u64,
+    /// Prefixes that we announced.
+    pub prefixes_announced_out: u64,
+    /// Prefixes that we withdrew.
+    pub prefixes_withdrawn_out: u64,
+    /// Received UPDATEs whose routes were treated as withdrawn (RFC 7606).
+    pub treated_as_withdrawn: u64,
+    /// Received prefixes that were not taken: our AS in the path, our address as next hop, or the path of an
+    /// external peer that does not begin with its AS.
+    pub prefixes_rejected: u64,
+    /// Prefixes of ours that could not be sent on a session, for want of a next hop of their family.
+    pub prefixes_unsendable: u64,
+    /// Times that a session came up.
+    pub established_transitions: u64,
+    /// Times that a session that was up ended.
+    pub sessions_lost: u64,
+}
+
+/// Messages by type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MessageCounts {
+    /// OPEN.
+    pub open: u64,
+    /// UPDATE, End-of-RIB included.
+    pub update: u64,
+    /// NOTIFICATION.
+    pub notification: u64,
+    /// KEEPALIVE.
+    pub keepalive: u64,
+    /// ROUTE-REFRESH.
+    pub route_refresh: u64,
+}
+
+impl MessageCounts {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.open + self.update + self.notification + self.keepalive + self.route_refresh
+    }
+
+    pub(super) fn count(&mut self, kind: MessageType) {
+        *match kind {
+            MessageType::Open => &mut self.open,
+            MessageType::Update => &mut self.update,
+            MessageType::Notification => &mut self.notification,
+            MessageType::Keepalive => &mut self.keepalive,
+            MessageType::RouteRefresh => &mut self.route_refresh,
+        } += 1;
+    }
+
+    pub(super) fn count_control(&mut self, control: &Control) {
+        self.count(match control {
+            Control::Notification(_) => MessageType::Notification,
+            Control::Open(_) => MessageType::Open,
+            Control::Keepalive => MessageType::Keepalive,
+        });
+    }
+}

@@ -1,0 +1,293 @@
+//! Two peers, the wires between them and a clock of their own: the driver of every test here.
+//!
+//! The clock jumps to the next thing that is due, so an hour costs what its messages cost. Delays come from a
+//! seed; the same seed gives the same run. A run has a bounded number of steps: what spins, fails.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+
+use crate::fsm::{FsmConfig, StateKind, TransportError};
+use crate::peer::{Endpoints, Output, Peer};
+use crate::{Asn, BgpIdentifier, Direction};
+
+/// More than any test needs for its time; a loop without progress gets here soon.
+const MAX_STEPS: usize = 200_000;
+
+pub(super) struct Net {
+    pub(super) now: Instant,
+    pub(super) nodes: [Node; 2],
+    wires: Vec<Wire>,
+    seed: u64,
+    /// Neither packets nor attempts to connect get through, and nobody is told.
+    pub(super) cut: bool,
+}
+
+pub(super) struct Node {
+    pub(super) peer: Peer,
+    address: IpAddr,
+    outgoing: Option<usize>,
+    incoming: Option<usize>,
+    /// When the attempt to connect that is under way arrives.
+    dialling: Option<Instant>,
+    /// Everything that the peer has reported, in order.
+    pub(super) log: Vec<Output>,
+    /// Takes no octets from the wire, as a process that hangs.
+    pub(super) stalled: bool,
+}
+
+/// One TCP connection. End 0 belongs to the node that dialled.
+struct Wire {
+    dialler: usize,
+    towards: [VecDeque<(Instant, Packet)>; 2],
+}
+
+enum Packet {
+    Octets(BytesMut),
+    Fin,
+}
+
+impl Node {
+    pub(super) fn new(config: FsmConfig) -> Self {
+        Self {
+            address: IpAddr::V4(config.local_identifier.0),
+            peer: Peer::new(config),
+            outgoing: None,
+            incoming: None,
+            dialling: None,
+            log: Vec::new(),
+            stalled: false,
+        }
+    }
+
+    fn wire(&mut self, direction: Direction) -> &mut Option<usize> {
+        match direction {
+            Direction::Outgoing => &mut self.outgoing,
+            Direction::Incoming => &mut self.incoming,
+        }
+    }
+}
+
+impl Net {
+    /// Two configurations that fit each other: node 0 is AS 64636 with identifier .1, node 1 AS 64635 with
+    /// .2.
+    pub(super) fn configs() -> [FsmConfig; 2] {
+        let identifier = |last| BgpIdentifier(Ipv4Addr::new(10, 0, 0, last));
+        let mut a = FsmConfig::new(Asn(64636), identifier(1), Asn(64635));
+        let mut b = FsmConfig::new(Asn(64635), identifier(2), Asn(64636));
+        (a.jitter_seed, b.jitter_seed) = (1, 2);
+        [a, b]
+    }
+
+    pub(super) fn new([a, b]: [FsmConfig; 2], seed: u64) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+        let now = Instant::now();
+        Self { now, nodes: [Node::new(a), Node::new(b)], wires: Vec::new(), seed, cut: false }
+    }
+
+    /// Starts both peers.
+    pub(super) fn start(&mut self) {
+        for i in 0..2 {
+            self.mutate(i, |peer, now| peer.start(now));
+        }
+    }
+
+    /// One mutation, by the law of the loop.
+    pub(super) fn mutate(&mut self, i: usize, change: impl FnOnce(&mut Peer, Instant)) {
+        change(&mut self.nodes[i].peer, self.now);
+        self.drive(i);
+    }
+
+    /// Runs until nothing is due before `duration` has passed.
+    pub(super) fn run(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        for _ in 0..MAX_STEPS {
+            match self.next_due().filter(|&due| due <= end) {
+                Some(due) => {
+                    self.now = self.now.max(due);
+                    self.step();
+                }
+                None => {
+                    self.now = end;
+                    return;
+                }
+            }
+        }
+        panic!("no end after {MAX_STEPS} steps");
+    }
+
+    /// Runs until both peers are Established, and panics after `limit`.
+    pub(super) fn run_until_up(&mut self, limit: Duration) {
+        let end = self.now + limit;
+        while !self.is_up() {
+            assert!(self.now < end, "states {:?} after {limit:?}", self.states());
+            self.run(Duration::from_millis(10));
+        }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.states() == [StateKind::Established; 2]
+    }
+
+    pub(super) fn states(&self) -> [StateKind; 2] {
+        [self.nodes[0].peer.state(), self.nodes[1].peer.state()]
+    }
+
+    /// The connections that are open at this moment.
+    pub(super) fn open_connections(&self, i: usize) -> usize {
+        usize::from(self.nodes[i].outgoing.is_some()) + usize::from(self.nodes[i].incoming.is_some())
+    }
+
+    /// Gives octets to node `i` as if its peer had sent them on the connection in use.
+    pub(super) fn inject(&mut self, i: usize, octets: &[u8]) {
+        let node = &mut self.nodes[i];
+        let direction =
+            if node.outgoing.is_some() { Direction::Outgoing } else { Direction::Incoming };
+        node.peer.read_buffer(direction).extend_from_slice(octets);
+        self.mutate(i, |peer, now| peer.received(now, direction));
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let nodes =
+            self.nodes.iter().flat_map(|node| [node.peer.poll_timeout(), node.dialling]).flatten();
+        let packets = self.wires.iter().flat_map(|wire| {
+            (0..2).filter_map(|end| {
+                let owner = if end == 0 { wire.dialler } else { 1 - wire.dialler };
+                let waits = self.nodes[owner].stalled || self.cut;
+                wire.towards[end].front().filter(|_| !waits).map(|(at, _)| *at)
+            })
+        });
+        nodes.chain(packets).min()
+    }
+
+    fn step(&mut self) {
+        for i in 0..2 {
+            if self.nodes[i].peer.poll_timeout().is_some_and(|at| at <= self.now) {
+                self.mutate(i, Peer::handle_timeout);
+            }
+            if self.nodes[i].dialling.is_some_and(|at| at <= self.now) {
+                self.nodes[i].dialling = None;
+                self.arrive(i);
+            }
+        }
+        for wire in 0..self.wires.len() {
+            for end in 0..2 {
+                self.deliver(wire, end);
+            }
+        }
+    }
+
+    /// The attempt of node `i` to connect reaches the other.
+    fn arrive(&mut self, i: usize) {
+        if self.cut {
+            return;
+        }
+        let other = 1 - i;
+        let endpoints = |local: IpAddr, remote: IpAddr| Endpoints {
+            local: SocketAddr::new(local, 179),
+            remote: SocketAddr::new(remote, 179),
+        };
+        let (ours, theirs) = (self.nodes[i].address, self.nodes[other].address);
+        let accepted = self.nodes[other].peer.connected(
+            self.now,
+            Direction::Incoming,
+            endpoints(theirs, ours),
+        );
+        if accepted.is_err() {
+            self.mutate(i, |peer, now| {
+                peer.disconnected(now, Direction::Outgoing, TransportError::Refused);
+            });
+            return;
+        }
+        self.wires.push(Wire { dialler: i, towards: [VecDeque::new(), VecDeque::new()] });
+        let wire = self.wires.len() - 1;
+        self.nodes[other].incoming = Some(wire);
+        self.nodes[i].outgoing = Some(wire);
+        self.drive(other);
+        self.mutate(i, |peer, now| {
+            peer.connected(now, Direction::Outgoing, endpoints(ours, theirs)).expect("was asked for");
+        });
+    }
+
+    /// Gives the packets that have arrived at one end of a wire to its node.
+    fn deliver(&mut self, wire: usize, end: usize) {
+        let dialler = self.wires[wire].dialler;
+        let (i, direction) = if end == 0 {
+            (dialler, Direction::Outgoing)
+        } else {
+            (1 - dialler, Direction::Incoming)
+        };
+        while !self.nodes[i].stalled
+            && !self.cut
+            && self.wires[wire].towards[end].front().is_some_and(|(at, _)| *at <= self.now)
+        {
+            let Some((_, packet)) = self.wires[wire].towards[end].pop_front() else { return };
+            if *self.nodes[i].wire(direction) != Some(wire) {
+                continue;
+            }
+            match packet {
+                Packet::Octets(octets) => {
+                    self.nodes[i].peer.read_buffer(direction).extend_from_slice(&octets);
+                    self.mutate(i, |peer, now| peer.received(now, direction));
+                }
+                Packet::Fin => {
+                    *self.nodes[i].wire(direction) = None;
+                    self.mutate(i, |peer, now| {
+                        peer.disconnected(now, direction, TransportError::ClosedByPeer);
+                    });
+                }
+            }
+        }
+    }
+
+    fn drive(&mut self, i: usize) {
+        while let Some(output) = self.nodes[i].peer.poll_output() {
+            match &output {
+                Output::Connect => self.nodes[i].dialling = Some(self.now + self.delay()),
+                Output::Close(direction) => self.close(i, *direction),
+                _ => {}
+            }
+            self.nodes[i].log.push(output);
+        }
+        for direction in [Direction::Outgoing, Direction::Incoming] {
+            self.transmit(i, direction);
+        }
+    }
+
+    fn close(&mut self, i: usize, direction: Direction) {
+        self.transmit(i, direction);
+        if direction == Direction::Outgoing {
+            self.nodes[i].dialling = None;
+        }
+        if let Some(wire) = self.nodes[i].wire(direction).take() {
+            self.send(wire, i, Packet::Fin);
+        }
+    }
+
+    fn transmit(&mut self, i: usize, direction: Direction) {
+        let mut out = BytesMut::new();
+        while self.nodes[i].peer.poll_transmit(self.now, direction, &mut out) {}
+        if let Some(wire) = *self.nodes[i].wire(direction)
+            && !out.is_empty()
+        {
+            self.send(wire, i, Packet::Octets(out));
+        }
+    }
+
+    /// Sends from node `i`; a wire keeps the order of what it carries.
+    fn send(&mut self, wire: usize, i: usize, packet: Packet) {
+        let arrival = self.now + self.delay();
+        let wire = &mut self.wires[wire];
+        let towards = &mut wire.towards[usize::from(wire.dialler == i)];
+        let after_last = towards.back().map_or(arrival, |(at, _)| *at);
+        towards.push_back((arrival.max(after_last), packet));
+    }
+
+    /// 1 to 16 ms.
+    fn delay(&mut self) -> Duration {
+        self.seed = self.seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        Duration::from_millis(1 + (self.seed >> 60))
+    }
+}

@@ -1,0 +1,248 @@
+//! Routes: what one peer should have arrives at the other, and nothing else.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::net::Net;
+use crate::fsm::{DownReason, Import};
+use crate::peer::Output;
+use crate::rib::{Route, RouteSet};
+use crate::wire::{Community, ErrorCode, NextHop};
+use crate::{AfiSafi, Asn};
+
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+fn net() -> Net {
+    let mut configs = Net::configs();
+    configs[1].import = Import::Keep;
+    let mut net = Net::new(configs, 3);
+    net.start();
+    net.run_until_up(secs(5));
+    net.run(secs(1));
+    net
+}
+
+fn prefix(text: &str) -> IpNet {
+    text.parse().expect("a prefix")
+}
+
+/// `n` host routes, each of its own.
+fn hosts(n: u32) -> impl Iterator<Item = IpNet> {
+    (0..n).map(|i| Ipv4Net::new_assert(Ipv4Addr::from(0x0a00_0000 + i), 32).into())
+}
+
+/// What node 1 holds, as text.
+fn held(net: &Net) -> BTreeMap<String, String> {
+    net.nodes[1]
+        .peer
+        .adj_rib_in()
+        .iter()
+        .map(|(prefix, attributes)| {
+            let next_hop = attributes.next_hop.map(|n| n.address().to_string()).unwrap_or_default();
+            (prefix.to_string(), format!("{} via {next_hop}", attributes.as_path))
+        })
+        .collect()
+}
+
+#[test]
+fn a_route_arrives_with_our_as_our_address_and_no_local_pref() {
+    let mut net = net();
+    let community = Community::new(64635, 100);
+    let route = Route::new(prefix("172.22.35.70/32")).local_pref(100).community(community);
+    net.mutate(0, |peer, _| peer.set_routes(&RouteSet::from([route])));
+    net.run(secs(1));
+    let attributes = net.nodes[1].peer.adj_rib_in().get(&prefix("172.22.35.70/32")).expect("held");
+    assert_eq!(attributes.as_path.to_string(), "64636");
+    assert_eq!(attributes.next_hop, Some(NextHop::V4(Ipv4Addr::new(10, 0, 0, 1))));
+    assert_eq!(attributes.local_pref, None);
+    assert_eq!(attributes.communities, [community]);
+}
+
+#[test]
+fn an_internal_peer_gets_local_pref_and_an_empty_path() {
+    let mut configs = Net::configs();
+    configs[0].local_asn = Asn(64635);
+    configs[1].remote_asn = Asn(64635);
+    configs[1].import = Import::Keep;
+    let mut net = Net::new(configs, 1);
+    let own = Route::new(prefix("10.1.0.0/16")).local_pref(7);
+    let default = Route::new(prefix("10.2.0.0/16"));
+    net.mutate(0, |peer, _| peer.set_routes(&RouteSet::from([own, default])));
+    net.start();
+    net.run(secs(5));
+    let local_pref = |text| {
+        let attributes = net.nodes[1].peer.adj_rib_in().get(&prefix(text)).expect("held");
+        assert!(attributes.as_path.segments.is_empty());
+        attributes.local_pref
+    };
+    assert_eq!(local_pref("10.1.0.0/16"), Some(7));
+    assert_eq!(local_pref("10.2.0.0/16"), Some(100));
+}
+
+#[test]
+fn a_next_hop_of_the_route_is_kept() {
+    let mut net = net();
+    let next_hop = Ipv4Addr::new(172, 22, 35, 26);
+    let route = Route::new(prefix("172.22.35.70/32")).next_hop(next_hop.into());
+    net.mutate(0, |peer, _| peer.set_routes(&RouteSet::from([route])));
+    net.run(secs(1));
+    assert_eq!(held(&net)["172.22.35.70/32"], "64636 via 172.22.35.26");
+}
+
+#[test]
+fn ipv6_routes_need_a_next_hop_of_their_own_over_ipv4_and_harm_no_other_without() {
+    let mut net = net();
+    let routes = RouteSet::from([
+        Route::new(prefix("2001:db8::1/128")).next_hop("fd00::1".parse().expect("an address")),
+        Route::new(prefix("2001:db8::2/128")),
+        Route::new(prefix("10.9.0.0/16")),
+    ]);
+    net.mutate(0, |peer, _| peer.set_routes(&routes));
+    net.run(secs(1));
+    let held: Vec<_> = held(&net).into_iter().collect();
+    let expected = [("10.9.0.0/16", "64636 via 10.0.0.1"), ("2001:db8::1/128", "64636 via fd00::1")];
+    assert_eq!(held, expected.map(|(p, v)| (p.to_owned(), v.to_owned())));
+    assert_eq!(net.nodes[0].peer.stats().prefixes_unsendable, 1);
+    assert!(net.is_up());
+}
+
+#[test]
+fn the_whole_truth_replaces_what_was_there_and_repeats_nothing() {
+    let mut net = net();
+    let set = |prefixes: &[&str]| prefixes.iter().map(|p| Route::new(prefix(p))).collect();
+    let first: RouteSet = set(&["10.0.0.0/24", "10.0.1.0/24"]);
+    net.mutate(0, |peer, _| peer.set_routes(&first));
+    net.run(secs(1));
+    let sent = net.nodes[0].peer.stats().sent.update;
+    net.mutate(0, |peer, _| peer.set_routes(&first));
+    net.run(secs(1));
+    assert_eq!(net.nodes[0].peer.stats().sent.update, sent, "the same again is nothing new");
+
+    net.mutate(0, |peer, _| peer.set_routes(&set(&["10.0.1.0/24", "10.0.2.0/24"])));
+    net.run(secs(1));
+    assert_eq!(held(&net).into_keys().collect::<Vec<_>>(), ["10.0.1.0/24", "10.0.2.0/24"]);
+    assert_eq!(net.nodes[0].peer.stats().sent.update, sent + 2, "one withdrawal, one announcement");
+}
+
+#[test]
+fn a_change_that_the_peer_never_saw_costs_nothing() {
+    let mut net = net();
+    let sent = net.nodes[0].peer.stats().sent.update;
+    // Not driven in between: the socket is full.
+    let peer = &mut net.nodes[0].peer;
+    for i in 0..1000 {
+        let route = Route::new(prefix("10.0.0.0/24")).med(i);
+        peer.announce(route.prefix(), route.attributes());
+        peer.withdraw(route.prefix());
+    }
+    let last = Route::new(prefix("10.0.0.0/24")).med(1);
+    peer.announce(last.prefix(), last.attributes());
+    net.mutate(0, |_, _| {});
+    net.run(secs(1));
+    assert_eq!(net.nodes[0].peer.stats().sent.update, sent + 1);
+    assert_eq!(held(&net).len(), 1);
+}
+
+#[test]
+fn equal_attributes_share_updates_and_a_thousand_withdrawals_fit_legal_messages() {
+    let mut net = net();
+    let sent = net.nodes[0].peer.stats().sent.update;
+    let routes: RouteSet = hosts(2000).map(Route::new).collect();
+    net.mutate(0, |peer, _| peer.set_routes(&routes));
+    net.run(secs(1));
+    assert_eq!(net.nodes[1].peer.adj_rib_in().len(), 2000);
+    let announced = net.nodes[0].peer.stats().sent.update - sent;
+    assert_eq!(announced, 3, "about 800 host routes fit an UPDATE");
+    net.mutate(0, |peer, _| peer.set_routes(&RouteSet::new()));
+    net.run(secs(1));
+    assert!(net.is_up());
+    assert!(net.nodes[1].peer.adj_rib_in().is_empty());
+    assert_eq!(net.nodes[0].peer.stats().sent.update - sent, 6);
+}
+
+#[test]
+fn a_new_session_brings_everything_again_and_ends_with_end_of_rib() {
+    let mut net = net();
+    let routes: RouteSet = hosts(10).map(Route::new).collect();
+    net.mutate(0, |peer, _| peer.set_routes(&routes));
+    net.run(secs(40));
+    let before = net.nodes[1].peer.stats().received.update;
+    net.inject(0, &[0; 19]);
+    net.run(Duration::from_millis(50));
+    assert!(net.nodes[1].peer.adj_rib_in().is_empty(), "a lost session takes its routes along");
+    net.run_until_up(secs(5));
+    net.run(secs(1));
+    assert_eq!(net.nodes[1].peer.adj_rib_in().len(), 10);
+    // The routes, and an End-of-RIB for either family.
+    assert_eq!(net.nodes[1].peer.stats().received.update, before + 3);
+}
+
+#[test]
+fn a_route_refresh_brings_everything_of_its_family_again() {
+    let mut net = net();
+    let routes: RouteSet = hosts(3).map(Route::new).collect();
+    net.mutate(0, |peer, _| peer.set_routes(&routes));
+    net.run(secs(1));
+    let before = net.nodes[1].peer.stats().prefixes_announced_in;
+    let refresh = [&[0xff; 16][..], &[0, 23, 5, 0, 1, 0, 1]].concat();
+    net.inject(0, &refresh);
+    net.run(secs(1));
+    assert_eq!(net.nodes[1].peer.stats().prefixes_announced_in, before + 3);
+    assert_eq!(AfiSafi::IPV4_UNICAST.to_string(), "ipv4-unicast");
+}
+
+#[test]
+fn too_many_prefixes_end_the_session_by_cease() {
+    let mut configs = Net::configs();
+    configs[1].import = Import::Keep;
+    configs[1].maximum_prefixes = Some(5);
+    let mut net = Net::new(configs, 1);
+    let routes: RouteSet = hosts(6).map(Route::new).collect();
+    net.mutate(0, |peer, _| peer.set_routes(&routes));
+    net.start();
+    net.run(secs(1));
+    let reason = net.nodes[0].log.iter().find_map(|output| match output {
+        Output::Down(DownReason::Remote(notification)) => Some(notification),
+        _ => None,
+    });
+    let notification = reason.expect("ended by the peer");
+    assert_eq!((notification.code, notification.subcode), (ErrorCode::CEASE, 1));
+}
+
+#[test]
+fn a_path_through_our_own_as_is_not_taken() {
+    let mut net = net();
+    let mut attributes = crate::wire::PathAttributes::default();
+    attributes.as_path.prepend(Asn(64635), 1);
+    let route = Route::with_attributes(prefix("10.0.0.0/24"), std::sync::Arc::new(attributes));
+    net.mutate(0, |peer, _| peer.set_routes(&RouteSet::from([route])));
+    net.run(secs(1));
+    assert!(held(&net).is_empty());
+    assert_eq!(net.nodes[1].peer.stats().prefixes_rejected, 1);
+}
+
+#[test]
+fn announcements_wait_for_the_advertisement_interval_and_withdrawals_do_not() {
+    let mut configs = Net::configs();
+    configs[1].import = Import::Keep;
+    configs[0].min_route_advertisement_interval = secs(30);
+    let mut net = Net::new(configs, 3);
+    net.start();
+    net.run_until_up(secs(5));
+    net.run(secs(1));
+    let change = |net: &mut Net, prefixes: &[&str]| {
+        let routes: RouteSet = prefixes.iter().map(|p| Route::new(prefix(p))).collect();
+        net.mutate(0, |peer, _| peer.set_routes(&routes));
+        net.run(secs(1));
+        held(net).into_keys().collect::<Vec<_>>()
+    };
+    assert_eq!(change(&mut net, &["10.0.0.0/24"]), ["10.0.0.0/24"]);
+    assert!(change(&mut net, &["10.0.1.0/24"]).is_empty(), "withdrawn at once, announced later");
+    net.run(secs(30));
+    assert_eq!(held(&net).into_keys().collect::<Vec<_>>(), ["10.0.1.0/24"]);
+}

@@ -1,0 +1,168 @@
+//! Sessions: how they come up, stay up and end.
+
+use std::time::Duration;
+
+use super::net::Net;
+use crate::fsm::{DownReason, StateKind, TransportError};
+use crate::peer::Output;
+use crate::wire::{CeaseSubcode, ErrorCode, Notification};
+use crate::{AfiSafi, Asn};
+
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+fn up() -> Net {
+    let mut net = Net::new(Net::configs(), 1);
+    net.start();
+    net.run_until_up(secs(5));
+    net.run(secs(1));
+    net
+}
+
+fn downs(net: &Net, i: usize) -> Vec<&DownReason> {
+    net.nodes[i]
+        .log
+        .iter()
+        .filter_map(|output| match output {
+            Output::Down(reason) => Some(reason),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn two_peers_come_up_and_agree_on_everything() {
+    let net = up();
+    for i in 0..2 {
+        let agreed = net.nodes[i].peer.negotiated().expect("a session");
+        assert!(agreed.four_octet_as && agreed.route_refresh);
+        assert_eq!(agreed.families, [AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST]);
+        assert_eq!(agreed.hold_time, secs(90));
+    }
+    assert_eq!(net.nodes[0].peer.negotiated().expect("a session").remote_asn, Asn(64635));
+}
+
+#[test]
+fn a_session_lives_for_a_day_on_keepalives() {
+    let mut net = up();
+    net.run(secs(24 * 3600));
+    assert!(net.is_up());
+    assert_eq!(net.nodes[0].peer.stats().established_transitions, 1);
+    let keepalives = net.nodes[0].peer.stats().received.keepalive;
+    assert!((2880..=3840).contains(&keepalives), "one every 22.5 to 30 s: {keepalives}");
+}
+
+#[test]
+fn a_cut_wire_ends_the_session_by_the_hold_timer_and_a_healed_one_brings_it_back_soon() {
+    let mut net = up();
+    net.cut = true;
+    net.run(secs(91));
+    assert!(!net.is_up());
+    let hold = Notification::hold_timer_expired();
+    assert_eq!(downs(&net, 0), [&DownReason::Local(hold)]);
+    net.run(secs(3600));
+    net.cut = false;
+    net.run_until_up(secs(10));
+}
+
+#[test]
+fn an_administrative_shutdown_reaches_the_peer_in_its_words() {
+    let mut net = up();
+    let cease = Notification::cease_with_message(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN, "upgrade");
+    net.mutate(0, |peer, now| peer.stop(now, cease.clone()));
+    net.run(secs(1));
+    assert_eq!(net.nodes[0].peer.state(), StateKind::Idle);
+    assert_eq!(net.nodes[0].peer.poll_timeout(), None);
+    assert_eq!(downs(&net, 0), [&DownReason::Local(cease.clone())]);
+    assert_eq!(downs(&net, 1), [&DownReason::Remote(cease)]);
+    assert!(downs(&net, 1)[0].to_string().contains("upgrade"));
+}
+
+#[test]
+fn a_stopped_peer_refuses_connections_until_it_is_started_again() {
+    let mut net = up();
+    net.mutate(0, |peer, now| {
+        peer.stop(now, Notification::cease(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN));
+    });
+    net.run(secs(300));
+    assert!(net.states().iter().all(|state| *state < StateKind::OpenSent));
+    net.mutate(0, |peer, now| peer.start(now));
+    net.run_until_up(secs(10));
+}
+
+#[test]
+fn a_passive_peer_waits_in_active_and_is_reached_by_the_other() {
+    let mut configs = Net::configs();
+    configs[0].passive = true;
+    let mut net = Net::new(configs, 1);
+    net.mutate(0, |peer, now| peer.start(now));
+    net.run(secs(600));
+    assert_eq!(net.nodes[0].peer.state(), StateKind::Active);
+    net.mutate(1, |peer, now| peer.start(now));
+    net.run_until_up(secs(5));
+    assert!(!net.nodes[0].log.contains(&Output::Connect));
+}
+
+#[test]
+fn a_wrong_as_is_refused_again_and_again_but_ever_more_slowly() {
+    let mut configs = Net::configs();
+    configs[0].remote_asn = Asn(65000);
+    configs[1].passive = true;
+    let mut net = Net::new(configs, 1);
+    net.start();
+    net.run(secs(600));
+    let refusals = net.nodes[0]
+        .log
+        .iter()
+        .filter(|output| {
+            matches!(output, Output::Failed(DownReason::Local(n))
+                if n.code == ErrorCode::OPEN_MESSAGE && n.subcode == 2)
+        })
+        .count();
+    assert!((12..=20).contains(&refusals), "1, 2, 4 .. 60 s apart: {refusals}");
+    assert!(downs(&net, 0).is_empty(), "a session that never was is not lost");
+}
+
+#[test]
+fn garbage_ends_the_session_with_a_header_error_and_it_comes_back() {
+    let mut net = up();
+    net.inject(0, &[0; 19]);
+    net.run(Duration::from_millis(100));
+    let [DownReason::Remote(notification)] = downs(&net, 1)[..] else { panic!("one end") };
+    assert_eq!((notification.code, notification.subcode), (ErrorCode::MESSAGE_HEADER, 1));
+    net.run_until_up(secs(5));
+}
+
+#[test]
+fn messages_split_anywhere_are_understood() {
+    let mut net = up();
+    let keepalive = [&[0xff; 16][..], &[0, 19, 4]].concat();
+    let before = net.nodes[0].peer.stats().received.keepalive;
+    for octet in keepalive.iter().chain(&keepalive) {
+        net.inject(0, &[*octet]);
+    }
+    net.inject(0, &[keepalive.clone(), keepalive.clone(), keepalive].concat());
+    assert_eq!(net.nodes[0].peer.stats().received.keepalive, before + 5);
+    assert!(net.is_up());
+}
+
+#[test]
+fn a_process_that_hangs_loses_its_session_at_the_other_end_alone_and_recovers() {
+    let mut net = up();
+    net.nodes[1].stalled = true;
+    net.run(secs(200));
+    let [DownReason::Local(notification)] = downs(&net, 1)[..] else { panic!("one end") };
+    assert_eq!(notification.code, ErrorCode::HOLD_TIMER_EXPIRED);
+    net.nodes[1].stalled = false;
+    net.run_until_up(secs(20));
+}
+
+#[test]
+fn a_refused_connection_is_reported_as_such() {
+    let mut net = Net::new(Net::configs(), 1);
+    net.mutate(0, |peer, now| peer.start(now));
+    net.run(secs(3));
+    let refused = Output::Failed(DownReason::Transport(TransportError::Refused));
+    assert!(net.nodes[0].log.contains(&refused));
+}

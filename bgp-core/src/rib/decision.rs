@@ -1,0 +1,149 @@
+//! The decision process: which paths to one prefix are the best (RFC 4271, section 9.1.2.2).
+//!
+//! Done by elimination, rule by rule, as the RFC has it, and not by sorting: MULTI_EXIT_DISC is compared
+//! between paths of one neighbouring AS alone, so that "better than" between two paths is no order among
+//! three. The metric of the interior gateway protocol is not asked: there is none.
+
+use std::net::IpAddr;
+
+use crate::rib::Path;
+use crate::wire::PathAttributes;
+use crate::{Asn, BgpIdentifier, PeerType};
+
+/// LOCAL_PREF where a path has none.
+const DEFAULT_LOCAL_PREF: u32 = 100;
+
+/// Where a path comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "what RFC 4271, section 9.1.2.2, compares of a peer")]
+pub struct PathSource {
+    /// The address of the peer.
+    pub address: IpAddr,
+    /// The BGP Identifier of the peer.
+    pub identifier: BgpIdentifier,
+    /// Internal or external.
+    pub peer_type: PeerType,
+}
+
+/// Puts the best path first, behind it those that only a tie-break told from it, then the rest; returns how
+/// many traffic may be spread over.
+///
+/// In the order of the rules: the highest LOCAL_PREF, the shortest AS_PATH, the lowest ORIGIN, the lowest
+/// MULTI_EXIT_DISC of each neighbouring AS, external before internal. Then, as tie-breaks, the lowest
+/// identifier (ORIGINATOR_ID in place of the peer's, RFC 4456), the shortest CLUSTER_LIST, the lowest address.
+pub(super) fn rank<K>(paths: &mut [Path<K>]) -> usize {
+    let mut left = paths.len();
+    left = keep_best(paths, left, |path| {
+        u32::MAX - path.attributes.local_pref.unwrap_or(DEFAULT_LOCAL_PREF)
+    });
+    left = keep_best(paths, left, |path| path.attributes.as_path.hop_count());
+    left = keep_best(paths, left, |path| path.attributes.origin);
+    left = keep_lowest_med(paths, left);
+    left = keep_best(paths, left, |path| path.source.peer_type == PeerType::Internal);
+    let (equal, _) = paths.split_at_mut(left);
+    equal.sort_by_key(|path| {
+        let attributes = &path.attributes;
+        let identifier = attributes.originator_id.unwrap_or(path.source.identifier);
+        (identifier, attributes.cluster_list.len(), path.source.address)
+    });
+    left
+}
+
+/// Of the first `left` paths, moves those with the smallest key to the front; returns how many they are.
+fn keep_best<K, T: Ord>(paths: &mut [Path<K>], left: usize, key: impl Fn(&Path<K>) -> T) -> usize {
+    let (candidates, _) = paths.split_at_mut(left);
+    candidates.sort_by_key(&key);
+    let Some(best) = candidates.first().map(&key) else { return 0 };
+    candidates.partition_point(|path| key(path) == best)
+}
+
+/// Of the first `left` paths, moves those to the front of which no other path of the same neighbouring AS
+/// has a lower MULTI_EXIT_DISC; returns how many they are.
+fn keep_lowest_med<K>(paths: &mut [Path<K>], left: usize) -> usize {
+    let (candidates, _) = paths.split_at_mut(left);
+    let seen: Vec<_> =
+        candidates.iter().map(|path| (neighbour(&path.attributes), med(&path.attributes))).collect();
+    let beaten = |path: &Path<K>| {
+        let (asn, own) = (neighbour(&path.attributes), med(&path.attributes));
+        seen.iter().any(|&(other, lower)| other == asn && lower < own)
+    };
+    candidates.sort_by_key(beaten);
+    candidates.partition_point(|path| !beaten(path))
+}
+
+fn neighbour(attributes: &PathAttributes) -> Option<Asn> {
+    attributes.as_path.first_as()
+}
+
+fn med(attributes: &PathAttributes) -> u32 {
+    attributes.med.unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::wire::{AsPath, Origin};
+
+    fn path(peer: u8, asns: &[u32], change: impl FnOnce(&mut PathAttributes)) -> Path<u8> {
+        let mut attributes = PathAttributes {
+            as_path: AsPath::sequence(asns.iter().map(|&asn| Asn(asn))),
+            ..PathAttributes::default()
+        };
+        change(&mut attributes);
+        let address = Ipv4Addr::new(10, 0, 0, peer);
+        Path {
+            peer,
+            source: PathSource {
+                address: address.into(),
+                identifier: BgpIdentifier(address),
+                peer_type: PeerType::External,
+            },
+            attributes: Arc::new(attributes),
+        }
+    }
+
+    /// The peers of the paths, the best first, cut to those that traffic may be spread over.
+    fn ranked(mut paths: Vec<Path<u8>>) -> Vec<u8> {
+        let equal = rank(&mut paths);
+        paths[..equal].iter().map(|path| path.peer).collect()
+    }
+
+    #[test]
+    fn equal_paths_share_traffic_and_the_lowest_identifier_is_the_best() {
+        let paths = [27, 25, 26].map(|peer| path(peer, &[64636], |_| ())).to_vec();
+        assert_eq!(ranked(paths), [25, 26, 27]);
+    }
+
+    #[test]
+    fn each_rule_beats_those_behind_it() {
+        let long_but_preferred = path(9, &[1, 2, 3], |a| a.local_pref = Some(200));
+        let short = path(8, &[1], |a| a.origin = Origin::Incomplete);
+        assert_eq!(ranked(vec![short.clone(), long_but_preferred]), [9]);
+        let longer_with_better_origin = path(7, &[1, 2], |_| ());
+        assert_eq!(ranked(vec![longer_with_better_origin, short.clone()]), [8]);
+        let better_origin = path(6, &[2], |a| a.med = Some(1000));
+        assert_eq!(ranked(vec![short, better_origin]), [6]);
+    }
+
+    #[test]
+    fn med_decides_within_one_neighbouring_as_alone() {
+        let high = path(1, &[65001], |a| a.med = Some(50));
+        let low = path(2, &[65001], |a| a.med = Some(10));
+        let other = path(3, &[65002], |a| a.med = Some(30));
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let all = [&high, &low, &other];
+            let paths = order.map(|i| all[i].clone()).to_vec();
+            assert_eq!(ranked(paths), [2, 3], "in the order {order:?}");
+        }
+    }
+
+    #[test]
+    fn an_external_path_beats_an_internal_one() {
+        let mut internal = path(1, &[65001], |_| ());
+        internal.source.peer_type = PeerType::Internal;
+        assert_eq!(ranked(vec![internal, path(2, &[65001], |_| ())]), [2]);
+    }
+}

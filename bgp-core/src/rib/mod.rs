@@ -1,0 +1,40 @@
+//! The routing information bases of RFC 4271, section 3.2, as plain data structures.
+//!
+//! ```text
+//!   received UPDATEs ──► AdjRibIn (one a peer) ──► LocRib (one a speaker: the decision process)
+//!
+//!   RouteSet (what a peer should have) ──► AdjRibOut (one a peer) ──► UPDATEs to send
+//! ```
+//!
+//! Owns routes and what differs between wanted and told. Never encodes or decodes a message, and knows
+//! nothing of sessions but when one begins and ends.
+
+mod adj_rib_in;
+mod adj_rib_out;
+mod decision;
+mod export;
+mod loc_rib;
+mod route;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::adj_rib_in::AdjRibIn;
+pub use self::adj_rib_out::{AdjRibOut, Pending};
+pub use self::decision::PathSource;
+pub use self::export::{Export, Unsendable};
+pub use self::loc_rib::{LocRib, Path};
+pub use self::route::{Iter, Route, RouteSet};
+
+use ipnet::IpNet;
+
+use crate::AfiSafi;
+
+/// The unicast address family of a prefix.
+#[must_use]
+pub fn family_of(prefix: &IpNet) -> AfiSafi {
+    match prefix {
+        IpNet::V4(_) => AfiSafi::IPV4_UNICAST,
+        IpNet::V6(_) => AfiSafi::IPV6_UNICAST,
+    }
+}
