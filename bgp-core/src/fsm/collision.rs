@@ -7,7 +7,10 @@ use crate::{Asn, BgpIdentifier, Direction};
 
 /// What to do about two connections with one peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "either connection may be the one that is closed, or none")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "either connection may be the one that is closed, or none"
+)]
 pub enum Verdict {
     /// There is no other connection.
     NoCollision,
@@ -43,8 +46,7 @@ pub fn resolve(local: Speaker, remote: Speaker, direction: Direction, other: Sta
         // default.
         StateKind::Established => Verdict::DumpThis,
         StateKind::OpenSent | StateKind::OpenConfirm => {
-            let ours_wins =
-                (local.identifier, local.asn.0) > (remote.identifier, remote.asn.0);
+            let ours_wins = (local.identifier, local.asn.0) > (remote.identifier, remote.asn.0);
             let survivor = if ours_wins { Direction::Outgoing } else { Direction::Incoming };
             if direction == survivor { Verdict::DumpOther } else { Verdict::DumpThis }
         }

@@ -41,7 +41,9 @@ mod tests {
         let base = Duration::from_secs(30);
         let drawn: Vec<_> = (0..1000).map(|_| jitter.apply(base)).collect();
         assert!(drawn.iter().all(|d| *d >= base * 3 / 4 && *d < base));
-        assert!(drawn.iter().any(|d| *d < base * 4 / 5) && drawn.iter().any(|d| *d > base * 19 / 20));
+        assert!(
+            drawn.iter().any(|d| *d < base * 4 / 5) && drawn.iter().any(|d| *d > base * 19 / 20)
+        );
     }
 
     #[test]

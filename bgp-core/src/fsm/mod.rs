@@ -78,7 +78,10 @@ pub struct Fsm {
 
 /// A message that the state machine itself wants sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "the rest of the messages carry routes, and are not the FSM's")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the rest of the messages carry routes, and are not the FSM's"
+)]
 pub enum Control {
     /// The last message of a connection.
     Notification(Notification),
@@ -101,8 +104,10 @@ impl Fsm {
     pub fn incoming(config: Arc<FsmConfig>, now: Instant) -> Self {
         // Another seed than the outgoing machine's, or both would draw the same jitter.
         let seed = !config.jitter_seed;
-        let mut fsm =
-            Self { state: State::Active(Active), cx: Context::new(config, Direction::Incoming, seed) };
+        let mut fsm = Self {
+            state: State::Active(Active),
+            cx: Context::new(config, Direction::Incoming, seed),
+        };
         fsm.handle(now, Event::TcpConnectionConfirmed);
         fsm
     }
@@ -122,13 +127,16 @@ impl Fsm {
     /// Takes every timer that has expired by `now`. Calling it too early does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(timer) = self.cx.timers.take_expired(now) {
-            self.handle(now, match timer {
-                Timer::Hold => Event::HoldTimerExpires,
-                Timer::Keepalive => Event::KeepaliveTimerExpires,
-                Timer::DelayOpen => Event::DelayOpenTimerExpires,
-                Timer::ConnectRetry => Event::ConnectRetryTimerExpires,
-                Timer::IdleHold => Event::IdleHoldTimerExpires,
-            });
+            self.handle(
+                now,
+                match timer {
+                    Timer::Hold => Event::HoldTimerExpires,
+                    Timer::Keepalive => Event::KeepaliveTimerExpires,
+                    Timer::DelayOpen => Event::DelayOpenTimerExpires,
+                    Timer::ConnectRetry => Event::ConnectRetryTimerExpires,
+                    Timer::IdleHold => Event::IdleHoldTimerExpires,
+                },
+            );
         }
     }
 

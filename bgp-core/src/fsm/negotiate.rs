@@ -92,7 +92,10 @@ pub(super) fn negotiate(config: &FsmConfig, open: &Open) -> Result<Negotiated, N
     let families: Vec<_> =
         config.families.iter().copied().filter(|family| remote_families.contains(family)).collect();
     if families.is_empty() {
-        return Err(Notification::open_error(OpenSubcode::UNSUPPORTED_CAPABILITY, missing_families(config)));
+        return Err(Notification::open_error(
+            OpenSubcode::UNSUPPORTED_CAPABILITY,
+            missing_families(config),
+        ));
     }
     let hold_time = Duration::from_secs(
         u64::from(open.hold_time).min(u64::from(wire_hold_time(config.hold_time))),

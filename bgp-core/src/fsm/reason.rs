@@ -50,7 +50,9 @@ impl fmt::Display for TransportError {
             Self::Refused => f.write_str("the peer refused the TCP connection"),
             Self::TimedOut => f.write_str("no answer to the TCP connection attempt"),
             Self::Unreachable => f.write_str("no route to the peer"),
-            Self::ClosedByPeer => f.write_str("the peer closed the connection without a NOTIFICATION"),
+            Self::ClosedByPeer => {
+                f.write_str("the peer closed the connection without a NOTIFICATION")
+            }
             Self::Reset => f.write_str("the connection was reset"),
             Self::Other(text) => write!(f, "transport error: {text}"),
         }

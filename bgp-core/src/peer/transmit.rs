@@ -5,6 +5,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 use tracing::debug;
 
+use crate::AfiSafi;
 use crate::Direction;
 use crate::fsm::{Control, StateKind};
 use crate::peer::Peer;
@@ -12,14 +13,18 @@ use crate::rib::{Export, Pending};
 use crate::wire::{
     MessageType, PathAttributes, UpdateWriter, WireContext, encode_end_of_rib, encode_keepalive,
 };
-use crate::AfiSafi;
 
 impl Peer {
     /// Appends the next message for this connection to `out`, the most urgent first: NOTIFICATION, OPEN,
     /// KEEPALIVE, withdrawals, announcements, End-of-RIB. Answers whether there was one.
     ///
     /// Call it while the socket takes octets, and no longer: what is composed can no longer be taken back.
-    pub fn poll_transmit(&mut self, now: Instant, direction: Direction, out: &mut BytesMut) -> bool {
+    pub fn poll_transmit(
+        &mut self,
+        now: Instant,
+        direction: Direction,
+        out: &mut BytesMut,
+    ) -> bool {
         let Some(connection) = self.connection_mut(direction) else { return false };
         if let Some(control) = connection.fsm.poll_control() {
             encode_control(&control, out);

@@ -61,8 +61,10 @@ fn keep_best<K, T: Ord>(paths: &mut [Path<K>], left: usize, key: impl Fn(&Path<K
 /// has a lower MULTI_EXIT_DISC; returns how many they are.
 fn keep_lowest_med<K>(paths: &mut [Path<K>], left: usize) -> usize {
     let (candidates, _) = paths.split_at_mut(left);
-    let seen: Vec<_> =
-        candidates.iter().map(|path| (neighbour(&path.attributes), med(&path.attributes))).collect();
+    let seen: Vec<_> = candidates
+        .iter()
+        .map(|path| (neighbour(&path.attributes), med(&path.attributes)))
+        .collect();
     let beaten = |path: &Path<K>| {
         let (asn, own) = (neighbour(&path.attributes), med(&path.attributes));
         seen.iter().any(|&(other, lower)| other == asn && lower < own)

@@ -63,8 +63,7 @@ impl<'a> Export<'a> {
         attributes: &PathAttributes,
         family: AfiSafi,
     ) -> Result<PathAttributes, Unsendable> {
-        let next_hop =
-            attributes.next_hop.unwrap_or_else(|| NextHop::from(self.local_address));
+        let next_hop = attributes.next_hop.unwrap_or_else(|| NextHop::from(self.local_address));
         let fits = match next_hop {
             NextHop::V4(_) => family.afi == AfiSafi::IPV4_UNICAST.afi,
             NextHop::V6 { .. } => family.afi == AfiSafi::IPV6_UNICAST.afi,

@@ -64,7 +64,10 @@ impl Far {
                     let fits = room > 0;
                     if fits {
                         room -= 1;
-                        assert!(self.held.remove(&prefix).is_some(), "withdrew what was never there");
+                        assert!(
+                            self.held.remove(&prefix).is_some(),
+                            "withdrew what was never there"
+                        );
                     }
                     fits
                 });

@@ -24,10 +24,7 @@ fn events() -> Vec<(&'static str, Event)> {
         ("25 NotifMsg", Event::NotifMsg(notification(ErrorCode::CEASE, 2))),
         ("26 KeepAliveMsg", Event::KeepAliveMsg),
         ("27 UpdateMsg", Event::UpdateMsg),
-        (
-            "28 UpdateMsgErr",
-            Event::UpdateMsgErr(notification(ErrorCode::UPDATE_MESSAGE, 1)),
-        ),
+        ("28 UpdateMsgErr", Event::UpdateMsgErr(notification(ErrorCode::UPDATE_MESSAGE, 1))),
     ]
 }
 

@@ -116,7 +116,10 @@ fn a_session_that_lasted_clears_the_failures_and_a_short_one_does_not() {
         now += lasted;
         fsm.handle(now, Event::TcpConnectionFails(TransportError::Reset));
         let pause = due(&fsm, Timer::IdleHold, now);
-        assert!(pause > secs(expected) / 2 && pause <= secs(expected), "{pause:?} after {lasted:?}");
+        assert!(
+            pause > secs(expected) / 2 && pause <= secs(expected),
+            "{pause:?} after {lasted:?}"
+        );
     }
 }
 

@@ -137,7 +137,8 @@ impl Net {
 
     /// The connections that are open at this moment.
     pub(super) fn open_connections(&self, i: usize) -> usize {
-        usize::from(self.nodes[i].outgoing.is_some()) + usize::from(self.nodes[i].incoming.is_some())
+        usize::from(self.nodes[i].outgoing.is_some())
+            + usize::from(self.nodes[i].incoming.is_some())
     }
 
     /// Gives octets to node `i` as if its peer had sent them on the connection in use.
@@ -207,7 +208,8 @@ impl Net {
         self.nodes[i].outgoing = Some(wire);
         self.drive(other);
         self.mutate(i, |peer, now| {
-            peer.connected(now, Direction::Outgoing, endpoints(ours, theirs)).expect("was asked for");
+            peer.connected(now, Direction::Outgoing, endpoints(ours, theirs))
+                .expect("was asked for");
         });
     }
 
@@ -287,7 +289,8 @@ impl Net {
 
     /// 1 to 16 ms.
     fn delay(&mut self) -> Duration {
-        self.seed = self.seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        self.seed =
+            self.seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         Duration::from_millis(1 + (self.seed >> 60))
     }
 }

@@ -105,7 +105,8 @@ fn ipv6_routes_need_a_next_hop_of_their_own_over_ipv4_and_harm_no_other_without(
     net.mutate(0, |peer, _| peer.set_routes(&routes));
     net.run(secs(1));
     let held: Vec<_> = held(&net).into_iter().collect();
-    let expected = [("10.9.0.0/16", "64636 via 10.0.0.1"), ("2001:db8::1/128", "64636 via fd00::1")];
+    let expected =
+        [("10.9.0.0/16", "64636 via 10.0.0.1"), ("2001:db8::1/128", "64636 via fd00::1")];
     assert_eq!(held, expected.map(|(p, v)| (p.to_owned(), v.to_owned())));
     assert_eq!(net.nodes[0].peer.stats().prefixes_unsendable, 1);
     assert!(net.is_up());
