@@ -3,3 +3,4 @@
 pub mod allocator;
 pub mod model;
 pub mod planner;
+pub mod state;
