@@ -1,1 +1,94 @@
 //! An embeddable BGP-4 speaker on tokio.
+//!
+//! [`bgp_core`] decides: what a message means, which state comes next, what to send. This crate has
+//! the sockets, the clock and the tasks, and an API made of a handful of types:
+//!
+//! ```text
+//!   your program                    bgp-session                                 the network
+//!
+//!   Speaker ───────────────▶ listener ──┐ connections, by source address
+//!      │ add_peer(PeerConfig)           ▼
+//!   PeerHandle ── routes ──▶  one task for each peer  ◀── octets ──▶  TCP (MD5, TTL, ...)
+//!      ▲                        drives bgp_core::Peer
+//!      └──── PeerStatus ────────┤
+//!   Events   ◀──────────────────┤
+//!   LocRibSnapshot ◀────────────┘ received routes, with Import::Keep
+//! ```
+//!
+//! * [`PeerHandle::set_routes`] takes the whole truth and may be called at any rate; only what
+//!   differs from what the peer was told goes out, as soon as its socket takes it.
+//! * [`PeerStatus`] is always the latest fact. [`Events`] are news and may be missed.
+//! * Lost sessions come back by themselves, with growing pauses and jitter.
+//! * Dropping the last [`PeerHandle`] of a peer ends its session with a Cease;
+//!   [`Speaker::shutdown`] ends all of them with a message to the peers' operators (RFC 9003).
+//! * Every queue is bounded. No runtime is started and no logger is set: call it from within a tokio
+//!   runtime, and subscribe to [`tracing`] if you like; each peer has a span.
+//!
+//! Two speakers on loopback, one of which announces a route to the other:
+//!
+//! ```
+//! use bgp_session::{Asn, BgpIdentifier, Import, PeerConfig, Route, RouteSet, Speaker};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let router = Speaker::builder(Asn(64_500), BgpIdentifier::new(192, 0, 2, 1))
+//!     .listen("127.0.0.1:0".parse()?)
+//!     .start()
+//!     .await?;
+//! let node: std::net::IpAddr = "127.0.0.1".parse()?;
+//! let _node = router
+//!     .add_peer(PeerConfig::new(node, Asn(64_512)).passive().import(Import::Keep))
+//!     .await?;
+//!
+//! let speaker = Speaker::builder(Asn(64_512), BgpIdentifier::new(192, 0, 2, 7)).start().await?;
+//! let address = router.listen_addr().expect("it listens");
+//! let peer = speaker.add_peer(PeerConfig::new(address, Asn(64_500))).await?;
+//! peer.set_routes(RouteSet::from([Route::new("203.0.113.7/32".parse()?)])).await?;
+//!
+//! let mut changed = router.loc_rib_changed();
+//! changed.wait_for(|version| *version > 0).await?;
+//! let best = router.loc_rib().best(&"203.0.113.7/32".parse()?).cloned().expect("announced");
+//! assert_eq!(best.attributes.as_path.to_string(), "64512");
+//! speaker.shutdown("maintenance").await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What a session may carry, the timers and their defaults are in [`PeerConfig`]. Without tokio, or
+//! with another kind of transport altogether, drive [`bgp_core::peer::Peer`] yourself.
+
+mod clock;
+mod command;
+mod config;
+mod connect;
+mod error;
+mod event;
+mod handle;
+mod id;
+mod listener;
+mod registry;
+mod socket;
+mod speaker;
+mod status;
+mod table;
+mod task;
+
+pub use config::{Password, PeerConfig};
+pub use connect::{Connecting, Connector, TcpConnector, Transport};
+pub use error::SpeakerError;
+pub use event::{Event, EventKind, Events, Missed};
+pub use handle::PeerHandle;
+pub use id::{PeerAddress, PeerId};
+pub use registry::Accepted;
+pub use speaker::{Speaker, SpeakerBuilder};
+pub use status::PeerStatus;
+pub use table::{LocRibIter, LocRibSnapshot, RoutePath};
+
+// What a user of a speaker meets of the core, so that one dependency is enough.
+pub use bgp_core::{
+    AfiSafi, Asn, BgpIdentifier, Direction, PeerType,
+    fsm::{DownReason, Import, Negotiated, StateKind, TransportError},
+    peer::{Endpoints, PeerStats},
+    rib::{Route, RouteSet},
+    wire::{AsPath, Community, NextHop, Notification, Origin, PathAttributes},
+};

@@ -1,0 +1,12 @@
+//! The one place where this crate reads a clock.
+//!
+//! It is tokio's clock, so that a test under paused time governs the core's timers too. The
+//! standard library's clock would run on while tokio's stands still, and a deadline would never
+//! come; `clippy.toml` bans it.
+
+use std::time::Instant;
+
+/// The present, as the core takes it.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

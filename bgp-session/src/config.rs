@@ -1,0 +1,344 @@
+//! [`PeerConfig`]: everything that can be said about one peer.
+//!
+//! It splits into what the protocol needs, a core [`FsmConfig`], and what the sockets need,
+//! [`TransportConfig`]. Values are judged when the peer is added, not here.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use bgp_core::{
+    AfiSafi, Asn, BgpIdentifier,
+    fsm::{FsmConfig, Import},
+};
+
+use crate::{PeerAddress, PeerId, SpeakerError};
+
+/// How to reach one peer and what to agree with it.
+///
+/// ```
+/// use std::time::Duration;
+/// use bgp_session::{Asn, PeerConfig};
+///
+/// let router: std::net::IpAddr = "192.0.2.1".parse()?;
+/// let config = PeerConfig::new(router, Asn(64_500))
+///     .hold_time(Duration::from_secs(30))
+///     .password("s3cret");
+/// # let _ = config;
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+///
+/// Two configurations are equal when nothing needs to change between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerConfig {
+    pub(crate) address: PeerAddress,
+    pub(crate) remote_asn: Asn,
+    pub(crate) local_asn: Option<Asn>,
+    pub(crate) identifier: Option<BgpIdentifier>,
+    pub(crate) hold_time: Option<Duration>,
+    pub(crate) keepalive_time: Option<Duration>,
+    pub(crate) connect_retry_time: Option<Duration>,
+    pub(crate) idle_hold: Option<(Duration, Duration)>,
+    pub(crate) delay_open_time: Option<Duration>,
+    pub(crate) passive: bool,
+    pub(crate) families: Option<Vec<AfiSafi>>,
+    pub(crate) import: Import,
+    pub(crate) maximum_prefixes: Option<u32>,
+    pub(crate) jitter_seed: Option<u64>,
+    pub(crate) transport: TransportConfig,
+}
+
+impl PeerConfig {
+    /// A peer at `address` (an IP address, or a socket address when its port is not 179) whose AS
+    /// is `remote_asn`. Everything else has the defaults that the methods below name.
+    pub fn new(address: impl Into<PeerAddress>, remote_asn: Asn) -> Self {
+        Self {
+            address: address.into(),
+            remote_asn,
+            local_asn: None,
+            identifier: None,
+            hold_time: None,
+            keepalive_time: None,
+            connect_retry_time: None,
+            idle_hold: None,
+            delay_open_time: None,
+            passive: false,
+            families: None,
+            import: Import::Drop,
+            maximum_prefixes: None,
+            jitter_seed: None,
+            transport: TransportConfig::default(),
+        }
+    }
+
+    /// The TCP port to dial. Default: 179, or the one in the address.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.address = PeerAddress::new(self.address.id(), port);
+        self
+    }
+
+    /// The AS shown to this peer. Default: the speaker's.
+    #[must_use]
+    pub fn local_asn(mut self, asn: Asn) -> Self {
+        self.local_asn = Some(asn);
+        self
+    }
+
+    /// The BGP Identifier shown to this peer. Default: the speaker's.
+    #[must_use]
+    pub fn identifier(mut self, identifier: BgpIdentifier) -> Self {
+        self.identifier = Some(identifier);
+        self
+    }
+
+    /// The hold time proposed (RFC 4271 section 4.2); the smaller of both sides' holds. Zero means
+    /// a session without KEEPALIVEs; otherwise 3 to 65,535 whole seconds. Default: 90 s.
+    #[must_use]
+    pub fn hold_time(mut self, time: Duration) -> Self {
+        self.hold_time = Some(time);
+        self
+    }
+
+    /// How often to send a KEEPALIVE. Default: a third of the negotiated hold time.
+    #[must_use]
+    pub fn keepalive_time(mut self, time: Duration) -> Self {
+        self.keepalive_time = Some(time);
+        self
+    }
+
+    /// How long one attempt to connect waits before another is made (ConnectRetryTime of RFC 4271
+    /// section 8). Default: 120 s.
+    #[must_use]
+    pub fn connect_retry(mut self, time: Duration) -> Self {
+        self.connect_retry_time = Some(time);
+        self
+    }
+
+    /// How long to rest after a failure: `first` after the first one, doubled with each further
+    /// one, `longest` at most; jitter shortens each (IdleHoldTime and DampPeerOscillations of
+    /// RFC 4271 section 8.1.1).
+    #[must_use]
+    pub fn idle_hold(mut self, first: Duration, longest: Duration) -> Self {
+        self.idle_hold = Some((first, longest));
+        self
+    }
+
+    /// Wait that long for the peer's OPEN before sending ours (DelayOpenTime of RFC 4271). Default:
+    /// not at all.
+    #[must_use]
+    pub fn delay_open(mut self, time: Duration) -> Self {
+        self.delay_open_time = Some(time);
+        self
+    }
+
+    /// Never dial; wait for the peer to connect (PassiveTcpEstablishment of RFC 4271). The speaker
+    /// needs a listener then. Default: dial and listen at once.
+    #[must_use]
+    pub fn passive(mut self) -> Self {
+        self.passive = true;
+        self
+    }
+
+    /// The address families to offer (RFC 4760). Default: IPv4 and IPv6 unicast.
+    #[must_use]
+    pub fn families(mut self, families: impl IntoIterator<Item = AfiSafi>) -> Self {
+        self.families = Some(families.into_iter().collect());
+        self
+    }
+
+    /// What to do with the routes that this peer sends. Default: count and drop them.
+    #[must_use]
+    pub fn import(mut self, import: Import) -> Self {
+        self.import = import;
+        self
+    }
+
+    /// End the session (Cease, RFC 4486) when the peer sends more prefixes than this. Default: no
+    /// limit.
+    #[must_use]
+    pub fn maximum_prefixes(mut self, limit: u32) -> Self {
+        self.maximum_prefixes = Some(limit);
+        self
+    }
+
+    /// The seed of the timers' jitter (RFC 4271 section 10), for runs that can be repeated.
+    /// Default: another one for each peer.
+    #[must_use]
+    pub fn jitter_seed(mut self, seed: u64) -> Self {
+        self.jitter_seed = Some(seed);
+        self
+    }
+
+    /// The local address to dial from. Default: what the routing table says.
+    #[must_use]
+    pub fn local_address(mut self, address: IpAddr) -> Self {
+        self.transport.local_address = Some(address.to_canonical());
+        self
+    }
+
+    /// A TCP MD5 password (RFC 2385) of 1 to 80 octets, on the dialled connection and on the
+    /// listener for this peer's address. Linux only; elsewhere adding the peer is refused.
+    #[must_use]
+    pub fn password(mut self, password: impl Into<Password>) -> Self {
+        self.transport.password = Some(password.into());
+        self
+    }
+
+    /// The IP time to live (IPv6: hop limit) of what is sent, 1 to 255, for peers some hops away or
+    /// to keep a session on the link. Default: the system's.
+    #[must_use]
+    pub fn ttl(mut self, hops: u8) -> Self {
+        self.transport.ttl = Some(hops);
+        self
+    }
+
+    /// How long to wait for an answer when dialling. Default: 10 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, time: Duration) -> Self {
+        self.transport.connect_timeout = time;
+        self
+    }
+
+    /// Which peer this is for.
+    pub fn id(&self) -> PeerId {
+        self.address.id()
+    }
+
+    /// The address and port to dial.
+    pub fn address(&self) -> SocketAddr {
+        self.address.socket_addr()
+    }
+
+    /// The AS expected of the peer.
+    pub fn remote_asn(&self) -> Asn {
+        self.remote_asn
+    }
+
+    /// Refuses values that no router could do with.
+    pub(crate) fn check(&self) -> Result<(), SpeakerError> {
+        let refuse = |field, value: &dyn fmt::Debug, expected| {
+            let value = format!("{value:?}");
+            Err(SpeakerError::PeerConfig { peer: self.id(), field, value, expected })
+        };
+        if self.id().address().is_unspecified() || self.id().address().is_multicast() {
+            return refuse("address", &self.id().address(), "the unicast address of a router");
+        }
+        if self.address().port() == 0 && !self.passive {
+            return refuse("port", &0, "a TCP port to dial, or a passive peer");
+        }
+        if self.remote_asn.0 == 0 {
+            return refuse("remote_asn", &0, "an AS number (0 is reserved by RFC 7607)");
+        }
+        if let Some(time) = self.hold_time.filter(|time| !is_hold_time(*time)) {
+            return refuse("hold_time", &time, "0, or 3 to 65535 whole seconds");
+        }
+        if let Some(local) = self.transport.local_address {
+            if local.is_ipv4() != self.address().is_ipv4() {
+                return refuse("local_address", &local, "the same IP version as the peer's");
+            }
+        }
+        if self.transport.ttl == Some(0) {
+            return refuse("ttl", &0, "1 to 255");
+        }
+        if self.families.as_ref().is_some_and(Vec::is_empty) {
+            return refuse("families", &self.families, "at least one address family");
+        }
+        if let Some(password) = &self.transport.password {
+            if !(1..=Password::LONGEST).contains(&password.0.len()) {
+                return refuse("password", &password, "1 to 80 octets");
+            }
+            if !cfg!(target_os = "linux") {
+                return refuse("password", &password, "none: TCP MD5 needs Linux");
+            }
+        }
+        Ok(())
+    }
+
+    /// The core's share, with the speaker's AS and identifier where the peer has none of its own.
+    pub(crate) fn fsm(&self, asn: Asn, identifier: BgpIdentifier) -> FsmConfig {
+        let local_asn = self.local_asn.unwrap_or(asn);
+        let identifier = self.identifier.unwrap_or(identifier);
+        let mut fsm = FsmConfig::new(local_asn, identifier, self.remote_asn);
+        fsm.hold_time = self.hold_time.unwrap_or(fsm.hold_time);
+        fsm.keepalive_time = self.keepalive_time.or(fsm.keepalive_time);
+        fsm.connect_retry_time = self.connect_retry_time.unwrap_or(fsm.connect_retry_time);
+        (fsm.idle_hold_time, fsm.idle_hold_max) =
+            self.idle_hold.unwrap_or((fsm.idle_hold_time, fsm.idle_hold_max));
+        fsm.delay_open_time = self.delay_open_time.or(fsm.delay_open_time);
+        fsm.passive = self.passive;
+        if let Some(families) = &self.families {
+            fsm.families.clone_from(families);
+        }
+        fsm.import = self.import;
+        fsm.maximum_prefixes = self.maximum_prefixes;
+        fsm.jitter_seed =
+            self.jitter_seed.unwrap_or_else(|| RandomState::new().hash_one(self.id()));
+        fsm
+    }
+}
+
+/// What the sockets of one peer need to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TransportConfig {
+    pub(crate) local_address: Option<IpAddr>,
+    pub(crate) password: Option<Password>,
+    pub(crate) ttl: Option<u8>,
+    pub(crate) connect_timeout: Duration,
+}
+
+impl Default for TransportConfig {
+    fn default() -> Self {
+        Self {
+            local_address: None,
+            password: None,
+            ttl: None,
+            connect_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A secret of RFC 2385. `Debug` doesn't show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(Box<[u8]>);
+
+impl Password {
+    /// TCP_MD5SIG_MAXKEYLEN of Linux.
+    pub const LONGEST: usize = 80;
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<&str> for Password {
+    fn from(text: &str) -> Self {
+        Self(text.as_bytes().into())
+    }
+}
+
+impl From<String> for Password {
+    fn from(text: String) -> Self {
+        Self(text.into_bytes().into())
+    }
+}
+
+impl From<&[u8]> for Password {
+    fn from(octets: &[u8]) -> Self {
+        Self(octets.into())
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} octets", self.0.len())
+    }
+}
+
+fn is_hold_time(time: Duration) -> bool {
+    time.is_zero()
+        || (time.subsec_nanos() == 0 && (3..=u64::from(u16::MAX)).contains(&time.as_secs()))
+}

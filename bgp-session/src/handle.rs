@@ -1,0 +1,137 @@
+//! [`PeerHandle`]: an embedder's hold on one peer.
+
+use std::sync::Arc;
+
+use bgp_core::{
+    rib::{Route, RouteSet},
+    wire::{CeaseSubcode, Notification},
+};
+use ipnet::IpNet;
+use tokio::sync::{mpsc, watch};
+
+use crate::{PeerId, PeerStats, PeerStatus, SpeakerError, command::Command};
+
+/// A peer of a [`Speaker`](crate::Speaker). Clones are handles on the same peer; when the last one
+/// is dropped, the session ends with Cease / Peer De-configured (RFC 4486).
+#[derive(Clone, Debug)]
+pub struct PeerHandle {
+    id: PeerId,
+    commands: mpsc::Sender<Command>,
+    status: watch::Receiver<PeerStatus>,
+}
+
+impl PeerHandle {
+    pub(crate) fn new(
+        id: PeerId,
+        commands: mpsc::Sender<Command>,
+        status: watch::Receiver<PeerStatus>,
+    ) -> Self {
+        Self { id, commands, status }
+    }
+
+    /// Announces exactly these routes: the whole truth, whatever was said before. What the peer has
+    /// been told already is not repeated, so this may be called at any rate. It holds for this
+    /// session and all later ones; no session needs to be up.
+    ///
+    /// Give an `Arc` to share one set between peers.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::PeerShutDown`].
+    pub async fn set_routes(&self, routes: impl Into<Arc<RouteSet>>) -> Result<(), SpeakerError> {
+        self.send(Command::SetRoutes(routes.into())).await
+    }
+
+    /// Announces one route besides those announced already, or replaces the one for its prefix.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::PeerShutDown`].
+    pub async fn announce(&self, route: Route) -> Result<(), SpeakerError> {
+        let attributes = Arc::clone(route.attributes());
+        self.send(Command::Announce(route.prefix(), attributes)).await
+    }
+
+    /// Takes the route for `prefix` back, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::PeerShutDown`].
+    pub async fn withdraw(&self, prefix: IpNet) -> Result<(), SpeakerError> {
+        self.send(Command::Withdraw(prefix)).await
+    }
+
+    /// Ends the session for good with Cease / Administrative Shutdown and a text for the peer's
+    /// operator (RFC 9003; empty for none), removes the peer from the speaker, and waits until its
+    /// connections are closed, a few seconds at most. Other handles on the peer fail from then on.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::PeerShutDown`] when that has happened already.
+    pub async fn shutdown(mut self, message: &str) -> Result<(), SpeakerError> {
+        let cease =
+            Notification::cease_with_message(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN, message);
+        self.send(Command::Shutdown(cease)).await?;
+        // The task drops its end as the last thing that it does.
+        while self.status.changed().await.is_ok() {}
+        Ok(())
+    }
+
+    /// Waits until the status changes: the state, the session's terms, why it ended. Changes before
+    /// the first call count from when the peer was added.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::PeerShutDown`]: there will be no more changes.
+    pub async fn changed(&mut self) -> Result<PeerStatus, SpeakerError> {
+        match self.status.changed().await {
+            Ok(()) => Ok(self.status.borrow_and_update().clone()),
+            Err(_) => Err(self.gone()),
+        }
+    }
+
+    /// Waits until the status is as `wanted`, which may be at once.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::PeerShutDown`]: it never will be.
+    pub async fn wait_for(
+        &mut self,
+        wanted: impl FnMut(&PeerStatus) -> bool,
+    ) -> Result<PeerStatus, SpeakerError> {
+        let status = self.status.wait_for(wanted).await.ok().map(|status| status.clone());
+        status.ok_or_else(|| self.gone())
+    }
+
+    /// Waits until the session is Established.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::PeerShutDown`]: it never will be.
+    pub async fn established(&mut self) -> Result<PeerStatus, SpeakerError> {
+        self.wait_for(PeerStatus::is_established).await
+    }
+
+    /// The latest facts.
+    pub fn status(&self) -> PeerStatus {
+        self.status.borrow().clone()
+    }
+
+    /// The latest counters.
+    pub fn stats(&self) -> PeerStats {
+        self.status.borrow().stats.clone()
+    }
+
+    /// Which peer.
+    pub fn id(&self) -> PeerId {
+        self.id
+    }
+
+    async fn send(&self, command: Command) -> Result<(), SpeakerError> {
+        self.commands.send(command).await.map_err(|_| self.gone())
+    }
+
+    fn gone(&self) -> SpeakerError {
+        SpeakerError::PeerShutDown { peer: self.id }
+    }
+}

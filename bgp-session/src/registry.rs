@@ -1,0 +1,262 @@
+//! [`Registry`]: the peers of a speaker as the listeners and the speaker's handle know them.
+//!
+//! It decides which peer a connection belongs to, and sees to it that the listening sockets know
+//! the passwords of exactly the peers that there are. It does not look into a connection.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bgp_core::wire::Notification;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{mpsc, oneshot, watch},
+    task::AbortHandle,
+};
+
+use crate::{
+    PeerConfig, PeerId, PeerStatus, SpeakerError, Transport,
+    command::Command,
+    socket::{self, md5},
+};
+
+/// The peers of a speaker, shared by its handle, its listeners and its peers' tasks.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    inner: Mutex<Inner>,
+    /// How many tasks are left, listeners included.
+    tasks: watch::Sender<usize>,
+}
+
+/// One peer, seen from outside of its task.
+pub(crate) struct Entry {
+    pub(crate) config: Arc<PeerConfig>,
+    pub(crate) status: watch::Receiver<PeerStatus>,
+    pub(crate) commands: mpsc::WeakSender<Command>,
+    pub(crate) accepted: mpsc::Sender<Transport>,
+    pub(crate) stop: oneshot::Sender<Notification>,
+}
+
+/// What became of a connection that came from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Accepted {
+    /// It is the peer's, whose state machine will judge it.
+    Peer(PeerId),
+    /// That peer has several waiting already; this one was closed.
+    Busy(PeerId),
+    /// No peer has that source address; it was closed.
+    Stranger,
+}
+
+impl Registry {
+    /// Adds a peer. Dropping the answer removes it, so the peer's task keeps it to its end.
+    pub(crate) fn add(self: &Arc<Self>, entry: Entry) -> Result<Registration, SpeakerError> {
+        let peer = entry.config.id();
+        let mut inner = self.lock();
+        if inner.shut_down {
+            return Err(SpeakerError::SpeakerShutDown);
+        }
+        if inner.peers.contains_key(&peer) {
+            return Err(SpeakerError::PeerExists { peer });
+        }
+        inner.set_password(&entry.config)?;
+        let Entry { config, status, commands, accepted, stop } = entry;
+        let stop = Some(stop);
+        let known = Known { config, status, commands, accepted, stop, task: None };
+        inner.peers.insert(peer, known);
+        drop(inner);
+        Ok(Registration { registry: Arc::clone(self), peer, _alive: self.alive() })
+    }
+
+    /// Notes how to end the peer's task by force.
+    pub(crate) fn started(&self, peer: PeerId, task: AbortHandle) {
+        if let Some(known) = self.lock().peers.get_mut(&peer) {
+            known.task = Some(task);
+        }
+    }
+
+    /// Has the listener serve the peers, those to come included.
+    pub(crate) fn listen(&self, listener: Arc<TcpListener>) {
+        self.lock().listeners.push(listener);
+    }
+
+    /// Hands a connection to the peer whose it is by its source address.
+    pub(crate) fn accept(&self, transport: Transport) -> Accepted {
+        let peer = PeerId::from(transport.endpoints().remote);
+        let mut inner = self.lock();
+        let Some(known) = inner.peers.get(&peer) else {
+            inner.strangers += 1;
+            return Accepted::Stranger;
+        };
+        match known.accepted.try_send(transport) {
+            Ok(()) => Accepted::Peer(peer),
+            Err(_) => Accepted::Busy(peer),
+        }
+    }
+
+    /// As [`Registry::accept`], with the peer's socket options.
+    pub(crate) fn accept_tcp(&self, stream: TcpStream, remote: SocketAddr) -> Accepted {
+        let config = self.lock().peers.get(&remote.into()).map(|known| Arc::clone(&known.config));
+        let Some(config) = config else {
+            self.lock().strangers += 1;
+            return Accepted::Stranger;
+        };
+        let ready = socket::accepted(&stream, &config).and_then(|()| Transport::try_from(stream));
+        match ready {
+            Ok(transport) => self.accept(transport),
+            Err(error) => {
+                tracing::debug!(peer = %config.id(), %error, "accepted connection is unusable");
+                Accepted::Peer(config.id())
+            }
+        }
+    }
+
+    /// Asks every task to end with that word to its peer, and takes no new one.
+    pub(crate) fn shut_down(&self, cease: &Notification) {
+        let mut inner = self.lock();
+        inner.shut_down = true;
+        inner.listeners.clear();
+        for known in inner.peers.values_mut() {
+            if let Some(stop) = known.stop.take() {
+                // A task that is ending by itself doesn't hear it.
+                let _ = stop.send(cease.clone());
+            }
+        }
+    }
+
+    /// Ends the tasks that are left by force.
+    pub(crate) fn abort(&self) {
+        for task in self.lock().peers.values().filter_map(|known| known.task.as_ref()) {
+            task.abort();
+        }
+    }
+
+    /// Waits until no task is left.
+    pub(crate) async fn ended(&self) {
+        let mut tasks = self.tasks.subscribe();
+        // It can't fail: the sender is ours.
+        let _ = tasks.wait_for(|tasks| *tasks == 0).await;
+    }
+
+    /// Counts a task as long as the answer lives.
+    pub(crate) fn alive(self: &Arc<Self>) -> Alive {
+        self.tasks.send_modify(|tasks| *tasks += 1);
+        Alive(Arc::clone(self))
+    }
+
+    /// The status of each peer, in the order of their addresses.
+    pub(crate) fn statuses(&self) -> Vec<PeerStatus> {
+        self.lock().peers.values().map(|known| known.status.borrow().clone()).collect()
+    }
+
+    /// What tells that the peer is gone, if it is ending: all its handles were dropped or one of
+    /// them shut it down.
+    pub(crate) fn ending(&self, peer: PeerId) -> Option<watch::Receiver<PeerStatus>> {
+        let inner = self.lock();
+        let known = inner.peers.get(&peer)?;
+        let ending = known.commands.upgrade().is_none_or(|commands| commands.is_closed());
+        ending.then(|| known.status.clone())
+    }
+
+    /// How many connections came from nobody's address.
+    pub(crate) fn strangers(&self) -> u64 {
+        self.lock().strangers
+    }
+
+    /// The map is whole at any time, so a panic elsewhere doesn't spoil it.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Default)]
+struct Inner {
+    shut_down: bool,
+    peers: BTreeMap<PeerId, Known>,
+    listeners: Vec<Arc<TcpListener>>,
+    strangers: u64,
+}
+
+/// A registered peer.
+struct Known {
+    config: Arc<PeerConfig>,
+    status: watch::Receiver<PeerStatus>,
+    commands: mpsc::WeakSender<Command>,
+    accepted: mpsc::Sender<Transport>,
+    stop: Option<oneshot::Sender<Notification>>,
+    task: Option<AbortHandle>,
+}
+
+impl Inner {
+    /// The listening sockets that can hear this peer, with their addresses.
+    fn listeners_for(
+        &self,
+        config: &PeerConfig,
+    ) -> impl Iterator<Item = (&TcpListener, SocketAddr)> {
+        let v4 = config.address().is_ipv4();
+        let with_address =
+            self.listeners.iter().filter_map(|it| Some((it.as_ref(), it.local_addr().ok()?)));
+        with_address.filter(move |(_, address)| address.is_ipv4() == v4)
+    }
+
+    fn set_password(&self, config: &PeerConfig) -> Result<(), SpeakerError> {
+        let Some(password) = &config.transport.password else { return Ok(()) };
+        for (listener, address) in self.listeners_for(config) {
+            if let Err(source) = md5::set_key(listener, config.address(), password.as_bytes()) {
+                self.remove_password(config);
+                let peer = config.id();
+                return Err(SpeakerError::Password { peer, listener: address, source });
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_password(&self, config: &PeerConfig) {
+        if config.transport.password.is_none() {
+            return;
+        }
+        for (listener, address) in self.listeners_for(config) {
+            if let Err(error) = md5::remove_key(listener, config.address()) {
+                tracing::debug!(peer = %config.id(), %address, %error, "no password to remove");
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").field("peers", &self.peers.keys()).finish_non_exhaustive()
+    }
+}
+
+/// A peer's place in the registry.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    registry: Arc<Registry>,
+    peer: PeerId,
+    /// Dropped last: who waits for the tasks finds the registry without the peer.
+    _alive: Alive,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut inner = self.registry.lock();
+        if let Some(known) = inner.peers.remove(&self.peer) {
+            inner.remove_password(&known.config);
+        }
+    }
+}
+
+/// A task that is counted.
+#[derive(Debug)]
+pub(crate) struct Alive(Arc<Registry>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.tasks.send_modify(|tasks| *tasks -= 1);
+    }
+}

@@ -1,0 +1,276 @@
+//! [`Speaker`]: one BGP speaker, its listeners and its peers.
+//!
+//! It starts the tasks and ends them. What goes on in a session is the business of `task` and the
+//! core.
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use bgp_core::{
+    Asn, BgpIdentifier,
+    wire::{CeaseSubcode, Notification},
+};
+use tokio::{
+    sync::{broadcast, mpsc, oneshot, watch},
+    time::timeout,
+};
+use tracing::Instrument;
+
+use crate::{
+    Accepted, Connector, Event, Events, LocRibSnapshot, PeerConfig, PeerHandle, PeerId, PeerStatus,
+    SpeakerError, TcpConnector, Transport, command, listener,
+    registry::{Entry, Registry},
+    socket,
+    table::Table,
+    task::{self, Inputs, PeerTask, Reports},
+};
+
+/// A BGP speaker: an AS, a BGP Identifier, any number of peers.
+///
+/// Clones are the same speaker. When the last one is dropped, the listeners close and every session
+/// ends with a Cease, in the background; [`Speaker::shutdown`] does so with a message and waits.
+#[derive(Clone, Debug)]
+pub struct Speaker {
+    inner: Arc<Inner>,
+}
+
+/// A speaker to be; see [`Speaker::builder`].
+#[must_use]
+pub struct SpeakerBuilder {
+    asn: Asn,
+    identifier: BgpIdentifier,
+    listen: Vec<SocketAddr>,
+    connector: Arc<dyn Connector>,
+    event_capacity: usize,
+}
+
+impl SpeakerBuilder {
+    /// Listens on that address for connections of the peers. May be called again for more
+    /// addresses; port 0 is one that the system chooses. Without it the speaker only dials.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen.push(address);
+        self
+    }
+
+    /// How to open connections. Default: [`TcpConnector`].
+    pub fn connector(mut self, connector: impl Connector) -> Self {
+        self.connector = Arc::new(connector);
+        self
+    }
+
+    /// How many events a reader may fall behind before it misses the oldest. Default: 1,024.
+    pub fn event_capacity(mut self, events: usize) -> Self {
+        self.event_capacity = events.max(1);
+        self
+    }
+
+    /// Starts the speaker on the current tokio runtime, which must have I/O and time enabled.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::Speaker`] and [`SpeakerError::Listen`].
+    #[expect(clippy::unused_async, reason = "binding may have to wait some day, as in a namespace")]
+    pub async fn start(self) -> Result<Speaker, SpeakerError> {
+        if self.asn.0 == 0 {
+            let expected = "an AS number (0 is reserved by RFC 7607)";
+            return Err(SpeakerError::Speaker { field: "asn", value: "0".into(), expected });
+        }
+        if self.identifier.0 == Ipv4Addr::UNSPECIFIED {
+            let (value, expected) = ("0.0.0.0".into(), "a nonzero BGP Identifier (RFC 6286)");
+            return Err(SpeakerError::Speaker { field: "identifier", value, expected });
+        }
+        let registry = Arc::new(Registry::default());
+        let open = watch::Sender::new(());
+        let mut addresses = Vec::new();
+        for address in self.listen {
+            let listener = socket::listening(address)
+                .and_then(|listener| Ok((listener.local_addr()?, Arc::new(listener))));
+            let (address, listener) =
+                listener.map_err(|source| SpeakerError::Listen { address, source })?;
+            addresses.push(address);
+            registry.listen(Arc::clone(&listener));
+            let alive = registry.alive();
+            let accepting = listener::run(listener, Arc::clone(&registry), open.subscribe(), alive);
+            tokio::spawn(accepting.instrument(tracing::info_span!("listener", %address)));
+        }
+        Ok(Speaker {
+            inner: Arc::new(Inner {
+                asn: self.asn,
+                identifier: self.identifier,
+                connector: self.connector,
+                addresses,
+                registry,
+                open,
+                events: broadcast::Sender::new(self.event_capacity),
+                table: Arc::default(),
+            }),
+        })
+    }
+}
+
+impl Speaker {
+    /// A speaker of that AS. The BGP Identifier is an IPv4 address of the router by custom; it must
+    /// differ from those of its neighbours in the AS (RFC 6286).
+    pub fn builder(asn: Asn, identifier: BgpIdentifier) -> SpeakerBuilder {
+        SpeakerBuilder {
+            asn,
+            identifier,
+            listen: Vec::new(),
+            connector: Arc::new(TcpConnector),
+            event_capacity: 1_024,
+        }
+    }
+
+    /// Adds a peer and begins to get a session with it. No other peer is touched. If a peer of that
+    /// address is just ending, this waits until its connections are closed.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::PeerConfig`], [`SpeakerError::PeerExists`], [`SpeakerError::Password`],
+    /// [`SpeakerError::SpeakerShutDown`].
+    pub async fn add_peer(&self, config: PeerConfig) -> Result<PeerHandle, SpeakerError> {
+        config.check()?;
+        self.predecessor_ended(config.id()).await;
+        let config = Arc::new(config);
+        let (commands, receive_commands) = mpsc::channel(command::CAPACITY);
+        let (accepted, receive_accepted) = mpsc::channel(task::WAITING_CONNECTIONS);
+        let (stop, receive_stop) = oneshot::channel();
+        let fsm = config.fsm(self.inner.asn, self.inner.identifier);
+        let (status, receive_status) = watch::channel(task::first_status(&config));
+        let entry = Entry {
+            config: Arc::clone(&config),
+            status: receive_status.clone(),
+            commands: commands.downgrade(),
+            accepted,
+            stop,
+        };
+        let registration = self.inner.registry.add(entry)?;
+        let peer = config.id();
+        let span = tracing::info_span!("peer", %peer, local_as = %fsm.local_asn, remote_as = %fsm.remote_asn);
+        let inputs =
+            Inputs { commands: receive_commands, accepted: receive_accepted, stop: receive_stop };
+        let events = self.inner.events.clone();
+        let reports = Reports::new(&config, status, events, Arc::clone(&self.inner.table));
+        let connector = Arc::clone(&self.inner.connector);
+        let task = PeerTask::new(config, fsm, connector, inputs, reports);
+        let running = tokio::spawn(task.run(registration).instrument(span));
+        self.inner.registry.started(peer, running.abort_handle());
+        Ok(PeerHandle::new(peer, commands, receive_status))
+    }
+
+    /// Hands the speaker a connection that somebody else accepted: a listener of the embedder's
+    /// own, or a pipe. It belongs to the peer whose address is `endpoints().remote`.
+    pub fn accept(&self, transport: Transport) -> Accepted {
+        self.inner.registry.accept(transport)
+    }
+
+    /// The first listening address, with the port that the system chose if 0 was asked for.
+    pub fn listen_addr(&self) -> Option<SocketAddr> {
+        self.inner.addresses.first().copied()
+    }
+
+    /// All listening addresses, in the order of the builder's calls.
+    pub fn listen_addrs(&self) -> &[SocketAddr] {
+        &self.inner.addresses
+    }
+
+    /// The events of all peers from now on.
+    pub fn events(&self) -> Events {
+        Events { receiver: self.inner.events.subscribe() }
+    }
+
+    /// The status of every peer, in the order of their addresses.
+    pub fn peers(&self) -> Vec<PeerStatus> {
+        self.inner.registry.statuses()
+    }
+
+    /// How many connections were closed since no peer has their source address.
+    pub fn strangers(&self) -> u64 {
+        self.inner.registry.strangers()
+    }
+
+    /// The routes received from all peers with [`Import::Keep`](crate::Import::Keep), as they are
+    /// now.
+    pub fn loc_rib(&self) -> LocRibSnapshot {
+        self.inner.table.snapshot()
+    }
+
+    /// A counter that grows with each change of [`Speaker::loc_rib`]; wait for its change, then take
+    /// a snapshot.
+    pub fn loc_rib_changed(&self) -> watch::Receiver<u64> {
+        self.inner.table.version()
+    }
+
+    /// Ends every session with Cease / Administrative Shutdown and a text for the peers' operators
+    /// (RFC 9003; empty for none), closes the listeners, and waits until all sockets are closed: at
+    /// most a few seconds, after which they are closed by force.
+    pub async fn shutdown(&self, message: &str) {
+        let cease =
+            Notification::cease_with_message(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN, message);
+        self.inner.shut_down(&cease);
+        if timeout(SHUTDOWN_LIMIT, self.inner.registry.ended()).await.is_err() {
+            tracing::warn!("sessions did not end in time, closing them by force");
+            self.inner.registry.abort();
+            self.inner.registry.ended().await;
+        }
+    }
+
+    /// Waits for a peer that is ending already to be gone. One that is alive is not waited for.
+    async fn predecessor_ended(&self, peer: PeerId) {
+        let Some(mut status) = self.inner.registry.ending(peer) else { return };
+        while status.changed().await.is_ok() {}
+    }
+}
+
+struct Inner {
+    asn: Asn,
+    identifier: BgpIdentifier,
+    connector: Arc<dyn Connector>,
+    addresses: Vec<SocketAddr>,
+    registry: Arc<Registry>,
+    /// A value sent here, or its end, closes the listeners.
+    open: watch::Sender<()>,
+    events: broadcast::Sender<Event>,
+    table: Arc<Table>,
+}
+
+impl Inner {
+    fn shut_down(&self, cease: &Notification) {
+        self.open.send_replace(());
+        self.registry.shut_down(cease);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shut_down(&Notification::cease(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN));
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Speaker")
+            .field("asn", &self.asn)
+            .field("identifier", &self.identifier)
+            .field("addresses", &self.addresses)
+            .field("registry", &self.registry)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SpeakerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpeakerBuilder")
+            .field("asn", &self.asn)
+            .field("identifier", &self.identifier)
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Longer than a peer's task takes to close its connections in the worst case.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(4);

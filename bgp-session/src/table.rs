@@ -1,0 +1,164 @@
+//! [`Table`]: the speaker's Loc-RIB, which the tasks of the peers feed, and what is shown of it.
+//!
+//! Its lock is held for one batch of changes or for one snapshot, and never across an `await`. The
+//! choice between paths is the core's.
+
+use std::{
+    collections::{BTreeMap, btree_map},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bgp_core::{
+    peer::ReceivedRoutes,
+    rib::{LocRib, Path, PathSource},
+    wire::PathAttributes,
+};
+use ipnet::IpNet;
+use tokio::sync::watch;
+
+use crate::PeerId;
+
+/// The received routes of all peers.
+#[derive(Default)]
+pub(crate) struct Table {
+    rib: Mutex<LocRib<PeerId>>,
+    version: watch::Sender<u64>,
+}
+
+impl Table {
+    /// Applies what changed at one peer.
+    pub(crate) fn apply(&self, peer: PeerId, source: PathSource, routes: ReceivedRoutes) {
+        let mut rib = self.lock();
+        for prefix in &routes.withdrawn {
+            rib.remove(prefix, peer);
+        }
+        for (prefix, attributes) in routes.announced {
+            rib.insert(prefix, Path { peer, source, attributes });
+        }
+        drop(rib);
+        self.changed();
+    }
+
+    /// Forgets everything from one peer.
+    pub(crate) fn clear(&self, peer: PeerId) {
+        if self.lock().clear_peer(peer) {
+            self.changed();
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> LocRibSnapshot {
+        // Read first: a change meanwhile makes the snapshot newer than it says, never older.
+        let version = *self.version.borrow();
+        let rib = self.lock();
+        let routes = rib.iter().map(|(prefix, paths, equal)| {
+            let paths = paths.iter().enumerate().map(|(rank, path)| RoutePath {
+                peer: path.peer,
+                attributes: Arc::clone(&path.attributes),
+                best: rank == 0,
+                multipath: rank < equal,
+            });
+            (*prefix, paths.collect())
+        });
+        LocRibSnapshot { version, routes: routes.collect() }
+    }
+
+    pub(crate) fn version(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    fn changed(&self) {
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    /// The table is whole after each call into it, so a panic elsewhere doesn't spoil it.
+    fn lock(&self) -> MutexGuard<'_, LocRib<PeerId>> {
+        self.rib.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").field("version", &*self.version.borrow()).finish_non_exhaustive()
+    }
+}
+
+/// The Loc-RIB (RFC 4271 section 3.2) at one moment: every prefix with all usable paths to it.
+#[derive(Clone, Debug, Default)]
+pub struct LocRibSnapshot {
+    version: u64,
+    routes: BTreeMap<IpNet, Vec<RoutePath>>,
+}
+
+/// One way to reach a prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RoutePath {
+    /// The peer that announced it.
+    pub peer: PeerId,
+    /// Its path attributes, as received.
+    pub attributes: Arc<PathAttributes>,
+    /// Whether the decision process (RFC 4271 section 9.1.2) prefers it to all others.
+    pub best: bool,
+    /// Whether traffic may be spread over it: it is the best, or only a tie-break told it from that.
+    pub multipath: bool,
+}
+
+impl LocRibSnapshot {
+    /// The value that [`Speaker::loc_rib_changed`](crate::Speaker::loc_rib_changed) had.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The paths to exactly this prefix, the best first; none if nobody announces it.
+    pub fn paths(&self, prefix: &IpNet) -> &[RoutePath] {
+        self.routes.get(prefix).map_or(&[], Vec::as_slice)
+    }
+
+    /// The best path to exactly this prefix.
+    pub fn best(&self, prefix: &IpNet) -> Option<&RoutePath> {
+        self.paths(prefix).first()
+    }
+
+    /// Every prefix and its paths, in the order of prefixes.
+    pub fn iter(&self) -> LocRibIter<'_> {
+        LocRibIter { routes: self.routes.iter() }
+    }
+
+    /// How many prefixes there are.
+    pub fn len(&self) -> usize {
+        self.routes.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.routes.is_empty()
+    }
+}
+
+impl<'a> IntoIterator for &'a LocRibSnapshot {
+    type Item = (IpNet, &'a [RoutePath]);
+    type IntoIter = LocRibIter<'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// The prefixes of a [`LocRibSnapshot`] with their paths.
+#[derive(Clone, Debug)]
+pub struct LocRibIter<'a> {
+    routes: btree_map::Iter<'a, IpNet, Vec<RoutePath>>,
+}
+
+impl<'a> Iterator for LocRibIter<'a> {
+    type Item = (IpNet, &'a [RoutePath]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.routes.next().map(|(prefix, paths)| (*prefix, paths.as_slice()))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.routes.size_hint()
+    }
+}

@@ -1,0 +1,233 @@
+//! [`PeerTask`]: drives one core [`Peer`] by the law of the loop.
+//!
+//! One mutation of the core; then its outputs until there are none; then what it has to send, while
+//! there is room; then wait for one thing. The task moves octets and facts. It decides nothing, and
+//! it never waits anywhere else: a command is heard while a connection is being made, and closing
+//! one connection delays no other.
+
+use std::{io, pin::Pin, sync::Arc, time::Duration};
+
+use bgp_core::{
+    Direction,
+    fsm::FsmConfig,
+    peer::{Output, Peer},
+    wire::{CeaseSubcode, Notification},
+};
+use bytes::BytesMut;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::{Sleep, sleep},
+};
+
+use crate::{
+    Connecting, Connector, EventKind, PeerConfig, Transport, clock, command::Command,
+    registry::Registration,
+};
+
+mod link;
+mod reports;
+mod wake;
+
+pub(crate) use reports::{Reports, first_status};
+
+use link::{Link, Links, transport_error};
+use wake::Wake;
+
+/// How many accepted connections may wait for a peer's task.
+pub(crate) const WAITING_CONNECTIONS: usize = 4;
+
+/// A peer's task.
+pub(crate) struct PeerTask {
+    config: Arc<PeerConfig>,
+    peer: Peer,
+    connector: Arc<dyn Connector>,
+    connecting: Option<Connecting>,
+    links: Links,
+    /// Connections that only have to say their last words.
+    closing: JoinSet<()>,
+    inputs: Inputs,
+    reports: Reports,
+    alarm: Pin<Box<Sleep>>,
+    alarm_set: bool,
+    turn: usize,
+    ending: bool,
+}
+
+/// Where a peer's task hears from others.
+pub(crate) struct Inputs {
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) accepted: mpsc::Receiver<Transport>,
+    pub(crate) stop: oneshot::Receiver<Notification>,
+}
+
+impl PeerTask {
+    pub(crate) fn new(
+        config: Arc<PeerConfig>,
+        fsm: FsmConfig,
+        connector: Arc<dyn Connector>,
+        inputs: Inputs,
+        reports: Reports,
+    ) -> Self {
+        Self {
+            config,
+            peer: Peer::new(fsm),
+            connector,
+            connecting: None,
+            links: Links::default(),
+            closing: JoinSet::new(),
+            inputs,
+            reports,
+            alarm: Box::pin(sleep(Duration::ZERO)),
+            alarm_set: false,
+            turn: 0,
+            ending: false,
+        }
+    }
+
+    /// Runs until the peer is shut down, by whomever. The registration is dropped before what
+    /// tells others of the end.
+    pub(crate) async fn run(mut self, registration: Registration) {
+        self.reports.event(EventKind::Added);
+        self.peer.start(clock::now());
+        loop {
+            self.perform_outputs();
+            self.fill_outboxes();
+            self.reports.publish(&self.peer);
+            if self.ending {
+                break;
+            }
+            let wake = self.wait().await;
+            self.handle(wake);
+            while self.closing.try_join_next().is_some() {}
+        }
+        self.finish().await;
+        drop(registration);
+        self.reports.event(EventKind::Removed);
+    }
+
+    /// The one mutation.
+    fn handle(&mut self, wake: Wake) {
+        let now = clock::now();
+        match wake {
+            Wake::Stop(cease) => {
+                let unsaid = || Notification::cease(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN);
+                self.end(cease.unwrap_or_else(unsaid));
+            }
+            Wake::Command(Some(command)) => self.obey(command),
+            Wake::Command(None) => {
+                self.end(Notification::cease(CeaseSubcode::PEER_DECONFIGURED));
+            }
+            Wake::Connected(Ok(transport)) => self.add_link(Direction::Outgoing, transport),
+            Wake::Connected(Err(error)) => self.connect_failed(&error),
+            Wake::Accepted(transport) => self.add_link(Direction::Incoming, transport),
+            Wake::Read(direction, Ok(())) => self.peer.received(now, direction),
+            Wake::Read(direction, Err(error)) => {
+                self.links.remove(direction);
+                self.peer.disconnected(now, direction, error);
+            }
+            Wake::Wrote => {}
+            Wake::Deadline => self.peer.handle_timeout(now),
+        }
+    }
+
+    /// Obeys a command and those that wait behind it, so that what they undo of each other is
+    /// never sent.
+    fn obey(&mut self, command: Command) {
+        let mut next = Some(command);
+        let mut left = crate::command::CAPACITY;
+        while let Some(command) = next {
+            match command {
+                Command::SetRoutes(routes) => self.peer.set_routes(&routes),
+                Command::Announce(prefix, attributes) => self.peer.announce(prefix, &attributes),
+                Command::Withdraw(prefix) => self.peer.withdraw(prefix),
+                Command::Shutdown(cease) => return self.end(cease),
+            }
+            left -= 1;
+            next = if left > 0 { self.inputs.commands.try_recv().ok() } else { None };
+        }
+    }
+
+    fn end(&mut self, cease: Notification) {
+        // Handles see at once that nobody listens any more.
+        self.inputs.commands.close();
+        self.inputs.accepted.close();
+        self.peer.stop(clock::now(), cease);
+        self.ending = true;
+    }
+
+    fn add_link(&mut self, direction: Direction, transport: Transport) {
+        let endpoints = transport.endpoints();
+        match self.peer.connected(clock::now(), direction, endpoints) {
+            Ok(()) => {
+                tracing::debug!(?direction, local = %endpoints.local, remote = %endpoints.remote, "connected");
+                self.links.insert(direction, Link::new(transport));
+            }
+            // Dropping the transport closes it.
+            Err(refused) => tracing::debug!(?direction, %refused, "connection refused"),
+        }
+    }
+
+    fn connect_failed(&mut self, error: &io::Error) {
+        tracing::debug!(%error, "cannot connect");
+        self.peer.disconnected(clock::now(), Direction::Outgoing, transport_error(error));
+    }
+
+    fn perform_outputs(&mut self) {
+        while let Some(output) = self.peer.poll_output() {
+            match output {
+                Output::Connect => self.connecting = Some(self.connector.connect(&self.config)),
+                Output::Close(direction) => self.close(direction),
+                Output::StateChange { from, to } => self.reports.state_change(from, to),
+                Output::Up(negotiated) => self.reports.up(*negotiated),
+                Output::Down(reason) => self.reports.down(reason),
+                Output::Failed(reason) => self.reports.failed(reason),
+                Output::Received(routes) => self.reports.received(routes),
+                other => tracing::error!(?other, "the core asks for something unknown"),
+            }
+        }
+    }
+
+    /// The core has forgotten this connection but for its last words.
+    fn close(&mut self, direction: Direction) {
+        if direction == Direction::Outgoing {
+            self.connecting = None;
+        }
+        match self.links.remove(direction) {
+            Some(mut link) => {
+                while self.peer.poll_transmit(clock::now(), direction, &mut link.outbox) {}
+                self.closing.spawn(link.close());
+            }
+            None => self.discard(direction),
+        }
+    }
+
+    fn fill_outboxes(&mut self) {
+        for direction in [Direction::Outgoing, Direction::Incoming] {
+            let Some(link) = self.links.get_mut(direction) else {
+                self.discard(direction);
+                continue;
+            };
+            while link.has_room()
+                && self.peer.poll_transmit(clock::now(), direction, &mut link.outbox)
+            {}
+        }
+    }
+
+    /// Takes what can't be said to anybody any more, so that the core is done with a connection that
+    /// was lost.
+    fn discard(&mut self, direction: Direction) {
+        let mut unsaid = BytesMut::new();
+        while self.peer.poll_transmit(clock::now(), direction, &mut unsaid) {
+            unsaid.clear();
+        }
+    }
+
+    /// Waits until all connections are closed, which each of them bounds by itself.
+    async fn finish(&mut self) {
+        self.connecting = None;
+        self.close(Direction::Outgoing);
+        self.close(Direction::Incoming);
+        while self.closing.join_next().await.is_some() {}
+    }
+}

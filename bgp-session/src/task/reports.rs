@@ -1,0 +1,150 @@
+//! [`Reports`]: what a peer's task tells the world: status, events, log and received routes.
+
+use std::{mem, sync::Arc};
+
+use bgp_core::{
+    fsm::{DownReason, Import, Negotiated, StateKind},
+    peer::{Peer, PeerStats, ReceivedRoutes},
+    rib::PathSource,
+};
+use tokio::sync::{broadcast, watch};
+
+use crate::{Event, EventKind, PeerConfig, PeerId, PeerStatus, clock, table::Table};
+
+/// The ways out of a peer's task.
+pub(crate) struct Reports {
+    peer: PeerId,
+    import: Import,
+    status: watch::Sender<PeerStatus>,
+    events: broadcast::Sender<Event>,
+    table: Arc<Table>,
+    /// Where the session's routes come from, for the decision process.
+    source: Option<PathSource>,
+    /// What changed since the status was published.
+    news: News,
+}
+
+#[derive(Default)]
+struct News {
+    changed: bool,
+    state: Option<StateKind>,
+    negotiated: Option<Option<Arc<Negotiated>>>,
+    down: Option<DownReason>,
+    failure: Option<DownReason>,
+}
+
+impl Reports {
+    pub(crate) fn new(
+        config: &PeerConfig,
+        status: watch::Sender<PeerStatus>,
+        events: broadcast::Sender<Event>,
+        table: Arc<Table>,
+    ) -> Self {
+        let (peer, import) = (config.id(), config.import);
+        Self { peer, import, status, events, table, source: None, news: News::default() }
+    }
+
+    pub(super) fn state_change(&mut self, from: StateKind, to: StateKind) {
+        tracing::debug!(%from, %to, "state changed");
+        self.news.changed = true;
+        self.news.state = Some(to);
+        self.event(EventKind::StateChange { from, to });
+    }
+
+    pub(super) fn up(&mut self, negotiated: Negotiated) {
+        let identifier = negotiated.remote_identifier;
+        tracing::info!(remote_identifier = %identifier, hold_time = ?negotiated.hold_time, "session up");
+        let (address, peer_type) = (self.peer.address(), negotiated.peer_type);
+        self.source = Some(PathSource { address, identifier, peer_type });
+        let negotiated = Arc::new(negotiated);
+        self.news.changed = true;
+        self.news.negotiated = Some(Some(Arc::clone(&negotiated)));
+        self.event(EventKind::Up(negotiated));
+    }
+
+    pub(super) fn down(&mut self, reason: DownReason) {
+        tracing::warn!(%reason, "session down");
+        self.news.changed = true;
+        self.news.negotiated = Some(None);
+        self.news.down = Some(reason.clone());
+        self.event(EventKind::Down(reason));
+    }
+
+    pub(super) fn failed(&mut self, reason: DownReason) {
+        // Those who wait for a router that isn't there would fill their log with it.
+        tracing::debug!(%reason, "no session");
+        self.news.changed = true;
+        self.news.failure = Some(reason.clone());
+        self.event(EventKind::Failed(reason));
+    }
+
+    pub(super) fn received(&self, routes: ReceivedRoutes) {
+        let Some(source) = self.source else { return };
+        let (announced, withdrawn) = (routes.announced.len(), routes.withdrawn.len());
+        self.table.apply(self.peer, source, routes);
+        self.event(EventKind::RoutesChanged { announced, withdrawn });
+    }
+
+    pub(super) fn event(&self, kind: EventKind) {
+        // Nobody has to listen.
+        let _ = self.events.send(Event { peer: self.peer, kind });
+    }
+
+    /// Brings the status up to date, and wakes those who wait for a change if there was one.
+    pub(super) fn publish(&mut self, peer: &Peer) {
+        let news = mem::take(&mut self.news);
+        self.status.send_if_modified(|status| {
+            status.stats.clone_from(peer.stats());
+            if news.changed {
+                news.write(status, peer);
+            }
+            news.changed
+        });
+    }
+}
+
+impl News {
+    fn write(&self, status: &mut PeerStatus, peer: &Peer) {
+        if let Some(state) = self.state {
+            status.state = state;
+            status.since = clock::now();
+        }
+        if let Some(negotiated) = &self.negotiated {
+            status.negotiated.clone_from(negotiated);
+            status.endpoints = peer.endpoints();
+            if negotiated.is_some() {
+                status.last_failure = None;
+            }
+        }
+        if let Some(reason) = &self.down {
+            status.last_down = Some(reason.clone());
+        }
+        if let Some(reason) = &self.failure {
+            status.last_failure = Some(reason.clone());
+        }
+    }
+}
+
+impl Drop for Reports {
+    /// However the task ends, its routes end with it.
+    fn drop(&mut self) {
+        if self.import == Import::Keep {
+            self.table.clear(self.peer);
+        }
+    }
+}
+
+/// The status of a peer whose task is about to start.
+pub(crate) fn first_status(config: &PeerConfig) -> PeerStatus {
+    PeerStatus {
+        peer: config.id(),
+        remote_asn: config.remote_asn,
+        state: StateKind::Idle,
+        since: clock::now(),
+        negotiated: None,
+        endpoints: None,
+        last_down: None,
+        last_failure: None,
+        stats: PeerStats::default(),
+    }
+}
