@@ -32,7 +32,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let router = Speaker::builder(Asn(64_500), BgpIdentifier::new(192, 0, 2, 1))
-//!     .listen("127.0.0.1:0".parse()?)
+//!     .listen("127.0.0.2:0".parse()?)
 //!     .start()
 //!     .await?;
 //! let node: std::net::IpAddr = "127.0.0.1".parse()?;

@@ -73,3 +73,62 @@ fn set_class(socket: SockRef<'_>, address: SocketAddr) -> io::Result<()> {
 /// DSCP CS6 in the place where the octet of RFC 2474 has it.
 const CLASS_SELECTOR_6: u32 = 0b110_000 << 2;
 const BACKLOG: i32 = 128;
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use bgp_core::Asn;
+
+    use super::*;
+
+    fn config(address: &str) -> PeerConfig {
+        PeerConfig::new(address.parse::<IpAddr>().unwrap(), Asn(64_500))
+    }
+
+    #[tokio::test]
+    async fn a_dialling_socket_is_marked_prompt_and_bound() {
+        let local = "127.0.0.9".parse().unwrap();
+        let socket = dialling(&config("127.0.0.1").local_address(local).ttl(3)).unwrap();
+        assert_eq!(socket.local_addr().unwrap().ip(), local);
+        let options = SockRef::from(&socket);
+        assert!(options.tcp_nodelay().unwrap());
+        assert_eq!(options.tos_v4().unwrap(), 0xC0);
+        assert_eq!(options.ttl_v4().unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn an_ipv6_socket_has_the_same_options_by_other_names() {
+        let socket = dialling(&config("::1").ttl(255)).unwrap();
+        let options = SockRef::from(&socket);
+        assert_eq!(options.tclass_v6().unwrap(), 0xC0);
+        assert_eq!(options.unicast_hops_v6().unwrap(), 255);
+    }
+
+    #[tokio::test]
+    async fn without_a_ttl_the_systems_own_is_left_alone() {
+        let plain = TcpSocket::new_v4().unwrap();
+        let dialling = dialling(&config("127.0.0.1")).unwrap();
+        let ttl = |socket: &TcpSocket| SockRef::from(socket).ttl_v4().unwrap();
+        assert_eq!(ttl(&dialling), ttl(&plain));
+    }
+
+    #[tokio::test]
+    async fn both_wildcard_addresses_share_a_port() {
+        let v4 = listening("0.0.0.0:0".parse().unwrap()).unwrap();
+        let port = v4.local_addr().unwrap().port();
+        assert!(listening(SocketAddr::new("::".parse().unwrap(), port)).is_ok());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_password_goes_on_and_comes_off_a_listener() {
+        for (listen, peer) in [("127.0.0.1:0", "127.0.0.2:179"), ("[::1]:0", "[2001:db8::1]:179")] {
+            let listener = listening(listen.parse().unwrap()).unwrap();
+            let peer = peer.parse().unwrap();
+            md5::set_key(&listener, peer, b"s3cret").unwrap();
+            md5::remove_key(&listener, peer).unwrap();
+            assert!(md5::remove_key(&listener, peer).is_err(), "there was one to remove");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Whole sessions: over pipes in virtual time, and over TCP on loopback addresses.
+//!
+//! Nothing here sleeps to wait for something: tests wait for a status, a table or an event, with a
+//! deadline that only a failure reaches.
+
+mod collision;
+mod events;
+mod loopback;
+mod md5;
+mod pipes;
+mod requests;
+mod restart;
+mod scripted;
+mod virtual_time;
+mod world;

@@ -1,0 +1,62 @@
+//! TCP MD5 passwords (RFC 2385) on both sides.
+#![cfg(target_os = "linux")]
+
+use std::time::Duration;
+
+use bgp_session::{DownReason, Speaker, TransportError};
+
+use crate::world::{both_up, node, router, soon, towards_node, towards_router};
+
+async fn shut_down(speakers: [&Speaker; 2]) {
+    for speaker in speakers {
+        speaker.shutdown("").await;
+    }
+}
+
+#[tokio::test]
+async fn the_same_password_on_both_sides_gives_a_session() {
+    for (listen, from) in [("127.0.0.1:0", "127.0.0.40"), ("[::1]:0", "::1")] {
+        let router = router(listen).await;
+        let config = towards_node(from).password("s3cret");
+        let mut at_router = router.add_peer(config).await.unwrap();
+        let node = node().await;
+        let config = towards_router(router.listen_addr().unwrap(), from).password("s3cret");
+        let mut at_node = node.add_peer(config).await.unwrap();
+        both_up(&mut at_router, &mut at_node).await;
+        shut_down([&node, &router]).await;
+    }
+}
+
+#[tokio::test]
+async fn another_password_gets_no_answer() {
+    let router = router("127.0.0.1:0").await;
+    let config = towards_node("127.0.0.41").password("s3cret");
+    let at_router = router.add_peer(config).await.unwrap();
+    let node = node().await;
+    for password in [Some("guess"), None] {
+        let mut config = towards_router(router.listen_addr().unwrap(), "127.0.0.41")
+            .connect_timeout(Duration::from_millis(300));
+        if let Some(password) = password {
+            config = config.password(password);
+        }
+        let mut at_node = node.add_peer(config).await.unwrap();
+        let failed = at_node.wait_for(|status| status.last_failure.is_some());
+        let reason = soon("a failure", failed).await.unwrap().last_failure.unwrap();
+        assert_eq!(reason, DownReason::Transport(TransportError::TimedOut), "{reason}");
+        at_node.shutdown("").await.unwrap();
+    }
+    assert_eq!(at_router.stats().received.total(), 0);
+}
+
+#[tokio::test]
+async fn a_removed_peer_takes_its_password_along() {
+    let router = router("127.0.0.1:0").await;
+    let config = towards_node("127.0.0.42");
+    let secret = router.add_peer(config.clone().password("s3cret")).await.unwrap();
+    secret.shutdown("").await.unwrap();
+    let mut at_router = router.add_peer(config).await.unwrap();
+    let node = node().await;
+    let config = towards_router(router.listen_addr().unwrap(), "127.0.0.42");
+    let mut at_node = node.add_peer(config).await.unwrap();
+    both_up(&mut at_router, &mut at_node).await;
+}

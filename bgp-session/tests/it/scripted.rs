@@ -1,0 +1,94 @@
+//! A router played by the test, message by message.
+
+use bgp_core::wire::{
+    Capability, Frame, Message, MessageLimit, Notification, Open, WireContext, encode_keepalive,
+};
+use bgp_session::{AfiSafi, BgpIdentifier};
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+use crate::world::ROUTER;
+
+/// One end of a pipe and what was read from it.
+pub(crate) struct Scripted {
+    stream: DuplexStream,
+    buffer: BytesMut,
+}
+
+/// What the node said.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Heard {
+    Open {
+        hold_time: u16,
+    },
+    Keepalive,
+    Update,
+    Notification(Notification),
+    Other,
+    /// The connection's end.
+    End,
+}
+
+impl Scripted {
+    pub(crate) fn new(stream: DuplexStream) -> Self {
+        Self { stream, buffer: BytesMut::new() }
+    }
+
+    pub(crate) async fn hear(&mut self) -> Heard {
+        loop {
+            if let Some(heard) = self.take_message() {
+                return heard;
+            }
+            if self.stream.read_buf(&mut self.buffer).await.unwrap_or(0) == 0 {
+                return Heard::End;
+            }
+        }
+    }
+
+    /// The next message that is no UPDATE.
+    pub(crate) async fn hear_control(&mut self) -> Heard {
+        loop {
+            match self.hear().await {
+                Heard::Update => {}
+                heard => return heard,
+            }
+        }
+    }
+
+    fn take_message(&mut self) -> Option<Heard> {
+        let frame = Frame::split(&self.buffer, MessageLimit::Standard).unwrap()?;
+        let length = frame.as_bytes().len();
+        let heard = match Message::decode(frame, WireContext::default()).unwrap() {
+            Message::Open(open) => Heard::Open { hold_time: open.hold_time },
+            Message::Keepalive => Heard::Keepalive,
+            Message::Update(_) => Heard::Update,
+            Message::Notification(notification) => Heard::Notification(notification),
+            _ => Heard::Other,
+        };
+        self.buffer.advance(length);
+        Some(heard)
+    }
+
+    pub(crate) async fn say_open(&mut self, hold_time: u16) {
+        let capabilities =
+            vec![Capability::Multiprotocol(AfiSafi::IPV4_UNICAST), Capability::FourOctetAs(ROUTER)];
+        let identifier = BgpIdentifier::new(172, 22, 35, 1);
+        let mut octets = BytesMut::new();
+        Open::new(ROUTER, hold_time, identifier, capabilities).encode(&mut octets);
+        self.stream.write_all(&octets).await.unwrap();
+    }
+
+    pub(crate) async fn say_keepalive(&mut self) {
+        let mut octets = BytesMut::new();
+        encode_keepalive(&mut octets);
+        self.stream.write_all(&octets).await.unwrap();
+    }
+
+    /// Up to Established.
+    pub(crate) async fn shake_hands(&mut self, hold_time: u16) {
+        assert!(matches!(self.hear().await, Heard::Open { .. }));
+        self.say_open(hold_time).await;
+        assert_eq!(self.hear().await, Heard::Keepalive);
+        self.say_keepalive().await;
+    }
+}
