@@ -8,11 +8,12 @@ use tracing::debug;
 
 use crate::fsm::{Event, Import};
 use crate::peer::{Peer, ReceivedRoutes};
+use crate::rib::family_of;
 use crate::wire::{
     CeaseSubcode, DecodeError, Frame, Message, MessageLimit, MessageType, Notification,
     PathAttributes, Treatment, Update, WireContext,
 };
-use crate::{Direction, PeerType};
+use crate::{AfiSafi, Direction, PeerType};
 
 impl Peer {
     /// Octets were appended to [`Peer::read_buffer`]: takes every whole message from it.
@@ -101,14 +102,15 @@ impl Peer {
     }
 
     fn import(&mut self, now: Instant, direction: Direction, update: &Update<'_>) {
-        let withdrawn = update.treatment() == Treatment::TreatAsWithdraw;
-        if withdrawn {
+        if update.treatment() == Treatment::TreatAsWithdraw {
             self.stats.treated_as_withdrawn += 1;
         }
+        self.stats.prefixes_withdrawn_in += count(update.unreachable());
+        self.stats.prefixes_announced_in += count(update.reachable());
         match self.config.import {
-            Import::Drop => self.count(update),
+            Import::Drop => {}
             Import::Keep => {
-                let routes = self.keep(update, withdrawn);
+                let routes = self.keep(update);
                 if !routes.announced.is_empty() || !routes.withdrawn.is_empty() {
                     self.outputs.push_back(super::Output::Received(routes));
                 }
@@ -117,29 +119,28 @@ impl Peer {
         }
     }
 
-    fn count(&mut self, update: &Update<'_>) {
-        self.stats.prefixes_withdrawn_in += count(update.unreachable());
-        self.stats.prefixes_announced_in += count(update.reachable());
-    }
-
-    /// Applies an UPDATE to the Adj-RIB-In and returns what that changed.
-    fn keep(&mut self, update: &Update<'_>, treat_as_withdraw: bool) -> ReceivedRoutes {
-        self.count(update);
+    /// Applies an UPDATE to the Adj-RIB-In and returns what that changed. What is treated as a withdrawal is
+    /// among the unreachable prefixes already.
+    fn keep(&mut self, update: &Update<'_>) -> ReceivedRoutes {
         let mut routes = ReceivedRoutes::default();
         for prefix in update.unreachable() {
             if self.adj_rib_in.withdraw(&prefix) {
                 routes.withdrawn.push(prefix);
             }
         }
-        if update.reachable().next().is_none() {
-            return routes;
-        }
-        let attributes = Arc::new(update.to_attributes());
-        let usable = !treat_as_withdraw && self.is_usable(&attributes);
+        // The NLRI field and an MP_REACH_NLRI have next hops of their own.
+        let mut known: Option<(AfiSafi, Arc<PathAttributes>, bool)> = None;
         for prefix in update.reachable() {
-            if usable {
-                if self.adj_rib_in.announce(prefix, &attributes) {
-                    routes.announced.push((prefix, Arc::clone(&attributes)));
+            let family = family_of(&prefix);
+            known.take_if(|(known, ..)| *known != family);
+            let (_, attributes, usable) = known.get_or_insert_with(|| {
+                let attributes = Arc::new(update.to_attributes_for(family));
+                let usable = self.is_usable(&attributes);
+                (family, attributes, usable)
+            });
+            if *usable {
+                if self.adj_rib_in.announce(prefix, attributes) {
+                    routes.announced.push((prefix, Arc::clone(attributes)));
                 }
             } else {
                 self.stats.prefixes_rejected += 1;

@@ -247,3 +247,22 @@ fn announcements_wait_for_the_advertisement_interval_and_withdrawals_do_not() {
     net.run(secs(30));
     assert_eq!(held(&net).into_keys().collect::<Vec<_>>(), ["10.0.1.0/24"]);
 }
+
+#[test]
+fn one_update_with_routes_of_both_families_gives_each_its_own_next_hop() {
+    let mut net = net();
+    let attributes = "40010100 4002060201 0000fc7c 4003040a000001 \
+                      800e1e 0002 01 10 fd000000000000000000000000000001 00 40 20010db800000000";
+    let hex: String = attributes.chars().filter(|c| !c.is_whitespace()).collect();
+    let mut body = vec![0, 0, 0, u8::try_from(hex.len() / 2).expect("short")];
+    body.extend(
+        (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).expect("hex")),
+    );
+    body.extend([16, 10, 9]);
+    let length = u16::try_from(19 + body.len()).expect("short").to_be_bytes();
+    let message = [&[0xff; 16][..], &length, &[2], &body].concat();
+    net.inject(1, &message);
+    let held: Vec<_> = held(&net).into_iter().collect();
+    let expected = [("10.9.0.0/16", "64636 via 10.0.0.1"), ("2001:db8::/64", "64636 via fd00::1")];
+    assert_eq!(held, expected.map(|(p, v)| (p.to_owned(), v.to_owned())));
+}
