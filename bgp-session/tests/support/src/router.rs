@@ -159,7 +159,7 @@ pub struct Path {
 }
 
 /// A router that a test can start and ask.
-pub trait Router: Sized {
+pub trait Router: Sized + Send + Sync {
     /// Its name, for messages.
     const NAME: &'static str;
 
