@@ -4,6 +4,7 @@
 //! treatment is decided in one table, `attribute/rules.rs`, and not here.
 
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -225,28 +226,37 @@ impl DecodeError {
             | ErrorKind::AttributeValue
             | ErrorKind::Srv6Service
             | ErrorKind::UnexpectedAttribute => self.whole_attribute(message),
-            ErrorKind::Prefix | ErrorKind::AttributeOverrun if self.attribute != 0 => {
+            ErrorKind::Prefix | ErrorKind::AttributeOverrun if self.is_of_mp_attribute() => {
                 self.whole_attribute(message)
             }
             _ => Bytes::new(),
         };
-        let subcode = match (self.kind, self.attribute) {
-            // RFC 4760 section 7: an MP attribute is refused as an optional attribute.
-            (
-                ErrorKind::Prefix | ErrorKind::AttributeLength | ErrorKind::AttributeOverrun,
-                14 | 15,
-            ) => UpdateSubcode::OPTIONAL_ATTRIBUTE_ERROR.0,
+        // RFC 4760 section 7: an MP attribute is refused as an optional attribute.
+        let subcode = match self.kind {
+            ErrorKind::Prefix | ErrorKind::AttributeLength | ErrorKind::AttributeOverrun
+                if self.is_of_mp_attribute() =>
+            {
+                UpdateSubcode::OPTIONAL_ATTRIBUTE_ERROR.0
+            }
             _ => subcode,
         };
         Notification::new(code, subcode, data)
     }
 
-    /// Flags, type, length and value, as far as the message has them.
+    const fn is_of_mp_attribute(&self) -> bool {
+        matches!(
+            AttributeCode(self.attribute),
+            AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI
+        )
+    }
+
+    /// Flags, type, length and value, as far as the attributes of the message have them.
     fn whole_attribute(&self, message: &[u8]) -> Bytes {
-        if self.offset() < HEADER_LENGTH {
-            return Bytes::new();
-        }
-        let tail = message.get(self.offset()..).unwrap_or_default();
+        let attributes = attributes_of(message).and_then(|range| {
+            let tail = message.get(self.offset()..range.end)?;
+            range.contains(&self.offset()).then_some(tail)
+        });
+        let tail = attributes.unwrap_or_default();
         let length = AttributeView::split(tail).map_or(tail.len(), |(_, length)| length);
         Bytes::copy_from_slice(tail.get(..length).unwrap_or(tail))
     }
@@ -265,4 +275,15 @@ impl std::error::Error for DecodeError {}
 
 fn cut(message: &[u8], from: usize, length: usize) -> Bytes {
     message.get(from..from + length).map_or_else(Bytes::new, Bytes::copy_from_slice)
+}
+
+/// Where the attributes of an UPDATE stand.
+fn attributes_of(message: &[u8]) -> Option<Range<usize>> {
+    let length = |at: usize| {
+        let octets = message.get(at..)?.first_chunk()?;
+        Some(usize::from(u16::from_be_bytes(*octets)))
+    };
+    let withdrawn_end = HEADER_LENGTH + 2 + length(HEADER_LENGTH)?;
+    let start = withdrawn_end + 2;
+    Some(start..start + length(withdrawn_end)?)
 }

@@ -175,8 +175,7 @@ fn read_capabilities<'a>(mut rest: &'a [u8], all: &mut Vec<Capability>) -> Resul
     Ok(())
 }
 
-/// The last one stands where a speaker sends several, as with any capability that holds one value (RFC 5492 section 4
-/// lets either do).
+/// Of several the last one stands; RFC 5492 section 4 lets a speaker send them and leaves the choice open.
 fn four_octet_as(capabilities: &[Capability]) -> Option<Asn> {
     capabilities.iter().rev().find_map(|capability| match capability {
         Capability::FourOctetAs(asn) => Some(*asn),

@@ -1,5 +1,8 @@
 //! What an UPDATE says, by hex vectors.
 
+mod judgement;
+mod own;
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::types::{AfiSafi, Asn, PeerType};

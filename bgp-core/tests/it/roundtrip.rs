@@ -1,0 +1,173 @@
+//! What is written reads back as it was, and what was read is written as it was.
+
+use bgp_core::wire::{
+    AttributeBlock, Frame, Message, NextHop, PathAttributes, RouteRefresh, RouteRefreshSubtype,
+    Treatment, Update, UpdateWriter, WireContext,
+};
+use bgp_core::{AfiSafi, IpNet, PeerType};
+use bytes::BytesMut;
+use proptest::prelude::*;
+
+use crate::strategies::{context, family, notification, open, path_attributes, routes};
+
+/// The UPDATE of as many prefixes as fit, and how many those are.
+pub(crate) fn announce(
+    attributes: &PathAttributes,
+    family: AfiSafi,
+    next_hop: &NextHop,
+    prefixes: &[(IpNet, u32)],
+    cx: WireContext,
+) -> (BytesMut, usize) {
+    let (mut out, mut block) = (BytesMut::new(), AttributeBlock::new());
+    block.encode(attributes, cx);
+    let mut writer = UpdateWriter::reach(&mut out, family, next_hop, &block, cx);
+    let pushed = prefixes.iter().take_while(|(prefix, id)| writer.push_with_path_id(*prefix, *id));
+    let count = pushed.count();
+    assert_eq!(writer.finish(), count);
+    (out, count)
+}
+
+fn only_message(octets: &[u8], cx: WireContext) -> Message<'_> {
+    let frame = Frame::split(octets, cx.limit()).unwrap().unwrap();
+    assert_eq!(frame.as_bytes().len(), octets.len());
+    Message::decode(frame, cx).unwrap()
+}
+
+fn only_update(octets: &[u8], cx: WireContext) -> Update<'_> {
+    match only_message(octets, cx) {
+        Message::Update(update) => update,
+        other => panic!("no UPDATE: {other:?}"),
+    }
+}
+
+/// The attributes that such a peer can be told.
+fn as_sent(attributes: &PathAttributes, next_hop: NextHop, cx: WireContext) -> PathAttributes {
+    let mut sent = PathAttributes { next_hop: Some(next_hop), ..attributes.clone() };
+    if cx.peer_type() == PeerType::External {
+        sent.local_pref = None;
+        sent.originator_id = None;
+        sent.cluster_list.clear();
+    }
+    sent
+}
+
+/// AS4_PATH names as many hops as AS_PATH only where sets have a number each; RFC 6793 loses nothing else.
+fn survives_two_octets(attributes: &PathAttributes) -> bool {
+    let path = &attributes.as_path;
+    let loses =
+        path.segments.iter().flat_map(|segment| &segment.asns).any(|asn| !asn.fits_two_octets());
+    // A reader joins what it cannot tell was apart; the order of numbers is the same.
+    !loses || path.segments.len() < 2
+}
+
+proptest! {
+    #[test]
+    fn an_update_reads_back_as_it_was_written(
+        attributes in path_attributes(),
+        (family, next_hop, prefixes) in routes(),
+        ids in any::<u32>(),
+        cx in context(),
+    ) {
+        let prefixes: Vec<_> = prefixes.into_iter().zip(ids..=u32::MAX).collect();
+        let (out, count) = announce(&attributes, family, &next_hop, &prefixes, cx);
+        prop_assume!(count > 0);
+        let update = only_update(&out, cx);
+        prop_assert_eq!(update.treatment(), Treatment::None);
+        prop_assert_eq!(update.findings().count(), 0);
+        let read: Vec<_> = update.reachable().with_path_ids().collect();
+        let ids = cx.has_add_path(family);
+        let sent: Vec<_> =
+            prefixes[..count].iter().map(|(prefix, id)| (ids.then_some(*id), *prefix)).collect();
+        prop_assert_eq!(read, sent);
+        if cx.is_four_octet_as() || survives_two_octets(&attributes) {
+            prop_assert_eq!(update.to_attributes(), as_sent(&attributes, next_hop, cx));
+        }
+    }
+
+    #[test]
+    fn an_update_that_was_read_is_written_with_the_same_octets(
+        attributes in path_attributes(),
+        (family, next_hop, prefixes) in routes(),
+        cx in context(),
+    ) {
+        prop_assume!(cx.is_four_octet_as() || survives_two_octets(&attributes));
+        let prefixes: Vec<_> = prefixes.into_iter().map(|prefix| (prefix, 7)).collect();
+        let (canonical, count) = announce(&attributes, family, &next_hop, &prefixes, cx);
+        prop_assume!(count > 0);
+        let update = only_update(&canonical, cx);
+        let owned = update.to_attributes();
+        let routes: Vec<_> = update.reachable().map(|prefix| (prefix, 7)).collect();
+        let (again, _) = announce(&owned, family, &owned.next_hop.unwrap(), &routes, cx);
+        prop_assert_eq!(again, canonical);
+    }
+
+    #[test]
+    fn the_owned_form_equals_the_view(
+        attributes in path_attributes(),
+        (family, next_hop, prefixes) in routes(),
+        cx in context().prop_map(|cx| cx.four_octet_as(true)),
+    ) {
+        let prefixes: Vec<_> = prefixes.into_iter().map(|prefix| (prefix, 7)).collect();
+        let (out, count) = announce(&attributes, family, &next_hop, &prefixes, cx);
+        prop_assume!(count > 0);
+        let view = only_update(&out, cx);
+        let owned = view.to_attributes();
+        prop_assert_eq!(view.origin(), Some(owned.origin));
+        let path = view.as_path().unwrap();
+        prop_assert_eq!(path.to_string(), owned.as_path.to_string());
+        prop_assert_eq!(path.hop_count(), owned.as_path.hop_count());
+        prop_assert_eq!((path.first_as(), path.origin_as()), (owned.as_path.first_as(), owned.as_path.origin_as()));
+        prop_assert_eq!((view.med(), view.local_pref()), (owned.med, owned.local_pref));
+        prop_assert_eq!(view.aggregator(), owned.aggregator);
+        prop_assert!(view.communities().eq(owned.communities.iter().copied()));
+        prop_assert_eq!(view.communities().len(), owned.communities.len());
+        prop_assert!(view.extended_communities().eq(owned.extended_communities.iter().copied()));
+        prop_assert!(view.large_communities().eq(owned.large_communities.iter().copied()));
+        prop_assert!(view.cluster_list().eq(owned.cluster_list.iter().copied()));
+        prop_assert_eq!(view.unknown().count(), owned.unknown.len());
+        let next_hop = view.mp_reach().and_then(|reach| reach.next_hop());
+        prop_assert_eq!(next_hop.or_else(|| view.next_hop().map(NextHop::V4)), owned.next_hop);
+    }
+
+    #[test]
+    fn withdrawals_read_back_as_they_were_written((family, _, prefixes) in routes(), cx in context()) {
+        let mut out = BytesMut::new();
+        let mut writer = UpdateWriter::unreach(&mut out, family, cx);
+        let pushed = prefixes.iter().take_while(|prefix| writer.push(**prefix)).count();
+        prop_assert_eq!(writer.finish(), pushed);
+        prop_assert_eq!(pushed, prefixes.len());
+        let update = only_update(&out, cx);
+        prop_assert!(update.unreachable().eq(prefixes));
+        prop_assert_eq!(update.reachable().count(), 0);
+    }
+
+    #[test]
+    fn an_open_reads_back_as_it_was_written(open in open(), cx in context()) {
+        let mut out = BytesMut::new();
+        open.encode(&mut out);
+        let Message::Open(mut read) = only_message(&out, cx) else { panic!("no OPEN") };
+        read.extended_parameters = false;
+        prop_assert_eq!(read, open);
+    }
+
+    #[test]
+    fn the_small_messages_read_back_as_they_were_written(
+        notification in notification(),
+        family in family(),
+        subtype in any::<u8>(),
+        cx in context(),
+    ) {
+        let mut out = BytesMut::new();
+        notification.encode(&mut out);
+        let Message::Notification(read) = only_message(&out, cx) else { panic!("no NOTIFICATION") };
+        // Whatever is in it, its words print on one line.
+        prop_assert!(!read.to_string().contains(|c: char| c.is_control()));
+        prop_assert_eq!(read, notification);
+
+        let refresh = RouteRefresh { family, subtype: RouteRefreshSubtype(subtype) };
+        let mut out = BytesMut::new();
+        refresh.encode(&mut out);
+        let Message::RouteRefresh(read) = only_message(&out, cx) else { panic!("no ROUTE-REFRESH") };
+        prop_assert_eq!(read, refresh);
+    }
+}

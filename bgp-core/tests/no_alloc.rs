@@ -1,0 +1,165 @@
+//! Zero copy is a claim: an allocator that counts keeps it true.
+
+#![expect(unsafe_code, reason = "a counting global allocator cannot be written without")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+
+use bgp_core::wire::{
+    AsPath, AttributeBlock, Community, Frame, LargeCommunity, Message, MessageLimit, NextHop,
+    PathAttributes, Update, UpdateWriter, WireContext, encode_end_of_rib, encode_keepalive,
+};
+use bgp_core::{AfiSafi, Asn, IpNet, PeerType};
+use bytes::BytesMut;
+
+/// The system's allocator, which counts what this thread asks of it.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator as it came; counting touches no memory but a thread's own cell.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often `work` asked for memory.
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.with(Cell::get);
+    work();
+    ALLOCATIONS.with(Cell::get) - before
+}
+
+fn context() -> WireContext {
+    WireContext::new(PeerType::External)
+        .four_octet_as(true)
+        .multiprotocol(AfiSafi::IPV6_UNICAST, true)
+}
+
+fn attributes() -> PathAttributes {
+    PathAttributes {
+        as_path: AsPath::sequence((1..=20).map(Asn)),
+        med: Some(5),
+        communities: (0..100).map(Community).collect(),
+        large_communities: (0..40).map(|n| LargeCommunity::new(1, 2, n)).collect(),
+        ..PathAttributes::default()
+    }
+}
+
+/// Two hundred prefixes of each family, with the next hop of their message.
+fn tables() -> [(AfiSafi, NextHop, Vec<IpNet>); 2] {
+    let v4 = (0..200u8).map(|n| IpNet::new([10, 0, n, 0].into(), 24).unwrap()).collect();
+    let v6 = (0..200u16)
+        .map(|n| IpNet::new([0x2001, 0xdb8, n, 0, 0, 0, 0, 0].into(), 48).unwrap())
+        .collect();
+    let next_hop =
+        NextHop::V6 { global: [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into(), link_local: None };
+    [
+        (AfiSafi::IPV4_UNICAST, NextHop::V4([10, 0, 0, 1].into()), v4),
+        (AfiSafi::IPV6_UNICAST, next_hop, v6),
+    ]
+}
+
+/// Writes both tables, all messages one after the other.
+fn write(
+    out: &mut BytesMut,
+    block: &mut AttributeBlock,
+    attributes: &PathAttributes,
+    tables: &[(AfiSafi, NextHop, Vec<IpNet>)],
+) {
+    let cx = context();
+    block.encode(attributes, cx);
+    for (family, next_hop, prefixes) in tables {
+        let mut writer = UpdateWriter::reach(out, *family, next_hop, block, cx);
+        assert!(prefixes.iter().all(|prefix| writer.push(*prefix)));
+        writer.finish();
+        let mut writer = UpdateWriter::unreach(out, *family, cx);
+        assert!(prefixes.iter().all(|prefix| writer.push(*prefix)));
+        writer.finish();
+        encode_end_of_rib(out, *family);
+    }
+    encode_keepalive(out);
+}
+
+/// Visits every prefix, hop and community; says how many there were.
+fn visit(update: &Update<'_>) -> usize {
+    let path = update.as_path().map_or(0, |path| path.asns().map(black_box).count());
+    let hops = update.as_path().map_or(0, |path| path.hop_count());
+    let communities = update.communities().map(black_box).count()
+        + update.large_communities().map(black_box).count()
+        + update.extended_communities().map(black_box).count();
+    let prefixes = update.reachable().map(black_box).count()
+        + update.unreachable().with_path_ids().map(black_box).count();
+    let next_hop = update.mp_reach().and_then(|reach| reach.next_hop());
+    black_box((next_hop, update.next_hop(), update.origin(), update.med(), update.end_of_rib()));
+    path + hops + communities + prefixes + update.findings().count() + update.attributes().count()
+}
+
+#[test]
+fn decoding_and_visiting_everything_allocates_nothing() {
+    let (mut out, mut block) = (BytesMut::new(), AttributeBlock::new());
+    write(&mut out, &mut block, &attributes(), &tables());
+    let mut visited = 0;
+    let mut messages = 0;
+    let count = allocations(|| {
+        let mut rest = &out[..];
+        while let Ok(Some(frame)) = Frame::split(rest, MessageLimit::Standard) {
+            rest = &rest[frame.as_bytes().len()..];
+            messages += 1;
+            if let Ok(Message::Update(update)) = Message::decode(frame, context()) {
+                visited += visit(&update);
+            }
+        }
+    });
+    assert_eq!(messages, 7);
+    assert!(visited > 1_000, "{visited}");
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn errors_allocate_nothing_until_a_notification_is_made() {
+    let mut octets = vec![0xff; 16];
+    octets.extend([0, 29, 2, 0, 0, 0, 6, 0xc0, 8, 3, 1, 2, 3]);
+    let count = allocations(|| {
+        let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
+        assert!(Update::decode(frame, context()).is_err());
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn encoding_into_a_used_buffer_allocates_nothing() {
+    let (mut out, mut block) = (BytesMut::new(), AttributeBlock::new());
+    let (attributes, tables) = (attributes(), tables());
+    write(&mut out, &mut block, &attributes, &tables);
+    let first = out.clone();
+    out.clear();
+    let count = allocations(|| write(&mut out, &mut block, &attributes, &tables));
+    assert_eq!(out, first);
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| drop(black_box(Vec::<u8>::with_capacity(1)))), 1);
+}
