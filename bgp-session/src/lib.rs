@@ -86,13 +86,9 @@ pub use table::{LocRibIter, LocRibSnapshot, RoutePath};
 
 // What a user of a speaker meets of the core, so that one dependency is enough.
 pub use bgp_core::{
-    Afi, AfiSafi, Asn, BgpIdentifier, Direction, IpNet, Ipv4Net, Ipv6Net, PeerType, Safi,
+    AfiSafi, Asn, BgpIdentifier, Direction, PeerType,
     fsm::{DownReason, Import, Negotiated, StateKind, TransportError},
-    peer::{Endpoints, MessageCounts, PeerStats},
+    peer::{Endpoints, PeerStats},
     rib::{Route, RouteSet},
-    wire::{
-        Aggregator, AsPath, AsPathSegment, Capability, CeaseSubcode, Community, ErrorCode,
-        ExtendedCommunity, LargeCommunity, NextHop, Notification, Origin, PathAttributes,
-        RawAttribute, SegmentType,
-    },
+    wire::{AsPath, Community, NextHop, Notification, Origin, PathAttributes},
 };

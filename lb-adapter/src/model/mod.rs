@@ -12,7 +12,6 @@
 mod address_range;
 mod endpoint;
 mod node;
-mod numbers;
 mod peer;
 mod pool;
 mod service;
@@ -21,9 +20,9 @@ mod timestamp;
 use std::collections::BTreeMap;
 
 pub use address_range::{AddressRange, Addresses, Prefixes, RangeError};
+pub use bgp_session::{Asn, BgpIdentifier, Community};
 pub use endpoint::{Endpoint, EndpointSlice};
 pub use node::{MatchExpression, Node, NodeSelector, Operator};
-pub use numbers::{Asn, BgpIdentifier, Community, CommunityError};
 pub use peer::{Password, Peer};
 pub use pool::{BgpAdvertisement, Pool, Protocol};
 pub use service::{

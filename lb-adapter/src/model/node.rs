@@ -24,7 +24,7 @@ impl Node {
 }
 
 /// A label selector: every equality and every expression must hold, so an empty one selects all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NodeSelector {
     /// Labels that must be there with exactly this value.
     pub match_labels: Labels,
@@ -41,7 +41,7 @@ impl NodeSelector {
 }
 
 /// One expression of a [`NodeSelector`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MatchExpression {
     /// The label's key.
     pub key: String,

@@ -1,0 +1,136 @@
+//! `node-selectors`, and what Kubernetes takes for a label.
+
+use super::field::Field;
+use super::report::Report;
+use crate::model::{Labels, MatchExpression, NodeSelector, Operator};
+
+/// Reads one entry of `node-selectors`.
+pub(crate) fn selector(field: Field<'_>, report: &mut Report<'_>) -> Option<NodeSelector> {
+    let mapping = field.mapping(report)?;
+    mapping.only(&["match-labels", "match-expressions"], report);
+    let mut selector = NodeSelector::default();
+    if let Some(labels) = mapping.get("match-labels") {
+        selector.match_labels = equalities(labels, report);
+    }
+    if let Some(list) = mapping.get("match-expressions") {
+        let expressions: Vec<_> = list.list(report).collect();
+        selector.match_expressions =
+            expressions.iter().filter_map(|field| expression(*field, report)).collect();
+    }
+    Some(selector)
+}
+
+fn equalities(field: Field<'_>, report: &mut Report<'_>) -> Labels {
+    let Some(mapping) = field.mapping(report) else { return Labels::new() };
+    let mut labels = Labels::new();
+    for (key, field) in mapping.fields() {
+        if !is_key(key) {
+            field.error(report, format!("{key:?} is no label key, {EXPECTED_KEY}"));
+        }
+        if let Some(value) = value(field, report) {
+            labels.insert(key.to_owned(), value);
+        }
+    }
+    labels
+}
+
+fn expression(field: Field<'_>, report: &mut Report<'_>) -> Option<MatchExpression> {
+    let mapping = field.mapping(report)?;
+    mapping.only(&["key", "operator", "values"], report);
+    let key = mapping.required("key", "the key of a label", report).and_then(|field| {
+        let key = field.text(report)?;
+        if !is_key(key) {
+            field.error(report, format!("{} is no label key, {EXPECTED_KEY}", field.shown()));
+        }
+        Some(key.to_owned())
+    });
+    let words = [
+        ("In", Operator::In),
+        ("NotIn", Operator::NotIn),
+        ("Exists", Operator::Exists),
+        ("DoesNotExist", Operator::DoesNotExist),
+    ];
+    let operator = mapping
+        .required("operator", "In, NotIn, Exists or DoesNotExist", report)
+        .and_then(|field| field.choice(report, &words));
+    let listed = mapping.get("values");
+    let values: Vec<_> = match &listed {
+        Some(list) => {
+            let items: Vec<_> = list.list(report).collect();
+            items.iter().filter_map(|field| value(*field, report)).collect()
+        }
+        None => Vec::new(),
+    };
+    let expression = MatchExpression { key: key?, operator: operator?, values };
+    match (expression.operator, listed) {
+        (Operator::In | Operator::NotIn, None) => {
+            report.error(
+                mapping.path.key("values"),
+                mapping.position,
+                "missing, In and NotIn need at least one value",
+            );
+        }
+        (Operator::In | Operator::NotIn, Some(list)) if list.is_empty_list() => {
+            list.error(report, "empty, In and NotIn need at least one value");
+        }
+        (Operator::Exists | Operator::DoesNotExist, Some(list)) if !list.is_empty_list() => {
+            list.error(report, "Exists and DoesNotExist take no values");
+        }
+        _ => {}
+    }
+    Some(expression)
+}
+
+fn value(field: Field<'_>, report: &mut Report<'_>) -> Option<String> {
+    let text = field.text(report)?;
+    if !is_value(text) {
+        field.error(report, format!("{} is no label value, {EXPECTED_VALUE}", field.shown()));
+    }
+    Some(text.to_owned())
+}
+
+/// A label key: a name, before it perhaps a DNS domain and a slash.
+fn is_key(key: &str) -> bool {
+    let (domain, name) = match key.split_once('/') {
+        Some((domain, name)) => (Some(domain), name),
+        None => (None, key),
+    };
+    let in_domain =
+        |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+    !name.is_empty()
+        && is_value(name)
+        && domain.is_none_or(|it| !it.is_empty() && it.len() <= 253 && it.chars().all(in_domain))
+}
+
+/// A label value: empty, or up to 63 letters, digits, `-`, `_` and `.` with an alphanumeric at
+/// both ends.
+fn is_value(value: &str) -> bool {
+    let alphanumeric = |c: char| c.is_ascii_alphanumeric();
+    value.len() <= 63
+        && (value.is_empty() || (value.starts_with(alphanumeric) && value.ends_with(alphanumeric)))
+        && value.chars().all(|c| alphanumeric(c) || matches!(c, '-' | '_' | '.'))
+}
+
+const EXPECTED_KEY: &str = "expected one such as rack or example.com/rack";
+const EXPECTED_VALUE: &str = "expected up to 63 letters, digits, dashes, dots and underscores";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn label_keys_and_values_are_those_of_kubernetes() {
+        for key in ["rack", "kubernetes.io/hostname", "a_b.c-d", "x"] {
+            assert!(is_key(key), "{key}");
+        }
+        for key in ["", "/x", "x/", "a/b/c", "-a", "A.com/x", "a b", &"k".repeat(64)] {
+            assert!(!is_key(key), "{key}");
+        }
+        for value in ["", "a", "A.b_c-1"] {
+            assert!(is_value(value), "{value}");
+        }
+        for value in ["-", "a-", "a b", "é", &"v".repeat(64)] {
+            assert!(!is_value(value), "{value}");
+        }
+    }
+}

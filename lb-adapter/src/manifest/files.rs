@@ -1,0 +1,139 @@
+//! Which files are read, and reading them.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::Source;
+use crate::config::Diagnostic;
+
+/// The files that a path stands for, sorted by name: itself, or if it is a directory what is
+/// directly in it and ends in `.yaml`, `.yml` or `.json`. Names that begin with a dot are left
+/// out, which editors and Kubernetes' volumes give to files that are not meant.
+///
+/// # Errors
+///
+/// The path does not exist or the directory cannot be listed.
+pub fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if !fs::metadata(path)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let file = entry?.path();
+        if is_manifest(&file) && file.is_file() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn is_manifest(file: &Path) -> bool {
+    let hidden = file.file_name().is_none_or(|name| name.as_encoded_bytes().first() == Some(&b'.'));
+    let extension = file.extension().and_then(|extension| extension.to_str());
+    !hidden && matches!(extension, Some("yaml" | "yml" | "json"))
+}
+
+/// Reads the files that can be read and reports the others.
+pub(super) fn load(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<Source> {
+    let name = path.display().to_string();
+    let files = match files(path) {
+        Ok(files) if files.is_empty() => {
+            let message = "expected files that end in .yaml, .yml or .json, found none";
+            diagnostics.push(Diagnostic::file_error(name, message));
+            return Vec::new();
+        }
+        Ok(files) => files,
+        Err(error) => {
+            diagnostics.push(Diagnostic::file_error(name, format!("cannot be read: {error}")));
+            return Vec::new();
+        }
+    };
+    let mut sources = Vec::new();
+    for file in files {
+        let name = file.display().to_string();
+        match load_file(&file) {
+            Ok(octets) if octets.len() > MAX_OCTETS => {
+                let message = format!("larger than expected, at most {MAX_OCTETS} octets are read");
+                diagnostics.push(Diagnostic::file_error(name, message));
+            }
+            Ok(octets) => sources.push(Source { name, octets }),
+            Err(error) => {
+                diagnostics.push(Diagnostic::file_error(name, format!("cannot be read: {error}")));
+            }
+        }
+    }
+    sources
+}
+
+/// Reads one octet more than is allowed at most, so that the caller sees if it is too much.
+fn load_file(file: &Path) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    let limit = u64::try_from(MAX_OCTETS).map_or(u64::MAX, |limit| limit.saturating_add(1));
+    File::open(file)?.take(limit).read_to_end(&mut octets)?;
+    Ok(octets)
+}
+
+/// Some 5,000 Services with their slices as the API server prints them.
+const MAX_OCTETS: usize = 16 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{CONFIG, lines, source};
+    use super::super::{parse, read};
+    use super::*;
+
+    #[test]
+    fn a_directory_gives_its_manifests_by_name_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        for name in ["b.yaml", "a.yml", "c.json", "README.md", ".d.yaml", "e.yaml~"] {
+            fs::write(path.join(name), "").unwrap();
+        }
+        fs::create_dir(path.join("f.yaml")).unwrap();
+        let listed = files(path).unwrap();
+        let names: Vec<_> =
+            listed.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, ["a.yml", "b.yaml", "c.json"]);
+        assert_eq!(files(&path.join("README.md")).unwrap(), [path.join("README.md")]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_of_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let shown = path.display();
+        assert_eq!(
+            lines(read(path)),
+            [format!(
+                "{shown}: error: expected files that end in .yaml, .yml or .json, found none"
+            )]
+        );
+        let missing = lines(read(&path.join("none")));
+        assert!(
+            missing.len() == 1 && missing[0].contains("none: error: cannot be read: "),
+            "{missing:?}"
+        );
+        fs::write(path.join("config.yaml"), CONFIG).unwrap();
+        fs::write(path.join("large.yaml"), vec![b'#'; 17 * 1024 * 1024]).unwrap();
+        assert_eq!(
+            lines(read(path)),
+            [format!(
+                "{shown}/large.yaml: error: larger than expected, at most 16777216 octets are read"
+            )]
+        );
+    }
+
+    #[test]
+    fn a_file_of_ten_megabytes_is_read() {
+        let mut text = CONFIG.to_owned();
+        let mut count = 0;
+        while text.len() < 10 * 1024 * 1024 {
+            let padding = "x".repeat(2_000);
+            text.push_str(&format!("---\napiVersion: v1\nkind: Service\nmetadata:\n  name: s{count}\n  annotations: {{a: {padding}}}\nspec: {{ports: [{{port: 80}}]}}\n"));
+            count += 1;
+        }
+        assert_eq!(parse("d", &[source("f", &text)]).unwrap().services.len(), count);
+    }
+}

@@ -1,0 +1,100 @@
+//! What all Kubernetes objects have in common.
+
+use std::net::IpAddr;
+
+use crate::config::field::{Field, Mapping};
+use crate::config::report::Report;
+use crate::model::{Labels, ServiceKey, Timestamp};
+
+/// `metadata` of an object, as far as it matters.
+#[derive(Debug)]
+pub(super) struct Metadata {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) labels: Labels,
+    pub(super) annotations: Labels,
+    pub(super) created: Option<Timestamp>,
+}
+
+impl Metadata {
+    /// Reads the metadata of an object; it must at least have a name.
+    pub(super) fn read(object: &Mapping<'_>, report: &mut Report<'_>) -> Option<Self> {
+        let field = object.required("metadata", "the object's name at least", report)?;
+        let metadata = field.mapping(report)?;
+        let name = metadata.required("name", "the object's name", report);
+        let name = name.and_then(|field| {
+            let name = field.string(report)?;
+            if name.is_empty() {
+                field.expected(report, "the object's name");
+            }
+            Some(name.to_owned())
+        });
+        let namespace = metadata.get("namespace").and_then(|field| field.string(report));
+        let strings = |key: &str, report: &mut Report<'_>| {
+            metadata.get(key).map(|field| field.strings(report)).unwrap_or_default()
+        };
+        let labels = strings("labels", report);
+        let annotations = strings("annotations", report);
+        let created = metadata.get("creationTimestamp").and_then(|field| timestamp(field, report));
+        Some(Self {
+            namespace: namespace.filter(|it| !it.is_empty()).unwrap_or("default").to_owned(),
+            name: name.filter(|it| !it.is_empty())?,
+            labels,
+            annotations,
+            created,
+        })
+    }
+
+    /// Namespace and name.
+    pub(super) fn key(&self) -> ServiceKey {
+        ServiceKey::new(&self.namespace, &self.name)
+    }
+}
+
+fn timestamp(field: Field<'_>, report: &mut Report<'_>) -> Option<Timestamp> {
+    // A time is a text here, though YAML 1.1 has a type for it: the API knows strings only.
+    let text = field.string(report)?;
+    match text.parse() {
+        Ok(timestamp) => Some(timestamp),
+        Err(_) => {
+            field.expected(report, "a time such as 2018-09-12T08:30:00Z");
+            None
+        }
+    }
+}
+
+/// An IP address.
+pub(super) fn address(field: Field<'_>, report: &mut Report<'_>) -> Option<IpAddr> {
+    let address = field.string(report)?.parse().ok();
+    if address.is_none() {
+        field.expected(report, "an IP address");
+    }
+    address
+}
+
+/// The value of an optional key, read by the function; a mistake in it counts as absent.
+pub(super) fn optional<'a, T>(
+    mapping: &'a Mapping<'_>,
+    key: &'a str,
+    report: &mut Report<'_>,
+    read: impl FnOnce(Field<'a>, &mut Report<'_>) -> Option<T>,
+) -> Option<T> {
+    mapping.get(key).and_then(|field| read(field, report))
+}
+
+/// The items of an optional list, each read by the function; those with mistakes are left out.
+pub(super) fn items<T>(
+    mapping: &Mapping<'_>,
+    key: &str,
+    report: &mut Report<'_>,
+    mut read: impl FnMut(Field<'_>, &mut Report<'_>) -> Option<T>,
+) -> Vec<T> {
+    let Some(list) = mapping.get(key) else { return Vec::new() };
+    let fields: Vec<_> = list.list(report).collect();
+    fields.into_iter().filter_map(|field| read(field, report)).collect()
+}
+
+/// A string that is not empty.
+pub(super) fn filled(field: Field<'_>, report: &mut Report<'_>) -> Option<String> {
+    field.string(report).filter(|text| !text.is_empty()).map(str::to_owned)
+}
