@@ -16,6 +16,7 @@ lab: ## Build ferrolb and run the reference cluster on loopback addresses: no ro
 	$(CARGO) run $(LOCKED) --bin ferrolb -- lab examples/reference $(ARGS)
 
 test: test-deps guard check unit interop ## Test everything; installs BIRD and FRR with apt if they are missing
+	@tail -qn 1 target/unit-tests.log target/interop-tests.log
 	@echo 'make test: all passed'
 
 test-deps: ## Install what the interoperability tests need (says what, and why)
