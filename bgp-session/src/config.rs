@@ -48,6 +48,7 @@ pub struct PeerConfig {
     pub(crate) import: Import,
     pub(crate) maximum_prefixes: Option<u32>,
     pub(crate) jitter_seed: Option<u64>,
+    pub(crate) advertisement_interval: Option<Duration>,
     pub(crate) transport: TransportConfig,
 }
 
@@ -70,6 +71,7 @@ impl PeerConfig {
             import: Import::Drop,
             maximum_prefixes: None,
             jitter_seed: None,
+            advertisement_interval: None,
             transport: TransportConfig::default(),
         }
     }
@@ -110,8 +112,8 @@ impl PeerConfig {
         self
     }
 
-    /// How long one attempt to connect waits before another is made (ConnectRetryTime of RFC 4271
-    /// section 8). Default: 120 s.
+    /// How long one attempt to connect may take before another is made, and the longest pause between
+    /// attempts that failed in TCP (ConnectRetryTime of RFC 4271 section 8). Default: 5 s.
     #[must_use]
     pub fn connect_retry(mut self, time: Duration) -> Self {
         self.connect_retry_time = Some(time);
@@ -119,8 +121,9 @@ impl PeerConfig {
     }
 
     /// How long to rest after a failure: `first` after the first one, doubled with each further
-    /// one, `longest` at most; jitter shortens each (IdleHoldTime and DampPeerOscillations of
-    /// RFC 4271 section 8.1.1).
+    /// one; jitter shortens each (IdleHoldTime and DampPeerOscillations of RFC 4271 section 8.1.1).
+    /// `longest` is the most after failures that a NOTIFICATION told of, which are seldom mended by
+    /// trying again soon. Default: 1 s and 60 s.
     #[must_use]
     pub fn idle_hold(mut self, first: Duration, longest: Duration) -> Self {
         self.idle_hold = Some((first, longest));
@@ -196,10 +199,20 @@ impl PeerConfig {
         self
     }
 
-    /// How long to wait for an answer when dialling. Default: 10 s.
+    /// How long to wait for an answer when dialling. Default: three fifths of
+    /// [`connect_retry`](Self::connect_retry), so that a peer that never answers is a failure that
+    /// can be told of.
     #[must_use]
     pub fn connect_timeout(mut self, time: Duration) -> Self {
-        self.transport.connect_timeout = time;
+        self.transport.connect_timeout = Some(time);
+        self
+    }
+
+    /// The least time between two rounds of announcements (MinRouteAdvertisementIntervalTimer of
+    /// RFC 4271 section 9.2.1.1); withdrawals never wait. Default: zero.
+    #[must_use]
+    pub fn advertisement_interval(mut self, time: Duration) -> Self {
+        self.advertisement_interval = Some(time);
         self
     }
 
@@ -216,6 +229,15 @@ impl PeerConfig {
     /// The AS expected of the peer.
     pub fn remote_asn(&self) -> Asn {
         self.remote_asn
+    }
+
+    /// How long an attempt to dial should wait for an answer.
+    pub fn connect_limit(&self) -> Duration {
+        self.transport.connect_timeout.unwrap_or_else(|| {
+            let fsm =
+                FsmConfig::new(self.remote_asn, BgpIdentifier::new(0, 0, 0, 0), self.remote_asn);
+            self.connect_retry_time.unwrap_or(fsm.connect_retry_time) * 3 / 5
+        })
     }
 
     /// Refuses values that no router could do with.
@@ -273,6 +295,8 @@ impl PeerConfig {
         if let Some(families) = &self.families {
             fsm.families.clone_from(families);
         }
+        fsm.min_route_advertisement_interval =
+            self.advertisement_interval.unwrap_or(fsm.min_route_advertisement_interval);
         fsm.import = self.import;
         fsm.maximum_prefixes = self.maximum_prefixes;
         fsm.jitter_seed =
@@ -282,23 +306,12 @@ impl PeerConfig {
 }
 
 /// What the sockets of one peer need to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TransportConfig {
     pub(crate) local_address: Option<IpAddr>,
     pub(crate) password: Option<Password>,
     pub(crate) ttl: Option<u8>,
-    pub(crate) connect_timeout: Duration,
-}
-
-impl Default for TransportConfig {
-    fn default() -> Self {
-        Self {
-            local_address: None,
-            password: None,
-            ttl: None,
-            connect_timeout: Duration::from_secs(10),
-        }
-    }
+    pub(crate) connect_timeout: Option<Duration>,
 }
 
 /// A secret of RFC 2385. `Debug` doesn't show it.

@@ -20,7 +20,7 @@ pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Transport>> + Send>
 pub trait Connector: Send + Sync + 'static {
     /// Starts to connect to the peer. The future is dropped when the attempt is no longer wanted,
     /// and should give up by itself after the peer's
-    /// [`connect_timeout`](PeerConfig::connect_timeout).
+    /// [`connect_limit`](PeerConfig::connect_limit).
     fn connect(&self, peer: &PeerConfig) -> Connecting;
 }
 
@@ -30,7 +30,7 @@ pub struct TcpConnector;
 
 impl Connector for TcpConnector {
     fn connect(&self, peer: &PeerConfig) -> Connecting {
-        let limit = peer.transport.connect_timeout;
+        let limit = peer.connect_limit();
         let remote = peer.address();
         let socket = socket::dialling(peer);
         Box::pin(async move {

@@ -86,9 +86,13 @@ pub use table::{LocRibIter, LocRibSnapshot, RoutePath};
 
 // What a user of a speaker meets of the core, so that one dependency is enough.
 pub use bgp_core::{
-    AfiSafi, Asn, BgpIdentifier, Direction, PeerType,
+    Afi, AfiSafi, Asn, BgpIdentifier, Direction, IpNet, Ipv4Net, Ipv6Net, PeerType, Safi,
     fsm::{DownReason, Import, Negotiated, StateKind, TransportError},
-    peer::{Endpoints, PeerStats},
+    peer::{Endpoints, MessageCounts, PeerStats},
     rib::{Route, RouteSet},
-    wire::{AsPath, Community, NextHop, Notification, Origin, PathAttributes},
+    wire::{
+        Aggregator, AsPath, AsPathSegment, Capability, CeaseSubcode, Community, ErrorCode,
+        ExtendedCommunity, LargeCommunity, NextHop, Notification, Origin, PathAttributes,
+        RawAttribute, SegmentType,
+    },
 };

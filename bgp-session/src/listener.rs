@@ -1,6 +1,13 @@
 //! The accept loop: connections in, to the registry; nothing is read from them here.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -13,16 +20,28 @@ use crate::{
     registry::{Alive, Registry},
 };
 
+/// A source of connections: the system's, or a test's.
+pub(crate) trait Accept {
+    /// Waits for the next one.
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>>;
+}
+
+impl Accept for TcpListener {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        Self::poll_accept(self, cx)
+    }
+}
+
 /// Accepts until `open` changes or its sender is dropped.
 pub(crate) async fn run(
-    listener: Arc<TcpListener>,
+    listener: Arc<impl Accept>,
     registry: Arc<Registry>,
     mut open: watch::Receiver<()>,
     alive: Alive,
 ) {
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = poll_fn(|cx| listener.poll_accept(cx)) => accepted,
             _ = open.changed() => break,
         };
         match accepted {
@@ -65,3 +84,68 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 }
 
 const PAUSE: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::time::{Instant, sleep_until};
+
+    use super::*;
+
+    /// A listener of a process that has no descriptors left.
+    struct Exhausted {
+        calls: AtomicUsize,
+        error: fn() -> io::Error,
+    }
+
+    impl Accept for Exhausted {
+        fn poll_accept(&self, _: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+            let calls = self.calls.fetch_add(1, Ordering::Relaxed);
+            assert!(calls < 1_000, "it spins");
+            Poll::Ready(Err((self.error)()))
+        }
+    }
+
+    async fn calls_in_ten_seconds(error: fn() -> io::Error) -> usize {
+        let listener = Arc::new(Exhausted { calls: AtomicUsize::new(0), error });
+        let registry = Arc::new(Registry::default());
+        let open = watch::Sender::new(());
+        let alive = registry.alive();
+        let ten_seconds = Instant::now() + Duration::from_secs(10);
+        tokio::select! {
+            () = run(Arc::clone(&listener), registry, open.subscribe(), alive) => {}
+            () = sleep_until(ten_seconds) => {}
+        }
+        listener.calls.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_descriptors_it_tries_now_and_then_and_does_not_spin() {
+        let calls = calls_in_ten_seconds(|| io::Error::from_raw_os_error(libc::EMFILE)).await;
+        assert!((40..=51).contains(&calls), "{calls}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_ends_while_it_waits_for_descriptors() {
+        let error = || io::Error::from_raw_os_error(libc::ENFILE);
+        let listener = Arc::new(Exhausted { calls: AtomicUsize::new(0), error });
+        let registry = Arc::new(Registry::default());
+        let open = watch::Sender::new(());
+        let alive = registry.alive();
+        let running = tokio::spawn(run(listener, Arc::clone(&registry), open.subscribe(), alive));
+        sleep(PAUSE / 2).await;
+        let before = Instant::now();
+        open.send_replace(());
+        running.await.unwrap();
+        assert_eq!(before.elapsed(), Duration::ZERO);
+        registry.ended().await;
+    }
+
+    #[test]
+    fn an_aborted_connection_is_no_reason_to_pause() {
+        assert!(concerns_one_connection(&io::Error::from_raw_os_error(libc::ECONNABORTED)));
+        assert!(!concerns_one_connection(&io::Error::from_raw_os_error(libc::EMFILE)));
+        assert!(!concerns_one_connection(&io::Error::from_raw_os_error(libc::ENOBUFS)));
+    }
+}

@@ -13,7 +13,7 @@ use std::{
 use bgp_core::{Direction, fsm::TransportError, wire::Notification};
 
 use super::PeerTask;
-use crate::{Transport, clock, command::Command};
+use crate::{Transport, command::Command};
 
 /// What happened.
 pub(super) enum Wake {
@@ -110,10 +110,6 @@ impl PeerTask {
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
         if !self.alarm_set {
             return Poll::Pending;
-        }
-        // By the clock, not by the alarm: it is the clock that the core will be told.
-        if self.alarm.deadline().into_std() <= clock::now() {
-            return Poll::Ready(Wake::Deadline);
         }
         self.alarm.as_mut().poll(cx).map(|()| Wake::Deadline)
     }

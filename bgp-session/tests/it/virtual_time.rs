@@ -130,12 +130,22 @@ async fn a_handle_is_heard_while_a_connection_is_being_made() {
 #[tokio::test(start_paused = true)]
 async fn a_hanging_dial_is_given_up_and_begun_anew() {
     let (node, mut dials) = node_by_hand().await;
+    // By hand nothing times out, hence it is the ConnectRetryTimer that does.
     let config = towards_pipe().connect_retry(Duration::from_secs(20));
     let _at_node = node.add_peer(config).await.unwrap();
     let _hanging = dials.recv().await.unwrap();
     let before = Instant::now();
     let _next = dials.recv().await.unwrap();
     assert!((15..=20).contains(&before.elapsed().as_secs()), "{:?}", before.elapsed());
+}
+
+#[test]
+fn a_dial_is_given_up_before_the_connect_retry_timer_can_expire() {
+    let config = towards_pipe();
+    assert_eq!(config.connect_limit(), Duration::from_secs(3));
+    let slower = config.connect_retry(Duration::from_secs(120));
+    assert_eq!(slower.connect_limit(), Duration::from_secs(72), "jitter leaves 90 s at least");
+    assert_eq!(slower.connect_timeout(Duration::from_secs(1)).connect_limit().as_secs(), 1);
 }
 
 /// Routes that share no UPDATE, each with 30 octets of attributes at the least.
