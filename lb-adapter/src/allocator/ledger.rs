@@ -3,11 +3,12 @@
 //! Owns the indexes by address. A pool is never enumerated: the first free address of a range is a
 //! look-up among the runs of taken ones, so an IPv6 /64 costs what a /28 costs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::model::{AddressRange, IpFamily, Pool, ServiceKey};
 
+use super::group::Group;
 use super::refusal::Refusal;
 use super::request::Wanted;
 use super::runs::Runs;
@@ -27,7 +28,7 @@ pub(super) struct Ledger {
     /// Held addresses only.
     holders: BTreeMap<IpAddr, Holders>,
     /// The held addresses that a Service with these keys may be able to join.
-    shared: BTreeMap<SharingKey, BTreeSet<IpAddr>>,
+    shared: BTreeMap<SharingKey, Group>,
 }
 
 impl Ledger {
@@ -54,17 +55,21 @@ impl Ledger {
     /// Notes that a Service no longer holds an address; it is free when nobody else does.
     pub(super) fn release(&mut self, key: &ServiceKey, address: IpAddr) {
         let Some(holders) = self.holders.get_mut(&address) else { return };
-        holders.remove(key);
-        if !holders.is_empty() {
-            return;
-        }
+        let ports = holders.remove(key);
+        let emptied = holders.is_empty();
         if let Some(sharing) = holders.sharing()
-            && let Some(addresses) = self.shared.get_mut(sharing)
+            && let Some(group) = self.shared.get_mut(sharing)
         {
-            addresses.remove(&address);
-            if addresses.is_empty() {
+            ports.iter().for_each(|port| group.freed(address, *port));
+            if emptied {
+                group.remove(address);
+            }
+            if group.is_empty() {
                 self.shared.remove(sharing);
             }
+        }
+        if !emptied {
+            return;
         }
         self.holders.remove(&address);
         self.taken.remove(address);
@@ -149,12 +154,13 @@ impl Ledger {
     fn first_fit_in(&mut self, pool: usize, range: AddressRange, terms: &Terms) -> Option<IpAddr> {
         let free = self.first_free_in(pool, range);
         let end = free.unwrap_or_else(|| range.last());
-        let joinable = terms.sharing.as_ref().and_then(|sharing| self.shared.get(sharing));
-        let joined = joinable.and_then(|addresses| {
-            let mut addresses = addresses.range(range.first()..=end);
-            addresses.find(|address| self.holders[*address].accept(terms).is_ok())
+        let group = terms.sharing.as_ref().and_then(|sharing| self.shared.get_mut(sharing));
+        let joined = group.and_then(|group| {
+            group.lowest(range, end, &terms.ports, |address, port| {
+                self.holders.get(&address).is_some_and(|holders| holders.uses(port))
+            })
         });
-        joined.copied().or(free)
+        joined.or(free)
     }
 
     fn first_free_in(&mut self, pool: usize, range: AddressRange) -> Option<IpAddr> {

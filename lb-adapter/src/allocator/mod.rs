@@ -15,6 +15,7 @@
 //! where the held addresses are remembered is the caller's business.
 
 mod annotation;
+mod group;
 mod ledger;
 mod outcome;
 mod refusal;
@@ -108,8 +109,7 @@ impl Allocator {
         for (key, entry) in &mut self.entries {
             self.waiting.extend(entry.settle(key, &mut changes));
         }
-        self.serve_all(lost, &mut changes);
-        self.serve_all(self.waiting.clone(), &mut changes);
+        self.serve_waiting(&lost, &mut changes);
         self.outcome(changes)
     }
 
@@ -119,19 +119,18 @@ impl Allocator {
         let mut changes = Changes::default();
         let key = &service.key;
         let before = self.forget(key);
+        let mut lost = BTreeSet::new();
         if self.take_in(service, before.as_ref(), held, &mut changes) {
             let adopted = self.adopt(key, held);
-            if let Err(why) = &adopted {
-                changes.cleared(key, held, why);
-            }
             if let Some(entry) = self.entries.get_mut(key) {
+                if let Err(why) = adopted {
+                    changes.cleared(key, held, &why);
+                    lost.insert((entry.request.age, key.clone()));
+                }
                 self.waiting.extend(entry.settle(key, &mut changes));
             }
-            if adopted.is_err() {
-                self.serve(key, &mut changes);
-            }
         }
-        self.serve_all(self.waiting.clone(), &mut changes);
+        self.serve_waiting(&lost, &mut changes);
         changes
     }
 
@@ -139,7 +138,7 @@ impl Allocator {
     pub fn remove(&mut self, key: &ServiceKey) -> Changes {
         let mut changes = Changes::default();
         if self.forget(key).is_some() {
-            self.serve_all(self.waiting.clone(), &mut changes);
+            self.serve_waiting(&BTreeSet::new(), &mut changes);
         }
         changes
     }
@@ -224,28 +223,36 @@ impl Allocator {
         Ok(())
     }
 
-    fn serve_all(&mut self, waiting: BTreeSet<(Age, ServiceKey)>, changes: &mut Changes) {
+    /// Serves `first`, then all others that wait; then says why to those that still do, so that
+    /// what is said does not depend on whom they were served before.
+    fn serve_waiting(&mut self, first: &BTreeSet<(Age, ServiceKey)>, changes: &mut Changes) {
+        let waiting = self.waiting.clone();
+        for (_, key) in first.iter().chain(&waiting) {
+            self.serve(key, changes).ok();
+        }
         for (_, key) in waiting {
-            self.serve(&key, changes);
+            if let Err(refusal) = self.serve(&key, changes)
+                && let Some(entry) = self.entries.get_mut(&key)
+            {
+                entry.refuse(&key, refusal, changes);
+            }
         }
     }
 
-    fn serve(&mut self, key: &ServiceKey, changes: &mut Changes) {
-        let Some(entry) = self.entries.get_mut(key) else { return };
-        let Request { terms, wanted: Ok(wanted), age } = &entry.request else { return };
+    /// Serves a Service if it waits for an address.
+    fn serve(&mut self, key: &ServiceKey, changes: &mut Changes) -> Result<(), Refusal> {
+        let Some(entry) = self.entries.get_mut(key) else { return Ok(()) };
+        let Request { terms, wanted: Ok(wanted), age } = &entry.request else { return Ok(()) };
         if entry.assignment.is_some() {
-            return;
+            return Ok(());
         }
-        match self.ledger.find(wanted, terms) {
-            Err(refusal) => entry.refuse(key, refusal, changes),
-            Ok((address, pool)) => {
-                self.ledger.hold(key, address, terms);
-                changes.assigned(key, address, &pool);
-                entry.assignment = Some(Assignment { addresses: vec![address], pool });
-                entry.refusal = None;
-                self.waiting.remove(&(*age, key.clone()));
-            }
-        }
+        let (address, pool) = self.ledger.find(wanted, terms)?;
+        self.ledger.hold(key, address, terms);
+        changes.assigned(key, address, &pool);
+        entry.assignment = Some(Assignment { addresses: vec![address], pool });
+        entry.refusal = None;
+        self.waiting.remove(&(*age, key.clone()));
+        Ok(())
     }
 }
 

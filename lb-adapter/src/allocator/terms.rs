@@ -89,10 +89,18 @@ impl Holders {
         self.ports.extend(terms.ports.iter().map(|port| (*port, key.clone())));
     }
 
-    /// Takes a Service out.
-    pub(super) fn remove(&mut self, key: &ServiceKey) {
+    /// Takes a Service out; gives back the ports it had.
+    pub(super) fn remove(&mut self, key: &ServiceKey) -> Vec<ServicePort> {
         self.services.remove(key);
-        self.ports.retain(|_, holder| holder != key);
+        let ports = self.ports.iter().filter(|(_, holder)| *holder == key);
+        let ports: Vec<_> = ports.map(|(port, _)| *port).collect();
+        ports.iter().for_each(|port| drop(self.ports.remove(port)));
+        ports
+    }
+
+    /// Whether a holder has this port.
+    pub(super) fn uses(&self, port: ServicePort) -> bool {
+        self.ports.contains_key(&port)
     }
 
     /// The keys on which a newcomer must agree; `None` if none can.

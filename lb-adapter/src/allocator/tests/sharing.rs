@@ -135,3 +135,21 @@ fn a_shared_address_is_free_when_its_last_holder_is_gone() {
     let outcome = cluster.reconcile([c()]);
     assert_eq!(outcome.of("c"), "10.0.0.0");
 }
+
+#[test]
+fn a_port_that_becomes_free_on_a_shared_address_is_found_again() {
+    let mut allocator = Allocator::new();
+    allocator.reconcile(&one_pool(), [], &Held::new());
+    let mut put = |name: &str, port: u16, held: &[&str]| {
+        let held: Vec<_> = held.iter().map(|address| ip(address)).collect();
+        allocator.upsert(&service(name).shares("k").tcp(port).0, &held);
+        allocator.assignment(&key(name)).unwrap().addresses[0].to_string()
+    };
+    for (name, port, address) in
+        [("a", 80, "10.0.0.0"), ("b", 80, "10.0.0.1"), ("c", 80, "10.0.0.2"), ("d", 81, "10.0.0.0")]
+    {
+        assert_eq!(put(name, port, &[]), address);
+    }
+    assert_eq!(put("a", 82, &["10.0.0.0"]), "10.0.0.0");
+    assert_eq!(put("e", 80, &[]), "10.0.0.0");
+}
