@@ -194,7 +194,8 @@ impl Speaker {
     }
 
     /// The routes received from all peers with [`Import::Keep`](crate::Import::Keep), as they are
-    /// now.
+    /// now. It is a copy (attributes are shared), whose cost grows with the table and during which
+    /// peers with such routes wait.
     pub fn loc_rib(&self) -> LocRibSnapshot {
         self.inner.table.snapshot()
     }

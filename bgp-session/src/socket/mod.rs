@@ -2,7 +2,7 @@
 //!
 //! It makes and prepares sockets. It does not connect, accept, read or write.
 
-use std::{io, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr};
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -20,10 +20,13 @@ pub(crate) fn dialling(config: &PeerConfig) -> io::Result<TcpSocket> {
     };
     prepare(SockRef::from(&socket), remote, config)?;
     if let Some(password) = &config.transport.password {
-        md5::set_key(&socket, remote, password.as_bytes())?;
+        md5::set_key(&socket, remote, password.as_bytes())
+            .map_err(|error| explain(error, format_args!("cannot set the TCP MD5 password")))?;
     }
     if let Some(local) = config.transport.local_address {
-        socket.bind(SocketAddr::new(local, 0))?;
+        socket
+            .bind(SocketAddr::new(local, 0))
+            .map_err(|error| explain(error, format_args!("cannot dial from {local}")))?;
     }
     Ok(socket)
 }
@@ -68,6 +71,11 @@ fn set_class(socket: SockRef<'_>, address: SocketAddr) -> io::Result<()> {
         SocketAddr::V4(_) => socket.set_tos_v4(CLASS_SELECTOR_6),
         SocketAddr::V6(_) => socket.set_tclass_v6(CLASS_SELECTOR_6),
     }
+}
+
+/// The same kind of error with what was tried, since an operator sees only its text.
+fn explain(error: io::Error, tried: fmt::Arguments<'_>) -> io::Error {
+    io::Error::new(error.kind(), format!("{tried}: {error}"))
 }
 
 /// DSCP CS6 in the place where the octet of RFC 2474 has it.
@@ -118,6 +126,13 @@ mod tests {
         let v4 = listening("0.0.0.0:0".parse().unwrap()).unwrap();
         let port = v4.local_addr().unwrap().port();
         assert!(listening(SocketAddr::new("::".parse().unwrap(), port)).is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_not_ours_is_named() {
+        let foreign = "192.0.2.99".parse().unwrap();
+        let error = dialling(&config("127.0.0.1").local_address(foreign)).unwrap_err();
+        assert!(error.to_string().starts_with("cannot dial from 192.0.2.99: "), "{error}");
     }
 
     #[cfg(target_os = "linux")]

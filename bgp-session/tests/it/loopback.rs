@@ -157,7 +157,7 @@ async fn removing_one_peer_leaves_the_others_alone() {
 
 #[tokio::test]
 async fn the_port_is_free_after_a_shutdown() {
-    let first = router("127.0.0.1:0").await;
+    let first = router("127.0.33.1:0").await;
     let address = first.listen_addr().unwrap();
     let peer = first.add_peer(towards_node("127.0.0.33")).await.unwrap();
     soon("the shutdown", first.shutdown("")).await;

@@ -1,4 +1,7 @@
 //! Peers that go away and come back.
+//!
+//! The addresses listened on are each test's own, so that no other test is given a port that is
+//! free for the moment.
 
 use std::time::Duration;
 
@@ -8,7 +11,7 @@ use crate::world::{
 
 #[tokio::test]
 async fn the_session_and_its_routes_come_back_with_the_router() {
-    let first = router("127.0.0.1:0").await;
+    let first = router("127.0.60.1:0").await;
     let address = first.listen_addr().unwrap();
     let mut at_first = first.add_peer(towards_node("127.0.0.60")).await.unwrap();
     let node = node().await;
@@ -32,7 +35,7 @@ async fn the_session_and_its_routes_come_back_with_the_router() {
 
 #[tokio::test]
 async fn a_node_finds_a_router_that_starts_later() {
-    let probe = router("127.0.0.1:0").await;
+    let probe = router("127.0.61.1:0").await;
     let address = probe.listen_addr().unwrap();
     probe.shutdown("").await;
     let node = node().await;
