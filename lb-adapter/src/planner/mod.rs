@@ -20,7 +20,9 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
+use bgp_session::{NextHop, PathAttributes, Route, RouteSet};
 use ipnet::IpNet;
 
 use crate::model::{Asn, Community, Node, Peer, Service, ServiceKey};
@@ -70,6 +72,19 @@ impl PeerPlan {
     pub fn is_internal(&self) -> bool {
         self.my_asn == self.peer_asn
     }
+
+    /// The routes as a session takes them. Equal attributes are one value, which all their routes
+    /// share.
+    pub fn route_set(&self) -> RouteSet {
+        let mut shared: BTreeMap<PathAttributes, Arc<PathAttributes>> = BTreeMap::new();
+        let routes = self.routes.values().map(|route| {
+            let attributes = route.attributes();
+            let attributes =
+                shared.entry(attributes).or_insert_with_key(|key| Arc::new(key.clone()));
+            Route::with_attributes(route.prefix, Arc::clone(attributes))
+        });
+        routes.collect()
+    }
 }
 
 /// One route as one peer is to have it. ORIGIN is IGP and there is no MULTI_EXIT_DISC; the AS_PATH
@@ -88,6 +103,18 @@ pub struct PlannedRoute {
     pub communities: BTreeSet<Community>,
     /// The Services that it is for.
     pub services: BTreeSet<ServiceKey>,
+}
+
+impl PlannedRoute {
+    /// Everything but the prefix, as a session takes it.
+    fn attributes(&self) -> PathAttributes {
+        PathAttributes {
+            next_hop: self.next_hop.map(NextHop::from),
+            local_pref: self.local_pref,
+            communities: self.communities.iter().copied().collect(),
+            ..PathAttributes::default()
+        }
+    }
 }
 
 /// Where one Service is announced, and where it is not.

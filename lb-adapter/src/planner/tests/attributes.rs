@@ -157,3 +157,23 @@ fn the_order_of_services_and_slices_is_of_no_consequence() {
     cluster.slices.reverse();
     assert_eq!(cluster.plans(), before);
 }
+
+#[test]
+fn a_session_gets_the_routes_with_an_empty_path_and_shared_attributes() {
+    let cluster = announced_by(vec![advertisement(32, Some(150), &["64635:200", "64635:100"])])
+        .service("b", &["kube1"], |_| {})
+        .with(internal)
+        .with(|cluster| cluster.next_hop = NextHopPolicy::NodeAddress);
+    let routes = cluster.plan("kube1").peers[0].route_set();
+    assert_eq!(routes.len(), 2);
+    let [a, b] = ["172.22.35.64/32", "172.22.35.65/32"].map(|text| routes.get(&net(text)).unwrap());
+    assert!(Arc::ptr_eq(a, b));
+    let expected = PathAttributes {
+        next_hop: Some(ip("172.22.35.25").into()),
+        local_pref: Some(150),
+        communities: ["64635:100", "64635:200"].map(community).into(),
+        ..PathAttributes::default()
+    };
+    assert_eq!(**a, expected);
+    assert!(a.as_path.segments.is_empty() && a.med.is_none());
+}

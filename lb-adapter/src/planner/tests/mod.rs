@@ -2,6 +2,7 @@
 
 mod attributes;
 mod gates;
+mod properties;
 mod reference;
 mod router;
 
@@ -83,6 +84,11 @@ impl Cluster {
     }
 
     fn plan(&self, node: &str) -> Plan {
+        self.plan_of(node, &self.services)
+    }
+
+    /// The plan for some of the Services, when all of them have their addresses.
+    fn plan_of(&self, node: &str, services: &[Service]) -> Plan {
         let mut allocator = self.class.clone().map_or_else(Allocator::new, Allocator::for_class);
         let allocation = allocator.reconcile(&self.config.pools, &self.services, &Held::new());
         let endpoints = Endpoints::of(&self.slices);
@@ -90,7 +96,7 @@ impl Cluster {
         context.class = self.class.as_deref();
         context.next_hop = self.next_hop;
         let node = self.nodes.iter().find(|it| it.name == node).unwrap();
-        plan(&context, node, &self.services)
+        plan(&context, node, services)
     }
 
     fn plans(&self) -> Vec<Plan> {

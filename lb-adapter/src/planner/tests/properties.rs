@@ -1,0 +1,187 @@
+//! What holds of every plan, over random clusters.
+
+use proptest::prelude::*;
+
+use crate::model::{NodeSelector, ServiceType};
+
+use super::*;
+
+/// A Service and its endpoints: node and readiness of each.
+#[derive(Clone, Debug)]
+struct Row {
+    type_: ServiceType,
+    policy: ExternalTrafficPolicy,
+    pool: Option<&'static str>,
+    shares: bool,
+    endpoints: Vec<(&'static str, Option<bool>)>,
+}
+
+fn row() -> impl Strategy<Value = Row> {
+    let type_ = prop_oneof![5 => Just(ServiceType::LoadBalancer), 1 => Just(ServiceType::NodePort)];
+    let policies = vec![ExternalTrafficPolicy::Cluster, ExternalTrafficPolicy::Local];
+    let pool = prop::option::of(prop::sample::select(vec!["one", "two", "three"]));
+    let node = prop::sample::select(vec!["kube1", "kube2", "elsewhere"]);
+    let endpoints = prop::collection::vec((node, any::<Option<bool>>()), 0..3);
+    (type_, prop::sample::select(policies), pool, any::<bool>(), endpoints).prop_map(
+        |(type_, policy, pool, shares, endpoints)| Row { type_, policy, pool, shares, endpoints },
+    )
+}
+
+fn advertisement() -> impl Strategy<Value = BgpAdvertisement> {
+    let length = prop::sample::select(vec![24, 30, 32]);
+    let communities = prop::collection::btree_set((1_u32..4).prop_map(Community), 0..3);
+    (length, prop::option::of(1_u32..3), communities).prop_map(
+        |(aggregation_length, local_pref, communities)| BgpAdvertisement {
+            aggregation_length,
+            local_pref,
+            communities,
+            ..BgpAdvertisement::default()
+        },
+    )
+}
+
+fn cluster() -> impl Strategy<Value = Cluster> {
+    let advertisements = || prop::collection::vec(advertisement(), 0..4);
+    let peer = (any::<bool>(), any::<bool>());
+    let (peers, rows) = (prop::collection::vec(peer, 0..3), prop::collection::vec(row(), 0..8));
+    (advertisements(), advertisements(), peers, rows, any::<bool>()).prop_map(
+        |(one, two, peers, rows, own)| {
+            let pool = |name: &str, range: &str, advertisements| {
+                let mut pool = Pool::new(name, vec![range.parse().unwrap()]);
+                pool.advertisements = advertisements;
+                pool
+            };
+            let mut cluster = Cluster::default();
+            cluster.config.pools =
+                vec![pool("one", "10.0.0.0/31", one), pool("two", "10.0.0.4/30", two)];
+            cluster.config.peers =
+                peers.into_iter().zip(1..).map(|(kind, last)| peer_of(kind, last)).collect();
+            cluster.next_hop =
+                if own { NextHopPolicy::NodeAddress } else { NextHopPolicy::SessionAddress };
+            rows.iter().zip('a'..).fold(cluster, |cluster, (row, name)| row.add_to(cluster, name))
+        },
+    )
+}
+
+fn peer_of((internal, selective): (bool, bool), last: u8) -> Peer {
+    let asn = if internal { Asn(64636) } else { Asn(64635) };
+    let mut peer = Peer::new(Asn(64636), asn, IpAddr::from([172, 22, 35, last]));
+    if selective {
+        let mut selector = NodeSelector::default();
+        selector.match_labels.insert("rack".to_owned(), "b".to_owned());
+        peer.node_selectors.push(selector);
+    }
+    peer
+}
+
+impl Row {
+    fn add_to(&self, cluster: Cluster, name: char) -> Cluster {
+        let nodes: Vec<_> = self.endpoints.iter().map(|(node, _)| *node).collect();
+        let mut cluster = cluster.service(&name.to_string(), &nodes, |service| {
+            (service.type_, service.external_traffic_policy) = (self.type_, self.policy);
+            let mut annotate = |name: &str, value: &str| {
+                service.annotations.insert(format!("metallb.io/{name}"), value.to_owned());
+            };
+            if let Some(pool) = self.pool {
+                annotate("address-pool", pool);
+            }
+            if self.shares {
+                annotate("allow-shared-ip", "k");
+            }
+        });
+        let slice = cluster.slices.last_mut().unwrap();
+        for (endpoint, (_, ready)) in slice.endpoints.iter_mut().zip(&self.endpoints) {
+            endpoint.ready = *ready;
+        }
+        cluster
+    }
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:#?}\n{:#?}\n{:#?}", self.config, self.services, self.slices)
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_service_is_announced_to_a_peer_or_has_a_reason(mut cluster in cluster()) {
+        cluster.nodes[1].labels.insert("rack".to_owned(), "b".to_owned());
+        for plan in cluster.plans() {
+            for (key, service) in &plan.services {
+                for peer in &cluster.config.peers {
+                    let verdict = service.at(&peer.name);
+                    let announced = plan.peers.iter().find(|it| it.peer == peer.name);
+                    let routes = announced.into_iter().flat_map(|it| it.routes.values());
+                    let prefixes: BTreeSet<_> = routes
+                        .filter(|route| route.services.contains(key))
+                        .map(|route| route.prefix)
+                        .collect();
+                    match verdict {
+                        Ok(verdict) => {
+                            prop_assert_eq!(verdict, &prefixes);
+                            let address = service.addresses[0];
+                            prop_assert!(prefixes.iter().all(|prefix| prefix.contains(&address)));
+                        }
+                        Err(reason) => {
+                            prop_assert!(prefixes.is_empty());
+                            prop_assert!(reason.is_some(), "{} to {}", key, peer.name);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_plan_is_what_its_services_contribute_one_by_one(cluster in cluster()) {
+        let whole = cluster.plan("kube1");
+        let single: Vec<_> = cluster
+            .services
+            .iter()
+            .map(|service| cluster.plan_of("kube1", std::slice::from_ref(service)))
+            .collect();
+        for (at, peer) in whole.peers.iter().enumerate() {
+            let mut joined: BTreeMap<IpNet, PlannedRoute> = BTreeMap::new();
+            for route in single.iter().flat_map(|plan| plan.peers[at].routes.values()) {
+                let into = joined.entry(route.prefix).or_insert_with(|| route.clone());
+                into.services.extend(route.services.iter().cloned());
+                into.communities.extend(&route.communities);
+                // Both pools may have the prefix; which of two values wins is told elsewhere.
+                into.local_pref = peer.routes[&route.prefix].local_pref;
+            }
+            prop_assert_eq!(&peer.routes, &joined);
+        }
+    }
+
+    #[test]
+    fn routes_have_what_their_peer_may_get_in_whatever_order_services_come(cluster in cluster()) {
+        let whole = cluster.plan("kube1");
+        let own = cluster.next_hop == NextHopPolicy::NodeAddress;
+        for peer in &whole.peers {
+            for route in peer.routes.values() {
+                prop_assert_eq!(route.local_pref.is_some(), peer.is_internal());
+                prop_assert_eq!(route.next_hop.is_some(), own);
+            }
+            prop_assert_eq!(peer.route_set().len(), peer.routes.len());
+        }
+        let mut reversed = cluster;
+        reversed.services.reverse();
+        reversed.slices.reverse();
+        prop_assert_eq!(reversed.plan("kube1"), whole);
+    }
+
+    #[test]
+    fn a_router_that_was_told_everything_differs_in_nothing(cluster in cluster()) {
+        let plans = cluster.plans();
+        for peer in &cluster.config.peers {
+            let router = SocketAddr::new(peer.address, peer.port);
+            let wanted = expected_router_table(&plans, router);
+            let mut found = expected_router_table(plans.iter().rev(), router);
+            prop_assert_eq!(wanted.diff(&found), []);
+            let surplus = RouterPath::through(ip("192.0.2.1"));
+            found.insert(net("192.0.2.0/24"), surplus);
+            prop_assert_eq!(wanted.diff(&found).len(), 1);
+        }
+    }
+}
