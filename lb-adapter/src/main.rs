@@ -1,3 +1,70 @@
-//! The binary `ferrolb`.
+//! The binary `ferrolb`: arguments, logging and a runtime for what the library does.
 
-fn main() {}
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+use lb_adapter::args::{Cli, Command, LogArgs, LogFormat};
+use lb_adapter::failure::Failure;
+use lb_adapter::report::Problems;
+use lb_adapter::{lab, run};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let problems = Problems::new(cli.log.log_format);
+    let ended = log_to_stderr(&cli).and_then(|()| perform(cli.command, problems));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.tell(problems);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn perform(command: Command, problems: Problems) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::unusable)?;
+    let ended = match command {
+        Command::Lab(args) => runtime.block_on(lab::lab(args, problems)),
+        Command::Run(args) => runtime.block_on(run::run(args, problems)),
+        other => Err(Failure::Unusable(format!("{other:?} is not known here"))),
+    };
+    // A file system that hangs must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ended
+}
+
+fn log_to_stderr(cli: &Cli) -> Result<(), Failure> {
+    let LogArgs { log_level, log_format, .. } = &cli.log;
+    let filter = match log_level {
+        Some(filter) => filter.clone(),
+        None => std::env::var("RUST_LOG").unwrap_or_else(|_| default_level(&cli.command).into()),
+    };
+    let filter = EnvFilter::builder()
+        .parse(&filter)
+        .map_err(|error| Failure::Unusable(format!("--log-level {filter:?}: {error}")))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match log_format {
+        LogFormat::Text => builder.with_ansi(has_colours()).with_target(false).init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+fn default_level(command: &Command) -> &'static str {
+    match command {
+        // What happens is on stdout already.
+        Command::Lab(_) => "error",
+        _ => "info",
+    }
+}
+
+fn has_colours() -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal() && !set("NO_COLOR")
+}

@@ -1,0 +1,201 @@
+//! The command line: what can be asked of the binary, and how it explains itself.
+//!
+//! Owns names, defaults and help texts. Does nothing.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// BGP load balancer for Kubernetes Services.
+///
+/// Gives addresses of pools to Services of type LoadBalancer, and tells routers by BGP which nodes
+/// take the traffic for them. Configuration is MetalLB's: a directory with the ConfigMap and
+/// ordinary Service, EndpointSlice and Node manifests.
+#[derive(Debug, Parser)]
+#[command(name = "ferrolb", version, after_help = EXAMPLES, after_long_help = EXAMPLES)]
+#[command(arg_required_else_help = true, subcommand_required = true)]
+#[non_exhaustive]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+#[non_exhaustive]
+pub enum Command {
+    /// Try a cluster on this machine: a router and every node, on loopback addresses.
+    ///
+    /// Starts a BGP router for each peer that is configured and a speaker for each Node, all in this
+    /// process, with a real TCP session between each two that should speak. Needs no root and
+    /// touches nothing but 127.0.0.0/8: the router 172.22.35.1 listens on 127.22.35.1, the node
+    /// 172.22.35.25 dials from 127.22.35.25. Routes carry the addresses of the manifests.
+    ///
+    /// On a terminal it stays and follows changes of the files. Otherwise, and with --once, it ends
+    /// as soon as the router's table is what it should be.
+    #[command(after_long_help = LAB_EXAMPLES)]
+    Lab(LabArgs),
+    /// Speak for one node to the routers of the configuration.
+    ///
+    /// Dials from the Node's address if this host has it, announces what the Node should, follows
+    /// changes of the files, and keeps the addresses that Services have over a restart. SIGTERM and
+    /// SIGINT end the sessions with a Cease, and the program with 0.
+    ///
+    /// Hosts that are given the same files give the same addresses: Services that hold one are
+    /// taken first, then the oldest, then by name. That cannot hold for hosts that saw the files
+    /// change in different steps, since what a Service holds it keeps; where it matters, write
+    /// spec.loadBalancerIP, or give all hosts the same state file.
+    #[command(after_long_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+}
+
+/// Arguments of `ferrolb lab`.
+#[derive(Debug, Args)]
+#[non_exhaustive]
+pub struct LabArgs {
+    /// Directory with the manifests.
+    #[arg(value_name = "DIR", env = "FERROLB_DIR")]
+    pub dir: PathBuf,
+    /// End as soon as the router's table is right: 0, or 1 with the differences after --timeout.
+    #[arg(long, conflicts_with = "follow")]
+    pub once: bool,
+    /// Stay and follow changes of the files even if stdout is no terminal.
+    #[arg(long)]
+    pub follow: bool,
+    /// How long --once waits, such as 30s or 1m.
+    #[arg(long, value_name = "TIME", default_value = "30s", env = "FERROLB_TIMEOUT", value_parser = duration)]
+    pub timeout: Duration,
+    /// TCP port of the routers; 0 is any that is free.
+    #[arg(long, default_value_t = 1790, env = "FERROLB_PORT")]
+    pub port: u16,
+    /// `json` prints one document; with --follow one line for each change.
+    #[arg(long, short, value_enum, default_value_t, env = "FERROLB_OUTPUT")]
+    pub output: OutputFormat,
+    /// File that remembers which Service has which address. Default: not over a restart.
+    #[arg(long, value_name = "FILE", env = "FERROLB_STATE_FILE")]
+    pub state_file: Option<PathBuf>,
+}
+
+/// Arguments of `ferrolb run`.
+#[derive(Debug, Args)]
+#[non_exhaustive]
+pub struct RunArgs {
+    /// Directory with the manifests.
+    #[arg(value_name = "DIR", env = "FERROLB_DIR")]
+    pub dir: PathBuf,
+    /// Name of the Node to speak for.
+    #[arg(long, value_name = "NAME", env = "FERROLB_NODE")]
+    pub node: String,
+    /// File that remembers which Service has which address, written atomically. Default:
+    /// $STATE_DIRECTORY/NODE.json as systemd sets it, else /var/lib/ferrolb/NODE.json.
+    #[arg(long, value_name = "FILE", env = "FERROLB_STATE_FILE")]
+    pub state_file: Option<PathBuf>,
+}
+
+/// How to log; logs go to stderr.
+#[derive(Debug, Args)]
+#[non_exhaustive]
+pub struct LogArgs {
+    /// error, warn, info, debug or trace, or by module: info,bgp_session=debug. Default: info; for
+    /// lab: warn.
+    #[arg(long, value_name = "FILTER", global = true, env = "FERROLB_LOG", help_heading = LOGGING)]
+    pub log_level: Option<String>,
+    /// `json` writes one object for each line.
+    #[arg(long, value_enum, default_value_t, global = true, env = "FERROLB_LOG_FORMAT", help_heading = LOGGING)]
+    pub log_format: LogFormat,
+}
+
+/// How results are written to stdout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[expect(clippy::exhaustive_enums, reason = "arguments of the binary, which is all that uses it")]
+pub enum OutputFormat {
+    /// Tables for people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// How logs are written to stderr.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[expect(clippy::exhaustive_enums, reason = "arguments of the binary, which is all that uses it")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object for each line.
+    Json,
+}
+
+/// Reads a time such as `500ms`, `30s`, `1m`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit {
+        "ms" => Some(1),
+        "" | "s" => Some(1_000),
+        "m" => Some(60_000),
+        _ => None,
+    };
+    let time = number.parse::<u64>().ok().zip(factor);
+    let time = time.and_then(|(number, factor)| number.checked_mul(factor));
+    time.map(Duration::from_millis).ok_or_else(|| "expected a time such as 500ms, 30s or 1m".into())
+}
+
+const LOGGING: &str = "Logging";
+
+const EXAMPLES: &str = "\
+Examples:
+  ferrolb lab examples/reference           the reference cluster, live, on this machine
+  ferrolb lab examples/reference --once    the same, until its router has the right table
+  ferrolb run manifests --node kube1       speak for the node kube1 to the real router
+
+Exit codes:
+  0  done, or ended by a signal as it should be
+  1  the configuration has errors, or --once ran out of time
+  2  wrong usage, or something could not be read, written or listened on";
+
+const LAB_EXAMPLES: &str = "\
+Examples:
+  ferrolb lab examples/reference
+  ferrolb lab examples/reference --once --output json
+  ferrolb lab examples/reference --port 0 --log-level bgp_session=debug
+
+Errors in the files are printed as FILE:LINE:COLUMN: error: PATH: MESSAGE. At the start they end
+the program with 1; later the last good configuration stays in force.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  ferrolb run manifests --node kube1
+  ferrolb run manifests --node kube1 --state-file kube1.json --log-format json
+
+Errors in the files are printed as FILE:LINE:COLUMN: error: PATH: MESSAGE. At the start they end
+the program with 1; later the last good configuration stays in force.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_written_with_a_unit_or_in_seconds() {
+        let seconds = |number| Ok(Duration::from_secs(number));
+        assert_eq!(duration("30s"), seconds(30));
+        assert_eq!(duration("30"), seconds(30));
+        assert_eq!(duration("2m"), seconds(120));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        for wrong in ["", "s", "-1s", "1h", "1.5s", "99999999999999999999s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

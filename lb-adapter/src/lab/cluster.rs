@@ -1,0 +1,131 @@
+//! Everything that is alive in a lab: the nodes' sessions and the routers.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bgp_session::PeerStatus;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use super::layout::{Layout, wanted_session};
+use super::loopback::Loopback;
+use super::routers::Routers;
+use crate::engine::{Engine, View};
+use crate::failure::Failure;
+use crate::manifest::Manifests;
+use crate::memory::Memory;
+use crate::planner::expected_router_table;
+use crate::report::Problems;
+use crate::sessions::{SessionKey, Sessions, Wanted};
+
+/// The lab's cluster.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    engine: Engine,
+    memory: Memory,
+    loopback: Loopback,
+    pub(super) routers: Routers,
+    pub(super) sessions: Sessions,
+    /// What is in force; none before the first manifests.
+    pub(super) view: Option<View>,
+    /// Why sessions could not even be tried.
+    refused: BTreeMap<SessionKey, String>,
+    bell: Arc<Notify>,
+}
+
+impl Cluster {
+    /// Nothing yet. The routers will listen on this port.
+    pub(super) fn new(port: u16, memory: Memory) -> Self {
+        let bell = Arc::new(Notify::new());
+        Self {
+            engine: Engine::new(memory.held()),
+            memory,
+            loopback: Loopback::default(),
+            routers: Routers::new(port, Arc::clone(&bell)),
+            sessions: Sessions::new(Arc::clone(&bell)),
+            view: None,
+            refused: BTreeMap::new(),
+            bell,
+        }
+    }
+
+    /// Puts these manifests in force.
+    ///
+    /// # Errors
+    ///
+    /// A router cannot listen. What could be done is done.
+    pub(super) async fn apply(
+        &mut self,
+        manifests: Manifests,
+        problems: Problems,
+    ) -> Result<(), Failure> {
+        let view = self.engine.apply(manifests, |_| true);
+        if let Err(error) = self.memory.save(self.engine.held()) {
+            problems.error(&format!("{error}; the addresses are not remembered"));
+        }
+        let layout = Layout::of(&view, &mut self.loopback);
+        let prepared = self.routers.prepare(&layout.routers).await;
+        self.refused.clear();
+        let wanted = self.wanted(&view, &layout);
+        for (key, error) in self.sessions.apply(&wanted).await {
+            self.refused.insert(key, error.to_string());
+        }
+        self.routers.retain(&layout.routers).await;
+        self.view = Some(view);
+        prepared.map_err(|error| Failure::Unusable(format!("{error}; try --port 0")))
+    }
+
+    /// Waits for something to happen, and for what happens together with it.
+    pub(super) async fn changed(&self) {
+        self.bell.notified().await;
+        sleep(TOGETHER).await;
+    }
+
+    /// What is not as it should be; nothing if all is.
+    pub(super) fn differences(&self) -> Vec<String> {
+        let Some(view) = &self.view else { return Vec::new() };
+        let sessions = self.picture_of_sessions(view).into_iter().filter_map(|row| {
+            let why = row.reason.as_deref().unwrap_or("not yet up");
+            let up = row.is_established();
+            (!up).then(|| format!("session {} with {}: {}: {why}", row.node, row.peer, row.state))
+        });
+        let mut differences: Vec<String> = sessions.collect();
+        for (router, found) in self.tables() {
+            let expected = expected_router_table(&view.plans, router);
+            let found = expected.diff(&found);
+            differences.extend(found.into_iter().map(|it| format!("router {}: {it}", router.ip())));
+        }
+        differences
+    }
+
+    pub(super) async fn shutdown(&mut self) {
+        self.sessions.shutdown("the lab is closing").await;
+        self.routers.shutdown().await;
+    }
+
+    /// A session's status, or why there is none.
+    pub(super) fn status(&self, key: &SessionKey) -> Result<PeerStatus, &str> {
+        let refused = self.refused.get(key).map_or("the router is not running", String::as_str);
+        self.sessions.status(key).ok_or(refused)
+    }
+
+    /// The nodes that dial from where one would not look for them.
+    pub(super) fn loopback_notes(&self) -> impl Iterator<Item = String> {
+        self.loopback.notes()
+    }
+
+    fn wanted(&self, view: &View, layout: &Layout) -> BTreeMap<SessionKey, Wanted> {
+        let sessions = view.sessions().zip(&layout.links);
+        let wanted = sessions.filter_map(|((plan, peer_plan, peer), link)| {
+            let listens_at: SocketAddr = self.routers.listens_at(link.router)?;
+            let wanted = wanted_session(link, listens_at, plan, peer_plan, peer);
+            Some((link.key.clone(), wanted))
+        });
+        wanted.collect()
+    }
+}
+
+/// Events come in bursts, which are worth one look.
+const TOGETHER: Duration = Duration::from_millis(5);

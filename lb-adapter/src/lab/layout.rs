@@ -1,0 +1,113 @@
+//! Who speaks to whom in the lab, and from where to where.
+//!
+//! A pure function of a view and of the loopback addresses given out already.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use bgp_session::{Asn, BgpIdentifier, PeerConfig};
+
+use super::loopback::{Endpoint, Loopback};
+use super::routers::{LONGEST_REST, SHORTEST_REST, WantedPeer, WantedRouter};
+use crate::engine::{View, identifier, route_set};
+use crate::model::Peer;
+use crate::planner::{PeerPlan, Plan};
+use crate::sessions::{SessionKey, Terms, Wanted};
+
+/// The routers and sessions of one view.
+#[derive(Debug, Default)]
+pub(super) struct Layout {
+    /// By their addresses in the configuration.
+    pub(super) routers: BTreeMap<SocketAddr, WantedRouter>,
+    pub(super) links: Vec<Link>,
+}
+
+/// One session.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    pub(super) key: SessionKey,
+    /// The router, by its address in the configuration.
+    pub(super) router: SocketAddr,
+    /// Where the node dials from.
+    pub(super) local: Ipv4Addr,
+}
+
+impl Layout {
+    /// Lays out what the view asks for, and frees the addresses of what it no longer does.
+    pub(super) fn of(view: &View, loopback: &mut Loopback) -> Self {
+        let mut ends: Vec<(Endpoint, Endpoint)> = Vec::new();
+        for (plan, peer_plan, _) in view.sessions() {
+            let router = Endpoint::Router(peer_plan.address);
+            let end = |nth| Endpoint::Node { name: plan.node.clone(), address: own(plan), nth };
+            let nth = (0..).find(|nth| !ends.contains(&(router.clone(), end(*nth))));
+            ends.push((router, end(nth.unwrap_or(0))));
+        }
+        loopback.retain(|known| ends.iter().any(|(a, b)| [a, b].contains(&known)));
+        let mut layout = Self::default();
+        for ((plan, peer_plan, peer), (router, node)) in view.sessions().zip(&ends) {
+            layout.add(plan, peer_plan, peer, [router, node].map(|end| loopback.address(end)));
+        }
+        layout
+    }
+
+    fn add(
+        &mut self,
+        plan: &Plan,
+        peer_plan: &PeerPlan,
+        peer: &Peer,
+        [at_router, local]: [Ipv4Addr; 2],
+    ) {
+        let router = peer_plan.address;
+        let wanted = self.routers.entry(router).or_insert_with(|| WantedRouter {
+            loopback: at_router,
+            asn: Asn(peer.peer_asn.0),
+            identifier: router_identifier(router.ip(), at_router),
+            peers: BTreeMap::new(),
+        });
+        wanted.peers.insert(local, wanted_peer(plan, peer));
+        let key = SessionKey::new(&plan.node, &peer.name);
+        self.links.push(Link { key, router, local });
+    }
+}
+
+/// The address that a node is known by.
+fn own(plan: &Plan) -> Option<IpAddr> {
+    let addresses = &plan.node_addresses;
+    addresses.iter().find(|it| it.is_ipv4()).or_else(|| addresses.first()).copied()
+}
+
+/// The node's side of a link, to a router that listens at this address.
+pub(super) fn wanted_session(
+    link: &Link,
+    listens_at: SocketAddr,
+    plan: &Plan,
+    peer_plan: &PeerPlan,
+    peer: &Peer,
+) -> Wanted {
+    let mut config = PeerConfig::new(listens_at, Asn(peer.peer_asn.0))
+        .local_address(link.local.into())
+        .hold_time(peer.hold_time)
+        .idle_hold(SHORTEST_REST, LONGEST_REST)
+        .connect_retry(LONGEST_REST);
+    if let Some(password) = &peer.password {
+        config = config.password(password.reveal());
+    }
+    let terms = Terms::new(Asn(peer.my_asn.0), identifier(plan, peer), config);
+    Wanted::new(terms, route_set(peer_plan))
+}
+
+fn wanted_peer(plan: &Plan, peer: &Peer) -> WantedPeer {
+    WantedPeer {
+        node: plan.node.clone(),
+        router_asn: Asn(peer.peer_asn.0),
+        node_asn: Asn(peer.my_asn.0),
+        password: peer.password.as_ref().map(|password| password.reveal().to_owned()),
+    }
+}
+
+fn router_identifier(address: IpAddr, loopback: Ipv4Addr) -> BgpIdentifier {
+    match address {
+        IpAddr::V4(address) => BgpIdentifier(address),
+        IpAddr::V6(_) => BgpIdentifier(loopback),
+    }
+}

@@ -1,0 +1,137 @@
+//! `ferrolb lab`: the whole cluster in one process, with a router for each peer it is configured
+//! with.
+//!
+//! ```text
+//! manifests -> Engine -> plans of all nodes -> sessions  ~~ TCP on loopback ~~>  routers
+//!                              |                                                     |
+//!                              '--> what the routers should hold  ==  what they do --'
+//! ```
+//!
+//! Owns the routers and the loopback addresses. All that a node does is what it does for a real
+//! router too.
+
+mod cluster;
+mod layout;
+mod loopback;
+mod picture;
+mod printer;
+mod routers;
+
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::args::LabArgs;
+use crate::failure::Failure;
+use crate::report::Problems;
+use crate::signals::Signals;
+use crate::source::{Reading, Source};
+use crate::start::Start;
+
+use cluster::Cluster;
+use printer::{Printer, Shown};
+
+/// Runs the lab.
+///
+/// # Errors
+///
+/// Why it did not come to a good end.
+pub async fn lab(args: LabArgs, problems: Problems) -> Result<(), Failure> {
+    let mut signals = Signals::new().map_err(Failure::unusable)?;
+    let start = Start::read(&args.dir, args.state_file.clone(), problems)?;
+    let mut cluster = Cluster::new(args.port, start.memory);
+    let started = cluster.apply(start.manifests, problems).await;
+    let ended = match started {
+        Err(why) => Err(why),
+        Ok(()) if stays(&args) => {
+            follow(&args, &mut cluster, start.source, problems, &mut signals).await
+        }
+        Ok(()) => once(&args, &cluster, problems, &mut signals).await,
+    };
+    cluster.shutdown().await;
+    ended
+}
+
+/// Whether there is somebody to stay for.
+fn stays(args: &LabArgs) -> bool {
+    args.follow || !args.once && io::stdout().is_terminal()
+}
+
+/// Waits until all is as it should be, and prints it.
+async fn once(
+    args: &LabArgs,
+    cluster: &Cluster,
+    problems: Problems,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    let converged = async {
+        while !cluster.differences().is_empty() {
+            cluster.changed().await;
+        }
+    };
+    let in_time = tokio::select! {
+        in_time = timeout(args.timeout, converged) => in_time.is_ok(),
+        () = signals.any() => return Err(Failure::Interrupted),
+    };
+    let differences = cluster.differences();
+    Printer::new(args.output).document(&cluster.picture())?;
+    if in_time && differences.is_empty() {
+        return Ok(());
+    }
+    for difference in &differences {
+        problems.error(difference);
+    }
+    problems.error(&format!("not as planned after {:?}", args.timeout));
+    Err(Failure::Unfinished)
+}
+
+/// Shows what happens, until a signal comes or nobody reads any more.
+async fn follow(
+    args: &LabArgs,
+    cluster: &mut Cluster,
+    source: Source,
+    problems: Problems,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    let mut readings = source.follow();
+    let mut printer = Printer::new(args.output);
+    let mut unsettled_since: Option<Instant> = None;
+    loop {
+        let settled = cluster.differences().is_empty();
+        let late = unsettled_since.is_some_and(|since| since.elapsed() >= PATIENCE);
+        match printer.show(&cluster.picture(), settled || late)? {
+            Shown::Whole => unsettled_since = None,
+            Shown::Withheld => {
+                unsettled_since.get_or_insert_with(Instant::now);
+            }
+            Shown::NobodyReads => return Ok(()),
+        }
+        let late = unsettled_since.unwrap_or_else(Instant::now) + PATIENCE;
+        tokio::select! {
+            () = cluster.changed() => {}
+            () = sleep_until(late), if unsettled_since.is_some() => {}
+            Some(reading) = readings.recv() => take(cluster, reading, problems).await,
+            () = signals.any() => return Ok(()),
+        }
+    }
+}
+
+/// Takes up a change of the files. Errors change nothing.
+async fn take(cluster: &mut Cluster, reading: Reading, problems: Problems) {
+    match reading {
+        Ok(manifests) => {
+            problems.warnings(&manifests.warnings);
+            if let Err(why) = cluster.apply(manifests, problems).await {
+                why.tell(problems);
+            }
+        }
+        Err(errors) => problems.refused(errors.as_slice(), LAST_GOOD),
+    }
+}
+
+/// What follows from an error in files that were right before.
+pub(crate) const LAST_GOOD: &str = "the last good configuration stays in force";
+
+/// How long a picture that is not yet as planned waits to be shown.
+const PATIENCE: Duration = Duration::from_millis(800);

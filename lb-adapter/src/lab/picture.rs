@@ -1,0 +1,170 @@
+//! The cluster as it is to be seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+use bgp_session::RoutePath;
+use ipnet::IpNet;
+
+use super::cluster::Cluster;
+use crate::engine::{View, peer_label};
+use crate::model::{Asn, Community, Service};
+use crate::planner::{Gate, RouterPath, RouterTable};
+use crate::report::{Picture, RouteRow, ServiceRow, SessionRow, WithheldRow};
+
+impl Cluster {
+    /// What there is to see now.
+    pub(super) fn picture(&self) -> Picture {
+        let Some(view) = &self.view else { return Picture::default() };
+        let routers = self.routers.listening().map(|(router, listens_at)| {
+            format!("router {} listens on {listens_at}", router_label(view, router))
+        });
+        Picture {
+            sessions: self.picture_of_sessions(view),
+            services: services(view),
+            routes: self.routes(view),
+            withheld: withheld(view),
+            notes: view.notes().into_iter().chain(routers).chain(self.loopback_notes()).collect(),
+        }
+    }
+
+    pub(super) fn picture_of_sessions(&self, view: &View) -> Vec<SessionRow> {
+        let row = |(plan, _, peer): (&crate::planner::Plan, _, &crate::model::Peer)| {
+            let key = crate::sessions::SessionKey::new(&plan.node, &peer.name);
+            let (state, reason) = match self.status(&key) {
+                Ok(status) if status.is_established() => (status.state.to_string(), None),
+                Ok(status) => {
+                    let reason = status.last_failure.or(status.last_down);
+                    (status.state.to_string(), reason.map(|reason| reason.to_string()))
+                }
+                Err(refused) => ("Idle".to_owned(), Some(refused.to_owned())),
+            };
+            SessionRow { node: plan.node.clone(), peer: peer_label(peer), state, reason }
+        };
+        view.sessions().map(|(plan, peer_plan, peer)| row((plan, peer_plan, peer))).collect()
+    }
+
+    /// What the routers hold, in the form in which the planner says what they should.
+    pub(super) fn tables(&self) -> impl Iterator<Item = (SocketAddr, RouterTable)> {
+        self.routers.tables().map(|(router, held)| {
+            let mut table = RouterTable::new();
+            for (prefix, paths) in &held {
+                for path in paths.iter().filter_map(router_path) {
+                    table.insert(prefix, path);
+                }
+            }
+            (router, table)
+        })
+    }
+
+    fn routes(&self, view: &View) -> Vec<RouteRow> {
+        let mut rows = Vec::new();
+        let several = self.routers.listening().count() > 1;
+        for (router, held) in self.routers.tables() {
+            let label = several.then(|| router_label(view, router));
+            for (prefix, paths) in &held {
+                let from = |path: &RoutePath| {
+                    self.routers.node(router, path.peer.address()).unwrap_or("?").to_owned()
+                };
+                rows.extend(rows_of(label.as_ref(), prefix, paths, from));
+            }
+        }
+        rows
+    }
+}
+
+/// One row for paths that are alike but for their next hops; the row of the best path first.
+fn rows_of(
+    router: Option<&String>,
+    prefix: IpNet,
+    paths: &[RoutePath],
+    node: impl Fn(&RoutePath) -> String,
+) -> Vec<RouteRow> {
+    let mut groups: Vec<(RouterPath, BTreeSet<(IpAddr, String)>)> = Vec::new();
+    for path in paths {
+        let Some(common) = router_path(path) else { continue };
+        let hop = (common.next_hop, node(path));
+        let alike = |(other, _): &&mut (RouterPath, _)| {
+            RouterPath { next_hop: other.next_hop, ..common.clone() } == *other
+        };
+        match groups.iter_mut().find(alike) {
+            Some((_, hops)) => {
+                hops.insert(hop);
+            }
+            None => groups.push((common, BTreeSet::from([hop]))),
+        }
+    }
+    let row = |(common, hops): (RouterPath, BTreeSet<(IpAddr, String)>)| {
+        let (next_hops, nodes) = hops.into_iter().unzip();
+        RouteRow {
+            router: router.cloned(),
+            prefix,
+            next_hops,
+            as_path: common.as_path.iter().map(|asn| asn.0).collect(),
+            local_pref: common.local_pref,
+            communities: common.communities.iter().map(ToString::to_string).collect(),
+            nodes,
+        }
+    };
+    groups.into_iter().map(row).collect()
+}
+
+/// A received path as the planner would write it.
+fn router_path(path: &RoutePath) -> Option<RouterPath> {
+    let attributes = &path.attributes;
+    let mut router_path = RouterPath::through(attributes.next_hop?.address());
+    let asns = attributes.as_path.segments.iter().flat_map(|segment| &segment.asns);
+    router_path.as_path = asns.map(|asn| Asn(asn.0)).collect();
+    router_path.local_pref = attributes.local_pref;
+    router_path.communities = attributes.communities.iter().map(|it| Community(it.0)).collect();
+    Some(router_path)
+}
+
+fn services(view: &View) -> Vec<ServiceRow> {
+    let row = |service: &Service| {
+        let assignment = view.allocation.assignments.get(&service.key);
+        ServiceRow {
+            namespace: service.key.namespace.clone(),
+            name: service.key.name.clone(),
+            pool: assignment.map(|assignment| assignment.pool.clone()),
+            addresses: assignment.map(|it| it.addresses.clone()).unwrap_or_default(),
+        }
+    };
+    view.manifests.services.iter().filter(|it| is_load_balancer(it)).map(row).collect()
+}
+
+fn is_load_balancer(service: &Service) -> bool {
+    service.type_ == crate::model::ServiceType::LoadBalancer
+}
+
+/// What is not announced, by Service and reason.
+fn withheld(view: &View) -> Vec<WithheldRow> {
+    let mut nodes_of: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for plan in &view.plans {
+        for (key, service) in &plan.services {
+            // That one peer of several gets nothing from this node is how it was configured.
+            let told = service.not_announced.iter().filter(|it| {
+                let concerns_all = it.peer.is_none() || service.announced.is_empty();
+                concerns_all && it.reason.gate() != Gate::Type
+            });
+            for reason in told.map(|it| it.reason.to_string()) {
+                let nodes = nodes_of.entry((key.to_string(), reason)).or_default();
+                nodes.push(plan.node.clone());
+            }
+        }
+    }
+    let row = |((service, reason), mut nodes): ((String, String), Vec<String>)| {
+        if nodes.len() == view.plans.len() && nodes.len() > 1 {
+            nodes.clear();
+        }
+        WithheldRow { service, nodes, reason }
+    };
+    nodes_of.into_iter().map(row).collect()
+}
+
+/// How a router is called: by the first peer that is configured with its address.
+fn router_label(view: &View, router: SocketAddr) -> String {
+    let mut peers = view.manifests.config.peers.iter();
+    let peer = peers.find(|peer| SocketAddr::new(peer.address, peer.port) == router);
+    peer.map_or_else(|| router.to_string(), peer_label)
+}

@@ -1,0 +1,52 @@
+//! What the log says of addresses and routes. Sessions log for themselves.
+
+use std::collections::BTreeMap;
+
+use bgp_session::RouteSet;
+
+use crate::allocator::Event;
+use crate::engine::View;
+use crate::sessions::{SessionKey, Wanted};
+
+/// What the allocator did.
+pub(super) fn allocation(events: &[Event]) {
+    for event in events {
+        let (service, reason) = (&event.service, event.reason.as_str());
+        match event.reason.is_warning() {
+            true => tracing::warn!(%service, reason, "{}", event.message),
+            false => tracing::info!(%service, reason, "{}", event.message),
+        }
+    }
+}
+
+/// What is announced that was not, and the other way round.
+pub(super) fn changes(
+    before: &BTreeMap<SessionKey, Wanted>,
+    now: &BTreeMap<SessionKey, Wanted>,
+    view: &View,
+) {
+    let none = RouteSet::new();
+    for (key, wanted) in now {
+        let before = before.get(key).map_or(&none, |before| &before.routes);
+        for (prefix, attributes) in &wanted.routes {
+            if before.get(prefix) != Some(attributes) {
+                let next_hop = attributes.next_hop.map(|it| it.to_string()).unwrap_or_default();
+                tracing::info!(peer = key.peer, %prefix, next_hop, "announcing");
+            }
+        }
+        for (prefix, _) in before {
+            if wanted.routes.get(prefix).is_none() {
+                tracing::info!(peer = key.peer, %prefix, "withdrawing");
+            }
+        }
+    }
+    for (service, plan) in view.plans.iter().flat_map(|plan| &plan.services) {
+        for withheld in &plan.not_announced {
+            let peer = withheld.peer.as_deref().unwrap_or("all");
+            tracing::debug!(%service, peer, reason = %withheld.reason, "not announced");
+        }
+    }
+    for note in view.notes() {
+        tracing::debug!("{note}");
+    }
+}

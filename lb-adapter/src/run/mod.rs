@@ -1,0 +1,165 @@
+//! `ferrolb run`: one node's part, against routers that exist.
+//!
+//! Owns where to dial from and what the log says. What is announced is planned as everywhere.
+//!
+//! NEXT_HOP is the Node's address of the prefix's family from the manifests, whatever address the
+//! session uses: the same on a link, and the right one for a router some hops away.
+
+mod log;
+mod source_address;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bgp_session::{Asn, PeerConfig};
+use tokio::sync::Notify;
+
+use crate::args::RunArgs;
+use crate::engine::{Engine, View, identifier, route_set};
+use crate::failure::Failure;
+use crate::lab::LAST_GOOD;
+use crate::manifest::Manifests;
+use crate::memory::Memory;
+use crate::model::Peer;
+use crate::planner::{PeerPlan, Plan};
+use crate::report::Problems;
+use crate::sessions::{SessionKey, Sessions, Terms, Wanted};
+use crate::signals::Signals;
+use crate::source::Reading;
+use crate::start::Start;
+
+use source_address::SourceAddresses;
+
+/// Speaks for one node until a signal comes.
+///
+/// # Errors
+///
+/// Why it could not begin. Once it runs, nothing in the files or on the network ends it.
+pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
+    let mut signals = Signals::new().map_err(Failure::unusable)?;
+    let by_default = args.state_file.is_none();
+    let state_file = args.state_file.unwrap_or_else(|| default_state_file(&args.node));
+    let start = Start::read(&args.dir, Some(state_file), problems)?;
+    check_node(&args.node, &start.manifests).map_err(Failure::Unusable)?;
+    let mut node = Node::new(args.node, start.memory, problems);
+    node.apply(start.manifests).await;
+    node.check_memory(by_default)?;
+    let mut readings = start.source.follow();
+    loop {
+        tokio::select! {
+            Some(reading) = readings.recv() => node.take(reading).await,
+            () = signals.any() => break,
+        }
+    }
+    tracing::info!("ending the sessions");
+    node.sessions.shutdown("ferrolb is stopping").await;
+    Ok(())
+}
+
+/// The node that this process speaks for.
+#[derive(Debug)]
+struct Node {
+    name: String,
+    engine: Engine,
+    memory: Memory,
+    sessions: Sessions,
+    sources: SourceAddresses,
+    /// What is in force.
+    wanted: BTreeMap<SessionKey, Wanted>,
+    /// Why the addresses could not be remembered, the last time.
+    forgetful: Option<String>,
+    problems: Problems,
+}
+
+impl Node {
+    fn new(name: String, memory: Memory, problems: Problems) -> Self {
+        Self {
+            name,
+            engine: Engine::new(memory.held()),
+            memory,
+            // Nobody listens: sessions are logged where they are.
+            sessions: Sessions::new(Arc::new(Notify::new())),
+            sources: SourceAddresses::default(),
+            wanted: BTreeMap::new(),
+            forgetful: None,
+            problems,
+        }
+    }
+
+    /// Takes up a change of the files. Errors change nothing.
+    async fn take(&mut self, reading: Reading) {
+        match reading {
+            Ok(manifests) => match check_node(&self.name, &manifests) {
+                Ok(()) => {
+                    self.problems.warnings(&manifests.warnings);
+                    self.apply(manifests).await;
+                }
+                Err(why) => self.problems.error(&format!("{why}: {LAST_GOOD}")),
+            },
+            Err(errors) => self.problems.refused(errors.as_slice(), LAST_GOOD),
+        }
+    }
+
+    async fn apply(&mut self, manifests: Manifests) {
+        let view = self.engine.apply(manifests, |name| name == self.name);
+        log::allocation(view.events());
+        // Before anything is announced: what a router has heard of must not be forgotten.
+        self.forgetful = self.memory.save(self.engine.held()).err().map(|error| error.to_string());
+        if let Some(why) = &self.forgetful {
+            tracing::warn!("{why}; addresses may change with the next start");
+        }
+        let wanted = self.wanted(&view);
+        log::changes(&self.wanted, &wanted, &view);
+        for (session, error) in self.sessions.apply(&wanted).await {
+            self.problems.error(&format!("no session of {session}: {error}"));
+        }
+        self.wanted = wanted;
+    }
+
+    fn wanted(&mut self, view: &View) -> BTreeMap<SessionKey, Wanted> {
+        let sessions = view.sessions().map(|(plan, peer_plan, peer)| {
+            (SessionKey::new(&plan.node, &peer.name), self.session(plan, peer_plan, peer))
+        });
+        sessions.collect()
+    }
+
+    fn session(&mut self, plan: &Plan, peer_plan: &PeerPlan, peer: &Peer) -> Wanted {
+        let mut config =
+            PeerConfig::new(peer_plan.address, Asn(peer.peer_asn.0)).hold_time(peer.hold_time);
+        if let Some(source) = self.sources.for_peer(&plan.node_addresses, peer.address) {
+            config = config.local_address(source);
+        }
+        if let Some(password) = &peer.password {
+            config = config.password(password.reveal());
+        }
+        let terms = Terms::new(Asn(peer.my_asn.0), identifier(plan, peer), config);
+        Wanted::new(terms, route_set(peer_plan))
+    }
+
+    /// Whoever named a state file wants one; the default one is done without if need be.
+    fn check_memory(&self, by_default: bool) -> Result<(), Failure> {
+        match &self.forgetful {
+            Some(why) if !by_default => Err(Failure::Unusable(why.clone())),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_node(name: &str, manifests: &Manifests) -> Result<(), String> {
+    let known: Vec<_> = manifests.nodes.iter().map(|node| node.name.as_str()).collect();
+    match known.as_slice() {
+        [] => Err(format!("expected a Node {name}, found no Node at all")),
+        known if known.contains(&name) => Ok(()),
+        known => Err(format!("expected a Node {name}, found only {}", known.join(", "))),
+    }
+}
+
+fn default_state_file(node: &str) -> PathBuf {
+    let directory = std::env::var_os("STATE_DIRECTORY").filter(|it| !it.is_empty());
+    let directory = directory.map_or_else(|| PathBuf::from(STATE_DIRECTORY), PathBuf::from);
+    directory.join(format!("{node}.json"))
+}
+
+/// Where state is kept by the Filesystem Hierarchy Standard.
+const STATE_DIRECTORY: &str = "/var/lib/ferrolb";
