@@ -1,0 +1,36 @@
+//! The decoders that are compared. Each passes over a whole stream and visits every prefix, hop and community.
+
+mod ours;
+mod walker;
+
+use crate::seen::Seen;
+use crate::streams::Stream;
+
+/// A way to decode a stream.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Decoder {
+    /// What it is called in the table.
+    pub name: &'static str,
+    /// Decodes all messages and says what it saw.
+    pub pass: fn(&Stream) -> Seen,
+    /// It is to visit everything.
+    pub visits: bool,
+}
+
+impl Decoder {
+    const fn new(name: &'static str, pass: fn(&Stream) -> Seen) -> Self {
+        Self { name, pass, visits: true }
+    }
+}
+
+/// All of them; first the walker, which the others are measured by.
+#[must_use]
+pub fn all() -> Vec<Decoder> {
+    vec![
+        Decoder::new("walker", walker::pass),
+        Decoder::new("bgp-core, view", ours::view),
+        Decoder { visits: false, ..Decoder::new("bgp-core, decode only", ours::decode_only) },
+        Decoder::new("bgp-core, PathAttributes", ours::path_attributes),
+    ]
+}
