@@ -22,7 +22,7 @@ pub struct Assignment {
     pub pool: String,
 }
 
-/// What [`Allocator::reconcile`] made of the Services.
+/// What [`Allocator::reconcile`](super::Allocator::reconcile) made of the Services.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {

@@ -1,4 +1,5 @@
-//! A set of addresses kept as maximal runs, so that "the next one that is not in it" costs a look-up and not a walk.
+//! A set of addresses kept as maximal runs, so that "the next one that is not in it" costs a
+//! look-up and not a walk.
 //!
 //! Owns the arithmetic of runs. Knows nothing of pools and Services.
 

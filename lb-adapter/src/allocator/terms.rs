@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::model::{ExternalTrafficPolicy, Service, ServiceKey, ServicePort};
+use crate::model::{ExternalTrafficPolicy, Labels, Service, ServiceKey, ServicePort};
 
 use super::annotation::{self, ALLOW_SHARED_IP};
 
@@ -25,27 +25,19 @@ pub(super) struct SharingKey {
     name: String,
     /// The pods behind the address as far as they decide which nodes announce it: the selector
     /// with policy Local, nothing with policy Cluster, where all nodes do.
-    backend: String,
+    backend: Labels,
 }
 
 impl Terms {
     /// The terms of a Service as it stands.
     pub(super) fn of(service: &Service) -> Self {
+        let backend = match service.external_traffic_policy {
+            ExternalTrafficPolicy::Cluster => Labels::new(),
+            ExternalTrafficPolicy::Local => service.selector.clone(),
+        };
         let sharing = annotation::value(service, ALLOW_SHARED_IP)
-            .map(|(_, name)| SharingKey { name: name.to_owned(), backend: backend_of(service) });
+            .map(|(_, name)| SharingKey { name: name.to_owned(), backend });
         Self { sharing, ports: service.ports.iter().copied().collect() }
-    }
-}
-
-/// The selector in a canonical form if the Service's own pods decide where it is announced.
-fn backend_of(service: &Service) -> String {
-    match service.external_traffic_policy {
-        ExternalTrafficPolicy::Cluster => String::new(),
-        ExternalTrafficPolicy::Local => {
-            let pairs: Vec<_> =
-                service.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            pairs.join(",")
-        }
     }
 }
 

@@ -19,7 +19,8 @@ pub struct RouterTable {
     routes: BTreeMap<IpNet, BTreeSet<RouterPath>>,
 }
 
-/// One way to a prefix, as the router received it. Next hop first, so that a set of them sorts by it.
+/// One way to a prefix, as the router received it. Next hop first, so that a set of them sorts by
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct RouterPath {

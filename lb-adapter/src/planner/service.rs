@@ -1,7 +1,7 @@
 //! What one Service contributes to what one node announces.
 //!
-//! Owns the walk through the gates. A pure function of one Service and the node: what other Services
-//! do is joined elsewhere.
+//! Owns the walk through the gates. A pure function of one Service and the node: what other
+//! Services do is joined elsewhere.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

@@ -2,7 +2,8 @@
 //!
 //! Owns its format, a version with it, and the way it is replaced: whole or not at all. What is in
 //! it that no longer fits, a Service that is gone, an address that no pool has, is the allocator's
-//! to judge. A file that cannot be understood is never thrown away: that is the operator's decision.
+//! to judge. A file that cannot be understood is never thrown away: that is for the operator to
+//! decide.
 //!
 //! One process writes one file.
 

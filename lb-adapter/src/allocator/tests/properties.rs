@@ -124,7 +124,8 @@ proptest! {
     ) {
         let mut all = Vec::new();
         services.into_iter().for_each(|service| apply(&mut all, &Step::Apply(Box::new(service))));
-        let addresses: Vec<_> = pools.iter().flat_map(|p| &p.ranges).flat_map(|r| r.addresses()).collect();
+        let ranges = pools.iter().flat_map(|pool| &pool.ranges);
+        let addresses: Vec<_> = ranges.flat_map(|range| range.addresses()).collect();
         let pairs = all.iter().zip(&holders);
         let held: Held = pairs
             .filter_map(|(s, index)| Some((s.key.clone(), vec![*addresses.get(*index)?])))
