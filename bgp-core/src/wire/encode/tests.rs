@@ -6,9 +6,9 @@ use ipnet::IpNet;
 use crate::types::{AfiSafi, Asn, BgpIdentifier, PeerType};
 use crate::wire::update::tests::{hex, update, usual};
 use crate::wire::{
-    Aggregator, AsPath, AttributeBlock, Capability, Community, Frame, Message, MessageLimit,
-    NextHop, Open, PathAttributes, RouteRefresh, UpdateWriter, WireContext, encode_end_of_rib,
-    encode_keepalive,
+    Aggregator, AsPath, AttributeBlock, AttributeCode, AttributeFlags, Capability, Community,
+    Frame, Message, MessageLimit, NextHop, Open, PathAttributes, RawAttribute, RouteRefresh,
+    UpdateWriter, WireContext, encode_end_of_rib, encode_keepalive,
 };
 
 fn attributes() -> PathAttributes {
@@ -145,6 +145,58 @@ fn withdrawals_use_the_classic_field_or_mp_unreach() {
     assert!(writer.push("2001:db8::/32".parse().unwrap()));
     assert_eq!(writer.finish(), 1);
     assert_eq!(out, update("", "800f08 000201 20 20010db8", ""));
+}
+
+#[test]
+fn the_default_route_alone_is_withdrawn_in_one_octet() {
+    let mut out = BytesMut::new();
+    let mut writer = UpdateWriter::unreach(&mut out, AfiSafi::IPV4_UNICAST, usual());
+    assert!(writer.push("0.0.0.0/0".parse().unwrap()));
+    assert_eq!(writer.finish(), 1);
+    assert_eq!(out, update("00", "", ""));
+}
+
+#[test]
+fn no_alignment_of_attributes_and_prefixes_exceeds_the_limit_or_wastes_room() {
+    let v6: Vec<IpNet> =
+        (0..1_000).map(|n| format!("2001:db8:{n:x}::/48").parse().unwrap()).collect();
+    for padding in 0..20 {
+        let code = AttributeCode(200);
+        let value = vec![0; padding].into();
+        let unknown = vec![RawAttribute { code, flags: AttributeFlags(0xe0), value }];
+        let attributes = PathAttributes { unknown, ..attributes() };
+        let out = reach(AfiSafi::IPV6_UNICAST, "2001:db8::1", &attributes, &v6, usual());
+        let all = frames(&out, MessageLimit::Standard);
+        assert!((4_090..=4_096).contains(&all[0].as_bytes().len()), "{padding}");
+    }
+}
+
+#[test]
+fn an_ipv4_next_hop_of_ipv6_routes_is_sent_mapped() {
+    let prefixes = ["2001:db8::/32".parse().unwrap()];
+    let out = reach(AfiSafi::IPV6_UNICAST, "10.0.0.1", &attributes(), &prefixes, usual());
+    let mp = "800e1a 0002 01 10 00000000000000000000ffff0a000001 00 20 20010db8";
+    let core = "40010100 40020602 01 0000fc7c c00804 fc7b0064";
+    assert_eq!(out, update("", &format!("{mp}{core}"), ""));
+}
+
+#[test]
+fn a_path_of_many_hops_is_sent_in_segments_and_a_long_attribute_with_a_long_length() {
+    let path = AsPath::sequence((1..=600).map(Asn));
+    let attributes = PathAttributes { as_path: path, ..PathAttributes::default() };
+    let prefixes = ["10.0.0.0/8".parse().unwrap()];
+    let out = reach(AfiSafi::IPV4_UNICAST, "10.0.0.1", &attributes, &prefixes, usual());
+    let Ok(Message::Update(read)) =
+        Message::decode(frames(&out, MessageLimit::Standard)[0], usual())
+    else {
+        panic!("no UPDATE")
+    };
+    let path = read.as_path().unwrap();
+    let lengths: Vec<_> = path.segments().map(|segment| segment.asns.len()).collect();
+    assert_eq!(lengths, [255, 255, 90]);
+    assert!(path.asns().eq((1..=600).map(Asn)));
+    let flags: Vec<_> = read.attributes().map(|attribute| attribute.flags.0).collect();
+    assert_eq!(flags, [0x40, 0x50, 0x40]);
 }
 
 #[test]

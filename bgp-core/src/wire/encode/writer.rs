@@ -68,6 +68,8 @@ enum Form<'b> {
 
 /// Octets of an extended attribute length beyond the short one.
 const EXTENDED_LENGTH_ROOM: usize = 1;
+/// Where the withdrawn routes of an UPDATE begin: header, one length.
+const WITHDRAWN_AT: usize = 21;
 /// Where the attributes of an UPDATE without withdrawn routes begin: header, two lengths.
 const ATTRIBUTES_AT: usize = 23;
 
@@ -194,8 +196,8 @@ impl<'b> UpdateWriter<'b> {
         match self.form {
             Form::Nlri => {}
             Form::Withdrawn => {
-                let length = out.len() - start - ATTRIBUTES_AT + 2;
-                patch_length(out, start + ATTRIBUTES_AT - 4, length);
+                let length = out.len() - start - WITHDRAWN_AT;
+                patch_length(out, start + WITHDRAWN_AT - 2, length);
                 out.put_slice(&[0; 2]);
             }
             Form::MpReach { at, block } => {

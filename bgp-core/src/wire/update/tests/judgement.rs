@@ -337,7 +337,9 @@ fn the_first_of_repeated_attributes_stands() {
         (ErrorKind::RepeatedAttribute, Some(AttributeCode::COMMUNITIES))
     );
     let mp = "800f03 000201";
-    assert_eq!(with(&format!("{mp}{mp}"), usual()), Err((3, 1, vec![])));
+    for cx in [usual(), usual().afi_safi_disable(true)] {
+        assert_eq!(with(&format!("{mp}{mp}"), cx), Err((3, 1, vec![])));
+    }
 }
 
 #[test]

@@ -154,9 +154,51 @@ fn routes_of_a_family_that_was_not_negotiated_are_read_but_not_used() {
 
 #[test]
 fn multicast_prefixes_are_read_but_are_no_routes() {
+    let mp = "800e1d 0002 01 10 20010db8000000000000000000000001 00 08ff 10ff02 07fe 00";
+    let ipv6 = update("", &format!("{mp} 40010100 40020602010000fc7c"), "");
+    let routes: Vec<_> =
+        decode(&ipv6, usual()).reachable().map(|prefix| prefix.to_string()).collect();
+    assert_eq!(routes, ["fe00::/7", "::/0"]);
     let octets = update("", CORE, "04 e0 04 f0 08 0a 03 c0");
     let update = decode(&octets, usual());
     assert_eq!(update.nlri().count(), 4);
     let routes: Vec<_> = update.reachable().map(|prefix| prefix.to_string()).collect();
     assert_eq!(routes, ["10.0.0.0/8", "192.0.0.0/3"]);
+}
+
+#[test]
+fn next_hops_of_vpn_families_stand_behind_a_route_distinguisher() {
+    let global = "20010db8000000000000000000000001";
+    let link_local = "fe800000000000000000000000000001";
+    let rd = "0000000000000000";
+    for (next_hop, expected) in [
+        (format!("{rd}0a000001"), "10.0.0.1"),
+        (format!("{rd}{global}"), "2001:db8::1"),
+        (format!("{rd}{global}{rd}{link_local}"), "2001:db8::1 (fe80::1)"),
+    ] {
+        let value = format!("0001 80 {:02x} {next_hop} 00 ffff", hex(&next_hop).len());
+        let mp = format!("800e{:02x}{value}", hex(&value).len());
+        let octets = update("", &format!("{mp} 40010100 40020602010000fc7c"), "");
+        let reach = decode(&octets, usual()).mp_reach().unwrap();
+        assert_eq!(
+            reach.next_hop().map(|next_hop| next_hop.to_string()).as_deref(),
+            Some(expected)
+        );
+        assert_eq!((reach.nlri().count(), reach.nlri_octets()), (0, &[0xff, 0xff][..]));
+    }
+}
+
+#[test]
+fn ipv6_prefixes_of_every_length_are_read_and_masked() {
+    for length in 0..=128u8 {
+        let octets = usize::from(length.div_ceil(8));
+        let field = format!("{length:02x} {}", "ff".repeat(octets));
+        let value = format!("0002 01 {field}");
+        let octets = update("", &format!("800f{:02x}{value}", hex(&value).len()), "");
+        let prefix = decode(&octets, usual()).unreachable().next().unwrap();
+        let all: ipnet::IpNet =
+            format!("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/{length}").parse().unwrap();
+        assert_eq!(prefix, all.trunc());
+        assert_eq!(prefix.addr(), all.network());
+    }
 }

@@ -100,3 +100,15 @@ fn each_family_of_one_message_has_its_next_hop() {
     assert_eq!(update.to_attributes().next_hop, v4);
     assert_eq!(update.reachable().count(), 2);
 }
+
+#[test]
+fn joining_two_paths_keeps_segments_within_255_numbers() {
+    let old = format!("02 02 00010002 02 fe {}", "5ba0".repeat(254));
+    let as4 = format!("02 fe {}", "00011170".repeat(254));
+    let (old_length, as4_length) = (hex(&old).len(), hex(&as4).len());
+    let attributes =
+        format!("40010100 5002{old_length:04x}{old} 400304 0a000001 d011{as4_length:04x}{as4}");
+    let owned = own(&update("", &attributes, "08 0a"), usual().four_octet_as(false));
+    let lengths: Vec<_> = owned.as_path.segments.iter().map(|segment| segment.asns.len()).collect();
+    assert_eq!(lengths, [2, 254]);
+}
