@@ -1,0 +1,300 @@
+//! The reference cluster against a real router: three nodes run `ferrolb run`, each in a network
+//! namespace with its real address, and BIRD or FRR at 172.22.35.1 hears them on port 179.
+//!
+//! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`); the crate `test-peers` tells
+//! how to write another.
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+use test_peers::{
+    Bird, Frr, Host, Lan, Neighbor, Process, Router, RouterConfig, Session, requested, wait_until,
+};
+
+const FERROLB: &str = env!("CARGO_BIN_EXE_ferrolb");
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/reference");
+
+const ROUTER: &str = "172.22.35.1";
+const ROUTER_AS: u32 = 64635;
+const NODES: [(&str, &str); 3] =
+    [("kube1", "172.22.35.25"), ("kube2", "172.22.35.26"), ("kube3", "172.22.35.27")];
+const NODE_AS: u32 = 64636;
+const SMTP: &str = "172.22.35.70/32";
+/// Far more than anything takes, and far less than the hold time of 90 seconds.
+const SOON: Duration = Duration::from_secs(30);
+
+#[test]
+fn the_reference_cluster_routes_through_bird() {
+    if requested() {
+        the_reference_cluster_comes_alive::<Bird>();
+    }
+}
+
+#[test]
+fn the_reference_cluster_routes_through_frr_by_multipath() {
+    if requested() {
+        the_reference_cluster_comes_alive::<Frr>();
+    }
+}
+
+#[test]
+fn a_broken_file_leaves_bird_its_routes_and_a_deleted_service_takes_its_own_away() {
+    if requested() {
+        a_broken_file_changes_nothing_until_it_is_mended::<Bird>();
+    }
+}
+
+#[test]
+fn a_broken_file_leaves_frr_its_routes_and_a_deleted_service_takes_its_own_away() {
+    if requested() {
+        a_broken_file_changes_nothing_until_it_is_mended::<Frr>();
+    }
+}
+
+#[test]
+fn the_lab_shows_what_a_real_router_holds() {
+    if requested() {
+        let cluster = Cluster::<Bird>::start();
+        let lab = lab_routes(&cluster.router_host, cluster.manifests.path());
+        let prefixes: Vec<&str> = lab.iter().map(|(prefix, _)| prefix.as_str()).collect();
+        wait_until(SOON, "the lab's prefixes", || cluster.holds_prefixes(&prefixes));
+        for (prefix, next_hops) in &lab {
+            let paths = wait_until(SOON, "the lab's paths", || {
+                cluster.router.path_count(prefix, next_hops.len())
+            });
+            let held: Vec<IpAddr> = paths.iter().map(|path| path.next_hop).collect();
+            assert_eq!(&held, next_hops, "{prefix}");
+        }
+    }
+}
+
+fn the_reference_cluster_comes_alive<R: Router>() {
+    let mut cluster = Cluster::<R>::start();
+    for session in cluster.sessions() {
+        assert_eq!(session.hold_time, Some(90));
+    }
+
+    // `smtp`: policy `Local`, so through the node of its pod alone.
+    cluster.expect_paths(SMTP, &[1]);
+    // The others: policy `Cluster`, so through every node.
+    let others = cluster.other_prefixes();
+    assert_eq!(others.len(), 2, "one more Service in each pool: {others:?}");
+    assert!(
+        others[0].starts_with("172.22.35.") && others[1].starts_with("200.1.154."),
+        "{others:?}"
+    );
+    for prefix in &others {
+        cluster.expect_paths(prefix, &[0, 1, 2]);
+    }
+
+    move_endpoint(cluster.manifests.path(), "smtp", "kube2", "kube3");
+    cluster.expect_paths(SMTP, &[2]);
+
+    let mut node = cluster.nodes.remove(0);
+    node.terminate();
+    assert!(node.wait(SOON).success(), "a node ends well on SIGTERM: {}", node.output());
+    for prefix in &others {
+        cluster.expect_paths(prefix, &[1, 2]);
+    }
+    let session = cluster.router.session(address(NODES[0].1)).expect("the router's word");
+    let words = session.last_error.to_lowercase();
+    assert!(
+        words.contains("administrative shutdown"),
+        "ended by a Cease, not by a timer: {session:?}"
+    );
+
+    // It comes back with the addresses that it had.
+    let node = cluster.start_node(0);
+    cluster.nodes.insert(0, node);
+    for prefix in &others {
+        cluster.expect_paths(prefix, &[0, 1, 2]);
+    }
+    assert_eq!(cluster.other_prefixes(), others);
+    cluster.expect_paths(SMTP, &[2]);
+}
+
+fn a_broken_file_changes_nothing_until_it_is_mended<R: Router>() {
+    let cluster = Cluster::<R>::start();
+    cluster.expect_paths(SMTP, &[1]);
+    let others = cluster.other_prefixes();
+    let sessions = cluster.sessions();
+
+    let services = cluster.manifests.path().join("services.yaml");
+    let whole = fs::read_to_string(&services).expect("the example's Services");
+    fs::write(&services, whole.replace("type: LoadBalancer", "type: [")).expect("a broken file");
+    for node in &cluster.nodes {
+        wait_until(SOON, "a complaint with the file's name and a place in it", || {
+            let output = node.output();
+            if output.contains("services.yaml:") { Ok(()) } else { Err(output) }
+        });
+    }
+    let prefixes = [&others[..], &[SMTP.to_owned()]].concat();
+    for prefix in &prefixes {
+        let count = if prefix == SMTP { 1 } else { NODES.len() };
+        assert_eq!(cluster.router.paths(prefix).expect("an answer").len(), count, "{prefix}");
+    }
+
+    // Without `smtp`, which is the first of the file.
+    let (_, rest) = whole.split_once("\n---").expect("more than one Service");
+    fs::write(&services, rest).expect("a file that is whole again");
+    wait_until(SOON, "the withdrawal", || cluster.router.path_count(SMTP, 0));
+    for prefix in &others {
+        cluster.expect_paths(prefix, &[0, 1, 2]);
+    }
+    assert_eq!(cluster.sessions(), sessions, "no session was lost on the way");
+}
+
+/// A router and the three nodes of the example, with files that may be changed.
+struct Cluster<R> {
+    // In the order in which they go: first those who dial.
+    nodes: Vec<Process>,
+    router: R,
+    router_host: Host,
+    hosts: Vec<Host>,
+    manifests: tempfile::TempDir,
+    states: tempfile::TempDir,
+}
+
+impl<R: Router> Cluster<R> {
+    fn start() -> Self {
+        let lan = Lan::new();
+        let router_host = lan.host("router", &["172.22.35.1/24"]);
+        let hosts = NODES.map(|(name, node)| lan.host(name, &[&format!("{node}/24")])).to_vec();
+        let mut config = RouterConfig::new(ROUTER, ROUTER_AS);
+        for (_, node) in NODES {
+            config = config.neighbor(Neighbor::new(node, NODE_AS).passive());
+        }
+        let router = R::start(&router_host, config);
+        let manifests = tempfile::tempdir().expect("a temporary directory");
+        copy_files(Path::new(EXAMPLE), manifests.path());
+        let states = tempfile::tempdir().expect("a temporary directory");
+        let mut cluster = Self { nodes: Vec::new(), router, router_host, hosts, manifests, states };
+        for index in 0..NODES.len() {
+            let node = cluster.start_node(index);
+            cluster.nodes.push(node);
+        }
+        for (index, (name, node)) in NODES.into_iter().enumerate() {
+            wait_until(SOON, &format!("the session of {name}"), || {
+                cluster.nodes[index].assert_running();
+                cluster.router.established(address(node))
+            });
+        }
+        cluster
+    }
+
+    fn start_node(&self, index: usize) -> Process {
+        let (name, _) = NODES[index];
+        Process::start(&self.hosts[index], Path::new(FERROLB), |command| {
+            command.arg("run").arg(self.manifests.path()).args(["--node", name]);
+            command.arg("--state-file").arg(self.states.path().join(format!("{name}.json")));
+        })
+    }
+
+    /// Waits until a prefix is held through exactly these nodes, and checks each path.
+    #[track_caller]
+    fn expect_paths(&self, prefix: &str, nodes: &[usize]) {
+        let expected: Vec<IpAddr> = nodes.iter().map(|index| address(NODES[*index].1)).collect();
+        let paths = wait_until(SOON, "the paths at the router", || {
+            let paths = self.router.paths(prefix)?;
+            let from: Vec<IpAddr> = paths.iter().map(|path| path.from).collect();
+            // BIRD has one best path in its table; FRR spreads the load over all of them.
+            let used = paths.iter().filter(|path| path.used).count();
+            let wanted = if R::NAME == Frr::NAME { expected.len() } else { 1 };
+            if from == expected && used == wanted {
+                Ok(paths)
+            } else {
+                Err(format!("{prefix}: {paths:?}"))
+            }
+        });
+        for path in paths {
+            assert_eq!(path.next_hop, path.from, "a node announces its own address");
+            assert_eq!(path.as_path, [NODE_AS]);
+            assert_eq!(path.local_pref, None, "no LOCAL_PREF over an external session");
+            assert!(path.communities.is_empty(), "{path:?}");
+        }
+    }
+
+    /// What the router says of its sessions, all of which must be up.
+    fn sessions(&self) -> Vec<Session> {
+        let sessions = NODES.map(|(_, node)| self.router.established(address(node)));
+        sessions.into_iter().collect::<Result<_, _>>().expect("three sessions")
+    }
+
+    /// What the router holds besides `smtp`.
+    fn other_prefixes(&self) -> Vec<String> {
+        let held = wait_until(SOON, "three prefixes", || {
+            let held = self.router.prefixes()?;
+            if held.len() == 3 { Ok(held) } else { Err(format!("{held:?}")) }
+        });
+        held.into_iter().filter(|prefix| prefix != SMTP).collect()
+    }
+
+    fn holds_prefixes(&self, prefixes: &[&str]) -> Result<(), String> {
+        let held = self.router.prefixes()?;
+        if held == prefixes { Ok(()) } else { Err(format!("{held:?}")) }
+    }
+}
+
+/// The prefixes of `ferrolb lab --once`, each with its next hops, both sorted.
+fn lab_routes(host: &Host, manifests: &Path) -> Vec<(String, Vec<IpAddr>)> {
+    let mut command = host.command(Path::new(FERROLB));
+    command.arg("lab").arg(manifests).args(["--once", "--output", "json"]);
+    let output = command.output().expect("the lab can be started");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "the lab ended with {}: {errors}", output.status);
+    let lab: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let routes = lab["routes"].as_array().expect("routes");
+    let mut routes: Vec<(String, Vec<IpAddr>)> = routes
+        .iter()
+        .map(|route| {
+            let next_hops = route["next_hops"].as_array().expect("next hops").iter();
+            let mut next_hops: Vec<IpAddr> =
+                next_hops.map(|hop| address(hop.as_str().expect("an address"))).collect();
+            next_hops.sort_unstable();
+            (route["prefix"].as_str().expect("a prefix").to_owned(), next_hops)
+        })
+        .collect();
+    routes.sort_unstable();
+    routes
+}
+
+/// Moves the endpoints of a Service from one node to another, in whichever file they stand.
+fn move_endpoint(manifests: &Path, service: &str, from: &str, to: &str) {
+    let label = format!("kubernetes.io/service-name: {service}");
+    let mut moved = 0;
+    for path in files(manifests) {
+        let text = fs::read_to_string(&path).expect("a manifest");
+        let documents: Vec<String> = text
+            .split("\n---")
+            .map(|document| {
+                if !document.contains(&label) {
+                    return document.to_owned();
+                }
+                moved += document.matches(from).count();
+                document.replace(from, to)
+            })
+            .collect();
+        fs::write(&path, documents.join("\n---")).expect("a manifest can be changed");
+    }
+    assert!(moved > 0, "an EndpointSlice of {service} on {from}");
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for path in files(from) {
+        let name = path.file_name().expect("a file's name");
+        fs::copy(&path, to.join(name)).expect("an example can be copied");
+    }
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("a directory of manifests");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths.filter(|path| path.is_file()).collect()
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().expect("an IP address")
+}
