@@ -7,8 +7,8 @@ use crate::types::{AfiSafi, Asn, BgpIdentifier, PeerType};
 use crate::wire::update::tests::{hex, update, usual};
 use crate::wire::{
     Aggregator, AsPath, AttributeBlock, AttributeCode, AttributeFlags, Capability, Community,
-    Frame, Message, MessageLimit, NextHop, Open, PathAttributes, RawAttribute, RouteRefresh,
-    UpdateWriter, WireContext, encode_end_of_rib, encode_keepalive,
+    Frame, LargeCommunity, Message, MessageLimit, NextHop, Open, PathAttributes, RawAttribute,
+    RouteRefresh, UpdateWriter, WireContext, encode_end_of_rib, encode_keepalive,
 };
 
 fn attributes() -> PathAttributes {
@@ -168,6 +168,60 @@ fn no_alignment_of_attributes_and_prefixes_exceeds_the_limit_or_wastes_room() {
         let out = reach(AfiSafi::IPV6_UNICAST, "2001:db8::1", &attributes, &v6, usual());
         let all = frames(&out, MessageLimit::Standard);
         assert!((4_090..=4_096).contains(&all[0].as_bytes().len()), "{padding}");
+    }
+}
+
+#[test]
+fn withdrawals_fill_a_message_to_the_last_octet() {
+    for (family, longer, shorter) in [
+        (AfiSafi::IPV4_UNICAST, "10.0.0.0/24", "0.0.0.0/0"),
+        (AfiSafi::IPV6_UNICAST, "2001:db8::/48", "::/0"),
+    ] {
+        let mut out = BytesMut::new();
+        let mut writer = UpdateWriter::unreach(&mut out, family, usual());
+        let (longer, shorter): (IpNet, IpNet) = (longer.parse().unwrap(), shorter.parse().unwrap());
+        let mut count = 0;
+        while writer.push(longer) || writer.push(shorter) {
+            count += 1;
+        }
+        assert_eq!(writer.finish(), count);
+        assert_eq!(out.len(), 4_096);
+        let frame = frames(&out, MessageLimit::Standard)[0];
+        let Ok(Message::Update(read)) = Message::decode(frame, usual()) else {
+            panic!("no UPDATE")
+        };
+        assert_eq!(read.unreachable().count(), count);
+    }
+}
+
+#[test]
+fn carried_attributes_stand_once_each_in_the_order_of_codes() {
+    let raw = |code, flags, value: &'static [u8]| RawAttribute {
+        code: AttributeCode(code),
+        flags: AttributeFlags(flags),
+        value: value.into(),
+    };
+    let unknown = vec![
+        raw(6, 0xc0, b"typed"),
+        raw(11, 0xe0, b"a"),
+        raw(23, 0xc0, b"b"),
+        raw(26, 0x90, b"c"),
+        raw(33, 0xe0, b"d"),
+        raw(255, 0xe0, b"e"),
+    ];
+    let large_communities = vec![LargeCommunity::new(1, 2, 3)];
+    let attributes = PathAttributes { unknown, large_communities, ..attributes() };
+    for (peer, expected) in [
+        (PeerType::External, &[1, 2, 3, 8, 11, 23, 32, 33, 255][..]),
+        (PeerType::Internal, &[1, 2, 3, 5, 8, 11, 23, 26, 32, 33, 255]),
+    ] {
+        let cx = WireContext::new(peer).four_octet_as(true);
+        let prefixes = ["10.0.0.0/8".parse().unwrap()];
+        let out = reach(AfiSafi::IPV4_UNICAST, "10.0.0.1", &attributes, &prefixes, cx);
+        let frame = frames(&out, MessageLimit::Standard)[0];
+        let Ok(Message::Update(read)) = Message::decode(frame, cx) else { panic!("no UPDATE") };
+        let codes: Vec<_> = read.attributes().map(|attribute| attribute.code.0).collect();
+        assert_eq!(codes, expected, "{peer}");
     }
 }
 

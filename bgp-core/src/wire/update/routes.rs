@@ -118,6 +118,6 @@ impl<'a> Update<'a> {
 fn is_unicast(prefix: &IpNet) -> bool {
     match prefix {
         IpNet::V4(prefix) => prefix.addr().octets()[0] < 224,
-        IpNet::V6(prefix) => !prefix.addr().is_multicast() || prefix.prefix_len() < 8,
+        IpNet::V6(prefix) => !prefix.addr().is_multicast(),
     }
 }

@@ -276,6 +276,7 @@ fn a_missing_mandatory_attribute_withdraws() {
     assert_eq!(alone(&format!("{reach}{ORIGIN}")), Ok(Taw));
     // Nothing is announced, nothing is missed.
     assert_eq!(alone("800f03 000201"), Ok(Fine));
+    assert_eq!(alone("800e09 0001 01 04 0a000001 00"), Ok(Fine));
     assert_eq!(alone("c00804 fc7b0064"), Ok(Fine));
     assert_eq!(judge(&update("08 0a", "", ""), usual()), Ok(Fine));
 }
@@ -314,7 +315,12 @@ fn an_attribute_that_exceeds_the_field_withdraws_and_the_nlri_are_still_found() 
             ["10.0.0.0/8"]
         );
         assert_eq!(update.offending(), Some(&hex(tail)[..]));
+        assert_eq!(update.findings().count(), 1);
     }
+    // A mandatory attribute that is cut is not missing as well.
+    let octets = update("", &format!("{ORIGIN}{AS_PATH}400304 ac16"), "08 0a");
+    let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
+    assert_eq!(Update::decode(frame, usual()).unwrap().findings().count(), 1);
     // The routes of an MP attribute cannot be found.
     assert_eq!(with("800e09 0001", usual()), Err((3, 9, hex("800e09 0001"))));
     assert_eq!(with("800f09 0001", usual()), Err((3, 9, hex("800f09 0001"))));
