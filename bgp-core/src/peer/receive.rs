@@ -11,7 +11,7 @@ use crate::peer::{Peer, ReceivedRoutes};
 use crate::rib::family_of;
 use crate::wire::{
     CeaseSubcode, DecodeError, Frame, Message, MessageLimit, MessageType, Notification,
-    PathAttributes, Treatment, Update, WireContext,
+    PathAttributes, RouteRefreshSubtype, Treatment, Update, WireContext,
 };
 use crate::{AfiSafi, Direction, PeerType};
 
@@ -94,7 +94,9 @@ impl Peer {
             }
             Message::RouteRefresh(refresh) => {
                 self.handle(now, direction, Event::UpdateMsg);
-                if self.established() == Some(direction) {
+                // Any other subtype speaks of the peer's own routes, or is to be ignored (RFC 7313, section 5).
+                let is_request = refresh.subtype == RouteRefreshSubtype::REQUEST;
+                if is_request && self.established() == Some(direction) {
                     self.adj_rib_out.refresh(refresh.family);
                 }
             }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::net::Net;
+use crate::Asn;
 use crate::fsm::{DownReason, Import};
 use crate::peer::Output;
 use crate::rib::{Route, RouteSet};
 use crate::wire::{Community, ErrorCode, NextHop};
-use crate::{AfiSafi, Asn};
 
 fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -194,7 +194,11 @@ fn a_route_refresh_brings_everything_of_its_family_again() {
     net.inject(0, &refresh);
     net.run(secs(1));
     assert_eq!(net.nodes[1].peer.stats().prefixes_announced_in, before + 3);
-    assert_eq!(AfiSafi::IPV4_UNICAST.to_string(), "ipv4-unicast");
+
+    let beginning_of_refresh = [&[0xff; 16][..], &[0, 23, 5, 0, 1, 1, 1]].concat();
+    net.inject(0, &beginning_of_refresh);
+    net.run(secs(1));
+    assert_eq!(net.nodes[1].peer.stats().prefixes_announced_in, before + 3, "that is no request");
 }
 
 #[test]
