@@ -3,6 +3,7 @@
 pub mod allocator;
 pub mod args;
 pub mod config;
+pub mod decode;
 pub mod engine;
 pub mod failure;
 pub mod lab;

@@ -1,0 +1,154 @@
+//! `ferrolb decode`: captured messages explained, by the decoder that sessions use.
+//!
+//! Owns the ways in (hexadecimal digits, a stream, an MRT file, JSON lines) and the ways out (text for people, JSON
+//! lines). What a message means and what is wrong with it is decided by the codec, and nowhere here.
+
+mod context;
+mod hex;
+mod json;
+mod jsonl;
+mod mrt;
+mod text;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, BufRead, Read, Write};
+
+use serde_json::json as json_value;
+
+pub use context::{Context, Family, Peer};
+pub use mrt::Skipped;
+
+use verdict::Judged;
+
+/// In which form messages are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "for people or for programs")]
+pub enum Form {
+    /// A page for each message.
+    Text,
+    /// A line of JSON for each message, as for `--jsonl`, with a running number as `id`.
+    Json,
+}
+
+/// Answers JSON lines by JSON lines.
+///
+/// # Errors
+///
+/// What reading or writing says.
+pub fn lines(input: impl BufRead, output: impl Write) -> io::Result<()> {
+    jsonl::run(input, output)
+}
+
+/// Explains one message given as hexadecimal digits.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::InvalidInput`] where the digits are none; else what writing says.
+pub fn digits(digits: &str, context: &Context, mut output: impl Write) -> io::Result<()> {
+    let octets =
+        hex::parse(digits).map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
+    match Judged::one(&octets, context.wire()) {
+        Ok(judged) => text::explain(&judged, &mut output),
+        Err(why) => text::explain_fragment(&octets, why, &mut output),
+    }
+}
+
+/// Tells every message of a stream: octets as they went over TCP, in one direction.
+///
+/// # Errors
+///
+/// What reading or writing says.
+pub fn stream(
+    mut input: impl Read,
+    context: &Context,
+    form: Form,
+    mut output: impl Write,
+) -> io::Result<()> {
+    let mut octets = Vec::new();
+    input.read_to_end(&mut octets)?;
+    let mut rest = octets.as_slice();
+    let mut teller = Teller { form, told: 0, output: &mut output };
+    while !rest.is_empty() {
+        let Some(judged) = Judged::first(rest, context.wire()) else { break };
+        let at = octets.len() - rest.len();
+        teller.tell(&judged, format_args!("octet {at}"))?;
+        if judged.outcome == verdict::Outcome::Treated(bgp_session::wire::Treatment::SessionReset)
+            && judged.octets.len() == rest.len()
+        {
+            // The framing is lost, and with it everything behind.
+            return Ok(());
+        }
+        rest = rest.get(judged.octets.len()..).unwrap_or_default();
+    }
+    if !rest.is_empty() && form == Form::Text {
+        writeln!(output, "{} octets are left of a message that is not whole", rest.len())?;
+    }
+    Ok(())
+}
+
+/// Tells every message of an MRT file, gzip and bzip2 included.
+///
+/// # Errors
+///
+/// What reading or writing says.
+pub fn mrt(input: impl BufRead, form: Form, mut output: impl Write) -> io::Result<Skipped> {
+    let input = mrt::decompressed(input)?;
+    let mut teller = Teller { form, told: 0, output: &mut output };
+    mrt::read(input, |entry| {
+        let peer = entry.peer.map(|(address, asn)| format!(" from {address}, AS {asn}"));
+        let place = format!("time {}{}", entry.timestamp, peer.unwrap_or_default());
+        match Judged::one(&entry.message, entry.context) {
+            Ok(judged) => teller.tell(&judged, format_args!("{place}")),
+            Err(why) => teller.fragment(&entry.message, why, format_args!("{place}")),
+        }
+    })
+}
+
+/// Tells messages one after the other.
+struct Teller<'a, W> {
+    form: Form,
+    told: u64,
+    output: &'a mut W,
+}
+
+impl<W: Write> Teller<'_, W> {
+    fn tell(&mut self, judged: &Judged<'_>, place: std::fmt::Arguments<'_>) -> io::Result<()> {
+        self.told += 1;
+        match self.form {
+            Form::Text => {
+                writeln!(self.output, "# message {}, {place}", self.told)?;
+                text::explain(judged, self.output)?;
+            }
+            Form::Json => {
+                serde_json::to_writer(
+                    &mut *self.output,
+                    &jsonl::respond(self.told.into(), judged),
+                )?;
+            }
+        }
+        writeln!(self.output)
+    }
+
+    fn fragment(
+        &mut self,
+        octets: &[u8],
+        why: verdict::NotOneMessage,
+        place: std::fmt::Arguments<'_>,
+    ) -> io::Result<()> {
+        self.told += 1;
+        match self.form {
+            Form::Text => {
+                writeln!(self.output, "# message {}, {place}", self.told)?;
+                text::explain_fragment(octets, why, self.output)?;
+            }
+            Form::Json => {
+                let answer = json_value!({"id": self.told, "error": why.to_string()});
+                serde_json::to_writer(&mut *self.output, &answer)?;
+            }
+        }
+        writeln!(self.output)
+    }
+}
