@@ -6,7 +6,7 @@ use super::active::Active;
 use super::open_confirm::OpenConfirm;
 use super::open_sent::OpenSent;
 use super::state::State;
-use super::{Action, Context, DownReason, Event, Timer};
+use super::{Action, Context, DownReason, Event, Timer, TransportError};
 
 #[derive(Debug)]
 pub(super) struct Connect;
@@ -24,8 +24,7 @@ impl Connect {
             Event::ManualStart | Event::AutomaticStart => State::Connect(self),
             Event::ManualStop(_) => cx.stop(None),
             Event::ConnectRetryTimerExpires => {
-                cx.timers.stop(Timer::DelayOpen);
-                cx.act(Action::Close);
+                cx.release(Some(DownReason::Transport(TransportError::TimedOut)));
                 Self::enter(cx, now)
             }
             Event::DelayOpenTimerExpires => OpenSent::enter(cx, now),

@@ -5,7 +5,8 @@
 //!
 //! 1. make one mutation: a call that takes `&mut self` and is not a `poll_*`;
 //! 2. call [`Peer::poll_output`] until it answers `None`, and do what it says;
-//! 3. call [`Peer::poll_transmit`] while the socket takes octets;
+//! 3. call [`Peer::poll_transmit`] while the socket takes octets; where a connection is gone, until it answers
+//!    `false`, so that the peer is done with it;
 //! 4. wait for octets, for room, for a command, or until [`Peer::poll_timeout`].
 //!
 //! Owns the two connections that a peer may have for a moment, and settles their collision (RFC 4271, section

@@ -26,9 +26,8 @@ impl Peer {
             self.settle(now);
         }
         self.settle(now);
-        if let Some(connection) = self.connection_mut(direction)
-            && connection.endpoints.is_some()
-        {
+        let connection = self.connection_mut(direction);
+        if let Some(connection) = connection.filter(|it| it.endpoints.is_some()) {
             connection.buffer = buffer;
         }
     }

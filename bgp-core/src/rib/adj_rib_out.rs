@@ -92,8 +92,7 @@ impl AdjRibOut {
             return;
         }
         for (prefix, slot) in &self.routes {
-            if let Some(attributes) = &slot.desired
-                && family_of(prefix) == family
+            if let Some(attributes) = slot.desired.as_ref().filter(|_| family_of(prefix) == family)
             {
                 let group = Group { family, attributes: Arc::clone(attributes) };
                 self.reach.entry(group).or_default().insert(*prefix);
@@ -205,9 +204,7 @@ impl AdjRibOut {
         let skipped = self.reach.remove(&group).unwrap_or_default();
         for prefix in &skipped {
             // What the peer was told before must go: it is no longer what it should have.
-            if let Some(slot) = self.routes.get(prefix)
-                && slot.advertised.is_some()
-            {
+            if self.routes.get(prefix).is_some_and(|slot| slot.advertised.is_some()) {
                 self.unreach.insert(*prefix);
             }
         }

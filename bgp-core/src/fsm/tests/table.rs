@@ -92,7 +92,7 @@ fn connect() {
             "2 ManualStop -> Idle: close []",
             "3 AutomaticStart -> Connect:  [ConnectRetry]",
             "8 AutomaticStop -> Idle: close [IdleHold]",
-            "9 ConnectRetryTimer -> Connect: close, connect [ConnectRetry]",
+            "9 ConnectRetryTimer -> Connect: close, failed by transport, connect [ConnectRetry]",
             "10 HoldTimer -> Idle: close [IdleHold]",
             "11 KeepaliveTimer -> Idle: close [IdleHold]",
             "12 DelayOpenTimer -> OpenSent: OPEN [Hold]",

@@ -61,7 +61,7 @@ fn an_attempt_that_hangs_is_begun_anew() {
     let retry = due(&fsm, Timer::ConnectRetry, now);
     assert!(retry <= secs(5) && retry >= secs(5) * 3 / 4);
     fsm.handle_timeout(now + retry);
-    assert_eq!(report(&mut fsm), "Connect: close, connect [ConnectRetry]");
+    assert_eq!(report(&mut fsm), "Connect: close, failed by transport, connect [ConnectRetry]");
 }
 
 #[test]
