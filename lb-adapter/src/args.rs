@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::decode::args::DecodeArgs;
+
 /// BGP load balancer for Kubernetes Services.
 ///
 /// Gives addresses of pools to Services of type LoadBalancer, and tells routers by BGP which nodes
@@ -52,6 +54,12 @@ pub enum Command {
     /// spec.loadBalancerIP, or give all hosts the same state file.
     #[command(after_long_help = RUN_EXAMPLES)]
     Run(RunArgs),
+    /// Explain captured BGP messages: what stands where, what is wrong, what a session makes of it.
+    ///
+    /// Reads one message as hexadecimal digits, a stream, an MRT file, or JSON lines. The verdict is
+    /// that of RFC 7606, by the decoder that sessions use.
+    #[command(after_long_help = DECODE_EXAMPLES)]
+    Decode(DecodeArgs),
 }
 
 /// Arguments of `ferrolb lab`.
@@ -102,7 +110,7 @@ pub struct RunArgs {
 #[non_exhaustive]
 pub struct LogArgs {
     /// error, warn, info, debug or trace, or by module: info,bgp_session=debug. Default: info; for
-    /// lab: warn.
+    /// lab: error; for decode: warn.
     #[arg(long, value_name = "FILTER", global = true, env = "FERROLB_LOG", help_heading = LOGGING)]
     pub log_level: Option<String>,
     /// `json` writes one object for each line.
@@ -154,6 +162,7 @@ Examples:
   ferrolb lab examples/reference           the reference cluster, live, on this machine
   ferrolb lab examples/reference --once    the same, until its router has the right table
   ferrolb run manifests --node kube1       speak for the node kube1 to the real router
+  ferrolb decode --mrt updates.gz          what the messages in a recording say
 
 Exit codes:
   0  done, or ended by a signal as it should be
@@ -176,6 +185,20 @@ Examples:
 
 Errors in the files are printed as FILE:LINE:COLUMN: error: PATH: MESSAGE. At the start they end
 the program with 1; later the last good configuration stays in force.";
+
+const DECODE_EXAMPLES: &str = "\
+Examples:
+  ferrolb decode ffffffffffffffffffffffffffffffff001304
+  ferrolb decode --raw received.bin --two-octet-as
+  ferrolb decode --mrt updates.20190101.0000.gz | less
+  ferrolb decode --jsonl < messages.jsonl
+
+With --jsonl a line such as
+  {\"id\": 1, \"hex\": \"ff..\", \"ctx\": {\"asn4\": true, \"peer\": \"ibgp\", \"families\": [\"1/1\"]}}
+is answered by
+  {\"id\": 1, \"outcome\": \"ok\", \"notification\": null, \"decoded\": {\"type\": \"keepalive\"}}
+where `outcome` is ok, attribute-discard, treat-as-withdraw, afi-safi-disable, session-reset or
+open-error.";
 
 #[cfg(test)]
 mod tests {

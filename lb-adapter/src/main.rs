@@ -8,7 +8,7 @@ use clap::Parser as _;
 use lb_adapter::args::{Cli, Command, LogArgs, LogFormat};
 use lb_adapter::failure::Failure;
 use lb_adapter::report::Problems;
-use lb_adapter::{lab, run};
+use lb_adapter::{decode, lab, run};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -25,6 +25,9 @@ fn main() -> ExitCode {
 }
 
 fn perform(command: Command, problems: Problems) -> Result<(), Failure> {
+    if let Command::Decode(args) = &command {
+        return decode::args::run(args);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -60,6 +63,7 @@ fn default_level(command: &Command) -> &'static str {
     match command {
         // What happens is on stdout already.
         Command::Lab(_) => "error",
+        Command::Decode(_) => "warn",
         _ => "info",
     }
 }

@@ -3,6 +3,7 @@
 //! Owns the ways in (hexadecimal digits, a stream, an MRT file, JSON lines) and the ways out (text for people, JSON
 //! lines). What a message means and what is wrong with it is decided by the codec, and nowhere here.
 
+pub mod args;
 mod context;
 mod hex;
 mod json;
