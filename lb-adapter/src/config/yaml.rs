@@ -183,11 +183,11 @@ impl Builder {
         match event {
             Event::DocumentStart(..) => self.give_up_document(),
             Event::SequenceStart(_, anchor, tag) => {
-                self.collection_tag(tag.as_deref(), "seq", at)?;
+                collection_tag(tag.as_deref(), "seq", at)?;
                 self.begin(at, anchor, Content::Sequence(Vec::new()))?;
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.collection_tag(tag.as_deref(), "map", at)?;
+                collection_tag(tag.as_deref(), "map", at)?;
                 let (entries, merged) = (Vec::new(), Vec::new());
                 self.begin(at, anchor, Content::Mapping { entries, key: None, merged })?;
             }
@@ -292,19 +292,15 @@ impl Builder {
             _ => Err(error(at, format!("more than {MAX_NODES} values, aliases expanded"))),
         }
     }
+}
 
-    fn collection_tag(
-        &self,
-        tag: Option<&Tag>,
-        suffix: &str,
-        at: Position,
-    ) -> Result<(), SyntaxError> {
-        match tag {
-            Some(tag) if !is_plain_tag(tag) && tag.core_suffix() != Some(suffix) => {
-                Err(unknown_tag(tag, at))
-            }
-            _ => Ok(()),
+/// Checks the tag of a list or mapping.
+fn collection_tag(tag: Option<&Tag>, suffix: &str, at: Position) -> Result<(), SyntaxError> {
+    match tag {
+        Some(tag) if !is_plain_tag(tag) && tag.core_suffix() != Some(suffix) => {
+            Err(unknown_tag(tag, at))
         }
+        _ => Ok(()),
     }
 }
 
@@ -345,7 +341,7 @@ fn scalar(
     };
     match (tag, plain) {
         (Some(tag), _) if !fits => {
-            Err(error(at, format!("{text:.60?} does not fit its tag !!{tag}")))
+            Err(error(at, format!("the value does not fit its tag !!{tag}")))
         }
         (Some("str"), _) => Ok(Kind::Scalar(Scalar { text, schema: Schema::Text, literal })),
         (_, Plain::Null) => Ok(Kind::Null),

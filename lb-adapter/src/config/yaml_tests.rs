@@ -116,7 +116,7 @@ fn what_is_no_yaml_says_where() {
     );
     assert_eq!(error("? [a]\n: b\n"), "1:3: expected a text as key");
     assert_eq!(error("a: !foo b\n"), "1:9: the tag !foo does not fit here");
-    assert_eq!(error("a: !!int b\n"), "1:10: \"b\" does not fit its tag !!int");
+    assert_eq!(error("a: !!int b\n"), "1:10: the value does not fit its tag !!int");
     assert_eq!(error("a: &x [*x]\n"), "1:8: an alias within its own anchor has no end");
     assert_eq!(error("a:\n  <<: b\n"), "2:7: expected a mapping to merge");
     for (text, at) in [("a: *b\n", "1:4: "), ("a:\n\t- x\n", "2:2: "), ("\"abc", "1:1: ")] {
@@ -166,12 +166,6 @@ fn a_bomb_of_aliases_is_refused() {
     // Nested anchors are copied at each level.
     let nested = format!("{}{}{}", "&a [".repeat(100), "x,".repeat(50_000), "]".repeat(100));
     assert!(error(&nested).contains("more than 1000000 values"), "{}", error(&nested));
-}
-
-#[test]
-fn a_million_values_are_the_limit() {
-    let text = format!("[{}]", "a,".repeat(1_000_001));
-    assert!(error(&text).contains("more than 1000000 values"), "{}", error(&text));
 }
 
 fn origin(source: &str) -> Origin {

@@ -224,14 +224,16 @@ impl Collection {
             return;
         };
         let Some(data) = data.mapping(report) else { return };
-        data.only(&[DATA_KEY], report);
-        // An empty text is an empty configuration, and as good as null.
-        let Some(field) = data.get(DATA_KEY) else {
-            if data.fields().all(|(key, _)| key != DATA_KEY) {
-                data.required(DATA_KEY, "the configuration as text", report);
-            }
+        if data.fields().all(|(key, _)| key != DATA_KEY) {
+            data.only(&[DATA_KEY], report);
+            data.required(DATA_KEY, "the configuration as text", report);
             return;
-        };
+        }
+        for (_, field) in data.fields().filter(|(key, _)| *key != DATA_KEY) {
+            field.warning(report, format!("not read, the configuration is data.{DATA_KEY}"));
+        }
+        // An empty text is an empty configuration, and null is as good.
+        let Some(field) = data.get(DATA_KEY) else { return };
         let Some(text) = field.string(report) else { return };
         let origin = match &field.value.kind {
             yaml::Kind::Scalar(scalar) => scalar.origin(field.position()),

@@ -422,6 +422,10 @@ fn the_config_map_has_its_text_under_config() {
         with("data: {config: {peers: []}}"),
         ["f:4:16: error: data.config: expected a string, found a mapping"]
     );
+    assert_eq!(
+        with("data: {config: '', extras: ''}"),
+        ["f:4:28: warning: data.extras: not read, the configuration is data.config"]
+    );
     for data in ["data: {config: ''}", "data:\n  config:", "data:\n  config: |\n"] {
         assert_eq!(with(data), [""; 0], "{data}");
     }
