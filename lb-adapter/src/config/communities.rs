@@ -45,7 +45,7 @@ pub(crate) fn resolve(
     let hint = match WELL_KNOWN.iter().find(|(name, _)| *name == text) {
         Some((_, value)) => format!("write {value}, no name is built in"),
         None => match nearest(text, aliases.keys().map(String::as_str)) {
-            Some(alias) => format!("did you mean {alias}?"),
+            Some(alias) => format!("did you mean {alias:?}?"),
             None => format!("expected a name of bgp-communities or {NUMERIC}"),
         },
     };

@@ -136,7 +136,7 @@ mod tests {
         }
 
         #[test]
-        fn sums_of_terms_are_added(hours in 0_u64..1000, minutes in 0_u64..1000, ns in any::<u32>()) {
+        fn terms_are_added(hours in 0_u64..1000, minutes in 0_u64..1000, ns in any::<u32>()) {
             let expected = Duration::from_secs(hours * 3600 + minutes * 60)
                 + Duration::from_nanos(ns.into());
             prop_assert_eq!(parse(&format!("{hours}h{minutes}m{ns}ns")), Ok(expected));

@@ -131,6 +131,11 @@ impl<'a> Field<'a> {
         matches!(&self.value.kind, Kind::Sequence(items) if items.is_empty())
     }
 
+    /// Whether it is a text without characters.
+    pub(crate) fn is_empty_text(&self) -> bool {
+        matches!(&self.value.kind, Kind::Scalar(scalar) if scalar.text.is_empty())
+    }
+
     /// The text of any scalar: for YAML 1.1 readers a number or `yes` is as good a name as any.
     pub(crate) fn text(&self, report: &mut Report<'_>) -> Option<&'a str> {
         let Kind::Scalar(scalar) = &self.value.kind else {

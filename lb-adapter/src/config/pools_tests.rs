@@ -164,7 +164,7 @@ fn communities_are_aliases_first_and_numbers_then() {
         [Community::new(64512, 10), Community::new(1, 2)].into()
     );
     for (listed, hint) in [
-        ("gould", "did you mean gold?"),
+        ("gould", "did you mean \"gold\"?"),
         ("no-export", "write 65535:65281, no name is built in"),
         (
             "64512",

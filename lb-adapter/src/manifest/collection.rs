@@ -82,8 +82,10 @@ impl Collection {
         }
         for ((api_version, kind), (count, position)) in unread {
             let message = match count {
-                1 => format!("{kind} of {api_version} is a kind that is not read"),
-                _ => format!("{kind} of {api_version} is a kind that is not read, {count} objects"),
+                1 => format!("{kind:?} of {api_version:?} is a kind that is not read"),
+                _ => {
+                    format!("{kind:?} of {api_version:?} is a kind that is not read, {count} times")
+                }
             };
             report.warning("", position, message);
         }
@@ -248,7 +250,8 @@ fn not_an_object(object: &Mapping<'_>, report: &mut Report<'_>) {
     let bare = ["peers", "address-pools"].iter().any(|key| object.get(key).is_some());
     let message = match bare {
         true => format!(
-            "expected a Kubernetes object: a configuration goes under data.{DATA_KEY} of the ConfigMap {NAMESPACE}/{NAME}"
+            "expected a Kubernetes object: a configuration goes under data.{DATA_KEY} of the \
+             ConfigMap {NAMESPACE}/{NAME}"
         ),
         false => "expected a Kubernetes object with apiVersion and kind".to_owned(),
     };

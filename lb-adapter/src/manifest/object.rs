@@ -22,14 +22,10 @@ impl Metadata {
         let field = object.required("metadata", "the object's name at least", report)?;
         let metadata = field.mapping(report)?;
         let name = metadata.required("name", "the object's name", report);
-        let name = name.and_then(|field| {
-            let name = field.string(report)?;
-            if name.is_empty() {
-                field.expected(report, "the object's name");
-            }
-            Some(name.to_owned())
-        });
-        let namespace = metadata.get("namespace").and_then(|field| field.string(report));
+        let name = name.and_then(|field| self::name(field, report));
+        // The API takes an empty namespace for none.
+        let namespace = metadata.get("namespace").filter(|field| !field.is_empty_text());
+        let namespace = namespace.map(|field| self::name(field, report));
         let strings = |key: &str, report: &mut Report<'_>| {
             metadata.get(key).map(|field| field.strings(report)).unwrap_or_default()
         };
@@ -37,8 +33,8 @@ impl Metadata {
         let annotations = strings("annotations", report);
         let created = metadata.get("creationTimestamp").and_then(|field| timestamp(field, report));
         Some(Self {
-            namespace: namespace.filter(|it| !it.is_empty()).unwrap_or("default").to_owned(),
-            name: name.filter(|it| !it.is_empty())?,
+            namespace: namespace.unwrap_or_else(|| Some("default".to_owned()))?,
+            name: name?,
             labels,
             annotations,
             created,
@@ -49,6 +45,21 @@ impl Metadata {
     pub(super) fn key(&self) -> ServiceKey {
         ServiceKey::new(&self.namespace, &self.name)
     }
+}
+
+/// A name of an object or a namespace: an RFC 1123 subdomain.
+fn name(field: Field<'_>, report: &mut Report<'_>) -> Option<String> {
+    let name = field.string(report)?;
+    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let valid = name.starts_with(alphanumeric)
+        && name.ends_with(alphanumeric)
+        && name.len() <= 253
+        && name.chars().all(|c| alphanumeric(c) || matches!(c, '-' | '.'));
+    if !valid {
+        field.expected(report, "lower case letters, digits, dashes and dots");
+        return None;
+    }
+    Some(name.to_owned())
 }
 
 fn timestamp(field: Field<'_>, report: &mut Report<'_>) -> Option<Timestamp> {

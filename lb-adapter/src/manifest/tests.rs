@@ -209,6 +209,25 @@ fn objects_need_metadata_and_spec() {
 }
 
 #[test]
+fn names_are_those_of_kubernetes() {
+    let named =
+        |name: &str| said(&format!("apiVersion: v1\nkind: Node\nmetadata: {{name: {name}}}\n"));
+    for name in ["a", "kube-1.example.org", "'1a'"] {
+        assert_eq!(named(name), [""; 0], "{name}");
+    }
+    let empty = service("{}").replace("{name: web}", "{name: web, namespace: ''}");
+    assert_eq!(good(&empty).services[0].key.to_string(), "default/web");
+    for name in ["Kube1", "-a", "a_b", "a/b", "\"a\\eb\"", &"a".repeat(254)] {
+        let said = named(name);
+        assert!(
+            said.len() == 1 && said[0].starts_with("f:3:18: error: metadata.name: "),
+            "{said:?}"
+        );
+        assert!(said[0].contains("expected lower case letters"), "{said:?}");
+    }
+}
+
+#[test]
 fn slices_keep_their_conditions_as_given() {
     let text = slice(
         "addressType: IPv4\nendpoints:\n- {addresses: [10.0.0.1], nodeName: kube1}\n\
@@ -324,8 +343,8 @@ fn other_kinds_are_warned_of_once_for_each_file() {
     assert_eq!(
         said(pods),
         [
-            "f:1:1: warning: Pod of v1 is a kind that is not read, 2 objects",
-            "f:8:1: warning: Service of serving.knative.dev/v1 is a kind that is not read",
+            "f:1:1: warning: \"Pod\" of \"v1\" is a kind that is not read, 2 times",
+            "f:8:1: warning: \"Service\" of \"serving.knative.dev/v1\" is a kind that is not read",
         ]
     );
 }
