@@ -1,4 +1,17 @@
-//! FerroLB.
+//! FerroLB: address pools and Services of type LoadBalancer to BGP routes.
+//!
+//! ```text
+//! source ─► manifest, config ─► model ─► allocator ─► planner ─► engine ─► sessions ─► bgp_session
+//!                                            │            │
+//!                                            └── state    └── why something is not announced
+//! ```
+//!
+//! The library of the binary `ferrolb`. What decides is pure and can be used by itself: [`config`] and [`manifest`]
+//! turn text into the [`model`] with every problem at its place, [`allocator`] gives addresses, [`planner`] says
+//! which node announces what to whom, and why not. [`lab`] and [`run`] put them to work on files, [`decode`]
+//! explains captured messages.
+//!
+//! It speaks BGP only through the public API of `bgp_session`.
 
 pub mod allocator;
 pub mod args;
