@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use bgp_session::{BgpIdentifier, Community, Route, RouteSet};
+use bgp_session::{BgpIdentifier, Route, RouteSet};
 
 use crate::allocator::{Allocator, Event, Held, Outcome};
 use crate::manifest::Manifests;
@@ -109,7 +109,7 @@ pub fn route_set(plan: &PeerPlan) -> RouteSet {
             if let Some(local_pref) = planned.local_pref {
                 route = route.local_pref(local_pref);
             }
-            planned.communities.iter().fold(route, |route, it| route.community(Community(it.0)))
+            planned.communities.iter().fold(route, |route, it| route.community(*it))
         })
         .collect()
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use bgp_session::{Asn, BgpIdentifier, PeerConfig};
+use bgp_session::{BgpIdentifier, PeerConfig};
 
 use super::loopback::{Endpoint, Loopback};
 use super::routers::{LONGEST_REST, SHORTEST_REST, WantedPeer, WantedRouter};
@@ -60,7 +60,7 @@ impl Layout {
         let router = peer_plan.address;
         let wanted = self.routers.entry(router).or_insert_with(|| WantedRouter {
             loopback: at_router,
-            asn: Asn(peer.peer_asn.0),
+            asn: peer.peer_asn,
             identifier: router_identifier(router.ip(), at_router),
             peers: BTreeMap::new(),
         });
@@ -84,7 +84,7 @@ pub(super) fn wanted_session(
     peer_plan: &PeerPlan,
     peer: &Peer,
 ) -> Wanted {
-    let mut config = PeerConfig::new(listens_at, Asn(peer.peer_asn.0))
+    let mut config = PeerConfig::new(listens_at, peer.peer_asn)
         .local_address(link.local.into())
         .hold_time(peer.hold_time)
         .idle_hold(SHORTEST_REST, LONGEST_REST)
@@ -92,15 +92,15 @@ pub(super) fn wanted_session(
     if let Some(password) = &peer.password {
         config = config.password(password.reveal());
     }
-    let terms = Terms::new(Asn(peer.my_asn.0), identifier(plan, peer), config);
+    let terms = Terms::new(peer.my_asn, identifier(plan, peer), config);
     Wanted::new(terms, route_set(peer_plan))
 }
 
 fn wanted_peer(plan: &Plan, peer: &Peer) -> WantedPeer {
     WantedPeer {
         node: plan.node.clone(),
-        router_asn: Asn(peer.peer_asn.0),
-        node_asn: Asn(peer.my_asn.0),
+        router_asn: peer.peer_asn,
+        node_asn: peer.my_asn,
         password: peer.password.as_ref().map(|password| password.reveal().to_owned()),
     }
 }

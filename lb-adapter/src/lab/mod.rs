@@ -26,7 +26,7 @@ use crate::args::LabArgs;
 use crate::failure::Failure;
 use crate::report::Problems;
 use crate::signals::Signals;
-use crate::source::{Reading, Source};
+use crate::source::{Intake, Source};
 use crate::start::Start;
 
 use cluster::Cluster;
@@ -95,7 +95,8 @@ async fn follow(
     signals: &mut Signals,
 ) -> Result<(), Failure> {
     let mut readings = source.follow();
-    let mut printer = Printer::new(args.output);
+    let mut intake = Intake::new(problems);
+    let mut printer = Printer::following(args);
     let mut unsettled_since: Option<Instant> = None;
     loop {
         let settled = cluster.differences().is_empty();
@@ -111,27 +112,17 @@ async fn follow(
         tokio::select! {
             () = cluster.changed() => {}
             () = sleep_until(late), if unsettled_since.is_some() => {}
-            Some(reading) = readings.recv() => take(cluster, reading, problems).await,
+            Some(reading) = readings.recv() => {
+                if let Some(manifests) = intake.take(reading, |_| Ok(()))
+                    && let Err(why) = cluster.apply(manifests, problems).await
+                {
+                    why.tell(problems);
+                }
+            }
             () = signals.any() => return Ok(()),
         }
     }
 }
-
-/// Takes up a change of the files. Errors change nothing.
-async fn take(cluster: &mut Cluster, reading: Reading, problems: Problems) {
-    match reading {
-        Ok(manifests) => {
-            problems.warnings(&manifests.warnings);
-            if let Err(why) = cluster.apply(manifests, problems).await {
-                why.tell(problems);
-            }
-        }
-        Err(errors) => problems.refused(errors.as_slice(), LAST_GOOD),
-    }
-}
-
-/// What follows from an error in files that were right before.
-pub(crate) const LAST_GOOD: &str = "the last good configuration stays in force";
 
 /// How long a picture that is not yet as planned waits to be shown.
 const PATIENCE: Duration = Duration::from_millis(800);

@@ -8,9 +8,10 @@ use ipnet::IpNet;
 
 use super::cluster::Cluster;
 use crate::engine::{View, peer_label};
-use crate::model::{Asn, Community, Service};
-use crate::planner::{Gate, RouterPath, RouterTable};
+use crate::model::{Community, Peer, Service, ServiceType};
+use crate::planner::{Gate, Plan, RouterPath, RouterTable};
 use crate::report::{Picture, RouteRow, ServiceRow, SessionRow, WithheldRow};
+use crate::sessions::SessionKey;
 
 impl Cluster {
     /// What there is to see now.
@@ -29,8 +30,8 @@ impl Cluster {
     }
 
     pub(super) fn picture_of_sessions(&self, view: &View) -> Vec<SessionRow> {
-        let row = |(plan, _, peer): (&crate::planner::Plan, _, &crate::model::Peer)| {
-            let key = crate::sessions::SessionKey::new(&plan.node, &peer.name);
+        let row = |(plan, _, peer): (&Plan, _, &Peer)| {
+            let key = SessionKey::new(&plan.node, &peer.name);
             let (state, reason) = match self.status(&key) {
                 Ok(status) if status.is_established() => (status.state.to_string(), None),
                 Ok(status) => {
@@ -102,11 +103,16 @@ fn rows_of(
             next_hops,
             as_path: common.as_path.iter().map(|asn| asn.0).collect(),
             local_pref: common.local_pref,
-            communities: common.communities.iter().map(ToString::to_string).collect(),
+            communities: common.communities.iter().map(digits).collect(),
             nodes,
         }
     };
     groups.into_iter().map(row).collect()
+}
+
+/// As the configuration writes it, well-known ones too.
+fn digits(community: &Community) -> String {
+    format!("{}:{}", community.0 >> 16, community.0 & 0xFFFF)
 }
 
 /// A received path as the planner would write it.
@@ -114,9 +120,9 @@ fn router_path(path: &RoutePath) -> Option<RouterPath> {
     let attributes = &path.attributes;
     let mut router_path = RouterPath::through(attributes.next_hop?.address());
     let asns = attributes.as_path.segments.iter().flat_map(|segment| &segment.asns);
-    router_path.as_path = asns.map(|asn| Asn(asn.0)).collect();
+    router_path.as_path = asns.copied().collect();
     router_path.local_pref = attributes.local_pref;
-    router_path.communities = attributes.communities.iter().map(|it| Community(it.0)).collect();
+    router_path.communities = attributes.communities.iter().copied().collect();
     Some(router_path)
 }
 
@@ -134,7 +140,7 @@ fn services(view: &View) -> Vec<ServiceRow> {
 }
 
 fn is_load_balancer(service: &Service) -> bool {
-    service.type_ == crate::model::ServiceType::LoadBalancer
+    service.type_ == ServiceType::LoadBalancer
 }
 
 /// What is not announced, by Service and reason.

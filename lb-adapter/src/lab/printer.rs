@@ -1,8 +1,8 @@
 //! Writing pictures to stdout, once or whenever there is something new.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write as _};
 
-use crate::args::OutputFormat;
+use crate::args::{LabArgs, OutputFormat};
 use crate::failure::Failure;
 use crate::report::{Picture, Style, changes, clock, write_text};
 
@@ -11,10 +11,12 @@ use crate::report::{Picture, Style, changes, clock, write_text};
 pub(super) struct Printer {
     format: OutputFormat,
     style: Style,
+    /// What people on a terminal should know after the first picture.
+    hint: Option<String>,
     /// What was told in sentences.
     told: Picture,
-    /// What was shown as a whole, as it was written.
-    shown: Vec<u8>,
+    /// What was shown as a whole.
+    shown: Option<Picture>,
 }
 
 /// What became of a picture.
@@ -29,20 +31,28 @@ pub(super) enum Shown {
 }
 
 impl Printer {
+    /// For one document.
     pub(super) fn new(format: OutputFormat) -> Self {
-        let style = Style::of_stdout();
-        Self { format, style, told: Picture::default(), shown: Vec::new() }
+        let (style, told) = (Style::of_stdout(), Picture::default());
+        Self { format, style, hint: None, told, shown: None }
+    }
+
+    /// For whatever comes.
+    pub(super) fn following(args: &LabArgs) -> Self {
+        let hint = format!("\nFollowing {}; Ctrl-C ends.\n", args.dir.display());
+        let for_people = args.output == OutputFormat::Text && io::stdout().is_terminal();
+        Self { hint: for_people.then_some(hint), ..Self::new(args.output) }
     }
 
     /// Writes one picture as a whole.
     pub(super) fn document(&self, picture: &Picture) -> Result<(), Failure> {
-        match self.render(picture).and_then(|text| write(&text)) {
+        match self.write_whole(picture) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(unwritable(&error)),
             _ => Ok(()),
         }
     }
 
-    /// Tells what is new, and shows the whole if that is settled.
+    /// Tells what is new, and shows the whole of it if that is settled.
     pub(super) fn show(&mut self, picture: &Picture, settled: bool) -> Result<Shown, Failure> {
         match self.try_show(picture, settled) {
             Ok(shown) => Ok(shown),
@@ -55,20 +65,27 @@ impl Printer {
         if self.format == OutputFormat::Text {
             self.tell(picture)?;
         }
-        let whole = self.render(picture)?;
-        if self.shown == whole {
+        if self.is_shown(picture)? {
             return Ok(Shown::Whole);
         }
         if !settled {
             return Ok(Shown::Withheld);
         }
-        if self.format == OutputFormat::Text {
-            // Apart from the events that led to it.
-            write(b"\n")?;
+        self.write_whole(picture)?;
+        if let Some(hint) = self.hint.take() {
+            write(hint.as_bytes())?;
         }
-        write(&whole)?;
-        self.shown = whole;
+        self.shown = Some(picture.clone());
         Ok(Shown::Whole)
+    }
+
+    /// Whether showing it would show nothing new; JSON has less in it than a picture.
+    fn is_shown(&self, picture: &Picture) -> io::Result<bool> {
+        let Some(shown) = &self.shown else { return Ok(false) };
+        Ok(match self.format {
+            OutputFormat::Text => shown == picture,
+            OutputFormat::Json => json(shown)? == json(picture)?,
+        })
     }
 
     fn tell(&mut self, picture: &Picture) -> io::Result<()> {
@@ -80,17 +97,26 @@ impl Printer {
         write(text.as_bytes())
     }
 
-    fn render(&self, picture: &Picture) -> io::Result<Vec<u8>> {
-        let mut text = Vec::new();
+    fn write_whole(&self, picture: &Picture) -> io::Result<()> {
         match self.format {
-            OutputFormat::Text => write_text(&mut text, picture, self.style)?,
-            OutputFormat::Json => {
-                serde_json::to_writer(&mut text, picture)?;
-                text.push(b'\n');
+            OutputFormat::Json => write(&json(picture)?),
+            OutputFormat::Text => {
+                let mut text = Vec::new();
+                if self.told != Picture::default() {
+                    // Apart from the events that led to it.
+                    text.push(b'\n');
+                }
+                write_text(&mut text, picture, self.shown.as_ref(), self.style)?;
+                write(&text)
             }
         }
-        Ok(text)
     }
+}
+
+fn json(picture: &Picture) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    picture.write_json(&mut text)?;
+    Ok(text)
 }
 
 fn write(text: &[u8]) -> io::Result<()> {

@@ -8,6 +8,7 @@ mod changes;
 mod problems;
 mod text;
 
+use std::io::{self, Write};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -103,6 +104,18 @@ pub struct WithheldRow {
 
 fn as_text<S: Serializer>(prefix: &IpNet, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(prefix)
+}
+
+impl Picture {
+    /// Writes it as one line of JSON.
+    ///
+    /// # Errors
+    ///
+    /// Those of the writer.
+    pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        writeln!(out)
+    }
 }
 
 impl SessionRow {

@@ -28,6 +28,14 @@ impl Problems {
         self.error(&format!("{errors} {noun} in the files: {consequence}"));
     }
 
+    /// Tells that files that were refused are right again.
+    pub fn mended(self) {
+        match self.format {
+            LogFormat::Text => line("ferrolb: the files are right again"),
+            LogFormat::Json => tracing::info!("the files are right again"),
+        }
+    }
+
     /// Tells about what is odd in files that have taken effect.
     pub fn warnings(self, warnings: &[Diagnostic]) {
         self.each(warnings);

@@ -36,14 +36,39 @@ impl Style {
     }
 }
 
-/// Writes the picture as tables.
+/// Writes the picture as tables; of one that has been shown `before`, only the tables that are
+/// others now.
 ///
 /// # Errors
 ///
 /// Those of the writer.
-pub fn write_text(out: &mut dyn Write, picture: &Picture, style: Style) -> io::Result<()> {
-    sessions(picture).write(out, style)?;
-    services(picture).write(out, style)?;
+pub fn write_text(
+    out: &mut dyn Write,
+    picture: &Picture,
+    before: Option<&Picture>,
+    style: Style,
+) -> io::Result<()> {
+    let is_new = |same: fn(&Picture, &Picture) -> bool| before.is_none_or(|it| !same(it, picture));
+    if is_new(|a, b| a.sessions == b.sessions) {
+        sessions(picture).write(out, style)?;
+    }
+    if is_new(|a, b| a.services == b.services) {
+        services(picture).write(out, style)?;
+    }
+    if is_new(|a, b| a.routes == b.routes) {
+        all_routes(out, picture, style)?;
+    }
+    if is_new(|a, b| a.withheld == b.withheld) && !picture.withheld.is_empty() {
+        withheld(picture).write(out, style)?;
+    }
+    let known = before.map_or(&[][..], |before| &before.notes);
+    for note in picture.notes.iter().filter(|note| !known.contains(note)) {
+        writeln!(out, "{} {note}", style.paint(BOLD, "note:"))?;
+    }
+    Ok(())
+}
+
+fn all_routes(out: &mut dyn Write, picture: &Picture, style: Style) -> io::Result<()> {
     let mut routers: Vec<_> = picture.routes.iter().map(|route| &route.router).collect();
     routers.dedup();
     if routers.is_empty() {
@@ -52,12 +77,6 @@ pub fn write_text(out: &mut dyn Write, picture: &Picture, style: Style) -> io::R
     for router in routers {
         let rows: Vec<_> = picture.routes.iter().filter(|route| &route.router == router).collect();
         routes(router.as_deref(), &rows).write(out, style)?;
-    }
-    if !picture.withheld.is_empty() {
-        withheld(picture).write(out, style)?;
-    }
-    for note in &picture.notes {
-        writeln!(out, "{} {note}", style.paint(BOLD, "note:"))?;
     }
     Ok(())
 }
@@ -251,7 +270,7 @@ mod tests {
 
     fn written(picture: &Picture, style: Style) -> String {
         let mut out = Vec::new();
-        write_text(&mut out, picture, style).unwrap();
+        write_text(&mut out, picture, None, style).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -291,6 +310,24 @@ note: localpref 100 is not sent
             plain = plain.replace(&format!("\x1b[{code}m"), "");
         }
         assert_eq!(plain, written(&picture(), Style::Plain));
+    }
+
+    #[test]
+    fn what_was_shown_before_is_not_shown_again() {
+        let (before, mut now) = (picture(), picture());
+        now.routes.pop();
+        now.notes.push("something else".to_owned());
+        let mut out = Vec::new();
+        write_text(&mut out, &now, Some(&before), Style::Plain).unwrap();
+        let expected = "\
+Routes at the router
+  PREFIX           NEXT HOP      NODE   AS PATH  COMMUNITIES
+  172.22.35.64/32  172.22.35.25  kube1  64636    -
+                   172.22.35.26  kube2
+
+note: something else
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]

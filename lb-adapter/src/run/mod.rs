@@ -12,13 +12,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bgp_session::{Asn, PeerConfig};
+use bgp_session::PeerConfig;
 use tokio::sync::Notify;
 
 use crate::args::RunArgs;
 use crate::engine::{Engine, View, identifier, route_set};
 use crate::failure::Failure;
-use crate::lab::LAST_GOOD;
 use crate::manifest::Manifests;
 use crate::memory::Memory;
 use crate::model::Peer;
@@ -26,7 +25,7 @@ use crate::planner::{PeerPlan, Plan};
 use crate::report::Problems;
 use crate::sessions::{SessionKey, Sessions, Terms, Wanted};
 use crate::signals::Signals;
-use crate::source::Reading;
+use crate::source::Intake;
 use crate::start::Start;
 
 use source_address::SourceAddresses;
@@ -45,10 +44,16 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
     let mut node = Node::new(args.node, start.memory, problems);
     node.apply(start.manifests).await;
     node.check_memory(by_default)?;
+    let mut intake = Intake::new(problems);
     let mut readings = start.source.follow();
     loop {
         tokio::select! {
-            Some(reading) = readings.recv() => node.take(reading).await,
+            Some(reading) = readings.recv() => {
+                let check = |manifests: &Manifests| check_node(&node.name, manifests);
+                if let Some(manifests) = intake.take(reading, check) {
+                    node.apply(manifests).await;
+                }
+            }
             () = signals.any() => break,
         }
     }
@@ -87,20 +92,6 @@ impl Node {
         }
     }
 
-    /// Takes up a change of the files. Errors change nothing.
-    async fn take(&mut self, reading: Reading) {
-        match reading {
-            Ok(manifests) => match check_node(&self.name, &manifests) {
-                Ok(()) => {
-                    self.problems.warnings(&manifests.warnings);
-                    self.apply(manifests).await;
-                }
-                Err(why) => self.problems.error(&format!("{why}: {LAST_GOOD}")),
-            },
-            Err(errors) => self.problems.refused(errors.as_slice(), LAST_GOOD),
-        }
-    }
-
     async fn apply(&mut self, manifests: Manifests) {
         let view = self.engine.apply(manifests, |name| name == self.name);
         log::allocation(view.events());
@@ -126,14 +117,14 @@ impl Node {
 
     fn session(&mut self, plan: &Plan, peer_plan: &PeerPlan, peer: &Peer) -> Wanted {
         let mut config =
-            PeerConfig::new(peer_plan.address, Asn(peer.peer_asn.0)).hold_time(peer.hold_time);
+            PeerConfig::new(peer_plan.address, peer.peer_asn).hold_time(peer.hold_time);
         if let Some(source) = self.sources.for_peer(&plan.node_addresses, peer.address) {
             config = config.local_address(source);
         }
         if let Some(password) = &peer.password {
             config = config.password(password.reveal());
         }
-        let terms = Terms::new(Asn(peer.my_asn.0), identifier(plan, peer), config);
+        let terms = Terms::new(peer.my_asn, identifier(plan, peer), config);
         Wanted::new(terms, route_set(peer_plan))
     }
 

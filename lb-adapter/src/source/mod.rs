@@ -22,11 +22,53 @@ use tokio::time::sleep;
 
 use crate::config::Diagnostics;
 use crate::manifest::{self, Manifests};
+use crate::report::Problems;
 
 use scan::{Fingerprint, Scanner};
 
 /// What a reading of the files came to.
 pub type Reading = Result<Manifests, Diagnostics>;
+
+/// Tells about what readings came to, and passes the good ones on.
+#[derive(Debug)]
+pub struct Intake {
+    problems: Problems,
+    refused: bool,
+}
+
+impl Intake {
+    /// Nothing was refused yet.
+    pub fn new(problems: Problems) -> Self {
+        Self { problems, refused: false }
+    }
+
+    /// What is to be put in force; nothing if there are errors, or if `check` finds one.
+    pub fn take(
+        &mut self,
+        reading: Reading,
+        check: impl FnOnce(&Manifests) -> Result<(), String>,
+    ) -> Option<Manifests> {
+        let checked = reading.map(|manifests| check(&manifests).map(|()| manifests));
+        let manifests = match checked {
+            Ok(Ok(manifests)) => manifests,
+            Ok(Err(why)) => {
+                self.problems.error(&format!("{why}: {LAST_GOOD}"));
+                self.refused = true;
+                return None;
+            }
+            Err(errors) => {
+                self.problems.refused(errors.as_slice(), LAST_GOOD);
+                self.refused = true;
+                return None;
+            }
+        };
+        self.problems.warnings(&manifests.warnings);
+        if std::mem::take(&mut self.refused) {
+            self.problems.mended();
+        }
+        Some(manifests)
+    }
+}
 
 /// A directory of manifests, or one file.
 #[derive(Debug)]
@@ -118,6 +160,8 @@ impl Source {
     }
 }
 
+/// What follows from an error in files that were right before.
+const LAST_GOOD: &str = "the last good configuration stays in force";
 /// How often the files are looked at.
 const PERIOD: Duration = Duration::from_millis(200);
 /// How long nothing must have changed before the files are read.

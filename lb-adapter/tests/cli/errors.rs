@@ -1,0 +1,169 @@
+//! Bad input: each with its file, line and path, and with exit code 1; wrong usage with 2.
+
+use crate::world::{Manifests, ferrolb, lab, text};
+
+/// What stands in the configuration, what is put in its place, and what is said of it.
+struct Bad {
+    from: &'static str,
+    to: &'static str,
+    /// What the line begins with that is to be named.
+    line: &'static str,
+    said: &'static [&'static str],
+}
+
+const BAD: [Bad; 6] = [
+    Bad { from: "    peers:\n", to: "    peers: ]\n", line: "    peers: ]", said: &[": error: "] },
+    Bad {
+        from: "      my-asn: 64636",
+        to: "      my-asm: 64636",
+        line: "      my-asm",
+        said: &[":7: error: peers[0].my-asm: ", "did you mean my-asn?"],
+    },
+    Bad {
+        from: "      peer-asn: 64635\n",
+        to: "",
+        line: "    - peer-address",
+        said: &[":7: error: peers[0].peer-asn: ", "an AS number"],
+    },
+    Bad {
+        from: "      - 200.1.154.64/26",
+        to: "      - 172.22.35.96/27",
+        line: "      - 172.22.35.96/27",
+        said: &[":9: error: address-pools[1].addresses[0]: ", "172.22.35.64/26"],
+    },
+    Bad {
+        from: "aggregation-length: 32\n        localpref: 100\n        communities:\n    #",
+        to: "aggregation-length: 25\n        localpref: 100\n        communities:\n    #",
+        line: "      - aggregation-length: 25",
+        said: &[": error: address-pools[0].bgp-advertisements[0].aggregation-length: "],
+    },
+    Bad {
+        from: "kind: ConfigMap\n",
+        to: "kind: {ConfigMap: \n",
+        line: "metadata:",
+        said: &[": error: "],
+    },
+];
+
+/// `FILE:LINE:` of the first line that begins so.
+fn place(manifests: &Manifests, file: &str, start: &str) -> String {
+    let text = manifests.read(file);
+    let line = text.lines().position(|line| line.starts_with(start)).unwrap() + 1;
+    format!("{file}:{line}:")
+}
+
+#[test]
+fn each_kind_of_bad_input_is_told_with_its_place_and_ends_with_1() {
+    for Bad { from, to, line, said } in &BAD {
+        let manifests = Manifests::reference();
+        manifests.replace("config.yaml", from, to);
+        let place = place(&manifests, "config.yaml", line);
+        let output = lab(&manifests.path(), &["--once", "--output", "json"]);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{to:?}: {stderr}");
+        assert_eq!(text(&output.stdout), "", "{to:?}");
+        let told =
+            |line: &str| line.contains(&place) && said.iter().all(|part| line.contains(part));
+        assert!(stderr.lines().any(told), "{to:?}: {place} {said:?} is not in {stderr}");
+        assert!(stderr.trim_end().ends_with("in the files: nothing is announced"), "{stderr}");
+    }
+}
+
+#[test]
+fn without_the_configuration_there_is_nothing_to_do() {
+    let manifests = Manifests::reference();
+    manifests.replace("config.yaml", "metallb-system", "elsewhere");
+    let output = lab(&manifests.path(), &["--once"]);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("expected a ConfigMap metallb-system/config"), "{stderr}");
+}
+
+#[test]
+fn all_errors_of_all_files_are_told_at_once() {
+    let manifests = Manifests::reference();
+    manifests.replace("config.yaml", "my-asn: 64636", "my-asn: 0").replace(
+        "nodes.yaml",
+        "address: 172.22.35.25",
+        "address: kube1.example.org",
+    );
+    let output = lab(&manifests.path(), &["--once"]);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    for place in [
+        place(&manifests, "config.yaml", "      my-asn: 0"),
+        place(&manifests, "nodes.yaml", "    address: kube1.example.org"),
+    ] {
+        assert!(stderr.contains(&place), "{stderr}");
+    }
+    assert!(stderr.contains("2 errors in the files"), "{stderr}");
+}
+
+#[test]
+fn host_bits_of_a_pool_are_masked_with_a_warning() {
+    let manifests = Manifests::reference();
+    manifests.replace("config.yaml", "172.22.35.64/26", "172.22.35.65/26");
+    let output = lab(&manifests.path(), &["--once"]);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    let place = place(&manifests, "config.yaml", "      - 172.22.35.65/26");
+    let said = format!("{place}9: warning: address-pools[0].addresses[0]: ");
+    assert!(stderr.contains(&said) && stderr.contains("172.22.35.64/26"), "{stderr}");
+    assert!(text(&output.stdout).contains("172.22.35.64/32"), "the first address is used");
+}
+
+#[test]
+fn problems_in_json_logs_are_objects_with_the_place() {
+    let manifests = Manifests::reference();
+    manifests.replace("config.yaml", "my-asn:", "my-asm:");
+    let output = lab(&manifests.path(), &["--once", "--log-format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = text(&output.stderr);
+    let events: Vec<serde_json::Value> =
+        stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let event = events.iter().find(|event| event["path"] == "peers[0].my-asm").unwrap();
+    let place = place(&manifests, "config.yaml", "      my-asm");
+    assert_eq!(format!("config.yaml:{}:", event["line"]), place);
+    assert_eq!(event["level"], "ERROR");
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_unreadable_input() {
+    let output = lab(std::path::Path::new("no-such-directory"), &["--once"]);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("cannot read no-such-directory: "), "{stderr}");
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    for arguments in [
+        &["lab"][..],
+        &["lab", "somewhere", "--once", "--follow"],
+        &["lab", "somewhere", "--timeout", "soon"],
+        &["lab", "somewhere", "--log-level", "=,="],
+        &["run", "somewhere"],
+        &["fly"],
+    ] {
+        let output = ferrolb(arguments).output().unwrap();
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+        assert!(!stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn help_says_what_it_is_and_shows_how_to_begin() {
+    for (arguments, parts) in [
+        (&["--help"][..], &["MetalLB", "ferrolb lab examples/reference", "Exit codes:"][..]),
+        (&["lab", "--help"], &["no root", "127.22.35.1", "FERROLB_PORT", "--output json"]),
+        (&["run", "--help"], &["FERROLB_NODE", "state file", "Cease", "same addresses"]),
+    ] {
+        let output = ferrolb(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        let stdout = text(&output.stdout);
+        for part in parts {
+            assert!(stdout.contains(part), "{part:?} is not in {stdout}");
+        }
+    }
+}

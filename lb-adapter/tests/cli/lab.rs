@@ -1,0 +1,161 @@
+//! `ferrolb lab` to its end.
+
+use serde_json::json;
+
+use crate::world::{Manifests, ferrolb, lab, lab_document, next_hops, reference, text};
+
+#[test]
+fn the_reference_cluster_gives_the_router_the_reference_table() {
+    let session = |node: &str| json!({"node": node, "peer": "172.22.35.1", "state": "Established"});
+    let service = |namespace: &str, name: &str, pool: &str, address: &str| json!({"namespace": namespace, "name": name, "pool": pool, "addresses": [address]});
+    let route = |prefix: &str, next_hops: &[&str]| {
+        json!({
+            "prefix": prefix, "next_hops": next_hops, "as_path": [64636],
+            "local_pref": null, "communities": [],
+        })
+    };
+    let all = ["172.22.35.25", "172.22.35.26", "172.22.35.27"];
+    let expected = json!({
+        "sessions": [session("kube1"), session("kube2"), session("kube3")],
+        "services": [
+            service("mail", "smtp", "default", "172.22.35.70"),
+            service("web", "public-web", "public", "200.1.154.64"),
+            service("web", "web", "default", "172.22.35.64"),
+        ],
+        "routes": [
+            route("172.22.35.64/32", &all),
+            route("172.22.35.70/32", &["172.22.35.26"]),
+            route("200.1.154.64/32", &all),
+        ],
+    });
+    assert_eq!(lab_document(&reference(), &[]), expected);
+}
+
+#[test]
+fn without_a_terminal_it_ends_by_itself_with_plain_tables() {
+    let output = lab(&reference(), &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let stdout = text(&output.stdout);
+    for line in [
+        "  kube2  172.22.35.1  Established",
+        "  mail       smtp        default  172.22.35.70",
+        "  172.22.35.70/32  172.22.35.26  kube2  64636    -",
+        "  mail/smtp  kube1  externalTrafficPolicy is Local and no ready endpoint is on kube1, only on kube2",
+    ] {
+        assert!(stdout.lines().any(|it| it == line), "{line:?} is not in {stdout}");
+    }
+    assert!(!stdout.contains('\x1b'), "colours are for terminals");
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn out_of_time_it_says_what_is_missing_and_ends_with_1() {
+    let output = lab(&reference(), &["--once", "--timeout", "0s", "--output", "json"]);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("session kube1 with 172.22.35.1: "), "{stderr}");
+    let missing = |line: &str| {
+        line.contains("router 172.22.35.1: 172.22.35.70/32: ")
+            && line.contains("through 172.22.35.26, AS_PATH 64636")
+    };
+    assert!(stderr.lines().any(missing), "{stderr}");
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["routes"], json!([]), "what there is is printed all the same");
+}
+
+#[test]
+fn a_node_has_a_session_with_each_router_that_its_labels_select() {
+    let manifests = Manifests::reference();
+    manifests.replace(
+        "config.yaml",
+        "    address-pools:",
+        "    - peer-address: 172.22.35.2
+      peer-asn: 64636
+      my-asn: 64636
+      password: opensesame
+      hold-time: 30s
+      router-id: 10.0.0.9
+      node-selectors:
+      - match-labels: {kubernetes.io/hostname: kube2}
+    address-pools:",
+    );
+    let document = lab_document(&manifests.path(), &[]);
+    let sessions: Vec<_> = document["sessions"].as_array().unwrap().iter().collect();
+    assert_eq!(sessions.len(), 4, "{sessions:?}");
+    let routes = document["routes"].as_array().unwrap();
+    let internal: Vec<_> = routes.iter().filter(|it| it["router"] == "172.22.35.2").collect();
+    assert_eq!(internal.len(), 3);
+    for route in internal {
+        assert_eq!(route["next_hops"], json!(["172.22.35.26"]));
+        assert_eq!(route["as_path"], json!([]), "the path of an internal session is empty");
+        assert_eq!(route["local_pref"], 100);
+    }
+}
+
+#[test]
+fn one_router_may_be_configured_with_two_systems_of_the_same_node() {
+    let manifests = Manifests::reference();
+    manifests.replace(
+        "config.yaml",
+        "    address-pools:",
+        "    - {peer-address: 172.22.35.1, peer-asn: 64635, my-asn: 64700}
+    address-pools:",
+    );
+    let document = lab_document(&manifests.path(), &[]);
+    let routes = document["routes"].as_array().unwrap();
+    let mut paths: Vec<_> = routes
+        .iter()
+        .filter(|route| route["prefix"] == "172.22.35.70/32")
+        .map(|route| (route["as_path"].to_string(), route["next_hops"].to_string()))
+        .collect();
+    paths.sort();
+    let hop = r#"["172.22.35.26"]"#.to_owned();
+    assert_eq!(paths, [("[64636]".to_owned(), hop.clone()), ("[64700]".to_owned(), hop)]);
+}
+
+#[test]
+fn addresses_that_have_no_natural_place_on_loopback_get_one_and_it_is_said() {
+    let manifests = Manifests::reference();
+    manifests.replace("config.yaml", "172.22.35.1\n", "fd00::1\n").replace(
+        "nodes.yaml",
+        "172.22.35.27",
+        "10.22.35.26",
+    );
+    let output = lab(&manifests.path(), &["--once"]);
+    let stdout = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{stdout}{}", text(&output.stderr));
+    assert!(stdout.contains("note: router fd00::1 listens on 127.127.0."), "{stdout}");
+    assert!(stdout.contains("note: kube3 dials from 127.127.0."), "{stdout}");
+    let document = lab_document(&manifests.path(), &[]);
+    let hops = next_hops(&document, "172.22.35.64/32");
+    assert_eq!(hops, ["10.22.35.26", "172.22.35.25", "172.22.35.26"]);
+}
+
+#[test]
+fn communities_are_those_of_the_advertisement() {
+    let manifests = Manifests::reference();
+    manifests.replace("config.yaml", "communities:\n", "communities: [64635:100, no-bgp]\n");
+    manifests.replace(
+        "config.yaml",
+        "    address-pools:",
+        "    bgp-communities: {no-bgp: 65535:65281}
+    address-pools:",
+    );
+    let document = lab_document(&manifests.path(), &[]);
+    for route in document["routes"].as_array().unwrap() {
+        assert_eq!(route["communities"], json!(["64635:100", "65535:65281"]));
+    }
+}
+
+#[test]
+fn a_router_s_port_that_is_taken_is_an_error_with_a_way_out() {
+    let taken = std::net::TcpListener::bind("127.22.35.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let reference = reference();
+    let arguments = ["lab", reference.to_str().unwrap(), "--once", "--port", &port];
+    let output = ferrolb(&arguments).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains(&format!("127.22.35.1:{port}")), "{stderr}");
+    assert!(stderr.contains("--port 0"), "{stderr}");
+}

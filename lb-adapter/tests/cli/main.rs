@@ -1,0 +1,8 @@
+//! The binary as its users meet it: real processes, real files, real TCP on loopback.
+
+mod errors;
+mod follow;
+mod lab;
+mod memory;
+mod run;
+mod world;

@@ -1,0 +1,85 @@
+//! What is remembered over a restart, and what several hosts agree on.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::world::{Manifests, Process, ferrolb, lab, lab_document, text, wait_until};
+
+/// A Service that is older than those of the example and asks for nothing.
+const OLDER: &str = "apiVersion: v1
+kind: Service
+metadata: {namespace: web, name: older, creationTimestamp: \"2017-01-01T00:00:00Z\"}
+spec:
+  type: LoadBalancer
+  selector: {app: older}
+  ports: [{port: 81}]
+";
+
+fn address(document: &Value, name: &str) -> String {
+    let services = document["services"].as_array().unwrap();
+    let service = services.iter().find(|service| service["name"] == name).unwrap();
+    service["addresses"][0].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_state_file_keeps_addresses_over_a_restart() {
+    let manifests = Manifests::reference();
+    let state = manifests.beside("state").join("lab.json");
+    let arguments = ["--state-file", state.to_str().unwrap()];
+    let first = lab_document(&manifests.path(), &arguments);
+    assert_eq!(address(&first, "web"), "172.22.35.64");
+    manifests.write("older.yaml", OLDER);
+    let second = lab_document(&manifests.path(), &arguments);
+    assert_eq!(address(&second, "web"), "172.22.35.64", "who holds an address keeps it");
+    assert_eq!(address(&second, "older"), "172.22.35.65");
+    let forgetful = lab_document(&manifests.path(), &[]);
+    assert_eq!(address(&forgetful, "older"), "172.22.35.64", "otherwise the oldest is first");
+}
+
+#[test]
+fn a_state_file_that_makes_no_sense_is_left_alone_and_ends_the_program() {
+    let manifests = Manifests::reference();
+    let state = manifests.beside("state.json");
+    fs::write(&state, "{\"version\": 1, \"serv").unwrap();
+    let output = lab(&manifests.path(), &["--once", "--state-file", state.to_str().unwrap()]);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("state.json"), "{stderr}");
+    assert_eq!(fs::read_to_string(&state).unwrap(), "{\"version\": 1, \"serv");
+}
+
+#[test]
+fn while_it_runs_a_lab_keeps_addresses_in_memory() {
+    let manifests = Manifests::reference();
+    let lab = Process::lab(&manifests.path(), &["--output", "json"]);
+    assert_eq!(address(&lab.document(), "web"), "172.22.35.64");
+    manifests.write("older.yaml", OLDER);
+    let document = lab.document();
+    assert_eq!(address(&document, "web"), "172.22.35.64");
+    assert_eq!(address(&document, "older"), "172.22.35.65");
+}
+
+#[test]
+fn hosts_that_are_given_the_same_files_give_the_same_addresses() {
+    let manifests = Manifests::reference();
+    manifests.replace("nodes.yaml", "172.22.35.", "127.22.35.");
+    // Nobody is there; addresses are given all the same.
+    manifests.replace("config.yaml", "172.22.35.1\n", "127.22.35.1\n      peer-port: 1\n");
+    manifests.write("older.yaml", OLDER);
+    let states = ["kube1", "kube2"].map(|node| {
+        let state = manifests.beside(&format!("{node}.json"));
+        let run = run(&manifests.path(), node, &state);
+        wait_until("the state file", || state.exists());
+        (run, state)
+    });
+    let [first, second] = states.each_ref().map(|(_, state)| fs::read_to_string(state).unwrap());
+    assert_eq!(first, second);
+    assert!(first.contains("172.22.35.64") && first.contains("\"older\""), "{first}");
+}
+
+fn run(dir: &Path, node: &str, state: &Path) -> Process {
+    let [dir, state] = [dir, state].map(|path| path.to_str().unwrap());
+    Process::start(ferrolb(&["run", dir, "--node", node, "--state-file", state]))
+}

@@ -1,0 +1,198 @@
+//! `ferrolb run` against a router: another speaker, in this process.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use bgp_session::{Asn, BgpIdentifier, DownReason, Import, PeerConfig, PeerStatus, Speaker};
+use tokio::sync::oneshot;
+
+use crate::world::{Manifests, Process, ferrolb, text, wait_until};
+
+const NODE: &str = "127.22.35.25";
+
+/// A router on 127.22.35.1, in a thread of its own, that knows the node kube1.
+struct Router {
+    speaker: Speaker,
+    _end: oneshot::Sender<()>,
+}
+
+impl Router {
+    fn start() -> Self {
+        let (end, ended) = oneshot::channel::<()>();
+        let (sender, speaker) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let speaker = Speaker::builder(Asn(64635), BgpIdentifier::new(127, 22, 35, 1))
+                    .listen("127.22.35.1:0".parse().unwrap())
+                    .start()
+                    .await
+                    .unwrap();
+                let node: IpAddr = NODE.parse().unwrap();
+                let peer = PeerConfig::new(node, Asn(64636)).passive().import(Import::Keep);
+                let peer = speaker.add_peer(peer).await.unwrap();
+                sender.send(speaker).unwrap();
+                let _ = ended.await;
+                drop(peer);
+            });
+        });
+        Self { speaker: speaker.recv().unwrap(), _end: end }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.speaker.listen_addr().unwrap()
+    }
+
+    fn node(&self) -> PeerStatus {
+        self.speaker.peers().remove(0)
+    }
+
+    /// Prefixes with their next hops and paths, as text.
+    fn table(&self) -> Vec<String> {
+        let held = self.speaker.loc_rib();
+        let rows = held.iter().map(|(prefix, paths)| {
+            let attributes = &paths[0].attributes;
+            let next_hop = attributes.next_hop.unwrap();
+            format!("{prefix} through {next_hop}, {}", attributes.as_path)
+        });
+        rows.collect()
+    }
+}
+
+/// The reference example for nodes on loopback addresses, and this router.
+fn manifests_for(router: &Router) -> Manifests {
+    let manifests = Manifests::reference();
+    let port = router.address().port();
+    manifests
+        .replace("nodes.yaml", "172.22.35.", "127.22.35.")
+        .replace(
+            "config.yaml",
+            "172.22.35.1\n",
+            &format!("127.22.35.1\n      peer-port: {port}\n      hold-time: 30s\n"),
+        )
+        // The first Service's pod, so that there is a Service for this node alone.
+        .replace("endpoints.yaml", "nodeName: kube2", "nodeName: kube1");
+    manifests
+}
+
+fn run(manifests: &Manifests) -> Process {
+    let (dir, state) = (manifests.path(), manifests.beside("kube1.json"));
+    let [dir, state] = [&dir, &state].map(|path| path.to_str().unwrap());
+    Process::start(ferrolb(&["run", dir, "--node", "kube1", "--state-file", state]))
+}
+
+const ALL: [&str; 3] = [
+    "172.22.35.64/32 through 127.22.35.25, 64636",
+    "172.22.35.70/32 through 127.22.35.25, 64636",
+    "200.1.154.64/32 through 127.22.35.25, 64636",
+];
+
+#[test]
+fn a_router_gets_the_node_s_routes_and_a_cease_at_the_end() {
+    let router = Router::start();
+    let manifests = manifests_for(&router);
+    let mut run = run(&manifests);
+    wait_until("the table", || router.table() == ALL);
+    let negotiated = router.node().negotiated.unwrap();
+    assert_eq!(negotiated.hold_time, Duration::from_secs(30));
+    assert_eq!(negotiated.remote_identifier, BgpIdentifier::new(127, 22, 35, 25));
+    let started = Instant::now();
+    run.signal("TERM");
+    assert_eq!(run.wait().code(), Some(0));
+    assert!(started.elapsed() < Duration::from_secs(5), "the end is bounded");
+    wait_until("the end of the session", || !router.node().is_established());
+    let Some(DownReason::Remote(cease)) = router.node().last_down else {
+        panic!("not told by the node: {:?}", router.node().last_down)
+    };
+    let cease = cease.to_string();
+    assert!(cease.contains("administrative shutdown"), "{cease}");
+    assert!(cease.contains("ferrolb is stopping"), "{cease}");
+    wait_until("an empty table", || router.table().is_empty());
+}
+
+#[test]
+fn a_change_of_the_files_changes_routes_and_no_session() {
+    let router = Router::start();
+    let manifests = manifests_for(&router);
+    let run = run(&manifests);
+    wait_until("the table", || router.table() == ALL);
+    let since = router.node().since;
+    let endpoint = "10.244.2.15\n  nodeName: ";
+    let at = |node: &str| format!("{endpoint}{node}");
+    manifests.replace("endpoints.yaml", &at("kube1"), &at("kube3"));
+    wait_until("the withdrawal", || router.table() == [ALL[0], ALL[2]]);
+    run.error(|line| line.contains("withdrawing") && line.contains("172.22.35.70/32"));
+    let config = manifests.read("config.yaml");
+    manifests.write("config.yaml", "nothing that makes sense");
+    run.error(|line| line.contains("the last good configuration stays in force"));
+    manifests.write("config.yaml", &config);
+    run.error(|line| line.contains("right again"));
+    // A node that vanishes from the files is a slip, not an order to withdraw everything.
+    let nodes = manifests.read("nodes.yaml");
+    manifests.write("nodes.yaml", &nodes.replace("kube1", "kube9"));
+    run.error(|line| line.contains("expected a Node kube1, found only kube2, kube3, kube9"));
+    manifests.write("nodes.yaml", &nodes);
+    run.error(|line| line.contains("right again"));
+    manifests.replace("endpoints.yaml", &at("kube3"), &at("kube1"));
+    wait_until("the table as it was", || router.table() == ALL);
+    assert_eq!(router.node().since, since, "it is the session of the beginning");
+}
+
+#[test]
+fn a_restart_keeps_addresses() {
+    let router = Router::start();
+    let manifests = manifests_for(&router);
+    let mut first = run(&manifests);
+    wait_until("the table", || router.table() == ALL);
+    first.signal("KILL");
+    first.wait();
+    // Without the state file this Service, the oldest, would get the address of the other.
+    let older = manifests.read("services.yaml");
+    let (_, older) = older.split_once("\n---\n").unwrap();
+    let (older, _) = older.split_once("\n---\n").unwrap();
+    let older = older.replace("name: web", "name: older").replace("2018-", "2017-");
+    manifests.write("older.yaml", &older);
+    let _second = run(&manifests);
+    wait_until("the table", || router.table() == ALL);
+    let state = std::fs::read_to_string(manifests.beside("kube1.json")).unwrap();
+    let state: serde_json::Value = serde_json::from_str(&state).unwrap();
+    let held = |name: &str| {
+        let services = state["services"].as_array().unwrap();
+        let service = services.iter().find(|service| service["name"] == name).unwrap();
+        service["addresses"][0].clone()
+    };
+    assert_eq!((held("web"), held("older")), ("172.22.35.64".into(), "172.22.35.65".into()));
+}
+
+#[test]
+fn a_node_that_the_files_do_not_have_is_an_error_that_names_those_they_have() {
+    let manifests = Manifests::reference();
+    let dir = manifests.path();
+    let output = ferrolb(&["run", dir.to_str().unwrap(), "--node", "kube4"]).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("expected a Node kube4, found only kube1, kube2, kube3"), "{stderr}");
+}
+
+#[test]
+fn errors_at_the_start_end_it_with_1() {
+    let manifests = Manifests::reference();
+    manifests.replace("config.yaml", "my-asn: 64636", "my-asn: 0");
+    let dir = manifests.path();
+    let output = ferrolb(&["run", dir.to_str().unwrap(), "--node", "kube1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_state_file_that_cannot_be_written_ends_it_at_the_start() {
+    let manifests = Manifests::reference();
+    let dir = manifests.path();
+    let state = manifests.path().join("config.yaml").join("state.json");
+    let arguments =
+        ["run", dir.to_str().unwrap(), "--node", "kube1", "--state-file", state.to_str().unwrap()];
+    let output = ferrolb(&arguments).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("state file"), "{stderr}");
+}

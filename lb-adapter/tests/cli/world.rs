@@ -1,0 +1,210 @@
+//! Manifests that can be changed, and processes that end with the test.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Longer than anything takes on a machine that is busy with other things.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A copy of the reference example, to be changed.
+pub(crate) struct Manifests {
+    directory: TempDir,
+}
+
+impl Manifests {
+    pub(crate) fn reference() -> Self {
+        let manifests = Self { directory: tempfile::tempdir().unwrap() };
+        fs::create_dir(manifests.path()).unwrap();
+        for entry in fs::read_dir(reference()).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), manifests.path().join(entry.file_name())).unwrap();
+        }
+        manifests
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.path().join("manifests")
+    }
+
+    /// A place beside the manifests.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.path().join(file)).unwrap()
+    }
+
+    pub(crate) fn write(&self, file: &str, text: &str) {
+        fs::write(self.path().join(file), text).unwrap();
+    }
+
+    /// Replaces the first of the texts everywhere in a file; it has to be there.
+    pub(crate) fn replace(&self, file: &str, from: &str, to: &str) -> &Self {
+        let text = self.read(file);
+        assert!(text.contains(from), "{file} has no {from:?}");
+        self.write(file, &text.replace(from, to));
+        self
+    }
+}
+
+pub(crate) fn reference() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/reference")
+}
+
+/// The binary, with nothing in its environment that says how to behave.
+pub(crate) fn ferrolb(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ferrolb"));
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("FERROLB_") || ["NO_COLOR", "RUST_LOG"].contains(&name.as_str()) {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// `ferrolb lab DIR --port 0` with more arguments, to its end.
+pub(crate) fn lab(dir: &Path, arguments: &[&str]) -> Output {
+    let dir = dir.to_str().unwrap();
+    let mut command = ferrolb(&["lab", dir, "--port", "0"]);
+    command.args(arguments).output().unwrap()
+}
+
+/// The document of a lab that comes to a good end.
+pub(crate) fn lab_document(dir: &Path, arguments: &[&str]) -> Value {
+    let output = lab(dir, &[&["--once", "--output", "json"], arguments].concat());
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+pub(crate) fn text(octets: &[u8]) -> String {
+    String::from_utf8(octets.to_vec()).unwrap()
+}
+
+/// A process that stays.
+pub(crate) struct Process {
+    child: Child,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
+}
+
+impl Process {
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = lines(child.stdout.take().unwrap());
+        let stderr = lines(child.stderr.take().unwrap());
+        Self { child, stdout, stderr }
+    }
+
+    /// `ferrolb lab DIR --port 0 --follow` with more arguments.
+    pub(crate) fn lab(dir: &Path, arguments: &[&str]) -> Self {
+        let mut command = ferrolb(&["lab", dir.to_str().unwrap(), "--port", "0", "--follow"]);
+        command.args(arguments);
+        Self::start(command)
+    }
+
+    /// The next line of stdout that is as wanted.
+    pub(crate) fn line(&self, wanted: impl Fn(&str) -> bool) -> String {
+        wait_for(&self.stdout, &wanted, "stdout")
+    }
+
+    /// The next line of stderr that is as wanted.
+    pub(crate) fn error(&self, wanted: impl Fn(&str) -> bool) -> String {
+        wait_for(&self.stderr, &wanted, "stderr")
+    }
+
+    /// The next document on stdout, whatever it is.
+    pub(crate) fn document(&self) -> Value {
+        serde_json::from_str(&self.line(|_| true)).unwrap()
+    }
+
+    /// The lines of stdout that are there and were not asked for.
+    pub(crate) fn rest(&self) -> Vec<String> {
+        self.stdout.try_iter().collect()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let kill = format!("kill -s {signal} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Waits for the end.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the process does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Process {
+    #[expect(clippy::print_stderr, reason = "the test harness shows it with the failure")]
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            for line in self.stderr.try_iter() {
+                eprintln!("stderr: {line}");
+            }
+        }
+    }
+}
+
+fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines() {
+            let Ok(line) = line else { return };
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+fn wait_for(lines: &Receiver<String>, wanted: &dyn Fn(&str) -> bool, what: &str) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    let mut passed = Vec::new();
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match lines.recv_timeout(left) {
+            Ok(line) if wanted(&line) => return line,
+            Ok(line) => passed.push(line),
+            Err(RecvTimeoutError::Timeout) => panic!("no such line on {what}, only {passed:#?}"),
+            Err(RecvTimeoutError::Disconnected) => panic!("{what} ended with {passed:#?}"),
+        }
+    }
+}
+
+/// Asks again until the answer is yes.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what} does not come to be");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The next hops of a prefix in a document; none if the prefix is not there.
+pub(crate) fn next_hops(document: &Value, prefix: &str) -> Vec<String> {
+    let routes = document["routes"].as_array().unwrap();
+    let route = routes.iter().find(|route| route["prefix"] == prefix);
+    let hops = route.map(|route| route["next_hops"].as_array().unwrap().clone());
+    let hops = hops.unwrap_or_default();
+    hops.iter().map(|hop| hop.as_str().unwrap().to_owned()).collect()
+}
