@@ -4,9 +4,8 @@
 //! is empty on purpose: what a shortage means, and where it is, only the caller knows, who adds both.
 
 use nom::IResult;
-use nom::bytes::complete::take;
 use nom::error::{ErrorKind, ParseError};
-use nom::number::complete::{be_u8, be_u16, be_u32};
+use nom::number::complete::{be_u8, be_u32};
 
 /// What a parser gives: the rest of the input and a value, or the word that octets are missing.
 pub(super) type Parsed<'a, T> = IResult<&'a [u8], T, Short>;
@@ -33,10 +32,13 @@ pub(super) fn octet(input: &[u8]) -> Parsed<'_, u8> {
     be_u8(input)
 }
 
-/// Two octets, big-endian.
+/// Two octets, big-endian. In place of nom's `be_u16`, as [`octets`] is in place of `take`.
 #[inline]
 pub(super) fn two_octets(input: &[u8]) -> Parsed<'_, u16> {
-    be_u16(input)
+    match input.split_first_chunk() {
+        Some((number, rest)) => Ok((rest, u16::from_be_bytes(*number))),
+        None => Err(short()),
+    }
 }
 
 /// Four octets, big-endian.
@@ -45,10 +47,20 @@ pub(super) fn four_octets(input: &[u8]) -> Parsed<'_, u32> {
     be_u32(input)
 }
 
-/// As many octets as asked for.
+/// As many octets as asked for. nom's `take` is a call into another crate unless everything is linked as one, and a
+/// dependent should not need that for speed.
 #[inline]
 pub(super) fn octets(input: &[u8], count: usize) -> Parsed<'_, &[u8]> {
-    take(count)(input)
+    match input.split_at_checked(count) {
+        Some((taken, rest)) => Ok((rest, taken)),
+        None => Err(short()),
+    }
+}
+
+/// The error of every parser here.
+#[inline]
+pub(super) const fn short() -> nom::Err<Short> {
+    nom::Err::Error(Short)
 }
 
 /// A length of one octet, and what it counts.

@@ -6,7 +6,7 @@ use crate::types::{Afi, AfiSafi, PeerType, Safi};
 use crate::wire::context::WireContext;
 use crate::wire::error::{ErrorKind, Treatment};
 use crate::wire::input::{
-    Parsed, Short, counted_by_octet, counted_by_two_octets, four_octets, octet, octets, two_octets,
+    Parsed, counted_by_octet, counted_by_two_octets, four_octets, octet, octets, short, two_octets,
 };
 use crate::wire::nlri::{self, Bits};
 
@@ -100,7 +100,7 @@ fn aigp_tlv(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (input, length) = two_octets(input)?;
     match (kind, length) {
         (1, 11) => octets(input, 8),
-        (1, _) | (_, 0..=2) => Err(nom::Err::Error(Short)),
+        (1, _) | (_, 0..=2) => Err(short()),
         _ => octets(input, usize::from(length) - 3),
     }
 }
@@ -113,7 +113,7 @@ fn tunnel_tlv(input: &[u8]) -> Parsed<'_, &[u8]> {
         let (input, kind) = octet(input)?;
         if kind < 128 { counted_by_octet(input) } else { counted_by_two_octets(input) }
     });
-    if whole { Ok((input, value)) } else { Err(nom::Err::Error(Short)) }
+    if whole { Ok((input, value)) } else { Err(short()) }
 }
 
 /// RFC 8669 section 3, RFC 9252 section 2.
@@ -143,10 +143,10 @@ fn srv6_service(tlv: &[u8]) -> bool {
         let (input, (kind, sub_tlv)) = sid_tlv(input)?;
         // SRv6 SID Information: 21 octets and sub-sub-TLVs.
         let Some(rest) = sub_tlv.get(21..) else {
-            return if kind == 1 { Err(nom::Err::Error(Short)) } else { Ok((input, sub_tlv)) };
+            return if kind == 1 { Err(short()) } else { Ok((input, sub_tlv)) };
         };
         let whole = kind != 1 || all(rest, |input| sid_tlv(input));
-        if whole { Ok((input, sub_tlv)) } else { Err(nom::Err::Error(Short)) }
+        if whole { Ok((input, sub_tlv)) } else { Err(short()) }
     })
 }
 

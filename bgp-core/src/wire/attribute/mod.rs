@@ -9,7 +9,7 @@ use std::fmt;
 pub use as_path::{AsPath, AsPathSegment, AsPathSegmentView, AsPathView, Asns, SegmentType};
 pub(super) use check::mp_reach_parts;
 
-use super::input::{Parsed, counted_by_octet, counted_by_two_octets, octet};
+use super::input::{Parsed, octets, short};
 
 /// The type code of a path attribute, of IANA's registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -135,17 +135,17 @@ pub struct AttributeView<'a> {
 }
 
 impl<'a> AttributeView<'a> {
+    /// The one parser of the hot path: slice patterns, so that it becomes part of its callers.
     #[inline]
     pub(super) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
-        let (input, flags) = octet(input)?;
-        let (input, code) = octet(input)?;
-        let flags = AttributeFlags(flags);
-        let (input, value) = if flags.contains(AttributeFlags::EXTENDED_LENGTH) {
-            counted_by_two_octets(input)?
-        } else {
-            counted_by_octet(input)?
+        let [flags, code, rest @ ..] = input else { return Err(short()) };
+        let (length, rest) = match (flags & AttributeFlags::EXTENDED_LENGTH.0, rest) {
+            (0, [length, rest @ ..]) => (usize::from(*length), rest),
+            (1.., [high, low, rest @ ..]) => (usize::from(u16::from_be_bytes([*high, *low])), rest),
+            _ => return Err(short()),
         };
-        Ok((input, Self { flags, code: AttributeCode(code), value }))
+        let (rest, value) = octets(rest, length)?;
+        Ok((rest, Self { flags: AttributeFlags(*flags), code: AttributeCode(*code), value }))
     }
 
     /// The attribute at the start of `input`, and how many octets it has with its header.
