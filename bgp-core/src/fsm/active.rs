@@ -21,7 +21,7 @@ impl Active {
             Event::TcpConnectionConfirmed => match cx.config.delay_open_time {
                 Some(delay) => {
                     cx.timers.stop(Timer::ConnectRetry);
-                    cx.timers.start(Timer::DelayOpen, now + delay);
+                    cx.timers.start(Timer::DelayOpen, now, delay);
                     State::Active(self)
                 }
                 None => OpenSent::enter(cx, now),

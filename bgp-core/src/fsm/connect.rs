@@ -31,7 +31,7 @@ impl Connect {
             Event::TcpConnectionConfirmed => match cx.config.delay_open_time {
                 Some(delay) => {
                     cx.timers.stop(Timer::ConnectRetry);
-                    cx.timers.start(Timer::DelayOpen, now + delay);
+                    cx.timers.start(Timer::DelayOpen, now, delay);
                     State::Connect(self)
                 }
                 None => OpenSent::enter(cx, now),

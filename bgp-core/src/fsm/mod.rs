@@ -62,6 +62,7 @@ pub use self::negotiate::Negotiated;
 pub use self::reason::{DownReason, TransportError};
 pub use self::state::StateKind;
 pub use self::timers::Timer;
+pub(crate) use self::timers::after;
 
 use self::active::Active;
 use self::idle::Idle;
@@ -320,7 +321,7 @@ impl Context {
 
     fn start_connect_retry_timer(&mut self, now: Instant) {
         let delay = self.jitter.apply(self.config.connect_retry_time);
-        self.timers.start(Timer::ConnectRetry, now + delay);
+        self.timers.start(Timer::ConnectRetry, now, delay);
     }
 
     /// The pause after a failure: doubled each time, up to `longest`. A machine that does not dial has nothing
@@ -335,7 +336,7 @@ impl Context {
     fn pause(&mut self, now: Instant, pause: Duration) {
         if self.dials() {
             let delay = self.jitter.apply(pause);
-            self.timers.start(Timer::IdleHold, now + delay);
+            self.timers.start(Timer::IdleHold, now, delay);
         }
     }
 
@@ -346,14 +347,14 @@ impl Context {
 
     fn start_hold_timer(&mut self, now: Instant, negotiated: &Negotiated) {
         if !negotiated.hold_time.is_zero() {
-            self.timers.start(Timer::Hold, now + negotiated.hold_time);
+            self.timers.start(Timer::Hold, now, negotiated.hold_time);
         }
     }
 
     fn start_keepalive_timer(&mut self, now: Instant, negotiated: &Negotiated) {
         if !negotiated.keepalive_time.is_zero() {
             let delay = self.jitter.apply(negotiated.keepalive_time);
-            self.timers.start(Timer::Keepalive, now + delay);
+            self.timers.start(Timer::Keepalive, now, delay);
         }
     }
 }

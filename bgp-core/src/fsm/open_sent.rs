@@ -18,7 +18,7 @@ impl OpenSent {
     pub(super) fn enter(cx: &mut Context, now: Instant) -> State {
         cx.timers.stop_all();
         cx.due.open = true;
-        cx.timers.start(Timer::Hold, now + cx.config.open_hold_time);
+        cx.timers.start(Timer::Hold, now, cx.config.open_hold_time);
         State::OpenSent(Self)
     }
 

@@ -3,7 +3,7 @@
 //! Owns which timer is due when. Never reads a clock: whoever drives the machine asks for the earliest
 //! deadline and waits.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The timers of RFC 4271, section 8.1.3, in the order in which two that expire together are handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +27,14 @@ impl Timer {
         [Self::Hold, Self::Keepalive, Self::DelayOpen, Self::ConnectRetry, Self::IdleHold];
 }
 
+/// What a delay of any length comes to: a configuration may say "for ever" by one that no clock can count.
+pub(crate) fn after(now: Instant, delay: Duration) -> Instant {
+    now + delay.min(FOR_EVER)
+}
+
+/// Longer than anything runs: ten years.
+const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
+
 /// The deadline of each running timer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct TimerTable {
@@ -38,9 +46,14 @@ pub(super) struct TimerTable {
 }
 
 impl TimerTable {
-    /// Starts or restarts `timer`.
-    pub(super) fn start(&mut self, timer: Timer, deadline: Instant) {
-        *self.slot(timer) = Some(deadline);
+    /// Starts or restarts `timer`, to expire when `delay` has passed.
+    pub(super) fn start(&mut self, timer: Timer, now: Instant, delay: Duration) {
+        let least = match timer {
+            // These start themselves again when they expire: with no pause at all there would be no end.
+            Timer::ConnectRetry | Timer::Keepalive => Duration::from_millis(1),
+            Timer::Hold | Timer::DelayOpen | Timer::IdleHold => Duration::ZERO,
+        };
+        *self.slot(timer) = Some(after(now, delay.max(least)));
     }
 
     pub(super) fn stop(&mut self, timer: Timer) {

@@ -49,6 +49,8 @@ pub struct Peer {
     started: bool,
     outgoing: Connection,
     incoming: Option<Connection>,
+    /// Octets for a connection that is not there; never read.
+    unwanted: BytesMut,
     adj_rib_in: AdjRibIn,
     adj_rib_out: AdjRibOut,
     outputs: VecDeque<Output>,
@@ -71,6 +73,7 @@ impl Peer {
             config,
             started: false,
             incoming: None,
+            unwanted: BytesMut::new(),
             adj_rib_in: AdjRibIn::new(),
             adj_rib_out: AdjRibOut::new(),
             outputs: VecDeque::new(),
@@ -142,11 +145,18 @@ impl Peer {
     }
 
     /// Where to append received octets before [`Peer::received`]; read straight into it. Empty and without
-    /// use where there is no such connection.
+    /// use where there is no such connection: what comes late on one that is over is never read.
     pub fn read_buffer(&mut self, direction: Direction) -> &mut BytesMut {
-        match (direction, &mut self.incoming) {
-            (Direction::Incoming, Some(incoming)) => &mut incoming.buffer,
-            _ => &mut self.outgoing.buffer,
+        let connection = match direction {
+            Direction::Outgoing => Some(&mut self.outgoing),
+            Direction::Incoming => self.incoming.as_mut(),
+        };
+        match connection.filter(|connection| connection.endpoints.is_some()) {
+            Some(connection) => &mut connection.buffer,
+            None => {
+                self.unwanted.clear();
+                &mut self.unwanted
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use tracing::debug;
 
 use crate::AfiSafi;
 use crate::Direction;
-use crate::fsm::{Control, StateKind};
+use crate::fsm::{Control, StateKind, after};
 use crate::peer::Peer;
 use crate::rib::{Export, Pending};
 use crate::wire::{
@@ -118,7 +118,7 @@ impl Peer {
     fn start_advertisement_interval(&mut self, now: Instant) {
         let interval = self.config.min_route_advertisement_interval;
         if !interval.is_zero() && !self.adj_rib_out.has_reach() {
-            self.next_advertisement = Some(now + interval);
+            self.next_advertisement = Some(after(now, interval));
         }
     }
 }

@@ -150,20 +150,18 @@ impl AdjRibOut {
         }
     }
 
-    /// What to send next. While `hold_reach`, no announcement is offered: the
+    /// What to send next. While `hold_reach`, no announcement is offered, nor an End-of-RIB before one: the
     /// MinRouteAdvertisementIntervalTimer runs.
     #[must_use]
     pub fn pending(&self, hold_reach: bool) -> Option<Pending> {
         if let Some(prefix) = self.unreach.first() {
             return Some(Pending::Unreach(family_of(prefix)));
         }
-        if hold_reach {
-            return None;
+        match self.reach.first_key_value() {
+            Some(_) if hold_reach => None,
+            Some((group, _)) => Some(Pending::Reach(group.family, Arc::clone(&group.attributes))),
+            None => self.end_of_rib.first().copied().map(Pending::EndOfRib),
         }
-        if let Some((group, _)) = self.reach.first_key_value() {
-            return Some(Pending::Reach(group.family, Arc::clone(&group.attributes)));
-        }
-        self.end_of_rib.first().copied().map(Pending::EndOfRib)
     }
 
     /// Whether an announcement is still to be made.

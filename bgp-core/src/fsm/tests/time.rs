@@ -187,3 +187,31 @@ fn failures_are_counted_until_the_operator_intervenes() {
     fsm.handle(now, Event::ManualStop(cease()));
     assert_eq!(fsm.connect_retry_counter(), 0);
 }
+
+#[test]
+fn a_timer_that_starts_itself_again_leaves_time_between_however_short_it_was_set() {
+    let now = epoch();
+    let mut config = config();
+    (config.connect_retry_time, config.hold_time) = (Duration::ZERO, secs(3));
+    config.keepalive_time = Some(Duration::from_nanos(1));
+    for state in [StateKind::Connect, StateKind::Established] {
+        let mut fsm = fsm_in(config.clone(), state, now);
+        fsm.handle_timeout(now + secs(1));
+        assert!(fsm.poll_timeout().is_some_and(|at| at > now + secs(1)), "{state}");
+    }
+}
+
+#[test]
+fn a_time_that_no_clock_can_count_is_a_time_that_never_comes() {
+    let now = epoch();
+    let mut config = config();
+    config.open_hold_time = Duration::MAX;
+    config.connect_retry_time = Duration::MAX;
+    config.idle_hold_time = Duration::MAX;
+    let fsm = fsm_in(config.clone(), StateKind::OpenSent, now);
+    assert!(due(&fsm, Timer::Hold, now) > secs(365 * 86_400));
+    let mut fsm = fsm_in(config, StateKind::Connect, now);
+    assert!(due(&fsm, Timer::ConnectRetry, now) > secs(365 * 86_400));
+    fsm.handle(now, Event::TcpConnectionFails(TransportError::Refused));
+    assert!(due(&fsm, Timer::IdleHold, now) > secs(365 * 86_400));
+}

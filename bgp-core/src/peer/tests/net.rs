@@ -28,7 +28,7 @@ pub(super) struct Net {
 pub(super) struct Node {
     pub(super) peer: Peer,
     address: IpAddr,
-    outgoing: Option<usize>,
+    pub(super) outgoing: Option<usize>,
     incoming: Option<usize>,
     /// When the attempt to connect that is under way arrives.
     dialling: Option<Instant>,

@@ -253,6 +253,21 @@ fn announcements_wait_for_the_advertisement_interval_and_withdrawals_do_not() {
 }
 
 #[test]
+fn the_end_of_rib_does_not_wait_for_the_advertisement_interval() {
+    let mut configs = Net::configs();
+    configs[0].min_route_advertisement_interval = secs(3_600);
+    configs[0].hold_time = Duration::ZERO;
+    let mut net = Net::new(configs, 3);
+    let routes = RouteSet::from([Route::new(prefix("10.0.0.0/24"))]);
+    net.mutate(0, |peer, _| peer.set_routes(&routes));
+    net.start();
+    net.run_until_up(secs(5));
+    net.run(secs(1));
+    // The route, and an End-of-RIB for each family.
+    assert_eq!(net.nodes[0].peer.stats().sent.update, 3);
+}
+
+#[test]
 fn one_update_with_routes_of_both_families_gives_each_its_own_next_hop() {
     let mut net = net();
     let attributes = "40010100 4002060201 0000fc7c 4003040a000001 \

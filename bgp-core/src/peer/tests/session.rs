@@ -6,7 +6,7 @@ use super::net::Net;
 use crate::fsm::{DownReason, StateKind, TransportError};
 use crate::peer::Output;
 use crate::wire::{CeaseSubcode, ErrorCode, Notification};
-use crate::{AfiSafi, Asn};
+use crate::{AfiSafi, Asn, Direction};
 
 fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -165,4 +165,23 @@ fn a_refused_connection_is_reported_as_such() {
     net.run(secs(3));
     let refused = Output::Failed(DownReason::Transport(TransportError::Refused));
     assert!(net.nodes[0].log.contains(&refused));
+}
+
+#[test]
+fn octets_for_a_connection_that_is_not_there_reach_no_other() {
+    let mut net = up();
+    let outgoing = net.nodes[0].outgoing.is_some();
+    let (used, unused) = if outgoing {
+        (Direction::Outgoing, Direction::Incoming)
+    } else {
+        (Direction::Incoming, Direction::Outgoing)
+    };
+    // Half a header waits on the connection in use.
+    net.nodes[0].peer.read_buffer(used).extend_from_slice(&[0xff; 10]);
+    net.mutate(0, |peer, now| peer.received(now, used));
+    net.nodes[0].peer.read_buffer(unused).extend_from_slice(&[0; 30]);
+    net.mutate(0, |peer, now| peer.received(now, unused));
+    assert!(net.nodes[0].peer.read_buffer(unused).is_empty());
+    assert_eq!(net.nodes[0].peer.read_buffer(used).as_ref(), [0xff; 10]);
+    assert!(net.is_up());
 }
