@@ -5,9 +5,11 @@ CARGO ?= cargo
 LOCKED ?= --locked
 # More arguments for `make lab`, such as ARGS="--once --output json".
 ARGS ?=
+# How long `make fuzz` stays with each target.
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-deps check fmt clippy docs guard unit interop bench
+.PHONY: help fuzz lab test test-deps check fmt clippy docs guard unit interop bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,3 +47,6 @@ interop: ## The tests against real BIRD and FRR; as root, or with sudo
 
 bench: ## Run the benchmarks
 	$(CARGO) bench $(LOCKED) -p benches
+
+fuzz: ## Fuzz every target for FUZZ_SECONDS each (60); needs cargo-fuzz, see fuzz/README.md
+	scripts/run-fuzz $(FUZZ_SECONDS)

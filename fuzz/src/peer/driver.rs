@@ -1,0 +1,431 @@
+//! The driver of one peer, by the law of the loop, and what must hold whatever the other side does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bgp_core::fsm::{FsmConfig, Import, StateKind, TransportError};
+use bgp_core::peer::{Endpoints, Output, Peer, ReceivedRoutes};
+use bgp_core::rib::{Export, Route, RouteSet, family_of};
+use bgp_core::wire::{
+    ErrorCode, Frame, Message, MessageLimit, MessageType, Notification, PathAttributes, Treatment,
+    Update, WireContext,
+};
+use bgp_core::{AfiSafi, Direction, IpNet};
+use bytes::BytesMut;
+
+use crate::judge::{decode, judge_notification, judge_text, occurs};
+
+/// More outputs or messages than any one mutation here can ask for: what spins, fails.
+const MANY: usize = 4_096;
+
+/// A peer and the world around it, as the driver knows it.
+#[derive(Debug)]
+pub struct Driver {
+    peer: Peer,
+    now: Instant,
+    started: bool,
+    /// The peer asked for a connection and has no answer yet.
+    dialling: bool,
+    outgoing: Wire,
+    incoming: Wire,
+    /// The state last reported.
+    state: StateKind,
+    /// Reported up and not down.
+    up: bool,
+    /// What the reports of received routes come to.
+    received: BTreeMap<IpNet, Arc<PathAttributes>>,
+    /// What the peer should have by our commands.
+    desired: BTreeMap<IpNet, Arc<PathAttributes>>,
+    /// What the peer has by the UPDATEs that were composed in this session.
+    told: BTreeMap<IpNet, PathAttributes>,
+    /// Families whose End-of-RIB was composed in this session.
+    ended: BTreeSet<AfiSafi>,
+}
+
+/// One TCP connection.
+#[derive(Debug, Default)]
+struct Wire {
+    open: bool,
+    /// The socket takes no octets.
+    full: bool,
+    /// Octets received on it, the last so many of them.
+    log: Vec<u8>,
+    /// Types of the messages composed for it.
+    sent: Vec<MessageType>,
+}
+
+impl Driver {
+    /// A stopped peer.
+    #[must_use]
+    pub fn new(config: FsmConfig) -> Self {
+        let driver = Self {
+            peer: Peer::new(config),
+            now: Instant::now(),
+            started: false,
+            dialling: false,
+            outgoing: Wire::default(),
+            incoming: Wire::default(),
+            state: StateKind::Idle,
+            up: false,
+            received: BTreeMap::new(),
+            desired: BTreeMap::new(),
+            told: BTreeMap::new(),
+            ended: BTreeSet::new(),
+        };
+        driver.judge();
+        driver
+    }
+
+    /// How messages of the session are read; before it, as of one that negotiated nothing.
+    #[must_use]
+    pub fn context(&self) -> WireContext {
+        let none = || WireContext::new(self.peer.config().peer_type());
+        self.peer.negotiated().map_or_else(none, |negotiated| negotiated.wire_context())
+    }
+
+    /// The operator's start.
+    pub fn start(&mut self) {
+        self.started = true;
+        self.peer.start(self.now);
+        self.drive();
+    }
+
+    /// The operator's stop.
+    pub fn stop(&mut self, cease: Notification) {
+        self.started = false;
+        self.peer.stop(self.now, cease);
+        self.drive();
+        assert_eq!(self.peer.state(), StateKind::Idle);
+    }
+
+    /// The connection that the peer asked for is there.
+    pub fn answer_dial(&mut self, how: u8) {
+        let answer = self.peer.connected(self.now, Direction::Outgoing, endpoints(how, 179));
+        assert_eq!(answer.is_ok(), self.dialling && self.started, "{answer:?}");
+        if answer.is_ok() {
+            self.dialling = false;
+            self.outgoing = Wire { open: true, ..Wire::default() };
+        }
+        self.drive();
+    }
+
+    /// The connection that the peer asked for cannot be made.
+    pub fn fail_dial(&mut self, error: TransportError) {
+        if std::mem::take(&mut self.dialling) {
+            self.peer.disconnected(self.now, Direction::Outgoing, error);
+            self.drive();
+        }
+    }
+
+    /// The peer dials.
+    pub fn accept(&mut self, how: u8) {
+        let answer = self.peer.connected(self.now, Direction::Incoming, endpoints(how, 40_000));
+        assert_eq!(answer.is_ok(), self.started && !self.incoming.open, "{answer:?}");
+        if answer.is_ok() {
+            self.incoming = Wire { open: true, ..Wire::default() };
+        }
+        self.drive();
+    }
+
+    /// A connection is lost.
+    pub fn lose(&mut self, direction: Direction, error: TransportError) {
+        if std::mem::take(&mut self.wire(direction).open) {
+            self.peer.disconnected(self.now, direction, error);
+            self.drive();
+        }
+    }
+
+    /// Octets arrive. On a connection that is no more they are of no use, and do no harm.
+    pub fn receive(&mut self, direction: Direction, octets: &[u8]) {
+        let wire = self.wire(direction);
+        wire.log.extend_from_slice(octets);
+        let surplus = wire.log.len().saturating_sub(8_192);
+        wire.log.drain(..surplus);
+        self.peer.read_buffer(direction).extend_from_slice(octets);
+        self.peer.received(self.now, direction);
+        self.drive();
+        let left = self.peer.read_buffer(direction).len();
+        if self.wire(direction).open {
+            assert!(left < self.context().limit().octets(), "{left} octets wait");
+        } else {
+            assert_eq!(left, 0, "octets wait for a connection that is no more");
+        }
+    }
+
+    /// The next deadline comes.
+    pub fn wait_for_deadline(&mut self) {
+        // What is never due is not waited for.
+        let far = self.now + Duration::from_secs(1 << 32);
+        if let Some(deadline) = self.peer.poll_timeout().filter(|deadline| *deadline < far) {
+            self.now = self.now.max(deadline);
+            self.expire();
+        }
+    }
+
+    /// So much time passes without a look at the clock: the driver was busy, or early.
+    pub fn wait(&mut self, time: Duration) {
+        self.now += time;
+        self.expire();
+    }
+
+    /// Takes the timers that are due. A few calls may be needed where pauses are of no length, but no more.
+    fn expire(&mut self) {
+        for _ in 0..4 {
+            self.peer.handle_timeout(self.now);
+            self.drive();
+            if self.peer.poll_timeout().is_none_or(|deadline| deadline > self.now) {
+                return;
+            }
+        }
+        panic!("the timer that is due never goes: state {}", self.peer.state());
+    }
+
+    /// The peer should have a route.
+    pub fn announce(&mut self, prefix: IpNet, attributes: PathAttributes) {
+        let attributes = Arc::new(attributes);
+        self.peer.announce(prefix, &attributes);
+        self.desired.insert(prefix, attributes);
+        self.drive();
+    }
+
+    /// The peer should not have a route.
+    pub fn withdraw(&mut self, prefix: IpNet) {
+        self.peer.withdraw(prefix);
+        self.desired.remove(&prefix);
+        self.drive();
+    }
+
+    /// The peer should have these routes and no others.
+    pub fn set_routes(&mut self, routes: impl Iterator<Item = (IpNet, PathAttributes)>) {
+        self.desired = routes.map(|(prefix, attributes)| (prefix, Arc::new(attributes))).collect();
+        let all = self.desired.iter();
+        let set: RouteSet =
+            all.map(|(prefix, a)| Route::with_attributes(*prefix, Arc::clone(a))).collect();
+        self.peer.set_routes(&set);
+        self.drive();
+    }
+
+    /// The socket takes octets again, or no more.
+    pub fn toggle_room(&mut self, direction: Direction) {
+        let full = &mut self.wire(direction).full;
+        *full = !*full;
+        self.drive();
+    }
+
+    /// The last look: everything is read, then the operator stops the peer.
+    pub fn finish(&mut self) {
+        (self.outgoing.full, self.incoming.full) = (false, false);
+        self.drive();
+        self.stop(Notification::cease(bgp_core::wire::CeaseSubcode::PEER_DECONFIGURED));
+        assert!(!self.outgoing.open && !self.incoming.open && !self.dialling && !self.up);
+        assert_eq!(self.peer.poll_timeout(), None);
+    }
+
+    fn wire(&mut self, direction: Direction) -> &mut Wire {
+        match direction {
+            Direction::Outgoing => &mut self.outgoing,
+            Direction::Incoming => &mut self.incoming,
+        }
+    }
+
+    /// Steps 2 and 3 of the law, then the judgement.
+    fn drive(&mut self) {
+        let mut count = 0;
+        while let Some(output) = self.peer.poll_output() {
+            count += 1;
+            assert!(count < MANY, "outputs without end");
+            self.perform(output);
+        }
+        for direction in [Direction::Outgoing, Direction::Incoming] {
+            if !self.wire(direction).full {
+                self.transmit(direction);
+            }
+        }
+        self.judge();
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Connect => {
+                assert!(!self.dialling && !self.outgoing.open, "a second connection is asked for");
+                assert!(self.started && !self.peer.config().passive);
+                self.dialling = true;
+            }
+            Output::Close(direction) => {
+                self.transmit(direction);
+                self.wire(direction).open = false;
+                if direction == Direction::Outgoing {
+                    self.dialling = false;
+                }
+            }
+            Output::StateChange { from, to } => {
+                assert!(
+                    from == self.state && to != from,
+                    "from {from} to {to}, not {}",
+                    self.state
+                );
+                self.state = to;
+            }
+            Output::Up(_) => {
+                assert!(!std::mem::replace(&mut self.up, true), "up twice");
+                self.told.clear();
+                self.ended.clear();
+            }
+            Output::Down(reason) => {
+                assert!(std::mem::take(&mut self.up), "down while down");
+                judge_text(&reason.to_string());
+            }
+            Output::Failed(reason) => judge_text(&reason.to_string()),
+            Output::Received(routes) => self.take(routes),
+            other => panic!("an output that this driver does not know: {other:?}"),
+        }
+    }
+
+    /// Received routes come only in a session, and each report says what changed.
+    fn take(&mut self, routes: ReceivedRoutes) {
+        assert!(self.up && self.peer.config().import == Import::Keep);
+        for prefix in routes.withdrawn {
+            assert!(self.received.remove(&prefix).is_some(), "{prefix} was not there");
+        }
+        self.received.extend(routes.announced);
+    }
+
+    fn transmit(&mut self, direction: Direction) {
+        for _ in 0..MANY {
+            let mut out = BytesMut::new();
+            if !self.peer.poll_transmit(self.now, direction, &mut out) {
+                assert!(out.is_empty(), "octets without a message");
+                return;
+            }
+            self.judge_sent(direction, &out);
+        }
+        panic!("messages without end");
+    }
+
+    /// One whole message, in its place, for a connection that is there, and in order by our own decoder.
+    fn judge_sent(&mut self, direction: Direction, octets: &[u8]) {
+        let cx = self.context();
+        let wire = self.wire(direction);
+        assert!(wire.open, "a message for no connection");
+        let limit = MessageLimit::Standard;
+        let frame = Frame::split(octets, limit).expect("a right header").expect("a whole message");
+        assert_eq!(frame.as_bytes().len(), octets.len(), "one message at a time");
+        let opened = wire.sent.contains(&MessageType::Open);
+        assert_ne!(wire.sent.last(), Some(&MessageType::Notification), "a message after the last");
+        let in_place = match frame.kind() {
+            MessageType::Open => wire.sent.is_empty(),
+            MessageType::Notification => true,
+            _ => opened,
+        };
+        assert!(in_place, "{} after {:?}", frame.kind(), wire.sent);
+        // KEEPALIVEs and UPDATEs have no number in a judgement.
+        if wire.sent.last() != Some(&frame.kind()) {
+            wire.sent.push(frame.kind());
+        }
+        match decode(octets, cx).expect("our own message reads") {
+            Message::Update(update) => self.judge_update(direction, &update),
+            Message::Notification(notification) => {
+                judge_notification(&notification);
+                judge_echo(&notification, &self.wire(direction).log);
+            }
+            _ => {}
+        }
+    }
+
+    fn judge_update(&mut self, direction: Direction, update: &Update<'_>) {
+        let session = self.peer.endpoints().expect("an UPDATE outside of a session");
+        assert_eq!(session.remote.port() == 179, direction == Direction::Outgoing);
+        assert_eq!(update.treatment(), Treatment::None);
+        if let Some(family) = update.end_of_rib() {
+            assert!(self.ended.insert(family), "End-of-RIB twice");
+        }
+        for prefix in update.unreachable() {
+            assert!(self.told.remove(&prefix).is_some(), "{prefix} was never announced");
+        }
+        for prefix in update.reachable() {
+            self.told.insert(prefix, update.to_attributes_for(family_of(&prefix)));
+        }
+    }
+
+    /// What holds between any two mutations.
+    fn judge(&self) {
+        let peer = &self.peer;
+        assert_eq!(peer.state(), self.state, "the state was not reported");
+        assert_eq!(self.up, self.state == StateKind::Established);
+        assert_eq!(self.up, peer.negotiated().is_some());
+        assert_eq!(self.up, peer.endpoints().is_some());
+        let kept = peer.adj_rib_in();
+        assert!(self.up || kept.is_empty(), "routes outlive their session");
+        assert!(kept.iter().eq(self.received.iter()), "the reports and the Adj-RIB-In differ");
+        assert!(peer.adj_rib_out().desired().eq(self.desired.iter()));
+        self.judge_deadlines();
+        self.judge_told();
+    }
+
+    /// A stopped peer waits for nothing; a started one that dials never waits for ever to begin.
+    fn judge_deadlines(&self) {
+        let deadline = self.peer.poll_timeout();
+        if !self.started {
+            assert_eq!(self.state, StateKind::Idle);
+            assert_eq!(deadline, None, "a stopped peer has a timer");
+        } else if !self.peer.config().passive && self.state < StateKind::OpenSent {
+            assert!(deadline.is_some(), "a started peer is stuck in {}", self.state);
+        } else if self.peer.config().passive {
+            assert_ne!(self.state, StateKind::Idle, "a passive peer does not listen");
+        }
+    }
+
+    /// When everything that may go has gone, the peer has what it should have.
+    fn judge_told(&self) {
+        let Some(session) = self.peer.endpoints() else { return };
+        let wire = if session.remote.port() == 179 { &self.outgoing } else { &self.incoming };
+        if wire.full {
+            return;
+        }
+        let config = self.peer.config();
+        if self.peer.adj_rib_out().pending(false).is_some() {
+            let interval = config.min_route_advertisement_interval;
+            assert!(!interval.is_zero(), "the socket has room, and something waits");
+            let deadline = self.peer.poll_timeout().expect("what waits has a deadline");
+            assert!(deadline.duration_since(self.now) <= interval, "it waits for too long");
+            return;
+        }
+        let Some(negotiated) = self.peer.negotiated() else { return };
+        let mut should = BTreeMap::new();
+        for (prefix, attributes) in &self.desired {
+            let family = family_of(prefix);
+            let export = Export::new(negotiated, session.local.ip());
+            match export.apply(attributes, family) {
+                Ok(sent) if negotiated.has_family(family) && sent.communities.len() < 1_000 => {
+                    should.insert(*prefix, sent);
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(self.told, should, "the peer has other routes than it should have");
+        assert!(negotiated.families.iter().all(|family| self.ended.contains(family)));
+    }
+}
+
+/// Errors of messages are explained by what the peer sent, and by nothing that it did not.
+fn judge_echo(notification: &Notification, log: &[u8]) {
+    let of_message = matches!(
+        notification.code,
+        ErrorCode::MESSAGE_HEADER | ErrorCode::UPDATE_MESSAGE | ErrorCode::ROUTE_REFRESH
+    );
+    // The code of a missing attribute is not the peer's.
+    let missing = notification.code == ErrorCode::UPDATE_MESSAGE && notification.subcode == 3;
+    if of_message && !missing {
+        assert!(occurs(&notification.data, log), "{notification}: was not received");
+    }
+}
+
+/// Both ends of a connection; the peer's port tells which one it is.
+fn endpoints(how: u8, port: u16) -> Endpoints {
+    let address = |last: u8| match how {
+        0..=5 => std::net::IpAddr::from([192, 0, 2, last]),
+        _ => std::net::IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(last)]),
+    };
+    Endpoints { local: (address(1), 50_000).into(), remote: (address(2), port).into() }
+}

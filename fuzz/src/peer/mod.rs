@@ -1,0 +1,199 @@
+//! A whole session: octets, timeouts and commands, chosen by the input, against one [`Peer`](bgp_core::peer::Peer).
+//!
+//! The input's first octets choose the configuration; then each step is one mutation, after which the driver does what
+//! the law of the loop says and [`driver`] judges what must hold between any two mutations.
+
+pub mod driver;
+pub mod messages;
+
+use std::time::Duration;
+
+use bgp_core::fsm::{FsmConfig, Import, TransportError};
+use bgp_core::wire::{
+    CeaseSubcode, Community, MessageType, Notification, PathAttributes, RouteRefresh,
+    RouteRefreshSubtype,
+};
+use bgp_core::{AfiSafi, Asn, BgpIdentifier, Direction, IpNet, Ipv4Net, Ipv6Net};
+use bytes::BytesMut;
+
+use crate::input::{FAMILIES, Input};
+use crate::judge::message;
+use driver::Driver;
+
+/// The most steps of one run: longer inputs find nothing that shorter ones don't.
+const MAX_STEPS: usize = 512;
+
+/// Two octets of configuration, two of times, then steps.
+pub fn check(input: &[u8]) {
+    let mut input = Input::new(input);
+    let config = config(&mut input);
+    let mut driver = Driver::new(config);
+    for _ in 0..MAX_STEPS {
+        if input.is_empty() {
+            break;
+        }
+        step(&mut driver, &mut input);
+    }
+    driver.finish();
+}
+
+/// A configuration: half of the bits choose what, the other times of any size.
+fn config(input: &mut Input<'_>) -> FsmConfig {
+    let bits = input.two_octets();
+    let on = |bit: u32| bits & 1 << bit != 0;
+    let identifier = BgpIdentifier::new(10, 0, 0, if on(0) { 1 } else { 3 });
+    let local_asn = if on(1) { messages::REMOTE_ASN } else { Asn(4_200_000_000) };
+    let mut config = FsmConfig::new(local_asn, identifier, messages::REMOTE_ASN);
+    config.passive = on(2);
+    config.import = if on(3) { Import::Keep } else { Import::Drop };
+    config.maximum_prefixes = on(4).then_some(3);
+    config.families = match bits >> 5 & 7 {
+        0 => vec![AfiSafi::IPV4_UNICAST],
+        1 => vec![AfiSafi::IPV6_UNICAST],
+        2 => FAMILIES.to_vec(),
+        3 => Vec::new(),
+        _ => vec![AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST],
+    };
+    config.jitter_seed = u64::from(bits);
+    if on(8) {
+        config.hold_time = time(input);
+    }
+    if on(9) {
+        config.keepalive_time = Some(time(input));
+    }
+    if on(10) {
+        config.open_hold_time = time(input);
+    }
+    if on(11) {
+        config.connect_retry_time = time(input);
+    }
+    if on(12) {
+        config.delay_open_time = Some(time(input));
+    }
+    if on(13) {
+        config.idle_hold_time = time(input);
+    }
+    if on(14) {
+        config.idle_hold_max = time(input);
+    }
+    if on(15) {
+        config.min_route_advertisement_interval = time(input);
+    }
+    config
+}
+
+/// From nothing to for ever, with what is usual between.
+fn time(input: &mut Input<'_>) -> Duration {
+    match input.octet() {
+        0 => Duration::ZERO,
+        1 => Duration::from_nanos(1),
+        0xff => Duration::MAX,
+        octet if octet < 64 => Duration::from_millis(10 * u64::from(octet)),
+        octet => Duration::from_secs(u64::from(octet)),
+    }
+}
+
+/// One mutation: the low bits of an octet say which, the high ones how.
+fn step(driver: &mut Driver, input: &mut Input<'_>) {
+    let octet = input.octet();
+    let direction = if octet & 0x10 == 0 { Direction::Outgoing } else { Direction::Incoming };
+    let how = octet >> 5;
+    match octet & 0x0f {
+        0 => driver.start(),
+        1 => driver.stop(cease(how)),
+        2 => driver.answer_dial(how),
+        3 => driver.fail_dial(transport_error(how)),
+        4 => driver.accept(how),
+        5 => driver.lose(direction, transport_error(how)),
+        6 => {
+            let length = usize::from(input.octet());
+            driver.receive(direction, input.take(length));
+        }
+        7 => {
+            let kind = MessageType::from_code(how % 5 + 1).expect("1 to 5 are types");
+            let length = usize::from(input.octet());
+            driver.receive(direction, &message(kind, input.take(length)));
+        }
+        8 => driver.receive(direction, &messages::open(how, input)),
+        9 => driver.receive(direction, &messages::keepalive()),
+        10 => {
+            let octets = messages::update(driver.context(), how, input);
+            driver.receive(direction, &octets);
+        }
+        11 => driver.wait_for_deadline(),
+        12 => driver.wait(Duration::from_millis(1 << (2 * how)) * u32::from(input.octet())),
+        13 => routes(driver, how, input),
+        14 => driver.toggle_room(direction),
+        _ => driver.receive(direction, &last(how)),
+    }
+}
+
+fn cease(how: u8) -> Notification {
+    Notification::cease_with_message(CeaseSubcode(how), "as the operator said")
+}
+
+fn transport_error(how: u8) -> TransportError {
+    match how {
+        0 => TransportError::Refused,
+        1 => TransportError::TimedOut,
+        2 => TransportError::Unreachable,
+        3 => TransportError::ClosedByPeer,
+        4 => TransportError::Reset,
+        _ => TransportError::Other("the cable is out".to_owned()),
+    }
+}
+
+/// Well-formed messages that need no choice.
+fn last(how: u8) -> BytesMut {
+    let mut out = BytesMut::new();
+    let family = if how & 1 == 0 { AfiSafi::IPV4_UNICAST } else { AfiSafi::IPV6_UNICAST };
+    match how {
+        0..=1 => Notification::hold_timer_expired().encode(&mut out),
+        2..=3 => cease(how).encode(&mut out),
+        4..=5 => RouteRefresh::request(family).encode(&mut out),
+        _ => {
+            RouteRefresh { family, subtype: RouteRefreshSubtype::BEGIN }.encode(&mut out);
+        }
+    }
+    out
+}
+
+/// Announces, withdraws, or says anew what the peer should have.
+fn routes(driver: &mut Driver, how: u8, input: &mut Input<'_>) {
+    let octet = input.octet();
+    match how {
+        0..=3 => driver.announce(prefix(octet), attributes(input.octet())),
+        4..=5 => driver.withdraw(prefix(octet)),
+        _ => {
+            let attributes = attributes(input.octet());
+            let wanted = (0..8).filter(|bit| octet & 1 << bit != 0);
+            driver.set_routes(wanted.map(|n| (prefix(n * 2 + how % 2), attributes.clone())));
+        }
+    }
+}
+
+/// One of sixteen of each family, so that changes meet; nested ones and host routes.
+#[must_use]
+pub fn prefix(choice: u8) -> IpNet {
+    let n = choice % 16;
+    if choice & 0x10 == 0 {
+        Ipv4Net::new_assert([10, 0, 0, n].into(), [32, 28, 8, 0][usize::from(n % 4)]).trunc().into()
+    } else {
+        let address = [0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(n)].into();
+        Ipv6Net::new_assert(address, [128, 64, 32, 0][usize::from(n % 4)]).trunc().into()
+    }
+}
+
+/// One of a few sets, among them one whose next hop does not fit every family and one that fits no message.
+#[must_use]
+pub fn attributes(choice: u8) -> PathAttributes {
+    let mut attributes = PathAttributes { med: Some(u32::from(choice % 3)), ..Default::default() };
+    match choice >> 4 {
+        0..=7 => {}
+        8..=9 => attributes.next_hop = Some(std::net::Ipv4Addr::new(192, 0, 2, 9).into()),
+        10..=11 => attributes.next_hop = Some(std::net::Ipv6Addr::LOCALHOST.into()),
+        12..=13 => attributes.communities = vec![Community::new(64_635, choice.into()); 300],
+        _ => attributes.communities = vec![Community::NO_EXPORT; 2_000],
+    }
+    attributes
+}

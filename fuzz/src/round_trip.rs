@@ -1,0 +1,193 @@
+//! What is decoded can be written, reads the same, and writes the same again; no message is over its limit.
+
+use bgp_core::wire::{
+    AsPath, AttributeBlock, AttributeFlags, Frame, Message, MessageType, NextHop, PathAttributes,
+    Treatment, Update, UpdateWriter, WireContext,
+};
+use bgp_core::{AfiSafi, IpNet, PeerType};
+use bytes::BytesMut;
+
+use crate::input::Input;
+use crate::judge::{decode, message};
+
+/// Two octets of context, then what follows the header of an UPDATE.
+pub fn check(input: &[u8]) {
+    let mut input = Input::new(input);
+    let cx = input.context();
+    let octets = message(MessageType::Update, input.rest());
+    let Some(Message::Update(update)) = decode(&octets, cx) else { return };
+    if update.treatment() > Treatment::AttributeDiscard {
+        return;
+    }
+    let (reach, unreach) = routes(&update);
+    for group in &reach {
+        judge_group(group, cx);
+    }
+    for (family, prefixes) in unreach {
+        judge_withdrawal(family, &prefixes, cx);
+    }
+}
+
+/// Prefixes with their path identifiers.
+pub type Prefixes = Vec<(u32, IpNet)>;
+
+/// Routes that share their attributes.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Group {
+    /// Of the prefixes.
+    pub family: AfiSafi,
+    /// With a next hop, or nothing can be written.
+    pub attributes: PathAttributes,
+    /// Of that family.
+    pub prefixes: Prefixes,
+}
+
+impl Group {
+    /// A group of these parts.
+    #[must_use]
+    pub const fn new(family: AfiSafi, attributes: PathAttributes, prefixes: Prefixes) -> Self {
+        Self { family, attributes, prefixes }
+    }
+}
+
+/// A group that is written reads back, as far as the session lets its attributes through.
+pub fn judge_group(group: &Group, cx: WireContext) {
+    let written = write(group, cx);
+    let back = read_group(&written, cx);
+    let Some(back) = back else { return };
+    let sent = Group { attributes: let_through(&group.attributes, cx), ..group.clone() };
+    if is_regular(&group.attributes.as_path) || cx.is_four_octet_as() {
+        assert_eq!(back, sent, "it reads back as another");
+    }
+    let again = write(&back, cx);
+    let twice = read_group(&again, cx).expect("what fitted once fits again");
+    assert_eq!(twice, back, "reading what was read and written is not a fixed point");
+    assert_eq!(write(&twice, cx), again, "writing is not a fixed point");
+}
+
+/// Withdrawn prefixes read back.
+pub fn judge_withdrawal(family: AfiSafi, prefixes: &[(u32, IpNet)], cx: WireContext) {
+    let mut out = BytesMut::new();
+    let mut rest = prefixes;
+    while !rest.is_empty() {
+        let mut writer = UpdateWriter::unreach(&mut out, family, cx);
+        let pushed = rest.iter().take_while(|(id, p)| writer.push_with_path_id(*p, *id)).count();
+        assert_eq!(writer.finish(), pushed);
+        assert_ne!(pushed, 0, "an empty UPDATE has room for a withdrawal");
+        rest = &rest[pushed..];
+    }
+    let mut back = Prefixes::new();
+    for_each_update(&out, cx, |update| {
+        let (reach, unreach) = routes(update);
+        assert!(reach.is_empty());
+        for (of, prefixes) in unreach {
+            assert_eq!(of, family);
+            back.extend(prefixes);
+        }
+    });
+    assert_eq!(back, prefixes);
+}
+
+/// The routes that a message announces, and those that it withdraws, of families whose NLRI were checked.
+fn routes(update: &Update<'_>) -> (Vec<Group>, Vec<(AfiSafi, Prefixes)>) {
+    let cx = update.context();
+    let (mut reach, mut unreach) = (Vec::new(), Vec::new());
+    let v4 = AfiSafi::IPV4_UNICAST;
+    let classic = |(id, prefix): (Option<u32>, _)| (id.unwrap_or(1), IpNet::V4(prefix));
+    let mp = |(id, prefix): (Option<u32>, IpNet)| (id.unwrap_or(1), prefix);
+    let nlri: Prefixes = update.nlri().with_path_ids().map(classic).collect();
+    if !nlri.is_empty() {
+        reach.push(Group::new(v4, update.to_attributes_for(v4), nlri));
+    }
+    if let Some(mp_reach) = update.mp_reach().filter(|reach| cx.has_family(reach.family())) {
+        let family = mp_reach.family();
+        let mut attributes = update.to_attributes_for(family);
+        attributes.next_hop = mp_reach.next_hop();
+        let nlri: Prefixes = mp_reach.nlri().with_path_ids().map(mp).collect();
+        if !nlri.is_empty() {
+            reach.push(Group::new(family, attributes, nlri));
+        }
+    }
+    let withdrawn: Prefixes = update.withdrawn().with_path_ids().map(classic).collect();
+    if !withdrawn.is_empty() {
+        unreach.push((v4, withdrawn));
+    }
+    if let Some(mp_unreach) = update.mp_unreach().filter(|u| cx.has_family(u.family())) {
+        let nlri: Prefixes = mp_unreach.nlri().with_path_ids().map(mp).collect();
+        if !nlri.is_empty() {
+            unreach.push((mp_unreach.family(), nlri));
+        }
+    }
+    (reach, unreach)
+}
+
+/// As many messages as the group needs; none where its attributes leave no room for a prefix.
+fn write(group: &Group, cx: WireContext) -> BytesMut {
+    let (mut out, mut block) = (BytesMut::new(), AttributeBlock::new());
+    let next_hop = group.attributes.next_hop.unwrap_or_else(|| NextHop::V4([192, 0, 2, 1].into()));
+    block.encode(&group.attributes, cx);
+    let mut rest = group.prefixes.as_slice();
+    while !rest.is_empty() {
+        let mut writer = UpdateWriter::reach(&mut out, group.family, &next_hop, &block, cx);
+        let pushed = rest.iter().take_while(|(id, p)| writer.push_with_path_id(*p, *id)).count();
+        assert_eq!(writer.finish(), pushed);
+        if pushed == 0 {
+            // Prefixes of an IPv6 table differ in length: a later one may be too long where a first one fitted.
+            out.clear();
+            break;
+        }
+        rest = &rest[pushed..];
+    }
+    out
+}
+
+/// The group that messages carry; `None` where there are none.
+fn read_group(octets: &[u8], cx: WireContext) -> Option<Group> {
+    let mut all: Option<Group> = None;
+    for_each_update(octets, cx, |update| {
+        let (mut reach, unreach) = routes(update);
+        assert!(unreach.is_empty());
+        let group = reach.pop().expect("an UPDATE that announces nothing");
+        assert!(reach.is_empty());
+        match &mut all {
+            None => all = Some(group),
+            Some(all) => {
+                assert_eq!(group.attributes, all.attributes);
+                all.prefixes.extend(group.prefixes);
+            }
+        }
+    });
+    all
+}
+
+fn for_each_update(mut octets: &[u8], cx: WireContext, mut each: impl FnMut(&Update<'_>)) {
+    while !octets.is_empty() {
+        let frame = Frame::split(octets, cx.limit()).expect("our own header is in order");
+        let message = frame.expect("our own message is whole").as_bytes();
+        let Some(Message::Update(update)) = decode(message, cx) else {
+            panic!("our own UPDATE does not read back: {message:02x?}");
+        };
+        assert_eq!(update.treatment(), Treatment::None, "our own UPDATE is not in order");
+        each(&update);
+        octets = &octets[message.len()..];
+    }
+}
+
+/// What of the attributes leaves on such a session.
+fn let_through(attributes: &PathAttributes, cx: WireContext) -> PathAttributes {
+    let mut sent = attributes.clone();
+    if cx.peer_type() == PeerType::External {
+        sent.local_pref = None;
+        sent.originator_id = None;
+        sent.cluster_list.clear();
+        sent.unknown.retain(|raw| raw.flags.contains(AttributeFlags::TRANSITIVE));
+    }
+    sent
+}
+
+/// Whether confederation segments only lead: anywhere else they are lost between AS_PATH and AS4_PATH, which has none
+/// (RFC 6793 section 4.2.3), and RFC 5065 section 5 does not put them there.
+fn is_regular(path: &AsPath) -> bool {
+    path.segments.is_sorted_by_key(|segment| !segment.kind.is_confederation())
+}

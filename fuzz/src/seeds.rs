@@ -1,0 +1,279 @@
+//! Seed corpora: a few inputs for each target, made by our own encoder, so that a fuzzer begins where the format does.
+//!
+//! `cargo run -p fuzz --example seeds` writes them as `corpus/TARGET/seed-NAME`; a test sees to it that they are there.
+
+use bgp_core::wire::{
+    AddPath, AddPathMode, Aggregator, AsPath, AsPathSegment, AttributeBlock, AttributeCode,
+    AttributeFlags, Capability, CeaseSubcode, Community, ExtendedCommunity, LargeCommunity,
+    NextHop, Notification, Open, Origin, PathAttributes, RawAttribute, Role, RouteRefresh,
+    SegmentType, UpdateWriter, WireContext, encode_end_of_rib, encode_keepalive,
+};
+use bgp_core::{AfiSafi, Asn, BgpIdentifier, IpNet, PeerType};
+use bytes::{Bytes, BytesMut};
+
+use crate::input::Input;
+
+/// The seeds of a target with their names; none where there is no such target.
+#[must_use]
+pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
+    match target {
+        "framer" => framer(),
+        "open" => bodies(opens()),
+        "update" | "round_trip" => updates(),
+        "notification" => bodies(notifications()),
+        "route_refresh" => route_refreshes(),
+        "encode" => encodes(),
+        "text" => texts(),
+        "peer" => peers(),
+        _ => Vec::new(),
+    }
+}
+
+/// A name and a whole message.
+type Named = (&'static str, BytesMut);
+
+/// Messages without their headers.
+fn bodies(messages: Vec<Named>) -> Vec<(String, Vec<u8>)> {
+    messages.into_iter().map(|(name, octets)| (name.to_owned(), octets[19..].to_vec())).collect()
+}
+
+fn encoded(write: impl FnOnce(&mut BytesMut)) -> BytesMut {
+    let mut out = BytesMut::new();
+    write(&mut out);
+    out
+}
+
+fn opens() -> Vec<Named> {
+    let open = |capabilities| {
+        let identifier = BgpIdentifier::new(172, 22, 35, 25);
+        encoded(|out| Open::new(Asn(64_636), 90, identifier, capabilities).encode(out))
+    };
+    let families = [AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST];
+    let usual = || {
+        let mut all = families.map(Capability::Multiprotocol).to_vec();
+        all.extend([Capability::RouteRefresh, Capability::FourOctetAs(Asn(4_200_000_000))]);
+        all
+    };
+    let mut rich = usual();
+    let entry = |family| AddPath { family, mode: AddPathMode::BOTH };
+    rich.extend([
+        Capability::ExtendedMessage,
+        Capability::EnhancedRouteRefresh,
+        Capability::Role(Role::CUSTOMER),
+        Capability::AddPath(families.map(entry).to_vec()),
+        Capability::Fqdn { host: "kube2".to_owned(), domain: "example".to_owned() },
+        Capability::SoftwareVersion("FerroLB/0.1".to_owned()),
+        Capability::Unknown { code: 64, value: Bytes::from_static(&[0xc0, 120, 0, 1, 1, 0x80]) },
+        Capability::Unknown { code: 71, value: Bytes::from_static(&[0, 2, 1, 0x80, 0, 1, 0]) },
+        Capability::Unknown { code: 5, value: Bytes::from_static(&[0, 1, 0, 1, 0, 2]) },
+    ]);
+    let unknown = |code| Capability::Unknown { code, value: Bytes::from_static(&[7; 100]) };
+    let long = [128, 129, 130].map(unknown).to_vec();
+    vec![
+        ("bare", open(Vec::new())),
+        ("usual", open(usual())),
+        ("rich", open(rich)),
+        ("rfc9072", open(long)),
+    ]
+}
+
+fn notifications() -> Vec<Named> {
+    let shutdown = CeaseSubcode::ADMINISTRATIVE_SHUTDOWN;
+    let hold = Notification::hold_timer_expired();
+    [
+        ("shutdown", Notification::cease_with_message(shutdown, "maintenance, back at 12:00 é")),
+        ("reset", Notification::hard_reset(&hold)),
+        ("hold", hold),
+        ("limit", Notification::cease(CeaseSubcode::MAXIMUM_PREFIXES_REACHED)),
+    ]
+    .map(|(name, notification)| (name, encoded(|out| notification.encode(out))))
+    .to_vec()
+}
+
+fn route_refreshes() -> Vec<(String, Vec<u8>)> {
+    let family = AfiSafi::IPV6_UNICAST;
+    let message = encoded(|out| RouteRefresh::request(family).encode(out));
+    vec![("request".to_owned(), [&[0, 0], &message[19..]].concat())]
+}
+
+/// The octets that choose a [context](Input::context), with the context.
+fn context(bits: u16) -> ([u8; 2], WireContext) {
+    let octets = bits.to_be_bytes();
+    (octets, Input::new(&octets).context())
+}
+
+fn updates() -> Vec<(String, Vec<u8>)> {
+    let mut seeds = Vec::new();
+    for (name, bits) in [
+        ("old", 0x0000),
+        ("usual", 0x0102),
+        ("internal", 0x0103),
+        ("extended", 0x010e),
+        ("add-path", 0x0382),
+        ("multicast", 0x1507),
+    ] {
+        let (octets, cx) = context(bits);
+        for (kind, message) in update_kinds(cx) {
+            seeds.push((format!("{name}-{kind}"), [&octets, &message[19..]].concat()));
+        }
+    }
+    seeds
+}
+
+fn update_kinds(cx: WireContext) -> Vec<Named> {
+    let v6 = AfiSafi::IPV6_UNICAST;
+    let global = NextHop::from(std::net::Ipv6Addr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]));
+    let link_local = NextHop::V6 {
+        global: [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into(),
+        link_local: Some([0xfe80, 0, 0, 0, 0, 0, 0, 1].into()),
+    };
+    let v4_hop = NextHop::V4([172, 22, 35, 26].into());
+    let v4 = AfiSafi::IPV4_UNICAST;
+    let v4_prefixes = prefixes(&["172.22.35.70/32", "200.1.154.64/26", "10.0.0.0/8", "0.0.0.0/0"]);
+    let v6_prefixes = prefixes(&["2001:db8::/32", "2001:db8:0:1::/64", "2001:db8::1/128"]);
+    let mut all = vec![
+        ("ipv4", reach(v4, &v4_hop, &rich(cx), &v4_prefixes, cx)),
+        ("ipv4-plain", reach(v4, &v4_hop, &plain(), &v4_prefixes, cx)),
+        ("ipv4-gone", unreach(v4, &v4_prefixes, cx)),
+        ("ipv6", reach(v6, &global, &rich(cx), &v6_prefixes, cx)),
+        ("ipv6-link", reach(v6, &link_local, &plain(), &v6_prefixes, cx)),
+        ("ipv6-gone", unreach(v6, &v6_prefixes, cx)),
+        ("end", encoded(|out| encode_end_of_rib(out, v6))),
+    ];
+    if cx.has_extended_next_hop() {
+        all.push(("ipv4-ipv6", reach(v4, &global, &plain(), &v4_prefixes, cx)));
+    }
+    all
+}
+
+fn prefixes(texts: &[&str]) -> Vec<IpNet> {
+    texts.iter().map(|text| text.parse().expect("a prefix")).collect()
+}
+
+fn reach(
+    family: AfiSafi,
+    next_hop: &NextHop,
+    attributes: &PathAttributes,
+    prefixes: &[IpNet],
+    cx: WireContext,
+) -> BytesMut {
+    let (mut out, mut block) = (BytesMut::new(), AttributeBlock::new());
+    block.encode(attributes, cx);
+    let mut writer = UpdateWriter::reach(&mut out, family, next_hop, &block, cx);
+    prefixes.iter().for_each(|prefix| assert!(writer.push(*prefix)));
+    writer.finish();
+    out
+}
+
+fn unreach(family: AfiSafi, prefixes: &[IpNet], cx: WireContext) -> BytesMut {
+    let mut out = BytesMut::new();
+    let mut writer = UpdateWriter::unreach(&mut out, family, cx);
+    prefixes.iter().for_each(|prefix| assert!(writer.push(*prefix)));
+    writer.finish();
+    out
+}
+
+fn plain() -> PathAttributes {
+    let as_path = AsPath::sequence([Asn(64_635), Asn(64_636)]);
+    PathAttributes { as_path, ..PathAttributes::default() }
+}
+
+/// Every attribute that has a field, and some that are carried.
+fn rich(cx: WireContext) -> PathAttributes {
+    let set = AsPathSegment { kind: SegmentType::Set, asns: vec![Asn(1), Asn(70_000)] };
+    let mut as_path = AsPath::sequence([Asn(64_635), Asn(4_200_000_000)]);
+    as_path.segments.push(set);
+    if cx.peer_type() == PeerType::Internal {
+        let kind = SegmentType::ConfedSequence;
+        as_path.segments.insert(0, AsPathSegment { kind, asns: vec![Asn(65_001)] });
+    }
+    let transitive = AttributeFlags::OPTIONAL.with(AttributeFlags::TRANSITIVE);
+    let raw = |code, flags, value| RawAttribute { code, flags, value: Bytes::from_static(value) };
+    PathAttributes {
+        origin: Origin::Incomplete,
+        as_path,
+        med: Some(10),
+        local_pref: Some(200),
+        atomic_aggregate: true,
+        aggregator: Some(Aggregator { asn: Asn(70_000), address: [10, 0, 0, 1].into() }),
+        communities: vec![Community::new(64_635, 100), Community::NO_EXPORT],
+        extended_communities: ExtendedCommunity::route_target(Asn(65_000), 1).into_iter().collect(),
+        large_communities: vec![LargeCommunity::new(64_635, 1, 2)],
+        originator_id: Some(BgpIdentifier::new(10, 0, 0, 2)),
+        cluster_list: vec![BgpIdentifier::new(10, 0, 0, 3)],
+        only_to_customer: Some(Asn(64_635)),
+        unknown: vec![
+            raw(AttributeCode::TUNNEL_ENCAPSULATION, transitive, &[0, 8, 0, 4, 4, 2, 0, 1]),
+            raw(AttributeCode::AIGP, AttributeFlags::OPTIONAL, &[1, 0, 11, 0, 0, 0, 0, 0, 0, 0, 9]),
+            raw(AttributeCode::PREFIX_SID, transitive, &[1, 0, 7, 0, 0, 0, 0, 0, 0, 5]),
+            raw(AttributeCode(99), transitive.with(AttributeFlags::PARTIAL), &[1, 2, 3]),
+        ],
+        ..PathAttributes::default()
+    }
+}
+
+fn framer() -> Vec<(String, Vec<u8>)> {
+    let (_, cx) = context(0x0102);
+    let mut stream = Vec::new();
+    let all = opens().into_iter().chain(update_kinds(cx)).chain(notifications());
+    all.for_each(|(_, message)| stream.extend_from_slice(&message));
+    let keepalives = encoded(|out| (0..4).for_each(|_| encode_keepalive(out)));
+    vec![
+        ("everything".to_owned(), [&[0, 4, 1, 18, 19, 200], stream.as_slice()].concat()),
+        ("keepalives".to_owned(), [&[1, 2, 30, 9], keepalives.as_ref()].concat()),
+    ]
+}
+
+fn encodes() -> Vec<(String, Vec<u8>)> {
+    let counting = |length: u16| (0..length).map(|n| n.to_be_bytes()[1]).collect::<Vec<_>>();
+    [("v4", [1, 2, 0]), ("v6", [1, 3, 1]), ("old", [0, 0, 0]), ("long", [1, 0x86, 2])]
+        .map(|(name, head)| (name.to_owned(), [&head[..], &[0x1f, 0xff], &counting(400)].concat()))
+        .to_vec()
+}
+
+fn texts() -> Vec<(String, Vec<u8>)> {
+    [
+        ("community", "64635:100"),
+        ("name", "no-export"),
+        ("large", "large:4200000000:1:2"),
+        ("target", "rt:65000L:1"),
+        ("address", "soo:10.0.0.1:7"),
+        ("color", "color:100"),
+        ("bandwidth", "bandwidth:65000:1250000"),
+        ("ext", "ext:0600010203040506"),
+        ("ipv6", "rt:[2001:db8::1]:7"),
+        ("ext6", "ext6:4040404040404040404040404040404040404040"),
+        ("family", "link-state-safi71"),
+        ("asn", "64086.59904"),
+    ]
+    .map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()))
+    .to_vec()
+}
+
+/// Steps as `peer::step` reads them: the low four bits say what, bit 4 on which connection, the high three how.
+fn peers() -> Vec<(String, Vec<u8>)> {
+    // Started, one route; dialled; the peer's OPEN and KEEPALIVE.
+    let up = [0x00, 0x0d, 0x00, 0x01, 0x02, 0x08, 0x00, 0x09];
+    // Accepted in place of dialled.
+    let accepted = [0x00, 0x0d, 0x10, 0x01, 0x04, 0x18, 0x00, 0x19];
+    let external_keep = [0x00, 0x88];
+    let traffic = [0x0a, 0x01, 0x2a, 0x02, 0x8a, 0x01, 0x8f, 0x0b, 0x0b, 0xcd, 0x55, 0x01];
+    let full = [0x0e, 0x0d, 0x03, 0x01, 0x8d, 0x03, 0x0d, 0x04, 0xf0, 0x0e];
+    let collision = [0x00, 0x04, 0x02, 0x18, 0x00, 0x08, 0x00, 0x19, 0x09];
+    let ended = [0x0f, 0x0b, 0x02, 0x08, 0x00, 0x09, 0x0b];
+    let garbage = [0x06, 0x04, 0xff, 0xff, 0xff, 0x00, 0x27, 0x04, 0x00, 0x00, 0x00, 0x00];
+    let held = [0x0c, 0x09, 0x65, 0x0b, 0x0b, 0x0b, 0x0b];
+    [
+        ("up", [&external_keep[..], &up, &traffic, &held].concat()),
+        ("accepted", [&external_keep[..], &accepted, &full, &ended].concat()),
+        ("internal", [&[0x00, 0x8a], &up[..], &traffic, &ended].concat()),
+        ("passive", [&[0x00, 0x8c], &accepted[..], &traffic, &garbage].concat()),
+        ("collision", [&[0x00, 0x89], &collision[..], &traffic].concat()),
+        ("delayed", [&[0x10, 0x88, 0x20], &up[..], &traffic, &held].concat()),
+        ("paced", [&[0x80, 0x88, 0x20], &up[..], &full, &traffic, &held].concat()),
+        ("times", [&[0xff, 0x88, 3, 1, 9, 0, 9, 0, 9, 9], &up[..], &held, &ended].concat()),
+        ("for-ever", [&[0xff, 0x88], &[0xff; 8][..], &up, &held, &ended].concat()),
+    ]
+    .map(|(name, octets)| (name.to_owned(), octets))
+    .to_vec()
+}
