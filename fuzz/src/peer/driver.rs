@@ -397,7 +397,7 @@ impl Driver {
             let family = family_of(prefix);
             let export = Export::new(negotiated, session.local.ip());
             match export.apply(attributes, family) {
-                Ok(sent) if negotiated.has_family(family) && sent.communities.len() < 1_000 => {
+                Ok(sent) if negotiated.has_family(family) && sent.unknown.is_empty() => {
                     should.insert(*prefix, sent);
                 }
                 _ => {}

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use bgp_core::fsm::{FsmConfig, Import, TransportError};
 use bgp_core::wire::{
-    CeaseSubcode, Community, MessageType, Notification, PathAttributes, RouteRefresh,
-    RouteRefreshSubtype,
+    AttributeCode, AttributeFlags, CeaseSubcode, Community, MessageType, Notification,
+    PathAttributes, RawAttribute, RouteRefresh, RouteRefreshSubtype,
 };
 use bgp_core::{AfiSafi, Asn, BgpIdentifier, Direction, IpNet, Ipv4Net, Ipv6Net};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use crate::input::{FAMILIES, Input};
 use crate::judge::message;
@@ -192,8 +192,14 @@ pub fn attributes(choice: u8) -> PathAttributes {
         0..=7 => {}
         8..=9 => attributes.next_hop = Some(std::net::Ipv4Addr::new(192, 0, 2, 9).into()),
         10..=11 => attributes.next_hop = Some(std::net::Ipv6Addr::LOCALHOST.into()),
-        12..=13 => attributes.communities = vec![Community::new(64_635, choice.into()); 300],
-        _ => attributes.communities = vec![Community::NO_EXPORT; 2_000],
+        12..=13 => attributes.communities = vec![Community::new(64_635, choice.into()); 50],
+        _ => attributes.unknown = vec![too_long()],
     }
     attributes
+}
+
+/// An attribute that no message has room for.
+fn too_long() -> RawAttribute {
+    let flags = AttributeFlags::OPTIONAL.with(AttributeFlags::TRANSITIVE);
+    RawAttribute { code: AttributeCode(99), flags, value: Bytes::from_static(&[0; 5_000]) }
 }
