@@ -71,8 +71,12 @@ impl Reports {
     }
 
     pub(super) fn failed(&mut self, reason: DownReason) {
-        // Those who wait for a router that isn't there would fill their log with it.
-        tracing::debug!(%reason, "no session");
+        // Those who wait for a router that isn't there would fill their log with it: said once.
+        let again = self.status.borrow().last_failure.as_ref() == Some(&reason);
+        match again {
+            true => tracing::debug!(%reason, "no session"),
+            false => tracing::warn!(%reason, "no session"),
+        }
         self.news.changed = true;
         self.news.failure = Some(reason.clone());
         self.event(EventKind::Failed(reason));
