@@ -10,11 +10,11 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use bgp_session::{BgpIdentifier, Route, RouteSet};
+use bgp_session::BgpIdentifier;
 
-use crate::allocator::{Allocator, Event, Held, Outcome};
+use crate::allocator::{Allocator, Event, EventReason, Held, Outcome};
 use crate::manifest::Manifests;
-use crate::model::{Peer, Service};
+use crate::model::{Peer, Service, ServiceKey};
 use crate::planner::{self, Context, Endpoints, NextHopPolicy, PeerPlan, Plan};
 
 /// Turns manifests into plans.
@@ -22,6 +22,8 @@ use crate::planner::{self, Context, Endpoints, NextHopPolicy, PeerPlan, Plan};
 pub struct Engine {
     allocator: Allocator,
     held: Held,
+    /// What was told of a status that a Service cannot keep.
+    told: Vec<Event>,
 }
 
 /// What follows from one set of manifests.
@@ -39,20 +41,25 @@ pub struct View {
 impl Engine {
     /// Begins with what is remembered.
     pub fn new(held: Held) -> Self {
-        Self { allocator: Allocator::new(), held }
+        Self { held, ..Self::default() }
     }
 
     /// Gives addresses to the Services of these manifests, and plans for the nodes asked about.
     ///
     /// A Service of which nothing is remembered holds what its manifest's status says.
     pub fn apply(&mut self, manifests: Manifests, nodes: impl Fn(&str) -> bool) -> View {
+        let mut by_status = BTreeSet::new();
         for service in &manifests.services {
-            if !self.held.contains_key(&service.key) {
-                self.held.extend(status_of(service).map(|held| (service.key.clone(), held)));
+            if !self.held.contains_key(&service.key)
+                && let Some(held) = status_of(service)
+            {
+                by_status.insert(service.key.clone());
+                self.held.insert(service.key.clone(), held);
             }
         }
-        let allocation =
+        let mut allocation =
             self.allocator.reconcile(&manifests.config.pools, &manifests.services, &self.held);
+        self.tell_once(&by_status, &mut allocation.changes.events);
         self.held = allocation.held();
         let endpoints = Endpoints::of(&manifests.slices);
         let mut context = Context::new(&manifests.config, &allocation, &endpoints);
@@ -66,6 +73,16 @@ impl Engine {
             .map(|node| planner::plan(&context, node, &manifests.services))
             .collect();
         View { manifests, allocation, plans }
+    }
+
+    /// A status that cannot be kept stands in the files for as long as they are not mended, and is
+    /// no news with each of their changes.
+    fn tell_once(&mut self, by_status: &BTreeSet<ServiceKey>, events: &mut Vec<Event>) {
+        let cleared = events.iter().filter(|event| {
+            event.reason == EventReason::ClearAssignment && by_status.contains(&event.service)
+        });
+        let told = std::mem::replace(&mut self.told, cleared.cloned().collect());
+        events.retain(|event| !told.contains(event) || !self.told.contains(event));
     }
 
     /// Which Service holds which address: what to remember.
@@ -95,23 +112,6 @@ impl View {
         let notes = self.plans.iter().flat_map(|plan| &plan.peers).flat_map(|peer| &peer.notes);
         notes.map(ToString::to_string).collect()
     }
-}
-
-/// A plan's routes in the form that sessions take them.
-pub fn route_set(plan: &PeerPlan) -> RouteSet {
-    plan.routes
-        .values()
-        .map(|planned| {
-            let mut route = Route::new(planned.prefix);
-            if let Some(next_hop) = planned.next_hop {
-                route = route.next_hop(next_hop);
-            }
-            if let Some(local_pref) = planned.local_pref {
-                route = route.local_pref(local_pref);
-            }
-            planned.communities.iter().fold(route, |route, it| route.community(*it))
-        })
-        .collect()
 }
 
 /// The BGP Identifier of a node towards a peer: the configured one, the node's first IPv4 address, or
@@ -152,7 +152,31 @@ fn status_of(service: &Service) -> Option<Vec<IpAddr>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::{Source, parse};
     use crate::model::Asn;
+
+    #[test]
+    fn a_status_that_cannot_be_kept_is_told_once_and_again_only_when_it_is_another() {
+        let text = |status: &str| {
+            format!(
+                "{{apiVersion: v1, kind: ConfigMap, metadata: {{namespace: metallb-system, name: \
+                 config}}, data: {{config: ''}}}}\n---\n{{apiVersion: v1, kind: Service, metadata: \
+                 {{name: a}}, spec: {{type: ClusterIP, ports: [{{port: 80}}]}}, status: \
+                 {{loadBalancer: {{ingress: [{{ip: {status}}}]}}}}}}"
+            )
+        };
+        let mut engine = Engine::default();
+        let mut events = |status: &str| {
+            let source = Source { name: "a.yaml".to_owned(), octets: text(status).into_bytes() };
+            let view = engine.apply(parse("manifests", &[source]).unwrap(), |_| true);
+            view.events().iter().map(|event| event.message.clone()).collect::<Vec<_>>()
+        };
+        let first = ["took back 192.0.2.1: the Service is not of type LoadBalancer"];
+        assert_eq!(events("192.0.2.1"), first);
+        assert_eq!(events("192.0.2.1"), [""; 0]);
+        assert_eq!(events("192.0.2.2").len(), 1);
+        assert_eq!(events("192.0.2.1"), first);
+    }
 
     #[test]
     fn a_peer_is_called_by_its_address_where_the_port_says_nothing() {

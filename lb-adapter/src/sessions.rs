@@ -106,21 +106,11 @@ impl Sessions {
         &mut self,
         wanted: &BTreeMap<SessionKey, Wanted>,
     ) -> Vec<(SessionKey, SpeakerError)> {
+        let others = self.keep(wanted);
         self.set_routes(wanted).await;
-        let stale: Vec<SessionKey> = self
-            .open
-            .iter()
-            .filter_map(|(key, open)| {
-                let stays = wanted.get(key).is_some_and(|wanted| wanted.terms == open.terms);
-                (!stays).then(|| key.clone())
-            })
-            .collect();
-        let closing = stale.iter().filter_map(|key| {
-            let why = match wanted.contains_key(key) {
-                true => "configuration changed",
-                false => "peer removed from the configuration",
-            };
-            Some((self.open.remove(key)?, why))
+        let closing = others.into_iter().map(|(key, open)| match wanted.contains_key(&key) {
+            true => (open, "configuration changed"),
+            false => (open, "peer removed from the configuration"),
         });
         close(closing.collect()).await;
         let mut failed = Vec::new();
@@ -159,13 +149,34 @@ impl Sessions {
             .await;
     }
 
-    /// Hands the sessions that stay their routes, before any is closed: what is only a matter of
-    /// routes waits for nothing.
+    /// Keeps the sessions whose terms are wanted as they are, and gives back the others. A peer that
+    /// was not named by the configuration may go by another name since its neighbours in the list
+    /// have changed: that is still the same session.
+    fn keep(&mut self, wanted: &BTreeMap<SessionKey, Wanted>) -> BTreeMap<SessionKey, Open> {
+        let (kept, mut others) =
+            std::mem::take(&mut self.open).into_iter().partition(|(key, open): &(_, Open)| {
+                wanted.get(key).is_some_and(|wanted| wanted.terms == open.terms)
+            });
+        self.open = kept;
+        for (key, wanted) in wanted {
+            if self.open.contains_key(key) {
+                continue;
+            }
+            let alike = |(other, open): &(&SessionKey, &Open)| {
+                other.node == key.node && open.terms == wanted.terms
+            };
+            if let Some(before) = others.iter().find(alike).map(|(before, _)| before.clone()) {
+                self.open.extend(others.remove(&before).map(|open| (key.clone(), open)));
+            }
+        }
+        others
+    }
+
+    /// Hands the sessions that are kept their routes, before any other is closed: what is only a
+    /// matter of routes waits for nothing.
     async fn set_routes(&mut self, wanted: &BTreeMap<SessionKey, Wanted>) {
         for (key, open) in &mut self.open {
-            let Some(wanted) = wanted.get(key).filter(|wanted| wanted.terms == open.terms) else {
-                continue;
-            };
+            let Some(wanted) = wanted.get(key) else { continue };
             if *open.routes == wanted.routes {
                 continue;
             }

@@ -9,7 +9,7 @@ use bgp_session::{BgpIdentifier, PeerConfig};
 
 use super::loopback::{Endpoint, Loopback};
 use super::routers::{LONGEST_REST, SHORTEST_REST, WantedPeer, WantedRouter};
-use crate::engine::{View, identifier, route_set};
+use crate::engine::{View, identifier};
 use crate::model::Peer;
 use crate::planner::{PeerPlan, Plan};
 use crate::sessions::{SessionKey, Terms, Wanted};
@@ -93,7 +93,7 @@ pub(super) fn wanted_session(
         config = config.password(password.reveal());
     }
     let terms = Terms::new(peer.my_asn, identifier(plan, peer), config);
-    Wanted::new(terms, route_set(peer_plan))
+    Wanted::new(terms, peer_plan.route_set())
 }
 
 fn wanted_peer(plan: &Plan, peer: &Peer) -> WantedPeer {

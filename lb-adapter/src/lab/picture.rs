@@ -20,12 +20,19 @@ impl Cluster {
         let routers = self.routers.listening().map(|(router, listens_at)| {
             format!("router {} listens on {listens_at}", router_label(view, router))
         });
+        let no_nodes = view.plans.is_empty().then(|| NO_NODES.to_owned());
         Picture {
             sessions: self.picture_of_sessions(view),
             services: services(view),
             routes: self.routes(view),
             withheld: withheld(view),
-            notes: view.notes().into_iter().chain(routers).chain(self.loopback_notes()).collect(),
+            notes: view
+                .notes()
+                .into_iter()
+                .chain(no_nodes)
+                .chain(routers)
+                .chain(self.loopback_notes())
+                .collect(),
         }
     }
 
@@ -174,3 +181,6 @@ fn router_label(view: &View, router: SocketAddr) -> String {
     let peer = peers.find(|peer| SocketAddr::new(peer.address, peer.port) == router);
     peer.map_or_else(|| router.to_string(), peer_label)
 }
+
+/// Without a node there is nobody for a reason to be about.
+const NO_NODES: &str = "there is no Node in the files, so nothing is announced";

@@ -16,7 +16,7 @@ use bgp_session::PeerConfig;
 use tokio::sync::Notify;
 
 use crate::args::RunArgs;
-use crate::engine::{Engine, View, identifier, route_set};
+use crate::engine::{Engine, View, identifier};
 use crate::failure::Failure;
 use crate::manifest::Manifests;
 use crate::memory::Memory;
@@ -42,8 +42,9 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
     let start = Start::read(&args.dir, Some(state_file), problems)?;
     check_node(&args.node, &start.manifests).map_err(Failure::Unusable)?;
     let mut node = Node::new(args.node, start.memory, problems);
-    node.apply(start.manifests).await;
+    let view = node.decide(start.manifests);
     node.check_memory(by_default)?;
+    node.speak(&view).await;
     let mut intake = Intake::new(problems);
     let mut readings = start.source.follow();
     loop {
@@ -51,7 +52,8 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
             Some(reading) = readings.recv() => {
                 let check = |manifests: &Manifests| check_node(&node.name, manifests);
                 if let Some(manifests) = intake.take(reading, check) {
-                    node.apply(manifests).await;
+                    let view = node.decide(manifests);
+                    node.speak(&view).await;
                 }
             }
             () = signals.any() => break,
@@ -92,16 +94,22 @@ impl Node {
         }
     }
 
-    async fn apply(&mut self, manifests: Manifests) {
+    /// Gives addresses, and remembers them before anything is announced: what a router has heard of
+    /// must not be forgotten.
+    fn decide(&mut self, manifests: Manifests) -> View {
         let view = self.engine.apply(manifests, |name| name == self.name);
         log::allocation(view.events());
-        // Before anything is announced: what a router has heard of must not be forgotten.
         self.forgetful = self.memory.save(self.engine.held()).err().map(|error| error.to_string());
         if let Some(why) = &self.forgetful {
             tracing::warn!("{why}; addresses may change with the next start");
         }
-        let wanted = self.wanted(&view);
-        log::changes(&self.wanted, &wanted, &view);
+        view
+    }
+
+    /// Brings the sessions in line.
+    async fn speak(&mut self, view: &View) {
+        let wanted = self.wanted(view);
+        log::changes(&self.wanted, &wanted, view);
         for (session, error) in self.sessions.apply(&wanted).await {
             self.problems.error(&format!("no session of {session}: {error}"));
         }
@@ -125,7 +133,7 @@ impl Node {
             config = config.password(password.reveal());
         }
         let terms = Terms::new(peer.my_asn, identifier(plan, peer), config);
-        Wanted::new(terms, route_set(peer_plan))
+        Wanted::new(terms, peer_plan.route_set())
     }
 
     /// Whoever named a state file wants one; the default one is done without if need be.

@@ -49,6 +49,16 @@ fn without_a_terminal_it_ends_by_itself_with_plain_tables() {
 }
 
 #[test]
+fn files_without_a_node_announce_nothing_and_say_so() {
+    let manifests = Manifests::reference();
+    manifests.write("nodes.yaml", "");
+    let output = lab(&manifests.path(), &["--once"]);
+    let stdout = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(stdout.contains("note: there is no Node in the files"), "{stdout}");
+}
+
+#[test]
 fn out_of_time_it_says_what_is_missing_and_ends_with_1() {
     let output = lab(&reference(), &["--once", "--timeout", "0s", "--output", "json"]);
     let stderr = text(&output.stderr);

@@ -140,6 +140,42 @@ fn a_change_of_the_files_changes_routes_and_no_session() {
 }
 
 #[test]
+fn a_peer_whose_place_in_the_list_changes_keeps_its_session() {
+    let router = Router::start();
+    let manifests = manifests_for(&router);
+    let alone = manifests.read("config.yaml");
+    let port = router.address().port();
+    let before_it = format!(
+        "peers:\n    - {{peer-address: 127.22.35.1, peer-port: {port}, peer-asn: 64635, my-asn: \
+         64636, node-selectors: [{{match-labels: {{kubernetes.io/hostname: kube2}}}}]}}\n"
+    );
+    manifests.replace("config.yaml", "peers:\n", &before_it);
+    let _run = run(&manifests);
+    wait_until("the table", || router.table() == ALL);
+    let since = router.node().since;
+    manifests.write("config.yaml", &alone);
+    manifests.replace("endpoints.yaml", "nodeName: kube1", "nodeName: kube3");
+    wait_until("the withdrawal", || router.table() == [ALL[0], ALL[2]]);
+    assert_eq!(router.node().since, since, "it is the session of the beginning");
+}
+
+#[test]
+fn why_there_is_no_session_is_told_once() {
+    let router = Router::start();
+    let manifests = manifests_for(&router);
+    manifests.replace("config.yaml", "my-asn: 64636", "my-asn: 64700");
+    let (dir, state) = (manifests.path(), manifests.beside("kube1.json"));
+    let [dir, state] = [&dir, &state].map(|path| path.to_str().unwrap());
+    let arguments = ["run", dir, "--node", "kube1", "--state-file", state];
+    let levels = ["--log-level", "info,bgp_session=debug"];
+    let run = Process::start(ferrolb(&[&arguments[..], &levels].concat()));
+    let first = run.error(|line| line.contains("no session"));
+    assert!(first.contains("WARN") && first.contains("bad peer AS"), "{first}");
+    let second = run.error(|line| line.contains("no session"));
+    assert!(second.contains("DEBUG"), "{second}");
+}
+
+#[test]
 fn a_restart_keeps_addresses() {
     let router = Router::start();
     let manifests = manifests_for(&router);
@@ -195,4 +231,5 @@ fn a_state_file_that_cannot_be_written_ends_it_at_the_start() {
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("state file"), "{stderr}");
+    assert!(!stderr.contains("announcing"), "before anything is announced: {stderr}");
 }
