@@ -8,14 +8,16 @@ use crate::streams::Stream;
 
 /// Calls `visit` with every UPDATE; stops at one that ends a session.
 #[inline]
-fn updates<'a>(stream: &'a Stream, mut visit: impl FnMut(Update<'a>, &mut Seen)) -> Seen {
+fn updates<'a>(stream: &'a Stream, mut visit: impl FnMut(&Update<'a>, &mut Seen)) -> Seen {
     let mut seen = Seen::default();
     let mut rest: &[u8] = stream.octets();
     let cx = stream.cx();
     while let Ok(Some(frame)) = Frame::split(rest, cx.limit()) {
-        let Ok(update) = Update::decode(frame, cx) else { break };
+        match Update::decode(frame, cx) {
+            Ok(update) => visit(&update, &mut seen),
+            Err(_) => break,
+        }
         seen.updates += 1;
-        visit(update, &mut seen);
         rest = &rest[frame.as_bytes().len()..];
     }
     seen
@@ -23,13 +25,13 @@ fn updates<'a>(stream: &'a Stream, mut visit: impl FnMut(Update<'a>, &mut Seen))
 
 /// The view, everything in it visited.
 pub(super) fn view(stream: &Stream) -> Seen {
-    updates(stream, |update, seen| visit(&update, seen))
+    updates(stream, visit)
 }
 
 /// The view, nothing visited but what says how many there are.
 pub(super) fn decode_only(stream: &Stream) -> Seen {
     updates(stream, |update, seen| {
-        std::hint::black_box(&update);
+        std::hint::black_box(update);
         seen.hops.count += u64::from(update.treatment() as u8);
     })
 }
@@ -49,7 +51,7 @@ pub(super) fn path_attributes(stream: &Stream) -> Seen {
             let (first, second) = (community.local_data_1, community.local_data_2);
             communities.add_large(community.global_administrator, first, second);
         }
-        prefixes(&update, seen);
+        prefixes(update, seen);
     })
 }
 

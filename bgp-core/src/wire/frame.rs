@@ -5,7 +5,6 @@
 use std::fmt;
 
 use super::error::{DecodeError, ErrorKind};
-use super::input::{octet, octets, two_octets};
 
 /// Octets of the fixed header: marker, length and type.
 pub const HEADER_LENGTH: usize = 19;
@@ -74,18 +73,17 @@ impl MessageType {
             Self::RouteRefresh => 5,
         }
     }
-
-    /// The fewest and the most octets that such a message may have.
-    const fn bounds(self, limit: MessageLimit) -> (usize, usize) {
-        match self {
-            Self::Open => (29, MessageLimit::Standard.octets()),
-            Self::Update => (23, limit.octets()),
-            Self::Notification => (21, limit.octets()),
-            Self::Keepalive => (HEADER_LENGTH, HEADER_LENGTH),
-            Self::RouteRefresh => (23, limit.octets()),
-        }
-    }
 }
+
+/// The types by their numbers from 1, with the fewest octets that such a message may have, and the most, whatever the
+/// session allows.
+const TYPES: [(MessageType, u16, u16); 5] = [
+    (MessageType::Open, 29, 4_096),
+    (MessageType::Update, 23, u16::MAX),
+    (MessageType::Notification, 21, u16::MAX),
+    (MessageType::Keepalive, 19, 19),
+    (MessageType::RouteRefresh, 23, u16::MAX),
+];
 
 impl fmt::Display for MessageType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -103,7 +101,6 @@ impl fmt::Display for MessageType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
     octets: &'a [u8],
-    body: &'a [u8],
     kind: MessageType,
 }
 
@@ -117,26 +114,20 @@ impl<'a> Frame<'a> {
     /// RFC 4271 section 6.1: a marker that is not all ones, a length that cannot be, an unknown type.
     #[inline]
     pub fn split(buffer: &'a [u8], limit: MessageLimit) -> Result<Option<Self>, DecodeError> {
-        let Ok((body, (marker, length, code))) = header(buffer) else { return Ok(None) };
-        if marker != [0xff; 16] {
+        let Some((marker, length, code)) = header(buffer) else { return Ok(None) };
+        if u128::from_ne_bytes(marker) != u128::MAX {
             return Err(DecodeError::new(ErrorKind::Marker, 0));
         }
-        let length = usize::from(length);
-        if length < HEADER_LENGTH || length > limit.octets() {
+        if usize::from(length) < HEADER_LENGTH || usize::from(length) > limit.octets() {
             return Err(DecodeError::new(ErrorKind::MessageLength, 16));
         }
-        let Some(kind) = MessageType::from_code(code) else {
+        let Some((kind, least, most)) = TYPES.get(usize::from(code.wrapping_sub(1))) else {
             return Err(DecodeError::new(ErrorKind::MessageType, 18));
         };
-        let (least, most) = kind.bounds(limit);
-        if length < least || length > most {
+        if length < *least || length > *most {
             return Err(DecodeError::new(ErrorKind::MessageLength, 16));
         }
-        let frame = (buffer.get(..length), body.get(..length - HEADER_LENGTH));
-        Ok(match frame {
-            (Some(octets), Some(body)) => Some(Self { octets, body, kind }),
-            _ => None,
-        })
+        Ok(buffer.get(..usize::from(length)).map(|octets| Self { octets, kind: *kind }))
     }
 
     /// The type of the message.
@@ -148,7 +139,10 @@ impl<'a> Frame<'a> {
     /// What follows the header.
     #[must_use]
     pub const fn body(&self) -> &'a [u8] {
-        self.body
+        match self.octets.split_at_checked(HEADER_LENGTH) {
+            Some((_header, body)) => body,
+            None => &[],
+        }
     }
 
     /// The whole message; its length is what a reader consumes.
@@ -158,12 +152,12 @@ impl<'a> Frame<'a> {
     }
 }
 
+/// Marker, length and type.
 #[inline]
-fn header(input: &[u8]) -> super::input::Parsed<'_, (&[u8], u16, u8)> {
-    let (input, marker) = octets(input, 16)?;
-    let (input, length) = two_octets(input)?;
-    let (input, code) = octet(input)?;
-    Ok((input, (marker, length, code)))
+fn header(input: &[u8]) -> Option<([u8; 16], u16, u8)> {
+    let (marker, input) = input.split_first_chunk()?;
+    let [high, low, code, ..] = input else { return None };
+    Some((*marker, u16::from_be_bytes([*high, *low]), *code))
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@
 
 use nom::IResult;
 use nom::error::{ErrorKind, ParseError};
-use nom::number::complete::{be_u8, be_u32};
 
 /// What a parser gives: the rest of the input and a value, or the word that octets are missing.
 pub(super) type Parsed<'a, T> = IResult<&'a [u8], T, Short>;
@@ -29,7 +28,10 @@ impl<'a> ParseError<&'a [u8]> for Short {
 /// One octet.
 #[inline]
 pub(super) fn octet(input: &[u8]) -> Parsed<'_, u8> {
-    be_u8(input)
+    match input.split_first() {
+        Some((octet, rest)) => Ok((rest, *octet)),
+        None => Err(short()),
+    }
 }
 
 /// Two octets, big-endian. In place of nom's `be_u16`, as [`octets`] is in place of `take`.
@@ -44,7 +46,10 @@ pub(super) fn two_octets(input: &[u8]) -> Parsed<'_, u16> {
 /// Four octets, big-endian.
 #[inline]
 pub(super) fn four_octets(input: &[u8]) -> Parsed<'_, u32> {
-    be_u32(input)
+    match input.split_first_chunk() {
+        Some((number, rest)) => Ok((rest, u32::from_be_bytes(*number))),
+        None => Err(short()),
+    }
 }
 
 /// As many octets as asked for. nom's `take` is a call into another crate unless everything is linked as one, and a

@@ -30,20 +30,32 @@ impl<'a> Ipv4Prefixes<'a> {
     #[inline]
     fn step(&mut self) -> Option<(Option<u32>, Ipv4Net)> {
         let (path_id, octets) = path_id(self.octets, self.add_path)?;
-        let (length, rest) = octets.split_first()?;
-        let (address, rest) = match (length, rest) {
-            (0, rest) => ([0; 4], rest),
-            (1..=8, [a, rest @ ..]) => ([*a, 0, 0, 0], rest),
-            (9..=16, [a, b, rest @ ..]) => ([*a, *b, 0, 0], rest),
-            (17..=24, [a, b, c, rest @ ..]) => ([*a, *b, *c, 0], rest),
-            (25..=32, [a, b, c, d, rest @ ..]) => ([*a, *b, *c, *d], rest),
-            _ => return None,
-        };
+        let (prefix, rest) = first_v4(octets)?;
         self.octets = rest;
-        let mask = u32::MAX.checked_shl(32 - u32::from(*length)).unwrap_or(0);
-        let address = u32::from_be_bytes(address) & mask;
-        Some((path_id, Ipv4Net::new(address.into(), *length).ok()?))
+        Some((path_id, prefix))
     }
+}
+
+/// The first prefix, and what follows it.
+#[inline(always)]
+fn first_v4(octets: &[u8]) -> Option<(Ipv4Net, &[u8])> {
+    let (length, rest) = octets.split_first()?;
+    let (address, rest) = match (length, rest) {
+        (17..=24, [a, b, c, rest @ ..]) => (u32::from_be_bytes([*a, *b, *c, 0]), rest),
+        (25..=32, [a, b, c, d, rest @ ..]) => (u32::from_be_bytes([*a, *b, *c, *d]), rest),
+        (9..=16, [a, b, rest @ ..]) => (u32::from_be_bytes([*a, *b, 0, 0]), rest),
+        (1..=8, [a, rest @ ..]) => (u32::from_be_bytes([*a, 0, 0, 0]), rest),
+        (0, rest) => (0, rest),
+        _ => return None,
+    };
+    Some((Ipv4Net::new((address & !host_bits(*length)).into(), *length).ok()?, rest))
+}
+
+/// The bits of an IPv4 address beyond a prefix of that length: in 64 bits, where a shift by 32 is one like any other.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the upper half is zeroes")]
+const fn host_bits(length: u8) -> u32 {
+    (u32::MAX as u64).wrapping_shr(length as u32) as u32
 }
 
 /// IPv6 prefixes of a message, host bits masked.
@@ -67,27 +79,33 @@ impl<'a> Ipv6Prefixes<'a> {
     #[inline]
     fn step(&mut self) -> Option<(Option<u32>, Ipv6Net)> {
         let (path_id, octets) = path_id(self.octets, self.add_path)?;
-        let (length, rest) = octets.split_first()?;
-        // The lengths that tables are made of have an arm each.
-        let (address, rest) = match length {
-            25..=32 => leading::<4>(rest)?,
-            33..=40 => leading::<5>(rest)?,
-            41..=48 => leading::<6>(rest)?,
-            57..=64 => leading::<8>(rest)?,
-            121..=128 => leading::<16>(rest)?,
-            0..=128 => {
-                let (prefix, rest) = rest.split_at_checked(usize::from(length.div_ceil(8)))?;
-                let mut address = [0; 16];
-                address.iter_mut().zip(prefix).for_each(|(to, from)| *to = *from);
-                (address, rest)
-            }
-            _ => return None,
-        };
+        let (prefix, rest) = first_v6(octets)?;
         self.octets = rest;
-        let mask = u128::MAX.checked_shl(128 - u32::from(*length)).unwrap_or(0);
-        let address = u128::from_be_bytes(address) & mask;
-        Some((path_id, Ipv6Net::new(address.into(), *length).ok()?))
+        Some((path_id, prefix))
     }
+}
+
+/// The first prefix, and what follows it. The lengths that tables are made of have an arm each.
+#[inline(always)]
+fn first_v6(octets: &[u8]) -> Option<(Ipv6Net, &[u8])> {
+    let (length, rest) = octets.split_first()?;
+    let (address, rest) = match length {
+        41..=48 => leading::<6>(rest)?,
+        25..=32 => leading::<4>(rest)?,
+        33..=40 => leading::<5>(rest)?,
+        57..=64 => leading::<8>(rest)?,
+        121..=128 => leading::<16>(rest)?,
+        0..=128 => {
+            let (prefix, rest) = rest.split_at_checked(usize::from(length.div_ceil(8)))?;
+            let mut address = [0; 16];
+            address.iter_mut().zip(prefix).for_each(|(to, from)| *to = *from);
+            (address, rest)
+        }
+        _ => return None,
+    };
+    let mask = u128::MAX.checked_shl(128 - u32::from(*length)).unwrap_or(0);
+    let address = u128::from_be_bytes(address) & mask;
+    Some((Ipv6Net::new(address.into(), *length).ok()?, rest))
 }
 
 /// Prefixes of IPv4 or of IPv6; none for a family that is carried opaquely.
@@ -134,13 +152,19 @@ pub struct WithPathIds<I>(pub(super) I);
 
 /// The two iterators over the same `step`.
 macro_rules! iterators {
-    ($($name:ident => $prefix:ty),+) => {$(
+    ($($name:ident => $prefix:ty, $fold:expr;)+) => {$(
         impl Iterator for $name<'_> {
             type Item = $prefix;
 
             #[inline]
             fn next(&mut self) -> Option<Self::Item> {
                 self.step().map(|(_, prefix)| prefix)
+            }
+
+            /// The loop over all of them, which asks only once whether there are path identifiers.
+            #[inline]
+            fn fold<B, F: FnMut(B, Self::Item) -> B>(self, init: B, f: F) -> B {
+                $fold(self, init, f)
             }
         }
 
@@ -158,7 +182,35 @@ macro_rules! iterators {
     )+};
 }
 
-iterators! { Ipv4Prefixes => Ipv4Net, Ipv6Prefixes => Ipv6Net, Prefixes => IpNet }
+iterators! {
+    Ipv4Prefixes => Ipv4Net, |mut it: Self, init, f| match it.add_path {
+        false => fold(it.octets, init, first_v4, f),
+        true => std::iter::from_fn(|| it.step()).map(|(_, prefix)| prefix).fold(init, f),
+    };
+    Ipv6Prefixes => Ipv6Net, |mut it: Self, init, f| match it.add_path {
+        false => fold(it.octets, init, first_v6, f),
+        true => std::iter::from_fn(|| it.step()).map(|(_, prefix)| prefix).fold(init, f),
+    };
+    Prefixes => IpNet, |it: Self, init, mut f: F| match it.0 {
+        Inner::None => init,
+        Inner::V4(prefixes) => prefixes.fold(init, |sum, prefix| f(sum, prefix.into())),
+        Inner::V6(prefixes) => prefixes.fold(init, |sum, prefix| f(sum, prefix.into())),
+    };
+}
+
+#[inline(always)]
+fn fold<B, T>(
+    mut octets: &[u8],
+    mut sum: B,
+    first: impl Fn(&[u8]) -> Option<(T, &[u8])>,
+    mut f: impl FnMut(B, T) -> B,
+) -> B {
+    while let Some((prefix, rest)) = first(octets) {
+        sum = f(sum, prefix);
+        octets = rest;
+    }
+    sum
+}
 
 /// How long the addresses of a family are, where its NLRI are plain prefixes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,39 +238,59 @@ impl Bits {
 /// The octets of the field before the first prefix that is wrong.
 #[inline]
 pub(super) fn check(field: &[u8], bits: Bits, add_path: bool) -> Result<(), usize> {
-    let mut rest = field;
-    while !rest.is_empty() {
-        let after = path_id(rest, add_path).and_then(|(_, octets)| match bits {
-            Bits::V4 => skip_v4(octets),
-            Bits::V6 => skip_v6(octets),
-        });
-        match after {
-            Some(after) => rest = after,
-            None => return Err(field.len() - rest.len()),
-        }
-    }
-    Ok(())
+    let wrong = match (bits, add_path) {
+        (Bits::V4, false) => after_prefixes(field, skip_v4),
+        (Bits::V6, false) => after_prefixes(field, skip_v6),
+        (_, true) => with_path_ids(field, bits),
+    };
+    if wrong.is_empty() { Ok(()) } else { Err(field.len() - wrong.len()) }
 }
 
-#[inline]
+#[cold]
+fn with_path_ids(field: &[u8], bits: Bits) -> &[u8] {
+    after_prefixes(field, |octets| {
+        let (_, octets) = path_id(octets, true)?;
+        match bits {
+            Bits::V4 => skip_v4(octets),
+            Bits::V6 => skip_v6(octets),
+        }
+    })
+}
+
+/// What is left when no further prefix is whole and right.
+#[inline(always)]
+fn after_prefixes(field: &[u8], skip: impl Fn(&[u8]) -> Option<&[u8]>) -> &[u8] {
+    let mut rest = field;
+    while let Some(after) = skip(rest) {
+        rest = after;
+    }
+    rest
+}
+
+#[inline(always)]
 fn skip_v4(octets: &[u8]) -> Option<&[u8]> {
-    match octets {
-        [0, rest @ ..]
-        | [1..=8, _, rest @ ..]
-        | [9..=16, _, _, rest @ ..]
-        | [17..=24, _, _, _, rest @ ..]
-        | [25..=32, _, _, _, _, rest @ ..] => Some(rest),
+    let (length, rest) = octets.split_first()?;
+    match (length, rest) {
+        (17..=24, [_, _, _, rest @ ..])
+        | (25..=32, [_, _, _, _, rest @ ..])
+        | (9..=16, [_, _, rest @ ..])
+        | (1..=8, [_, rest @ ..])
+        | (0, rest) => Some(rest),
         _ => None,
     }
 }
 
-#[inline]
+#[inline(always)]
 fn skip_v6(octets: &[u8]) -> Option<&[u8]> {
     let (length, rest) = octets.split_first()?;
-    if *length > 128 {
-        return None;
+    match (length, rest) {
+        (41..=48, [_, _, _, _, _, _, rest @ ..])
+        | (25..=32, [_, _, _, _, rest @ ..])
+        | (33..=40, [_, _, _, _, _, rest @ ..])
+        | (57..=64, [_, _, _, _, _, _, _, _, rest @ ..]) => Some(rest),
+        (0..=128, _) => rest.get(usize::from(length.div_ceil(8))..),
+        _ => None,
     }
-    rest.get(usize::from(length.div_ceil(8))..)
 }
 
 /// The path identifier before a prefix, where the session has them.

@@ -11,13 +11,12 @@ use crate::wire::input::{
 use crate::wire::nlri::{self, Bits};
 
 use super::rules::Rule;
-use super::{AttributeCode, AttributeView, Attributes, as_path};
+use super::{AttributeCode, Attributes, as_path};
 
 /// Whether the value is right; flags and length are already.
-#[inline]
-pub(super) fn value(attribute: &AttributeView<'_>, cx: WireContext) -> Result<(), ErrorKind> {
-    let value = attribute.value;
-    let right = match attribute.code {
+#[inline(always)]
+pub(super) fn value(code: AttributeCode, value: &[u8], cx: WireContext) -> Result<(), ErrorKind> {
+    let right = match code {
         AttributeCode::AS_PATH => {
             let confederation = cx.may_hold_confederation_segments();
             if as_path::is_valid(value, cx.is_four_octet_as(), confederation) {
@@ -167,7 +166,7 @@ fn attr_set(value: &[u8]) -> bool {
         match attribute.code {
             AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI => false,
             AttributeCode::ATTR_SET => true,
-            _ => match rule.judge(&attribute, cx) {
+            _ => match Rule::judge(attribute.flags, attribute.code, attribute.value, cx) {
                 Ok(()) => true,
                 Err(kind) => rule.treatment(kind) <= Treatment::AttributeDiscard,
             },

@@ -9,8 +9,6 @@ use std::fmt;
 pub use as_path::{AsPath, AsPathSegment, AsPathSegmentView, AsPathView, Asns, SegmentType};
 pub(super) use check::mp_reach_parts;
 
-use super::input::{Parsed, octets, short};
-
 /// The type code of a path attribute, of IANA's registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttributeCode(pub u8);
@@ -135,22 +133,23 @@ pub struct AttributeView<'a> {
 }
 
 impl<'a> AttributeView<'a> {
-    /// The one parser of the hot path: slice patterns, so that it becomes part of its callers.
+    /// The attribute at the start of `input`, and what follows it.
     #[inline]
-    pub(super) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
-        let [flags, code, rest @ ..] = input else { return Err(short()) };
-        let (length, rest) = match (flags & AttributeFlags::EXTENDED_LENGTH.0, rest) {
-            (0, [length, rest @ ..]) => (usize::from(*length), rest),
-            (1.., [high, low, rest @ ..]) => (usize::from(u16::from_be_bytes([*high, *low])), rest),
-            _ => return Err(short()),
+    pub(super) fn parse(input: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let [flags, code, length, rest @ ..] = input else { return None };
+        let (flags, code) = (AttributeFlags(*flags), AttributeCode(*code));
+        let (value, rest) = if flags.contains(AttributeFlags::EXTENDED_LENGTH) {
+            let (low, rest) = rest.split_first()?;
+            rest.split_at_checked(usize::from(u16::from_be_bytes([*length, *low])))?
+        } else {
+            rest.split_at_checked(usize::from(*length))?
         };
-        let (rest, value) = octets(rest, length)?;
-        Ok((rest, Self { flags: AttributeFlags(*flags), code: AttributeCode(*code), value }))
+        Some((Self { flags, code, value }, rest))
     }
 
     /// The attribute at the start of `input`, and how many octets it has with its header.
     pub(super) fn split(input: &'a [u8]) -> Option<(Self, usize)> {
-        let (rest, attribute) = Self::parse(input).ok()?;
+        let (attribute, rest) = Self::parse(input)?;
         Some((attribute, input.len() - rest.len()))
     }
 }
@@ -177,7 +176,7 @@ impl<'a> Iterator for Attributes<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let (rest, attribute) = AttributeView::parse(self.octets).ok()?;
+        let (attribute, rest) = AttributeView::parse(self.octets)?;
         self.octets = rest;
         Some(attribute)
     }

@@ -8,7 +8,7 @@ use crate::types::PeerType;
 use crate::wire::context::WireContext;
 use crate::wire::error::{ErrorKind, Treatment};
 
-use super::{AttributeCode, AttributeFlags, AttributeView, check};
+use super::{AttributeCode, AttributeFlags, check};
 
 /// Optional and Transitive, the two flags that are judged.
 const JUDGED_FLAGS: u8 = AttributeFlags::OPTIONAL.0 | AttributeFlags::TRANSITIVE.0;
@@ -144,7 +144,9 @@ static UNKNOWN: Rule = Rule {
 };
 
 /// The table by code, so that a look-up is one load.
-static RULES: [Rule; 256] = by_code();
+static RULES: [Rule; 256] = ROWS;
+/// The same for the compiler, where it knows the code.
+const ROWS: [Rule; 256] = by_code();
 
 #[expect(
     clippy::indexing_slicing,
@@ -169,26 +171,76 @@ impl Rule {
         RULES.get(usize::from(code.0)).unwrap_or(&UNKNOWN)
     }
 
-    /// Whether the attribute is right, by its flags, its length and its value.
-    #[inline]
+    /// Whether an attribute is right, by its flags, its length and its value.
+    #[inline(always)]
     pub(in crate::wire) fn judge(
+        flags: AttributeFlags,
+        code: AttributeCode,
+        value: &[u8],
+        cx: WireContext,
+    ) -> Result<(), ErrorKind> {
+        // Of the attributes that tables are made of the compiler gets to see the row, of which little is left then.
+        match code {
+            AttributeCode::ORIGIN => Self::judge_as::<1>(flags, value, cx),
+            AttributeCode::AS_PATH => Self::judge_as::<2>(flags, value, cx),
+            AttributeCode::NEXT_HOP => Self::judge_as::<3>(flags, value, cx),
+            AttributeCode::MULTI_EXIT_DISC => Self::judge_as::<4>(flags, value, cx),
+            AttributeCode::LOCAL_PREF => Self::judge_as::<5>(flags, value, cx),
+            AttributeCode::ATOMIC_AGGREGATE => Self::judge_as::<6>(flags, value, cx),
+            AttributeCode::AGGREGATOR => Self::judge_as::<7>(flags, value, cx),
+            AttributeCode::COMMUNITIES => Self::judge_as::<8>(flags, value, cx),
+            AttributeCode::MP_REACH_NLRI => Self::judge_as::<14>(flags, value, cx),
+            AttributeCode::MP_UNREACH_NLRI => Self::judge_as::<15>(flags, value, cx),
+            AttributeCode::EXTENDED_COMMUNITIES => Self::judge_as::<16>(flags, value, cx),
+            AttributeCode::LARGE_COMMUNITIES => Self::judge_as::<32>(flags, value, cx),
+            _ => Self::judge_other(flags, code, value, cx),
+        }
+    }
+
+    #[inline(always)]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "evaluated by the compiler, which would refuse a bad index"
+    )]
+    fn judge_as<const CODE: u8>(
+        flags: AttributeFlags,
+        value: &[u8],
+        cx: WireContext,
+    ) -> Result<(), ErrorKind> {
+        const { ROWS[CODE as usize] }.judge_row(flags, AttributeCode(CODE), value, cx)
+    }
+
+    #[inline(never)]
+    fn judge_other(
+        flags: AttributeFlags,
+        code: AttributeCode,
+        value: &[u8],
+        cx: WireContext,
+    ) -> Result<(), ErrorKind> {
+        Self::of(code).judge_row(flags, code, value, cx)
+    }
+
+    #[inline(always)]
+    fn judge_row(
         &self,
-        attribute: &AttributeView<'_>,
+        flags: AttributeFlags,
+        code: AttributeCode,
+        value: &[u8],
         cx: WireContext,
     ) -> Result<(), ErrorKind> {
         if !self.scope.includes(cx) {
             return Err(ErrorKind::UnexpectedAttribute);
         }
-        if !self.class.allows(attribute.flags) {
+        if !self.class.allows(flags) {
             return Err(match self.class {
                 Class::Unknown => ErrorKind::UnknownWellKnown,
                 _ => ErrorKind::AttributeFlags,
             });
         }
-        if !self.length.allows(attribute.value.len(), cx) {
+        if !self.length.allows(value.len(), cx) {
             return Err(ErrorKind::AttributeLength);
         }
-        check::value(attribute, cx)
+        check::value(code, value, cx)
     }
 
     /// What becomes of an UPDATE in which this attribute has that error.
@@ -207,7 +259,7 @@ impl Rule {
 }
 
 impl Class {
-    #[inline]
+    #[inline(always)]
     const fn allows(self, flags: AttributeFlags) -> bool {
         let expected = match self {
             Self::WellKnown => AttributeFlags::TRANSITIVE.0,
@@ -220,7 +272,7 @@ impl Class {
 }
 
 impl Length {
-    #[inline]
+    #[inline(always)]
     fn allows(self, length: usize, cx: WireContext) -> bool {
         match self {
             Self::Any => true,
@@ -233,7 +285,7 @@ impl Length {
 }
 
 impl Scope {
-    #[inline]
+    #[inline(always)]
     fn includes(self, cx: WireContext) -> bool {
         match self {
             Self::Everywhere => true,

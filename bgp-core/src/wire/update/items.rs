@@ -56,8 +56,16 @@ macro_rules! items {
 
             #[inline]
             fn fold<B, F: FnMut(B, $value) -> B>(self, init: B, mut f: F) -> B {
-                let chunks: ChunksExact<'_, u8> = self.octets.chunks_exact($length);
-                chunks.fold(init, |sum, chunk| match <[u8; $length]>::try_from(chunk) {
+                let (mut sum, mut rest) = (init, self.octets);
+                // How many there are would take a division.
+                if !usize::is_power_of_two($length) {
+                    while let Some((octets, after)) = rest.split_first_chunk::<$length>() {
+                        (sum, rest) = (f(sum, $read(*octets)), after);
+                    }
+                    return sum;
+                }
+                let chunks: ChunksExact<'_, u8> = rest.chunks_exact($length);
+                chunks.fold(sum, |sum, chunk| match <[u8; $length]>::try_from(chunk) {
                     Ok(octets) => f(sum, $read(octets)),
                     Err(_) => sum,
                 })

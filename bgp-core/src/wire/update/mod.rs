@@ -4,7 +4,9 @@
 //! those stand that are right. Everything else is read from the message when it is asked for, and cannot fail: it was
 //! checked.
 
+mod decode;
 mod findings;
+mod index;
 mod items;
 mod mp;
 mod own;
@@ -21,17 +23,16 @@ pub use routes::RoutePrefixes;
 
 use crate::types::{AfiSafi, Asn, BgpIdentifier};
 
-use super::attribute::rules::{Rule, Slot};
+use super::attribute::rules::Slot;
 use super::attribute::{AsPathView, AttributeCode, AttributeView, Attributes};
 use super::community::{Community, ExtendedCommunity, Ipv6ExtendedCommunity, LargeCommunity};
 use super::context::WireContext;
-use super::error::{DecodeError, ErrorKind, Treatment};
-use super::frame::{Frame, HEADER_LENGTH};
-use super::input::{Parsed, counted_by_two_octets};
-use super::nlri::{self, Bits, Ipv4Prefixes};
+use super::error::{DecodeError, Treatment};
+use super::frame::HEADER_LENGTH;
+use super::nlri::Ipv4Prefixes;
 use super::path_attributes::{Aggregator, Origin};
 
-use findings::Judged;
+use index::Index;
 
 /// An UPDATE in the octets it was received in. It is `Copy` and owns nothing.
 ///
@@ -40,11 +41,18 @@ use findings::Judged;
 /// [`to_attributes_for`](Self::to_attributes_for): they already obey [`treatment`](Self::treatment).
 #[derive(Clone, Copy, Debug)]
 pub struct Update<'a> {
-    withdrawn: &'a [u8],
-    attributes: &'a [u8],
-    nlri: &'a [u8],
-    /// Where each known attribute that is right begins in `attributes`, plus one; 0 where there is none.
-    index: [u16; Slot::COUNT],
+    /// The whole message.
+    octets: &'a [u8],
+    parts: Parts,
+}
+
+/// Where things stand in the message, and what was made of them: all of an [`Update`] but the octets. It is kept so small
+/// that moving it is a few instructions.
+#[derive(Clone, Copy, Debug)]
+struct Parts {
+    index: Index,
+    attributes_at: u16,
+    nlri_at: u16,
     cx: WireContext,
     /// Well-known mandatory attributes that are missing: a bit for each code.
     missing: u8,
@@ -56,130 +64,17 @@ pub struct Update<'a> {
 }
 
 impl<'a> Update<'a> {
-    /// Reads and judges the body of an UPDATE.
-    ///
-    /// # Errors
-    ///
-    /// What ends the session (RFC 4271 section 6.3 as revised by RFC 7606): lengths or prefixes that cannot be, an
-    /// attribute that says it is well-known and is not, an MP attribute that cannot be read.
-    #[inline]
-    pub fn decode(frame: Frame<'a>, cx: WireContext) -> Result<Self, DecodeError> {
-        let Ok((nlri, (withdrawn, attributes))) = sections(frame.body()) else {
-            return Err(DecodeError::new(ErrorKind::AttributeList, HEADER_LENGTH));
-        };
-        let mut update = Self {
-            withdrawn,
-            attributes,
-            nlri,
-            index: [0; Slot::COUNT],
-            cx,
-            missing: 0,
-            withdraw: false,
-            treatment: Treatment::None,
-            error: None,
-        };
-        update.check_prefixes(withdrawn, HEADER_LENGTH + 2)?;
-        update.check_prefixes(nlri, update.attributes_at() + attributes.len())?;
-        if !attributes.is_empty() || !nlri.is_empty() {
-            update.judge_attributes()?;
-        }
-        Ok(update)
-    }
-
-    #[inline]
-    fn check_prefixes(&self, field: &[u8], at: usize) -> Result<(), DecodeError> {
-        nlri::check(field, Bits::V4, self.cx.has_add_path(AfiSafi::IPV4_UNICAST))
-            .map_err(|inside| DecodeError::new(ErrorKind::Prefix, at + inside))
-    }
-
-    #[inline]
-    fn judge_attributes(&mut self) -> Result<(), DecodeError> {
-        let mut judged = Judged::new(self.attributes, self.cx);
-        while let Some((at, code, verdict)) = judged.step() {
-            match verdict {
-                Ok(()) => {
-                    if let Some(entry) = self.index.get_mut(Rule::of(code).slot.index()) {
-                        *entry = u16::try_from(at + 1).unwrap_or(0);
-                    }
-                }
-                Err(kind) => self.note(kind, code, at)?,
-            }
-        }
-        self.missing = self.missing_attributes(&judged);
-        if self.missing != 0 || self.withdraw {
-            self.conclude()?;
-        }
-        Ok(())
-    }
-
-    /// Which of ORIGIN, AS_PATH and NEXT_HOP the routes of the message lack (RFC 7606 section 3 d).
-    #[inline]
-    fn missing_attributes(&self, judged: &Judged<'_>) -> u8 {
-        let mp = self.mp_reach().is_some_and(|reach| !reach.nlri_octets().is_empty());
-        let wanted = match (self.nlri.is_empty(), mp) {
-            (false, _) => MANDATORY,
-            (true, true) => MANDATORY & !bit(AttributeCode::NEXT_HOP),
-            (true, false) => 0,
-        };
-        wanted & !judged.first_codes()
-    }
-
-    /// Takes an error into the verdict.
-    #[cold]
-    fn note(&mut self, kind: ErrorKind, code: AttributeCode, at: usize) -> Result<(), DecodeError> {
-        let error = DecodeError::of_attribute(kind, code, self.attributes_at() + at);
-        let treatment = self.treatment_of(kind, code, at);
-        if treatment == Treatment::SessionReset {
-            return Err(error);
-        }
-        self.withdraw |= treatment == Treatment::TreatAsWithdraw;
-        if treatment > self.treatment {
-            self.treatment = treatment;
-            self.error = Some(error);
-        }
-        Ok(())
-    }
-
-    /// The table's answer, with AFI/SAFI disable in place of a reset where that is configured and the family is known.
-    fn treatment_of(&self, kind: ErrorKind, code: AttributeCode, at: usize) -> Treatment {
-        let treatment = Rule::of(code).treatment(kind);
-        let of_family =
-            matches!(code, AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI)
-                && kind != ErrorKind::RepeatedAttribute;
-        if of_family && self.cx.may_disable_family() && self.family_at(at).is_some() {
-            return Treatment::AfiSafiDisable;
-        }
-        treatment
-    }
-
-    /// Missing attributes, and the rule of RFC 7606 section 5.2: an error beyond a discard, in a message that names no
-    /// reachable route, may have hidden the routes that it was about.
-    #[cold]
-    fn conclude(&mut self) -> Result<(), DecodeError> {
-        let end = self.attributes.len();
-        for code in missing_codes(self.missing) {
-            self.note(ErrorKind::MissingAttribute, code, end)?;
-        }
-        let reachable = !self.nlri.is_empty()
-            || self.treatment == Treatment::AfiSafiDisable
-            || self.mp_reach().is_some_and(|reach| !reach.nlri_octets().is_empty());
-        match self.error {
-            Some(error) if self.withdraw && !reachable => Err(error),
-            _ => Ok(()),
-        }
-    }
-
     /// What RFC 7606 makes of the message: the strongest of what its errors ask for, below a session reset, which is an
     /// error of [`decode`](Self::decode).
     #[must_use]
     pub const fn treatment(&self) -> Treatment {
-        self.treatment
+        self.parts.treatment
     }
 
     /// The first error of those that the treatment is for.
     #[must_use]
     pub const fn error(&self) -> Option<DecodeError> {
-        self.error
+        self.parts.error
     }
 
     /// Every error in the message in the order of its octets.
@@ -198,8 +93,8 @@ impl<'a> Update<'a> {
     /// The octets of the attribute that [`error`](Self::error) is about, header included; none where it is missing.
     #[must_use]
     pub fn offending(&self) -> Option<&'a [u8]> {
-        let at = self.error?.offset().checked_sub(self.attributes_at())?;
-        let rest = self.attributes.get(at..).filter(|rest| !rest.is_empty())?;
+        let at = self.parts.error?.offset().checked_sub(self.attributes_at())?;
+        let rest = self.attributes_field().get(at..).filter(|rest| !rest.is_empty())?;
         let length = AttributeView::split(rest).map_or(rest.len(), |(_, length)| length);
         rest.get(..length)
     }
@@ -207,57 +102,57 @@ impl<'a> Update<'a> {
     /// The family that is to be disabled, where that is the treatment.
     #[must_use]
     pub fn disabled_family(&self) -> Option<AfiSafi> {
-        self.error.filter(|_| self.treatment == Treatment::AfiSafiDisable)?;
-        let at = self.error?.offset().checked_sub(self.attributes_at())?;
-        self.family_at(at)
+        self.parts.error.filter(|_| self.parts.treatment == Treatment::AfiSafiDisable)?;
+        let at = self.parts.error?.offset().checked_sub(self.attributes_at())?;
+        mp::family_at(self.attributes_field(), at)
     }
 
     /// The family of which this message says that all routes were sent (RFC 4724 section 2), if it is an End-of-RIB.
     #[must_use]
     pub fn end_of_rib(&self) -> Option<AfiSafi> {
-        if !self.withdrawn.is_empty() || !self.nlri.is_empty() {
+        if !self.withdrawn_field().is_empty() || !self.nlri_field().is_empty() {
             return None;
         }
-        if self.attributes.is_empty() {
+        if self.attributes_field().is_empty() {
             return Some(AfiSafi::IPV4_UNICAST);
         }
         let unreach = self.mp_unreach().filter(|unreach| unreach.nlri_octets().is_empty())?;
-        let (_, length) = AttributeView::split(self.attributes)?;
-        (length == self.attributes.len()).then_some(unreach.family())
+        let (_, length) = AttributeView::split(self.attributes_field())?;
+        (length == self.attributes_field().len()).then_some(unreach.family())
     }
 
     /// What the session negotiated, as given to [`decode`](Self::decode).
     #[must_use]
     pub const fn context(&self) -> WireContext {
-        self.cx
+        self.parts.cx
     }
 
     /// The prefixes of the withdrawn routes field.
     #[inline]
     #[must_use]
     pub fn withdrawn(&self) -> Ipv4Prefixes<'a> {
-        Ipv4Prefixes::new(self.withdrawn, self.cx.has_add_path(AfiSafi::IPV4_UNICAST))
+        Ipv4Prefixes::new(self.withdrawn_field(), self.parts.cx.has_add_path(AfiSafi::IPV4_UNICAST))
     }
 
     /// The prefixes of the NLRI field, whatever the treatment.
     #[inline]
     #[must_use]
     pub fn nlri(&self) -> Ipv4Prefixes<'a> {
-        Ipv4Prefixes::new(self.nlri, self.cx.has_add_path(AfiSafi::IPV4_UNICAST))
+        Ipv4Prefixes::new(self.nlri_field(), self.parts.cx.has_add_path(AfiSafi::IPV4_UNICAST))
     }
 
     /// All attributes in the order sent, discarded ones among them.
     #[inline]
     #[must_use]
-    pub const fn attributes(&self) -> Attributes<'a> {
-        Attributes::new(self.attributes)
+    pub fn attributes(&self) -> Attributes<'a> {
+        Attributes::new(self.attributes_field())
     }
 
     /// The octets of all attributes: equal ones mean equal attributes, so that they may serve as a key.
     #[inline]
     #[must_use]
-    pub const fn attribute_octets(&self) -> &'a [u8] {
-        self.attributes
+    pub fn attribute_octets(&self) -> &'a [u8] {
+        self.attributes_field()
     }
 
     /// ORIGIN.
@@ -273,7 +168,7 @@ impl<'a> Update<'a> {
     #[must_use]
     pub fn as_path(&self) -> Option<AsPathView<'a>> {
         let octets = self.value(AttributeCode::AS_PATH)?;
-        Some(AsPathView::new(octets, self.cx.is_four_octet_as()))
+        Some(AsPathView::new(octets, self.parts.cx.is_four_octet_as()))
     }
 
     /// AS4_PATH, from a peer whose AS numbers have two octets (RFC 6793).
@@ -393,10 +288,7 @@ impl<'a> Update<'a> {
     /// The value of a known attribute that is right.
     #[inline]
     fn value(&self, code: AttributeCode) -> Option<&'a [u8]> {
-        let entry = *self.index.get(Slot::of(code).index())?;
-        let at = usize::from(entry.checked_sub(1)?);
-        let (_, attribute) = AttributeView::parse(self.attributes.get(at..)?).ok()?;
-        Some(attribute.value)
+        self.octets.get(self.parts.index.get(Slot::of(code))?)
     }
 
     #[inline]
@@ -410,25 +302,33 @@ impl<'a> Update<'a> {
     }
 
     /// Where the attributes begin in the message.
+    #[inline]
     const fn attributes_at(&self) -> usize {
-        HEADER_LENGTH + 4 + self.withdrawn.len()
+        self.parts.attributes_at as usize
     }
 
-    /// The family that the MP attribute at that place begins with, as far as it is there.
-    fn family_at(&self, at: usize) -> Option<AfiSafi> {
-        let [flags, _, rest @ ..] = self.attributes.get(at..)? else { return None };
-        let length = if flags & 0x10 == 0 { 1 } else { 2 };
-        mp::family(rest.get(length..)?)
+    #[inline]
+    fn withdrawn_field(&self) -> &'a [u8] {
+        let end = self.attributes_at() - 2;
+        if end == WITHDRAWN_AT {
+            return &[];
+        }
+        self.octets.get(WITHDRAWN_AT..end).unwrap_or_default()
+    }
+
+    #[inline]
+    fn attributes_field(&self) -> &'a [u8] {
+        self.octets.get(self.attributes_at()..self.parts.nlri_at.into()).unwrap_or_default()
+    }
+
+    #[inline]
+    fn nlri_field(&self) -> &'a [u8] {
+        self.octets.get(self.parts.nlri_at.into()..).unwrap_or_default()
     }
 }
 
-/// Withdrawn routes and attributes; the NLRI are the rest.
-#[inline]
-fn sections(body: &[u8]) -> Parsed<'_, (&[u8], &[u8])> {
-    let (body, withdrawn) = counted_by_two_octets(body)?;
-    let (nlri, attributes) = counted_by_two_octets(body)?;
-    Ok((nlri, (withdrawn, attributes)))
-}
+/// Where the withdrawn routes begin: after the header and their length.
+const WITHDRAWN_AT: usize = HEADER_LENGTH + 2;
 
 const fn bit(code: AttributeCode) -> u8 {
     1 << code.0

@@ -107,7 +107,7 @@ impl<'a> Update<'a> {
     pub fn mp_reach(&self) -> Option<MpReach<'a>> {
         let value = self.value(AttributeCode::MP_REACH_NLRI)?;
         let (nlri, (family, next_hop)) = mp_reach_parts(value).ok()?;
-        Some(MpReach { family, next_hop, nlri, add_path: self.cx.has_add_path(family) })
+        Some(MpReach { family, next_hop, nlri, add_path: self.parts.cx.has_add_path(family) })
     }
 
     /// MP_UNREACH_NLRI; see [`mp_reach`](Self::mp_reach).
@@ -116,13 +116,20 @@ impl<'a> Update<'a> {
     pub fn mp_unreach(&self) -> Option<MpUnreach<'a>> {
         let value = self.value(AttributeCode::MP_UNREACH_NLRI)?;
         let (family, nlri) = (family(value)?, value.get(3..)?);
-        Some(MpUnreach { family, nlri, add_path: self.cx.has_add_path(family) })
+        Some(MpUnreach { family, nlri, add_path: self.parts.cx.has_add_path(family) })
     }
+}
+
+/// The family that the MP attribute at that place begins with, as far as it is there.
+pub(super) fn family_at(attributes: &[u8], at: usize) -> Option<AfiSafi> {
+    let [flags, _, rest @ ..] = attributes.get(at..)? else { return None };
+    let length = if flags & 0x10 == 0 { 1 } else { 2 };
+    family(rest.get(length..)?)
 }
 
 /// The AFI and SAFI that octets begin with.
 #[inline]
-pub(super) fn family(octets: &[u8]) -> Option<AfiSafi> {
+fn family(octets: &[u8]) -> Option<AfiSafi> {
     let [high, low, safi, ..] = octets else { return None };
     Some(AfiSafi::new(Afi(u16::from_be_bytes([*high, *low])), Safi(*safi)))
 }

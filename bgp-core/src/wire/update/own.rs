@@ -11,7 +11,7 @@ use crate::wire::encode::is_typed;
 use crate::wire::path_attributes::{Aggregator, NextHop, PathAttributes, RawAttribute};
 
 use super::Update;
-use super::findings::Judged;
+use super::decode::Judged;
 
 impl<'a> Update<'a> {
     /// The attributes in their owned form, with the next hop of the NLRI field, or where that is empty of the
@@ -21,7 +21,7 @@ impl<'a> Update<'a> {
     /// get Partial (RFC 4271 section 9).
     #[must_use]
     pub fn to_attributes(&self) -> PathAttributes {
-        let next_hop = if self.nlri.is_empty() {
+        let next_hop = if self.nlri_field().is_empty() {
             self.mp_reach().and_then(|reach| reach.next_hop())
         } else {
             None
@@ -35,7 +35,7 @@ impl<'a> Update<'a> {
     #[must_use]
     pub fn to_attributes_for(&self, family: AfiSafi) -> PathAttributes {
         let mp = self.mp_reach().filter(|reach| reach.family() == family);
-        let classic = family == AfiSafi::IPV4_UNICAST && !self.nlri.is_empty();
+        let classic = family == AfiSafi::IPV4_UNICAST && !self.nlri_field().is_empty();
         let next_hop = if classic {
             self.next_hop().map(NextHop::V4)
         } else {
@@ -71,11 +71,11 @@ impl<'a> Update<'a> {
 
     /// The attributes that are right, each code once.
     fn right(&self) -> impl Iterator<Item = AttributeView<'a>> + use<'a> {
-        let octets = self.attributes;
-        let mut judged = Judged::new(octets, self.cx);
+        let octets = self.attributes_field();
+        let mut judged = Judged::new(octets, self.parts.cx);
         std::iter::from_fn(move || judged.step())
-            .filter(|(_, _, verdict)| verdict.is_ok())
-            .filter_map(move |(at, _, _)| AttributeView::split(octets.get(at..)?))
+            .filter(|step| step.verdict.is_ok())
+            .filter_map(move |step| AttributeView::split(octets.get(step.at..)?))
             .map(|(attribute, _)| attribute)
     }
 

@@ -62,10 +62,10 @@ impl<'a> Update<'a> {
     #[must_use]
     pub fn reachable(&self) -> RoutePrefixes<'a> {
         let none = Prefixes::default;
-        let fields = if self.withdraw {
+        let fields = if self.parts.withdraw {
             [none(), none(), none(), none()]
         } else {
-            [self.classic(self.nlri), self.mp_reach_routes(), none(), none()]
+            [self.classic(self.nlri_field()), self.mp_reach_routes(), none(), none()]
         };
         RoutePrefixes { fields, at: 0, unicast_only: true }
     }
@@ -77,19 +77,20 @@ impl<'a> Update<'a> {
     #[must_use]
     pub fn unreachable(&self) -> RoutePrefixes<'a> {
         let (mut nlri, mut mp_reach) = (Prefixes::default(), Prefixes::default());
-        if self.withdraw {
-            (nlri, mp_reach) = (self.classic(self.nlri), self.mp_reach_routes());
+        if self.parts.withdraw {
+            (nlri, mp_reach) = (self.classic(self.nlri_field()), self.mp_reach_routes());
         }
-        let fields = [self.classic(self.withdrawn), self.mp_unreach_routes(), nlri, mp_reach];
+        let fields =
+            [self.classic(self.withdrawn_field()), self.mp_unreach_routes(), nlri, mp_reach];
         RoutePrefixes { fields, at: 0, unicast_only: false }
     }
 
     fn classic(&self, octets: &'a [u8]) -> Prefixes<'a> {
         let family = AfiSafi::IPV4_UNICAST;
-        if !self.cx.has_family(family) {
+        if !self.parts.cx.has_family(family) {
             return Prefixes::default();
         }
-        Prefixes::new(family, octets, self.cx.has_add_path(family))
+        Prefixes::new(family, octets, self.parts.cx.has_add_path(family))
     }
 
     fn mp_reach_routes(&self) -> Prefixes<'a> {
@@ -108,7 +109,7 @@ impl<'a> Update<'a> {
 
     fn is_route_family(&self, family: AfiSafi) -> bool {
         matches!(family, AfiSafi::IPV4_UNICAST | AfiSafi::IPV6_UNICAST)
-            && self.cx.has_family(family)
+            && self.parts.cx.has_family(family)
     }
 }
 
