@@ -17,7 +17,6 @@ use crate::failure::Failure;
 use crate::manifest::Manifests;
 use crate::memory::Memory;
 use crate::planner::expected_router_table;
-use crate::report::Problems;
 use crate::sessions::{SessionKey, Sessions, Wanted};
 
 /// The lab's cluster.
@@ -55,16 +54,10 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// A router cannot listen. What could be done is done.
-    pub(super) async fn apply(
-        &mut self,
-        manifests: Manifests,
-        problems: Problems,
-    ) -> Result<(), Failure> {
+    /// The addresses cannot be remembered, or a router cannot listen. What could be done is done.
+    pub(super) async fn apply(&mut self, manifests: Manifests) -> Result<(), Failure> {
         let view = self.engine.apply(manifests, |_| true);
-        if let Err(error) = self.memory.save(self.engine.held()) {
-            problems.error(&format!("{error}; the addresses are not remembered"));
-        }
+        let remembered = self.memory.save(self.engine.held());
         let layout = Layout::of(&view, &mut self.loopback);
         let prepared = self.routers.prepare(&layout.routers).await;
         self.refused.clear();
@@ -74,6 +67,7 @@ impl Cluster {
         }
         self.routers.retain(&layout.routers).await;
         self.view = Some(view);
+        remembered.map_err(Failure::unusable)?;
         prepared.map_err(|error| Failure::Unusable(format!("{error}; try --port 0")))
     }
 

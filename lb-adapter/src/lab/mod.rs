@@ -41,7 +41,7 @@ pub async fn lab(args: LabArgs, problems: Problems) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(Failure::unusable)?;
     let start = Start::read(&args.dir, args.state_file.clone(), problems)?;
     let mut cluster = Cluster::new(args.port, start.memory);
-    let started = cluster.apply(start.manifests, problems).await;
+    let started = cluster.apply(start.manifests).await;
     let ended = match started {
         Err(why) => Err(why),
         Ok(()) if stays(&args) => {
@@ -114,7 +114,7 @@ async fn follow(
             () = sleep_until(late), if unsettled_since.is_some() => {}
             Some(reading) = readings.recv() => {
                 if let Some(manifests) = intake.take(reading, |_| Ok(()))
-                    && let Err(why) = cluster.apply(manifests, problems).await
+                    && let Err(why) = cluster.apply(manifests).await
                 {
                     why.tell(problems);
                 }

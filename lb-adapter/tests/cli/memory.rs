@@ -51,6 +51,16 @@ fn a_state_file_that_makes_no_sense_is_left_alone_and_ends_the_program() {
 }
 
 #[test]
+fn a_state_file_that_cannot_be_written_ends_the_lab() {
+    let manifests = Manifests::reference();
+    let state = manifests.path().join("config.yaml").join("state.json");
+    let output = lab(&manifests.path(), &["--once", "--state-file", state.to_str().unwrap()]);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("state file"), "{stderr}");
+}
+
+#[test]
 fn while_it_runs_a_lab_keeps_addresses_in_memory() {
     let manifests = Manifests::reference();
     let lab = Process::lab(&manifests.path(), &["--output", "json"]);
