@@ -26,6 +26,9 @@ pub struct AdjRibOut {
     unreach: BTreeSet<IpNet>,
     /// Families whose End-of-RIB is still to be sent (RFC 4724, section 2).
     end_of_rib: BTreeSet<AfiSafi>,
+    /// Families of which the peer has still to be told again what it was told before: until then what it was
+    /// told says nothing about what it wants to hear.
+    refreshing: BTreeSet<AfiSafi>,
     /// The families of the session; empty while there is none.
     families: Vec<AfiSafi>,
 }
@@ -80,6 +83,7 @@ impl AdjRibOut {
         self.reach.clear();
         self.unreach.clear();
         self.end_of_rib.clear();
+        self.refreshing.clear();
         self.routes.retain(|_, slot| {
             slot.advertised = None;
             slot.desired.is_some()
@@ -91,6 +95,7 @@ impl AdjRibOut {
         if !self.families.contains(&family) {
             return;
         }
+        self.refreshing.insert(family);
         for (prefix, slot) in &self.routes {
             if let Some(attributes) = slot.desired.as_ref().filter(|_| family_of(prefix) == family)
             {
@@ -130,7 +135,8 @@ impl AdjRibOut {
         slot.desired = Some(Arc::clone(attributes));
         self.unreach.remove(&prefix);
         let family = family_of(&prefix);
-        if self.families.contains(&family) && slot.advertised.as_ref() != Some(attributes) {
+        let known = slot.advertised.as_ref() == Some(attributes);
+        if self.families.contains(&family) && (!known || self.refreshing.contains(&family)) {
             let group = Group { family, attributes: Arc::clone(attributes) };
             self.reach.entry(group).or_default().insert(prefix);
         }
@@ -192,6 +198,7 @@ impl AdjRibOut {
             }
         }
         self.reach.remove(&group);
+        self.note_refreshed();
         taken
     }
 
@@ -200,6 +207,7 @@ impl AdjRibOut {
     pub fn skip_reach(&mut self, family: AfiSafi, attributes: &Arc<PathAttributes>) -> Vec<IpNet> {
         let group = Group { family, attributes: Arc::clone(attributes) };
         let skipped = self.reach.remove(&group).unwrap_or_default();
+        self.note_refreshed();
         for prefix in &skipped {
             // What the peer was told before must go: it is no longer what it should have.
             if self.routes.get(prefix).is_some_and(|slot| slot.advertised.is_some()) {
@@ -226,6 +234,12 @@ impl AdjRibOut {
             }
         }
         taken
+    }
+
+    fn note_refreshed(&mut self) {
+        if self.reach.is_empty() {
+            self.refreshing.clear();
+        }
     }
 
     /// The End-of-RIB of `family` was sent.

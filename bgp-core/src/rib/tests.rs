@@ -1,6 +1,6 @@
 //! The RIBs against plain models of what they stand for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -52,6 +52,8 @@ fn step() -> impl Strategy<Value = Step> {
 struct Far {
     up: bool,
     held: BTreeMap<IpNet, Arc<PathAttributes>>,
+    /// What it asked to be told again.
+    owed: BTreeSet<IpNet>,
 }
 
 impl Far {
@@ -64,6 +66,7 @@ impl Far {
                     let fits = room > 0;
                     if fits {
                         room -= 1;
+                        self.owed.remove(&prefix);
                         assert!(
                             self.held.remove(&prefix).is_some(),
                             "withdrew what was never there"
@@ -77,6 +80,7 @@ impl Far {
                     let fits = room > 0;
                     if fits {
                         room -= 1;
+                        self.owed.remove(&prefix);
                         self.held.insert(prefix, Arc::clone(&attributes));
                     }
                     fits
@@ -111,7 +115,10 @@ proptest! {
                     let set = desired.iter().map(|(p, a)| Route::with_attributes(*p, Arc::clone(a)));
                     rib.set(&set.collect());
                 }
-                Step::Refresh => rib.refresh(AfiSafi::IPV4_UNICAST),
+                Step::Refresh => {
+                    rib.refresh(AfiSafi::IPV4_UNICAST);
+                    far.owed = far.held.keys().copied().collect();
+                }
                 Step::SessionUp => {
                     rib.session_up(&FAMILIES);
                     far = Far { up: true, ..Far::default() };
@@ -126,6 +133,7 @@ proptest! {
             }
         }
         while far.take(&mut rib, 2) {}
+        prop_assert!(far.owed.is_empty(), "asked for in vain: {:?}", far.owed);
         let expected = if far.up { desired.clone() } else { BTreeMap::new() };
         prop_assert_eq!(&far.held, &expected);
         let advertised: BTreeMap<_, _> =
@@ -144,6 +152,23 @@ fn a_family_that_was_not_negotiated_is_kept_back_until_a_session_has_it() {
     assert_eq!(rib.pending(false), Some(Pending::EndOfRib(AfiSafi::IPV4_UNICAST)));
     rib.session_up(&[AfiSafi::IPV6_UNICAST]);
     assert_eq!(rib.pending(false), Some(Pending::Reach(AfiSafi::IPV6_UNICAST, attributes(1))));
+}
+
+#[test]
+fn a_route_that_changes_and_changes_back_during_a_refresh_is_still_repeated() {
+    let mut rib = AdjRibOut::new();
+    rib.announce(prefix(1), &attributes(1));
+    rib.session_up(&FAMILIES);
+    rib.take_reach(AfiSafi::IPV4_UNICAST, &attributes(1), |_| true);
+    rib.end_of_rib_sent(AfiSafi::IPV4_UNICAST);
+    rib.refresh(AfiSafi::IPV4_UNICAST);
+    rib.withdraw(prefix(1));
+    rib.announce(prefix(1), &attributes(1));
+    assert_eq!(rib.pending(false), Some(Pending::Reach(AfiSafi::IPV4_UNICAST, attributes(1))));
+    rib.take_reach(AfiSafi::IPV4_UNICAST, &attributes(1), |_| true);
+    rib.withdraw(prefix(1));
+    rib.announce(prefix(1), &attributes(1));
+    assert_eq!(rib.pending(false), None, "once is enough");
 }
 
 #[test]
