@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::negotiate::negotiate;
+use crate::wire::Open;
 use crate::{AfiSafi, Asn, BgpIdentifier, PeerType};
 
 /// The session attributes of one peer (RFC 4271, section 8.1).
@@ -20,7 +22,7 @@ pub struct FsmConfig {
     /// The HoldTime we propose: zero (no KEEPALIVEs at all) or at least 3 s, whole seconds. Default 90 s.
     pub hold_time: Duration,
     /// The time between KEEPALIVEs; `None`, the default, is a third of the negotiated HoldTime. Never more
-    /// than that third, whatever stands here.
+    /// than that third and never less than a second, whatever stands here.
     pub keepalive_time: Option<Duration>,
     /// How long the peer may take to answer our OPEN: the "large value" of the HoldTimer in OpenSent.
     /// Default 4 minutes.
@@ -45,7 +47,8 @@ pub struct FsmConfig {
     pub families: Vec<AfiSafi>,
     /// What becomes of the routes that the peer sends. Default: [`Import::Drop`].
     pub import: Import,
-    /// The number of received prefixes at which the session is ended by Cease/1 (RFC 4486). Default: none.
+    /// The number of prefixes beyond which the session is ended by Cease/1 (RFC 4486). What [`Import::Drop`]
+    /// drops is not counted: it costs nothing. Default: none.
     pub maximum_prefixes: Option<u32>,
     /// MinRouteAdvertisementIntervalTimer: the least time between two rounds of announcements, our own routes
     /// included (MinASOriginationIntervalTimer); withdrawals never wait. Default zero: a Service is to be
@@ -89,6 +92,12 @@ impl FsmConfig {
             min_route_advertisement_interval: Duration::ZERO,
             jitter_seed: 0,
         }
+    }
+
+    /// Whether a peer with that OPEN is the one that is configured, and has something in common with us.
+    #[must_use]
+    pub fn accepts(&self, open: &Open) -> bool {
+        negotiate(self, open).is_ok()
     }
 
     /// Internal where both AS numbers are the same, external otherwise (RFC 4271, section 1.1).

@@ -70,6 +70,10 @@ use self::jitter::Jitter;
 use self::state::State;
 use self::timers::TimerTable;
 
+/// However short the configured times are, the pause after a failure is not shorter than this, less the jitter:
+/// a peer that refuses at once must not be dialled in a tight loop.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+
 /// The state machine of one connection.
 #[derive(Debug)]
 pub struct Fsm {
@@ -226,7 +230,7 @@ struct Context {
     due: Due,
     actions: VecDeque<Action>,
     connect_retry_counter: u32,
-    /// Failures in a row, for the IdleHoldTimer.
+    /// Failures in a row, for the IdleHoldTimer; not counted further once they no longer lengthen the pause.
     failures: u32,
     /// The session is up: its end is a loss.
     up: bool,
@@ -329,13 +333,16 @@ impl Context {
     fn start_idle_hold_timer(&mut self, now: Instant, longest: Duration) {
         let doubled = 2_u32.checked_pow(self.failures).unwrap_or(u32::MAX);
         let pause = self.config.idle_hold_time.saturating_mul(doubled).min(longest);
-        self.failures = self.failures.saturating_add(1);
+        // Not counted beyond that: after an hour without a cable the first NOTIFICATION is still a first one.
+        if pause < longest {
+            self.failures = self.failures.saturating_add(1);
+        }
         self.pause(now, pause);
     }
 
     fn pause(&mut self, now: Instant, pause: Duration) {
         if self.dials() {
-            let delay = self.jitter.apply(pause);
+            let delay = self.jitter.apply(pause.max(SHORTEST_PAUSE));
             self.timers.start(Timer::IdleHold, now, delay);
         }
     }

@@ -10,6 +10,9 @@ use crate::fsm::FsmConfig;
 use crate::wire::{Capability, Notification, Open, OpenSubcode, WireContext};
 use crate::{AfiSafi, Asn, BgpIdentifier, PeerType};
 
+/// KEEPALIVEs must not be sent more often (RFC 4271, section 4.4).
+const SHORTEST_KEEPALIVE: Duration = Duration::from_secs(1);
+
 /// What was agreed on for one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -108,7 +111,9 @@ pub(super) fn negotiate(config: &FsmConfig, open: &Open) -> Result<Negotiated, N
         remote_asn: open.asn,
         remote_identifier: open.identifier,
         hold_time,
-        keepalive_time: config.keepalive_time.map_or(third, |wanted| wanted.min(third)),
+        keepalive_time: config
+            .keepalive_time
+            .map_or(third, |wanted| wanted.max(SHORTEST_KEEPALIVE).min(third)),
         families,
         route_refresh: open.capabilities.contains(&Capability::RouteRefresh),
         four_octet_as: open.capabilities.iter().any(|c| matches!(c, Capability::FourOctetAs(_))),
@@ -172,6 +177,18 @@ mod tests {
         let agreed = negotiate(&config(), &open(9, vec![])).unwrap();
         assert_eq!(agreed.hold_time, Duration::from_secs(9));
         assert_eq!(agreed.keepalive_time, Duration::from_secs(3));
+    }
+
+    #[test]
+    fn keepalives_are_sent_at_least_thrice_a_hold_time_and_at_most_once_a_second() {
+        let mut ours = config();
+        for (wanted, expected) in [(0, 1), (1, 1), (10, 10), (60, 30)] {
+            ours.keepalive_time = Some(Duration::from_secs(wanted));
+            let agreed = negotiate(&ours, &open(90, vec![])).unwrap();
+            assert_eq!(agreed.keepalive_time, Duration::from_secs(expected));
+            let agreed = negotiate(&ours, &open(0, vec![])).unwrap();
+            assert_eq!(agreed.keepalive_time, Duration::ZERO);
+        }
     }
 
     #[test]

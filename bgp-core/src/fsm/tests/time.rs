@@ -215,3 +215,27 @@ fn a_time_that_no_clock_can_count_is_a_time_that_never_comes() {
     fsm.handle(now, Event::TcpConnectionFails(TransportError::Refused));
     assert!(due(&fsm, Timer::IdleHold, now) > secs(365 * 86_400));
 }
+
+#[test]
+fn a_pause_of_no_length_is_no_loop() {
+    let mut config = config();
+    (config.idle_hold_time, config.idle_hold_max) = (Duration::ZERO, Duration::ZERO);
+    let now = epoch();
+    let mut fsm = fsm_in(config, StateKind::Connect, now);
+    fsm.handle(now, Event::TcpConnectionFails(TransportError::Refused));
+    assert!(due(&fsm, Timer::IdleHold, now) >= Duration::from_millis(7));
+}
+
+#[test]
+fn an_outage_of_tcp_does_not_lengthen_the_pause_after_the_first_notification() {
+    let mut now = epoch();
+    let mut fsm = fsm_in(config(), StateKind::Connect, now);
+    for _ in 0..100 {
+        fsm.handle(now, Event::TcpConnectionFails(TransportError::Unreachable));
+        now += due(&fsm, Timer::IdleHold, now);
+        fsm.handle_timeout(now);
+    }
+    fsm.handle(now, Event::TcpConnectionConfirmed);
+    fsm.handle(now, Event::NotifMsg(notification(ErrorCode::CEASE, 5)));
+    assert!(due(&fsm, Timer::IdleHold, now) <= secs(8));
+}
