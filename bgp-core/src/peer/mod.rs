@@ -84,10 +84,13 @@ impl Peer {
         }
     }
 
-    /// Starts the peer: ManualStart (event 1), or event 4 where it is passive.
+    /// Starts the peer: ManualStart (event 1), or event 4 where it is passive. One that waits after a failure
+    /// begins anew at once; a session that is up, or about to be, is left alone.
     pub fn start(&mut self, now: Instant) {
         self.started = true;
-        self.outgoing.fsm.handle(now, Event::ManualStart);
+        if self.incoming_state() < StateKind::OpenConfirm {
+            self.outgoing.fsm.handle(now, Event::ManualStart);
+        }
         self.settle(now);
     }
 
@@ -103,9 +106,12 @@ impl Peer {
 
     /// A TCP connection is there: the one that [`Output::Connect`] asked for, or one that the peer made.
     ///
+    /// The peer dials again only when it has given up the connection that it made before. So one that is not
+    /// yet Established, and of whose end we may never hear, makes way for the new one.
+    ///
     /// # Errors
     ///
-    /// Where it is not wanted: close it.
+    /// Where it is not wanted: close it. [`Refused::OfferAgain`]: not yet.
     pub fn connected(
         &mut self,
         now: Instant,
@@ -126,9 +132,15 @@ impl Peer {
                 self.outgoing.fsm.handle(now, Event::TcpConnectionConfirmed);
             }
             Direction::Incoming => {
-                // One in Idle is over, and only waits for its last message to be fetched.
-                if self.incoming.as_ref().is_some_and(|c| c.fsm.state() != StateKind::Idle) {
-                    return Err(Refused::Busy);
+                match self.incoming_state() {
+                    // One that is over only waits for its last message to be fetched.
+                    StateKind::Idle => {}
+                    StateKind::Established => return Err(Refused::Busy),
+                    _ => {
+                        self.handle(now, Direction::Incoming, Event::OpenCollisionDump);
+                        self.settle(now);
+                        return Err(Refused::OfferAgain);
+                    }
                 }
                 let config = Arc::clone(&self.config);
                 self.incoming = Some(Connection::incoming(config, now, endpoints));
@@ -204,8 +216,7 @@ impl Peer {
     /// The state of the connection that is nearest to a session.
     #[must_use]
     pub fn state(&self) -> StateKind {
-        let incoming = self.incoming.as_ref().map(|incoming| incoming.fsm.state());
-        incoming.unwrap_or_default().max(self.outgoing.fsm.state())
+        self.incoming_state().max(self.outgoing.fsm.state())
     }
 
     /// What was agreed on, while the session is up.
@@ -264,6 +275,11 @@ impl Peer {
         }
     }
 
+    /// The state of the connection that the peer made; Idle where there is none.
+    fn incoming_state(&self) -> StateKind {
+        self.incoming.as_ref().map_or(StateKind::Idle, |incoming| incoming.fsm.state())
+    }
+
     /// The connection that carries the session.
     fn established(&self) -> Option<Direction> {
         [Direction::Outgoing, Direction::Incoming].into_iter().find(|&direction| {
@@ -277,8 +293,14 @@ impl Peer {
         }
     }
 
-    /// An OPEN has come: first the collision, since an OPEN on the losing connection is not to be answered.
+    /// An OPEN has come: first the collision, since an OPEN on the losing connection is not to be answered. One
+    /// that will be refused takes no part in it: a stranger at the peer's address must not end the peer's
+    /// session in the making.
     fn handle_open(&mut self, now: Instant, direction: Direction, open: Open) {
+        if !self.config.accepts(&open) {
+            self.handle(now, direction, Event::BgpOpen(open));
+            return;
+        }
         let other = direction.opposite();
         let other_state = self.connection(other).map_or(StateKind::Idle, |c| c.fsm.state());
         let local =
@@ -364,11 +386,10 @@ impl Peer {
     /// Sees to it that a started peer is on its way to a session, and that only one way is taken once the
     /// peer's own connection is confirmed.
     fn restart(&mut self, now: Instant) {
-        let incoming = self.incoming.as_ref().map_or(StateKind::Idle, |c| c.fsm.state());
         if !self.started {
             return;
         }
-        if incoming >= StateKind::OpenConfirm {
+        if self.incoming_state() >= StateKind::OpenConfirm {
             self.outgoing.fsm.cancel_restart();
         } else if self.outgoing.fsm.state() == StateKind::Idle {
             if self.config.passive {

@@ -65,6 +65,11 @@ pub enum Refused {
     Stopped,
     /// There is a connection of this direction already.
     Busy,
+    /// The connection before it has just been given up for it: do what [`Peer::poll_output`] says, which closes
+    /// that one, then offer this one again. To close it too does no harm but the time until the peer's next.
+    ///
+    /// [`Peer::poll_output`]: crate::peer::Peer::poll_output
+    OfferAgain,
 }
 
 impl fmt::Display for Refused {
@@ -72,6 +77,7 @@ impl fmt::Display for Refused {
         f.write_str(match self {
             Self::Stopped => "the peer is stopped",
             Self::Busy => "the peer has a connection of this direction already",
+            Self::OfferAgain => "the connection before it has to be closed first",
         })
     }
 }

@@ -10,7 +10,7 @@ use std::{io, pin::Pin, sync::Arc, time::Duration};
 use bgp_core::{
     Direction,
     fsm::FsmConfig,
-    peer::{Output, Peer},
+    peer::{Output, Peer, Refused},
     wire::{CeaseSubcode, Notification},
 };
 use bytes::BytesMut;
@@ -158,7 +158,12 @@ impl PeerTask {
 
     fn add_link(&mut self, direction: Direction, transport: Transport) {
         let endpoints = transport.endpoints();
-        match self.peer.connected(clock::now(), direction, endpoints) {
+        let mut offered = self.peer.connected(clock::now(), direction, endpoints);
+        if offered == Err(Refused::OfferAgain) {
+            self.perform_outputs();
+            offered = self.peer.connected(clock::now(), direction, endpoints);
+        }
+        match offered {
             Ok(()) => {
                 tracing::debug!(?direction, local = %endpoints.local, remote = %endpoints.remote, "connected");
                 self.links.insert(direction, Link::new(transport));

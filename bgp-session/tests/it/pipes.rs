@@ -6,7 +6,7 @@ use bgp_session::{
     Accepted, Connecting, Connector, Endpoints, PeerConfig, PeerHandle, Speaker, Transport,
 };
 use tokio::{
-    io::{DuplexStream, duplex, split},
+    io::{AsyncReadExt, DuplexStream, duplex, split},
     sync::{mpsc, oneshot},
 };
 
@@ -124,4 +124,26 @@ async fn a_connection_from_elsewhere_is_a_strangers() {
     let (ours, _theirs) = duplex(100);
     let peer = transport(ours, AT_ROUTER, AT_NODE);
     assert_eq!(router.accept(peer), Accepted::Peer(at_router.id()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_router_that_dials_again_is_not_kept_out_by_the_connection_it_forgot() {
+    let router = router_without_socket().await;
+    let mut at_router = router.add_peer(towards_node("192.0.2.7")).await.unwrap();
+    let dial = || {
+        let (ours, theirs) = duplex(65_536);
+        router.accept(transport(ours, AT_ROUTER, AT_NODE));
+        theirs
+    };
+    let mut forgotten = dial();
+    let mut forgotten_too = dial();
+    let mut scripted = crate::scripted::Scripted::new(dial());
+    // Said by nobody but the last: what it is told is for it alone.
+    scripted.shake_hands_as(NODE, 90).await;
+    at_router.established().await.unwrap();
+    for connection in [&mut forgotten, &mut forgotten_too] {
+        let mut heard = Vec::new();
+        connection.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard.last_chunk(), Some(&[6, 7]), "Cease / Connection Collision Resolution");
+    }
 }

@@ -3,7 +3,7 @@
 use bgp_core::wire::{
     Capability, Frame, Message, MessageLimit, Notification, Open, WireContext, encode_keepalive,
 };
-use bgp_session::{AfiSafi, BgpIdentifier};
+use bgp_session::{AfiSafi, Asn, BgpIdentifier};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -69,12 +69,12 @@ impl Scripted {
         Some(heard)
     }
 
-    pub(crate) async fn say_open(&mut self, hold_time: u16) {
+    async fn say_open(&mut self, asn: Asn, hold_time: u16) {
         let capabilities =
-            vec![Capability::Multiprotocol(AfiSafi::IPV4_UNICAST), Capability::FourOctetAs(ROUTER)];
-        let identifier = BgpIdentifier::new(172, 22, 35, 1);
+            vec![Capability::Multiprotocol(AfiSafi::IPV4_UNICAST), Capability::FourOctetAs(asn)];
+        let identifier = BgpIdentifier::new(172, 22, 35, 99);
         let mut octets = BytesMut::new();
-        Open::new(ROUTER, hold_time, identifier, capabilities).encode(&mut octets);
+        Open::new(asn, hold_time, identifier, capabilities).encode(&mut octets);
         self.stream.write_all(&octets).await.unwrap();
     }
 
@@ -86,8 +86,13 @@ impl Scripted {
 
     /// Up to Established.
     pub(crate) async fn shake_hands(&mut self, hold_time: u16) {
+        self.shake_hands_as(ROUTER, hold_time).await;
+    }
+
+    /// Up to Established, as a speaker of that AS.
+    pub(crate) async fn shake_hands_as(&mut self, asn: Asn, hold_time: u16) {
         assert!(matches!(self.hear().await, Heard::Open { .. }));
-        self.say_open(hold_time).await;
+        self.say_open(asn, hold_time).await;
         assert_eq!(self.hear().await, Heard::Keepalive);
         self.say_keepalive().await;
     }

@@ -1,6 +1,7 @@
 //! Behaviour of two peers that speak to each other, without a socket.
 
 mod collision;
+mod hostile;
 mod net;
 mod routes;
 mod session;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 
 use crate::fsm::{FsmConfig, StateKind, TransportError};
-use crate::peer::{Endpoints, Output, Peer};
+use crate::peer::{Endpoints, Output, Peer, Refused};
 use crate::{Asn, BgpIdentifier, Direction};
 
 /// More than any test needs for its time; a loop without progress gets here soon.
@@ -191,26 +191,50 @@ impl Net {
             remote: SocketAddr::new(remote, 179),
         };
         let (ours, theirs) = (self.nodes[i].address, self.nodes[other].address);
-        let accepted = self.nodes[other].peer.connected(
-            self.now,
-            Direction::Incoming,
-            endpoints(theirs, ours),
-        );
-        if accepted.is_err() {
+        let Some(wire) = self.accept(other, endpoints(theirs, ours)) else {
             self.mutate(i, |peer, now| {
                 peer.disconnected(now, Direction::Outgoing, TransportError::Refused);
             });
             return;
-        }
-        self.wires.push(Wire { dialler: i, towards: [VecDeque::new(), VecDeque::new()] });
-        let wire = self.wires.len() - 1;
-        self.nodes[other].incoming = Some(wire);
+        };
         self.nodes[i].outgoing = Some(wire);
         self.drive(other);
         self.mutate(i, |peer, now| {
             peer.connected(now, Direction::Outgoing, endpoints(ours, theirs))
                 .expect("was asked for");
         });
+    }
+
+    /// A connection reaches node `i`: its wire, unless it is refused.
+    fn accept(&mut self, i: usize, endpoints: Endpoints) -> Option<usize> {
+        let offer =
+            |net: &mut Self| net.nodes[i].peer.connected(net.now, Direction::Incoming, endpoints);
+        let mut accepted = offer(self);
+        if accepted == Err(Refused::OfferAgain) {
+            self.drive(i);
+            accepted = offer(self);
+        }
+        accepted.ok()?;
+        self.wires.push(Wire { dialler: 1 - i, towards: [VecDeque::new(), VecDeque::new()] });
+        self.nodes[i].incoming = Some(self.wires.len() - 1);
+        Some(self.wires.len() - 1)
+    }
+
+    /// A connection to node `i` whose other end was gone before it was accepted.
+    pub(super) fn dial_and_vanish(&mut self, i: usize) {
+        let at = |address: IpAddr| SocketAddr::new(address, 179);
+        let (local, remote) = (at(self.nodes[i].address), at(self.nodes[1 - i].address));
+        let _ = self.accept(i, Endpoints { local, remote });
+        self.drive(i);
+    }
+
+    /// Node `i` loses its connections, its routes and whatever it had not read, and nobody is told. It has to
+    /// be started again.
+    pub(super) fn cut_power(&mut self, i: usize) {
+        for wire in self.wires.iter_mut().filter(|_| !self.cut) {
+            wire.towards[usize::from(wire.dialler != i)].clear();
+        }
+        self.nodes[i] = Node::new(self.nodes[i].peer.config().clone());
     }
 
     /// Gives the packets that have arrived at one end of a wire to its node.
@@ -227,6 +251,10 @@ impl Net {
         {
             let Some((_, packet)) = self.wires[wire].towards[end].pop_front() else { return };
             if *self.nodes[i].wire(direction) != Some(wire) {
+                if matches!(packet, Packet::Octets(_)) {
+                    // As TCP does by a reset.
+                    self.send(wire, i, Packet::Fin);
+                }
                 continue;
             }
             match packet {
@@ -271,10 +299,9 @@ impl Net {
     fn transmit(&mut self, i: usize, direction: Direction) {
         let mut out = BytesMut::new();
         while self.nodes[i].peer.poll_transmit(self.now, direction, &mut out) {}
-        if let Some(wire) = *self.nodes[i].wire(direction)
-            && !out.is_empty()
-        {
-            self.send(wire, i, Packet::Octets(out));
+        match *self.nodes[i].wire(direction) {
+            Some(wire) if !out.is_empty() => self.send(wire, i, Packet::Octets(out)),
+            _ => {}
         }
     }
 
@@ -289,8 +316,14 @@ impl Net {
 
     /// 1 to 16 ms.
     fn delay(&mut self) -> Duration {
+        Duration::from_millis(1 + u64::from(self.random(16)))
+    }
+
+    /// A number below `n`, from the seed.
+    pub(super) fn random(&mut self, n: u32) -> u32 {
         self.seed =
             self.seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        Duration::from_millis(1 + (self.seed >> 60))
+        let [a, b, c, d, ..] = self.seed.to_be_bytes();
+        u32::from_be_bytes([a, b, c, d]) % n
     }
 }

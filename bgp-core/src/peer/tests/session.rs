@@ -1,12 +1,13 @@
 //! Sessions: how they come up, stay up and end.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::net::Net;
 use crate::fsm::{DownReason, StateKind, TransportError};
-use crate::peer::Output;
-use crate::wire::{CeaseSubcode, ErrorCode, Notification};
-use crate::{AfiSafi, Asn, Direction};
+use crate::peer::{Endpoints, Output, Peer};
+use crate::wire::{CeaseSubcode, ErrorCode, Notification, Open};
+use crate::{AfiSafi, Asn, BgpIdentifier, Direction};
 
 fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -102,6 +103,63 @@ fn a_passive_peer_waits_in_active_and_is_reached_by_the_other() {
     net.mutate(1, |peer, now| peer.start(now));
     net.run_until_up(secs(5));
     assert!(!net.nodes[0].log.contains(&Output::Connect));
+}
+
+#[test]
+fn a_connection_whose_peer_is_gone_does_not_keep_the_next_one_out() {
+    let mut configs = Net::configs();
+    configs[0].passive = true;
+    let mut net = Net::new(configs, 1);
+    net.mutate(0, |peer, now| peer.start(now));
+    for _ in 0..3 {
+        net.dial_and_vanish(0);
+        assert_eq!(net.nodes[0].peer.state(), StateKind::OpenSent);
+    }
+    net.mutate(1, |peer, now| peer.start(now));
+    net.run(Duration::from_millis(200));
+    assert!(net.is_up(), "{:?}", net.states());
+
+    let connections = net.nodes[0].peer.stats().sent.open;
+    net.dial_and_vanish(0);
+    net.run(secs(1));
+    assert!(net.is_up(), "an Established one stays");
+    assert_eq!(net.nodes[0].peer.stats().sent.open, connections);
+}
+
+#[test]
+fn to_start_a_peer_that_has_a_session_changes_nothing() {
+    for seed in 0..10 {
+        let mut net = Net::new(Net::configs(), seed);
+        net.start();
+        net.run_until_up(secs(10));
+        let reported = [0, 1].map(|i| net.nodes[i].log.len());
+        net.start();
+        net.run(secs(20));
+        assert_eq!([0, 1].map(|i| net.nodes[i].log.len()), reported, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_stranger_at_the_address_of_the_peer_does_not_end_its_session_in_the_making() {
+    let [config, _] = Net::configs();
+    let now = Net::new(Net::configs(), 1).now;
+    let mut peer = Peer::new(config);
+    peer.start(now);
+    let at = |address: &str| address.parse().expect("an address");
+    let endpoints = Endpoints { local: at("10.0.0.1:179"), remote: at("10.0.0.2:40000") };
+    for direction in [Direction::Outgoing, Direction::Incoming] {
+        peer.connected(now, direction, endpoints).expect("wanted");
+    }
+    // The identifier is the higher one, so that the incoming connection would win.
+    let stranger = Open::new(Asn(65000), 90, BgpIdentifier(Ipv4Addr::new(10, 0, 0, 9)), vec![]);
+    stranger.encode(peer.read_buffer(Direction::Incoming));
+    peer.received(now, Direction::Incoming);
+    assert_eq!(peer.outgoing.fsm.state(), StateKind::OpenSent);
+    let refused = std::iter::from_fn(|| peer.poll_output()).any(|output| {
+        matches!(output, Output::Failed(DownReason::Local(n))
+            if (n.code, n.subcode) == (ErrorCode::OPEN_MESSAGE, 2))
+    });
+    assert!(refused, "and is told so");
 }
 
 #[test]
