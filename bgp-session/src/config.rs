@@ -6,7 +6,7 @@
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
@@ -105,7 +105,8 @@ impl PeerConfig {
         self
     }
 
-    /// How often to send a KEEPALIVE. Default: a third of the negotiated hold time.
+    /// How often to send a KEEPALIVE: at most once a second, and at least thrice in the negotiated hold
+    /// time, whatever is asked for. Default: a third of that.
     #[must_use]
     pub fn keepalive_time(mut self, time: Duration) -> Self {
         self.keepalive_time = Some(time);
@@ -160,8 +161,8 @@ impl PeerConfig {
         self
     }
 
-    /// End the session (Cease, RFC 4486) when the peer sends more prefixes than this. Default: no
-    /// limit.
+    /// End the session (Cease, RFC 4486) when the peer sends more prefixes than this. What
+    /// [`Import::Drop`] drops is not counted. Default: no limit.
     #[must_use]
     pub fn maximum_prefixes(mut self, limit: u32) -> Self {
         self.maximum_prefixes = Some(limit);
@@ -236,7 +237,7 @@ impl PeerConfig {
         self.transport.connect_timeout.unwrap_or_else(|| {
             let fsm =
                 FsmConfig::new(self.remote_asn, BgpIdentifier::new(0, 0, 0, 0), self.remote_asn);
-            self.connect_retry_time.unwrap_or(fsm.connect_retry_time) * 3 / 5
+            (self.connect_retry_time.unwrap_or(fsm.connect_retry_time) / 5).saturating_mul(3)
         })
     }
 
@@ -254,6 +255,16 @@ impl PeerConfig {
         }
         if self.remote_asn.0 == 0 {
             return refuse("remote_asn", &0, "an AS number (0 is reserved by RFC 7607)");
+        }
+        if self.local_asn == Some(Asn(0)) {
+            return refuse("local_asn", &0, "an AS number (0 is reserved by RFC 7607)");
+        }
+        if self.identifier == Some(BgpIdentifier::new(0, 0, 0, 0)) {
+            return refuse(
+                "identifier",
+                &Ipv4Addr::UNSPECIFIED,
+                "a nonzero BGP Identifier (RFC 6286)",
+            );
         }
         if let Some(time) = self.hold_time.filter(|time| !is_hold_time(*time)) {
             return refuse("hold_time", &time, "0, or 3 to 65535 whole seconds");

@@ -2,9 +2,9 @@
 //!
 //! It makes and prepares sockets. It does not connect, accept, read or write.
 
-use std::{fmt, io, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr, time::Duration};
 
-use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::PeerConfig;
@@ -56,6 +56,7 @@ pub(crate) fn listening(address: SocketAddr) -> io::Result<TcpListener> {
 fn prepare(socket: SockRef<'_>, remote: SocketAddr, config: &PeerConfig) -> io::Result<()> {
     // Whole messages are written at once; there is nothing to wait for.
     socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&probes())?;
     if let Some(hops) = config.transport.ttl {
         match remote {
             SocketAddr::V4(_) => socket.set_ttl_v4(hops.into())?,
@@ -63,6 +64,14 @@ fn prepare(socket: SockRef<'_>, remote: SocketAddr, config: &PeerConfig) -> io::
         }
     }
     set_class(socket, remote)
+}
+
+/// TCP's own question whether the other end still knows of the connection. A router that lost its
+/// power answers with a reset as soon as it is back, so that no dead connection stands in the way
+/// of its next one. Silence is the HoldTimer's business: ten minutes of it pass before TCP gives
+/// up, which is for connections without that timer.
+fn probes() -> TcpKeepalive {
+    TcpKeepalive::new().with_time(PROBE_TIME).with_interval(PROBE_TIME).with_retries(PROBES_MOST)
 }
 
 /// Marks what is sent as network control, as routing protocols are (RFC 4594 section 3.1).
@@ -81,6 +90,9 @@ fn explain(error: io::Error, tried: fmt::Arguments<'_>) -> io::Error {
 /// DSCP CS6 in the place where the octet of RFC 2474 has it.
 const CLASS_SELECTOR_6: u32 = 0b110_000 << 2;
 const BACKLOG: i32 = 128;
+const PROBE_TIME: Duration = Duration::from_secs(5);
+/// The most that Linux takes.
+const PROBES_MOST: u32 = 127;
 
 #[cfg(test)]
 mod tests {
@@ -101,6 +113,10 @@ mod tests {
         assert_eq!(socket.local_addr().unwrap().ip(), local);
         let options = SockRef::from(&socket);
         assert!(options.tcp_nodelay().unwrap());
+        assert!(options.keepalive().unwrap());
+        assert_eq!(options.tcp_keepalive_time().unwrap(), PROBE_TIME);
+        assert_eq!(options.tcp_keepalive_interval().unwrap(), PROBE_TIME);
+        assert_eq!(options.tcp_keepalive_retries().unwrap(), PROBES_MOST);
         assert_eq!(options.tos_v4().unwrap(), 0xC0);
         assert_eq!(options.ttl_v4().unwrap(), 3);
     }

@@ -33,6 +33,9 @@ async fn a_refused_value_is_named_with_what_was_expected() {
     assert!(refusal(nowhere).await.contains("unicast address"));
     let nobody = PeerConfig::new("192.0.2.1".parse::<IpAddr>().unwrap(), Asn(0));
     assert!(refusal(nobody).await.contains("RFC 7607"));
+    assert!(refusal(peer().local_asn(Asn(0))).await.contains("local_asn is 0, expected an AS"));
+    let no_one = refusal(peer().identifier(BgpIdentifier::new(0, 0, 0, 0))).await;
+    assert!(no_one.contains("identifier is 0.0.0.0, expected a nonzero"), "{no_one}");
 }
 
 #[tokio::test]

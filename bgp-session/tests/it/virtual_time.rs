@@ -145,6 +145,8 @@ fn a_dial_is_given_up_before_the_connect_retry_timer_can_expire() {
     assert_eq!(config.connect_limit(), Duration::from_secs(3));
     let slower = config.connect_retry(Duration::from_secs(120));
     assert_eq!(slower.connect_limit(), Duration::from_secs(72), "jitter leaves 90 s at least");
+    let never = slower.clone().connect_retry(Duration::MAX);
+    assert!(never.connect_limit() > HOUR, "{:?}", never.connect_limit());
     assert_eq!(slower.connect_timeout(Duration::from_secs(1)).connect_limit().as_secs(), 1);
 }
 
