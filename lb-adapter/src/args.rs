@@ -167,7 +167,8 @@ Examples:
 Exit codes:
   0  done, or ended by a signal as it should be
   1  the configuration has errors, or --once ran out of time
-  2  wrong usage, or something could not be read, written or listened on";
+  2  wrong usage, or something could not be read, written or listened on
+  130  --once was interrupted";
 
 const LAB_EXAMPLES: &str = "\
 Examples:

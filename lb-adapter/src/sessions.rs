@@ -108,9 +108,13 @@ impl Sessions {
     ) -> Vec<(SessionKey, SpeakerError)> {
         let others = self.keep(wanted);
         self.set_routes(wanted).await;
-        let closing = others.into_iter().map(|(key, open)| match wanted.contains_key(&key) {
-            true => (open, "configuration changed"),
-            false => (open, "peer removed from the configuration"),
+        let closing = others.into_iter().map(|(key, open)| {
+            let why = match wanted.contains_key(&key) {
+                true => "configuration changed",
+                false => "peer removed from the configuration",
+            };
+            tracing::info!(node = key.node, peer = key.peer, "closing the session: {why}");
+            (open, why)
         });
         close(closing.collect()).await;
         let mut failed = Vec::new();

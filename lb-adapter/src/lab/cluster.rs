@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgp_session::PeerStatus;
+use bgp_session::{PeerStatus, SpeakerError};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -16,7 +16,8 @@ use crate::engine::{Engine, View};
 use crate::failure::Failure;
 use crate::manifest::Manifests;
 use crate::memory::Memory;
-use crate::planner::expected_router_table;
+use crate::planner::{RouterTable, expected_router_table};
+use crate::report::SessionRow;
 use crate::sessions::{SessionKey, Sessions, Wanted};
 
 /// The lab's cluster.
@@ -29,6 +30,8 @@ pub(super) struct Cluster {
     pub(super) sessions: Sessions,
     /// What is in force; none before the first manifests.
     pub(super) view: Option<View>,
+    /// What the routers should hold by it.
+    expected: BTreeMap<SocketAddr, RouterTable>,
     /// Why sessions could not even be tried.
     refused: BTreeMap<SessionKey, String>,
     bell: Arc<Notify>,
@@ -45,6 +48,7 @@ impl Cluster {
             routers: Routers::new(port, Arc::clone(&bell)),
             sessions: Sessions::new(Arc::clone(&bell)),
             view: None,
+            expected: BTreeMap::new(),
             refused: BTreeMap::new(),
             bell,
         }
@@ -66,15 +70,32 @@ impl Cluster {
             self.refused.insert(key, error.to_string());
         }
         self.routers.retain(&layout.routers).await;
+        let expected = |router: &SocketAddr| expected_router_table(&view.plans, *router);
+        self.expected = layout.routers.keys().map(|it| (*it, expected(it))).collect();
         self.view = Some(view);
         remembered.map_err(Failure::unusable)?;
-        prepared.map_err(|error| Failure::Unusable(format!("{error}; try --port 0")))
+        prepared.map_err(|error| match error {
+            SpeakerError::Listen { .. } => Failure::Unusable(format!("{error}; try --port 0")),
+            other => Failure::unusable(other),
+        })
     }
 
-    /// Waits for something to happen, and for what happens together with it.
-    pub(super) async fn changed(&self) {
+    /// Waits for something to happen, and for what happens together with it: for as long as it took
+    /// to look at the last time, so that looking leaves the sessions half of the time.
+    pub(super) async fn changed(&self, looking: Duration) {
         self.bell.notified().await;
-        sleep(TOGETHER).await;
+        sleep(looking.clamp(TOGETHER, LONGEST)).await;
+    }
+
+    /// Whether all is as it should be. While much is missing this is much faster than to say what.
+    pub(super) fn is_as_planned(&self) -> bool {
+        let Some(view) = &self.view else { return true };
+        let up = self.picture_of_sessions(view).iter().all(SessionRow::is_established);
+        up && self
+            .expected
+            .iter()
+            .all(|(router, expected)| self.routers.len(*router) == expected.len())
+            && self.differences().is_empty()
     }
 
     /// What is not as it should be; nothing if all is.
@@ -86,10 +107,10 @@ impl Cluster {
             (!up).then(|| format!("session {} with {}: {}: {why}", row.node, row.peer, row.state))
         });
         let mut differences: Vec<String> = sessions.collect();
-        for (router, found) in self.tables() {
-            let expected = expected_router_table(&view.plans, router);
-            let found = expected.diff(&found);
-            differences.extend(found.into_iter().map(|it| format!("router {}: {it}", router.ip())));
+        for (router, expected) in &self.expected {
+            let router_name = router.ip();
+            let found = expected.diff(&self.table(*router));
+            differences.extend(found.into_iter().map(|it| format!("router {router_name}: {it}")));
         }
         differences
     }
@@ -123,3 +144,5 @@ impl Cluster {
 
 /// Events come in bursts, which are worth one look.
 const TOGETHER: Duration = Duration::from_millis(5);
+/// Nobody should wait longer to see what is new.
+const LONGEST: Duration = Duration::from_millis(250);

@@ -66,8 +66,10 @@ async fn once(
     signals: &mut Signals,
 ) -> Result<(), Failure> {
     let converged = async {
-        while !cluster.differences().is_empty() {
-            cluster.changed().await;
+        let mut looking = Instant::now();
+        while !cluster.is_as_planned() {
+            cluster.changed(looking.elapsed()).await;
+            looking = Instant::now();
         }
     };
     let in_time = tokio::select! {
@@ -99,7 +101,8 @@ async fn follow(
     let mut printer = Printer::following(args);
     let mut unsettled_since: Option<Instant> = None;
     loop {
-        let settled = cluster.differences().is_empty();
+        let looking = Instant::now();
+        let settled = cluster.is_as_planned();
         let late = unsettled_since.is_some_and(|since| since.elapsed() >= PATIENCE);
         match printer.show(&cluster.picture(), settled || late)? {
             Shown::Whole => unsettled_since = None,
@@ -110,7 +113,7 @@ async fn follow(
         }
         let late = unsettled_since.unwrap_or_else(Instant::now) + PATIENCE;
         tokio::select! {
-            () = cluster.changed() => {}
+            () = cluster.changed(looking.elapsed()) => {}
             () = sleep_until(late), if unsettled_since.is_some() => {}
             Some(reading) = readings.recv() => {
                 if let Some(manifests) = intake.take(reading, |_| Ok(()))

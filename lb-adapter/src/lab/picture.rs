@@ -52,17 +52,16 @@ impl Cluster {
         view.sessions().map(|(plan, peer_plan, peer)| row((plan, peer_plan, peer))).collect()
     }
 
-    /// What the routers hold, in the form in which the planner says what they should.
-    pub(super) fn tables(&self) -> impl Iterator<Item = (SocketAddr, RouterTable)> {
-        self.routers.tables().map(|(router, held)| {
-            let mut table = RouterTable::new();
-            for (prefix, paths) in &held {
-                for path in paths.iter().filter_map(router_path) {
-                    table.insert(prefix, path);
-                }
+    /// What a router holds, in the form in which the planner says what it should.
+    pub(super) fn table(&self, router: SocketAddr) -> RouterTable {
+        let mut table = RouterTable::new();
+        let Some(held) = self.routers.table(router) else { return table };
+        for (prefix, paths) in &held {
+            for path in paths.iter().filter_map(router_path) {
+                table.insert(prefix, path);
             }
-            (router, table)
-        })
+        }
+        table
     }
 
     fn routes(&self, view: &View) -> Vec<RouteRow> {

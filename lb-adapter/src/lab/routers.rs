@@ -124,6 +124,16 @@ impl Routers {
         self.running.iter().map(|(address, router)| (*address, router.listens_at))
     }
 
+    /// What this router has been told.
+    pub(super) fn table(&self, router: SocketAddr) -> Option<LocRibSnapshot> {
+        self.running.get(&router).map(|router| router.speaker.loc_rib())
+    }
+
+    /// How many prefixes this router has been told.
+    pub(super) fn len(&self, router: SocketAddr) -> usize {
+        self.table(router).map_or(0, |table| table.len())
+    }
+
     /// What each router has been told, in the order of their addresses.
     pub(super) fn tables(&self) -> impl Iterator<Item = (SocketAddr, LocRibSnapshot)> {
         self.running.iter().map(|(address, router)| (*address, router.speaker.loc_rib()))

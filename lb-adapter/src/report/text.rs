@@ -176,27 +176,11 @@ impl Table {
             .iter()
             .map(|text| Cell { text: (*text).to_owned(), colour: DIM })
             .collect();
+        let widths: Vec<_> = (0..headings.len()).map(|column| self.width(column)).collect();
         for row in [&headings].into_iter().chain(&self.rows) {
-            self.write_row(out, row, style)?;
+            write_row(out, row, &widths, style)?;
         }
         writeln!(out)
-    }
-
-    fn write_row(&self, out: &mut dyn Write, row: &[Cell], style: Style) -> io::Result<()> {
-        let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
-            line.push_str("  ");
-            if cell.colour.is_empty() {
-                line.push_str(&cell.text);
-            } else {
-                line.push_str(&style.paint(cell.colour, &cell.text));
-            }
-            if column + 1 < row.len() {
-                let missing = self.width(column).saturating_sub(cell.text.chars().count());
-                line.push_str(&" ".repeat(missing));
-            }
-        }
-        writeln!(out, "{}", line.trim_end())
     }
 
     fn width(&self, column: usize) -> usize {
@@ -205,6 +189,24 @@ impl Table {
         let heading = self.headings.get(column).map_or(0, |text| text.chars().count());
         heading.max(widest.unwrap_or(0))
     }
+}
+
+fn write_row(out: &mut dyn Write, row: &[Cell], widths: &[usize], style: Style) -> io::Result<()> {
+    let mut line = String::new();
+    for (column, cell) in row.iter().enumerate() {
+        line.push_str("  ");
+        if cell.colour.is_empty() {
+            line.push_str(&cell.text);
+        } else {
+            line.push_str(&style.paint(cell.colour, &cell.text));
+        }
+        if column + 1 < row.len() {
+            let width = widths.get(column).copied().unwrap_or(0);
+            let missing = width.saturating_sub(cell.text.chars().count());
+            line.extend(std::iter::repeat_n(' ', missing));
+        }
+    }
+    writeln!(out, "{}", line.trim_end())
 }
 
 fn plain(text: impl Display) -> Cell {

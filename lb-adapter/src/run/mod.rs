@@ -44,6 +44,7 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
     let mut node = Node::new(args.node, start.memory, problems);
     let view = node.decide(start.manifests);
     node.check_memory(by_default)?;
+    node.introduce(&view);
     node.speak(&view).await;
     let mut intake = Intake::new(problems);
     let mut readings = start.source.follow();
@@ -104,6 +105,13 @@ impl Node {
             tracing::warn!("{why}; addresses may change with the next start");
         }
         view
+    }
+
+    /// Says what it begins to do.
+    fn introduce(&self, view: &View) {
+        let peers: Vec<_> = view.sessions().map(|(_, _, peer)| peer.name.as_str()).collect();
+        let state_file = self.memory.path().map(|path| path.display().to_string());
+        tracing::info!(node = self.name, peers = peers.join(", "), state_file, "speaking");
     }
 
     /// Brings the sessions in line.

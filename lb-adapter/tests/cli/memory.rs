@@ -61,6 +61,21 @@ fn a_state_file_that_cannot_be_written_ends_the_lab() {
 }
 
 #[test]
+fn the_status_in_a_manifest_says_what_the_service_holds() {
+    let manifests = Manifests::reference();
+    manifests.write("older.yaml", OLDER);
+    let status = "status: {loadBalancer: {ingress: [{ip: 172.22.35.64}]}}\n---\n";
+    let services = manifests.read("services.yaml");
+    let (smtp, rest) = services.split_once("---\n").unwrap();
+    let (web, public) = rest.split_once("---\n").unwrap();
+    assert!(web.contains("name: web\n"), "{web}");
+    manifests.write("services.yaml", &format!("{smtp}---\n{web}{status}{public}"));
+    let document = lab_document(&manifests.path(), &[]);
+    assert_eq!(address(&document, "web"), "172.22.35.64");
+    assert_eq!(address(&document, "older"), "172.22.35.65");
+}
+
+#[test]
 fn while_it_runs_a_lab_keeps_addresses_in_memory() {
     let manifests = Manifests::reference();
     let lab = Process::lab(&manifests.path(), &["--output", "json"]);
