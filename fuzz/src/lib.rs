@@ -7,10 +7,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod config;
+pub mod decode;
 pub mod encode;
 pub mod framer;
 pub mod input;
 pub mod judge;
+pub mod mrt;
 pub mod notification;
 pub mod open;
 pub mod peer;
@@ -34,7 +37,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 12] = [
     Target { name: "framer", check: framer::check },
     Target { name: "open", check: open::check },
     Target { name: "update", check: update::check },
@@ -44,6 +47,9 @@ pub const TARGETS: [Target; 9] = [
     Target { name: "encode", check: encode::check },
     Target { name: "text", check: text::check },
     Target { name: "peer", check: peer::check },
+    Target { name: "config", check: config::check },
+    Target { name: "decode", check: decode::check },
+    Target { name: "mrt", check: mrt::check },
 ];
 
 /// What a target does when it was not built for fuzzing: it gives the files that its arguments name to the oracle, so

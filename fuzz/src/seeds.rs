@@ -25,6 +25,9 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
         "encode" => encodes(),
         "text" => texts(),
         "peer" => peers(),
+        "config" => configs(),
+        "decode" => decodes(),
+        "mrt" => mrts(),
         _ => Vec::new(),
     }
 }
@@ -277,3 +280,104 @@ fn peers() -> Vec<(String, Vec<u8>)> {
     .map(|(name, octets)| (name.to_owned(), octets))
     .to_vec()
 }
+
+/// A ConfigMap's text and the manifests of a Service, an EndpointSlice and a Node.
+fn configs() -> Vec<(String, Vec<u8>)> {
+    [
+        ("pools", CONFIG.to_owned()),
+        ("map", MAP.to_owned()),
+        ("service", SERVICE.to_owned()),
+        ("all", [MAP, SERVICE, SLICE, NODE].join("---\n")),
+        ("flow", "{peers: [{peer-address: 10.0.0.1, peer-asn: 1, my-asn: 2}]}".to_owned()),
+        ("alias", "a: &a [x]\nb: *a\naddress-pools: [{<<: {name: a}}]\n".to_owned()),
+    ]
+    .map(|(name, text)| (name.to_owned(), text.into_bytes()))
+    .to_vec()
+}
+
+/// Each message of the other seeds, as `decode::check` reads it: form, context, octets.
+fn decodes() -> Vec<(String, Vec<u8>)> {
+    let (_, cx) = context(0x0102);
+    let messages = opens().into_iter().chain(update_kinds(cx)).chain(notifications());
+    let mut seeds: Vec<_> = messages
+        .map(|(name, message)| (format!("message-{name}"), [&[1, 0], message.as_ref()].concat()))
+        .collect();
+    let line = "{\"id\": 1, \"hex\": \"ff 00\", \"ctx\": {\"peer\": \"ibgp\"}}\n\n[]\nx";
+    seeds.push(("lines".to_owned(), [&[0], line.as_bytes()].concat()));
+    seeds
+}
+
+/// One BGP4MP_MESSAGE_AS4 record for each of a few messages, one after the other.
+fn mrts() -> Vec<(String, Vec<u8>)> {
+    let (_, cx) = context(0x0102);
+    let mut file = Vec::new();
+    for (_, message) in opens().into_iter().chain(update_kinds(cx)).take(6) {
+        let peers = [0, 0, 0xfc, 0x7b, 0, 0, 0xfc, 0x7c, 0, 0, 0, 1, 10, 0, 0, 1, 10, 0, 0, 2];
+        let length = u32::try_from(peers.len() + message.len()).expect("a short message");
+        file.extend_from_slice(&[0x60, 0, 0, 0, 0, 16, 0, 4]);
+        file.extend_from_slice(&length.to_be_bytes());
+        file.extend_from_slice(&peers);
+        file.extend_from_slice(&message);
+    }
+    vec![("bgp4mp".to_owned(), file)]
+}
+
+const CONFIG: &str = "\
+peers:
+- peer-address: 172.22.35.1
+  peer-asn: 64635
+  my-asn: 64636
+  hold-time: 90s
+  node-selectors:
+  - match-labels: {rack: a}
+    match-expressions: [{key: zone, operator: In, values: [b, c]}]
+bgp-communities: {no-advertise: '65535:65282'}
+address-pools:
+- name: default
+  protocol: bgp
+  addresses: [200.1.154.64/26, 10.0.0.1-10.0.0.9]
+  auto-assign: false
+  avoid-buggy-ips: true
+  bgp-advertisements:
+  - {aggregation-length: 32, localpref: 100, communities: [no-advertise, '64635:100']}
+";
+
+const MAP: &str = "\
+apiVersion: v1
+kind: ConfigMap
+metadata: {namespace: metallb-system, name: config}
+data:
+  config: |
+    address-pools:
+    - {name: a, protocol: bgp, addresses: [10.0.0.0/24]}
+";
+
+const SERVICE: &str = "\
+apiVersion: v1
+kind: Service
+metadata:
+  name: web
+  namespace: default
+  creationTimestamp: 2026-01-02T03:04:05Z
+  annotations: {metallb.universe.tf/allow-shared-ip: key}
+spec:
+  type: LoadBalancer
+  externalTrafficPolicy: Local
+  loadBalancerIP: 10.0.0.1
+  ports: [{name: http, protocol: TCP, port: 80}]
+";
+
+const SLICE: &str = "\
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, namespace: default, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+endpoints: [{addresses: [10.1.0.1], nodeName: a, conditions: {ready: true}}]
+";
+
+const NODE: &str = "\
+apiVersion: v1
+kind: Node
+metadata: {name: a, labels: {rack: a}}
+status: {addresses: [{type: InternalIP, address: 172.22.35.25}]}
+";

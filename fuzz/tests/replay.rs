@@ -153,4 +153,7 @@ targets_hold_on_changed_inputs! {
     encode_holds_on_changed_inputs => "encode";
     text_holds_on_changed_inputs => "text";
     peer_holds_on_changed_inputs => "peer";
+    config_holds_on_changed_inputs => "config";
+    decode_holds_on_changed_inputs => "decode";
+    mrt_holds_on_changed_inputs => "mrt";
 }

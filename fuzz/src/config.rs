@@ -1,0 +1,36 @@
+//! Configurations and manifests: any text is read or refused; each problem has its place and its line.
+
+use lb_adapter::config::{self, Diagnostic, Diagnostics};
+use lb_adapter::manifest::{self, Source};
+
+use crate::judge::judge_text;
+
+/// The input is a file, read as the text of a configuration and as manifests.
+pub fn check(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    match config::parse("config.yaml", &text) {
+        Ok(parsed) => judge_diagnostics(&parsed.warnings, &text),
+        Err(diagnostics) => judge_refusal(&diagnostics, &text),
+    }
+    let source = Source { name: "all.yaml".to_owned(), octets: input.to_vec() };
+    match manifest::parse("all", &[source]) {
+        Ok(manifests) => judge_diagnostics(&manifests.warnings, &text),
+        Err(diagnostics) => judge_refusal(&diagnostics, &text),
+    }
+}
+
+fn judge_refusal(diagnostics: &Diagnostics, text: &str) {
+    assert!(!diagnostics.as_slice().is_empty(), "refused for no reason");
+    judge_diagnostics(diagnostics.as_slice(), text);
+}
+
+/// A problem is told on one line, and where it lies is in the file. (A line may end by a carriage return alone.)
+fn judge_diagnostics(diagnostics: &[Diagnostic], text: &str) {
+    let lines = text.split(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']).count();
+    for diagnostic in diagnostics {
+        judge_text(&diagnostic.to_string());
+        let line = usize::try_from(diagnostic.line).unwrap_or(usize::MAX);
+        assert!(line <= lines + 1, "{diagnostic}: the text has {lines} lines");
+        assert!(diagnostic.line == 0 || diagnostic.column > 0, "{diagnostic}: columns begin at 1");
+    }
+}
