@@ -99,3 +99,72 @@ fn hash(file: &Path) -> Content {
 
 /// More than the clock of any file system in use: two seconds is FAT's.
 const COARSE: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory with one manifest, and its scanner.
+    fn scanned() -> (tempfile::TempDir, PathBuf, Scanner) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a.yaml");
+        fs::write(&file, "first").unwrap();
+        let scanner = Scanner::new(directory.path());
+        (directory, file, scanner)
+    }
+
+    #[test]
+    fn what_stays_as_it_is_has_the_same_fingerprint() {
+        let (directory, file, mut scanner) = scanned();
+        let before = scanner.scan();
+        assert_eq!(scanner.scan(), before);
+        fs::write(&file, "first").unwrap();
+        fs::write(directory.path().join("notes.txt"), "not a manifest").unwrap();
+        fs::write(directory.path().join(".a.yaml.swp"), "not meant").unwrap();
+        assert_eq!(scanner.scan(), before, "the same text again, and files that are not read");
+    }
+
+    #[test]
+    fn writes_of_the_same_length_in_one_tick_of_the_clock_are_seen() {
+        let (_directory, file, mut scanner) = scanned();
+        let mut before = scanner.scan();
+        for text in ["other", "third", "first"] {
+            let modified = fs::metadata(&file).unwrap().modified().unwrap();
+            fs::write(&file, text).unwrap();
+            File::options().append(true).open(&file).unwrap().set_modified(modified).unwrap();
+            let now = scanner.scan();
+            assert_ne!(now, before, "{text}");
+            before = now;
+        }
+    }
+
+    #[test]
+    fn an_old_file_that_is_replaced_by_one_as_old_and_as_long_is_seen() {
+        let (directory, file, mut scanner) = scanned();
+        let old = SystemTime::now() - Duration::from_secs(3600);
+        let age = |file: &Path| {
+            File::options().append(true).open(file).unwrap().set_modified(old).unwrap();
+        };
+        age(&file);
+        let before = scanner.scan();
+        assert!(scanner.known.contains_key(&file), "it need not be read again");
+        let next = directory.path().join("next");
+        fs::write(&next, "other").unwrap();
+        age(&next);
+        fs::rename(&next, &file).unwrap();
+        assert_ne!(scanner.scan(), before);
+    }
+
+    #[test]
+    fn files_that_come_and_go_are_seen_and_so_is_the_directory() {
+        let (directory, file, mut scanner) = scanned();
+        let one = scanner.scan();
+        fs::write(directory.path().join("b.json"), "{}").unwrap();
+        let two = scanner.scan();
+        assert_ne!(two, one);
+        fs::remove_file(&file).unwrap();
+        assert_ne!(scanner.scan(), two);
+        drop(directory);
+        assert_eq!(scanner.scan(), Err(io::ErrorKind::NotFound));
+    }
+}
