@@ -183,6 +183,7 @@ fn a_restart_keeps_addresses() {
     wait_until("the table", || router.table() == ALL);
     first.signal("KILL");
     first.wait();
+    wait_until("the end of the session", || router.table().is_empty());
     // Without the state file this Service, the oldest, would get the address of the other.
     let older = manifests.read("services.yaml");
     let (_, older) = older.split_once("\n---\n").unwrap();
