@@ -48,6 +48,11 @@ impl Router {
         self.speaker.peers().remove(0)
     }
 
+    /// Whether the session is up and the whole table there.
+    fn has_all(&self) -> bool {
+        self.node().is_established() && self.table() == ALL
+    }
+
     /// Prefixes with their next hops and paths, as text.
     fn table(&self) -> Vec<String> {
         let held = self.speaker.loc_rib();
@@ -93,7 +98,7 @@ fn a_router_gets_the_node_s_routes_and_a_cease_at_the_end() {
     let router = Router::start();
     let manifests = manifests_for(&router);
     let mut run = run(&manifests);
-    wait_until("the table", || router.table() == ALL);
+    wait_until("the table", || router.has_all());
     let negotiated = router.node().negotiated.unwrap();
     assert_eq!(negotiated.hold_time, Duration::from_secs(30));
     assert_eq!(negotiated.remote_identifier, BgpIdentifier::new(127, 22, 35, 25));
@@ -116,7 +121,7 @@ fn a_change_of_the_files_changes_routes_and_no_session() {
     let router = Router::start();
     let manifests = manifests_for(&router);
     let run = run(&manifests);
-    wait_until("the table", || router.table() == ALL);
+    wait_until("the table", || router.has_all());
     let since = router.node().since;
     let endpoint = "10.244.2.15\n  nodeName: ";
     let at = |node: &str| format!("{endpoint}{node}");
@@ -135,7 +140,7 @@ fn a_change_of_the_files_changes_routes_and_no_session() {
     manifests.write("nodes.yaml", &nodes);
     run.error(|line| line.contains("right again"));
     manifests.replace("endpoints.yaml", &at("kube3"), &at("kube1"));
-    wait_until("the table as it was", || router.table() == ALL);
+    wait_until("the table as it was", || router.has_all());
     assert_eq!(router.node().since, since, "it is the session of the beginning");
 }
 
@@ -151,7 +156,7 @@ fn a_peer_whose_place_in_the_list_changes_keeps_its_session() {
     );
     manifests.replace("config.yaml", "peers:\n", &before_it);
     let _run = run(&manifests);
-    wait_until("the table", || router.table() == ALL);
+    wait_until("the table", || router.has_all());
     let since = router.node().since;
     manifests.write("config.yaml", &alone);
     manifests.replace("endpoints.yaml", "nodeName: kube1", "nodeName: kube3");
@@ -180,7 +185,7 @@ fn a_restart_keeps_addresses() {
     let router = Router::start();
     let manifests = manifests_for(&router);
     let mut first = run(&manifests);
-    wait_until("the table", || router.table() == ALL);
+    wait_until("the table", || router.has_all());
     first.signal("KILL");
     first.wait();
     wait_until("the end of the session", || router.table().is_empty());
@@ -191,7 +196,7 @@ fn a_restart_keeps_addresses() {
     let older = older.replace("name: web", "name: older").replace("2018-", "2017-");
     manifests.write("older.yaml", &older);
     let _second = run(&manifests);
-    wait_until("the table", || router.table() == ALL);
+    wait_until("the table", || router.has_all());
     let state = std::fs::read_to_string(manifests.beside("kube1.json")).unwrap();
     let state: serde_json::Value = serde_json::from_str(&state).unwrap();
     let held = |name: &str| {
