@@ -1,6 +1,8 @@
 //! The decoders that are compared. Each passes over a whole stream and visits every prefix, hop and community.
 
 mod ours;
+#[cfg(feature = "peers")]
+mod peers;
 mod walker;
 
 use crate::seen::Seen;
@@ -27,10 +29,14 @@ impl Decoder {
 /// All of them; first the walker, which the others are measured by.
 #[must_use]
 pub fn all() -> Vec<Decoder> {
-    vec![
+    let mut all = vec![
         Decoder::new("walker", walker::pass),
         Decoder::new("bgp-core, view", ours::view),
         Decoder { visits: false, ..Decoder::new("bgp-core, decode only", ours::decode_only) },
         Decoder::new("bgp-core, PathAttributes", ours::path_attributes),
-    ]
+    ];
+    #[cfg(feature = "peers")]
+    all.extend(peers::ALL);
+    all.shrink_to_fit();
+    all
 }

@@ -1,0 +1,19 @@
+//! Other crates by their public APIs, each as its documentation has it. They are asked for all that the walker sees; in
+//! what they cannot say it, the comparison of what was seen tells.
+
+mod bgpkit;
+mod netgauze;
+mod routecore;
+mod rustbgpd;
+mod zettabgp;
+
+use super::Decoder;
+
+/// All of them.
+pub(super) const ALL: [Decoder; 5] = [
+    Decoder::new("routecore", routecore::pass),
+    Decoder::new("netgauze-bgp-pkt", netgauze::pass),
+    Decoder::new("zettabgp", zettabgp::pass),
+    Decoder::new("rustbgpd-wire", rustbgpd::pass),
+    Decoder::new("bgpkit-parser", bgpkit::pass),
+];

@@ -1,0 +1,100 @@
+//! netgauze-bgp-pkt: boxed slices of exact size. It has no number for an extended community: such ones are counted only.
+
+use std::collections::HashMap;
+
+use netgauze_bgp_pkt::BgpMessage;
+use netgauze_bgp_pkt::path_attribute::{AsPath, MpReach, MpUnreach, PathAttributeValue};
+use netgauze_bgp_pkt::wire::deserializer::BgpParsingContext;
+use netgauze_parse_utils::reader::SliceReader;
+use netgauze_parse_utils::traits::ParseFromWithOneInput;
+
+use crate::seen::Seen;
+use crate::streams::Stream;
+
+pub(super) fn pass(stream: &Stream) -> Seen {
+    let mut seen = Seen::default();
+    let wide = stream.cx().is_four_octet_as();
+    let none = (HashMap::new(), HashMap::new());
+    let mut context = BgpParsingContext::new(wide, none.0, none.1, true, true, true, true);
+    let mut reader = SliceReader::new(stream.octets());
+    while reader.remaining() > 0 {
+        let Ok(BgpMessage::Update(update)) = BgpMessage::parse(&mut reader, &mut context) else {
+            break;
+        };
+        seen.updates += 1;
+        for prefix in update.withdraw_routes() {
+            let prefix = prefix.network().address();
+            seen.withdrawn.add_v4(prefix.addr().into(), prefix.prefix_len());
+        }
+        for prefix in update.nlri() {
+            let prefix = prefix.network().address();
+            seen.announced.add_v4(prefix.addr().into(), prefix.prefix_len());
+        }
+        update.path_attributes().iter().for_each(|attribute| visit(attribute.value(), &mut seen));
+    }
+    seen
+}
+
+fn visit(value: &PathAttributeValue, seen: &mut Seen) {
+    match value {
+        PathAttributeValue::AsPath(AsPath::As4PathSegments(segments)) => {
+            let asns = segments.iter().flat_map(|segment| segment.as_numbers());
+            asns.for_each(|asn| seen.hops.add((*asn).into()));
+        }
+        PathAttributeValue::AsPath(AsPath::As2PathSegments(segments)) => {
+            let asns = segments.iter().flat_map(|segment| segment.as_numbers());
+            asns.for_each(|asn| seen.hops.add((*asn).into()));
+        }
+        PathAttributeValue::Communities(items) => {
+            let items = items.communities().iter();
+            items.for_each(|item| seen.communities.add(item.value().into()));
+        }
+        PathAttributeValue::ExtendedCommunities(items) => {
+            for item in items.communities() {
+                std::hint::black_box(item);
+                seen.communities.add(0);
+            }
+        }
+        PathAttributeValue::LargeCommunities(items) => {
+            for item in items.communities() {
+                let (first, second) = (item.local_data1(), item.local_data2());
+                seen.communities.add_large(item.global_admin(), first, second);
+            }
+        }
+        PathAttributeValue::MpReach(reach) => mp_reach(reach, seen),
+        PathAttributeValue::MpUnreach(unreach) => mp_unreach(unreach, seen),
+        _ => {}
+    }
+}
+
+fn mp_reach(reach: &MpReach, seen: &mut Seen) {
+    match reach {
+        MpReach::Ipv4Unicast { nlri, .. } => {
+            for prefix in nlri.iter().map(|nlri| nlri.network().address()) {
+                seen.announced.add_v4(prefix.addr().into(), prefix.prefix_len());
+            }
+        }
+        MpReach::Ipv6Unicast { nlri, .. } => {
+            for prefix in nlri.iter().map(|nlri| nlri.network().address()) {
+                seen.announced.add_v6_address(prefix.addr(), prefix.prefix_len());
+            }
+        }
+        _ => {}
+    }
+}
+
+fn mp_unreach(unreach: &MpUnreach, seen: &mut Seen) {
+    match unreach {
+        MpUnreach::Ipv4Unicast { nlri } => {
+            for prefix in nlri.iter().map(|nlri| nlri.network().address()) {
+                seen.withdrawn.add_v4(prefix.addr().into(), prefix.prefix_len());
+            }
+        }
+        MpUnreach::Ipv6Unicast { nlri } => {
+            for prefix in nlri.iter().map(|nlri| nlri.network().address()) {
+                seen.withdrawn.add_v6_address(prefix.addr(), prefix.prefix_len());
+            }
+        }
+        _ => {}
+    }
+}
