@@ -28,6 +28,7 @@
 
 mod action;
 mod active;
+mod before_open;
 mod collision;
 mod config;
 mod connect;
