@@ -106,10 +106,11 @@ impl Peer {
         if update.treatment() == Treatment::TreatAsWithdraw {
             self.stats.treated_as_withdrawn += 1;
         }
-        self.stats.prefixes_withdrawn_in += count(update.unreachable());
-        self.stats.prefixes_announced_in += count(update.reachable());
         match self.config.import {
-            Import::Drop => {}
+            Import::Drop => {
+                self.stats.prefixes_withdrawn_in += count(update.unreachable());
+                self.stats.prefixes_announced_in += count(update.reachable());
+            }
             Import::Keep => {
                 let routes = self.keep(update);
                 if !routes.announced.is_empty() || !routes.withdrawn.is_empty() {
@@ -125,6 +126,7 @@ impl Peer {
     fn keep(&mut self, update: &Update<'_>) -> ReceivedRoutes {
         let mut routes = ReceivedRoutes::default();
         for prefix in update.unreachable() {
+            self.stats.prefixes_withdrawn_in += 1;
             if self.adj_rib_in.withdraw(&prefix) {
                 routes.withdrawn.push(prefix);
             }
@@ -132,6 +134,7 @@ impl Peer {
         // The NLRI field and an MP_REACH_NLRI have next hops of their own.
         let mut known: Option<(AfiSafi, Arc<PathAttributes>, bool)> = None;
         for prefix in update.reachable() {
+            self.stats.prefixes_announced_in += 1;
             let family = family_of(&prefix);
             known.take_if(|(known, ..)| *known != family);
             let (_, attributes, usable) = known.get_or_insert_with(|| {

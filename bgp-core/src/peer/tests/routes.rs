@@ -285,3 +285,27 @@ fn one_update_with_routes_of_both_families_gives_each_its_own_next_hop() {
     let expected = [("10.9.0.0/16", "64636 via 10.0.0.1"), ("2001:db8::/64", "64636 via fd00::1")];
     assert_eq!(held, expected.map(|(p, v)| (p.to_owned(), v.to_owned())));
 }
+
+#[test]
+fn routes_are_counted_alike_whether_they_are_kept_or_dropped() {
+    for import in [Import::Keep, Import::Drop] {
+        let mut configs = Net::configs();
+        configs[1].import = import;
+        let mut net = Net::new(configs, 3);
+        net.start();
+        net.run_until_up(secs(5));
+        let routes: RouteSet = hosts(3).map(Route::new).collect();
+        net.mutate(0, |peer, _| peer.set_routes(&routes));
+        net.run(secs(1));
+        net.mutate(0, |peer, _| peer.withdraw(hosts(1).next().expect("one")));
+        net.run(secs(1));
+        let peer = &net.nodes[1].peer;
+        let stats = peer.stats();
+        assert_eq!(
+            (stats.prefixes_announced_in, stats.prefixes_withdrawn_in),
+            (3, 1),
+            "{import:?}"
+        );
+        assert_eq!(peer.adj_rib_in().len(), if import == Import::Keep { 2 } else { 0 });
+    }
+}
