@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn a_peer_is_called_by_its_address_where_the_port_says_nothing() {
         let label = |address: &str, name: &str| {
-            let mut peer = Peer::new(Asn(1), Asn(2), address.parse().unwrap());
+            let mut peer = Peer::new(Asn(1), Asn(2), address.parse::<IpAddr>().unwrap());
             peer.name = name.to_owned();
             peer_label(&peer)
         };

@@ -2,13 +2,13 @@
 
 use super::field::Field;
 use super::report::Report;
-use crate::model::{Labels, MatchExpression, NodeSelector, Operator};
+use crate::model::{LabelSelector, Labels, MatchExpression, Operator};
 
 /// Reads one entry of `node-selectors`.
-pub(crate) fn selector(field: Field<'_>, report: &mut Report<'_>) -> Option<NodeSelector> {
+pub(crate) fn selector(field: Field<'_>, report: &mut Report<'_>) -> Option<LabelSelector> {
     let mapping = field.mapping(report)?;
     mapping.only(&["match-labels", "match-expressions"], report);
-    let mut selector = NodeSelector::default();
+    let mut selector = LabelSelector::default();
     if let Some(labels) = mapping.get("match-labels") {
         selector.match_labels = equalities(labels, report);
     }

@@ -78,7 +78,13 @@ fn root_mapping(root: Field<'_>, report: &mut Report<'_>) -> Config {
         .get("address-pools")
         .map(|list| pools::read(list, &communities, report))
         .unwrap_or_default();
-    Config::new(peers, pools)
+    Config {
+        peers,
+        pools: pools.pools,
+        bgp_advertisements: pools.bgp_advertisements,
+        l2_advertisements: pools.l2_advertisements,
+        ..Config::default()
+    }
 }
 
 /// The error for a text of octets that is no UTF-8, at the first octet that is wrong.

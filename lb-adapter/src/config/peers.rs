@@ -1,24 +1,24 @@
 //! `peers`: the routers to speak to.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::field::{Field, Mapping};
 use super::report::Report;
 use super::yaml::{Kind, Position};
 use super::{duration, labels};
-use crate::model::{Asn, BgpIdentifier, NodeSelector, Password, Peer};
+use crate::model::{Asn, BgpIdentifier, LabelSelector, Password, Peer, PeerAddress};
 
 /// Reads the list. Of entries that are the same in everything one is kept.
 pub(crate) fn read(field: Field<'_>, report: &mut Report<'_>) -> Vec<Peer> {
     let items: Vec<_> = field.list(report).collect();
     let mut peers: Vec<Peer> = Vec::new();
     let mut first_alike: BTreeMap<Alike, (usize, Position)> = BTreeMap::new();
-    let mut names: BTreeMap<SocketAddr, usize> = BTreeMap::new();
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
     for item in &items {
         let Some(mut peer) = peer(*item, report) else { continue };
-        let alike = (peer.address, peer.port, peer.node_selectors.clone());
+        let alike = (peer.address.clone(), peer.port, peer.node_selectors.clone());
         if let Some((index, position)) = first_alike.get(&alike) {
             let first = report.place(*position);
             if peers.get(*index).is_some_and(|other| same_but_name(other, &peer)) {
@@ -31,12 +31,12 @@ pub(crate) fn read(field: Field<'_>, report: &mut Report<'_>) -> Vec<Peer> {
         } else {
             first_alike.insert(alike, (peers.len(), item.position()));
         }
-        let address = SocketAddr::new(peer.address, peer.port);
-        let count = names.entry(address).or_default();
+        let endpoint = peer.endpoint();
+        let count = names.entry(endpoint.clone()).or_default();
         *count += 1;
         peer.name = match *count {
-            1 => address.to_string(),
-            count => format!("{address}#{count}"),
+            1 => endpoint,
+            count => format!("{endpoint}#{count}"),
         };
         peers.push(peer);
     }
@@ -44,7 +44,7 @@ pub(crate) fn read(field: Field<'_>, report: &mut Report<'_>) -> Vec<Peer> {
 }
 
 /// What makes two peers one router for the same nodes.
-type Alike = (IpAddr, u16, Vec<NodeSelector>);
+type Alike = (PeerAddress, u16, Vec<LabelSelector>);
 
 fn same_but_name(a: &Peer, b: &Peer) -> bool {
     a == &Peer { name: a.name.clone(), ..b.clone() }

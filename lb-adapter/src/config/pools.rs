@@ -9,12 +9,41 @@ use super::communities::{self, Aliases};
 use super::field::{Field, Mapping};
 use super::report::Report;
 use super::yaml::Position;
-use crate::model::{AddressRange, BgpAdvertisement, IpFamily, Pool, Protocol, RangeError};
+use crate::model::{
+    AddressRange, BgpAdvertisement, IpFamily, L2Advertisement, Pool, PoolSelection, Protocol,
+    RangeError,
+};
+
+/// The pools, and how they are announced.
+#[derive(Debug, Default)]
+pub(crate) struct Pools {
+    pub(crate) pools: Vec<Pool>,
+    pub(crate) bgp_advertisements: Vec<BgpAdvertisement>,
+    pub(crate) l2_advertisements: Vec<L2Advertisement>,
+}
+
+impl Pools {
+    /// Takes a pool with its advertisements, which get the names that MetalLB's converter gives.
+    fn add(&mut self, pool: Pool, advertisements: Vec<BgpAdvertisement>) {
+        for mut advertisement in advertisements {
+            advertisement.name = format!("bgpadvertisement{}", self.bgp_advertisements.len() + 1);
+            advertisement.pools = PoolSelection::only(&pool.name);
+            self.bgp_advertisements.push(advertisement);
+        }
+        if pool.protocol == Protocol::Layer2 {
+            let name = format!("l2advertisement{}", self.l2_advertisements.len() + 1);
+            let mut advertisement = L2Advertisement::new(name);
+            advertisement.pools = PoolSelection::only(&pool.name);
+            self.l2_advertisements.push(advertisement);
+        }
+        self.pools.push(pool);
+    }
+}
 
 /// Reads the list.
-pub(crate) fn read(field: Field<'_>, aliases: &Aliases, report: &mut Report<'_>) -> Vec<Pool> {
+pub(crate) fn read(field: Field<'_>, aliases: &Aliases, report: &mut Report<'_>) -> Pools {
     let items: Vec<_> = field.list(report).collect();
-    let mut pools = Vec::new();
+    let mut pools = Pools::default();
     let mut ranges = Vec::new();
     let mut names = BTreeMap::new();
     for item in &items {
@@ -22,9 +51,10 @@ pub(crate) fn read(field: Field<'_>, aliases: &Aliases, report: &mut Report<'_>)
         mapping.only(&KEYS, report);
         let name = name(&mapping, &mut names, report);
         let placed = addresses(&mapping, report);
-        let pool = pool(&mapping, name, &placed, aliases, report);
+        if let Some((pool, advertisements)) = pool(&mapping, name, &placed, aliases, report) {
+            pools.add(pool, advertisements);
+        }
         ranges.extend(placed);
-        pools.extend(pool);
     }
     overlaps(ranges, report);
     pools
@@ -64,7 +94,7 @@ fn pool(
     placed: &[Placed],
     aliases: &Aliases,
     report: &mut Report<'_>,
-) -> Option<Pool> {
+) -> Option<(Pool, Vec<BgpAdvertisement>)> {
     let protocol = mapping.required("protocol", "bgp or layer2", report).and_then(|field| {
         field.choice(report, &[("bgp", Protocol::Bgp), ("layer2", Protocol::Layer2)])
     });
@@ -87,13 +117,13 @@ fn pool(
     pool.protocol = protocol?;
     pool.auto_assign = auto_assign.unwrap_or(true);
     pool.avoid_buggy_ips = avoid_buggy_ips.unwrap_or(false);
-    match pool.protocol {
-        Protocol::Layer2 => pool.advertisements = Vec::new(),
+    let advertisements = match pool.protocol {
+        Protocol::Layer2 => Vec::new(),
         // As in MetalLB, an empty list is the default too.
-        Protocol::Bgp if advertisements.is_empty() => {}
-        Protocol::Bgp => pool.advertisements = advertisements,
-    }
-    Some(pool)
+        Protocol::Bgp if advertisements.is_empty() => vec![BgpAdvertisement::new("")],
+        Protocol::Bgp => advertisements,
+    };
+    Some((pool, advertisements))
 }
 
 fn addresses(pool: &Mapping<'_>, report: &mut Report<'_>) -> Vec<Placed> {
@@ -146,7 +176,7 @@ fn advertisement(
 ) -> Option<BgpAdvertisement> {
     let mapping = field.mapping(report)?;
     mapping.only(&["aggregation-length", "localpref", "communities"], report);
-    let mut advertisement = BgpAdvertisement::default();
+    let mut advertisement = BgpAdvertisement::new("");
     if let Some(field) = mapping.get("aggregation-length")
         && let Some(length) = field.integer(report, 0..=IpFamily::Ipv4.bits())
     {

@@ -160,7 +160,7 @@ fn communities_are_aliases_first_and_numbers_then() {
     };
     let config = good(&text("[gold, 1:1, 64512:10]"));
     assert_eq!(
-        config.pools[0].advertisements[0].communities,
+        config.bgp_advertisements[0].communities,
         [Community::new(64512, 10), Community::new(1, 2)].into()
     );
     for (listed, hint) in [

@@ -1,10 +1,12 @@
+use std::net::IpAddr;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    Asn, BgpAdvertisement, BgpIdentifier, Community, Operator, Password, Peer, Pool, Protocol,
+    Asn, BgpAdvertisement, BgpIdentifier, Community, Operator, Password, Peer, PeerAsn, Pool,
+    PoolSelection, Protocol,
 };
 
 pub(super) fn good(text: &str) -> Config {
@@ -60,14 +62,21 @@ address-pools:
     communities:
 ",
     );
-    let peer = Peer::new(Asn(64636), Asn(64635), "172.22.35.1".parse().unwrap());
-    let advertisement = BgpAdvertisement { local_pref: Some(100), ..BgpAdvertisement::default() };
-    let mut default = Pool::new("default", vec!["172.22.35.64/26".parse().unwrap()]);
-    default.advertisements = vec![advertisement.clone()];
+    let peer = Peer::new(Asn(64636), Asn(64635), "172.22.35.1".parse::<IpAddr>().unwrap());
+    let advertisement = |name: &str, pool: &str| BgpAdvertisement {
+        local_pref: Some(100),
+        pools: PoolSelection::only(pool),
+        ..BgpAdvertisement::new(name)
+    };
+    let default = Pool::new("default", vec!["172.22.35.64/26".parse().unwrap()]);
     let mut public = Pool::new("public", vec!["200.1.154.64/26".parse().unwrap()]);
-    public.advertisements = vec![advertisement];
     public.auto_assign = false;
-    assert_eq!(config, Config::new(vec![peer], vec![default, public]));
+    let mut expected = Config::new(vec![peer], vec![default, public]);
+    expected.bgp_advertisements = vec![
+        advertisement("bgpadvertisement1", "default"),
+        advertisement("bgpadvertisement2", "public"),
+    ];
+    assert_eq!(config, expected);
 }
 
 #[test]
@@ -106,7 +115,7 @@ address-pools:
     );
     let [peer] = config.peers.as_slice() else { panic!("{:?}", config.peers) };
     assert_eq!(peer.name, "[fd00::1]:1179");
-    assert_eq!((peer.peer_asn, peer.port), (Asn(4_200_000_000), 1179));
+    assert_eq!((peer.peer_asn, peer.port), (PeerAsn::Number(Asn(4_200_000_000)), 1179));
     assert_eq!(peer.hold_time, Duration::from_secs(90));
     assert_eq!(peer.router_id, Some(BgpIdentifier("10.0.0.1".parse().unwrap())));
     assert_eq!(peer.password, Some(Password::new("open sesame")));
@@ -119,15 +128,17 @@ address-pools:
     let a = config.pool("a").unwrap();
     assert!(a.avoid_buggy_ips && !a.auto_assign);
     assert_eq!(a.ranges[1].to_string(), "10.0.2.0-10.0.2.255");
-    assert_eq!(a.advertisements[0].aggregation_length, 24);
-    assert_eq!(a.advertisements[1].aggregation_length, 32);
-    assert_eq!(a.advertisements[1].local_pref, Some(200));
+    let of_a: Vec<_> = config.advertisements_of(a).collect();
+    assert_eq!(of_a[0].aggregation_length, 24);
+    assert_eq!(of_a[1].aggregation_length, 32);
+    assert_eq!(of_a[1].local_pref, Some(200));
     assert_eq!(
-        a.advertisements[1].communities,
+        of_a[1].communities,
         [Community::new(64512, 10), Community::new(65535, 65281)].into()
     );
     let b = config.pool("b").unwrap();
-    assert_eq!((b.protocol, b.advertisements.len()), (Protocol::Layer2, 0));
+    assert_eq!((b.protocol, config.advertisements_of(b).count()), (Protocol::Layer2, 0));
+    assert!(config.l2_advertisements[0].pools.selects(b));
 }
 
 #[test]
@@ -136,16 +147,18 @@ fn nothing_is_a_configuration_and_null_is_absent() {
         assert_eq!(good(text), Config::default(), "{text}");
     }
     let peer = &good(&peer_with("hold-time:\n  peer-port:\n  node-selectors: []")).peers[0];
-    assert_eq!(*peer, Peer::new(Asn(1), Asn(2), "10.0.0.1".parse().unwrap()));
-    let pool = &good(&pool_with("[10.0.0.0/24]", "bgp-advertisements: []")).pools[0];
-    assert_eq!(pool.advertisements, [BgpAdvertisement::default()]);
+    assert_eq!(*peer, Peer::new(Asn(1), Asn(2), "10.0.0.1".parse::<IpAddr>().unwrap()));
+    let config = good(&pool_with("[10.0.0.0/24]", "bgp-advertisements: []"));
+    let mut expected = BgpAdvertisement::new("bgpadvertisement1");
+    expected.pools = PoolSelection::only(&config.pools[0].name);
+    assert_eq!(config.bgp_advertisements, [expected]);
 }
 
 #[test]
 fn zero_is_the_default_of_port_and_local_preference() {
     assert_eq!(good(&peer_with("peer-port: 0")).peers[0].port, 179);
-    let pool = &good(&pool_with("[10.0.0.0/24]", "bgp-advertisements: [{localpref: 0}]")).pools[0];
-    assert_eq!(pool.advertisements[0].local_pref, None);
+    let config = good(&pool_with("[10.0.0.0/24]", "bgp-advertisements: [{localpref: 0}]"));
+    assert_eq!(config.bgp_advertisements[0].local_pref, None);
 }
 
 #[test]

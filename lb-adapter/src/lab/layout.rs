@@ -10,7 +10,7 @@ use bgp_session::{BgpIdentifier, PeerConfig};
 use super::loopback::{Endpoint, Loopback};
 use super::routers::{LONGEST_REST, SHORTEST_REST, WantedPeer, WantedRouter};
 use crate::engine::{View, identifier};
-use crate::model::Peer;
+use crate::model::{Asn, Peer};
 use crate::planner::{PeerPlan, Plan};
 use crate::sessions::{SessionKey, Terms, Wanted};
 
@@ -60,7 +60,7 @@ impl Layout {
         let router = peer_plan.address;
         let wanted = self.routers.entry(router).or_insert_with(|| WantedRouter {
             loopback: at_router,
-            asn: peer.peer_asn,
+            asn: router_asn(peer),
             identifier: router_identifier(router.ip(), at_router),
             peers: BTreeMap::new(),
         });
@@ -84,7 +84,7 @@ pub(super) fn wanted_session(
     peer_plan: &PeerPlan,
     peer: &Peer,
 ) -> Wanted {
-    let mut config = PeerConfig::new(listens_at, peer.peer_asn)
+    let mut config = PeerConfig::new(listens_at, router_asn(peer))
         .local_address(link.local.into())
         .hold_time(peer.hold_time)
         .idle_hold(SHORTEST_REST, LONGEST_REST)
@@ -92,17 +92,23 @@ pub(super) fn wanted_session(
     if let Some(password) = &peer.password {
         config = config.password(password.reveal());
     }
-    let terms = Terms::new(peer.my_asn, identifier(plan, peer), config);
+    let terms = Terms::new(peer.shown_asn(), identifier(plan, peer), config);
     Wanted::new(terms, peer_plan.route_set())
 }
 
 fn wanted_peer(plan: &Plan, peer: &Peer) -> WantedPeer {
     WantedPeer {
         node: plan.node.clone(),
-        router_asn: peer.peer_asn,
-        node_asn: peer.my_asn,
+        router_asn: router_asn(peer),
+        node_asn: peer.shown_asn(),
         password: peer.password.as_ref().map(|password| password.reveal().to_owned()),
     }
+}
+
+/// The AS of a router; where any but the nodes' is right, one for private use (RFC 6996).
+fn router_asn(peer: &Peer) -> Asn {
+    let other = || if peer.shown_asn() == Asn(64_512) { Asn(64_513) } else { Asn(64_512) };
+    peer.expected_asn().unwrap_or_else(other)
 }
 
 fn router_identifier(address: IpAddr, loopback: Ipv4Addr) -> BgpIdentifier {

@@ -177,7 +177,7 @@ fn withheld(view: &View) -> Vec<WithheldRow> {
 /// How a router is called: by the first peer that is configured with its address.
 fn router_label(view: &View, router: SocketAddr) -> String {
     let mut peers = view.manifests.config.peers.iter();
-    let peer = peers.find(|peer| SocketAddr::new(peer.address, peer.port) == router);
+    let peer = peers.find(|peer| peer.socket_address() == Some(router));
     peer.map_or_else(|| router.to_string(), peer_label)
 }
 

@@ -8,7 +8,7 @@ use crate::config::field::{self, Field, Mapping};
 use crate::config::report::Report;
 use crate::config::yaml::{self, Position};
 use crate::config::{self, Diagnostic};
-use crate::model::{Config, EndpointSlice, Node, Service};
+use crate::model::{Config, EndpointSlice, Namespace, Node, Service};
 
 /// The objects of all files up to now.
 #[derive(Debug, Default)]
@@ -21,6 +21,7 @@ pub(super) struct Collection {
     /// From Endpoints objects; they count only for Services without slices.
     endpoints: Vec<EndpointSlice>,
     nodes: Vec<Node>,
+    namespaces: Vec<Namespace>,
     /// Whether some text could not be read, so that what is missing may have been in it.
     incomplete: bool,
     /// Where each object stands.
@@ -38,6 +39,7 @@ enum Kind {
     EndpointSlice,
     Endpoints,
     Node,
+    Namespace,
 }
 
 impl Kind {
@@ -47,6 +49,7 @@ impl Kind {
             ("v1", "Service") => Self::Service,
             ("v1", "Endpoints") => Self::Endpoints,
             ("v1", "Node") => Self::Node,
+            ("v1", "Namespace") => Self::Namespace,
             ("discovery.k8s.io/v1", "EndpointSlice") => Self::EndpointSlice,
             _ => return None,
         })
@@ -117,11 +120,13 @@ impl Collection {
         self.slices.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
         self.services.sort_by(|a, b| a.key.cmp(&b.key));
         self.nodes.sort_by(|a, b| a.name.cmp(&b.name));
+        self.namespaces.sort_by(|a, b| a.name.cmp(&b.name));
         Manifests {
             config: self.config.unwrap_or_default(),
             services: self.services,
             slices: self.slices,
             nodes: self.nodes,
+            namespaces: self.namespaces,
             warnings,
         }
     }
@@ -158,8 +163,6 @@ impl Collection {
         }
         match Kind::of(&api_version, &kind) {
             Some(kind) => self.add_known(kind, &object, report),
-            // Says nothing that matters here, and most sets of manifests begin with one.
-            None if (api_version.as_str(), kind.as_str()) == ("v1", "Namespace") => {}
             None => {
                 let entry = unread.entry((api_version, kind)).or_insert((0, object.position));
                 entry.0 += 1;
@@ -178,6 +181,11 @@ impl Collection {
             Kind::EndpointSlice => self.slices.extend(endpoints::slice(metadata, object, report)),
             Kind::Endpoints => self.endpoints.push(endpoints::endpoints(metadata, object, report)),
             Kind::Node => self.nodes.push(node::read(metadata, object, report)),
+            Kind::Namespace => {
+                let mut namespace = Namespace::new(metadata.name);
+                namespace.labels.extend(metadata.labels);
+                self.namespaces.push(namespace);
+            }
         }
     }
 
@@ -190,13 +198,13 @@ impl Collection {
         report: &mut Report<'_>,
     ) -> bool {
         let namespace = match kind {
-            Kind::Node => String::new(),
+            Kind::Node | Kind::Namespace => String::new(),
             _ => metadata.namespace.clone(),
         };
         let identity = (kind, namespace, metadata.name.clone());
         if let Some(first) = self.places.get(&identity) {
             let name = match kind {
-                Kind::Node => metadata.name.clone(),
+                Kind::Node | Kind::Namespace => metadata.name.clone(),
                 _ => metadata.key().to_string(),
             };
             let message = format!("{kind:?} {name} is already at {first}, expected one of a name");

@@ -5,7 +5,8 @@
 //! files ── YAML documents ── objects ─┬─ ConfigMap metallb-system/config ── Config
 //!                                     ├─ Service ───────────────────────── Service
 //!                                     ├─ EndpointSlice, Endpoints ──────── EndpointSlice
-//!                                     └─ Node ──────────────────────────── Node
+//!                                     ├─ Node ──────────────────────────── Node
+//!                                     └─ Namespace ─────────────────────── Namespace
 //! ```
 //!
 //! Objects are not read strictly: real ones have fields that do not matter here. What matters is
@@ -25,7 +26,7 @@ mod service;
 use std::path::Path;
 
 use crate::config::{Diagnostic, Diagnostics, settle};
-use crate::model::{Config, EndpointSlice, Node, Service};
+use crate::model::{Config, EndpointSlice, Namespace, Node, Service};
 use collection::Collection;
 pub use files::files;
 
@@ -41,6 +42,8 @@ pub struct Manifests {
     pub slices: Vec<EndpointSlice>,
     /// The Nodes.
     pub nodes: Vec<Node>,
+    /// The Namespaces, which pools may be restricted to.
+    pub namespaces: Vec<Namespace>,
     /// What is odd, in order of file and line.
     pub warnings: Vec<Diagnostic>,
 }

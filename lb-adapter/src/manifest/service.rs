@@ -18,6 +18,7 @@ pub(super) fn read(
 ) -> Option<Service> {
     let mut service = Service::new(metadata.key());
     service.created = metadata.created;
+    service.labels = metadata.labels;
     service.annotations = metadata.annotations;
     let spec = object.required("spec", "the Service's ports and selector", report)?;
     spec_fields(&mut service, &spec.mapping(report)?, report);

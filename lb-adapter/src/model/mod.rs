@@ -10,21 +10,35 @@
 //! `new` and set the public fields.
 
 mod address_range;
+mod advertisement;
+mod allocation;
+mod bfd;
 mod endpoint;
+mod health;
+mod namespace;
 mod node;
 mod peer;
+mod permission;
 mod pool;
+mod selector;
 mod service;
 mod timestamp;
 
 use std::collections::BTreeMap;
 
 pub use address_range::{AddressRange, Addresses, Prefixes, RangeError};
-pub use bgp_session::{Asn, BgpIdentifier, Community};
+pub use advertisement::{BgpAdvertisement, L2Advertisement, PoolSelection};
+pub use allocation::ServiceAllocation;
+pub use bfd::BfdProfile;
+pub use bgp_session::{Asn, BgpIdentifier, Community, LargeCommunity};
 pub use endpoint::{Endpoint, EndpointSlice};
-pub use node::{MatchExpression, Node, NodeSelector, Operator};
-pub use peer::{Password, Peer};
-pub use pool::{BgpAdvertisement, Pool, Protocol};
+pub use health::{Health, HealthError, LinkBandwidth, MinReady, Probe, ProbeKind, WhenUnhealthy};
+pub use namespace::Namespace;
+pub use node::Node;
+pub use peer::{Password, Peer, PeerAddress, PeerAsn};
+pub use permission::{CommunityPattern, PatternError, Permissions};
+pub use pool::{Pool, Protocol};
+pub use selector::{LabelSelector, MatchExpression, Operator};
 pub use service::{
     ExternalTrafficPolicy, IpFamily, IpFamilyPolicy, Service, ServiceKey, ServicePort, ServiceType,
     TransportProtocol,
@@ -34,26 +48,54 @@ pub use timestamp::{Timestamp, TimestampError};
 /// Labels of a Kubernetes object, or the equalities of a selector.
 pub type Labels = BTreeMap<String, String>;
 
-/// A whole configuration: whom to speak to and which addresses to give out.
+/// A whole configuration: whom to speak to, which addresses to give out, and how they are announced.
 ///
 /// Values are resolved: communities are numbers, addresses are checked, and no two pools overlap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// The routers to speak to, in the order written; their names are unique.
+    /// The routers to speak to; their names are unique. In the order written, those of resources by
+    /// name.
     pub peers: Vec<Peer>,
-    /// The address pools, in the order written; their names are unique.
+    /// The address pools, in the same order; their names are unique.
     pub pools: Vec<Pool>,
+    /// What is announced of them; of contradictions the first counts. An entry of a pool in the
+    /// ConfigMap is one that names this pool only.
+    pub bgp_advertisements: Vec<BgpAdvertisement>,
+    /// What others answer for by ARP and NDP.
+    pub l2_advertisements: Vec<L2Advertisement>,
+    /// What peers name to be watched by BFD.
+    pub bfd_profiles: Vec<BfdProfile>,
 }
 
 impl Config {
-    /// A configuration of these peers and pools.
+    /// A configuration of these peers and pools, and one advertisement with every default.
     pub fn new(peers: Vec<Peer>, pools: Vec<Pool>) -> Self {
-        Self { peers, pools }
+        Self {
+            peers,
+            pools,
+            bgp_advertisements: vec![BgpAdvertisement::new("default")],
+            ..Self::default()
+        }
     }
 
     /// The pool of this name.
     pub fn pool(&self, name: &str) -> Option<&Pool> {
         self.pools.iter().find(|pool| pool.name == name)
     }
+
+    /// The advertisements that announce addresses of this pool, in their order.
+    pub fn advertisements_of(&self, pool: &Pool) -> impl Iterator<Item = &BgpAdvertisement> {
+        self.bgp_advertisements.iter().filter(|it| it.selects_pool(pool))
+    }
+
+    /// The BFD profile of this name.
+    pub fn bfd_profile(&self, name: &str) -> Option<&BfdProfile> {
+        self.bfd_profiles.iter().find(|profile| profile.name == name)
+    }
+}
+
+/// A number of nothing but digits.
+fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|octet| octet.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }

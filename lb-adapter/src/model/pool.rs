@@ -1,9 +1,8 @@
-//! A pool of addresses and how its addresses are announced.
+//! A pool of addresses.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::{AddressRange, Community, IpFamily};
+use super::{AddressRange, Health, Labels, Namespace, Permissions, Service, ServiceAllocation};
 
 /// Addresses to give to Services.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +10,8 @@ use super::{AddressRange, Community, IpFamily};
 pub struct Pool {
     /// Unique in the configuration.
     pub name: String,
+    /// What advertisements select pools by.
+    pub labels: Labels,
     /// How its addresses become reachable.
     pub protocol: Protocol,
     /// Its addresses, in the order written, which is the order they are tried in.
@@ -19,21 +20,34 @@ pub struct Pool {
     pub auto_assign: bool,
     /// Whether addresses that end in .0 or .255 are never given out.
     pub avoid_buggy_ips: bool,
-    /// What is announced for each of its addresses; none is nothing at all.
-    pub advertisements: Vec<BgpAdvertisement>,
+    /// Which Services may have its addresses; none is all, after those that are for some.
+    pub allocation: Option<ServiceAllocation>,
+    /// What Services may say about their own routes.
+    pub permissions: Permissions,
+    /// When its Services count as healthy, unless they say it themselves.
+    pub health: Health,
 }
 
 impl Pool {
-    /// A BGP pool with MetalLB's defaults: assigned automatically, one default advertisement.
+    /// A BGP pool with MetalLB's defaults: assigned automatically, for all Services.
     pub fn new(name: impl Into<String>, ranges: Vec<AddressRange>) -> Self {
         Self {
             name: name.into(),
+            labels: Labels::new(),
             protocol: Protocol::Bgp,
             ranges,
             auto_assign: true,
             avoid_buggy_ips: false,
-            advertisements: vec![BgpAdvertisement::default()],
+            allocation: None,
+            permissions: Permissions::default(),
+            health: Health::default(),
         }
+    }
+
+    /// Whether this Service, which lies in this namespace, may have one of its addresses; see
+    /// [`ServiceAllocation::admits`].
+    pub fn admits(&self, service: &Service, namespace: Option<&Namespace>) -> bool {
+        self.allocation.as_ref().is_none_or(|rule| rule.admits(service, namespace))
     }
 
     /// Whether the address lies in it; [`Pool::avoids`] is not looked at.
@@ -48,7 +62,9 @@ impl Pool {
     }
 }
 
-/// How the addresses of a [`Pool`] become reachable.
+/// How the addresses of a [`Pool`] become reachable. The ConfigMap says it; of today's resources it
+/// follows: [`Layer2`](Self::Layer2) is a pool that an [`L2Advertisement`](super::L2Advertisement)
+/// selects and no [`BgpAdvertisement`](super::BgpAdvertisement).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "MetalLB has these two")]
 pub enum Protocol {
@@ -56,42 +72,6 @@ pub enum Protocol {
     Bgp,
     /// Answered by ARP and NDP, which FerroLB leaves to others.
     Layer2,
-}
-
-/// How one address of a pool is announced; several for one pool give several routes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct BgpAdvertisement {
-    /// The prefix length that an IPv4 address is announced as, at most 32.
-    pub aggregation_length: u8,
-    /// The prefix length that an IPv6 address is announced as, at most 128.
-    pub aggregation_length_v6: u8,
-    /// LOCAL_PREF for internal peers (RFC 4271 section 5.1.5); none when not configured or 0.
-    pub local_pref: Option<u32>,
-    /// COMMUNITIES (RFC 1997).
-    pub communities: BTreeSet<Community>,
-}
-
-impl BgpAdvertisement {
-    /// The prefix length for addresses of this family.
-    pub fn aggregation_length_for(&self, family: IpFamily) -> u8 {
-        match family {
-            IpFamily::Ipv4 => self.aggregation_length,
-            IpFamily::Ipv6 => self.aggregation_length_v6,
-        }
-    }
-}
-
-/// Host routes without attributes.
-impl Default for BgpAdvertisement {
-    fn default() -> Self {
-        Self {
-            aggregation_length: IpFamily::Ipv4.bits(),
-            aggregation_length_v6: IpFamily::Ipv6.bits(),
-            local_pref: None,
-            communities: BTreeSet::new(),
-        }
-    }
 }
 
 #[cfg(test)]

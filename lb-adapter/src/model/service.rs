@@ -47,6 +47,8 @@ pub struct Service {
     pub ports: Vec<ServicePort>,
     /// `spec.selector`.
     pub selector: Labels,
+    /// `metadata.labels`.
+    pub labels: Labels,
     /// `metadata.annotations`, all of them.
     pub annotations: Labels,
     /// `spec.ipFamilies`; empty when the manifest leaves it to the API server.
@@ -73,6 +75,7 @@ impl Service {
             external_traffic_policy: ExternalTrafficPolicy::Cluster,
             ports: Vec::new(),
             selector: Labels::new(),
+            labels: Labels::new(),
             annotations: Labels::new(),
             ip_families: Vec::new(),
             ip_family_policy: None,

@@ -9,7 +9,7 @@ use std::fmt;
 
 use ipnet::IpNet;
 
-use crate::model::{Asn, Peer, ServiceKey};
+use crate::model::{Peer, PeerAsn, ServiceKey};
 
 use super::PlannedRoute;
 use super::service::{Announcement, Source};
@@ -43,11 +43,16 @@ impl Joined {
         let route = |(prefix, contributions): (&IpNet, &Contributions)| {
             let communities =
                 contributions.by_source.values().flat_map(|it| it.communities.iter().copied());
+            let large = contributions
+                .by_source
+                .values()
+                .flat_map(|it| it.large_communities.iter().copied());
             let route = PlannedRoute {
                 prefix: *prefix,
                 next_hop: contributions.by_source.values().find_map(|it| it.next_hop),
                 local_pref: contributions.local_pref(*prefix, peer, &mut notes),
                 communities: communities.collect(),
+                large_communities: large.collect(),
                 services: contributions.services.clone(),
             };
             (*prefix, route)
@@ -62,7 +67,7 @@ impl Contributions {
         let mut configured = self.by_source.values().filter_map(|it| {
             Some(Preferred { source: it.source.clone(), local_pref: it.local_pref? })
         });
-        if peer.my_asn != peer.peer_asn {
+        if !peer.is_internal() {
             let peer_asn = peer.peer_asn;
             notes.extend(configured.map(|unsent| Note::LocalPrefNotSent { unsent, peer_asn }));
             return None;
@@ -113,7 +118,7 @@ pub enum Note {
         /// What is configured.
         unsent: Preferred,
         /// The AS of the peer.
-        peer_asn: Asn,
+        peer_asn: PeerAsn,
     },
 }
 

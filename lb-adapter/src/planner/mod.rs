@@ -25,7 +25,7 @@ use std::sync::Arc;
 use bgp_session::{NextHop, PathAttributes, Route, RouteSet};
 use ipnet::IpNet;
 
-use crate::model::{Asn, Community, Node, Peer, Service, ServiceKey};
+use crate::model::{Asn, Community, LargeCommunity, Node, Peer, Service, ServiceKey};
 
 use join::Joined;
 
@@ -59,8 +59,8 @@ pub struct PeerPlan {
     pub address: SocketAddr,
     /// The AS of the node.
     pub my_asn: Asn,
-    /// The AS of the peer.
-    pub peer_asn: Asn,
+    /// The AS of the peer; `None` is any but the node's.
+    pub peer_asn: Option<Asn>,
     /// The routes.
     pub routes: BTreeMap<IpNet, PlannedRoute>,
     /// What the configuration says that has no effect here, or contradicts itself.
@@ -70,7 +70,7 @@ pub struct PeerPlan {
 impl PeerPlan {
     /// Whether the peer is in the node's own AS.
     pub fn is_internal(&self) -> bool {
-        self.my_asn == self.peer_asn
+        self.peer_asn == Some(self.my_asn)
     }
 
     /// The routes as a session takes them. Equal attributes are one value, which all their routes
@@ -101,6 +101,8 @@ pub struct PlannedRoute {
     pub local_pref: Option<u32>,
     /// COMMUNITIES (RFC 1997).
     pub communities: BTreeSet<Community>,
+    /// LARGE_COMMUNITY (RFC 8092).
+    pub large_communities: BTreeSet<LargeCommunity>,
     /// The Services that it is for.
     pub services: BTreeSet<ServiceKey>,
 }
@@ -112,6 +114,7 @@ impl PlannedRoute {
             next_hop: self.next_hop.map(NextHop::from),
             local_pref: self.local_pref,
             communities: self.communities.iter().copied().collect(),
+            large_communities: self.large_communities.iter().copied().collect(),
             ..PathAttributes::default()
         }
     }
@@ -171,20 +174,22 @@ pub fn plan<'a>(
         }
         plans.insert(service.key.clone(), plan);
     }
-    let peers = joined.into_iter().map(|(peer, joined)| peer_plan(peer, &joined)).collect();
+    let peers = joined.into_iter().filter_map(|(peer, joined)| peer_plan(peer, &joined)).collect();
     let (node, node_addresses) = (node.name.clone(), node.addresses.clone());
     Plan { node, node_addresses, peers, services: plans }
 }
 
-fn peer_plan(peer: &Peer, joined: &Joined) -> PeerPlan {
+/// `None` for a peer whose address is not configured.
+fn peer_plan(peer: &Peer, joined: &Joined) -> Option<PeerPlan> {
+    let address = peer.socket_address()?;
     let mut plan = PeerPlan {
         peer: peer.name.clone(),
-        address: SocketAddr::new(peer.address, peer.port),
-        my_asn: peer.my_asn,
-        peer_asn: peer.peer_asn,
+        address,
+        my_asn: peer.shown_asn(),
+        peer_asn: peer.expected_asn(),
         routes: BTreeMap::new(),
         notes: BTreeSet::new(),
     };
     (plan.routes, plan.notes) = joined.routes(peer);
-    plan
+    Some(plan)
 }

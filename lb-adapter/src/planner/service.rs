@@ -10,7 +10,8 @@ use ipnet::IpNet;
 
 use crate::allocator::{NotOurs, Outcome, ours};
 use crate::model::{
-    BgpAdvertisement, Community, Config, IpFamily, Node, Peer, Pool, Protocol, Service,
+    BgpAdvertisement, Community, Config, IpFamily, LargeCommunity, Node, Peer, Pool, Protocol,
+    Service,
 };
 
 use super::endpoints::Endpoints;
@@ -78,6 +79,8 @@ pub struct Announcement {
     pub local_pref: Option<u32>,
     /// The configured COMMUNITIES.
     pub communities: BTreeSet<Community>,
+    /// The configured LARGE_COMMUNITY.
+    pub large_communities: BTreeSet<LargeCommunity>,
 }
 
 /// An advertisement of a pool; their order decides between contradicting attributes.
@@ -157,11 +160,16 @@ fn announce(
         let reason = Reason::PeerNotForNode { peer: peer.clone(), node };
         routes.not_announced.push(NotAnnounced { peer: Some(peer), reason });
     }
+    let advertisements: Vec<_> = context
+        .config
+        .advertisements_of(found.pool)
+        .filter(|it| it.selects_node(&node.labels) && it.selects_service(&service.labels))
+        .collect();
     let for_all = if peers.is_empty() {
         others.is_empty().then_some(Reason::NoPeers)
     } else if found.pool.protocol == Protocol::Layer2 {
         Some(Reason::Layer2(found.pool.name.clone()))
-    } else if found.pool.advertisements.is_empty() {
+    } else if advertisements.is_empty() {
         Some(Reason::NoAdvertisement(found.pool.name.clone()))
     } else {
         context.endpoints.check(service, &node.name).err()
@@ -171,7 +179,8 @@ fn announce(
         return;
     }
     for peer in peers {
-        for (index, advertisement) in found.pool.advertisements.iter().enumerate() {
+        let for_peer = advertisements.iter().enumerate().filter(|it| it.1.selects_peer(&peer.name));
+        for (index, advertisement) in for_peer {
             let source = Source { pool: found.pool.name.clone(), advertisement: index };
             for (address, next_hop) in &found.addresses {
                 routes.announcements.push(Announcement {
@@ -181,6 +190,7 @@ fn announce(
                     next_hop: *next_hop,
                     local_pref: advertisement.local_pref,
                     communities: advertisement.communities.clone(),
+                    large_communities: advertisement.large_communities.clone(),
                 });
             }
         }

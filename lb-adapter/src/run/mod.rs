@@ -125,23 +125,24 @@ impl Node {
     }
 
     fn wanted(&mut self, view: &View) -> BTreeMap<SessionKey, Wanted> {
-        let sessions = view.sessions().map(|(plan, peer_plan, peer)| {
-            (SessionKey::new(&plan.node, &peer.name), self.session(plan, peer_plan, peer))
+        let sessions = view.sessions().filter_map(|(plan, peer_plan, peer)| {
+            let key = SessionKey::new(&plan.node, &peer.name);
+            Some((key, self.session(plan, peer_plan, peer)?))
         });
         sessions.collect()
     }
 
-    fn session(&mut self, plan: &Plan, peer_plan: &PeerPlan, peer: &Peer) -> Wanted {
-        let mut config =
-            PeerConfig::new(peer_plan.address, peer.peer_asn).hold_time(peer.hold_time);
-        if let Some(source) = self.sources.for_peer(&plan.node_addresses, peer.address) {
+    fn session(&mut self, plan: &Plan, peer_plan: &PeerPlan, peer: &Peer) -> Option<Wanted> {
+        let asn = peer_plan.peer_asn?;
+        let mut config = PeerConfig::new(peer_plan.address, asn).hold_time(peer.hold_time);
+        if let Some(source) = self.sources.for_peer(&plan.node_addresses, peer_plan.address.ip()) {
             config = config.local_address(source);
         }
         if let Some(password) = &peer.password {
             config = config.password(password.reveal());
         }
-        let terms = Terms::new(peer.my_asn, identifier(plan, peer), config);
-        Wanted::new(terms, peer_plan.route_set())
+        let terms = Terms::new(peer.shown_asn(), identifier(plan, peer), config);
+        Some(Wanted::new(terms, peer_plan.route_set()))
     }
 
     /// Whoever named a state file wants one; the default one is done without if need be.

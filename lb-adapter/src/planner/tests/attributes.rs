@@ -11,7 +11,7 @@ fn advertisement(length: u8, local_pref: Option<u32>, communities: &[&str]) -> B
         aggregation_length: length,
         local_pref,
         communities: communities.iter().map(|text| community(text)).collect(),
-        ..BgpAdvertisement::default()
+        ..BgpAdvertisement::new("a")
     }
 }
 
@@ -19,11 +19,11 @@ fn advertisement(length: u8, local_pref: Option<u32>, communities: &[&str]) -> B
 fn announced_by(advertisements: Vec<BgpAdvertisement>) -> Cluster {
     Cluster::default()
         .service("a", &["kube1"], |_| {})
-        .with(|cluster| cluster.config.pools[0].advertisements = advertisements)
+        .with(|cluster| cluster.config.bgp_advertisements = advertisements)
 }
 
 fn internal(cluster: &mut Cluster) {
-    cluster.config.peers[0].peer_asn = Asn(64636);
+    cluster.config.peers[0].peer_asn = Asn(64636).into();
 }
 
 #[test]
@@ -39,12 +39,12 @@ fn an_address_is_masked_to_the_aggregation_length_of_each_advertisement() {
 
 #[test]
 fn an_ipv6_address_is_masked_to_the_length_for_ipv6() {
-    let cluster = announced_by(vec![BgpAdvertisement::default()]).with(|cluster| {
+    let cluster = announced_by(vec![BgpAdvertisement::new("a")]).with(|cluster| {
         cluster.config.pools[0].ranges = vec!["fd00:0:0:1::7-fd00:0:0:1::9".parse().unwrap()];
     });
     assert_eq!(cluster.plan("kube1").prefixes(), ["fd00:0:0:1::7/128"]);
     let cluster = cluster.with(|cluster| {
-        cluster.config.pools[0].advertisements[0].aggregation_length_v6 = 64;
+        cluster.config.bgp_advertisements[0].aggregation_length_v6 = 64;
     });
     assert_eq!(cluster.plan("kube1").prefixes(), ["fd00:0:0:1::/64"]);
 }
@@ -112,11 +112,7 @@ fn of_contradicting_local_prefs_the_first_is_sent_and_the_conflict_is_named() {
 
 #[test]
 fn between_two_pools_the_first_by_name_decides_whichever_services_there_are() {
-    let pool = |name: &str, range: &str, local_pref| {
-        let mut pool = Pool::new(name, vec![range.parse().unwrap()]);
-        pool.advertisements = vec![advertisement(24, Some(local_pref), &[])];
-        pool
-    };
+    let pool = |name: &str, range: &str| Pool::new(name, vec![range.parse().unwrap()]);
     let asks = |pool: &'static str| {
         move |service: &mut Service| {
             service.annotations.insert("metallb.io/address-pool".to_owned(), pool.to_owned());
@@ -128,7 +124,10 @@ fn between_two_pools_the_first_by_name_decides_whichever_services_there_are() {
         .with(internal)
         .with(|cluster| {
             cluster.config.pools =
-                vec![pool("second", "10.0.0.0/30", 2), pool("first", "10.0.0.8/30", 1)];
+                vec![pool("second", "10.0.0.0/30"), pool("first", "10.0.0.8/30")];
+            cluster.config.bgp_advertisements.clear();
+            cluster.announce("second", vec![advertisement(24, Some(2), &[])]);
+            cluster.announce("first", vec![advertisement(24, Some(1), &[])]);
         });
     let plan = cluster.plan("kube1");
     assert_eq!(plan.peers[0].routes[&net("10.0.0.0/24")].local_pref, Some(1));
@@ -137,7 +136,7 @@ fn between_two_pools_the_first_by_name_decides_whichever_services_there_are() {
 
 #[test]
 fn the_next_hop_is_the_sessions_own_unless_the_nodes_is_asked_for() {
-    let cluster = announced_by(vec![BgpAdvertisement::default()])
+    let cluster = announced_by(vec![BgpAdvertisement::new("a")])
         .with(|cluster| cluster.nodes[0].addresses = vec![ip("fd00::1"), ip("10.1.2.3")]);
     let next_hop =
         |cluster: &Cluster| cluster.plan("kube1").peers[0].routes[&net("172.22.35.64/32")].next_hop;

@@ -1,6 +1,6 @@
 //! Each gate stops a Service, in the order of the gates, and says so.
 
-use crate::model::{NodeSelector, Protocol, ServiceType};
+use crate::model::{LabelSelector, Protocol, ServiceType};
 
 use super::*;
 
@@ -87,7 +87,7 @@ fn a_node_without_an_address_of_the_family_cannot_be_the_next_hop() {
 #[test]
 fn a_peer_is_for_the_nodes_that_its_selectors_match() {
     let rack = |value: &str| {
-        let mut selector = NodeSelector::default();
+        let mut selector = LabelSelector::default();
         selector.match_labels.insert("rack".to_owned(), value.to_owned());
         selector
     };
@@ -122,7 +122,7 @@ fn a_configuration_without_peers_says_so() {
 fn a_pool_for_layer_2_or_without_advertisement_gives_addresses_that_nobody_announces() {
     let layer2 = with_a(|_| {}).with(|cluster| {
         cluster.config.pools[0].protocol = Protocol::Layer2;
-        cluster.config.pools[0].advertisements.clear();
+        cluster.config.bgp_advertisements.clear();
     });
     assert_eq!(layer2.plan("kube1").services[&key("a")].addresses, [ip("172.22.35.64")]);
     assert_eq!(
@@ -132,7 +132,7 @@ fn a_pool_for_layer_2_or_without_advertisement_gives_addresses_that_nobody_annou
             r#"pool "default" is for layer 2, which is not announced by FerroLB"#.to_owned()
         )
     );
-    let none = with_a(|_| {}).with(|cluster| cluster.config.pools[0].advertisements.clear());
+    let none = with_a(|_| {}).with(|cluster| cluster.config.bgp_advertisements.clear());
     assert_eq!(
         stopped(none),
         (Gate::Advertisement, r#"pool "default" has no advertisement"#.to_owned())
@@ -231,7 +231,7 @@ fn the_first_gate_that_fails_is_the_one_named() {
         Cluster::default().service("a", &[], |_| {}).with(|cluster| {
             let label = "node.kubernetes.io/exclude-from-external-load-balancers";
             cluster.nodes[0].labels.insert(label.to_owned(), String::new());
-            cluster.config.pools[0].advertisements.clear();
+            cluster.config.bgp_advertisements.clear();
             cluster.config.peers.clear();
         })
     };
@@ -245,7 +245,7 @@ fn the_first_gate_that_fails_is_the_one_named() {
     assert_eq!(stopped(everything_wrong().with(mend_peer)).0, Gate::Advertisement);
     let mend_advertisement = |cluster: &mut Cluster| {
         mend_peer(cluster);
-        cluster.config.pools[0].advertisements.push(BgpAdvertisement::default());
+        cluster.config.bgp_advertisements.push(BgpAdvertisement::new("b"));
     };
     assert_eq!(stopped(everything_wrong().with(mend_advertisement)).0, Gate::Endpoints);
 }

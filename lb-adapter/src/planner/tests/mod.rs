@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use crate::allocator::{Allocator, Held};
 use crate::model::{
     Asn, BgpAdvertisement, Config, Endpoint, EndpointSlice, ExternalTrafficPolicy, Node, Peer,
-    Pool, Service, ServiceKey,
+    Pool, PoolSelection, Service, ServiceKey,
 };
 
 use super::*;
@@ -81,6 +81,14 @@ impl Cluster {
     fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
+    }
+
+    /// Adds advertisements of one pool only.
+    fn announce(&mut self, pool: &str, advertisements: Vec<BgpAdvertisement>) {
+        self.config.bgp_advertisements.extend(advertisements.into_iter().map(|mut it| {
+            it.pools = PoolSelection::only(pool);
+            it
+        }));
     }
 
     fn plan(&self, node: &str) -> Plan {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::model::{NodeSelector, ServiceType};
+use crate::model::{LabelSelector, ServiceType};
 
 use super::*;
 
@@ -35,7 +35,7 @@ fn advertisement() -> impl Strategy<Value = BgpAdvertisement> {
             aggregation_length,
             local_pref,
             communities,
-            ..BgpAdvertisement::default()
+            ..BgpAdvertisement::new("a")
         },
     )
 }
@@ -46,14 +46,15 @@ fn cluster() -> impl Strategy<Value = Cluster> {
     let (peers, rows) = (prop::collection::vec(peer, 0..3), prop::collection::vec(row(), 0..8));
     (advertisements(), advertisements(), peers, rows, any::<bool>()).prop_map(
         |(one, two, peers, rows, own)| {
-            let pool = |name: &str, range: &str, advertisements| {
-                let mut pool = Pool::new(name, vec![range.parse().unwrap()]);
-                pool.advertisements = advertisements;
-                pool
-            };
             let mut cluster = Cluster::default();
-            cluster.config.pools =
-                vec![pool("one", "10.0.0.0/31", one), pool("two", "10.0.0.4/30", two)];
+            cluster.config.pools.clear();
+            cluster.config.bgp_advertisements.clear();
+            for (name, range, advertisements) in
+                [("one", "10.0.0.0/31", one), ("two", "10.0.0.4/30", two)]
+            {
+                cluster.config.pools.push(Pool::new(name, vec![range.parse().unwrap()]));
+                cluster.announce(name, advertisements);
+            }
             cluster.config.peers =
                 peers.into_iter().zip(1..).map(|(kind, last)| peer_of(kind, last)).collect();
             cluster.next_hop =
@@ -67,7 +68,7 @@ fn peer_of((internal, selective): (bool, bool), last: u8) -> Peer {
     let asn = if internal { Asn(64636) } else { Asn(64635) };
     let mut peer = Peer::new(Asn(64636), asn, IpAddr::from([172, 22, 35, last]));
     if selective {
-        let mut selector = NodeSelector::default();
+        let mut selector = LabelSelector::default();
         selector.match_labels.insert("rack".to_owned(), "b".to_owned());
         peer.node_selectors.push(selector);
     }
@@ -175,7 +176,7 @@ proptest! {
     fn a_router_that_was_told_everything_differs_in_nothing(cluster in cluster()) {
         let plans = cluster.plans();
         for peer in &cluster.config.peers {
-            let router = SocketAddr::new(peer.address, peer.port);
+            let router = peer.socket_address().unwrap();
             let wanted = expected_router_table(&plans, router);
             let mut found = expected_router_table(plans.iter().rev(), router);
             prop_assert_eq!(wanted.diff(&found), []);

@@ -17,9 +17,7 @@ fn reference() -> Cluster {
         .service("web", &["kube1", "kube3"], |_| {})
         .service("www", &["kube3"], |service| annotate(service, "address-pool", "public"));
     cluster.config.pools.push(public);
-    for pool in &mut cluster.config.pools {
-        pool.advertisements[0].local_pref = Some(100);
-    }
+    cluster.config.bgp_advertisements[0].local_pref = Some(100);
     cluster.next_hop = NextHopPolicy::NodeAddress;
     cluster
 }
