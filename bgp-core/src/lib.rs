@@ -18,6 +18,7 @@
 //! * [`fsm`]: the six states of RFC 4271, section 8. Time is an argument.
 //! * [`rib`]: Adj-RIB-In, Loc-RIB, Adj-RIB-Out and the decision process.
 //! * [`peer`]: one peer, with its two possible connections; what a driver feeds.
+//! * [`mrt`]: the files in which collectors record messages and tables.
 //! * [`types`]: the values that all of them speak of.
 //!
 //! Nothing here opens a socket, reads a clock, starts a thread or draws a random number. The same calls with the
@@ -56,6 +57,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod fsm;
+pub mod mrt;
 pub mod peer;
 pub mod rib;
 pub mod types;

@@ -85,7 +85,6 @@ pub use status::PeerStatus;
 pub use table::{LocRibIter, LocRibSnapshot, RoutePath};
 
 // What a user of a speaker meets of the core, so that one dependency is enough.
-pub use bgp_core::wire;
 pub use bgp_core::{
     Afi, AfiSafi, Asn, BgpIdentifier, Direction, IpNet, Ipv4Net, Ipv6Net, PeerType, Safi,
     fsm::{DownReason, Import, Negotiated, StateKind, TransportError},
@@ -97,3 +96,4 @@ pub use bgp_core::{
         RawAttribute, SegmentType,
     },
 };
+pub use bgp_core::{mrt, wire};

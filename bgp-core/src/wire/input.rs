@@ -1,4 +1,4 @@
-//! The parsers that every message shares: the one place that names nom, with private functions of `wire`.
+//! The parsers that every message and record shares: the one place that names nom.
 //!
 //! All of them are `complete`: [`Frame::split`](super::Frame::split) waits for octets, nobody else does. The error
 //! is empty on purpose: what a shortage means, and where it is, only the caller knows, who adds both.
@@ -7,11 +7,11 @@ use nom::IResult;
 use nom::error::{ErrorKind, ParseError};
 
 /// What a parser gives: the rest of the input and a value, or the word that octets are missing.
-pub(super) type Parsed<'a, T> = IResult<&'a [u8], T, Short>;
+pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, Short>;
 
 /// The input was too short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Short;
+pub(crate) struct Short;
 
 impl<'a> ParseError<&'a [u8]> for Short {
     #[inline]
@@ -27,7 +27,7 @@ impl<'a> ParseError<&'a [u8]> for Short {
 
 /// One octet.
 #[inline]
-pub(super) fn octet(input: &[u8]) -> Parsed<'_, u8> {
+pub(crate) fn octet(input: &[u8]) -> Parsed<'_, u8> {
     match input.split_first() {
         Some((octet, rest)) => Ok((rest, *octet)),
         None => Err(short()),
@@ -36,7 +36,7 @@ pub(super) fn octet(input: &[u8]) -> Parsed<'_, u8> {
 
 /// Two octets, big-endian. In place of nom's `be_u16`, as [`octets`] is in place of `take`.
 #[inline]
-pub(super) fn two_octets(input: &[u8]) -> Parsed<'_, u16> {
+pub(crate) fn two_octets(input: &[u8]) -> Parsed<'_, u16> {
     match input.split_first_chunk() {
         Some((number, rest)) => Ok((rest, u16::from_be_bytes(*number))),
         None => Err(short()),
@@ -45,7 +45,7 @@ pub(super) fn two_octets(input: &[u8]) -> Parsed<'_, u16> {
 
 /// Four octets, big-endian.
 #[inline]
-pub(super) fn four_octets(input: &[u8]) -> Parsed<'_, u32> {
+pub(crate) fn four_octets(input: &[u8]) -> Parsed<'_, u32> {
     match input.split_first_chunk() {
         Some((number, rest)) => Ok((rest, u32::from_be_bytes(*number))),
         None => Err(short()),
@@ -55,7 +55,7 @@ pub(super) fn four_octets(input: &[u8]) -> Parsed<'_, u32> {
 /// As many octets as asked for. nom's `take` is a call into another crate unless everything is linked as one, and a
 /// dependent should not need that for speed.
 #[inline]
-pub(super) fn octets(input: &[u8], count: usize) -> Parsed<'_, &[u8]> {
+pub(crate) fn octets(input: &[u8], count: usize) -> Parsed<'_, &[u8]> {
     match input.split_at_checked(count) {
         Some((taken, rest)) => Ok((rest, taken)),
         None => Err(short()),
@@ -64,20 +64,20 @@ pub(super) fn octets(input: &[u8], count: usize) -> Parsed<'_, &[u8]> {
 
 /// The error of every parser here.
 #[inline]
-pub(super) const fn short() -> nom::Err<Short> {
+pub(crate) const fn short() -> nom::Err<Short> {
     nom::Err::Error(Short)
 }
 
 /// A length of one octet, and what it counts.
 #[inline]
-pub(super) fn counted_by_octet(input: &[u8]) -> Parsed<'_, &[u8]> {
+pub(crate) fn counted_by_octet(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (input, length) = octet(input)?;
     octets(input, usize::from(length))
 }
 
 /// A length of two octets, and what it counts.
 #[inline]
-pub(super) fn counted_by_two_octets(input: &[u8]) -> Parsed<'_, &[u8]> {
+pub(crate) fn counted_by_two_octets(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (input, length) = two_octets(input)?;
     octets(input, usize::from(length))
 }

@@ -132,7 +132,7 @@ mod context;
 mod encode;
 mod error;
 mod frame;
-mod input;
+pub(crate) mod input;
 mod message;
 mod nlri;
 mod notification;

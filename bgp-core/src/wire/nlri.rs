@@ -122,7 +122,7 @@ enum Inner<'a> {
 
 impl<'a> Prefixes<'a> {
     #[inline]
-    pub(super) const fn new(family: AfiSafi, octets: &'a [u8], add_path: bool) -> Self {
+    pub(crate) const fn new(family: AfiSafi, octets: &'a [u8], add_path: bool) -> Self {
         Self(match Bits::of(family) {
             Some(Bits::V4) => Inner::V4(Ipv4Prefixes::new(octets, add_path)),
             Some(Bits::V6) => Inner::V6(Ipv6Prefixes::new(octets, add_path)),

@@ -1,7 +1,7 @@
 //! Laws of the codec under random input, and real messages where they are at hand.
 
-mod captures;
 mod hostile;
+mod recordings;
 mod roundtrip;
 mod strategies;
 mod stream;

@@ -148,7 +148,7 @@ impl<'a> AttributeView<'a> {
     }
 
     /// The attribute at the start of `input`, and how many octets it has with its header.
-    pub(super) fn split(input: &'a [u8]) -> Option<(Self, usize)> {
+    pub(crate) fn split(input: &'a [u8]) -> Option<(Self, usize)> {
         let (attribute, rest) = Self::parse(input)?;
         Some((attribute, input.len() - rest.len()))
     }
@@ -162,7 +162,7 @@ pub struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    pub(super) const fn new(octets: &'a [u8]) -> Self {
+    pub(crate) const fn new(octets: &'a [u8]) -> Self {
         Self { octets }
     }
 

@@ -1,0 +1,147 @@
+//! BGP4MP: messages and changes of state, as a session saw them (RFC 6396 section 4.4, RFC 8050 section 3).
+
+use std::net::IpAddr;
+
+use crate::fsm::StateKind;
+use crate::types::{AfiSafi, Asn, PeerType};
+use crate::wire::WireContext;
+use crate::wire::input::{Parsed, four_octets, short, two_octets};
+
+use super::{Content, address};
+
+/// A whole message, and the session that it was seen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordedMessage<'a> {
+    /// The AS of the peer.
+    pub peer_as: Asn,
+    /// The AS of whoever recorded.
+    pub local_as: Asn,
+    /// The number of the interface; 0 where it is not told.
+    pub interface: u16,
+    /// The address of the peer.
+    pub peer: IpAddr,
+    /// The address of whoever recorded.
+    pub local: IpAddr,
+    /// AS numbers in the message have four octets.
+    pub four_octet_as: bool,
+    /// The message went to the peer; else it came from there.
+    pub sent: bool,
+    /// Prefixes in the message have path identifiers (RFC 8050).
+    pub add_path: bool,
+    /// The message with its header. It is for [`Frame::split`](crate::wire::Frame::split) to judge.
+    pub octets: &'a [u8],
+}
+
+/// A session went from one state to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StateChange {
+    /// The AS of the peer.
+    pub peer_as: Asn,
+    /// The AS of whoever recorded.
+    pub local_as: Asn,
+    /// The number of the interface; 0 where it is not told.
+    pub interface: u16,
+    /// The address of the peer.
+    pub peer: IpAddr,
+    /// The address of whoever recorded.
+    pub local: IpAddr,
+    /// The state before, by its number: see [`state`](Self::state).
+    pub old: u16,
+    /// The state after.
+    pub new: u16,
+}
+
+impl RecordedMessage<'_> {
+    /// How to read the message, by what its record says and nothing else: IPv4 and IPv6 unicast, both with path identifiers
+    /// where the record has them. [`Sessions`](super::Sessions) knows more.
+    #[must_use]
+    pub fn context(&self) -> WireContext {
+        let peer =
+            if self.peer_as == self.local_as { PeerType::Internal } else { PeerType::External };
+        WireContext::new(peer)
+            .multiprotocol(AfiSafi::IPV6_UNICAST, true)
+            .four_octet_as(self.four_octet_as)
+            .add_path(AfiSafi::IPV4_UNICAST, self.add_path)
+            .add_path(AfiSafi::IPV6_UNICAST, self.add_path)
+    }
+}
+
+impl StateChange {
+    /// The state of that number (RFC 6396 section 4.4.1), if there is one.
+    #[must_use]
+    pub const fn state(number: u16) -> Option<StateKind> {
+        Some(match number {
+            1 => StateKind::Idle,
+            2 => StateKind::Connect,
+            3 => StateKind::Active,
+            4 => StateKind::OpenSent,
+            5 => StateKind::OpenConfirm,
+            6 => StateKind::Established,
+            _ => return None,
+        })
+    }
+}
+
+pub(super) fn content(subtype: u16, body: &[u8]) -> Parsed<'_, Content<'_>> {
+    let four_octet_as = matches!(subtype, 4 | 5 | 7 | 9 | 11);
+    match subtype {
+        0 | 5 => state_change(body, four_octet_as),
+        1 | 4 | 6..=11 => {
+            let (octets, session) = session(body, four_octet_as)?;
+            let Session { peer_as, local_as, interface, peer, local } = session;
+            let message = RecordedMessage {
+                peer_as,
+                local_as,
+                interface,
+                peer,
+                local,
+                four_octet_as,
+                sent: matches!(subtype, 6 | 7 | 10 | 11),
+                add_path: subtype >= 8,
+                octets,
+            };
+            Ok((&[], Content::Message(message)))
+        }
+        _ => Ok((&[], Content::Other)),
+    }
+}
+
+fn state_change(body: &[u8], four_octet_as: bool) -> Parsed<'_, Content<'_>> {
+    let (input, session) = session(body, four_octet_as)?;
+    let Session { peer_as, local_as, interface, peer, local } = session;
+    let (input, old) = two_octets(input)?;
+    let (input, new) = two_octets(input)?;
+    let change = StateChange { peer_as, local_as, interface, peer, local, old, new };
+    Ok((input, Content::StateChange(change)))
+}
+
+/// What every record of these begins with.
+struct Session {
+    peer_as: Asn,
+    local_as: Asn,
+    interface: u16,
+    peer: IpAddr,
+    local: IpAddr,
+}
+
+fn session(input: &[u8], four_octet_as: bool) -> Parsed<'_, Session> {
+    let (input, peer_as) = asn(input, four_octet_as)?;
+    let (input, local_as) = asn(input, four_octet_as)?;
+    let (input, interface) = two_octets(input)?;
+    let (input, afi) = two_octets(input)?;
+    if !matches!(afi, 1 | 2) {
+        return Err(short());
+    }
+    let (input, peer) = address(input, afi == 2)?;
+    let (input, local) = address(input, afi == 2)?;
+    Ok((input, Session { peer_as, local_as, interface, peer, local }))
+}
+
+fn asn(input: &[u8], four_octets_wide: bool) -> Parsed<'_, Asn> {
+    if four_octets_wide {
+        return four_octets(input).map(|(input, asn)| (input, Asn(asn)));
+    }
+    two_octets(input).map(|(input, asn)| (input, Asn::from(asn)))
+}
