@@ -6,7 +6,6 @@ pub mod append;
 pub mod arguments;
 pub mod decoders;
 pub mod measure;
-pub mod mrt;
 pub mod seen;
 pub mod streams;
 pub mod table;

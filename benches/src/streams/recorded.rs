@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 
+use bgp_core::mrt::{Content, Records, RibEntry};
 use ipnet::IpNet;
 
 use crate::append;
-use crate::mrt::{Entry, Records, RibEntry};
 
 use super::Stream;
 
@@ -38,20 +38,24 @@ pub fn recorded(name: &str, path: &Path) -> Result<Stream, String> {
         Some("gz") => flate2::read::MultiGzDecoder::new(&*compressed).read_to_end(&mut file),
         _ => (&*compressed).read_to_end(&mut file),
     };
-    let stream =
-        if Records::new(&file).flatten().any(|record| matches!(record.entry, Entry::Rib(_))) {
-            Stream::new(name, true).with_messages(table_messages(&file))
-        } else {
-            from_messages(name, &file)
-        };
+    let stream = if contents(&file).any(|content| matches!(content, Content::Rib(_))) {
+        Stream::new(name, true).with_messages(table_messages(&file))
+    } else {
+        from_messages(name, &file)
+    };
     if stream.is_empty() { Err("there is no UPDATE in it".to_owned()) } else { Ok(stream) }
+}
+
+/// What the records of a file hold, but those that are not in order.
+fn contents(file: &[u8]) -> impl Iterator<Item = Content<'_>> {
+    Records::new(file).filter_map(|record| record.content().ok())
 }
 
 /// The received UPDATEs of sessions with AS numbers as wide as in the first of them.
 fn from_messages(name: &str, file: &[u8]) -> Stream {
     let updates = || {
-        Records::new(file).flatten().filter_map(|record| match record.entry {
-            Entry::Message(message) if message.octets.get(18) == Some(&2) && !message.sent => {
+        contents(file).filter_map(|content| match content {
+            Content::Message(message) if message.octets.get(18) == Some(&2) && !message.sent => {
                 Some(message)
             }
             _ => None,
@@ -71,10 +75,10 @@ struct Groups {
 
 impl Groups {
     fn add(&mut self, prefix: IpNet, entry: RibEntry<'_>) {
-        let attributes = abbreviated(entry.attributes);
+        let attributes = abbreviated(entry.attribute_octets);
         let number = self.numbers.entry((entry.peer, attributes)).or_insert(self.groups.len());
         if *number == self.groups.len() {
-            self.groups.push((abbreviated(entry.attributes), Vec::new()));
+            self.groups.push((abbreviated(entry.attribute_octets), Vec::new()));
         }
         self.groups[*number].1.push(prefix);
     }
@@ -117,9 +121,10 @@ fn split(mut rest: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 
 fn table_messages(file: &[u8]) -> Vec<Vec<u8>> {
     let mut groups = Groups::default();
-    for record in Records::new(file).flatten() {
-        if let Entry::Rib(rib) = record.entry {
-            rib.entries().for_each(|entry| groups.add(rib.prefix, entry));
+    for content in contents(file) {
+        if let Content::Rib(rib) = content {
+            let Some(prefix) = rib.prefix() else { continue };
+            rib.entries().for_each(|entry| groups.add(prefix, entry));
         }
     }
     let mut messages = Vec::new();
