@@ -99,11 +99,12 @@ pub fn mrt(input: impl BufRead, form: Form, mut output: impl Write) -> io::Resul
     let input = mrt::decompressed(input)?;
     let mut teller = Teller { form, told: 0, output: &mut output };
     mrt::read(input, |entry| {
-        let peer = entry.peer.map(|(address, asn)| format!(" from {address}, AS {asn}"));
+        let towards = if entry.sent { "to" } else { "from" };
+        let peer = entry.peer.map(|(address, asn)| format!(" {towards} {address}, AS {asn}"));
         let place = format!("time {}{}", entry.timestamp, peer.unwrap_or_default());
-        match Judged::one(&entry.message, entry.context) {
+        match Judged::one(entry.message, entry.context) {
             Ok(judged) => teller.tell(&judged, format_args!("{place}")),
-            Err(why) => teller.fragment(&entry.message, why, format_args!("{place}")),
+            Err(why) => teller.fragment(entry.message, why, format_args!("{place}")),
         }
     })
 }
