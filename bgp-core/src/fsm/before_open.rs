@@ -37,6 +37,7 @@ pub(super) fn handle(cx: &mut Context, now: Instant, event: Event, stay: State) 
         Event::AutomaticStop(_)
         | Event::ConnectRetryTimerExpires
         | Event::HoldTimerExpires
+        | Event::SendHoldTimerExpires
         | Event::KeepaliveTimerExpires
         | Event::IdleHoldTimerExpires
         | Event::BgpOpen(_)

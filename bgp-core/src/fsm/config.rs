@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::negotiate::negotiate;
+use crate::fsm::{ConnectMode, LocalAs, PrefixLimits, Refusal, RemoteAs, RoleConfig};
 use crate::wire::Open;
 use crate::{AfiSafi, Asn, BgpIdentifier, PeerType};
 
@@ -17,8 +18,12 @@ pub struct FsmConfig {
     pub local_asn: Asn,
     /// Our BGP Identifier, the same on every session of a speaker.
     pub local_identifier: BgpIdentifier,
-    /// The AS number that the peer's OPEN must carry; anything else is refused with 2/2.
-    pub remote_asn: Asn,
+    /// The AS that the peer's OPEN must name; anything else is refused with 2/2.
+    pub remote_as: RemoteAs,
+    /// What paths tell of the speaker's own AS, where `local_asn` is another. Default `None`: it is the same.
+    pub local_as: Option<LocalAs>,
+    /// Our role towards an external peer (RFC 9234). Default: none is offered.
+    pub role: Option<RoleConfig>,
     /// The HoldTime we propose: zero (no KEEPALIVEs at all) or at least 3 s, whole seconds. Default 90 s.
     pub hold_time: Duration,
     /// The time between KEEPALIVEs; `None`, the default, is a third of the negotiated HoldTime. Never more
@@ -41,15 +46,21 @@ pub struct FsmConfig {
     /// The longest pause after failures that a NOTIFICATION ended, of either side: those are not mended by
     /// trying again at once. Default 60 s.
     pub idle_hold_max: Duration,
-    /// PassiveTcpEstablishment: never dial, wait for the peer's connection.
-    pub passive: bool,
+    /// SendHoldTime (RFC 9687): how long octets may wait for a peer that takes none before the session is ended.
+    /// Zero: for ever. `None`, the default: 8 minutes, or twice the negotiated HoldTime where that is more.
+    pub send_hold_time: Option<Duration>,
+    /// Who opens the connection. Default: both ends.
+    pub connect_mode: ConnectMode,
+    /// CollisionDetectEstablishedState: a new connection on which the peer's OPEN has come is compared with the
+    /// session too, not only with others in the making (RFC 4271, section 6.8). Default `false`: the session stays.
+    pub collision_detect_established_state: bool,
     /// The address families to negotiate (RFC 4760). Default: IPv4 and IPv6 unicast.
     pub families: Vec<AfiSafi>,
     /// What becomes of the routes that the peer sends. Default: [`Import::Drop`].
     pub import: Import,
-    /// The number of prefixes beyond which the session is ended by Cease/1 (RFC 4486). What [`Import::Drop`]
+    /// The numbers of prefixes beyond which the session is ended by Cease/1 (RFC 4486). What [`Import::Drop`]
     /// drops is not counted: it costs nothing. Default: none.
-    pub maximum_prefixes: Option<u32>,
+    pub maximum_prefixes: PrefixLimits,
     /// MinRouteAdvertisementIntervalTimer: the least time between two rounds of announcements, our own routes
     /// included (MinASOriginationIntervalTimer); withdrawals never wait. Default zero: a Service is to be
     /// reachable at once.
@@ -73,11 +84,17 @@ pub enum Import {
 impl FsmConfig {
     /// The session attributes with their defaults.
     #[must_use]
-    pub fn new(local_asn: Asn, local_identifier: BgpIdentifier, remote_asn: Asn) -> Self {
+    pub fn new(
+        local_asn: Asn,
+        local_identifier: BgpIdentifier,
+        remote_as: impl Into<RemoteAs>,
+    ) -> Self {
         Self {
             local_asn,
             local_identifier,
-            remote_asn,
+            remote_as: remote_as.into(),
+            local_as: None,
+            role: None,
             hold_time: Duration::from_secs(90),
             keepalive_time: None,
             open_hold_time: Duration::from_secs(240),
@@ -85,24 +102,46 @@ impl FsmConfig {
             delay_open_time: None,
             idle_hold_time: Duration::from_secs(1),
             idle_hold_max: Duration::from_secs(60),
-            passive: false,
+            send_hold_time: None,
+            connect_mode: ConnectMode::Both,
+            collision_detect_established_state: false,
             families: vec![AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST],
             import: Import::Drop,
-            maximum_prefixes: None,
+            maximum_prefixes: PrefixLimits::none(),
             min_route_advertisement_interval: Duration::ZERO,
             jitter_seed: 0,
         }
     }
 
     /// Whether a peer with that OPEN is the one that is configured, and has something in common with us.
-    #[must_use]
-    pub fn accepts(&self, open: &Open) -> bool {
-        negotiate(self, open).is_ok()
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn judge(&self, open: &Open) -> Result<(), Refusal> {
+        negotiate(self, open).map(|_| ())
     }
 
-    /// Internal where both AS numbers are the same, external otherwise (RFC 4271, section 1.1).
+    /// Internal where both AS numbers are the same, external otherwise (RFC 4271, section 1.1), as far as that is
+    /// known before the peer's OPEN: a peer of any AS counts as external.
     #[must_use]
     pub fn peer_type(&self) -> PeerType {
-        if self.local_asn == self.remote_asn { PeerType::Internal } else { PeerType::External }
+        if self.remote_as.number(self.local_asn) == Some(self.local_asn) {
+            PeerType::Internal
+        } else {
+            PeerType::External
+        }
+    }
+
+    /// SendHoldTime for a session with that HoldTime; zero where the timer does not run (RFC 9687, section 4).
+    pub(super) fn send_hold_time_for(&self, hold_time: Duration) -> Duration {
+        match self.send_hold_time {
+            _ if hold_time.is_zero() => Duration::ZERO,
+            Some(time) => time,
+            None => SHORTEST_SEND_HOLD_TIME.max(hold_time * 2),
+        }
     }
 }
+
+/// The default of RFC 9687.
+const SHORTEST_SEND_HOLD_TIME: Duration = Duration::from_secs(8 * 60);

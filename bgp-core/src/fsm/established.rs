@@ -57,6 +57,10 @@ impl Established {
             Event::HoldTimerExpires => {
                 cx.notify_and_give_up(now, Notification::hold_timer_expired())
             }
+            // RFC 9687 wants the NOTIFICATION tried. A driver gives up what it cannot write soon.
+            Event::SendHoldTimerExpires => {
+                cx.notify_and_give_up(now, Notification::send_hold_timer_expired())
+            }
             Event::TcpConnectionFails(error) => cx.give_up(now, Some(DownReason::Transport(error))),
             Event::NotifMsg(notification) => cx.ended_by_peer(now, notification),
             // The RFC counts event 21 among the errors of the state machine; what is wrong with the header

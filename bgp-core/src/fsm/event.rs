@@ -28,6 +28,8 @@ pub enum Event {
     DelayOpenTimerExpires,
     /// Event 13.
     IdleHoldTimerExpires,
+    /// Event 29 (RFC 9687): the peer has taken nothing of what we send for the SendHoldTime.
+    SendHoldTimerExpires,
     /// Event 16 (our SYN was acknowledged) or 17 (a connection was accepted).
     TcpConnectionConfirmed,
     /// Event 18.

@@ -29,17 +29,24 @@
 mod action;
 mod active;
 mod before_open;
+mod change;
 mod collision;
 mod config;
 mod connect;
+mod connect_mode;
 mod established;
 mod event;
 mod idle;
 mod jitter;
+mod local_as;
 mod negotiate;
 mod open_confirm;
 mod open_sent;
+mod prefix_limit;
 mod reason;
+mod refusal;
+mod remote_as;
+mod role;
 mod state;
 mod timers;
 
@@ -56,11 +63,18 @@ use crate::Direction;
 use crate::wire::{CeaseSubcode, Notification, Open};
 
 pub use self::action::Action;
+pub use self::change::{Change, TakesEffect};
 pub use self::collision::{Speaker, Verdict, resolve};
 pub use self::config::{FsmConfig, Import};
+pub use self::connect_mode::ConnectMode;
 pub use self::event::Event;
+pub use self::local_as::{LocalAs, ReceivedPath, SentPath};
 pub use self::negotiate::Negotiated;
-pub use self::reason::{DownReason, TransportError};
+pub use self::prefix_limit::{Exceeded, PrefixLimit, PrefixLimits};
+pub use self::reason::{DownReason, EndedBy, TransportError};
+pub use self::refusal::Refusal;
+pub use self::remote_as::RemoteAs;
+pub use self::role::RoleConfig;
 pub use self::state::StateKind;
 pub use self::timers::Timer;
 pub(crate) use self::timers::after;
@@ -137,6 +151,7 @@ impl Fsm {
                 now,
                 match timer {
                     Timer::Hold => Event::HoldTimerExpires,
+                    Timer::SendHold => Event::SendHoldTimerExpires,
                     Timer::Keepalive => Event::KeepaliveTimerExpires,
                     Timer::DelayOpen => Event::DelayOpenTimerExpires,
                     Timer::ConnectRetry => Event::ConnectRetryTimerExpires,
@@ -144,6 +159,27 @@ impl Fsm {
                 },
             );
         }
+    }
+
+    /// Octets wait that the connection does not take: starts the SendHoldTimer of a session (RFC 9687), unless it
+    /// runs already.
+    pub fn send_blocked(&mut self, now: Instant) {
+        if let Some(negotiated) = self.negotiated().filter(|_| self.cx.up) {
+            let delay = negotiated.send_hold_time;
+            if !delay.is_zero() && !self.cx.timers.is_running(Timer::SendHold) {
+                self.cx.timers.start(Timer::SendHold, now, delay);
+            }
+        }
+    }
+
+    /// The connection took octets: stops the SendHoldTimer.
+    pub fn send_progress(&mut self) {
+        self.cx.timers.stop(Timer::SendHold);
+    }
+
+    /// Another configuration, which holds for whatever begins from now on.
+    pub fn set_config(&mut self, config: Arc<FsmConfig>) {
+        self.cx.config = config;
     }
 
     /// In Idle: begins anew after an IdleHoldTime, since the peer's other connection, for which this one stood
@@ -259,7 +295,7 @@ impl Context {
 
     /// Whether this machine makes connections of its own.
     fn dials(&self) -> bool {
-        self.direction == Direction::Outgoing && !self.config.passive
+        self.direction == Direction::Outgoing && self.config.connect_mode.dials()
     }
 
     /// Ends the connection and what belongs to it; the failure, if it is one, is reported.
@@ -289,7 +325,9 @@ impl Context {
     /// A failure: to Idle, and begun anew after a pause.
     fn give_up(&mut self, now: Instant, reason: Option<DownReason>) -> State {
         let longest = match reason {
-            Some(DownReason::Local(_) | DownReason::Remote(_)) => self.config.idle_hold_max,
+            Some(DownReason::Local(_) | DownReason::Remote(_) | DownReason::Refused(_)) => {
+                self.config.idle_hold_max
+            }
             Some(DownReason::Transport(_)) | None => self.config.connect_retry_time,
         };
         self.connect_retry_counter = self.connect_retry_counter.saturating_add(1);
@@ -301,6 +339,11 @@ impl Context {
     fn notify_and_give_up(&mut self, now: Instant, notification: Notification) -> State {
         self.due.notification = Some(notification.clone());
         self.give_up(now, Some(DownReason::Local(notification)))
+    }
+
+    fn refuse(&mut self, now: Instant, refusal: Refusal) -> State {
+        self.due.notification = Some(refusal.notification());
+        self.give_up(now, Some(DownReason::Refused(refusal)))
     }
 
     /// Event 25, and 24 with it: the two differ in the counter and the damping alone, and a peer that speaks

@@ -4,10 +4,8 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use crate::fsm::FsmConfig;
-use crate::wire::{Capability, Notification, Open, OpenSubcode, WireContext};
+use crate::fsm::{FsmConfig, LocalAs, Refusal, RoleConfig};
+use crate::wire::{Capability, Open, Role, WireContext};
 use crate::{AfiSafi, Asn, BgpIdentifier, PeerType};
 
 /// KEEPALIVEs must not be sent more often (RFC 4271, section 4.4).
@@ -31,12 +29,22 @@ pub struct Negotiated {
     pub hold_time: Duration,
     /// The time between our KEEPALIVEs, before jitter; zero where there are none.
     pub keepalive_time: Duration,
+    /// How long the peer may take nothing of what we send (RFC 9687); zero: for ever.
+    pub send_hold_time: Duration,
     /// The address families that both ends have, in our order.
     pub families: Vec<AfiSafi>,
     /// Both ends understand ROUTE-REFRESH (RFC 2918).
     pub route_refresh: bool,
     /// Both ends use four-octet AS numbers (RFC 6793).
     pub four_octet_as: bool,
+    /// Our role towards the peer (RFC 9234), where we have one; it holds whether or not the peer names its own.
+    pub local_role: Option<Role>,
+    /// The peer's role towards us, where it named one and it was asked for.
+    pub remote_role: Option<Role>,
+    /// What paths tell of the speaker's own AS, where `local_asn` is another.
+    pub local_as: Option<LocalAs>,
+    /// Every capability of our OPEN.
+    pub local_capabilities: Vec<Capability>,
     /// Every capability of the peer's OPEN, unknown ones included.
     pub remote_capabilities: Vec<Capability>,
 }
@@ -64,7 +72,13 @@ pub(super) fn local_capabilities(config: &FsmConfig) -> Vec<Capability> {
         config.families.iter().map(|&family| Capability::Multiprotocol(family)).collect();
     capabilities.push(Capability::RouteRefresh);
     capabilities.push(Capability::FourOctetAs(config.local_asn));
+    capabilities.extend(local_role(config, config.peer_type()).map(|it| Capability::Role(it.role)));
     capabilities
+}
+
+/// Roles are for external peers (RFC 9234, section 4.1).
+fn local_role(config: &FsmConfig, peer_type: PeerType) -> Option<RoleConfig> {
+    config.role.filter(|_| peer_type == PeerType::External)
 }
 
 /// Our OPEN.
@@ -81,24 +95,25 @@ pub(super) fn local_open(config: &FsmConfig) -> Open {
 ///
 /// # Errors
 ///
-/// The NOTIFICATION to send: Bad Peer AS (2/2), Bad BGP Identifier (2/3, RFC 6286), or Unsupported
-/// Capability (2/7, RFC 5492) where no address family is left.
-pub(super) fn negotiate(config: &FsmConfig, open: &Open) -> Result<Negotiated, Notification> {
-    if open.asn != config.remote_asn {
-        return Err(Notification::open_error(OpenSubcode::BAD_PEER_AS, Bytes::new()));
+/// What is wrong with the peer's.
+pub(super) fn negotiate(config: &FsmConfig, open: &Open) -> Result<Negotiated, Refusal> {
+    if !config.remote_as.accepts(config.local_asn, open.asn) {
+        let (expected, local) = (config.remote_as, config.local_asn);
+        return Err(Refusal::WrongAs { expected, local, received: open.asn });
     }
-    let peer_type = config.peer_type();
+    let peer_type =
+        if open.asn == config.local_asn { PeerType::Internal } else { PeerType::External };
     if peer_type == PeerType::Internal && open.identifier == config.local_identifier {
-        return Err(Notification::open_error(OpenSubcode::BAD_BGP_IDENTIFIER, Bytes::new()));
+        return Err(Refusal::OwnIdentifier(open.identifier));
     }
+    let role = local_role(config, peer_type);
+    let remote_role = role.map_or(Ok(None), |role| role.judge(open))?;
     let remote_families = families(open);
     let families: Vec<_> =
         config.families.iter().copied().filter(|family| remote_families.contains(family)).collect();
     if families.is_empty() {
-        return Err(Notification::open_error(
-            OpenSubcode::UNSUPPORTED_CAPABILITY,
-            missing_families(config),
-        ));
+        let ours = config.families.clone();
+        return Err(Refusal::NoCommonFamily { ours, theirs: remote_families });
     }
     let hold_time = Duration::from_secs(
         u64::from(open.hold_time).min(u64::from(wire_hold_time(config.hold_time))),
@@ -114,9 +129,14 @@ pub(super) fn negotiate(config: &FsmConfig, open: &Open) -> Result<Negotiated, N
         keepalive_time: config
             .keepalive_time
             .map_or(third, |wanted| wanted.max(SHORTEST_KEEPALIVE).min(third)),
+        send_hold_time: config.send_hold_time_for(hold_time),
         families,
         route_refresh: open.capabilities.contains(&Capability::RouteRefresh),
         four_octet_as: open.capabilities.iter().any(|c| matches!(c, Capability::FourOctetAs(_))),
+        local_role: role.map(|role| role.role),
+        remote_role,
+        local_as: config.local_as.filter(|_| peer_type == PeerType::External),
+        local_capabilities: local_capabilities(config),
         remote_capabilities: open.capabilities.clone(),
     })
 }
@@ -140,17 +160,6 @@ fn families(open: &Open) -> Vec<AfiSafi> {
         })
         .collect();
     if named.is_empty() { vec![AfiSafi::IPV4_UNICAST] } else { named }
-}
-
-/// The capabilities that the peer lacks, in the form that they have in an OPEN (RFC 5492, section 5).
-fn missing_families(config: &FsmConfig) -> Bytes {
-    let mut data = Vec::with_capacity(6 * config.families.len());
-    for family in &config.families {
-        data.extend_from_slice(&[1, 4]);
-        data.extend_from_slice(&family.afi.0.to_be_bytes());
-        data.extend_from_slice(&[0, family.safi.0]);
-    }
-    Bytes::from(data)
 }
 
 #[cfg(test)]
@@ -222,8 +231,10 @@ mod tests {
     #[test]
     fn another_as_than_the_configured_one_is_refused() {
         let mut ours = config();
-        ours.remote_asn = Asn(65000);
+        ours.remote_as = Asn(65000).into();
         let refusal = negotiate(&ours, &open(90, vec![])).unwrap_err();
+        assert_eq!(refusal.to_string(), "the peer is of AS 64635, expected AS 65000");
+        let refusal = refusal.notification();
         assert_eq!((refusal.code, refusal.subcode), (ErrorCode::OPEN_MESSAGE, 2));
     }
 
@@ -234,7 +245,7 @@ mod tests {
         assert!(negotiate(&config(), &theirs).is_ok());
         let mut ours = config();
         ours.local_asn = Asn(64635);
-        assert_eq!(negotiate(&ours, &theirs).unwrap_err().subcode, 3);
+        assert_eq!(negotiate(&ours, &theirs).unwrap_err().notification().subcode, 3);
     }
 
     #[test]
@@ -242,6 +253,8 @@ mod tests {
         let mut ours = config();
         ours.families = vec![AfiSafi::IPV6_UNICAST];
         let refusal = negotiate(&ours, &open(90, vec![])).unwrap_err();
+        assert!(refusal.to_string().contains("ipv4-unicast, expected ipv6-unicast"), "{refusal}");
+        let refusal = refusal.notification();
         assert_eq!(refusal.subcode, 7);
         assert_eq!(refusal.data.as_ref(), [1, 4, 0, 2, 0, 1]);
     }

@@ -24,7 +24,7 @@ impl OpenConfirm {
                 cx.start_session_timers(now, &negotiated);
                 State::OpenConfirm(Self { negotiated })
             }
-            Err(notification) => cx.notify_and_give_up(now, notification),
+            Err(refusal) => cx.refuse(now, refusal),
         }
     }
 
@@ -62,6 +62,7 @@ impl OpenConfirm {
             | Event::ConnectRetryTimerExpires
             | Event::DelayOpenTimerExpires
             | Event::IdleHoldTimerExpires
+            | Event::SendHoldTimerExpires
             | Event::UpdateMsg
             | Event::UpdateMsgErr(_) => cx.notify_and_give_up(
                 now,

@@ -8,7 +8,7 @@ use crate::wire::{FsmSubcode, Notification};
 use super::active::Active;
 use super::open_confirm::OpenConfirm;
 use super::state::State;
-use super::{Context, DownReason, Event, Timer};
+use super::{Context, DownReason, Event, Timer, TransportError};
 
 #[derive(Debug)]
 pub(super) struct OpenSent;
@@ -33,7 +33,15 @@ impl OpenSent {
             Event::HoldTimerExpires => {
                 cx.notify_and_give_up(now, Notification::hold_timer_expired())
             }
-            Event::TcpConnectionFails(error) => fall_back(cx, now, DownReason::Transport(error)),
+            Event::TcpConnectionFails(error) => {
+                let error = match error {
+                    TransportError::ClosedByPeer | TransportError::Reset => {
+                        TransportError::ClosedBeforeOpen
+                    }
+                    error => error,
+                };
+                fall_back(cx, now, DownReason::Transport(error))
+            }
             Event::BgpOpen(open) => OpenConfirm::enter(cx, now, &open),
             Event::BgpHeaderErr(notification) | Event::BgpOpenMsgErr(notification) => {
                 cx.notify_and_give_up(now, notification)
@@ -46,6 +54,7 @@ impl OpenSent {
             | Event::KeepaliveTimerExpires
             | Event::DelayOpenTimerExpires
             | Event::IdleHoldTimerExpires
+            | Event::SendHoldTimerExpires
             | Event::KeepAliveMsg
             | Event::UpdateMsg
             | Event::UpdateMsgErr(_) => cx.notify_and_give_up(

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::wire::Notification;
+use crate::fsm::Refusal;
+use crate::wire::{ErrorCode, Notification};
 
 /// Why a session went down, or why an attempt to get one failed, and who ended it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,16 +11,62 @@ use crate::wire::Notification;
 pub enum DownReason {
     /// We ended it, with this NOTIFICATION.
     Local(Notification),
+    /// We refused the peer's OPEN.
+    Refused(Refusal),
     /// The peer ended it, with this NOTIFICATION.
     Remote(Notification),
     /// TCP ended it: nobody said why.
     Transport(TransportError),
 }
 
+/// Which side ended it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a connection has two ends and something between")]
+pub enum EndedBy {
+    /// We did, and said so.
+    Us,
+    /// The peer did, and said so.
+    Peer,
+    /// Nobody said why.
+    Transport,
+}
+
+impl DownReason {
+    /// Who ended it.
+    #[must_use]
+    pub fn ended_by(&self) -> EndedBy {
+        match self {
+            Self::Local(_) | Self::Refused(_) => EndedBy::Us,
+            Self::Remote(_) => EndedBy::Peer,
+            Self::Transport(_) => EndedBy::Transport,
+        }
+    }
+
+    /// The NOTIFICATION that ended it, of either side.
+    #[must_use]
+    pub fn notification(&self) -> Option<Notification> {
+        match self {
+            Self::Local(notification) | Self::Remote(notification) => Some(notification.clone()),
+            Self::Refused(refusal) => Some(refusal.notification()),
+            Self::Transport(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for DownReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Local(notification) => write!(f, "ended by us: {notification}"),
+            Self::Local(notification) => {
+                write!(f, "ended by us: {notification}")?;
+                match notification.code {
+                    ErrorCode::HOLD_TIMER_EXPIRED => f.write_str(", the peer was silent"),
+                    ErrorCode::SEND_HOLD_TIMER_EXPIRED => {
+                        f.write_str(", the peer has stopped reading")
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Self::Refused(refusal) => write!(f, "refused by us: {refusal}"),
             Self::Remote(notification) => write!(f, "ended by the peer: {notification}"),
             Self::Transport(error) => write!(f, "{error}"),
         }
@@ -34,10 +81,15 @@ pub enum TransportError {
     Refused,
     /// No answer at all within the time allowed.
     TimedOut,
+    /// No answer at all to an attempt whose packets carry a signature: TCP drops in silence what is signed with
+    /// another password.
+    TimedOutSigned,
     /// No route to the peer's address.
     Unreachable,
     /// The peer closed the connection without a NOTIFICATION.
     ClosedByPeer,
+    /// The peer accepted the connection, and ended it before it had said anything.
+    ClosedBeforeOpen,
     /// The connection was reset.
     Reset,
     /// Anything else, in the words of the operating system.
@@ -49,10 +101,16 @@ impl fmt::Display for TransportError {
         match self {
             Self::Refused => f.write_str("the peer refused the TCP connection"),
             Self::TimedOut => f.write_str("no answer to the TCP connection attempt"),
+            Self::TimedOutSigned => f.write_str(
+                "no answer to the TCP connection attempt: the peer may have no password for us, or another one",
+            ),
             Self::Unreachable => f.write_str("no route to the peer"),
             Self::ClosedByPeer => {
                 f.write_str("the peer closed the connection without a NOTIFICATION")
             }
+            Self::ClosedBeforeOpen => f.write_str(
+                "the peer closed the connection before its OPEN: it may not be configured for our address",
+            ),
             Self::Reset => f.write_str("the connection was reset"),
             Self::Other(text) => write!(f, "transport error: {text}"),
         }

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 pub enum Timer {
     /// HoldTimer: the peer has been silent for too long.
     Hold,
+    /// SendHoldTimer (RFC 9687): the peer has taken nothing for too long.
+    SendHold,
     /// KeepaliveTimer: it is our turn to say that we live.
     Keepalive,
     /// DelayOpenTimer: the peer had its chance to send the first OPEN.
@@ -23,8 +25,14 @@ pub enum Timer {
 
 impl Timer {
     /// Every timer, in the order of handling.
-    pub const ALL: [Self; 5] =
-        [Self::Hold, Self::Keepalive, Self::DelayOpen, Self::ConnectRetry, Self::IdleHold];
+    pub const ALL: [Self; 6] = [
+        Self::Hold,
+        Self::SendHold,
+        Self::Keepalive,
+        Self::DelayOpen,
+        Self::ConnectRetry,
+        Self::IdleHold,
+    ];
 }
 
 /// What a delay of any length comes to: a configuration may say "for ever" by one that no clock can count.
@@ -39,6 +47,7 @@ const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct TimerTable {
     hold: Option<Instant>,
+    send_hold: Option<Instant>,
     keepalive: Option<Instant>,
     delay_open: Option<Instant>,
     connect_retry: Option<Instant>,
@@ -51,7 +60,7 @@ impl TimerTable {
         let least = match timer {
             // These start themselves again when they expire: with no pause at all there would be no end.
             Timer::ConnectRetry | Timer::Keepalive => Duration::from_millis(1),
-            Timer::Hold | Timer::DelayOpen | Timer::IdleHold => Duration::ZERO,
+            Timer::Hold | Timer::SendHold | Timer::DelayOpen | Timer::IdleHold => Duration::ZERO,
         };
         *self.slot(timer) = Some(after(now, delay.max(least)));
     }
@@ -67,6 +76,7 @@ impl TimerTable {
     pub(super) fn deadline(&self, timer: Timer) -> Option<Instant> {
         match timer {
             Timer::Hold => self.hold,
+            Timer::SendHold => self.send_hold,
             Timer::Keepalive => self.keepalive,
             Timer::DelayOpen => self.delay_open,
             Timer::ConnectRetry => self.connect_retry,
@@ -95,6 +105,7 @@ impl TimerTable {
     fn slot(&mut self, timer: Timer) -> &mut Option<Instant> {
         match timer {
             Timer::Hold => &mut self.hold,
+            Timer::SendHold => &mut self.send_hold,
             Timer::Keepalive => &mut self.keepalive,
             Timer::DelayOpen => &mut self.delay_open,
             Timer::ConnectRetry => &mut self.connect_retry,

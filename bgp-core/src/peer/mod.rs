@@ -14,6 +14,8 @@
 //! is due is a flag or a route in the Adj-RIB-Out, hence memory does not grow with a slow peer.
 
 mod connection;
+mod limits;
+mod operator;
 mod output;
 mod receive;
 mod stats;
@@ -22,24 +24,25 @@ mod transmit;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
 use ipnet::IpNet;
 
-use crate::Direction;
 use crate::fsm::{
     Action, Event, FsmConfig, Negotiated, Speaker, StateKind, TransportError, Verdict, resolve,
 };
 use crate::rib::{AdjRibIn, AdjRibOut, RouteSet};
-use crate::wire::{AttributeBlock, Notification, Open, PathAttributes};
+use crate::wire::{AttributeBlock, Open, PathAttributes};
+use crate::{AfiSafi, Direction};
 
 pub use self::output::{Endpoints, Output, ReceivedRoutes, Refused};
 pub use self::stats::{MessageCounts, PeerStats};
 
 use self::connection::Connection;
+use self::operator::Pause;
 
 /// One peer.
 #[derive(Debug)]
@@ -47,6 +50,8 @@ pub struct Peer {
     config: Arc<FsmConfig>,
     /// The operator wants a session.
     started: bool,
+    /// No connection is made or accepted before this is over.
+    pause: Option<Pause>,
     outgoing: Connection,
     incoming: Option<Connection>,
     /// Octets for a connection that is not there; never read.
@@ -61,6 +66,8 @@ pub struct Peer {
     /// The attributes of the UPDATE being composed; kept for its buffer.
     block: AttributeBlock,
     stats: PeerStats,
+    /// Families that have reached the warning of their limit in this session.
+    warned: BTreeSet<AfiSafi>,
 }
 
 impl Peer {
@@ -72,6 +79,8 @@ impl Peer {
             outgoing: Connection::outgoing(Arc::clone(&config)),
             config,
             started: false,
+            pause: None,
+            warned: BTreeSet::new(),
             incoming: None,
             unwanted: BytesMut::new(),
             adj_rib_in: AdjRibIn::new(),
@@ -82,26 +91,6 @@ impl Peer {
             block: AttributeBlock::new(),
             stats: PeerStats::default(),
         }
-    }
-
-    /// Starts the peer: ManualStart (event 1), or event 4 where it is passive. One that waits after a failure
-    /// begins anew at once; a session that is up, or about to be, is left alone.
-    pub fn start(&mut self, now: Instant) {
-        self.started = true;
-        if self.incoming_state() < StateKind::OpenConfirm {
-            self.outgoing.fsm.handle(now, Event::ManualStart);
-        }
-        self.settle(now);
-    }
-
-    /// Stops the peer: ManualStop (event 2). `cease` is what a peer that has our OPEN is told.
-    pub fn stop(&mut self, now: Instant, cease: Notification) {
-        self.started = false;
-        self.outgoing.fsm.handle(now, Event::ManualStop(cease.clone()));
-        if let Some(incoming) = &mut self.incoming {
-            incoming.fsm.handle(now, Event::ManualStop(cease));
-        }
-        self.settle(now);
     }
 
     /// A TCP connection is there: the one that [`Output::Connect`] asked for, or one that the peer made.
@@ -121,6 +110,9 @@ impl Peer {
         if !self.started {
             return Err(Refused::Stopped);
         }
+        if self.pause.is_some() {
+            return Err(Refused::Paused);
+        }
         match direction {
             Direction::Outgoing => {
                 if self.outgoing.fsm.state() != StateKind::Connect
@@ -130,6 +122,9 @@ impl Peer {
                 }
                 self.outgoing.endpoints = Some(endpoints);
                 self.outgoing.fsm.handle(now, Event::TcpConnectionConfirmed);
+            }
+            Direction::Incoming if !self.config.connect_mode.listens() => {
+                return Err(Refused::NotAwaited);
             }
             Direction::Incoming => {
                 match self.incoming_state() {
@@ -154,6 +149,21 @@ impl Peer {
     pub fn disconnected(&mut self, now: Instant, direction: Direction, error: TransportError) {
         self.handle(now, direction, Event::TcpConnectionFails(error));
         self.settle(now);
+    }
+
+    /// Octets wait that this connection does not take: the SendHoldTimer runs from now on (RFC 9687). Say so as often
+    /// as you like; a driver that never does never ends a session whose peer has stopped reading.
+    pub fn send_blocked(&mut self, now: Instant, direction: Direction) {
+        if let Some(connection) = self.connection_mut(direction) {
+            connection.fsm.send_blocked(now);
+        }
+    }
+
+    /// This connection took octets.
+    pub fn send_progress(&mut self, direction: Direction) {
+        if let Some(connection) = self.connection_mut(direction) {
+            connection.fsm.send_progress();
+        }
     }
 
     /// Where to append received octets before [`Peer::received`]; read straight into it. Empty and without
@@ -181,6 +191,7 @@ impl Peer {
         if self.next_advertisement.is_some_and(|at| at <= now) {
             self.next_advertisement = None;
         }
+        self.end_pause(now);
         self.settle(now);
     }
 
@@ -210,7 +221,8 @@ impl Peer {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let incoming = self.incoming.as_ref().and_then(|incoming| incoming.fsm.poll_timeout());
         let advertisement = self.next_advertisement.filter(|_| self.adj_rib_out.has_reach());
-        [self.outgoing.fsm.poll_timeout(), incoming, advertisement].into_iter().flatten().min()
+        let timers = [self.outgoing.fsm.poll_timeout(), incoming, advertisement, self.pause_end()];
+        timers.into_iter().flatten().min()
     }
 
     /// The state of the connection that is nearest to a session.
@@ -297,7 +309,7 @@ impl Peer {
     /// that will be refused takes no part in it: a stranger at the peer's address must not end the peer's
     /// session in the making.
     fn handle_open(&mut self, now: Instant, direction: Direction, open: Open) {
-        if !self.config.accepts(&open) {
+        if self.config.judge(&open).is_err() {
             self.handle(now, direction, Event::BgpOpen(open));
             return;
         }
@@ -306,7 +318,14 @@ impl Peer {
         let local =
             Speaker { identifier: self.config.local_identifier, asn: self.config.local_asn };
         let remote = Speaker { identifier: open.identifier, asn: open.asn };
-        match resolve(local, remote, direction, other_state) {
+        // CollisionDetectEstablishedState has a session judged as one that is about to be.
+        let judged = match other_state {
+            StateKind::Established if self.config.collision_detect_established_state => {
+                StateKind::OpenConfirm
+            }
+            state => state,
+        };
+        match resolve(local, remote, direction, judged) {
             Verdict::NoCollision => {}
             Verdict::DumpOther => self.handle(now, other, Event::OpenCollisionDump),
             Verdict::DumpThis => {
@@ -375,6 +394,7 @@ impl Peer {
 
     fn session_down(&mut self) {
         self.stats.sessions_lost += 1;
+        self.warned.clear();
         self.adj_rib_out.session_down();
         let withdrawn = self.adj_rib_in.clear();
         if !withdrawn.is_empty() {
@@ -389,13 +409,13 @@ impl Peer {
         if !self.started {
             return;
         }
-        if self.incoming_state() >= StateKind::OpenConfirm {
+        if self.pause.is_some() || self.incoming_state() >= StateKind::OpenConfirm {
             self.outgoing.fsm.cancel_restart();
         } else if self.outgoing.fsm.state() == StateKind::Idle {
-            if self.config.passive {
-                self.outgoing.fsm.handle(now, Event::AutomaticStart);
-            } else {
+            if self.config.connect_mode.dials() {
                 self.outgoing.fsm.restart_after_pause(now);
+            } else {
+                self.outgoing.fsm.handle(now, Event::AutomaticStart);
             }
         }
     }

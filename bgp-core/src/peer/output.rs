@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::Direction;
 use crate::fsm::{DownReason, Negotiated, StateKind};
 use crate::wire::PathAttributes;
+use crate::{AfiSafi, Direction};
 
 /// Something to do or to know, in the order given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,16 @@ pub enum Output {
     Down(DownReason),
     /// An attempt to get a session failed; nothing was lost.
     Failed(DownReason),
+    /// The peer has sent so many prefixes of a family that its limit is near, or reached (RFC 4486). Said once, and
+    /// again only after the number has fallen.
+    PrefixWarning {
+        /// The family.
+        family: AfiSafi,
+        /// How many are held.
+        held: u32,
+        /// How many there may be.
+        limit: u32,
+    },
     /// The Adj-RIB-In changed; only with [`Import::Keep`](crate::fsm::Import::Keep).
     Received(ReceivedRoutes),
 }
@@ -63,6 +73,10 @@ pub struct Endpoints {
 pub enum Refused {
     /// The peer is stopped.
     Stopped,
+    /// The peer sent too many prefixes, and is left alone for a time.
+    Paused,
+    /// Only we open connections to this peer.
+    NotAwaited,
     /// There is a connection of this direction already.
     Busy,
     /// The connection before it has just been given up for it: do what [`Peer::poll_output`] says, which closes
@@ -76,6 +90,8 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Stopped => "the peer is stopped",
+            Self::Paused => "the peer sent too many prefixes and is left alone for a time",
+            Self::NotAwaited => "only we open connections to the peer",
             Self::Busy => "the peer has a connection of this direction already",
             Self::OfferAgain => "the connection before it has to be closed first",
         })

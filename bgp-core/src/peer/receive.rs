@@ -6,12 +6,12 @@ use std::time::Instant;
 use bytes::Buf;
 use tracing::debug;
 
-use crate::fsm::{Event, Import};
+use crate::fsm::{Event, Import, ReceivedPath};
 use crate::peer::{Peer, ReceivedRoutes};
 use crate::rib::family_of;
 use crate::wire::{
-    CeaseSubcode, DecodeError, Frame, Message, MessageLimit, MessageType, Notification,
-    PathAttributes, RouteRefreshSubtype, Treatment, Update, WireContext,
+    DecodeError, Frame, Message, MessageLimit, MessageType, PathAttributes, RouteRefreshSubtype,
+    Treatment, Update, WireContext,
 };
 use crate::{AfiSafi, Direction, PeerType};
 
@@ -50,6 +50,7 @@ impl Peer {
         };
         let length = frame.as_bytes().len();
         self.stats.received.count(frame.kind());
+        self.stats.octets_in += length as u64;
         match Message::decode(frame, cx) {
             Ok(message) => self.handle_message(now, direction, message),
             Err(error) => {
@@ -116,7 +117,7 @@ impl Peer {
                 if !routes.announced.is_empty() || !routes.withdrawn.is_empty() {
                     self.outputs.push_back(super::Output::Received(routes));
                 }
-                self.enforce_maximum(now, direction);
+                self.enforce_limits(now, direction);
             }
         }
     }
@@ -138,9 +139,10 @@ impl Peer {
             let family = family_of(&prefix);
             known.take_if(|(known, ..)| *known != family);
             let (_, attributes, usable) = known.get_or_insert_with(|| {
-                let attributes = Arc::new(update.to_attributes_for(family));
+                let mut attributes = update.to_attributes_for(family);
                 let usable = self.is_usable(&attributes);
-                (family, attributes, usable)
+                self.prepend_local_as(&mut attributes);
+                (family, Arc::new(attributes), usable)
             });
             if *usable {
                 if self.adj_rib_in.announce(prefix, attributes) {
@@ -156,29 +158,31 @@ impl Peer {
         routes
     }
 
+    /// Has a path from the peer tell of our local AS, where we have one that is not to be left out.
+    fn prepend_local_as(&self, attributes: &mut PathAttributes) {
+        if let Some(negotiated) = self.negotiated() {
+            let received = negotiated.local_as.map(|local_as| local_as.received);
+            if received == Some(ReceivedPath::WithLocalAs) {
+                attributes.as_path.prepend(negotiated.local_asn, 1);
+            }
+        }
+    }
+
     /// Whether a route may be used (RFC 4271, sections 5.1.3, 6.3 and 9.1.2): the way to it does not lead
     /// through us, and the path of an external peer begins with that peer's AS.
     fn is_usable(&self, attributes: &PathAttributes) -> bool {
         let own_address = self.endpoints().map(|endpoints| endpoints.local.ip());
         let next_hop = attributes.next_hop.map(|next_hop| next_hop.address());
         let leads_back = next_hop.is_some() && next_hop == own_address;
-        let first_as_fits = match self.config.peer_type() {
-            PeerType::External => attributes.as_path.first_as() == Some(self.config.remote_asn),
+        let Some(negotiated) = self.negotiated() else { return false };
+        let path = &attributes.as_path;
+        let first_as_fits = match negotiated.peer_type {
+            PeerType::External => path.first_as() == Some(negotiated.remote_asn),
             PeerType::Internal => true,
         };
-        first_as_fits && !leads_back && !attributes.as_path.contains(self.config.local_asn)
-    }
-
-    /// Ends the session at the configured number of prefixes (RFC 4486, section 4).
-    fn enforce_maximum(&mut self, now: Instant, direction: Direction) {
-        let Some(maximum) = self.config.maximum_prefixes else { return };
-        let held = self.adj_rib_in.len();
-        if u32::try_from(held).is_ok_and(|held| held <= maximum) {
-            return;
-        }
-        debug!(held, maximum, "too many prefixes");
-        let cease = Notification::cease(CeaseSubcode::MAXIMUM_PREFIXES_REACHED);
-        self.handle(now, direction, Event::AutomaticStop(cease));
+        let loops = path.contains(negotiated.local_asn)
+            || negotiated.local_as.is_some_and(|local_as| path.contains(local_as.speaker_asn));
+        first_as_fits && !leads_back && !loops
     }
 }
 

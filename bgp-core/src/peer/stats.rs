@@ -11,6 +11,10 @@ pub struct PeerStats {
     pub received: MessageCounts,
     /// Messages composed for sending, by type.
     pub sent: MessageCounts,
+    /// Octets of the messages received.
+    pub octets_in: u64,
+    /// Octets of the messages composed for sending.
+    pub octets_out: u64,
     /// Prefixes announced to us.
     pub prefixes_announced_in: u64,
     /// Prefixes withdrawn from us.
@@ -28,7 +32,7 @@ pub struct PeerStats {
     pub prefixes_unsendable: u64,
     /// Times that a session came up.
     pub established_transitions: u64,
-    /// Times that a session that was up ended.
+    /// Times that a session that was up ended: flaps.
     pub sessions_lost: u64,
 }
 

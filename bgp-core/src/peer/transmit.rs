@@ -25,6 +25,13 @@ impl Peer {
         direction: Direction,
         out: &mut BytesMut,
     ) -> bool {
+        let before = out.len();
+        let composed = self.compose(now, direction, out);
+        self.stats.octets_out += out.len().saturating_sub(before) as u64;
+        composed
+    }
+
+    fn compose(&mut self, now: Instant, direction: Direction, out: &mut BytesMut) -> bool {
         let Some(connection) = self.connection_mut(direction) else { return false };
         if let Some(control) = connection.fsm.poll_control() {
             encode_control(&control, out);

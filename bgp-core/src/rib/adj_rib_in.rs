@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::AfiSafi;
 use crate::wire::PathAttributes;
 
 /// The routes received from one peer and still valid.
 #[derive(Clone, Debug, Default)]
 pub struct AdjRibIn {
     routes: BTreeMap<IpNet, Arc<PathAttributes>>,
+    /// How many of them are of IPv4.
+    ipv4: usize,
 }
 
 impl AdjRibIn {
@@ -24,17 +27,23 @@ impl AdjRibIn {
     pub fn announce(&mut self, prefix: IpNet, attributes: &Arc<PathAttributes>) -> bool {
         match self.routes.insert(prefix, Arc::clone(attributes)) {
             Some(before) => before != *attributes,
-            None => true,
+            None => {
+                self.ipv4 += usize::from(is_ipv4(&prefix));
+                true
+            }
         }
     }
 
     /// Takes a withdrawal, and says whether there was a route.
     pub fn withdraw(&mut self, prefix: &IpNet) -> bool {
-        self.routes.remove(prefix).is_some()
+        let held = self.routes.remove(prefix).is_some();
+        self.ipv4 -= usize::from(held && is_ipv4(prefix));
+        held
     }
 
     /// Forgets everything: the session is over. What was there is returned.
     pub fn clear(&mut self) -> Vec<IpNet> {
+        self.ipv4 = 0;
         std::mem::take(&mut self.routes).into_keys().collect()
     }
 
@@ -55,9 +64,23 @@ impl AdjRibIn {
         self.routes.len()
     }
 
+    /// How many routes of `family` there are.
+    #[must_use]
+    pub fn len_of(&self, family: AfiSafi) -> usize {
+        match family {
+            AfiSafi::IPV4_UNICAST => self.ipv4,
+            AfiSafi::IPV6_UNICAST => self.routes.len() - self.ipv4,
+            _ => 0,
+        }
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.routes.is_empty()
     }
+}
+
+fn is_ipv4(prefix: &IpNet) -> bool {
+    matches!(prefix, IpNet::V4(_))
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::fsm::Negotiated;
+use crate::fsm::{LocalAs, Negotiated, SentPath};
 use crate::wire::{NextHop, PathAttributes};
 use crate::{AfiSafi, PeerType};
 
@@ -75,6 +75,11 @@ impl<'a> Export<'a> {
         sent.next_hop = Some(next_hop);
         match self.negotiated.peer_type {
             PeerType::External => {
+                if let Some(LocalAs { speaker_asn, sent: SentPath::BothAses, .. }) =
+                    self.negotiated.local_as
+                {
+                    sent.as_path.prepend(speaker_asn, 1);
+                }
                 sent.as_path.prepend(self.negotiated.local_asn, 1);
                 sent.local_pref = None;
                 sent.originator_id = None;

@@ -3,6 +3,8 @@
 //! A capability that is not known here, and one whose value is not what its RFC says, is kept as
 //! [`Capability::Unknown`]: an OPEN is not refused for what only one side understands.
 
+use std::fmt;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::types::{Afi, AfiSafi, Asn, Safi};
@@ -66,6 +68,19 @@ impl Role {
     pub const CUSTOMER: Self = Self(3);
     /// Neither pays the other.
     pub const PEER: Self = Self(4);
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match *self {
+            Self::PROVIDER => "provider",
+            Self::ROUTE_SERVER => "route server",
+            Self::ROUTE_SERVER_CLIENT => "route server client",
+            Self::CUSTOMER => "customer",
+            Self::PEER => "peer",
+            Self(role) => return write!(f, "role {role}"),
+        })
+    }
 }
 
 /// For the NLRI of that family, next hops of that address family (RFC 8950 section 4).

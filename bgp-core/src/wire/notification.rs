@@ -4,6 +4,8 @@ use std::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::types::{Afi, AfiSafi, Safi};
+
 use super::encode::message;
 use super::frame::{HEADER_LENGTH, MessageLimit, MessageType};
 
@@ -214,6 +216,31 @@ impl Notification {
         Self::new(ErrorCode::CEASE, subcode.0, data.freeze())
     }
 
+    /// A Cease for more prefixes of `family` than `limit` (RFC 4486, section 4).
+    #[must_use]
+    pub fn maximum_prefixes(family: AfiSafi, limit: u32) -> Self {
+        let mut data = BytesMut::with_capacity(7);
+        data.put_u16(family.afi.0);
+        data.put_u8(family.safi.0);
+        data.put_u32(limit);
+        Self::new(ErrorCode::CEASE, CeaseSubcode::MAXIMUM_PREFIXES_REACHED.0, data.freeze())
+    }
+
+    /// Of which family more prefixes were sent than how many (RFC 4486, section 4), where the NOTIFICATION says so.
+    #[must_use]
+    pub fn prefix_limit(&self) -> Option<(AfiSafi, u32)> {
+        let reached = CeaseSubcode::MAXIMUM_PREFIXES_REACHED.0;
+        match self.data.as_ref() {
+            &[a, b, safi, c, d, e, f]
+                if (self.code, self.subcode) == (ErrorCode::CEASE, reached) =>
+            {
+                let family = AfiSafi { afi: Afi(u16::from_be_bytes([a, b])), safi: Safi(safi) };
+                Some((family, u32::from_be_bytes([c, d, e, f])))
+            }
+            _ => None,
+        }
+    }
+
     /// A Hard Reset that carries the real reason (RFC 8538 section 3.1).
     #[must_use]
     pub fn hard_reset(reason: &Self) -> Self {
@@ -307,7 +334,10 @@ impl fmt::Display for Notification {
             (Some(text), _) => write!(f, ": {text:?}"),
             // A hard reset inside a hard reset is not followed: its depth is the peer's choice.
             (None, Some(inner)) if inner.inner().is_none() => write!(f, " ({inner})"),
-            _ => Ok(()),
+            _ => match self.prefix_limit() {
+                Some((family, limit)) => write!(f, " ({family}, limit {limit})"),
+                None => Ok(()),
+            },
         }
     }
 }
@@ -319,6 +349,19 @@ fn carries_words(subcode: CeaseSubcode) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cease_for_too_many_prefixes_says_of_what_and_how_many() {
+        let cease = Notification::maximum_prefixes(AfiSafi::IPV6_UNICAST, 70_000);
+        assert_eq!(cease.data.as_ref(), [0, 2, 1, 0, 1, 0x11, 0x70]);
+        assert_eq!(cease.prefix_limit(), Some((AfiSafi::IPV6_UNICAST, 70_000)));
+        assert_eq!(
+            cease.to_string(),
+            "Cease: maximum number of prefixes reached (ipv6-unicast, limit 70000)"
+        );
+        let bare = Notification::cease(CeaseSubcode::MAXIMUM_PREFIXES_REACHED);
+        assert_eq!(bare.prefix_limit(), None);
+    }
 
     #[test]
     fn a_cease_with_words_reads_like_a_sentence() {

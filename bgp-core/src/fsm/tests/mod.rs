@@ -91,7 +91,7 @@ fn report(fsm: &mut Fsm) -> String {
 
 fn who(reason: &DownReason) -> &'static str {
     match reason {
-        DownReason::Local(_) => "us",
+        DownReason::Local(_) | DownReason::Refused(_) => "us",
         DownReason::Remote(_) => "peer",
         DownReason::Transport(_) => "transport",
     }

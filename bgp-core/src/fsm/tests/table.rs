@@ -76,7 +76,7 @@ fn idle() {
 #[test]
 fn idle_of_a_passive_peer() {
     let mut passive = config();
-    passive.passive = true;
+    passive.connect_mode = ConnectMode::Passive;
     let mut fsm = Fsm::outgoing(Arc::new(passive));
     fsm.handle(epoch(), Event::ManualStart);
     assert_eq!(report(&mut fsm), "Active:  []");

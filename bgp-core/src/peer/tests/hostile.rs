@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::net::Net;
 use crate::BgpIdentifier;
-use crate::fsm::{FsmConfig, Import, StateKind, Timer};
+use crate::fsm::{ConnectMode, FsmConfig, Import, StateKind, Timer};
 use crate::peer::Peer;
 use crate::rib::{Route, RouteSet};
 use crate::wire::{CeaseSubcode, Notification};
@@ -56,7 +56,7 @@ fn configs(seed: u64) -> [FsmConfig; 2] {
         a.local_identifier = BgpIdentifier(Ipv4Addr::new(10, 0, 0, 2));
         b.local_identifier = BgpIdentifier(Ipv4Addr::new(10, 0, 0, 1));
     }
-    a.passive = seed & 2 != 0;
+    a.connect_mode = if seed & 2 == 0 { ConnectMode::Both } else { ConnectMode::Passive };
     for (config, bit) in [(&mut a, 4), (&mut b, 8)] {
         config.delay_open_time = (seed & bit != 0).then_some(Duration::from_millis(50));
         // Short enough that the limit holds for a connection of which one end alone is left; where no HoldTimer

@@ -5,3 +5,4 @@ mod hostile;
 mod net;
 mod routes;
 mod session;
+mod terms;

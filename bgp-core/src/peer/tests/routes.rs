@@ -8,7 +8,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::net::Net;
 use crate::Asn;
-use crate::fsm::{DownReason, Import};
+use crate::fsm::{DownReason, Import, PrefixLimits};
 use crate::peer::Output;
 use crate::rib::{Route, RouteSet};
 use crate::wire::{Community, ErrorCode, NextHop};
@@ -67,7 +67,7 @@ fn a_route_arrives_with_our_as_our_address_and_no_local_pref() {
 fn an_internal_peer_gets_local_pref_and_an_empty_path() {
     let mut configs = Net::configs();
     configs[0].local_asn = Asn(64635);
-    configs[1].remote_asn = Asn(64635);
+    configs[1].remote_as = Asn(64635).into();
     configs[1].import = Import::Keep;
     let mut net = Net::new(configs, 1);
     let own = Route::new(prefix("10.1.0.0/16")).local_pref(7);
@@ -205,7 +205,7 @@ fn a_route_refresh_brings_everything_of_its_family_again() {
 fn too_many_prefixes_end_the_session_by_cease() {
     let mut configs = Net::configs();
     configs[1].import = Import::Keep;
-    configs[1].maximum_prefixes = Some(5);
+    configs[1].maximum_prefixes = PrefixLimits::each(5);
     let mut net = Net::new(configs, 1);
     let routes: RouteSet = hosts(6).map(Route::new).collect();
     net.mutate(0, |peer, _| peer.set_routes(&routes));

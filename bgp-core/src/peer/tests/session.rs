@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::net::Net;
-use crate::fsm::{DownReason, StateKind, TransportError};
+use crate::fsm::{ConnectMode, DownReason, Refusal, StateKind, TransportError};
 use crate::peer::{Endpoints, Output, Peer};
 use crate::wire::{CeaseSubcode, ErrorCode, Notification, Open};
 use crate::{AfiSafi, Asn, BgpIdentifier, Direction};
@@ -95,7 +95,7 @@ fn a_stopped_peer_refuses_connections_until_it_is_started_again() {
 #[test]
 fn a_passive_peer_waits_in_active_and_is_reached_by_the_other() {
     let mut configs = Net::configs();
-    configs[0].passive = true;
+    configs[0].connect_mode = ConnectMode::Passive;
     let mut net = Net::new(configs, 1);
     net.mutate(0, |peer, now| peer.start(now));
     net.run(secs(600));
@@ -108,7 +108,7 @@ fn a_passive_peer_waits_in_active_and_is_reached_by_the_other() {
 #[test]
 fn a_connection_whose_peer_is_gone_does_not_keep_the_next_one_out() {
     let mut configs = Net::configs();
-    configs[0].passive = true;
+    configs[0].connect_mode = ConnectMode::Passive;
     let mut net = Net::new(configs, 1);
     net.mutate(0, |peer, now| peer.start(now));
     for _ in 0..3 {
@@ -156,8 +156,7 @@ fn a_stranger_at_the_address_of_the_peer_does_not_end_its_session_in_the_making(
     peer.received(now, Direction::Incoming);
     assert_eq!(peer.outgoing.fsm.state(), StateKind::OpenSent);
     let refused = std::iter::from_fn(|| peer.poll_output()).any(|output| {
-        matches!(output, Output::Failed(DownReason::Local(n))
-            if (n.code, n.subcode) == (ErrorCode::OPEN_MESSAGE, 2))
+        matches!(output, Output::Failed(DownReason::Refused(Refusal::WrongAs { .. })))
     });
     assert!(refused, "and is told so");
 }
@@ -165,8 +164,8 @@ fn a_stranger_at_the_address_of_the_peer_does_not_end_its_session_in_the_making(
 #[test]
 fn a_wrong_as_is_refused_again_and_again_but_ever_more_slowly() {
     let mut configs = Net::configs();
-    configs[0].remote_asn = Asn(65000);
-    configs[1].passive = true;
+    configs[0].remote_as = Asn(65000).into();
+    configs[1].connect_mode = ConnectMode::Passive;
     let mut net = Net::new(configs, 1);
     net.start();
     net.run(secs(600));
@@ -174,8 +173,7 @@ fn a_wrong_as_is_refused_again_and_again_but_ever_more_slowly() {
         .log
         .iter()
         .filter(|output| {
-            matches!(output, Output::Failed(DownReason::Local(n))
-                if n.code == ErrorCode::OPEN_MESSAGE && n.subcode == 2)
+            matches!(output, Output::Failed(DownReason::Refused(Refusal::WrongAs { .. })))
         })
         .count();
     assert!((12..=20).contains(&refusals), "1, 2, 4 .. 60 s apart: {refusals}");

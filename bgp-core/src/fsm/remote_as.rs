@@ -1,0 +1,72 @@
+//! Which AS a peer may be of.
+
+use std::fmt;
+
+use crate::Asn;
+
+/// The AS that the peer's OPEN has to name; anything else is refused with Bad Peer AS (RFC 4271, section 6.2).
+///
+/// ```
+/// use bgp_core::Asn;
+/// use bgp_core::fsm::RemoteAs;
+/// assert!(RemoteAs::from(Asn(64635)).accepts(Asn(64636), Asn(64635)));
+/// assert!(RemoteAs::External.accepts(Asn(64636), Asn(64635)));
+/// assert!(!RemoteAs::Internal.accepts(Asn(64636), Asn(64635)));
+/// assert!(!RemoteAs::Any.accepts(Asn(64636), Asn(0)), "RFC 7607");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a peer is of a known AS, of ours, of another, or of any"
+)]
+pub enum RemoteAs {
+    /// This one.
+    Number(Asn),
+    /// Ours: the session is internal.
+    Internal,
+    /// Any but ours: the session is external, and the OPEN says with whom.
+    External,
+    /// Whichever the OPEN says.
+    Any,
+}
+
+impl RemoteAs {
+    /// Whether a peer of AS `remote` may be at the other end, where we are `local`.
+    #[must_use]
+    pub fn accepts(self, local: Asn, remote: Asn) -> bool {
+        let wanted = match self {
+            Self::Number(expected) => remote == expected,
+            Self::Internal => remote == local,
+            Self::External => remote != local,
+            Self::Any => true,
+        };
+        wanted && remote != Asn::ZERO
+    }
+
+    /// The one number that is accepted, where we are `local`; `None` where several are.
+    #[must_use]
+    pub fn number(self, local: Asn) -> Option<Asn> {
+        match self {
+            Self::Number(asn) => Some(asn),
+            Self::Internal => Some(local),
+            Self::External | Self::Any => None,
+        }
+    }
+}
+
+impl From<Asn> for RemoteAs {
+    fn from(asn: Asn) -> Self {
+        Self::Number(asn)
+    }
+}
+
+impl fmt::Display for RemoteAs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(asn) => asn.fmt(f),
+            Self::Internal => f.pad("internal"),
+            Self::External => f.pad("external"),
+            Self::Any => f.pad("any"),
+        }
+    }
+}
