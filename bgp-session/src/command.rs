@@ -7,6 +7,9 @@ use bgp_core::{
     wire::{Notification, PathAttributes},
 };
 use ipnet::IpNet;
+use tokio::sync::oneshot;
+
+use crate::{PeerConfig, SpeakerError, Updated, update::Resets};
 
 /// A request, in the order in which the handles made them.
 #[derive(Debug)]
@@ -17,6 +20,14 @@ pub(crate) enum Command {
     Announce(IpNet, Arc<PathAttributes>),
     /// No route for this prefix any more.
     Withdraw(IpNet),
+    /// No session until further notice, with this word to the peer.
+    Disable(Notification),
+    /// The end of that.
+    Enable,
+    /// A new session, with this word to the peer.
+    Reset(Notification),
+    /// Another configuration; what came of it is the answer.
+    Update(Box<PeerConfig>, Resets, oneshot::Sender<Result<Updated, SpeakerError>>),
     /// The end, with this word to the peer.
     Shutdown(Notification),
 }

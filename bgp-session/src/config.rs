@@ -12,10 +12,10 @@ use std::{
 
 use bgp_core::{
     AfiSafi, Asn, BgpIdentifier,
-    fsm::{FsmConfig, Import},
+    fsm::{Change, FsmConfig, Import, RemoteAs, TakesEffect},
 };
 
-use crate::{PeerAddress, PeerId, SpeakerError};
+use crate::{PeerAddress, PeerId, SpeakerError, terms::Terms};
 
 /// How to reach one peer and what to agree with it.
 ///
@@ -35,7 +35,7 @@ use crate::{PeerAddress, PeerId, SpeakerError};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerConfig {
     pub(crate) address: PeerAddress,
-    pub(crate) remote_asn: Asn,
+    pub(crate) remote_as: RemoteAs,
     pub(crate) local_asn: Option<Asn>,
     pub(crate) identifier: Option<BgpIdentifier>,
     pub(crate) hold_time: Option<Duration>,
@@ -43,22 +43,21 @@ pub struct PeerConfig {
     pub(crate) connect_retry_time: Option<Duration>,
     pub(crate) idle_hold: Option<(Duration, Duration)>,
     pub(crate) delay_open_time: Option<Duration>,
-    pub(crate) passive: bool,
     pub(crate) families: Option<Vec<AfiSafi>>,
     pub(crate) import: Import,
-    pub(crate) maximum_prefixes: Option<u32>,
     pub(crate) jitter_seed: Option<u64>,
     pub(crate) advertisement_interval: Option<Duration>,
+    pub(crate) terms: Terms,
     pub(crate) transport: TransportConfig,
 }
 
 impl PeerConfig {
     /// A peer at `address` (an IP address, or a socket address when its port is not 179) whose AS
-    /// is `remote_asn`. Everything else has the defaults that the methods below name.
-    pub fn new(address: impl Into<PeerAddress>, remote_asn: Asn) -> Self {
+    /// is `remote_as`: a number, or one of [`RemoteAs`]. Everything else has the defaults that the methods below name.
+    pub fn new(address: impl Into<PeerAddress>, remote_as: impl Into<RemoteAs>) -> Self {
         Self {
             address: address.into(),
-            remote_asn,
+            remote_as: remote_as.into(),
             local_asn: None,
             identifier: None,
             hold_time: None,
@@ -66,12 +65,11 @@ impl PeerConfig {
             connect_retry_time: None,
             idle_hold: None,
             delay_open_time: None,
-            passive: false,
             families: None,
             import: Import::Drop,
-            maximum_prefixes: None,
             jitter_seed: None,
             advertisement_interval: None,
+            terms: Terms::default(),
             transport: TransportConfig::default(),
         }
     }
@@ -83,7 +81,8 @@ impl PeerConfig {
         self
     }
 
-    /// The AS shown to this peer. Default: the speaker's.
+    /// The AS shown to this peer, which learns of no other: see [`local_as`](Self::local_as) for paths that tell of the
+    /// speaker's own too. Default: the speaker's.
     #[must_use]
     pub fn local_asn(mut self, asn: Asn) -> Self {
         self.local_asn = Some(asn);
@@ -139,14 +138,6 @@ impl PeerConfig {
         self
     }
 
-    /// Never dial; wait for the peer to connect (PassiveTcpEstablishment of RFC 4271). The speaker
-    /// needs a listener then. Default: dial and listen at once.
-    #[must_use]
-    pub fn passive(mut self) -> Self {
-        self.passive = true;
-        self
-    }
-
     /// The address families to offer (RFC 4760). Default: IPv4 and IPv6 unicast.
     #[must_use]
     pub fn families(mut self, families: impl IntoIterator<Item = AfiSafi>) -> Self {
@@ -158,14 +149,6 @@ impl PeerConfig {
     #[must_use]
     pub fn import(mut self, import: Import) -> Self {
         self.import = import;
-        self
-    }
-
-    /// End the session (Cease, RFC 4486) when the peer sends more prefixes than this. What
-    /// [`Import::Drop`] drops is not counted. Default: no limit.
-    #[must_use]
-    pub fn maximum_prefixes(mut self, limit: u32) -> Self {
-        self.maximum_prefixes = Some(limit);
         self
     }
 
@@ -228,15 +211,14 @@ impl PeerConfig {
     }
 
     /// The AS expected of the peer.
-    pub fn remote_asn(&self) -> Asn {
-        self.remote_asn
+    pub fn remote_as(&self) -> RemoteAs {
+        self.remote_as
     }
 
     /// How long an attempt to dial should wait for an answer.
     pub fn connect_limit(&self) -> Duration {
         self.transport.connect_timeout.unwrap_or_else(|| {
-            let fsm =
-                FsmConfig::new(self.remote_asn, BgpIdentifier::new(0, 0, 0, 0), self.remote_asn);
+            let fsm = FsmConfig::new(Asn::ZERO, BgpIdentifier::new(0, 0, 0, 0), self.remote_as);
             (self.connect_retry_time.unwrap_or(fsm.connect_retry_time) / 5).saturating_mul(3)
         })
     }
@@ -250,11 +232,11 @@ impl PeerConfig {
         if self.id().address().is_unspecified() || self.id().address().is_multicast() {
             return refuse("address", &self.id().address(), "the unicast address of a router");
         }
-        if self.address().port() == 0 && !self.passive {
+        if self.address().port() == 0 && self.terms.connect_mode.dials() {
             return refuse("port", &0, "a TCP port to dial, or a passive peer");
         }
-        if self.remote_asn.0 == 0 {
-            return refuse("remote_asn", &0, "an AS number (0 is reserved by RFC 7607)");
+        if self.remote_as == RemoteAs::Number(Asn::ZERO) {
+            return refuse("remote_as", &0, "an AS number (0 is reserved by RFC 7607)");
         }
         if self.local_asn == Some(Asn(0)) {
             return refuse("local_asn", &0, "an AS number (0 is reserved by RFC 7607)");
@@ -295,21 +277,20 @@ impl PeerConfig {
     pub(crate) fn fsm(&self, asn: Asn, identifier: BgpIdentifier) -> FsmConfig {
         let local_asn = self.local_asn.unwrap_or(asn);
         let identifier = self.identifier.unwrap_or(identifier);
-        let mut fsm = FsmConfig::new(local_asn, identifier, self.remote_asn);
+        let mut fsm = FsmConfig::new(local_asn, identifier, self.remote_as);
         fsm.hold_time = self.hold_time.unwrap_or(fsm.hold_time);
         fsm.keepalive_time = self.keepalive_time.or(fsm.keepalive_time);
         fsm.connect_retry_time = self.connect_retry_time.unwrap_or(fsm.connect_retry_time);
         (fsm.idle_hold_time, fsm.idle_hold_max) =
             self.idle_hold.unwrap_or((fsm.idle_hold_time, fsm.idle_hold_max));
         fsm.delay_open_time = self.delay_open_time.or(fsm.delay_open_time);
-        fsm.passive = self.passive;
+        self.terms.apply(&mut fsm, asn);
         if let Some(families) = &self.families {
             fsm.families.clone_from(families);
         }
         fsm.min_route_advertisement_interval =
             self.advertisement_interval.unwrap_or(fsm.min_route_advertisement_interval);
         fsm.import = self.import;
-        fsm.maximum_prefixes = self.maximum_prefixes;
         fsm.jitter_seed =
             self.jitter_seed.unwrap_or_else(|| RandomState::new().hash_one(self.id()));
         fsm
@@ -323,6 +304,25 @@ pub(crate) struct TransportConfig {
     pub(crate) password: Option<Password>,
     pub(crate) ttl: Option<u8>,
     pub(crate) connect_timeout: Option<Duration>,
+}
+
+impl TransportConfig {
+    /// The values in which `new` differs: all but one need another connection.
+    pub(crate) fn changes(&self, new: &Self) -> Vec<Change> {
+        use TakesEffect::{NextSession, Reset};
+        let mut changes = Vec::new();
+        // Without a rest pattern: whoever adds a field decides here.
+        macro_rules! compare {
+            ($($field:ident: $takes_effect:expr),* $(,)?) => {
+                let Self { $($field),* } = self;
+                $(if *$field != new.$field {
+                    changes.push(Change { field: stringify!($field), takes_effect: $takes_effect });
+                })*
+            };
+        }
+        compare! { local_address: Reset, password: Reset, ttl: Reset, connect_timeout: NextSession }
+        changes
+    }
 }
 
 /// A secret of RFC 2385. `Debug` doesn't show it.

@@ -5,10 +5,13 @@
 
 use std::{fmt, sync::Arc};
 
-use bgp_core::fsm::{DownReason, Negotiated, StateKind};
+use bgp_core::{
+    AfiSafi,
+    fsm::{DownReason, Negotiated, StateKind},
+};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use crate::PeerId;
+use crate::{DrainStage, PeerId, Updated};
 
 /// Something happened at a peer.
 #[derive(Clone, Debug)]
@@ -47,6 +50,21 @@ pub enum EventKind {
         /// How many were taken back.
         withdrawn: usize,
     },
+    /// The peer has sent so many prefixes of a family that its limit is near, or reached (RFC 4486). Said once, and
+    /// again only after the number has fallen.
+    PrefixWarning {
+        /// The family.
+        family: AfiSafi,
+        /// How many are held.
+        held: u32,
+        /// How many there may be.
+        limit: u32,
+    },
+    /// A [drain](crate::Speaker::drain) of the speaker came so far here. The routes go out from now on, as soon as the
+    /// peer takes them.
+    Draining(DrainStage),
+    /// The peer's configuration was [changed in place](crate::PeerHandle::update).
+    Updated(Arc<Updated>),
     /// The peer's session is over for good and its connections are closed.
     Removed,
 }

@@ -7,9 +7,12 @@ use bgp_core::{
     wire::{CeaseSubcode, Notification},
 };
 use ipnet::IpNet;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::{PeerId, PeerStats, PeerStatus, SpeakerError, command::Command};
+use crate::{
+    PeerConfig, PeerId, PeerStats, PeerStatus, SpeakerError, Updated, command::Command,
+    update::Resets,
+};
 
 /// A peer of a [`Speaker`](crate::Speaker). Clones are handles on the same peer; when the last one
 /// is dropped, the session ends with Cease / Peer De-configured (RFC 4486).
@@ -59,6 +62,75 @@ impl PeerHandle {
     /// [`SpeakerError::PeerShutDown`].
     pub async fn withdraw(&self, prefix: IpNet) -> Result<(), SpeakerError> {
         self.send(Command::Withdraw(prefix)).await
+    }
+
+    /// Ends the session with Cease / Administrative Shutdown and a text for the peer's operator (RFC 9003; empty for
+    /// none), and gets no other until [`enable`](Self::enable). The peer stays configured and its routes are kept.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::PeerShutDown`].
+    pub async fn disable(&self, message: &str) -> Result<(), SpeakerError> {
+        let shutdown = CeaseSubcode::ADMINISTRATIVE_SHUTDOWN;
+        self.send(Command::Disable(Notification::cease_with_message(shutdown, message))).await
+    }
+
+    /// Begins to get a session again, at once: after [`disable`](Self::disable), in a pause after failures, or in one
+    /// after too many prefixes. Does nothing to a session that is up.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::PeerShutDown`].
+    pub async fn enable(&self) -> Result<(), SpeakerError> {
+        self.send(Command::Enable).await
+    }
+
+    /// Ends the session with Cease / Administrative Reset and a text for the peer's operator (RFC 9003; empty for none),
+    /// and begins to get another after the first pause of [`idle_hold`](PeerConfig::idle_hold). Does nothing to a peer that is disabled.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::PeerShutDown`].
+    pub async fn reset(&self, message: &str) -> Result<(), SpeakerError> {
+        let reset = CeaseSubcode::ADMINISTRATIVE_RESET;
+        self.send(Command::Reset(Notification::cease_with_message(reset, message))).await
+    }
+
+    /// Changes the peer's configuration in place. Routes stay as they are, and so does the session, unless something
+    /// changed that its OPENs or its connection settled: then it is ended by Cease / Other Configuration Change, and
+    /// begun anew soon. The answer says what changed, what each change takes, and whether that happened.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::PeerConfig`] for a value that makes no sense or another peer's address,
+    /// [`SpeakerError::Password`], [`SpeakerError::PeerShutDown`]. Nothing has changed then.
+    pub async fn update(&self, config: PeerConfig) -> Result<Updated, SpeakerError> {
+        self.change(config, Resets::WhereNeeded).await
+    }
+
+    /// As [`update`](Self::update), but a session that is up is never ended: what it takes a new one for waits for the
+    /// next, as [`Updated::needs_reset`] tells.
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update).
+    pub async fn update_without_reset(&self, config: PeerConfig) -> Result<Updated, SpeakerError> {
+        self.change(config, Resets::Never).await
+    }
+
+    async fn change(&self, config: PeerConfig, resets: Resets) -> Result<Updated, SpeakerError> {
+        config.check()?;
+        if config.id() != self.id {
+            return Err(SpeakerError::PeerConfig {
+                peer: self.id,
+                field: "address",
+                value: config.id().to_string(),
+                expected: "the peer's own, since another address is another peer",
+            });
+        }
+        let (answer, outcome) = oneshot::channel();
+        self.send(Command::Update(Box::new(config), resets, answer)).await?;
+        outcome.await.map_err(|_| self.gone())?
     }
 
     /// Ends the session for good with Cease / Administrative Shutdown and a text for the peer's

@@ -61,6 +61,7 @@ mod clock;
 mod command;
 mod config;
 mod connect;
+mod drain;
 mod error;
 mod event;
 mod handle;
@@ -72,9 +73,12 @@ mod speaker;
 mod status;
 mod table;
 mod task;
+mod terms;
+mod update;
 
 pub use config::{Password, PeerConfig};
 pub use connect::{Connecting, Connector, TcpConnector, Transport};
+pub use drain::{DrainStage, GracefulShutdown};
 pub use error::SpeakerError;
 pub use event::{Event, EventKind, Events, Missed};
 pub use handle::PeerHandle;
@@ -83,17 +87,22 @@ pub use registry::Accepted;
 pub use speaker::{Speaker, SpeakerBuilder};
 pub use status::PeerStatus;
 pub use table::{LocRibIter, LocRibSnapshot, RoutePath};
+pub use update::Updated;
 
 // What a user of a speaker meets of the core, so that one dependency is enough.
 pub use bgp_core::{
     Afi, AfiSafi, Asn, BgpIdentifier, Direction, IpNet, Ipv4Net, Ipv6Net, PeerType, Safi,
-    fsm::{DownReason, Import, Negotiated, StateKind, TransportError},
+    fsm::{
+        Change, ConnectMode, DownReason, EndedBy, Exceeded, Import, Negotiated, PrefixLimit,
+        PrefixLimits, ReceivedPath, Refusal, RemoteAs, RoleConfig, SentPath, StateKind,
+        TakesEffect, TransportError,
+    },
     peer::{Endpoints, MessageCounts, PeerStats},
     rib::{Route, RouteSet},
     wire::{
         Aggregator, AsPath, AsPathSegment, Capability, CeaseSubcode, Community, ErrorCode,
         ExtendedCommunity, LargeCommunity, NextHop, Notification, Origin, PathAttributes,
-        RawAttribute, SegmentType,
+        RawAttribute, Role, SegmentType,
     },
 };
 pub use bgp_core::{mrt, wire};

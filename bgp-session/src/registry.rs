@@ -242,6 +242,27 @@ pub(crate) struct Registration {
     _alive: Alive,
 }
 
+impl Registration {
+    /// Has the listeners and the accepted connections to come go by another configuration.
+    pub(crate) fn update(&self, config: &Arc<PeerConfig>) -> Result<(), SpeakerError> {
+        let mut inner = self.registry.lock();
+        let Some(known) = inner.peers.get(&self.peer) else { return Ok(()) };
+        let before = Arc::clone(&known.config);
+        if before.transport.password != config.transport.password {
+            inner.remove_password(&before);
+            if let Err(error) = inner.set_password(config) {
+                // The old one worked, so it is there again.
+                let _ = inner.set_password(&before);
+                return Err(error);
+            }
+        }
+        if let Some(known) = inner.peers.get_mut(&self.peer) {
+            known.config = Arc::clone(config);
+        }
+        Ok(())
+    }
+}
+
 impl Drop for Registration {
     fn drop(&mut self) {
         let mut inner = self.registry.lock();

@@ -21,8 +21,10 @@ use tokio::{
 use tracing::Instrument;
 
 use crate::{
-    Accepted, Connector, Event, Events, LocRibSnapshot, PeerConfig, PeerHandle, PeerId, PeerStatus,
-    SpeakerError, TcpConnector, Transport, command, listener,
+    Accepted, Connector, DrainStage, Event, Events, LocRibSnapshot, PeerConfig, PeerHandle, PeerId,
+    PeerStatus, SpeakerError, TcpConnector, Transport, command,
+    drain::DrainWatch,
+    listener,
     registry::{Entry, Registry},
     socket,
     table::Table,
@@ -105,6 +107,7 @@ impl SpeakerBuilder {
                 addresses,
                 registry,
                 open,
+                drain: watch::Sender::default(),
                 events: broadcast::Sender::new(self.event_capacity),
                 table: Arc::default(),
             }),
@@ -150,13 +153,18 @@ impl Speaker {
         };
         let registration = self.inner.registry.add(entry)?;
         let peer = config.id();
-        let span = tracing::info_span!("peer", %peer, local_as = %fsm.local_asn, remote_as = %fsm.remote_asn);
-        let inputs =
-            Inputs { commands: receive_commands, accepted: receive_accepted, stop: receive_stop };
+        let span = tracing::info_span!("peer", %peer, local_as = %fsm.local_asn, remote_as = %fsm.remote_as);
+        let inputs = Inputs {
+            commands: receive_commands,
+            accepted: receive_accepted,
+            stop: receive_stop,
+            drain: DrainWatch::new(&self.inner.drain),
+        };
         let events = self.inner.events.clone();
         let reports = Reports::new(&config, status, events, Arc::clone(&self.inner.table));
         let connector = Arc::clone(&self.inner.connector);
-        let task = PeerTask::new(config, fsm, connector, inputs, reports);
+        let speaker = (self.inner.asn, self.inner.identifier);
+        let task = PeerTask::new(config, speaker, fsm, connector, inputs, reports);
         let running = tokio::spawn(task.run(registration).instrument(span));
         self.inner.registry.started(peer, running.abort_handle());
         Ok(PeerHandle::new(peer, commands, receive_status))
@@ -166,6 +174,16 @@ impl Speaker {
     /// own, or a pipe. It belongs to the peer whose address is `endpoints().remote`.
     pub fn accept(&self, transport: Transport) -> Accepted {
         self.inner.registry.accept(transport)
+    }
+
+    /// The speaker's AS.
+    pub fn asn(&self) -> Asn {
+        self.inner.asn
+    }
+
+    /// The speaker's BGP Identifier.
+    pub fn identifier(&self) -> BgpIdentifier {
+        self.inner.identifier
     }
 
     /// The first listening address, with the port that the system chose if 0 was asked for.
@@ -220,6 +238,10 @@ impl Speaker {
         }
     }
 
+    pub(crate) fn drain_stage(&self) -> &watch::Sender<DrainStage> {
+        &self.inner.drain
+    }
+
     /// Waits for a peer that is ending already to be gone. One that is alive is not waited for.
     async fn predecessor_ended(&self, peer: PeerId) {
         let Some(mut status) = self.inner.registry.ending(peer) else { return };
@@ -235,6 +257,8 @@ struct Inner {
     registry: Arc<Registry>,
     /// A value sent here, or its end, closes the listeners.
     open: watch::Sender<()>,
+    /// How far a drain has come, for the peers' tasks.
+    drain: watch::Sender<DrainStage>,
     events: broadcast::Sender<Event>,
     table: Arc<Table>,
 }

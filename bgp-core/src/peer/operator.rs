@@ -37,14 +37,13 @@ impl Peer {
         self.settle(now);
     }
 
-    /// Ends the session, or the attempt to get one, with `cease`, and begins anew at once. Does nothing to a peer that
-    /// is stopped.
-    ///
-    /// Outputs come in two parts, as of a [`stop`](Self::stop) and a [`start`](Self::start).
+    /// Ends the session, or the attempt to get one, with `cease`, and begins anew after an IdleHoldTime: a peer that is
+    /// dialled before it has read the `cease` refuses. Does nothing to a peer that is stopped.
     pub fn reset(&mut self, now: Instant, cease: Notification) {
         if self.started {
             self.stop(now, cease);
-            self.start(now);
+            self.started = true;
+            self.settle(now);
         }
     }
 

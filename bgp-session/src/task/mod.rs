@@ -8,8 +8,8 @@
 use std::{io, pin::Pin, sync::Arc, time::Duration};
 
 use bgp_core::{
-    Direction,
-    fsm::FsmConfig,
+    Asn, BgpIdentifier, Direction,
+    fsm::{FsmConfig, TransportError},
     peer::{Output, Peer, Refused},
     wire::{CeaseSubcode, Notification},
 };
@@ -22,16 +22,19 @@ use tokio::{
 
 use crate::{
     Connecting, Connector, EventKind, PeerConfig, Transport, clock, command::Command,
-    registry::Registration,
+    drain::DrainWatch, registry::Registration,
 };
 
+mod change;
 mod link;
+mod originated;
 mod reports;
 mod wake;
 
 pub(crate) use reports::{Reports, first_status};
 
 use link::{Link, Links, transport_error};
+use originated::Originated;
 use wake::Wake;
 
 /// How many accepted connections may wait for a peer's task.
@@ -40,7 +43,10 @@ pub(crate) const WAITING_CONNECTIONS: usize = 4;
 /// A peer's task.
 pub(crate) struct PeerTask {
     config: Arc<PeerConfig>,
+    /// The speaker's own AS and BGP Identifier.
+    speaker: (Asn, BgpIdentifier),
     peer: Peer,
+    originated: Originated,
     connector: Arc<dyn Connector>,
     connecting: Option<Connecting>,
     links: Links,
@@ -59,11 +65,13 @@ pub(crate) struct Inputs {
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) accepted: mpsc::Receiver<Transport>,
     pub(crate) stop: oneshot::Receiver<Notification>,
+    pub(crate) drain: DrainWatch,
 }
 
 impl PeerTask {
     pub(crate) fn new(
         config: Arc<PeerConfig>,
+        speaker: (Asn, BgpIdentifier),
         fsm: FsmConfig,
         connector: Arc<dyn Connector>,
         inputs: Inputs,
@@ -71,7 +79,9 @@ impl PeerTask {
     ) -> Self {
         Self {
             config,
+            speaker,
             peer: Peer::new(fsm),
+            originated: Originated::default(),
             connector,
             connecting: None,
             links: Links::default(),
@@ -89,6 +99,7 @@ impl PeerTask {
     /// tells others of the end.
     pub(crate) async fn run(mut self, registration: Registration) {
         self.reports.event(EventKind::Added);
+        self.drain();
         self.peer.start(clock::now());
         loop {
             self.perform_outputs();
@@ -98,7 +109,7 @@ impl PeerTask {
                 break;
             }
             let wake = self.wait().await;
-            self.handle(wake);
+            self.handle(wake, &registration);
             while self.closing.try_join_next().is_some() {}
         }
         self.finish().await;
@@ -107,14 +118,14 @@ impl PeerTask {
     }
 
     /// The one mutation.
-    fn handle(&mut self, wake: Wake) {
+    fn handle(&mut self, wake: Wake, registration: &Registration) {
         let now = clock::now();
         match wake {
             Wake::Stop(cease) => {
                 let unsaid = || Notification::cease(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN);
                 self.end(cease.unwrap_or_else(unsaid));
             }
-            Wake::Command(Some(command)) => self.obey(command),
+            Wake::Command(Some(command)) => self.obey(command, registration),
             Wake::Command(None) => {
                 self.end(Notification::cease(CeaseSubcode::PEER_DECONFIGURED));
             }
@@ -126,22 +137,27 @@ impl PeerTask {
                 self.links.remove(direction);
                 self.peer.disconnected(now, direction, error);
             }
-            Wake::Wrote => {}
+            Wake::Wrote(direction) => self.peer.send_progress(direction),
+            Wake::Drain => self.drain(),
             Wake::Deadline => self.peer.handle_timeout(now),
         }
     }
 
     /// Obeys a command and those that wait behind it, so that what they undo of each other is
     /// never sent.
-    fn obey(&mut self, command: Command) {
+    fn obey(&mut self, command: Command, registration: &Registration) {
         let mut next = Some(command);
         let mut left = crate::command::CAPACITY;
         while let Some(command) = next {
             match command {
-                Command::SetRoutes(routes) => self.peer.set_routes(&routes),
-                Command::Announce(prefix, attributes) => self.peer.announce(prefix, &attributes),
-                Command::Withdraw(prefix) => self.peer.withdraw(prefix),
+                Command::SetRoutes(routes) => self.originated.set(&routes, &mut self.peer),
+                Command::Announce(prefix, attributes) => {
+                    self.originated.announce(prefix, &attributes, &mut self.peer);
+                }
+                Command::Withdraw(prefix) => self.originated.withdraw(prefix, &mut self.peer),
                 Command::Shutdown(cease) => return self.end(cease),
+                // What comes after one of these meets a peer that has done what it was told.
+                other => return self.change(other, registration),
             }
             left -= 1;
             next = if left > 0 { self.inputs.commands.try_recv().ok() } else { None };
@@ -175,7 +191,14 @@ impl PeerTask {
 
     fn connect_failed(&mut self, error: &io::Error) {
         tracing::debug!(%error, "cannot connect");
-        self.peer.disconnected(clock::now(), Direction::Outgoing, transport_error(error));
+        let error = match transport_error(error) {
+            // What is signed with another password is dropped in silence (RFC 2385, section 2.0).
+            TransportError::TimedOut if self.config.transport.password.is_some() => {
+                TransportError::TimedOutSigned
+            }
+            error => error,
+        };
+        self.peer.disconnected(clock::now(), Direction::Outgoing, error);
     }
 
     fn perform_outputs(&mut self) {
@@ -187,6 +210,9 @@ impl PeerTask {
                 Output::Up(negotiated) => self.reports.up(*negotiated),
                 Output::Down(reason) => self.reports.down(reason),
                 Output::Failed(reason) => self.reports.failed(reason),
+                Output::PrefixWarning { family, held, limit } => {
+                    self.reports.prefix_warning(family, held, limit);
+                }
                 Output::Received(routes) => self.reports.received(routes),
                 other => tracing::error!(?other, "the core asks for something unknown"),
             }
@@ -216,6 +242,9 @@ impl PeerTask {
             while link.has_room()
                 && self.peer.poll_transmit(clock::now(), direction, &mut link.outbox)
             {}
+            if !link.outbox.is_empty() {
+                self.peer.send_blocked(clock::now(), direction);
+            }
         }
     }
 

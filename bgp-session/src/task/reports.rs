@@ -3,17 +3,21 @@
 use std::{mem, sync::Arc};
 
 use bgp_core::{
-    fsm::{DownReason, Import, Negotiated, StateKind},
+    AfiSafi,
+    fsm::{DownReason, Import, Negotiated, RemoteAs, StateKind},
     peer::{Peer, PeerStats, ReceivedRoutes},
     rib::PathSource,
 };
 use tokio::sync::{broadcast, watch};
 
-use crate::{Event, EventKind, PeerConfig, PeerId, PeerStatus, clock, table::Table};
+use crate::{
+    DrainStage, Event, EventKind, PeerConfig, PeerId, PeerStatus, Updated, clock, table::Table,
+};
 
 /// The ways out of a peer's task.
 pub(crate) struct Reports {
     peer: PeerId,
+    /// Whether routes of it may be in the table.
     import: Import,
     status: watch::Sender<PeerStatus>,
     events: broadcast::Sender<Event>,
@@ -31,6 +35,9 @@ struct News {
     negotiated: Option<Option<Arc<Negotiated>>>,
     down: Option<DownReason>,
     failure: Option<DownReason>,
+    disabled: Option<bool>,
+    drain: Option<DrainStage>,
+    remote_as: Option<RemoteAs>,
 }
 
 impl Reports {
@@ -82,6 +89,34 @@ impl Reports {
         self.event(EventKind::Failed(reason));
     }
 
+    pub(super) fn prefix_warning(&self, family: AfiSafi, held: u32, limit: u32) {
+        tracing::warn!(%family, held, limit, "the peer sends many prefixes");
+        self.event(EventKind::PrefixWarning { family, held, limit });
+    }
+
+    pub(super) fn disabled(&mut self, disabled: bool) {
+        tracing::info!(disabled, "as the operator asked");
+        self.news.changed = true;
+        self.news.disabled = Some(disabled);
+    }
+
+    pub(super) fn draining(&mut self, stage: DrainStage) {
+        tracing::info!(?stage, "drain");
+        self.news.changed = true;
+        self.news.drain = Some(stage);
+        self.event(EventKind::Draining(stage));
+    }
+
+    pub(super) fn updated(&mut self, config: &PeerConfig, updated: &Updated) {
+        tracing::info!(changes = ?updated.changes, reset = updated.reset, "configuration changed");
+        if config.import == Import::Keep {
+            self.import = Import::Keep;
+        }
+        self.news.changed = true;
+        self.news.remote_as = Some(config.remote_as);
+        self.event(EventKind::Updated(Arc::new(updated.clone())));
+    }
+
     pub(super) fn received(&self, routes: ReceivedRoutes) {
         let Some(source) = self.source else { return };
         let (announced, withdrawn) = (routes.announced.len(), routes.withdrawn.len());
@@ -99,6 +134,7 @@ impl Reports {
         let news = mem::take(&mut self.news);
         self.status.send_if_modified(|status| {
             status.stats.clone_from(peer.stats());
+            status.prefixes_held = peer.adj_rib_in().len();
             if news.changed {
                 news.write(status, peer);
             }
@@ -122,7 +158,11 @@ impl News {
         }
         if let Some(reason) = &self.down {
             status.last_down = Some(reason.clone());
+            status.down_since = Some(clock::now());
         }
+        status.disabled = self.disabled.unwrap_or(status.disabled);
+        status.drain = self.drain.unwrap_or(status.drain);
+        status.remote_as = self.remote_as.unwrap_or(status.remote_as);
         if let Some(reason) = &self.failure {
             status.last_failure = Some(reason.clone());
         }
@@ -142,13 +182,17 @@ impl Drop for Reports {
 pub(crate) fn first_status(config: &PeerConfig) -> PeerStatus {
     PeerStatus {
         peer: config.id(),
-        remote_asn: config.remote_asn,
+        remote_as: config.remote_as,
+        disabled: false,
+        drain: DrainStage::Normal,
         state: StateKind::Idle,
         since: clock::now(),
         negotiated: None,
         endpoints: None,
         last_down: None,
+        down_since: None,
         last_failure: None,
         stats: PeerStats::default(),
+        prefixes_held: 0,
     }
 }

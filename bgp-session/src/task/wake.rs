@@ -27,8 +27,10 @@ pub(super) enum Wake {
     Accepted(Transport),
     /// The core's buffer for this connection has grown, or the connection is gone.
     Read(Direction, Result<(), TransportError>),
-    /// The socket took octets: there is room for more.
-    Wrote,
+    /// The socket of this connection took octets: there is room for more.
+    Wrote(Direction),
+    /// A drain of the speaker has come further, or was called off.
+    Drain,
     /// The core's deadline has come.
     Deadline,
 }
@@ -67,6 +69,7 @@ impl PeerTask {
                 5 => self.poll_read(cx, Direction::Incoming),
                 6 => self.poll_write(cx, Direction::Outgoing),
                 7 => self.poll_write(cx, Direction::Incoming),
+                8 => self.poll_drain(cx),
                 _ => self.poll_alarm(cx),
             };
             if polled.is_ready() {
@@ -104,7 +107,11 @@ impl PeerTask {
 
     fn poll_write(&mut self, cx: &mut Context<'_>, direction: Direction) -> Poll<Wake> {
         let Some(link) = self.links.get_mut(direction) else { return Poll::Pending };
-        link.poll_write(cx).map(|()| Wake::Wrote)
+        link.poll_write(cx).map(|()| Wake::Wrote(direction))
+    }
+
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
+        self.inputs.drain.poll_changed(cx).map(|()| Wake::Drain)
     }
 
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
@@ -115,4 +122,4 @@ impl PeerTask {
     }
 }
 
-const SOURCES: usize = 9;
+const SOURCES: usize = 10;

@@ -7,6 +7,7 @@ mod collision;
 mod events;
 mod loopback;
 mod md5;
+mod operator;
 mod pipes;
 mod requests;
 mod restart;

@@ -249,7 +249,7 @@ impl Driver {
         match output {
             Output::Connect => {
                 assert!(!self.dialling && !self.outgoing.open, "a second connection is asked for");
-                assert!(self.started && !self.peer.config().passive);
+                assert!(self.started && self.peer.config().connect_mode.dials());
                 self.dialling = true;
             }
             Output::Close(direction) => {
@@ -369,9 +369,9 @@ impl Driver {
         if !self.started {
             assert_eq!(self.state, StateKind::Idle);
             assert_eq!(deadline, None, "a stopped peer has a timer");
-        } else if !self.peer.config().passive && self.state < StateKind::OpenSent {
+        } else if self.peer.config().connect_mode.dials() && self.state < StateKind::OpenSent {
             assert!(deadline.is_some(), "a started peer is stuck in {}", self.state);
-        } else if self.peer.config().passive {
+        } else if !self.peer.config().connect_mode.dials() {
             assert_ne!(self.state, StateKind::Idle, "a passive peer does not listen");
         }
     }

@@ -8,7 +8,7 @@ pub mod messages;
 
 use std::time::Duration;
 
-use bgp_core::fsm::{FsmConfig, Import, TransportError};
+use bgp_core::fsm::{ConnectMode, FsmConfig, Import, PrefixLimits, TransportError};
 use bgp_core::wire::{
     AttributeCode, AttributeFlags, CeaseSubcode, Community, MessageType, Notification,
     PathAttributes, RawAttribute, RouteRefresh, RouteRefreshSubtype,
@@ -44,9 +44,11 @@ fn config(input: &mut Input<'_>) -> FsmConfig {
     let identifier = BgpIdentifier::new(10, 0, 0, if on(0) { 1 } else { 3 });
     let local_asn = if on(1) { messages::REMOTE_ASN } else { Asn(4_200_000_000) };
     let mut config = FsmConfig::new(local_asn, identifier, messages::REMOTE_ASN);
-    config.passive = on(2);
+    config.connect_mode = if on(2) { ConnectMode::Passive } else { ConnectMode::Both };
     config.import = if on(3) { Import::Keep } else { Import::Drop };
-    config.maximum_prefixes = on(4).then_some(3);
+    if on(4) {
+        config.maximum_prefixes = PrefixLimits::each(3);
+    }
     config.families = match bits >> 5 & 7 {
         0 => vec![AfiSafi::IPV4_UNICAST],
         1 => vec![AfiSafi::IPV6_UNICAST],

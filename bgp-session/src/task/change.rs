@@ -1,0 +1,79 @@
+//! What handles and the speaker change about a peer, beyond its routes.
+
+use std::sync::Arc;
+
+use bgp_core::{
+    fsm::StateKind,
+    wire::{CeaseSubcode, Notification},
+};
+
+use super::PeerTask;
+use crate::{
+    PeerConfig, SpeakerError, Updated, clock,
+    command::Command,
+    registry::Registration,
+    update::{self, Resets},
+};
+
+impl PeerTask {
+    /// Obeys a command that is not about routes, nor the end.
+    pub(super) fn change(&mut self, command: Command, registration: &Registration) {
+        match command {
+            Command::Disable(cease) => {
+                self.peer.stop(clock::now(), cease);
+                self.reports.disabled(true);
+            }
+            Command::Enable => {
+                self.peer.start(clock::now());
+                self.reports.disabled(false);
+            }
+            Command::Reset(cease) => self.peer.reset(clock::now(), cease),
+            Command::Update(config, resets, answer) => {
+                let updated = self.update(Arc::new(*config), resets, registration);
+                // Who asked may not wait for the answer.
+                let _ = answer.send(updated);
+            }
+            Command::SetRoutes(_)
+            | Command::Announce(..)
+            | Command::Withdraw(_)
+            | Command::Shutdown(_) => {}
+        }
+    }
+
+    fn update(
+        &mut self,
+        config: Arc<PeerConfig>,
+        resets: Resets,
+        registration: &Registration,
+    ) -> Result<Updated, SpeakerError> {
+        let (asn, identifier) = self.speaker;
+        let mut fsm = config.fsm(asn, identifier);
+        if config.jitter_seed.is_none() {
+            // One that nobody chose is no reason for a change.
+            fsm.jitter_seed = self.peer.config().jitter_seed;
+        }
+        let before = (self.peer.config(), &self.config.transport);
+        let changes = update::changes(before, (&fsm, &config.transport));
+        registration.update(&config)?;
+        let mut updated = Updated { changes, reset: false };
+        self.config = config;
+        let now = clock::now();
+        let established = self.peer.state() == StateKind::Established;
+        let needed = updated.needs_reset().next().is_some();
+        self.peer.reconfigure(now, fsm);
+        if needed && established && resets == Resets::WhereNeeded {
+            self.peer.reset(now, Notification::cease(CeaseSubcode::OTHER_CONFIGURATION_CHANGE));
+            updated.reset = true;
+        }
+        self.reports.updated(&self.config, &updated);
+        Ok(updated)
+    }
+
+    /// Goes as far as the speaker's drain has come.
+    pub(super) fn drain(&mut self) {
+        let stage = self.inputs.drain.take();
+        if self.originated.enter(stage, &mut self.peer) {
+            self.reports.draining(stage);
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! What an operator does: disables, resets, reconfigures and drains.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use bgp_session::{
+    Community, DownReason, DrainStage, EventKind, GracefulShutdown, IpNet, PeerHandle, Route,
+    RouteSet, Speaker, SpeakerError, StateKind,
+};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{
+    pipes::{pair, towards_pipe},
+    world::{ROUTER, both_up, prefixes, routes, soon, table, towards_node},
+};
+
+const SMTP: &str = "172.22.35.70/32";
+
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+fn smtp() -> IpNet {
+    SMTP.parse().unwrap()
+}
+
+async fn why(peer: &mut PeerHandle) -> String {
+    let down = peer.wait_for(|status| status.last_down.is_some() && !status.is_established());
+    soon("the end", down).await.unwrap().last_down.unwrap().to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disabled_peer_stays_configured_and_comes_back_with_its_routes() {
+    let (router, mut at_router, node, mut at_node) = pair().await;
+    at_node.set_routes(routes(&[SMTP])).await.unwrap();
+    both_up(&mut at_router, &mut at_node).await;
+    at_node.disable("rack 7 moves").await.unwrap();
+    let reason = why(&mut at_router).await;
+    assert_eq!(reason, "ended by the peer: Cease: administrative shutdown: \"rack 7 moves\"");
+    table(&router, "no route", |table| table.is_empty()).await;
+    sleep(secs(3_600)).await;
+    assert!(at_node.status().disabled && node.peers().len() == 1);
+    assert_eq!(at_node.status().state, StateKind::Idle);
+    // What is decided meanwhile holds for later.
+    at_node.set_routes(routes(&["172.22.35.71/32"])).await.unwrap();
+    at_node.reset("").await.unwrap();
+    sleep(secs(60)).await;
+    assert_eq!(at_node.status().state, StateKind::Idle, "a reset is no start");
+    at_node.enable().await.unwrap();
+    both_up(&mut at_router, &mut at_node).await;
+    assert!(!at_node.status().disabled);
+    table(&router, "the new route", |table| prefixes(table) == ["172.22.35.71/32"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_is_told_in_words_and_the_session_is_back_at_once() {
+    let (_router, mut at_router, _node, mut at_node) = pair().await;
+    both_up(&mut at_router, &mut at_node).await;
+    let before = Instant::now();
+    at_node.reset("new filter").await.unwrap();
+    let again = |status: &bgp_session::PeerStatus| status.stats.established_transitions == 2;
+    soon("another session", at_node.wait_for(again)).await.unwrap();
+    both_up(&mut at_router, &mut at_node).await;
+    assert!(before.elapsed() < secs(2), "{:?}", before.elapsed());
+    let reason = at_router.status().last_down.unwrap().to_string();
+    assert_eq!(reason, "ended by the peer: Cease: administrative reset: \"new filter\"");
+}
+
+#[tokio::test(start_paused = true)]
+async fn timers_and_limits_change_without_a_reset() {
+    let (_router, mut at_router, node, mut at_node) = pair().await;
+    both_up(&mut at_router, &mut at_node).await;
+    let mut events = node.events();
+    let config = towards_pipe().hold_time(secs(9)).maximum_prefixes(10).connect_timeout(secs(1));
+    let updated = at_node.update(config.clone()).await.unwrap();
+    let changed: Vec<_> = updated.changes.iter().map(|change| change.field).collect();
+    assert_eq!(changed, ["hold_time", "maximum_prefixes", "connect_timeout"]);
+    assert!(!updated.reset && updated.needs_reset().next().is_none());
+    let event = events.next().await.unwrap().unwrap();
+    assert!(matches!(event.kind, EventKind::Updated(told) if *told == updated));
+    sleep(secs(600)).await;
+    assert_eq!(at_node.stats().sessions_lost, 0);
+    assert_eq!(at_node.status().negotiated.unwrap().hold_time, secs(90));
+    let again = at_node.update(config).await.unwrap();
+    assert!(again.changes.is_empty() && !again.reset, "{again:?}");
+    at_node.reset("").await.unwrap();
+    let short = |status: &bgp_session::PeerStatus| {
+        status.negotiated.as_ref().is_some_and(|terms| terms.hold_time == secs(9))
+    };
+    soon("the new hold time", at_node.wait_for(short)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_needs_a_reset_gets_one_or_waits_as_asked() {
+    let (router, mut at_router, _node, mut at_node) = pair().await;
+    at_node.set_routes(routes(&[SMTP])).await.unwrap();
+    both_up(&mut at_router, &mut at_node).await;
+    let config = towards_pipe().families([bgp_session::AfiSafi::IPV4_UNICAST]);
+    let waiting = at_node.update_without_reset(config.clone()).await.unwrap();
+    assert!(!waiting.reset && waiting.needs_reset().eq(["families"]));
+    assert_eq!(at_node.status().negotiated.unwrap().families.len(), 2);
+
+    let config = config.password("s3cret");
+    let updated = at_node.update(config).await.unwrap();
+    assert!(updated.reset && updated.needs_reset().eq(["password"]));
+    let reason = why(&mut at_router).await;
+    assert!(reason.contains("other configuration change"), "{reason}");
+    both_up(&mut at_router, &mut at_node).await;
+    assert_eq!(at_node.status().negotiated.unwrap().families.len(), 1);
+    table(&router, "the route again", |table| table.len() == 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_cannot_be_is_refused_and_changes_nothing() {
+    let (_router, mut at_router, _node, mut at_node) = pair().await;
+    both_up(&mut at_router, &mut at_node).await;
+    let elsewhere: IpAddr = "192.0.2.99".parse().unwrap();
+    for config in [
+        bgp_session::PeerConfig::new(elsewhere, ROUTER),
+        towards_pipe().hold_time(Duration::from_millis(100)),
+    ] {
+        let error = at_node.update(config).await.unwrap_err();
+        assert!(matches!(error, SpeakerError::PeerConfig { .. }), "{error}");
+    }
+    assert!(at_node.status().is_established());
+    assert_eq!(at_node.stats().sessions_lost, 0);
+}
+
+/// The route's community and LOCAL_PREF, as the router holds them.
+async fn marked(router: &Speaker, wanted: bool) {
+    let what = if wanted { "a marked route" } else { "an unmarked route" };
+    table(router, what, |table| {
+        table.best(&smtp()).is_some_and(|path| {
+            path.attributes.communities.contains(&Community::GRACEFUL_SHUTDOWN) == wanted
+        })
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_marks_then_withdraws_then_ends_the_sessions() {
+    let (router, mut at_router, node, mut at_node) = pair().await;
+    at_node.set_routes(routes(&[SMTP])).await.unwrap();
+    both_up(&mut at_router, &mut at_node).await;
+    marked(&router, false).await;
+    let mut events = node.events();
+    let began = Instant::now();
+    let how = GracefulShutdown::new()
+        .marked_for(secs(15))
+        .withdrawn_for(secs(10))
+        .message("kernel upgrade");
+    let draining = tokio::spawn(async move { node.drain(how).await });
+    marked(&router, true).await;
+    assert!(began.elapsed() < secs(1));
+    // A route that comes meanwhile is marked as well.
+    at_node.announce(Route::new("172.22.35.71/32".parse().unwrap())).await.unwrap();
+    let both = table(&router, "both", |table| table.len() == 2).await;
+    let marks = both.iter().map(|(_, paths)| paths[0].attributes.communities.len());
+    assert!(marks.eq([1, 1]));
+    table(&router, "no route", |table| table.is_empty()).await;
+    assert!((15..=16).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert!(at_router.status().is_established(), "traffic under way still arrives");
+    let reason = why(&mut at_router).await;
+    assert!(reason.ends_with("administrative shutdown: \"kernel upgrade\""), "{reason}");
+    assert!((25..=28).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    soon("the drain", draining).await.unwrap();
+    let mut stages = Vec::new();
+    while let Some(Ok(event)) = events.next().await {
+        if let EventKind::Draining(stage) = event.kind {
+            stages.push(stage);
+        }
+    }
+    assert_eq!(stages, [DrainStage::Marked, DrainStage::Withdrawn]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_is_called_off_puts_everything_back() {
+    let (router, mut at_router, node, mut at_node) = pair().await;
+    at_node.set_routes(routes(&[SMTP, "172.22.35.71/32"])).await.unwrap();
+    both_up(&mut at_router, &mut at_node).await;
+    let how = || GracefulShutdown::new().marked_for(secs(30)).withdrawn_for(secs(30));
+    // While routes are marked, and while they are withdrawn.
+    for after in [10, 40] {
+        let called_off = timeout(secs(after), node.drain(how()));
+        let meanwhile = async {
+            sleep(secs(after - 1)).await;
+            at_node.withdraw("172.22.35.71/32".parse().unwrap()).await.unwrap();
+        };
+        let (outcome, ()) = tokio::join!(called_off, meanwhile);
+        assert!(outcome.is_err());
+        marked(&router, false).await;
+        let held = table(&router, "one route", |table| table.len() == 1).await;
+        assert_eq!(prefixes(&held), [SMTP], "what was withdrawn meanwhile stays so");
+        assert_eq!(at_node.status().drain, DrainStage::Normal);
+    }
+    assert_eq!(at_node.stats().sessions_lost, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_added_during_a_drain_is_drained_too() {
+    let (_router, mut at_router, node, mut at_node) = pair().await;
+    both_up(&mut at_router, &mut at_node).await;
+    let node = Arc::new(node);
+    let draining = Arc::clone(&node);
+    tokio::spawn(async move { draining.drain(GracefulShutdown::new()).await });
+    soon("the drain", at_node.wait_for(|status| status.drain == DrainStage::Marked)).await.unwrap();
+    let mut late = node.add_peer(towards_node("192.0.2.8")).await.unwrap();
+    soon("the mark", late.wait_for(|status| status.drain == DrainStage::Marked)).await.unwrap();
+}
+
+/// Whatever is done to one peer, no other notices.
+#[tokio::test(start_paused = true)]
+async fn adding_changing_and_removing_one_peer_touches_no_others_session() {
+    let (router, mut at_router, node, mut at_node) = pair().await;
+    at_node.set_routes(routes(&[SMTP])).await.unwrap();
+    both_up(&mut at_router, &mut at_node).await;
+    table(&router, "the route", |table| table.len() == 1).await;
+    let (ours, theirs) = (at_node.stats(), at_router.stats());
+    let mut events = node.events();
+    let (untouched, mut seed) = (at_node.id(), 7_u32);
+    let mut others: Vec<PeerHandle> = Vec::new();
+    for step in 0..500 {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let choice = seed >> 16;
+        let config = |octet: u32| {
+            let address: IpAddr = format!("192.0.2.{}", 100 + octet).parse().unwrap();
+            let config = bgp_session::PeerConfig::new(address, ROUTER);
+            match choice % 5 {
+                0 => config.passive(),
+                1 => config.hold_time(secs(u64::from(3 + choice % 90))),
+                2 => config.password(format!("secret {choice}")),
+                3 => config.maximum_prefixes(choice),
+                _ => config.role(bgp_session::Role::CUSTOMER),
+            }
+        };
+        match choice % 7 {
+            0..=2 => match node.add_peer(config(choice % 20)).await {
+                Ok(peer) => others.push(peer),
+                Err(error) => assert!(matches!(error, SpeakerError::PeerExists { .. }), "{error}"),
+            },
+            3 if !others.is_empty() => {
+                others.swap_remove(choice as usize % others.len()).shutdown("").await.unwrap();
+            }
+            4 if !others.is_empty() => drop(others.pop()),
+            _ => {
+                if let Some(peer) = others.last() {
+                    let octet = peer.id().to_string().rsplit('.').next().unwrap().parse::<u32>();
+                    peer.update(config(octet.unwrap() - 100)).await.unwrap();
+                    peer.disable("").await.unwrap();
+                    peer.set_routes(RouteSet::from([Route::new(smtp())])).await.unwrap();
+                    peer.enable().await.unwrap();
+                }
+            }
+        }
+        assert!(at_node.status().is_established(), "step {step}");
+        while let Ok(Some(event)) = timeout(Duration::ZERO, events.next()).await {
+            // A burst may be more than the reader takes; what is left must not be of this peer.
+            assert!(event.is_err() || event.unwrap().peer != untouched, "step {step}");
+        }
+    }
+    for (before, after) in [(ours, at_node.stats()), (theirs, at_router.stats())] {
+        assert_eq!(before.sessions_lost, after.sessions_lost);
+        assert_eq!(before.sent.update, after.sent.update, "not an UPDATE more");
+    }
+    assert!(matches!(at_node.status().last_down, None::<DownReason>));
+}
