@@ -277,6 +277,11 @@ impl Driver {
                 judge_text(&reason.to_string());
             }
             Output::Failed(reason) => judge_text(&reason.to_string()),
+            Output::PrefixWarning { family, held, limit } => {
+                let limits = &self.peer.config().maximum_prefixes;
+                let configured = limits.of(family).expect("a limit was configured");
+                assert!(self.up && configured.limit == limit && held >= configured.warning());
+            }
             Output::Received(routes) => self.take(routes),
             other => panic!("an output that this driver does not know: {other:?}"),
         }
@@ -366,7 +371,9 @@ impl Driver {
     /// A stopped peer waits for nothing; a started one that dials never waits for ever to begin.
     fn judge_deadlines(&self) {
         let deadline = self.peer.poll_timeout();
-        if !self.started {
+        if self.peer.is_paused() {
+            assert_eq!(self.state, StateKind::Idle);
+        } else if !self.started {
             assert_eq!(self.state, StateKind::Idle);
             assert_eq!(deadline, None, "a stopped peer has a timer");
         } else if self.peer.config().connect_mode.dials() && self.state < StateKind::OpenSent {
