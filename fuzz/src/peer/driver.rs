@@ -120,8 +120,10 @@ impl Driver {
 
     /// The peer dials.
     pub fn accept(&mut self, how: u8) {
+        let before_pause = self.started && !self.peer.is_paused();
         let answer = self.peer.connected(self.now, Direction::Incoming, endpoints(how, 40_000));
-        assert_eq!(answer.is_ok(), self.started && !self.incoming.open, "{answer:?}");
+        let wanted = before_pause && self.peer.config().connect_mode.listens();
+        assert_eq!(answer.is_ok(), wanted && !self.incoming.open, "{answer:?}");
         if answer.is_ok() {
             self.incoming = Wire { open: true, ..Wire::default() };
         }
