@@ -23,6 +23,8 @@
 //!
 //! * A NOTIFICATION is never answered by one, not even in OpenSent (section 6.4).
 //! * A connection that loses a collision goes to Idle without a pause: the other one is the session.
+//! * A passive peer runs no ConnectRetryTimer: in Active it would make it dial.
+//! * The SendHoldTimer (RFC 9687) runs only while octets wait: whoever drives the machine says when that is.
 //! * After a failure in TCP the pause is never longer than the ConnectRetryTime; the damping of oscillations
 //!   is for peers that come up and go down, not for a cable that is out.
 

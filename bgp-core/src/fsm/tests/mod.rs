@@ -2,6 +2,7 @@
 
 mod table;
 mod time;
+mod variants;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

@@ -1,4 +1,9 @@
-//! Every event of section 8.1 in every state of section 8.2.2.
+//! Every event of section 8.1 in every state of section 8.2.2, and event 29 of RFC 9687.
+//!
+//! The numbers that have no line of their own: 4 is event 1 of a passive peer, 5 is event 3 of one, both in
+//! [`variants`](super::variants); 6 and 7, a start with DampPeerOscillations, are what event 13 leads to, since pauses
+//! are always damped; 14 is the accept that makes a machine of its own, 15 a connection that the peer refuses, which no
+//! machine hears of; 16 and 17 are one; 20 is event 19 while the DelayOpenTimer runs, in [`variants`](super::variants).
 
 use super::*;
 
@@ -25,22 +30,28 @@ fn events() -> Vec<(&'static str, Event)> {
         ("26 KeepAliveMsg", Event::KeepAliveMsg),
         ("27 UpdateMsg", Event::UpdateMsg),
         ("28 UpdateMsgErr", Event::UpdateMsgErr(notification(ErrorCode::UPDATE_MESSAGE, 1))),
+        ("29 SendHoldTimer", Event::SendHoldTimerExpires),
     ]
 }
 
 /// Feeds every event to a fresh machine in `state` and compares what comes of it with `expected`, which has a
 /// line for each event, in order.
 fn check(config: &FsmConfig, state: StateKind, expected: &[&str]) {
+    check_machine(|now| fsm_in(config.clone(), state, now), expected);
+}
+
+/// The same for any machine.
+pub(super) fn check_machine(machine: impl Fn(Instant) -> Fsm, expected: &[&str]) {
     let now = epoch();
     let actual: Vec<String> = events()
         .into_iter()
         .map(|(name, event)| {
-            let mut fsm = fsm_in(config.clone(), state, now);
+            let mut fsm = machine(now);
             fsm.handle(now, event);
             format!("{name} -> {}", report(&mut fsm))
         })
         .collect();
-    assert_eq!(actual, expected, "in {state}");
+    assert_eq!(actual, expected, "in {}", machine(now).state());
 }
 
 #[test]
@@ -69,17 +80,9 @@ fn idle() {
             "26 KeepAliveMsg -> Idle:  []",
             "27 UpdateMsg -> Idle:  []",
             "28 UpdateMsgErr -> Idle:  []",
+            "29 SendHoldTimer -> Idle:  []",
         ],
     );
-}
-
-#[test]
-fn idle_of_a_passive_peer() {
-    let mut passive = config();
-    passive.connect_mode = ConnectMode::Passive;
-    let mut fsm = Fsm::outgoing(Arc::new(passive));
-    fsm.handle(epoch(), Event::ManualStart);
-    assert_eq!(report(&mut fsm), "Active:  []");
 }
 
 #[test]
@@ -108,6 +111,7 @@ fn connect() {
             "26 KeepAliveMsg -> Idle: close [IdleHold]",
             "27 UpdateMsg -> Idle: close [IdleHold]",
             "28 UpdateMsgErr -> Idle: close [IdleHold]",
+            "29 SendHoldTimer -> Idle: close [IdleHold]",
         ],
     );
 }
@@ -138,6 +142,7 @@ fn active() {
             "26 KeepAliveMsg -> Idle: close [IdleHold]",
             "27 UpdateMsg -> Idle: close [IdleHold]",
             "28 UpdateMsgErr -> Idle: close [IdleHold]",
+            "29 SendHoldTimer -> Idle: close [IdleHold]",
         ],
     );
 }
@@ -168,6 +173,7 @@ fn open_sent() {
             "26 KeepAliveMsg -> Idle: close, failed by us, NOTIFICATION 5/1 [IdleHold]",
             "27 UpdateMsg -> Idle: close, failed by us, NOTIFICATION 5/1 [IdleHold]",
             "28 UpdateMsgErr -> Idle: close, failed by us, NOTIFICATION 5/1 [IdleHold]",
+            "29 SendHoldTimer -> Idle: close, failed by us, NOTIFICATION 5/1 [IdleHold]",
         ],
     );
 }
@@ -198,6 +204,7 @@ fn open_confirm() {
             "26 KeepAliveMsg -> Established: up [Hold Keepalive]",
             "27 UpdateMsg -> Idle: close, failed by us, NOTIFICATION 5/2 [IdleHold]",
             "28 UpdateMsgErr -> Idle: close, failed by us, NOTIFICATION 5/2 [IdleHold]",
+            "29 SendHoldTimer -> Idle: close, failed by us, NOTIFICATION 5/2 [IdleHold]",
         ],
     );
 }
@@ -228,6 +235,7 @@ fn established() {
             "26 KeepAliveMsg -> Established:  [Hold Keepalive]",
             "27 UpdateMsg -> Established:  [Hold Keepalive]",
             "28 UpdateMsgErr -> Idle: close, down by us, NOTIFICATION 3/1 [IdleHold]",
+            "29 SendHoldTimer -> Idle: close, down by us, NOTIFICATION 8/0 [IdleHold]",
         ],
     );
 }
