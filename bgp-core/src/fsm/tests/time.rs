@@ -46,6 +46,28 @@ fn a_hold_time_of_zero_runs_no_timer_at_all() {
 }
 
 #[test]
+fn the_send_hold_timer_counts_from_the_first_octet_that_waits_and_anew_after_progress() {
+    let now = epoch();
+    let mut fsm = fsm_in(config(), StateKind::Established, now);
+    assert_eq!(fsm.deadline(Timer::SendHold), None);
+    fsm.send_blocked(now);
+    fsm.send_blocked(now + secs(1));
+    assert_eq!(due(&fsm, Timer::SendHold, now), secs(480));
+    fsm.send_progress();
+    assert_eq!(fsm.deadline(Timer::SendHold), None);
+    fsm.send_blocked(now + secs(5));
+    for n in 1..=8 {
+        // The peer is alive, and reads nothing.
+        fsm.handle(now + secs(60 * n), Event::KeepAliveMsg);
+    }
+    fsm.handle_timeout(now + secs(485) - Duration::from_nanos(1));
+    let _ = report(&mut fsm);
+    assert_eq!(fsm.state(), StateKind::Established);
+    fsm.handle_timeout(now + secs(485));
+    assert_eq!(report(&mut fsm), "Idle: close, down by us, NOTIFICATION 8/0 [IdleHold]");
+}
+
+#[test]
 fn a_peer_that_never_answers_the_open_is_given_four_minutes() {
     let now = epoch();
     let mut fsm = fsm_in(config(), StateKind::OpenSent, now);

@@ -1,25 +1,42 @@
 //! Anything that can go wrong goes wrong, from a seed; then it is put right, and both peers must get there by
 //! themselves.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::net::Net;
 use crate::BgpIdentifier;
 use crate::fsm::{ConnectMode, FsmConfig, Import, StateKind, Timer};
-use crate::peer::Peer;
+use crate::peer::{Output, Peer};
 use crate::rib::{Route, RouteSet};
 use crate::wire::{CeaseSubcode, Notification};
 
-const SEEDS: u64 = 400;
+/// Runs of each of the two tests, which share the machine's processors.
+const SEEDS: u64 = 1_250;
 const STEPS: usize = 40;
+
+/// The most routes that a peer ever has.
+const MANY: u16 = 300;
+/// What fits the socket, and one message more.
+const MOST_UNDER_WAY: usize = 8_192 + 4_096;
 
 /// How soon after the last fault everything must be right.
 const LIMIT: Duration = Duration::from_secs(10);
 
 #[test]
 fn whatever_went_wrong_both_tables_are_right_ten_seconds_after() {
-    for seed in 0..SEEDS {
+    heals_after_anything(0..SEEDS);
+}
+
+#[test]
+fn whatever_else_went_wrong_both_tables_are_right_ten_seconds_after() {
+    heals_after_anything(SEEDS..2 * SEEDS);
+}
+
+fn heals_after_anything(seeds: std::ops::Range<u64>) {
+    let mut ends = BTreeSet::new();
+    for seed in seeds {
         let mut net = Net::new(configs(seed), seed);
         net.start();
         for step in 0..STEPS {
@@ -46,6 +63,21 @@ fn whatever_went_wrong_both_tables_are_right_ten_seconds_after() {
             let held: Vec<_> = here.adj_rib_in().iter().map(|(p, a)| (*p, a.med)).collect();
             assert_eq!(held, wanted, "seed {seed}, node {i}, {states:?}");
         }
+        ends.extend(net.nodes.iter().flat_map(|node| &node.log).filter_map(how_it_ended));
+    }
+    // Every way to end a session that is played here has been met.
+    let expected = [(1, 1), (4, 0), (5, 1), (6, 2), (6, 7), (8, 0)];
+    let missing: Vec<_> = expected.iter().filter(|end| !ends.contains(end)).collect();
+    assert!(missing.is_empty(), "no session or attempt ended by {missing:?}: {ends:?}");
+}
+
+/// The NOTIFICATION that ended a session or an attempt.
+fn how_it_ended(output: &Output) -> Option<(u8, u8)> {
+    match output {
+        Output::Down(reason) | Output::Failed(reason) => {
+            reason.notification().map(|it| (it.code.0, it.subcode))
+        }
+        _ => None,
     }
 }
 
@@ -63,6 +95,7 @@ fn configs(seed: u64) -> [FsmConfig; 2] {
         // is as short, a driver lets TCP ask whether the other end is still there.
         config.hold_time = Duration::from_secs(6);
         config.open_hold_time = Duration::from_secs(4);
+        config.send_hold_time = Some(Duration::from_secs(4));
         config.idle_hold_max = Duration::from_secs(4);
         config.import = Import::Keep;
     }
@@ -71,7 +104,7 @@ fn configs(seed: u64) -> [FsmConfig; 2] {
 
 fn harm(net: &mut Net) {
     let i = usize::from(net.random(2) == 0);
-    match net.random(12) {
+    match net.random(17) {
         0 => net.cut = !net.cut,
         1 => net.nodes[i].stalled = !net.nodes[i].stalled,
         2 => net.mutate(i, |peer, now| {
@@ -87,11 +120,24 @@ fn harm(net: &mut Net) {
         7 if net.open_connections(i) > 0 => {
             net.inject(i, &[&[0xff; 16][..], &[0, 23, 5, 0, 1, 0, 1]].concat());
         }
-        8 | 9 => {
+        8 => net.nodes[i].frozen = !net.nodes[i].frozen,
+        9 => net.loss = [0, 5, 30, 60][net.random(4) as usize],
+        10 => net.slowest = [2, 16, 300, 3_000][net.random(4) as usize],
+        // Both machines were suspended, or the clock leapt.
+        11 => {
+            let leap = net.random(100_000);
+            net.now += Duration::from_millis(leap.into());
+        }
+        // More than the other end takes at once, none of which shares an UPDATE.
+        12 => {
+            let routes: RouteSet = (0..u32::from(MANY)).map(|n| host(n).med(n)).collect();
+            net.mutate(i, |peer, _| peer.set_routes(&routes));
+        }
+        13 | 14 => {
             let routes: RouteSet = (0..net.random(6)).map(|_| route(net)).collect();
             net.mutate(i, |peer, _| peer.set_routes(&routes));
         }
-        10 => {
+        15 => {
             let route = route(net);
             net.mutate(i, |peer, _| peer.announce(route.prefix(), route.attributes()));
         }
@@ -104,20 +150,25 @@ fn harm(net: &mut Net) {
 
 /// One of a few, so that changes meet.
 fn route(net: &mut Net) -> Route {
-    let prefix = format!("10.0.0.{}/32", net.random(6));
-    Route::new(prefix.parse().expect("a prefix")).med(net.random(3))
+    host(net.random(6)).med(net.random(3))
+}
+
+fn host(n: u32) -> Route {
+    Route::new(ipnet::Ipv4Net::new_assert((0x0a00_0000 | n).into(), 32).into())
 }
 
 fn heal(net: &mut Net) {
-    net.cut = false;
+    (net.cut, net.loss, net.slowest) = (false, 0, 16);
     for i in 0..2 {
-        net.nodes[i].stalled = false;
+        (net.nodes[i].stalled, net.nodes[i].frozen) = (false, false);
         net.mutate(i, Peer::start);
     }
 }
 
 /// What holds at any moment.
 fn check(net: &Net, when: &str) {
+    let fullest = net.fullest();
+    assert!(fullest <= MOST_UNDER_WAY, "{when}: {fullest} octets wait on a connection");
     for (i, node) in net.nodes.iter().enumerate() {
         let outgoing = &node.peer.outgoing.fsm;
         let machines = [Some(outgoing), node.peer.incoming.as_ref().map(|it| &it.fsm)];
@@ -128,6 +179,11 @@ fn check(net: &Net, when: &str) {
             let running: Vec<_> = others.filter(|timer| fsm.deadline(*timer).is_some()).collect();
             assert!(running.is_empty(), "{when}, node {i}: {running:?} in Idle");
         }
+        let known = node.peer.adj_rib_out().desired().count();
+        let told = node.peer.adj_rib_out().advertised().count();
+        let held = node.peer.adj_rib_in().len();
+        let most = usize::from(MANY);
+        assert!(known <= most && told <= most && held <= most, "{when}, node {i}: routes pile up");
         let waits = node.peer.state() == StateKind::Idle && node.peer.poll_timeout().is_none();
         assert!(!(waits && node.peer.started), "{when}, node {i}: nothing will ever happen");
     }

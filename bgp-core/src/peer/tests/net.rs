@@ -16,6 +16,9 @@ use crate::{Asn, BgpIdentifier, Direction};
 /// More than any test needs for its time; a loop without progress gets here soon.
 const MAX_STEPS: usize = 200_000;
 
+/// How many octets may be on their way on one connection in one direction before its socket is full.
+const WINDOW: usize = 8_192;
+
 pub(super) struct Net {
     pub(super) now: Instant,
     pub(super) nodes: [Node; 2],
@@ -23,6 +26,10 @@ pub(super) struct Net {
     seed: u64,
     /// Neither packets nor attempts to connect get through, and nobody is told.
     pub(super) cut: bool,
+    /// So many of a hundred packets are lost and come a fifth of a second later, with all behind them.
+    pub(super) loss: u32,
+    /// The longest way of a packet, in milliseconds.
+    pub(super) slowest: u32,
 }
 
 pub(super) struct Node {
@@ -34,8 +41,10 @@ pub(super) struct Node {
     dialling: Option<Instant>,
     /// Everything that the peer has reported, in order.
     pub(super) log: Vec<Output>,
-    /// Takes no octets from the wire, as a process that hangs.
+    /// Takes no octets from the wire, as a process that has stopped reading.
     pub(super) stalled: bool,
+    /// Does nothing at all, as a process that was stopped or a machine that was suspended.
+    pub(super) frozen: bool,
 }
 
 /// One TCP connection. End 0 belongs to the node that dialled.
@@ -59,7 +68,12 @@ impl Node {
             dialling: None,
             log: Vec::new(),
             stalled: false,
+            frozen: false,
         }
+    }
+
+    fn reads(&self) -> bool {
+        !self.stalled && !self.frozen
     }
 
     fn wire(&mut self, direction: Direction) -> &mut Option<usize> {
@@ -84,7 +98,15 @@ impl Net {
     pub(super) fn new([a, b]: [FsmConfig; 2], seed: u64) -> Self {
         #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
         let now = Instant::now();
-        Self { now, nodes: [Node::new(a), Node::new(b)], wires: Vec::new(), seed, cut: false }
+        Self {
+            now,
+            nodes: [Node::new(a), Node::new(b)],
+            wires: Vec::new(),
+            seed,
+            cut: false,
+            loss: 0,
+            slowest: 16,
+        }
     }
 
     /// Starts both peers.
@@ -151,12 +173,12 @@ impl Net {
     }
 
     fn next_due(&self) -> Option<Instant> {
-        let nodes =
-            self.nodes.iter().flat_map(|node| [node.peer.poll_timeout(), node.dialling]).flatten();
+        let awake = self.nodes.iter().filter(|node| !node.frozen);
+        let nodes = awake.flat_map(|node| [node.peer.poll_timeout(), node.dialling]).flatten();
         let packets = self.wires.iter().flat_map(|wire| {
             (0..2).filter_map(|end| {
                 let owner = if end == 0 { wire.dialler } else { 1 - wire.dialler };
-                let waits = self.nodes[owner].stalled || self.cut;
+                let waits = !self.nodes[owner].reads() || self.cut;
                 wire.towards[end].front().filter(|_| !waits).map(|(at, _)| *at)
             })
         });
@@ -165,6 +187,9 @@ impl Net {
 
     fn step(&mut self) {
         for i in 0..2 {
+            if self.nodes[i].frozen {
+                continue;
+            }
             if self.nodes[i].peer.poll_timeout().is_some_and(|at| at <= self.now) {
                 self.mutate(i, Peer::handle_timeout);
             }
@@ -245,7 +270,7 @@ impl Net {
         } else {
             (1 - dialler, Direction::Incoming)
         };
-        while !self.nodes[i].stalled
+        while self.nodes[i].reads()
             && !self.cut
             && self.wires[wire].towards[end].front().is_some_and(|(at, _)| *at <= self.now)
         {
@@ -261,6 +286,7 @@ impl Net {
                 Packet::Octets(octets) => {
                     self.nodes[i].peer.read_buffer(direction).extend_from_slice(&octets);
                     self.mutate(i, |peer, now| peer.received(now, direction));
+                    self.room(wire, 1 - i, direction.opposite());
                 }
                 Packet::Fin => {
                     *self.nodes[i].wire(direction) = None;
@@ -288,6 +314,9 @@ impl Net {
 
     fn close(&mut self, i: usize, direction: Direction) {
         self.transmit(i, direction);
+        // What does not fit any more is never said.
+        let mut unsaid = BytesMut::new();
+        while self.nodes[i].peer.poll_transmit(self.now, direction, &mut unsaid) {}
         if direction == Direction::Outgoing {
             self.nodes[i].dialling = None;
         }
@@ -298,11 +327,44 @@ impl Net {
 
     fn transmit(&mut self, i: usize, direction: Direction) {
         let mut out = BytesMut::new();
-        while self.nodes[i].peer.poll_transmit(self.now, direction, &mut out) {}
-        match *self.nodes[i].wire(direction) {
-            Some(wire) if !out.is_empty() => self.send(wire, i, Packet::Octets(out)),
-            _ => {}
+        let Some(wire) = *self.nodes[i].wire(direction) else {
+            while self.nodes[i].peer.poll_transmit(self.now, direction, &mut out) {}
+            return;
+        };
+        let room = WINDOW.saturating_sub(self.under_way(wire, i));
+        let peer = &mut self.nodes[i].peer;
+        while out.len() < room && peer.poll_transmit(self.now, direction, &mut out) {}
+        if out.len() >= room {
+            peer.send_blocked(self.now, direction);
         }
+        if !out.is_empty() {
+            self.send(wire, i, Packet::Octets(out));
+        }
+    }
+
+    /// The other end of node `i` has taken octets.
+    fn room(&mut self, wire: usize, i: usize, direction: Direction) {
+        if *self.nodes[i].wire(direction) == Some(wire) && !self.nodes[i].frozen {
+            self.nodes[i].peer.send_progress(direction);
+            self.drive(i);
+        }
+    }
+
+    /// How many octets that node `i` has sent are on their way.
+    fn under_way(&self, wire: usize, i: usize) -> usize {
+        let wire = &self.wires[wire];
+        let packets = wire.towards[usize::from(wire.dialler == i)].iter();
+        let octets = packets.map(|(_, packet)| match packet {
+            Packet::Octets(octets) => octets.len(),
+            Packet::Fin => 0,
+        });
+        octets.sum()
+    }
+
+    /// The most octets that any connection holds in one direction: however long its end does not read.
+    pub(super) fn fullest(&self) -> usize {
+        let ends = (0..self.wires.len()).flat_map(|wire| [(wire, 0), (wire, 1)]);
+        ends.map(|(wire, i)| self.under_way(wire, i)).max().unwrap_or(0)
     }
 
     /// Sends from node `i`; a wire keeps the order of what it carries.
@@ -314,9 +376,10 @@ impl Net {
         towards.push_back((arrival.max(after_last), packet));
     }
 
-    /// 1 to 16 ms.
+    /// 1 to 16 ms, unless the network is slow.
     fn delay(&mut self) -> Duration {
-        Duration::from_millis(1 + u64::from(self.random(16)))
+        let lost = if self.loss > 0 && self.random(100) < self.loss { 200 } else { 0 };
+        Duration::from_millis(lost + 1 + u64::from(self.random(self.slowest)))
     }
 
     /// A number below `n`, from the seed.

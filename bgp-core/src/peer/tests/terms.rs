@@ -211,27 +211,26 @@ fn families_are_counted_each_by_itself() {
 }
 
 #[test]
-fn a_peer_that_takes_nothing_is_ended_by_the_send_hold_timer() {
-    for (configured, expected) in [(None, secs(480)), (Some(secs(20)), secs(20))] {
-        let mut net = up_with(|configs| configs[0].send_hold_time = configured);
-        let direction = session_direction(&net, 0);
-        let began = net.now;
-        net.mutate(0, |peer, now| peer.send_blocked(now, direction));
-        net.run(secs(5));
-        net.mutate(0, |peer, now| {
-            // Octets went, then it is full again: the time counts anew.
-            peer.send_progress(direction);
-            peer.send_blocked(now, direction);
-            peer.send_blocked(now + secs(1), direction);
-        });
-        net.run(expected - Duration::from_millis(1));
-        assert!(net.is_up());
-        net.run(Duration::from_millis(1));
-        assert_eq!(net.now, began + secs(5) + expected);
-        let reason = DownReason::Local(Notification::send_hold_timer_expired());
-        assert!(reason.to_string().ends_with("the peer has stopped reading"), "{reason}");
-        assert!(net.nodes[0].log.contains(&Output::Down(reason)));
-    }
+fn a_peer_that_stops_reading_is_ended_by_the_send_hold_timer() {
+    let mut net = up_with(|configs| configs[0].send_hold_time = Some(secs(20)));
+    net.run(secs(5));
+    net.nodes[1].stalled = true;
+    let began = net.now;
+    let routes = (0..2_000).map(|n| {
+        let prefix = ipnet::Ipv4Net::new_assert((0x0a00_0000 | n).into(), 32);
+        Route::new(prefix.into()).med(n)
+    });
+    let routes: RouteSet = routes.collect();
+    net.mutate(0, |peer, _| peer.set_routes(&routes));
+    let composed = net.nodes[0].peer.stats().prefixes_announced_out;
+    assert!(composed < 400, "what the socket takes, and no more: {composed}");
+    net.run(secs(20) - Duration::from_millis(1));
+    assert!(net.is_up());
+    net.run(Duration::from_millis(1));
+    assert_eq!(net.now, began + secs(20));
+    let reason = DownReason::Local(Notification::send_hold_timer_expired());
+    assert!(reason.to_string().ends_with("the peer has stopped reading"), "{reason}");
+    assert!(net.nodes[0].log.contains(&Output::Down(reason)));
 }
 
 #[test]
