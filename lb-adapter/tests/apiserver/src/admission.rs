@@ -1,0 +1,180 @@
+//! What the real server does to an object between the request and the store: defaults, checks, webhooks.
+
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::resource::Resource;
+use crate::store::Store;
+
+/// Sets what the real server sets where a request leaves it out.
+pub(crate) fn default(resource: &Resource, object: &mut Value, number: u64) {
+    if resource.group.is_empty() && resource.kind == "Service" {
+        default_service(object, number);
+    }
+}
+
+fn default_service(object: &mut Value, number: u64) {
+    if !object["spec"].is_object() {
+        object["spec"] = json!({});
+    }
+    let spec = &mut object["spec"];
+    let mut or_default = |field: &str, value: Value| {
+        if spec[field].is_null() {
+            spec[field] = value;
+        }
+    };
+    or_default("type", json!("ClusterIP"));
+    or_default("sessionAffinity", json!("None"));
+    if spec["type"] == "ExternalName" {
+        return;
+    }
+    let mut or_default = |field: &str, value: Value| {
+        if spec[field].is_null() {
+            spec[field] = value;
+        }
+    };
+    let (high, low) = ((number >> 8) & 0xff, number & 0xff);
+    or_default("clusterIP", json!(format!("10.96.{high}.{low}")));
+    or_default("ipFamilyPolicy", json!("SingleStack"));
+    or_default("internalTrafficPolicy", json!("Cluster"));
+    if spec["ipFamilies"].is_null() {
+        let first = if spec["clusterIP"].as_str().is_some_and(|it| it.contains(':')) {
+            "IPv6"
+        } else {
+            "IPv4"
+        };
+        let second = if first == "IPv4" { "IPv6" } else { "IPv4" };
+        let dual = spec["ipFamilyPolicy"] == "RequireDualStack";
+        spec["ipFamilies"] = if dual { json!([first, second]) } else { json!([first]) };
+    }
+    if spec["clusterIPs"].is_null() {
+        let families = spec["ipFamilies"].as_array().map_or(1, Vec::len);
+        let first = spec["clusterIP"].clone();
+        let second = if first.as_str().is_some_and(|it| it.contains(':')) {
+            format!("10.96.{high}.{low}")
+        } else {
+            format!("fd00:96::{high:x}:{low:x}")
+        };
+        spec["clusterIPs"] = if families > 1 { json!([first, second]) } else { json!([first]) };
+    }
+    if spec["type"] == "LoadBalancer" {
+        for (field, value) in [
+            ("externalTrafficPolicy", json!("Cluster")),
+            ("allocateLoadBalancerNodePorts", json!(true)),
+        ] {
+            if spec[field].is_null() {
+                spec[field] = value;
+            }
+        }
+    }
+    if let Some(ports) = spec["ports"].as_array_mut() {
+        for port in ports {
+            if port["protocol"].is_null() {
+                port["protocol"] = json!("TCP");
+            }
+            if port["targetPort"].is_null() {
+                port["targetPort"] = port["port"].clone();
+            }
+        }
+    }
+    if let Some(ingress) =
+        object.pointer_mut("/status/loadBalancer/ingress").and_then(Value::as_array_mut)
+    {
+        for entry in ingress {
+            if entry["ip"].is_string() && entry["ipMode"].is_null() {
+                entry["ipMode"] = json!("VIP");
+            }
+        }
+    }
+}
+
+/// Refuses what the real server would refuse.
+pub(crate) fn check(
+    resource: &Resource,
+    object: &Value,
+    before: Option<&Value>,
+) -> Result<(), Failure> {
+    let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let invalid = |why: String| Failure::invalid(&resource.qualified(), name, why);
+    let well_formed = |letter: char| {
+        letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-.:".contains(letter)
+    };
+    if name.is_empty() || name.len() > 253 || !name.chars().all(well_formed) {
+        return Err(invalid(format!(
+            "metadata.name: Invalid value: {name:?}: a lowercase RFC 1123 subdomain"
+        )));
+    }
+    if resource.kind != "Service" || !resource.group.is_empty() {
+        return Ok(());
+    }
+    for entry in object
+        .pointer("/status/loadBalancer/ingress")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        if let Some(ip) = entry["ip"].as_str()
+            && ip.parse::<std::net::IpAddr>().is_err()
+        {
+            return Err(invalid(format!(
+                "status.loadBalancer.ingress[0].ip: Invalid value: {ip:?}: must be a valid IP address"
+            )));
+        }
+        if entry["ip"].is_null() && !entry["ipMode"].is_null() {
+            return Err(invalid("status.loadBalancer.ingress[0].ipMode: Forbidden: may not be specified when `ip` is not set".to_owned()));
+        }
+    }
+    if let Some(before) = before {
+        let (was, is) =
+            (&before["spec"]["loadBalancerClass"], &object["spec"]["loadBalancerClass"]);
+        let stays =
+            before["spec"]["type"] == "LoadBalancer" && object["spec"]["type"] == "LoadBalancer";
+        if stays && was != is {
+            return Err(invalid(
+                "spec.loadBalancerClass: Invalid value: may not change once set".to_owned(),
+            ));
+        }
+    }
+    for condition in
+        object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten()
+    {
+        for field in ["type", "status", "reason", "lastTransitionTime"] {
+            if condition[field].as_str().is_none_or(str::is_empty) {
+                return Err(invalid(format!("status.conditions[0].{field}: Required value")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Fails as the real server does where a webhook that must be asked does not answer: none runs here.
+pub(crate) fn ask_webhooks(
+    store: &Store,
+    resource: &Resource,
+    version: &str,
+    verb: &str,
+) -> Result<(), Failure> {
+    let (_, configurations) =
+        store.list("validatingwebhookconfigurations.admissionregistration.k8s.io", None);
+    let webhooks =
+        configurations.iter().flat_map(|it| it["webhooks"].as_array().into_iter().flatten());
+    for webhook in webhooks.filter(|webhook| webhook["failurePolicy"] != "Ignore") {
+        let among = |rule: &Value, field: &str, wanted: &str| {
+            let listed = rule[field].as_array().into_iter().flatten();
+            listed.filter_map(Value::as_str).any(|one| one == wanted || one == "*")
+        };
+        let asked = webhook["rules"].as_array().into_iter().flatten().any(|rule| {
+            among(rule, "apiGroups", &resource.group)
+                && among(rule, "apiVersions", version)
+                && among(rule, "resources", &resource.plural)
+                && among(rule, "operations", verb)
+        });
+        if asked {
+            let name = webhook["name"].as_str().unwrap_or_default();
+            return Err(Failure::internal(format!(
+                "failed calling webhook {name:?}: failed to call webhook: no endpoints available for its service"
+            )));
+        }
+    }
+    Ok(())
+}

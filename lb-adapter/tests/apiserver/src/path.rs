@@ -1,0 +1,133 @@
+//! The paths of the API: which resource, namespace, object and subresource a request is about.
+
+use std::collections::BTreeMap;
+
+use axum::http::Uri;
+
+/// A request's path, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// `/version`, `/livez`, `/readyz`, `/healthz`.
+    Health,
+    Version,
+    /// `/api`
+    CoreVersions,
+    /// `/apis`
+    Groups,
+    /// `/api/v1`, `/apis/GROUP/VERSION`
+    Resources {
+        group: String,
+        version: String,
+    },
+    /// Objects of a resource, or one of them.
+    Objects(Place),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) group: String,
+    pub(crate) version: String,
+    pub(crate) plural: String,
+    pub(crate) namespace: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) subresource: Option<String>,
+}
+
+/// The target of a path; `None` where the API has no such path.
+pub(crate) fn parse(path: &str) -> Option<Target> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let (group, version, rest) = match parts.as_slice() {
+        ["version"] => return Some(Target::Version),
+        ["livez" | "readyz" | "healthz", ..] => return Some(Target::Health),
+        ["api"] => return Some(Target::CoreVersions),
+        ["apis"] => return Some(Target::Groups),
+        ["api", version, rest @ ..] => ("", *version, rest),
+        ["apis", group, version, rest @ ..] => (*group, *version, rest),
+        _ => return None,
+    };
+    let (group, version) = (group.to_owned(), version.to_owned());
+    let text = |part: &str| Some(part.to_owned());
+    let (namespace, plural, name, subresource) = match rest {
+        [] => return Some(Target::Resources { group, version }),
+        // A namespace is an object, and what has its objects.
+        ["namespaces", name] => (None, "namespaces", text(name), None),
+        ["namespaces", name, "status"] => (None, "namespaces", text(name), text("status")),
+        ["namespaces", namespace, plural] => (text(namespace), *plural, None, None),
+        ["namespaces", namespace, plural, name] => (text(namespace), *plural, text(name), None),
+        ["namespaces", namespace, plural, name, sub] => {
+            (text(namespace), *plural, text(name), text(sub))
+        }
+        [plural] => (None, *plural, None, None),
+        [plural, name] => (None, *plural, text(name), None),
+        [plural, name, sub] => (None, *plural, text(name), text(sub)),
+        _ => return None,
+    };
+    Some(Target::Objects(Place {
+        group,
+        version,
+        plural: plural.to_owned(),
+        namespace,
+        name,
+        subresource,
+    }))
+}
+
+/// The parameters of a query, decoded.
+pub(crate) fn query(uri: &Uri) -> BTreeMap<String, String> {
+    let pairs = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(key), decode(value))
+        })
+        .collect()
+}
+
+fn decode(text: &str) -> String {
+    let (mut octets, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
+    while let Some((&first, after)) = rest.split_first() {
+        rest = after;
+        let hex = |octets: &[u8]| {
+            let digits = octets.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+            digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())
+        };
+        match (first, hex(rest)) {
+            (b'+', _) => octets.push(b' '),
+            (b'%', Some(octet)) => {
+                octets.push(octet);
+                rest = &rest[2..];
+            }
+            (other, _) => octets.push(other),
+        }
+    }
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_name_places() {
+        let place = |path: &str| match parse(path) {
+            Some(Target::Objects(place)) => place,
+            other => panic!("{path}: {other:?}"),
+        };
+        let status = place("/api/v1/namespaces/mail/services/smtp/status");
+        assert_eq!(status.namespace.as_deref(), Some("mail"));
+        assert_eq!((status.plural.as_str(), status.name.as_deref()), ("services", Some("smtp")));
+        assert_eq!(status.subresource.as_deref(), Some("status"));
+        let peers = place("/apis/metallb.io/v1beta2/bgppeers");
+        assert_eq!((peers.group.as_str(), peers.version.as_str()), ("metallb.io", "v1beta2"));
+        assert_eq!(place("/api/v1/namespaces/mail").name.as_deref(), Some("mail"));
+        assert_eq!(parse("/nowhere"), None);
+    }
+
+    #[test]
+    fn queries_are_decoded() {
+        let uri: Uri = "/x?labelSelector=a%20in%20(b%2Cc)&watch=true&continue=a+b".parse().unwrap();
+        let query = query(&uri);
+        assert_eq!(query["labelSelector"], "a in (b,c)");
+        assert_eq!(query["continue"], "a b");
+    }
+}

@@ -1,0 +1,167 @@
+//! Which resources there are: those built in that FerroLB touches, and those of CustomResourceDefinitions.
+//!
+//! Owns names, scopes and versions. Holds no object.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// One resource, in all its versions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Resource {
+    pub(crate) group: String,
+    /// The version in which objects are stored.
+    pub(crate) version: String,
+    /// Every version served.
+    pub(crate) versions: Vec<String>,
+    pub(crate) plural: String,
+    pub(crate) kind: String,
+    pub(crate) namespaced: bool,
+    /// Whether `/status` is an endpoint of its own, and the main one leaves the status alone.
+    pub(crate) has_status: bool,
+    /// Whether a CustomResourceDefinition made it.
+    pub(crate) custom: bool,
+    /// Whether versions are converted by a webhook. None runs here, so that only the stored version can be served.
+    pub(crate) converted_by_webhook: bool,
+}
+
+impl Resource {
+    fn built_in(group: &str, plural: &str, kind: &str, namespaced: bool, has_status: bool) -> Self {
+        Self {
+            group: group.to_owned(),
+            version: "v1".to_owned(),
+            versions: vec!["v1".to_owned()],
+            plural: plural.to_owned(),
+            kind: kind.to_owned(),
+            namespaced,
+            has_status,
+            custom: false,
+            converted_by_webhook: false,
+        }
+    }
+
+    /// What objects of it say in `apiVersion`, in this version.
+    pub(crate) fn api_version(&self, version: &str) -> String {
+        if self.group.is_empty() { version.to_owned() } else { format!("{}/{version}", self.group) }
+    }
+
+    /// Its name where it is not ambiguous: `services`, `bgppeers.metallb.io`.
+    pub(crate) fn qualified(&self) -> String {
+        if self.group.is_empty() {
+            self.plural.clone()
+        } else {
+            format!("{}.{}", self.plural, self.group)
+        }
+    }
+}
+
+/// The resources of a server.
+#[derive(Clone, Debug)]
+pub(crate) struct Resources {
+    /// By group and plural name.
+    known: BTreeMap<(String, String), Resource>,
+}
+
+impl Resources {
+    pub(crate) fn built_in() -> Self {
+        let built_in = [
+            Resource::built_in("", "services", "Service", true, true),
+            Resource::built_in("", "configmaps", "ConfigMap", true, false),
+            Resource::built_in("", "secrets", "Secret", true, false),
+            Resource::built_in("", "events", "Event", true, false),
+            Resource::built_in("", "endpoints", "Endpoints", true, false),
+            Resource::built_in("", "pods", "Pod", true, true),
+            Resource::built_in("", "serviceaccounts", "ServiceAccount", true, false),
+            Resource::built_in("", "nodes", "Node", false, true),
+            Resource::built_in("", "namespaces", "Namespace", false, true),
+            Resource::built_in("apps", "deployments", "Deployment", true, true),
+            Resource::built_in("apps", "daemonsets", "DaemonSet", true, true),
+            Resource::built_in("discovery.k8s.io", "endpointslices", "EndpointSlice", true, false),
+            Resource::built_in("events.k8s.io", "events", "Event", true, false),
+            Resource::built_in("coordination.k8s.io", "leases", "Lease", true, false),
+            Resource::built_in(
+                "apiextensions.k8s.io",
+                "customresourcedefinitions",
+                "CustomResourceDefinition",
+                false,
+                true,
+            ),
+            Resource::built_in(
+                "admissionregistration.k8s.io",
+                "validatingwebhookconfigurations",
+                "ValidatingWebhookConfiguration",
+                false,
+                false,
+            ),
+        ];
+        let mut resources = Self { known: BTreeMap::new() };
+        for resource in built_in {
+            resources.insert(resource);
+        }
+        resources
+    }
+
+    fn insert(&mut self, resource: Resource) {
+        self.known.insert((resource.group.clone(), resource.plural.clone()), resource);
+    }
+
+    pub(crate) fn find(&self, group: &str, plural: &str) -> Option<&Resource> {
+        self.known.get(&(group.to_owned(), plural.to_owned()))
+    }
+
+    pub(crate) fn of_kind(&self, api_version: &str, kind: &str) -> Option<&Resource> {
+        self.known.values().find(|resource| {
+            resource.kind == kind
+                && resource
+                    .versions
+                    .iter()
+                    .any(|version| resource.api_version(version) == api_version)
+        })
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Resource> {
+        self.known.values()
+    }
+
+    /// Serves what a CustomResourceDefinition defines, from now on.
+    pub(crate) fn define(&mut self, definition: &Value) -> Result<(), String> {
+        let text = |pointer: &str| {
+            definition
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+                .ok_or_else(|| format!("expected a text at {pointer}"))
+        };
+        let versions = definition.pointer("/spec/versions").and_then(Value::as_array);
+        let versions = versions.ok_or("expected a list at /spec/versions")?;
+        let named = |flag: &str| -> Vec<String> {
+            let flagged = versions.iter().filter(|version| version[flag] == Value::Bool(true));
+            flagged.filter_map(|version| version["name"].as_str().map(str::to_owned)).collect()
+        };
+        let storage =
+            named("storage").into_iter().next().ok_or("expected one version with storage: true")?;
+        let has_status =
+            versions.iter().any(|version| version.pointer("/subresources/status").is_some());
+        self.insert(Resource {
+            group: text("/spec/group")?,
+            version: storage,
+            versions: named("served"),
+            plural: text("/spec/names/plural")?,
+            kind: text("/spec/names/kind")?,
+            namespaced: text("/spec/scope")? == "Namespaced",
+            has_status,
+            custom: true,
+            converted_by_webhook: definition.pointer("/spec/conversion/strategy")
+                == Some(&"Webhook".into()),
+        });
+        Ok(())
+    }
+
+    /// Serves no longer what that CustomResourceDefinition defined.
+    pub(crate) fn undefine(&mut self, definition: &Value) {
+        let text = |pointer: &str| {
+            definition.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        self.known.remove(&(text("/spec/group"), text("/spec/names/plural")));
+    }
+}

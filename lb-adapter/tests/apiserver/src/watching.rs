@@ -1,0 +1,212 @@
+//! Watches: a stream of events from a version on, until it is cut, times out or its version is forgotten.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{Response, header};
+use futures_util::stream;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::failure::Failure;
+use crate::selector::Selector;
+use crate::store::{Change, Store};
+
+/// How watches are told to end by the test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cut {
+    /// Between two events, as by a server that restarts in order.
+    Clean,
+    /// In the middle of an event, as by a connection that breaks.
+    MidEvent,
+    /// With an event of type ERROR and code 410: the watch has fallen too far behind.
+    Gone,
+}
+
+/// What a watch is of.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pub(crate) store: Arc<Store>,
+    /// The qualified name of the resource.
+    pub(crate) resource: String,
+    pub(crate) namespace: Option<String>,
+    pub(crate) selector: Selector,
+    /// What objects say in `apiVersion`.
+    pub(crate) api_version: String,
+    pub(crate) kind: String,
+    /// The version after which events are wanted; `None` begins with all that there is.
+    pub(crate) since: Option<u64>,
+    /// What there is ends with a bookmark that says so.
+    pub(crate) marks_initial_end: bool,
+    pub(crate) bookmarks: Option<Duration>,
+    pub(crate) timeout: Duration,
+    pub(crate) cuts: watch::Receiver<(u64, Cut)>,
+}
+
+struct Running {
+    watch: Watch,
+    version: u64,
+    ready: VecDeque<Bytes>,
+    changed: watch::Receiver<u64>,
+    deadline: Instant,
+    next_bookmark: Option<Instant>,
+    ended: bool,
+}
+
+impl Watch {
+    /// The answer, as a body that goes on.
+    pub(crate) fn respond(mut self) -> Result<Response<Body>, Failure> {
+        let changed = self.store.subscribe();
+        // Only cuts from now on concern this watch.
+        self.cuts.mark_unchanged();
+        let mut ready = VecDeque::new();
+        let version = match self.since {
+            Some(since) => since,
+            None => {
+                let (version, objects) = self.store.list(&self.resource, self.namespace.as_deref());
+                let of = objects.iter().filter(|object| self.selector.matches(object));
+                ready.extend(of.map(|object| event("ADDED", self.present(object))));
+                if self.marks_initial_end {
+                    ready.push_back(self.bookmark(version, true));
+                }
+                version
+            }
+        };
+        let now = Instant::now();
+        let running = Running {
+            version,
+            ready,
+            changed,
+            deadline: now + self.timeout,
+            next_bookmark: self.bookmarks.map(|every| now + every),
+            ended: false,
+            watch: self,
+        };
+        let events = stream::unfold(running, |mut running| async move {
+            let next = running.next().await?;
+            Some((next, running))
+        });
+        let response = Response::builder()
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from_stream(events));
+        response.map_err(|error| Failure::internal(error.to_string()))
+    }
+
+    fn present(&self, object: &Value) -> Value {
+        let mut object = object.clone();
+        object["apiVersion"] = json!(self.api_version);
+        object
+    }
+
+    fn bookmark(&self, version: u64, initial_end: bool) -> Bytes {
+        let mut metadata = json!({"resourceVersion": version.to_string()});
+        if initial_end {
+            metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+        }
+        event(
+            "BOOKMARK",
+            json!({"apiVersion": self.api_version, "kind": self.kind, "metadata": metadata}),
+        )
+    }
+
+    /// What a change is for whoever selects: an object that no longer matches is gone for them.
+    fn event_of(&self, change: &Change) -> Option<Bytes> {
+        if self.namespace.as_ref().is_some_and(|namespace| *namespace != change.key.namespace) {
+            return None;
+        }
+        let selected = |object: &Option<Arc<Value>>| {
+            object.clone().filter(|object| self.selector.matches(object))
+        };
+        match (selected(&change.before), selected(&change.after)) {
+            (None, None) => None,
+            (None, Some(after)) => Some(event("ADDED", self.present(&after))),
+            (Some(_), Some(after)) => Some(event("MODIFIED", self.present(&after))),
+            (Some(before), None) => {
+                let mut gone = self.present(&before);
+                gone["metadata"]["resourceVersion"] = json!(change.version.to_string());
+                Some(event("DELETED", gone))
+            }
+        }
+    }
+}
+
+impl Running {
+    async fn next(&mut self) -> Option<Result<Bytes, io::Error>> {
+        loop {
+            if self.ended {
+                return None;
+            }
+            if let Some(event) = self.ready.pop_front() {
+                return Some(Ok(event));
+            }
+            self.changed.mark_unchanged();
+            match self.watch.store.changes_since(self.version, &self.watch.resource) {
+                None => {
+                    self.ended = true;
+                    return Some(Ok(gone(self.version)));
+                }
+                Some((version, changes)) => {
+                    self.version = version;
+                    self.ready
+                        .extend(changes.iter().filter_map(|change| self.watch.event_of(change)));
+                }
+            }
+            if !self.ready.is_empty() {
+                continue;
+            }
+            let bookmark = self.next_bookmark.unwrap_or(self.deadline);
+            tokio::select! {
+                changed = self.changed.changed() => if changed.is_err() { return None },
+                cut = self.watch.cuts.changed() => {
+                    if cut.is_err() {
+                        return None;
+                    }
+                    let (_, how) = *self.watch.cuts.borrow_and_update();
+                    return self.cut(how);
+                }
+                () = tokio::time::sleep_until(self.deadline) => return None,
+                () = tokio::time::sleep_until(bookmark), if self.next_bookmark.is_some() => {
+                    self.next_bookmark = self.watch.bookmarks.map(|every| Instant::now() + every);
+                    return Some(Ok(self.watch.bookmark(self.version, false)));
+                }
+            }
+        }
+    }
+
+    fn cut(&mut self, how: Cut) -> Option<Result<Bytes, io::Error>> {
+        match how {
+            Cut::Clean => None,
+            Cut::Gone => {
+                self.ended = true;
+                Some(Ok(gone(self.version)))
+            }
+            Cut::MidEvent => {
+                if std::mem::replace(&mut self.ended, true) {
+                    return None;
+                }
+                self.ended = false;
+                self.ready.clear();
+                self.watch.timeout = Duration::ZERO;
+                self.deadline = Instant::now();
+                Some(Ok(Bytes::from_static(
+                    b"{\"type\":\"MODIFIED\",\"object\":{\"apiVersion\":\"v1\",\"ki",
+                )))
+            }
+        }
+    }
+}
+
+fn event(kind: &str, object: Value) -> Bytes {
+    let mut line = json!({"type": kind, "object": object}).to_string().into_bytes();
+    line.push(b'\n');
+    Bytes::from(line)
+}
+
+fn gone(version: u64) -> Bytes {
+    event("ERROR", Failure::expired(format!("too old resource version: {version}")).to_status())
+}
