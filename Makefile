@@ -17,7 +17,7 @@ help: ## List the targets
 lab: ## Build ferrolb and run the reference cluster on loopback addresses: no root, nothing to install
 	$(CARGO) run $(LOCKED) --bin ferrolb -- lab examples/reference $(ARGS)
 
-test: test-deps guard check unit interop ## Test everything; installs BIRD, FRR and tshark with apt if they are missing
+test: test-deps guard check unit interop ## Test everything; installs routers and tshark with apt if they are missing
 	@tail -qn 1 target/unit-tests.log target/interop-tests.log
 	@echo 'make test: all passed'
 
@@ -42,7 +42,7 @@ guard: ## Rules that no compiler knows: crate boundaries, file sizes, no machine
 unit: ## All tests that need no privileges, documentation tests included
 	scripts/run-tests unit
 
-interop: ## The tests against real BIRD and FRR, and tshark; as root, or with sudo
+interop: ## The tests against real routers, and tshark; as root, or with sudo
 	scripts/run-tests interop
 
 bench: ## Run the benchmarks

@@ -4,19 +4,14 @@ use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tempfile::TempDir;
-
+use crate::config::{Neighbor, Originated, RouterConfig};
+use crate::daemon::{Daemon, numbers};
 use crate::lan::Host;
-use crate::process::{Process, new_directory};
 use crate::requirements::program;
-use crate::router::{Neighbor, Originated, Path, Router, RouterConfig, Session};
-use crate::wait::wait_until;
+use crate::router::{Path, Router, Session};
 
-const STARTUP: Duration = Duration::from_secs(15);
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// BIRD shows a LOCAL_PREF for every path. This is the one that it makes up when none came.
@@ -24,12 +19,7 @@ const NO_LOCAL_PREF: u32 = 7;
 
 /// BIRD on a host of the test's LAN.
 #[derive(Debug)]
-pub struct Bird {
-    process: Option<Process>,
-    directory: Arc<TempDir>,
-    host: Host,
-    config: RouterConfig,
-}
+pub struct Bird(Daemon);
 
 impl Bird {
     /// Asks as `birdc` would, and gives the lines of the reply without their numbers.
@@ -39,7 +29,7 @@ impl Bird {
     /// If the control socket does not answer.
     pub fn ask(&self, command: &str) -> Result<String, String> {
         let ask = || {
-            let mut stream = UnixStream::connect(self.file("control"))?;
+            let mut stream = UnixStream::connect(self.0.file("control"))?;
             stream.set_read_timeout(Some(ANSWER))?;
             let mut lines = BufReader::new(stream.try_clone()?);
             read_reply(&mut lines)?;
@@ -49,20 +39,18 @@ impl Bird {
         ask().map_err(|error: std::io::Error| format!("BIRD's control socket: {error}"))
     }
 
-    fn file(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
     fn write_config(&self) {
-        std::fs::write(self.file("bird.conf"), self.config_text())
-            .expect("BIRD's configuration can be written");
+        self.0.write("bird.conf", &self.config_text());
     }
 
     fn config_text(&self) -> String {
-        let RouterConfig { identifier, routes, .. } = &self.config;
-        let log = self.file("bird.log");
+        let RouterConfig { identifier, routes, neighbors, .. } = &self.0.config;
+        let log = self.0.file("bird.log");
         let mut text = format!("log \"{}\" all;\nrouter id {identifier};\n", log.display());
         text.push_str("protocol device {}\n");
+        if self.0.config.has_bfd() {
+            text.push_str("protocol bfd { interface \"*\" { interval 50 ms; multiplier 3; }; }\n");
+        }
         for family in ["ipv4", "ipv6"] {
             let _ = writeln!(text, "protocol static static_{family} {{ {family};");
             for route in routes.iter().filter(|route| route.is_ipv6() == (family == "ipv6")) {
@@ -70,19 +58,25 @@ impl Bird {
                 for (asn, value) in &route.communities {
                     let _ = write!(text, " bgp_community.add(({asn},{value}));");
                 }
+                for (administrator, one, two) in &route.large_communities {
+                    let _ =
+                        write!(text, " bgp_large_community.add(({administrator},{one},{two}));");
+                }
+                for (asn, value) in &route.route_targets {
+                    let _ = write!(text, " bgp_ext_community.add((rt,{asn},{value}));");
+                }
                 text.push_str(" };\n");
             }
             text.push_str("}\n");
         }
-        for (index, neighbor) in self.config.neighbors.iter().enumerate() {
+        for (index, neighbor) in neighbors.iter().enumerate() {
             self.write_neighbor(&mut text, index, neighbor);
         }
         text
     }
 
     fn write_neighbor(&self, text: &mut String, index: usize, neighbor: &Neighbor) {
-        let RouterConfig { asn, hold_time, .. } = &self.config;
-        let own = self.own_address(neighbor.address.is_ipv6()).expect("an address of that family");
+        let RouterConfig { asn, hold_time, .. } = &self.0.config;
         let _ = write!(
             text,
             "protocol bgp {name} {{\n  local {own} as {asn};\n  neighbor {peer} as {peer_as};\n  \
@@ -90,53 +84,76 @@ impl Bird {
              connect delay time 1; connect retry time 1; error wait time 1,2;\n  \
              allow bgp_local_pref on; default bgp_local_pref {NO_LOCAL_PREF};\n",
             name = protocol_name(index),
+            own = self.0.local_address(neighbor),
             peer = neighbor.address,
             peer_as = neighbor.asn,
         );
-        if neighbor.passive {
-            text.push_str("  passive on;\n");
-        }
+        let mut set = |condition: bool, line: &str| {
+            if condition {
+                let _ = writeln!(text, "  {line};");
+            }
+        };
+        set(neighbor.passive, "passive on");
+        set(neighbor.ttl_security, "ttl security on");
+        set(neighbor.two_octet_as, "enable as4 off");
+        set(neighbor.extended_messages, "enable extended messages on");
+        set(neighbor.bfd, "bfd on");
         if let Some(key) = &neighbor.password {
-            let _ = writeln!(text, "  password \"{key}\";");
+            set(true, &format!("password \"{key}\""));
+        }
+        if let Some(role) = neighbor.role {
+            set(true, &format!("local role {}", role.word()));
+        }
+        if let Some(seconds) = neighbor.graceful_restart {
+            set(true, &format!("graceful restart on; graceful restart time {seconds}"));
+        }
+        if let Some(seconds) = neighbor.long_lived {
+            set(true, &format!("long lived graceful restart on; long lived stale time {seconds}"));
         }
         for family in ["ipv4", "ipv6"] {
-            let own = self.own_address(family == "ipv6");
-            let next_hop = own.map(|own| format!(" next hop address {own};")).unwrap_or_default();
-            let _ = writeln!(
-                text,
-                "  {family} {{ import all; export where source = RTS_STATIC;{next_hop} }};"
-            );
+            self.write_channel(text, family, neighbor);
         }
         text.push_str("}\n");
     }
 
-    fn own_address(&self, ipv6: bool) -> Option<IpAddr> {
-        self.host.addresses().iter().copied().find(|address| address.is_ipv6() == ipv6)
+    fn write_channel(&self, text: &mut String, family: &str, neighbor: &Neighbor) {
+        let sources = if neighbor.add_path { "[RTS_STATIC, RTS_BGP]" } else { "[RTS_STATIC]" };
+        let _ = write!(text, "  {family} {{ import all; export where source ~ {sources};");
+        let extended = neighbor.extended_next_hop;
+        if let Some(own) = self.0.own_address(family == "ipv6" || extended) {
+            let _ = write!(text, " next hop address {own};");
+        }
+        if extended && family == "ipv4" {
+            text.push_str(" extended next hop on;");
+        }
+        if neighbor.add_path {
+            text.push_str(" add paths on;");
+        }
+        if let Some(limit) = neighbor.maximum_prefixes {
+            let _ = write!(text, " import limit {limit} action disable;");
+        }
+        text.push_str(" };\n");
     }
 
-    fn launch(&mut self) {
+    fn launch(&mut self, more: &[&str]) {
         self.write_config();
-        let path = program("bird");
-        let directory = Arc::clone(&self.directory);
-        let process = Process::start_in(directory, &self.host, &path, |command| {
-            command.arg("-f").arg("-c").arg(self.file("bird.conf"));
-            command.arg("-s").arg(self.file("control")).arg("-P").arg(self.file("pid"));
-        });
-        let process = self.process.insert(process);
-        let control = self.directory.path().join("control");
-        wait_until(STARTUP, "BIRD's control socket", || {
-            process.assert_running();
-            UnixStream::connect(&control).map(drop).map_err(|error| error.to_string())
+        let prepare = |daemon: &Daemon, command: &mut std::process::Command| {
+            command.arg("-f").args(more).arg("-c").arg(daemon.file("bird.conf"));
+            command.arg("-s").arg(daemon.file("control")).arg("-P").arg(daemon.file("pid"));
+        };
+        self.0.launch(&program("bird"), prepare, |daemon| {
+            let connected = UnixStream::connect(daemon.file("control"));
+            connected.map(drop).map_err(|error| error.to_string())
         });
     }
 
     fn protocol_of(&self, neighbor: IpAddr) -> Result<String, String> {
-        let index = self.config.neighbors.iter().position(|n| n.address == neighbor);
+        let index = self.0.config.neighbors.iter().position(|n| n.address == neighbor);
         index.map(protocol_name).ok_or_else(|| format!("BIRD has no neighbour {neighbor}"))
     }
 
     fn neighbor_of(&self, protocol: &str) -> Option<IpAddr> {
-        let mut neighbors = self.config.neighbors.iter().enumerate();
+        let mut neighbors = self.0.config.neighbors.iter().enumerate();
         let (_, neighbor) = neighbors.find(|(index, _)| protocol_name(*index) == protocol)?;
         Some(neighbor.address)
     }
@@ -148,7 +165,7 @@ impl Bird {
             if let Some((_, rest)) = line.split_once(" [").filter(|_| line.contains("unicast")) {
                 let protocol = rest.split([' ', ']']).next().unwrap_or_default();
                 if let Some(from) = self.neighbor_of(protocol) {
-                    paths.push(Path { used: line.contains("] * "), ..empty_path(from) });
+                    paths.push(Path { used: line.contains("] * "), ..Path::from(from) });
                 }
             } else if let (Some(path), Some((name, value))) =
                 (paths.last_mut(), line.trim().split_once(": "))
@@ -157,7 +174,7 @@ impl Bird {
             }
         }
         paths.sort_by_key(|path| path.from);
-        paths
+        paths.into_iter().map(Path::sorted).collect()
     }
 }
 
@@ -165,33 +182,38 @@ impl Router for Bird {
     const NAME: &'static str = "BIRD";
 
     fn start(host: &Host, config: RouterConfig) -> Self {
-        let directory = new_directory();
-        let mut bird = Self { process: None, directory, host: host.clone(), config };
-        bird.launch();
+        let mut bird = Self(Daemon::new(Self::NAME, host, config));
+        bird.launch(&[]);
         bird
     }
 
     fn stop(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.terminate();
-            process.wait(STARTUP);
-        }
+        self.0.terminate();
     }
 
     fn kill(&mut self) {
-        self.process = None;
+        self.0.kill();
     }
 
     fn start_again(&mut self) {
         self.kill();
-        self.launch();
+        // Without that, its OPEN would not say that it has restarted.
+        self.launch(if self.0.config.restarts_gracefully() { &["-R"] } else { &[] });
     }
 
     fn set_routes(&mut self, routes: Vec<Originated>) {
-        self.config.routes = routes;
+        self.0.config.routes = routes;
         self.write_config();
         let reply = self.ask("configure").expect("BIRD answers");
         assert!(reply.contains("Reconfig"), "BIRD would not take its configuration: {reply}");
+    }
+
+    fn ask_for_refresh(&self, neighbor: IpAddr) -> Result<(), String> {
+        self.ask(&format!("reload in {}", self.protocol_of(neighbor)?)).map(drop)
+    }
+
+    fn shut_down(&self, neighbor: IpAddr, message: &str) -> Result<(), String> {
+        self.ask(&format!("disable {} \"{message}\"", self.protocol_of(neighbor)?)).map(drop)
     }
 
     fn session(&self, neighbor: IpAddr) -> Result<Session, String> {
@@ -233,26 +255,12 @@ impl Router for Bird {
     }
 
     fn log(&self) -> String {
-        let bytes = std::fs::read(self.file("bird.log")).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+        self.0.read("bird.log")
     }
 }
 
 fn protocol_name(index: usize) -> String {
     format!("peer{index}")
-}
-
-fn empty_path(from: IpAddr) -> Path {
-    Path {
-        from,
-        next_hop: from,
-        as_path: Vec::new(),
-        local_pref: None,
-        med: None,
-        communities: Vec::new(),
-        large_communities: Vec::new(),
-        used: false,
-    }
 }
 
 fn set_attribute(path: &mut Path, name: &str, value: &str) {
@@ -266,31 +274,36 @@ fn set_attribute(path: &mut Path, name: &str, value: &str) {
         "BGP.local_pref" => path.local_pref = value.parse().ok().filter(|v| *v != NO_LOCAL_PREF),
         "BGP.med" => path.med = value.parse().ok(),
         "BGP.community" => {
-            path.communities =
-                groups(value).filter_map(|g| <[u32; 2]>::try_from(g).ok()).map(pair).collect();
-            path.communities.sort_unstable();
+            path.communities = groups(value).filter_map(|group| pair(&group)).collect();
         }
         "BGP.large_community" => {
             let triples = groups(value).filter_map(|g| <[u32; 3]>::try_from(g).ok());
             path.large_communities = triples.map(<(u32, u32, u32)>::from).collect();
-            path.large_communities.sort_unstable();
+        }
+        "BGP.ext_community" => {
+            // `(rt, 64636, 100) (generic, 0x..., 0x...)`
+            let targets = value.split(')').filter(|part| part.contains("(rt,"));
+            path.route_targets = targets
+                .filter_map(|part| match *numbers(part) {
+                    [asn, value] => Some((asn.try_into().ok()?, value)),
+                    _ => None,
+                })
+                .collect();
         }
         _ => {}
     }
 }
 
-fn pair([asn, value]: [u32; 2]) -> (u16, u16) {
-    let half = |number| u16::try_from(number).expect("half a community");
-    (half(asn), half(value))
+fn pair(group: &[u32]) -> Option<(u16, u16)> {
+    match *group {
+        [asn, value] => Some((asn.try_into().ok()?, value.try_into().ok()?)),
+        _ => None,
+    }
 }
 
 /// The numbers of `(1,2) (3, 4)`, group by group.
 fn groups(text: &str) -> impl Iterator<Item = Vec<u32>> {
     text.split(')').filter_map(|part| Some(numbers(part.split_once('(')?.1)))
-}
-
-fn numbers(text: &str) -> Vec<u32> {
-    text.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
 }
 
 /// Reads up to the line that ends a reply: its number starts with 0, 8 or 9 and a space follows.

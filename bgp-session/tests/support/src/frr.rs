@@ -1,32 +1,36 @@
-//! FRR's `bgpd` without zebra: configured by a file, asked over its vty socket.
+//! FRR's `bgpd`, with `zebra` and `bfdd` where BFD is wanted: configured by a file, asked over its
+//! vty socket.
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::Path as FilePath;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tempfile::TempDir;
 
+use crate::config::{Neighbor, Originated, RouterConfig};
+use crate::daemon::{Daemon, parse_community, parse_large_community, parse_route_target};
 use crate::lan::Host;
-use crate::process::{Process, new_directory};
+use crate::process::Process;
 use crate::requirements::program;
-use crate::router::{Neighbor, Originated, Path, Router, RouterConfig, Session};
+use crate::router::{Path, Router, Session};
 use crate::wait::wait_until;
 
-const STARTUP: Duration = Duration::from_secs(15);
 const ANSWER: Duration = Duration::from_secs(10);
+const STARTUP: Duration = Duration::from_secs(20);
+/// The user as which `zebra` and `bfdd` run, whoever starts them.
+const USER: &str = "frr";
 
 /// FRR's `bgpd` on a host of the test's LAN.
 #[derive(Debug)]
 pub struct Frr {
-    process: Option<Process>,
-    directory: Arc<TempDir>,
-    host: Host,
-    config: RouterConfig,
+    daemon: Daemon,
+    /// What BFD needs besides.
+    companions: Vec<Process>,
 }
 
 impl Frr {
@@ -56,7 +60,7 @@ impl Frr {
 
     fn converse(&self, commands: &[&str]) -> Result<Vec<String>, String> {
         let converse = || -> std::io::Result<Vec<String>> {
-            let mut stream = UnixStream::connect(self.file("bgpd.vty"))?;
+            let mut stream = UnixStream::connect(self.daemon.file("bgpd.vty"))?;
             stream.set_read_timeout(Some(ANSWER))?;
             exchange(&mut stream, "enable")?;
             commands.iter().map(|command| exchange(&mut stream, command)).collect()
@@ -69,13 +73,9 @@ impl Frr {
         serde_json::from_str(&reply).map_err(|error| format!("{command}: {error}: {reply}"))
     }
 
-    fn file(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
     fn config_text(&self) -> String {
-        let RouterConfig { identifier, asn, routes, neighbors, .. } = &self.config;
-        let log = self.file("bgpd.log");
+        let RouterConfig { identifier, asn, routes, neighbors, .. } = &self.daemon.config;
+        let log = self.daemon.file("bgpd.log");
         // The log's words about sessions need `debug`.
         let mut text = format!(
             "frr defaults datacenter\nlog file {}\ndebug bgp neighbor-events\n",
@@ -86,8 +86,8 @@ impl Frr {
             text.push('\n');
         }
         for (name, set, own) in [
-            ("NEXT-HOP-4", "set ip next-hop", self.own_address(false)),
-            ("NEXT-HOP-6", "set ipv6 next-hop global", self.own_address(true)),
+            ("NEXT-HOP-4", "set ip next-hop", self.daemon.own_address(false)),
+            ("NEXT-HOP-6", "set ipv6 next-hop global", self.daemon.own_address(true)),
         ] {
             let set = own.map(|own| format!(" {set} {own}\n")).unwrap_or_default();
             let _ = write!(text, "route-map {name} permit 10\n{set}exit\n");
@@ -97,14 +97,24 @@ impl Frr {
             "router bgp {asn}\n bgp router-id {identifier}\n no bgp ebgp-requires-policy\n \
              no bgp network import-check\n no bgp default ipv4-unicast\n"
         );
+        let seconds = neighbors.iter().find_map(|neighbor| neighbor.graceful_restart);
+        if let Some(seconds) = seconds {
+            let _ = write!(
+                text,
+                " bgp graceful-restart\n bgp graceful-restart restart-time {seconds}\n \
+                 bgp graceful-restart preserve-fw-state\n"
+            );
+        }
+        if let Some(seconds) = neighbors.iter().find_map(|neighbor| neighbor.long_lived) {
+            let _ = writeln!(text, " bgp long-lived-graceful-restart stale-time {seconds}");
+        }
         for neighbor in neighbors {
             self.write_neighbor(&mut text, neighbor);
         }
-        for (family, map) in [("ipv4", "NEXT-HOP-4"), ("ipv6", "NEXT-HOP-6")] {
+        for family in ["ipv4", "ipv6"] {
             let _ = writeln!(text, " address-family {family} unicast");
-            for Neighbor { address, .. } in neighbors {
-                let _ = writeln!(text, "  neighbor {address} activate");
-                let _ = writeln!(text, "  neighbor {address} route-map {map} out");
+            for neighbor in neighbors {
+                write_activation(&mut text, family, neighbor);
             }
             for route in routes.iter().filter(|route| route.is_ipv6() == (family == "ipv6")) {
                 let _ = writeln!(text, "  {}", network(route));
@@ -116,47 +126,103 @@ impl Frr {
     }
 
     fn write_neighbor(&self, text: &mut String, neighbor: &Neighbor) {
-        let hold_time = self.config.hold_time;
-        let address = neighbor.address;
-        let own = self.own_address(address.is_ipv6()).expect("an address of that family");
-        let keepalive = (hold_time / 3).max(1);
-        let _ = write!(
-            text,
-            " neighbor {address} remote-as {asn}\n neighbor {address} update-source {own}\n \
-             neighbor {address} timers {keepalive} {hold_time}\n \
-             neighbor {address} timers connect 1\n \
-             neighbor {address} disable-connected-check\n",
-            asn = neighbor.asn,
-        );
-        if neighbor.passive {
-            let _ = writeln!(text, " neighbor {address} passive");
-        }
+        let hold_time = self.daemon.config.hold_time;
+        let own = self.daemon.local_address(neighbor);
+        let mut set = |condition: bool, line: &str| {
+            if condition {
+                let _ = writeln!(text, " neighbor {} {line}", neighbor.address);
+            }
+        };
+        set(true, &format!("remote-as {}", neighbor.asn));
+        set(true, &format!("update-source {own}"));
+        set(true, &format!("timers {} {hold_time}", (hold_time / 3).max(1)));
+        set(true, "timers connect 1");
+        set(true, "disable-connected-check");
+        set(neighbor.passive, "passive");
+        set(neighbor.ttl_security, "ttl-security hops 1");
+        // Of single capabilities it can be told to leave out only a few.
+        set(neighbor.two_octet_as, "dont-capability-negotiate");
+        set(neighbor.extended_next_hop, "capability extended-nexthop");
+        set(neighbor.bfd, "bfd 3 50 50");
         if let Some(key) = &neighbor.password {
-            let _ = writeln!(text, " neighbor {address} password {key}");
+            set(true, &format!("password {key}"));
         }
-    }
-
-    fn own_address(&self, ipv6: bool) -> Option<IpAddr> {
-        self.host.addresses().iter().copied().find(|address| address.is_ipv6() == ipv6)
+        if let Some(role) = neighbor.role {
+            set(true, &format!("local-role {}", role.word()));
+        }
     }
 
     fn launch(&mut self) {
-        std::fs::write(self.file("bgpd.conf"), self.config_text())
-            .expect("FRR's configuration can be written");
-        let path = program("bgpd");
-        let directory = Arc::clone(&self.directory);
-        let process = Process::start_in(directory, &self.host, &path, |command| {
-            // -S keeps the user, -Z means no zebra, -P 0 no vty over TCP.
-            command.args(["-S", "-Z", "-P", "0", "-f"]).arg(self.file("bgpd.conf"));
-            command.arg("-i").arg(self.file("bgpd.pid"));
-            command.arg("--vty_socket").arg(self.directory.path());
+        self.daemon.write("bgpd.conf", &self.config_text());
+        let zebra = self.daemon.config.has_bfd();
+        if zebra {
+            self.start_companions();
+        }
+        let prepare = |daemon: &Daemon, command: &mut Command| {
+            // -S keeps the user, -Z means no zebra, -n no routes in the kernel, -P 0 no vty over TCP.
+            command.args(["-S", "-P", "0", "-f"]).arg(daemon.file("bgpd.conf"));
+            command.arg("-i").arg(daemon.file("bgpd.pid"));
+            command.arg("--vty_socket").arg(daemon.directory().path());
+            if zebra {
+                command.arg("-n").arg("-z").arg(daemon.file("zserv.api"));
+            } else {
+                command.arg("-Z");
+            }
+        };
+        let ready = |daemon: &Daemon| answers(&daemon.file("bgpd.vty"));
+        self.daemon.launch(&program("bgpd"), prepare, ready);
+    }
+
+    /// `bfdd` does BFD, and `zebra` tells it of interfaces and of what `bgpd` wants.
+    fn start_companions(&mut self) {
+        self.companions.clear();
+        let user = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let ids = user.lines().find_map(|line| {
+            let mut fields = line.strip_prefix(USER)?.strip_prefix(':')?.split(':').skip(1);
+            Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
         });
-        let process = self.process.insert(process);
-        let vty = self.directory.path().join("bgpd.vty");
-        wait_until(STARTUP, "FRR's vty socket", || {
-            process.assert_running();
-            UnixStream::connect(&vty).map(drop).map_err(|error| error.to_string())
-        });
+        let (user, group) = ids.expect("FRR's package brings the user `frr`");
+        let directory = self.daemon.directory();
+        std::os::unix::fs::chown(directory.path(), Some(user), Some(group))
+            .expect("a directory can be given away");
+        for name in ["zebra", "bfdd"] {
+            let log = format!("log file {}\n", self.daemon.file(&format!("{name}.log")).display());
+            self.daemon.write(&format!("{name}.conf"), &log);
+            let shared = Arc::clone(directory);
+            let process =
+                Process::start_in(shared, self.daemon.host(), &program(name), |command| {
+                    command.args(["-P", "0", "-f"]).arg(self.daemon.file(&format!("{name}.conf")));
+                    command.arg("-i").arg(self.daemon.file(&format!("{name}.pid")));
+                    command.arg("--vty_socket").arg(directory.path());
+                    command.arg("-z").arg(self.daemon.file("zserv.api"));
+                    if name == "bfdd" {
+                        command.arg("--bfdctl").arg(self.daemon.file("bfdd.sock"));
+                    }
+                });
+            self.companions.push(process);
+            let socket = self.daemon.file(&format!("{name}.vty"));
+            wait_until(STARTUP, &format!("{name}'s vty socket"), || answers(&socket));
+        }
+    }
+}
+
+fn answers(socket: &FilePath) -> Result<(), String> {
+    UnixStream::connect(socket).map(drop).map_err(|error| error.to_string())
+}
+
+fn write_activation(text: &mut String, family: &str, neighbor: &Neighbor) {
+    let mut set = |condition: bool, line: &str| {
+        if condition {
+            let _ = writeln!(text, "  neighbor {} {line}", neighbor.address);
+        }
+    };
+    set(true, "activate");
+    // Its own IPv6 address stays the next hop of IPv4 routes where that is to be.
+    set(family == "ipv6", "route-map NEXT-HOP-6 out");
+    set(family == "ipv4" && !neighbor.extended_next_hop, "route-map NEXT-HOP-4 out");
+    set(neighbor.add_path, "addpath-tx-all-paths");
+    if let Some(limit) = neighbor.maximum_prefixes {
+        set(true, &format!("maximum-prefix {limit}"));
     }
 }
 
@@ -164,21 +230,20 @@ impl Router for Frr {
     const NAME: &'static str = "FRR";
 
     fn start(host: &Host, config: RouterConfig) -> Self {
-        let directory = new_directory();
-        let mut frr = Self { process: None, directory, host: host.clone(), config };
+        let daemon = Daemon::new(Self::NAME, host, config);
+        let mut frr = Self { daemon, companions: Vec::new() };
         frr.launch();
         frr
     }
 
     fn stop(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.terminate();
-            process.wait(STARTUP);
-        }
+        self.daemon.terminate();
+        self.companions.clear();
     }
 
     fn kill(&mut self) {
-        self.process = None;
+        self.daemon.kill();
+        self.companions.clear();
     }
 
     fn start_again(&mut self) {
@@ -187,13 +252,13 @@ impl Router for Frr {
     }
 
     fn set_routes(&mut self, routes: Vec<Originated>) {
-        let old = std::mem::replace(&mut self.config.routes, routes);
-        let mut lines: Vec<String> = self.config.routes.iter().flat_map(route_map).collect();
-        lines.push(format!("router bgp {}", self.config.asn));
-        let gone = old.iter().filter(|route| !self.config.routes.contains(route));
+        let old = std::mem::replace(&mut self.daemon.config.routes, routes);
+        let mut lines: Vec<String> = self.daemon.config.routes.iter().flat_map(route_map).collect();
+        lines.push(format!("router bgp {}", self.daemon.config.asn));
+        let gone = old.iter().filter(|route| !self.daemon.config.routes.contains(route));
         let changes = gone
             .map(|route| (route, format!("no network {}", route.prefix)))
-            .chain(self.config.routes.iter().map(|route| (route, network(route))));
+            .chain(self.daemon.config.routes.iter().map(|route| (route, network(route))));
         for (route, line) in changes {
             let family = if route.is_ipv6() { "ipv6" } else { "ipv4" };
             lines.push(format!("address-family {family} unicast"));
@@ -202,6 +267,18 @@ impl Router for Frr {
         }
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         self.configure(&lines).expect("FRR answers");
+    }
+
+    fn ask_for_refresh(&self, neighbor: IpAddr) -> Result<(), String> {
+        for family in ["ipv4", "ipv6"] {
+            self.ask(&format!("clear bgp {family} unicast {neighbor} soft in"))?;
+        }
+        Ok(())
+    }
+
+    fn shut_down(&self, neighbor: IpAddr, message: &str) -> Result<(), String> {
+        let router = format!("router bgp {}", self.daemon.config.asn);
+        self.configure(&[&router, &format!("neighbor {neighbor} shutdown message {message}")])
     }
 
     fn session(&self, neighbor: IpAddr) -> Result<Session, String> {
@@ -247,19 +324,21 @@ impl Router for Frr {
     }
 
     fn log(&self) -> String {
-        let bytes = std::fs::read(self.file("bgpd.log")).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+        self.daemon.read("bgpd.log")
     }
 }
 
 /// The route-map that gives a route its communities, line by line.
 fn route_map(route: &Originated) -> Vec<String> {
     let mut lines = vec![format!("route-map {} permit 10", map_name(route))];
-    if !route.communities.is_empty() {
-        let communities: Vec<String> =
-            route.communities.iter().map(|(asn, value)| format!("{asn}:{value}")).collect();
-        lines.push(format!(" set community {}", communities.join(" ")));
-    }
+    let mut set = |what: &str, words: Vec<String>| {
+        if !words.is_empty() {
+            lines.push(format!(" set {what} {}", words.join(" ")));
+        }
+    };
+    set("community", route.community_words());
+    set("large-community", route.large_community_words());
+    set("extcommunity rt", route.route_target_words());
     lines.push("exit".to_owned());
     lines
 }
@@ -280,46 +359,25 @@ fn parse_path(path: &Value) -> Option<Path> {
     let next_hops = path["nexthops"].as_array()?;
     // A link-local next hop may stand beside the global one.
     let next_hop = next_hops.iter().find(|hop| hop["scope"] != "link-local")?;
-    let mut communities: Vec<(u16, u16)> =
-        words(&path["community"]).filter_map(parse_community).collect();
-    communities.sort_unstable();
-    let mut large_communities: Vec<(u32, u32, u32)> =
-        words(&path["largeCommunity"]).filter_map(parse_large_community).collect();
-    large_communities.sort_unstable();
     let number = |name: &str| path[name].as_u64().and_then(|number| number.try_into().ok());
-    Some(Path {
+    let path = Path {
         from: path["peer"]["peerId"].as_str()?.parse().ok()?,
         next_hop: next_hop["ip"].as_str()?.parse().ok()?,
         as_path: as_path.filter_map(|asn| asn.as_u64()?.try_into().ok()).collect(),
         local_pref: number("locPrf"),
         med: number("metric"),
-        communities,
-        large_communities,
+        communities: words(&path["community"]).filter_map(parse_community).collect(),
+        large_communities: words(&path["largeCommunity"])
+            .filter_map(parse_large_community)
+            .collect(),
+        route_targets: words(&path["extendedCommunity"]).filter_map(parse_route_target).collect(),
         used: path["bestpath"]["overall"] == true || path["multipath"] == true,
-    })
+    };
+    Some(path.sorted())
 }
 
 fn words(communities: &Value) -> impl Iterator<Item = &str> {
     communities["string"].as_str().unwrap_or_default().split_whitespace()
-}
-
-/// FRR writes the well-known communities by name.
-fn parse_community(word: &str) -> Option<(u16, u16)> {
-    match word {
-        "graceful-shutdown" => Some((65535, 0)),
-        "no-export" => Some((65535, 65281)),
-        "no-advertise" => Some((65535, 65282)),
-        "local-AS" => Some((65535, 65283)),
-        _ => {
-            let (asn, value) = word.split_once(':')?;
-            Some((asn.parse().ok()?, value.parse().ok()?))
-        }
-    }
-}
-
-fn parse_large_community(word: &str) -> Option<(u32, u32, u32)> {
-    let mut parts = word.split(':').map(str::parse);
-    Some((parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?))
 }
 
 /// Sends one command; the reply ends with three zero octets and a status.

@@ -1,8 +1,8 @@
 //! Real routers in network namespaces of their own, for interoperability tests.
 //!
 //! A test builds a [`Lan`], puts hosts on it with the addresses that the story needs, starts a
-//! router ([`Bird`] or [`Frr`]) on one of them, runs our side on the others, and asks the router
-//! what it sees. Nothing outside the namespaces is touched, and nothing stays behind, also when
+//! router ([`Bird`], [`Frr`], [`Gobgp`], [`Exabgp`] or [`Openbgpd`]) on one of them, runs our side
+//! on the others, and asks the router what it sees. Nothing outside the namespaces is touched, and nothing stays behind, also when
 //! the test panics: every process and namespace belongs to a value, and goes when it is dropped.
 //!
 //! # Writing a test
@@ -37,22 +37,31 @@
 //! # What it needs
 //!
 //! Linux with network namespaces, veth pairs and bridges; root, for `ip netns`; the programs
-//! `ip`, `bird` and FRR's `bgpd`. `make test` installs them and sets `FERROLB_TEST_INTEROP=1`,
+//! `ip` and `tshark`, and the daemons. `make test` installs them and sets `FERROLB_TEST_INTEROP=1`,
 //! without which [`requested`] is false. In a container this needs `CAP_SYS_ADMIN` and
 //! `CAP_NET_ADMIN` (`--privileged`), since namespaces are mounted under `/run/netns`.
 
 mod bird;
+mod config;
+mod daemon;
+mod exabgp;
 mod frr;
+mod gobgp;
 mod lan;
+mod openbgpd;
 mod process;
 mod requirements;
 mod router;
 mod wait;
 
 pub use bird::Bird;
+pub use config::{Neighbor, Originated, Role, RouterConfig};
+pub use exabgp::Exabgp;
 pub use frr::Frr;
+pub use gobgp::Gobgp;
 pub use lan::{Host, Lan};
+pub use openbgpd::Openbgpd;
 pub use process::Process;
 pub use requirements::requested;
-pub use router::{Neighbor, Originated, Path, Router, RouterConfig, Session};
+pub use router::{Path, Router, Session};
 pub use wait::wait_until;

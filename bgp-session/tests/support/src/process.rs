@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
 use crate::lan::Host;
@@ -52,7 +53,9 @@ impl Process {
         let file = file.expect("an output file can be made");
         let mut command = host.command(program);
         prepare(&mut command);
+        // Some daemons are several processes, which go together.
         let child = command
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("an output file can be shared"))
             .stderr(file)
@@ -83,14 +86,20 @@ impl Process {
     /// If it has ended before.
     pub fn terminate(&mut self) {
         self.assert_running();
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.expect("a process id"), Signal::TERM).expect("a signal can be sent");
+        kill_process(self.id().expect("a process id"), Signal::TERM).expect("a signal can be sent");
     }
 
-    /// Ends it without a last word (SIGKILL).
+    /// Ends it and what it started without a last word (SIGKILL).
     pub fn kill(&mut self) {
-        let _ = self.child.kill();
+        // Not after its end is known, when the number may be somebody else's.
+        if let (Ok(None), Some(group)) = (self.child.try_wait(), self.id()) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
         let _ = self.child.wait();
+    }
+
+    fn id(&self) -> Option<Pid> {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
     }
 
     /// Waits for it to end.
@@ -129,7 +138,9 @@ impl Drop for Process {
         for entry in std::fs::read_dir(self.directory.path()).into_iter().flatten().flatten() {
             let path = entry.path();
             let is_log = path == self.output || path.extension().is_some_and(|e| e == "log");
-            if let (true, Ok(text)) = (is_log, std::fs::read(&path)) {
+            // Nothing else is read: one that is a FIFO would never end.
+            if is_log {
+                let text = std::fs::read(&path).unwrap_or_default();
                 print_tail(&format!("{}, {}", self.name, path.display()), &text);
             }
         }

@@ -4,6 +4,12 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Once;
 
+/// What must be installed.
+const NEEDED: [&str; 11] = [
+    "ip", "bird", "bgpd", "zebra", "bfdd", "gobgpd", "gobgp", "exabgp", "openbgpd", "bgpctl",
+    "tshark",
+];
+
 /// Whether this process has said that it skips.
 static SAID: Once = Once::new();
 
@@ -26,7 +32,7 @@ pub fn requested() -> bool {
         SAID.call_once(|| {
             let _ = writeln!(
                 std::io::stderr(),
-                "tests against real BIRD and FRR are skipped, for they need root and both \
+                "tests against real routers are skipped, for they need root and the routers \
                  installed: `make test` sees to that, or set FERROLB_TEST_INTEROP=1"
             );
         });
@@ -37,28 +43,30 @@ pub fn requested() -> bool {
         "interoperability tests build network namespaces, which needs root: run `make test` as \
          root, or leave FERROLB_TEST_INTEROP unset"
     );
-    for name in ["ip", "bird", "bgpd"] {
+    for name in NEEDED {
         let _ = program(name);
     }
     true
 }
 
 /// Where a program is; Debian keeps daemons where only root's `PATH` looks, and FRR's elsewhere.
+///
+/// FRR's daemon and OpenBGPD's have the same name: here `bgpd` is FRR's and `openbgpd` the other.
 pub(crate) fn program(name: &str) -> PathBuf {
     let paths = std::env::var_os("PATH").unwrap_or_default();
-    let found = if name == "bgpd" {
-        // OpenBGPD's daemon has the same name and may be in `PATH`.
-        vec![PathBuf::from("/usr/lib/frr"), PathBuf::from("/usr/libexec/frr")]
-    } else {
-        std::env::split_paths(&paths).chain(["/usr/sbin".into(), "/sbin".into()]).collect()
-    }
-    .into_iter()
-    .map(|directory| directory.join(name))
-    .find(|path| path.is_file());
+    let directories: Vec<PathBuf> = match name {
+        "bgpd" | "zebra" | "bfdd" => vec!["/usr/lib/frr".into(), "/usr/libexec/frr".into()],
+        "openbgpd" => vec!["/usr/sbin".into(), "/usr/local/sbin".into()],
+        _ => std::env::split_paths(&paths).chain(["/usr/sbin".into(), "/sbin".into()]).collect(),
+    };
+    let file = if name == "openbgpd" { "bgpd" } else { name };
+    let found =
+        directories.into_iter().map(|directory| directory.join(file)).find(|path| path.is_file());
     found.unwrap_or_else(|| {
         panic!(
             "interoperability tests need the program `{name}`, which is not installed: \
-             `make test-deps` installs it (Debian packages bird2, frr and iproute2)"
+             `make test-deps` installs it (Debian packages bird2, frr, gobgpd, exabgp, openbgpd, \
+             tshark and iproute2)"
         )
     })
 }

@@ -1,127 +1,9 @@
-//! What a test says to a router and asks of it, whichever daemon it is.
+//! What a test does with a router and asks of it, whichever daemon it is.
 
 use std::net::IpAddr;
 
+use crate::config::{Originated, RouterConfig};
 use crate::lan::Host;
-
-/// A router to start: its identifier, AS, neighbours and the routes that it originates.
-///
-/// Its end of a session is the address of its host that is of the neighbour's family; its routes
-/// have the host's address of their own family as next hop.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct RouterConfig {
-    /// Its BGP Identifier, by custom its IPv4 address.
-    pub identifier: String,
-    /// Its AS number.
-    pub asn: u32,
-    /// The hold time that it offers, in seconds.
-    pub hold_time: u16,
-    /// Those that may open a session, or that it dials.
-    pub neighbors: Vec<Neighbor>,
-    /// The routes that it announces to all of them.
-    pub routes: Vec<Originated>,
-}
-
-impl RouterConfig {
-    /// A router without neighbours or routes, which offers a hold time of 90 seconds.
-    #[must_use]
-    pub fn new(identifier: &str, asn: u32) -> Self {
-        let identifier = identifier.to_owned();
-        Self { identifier, asn, hold_time: 90, neighbors: Vec::new(), routes: Vec::new() }
-    }
-
-    /// Sets the hold time that it offers, in seconds.
-    #[must_use]
-    pub fn hold_time(mut self, seconds: u16) -> Self {
-        self.hold_time = seconds;
-        self
-    }
-
-    /// Adds a neighbour.
-    #[must_use]
-    pub fn neighbor(mut self, neighbor: Neighbor) -> Self {
-        self.neighbors.push(neighbor);
-        self
-    }
-
-    /// Adds a route to originate.
-    #[must_use]
-    pub fn route(mut self, route: Originated) -> Self {
-        self.routes.push(route);
-        self
-    }
-}
-
-/// A neighbour of a router under test.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Neighbor {
-    /// Its address.
-    pub address: IpAddr,
-    /// Its AS number.
-    pub asn: u32,
-    /// Whether the router waits for it to dial.
-    pub passive: bool,
-    /// The key of TCP MD5 (RFC 2385), if the session has one.
-    pub password: Option<String>,
-}
-
-impl Neighbor {
-    /// A neighbour that the router dials, on port 179, and listens for.
-    ///
-    /// # Panics
-    ///
-    /// If the address is none.
-    #[must_use]
-    pub fn new(address: &str, asn: u32) -> Self {
-        let address = address.parse().expect("an IP address");
-        Self { address, asn, passive: false, password: None }
-    }
-
-    /// Makes the router wait for this neighbour to dial.
-    #[must_use]
-    pub fn passive(mut self) -> Self {
-        self.passive = true;
-        self
-    }
-
-    /// Signs the session's segments with this key.
-    #[must_use]
-    pub fn password(mut self, key: &str) -> Self {
-        self.password = Some(key.to_owned());
-        self
-    }
-}
-
-/// A route that a router originates.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Originated {
-    /// `10.1.0.0/16` or `fd01::/48`.
-    pub prefix: String,
-    /// Its standard communities.
-    pub communities: Vec<(u16, u16)>,
-}
-
-impl Originated {
-    /// A route without communities.
-    #[must_use]
-    pub fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned(), communities: Vec::new() }
-    }
-
-    /// Adds a community.
-    #[must_use]
-    pub fn community(mut self, asn: u16, value: u16) -> Self {
-        self.communities.push((asn, value));
-        self
-    }
-
-    pub(crate) fn is_ipv6(&self) -> bool {
-        self.prefix.contains(':')
-    }
-}
 
 /// What a router says of the session with one neighbour.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -145,8 +27,8 @@ pub struct Path {
     pub next_hop: IpAddr,
     /// Its AS_PATH, of one sequence.
     pub as_path: Vec<u32>,
-    /// The LOCAL_PREF that came with it, if one did. FRR drops it from an external neighbour
-    /// before anybody can see; BIRD shows it.
+    /// The LOCAL_PREF that came with it, if one did. Of an external neighbour's, only BIRD and
+    /// ExaBGP show it; the others drop it before anybody can see.
     pub local_pref: Option<u32>,
     /// Its MULTI_EXIT_DISC, if one came with it.
     pub med: Option<u32>,
@@ -154,8 +36,36 @@ pub struct Path {
     pub communities: Vec<(u16, u16)>,
     /// Its large communities, sorted.
     pub large_communities: Vec<(u32, u32, u32)>,
+    /// Its route targets, sorted, of those with an AS number of two octets.
+    pub route_targets: Vec<(u16, u32)>,
     /// Whether the router uses it: the best one, and with FRR those that share the load with it.
+    /// ExaBGP, which keeps no table, uses what it has heard of.
     pub used: bool,
+}
+
+impl Path {
+    /// A path of which nothing else is known yet.
+    pub(crate) const fn from(from: IpAddr) -> Self {
+        Self {
+            from,
+            next_hop: from,
+            as_path: Vec::new(),
+            local_pref: None,
+            med: None,
+            communities: Vec::new(),
+            large_communities: Vec::new(),
+            route_targets: Vec::new(),
+            used: false,
+        }
+    }
+
+    /// The same with each list of communities in order.
+    pub(crate) fn sorted(mut self) -> Self {
+        self.communities.sort_unstable();
+        self.large_communities.sort_unstable();
+        self.route_targets.sort_unstable();
+        self
+    }
 }
 
 /// A router that a test can start and ask.
@@ -176,11 +86,27 @@ pub trait Router: Sized + Send + Sync {
     /// Kills it, so that no neighbour hears of it.
     fn kill(&mut self);
 
-    /// Starts it again after [`Router::stop`] or [`Router::kill`].
+    /// Starts it again after [`Router::stop`] or [`Router::kill`]: where graceful restart is
+    /// configured, as the restarting speaker.
     fn start_again(&mut self);
 
     /// Replaces the routes that it originates, on a running daemon.
     fn set_routes(&mut self, routes: Vec<Originated>);
+
+    /// Asks a neighbour for all its routes again, by ROUTE-REFRESH (RFC 2918).
+    ///
+    /// # Errors
+    ///
+    /// What went wrong.
+    fn ask_for_refresh(&self, neighbor: IpAddr) -> Result<(), String>;
+
+    /// Ends the session with a neighbour for good, with Cease / Administrative Shutdown and a
+    /// message (RFC 9003).
+    ///
+    /// # Errors
+    ///
+    /// What went wrong.
+    fn shut_down(&self, neighbor: IpAddr, message: &str) -> Result<(), String>;
 
     /// What it says of the session with a neighbour.
     ///

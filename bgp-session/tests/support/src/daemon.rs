@@ -1,0 +1,162 @@
+//! What the daemons have in common: a directory for their files, and a process that comes and goes.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::config::{Neighbor, Originated, RouterConfig};
+use crate::lan::Host;
+use crate::process::{Process, new_directory};
+use crate::wait::wait_until;
+
+/// How long a daemon may take to come up, or to go.
+const STARTUP: Duration = Duration::from_secs(20);
+
+/// A routing daemon on a host, running or not.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    name: &'static str,
+    process: Option<Process>,
+    directory: Arc<TempDir>,
+    host: Host,
+    pub(crate) config: RouterConfig,
+}
+
+impl Daemon {
+    pub(crate) fn new(name: &'static str, host: &Host, config: RouterConfig) -> Self {
+        Self { name, process: None, directory: new_directory(), host: host.clone(), config }
+    }
+
+    pub(crate) const fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The daemon's directory, which its runs share.
+    pub(crate) const fn directory(&self) -> &Arc<TempDir> {
+        &self.directory
+    }
+
+    /// The path of a file in the daemon's directory.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.file(name), text)
+            .unwrap_or_else(|error| panic!("{}: {name} cannot be written: {error}", self.name));
+    }
+
+    /// What stands in a file of the daemon's directory; nothing if there is no such file.
+    pub(crate) fn read(&self, name: &str) -> String {
+        let bytes = std::fs::read(self.file(name)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The host's first address of that family.
+    pub(crate) fn own_address(&self, ipv6: bool) -> Option<IpAddr> {
+        self.host.addresses().iter().copied().find(|address| address.is_ipv6() == ipv6)
+    }
+
+    /// The router's end of the session with a neighbour.
+    pub(crate) fn local_address(&self, neighbor: &Neighbor) -> IpAddr {
+        let own = self.own_address(neighbor.address.is_ipv6());
+        own.expect("the host has an address of the neighbour's family")
+    }
+
+    /// What a route is announced with as its next hop.
+    pub(crate) fn next_hop(&self, route: &Originated) -> IpAddr {
+        let extended = self.config.neighbors.iter().any(|neighbor| neighbor.extended_next_hop);
+        let next_hop = self.own_address(route.is_ipv6() || extended);
+        next_hop.expect("the host has an address for the route's next hop")
+    }
+
+    /// Panics if a neighbour is to have what this daemon lacks.
+    #[track_caller]
+    pub(crate) fn refuse(&self, what: &str, wanted: impl Fn(&Neighbor) -> bool) {
+        let wanted = self.config.neighbors.iter().any(wanted);
+        assert!(!wanted, "{} has no {what}", self.name);
+    }
+
+    /// Starts the program and waits until `ready`.
+    #[track_caller]
+    pub(crate) fn launch(
+        &mut self,
+        program: &Path,
+        prepare: impl FnOnce(&Self, &mut Command),
+        ready: impl Fn(&Self) -> Result<(), String>,
+    ) {
+        let directory = Arc::clone(&self.directory);
+        let process = Process::start_in(directory, &self.host, program, |command| {
+            prepare(self, command);
+        });
+        self.process = Some(process);
+        wait_until(STARTUP, &format!("{} to come up", self.name), || {
+            if let Some(process) = &mut self.process {
+                process.assert_running();
+            }
+            ready(self)
+        });
+    }
+
+    /// Ends it with a SIGTERM and waits until it is gone.
+    #[track_caller]
+    pub(crate) fn terminate(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.terminate();
+            process.wait(STARTUP);
+        }
+    }
+
+    /// Kills it and all that it started.
+    pub(crate) fn kill(&mut self) {
+        self.process = None;
+    }
+}
+
+/// The numbers in a text, whatever is between them.
+pub(crate) fn numbers(text: &str) -> Vec<u32> {
+    text.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
+}
+
+/// `1:2` as a community.
+pub(crate) fn parse_community(word: &str) -> Option<(u16, u16)> {
+    // Most daemons write the well-known ones by name, each in its own spelling.
+    match word.to_lowercase().replace(['_', '-'], "").as_str() {
+        "gracefulshutdown" => return Some((65535, 0)),
+        "noexport" => return Some((65535, 65281)),
+        "noadvertise" => return Some((65535, 65282)),
+        "localas" | "noexportsubconfed" => return Some((65535, 65283)),
+        _ => {}
+    }
+    let (asn, value) = word.split_once(':')?;
+    Some((asn.parse().ok()?, value.parse().ok()?))
+}
+
+/// `1:2:3` as a large community.
+pub(crate) fn parse_large_community(word: &str) -> Option<(u32, u32, u32)> {
+    let mut parts = word.split(':').map(str::parse);
+    Some((parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?))
+}
+
+/// `RT:1:2`, `rt 1:2` or `target:1:2` as a route target; none for another extended community.
+pub(crate) fn parse_route_target(word: &str) -> Option<(u16, u32)> {
+    let word = word.to_lowercase();
+    let rest = ["rt:", "rt ", "target:"].iter().find_map(|kind| word.strip_prefix(kind))?;
+    let (asn, value) = rest.split_once(':')?;
+    Some((asn.parse().ok()?, value.parse().ok()?))
+}
+
+/// Runs a daemon's own client and gives what it prints.
+pub(crate) fn run_client(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if output.status.success() {
+        return Ok(text(&output.stdout));
+    }
+    let said = format!("{} {}", text(&output.stdout), text(&output.stderr));
+    Err(format!("{command:?}: {}: {}", output.status, said.trim()))
+}

@@ -1,0 +1,318 @@
+//! ExaBGP: configured by a file, spoken with through a program of its own that it starts.
+//!
+//! It keeps no table. What it has is what it reported: each UPDATE as a line of JSON, folded here.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::config::{Neighbor, Originated, RouterConfig};
+use crate::daemon::{Daemon, parse_route_target};
+use crate::lan::Host;
+use crate::requirements::program;
+use crate::router::{Path, Router, Session};
+
+/// What ExaBGP starts: its reports go to one file, and what is written to the other are its commands.
+/// It ends when ExaBGP does, which leaves it out of its process group.
+const COMPANION: &str = "#!/bin/sh
+cd \"$(dirname \"$0\")\" || exit 1
+cat <>commands &
+: >running
+cat >>reports
+kill $!
+";
+
+/// ExaBGP on a host of the test's LAN.
+#[derive(Debug)]
+pub struct Exabgp(Daemon);
+
+impl Exabgp {
+    /// Gives it a command of its API.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written. ExaBGP's own complaint would be in its log.
+    pub fn tell(&self, command: &str) -> Result<(), String> {
+        let write = || {
+            let mut commands =
+                std::fs::File::options().append(true).open(self.0.file("commands"))?;
+            commands.write_all(format!("{command}\n").as_bytes())
+        };
+        write().map_err(|error: std::io::Error| format!("ExaBGP's commands: {error}"))
+    }
+
+    /// What it reported, oldest first, of one neighbour or of all.
+    fn reports(&self, neighbor: Option<IpAddr>) -> Vec<Value> {
+        let text = self.0.read("reports");
+        let reports = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+        let wanted = |report: &Value| {
+            neighbor.is_none_or(|one| report["neighbor"]["address"]["peer"] == one.to_string())
+        };
+        reports.filter(wanted).collect()
+    }
+
+    fn config_text(&self) -> String {
+        let mut text = format!(
+            "process tests {{\n  run {};\n  encoder json;\n}}\n",
+            self.0.file("companion").display()
+        );
+        for neighbor in &self.0.config.neighbors {
+            self.write_neighbor(&mut text, neighbor);
+        }
+        text
+    }
+
+    fn write_neighbor(&self, text: &mut String, neighbor: &Neighbor) {
+        let RouterConfig { identifier, asn, hold_time, routes, .. } = &self.0.config;
+        let switch = |on: bool| if on { "enable" } else { "disable" };
+        let _ = write!(
+            text,
+            "neighbor {peer} {{\n  router-id {identifier};\n  local-address {own};\n  \
+             local-as {asn};\n  peer-as {peer_as};\n  hold-time {hold_time};\n  connect 179;\n  \
+             listen 179;\n  passive {passive};\n  adj-rib-out true;\n  \
+             family {{ ipv4 unicast; ipv6 unicast; }}\n  capability {{ route-refresh enable; \
+             asn4 {asn4}; graceful-restart {restart}; extended-message {extended}; \
+             add-path {add_path}; nexthop {next_hop}; }}\n  api {{ processes [ tests ]; \
+             neighbor-changes; receive {{ parsed; open; update; notification; refresh; }} }}\n",
+            peer = neighbor.address,
+            own = self.0.local_address(neighbor),
+            peer_as = neighbor.asn,
+            passive = neighbor.passive,
+            asn4 = switch(!neighbor.two_octet_as),
+            restart = neighbor
+                .graceful_restart
+                .map_or_else(|| "disable".to_owned(), |seconds| seconds.to_string()),
+            extended = switch(neighbor.extended_messages),
+            add_path = if neighbor.add_path { "send/receive" } else { "disable" },
+            next_hop = switch(neighbor.extended_next_hop),
+        );
+        if let Some(key) = &neighbor.password {
+            let _ = writeln!(text, "  md5-password \"{key}\";");
+        }
+        if neighbor.ttl_security {
+            text.push_str("  outgoing-ttl 255;\n  incoming-ttl 255;\n");
+        }
+        if neighbor.extended_next_hop {
+            text.push_str("  nexthop { ipv4 unicast ipv6; }\n");
+        }
+        for family in ["ipv4", "ipv6"] {
+            let _ = writeln!(text, "  announce {{ {family} {{");
+            for route in routes.iter().filter(|route| route.is_ipv6() == (family == "ipv6")) {
+                let _ = writeln!(text, "    unicast {};", self.words(route));
+            }
+            text.push_str("  } }\n");
+        }
+        text.push_str("}\n");
+    }
+
+    fn words(&self, route: &Originated) -> String {
+        let mut text = format!("{} next-hop {}", route.prefix, self.0.next_hop(route));
+        let targets = route.route_target_words();
+        let targets = targets.iter().map(|word| format!("target:{word}")).collect();
+        for (name, words) in [
+            ("community", route.community_words()),
+            ("large-community", route.large_community_words()),
+            ("extended-community", targets),
+        ] {
+            if !words.is_empty() {
+                let _ = write!(text, " {name} [ {} ]", words.join(" "));
+            }
+        }
+        text
+    }
+
+    fn launch(&mut self) {
+        self.0.refuse("BFD", |neighbor| neighbor.bfd);
+        self.0.refuse("maximum of prefixes", |neighbor| neighbor.maximum_prefixes.is_some());
+        self.0.refuse("roles", |neighbor| neighbor.role.is_some());
+        self.0.refuse("long-lived graceful restart", |neighbor| neighbor.long_lived.is_some());
+        self.0.write("exabgp.conf", &self.config_text());
+        self.0.write("companion", COMPANION);
+        self.0.write("reports", "");
+        let companion = self.0.file("companion");
+        std::fs::set_permissions(&companion, std::fs::Permissions::from_mode(0o755))
+            .expect("a mode can be set");
+        if !self.0.file("commands").exists() {
+            let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+            let kind = rustix::fs::FileType::Fifo;
+            rustix::fs::mknodat(rustix::fs::CWD, self.0.file("commands"), kind, mode, 0)
+                .expect("a FIFO can be made");
+        }
+        let prepare = |daemon: &Daemon, command: &mut Command| {
+            command.arg(daemon.file("exabgp.conf"));
+            command.env("exabgp.daemon.user", "root").env("exabgp.daemon.drop", "false");
+            command.env("exabgp.api.cli", "false").env("exabgp.api.ack", "false");
+            command.env("exabgp.log.destination", daemon.file("exabgp.log"));
+        };
+        let ready = |daemon: &Daemon| {
+            // ExaBGP starts its companion last.
+            if daemon.file("running").exists() { Ok(()) } else { Err(daemon.read("exabgp.log")) }
+        };
+        self.0.launch(&program("exabgp"), prepare, ready);
+    }
+
+    /// The paths that are there after all that was reported, by prefix, neighbour and path identifier.
+    fn table(&self) -> BTreeMap<(String, IpAddr, String), Path> {
+        let mut table = BTreeMap::new();
+        for report in self.reports(None) {
+            let neighbor = &report["neighbor"];
+            let Some(from) = neighbor["address"]["peer"].as_str().and_then(|a| a.parse().ok())
+            else {
+                continue;
+            };
+            if report["type"] == "state" && neighbor["state"] == "down" {
+                table.retain(|(_, peer, _), _| *peer != from);
+            }
+            let update = &neighbor["message"]["update"];
+            for (_, routes) in entries(&update["withdraw"]) {
+                for route in routes.as_array().into_iter().flatten() {
+                    let (prefix, id) = key(route);
+                    table.remove(&(prefix, from, id));
+                }
+            }
+            for (_, next_hops) in entries(&update["announce"]) {
+                for (next_hop, routes) in entries(next_hops) {
+                    // A link-local address beside the global one is another entry.
+                    let next_hop: IpAddr = match next_hop.parse() {
+                        Ok(IpAddr::V6(hop)) if hop.segments()[0] == 0xfe80 => continue,
+                        Ok(next_hop) => next_hop,
+                        Err(_) => continue,
+                    };
+                    let path = Path { next_hop, ..parse_path(from, &update["attribute"]) };
+                    for route in routes.as_array().into_iter().flatten() {
+                        let (prefix, id) = key(route);
+                        table.insert((prefix, from, id), path.clone());
+                    }
+                }
+            }
+        }
+        table
+    }
+}
+
+impl Router for Exabgp {
+    const NAME: &'static str = "ExaBGP";
+
+    fn start(host: &Host, config: RouterConfig) -> Self {
+        let mut exabgp = Self(Daemon::new(Self::NAME, host, config));
+        exabgp.launch();
+        exabgp
+    }
+
+    fn stop(&mut self) {
+        self.0.terminate();
+    }
+
+    fn kill(&mut self) {
+        self.0.kill();
+    }
+
+    fn start_again(&mut self) {
+        self.kill();
+        // Of its last run.
+        let _ = std::fs::remove_file(self.0.file("running"));
+        self.launch();
+    }
+
+    fn set_routes(&mut self, routes: Vec<Originated>) {
+        let old = std::mem::replace(&mut self.0.config.routes, routes);
+        let routes = &self.0.config.routes;
+        for route in old.iter().filter(|old| !routes.iter().any(|new| new.prefix == old.prefix)) {
+            self.tell(&format!("withdraw route {}", self.words(route))).expect("a command");
+        }
+        for route in routes.iter().filter(|route| !old.contains(route)) {
+            self.tell(&format!("announce route {}", self.words(route))).expect("a command");
+        }
+    }
+
+    fn ask_for_refresh(&self, neighbor: IpAddr) -> Result<(), String> {
+        for family in ["ipv4", "ipv6"] {
+            self.tell(&format!("neighbor {neighbor} announce route-refresh {family} unicast"))?;
+        }
+        Ok(())
+    }
+
+    /// It has no way to send the message, and comes back soon.
+    fn shut_down(&self, neighbor: IpAddr, _message: &str) -> Result<(), String> {
+        self.tell(&format!("neighbor {neighbor} teardown 2"))
+    }
+
+    fn session(&self, neighbor: IpAddr) -> Result<Session, String> {
+        let mut session = Session { state: "Idle".to_owned(), ..Session::default() };
+        for report in self.reports(Some(neighbor)) {
+            let neighbor = &report["neighbor"];
+            match report["type"].as_str() {
+                Some("open") => {
+                    let theirs = neighbor["open"]["hold_time"].as_u64();
+                    let theirs = theirs.and_then(|seconds| u16::try_from(seconds).ok());
+                    session.hold_time = theirs.map(|seconds| seconds.min(self.0.config.hold_time));
+                }
+                Some("notification") => session.last_error = neighbor["notification"].to_string(),
+                Some("state") if neighbor["state"] == "up" => {
+                    session.state = "Established".to_owned();
+                }
+                Some("state") if neighbor["state"] == "down" => {
+                    session.state = "Idle".to_owned();
+                    session.hold_time = None;
+                    session.last_error = neighbor["reason"].as_str().unwrap_or_default().to_owned();
+                }
+                _ => {}
+            }
+        }
+        Ok(session)
+    }
+
+    fn paths(&self, prefix: &str) -> Result<Vec<Path>, String> {
+        let table = self.table().into_iter();
+        Ok(table.filter(|((held, ..), _)| held == prefix).map(|(_, path)| path).collect())
+    }
+
+    fn prefixes(&self) -> Result<Vec<String>, String> {
+        let own = self.0.config.routes.iter().map(|route| route.prefix.clone());
+        let mut prefixes: Vec<String> =
+            self.table().into_keys().map(|(prefix, ..)| prefix).chain(own).collect();
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        Ok(prefixes)
+    }
+
+    fn log(&self) -> String {
+        self.0.read("exabgp.log")
+    }
+}
+
+fn entries(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    value.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value))
+}
+
+/// The prefix, and the path identifier if there is one.
+fn key(route: &Value) -> (String, String) {
+    let text = |name: &str| route[name].as_str().unwrap_or_default().to_owned();
+    (text("nlri"), text("path-information"))
+}
+
+fn parse_path(from: IpAddr, attributes: &Value) -> Path {
+    let list = |name: &str| attributes[name].as_array().map(Vec::as_slice).unwrap_or_default();
+    let small = |value: &Value| value.as_u64().and_then(|number| u32::try_from(number).ok());
+    let pair = |value: &Value| {
+        Some((small(&value[0])?.try_into().ok()?, small(&value[1])?.try_into().ok()?))
+    };
+    let triple = |value: &Value| Some((small(&value[0])?, small(&value[1])?, small(&value[2])?));
+    let targets = list("extended-community").iter().filter_map(|value| value["string"].as_str());
+    let path = Path {
+        as_path: list("as-path").iter().filter_map(small).collect(),
+        local_pref: small(&attributes["local-preference"]),
+        med: small(&attributes["med"]),
+        communities: list("community").iter().filter_map(pair).collect(),
+        large_communities: list("large-community").iter().filter_map(triple).collect(),
+        route_targets: targets.filter_map(parse_route_target).collect(),
+        used: true,
+        ..Path::from(from)
+    };
+    path.sorted()
+}

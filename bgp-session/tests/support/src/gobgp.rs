@@ -1,0 +1,316 @@
+//! GoBGP: configured by a file, its routes and questions through its client `gobgp`.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::config::{Neighbor, Originated, RouterConfig};
+use crate::daemon::{Daemon, run_client};
+use crate::lan::Host;
+use crate::requirements::program;
+use crate::router::{Path, Router, Session};
+
+/// GoBGP's names of the states, by its numbers.
+const STATES: [&str; 7] =
+    ["Unknown", "Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"];
+
+/// GoBGP on a host of the test's LAN.
+///
+/// It waits ten seconds and more before it dials for the first time, so whoever wants a session
+/// soon dials it.
+#[derive(Debug)]
+pub struct Gobgp(Daemon);
+
+impl Gobgp {
+    /// Asks as `gobgp` would.
+    ///
+    /// # Errors
+    ///
+    /// If it has no answer.
+    pub fn ask(&self, words: &[&str]) -> Result<String, String> {
+        ask(&self.0, words)
+    }
+
+    fn json(&self, words: &[&str]) -> Result<Value, String> {
+        let reply = self.ask(&[words, &["-j"]].concat())?;
+        serde_json::from_str(&reply).map_err(|error| format!("{words:?}: {error}: {reply}"))
+    }
+
+    fn config_text(&self) -> String {
+        let RouterConfig { identifier, asn, neighbors, .. } = &self.0.config;
+        let addresses: Vec<String> =
+            self.0.host().addresses().iter().map(|own| format!("\"{own}\"")).collect();
+        let mut text = format!(
+            "[global.config]\n  as = {asn}\n  router-id = \"{identifier}\"\n  \
+             local-address-list = [{}]\n",
+            addresses.join(", ")
+        );
+        for neighbor in neighbors {
+            self.write_neighbor(&mut text, neighbor);
+        }
+        text
+    }
+
+    fn write_neighbor(&self, text: &mut String, neighbor: &Neighbor) {
+        let hold_time = self.0.config.hold_time;
+        let own = self.0.local_address(neighbor);
+        let _ = write!(
+            text,
+            "[[neighbors]]\n  [neighbors.config]\n    neighbor-address = \"{peer}\"\n    \
+             peer-as = {asn}\n    auth-password = \"{key}\"\n  [neighbors.timers.config]\n    \
+             connect-retry = 1\n    idle-hold-time-after-reset = 1\n    hold-time = {hold_time}\n    \
+             keepalive-interval = {keepalive}\n  [neighbors.transport.config]\n    \
+             passive-mode = {passive}\n    local-address = \"{own}\"\n",
+            peer = neighbor.address,
+            asn = neighbor.asn,
+            key = neighbor.password.as_deref().unwrap_or_default(),
+            keepalive = (hold_time / 3).max(1),
+            passive = neighbor.passive,
+        );
+        if neighbor.ttl_security {
+            text.push_str(
+                "  [neighbors.ttl-security.config]\n    enabled = true\n    ttl-min = 255\n",
+            );
+        }
+        if let Some(seconds) = neighbor.graceful_restart {
+            let _ = write!(
+                text,
+                "  [neighbors.graceful-restart.config]\n    enabled = true\n    \
+                 restart-time = {seconds}\n    notification-enabled = true\n    \
+                 long-lived-enabled = {}\n",
+                neighbor.long_lived.is_some()
+            );
+        }
+        for family in ["ipv4-unicast", "ipv6-unicast"] {
+            write_family(text, family, neighbor);
+        }
+    }
+
+    fn launch(&mut self, more: &[&str]) {
+        self.0.refuse("BFD", |neighbor| neighbor.bfd);
+        self.0.refuse("extended messages", |neighbor| neighbor.extended_messages);
+        self.0.refuse("way to leave four-octet AS numbers out", |neighbor| neighbor.two_octet_as);
+        self.0.refuse("roles", |neighbor| neighbor.role.is_some());
+        self.0.write("gobgpd.toml", &self.config_text());
+        let prepare = |daemon: &Daemon, command: &mut Command| {
+            command.args(more).arg("-p").arg("-f").arg(daemon.file("gobgpd.toml"));
+            command.arg("--pprof-disable").arg("--log-level=debug");
+            command.arg("--api-hosts").arg(target(daemon));
+        };
+        let ready = |daemon: &Daemon| ask(daemon, &["neighbor"]).map(drop);
+        self.0.launch(&program("gobgpd"), prepare, ready);
+        for route in &self.0.config.routes {
+            self.originate(route);
+        }
+    }
+
+    fn originate(&self, route: &Originated) {
+        let mut words = ["global", "rib", "add", "-a", family(&route.prefix), &route.prefix]
+            .map(str::to_owned)
+            .to_vec();
+        words.extend(["nexthop".to_owned(), self.0.next_hop(route).to_string()]);
+        let mut set = |name: &str, values: Vec<String>, between: &str| {
+            if !values.is_empty() {
+                words.extend([name.to_owned(), values.join(between)]);
+            }
+        };
+        set("community", route.community_words(), ",");
+        set("large-community", route.large_community_words(), ",");
+        for target in route.route_target_words() {
+            set("rt", vec![target], "");
+        }
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        self.ask(&words).expect("GoBGP takes a route");
+    }
+}
+
+fn write_family(text: &mut String, family: &str, neighbor: &Neighbor) {
+    let table = "neighbors.afi-safis";
+    let _ =
+        writeln!(text, "  [[{table}]]\n    [{table}.config]\n      afi-safi-name = \"{family}\"",);
+    if neighbor.graceful_restart.is_some() {
+        let _ = writeln!(text, "    [{table}.mp-graceful-restart.config]\n      enabled = true");
+    }
+    if let Some(seconds) = neighbor.long_lived {
+        let _ = writeln!(
+            text,
+            "    [{table}.long-lived-graceful-restart.config]\n      enabled = true\n      \
+             restart-time = {seconds}"
+        );
+    }
+    if let Some(limit) = neighbor.maximum_prefixes {
+        let _ = writeln!(text, "    [{table}.prefix-limit.config]\n      max-prefixes = {limit}");
+    }
+    if neighbor.add_path {
+        let _ = writeln!(
+            text,
+            "    [{table}.add-paths.config]\n      receive = true\n      send-max = 16"
+        );
+    }
+}
+
+fn target(daemon: &Daemon) -> String {
+    format!("unix://{}", daemon.file("control").display())
+}
+
+fn ask(daemon: &Daemon, words: &[&str]) -> Result<String, String> {
+    let mut command = Command::new(program("gobgp"));
+    run_client(command.arg("--target").arg(target(daemon)).args(words))
+}
+
+fn family(prefix: &str) -> &'static str {
+    if prefix.contains(':') { "ipv6" } else { "ipv4" }
+}
+
+impl Router for Gobgp {
+    const NAME: &'static str = "GoBGP";
+
+    fn start(host: &Host, config: RouterConfig) -> Self {
+        let mut gobgp = Self(Daemon::new(Self::NAME, host, config));
+        gobgp.launch(&[]);
+        gobgp
+    }
+
+    fn stop(&mut self) {
+        self.0.terminate();
+    }
+
+    fn kill(&mut self) {
+        self.0.kill();
+    }
+
+    fn start_again(&mut self) {
+        self.kill();
+        // Of its last run.
+        let _ = std::fs::remove_file(self.0.file("control"));
+        self.launch(if self.0.config.restarts_gracefully() { &["-r"] } else { &[] });
+    }
+
+    fn set_routes(&mut self, routes: Vec<Originated>) {
+        let old = std::mem::replace(&mut self.0.config.routes, routes);
+        let routes = &self.0.config.routes;
+        for Originated { prefix, .. } in &old {
+            if !routes.iter().any(|route| route.prefix == *prefix) {
+                self.ask(&["global", "rib", "del", "-a", family(prefix), prefix])
+                    .expect("GoBGP takes a route back");
+            }
+        }
+        for route in routes.iter().filter(|route| !old.contains(route)) {
+            self.originate(route);
+        }
+    }
+
+    fn ask_for_refresh(&self, neighbor: IpAddr) -> Result<(), String> {
+        self.ask(&["neighbor", &neighbor.to_string(), "softresetin"]).map(drop)
+    }
+
+    fn shut_down(&self, neighbor: IpAddr, message: &str) -> Result<(), String> {
+        self.ask(&["neighbor", &neighbor.to_string(), "shutdown", "--reason", message]).map(drop)
+    }
+
+    fn session(&self, neighbor: IpAddr) -> Result<Session, String> {
+        let reply = self.json(&["neighbor", &neighbor.to_string()])?;
+        let number = reply["state"]["session_state"].as_u64().unwrap_or_default();
+        let state = usize::try_from(number).ok().and_then(|number| STATES.get(number));
+        let state = state.map_or_else(|| number.to_string(), |&name| name.to_owned());
+        let hold_time = reply["timers"]["state"]["negotiated_hold_time"].as_u64();
+        let log = self.log();
+        // Its words about one session stand in the log alone.
+        let key = format!("Key={neighbor}");
+        let mut errors = log.lines().filter(|line| {
+            let told = ["received notification", "sent notification", "Peer Down"];
+            line.contains(&key) && told.iter().any(|words| line.contains(words))
+        });
+        let last = errors.next_back().unwrap_or_default().to_owned();
+        let before = errors.next_back().unwrap_or_default();
+        Ok(Session {
+            hold_time: hold_time
+                .filter(|_| state == "Established")
+                .and_then(|seconds| seconds.try_into().ok()),
+            // A NOTIFICATION is told of first, and then that the session is down.
+            last_error: format!("{before}\n{last}").trim().to_owned(),
+            state,
+        })
+    }
+
+    fn paths(&self, prefix: &str) -> Result<Vec<Path>, String> {
+        let reply = self.ask(&["global", "rib", "-a", family(prefix), prefix, "-j"]);
+        let reply: Value = match reply {
+            Ok(text) => serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?,
+            Err(error) if error.contains("Network not in table") => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        // By prefix, or the prefix's alone.
+        let paths = reply.as_array().or_else(|| reply[prefix].as_array());
+        let paths = paths.map(Vec::as_slice).unwrap_or_default();
+        let mut paths: Vec<Path> = paths.iter().filter_map(parse_path).collect();
+        paths.sort_by_key(|path| path.from);
+        Ok(paths)
+    }
+
+    fn prefixes(&self) -> Result<Vec<String>, String> {
+        let mut prefixes = Vec::new();
+        for family in ["ipv4", "ipv6"] {
+            let reply = self.json(&["global", "rib", "-a", family])?;
+            prefixes.extend(reply.as_object().into_iter().flat_map(|table| table.keys().cloned()));
+        }
+        prefixes.sort_unstable();
+        Ok(prefixes)
+    }
+
+    fn log(&self) -> String {
+        self.0.read("output")
+    }
+}
+
+/// A path from a neighbour; none for a route of the router's own.
+fn parse_path(path: &Value) -> Option<Path> {
+    let from = path["neighbor-ip"].as_str()?.parse().ok()?;
+    let mut read = Path { used: path["best"] == true, ..Path::from(from) };
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let small = |value: &Value| value.as_u64().and_then(|number| u32::try_from(number).ok());
+    for attribute in list(&path["attrs"]) {
+        // By the numbers of their types.
+        match attribute["type"].as_u64()? {
+            2 => {
+                let segments = list(&attribute["as_paths"]);
+                let numbers = segments.iter().flat_map(|segment| list(&segment["asns"]));
+                read.as_path = numbers.filter_map(|asn| small(&asn)).collect();
+            }
+            3 | 14 => read.next_hop = attribute["nexthop"].as_str()?.parse().ok()?,
+            4 => read.med = small(&attribute["metric"]),
+            5 => read.local_pref = small(&attribute["value"]),
+            8 => {
+                let halves = |number: u32| {
+                    Some(((number >> 16).try_into().ok()?, (number & 0xffff).try_into().ok()?))
+                };
+                let communities = list(&attribute["communities"]);
+                read.communities =
+                    communities.iter().filter_map(|number| halves(small(number)?)).collect();
+            }
+            16 => {
+                let communities = list(&attribute["value"]);
+                let targets = communities
+                    .iter()
+                    .filter(|community| community["type"] == 0 && community["subtype"] == 2);
+                read.route_targets = targets
+                    .filter_map(|target| {
+                        let (asn, value) = target["value"].as_str()?.split_once(':')?;
+                        Some((asn.parse().ok()?, value.parse().ok()?))
+                    })
+                    .collect();
+            }
+            32 => {
+                let communities = list(&attribute["value"]);
+                let triple = |c: &Value| {
+                    Some((small(&c["ASN"])?, small(&c["LocalData1"])?, small(&c["LocalData2"])?))
+                };
+                read.large_communities = communities.iter().filter_map(triple).collect();
+            }
+            _ => {}
+        }
+    }
+    Some(read.sorted())
+}

@@ -1,0 +1,246 @@
+//! OpenBGPD: configured by a file, asked with `bgpctl`.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::config::{Neighbor, Originated, RouterConfig};
+use crate::daemon::{
+    Daemon, numbers, parse_community, parse_large_community, parse_route_target, run_client,
+};
+use crate::lan::Host;
+use crate::requirements::program;
+use crate::router::{Path, Router, Session};
+
+/// Where OpenBGPD's processes lock themselves in; Debian has it made by systemd alone.
+const JAIL: &str = "/run/openbgpd";
+
+/// OpenBGPD on a host of the test's LAN.
+#[derive(Debug)]
+pub struct Openbgpd(Daemon);
+
+impl Openbgpd {
+    /// Asks as `bgpctl` would.
+    ///
+    /// # Errors
+    ///
+    /// If it has no answer.
+    pub fn ask(&self, words: &[&str]) -> Result<String, String> {
+        ask(&self.0, words)
+    }
+
+    fn json(&self, words: &[&str]) -> Result<Value, String> {
+        let reply = self.ask(&[&["-j"], words].concat())?;
+        if reply.is_empty() {
+            // Of an empty table.
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&reply).map_err(|error| format!("{words:?}: {error}: {reply}"))
+    }
+
+    fn write_config(&self) {
+        self.0.write("bgpd.conf", &self.config_text());
+        // It refuses one that others may read, since there are passwords in it.
+        std::fs::set_permissions(self.0.file("bgpd.conf"), std::fs::Permissions::from_mode(0o600))
+            .expect("a mode can be set");
+    }
+
+    fn config_text(&self) -> String {
+        let RouterConfig { identifier, asn, hold_time, routes, neighbors } = &self.0.config;
+        let mut text = format!("AS {asn}");
+        // What old speakers are told must be said where it is not the number itself.
+        if *asn > u32::from(u16::MAX) {
+            text.push_str(" 23456");
+        }
+        let _ = write!(
+            text,
+            "\nrouter-id {identifier}\nfib-update no\nholdtime {hold_time}\nsocket \"{}\"\n",
+            self.0.file("control").display()
+        );
+        for own in self.0.host().addresses() {
+            let _ = writeln!(text, "listen on {own}");
+        }
+        for route in routes {
+            let _ = write!(text, "network {} set {{", route.prefix);
+            for word in route.community_words() {
+                let _ = write!(text, " community {word}");
+            }
+            for word in route.large_community_words() {
+                let _ = write!(text, " large-community {word}");
+            }
+            for word in route.route_target_words() {
+                let _ = write!(text, " ext-community rt {word}");
+            }
+            let _ = writeln!(text, " nexthop {} }}", self.0.next_hop(route));
+        }
+        for neighbor in neighbors {
+            self.write_neighbor(&mut text, neighbor);
+        }
+        // Otherwise the next hop of an external neighbour is always the session's address, for
+        // IPv6 routes over IPv4 even ::1.
+        text.push_str("allow from any\nallow to any\nmatch to any set nexthop no-modify\n");
+        text
+    }
+
+    fn write_neighbor(&self, text: &mut String, neighbor: &Neighbor) {
+        let own = self.0.local_address(neighbor);
+        let mut set = |condition: bool, line: &str| {
+            if condition {
+                let _ = writeln!(text, "  {line}");
+            }
+        };
+        set(true, &format!("neighbor {} {{", neighbor.address));
+        set(true, &format!("remote-as {}", neighbor.asn));
+        // On Linux a neighbour with a local address gets no key on the listening socket.
+        set(neighbor.password.is_none(), &format!("local-address {own}"));
+        set(true, "announce IPv4 unicast");
+        set(true, "announce IPv6 unicast");
+        set(true, "announce enhanced refresh yes");
+        set(neighbor.passive, "passive");
+        // `nexthop no-modify` counts only of neighbours that may be some hops away.
+        set(neighbor.ttl_security, "ttl-security yes");
+        set(!neighbor.ttl_security, "multihop 64");
+        set(neighbor.two_octet_as, "announce as-4byte no");
+        set(neighbor.graceful_restart.is_some(), "announce restart yes");
+        set(neighbor.add_path, "announce add-path recv yes");
+        set(neighbor.add_path, "announce add-path send all");
+        if let Some(limit) = neighbor.maximum_prefixes {
+            set(true, &format!("max-prefix {limit}"));
+        }
+        if let Some(key) = &neighbor.password {
+            set(true, &format!("tcp md5sig password \"{key}\""));
+        }
+        if let Some(role) = neighbor.role {
+            set(true, &format!("announce policy {}", role.word()));
+        }
+        set(true, "}");
+    }
+
+    fn launch(&mut self) {
+        self.0.refuse("BFD outside of OpenBSD", |neighbor| neighbor.bfd);
+        self.0.refuse("extended messages", |neighbor| neighbor.extended_messages);
+        self.0.refuse("IPv4 routes with IPv6 next hops", |neighbor| neighbor.extended_next_hop);
+        self.0.refuse("long-lived graceful restart", |neighbor| neighbor.long_lived.is_some());
+        std::fs::create_dir_all(JAIL).expect("OpenBGPD's directory can be made");
+        self.write_config();
+        let prepare = |daemon: &Daemon, command: &mut Command| {
+            command.args(["-d", "-v", "-f"]).arg(daemon.file("bgpd.conf"));
+        };
+        let ready = |daemon: &Daemon| ask(daemon, &["show", "summary"]).map(drop);
+        self.0.launch(&program("openbgpd"), prepare, ready);
+    }
+}
+
+fn ask(daemon: &Daemon, words: &[&str]) -> Result<String, String> {
+    let mut command = Command::new(program("bgpctl"));
+    run_client(command.arg("-s").arg(daemon.file("control")).args(words))
+}
+
+impl Router for Openbgpd {
+    const NAME: &'static str = "OpenBGPD";
+
+    fn start(host: &Host, config: RouterConfig) -> Self {
+        let mut openbgpd = Self(Daemon::new(Self::NAME, host, config));
+        openbgpd.launch();
+        openbgpd
+    }
+
+    fn stop(&mut self) {
+        self.0.terminate();
+    }
+
+    fn kill(&mut self) {
+        self.0.kill();
+    }
+
+    fn start_again(&mut self) {
+        self.kill();
+        // Of its last run.
+        let _ = std::fs::remove_file(self.0.file("control"));
+        self.launch();
+    }
+
+    fn set_routes(&mut self, routes: Vec<Originated>) {
+        self.0.config.routes = routes;
+        self.write_config();
+        self.ask(&["reload"]).expect("OpenBGPD takes its configuration");
+    }
+
+    fn ask_for_refresh(&self, neighbor: IpAddr) -> Result<(), String> {
+        self.ask(&["neighbor", &neighbor.to_string(), "refresh"]).map(drop)
+    }
+
+    fn shut_down(&self, neighbor: IpAddr, message: &str) -> Result<(), String> {
+        self.ask(&["neighbor", &neighbor.to_string(), "down", message]).map(drop)
+    }
+
+    fn session(&self, neighbor: IpAddr) -> Result<Session, String> {
+        let reply = self.json(&["show", "neighbor", &neighbor.to_string()])?;
+        let reply = &reply["neighbors"][0];
+        let state = reply["state"].as_str().ok_or_else(|| reply.to_string())?.to_owned();
+        let words = ["last_error_received", "last_error_sent", "last_shutdown_reason"];
+        let last_error: Vec<&str> = words.iter().filter_map(|name| reply[*name].as_str()).collect();
+        let hold_time = reply["session"]["holdtime"].as_u64().filter(|_| state == "Established");
+        Ok(Session {
+            hold_time: hold_time.and_then(|seconds| seconds.try_into().ok()),
+            last_error: last_error.join(", "),
+            state,
+        })
+    }
+
+    fn paths(&self, prefix: &str) -> Result<Vec<Path>, String> {
+        let reply = self.json(&["show", "rib", "detail", prefix])?;
+        let paths = reply["rib"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut paths: Vec<Path> =
+            paths.iter().filter(|path| path["prefix"] == prefix).filter_map(parse_path).collect();
+        paths.sort_by_key(|path| path.from);
+        Ok(paths)
+    }
+
+    fn prefixes(&self) -> Result<Vec<String>, String> {
+        let reply = self.json(&["show", "rib"])?;
+        let paths = reply["rib"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut prefixes: Vec<String> =
+            paths.iter().filter_map(|path| Some(path["prefix"].as_str()?.to_owned())).collect();
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        Ok(prefixes)
+    }
+
+    fn log(&self) -> String {
+        self.0.read("output")
+    }
+}
+
+/// A path from a neighbour; none for a route of the router's own.
+fn parse_path(path: &Value) -> Option<Path> {
+    let words = |name: &str| -> Vec<&str> {
+        let all = path[name].as_array().map(Vec::as_slice).unwrap_or_default();
+        all.iter().filter_map(Value::as_str).collect()
+    };
+    let number = |name: &str| path[name].as_u64().and_then(|number| number.try_into().ok());
+    let internal = path["source"] == "internal";
+    let read = Path {
+        from: path["neighbor"]["remote_addr"].as_str()?.parse().ok()?,
+        next_hop: path["exit_nexthop"].as_str()?.parse().ok()?,
+        as_path: numbers(path["aspath"].as_str().unwrap_or_default()),
+        // One that it made up itself for an external neighbour.
+        local_pref: number("localpref").filter(|_| internal),
+        // It does not tell none from zero.
+        med: number("metric").filter(|metric| *metric != 0),
+        communities: words("communities").into_iter().filter_map(parse_community).collect(),
+        large_communities: words("large_communities")
+            .into_iter()
+            .filter_map(parse_large_community)
+            .collect(),
+        route_targets: words("extended_communities")
+            .into_iter()
+            .filter_map(parse_route_target)
+            .collect(),
+        used: path["best"] == true,
+    };
+    Some(read.sorted())
+}
