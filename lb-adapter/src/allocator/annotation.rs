@@ -20,8 +20,21 @@ pub(super) fn value<'a>(service: &'a Service, name: &str) -> Option<(&'a str, &'
     (!value.is_empty()).then_some((name, value))
 }
 
+/// Those of the names that a Service has under the old prefix alone.
+pub(super) fn deprecated(service: &Service) -> Vec<&'static str> {
+    let has =
+        |prefix: &str, name: &str| service.annotations.contains_key(&format!("{prefix}{name}"));
+    let names = [ADDRESS_POOL, ALLOW_SHARED_IP, LOAD_BALANCER_IPS].into_iter();
+    names.filter(|name| has(OLD_PREFIX, name) && !has(PREFIX, name)).collect()
+}
+
+/// What the names begin with.
+pub(super) const PREFIX: &str = "metallb.io/";
+/// What they began with.
+pub(super) const OLD_PREFIX: &str = "metallb.universe.tf/";
+
 /// The first wins.
-const PREFIXES: [&str; 2] = ["metallb.io/", "metallb.universe.tf/"];
+const PREFIXES: [&str; 2] = [PREFIX, OLD_PREFIX];
 
 #[cfg(test)]
 mod tests {

@@ -6,19 +6,21 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{AddressRange, IpFamily, Pool, ServiceKey};
+use crate::model::{AddressRange, IpFamily, Namespace, Pool, Service, ServiceKey};
 
 use super::group::Group;
-use super::refusal::Refusal;
-use super::request::Wanted;
+use super::refusal::{OfFamily, Refusal};
+use super::request::{Families, Wanted};
 use super::runs::Runs;
 use super::terms::{Holders, SharingKey, Terms};
 
 /// Pools and what is held of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ledger {
-    /// In the order they are tried: by name.
+    /// By name, which is the order they are tried in where nothing else decides.
     pools: Vec<Pool>,
+    /// Those that are for all Services, by index.
+    open: Vec<usize>,
     /// First address of each range of each pool, to the range and the pool's index. Ranges do not
     /// overlap.
     ranges: BTreeMap<IpAddr, (AddressRange, usize)>,
@@ -39,7 +41,26 @@ impl Ledger {
         let ranges = pools.iter().enumerate().flat_map(|(index, pool)| {
             pool.ranges.iter().map(move |range| (range.first(), (*range, index)))
         });
-        Self { ranges: ranges.collect(), pools, ..Self::default() }
+        let open = (0..pools.len()).filter(|index| pools[*index].allocation.is_none());
+        Self { ranges: ranges.collect(), open: open.collect(), pools, ..Self::default() }
+    }
+
+    /// The pools for some Services that are for this one, in the order they are tried.
+    pub(super) fn pinned(&self, service: &Service, namespace: Option<&Namespace>) -> Pinned {
+        let rank = |(index, pool): (usize, &Pool)| {
+            let rule = pool.allocation.as_ref().filter(|it| it.admits(service, namespace))?;
+            // 0 is no priority, and comes last.
+            Some((rule.priority == 0, rule.priority, index))
+        };
+        let mut ranked: Vec<_> = self.pools.iter().enumerate().filter_map(rank).collect();
+        ranked.sort_unstable();
+        Pinned(ranked.into_iter().map(|(_, _, index)| index).collect())
+    }
+
+    /// Whether some pool asks which namespace a Service is in.
+    pub(super) fn asks_for_namespaces(&self) -> bool {
+        let rules = self.pools.iter().filter_map(|pool| pool.allocation.as_ref());
+        rules.into_iter().any(|rule| !rule.namespace_selectors.is_empty())
     }
 
     /// Notes that a Service holds an address that [`Ledger::check`] allows.
@@ -75,24 +96,57 @@ impl Ledger {
         self.taken.remove(address);
     }
 
-    /// The first address that suits, and its pool.
+    /// The first addresses that suit, and their pool.
+    ///
+    /// # Errors
+    ///
+    /// Why there are none.
+    pub(super) fn find(
+        &mut self,
+        wanted: &Wanted,
+        pinned: &Pinned,
+        terms: &Terms,
+    ) -> Result<(Vec<IpAddr>, String), Refusal> {
+        if self.pools.is_empty() {
+            return Err(Refusal::NoPools);
+        }
+        let (addresses, pool) = match wanted.addresses.as_slice() {
+            [] => self.first_fit(wanted, pinned, terms)?,
+            _ => self.check_requested(wanted, pinned, terms)?,
+        };
+        Ok((addresses, pool.name.clone()))
+    }
+
+    /// The first address of a family that suits, in a pool that a Service has one of already.
     ///
     /// # Errors
     ///
     /// Why there is none.
-    pub(super) fn find(
+    pub(super) fn find_other(
         &mut self,
+        (pool, family): (&str, IpFamily),
         wanted: &Wanted,
+        pinned: &Pinned,
         terms: &Terms,
-    ) -> Result<(IpAddr, String), Refusal> {
-        if self.pools.is_empty() {
-            return Err(Refusal::NoPools);
+    ) -> Result<IpAddr, Refusal> {
+        if let Some(address) = wanted.address_of(family) {
+            let lies_in = self.check(address, pinned, terms)?;
+            return match lies_in.name == pool {
+                true => Ok(address),
+                false => Err(Refusal::TwoPools { pools: [pool.to_owned(), lies_in.name.clone()] }),
+            };
         }
-        let (address, pool) = match wanted.address {
-            Some(address) => self.check_requested(address, wanted.pool.as_deref(), terms)?,
-            None => self.first_fit(wanted, terms)?,
-        };
-        Ok((address, pool.name.clone()))
+        let index = self.pools.iter().position(|it| it.name == pool);
+        let found = index.and_then(|index| self.first_fit_in_pool(index, &[Some(family)], terms));
+        let families = OfFamily::One(family);
+        let pools = vec![pool.to_owned()];
+        found.and_then(|found| found.first().copied()).ok_or(Refusal::Exhausted { pools, families })
+    }
+
+    /// Whether a pool has addresses of a family, taken or not.
+    pub(super) fn has_family(&self, pool: &str, family: IpFamily) -> bool {
+        let pool = self.pools.iter().find(|it| it.name == pool);
+        pool.is_some_and(|pool| pool.ranges.iter().any(|range| range.family() == family))
     }
 
     /// Whether a Service with these terms may hold this address; the pool it lies in.
@@ -100,8 +154,14 @@ impl Ledger {
     /// # Errors
     ///
     /// Why it may not.
-    pub(super) fn check(&self, address: IpAddr, terms: &Terms) -> Result<&Pool, Refusal> {
-        let pool = self.pool_of(address).ok_or(Refusal::InNoPool(address))?;
+    pub(super) fn check(
+        &self,
+        address: IpAddr,
+        pinned: &Pinned,
+        terms: &Terms,
+    ) -> Result<&Pool, Refusal> {
+        let index = self.pool_of(address).ok_or(Refusal::InNoPool(address))?;
+        let pool = self.admitting(index, pinned)?;
         if pool.avoids(address) {
             return Err(Refusal::Avoided { address, pool: pool.name.clone() });
         }
@@ -111,43 +171,85 @@ impl Ledger {
         Ok(pool)
     }
 
-    fn pool_of(&self, address: IpAddr) -> Option<&Pool> {
+    fn pool_of(&self, address: IpAddr) -> Option<usize> {
         let (_, (range, index)) = self.ranges.range(..=address).next_back()?;
-        if range.contains(address) { self.pools.get(*index) } else { None }
+        range.contains(address).then_some(*index)
+    }
+
+    fn admitting(&self, index: usize, pinned: &Pinned) -> Result<&Pool, Refusal> {
+        let pool = &self.pools[index];
+        match pool.allocation.is_none() || pinned.0.contains(&index) {
+            true => Ok(pool),
+            false => Err(Refusal::NotAdmitted { pool: pool.name.clone() }),
+        }
     }
 
     fn check_requested(
         &self,
-        address: IpAddr,
-        pool: Option<&str>,
+        wanted: &Wanted,
+        pinned: &Pinned,
         terms: &Terms,
-    ) -> Result<(IpAddr, &Pool), Refusal> {
-        let lies_in = self.pool_of(address).ok_or(Refusal::InNoPool(address))?;
-        if let Some(requested) = pool.filter(|pool| *pool != lies_in.name) {
-            let (lies_in, requested) = (lies_in.name.clone(), requested.to_owned());
-            return Err(Refusal::OtherPool { address, lies_in, requested });
+    ) -> Result<(Vec<IpAddr>, &Pool), Refusal> {
+        let mut found: Option<&Pool> = None;
+        for &address in &wanted.addresses {
+            let index = self.pool_of(address).ok_or(Refusal::InNoPool(address))?;
+            let lies_in = self.pools[index].name.clone();
+            if let Some(requested) = wanted.pool.clone().filter(|pool| *pool != lies_in) {
+                return Err(Refusal::OtherPool { address, lies_in, requested });
+            }
+            let pool = self.check(address, pinned, terms)?;
+            if let Some(other) = found.filter(|other| other.name != pool.name) {
+                return Err(Refusal::TwoPools { pools: [other.name.clone(), lies_in] });
+            }
+            found = Some(pool);
         }
-        self.check(address, terms).map(|pool| (address, pool))
+        let pool = found.ok_or(Refusal::NoPools)?;
+        Ok((wanted.families.sorted(&wanted.addresses), pool))
     }
 
-    /// Pools in their order, ranges as written, the lowest address first.
-    fn first_fit(&mut self, wanted: &Wanted, terms: &Terms) -> Result<(IpAddr, &Pool), Refusal> {
-        let candidates = self.candidates(wanted.pool.as_deref())?;
-        let mut seen_family = false;
-        for &index in &candidates {
-            let ranges = self.pools[index].ranges.len();
-            for position in 0..ranges {
-                let range = self.pools[index].ranges[position];
-                if wanted.family.is_some_and(|family| family != range.family()) {
-                    continue;
-                }
-                seen_family = true;
-                if let Some(address) = self.first_fit_in(index, range, terms) {
-                    return Ok((address, &self.pools[index]));
+    /// Pools in their order, ranges as written, the lowest address first. Where two families are
+    /// preferred and not required, one alone of these pools comes before both of the next ones.
+    fn first_fit(
+        &mut self,
+        wanted: &Wanted,
+        pinned: &Pinned,
+        terms: &Terms,
+    ) -> Result<(Vec<IpAddr>, &Pool), Refusal> {
+        let candidates = self.candidates(wanted.pool.as_deref(), pinned)?;
+        for pools in &candidates {
+            for families in attempts(wanted.families) {
+                for &index in pools {
+                    if let Some(found) = self.first_fit_in_pool(index, &families, terms) {
+                        return Ok((found, &self.pools[index]));
+                    }
                 }
             }
         }
-        Err(self.nothing_in(&candidates, wanted.family, seen_family))
+        Err(self.nothing_in(&candidates.concat(), wanted.families))
+    }
+
+    /// An address for each of these families, none of which is any.
+    fn first_fit_in_pool(
+        &mut self,
+        pool: usize,
+        families: &[Option<IpFamily>],
+        terms: &Terms,
+    ) -> Option<Vec<IpAddr>> {
+        let mut found = Vec::with_capacity(families.len());
+        for family in families {
+            let mut address = None;
+            for position in 0..self.pools[pool].ranges.len() {
+                let range = self.pools[pool].ranges[position];
+                if family.is_none_or(|family| family == range.family()) {
+                    address = self.first_fit_in(pool, range, terms);
+                }
+                if address.is_some() {
+                    break;
+                }
+            }
+            found.push(address?);
+        }
+        Some(found)
     }
 
     /// The lowest address of a range that is free or can be shared.
@@ -176,33 +278,56 @@ impl Ledger {
         }
     }
 
-    /// The indexes of the pools to look in.
-    fn candidates(&self, pool: Option<&str>) -> Result<Vec<usize>, Refusal> {
-        let indexes = |wanted: &dyn Fn(&Pool) -> bool| -> Vec<usize> {
-            let pools = self.pools.iter().enumerate();
-            pools.filter(|(_, pool)| wanted(pool)).map(|(index, _)| index).collect()
-        };
+    /// The indexes of the pools to look in, in groups of which the first that serves is taken.
+    fn candidates(&self, pool: Option<&str>, pinned: &Pinned) -> Result<Vec<Vec<usize>>, Refusal> {
         let known = || self.pools.iter().map(|pool| pool.name.clone()).collect();
-        let (found, refusal) = match pool {
-            Some(name) => {
-                let unknown = |known| Refusal::UnknownPool { pool: name.to_owned(), known };
-                (indexes(&|pool| pool.name == name), unknown(known()))
-            }
-            None => (indexes(&|pool| pool.auto_assign), Refusal::NoAutoAssign { known: known() }),
+        if let Some(name) = pool {
+            let index = self.pools.iter().position(|pool| pool.name == name);
+            let unknown = || Refusal::UnknownPool { pool: name.to_owned(), known: known() };
+            let index = index.ok_or_else(unknown)?;
+            return self.admitting(index, pinned).map(|_| vec![vec![index]]);
+        }
+        let automatic = |indexes: &[usize]| -> Vec<usize> {
+            indexes.iter().copied().filter(|index| self.pools[*index].auto_assign).collect()
         };
-        if found.is_empty() { Err(refusal) } else { Ok(found) }
+        let found = vec![automatic(&pinned.0), automatic(&self.open)];
+        match found.iter().all(Vec::is_empty) {
+            true if self.pools.iter().any(|pool| pool.auto_assign) => {
+                Err(Refusal::NoneAdmits { known: known() })
+            }
+            true => Err(Refusal::NoAutoAssign { known: known() }),
+            false => Ok(found),
+        }
     }
 
-    fn nothing_in(
-        &self,
-        candidates: &[usize],
-        family: Option<IpFamily>,
-        seen_family: bool,
-    ) -> Refusal {
+    fn nothing_in(&self, candidates: &[usize], families: Families) -> Refusal {
         let pools = candidates.iter().map(|index| self.pools[*index].name.clone()).collect();
-        match family {
-            Some(family) if !seen_family => Refusal::NoneOfFamily { pools, family },
-            _ => Refusal::Exhausted { pools, family },
+        let has = |family: &Option<IpFamily>, index: usize| {
+            let mut ranges = self.pools[index].ranges.iter();
+            ranges.any(|range| family.is_none_or(|family| family == range.family()))
+        };
+        let attempts = attempts(families);
+        let served = |index: &usize| attempts.iter().any(|it| it.iter().all(|f| has(f, *index)));
+        let families = OfFamily::from(families);
+        match families != OfFamily::Any && !candidates.iter().any(served) {
+            true => Refusal::NoneOfFamily { pools, families },
+            false => Refusal::Exhausted { pools, families },
+        }
+    }
+}
+
+/// The pools for some Services that are for one, by index; see [`Ledger::pinned`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pinned(Vec<usize>);
+
+/// What to look for together, the best first.
+fn attempts(families: Families) -> Vec<Vec<Option<IpFamily>>> {
+    match families {
+        Families::Any => vec![vec![None]],
+        Families::One(family) => vec![vec![Some(family)]],
+        Families::Both { first, required } => {
+            let both = vec![Some(first), Some(first.other())];
+            if required { vec![both] } else { vec![both, vec![Some(first)]] }
         }
     }
 }

@@ -24,17 +24,19 @@ mod runs;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{Pool, Service, ServiceKey};
+use crate::model::{IpFamily, Namespace, Pool, Service, ServiceKey};
 
-use ledger::Ledger;
-use request::{Age, Request};
+use ledger::{Ledger, Pinned};
+use request::{Age, Families, Request, Wanted};
+use waiting::Waiting;
 
 pub use outcome::{Assignment, Changes, Event, EventReason, Held, Outcome};
-pub use refusal::{Cleared, Refusal};
+pub use refusal::{Cleared, OfFamily, Refusal};
 pub use request::{NotOurs, ours};
 pub use terms::{InUse, WhyNotShared};
 
@@ -49,15 +51,16 @@ pub use terms::{InUse, WhyNotShared};
 pub struct Allocator {
     class: Option<String>,
     ledger: Ledger,
+    namespaces: BTreeMap<String, Namespace>,
     entries: BTreeMap<ServiceKey, Entry>,
-    /// Those that hold nothing and whose request makes sense, oldest first.
-    waiting: BTreeSet<(Age, ServiceKey)>,
+    waiting: Waiting,
 }
 
 /// One Service that is served here.
 #[derive(Clone, Debug)]
 struct Entry {
     request: Request,
+    pinned: Pinned,
     assignment: Option<Assignment>,
     /// Told already.
     refusal: Option<Refusal>,
@@ -74,6 +77,17 @@ impl Allocator {
         Self { class: Some(class.into()), ..Self::default() }
     }
 
+    /// Sets the namespaces, which pools may ask for. They count from the next time that a Service
+    /// is looked at: see [`Allocator::asks_for_namespaces`].
+    pub fn set_namespaces(&mut self, namespaces: impl IntoIterator<Item = Namespace>) {
+        self.namespaces = namespaces.into_iter().map(|it| (it.name.clone(), it)).collect();
+    }
+
+    /// Whether namespaces matter to the pools of the last [`Allocator::reconcile`].
+    pub fn asks_for_namespaces(&self) -> bool {
+        self.ledger.asks_for_namespaces()
+    }
+
     /// Brings addresses in line with pools and requests.
     ///
     /// `services` are all that exist, in any order, each once; `held` says what they hold by
@@ -87,7 +101,7 @@ impl Allocator {
         let mut changes = Changes::default();
         let before = std::mem::take(&mut self.entries);
         self.ledger = Ledger::new(pools);
-        self.waiting.clear();
+        self.waiting = Waiting::default();
         let mut claims = Vec::new();
         for service in services {
             let (key, held) = (&service.key, held.get(&service.key).map_or(&[][..], Vec::as_slice));
@@ -101,15 +115,17 @@ impl Allocator {
         claims.sort();
         let mut lost = BTreeSet::new();
         for (_, age, key, held) in claims {
-            if let Err(why) = self.adopt(key, held) {
-                changes.cleared(key, held, &why);
+            if self.adopt(key, held, &mut changes) {
                 lost.insert((age, key.clone()));
             }
         }
         for (key, entry) in &mut self.entries {
-            self.waiting.extend(entry.settle(key, &mut changes));
+            if entry.settle(key, &self.ledger, &mut changes) {
+                self.waiting.insert(key, &entry.request);
+            }
         }
-        self.serve_waiting(&lost, &mut changes);
+        let all = self.waiting.all();
+        self.serve_all(&lost, &all, &mut changes);
         self.outcome(changes)
     }
 
@@ -121,24 +137,33 @@ impl Allocator {
         let before = self.forget(key);
         let mut lost = BTreeSet::new();
         if self.take_in(service, before.as_ref(), held, &mut changes) {
-            let adopted = self.adopt(key, held);
+            let cleared = self.adopt(key, held, &mut changes);
             if let Some(entry) = self.entries.get_mut(key) {
-                if let Err(why) = adopted {
-                    changes.cleared(key, held, &why);
+                if cleared {
                     lost.insert((entry.request.age, key.clone()));
                 }
-                self.waiting.extend(entry.settle(key, &mut changes));
+                if entry.settle(key, &self.ledger, &mut changes) {
+                    self.waiting.insert(key, &entry.request);
+                }
             }
         }
-        self.serve_waiting(&lost, &mut changes);
+        // Only what becomes free lets others in.
+        let others = match before.as_ref().is_some_and(|before| self.frees(key, before)) {
+            true => self.waiting.all(),
+            false => self.waiting.only(key, self.entries.get(key).map(|entry| entry.request.age)),
+        };
+        self.serve_all(&lost, &others, &mut changes);
+        let had = before.and_then(|before| before.assignment).map(|it| it.addresses);
+        self.tell_rivals(key, &had.unwrap_or_default(), &mut changes);
         changes
     }
 
     /// Forgets a Service that is gone, and serves those that waited for its address.
     pub fn remove(&mut self, key: &ServiceKey) -> Changes {
         let mut changes = Changes::default();
-        if self.forget(key).is_some() {
-            self.serve_waiting(&BTreeSet::new(), &mut changes);
+        if self.forget(key).is_some_and(|before| before.assignment.is_some()) {
+            let all = self.waiting.all();
+            self.serve_all(&BTreeSet::new(), &all, &mut changes);
         }
         changes
     }
@@ -168,11 +193,20 @@ impl Allocator {
 
     fn forget(&mut self, key: &ServiceKey) -> Option<Entry> {
         let entry = self.entries.remove(key)?;
-        self.waiting.remove(&(entry.request.age, key.clone()));
+        self.waiting.remove(key, &entry.request);
         for address in entry.assignment.iter().flat_map(|assignment| &assignment.addresses) {
             self.ledger.release(key, *address);
         }
         Some(entry)
+    }
+
+    /// Whether another Service may now have what a Service had before.
+    fn frees(&self, key: &ServiceKey, before: &Entry) -> bool {
+        let had = before.assignment.as_ref().map_or(&[][..], |it| it.addresses.as_slice());
+        let Some(now) = self.entries.get(key) else { return !had.is_empty() };
+        let has = now.assignment.as_ref().map_or(&[][..], |it| it.addresses.as_slice());
+        let others = now.request.terms != before.request.terms;
+        had.iter().any(|address| others || !has.contains(address))
     }
 
     /// Makes the entry of a Service; says whether it is served here.
@@ -191,69 +225,171 @@ impl Allocator {
             }
             Err(_) => return false,
         }
+        let request = Request::of(service);
+        let known = before.map_or(&[][..], |before| before.request.deprecated.as_slice());
+        for name in request.deprecated.iter().filter(|name| !known.contains(name)) {
+            changes.deprecated(&service.key, name);
+        }
+        let pinned = self.ledger.pinned(service, self.namespaces.get(&service.key.namespace));
         let refusal = before.and_then(|before| before.refusal.clone());
-        let entry = Entry { request: Request::of(service), assignment: None, refusal };
+        let entry = Entry { request, pinned, assignment: None, refusal };
         self.entries.insert(service.key.clone(), entry);
         true
     }
 
-    /// Lets a Service keep what it holds.
-    fn adopt(&mut self, key: &ServiceKey, addresses: &[IpAddr]) -> Result<(), Cleared> {
-        let Some(entry) = self.entries.get_mut(key) else { return Ok(()) };
-        if entry.assignment.is_some() {
-            return Ok(());
+    /// Lets a Service keep what it holds, as far as it may; says whether it lost something.
+    fn adopt(&mut self, key: &ServiceKey, held: &[IpAddr], changes: &mut Changes) -> bool {
+        let Some(entry) = self.entries.get_mut(key) else { return false };
+        if entry.assignment.is_some() || held.is_empty() {
+            return false;
         }
         let Request { terms, wanted, .. } = &entry.request;
-        let mut pool: Option<&Pool> = None;
-        for address in addresses {
-            let lies_in = self.ledger.check(*address, terms).map_err(Cleared::NotAllowed)?;
-            if pool.get_or_insert(lies_in).name != lies_in.name {
-                return Err(Cleared::TooMany);
+        let (kept, pool) = match keepable(&self.ledger, entry, held) {
+            Ok(keepable) => keepable,
+            Err(why) => {
+                changes.cleared(key, held, &why);
+                return true;
             }
+        };
+        let mut lost = false;
+        for address in held.iter().filter(|address| !kept.contains(address)) {
+            let family = IpFamily::of(*address);
+            let why = match self.ledger.check(*address, &entry.pinned, terms) {
+                Err(why) => Cleared::NotAllowed(why),
+                Ok(_) => Cleared::OneFamily(family.other()),
+            };
+            changes.cleared(key, &[*address], &why);
+            lost = wanted.as_ref().is_ok_and(|wanted| wanted.missing(&kept).is_some());
         }
-        let Some(pool) = pool.map(|pool| pool.name.clone()) else { return Ok(()) };
-        // A request that makes no sense is told, and changes nothing.
-        if let Ok(wanted) = wanted {
-            wanted.keeps(addresses, &pool)?;
+        if kept != held {
+            changes.services.insert(key.clone());
         }
-        for address in addresses {
-            self.ledger.hold(key, *address, terms);
-        }
-        entry.assignment = Some(Assignment { addresses: addresses.to_vec(), pool });
-        Ok(())
+        kept.iter().for_each(|address| self.ledger.hold(key, *address, terms));
+        entry.assignment = Some(Assignment { addresses: kept, pool });
+        lost
     }
 
-    /// Serves `first`, then all others that wait; then says why to those that still do, so that
-    /// what is said does not depend on whom they were served before.
-    fn serve_waiting(&mut self, first: &BTreeSet<(Age, ServiceKey)>, changes: &mut Changes) {
-        let waiting = self.waiting.clone();
-        for (_, key) in first.iter().chain(&waiting) {
+    /// Serves `first`, then the others; then says why to those that still wait, so that what is
+    /// said does not depend on whom they were served before.
+    fn serve_all(
+        &mut self,
+        first: &BTreeSet<(Age, ServiceKey)>,
+        others: &BTreeSet<(Age, ServiceKey)>,
+        changes: &mut Changes,
+    ) {
+        for (_, key) in first.iter().chain(others) {
             self.serve(key, changes).ok();
         }
-        for (_, key) in waiting {
-            if let Err(refusal) = self.serve(&key, changes)
-                && let Some(entry) = self.entries.get_mut(&key)
-            {
-                entry.refuse(&key, refusal, changes);
-            }
+        for (_, key) in others {
+            self.serve_or_tell(key, changes);
+        }
+    }
+
+    /// Says the reason anew to those that want an address that this Service has taken.
+    fn tell_rivals(&mut self, key: &ServiceKey, had: &[IpAddr], changes: &mut Changes) {
+        let Some(assignment) = self.assignment(key) else { return };
+        let taken = assignment.addresses.iter().filter(|address| !had.contains(address));
+        let rivals: Vec<_> = taken.flat_map(|address| self.waiting.for_address(*address)).collect();
+        rivals.iter().for_each(|(_, rival)| self.serve_or_tell(rival, changes));
+    }
+
+    fn serve_or_tell(&mut self, key: &ServiceKey, changes: &mut Changes) {
+        if let Err(refusal) = self.serve(key, changes)
+            && let Some(entry) = self.entries.get_mut(key)
+        {
+            entry.refuse(key, refusal, changes);
         }
     }
 
     /// Serves a Service if it waits for an address.
     fn serve(&mut self, key: &ServiceKey, changes: &mut Changes) -> Result<(), Refusal> {
         let Some(entry) = self.entries.get_mut(key) else { return Ok(()) };
-        let Request { terms, wanted: Ok(wanted), age } = &entry.request else { return Ok(()) };
-        if entry.assignment.is_some() {
-            return Ok(());
+        let Request { terms, wanted: Ok(wanted), .. } = &entry.request else { return Ok(()) };
+        let assignment = match &entry.assignment {
+            None => {
+                let (addresses, pool) = self.ledger.find(wanted, &entry.pinned, terms)?;
+                changes.assigned(key, &addresses, &pool);
+                Assignment { addresses, pool }
+            }
+            Some(held) => match wanted.missing(&held.addresses) {
+                None => return Ok(()),
+                Some(missing) => {
+                    let completed =
+                        complete(&mut self.ledger, (key, entry), wanted, missing, changes);
+                    let Some(completed) = completed? else { return Ok(()) };
+                    completed
+                }
+            },
+        };
+        for address in &assignment.addresses {
+            self.ledger.hold(key, *address, terms);
         }
-        let (address, pool) = self.ledger.find(wanted, terms)?;
-        self.ledger.hold(key, address, terms);
-        changes.assigned(key, address, &pool);
-        entry.assignment = Some(Assignment { addresses: vec![address], pool });
-        entry.refusal = None;
-        self.waiting.remove(&(*age, key.clone()));
+        entry.assignment = Some(assignment);
+        if !entry.settle(key, &self.ledger, changes) {
+            self.waiting.remove(key, &entry.request);
+        }
         Ok(())
     }
+}
+
+/// Which of the addresses that a Service holds it may keep, and their pool. One of two stays alone.
+fn keepable(
+    ledger: &Ledger,
+    entry: &Entry,
+    held: &[IpAddr],
+) -> Result<(Vec<IpAddr>, String), Cleared> {
+    let mut pool: Option<&Pool> = None;
+    let (mut allowed, mut refused) = (Vec::new(), None);
+    for &address in held {
+        match ledger.check(address, &entry.pinned, &entry.request.terms) {
+            Ok(lies_in) if pool.get_or_insert(lies_in).name != lies_in.name => {
+                return Err(Cleared::TooMany);
+            }
+            Ok(_) => allowed.push(address),
+            Err(why) => refused = refused.or(Some(why)),
+        }
+    }
+    let Some(pool) = pool.map(|pool| pool.name.clone()) else {
+        return Err(refused.map_or(Cleared::TooMany, Cleared::NotAllowed));
+    };
+    // A request that makes no sense is told, and changes nothing.
+    let kept = match &entry.request.wanted {
+        Ok(wanted) => wanted.keeps(&allowed, &pool)?,
+        Err(_) => allowed,
+    };
+    Ok((kept, pool))
+}
+
+/// Both addresses of a Service that has one of them; nothing if one alone will do.
+fn complete(
+    ledger: &mut Ledger,
+    (key, entry): (&ServiceKey, &Entry),
+    wanted: &Wanted,
+    missing: IpFamily,
+    changes: &mut Changes,
+) -> Result<Option<Assignment>, Refusal> {
+    let (terms, pinned) = (&entry.request.terms, &entry.pinned);
+    let Some(Assignment { addresses, pool }) = &entry.assignment else { return Ok(None) };
+    let refusal = match ledger.find_other((pool, missing), wanted, pinned, terms) {
+        Ok(other) => {
+            changes.assigned(key, &[other], pool);
+            let addresses = [addresses.as_slice(), &[other]].concat();
+            let addresses = wanted.families.sorted(&addresses);
+            return Ok(Some(Assignment { addresses, pool: pool.clone() }));
+        }
+        Err(refusal) => refusal,
+    };
+    if !matches!(wanted.families, Families::Both { required: true, .. }) {
+        return Ok(None);
+    }
+    if !wanted.addresses.is_empty() {
+        return Err(refusal);
+    }
+    let (both, pool) = ledger.find(wanted, pinned, terms).map_err(|_| refusal)?;
+    addresses.iter().for_each(|address| ledger.release(key, *address));
+    changes.cleared(key, addresses, &Cleared::BothElsewhere);
+    changes.assigned(key, &both, &pool);
+    Ok(Some(Assignment { addresses: both, pool }))
 }
 
 impl Entry {
@@ -263,14 +399,24 @@ impl Entry {
         self.request.terms == request.terms && holds == held
     }
 
-    /// After adoption: what the Service waits for, if anything.
-    fn settle(&mut self, key: &ServiceKey, changes: &mut Changes) -> Option<(Age, ServiceKey)> {
-        match (&self.request.wanted, &self.assignment) {
-            (Err(refusal), _) => self.refuse(key, refusal.clone(), changes),
-            (Ok(_), Some(_)) => self.refusal = None,
-            (Ok(_), None) => return Some((self.request.age, key.clone())),
-        }
-        None
+    /// Whether the Service waits for something, now that it holds what it does.
+    fn settle(&mut self, key: &ServiceKey, ledger: &Ledger, changes: &mut Changes) -> bool {
+        let wanted = match &self.request.wanted {
+            Ok(wanted) => wanted,
+            Err(refusal) => {
+                self.refuse(key, refusal.clone(), changes);
+                return false;
+            }
+        };
+        let Some(Assignment { addresses, pool }) = &self.assignment else { return true };
+        let waits = match (wanted.missing(addresses), wanted.families) {
+            (None, _) => false,
+            (Some(_), Families::Both { required: true, .. }) => return true,
+            // What can only come with other pools need not be looked for before.
+            (Some(family), _) => ledger.has_family(pool, family),
+        };
+        self.refusal = None;
+        waits
     }
 
     fn refuse(&mut self, key: &ServiceKey, refusal: Refusal, changes: &mut Changes) {

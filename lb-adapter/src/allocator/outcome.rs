@@ -7,7 +7,8 @@ use std::net::IpAddr;
 
 use crate::model::ServiceKey;
 
-use super::refusal::{Cleared, Refusal};
+use super::annotation::{OLD_PREFIX, PREFIX};
+use super::refusal::{Cleared, Refusal, and};
 
 /// Which addresses each Service holds: what is remembered over a restart.
 pub type Held = BTreeMap<ServiceKey, Vec<IpAddr>>;
@@ -16,7 +17,7 @@ pub type Held = BTreeMap<ServiceKey, Vec<IpAddr>>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Assignment {
-    /// At least one; IPv4 before IPv6.
+    /// One, or one of each family: IPv4 before IPv6 unless the Service's `ipFamilies` say otherwise.
     pub addresses: Vec<IpAddr>,
     /// The name of the pool they lie in.
     pub pool: String,
@@ -67,7 +68,7 @@ pub struct Event {
     pub message: String,
 }
 
-/// What an [`Event`] is about; the names are those of MetalLB's events.
+/// What an [`Event`] is about; the names are those of MetalLB's events, where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum EventReason {
@@ -77,6 +78,14 @@ pub enum EventReason {
     AllocationFailed,
     /// The Service lost its address.
     ClearAssignment,
+    /// The Service requires both families and has a cluster IP of one.
+    NotEnoughClusterIps,
+    /// The Service held addresses that cannot be those of one Service.
+    NoLbIpsIpFamily,
+    /// The Service has an annotation by a name of old.
+    DeprecatedAnnotation,
+    /// The Service has an annotation of our own that has no effect.
+    InvalidAnnotation,
 }
 
 impl EventReason {
@@ -86,42 +95,53 @@ impl EventReason {
             Self::IpAllocated => "IPAllocated",
             Self::AllocationFailed => "AllocationFailed",
             Self::ClearAssignment => "ClearAssignment",
+            Self::NotEnoughClusterIps => "not enough clusterips",
+            Self::NoLbIpsIpFamily => "nolbIPsIPFamily",
+            Self::DeprecatedAnnotation => "deprecatedAnnotation",
+            Self::InvalidAnnotation => "InvalidAnnotation",
         }
     }
 
     /// Whether Kubernetes shows it as of type Warning; the others are Normal.
     pub fn is_warning(self) -> bool {
-        self == Self::AllocationFailed
+        !matches!(self, Self::IpAllocated | Self::ClearAssignment)
     }
 }
 
 impl Changes {
-    pub(super) fn assigned(&mut self, key: &ServiceKey, address: IpAddr, pool: &str) {
-        let message = format!("assigned {address} from pool {pool:?}");
+    pub(super) fn assigned(&mut self, key: &ServiceKey, addresses: &[IpAddr], pool: &str) {
+        let message = format!("assigned {} from pool {pool:?}", and(addresses));
         self.push(key, EventReason::IpAllocated, message);
         self.services.insert(key.clone());
     }
 
     pub(super) fn cleared(&mut self, key: &ServiceKey, addresses: &[IpAddr], why: &Cleared) {
-        let message = format!("took back {}: {why}", list(addresses));
-        self.push(key, EventReason::ClearAssignment, message);
+        let reason = match why {
+            Cleared::TooMany => EventReason::NoLbIpsIpFamily,
+            _ => EventReason::ClearAssignment,
+        };
+        self.push(key, reason, format!("took back {}: {why}", and(addresses)));
         self.services.insert(key.clone());
     }
 
     pub(super) fn refused(&mut self, key: &ServiceKey, why: &Refusal, keeps: Option<&Assignment>) {
+        let reason = match why {
+            Refusal::NotEnoughClusterIps { .. } => EventReason::NotEnoughClusterIps,
+            _ => EventReason::AllocationFailed,
+        };
         let message = match keeps {
             None => format!("no address: {why}"),
-            Some(keeps) => format!("keeps {}: {why}", list(&keeps.addresses)),
+            Some(keeps) => format!("keeps {}: {why}", and(&keeps.addresses)),
         };
-        self.push(key, EventReason::AllocationFailed, message);
+        self.push(key, reason, message);
+    }
+
+    pub(super) fn deprecated(&mut self, key: &ServiceKey, name: &str) {
+        let message = format!("annotation {OLD_PREFIX}{name} is deprecated, write {PREFIX}{name}");
+        self.push(key, EventReason::DeprecatedAnnotation, message);
     }
 
     fn push(&mut self, key: &ServiceKey, reason: EventReason, message: String) {
         self.events.push(Event { service: key.clone(), reason, message });
     }
-}
-
-fn list(addresses: &[IpAddr]) -> String {
-    let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-    texts.join(" and ")
 }

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use crate::model::{IpFamily, ServiceType};
 
+use super::request::Families;
 use super::terms::InUse;
 
 /// Why a Service was given no address.
@@ -29,19 +30,29 @@ pub enum Refusal {
         /// The pools there are, all with `auto-assign: false`.
         known: Vec<String>,
     },
+    /// There are pools that are assigned automatically, and all are for other Services.
+    NoneAdmits {
+        /// The pools there are.
+        known: Vec<String>,
+    },
+    /// A pool that the Service asks for is for other Services.
+    NotAdmitted {
+        /// The pool, whose `serviceAllocation` does not select the Service.
+        pool: String,
+    },
     /// None of the pools that the Service may use has addresses of its family.
     NoneOfFamily {
         /// The pools looked at.
         pools: Vec<String>,
         /// The family of the Service.
-        family: IpFamily,
+        families: OfFamily,
     },
     /// All addresses of the pools that the Service may use are taken, and none can be shared.
     Exhausted {
         /// The pools looked at.
         pools: Vec<String>,
         /// The family of the Service, if it has one.
-        family: Option<IpFamily>,
+        families: OfFamily,
     },
     /// An address lies in no pool.
     InNoPool(IpAddr),
@@ -68,12 +79,17 @@ pub enum Refusal {
         /// The pool the annotation names.
         requested: String,
     },
-    /// An address is not of the Service's family.
+    /// An address is not of the Service's family, or is the only one of a Service that has both.
     OtherFamily {
         /// The address.
         address: IpAddr,
         /// The family of the Service.
-        family: IpFamily,
+        family: OfFamily,
+    },
+    /// Two addresses of one Service lie in two pools.
+    TwoPools {
+        /// The pools.
+        pools: [String; 2],
     },
     /// What asks for an address is none.
     NotAnAddress {
@@ -87,8 +103,40 @@ pub enum Refusal {
         /// The annotation's whole name.
         annotation: String,
     },
-    /// The Service wants addresses of both families.
-    DualStack,
+    /// What asks for addresses has more than one of a family.
+    NotOneOfEach {
+        /// Where it stands: a field or an annotation.
+        source: String,
+        /// What stands there.
+        text: String,
+    },
+    /// The Service requires both families, and its cluster IP is of one.
+    NotEnoughClusterIps {
+        /// The family of the cluster IP.
+        family: IpFamily,
+    },
+}
+
+/// Of which family addresses are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "there are two families")]
+pub enum OfFamily {
+    /// Of either.
+    Any,
+    /// Of this one.
+    One(IpFamily),
+    /// One of each.
+    Both,
+}
+
+impl From<Families> for OfFamily {
+    fn from(families: Families) -> Self {
+        match families {
+            Families::Any => Self::Any,
+            Families::One(family) => Self::One(family),
+            Families::Both { .. } => Self::Both,
+        }
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -105,14 +153,30 @@ impl fmt::Display for Refusal {
                     list(known)
                 )
             }
-            Self::NoneOfFamily { pools, family } => {
+            Self::NoneAdmits { known } => {
+                write!(
+                    f,
+                    "no pool that is assigned automatically is for this Service, of {}",
+                    list(known)
+                )
+            }
+            Self::NotAdmitted { pool } => {
+                write!(f, "pool {pool:?} is not for this Service, by its serviceAllocation")
+            }
+            Self::NoneOfFamily { pools, families: OfFamily::One(family) } => {
                 write!(f, "no {family} addresses in {}", list(pools))
             }
-            Self::Exhausted { pools, family: None } => {
+            Self::NoneOfFamily { pools, .. } => {
+                write!(f, "no pool has both IPv4 and IPv6 addresses, of {}", list(pools))
+            }
+            Self::Exhausted { pools, families: OfFamily::Any } => {
                 write!(f, "no address is left in {}", list(pools))
             }
-            Self::Exhausted { pools, family: Some(family) } => {
+            Self::Exhausted { pools, families: OfFamily::One(family) } => {
                 write!(f, "no {family} address is left in {}", list(pools))
+            }
+            Self::Exhausted { pools, families: OfFamily::Both } => {
+                write!(f, "no pool has both an IPv4 and an IPv6 address left, of {}", list(pools))
             }
             Self::InNoPool(address) => write!(f, "{address} is in no pool"),
             Self::Avoided { address, pool } => {
@@ -123,8 +187,16 @@ impl fmt::Display for Refusal {
                 f,
                 "{address} is in pool {lies_in:?}, but the Service asks for pool {requested:?}"
             ),
-            Self::OtherFamily { address, family } => {
+            Self::OtherFamily { address, family: OfFamily::One(family) } => {
                 write!(f, "{address} is not of the Service's family, {family}")
+            }
+            Self::OtherFamily { address, .. } => write!(
+                f,
+                "expected an IPv4 and an IPv6 address, since the Service has both families, found \
+                 {address}"
+            ),
+            Self::TwoPools { pools: [a, b] } => {
+                write!(f, "expected both addresses in one pool, found pools {a:?} and {b:?}")
             }
             Self::NotAnAddress { source, text } => {
                 write!(f, "{source}: expected an IP address, found {text:?}")
@@ -133,9 +205,14 @@ impl fmt::Display for Refusal {
                 f,
                 "expected one of spec.loadBalancerIP and annotation {annotation}, found both"
             ),
-            Self::DualStack => {
-                f.write_str("addresses of both families for one Service are not supported yet")
+            Self::NotOneOfEach { source, text } => {
+                write!(f, "{source}: expected one address, or one of each family, found {text:?}")
             }
+            Self::NotEnoughClusterIps { family } => write!(
+                f,
+                "not enough cluster IPs: the Service requires both families and has one of \
+                 {family} only"
+            ),
         }
     }
 }
@@ -148,11 +225,17 @@ pub enum Cleared {
     NotLoadBalancer(ServiceType),
     /// The pools, or whom it shares with, no longer allow the address.
     NotAllowed(Refusal),
-    /// It asks for another address.
-    OtherAddressRequested(IpAddr),
+    /// It asks for other addresses.
+    OtherAddressRequested(Vec<IpAddr>),
+    /// It no longer takes addresses of this one's family.
+    OneFamily(IpFamily),
+    /// A pool can serve both of its families, which that of its address cannot.
+    BothElsewhere,
+    /// Its status has what is no address.
+    NoAddress,
     /// It asks for another pool.
     OtherPoolRequested(String),
-    /// It held more than one address of its family.
+    /// It held more than one address of a family, or addresses of two pools.
     TooMany,
 }
 
@@ -161,11 +244,22 @@ impl fmt::Display for Cleared {
         match self {
             Self::NotLoadBalancer(_) => f.write_str("the Service is not of type LoadBalancer"),
             Self::NotAllowed(refusal) => refusal.fmt(f),
-            Self::OtherAddressRequested(address) => write!(f, "the Service asks for {address}"),
+            Self::OtherAddressRequested(addresses) => {
+                write!(f, "the Service asks for {}", and(addresses))
+            }
+            Self::OneFamily(family) => write!(f, "the Service takes {family} only"),
+            Self::BothElsewhere => f.write_str("another pool has addresses of both families"),
+            Self::NoAddress => f.write_str("expected an IP address"),
             Self::OtherPoolRequested(pool) => write!(f, "the Service asks for pool {pool:?}"),
-            Self::TooMany => f.write_str("the Service has one family and takes one address"),
+            Self::TooMany => f.write_str("a Service takes one address of a family, of one pool"),
         }
     }
+}
+
+/// Addresses for a sentence: `192.0.2.1 and 2001:db8::1`.
+pub(super) fn and(addresses: &[IpAddr]) -> String {
+    let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    texts.join(" and ")
 }
 
 /// Names of pools for a sentence: `pool "a"`, `pools "a", "b"`.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use crate::model::{IpFamily, IpFamilyPolicy, Service, ServiceType, Timestamp};
 
 use super::annotation::{self, ADDRESS_POOL, LOAD_BALANCER_IPS};
-use super::refusal::{Cleared, Refusal};
+use super::refusal::{Cleared, OfFamily, Refusal};
 use super::terms::Terms;
 
 /// Why a Service is none that this allocator serves.
@@ -52,15 +52,33 @@ pub(super) struct Request {
     pub(super) terms: Terms,
     /// An error is a request that cannot be understood or served whatever the pools are.
     pub(super) wanted: Result<Wanted, Refusal>,
+    /// The annotations under names of old.
+    pub(super) deprecated: Vec<&'static str>,
 }
 
-/// What the address must be like.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What the addresses must be like.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
-    /// `None` if the Service has no family of its own: any will do.
-    pub(super) family: Option<IpFamily>,
-    pub(super) address: Option<IpAddr>,
+    pub(super) families: Families,
+    /// These addresses and no others; any if there are none.
+    pub(super) addresses: Vec<IpAddr>,
     pub(super) pool: Option<String>,
+}
+
+/// Of which families a Service wants addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Families {
+    /// It has no family of its own: one address of either will do.
+    Any,
+    /// One address.
+    One(IpFamily),
+    /// One address of each.
+    Both {
+        /// The family whose address is listed first.
+        first: IpFamily,
+        /// Whether one alone is refused.
+        required: bool,
+    },
 }
 
 impl Request {
@@ -69,44 +87,93 @@ impl Request {
             age: (service.created.is_none(), service.created),
             terms: Terms::of(service),
             wanted: wanted(service),
+            deprecated: annotation::deprecated(service),
         }
     }
 }
 
 impl Wanted {
-    /// Whether a Service that wants this keeps these addresses, which lie in this pool.
-    pub(super) fn keeps(&self, addresses: &[IpAddr], pool: &str) -> Result<(), Cleared> {
-        let &[address] = addresses else { return Err(Cleared::TooMany) };
-        if let Some(family) = self.family.filter(|family| *family != IpFamily::of(address)) {
-            return Err(Cleared::NotAllowed(Refusal::OtherFamily { address, family }));
+    /// Which of these addresses, which lie in this pool, a Service that wants this keeps.
+    pub(super) fn keeps(&self, held: &[IpAddr], pool: &str) -> Result<Vec<IpAddr>, Cleared> {
+        let mut families: Vec<IpFamily> = held.iter().map(|it| IpFamily::of(*it)).collect();
+        families.sort();
+        if families.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(Cleared::TooMany);
         }
-        if let Some(wanted) = self.address.filter(|wanted| *wanted != address) {
-            return Err(Cleared::OtherAddressRequested(wanted));
+        let kept: Vec<IpAddr> = self.families.sorted(held);
+        if let (true, Families::One(family), Some(address)) =
+            (kept.is_empty(), self.families, held.first())
+        {
+            let family = OfFamily::One(family);
+            return Err(Cleared::NotAllowed(Refusal::OtherFamily { address: *address, family }));
+        }
+        let other =
+            |address: &&IpAddr| !self.addresses.is_empty() && !self.addresses.contains(address);
+        if kept.iter().any(|address| other(&address)) {
+            return Err(Cleared::OtherAddressRequested(self.addresses.clone()));
         }
         match &self.pool {
             Some(wanted) if wanted != pool => Err(Cleared::OtherPoolRequested(wanted.clone())),
-            _ => Ok(()),
+            _ => Ok(kept),
         }
+    }
+
+    /// The requested address of a family.
+    pub(super) fn address_of(&self, family: IpFamily) -> Option<IpAddr> {
+        self.addresses.iter().copied().find(|address| IpFamily::of(*address) == family)
+    }
+
+    /// The family of which a Service that holds these wants another address.
+    pub(super) fn missing(&self, held: &[IpAddr]) -> Option<IpFamily> {
+        let Families::Both { .. } = self.families else { return None };
+        let &[address] = held else { return None };
+        Some(IpFamily::of(address).other())
+    }
+}
+
+impl Families {
+    /// Those of the addresses that are of a wanted family, in the order they are listed in.
+    pub(super) fn sorted(self, addresses: &[IpAddr]) -> Vec<IpAddr> {
+        let mut addresses = addresses.to_vec();
+        addresses.sort();
+        match self {
+            Self::Any => {}
+            Self::One(family) => addresses.retain(|it| IpFamily::of(*it) == family),
+            Self::Both { first, .. } => addresses.sort_by_key(|it| IpFamily::of(*it) != first),
+        }
+        addresses
     }
 }
 
 fn wanted(service: &Service) -> Result<Wanted, Refusal> {
-    let address = wanted_address(service)?;
-    let family = wanted_family(service)?;
-    match (address, family) {
-        (Some(address), Some(family)) if IpFamily::of(address) != family => {
+    let addresses = wanted_addresses(service)?;
+    let mut families = wanted_families(service)?;
+    match (families, addresses.as_slice()) {
+        (_, []) => {}
+        (Families::Any, [address]) => families = Families::One(IpFamily::of(*address)),
+        (Families::Any, [first, ..]) => {
+            families = Families::Both { first: IpFamily::of(*first), required: true };
+        }
+        (Families::One(family), [address]) if IpFamily::of(*address) == family => {}
+        (Families::One(family), [_, ..]) => {
+            let address = addresses.iter().find(|it| IpFamily::of(**it) != family);
+            let (address, family) = (*address.unwrap_or(&addresses[0]), OfFamily::One(family));
             return Err(Refusal::OtherFamily { address, family });
         }
-        _ => {}
+        (Families::Both { .. }, [address]) => {
+            return Err(Refusal::OtherFamily { address: *address, family: OfFamily::Both });
+        }
+        (Families::Both { .. }, _) => {}
     }
     let pool = annotation::value(service, ADDRESS_POOL).map(|(_, pool)| pool.to_owned());
-    Ok(Wanted { family, address, pool })
+    Ok(Wanted { families, addresses, pool })
 }
 
-fn wanted_address(service: &Service) -> Result<Option<IpAddr>, Refusal> {
+/// The addresses that are asked for: none, one, or one of each family.
+fn wanted_addresses(service: &Service) -> Result<Vec<IpAddr>, Refusal> {
     let field = service.load_balancer_ip.as_deref().map(str::trim).filter(|ip| !ip.is_empty());
     let (source, text) = match (field, annotation::value(service, LOAD_BALANCER_IPS)) {
-        (None, None) => return Ok(None),
+        (None, None) => return Ok(Vec::new()),
         (Some(_), Some((name, _))) => {
             return Err(Refusal::RequestedTwice { annotation: name.to_owned() });
         }
@@ -119,24 +186,35 @@ fn wanted_address(service: &Service) -> Result<Option<IpAddr>, Refusal> {
     };
     let addresses: Vec<IpAddr> = text.split(',').map(parse).collect::<Result<_, _>>()?;
     match addresses[..] {
-        [address] => Ok(Some(address)),
-        _ => Err(Refusal::DualStack),
+        [_] => Ok(addresses),
+        [a, b] if IpFamily::of(a) != IpFamily::of(b) => Ok(addresses),
+        _ => Err(Refusal::NotOneOfEach { source, text: text.to_owned() }),
     }
 }
 
-/// The family of the cluster IPs; of a Service without them, the one it asks for.
-fn wanted_family(service: &Service) -> Result<Option<IpFamily>, Refusal> {
-    let mut families: Vec<IpFamily> =
-        service.cluster_ips.iter().map(|address| IpFamily::of(*address)).collect();
-    if families.is_empty() {
+/// The families of the cluster IPs; of a Service without them, those it asks for.
+fn wanted_families(service: &Service) -> Result<Families, Refusal> {
+    let given = service.cluster_ips.iter().map(|address| IpFamily::of(*address));
+    let mut families: Vec<IpFamily> = given.collect();
+    let known = !families.is_empty();
+    if !known {
         families.clone_from(&service.ip_families);
     }
     families.dedup();
-    let both = service.ip_family_policy == Some(IpFamilyPolicy::RequireDualStack);
+    // A Service that the API server has not seen yet gets its cluster IPs by its policy.
+    let required = match service.ip_family_policy {
+        Some(IpFamilyPolicy::RequireDualStack) => true,
+        Some(IpFamilyPolicy::PreferDualStack) => false,
+        Some(IpFamilyPolicy::SingleStack) | None if families.len() > 1 => true,
+        Some(IpFamilyPolicy::SingleStack) | None => {
+            let only = families.first().copied();
+            return Ok(only.map_or(Families::Any, Families::One));
+        }
+    };
+    let first = service.ip_families.first().or_else(|| families.first()).copied();
     match families[..] {
-        [] | [_] if both => Err(Refusal::DualStack),
-        [] => Ok(None),
-        [family] => Ok(Some(family)),
-        _ => Err(Refusal::DualStack),
+        [family] if known && required => Err(Refusal::NotEnoughClusterIps { family }),
+        [family] if known => Ok(Families::One(family)),
+        _ => Ok(Families::Both { first: first.unwrap_or(IpFamily::Ipv4), required }),
     }
 }

@@ -9,7 +9,7 @@
 
 mod communities;
 mod diagnostic;
-mod duration;
+pub(crate) mod duration;
 mod labels;
 mod nearest;
 mod peers;

@@ -9,28 +9,26 @@ use bgp_session::{PeerStatus, SpeakerError};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::layout::{Layout, wanted_session};
+use super::layout::{Layout, dialled, wanted_session};
 use super::loopback::Loopback;
 use super::routers::Routers;
-use crate::engine::{Engine, View};
+use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::manifest::Manifests;
 use crate::memory::Memory;
-use crate::planner::{RouterTable, expected_router_table};
+use crate::planner::{NextHopPolicy, Options, RouterTable, expected_router_table};
 use crate::report::SessionRow;
 use crate::sessions::{SessionKey, Sessions, Wanted};
 
 /// The lab's cluster.
 #[derive(Debug)]
 pub(super) struct Cluster {
-    engine: Engine,
+    pub(super) engine: Engine,
     memory: Memory,
     loopback: Loopback,
     pub(super) routers: Routers,
     pub(super) sessions: Sessions,
-    /// What is in force; none before the first manifests.
-    pub(super) view: Option<View>,
-    /// What the routers should hold by it.
+    /// What the routers should hold.
     expected: BTreeMap<SocketAddr, RouterTable>,
     /// Why sessions could not even be tried.
     refused: BTreeMap<SessionKey, String>,
@@ -42,12 +40,11 @@ impl Cluster {
     pub(super) fn new(port: u16, memory: Memory) -> Self {
         let bell = Arc::new(Notify::new());
         Self {
-            engine: Engine::new(memory.held()),
+            engine: Engine::new(options(), None).remembering(memory.held()),
             memory,
             loopback: Loopback::default(),
             routers: Routers::new(port, Arc::clone(&bell)),
             sessions: Sessions::new(Arc::clone(&bell)),
-            view: None,
             expected: BTreeMap::new(),
             refused: BTreeMap::new(),
             bell,
@@ -60,19 +57,19 @@ impl Cluster {
     ///
     /// The addresses cannot be remembered, or a router cannot listen. What could be done is done.
     pub(super) async fn apply(&mut self, manifests: Manifests) -> Result<(), Failure> {
-        let view = self.engine.apply(manifests, |_| true);
-        let remembered = self.memory.save(self.engine.held());
-        let layout = Layout::of(&view, &mut self.loopback);
+        self.engine.load(manifests);
+        let remembered = self.memory.save(&self.engine.held());
+        let layout = Layout::of(&self.engine, &mut self.loopback);
         let prepared = self.routers.prepare(&layout.routers).await;
         self.refused.clear();
-        let wanted = self.wanted(&view, &layout);
+        let wanted = self.wanted(&layout);
         for (key, error) in self.sessions.apply(&wanted).await {
             self.refused.insert(key, error.to_string());
         }
         self.routers.retain(&layout.routers).await;
-        let expected = |router: &SocketAddr| expected_router_table(&view.plans, *router);
+        let plans = self.engine.plans();
+        let expected = |router: &SocketAddr| expected_router_table(plans.clone(), *router);
         self.expected = layout.routers.keys().map(|it| (*it, expected(it))).collect();
-        self.view = Some(view);
         remembered.map_err(Failure::unusable)?;
         prepared.map_err(|error| match error {
             SpeakerError::Listen { .. } => Failure::Unusable(format!("{error}; try --port 0")),
@@ -89,8 +86,7 @@ impl Cluster {
 
     /// Whether all is as it should be. While much is missing this is much faster than to say what.
     pub(super) fn is_as_planned(&self) -> bool {
-        let Some(view) = &self.view else { return true };
-        let up = self.picture_of_sessions(view).iter().all(SessionRow::is_established);
+        let up = self.picture_of_sessions().iter().all(SessionRow::is_established);
         up && self
             .expected
             .iter()
@@ -100,8 +96,7 @@ impl Cluster {
 
     /// What is not as it should be; nothing if all is.
     pub(super) fn differences(&self) -> Vec<String> {
-        let Some(view) = &self.view else { return Vec::new() };
-        let sessions = self.picture_of_sessions(view).into_iter().filter_map(|row| {
+        let sessions = self.picture_of_sessions().into_iter().filter_map(|row| {
             let why = row.reason.as_deref().unwrap_or("not yet up");
             let up = row.is_established();
             (!up).then(|| format!("session {} with {}: {}: {why}", row.node, row.peer, row.state))
@@ -131,15 +126,20 @@ impl Cluster {
         self.loopback.notes()
     }
 
-    fn wanted(&self, view: &View, layout: &Layout) -> BTreeMap<SessionKey, Wanted> {
-        let sessions = view.sessions().zip(&layout.links);
-        let wanted = sessions.filter_map(|((plan, peer_plan, peer), link)| {
+    fn wanted(&self, layout: &Layout) -> BTreeMap<SessionKey, Wanted> {
+        let sessions = dialled(&self.engine).zip(&layout.links);
+        let wanted = sessions.filter_map(|((plan, peer_plan, _), link)| {
             let listens_at: SocketAddr = self.routers.listens_at(link.router)?;
-            let wanted = wanted_session(link, listens_at, plan, peer_plan, peer);
+            let wanted = wanted_session(link, listens_at, plan, peer_plan);
             Some((link.key.clone(), wanted))
         });
         wanted.collect()
     }
+}
+
+/// The sessions of a lab run between other addresses than those of the manifests.
+fn options() -> Options {
+    Options { next_hop: NextHopPolicy::NodeAddress, ..Options::default() }
 }
 
 /// Events come in bursts, which are worth one look.

@@ -1,6 +1,6 @@
 //! Who speaks to whom in the lab, and from where to where.
 //!
-//! A pure function of a view and of the loopback addresses given out already.
+//! A pure function of the plans and of the loopback addresses given out already.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -9,12 +9,12 @@ use bgp_session::{BgpIdentifier, PeerConfig};
 
 use super::loopback::{Endpoint, Loopback};
 use super::routers::{LONGEST_REST, SHORTEST_REST, WantedPeer, WantedRouter};
-use crate::engine::{View, identifier};
+use crate::engine::{Engine, identifier};
 use crate::model::{Asn, Peer};
 use crate::planner::{PeerPlan, Plan};
 use crate::sessions::{SessionKey, Terms, Wanted};
 
-/// The routers and sessions of one view.
+/// The routers and sessions of the plans.
 #[derive(Debug, Default)]
 pub(super) struct Layout {
     /// By their addresses in the configuration.
@@ -33,19 +33,21 @@ pub(super) struct Link {
 }
 
 impl Layout {
-    /// Lays out what the view asks for, and frees the addresses of what it no longer does.
-    pub(super) fn of(view: &View, loopback: &mut Loopback) -> Self {
+    /// Lays out what the plans ask for, and frees the addresses of what they no longer do.
+    pub(super) fn of(engine: &Engine, loopback: &mut Loopback) -> Self {
         let mut ends: Vec<(Endpoint, Endpoint)> = Vec::new();
-        for (plan, peer_plan, _) in view.sessions() {
-            let router = Endpoint::Router(peer_plan.address);
-            let end = |nth| Endpoint::Node { name: plan.node.clone(), address: own(plan), nth };
+        for (plan, _, router) in dialled(engine) {
+            let router = Endpoint::Router(router);
+            let end =
+                |nth| Endpoint::Node { name: plan.node().to_owned(), address: own(plan), nth };
             let nth = (0..).find(|nth| !ends.contains(&(router.clone(), end(*nth))));
             ends.push((router, end(nth.unwrap_or(0))));
         }
         loopback.retain(|known| ends.iter().any(|(a, b)| [a, b].contains(&known)));
         let mut layout = Self::default();
-        for ((plan, peer_plan, peer), (router, node)) in view.sessions().zip(&ends) {
-            layout.add(plan, peer_plan, peer, [router, node].map(|end| loopback.address(end)));
+        for ((plan, peer_plan, at), (router, node)) in dialled(engine).zip(&ends) {
+            let peer = &peer_plan.peer;
+            layout.add(plan, peer, at, [router, node].map(|end| loopback.address(end)));
         }
         layout
     }
@@ -53,11 +55,10 @@ impl Layout {
     fn add(
         &mut self,
         plan: &Plan,
-        peer_plan: &PeerPlan,
         peer: &Peer,
+        router: SocketAddr,
         [at_router, local]: [Ipv4Addr; 2],
     ) {
-        let router = peer_plan.address;
         let wanted = self.routers.entry(router).or_insert_with(|| WantedRouter {
             loopback: at_router,
             asn: router_asn(peer),
@@ -65,14 +66,20 @@ impl Layout {
             peers: BTreeMap::new(),
         });
         wanted.peers.insert(local, wanted_peer(plan, peer));
-        let key = SessionKey::new(&plan.node, &peer.name);
+        let key = SessionKey::new(plan.node(), &peer.name);
         self.links.push(Link { key, router, local });
     }
 }
 
+/// The sessions whose peers have an address to be dialled.
+pub(super) fn dialled(engine: &Engine) -> impl Iterator<Item = (&Plan, &PeerPlan, SocketAddr)> {
+    let sessions = engine.sessions();
+    sessions.filter_map(|(plan, peer)| Some((plan, peer, peer.peer.socket_address()?)))
+}
+
 /// The address that a node is known by.
 fn own(plan: &Plan) -> Option<IpAddr> {
-    let addresses = &plan.node_addresses;
+    let addresses = &plan.scene.node.addresses;
     addresses.iter().find(|it| it.is_ipv4()).or_else(|| addresses.first()).copied()
 }
 
@@ -82,8 +89,8 @@ pub(super) fn wanted_session(
     listens_at: SocketAddr,
     plan: &Plan,
     peer_plan: &PeerPlan,
-    peer: &Peer,
 ) -> Wanted {
+    let peer = &peer_plan.peer;
     let mut config = PeerConfig::new(listens_at, router_asn(peer))
         .local_address(link.local.into())
         .hold_time(peer.hold_time)
@@ -92,13 +99,13 @@ pub(super) fn wanted_session(
     if let Some(password) = &peer.password {
         config = config.password(password.reveal());
     }
-    let terms = Terms::new(peer.shown_asn(), identifier(plan, peer), config);
+    let terms = Terms::new(peer.shown_asn(), identifier(&plan.scene.node, peer), config);
     Wanted::new(terms, peer_plan.route_set())
 }
 
 fn wanted_peer(plan: &Plan, peer: &Peer) -> WantedPeer {
     WantedPeer {
-        node: plan.node.clone(),
+        node: plan.node().to_owned(),
         router_asn: router_asn(peer),
         node_asn: peer.shown_asn(),
         password: peer.password.as_ref().map(|password| password.reveal().to_owned()),

@@ -7,7 +7,8 @@ use bgp_session::RoutePath;
 use ipnet::IpNet;
 
 use super::cluster::Cluster;
-use crate::engine::{View, peer_label};
+use super::layout::dialled;
+use crate::engine::{Engine, peer_label};
 use crate::model::{Community, Peer, Service, ServiceType};
 use crate::planner::{Gate, Plan, RouterPath, RouterTable};
 use crate::report::{Picture, RouteRow, ServiceRow, SessionRow, WithheldRow};
@@ -16,17 +17,20 @@ use crate::sessions::SessionKey;
 impl Cluster {
     /// What there is to see now.
     pub(super) fn picture(&self) -> Picture {
-        let Some(view) = &self.view else { return Picture::default() };
+        let engine = &self.engine;
+        if engine.config().is_none() {
+            return Picture::default();
+        }
         let routers = self.routers.listening().map(|(router, listens_at)| {
-            format!("router {} listens on {listens_at}", router_label(view, router))
+            format!("router {} listens on {listens_at}", router_label(engine, router))
         });
-        let no_nodes = view.plans.is_empty().then(|| NO_NODES.to_owned());
+        let no_nodes = engine.plans().next().is_none().then(|| NO_NODES.to_owned());
         Picture {
-            sessions: self.picture_of_sessions(view),
-            services: services(view),
-            routes: self.routes(view),
-            withheld: withheld(view),
-            notes: view
+            sessions: self.picture_of_sessions(),
+            services: services(engine),
+            routes: self.routes(),
+            withheld: withheld(engine),
+            notes: engine
                 .notes()
                 .into_iter()
                 .chain(no_nodes)
@@ -36,9 +40,9 @@ impl Cluster {
         }
     }
 
-    pub(super) fn picture_of_sessions(&self, view: &View) -> Vec<SessionRow> {
-        let row = |(plan, _, peer): (&Plan, _, &Peer)| {
-            let key = SessionKey::new(&plan.node, &peer.name);
+    pub(super) fn picture_of_sessions(&self) -> Vec<SessionRow> {
+        let row = |plan: &Plan, peer: &Peer| {
+            let key = SessionKey::new(plan.node(), &peer.name);
             let (state, reason) = match self.status(&key) {
                 Ok(status) if status.is_established() => (status.state.to_string(), None),
                 Ok(status) => {
@@ -47,9 +51,9 @@ impl Cluster {
                 }
                 Err(refused) => ("Idle".to_owned(), Some(refused.to_owned())),
             };
-            SessionRow { node: plan.node.clone(), peer: peer_label(peer), state, reason }
+            SessionRow { node: plan.node().to_owned(), peer: peer_label(peer), state, reason }
         };
-        view.sessions().map(|(plan, peer_plan, peer)| row((plan, peer_plan, peer))).collect()
+        dialled(&self.engine).map(|(plan, peer_plan, _)| row(plan, &peer_plan.peer)).collect()
     }
 
     /// What a router holds, in the form in which the planner says what it should.
@@ -64,11 +68,11 @@ impl Cluster {
         table
     }
 
-    fn routes(&self, view: &View) -> Vec<RouteRow> {
+    fn routes(&self) -> Vec<RouteRow> {
         let mut rows = Vec::new();
         let several = self.routers.listening().count() > 1;
         for (router, held) in self.routers.tables() {
-            let label = several.then(|| router_label(view, router));
+            let label = several.then(|| router_label(&self.engine, router));
             for (prefix, paths) in &held {
                 let from = |path: &RoutePath| {
                     self.routers.node(router, path.peer.address()).unwrap_or("?").to_owned()
@@ -132,17 +136,17 @@ fn router_path(path: &RoutePath) -> Option<RouterPath> {
     Some(router_path)
 }
 
-fn services(view: &View) -> Vec<ServiceRow> {
+fn services(engine: &Engine) -> Vec<ServiceRow> {
     let row = |service: &Service| {
-        let assignment = view.allocation.assignments.get(&service.key);
+        let assignment = engine.holding(&service.key);
         ServiceRow {
             namespace: service.key.namespace.clone(),
             name: service.key.name.clone(),
-            pool: assignment.map(|assignment| assignment.pool.clone()),
-            addresses: assignment.map(|it| it.addresses.clone()).unwrap_or_default(),
+            pool: assignment.as_ref().map(|assignment| assignment.pool.clone()),
+            addresses: assignment.map(|it| it.addresses).unwrap_or_default(),
         }
     };
-    view.manifests.services.iter().filter(|it| is_load_balancer(it)).map(row).collect()
+    engine.services().filter(|it| is_load_balancer(it)).map(row).collect()
 }
 
 fn is_load_balancer(service: &Service) -> bool {
@@ -150,23 +154,24 @@ fn is_load_balancer(service: &Service) -> bool {
 }
 
 /// What is not announced, by Service and reason.
-fn withheld(view: &View) -> Vec<WithheldRow> {
+fn withheld(engine: &Engine) -> Vec<WithheldRow> {
     let mut nodes_of: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-    for plan in &view.plans {
-        for (key, service) in &plan.services {
+    for plan in engine.plans() {
+        for key in engine.services().map(|service| &service.key) {
+            let not_announced = engine.not_announced(plan, key);
             // That one peer of several gets nothing from this node is how it was configured.
-            let told = service.not_announced.iter().filter(|it| {
-                let concerns_all = it.peer.is_none() || service.announced.is_empty();
+            let told = not_announced.iter().filter(|it| {
+                let concerns_all = it.peer.is_none() || plan.announced(key).is_empty();
                 concerns_all && it.reason.gate() != Gate::Type
             });
             for reason in told.map(|it| it.reason.to_string()) {
                 let nodes = nodes_of.entry((key.to_string(), reason)).or_default();
-                nodes.push(plan.node.clone());
+                nodes.push(plan.node().to_owned());
             }
         }
     }
     let row = |((service, reason), mut nodes): ((String, String), Vec<String>)| {
-        if nodes.len() == view.plans.len() && nodes.len() > 1 {
+        if nodes.len() == engine.plans().count() && nodes.len() > 1 {
             nodes.clear();
         }
         WithheldRow { service, nodes, reason }
@@ -175,8 +180,8 @@ fn withheld(view: &View) -> Vec<WithheldRow> {
 }
 
 /// How a router is called: by the first peer that is configured with its address.
-fn router_label(view: &View, router: SocketAddr) -> String {
-    let mut peers = view.manifests.config.peers.iter();
+fn router_label(engine: &Engine, router: SocketAddr) -> String {
+    let mut peers = engine.config().into_iter().flat_map(|config| &config.peers);
     let peer = peers.find(|peer| peer.socket_address() == Some(router));
     peer.map_or_else(|| router.to_string(), peer_label)
 }

@@ -11,15 +11,30 @@ use crate::model::Node;
 pub(super) fn read(metadata: Metadata, object: &Mapping<'_>, report: &mut Report<'_>) -> Node {
     let mut node = Node::new(metadata.name);
     node.labels = metadata.labels;
-    let mut addresses = object::optional(object, "status", report, |field, report| {
-        let status = field.mapping(report)?;
-        Some(object::items(&status, "addresses", report, address))
-    })
-    .unwrap_or_default();
+    let status = object.get("status").and_then(|field| field.mapping(report));
+    let mut addresses = Vec::new();
+    if let Some(status) = &status {
+        addresses = object::items(status, "addresses", report, address);
+        for (kind, status) in object::items(status, "conditions", report, condition) {
+            match kind.as_str() {
+                "Ready" => node.ready = status == "True",
+                "NetworkUnavailable" => node.network_unavailable = status == "True",
+                _ => {}
+            }
+        }
+    }
     // A stable sort: within a type the order is the one written.
     addresses.sort_by_key(|(kind, _)| *kind);
     node.addresses = addresses.into_iter().map(|(_, address)| address).collect();
     node
+}
+
+/// Type and status, which is True, False or Unknown.
+fn condition(field: Field<'_>, report: &mut Report<'_>) -> Option<(String, String)> {
+    let entry = field.mapping(report)?;
+    let kind = object::optional(&entry, "type", report, object::filled)?;
+    let status = object::optional(&entry, "status", report, object::filled)?;
+    Some((kind, status))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

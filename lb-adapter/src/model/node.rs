@@ -14,11 +14,21 @@ pub struct Node {
     pub labels: Labels,
     /// Its addresses: those of type InternalIP in the order given, then the others.
     pub addresses: Vec<IpAddr>,
+    /// Whether it is ready: it says nothing, or its condition Ready is true.
+    pub ready: bool,
+    /// Whether its condition NetworkUnavailable is true.
+    pub network_unavailable: bool,
 }
 
 impl Node {
-    /// A node without labels and addresses.
+    /// A node without labels and addresses, and without conditions.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), labels: Labels::new(), addresses: Vec::new() }
+        Self {
+            name: name.into(),
+            labels: Labels::new(),
+            addresses: Vec::new(),
+            ready: true,
+            network_unavailable: false,
+        }
     }
 }

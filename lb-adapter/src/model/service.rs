@@ -166,6 +166,15 @@ impl IpFamily {
         }
     }
 
+    /// The one that it is not.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Ipv4 => Self::Ipv6,
+            Self::Ipv6 => Self::Ipv4,
+        }
+    }
+
     /// How many bits an address has, which is the length of a host route.
     pub fn bits(self) -> u8 {
         match self {

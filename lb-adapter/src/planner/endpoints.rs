@@ -1,28 +1,64 @@
 //! Which nodes can take traffic for a Service.
 //!
 //! Owns the rule which endpoints count. Kubernetes cuts a Service's endpoints into any number of
-//! slices; here they are one again.
+//! slices; here they are one again, counted once for all nodes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::model::{Endpoint, EndpointSlice, ExternalTrafficPolicy, Service, ServiceKey};
+use crate::model::{Endpoint, ExternalTrafficPolicy, Service};
 
 use super::reason::Reason;
 
-/// The endpoints of every Service.
-#[derive(Clone, Debug, Default)]
+/// The endpoints of one Service, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endpoints<'a> {
-    of: BTreeMap<&'a ServiceKey, Vec<&'a Endpoint>>,
+    total: Count,
+    /// Those that say where they are.
+    by_node: BTreeMap<&'a str, Count>,
+}
+
+/// How many endpoints there are, of one node or of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Count {
+    /// All.
+    pub all: usize,
+    /// Those that take traffic: ready ones, and those that are going away and still answer; of a
+    /// Service that publishes them, any.
+    pub usable: usize,
+    /// Those that take new connections.
+    pub ready: usize,
 }
 
 impl<'a> Endpoints<'a> {
-    /// Those of these slices, whose order is of no consequence.
-    pub fn of(slices: impl IntoIterator<Item = &'a EndpointSlice>) -> Self {
-        let mut of: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for slice in slices {
-            of.entry(&slice.service).or_default().extend(&slice.endpoints);
+    /// Counts the endpoints of a Service, in any order.
+    pub fn of(service: &Service, endpoints: impl IntoIterator<Item = &'a Endpoint>) -> Self {
+        let mut counted = Self::default();
+        for endpoint in endpoints {
+            let usable = is_usable(service, endpoint);
+            let ready = usable && (service.publish_not_ready_addresses || endpoint.is_ready());
+            let node = endpoint.node_name.as_deref();
+            let node = node.map(|node| counted.by_node.entry(node).or_default());
+            for count in [Some(&mut counted.total), node].into_iter().flatten() {
+                count.all += 1;
+                count.usable += usize::from(usable);
+                count.ready += usize::from(ready);
+            }
         }
-        Self { of }
+        counted
+    }
+
+    /// Those that count on a node: with policy Cluster all, with policy Local the node's own.
+    pub fn counting(&self, policy: ExternalTrafficPolicy, node: &str) -> Count {
+        match policy {
+            ExternalTrafficPolicy::Cluster => self.total,
+            ExternalTrafficPolicy::Local => self.on(node),
+        }
+    }
+
+    /// Those that run on a node.
+    pub fn on(&self, node: &str) -> Count {
+        self.by_node.get(node).copied().unwrap_or_default()
     }
 
     /// Whether traffic for the Service may be attracted to the node.
@@ -33,30 +69,23 @@ impl<'a> Endpoints<'a> {
     /// # Errors
     ///
     /// What is missing.
-    pub fn check(&self, service: &Service, node: &str) -> Result<(), Reason> {
-        let all = self.of.get(&service.key).map_or(&[][..], Vec::as_slice);
-        if all.is_empty() {
+    pub fn check(&self, policy: ExternalTrafficPolicy, node: &str) -> Result<(), Reason> {
+        if self.total.all == 0 {
             return Err(Reason::NoEndpoints);
         }
-        let mut usable = all.iter().filter(|endpoint| is_usable(service, endpoint)).peekable();
-        if usable.peek().is_none() {
-            return Err(Reason::NoneUsable { endpoints: all.len() });
+        if self.total.usable == 0 {
+            return Err(Reason::NoneUsable { endpoints: self.total.all });
         }
-        match service.external_traffic_policy {
-            ExternalTrafficPolicy::Cluster => Ok(()),
-            ExternalTrafficPolicy::Local => {
-                let nodes: BTreeSet<_> = usable.filter_map(|e| e.node_name.as_deref()).collect();
-                if nodes.contains(node) {
-                    return Ok(());
-                }
-                let elsewhere = nodes.into_iter().map(str::to_owned).collect();
-                Err(Reason::NoneLocal { node: node.to_owned(), elsewhere })
-            }
+        if self.counting(policy, node).usable > 0 {
+            return Ok(());
         }
+        let usable = self.by_node.iter().filter(|(_, count)| count.usable > 0);
+        let elsewhere = usable.map(|(node, _)| (*node).to_owned()).collect();
+        Err(Reason::NoneLocal { node: node.to_owned(), elsewhere })
     }
 }
 
-/// One that is ready, or is going away and still answers; of a Service that publishes them, any.
+/// Whether an endpoint takes traffic for its Service.
 fn is_usable(service: &Service, endpoint: &Endpoint) -> bool {
     let answers = service.publish_not_ready_addresses
         || endpoint.is_ready()

@@ -1,114 +1,274 @@
 //! Makes one route of all that is announced for one prefix to one peer.
 //!
-//! Owns the rule between contradicting attributes, which looks only at pools and advertisements:
-//! which Services there are changes no attribute that another one's route already has.
+//! Owns the rules between contradicting attributes. Of advertisements the first of the configuration
+//! counts, of Services the first by name; communities are added up. A route counts as depreferenced
+//! if all its Services are.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
 
+use bgp_session::{AsPath, ExtendedCommunity, NextHop, Origin, PathAttributes};
 use ipnet::IpNet;
 
-use crate::model::{Peer, PeerAsn, ServiceKey};
+use crate::model::{
+    Asn, BgpAdvertisement, Community, Config, LargeCommunity, Peer, PeerAsn, ServiceKey,
+};
 
-use super::PlannedRoute;
-use super::service::{Announcement, Source};
+use super::own::Own;
 
-/// The announcements for one peer.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Joined {
-    by_prefix: BTreeMap<IpNet, Contributions>,
+/// One route as one peer is to have it; its prefix is what it is kept under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedRoute {
+    /// By Service.
+    parts: Vec<Part>,
+    attributes: Arc<PathAttributes>,
 }
 
-/// What there is for one prefix.
-#[derive(Clone, Debug, Default)]
-struct Contributions {
-    /// One of each source: announcements of one source for one prefix differ in nothing else.
-    by_source: BTreeMap<Source, Announcement>,
-    services: BTreeSet<ServiceKey>,
+/// What one Service contributes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) service: Arc<ServiceKey>,
+    /// Indexes into the configuration's advertisements, ascending.
+    pub(super) advertisements: Box<[usize]>,
+    pub(super) own: Option<Arc<Own>>,
 }
 
-impl Joined {
-    pub(super) fn add(&mut self, service: &ServiceKey, announcement: Announcement) {
-        let contributions = self.by_prefix.entry(announcement.prefix).or_default();
-        contributions.services.insert(service.clone());
-        if let Entry::Vacant(vacant) = contributions.by_source.entry(announcement.source.clone()) {
-            vacant.insert(announcement);
+impl PlannedRoute {
+    /// A route of one Service, whose attributes are yet to be made.
+    pub(super) fn of(part: Part) -> Self {
+        Self { parts: vec![part], attributes: Arc::default() }
+    }
+
+    /// Adds what a Service contributes, in place of what it did before.
+    pub(super) fn put(&mut self, part: Part) {
+        match self.parts.binary_search_by(|it| it.service.cmp(&part.service)) {
+            Ok(at) => self.parts[at] = part,
+            Err(at) => self.parts.insert(at, part),
         }
     }
 
-    /// The routes for this peer, and what there is to say about them.
-    pub(super) fn routes(&self, peer: &Peer) -> (BTreeMap<IpNet, PlannedRoute>, BTreeSet<Note>) {
-        let mut notes = BTreeSet::new();
-        let route = |(prefix, contributions): (&IpNet, &Contributions)| {
-            let communities =
-                contributions.by_source.values().flat_map(|it| it.communities.iter().copied());
-            let large = contributions
-                .by_source
-                .values()
-                .flat_map(|it| it.large_communities.iter().copied());
-            let route = PlannedRoute {
-                prefix: *prefix,
-                next_hop: contributions.by_source.values().find_map(|it| it.next_hop),
-                local_pref: contributions.local_pref(*prefix, peer, &mut notes),
-                communities: communities.collect(),
-                large_communities: large.collect(),
-                services: contributions.services.clone(),
-            };
-            (*prefix, route)
+    /// Takes out what a Service contributes; says whether anything is left.
+    pub(super) fn take(&mut self, service: &ServiceKey) -> bool {
+        self.parts.retain(|part| *part.service != *service);
+        !self.parts.is_empty()
+    }
+
+    pub(super) fn set_attributes(&mut self, attributes: Arc<PathAttributes>) {
+        self.attributes = attributes;
+    }
+
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// What a Service contributes.
+    pub(super) fn part(&self, service: &ServiceKey) -> Option<&Part> {
+        self.parts.iter().find(|part| *part.service == *service)
+    }
+
+    /// The attributes as a session takes them: ORIGIN is IGP unless the route is depreferenced, and
+    /// AS_PATH has nothing but what is prepended to the session's own.
+    pub fn attributes(&self) -> &Arc<PathAttributes> {
+        &self.attributes
+    }
+
+    /// NEXT_HOP; `None` is the session's own address.
+    pub fn next_hop(&self) -> Option<IpAddr> {
+        self.attributes.next_hop.map(|it| it.address())
+    }
+
+    /// LOCAL_PREF: always there for an internal peer and 0 if nothing is configured, as with
+    /// MetalLB; never for an external one (RFC 4271 section 5.1.5).
+    pub fn local_pref(&self) -> Option<u32> {
+        self.attributes.local_pref
+    }
+
+    /// COMMUNITIES (RFC 1997), sorted.
+    pub fn communities(&self) -> &[Community] {
+        &self.attributes.communities
+    }
+
+    /// LARGE_COMMUNITY (RFC 8092), sorted.
+    pub fn large_communities(&self) -> &[LargeCommunity] {
+        &self.attributes.large_communities
+    }
+
+    /// The Services that it is for, by namespace and name.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceKey> {
+        self.parts.iter().map(|part| &*part.service)
+    }
+
+    /// Whether it is announced because of this one of the configuration's advertisements.
+    pub fn is_of(&self, advertisement: usize) -> bool {
+        self.parts.iter().any(|part| part.advertisements.contains(&advertisement))
+    }
+}
+
+/// What a route is made from, besides its parts.
+pub(super) struct Maker<'a> {
+    pub(super) config: &'a Config,
+    pub(super) peer: &'a Peer,
+    pub(super) next_hop: Option<IpAddr>,
+}
+
+impl<'a> Maker<'a> {
+    /// The attributes that the parts of a route make together.
+    pub(super) fn attributes(&self, route: &PlannedRoute) -> PathAttributes {
+        let advertisements: Vec<_> = self.advertisements(route).collect();
+        let own = || route.parts.iter().filter_map(|part| part.own.as_deref());
+        let communities: BTreeSet<_> = advertisements
+            .iter()
+            .flat_map(|it| &it.communities)
+            .chain(own().flat_map(|own| &own.communities))
+            .copied()
+            .collect();
+        let large: BTreeSet<_> = advertisements
+            .iter()
+            .flat_map(|it| &it.large_communities)
+            .chain(own().flat_map(|own| &own.large_communities))
+            .copied()
+            .collect();
+        let mut attributes = PathAttributes {
+            next_hop: self.next_hop.map(NextHop::from),
+            med: own().find_map(|own| own.med),
+            communities: communities.into_iter().collect(),
+            large_communities: large.into_iter().collect(),
+            extended_communities: self.bandwidth(route).into_iter().collect(),
+            ..PathAttributes::default()
         };
-        (self.by_prefix.iter().map(route).collect(), notes)
-    }
-}
-
-impl Contributions {
-    /// The LOCAL_PREF to send: that of the first source that has one.
-    fn local_pref(&self, prefix: IpNet, peer: &Peer, notes: &mut BTreeSet<Note>) -> Option<u32> {
-        let mut configured = self.by_source.values().filter_map(|it| {
-            Some(Preferred { source: it.source.clone(), local_pref: it.local_pref? })
-        });
-        if !peer.is_internal() {
-            let peer_asn = peer.peer_asn;
-            notes.extend(configured.map(|unsent| Note::LocalPrefNotSent { unsent, peer_asn }));
-            return None;
+        let mut prepend = usize::from(own().map(|own| own.prepend).find(|it| *it > 0).unwrap_or(0));
+        if self.peer.is_internal() {
+            let configured = || advertisements.iter().find_map(|it| it.local_pref);
+            let local_pref = own().find_map(|own| own.local_pref).or_else(configured);
+            attributes.local_pref = Some(local_pref.unwrap_or(0));
         }
-        let Some(kept) = configured.next() else { return Some(0) };
-        let conflicts = configured.filter(|other| other.local_pref != kept.local_pref);
-        notes.extend(conflicts.map(|ignored| Note::LocalPrefConflict {
-            prefix,
-            kept: kept.clone(),
-            ignored,
-        }));
-        Some(kept.local_pref)
+        if route.is_depreferenced() {
+            attributes.origin = Origin::Incomplete;
+            attributes.med = Some(u32::MAX);
+            attributes.local_pref = attributes.local_pref.map(|_| 0);
+            prepend += 1;
+        }
+        if prepend > 0 && !self.peer.is_internal() {
+            let mut path = AsPath::default();
+            path.prepend(self.peer.shown_asn(), prepend);
+            attributes.as_path = path;
+        }
+        attributes
+    }
+
+    /// The link bandwidth of the endpoints of all its Services (draft-ietf-idr-link-bandwidth).
+    fn bandwidth(&self, route: &PlannedRoute) -> Option<ExtendedCommunity> {
+        let told = route.parts.iter().filter_map(|part| part.own.as_deref()?.bandwidth);
+        let sum = told.map(|(octets, _)| octets).reduce(u64::saturating_add)?;
+        let asn = u16::try_from(self.peer.shown_asn().0).unwrap_or(AS_TRANS);
+        Some(ExtendedCommunity::link_bandwidth(asn, float(sum)))
+    }
+
+    fn advertisements(&self, route: &PlannedRoute) -> impl Iterator<Item = &'a BgpAdvertisement> {
+        let indexes: BTreeSet<usize> =
+            route.parts.iter().flat_map(|part| part.advertisements.iter().copied()).collect();
+        let config = self.config;
+        indexes.into_iter().filter_map(|index| config.bgp_advertisements.get(index))
+    }
+
+    /// What there is to say about a route.
+    pub(super) fn notes(&self, prefix: IpNet, route: &PlannedRoute) -> BTreeSet<Note> {
+        let mut notes = BTreeSet::new();
+        let configured = self.advertisements(route).filter_map(Preferred::of);
+        if self.peer.is_internal() {
+            notes.extend(contradictions(prefix, "localpref", configured));
+        } else {
+            let peer_asn = self.peer.peer_asn;
+            notes.extend(configured.map(|unsent| Note::LocalPrefNotSent { unsent, peer_asn }));
+        }
+        for (attribute, value) in ATTRIBUTES {
+            if attribute == "local-pref" && !self.peer.is_internal() {
+                continue;
+            }
+            let set = route.parts.iter().filter_map(|part| {
+                let value = value(part.own.as_deref()?)?;
+                Some(Preferred { by: format!("Service {}", part.service), value })
+            });
+            notes.extend(contradictions(prefix, attribute, set));
+        }
+        notes
     }
 }
 
-/// A LOCAL_PREF and the advertisement that it is configured in.
+impl PlannedRoute {
+    fn is_depreferenced(&self) -> bool {
+        self.parts.iter().all(|part| part.own.as_deref().is_some_and(|own| own.depreferenced))
+    }
+}
+
+/// Takes a value out of what a Service says.
+type Attribute = fn(&Own) -> Option<u32>;
+
+/// What Services set of which one value can be sent, by the names of their annotations.
+const ATTRIBUTES: [(&str, Attribute); 3] = [
+    ("local-pref", |own| own.local_pref),
+    ("med", |own| own.med),
+    ("prepend", |own| (own.prepend > 0).then(|| own.prepend.into())),
+];
+
+/// The first of the values is sent, and each other one contradicts it.
+fn contradictions(
+    prefix: IpNet,
+    attribute: &'static str,
+    values: impl Iterator<Item = Preferred>,
+) -> Vec<Note> {
+    let mut values = values;
+    let Some(kept) = values.next() else { return Vec::new() };
+    let others = values.filter(|other| other.value != kept.value);
+    let note = |ignored| Note::Conflict { prefix, attribute, kept: kept.clone(), ignored };
+    others.map(note).collect()
+}
+
+/// To the nearest value that the community can have.
+#[expect(clippy::cast_precision_loss, reason = "the community has a 32-bit float")]
+fn float(octets: u64) -> f32 {
+    octets as f32
+}
+
+/// The AS that stands for those that do not fit two octets (RFC 6793).
+const AS_TRANS: u16 = 23_456;
+
+/// A value and who wants it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Preferred {
-    /// The advertisement.
-    pub source: Source,
-    /// Its value.
-    pub local_pref: u32,
+    /// An advertisement or a Service, in words.
+    pub by: String,
+    /// The value.
+    pub value: u32,
 }
 
-impl fmt::Display for Preferred {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Source { pool, advertisement } = &self.source;
-        write!(f, "localpref {} of advertisement {advertisement} of pool {pool:?}", self.local_pref)
+impl Preferred {
+    fn of(advertisement: &BgpAdvertisement) -> Option<Self> {
+        let mut by = format!("advertisement {}", advertisement.name);
+        let pools = &advertisement.pools;
+        if let (Some(pool), 1, true) =
+            (pools.names.first(), pools.names.len(), pools.selectors.is_empty())
+        {
+            by.push_str(&format!(" of pool {pool:?}"));
+        }
+        Some(Self { by, value: advertisement.local_pref? })
     }
 }
 
-/// What the configuration says that has no effect on a peer.
+/// What the configuration or Services say that has no effect on a peer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Note {
-    /// Two advertisements want different values for one prefix.
-    LocalPrefConflict {
+    /// Two want different values for one prefix.
+    Conflict {
         /// The prefix.
         prefix: IpNet,
-        /// What is sent: the first by pool and position.
+        /// What the values are of, as it is written where they stand.
+        attribute: &'static str,
+        /// What is sent: the first.
         kept: Preferred,
         /// What is not.
         ignored: Preferred,
@@ -125,12 +285,21 @@ pub enum Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::LocalPrefConflict { prefix, kept, ignored } => {
-                write!(f, "conflict for {prefix}: {kept} is sent, {ignored} is not")
-            }
-            Self::LocalPrefNotSent { unsent, peer_asn } => {
-                write!(f, "{unsent} is not sent, since the peer is in another AS, {peer_asn}")
-            }
+            Self::Conflict { prefix, attribute, kept, ignored } => write!(
+                f,
+                "conflict for {prefix}: {attribute} {} of {} is sent, {attribute} {} of {} is not",
+                kept.value, kept.by, ignored.value, ignored.by
+            ),
+            Self::LocalPrefNotSent { unsent, peer_asn: PeerAsn::Number(Asn(asn)) } => write!(
+                f,
+                "localpref {} of {} is not sent, since the peer is in another AS, {asn}",
+                unsent.value, unsent.by
+            ),
+            Self::LocalPrefNotSent { unsent, .. } => write!(
+                f,
+                "localpref {} of {} is not sent, since the peer is in another AS",
+                unsent.value, unsent.by
+            ),
         }
     }
 }

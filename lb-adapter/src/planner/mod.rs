@@ -6,190 +6,288 @@
 //! for a test or a lab: expected_router_table, what the router then holds from all nodes
 //! ```
 //!
-//! Everything here is a pure function: no file, no clock, no network, and the same answer for the
-//! same input in any order. What has been told to a peer already is not known here; the whole plan
-//! is handed to the session each time, which sends the difference.
+//! Everything here is deterministic: no file, no clock, no network, and the same answer for the
+//! same input in any order. A [`Plan`] is brought up to date Service by Service, and the work for one
+//! does not grow with the number of the others: a route knows which Services it is for. What has been
+//! told to a peer already is not known here.
+//!
+//! Reasons are not kept: [`service_routes`], which makes the routes, says them again when asked.
 
 mod endpoints;
 mod join;
+mod own;
 mod reason;
 mod router;
+mod scene;
 mod service;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use bgp_session::{NextHop, PathAttributes, Route, RouteSet};
+use bgp_session::{PathAttributes, Route, RouteSet};
 use ipnet::IpNet;
 
-use crate::model::{Asn, Community, LargeCommunity, Node, Peer, Service, ServiceKey};
+use crate::model::{IpFamily, Peer, ServiceKey};
 
-use join::Joined;
+use join::{Maker, Part};
 
-pub use endpoints::Endpoints;
-pub use join::{Note, Preferred};
+pub use endpoints::{Count, Endpoints};
+pub use join::{Note, PlannedRoute, Preferred};
+pub use own::{Complaint, Own, Why, Wishes};
 pub use reason::{Gate, NotAnnounced, Reason};
 pub use router::{Difference, RouterPath, RouterTable, expected_router_table};
-pub use service::{Announcement, Context, NextHopPolicy, ServiceRoutes, Source, service_routes};
+pub use scene::{NextHopPolicy, Options, Probed, Scene, Subject};
+pub use service::{Announcement, ServiceRoutes, service_routes};
 
-/// What one node announces, and what it does not.
+/// What one node announces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Plan {
-    /// The node's name.
-    pub node: String,
-    /// The node's addresses, as the node has them.
-    pub node_addresses: Vec<IpAddr>,
+    /// The node, and what holds for all Services on it.
+    pub scene: Scene,
     /// The peers that the node speaks to, in the order configured.
     pub peers: Vec<PeerPlan>,
-    /// Every Service there is.
-    pub services: BTreeMap<ServiceKey, ServicePlan>,
+    /// Where each Service is announced: positions in `peers`, and prefixes. Those that are announced
+    /// nowhere are not in it.
+    services: BTreeMap<Arc<ServiceKey>, Box<[(usize, IpNet)]>>,
 }
 
 /// What a node announces to one peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerPlan {
-    /// The peer's name.
-    pub peer: String,
-    /// Where the peer listens.
-    pub address: SocketAddr,
-    /// The AS of the node.
-    pub my_asn: Asn,
-    /// The AS of the peer; `None` is any but the node's.
-    pub peer_asn: Option<Asn>,
+    /// The peer, as it is configured.
+    pub peer: Peer,
     /// The routes.
     pub routes: BTreeMap<IpNet, PlannedRoute>,
-    /// What the configuration says that has no effect here, or contradicts itself.
-    pub notes: BTreeSet<Note>,
+    shared: Shared,
+}
+
+/// A route that has changed: the position of its peer in [`Plan::peers`], and its prefix.
+pub type Changed = (usize, IpNet);
+
+impl Plan {
+    /// A node that announces nothing yet.
+    pub fn new(scene: Scene) -> Self {
+        let mut plan = Self { scene, peers: Vec::new(), services: BTreeMap::new() };
+        plan.peers = plan.peers_of(&mut BTreeMap::new());
+        plan
+    }
+
+    /// Puts the node in another scene. Every Service is then to be updated, and those that are gone
+    /// removed; until then it announces what it did.
+    pub fn set_scene(&mut self, scene: Scene) {
+        let before = std::mem::take(&mut self.peers);
+        let mut before: BTreeMap<_, _> =
+            before.into_iter().map(|plan| (plan.peer.name.clone(), plan)).collect();
+        self.scene = scene;
+        self.peers = self.peers_of(&mut before);
+        let mut services: BTreeMap<Arc<ServiceKey>, Vec<Changed>> = BTreeMap::new();
+        for (at, peer) in self.peers.iter().enumerate() {
+            for (prefix, route) in &peer.routes {
+                for part in route.parts() {
+                    services.entry(Arc::clone(&part.service)).or_default().push((at, *prefix));
+                }
+            }
+        }
+        let boxed = |(key, routes): (_, Vec<Changed>)| (key, routes.into_boxed_slice());
+        self.services = services.into_iter().map(boxed).collect();
+    }
+
+    /// The plans for the peers that the node speaks to, with the routes of those there were.
+    fn peers_of(&self, before: &mut BTreeMap<String, PeerPlan>) -> Vec<PeerPlan> {
+        let peers = self.scene.config.iter().flat_map(|config| &config.peers);
+        let peers = peers.filter(|peer| peer.selects(&self.scene.node.labels));
+        let plan = |peer: &Peer| match before.remove(&peer.name) {
+            Some(plan) => PeerPlan { peer: peer.clone(), ..plan },
+            None => {
+                PeerPlan { peer: peer.clone(), routes: BTreeMap::new(), shared: Shared::default() }
+            }
+        };
+        peers.map(plan).collect()
+    }
+
+    /// The Services that are announced to somebody.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceKey> {
+        self.services.keys().map(|key| &**key)
+    }
+
+    /// A node with all of its Services, in any order.
+    pub fn of<'a>(scene: Scene, services: impl IntoIterator<Item = Subject<'a>>) -> Self {
+        let mut plan = Self::new(scene);
+        services.into_iter().for_each(|subject| drop(plan.update(&subject)));
+        plan
+    }
+
+    /// The name of the node.
+    pub fn node(&self) -> &str {
+        &self.scene.node.name
+    }
+
+    /// Takes in a Service that is new, or about which something has changed.
+    pub fn update(&mut self, subject: &Subject<'_>) -> BTreeSet<Changed> {
+        let Some(config) = self.scene.config.clone() else {
+            return self.remove(&subject.service.key);
+        };
+        let announced = service_routes(&self.scene, subject).announced;
+        let known = self.services.get_key_value(&subject.service.key);
+        let key = known.map(|(key, _)| Arc::clone(key));
+        let key = key.unwrap_or_else(|| Arc::new(subject.service.key.clone()));
+        let before = self.services.remove(&key).unwrap_or_default();
+        let mut now = Vec::with_capacity(announced.len());
+        let mut changed = BTreeSet::new();
+        for announcement in announced {
+            let peer = config.peers.get(announcement.peer);
+            let at =
+                peer.and_then(|peer| self.peers.iter().position(|it| it.peer.name == peer.name));
+            let Some(at) = at else { continue };
+            let prefix = announcement.prefix;
+            if now.contains(&(at, prefix)) {
+                continue;
+            }
+            now.push((at, prefix));
+            let service = Arc::clone(&key);
+            let advertisements = announcement.advertisements.into_boxed_slice();
+            let mut part = Part { service, advertisements, own: announcement.own };
+            self.settle_bandwidth(at, prefix, &mut part);
+            if self.put(at, prefix, part) {
+                changed.insert((at, prefix));
+            }
+        }
+        for (at, prefix) in before.iter().filter(|it| !now.contains(it)) {
+            if self.take(*at, prefix, &key) {
+                changed.insert((*at, *prefix));
+            }
+        }
+        if !now.is_empty() {
+            self.services.insert(key, now.into_boxed_slice());
+        }
+        changed
+    }
+
+    /// Forgets a Service.
+    pub fn remove(&mut self, key: &ServiceKey) -> BTreeSet<Changed> {
+        let before = self.services.remove(key).unwrap_or_default();
+        let mut changed = BTreeSet::new();
+        for (at, prefix) in before {
+            if self.take(at, &prefix, key) {
+                changed.insert((at, prefix));
+            }
+        }
+        changed
+    }
+
+    /// The prefixes that a Service is announced with, and the positions of the peers that get them.
+    pub fn announced(&self, key: &ServiceKey) -> &[Changed] {
+        self.services.get(key).map_or(&[][..], |routes| routes)
+    }
+
+    /// What there is to say about the routes to a peer.
+    pub fn notes(&self, peer: &PeerPlan) -> BTreeSet<Note> {
+        let Some(config) = self.scene.config.as_deref() else { return BTreeSet::new() };
+        let maker = Maker { config, peer: &peer.peer, next_hop: None };
+        peer.routes.iter().flat_map(|(prefix, route)| maker.notes(*prefix, route)).collect()
+    }
+
+    /// A bandwidth that has moved by less than its hysteresis stays what the routers know.
+    fn settle_bandwidth(&self, at: usize, prefix: IpNet, part: &mut Part) {
+        let told = |part: &Part| part.own.as_deref()?.bandwidth;
+        let route = self.peers.get(at).and_then(|peer| peer.routes.get(&prefix));
+        let before = route.and_then(|route| told(route.part(&part.service)?));
+        let (Some((before, _)), Some((now, hysteresis))) = (before, told(part)) else { return };
+        let moved = u128::from(now.abs_diff(before)) * 100;
+        let slight = before > 0 && now > 0 && moved < u128::from(before) * u128::from(hysteresis);
+        if let (true, Some(own)) = (slight, &mut part.own) {
+            Arc::make_mut(own).bandwidth = Some((before, hysteresis));
+        }
+    }
+
+    /// Says whether the route is another one now.
+    fn put(&mut self, at: usize, prefix: IpNet, part: Part) -> bool {
+        let Some(peer) = self.peers.get_mut(at) else { return false };
+        let mut is_new = false;
+        match peer.routes.get_mut(&prefix) {
+            Some(route) => route.put(part),
+            None => {
+                is_new = true;
+                peer.routes.insert(prefix, PlannedRoute::of(part));
+            }
+        }
+        self.make(at, &prefix) || is_new
+    }
+
+    fn take(&mut self, at: usize, prefix: &IpNet, service: &ServiceKey) -> bool {
+        let Some(peer) = self.peers.get_mut(at) else { return false };
+        let Some(route) = peer.routes.get_mut(prefix) else { return false };
+        if route.take(service) {
+            return self.make(at, prefix);
+        }
+        peer.routes.remove(prefix);
+        true
+    }
+
+    /// Makes the attributes of a route; says whether they are others.
+    fn make(&mut self, at: usize, prefix: &IpNet) -> bool {
+        let (Some(peer), Some(config)) = (self.peers.get_mut(at), &self.scene.config) else {
+            return false;
+        };
+        let family = IpFamily::of(prefix.addr());
+        let next_hop = service::next_hop(self.scene.options.next_hop, &self.scene.node, family);
+        let maker = Maker { config, peer: &peer.peer, next_hop: next_hop.ok().flatten() };
+        let Some(route) = peer.routes.get_mut(prefix) else { return false };
+        let attributes = maker.attributes(route);
+        if **route.attributes() == attributes {
+            return false;
+        }
+        route.set_attributes(peer.shared.share(attributes));
+        true
+    }
 }
 
 impl PeerPlan {
-    /// Whether the peer is in the node's own AS.
-    pub fn is_internal(&self) -> bool {
-        self.peer_asn == Some(self.my_asn)
-    }
-
     /// The routes as a session takes them. Equal attributes are one value, which all their routes
     /// share.
     pub fn route_set(&self) -> RouteSet {
-        let mut shared: BTreeMap<PathAttributes, Arc<PathAttributes>> = BTreeMap::new();
-        let routes = self.routes.values().map(|route| {
-            let attributes = route.attributes();
-            let attributes =
-                shared.entry(attributes).or_insert_with_key(|key| Arc::new(key.clone()));
-            Route::with_attributes(route.prefix, Arc::clone(attributes))
-        });
-        routes.collect()
+        let route = |(prefix, route): (&IpNet, &PlannedRoute)| {
+            Route::with_attributes(*prefix, Arc::clone(route.attributes()))
+        };
+        self.routes.iter().map(route).collect()
     }
 }
 
-/// One route as one peer is to have it. ORIGIN is IGP and there is no MULTI_EXIT_DISC; the AS_PATH
-/// is the session's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PlannedRoute {
-    /// What is announced.
-    pub prefix: IpNet,
-    /// NEXT_HOP; `None` is the session's own address.
-    pub next_hop: Option<IpAddr>,
-    /// LOCAL_PREF: always there for an internal peer and 0 if nothing is configured, as with
-    /// MetalLB; never for an external one (RFC 4271 section 5.1.5).
-    pub local_pref: Option<u32>,
-    /// COMMUNITIES (RFC 1997).
-    pub communities: BTreeSet<Community>,
-    /// LARGE_COMMUNITY (RFC 8092).
-    pub large_communities: BTreeSet<LargeCommunity>,
-    /// The Services that it is for.
-    pub services: BTreeSet<ServiceKey>,
+/// The attributes of a peer's routes, each once.
+#[derive(Clone, Debug, Default)]
+struct Shared {
+    all: BTreeSet<Arc<PathAttributes>>,
+    /// How many there may be before those that nobody has any more are dropped.
+    limit: usize,
 }
 
-impl PlannedRoute {
-    /// Everything but the prefix, as a session takes it.
-    fn attributes(&self) -> PathAttributes {
-        PathAttributes {
-            next_hop: self.next_hop.map(NextHop::from),
-            local_pref: self.local_pref,
-            communities: self.communities.iter().copied().collect(),
-            large_communities: self.large_communities.iter().copied().collect(),
-            ..PathAttributes::default()
+impl Shared {
+    fn share(&mut self, attributes: PathAttributes) -> Arc<PathAttributes> {
+        if let Some(known) = self.all.get(&attributes) {
+            return Arc::clone(known);
         }
+        if self.all.len() >= self.limit {
+            self.all.retain(|it| Arc::strong_count(it) > 1);
+            self.limit = (2 * self.all.len()).max(SHARED);
+        }
+        let attributes = Arc::new(attributes);
+        self.all.insert(Arc::clone(&attributes));
+        attributes
     }
 }
 
-/// Where one Service is announced, and where it is not.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ServicePlan {
-    /// The Service's addresses.
-    pub addresses: Vec<IpAddr>,
-    /// Peer to prefixes.
-    pub announced: BTreeMap<String, BTreeSet<IpNet>>,
-    /// Why it is not announced, to one peer or to all others.
-    pub not_announced: Vec<NotAnnounced>,
-}
-
-impl ServicePlan {
-    /// The prefixes that a configured peer gets for the Service.
-    ///
-    /// # Errors
-    ///
-    /// Why there are none.
-    pub fn at(&self, peer: &str) -> Result<&BTreeSet<IpNet>, Option<&Reason>> {
-        if let Some(prefixes) = self.announced.get(peer) {
-            return Ok(prefixes);
-        }
-        let of_peer = self.not_announced.iter().find(|it| it.peer.as_deref() == Some(peer));
-        let of_all = || self.not_announced.iter().find(|it| it.peer.is_none());
-        Err(of_peer.or_else(of_all).map(|it| &it.reason))
+/// A way to save memory, not a part of what a plan says.
+impl PartialEq for Shared {
+    fn eq(&self, _: &Self) -> bool {
+        true
     }
 }
 
-/// What a node should announce, given these Services in any order.
-pub fn plan<'a>(
-    context: &Context<'_>,
-    node: &Node,
-    services: impl IntoIterator<Item = &'a Service>,
-) -> Plan {
-    let peers = context.config.peers.iter().filter(|peer| peer.selects(&node.labels));
-    let mut joined: Vec<(&Peer, Joined)> = peers.map(|peer| (peer, Joined::default())).collect();
-    let mut plans = BTreeMap::new();
-    for service in services {
-        let contribution = service_routes(context, node, service);
-        let mut plan =
-            ServicePlan { not_announced: contribution.not_announced, ..Default::default() };
-        if let Some(assignment) = context.allocation.assignments.get(&service.key) {
-            plan.addresses.clone_from(&assignment.addresses);
-        }
-        for announcement in contribution.announcements {
-            let prefixes = plan.announced.entry(announcement.peer.clone()).or_default();
-            prefixes.insert(announcement.prefix);
-            let peer = joined.iter_mut().find(|(peer, _)| peer.name == announcement.peer);
-            if let Some((_, joined)) = peer {
-                joined.add(&service.key, announcement);
-            }
-        }
-        plans.insert(service.key.clone(), plan);
-    }
-    let peers = joined.into_iter().filter_map(|(peer, joined)| peer_plan(peer, &joined)).collect();
-    let (node, node_addresses) = (node.name.clone(), node.addresses.clone());
-    Plan { node, node_addresses, peers, services: plans }
-}
+impl Eq for Shared {}
 
-/// `None` for a peer whose address is not configured.
-fn peer_plan(peer: &Peer, joined: &Joined) -> Option<PeerPlan> {
-    let address = peer.socket_address()?;
-    let mut plan = PeerPlan {
-        peer: peer.name.clone(),
-        address,
-        my_asn: peer.shown_asn(),
-        peer_asn: peer.expected_asn(),
-        routes: BTreeMap::new(),
-        notes: BTreeSet::new(),
-    };
-    (plan.routes, plan.notes) = joined.routes(peer);
-    Some(plan)
-}
+/// Attributes that are kept without asking who has them.
+const SHARED: usize = 16;

@@ -4,14 +4,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::allocator::Refusal;
-use crate::model::{IpFamily, ServiceType};
+use crate::model::{IpFamily, MinReady, ServiceType};
 
 /// The conditions that a Service passes on its way to a peer, in the order they are looked at.
-///
-/// The planner itself stops a Service at those from `Type` to `Endpoints` except `Sync` and
-/// `Config`; the others are for whoever runs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Gate {
@@ -93,6 +92,10 @@ pub enum Reason {
         /// The class served here.
         served: Option<String>,
     },
+    /// Not all objects are known yet that there were at the start.
+    NotSynced,
+    /// There is no valid configuration.
+    NoConfig,
     /// The allocator refused it an address.
     Refused(Refusal),
     /// It has no address, and nothing is known of why.
@@ -101,6 +104,16 @@ pub enum Reason {
     PoolGone(String),
     /// The node's labels exclude it from load balancing.
     NodeExcluded {
+        /// The node.
+        node: String,
+    },
+    /// The node says of itself that its network does not work.
+    NetworkUnavailable {
+        /// The node.
+        node: String,
+    },
+    /// The node is not ready, or nothing has been heard of it.
+    NodeNotReady {
         /// The node.
         node: String,
     },
@@ -124,6 +137,27 @@ pub enum Reason {
     Layer2(String),
     /// The pool has no advertisement.
     NoAdvertisement(String),
+    /// No advertisement of the pool selects the node.
+    NotFromNode {
+        /// The pool.
+        pool: String,
+        /// The node.
+        node: String,
+    },
+    /// No advertisement of the pool, by its name, selects the Service.
+    NotForService(String),
+    /// No advertisement of the pool names the peer.
+    NotForPeer {
+        /// The pool.
+        pool: String,
+        /// The peer.
+        peer: String,
+    },
+    /// Two advertisements say different things about one route.
+    Conflicting {
+        /// Their names.
+        names: [String; 2],
+    },
     /// No EndpointSlice has an endpoint of the Service.
     NoEndpoints,
     /// Endpoints there are, but none takes traffic.
@@ -138,6 +172,49 @@ pub enum Reason {
         /// The nodes that have a usable one.
         elsewhere: BTreeSet<String>,
     },
+    /// Fewer endpoints are ready than the Service, or its pool, asks for.
+    TooFewReady {
+        /// How many are.
+        ready: usize,
+        /// How many there are.
+        all: usize,
+        /// How many must be.
+        least: MinReady,
+    },
+    /// The node has not heard from its probe of the Service yet.
+    NotProbed {
+        /// The probe.
+        probe: String,
+    },
+    /// The node's probe of the Service fails.
+    ProbeFailed {
+        /// The probe.
+        probe: String,
+        /// In which way.
+        why: String,
+    },
+    /// The Service answers again, and is not trusted yet.
+    HeldDown {
+        /// How long it must answer first.
+        hold_down: Duration,
+    },
+    /// The node is being drained.
+    Draining {
+        /// The node.
+        node: String,
+    },
+    /// The session with the peer carries routes of the other family only.
+    NotCarried {
+        /// The peer.
+        peer: String,
+        /// The family of the Service's addresses.
+        family: IpFamily,
+    },
+    /// One of two addresses is of a family that no session of the node carries.
+    CarriedByNone {
+        /// The address.
+        address: IpAddr,
+    },
 }
 
 impl Reason {
@@ -150,14 +227,34 @@ impl Reason {
                 Refusal::NoPools
                 | Refusal::UnknownPool { .. }
                 | Refusal::NoAutoAssign { .. }
+                | Refusal::NoneAdmits { .. }
+                | Refusal::NotAdmitted { .. }
                 | Refusal::OtherPool { .. },
             )
             | Self::PoolGone(_) => Gate::Pool,
             Self::Refused(_) | Self::NoAddress => Gate::Address,
-            Self::NodeExcluded { .. } | Self::NoNextHop { .. } => Gate::Node,
+            Self::NotSynced => Gate::Sync,
+            Self::NoConfig => Gate::Config,
+            Self::NodeExcluded { .. }
+            | Self::NetworkUnavailable { .. }
+            | Self::NodeNotReady { .. }
+            | Self::NoNextHop { .. } => Gate::Node,
             Self::NoPeers | Self::PeerNotForNode { .. } => Gate::Peer,
-            Self::Layer2(_) | Self::NoAdvertisement(_) => Gate::Advertisement,
-            Self::NoEndpoints | Self::NoneUsable { .. } | Self::NoneLocal { .. } => Gate::Endpoints,
+            Self::Layer2(_)
+            | Self::NoAdvertisement(_)
+            | Self::NotFromNode { .. }
+            | Self::NotForService(_)
+            | Self::NotForPeer { .. }
+            | Self::Conflicting { .. } => Gate::Advertisement,
+            Self::NoEndpoints
+            | Self::NoneUsable { .. }
+            | Self::NoneLocal { .. }
+            | Self::TooFewReady { .. }
+            | Self::NotProbed { .. }
+            | Self::ProbeFailed { .. }
+            | Self::HeldDown { .. } => Gate::Endpoints,
+            Self::Draining { .. } => Gate::Drain,
+            Self::NotCarried { .. } | Self::CarriedByNone { .. } => Gate::Policy,
         }
     }
 
@@ -193,7 +290,45 @@ impl Reason {
             Self::NoneLocal { node, .. } => {
                 format!("run a pod on {node}, or set externalTrafficPolicy to Cluster")
             }
-            Self::NoAddress | Self::PoolGone(_) => return None,
+            Self::NoConfig => {
+                "apply the ConfigMap, or metallb.io resources, without errors".to_owned()
+            }
+            Self::NetworkUnavailable { node } => {
+                format!("see why the condition NetworkUnavailable of {node} is true")
+            }
+            Self::NodeNotReady { node } => {
+                format!("see why the condition Ready of {node} is not true")
+            }
+            Self::NotFromNode { pool, node } => format!(
+                "label {node} as the node selectors of an advertisement for pool {pool:?} want it"
+            ),
+            Self::NotForService(pool) => format!(
+                "label the Service as the service selectors of an advertisement for pool {pool:?} \
+                 want it"
+            ),
+            Self::NotForPeer { pool, peer } => {
+                format!("name {peer} among the peers of an advertisement for pool {pool:?}")
+            }
+            Self::Conflicting { .. } => {
+                "give both the same localPref, or let only one of them select the Service"
+                    .to_owned()
+            }
+            Self::TooFewReady { .. } => {
+                "run more pods, or lower the annotation ferrolb.io/min-ready".to_owned()
+            }
+            Self::ProbeFailed { .. } => "check why the pods do not answer".to_owned(),
+            Self::NotCarried { peer, .. } => {
+                format!("add a peer of that family, or set dualStackAddressFamily for {peer}")
+            }
+            Self::CarriedByNone { .. } => {
+                "add a peer of that family, or set dualStackAddressFamily for one".to_owned()
+            }
+            Self::NoAddress
+            | Self::NotSynced
+            | Self::PoolGone(_)
+            | Self::NotProbed { .. }
+            | Self::HeldDown { .. }
+            | Self::Draining { .. } => return None,
         };
         Some(text)
     }
@@ -216,10 +351,16 @@ fn mend_refusal(refusal: &Refusal) -> Option<&'static str> {
             Some("ask for another address, or let both Services share it by allow-shared-ip")
         }
         Refusal::OtherPool { .. } => Some("ask for the address or for the pool, not for both"),
-        Refusal::OtherFamily { .. } => Some("ask for an address of the Service's family"),
+        Refusal::OtherFamily { .. } => Some("ask for addresses of the Service's families"),
         Refusal::RequestedTwice { .. } => Some("remove one of the two"),
-        Refusal::DualStack => Some("make one Service for each family"),
-        Refusal::NotAnAddress { .. } => None,
+        Refusal::NoneAdmits { .. } | Refusal::NotAdmitted { .. } => {
+            Some("let the serviceAllocation of a pool select the Service")
+        }
+        Refusal::TwoPools { .. } => Some("ask for two addresses of one pool"),
+        Refusal::NotEnoughClusterIps { .. } => {
+            Some("set ipFamilyPolicy to PreferDualStack, or let the cluster have both families")
+        }
+        Refusal::NotAnAddress { .. } | Refusal::NotOneOfEach { .. } => None,
     }
 }
 
@@ -252,6 +393,37 @@ impl fmt::Display for Reason {
                 write!(f, "pool {pool:?} is for layer 2, which is not announced by FerroLB")
             }
             Self::NoAdvertisement(pool) => write!(f, "pool {pool:?} has no advertisement"),
+            Self::NotSynced => f.write_str("not all objects are known yet"),
+            Self::NoConfig => f.write_str("there is no valid configuration"),
+            Self::NetworkUnavailable { node } => write!(f, "the network of {node} is unavailable"),
+            Self::NodeNotReady { node } => write!(f, "{node} is not ready"),
+            Self::NotFromNode { pool, node } => {
+                write!(f, "no advertisement of pool {pool:?} selects {node}")
+            }
+            Self::NotForService(pool) => {
+                write!(f, "no advertisement of pool {pool:?} selects the Service")
+            }
+            Self::NotForPeer { pool, peer } => {
+                write!(f, "no advertisement of pool {pool:?} is for peer {peer}")
+            }
+            Self::Conflicting { names: [a, b] } => {
+                write!(f, "advertisements {a} and {b} have different localPref for one route")
+            }
+            Self::TooFewReady { ready, all, least } => {
+                write!(f, "{ready} of {all} endpoints are ready, and at least {least} must be")
+            }
+            Self::NotProbed { probe } => write!(f, "the probe {probe} has not ended yet"),
+            Self::ProbeFailed { probe, why } => write!(f, "the probe {probe} fails: {why}"),
+            Self::HeldDown { hold_down } => {
+                write!(f, "the Service answers again, and must do so for {hold_down:?}")
+            }
+            Self::Draining { node } => write!(f, "{node} is being drained"),
+            Self::NotCarried { peer, family } => {
+                write!(f, "the session with peer {peer} carries no {family} routes")
+            }
+            Self::CarriedByNone { address } => {
+                write!(f, "no session of the node carries routes of the family of {address}")
+            }
             Self::NoEndpoints => f.write_str("the Service has no endpoints"),
             Self::NoneUsable { endpoints: 1 } => {
                 f.write_str("the Service's one endpoint is not ready")

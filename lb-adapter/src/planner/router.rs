@@ -109,18 +109,21 @@ pub fn expected_router_table<'a>(
 ) -> RouterTable {
     let mut table = RouterTable::new();
     for plan in plans {
-        for peer in plan.peers.iter().filter(|peer| peer.address == router) {
-            let as_path = if peer.is_internal() { Vec::new() } else { vec![peer.my_asn] };
+        let told = plan.peers.iter().filter(|it| it.peer.socket_address() == Some(router));
+        for peer in told {
+            let own_asn = (!peer.peer.is_internal()).then(|| peer.peer.shown_asn());
             for (prefix, route) in &peer.routes {
                 let family = IpFamily::of(prefix.addr());
-                let own =
-                    || plan.node_addresses.iter().copied().find(|a| IpFamily::of(*a) == family);
-                let Some(next_hop) = route.next_hop.or_else(own) else { continue };
+                let own = || plan.scene.node.addresses.iter().find(|a| IpFamily::of(**a) == family);
+                let next_hop = route.next_hop().or_else(|| own().copied());
+                let Some(next_hop) = next_hop else { continue };
+                let prepended = &route.attributes().as_path.segments;
+                let prepended = prepended.iter().flat_map(|segment| &segment.asns).copied();
                 let path = RouterPath {
                     next_hop,
-                    as_path: as_path.clone(),
-                    local_pref: route.local_pref,
-                    communities: route.communities.clone(),
+                    as_path: own_asn.into_iter().chain(prepended).collect(),
+                    local_pref: route.local_pref(),
+                    communities: route.communities().iter().copied().collect(),
                 };
                 table.insert(*prefix, path);
             }

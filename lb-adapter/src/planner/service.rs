@@ -3,198 +3,265 @@
 //! Owns the walk through the gates. A pure function of one Service and the node: what other
 //! Services do is joined elsewhere.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::allocator::{NotOurs, Outcome, ours};
-use crate::model::{
-    BgpAdvertisement, Community, Config, IpFamily, LargeCommunity, Node, Peer, Pool, Protocol,
-    Service,
-};
+use crate::allocator::{NotOurs, ours};
+use crate::model::{BgpAdvertisement, Config, IpFamily, Node, Peer, Pool, Protocol};
 
-use super::endpoints::Endpoints;
+use super::own::Own;
 use super::reason::{EXCLUDE_LABEL, NotAnnounced, Reason};
-
-/// What routes are planned from, besides Services and nodes.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Context<'a> {
-    /// Peers and pools.
-    pub config: &'a Config,
-    /// The addresses that Services hold, and why some hold none.
-    pub allocation: &'a Outcome,
-    /// Where the Services' pods are.
-    pub endpoints: &'a Endpoints<'a>,
-    /// The `loadBalancerClass` that is served; none is Services without one.
-    pub class: Option<&'a str>,
-    /// What the routes name as their next hop.
-    pub next_hop: NextHopPolicy,
-}
-
-impl<'a> Context<'a> {
-    /// Services without a class, and the session's own address as next hop.
-    pub fn new(config: &'a Config, allocation: &'a Outcome, endpoints: &'a Endpoints<'a>) -> Self {
-        let next_hop = NextHopPolicy::SessionAddress;
-        Self { config, allocation, endpoints, class: None, next_hop }
-    }
-}
-
-/// What routes name as their next hop.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum NextHopPolicy {
-    /// The address that the session itself uses, which need not be known here.
-    #[default]
-    SessionAddress,
-    /// The node's first address of the prefix's family, for sessions that run between other
-    /// addresses than the traffic.
-    NodeAddress,
-}
+use super::scene::{NextHopPolicy, Scene, Subject};
 
 /// What one Service contributes on one node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServiceRoutes {
-    /// What is announced, to whom.
-    pub announcements: Vec<Announcement>,
+    /// What is announced, to whom: one entry for each peer and prefix.
+    pub announced: Vec<Announcement>,
     /// What is not; see [`NotAnnounced`].
     pub not_announced: Vec<NotAnnounced>,
 }
 
-/// One route to one peer because of one Service and one advertisement of its pool.
+/// One route to one peer because of one Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Announcement {
-    /// The peer's name.
-    pub peer: String,
+    /// The peer, as an index into [`Config::peers`].
+    pub peer: usize,
     /// What is announced.
     pub prefix: IpNet,
-    /// Where its attributes come from.
-    pub source: Source,
-    /// The next hop, if it is not the session's own address.
-    pub next_hop: Option<IpAddr>,
-    /// The configured LOCAL_PREF, to whatever kind of peer.
-    pub local_pref: Option<u32>,
-    /// The configured COMMUNITIES.
-    pub communities: BTreeSet<Community>,
-    /// The configured LARGE_COMMUNITY.
-    pub large_communities: BTreeSet<LargeCommunity>,
-}
-
-/// An advertisement of a pool; their order decides between contradicting attributes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub struct Source {
-    /// The pool's name.
-    pub pool: String,
-    /// Which of its advertisements, counted from 0.
-    pub advertisement: usize,
+    /// Because of which of [`Config::bgp_advertisements`], in their order.
+    pub advertisements: Vec<usize>,
+    /// What the Service itself adds.
+    pub own: Option<Arc<Own>>,
 }
 
 /// Walks one Service through the gates of one node.
-pub fn service_routes(context: &Context<'_>, node: &Node, service: &Service) -> ServiceRoutes {
+pub fn service_routes(scene: &Scene, subject: &Subject<'_>) -> ServiceRoutes {
     let mut routes = ServiceRoutes::default();
-    match addresses_to_announce(context, node, service) {
-        Ok(found) => announce(context, node, service, &found, &mut routes),
-        Err(reason) => routes.not_announced.push(NotAnnounced { peer: None, reason }),
+    let walk = Walk::begin(scene, subject, &mut routes);
+    if let Err(reason) = walk.and_then(|walk| walk.announce(&mut routes)) {
+        routes.not_announced.push(NotAnnounced { peer: None, reason });
     }
     routes
 }
 
-/// Addresses with their next hops, and their pool.
-struct Found<'a> {
-    addresses: Vec<(IpAddr, Option<IpAddr>)>,
+/// A Service that has passed the gates that concern no peer, from type to node.
+struct Walk<'a> {
+    node: &'a Node,
+    draining: bool,
+    config: &'a Config,
+    subject: &'a Subject<'a>,
     pool: &'a Pool,
+    /// Those of its addresses that the node can be the next hop for.
+    addresses: Vec<IpAddr>,
+    own: (Own, Result<(), Reason>),
 }
 
-/// The gates that concern no peer: type to node.
-fn addresses_to_announce<'a>(
-    context: &Context<'a>,
-    node: &Node,
-    service: &Service,
-) -> Result<Found<'a>, Reason> {
-    match ours(service, context.class) {
-        Ok(()) => {}
-        Err(NotOurs::Type(type_)) => return Err(Reason::OtherType(type_)),
-        Err(NotOurs::Class { found, served }) => return Err(Reason::OtherClass { found, served }),
-    }
-    let Some(assignment) = context.allocation.assignments.get(&service.key) else {
-        let refusal = context.allocation.refusals.get(&service.key);
-        return Err(refusal.map_or(Reason::NoAddress, |why| Reason::Refused(why.clone())));
-    };
-    let Some(pool) = context.config.pool(&assignment.pool) else {
-        return Err(Reason::PoolGone(assignment.pool.clone()));
-    };
-    if node.labels.contains_key(EXCLUDE_LABEL) {
-        return Err(Reason::NodeExcluded { node: node.name.clone() });
-    }
-    let with_next_hop = |address: &IpAddr| match context.next_hop {
-        NextHopPolicy::SessionAddress => Ok((*address, None)),
-        NextHopPolicy::NodeAddress => {
+impl<'a> Walk<'a> {
+    fn begin(
+        scene: &'a Scene,
+        subject: &'a Subject<'a>,
+        routes: &mut ServiceRoutes,
+    ) -> Result<Self, Reason> {
+        match ours(subject.service, scene.options.class.as_deref()) {
+            Ok(()) => {}
+            Err(NotOurs::Type(type_)) => return Err(Reason::OtherType(type_)),
+            Err(NotOurs::Class { found, served }) => {
+                return Err(Reason::OtherClass { found, served });
+            }
+        }
+        if !scene.synced {
+            return Err(Reason::NotSynced);
+        }
+        let config = scene.config.as_deref().ok_or(Reason::NoConfig)?;
+        let refused = |why: Option<&_>| {
+            why.map_or(Reason::NoAddress, |why| Reason::Refused(Clone::clone(why)))
+        };
+        let assignment = subject.held.map_err(refused)?;
+        let pool = config.pool(&assignment.pool);
+        let pool = pool.ok_or_else(|| Reason::PoolGone(assignment.pool.clone()))?;
+        check_node(&scene.node, scene.options.ignore_exclude_label)?;
+        let mut addresses = Vec::new();
+        let mut without = Vec::new();
+        for address in &assignment.addresses {
             let family = IpFamily::of(*address);
-            let next_hop = node.addresses.iter().find(|own| IpFamily::of(**own) == family);
-            match next_hop {
-                Some(next_hop) => Ok((*address, Some(*next_hop))),
-                None => Err(Reason::NoNextHop { node: node.name.clone(), family }),
+            match next_hop(scene.options.next_hop, &scene.node, family) {
+                Ok(_) => addresses.push(*address),
+                Err(reason) => without.push(reason),
             }
         }
-    };
-    let addresses = assignment.addresses.iter().map(with_next_hop).collect::<Result<_, _>>()?;
-    Ok(Found { addresses, pool })
+        if addresses.is_empty() {
+            return Err(without.pop().unwrap_or(Reason::NoAddress));
+        }
+        let told = without.into_iter().map(|reason| NotAnnounced { peer: None, reason });
+        routes.not_announced.extend(told);
+        let own = Own::of(subject, pool, &scene.node.name, scene.options.probing);
+        let (node, draining) = (&scene.node, scene.draining);
+        Ok(Self { node, draining, config, subject, pool, addresses, own })
+    }
+
+    /// The gates from peer on.
+    fn announce(self, routes: &mut ServiceRoutes) -> Result<(), Reason> {
+        let peers = self.peers(routes)?;
+        if peers.is_empty() {
+            return Ok(());
+        }
+        let advertisements = self.advertisements()?;
+        let service = self.subject.service;
+        let policy = service.external_traffic_policy;
+        self.subject.endpoints.check(policy, &self.node.name)?;
+        let (own, healthy) = &self.own;
+        healthy.clone()?;
+        if self.draining {
+            return Err(Reason::Draining { node: self.node.name.clone() });
+        }
+        let own = (!own.is_plain()).then(|| Arc::new(own.clone()));
+        let mut carried = vec![false; self.addresses.len()];
+        for (index, peer) in peers {
+            let for_peer: Vec<_> =
+                advertisements.iter().filter(|(_, it)| it.selects_peer(&peer.name)).collect();
+            let stopped = |reason| NotAnnounced { peer: Some(peer.name.clone()), reason };
+            if for_peer.is_empty() {
+                let pool = self.pool.name.clone();
+                let reason = Reason::NotForPeer { pool, peer: peer.name.clone() };
+                routes.not_announced.push(stopped(reason));
+                continue;
+            }
+            let before = routes.announced.len();
+            for (address, carried) in self.addresses.iter().zip(&mut carried) {
+                if !peer.carries(IpFamily::of(*address)) {
+                    continue;
+                }
+                *carried = true;
+                for (prefix, advertisements) in prefixes(*address, &for_peer) {
+                    let own = own.clone();
+                    let peer = index;
+                    routes.announced.push(Announcement { peer, prefix, advertisements, own });
+                }
+            }
+            if routes.announced.len() == before {
+                let family = IpFamily::of(self.addresses[0]);
+                let reason = Reason::NotCarried { peer: peer.name.clone(), family };
+                routes.not_announced.push(stopped(reason));
+            }
+        }
+        if !routes.announced.is_empty() {
+            let lost = self.addresses.iter().zip(carried).filter(|(_, carried)| !carried);
+            let reason = |(address, _): (&IpAddr, _)| Reason::CarriedByNone { address: *address };
+            let told = lost.map(reason).map(|reason| NotAnnounced { peer: None, reason });
+            routes.not_announced.extend(told);
+        }
+        Ok(())
+    }
+
+    /// The peers that the node speaks to.
+    fn peers(&self, routes: &mut ServiceRoutes) -> Result<Vec<(usize, &'a Peer)>, Reason> {
+        let all = self.config.peers.iter().enumerate();
+        let (peers, others): (Vec<_>, Vec<_>) =
+            all.partition(|(_, peer)| peer.selects(&self.node.labels));
+        if !peers.is_empty() {
+            return Ok(peers);
+        }
+        let mut reasons = others.iter().map(|(_, peer)| {
+            let (peer, node) = (peer.name.clone(), self.node.name.clone());
+            NotAnnounced { peer: Some(peer.clone()), reason: Reason::PeerNotForNode { peer, node } }
+        });
+        let Some(first) = reasons.next() else { return Err(Reason::NoPeers) };
+        routes.not_announced.push(first);
+        routes.not_announced.extend(reasons);
+        Ok(peers)
+    }
+
+    /// The advertisements that apply, to whichever peers.
+    fn advertisements(&self) -> Result<Vec<(usize, &'a BgpAdvertisement)>, Reason> {
+        let pool = self.pool.name.clone();
+        if self.pool.protocol == Protocol::Layer2 {
+            return Err(Reason::Layer2(pool));
+        }
+        let all = self.config.bgp_advertisements.iter().enumerate();
+        let mut found: Vec<_> = all.filter(|(_, it)| it.selects_pool(self.pool)).collect();
+        if found.is_empty() {
+            return Err(Reason::NoAdvertisement(pool));
+        }
+        found.retain(|(_, it)| it.selects_node(&self.node.labels));
+        if found.is_empty() {
+            return Err(Reason::NotFromNode { pool, node: self.node.name.clone() });
+        }
+        found.retain(|(_, it)| it.selects_service(&self.subject.service.labels));
+        if found.is_empty() {
+            return Err(Reason::NotForService(pool));
+        }
+        match conflicting(&found, &self.addresses) {
+            Some(names) => Err(Reason::Conflicting { names }),
+            None => Ok(found),
+        }
+    }
 }
 
-/// The gates from peer to endpoints.
-fn announce(
-    context: &Context<'_>,
+fn check_node(node: &Node, ignore_exclude_label: bool) -> Result<(), Reason> {
+    let name = || node.name.clone();
+    if node.network_unavailable {
+        return Err(Reason::NetworkUnavailable { node: name() });
+    }
+    if !node.ready {
+        return Err(Reason::NodeNotReady { node: name() });
+    }
+    if !ignore_exclude_label && node.labels.contains_key(EXCLUDE_LABEL) {
+        return Err(Reason::NodeExcluded { node: name() });
+    }
+    Ok(())
+}
+
+/// The next hop of a node's routes of a family; none is the session's own address.
+pub(super) fn next_hop(
+    policy: NextHopPolicy,
     node: &Node,
-    service: &Service,
-    found: &Found<'_>,
-    routes: &mut ServiceRoutes,
-) {
-    let (peers, others): (Vec<&Peer>, Vec<_>) =
-        context.config.peers.iter().partition(|peer| peer.selects(&node.labels));
-    for peer in &others {
-        let (peer, node) = (peer.name.clone(), node.name.clone());
-        let reason = Reason::PeerNotForNode { peer: peer.clone(), node };
-        routes.not_announced.push(NotAnnounced { peer: Some(peer), reason });
-    }
-    let advertisements: Vec<_> = context
-        .config
-        .advertisements_of(found.pool)
-        .filter(|it| it.selects_node(&node.labels) && it.selects_service(&service.labels))
-        .collect();
-    let for_all = if peers.is_empty() {
-        others.is_empty().then_some(Reason::NoPeers)
-    } else if found.pool.protocol == Protocol::Layer2 {
-        Some(Reason::Layer2(found.pool.name.clone()))
-    } else if advertisements.is_empty() {
-        Some(Reason::NoAdvertisement(found.pool.name.clone()))
-    } else {
-        context.endpoints.check(service, &node.name).err()
-    };
-    if let Some(reason) = for_all {
-        routes.not_announced.push(NotAnnounced { peer: None, reason });
-        return;
-    }
-    for peer in peers {
-        let for_peer = advertisements.iter().enumerate().filter(|it| it.1.selects_peer(&peer.name));
-        for (index, advertisement) in for_peer {
-            let source = Source { pool: found.pool.name.clone(), advertisement: index };
-            for (address, next_hop) in &found.addresses {
-                routes.announcements.push(Announcement {
-                    peer: peer.name.clone(),
-                    prefix: aggregate(*address, advertisement),
-                    source: source.clone(),
-                    next_hop: *next_hop,
-                    local_pref: advertisement.local_pref,
-                    communities: advertisement.communities.clone(),
-                    large_communities: advertisement.large_communities.clone(),
-                });
-            }
+    family: IpFamily,
+) -> Result<Option<IpAddr>, Reason> {
+    match policy {
+        NextHopPolicy::SessionAddress => Ok(None),
+        NextHopPolicy::NodeAddress => {
+            let own = node.addresses.iter().find(|own| IpFamily::of(**own) == family);
+            let none = || Reason::NoNextHop { node: node.name.clone(), family };
+            own.copied().map(Some).ok_or_else(none)
         }
     }
+}
+
+/// Two advertisements of one prefix to one peer with different local preferences, as far as only
+/// the Service decides that both apply; others contradict in the configuration already.
+fn conflicting(found: &[(usize, &BgpAdvertisement)], addresses: &[IpAddr]) -> Option<[String; 2]> {
+    let mut pairs = found
+        .iter()
+        .enumerate()
+        .flat_map(|(at, (_, a))| found[at + 1..].iter().map(move |(_, b)| (*a, *b)));
+    let contradict = |(a, b): &(&BgpAdvertisement, &BgpAdvertisement)| {
+        let selective = !a.service_selectors.is_empty() || !b.service_selectors.is_empty();
+        let same_peers = a.peers.is_empty() || b.peers.is_empty() || !a.peers.is_disjoint(&b.peers);
+        let same_prefix = |address: &IpAddr| aggregate(*address, a) == aggregate(*address, b);
+        selective && same_peers && a.local_pref != b.local_pref && addresses.iter().any(same_prefix)
+    };
+    pairs.find(contradict).map(|(a, b)| [a.name.clone(), b.name.clone()])
+}
+
+/// The prefixes of an address, each with the advertisements that give it.
+fn prefixes(
+    address: IpAddr,
+    advertisements: &[&(usize, &BgpAdvertisement)],
+) -> Vec<(IpNet, Vec<usize>)> {
+    let mut prefixes: Vec<(IpNet, Vec<usize>)> = Vec::with_capacity(1);
+    for (index, advertisement) in advertisements {
+        let prefix = aggregate(address, advertisement);
+        match prefixes.iter_mut().find(|(known, _)| *known == prefix) {
+            Some((_, indexes)) => indexes.push(*index),
+            None => prefixes.push((prefix, vec![*index])),
+        }
+    }
+    prefixes
 }
 
 /// The prefix that an address is announced as.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bgp_session::RouteSet;
 
 use crate::allocator::Event;
-use crate::engine::View;
+use crate::engine::Engine;
 use crate::sessions::{SessionKey, Wanted};
 
 /// What the allocator did.
@@ -23,7 +23,7 @@ pub(super) fn allocation(events: &[Event]) {
 pub(super) fn changes(
     before: &BTreeMap<SessionKey, Wanted>,
     now: &BTreeMap<SessionKey, Wanted>,
-    view: &View,
+    engine: &Engine,
 ) {
     let none = RouteSet::new();
     for (key, wanted) in now {
@@ -40,13 +40,18 @@ pub(super) fn changes(
             }
         }
     }
-    for (service, plan) in view.plans.iter().flat_map(|plan| &plan.services) {
-        for withheld in &plan.not_announced {
-            let peer = withheld.peer.as_deref().unwrap_or("all");
-            tracing::debug!(%service, peer, reason = %withheld.reason, "not announced");
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    for plan in engine.plans() {
+        for service in engine.services().map(|service| &service.key) {
+            for withheld in engine.not_announced(plan, service) {
+                let peer = withheld.peer.as_deref().unwrap_or("all");
+                tracing::debug!(%service, peer, reason = %withheld.reason, "not announced");
+            }
         }
     }
-    for note in view.notes() {
+    for note in engine.notes() {
         tracing::debug!("{note}");
     }
 }

@@ -16,12 +16,11 @@ use bgp_session::PeerConfig;
 use tokio::sync::Notify;
 
 use crate::args::RunArgs;
-use crate::engine::{Engine, View, identifier};
+use crate::engine::{Engine, identifier};
 use crate::failure::Failure;
 use crate::manifest::Manifests;
 use crate::memory::Memory;
-use crate::model::Peer;
-use crate::planner::{PeerPlan, Plan};
+use crate::planner::{NextHopPolicy, Options, PeerPlan, Plan};
 use crate::report::Problems;
 use crate::sessions::{SessionKey, Sessions, Terms, Wanted};
 use crate::signals::Signals;
@@ -42,10 +41,10 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
     let start = Start::read(&args.dir, Some(state_file), problems)?;
     check_node(&args.node, &start.manifests).map_err(Failure::Unusable)?;
     let mut node = Node::new(args.node, start.memory, problems);
-    let view = node.decide(start.manifests);
+    node.decide(start.manifests);
     node.check_memory(by_default)?;
-    node.introduce(&view);
-    node.speak(&view).await;
+    node.introduce();
+    node.speak().await;
     let mut intake = Intake::new(problems);
     let mut readings = start.source.follow();
     loop {
@@ -53,8 +52,8 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
             Some(reading) = readings.recv() => {
                 let check = |manifests: &Manifests| check_node(&node.name, manifests);
                 if let Some(manifests) = intake.take(reading, check) {
-                    let view = node.decide(manifests);
-                    node.speak(&view).await;
+                    node.decide(manifests);
+                    node.speak().await;
                 }
             }
             () = signals.any() => break,
@@ -82,9 +81,10 @@ struct Node {
 
 impl Node {
     fn new(name: String, memory: Memory, problems: Problems) -> Self {
+        let options = Options { next_hop: NextHopPolicy::NodeAddress, ..Options::default() };
         Self {
+            engine: Engine::new(options, Some(name.clone())).remembering(memory.held()),
             name,
-            engine: Engine::new(memory.held()),
             memory,
             // Nobody listens: sessions are logged where they are.
             sessions: Sessions::new(Arc::new(Notify::new())),
@@ -97,52 +97,40 @@ impl Node {
 
     /// Gives addresses, and remembers them before anything is announced: what a router has heard of
     /// must not be forgotten.
-    fn decide(&mut self, manifests: Manifests) -> View {
-        let view = self.engine.apply(manifests, |name| name == self.name);
-        log::allocation(view.events());
-        self.forgetful = self.memory.save(self.engine.held()).err().map(|error| error.to_string());
+    fn decide(&mut self, manifests: Manifests) {
+        let effects = self.engine.load(manifests);
+        log::allocation(&effects.events);
+        self.forgetful = self.memory.save(&self.engine.held()).err().map(|error| error.to_string());
         if let Some(why) = &self.forgetful {
             tracing::warn!("{why}; addresses may change with the next start");
         }
-        view
     }
 
     /// Says what it begins to do.
-    fn introduce(&self, view: &View) {
-        let peers: Vec<_> = view.sessions().map(|(_, _, peer)| peer.name.as_str()).collect();
+    fn introduce(&self) {
+        let peers: Vec<_> =
+            self.engine.sessions().map(|(_, plan)| plan.peer.name.as_str()).collect();
         let state_file = self.memory.path().map(|path| path.display().to_string());
         tracing::info!(node = self.name, peers = peers.join(", "), state_file, "speaking");
     }
 
     /// Brings the sessions in line.
-    async fn speak(&mut self, view: &View) {
-        let wanted = self.wanted(view);
-        log::changes(&self.wanted, &wanted, view);
+    async fn speak(&mut self) {
+        let wanted = self.wanted();
+        log::changes(&self.wanted, &wanted, &self.engine);
         for (session, error) in self.sessions.apply(&wanted).await {
             self.problems.error(&format!("no session of {session}: {error}"));
         }
         self.wanted = wanted;
     }
 
-    fn wanted(&mut self, view: &View) -> BTreeMap<SessionKey, Wanted> {
-        let sessions = view.sessions().filter_map(|(plan, peer_plan, peer)| {
-            let key = SessionKey::new(&plan.node, &peer.name);
-            Some((key, self.session(plan, peer_plan, peer)?))
+    fn wanted(&mut self) -> BTreeMap<SessionKey, Wanted> {
+        let Self { engine, sources, .. } = self;
+        let sessions = engine.sessions().filter_map(|(plan, peer_plan)| {
+            let key = SessionKey::new(plan.node(), &peer_plan.peer.name);
+            Some((key, session(sources, plan, peer_plan)?))
         });
         sessions.collect()
-    }
-
-    fn session(&mut self, plan: &Plan, peer_plan: &PeerPlan, peer: &Peer) -> Option<Wanted> {
-        let asn = peer_plan.peer_asn?;
-        let mut config = PeerConfig::new(peer_plan.address, asn).hold_time(peer.hold_time);
-        if let Some(source) = self.sources.for_peer(&plan.node_addresses, peer_plan.address.ip()) {
-            config = config.local_address(source);
-        }
-        if let Some(password) = &peer.password {
-            config = config.password(password.reveal());
-        }
-        let terms = Terms::new(peer.shown_asn(), identifier(plan, peer), config);
-        Some(Wanted::new(terms, peer_plan.route_set()))
     }
 
     /// Whoever named a state file wants one; the default one is done without if need be.
@@ -152,6 +140,20 @@ impl Node {
             _ => Ok(()),
         }
     }
+}
+
+fn session(sources: &mut SourceAddresses, plan: &Plan, peer_plan: &PeerPlan) -> Option<Wanted> {
+    let peer = &peer_plan.peer;
+    let (asn, address) = (peer.expected_asn()?, peer.socket_address()?);
+    let mut config = PeerConfig::new(address, asn).hold_time(peer.hold_time);
+    if let Some(source) = sources.for_peer(&plan.scene.node.addresses, address.ip()) {
+        config = config.local_address(source);
+    }
+    if let Some(password) = &peer.password {
+        config = config.password(password.reveal());
+    }
+    let terms = Terms::new(peer.shown_asn(), identifier(&plan.scene.node, peer), config);
+    Some(Wanted::new(terms, peer_plan.route_set()))
 }
 
 fn check_node(name: &str, manifests: &Manifests) -> Result<(), String> {

@@ -136,6 +136,10 @@ fn addresses_that_have_no_natural_place_on_loopback_get_one_and_it_is_said() {
     assert_eq!(output.status.code(), Some(0), "{stdout}{}", text(&output.stderr));
     assert!(stdout.contains("note: router fd00::1 listens on 127.127.0."), "{stdout}");
     assert!(stdout.contains("note: kube3 dials from 127.127.0."), "{stdout}");
+    let unannounced =
+        "web/web         any node  the session with peer [fd00::1]:179 carries no IPv4";
+    assert!(stdout.contains(unannounced), "{stdout}");
+    manifests.replace("config.yaml", "fd00::1\n", "172.22.35.1\n");
     let document = lab_document(&manifests.path(), &[]);
     let hops = next_hops(&document, "172.22.35.64/32");
     assert_eq!(hops, ["10.22.35.26", "172.22.35.25", "172.22.35.26"]);

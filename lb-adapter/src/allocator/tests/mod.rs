@@ -1,6 +1,8 @@
 //! The words the tests are written in.
 
+mod families;
 mod naive;
+mod pools;
 mod properties;
 mod reloading;
 mod requests;
@@ -60,11 +62,11 @@ impl Asks {
     }
 
     fn pool(self, name: &str) -> Self {
-        self.annotation("metallb.universe.tf/address-pool", name)
+        self.annotation("metallb.io/address-pool", name)
     }
 
     fn shares(self, key: &str) -> Self {
-        self.annotation("metallb.universe.tf/allow-shared-ip", key)
+        self.annotation("metallb.io/allow-shared-ip", key)
     }
 
     fn ip(mut self, address: &str) -> Self {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{ExternalTrafficPolicy, Pool, Service, ServiceKey};
+use crate::model::{ExternalTrafficPolicy, IpFamilyPolicy, Pool, Service, ServiceKey};
 
-/// Services that hold an address, in no other order than by name.
-pub(super) type Assigned = BTreeMap<ServiceKey, IpAddr>;
+/// Services that hold addresses, in no other order than by name.
+pub(super) type Assigned = BTreeMap<ServiceKey, Vec<IpAddr>>;
 
 /// A world small enough to try every address for every Service.
 pub(super) struct World<'a> {
@@ -24,53 +24,138 @@ impl World<'_> {
         let mut assigned = Assigned::new();
         let mut lost = BTreeSet::new();
         for service in &services {
-            let Some(address) = held.get(&service.key) else { continue };
-            if self.suits(service, *address) && self.joins(service, *address, &assigned) {
-                assigned.insert(service.key.clone(), *address);
-            } else {
+            let Some(addresses) = held.get(&service.key) else { continue };
+            let kept = self.kept(service, addresses, &assigned);
+            if kept.len() < addresses.len() && kept.len() < slots(service).len() {
                 lost.insert(&service.key);
+            }
+            if !kept.is_empty() {
+                assigned.insert(service.key.clone(), kept);
             }
         }
         let (first, then): (Vec<&Service>, Vec<_>) =
             services.iter().partition(|service| lost.contains(&service.key));
         for service in first.into_iter().chain(then) {
-            if assigned.contains_key(&service.key) {
-                continue;
-            }
-            let mut offered = self.offered(service);
-            if let Some(address) = offered.find(|ip| self.joins(service, *ip, &assigned)) {
-                assigned.insert(service.key.clone(), address);
+            if let Some(addresses) = self.served(service, &assigned) {
+                assigned.insert(service.key.clone(), addresses);
             }
         }
         assigned
     }
 
-    fn offered<'s>(&'s self, service: &'s Service) -> impl Iterator<Item = IpAddr> + 's {
-        let names: BTreeSet<_> = self.pools.iter().map(|pool| pool.name.as_str()).collect();
-        let pools = names.into_iter().filter_map(|name| self.pools.iter().find(|p| p.name == name));
-        let asks = service.load_balancer_ip.is_some() || pool_of(service).is_some();
-        pools
-            .filter(move |pool| asks || pool.auto_assign)
-            .flat_map(|pool| &pool.ranges)
-            .flat_map(|range| range.addresses())
-            .filter(|address| self.suits(service, *address))
+    /// Those of the held addresses that stay: all of one pool, one of each wanted family.
+    fn kept(&self, service: &Service, held: &[IpAddr], assigned: &Assigned) -> Vec<IpAddr> {
+        let may = |address: &&IpAddr| {
+            let pool = self.pool_of(**address);
+            pool.is_some_and(|pool| !pool.avoids(**address) && pool.admits(service, None))
+                && self.joins(service, **address, assigned)
+        };
+        let allowed: Vec<IpAddr> = held.iter().filter(may).copied().collect();
+        let pools: BTreeSet<_> =
+            allowed.iter().map(|it| self.pool_of(*it).unwrap().name.as_str()).collect();
+        let families: BTreeSet<_> = allowed.iter().map(IpAddr::is_ipv4).collect();
+        if pools.len() != 1 || families.len() != allowed.len() {
+            return Vec::new();
+        }
+        let wanted = |address: &IpAddr| {
+            let slots = slots(service);
+            slots == [None] || slots.contains(&Some(address.is_ipv4()))
+        };
+        let mut kept: Vec<_> = allowed.into_iter().filter(wanted).collect();
+        kept.sort();
+        let asked_pool = pool_of(service).is_none_or(|name| pools.contains(name));
+        let asked = asked_address(service);
+        match asked_pool && kept.iter().all(|it| asked.is_none_or(|asked| asked == *it)) {
+            true => kept,
+            false => Vec::new(),
+        }
     }
 
-    fn suits(&self, service: &Service, address: IpAddr) -> bool {
-        let pool = self.pools.iter().find(|pool| pool.contains(address));
-        pool.is_some_and(|pool| {
-            !pool.avoids(address) && pool_of(service).is_none_or(|name| name == pool.name)
-        }) && service.load_balancer_ip.as_ref().is_none_or(|ip| *ip == address.to_string())
-            && service.cluster_ips.iter().all(|ip| ip.is_ipv4() == address.is_ipv4())
+    /// What a Service is given, with what it has already.
+    fn served(&self, service: &Service, assigned: &Assigned) -> Option<Vec<IpAddr>> {
+        let (slots, required) = (slots(service), is_required(service));
+        let offered = |pool: &Pool, slots: &[Option<bool>]| -> Option<Vec<IpAddr>> {
+            let fits = |address: &IpAddr, slot: &Option<bool>| {
+                slot.is_none_or(|v4| v4 == address.is_ipv4())
+                    && !pool.avoids(*address)
+                    && asked_address(service).is_none_or(|asked| asked == *address)
+                    && self.joins(service, *address, assigned)
+            };
+            let each = slots.iter().map(|slot| {
+                let mut addresses = pool.ranges.iter().flat_map(|range| range.addresses());
+                addresses.find(|address| fits(address, slot))
+            });
+            each.collect()
+        };
+        if let Some(has) = assigned.get(&service.key) {
+            let pool = self.pool_of(has[0]).unwrap();
+            let missing = slots.iter().filter(|v4| **v4 != Some(has[0].is_ipv4())).copied();
+            let missing: Vec<_> = missing.collect();
+            if slots.len() < 2 || has.len() == 2 {
+                return None;
+            }
+            if let Some(other) = offered(pool, &missing) {
+                let mut both = [has.clone(), other].concat();
+                both.sort();
+                return Some(both);
+            }
+            if !required {
+                return None;
+            }
+            return self.groups(service).into_iter().flatten().find_map(|it| offered(it, &slots));
+        }
+        self.groups(service).into_iter().find_map(|group| {
+            let both = group.iter().find_map(|pool| offered(pool, &slots));
+            let alone = || group.iter().find_map(|pool| offered(pool, &slots[..1]));
+            both.or_else(|| if required { None } else { alone() })
+        })
+    }
+
+    /// The pools for some Services that are for this one, by priority; then those for all.
+    fn groups(&self, service: &Service) -> [Vec<&Pool>; 2] {
+        let asks = asked_address(service).is_some() || pool_of(service).is_some();
+        let mut pools: Vec<_> = self.pools.iter().collect();
+        pools.sort_by_key(|pool| {
+            let priority = pool.allocation.as_ref().map_or(0, |rule| rule.priority);
+            (priority == 0, priority, pool.name.clone())
+        });
+        pools.retain(|pool| {
+            pool_of(service).is_none_or(|name| name == pool.name)
+                && (asks || pool.auto_assign)
+                && pool.admits(service, None)
+        });
+        let (pinned, open) = pools.into_iter().partition(|pool| pool.allocation.is_some());
+        [pinned, open]
+    }
+
+    fn pool_of(&self, address: IpAddr) -> Option<&Pool> {
+        self.pools.iter().find(|pool| pool.contains(address))
     }
 
     pub(super) fn joins(&self, service: &Service, address: IpAddr, assigned: &Assigned) -> bool {
-        let others = assigned.iter().filter(|(_, ip)| **ip == address).map(|(key, _)| key);
-        others.filter(|key| **key != service.key).all(|key| {
+        let others = assigned.iter().filter(|(_, held)| held.contains(&address));
+        others.filter(|(key, _)| **key != service.key).all(|(key, _)| {
             let other = self.services.iter().find(|other| other.key == *key).unwrap();
             may_share(service, other)
         })
     }
+}
+
+/// The families wanted, IPv4 being true; `None` is either.
+pub(super) fn slots(service: &Service) -> Vec<Option<bool>> {
+    match service.cluster_ips.as_slice() {
+        [] => vec![None],
+        ips => ips.iter().map(|ip| Some(ip.is_ipv4())).collect(),
+    }
+}
+
+fn is_required(service: &Service) -> bool {
+    service.cluster_ips.len() < 2
+        || service.ip_family_policy == Some(IpFamilyPolicy::RequireDualStack)
+}
+
+fn asked_address(service: &Service) -> Option<IpAddr> {
+    service.load_balancer_ip.as_ref().map(|ip| ip.parse().unwrap())
 }
 
 fn may_share(a: &Service, b: &Service) -> bool {
@@ -78,7 +163,7 @@ fn may_share(a: &Service, b: &Service) -> bool {
         ExternalTrafficPolicy::Local => s.selector.clone(),
         ExternalTrafficPolicy::Cluster => BTreeMap::new(),
     };
-    let key = |s: &Service| s.annotations.get("metallb.universe.tf/allow-shared-ip").cloned();
+    let key = |s: &Service| s.annotations.get("metallb.io/allow-shared-ip").cloned();
     key(a).is_some()
         && key(a) == key(b)
         && pods(a) == pods(b)
@@ -86,5 +171,5 @@ fn may_share(a: &Service, b: &Service) -> bool {
 }
 
 fn pool_of(service: &Service) -> Option<&str> {
-    service.annotations.get("metallb.universe.tf/address-pool").map(String::as_str)
+    service.annotations.get("metallb.io/address-pool").map(String::as_str)
 }

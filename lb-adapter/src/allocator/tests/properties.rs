@@ -2,28 +2,59 @@
 
 use proptest::prelude::*;
 
-use super::naive::{Assigned, World};
+use crate::model::{IpFamilyPolicy, LabelSelector, ServiceAllocation};
+
+use super::naive::{World, slots};
 use super::*;
 
 /// Pools out of a few fixed ranges, so that requests often hit and addresses run out.
 fn pools() -> impl Strategy<Value = Vec<Pool>> {
     let ranges = ["10.0.0.254-10.0.1.1", "10.0.2.0/31", "10.0.3.7-10.0.3.9", "fd00::/127"];
-    let choice = (any::<bool>(), any::<bool>(), prop::sample::select(vec!["a", "b", "c"]));
+    let choice =
+        (any::<bool>(), any::<bool>(), prop::sample::select(vec!["a", "b", "c"]), allocation());
     prop::collection::vec(prop::option::of(choice), ranges.len()).prop_map(move |choices| {
         let mut pools: Vec<Pool> = Vec::new();
         for (range, choice) in ranges.iter().zip(choices) {
-            let Some((auto_assign, avoid_buggy_ips, name)) = choice else { continue };
+            let Some((auto_assign, avoid_buggy_ips, name, allocation)) = choice else { continue };
             match pools.iter_mut().find(|pool| pool.name == name) {
                 Some(pool) => pool.ranges.insert(0, range.parse().unwrap()),
                 None => {
                     let mut new = pool(name, &[range]);
                     (new.auto_assign, new.avoid_buggy_ips) = (auto_assign, avoid_buggy_ips);
+                    new.allocation = allocation;
                     pools.push(new);
                 }
             }
         }
         pools
     })
+}
+
+/// For whom a pool is: all, all with a priority, or those with a label.
+fn allocation() -> impl Strategy<Value = Option<ServiceAllocation>> {
+    let tier = prop::option::of(prop::sample::select(vec!["front", "back"]));
+    prop::option::weighted(0.4, (0_u32..3, tier)).prop_map(|rule| {
+        let (priority, tier) = rule?;
+        let selectors = tier.map(|tier| {
+            let mut selector = LabelSelector::default();
+            selector.match_labels.insert("tier".to_owned(), tier.to_owned());
+            selector
+        });
+        let service_selectors = selectors.into_iter().collect();
+        Some(ServiceAllocation { priority, service_selectors, ..ServiceAllocation::default() })
+    })
+}
+
+/// Cluster IPs and what is made of them.
+fn families() -> impl Strategy<Value = (Vec<IpAddr>, Option<IpFamilyPolicy>)> {
+    let (v4, v6) = (ip("10.96.0.1"), ip("fd01::1"));
+    prop::sample::select(vec![
+        (vec![], None),
+        (vec![v4], None),
+        (vec![v6], Some(IpFamilyPolicy::SingleStack)),
+        (vec![v4, v6], Some(IpFamilyPolicy::PreferDualStack)),
+        (vec![v4, v6], Some(IpFamilyPolicy::RequireDualStack)),
+    ])
 }
 
 fn any_service() -> impl Strategy<Value = Service> {
@@ -34,10 +65,10 @@ fn any_service() -> impl Strategy<Value = Service> {
     let pool = prop::option::weighted(0.3, prop::sample::select(vec!["a", "b", "x"]));
     let address = prop::option::weighted(0.2, prop::sample::select(ips.to_vec()));
     let local = prop::option::of(prop::sample::select(vec!["web", "mail"]));
-    let family = prop::option::of(prop::sample::select(vec!["10.96.0.1", "fd01::1"]));
+    let tier = prop::option::of(prop::sample::select(vec!["front", "back"]));
     let ports = prop::collection::btree_set(80_u16..84, 0..3);
-    (name, time, key, pool, address, local, family, ports).prop_map(
-        |(name, time, key, pool, address, local, family, ports)| {
+    (name, time, key, pool, address, local, families(), ports, tier).prop_map(
+        |(name, time, key, pool, address, local, families, ports, tier)| {
             let mut asks = service(name);
             if let Some(key) = key {
                 asks = asks.shares(key);
@@ -54,8 +85,9 @@ fn any_service() -> impl Strategy<Value = Service> {
             service.load_balancer_ip = address.map(str::to_owned);
             // A family that contradicts the address is a request that makes no sense: told apart.
             if service.load_balancer_ip.is_none() {
-                service.cluster_ips = family.map(ip).into_iter().collect();
+                (service.cluster_ips, service.ip_family_policy) = families;
             }
+            service.labels.extend(tier.map(|tier| ("tier".to_owned(), tier.to_owned())));
             service
         },
     )
@@ -91,25 +123,21 @@ fn apply(services: &mut Vec<Service>, step: &Step) {
     }
 }
 
-fn single(held: &Held) -> Assigned {
-    held.iter().map(|(key, addresses)| (key.clone(), addresses[0])).collect()
-}
-
 /// What must hold of any answer.
 fn check(world: &World<'_>, outcome: &Outcome) -> Result<(), TestCaseError> {
-    let assigned = single(&outcome.held());
+    let assigned = outcome.held();
     for service in world.services {
         let Some(assignment) = outcome.assignments.get(&service.key) else {
             prop_assert!(outcome.refusals.contains_key(&service.key), "a reason for each");
             continue;
         };
-        prop_assert_eq!(assignment.addresses.len(), 1);
+        // A Service without a family keeps what it holds.
+        prop_assert!((1..=slots(service).len().max(2)).contains(&assignment.addresses.len()));
         let pool = world.pools.iter().find(|pool| pool.name == assignment.pool).unwrap();
-        prop_assert!(pool.contains(assignment.addresses[0]), "the address is in its pool");
-        prop_assert!(
-            world.joins(service, assignment.addresses[0], &assigned),
-            "shared by the rules"
-        );
+        for address in &assignment.addresses {
+            prop_assert!(pool.contains(*address), "the address is in its pool");
+            prop_assert!(world.joins(service, *address, &assigned), "shared by the rules");
+        }
     }
     Ok(())
 }
@@ -119,7 +147,7 @@ proptest! {
     fn a_fresh_allocator_answers_as_the_naive_model_does(
         pools in pools(),
         services in prop::collection::vec(any_service(), 0..10),
-        holders in prop::collection::vec(0_usize..12, 0..10),
+        holders in prop::collection::vec(prop::collection::btree_set(0_usize..12, 0..3), 0..10),
         multiplier in any::<u8>(),
     ) {
         let mut all = Vec::new();
@@ -128,12 +156,15 @@ proptest! {
         let addresses: Vec<_> = ranges.flat_map(|range| range.addresses()).collect();
         let pairs = all.iter().zip(&holders);
         let held: Held = pairs
-            .filter_map(|(s, index)| Some((s.key.clone(), vec![*addresses.get(*index)?])))
+            .filter_map(|(s, indexes)| {
+                let held: Vec<_> = indexes.iter().filter_map(|at| addresses.get(*at)).collect();
+                (!held.is_empty()).then(|| (s.key.clone(), held.into_iter().copied().collect()))
+            })
             .collect();
         let world = World { pools: &pools, services: &all };
-        let expected = world.reconcile(&single(&held));
+        let expected = world.reconcile(&held);
         let outcome = Allocator::new().reconcile(&pools, &all, &held);
-        prop_assert_eq!(single(&outcome.held()), expected);
+        prop_assert_eq!(outcome.held(), expected);
         check(&world, &outcome)?;
         let mut shuffled = all.clone();
         shuffled.sort_by_key(|service| service.key.name.as_bytes()[0].wrapping_mul(multiplier | 1));

@@ -1,6 +1,8 @@
 //! What stays and what moves when pools, requests or the process change.
 
-use crate::allocator::EventReason::{AllocationFailed, ClearAssignment, IpAllocated};
+use crate::allocator::EventReason::{
+    AllocationFailed, ClearAssignment, IpAllocated, NoLbIpsIpFamily,
+};
 
 use super::*;
 
@@ -117,13 +119,18 @@ fn asking_for_another_address_gives_up_the_old_one_even_if_the_new_one_is_taken(
 
 #[test]
 fn what_is_held_and_makes_no_sense_is_replaced() {
-    for held in [&["10.0.0.3", "10.0.0.4"][..], &["10.0.0.3", "10.0.9.0"], &["fd00::1"]] {
+    for (held, reason) in [
+        (&["10.0.0.3", "10.0.0.4"][..], NoLbIpsIpFamily),
+        (&["10.0.0.3", "10.0.9.0"], NoLbIpsIpFamily),
+        (&["fd00::1"], ClearAssignment),
+        (&["10.9.9.9"], ClearAssignment),
+    ] {
         let pools = vec![pool("a", &["10.0.0.0/24", "fd00::/64"]), pool("b", &["10.0.9.0/24"])];
         let mut cluster = Cluster::new(pools).holding("a", held);
         let outcome =
             cluster.reconcile([service("a").with(|s| s.cluster_ips = vec![ip("10.96.0.1")])]);
         assert_eq!(outcome.of("a"), "10.0.0.0", "{held:?}");
-        assert_eq!(outcome.reasons(), [ClearAssignment, IpAllocated]);
+        assert_eq!(outcome.reasons(), [reason, IpAllocated]);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a Service asks for, and what it gets.
 
 use crate::allocator::EventReason::{AllocationFailed, ClearAssignment, IpAllocated};
-use crate::model::{IpFamily, IpFamilyPolicy, ServiceType};
+use crate::model::{IpFamily, ServiceType};
 
 use super::*;
 
@@ -128,18 +128,32 @@ fn the_family_of_the_cluster_ip_decides_the_family_of_the_address() {
 }
 
 #[test]
-fn a_service_of_both_families_is_refused_in_so_many_words() {
-    let refusal = "addresses of both families for one Service are not supported yet";
-    let both = || service("a").with(|s| s.cluster_ips = vec![ip("10.96.0.1"), ip("fd01::1")]);
-    assert_eq!(gets(both()), refusal);
-    let asked = |value| service("a").annotation("metallb.io/loadBalancerIPs", value);
-    assert_eq!(gets(asked("172.22.35.70,fd00::1")), refusal);
-    let required =
-        service("a").with(|s| s.ip_family_policy = Some(IpFamilyPolicy::RequireDualStack));
-    assert_eq!(gets(required), refusal);
-    let preferred =
-        service("a").with(|s| s.ip_family_policy = Some(IpFamilyPolicy::PreferDualStack));
-    assert_eq!(gets(preferred), "172.22.35.64", "one family is what it may end with");
+fn annotations_of_old_are_told_once_and_the_new_ones_win() {
+    let old = |name: &str, value: &str| (format!("metallb.universe.tf/{name}"), value.to_owned());
+    let mut cluster = Cluster::new(two_pools());
+    let asks = |more: &[(&str, &str)]| {
+        service("a").with(|service| {
+            service
+                .annotations
+                .extend([old("address-pool", "public"), old("allow-shared-ip", "k")]);
+            let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            service.annotations.extend(more);
+        })
+    };
+    let outcome = cluster.reconcile([asks(&[])]);
+    assert_eq!(outcome.of("a"), "200.1.154.64");
+    assert_eq!(
+        outcome.told()[..2],
+        [
+            "a deprecatedAnnotation: annotation metallb.universe.tf/address-pool is deprecated, \
+             write metallb.io/address-pool",
+            "a deprecatedAnnotation: annotation metallb.universe.tf/allow-shared-ip is deprecated, \
+             write metallb.io/allow-shared-ip",
+        ]
+    );
+    assert_eq!(cluster.reconcile([asks(&[])]).told(), [""; 0]);
+    let outcome = cluster.reconcile([asks(&[("metallb.io/address-pool", "default")])]);
+    assert_eq!(outcome.of("a"), "172.22.35.64");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What the routes say: prefix, communities, LOCAL_PREF, next hop.
 
+use bgp_session::Community;
+
 use super::*;
 
 fn community(text: &str) -> Community {
@@ -32,15 +34,15 @@ fn an_address_is_masked_to_the_aggregation_length_of_each_advertisement() {
         announced_by(vec![advertisement(32, None, &[]), advertisement(26, None, &["64635:26"])]);
     let plan = cluster.plan("kube1");
     assert_eq!(plan.prefixes(), ["172.22.35.64/26", "172.22.35.64/32"]);
-    let routes = &plan.peers[0].routes;
-    assert_eq!(routes[&net("172.22.35.64/26")].communities, [community("64635:26")].into());
-    assert!(routes[&net("172.22.35.64/32")].communities.is_empty());
+    assert_eq!(plan.route("172.22.35.64/26").communities(), [community("64635:26")]);
+    assert!(plan.route("172.22.35.64/32").communities().is_empty());
 }
 
 #[test]
 fn an_ipv6_address_is_masked_to_the_length_for_ipv6() {
     let cluster = announced_by(vec![BgpAdvertisement::new("a")]).with(|cluster| {
         cluster.config.pools[0].ranges = vec!["fd00:0:0:1::7-fd00:0:0:1::9".parse().unwrap()];
+        cluster.config.peers[0].dual_stack = true;
     });
     assert_eq!(cluster.plan("kube1").prefixes(), ["fd00:0:0:1::7/128"]);
     let cluster = cluster.with(|cluster| {
@@ -54,8 +56,8 @@ fn an_aggregate_and_a_shared_address_are_one_route_for_all_their_services() {
     let cluster = announced_by(vec![advertisement(26, None, &[])])
         .service("b", &["kube1"], local)
         .service("c", &["kube2"], local);
-    let route = cluster.plan("kube1").peers[0].routes[&net("172.22.35.64/26")].clone();
-    assert_eq!(route.services, [key("a"), key("b")].into());
+    let route = cluster.plan("kube1").route("172.22.35.64/26").clone();
+    assert!(route.services().eq(&[key("a"), key("b")]));
     let share = |service: &mut Service| {
         service.annotations.insert("metallb.io/allow-shared-ip".to_owned(), "k".to_owned());
     };
@@ -63,7 +65,7 @@ fn an_aggregate_and_a_shared_address_are_one_route_for_all_their_services() {
         Cluster::default().service("a", &["kube1"], share).service("b", &["kube1"], share);
     let plan = cluster.plan("kube1");
     assert_eq!(plan.prefixes(), ["172.22.35.64/32"]);
-    assert_eq!(plan.peers[0].routes[&net("172.22.35.64/32")].services.len(), 2);
+    assert_eq!(plan.route("172.22.35.64/32").services().count(), 2);
 }
 
 #[test]
@@ -73,17 +75,15 @@ fn communities_for_one_prefix_are_joined_and_sorted() {
         advertisement(32, None, &["64635:50", "64635:100"]),
     ]);
     let plan = cluster.plan("kube1");
-    let communities: Vec<_> =
-        plan.peers[0].routes[&net("172.22.35.64/32")].communities.iter().copied().collect();
+    let communities = plan.route("172.22.35.64/32").communities();
     assert_eq!(communities, ["64635:50", "64635:100", "64635:200"].map(community));
-    assert!(plan.peers[0].notes.is_empty());
+    assert!(plan.notes().is_empty());
 }
 
 /// The LOCAL_PREF that is sent, and what is noted.
 fn preference(cluster: &Cluster) -> (Option<u32>, Vec<String>) {
-    let peer = &cluster.plan("kube1").peers[0];
-    let route = &peer.routes[&net("172.22.35.64/32")];
-    (route.local_pref, peer.notes.iter().map(ToString::to_string).collect())
+    let plan = cluster.plan("kube1");
+    (plan.route("172.22.35.64/32").local_pref(), plan.notes())
 }
 
 #[test]
@@ -98,20 +98,20 @@ fn an_internal_peer_always_gets_a_local_pref_and_an_external_one_never() {
 
 #[test]
 fn of_contradicting_local_prefs_the_first_is_sent_and_the_conflict_is_named() {
-    let cluster = announced_by(vec![
-        advertisement(32, None, &[]),
-        advertisement(32, Some(150), &[]),
-        advertisement(32, Some(200), &[]),
-        advertisement(32, Some(150), &[]),
-    ])
-    .with(internal);
-    let conflict = "conflict for 172.22.35.64/32: localpref 150 of advertisement 1 of pool \
-                    \"default\" is sent, localpref 200 of advertisement 2 of pool \"default\" is not";
+    let cluster = announced_by(Vec::new()).with(internal).with(|cluster| {
+        let advertisements = [None, Some(150), Some(200), Some(150)];
+        let named = advertisements.into_iter().zip('a'..).map(|(local_pref, name)| {
+            BgpAdvertisement { name: name.into(), ..advertisement(32, local_pref, &[]) }
+        });
+        cluster.announce("default", named.collect());
+    });
+    let conflict = "conflict for 172.22.35.64/32: localpref 150 of advertisement b of pool \
+                    \"default\" is sent, localpref 200 of advertisement c of pool \"default\" is not";
     assert_eq!(preference(&cluster), (Some(150), vec![conflict.to_owned()]));
 }
 
 #[test]
-fn between_two_pools_the_first_by_name_decides_whichever_services_there_are() {
+fn between_two_pools_the_first_advertisement_decides_whichever_services_there_are() {
     let pool = |name: &str, range: &str| Pool::new(name, vec![range.parse().unwrap()]);
     let asks = |pool: &'static str| {
         move |service: &mut Service| {
@@ -126,20 +126,19 @@ fn between_two_pools_the_first_by_name_decides_whichever_services_there_are() {
             cluster.config.pools =
                 vec![pool("second", "10.0.0.0/30"), pool("first", "10.0.0.8/30")];
             cluster.config.bgp_advertisements.clear();
-            cluster.announce("second", vec![advertisement(24, Some(2), &[])]);
             cluster.announce("first", vec![advertisement(24, Some(1), &[])]);
+            cluster.announce("second", vec![advertisement(24, Some(2), &[])]);
         });
     let plan = cluster.plan("kube1");
-    assert_eq!(plan.peers[0].routes[&net("10.0.0.0/24")].local_pref, Some(1));
-    assert_eq!(plan.peers[0].notes.len(), 1);
+    assert_eq!(plan.route("10.0.0.0/24").local_pref(), Some(1));
+    assert_eq!(plan.notes().len(), 1);
 }
 
 #[test]
 fn the_next_hop_is_the_sessions_own_unless_the_nodes_is_asked_for() {
     let cluster = announced_by(vec![BgpAdvertisement::new("a")])
         .with(|cluster| cluster.nodes[0].addresses = vec![ip("fd00::1"), ip("10.1.2.3")]);
-    let next_hop =
-        |cluster: &Cluster| cluster.plan("kube1").peers[0].routes[&net("172.22.35.64/32")].next_hop;
+    let next_hop = |cluster: &Cluster| cluster.plan("kube1").route("172.22.35.64/32").next_hop();
     assert_eq!(next_hop(&cluster), None);
     let cluster = cluster.with(|cluster| cluster.next_hop = NextHopPolicy::NodeAddress);
     assert_eq!(next_hop(&cluster), Some(ip("10.1.2.3")));

@@ -51,9 +51,9 @@ fn a_service_without_an_address_has_the_reason_of_the_allocator() {
 #[test]
 fn a_service_that_the_allocator_has_not_seen_has_no_address() {
     let cluster = with_a(|_| {});
-    let (allocation, endpoints) = (Default::default(), Endpoints::default());
-    let context = Context::new(&cluster.config, &allocation, &endpoints);
-    let routes = service_routes(&context, &cluster.nodes[0], &cluster.services[0]);
+    let endpoints = Endpoints::default();
+    let subject = Subject::new(&cluster.services[0], Err(None), &endpoints);
+    let routes = service_routes(&cluster.scene("kube1"), &subject);
     assert_eq!(routes.not_announced[0].reason, Reason::NoAddress);
 }
 
@@ -100,16 +100,14 @@ fn a_peer_is_for_the_nodes_that_its_selectors_match() {
     });
     let kube1 = cluster.plan("kube1");
     assert!(kube1.peers.is_empty());
-    assert_eq!(kube1.services[&key("a")].not_announced.len(), 2);
+    assert_eq!(kube1.services[&key("a")].1.len(), 2);
     let (gate, reason, _) = kube1.why_not("a");
     assert_eq!(gate, Gate::Peer);
     assert_eq!(reason, "no node selector of peer 172.22.35.1:179 matches the labels of kube1");
     let kube2 = cluster.plan("kube2");
     assert_eq!(kube2.prefixes(), ["172.22.35.64/32"]);
-    let service = &kube2.services[&key("a")];
-    assert_eq!(service.at(ROUTER), Ok(&[net("172.22.35.64/32")].into()));
-    let reason = service.at("172.22.35.2:179").unwrap_err().unwrap();
-    assert_eq!(reason.gate(), Gate::Peer);
+    assert_eq!(kube2.at(&key("a"), ROUTER), Ok([net("172.22.35.64/32")].into()));
+    assert_eq!(kube2.services[&key("a")].1, [], "one peer of several is as it was configured");
 }
 
 #[test]
@@ -124,7 +122,7 @@ fn a_pool_for_layer_2_or_without_advertisement_gives_addresses_that_nobody_annou
         cluster.config.pools[0].protocol = Protocol::Layer2;
         cluster.config.bgp_advertisements.clear();
     });
-    assert_eq!(layer2.plan("kube1").services[&key("a")].addresses, [ip("172.22.35.64")]);
+    assert_eq!(layer2.plan("kube1").addresses("a"), [ip("172.22.35.64")]);
     assert_eq!(
         stopped(layer2),
         (
@@ -151,7 +149,7 @@ fn without_endpoints_nothing_is_announced() {
 fn with_cluster_one_usable_endpoint_anywhere_is_enough_for_every_node() {
     let cluster = Cluster::default().service("a", &["kube2"], |_| {});
     for plan in cluster.plans() {
-        assert_eq!(plan.prefixes(), ["172.22.35.64/32"], "{}", plan.node);
+        assert_eq!(plan.prefixes(), ["172.22.35.64/32"], "{}", plan.node());
     }
     let cluster = cluster.with(|cluster| cluster.slices[0].endpoints[0].node_name = None);
     assert_eq!(cluster.plan("kube1").prefixes().len(), 1);

@@ -91,24 +91,99 @@ impl Cluster {
         }));
     }
 
-    fn plan(&self, node: &str) -> Plan {
+    fn scene(&self, node: &str) -> Scene {
+        let node = self.nodes.iter().find(|it| it.name == node).unwrap();
+        let mut scene = Scene::new(node.clone(), Arc::new(self.config.clone()));
+        scene.options.class.clone_from(&self.class);
+        scene.options.next_hop = self.next_hop;
+        scene
+    }
+
+    /// Looks at each of some Services, when all of them have their addresses.
+    fn each<'a>(&'a self, services: &'a [Service], mut see: impl FnMut(&Subject<'_>)) {
+        let mut allocator = self.class.clone().map_or_else(Allocator::new, Allocator::for_class);
+        allocator.reconcile(&self.config.pools, &self.services, &Held::new());
+        for service in services {
+            let slices = self.slices.iter().filter(|slice| slice.service == service.key);
+            let endpoints = Endpoints::of(service, slices.flat_map(|slice| &slice.endpoints));
+            let held = allocator.assignment(&service.key);
+            let held = held.ok_or_else(|| allocator.refusal(&service.key));
+            see(&Subject::new(service, held, &endpoints));
+        }
+    }
+
+    fn plan(&self, node: &str) -> Planned {
         self.plan_of(node, &self.services)
     }
 
-    /// The plan for some of the Services, when all of them have their addresses.
-    fn plan_of(&self, node: &str, services: &[Service]) -> Plan {
-        let mut allocator = self.class.clone().map_or_else(Allocator::new, Allocator::for_class);
-        let allocation = allocator.reconcile(&self.config.pools, &self.services, &Held::new());
-        let endpoints = Endpoints::of(&self.slices);
-        let mut context = Context::new(&self.config, &allocation, &endpoints);
-        context.class = self.class.as_deref();
-        context.next_hop = self.next_hop;
-        let node = self.nodes.iter().find(|it| it.name == node).unwrap();
-        plan(&context, node, services)
+    fn plan_of(&self, node: &str, services: &[Service]) -> Planned {
+        let mut planned = Planned { plan: Plan::new(self.scene(node)), services: BTreeMap::new() };
+        self.each(services, |subject| {
+            planned.plan.update(subject);
+            let addresses = subject.held.map_or_else(|_| Vec::new(), |held| held.addresses.clone());
+            let routes = service_routes(&planned.plan.scene, subject);
+            planned.services.insert(subject.service.key.clone(), (addresses, routes.not_announced));
+        });
+        planned
     }
 
-    fn plans(&self) -> Vec<Plan> {
+    fn plans(&self) -> Vec<Planned> {
         self.nodes.iter().map(|node| self.plan(&node.name)).collect()
+    }
+}
+
+/// A plan, and what it was made of.
+#[derive(Clone, Debug, PartialEq)]
+struct Planned {
+    plan: Plan,
+    /// The Services' addresses, and why they are not announced.
+    services: BTreeMap<ServiceKey, (Vec<IpAddr>, Vec<NotAnnounced>)>,
+}
+
+impl std::ops::Deref for Planned {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.plan
+    }
+}
+
+impl Planned {
+    fn addresses(&self, service: &str) -> &[IpAddr] {
+        &self.services[&key(service)].0
+    }
+
+    /// The prefixes that a peer gets for a Service, or why there are none.
+    fn at(&self, service: &ServiceKey, peer: &str) -> Result<BTreeSet<IpNet>, Option<&Reason>> {
+        let announced = self.plan.announced(service).iter();
+        let to_peer = announced.filter(|(at, _)| self.plan.peers[*at].peer.name == peer);
+        let prefixes: BTreeSet<_> = to_peer.map(|(_, prefix)| *prefix).collect();
+        if !prefixes.is_empty() {
+            return Ok(prefixes);
+        }
+        let not_announced = &self.services[service].1;
+        let of_peer = not_announced.iter().find(|it| it.peer.as_deref() == Some(peer));
+        let of_all = || not_announced.iter().find(|it| it.peer.is_none());
+        Err(of_peer.or_else(of_all).map(|it| &it.reason))
+    }
+
+    /// Why a Service is not announced to the router: gate and sentence, and what would mend it.
+    fn why_not(&self, service: &str) -> (Gate, String, Option<String>) {
+        let reason = self.at(&key(service), ROUTER).unwrap_err().unwrap();
+        (reason.gate(), reason.to_string(), reason.mend())
+    }
+
+    fn prefixes(&self) -> Vec<String> {
+        self.peers[0].routes.keys().map(ToString::to_string).collect()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let notes = self.plan.notes(&self.peers[0]);
+        notes.iter().map(ToString::to_string).collect()
+    }
+
+    fn route(&self, prefix: &str) -> &PlannedRoute {
+        &self.peers[0].routes[&net(prefix)]
     }
 }
 
@@ -120,16 +195,4 @@ fn endpoint(node: &str) -> Endpoint {
 
 fn local(service: &mut Service) {
     service.external_traffic_policy = ExternalTrafficPolicy::Local;
-}
-
-impl Plan {
-    /// Why a Service is not announced to the router: gate and sentence, and what would mend it.
-    fn why_not(&self, service: &str) -> (Gate, String, Option<String>) {
-        let reason = self.services[&key(service)].at(ROUTER).unwrap_err().unwrap();
-        (reason.gate(), reason.to_string(), reason.mend())
-    }
-
-    fn prefixes(&self) -> Vec<String> {
-        self.peers[0].routes.keys().map(ToString::to_string).collect()
-    }
 }

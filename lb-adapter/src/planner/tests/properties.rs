@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use bgp_session::Community;
+
 use crate::model::{LabelSelector, ServiceType};
 
 use super::*;
@@ -109,27 +111,28 @@ proptest! {
     fn every_service_is_announced_to_a_peer_or_has_a_reason(mut cluster in cluster()) {
         cluster.nodes[1].labels.insert("rack".to_owned(), "b".to_owned());
         for plan in cluster.plans() {
-            for (key, service) in &plan.services {
-                for peer in &cluster.config.peers {
-                    let verdict = service.at(&peer.name);
-                    let announced = plan.peers.iter().find(|it| it.peer == peer.name);
-                    let routes = announced.into_iter().flat_map(|it| it.routes.values());
+            for (key, (addresses, _)) in &plan.services {
+                for peer in &plan.peers {
+                    let verdict = plan.at(key, &peer.peer.name);
+                    let routes = peer.routes.iter();
                     let prefixes: BTreeSet<_> = routes
-                        .filter(|route| route.services.contains(key))
-                        .map(|route| route.prefix)
+                        .filter(|(_, route)| route.services().any(|service| service == key))
+                        .map(|(prefix, _)| *prefix)
                         .collect();
                     match verdict {
                         Ok(verdict) => {
-                            prop_assert_eq!(verdict, &prefixes);
-                            let address = service.addresses[0];
-                            prop_assert!(prefixes.iter().all(|prefix| prefix.contains(&address)));
+                            prop_assert_eq!(verdict, prefixes);
+                            let address = addresses[0];
+                            prop_assert!(plan.announced(key).iter().all(|(_, it)| it.contains(&address)));
                         }
                         Err(reason) => {
                             prop_assert!(prefixes.is_empty());
-                            prop_assert!(reason.is_some(), "{} to {}", key, peer.name);
+                            prop_assert!(reason.is_some(), "{} to {}", key, peer.peer.name);
                         }
                     }
                 }
+                let silent = plan.peers.is_empty() && plan.services[key].1.is_empty();
+                prop_assert!(!silent, "without peers there is a reason too");
             }
         }
     }
@@ -143,16 +146,63 @@ proptest! {
             .map(|service| cluster.plan_of("kube1", std::slice::from_ref(service)))
             .collect();
         for (at, peer) in whole.peers.iter().enumerate() {
-            let mut joined: BTreeMap<IpNet, PlannedRoute> = BTreeMap::new();
-            for route in single.iter().flat_map(|plan| plan.peers[at].routes.values()) {
-                let into = joined.entry(route.prefix).or_insert_with(|| route.clone());
-                into.services.extend(route.services.iter().cloned());
-                into.communities.extend(&route.communities);
-                // Both pools may have the prefix; which of two values wins is told elsewhere.
-                into.local_pref = peer.routes[&route.prefix].local_pref;
+            let mut joined: BTreeMap<IpNet, (BTreeSet<ServiceKey>, BTreeSet<Community>)> =
+                BTreeMap::new();
+            for (prefix, route) in single.iter().flat_map(|plan| &plan.peers[at].routes) {
+                let (services, communities) = joined.entry(*prefix).or_default();
+                services.extend(route.services().cloned());
+                communities.extend(route.communities());
             }
-            prop_assert_eq!(&peer.routes, &joined);
+            let found = peer.routes.iter().map(|(prefix, route)| {
+                let communities = route.communities().iter().copied().collect();
+                (*prefix, (route.services().cloned().collect(), communities))
+            });
+            prop_assert_eq!(joined, found.collect());
         }
+    }
+
+    #[test]
+    fn a_plan_that_is_brought_up_to_date_is_the_one_that_is_made_anew(
+        before in cluster(),
+        after in cluster(),
+        order in any::<u8>(),
+    ) {
+        let mut plan = before.plan("kube1").plan;
+        plan.set_scene(after.scene("kube1"));
+        let rotation = usize::from(order) % after.services.len().max(1);
+        let (first, last) = after.services.split_at(rotation.min(after.services.len()));
+        after.each(last, |subject| drop(plan.update(subject)));
+        after.each(first, |subject| drop(plan.update(subject)));
+        for service in &before.services {
+            if !after.services.iter().any(|it| it.key == service.key) {
+                plan.remove(&service.key);
+            }
+        }
+        let anew = after.plan("kube1").plan;
+        prop_assert_eq!(&plan, &anew);
+        // Nothing is changed by what is as it was.
+        after.each(&after.services, |subject| assert_eq!(plan.update(subject), [].into()));
+        prop_assert_eq!(&plan, &anew);
+        // What is said to have changed is all that has.
+        for service in &after.services {
+            let routes = |plan: &Plan| -> Vec<_> {
+                let peers = plan.peers.iter().enumerate();
+                let of = |(at, peer): (usize, &PeerPlan)| {
+                    peer.route_set().iter().map(|(prefix, it)| (at, *prefix, it.clone())).collect()
+                };
+                peers.map(of).collect::<Vec<Vec<_>>>().concat()
+            };
+            let before = routes(&plan);
+            let changed = plan.remove(&service.key);
+            let after = routes(&plan);
+            let moved = |(at, prefix, it): &(usize, IpNet, Arc<PathAttributes>)| {
+                after.iter().all(|other| other != &(*at, *prefix, it.clone()))
+            };
+            let differing: BTreeSet<_> =
+                before.iter().filter(|it| moved(it)).map(|(at, prefix, _)| (*at, *prefix)).collect();
+            prop_assert_eq!(differing, changed);
+        }
+        prop_assert!(plan.peers.iter().all(|peer| peer.routes.is_empty()));
     }
 
     #[test]
@@ -161,8 +211,8 @@ proptest! {
         let own = cluster.next_hop == NextHopPolicy::NodeAddress;
         for peer in &whole.peers {
             for route in peer.routes.values() {
-                prop_assert_eq!(route.local_pref.is_some(), peer.is_internal());
-                prop_assert_eq!(route.next_hop.is_some(), own);
+                prop_assert_eq!(route.local_pref().is_some(), peer.peer.is_internal());
+                prop_assert_eq!(route.next_hop().is_some(), own);
             }
             prop_assert_eq!(peer.route_set().len(), peer.routes.len());
         }
@@ -177,8 +227,9 @@ proptest! {
         let plans = cluster.plans();
         for peer in &cluster.config.peers {
             let router = peer.socket_address().unwrap();
-            let wanted = expected_router_table(&plans, router);
-            let mut found = expected_router_table(plans.iter().rev(), router);
+            let plans = || plans.iter().map(|planned| &planned.plan);
+            let wanted = expected_router_table(plans(), router);
+            let mut found = expected_router_table(plans().rev(), router);
             prop_assert_eq!(wanted.diff(&found), []);
             let surplus = RouterPath::through(ip("192.0.2.1"));
             found.insert(net("192.0.2.0/24"), surplus);

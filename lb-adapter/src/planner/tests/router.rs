@@ -63,7 +63,10 @@ fn a_router_holds_only_what_its_own_peers_announce() {
         cluster.config.peers.push(Peer::new(Asn(65000), Asn(65000), ip("172.22.35.2")));
     });
     let plans = cluster.plans();
-    let at = |router: &str| expected_router_table(&plans, router.parse().unwrap());
+    let at = |router: &str| {
+        let plans = plans.iter().map(|planned| &planned.plan);
+        expected_router_table(plans, router.parse().unwrap())
+    };
     let external = at(ROUTER);
     let through = |table: &RouterTable| -> Vec<_> {
         table.iter().flat_map(|(_, paths)| paths).map(ToString::to_string).collect()

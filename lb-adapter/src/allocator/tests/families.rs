@@ -1,0 +1,217 @@
+//! Services of one family and of both.
+
+use crate::model::IpFamily::{self, Ipv4, Ipv6};
+use crate::model::IpFamilyPolicy::{self, PreferDualStack, RequireDualStack, SingleStack};
+
+use super::*;
+
+/// A Service as the API server completes it.
+fn families(policy: IpFamilyPolicy, families: &[IpFamily]) -> Asks {
+    service("a").with(|service| {
+        service.ip_family_policy = Some(policy);
+        service.ip_families = families.to_vec();
+        let cluster_ip = |family: &IpFamily| match family {
+            Ipv4 => ip("10.96.0.1"),
+            Ipv6 => ip("fd96::1"),
+        };
+        service.cluster_ips = families.iter().map(cluster_ip).collect();
+    })
+}
+
+fn prefers() -> Asks {
+    families(PreferDualStack, &[Ipv4, Ipv6])
+}
+
+fn requires() -> Asks {
+    families(RequireDualStack, &[Ipv4, Ipv6])
+}
+
+fn v4(name: &str) -> Pool {
+    pool(name, &["10.0.0.0/24"])
+}
+
+fn both(name: &str) -> Pool {
+    pool(name, &["10.0.9.0/30", "fd00:9::/64"])
+}
+
+/// The addresses that the Service gets, or why it gets none.
+fn gets(pools: Vec<Pool>, asks: Asks) -> String {
+    all(&Cluster::new(pools).reconcile([asks]))
+}
+
+fn all(outcome: &Outcome) -> String {
+    match (outcome.assignments.get(&key("a")), outcome.refusals.get(&key("a"))) {
+        (Some(assignment), None) => and(&assignment.addresses),
+        (None, Some(refusal)) => refusal.to_string(),
+        (Some(assignment), Some(refusal)) => {
+            format!("{} but {refusal}", and(&assignment.addresses))
+        }
+        (None, None) => "nothing".to_owned(),
+    }
+}
+
+fn and(addresses: &[IpAddr]) -> String {
+    let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    texts.join(" and ")
+}
+
+#[test]
+fn both_addresses_come_from_one_pool() {
+    let pools = || vec![v4("a"), pool("b", &["fd00:b::/64"]), both("c")];
+    assert_eq!(gets(pools(), requires()), "10.0.9.0 and fd00:9::");
+    assert_eq!(gets(pools(), prefers()), "10.0.9.0 and fd00:9::");
+    assert_eq!(
+        gets(vec![v4("a"), pool("b", &["fd00:b::/64"])], requires()),
+        r#"no pool has both IPv4 and IPv6 addresses, of pools "a", "b""#
+    );
+}
+
+#[test]
+fn addresses_are_listed_in_the_order_of_the_ip_families() {
+    let asks = families(RequireDualStack, &[Ipv6, Ipv4]);
+    assert_eq!(gets(vec![both("a")], asks), "fd00:9:: and 10.0.9.0");
+    let unordered = service("a").with(|s| s.ip_family_policy = Some(RequireDualStack));
+    assert_eq!(gets(vec![both("a")], unordered), "10.0.9.0 and fd00:9::");
+}
+
+#[test]
+fn who_prefers_both_ends_with_one_of_the_first_family() {
+    assert_eq!(gets(vec![v4("a")], prefers()), "10.0.0.0");
+    let second = families(PreferDualStack, &[Ipv6, Ipv4]);
+    assert_eq!(
+        gets(vec![v4("a")], second),
+        r#"no pool has both IPv4 and IPv6 addresses, of pool "a""#
+    );
+    let second = families(PreferDualStack, &[Ipv6, Ipv4]);
+    assert_eq!(gets(vec![pool("a", &["fd00::/64"])], second), "fd00::");
+}
+
+#[test]
+fn the_second_address_comes_when_the_pool_has_one() {
+    let mut cluster = Cluster::new(vec![v4("a")]);
+    assert_eq!(all(&cluster.reconcile([prefers()])), "10.0.0.0");
+    cluster.pools = vec![v4("a"), both("b")];
+    assert_eq!(all(&cluster.reconcile([prefers()])), "10.0.0.0", "another pool moves nothing");
+    cluster.pools = vec![pool("a", &["10.0.0.0/24", "fd00::/64"])];
+    let outcome = cluster.reconcile([prefers()]);
+    assert_eq!(all(&outcome), "10.0.0.0 and fd00::");
+    assert_eq!(outcome.told(), [r#"a IPAllocated: assigned fd00:: from pool "a""#]);
+}
+
+#[test]
+fn the_second_address_comes_when_it_is_released() {
+    let pools = vec![pool("a", &["10.0.0.0/24", "fd00::1-fd00::1"])];
+    let mut cluster = Cluster::new(pools);
+    let rival = || service("b").ip("fd00::1");
+    cluster.reconcile([rival()]);
+    let outcome = cluster.reconcile([prefers(), rival()]);
+    assert_eq!(all(&outcome), "10.0.0.0");
+    assert_eq!(all(&cluster.reconcile([prefers()])), "10.0.0.0 and fd00::1");
+}
+
+#[test]
+fn a_service_that_becomes_dual_stack_keeps_its_address() {
+    let mut cluster = Cluster::new(vec![both("a")]);
+    cluster.reconcile([families(SingleStack, &[Ipv4])]);
+    let outcome = cluster.reconcile([requires()]);
+    assert_eq!(all(&outcome), "10.0.9.0 and fd00:9::");
+    assert_eq!(outcome.told(), [r#"a IPAllocated: assigned fd00:9:: from pool "a""#]);
+}
+
+#[test]
+fn who_requires_both_moves_to_a_pool_that_has_them_or_stays_with_a_reason() {
+    let mut cluster = Cluster::new(vec![v4("a")]);
+    cluster.reconcile([families(SingleStack, &[Ipv4])]);
+    let outcome = cluster.reconcile([requires()]);
+    assert_eq!(all(&outcome), r#"10.0.0.0 but no IPv6 address is left in pool "a""#);
+    cluster.pools.push(both("b"));
+    let outcome = cluster.reconcile([requires()]);
+    assert_eq!(all(&outcome), "10.0.9.0 and fd00:9::");
+    assert_eq!(
+        outcome.told(),
+        [
+            "a ClearAssignment: took back 10.0.0.0: another pool has addresses of both families",
+            r#"a IPAllocated: assigned 10.0.9.0 and fd00:9:: from pool "b""#,
+        ]
+    );
+}
+
+#[test]
+fn a_service_that_becomes_single_stack_gives_up_the_other_address() {
+    let mut cluster = Cluster::new(vec![both("a")]);
+    cluster.reconcile([requires()]);
+    let outcome = cluster.reconcile([families(SingleStack, &[Ipv6])]);
+    assert_eq!(all(&outcome), "fd00:9::");
+    assert_eq!(
+        outcome.told(),
+        ["a ClearAssignment: took back 10.0.9.0: the Service takes IPv6 only"]
+    );
+    assert_eq!(outcome.changes.services, [key("a")].into());
+}
+
+#[test]
+fn one_of_two_addresses_stays_when_the_other_is_gone() {
+    let mut cluster = Cluster::new(vec![both("a")]);
+    cluster.reconcile([prefers()]);
+    cluster.pools = vec![pool("a", &["10.0.9.0/30", "fd00:a::/64"])];
+    let outcome = cluster.reconcile([prefers()]);
+    assert_eq!(all(&outcome), "10.0.9.0 and fd00:a::");
+    assert_eq!(
+        outcome.told(),
+        [
+            "a ClearAssignment: took back fd00:9::: fd00:9:: is in no pool",
+            r#"a IPAllocated: assigned fd00:a:: from pool "a""#,
+        ]
+    );
+}
+
+#[test]
+fn requested_addresses_are_of_the_families_of_the_service() {
+    let asks = |asks: Asks, value: &str| {
+        gets(vec![both("a"), v4("b")], asks.annotation("metallb.io/loadBalancerIPs", value))
+    };
+    assert_eq!(asks(requires(), "fd00:9::7, 10.0.9.2"), "10.0.9.2 and fd00:9::7");
+    assert_eq!(asks(service("a"), "fd00:9::7,10.0.9.2"), "fd00:9::7 and 10.0.9.2");
+    let expected = "expected an IPv4 and an IPv6 address, since the Service has both families, \
+                    found 10.0.9.2";
+    assert_eq!(asks(requires(), "10.0.9.2"), expected);
+    assert_eq!(asks(prefers(), "10.0.9.2"), expected);
+    let single = || families(SingleStack, &[Ipv4]);
+    let other = "fd00:9::7 is not of the Service's family, IPv4";
+    assert_eq!(asks(single(), "fd00:9::7"), other);
+    assert_eq!(asks(single(), "10.0.9.2,fd00:9::7"), other);
+    assert_eq!(
+        asks(requires(), "10.0.9.2,10.0.9.3"),
+        "annotation metallb.io/loadBalancerIPs: expected one address, or one of each family, found \
+         \"10.0.9.2,10.0.9.3\""
+    );
+    assert_eq!(
+        asks(requires(), "10.0.0.7,fd00:9::7"),
+        r#"expected both addresses in one pool, found pools "b" and "a""#
+    );
+}
+
+#[test]
+fn a_service_that_requires_both_and_has_one_cluster_ip_has_not_enough() {
+    let asks = families(RequireDualStack, &[Ipv4]);
+    let outcome = Cluster::new(vec![both("a")]).reconcile([asks]);
+    assert_eq!(
+        outcome.told(),
+        ["a not enough clusterips: no address: not enough cluster IPs: the Service requires \
+             both families and has one of IPv4 only"]
+    );
+    assert_eq!(gets(vec![both("a")], families(PreferDualStack, &[Ipv6])), "fd00:9::");
+}
+
+#[test]
+fn both_addresses_are_shared_with_who_has_the_key() {
+    let mut cluster = Cluster::new(vec![both("a")]);
+    let b = service("b").shares("k").tcp(443).ip("fd00:9::5");
+    let a = requires()
+        .shares("k")
+        .tcp(80)
+        .annotation("metallb.io/loadBalancerIPs", "10.0.9.0,fd00:9::5");
+    let outcome = cluster.reconcile([a, b]);
+    assert_eq!(all(&outcome), "10.0.9.0 and fd00:9::5");
+    assert_eq!(outcome.of("b"), "fd00:9::5");
+}

@@ -1,0 +1,55 @@
+//! How nodes and peers are called: on the wire and where people read it.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use bgp_session::BgpIdentifier;
+
+use crate::model::{Node, Peer};
+
+/// The BGP Identifier of a node towards a peer: the configured one, the node's first IPv4 address, or
+/// for a node without one a number made of its name.
+pub fn identifier(node: &Node, peer: &Peer) -> BgpIdentifier {
+    let own = || {
+        node.addresses.iter().find_map(|address| match address {
+            IpAddr::V4(address) => Some(*address),
+            IpAddr::V6(_) => None,
+        })
+    };
+    let address = peer.router_id.map(|configured| configured.0).or_else(own);
+    BgpIdentifier(address.unwrap_or_else(|| Ipv4Addr::from(fnv1a(&node.name).max(1))))
+}
+
+/// How a peer is called where people read it: its name without the port of BGP.
+pub fn peer_label(peer: &Peer) -> String {
+    let [plain, bracketed] = [format!("{}", peer.address), format!("[{}]", peer.address)];
+    let with_port = |address: &str| {
+        let rest = peer.name.strip_prefix(address)?.strip_prefix(":179")?;
+        (rest.is_empty() || rest.starts_with('#')).then(|| format!("{plain}{rest}"))
+    };
+    with_port(&plain).or_else(|| with_port(&bracketed)).unwrap_or_else(|| peer.name.clone())
+}
+
+/// The hash FNV-1a, the same on every host and in every version, unlike those of the library.
+fn fnv1a(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Asn;
+
+    #[test]
+    fn a_peer_is_called_by_its_address_where_the_port_says_nothing() {
+        let label = |address: &str, name: &str| {
+            let mut peer = Peer::new(Asn(1), Asn(2), address.parse::<IpAddr>().unwrap());
+            peer.name = name.to_owned();
+            peer_label(&peer)
+        };
+        assert_eq!(label("172.22.35.1", "172.22.35.1:179"), "172.22.35.1");
+        assert_eq!(label("172.22.35.1", "172.22.35.1:179#2"), "172.22.35.1#2");
+        assert_eq!(label("172.22.35.1", "172.22.35.1:1790"), "172.22.35.1:1790");
+        assert_eq!(label("fd00::1", "[fd00::1]:179"), "fd00::1");
+        assert_eq!(label("172.22.35.1", "tor"), "tor");
+    }
+}

@@ -1,0 +1,114 @@
+//! What there is to see of an [`Engine`].
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::allocator::{Allocator, Assignment, Held, Refusal, ours};
+use crate::model::{Config, Node, Service, ServiceKey};
+use crate::planner::{self, Endpoints, NotAnnounced, PeerPlan, Plan, Subject, service_routes};
+
+use super::Engine;
+
+impl Engine {
+    /// The configuration in force, if there is one.
+    pub fn config(&self) -> Option<&Arc<Config>> {
+        self.config.as_ref()
+    }
+
+    /// All Services, by namespace and name.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.rows.services.values().map(|row| &row.service)
+    }
+
+    /// One Service.
+    pub fn service_of(&self, key: &ServiceKey) -> Option<&Service> {
+        self.rows.services.get(key).map(|row| &row.service)
+    }
+
+    /// All Nodes, by name.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.rows.nodes.values()
+    }
+
+    /// What each node announces, by name; see [`Engine::new`] for which nodes.
+    pub fn plans(&self) -> impl Iterator<Item = &Plan> + Clone {
+        self.plans.values()
+    }
+
+    /// What one node announces.
+    pub fn plan(&self, node: &str) -> Option<&Plan> {
+        self.plans.get(node)
+    }
+
+    /// Each plan for a peer, with its node's.
+    pub fn sessions(&self) -> impl Iterator<Item = (&Plan, &PeerPlan)> {
+        self.plans().flat_map(|plan| plan.peers.iter().map(move |peer| (plan, peer)))
+    }
+
+    /// What a Service holds: what it was given, or what its status says while none is given out.
+    /// Nothing for a Service that is not served here.
+    pub fn holding(&self, key: &ServiceKey) -> Option<Assignment> {
+        if self.is_ready() {
+            return self.allocator.assignment(key).cloned();
+        }
+        let row = self.rows.services.get(key)?;
+        ours(&row.service, self.options.class.as_deref()).ok()?;
+        let addresses = row.held().filter(|held| !held.is_empty())?;
+        let pools = self.config.iter().flat_map(|config| &config.pools);
+        let pool = pools.into_iter().find(|pool| pool.contains(addresses[0]));
+        Some(Assignment { pool: pool.map(|it| it.name.clone()).unwrap_or_default(), addresses })
+    }
+
+    /// Why a Service was not given what it asks for.
+    pub fn refusal(&self, key: &ServiceKey) -> Option<&Refusal> {
+        self.allocator.refusal(key)
+    }
+
+    /// Why a Service is not announced by a node: to one peer, or to all others.
+    pub fn not_announced(&self, plan: &Plan, key: &ServiceKey) -> Vec<NotAnnounced> {
+        let judge = |subject: &Subject<'_>| service_routes(&plan.scene, subject).not_announced;
+        self.with_subject(plan.node(), key, judge).unwrap_or_default()
+    }
+
+    /// Hands on a Service as a node's planner sees it.
+    pub fn with_subject<T>(
+        &self,
+        node: &str,
+        key: &ServiceKey,
+        see: impl FnOnce(&Subject<'_>) -> T,
+    ) -> Option<T> {
+        let row = self.rows.services.get(key)?;
+        let endpoints = Endpoints::of(&row.service, self.rows.endpoints_of(key));
+        let mut subject = Subject::new(&row.service, holding(&self.allocator, key), &endpoints);
+        subject.probed = self.probed.get(&(node.to_owned(), key.clone()));
+        Some(see(&subject))
+    }
+
+    /// The `loadBalancerClass` and the like.
+    pub fn options(&self) -> &planner::Options {
+        &self.options
+    }
+
+    /// Which Service holds which address: what to remember.
+    pub fn held(&self) -> Held {
+        let held = self.rows.services.keys().filter_map(|key| {
+            let assignment = self.allocator.assignment(key)?;
+            Some((key.clone(), assignment.addresses.clone()))
+        });
+        held.collect()
+    }
+
+    /// What is configured without effect, a sentence for each.
+    pub fn notes(&self) -> BTreeSet<String> {
+        let notes = self.sessions().flat_map(|(plan, peer)| plan.notes(peer));
+        notes.map(|note| note.to_string()).collect()
+    }
+}
+
+/// What a Service was given, or why it was given nothing.
+pub(super) fn holding<'a>(
+    allocator: &'a Allocator,
+    key: &ServiceKey,
+) -> Result<&'a Assignment, Option<&'a Refusal>> {
+    allocator.assignment(key).ok_or_else(|| allocator.refusal(key))
+}
