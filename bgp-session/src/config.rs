@@ -1,21 +1,23 @@
 //! [`PeerConfig`]: everything that can be said about one peer.
 //!
-//! It splits into what the protocol needs, a core [`FsmConfig`], and what the sockets need,
-//! [`TransportConfig`]. Values are judged when the peer is added, not here.
+//! It splits into what the protocol needs, a core [`FsmConfig`], and what the sockets need, a
+//! [`TransportConfig`](crate::transport::TransportConfig), whose methods are beside it. Values are judged when the peer is added, not here.
 
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
 use bgp_core::{
     AfiSafi, Asn, BgpIdentifier,
-    fsm::{Change, FsmConfig, Import, RemoteAs, TakesEffect},
+    fsm::{FsmConfig, Import, RemoteAs},
 };
 
-use crate::{PeerAddress, PeerId, SpeakerError, terms::Terms};
+use crate::{
+    PeerAddress, PeerId, SpeakerError, bfd::BfdProfile, terms::Terms, transport::TransportConfig,
+};
 
 /// How to reach one peer and what to agree with it.
 ///
@@ -49,6 +51,7 @@ pub struct PeerConfig {
     pub(crate) advertisement_interval: Option<Duration>,
     pub(crate) terms: Terms,
     pub(crate) transport: TransportConfig,
+    pub(crate) bfd: Option<BfdProfile>,
 }
 
 impl PeerConfig {
@@ -71,6 +74,7 @@ impl PeerConfig {
             advertisement_interval: None,
             terms: Terms::default(),
             transport: TransportConfig::default(),
+            bfd: None,
         }
     }
 
@@ -160,43 +164,18 @@ impl PeerConfig {
         self
     }
 
-    /// The local address to dial from. Default: what the routing table says.
-    #[must_use]
-    pub fn local_address(mut self, address: IpAddr) -> Self {
-        self.transport.local_address = Some(address.to_canonical());
-        self
-    }
-
-    /// A TCP MD5 password (RFC 2385) of 1 to 80 octets, on the dialled connection and on the
-    /// listener for this peer's address. Linux only; elsewhere adding the peer is refused.
-    #[must_use]
-    pub fn password(mut self, password: impl Into<Password>) -> Self {
-        self.transport.password = Some(password.into());
-        self
-    }
-
-    /// The IP time to live (IPv6: hop limit) of what is sent, 1 to 255, for peers some hops away or
-    /// to keep a session on the link. Default: the system's.
-    #[must_use]
-    pub fn ttl(mut self, hops: u8) -> Self {
-        self.transport.ttl = Some(hops);
-        self
-    }
-
-    /// How long to wait for an answer when dialling. Default: three fifths of
-    /// [`connect_retry`](Self::connect_retry), so that a peer that never answers is a failure that
-    /// can be told of.
-    #[must_use]
-    pub fn connect_timeout(mut self, time: Duration) -> Self {
-        self.transport.connect_timeout = Some(time);
-        self
-    }
-
     /// The least time between two rounds of announcements (MinRouteAdvertisementIntervalTimer of
     /// RFC 4271 section 9.2.1.1); withdrawals never wait. Default: zero.
     #[must_use]
     pub fn advertisement_interval(mut self, time: Duration) -> Self {
         self.advertisement_interval = Some(time);
+        self
+    }
+
+    /// Watch the peer by BFD (RFC 5880), see [`bfd`](crate::bfd) for what that does. Default: not.
+    #[must_use]
+    pub fn bfd(mut self, profile: BfdProfile) -> Self {
+        self.bfd = Some(profile);
         self
     }
 
@@ -251,26 +230,13 @@ impl PeerConfig {
         if let Some(time) = self.hold_time.filter(|time| !is_hold_time(*time)) {
             return refuse("hold_time", &time, "0, or 3 to 65535 whole seconds");
         }
-        if let Some(local) = self.transport.local_address {
-            if local.is_ipv4() != self.address().is_ipv4() {
-                return refuse("local_address", &local, "the same IP version as the peer's");
-            }
-        }
-        if self.transport.ttl == Some(0) {
-            return refuse("ttl", &0, "1 to 255");
-        }
         if self.families.as_ref().is_some_and(Vec::is_empty) {
             return refuse("families", &self.families, "at least one address family");
         }
-        if let Some(password) = &self.transport.password {
-            if !(1..=Password::LONGEST).contains(&password.0.len()) {
-                return refuse("password", &password, "1 to 80 octets");
-            }
-            if !cfg!(target_os = "linux") {
-                return refuse("password", &password, "none: TCP MD5 needs Linux");
-            }
+        if let Some(Err((field, value, expected))) = self.bfd.map(|profile| profile.check()) {
+            return Err(SpeakerError::PeerConfig { peer: self.id(), field, value, expected });
         }
-        Ok(())
+        self.check_transport()
     }
 
     /// The core's share, with the speaker's AS and identifier where the peer has none of its own.
@@ -294,71 +260,6 @@ impl PeerConfig {
         fsm.jitter_seed =
             self.jitter_seed.unwrap_or_else(|| RandomState::new().hash_one(self.id()));
         fsm
-    }
-}
-
-/// What the sockets of one peer need to know.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct TransportConfig {
-    pub(crate) local_address: Option<IpAddr>,
-    pub(crate) password: Option<Password>,
-    pub(crate) ttl: Option<u8>,
-    pub(crate) connect_timeout: Option<Duration>,
-}
-
-impl TransportConfig {
-    /// The values in which `new` differs: all but one need another connection.
-    pub(crate) fn changes(&self, new: &Self) -> Vec<Change> {
-        use TakesEffect::{NextSession, Reset};
-        let mut changes = Vec::new();
-        // Without a rest pattern: whoever adds a field decides here.
-        macro_rules! compare {
-            ($($field:ident: $takes_effect:expr),* $(,)?) => {
-                let Self { $($field),* } = self;
-                $(if *$field != new.$field {
-                    changes.push(Change { field: stringify!($field), takes_effect: $takes_effect });
-                })*
-            };
-        }
-        compare! { local_address: Reset, password: Reset, ttl: Reset, connect_timeout: NextSession }
-        changes
-    }
-}
-
-/// A secret of RFC 2385. `Debug` doesn't show it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(Box<[u8]>);
-
-impl Password {
-    /// TCP_MD5SIG_MAXKEYLEN of Linux.
-    pub const LONGEST: usize = 80;
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl From<&str> for Password {
-    fn from(text: &str) -> Self {
-        Self(text.as_bytes().into())
-    }
-}
-
-impl From<String> for Password {
-    fn from(text: String) -> Self {
-        Self(text.into_bytes().into())
-    }
-}
-
-impl From<&[u8]> for Password {
-    fn from(octets: &[u8]) -> Self {
-        Self(octets.into())
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} octets", self.0.len())
     }
 }
 

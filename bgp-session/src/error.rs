@@ -51,13 +51,23 @@ pub enum SpeakerError {
         /// The address in question.
         peer: PeerId,
     },
-    /// The listening socket refused the peer's password (RFC 2385).
-    #[error("peer {peer}: the listener {listener} takes no TCP MD5 password: {source}")]
+    /// The listening socket refused the peer's password (RFC 2385) or keys (RFC 5925).
+    #[error(
+        "peer {peer}: the listener {listener} doesn't take the peer's authentication: {source}"
+    )]
     Password {
-        /// The peer whose password it is.
+        /// The peer whose authentication it is.
         peer: PeerId,
         /// The listening socket's address.
         listener: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system has an option of the peer's sockets not, or refuses its value.
+    #[error("peer {peer}: the system refuses an option of the peer's sockets: {source}")]
+    Socket {
+        /// The peer whose option it is.
+        peer: PeerId,
         /// What the system said.
         source: io::Error,
     },

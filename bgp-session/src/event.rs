@@ -11,7 +11,7 @@ use bgp_core::{
 };
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use crate::{DrainStage, PeerId, Updated};
+use crate::{DrainStage, PeerId, Updated, bfd};
 
 /// Something happened at a peer.
 #[derive(Clone, Debug)]
@@ -42,6 +42,8 @@ pub enum EventKind {
         /// The state that it entered.
         to: StateKind,
     },
+    /// The peer's BFD session changed its state.
+    Bfd(bfd::Transition),
     /// Received routes changed, see [`Speaker::loc_rib`](crate::Speaker::loc_rib). Only from peers
     /// with [`Import::Keep`](crate::Import::Keep).
     RoutesChanged {

@@ -10,8 +10,8 @@ use ipnet::IpNet;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    PeerConfig, PeerId, PeerStats, PeerStatus, SpeakerError, Updated, command::Command,
-    update::Resets,
+    PeerConfig, PeerId, PeerStats, PeerStatus, SpeakerError, Updated, bfd::BfdStatus,
+    command::Command, update::Resets,
 };
 
 /// A peer of a [`Speaker`](crate::Speaker). Clones are handles on the same peer; when the last one
@@ -21,6 +21,7 @@ pub struct PeerHandle {
     id: PeerId,
     commands: mpsc::Sender<Command>,
     status: watch::Receiver<PeerStatus>,
+    bfd: watch::Receiver<Option<BfdStatus>>,
 }
 
 impl PeerHandle {
@@ -28,8 +29,9 @@ impl PeerHandle {
         id: PeerId,
         commands: mpsc::Sender<Command>,
         status: watch::Receiver<PeerStatus>,
+        bfd: watch::Receiver<Option<BfdStatus>>,
     ) -> Self {
-        Self { id, commands, status }
+        Self { id, commands, status, bfd }
     }
 
     /// Announces exactly these routes: the whole truth, whatever was said before. What the peer has
@@ -131,6 +133,12 @@ impl PeerHandle {
         let (answer, outcome) = oneshot::channel();
         self.send(Command::Update(Box::new(config), resets, answer)).await?;
         outcome.await.map_err(|_| self.gone())?
+    }
+
+    /// The latest facts about the peer's BFD session, if it has one. A change of its state, unlike its
+    /// counters, is a change of the peer's status.
+    pub fn bfd(&self) -> Option<BfdStatus> {
+        self.bfd.borrow().clone()
     }
 
     /// Ends the session for good with Cease / Administrative Shutdown and a text for the peer's

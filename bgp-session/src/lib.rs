@@ -57,6 +57,8 @@
 //! What a session may carry, the timers and their defaults are in [`PeerConfig`]. Without tokio, or
 //! with another kind of transport altogether, drive [`bgp_core::peer::Peer`] yourself.
 
+mod ao_key;
+pub mod bfd;
 mod clock;
 mod command;
 mod config;
@@ -74,9 +76,11 @@ mod status;
 mod table;
 mod task;
 mod terms;
+mod transport;
 mod update;
 
-pub use config::{Password, PeerConfig};
+pub use ao_key::{AoAlgorithm, AoKey};
+pub use config::PeerConfig;
 pub use connect::{Connecting, Connector, TcpConnector, Transport};
 pub use drain::{DrainStage, GracefulShutdown};
 pub use error::SpeakerError;
@@ -87,6 +91,7 @@ pub use registry::Accepted;
 pub use speaker::{Speaker, SpeakerBuilder};
 pub use status::PeerStatus;
 pub use table::{LocRibIter, LocRibSnapshot, RoutePath};
+pub use transport::Password;
 pub use update::Updated;
 
 // What a user of a speaker meets of the core, so that one dependency is enough.

@@ -1,7 +1,7 @@
 //! [`Registry`]: the peers of a speaker as the listeners and the speaker's handle know them.
 //!
 //! It decides which peer a connection belongs to, and sees to it that the listening sockets know
-//! the passwords of exactly the peers that there are. It does not look into a connection.
+//! the passwords and keys of exactly the peers that there are. It does not look into a connection.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use tokio::{
 use crate::{
     PeerConfig, PeerId, PeerStatus, SpeakerError, Transport,
     command::Command,
-    socket::{self, md5},
+    socket::{self, authentication},
 };
 
 /// The peers of a speaker, shared by its handle, its listeners and its peers' tasks.
@@ -63,7 +63,7 @@ impl Registry {
         if inner.peers.contains_key(&peer) {
             return Err(SpeakerError::PeerExists { peer });
         }
-        inner.set_password(&entry.config)?;
+        inner.set_authentication(&entry.config)?;
         let Entry { config, status, commands, accepted, stop } = entry;
         let stop = Some(stop);
         let known = Known { config, status, commands, accepted, stop, task: None };
@@ -203,11 +203,12 @@ impl Inner {
         with_address.filter(move |(_, address)| address.is_ipv4() == v4)
     }
 
-    fn set_password(&self, config: &PeerConfig) -> Result<(), SpeakerError> {
-        let Some(password) = &config.transport.password else { return Ok(()) };
+    /// Has the listeners ask for the peer's password or keys.
+    fn set_authentication(&self, config: &PeerConfig) -> Result<(), SpeakerError> {
         for (listener, address) in self.listeners_for(config) {
-            if let Err(source) = md5::set_key(listener, config.address(), password.as_bytes()) {
-                self.remove_password(config);
+            let whom = config.address().into();
+            if let Err(source) = authentication::set(listener, whom, &config.transport) {
+                self.remove_authentication(config);
                 let peer = config.id();
                 return Err(SpeakerError::Password { peer, listener: address, source });
             }
@@ -215,12 +216,10 @@ impl Inner {
         Ok(())
     }
 
-    fn remove_password(&self, config: &PeerConfig) {
-        if config.transport.password.is_none() {
-            return;
-        }
+    fn remove_authentication(&self, config: &PeerConfig) {
         for (listener, address) in self.listeners_for(config) {
-            if let Err(error) = md5::remove_key(listener, config.address()) {
+            let whom = config.address().into();
+            if let Err(error) = authentication::remove(listener, whom, &config.transport) {
                 tracing::debug!(peer = %config.id(), %address, %error, "no password to remove");
             }
         }
@@ -248,11 +247,11 @@ impl Registration {
         let mut inner = self.registry.lock();
         let Some(known) = inner.peers.get(&self.peer) else { return Ok(()) };
         let before = Arc::clone(&known.config);
-        if before.transport.password != config.transport.password {
-            inner.remove_password(&before);
-            if let Err(error) = inner.set_password(config) {
+        if !before.transport.has_same_authentication(&config.transport) {
+            inner.remove_authentication(&before);
+            if let Err(error) = inner.set_authentication(config) {
                 // The old one worked, so it is there again.
-                let _ = inner.set_password(&before);
+                let _ = inner.set_authentication(&before);
                 return Err(error);
             }
         }
@@ -267,7 +266,7 @@ impl Drop for Registration {
     fn drop(&mut self) {
         let mut inner = self.registry.lock();
         if let Some(known) = inner.peers.remove(&self.peer) {
-            inner.remove_password(&known.config);
+            inner.remove_authentication(&known.config);
         }
     }
 }

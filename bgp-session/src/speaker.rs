@@ -22,13 +22,15 @@ use tracing::Instrument;
 
 use crate::{
     Accepted, Connector, DrainStage, Event, Events, LocRibSnapshot, PeerConfig, PeerHandle, PeerId,
-    PeerStatus, SpeakerError, TcpConnector, Transport, command,
+    PeerStatus, SpeakerError, TcpConnector, Transport,
+    bfd::Bfd,
+    command,
     drain::DrainWatch,
     listener,
     registry::{Entry, Registry},
     socket,
     table::Table,
-    task::{self, Inputs, PeerTask, Reports},
+    task::{self, Inputs, Liveness, PeerTask, Reports},
 };
 
 /// A BGP speaker: an AS, a BGP Identifier, any number of peers.
@@ -110,6 +112,7 @@ impl SpeakerBuilder {
                 drain: watch::Sender::default(),
                 events: broadcast::Sender::new(self.event_capacity),
                 table: Arc::default(),
+                bfd: Bfd::default(),
             }),
         })
     }
@@ -134,9 +137,12 @@ impl Speaker {
     /// # Errors
     ///
     /// [`SpeakerError::PeerConfig`], [`SpeakerError::PeerExists`], [`SpeakerError::Password`],
+    /// [`SpeakerError::Socket`],
     /// [`SpeakerError::SpeakerShutDown`].
     pub async fn add_peer(&self, config: PeerConfig) -> Result<PeerHandle, SpeakerError> {
         config.check()?;
+        socket::probe(&config)
+            .map_err(|source| SpeakerError::Socket { peer: config.id(), source })?;
         self.predecessor_ended(config.id()).await;
         let config = Arc::new(config);
         let (commands, receive_commands) = mpsc::channel(command::CAPACITY);
@@ -163,11 +169,14 @@ impl Speaker {
         let events = self.inner.events.clone();
         let reports = Reports::new(&config, status, events, Arc::clone(&self.inner.table));
         let connector = Arc::clone(&self.inner.connector);
+        let (bfd, receive_bfd) = watch::channel(None);
+        let registry = Arc::clone(&self.inner.registry);
+        let liveness = Liveness::new(self.inner.bfd.clone(), registry, bfd);
         let speaker = (self.inner.asn, self.inner.identifier);
-        let task = PeerTask::new(config, speaker, fsm, connector, inputs, reports);
+        let task = PeerTask::new(config, speaker, fsm, connector, inputs, liveness, reports);
         let running = tokio::spawn(task.run(registration).instrument(span));
         self.inner.registry.started(peer, running.abort_handle());
-        Ok(PeerHandle::new(peer, commands, receive_status))
+        Ok(PeerHandle::new(peer, commands, receive_status, receive_bfd))
     }
 
     /// Hands the speaker a connection that somebody else accepted: a listener of the embedder's
@@ -261,6 +270,7 @@ struct Inner {
     drain: watch::Sender<DrainStage>,
     events: broadcast::Sender<Event>,
     table: Arc<Table>,
+    bfd: Bfd,
 }
 
 impl Inner {

@@ -10,7 +10,7 @@ use bgp_core::{
     peer::{Endpoints, PeerStats},
 };
 
-use crate::{DrainStage, PeerId, clock};
+use crate::{DrainStage, PeerId, bfd, clock};
 
 /// What is known of a peer at one moment. It is a fact, never a backlog: who looks late sees the
 /// latest.
@@ -39,6 +39,9 @@ pub struct PeerStatus {
     pub down_since: Option<Instant>,
     /// Why the last attempt failed that never got to a session, since the last session came up.
     pub last_failure: Option<DownReason>,
+    /// The state of the peer's BFD session, if it has one; [`PeerHandle::bfd`](crate::PeerHandle::bfd) knows
+    /// the rest.
+    pub bfd: Option<bfd::State>,
     /// The counters. They are brought up to date with every event of the peer, but a new value
     /// alone wakes nobody who waits for a change.
     pub stats: PeerStats,

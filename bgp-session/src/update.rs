@@ -2,7 +2,7 @@
 
 use bgp_core::fsm::{Change, FsmConfig, TakesEffect};
 
-use crate::config::TransportConfig;
+use crate::{bfd::BfdProfile, transport::TransportConfig};
 
 /// What a change of a peer's configuration came to; see [`PeerHandle::update`](crate::PeerHandle::update).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,10 +36,13 @@ pub(crate) enum Resets {
 
 /// All that differs between two configurations of one peer.
 pub(crate) fn changes(
-    old: (&FsmConfig, &TransportConfig),
-    new: (&FsmConfig, &TransportConfig),
+    old: (&FsmConfig, &TransportConfig, Option<BfdProfile>),
+    new: (&FsmConfig, &TransportConfig, Option<BfdProfile>),
 ) -> Vec<Change> {
     let mut changes = old.0.changes(new.0);
     changes.extend(old.1.changes(new.1));
+    if old.2 != new.2 {
+        changes.push(Change { field: "bfd", takes_effect: TakesEffect::AtOnce });
+    }
     changes
 }

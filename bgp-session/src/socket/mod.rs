@@ -2,14 +2,20 @@
 //!
 //! It makes and prepares sockets. It does not connect, accept, read or write.
 
-use std::{fmt, io, net::SocketAddr, time::Duration};
+use std::{
+    fmt, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::PeerConfig;
 
-pub(crate) mod md5;
+pub(crate) mod authentication;
+pub(crate) mod bfd;
+mod option;
 
 /// A socket to dial the peer with, all options set and the local address bound.
 pub(crate) fn dialling(config: &PeerConfig) -> io::Result<TcpSocket> {
@@ -18,22 +24,25 @@ pub(crate) fn dialling(config: &PeerConfig) -> io::Result<TcpSocket> {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    prepare(SockRef::from(&socket), remote, config)?;
-    if let Some(password) = &config.transport.password {
-        md5::set_key(&socket, remote, password.as_bytes())
-            .map_err(|error| explain(error, format_args!("cannot set the TCP MD5 password")))?;
-    }
-    if let Some(local) = config.transport.local_address {
-        socket
-            .bind(SocketAddr::new(local, 0))
-            .map_err(|error| explain(error, format_args!("cannot dial from {local}")))?;
-    }
+    prepare(&SockRef::from(&socket), remote, config)?;
+    authentication::set(&socket, remote.into(), &config.transport)?;
+    bind_source(&socket, remote, config)?;
     Ok(socket)
 }
 
-/// Sets the peer's options on an accepted connection.
+/// Whether the kernel has what the peer's authentication needs, which no later attempt would change.
+pub(crate) fn probe(config: &PeerConfig) -> io::Result<()> {
+    if !config.transport.has_authentication() {
+        return Ok(());
+    }
+    let remote = config.address();
+    let socket = Socket::new(Domain::for_address(remote), Type::STREAM, Some(Protocol::TCP))?;
+    authentication::set(&socket, remote.into(), &config.transport)
+}
+
+/// Sets the peer's options on an accepted connection, whatever the listener's are.
 pub(crate) fn accepted(stream: &TcpStream, config: &PeerConfig) -> io::Result<()> {
-    prepare(SockRef::from(stream), config.address(), config)
+    prepare(&SockRef::from(stream), config.address(), config)
 }
 
 /// A listening socket. One of IPv6 takes IPv6 connections only, so that a speaker may listen on
@@ -45,25 +54,111 @@ pub(crate) fn listening(address: SocketAddr) -> io::Result<TcpListener> {
     }
     // A restarted speaker must not wait for the connections of the one before it to fade.
     socket.set_reuse_address(true)?;
-    // Answers to SYNs are sent by the listener.
-    set_class(SockRef::from(&socket), address)?;
+    // Answers to SYNs are sent by the listener, and a peer with TTL security (RFC 5082) takes no other.
+    set_ttl(&socket, address, Some(255))?;
+    set_class(&socket, address)?;
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::from(address))?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }
 
-fn prepare(socket: SockRef<'_>, remote: SocketAddr, config: &PeerConfig) -> io::Result<()> {
+fn prepare(socket: &Socket, remote: SocketAddr, config: &PeerConfig) -> io::Result<()> {
+    let transport = &config.transport;
     // Whole messages are written at once; there is nothing to wait for.
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&probes())?;
-    if let Some(hops) = config.transport.ttl {
-        match remote {
-            SocketAddr::V4(_) => socket.set_ttl_v4(hops.into())?,
-            SocketAddr::V6(_) => socket.set_unicast_hops_v6(hops.into())?,
+    #[cfg(target_os = "linux")]
+    if let Some(time) = transport.user_timeout {
+        socket.set_tcp_user_timeout(Some(time))?;
+    }
+    set_ttl(socket, remote, transport.reach.ttl())?;
+    if let Some(ttl) = transport.reach.minimum_ttl() {
+        set_minimum_ttl(socket, remote, ttl)
+            .map_err(|error| explain(error, format_args!("cannot set the least TTL to {ttl}")))?;
+    }
+    bind_device(socket, transport.device.as_deref())?;
+    set_code_point(socket, remote, transport.dscp.unwrap_or(CLASS_SELECTOR_6))
+}
+
+/// Binds the local address and one of the ports, where they are configured.
+fn bind_source(socket: &TcpSocket, remote: SocketAddr, config: &PeerConfig) -> io::Result<()> {
+    let local = config.transport.local_address;
+    let bind = |port| {
+        let source = source(remote, local, port);
+        socket.bind(source).map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse => error,
+            _ => explain(error, format_args!("cannot dial from {}", source.ip())),
+        })
+    };
+    let Some(ports) = &config.transport.source_ports else {
+        return if local.is_some() { bind(0) } else { Ok(()) };
+    };
+    // A port whose last connection has only to fade may be used for the next one.
+    socket.set_reuseaddr(true)?;
+    let first = fastrand::u16(ports.clone());
+    let in_turn = (first..=*ports.end()).chain(*ports.start()..first);
+    for port in in_turn {
+        match bind(port) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            bound => return bound,
         }
     }
-    set_class(socket, remote)
+    let text = format!("every port of {} to {} is in use", ports.start(), ports.end());
+    Err(io::Error::new(io::ErrorKind::AddrInUse, text))
+}
+
+/// Where to send from: a link-local address needs the interface too.
+fn source(remote: SocketAddr, local: Option<IpAddr>, port: u16) -> SocketAddr {
+    let unspecified: IpAddr = match remote {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let mut source = SocketAddr::new(local.unwrap_or(unspecified), port);
+    if let (SocketAddr::V6(source), SocketAddr::V6(remote)) = (&mut source, remote) {
+        if source.ip().is_unicast_link_local() {
+            source.set_scope_id(remote.scope_id());
+        }
+    }
+    source
+}
+
+/// The time to live of what is sent; `None`: the system's own, which an accepted connection doesn't have by
+/// itself.
+fn set_ttl(socket: &Socket, address: SocketAddr, ttl: Option<u8>) -> io::Result<()> {
+    // Of Linux -1 in both options means that.
+    let ttl = ttl.map(u32::from).or(if cfg!(target_os = "linux") { Some(u32::MAX) } else { None });
+    let Some(ttl) = ttl else { return Ok(()) };
+    match address {
+        SocketAddr::V4(_) => socket.set_ttl_v4(ttl),
+        SocketAddr::V6(_) => socket.set_unicast_hops_v6(ttl),
+    }
+}
+
+/// Drops, in the kernel, what arrives with less (RFC 5082 section 3).
+#[cfg(target_os = "linux")]
+fn set_minimum_ttl(socket: &Socket, address: SocketAddr, ttl: u8) -> io::Result<()> {
+    let (level, name) = match address {
+        SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_MINTTL),
+        SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_MINHOPCOUNT),
+    };
+    option::set(socket, level, name, &i32::from(ttl).to_ne_bytes())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_minimum_ttl(_socket: &Socket, _address: SocketAddr, _ttl: u8) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Binds the socket to an interface, if one is named.
+fn bind_device(socket: &Socket, name: Option<&str>) -> io::Result<()> {
+    let Some(name) = name else { return Ok(()) };
+    #[cfg(target_os = "linux")]
+    let bound = socket.bind_device(Some(name.as_bytes()));
+    #[cfg(not(target_os = "linux"))]
+    let bound = Err::<(), io::Error>(io::ErrorKind::Unsupported.into());
+    let _ = &socket;
+    bound.map_err(|error| explain(error, format_args!("cannot bind to the interface {name}")))
 }
 
 /// TCP's own question whether the other end still knows of the connection. A router that lost its
@@ -75,10 +170,16 @@ fn probes() -> TcpKeepalive {
 }
 
 /// Marks what is sent as network control, as routing protocols are (RFC 4594 section 3.1).
-fn set_class(socket: SockRef<'_>, address: SocketAddr) -> io::Result<()> {
+fn set_class(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    set_code_point(socket, address, CLASS_SELECTOR_6)
+}
+
+/// Writes the Differentiated Services Code Point (RFC 2474), which has six bits of an octet.
+fn set_code_point(socket: &Socket, address: SocketAddr, dscp: u8) -> io::Result<()> {
+    let octet = u32::from(dscp) << 2;
     match address {
-        SocketAddr::V4(_) => socket.set_tos_v4(CLASS_SELECTOR_6),
-        SocketAddr::V6(_) => socket.set_tclass_v6(CLASS_SELECTOR_6),
+        SocketAddr::V4(_) => socket.set_tos_v4(octet),
+        SocketAddr::V6(_) => socket.set_tclass_v6(octet),
     }
 }
 
@@ -87,79 +188,12 @@ fn explain(error: io::Error, tried: fmt::Arguments<'_>) -> io::Error {
     io::Error::new(error.kind(), format!("{tried}: {error}"))
 }
 
-/// DSCP CS6 in the place where the octet of RFC 2474 has it.
-const CLASS_SELECTOR_6: u32 = 0b110_000 << 2;
+/// DSCP CS6.
+const CLASS_SELECTOR_6: u8 = 0b110_000;
 const BACKLOG: i32 = 128;
 const PROBE_TIME: Duration = Duration::from_secs(5);
 /// The most that Linux takes.
 const PROBES_MOST: u32 = 127;
 
 #[cfg(test)]
-mod tests {
-    use std::net::IpAddr;
-
-    use bgp_core::Asn;
-
-    use super::*;
-
-    fn config(address: &str) -> PeerConfig {
-        PeerConfig::new(address.parse::<IpAddr>().unwrap(), Asn(64_500))
-    }
-
-    #[tokio::test]
-    async fn a_dialling_socket_is_marked_prompt_and_bound() {
-        let local = "127.0.0.9".parse().unwrap();
-        let socket = dialling(&config("127.0.0.1").local_address(local).ttl(3)).unwrap();
-        assert_eq!(socket.local_addr().unwrap().ip(), local);
-        let options = SockRef::from(&socket);
-        assert!(options.tcp_nodelay().unwrap());
-        assert!(options.keepalive().unwrap());
-        assert_eq!(options.tcp_keepalive_time().unwrap(), PROBE_TIME);
-        assert_eq!(options.tcp_keepalive_interval().unwrap(), PROBE_TIME);
-        assert_eq!(options.tcp_keepalive_retries().unwrap(), PROBES_MOST);
-        assert_eq!(options.tos_v4().unwrap(), 0xC0);
-        assert_eq!(options.ttl_v4().unwrap(), 3);
-    }
-
-    #[tokio::test]
-    async fn an_ipv6_socket_has_the_same_options_by_other_names() {
-        let socket = dialling(&config("::1").ttl(255)).unwrap();
-        let options = SockRef::from(&socket);
-        assert_eq!(options.tclass_v6().unwrap(), 0xC0);
-        assert_eq!(options.unicast_hops_v6().unwrap(), 255);
-    }
-
-    #[tokio::test]
-    async fn without_a_ttl_the_systems_own_is_left_alone() {
-        let plain = TcpSocket::new_v4().unwrap();
-        let dialling = dialling(&config("127.0.0.1")).unwrap();
-        let ttl = |socket: &TcpSocket| SockRef::from(socket).ttl_v4().unwrap();
-        assert_eq!(ttl(&dialling), ttl(&plain));
-    }
-
-    #[tokio::test]
-    async fn both_wildcard_addresses_share_a_port() {
-        let v4 = listening("0.0.0.0:0".parse().unwrap()).unwrap();
-        let port = v4.local_addr().unwrap().port();
-        assert!(listening(SocketAddr::new("::".parse().unwrap(), port)).is_ok());
-    }
-
-    #[tokio::test]
-    async fn an_address_that_is_not_ours_is_named() {
-        let foreign = "192.0.2.99".parse().unwrap();
-        let error = dialling(&config("127.0.0.1").local_address(foreign)).unwrap_err();
-        assert!(error.to_string().starts_with("cannot dial from 192.0.2.99: "), "{error}");
-    }
-
-    #[cfg(target_os = "linux")]
-    #[tokio::test]
-    async fn a_password_goes_on_and_comes_off_a_listener() {
-        for (listen, peer) in [("127.0.0.1:0", "127.0.0.2:179"), ("[::1]:0", "[2001:db8::1]:179")] {
-            let listener = listening(listen.parse().unwrap()).unwrap();
-            let peer = peer.parse().unwrap();
-            md5::set_key(&listener, peer, b"s3cret").unwrap();
-            md5::remove_key(&listener, peer).unwrap();
-            assert!(md5::remove_key(&listener, peer).is_err(), "there was one to remove");
-        }
-    }
-}
+mod tests;

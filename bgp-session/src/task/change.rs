@@ -20,10 +20,12 @@ impl PeerTask {
     pub(super) fn change(&mut self, command: Command, registration: &Registration) {
         match command {
             Command::Disable(cease) => {
+                self.liveness.disabled(true);
                 self.peer.stop(clock::now(), cease);
                 self.reports.disabled(true);
             }
             Command::Enable => {
+                self.liveness.disabled(false);
                 self.peer.start(clock::now());
                 self.reports.disabled(false);
             }
@@ -52,8 +54,8 @@ impl PeerTask {
             // One that nobody chose is no reason for a change.
             fsm.jitter_seed = self.peer.config().jitter_seed;
         }
-        let before = (self.peer.config(), &self.config.transport);
-        let changes = update::changes(before, (&fsm, &config.transport));
+        let before = (self.peer.config(), &self.config.transport, self.config.bfd);
+        let changes = update::changes(before, (&fsm, &config.transport, config.bfd));
         registration.update(&config)?;
         let mut updated = Updated { changes, reset: false };
         self.config = config;
@@ -61,6 +63,7 @@ impl PeerTask {
         let established = self.peer.state() == StateKind::Established;
         let needed = updated.needs_reset().next().is_some();
         self.peer.reconfigure(now, fsm);
+        self.follow_bfd_config();
         if needed && established && resets == Resets::WhereNeeded {
             self.peer.reset(now, Notification::cease(CeaseSubcode::OTHER_CONFIGURATION_CHANGE));
             updated.reset = true;

@@ -27,10 +27,12 @@ use crate::{
 
 mod change;
 mod link;
+mod liveness;
 mod originated;
 mod reports;
 mod wake;
 
+pub(crate) use liveness::Liveness;
 pub(crate) use reports::{Reports, first_status};
 
 use link::{Link, Links, transport_error};
@@ -53,6 +55,7 @@ pub(crate) struct PeerTask {
     /// Connections that only have to say their last words.
     closing: JoinSet<()>,
     inputs: Inputs,
+    liveness: Liveness,
     reports: Reports,
     alarm: Pin<Box<Sleep>>,
     alarm_set: bool,
@@ -75,6 +78,7 @@ impl PeerTask {
         fsm: FsmConfig,
         connector: Arc<dyn Connector>,
         inputs: Inputs,
+        liveness: Liveness,
         reports: Reports,
     ) -> Self {
         Self {
@@ -87,6 +91,7 @@ impl PeerTask {
             links: Links::default(),
             closing: JoinSet::new(),
             inputs,
+            liveness,
             reports,
             alarm: Box::pin(sleep(Duration::ZERO)),
             alarm_set: false,
@@ -101,6 +106,7 @@ impl PeerTask {
         self.reports.event(EventKind::Added);
         self.drain();
         self.peer.start(clock::now());
+        self.follow_bfd_config();
         loop {
             self.perform_outputs();
             self.fill_outboxes();
@@ -139,7 +145,11 @@ impl PeerTask {
             }
             Wake::Wrote(direction) => self.peer.send_progress(direction),
             Wake::Drain => self.drain(),
-            Wake::Deadline => self.peer.handle_timeout(now),
+            Wake::Bfd(transition) => self.bfd_changed(transition),
+            Wake::Deadline => {
+                self.release_when_due();
+                self.peer.handle_timeout(now);
+            }
         }
     }
 
@@ -193,7 +203,7 @@ impl PeerTask {
         tracing::debug!(%error, "cannot connect");
         let error = match transport_error(error) {
             // What is signed with another password is dropped in silence (RFC 2385, section 2.0).
-            TransportError::TimedOut if self.config.transport.password.is_some() => {
+            TransportError::TimedOut if self.config.transport.has_authentication() => {
                 TransportError::TimedOutSigned
             }
             error => error,

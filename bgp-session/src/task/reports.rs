@@ -11,7 +11,7 @@ use bgp_core::{
 use tokio::sync::{broadcast, watch};
 
 use crate::{
-    DrainStage, Event, EventKind, PeerConfig, PeerId, PeerStatus, Updated, clock, table::Table,
+    DrainStage, Event, EventKind, PeerConfig, PeerId, PeerStatus, Updated, bfd, clock, table::Table,
 };
 
 /// The ways out of a peer's task.
@@ -38,6 +38,7 @@ struct News {
     disabled: Option<bool>,
     drain: Option<DrainStage>,
     remote_as: Option<RemoteAs>,
+    bfd: Option<Option<bfd::State>>,
 }
 
 impl Reports {
@@ -117,6 +118,11 @@ impl Reports {
         self.event(EventKind::Updated(Arc::new(updated.clone())));
     }
 
+    pub(super) fn bfd_state(&mut self, state: Option<bfd::State>) {
+        self.news.changed = true;
+        self.news.bfd = Some(state);
+    }
+
     pub(super) fn received(&self, routes: ReceivedRoutes) {
         let Some(source) = self.source else { return };
         let (announced, withdrawn) = (routes.announced.len(), routes.withdrawn.len());
@@ -166,6 +172,9 @@ impl News {
         if let Some(reason) = &self.failure {
             status.last_failure = Some(reason.clone());
         }
+        if let Some(state) = self.bfd {
+            status.bfd = state;
+        }
     }
 }
 
@@ -192,6 +201,7 @@ pub(crate) fn first_status(config: &PeerConfig) -> PeerStatus {
         last_down: None,
         down_since: None,
         last_failure: None,
+        bfd: config.bfd.map(|_| bfd::State::Down),
         stats: PeerStats::default(),
         prefixes_held: 0,
     }

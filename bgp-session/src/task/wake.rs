@@ -13,7 +13,7 @@ use std::{
 use bgp_core::{Direction, fsm::TransportError, wire::Notification};
 
 use super::PeerTask;
-use crate::{Transport, command::Command};
+use crate::{Transport, bfd::Transition, command::Command};
 
 /// What happened.
 pub(super) enum Wake {
@@ -31,7 +31,9 @@ pub(super) enum Wake {
     Wrote(Direction),
     /// A drain of the speaker has come further, or was called off.
     Drain,
-    /// The core's deadline has come.
+    /// BFD has something to tell.
+    Bfd(Transition),
+    /// A deadline has come.
     Deadline,
 }
 
@@ -43,7 +45,8 @@ impl PeerTask {
     }
 
     fn set_alarm(&mut self) {
-        self.alarm_set = match self.peer.poll_timeout() {
+        let deadlines = [self.peer.poll_timeout(), self.liveness.held_until()];
+        self.alarm_set = match deadlines.into_iter().flatten().min() {
             Some(deadline) => {
                 let deadline = deadline.into();
                 if self.alarm.deadline() != deadline {
@@ -70,6 +73,7 @@ impl PeerTask {
                 6 => self.poll_write(cx, Direction::Outgoing),
                 7 => self.poll_write(cx, Direction::Incoming),
                 8 => self.poll_drain(cx),
+                9 => self.liveness.poll_heard(cx).map(Wake::Bfd),
                 _ => self.poll_alarm(cx),
             };
             if polled.is_ready() {
@@ -122,4 +126,4 @@ impl PeerTask {
     }
 }
 
-const SOURCES: usize = 10;
+const SOURCES: usize = 11;

@@ -3,6 +3,7 @@
 //! Nothing here sleeps to wait for something: tests wait for a status, a table or an event, with a
 //! deadline that only a failure reaches.
 
+mod bfd;
 mod collision;
 mod events;
 mod loopback;

@@ -308,7 +308,7 @@ fn groups(text: &str) -> impl Iterator<Item = Vec<u32>> {
 
 /// Reads up to the line that ends a reply: its number starts with 0, 8 or 9 and a space follows.
 /// In between, `NNNN-text` and, under the same number, ` text`.
-fn read_reply(lines: &mut impl BufRead) -> std::io::Result<String> {
+pub(crate) fn read_reply(lines: &mut impl BufRead) -> std::io::Result<String> {
     let mut reply = String::new();
     loop {
         let mut line = String::new();

@@ -381,7 +381,7 @@ fn words(communities: &Value) -> impl Iterator<Item = &str> {
 }
 
 /// Sends one command; the reply ends with three zero octets and a status.
-fn exchange(stream: &mut UnixStream, command: &str) -> std::io::Result<String> {
+pub(crate) fn exchange(stream: &mut UnixStream, command: &str) -> std::io::Result<String> {
     stream.write_all(command.as_bytes())?;
     stream.write_all(&[0])?;
     let mut reply = Vec::new();

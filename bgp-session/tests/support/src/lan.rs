@@ -61,23 +61,38 @@ impl Lan {
     #[must_use]
     pub fn host(&self, name: &str, addresses: &[&str]) -> Host {
         let namespace = Namespace::new(format!("{}-{name}", self.switch.name));
-        let port = format!("port{}", self.ports.fetch_add(1, Ordering::Relaxed));
-        let switch = &self.switch.name;
         namespace.ip("link set lo up");
-        namespace.ip(&format!("link add lan0 type veth peer name {port} netns {switch}"));
-        // No link-local address: BIRD would add it to its IPv6 next hops, and FRR without zebra,
-        // which knows of no interface, takes such a next hop for an error.
-        namespace.ip("link set lan0 addrgenmode none");
-        for address in addresses {
-            // Without duplicate address detection an IPv6 address can be used at once.
-            let nodad = if address.contains(':') { " nodad" } else { "" };
-            namespace.ip(&format!("address add {address} dev lan0{nodad}"));
-        }
-        self.switch.ip(&format!("link set {port} master br0 up"));
-        namespace.ip("link set lan0 up");
+        let port = self.plug_in(&namespace, "lan0", addresses);
         let addresses = addresses.iter().map(|address| parse_address(address)).collect();
         let switch = Arc::clone(&self.switch);
         Host { name: name.to_owned(), addresses, namespace: Arc::new(namespace), port, switch }
+    }
+
+    /// Plugs in a host of another LAN, too, by an interface of that name.
+    ///
+    /// # Panics
+    ///
+    /// If an address cannot be read or set.
+    pub fn join(&self, host: &Host, interface: &str, addresses: &[&str]) {
+        let _ = self.plug_in(&host.namespace, interface, addresses);
+    }
+
+    /// Gives the switch's end of the cable.
+    fn plug_in(&self, namespace: &Namespace, interface: &str, addresses: &[&str]) -> String {
+        let port = format!("port{}", self.ports.fetch_add(1, Ordering::Relaxed));
+        let switch = &self.switch.name;
+        namespace.ip(&format!("link add {interface} type veth peer name {port} netns {switch}"));
+        // No link-local address: BIRD would add it to its IPv6 next hops, and FRR without zebra,
+        // which knows of no interface, takes such a next hop for an error.
+        namespace.ip(&format!("link set {interface} addrgenmode none"));
+        for address in addresses {
+            // Without duplicate address detection an IPv6 address can be used at once.
+            let nodad = if address.contains(':') { " nodad" } else { "" };
+            namespace.ip(&format!("address add {address} dev {interface}{nodad}"));
+        }
+        self.switch.ip(&format!("link set {port} master br0 up"));
+        namespace.ip(&format!("link set {interface} up"));
+        port
     }
 }
 
@@ -131,6 +146,29 @@ impl Host {
             builder.spawn_scoped(scope, on_host).expect("a thread can be started").join()
         });
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    /// Runs `ip` on this host, with arguments that have no spaces in them.
+    ///
+    /// # Panics
+    ///
+    /// If it fails.
+    pub fn ip(&self, arguments: &str) {
+        self.namespace.ip(arguments);
+    }
+
+    /// Makes it a router between its LANs.
+    ///
+    /// # Panics
+    ///
+    /// If the kernel will not.
+    pub fn forward_packets(&self) {
+        self.enter(|| {
+            for file in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
+                std::fs::write(Path::new("/proc/sys/net").join(file), "1")
+                    .expect("forwarding can be turned on");
+            }
+        });
     }
 
     /// Pulls the cable at the switch: the interface stays up, and all that is sent is lost.

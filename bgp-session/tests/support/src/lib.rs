@@ -53,6 +53,7 @@ mod process;
 mod requirements;
 mod router;
 mod wait;
+mod written;
 
 pub use bird::Bird;
 pub use config::{Neighbor, Originated, Role, RouterConfig};
@@ -65,3 +66,4 @@ pub use process::Process;
 pub use requirements::requested;
 pub use router::{Path, Router, Session};
 pub use wait::wait_until;
+pub use written::{WrittenBird, WrittenFrr};

@@ -1,0 +1,387 @@
+//! [`Session`]: the state machine of one BFD session (RFC 5880 section 6.8), without I/O and without a clock.
+//!
+//! It decides the state, what to send and when, and when the other end has been silent for too long. The law
+//! of its loop: one mutation; then [`Session::poll_event`] until `None`; then [`Session::poll_transmit`] until
+//! `None`; then wait for a packet or for [`Session::poll_timeout`].
+//!
+//! ```text
+//!            Down ──Down──▶ Init            in each state, by what the other end says it is:
+//!             ▲  ╲           │              a state not shown changes nothing, but AdminDown,
+//!   AdminDown,│   Init       │ Init, Up     or silence for the detection time, leads to Down
+//!     silence │      ╲       ▼
+//!             └──────── ──▶ Up ──Down──▶ Down
+//! ```
+
+use std::{
+    collections::VecDeque,
+    num::NonZeroU32,
+    time::{Duration, Instant},
+};
+
+use super::{BfdProfile, BfdStats, Diagnostic, Packet, State, timers::Timers};
+
+/// One end of a BFD session.
+#[derive(Clone, Debug)]
+pub struct Session {
+    profile: BfdProfile,
+    discriminator: NonZeroU32,
+    state: State,
+    diagnostic: Diagnostic,
+    remote: Remote,
+    /// What our packets say.
+    advertised: Timers,
+    /// What holds until the other end has confirmed what our packets say (section 6.8.3).
+    effective: Timers,
+    /// A Poll Sequence runs (section 6.5).
+    polling: bool,
+    /// The other end polls, and is to be answered.
+    answer: bool,
+    /// Our packets would say something new.
+    news: bool,
+    last_received: Option<Instant>,
+    last_sent: Option<Instant>,
+    next_send: Option<Instant>,
+    /// The interval by which `next_send` was reckoned.
+    send_interval: Duration,
+    random: fastrand::Rng,
+    events: VecDeque<Transition>,
+    stats: BfdStats,
+}
+
+/// A change of state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Transition {
+    /// Before.
+    pub from: State,
+    /// After.
+    pub to: State,
+    /// Why.
+    pub diagnostic: Diagnostic,
+    /// What the other end last said of itself; AdminDown: its operator took it down, and the path may be well.
+    pub remote_state: State,
+}
+
+impl Transition {
+    /// Whether the path to the other end has failed: the session was up, and its end was no operator's wish
+    /// (RFC 5882 section 3.2).
+    pub fn is_failure(&self) -> bool {
+        self.from == State::Up && self.to == State::Down && self.remote_state != State::AdminDown
+    }
+}
+
+/// What the other end has said of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Remote {
+    discriminator: u32,
+    state: State,
+    diagnostic: Diagnostic,
+    required_min_rx: u32,
+    desired_min_tx: u32,
+    detect_multiplier: u8,
+    control_plane_independent: bool,
+}
+
+/// The initial values of section 6.8.1.
+const UNKNOWN: Remote = Remote {
+    discriminator: 0,
+    state: State::Down,
+    diagnostic: Diagnostic::NONE,
+    required_min_rx: 1,
+    desired_min_tx: 0,
+    detect_multiplier: 0,
+    control_plane_independent: false,
+};
+
+impl Session {
+    /// A session that begins to send at once, unless it is passive. The discriminator is our name for it, and
+    /// no other session of this host may have it; the seed is that of the jitter.
+    pub fn new(now: Instant, profile: BfdProfile, discriminator: NonZeroU32, seed: u64) -> Self {
+        let timers = Timers::wanted(&profile, State::Down);
+        let mut session = Self {
+            profile,
+            discriminator,
+            state: State::Down,
+            diagnostic: Diagnostic::NONE,
+            remote: UNKNOWN,
+            advertised: timers,
+            effective: timers,
+            polling: false,
+            answer: false,
+            news: false,
+            last_received: None,
+            last_sent: None,
+            next_send: None,
+            send_interval: Duration::ZERO,
+            random: fastrand::Rng::with_seed(seed),
+            events: VecDeque::new(),
+            stats: BfdStats::default(),
+        };
+        session.settle(now);
+        session
+    }
+
+    /// A packet for this session has come: by its [`Packet::your_discriminator`], or, where that is 0, by who
+    /// sent it (sections 6.3 and 6.8.6).
+    pub fn receive(&mut self, now: Instant, packet: &Packet) {
+        self.stats.received += 1;
+        self.last_received = Some(now);
+        self.remote = Remote {
+            discriminator: packet.my_discriminator,
+            state: packet.state,
+            diagnostic: packet.diagnostic,
+            required_min_rx: packet.required_min_rx,
+            desired_min_tx: packet.desired_min_tx,
+            detect_multiplier: packet.detect_multiplier,
+            control_plane_independent: packet.control_plane_independent,
+        };
+        if packet.final_answer && self.polling {
+            self.polling = false;
+            self.effective = self.advertised;
+        }
+        if self.state != State::AdminDown {
+            self.hear(packet.state);
+            self.answer |= packet.poll;
+        }
+        self.settle(now);
+    }
+
+    /// Takes the detection time where it has passed by `now`. Calling it too early does nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.detection_deadline().is_some_and(|deadline| deadline <= now) {
+            if matches!(self.state, State::Init | State::Up) {
+                self.become_state(State::Down, Diagnostic::DETECTION_TIME_EXPIRED);
+            }
+            self.remote = UNKNOWN;
+            self.last_received = None;
+            self.settle(now);
+        }
+    }
+
+    /// Changes the intervals, the multiplier or the role in place; the other end is told by a Poll Sequence.
+    pub fn set_profile(&mut self, now: Instant, profile: BfdProfile) {
+        self.news |= self.profile.multiplier != profile.multiplier;
+        self.profile = profile;
+        self.settle(now);
+    }
+
+    /// Takes the session out of service (section 6.8.16), which tells the other end nothing about the path.
+    pub fn disable(&mut self, now: Instant) {
+        self.become_state(State::AdminDown, Diagnostic::ADMINISTRATIVELY_DOWN);
+        self.settle(now);
+    }
+
+    /// Puts it in service again.
+    pub fn enable(&mut self, now: Instant) {
+        if self.state == State::AdminDown {
+            self.become_state(State::Down, Diagnostic::NONE);
+            self.settle(now);
+        }
+    }
+
+    /// The next change of state to know of.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Transition> {
+        self.events.pop_front()
+    }
+
+    /// The next packet to send now, if one is due.
+    #[must_use]
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Packet> {
+        if std::mem::take(&mut self.answer) {
+            return Some(self.packet(true));
+        }
+        if self.next_send.is_none_or(|at| at > now) {
+            return None;
+        }
+        self.news = false;
+        self.last_sent = Some(now);
+        self.next_send = Some(now + self.jittered());
+        Some(self.packet(false))
+    }
+
+    /// When to call [`Session::handle_timeout`] and [`Session::poll_transmit`] next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.next_send, self.detection_deadline()].into_iter().flatten().min()
+    }
+
+    /// The state.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Why the state last changed.
+    pub fn diagnostic(&self) -> Diagnostic {
+        self.diagnostic
+    }
+
+    /// The state that the other end last claimed; Down if it hasn't been heard of for the detection time.
+    pub fn remote_state(&self) -> State {
+        self.remote.state
+    }
+
+    /// Why the other end's state last changed, in its own words.
+    pub fn remote_diagnostic(&self) -> Diagnostic {
+        self.remote.diagnostic
+    }
+
+    /// The other end's name for the session; 0 if unknown.
+    pub fn remote_discriminator(&self) -> u32 {
+        self.remote.discriminator
+    }
+
+    /// Whether the other end's BFD outlives a failure of its control plane (the C bit).
+    pub fn remote_is_independent(&self) -> bool {
+        self.remote.control_plane_independent
+    }
+
+    /// Our name for the session.
+    pub fn discriminator(&self) -> NonZeroU32 {
+        self.discriminator
+    }
+
+    /// The interval at which we send, before jitter (section 6.8.2).
+    pub fn transmit_interval(&self) -> Duration {
+        micros(self.effective.tx.max(self.remote.required_min_rx))
+    }
+
+    /// How long the other end may be silent (section 6.8.4); zero before it has been heard.
+    pub fn detection_time(&self) -> Duration {
+        let interval = self.effective.rx.max(self.remote.desired_min_tx);
+        micros(interval) * u32::from(self.remote.detect_multiplier)
+    }
+
+    /// How long the other end takes to notice our silence, as far as we know.
+    pub fn remote_detection_time(&self) -> Duration {
+        self.transmit_interval() * u32::from(self.profile.multiplier)
+    }
+
+    /// Counts a packet that came from the other end's address and could not be used.
+    pub fn count_discarded(&mut self) {
+        self.stats.discarded += 1;
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> &BfdStats {
+        &self.stats
+    }
+
+    /// The transitions of section 6.8.6.
+    fn hear(&mut self, remote: State) {
+        let signaled = Diagnostic::NEIGHBOR_SIGNALED_DOWN;
+        let next = match (self.state, remote) {
+            (State::Init | State::Up, State::AdminDown) => Some((State::Down, signaled)),
+            (State::Down, State::Down) => Some((State::Init, Diagnostic::NONE)),
+            (State::Down, State::Init) => Some((State::Up, Diagnostic::NONE)),
+            (State::Init, State::Init | State::Up) => Some((State::Up, Diagnostic::NONE)),
+            (State::Up, State::Down) => Some((State::Down, signaled)),
+            (State::AdminDown, _)
+            | (State::Down, State::AdminDown | State::Up)
+            | (State::Init, State::Down)
+            | (State::Up, State::Init | State::Up) => None,
+        };
+        if let Some((state, diagnostic)) = next {
+            self.become_state(state, diagnostic);
+        }
+    }
+
+    fn become_state(&mut self, to: State, diagnostic: Diagnostic) {
+        let from = std::mem::replace(&mut self.state, to);
+        if from == to {
+            return;
+        }
+        self.diagnostic = diagnostic;
+        self.news = true;
+        self.stats.ups += u64::from(to == State::Up);
+        let transition = Transition { from, to, diagnostic, remote_state: self.remote.state };
+        self.stats.failures += u64::from(transition.is_failure());
+        self.events.push_back(transition);
+    }
+
+    /// After each mutation: the timers that should hold, and the time of the next packet.
+    fn settle(&mut self, now: Instant) {
+        self.negotiate();
+        self.schedule(now);
+    }
+
+    /// Section 6.8.3. Outside of Up nothing depends on our timers, so that they change at once.
+    fn negotiate(&mut self) {
+        let wanted = Timers::wanted(&self.profile, self.state);
+        if self.state != State::Up {
+            self.news |= self.advertised != wanted;
+            self.advertised = wanted;
+            self.effective = wanted;
+            self.polling = false;
+            return;
+        }
+        // One Poll Sequence at a time: its answer must be to what it asked.
+        if self.polling || self.advertised == wanted {
+            return;
+        }
+        self.advertised = wanted;
+        self.polling = true;
+        self.news = true;
+        // Faster to send and slower to judge does no harm before it is confirmed; the opposite would.
+        self.effective.tx = self.effective.tx.min(wanted.tx);
+        self.effective.rx = self.effective.rx.max(wanted.rx);
+    }
+
+    /// Section 6.8.7.
+    fn schedule(&mut self, now: Instant) {
+        let unknown = self.remote.discriminator == 0;
+        // An end that is held down has nothing to say to somebody whom it doesn't know.
+        let silent = unknown && (self.profile.passive || self.state == State::AdminDown);
+        if silent || self.remote.required_min_rx == 0 {
+            self.next_send = None;
+            return;
+        }
+        let interval = self.transmit_interval();
+        let shorter = interval < self.send_interval;
+        self.send_interval = interval;
+        if self.news {
+            self.next_send = Some(now);
+        } else if self.next_send.is_none() || shorter {
+            let due = match self.last_sent {
+                Some(last) => last + self.jittered(),
+                None => now,
+            };
+            self.next_send = Some(self.next_send.map_or(due, |at| at.min(due)));
+        }
+    }
+
+    /// The interval less 0 to 25 %; with a multiplier of 1, less 10 to 25 % (section 6.8.7), since the first
+    /// packet that is late would be the last.
+    fn jittered(&mut self) -> Duration {
+        let most = if self.profile.multiplier == 1 { 900 } else { 1_000 };
+        self.send_interval * self.random.u32(750..=most) / 1_000
+    }
+
+    /// Also in Down: an end that has been silent for that long is forgotten (section 6.8.1).
+    fn detection_deadline(&self) -> Option<Instant> {
+        Some(self.last_received? + self.detection_time())
+    }
+
+    fn packet(&mut self, answer: bool) -> Packet {
+        self.stats.sent += 1;
+        Packet {
+            diagnostic: self.diagnostic,
+            state: self.state,
+            poll: self.polling && !answer,
+            final_answer: answer,
+            // Our BFD lives and dies with the process that has the routes.
+            control_plane_independent: false,
+            demand: false,
+            detect_multiplier: self.profile.multiplier,
+            my_discriminator: self.discriminator.get(),
+            your_discriminator: self.remote.discriminator,
+            desired_min_tx: self.advertised.tx,
+            required_min_rx: self.advertised.rx,
+            required_min_echo_rx: 0,
+        }
+    }
+}
+
+fn micros(microseconds: u32) -> Duration {
+    Duration::from_micros(microseconds.into())
+}

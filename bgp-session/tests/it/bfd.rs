@@ -1,0 +1,215 @@
+//! BFD between two speakers on loopback, and against a router whose BFD is played by the test.
+#![cfg(target_os = "linux")]
+
+use std::{
+    net::{Ipv4Addr, UdpSocket},
+    num::NonZeroU32,
+    time::Duration,
+};
+
+use bgp_session::{
+    BgpIdentifier, Change, DownReason, ErrorCode, EventKind, PeerConfig, PeerHandle, Speaker,
+    SpeakerError, TakesEffect,
+    bfd::{BfdProfile, Packet, Session, State},
+};
+use tokio::{
+    io::DuplexStream,
+    sync::mpsc,
+    time::{Instant, timeout},
+};
+
+use crate::{
+    pipes::{ByHand, Dial},
+    scripted::Scripted,
+    world::{NODE, ROUTER, both_up, soon, towards_node, towards_router},
+};
+
+/// BFD's port is the same for all, so that tests that run at once must differ in their addresses.
+fn address(host: u8) -> Ipv4Addr {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 64 + high % 128, low, host)
+}
+
+fn fast() -> BfdProfile {
+    BfdProfile::new().interval(Duration::from_millis(50))
+}
+
+async fn bfd_state(peer: &mut PeerHandle, state: State) {
+    soon("a state of BFD", peer.wait_for(|status| status.bfd == Some(state))).await.unwrap();
+}
+
+#[tokio::test]
+async fn two_speakers_watch_each_other_and_one_stops() {
+    let (at, from) = (address(1).to_string(), address(2).to_string());
+    let router = crate::world::router(&format!("{at}:0")).await;
+    let plain = towards_node(&from).local_address(at.parse().unwrap());
+    let mut at_router = router.add_peer(plain.clone().bfd(fast())).await.unwrap();
+    let node = crate::world::node().await;
+    let config = towards_router(router.listen_addr().unwrap(), &from).bfd(fast());
+    let mut at_node = node.add_peer(config).await.unwrap();
+    let mut events = node.events();
+    both_up(&mut at_router, &mut at_node).await;
+    bfd_state(&mut at_router, State::Up).await;
+    bfd_state(&mut at_node, State::Up).await;
+    let transition = loop {
+        if let EventKind::Bfd(transition) =
+            soon("an event", events.next()).await.unwrap().unwrap().kind
+        {
+            if transition.to == State::Up {
+                break transition;
+            }
+        }
+    };
+    assert!(!transition.is_failure());
+
+    let updated = at_router.update(plain.clone()).await.unwrap();
+    let bfd = Change { field: "bfd", takes_effect: TakesEffect::AtOnce };
+    assert_eq!((updated.changes, updated.reset), (vec![bfd], false));
+    bfd_state(&mut at_node, State::Down).await;
+    let facts = at_node.bfd().unwrap();
+    assert_eq!((facts.remote_state, facts.stats.failures), (State::AdminDown, 0));
+    assert_eq!(at_router.bfd(), None);
+    at_router.update(plain.bfd(fast().passive())).await.unwrap();
+    bfd_state(&mut at_node, State::Up).await;
+    assert_eq!(at_node.stats().sessions_lost, 0, "BGP was left alone");
+
+    node.shutdown("").await;
+    bfd_state(&mut at_router, State::Down).await;
+    let down = at_router.status().last_down.unwrap();
+    assert!(matches!(down, DownReason::Remote(_)), "the Cease ends it, not BFD: {down}");
+}
+
+/// A router that speaks BFD by the library's own machine, and BGP by hand.
+struct Router {
+    socket: UdpSocket,
+    session: Session,
+    node: Ipv4Addr,
+}
+
+impl Router {
+    fn new(own: Ipv4Addr, node: Ipv4Addr) -> Self {
+        let socket = UdpSocket::bind((own, 3_784)).unwrap();
+        socket.set_ttl(255).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let session = Session::new(Instant::now().into_std(), fast(), NonZeroU32::MIN, 1);
+        Self { socket, session, node }
+    }
+
+    /// Speaks until it is up.
+    async fn come_up(&mut self) {
+        while self.session.state() != State::Up {
+            self.speak();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.speak();
+    }
+
+    fn speak(&mut self) {
+        let now = Instant::now().into_std();
+        let mut datagram = [0; 64];
+        while let Ok((octets, _)) = self.socket.recv_from(&mut datagram) {
+            self.session.receive(now, &Packet::decode(&datagram[..octets]).unwrap());
+        }
+        self.session.handle_timeout(now);
+        while let Some(packet) = self.session.poll_transmit(now) {
+            self.socket.send_to(&packet.encode(), (self.node, 3_784)).unwrap();
+        }
+    }
+}
+
+/// A node with a session, watched by BFD, which is up; and the router.
+async fn watched(
+    hosts: [u8; 2],
+    profile: BfdProfile,
+) -> (Router, Scripted, PeerHandle, mpsc::Receiver<Dial>, Speaker) {
+    let [own, node_address] = hosts.map(address);
+    let mut router = Router::new(own, node_address);
+    let (connector, mut dials) = ByHand::new();
+    let builder = Speaker::builder(NODE, BgpIdentifier::new(172, 22, 35, 25));
+    let node = builder.connector(connector).start().await.unwrap();
+    let config = PeerConfig::new(own, ROUTER).local_address(node_address.into()).bfd(profile);
+    let mut at_node = node.add_peer(config).await.unwrap();
+    let pipe: DuplexStream = soon("a dial", dials.recv()).await.unwrap().connect(65_536);
+    let mut scripted = Scripted::new(pipe);
+    scripted.shake_hands(90).await;
+    soon("a session", at_node.established()).await.unwrap();
+    soon("BFD at the router", router.come_up()).await;
+    bfd_state(&mut at_node, State::Up).await;
+    (router, scripted, at_node, dials, node)
+}
+
+#[tokio::test]
+async fn silence_ends_the_session_and_none_is_tried_before_bfd_is_up_again() {
+    let (mut router, mut scripted, mut at_node, mut dials, _node) = watched([3, 4], fast()).await;
+    let down = at_node.wait_for(|status| !status.is_established());
+    let down = soon("the end", down).await.unwrap().last_down.unwrap();
+    let DownReason::Local(cease) = &down else { panic!("{down}") };
+    assert_eq!((cease.code, cease.subcode), (ErrorCode::CEASE, 10), "RFC 9384");
+    let told = loop {
+        match scripted.hear_control().await {
+            crate::scripted::Heard::Keepalive => {}
+            heard => break heard,
+        }
+    };
+    assert_eq!(told, crate::scripted::Heard::Notification(cease.clone()));
+    let dial = timeout(Duration::from_millis(1_500), dials.recv()).await;
+    assert!(dial.is_err(), "not while the path is down");
+    soon("BFD at the router", router.come_up()).await;
+    soon("a dial at once", dials.recv()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_router_whose_bfd_is_gone_for_good_is_dialled_after_the_hold() {
+    let hold = Duration::from_millis(600);
+    let (_router, _, mut at_node, mut dials, _node) = watched([5, 6], fast().hold(hold)).await;
+    let down = at_node.wait_for(|status| !status.is_established());
+    soon("the end", down).await.unwrap();
+    let before = Instant::now();
+    soon("a dial", dials.recv()).await.unwrap();
+    assert!(before.elapsed() > hold / 2, "{:?}", before.elapsed());
+}
+
+#[tokio::test]
+async fn packets_from_afar_are_not_believed() {
+    let (router, _, at_node, _dials, _node) = watched([7, 8], fast().multiplier(20)).await;
+    let (before, down) = (
+        at_node.bfd().unwrap(),
+        Packet {
+            diagnostic: bgp_session::bfd::Diagnostic::PATH_DOWN,
+            state: State::Down,
+            poll: false,
+            final_answer: false,
+            control_plane_independent: false,
+            demand: false,
+            detect_multiplier: 3,
+            my_discriminator: 1,
+            your_discriminator: at_node.bfd().unwrap().discriminator,
+            desired_min_tx: 50_000,
+            required_min_rx: 50_000,
+            required_min_echo_rx: 0,
+        },
+    );
+    router.socket.set_ttl(254).unwrap();
+    router.socket.send_to(&down.encode(), (router.node, 3_784)).unwrap();
+    let discarded = async {
+        while at_node.bfd().unwrap().stats.discarded == before.stats.discarded {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    soon("the packet", discarded).await;
+    let problem = at_node.bfd().unwrap().problem.unwrap();
+    assert!(problem.contains("TTL of 254, expected 255"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_profile_out_of_range_is_refused_with_its_field() {
+    let node = crate::world::node().await;
+    let bad = PeerConfig::new(address(9), ROUTER).bfd(fast().interval(Duration::from_millis(9)));
+    let error = node.add_peer(bad).await.unwrap_err();
+    let expected = "bfd.transmit_interval is 9ms, expected 10 ms to 60 s";
+    assert!(error.to_string().ends_with(expected), "{error}");
+    let plain = PeerConfig::new(address(9), ROUTER);
+    let peer = node.add_peer(plain.clone()).await.unwrap();
+    let error = peer.update(plain.bfd(fast().multiplier(0))).await.unwrap_err();
+    assert!(matches!(error, SpeakerError::PeerConfig { field: "bfd.multiplier", .. }), "{error}");
+}
