@@ -225,9 +225,11 @@ impl DecodeError {
             | ErrorKind::MpNextHop
             | ErrorKind::AttributeValue
             | ErrorKind::Srv6Service
-            | ErrorKind::UnexpectedAttribute => self.whole_attribute(message),
+            | ErrorKind::UnexpectedAttribute => {
+                Bytes::copy_from_slice(self.attribute_octets(message))
+            }
             ErrorKind::Prefix | ErrorKind::AttributeOverrun if self.is_of_mp_attribute() => {
-                self.whole_attribute(message)
+                Bytes::copy_from_slice(self.attribute_octets(message))
             }
             _ => Bytes::new(),
         };
@@ -250,15 +252,21 @@ impl DecodeError {
         )
     }
 
-    /// Flags, type, length and value, as far as the attributes of the message have them.
-    fn whole_attribute(&self, message: &[u8]) -> Bytes {
+    /// The octets of the attribute that the error is about: flags, type, length and value, as far as the attributes of the
+    /// message have them. None where the error is about no attribute, or about one that is missing. `message` is the
+    /// message with its header, as received.
+    #[must_use]
+    pub fn attribute_octets<'m>(&self, message: &'m [u8]) -> &'m [u8] {
+        if self.attribute().is_none() {
+            return &[];
+        }
         let attributes = attributes_of(message).and_then(|range| {
             let tail = message.get(self.offset()..range.end)?;
             range.contains(&self.offset()).then_some(tail)
         });
         let tail = attributes.unwrap_or_default();
         let length = AttributeView::split(tail).map_or(tail.len(), |(_, length)| length);
-        Bytes::copy_from_slice(tail.get(..length).unwrap_or(tail))
+        tail.get(..length).unwrap_or(tail)
     }
 }
 

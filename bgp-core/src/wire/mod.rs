@@ -133,6 +133,7 @@ mod encode;
 mod error;
 mod frame;
 pub(crate) mod input;
+mod layout;
 mod message;
 mod nlri;
 mod notification;
@@ -145,11 +146,11 @@ mod update;
 
 pub use attribute::{
     AsPath, AsPathSegment, AsPathSegmentView, AsPathView, Asns, AttributeCode, AttributeFlags,
-    AttributeView, Attributes, SegmentType,
+    AttributeView, Attributes, ParseAsPathError, SegmentType,
 };
 pub use capability::{
-    AddPath, AddPathMode, Capability, ExtendedNextHop, GracefulRestart, GracefulRestartFamily,
-    LongLivedFamily, Role,
+    AddPath, AddPathMode, Capability, CapabilityCode, CapabilityView, CapabilityViews,
+    ExtendedNextHop, GracefulRestart, GracefulRestartFamily, LongLivedFamily, Role,
 };
 pub use community::{
     Community, ExtendedCommunity, Ipv6ExtendedCommunity, LargeCommunity, ParseCommunityError,
@@ -158,6 +159,7 @@ pub use context::WireContext;
 pub use encode::{AttributeBlock, UpdateWriter, encode_end_of_rib, encode_keepalive};
 pub use error::{DecodeError, ErrorKind, Treatment};
 pub use frame::{Frame, HEADER_LENGTH, MessageLimit, MessageType};
+pub use layout::UpdateFields;
 pub use message::Message;
 pub use nlri::{Ipv4Prefixes, Ipv6Prefixes, Prefixes, WithPathIds};
 pub use notification::{

@@ -142,27 +142,74 @@ fn fixed(input: &[u8]) -> Parsed<'_, (u8, u16, u16, BgpIdentifier)> {
     Ok((input, (version, my_as, hold_time, identifier.into())))
 }
 
-/// The optional parameters with the length before them; and whether they are in the form of RFC 9072.
+/// The optional parameters of an OPEN, one after the other.
+#[derive(Clone, Debug)]
+pub(super) struct Parameters<'a> {
+    rest: &'a [u8],
+    /// Lengths have two octets (RFC 9072).
+    extended: bool,
+}
+
+impl<'a> Parameters<'a> {
+    /// From the body of an OPEN that may be anything.
+    pub(super) fn of(body: &'a [u8]) -> Option<Self> {
+        let (rest, _) = fixed(body).ok()?;
+        Some(Self::split(rest).ok()?.1)
+    }
+
+    /// From the length before them. RFC 9072 section 2: a first parameter of type 255 is the sign of the long form; the
+    /// length before it is ignored unless it is 0.
+    fn split(input: &'a [u8]) -> Parsed<'a, Self> {
+        let (after, rest, extended) = match input {
+            [1..=u8::MAX, EXTENDED, field @ ..] => {
+                let (after, rest) = counted_by_two_octets(field)?;
+                (after, rest, true)
+            }
+            _ => {
+                let (after, rest) = counted_by_octet(input)?;
+                (after, rest, false)
+            }
+        };
+        Ok((after, Self { rest, extended }))
+    }
+
+    /// Type and value of the next parameter. `None` where it exceeds the field.
+    fn next(&mut self) -> Option<(u8, &'a [u8])> {
+        let (kind, tail) = self.rest.split_first()?;
+        let split = if self.extended { counted_by_two_octets } else { counted_by_octet };
+        let (rest, value) = split(tail).ok()?;
+        self.rest = rest;
+        Some((*kind, value))
+    }
+
+    /// The next parameter that is capabilities.
+    pub(super) fn next_capabilities(&mut self) -> Option<&'a [u8]> {
+        loop {
+            let (kind, value) = self.next()?;
+            if kind == CAPABILITIES {
+                return Some(value);
+            }
+        }
+    }
+}
+
+/// The capabilities of all optional parameters; and whether these are in the form of RFC 9072.
 fn parameters(input: &[u8]) -> Result<(Vec<Capability>, bool), Fault<'_>> {
-    // RFC 9072 section 2: a first parameter of type 255 is the sign; the length before it is ignored unless it is 0.
-    let extended = matches!(input, [1..=u8::MAX, EXTENDED, ..]);
-    let split = if extended { counted_by_two_octets } else { counted_by_octet };
-    let field = if extended { input.get(2..).unwrap_or_default() } else { input };
     let malformed = |rest| Fault { kind: ErrorKind::OpenStructure, rest };
-    let (after, mut rest) = split(field).map_err(|_| malformed(input))?;
+    let (after, mut parameters) = Parameters::split(input).map_err(|_| malformed(input))?;
     if !after.is_empty() {
         return Err(malformed(after));
     }
     let mut capabilities = Vec::new();
-    while let [kind, tail @ ..] = rest {
-        let (next, value) = split(tail).map_err(|_| malformed(rest))?;
-        if *kind != CAPABILITIES {
+    while !parameters.rest.is_empty() {
+        let rest = parameters.rest;
+        let (kind, value) = parameters.next().ok_or_else(|| malformed(rest))?;
+        if kind != CAPABILITIES {
             return Err(Fault { kind: ErrorKind::OpenParameter, rest });
         }
         read_capabilities(value, &mut capabilities)?;
-        rest = next;
     }
-    Ok((capabilities, extended))
+    Ok((capabilities, parameters.extended))
 }
 
 fn read_capabilities<'a>(mut rest: &'a [u8], all: &mut Vec<Capability>) -> Result<(), Fault<'a>> {

@@ -116,6 +116,46 @@ fn long_parameters_are_read_and_written_as_rfc_9072_has_them() {
 }
 
 #[test]
+fn capabilities_stand_as_they_were_sent_in_whatever_parameter() {
+    let views = |body: &str| -> Vec<(u8, Vec<u8>)> {
+        let octets = message(1, body);
+        let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
+        frame.capabilities().unwrap().map(|view| (view.code.0, view.value.to_vec())).collect()
+    };
+    // A reserved octet that is not 0 says nothing, but is there.
+    let octets = message(1, "04 fc7c 005a 0a000002 0a 02 06 01 04 0001 ff 01 02 00");
+    let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
+    let view = frame.capabilities().unwrap().next().unwrap();
+    assert_eq!(view.value, [0, 1, 0xff, 1]);
+    assert_eq!(view.read(), Capability::Multiprotocol(AfiSafi::IPV4_UNICAST));
+    // Several parameters, an unknown one among them; the long form.
+    let expected = [(2, vec![]), (65, vec![0, 1, 0x11, 0x70])];
+    assert_eq!(
+        views("04 fc7c 005a 0a000002 10 02 02 0200 07 00 02 06 4104 00011170 02 00"),
+        expected
+    );
+    assert_eq!(views("04 fc7c 005a 0a000002 ff ff 000b 02 0008 0200 4104 00011170"), expected);
+    // What is cut ends them; what is no OPEN has none.
+    assert_eq!(views("04 fc7c 005a 0a000002 06 02 04 0200 41 04"), expected[..1]);
+    let keepalive = message(4, "");
+    let frame = Frame::split(&keepalive, MessageLimit::Standard).unwrap().unwrap();
+    assert!(frame.capabilities().is_none() && frame.update_fields().is_none());
+}
+
+#[test]
+fn the_fields_of_an_update_that_is_refused_can_be_shown() {
+    let octets = message(2, "0002 08 0a 0005 40010100 40 ff");
+    let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
+    assert!(Message::decode(frame, WireContext::default()).is_err());
+    let fields = frame.update_fields().unwrap();
+    assert_eq!((fields.withdrawn, fields.nlri), (&[8, 10][..], &[0xff][..]));
+    assert_eq!(fields.attributes().map(|attribute| attribute.code.0).collect::<Vec<_>>(), [1]);
+    let octets = message(2, "0009 08 0a");
+    let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
+    assert_eq!(frame.update_fields(), None);
+}
+
+#[test]
 fn a_route_refresh_has_a_family_and_a_subtype() {
     for (body, subtype) in
         [("0002 00 01", 0), ("0002 01 01", 1), ("0002 02 01", 2), ("0002 ff 01", 255)]

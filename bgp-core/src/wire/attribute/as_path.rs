@@ -1,7 +1,5 @@
 //! AS_PATH: who passed a route on (RFC 4271 section 5.1.2, RFC 5065, RFC 6793).
 
-use std::fmt;
-
 use bytes::{BufMut, BytesMut};
 
 use crate::types::Asn;
@@ -53,16 +51,6 @@ impl SegmentType {
             Self::Sequence => asns,
             Self::Set => 1,
             Self::ConfedSequence | Self::ConfedSet => 0,
-        }
-    }
-
-    /// What stands before and after the segment in text.
-    const fn brackets(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Sequence => ("", ""),
-            Self::Set => ("{", "}"),
-            Self::ConfedSequence => ("(", ")"),
-            Self::ConfedSet => ("[", "]"),
         }
     }
 }
@@ -175,16 +163,6 @@ impl AsPath {
     }
 }
 
-impl fmt::Display for AsPath {
-    /// AS numbers, the nearest first: sets in braces, confederation segments in parentheses and brackets.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_segments(
-            f,
-            self.segments.iter().map(|segment| (segment.kind, segment.asns.iter().copied())),
-        )
-    }
-}
-
 impl FromIterator<Asn> for AsPath {
     fn from_iter<I: IntoIterator<Item = Asn>>(asns: I) -> Self {
         Self::sequence(asns)
@@ -262,12 +240,6 @@ impl<'a> AsPathView<'a> {
         let mut path = AsPath { segments: Vec::with_capacity(1) };
         path.segments.extend(self.segments().map(own));
         path
-    }
-}
-
-impl fmt::Display for AsPathView<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_segments(f, self.segments().map(|segment| (segment.kind, segment.asns)))
     }
 }
 
@@ -372,24 +344,4 @@ fn encode_segment(out: &mut BytesMut, segment: &AsPathSegment, four_octet_as: bo
             }
         }
     }
-}
-
-fn write_segments<I>(
-    f: &mut fmt::Formatter<'_>,
-    segments: impl Iterator<Item = (SegmentType, I)>,
-) -> fmt::Result
-where
-    I: Iterator<Item = Asn>,
-{
-    for (at, (kind, asns)) in segments.enumerate() {
-        let (before, after) = kind.brackets();
-        f.write_str(if at == 0 { "" } else { " " })?;
-        f.write_str(before)?;
-        for (at, asn) in asns.enumerate() {
-            f.write_str(if at == 0 { "" } else { " " })?;
-            write!(f, "{asn}")?;
-        }
-        f.write_str(after)?;
-    }
-    Ok(())
 }

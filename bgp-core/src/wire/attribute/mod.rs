@@ -1,12 +1,14 @@
 //! Path attributes: their header, their flags, their codes. What is right and wrong with each is in `rules.rs`.
 
 mod as_path;
+mod as_path_text;
 mod check;
 pub(super) mod rules;
 
 use std::fmt;
 
 pub use as_path::{AsPath, AsPathSegment, AsPathSegmentView, AsPathView, Asns, SegmentType};
+pub use as_path_text::ParseAsPathError;
 pub(super) use check::mp_reach_parts;
 
 /// The type code of a path attribute, of IANA's registry.

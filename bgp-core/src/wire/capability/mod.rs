@@ -3,9 +3,14 @@
 //! A capability that is not known here, and one whose value is not what its RFC says, is kept as
 //! [`Capability::Unknown`]: an OPEN is not refused for what only one side understands.
 
-use std::fmt;
+mod code;
+#[cfg(test)]
+mod tests;
+mod text;
 
 use bytes::{BufMut, Bytes, BytesMut};
+
+pub use code::{CapabilityCode, CapabilityView, CapabilityViews};
 
 use crate::types::{Afi, AfiSafi, Asn, Safi};
 
@@ -68,19 +73,6 @@ impl Role {
     pub const CUSTOMER: Self = Self(3);
     /// Neither pays the other.
     pub const PEER: Self = Self(4);
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match *self {
-            Self::PROVIDER => "provider",
-            Self::ROUTE_SERVER => "route server",
-            Self::ROUTE_SERVER_CLIENT => "route server client",
-            Self::CUSTOMER => "customer",
-            Self::PEER => "peer",
-            Self(role) => return write!(f, "role {role}"),
-        })
-    }
 }
 
 /// For the NLRI of that family, next hops of that address family (RFC 8950 section 4).
@@ -239,7 +231,7 @@ impl Capability {
     }
 
     /// Reads a value. Whatever does not fit its RFC is kept as unknown.
-    pub(super) fn decode(code: u8, value: &[u8]) -> Self {
+    pub(in crate::wire) fn decode(code: u8, value: &[u8]) -> Self {
         typed(code, value)
             .unwrap_or_else(|| Self::Unknown { code, value: Bytes::copy_from_slice(value) })
     }
@@ -366,104 +358,3 @@ fn cut(text: &str, most: usize) -> &str {
 
 /// The F bit of graceful restart and of its long-lived sister.
 const FORWARDING: u8 = 0x80;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Each capability beside its octets: read and written, they are the same.
-    fn vectors() -> Vec<(Capability, &'static [u8])> {
-        let v4 = AfiSafi::IPV4_UNICAST;
-        let v6 = AfiSafi::IPV6_UNICAST;
-        vec![
-            (Capability::Multiprotocol(v6), &[1, 4, 0, 2, 0, 1]),
-            (Capability::RouteRefresh, &[2, 0]),
-            (
-                Capability::ExtendedNextHop(vec![ExtendedNextHop {
-                    family: v4,
-                    next_hop: Afi::IPV6,
-                }]),
-                &[5, 6, 0, 1, 0, 1, 0, 2],
-            ),
-            (Capability::ExtendedMessage, &[6, 0]),
-            (Capability::Role(Role::CUSTOMER), &[9, 1, 3]),
-            (
-                Capability::GracefulRestart(GracefulRestart {
-                    restarting: true,
-                    notification: true,
-                    restart_time: 120,
-                    families: vec![GracefulRestartFamily { family: v4, forwarding: true }],
-                }),
-                &[64, 6, 0xc0, 0x78, 0, 1, 1, 0x80],
-            ),
-            (Capability::FourOctetAs(Asn(4_200_000_000)), &[65, 4, 0xfa, 0x56, 0xea, 0x00]),
-            (
-                Capability::AddPath(vec![AddPath { family: v4, mode: AddPathMode::BOTH }]),
-                &[69, 4, 0, 1, 1, 3],
-            ),
-            (Capability::EnhancedRouteRefresh, &[70, 0]),
-            (
-                Capability::LongLivedGracefulRestart(vec![LongLivedFamily {
-                    family: v6,
-                    forwarding: false,
-                    stale_time: 86_400,
-                }]),
-                &[71, 7, 0, 2, 1, 0, 0x01, 0x51, 0x80],
-            ),
-            (
-                Capability::Fqdn { host: "kube2".into(), domain: String::new() },
-                b"\x49\x07\x05kube2\x00",
-            ),
-            (Capability::SoftwareVersion("FerroLB/0.1".into()), b"\x4b\x0c\x0bFerroLB/0.1"),
-            (Capability::Unknown { code: 128, value: Bytes::new() }, &[128, 0]),
-        ]
-    }
-
-    #[test]
-    fn every_capability_reads_and_writes_its_octets() {
-        for (capability, octets) in vectors() {
-            let mut out = BytesMut::new();
-            capability.encode(&mut out);
-            assert_eq!(out.as_ref(), octets, "{capability:?}");
-            assert_eq!(Capability::decode(octets[0], &octets[2..]), capability);
-            assert_eq!(capability.code(), octets[0]);
-        }
-    }
-
-    #[test]
-    fn a_known_capability_with_a_wrong_value_is_kept_as_unknown() {
-        for (code, value) in [
-            (1, &[0u8, 2, 0][..]),
-            (2, &[0]),
-            (5, &[0, 1, 0, 1, 0]),
-            (5, &[0, 1, 1, 1, 0, 2]),
-            (64, &[0]),
-            (64, &[0, 120, 0, 1]),
-            (65, &[0, 0, 1]),
-            (65, &[0, 0, 0, 1, 0]),
-            (69, &[0, 1, 1]),
-            (71, &[0, 1, 1, 0, 0, 0]),
-            (73, &[5, b'a']),
-            (75, &[2, 0xff, 0xfe]),
-        ] {
-            let kept = Capability::Unknown { code, value: Bytes::copy_from_slice(value) };
-            assert_eq!(Capability::decode(code, value), kept);
-        }
-    }
-
-    #[test]
-    fn a_value_that_is_too_long_is_cut_between_elements() {
-        let entry = AddPath { family: AfiSafi::IPV4_UNICAST, mode: AddPathMode::SEND };
-        let mut out = BytesMut::new();
-        Capability::AddPath(vec![entry; 100]).encode(&mut out);
-        assert_eq!((out.len(), out[1]), (2 + 252, 252));
-        let mut out = BytesMut::new();
-        let long = "ü".repeat(150);
-        Capability::Fqdn { host: long.clone(), domain: long }.encode(&mut out);
-        assert!(out.len() <= 257);
-        let Capability::Fqdn { host, domain } = Capability::decode(73, &out[2..]) else {
-            panic!("the cut names do not read back");
-        };
-        assert_eq!((host.len(), domain.len()), (252, 0));
-    }
-}

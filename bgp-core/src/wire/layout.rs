@@ -1,0 +1,56 @@
+//! Where the parts of a message stand, whatever is wrong with them: for whoever shows messages to people, those that are
+//! refused too.
+//!
+//! Nothing here judges, and no session goes by it.
+
+use super::attribute::Attributes;
+use super::capability::CapabilityViews;
+use super::frame::{Frame, MessageType};
+use super::input::{Parsed, counted_by_two_octets};
+use super::open::Parameters;
+
+/// The three fields of an UPDATE, none of them read (RFC 4271 section 4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "RFC 4271 section 4.3 has these fields")]
+pub struct UpdateFields<'a> {
+    /// The withdrawn routes, without the length before them.
+    pub withdrawn: &'a [u8],
+    /// The path attributes, without the length before them.
+    pub attributes: &'a [u8],
+    /// The NLRI.
+    pub nlri: &'a [u8],
+}
+
+impl<'a> UpdateFields<'a> {
+    /// The attributes one after the other, up to one that exceeds the field.
+    #[must_use]
+    pub const fn attributes(&self) -> Attributes<'a> {
+        Attributes::new(self.attributes)
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// The fields of an UPDATE. `None` where their lengths exceed the message, and for a message of another type.
+    #[must_use]
+    pub fn update_fields(&self) -> Option<UpdateFields<'a>> {
+        if self.kind() != MessageType::Update {
+            return None;
+        }
+        update_fields(self.body()).ok().map(|(_, fields)| fields)
+    }
+
+    /// The capabilities of an OPEN as they stand in it; none for a message of another type.
+    #[must_use]
+    pub fn capabilities(&self) -> Option<CapabilityViews<'a>> {
+        if self.kind() != MessageType::Open {
+            return None;
+        }
+        Parameters::of(self.body()).map(CapabilityViews::new)
+    }
+}
+
+fn update_fields(input: &[u8]) -> Parsed<'_, UpdateFields<'_>> {
+    let (input, withdrawn) = counted_by_two_octets(input)?;
+    let (nlri, attributes) = counted_by_two_octets(input)?;
+    Ok((&[], UpdateFields { withdrawn, attributes, nlri }))
+}
