@@ -177,6 +177,8 @@ fn for_each_update(mut octets: &[u8], cx: WireContext, mut each: impl FnMut(&Upd
 /// What of the attributes leaves on such a session.
 fn let_through(attributes: &PathAttributes, cx: WireContext) -> PathAttributes {
     let mut sent = attributes.clone();
+    let mut seen = std::collections::BTreeSet::new();
+    sent.large_communities.retain(|community| seen.insert(*community));
     if cx.peer_type() == PeerType::External {
         sent.local_pref = None;
         sent.originator_id = None;

@@ -242,12 +242,16 @@ fn texts() -> Vec<(String, Vec<u8>)> {
         ("target", "rt:65000L:1"),
         ("address", "soo:10.0.0.1:7"),
         ("color", "color:100"),
-        ("bandwidth", "bandwidth:65000:1250000"),
+        ("bandwidth", "bw:65000:1250000"),
         ("ext", "ext:0600010203040506"),
         ("ipv6", "rt:[2001:db8::1]:7"),
         ("ext6", "ext6:4040404040404040404040404040404040404040"),
         ("family", "link-state-safi71"),
         ("asn", "64086.59904"),
+        ("path", "(64512) 65001 65002 {1,2} [3]"),
+        ("next-hop", "2001:db8::1 (fe80::1)"),
+        ("aggregator", "4200000000 10.0.0.1"),
+        ("encap", "encap:8"),
     ]
     .map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()))
     .to_vec()

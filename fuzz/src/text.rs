@@ -3,7 +3,10 @@
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
-use bgp_core::wire::{Community, ExtendedCommunity, Ipv6ExtendedCommunity, LargeCommunity};
+use bgp_core::wire::{
+    Aggregator, AsPath, Community, ExtendedCommunity, Ipv6ExtendedCommunity, LargeCommunity,
+    NextHop, Origin,
+};
 use bgp_core::{Afi, AfiSafi, Asn, BgpIdentifier, Safi};
 
 use crate::input::Input;
@@ -19,6 +22,13 @@ pub fn check(input: &[u8]) {
         judge_read::<LargeCommunity>(text);
         judge_read::<ExtendedCommunity>(text);
         judge_read::<Ipv6ExtendedCommunity>(text);
+        // The empty path prints as nothing, which is no text.
+        if !text.trim_ascii().is_empty() {
+            judge_read::<AsPath>(text);
+        }
+        judge_read::<NextHop>(text);
+        judge_read::<Aggregator>(text);
+        judge_read::<Origin>(text);
     }
     let input = || Input::new(input);
     let number = input().four_octets();

@@ -166,6 +166,8 @@ pub use notification::{
     CeaseSubcode, ErrorCode, FsmSubcode, HeaderSubcode, Notification, OpenSubcode, UpdateSubcode,
 };
 pub use open::Open;
-pub use path_attributes::{Aggregator, NextHop, Origin, PathAttributes, RawAttribute};
+pub use path_attributes::{
+    Aggregator, NextHop, Origin, ParseAttributeError, PathAttributes, RawAttribute,
+};
 pub use route_refresh::{RouteRefresh, RouteRefreshSubtype};
 pub use update::{Finding, Findings, Items, MpReach, MpUnreach, RoutePrefixes, Update};

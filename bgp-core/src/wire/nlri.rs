@@ -136,6 +136,17 @@ impl<'a> Prefixes<'a> {
         WithPathIds(self)
     }
 
+    /// Whether the field is whole prefixes up to its end. It always is where it was checked, and need not be for a family
+    /// that was not negotiated; it never is for one that is carried opaquely.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        match &self.0 {
+            Inner::None => false,
+            Inner::V4(it) => check(it.octets, Bits::V4, it.add_path).is_ok(),
+            Inner::V6(it) => check(it.octets, Bits::V6, it.add_path).is_ok(),
+        }
+    }
+
     #[inline]
     pub(super) fn step(&mut self) -> Option<(Option<u32>, IpNet)> {
         match &mut self.0 {

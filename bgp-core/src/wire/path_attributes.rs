@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 use bytes::Bytes;
 
@@ -52,6 +53,19 @@ impl fmt::Display for Origin {
     }
 }
 
+impl FromStr for Origin {
+    type Err = ParseAttributeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "igp" => Ok(Self::Igp),
+            "egp" => Ok(Self::Egp),
+            "incomplete" => Ok(Self::Incomplete),
+            _ => Err(ParseAttributeError("`igp`, `egp` or `incomplete`")),
+        }
+    }
+}
+
 /// Where to send packets for a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "addresses are of IPv4 or of IPv6")]
@@ -60,7 +74,8 @@ pub enum NextHop {
     V4(Ipv4Addr),
     /// An IPv6 address, and the link-local one beside it where both speakers share a link (RFC 2545 section 3).
     V6 {
-        /// The global address; the link-local one again where the speaker has no other.
+        /// The global address. A speaker that has none writes its link-local address here too, alone or twice, or the
+        /// unspecified address.
         global: Ipv6Addr,
         /// The link-local address.
         link_local: Option<Ipv6Addr>,
@@ -68,12 +83,27 @@ pub enum NextHop {
 }
 
 impl NextHop {
-    /// The address; of two, the global one.
+    /// The address; of two, the global one, unless that is unspecified.
     #[must_use]
     pub const fn address(&self) -> IpAddr {
         match self {
             Self::V4(address) => IpAddr::V4(*address),
+            Self::V6 { global, link_local: Some(link_local) } if global.is_unspecified() => {
+                IpAddr::V6(*link_local)
+            }
             Self::V6 { global, .. } => IpAddr::V6(*global),
+        }
+    }
+
+    /// The link-local address, where one was told in either place.
+    #[must_use]
+    pub const fn link_local(&self) -> Option<Ipv6Addr> {
+        match self {
+            Self::V6 { link_local: Some(address), .. } => Some(*address),
+            Self::V6 { global, link_local: None } if global.is_unicast_link_local() => {
+                Some(*global)
+            }
+            _ => None,
         }
     }
 }
@@ -81,11 +111,29 @@ impl NextHop {
 impl fmt::Display for NextHop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::V4(address) => address.fmt(f),
+            Self::V6 { global, link_local: None } => global.fmt(f),
             Self::V6 { global, link_local: Some(link_local) } => {
                 write!(f, "{global} ({link_local})")
             }
-            _ => self.address().fmt(f),
         }
+    }
+}
+
+impl FromStr for NextHop {
+    type Err = ParseAttributeError;
+
+    /// Reads what [`Display`](fmt::Display) writes: an address, or two of IPv6, the second in parentheses.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let read = || match text.strip_suffix(')').and_then(|text| text.split_once(" (")) {
+            Some((global, link_local)) => Some(Self::V6 {
+                global: global.parse().ok()?,
+                link_local: Some(link_local.parse().ok()?),
+            }),
+            None => text.parse::<IpAddr>().ok().map(Self::from),
+        };
+        let expected = "an address, or two such as `2001:db8::1 (fe80::1)`";
+        read().ok_or(ParseAttributeError(expected))
     }
 }
 
@@ -119,6 +167,28 @@ pub struct Aggregator {
     /// Its address, by convention its identifier.
     pub address: Ipv4Addr,
 }
+
+impl fmt::Display for Aggregator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.asn, self.address)
+    }
+}
+
+impl FromStr for Aggregator {
+    type Err = ParseAttributeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once(' ').and_then(|(asn, address)| {
+            Some(Self { asn: asn.parse().ok()?, address: address.parse().ok()? })
+        });
+        parts.ok_or(ParseAttributeError("an AS and an address such as `65001 10.0.0.1`"))
+    }
+}
+
+/// The text was no value of that attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {0}")]
+pub struct ParseAttributeError(&'static str);
 
 /// An attribute that is carried and not understood, or understood and carried as octets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -173,4 +243,102 @@ pub struct PathAttributes {
     /// are known; AIGP, Prefix-SID, tunnel encapsulation and the like as they came. What is not transitive is left out
     /// of what is sent to an external peer.
     pub unknown: Vec<RawAttribute>,
+}
+
+impl PathAttributes {
+    /// The metric of AIGP (RFC 7311), which is carried among [`unknown`](Self::unknown).
+    #[must_use]
+    pub fn aigp(&self) -> Option<u64> {
+        let aigp = self.unknown.iter().find(|raw| raw.code == AttributeCode::AIGP)?;
+        aigp_metric(&aigp.value)
+    }
+
+    /// Sets the metric of AIGP, or leaves the attribute out. What else was in it is gone.
+    pub fn set_aigp(&mut self, metric: Option<u64>) {
+        self.unknown.retain(|raw| raw.code != AttributeCode::AIGP);
+        let Some(metric) = metric else { return };
+        let value = [&[AIGP_TLV, 0, AIGP_TLV_LENGTH][..], &metric.to_be_bytes()].concat();
+        let at = self.unknown.partition_point(|raw| raw.code < AttributeCode::AIGP);
+        let flags = AttributeFlags::OPTIONAL;
+        let aigp = RawAttribute { code: AttributeCode::AIGP, flags, value: value.into() };
+        self.unknown.insert(at, aigp);
+    }
+}
+
+/// The metric of the first AIGP TLV in the value of an AIGP (RFC 7311 section 3).
+pub(super) fn aigp_metric(value: &[u8]) -> Option<u64> {
+    let mut rest = value;
+    while let [kind, high, low, tail @ ..] = rest {
+        if *kind == AIGP_TLV {
+            return tail.first_chunk().map(|metric| u64::from_be_bytes(*metric));
+        }
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        rest = rest.get(length.max(3)..)?;
+    }
+    None
+}
+
+const AIGP_TLV: u8 = 1;
+/// Type, length and metric.
+const AIGP_TLV_LENGTH: u8 = 11;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_print_and_read_back() {
+        for text in ["igp", "egp", "incomplete"] {
+            assert_eq!(text.parse::<Origin>().map(|it| it.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["10.0.0.1", "2001:db8::1", "2001:db8::1 (fe80::1)", ":: (fe80::1)"] {
+            assert_eq!(text.parse::<NextHop>().map(|it| it.to_string()), Ok(text.to_owned()));
+        }
+        let text = "4200000000 10.0.0.1";
+        assert_eq!(text.parse::<Aggregator>().map(|it| it.to_string()), Ok(text.to_owned()));
+        assert!("IGP".parse::<Origin>().is_err());
+        for wrong in ["", "10.0.0.1 (fe80::1)", "2001:db8::1 fe80::1", "2001:db8::1 (fe80::1"] {
+            assert!(wrong.parse::<NextHop>().is_err(), "{wrong}");
+        }
+        let error = "65001".parse::<Aggregator>().unwrap_err().to_string();
+        assert_eq!(error, "expected an AS and an address such as `65001 10.0.0.1`");
+    }
+
+    #[test]
+    fn the_address_of_a_next_hop_is_one_that_can_be_used() {
+        let link_local: Ipv6Addr = "fe80::1".parse().unwrap();
+        for (text, address, own) in [
+            ("10.0.0.1", "10.0.0.1", None),
+            ("2001:db8::1", "2001:db8::1", None),
+            ("2001:db8::1 (fe80::1)", "2001:db8::1", Some(link_local)),
+            // What a speaker without a global address sends.
+            ("fe80::1", "fe80::1", Some(link_local)),
+            ("fe80::1 (fe80::1)", "fe80::1", Some(link_local)),
+            (":: (fe80::1)", "fe80::1", Some(link_local)),
+        ] {
+            let hop: NextHop = text.parse().unwrap();
+            assert_eq!((hop.address().to_string(), hop.link_local()), (address.to_owned(), own));
+        }
+    }
+
+    #[test]
+    fn the_metric_of_aigp_is_set_and_read_among_what_is_carried() {
+        let mut attributes = PathAttributes::default();
+        let raw = |code| RawAttribute {
+            code: AttributeCode(code),
+            flags: AttributeFlags(0xc0),
+            value: Bytes::new(),
+        };
+        attributes.unknown = vec![raw(23), raw(40)];
+        attributes.set_aigp(Some(7));
+        attributes.set_aigp(Some(70_000));
+        let codes: Vec<_> = attributes.unknown.iter().map(|raw| raw.code.0).collect();
+        assert_eq!((attributes.aigp(), codes), (Some(70_000), vec![23, 26, 40]));
+        attributes.set_aigp(None);
+        assert_eq!((attributes.aigp(), attributes.unknown.len()), (None, 2));
+        assert_eq!(aigp_metric(&[2, 0, 4, 9, 1, 0, 11, 0, 0, 0, 0, 0, 0, 0, 5]), Some(5));
+        for wrong in [&[1u8, 0, 11, 0][..], &[2, 0, 0, 1], &[2, 0, 9], &[]] {
+            assert_eq!(aigp_metric(wrong), None, "{wrong:?}");
+        }
+    }
 }

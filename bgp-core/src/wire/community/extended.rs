@@ -11,8 +11,9 @@ use super::ParseCommunityError;
 /// An extended community (RFC 4360).
 ///
 /// Those that operators meet have a name: `rt:65000:1` (route target), `soo:10.0.0.1:7` (site of origin),
-/// `color:100`, `bandwidth:65000:1250000` (link bandwidth in octets a second). A four-octet AS that would fit two
-/// has an `L`: `rt:65000L:1`. Any other prints as `ext:` and its sixteen digits.
+/// `color:100`, `encap:8` (tunnel type), `bw:65000:1250000` (link bandwidth in octets a second). A four-octet AS that would
+/// fit two has an `L`: `rt:65000L:1`. Any other prints as `ext:` and its sixteen digits. What other speakers write is read
+/// too: `target:`, `ro:` and `origin:`, `lb:` and `bandwidth:`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExtendedCommunity(pub [u8; 8]);
 
@@ -51,6 +52,13 @@ impl ExtendedCommunity {
     pub const fn color(color: u32) -> Self {
         let [a, b, c, d] = color.to_be_bytes();
         Self([OPAQUE, COLOR, 0, 0, a, b, c, d])
+    }
+
+    /// The type of the tunnel to use (RFC 9012 section 4.1).
+    #[must_use]
+    pub const fn encapsulation(tunnel_type: u16) -> Self {
+        let [a, b] = tunnel_type.to_be_bytes();
+        Self([OPAQUE, ENCAPSULATION, 0, 0, 0, 0, a, b])
     }
 
     /// Whether the community is passed on between ASes.
@@ -123,12 +131,15 @@ impl fmt::Display for ExtendedCommunity {
         if let ([OPAQUE, COLOR], [0, 0, a, b, c, d]) = ([kind, subtype], rest) {
             return write!(f, "color:{}", u32::from_be_bytes([a, b, c, d]));
         }
+        if let ([OPAQUE, ENCAPSULATION], [0, 0, 0, 0, a, b]) = ([kind, subtype], rest) {
+            return write!(f, "encap:{}", u16::from_be_bytes([a, b]));
+        }
         match self.as_link_bandwidth() {
             // A transitive one, and a rate that is no rate, print as octets so as to read back.
             Some((asn, rate))
                 if kind == NON_TRANSITIVE && rate.is_finite() && !rate.is_sign_negative() =>
             {
-                write!(f, "bandwidth:{asn}:{rate}")
+                write!(f, "bw:{asn}:{rate}")
             }
             _ => write!(f, "ext:{:016x}", u64::from_be_bytes(self.0)),
         }
@@ -170,9 +181,10 @@ impl FromStr for ExtendedCommunity {
             let pair = rest.rsplit_once(':');
             let subtype = match word {
                 "rt" | "target" => ROUTE_TARGET,
-                "soo" | "origin" => SITE_OF_ORIGIN,
+                "soo" | "ro" | "origin" => SITE_OF_ORIGIN,
                 "color" => return rest.parse().ok().map(Self::color),
-                "bandwidth" => {
+                "encap" => return rest.parse().ok().map(Self::encapsulation),
+                "bw" | "lb" | "bandwidth" => {
                     let (asn, rate) = pair?;
                     let rate: f32 = rate.parse().ok()?;
                     let sane = rate.is_finite() && !rate.is_sign_negative();
@@ -235,8 +247,8 @@ impl FromStr for Ipv6ExtendedCommunity {
         let parse = || {
             let (word, rest) = text.split_once(':')?;
             let subtype = match word {
-                "rt" => ROUTE_TARGET,
-                "soo" => SITE_OF_ORIGIN,
+                "rt" | "target" => ROUTE_TARGET,
+                "soo" | "ro" | "origin" => SITE_OF_ORIGIN,
                 "ext6" if rest.len() == 40 && rest.is_ascii() => return hex(rest),
                 _ => return None,
             };
@@ -266,6 +278,7 @@ const ROUTE_TARGET: u8 = 0x02;
 const SITE_OF_ORIGIN: u8 = 0x03;
 const LINK_BANDWIDTH: u8 = 0x04;
 const COLOR: u8 = 0x0b;
+const ENCAPSULATION: u8 = 0x0c;
 
 #[cfg(test)]
 mod tests {
@@ -280,12 +293,27 @@ mod tests {
             ([2, 2, 0, 0, 0xfd, 0xe8, 0, 1], "rt:65000L:1"),
             ([3, 0x0b, 0, 0, 0, 0, 0, 100], "color:100"),
             ([3, 0x0b, 0x40, 0, 0, 0, 0, 100], "ext:030b400000000064"),
-            ([0x40, 4, 0xfd, 0xe8, 0x49, 0x98, 0x96, 0x80], "bandwidth:65000:1250000"),
+            ([0x40, 4, 0xfd, 0xe8, 0x49, 0x98, 0x96, 0x80], "bw:65000:1250000"),
+            ([3, 0x0c, 0, 0, 0, 0, 0, 8], "encap:8"),
             ([0x40, 4, 0, 1, 0x7f, 0xc0, 0, 0], "ext:400400017fc00000"),
             ([6, 0, 1, 2, 3, 4, 5, 6], "ext:0600010203040506"),
         ] {
             assert_eq!(ExtendedCommunity(octets).to_string(), text);
             assert_eq!(text.parse(), Ok(ExtendedCommunity(octets)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_other_speakers_write_is_read() {
+        for (theirs, ours) in [
+            ("target:65000:1", "rt:65000:1"),
+            ("ro:65000:1", "soo:65000:1"),
+            ("origin:10.0.0.1:1", "soo:10.0.0.1:1"),
+            ("lb:65000:1250000", "bw:65000:1250000"),
+            ("bandwidth:65000:1.25e6", "bw:65000:1250000"),
+        ] {
+            let read = theirs.parse::<ExtendedCommunity>().map(|community| community.to_string());
+            assert_eq!(read, Ok(ours.to_owned()));
         }
     }
 

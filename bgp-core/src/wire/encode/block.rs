@@ -1,10 +1,13 @@
 //! The attributes of a group of routes, encoded once.
 
+use std::collections::BTreeSet;
+
 use bytes::{BufMut, BytesMut};
 
 use crate::types::PeerType;
 use crate::wire::attribute::rules::{Class, Rule};
 use crate::wire::attribute::{AttributeCode, AttributeFlags};
+use crate::wire::community::LargeCommunity;
 use crate::wire::context::WireContext;
 use crate::wire::path_attributes::{PathAttributes, RawAttribute};
 
@@ -67,12 +70,7 @@ impl AttributeBlock {
             out.put_slice(&community.0);
         });
         raw.put_below(tail, AttributeCode::LARGE_COMMUNITIES);
-        let large = &attributes.large_communities;
-        put_items(tail, AttributeCode::LARGE_COMMUNITIES, large, |out, community| {
-            out.put_u32(community.global_administrator);
-            out.put_u32(community.local_data_1);
-            out.put_u32(community.local_data_2);
-        });
+        put_large(tail, &attributes.large_communities);
         raw.put_below(tail, AttributeCode::ONLY_TO_CUSTOMER);
         if let Some(asn) = attributes.only_to_customer {
             attribute(tail, TRANSITIVE, AttributeCode::ONLY_TO_CUSTOMER, |out| out.put_u32(asn.0));
@@ -170,6 +168,24 @@ fn put_items<T>(
         return;
     }
     attribute(out, TRANSITIVE, code, |out| items.iter().for_each(|item| put(out, item)));
+}
+
+/// Large communities, each once (RFC 8092 section 3).
+fn put_large(out: &mut BytesMut, communities: &[LargeCommunity]) {
+    let put = |out: &mut BytesMut, community: &LargeCommunity| {
+        out.put_u32(community.global_administrator);
+        out.put_u32(community.local_data_1);
+        out.put_u32(community.local_data_2);
+    };
+    if communities.is_sorted_by(|one, next| one < next) {
+        return put_items(out, AttributeCode::LARGE_COMMUNITIES, communities, put);
+    }
+    // One that is not in order may be long, if a peer sent it: the work must not grow with its square.
+    let mut seen = BTreeSet::new();
+    let firsts = communities.iter().filter(|community| seen.insert(**community));
+    attribute(out, TRANSITIVE, AttributeCode::LARGE_COMMUNITIES, |out| {
+        firsts.for_each(|community| put(out, community));
+    });
 }
 
 /// The attributes that are carried as octets, taken in ascending order of their codes between the others.

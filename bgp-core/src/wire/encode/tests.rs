@@ -314,3 +314,15 @@ fn the_small_messages_have_their_octets() {
     encode_end_of_rib(&mut out, AfiSafi::IPV6_UNICAST);
     assert_eq!(out, update("", "800f03 000201", ""));
 }
+
+#[test]
+fn repeated_large_communities_are_sent_once_in_their_order() {
+    let large = [3, 1, 3, 2, 1].map(|n| LargeCommunity::new(64_635, 1, n)).to_vec();
+    let attributes = PathAttributes { large_communities: large, ..PathAttributes::default() };
+    let prefixes = ["10.0.0.0/8".parse().unwrap()];
+    let out = reach(AfiSafi::IPV4_UNICAST, "10.0.0.1", &attributes, &prefixes, usual());
+    let communities =
+        "0000fc7b 00000001 00000003 0000fc7b 00000001 00000001 0000fc7b 00000001 00000002";
+    let core = format!("40010100 400200 400304 0a000001 c02024 {communities}");
+    assert_eq!(out, update("", &core, "08 0a"));
+}

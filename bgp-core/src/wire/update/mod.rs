@@ -30,7 +30,7 @@ use super::context::WireContext;
 use super::error::{DecodeError, Treatment};
 use super::frame::HEADER_LENGTH;
 use super::nlri::Ipv4Prefixes;
-use super::path_attributes::{Aggregator, Origin};
+use super::path_attributes::{Aggregator, Origin, aigp_metric};
 
 use index::Index;
 
@@ -274,15 +274,7 @@ impl<'a> Update<'a> {
     /// The metric of AIGP's first TLV of that kind (RFC 7311).
     #[must_use]
     pub fn aigp(&self) -> Option<u64> {
-        let mut rest = self.value(AttributeCode::AIGP)?;
-        while let [kind, high, low, tail @ ..] = rest {
-            if *kind == 1 {
-                return tail.first_chunk().map(|metric| u64::from_be_bytes(*metric));
-            }
-            let length = usize::from(u16::from_be_bytes([*high, *low]));
-            rest = rest.get(length..)?;
-        }
-        None
+        aigp_metric(self.value(AttributeCode::AIGP)?)
     }
 
     /// The value of a known attribute that is right.

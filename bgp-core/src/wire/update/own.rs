@@ -7,18 +7,19 @@ use crate::wire::attribute::rules::{Class, Rule};
 use crate::wire::attribute::{
     AsPath, AsPathSegment, AsPathView, AttributeFlags, AttributeView, SegmentType,
 };
+use crate::wire::community::LargeCommunity;
 use crate::wire::encode::is_typed;
 use crate::wire::path_attributes::{Aggregator, NextHop, PathAttributes, RawAttribute};
 
-use super::Update;
 use super::decode::Judged;
+use super::{Items, Update};
 
 impl<'a> Update<'a> {
     /// The attributes in their owned form, with the next hop of the NLRI field, or where that is empty of the
     /// MP_REACH_NLRI.
     ///
-    /// What RFC 7606 discards is left out, and so are unknown attributes that are not transitive; unknown ones that are
-    /// get Partial (RFC 4271 section 9).
+    /// What RFC 7606 discards is left out, and so are repeated large communities (RFC 8092 section 3) and unknown
+    /// attributes that are not transitive; unknown ones that are get Partial (RFC 4271 section 9).
     #[must_use]
     pub fn to_attributes(&self) -> PathAttributes {
         let next_hop = if self.nlri_field().is_empty() {
@@ -56,7 +57,7 @@ impl<'a> Update<'a> {
             communities: self.communities().collect(),
             extended_communities: self.extended_communities().collect(),
             ipv6_extended_communities: self.ipv6_extended_communities().collect(),
-            large_communities: self.large_communities().collect(),
+            large_communities: without_repeated(self.large_communities()),
             originator_id: self.originator_id(),
             cluster_list: self.cluster_list().collect(),
             only_to_customer: self.only_to_customer(),
@@ -122,6 +123,16 @@ impl<'a> Update<'a> {
             _ => true,
         }
     }
+}
+
+/// RFC 8092 section 3: of repeated large communities the first stands.
+fn without_repeated(communities: Items<'_, LargeCommunity>) -> Vec<LargeCommunity> {
+    let mut all: Vec<_> = communities.collect();
+    if !all.is_sorted_by(|one, next| one < next) {
+        let mut seen = std::collections::BTreeSet::new();
+        all.retain(|community| seen.insert(*community));
+    }
+    all
 }
 
 /// As many of the nearest AS numbers of the path as the other one lacks, then that one.

@@ -88,6 +88,18 @@ fn discarded_attributes_are_not_owned() {
 }
 
 #[test]
+fn repeated_large_communities_are_owned_once_in_their_order() {
+    let (one, two) = ("0000fc7b 00000002 00000001", "0000fc7b 00000001 00000001");
+    let octets = update("", &format!("{CORE} c02030 {one} {two} {one} {two}"), "08 0a");
+    let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
+    let update = Update::decode(frame, usual()).unwrap();
+    assert_eq!(update.large_communities().len(), 4);
+    let owned = update.to_attributes().large_communities;
+    let owned: Vec<_> = owned.iter().map(ToString::to_string).collect();
+    assert_eq!(owned, ["large:64635:2:1", "large:64635:1:1"]);
+}
+
+#[test]
 fn each_family_of_one_message_has_its_next_hop() {
     let mp = "800e1a 0002 01 10 20010db8000000000000000000000001 00 20 20010db8";
     let octets = update("", &format!("{mp}{CORE}"), "08 0a");
