@@ -53,7 +53,7 @@ fn context(bits: u8) -> Context {
 /// As many answers as lines, each an object with an identity.
 fn judge_lines(lines: &[u8]) -> Vec<Value> {
     let mut out = Vec::new();
-    decode::lines(lines, &mut out).expect("a buffer takes everything");
+    decode::lines(lines, &Context::default(), &mut out).expect("a buffer takes everything");
     let answers = read_answers(&out);
     let asked = lines.strip_suffix(b"\n").unwrap_or(lines).split(|octet| *octet == b'\n').count();
     assert_eq!(answers.len(), if lines.is_empty() { 0 } else { asked });

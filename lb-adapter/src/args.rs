@@ -166,7 +166,7 @@ Examples:
 
 Exit codes:
   0  done, or ended by a signal as it should be
-  1  the configuration has errors, or --once ran out of time
+  1  the configuration has errors, --once ran out of time, or decode was given no whole message
   2  wrong usage, or something could not be read, written or listened on
   130  --once was interrupted";
 
@@ -190,6 +190,7 @@ the program with 1; later the last good configuration stays in force.";
 const DECODE_EXAMPLES: &str = "\
 Examples:
   ferrolb decode ffffffffffffffffffffffffffffffff001304
+  ferrolb decode --peer ibgp --add-path 1/1 - < message.hex
   ferrolb decode --raw received.bin --two-octet-as
   ferrolb decode --mrt updates.20190101.0000.gz | less
   ferrolb decode --jsonl < messages.jsonl
@@ -199,7 +200,13 @@ With --jsonl a line such as
 is answered by
   {\"id\": 1, \"outcome\": \"ok\", \"notification\": null, \"decoded\": {\"type\": \"keepalive\"}}
 where `outcome` is ok, attribute-discard, treat-as-withdraw, afi-safi-disable, session-reset or
-open-error.";
+open-error. A key that a line's ctx lacks is as the options say.
+
+Exit codes:
+  0  told, whatever the verdict; with --jsonl every line has its answer
+  1  HEX is truncated, or more than one message: what is there was told
+  2  wrong usage, HEX is no hexadecimal, or something could not be read or written
+A file that ends within a message or a record is told up to there, and that it does.";
 
 #[cfg(test)]
 mod tests {

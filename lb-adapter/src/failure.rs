@@ -12,6 +12,8 @@ pub enum Failure {
     Configuration,
     /// Time ran out before the routers had the right tables; the differences have been told.
     Unfinished,
+    /// What was given to decode is not one whole message, which has been told.
+    Undecoded,
     /// Something could not be read, written or listened on, or there is no such thing: a sentence.
     Unusable(String),
     /// A signal came before the end.
@@ -27,7 +29,7 @@ impl Failure {
     /// What the process ends with.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Configuration | Self::Unfinished => 1,
+            Self::Configuration | Self::Unfinished | Self::Undecoded => 1,
             Self::Unusable(_) => 2,
             // As shells have it for a process that SIGINT ended.
             Self::Interrupted => 130,
@@ -38,7 +40,7 @@ impl Failure {
     pub fn tell(&self, problems: Problems) {
         match self {
             Self::Unusable(why) => problems.error(why),
-            Self::Configuration | Self::Unfinished | Self::Interrupted => {}
+            Self::Configuration | Self::Unfinished | Self::Undecoded | Self::Interrupted => {}
         }
     }
 }

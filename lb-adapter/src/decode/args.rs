@@ -13,9 +13,10 @@ use crate::failure::Failure;
 #[derive(Debug, Args)]
 #[non_exhaustive]
 pub struct DecodeArgs {
-    /// One message with its header, as hexadecimal digits; `-` reads them from stdin.
+    /// One message with its header, as hexadecimal digits, blanks and colons between them or not;
+    /// `-` reads them from stdin.
     #[arg(value_name = "HEX", required_unless_present_any = ["raw", "mrt", "jsonl"])]
-    pub hex: Option<String>,
+    pub hex: Vec<String>,
     /// A stream of messages as they went over TCP in one direction; `-` is stdin.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["hex", "mrt"])]
     pub raw: Option<PathBuf>,
@@ -27,22 +28,23 @@ pub struct DecodeArgs {
     #[arg(long, conflicts_with = "hex")]
     pub jsonl: bool,
     /// AS numbers have two octets: one end has no four-octet capability.
-    #[arg(long, help_heading = CONTEXT)]
+    #[arg(long, conflicts_with = "mrt", help_heading = CONTEXT)]
     pub two_octet_as: bool,
     /// Who sent the messages.
-    #[arg(long, value_enum, default_value = "ebgp", help_heading = CONTEXT)]
+    #[arg(long, value_enum, default_value = "ebgp", conflicts_with = "mrt", help_heading = CONTEXT)]
     pub peer: Peer,
     /// An address family that was negotiated, as AFI/SAFI; may be given again.
-    #[arg(long = "family", value_name = "AFI/SAFI", default_values = ["1/1", "2/1"], help_heading = CONTEXT)]
+    #[arg(long = "family", value_name = "AFI/SAFI", default_values = ["1/1", "2/1"],
+        conflicts_with = "mrt", help_heading = CONTEXT)]
     pub families: Vec<Family>,
     /// A family whose routes carry path identifiers (RFC 7911); may be given again.
-    #[arg(long, value_name = "AFI/SAFI", help_heading = CONTEXT)]
+    #[arg(long, value_name = "AFI/SAFI", conflicts_with = "mrt", help_heading = CONTEXT)]
     pub add_path: Vec<Family>,
     /// Messages may have up to 65,535 octets (RFC 8654).
-    #[arg(long, help_heading = CONTEXT)]
+    #[arg(long, conflicts_with = "mrt", help_heading = CONTEXT)]
     pub extended_messages: bool,
     /// IPv4 routes may have IPv6 next hops (RFC 8950).
-    #[arg(long, help_heading = CONTEXT)]
+    #[arg(long, conflicts_with = "mrt", help_heading = CONTEXT)]
     pub extended_next_hop: bool,
 }
 
@@ -50,14 +52,15 @@ pub struct DecodeArgs {
 ///
 /// # Errors
 ///
-/// What could not be read or written, or is no hexadecimal.
+/// What could not be read or written, or is no hexadecimal; or that HEX is not one message.
 pub fn run(args: &DecodeArgs) -> Result<(), Failure> {
     let output = BufWriter::new(io::stdout().lock());
     match decode(args, output) {
         // Whoever reads has seen enough.
         Err(Problem { error, .. }) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(Problem { of, error }) => Err(Failure::Unusable(format!("{of}: {error}"))),
-        Ok(()) => Ok(()),
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::Undecoded),
     }
 }
 
@@ -66,13 +69,15 @@ struct Problem {
     error: io::Error,
 }
 
-fn decode(args: &DecodeArgs, mut output: impl Write) -> Result<(), Problem> {
+/// Whether everything was a message that was asked to be one.
+fn decode(args: &DecodeArgs, mut output: impl Write) -> Result<bool, Problem> {
     let context = args.context();
     let form = if args.jsonl { Form::Json } else { Form::Text };
     let of = |name: &str| {
         let of = name.to_owned();
         move |error| Problem { of, error }
     };
+    let mut whole = true;
     if let Some(path) = &args.mrt {
         let file = || path.display().to_string();
         let input = open(path).map_err(of(&file()))?;
@@ -83,12 +88,13 @@ fn decode(args: &DecodeArgs, mut output: impl Write) -> Result<(), Problem> {
         let input = open(path).map_err(of(&file))?;
         super::stream(input, &context, form, &mut output).map_err(of(&file))?;
     } else if args.jsonl {
-        super::lines(io::stdin().lock(), &mut output).map_err(of("stdin"))?;
+        super::lines(io::stdin().lock(), &context, &mut output).map_err(of("stdin"))?;
     } else {
         let digits = args.digits().map_err(of("stdin"))?;
-        super::digits(&digits, &context, &mut output).map_err(of("HEX"))?;
+        whole = super::digits(&digits, &context, &mut output).map_err(of("HEX"))?;
     }
-    output.flush().map_err(of("stdout"))
+    output.flush().map_err(of("stdout"))?;
+    Ok(whole)
 }
 
 /// What of a file is not among the answers is told on stderr.
@@ -121,11 +127,11 @@ impl DecodeArgs {
     }
 
     fn digits(&self) -> io::Result<String> {
-        match self.hex.as_deref() {
-            Some("-") | None => io::read_to_string(io::stdin().lock()),
-            Some(digits) => Ok(digits.to_owned()),
+        match self.hex.as_slice() {
+            [only] if only == "-" => io::read_to_string(io::stdin().lock()),
+            all => Ok(all.join(" ")),
         }
     }
 }
 
-const CONTEXT: &str = "What the session negotiated";
+const CONTEXT: &str = "What the session negotiated (an MRT file says so itself)";

@@ -2,11 +2,11 @@
 
 use bgp_session::wire::WireContext;
 use bgp_session::{Afi, AfiSafi, PeerType, Safi};
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
 /// The context of one message, as `--jsonl` has it under `ctx`; each key may be missing.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the contract of `--jsonl` has these keys")]
 pub struct Context {
     /// AS numbers have four octets.
     pub asn4: bool,
@@ -23,8 +23,7 @@ pub struct Context {
 }
 
 /// Who sent a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 #[expect(clippy::exhaustive_enums, reason = "a peer is in our AS or it is not")]
 pub enum Peer {
     /// A peer of another AS.
@@ -34,8 +33,7 @@ pub enum Peer {
 }
 
 /// An address family as `AFI/SAFI`, such as `1/1`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Family(pub AfiSafi);
 
 impl Default for Context {
@@ -72,13 +70,68 @@ impl Context {
         }
         wire
     }
+
+    /// Takes what stands under `ctx`; what is missing there, or null, stays. A key that nobody knows is no error: other
+    /// programs may have more to say.
+    ///
+    /// # Errors
+    ///
+    /// The key that has a value of another kind, what was expected there, and what was found.
+    pub(super) fn with_json(mut self, ctx: &Value) -> Result<Self, String> {
+        let keys = match ctx {
+            Value::Null => return Ok(self),
+            Value::Object(keys) => keys,
+            other => return Err(wrong("ctx", "an object", other)),
+        };
+        flag(keys, "asn4", &mut self.asn4)?;
+        flag(keys, "ext_msg", &mut self.ext_msg)?;
+        flag(keys, "ext_nh", &mut self.ext_nh)?;
+        families(keys, "families", &mut self.families)?;
+        families(keys, "addpath", &mut self.addpath)?;
+        match keys.get("peer").unwrap_or(&Value::Null) {
+            Value::Null => {}
+            Value::String(peer) if peer == "ebgp" => self.peer = Peer::Ebgp,
+            Value::String(peer) if peer == "ibgp" => self.peer = Peer::Ibgp,
+            other => return Err(wrong("ctx.peer", "\"ebgp\" or \"ibgp\"", other)),
+        }
+        Ok(self)
+    }
 }
 
-impl TryFrom<String> for Family {
-    type Error = String;
+fn flag(keys: &Map<String, Value>, key: &str, to: &mut bool) -> Result<(), String> {
+    match keys.get(key).unwrap_or(&Value::Null) {
+        Value::Null => {}
+        Value::Bool(value) => *to = *value,
+        other => return Err(wrong(&format!("ctx.{key}"), "true or false", other)),
+    }
+    Ok(())
+}
 
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
+fn families(keys: &Map<String, Value>, key: &str, to: &mut Vec<Family>) -> Result<(), String> {
+    let all = match keys.get(key).unwrap_or(&Value::Null) {
+        Value::Null => return Ok(()),
+        Value::Array(all) => all,
+        other => return Err(wrong(&format!("ctx.{key}"), "an array such as [\"1/1\"]", other)),
+    };
+    let one = |(at, value): (usize, &Value)| {
+        let family = value.as_str().and_then(|text| text.parse().ok());
+        let place = format!("ctx.{key}[{at}]");
+        family.ok_or_else(|| wrong(&place, "AFI/SAFI, such as \"1/1\"", value))
+    };
+    *to = all.iter().enumerate().map(one).collect::<Result<_, _>>()?;
+    Ok(())
+}
+
+/// A value that is not what it should be, shown as far as a line has room.
+pub(super) fn wrong(key: &str, expected: &str, found: &Value) -> String {
+    const MOST_SHOWN: usize = 40;
+    let found = found.to_string();
+    match found.char_indices().nth(MOST_SHOWN) {
+        Some((end, _)) => {
+            let start = found.get(..end).unwrap_or_default();
+            format!("{key}: expected {expected}, found {start}..")
+        }
+        None => format!("{key}: expected {expected}, found {found}"),
     }
 }
 

@@ -1,19 +1,19 @@
 //! A message as JSON: the keys of `--jsonl`, and only those that the message has.
 
-use bgp_session::AfiSafi;
 use bgp_session::wire::{
-    AsPathView, AttributeCode, Capability, Message, MpReach, Notification, Open, Origin, Prefixes,
+    AsPathView, AttributeCode, Frame, Message, MpReach, Notification, Open, Origin, Prefixes,
     RouteRefresh, SegmentType, Treatment, Update,
 };
+use bgp_session::{AfiSafi, Asn};
 use serde_json::{Map, Value, json};
 
 use super::hex;
 
 /// The message.
 #[must_use]
-pub(super) fn message(message: &Message<'_>) -> Value {
+pub(super) fn message(frame: Frame<'_>, message: &Message<'_>) -> Value {
     match message {
-        Message::Open(message) => open(message),
+        Message::Open(message) => open(frame, message),
         Message::Update(message) => update(message),
         Message::Notification(message) => notification(message),
         Message::Keepalive => json!({"type": "keepalive"}),
@@ -22,28 +22,25 @@ pub(super) fn message(message: &Message<'_>) -> Value {
     }
 }
 
-fn open(open: &Open) -> Value {
+fn open(frame: Frame<'_>, open: &Open) -> Value {
     let mut out = Map::new();
     out.insert("type".into(), "open".into());
     out.insert("version".into(), open.version.into());
     out.insert("my_as".into(), open.my_as.into());
     out.insert("hold_time".into(), open.hold_time.into());
     out.insert("bgp_id".into(), open.identifier.to_string().into());
-    let capabilities = open.capabilities.iter().map(capability).collect();
-    out.insert("capabilities".into(), capabilities);
+    // As they were sent, with bits that mean nothing to us.
+    let capabilities = frame
+        .capabilities()
+        .into_iter()
+        .flatten()
+        .map(|view| json!({"code": view.code.0, "hex": hex::print(view.value)}));
+    out.insert("capabilities".into(), capabilities.collect());
     if let Some(asn) = open.four_octet_as() {
         out.insert("asn4".into(), asn.0.into());
     }
     out.insert("extended_opt_params".into(), open.extended_parameters.into());
     out.into()
-}
-
-fn capability(capability: &Capability) -> Value {
-    let mut octets = Default::default();
-    capability.encode(&mut octets);
-    // Code and length go before the value.
-    let value = octets.get(2..).unwrap_or_default();
-    json!({"code": capability.code(), "hex": hex::print(value)})
 }
 
 fn notification(notification: &Notification) -> Value {
@@ -102,7 +99,9 @@ fn path(update: &Update<'_>, out: &mut Map<String, Value>) {
     }
     if let Some(path) = update.as4_path() {
         out.insert("as4_path".into(), as_path(path));
-        out.insert("as_path_merged".into(), update.merged_as_path().to_string().into());
+        let merged = update.merged_as_path();
+        let segments = merged.segments.iter().map(|it| segment(it.kind, it.asns.iter().copied()));
+        out.insert("as_path_merged".into(), segments.collect());
     }
     if let Some(next_hop) = update.next_hop() {
         out.insert("next_hop".into(), next_hop.to_string().into());
@@ -157,6 +156,9 @@ fn multiprotocol(update: &Update<'_>, out: &mut Map<String, Value>) {
     if let Some(reach) = update.mp_reach() {
         let mut value = routes(reach.family(), reach.nlri(), reach.nlri_octets());
         value.insert("next_hops".into(), next_hops(&reach));
+        if reach.next_hop().is_none() && !reach.next_hop_octets().is_empty() {
+            value.insert("next_hop_hex".into(), hex::print(reach.next_hop_octets()).into());
+        }
         out.insert("mp_reach".into(), value.into());
     }
     if let Some(unreach) = update.mp_unreach() {
@@ -169,9 +171,12 @@ fn routes(family: AfiSafi, nlri: Prefixes<'_>, octets: &[u8]) -> Map<String, Val
     let mut out = Map::new();
     out.insert("afi".into(), family.afi.0.into());
     out.insert("safi".into(), family.safi.0.into());
-    if matches!((family.afi.0, family.safi.0), (1 | 2, 1 | 2)) {
-        out.insert("nlri".into(), prefixes(nlri.with_path_ids()));
-    } else {
+    let is_of_prefixes = matches!((family.afi.0, family.safi.0), (1 | 2, 1 | 2));
+    if is_of_prefixes {
+        out.insert("nlri".into(), prefixes(nlri.clone().with_path_ids()));
+    }
+    // Of a family that was not negotiated nobody looked whether they are prefixes: what isn't must not be lost.
+    if !is_of_prefixes || !nlri.is_whole() {
         out.insert("nlri_hex".into(), hex::print(octets).into());
     }
     out
@@ -198,18 +203,17 @@ fn prefixes<P: std::fmt::Display>(all: impl Iterator<Item = (Option<u32>, P)>) -
 }
 
 fn as_path(path: AsPathView<'_>) -> Value {
-    path.segments()
-        .map(|segment| {
-            let kind = match segment.kind {
-                SegmentType::Set => "set",
-                SegmentType::Sequence => "sequence",
-                SegmentType::ConfedSequence => "confed-sequence",
-                SegmentType::ConfedSet => "confed-set",
-            };
-            let asns: Vec<_> = segment.asns.map(|asn| asn.0).collect();
-            json!({"type": kind, "asns": asns})
-        })
-        .collect()
+    path.segments().map(|it| segment(it.kind, it.asns)).collect()
+}
+
+fn segment(kind: SegmentType, asns: impl Iterator<Item = Asn>) -> Value {
+    let kind = match kind {
+        SegmentType::Set => "set",
+        SegmentType::Sequence => "sequence",
+        SegmentType::ConfedSequence => "confed-sequence",
+        SegmentType::ConfedSet => "confed-set",
+    };
+    json!({"type": kind, "asns": asns.map(|asn| asn.0).collect::<Vec<_>>()})
 }
 
 /// Attributes without a key of their own, but for those that are discarded.

@@ -1,60 +1,68 @@
 //! `--jsonl`: one line in, one line out.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::context::Context;
+use super::context::{Context, wrong};
 use super::verdict::{Judged, Outcome};
 use super::{hex, json};
 use bgp_session::wire::{Message, Treatment};
 
-/// Answers each line of `input` by one line on `output`, in order.
+/// Answers each line of `input` by one line on `output`, in order. Whoever asks line by line is answered so: nothing is
+/// kept back once there is no further line at hand. Keys that a line's context does not have are as in `context`.
 ///
 /// # Errors
 ///
 /// What reading or writing says; nothing in a line is an error.
-pub(super) fn run(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
+pub(super) fn run(input: impl Read, context: &Context, mut output: impl Write) -> io::Result<()> {
+    let mut input = BufReader::new(input);
     let mut line = Vec::new();
     loop {
+        if input.buffer().is_empty() {
+            output.flush()?;
+        }
         line.clear();
         if input.read_until(b'\n', &mut line)? == 0 {
-            return output.flush();
+            return Ok(());
         }
-        serde_json::to_writer(&mut output, &answer(&line))?;
+        serde_json::to_writer(&mut output, &answer(&line, context))?;
         output.write_all(b"\n")?;
     }
 }
 
-#[derive(Deserialize)]
-struct Request {
-    hex: String,
-    #[serde(default)]
-    ctx: Context,
-}
-
 /// The answer to one line.
 #[must_use]
-pub(super) fn answer(line: &[u8]) -> Value {
+pub(super) fn answer(line: &[u8], context: &Context) -> Value {
     let value: Value = match serde_json::from_slice(line) {
         Ok(value) => value,
         Err(error) => return json!({"id": null, "error": format!("no JSON: {error}")}),
     };
     let id = value.get("id").cloned().unwrap_or_default();
-    let failed = |why: String| json!({"id": id, "error": why});
-    let request: Request = match serde_json::from_value(value) {
-        Ok(request) => request,
-        Err(error) => return failed(error.to_string()),
-    };
-    let octets = match hex::parse(&request.hex) {
-        Ok(octets) => octets,
-        Err(error) => return failed(format!("hex: {error}")),
-    };
-    match Judged::one(&octets, request.ctx.wire()) {
-        Ok(judged) => respond(id, &judged),
-        Err(error) => failed(format!("hex: {error}")),
+    match judge(&value, context, |judged| respond(id.clone(), judged)) {
+        Ok(answer) => answer,
+        Err(why) => json!({"id": id, "error": why}),
     }
+}
+
+/// Reads a request, judges its message, and says what `respond` makes of it; or what is wrong with the request.
+fn judge(
+    request: &Value,
+    context: &Context,
+    respond: impl FnOnce(&Judged<'_>) -> Value,
+) -> Result<Value, String> {
+    let Value::Object(keys) = request else {
+        return Err(wrong("the line", "an object", request));
+    };
+    let digits = match keys.get("hex") {
+        Some(Value::String(digits)) => digits,
+        Some(other) => return Err(wrong("hex", "a string of hexadecimal digits", other)),
+        None => return Err("hex is missing: expected the octets of one message".to_owned()),
+    };
+    let context = context.clone().with_json(keys.get("ctx").unwrap_or(&Value::Null))?;
+    let octets = hex::parse(digits).map_err(|why| format!("hex: {why}"))?;
+    let judged = Judged::one(&octets, context.wire()).map_err(|why| format!("hex: {why}"))?;
+    Ok(respond(&judged))
 }
 
 pub(super) fn respond(id: Value, judged: &Judged<'_>) -> Value {
@@ -77,7 +85,8 @@ pub(super) fn respond(id: Value, judged: &Judged<'_>) -> Value {
             out.insert("discarded".into(), discarded.into());
         }
     }
-    let decoded = judged.message.as_ref().filter(|_| judged.is_used()).map(json::message);
+    let decoded = judged.frame.zip(judged.message.as_ref()).filter(|_| judged.is_used());
+    let decoded = decoded.map(|(frame, message)| json::message(frame, message));
     out.insert("decoded".into(), decoded.unwrap_or_default());
     out.into()
 }

@@ -10,6 +10,7 @@ mod json;
 mod jsonl;
 mod mrt;
 mod text;
+mod value;
 mod verdict;
 
 #[cfg(test)]
@@ -22,7 +23,7 @@ use serde_json::json as json_value;
 pub use context::{Context, Family, Peer};
 pub use mrt::Skipped;
 
-use verdict::Judged;
+use verdict::{Judged, NotOneMessage};
 
 /// In which form messages are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,26 +35,26 @@ pub enum Form {
     Json,
 }
 
-/// Answers JSON lines by JSON lines.
+/// Answers JSON lines by JSON lines. What the context of a line does not say is as in `context`.
 ///
 /// # Errors
 ///
 /// What reading or writing says.
-pub fn lines(input: impl BufRead, output: impl Write) -> io::Result<()> {
-    jsonl::run(input, output)
+pub fn lines(input: impl Read, context: &Context, output: impl Write) -> io::Result<()> {
+    jsonl::run(input, context, output)
 }
 
-/// Explains one message given as hexadecimal digits.
+/// Explains one message given as hexadecimal digits; `false` where they are less or more than one, which is told too.
 ///
 /// # Errors
 ///
 /// [`io::ErrorKind::InvalidInput`] where the digits are none; else what writing says.
-pub fn digits(digits: &str, context: &Context, mut output: impl Write) -> io::Result<()> {
+pub fn digits(digits: &str, context: &Context, mut output: impl Write) -> io::Result<bool> {
     let octets =
         hex::parse(digits).map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
     match Judged::one(&octets, context.wire()) {
-        Ok(judged) => text::explain(&judged, &mut output),
-        Err(why) => text::explain_fragment(&octets, why, &mut output),
+        Ok(judged) => text::explain(&judged, &mut output).map(|()| true),
+        Err(why) => text::explain_fragment(&octets, why, &mut output).map(|()| false),
     }
 }
 
@@ -73,19 +74,17 @@ pub fn stream(
     let mut rest = octets.as_slice();
     let mut teller = Teller { form, told: 0, output: &mut output };
     while !rest.is_empty() {
-        let Some(judged) = Judged::first(rest, context.wire()) else { break };
-        let at = octets.len() - rest.len();
-        teller.tell(&judged, format_args!("octet {at}"))?;
-        if judged.outcome == verdict::Outcome::Treated(bgp_session::wire::Treatment::SessionReset)
-            && judged.octets.len() == rest.len()
-        {
-            // The framing is lost, and with it everything behind.
+        let place = format!("octet {}", octets.len() - rest.len());
+        let Some(judged) = Judged::first(rest, context.wire()) else {
+            let why = NotOneMessage::truncated(rest);
+            return teller.fragment(rest, why, format_args!("{place}"));
+        };
+        teller.tell(&judged, format_args!("{place}"))?;
+        if judged.frame.is_none() {
+            // Where this message ends nobody knows, nor where another begins.
             return Ok(());
         }
         rest = rest.get(judged.octets.len()..).unwrap_or_default();
-    }
-    if !rest.is_empty() && form == Form::Text {
-        writeln!(output, "{} octets are left of a message that is not whole", rest.len())?;
     }
     Ok(())
 }
@@ -137,7 +136,7 @@ impl<W: Write> Teller<'_, W> {
     fn fragment(
         &mut self,
         octets: &[u8],
-        why: verdict::NotOneMessage,
+        why: NotOneMessage,
         place: std::fmt::Arguments<'_>,
     ) -> io::Result<()> {
         self.told += 1;

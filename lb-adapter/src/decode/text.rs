@@ -4,12 +4,12 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use bgp_session::wire::{
-    AttributeCode, AttributeFlags, AttributeView, Message, MessageType, NextHop, Open, Treatment,
-    Update,
+    AttributeFlags, AttributeView, Frame, HEADER_LENGTH, Message, MessageType, Treatment, Update,
 };
 
 use super::hex;
-use super::verdict::{Judged, NotOneMessage};
+use super::value;
+use super::verdict::{Judged, NotOneMessage, Outcome};
 
 /// Explains one message.
 ///
@@ -18,37 +18,35 @@ use super::verdict::{Judged, NotOneMessage};
 /// What writing says.
 pub(super) fn explain(judged: &Judged<'_>, out: &mut impl Write) -> io::Result<()> {
     let mut page = Page { octets: judged.octets, out };
-    page.header()?;
-    match &judged.message {
-        Some(Message::Open(open)) => page.open(open)?,
-        Some(Message::Update(update)) => page.update(update)?,
-        Some(Message::Notification(it)) => page.line(19, 2, format_args!("{it}"))?,
-        Some(Message::RouteRefresh(it)) => {
-            let what = match it.subtype.0 {
-                0 => "request for routes",
-                1 => "beginning of route refresh",
-                2 => "end of route refresh",
-                _ => "unknown subtype",
-            };
-            page.line(19, 4, format_args!("{}: {what}", it.family))?;
+    page.header(octets(judged.octets.len()))?;
+    if let Some(frame) = judged.frame {
+        match frame.kind() {
+            MessageType::Open => page.open(frame)?,
+            MessageType::Update => page.update(frame, judged.update())?,
+            _ => page.small(frame, judged.message.as_ref())?,
         }
-        _ => {}
     }
     page.verdict(judged)
 }
 
-/// Explains why octets are no message to judge.
+/// Explains why octets are no message to judge, as far as their header is there.
 ///
 /// # Errors
 ///
 /// What writing says.
 pub(super) fn explain_fragment(
-    octets: &[u8],
+    given: &[u8],
     why: NotOneMessage,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    writeln!(out, "not one message: {why}")?;
-    writeln!(out, "{:>5}  {}", 0, shortened(octets))
+    let mut page = Page { octets: given, out };
+    let (NotOneMessage::Truncated { expected, found } | NotOneMessage::Surplus { expected, found }) =
+        why;
+    page.header(format!("{found} of {}", octets(expected)))?;
+    if let Some(rest) = given.get(HEADER_LENGTH..).filter(|rest| !rest.is_empty()) {
+        page.line(HEADER_LENGTH, rest.len(), octets(rest.len()))?;
+    }
+    writeln!(out, "not one message: {why}")
 }
 
 struct Page<'a, W> {
@@ -59,8 +57,9 @@ struct Page<'a, W> {
 impl<W: Write> Page<'_, W> {
     fn line(&mut self, at: usize, length: usize, meaning: impl Display) -> io::Result<()> {
         let end = (at + length).min(self.octets.len());
-        let octets = self.octets.get(at..end).unwrap_or_default();
-        writeln!(self.out, "{at:>5}  {:<24} {meaning}", shortened(octets))
+        let part = self.octets.get(at..end).unwrap_or_default();
+        let line = format!("{at:>5}  {:<24} {meaning}", shortened(part));
+        writeln!(self.out, "{}", line.trim_end())
     }
 
     /// Where a part of the message stands.
@@ -68,12 +67,14 @@ impl<W: Write> Page<'_, W> {
         (part.as_ptr() as usize).saturating_sub(self.octets.as_ptr() as usize)
     }
 
-    fn header(&mut self) -> io::Result<()> {
+    fn header(&mut self, length: String) -> io::Result<()> {
         let kind = self.octets.get(18).copied();
         let name = kind.and_then(MessageType::from_code);
         let name = name.map_or_else(|| "message".to_owned(), |name| name.to_string());
-        writeln!(self.out, "{name}, {} octets", self.octets.len())?;
-        self.line(0, 16, "marker")?;
+        writeln!(self.out, "{name}, {length}")?;
+        if !self.octets.is_empty() {
+            self.line(0, 16, "marker")?;
+        }
         if let Some([high, low]) = self.octets.get(16..18) {
             let length = u16::from_be_bytes([*high, *low]);
             self.line(16, 2, format_args!("length {length}"))?;
@@ -84,145 +85,172 @@ impl<W: Write> Page<'_, W> {
         }
     }
 
-    fn open(&mut self, open: &Open) -> io::Result<()> {
-        self.line(19, 1, format_args!("version {}", open.version))?;
-        let real = if open.asn.0 == u32::from(open.my_as) {
-            String::new()
-        } else {
-            format!(", and by the four-octet capability AS {}", open.asn)
+    fn open(&mut self, frame: Frame<'_>) -> io::Result<()> {
+        let [version, as_1, as_2, hold_1, hold_2, id_1, id_2, id_3, id_4, parameters, ..] =
+            frame.body()
+        else {
+            return Ok(());
         };
-        self.line(20, 2, format_args!("AS {}{real}", open.my_as))?;
-        self.line(22, 2, format_args!("hold time {} s", open.hold_time))?;
-        self.line(24, 4, format_args!("BGP identifier {}", open.identifier))?;
-        self.line(28, 1, "optional parameters")?;
-        for capability in &open.capabilities {
-            writeln!(self.out, "{:>31} capability {}: {capability:?}", "", capability.code())?;
+        self.line(19, 1, format_args!("version {version}"))?;
+        self.line(20, 2, format_args!("AS {}", u16::from_be_bytes([*as_1, *as_2])))?;
+        let hold_time = u16::from_be_bytes([*hold_1, *hold_2]);
+        self.line(22, 2, format_args!("hold time {hold_time} s"))?;
+        self.line(24, 4, format_args!("BGP identifier {id_1}.{id_2}.{id_3}.{id_4}"))?;
+        let long = if frame.body().get(10) == Some(&0xff) && *parameters != 0 {
+            ", in the long form of RFC 9072"
+        } else {
+            ""
+        };
+        self.line(28, 1, format_args!("optional parameters{long}"))?;
+        for view in frame.capabilities().into_iter().flatten() {
+            let at = self.offset(view.value).saturating_sub(2);
+            let meaning = format!("capability {}, {}", view.code.0, view.read());
+            self.line(at, 2 + view.value.len(), meaning)?;
         }
         Ok(())
     }
 
-    fn update(&mut self, update: &Update<'_>) -> io::Result<()> {
-        if let Some(family) = update.end_of_rib() {
+    /// Messages of a few octets.
+    fn small(&mut self, frame: Frame<'_>, message: Option<&Message<'_>>) -> io::Result<()> {
+        let rest = |from: usize| frame.body().get(from..).unwrap_or_default().len();
+        match message {
+            Some(Message::Notification(it)) => {
+                let (code, subcode) = (it.code.0, it.subcode);
+                self.line(19, 2, format_args!("code {code}, subcode {subcode}: {it}"))?;
+                if rest(2) > 0 {
+                    self.line(21, rest(2), format_args!("data, {}", octets(rest(2))))?;
+                }
+                Ok(())
+            }
+            Some(Message::RouteRefresh(it)) => {
+                let what = match it.subtype.0 {
+                    0 => "request for routes (RFC 2918)",
+                    1 => "beginning of route refresh (RFC 7313)",
+                    2 => "end of route refresh (RFC 7313)",
+                    _ => "unknown subtype",
+                };
+                self.line(19, 4, format_args!("{}: {what}", it.family))?;
+                if rest(4) > 0 {
+                    self.line(23, rest(4), "outbound route filters (RFC 5291), not read")?;
+                }
+                Ok(())
+            }
+            _ if rest(0) > 0 => self.line(19, rest(0), octets(rest(0))),
+            _ => Ok(()),
+        }
+    }
+
+    /// An UPDATE; one that is refused by its octets alone.
+    fn update(&mut self, frame: Frame<'_>, update: Option<&Update<'_>>) -> io::Result<()> {
+        let Some(fields) = frame.update_fields() else {
+            let body = frame.body().len();
+            return self.line(HEADER_LENGTH, body, octets(body));
+        };
+        if let Some(family) = update.and_then(Update::end_of_rib) {
             writeln!(self.out, "{:>31} End-of-RIB of {family}", "")?;
         }
-        let withdrawn: Vec<_> = update.withdrawn().map(|prefix| prefix.to_string()).collect();
-        self.line(19, 2, format_args!("withdrawn routes: {}", listed(&withdrawn)))?;
-        let attributes = update.attribute_octets();
-        let at = self.offset(attributes);
-        let meaning = format!("path attributes, {} octets", attributes.len());
-        self.line(at.saturating_sub(2), 2, meaning)?;
-        for attribute in update.attributes() {
-            self.attribute(update, &attribute)?;
+        let length = fields.withdrawn.len();
+        self.line(19, 2, format_args!("withdrawn routes, {}", octets(length)))?;
+        if length > 0 {
+            let said = update.map(|it| value::prefixes(it.withdrawn().with_path_ids()));
+            self.line(21, length, said.unwrap_or_default())?;
         }
-        let nlri: Vec<_> = update.nlri().map(|prefix| prefix.to_string()).collect();
-        if !nlri.is_empty() {
-            let at = at + attributes.len();
-            let rest = self.octets.len().saturating_sub(at);
-            self.line(at, rest, format_args!("routes: {}", listed(&nlri)))?;
+        let (at, length) = (self.offset(fields.attributes), fields.attributes.len());
+        self.line(at.saturating_sub(2), 2, format_args!("path attributes, {}", octets(length)))?;
+        let mut shown = 0;
+        for attribute in fields.attributes() {
+            shown += self.attribute(update, &attribute)?;
+        }
+        if shown < length {
+            let cut = length - shown;
+            self.line(at + shown, cut, format_args!("an attribute that is cut, {}", octets(cut)))?;
+        }
+        if !fields.nlri.is_empty() {
+            let said = update.map(|it| value::prefixes(it.nlri().with_path_ids()));
+            let said = format!("routes: {}", said.unwrap_or_default());
+            self.line(at + length, fields.nlri.len(), said)?;
         }
         Ok(())
     }
 
-    fn attribute(&mut self, update: &Update<'_>, it: &AttributeView<'_>) -> io::Result<()> {
+    /// How many octets the attribute has.
+    fn attribute(
+        &mut self,
+        update: Option<&Update<'_>>,
+        it: &AttributeView<'_>,
+    ) -> io::Result<usize> {
         let extended = it.flags.contains(AttributeFlags::EXTENDED_LENGTH);
-        let header = if extended { 4 } else { 3 };
-        let at = self.offset(it.value).saturating_sub(header);
-        let value = value(update, it);
-        self.line(at, header + it.value.len(), format_args!("{} {value}", it.code))
+        let length = if extended { 4 } else { 3 } + it.value.len();
+        let at = self.offset(it.value) + it.value.len() - length;
+        let said = update.filter(|update| !is_wrong(update, it));
+        let said = said.and_then(|update| value::said(update, it.code));
+        let meaning = match said {
+            Some(said) => format!("{} {said}", it.code),
+            None => format!("{} ({}) {}", it.code, flags(it), hex::print(it.value)),
+        };
+        self.line(at, length, meaning)?;
+        Ok(length)
     }
 
     fn verdict(&mut self, judged: &Judged<'_>) -> io::Result<()> {
         if let Some(Message::Update(update)) = &judged.message {
             for finding in update.findings() {
-                let at = finding.error.offset();
-                writeln!(
-                    self.out,
-                    "{at:>5}  {:<24} {} -> {}",
-                    "wrong", finding.error, finding.treatment
-                )?;
+                let (at, error) = (finding.error.offset(), finding.error);
+                writeln!(self.out, "{at:>5}  {:<24} {error} -> {}", "wrong", finding.treatment)?;
             }
         }
         if let (None, Some(error)) = (&judged.message, &judged.error) {
-            self.line(error.offset(), 4, format_args!("wrong: {error}"))?;
+            let at = error.offset();
+            writeln!(self.out, "{at:>5}  {:<24} {error}", "wrong")?;
         }
-        writeln!(self.out, "verdict: {}", judged.outcome)?;
-        if let Some(notification) = &judged.notification {
-            let (code, subcode) = (notification.code.0, notification.subcode);
-            write!(
-                self.out,
-                "the session ends with NOTIFICATION {code}/{subcode}, {notification}"
-            )?;
-            if !notification.data.is_empty() {
-                write!(self.out, ", data {}", hex::print(&notification.data))?;
-            }
-            writeln!(self.out)?;
+        writeln!(self.out, "verdict: {}{}", judged.outcome, consequence(judged))?;
+        let Some(notification) = &judged.notification else { return Ok(()) };
+        let (code, subcode) = (notification.code.0, notification.subcode);
+        write!(self.out, "the session ends with NOTIFICATION {code}/{subcode}, {notification}")?;
+        if !notification.data.is_empty() {
+            write!(self.out, ", data {}", hex::print(&notification.data))?;
         }
-        Ok(())
+        writeln!(self.out)
     }
 }
 
-/// What an attribute says; only its octets where it is wrong, or unknown.
-fn value(update: &Update<'_>, attribute: &AttributeView<'_>) -> String {
-    let is_wrong = update
+/// What a verdict means for routes and session (RFC 7606 section 2).
+fn consequence(judged: &Judged<'_>) -> String {
+    let Outcome::Treated(treatment) = judged.outcome else { return String::new() };
+    match treatment {
+        Treatment::None | Treatment::SessionReset => String::new(),
+        Treatment::AttributeDiscard => {
+            ": the attribute is left out, routes and session stay".to_owned()
+        }
+        Treatment::TreatAsWithdraw => {
+            let routes = judged.update().map(|update| update.unreachable().with_path_ids());
+            let routes = routes.map(value::prefixes).unwrap_or_default();
+            format!(": the session stays, its routes count as withdrawn: {routes}")
+        }
+        Treatment::AfiSafiDisable => ": the session goes on without that address family".to_owned(),
+    }
+}
+
+fn is_wrong(update: &Update<'_>, attribute: &AttributeView<'_>) -> bool {
+    update
         .findings()
-        .filter(|finding| finding.treatment != Treatment::None)
         .filter_map(|finding| finding.attribute)
-        .any(|it| std::ptr::eq(it.value, attribute.value));
-    let said = if is_wrong { None } else { said(update, attribute.code) };
-    said.unwrap_or_else(|| hex::print(attribute.value))
+        .any(|it| std::ptr::eq(it.value, attribute.value))
 }
 
-fn said(update: &Update<'_>, code: AttributeCode) -> Option<String> {
-    Some(match code {
-        AttributeCode::ORIGIN => update.origin()?.to_string(),
-        AttributeCode::AS_PATH => match update.as_path()?.to_owned() {
-            path if path.is_empty() => "empty".to_owned(),
-            path => path.to_string(),
-        },
-        AttributeCode::NEXT_HOP => update.next_hop()?.to_string(),
-        AttributeCode::MULTI_EXIT_DISC => update.med()?.to_string(),
-        AttributeCode::LOCAL_PREF => update.local_pref()?.to_string(),
-        AttributeCode::ATOMIC_AGGREGATE => String::new(),
-        AttributeCode::AGGREGATOR => {
-            let aggregator = update.aggregator()?;
-            format!("AS {} at {}", aggregator.asn, aggregator.address)
-        }
-        AttributeCode::COMMUNITIES => words(update.communities()),
-        AttributeCode::EXTENDED_COMMUNITIES => words(update.extended_communities()),
-        AttributeCode::IPV6_EXTENDED_COMMUNITIES => words(update.ipv6_extended_communities()),
-        AttributeCode::LARGE_COMMUNITIES => words(update.large_communities()),
-        AttributeCode::ORIGINATOR_ID => update.originator_id()?.to_string(),
-        AttributeCode::CLUSTER_LIST => words(update.cluster_list()),
-        AttributeCode::AS4_PATH => update.as4_path()?.to_owned().to_string(),
-        AttributeCode::ONLY_TO_CUSTOMER => format!("AS {}", update.only_to_customer()?),
-        AttributeCode::AIGP => update.aigp()?.to_string(),
-        AttributeCode::MP_REACH_NLRI => {
-            let reach = update.mp_reach()?;
-            let next_hop = match reach.next_hop() {
-                Some(NextHop::V6 { global, link_local: Some(local) }) => {
-                    format!("{global} and {local}")
-                }
-                Some(next_hop) => next_hop.address().to_string(),
-                None => hex::print(reach.next_hop_octets()),
-            };
-            let nlri: Vec<_> = reach.nlri().map(|prefix| prefix.to_string()).collect();
-            format!("{} via {next_hop}: {}", reach.family(), listed(&nlri))
-        }
-        AttributeCode::MP_UNREACH_NLRI => {
-            let unreach = update.mp_unreach()?;
-            let nlri: Vec<_> = unreach.nlri().map(|prefix| prefix.to_string()).collect();
-            format!("{}: {}", unreach.family(), listed(&nlri))
-        }
-        _ => return None,
-    })
+fn flags(attribute: &AttributeView<'_>) -> String {
+    let has = |flag| attribute.flags.contains(flag);
+    let mut words = vec![if has(AttributeFlags::OPTIONAL) { "optional" } else { "well-known" }];
+    words.push(if has(AttributeFlags::TRANSITIVE) { "transitive" } else { "non-transitive" });
+    if has(AttributeFlags::PARTIAL) {
+        words.push("partial");
+    }
+    words.join(" ")
 }
 
-fn words<T: Display>(all: impl Iterator<Item = T>) -> String {
-    all.map(|one| one.to_string()).collect::<Vec<_>>().join(" ")
-}
-
-fn listed(prefixes: &[String]) -> String {
-    if prefixes.is_empty() { "none".to_owned() } else { prefixes.join(", ") }
+/// A number of octets.
+fn octets(count: usize) -> String {
+    format!("{count} octet{}", if count == 1 { "" } else { "s" })
 }
 
 /// The first octets, as many as fit the column.

@@ -1,14 +1,16 @@
 //! One message and what a session would make of it.
 
 use bgp_session::wire::{
-    DecodeError, ErrorCode, Frame, Message, Notification, Treatment, WireContext,
+    DecodeError, ErrorCode, Frame, Message, Notification, Treatment, Update, WireContext,
 };
 
 /// A message that was read, and the verdict on it.
 #[derive(Debug)]
 pub(super) struct Judged<'a> {
-    /// The octets of the message.
+    /// The octets of the message; all there are, where it has no end.
     pub(super) octets: &'a [u8],
+    /// The same as a whole message, where its header is right.
+    pub(super) frame: Option<Frame<'a>>,
     /// The message, where it could be read at all.
     pub(super) message: Option<Message<'a>>,
     /// What becomes of it.
@@ -58,6 +60,14 @@ pub(super) enum NotOneMessage {
     },
 }
 
+impl NotOneMessage {
+    /// These octets are the beginning of a message.
+    pub(super) fn truncated(octets: &[u8]) -> Self {
+        let expected = declared_length(octets).unwrap_or(HEADER_LENGTH);
+        Self::Truncated { expected, found: octets.len() }
+    }
+}
+
 impl<'a> Judged<'a> {
     /// Judges octets that are one whole message with its header.
     ///
@@ -65,12 +75,9 @@ impl<'a> Judged<'a> {
     ///
     /// Where they are less or more than that.
     pub(super) fn one(octets: &'a [u8], cx: WireContext) -> Result<Self, NotOneMessage> {
-        let judged = Self::first(octets, cx).ok_or_else(|| NotOneMessage::Truncated {
-            expected: declared_length(octets).unwrap_or(HEADER_LENGTH),
-            found: octets.len(),
-        })?;
+        let judged = Self::first(octets, cx).ok_or_else(|| NotOneMessage::truncated(octets))?;
         let expected = judged.octets.len();
-        if judged.message.is_some() && expected < octets.len() {
+        if expected < octets.len() {
             return Err(NotOneMessage::Surplus { expected, found: octets.len() });
         }
         Ok(judged)
@@ -81,7 +88,7 @@ impl<'a> Judged<'a> {
     pub(super) fn first(octets: &'a [u8], cx: WireContext) -> Option<Self> {
         match Frame::split(octets, cx.limit()) {
             Ok(frame) => Some(Self::frame(frame?, cx)),
-            Err(error) => Some(Self::refused(octets, error)),
+            Err(error) => Some(Self::refused(octets, None, error)),
         }
     }
 
@@ -89,24 +96,33 @@ impl<'a> Judged<'a> {
         let octets = frame.as_bytes();
         let message = match Message::decode(frame, cx) {
             Ok(message) => message,
-            Err(error) => return Self::refused(octets, error),
+            Err(error) => return Self::refused(octets, Some(frame), error),
         };
         let (treatment, error) = match &message {
             Message::Update(update) => (update.treatment(), update.error()),
             _ => (Treatment::None, None),
         };
         let outcome = Outcome::Treated(treatment);
-        Self { octets, message: Some(message), outcome, error, notification: None }
+        let (frame, message) = (Some(frame), Some(message));
+        Self { octets, frame, message, outcome, error, notification: None }
     }
 
-    fn refused(octets: &'a [u8], error: DecodeError) -> Self {
+    fn refused(octets: &'a [u8], frame: Option<Frame<'a>>, error: DecodeError) -> Self {
         let notification = error.notification(octets);
         let outcome = match notification.code {
             ErrorCode::OPEN_MESSAGE => Outcome::OpenError,
             _ => Outcome::Treated(Treatment::SessionReset),
         };
         let (error, notification) = (Some(error), Some(notification));
-        Self { octets, message: None, outcome, error, notification }
+        Self { octets, frame, message: None, outcome, error, notification }
+    }
+
+    /// The message, if it is an UPDATE that could be read.
+    pub(super) fn update(&self) -> Option<&Update<'a>> {
+        match &self.message {
+            Some(Message::Update(update)) => Some(update),
+            _ => None,
+        }
     }
 
     /// Whether the message is used, at least in part.

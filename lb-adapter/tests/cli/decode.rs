@@ -1,0 +1,99 @@
+//! `ferrolb decode`: exit codes, and lines that are answered as they come.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+const MARKER: &str = "ffffffffffffffffffffffffffffffff";
+
+fn ferrolb() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ferrolb"));
+    command.arg("decode").env_remove("FERROLB_LOG").stdin(Stdio::null());
+    command
+}
+
+/// Exit code, stdout and stderr.
+fn ended(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = ferrolb().args(arguments).output().unwrap();
+    let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_message_is_told_with_0_whatever_the_verdict() {
+    for message in ["001304", "00140400", "001306"] {
+        let (code, page, _) = ended(&[&format!("{MARKER}{message}")]);
+        assert_eq!(code, Some(0), "{page}");
+        assert!(page.contains("verdict: "), "{page}");
+    }
+    // With blanks, in several arguments, with colons.
+    let (code, page, _) = ended(&["ff:ff ff ff ff ff ff ff", "ffffffffffffffff", "0013", "04"]);
+    assert_eq!(code, Some(0), "{page}");
+}
+
+#[test]
+fn what_is_not_one_message_ends_with_1_and_says_so() {
+    for (message, why) in [
+        ("0037", "truncated: expected 55 octets, found 18"),
+        ("00370200", "truncated: expected 55 octets, found 20"),
+        ("001304ff", "surplus octets: expected 19, found 20"),
+    ] {
+        let (code, page, _) = ended(&[&format!("{MARKER}{message}")]);
+        assert_eq!(code, Some(1), "{page}");
+        assert!(page.ends_with(&format!("not one message: {why}\n")), "{page}");
+    }
+    let (_, help, _) = ended(&["--help"]);
+    assert!(help.contains("1  HEX is truncated, or more than one message"), "{help}");
+}
+
+#[test]
+fn what_cannot_be_read_ends_with_2_and_names_the_place() {
+    let (code, _, error) = ended(&["ffzz"]);
+    assert_eq!(
+        (code, error.trim_end()),
+        (Some(2), "ferrolb: error: HEX: 'z' at 2: expected a hexadecimal digit")
+    );
+    let (code, _, error) = ended(&["--mrt", "no/such/file"]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("no/such/file"), "{error}");
+    let (code, _, _) = ended(&["--mrt", "file", "--two-octet-as"]);
+    assert_eq!(code, Some(2));
+    let (code, _, _) = ended(&[]);
+    assert_eq!(code, Some(2));
+}
+
+#[test]
+fn whoever_asks_line_by_line_is_answered_line_by_line() {
+    let mut child =
+        ferrolb().arg("--jsonl").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut questions = child.stdin.take().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+    let megabytes = "0".repeat(3_000_000);
+    for (question, outcome) in [
+        (format!("{{\"id\":1,\"hex\":\"{MARKER}001304\"}}\r").into_bytes(), "\"ok\""),
+        (b"".to_vec(), "no JSON"),
+        (b"{\"id\":2,\"hex\":\"\xff\"}".to_vec(), "no JSON"),
+        (vec![b'['; 200_000], "no JSON"),
+        (format!("{{\"id\":3,\"hex\":\"{MARKER}{megabytes}\"}}").into_bytes(), "session-reset"),
+        (
+            format!("{{\"id\":4,\"hex\":\"{MARKER}001704{megabytes}\"}}").into_bytes(),
+            "session-reset",
+        ),
+        (
+            format!("{{\"id\":5,\"hex\":\"{MARKER}001304{megabytes}\"}}").into_bytes(),
+            "surplus octets",
+        ),
+        (b"{\"id\":6,\"hex\":\"\",\"ctx\":{\"asn4\":[]}}".to_vec(), "ctx.asn4"),
+    ] {
+        questions.write_all(&question).unwrap();
+        questions.write_all(b"\n").unwrap();
+        questions.flush().unwrap();
+        let answer = answers.next().unwrap().unwrap();
+        assert!(answer.contains(outcome), "{answer}");
+    }
+    // The last line needs no end.
+    write!(questions, "{{\"id\":7,\"hex\":\"{MARKER}001304\"}}").unwrap();
+    drop(questions);
+    assert!(answers.next().unwrap().unwrap().contains("\"id\":7"));
+    assert!(answers.next().is_none());
+    assert!(child.wait().unwrap().success());
+}
