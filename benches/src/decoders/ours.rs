@@ -7,7 +7,7 @@ use crate::seen::{Seen, Sum};
 use crate::streams::Stream;
 
 /// Calls `visit` with every UPDATE; stops at one that ends a session.
-#[inline]
+#[inline(always)]
 fn updates<'a>(stream: &'a Stream, mut visit: impl FnMut(&Update<'a>, &mut Seen)) -> Seen {
     let mut seen = Seen::default();
     let mut rest: &[u8] = stream.octets();
@@ -55,7 +55,7 @@ pub(super) fn path_attributes(stream: &Stream) -> Seen {
     })
 }
 
-#[inline]
+#[inline(always)]
 fn visit(update: &Update<'_>, seen: &mut Seen) {
     if let Some(path) = update.as_path() {
         for segment in path.segments() {
@@ -73,7 +73,7 @@ fn visit(update: &Update<'_>, seen: &mut Seen) {
     prefixes(update, seen);
 }
 
-#[inline]
+#[inline(always)]
 fn prefixes(update: &Update<'_>, seen: &mut Seen) {
     let v4 = |sum: &mut Sum, prefix: ipnet::Ipv4Net| {
         sum.add_v4(prefix.addr().into(), prefix.prefix_len());
@@ -88,7 +88,7 @@ fn prefixes(update: &Update<'_>, seen: &mut Seen) {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn unicast(family: AfiSafi, prefixes: Prefixes<'_>, sum: &mut Sum) {
     if family != AfiSafi::IPV4_UNICAST && family != AfiSafi::IPV6_UNICAST {
         return;

@@ -25,9 +25,15 @@ impl MessageLimit {
     /// The limit in octets, header included.
     #[must_use]
     pub const fn octets(self) -> usize {
+        self.length() as usize
+    }
+
+    /// The same as the header has it.
+    #[inline]
+    const fn length(self) -> u16 {
         match self {
             Self::Standard => 4_096,
-            Self::Extended => 65_535,
+            Self::Extended => u16::MAX,
         }
     }
 }
@@ -75,11 +81,16 @@ impl MessageType {
     }
 }
 
+/// What every message begins with.
+const MARKER: [u8; 16] = [0xff; 16];
+/// Octets of an UPDATE that says nothing: the header and two lengths.
+const LEAST_UPDATE: u16 = 23;
+
 /// The types by their numbers from 1, with the fewest octets that such a message may have, and the most, whatever the
 /// session allows.
 const TYPES: [(MessageType, u16, u16); 5] = [
     (MessageType::Open, 29, 4_096),
-    (MessageType::Update, 23, u16::MAX),
+    (MessageType::Update, LEAST_UPDATE, u16::MAX),
     (MessageType::Notification, 21, u16::MAX),
     (MessageType::Keepalive, 19, 19),
     (MessageType::RouteRefresh, 23, u16::MAX),
@@ -115,10 +126,23 @@ impl<'a> Frame<'a> {
     #[inline]
     pub fn split(buffer: &'a [u8], limit: MessageLimit) -> Result<Option<Self>, DecodeError> {
         let Some((marker, length, code)) = header(buffer) else { return Ok(None) };
-        if u128::from_ne_bytes(marker) != u128::MAX {
+        // Nearly every message is an UPDATE, and of those nearly every one is right and whole.
+        let is_update = code == MessageType::Update.code() && marker == MARKER;
+        let usual = is_update && length >= LEAST_UPDATE && length <= limit.length();
+        match buffer.get(..usize::from(length)) {
+            Some(octets) if usual => Ok(Some(Self { octets, kind: MessageType::Update })),
+            _ => Self::split_other(buffer, limit),
+        }
+    }
+
+    /// What is left of [`split`](Self::split): other messages, and what is wrong with a header.
+    #[inline(never)]
+    fn split_other(buffer: &'a [u8], limit: MessageLimit) -> Result<Option<Self>, DecodeError> {
+        let Some((marker, length, code)) = header(buffer) else { return Ok(None) };
+        if marker != MARKER {
             return Err(DecodeError::new(ErrorKind::Marker, 0));
         }
-        if usize::from(length) < HEADER_LENGTH || usize::from(length) > limit.octets() {
+        if usize::from(length) < HEADER_LENGTH || length > limit.length() {
             return Err(DecodeError::new(ErrorKind::MessageLength, 16));
         }
         let Some((kind, least, most)) = TYPES.get(usize::from(code.wrapping_sub(1))) else {

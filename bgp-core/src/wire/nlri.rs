@@ -39,6 +39,14 @@ impl<'a> Ipv4Prefixes<'a> {
 /// The first prefix, and what follows it.
 #[inline(always)]
 fn first_v4(octets: &[u8]) -> Option<(Ipv4Net, &[u8])> {
+    // Most prefixes of a table have three octets: those and the length are one load.
+    if let Some((word, rest)) = octets.split_first_chunk() {
+        let word = u32::from_be_bytes(*word);
+        let [length, ..] = word.to_be_bytes();
+        if let 17..=24 = length {
+            return Some((net_v4(word << 8, length)?, rest));
+        }
+    }
     let (length, rest) = octets.split_first()?;
     let (address, rest) = match (length, rest) {
         (17..=24, [a, b, c, rest @ ..]) => (u32::from_be_bytes([*a, *b, *c, 0]), rest),
@@ -48,7 +56,12 @@ fn first_v4(octets: &[u8]) -> Option<(Ipv4Net, &[u8])> {
         (0, rest) => (0, rest),
         _ => return None,
     };
-    Some((Ipv4Net::new((address & !host_bits(*length)).into(), *length).ok()?, rest))
+    Some((net_v4(address, *length)?, rest))
+}
+
+#[inline(always)]
+fn net_v4(address: u32, length: u8) -> Option<Ipv4Net> {
+    Ipv4Net::new((address & !host_bits(length)).into(), length).ok()
 }
 
 /// The bits of an IPv4 address beyond a prefix of that length: in 64 bits, where a shift by 32 is one like any other.
@@ -85,25 +98,33 @@ impl<'a> Ipv6Prefixes<'a> {
     }
 }
 
-/// The first prefix, and what follows it. The lengths that tables are made of have an arm each.
+/// The first prefix, and what follows it. The lengths that tables are made of have an arm each; none of them but those of
+/// single hosts reaches into the lower half of the address.
 #[inline(always)]
 fn first_v6(octets: &[u8]) -> Option<(Ipv6Net, &[u8])> {
     let (length, rest) = octets.split_first()?;
-    let (address, rest) = match length {
-        41..=48 => leading::<6>(rest)?,
-        25..=32 => leading::<4>(rest)?,
-        33..=40 => leading::<5>(rest)?,
-        57..=64 => leading::<8>(rest)?,
-        121..=128 => leading::<16>(rest)?,
-        0..=128 => {
-            let (prefix, rest) = rest.split_at_checked(usize::from(length.div_ceil(8)))?;
-            let mut address = [0; 16];
-            address.iter_mut().zip(prefix).for_each(|(to, from)| *to = *from);
-            (address, rest)
+    let (high, rest) = match (length, rest) {
+        (41..=48, [a, b, c, d, e, f, rest @ ..]) => ([*a, *b, *c, *d, *e, *f, 0, 0], rest),
+        (25..=32, [a, b, c, d, rest @ ..]) => ([*a, *b, *c, *d, 0, 0, 0, 0], rest),
+        (33..=40, [a, b, c, d, e, rest @ ..]) => ([*a, *b, *c, *d, *e, 0, 0, 0], rest),
+        (57..=64, [a, b, c, d, e, f, g, h, rest @ ..]) => {
+            ([*a, *b, *c, *d, *e, *f, *g, *h], rest)
         }
-        _ => return None,
+        _ => return other_v6(octets),
     };
-    let mask = u128::MAX.checked_shl(128 - u32::from(*length)).unwrap_or(0);
+    // The length is between 25 and 64 here.
+    let mask = !u64::MAX.checked_shr((*length).into()).unwrap_or(0);
+    let address = u128::from(u64::from_be_bytes(high) & mask) << 64;
+    Some((Ipv6Net::new(address.into(), *length).ok()?, rest))
+}
+
+#[inline(never)]
+fn other_v6(octets: &[u8]) -> Option<(Ipv6Net, &[u8])> {
+    let (length, rest) = octets.split_first()?;
+    let (given, rest) = rest.split_at_checked(usize::from(length.div_ceil(8)))?;
+    let mut address = [0; 16];
+    address.get_mut(..given.len())?.copy_from_slice(given);
+    let mask = u128::MAX.checked_shl(128_u32.checked_sub((*length).into())?).unwrap_or(0);
     let address = u128::from_be_bytes(address) & mask;
     Some((Ipv6Net::new(address.into(), *length).ok()?, rest))
 }
@@ -250,7 +271,7 @@ impl Bits {
 #[inline]
 pub(super) fn check(field: &[u8], bits: Bits, add_path: bool) -> Result<(), usize> {
     let wrong = match (bits, add_path) {
-        (Bits::V4, false) => after_prefixes(field, skip_v4),
+        (Bits::V4, false) => after_prefixes(field, |octets| skip_pair_v4(octets).or_else(|| skip_v4(octets))),
         (Bits::V6, false) => after_prefixes(field, skip_v6),
         (_, true) => with_path_ids(field, bits),
     };
@@ -276,6 +297,19 @@ fn after_prefixes(field: &[u8], skip: impl Fn(&[u8]) -> Option<&[u8]>) -> &[u8] 
         rest = after;
     }
     rest
+}
+
+/// Two prefixes of three octets each, which is what most of a table is made of, are seen to be right at once: the five
+/// upper bits of length + 7 are the number of octets.
+#[inline(always)]
+fn skip_pair_v4(octets: &[u8]) -> Option<&[u8]> {
+    const ROUND_UP: u64 = u64::from_le_bytes([7, 0, 0, 0, 7, 0, 0, 0]);
+    const UPPER_BITS: u64 = u64::from_le_bytes([0xf8, 0, 0, 0, 0xf8, 0, 0, 0]);
+    const THREE: u64 = u64::from_le_bytes([3 << 3, 0, 0, 0, 3 << 3, 0, 0, 0]);
+    let (pair, rest) = octets.split_first_chunk()?;
+    // A length near 255 overflows: it is 0 then, which is not 3, whatever the next one has become.
+    let rounded = u64::from_le_bytes(*pair).wrapping_add(ROUND_UP);
+    (rounded & UPPER_BITS == THREE).then_some(rest)
 }
 
 #[inline(always)]
@@ -312,15 +346,6 @@ fn path_id(octets: &[u8], add_path: bool) -> Option<(Option<u32>, &[u8])> {
     }
     let (id, rest) = octets.split_first_chunk()?;
     Some((Some(u32::from_be_bytes(*id)), rest))
-}
-
-/// An address of which the first `N` octets are given.
-#[inline]
-fn leading<const N: usize>(octets: &[u8]) -> Option<([u8; 16], &[u8])> {
-    let (given, rest) = octets.split_first_chunk::<N>()?;
-    let mut address = [0; 16];
-    *address.first_chunk_mut::<N>()? = *given;
-    Some((address, rest))
 }
 
 /// Octets of a prefix on the wire without a path identifier.

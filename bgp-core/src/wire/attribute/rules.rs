@@ -172,52 +172,28 @@ impl Rule {
     }
 
     /// Whether an attribute is right, by its flags, its length and its value.
-    #[inline(always)]
+    #[inline(never)]
     pub(in crate::wire) fn judge(
         flags: AttributeFlags,
         code: AttributeCode,
         value: &[u8],
         cx: WireContext,
     ) -> Result<(), ErrorKind> {
-        // Of the attributes that tables are made of the compiler gets to see the row, of which little is left then.
-        match code {
-            AttributeCode::ORIGIN => Self::judge_as::<1>(flags, value, cx),
-            AttributeCode::AS_PATH => Self::judge_as::<2>(flags, value, cx),
-            AttributeCode::NEXT_HOP => Self::judge_as::<3>(flags, value, cx),
-            AttributeCode::MULTI_EXIT_DISC => Self::judge_as::<4>(flags, value, cx),
-            AttributeCode::LOCAL_PREF => Self::judge_as::<5>(flags, value, cx),
-            AttributeCode::ATOMIC_AGGREGATE => Self::judge_as::<6>(flags, value, cx),
-            AttributeCode::AGGREGATOR => Self::judge_as::<7>(flags, value, cx),
-            AttributeCode::COMMUNITIES => Self::judge_as::<8>(flags, value, cx),
-            AttributeCode::MP_REACH_NLRI => Self::judge_as::<14>(flags, value, cx),
-            AttributeCode::MP_UNREACH_NLRI => Self::judge_as::<15>(flags, value, cx),
-            AttributeCode::EXTENDED_COMMUNITIES => Self::judge_as::<16>(flags, value, cx),
-            AttributeCode::LARGE_COMMUNITIES => Self::judge_as::<32>(flags, value, cx),
-            _ => Self::judge_other(flags, code, value, cx),
-        }
+        Self::of(code).judge_row(flags, code, value, cx)
     }
 
+    /// The same where the compiler knows the code: it gets to see the row, of which little is left then.
     #[inline(always)]
     #[expect(
         clippy::indexing_slicing,
         reason = "evaluated by the compiler, which would refuse a bad index"
     )]
-    fn judge_as<const CODE: u8>(
+    pub(in crate::wire) fn judge_as<const CODE: u8>(
         flags: AttributeFlags,
         value: &[u8],
         cx: WireContext,
     ) -> Result<(), ErrorKind> {
         const { ROWS[CODE as usize] }.judge_row(flags, AttributeCode(CODE), value, cx)
-    }
-
-    #[inline(never)]
-    fn judge_other(
-        flags: AttributeFlags,
-        code: AttributeCode,
-        value: &[u8],
-        cx: WireContext,
-    ) -> Result<(), ErrorKind> {
-        Self::of(code).judge_row(flags, code, value, cx)
     }
 
     #[inline(always)]

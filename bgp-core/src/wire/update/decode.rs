@@ -13,7 +13,7 @@ use crate::wire::input::{Parsed, counted_by_two_octets, octets};
 use crate::wire::nlri::{self, Bits};
 
 use super::index::Index;
-use super::{MANDATORY, Parts, Update, WITHDRAWN_AT, bit, missing_codes, mp};
+use super::{MANDATORY, Parts, Update, WITHDRAWN_AT, bit, missing_codes, mp, usual};
 
 impl<'a> Update<'a> {
     /// Reads and judges the body of an UPDATE.
@@ -24,11 +24,16 @@ impl<'a> Update<'a> {
     /// attribute that says it is well-known and is not, an MP attribute that cannot be read.
     #[inline]
     pub fn decode(frame: Frame<'a>, cx: WireContext) -> Result<Self, DecodeError> {
-        Self::of(frame.as_bytes(), cx)
+        let mut update = Self { octets: frame.as_bytes(), parts: Parts::new(cx) };
+        if usual::read(update.octets, &mut update.parts).is_none() {
+            update = Self::judge(update.octets, cx)?;
+        }
+        Ok(update)
     }
 
-    /// The same of a message of which only the header is known to be right.
-    fn of(octets: &'a [u8], cx: WireContext) -> Result<Self, DecodeError> {
+    /// The same of a message in which there is something to judge.
+    #[inline(never)]
+    pub(super) fn judge(octets: &'a [u8], cx: WireContext) -> Result<Self, DecodeError> {
         let Ok((nlri, (withdrawn, attributes))) = sections(octets) else {
             return Err(DecodeError::new(ErrorKind::AttributeList, HEADER_LENGTH));
         };
@@ -48,32 +53,15 @@ impl<'a> Update<'a> {
                 Err(kind) => verdict = verdict.with(kind, step.code, step.at)?,
             }
         }
-        // Of the mandatory attributes all are there, or NEXT_HOP is not and no NLRI want it: the message is in order
-        // unless an error was noted. Only else is it looked at again.
         let missing = MANDATORY & !judged.first_codes();
-        let complete = missing == 0 || missing == bit(AttributeCode::NEXT_HOP) && nlri.is_empty();
         let Verdict { withdraw, treatment, error, .. } = verdict;
         let (attributes_at, nlri_at) = (short(attributes_at), short(nlri_at));
-        // Made twice, so that the one which is in order is made where the caller wants it.
-        let parts = move |missing| Parts {
-            index,
-            attributes_at,
-            nlri_at,
-            cx,
-            missing,
-            withdraw,
-            treatment,
-            error,
-        };
-        if complete && !withdraw {
-            return Ok(Self { octets, parts: parts(0) });
-        }
-        Self { octets, parts: parts(missing) }.conclude()
+        let parts = Parts { index, attributes_at, nlri_at, cx, missing, withdraw, treatment, error };
+        Self { octets, parts }.conclude()
     }
 
     /// Missing attributes (RFC 7606 section 3 d), and the rule of its section 5.2: an error beyond a discard, in a message
     /// that names no reachable route, may have hidden the routes that it was about.
-    #[cold]
     fn conclude(mut self) -> Result<Self, DecodeError> {
         let classic = !self.nlri_field().is_empty();
         let mp = self.mp_reach().is_some_and(|reach| !reach.nlri_octets().is_empty());
@@ -99,7 +87,7 @@ impl<'a> Update<'a> {
 
 /// Withdrawn routes and attributes; the NLRI are the rest.
 #[inline]
-fn sections(message: &[u8]) -> Parsed<'_, (&[u8], &[u8])> {
+pub(super) fn sections(message: &[u8]) -> Parsed<'_, (&[u8], &[u8])> {
     let (body, _header) = octets(message, HEADER_LENGTH)?;
     let (body, withdrawn) = counted_by_two_octets(body)?;
     let (nlri, attributes) = counted_by_two_octets(body)?;
@@ -109,7 +97,7 @@ fn sections(message: &[u8]) -> Parsed<'_, (&[u8], &[u8])> {
 /// What is below 65,536 in two octets: a place in a message.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "no message is longer than 65,535 octets")]
-const fn short(at: usize) -> u16 {
+pub(super) const fn short(at: usize) -> u16 {
     at as u16
 }
 
@@ -149,7 +137,6 @@ impl<'a> Judged<'a> {
     }
 
     /// The next attribute. One that exceeds the field is the last: after it nothing can be found.
-    #[inline(always)]
     pub(super) fn step(&mut self) -> Option<Step<'a>> {
         if self.rest.is_empty() {
             return None;
@@ -177,7 +164,6 @@ impl<'a> Judged<'a> {
         self.seen.to_le_bytes()[0]
     }
 
-    #[inline(always)]
     fn is_first(&mut self, code: AttributeCode) -> bool {
         let bit = 1 << (code.0 & 63);
         // Not one array of four words: this way the word of the usual codes stays in a register.

@@ -1,14 +1,12 @@
 //! Where the attributes of an UPDATE are.
 
-use std::ops::Range;
-
 use crate::wire::attribute::rules::Slot;
 
 /// Where the value of each known attribute that is right begins in the message, and its length. A message has less than
 /// 65,536 octets, so that both fit; no value begins at 0, which stands for an attribute that is not there.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Index {
-    values: [u32; Slot::COUNT],
+    values: [[u16; 2]; Slot::COUNT],
 }
 
 impl Index {
@@ -17,15 +15,22 @@ impl Index {
     #[expect(clippy::cast_possible_truncation, reason = "see above: both are below 65,536")]
     pub(super) fn set(&mut self, slot: Slot, at: usize, length: usize) {
         if let Some(entry) = self.values.get_mut(slot.index()) {
-            *entry = (at as u32) << 16 | length as u32;
+            *entry = [at as u16, length as u16];
         }
     }
 
-    /// Where the value is.
+    /// Whether a value was noted.
     #[inline(always)]
-    pub(super) fn get(&self, slot: Slot) -> Option<Range<usize>> {
-        let entry = *self.values.get(slot.index())?;
-        let at = (entry >> 16) as usize;
-        (entry != 0).then_some(at..at + (entry & 0xffff) as usize)
+    pub(super) fn has(&self, slot: Slot) -> bool {
+        self.values.get(slot.index()).is_some_and(|[at, _]| *at != 0)
+    }
+
+    /// The value, of the message that it was noted of.
+    #[inline(always)]
+    pub(super) fn get<'a>(&self, slot: Slot, message: &'a [u8]) -> Option<&'a [u8]> {
+        match self.values.get(slot.index())? {
+            [0, _] => None,
+            [at, length] => message.get(usize::from(*at)..usize::from(*at) + usize::from(*length)),
+        }
     }
 }

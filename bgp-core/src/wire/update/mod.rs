@@ -13,6 +13,7 @@ mod own;
 mod routes;
 #[cfg(test)]
 pub(in crate::wire) mod tests;
+mod usual;
 
 use std::net::Ipv4Addr;
 
@@ -61,6 +62,23 @@ struct Parts {
     treatment: Treatment,
     /// The first error of the strongest treatment.
     error: Option<DecodeError>,
+}
+
+impl Parts {
+    /// Those of a message of which nothing is known yet.
+    #[inline]
+    fn new(cx: WireContext) -> Self {
+        Self {
+            index: Index::default(),
+            attributes_at: 0,
+            nlri_at: 0,
+            cx,
+            missing: 0,
+            withdraw: false,
+            treatment: Treatment::None,
+            error: None,
+        }
+    }
 }
 
 impl<'a> Update<'a> {
@@ -280,7 +298,7 @@ impl<'a> Update<'a> {
     /// The value of a known attribute that is right.
     #[inline]
     fn value(&self, code: AttributeCode) -> Option<&'a [u8]> {
-        self.octets.get(self.parts.index.get(Slot::of(code))?)
+        self.parts.index.get(Slot::of(code), self.octets)
     }
 
     #[inline]

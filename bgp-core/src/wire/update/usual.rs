@@ -1,0 +1,146 @@
+//! The pass over a message in which nothing is wrong, which is nearly every one.
+//!
+//! It knows no error: at the first thing that is not as it should be it gives up, and `decode.rs` judges the message from
+//! its beginning. So what is right is all that its registers hold, and what it asks of an attribute is its row of the
+//! table in `attribute/rules.rs`, compiled.
+
+use crate::types::AfiSafi;
+use crate::wire::attribute::rules::{Rule, Slot};
+use crate::wire::attribute::{AttributeCode, AttributeFlags};
+use crate::wire::context::WireContext;
+use crate::wire::frame::HEADER_LENGTH;
+use crate::wire::nlri::{self, Bits};
+
+use super::Parts;
+use super::decode::{sections, short};
+use super::index::Index;
+
+/// Notes where everything is in a message in which nothing is wrong. Of any other it says that there is something to
+/// judge, by `None`, and what it has noted is worth nothing.
+pub(super) fn read(octets: &[u8], parts: &mut Parts) -> Option<()> {
+    let (nlri, (withdrawn, attributes)) = sections(octets).ok()?;
+    let attributes_at = HEADER_LENGTH + 4 + withdrawn.len();
+    let nlri_at = attributes_at + attributes.len();
+    let cx = parts.cx;
+    let add_path = cx.has_add_path(AfiSafi::IPV4_UNICAST);
+    if !withdrawn.is_empty() {
+        nlri::check(withdrawn, Bits::V4, add_path).ok()?;
+    }
+    nlri::check(nlri, Bits::V4, add_path).ok()?;
+    (parts.attributes_at, parts.nlri_at) = (short(attributes_at), short(nlri_at));
+    let index = &mut parts.index;
+    attributes_up_to(octets.get(..nlri_at)?, attributes_at, cx, index)?;
+    // Of the mandatory attributes all are there, but that nothing but NLRI want a NEXT_HOP.
+    let complete = index.has(const { Slot::of(AttributeCode::ORIGIN) })
+        && index.has(const { Slot::of(AttributeCode::AS_PATH) })
+        && (nlri.is_empty() || index.has(const { Slot::of(AttributeCode::NEXT_HOP) }));
+    complete.then_some(())
+}
+
+/// The attributes from a place in the message up to the end of what is given of it.
+#[inline(always)]
+fn attributes_up_to(octets: &[u8], start: usize, cx: WireContext, index: &mut Index) -> Option<()> {
+    let mut next = beginning(octets, start, cx, index);
+    let mut seen = 0;
+    while next < octets.len() {
+        let [flags, code, length] = *octets.get(next..next + 3)?.first_chunk()?;
+        let (flags, code) = (AttributeFlags(flags), AttributeCode(code));
+        let (at, length) = if flags.contains(AttributeFlags::EXTENDED_LENGTH) {
+            let low = *octets.get(next + 3)?;
+            (next + 4, usize::from(u16::from_be_bytes([length, low])))
+        } else {
+            (next + 3, usize::from(length))
+        };
+        next = at + length;
+        let value = octets.get(at..next)?;
+        match code {
+            AttributeCode::ORIGIN => take::<1>(flags, value, at, cx, index)?,
+            AttributeCode::AS_PATH => take::<2>(flags, value, at, cx, index)?,
+            AttributeCode::NEXT_HOP => take::<3>(flags, value, at, cx, index)?,
+            AttributeCode::MULTI_EXIT_DISC => take::<4>(flags, value, at, cx, index)?,
+            AttributeCode::LOCAL_PREF => take::<5>(flags, value, at, cx, index)?,
+            AttributeCode::ATOMIC_AGGREGATE => take::<6>(flags, value, at, cx, index)?,
+            AttributeCode::AGGREGATOR => take::<7>(flags, value, at, cx, index)?,
+            AttributeCode::COMMUNITIES => take::<8>(flags, value, at, cx, index)?,
+            AttributeCode::MP_REACH_NLRI => take::<14>(flags, value, at, cx, index)?,
+            AttributeCode::MP_UNREACH_NLRI => take::<15>(flags, value, at, cx, index)?,
+            AttributeCode::EXTENDED_COMMUNITIES => take::<16>(flags, value, at, cx, index)?,
+            AttributeCode::LARGE_COMMUNITIES => take::<32>(flags, value, at, cx, index)?,
+            _ => {
+                seen = take_other(flags, code, value, cx, seen)?;
+                index.set(Rule::of(code).slot, at, value.len());
+            }
+        }
+    }
+    Some(())
+}
+
+/// What nearly all attributes begin with, at places and with lengths that are nearly always the same: ORIGIN, AS_PATH and
+/// NEXT_HOP. Answers where those end that are as expected; the loop judges what is not.
+#[inline(always)]
+fn beginning(octets: &[u8], start: usize, cx: WireContext, index: &mut Index) -> usize {
+    let mut at = start;
+    let Some([0x40, 1, 1, 0..=2]) = octets.get(at..at + 4) else { return at };
+    index.set(const { Slot::of(AttributeCode::ORIGIN) }, at + 3, 1);
+    at += 4;
+    let Some([0x40, 2, length]) = octets.get(at..at + 3) else { return at };
+    let length = usize::from(*length);
+    match octets.get(at + 3..at + 3 + length) {
+        Some(path) if cx.is_four_octet_as() && is_sequence::<4>(path) => {}
+        Some(path) if !cx.is_four_octet_as() && is_sequence::<2>(path) => {}
+        _ => return at,
+    }
+    index.set(const { Slot::of(AttributeCode::AS_PATH) }, at + 3, length);
+    at += 3 + length;
+    let Some([0x40, 3, 4, ..]) = octets.get(at..at + 7) else { return at };
+    index.set(const { Slot::of(AttributeCode::NEXT_HOP) }, at + 3, 4);
+    at + 7
+}
+
+/// Whether a path is one sequence of AS numbers of so many octets, none of them 0.
+#[inline(always)]
+fn is_sequence<const WIDTH: usize>(path: &[u8]) -> bool {
+    let [2, count, asns @ ..] = path else { return false };
+    if asns.is_empty() || asns.len() != WIDTH * usize::from(*count) {
+        return false;
+    }
+    let mut rest = asns;
+    while let Some((asn, after)) = rest.split_first_chunk::<WIDTH>() {
+        if *asn == [0; WIDTH] {
+            return false;
+        }
+        rest = after;
+    }
+    true
+}
+
+/// An attribute of which the compiler gets to see the row.
+#[inline(always)]
+fn take<const CODE: u8>(
+    flags: AttributeFlags,
+    value: &[u8],
+    at: usize,
+    cx: WireContext,
+    index: &mut Index,
+) -> Option<()> {
+    let slot = const { Slot::of(AttributeCode(CODE)) };
+    if index.has(slot) || Rule::judge_as::<CODE>(flags, value, cx).is_err() {
+        return None;
+    }
+    index.set(slot, at, value.len());
+    Some(())
+}
+
+/// Any other attribute, with a bit for each code below 64 of those that were seen.
+#[inline(never)]
+fn take_other(
+    flags: AttributeFlags,
+    code: AttributeCode,
+    value: &[u8],
+    cx: WireContext,
+    seen: u64,
+) -> Option<u64> {
+    let bit = 1_u64.checked_shl(code.0.into())?;
+    let first = seen & bit == 0;
+    (first && Rule::judge(flags, code, value, cx).is_ok()).then_some(seen | bit)
+}
