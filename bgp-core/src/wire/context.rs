@@ -79,41 +79,48 @@ impl WireContext {
     }
 
     /// The kind of peer.
+    #[inline]
     #[must_use]
     pub const fn peer_type(self) -> PeerType {
         if self.has(INTERNAL) { PeerType::Internal } else { PeerType::External }
     }
 
     /// See [`four_octet_as`](Self::four_octet_as).
+    #[inline]
     #[must_use]
     pub const fn is_four_octet_as(self) -> bool {
         self.has(FOUR_OCTET_AS)
     }
 
     /// See [`add_path`](Self::add_path).
+    #[inline]
     #[must_use]
     pub const fn has_add_path(self, family: AfiSafi) -> bool {
         self.has(family_bit(family) << ADD_PATH_SHIFT)
     }
 
     /// See [`extended_next_hop`](Self::extended_next_hop).
+    #[inline]
     #[must_use]
     pub const fn has_extended_next_hop(self) -> bool {
         self.has(EXTENDED_NEXT_HOP)
     }
 
     /// See [`multiprotocol`](Self::multiprotocol). Families that are carried opaquely always count as off.
+    #[inline]
     #[must_use]
     pub const fn has_family(self, family: AfiSafi) -> bool {
         self.has(family_bit(family))
     }
 
     /// The longest message.
+    #[inline]
     #[must_use]
     pub const fn limit(self) -> MessageLimit {
         if self.has(EXTENDED_MESSAGES) { MessageLimit::Extended } else { MessageLimit::Standard }
     }
 
+    #[inline]
     pub(super) const fn may_hold_confederation_segments(self) -> bool {
         self.has(CONFEDERATION | INTERNAL)
     }
@@ -122,6 +129,7 @@ impl WireContext {
         self.has(AFI_SAFI_DISABLE)
     }
 
+    #[inline]
     const fn has(self, bits: u16) -> bool {
         self.bits & bits != 0
     }
@@ -138,6 +146,7 @@ impl Default for WireContext {
 }
 
 /// The bit of a family whose NLRI are prefixes; none for any other.
+#[inline]
 const fn family_bit(family: AfiSafi) -> u16 {
     match (family.afi, family.safi) {
         (Afi::IPV4, Safi::UNICAST) => FAMILY,

@@ -104,18 +104,28 @@ impl<'a> Ipv6Prefixes<'a> {
 fn first_v6(octets: &[u8]) -> Option<(Ipv6Net, &[u8])> {
     let (length, rest) = octets.split_first()?;
     let (high, rest) = match (length, rest) {
-        (41..=48, [a, b, c, d, e, f, rest @ ..]) => ([*a, *b, *c, *d, *e, *f, 0, 0], rest),
-        (25..=32, [a, b, c, d, rest @ ..]) => ([*a, *b, *c, *d, 0, 0, 0, 0], rest),
-        (33..=40, [a, b, c, d, e, rest @ ..]) => ([*a, *b, *c, *d, *e, 0, 0, 0], rest),
+        (41..=48, [a, b, c, d, e, f, rest @ ..]) => {
+            let low = u16::from_be_bytes([*e, *f]);
+            (word([*a, *b, *c, *d]) << 32 | u64::from(low) << 16, rest)
+        }
+        (25..=32, [a, b, c, d, rest @ ..]) => (word([*a, *b, *c, *d]) << 32, rest),
+        (33..=40, [a, b, c, d, e, rest @ ..]) => {
+            (word([*a, *b, *c, *d]) << 32 | u64::from(*e) << 24, rest)
+        }
         (57..=64, [a, b, c, d, e, f, g, h, rest @ ..]) => {
-            ([*a, *b, *c, *d, *e, *f, *g, *h], rest)
+            (u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), rest)
         }
         _ => return other_v6(octets),
     };
     // The length is between 25 and 64 here.
     let mask = !u64::MAX.checked_shr((*length).into()).unwrap_or(0);
-    let address = u128::from(u64::from_be_bytes(high) & mask) << 64;
+    let address = u128::from(high & mask) << 64;
     Some((Ipv6Net::new(address.into(), *length).ok()?, rest))
+}
+
+#[inline(always)]
+fn word(octets: [u8; 4]) -> u64 {
+    u32::from_be_bytes(octets).into()
 }
 
 #[inline(never)]
@@ -182,9 +192,10 @@ impl<'a> Prefixes<'a> {
 #[derive(Clone, Debug)]
 pub struct WithPathIds<I>(pub(super) I);
 
-/// The two iterators over the same `step`.
+/// The two iterators over the same `step`, with a loop over all of the first, `all`, that asks only once what holds for
+/// each.
 macro_rules! iterators {
-    ($($name:ident => $prefix:ty, $fold:expr;)+) => {$(
+    ($($name:ident => $prefix:ty;)+) => {$(
         impl Iterator for $name<'_> {
             type Item = $prefix;
 
@@ -193,10 +204,9 @@ macro_rules! iterators {
                 self.step().map(|(_, prefix)| prefix)
             }
 
-            /// The loop over all of them, which asks only once whether there are path identifiers.
-            #[inline]
+            #[inline(always)]
             fn fold<B, F: FnMut(B, Self::Item) -> B>(self, init: B, f: F) -> B {
-                $fold(self, init, f)
+                self.all(init, f)
             }
         }
 
@@ -215,19 +225,48 @@ macro_rules! iterators {
 }
 
 iterators! {
-    Ipv4Prefixes => Ipv4Net, |mut it: Self, init, f| match it.add_path {
-        false => fold(it.octets, init, first_v4, f),
-        true => std::iter::from_fn(|| it.step()).map(|(_, prefix)| prefix).fold(init, f),
-    };
-    Ipv6Prefixes => Ipv6Net, |mut it: Self, init, f| match it.add_path {
-        false => fold(it.octets, init, first_v6, f),
-        true => std::iter::from_fn(|| it.step()).map(|(_, prefix)| prefix).fold(init, f),
-    };
-    Prefixes => IpNet, |it: Self, init, mut f: F| match it.0 {
-        Inner::None => init,
-        Inner::V4(prefixes) => prefixes.fold(init, |sum, prefix| f(sum, prefix.into())),
-        Inner::V6(prefixes) => prefixes.fold(init, |sum, prefix| f(sum, prefix.into())),
-    };
+    Ipv4Prefixes => Ipv4Net;
+    Ipv6Prefixes => Ipv6Net;
+    Prefixes => IpNet;
+}
+
+impl Ipv4Prefixes<'_> {
+    #[inline(always)]
+    fn all<B>(mut self, init: B, mut f: impl FnMut(B, Ipv4Net) -> B) -> B {
+        if !self.add_path {
+            return fold(self.octets, init, first_v4, f);
+        }
+        let mut sum = init;
+        while let Some((_, prefix)) = self.step() {
+            sum = f(sum, prefix);
+        }
+        sum
+    }
+}
+
+impl Ipv6Prefixes<'_> {
+    #[inline(always)]
+    fn all<B>(mut self, init: B, mut f: impl FnMut(B, Ipv6Net) -> B) -> B {
+        if !self.add_path {
+            return fold(self.octets, init, first_v6, f);
+        }
+        let mut sum = init;
+        while let Some((_, prefix)) = self.step() {
+            sum = f(sum, prefix);
+        }
+        sum
+    }
+}
+
+impl Prefixes<'_> {
+    #[inline(always)]
+    fn all<B>(self, init: B, mut f: impl FnMut(B, IpNet) -> B) -> B {
+        match self.0 {
+            Inner::None => init,
+            Inner::V4(prefixes) => prefixes.all(init, |sum, prefix| f(sum, prefix.into())),
+            Inner::V6(prefixes) => prefixes.all(init, |sum, prefix| f(sum, prefix.into())),
+        }
+    }
 }
 
 #[inline(always)]
@@ -254,6 +293,7 @@ pub(super) enum Bits {
 }
 
 impl Bits {
+    #[inline]
     pub(super) const fn of(family: AfiSafi) -> Option<Self> {
         match (family.afi, family.safi) {
             (Afi::IPV4, Safi::UNICAST | Safi::MULTICAST) => Some(Self::V4),
@@ -268,10 +308,12 @@ impl Bits {
 /// # Errors
 ///
 /// The octets of the field before the first prefix that is wrong.
-#[inline]
+#[inline(always)]
 pub(super) fn check(field: &[u8], bits: Bits, add_path: bool) -> Result<(), usize> {
     let wrong = match (bits, add_path) {
-        (Bits::V4, false) => after_prefixes(field, |octets| skip_pair_v4(octets).or_else(|| skip_v4(octets))),
+        (Bits::V4, false) => {
+            after_prefixes(field, |octets| skip_pair_v4(octets).or_else(|| skip_v4(octets)))
+        }
         (Bits::V6, false) => after_prefixes(field, skip_v6),
         (_, true) => with_path_ids(field, bits),
     };

@@ -65,9 +65,34 @@ pub(super) fn family(input: &[u8]) -> Parsed<'_, AfiSafi> {
     Ok((input, AfiSafi::new(Afi(afi), Safi(safi))))
 }
 
+#[inline(always)]
 fn mp_reach(value: &[u8], cx: WireContext) -> Result<(), ErrorKind> {
     let (nlri, (family, next_hop)) =
         mp_reach_parts(value).map_err(|_| ErrorKind::AttributeLength)?;
+    // Of this family nearly all are, and what is asked of it is next to nothing once the family is known.
+    if family == AfiSafi::IPV6_UNICAST {
+        return mp_reach_of(AfiSafi::IPV6_UNICAST, next_hop, nlri, cx);
+    }
+    mp_reach_of_other(family, next_hop, nlri, cx)
+}
+
+#[inline(never)]
+fn mp_reach_of_other(
+    family: AfiSafi,
+    next_hop: &[u8],
+    nlri: &[u8],
+    cx: WireContext,
+) -> Result<(), ErrorKind> {
+    mp_reach_of(family, next_hop, nlri, cx)
+}
+
+#[inline(always)]
+fn mp_reach_of(
+    family: AfiSafi,
+    next_hop: &[u8],
+    nlri: &[u8],
+    cx: WireContext,
+) -> Result<(), ErrorKind> {
     if !cx.has_family(family) {
         return Ok(());
     }
@@ -83,11 +108,26 @@ fn mp_reach(value: &[u8], cx: WireContext) -> Result<(), ErrorKind> {
     prefixes(nlri, family, cx)
 }
 
+#[inline(always)]
 fn mp_unreach(value: &[u8], cx: WireContext) -> Result<(), ErrorKind> {
     let (nlri, family) = family(value).map_err(|_| ErrorKind::AttributeLength)?;
+    if family == AfiSafi::IPV6_UNICAST {
+        return mp_unreach_of(AfiSafi::IPV6_UNICAST, nlri, cx);
+    }
+    mp_unreach_of_other(family, nlri, cx)
+}
+
+#[inline(never)]
+fn mp_unreach_of_other(family: AfiSafi, nlri: &[u8], cx: WireContext) -> Result<(), ErrorKind> {
+    mp_unreach_of(family, nlri, cx)
+}
+
+#[inline(always)]
+fn mp_unreach_of(family: AfiSafi, nlri: &[u8], cx: WireContext) -> Result<(), ErrorKind> {
     if cx.has_family(family) { prefixes(nlri, family, cx) } else { Ok(()) }
 }
 
+#[inline(always)]
 fn prefixes(field: &[u8], family: AfiSafi, cx: WireContext) -> Result<(), ErrorKind> {
     let Some(bits) = Bits::of(family) else { return Ok(()) };
     nlri::check(field, bits, cx.has_add_path(family)).map_err(|_| ErrorKind::Prefix)

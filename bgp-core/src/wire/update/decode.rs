@@ -56,7 +56,8 @@ impl<'a> Update<'a> {
         let missing = MANDATORY & !judged.first_codes();
         let Verdict { withdraw, treatment, error, .. } = verdict;
         let (attributes_at, nlri_at) = (short(attributes_at), short(nlri_at));
-        let parts = Parts { index, attributes_at, nlri_at, cx, missing, withdraw, treatment, error };
+        let parts =
+            Parts { index, attributes_at, nlri_at, cx, missing, withdraw, treatment, error };
         Self { octets, parts }.conclude()
     }
 

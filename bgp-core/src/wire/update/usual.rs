@@ -30,10 +30,14 @@ pub(super) fn read(octets: &[u8], parts: &mut Parts) -> Option<()> {
     (parts.attributes_at, parts.nlri_at) = (short(attributes_at), short(nlri_at));
     let index = &mut parts.index;
     attributes_up_to(octets.get(..nlri_at)?, attributes_at, cx, index)?;
-    // Of the mandatory attributes all are there, but that nothing but NLRI want a NEXT_HOP.
-    let complete = index.has(const { Slot::of(AttributeCode::ORIGIN) })
-        && index.has(const { Slot::of(AttributeCode::AS_PATH) })
-        && (nlri.is_empty() || index.has(const { Slot::of(AttributeCode::NEXT_HOP) }));
+    // The mandatory attributes are there, as far as there are routes that want them.
+    let has = |code| index.has(Slot::of(code));
+    let complete = if nlri.is_empty() {
+        has(AttributeCode::ORIGIN) && has(AttributeCode::AS_PATH)
+            || !has(AttributeCode::MP_REACH_NLRI)
+    } else {
+        has(AttributeCode::ORIGIN) && has(AttributeCode::AS_PATH) && has(AttributeCode::NEXT_HOP)
+    };
     complete.then_some(())
 }
 
@@ -43,14 +47,7 @@ fn attributes_up_to(octets: &[u8], start: usize, cx: WireContext, index: &mut In
     let mut next = beginning(octets, start, cx, index);
     let mut seen = 0;
     while next < octets.len() {
-        let [flags, code, length] = *octets.get(next..next + 3)?.first_chunk()?;
-        let (flags, code) = (AttributeFlags(flags), AttributeCode(code));
-        let (at, length) = if flags.contains(AttributeFlags::EXTENDED_LENGTH) {
-            let low = *octets.get(next + 3)?;
-            (next + 4, usize::from(u16::from_be_bytes([length, low])))
-        } else {
-            (next + 3, usize::from(length))
-        };
+        let (flags, code, at, length) = header(octets, next)?;
         next = at + length;
         let value = octets.get(at..next)?;
         match code {
@@ -75,26 +72,39 @@ fn attributes_up_to(octets: &[u8], start: usize, cx: WireContext, index: &mut In
     Some(())
 }
 
-/// What nearly all attributes begin with, at places and with lengths that are nearly always the same: ORIGIN, AS_PATH and
-/// NEXT_HOP. Answers where those end that are as expected; the loop judges what is not.
+/// Flags, code, where the value begins and how long it is.
+#[inline(always)]
+fn header(octets: &[u8], start: usize) -> Option<(AttributeFlags, AttributeCode, usize, usize)> {
+    let [flags, code, length] = *octets.get(start..start + 3)?.first_chunk()?;
+    let (flags, code) = (AttributeFlags(flags), AttributeCode(code));
+    if flags.contains(AttributeFlags::EXTENDED_LENGTH) {
+        let low = *octets.get(start + 3)?;
+        return Some((flags, code, start + 4, u16::from_be_bytes([length, low]).into()));
+    }
+    Some((flags, code, start + 3, length.into()))
+}
+
+/// What nearly all attributes begin with, in an order and with lengths that are nearly always the same: ORIGIN, AS_PATH
+/// and NEXT_HOP. Answers where those end that are as expected; the loop looks at what is not.
 #[inline(always)]
 fn beginning(octets: &[u8], start: usize, cx: WireContext, index: &mut Index) -> usize {
-    let mut at = start;
-    let Some([0x40, 1, 1, 0..=2]) = octets.get(at..at + 4) else { return at };
-    index.set(const { Slot::of(AttributeCode::ORIGIN) }, at + 3, 1);
-    at += 4;
-    let Some([0x40, 2, length]) = octets.get(at..at + 3) else { return at };
-    let length = usize::from(*length);
-    match octets.get(at + 3..at + 3 + length) {
+    let Some([0x40, 1, 1, 0..=2]) = octets.get(start..start + 4) else { return start };
+    index.set(const { Slot::of(AttributeCode::ORIGIN) }, start + 3, 1);
+    let start = start + 4;
+    let (at, length) = match header(octets, start) {
+        Some((flags, AttributeCode::AS_PATH, at, length)) if flags.0 & 0xc0 == 0x40 => (at, length),
+        _ => return start,
+    };
+    match octets.get(at..at + length) {
         Some(path) if cx.is_four_octet_as() && is_sequence::<4>(path) => {}
         Some(path) if !cx.is_four_octet_as() && is_sequence::<2>(path) => {}
-        _ => return at,
+        _ => return start,
     }
-    index.set(const { Slot::of(AttributeCode::AS_PATH) }, at + 3, length);
-    at += 3 + length;
-    let Some([0x40, 3, 4, ..]) = octets.get(at..at + 7) else { return at };
-    index.set(const { Slot::of(AttributeCode::NEXT_HOP) }, at + 3, 4);
-    at + 7
+    index.set(const { Slot::of(AttributeCode::AS_PATH) }, at, length);
+    let start = at + length;
+    let Some([0x40, 3, 4, ..]) = octets.get(start..start + 7) else { return start };
+    index.set(const { Slot::of(AttributeCode::NEXT_HOP) }, start + 3, 4);
+    start + 7
 }
 
 /// Whether a path is one sequence of AS numbers of so many octets, none of them 0.
