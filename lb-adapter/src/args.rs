@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::check::CheckArgs;
 use crate::decode::args::DecodeArgs;
 
 /// BGP load balancer for Kubernetes Services.
@@ -54,6 +55,12 @@ pub enum Command {
     /// spec.loadBalancerIP, or give all hosts the same state file.
     #[command(after_long_help = RUN_EXAMPLES)]
     Run(RunArgs),
+    /// Say what is wrong with a configuration, and what has no effect, before it is applied.
+    ///
+    /// Needs no cluster. Every problem of all files is told at once, as FILE:LINE:COLUMN, with the
+    /// line that it is in.
+    #[command(after_long_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
     /// Explain captured BGP messages: what stands where, what is wrong, what a session makes of it.
     ///
     /// Reads one message as hexadecimal digits, a stream, an MRT file, or JSON lines. The verdict is
@@ -162,6 +169,7 @@ Examples:
   ferrolb lab examples/reference           the reference cluster, live, on this machine
   ferrolb lab examples/reference --once    the same, until its router has the right table
   ferrolb run manifests --node kube1       speak for the node kube1 to the real router
+  ferrolb check config.yaml                what is wrong with a configuration
   ferrolb decode --mrt updates.gz          what the messages in a recording say
 
 Exit codes:
@@ -186,6 +194,17 @@ Examples:
 
 Errors in the files are printed as FILE:LINE:COLUMN: error: PATH: MESSAGE. At the start they end
 the program with 1; later the last good configuration stays in force.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  ferrolb check config.yaml
+  ferrolb check metallb/ nodes.yaml --strict
+  kubectl -n metallb-system get bgppeers,ipaddresspools,bgpadvertisements -o yaml | ferrolb check -
+
+Exit codes:
+  0  nothing wrong, or warnings only
+  1  errors, or warnings with --strict
+  2  something could not be read";
 
 const DECODE_EXAMPLES: &str = "\
 Examples:

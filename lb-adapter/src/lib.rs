@@ -15,6 +15,7 @@
 
 pub mod allocator;
 pub mod args;
+pub mod check;
 pub mod config;
 pub mod decode;
 pub mod engine;

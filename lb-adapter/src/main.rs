@@ -8,7 +8,7 @@ use clap::Parser as _;
 use lb_adapter::args::{Cli, Command, LogArgs, LogFormat};
 use lb_adapter::failure::Failure;
 use lb_adapter::report::Problems;
-use lb_adapter::{decode, lab, run};
+use lb_adapter::{check, decode, lab, run};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -25,8 +25,10 @@ fn main() -> ExitCode {
 }
 
 fn perform(command: Command, problems: Problems) -> Result<(), Failure> {
-    if let Command::Decode(args) = &command {
-        return decode::args::run(args);
+    match &command {
+        Command::Decode(args) => return decode::args::run(args),
+        Command::Check(args) => return check::run(args),
+        _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -63,7 +65,7 @@ fn default_level(command: &Command) -> &'static str {
     match command {
         // What happens is on stdout already.
         Command::Lab(_) => "error",
-        Command::Decode(_) => "warn",
+        Command::Decode(_) | Command::Check(_) => "warn",
         _ => "info",
     }
 }

@@ -3,10 +3,12 @@
 //! Every reader takes the [`Report`] and gives `None` after it has reported an error, so that its
 //! caller can go on with the next value.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use super::draft::Format;
 use super::nearest::nearest;
 use super::report::Report;
 use super::schema::Schema;
@@ -136,6 +138,14 @@ impl<'a> Field<'a> {
         matches!(&self.value.kind, Kind::Scalar(scalar) if scalar.text.is_empty())
     }
 
+    /// The text under a key of a mapping, if it is that. Says nothing: for what must not be shown.
+    pub(crate) fn entry(&self, key: &str) -> Option<Cow<'a, str>> {
+        let Kind::Mapping(entries) = &self.value.kind else { return None };
+        let (_, value) = entries.iter().find(|(name, _)| name.text == key)?;
+        let Kind::Scalar(scalar) = &value.kind else { return None };
+        Some(Cow::Borrowed(&scalar.text))
+    }
+
     /// The text of any scalar: for YAML 1.1 readers a number or `yes` is as good a name as any.
     pub(crate) fn text(&self, report: &mut Report<'_>) -> Option<&'a str> {
         let Kind::Scalar(scalar) = &self.value.kind else {
@@ -143,6 +153,19 @@ impl<'a> Field<'a> {
             return None;
         };
         Some(&scalar.text)
+    }
+
+    /// A text: whatever scalar in the ConfigMap, a string in a resource.
+    pub(crate) fn word(&self, format: Format, report: &mut Report<'_>) -> Option<&'a str> {
+        match format {
+            Format::ConfigMap => self.text(report),
+            Format::Resources => self.string(report),
+        }
+    }
+
+    /// Whether it is the number 0.
+    pub(crate) fn is_zero(&self) -> bool {
+        matches!(&self.value.kind, Kind::Scalar(Scalar { schema: Schema::Integer(0), .. }))
     }
 
     /// A string as the Kubernetes API has it: a number or a boolean without quotes is none.
@@ -222,6 +245,23 @@ impl Mapping<'_> {
         present.then(|| Field { value, path: self.path.key(key) })
     }
 
+    /// The same without its entries.
+    pub(crate) fn without_entries(&self) -> Mapping<'_> {
+        Mapping { entries: &[], ..*self }
+    }
+
+    /// Whether the key is there without a value.
+    pub(crate) fn is_null(&self, key: &str) -> bool {
+        let entry = self.entries.iter().find(|(name, _)| name.text == key);
+        entry.is_some_and(|(_, value)| matches!(value.kind, Kind::Null))
+    }
+
+    /// Where the key is written; of the mapping itself if it is not there.
+    pub(crate) fn position_of(&self, key: &str) -> Position {
+        let entry = self.entries.iter().find(|(name, _)| name.text == key);
+        entry.map_or(self.position, |(name, _)| name.position)
+    }
+
     /// The value of a key that must be there.
     pub(crate) fn required<'s>(
         &'s self,
@@ -231,8 +271,7 @@ impl Mapping<'_> {
     ) -> Option<Field<'s>> {
         let field = self.get(key);
         if field.is_none() {
-            let written = self.entries.iter().find(|(name, _)| name.text == key);
-            let at = written.map_or(self.position, |(name, _)| name.position);
+            let at = self.position_of(key);
             report.error(self.path.key(key), at, format!("missing, expected {expected}"));
         }
         field
@@ -298,7 +337,7 @@ pub(crate) fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// The text, or its beginning if it is long.
-fn clipped(text: &str) -> std::borrow::Cow<'_, str> {
+pub(crate) fn clipped(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}...", &text[..end]).into(),
         None => text.into(),

@@ -1,44 +1,66 @@
-//! `node-selectors`, and what Kubernetes takes for a label.
+//! Label selectors, and what Kubernetes takes for a label.
 
-use super::field::Field;
+use super::draft::{Format, Key};
+use super::field::{Field, Mapping};
 use super::report::Report;
 use crate::model::{LabelSelector, Labels, MatchExpression, Operator};
 
-/// Reads one entry of `node-selectors`.
-pub(crate) fn selector(field: Field<'_>, report: &mut Report<'_>) -> Option<LabelSelector> {
+/// Reads the list of selectors under this key; none if it is not there.
+pub(crate) fn selectors(
+    mapping: &Mapping<'_>,
+    key: &str,
+    format: Format,
+    report: &mut Report<'_>,
+) -> Vec<LabelSelector> {
+    let Some(list) = mapping.get(key) else { return Vec::new() };
+    let items: Vec<_> = list.list(report).collect();
+    items.into_iter().filter_map(|item| selector(item, format, report)).collect()
+}
+
+/// Reads one selector.
+pub(crate) fn selector(
+    field: Field<'_>,
+    format: Format,
+    report: &mut Report<'_>,
+) -> Option<LabelSelector> {
     let mapping = field.mapping(report)?;
-    mapping.only(&["match-labels", "match-expressions"], report);
+    let [labels, expressions] = [MATCH_LABELS, MATCH_EXPRESSIONS].map(|key| key.of(format));
+    mapping.only(&[labels, expressions], report);
     let mut selector = LabelSelector::default();
-    if let Some(labels) = mapping.get("match-labels") {
-        selector.match_labels = equalities(labels, report);
+    if let Some(labels) = mapping.get(labels) {
+        selector.match_labels = equalities(labels, format, report);
     }
-    if let Some(list) = mapping.get("match-expressions") {
+    if let Some(list) = mapping.get(expressions) {
         let expressions: Vec<_> = list.list(report).collect();
         selector.match_expressions =
-            expressions.iter().filter_map(|field| expression(*field, report)).collect();
+            expressions.iter().filter_map(|field| expression(*field, format, report)).collect();
     }
     Some(selector)
 }
 
-fn equalities(field: Field<'_>, report: &mut Report<'_>) -> Labels {
+fn equalities(field: Field<'_>, format: Format, report: &mut Report<'_>) -> Labels {
     let Some(mapping) = field.mapping(report) else { return Labels::new() };
     let mut labels = Labels::new();
     for (key, field) in mapping.fields() {
         if !is_key(key) {
             field.error(report, format!("{key:?} is no label key, {EXPECTED_KEY}"));
         }
-        if let Some(value) = value(field, report) {
+        if let Some(value) = value(field, format, report) {
             labels.insert(key.to_owned(), value);
         }
     }
     labels
 }
 
-fn expression(field: Field<'_>, report: &mut Report<'_>) -> Option<MatchExpression> {
+fn expression(
+    field: Field<'_>,
+    format: Format,
+    report: &mut Report<'_>,
+) -> Option<MatchExpression> {
     let mapping = field.mapping(report)?;
     mapping.only(&["key", "operator", "values"], report);
     let key = mapping.required("key", "the key of a label", report).and_then(|field| {
-        let key = field.text(report)?;
+        let key = field.word(format, report)?;
         if !is_key(key) {
             field.error(report, format!("{} is no label key, {EXPECTED_KEY}", field.shown()));
         }
@@ -57,7 +79,7 @@ fn expression(field: Field<'_>, report: &mut Report<'_>) -> Option<MatchExpressi
     let values: Vec<_> = match &listed {
         Some(list) => {
             let items: Vec<_> = list.list(report).collect();
-            items.iter().filter_map(|field| value(*field, report)).collect()
+            items.iter().filter_map(|field| value(*field, format, report)).collect()
         }
         None => Vec::new(),
     };
@@ -81,8 +103,8 @@ fn expression(field: Field<'_>, report: &mut Report<'_>) -> Option<MatchExpressi
     Some(expression)
 }
 
-fn value(field: Field<'_>, report: &mut Report<'_>) -> Option<String> {
-    let text = field.text(report)?;
+fn value(field: Field<'_>, format: Format, report: &mut Report<'_>) -> Option<String> {
+    let text = field.word(format, report)?;
     if !is_value(text) {
         field.error(report, format!("{} is no label value, {EXPECTED_VALUE}", field.shown()));
     }
@@ -111,6 +133,8 @@ fn is_value(value: &str) -> bool {
         && value.chars().all(|c| alphanumeric(c) || matches!(c, '-' | '_' | '.'))
 }
 
+const MATCH_LABELS: Key = Key("match-labels", "matchLabels");
+const MATCH_EXPRESSIONS: Key = Key("match-expressions", "matchExpressions");
 const EXPECTED_KEY: &str = "expected one such as rack or example.com/rack";
 const EXPECTED_VALUE: &str = "expected up to 63 letters, digits, dashes, dots and underscores";
 

@@ -1,29 +1,47 @@
 //! Configuration text to [`Config`], with every problem named.
 //!
-//! The format is the one of MetalLB 0.7.3: the YAML that its ConfigMap holds under `data.config`.
-//! Reading is strict as there: an unknown key is an error. It is stricter where MetalLB lets a
-//! slip pass that cannot be meant: repeated keys, and ranges that are reversed or mix families.
+//! There are two formats: the YAML that MetalLB's ConfigMap holds under `data.config` (0.7.3, and what
+//! it gained up to 0.12), and the `metallb.io` resources of today. Both are read strictly: an unknown
+//! key is an error. Both end in one model; what holds between their parts is judged once for both.
 //!
 //! This module owns texts and messages. It reads no file and decides nothing about Services. Its
 //! tree of located values also serves [`crate::manifest`].
 
+mod advertisements;
+mod bfd_profiles;
 mod communities;
+mod configmap;
+mod conflicts;
 mod diagnostic;
 pub(crate) mod duration;
+mod index;
 mod labels;
+mod lint;
 mod nearest;
+mod overlaps;
+mod own;
 mod peers;
 mod pools;
+mod ranges;
+mod resolve;
 mod schema;
 
+pub(crate) mod draft;
 pub(crate) mod field;
 pub(crate) mod report;
+pub(crate) mod resources;
 pub(crate) mod yaml;
 
+use std::collections::BTreeMap;
+
+pub(crate) use configmap::looks_like;
 pub(crate) use diagnostic::settle;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub(crate) use lint::lint;
+pub(crate) use resolve::{Secrets, resolve};
 
 use crate::model::Config;
+use draft::Draft;
 use field::{Field, Path};
 use report::Report;
 use yaml::Position;
@@ -47,13 +65,15 @@ pub struct Parsed {
 /// The text has an error; all of them are listed, and the warnings too.
 pub fn parse(file: &str, text: &str) -> Result<Parsed, Diagnostics> {
     let mut diagnostics = Vec::new();
-    let config = read(text, &mut Report::new(file, &mut diagnostics));
+    let draft = read(text, &mut Report::new(file, &mut diagnostics));
+    let secrets = Secrets { known: &BTreeMap::new(), may_be_elsewhere: false };
+    let config = resolve(&draft, secrets, &mut diagnostics);
     let warnings = settle(diagnostics)?;
     Ok(Parsed { config, warnings })
 }
 
-/// Reads a configuration; it means something only if no error was reported.
-pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Config {
+/// Reads a text of the ConfigMap's format.
+pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Draft {
     let (documents, errors) = yaml::documents(text);
     for error in errors {
         report.error(Path::ROOT, error.position, error.message);
@@ -61,30 +81,21 @@ pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Config {
     if let Some(second) = documents.get(1) {
         report.error(Path::ROOT, second.position, "expected one YAML document, found another");
     }
-    documents.first().map_or_else(Config::default, |document| {
+    documents.first().map_or_else(Draft::default, |document| {
         let root = Field::root(document);
         field::repeated_keys(root, report);
-        root_mapping(root, report)
+        read_root(root, report)
     })
 }
 
-fn root_mapping(root: Field<'_>, report: &mut Report<'_>) -> Config {
-    let Some(root) = root.mapping(report) else { return Config::default() };
-    root.only(&["peers", "bgp-communities", "address-pools"], report);
-    let peers = root.get("peers").map(|list| peers::read(list, report)).unwrap_or_default();
-    let communities =
-        root.get("bgp-communities").map(|map| communities::read(map, report)).unwrap_or_default();
-    let pools = root
-        .get("address-pools")
-        .map(|list| pools::read(list, &communities, report))
-        .unwrap_or_default();
-    Config {
-        peers,
-        pools: pools.pools,
-        bgp_advertisements: pools.bgp_advertisements,
-        l2_advertisements: pools.l2_advertisements,
-        ..Config::default()
-    }
+/// Reads a document of the ConfigMap's format.
+pub(crate) fn read_root(root: Field<'_>, report: &mut Report<'_>) -> Draft {
+    configmap::read(root, report)
+}
+
+/// Whether the word is perhaps the other one, misspelt.
+pub(crate) fn resembles(word: &str, other: &str) -> bool {
+    nearest::nearest(word, std::iter::once(other)).is_some()
 }
 
 /// The error for a text of octets that is no UTF-8, at the first octet that is wrong.

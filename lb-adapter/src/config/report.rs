@@ -1,8 +1,10 @@
 //! Collecting the problems of one text and giving each its place in the file.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Severity};
+use super::field::Field;
 use super::yaml::Position;
 
 /// Where a text stands in its file.
@@ -16,23 +18,42 @@ pub(crate) enum Origin {
     Scalar(Position),
 }
 
+/// Where something stands, in whichever file: what is found wrong only when all files are read is
+/// told by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) file: Arc<str>,
+    pub(crate) line: u32,
+    column: u32,
+    /// The line of the text that is a scalar of the file, if the file's own says too little.
+    inner_line: Option<u32>,
+    pub(crate) path: String,
+}
+
+impl Place {
+    /// `file:line`, to refer to it from elsewhere.
+    pub(crate) fn shown(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
+}
+
 /// Collects the problems of one text.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
-    file: &'a str,
+    file: Arc<str>,
     origin: Origin,
     diagnostics: &'a mut Vec<Diagnostic>,
 }
 
 impl<'a> Report<'a> {
     /// For the text of a whole file.
-    pub(crate) fn new(file: &'a str, diagnostics: &'a mut Vec<Diagnostic>) -> Self {
-        Self { file, origin: Origin::File, diagnostics }
+    pub(crate) fn new(file: &str, diagnostics: &'a mut Vec<Diagnostic>) -> Self {
+        Self { file: file.into(), origin: Origin::File, diagnostics }
     }
 
     /// For a text inside the file.
     pub(crate) fn within(&mut self, origin: Origin) -> Report<'_> {
-        Report { file: self.file, origin, diagnostics: self.diagnostics }
+        Report { file: Arc::clone(&self.file), origin, diagnostics: self.diagnostics }
     }
 
     /// A value is wrong.
@@ -51,28 +72,28 @@ impl<'a> Report<'a> {
         format!("{}:{}", self.file, place.line)
     }
 
-    fn push(&mut self, severity: Severity, path: &dyn Display, at: Position, mut message: String) {
+    /// Where a value stands.
+    pub(crate) fn place_of(&self, field: &Field<'_>) -> Place {
+        self.placed(field.path, field.position())
+    }
+
+    /// Where something at this path stands.
+    pub(crate) fn placed(&self, path: impl Display, at: Position) -> Place {
         let (place, inner) = self.locate(at);
-        if let Some(inner) = inner {
-            message.push_str(&format!(" (line {} of the text)", inner.line));
-        }
-        let mut path = path.to_string();
-        match self.diagnostics.iter().filter(|it| it.severity == severity).count() {
-            ..LIMIT => {}
-            LIMIT => {
-                path.clear();
-                message = format!("from here on no more {severity}s are listed");
-            }
-            _ => return,
-        }
-        self.diagnostics.push(Diagnostic {
-            severity,
-            file: self.file.to_owned(),
+        Place {
+            file: Arc::clone(&self.file),
             line: place.line,
             column: place.column,
-            path,
-            message,
-        });
+            inner_line: inner.map(|inner| inner.line),
+            path: path.to_string(),
+        }
+    }
+
+    fn push(&mut self, severity: Severity, path: &dyn Display, at: Position, message: String) {
+        // Nothing is made of what would not be listed.
+        if self.diagnostics.len() <= 2 * LIMIT {
+            push(self.diagnostics, severity, &self.placed(path, at), message);
+        }
     }
 
     /// The place in the file, and the one in the text if the former says too little.
@@ -87,6 +108,38 @@ impl<'a> Report<'a> {
             Origin::Scalar(start) => (start, Some(at)),
         }
     }
+}
+
+/// Adds an error about something in whichever file.
+pub(crate) fn error(diagnostics: &mut Vec<Diagnostic>, at: &Place, message: impl Into<String>) {
+    push(diagnostics, Severity::Error, at, message.into());
+}
+
+/// Adds a warning about something in whichever file.
+pub(crate) fn warning(diagnostics: &mut Vec<Diagnostic>, at: &Place, message: impl Into<String>) {
+    push(diagnostics, Severity::Warning, at, message.into());
+}
+
+/// Whether no more errors are listed, so that more need not be looked for.
+pub(crate) fn is_full(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().filter(|it| it.severity == Severity::Error).count() > LIMIT
+}
+
+fn push(diagnostics: &mut Vec<Diagnostic>, severity: Severity, at: &Place, mut message: String) {
+    if let Some(line) = at.inner_line {
+        message.push_str(&format!(" (line {line} of the text)"));
+    }
+    let mut path = at.path.clone();
+    match diagnostics.iter().filter(|it| it.severity == severity).count() {
+        ..LIMIT => {}
+        LIMIT => {
+            path.clear();
+            message = format!("from here on no more {severity}s are listed");
+        }
+        _ => return,
+    }
+    let (file, line, column) = (at.file.to_string(), at.line, at.column);
+    diagnostics.push(Diagnostic { severity, file, line, column, path, message });
 }
 
 /// Errors, and warnings, that are listed; a file of megabytes of nonsense needs no more.

@@ -25,7 +25,7 @@ pub(super) fn said(text: &str) -> Vec<String> {
 }
 
 /// One peer with this line added.
-fn peer_with(line: &str) -> String {
+pub(super) fn peer_with(line: &str) -> String {
     format!("peers:\n- my-asn: 1\n  peer-asn: 2\n  peer-address: 10.0.0.1\n  {line}\n")
 }
 
@@ -199,7 +199,9 @@ address-pools:
 fn an_unknown_key_without_a_like_one_gets_the_list() {
     assert_eq!(
         said("pools: []"),
-        ["f:1:1: error: pools: unknown key, expected peers, bgp-communities or address-pools"]
+        [
+            "f:1:1: error: pools: unknown key, expected peers, bgp-communities, address-pools or bfd-profiles"
+        ]
     );
 }
 
@@ -375,11 +377,11 @@ fn peers_alike_are_warned_of() {
         format!("peers:\n{}{}{}", peer(""), peer(", peer-port: 179"), peer(", hold-time: 3s"));
     let parsed = parse("f", &text).unwrap();
     let names: Vec<_> = parsed.config.peers.iter().map(|peer| peer.name.as_str()).collect();
-    assert_eq!(names, ["10.0.0.1:179", "10.0.0.1:179#2"]);
+    assert_eq!(names, ["10.0.0.1:179", "10.0.0.1:179#2", "10.0.0.1:179#3"]);
     assert_eq!(
         said(&text),
         [
-            "f:3:3: warning: peers[1]: the same peer as at f:2, taken once",
+            "f:3:3: warning: peers[1]: the same peer as at f:2, one of two sessions will be refused",
             "f:4:3: warning: peers[2]: the same router and nodes as at f:2, which makes two sessions",
         ]
     );

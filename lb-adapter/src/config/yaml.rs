@@ -203,8 +203,8 @@ impl Builder {
                 self.add(Value { position: at, kind }, role, 0)?;
             }
             Event::Alias(anchor) => self.alias(anchor, at)?,
-            Event::UnresolvedAlias(name) => {
-                return Err(error(at, format!("no anchor is named {name}")));
+            Event::UnresolvedAlias(_) => {
+                return Err(error(at, "an alias of an anchor that is not there"));
             }
             _ => {}
         }
@@ -309,7 +309,11 @@ fn too_deep(at: Position) -> SyntaxError {
 }
 
 fn unknown_tag(tag: &Tag, at: Position) -> SyntaxError {
-    error(at, format!("the tag {} does not fit here", tag.original()))
+    // One that is not YAML's own may be a password that somebody forgot to quote.
+    match tag.core_suffix() {
+        Some(suffix) => error(at, format!("the tag !!{suffix} does not fit here")),
+        None => error(at, "a tag that is not YAML's own, quote a text that begins with !"),
+    }
 }
 
 /// The tag `!`, which says only "not what it looks like".

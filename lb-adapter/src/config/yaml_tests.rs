@@ -115,7 +115,10 @@ fn what_is_no_yaml_says_where() {
         "1:5: expected YAML: mapping values are not allowed in this context"
     );
     assert_eq!(error("? [a]\n: b\n"), "1:3: expected a text as key");
-    assert_eq!(error("a: !foo b\n"), "1:9: the tag !foo does not fit here");
+    assert_eq!(
+        error("a: !foo b\n"),
+        "1:9: a tag that is not YAML's own, quote a text that begins with !"
+    );
     assert_eq!(error("a: !!int b\n"), "1:10: the value does not fit its tag !!int");
     assert_eq!(error("a: &x [*x]\n"), "1:8: an alias within its own anchor has no end");
     assert_eq!(error("a:\n  <<: b\n"), "2:7: expected a mapping to merge");

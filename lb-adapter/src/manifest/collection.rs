@@ -2,20 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::configuration::Configuration;
 use super::object::Metadata;
-use super::{Manifests, Source, endpoints, node, service};
+use super::{Manifests, Options, Source, endpoints, node, service};
 use crate::config::field::{self, Field, Mapping};
 use crate::config::report::Report;
 use crate::config::yaml::{self, Position};
-use crate::config::{self, Diagnostic};
+use crate::config::{self, Diagnostic, resources};
 use crate::model::{Config, EndpointSlice, Namespace, Node, Service};
 
 /// The objects of all files up to now.
-#[derive(Debug, Default)]
-pub(super) struct Collection {
-    config: Option<Config>,
-    /// ConfigMaps that are not the one looked for, and where they stand.
-    other_config_maps: Vec<String>,
+#[derive(Debug)]
+pub(super) struct Collection<'a> {
+    options: &'a Options,
+    configuration: Configuration<'a>,
     services: Vec<Service>,
     slices: Vec<EndpointSlice>,
     /// From Endpoints objects; they count only for Services without slices.
@@ -40,6 +40,8 @@ enum Kind {
     Endpoints,
     Node,
     Namespace,
+    Secret,
+    Resource(resources::Kind),
 }
 
 impl Kind {
@@ -51,15 +53,53 @@ impl Kind {
             ("v1", "Node") => Self::Node,
             ("v1", "Namespace") => Self::Namespace,
             ("discovery.k8s.io/v1", "EndpointSlice") => Self::EndpointSlice,
-            _ => return None,
+            ("v1", "Secret") => Self::Secret,
+            _ => return resources::Kind::of(api_version, kind).map(Self::Resource),
         })
     }
+}
+
+impl Kind {
+    /// As Kubernetes writes it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::ConfigMap => "ConfigMap",
+            Self::Service => "Service",
+            Self::EndpointSlice => "EndpointSlice",
+            Self::Endpoints => "Endpoints",
+            Self::Node => "Node",
+            Self::Namespace => "Namespace",
+            Self::Secret => "Secret",
+            Self::Resource(kind) => kind.name(),
+        }
+    }
+}
+
+/// Whether the kind says what MetalLB did, which configures nothing.
+fn is_status(api_version: &str, kind: &str) -> bool {
+    api_version.starts_with("metallb.io/")
+        && matches!(kind, "ServiceBGPStatus" | "ServiceL2Status" | "ConfigurationState")
 }
 
 /// Kinds of one file that are not read: how many objects, and where the first one is.
 type Unread = BTreeMap<(String, String), (usize, Position)>;
 
-impl Collection {
+impl<'a> Collection<'a> {
+    /// Nothing yet.
+    pub(super) fn new(options: &'a Options) -> Self {
+        Self {
+            options,
+            configuration: Configuration::new(options),
+            services: Vec::new(),
+            slices: Vec::new(),
+            endpoints: Vec::new(),
+            nodes: Vec::new(),
+            namespaces: Vec::new(),
+            incomplete: false,
+            places: BTreeMap::new(),
+        }
+    }
+
     /// Takes the objects of a file.
     pub(super) fn add(&mut self, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
         let mut report = Report::new(&source.name, diagnostics);
@@ -99,21 +139,23 @@ impl Collection {
         self.incomplete = true;
     }
 
-    /// Reports if there is no configuration in files that could all be read.
-    pub(super) fn require_config(&self, name: &str, diagnostics: &mut Vec<Diagnostic>) {
-        let identity = (Kind::ConfigMap, NAMESPACE.to_owned(), NAME.to_owned());
-        if self.incomplete || self.places.contains_key(&identity) {
-            return;
+    /// Makes the configuration of what was read. `name` is what all files together are called.
+    pub(super) fn resolve(&mut self, name: &str, diagnostics: &mut Vec<Diagnostic>) -> Config {
+        if self.options.config_required && !self.incomplete {
+            self.configuration.require(name, diagnostics);
         }
-        let mut message = format!("expected a ConfigMap {NAMESPACE}/{NAME}, found none");
-        if !self.other_config_maps.is_empty() {
-            message.push_str(&format!(" but {}", self.other_config_maps.join(", ")));
+        self.configuration.resolve(diagnostics)
+    }
+
+    /// Looks for what has no effect.
+    pub(super) fn lint(&self, config: &Config, diagnostics: &mut Vec<Diagnostic>) {
+        if let Some(draft) = self.configuration.draft() {
+            config::lint(draft, config, &self.nodes, diagnostics);
         }
-        diagnostics.push(Diagnostic::file_error(name, message));
     }
 
     /// Everything in its order.
-    pub(super) fn into_manifests(mut self, warnings: Vec<Diagnostic>) -> Manifests {
+    pub(super) fn into_manifests(mut self, config: Config, warnings: Vec<Diagnostic>) -> Manifests {
         let sliced: BTreeSet<_> = self.slices.iter().map(|slice| slice.service.clone()).collect();
         let unsliced = self.endpoints.into_iter().filter(|it| !sliced.contains(&it.service));
         self.slices.extend(unsliced);
@@ -122,7 +164,7 @@ impl Collection {
         self.nodes.sort_by(|a, b| a.name.cmp(&b.name));
         self.namespaces.sort_by(|a, b| a.name.cmp(&b.name));
         Manifests {
-            config: self.config.unwrap_or_default(),
+            config,
             services: self.services,
             slices: self.slices,
             nodes: self.nodes,
@@ -149,7 +191,7 @@ impl Collection {
             (None, None, Some((api_version, kind))) => (api_version.to_owned(), kind.to_owned()),
             (Some(None), _, _) | (_, Some(None), _) => return,
             (None, _, _) | (_, None, _) => {
-                not_an_object(&object, report);
+                self.configuration.add_bare(&field, &object, report);
                 return;
             }
         };
@@ -162,7 +204,15 @@ impl Collection {
             return;
         }
         match Kind::of(&api_version, &kind) {
-            Some(kind) => self.add_known(kind, &object, report),
+            Some(kind) => self.add_known(kind, &field, &object, report),
+            None if is_status(&api_version, &kind) => {}
+            None if (api_version.as_str(), kind.as_str())
+                == ("metallb.io/v1beta1", "AddressPool") =>
+            {
+                let message = "AddressPool is MetalLB's of before 0.15, expected an IPAddressPool and \
+                               a BGPAdvertisement";
+                report.error(object.path, object.position, message);
+            }
             None => {
                 let entry = unread.entry((api_version, kind)).or_insert((0, object.position));
                 entry.0 += 1;
@@ -170,13 +220,27 @@ impl Collection {
         }
     }
 
-    fn add_known(&mut self, kind: Kind, object: &Mapping<'_>, report: &mut Report<'_>) {
-        let Some(metadata) = Metadata::read(object, report) else { return };
+    fn add_known(
+        &mut self,
+        kind: Kind,
+        field: &Field<'_>,
+        object: &Mapping<'_>,
+        report: &mut Report<'_>,
+    ) {
+        let Some(mut metadata) = Metadata::read(object, report) else { return };
+        if !metadata.has_namespace && (matches!(kind, Kind::Resource(_)) || self.options.lenient) {
+            // What has no namespace is applied to the one that the configuration is in.
+            metadata.namespace.clone_from(&self.options.namespace);
+        }
         if !self.is_first(kind, &metadata, object, report) {
             return;
         }
         match kind {
-            Kind::ConfigMap => self.add_config_map(&metadata, object, report),
+            Kind::ConfigMap => self.configuration.add_config_map(&metadata, object, report),
+            Kind::Secret => self.configuration.add_secret(&metadata, field, object, report),
+            Kind::Resource(kind) => {
+                self.configuration.add_resource(kind, &metadata, field, object, report);
+            }
             Kind::Service => self.services.extend(service::read(metadata, object, report)),
             Kind::EndpointSlice => self.slices.extend(endpoints::slice(metadata, object, report)),
             Kind::Endpoints => self.endpoints.push(endpoints::endpoints(metadata, object, report)),
@@ -201,72 +265,22 @@ impl Collection {
             Kind::Node | Kind::Namespace => String::new(),
             _ => metadata.namespace.clone(),
         };
-        let identity = (kind, namespace, metadata.name.clone());
+        let identity = match kind {
+            Kind::Resource(resources::Kind::OldBgpPeer) => Kind::Resource(resources::Kind::BgpPeer),
+            kind => kind,
+        };
+        let identity = (identity, namespace, metadata.name.clone());
         if let Some(first) = self.places.get(&identity) {
             let name = match kind {
                 Kind::Node | Kind::Namespace => metadata.name.clone(),
                 _ => metadata.key().to_string(),
             };
-            let message = format!("{kind:?} {name} is already at {first}, expected one of a name");
+            let kind = kind.name();
+            let message = format!("{kind} {name} is already at {first}, expected one of a name");
             report.error(object.path, object.position, message);
             return false;
         }
         self.places.insert(identity, report.place(object.position));
         true
     }
-
-    fn add_config_map(
-        &mut self,
-        metadata: &Metadata,
-        object: &Mapping<'_>,
-        report: &mut Report<'_>,
-    ) {
-        if (metadata.namespace.as_str(), metadata.name.as_str()) != (NAMESPACE, NAME) {
-            let (key, place) = (metadata.key(), report.place(object.position));
-            let message =
-                format!("the ConfigMap {key} is not read, the configuration is {NAMESPACE}/{NAME}");
-            report.warning(object.path, object.position, message);
-            self.other_config_maps.push(format!("{key} at {place}"));
-            return;
-        }
-        let Some(data) = object.required("data", "the configuration under the key config", report)
-        else {
-            return;
-        };
-        let Some(data) = data.mapping(report) else { return };
-        if data.fields().all(|(key, _)| key != DATA_KEY) {
-            data.only(&[DATA_KEY], report);
-            data.required(DATA_KEY, "the configuration as text", report);
-            return;
-        }
-        for (_, field) in data.fields().filter(|(key, _)| *key != DATA_KEY) {
-            field.warning(report, format!("not read, the configuration is data.{DATA_KEY}"));
-        }
-        // An empty text is an empty configuration, and null is as good.
-        let Some(field) = data.get(DATA_KEY) else { return };
-        let Some(text) = field.string(report) else { return };
-        let origin = match &field.value.kind {
-            yaml::Kind::Scalar(scalar) => scalar.origin(field.position()),
-            yaml::Kind::Null | yaml::Kind::Sequence(_) | yaml::Kind::Mapping(_) => return,
-        };
-        self.config = Some(config::read(text, &mut report.within(origin)));
-    }
 }
-
-/// Reports a mapping without kind, which is perhaps a bare configuration.
-fn not_an_object(object: &Mapping<'_>, report: &mut Report<'_>) {
-    let bare = ["peers", "address-pools"].iter().any(|key| object.get(key).is_some());
-    let message = match bare {
-        true => format!(
-            "expected a Kubernetes object: a configuration goes under data.{DATA_KEY} of the \
-             ConfigMap {NAMESPACE}/{NAME}"
-        ),
-        false => "expected a Kubernetes object with apiVersion and kind".to_owned(),
-    };
-    report.error(object.path, object.position, message);
-}
-
-/// Where MetalLB 0.7.3 looks for its configuration.
-const NAMESPACE: &str = "metallb-system";
-const NAME: &str = "config";
-const DATA_KEY: &str = "config";

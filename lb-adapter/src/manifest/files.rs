@@ -36,7 +36,7 @@ fn is_manifest(file: &Path) -> bool {
 }
 
 /// Reads the files that can be read and reports the others.
-pub(super) fn load(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<Source> {
+pub(crate) fn load(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<Source> {
     let name = path.display().to_string();
     let files = match files(path) {
         Ok(files) if files.is_empty() => {
@@ -67,16 +67,27 @@ pub(super) fn load(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<Source
     sources
 }
 
+/// Reads stdin to its end.
+pub(crate) fn stdin() -> io::Result<Source> {
+    let mut octets = Vec::new();
+    io::stdin().lock().take(LIMIT).read_to_end(&mut octets)?;
+    if octets.len() > MAX_OCTETS {
+        return Err(io::Error::other(format!("more than {MAX_OCTETS} octets")));
+    }
+    Ok(Source { name: "stdin".to_owned(), octets })
+}
+
 /// Reads one octet more than is allowed at most, so that the caller sees if it is too much.
 fn load_file(file: &Path) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
-    let limit = u64::try_from(MAX_OCTETS).map_or(u64::MAX, |limit| limit.saturating_add(1));
-    File::open(file)?.take(limit).read_to_end(&mut octets)?;
+    File::open(file)?.take(LIMIT).read_to_end(&mut octets)?;
     Ok(octets)
 }
 
 /// Some 5,000 Services with their slices as the API server prints them.
 const MAX_OCTETS: usize = 16 * 1024 * 1024;
+/// One more.
+const LIMIT: u64 = 16 * 1024 * 1024 + 1;
 
 #[cfg(test)]
 mod tests {

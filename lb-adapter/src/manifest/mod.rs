@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! files ── YAML documents ── objects ─┬─ ConfigMap metallb-system/config ── Config
+//!                                     ├─ metallb.io, Secret ────────────── Config
 //!                                     ├─ Service ───────────────────────── Service
 //!                                     ├─ EndpointSlice, Endpoints ──────── EndpointSlice
 //!                                     ├─ Node ──────────────────────────── Node
@@ -17,6 +18,7 @@
 //! [`crate::config`]'s, whether a Service can be served the allocator's.
 
 mod collection;
+mod configuration;
 mod endpoints;
 mod files;
 mod node;
@@ -29,12 +31,13 @@ use crate::config::{Diagnostic, Diagnostics, settle};
 use crate::model::{Config, EndpointSlice, Namespace, Node, Service};
 use collection::Collection;
 pub use files::files;
+pub(crate) use files::{load, stdin};
 
 /// What a set of files says; the rows are in order of namespace and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Manifests {
-    /// From the ConfigMap.
+    /// From the ConfigMap, or from the resources of today.
     pub config: Config,
     /// All Services, of whatever type.
     pub services: Vec<Service>,
@@ -58,6 +61,27 @@ pub struct Source {
     pub octets: Vec<u8>,
 }
 
+/// How objects are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// The namespace that the configuration is in.
+    pub namespace: String,
+    /// Whether it is an error if there is no configuration.
+    pub config_required: bool,
+    /// Whether a mapping without kind may be the bare text of a configuration, objects without a
+    /// namespace are taken to be where the configuration is, and Secrets may be elsewhere: for files
+    /// that are looked at before they are applied.
+    pub lenient: bool,
+}
+
+/// As a cluster reads objects, in MetalLB's namespace.
+impl Default for Options {
+    fn default() -> Self {
+        Self { namespace: "metallb-system".to_owned(), config_required: true, lenient: false }
+    }
+}
+
 /// Reads a file, or those of a directory that [`files`] lists.
 ///
 /// # Errors
@@ -65,8 +89,8 @@ pub struct Source {
 /// A file cannot be read or has an error; all problems of all files are listed.
 pub fn read(path: &Path) -> Result<Manifests, Diagnostics> {
     let mut diagnostics = Vec::new();
-    let sources = files::load(path, &mut diagnostics);
-    gather(&path.display().to_string(), &sources, diagnostics)
+    let sources = load(path, &mut diagnostics);
+    gather(&Options::default(), &path.display().to_string(), &sources, diagnostics)
 }
 
 /// Reads files that are in memory. `name` is what diagnostics call all of them together.
@@ -75,25 +99,77 @@ pub fn read(path: &Path) -> Result<Manifests, Diagnostics> {
 ///
 /// A file has an error; all problems of all files are listed.
 pub fn parse(name: &str, sources: &[Source]) -> Result<Manifests, Diagnostics> {
-    gather(name, sources, Vec::new())
+    parse_with(&Options::default(), name, sources)
 }
 
-fn gather(
+/// Reads files that are in memory, as the options say.
+///
+/// # Errors
+///
+/// A file has an error; all problems of all files are listed.
+pub fn parse_with(
+    options: &Options,
+    name: &str,
+    sources: &[Source],
+) -> Result<Manifests, Diagnostics> {
+    gather(options, name, sources, Vec::new())
+}
+
+/// What was found in files that are looked at before they are applied.
+#[derive(Debug)]
+pub(crate) struct Examined {
+    /// What they say, if nothing is wrong with them.
+    pub(crate) manifests: Option<Manifests>,
+    /// All errors and warnings, in order of file and line; also what has no effect.
+    pub(crate) problems: Vec<Diagnostic>,
+}
+
+/// Reads files, and looks for what takes effect though it is hardly meant.
+pub(crate) fn examine(
+    options: &Options,
     name: &str,
     sources: &[Source],
     mut diagnostics: Vec<Diagnostic>,
-) -> Result<Manifests, Diagnostics> {
-    let mut collection = Collection::default();
+) -> Examined {
+    let mut collection = Collection::new(options);
     if !diagnostics.is_empty() {
         collection.set_incomplete();
     }
     for source in sources {
         collection.add(source, &mut diagnostics);
     }
-    collection.require_config(name, &mut diagnostics);
-    let warnings = settle(diagnostics)?;
-    Ok(collection.into_manifests(warnings))
+    let config = collection.resolve(name, &mut diagnostics);
+    collection.lint(&config, &mut diagnostics);
+    match settle(diagnostics) {
+        Ok(problems) => {
+            let manifests = collection.into_manifests(config, problems.clone());
+            Examined { manifests: Some(manifests), problems }
+        }
+        Err(problems) => Examined { manifests: None, problems: problems.into_iter().collect() },
+    }
 }
 
+fn gather(
+    options: &Options,
+    name: &str,
+    sources: &[Source],
+    mut diagnostics: Vec<Diagnostic>,
+) -> Result<Manifests, Diagnostics> {
+    let mut collection = Collection::new(options);
+    if !diagnostics.is_empty() {
+        collection.set_incomplete();
+    }
+    for source in sources {
+        collection.add(source, &mut diagnostics);
+    }
+    let config = collection.resolve(name, &mut diagnostics);
+    let warnings = settle(diagnostics)?;
+    Ok(collection.into_manifests(config, warnings))
+}
+
+#[cfg(test)]
+mod lint_tests;
+#[cfg(test)]
+mod resources_tests;
 #[cfg(test)]
 mod tests;

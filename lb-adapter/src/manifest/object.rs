@@ -10,6 +10,8 @@ use crate::model::{Labels, ServiceKey, Timestamp};
 #[derive(Debug)]
 pub(super) struct Metadata {
     pub(super) namespace: String,
+    /// Whether it is written, and not the one that Kubernetes takes where there is none.
+    pub(super) has_namespace: bool,
     pub(super) name: String,
     pub(super) labels: Labels,
     pub(super) annotations: Labels,
@@ -33,6 +35,7 @@ impl Metadata {
         let annotations = strings("annotations", report);
         let created = metadata.get("creationTimestamp").and_then(|field| timestamp(field, report));
         Some(Self {
+            has_namespace: namespace.is_some(),
             namespace: namespace.unwrap_or_else(|| Some("default".to_owned()))?,
             name: name?,
             labels,

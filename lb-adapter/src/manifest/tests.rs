@@ -387,14 +387,16 @@ fn without_the_config_map_nothing_takes_effect() {
     for sources in [&[source("f", &service("{}"))][..], &[]] {
         assert_eq!(
             lines(parse("d", sources)),
-            ["d: error: expected a ConfigMap metallb-system/config, found none"]
+            [
+                "d: error: expected a ConfigMap metallb-system/config or metallb.io resources, found none"
+            ]
         );
     }
     let other = CONFIG.replace("namespace: metallb-system, ", "");
     assert_eq!(
         lines(parse("d", &[source("f", &other)])),
         [
-            "d: error: expected a ConfigMap metallb-system/config, found none but default/config at f:1",
+            "d: error: expected a ConfigMap metallb-system/config or metallb.io resources, found none but default/config at f:1",
             "f:1:1: warning: the ConfigMap default/config is not read, the configuration is metallb-system/config",
         ]
     );
@@ -414,8 +416,8 @@ fn problems_of_the_configuration_have_lines_of_the_file() {
     assert_eq!(
         lines(parse("d", &[source("f", &text)])),
         [
-            "f:5:11: error: a: unknown key, expected peers, bgp-communities or address-pools (line 1 of the text)",
-            "f:5:11: error: b: unknown key, expected peers, bgp-communities or address-pools (line 2 of the text)",
+            "f:5:11: error: a: unknown key, expected peers, bgp-communities, address-pools or bfd-profiles (line 1 of the text)",
+            "f:5:11: error: b: unknown key, expected peers, bgp-communities, address-pools or bfd-profiles (line 2 of the text)",
         ]
     );
 }

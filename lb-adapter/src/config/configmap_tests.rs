@@ -168,11 +168,11 @@ fn communities_are_aliases_first_and_numbers_then() {
         ("no-export", "write 65535:65281, no name is built in"),
         (
             "64512",
-            "expected a name of bgp-communities or two numbers up to 65535 such as 64512:100",
+            "expected a name of bgp-communities or two numbers up to 65535 such as 64512:100, or large:64512:1:100",
         ),
         (
             "64512:65536",
-            "expected a name of bgp-communities or two numbers up to 65535 such as 64512:100",
+            "expected a name of bgp-communities or two numbers up to 65535 such as 64512:100, or large:64512:1:100",
         ),
     ] {
         let said = said(&text(&format!("[{listed}]")));
@@ -189,7 +189,7 @@ fn a_wrong_alias_is_an_error_by_itself_and_its_uses_are_not() {
     assert_eq!(
         said(&format!("bgp-communities: {{good: 1:1, bad: good}}\n{pool}")),
         [
-            "f:1:35: error: bgp-communities.bad: expected two numbers up to 65535 such as 64512:100, found \"good\""
+            "f:1:35: error: bgp-communities.bad: expected two numbers up to 65535 such as 64512:100, or large:64512:1:100, found \"good\""
         ]
     );
 }

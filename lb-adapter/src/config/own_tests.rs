@@ -1,0 +1,92 @@
+use std::time::Duration;
+
+use super::super::tests::{good, said};
+use crate::model::{MinReady, WhenUnhealthy};
+
+fn pool_of(keys: &str) -> String {
+    format!("address-pools:\n- name: a\n  protocol: bgp\n  addresses: [10.0.0.0/24]\n{keys}")
+}
+
+#[test]
+fn a_pool_says_what_services_may_set_and_when_they_are_healthy() {
+    let config = good(&pool_of(
+        "  allow-communities: ['64512:*', 'large:64512:1:*']
+  allow-local-pref: 50-200
+  allow-med: 10
+  allow-prepend: 3
+  allow-health: true
+  min-ready: 50%
+  probe: http:8080/healthz
+  probe-interval: 2s
+  probe-timeout: 500ms
+  probe-rise: 1
+  probe-fall: 4
+  hold-down: 30s
+  when-unhealthy: depreference
+  link-bandwidth: 125000000
+  link-bandwidth-hysteresis: 20
+",
+    ));
+    let pool = &config.pools[0];
+    let shown: Vec<_> = pool.permissions.communities.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["64512:*", "large:64512:1:*"]);
+    assert_eq!(pool.permissions.local_pref, Some(50..=200));
+    assert_eq!(pool.permissions.med, Some(10..=10));
+    assert_eq!((pool.permissions.prepend, pool.permissions.health), (3, true));
+    let health = &pool.health;
+    assert_eq!(health.min_ready, Some(MinReady::Percent(50)));
+    let probe = health.probe.as_ref().unwrap();
+    assert_eq!(probe.to_string(), "http:8080/healthz");
+    assert_eq!(probe.timeout, Duration::from_millis(500));
+    assert_eq!((probe.rise.get(), probe.fall.get()), (1, 4));
+    assert_eq!(health.hold_down, Duration::from_secs(30));
+    assert_eq!(health.when_unhealthy, WhenUnhealthy::Depreference);
+    let bandwidth = health.link_bandwidth.unwrap();
+    assert_eq!((bandwidth.per_endpoint, bandwidth.hysteresis), (125_000_000, 20));
+}
+
+#[test]
+fn what_is_wrong_with_them_is_said() {
+    for (line, expected) in [
+        (
+            "allow-communities: 64512:1, all",
+            "error: address-pools[0].allow-communities: \"all\" is no pattern, expected a community or pattern such as 64512:100, 64512:* or large:64512:1:*",
+        ),
+        (
+            "allow-local-pref: 9-1",
+            "error: address-pools[0].allow-local-pref: expected a number such as 100 or a range such as 50-100, found \"9-1\"",
+        ),
+        (
+            "allow-prepend: 11",
+            "error: address-pools[0].allow-prepend: expected a number from 0 to 10, found 11",
+        ),
+        (
+            "min-ready: 101%",
+            "error: address-pools[0].min-ready: expected a number such as 2 or a share such as 50%, found \"101%\"",
+        ),
+        (
+            "probe: icmp",
+            "error: address-pools[0].probe: expected a probe such as tcp:8080 or http:8080/healthz, found \"icmp\"",
+        ),
+        (
+            "hold-down: 5",
+            "error: address-pools[0].hold-down: 5 has a number without a unit, expected one such as 5s or 500ms",
+        ),
+        (
+            "when-unhealthy: drop",
+            "error: address-pools[0].when-unhealthy: expected withdraw or depreference, found \"drop\"",
+        ),
+        (
+            "probe-rise: 2",
+            "warning: address-pools[0].probe-rise: without effect where there is no probe",
+        ),
+        (
+            "allow-comunities: 64512:1",
+            "error: address-pools[0].allow-comunities: unknown key, did you mean allow-communities?",
+        ),
+    ] {
+        let said = said(&pool_of(&format!("  {line}\n")));
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].ends_with(expected), "{said:?}");
+    }
+}

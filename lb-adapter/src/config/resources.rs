@@ -1,0 +1,200 @@
+//! The `metallb.io` resources of today.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
+
+use super::draft::{BgpDraft, Draft, Format, Key, L2Draft, PoolDraft, ProfileDraft, SecretDraft};
+use super::field::{Field, Mapping};
+use super::report::Report;
+use super::{advertisements, bfd_profiles, communities, own, peers, pools};
+use crate::model::{Labels, Password};
+
+/// The kinds that configure something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// v1beta1, served for old clients and without the newer fields.
+    OldBgpPeer,
+    BgpPeer,
+    IpAddressPool,
+    BgpAdvertisement,
+    L2Advertisement,
+    Community,
+    BfdProfile,
+}
+
+impl Kind {
+    /// The kind of an object, if it is one of these.
+    pub(crate) fn of(api_version: &str, kind: &str) -> Option<Self> {
+        Some(match (api_version, kind) {
+            ("metallb.io/v1beta1", "BGPPeer") => Self::OldBgpPeer,
+            ("metallb.io/v1beta2", "BGPPeer") => Self::BgpPeer,
+            ("metallb.io/v1beta1", "IPAddressPool") => Self::IpAddressPool,
+            ("metallb.io/v1beta1", "BGPAdvertisement") => Self::BgpAdvertisement,
+            ("metallb.io/v1beta1", "L2Advertisement") => Self::L2Advertisement,
+            ("metallb.io/v1beta1", "Community") => Self::Community,
+            ("metallb.io/v1beta1", "BFDProfile") => Self::BfdProfile,
+            _ => return None,
+        })
+    }
+
+    /// As Kubernetes writes it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::OldBgpPeer | Self::BgpPeer => "BGPPeer",
+            Self::IpAddressPool => "IPAddressPool",
+            Self::BgpAdvertisement => "BGPAdvertisement",
+            Self::L2Advertisement => "L2Advertisement",
+            Self::Community => "Community",
+            Self::BfdProfile => "BFDProfile",
+        }
+    }
+}
+
+/// What the metadata of an object says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) labels: &'a Labels,
+}
+
+/// Reads an object into the draft.
+pub(crate) fn read(
+    kind: Kind,
+    named: Named<'_>,
+    object: &Mapping<'_>,
+    at: &Field<'_>,
+    draft: &mut Draft,
+    report: &mut Report<'_>,
+) {
+    object.only(&["apiVersion", "kind", "metadata", "spec", "status"], report);
+    let field = object.get("spec");
+    let spec = match &field {
+        Some(spec) => spec.mapping(report),
+        // An object without a spec is one with every default, where there are defaults.
+        None => Some(object.without_entries()),
+    };
+    let Some(spec) = spec else { return };
+    let format = Format::Resources;
+    match kind {
+        Kind::OldBgpPeer | Kind::BgpPeer => {
+            peer_keys(kind, &spec, report);
+            let Some(mut peer) = peers::read(&spec, at, format, report) else { return };
+            peer.peer.name = named.name.to_owned();
+            draft.peers.push(peer);
+        }
+        Kind::IpAddressPool => {
+            only(&spec, &pools::KEYS, report);
+            let (mut pool, ranges) = pools::read(&spec, format, report);
+            (pool.name, pool.labels) = (named.name.to_owned(), named.labels.clone());
+            if let Some(metadata) = object.get("metadata").and_then(|it| it.mapping(report))
+                && let Some(field) = metadata.get("annotations")
+                && let Some(annotations) = field.mapping(report)
+            {
+                own::only(&annotations, report);
+                own::read(&annotations, own::PREFIX, &mut pool, report);
+            }
+            draft.pools.push(PoolDraft { pool, place: report.place_of(at), ranges });
+        }
+        Kind::BgpAdvertisement => {
+            only(&spec, &advertisements::BGP_KEYS, report);
+            let mut it: BgpDraft = advertisements::bgp(&spec, at, format, report);
+            it.advertisement.name = named.name.to_owned();
+            draft.bgp_advertisements.push(it);
+        }
+        Kind::L2Advertisement => {
+            spec.only(&advertisements::L2_KEYS, report);
+            let mut it: L2Draft = advertisements::l2(&spec, at, report);
+            it.advertisement.name = named.name.to_owned();
+            draft.l2_advertisements.push(it);
+        }
+        Kind::Community => {
+            spec.only(&["communities"], report);
+            if let Some(list) = spec.get("communities") {
+                draft.aliases.extend(communities::list(list, report));
+            }
+        }
+        Kind::BfdProfile => {
+            only(&spec, &bfd_profiles::KEYS, report);
+            let mut profile = bfd_profiles::read(&spec, format, report);
+            profile.name = named.name.to_owned();
+            draft.bfd_profiles.push(ProfileDraft { profile, place: report.place_of(at) });
+        }
+    }
+}
+
+/// Puts everything in the order of the names, which the order of files and watches does not change.
+pub(crate) fn sort(draft: &mut Draft) {
+    draft.peers.sort_by(|a, b| a.peer.name.cmp(&b.peer.name));
+    draft.pools.sort_by(|a, b| a.pool.name.cmp(&b.pool.name));
+    draft.bgp_advertisements.sort_by(|a, b| a.advertisement.name.cmp(&b.advertisement.name));
+    draft.l2_advertisements.sort_by(|a, b| a.advertisement.name.cmp(&b.advertisement.name));
+    draft.bfd_profiles.sort_by(|a, b| a.profile.name.cmp(&b.profile.name));
+}
+
+fn only(spec: &Mapping<'_>, keys: &[Key], report: &mut Report<'_>) {
+    let keys: Vec<_> = keys.iter().map(|key| key.of(Format::Resources)).collect();
+    spec.only(&keys, report);
+}
+
+/// The newer fields of a v1beta1 BGPPeer are ones that the API server drops.
+fn peer_keys(kind: Kind, spec: &Mapping<'_>, report: &mut Report<'_>) {
+    only(spec, &peers::KEYS, report);
+    if kind != Kind::OldBgpPeer {
+        return;
+    }
+    for key in peers::KEYS.iter().skip(peers::OLD_KEYS).map(|key| key.of(Format::Resources)) {
+        if let Some(field) = spec.get(key) {
+            field.error(report, "not in v1beta1, expected apiVersion metallb.io/v1beta2");
+        }
+    }
+}
+
+/// Reads a Secret as far as it may be a peer's.
+pub(crate) fn secret(object: &Mapping<'_>, at: &Field<'_>, report: &mut Report<'_>) -> SecretDraft {
+    let type_ = object.get("type").and_then(|field| field.string(report)).unwrap_or("Opaque");
+    let place = report.place_of(at);
+    let mut secret = SecretDraft { type_: type_.to_owned(), password: None, place };
+    if type_ != SECRET_TYPE {
+        return secret;
+    }
+    // What is wrong here is told without a word of what stands there.
+    let entry = |key: &'static str| object.get(key).and_then(|field| field.entry(PASSWORD));
+    // The API server writes what is under stringData over what is under data.
+    secret.password = match (entry("stringData"), entry("data")) {
+        (Some(text), _) => password(text.into_owned(), object, report),
+        (None, Some(encoded)) => {
+            let octets = BASE64.decode(encoded.split_whitespace().collect::<String>()).ok();
+            match octets.and_then(|octets| String::from_utf8(octets).ok()) {
+                Some(text) => password(text, object, report),
+                None => {
+                    let (path, at) = (object.path.key("data"), object.position_of("data"));
+                    report.error(path.key(PASSWORD), at, "expected UTF-8 text in base64");
+                    None
+                }
+            }
+        }
+        (None, None) => None,
+    };
+    secret
+}
+
+fn password(text: String, object: &Mapping<'_>, report: &mut Report<'_>) -> Option<Password> {
+    let at = |key: &str| object.position_of(key);
+    let key = if object.get("stringData").is_some() { "stringData" } else { "data" };
+    if text.ends_with('\n') {
+        let message = "the password ends with a line break, which routers seldom expect";
+        report.warning(object.path.key(key).key(PASSWORD), at(key), message);
+    }
+    let length = text.len();
+    if length > peers::LONGEST_PASSWORD {
+        let message =
+            format!("expected at most {} octets, found {length}", peers::LONGEST_PASSWORD);
+        report.error(object.path.key(key).key(PASSWORD), at(key), message);
+        return None;
+    }
+    (!text.is_empty()).then(|| Password::new(text))
+}
+
+/// What a Secret with a peer's password must be.
+pub(crate) const SECRET_TYPE: &str = "kubernetes.io/basic-auth";
+const PASSWORD: &str = "password";

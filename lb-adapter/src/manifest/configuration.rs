@@ -1,0 +1,197 @@
+//! The objects that configure: the ConfigMap, or the resources of today with their Secrets.
+//!
+//! Owns which of both formats is in force. While the ConfigMap is there it is the configuration, and
+//! resources beside it wait: so whoever migrates can create them one after the other, and the day
+//! the ConfigMap is deleted they take over as a whole.
+
+use std::collections::BTreeMap;
+
+use super::Options;
+use super::object::Metadata;
+use crate::config::draft::{Draft, Format, SecretDraft};
+use crate::config::field::{Field, Mapping};
+use crate::config::report::{self, Place, Report};
+use crate::config::resources::{self, Named};
+use crate::config::yaml::Kind;
+use crate::config::{self, Diagnostic, Secrets};
+use crate::model::Config;
+
+/// What configures, up to now.
+#[derive(Debug)]
+pub(super) struct Configuration<'a> {
+    options: &'a Options,
+    /// From the ConfigMap, or a bare text, and where it is.
+    config_map: Option<(Draft, Place)>,
+    /// ConfigMaps that are not the one looked for, and where they stand.
+    other_config_maps: Vec<String>,
+    resources: Draft,
+    /// The first of the resources, and how many there are.
+    first_resource: Option<(Place, usize)>,
+    secrets: BTreeMap<String, SecretDraft>,
+}
+
+impl<'a> Configuration<'a> {
+    /// Nothing yet.
+    pub(super) fn new(options: &'a Options) -> Self {
+        Self {
+            options,
+            config_map: None,
+            other_config_maps: Vec::new(),
+            resources: Draft::new(Format::Resources),
+            first_resource: None,
+            secrets: BTreeMap::new(),
+        }
+    }
+
+    /// Takes a ConfigMap.
+    pub(super) fn add_config_map(
+        &mut self,
+        metadata: &Metadata,
+        object: &Mapping<'_>,
+        report: &mut Report<'_>,
+    ) {
+        let namespace = &self.options.namespace;
+        if (metadata.namespace.as_str(), metadata.name.as_str()) != (namespace, NAME) {
+            let (key, place) = (metadata.key(), report.place(object.position));
+            let message =
+                format!("the ConfigMap {key} is not read, the configuration is {namespace}/{NAME}");
+            report.warning(object.path, object.position, message);
+            self.other_config_maps.push(format!("{key} at {place}"));
+            return;
+        }
+        let place = report.placed(object.path, object.position);
+        // Whatever is wrong with it, this is the configuration.
+        let config_map = &mut self.config_map.get_or_insert_with(|| (Draft::default(), place)).0;
+        let Some(data) = object.required("data", "the configuration under the key config", report)
+        else {
+            return;
+        };
+        let Some(data) = data.mapping(report) else { return };
+        if data.fields().all(|(key, _)| key != DATA_KEY) {
+            data.only(&[DATA_KEY], report);
+            data.required(DATA_KEY, "the configuration as text", report);
+            return;
+        }
+        for (_, field) in data.fields().filter(|(key, _)| *key != DATA_KEY) {
+            field.warning(report, format!("not read, the configuration is data.{DATA_KEY}"));
+        }
+        // An empty text is an empty configuration, and null is as good.
+        let Some(field) = data.get(DATA_KEY) else { return };
+        let Some(text) = field.string(report) else { return };
+        let origin = match &field.value.kind {
+            Kind::Scalar(scalar) => scalar.origin(field.position()),
+            Kind::Null | Kind::Sequence(_) | Kind::Mapping(_) => return,
+        };
+        *config_map = config::read(text, &mut report.within(origin));
+    }
+
+    /// Takes a mapping without kind: a bare text where these are read, else a mistake.
+    pub(super) fn add_bare(
+        &mut self,
+        field: &Field<'_>,
+        object: &Mapping<'_>,
+        report: &mut Report<'_>,
+    ) {
+        let bare = config::looks_like(object);
+        if self.options.lenient && bare {
+            if let Some((_, first)) = &self.config_map {
+                let message = format!("another configuration is at {}", first.shown());
+                report.error(object.path, object.position, message);
+                return;
+            }
+            let place = report.place_of(field);
+            self.config_map = Some((config::read_root(*field, report), place));
+            return;
+        }
+        let message = match bare {
+            true => format!(
+                "expected a Kubernetes object: a configuration goes under data.{DATA_KEY} of the \
+                 ConfigMap {}/{NAME}",
+                self.options.namespace
+            ),
+            false => "expected a Kubernetes object with apiVersion and kind".to_owned(),
+        };
+        report.error(object.path, object.position, message);
+    }
+
+    /// Takes a `metallb.io` resource; those of other namespaces configure nothing.
+    pub(super) fn add_resource(
+        &mut self,
+        kind: resources::Kind,
+        metadata: &Metadata,
+        field: &Field<'_>,
+        object: &Mapping<'_>,
+        report: &mut Report<'_>,
+    ) {
+        let namespace = &self.options.namespace;
+        if metadata.namespace != *namespace {
+            let message = format!(
+                "{} {} is not read, the configuration is in the namespace {namespace}",
+                kind.name(),
+                metadata.key()
+            );
+            report.warning(object.path, object.position, message);
+            return;
+        }
+        let first = self.first_resource.get_or_insert_with(|| (report.place_of(field), 0));
+        first.1 += 1;
+        let named = Named { name: &metadata.name, labels: &metadata.labels };
+        resources::read(kind, named, object, field, &mut self.resources, report);
+    }
+
+    /// Takes a Secret; others than those beside the configuration are nobody's business.
+    pub(super) fn add_secret(
+        &mut self,
+        metadata: &Metadata,
+        field: &Field<'_>,
+        object: &Mapping<'_>,
+        report: &mut Report<'_>,
+    ) {
+        if metadata.namespace == self.options.namespace {
+            let secret = resources::secret(object, field, report);
+            self.secrets.insert(metadata.name.clone(), secret);
+        }
+    }
+
+    /// Reports if there is no configuration at all.
+    pub(super) fn require(&self, name: &str, diagnostics: &mut Vec<Diagnostic>) {
+        if self.config_map.is_some() || self.first_resource.is_some() {
+            return;
+        }
+        let namespace = &self.options.namespace;
+        let mut message =
+            format!("expected a ConfigMap {namespace}/{NAME} or metallb.io resources, found none");
+        if !self.other_config_maps.is_empty() {
+            message.push_str(&format!(" but {}", self.other_config_maps.join(", ")));
+        }
+        diagnostics.push(Diagnostic::file_error(name, message));
+    }
+
+    /// Makes the configuration of what is in force.
+    pub(super) fn resolve(&mut self, diagnostics: &mut Vec<Diagnostic>) -> Config {
+        resources::sort(&mut self.resources);
+        if let (Some((_, config_map)), Some((first, count))) =
+            (&self.config_map, &self.first_resource)
+        {
+            let objects = if *count == 1 { "resource" } else { "resources" };
+            let message = format!(
+                "{count} metallb.io {objects} without effect while there is a configuration at {}",
+                config_map.shown()
+            );
+            report::warning(diagnostics, first, message);
+        }
+        let secrets = Secrets { known: &self.secrets, may_be_elsewhere: self.options.lenient };
+        self.draft()
+            .map_or_else(Config::default, |draft| config::resolve(draft, secrets, diagnostics))
+    }
+
+    /// What is in force, place by place.
+    pub(super) fn draft(&self) -> Option<&Draft> {
+        let resources = self.first_resource.as_ref().map(|_| &self.resources);
+        self.config_map.as_ref().map(|(draft, _)| draft).or(resources)
+    }
+}
+
+/// Where MetalLB 0.7.3 looks for its configuration.
+const NAME: &str = "config";
+const DATA_KEY: &str = "config";
