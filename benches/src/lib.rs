@@ -5,6 +5,7 @@ pub mod alloc;
 pub mod append;
 pub mod arguments;
 pub mod decoders;
+pub mod held;
 pub mod measure;
 pub mod seen;
 pub mod streams;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bgp_core::{
-    rib::RouteSet,
-    wire::{Notification, PathAttributes},
+    rib::{Route, RouteSet},
+    wire::Notification,
 };
 use ipnet::IpNet;
 use tokio::sync::oneshot;
@@ -16,10 +16,12 @@ use crate::{PeerConfig, SpeakerError, Updated, update::Resets};
 pub(crate) enum Command {
     /// From now on exactly these routes are announced.
     SetRoutes(Arc<RouteSet>),
-    /// This route too, or instead of the one for the same prefix.
-    Announce(IpNet, Arc<PathAttributes>),
+    /// This route too, or instead of the one for the same prefix and path identifier.
+    Announce(Route),
     /// No route for this prefix any more.
     Withdraw(IpNet),
+    /// No such path to this prefix any more.
+    WithdrawPath(IpNet, u32),
     /// No session until further notice, with this word to the peer.
     Disable(Notification),
     /// The end of that.

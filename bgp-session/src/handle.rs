@@ -47,17 +47,26 @@ impl PeerHandle {
         self.send(Command::SetRoutes(routes.into())).await
     }
 
-    /// Announces one route besides those announced already, or replaces the one for its prefix.
+    /// Announces one route besides those announced already, or replaces the one for its prefix and path
+    /// identifier.
     ///
     /// # Errors
     ///
     /// [`SpeakerError::PeerShutDown`].
     pub async fn announce(&self, route: Route) -> Result<(), SpeakerError> {
-        let attributes = Arc::clone(route.attributes());
-        self.send(Command::Announce(route.prefix(), attributes)).await
+        self.send(Command::Announce(route)).await
     }
 
-    /// Takes the route for `prefix` back, if there is one.
+    /// Takes the path with this identifier to `prefix` back, if there is one (RFC 7911).
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::PeerShutDown`].
+    pub async fn withdraw_path(&self, prefix: IpNet, path_id: u32) -> Result<(), SpeakerError> {
+        self.send(Command::WithdrawPath(prefix, path_id)).await
+    }
+
+    /// Takes every route for `prefix` back, if there is one.
     ///
     /// # Errors
     ///

@@ -30,11 +30,11 @@ impl Table {
     /// Applies what changed at one peer.
     pub(crate) fn apply(&self, peer: PeerId, source: PathSource, routes: ReceivedRoutes) {
         let mut rib = self.lock();
-        for prefix in &routes.withdrawn {
-            rib.remove(prefix, peer);
+        for nlri in &routes.withdrawn {
+            rib.remove(nlri, peer);
         }
-        for (prefix, attributes) in routes.announced {
-            rib.insert(prefix, Path { peer, source, attributes });
+        for (nlri, attributes) in routes.announced {
+            rib.insert(nlri.prefix, Path { peer, path_id: nlri.path_id, source, attributes });
         }
         drop(rib);
         self.changed();
@@ -54,6 +54,7 @@ impl Table {
         let routes = rib.iter().map(|(prefix, paths, equal)| {
             let paths = paths.iter().enumerate().map(|(rank, path)| RoutePath {
                 peer: path.peer,
+                path_id: path.path_id,
                 attributes: Arc::clone(&path.attributes),
                 best: rank == 0,
                 multipath: rank < equal,
@@ -96,6 +97,8 @@ pub struct LocRibSnapshot {
 pub struct RoutePath {
     /// The peer that announced it.
     pub peer: PeerId,
+    /// Which of the peer's paths to the prefix it is (RFC 7911); 0 where the session has one a prefix.
+    pub path_id: u32,
     /// Its path attributes, as received.
     pub attributes: Arc<PathAttributes>,
     /// Whether the decision process (RFC 4271 section 9.1.2) prefers it to all others.

@@ -18,6 +18,7 @@ mod limits;
 mod operator;
 mod output;
 mod receive;
+mod routes;
 mod stats;
 mod transmit;
 
@@ -29,13 +30,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use ipnet::IpNet;
 
 use crate::fsm::{
     Action, Event, FsmConfig, Negotiated, Speaker, StateKind, TransportError, Verdict, resolve,
 };
-use crate::rib::{AdjRibIn, AdjRibOut, RouteSet};
-use crate::wire::{AttributeBlock, Open, PathAttributes};
+use crate::rib::{AdjRibIn, AdjRibOut};
+use crate::wire::{AttributeBlock, Open};
 use crate::{AfiSafi, Direction};
 
 pub use self::output::{Endpoints, Output, ReceivedRoutes, Refused};
@@ -58,6 +58,8 @@ pub struct Peer {
     unwanted: BytesMut,
     adj_rib_in: AdjRibIn,
     adj_rib_out: AdjRibOut,
+    /// Our routes are marked, since traffic is to go another way (RFC 8326).
+    draining: bool,
     outputs: VecDeque<Output>,
     /// The state last reported.
     state: StateKind,
@@ -85,6 +87,7 @@ impl Peer {
             unwanted: BytesMut::new(),
             adj_rib_in: AdjRibIn::new(),
             adj_rib_out: AdjRibOut::new(),
+            draining: false,
             outputs: VecDeque::new(),
             state: StateKind::Idle,
             next_advertisement: None,
@@ -193,21 +196,6 @@ impl Peer {
         }
         self.end_pause(now);
         self.settle(now);
-    }
-
-    /// Makes `routes` the whole of what the peer should have; what it has been told already is not repeated.
-    pub fn set_routes(&mut self, routes: &RouteSet) {
-        self.adj_rib_out.set(routes);
-    }
-
-    /// The peer should have this route.
-    pub fn announce(&mut self, prefix: IpNet, attributes: &Arc<PathAttributes>) {
-        self.adj_rib_out.announce(prefix, attributes);
-    }
-
-    /// The peer should not have a route to `prefix`.
-    pub fn withdraw(&mut self, prefix: IpNet) {
-        self.adj_rib_out.withdraw(prefix);
     }
 
     /// What to do or to know next.
@@ -382,7 +370,7 @@ impl Peer {
 
     fn session_up(&mut self, now: Instant, direction: Direction, negotiated: Box<Negotiated>) {
         self.stats.established_transitions += 1;
-        self.adj_rib_out.session_up(&negotiated.families);
+        self.adj_rib_out.session_up(&negotiated.families, &[]);
         self.next_advertisement = None;
         self.outputs.push_back(Output::Up(negotiated));
         // Whatever stage the other connection is at, it has lost.

@@ -4,9 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ipnet::IpNet;
-
 use crate::fsm::{DownReason, Negotiated, StateKind};
+use crate::rib::Nlri;
 use crate::wire::PathAttributes;
 use crate::{AfiSafi, Direction};
 
@@ -52,9 +51,9 @@ pub enum Output {
 #[expect(clippy::exhaustive_structs, reason = "a route comes or goes")]
 pub struct ReceivedRoutes {
     /// New routes, and known ones with other attributes.
-    pub announced: Vec<(IpNet, Arc<PathAttributes>)>,
-    /// Prefixes that have no route any more.
-    pub withdrawn: Vec<IpNet>,
+    pub announced: Vec<(Nlri, Arc<PathAttributes>)>,
+    /// Routes that are no more.
+    pub withdrawn: Vec<Nlri>,
 }
 
 /// Both ends of a TCP connection.

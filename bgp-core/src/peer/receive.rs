@@ -8,7 +8,7 @@ use tracing::debug;
 
 use crate::fsm::{Event, Import, ReceivedPath};
 use crate::peer::{Peer, ReceivedRoutes};
-use crate::rib::family_of;
+use crate::rib::{Nlri, family_of};
 use crate::wire::{
     DecodeError, Frame, Message, MessageLimit, MessageType, PathAttributes, RouteRefreshSubtype,
     Treatment, Update, WireContext,
@@ -97,7 +97,7 @@ impl Peer {
                 // Any other subtype speaks of the peer's own routes, or is to be ignored (RFC 7313, section 5).
                 let is_request = refresh.subtype == RouteRefreshSubtype::REQUEST;
                 if is_request && self.established() == Some(direction) {
-                    self.adj_rib_out.refresh(refresh.family);
+                    self.adj_rib_out.refresh(refresh.family, false);
                 }
             }
         }
@@ -126,15 +126,17 @@ impl Peer {
     /// among the unreachable prefixes already.
     fn keep(&mut self, update: &Update<'_>) -> ReceivedRoutes {
         let mut routes = ReceivedRoutes::default();
-        for prefix in update.unreachable() {
+        for (path_id, prefix) in update.unreachable().with_path_ids() {
+            let nlri = Nlri { prefix, path_id: path_id.unwrap_or_default() };
             self.stats.prefixes_withdrawn_in += 1;
-            if self.adj_rib_in.withdraw(&prefix) {
-                routes.withdrawn.push(prefix);
+            if self.adj_rib_in.withdraw(&nlri) {
+                routes.withdrawn.push(nlri);
             }
         }
         // The NLRI field and an MP_REACH_NLRI have next hops of their own.
         let mut known: Option<(AfiSafi, Arc<PathAttributes>, bool)> = None;
-        for prefix in update.reachable() {
+        for (path_id, prefix) in update.reachable().with_path_ids() {
+            let nlri = Nlri { prefix, path_id: path_id.unwrap_or_default() };
             self.stats.prefixes_announced_in += 1;
             let family = family_of(&prefix);
             known.take_if(|(known, ..)| *known != family);
@@ -145,13 +147,13 @@ impl Peer {
                 (family, Arc::new(attributes), usable)
             });
             if *usable {
-                if self.adj_rib_in.announce(prefix, attributes) {
-                    routes.announced.push((prefix, Arc::clone(attributes)));
+                if self.adj_rib_in.announce(nlri, attributes) {
+                    routes.announced.push((nlri, Arc::clone(attributes)));
                 }
             } else {
                 self.stats.prefixes_rejected += 1;
-                if self.adj_rib_in.withdraw(&prefix) {
-                    routes.withdrawn.push(prefix);
+                if self.adj_rib_in.withdraw(&nlri) {
+                    routes.withdrawn.push(nlri);
                 }
             }
         }

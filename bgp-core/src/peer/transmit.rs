@@ -11,7 +11,8 @@ use crate::fsm::{Control, StateKind, after};
 use crate::peer::Peer;
 use crate::rib::{Export, Pending};
 use crate::wire::{
-    MessageType, PathAttributes, UpdateWriter, WireContext, encode_end_of_rib, encode_keepalive,
+    MessageType, PathAttributes, RouteRefresh, RouteRefreshSubtype, UpdateWriter, WireContext,
+    encode_end_of_rib, encode_keepalive,
 };
 
 impl Peer {
@@ -60,21 +61,31 @@ impl Peer {
                 Pending::Unreach(family) => self.send_unreach(family, cx, out),
                 Pending::EndOfRib(family) => {
                     encode_end_of_rib(out, family);
-                    self.adj_rib_out.end_of_rib_sent(family);
+                    self.adj_rib_out.marker_sent(&pending);
                 }
-                Pending::Reach(family, attributes) => {
+                Pending::BeginningOfRefresh(family) | Pending::EndOfRefresh(family) => {
+                    let begins = pending == Pending::BeginningOfRefresh(family);
+                    let subtype =
+                        if begins { RouteRefreshSubtype::BEGIN } else { RouteRefreshSubtype::END };
+                    RouteRefresh { family, subtype }.encode(out);
+                    self.adj_rib_out.marker_sent(&pending);
+                    self.stats.sent.count(MessageType::RouteRefresh);
+                    return true;
+                }
+                Pending::Reach(family, ref attributes) => {
                     let Some(endpoints) = connection.endpoints else { return false };
-                    let exported =
-                        Export::new(negotiated, endpoints.local.ip()).apply(&attributes, family);
+                    let export = Export::new(negotiated, endpoints.local.ip());
+                    let exported = export.draining(self.draining).apply(attributes, family);
                     let sent = match exported {
-                        Ok(exported) => self.send_reach(family, &attributes, &exported, cx, out),
+                        Ok(exported) => self.send_reach(family, &exported, cx, out),
                         Err(why) => {
                             debug!(%why, "route not sent");
                             0
                         }
                     };
                     if sent == 0 {
-                        self.skip(family, &attributes);
+                        let skipped = self.adj_rib_out.skip_reach(family);
+                        self.stats.prefixes_unsendable += skipped as u64;
                         continue;
                     }
                     self.start_advertisement_interval(now);
@@ -87,7 +98,9 @@ impl Peer {
 
     fn send_unreach(&mut self, family: AfiSafi, cx: WireContext, out: &mut BytesMut) {
         let mut writer = UpdateWriter::unreach(out, family, cx);
-        let taken = self.adj_rib_out.take_unreach(family, |prefix| writer.push(prefix));
+        let taken = self
+            .adj_rib_out
+            .take_unreach(family, |prefix, path_id| writer.push_with_path_id(prefix, path_id));
         writer.finish();
         self.stats.prefixes_withdrawn_out += taken as u64;
     }
@@ -96,7 +109,6 @@ impl Peer {
     fn send_reach(
         &mut self,
         family: AfiSafi,
-        attributes: &std::sync::Arc<PathAttributes>,
         exported: &PathAttributes,
         cx: WireContext,
         out: &mut BytesMut,
@@ -105,7 +117,9 @@ impl Peer {
         self.block.encode(exported, cx);
         let before = out.len();
         let mut writer = UpdateWriter::reach(out, family, &next_hop, &self.block, cx);
-        let taken = self.adj_rib_out.take_reach(family, attributes, |prefix| writer.push(prefix));
+        let taken = self
+            .adj_rib_out
+            .take_reach(family, |prefix, path_id| writer.push_with_path_id(prefix, path_id));
         writer.finish();
         if taken == 0 {
             // Attributes so large that no prefix fits beside them.
@@ -113,11 +127,6 @@ impl Peer {
         }
         self.stats.prefixes_announced_out += taken as u64;
         taken
-    }
-
-    fn skip(&mut self, family: AfiSafi, attributes: &std::sync::Arc<PathAttributes>) {
-        let skipped = self.adj_rib_out.skip_reach(family, attributes);
-        self.stats.prefixes_unsendable += skipped.len() as u64;
     }
 
     /// Everything of this round has been announced: the next one waits for the

@@ -44,7 +44,7 @@ pub(super) fn rank<K>(paths: &mut [Path<K>]) -> usize {
     equal.sort_by_key(|path| {
         let attributes = &path.attributes;
         let identifier = attributes.originator_id.unwrap_or(path.source.identifier);
-        (identifier, attributes.cluster_list.len(), path.source.address)
+        (identifier, attributes.cluster_list.len(), path.source.address, path.path_id)
     });
     left
 }
@@ -98,6 +98,7 @@ mod tests {
         let address = Ipv4Addr::new(10, 0, 0, peer);
         Path {
             peer,
+            path_id: 0,
             source: PathSource {
                 address: address.into(),
                 identifier: BgpIdentifier(address),

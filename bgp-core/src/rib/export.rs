@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::fsm::{LocalAs, Negotiated, SentPath};
-use crate::wire::{NextHop, PathAttributes};
+use crate::wire::{Community, NextHop, PathAttributes};
 use crate::{AfiSafi, PeerType};
 
 /// LOCAL_PREF where the route has none of its own, as every implementation has it.
@@ -15,6 +15,7 @@ const DEFAULT_LOCAL_PREF: u32 = 100;
 pub struct Export<'a> {
     negotiated: &'a Negotiated,
     local_address: IpAddr,
+    draining: bool,
 }
 
 /// Why a route cannot be sent on this session.
@@ -47,7 +48,15 @@ impl<'a> Export<'a> {
     /// For a session with these parameters whose own end has `local_address`.
     #[must_use]
     pub fn new(negotiated: &'a Negotiated, local_address: IpAddr) -> Self {
-        Self { negotiated, local_address }
+        Self { negotiated, local_address, draining: false }
+    }
+
+    /// Whether routes carry GRACEFUL_SHUTDOWN, and towards an internal peer the LOCAL_PREF 0, so that traffic goes another
+    /// way before the session ends (RFC 8326, section 4.1).
+    #[must_use]
+    pub fn draining(mut self, draining: bool) -> Self {
+        self.draining = draining;
+        self
     }
 
     /// The attributes to send, for a route with `attributes` to a prefix of `family`.
@@ -73,6 +82,12 @@ impl<'a> Export<'a> {
         }
         let mut sent = attributes.clone();
         sent.next_hop = Some(next_hop);
+        if self.draining {
+            sent.local_pref = Some(0);
+            if !sent.communities.contains(&Community::GRACEFUL_SHUTDOWN) {
+                sent.communities.push(Community::GRACEFUL_SHUTDOWN);
+            }
+        }
         match self.negotiated.peer_type {
             PeerType::External => {
                 if let Some(LocalAs { speaker_asn, sent: SentPath::BothAses, .. }) =

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::rib::PathSource;
 use crate::rib::decision::rank;
+use crate::rib::{Nlri, PathSource};
 use crate::wire::PathAttributes;
 
 /// The routes of all peers, with the choice made. `K` names a peer.
@@ -21,6 +21,8 @@ pub struct LocRib<K> {
 pub struct Path<K> {
     /// The peer that it came from.
     pub peer: K,
+    /// Which of the peer's paths to the prefix it is (RFC 7911); 0 where the session has one a prefix.
+    pub path_id: u32,
     /// What the decision process asks of that peer.
     pub source: PathSource,
     /// The path attributes, as received.
@@ -48,23 +50,23 @@ impl<K: Copy + Eq> LocRib<K> {
         Self::default()
     }
 
-    /// Takes a peer's path to `prefix`, in place of the one that it gave before.
+    /// Takes a peer's path to `prefix`, in place of the one with the same identifier that it gave before.
     pub fn insert(&mut self, prefix: IpNet, path: Path<K>) {
         let destination = self
             .prefixes
             .entry(prefix)
             .or_insert_with(|| Destination { paths: Vec::with_capacity(1), equal: 0 });
-        destination.paths.retain(|known| known.peer != path.peer);
+        destination.paths.retain(|known| (known.peer, known.path_id) != (path.peer, path.path_id));
         destination.paths.push(path);
         destination.equal = rank(&mut destination.paths);
     }
 
-    /// Removes a peer's path to `prefix`, and says whether there was one.
-    pub fn remove(&mut self, prefix: &IpNet, peer: K) -> bool {
-        let Some(destination) = self.prefixes.get_mut(prefix) else { return false };
-        let removed = destination.remove(peer);
+    /// Removes a peer's path, and says whether there was one.
+    pub fn remove(&mut self, nlri: &Nlri, peer: K) -> bool {
+        let Some(destination) = self.prefixes.get_mut(&nlri.prefix) else { return false };
+        let removed = destination.remove(|path| path.peer == peer && path.path_id == nlri.path_id);
         if destination.paths.is_empty() {
-            self.prefixes.remove(prefix);
+            self.prefixes.remove(&nlri.prefix);
         }
         removed
     }
@@ -73,7 +75,7 @@ impl<K: Copy + Eq> LocRib<K> {
     pub fn clear_peer(&mut self, peer: K) -> bool {
         let mut removed = false;
         self.prefixes.retain(|_, destination| {
-            removed |= destination.remove(peer);
+            removed |= destination.remove(|path| path.peer == peer);
             !destination.paths.is_empty()
         });
         removed
@@ -113,9 +115,9 @@ impl<K: Copy + Eq> LocRib<K> {
 }
 
 impl<K: Copy + Eq> Destination<K> {
-    fn remove(&mut self, peer: K) -> bool {
+    fn remove(&mut self, which: impl Fn(&Path<K>) -> bool) -> bool {
         let before = self.paths.len();
-        self.paths.retain(|known| known.peer != peer);
+        self.paths.retain(|known| !which(known));
         let removed = self.paths.len() < before;
         if removed {
             self.equal = rank(&mut self.paths);

@@ -13,8 +13,11 @@ mod adj_rib_in;
 mod adj_rib_out;
 mod decision;
 mod export;
+mod key;
 mod loc_rib;
+mod nlri;
 mod route;
+mod table;
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +27,7 @@ pub use self::adj_rib_out::{AdjRibOut, Pending};
 pub use self::decision::PathSource;
 pub use self::export::{Export, Unsendable};
 pub use self::loc_rib::{LocRib, Path};
+pub use self::nlri::Nlri;
 pub use self::route::{Iter, Route, RouteSet};
 
 use ipnet::IpNet;

@@ -1,12 +1,12 @@
 //! Routes to originate, and sets of them.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::rib::key::{Key, Key4, Key6};
+use crate::rib::table::{self, Table};
 use crate::wire::{Community, NextHop, Origin, PathAttributes};
 
 /// A route: a prefix and its path attributes.
@@ -25,20 +25,32 @@ use crate::wire::{Community, NextHop, Origin, PathAttributes};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     prefix: IpNet,
+    path_id: u32,
     attributes: Arc<PathAttributes>,
 }
 
 impl Route {
+    /// The path identifier of a route that was given none.
+    pub const DEFAULT_PATH_ID: u32 = 1;
+
     /// A route of our own to `prefix`, host bits cleared: ORIGIN IGP and nothing else.
     #[must_use]
     pub fn new(prefix: IpNet) -> Self {
-        Self { prefix: prefix.trunc(), attributes: Arc::new(PathAttributes::default()) }
+        Self::with_attributes(prefix, Arc::new(PathAttributes::default()))
     }
 
     /// A route with attributes that may be shared with others.
     #[must_use]
     pub fn with_attributes(prefix: IpNet, attributes: Arc<PathAttributes>) -> Self {
-        Self { prefix: prefix.trunc(), attributes }
+        Self { prefix: prefix.trunc(), path_id: Self::DEFAULT_PATH_ID, attributes }
+    }
+
+    /// Makes it one of several paths to its prefix, told from the others by this identifier (RFC 7911). A peer with
+    /// which ADD-PATH was negotiated gets all of them; another one the path with the lowest identifier.
+    #[must_use]
+    pub fn path(mut self, path_id: u32) -> Self {
+        self.path_id = path_id;
+        self
     }
 
     /// Adds a community (RFC 1997); one that is there already is not added again.
@@ -85,6 +97,12 @@ impl Route {
         self.prefix
     }
 
+    /// The path identifier.
+    #[must_use]
+    pub fn path_id(&self) -> u32 {
+        self.path_id
+    }
+
     /// The path attributes.
     #[must_use]
     pub fn attributes(&self) -> &Arc<PathAttributes> {
@@ -92,12 +110,25 @@ impl Route {
     }
 }
 
-/// All routes that a peer should have: at most one for each prefix, in the order of prefixes.
+/// All routes that a peer should have, in the order of prefixes: at most one for each prefix and path identifier.
 ///
-/// Cheap to clone as far as attributes go, which are shared.
+/// Cheap to clone: routes and attributes are shared, and a change to a clone copies a few hundred routes around
+/// it. Peers that should have the same routes hold them once. Give routes of equal attributes one `Arc` of them
+/// ([`Route::with_attributes`]) where there are many.
+///
+/// ```
+/// use bgp_core::rib::{Route, RouteSet};
+///
+/// let mut routes = RouteSet::from([Route::new("172.22.35.70/32".parse()?)]);
+/// let before = routes.clone();
+/// routes.insert(Route::new("2001:db8::/64".parse()?).med(10));
+/// assert_eq!((before.len(), routes.len()), (1, 2));
+/// # Ok::<(), ipnet::AddrParseError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteSet {
-    routes: BTreeMap<IpNet, Arc<PathAttributes>>,
+    pub(super) v4: Table<Key4>,
+    pub(super) v6: Table<Key6>,
 }
 
 impl RouteSet {
@@ -107,38 +138,71 @@ impl RouteSet {
         Self::default()
     }
 
-    /// Adds a route, in place of one to the same prefix.
+    /// Adds a route, in place of one to the same prefix with the same path identifier.
     pub fn insert(&mut self, route: Route) {
-        self.routes.insert(route.prefix, route.attributes);
+        let Route { prefix, path_id, attributes } = route;
+        if let Some(key) = Key4::new(prefix, path_id) {
+            self.v4.insert_shared(key, attributes);
+        } else if let Some(key) = Key6::new(prefix, path_id) {
+            self.v6.insert_shared(key, attributes);
+        }
     }
 
-    /// Removes the route to `prefix`, and says whether there was one.
+    /// Removes every route to `prefix`, and says whether there was one.
     pub fn remove(&mut self, prefix: &IpNet) -> bool {
-        self.routes.remove(&prefix.trunc()).is_some()
+        fn all<K: Key>(table: &mut Table<K>, key: K) -> bool {
+            let mut removed = false;
+            while let Some(key) = table.first_of(key).map(|(key, _)| key) {
+                removed |= table.remove(key).is_some();
+            }
+            removed
+        }
+        let v4 = Key4::new(*prefix, 0).is_some_and(|key| all(&mut self.v4, key));
+        v4 || Key6::new(*prefix, 0).is_some_and(|key| all(&mut self.v6, key))
     }
 
-    /// The attributes of the route to `prefix`.
+    /// Removes the route to `prefix` with that path identifier, and says whether there was one.
+    pub fn remove_path(&mut self, prefix: &IpNet, path_id: u32) -> bool {
+        let v4 = Key4::new(*prefix, path_id).and_then(|key| self.v4.remove(key));
+        v4.or_else(|| Key6::new(*prefix, path_id).and_then(|key| self.v6.remove(key))).is_some()
+    }
+
+    /// The attributes of the route to `prefix`; of several, of that with the lowest path identifier.
     #[must_use]
     pub fn get(&self, prefix: &IpNet) -> Option<&Arc<PathAttributes>> {
-        self.routes.get(&prefix.trunc())
+        let v4 = Key4::new(*prefix, 0).and_then(|key| self.v4.first_of(key)).map(|(_, it)| it);
+        v4.or_else(|| Some(self.v6.first_of(Key6::new(*prefix, 0)?)?.1))
     }
 
     /// How many routes there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.routes.len()
+        self.v4.len() + self.v6.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.routes.is_empty()
+        self.v4.is_empty() && self.v6.is_empty()
     }
 
     /// The routes, in the order of prefixes.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
-        Iter { inner: self.routes.iter() }
+        Iter::new(&self.v4, &self.v6)
+    }
+
+    /// The routes that `change` leaves, with the attributes that it gives them. Where it gives back the same `Arc`,
+    /// both sets go on to share what they have in common.
+    #[must_use]
+    pub fn filter_map(
+        &self,
+        mut change: impl FnMut(IpNet, &Arc<PathAttributes>) -> Option<Arc<PathAttributes>>,
+    ) -> Self {
+        Self {
+            v4: self.v4.filter_map(|key, attributes| change(key.prefix(), attributes)),
+            v6: self.v6.filter_map(|key, attributes| change(key.prefix(), attributes)),
+        }
     }
 }
 
@@ -165,7 +229,7 @@ impl Extend<Route> for RouteSet {
 }
 
 impl<'a> IntoIterator for &'a RouteSet {
-    type Item = (&'a IpNet, &'a Arc<PathAttributes>);
+    type Item = (IpNet, &'a Arc<PathAttributes>);
     type IntoIter = Iter<'a>;
 
     fn into_iter(self) -> Self::IntoIter {
@@ -173,21 +237,40 @@ impl<'a> IntoIterator for &'a RouteSet {
     }
 }
 
-/// The routes of a [`RouteSet`], in the order of prefixes.
-#[derive(Clone, Debug)]
+/// Prefixes and attributes in the order of prefixes; a prefix with several paths comes as often.
+#[derive(Clone, Debug, Default)]
 pub struct Iter<'a> {
-    inner: btree_map::Iter<'a, IpNet, Arc<PathAttributes>>,
+    v4: table::Iter<'a, Key4>,
+    v6: table::Iter<'a, Key6>,
+}
+
+impl<'a> Iter<'a> {
+    pub(super) fn new(v4: &'a Table<Key4>, v6: &'a Table<Key6>) -> Self {
+        Self { v4: v4.iter(), v6: v6.iter() }
+    }
+
+    /// The same with the path identifier of each, between prefix and attributes.
+    pub fn with_path_ids(self) -> impl Iterator<Item = (IpNet, u32, &'a Arc<PathAttributes>)> {
+        fn parts<K: Key, T>((key, attributes): (K, T)) -> (IpNet, u32, T) {
+            (key.prefix(), key.path_id(), attributes)
+        }
+        self.v4.map(parts).chain(self.v6.map(parts))
+    }
 }
 
 impl<'a> Iterator for Iter<'a> {
-    type Item = (&'a IpNet, &'a Arc<PathAttributes>);
+    type Item = (IpNet, &'a Arc<PathAttributes>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.inner.next()
+        if let Some((key, attributes)) = self.v4.next() {
+            return Some((key.prefix(), attributes));
+        }
+        self.v6.next().map(|(key, attributes)| (key.prefix(), attributes))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.inner.size_hint()
+        let all = self.v4.size_hint().0 + self.v6.size_hint().0;
+        (all, Some(all))
     }
 }
 
@@ -204,6 +287,31 @@ mod tests {
         assert_eq!(set.get(&"10.0.0.0/24".parse().unwrap()).unwrap().med, Some(5));
         assert!(set.remove(&"10.0.0.77/24".parse().unwrap()));
         assert!(set.is_empty());
+    }
+
+    #[test]
+    fn several_paths_to_a_prefix_are_told_apart_by_their_identifiers() {
+        let prefix = "10.0.0.0/24".parse().unwrap();
+        let path = |id| Route::new(prefix).path(id).med(id);
+        let mut set = RouteSet::from([path(7), path(3), path(5)]);
+        assert_eq!(set.len(), 3);
+        assert_eq!(set.get(&prefix).unwrap().med, Some(3));
+        assert!(set.remove_path(&prefix, 3) && !set.remove_path(&prefix, 3));
+        let left: Vec<_> = set.iter().with_path_ids().map(|(_, id, _)| id).collect();
+        assert_eq!(left, [5, 7]);
+        assert!(set.remove(&prefix) && set.is_empty());
+    }
+
+    #[test]
+    fn equal_attributes_of_neighbours_are_held_once() {
+        let routes =
+            ["10.0.0.0/24", "10.0.1.0/24"].map(|prefix| Route::new(prefix.parse().unwrap()));
+        let set = RouteSet::from(routes);
+        let [first, second] = set.iter().map(|(_, attributes)| attributes).collect::<Vec<_>>()[..]
+        else {
+            panic!("two routes");
+        };
+        assert!(Arc::ptr_eq(first, second));
     }
 
     #[test]

@@ -23,27 +23,41 @@ fn attributes(med: u32) -> Arc<PathAttributes> {
     Arc::new(PathAttributes { med: Some(med), ..PathAttributes::default() })
 }
 
+fn route(n: u8, med: u32) -> Route {
+    Route::with_attributes(prefix(n), attributes(med))
+}
+
 #[derive(Clone, Debug)]
 enum Step {
-    Announce(u8, u32),
+    Announce(u8, u32, u32),
     Withdraw(u8),
-    Set(BTreeMap<u8, u32>),
-    Refresh,
-    SessionUp,
+    WithdrawPath(u8, u32),
+    Set(BTreeMap<(u8, u32), u32>),
+    Refresh(bool),
+    Repeat,
+    SessionUp {
+        several_paths: bool,
+    },
     SessionDown,
     /// Send so many prefixes, as a socket with little room does.
     Send(usize),
+    /// What is offered cannot be sent.
+    Skip,
 }
 
 fn step() -> impl Strategy<Value = Step> {
+    let routes = prop::collection::btree_map((0_u8..12, 1_u32..3), 0_u32..3, 0..12);
     prop_oneof![
-        (0_u8..6, 0_u32..3).prop_map(|(p, a)| Step::Announce(p, a)),
-        (0_u8..6).prop_map(Step::Withdraw),
-        prop::collection::btree_map(0_u8..6, 0_u32..3, 0..6).prop_map(Step::Set),
-        Just(Step::Refresh),
-        Just(Step::SessionUp),
-        Just(Step::SessionDown),
-        (1_usize..4).prop_map(Step::Send),
+        4 => (0_u8..12, 1_u32..3, 0_u32..3).prop_map(|(p, id, a)| Step::Announce(p, id, a)),
+        2 => (0_u8..12).prop_map(Step::Withdraw),
+        2 => (0_u8..12, 1_u32..3).prop_map(|(p, id)| Step::WithdrawPath(p, id)),
+        3 => routes.prop_map(Step::Set),
+        1 => any::<bool>().prop_map(Step::Refresh),
+        1 => Just(Step::Repeat),
+        1 => any::<bool>().prop_map(|several_paths| Step::SessionUp { several_paths }),
+        1 => Just(Step::SessionDown),
+        6 => (1_usize..4).prop_map(Step::Send),
+        1 => Just(Step::Skip),
     ]
 }
 
@@ -51,45 +65,106 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Default)]
 struct Far {
     up: bool,
-    held: BTreeMap<IpNet, Arc<PathAttributes>>,
-    /// What it asked to be told again.
-    owed: BTreeSet<IpNet>,
+    several_paths: bool,
+    held: BTreeMap<(IpNet, u32), Arc<PathAttributes>>,
+    /// What it asked to be told again, once for each time that it asked.
+    owed: BTreeSet<(IpNet, u32)>,
+    /// Between BoRR and EoRR: what was not repeated yet.
+    refreshing: Option<BTreeSet<(IpNet, u32)>>,
+    end_of_rib: bool,
 }
 
 impl Far {
+    fn id(&self, path_id: u32) -> u32 {
+        if self.several_paths { path_id } else { 0 }
+    }
+
+    /// It hears of a route.
+    fn hear(&mut self, prefix: IpNet, id: u32, attributes: Option<&Arc<PathAttributes>>) {
+        let key = (prefix, self.id(id));
+        self.owed.remove(&key);
+        if let Some(refreshing) = &mut self.refreshing {
+            refreshing.remove(&key);
+        }
+        match attributes {
+            Some(attributes) => {
+                self.held.insert(key, Arc::clone(attributes));
+            }
+            None => assert!(self.held.remove(&key).is_some(), "withdrew what was never there"),
+        }
+    }
+
     /// Sends up to `room` prefixes, and answers whether there was anything to send.
     fn take(&mut self, rib: &mut AdjRibOut, mut room: usize) -> bool {
         let Some(pending) = rib.pending(false) else { return false };
-        match pending {
-            Pending::Unreach(family) => {
-                rib.take_unreach(family, |prefix| {
-                    let fits = room > 0;
-                    if fits {
-                        room -= 1;
-                        self.owed.remove(&prefix);
-                        assert!(
-                            self.held.remove(&prefix).is_some(),
-                            "withdrew what was never there"
-                        );
-                    }
-                    fits
-                });
+        let mut fits = || {
+            let fits = room > 0;
+            room = room.saturating_sub(1);
+            fits
+        };
+        let taken = match &pending {
+            Pending::Unreach(family) => rib.take_unreach(*family, |prefix, id| {
+                let fits = fits();
+                if fits {
+                    self.hear(prefix, id, None);
+                }
+                fits
+            }),
+            Pending::Reach(family, attributes) => rib.take_reach(*family, |prefix, id| {
+                let fits = fits();
+                if fits {
+                    self.hear(prefix, id, Some(attributes));
+                }
+                fits
+            }),
+            Pending::EndOfRib(_) => {
+                assert!(!std::mem::replace(&mut self.end_of_rib, true), "End-of-RIB twice");
+                rib.marker_sent(&pending);
+                1
             }
-            Pending::Reach(family, attributes) => {
-                rib.take_reach(family, &attributes, |prefix| {
-                    let fits = room > 0;
-                    if fits {
-                        room -= 1;
-                        self.owed.remove(&prefix);
-                        self.held.insert(prefix, Arc::clone(&attributes));
-                    }
-                    fits
-                });
+            Pending::BeginningOfRefresh(_) => {
+                let all = self.held.keys().copied().collect();
+                assert!(self.refreshing.replace(all).is_none(), "a refresh within another");
+                assert!(self.end_of_rib, "a refresh before the End-of-RIB");
+                rib.marker_sent(&pending);
+                1
             }
-            Pending::EndOfRib(family) => rib.end_of_rib_sent(family),
-        }
+            Pending::EndOfRefresh(_) => {
+                // What was not repeated is gone, but for what cannot be sent: that was never there.
+                let gone = self.refreshing.take().expect("a beginning");
+                assert!(gone.is_empty(), "not repeated: {gone:?}");
+                rib.marker_sent(&pending);
+                1
+            }
+        };
+        assert!(taken > 0, "{pending:?} was offered, and is nothing");
         true
     }
+
+    fn skip(rib: &mut AdjRibOut) {
+        if let Some(Pending::Reach(family, _)) = rib.pending(false) {
+            assert!(rib.skip_reach(family) > 0);
+        }
+    }
+}
+
+/// What a session is told of the routes.
+fn shown(
+    routes: &BTreeMap<(u8, u32), u32>,
+    several_paths: bool,
+) -> BTreeMap<(IpNet, u32), Arc<PathAttributes>> {
+    let mut shown = BTreeMap::new();
+    for ((p, id), a) in routes.iter().rev() {
+        let id = if several_paths { *id } else { 0 };
+        shown.insert((prefix(*p), id), attributes(*a));
+    }
+    shown
+}
+
+fn set_of(routes: &BTreeMap<(u8, u32), u32>) -> RouteSet {
+    let route =
+        |(p, id): &(u8, u32), a: &u32| Route::with_attributes(prefix(*p), attributes(*a)).path(*id);
+    routes.iter().map(|(key, a)| route(key, a)).collect()
 }
 
 proptest! {
@@ -98,30 +173,41 @@ proptest! {
         steps in prop::collection::vec(step(), 0..60),
     ) {
         let mut rib = AdjRibOut::new();
-        let mut desired: BTreeMap<IpNet, Arc<PathAttributes>> = BTreeMap::new();
+        let mut desired: BTreeMap<(u8, u32), u32> = BTreeMap::new();
         let mut far = Far::default();
+        let mut skipped = false;
         for step in steps {
             match step {
-                Step::Announce(p, a) => {
-                    rib.announce(prefix(p), &attributes(a));
-                    desired.insert(prefix(p), attributes(a));
+                Step::Announce(p, id, a) => {
+                    rib.announce(&Route::with_attributes(prefix(p), attributes(a)).path(id));
+                    desired.insert((p, id), a);
                 }
                 Step::Withdraw(p) => {
                     rib.withdraw(prefix(p));
-                    desired.remove(&prefix(p));
+                    desired.retain(|(other, _), _| *other != p);
+                }
+                Step::WithdrawPath(p, id) => {
+                    rib.withdraw_path(prefix(p), id);
+                    desired.remove(&(p, id));
                 }
                 Step::Set(routes) => {
-                    desired = routes.into_iter().map(|(p, a)| (prefix(p), attributes(a))).collect();
-                    let set = desired.iter().map(|(p, a)| Route::with_attributes(*p, Arc::clone(a)));
-                    rib.set(&set.collect());
+                    rib.set(&set_of(&routes));
+                    desired = routes;
                 }
-                Step::Refresh => {
-                    rib.refresh(AfiSafi::IPV4_UNICAST);
+                Step::Refresh(bracketed) => {
+                    rib.refresh(AfiSafi::IPV4_UNICAST, bracketed);
                     far.owed = far.held.keys().copied().collect();
                 }
-                Step::SessionUp => {
-                    rib.session_up(&FAMILIES);
-                    far = Far { up: true, ..Far::default() };
+                Step::Repeat => {
+                    rib.repeat();
+                    skipped = false;
+                    far.owed = far.held.keys().copied().collect();
+                }
+                Step::SessionUp { several_paths } => {
+                    let several: &[AfiSafi] = if several_paths { &FAMILIES } else { &[] };
+                    rib.session_up(&FAMILIES, several);
+                    skipped = false;
+                    far = Far { up: true, several_paths, ..Far::default() };
                 }
                 Step::SessionDown => {
                     rib.session_down();
@@ -130,57 +216,70 @@ proptest! {
                 Step::Send(room) => {
                     prop_assert!(far.take(&mut rib, room) <= far.up, "sent without a session");
                 }
+                Step::Skip => {
+                    Far::skip(&mut rib);
+                    skipped = true;
+                }
             }
+            let told = rib.advertised();
+            let told: BTreeMap<_, _> = told
+                .iter()
+                .with_path_ids()
+                .map(|(p, id, a)| ((p, far.id(id)), Arc::clone(a)))
+                .collect();
+            prop_assert_eq!(&told, &far.held, "what was told");
         }
-        while far.take(&mut rib, 2) {}
-        prop_assert!(far.owed.is_empty(), "asked for in vain: {:?}", far.owed);
-        let expected = if far.up { desired.clone() } else { BTreeMap::new() };
-        prop_assert_eq!(&far.held, &expected);
-        let advertised: BTreeMap<_, _> =
-            rib.advertised().map(|(p, a)| (*p, Arc::clone(a))).collect();
-        prop_assert_eq!(advertised, expected);
-        let wanted: BTreeMap<_, _> = rib.desired().map(|(p, a)| (*p, Arc::clone(a))).collect();
-        prop_assert_eq!(wanted, desired);
+        while far.take(&mut rib, 3) {}
+        prop_assert!(far.owed.is_empty() || skipped, "asked for in vain: {:?}", far.owed);
+        prop_assert!(far.refreshing.is_none() && far.end_of_rib == far.up);
+        let all = if far.up { shown(&desired, far.several_paths) } else { BTreeMap::new() };
+        if skipped {
+            // What could not be sent is not there; what is there is right.
+            prop_assert!(far.held.iter().all(|(key, held)| all.get(key) == Some(held)));
+        } else {
+            prop_assert_eq!(&far.held, &all);
+        }
+        prop_assert_eq!(rib.desired(), set_of(&desired));
     }
 }
 
 #[test]
 fn a_family_that_was_not_negotiated_is_kept_back_until_a_session_has_it() {
     let mut rib = AdjRibOut::new();
-    rib.announce("2001:db8::/32".parse().unwrap(), &attributes(1));
-    rib.session_up(&FAMILIES);
+    rib.announce(&Route::with_attributes("2001:db8::/32".parse().unwrap(), attributes(1)));
+    rib.session_up(&FAMILIES, &[]);
     assert_eq!(rib.pending(false), Some(Pending::EndOfRib(AfiSafi::IPV4_UNICAST)));
-    rib.session_up(&[AfiSafi::IPV6_UNICAST]);
+    rib.session_up(&[AfiSafi::IPV6_UNICAST], &[]);
     assert_eq!(rib.pending(false), Some(Pending::Reach(AfiSafi::IPV6_UNICAST, attributes(1))));
 }
 
 #[test]
 fn a_route_that_changes_and_changes_back_during_a_refresh_is_still_repeated() {
     let mut rib = AdjRibOut::new();
-    rib.announce(prefix(1), &attributes(1));
-    rib.session_up(&FAMILIES);
-    rib.take_reach(AfiSafi::IPV4_UNICAST, &attributes(1), |_| true);
-    rib.end_of_rib_sent(AfiSafi::IPV4_UNICAST);
-    rib.refresh(AfiSafi::IPV4_UNICAST);
+    rib.announce(&route(1, 1));
+    rib.session_up(&FAMILIES, &[]);
+    rib.take_reach(AfiSafi::IPV4_UNICAST, |_, _| true);
+    rib.marker_sent(&Pending::EndOfRib(AfiSafi::IPV4_UNICAST));
+    rib.refresh(AfiSafi::IPV4_UNICAST, false);
     rib.withdraw(prefix(1));
-    rib.announce(prefix(1), &attributes(1));
+    rib.announce(&route(1, 1));
     assert_eq!(rib.pending(false), Some(Pending::Reach(AfiSafi::IPV4_UNICAST, attributes(1))));
-    rib.take_reach(AfiSafi::IPV4_UNICAST, &attributes(1), |_| true);
+    rib.take_reach(AfiSafi::IPV4_UNICAST, |_, _| true);
     rib.withdraw(prefix(1));
-    rib.announce(prefix(1), &attributes(1));
+    rib.announce(&route(1, 1));
     assert_eq!(rib.pending(false), None, "once is enough");
 }
 
 #[test]
 fn what_cannot_be_sent_withdraws_what_was_sent_before_it() {
     let mut rib = AdjRibOut::new();
-    rib.announce(prefix(1), &attributes(1));
-    rib.session_up(&FAMILIES);
-    rib.take_reach(AfiSafi::IPV4_UNICAST, &attributes(1), |_| true);
-    rib.announce(prefix(1), &attributes(2));
-    assert_eq!(rib.skip_reach(AfiSafi::IPV4_UNICAST, &attributes(2)), [prefix(1)]);
+    rib.announce(&route(1, 1));
+    rib.session_up(&FAMILIES, &[]);
+    rib.take_reach(AfiSafi::IPV4_UNICAST, |_, _| true);
+    rib.announce(&route(1, 2));
+    assert_eq!(rib.skip_reach(AfiSafi::IPV4_UNICAST), 1);
     assert_eq!(rib.pending(false), Some(Pending::Unreach(AfiSafi::IPV4_UNICAST)));
-    rib.take_unreach(AfiSafi::IPV4_UNICAST, |_| true);
+    rib.take_unreach(AfiSafi::IPV4_UNICAST, |_, _| true);
     assert_eq!(rib.pending(false), Some(Pending::EndOfRib(AfiSafi::IPV4_UNICAST)));
 }
 
@@ -188,6 +287,7 @@ fn what_cannot_be_sent_withdraws_what_was_sent_before_it() {
 fn the_loc_rib_follows_its_peers() {
     let path = |peer: u8| Path {
         peer,
+        path_id: 0,
         source: PathSource {
             address: Ipv4Addr::new(172, 22, 35, peer).into(),
             identifier: BgpIdentifier(Ipv4Addr::new(172, 22, 35, peer)),
@@ -203,8 +303,8 @@ fn the_loc_rib_follows_its_peers() {
         rib.multipath(&prefix(70)).iter().map(|path| path.peer).collect()
     };
     assert_eq!(peers(&rib), [25, 26, 27]);
-    assert!(rib.remove(&prefix(70), 25));
-    assert!(!rib.remove(&prefix(70), 25));
+    assert!(rib.remove(&prefix(70).into(), 25));
+    assert!(!rib.remove(&prefix(70).into(), 25));
     assert_eq!(rib.best(&prefix(70)).map(|path| path.peer), Some(26));
     assert!(rib.clear_peer(26) && rib.clear_peer(27));
     assert!(rib.is_empty());

@@ -38,6 +38,7 @@ impl PeerTask {
             Command::SetRoutes(_)
             | Command::Announce(..)
             | Command::Withdraw(_)
+            | Command::WithdrawPath(..)
             | Command::Shutdown(_) => {}
         }
     }

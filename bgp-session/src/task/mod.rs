@@ -161,10 +161,11 @@ impl PeerTask {
         while let Some(command) = next {
             match command {
                 Command::SetRoutes(routes) => self.originated.set(&routes, &mut self.peer),
-                Command::Announce(prefix, attributes) => {
-                    self.originated.announce(prefix, &attributes, &mut self.peer);
-                }
+                Command::Announce(route) => self.originated.announce(route, &mut self.peer),
                 Command::Withdraw(prefix) => self.originated.withdraw(prefix, &mut self.peer),
+                Command::WithdrawPath(prefix, path_id) => {
+                    self.originated.withdraw_path(prefix, path_id, &mut self.peer);
+                }
                 Command::Shutdown(cease) => return self.end(cease),
                 // What comes after one of these meets a peer that has done what it was told.
                 other => return self.change(other, registration),

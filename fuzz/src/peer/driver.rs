@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bgp_core::fsm::{FsmConfig, Import, StateKind, TransportError};
 use bgp_core::peer::{Endpoints, Output, Peer, ReceivedRoutes};
-use bgp_core::rib::{Export, Route, RouteSet, family_of};
+use bgp_core::rib::{Export, Nlri, Route, RouteSet, family_of};
 use bgp_core::wire::{
     ErrorCode, Frame, Message, MessageLimit, MessageType, Notification, PathAttributes, Treatment,
     Update, WireContext,
@@ -34,7 +34,7 @@ pub struct Driver {
     /// Reported up and not down.
     up: bool,
     /// What the reports of received routes come to.
-    received: BTreeMap<IpNet, Arc<PathAttributes>>,
+    received: BTreeMap<Nlri, Arc<PathAttributes>>,
     /// What the peer should have by our commands.
     desired: BTreeMap<IpNet, Arc<PathAttributes>>,
     /// What the peer has by the UPDATEs that were composed in this session.
@@ -186,7 +186,7 @@ impl Driver {
     /// The peer should have a route.
     pub fn announce(&mut self, prefix: IpNet, attributes: PathAttributes) {
         let attributes = Arc::new(attributes);
-        self.peer.announce(prefix, &attributes);
+        self.peer.announce(&Route::with_attributes(prefix, Arc::clone(&attributes)));
         self.desired.insert(prefix, attributes);
         self.drive();
     }
@@ -292,8 +292,8 @@ impl Driver {
     /// Received routes come only in a session, and each report says what changed.
     fn take(&mut self, routes: ReceivedRoutes) {
         assert!(self.up && self.peer.config().import == Import::Keep);
-        for prefix in routes.withdrawn {
-            assert!(self.received.remove(&prefix).is_some(), "{prefix} was not there");
+        for nlri in routes.withdrawn {
+            assert!(self.received.remove(&nlri).is_some(), "{nlri} was not there");
         }
         self.received.extend(routes.announced);
     }
@@ -364,8 +364,10 @@ impl Driver {
         assert_eq!(self.up, peer.endpoints().is_some());
         let kept = peer.adj_rib_in();
         assert!(self.up || kept.is_empty(), "routes outlive their session");
-        assert!(kept.iter().eq(self.received.iter()), "the reports and the Adj-RIB-In differ");
-        assert!(peer.adj_rib_out().desired().eq(self.desired.iter()));
+        let reported = self.received.iter().map(|(nlri, a)| (nlri.prefix, nlri.path_id, a));
+        assert!(kept.iter().with_path_ids().eq(reported), "the reports and the Adj-RIB-In differ");
+        let desired = self.desired.iter().map(|(prefix, attributes)| (*prefix, attributes));
+        assert!(peer.adj_rib_out().desired().iter().eq(desired));
         self.judge_deadlines();
         self.judge_told();
     }

@@ -29,13 +29,13 @@ pub(super) fn changes(
     for (key, wanted) in now {
         let before = before.get(key).map_or(&none, |before| &before.routes);
         for (prefix, attributes) in &wanted.routes {
-            if before.get(prefix) != Some(attributes) {
+            if before.get(&prefix) != Some(attributes) {
                 let next_hop = attributes.next_hop.map(|it| it.to_string()).unwrap_or_default();
                 tracing::info!(peer = key.peer, %prefix, next_hop, "announcing");
             }
         }
         for (prefix, _) in before {
-            if wanted.routes.get(prefix).is_none() {
+            if wanted.routes.get(&prefix).is_none() {
                 tracing::info!(peer = key.peer, %prefix, "withdrawing");
             }
         }

@@ -59,8 +59,9 @@ fn heals_after_anything(seeds: std::ops::Range<u64>) {
             let states = net.states();
             assert_eq!(net.open_connections(i), 1, "seed {seed}, node {i}, {states:?}");
             let (there, here) = (&net.nodes[1 - i].peer, &net.nodes[i].peer);
-            let wanted: Vec<_> = there.adj_rib_out().desired().map(|(p, a)| (*p, a.med)).collect();
-            let held: Vec<_> = here.adj_rib_in().iter().map(|(p, a)| (*p, a.med)).collect();
+            let wanted = there.adj_rib_out().desired();
+            let wanted: Vec<_> = wanted.iter().map(|(p, a)| (p, a.med)).collect();
+            let held: Vec<_> = here.adj_rib_in().iter().map(|(p, a)| (p, a.med)).collect();
             assert_eq!(held, wanted, "seed {seed}, node {i}, {states:?}");
         }
         ends.extend(net.nodes.iter().flat_map(|node| &node.log).filter_map(how_it_ended));
@@ -139,7 +140,7 @@ fn harm(net: &mut Net) {
         }
         15 => {
             let route = route(net);
-            net.mutate(i, |peer, _| peer.announce(route.prefix(), route.attributes()));
+            net.mutate(i, |peer, _| peer.announce(&route));
         }
         _ => {
             let route = route(net);
@@ -179,8 +180,8 @@ fn check(net: &Net, when: &str) {
             let running: Vec<_> = others.filter(|timer| fsm.deadline(*timer).is_some()).collect();
             assert!(running.is_empty(), "{when}, node {i}: {running:?} in Idle");
         }
-        let known = node.peer.adj_rib_out().desired().count();
-        let told = node.peer.adj_rib_out().advertised().count();
+        let known = node.peer.adj_rib_out().desired().len();
+        let told = node.peer.adj_rib_out().advertised().len();
         let held = node.peer.adj_rib_in().len();
         let most = usize::from(MANY);
         assert!(known <= most && told <= most && held <= most, "{when}, node {i}: routes pile up");

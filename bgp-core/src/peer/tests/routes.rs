@@ -138,11 +138,11 @@ fn a_change_that_the_peer_never_saw_costs_nothing() {
     let peer = &mut net.nodes[0].peer;
     for i in 0..1000 {
         let route = Route::new(prefix("10.0.0.0/24")).med(i);
-        peer.announce(route.prefix(), route.attributes());
+        peer.announce(&route);
         peer.withdraw(route.prefix());
     }
     let last = Route::new(prefix("10.0.0.0/24")).med(1);
-    peer.announce(last.prefix(), last.attributes());
+    peer.announce(&last);
     net.mutate(0, |_, _| {});
     net.run(secs(1));
     assert_eq!(net.nodes[0].peer.stats().sent.update, sent + 1);

@@ -127,7 +127,7 @@ fn a_local_as_is_seen_in_paths_as_configured() {
         through_us.as_path.prepend(Asn(65100), 1);
         let looped = Route::with_attributes(looped.prefix(), through_us.into());
         net.mutate(1, |peer, _| peer.set_routes(&hosts(1)));
-        net.mutate(1, |peer, _| peer.announce(looped.prefix(), looped.attributes()));
+        net.mutate(1, |peer, _| peer.announce(&looped));
         net.run(secs(1));
         let held: Vec<_> = net.nodes[0].peer.adj_rib_in().iter().collect();
         assert_eq!(held.len(), 1, "the speaker's own AS in a path is a loop too");
@@ -203,7 +203,7 @@ fn families_are_counted_each_by_itself() {
     let next_hop: std::net::IpAddr = "2001:db8::1".parse().expect("an address");
     for prefix in ["2001:db8:1::/64", "2001:db8:2::/64"] {
         let route = Route::new(prefix.parse().expect("a prefix")).next_hop(next_hop);
-        net.mutate(0, |peer, _| peer.announce(route.prefix(), route.attributes()));
+        net.mutate(0, |peer, _| peer.announce(&route));
         net.run(Duration::from_millis(50));
     }
     let cease = Notification::maximum_prefixes(AfiSafi::IPV6_UNICAST, 1);

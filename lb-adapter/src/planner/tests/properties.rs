@@ -188,7 +188,7 @@ proptest! {
             let routes = |plan: &Plan| -> Vec<_> {
                 let peers = plan.peers.iter().enumerate();
                 let of = |(at, peer): (usize, &PeerPlan)| {
-                    peer.route_set().iter().map(|(prefix, it)| (at, *prefix, it.clone())).collect()
+                    peer.route_set().iter().map(|(prefix, it)| (at, prefix, it.clone())).collect()
                 };
                 peers.map(of).collect::<Vec<Vec<_>>>().concat()
             };

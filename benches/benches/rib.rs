@@ -1,0 +1,222 @@
+//! The RIBs: announcing tables to a sink, receiving them, and the memory that they take.
+//! `cargo bench -p benches --bench rib [-- [--rounds N]]`.
+
+#![expect(clippy::print_stdout, reason = "the table is what it is for")]
+
+use std::hint::black_box;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Instant;
+
+use benches::arguments::Arguments;
+use benches::held::{self, Held};
+use benches::measure::{contestant, measure};
+use benches::table::markdown;
+use bgp_core::fsm::{FsmConfig, Import};
+use bgp_core::peer::{Endpoints, Output, Peer};
+use bgp_core::rib::{Route, RouteSet};
+use bgp_core::wire::{Community, PathAttributes};
+use bgp_core::{Asn, BgpIdentifier, Direction, IpNet, Ipv4Net};
+use bytes::BytesMut;
+
+#[global_allocator]
+static ALLOCATOR: Held = Held;
+
+/// A socket takes so many octets at once; what is written beyond is the next call's.
+const OUTBOX: usize = 64 * 1_024;
+
+fn main() {
+    let arguments = Arguments::of_program();
+    let mut rows = Vec::new();
+    for (count, per_set) in [(100_000, 0), (100_000, 5), (1_000_000, 0), (1_000_000, 5)] {
+        if arguments.filter != "memory" {
+            times(&mut rows, count, per_set, arguments.rounds);
+        }
+    }
+    print!("{}", markdown(&["what", "ms", "least", "to the write"], &rows));
+    println!();
+    memory();
+}
+
+/// How many routes, and how many share a set of attributes; 0: all.
+fn times(rows: &mut Vec<Vec<String>>, count: u32, per_set: u32, rounds: usize) {
+    let routes = table(count, per_set);
+    let octets = announced(&routes);
+    let mut wire = Wire::new();
+    let mut contestants = [
+        contestant(|| wire.write(&octets)),
+        contestant(|| announced_length(&routes)),
+        contestant(|| table(count, per_set)),
+        contestant(|| received(&octets).adj_rib_in().len()),
+    ];
+    let measured = measure(&mut contestants, rounds);
+    let sets = if per_set == 0 { "one set".to_owned() } else { format!("one per {per_set}") };
+    let limit = measured[0].median();
+    let names = ["octets written to TCP", "announced", "RouteSet made", "received and kept"];
+    for (name, measured) in names.iter().zip(&measured) {
+        rows.push(vec![
+            format!("{name}, {count}, {sets}"),
+            format!("{:.2}", measured.median() * 1e3),
+            format!("{:.2}", measured.least() * 1e3),
+            format!("{:.1}", measured.median() / limit),
+        ]);
+    }
+}
+
+/// Routes whose prefixes are a /24 each; neighbours share their attributes.
+fn table(count: u32, per_set: u32) -> RouteSet {
+    let mut shared = Arc::new(attributes(0));
+    let mut routes = RouteSet::new();
+    for number in 0..count {
+        if per_set > 0 && number % per_set == 0 {
+            shared = Arc::new(attributes(number / per_set));
+        }
+        let address = Ipv4Addr::from(0x0100_0000 + (number << 8));
+        let prefix = IpNet::V4(Ipv4Net::new_assert(address, 24));
+        routes.insert(Route::with_attributes(prefix, Arc::clone(&shared)));
+    }
+    routes
+}
+
+fn attributes(number: u32) -> PathAttributes {
+    PathAttributes {
+        med: Some(number),
+        communities: vec![Community::new(64635, 100)],
+        ..PathAttributes::default()
+    }
+}
+
+fn config(last: u8) -> FsmConfig {
+    let identifier = BgpIdentifier(Ipv4Addr::new(10, 0, 0, last));
+    let asn = |last| Asn(64_600 + u32::from(last));
+    FsmConfig::new(asn(last), identifier, asn(3 - last))
+}
+
+/// A peer whose session is up, on the connection that it made.
+fn established(config: FsmConfig, now: Instant) -> Peer {
+    let (last, other) = if config.local_asn == Asn(64_601) { (1, 2) } else { (2, 1) };
+    let mut peer = Peer::new(config);
+    let mut far = Peer::new(self::config(other));
+    let at = |last| std::net::SocketAddr::from((Ipv4Addr::new(10, 0, 0, last), 179));
+    for (peer, direction, ours, theirs) in [
+        (&mut peer, Direction::Outgoing, last, other),
+        (&mut far, Direction::Incoming, other, last),
+    ] {
+        peer.start(now);
+        let endpoints = Endpoints { local: at(ours), remote: at(theirs) };
+        peer.connected(now, direction, endpoints).expect("a connection is wanted");
+    }
+    for _ in 0..8 {
+        let mut octets = BytesMut::new();
+        while peer.poll_transmit(now, Direction::Outgoing, &mut octets) {}
+        far.read_buffer(Direction::Incoming).extend_from_slice(&octets);
+        far.received(now, Direction::Incoming);
+        octets.clear();
+        while far.poll_transmit(now, Direction::Incoming, &mut octets) {}
+        peer.read_buffer(Direction::Outgoing).extend_from_slice(&octets);
+        peer.received(now, Direction::Outgoing);
+        while far.poll_output().is_some() {}
+        while peer.poll_output().is_some() {}
+    }
+    assert!(peer.negotiated().is_some(), "no session");
+    peer
+}
+
+/// Gives the routes to a peer whose session is up and takes all messages, as much at once as a socket does.
+fn announce(routes: &RouteSet, mut each: impl FnMut(&[u8])) -> Peer {
+    let now = Instant::now();
+    let mut peer = established(config(1), now);
+    peer.set_routes(routes);
+    let mut outbox = BytesMut::with_capacity(2 * OUTBOX);
+    while peer.poll_transmit(now, Direction::Outgoing, &mut outbox) {
+        if outbox.len() >= OUTBOX {
+            each(&outbox);
+            outbox.clear();
+        }
+    }
+    each(&outbox);
+    peer
+}
+
+fn announced(routes: &RouteSet) -> Vec<u8> {
+    let mut all = Vec::new();
+    announce(routes, |octets| all.extend_from_slice(octets));
+    all
+}
+
+fn announced_length(routes: &RouteSet) -> usize {
+    let mut length = 0;
+    announce(routes, |octets| length += black_box(octets).len());
+    length
+}
+
+/// A TCP connection to a thread that reads and forgets: what nobody who announces can do without.
+struct Wire(TcpStream);
+
+impl Wire {
+    fn new() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("its address");
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut buffer = vec![0; OUTBOX];
+            while stream.read(&mut buffer).is_ok_and(|octets| octets > 0) {}
+        });
+        Self(TcpStream::connect(address).expect("a connection"))
+    }
+
+    fn write(&mut self, octets: &[u8]) {
+        for part in octets.chunks(OUTBOX) {
+            self.0.write_all(part).expect("the other end reads");
+        }
+    }
+}
+
+/// A peer that was sent the octets, in reads of 64 KiB, and kept the routes.
+fn received(octets: &[u8]) -> Peer {
+    let now = Instant::now();
+    let mut config = config(2);
+    config.import = Import::Keep;
+    let mut peer = established(config, now);
+    for part in octets.chunks(OUTBOX) {
+        peer.read_buffer(Direction::Outgoing).extend_from_slice(part);
+        peer.received(now, Direction::Outgoing);
+        while let Some(output) = peer.poll_output() {
+            assert!(!matches!(output, Output::Down(_)), "{output:?}");
+        }
+    }
+    peer
+}
+
+fn memory() {
+    const ROUTES: u32 = 1_000_000;
+    let mut rows = Vec::new();
+    let mut row = |what: &str, held: usize, most: usize| {
+        rows.push(vec![
+            what.to_owned(),
+            format!("{:.1}", held as f64 / 1e6),
+            format!("{:.1}", most as f64 / 1e6),
+            format!("{:.1}", most as f64 / f64::from(ROUTES)),
+        ]);
+    };
+    for per_set in [0, 5] {
+        let sets = if per_set == 0 { "one set" } else { "one per 5" };
+        let before = held::start();
+        let routes = table(ROUTES, per_set);
+        row(&format!("1 M routes, {sets}"), held::now() - before, held::most() - before);
+        let before = if per_set == 0 { before } else { held::now() };
+        held::start();
+        let peers: Vec<_> = (0..4).map(|_| announce(&routes, |_| ())).collect();
+        let what =
+            if per_set == 0 { "the routes, and 4 peers told" } else { "4 peers told, beside" };
+        row(&format!("{what}, {sets}"), held::now() - before, held::most() - before);
+        let octets = announced(&routes);
+        drop((peers, routes));
+        let before = held::start();
+        let peer = received(&octets);
+        row(&format!("Adj-RIB-In of 1 M, {sets}"), held::now() - before, held::most() - before);
+        drop(peer);
+    }
+    print!("{}", markdown(&["memory", "MB held", "MB at most", "octets a route at most"], &rows));
+}

@@ -1,0 +1,30 @@
+//! A prefix as one of several paths to it.
+
+use std::fmt;
+
+use ipnet::IpNet;
+
+/// A prefix and the identifier of a path to it (RFC 7911, section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "RFC 7911, section 3, has these fields")]
+pub struct Nlri {
+    /// The prefix.
+    pub prefix: IpNet,
+    /// The path identifier; 0 where the session has none.
+    pub path_id: u32,
+}
+
+impl From<IpNet> for Nlri {
+    fn from(prefix: IpNet) -> Self {
+        Self { prefix, path_id: 0 }
+    }
+}
+
+impl fmt::Display for Nlri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path_id {
+            0 => self.prefix.fmt(f),
+            path_id => write!(f, "{} (path {path_id})", self.prefix),
+        }
+    }
+}

@@ -1,0 +1,467 @@
+//! [`Table`]: routes in the order of prefixes, in chunks that clones share.
+//!
+//! Every RIB of this crate is made of it. A clone costs nothing; a change to a clone copies the one chunk that it
+//! touches. So a hundred peers that should have the same million routes hold them once, and the difference between
+//! two tables of common descent is found without a look at what they share.
+
+use std::sync::Arc;
+
+use crate::rib::key::Key;
+use crate::wire::PathAttributes;
+
+/// Routes in a chunk: few enough that to move them on an insertion is cheap, many enough that the list of
+/// chunks is short.
+const CHUNK: usize = 256;
+/// A chunk that has become smaller is joined with its neighbour where both fit.
+const SMALL: usize = CHUNK / 8;
+
+/// Paths by prefix and path identifier.
+#[derive(Clone, Debug)]
+pub(crate) struct Table<K> {
+    chunks: Arc<Vec<Chunk<K>>>,
+    len: usize,
+}
+
+/// Never empty.
+#[derive(Clone, Debug)]
+struct Chunk<K> {
+    first: K,
+    entries: Arc<Vec<Entry<K>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry<K> {
+    key: K,
+    attributes: Arc<PathAttributes>,
+}
+
+/// Where an entry stands: its chunk, and its place there.
+type Place = (usize, usize);
+
+impl<K> Default for Table<K> {
+    fn default() -> Self {
+        Self { chunks: Arc::default(), len: 0 }
+    }
+}
+
+impl<K: Key> Table<K> {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn get(&self, key: K) -> Option<&Arc<PathAttributes>> {
+        let (chunk, at) = self.find(key).ok()?;
+        Some(&self.entry((chunk, at))?.attributes)
+    }
+
+    /// The path with the lowest identifier to the prefix of `key`.
+    pub(crate) fn first_of(&self, key: K) -> Option<(K, &Arc<PathAttributes>)> {
+        self.paths(key).next()
+    }
+
+    /// All paths to the prefix of `key`.
+    pub(crate) fn paths(&self, key: K) -> impl Iterator<Item = (K, &Arc<PathAttributes>)> {
+        let from = match self.find(key.with_path_id(0)) {
+            Ok(place) | Err(place) => place,
+        };
+        self.iter_from(from).take_while(move |(found, _)| found.same_prefix(key))
+    }
+
+    /// Returns what was there before.
+    pub(crate) fn insert(
+        &mut self,
+        key: K,
+        attributes: Arc<PathAttributes>,
+    ) -> Option<Arc<PathAttributes>> {
+        match self.find(key) {
+            Ok(place) => {
+                let entry = self.entry_mut(place)?;
+                Some(std::mem::replace(&mut entry.attributes, attributes))
+            }
+            Err(place) => {
+                self.insert_at(place, Entry { key, attributes });
+                None
+            }
+        }
+    }
+
+    /// As [`insert`](Self::insert), but shares the attributes of the entry before it where they are equal.
+    pub(crate) fn insert_shared(&mut self, key: K, attributes: Arc<PathAttributes>) {
+        let (Ok(place) | Err(place)) = self.find(key);
+        let before = place.1.checked_sub(1).and_then(|at| self.entry((place.0, at)));
+        match before.map(|entry| &entry.attributes) {
+            Some(known) if !Arc::ptr_eq(known, &attributes) && **known == *attributes => {
+                let known = Arc::clone(known);
+                self.insert(key, known);
+            }
+            _ => {
+                self.insert(key, attributes);
+            }
+        }
+    }
+
+    pub(crate) fn remove(&mut self, key: K) -> Option<Arc<PathAttributes>> {
+        let (chunk, at) = self.find(key).ok()?;
+        let chunks = Arc::make_mut(&mut self.chunks);
+        let found = chunks.get_mut(chunk)?;
+        let entries = Arc::make_mut(&mut found.entries);
+        let removed = entries.remove(at);
+        self.len -= 1;
+        match entries.first() {
+            Some(first) => found.first = first.key,
+            None => {
+                chunks.remove(chunk);
+                return Some(removed.attributes);
+            }
+        }
+        if entries.len() < SMALL {
+            join(chunks, chunk);
+        }
+        Some(removed.attributes)
+    }
+
+    pub(crate) fn iter(&self) -> Iter<'_, K> {
+        self.iter_from((0, 0))
+    }
+
+    /// Where each entry stands, for [`at`](Self::at).
+    pub(crate) fn places(&self) -> impl Iterator<Item = (u32, K, &Arc<PathAttributes>)> {
+        self.chunks.iter().zip((0_u32..).step_by(CHUNK)).flat_map(|(chunk, first)| {
+            let entries = chunk.entries.iter().zip(first..);
+            entries.map(|(entry, place)| (place, entry.key, &entry.attributes))
+        })
+    }
+
+    /// The entry at one of [`places`](Self::places).
+    #[inline]
+    pub(crate) fn at(&self, place: u32) -> Option<(K, &Arc<PathAttributes>)> {
+        let place = place as usize;
+        let entry = self.entry((place / CHUNK, place % CHUNK))?;
+        Some((entry.key, &entry.attributes))
+    }
+
+    /// Whether both are one table, so that nothing needs to be compared.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.chunks, &other.chunks)
+    }
+
+    /// The entries that `change` maps to others, or to none, are replaced; chunks of which none is stay shared.
+    pub(crate) fn filter_map(
+        &self,
+        mut change: impl FnMut(K, &Arc<PathAttributes>) -> Option<Arc<PathAttributes>>,
+    ) -> Self {
+        let mut mapped = Self::default();
+        for chunk in self.chunks.iter() {
+            let entries: Vec<_> = chunk
+                .entries
+                .iter()
+                .filter_map(|entry| {
+                    let attributes = change(entry.key, &entry.attributes)?;
+                    Some(Entry { key: entry.key, attributes })
+                })
+                .collect();
+            let same = entries.len() == chunk.entries.len()
+                && entries
+                    .iter()
+                    .zip(chunk.entries.iter())
+                    .all(|(new, old)| Arc::ptr_eq(&new.attributes, &old.attributes));
+            mapped.push_chunk(if same { Arc::clone(&chunk.entries) } else { Arc::new(entries) });
+        }
+        mapped
+    }
+
+    fn push_chunk(&mut self, entries: Arc<Vec<Entry<K>>>) {
+        if let Some(first) = entries.first().map(|entry| entry.key) {
+            self.len += entries.len();
+            Arc::make_mut(&mut self.chunks).push(Chunk { first, entries });
+        }
+    }
+
+    fn iter_from(&self, (chunk, at): Place) -> Iter<'_, K> {
+        let mut chunks = self.chunks.get(chunk..).unwrap_or_default().iter();
+        let entries = chunks.next().and_then(|chunk| chunk.entries.get(at..)).unwrap_or_default();
+        Iter { chunks, entries: entries.iter() }
+    }
+
+    #[inline]
+    fn entry(&self, (chunk, at): Place) -> Option<&Entry<K>> {
+        self.chunks.get(chunk)?.entries.get(at)
+    }
+
+    fn entry_mut(&mut self, (chunk, at): Place) -> Option<&mut Entry<K>> {
+        let chunk = Arc::make_mut(&mut self.chunks).get_mut(chunk)?;
+        Arc::make_mut(&mut chunk.entries).get_mut(at)
+    }
+
+    /// Where the entry is, or where it belongs: never at the start of a chunk but of the first.
+    fn find(&self, key: K) -> Result<Place, Place> {
+        // What is appended in order is found without a search.
+        let chunk = match self.chunks.last() {
+            Some(last) if last.first <= key => self.chunks.len() - 1,
+            _ => self.chunks.partition_point(|chunk| chunk.first <= key).saturating_sub(1),
+        };
+        let entries = self.chunks.get(chunk).map_or(&[][..], |chunk| chunk.entries.as_slice());
+        if entries.last().is_some_and(|last| last.key < key) {
+            return Err((chunk, entries.len()));
+        }
+        match entries.binary_search_by(|entry| entry.key.cmp(&key)) {
+            Ok(at) => Ok((chunk, at)),
+            Err(at) => Err((chunk, at)),
+        }
+    }
+
+    fn insert_at(&mut self, (chunk, at): Place, entry: Entry<K>) {
+        self.len += 1;
+        let chunks = Arc::make_mut(&mut self.chunks);
+        let last = chunk + 1 >= chunks.len();
+        let Some(found) = chunks.get_mut(chunk) else {
+            chunks.push(Chunk { first: entry.key, entries: Arc::new(vec![entry]) });
+            return;
+        };
+        let key = entry.key;
+        let entries = Arc::make_mut(&mut found.entries);
+        if entries.len() < CHUNK {
+            entries.insert(at, entry);
+            found.first = found.first.min(key);
+            return;
+        }
+        let new = if last && at == entries.len() {
+            // Appended in order: the full chunk stays full.
+            let mut new = Vec::with_capacity(CHUNK);
+            new.push(entry);
+            new
+        } else {
+            let mut new = entries.split_off(CHUNK / 2);
+            match at.checked_sub(entries.len()) {
+                Some(at) if at > 0 => new.insert(at, entry),
+                _ => entries.insert(at, entry),
+            }
+            found.first = found.first.min(key);
+            new
+        };
+        if let Some(first) = new.first().map(|entry| entry.key) {
+            chunks.insert(chunk + 1, Chunk { first, entries: Arc::new(new) });
+        }
+    }
+}
+
+/// Joins a small chunk with the next one, or with the one before it, where both fit into one.
+fn join<K: Key>(chunks: &mut Vec<Chunk<K>>, small: usize) {
+    let len = |at: usize| chunks.get(at).map(|chunk| chunk.entries.len());
+    let left = match (len(small + 1), small.checked_sub(1).map(|at| (at, len(at)))) {
+        (Some(next), _) if next <= CHUNK / 2 => small,
+        (_, Some((at, Some(before)))) if before <= CHUNK / 2 => at,
+        _ => return,
+    };
+    let right = chunks.remove(left + 1);
+    if let Some(chunk) = chunks.get_mut(left) {
+        Arc::make_mut(&mut chunk.entries).extend(right.entries.iter().cloned());
+    }
+}
+
+/// Equal where prefixes, identifiers and attributes are.
+impl<K: Key> PartialEq for Table<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_same(other) || (self.len == other.len && self.iter().eq(other.iter()))
+    }
+}
+
+impl<K: Key> Eq for Table<K> {}
+
+/// The entries in order.
+#[derive(Clone, Debug)]
+pub(crate) struct Iter<'a, K> {
+    chunks: std::slice::Iter<'a, Chunk<K>>,
+    entries: std::slice::Iter<'a, Entry<K>>,
+}
+
+impl<K> Default for Iter<'_, K> {
+    fn default() -> Self {
+        Self { chunks: [].iter(), entries: [].iter() }
+    }
+}
+
+impl<K: Key> Iter<'_, K> {
+    /// Passes over a whole chunk that both share. Only where both are at the start of one.
+    fn skip_shared(&mut self, other: &mut Self) -> bool {
+        if !self.entries.as_slice().is_empty() || !other.entries.as_slice().is_empty() {
+            return false;
+        }
+        match (self.chunks.as_slice().first(), other.chunks.as_slice().first()) {
+            (Some(a), Some(b)) if Arc::ptr_eq(&a.entries, &b.entries) => {
+                self.chunks.next();
+                other.chunks.next();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn peek(&self) -> Option<K> {
+        match self.entries.as_slice().first() {
+            Some(entry) => Some(entry.key),
+            None => self.chunks.as_slice().first().map(|chunk| chunk.first),
+        }
+    }
+}
+
+impl<'a, K: Copy> Iterator for Iter<'a, K> {
+    type Item = (K, &'a Arc<PathAttributes>);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(entry) = self.entries.next() {
+                return Some((entry.key, &entry.attributes));
+            }
+            self.entries = self.chunks.next()?.entries.iter();
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let rest: usize = self.chunks.clone().map(|chunk| chunk.entries.len()).sum();
+        let all = self.entries.len() + rest;
+        (all, Some(all))
+    }
+}
+
+/// Attributes before and after.
+pub(crate) type Change<'a> = (Option<&'a Arc<PathAttributes>>, Option<&'a Arc<PathAttributes>>);
+
+/// Calls `each` for every key at which the tables differ, in order, until it answers `false`. What they share
+/// is not looked at.
+pub(crate) fn differences<'a, K: Key>(
+    old: &'a Table<K>,
+    new: &'a Table<K>,
+    mut each: impl FnMut(K, Change<'a>) -> bool,
+) {
+    if old.is_same(new) {
+        return;
+    }
+    let (mut old, mut new) = (old.iter(), new.iter());
+    loop {
+        while old.skip_shared(&mut new) {}
+        let (key, change) = match (old.peek(), new.peek()) {
+            (None, None) => return,
+            (Some(key), None) => (key, (old.next(), None)),
+            (None, Some(key)) => (key, (None, new.next())),
+            (Some(a), Some(b)) if a < b => (a, (old.next(), None)),
+            (Some(a), Some(b)) if b < a => (b, (None, new.next())),
+            (Some(key), Some(_)) => (key, (old.next(), new.next())),
+        };
+        let change: Change<'a> = (
+            change.0.map(|(_, attributes)| attributes),
+            change.1.map(|(_, attributes)| attributes),
+        );
+        if !same(change.0, change.1) && !each(key, change) {
+            return;
+        }
+    }
+}
+
+/// Whether both have the same attributes, or both none. Routes of one origin mostly share them outright: then
+/// nothing is compared.
+pub(crate) fn same(a: Option<&Arc<PathAttributes>>, b: Option<&Arc<PathAttributes>>) -> bool {
+    match (a, b) {
+        (None, None) => true,
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a == b,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::Ipv4Addr;
+
+    use ipnet::{IpNet, Ipv4Net};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rib::key::Key4;
+
+    fn key(n: u16) -> Key4 {
+        let address = Ipv4Addr::from(0x0a00_0000 + u32::from(n / 2));
+        let prefix: IpNet = Ipv4Net::new_assert(address, 32).into();
+        Key4::new(prefix, u32::from(n % 2)).expect("of IPv4")
+    }
+
+    fn attributes(med: u16) -> Arc<PathAttributes> {
+        Arc::new(PathAttributes { med: Some(med.into()), ..PathAttributes::default() })
+    }
+
+    proptest! {
+        #[test]
+        fn a_table_is_a_map_whose_clones_differ_by_what_was_changed(
+            first in prop::collection::vec((0_u16..2_000, any::<bool>()), 0..3_000),
+            sorted in any::<bool>(),
+            then in prop::collection::vec((0_u16..2_000, any::<bool>()), 0..1_500),
+        ) {
+            let (mut table, mut model) = (Table::default(), BTreeMap::new());
+            let apply = |table: &mut Table<Key4>, model: &mut BTreeMap<_, _>, n, med| {
+                let (got, expected) = match med {
+                    Some(med) => {
+                        let attributes = attributes(med);
+                        let got = table.insert(key(n), Arc::clone(&attributes));
+                        (got, model.insert(key(n), attributes))
+                    }
+                    None => (table.remove(key(n)), model.remove(&key(n))),
+                };
+                prop_assert_eq!(got, expected);
+                prop_assert_eq!(table.len(), model.len());
+                Ok(())
+            };
+            let mut first = first;
+            if sorted {
+                first.sort_unstable();
+            }
+            for (n, insert) in first {
+                apply(&mut table, &mut model, n, (insert || sorted).then_some(1))?;
+            }
+            let (old, before) = (table.clone(), model.clone());
+            for (n, insert) in then {
+                apply(&mut table, &mut model, n, insert.then_some(n % 3))?;
+            }
+            prop_assert!(old.iter().map(|(k, a)| (k, a.clone())).eq(before.clone()), "the clone changed");
+            prop_assert!(table.iter().map(|(k, a)| (k, a.clone())).eq(model.clone()));
+            prop_assert!(table.places().all(|(place, key, _)| table.at(place).is_some_and(|at| at.0 == key)));
+            let mut expected = BTreeMap::new();
+            for n in 0..2_000 {
+                let (a, b) = (before.get(&key(n)), model.get(&key(n)));
+                prop_assert_eq!(table.get(key(n)), b);
+                if a != b {
+                    expected.insert(key(n), (a.cloned(), b.cloned()));
+                }
+            }
+            let mut found = BTreeMap::new();
+            differences(&old, &table, |key, (a, b)| {
+                found.insert(key, (a.cloned(), b.cloned()));
+                true
+            });
+            prop_assert_eq!(found, expected);
+            for n in (0..2_000).step_by(2) {
+                let first = model.range(key(n)..=key(n + 1)).next().map(|(k, a)| (*k, a));
+                prop_assert_eq!(table.first_of(key(n + 1)), first);
+            }
+        }
+    }
+
+    #[test]
+    fn appended_in_order_chunks_are_full_and_emptied_again_they_are_gone() {
+        let mut table = Table::default();
+        for n in 0..4_096 {
+            table.insert(key(n), attributes(0));
+        }
+        assert_eq!(table.chunks.len(), 4_096 / CHUNK);
+        for n in (0..4_096).filter(|n| n % 64 != 0) {
+            table.remove(key(n));
+        }
+        assert!(table.chunks.len() <= 4, "{} chunks for 64 routes", table.chunks.len());
+        assert!((0..4_096).step_by(64).all(|n| table.remove(key(n)).is_some()));
+        assert!(table.is_empty() && table.chunks.is_empty());
+    }
+}
