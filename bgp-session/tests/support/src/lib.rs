@@ -42,6 +42,7 @@
 //! `CAP_NET_ADMIN` (`--privileged`), since namespaces are mounted under `/run/netns`.
 
 mod bird;
+mod capture;
 mod config;
 mod daemon;
 mod exabgp;
@@ -56,6 +57,7 @@ mod wait;
 mod written;
 
 pub use bird::Bird;
+pub use capture::Capture;
 pub use config::{Neighbor, Originated, Role, RouterConfig};
 pub use exabgp::Exabgp;
 pub use frr::Frr;

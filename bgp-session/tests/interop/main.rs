@@ -1,0 +1,127 @@
+//! A [`Speaker`](bgp_session::Speaker) against real BIRD, FRR, GoBGP, ExaBGP and OpenBGPD, over TCP
+//! on port 179, each side in a network namespace of its own.
+//!
+//! [`matrix!`] is the table of features and daemons: a story is told once, over any `Router`, and
+//! each `yes` in its row makes a test of it, named `daemon::story`. The page `docs/interop.md` is
+//! made of the same rows. They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`); see the
+//! crate `test-peers` for what a story can do.
+
+mod collision;
+mod routes;
+mod sessions;
+mod site;
+mod table;
+
+use collision::*;
+use routes::*;
+use sessions::*;
+use site::Site;
+use table::{Cell, Row};
+use test_peers::{Bird, Exabgp, Frr, Gobgp, Openbgpd, Router, requested};
+
+/// Tells a story to one daemon.
+fn tell<R: Router>(name: &str, story: fn(&Site)) {
+    if requested() {
+        let site = Site::new(R::NAME, name);
+        story(&site);
+        site.judge();
+    }
+}
+
+macro_rules! test {
+    ($router:ident, $story:ident, yes) => {
+        #[test]
+        fn $story() {
+            super::tell::<super::$router>(stringify!($story), super::$story::<super::$router>);
+        }
+    };
+    ($router:ident, $story:ident, (no $reason:expr)) => {};
+}
+
+macro_rules! cell {
+    (yes) => {
+        Cell::Yes
+    };
+    ((no $reason:expr)) => {
+        Cell::No($reason)
+    };
+}
+
+macro_rules! matrix {
+    ($($title:literal, $story:ident: $bird:tt $frr:tt $gobgp:tt $exabgp:tt $openbgpd:tt;)*) => {
+        const MATRIX: &[Row] = &[$(Row {
+            title: $title,
+            story: stringify!($story),
+            cells: [cell!($bird), cell!($frr), cell!($gobgp), cell!($exabgp), cell!($openbgpd)],
+        }),*];
+        mod bird {
+            $(test!(Bird, $story, $bird);)*
+        }
+        mod frr {
+            $(test!(Frr, $story, $frr);)*
+        }
+        mod gobgp {
+            $(test!(Gobgp, $story, $gobgp);)*
+        }
+        mod exabgp {
+            $(test!(Exabgp, $story, $exabgp);)*
+        }
+        mod openbgpd {
+            $(test!(Openbgpd, $story, $openbgpd);)*
+        }
+    };
+}
+
+const EXABGP_COMMUNICATION: &str =
+    "ExaBGP 4.2 fails to read the message of a shutdown under Python 3, and cannot send one.";
+const EXABGP_LIMIT: &str = "ExaBGP keeps no table of what it receives, so it has nothing to limit.";
+const ONE_CONNECTION: &str =
+    "It never has two connections to resolve: while one is opening, it closes the other.";
+
+//   feature, story: BIRD FRR GoBGP ExaBGP OpenBGPD
+matrix! {
+    "Session over IPv4, routes of IPv4 and IPv6 with their attributes",
+    routes_arrive_with_the_attributes_they_were_given: yes yes yes yes yes;
+    "Session over IPv6, routes of both",
+    a_session_over_ipv6_carries_both_families: yes yes yes yes yes;
+    "Internal session, LOCAL_PREF",
+    an_internal_session_carries_local_pref_and_an_empty_as_path: yes yes yes yes yes;
+    "Changes and withdrawals, and nothing else",
+    what_changes_is_withdrawn_or_replaced_and_nothing_else: yes yes yes yes yes;
+    "Received routes",
+    the_routers_routes_are_received_and_withdrawn: yes yes yes yes yes;
+    "Communities, extended communities, large communities, both ways",
+    communities_of_all_three_kinds_go_both_ways: yes yes yes yes yes;
+    "Four-octet AS numbers, both ways",
+    as_numbers_of_four_octets_go_both_ways: yes yes yes yes yes;
+    "A router with two-octet AS numbers only",
+    an_old_speaker_hears_of_as_trans:
+        yes yes (no "GoBGP always has the capability of four-octet AS numbers.") yes yes;
+    "Route refresh that the router asks for",
+    a_refresh_that_the_router_asks_for_repeats_all_routes: yes yes
+        (no "GoBGP never asks: it keeps all that it receives.") yes yes;
+    "TCP MD5, and a wrong password",
+    a_password_signs_the_session_and_a_wrong_one_prevents_it: yes yes yes yes yes;
+    "Router dials, we are passive",
+    a_router_that_dials_finds_a_passive_speaker: yes yes yes yes yes;
+    "Collision resolved by the identifiers",
+    of_two_connections_the_higher_identifiers_stays:
+        yes yes (no ONE_CONNECTION) (no ONE_CONNECTION) (no ONE_CONNECTION);
+    "Hold time, and a silent link",
+    the_smaller_hold_time_holds_and_a_silent_link_ends_the_session: yes yes yes yes yes;
+    "Router killed and stopped: it gets everything again",
+    a_router_that_was_killed_gets_everything_again: yes yes yes yes yes;
+    "Shutdown message, ours seen there",
+    a_shutdown_and_its_message_reach_the_routers_operator:
+        yes yes yes (no EXABGP_COMMUNICATION) yes;
+    "Shutdown message, the router's seen here",
+    a_shutdown_by_the_router_and_its_message_reach_us:
+        yes yes yes (no EXABGP_COMMUNICATION) yes;
+    "Maximum of prefixes, the router's limit",
+    too_many_prefixes_of_ours_end_the_session_there: yes yes yes (no EXABGP_LIMIT) yes;
+    "Maximum of prefixes, our limit",
+    too_many_prefixes_of_the_routers_end_the_session_here: yes yes yes yes yes;
+    "Roles, and those that do not fit",
+    roles_that_fit_are_agreed_on_and_others_refused: yes yes
+        (no "GoBGP 3 does not know roles.") (no "ExaBGP 4 does not know roles.") yes;
+}

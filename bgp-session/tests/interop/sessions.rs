@@ -1,0 +1,190 @@
+//! Stories of sessions: how they begin, what they agree on, how they end.
+
+use std::time::Duration;
+
+use bgp_session::{Import, PeerStatus, Role, Route, RouteSet};
+use test_peers::{Originated, Router, wait_until};
+
+use crate::site::*;
+
+pub(crate) fn a_shutdown_and_its_message_reach_the_routers_operator<R: Router>(site: &Site) {
+    let router: R = site.router_of(node().passive());
+    site.on(|runtime| {
+        let (speaker, peer) = runtime.block_on(site.dial(peer_config()));
+        let routes = RouteSet::from([Route::new(prefix("172.22.35.70/32"))]);
+        runtime.block_on(peer.set_routes(routes)).unwrap();
+        only_path(&router, "172.22.35.70/32");
+
+        runtime.block_on(speaker.shutdown("new kernel, back at noon"));
+        wait_until(SOON, "the withdrawal", || router.path_count("172.22.35.70/32", 0));
+        let session = router.session(address(NODE)).unwrap();
+        let words = session.last_error.to_lowercase();
+        assert!(words.contains("administrative"), "{session:?}");
+        assert!(words.contains("new kernel, back at noon"), "{session:?}");
+        assert_ne!(session.state, "Established");
+    });
+}
+
+pub(crate) fn the_smaller_hold_time_holds_and_a_silent_link_ends_the_session<R: Router>(
+    site: &Site,
+) {
+    let config = router_config(node()).hold_time(3);
+    let router: R = site.router(config);
+    site.on(|runtime| {
+        let (_speaker, mut peer) = runtime.block_on(site.dial(peer_config()));
+        let negotiated = peer.status().negotiated.expect("the terms of a session");
+        assert_eq!(negotiated.hold_time, Duration::from_secs(3));
+        let session = wait_until(SOON, "the session there", || router.established(address(NODE)));
+        assert_eq!(session.hold_time, Some(3));
+
+        site.node.unplug();
+        let status = runtime.block_on(async {
+            let down = peer.wait_for(|status| !status.is_established());
+            tokio::time::timeout(SOON, down).await.expect("the hold timer expires").unwrap()
+        });
+        let reason = status.last_down.expect("a reason").to_string().to_lowercase();
+        assert!(reason.contains("ended by us") && reason.contains("hold timer"), "{reason}");
+        site.node.plug();
+        runtime.block_on(established(&mut peer));
+    });
+}
+
+pub(crate) fn a_router_that_was_killed_gets_everything_again<R: Router>(site: &Site) {
+    let mut router: R = site.router_of(node());
+    site.on(|runtime| {
+        let (_speaker, mut peer) = runtime.block_on(site.dial(peer_config()));
+        let routes = RouteSet::from([Route::new(prefix("172.22.35.70/32"))]);
+        runtime.block_on(peer.set_routes(routes)).unwrap();
+        only_path(&router, "172.22.35.70/32");
+
+        for stop in [R::kill, R::stop] {
+            stop(&mut router);
+            let lost = runtime.block_on(peer.wait_for(|status| !status.is_established()));
+            assert!(lost.unwrap().last_down.is_some(), "a lost session has a reason");
+            router.start_again();
+            runtime.block_on(established(&mut peer));
+            only_path(&router, "172.22.35.70/32");
+        }
+        assert_eq!(peer.stats().established_transitions, 3);
+    });
+}
+
+pub(crate) fn a_router_that_dials_finds_a_passive_speaker<R: Router>(site: &Site) {
+    site.on(|runtime| {
+        // Listening first: OpenBGPD dials once when it starts, and then not for two minutes.
+        let speaker = runtime.block_on(site.start(listening()));
+        let mut peer = runtime.block_on(speaker.add_peer(peer_config().passive())).unwrap();
+        let router: R = site.router_of(node());
+        runtime.block_on(established(&mut peer));
+        let routes = RouteSet::from([Route::new(prefix(SMTP))]);
+        runtime.block_on(peer.set_routes(routes)).unwrap();
+        only_path(&router, SMTP);
+        let endpoints = peer.status().endpoints.expect("the ends of the connection");
+        assert_eq!(endpoints.local.port(), 179);
+    });
+}
+
+pub(crate) fn a_password_signs_the_session_and_a_wrong_one_prevents_it<R: Router>(site: &Site) {
+    let neighbor = node().passive().password("s3cret");
+    let router: R = site.router_of(neighbor);
+    site.on(|runtime| {
+        // Segments with another key are dropped, so that nothing answers; shorter than the time to
+        // connect again, which would hide that.
+        let patience = Duration::from_millis(300);
+        let wrong = peer_config().password("guess").connect_timeout(patience);
+        runtime.block_on(async {
+            let speaker = site.start(speaker()).await;
+            let mut peer = speaker.add_peer(wrong).await.unwrap();
+            let failed = peer.wait_for(|status| status.last_failure.is_some());
+            let status = tokio::time::timeout(SOON, failed).await.expect("a failure").unwrap();
+            assert_eq!(status.stats.established_transitions, 0);
+            speaker.shutdown("").await;
+        });
+        let (_speaker, peer) = runtime.block_on(site.dial(peer_config().password("s3cret")));
+        runtime.block_on(peer.announce(Route::new(prefix("172.22.35.70/32")))).unwrap();
+        only_path(&router, "172.22.35.70/32");
+    });
+}
+
+pub(crate) fn a_shutdown_by_the_router_and_its_message_reach_us<R: Router>(site: &Site) {
+    let router: R = site.router_of(node());
+    site.on(|runtime| {
+        let (_speaker, mut peer) = runtime.block_on(site.dial(peer_config()));
+        runtime.block_on(peer.announce(Route::new(prefix(SMTP)))).unwrap();
+        only_path(&router, SMTP);
+        router.shut_down(address(NODE), "moved to rack 7").expect("the router takes the command");
+        let reason = runtime.block_on(ended(&mut peer));
+        assert!(reason.contains("ended by the peer"), "{reason}");
+        let words = reason.to_lowercase();
+        assert!(words.contains("administrative shutdown"), "{reason}");
+        assert!(words.contains("moved to rack 7"), "{reason}");
+    });
+}
+
+pub(crate) fn too_many_prefixes_of_ours_end_the_session_there<R: Router>(site: &Site) {
+    let router: R = site.router_of(node().maximum_prefixes(2));
+    site.on(|runtime| {
+        let (_speaker, mut peer) = runtime.block_on(site.dial(peer_config()));
+        let routes = (70..72).map(|host| Route::new(prefix(&format!("172.22.35.{host}/32"))));
+        runtime.block_on(peer.set_routes(routes.collect::<RouteSet>())).unwrap();
+        only_path(&router, "172.22.35.71/32");
+        // Another two, in two messages: FRR counts after it has looked.
+        for (med, host) in [(1, "172.22.35.72/32"), (2, "172.22.35.73/32")] {
+            runtime.block_on(peer.announce(Route::new(prefix(host)).med(med))).unwrap();
+        }
+        let reason = runtime.block_on(ended(&mut peer)).to_lowercase();
+        assert!(reason.contains("ended by the peer"), "{reason}");
+        assert!(reason.contains("maximum number of prefixes"), "{reason}");
+    });
+}
+
+pub(crate) fn too_many_prefixes_of_the_routers_end_the_session_here<R: Router>(site: &Site) {
+    let config = ["10.1.0.0/16", "10.2.0.0/16"]
+        .into_iter()
+        .fold(router_config(node()), |config, text| config.route(Originated::new(text)));
+    let mut router: R = site.router(config);
+    site.on(|runtime| {
+        let config = peer_config().import(Import::Keep).maximum_prefixes(2);
+        let (speaker, mut peer) = runtime.block_on(site.dial(config));
+        received(&speaker, "10.1.0.0/16");
+        received(&speaker, "10.2.0.0/16");
+        let routes = ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"].map(Originated::new);
+        router.set_routes(routes.to_vec());
+        let reason = runtime.block_on(ended(&mut peer)).to_lowercase();
+        assert!(reason.contains("ended by us"), "{reason}");
+        assert!(reason.contains("maximum number of prefixes"), "{reason}");
+        wait_until(SOON, "the router's word of it", || {
+            let session = router.session(address(NODE))?;
+            if session.state == "Established" { Err(format!("{session:?}")) } else { Ok(()) }
+        });
+    });
+}
+
+pub(crate) fn roles_that_fit_are_agreed_on_and_others_refused<R: Router>(site: &Site) {
+    let neighbor = node().role(test_peers::Role::Provider);
+    let router: R = site.router(router_config(neighbor).route(Originated::new("10.8.0.0/13")));
+    site.on(|runtime| {
+        runtime.block_on(async {
+            let speaker = site.start(speaker()).await;
+            let mut peer = speaker.add_peer(peer_config().role(Role::PEER)).await.unwrap();
+            let refused = |status: &PeerStatus| {
+                let reason = status.last_failure.as_ref().map(ToString::to_string);
+                reason.is_some_and(|reason| reason.to_lowercase().contains("role"))
+            };
+            let refused = tokio::time::timeout(SOON, peer.wait_for(refused)).await;
+            let status = refused.unwrap_or_else(|_| panic!("no refusal: {:?}", peer.status()));
+            let status = status.expect("a status");
+            assert_eq!(status.stats.established_transitions, 0);
+            speaker.shutdown("").await;
+        });
+        let config = peer_config().strict_role(Role::CUSTOMER).import(Import::Keep);
+        let (speaker, peer) = runtime.block_on(site.dial(config));
+        let terms = peer.status().negotiated.expect("the terms of a session");
+        assert_eq!(terms.remote_role, Some(Role::PROVIDER));
+        runtime.block_on(peer.announce(Route::new(prefix(SMTP)))).unwrap();
+        only_path(&router, SMTP);
+        // A provider's routes go no further than to us and our customers.
+        let best = received(&speaker, "10.8.0.0/13");
+        assert_eq!(best.only_to_customer.map(|asn| asn.0), Some(ROUTER_AS));
+    });
+}

@@ -1,0 +1,87 @@
+//! The table of features and daemons in `docs/interop.md`, made of the same rows as the tests.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// The daemons, in the order of a row's cells.
+const DAEMONS: [&str; 5] = ["BIRD", "FRR", "GoBGP", "ExaBGP", "OpenBGPD"];
+
+/// One feature.
+pub(crate) struct Row {
+    /// What it is, for a reader.
+    pub(crate) title: &'static str,
+    /// The test's name in the module of each daemon.
+    pub(crate) story: &'static str,
+    pub(crate) cells: [Cell; 5],
+}
+
+/// What is tested of a feature with one daemon.
+pub(crate) enum Cell {
+    /// The story is a test, which passes.
+    Yes,
+    /// The daemon does not have it, or not as it should be, and why.
+    No(&'static str),
+}
+
+const HEAD: &str = "\
+# Interoperation
+
+What `make test` shows against real routers, each in a network namespace of its own, over TCP on port 179. Each *yes* is a
+test that passes: the story of its row, told to that daemon. All that we send in it is recorded, and Wireshark's dissector
+must find nothing malformed in it. The daemons are those of Debian 12: BIRD 2.0.12, FRR 8.4.4, GoBGP 3.10, ExaBGP 4.2.21 and
+OpenBGPD 7.7.
+
+This page is made of the tests themselves and checked by one of them: `FERROLB_WRITE_DOCS=1 cargo test -p bgp-session --test
+interop table` writes it. One cell alone, as root:
+
+```text
+FERROLB_TEST_INTEROP=1 cargo test -p bgp-session --test interop gobgp::STORY
+```
+
+";
+
+/// The page.
+pub(crate) fn page(rows: &[Row]) -> String {
+    let mut reasons: Vec<&str> = Vec::new();
+    let mut text = String::from(HEAD);
+    let _ = writeln!(text, "| feature | {} |", DAEMONS.join(" | "));
+    text.push_str("| --- | --- | --- | --- | --- | --- |\n");
+    for row in rows {
+        let cells = row.cells.each_ref().map(|cell| match cell {
+            Cell::Yes => "yes".to_owned(),
+            Cell::No(reason) => {
+                let known = reasons.iter().position(|known| known == reason);
+                let index = known.unwrap_or_else(|| {
+                    reasons.push(reason);
+                    reasons.len() - 1
+                });
+                format!("no ({})", index + 1)
+            }
+        });
+        let _ = writeln!(text, "| {} | {} |", row.title, cells.join(" | "));
+    }
+    text.push_str("\nWhy not:\n\n");
+    for (index, reason) in reasons.iter().enumerate() {
+        let _ = writeln!(text, "{}. {reason}", index + 1);
+    }
+    text.push_str("\nThe stories, by row:\n\n");
+    for row in rows {
+        let _ = writeln!(text, "- {}: `{}`", row.title, row.story);
+    }
+    text
+}
+
+#[test]
+fn the_table_in_the_docs_is_made_of_the_tests() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/interop.md");
+    let page = page(crate::MATRIX);
+    if std::env::var_os("FERROLB_WRITE_DOCS").is_some() {
+        std::fs::write(&path, &page).expect("docs/interop.md can be written");
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == page,
+        "docs/interop.md is not what the tests say; FERROLB_WRITE_DOCS=1 in front of this test \
+         writes it. It should be:\n{page}"
+    );
+}
