@@ -5,6 +5,8 @@
 
 use std::{io, net::SocketAddr};
 
+use ipnet::IpNet;
+
 use crate::PeerId;
 
 /// A request to a [`Speaker`](crate::Speaker) or a [`PeerHandle`](crate::PeerHandle) that was not
@@ -50,6 +52,12 @@ pub enum SpeakerError {
     PeerExists {
         /// The address in question.
         peer: PeerId,
+    },
+    /// The speaker has a range of peers of that prefix already.
+    #[error("the range {prefix} exists already, expected a prefix that no other range has")]
+    RangeExists {
+        /// The prefix in question.
+        prefix: IpNet,
     },
     /// The listening socket refused the peer's password (RFC 2385) or keys (RFC 5925).
     #[error(

@@ -216,6 +216,14 @@ impl PeerHandle {
         self.id
     }
 
+    /// Ends the session for good with that word, and waits until its connections are closed.
+    pub(crate) async fn end(mut self, cease: Notification) {
+        if self.send(Command::Shutdown(cease)).await.is_ok() {
+            // The task drops its end as the last thing that it does.
+            while self.status.changed().await.is_ok() {}
+        }
+    }
+
     async fn send(&self, command: Command) -> Result<(), SpeakerError> {
         self.commands.send(command).await.map_err(|_| self.gone())
     }

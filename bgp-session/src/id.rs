@@ -81,6 +81,11 @@ impl PeerAddress {
         self.id
     }
 
+    /// The port.
+    pub fn port(self) -> u16 {
+        self.port
+    }
+
     /// The address and port as the system takes them.
     pub fn socket_addr(self) -> SocketAddr {
         self.id.with_port(self.port)

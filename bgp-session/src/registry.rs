@@ -11,6 +11,7 @@ use std::{
 };
 
 use bgp_core::wire::Notification;
+use ipnet::IpNet;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, oneshot, watch},
@@ -18,9 +19,14 @@ use tokio::{
 };
 
 use crate::{
-    PeerConfig, PeerId, PeerStatus, SpeakerError, Transport,
+    PeerConfig, PeerHandle, PeerId, PeerStatus, SpeakerError, Transport,
+    bfd::BfdStatus,
     command::Command,
-    socket::{self, authentication},
+    range,
+    socket::{
+        self,
+        authentication::{self, Whom},
+    },
 };
 
 /// The peers of a speaker, shared by its handle, its listeners and its peers' tasks.
@@ -38,6 +44,15 @@ pub(crate) struct Entry {
     pub(crate) commands: mpsc::WeakSender<Command>,
     pub(crate) accepted: mpsc::Sender<Transport>,
     pub(crate) stop: oneshot::Sender<Notification>,
+    pub(crate) bfd: watch::Receiver<Option<BfdStatus>>,
+}
+
+/// A prefix from which anybody may be a peer.
+pub(crate) struct RangeEntry {
+    pub(crate) prefix: IpNet,
+    /// The socket options of its peers.
+    pub(crate) template: Arc<PeerConfig>,
+    pub(crate) newcomers: mpsc::Sender<Transport>,
 }
 
 /// What became of a connection that came from outside.
@@ -63,13 +78,44 @@ impl Registry {
         if inner.peers.contains_key(&peer) {
             return Err(SpeakerError::PeerExists { peer });
         }
-        inner.set_authentication(&entry.config)?;
-        let Entry { config, status, commands, accepted, stop } = entry;
+        inner.set_authentication(&entry.config, entry.config.address().into())?;
+        let Entry { config, status, commands, accepted, stop, bfd } = entry;
         let stop = Some(stop);
-        let known = Known { config, status, commands, accepted, stop, task: None };
+        let known = Known { config, status, commands, accepted, stop, bfd, task: None };
         inner.peers.insert(peer, known);
         drop(inner);
         Ok(Registration { registry: Arc::clone(self), peer, _alive: self.alive() })
+    }
+
+    /// Takes newcomers from a prefix, which no other range has.
+    pub(crate) fn add_range(&self, range: RangeEntry) -> Result<(), SpeakerError> {
+        let mut inner = self.lock();
+        if inner.shut_down {
+            return Err(SpeakerError::SpeakerShutDown);
+        }
+        if inner.ranges.iter().any(|other| other.prefix == range.prefix) {
+            return Err(SpeakerError::RangeExists { prefix: range.prefix });
+        }
+        inner.set_authentication(&range.template, whole(range.prefix))?;
+        inner.ranges.push(range);
+        Ok(())
+    }
+
+    pub(crate) fn remove_range(&self, prefix: IpNet) {
+        let mut inner = self.lock();
+        let Some(index) = inner.ranges.iter().position(|range| range.prefix == prefix) else {
+            return;
+        };
+        let range = inner.ranges.swap_remove(index);
+        inner.remove_authentication(&range.template, whole(prefix));
+    }
+
+    /// A handle on a peer that there is.
+    pub(crate) fn handle(&self, peer: PeerId) -> Option<PeerHandle> {
+        let inner = self.lock();
+        let known = inner.peers.get(&peer)?;
+        let commands = known.commands.upgrade()?;
+        Some(PeerHandle::new(peer, commands, known.status.clone(), known.bfd.clone()))
     }
 
     /// Notes how to end the peer's task by force.
@@ -89,8 +135,11 @@ impl Registry {
         let peer = PeerId::from(transport.endpoints().remote);
         let mut inner = self.lock();
         let Some(known) = inner.peers.get(&peer) else {
-            inner.strangers += 1;
-            return Accepted::Stranger;
+            let offered = range::offer(&inner.ranges, transport);
+            return offered.unwrap_or_else(|| {
+                inner.strangers += 1;
+                Accepted::Stranger
+            });
         };
         match known.accepted.try_send(transport) {
             Ok(()) => Accepted::Peer(peer),
@@ -100,8 +149,7 @@ impl Registry {
 
     /// As [`Registry::accept`], with the peer's socket options.
     pub(crate) fn accept_tcp(&self, stream: TcpStream, remote: SocketAddr) -> Accepted {
-        let config = self.lock().peers.get(&remote.into()).map(|known| Arc::clone(&known.config));
-        let Some(config) = config else {
+        let Some(config) = self.lock().config_for(remote) else {
             self.lock().strangers += 1;
             return Accepted::Stranger;
         };
@@ -109,8 +157,9 @@ impl Registry {
         match ready {
             Ok(transport) => self.accept(transport),
             Err(error) => {
-                tracing::debug!(peer = %config.id(), %error, "accepted connection is unusable");
-                Accepted::Peer(config.id())
+                let peer = PeerId::from(remote);
+                tracing::debug!(%peer, %error, "accepted connection is unusable");
+                Accepted::Peer(peer)
             }
         }
     }
@@ -120,6 +169,7 @@ impl Registry {
         let mut inner = self.lock();
         inner.shut_down = true;
         inner.listeners.clear();
+        inner.ranges.clear();
         for known in inner.peers.values_mut() {
             if let Some(stop) = known.stop.take() {
                 // A task that is ending by itself doesn't hear it.
@@ -178,6 +228,7 @@ struct Inner {
     shut_down: bool,
     peers: BTreeMap<PeerId, Known>,
     listeners: Vec<Arc<TcpListener>>,
+    ranges: Vec<RangeEntry>,
     strangers: u64,
 }
 
@@ -188,10 +239,18 @@ struct Known {
     commands: mpsc::WeakSender<Command>,
     accepted: mpsc::Sender<Transport>,
     stop: Option<oneshot::Sender<Notification>>,
+    bfd: watch::Receiver<Option<BfdStatus>>,
     task: Option<AbortHandle>,
 }
 
 impl Inner {
+    /// By whose options a connection from there goes.
+    fn config_for(&self, remote: SocketAddr) -> Option<Arc<PeerConfig>> {
+        let known = self.peers.get(&remote.into()).map(|known| &known.config);
+        let config = known.or_else(|| Some(&range::range_of(&self.ranges, remote)?.template));
+        config.map(Arc::clone)
+    }
+
     /// The listening sockets that can hear this peer, with their addresses.
     fn listeners_for(
         &self,
@@ -203,12 +262,11 @@ impl Inner {
         with_address.filter(move |(_, address)| address.is_ipv4() == v4)
     }
 
-    /// Has the listeners ask for the peer's password or keys.
-    fn set_authentication(&self, config: &PeerConfig) -> Result<(), SpeakerError> {
+    /// Has the listeners ask for the password or keys.
+    fn set_authentication(&self, config: &PeerConfig, whom: Whom) -> Result<(), SpeakerError> {
         for (listener, address) in self.listeners_for(config) {
-            let whom = config.address().into();
             if let Err(source) = authentication::set(listener, whom, &config.transport) {
-                self.remove_authentication(config);
+                self.remove_authentication(config, whom);
                 let peer = config.id();
                 return Err(SpeakerError::Password { peer, listener: address, source });
             }
@@ -216,14 +274,19 @@ impl Inner {
         Ok(())
     }
 
-    fn remove_authentication(&self, config: &PeerConfig) {
+    fn remove_authentication(&self, config: &PeerConfig, whom: Whom) {
         for (listener, address) in self.listeners_for(config) {
-            let whom = config.address().into();
             if let Err(error) = authentication::remove(listener, whom, &config.transport) {
                 tracing::debug!(peer = %config.id(), %address, %error, "no password to remove");
             }
         }
     }
+}
+
+/// All addresses of a prefix.
+fn whole(prefix: IpNet) -> Whom {
+    let address = SocketAddr::new(prefix.addr(), 0);
+    Whom { address, prefix_len: Some(prefix.prefix_len()) }
 }
 
 impl fmt::Debug for Inner {
@@ -248,10 +311,10 @@ impl Registration {
         let Some(known) = inner.peers.get(&self.peer) else { return Ok(()) };
         let before = Arc::clone(&known.config);
         if !before.transport.has_same_authentication(&config.transport) {
-            inner.remove_authentication(&before);
-            if let Err(error) = inner.set_authentication(config) {
+            inner.remove_authentication(&before, before.address().into());
+            if let Err(error) = inner.set_authentication(config, config.address().into()) {
                 // The old one worked, so it is there again.
-                let _ = inner.set_authentication(&before);
+                let _ = inner.set_authentication(&before, before.address().into());
                 return Err(error);
             }
         }
@@ -266,7 +329,7 @@ impl Drop for Registration {
     fn drop(&mut self) {
         let mut inner = self.registry.lock();
         if let Some(known) = inner.peers.remove(&self.peer) {
-            inner.remove_authentication(&known.config);
+            inner.remove_authentication(&known.config, known.config.address().into());
         }
     }
 }

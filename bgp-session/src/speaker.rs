@@ -144,39 +144,16 @@ impl Speaker {
         socket::probe(&config)
             .map_err(|source| SpeakerError::Socket { peer: config.id(), source })?;
         self.predecessor_ended(config.id()).await;
-        let config = Arc::new(config);
-        let (commands, receive_commands) = mpsc::channel(command::CAPACITY);
-        let (accepted, receive_accepted) = mpsc::channel(task::WAITING_CONNECTIONS);
-        let (stop, receive_stop) = oneshot::channel();
-        let fsm = config.fsm(self.inner.asn, self.inner.identifier);
-        let (status, receive_status) = watch::channel(task::first_status(&config));
-        let entry = Entry {
-            config: Arc::clone(&config),
-            status: receive_status.clone(),
-            commands: commands.downgrade(),
-            accepted,
-            stop,
-        };
-        let registration = self.inner.registry.add(entry)?;
-        let peer = config.id();
-        let span = tracing::info_span!("peer", %peer, local_as = %fsm.local_asn, remote_as = %fsm.remote_as);
-        let inputs = Inputs {
-            commands: receive_commands,
-            accepted: receive_accepted,
-            stop: receive_stop,
-            drain: DrainWatch::new(&self.inner.drain),
-        };
-        let events = self.inner.events.clone();
-        let reports = Reports::new(&config, status, events, Arc::clone(&self.inner.table));
-        let connector = Arc::clone(&self.inner.connector);
-        let (bfd, receive_bfd) = watch::channel(None);
-        let registry = Arc::clone(&self.inner.registry);
-        let liveness = Liveness::new(self.inner.bfd.clone(), registry, bfd);
-        let speaker = (self.inner.asn, self.inner.identifier);
-        let task = PeerTask::new(config, speaker, fsm, connector, inputs, liveness, reports);
-        let running = tokio::spawn(task.run(registration).instrument(span));
-        self.inner.registry.started(peer, running.abort_handle());
-        Ok(PeerHandle::new(peer, commands, receive_status, receive_bfd))
+        self.inner.insert(config)
+    }
+
+    /// A handle on a peer that there is, whoever added it.
+    pub fn peer(&self, peer: PeerId) -> Option<PeerHandle> {
+        self.inner.registry.handle(peer)
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
     }
 
     /// Hands the speaker a connection that somebody else accepted: a listener of the embedder's
@@ -258,7 +235,8 @@ impl Speaker {
     }
 }
 
-struct Inner {
+/// What the clones of a speaker share.
+pub(crate) struct Inner {
     asn: Asn,
     identifier: BgpIdentifier,
     connector: Arc<dyn Connector>,
@@ -274,6 +252,48 @@ struct Inner {
 }
 
 impl Inner {
+    /// Adds a peer and starts its task.
+    pub(crate) fn insert(&self, config: PeerConfig) -> Result<PeerHandle, SpeakerError> {
+        let config = Arc::new(config);
+        let (commands, receive_commands) = mpsc::channel(command::CAPACITY);
+        let (accepted, receive_accepted) = mpsc::channel(task::WAITING_CONNECTIONS);
+        let (stop, receive_stop) = oneshot::channel();
+        let (bfd, receive_bfd) = watch::channel(None);
+        let fsm = config.fsm(self.asn, self.identifier);
+        let (status, receive_status) = watch::channel(task::first_status(&config));
+        let entry = Entry {
+            config: Arc::clone(&config),
+            status: receive_status.clone(),
+            commands: commands.downgrade(),
+            accepted,
+            stop,
+            bfd: receive_bfd.clone(),
+        };
+        let registration = self.registry.add(entry)?;
+        let peer = config.id();
+        let span = tracing::info_span!("peer", %peer, local_as = %fsm.local_asn, remote_as = %fsm.remote_as);
+        let inputs = Inputs {
+            commands: receive_commands,
+            accepted: receive_accepted,
+            stop: receive_stop,
+            drain: DrainWatch::new(&self.drain),
+        };
+        let events = self.events.clone();
+        let reports = Reports::new(&config, status, events, Arc::clone(&self.table));
+        let connector = Arc::clone(&self.connector);
+        let registry = Arc::clone(&self.registry);
+        let liveness = Liveness::new(self.bfd.clone(), registry, bfd);
+        let speaker = (self.asn, self.identifier);
+        let task = PeerTask::new(config, speaker, fsm, connector, inputs, liveness, reports);
+        let running = tokio::spawn(task.run(registration).instrument(span));
+        self.registry.started(peer, running.abort_handle());
+        Ok(PeerHandle::new(peer, commands, receive_status, receive_bfd))
+    }
+
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
     fn shut_down(&self, cease: &Notification) {
         self.open.send_replace(());
         self.registry.shut_down(cease);

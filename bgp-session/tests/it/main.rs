@@ -10,6 +10,7 @@ mod loopback;
 mod md5;
 mod operator;
 mod pipes;
+mod range;
 mod requests;
 mod restart;
 mod scripted;
