@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::check::CheckArgs;
 use crate::decode::args::DecodeArgs;
+use crate::replay::args::ReplayArgs;
 
 /// BGP load balancer for Kubernetes Services.
 ///
@@ -67,6 +68,13 @@ pub enum Command {
     /// that of RFC 7606, by the decoder that sessions use.
     #[command(after_long_help = DECODE_EXAMPLES)]
     Decode(DecodeArgs),
+    /// Replay a recording: objects that come, change and go, and what is made of each step.
+    ///
+    /// Reads a JSON object from each line and answers with one: the addresses of the Services, the
+    /// sessions and routes of each node, and why the others are missing. It runs what runs in a
+    /// cluster, without network and clock: the same recording has the same answers every time.
+    #[command(after_long_help = REPLAY_EXAMPLES)]
+    Replay(ReplayArgs),
 }
 
 /// Arguments of `ferrolb lab`.
@@ -205,6 +213,18 @@ Exit codes:
   0  nothing wrong, or warnings only
   1  errors, or warnings with --strict
   2  something could not be read";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  ferrolb replay recording.jsonl
+  kubectl get service web -o json | jq -c '{apply: .}' | cat base.jsonl - | ferrolb replay
+
+Lines are, with objects as kubectl get -o json prints them:
+  {\"apply\": {\"apiVersion\": \"v1\", \"kind\": \"Service\", ..}}    an object that is new or has changed
+  {\"delete\": {\"kind\": \"Service\", \"namespace\": \"default\", \"name\": \"smtp\"}}
+  {\"session\": {\"node\": \"kube1\", \"peer\": \"172.22.35.1:179\", \"up\": false}}
+  {\"sync\": true}       the initial lists are complete; without it they are from the first step on
+  {\"restart\": true}    the process restarts";
 
 const DECODE_EXAMPLES: &str = "\
 Examples:

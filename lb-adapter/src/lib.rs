@@ -25,6 +25,7 @@ pub mod manifest;
 pub mod memory;
 pub mod model;
 pub mod planner;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod sessions;

@@ -8,7 +8,7 @@ use clap::Parser as _;
 use lb_adapter::args::{Cli, Command, LogArgs, LogFormat};
 use lb_adapter::failure::Failure;
 use lb_adapter::report::Problems;
-use lb_adapter::{check, decode, lab, run};
+use lb_adapter::{check, decode, lab, replay, run};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -27,6 +27,7 @@ fn main() -> ExitCode {
 fn perform(command: Command, problems: Problems) -> Result<(), Failure> {
     match &command {
         Command::Decode(args) => return decode::args::run(args),
+        Command::Replay(args) => return replay::args::run(args),
         Command::Check(args) => return check::run(args),
         _ => {}
     }
@@ -65,7 +66,7 @@ fn default_level(command: &Command) -> &'static str {
     match command {
         // What happens is on stdout already.
         Command::Lab(_) => "error",
-        Command::Decode(_) | Command::Check(_) => "warn",
+        Command::Decode(_) | Command::Check(_) | Command::Replay(_) => "warn",
         _ => "info",
     }
 }

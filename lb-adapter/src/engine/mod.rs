@@ -400,6 +400,13 @@ impl Engine {
 }
 
 impl Effects {
+    /// Adds what another change did after this one.
+    pub fn extend(&mut self, more: Self) {
+        self.events.extend(more.events);
+        self.written.extend(more.written);
+        more.routes.into_iter().for_each(|(node, changed)| self.note(&node, changed));
+    }
+
     fn note(&mut self, node: &str, changed: BTreeSet<Changed>) {
         if !changed.is_empty() {
             self.routes.entry(node.to_owned()).or_default().extend(changed);

@@ -59,6 +59,14 @@ impl Rows {
         self.endpoints.get(key).into_iter().flat_map(EndpointRows::iter)
     }
 
+    pub(super) fn has_slice(&self, namespace: &str, name: &str) -> bool {
+        self.slices.contains_key(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    pub(super) fn has_object(&self, key: &ServiceKey) -> bool {
+        self.endpoints.get(key).is_some_and(|rows| rows.object.is_some())
+    }
+
     /// Takes in a slice; gives back the Services whose endpoints are others now.
     pub(super) fn put_slice(&mut self, slice: EndpointSlice) -> BTreeSet<ServiceKey> {
         let name = (slice.namespace, slice.name);

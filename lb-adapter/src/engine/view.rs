@@ -25,6 +25,21 @@ impl Engine {
         self.rows.services.get(key).map(|row| &row.service)
     }
 
+    /// Whether there is such an EndpointSlice.
+    pub fn has_slice(&self, namespace: &str, name: &str) -> bool {
+        self.rows.has_slice(namespace, name)
+    }
+
+    /// Whether there is an Endpoints object of this name.
+    pub fn has_endpoints(&self, key: &ServiceKey) -> bool {
+        self.rows.has_object(key)
+    }
+
+    /// Whether there is such a Namespace.
+    pub fn has_namespace(&self, name: &str) -> bool {
+        self.rows.namespaces.contains_key(name)
+    }
+
     /// All Nodes, by name.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.rows.nodes.values()

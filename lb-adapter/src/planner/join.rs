@@ -100,6 +100,11 @@ impl PlannedRoute {
         self.parts.iter().map(|part| &*part.service)
     }
 
+    /// Whether its Services are not healthy here, all of them, and other nodes should be preferred.
+    pub fn is_depreferenced(&self) -> bool {
+        self.parts.iter().all(|part| part.own.as_deref().is_some_and(|own| own.depreferenced))
+    }
+
     /// Whether it is announced because of this one of the configuration's advertisements.
     pub fn is_of(&self, advertisement: usize) -> bool {
         self.parts.iter().any(|part| part.advertisements.contains(&advertisement))
@@ -194,12 +199,6 @@ impl<'a> Maker<'a> {
             notes.extend(contradictions(prefix, attribute, set));
         }
         notes
-    }
-}
-
-impl PlannedRoute {
-    fn is_depreferenced(&self) -> bool {
-        self.parts.iter().all(|part| part.own.as_deref().is_some_and(|own| own.depreferenced))
     }
 }
 

@@ -367,7 +367,7 @@ fn mend_refusal(refusal: &Refusal) -> Option<&'static str> {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OtherType(type_) => write!(f, "the Service is of type {type_:?}"),
+            Self::OtherType(type_) => write!(f, "the Service is of type {type_}"),
             Self::OtherClass { found, served } => {
                 let class = |class: &Option<String>| match class {
                     Some(class) => format!("the class {class:?}"),

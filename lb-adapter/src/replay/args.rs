@@ -1,0 +1,104 @@
+//! The command `ferrolb replay`: lines in, answers out.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::Replay;
+use crate::failure::Failure;
+use crate::planner;
+
+/// Arguments of `ferrolb replay`.
+#[derive(Debug, Args)]
+#[non_exhaustive]
+pub struct ReplayArgs {
+    /// The recording, a JSON object on each line; `-` is stdin.
+    #[arg(value_name = "FILE", default_value = "-")]
+    pub file: PathBuf,
+    /// What a cluster is like.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// What is decided for a whole process rather than by an object.
+#[derive(Clone, Debug, Args)]
+#[non_exhaustive]
+pub struct ClusterArgs {
+    /// Namespace of the configuration.
+    #[arg(long, value_name = "NAME", default_value = "metallb-system", env = "FERROLB_NAMESPACE")]
+    pub namespace: String,
+    /// Serve the Services of this loadBalancerClass, and no others. Default: those without one.
+    #[arg(long, value_name = "CLASS", env = "FERROLB_LB_CLASS")]
+    pub lb_class: Option<String>,
+    /// Announce from nodes with the label node.kubernetes.io/exclude-from-external-load-balancers
+    /// too.
+    #[arg(long, env = "FERROLB_IGNORE_EXCLUDE_LB")]
+    pub ignore_exclude_lb: bool,
+}
+
+impl ClusterArgs {
+    /// For the planner. The next hop of a recording's routes is that of the sessions.
+    pub fn options(&self) -> planner::Options {
+        planner::Options {
+            class: self.lb_class.clone(),
+            ignore_exclude_label: self.ignore_exclude_lb,
+            ..planner::Options::default()
+        }
+    }
+}
+
+/// Answers each line of a recording.
+///
+/// # Errors
+///
+/// The recording cannot be read, or the answers cannot be written.
+pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
+    let text = read(&args.file)?;
+    let mut replay = begin(&text, &args.cluster);
+    let mut out = BufWriter::new(io::stdout().lock());
+    for line in lines(&text) {
+        let written = write(&mut out, &mut replay, line);
+        if let Err(error) = written {
+            // Whoever reads has had enough.
+            let closed = error.kind() == io::ErrorKind::BrokenPipe;
+            return if closed { Ok(()) } else { Err(Failure::unusable(error)) };
+        }
+    }
+    Ok(())
+}
+
+fn write(out: &mut impl Write, replay: &mut Replay, line: &[u8]) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, &replay.line(line))?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// A cluster in which nothing of a recording has happened yet.
+pub(crate) fn begin(text: &[u8], cluster: &ClusterArgs) -> Replay {
+    let sync_comes = lines(text).any(super::is_sync);
+    Replay::new(&cluster.namespace, cluster.options(), sync_comes)
+}
+
+/// Reads a file, or stdin for `-`.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut text = Vec::new();
+    let read = match path == Path::new("-") {
+        true => io::stdin().lock().read_to_end(&mut text),
+        false => File::open(path).and_then(|mut file| file.read_to_end(&mut text)),
+    };
+    let unreadable =
+        |error: io::Error| Failure::Unusable(format!("cannot read {}: {error}", path.display()));
+    read.map_err(unreadable)?;
+    Ok(text)
+}
+
+/// The lines of a text; what is after the last line break is one if there is anything.
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = text.split_inclusive(|octet| *octet == b'\n');
+    lines.map(|line| {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        line.strip_suffix(b"\r").unwrap_or(line)
+    })
+}

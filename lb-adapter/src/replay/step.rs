@@ -1,0 +1,127 @@
+//! The lines of a recording.
+
+use serde_json::{Map, Value};
+
+use super::object::{Kind, Name, Object};
+
+/// What one line asks for.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// These objects are there, as they are written.
+    Apply(Vec<Object>),
+    /// This one is there no more.
+    Delete(Name),
+    /// A session has come up or gone down.
+    Session { node: String, peer: String, up: bool },
+    /// All objects are known that there were at the start.
+    Sync,
+    /// The process begins anew.
+    Restart,
+}
+
+/// Reads a line.
+pub(super) fn read(line: &[u8]) -> Result<Step, Vec<String>> {
+    let value = serde_json::from_slice(line);
+    let value: Value = value.map_err(|error| vec![format!("expected JSON: {error}")])?;
+    let Value::Object(fields) = value else {
+        return Err(vec![format!("expected a JSON object with one of {STEPS}")]);
+    };
+    let mut steps = fields.iter().filter(|(key, _)| KEYS.contains(&key.as_str()));
+    let (Some((key, value)), None) = (steps.next(), steps.next()) else {
+        return Err(vec![format!("expected one of {STEPS}")]);
+    };
+    step(key, value).map_err(|problem| vec![problem])
+}
+
+fn step(key: &str, value: &Value) -> Result<Step, String> {
+    let fields = || value.as_object().ok_or_else(|| format!("{key}: expected an object"));
+    match key {
+        "apply" => {
+            let mut objects = Vec::new();
+            collect(fields()?, None, "apply", &mut objects)?;
+            Ok(Step::Apply(objects))
+        }
+        "delete" => {
+            let fields = fields()?;
+            let kind = text(fields, "delete", "kind")?;
+            let namespace = optional_text(fields, "delete", "namespace")?;
+            let name = text(fields, "delete", "name")?;
+            let api_version = optional_text(fields, "delete", "apiVersion")?;
+            let kind = Kind::of(api_version.as_deref(), &kind);
+            Ok(Step::Delete(Name::new(kind, namespace, name)))
+        }
+        "session" => {
+            let fields = fields()?;
+            let up = fields.get("up").and_then(Value::as_bool);
+            Ok(Step::Session {
+                node: text(fields, "session", "node")?,
+                peer: text(fields, "session", "peer")?,
+                up: up.ok_or("session.up: expected true or false")?,
+            })
+        }
+        "sync" | "restart" if *value == Value::Bool(true) => {
+            Ok(if key == "sync" { Step::Sync } else { Step::Restart })
+        }
+        _ => Err(format!("{key}: expected true, found {value}")),
+    }
+}
+
+/// Takes an object, or the items of a list as `kubectl get` prints it.
+fn collect(
+    fields: &Map<String, Value>,
+    of_list: Option<(&str, &str)>,
+    path: &str,
+    objects: &mut Vec<Object>,
+) -> Result<(), String> {
+    let own = |key: &str| optional_text(fields, path, key);
+    let (api_version, kind) = match (own("apiVersion")?, own("kind")?, of_list) {
+        (Some(api_version), Some(kind), _) => (api_version, kind),
+        (None, None, Some((api_version, kind))) => (api_version.to_owned(), kind.to_owned()),
+        (None, _, _) => return Err(format!("{path}.apiVersion: missing, expected a text")),
+        (_, None, _) => return Err(format!("{path}.kind: missing, expected a text")),
+    };
+    if let (Some(item), Some(Value::Array(items))) =
+        (kind.strip_suffix("List"), fields.get("items"))
+    {
+        let of_list = (!item.is_empty()).then_some((api_version.as_str(), item));
+        for (index, item) in items.iter().enumerate() {
+            let path = format!("{path}.items[{index}]");
+            let item = item.as_object().ok_or_else(|| format!("{path}: expected an object"))?;
+            collect(item, of_list, &path, objects)?;
+        }
+        return Ok(());
+    }
+    let metadata = fields.get("metadata").and_then(Value::as_object);
+    let metadata =
+        metadata.ok_or_else(|| format!("{path}.metadata: missing, expected an object"))?;
+    let path = format!("{path}.metadata");
+    let namespace = optional_text(metadata, &path, "namespace")?;
+    let name = text(metadata, &path, "name")?;
+    let kind = Kind::of(Some(&api_version), &kind);
+    let mut fields = fields.clone();
+    fields.insert("apiVersion".to_owned(), api_version.into());
+    fields.insert("kind".to_owned(), kind.as_str().into());
+    objects.push(Object { kind: kind.clone(), name: Name::new(kind, namespace, name), fields });
+    Ok(())
+}
+
+fn text(fields: &Map<String, Value>, path: &str, key: &str) -> Result<String, String> {
+    let text = optional_text(fields, path, key)?;
+    text.ok_or_else(|| format!("{path}.{key}: missing, expected a text"))
+}
+
+/// An empty text counts as none, as in the API.
+fn optional_text(
+    fields: &Map<String, Value>,
+    path: &str,
+    key: &str,
+) -> Result<Option<String>, String> {
+    match fields.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
+        Some(other) => Err(format!("{path}.{key}: expected a text, found {other}")),
+    }
+}
+
+const KEYS: [&str; 5] = ["apply", "delete", "session", "sync", "restart"];
+const STEPS: &str = "apply, delete, session, sync and restart";

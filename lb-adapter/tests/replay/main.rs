@@ -1,0 +1,8 @@
+//! `ferrolb replay`: each sentence of its contract, and recordings with the answers they must have.
+//!
+//! The recordings are beside this file: `NAME.jsonl` with `NAME.expected.jsonl`.
+
+mod contract;
+mod golden;
+mod resources;
+mod world;

@@ -1,0 +1,217 @@
+//! Today's resources: references that appear later, selectors, both families.
+
+use serde_json::{Value, json};
+
+use crate::world::*;
+
+fn peer(spec: Value) -> Value {
+    let mut peer = json!({"myASN": 64636, "peerASN": 64635, "peerAddress": "172.22.35.1"});
+    peer.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+    resource("BGPPeer", "tor", peer)
+}
+
+fn pool(name: &str, addresses: &[&str]) -> Value {
+    resource("IPAddressPool", name, json!({"addresses": addresses}))
+}
+
+fn advertisement(name: &str, spec: Value) -> Value {
+    resource("BGPAdvertisement", name, spec)
+}
+
+/// A node, a Service with a pod on it, a pool and a peer.
+fn world() -> World {
+    let mut world = World::new();
+    world.applied(node("kube1", "172.22.35.25"));
+    world.applied(node("kube2", "172.22.35.26"));
+    world.applied(slice("a", &["kube1"]));
+    world.applied(service("a"));
+    world.applied(pool("default", &["172.22.35.64/26"]));
+    world.applied(peer(json!({})));
+    world
+}
+
+#[test]
+fn a_reference_may_appear_later() {
+    let mut world = world();
+    let answer = world.apply(advertisement("all", json!({"communities": ["gold"]})));
+    assert!(!answer.ok);
+    assert!(answer.problems[0].contains("gold"), "{:?}", answer.problems);
+    assert_eq!(answer.gates("default/a"), ["kube1 advertisement", "kube2 advertisement"]);
+    let answer = world.applied(pool("other", &["10.0.0.0/24"]));
+    assert_eq!(answer.routes(), [""; 0], "what is right takes effect, and that still waits");
+    let gold = json!({"communities": [{"name": "gold", "value": "64635:100"}]});
+    let answer = world.applied(resource("Community", "all", gold));
+    assert_eq!(answer.route("kube1", "172.22.35.64/32").communities, ["64635:100"]);
+    let answer = world.delete("Community", "metallb-system", "all");
+    assert!(!answer.ok, "it is in use");
+    assert_eq!(answer.route("kube1", "172.22.35.64/32").communities, ["64635:100"]);
+    let answer = world.applied(advertisement("all", json!({})));
+    assert_eq!(answer.route("kube1", "172.22.35.64/32").communities, [""; 0]);
+}
+
+#[test]
+fn a_password_may_appear_later() {
+    let mut world = World::new();
+    world.applied(node("kube1", "172.22.35.25"));
+    let answer = world.apply(peer(json!({"passwordSecret": {"name": "bgp"}})));
+    assert!(!answer.ok && answer.peers.is_empty());
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/basic-auth",
+        "metadata": {"namespace": "metallb-system", "name": "bgp"},
+        "data": {"password": "czNjcmV0"},
+    });
+    assert_eq!(world.applied(secret).peers.len(), 1);
+}
+
+#[test]
+fn a_pool_that_is_gone_takes_its_addresses_back() {
+    let mut world = world();
+    world.applied(advertisement("all", json!({})));
+    world.applied(pool("second", &["10.0.0.0/24"]));
+    let answer = world.delete("IPAddressPool", "metallb-system", "default");
+    assert_eq!(answer.service("a").addresses, ["10.0.0.0"]);
+    assert_eq!(answer.events("a"), ["ClearAssignment", "IPAllocated"]);
+    assert!(answer.service("a").changed);
+    let answer = world.delete("IPAddressPool", "metallb-system", "second");
+    assert_eq!(answer.service("a").addresses, [""; 0]);
+    assert_eq!(answer.gates("default/a"), ["kube1 pool", "kube2 pool"]);
+}
+
+#[test]
+fn advertisements_select_nodes_peers_and_services() {
+    let mut world = world();
+    let answer = world.applied(advertisement(
+        "one",
+        json!({"nodeSelectors": [{"matchLabels": {"kubernetes.io/hostname": "kube1"}}]}),
+    ));
+    assert_eq!(answer.routes(), ["kube1 172.22.35.64/32"]);
+    assert_eq!(answer.gates("default/a"), ["kube2 advertisement"]);
+    let second = json!({"myASN": 64636, "peerASN": 64636, "peerAddress": "172.22.35.2"});
+    world.applied(resource("BGPPeer", "second", second));
+    let answer = world.applied(advertisement("one", json!({"peers": ["second"]})));
+    assert!(answer.routes.iter().all(|row| row.peer == "172.22.35.2:179"));
+    let withheld = answer.withheld("kube1", "default/a");
+    assert_eq!(withheld.peer.as_deref(), Some("172.22.35.1:179"));
+    assert_eq!(withheld.gate, "advertisement");
+    let selective = json!({"serviceSelectors": [{"matchLabels": {"tier": "front"}}]});
+    let answer = world.applied(advertisement("one", selective));
+    assert_eq!(answer.gates("default/a"), ["kube1 advertisement", "kube2 advertisement"]);
+    let labelled = with(service("a"), "/metadata/labels", json!({"tier": "front"}));
+    assert_eq!(world.applied(labelled).routes().len(), 4);
+}
+
+#[test]
+fn advertisements_that_only_the_service_brings_into_conflict_are_named() {
+    let mut world = world();
+    let front = json!({"localPref": 200, "serviceSelectors": [{"matchLabels": {"tier": "front"}}]});
+    world.applied(advertisement("all", json!({"localPref": 100})));
+    world.applied(advertisement("front", front));
+    assert_eq!(world.applied(service("a")).routes().len(), 2);
+    let labelled = with(service("a"), "/metadata/labels", json!({"tier": "front"}));
+    let answer = world.applied(labelled);
+    let withheld = answer.withheld("kube1", "default/a");
+    assert_eq!(withheld.gate, "advertisement");
+    assert_eq!(
+        withheld.reason,
+        "advertisements all and front have different localPref for one route"
+    );
+}
+
+#[test]
+fn peers_select_nodes() {
+    let mut world = world();
+    world.applied(advertisement("all", json!({})));
+    let rack = json!({"nodeSelectors": [{"matchLabels": {"kubernetes.io/hostname": "kube2"}}]});
+    let answer = world.applied(peer(rack));
+    assert_eq!(answer.peers.len(), 1);
+    assert_eq!(answer.gates("default/a"), ["kube1 peer"]);
+    assert_eq!(answer.withheld("kube1", "default/a").peer.as_deref(), Some("172.22.35.1:179"));
+    let answer = world.delete("BGPPeer", "metallb-system", "tor");
+    assert_eq!(answer.gates("default/a"), ["kube1 peer", "kube2 peer"]);
+}
+
+#[test]
+fn both_addresses_of_a_service_go_to_the_sessions_that_carry_them() {
+    let mut world = world();
+    world.applied(advertisement("all", json!({})));
+    world.applied(pool("default", &["172.22.35.64/26", "fd00:64::/64"]));
+    let mut dual = service("a");
+    dual["spec"]["ipFamilyPolicy"] = "RequireDualStack".into();
+    dual["spec"]["ipFamilies"] = json!(["IPv6", "IPv4"]);
+    dual["spec"]["clusterIPs"] = json!(["fd96::9", "10.96.0.9"]);
+    let answer = world.applied(dual);
+    assert_eq!(answer.service("a").addresses, ["fd00:64::", "172.22.35.64"]);
+    assert_eq!(answer.routes(), ["kube1 172.22.35.64/32", "kube2 172.22.35.64/32"]);
+    assert_eq!(answer.withheld("kube1", "default/a").gate, "policy");
+    let answer = world.applied(peer(json!({"dualStackAddressFamily": true})));
+    assert_eq!(answer.routes().len(), 4);
+    assert_eq!(answer.not_announced, []);
+    world.applied(peer(json!({})));
+    let v6 = json!({"myASN": 64636, "peerASN": 64635, "peerAddress": "fd00:35::1"});
+    let answer = world.applied(resource("BGPPeer", "tor6", v6));
+    let of_node: Vec<_> = answer
+        .routes
+        .iter()
+        .filter(|row| row.node == "kube1")
+        .map(|row| format!("{} {}", row.peer, row.prefix))
+        .collect();
+    assert_eq!(of_node, ["172.22.35.1:179 172.22.35.64/32", "[fd00:35::1]:179 fd00:64::/128"]);
+    assert_eq!(answer.not_announced, []);
+}
+
+#[test]
+fn namespaces_are_selected_by_labels_that_may_change() {
+    let mut world = world();
+    world.delete("IPAddressPool", "metallb-system", "default");
+    let selected = json!({"addresses": ["10.0.0.0/24"], "serviceAllocation": {
+        "priority": 10, "namespaceSelectors": [{"matchLabels": {"team": "a"}}],
+    }});
+    let answer = world.applied(resource("IPAddressPool", "team", selected));
+    assert_eq!(answer.gates("default/a")[0], "kube1 pool");
+    let namespace = |team: &str| {
+        json!({"apiVersion": "v1", "kind": "Namespace",
+               "metadata": {"name": "default", "labels": {"team": team}}})
+    };
+    assert_eq!(world.applied(namespace("a")).service("a").addresses, ["10.0.0.0"]);
+    let answer = world.applied(namespace("b"));
+    assert_eq!(answer.service("a").addresses, [""; 0]);
+    assert_eq!(answer.events("a"), ["ClearAssignment", "AllocationFailed"]);
+}
+
+#[test]
+fn unnumbered_and_dynamic_peers_are_listed() {
+    let mut world = World::new();
+    world.applied(node("kube1", "172.22.35.25"));
+    let spec = json!({"myASN": 64636, "dynamicASN": "external", "interface": "eth1"});
+    let answer = world.applied(resource("BGPPeer", "fabric", spec));
+    assert_eq!(answer.peers[0].peer, "eth1:179");
+    assert_eq!(answer.peers[0].peer_asn, None);
+}
+
+#[test]
+fn a_service_says_what_its_pool_allows() {
+    let mut world = world();
+    world.applied(advertisement("all", json!({"communities": ["64635:1"]})));
+    let asks = || {
+        let asks = annotated(service("a"), "ferrolb.io/communities", "64635:100,large:64635:1:2");
+        let asks = annotated(asks, "ferrolb.io/med", "50");
+        annotated(asks, "ferrolb.io/prepend", "2")
+    };
+    let answer = world.applied(asks());
+    assert_eq!(answer.events("a"), ["InvalidAnnotation"; 3]);
+    assert_eq!(answer.route("kube1", "172.22.35.64/32").communities, ["64635:1"]);
+    let mut allowing = pool("default", &["172.22.35.64/26"]);
+    for (name, value) in
+        [("communities", "64635:*, large:64635:1:*"), ("med", "0-100"), ("prepend", "3")]
+    {
+        allowing = annotated(allowing, &format!("ferrolb.io/allow-{name}"), value);
+    }
+    let answer = world.applied(allowing);
+    let route = answer.route("kube1", "172.22.35.64/32");
+    assert_eq!(route.communities, ["64635:1", "64635:100"]);
+    assert_eq!(route.large_communities, ["64635:1:2"]);
+    assert_eq!((route.med, route.prepended.as_slice()), (Some(50), &[64636, 64636][..]));
+    let answer = world.applied(annotated(asks(), "ferrolb.io/med", "1000"));
+    assert_eq!(answer.events("a"), ["InvalidAnnotation"]);
+    assert_eq!(answer.route("kube1", "172.22.35.64/32").med, None);
+}
