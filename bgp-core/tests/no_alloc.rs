@@ -7,8 +7,9 @@ use std::cell::Cell;
 use std::hint::black_box;
 
 use bgp_core::wire::{
-    AsPath, AttributeBlock, Community, Frame, LargeCommunity, Message, MessageLimit, NextHop,
-    PathAttributes, Update, UpdateWriter, WireContext, encode_end_of_rib, encode_keepalive,
+    AsPath, AttributeBlock, Community, ExtendedCommunity, Frame, Ipv6ExtendedCommunity,
+    LargeCommunity, Message, MessageLimit, NextHop, OwnedUpdate, PathAttributes, Update,
+    UpdateWriter, WireContext, encode_end_of_rib, encode_keepalive,
 };
 use bgp_core::{AfiSafi, Asn, IpNet, PeerType};
 use bytes::BytesMut;
@@ -61,6 +62,8 @@ fn attributes() -> PathAttributes {
         as_path: AsPath::sequence((1..=20).map(Asn)),
         med: Some(5),
         communities: (0..100).map(Community).collect(),
+        extended_communities: (0..30).map(|n| ExtendedCommunity([n; 8])).collect(),
+        ipv6_extended_communities: (0..10).map(|n| Ipv6ExtendedCommunity([n; 20])).collect(),
         large_communities: (0..40).map(|n| LargeCommunity::new(1, 2, n)).collect(),
         ..PathAttributes::default()
     }
@@ -107,7 +110,9 @@ fn visit(update: &Update<'_>) -> usize {
     let hops = update.as_path().map_or(0, |path| path.hop_count());
     let communities = update.communities().map(black_box).count()
         + update.large_communities().map(black_box).count()
-        + update.extended_communities().map(black_box).count();
+        + update.extended_communities().map(black_box).count()
+        + update.ipv6_extended_communities().map(black_box).count()
+        + update.cluster_list().map(black_box).count();
     let prefixes = update.reachable().map(black_box).count()
         + update.unreachable().with_path_ids().map(black_box).count();
     let next_hop = update.mp_reach().and_then(|reach| reach.next_hop());
@@ -134,6 +139,21 @@ fn decoding_and_visiting_everything_allocates_nothing() {
     assert_eq!(messages, 7);
     assert!(visited > 1_000, "{visited}");
     assert_eq!(count, 0);
+}
+
+#[test]
+fn an_update_that_is_kept_is_one_allocation_and_its_view_none() {
+    let (mut out, mut block) = (BytesMut::new(), AttributeBlock::new());
+    write(&mut out, &mut block, &attributes(), &tables());
+    let frame = Frame::split(&out, MessageLimit::Standard).unwrap().unwrap();
+    let mut kept = None;
+    assert_eq!(allocations(|| kept = OwnedUpdate::decode(frame, context()).ok()), 1);
+    let kept = kept.unwrap();
+    let seen = visit(&Update::decode(frame, context()).unwrap());
+    assert_eq!(allocations(|| assert_eq!(visit(&kept.view()), seen)), 0);
+    let mut again = None;
+    assert_eq!(allocations(|| again = Some(kept.clone())), 1);
+    assert_eq!(again, Some(kept));
 }
 
 #[test]

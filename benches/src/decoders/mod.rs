@@ -32,6 +32,7 @@ pub fn all() -> Vec<Decoder> {
     let mut all = vec![
         Decoder::new("walker", walker::pass),
         Decoder::new("bgp-core, view", ours::view),
+        Decoder::new("bgp-core, owned", ours::owned),
         Decoder { visits: false, ..Decoder::new("bgp-core, decode only", ours::decode_only) },
         Decoder::new("bgp-core, PathAttributes", ours::path_attributes),
     ];

@@ -1,6 +1,6 @@
 //! bgp-core by its public API, as an embedder would call it: frames cut from the stream, every check on.
 
-use bgp_core::wire::{Frame, Prefixes, Update};
+use bgp_core::wire::{Frame, OwnedUpdate, Prefixes, Update};
 use bgp_core::{AfiSafi, IpNet};
 
 use crate::seen::{Seen, Sum};
@@ -26,6 +26,20 @@ fn updates<'a>(stream: &'a Stream, mut visit: impl FnMut(&Update<'a>, &mut Seen)
 /// The view, everything in it visited.
 pub(super) fn view(stream: &Stream) -> Seen {
     updates(stream, visit)
+}
+
+/// The message in a copy of its own, everything in it visited.
+pub(super) fn owned(stream: &Stream) -> Seen {
+    let mut seen = Seen::default();
+    let mut rest: &[u8] = stream.octets();
+    let cx = stream.cx();
+    while let Ok(Some(frame)) = Frame::split(rest, cx.limit()) {
+        let Ok(update) = OwnedUpdate::decode(frame, cx) else { break };
+        visit(&update.view(), &mut seen);
+        seen.updates += 1;
+        rest = &rest[frame.as_bytes().len()..];
+    }
+    seen
 }
 
 /// The view, nothing visited but what says how many there are.

@@ -170,4 +170,6 @@ pub use path_attributes::{
     Aggregator, NextHop, Origin, ParseAttributeError, PathAttributes, RawAttribute,
 };
 pub use route_refresh::{RouteRefresh, RouteRefreshSubtype};
-pub use update::{Finding, Findings, Items, MpReach, MpUnreach, RoutePrefixes, Update};
+pub use update::{
+    Finding, Findings, Items, MpReach, MpUnreach, OwnedUpdate, RoutePrefixes, Update,
+};

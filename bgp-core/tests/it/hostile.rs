@@ -1,7 +1,7 @@
 //! Input from somebody who means no good: never a panic, never more than was sent, and nothing is said twice.
 
 use bgp_core::wire::{
-    AttributeBlock, Frame, Message, Treatment, Update, UpdateWriter, WireContext,
+    AttributeBlock, Frame, Message, OwnedUpdate, Treatment, Update, UpdateWriter, WireContext,
 };
 use bgp_core::{AfiSafi, IpNet};
 use bytes::BytesMut;
@@ -68,7 +68,17 @@ fn decode_all(octets: &[u8], cx: WireContext) -> Result<(), TestCaseError> {
                 rest = &rest[frame.as_bytes().len()..];
                 let message = frame.as_bytes();
                 match Message::decode(frame, cx) {
-                    Ok(Message::Update(update)) => visit(&update, message)?,
+                    Ok(Message::Update(update)) => {
+                        visit(&update, message)?;
+                        let kept = OwnedUpdate::decode(frame, cx);
+                        prop_assert!(kept.is_ok());
+                        let kept = kept.unwrap();
+                        prop_assert_eq!(kept.as_octets(), message);
+                        // All that a view consists of, and that is all it can answer from.
+                        prop_assert_eq!(format!("{:?}", kept.view()), format!("{update:?}"));
+                        prop_assert_eq!(&OwnedUpdate::from(update), &kept);
+                        visit(&kept.view(), message)?;
+                    }
                     Ok(_) => {}
                     Err(error) => {
                         prop_assert!(

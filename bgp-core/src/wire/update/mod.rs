@@ -1,7 +1,8 @@
 //! UPDATE: a view of a checked message (RFC 4271 section 4.3, RFC 4760, RFC 7606).
 //!
 //! [`Update::decode`] passes over the attributes once, judges each by the table in `attribute/rules.rs` and notes where
-//! those stand that are right. Everything else is read from the message when it is asked for, and cannot fail: it was
+//! those stand that are right: `usual.rs` is the pass over a message in which nothing is wrong, `decode.rs` the one that
+//! judges. Everything else is read from the message when it is asked for, and cannot fail: it was
 //! checked.
 
 mod decode;
@@ -10,6 +11,7 @@ mod index;
 mod items;
 mod mp;
 mod own;
+mod owned;
 mod routes;
 #[cfg(test)]
 pub(in crate::wire) mod tests;
@@ -20,6 +22,7 @@ use std::net::Ipv4Addr;
 pub use findings::{Finding, Findings};
 pub use items::Items;
 pub use mp::{MpReach, MpUnreach};
+pub use owned::OwnedUpdate;
 pub use routes::RoutePrefixes;
 
 use crate::types::{AfiSafi, Asn, BgpIdentifier};

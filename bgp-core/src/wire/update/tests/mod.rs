@@ -2,6 +2,7 @@
 
 mod judgement;
 mod own;
+mod usual;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

@@ -1,0 +1,115 @@
+//! The pass that knows no error agrees with the one that judges.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, subsequence};
+
+use crate::types::{AfiSafi, PeerType};
+use crate::wire::update::{Parts, usual};
+use crate::wire::{ErrorKind, Frame, Treatment, Update, WireContext};
+
+use super::{update, usual as usual_context};
+
+/// Attributes that are right, with four octets for an AS number, most of them in the order in which speakers send them.
+const RIGHT: [&str; 16] = [
+    "40010100",
+    "50020006 0201 0000fc7c",
+    "400304 ac16231a",
+    "800404 00000007",
+    "400504 00000064",
+    "400600",
+    "c00708 0000fc7c c0000201",
+    "c00804 fc7b0064",
+    "800904 01010101",
+    "800a08 01010101 02020202",
+    "800e1d 0002 01 10 20010db8000000000000000000000001 00 30 20010db80001 00",
+    "800f08 0002 01 20 20010db8",
+    "c01008 0002fc7b 00000064",
+    "c0200c 0000fc7b 00000001 00000002",
+    "c02304 0000fc7c",
+    "c06303 010203",
+];
+
+fn context() -> impl Strategy<Value = WireContext> {
+    (any::<[bool; 5]>()).prop_map(|[internal, wide, v6, add_path, confederation]| {
+        let peer = if internal { PeerType::Internal } else { PeerType::External };
+        WireContext::new(peer)
+            .four_octet_as(wide)
+            .multiprotocol(AfiSafi::IPV6_UNICAST, v6)
+            .add_path(AfiSafi::IPV6_UNICAST, add_path)
+            .confederation(confederation)
+    })
+}
+
+/// Whether both say the same of the message, and whether the first had something to say.
+fn compare(octets: &[u8], cx: WireContext) -> Result<bool, TestCaseError> {
+    let mut parts = Parts::new(cx);
+    let Some(()) = usual::read(octets, &mut parts) else { return Ok(false) };
+    let judged = Update::judge(octets, cx);
+    prop_assert!(judged.is_ok(), "{judged:?}");
+    let update = Update { octets, parts };
+    prop_assert_eq!(format!("{update:?}"), format!("{:?}", judged.unwrap()));
+    prop_assert_eq!(update.treatment(), Treatment::None);
+    Ok(true)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn a_message_that_passes_is_judged_as_right(
+        chosen in subsequence(RIGHT.to_vec(), 0..=RIGHT.len()),
+        changes in vec((any::<Index>(), any::<u8>()), 0..3),
+        nlri in vec(prop_oneof![Just("18 0a0001"), Just("16 0a0000"), Just("20 0a000001"), Just("00"), Just("ff")], 0..5),
+        cx in context(),
+    ) {
+        let mut octets = update("", &chosen.concat(), &nlri.concat());
+        compare(&octets, cx)?;
+        for (at, octet) in changes {
+            let at = 19 + at.index(octets.len() - 19);
+            octets[at] = octet;
+        }
+        compare(&octets, cx)?;
+    }
+}
+
+#[test]
+fn what_is_usual_passes() {
+    let cx = usual_context();
+    let most = [&RIGHT[..4], &RIGHT[5..8], &RIGHT[10..15]].concat().concat();
+    for (attributes, nlri) in
+        [(&*RIGHT[..3].concat(), "180a0001 160a0000 080a"), (&*most, ""), ("", "")]
+    {
+        assert!(compare(&update("180a0002", attributes, nlri), cx).unwrap(), "{attributes}");
+    }
+    let narrow = WireContext::default();
+    let path = "40010100 400204 0201fc7c 400304 ac16231a";
+    assert!(compare(&update("", path, "180a0001"), narrow).unwrap());
+}
+
+/// Two lengths of prefixes are looked at in one number: an octet of one must not carry over into the other.
+#[test]
+fn prefixes_two_at_a_time_are_those_one_at_a_time() {
+    let mut octets = update("", &RIGHT[..3].concat(), "18ffffff 18ffffff");
+    let nlri = octets.len() - 8;
+    let cx = usual_context();
+    for (first, second) in (0..=255).flat_map(|first| (0..=255).map(move |second| (first, second)))
+    {
+        (octets[nlri], octets[nlri + 4]) = (first, second);
+        let mut rest = &octets[nlri..];
+        while let [length @ 0..=32, tail @ ..] = rest {
+            match tail.get(usize::from(length.div_ceil(8))..) {
+                Some(tail) => rest = tail,
+                None => break,
+            }
+        }
+        let frame = Frame::split(&octets, cx.limit()).unwrap().unwrap();
+        match Update::decode(frame, cx) {
+            Ok(_) => assert!(rest.is_empty(), "{first} {second}"),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Prefix);
+                assert_eq!(error.offset(), octets.len() - rest.len(), "{first} {second}");
+            }
+        }
+    }
+}
