@@ -279,6 +279,16 @@ fn peers() -> Vec<(String, Vec<u8>)> {
         ("delayed", [&[0x10, 0x88, 0x20], &up[..], &traffic, &held].concat()),
         ("paced", [&[0x80, 0x88, 0x20], &up[..], &full, &traffic, &held].concat()),
         ("times", [&[0xff, 0x88, 3, 1, 9, 0, 9, 0, 9, 9], &up[..], &held, &ended].concat()),
+        (
+            "reconfigured",
+            [&external_keep[..], &up, &[0xa0, 0x9b, 0x3f, 0x20], &traffic, &held].concat(),
+        ),
+        (
+            "reset",
+            [&external_keep[..], &up, &full, &[0x80, 0x0b, 0x02, 0x08, 0x00, 0x09], &traffic]
+                .concat(),
+        ),
+        ("limited", [&external_keep[..], &up, &[0xa0, 0x01, 0xd1, 0x08], &traffic, &held].concat()),
         ("for-ever", [&[0xff, 0x88], &[0xff; 8][..], &up, &held, &ended].concat()),
     ]
     .map(|(name, octets)| (name.to_owned(), octets))

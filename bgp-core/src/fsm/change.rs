@@ -1,6 +1,6 @@
 //! What a change of a peer's configuration takes to come into force.
 
-use crate::fsm::FsmConfig;
+use crate::fsm::{FsmConfig, Import};
 
 /// When a changed value comes into force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,7 +56,8 @@ impl FsmConfig {
             connect_mode: NextSession,
             collision_detect_established_state: AtOnce,
             families: Reset,
-            import: Reset,
+            // What was dropped is not sent again.
+            import: if new.import == Import::Keep { Reset } else { AtOnce },
             maximum_prefixes: AtOnce,
             min_route_advertisement_interval: AtOnce,
             jitter_seed: NextSession,

@@ -384,6 +384,11 @@ impl Peer {
         self.stats.sessions_lost += 1;
         self.warned.clear();
         self.adj_rib_out.session_down();
+        self.forget_received();
+    }
+
+    /// Drops what the peer has told us.
+    fn forget_received(&mut self) {
         let withdrawn = self.adj_rib_in.clear();
         if !withdrawn.is_empty() {
             let routes = ReceivedRoutes { announced: Vec::new(), withdrawn };

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::fsm::{Event, FsmConfig, StateKind, after};
+use crate::Direction;
+use crate::fsm::{Event, FsmConfig, Import, StateKind, after};
 use crate::peer::Peer;
 use crate::wire::{CeaseSubcode, Notification};
 
@@ -66,11 +67,25 @@ impl Peer {
         if let Some(incoming) = &mut self.incoming {
             incoming.fsm.set_config(Arc::clone(&config));
         }
-        self.config = config;
+        let before = std::mem::replace(&mut self.config, config);
         if attempt {
             self.start(now);
         }
+        if let Some(session) = self.established() {
+            self.apply_at_once(now, session, &before);
+        }
         self.settle(now);
+    }
+
+    /// What of a new configuration holds in the session that is up.
+    fn apply_at_once(&mut self, now: Instant, session: Direction, before: &FsmConfig) {
+        if before.min_route_advertisement_interval != self.config.min_route_advertisement_interval {
+            self.next_advertisement = None;
+        }
+        if self.config.import == Import::Drop {
+            self.forget_received();
+        }
+        self.enforce_limits(now, session);
     }
 
     fn stop_connections(&mut self, now: Instant, cease: Notification) {

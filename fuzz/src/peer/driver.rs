@@ -14,6 +14,7 @@ use bgp_core::wire::{
 use bgp_core::{AfiSafi, Direction, IpNet};
 use bytes::BytesMut;
 
+use crate::input::FAMILIES;
 use crate::judge::{decode, judge_notification, judge_text, occurs};
 
 /// More outputs or messages than any one mutation here can ask for: what spins, fails.
@@ -99,6 +100,21 @@ impl Driver {
         assert_eq!(self.peer.state(), StateKind::Idle);
     }
 
+    /// The operator resets the session.
+    pub fn reset(&mut self, cease: Notification) {
+        self.peer.reset(self.now, cease);
+        self.drive();
+        assert!(!self.up, "a session outlives its reset");
+    }
+
+    /// Another configuration. A session stays, or was ended for a reason that is given.
+    pub fn reconfigure(&mut self, change: impl FnOnce(&mut FsmConfig)) {
+        let mut config = self.peer.config().clone();
+        change(&mut config);
+        self.peer.reconfigure(self.now, config);
+        self.drive();
+    }
+
     /// The connection that the peer asked for is there.
     pub fn answer_dial(&mut self, how: u8) {
         let answer = self.peer.connected(self.now, Direction::Outgoing, endpoints(how, 179));
@@ -120,9 +136,9 @@ impl Driver {
 
     /// The peer dials.
     pub fn accept(&mut self, how: u8) {
-        let before_pause = self.started && !self.peer.is_paused();
+        let awake = self.started && !self.peer.is_paused();
         let answer = self.peer.connected(self.now, Direction::Incoming, endpoints(how, 40_000));
-        let wanted = before_pause && self.peer.config().connect_mode.listens();
+        let wanted = awake && self.peer.config().connect_mode.listens();
         assert_eq!(answer.is_ok(), wanted && !self.incoming.open, "{answer:?}");
         if answer.is_ok() {
             self.incoming = Wire { open: true, ..Wire::default() };
@@ -212,6 +228,9 @@ impl Driver {
     pub fn toggle_room(&mut self, direction: Direction) {
         let full = &mut self.wire(direction).full;
         *full = !*full;
+        if !*full {
+            self.peer.send_progress(direction);
+        }
         self.drive();
     }
 
@@ -240,7 +259,9 @@ impl Driver {
             self.perform(output);
         }
         for direction in [Direction::Outgoing, Direction::Incoming] {
-            if !self.wire(direction).full {
+            if self.wire(direction).full {
+                self.peer.send_blocked(self.now, direction);
+            } else {
                 self.transmit(direction);
             }
         }
@@ -291,7 +312,8 @@ impl Driver {
 
     /// Received routes come only in a session, and each report says what changed.
     fn take(&mut self, routes: ReceivedRoutes) {
-        assert!(self.up && self.peer.config().import == Import::Keep);
+        assert!(self.up, "routes without a session");
+        assert!(routes.announced.is_empty() || self.peer.config().import == Import::Keep);
         for nlri in routes.withdrawn {
             assert!(self.received.remove(&nlri).is_some(), "{nlri} was not there");
         }
@@ -363,6 +385,8 @@ impl Driver {
         assert_eq!(self.up, peer.negotiated().is_some());
         assert_eq!(self.up, peer.endpoints().is_some());
         let kept = peer.adj_rib_in();
+        let by_family = FAMILIES.map(|family| kept.len_of(family));
+        assert_eq!(by_family.iter().sum::<usize>(), kept.len(), "a family is counted wrongly");
         assert!(self.up || kept.is_empty(), "routes outlive their session");
         let reported = self.received.iter().map(|(nlri, a)| (nlri.prefix, nlri.path_id, a));
         assert!(kept.iter().with_path_ids().eq(reported), "the reports and the Adj-RIB-In differ");

@@ -8,10 +8,13 @@ pub mod messages;
 
 use std::time::Duration;
 
-use bgp_core::fsm::{ConnectMode, FsmConfig, Import, PrefixLimits, TransportError};
+use bgp_core::fsm::{
+    ConnectMode, Exceeded, FsmConfig, Import, LocalAs, PrefixLimit, PrefixLimits, ReceivedPath,
+    RemoteAs, RoleConfig, SentPath, TransportError,
+};
 use bgp_core::wire::{
     AttributeCode, AttributeFlags, CeaseSubcode, Community, MessageType, Notification,
-    PathAttributes, RawAttribute, RouteRefresh, RouteRefreshSubtype,
+    PathAttributes, RawAttribute, Role, RouteRefresh, RouteRefreshSubtype,
 };
 use bgp_core::{AfiSafi, Asn, BgpIdentifier, Direction, IpNet, Ipv4Net, Ipv6Net};
 use bytes::{Bytes, BytesMut};
@@ -101,7 +104,15 @@ fn step(driver: &mut Driver, input: &mut Input<'_>) {
     let direction = if octet & 0x10 == 0 { Direction::Outgoing } else { Direction::Incoming };
     let how = octet >> 5;
     match octet & 0x0f {
-        0 => driver.start(),
+        0 => match how {
+            0..=3 => driver.start(),
+            4 => driver.reset(cease(how)),
+            _ => {
+                let bits = input.two_octets();
+                let time = time(input);
+                driver.reconfigure(|config| change(config, bits, time));
+            }
+        },
         1 => driver.stop(cease(how)),
         2 => driver.answer_dial(how),
         3 => driver.fail_dial(transport_error(how)),
@@ -128,6 +139,41 @@ fn step(driver: &mut Driver, input: &mut Input<'_>) {
         14 => driver.toggle_room(direction),
         _ => driver.receive(direction, &last(how)),
     }
+}
+
+/// Another configuration in what an operator may change at any time.
+fn change(config: &mut FsmConfig, bits: u16, time: Duration) {
+    let exceeded = match bits & 3 {
+        0 => Exceeded::Warn,
+        1 => Exceeded::Stop,
+        _ => Exceeded::Restart(time),
+    };
+    let limit = PrefixLimit { limit: u32::from(bits >> 2 & 3), warning_percent: 50, exceeded };
+    let few = PrefixLimits::each(limit).family(AfiSafi::IPV6_UNICAST, 2);
+    config.maximum_prefixes = if bits & 1 << 4 == 0 { PrefixLimits::none() } else { few };
+    config.connect_mode = match bits >> 5 & 3 {
+        0 => ConnectMode::Active,
+        1 => ConnectMode::Passive,
+        _ => ConnectMode::Both,
+    };
+    config.remote_as = match bits >> 7 & 3 {
+        0 => RemoteAs::Any,
+        1 => RemoteAs::External,
+        2 => RemoteAs::Internal,
+        _ => messages::REMOTE_ASN.into(),
+    };
+    let (sent, received) = if bits & 1 << 9 == 0 {
+        (SentPath::BothAses, ReceivedPath::WithLocalAs)
+    } else {
+        (SentPath::LocalAsAlone, ReceivedPath::AsReceived)
+    };
+    let speaker_asn = Asn(7);
+    config.local_as = (bits & 1 << 10 != 0).then_some(LocalAs { speaker_asn, sent, received });
+    let role = RoleConfig { role: Role((bits >> 11 & 7) as u8), strict: bits & 1 << 14 != 0 };
+    config.role = (bits & 1 << 15 != 0).then_some(role);
+    config.collision_detect_established_state = bits & 1 << 13 != 0;
+    config.send_hold_time = (bits & 1 << 12 != 0).then_some(time);
+    config.import = if bits & 1 << 8 != 0 { Import::Keep } else { Import::Drop };
 }
 
 fn cease(how: u8) -> Notification {
