@@ -6,13 +6,17 @@
 mod bfd;
 mod collision;
 mod events;
+mod faults;
 mod loopback;
 mod md5;
+mod memory;
 mod operator;
 mod pipes;
+mod processes;
 mod range;
 mod requests;
 mod restart;
 mod scripted;
+mod strangers;
 mod virtual_time;
 mod world;

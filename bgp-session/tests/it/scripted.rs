@@ -78,6 +78,11 @@ impl Scripted {
         self.stream.write_all(&octets).await.unwrap();
     }
 
+    /// Any octets; whether the node still took them.
+    pub(crate) async fn say(&mut self, octets: &[u8]) -> bool {
+        self.stream.write_all(octets).await.is_ok()
+    }
+
     pub(crate) async fn say_keepalive(&mut self) {
         let mut octets = BytesMut::new();
         encode_keepalive(&mut octets);
@@ -92,6 +97,11 @@ impl Scripted {
     /// Up to Established, as a speaker of that AS.
     pub(crate) async fn shake_hands_as(&mut self, asn: Asn, hold_time: u16) {
         assert!(matches!(self.hear().await, Heard::Open { .. }));
+        self.answer(asn, hold_time).await;
+    }
+
+    /// From the node's OPEN on.
+    pub(crate) async fn answer(&mut self, asn: Asn, hold_time: u16) {
         self.say_open(asn, hold_time).await;
         assert_eq!(self.hear().await, Heard::Keepalive);
         self.say_keepalive().await;
