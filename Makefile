@@ -7,9 +7,13 @@ LOCKED ?= --locked
 ARGS ?=
 # How long `make fuzz` stays with each target.
 FUZZ_SECONDS ?= 60
+# What `make deny` checks; without a network, DENY="bans licenses sources".
+DENY ?= advisories bans licenses sources
+# What `make semver` compares with: a tag or a commit.
+BASELINE ?= main
 
 .DEFAULT_GOAL := help
-.PHONY: help fuzz lab test test-deps check fmt clippy docs guard unit interop bench
+.PHONY: help fuzz lab test test-deps check fmt clippy docs guard unit interop bench deny semver
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +51,12 @@ interop: ## The tests against real routers, and tshark; as root, or with sudo
 
 bench: ## Run the benchmarks
 	$(CARGO) bench $(LOCKED) -p benches
+
+deny: ## Dependencies: advisories, licences, sources; needs cargo-deny (`cargo install --locked cargo-deny`)
+	$(CARGO) deny $(LOCKED) check $(DENY)
+
+semver: ## Compare the public API with BASELINE (main); needs cargo-semver-checks (`cargo install --locked cargo-semver-checks`)
+	$(CARGO) semver-checks -p bgp-core -p bgp-session --baseline-rev $(BASELINE)
 
 fuzz: ## Fuzz every target for FUZZ_SECONDS each (60); needs cargo-fuzz, see fuzz/README.md
 	scripts/run-fuzz $(FUZZ_SECONDS)

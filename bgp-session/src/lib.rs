@@ -54,7 +54,7 @@
 //! # }
 //! ```
 //!
-//! What a session may carry, the timers and their defaults are in [`PeerConfig`]. Without tokio, or
+//! The [guide] walks through the rest. What a session may carry, the timers and their defaults are in [`PeerConfig`]. Without tokio, or
 //! with another kind of transport altogether, drive [`bgp_core::peer::Peer`] yourself.
 
 mod ao_key;
@@ -66,6 +66,7 @@ mod connect;
 mod drain;
 mod error;
 mod event;
+pub mod guide;
 mod handle;
 mod id;
 mod listener;

@@ -45,6 +45,9 @@ pub struct PeerStatus {
     /// The counters. They are brought up to date with every event of the peer, but a new value
     /// alone wakes nobody who waits for a change.
     pub stats: PeerStats,
+    /// Octets composed for the peer that its connections have not taken yet: they stay where the peer does not read. As up
+    /// to date as `stats`.
+    pub octets_waiting: usize,
     /// How many routes are held of the peer: [`Import::Keep`](crate::Import::Keep) only. As up to date as `stats`.
     pub prefixes_held: usize,
 }

@@ -121,6 +121,12 @@ impl Links {
         self.slot(direction).as_mut()
     }
 
+    /// What was composed and not yet taken, of both.
+    pub(super) fn octets_waiting(&self) -> usize {
+        let links = [&self.outgoing, &self.incoming].into_iter().flatten();
+        links.map(|link| link.outbox.len()).sum()
+    }
+
     fn slot(&mut self, direction: Direction) -> &mut Option<Link> {
         match direction {
             Direction::Outgoing => &mut self.outgoing,

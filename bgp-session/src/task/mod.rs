@@ -110,7 +110,7 @@ impl PeerTask {
         loop {
             self.perform_outputs();
             self.fill_outboxes();
-            self.reports.publish(&self.peer);
+            self.reports.publish(&self.peer, self.links.octets_waiting());
             if self.ending {
                 break;
             }

@@ -136,10 +136,11 @@ impl Reports {
     }
 
     /// Brings the status up to date, and wakes those who wait for a change if there was one.
-    pub(super) fn publish(&mut self, peer: &Peer) {
+    pub(super) fn publish(&mut self, peer: &Peer, octets_waiting: usize) {
         let news = mem::take(&mut self.news);
         self.status.send_if_modified(|status| {
             status.stats.clone_from(peer.stats());
+            status.octets_waiting = octets_waiting;
             status.prefixes_held = peer.adj_rib_in().len();
             if news.changed {
                 news.write(status, peer);
@@ -203,6 +204,7 @@ pub(crate) fn first_status(config: &PeerConfig) -> PeerStatus {
         last_failure: None,
         bfd: config.bfd.map(|_| bfd::State::Down),
         stats: PeerStats::default(),
+        octets_waiting: 0,
         prefixes_held: 0,
     }
 }
