@@ -14,7 +14,7 @@ pub(crate) fn of_two_connections_the_higher_identifiers_stays<R: Router>(site: &
     for (identifier, ours_stays) in [(ROUTER, true), ("172.22.35.200", false)] {
         site.on(|runtime| {
             runtime.block_on(async {
-                let listener = TcpListener::bind((NODE, 179)).await.expect("port 179");
+                let listener = listener();
                 let config = RouterConfig::new(identifier, ROUTER_AS).neighbor(node());
                 let router: R = site.router(config);
                 let accepted = tokio::time::timeout(SOON, listener.accept()).await;
@@ -44,6 +44,16 @@ pub(crate) fn of_two_connections_the_higher_identifiers_stays<R: Router>(site: &
             });
         });
     }
+}
+
+/// On our port 179. The one before it may live on for a moment in a process that another test is just starting, between
+/// its fork and its exec.
+fn listener() -> TcpListener {
+    let bound = wait_until(SOON, "port 179", || {
+        std::net::TcpListener::bind((NODE, 179)).map_err(|error| error.to_string())
+    });
+    bound.set_nonblocking(true).expect("a listener that does not block");
+    TcpListener::from_std(bound).expect("a listener of tokio's")
 }
 
 /// Dials, and hands over what hears nothing until the gate is open.

@@ -74,7 +74,9 @@ macro_rules! matrix {
 
 const EXABGP_COMMUNICATION: &str =
     "ExaBGP 4.2 fails to read the message of a shutdown under Python 3, and cannot send one.";
+const NO_BFD: &str = "Neither GoBGP 3 nor ExaBGP has BFD.";
 const EXABGP_LIMIT: &str = "ExaBGP keeps no table of what it receives, so it has nothing to limit.";
+const NO_ROLES: &str = "Neither GoBGP 3 nor ExaBGP 4 knows roles.";
 const ONE_CONNECTION: &str =
     "It never has two connections to resolve: while one is opening, it closes the other.";
 
@@ -102,6 +104,11 @@ matrix! {
         (no "GoBGP never asks: it keeps all that it receives.") yes yes;
     "TCP MD5, and a wrong password",
     a_password_signs_the_session_and_a_wrong_one_prevents_it: yes yes yes yes yes;
+    "TTL security (GTSM), and a router without it",
+    ttl_security_takes_a_router_on_the_link_and_no_other: yes yes yes yes yes;
+    "BFD, and a silent link",
+    bfd_ends_the_session_of_a_silent_link: yes yes (no NO_BFD) (no NO_BFD)
+        (no "OpenBGPD has BFD on OpenBSD alone, in the kernel.");
     "Router dials, we are passive",
     a_router_that_dials_finds_a_passive_speaker: yes yes yes yes yes;
     "Collision resolved by the identifiers",
@@ -123,5 +130,5 @@ matrix! {
     too_many_prefixes_of_the_routers_end_the_session_here: yes yes yes yes yes;
     "Roles, and those that do not fit",
     roles_that_fit_are_agreed_on_and_others_refused: yes yes
-        (no "GoBGP 3 does not know roles.") (no "ExaBGP 4 does not know roles.") yes;
+        (no NO_ROLES) (no NO_ROLES) yes;
 }

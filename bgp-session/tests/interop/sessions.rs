@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bgp_session::bfd::{BfdProfile, State};
 use bgp_session::{Import, PeerStatus, Role, Route, RouteSet};
 use test_peers::{Originated, Router, wait_until};
 
@@ -186,5 +187,57 @@ pub(crate) fn roles_that_fit_are_agreed_on_and_others_refused<R: Router>(site: &
         // A provider's routes go no further than to us and our customers.
         let best = received(&speaker, "10.8.0.0/13");
         assert_eq!(best.only_to_customer.map(|asn| asn.0), Some(ROUTER_AS));
+    });
+}
+
+pub(crate) fn ttl_security_takes_a_router_on_the_link_and_no_other<R: Router>(site: &Site) {
+    // Without it a router sends with some TTL, but not with the highest.
+    let mut router: R = site.router_of(node().passive());
+    site.on(|runtime| {
+        let config = peer_config().ttl_security(1);
+        runtime.block_on(async {
+            let speaker = site.start(speaker()).await;
+            let peer = speaker.add_peer(config.clone()).await.unwrap();
+            // Either TCP fails, or the router's OPEN is lost on the way.
+            wait_until(SOON, "a failure", || {
+                let session = router.session(address(NODE))?;
+                // FRR tells of a connection that it accepted in its log alone.
+                let spoken = ["OpenSent", "OpenConfirm"].contains(&session.state.as_str())
+                    || router.log().contains("sending OPEN");
+                let status = peer.status();
+                let over = spoken || status.last_failure.is_some();
+                if over { Ok(()) } else { Err(format!("{status:?}, {session:?}")) }
+            });
+            assert_eq!(peer.stats().received.open, 0, "nothing of it was heard");
+            speaker.shutdown("").await;
+        });
+        router.kill();
+        let router: R = site.router_of(node().passive().ttl_security());
+        let (_speaker, peer) = runtime.block_on(site.dial(config));
+        runtime.block_on(peer.announce(Route::new(prefix(SMTP)))).unwrap();
+        only_path(&router, SMTP);
+    });
+}
+
+pub(crate) fn bfd_ends_the_session_of_a_silent_link<R: Router>(site: &Site) {
+    let router: R = site.router_of(node().bfd());
+    site.on(|runtime| {
+        let profile = BfdProfile::new().interval(Duration::from_millis(50)).multiplier(3);
+        let (_speaker, mut peer) = runtime.block_on(site.dial(peer_config().bfd(profile)));
+        runtime.block_on(peer.announce(Route::new(prefix(SMTP)))).unwrap();
+        only_path(&router, SMTP);
+        wait_until(SOON, "BFD", || {
+            let status = peer.bfd();
+            let up = status.as_ref().is_some_and(|status| status.state == State::Up);
+            if up { Ok(()) } else { Err(format!("{status:?}")) }
+        });
+        site.node.unplug();
+        // Long before the hold time of 90 seconds.
+        let reason = runtime.block_on(ended(&mut peer));
+        assert!(reason.contains("BFD down"), "{reason}");
+        wait_until(SOON, "the router's end of the route", || router.path_count(SMTP, 0));
+        site.node.plug();
+        runtime.block_on(established(&mut peer));
+        only_path(&router, SMTP);
     });
 }
