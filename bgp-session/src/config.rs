@@ -6,7 +6,7 @@
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
@@ -210,6 +210,12 @@ impl PeerConfig {
         };
         if self.id().address().is_unspecified() || self.id().address().is_multicast() {
             return refuse("address", &self.id().address(), "the unicast address of a router");
+        }
+        if matches!(self.id().address(), IpAddr::V6(v6) if v6.is_unicast_link_local())
+            && self.id().scope_id() == 0
+        {
+            let expected = "a link-local address with the index of its interface, as in fe80::1%2";
+            return refuse("address", &self.id().address(), expected);
         }
         if self.address().port() == 0 && self.terms.connect_mode.dials() {
             return refuse("port", &0, "a TCP port to dial, or a passive peer");

@@ -79,6 +79,14 @@ pub enum SpeakerError {
         /// What the system said.
         source: io::Error,
     },
+    /// A neighbour on an interface can't be looked for.
+    #[error("interface {interface}: {source}")]
+    Interface {
+        /// The interface's name.
+        interface: String,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The peer's session has been ended for good by `shutdown`, here or through another handle.
     #[error("peer {peer} has been shut down, expected a peer that is still configured")]
     PeerShutDown {

@@ -56,10 +56,12 @@ impl PeerRange {
     /// Peers from `prefix` with an AS that `remote_as` admits.
     pub fn new(prefix: IpNet, remote_as: impl Into<RemoteAs>) -> Self {
         let prefix = prefix.trunc();
-        // Only a place for the address of the peer to come; that of 0.0.0.0/0 would be no router's.
+        // Only a place for the address of the peer to come; that of 0.0.0.0/0 or fe80::/10 would be no router's.
         let somebody = match prefix {
             IpNet::V4(v4) if v4.addr().is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpNet::V6(v6) if v6.addr().is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            IpNet::V6(v6) if v6.addr().is_unspecified() || v6.addr().is_unicast_link_local() => {
+                Ipv6Addr::LOCALHOST.into()
+            }
             IpNet::V4(_) | IpNet::V6(_) => prefix.addr(),
         };
         Self {

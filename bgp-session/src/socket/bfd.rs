@@ -149,9 +149,11 @@ fn receive_ttl(socket: &Socket, local: SocketAddr) -> io::Result<()> {
 
 /// A datagram without its time to live is as good as one from afar.
 #[cfg(target_os = "linux")]
-fn receive(socket: &tokio::net::UdpSocket, buffer: &mut [u8]) -> io::Result<Arrival> {
+pub(super) fn receive(
+    socket: &impl std::os::fd::AsRawFd,
+    buffer: &mut [u8],
+) -> io::Result<Arrival> {
     use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg};
-    use std::os::fd::AsRawFd;
 
     let mut control = [0; CONTROL_ROOM];
     let mut parts = [io::IoSliceMut::new(buffer)];

@@ -15,6 +15,7 @@ use crate::PeerConfig;
 
 pub(crate) mod authentication;
 pub(crate) mod bfd;
+pub(crate) mod icmp6;
 mod option;
 
 /// A socket to dial the peer with, all options set and the local address bound.

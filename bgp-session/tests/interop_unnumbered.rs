@@ -1,0 +1,219 @@
+//! Peers by interface, found by router advertisements: against FRR's `neighbor IFACE interface`, and among ourselves.
+//!
+//! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`).
+
+use std::time::Duration;
+
+use bgp_session::{
+    AfiSafi, Asn, BgpIdentifier, Import, InterfaceHandle, InterfacePeer, InterfaceStatus,
+    PeerConfig, RemoteAs, Route, RouteSet, Speaker, bfd::BfdProfile,
+};
+use test_peers::{Host, Lan, WrittenFrr, requested, wait_until};
+use tokio::runtime::Runtime;
+
+const ROUTER_AS: Asn = Asn(64635);
+const NODE_AS: Asn = Asn(64636);
+const SOON: Duration = Duration::from_secs(30);
+
+#[test]
+fn frr_finds_us_and_is_found() {
+    if !requested() {
+        return;
+    }
+    let (router, node) = lan();
+    let frr = frr(&router, "");
+    on(&node, |runtime| {
+        let (speaker, handle) = uplink(runtime, |config| config.families([AfiSafi::IPV6_UNICAST]));
+        let status = found_and_established(&speaker, &handle);
+        assert_eq!(status.peer.expect("the neighbour").to_string(), "fe80::1%2");
+        let terms = speaker.peers()[0].negotiated.clone().expect("a session");
+        assert_eq!(terms.remote_asn, ROUTER_AS, "any external one will do");
+
+        let own = "fd26::/64";
+        handle.set_routes(RouteSet::from([Route::new(own.parse().unwrap())]));
+        wait_until(SOON, "our route at FRR", || {
+            let reply = frr.json("bgpd", "show bgp ipv6 unicast json")?;
+            match &reply["routes"][own][0] {
+                path if path["valid"] == true => Ok(()),
+                _ => Err(reply.to_string()),
+            }
+        });
+        wait_until(SOON, "FRR's route", || {
+            let seen: Vec<String> = speaker.loc_rib().iter().map(|(p, _)| p.to_string()).collect();
+            if seen == ["fd99::/48"] { Ok(()) } else { Err(format!("{seen:?}")) }
+        });
+        // The end of the handle is the end of the session.
+        drop(handle);
+        wait_until(SOON, "the end", || {
+            let left = speaker.peers();
+            if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+        });
+    });
+}
+
+#[test]
+fn bfd_watches_an_unnumbered_peer_by_its_link_local_address() {
+    if !requested() {
+        return;
+    }
+    let (router, node) = lan();
+    let frr = frr(&router, " neighbor lan0 bfd\n neighbor lan0 bfd profile fast\n");
+    on(&node, |runtime| {
+        let bfd = BfdProfile::new().interval(Duration::from_millis(50));
+        let (speaker, handle) = uplink(runtime, |config| config.bfd(bfd));
+        let status = found_and_established(&speaker, &handle);
+        let peer = speaker.peer(status.peer.expect("the neighbour")).expect("a handle");
+        wait_until(SOON, "BFD", || match peer.bfd() {
+            Some(it) if it.detection_time == Duration::from_millis(150) => Ok(()),
+            other => Err(format!("{other:?} {:?}", frr.ask("bfdd", "show bfd peers"))),
+        });
+        let start = tokio::time::Instant::now();
+        node.unplug();
+        wait_until(SOON, "the end", || match peer.status() {
+            it if it.is_established() => Err(format!("{it:?}")),
+            _ => Ok(()),
+        });
+        assert!(start.elapsed() < Duration::from_millis(250), "{:?}", start.elapsed());
+        node.plug();
+        found_and_established(&speaker, &handle);
+    });
+}
+
+#[test]
+fn two_speakers_on_a_link_find_each_other_and_a_replaced_one() {
+    if !requested() {
+        return;
+    }
+    let (router, node) = lan();
+    router.enter(|| {
+        let at_router = runtime();
+        let begin = |asn| {
+            let (speaker, handle) = begin(&at_router, asn, |config| config);
+            handle.set_routes(RouteSet::from([Route::new("fd99::/48".parse().unwrap())]));
+            (speaker, handle)
+        };
+        let first = begin(ROUTER_AS);
+        on(&node, |runtime| {
+            let (speaker, handle) = uplink(runtime, |config| config);
+            let routes = |expected: &[&str]| {
+                wait_until(SOON, &format!("{expected:?}"), || {
+                    let table = speaker.loc_rib();
+                    let seen: Vec<String> = table.iter().map(|(p, _)| p.to_string()).collect();
+                    if seen == expected {
+                        Ok(())
+                    } else {
+                        Err(format!("{seen:?} {:?}", handle.status()))
+                    }
+                });
+            };
+            found_and_established(&speaker, &handle);
+            routes(&["fd99::/48"]);
+            // Another AS at the same address: still external.
+            at_router.block_on(first.0.shutdown(""));
+            routes(&[]);
+            let _second = router.enter(|| begin(Asn(64637)));
+            routes(&["fd99::/48"]);
+            assert_eq!(
+                speaker.loc_rib().iter().next().unwrap().1[0].attributes.as_path.to_string(),
+                "64637"
+            );
+        });
+    });
+}
+
+#[test]
+fn what_keeps_us_from_looking_is_told_and_mended() {
+    if !requested() {
+        return;
+    }
+    let lan = Lan::new();
+    let node = lan.host("node", &["172.22.35.26/24"]);
+    on(&node, |runtime| {
+        let speaker = runtime.block_on(builder(NODE_AS).start()).unwrap();
+        let look = |interface: &str| {
+            let _entered = runtime.enter();
+            speaker.add_interface_peer(InterfacePeer::new(interface, RemoteAs::External)).unwrap()
+        };
+        let problem = |handle: &InterfaceHandle, expected: &str| {
+            wait_until(SOON, expected, || match handle.status().problem {
+                Some(text) if text.contains(expected) => Ok(()),
+                other => Err(format!("{other:?}")),
+            });
+        };
+        problem(&look("eth7"), "no interface eth7 is there");
+        let handle = look("lan0");
+        problem(&handle, "the interface lan0 has no link-local address");
+        node.ip("address add fe80::26/64 dev lan0 nodad");
+        wait_until(SOON, "its end", || match handle.status().problem {
+            Some(problem) => Err(problem),
+            None => Ok(()),
+        });
+    });
+}
+
+/// Two hosts, each with a link-local address and an address of its own, which no session is over.
+fn lan() -> (Host, Host) {
+    let lan = Lan::new();
+    let router = lan.host("router", &["fe80::1/64", "172.22.35.1/32"]);
+    (router, lan.host("node", &["fe80::26/64", "172.22.36.26/32"]))
+}
+
+fn frr(host: &Host, more: &str) -> WrittenFrr {
+    let bfdd = "bfd\n profile fast\n  receive-interval 50\n  transmit-interval 50\n  detect-multiplier 3\n exit\nexit\n";
+    let bgpd = format!(
+        "router bgp {}\n bgp router-id 172.22.35.1\n no bgp ebgp-requires-policy\n \
+         no bgp network import-check\n neighbor lan0 interface remote-as external\n \
+         neighbor lan0 timers connect 1\n{more} address-family ipv6 unicast\n  neighbor lan0 activate\n  \
+         network fd99::/48\n exit-address-family\nexit\n",
+        ROUTER_AS.0
+    );
+    WrittenFrr::start(host, bfdd, &bgpd)
+}
+
+fn builder(asn: Asn) -> bgp_session::SpeakerBuilder {
+    let [.., high, low] = asn.0.to_be_bytes();
+    Speaker::builder(asn, BgpIdentifier::new(10, 0, high, low))
+}
+
+fn begin(
+    runtime: &Runtime,
+    asn: Asn,
+    change: impl FnOnce(PeerConfig) -> PeerConfig,
+) -> (Speaker, InterfaceHandle) {
+    runtime.block_on(async {
+        let speaker = builder(asn).listen("[::]:179".parse().unwrap()).start().await.unwrap();
+        let second = Duration::from_secs(1);
+        let peer = InterfacePeer::new("lan0", RemoteAs::External).config(|config| {
+            let config = config.connect_retry(second).idle_hold(second / 10, second);
+            change(config.import(Import::Keep))
+        });
+        let handle = speaker.add_interface_peer(peer).unwrap();
+        (speaker, handle)
+    })
+}
+
+fn uplink(
+    runtime: &Runtime,
+    change: impl FnOnce(PeerConfig) -> PeerConfig,
+) -> (Speaker, InterfaceHandle) {
+    begin(runtime, NODE_AS, change)
+}
+
+fn found_and_established(speaker: &Speaker, handle: &InterfaceHandle) -> InterfaceStatus {
+    wait_until(SOON, "a session with the neighbour", || {
+        let status = handle.status();
+        let peer =
+            status.peer.and_then(|id| speaker.peer(id)).ok_or_else(|| format!("{status:?}"))?;
+        let session = peer.status();
+        if session.is_established() { Ok(status) } else { Err(format!("{session:?}")) }
+    })
+}
+
+fn runtime() -> Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all().build().expect("a runtime")
+}
+
+fn on(host: &Host, story: impl FnOnce(&Runtime) + Send) {
+    host.enter(|| story(&runtime()));
+}
