@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::check::CheckArgs;
 use crate::decode::args::DecodeArgs;
+use crate::migrate::MigrateArgs;
 use crate::replay::args::ReplayArgs;
 
 /// BGP load balancer for Kubernetes Services.
@@ -62,6 +63,11 @@ pub enum Command {
     /// line that it is in.
     #[command(after_long_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
+    /// Turn a ConfigMap of MetalLB up to 0.12 into the metallb.io resources of today.
+    ///
+    /// Prints them as YAML, with the names that MetalLB's own converter gives. Passwords become
+    /// Secrets.
+    Migrate(MigrateArgs),
     /// Explain captured BGP messages: what stands where, what is wrong, what a session makes of it.
     ///
     /// Reads one message as hexadecimal digits, a stream, an MRT file, or JSON lines. The verdict is

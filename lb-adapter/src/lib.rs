@@ -23,6 +23,7 @@ pub mod failure;
 pub mod lab;
 pub mod manifest;
 pub mod memory;
+pub mod migrate;
 pub mod model;
 pub mod planner;
 pub mod replay;

@@ -8,7 +8,7 @@ use clap::Parser as _;
 use lb_adapter::args::{Cli, Command, LogArgs, LogFormat};
 use lb_adapter::failure::Failure;
 use lb_adapter::report::Problems;
-use lb_adapter::{check, decode, lab, replay, run};
+use lb_adapter::{check, decode, lab, migrate, replay, run};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -29,6 +29,7 @@ fn perform(command: Command, problems: Problems) -> Result<(), Failure> {
         Command::Decode(args) => return decode::args::run(args),
         Command::Replay(args) => return replay::args::run(args),
         Command::Check(args) => return check::run(args),
+        Command::Migrate(args) => return migrate::run(args, problems),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -66,8 +67,8 @@ fn default_level(command: &Command) -> &'static str {
     match command {
         // What happens is on stdout already.
         Command::Lab(_) => "error",
-        Command::Decode(_) | Command::Check(_) | Command::Replay(_) => "warn",
-        _ => "info",
+        Command::Run(_) => "info",
+        _ => "warn",
     }
 }
 

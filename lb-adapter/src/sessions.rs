@@ -10,13 +10,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bgp_session::bfd::BfdProfile;
 use bgp_session::{
-    Asn, BgpIdentifier, PeerConfig, PeerHandle, PeerStatus, RouteSet, Speaker, SpeakerError,
+    Asn, BgpIdentifier, PeerConfig, PeerHandle, PeerStatus, RemoteAs, RouteSet, Speaker,
+    SpeakerError,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+
+use crate::model::{self, Peer, PeerAsn};
 
 /// Which session: a node's to a configured peer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,6 +62,11 @@ impl Terms {
     /// These terms.
     pub fn new(asn: Asn, identifier: BgpIdentifier, peer: PeerConfig) -> Self {
         Self { asn, identifier, peer }
+    }
+
+    /// With AS and BGP Identifier as the peer's own, so that they can be changed with the rest.
+    fn of_the_peer(&self) -> PeerConfig {
+        self.peer.clone().local_asn(self.asn).identifier(self.identifier)
     }
 }
 
@@ -106,8 +116,9 @@ impl Sessions {
         &mut self,
         wanted: &BTreeMap<SessionKey, Wanted>,
     ) -> Vec<(SessionKey, SpeakerError)> {
-        let others = self.keep(wanted);
+        let mut others = self.keep(wanted);
         self.set_routes(wanted).await;
+        self.change_in_place(wanted, &mut others).await;
         let closing = others.into_iter().map(|(key, open)| {
             let why = match wanted.contains_key(&key) {
                 true => "configuration changed",
@@ -191,15 +202,87 @@ impl Sessions {
         }
     }
 
+    /// Gives sessions whose terms are others the new ones, where these come into force without another
+    /// session; what is left over is closed and opened anew.
+    async fn change_in_place(
+        &mut self,
+        wanted: &BTreeMap<SessionKey, Wanted>,
+        others: &mut BTreeMap<SessionKey, Open>,
+    ) {
+        for (key, wanted) in wanted {
+            let Some(mut open) = others.remove(key) else { continue };
+            if open.terms.peer.id() == wanted.terms.peer.id()
+                && let terms = wanted.terms.of_the_peer()
+                && let Ok(updated) = open.handle.update_without_reset(terms).await
+                && updated.needs_reset().next().is_none()
+            {
+                let changes: Vec<_> = updated.changes.iter().map(|change| change.field).collect();
+                let (node, peer, changes) = (&key.node, &key.peer, changes.join(", "));
+                tracing::info!(node, peer, "changed the session in place: {changes}");
+                open.terms = wanted.terms.clone();
+                open.routes = Arc::new(wanted.routes.clone());
+                if let Err(error) = open.handle.set_routes(Arc::clone(&open.routes)).await {
+                    tracing::error!(session = %key, %error, "cannot set the routes");
+                }
+                self.open.insert(key.clone(), open);
+            } else {
+                others.insert(key.clone(), open);
+            }
+        }
+    }
+
     async fn open_one(&self, wanted: &Wanted) -> Result<Open, SpeakerError> {
-        let Terms { asn, identifier, peer } = wanted.terms.clone();
+        let Terms { asn, identifier, .. } = wanted.terms;
         let speaker = Speaker::builder(asn, identifier).start().await?;
         ring_at_events(&speaker, &self.bell);
-        let handle = speaker.add_peer(peer).await?;
+        let handle = speaker.add_peer(wanted.terms.of_the_peer()).await?;
         let routes = Arc::new(wanted.routes.clone());
         handle.set_routes(Arc::clone(&routes)).await?;
         Ok(Open { terms: wanted.terms.clone(), routes, speaker, handle })
     }
+}
+
+/// How to reach a peer at this address, and what to agree with it, as it is configured; where to
+/// dial from is left to the caller unless the configuration says it.
+pub fn peer_config(
+    address: SocketAddr,
+    peer: &Peer,
+    bfd: Option<&model::BfdProfile>,
+) -> PeerConfig {
+    let remote_as = match peer.peer_asn {
+        PeerAsn::Number(asn) => RemoteAs::Number(asn),
+        PeerAsn::Internal => RemoteAs::Internal,
+        PeerAsn::External => RemoteAs::External,
+    };
+    let mut config = PeerConfig::new(address, remote_as).hold_time(peer.hold_time);
+    if let Some(time) = peer.keepalive_time {
+        config = config.keepalive_time(time);
+    }
+    if let Some(time) = peer.connect_time {
+        config = config.connect_retry(time);
+    }
+    if let Some(source) = peer.source_address {
+        config = config.local_address(source);
+    }
+    if let Some(password) = &peer.password {
+        config = config.password(password.reveal());
+    }
+    if peer.ebgp_multihop {
+        config = config.multihop(u8::MAX);
+    }
+    match bfd {
+        Some(profile) => config.bfd(bfd_profile(profile)),
+        None => config,
+    }
+}
+
+fn bfd_profile(profile: &model::BfdProfile) -> BfdProfile {
+    let bfd = BfdProfile::new()
+        .receive_interval(profile.receive_interval)
+        .transmit_interval(profile.transmit_interval)
+        .multiplier(profile.detect_multiplier)
+        .minimum_ttl(profile.minimum_ttl);
+    if profile.passive_mode { bfd.passive() } else { bfd }
 }
 
 /// Rings the bell at every event of the speaker, for as long as it lives.

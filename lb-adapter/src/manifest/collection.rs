@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::configuration::Configuration;
 use super::object::Metadata;
 use super::{Manifests, Options, Source, endpoints, node, service};
+use crate::config::draft::Draft;
 use crate::config::field::{self, Field, Mapping};
 use crate::config::report::Report;
 use crate::config::yaml::{self, Position};
@@ -145,6 +146,11 @@ impl<'a> Collection<'a> {
             self.configuration.require(name, diagnostics);
         }
         self.configuration.resolve(diagnostics)
+    }
+
+    /// What the configuration in force says, place by place.
+    pub(super) fn draft(&self) -> Option<&Draft> {
+        self.configuration.draft()
     }
 
     /// Looks for what has no effect.

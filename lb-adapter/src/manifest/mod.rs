@@ -27,6 +27,7 @@ mod service;
 
 use std::path::Path;
 
+use crate::config::draft::Draft;
 use crate::config::{Diagnostic, Diagnostics, settle};
 use crate::model::{Config, EndpointSlice, Namespace, Node, Service};
 use collection::Collection;
@@ -120,6 +121,8 @@ pub fn parse_with(
 pub(crate) struct Examined {
     /// What they say, if nothing is wrong with them.
     pub(crate) manifests: Option<Manifests>,
+    /// What the configuration in force says, with its places.
+    pub(crate) draft: Option<Draft>,
     /// All errors and warnings, in order of file and line; also what has no effect.
     pub(crate) problems: Vec<Diagnostic>,
 }
@@ -140,12 +143,15 @@ pub(crate) fn examine(
     }
     let config = collection.resolve(name, &mut diagnostics);
     collection.lint(&config, &mut diagnostics);
+    let draft = collection.draft().cloned();
     match settle(diagnostics) {
         Ok(problems) => {
             let manifests = collection.into_manifests(config, problems.clone());
-            Examined { manifests: Some(manifests), problems }
+            Examined { manifests: Some(manifests), draft, problems }
         }
-        Err(problems) => Examined { manifests: None, problems: problems.into_iter().collect() },
+        Err(problems) => {
+            Examined { manifests: None, draft, problems: problems.into_iter().collect() }
+        }
     }
 }
 

@@ -41,6 +41,14 @@ impl Problems {
         self.each(warnings);
     }
 
+    /// Tells about something odd that is in no file.
+    pub fn warning(self, message: &str) {
+        match self.format {
+            LogFormat::Text => line(&format!("ferrolb: warning: {message}")),
+            LogFormat::Json => tracing::warn!("{message}"),
+        }
+    }
+
     /// Tells about something that went wrong elsewhere.
     pub fn error(self, message: &str) {
         match self.format {

@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bgp_session::PeerConfig;
 use tokio::sync::Notify;
 
 use crate::args::RunArgs;
@@ -22,7 +21,7 @@ use crate::manifest::Manifests;
 use crate::memory::Memory;
 use crate::planner::{NextHopPolicy, Options, PeerPlan, Plan};
 use crate::report::Problems;
-use crate::sessions::{SessionKey, Sessions, Terms, Wanted};
+use crate::sessions::{SessionKey, Sessions, Terms, Wanted, peer_config};
 use crate::signals::Signals;
 use crate::source::Intake;
 use crate::start::Start;
@@ -144,13 +143,15 @@ impl Node {
 
 fn session(sources: &mut SourceAddresses, plan: &Plan, peer_plan: &PeerPlan) -> Option<Wanted> {
     let peer = &peer_plan.peer;
-    let (asn, address) = (peer.expected_asn()?, peer.socket_address()?);
-    let mut config = PeerConfig::new(address, asn).hold_time(peer.hold_time);
-    if let Some(source) = sources.for_peer(&plan.scene.node.addresses, address.ip()) {
+    let address = peer.socket_address()?;
+    let configuration = plan.scene.config.as_ref();
+    let bfd = peer.bfd_profile.as_ref().zip(configuration);
+    let bfd = bfd.and_then(|(name, configuration)| configuration.bfd_profile(name));
+    let mut config = peer_config(address, peer, bfd);
+    if peer.source_address.is_none()
+        && let Some(source) = sources.for_peer(&plan.scene.node.addresses, address.ip())
+    {
         config = config.local_address(source);
-    }
-    if let Some(password) = &peer.password {
-        config = config.password(password.reveal());
     }
     let terms = Terms::new(peer.shown_asn(), identifier(&plan.scene.node, peer), config);
     Some(Wanted::new(terms, peer_plan.route_set()))

@@ -145,6 +145,19 @@ fn a_change_of_the_files_changes_routes_and_no_session() {
 }
 
 #[test]
+fn a_change_of_a_peer_that_needs_no_other_session_is_made_in_place() {
+    let router = Router::start();
+    let manifests = manifests_for(&router);
+    let run = run(&manifests);
+    wait_until("the table", || router.has_all());
+    let since = router.node().since;
+    let changed = "      connect-time: 7s\n      my-asn: 64636";
+    manifests.replace("config.yaml", "      my-asn: 64636", changed);
+    run.error(|line| line.contains("changed the session in place: connect_retry_time"));
+    assert_eq!(router.node().since, since, "it is the session of the beginning");
+}
+
+#[test]
 fn a_peer_whose_place_in_the_list_changes_keeps_its_session() {
     let router = Router::start();
     let manifests = manifests_for(&router);
