@@ -1,14 +1,68 @@
-//! MRT files: any octets are read to an end, or to an error; what comes out is text.
+//! MRT files: any octets are read to an end, or to an error; what comes out is text, and messages that can be judged.
 
+use bgp_core::mrt::{Content, RECORD_HEADER_LENGTH, Record, Records, Rib, Sessions};
+use bgp_core::wire::Message;
+use bytes::BytesMut;
 use lb_adapter::decode::{self, Form};
 
 use crate::decode::judge_page;
 
 /// The input is a file, which may be compressed.
 pub fn check(input: &[u8]) {
+    judge_records(input);
     for form in [Form::Text, Form::Json] {
         let mut page = Vec::new();
         let _ = decode::mrt(input, form, &mut page);
         judge_page(&page);
+    }
+}
+
+/// Records stand one after the other; none depends on what follows it; every message has a context.
+fn judge_records(file: &[u8]) {
+    let mut sessions = Sessions::new();
+    let mut records = Records::new(file);
+    let mut at = 0;
+    while let Some(record) = records.next() {
+        let octets = record.as_bytes();
+        assert_eq!(&file[at..at + octets.len()], octets);
+        at += octets.len();
+        assert_eq!(octets.len(), RECORD_HEADER_LENGTH + record.body().len());
+        assert_eq!(Record::split(octets), Some(record));
+        assert_eq!(Record::split(&octets[..octets.len() - 1]), None);
+        match record.content() {
+            Ok(Content::Message(recorded)) => {
+                let cx = sessions.context(&recorded);
+                assert_eq!(cx.is_four_octet_as(), recorded.four_octet_as);
+                assert!(record.body().ends_with(recorded.octets));
+            }
+            Ok(Content::PeerIndexTable(table)) => {
+                assert!(table.peers().count() <= record.body().len());
+            }
+            Ok(Content::Rib(rib)) => judge_rib(&rib),
+            _ => {}
+        }
+    }
+    assert_eq!(records.rest(), &file[at..]);
+    assert_eq!(Record::split(records.rest()), None);
+}
+
+/// An entry becomes one whole UPDATE, or nothing.
+fn judge_rib(rib: &Rib<'_>) {
+    let mut out = BytesMut::from(&b"before"[..]);
+    for entry in rib.entries() {
+        let written = rib.encode_update(&entry, &mut out);
+        let message = out.split_off(6);
+        assert_eq!((&out[..], message.is_empty()), (&b"before"[..], !written));
+        if !written {
+            continue;
+        }
+        let decoded = crate::judge::decode(&message, rib.context());
+        if let (Some(Message::Update(update)), Some(prefix)) = (decoded, rib.prefix()) {
+            let mut routes = update
+                .nlri()
+                .map(Into::into)
+                .chain(update.mp_reach().into_iter().flat_map(|mp| mp.nlri()));
+            assert!(routes.all(|route: bgp_core::IpNet| route == prefix));
+        }
     }
 }

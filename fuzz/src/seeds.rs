@@ -324,16 +324,47 @@ fn decodes() -> Vec<(String, Vec<u8>)> {
 /// One BGP4MP_MESSAGE_AS4 record for each of a few messages, one after the other.
 fn mrts() -> Vec<(String, Vec<u8>)> {
     let (_, cx) = context(0x0102);
-    let mut file = Vec::new();
-    for (_, message) in opens().into_iter().chain(update_kinds(cx)).take(6) {
-        let peers = [0, 0, 0xfc, 0x7b, 0, 0, 0xfc, 0x7c, 0, 0, 0, 1, 10, 0, 0, 1, 10, 0, 0, 2];
-        let length = u32::try_from(peers.len() + message.len()).expect("a short message");
-        file.extend_from_slice(&[0x60, 0, 0, 0, 0, 16, 0, 4]);
-        file.extend_from_slice(&length.to_be_bytes());
-        file.extend_from_slice(&peers);
-        file.extend_from_slice(&message);
-    }
-    vec![("bgp4mp".to_owned(), file)]
+    let peers = [0, 0, 0xfc, 0x7b, 0, 0, 0xfc, 0x7c, 0, 0, 0, 1, 10, 0, 0, 1, 10, 0, 0, 2];
+    let messages: Vec<_> = opens().into_iter().chain(update_kinds(cx)).take(6).collect();
+    let records = |kind, subtype, before: &[u8]| {
+        let of = |message: &BytesMut| record(kind, subtype, &[before, &peers, message].concat());
+        messages.iter().flat_map(|(_, message)| of(message)).collect::<Vec<_>>()
+    };
+    let states = record(16, 5, &[&peers[..], &[0, 5, 0, 6]].concat());
+    vec![
+        ("bgp4mp".to_owned(), records(16, 4, &[])),
+        ("bgp4mp-et".to_owned(), [states, records(17, 7, &[0, 1, 2, 3])].concat()),
+        ("bgp4mp-add-path".to_owned(), records(16, 9, &[])),
+        ("table".to_owned(), table(false)),
+        ("table-add-path".to_owned(), table(true)),
+    ]
+}
+
+fn record(kind: u8, subtype: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).expect("a short record").to_be_bytes();
+    [&[0x60, 0, 0, 0, 0, kind, 0, subtype], &length[..], body].concat()
+}
+
+/// Peers, a prefix of IPv4, one of IPv6 and one of another family.
+fn table(add_path: bool) -> Vec<u8> {
+    let peers = [10, 0, 0, 9, 0, 1, b'v', 0, 1, 2, 10, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0xfc, 0x7b];
+    let v4 = [0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfc, 0x7b, 0x40, 3, 4, 10, 0, 0, 1];
+    let v6_hop = [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    let v6 = [&v4[..13], &[0x80, 14, 17, 16], &v6_hop].concat();
+    let path_id: &[u8] = if add_path { &[0, 0, 0, 7] } else { &[] };
+    let rib = |subtype: u8, head: &[u8], attributes: &[u8]| {
+        let length = u8::try_from(attributes.len()).expect("few attributes");
+        let entry = [&[0, 0, 0x60, 0, 0, 0], path_id, &[0, length], attributes].concat();
+        let subtype = if add_path { subtype + 6 } else { subtype };
+        record(13, subtype, &[&[0, 0, 0, 1], head, &[0, 1], &entry].concat())
+    };
+    [
+        record(13, 1, &peers),
+        rib(2, &[24, 192, 168, 1], &v4),
+        rib(4, &[32, 0x20, 1, 0x0d, 0xb8], &v6),
+        rib(6, &[0, 1, 128, 104, 0, 0, 0x11, 0, 0, 0, 1, 0, 0, 0, 1, 10, 0], &v6),
+    ]
+    .concat()
 }
 
 const CONFIG: &str = "\
