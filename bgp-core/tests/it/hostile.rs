@@ -1,5 +1,6 @@
 //! Input from somebody who means no good: never a panic, never more than was sent, and nothing is said twice.
 
+use bgp_core::mrt::{Content, Records, Sessions};
 use bgp_core::wire::{
     AttributeBlock, Frame, Message, OwnedUpdate, Treatment, Update, UpdateWriter, WireContext,
 };
@@ -110,6 +111,47 @@ fn framed(code: u8, body: &[u8]) -> Vec<u8> {
     octets
 }
 
+/// A record of a type that is read, or of another, with anything in it.
+fn record() -> impl Strategy<Value = Vec<u8>> {
+    let kind = prop_oneof![Just((13, 13)), Just((16, 12)), Just((17, 12)), Just((48, 2))];
+    let kind = kind.prop_flat_map(|(kind, subtypes): (u8, u8)| (Just(kind), 0..subtypes));
+    let body = vec(prop_oneof![0..4u8, any::<u8>()], 0..80);
+    (kind, body).prop_map(|((kind, subtype), body)| {
+        let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+        [&[0, 0, 0, 7, 0, kind, 0, subtype], &length[..], &body].concat()
+    })
+}
+
+fn read_recording(file: &[u8]) -> Result<(), TestCaseError> {
+    let mut records = Records::new(file);
+    let (mut sessions, mut out) = (Sessions::new(), BytesMut::new());
+    let mut read = 0;
+    for record in records.by_ref() {
+        read += record.as_bytes().len();
+        match record.content() {
+            Ok(Content::Message(recorded)) => {
+                decode_all(recorded.octets, sessions.context(&recorded))?;
+            }
+            Ok(Content::PeerIndexTable(table)) => {
+                prop_assert!(table.peers().count() <= record.body().len());
+            }
+            Ok(Content::Rib(rib)) => {
+                for entry in rib.entries() {
+                    out.clear();
+                    prop_assert_eq!(rib.encode_update(&entry, &mut out), !out.is_empty());
+                    decode_all(&out, rib.context())?;
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                prop_assert_eq!((error.kind, error.subtype), (record.kind(), record.subtype()));
+            }
+        }
+    }
+    prop_assert_eq!(read + records.rest().len(), file.len());
+    Ok(())
+}
+
 /// Attributes with headers that are right and values that are anything.
 fn attributes() -> impl Strategy<Value = Vec<u8>> {
     let code = prop_oneof![1..=40u8, any::<u8>()];
@@ -132,6 +174,15 @@ proptest! {
         for code in 1..=5 {
             decode_all(&framed(code, &octets), cx)?;
         }
+    }
+
+    #[test]
+    fn any_octets_are_a_recording_up_to_some_record(
+        records in vec(record(), 0..5),
+        tail in vec(any::<u8>(), 0..20),
+    ) {
+        let file = [records.concat(), tail].concat();
+        read_recording(&file)?;
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! What is written reads back as it was, and what was read is written as it was.
 
 use bgp_core::wire::{
-    AttributeBlock, Frame, Message, NextHop, PathAttributes, RouteRefresh, RouteRefreshSubtype,
-    Treatment, Update, UpdateWriter, WireContext,
+    AsPath, AttributeBlock, AttributeFlags, Frame, Message, NextHop, PathAttributes, RouteRefresh,
+    RouteRefreshSubtype, Treatment, Update, UpdateWriter, WireContext,
 };
 use bgp_core::{AfiSafi, IpNet, PeerType};
 use bytes::BytesMut;
+use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::strategies::{context, family, notification, open, path_attributes, routes};
+use crate::strategies::{
+    confederation_path, context, family, notification, open, path_attributes, routes,
+};
 
 /// The UPDATE of as many prefixes as fit, and how many those are.
 pub(crate) fn announce(
@@ -47,8 +50,15 @@ fn as_sent(attributes: &PathAttributes, next_hop: NextHop, cx: WireContext) -> P
         sent.local_pref = None;
         sent.originator_id = None;
         sent.cluster_list.clear();
+        sent.unknown.retain(|raw| raw.flags.contains(AttributeFlags::TRANSITIVE));
     }
     sent
+}
+
+/// The context with what such a next hop needs (RFC 8950).
+fn fitting(cx: WireContext, family: AfiSafi, next_hop: &NextHop) -> WireContext {
+    let mixed = family == AfiSafi::IPV4_UNICAST && matches!(next_hop, NextHop::V6 { .. });
+    if mixed { cx.extended_next_hop(true) } else { cx }
 }
 
 /// AS4_PATH names as many hops as AS_PATH only where sets have a number each; RFC 6793 loses nothing else.
@@ -68,6 +78,7 @@ proptest! {
         ids in any::<u32>(),
         cx in context(),
     ) {
+        let cx = fitting(cx, family, &next_hop);
         let prefixes: Vec<_> = prefixes.into_iter().zip(ids..=u32::MAX).collect();
         let (out, count) = announce(&attributes, family, &next_hop, &prefixes, cx);
         prop_assume!(count > 0);
@@ -91,6 +102,7 @@ proptest! {
         cx in context(),
     ) {
         prop_assume!(cx.is_four_octet_as() || survives_two_octets(&attributes));
+        let cx = fitting(cx, family, &next_hop);
         let prefixes: Vec<_> = prefixes.into_iter().map(|prefix| (prefix, 7)).collect();
         let (canonical, count) = announce(&attributes, family, &next_hop, &prefixes, cx);
         prop_assume!(count > 0);
@@ -107,6 +119,7 @@ proptest! {
         (family, next_hop, prefixes) in routes(),
         cx in context().prop_map(|cx| cx.four_octet_as(true)),
     ) {
+        let cx = fitting(cx, family, &next_hop);
         let prefixes: Vec<_> = prefixes.into_iter().map(|prefix| (prefix, 7)).collect();
         let (out, count) = announce(&attributes, family, &next_hop, &prefixes, cx);
         prop_assume!(count > 0);
@@ -124,9 +137,59 @@ proptest! {
         prop_assert!(view.extended_communities().eq(owned.extended_communities.iter().copied()));
         prop_assert!(view.large_communities().eq(owned.large_communities.iter().copied()));
         prop_assert!(view.cluster_list().eq(owned.cluster_list.iter().copied()));
-        prop_assert_eq!(view.unknown().count(), owned.unknown.len());
+        prop_assert!(view.ipv6_extended_communities().eq(owned.ipv6_extended_communities.iter().copied()));
+        prop_assert_eq!(view.originator_id(), owned.originator_id);
+        prop_assert_eq!(view.only_to_customer(), owned.only_to_customer);
+        prop_assert_eq!(view.aigp(), owned.aigp());
+        let known = owned.unknown.iter().filter(|raw| raw.code.name().is_some()).count();
+        prop_assert_eq!(view.unknown().count(), owned.unknown.len() - known);
         let next_hop = view.mp_reach().and_then(|reach| reach.next_hop());
         prop_assert_eq!(next_hop.or_else(|| view.next_hop().map(NextHop::V4)), owned.next_hop);
+    }
+
+    #[test]
+    fn paths_of_a_confederation_read_back_inside_of_it(
+        as_path in confederation_path(),
+        (family, next_hop, prefixes) in routes(),
+        cx in context().prop_map(|cx| cx.four_octet_as(true).confederation(true)),
+    ) {
+        let cx = fitting(cx, family, &next_hop);
+        let attributes = PathAttributes { as_path, ..PathAttributes::default() };
+        let prefixes: Vec<_> = prefixes.into_iter().map(|prefix| (prefix, 7)).collect();
+        let (out, _) = announce(&attributes, family, &next_hop, &prefixes, cx);
+        let update = only_update(&out, cx);
+        prop_assert_eq!(update.treatment(), Treatment::None);
+        prop_assert_eq!(update.to_attributes().as_path, attributes.as_path);
+        // As text too, as far as that tells where a sequence ends.
+        let path = update.as_path().unwrap().to_string();
+        prop_assert_eq!(path.parse::<AsPath>().map(|path| path.to_string()), Ok(path));
+    }
+
+    #[test]
+    fn families_beyond_unicast_read_back_as_octets(
+        attributes in path_attributes(),
+        family in family(),
+        nlri in vec(any::<u8>(), 1..200),
+        cx in context().prop_map(|cx| cx.four_octet_as(true)),
+    ) {
+        let of_prefixes = matches!((family.afi.0, family.safi.0), (1 | 2, 1 | 2));
+        prop_assume!(!of_prefixes);
+        let next_hop = NextHop::V4([10, 0, 0, 1].into());
+        let (mut out, mut block) = (BytesMut::new(), AttributeBlock::new());
+        block.encode(&attributes, cx);
+        let mut writer = UpdateWriter::reach(&mut out, family, &next_hop, &block, cx);
+        prop_assume!(writer.push_opaque(&nlri));
+        prop_assert_eq!(writer.finish(), 1);
+        let mut writer = UpdateWriter::unreach(&mut out, family, cx);
+        prop_assert!(writer.push_opaque(&nlri));
+        writer.finish();
+        let first = Frame::split(&out, cx.limit()).unwrap().unwrap().as_bytes().len();
+        let (reach, unreach) = (only_update(&out[..first], cx), only_update(&out[first..], cx));
+        prop_assert_eq!((reach.treatment(), unreach.treatment()), (Treatment::None, Treatment::None));
+        let mp = reach.mp_reach().unwrap();
+        prop_assert_eq!((mp.family(), mp.nlri_octets()), (family, &nlri[..]));
+        prop_assert_eq!((reach.reachable().count(), unreach.unreachable().count()), (0, 0));
+        prop_assert_eq!(unreach.mp_unreach().unwrap().nlri_octets(), &nlri[..]);
     }
 
     #[test]

@@ -44,7 +44,20 @@ pub(crate) fn context() -> impl Strategy<Value = WireContext> {
 
 /// A path that reads back as it was: no empty segment, none of more than 255 numbers.
 pub(crate) fn as_path() -> impl Strategy<Value = AsPath> {
-    let kind = prop_oneof![Just(SegmentType::Set), Just(SegmentType::Sequence)];
+    of_kinds(prop_oneof![Just(SegmentType::Set), Just(SegmentType::Sequence)])
+}
+
+/// The same with segments of a confederation, as its members tell each other.
+pub(crate) fn confederation_path() -> impl Strategy<Value = AsPath> {
+    of_kinds(prop_oneof![
+        Just(SegmentType::Set),
+        Just(SegmentType::Sequence),
+        Just(SegmentType::ConfedSequence),
+        Just(SegmentType::ConfedSet),
+    ])
+}
+
+fn of_kinds(kind: impl Strategy<Value = SegmentType>) -> impl Strategy<Value = AsPath> {
     let segment = (kind, vec(asn(), 1..20)).prop_map(|(kind, asns)| AsPathSegment { kind, asns });
     vec(segment, 0..4).prop_map(|segments| AsPath { segments })
 }
@@ -77,7 +90,9 @@ fn ipv6_next_hop() -> impl Strategy<Value = NextHop> {
 pub(crate) fn routes() -> impl Strategy<Value = (AfiSafi, NextHop, Vec<IpNet>)> {
     let v4 = (Just(AfiSafi::IPV4_UNICAST), ipv4_next_hop(), vec(ipv4_prefix(), 1..60));
     let v6 = (Just(AfiSafi::IPV6_UNICAST), ipv6_next_hop(), vec(ipv6_prefix(), 1..60));
-    prop_oneof![v4, v6]
+    // RFC 8950, for a context that has it.
+    let mixed = (Just(AfiSafi::IPV4_UNICAST), ipv6_next_hop(), vec(ipv4_prefix(), 1..60));
+    prop_oneof![2 => v4, 2 => v6, 1 => mixed]
 }
 
 fn origin() -> impl Strategy<Value = Origin> {
@@ -88,12 +103,31 @@ fn aggregator() -> impl Strategy<Value = Aggregator> {
     (asn(), any::<u32>()).prop_map(|(asn, address)| Aggregator { asn, address: address.into() })
 }
 
-/// Optional transitive attributes with codes that nobody knows, as a speaker passes them on.
-fn unknown() -> impl Strategy<Value = Vec<RawAttribute>> {
-    let attribute = (200..=255u8, vec(any::<u8>(), 0..300)).prop_map(|(code, value)| {
-        RawAttribute { code: AttributeCode(code), flags: AttributeFlags(0xe0), value: value.into() }
+/// Attributes that are carried as octets: optional transitive ones with codes that nobody knows, as a speaker passes them
+/// on, and those that are known but opaque.
+fn carried() -> impl Strategy<Value = Vec<RawAttribute>> {
+    let raw = |code, flags, value: Vec<u8>| RawAttribute {
+        code: AttributeCode(code),
+        flags: AttributeFlags(flags),
+        value: value.into(),
+    };
+    let unknown = (200..=255u8, vec(any::<u8>(), 0..300))
+        .prop_map(move |(code, value)| raw(code, 0xe0, value));
+    let sub_tlv = (0..128u8, vec(any::<u8>(), 0..20))
+        .prop_map(|(kind, value)| [vec![kind, u8::try_from(value.len()).unwrap()], value].concat());
+    let tunnel = (any::<u16>(), vec(sub_tlv, 0..4)).prop_map(move |(kind, sub_tlvs)| {
+        let value = sub_tlvs.concat();
+        let length = u16::try_from(value.len()).unwrap();
+        raw(23, 0xc0, [&kind.to_be_bytes()[..], &length.to_be_bytes(), &value].concat())
     });
-    vec(attribute, 0..3).prop_map(|mut all| {
+    let aigp = any::<u64>()
+        .prop_map(move |metric| raw(26, 0x80, [&[1, 0, 11][..], &metric.to_be_bytes()].concat()));
+    let prefix_sid = any::<u32>().prop_map(move |label| {
+        raw(40, 0xc0, [&[1, 0, 7, 0, 0, 0][..], &label.to_be_bytes()].concat())
+    });
+    let pmsi = vec(any::<u8>(), 5..30).prop_map(move |value| raw(22, 0xc0, value));
+    let attribute = prop_oneof![4 => unknown, 1 => tunnel, 1 => aigp, 1 => prefix_sid, 1 => pmsi];
+    vec(attribute, 0..4).prop_map(|mut all| {
         all.sort_by_key(|attribute| attribute.code);
         all.dedup_by_key(|attribute| attribute.code);
         all
@@ -111,7 +145,7 @@ pub(crate) fn path_attributes() -> impl Strategy<Value = PathAttributes> {
         vec(any::<[u8; 20]>().prop_map(Ipv6ExtendedCommunity), 0..3),
         vec(large, 0..30),
     );
-    let more = (of(identifier()), vec(identifier(), 0..4), of(asn()), unknown());
+    let more = (of(identifier()), vec(identifier(), 0..4), of(asn()), carried());
     (basic, communities, more).prop_map(|(basic, communities, more)| PathAttributes {
         origin: basic.0,
         as_path: basic.1,

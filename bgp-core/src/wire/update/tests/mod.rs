@@ -1,5 +1,6 @@
 //! What an UPDATE says, by hex vectors.
 
+mod cells;
 mod judgement;
 mod own;
 mod usual;

@@ -1,0 +1,122 @@
+//! RFC 7606, the cells that `judgement.rs` leaves: the same verdict from internal peers, what old sessions and deprecated
+//! codes make of an attribute, and what a refusal tells.
+
+use crate::types::{AfiSafi, PeerType};
+use crate::wire::Treatment::{self, AttributeDiscard as Ad, None as Fine, TreatAsWithdraw as Taw};
+use crate::wire::{
+    AttributeCode, DecodeError, ErrorKind, Frame, MessageLimit, Update, WireContext,
+};
+
+use super::{CORE, hex, update, usual};
+
+fn decode(octets: &[u8], cx: WireContext) -> Result<Update<'_>, DecodeError> {
+    let frame = Frame::split(octets, MessageLimit::Extended).unwrap().unwrap();
+    Update::decode(frame, cx)
+}
+
+fn treatment(attributes: &str, cx: WireContext) -> Treatment {
+    decode(&update("", attributes, "08 0a"), cx).unwrap().treatment()
+}
+
+fn internal() -> WireContext {
+    WireContext::new(PeerType::Internal)
+        .four_octet_as(true)
+        .multiprotocol(AfiSafi::IPV6_UNICAST, true)
+}
+
+const ORIGIN: &str = "40010100";
+const AS_PATH: &str = "40020602 01 0000fc7c";
+const NEXT_HOP: &str = "400304 ac16231a";
+
+#[test]
+fn an_internal_peer_is_judged_as_an_external_one_but_for_its_own_attributes() {
+    for (attributes, expected) in [
+        (format!("40010103{AS_PATH}{NEXT_HOP}"), Taw),
+        (format!("400100{AS_PATH}{NEXT_HOP}"), Taw),
+        (format!("c0010100{AS_PATH}{NEXT_HOP}"), Taw),
+        (format!("{ORIGIN}{AS_PATH}400303 ac1623"), Taw),
+        (format!("{ORIGIN}{AS_PATH}"), Taw),
+        (format!("{ORIGIN}{NEXT_HOP}"), Taw),
+        (format!("{ORIGIN}{AS_PATH}400300"), Taw),
+        (format!("{CORE} c00805 fc7b0064"), Taw),
+        (format!("{CORE} 801a00"), Ad),
+        (format!("{CORE} c02300"), Taw),
+        (CORE.to_owned(), Fine),
+    ] {
+        for cx in [usual(), internal()] {
+            assert_eq!(treatment(&attributes, cx), expected, "{attributes}");
+        }
+    }
+}
+
+#[test]
+fn an_aggregator_is_as_wide_as_the_as_numbers_of_its_session() {
+    let old = usual().four_octet_as(false);
+    let core = format!("{ORIGIN} 400204 02 01 fc7c {NEXT_HOP}");
+    for (attribute, expected) in [
+        ("c00706 fc7c 0a000001", Fine),
+        ("c00708 0000fc7c 0a000001", Ad),
+        ("c00706 0000 0a000001", Ad),
+        ("c00700", Ad),
+    ] {
+        assert_eq!(treatment(&format!("{core}{attribute}"), old), expected, "{attribute}");
+    }
+    assert_eq!(treatment(&format!("{CORE} c00706 fc7c 0a000001"), usual()), Ad);
+}
+
+#[test]
+fn codes_that_were_given_up_are_unknown_attributes() {
+    // DPA, ADVERTISER, RCID_PATH, two of Cisco's, Entropy Label, BGP Entropy and SFP, and one of the experiments.
+    for code in [11, 12, 13, 19, 20, 21, 28, 30, 31, 129, 241, 255] {
+        for flags in [0x80, 0xc0] {
+            let attributes = format!("{CORE} {flags:02x}{code:02x}01 ff");
+            let octets = update("", &attributes, "08 0a");
+            let update = decode(&octets, usual()).unwrap();
+            assert_eq!(update.treatment(), Fine, "{code}");
+            assert_eq!(update.unknown().map(|it| it.code.0).collect::<Vec<_>>(), [code]);
+            let kept = update.to_attributes().unknown;
+            let kept: Vec<_> = kept.iter().map(|it| (it.code.0, it.flags.0)).collect();
+            // Passed on with Partial set, or not at all.
+            assert_eq!(kept, if flags == 0xc0 { vec![(code, 0xe0)] } else { vec![] });
+        }
+    }
+}
+
+#[test]
+fn a_refusal_tells_the_attribute_and_its_octets() {
+    for (attribute, kind, code) in [
+        ("800f02 0002", ErrorKind::AttributeLength, 15),
+        ("c00f03 0002 01", ErrorKind::AttributeFlags, 15),
+        ("407302 abcd", ErrorKind::UnknownWellKnown, 0x73),
+        ("4000 00", ErrorKind::UnknownWellKnown, 0),
+    ] {
+        let octets = update("", &format!("{CORE} {attribute} c00804 fc7b0064"), "08 0a");
+        let error = decode(&octets, usual()).unwrap_err();
+        assert_eq!((error.kind(), error.attribute()), (kind, Some(AttributeCode(code))));
+        assert_eq!(error.attribute_octets(&octets), hex(attribute));
+        assert_eq!(error.offset(), 23 + hex(CORE).len());
+    }
+    // Without an attribute there are no octets; one that is missing has none.
+    let octets = update("21 00", "", "");
+    let error = decode(&octets, usual()).unwrap_err();
+    assert_eq!((error.attribute(), error.attribute_octets(&octets)), (None, &[][..]));
+    let octets = update("", ORIGIN, "08 0a");
+    let update = decode(&octets, usual()).unwrap();
+    assert_eq!(
+        (update.error().unwrap().attribute_octets(&octets), update.offending()),
+        (&[][..], None)
+    );
+}
+
+#[test]
+fn what_is_discarded_is_in_the_result_whatever_the_treatment() {
+    let attributes = format!(
+        "{CORE} 400504 00000064 c00706 fc7c 0a000001 c00804 fc7b0064 c00804 fc7b0065 c00805 fc7b"
+    );
+    let octets = update("", &attributes, "08 0a");
+    let update = decode(&octets, usual()).unwrap();
+    assert_eq!(update.treatment(), Taw);
+    let discarded: Vec<_> = update.discarded().map(|it| (it.code.0, it.value.len())).collect();
+    assert_eq!(discarded, [(5, 4), (7, 6), (8, 4)]);
+    assert_eq!(update.offending(), None.or(update.error().map(|e| e.attribute_octets(&octets))));
+}
