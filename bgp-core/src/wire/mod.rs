@@ -64,6 +64,28 @@
 //! (RFC 6793). Where the parameters need more than 255 octets, `len` is 255, a 255 follows in the place of the first
 //! parameter's type, and all lengths but those of capabilities have two octets (RFC 9072).
 //!
+//! ### The capabilities
+//!
+//! Code, name, and the value with its widths; a row that ends in dots repeats.
+//!
+//! ```text
+//!   1 multiprotocol                 │ AFI │ 0 │ SAFI │                                2, 1, 1: once for each family
+//!   2 route refresh                 nothing
+//!   5 extended next hop             │ AFI │ SAFI │ AFI of the next hop │ ...          2, 2, 2
+//!   6 extended message              nothing
+//!   9 role                          │ 0 provider .. 4 peer │                          1
+//!  64 graceful restart              │ R N · · seconds │ AFI │ SAFI │ F │ ...          4 and 12 bits; 2, 1, 1
+//!  65 four-octet AS                 │ AS │                                            4
+//!  69 ADD-PATH                      │ AFI │ SAFI │ 1 receive, 2 send, 3 both │ ...    2, 1, 1
+//!  70 enhanced route refresh        nothing
+//!  71 long-lived graceful restart   │ AFI │ SAFI │ F │ seconds │ ...                  2, 1, 1, 3
+//!  73 FQDN                          │ len │ host │ len │ domain │                     1, .., 1, ..
+//!  75 software version              │ len │ text │                                    1, ..
+//! ```
+//!
+//! Both sides have what both sent, but for those that say something of the sender alone: its AS, its role, its name, and
+//! how long it may take to restart. ADD-PATH is in force in a direction where the one sends and the other receives.
+//!
 //! ## UPDATE (type 2)
 //!
 //! ```text
@@ -106,6 +128,57 @@
 //!   1      1       2 or 4, by what the session negotiated
 //! ```
 //!
+//! ### The path attributes
+//!
+//! Flags as they are sent, code, name, and the value with its widths; a row that ends in dots repeats. With AS numbers
+//! of two octets an AS has two, but in the AS4 attributes, which exist to say what two cannot.
+//!
+//! ```text
+//!  40  1 ORIGIN                     │ 0 IGP, 1 EGP, 2 incomplete │                    1
+//!  40  2 AS_PATH                    │ type │ count │ AS ... │ ...                      1, 1, 4 each
+//!  40  3 NEXT_HOP                   │ IPv4 address │                                  4
+//!  80  4 MULTI_EXIT_DISC            │ metric │                                        4
+//!  40  5 LOCAL_PREF                 │ preference │                                    4, between internal peers
+//!  40  6 ATOMIC_AGGREGATE           nothing
+//!  c0  7 AGGREGATOR                 │ AS │ IPv4 address │                             4, 4
+//!  c0  8 COMMUNITIES                │ AS │ value │ ...                                2, 2
+//!  80  9 ORIGINATOR_ID              │ identifier │                                    4, between internal peers
+//!  80 10 CLUSTER_LIST               │ identifier │ ...                                4, between internal peers
+//!  80 14 MP_REACH_NLRI              see above
+//!  80 15 MP_UNREACH_NLRI            see above
+//!  c0 16 EXTENDED_COMMUNITIES       │ type │ subtype │ what these say │ ...           1, 1, 6
+//!  c0 17 AS4_PATH                   as AS_PATH                                        from old speakers
+//!  c0 18 AS4_AGGREGATOR             │ AS │ IPv4 address │                             4, 4, from old speakers
+//!  c0 23 TUNNEL_ENCAPSULATION       │ type │ len │ sub-TLVs │ ...                     carried as octets
+//!  c0 25 IPV6_EXTENDED_COMMUNITIES  │ type │ subtype │ IPv6 address │ value │ ...     1, 1, 16, 2
+//!  80 26 AIGP                       │ 1 │ 11 │ metric │                               1, 2, 8
+//!  c0 32 LARGE_COMMUNITIES          │ administrator │ local data │ local data │ ...   4, 4, 4
+//!  c0 35 ONLY_TO_CUSTOMER           │ AS │                                            4
+//!  c0 40 PREFIX_SID                 │ type │ len │ value │ ...                        carried as octets
+//! ```
+//!
+//! The next hop of an MP_REACH_NLRI has four octets for IPv4 routes; sixteen for IPv6 routes, or 32 where both speakers share
+//! a link: the global address, then the link-local one (RFC 2545). IPv4 routes may have such a next hop where both sides
+//! said so (RFC 8950). In VPN families eight octets stand before each address.
+//!
+//! ### An example
+//!
+//! An UPDATE that announces 172.22.35.70/32, as `ferrolb decode` explains it:
+//!
+//! ```text
+//! offset octets                   what it says
+//!     0  ffffffffffffffffffffff.. marker
+//!    16  0037                     length 55
+//!    18  02                       type 2, UPDATE
+//!    19  0000                     withdrawn routes, 0 octets
+//!    21  001b                     path attributes, 27 octets
+//!    23  40 01 01 00              ORIGIN igp
+//!    27  40 02 06 02010000fc7c    AS_PATH 64636: a sequence (2) of one (1)
+//!    36  40 03 04 ac16231a        NEXT_HOP 172.22.35.26
+//!    43  c0 08 04 fc7b0064        COMMUNITIES 64635:100
+//!    50  20 ac162346              routes: 172.22.35.70/32
+//! ```
+//!
 //! ## NOTIFICATION (type 3), KEEPALIVE (type 4), ROUTE-REFRESH (type 5)
 //!
 //! ```text
@@ -114,6 +187,11 @@
 //! └──────┴─────────┴──────────┘                         └─────┴─────────┴──────┘
 //!   1      1                                              2     1         1
 //! ```
+//!
+//! What the codes of a NOTIFICATION mean: 1 a header, 2 an OPEN, 3 an UPDATE was wrong; 4 nothing came for the hold time; 5 a
+//! message came where the state machine has none; 6 Cease, whose subcode says why (RFC 4486), with words for the operator
+//! where it was one of ours (RFC 9003); 7 a ROUTE-REFRESH was wrong (RFC 7313); 8 nothing could be sent for too long (RFC 9687).
+//! The subtype of a ROUTE-REFRESH is 0 for the request, 1 and 2 for the marks around the answer (RFC 7313).
 //!
 //! # When something is wrong
 //!

@@ -118,5 +118,5 @@ fn what_is_discarded_is_in_the_result_whatever_the_treatment() {
     assert_eq!(update.treatment(), Taw);
     let discarded: Vec<_> = update.discarded().map(|it| (it.code.0, it.value.len())).collect();
     assert_eq!(discarded, [(5, 4), (7, 6), (8, 4)]);
-    assert_eq!(update.offending(), None.or(update.error().map(|e| e.attribute_octets(&octets))));
+    assert_eq!(update.offending(), Some(&hex("c00805 fc7b")[..]));
 }
