@@ -22,7 +22,7 @@ fn judge_records(file: &[u8]) {
     let mut sessions = Sessions::new();
     let mut records = Records::new(file);
     let mut at = 0;
-    while let Some(record) = records.next() {
+    for record in records.by_ref() {
         let octets = record.as_bytes();
         assert_eq!(&file[at..at + octets.len()], octets);
         at += octets.len();
