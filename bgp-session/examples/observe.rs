@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! cargo run -p bgp-session --example observe -- LISTEN OWN_AS PEER=AS...
-//! cargo run -p bgp-session --example observe -- 127.0.0.2:1790 64500 127.0.0.1=64512
+//! cargo run -p bgp-session --example observe -- 127.0.0.2:1790 64500 127.0.0.1=64512 127.0.0.3=any
 //! ```
 #![expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
 
 use std::{env, error::Error, net::IpAddr, net::SocketAddr};
 
-use bgp_session::{Asn, BgpIdentifier, Import, LocRibSnapshot, PeerConfig, Speaker};
+use bgp_session::{Asn, BgpIdentifier, Import, LocRibSnapshot, PeerConfig, RemoteAs, Speaker};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut handles = Vec::new();
     for peer in peers {
         let (address, asn) = peer.split_once('=').ok_or("expected PEER=AS")?;
-        let config = PeerConfig::new(address.parse::<IpAddr>()?, Asn(asn.parse()?));
+        let config = PeerConfig::new(address.parse::<IpAddr>()?, asn.parse::<RemoteAs>()?);
         handles.push(speaker.add_peer(config.passive().import(Import::Keep)).await?);
     }
     let mut changed = speaker.loc_rib_changed();

@@ -75,7 +75,7 @@ pub use self::negotiate::Negotiated;
 pub use self::prefix_limit::{Exceeded, PrefixLimit, PrefixLimits};
 pub use self::reason::{DownReason, EndedBy, TransportError};
 pub use self::refusal::Refusal;
-pub use self::remote_as::RemoteAs;
+pub use self::remote_as::{ParseRemoteAsError, RemoteAs};
 pub use self::role::RoleConfig;
 pub use self::state::StateKind;
 pub use self::timers::Timer;

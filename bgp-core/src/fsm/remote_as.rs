@@ -1,6 +1,7 @@
 //! Which AS a peer may be of.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::Asn;
 
@@ -13,6 +14,8 @@ use crate::Asn;
 /// assert!(RemoteAs::External.accepts(Asn(64636), Asn(64635)));
 /// assert!(!RemoteAs::Internal.accepts(Asn(64636), Asn(64635)));
 /// assert!(!RemoteAs::Any.accepts(Asn(64636), Asn(0)), "RFC 7607");
+/// assert_eq!("external".parse(), Ok(RemoteAs::External));
+/// assert_eq!("1.10".parse(), Ok(RemoteAs::Number(Asn(65_546))));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(
@@ -59,6 +62,33 @@ impl From<Asn> for RemoteAs {
         Self::Number(asn)
     }
 }
+
+impl FromStr for RemoteAs {
+    type Err = ParseRemoteAsError;
+
+    /// `internal`, `external`, `any`, or a number in either form of [`Asn`].
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "internal" => Ok(Self::Internal),
+            "external" => Ok(Self::External),
+            "any" => Ok(Self::Any),
+            number => number.parse().map(Self::Number).map_err(|_| ParseRemoteAsError),
+        }
+    }
+}
+
+/// The text is neither an AS number nor one of the words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ParseRemoteAsError;
+
+impl fmt::Display for ParseRemoteAsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected an AS number, internal, external or any")
+    }
+}
+
+impl std::error::Error for ParseRemoteAsError {}
 
 impl fmt::Display for RemoteAs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
