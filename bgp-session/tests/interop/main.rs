@@ -11,13 +11,17 @@ mod routes;
 mod sessions;
 mod site;
 mod table;
+mod terms;
+mod us;
 
 use collision::*;
 use routes::*;
 use sessions::*;
 use site::Site;
 use table::{Cell, Row};
+use terms::*;
 use test_peers::{Bird, Exabgp, Frr, Gobgp, Openbgpd, Router, requested};
+use us::*;
 
 /// Tells a story to one daemon.
 fn tell<R: Router>(name: &str, story: fn(&Site)) {
@@ -96,6 +100,10 @@ matrix! {
     communities_of_all_three_kinds_go_both_ways: yes yes yes yes yes;
     "Four-octet AS numbers, both ways",
     as_numbers_of_four_octets_go_both_ways: yes yes yes yes yes;
+    "A local AS in the path, with and without our own",
+    a_local_as_stands_in_the_path_with_or_without_the_speakers_own: yes yes yes yes yes;
+    "A router of any external AS",
+    a_router_of_any_external_as_is_met: yes yes yes yes yes;
     "A router with two-octet AS numbers only",
     an_old_speaker_hears_of_as_trans:
         yes yes (no "GoBGP always has the capability of four-octet AS numbers.") yes yes;
@@ -116,6 +124,8 @@ matrix! {
         yes yes (no ONE_CONNECTION) (no ONE_CONNECTION) (no ONE_CONNECTION);
     "Hold time, and a silent link",
     the_smaller_hold_time_holds_and_a_silent_link_ends_the_session: yes yes yes yes yes;
+    "Our process killed: its routes go, and the next one brings them",
+    a_killed_process_of_ours_takes_its_routes_along_and_the_next_brings_them: yes yes yes yes yes;
     "Router killed and stopped: it gets everything again",
     a_router_that_was_killed_gets_everything_again: yes yes yes yes yes;
     "Shutdown message, ours seen there",
@@ -124,10 +134,15 @@ matrix! {
     "Shutdown message, the router's seen here",
     a_shutdown_by_the_router_and_its_message_reach_us:
         yes yes yes (no EXABGP_COMMUNICATION) yes;
+    "Reset with a message, and the next session",
+    a_reset_and_its_message_reach_the_routers_operator_and_the_session_comes_back:
+        yes yes yes (no EXABGP_COMMUNICATION) yes;
+    "Drain (RFC 8326): marked, withdrawn, ended",
+    a_drain_is_seen_by_the_router_step_by_step: yes yes yes yes yes;
     "Maximum of prefixes, the router's limit",
     too_many_prefixes_of_ours_end_the_session_there: yes yes yes (no EXABGP_LIMIT) yes;
     "Maximum of prefixes, our limit",
-    too_many_prefixes_of_the_routers_end_the_session_here: yes yes yes yes yes;
+    a_router_that_sends_too_many_prefixes_is_told_and_left_alone: yes yes yes yes yes;
     "Roles, and those that do not fit",
     roles_that_fit_are_agreed_on_and_others_refused: yes yes
         (no NO_ROLES) (no NO_ROLES) yes;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bgp_session::bfd::{BfdProfile, State};
-use bgp_session::{Import, PeerStatus, Role, Route, RouteSet};
-use test_peers::{Originated, Router, wait_until};
+use bgp_session::{Route, RouteSet};
+use test_peers::{Router, wait_until};
 
 use crate::site::*;
 
@@ -119,74 +119,6 @@ pub(crate) fn a_shutdown_by_the_router_and_its_message_reach_us<R: Router>(site:
         let words = reason.to_lowercase();
         assert!(words.contains("administrative shutdown"), "{reason}");
         assert!(words.contains("moved to rack 7"), "{reason}");
-    });
-}
-
-pub(crate) fn too_many_prefixes_of_ours_end_the_session_there<R: Router>(site: &Site) {
-    let router: R = site.router_of(node().maximum_prefixes(2));
-    site.on(|runtime| {
-        let (_speaker, mut peer) = runtime.block_on(site.dial(peer_config()));
-        let routes = (70..72).map(|host| Route::new(prefix(&format!("172.22.35.{host}/32"))));
-        runtime.block_on(peer.set_routes(routes.collect::<RouteSet>())).unwrap();
-        only_path(&router, "172.22.35.71/32");
-        // Another two, in two messages: FRR counts after it has looked.
-        for (med, host) in [(1, "172.22.35.72/32"), (2, "172.22.35.73/32")] {
-            runtime.block_on(peer.announce(Route::new(prefix(host)).med(med))).unwrap();
-        }
-        let reason = runtime.block_on(ended(&mut peer)).to_lowercase();
-        assert!(reason.contains("ended by the peer"), "{reason}");
-        assert!(reason.contains("maximum number of prefixes"), "{reason}");
-    });
-}
-
-pub(crate) fn too_many_prefixes_of_the_routers_end_the_session_here<R: Router>(site: &Site) {
-    let config = ["10.1.0.0/16", "10.2.0.0/16"]
-        .into_iter()
-        .fold(router_config(node()), |config, text| config.route(Originated::new(text)));
-    let mut router: R = site.router(config);
-    site.on(|runtime| {
-        let config = peer_config().import(Import::Keep).maximum_prefixes(2);
-        let (speaker, mut peer) = runtime.block_on(site.dial(config));
-        received(&speaker, "10.1.0.0/16");
-        received(&speaker, "10.2.0.0/16");
-        let routes = ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"].map(Originated::new);
-        router.set_routes(routes.to_vec());
-        let reason = runtime.block_on(ended(&mut peer)).to_lowercase();
-        assert!(reason.contains("ended by us"), "{reason}");
-        assert!(reason.contains("maximum number of prefixes"), "{reason}");
-        wait_until(SOON, "the router's word of it", || {
-            let session = router.session(address(NODE))?;
-            if session.state == "Established" { Err(format!("{session:?}")) } else { Ok(()) }
-        });
-    });
-}
-
-pub(crate) fn roles_that_fit_are_agreed_on_and_others_refused<R: Router>(site: &Site) {
-    let neighbor = node().role(test_peers::Role::Provider);
-    let router: R = site.router(router_config(neighbor).route(Originated::new("10.8.0.0/13")));
-    site.on(|runtime| {
-        runtime.block_on(async {
-            let speaker = site.start(speaker()).await;
-            let mut peer = speaker.add_peer(peer_config().role(Role::PEER)).await.unwrap();
-            let refused = |status: &PeerStatus| {
-                let reason = status.last_failure.as_ref().map(ToString::to_string);
-                reason.is_some_and(|reason| reason.to_lowercase().contains("role"))
-            };
-            let refused = tokio::time::timeout(SOON, peer.wait_for(refused)).await;
-            let status = refused.unwrap_or_else(|_| panic!("no refusal: {:?}", peer.status()));
-            let status = status.expect("a status");
-            assert_eq!(status.stats.established_transitions, 0);
-            speaker.shutdown("").await;
-        });
-        let config = peer_config().strict_role(Role::CUSTOMER).import(Import::Keep);
-        let (speaker, peer) = runtime.block_on(site.dial(config));
-        let terms = peer.status().negotiated.expect("the terms of a session");
-        assert_eq!(terms.remote_role, Some(Role::PROVIDER));
-        runtime.block_on(peer.announce(Route::new(prefix(SMTP)))).unwrap();
-        only_path(&router, SMTP);
-        // A provider's routes go no further than to us and our customers.
-        let best = received(&speaker, "10.8.0.0/13");
-        assert_eq!(best.only_to_customer.map(|asn| asn.0), Some(ROUTER_AS));
     });
 }
 

@@ -81,6 +81,13 @@ impl Site {
         self.peer(speaker(), config).await
     }
 
+    /// A speaker that only dials, and a peer without a session yet.
+    pub(crate) async fn add(&self, config: PeerConfig) -> (Speaker, PeerHandle) {
+        let speaker = self.start(speaker()).await;
+        let peer = speaker.add_peer(config).await.expect("a peer");
+        (speaker, peer)
+    }
+
     /// A speaker that listens on port 179, too, so that both may dial at once.
     pub(crate) async fn listen_and_dial(&self, config: PeerConfig) -> (Speaker, PeerHandle) {
         let builder = [NODE, NODE_IPV6]

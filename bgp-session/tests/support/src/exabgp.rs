@@ -17,14 +17,13 @@ use crate::lan::Host;
 use crate::requirements::program;
 use crate::router::{Path, Router, Session};
 
-/// What ExaBGP starts: its reports go to one file, and what is written to the other are its commands.
-/// It ends when ExaBGP does, which leaves it out of its process group.
+/// What ExaBGP starts, outside of its process group: its reports go to one file, and what is appended to the other are its
+/// commands. Both end soon after ExaBGP.
 const COMPANION: &str = "#!/bin/sh
 cd \"$(dirname \"$0\")\" || exit 1
-cat <>commands &
+tail -n +1 -s 0.1 -f --pid=$$ commands &
 : >running
-cat >>reports
-kill $!
+exec cat >>reports
 ";
 
 /// ExaBGP on a host of the test's LAN.
@@ -134,15 +133,10 @@ impl Exabgp {
         self.0.write("exabgp.conf", &self.config_text());
         self.0.write("companion", COMPANION);
         self.0.write("reports", "");
+        self.0.write("commands", "");
         let companion = self.0.file("companion");
         std::fs::set_permissions(&companion, std::fs::Permissions::from_mode(0o755))
             .expect("a mode can be set");
-        if !self.0.file("commands").exists() {
-            let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
-            let kind = rustix::fs::FileType::Fifo;
-            rustix::fs::mknodat(rustix::fs::CWD, self.0.file("commands"), kind, mode, 0)
-                .expect("a FIFO can be made");
-        }
         let prepare = |daemon: &Daemon, command: &mut Command| {
             command.arg(daemon.file("exabgp.conf"));
             command.env("exabgp.daemon.user", "root").env("exabgp.daemon.drop", "false");

@@ -1,0 +1,77 @@
+//! Us as a process of our own, which can be killed: the test binary runs itself.
+
+use std::env;
+
+use bgp_session::{PeerConfig, Route, RouteSet};
+use test_peers::{Process, Router, wait_until};
+
+use crate::site::*;
+
+/// The variable that says which part the process plays.
+const PART: &str = "FERROLB_TEST_PART";
+
+/// What a process of ours does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Announces, as by default.
+    Plain,
+}
+
+impl Part {
+    const ALL: [Self; 1] = [Self::Plain];
+
+    fn config(self) -> PeerConfig {
+        match self {
+            Self::Plain => peer_config(),
+        }
+    }
+
+    /// Starts us on the node, with this part.
+    fn start(self, site: &Site) -> Process {
+        let program = env::current_exe().expect("the test's own path");
+        Process::start(&site.node, &program, |command| {
+            command.args(["--exact", "us::as_a_process", "--nocapture", "--test-threads=1"]);
+            command.env(PART, format!("{self:?}"));
+        })
+    }
+}
+
+/// Not a test: what the process does, until it is killed.
+#[test]
+#[expect(clippy::print_stdout, reason = "what a failed test shows of the process")]
+fn as_a_process() {
+    let Ok(part) = env::var(PART) else { return };
+    let part = Part::ALL.into_iter().find(|known| format!("{known:?}") == part);
+    let config = part.expect("a part").config();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let speaker = listening().start().await.expect("a speaker");
+        let mut events = speaker.events();
+        let peer = speaker.add_peer(config).await.expect("a peer");
+        let routes = [SMTP, "172.22.35.71/32"].map(|text| Route::new(prefix(text)));
+        let ipv6 = Route::new(prefix("fd22:0:0:70::/64")).next_hop(address(NODE_IPV6));
+        let routes: RouteSet = routes.into_iter().chain([ipv6]).collect();
+        peer.set_routes(routes).await.expect("routes are taken");
+        while let Some(event) = events.next().await {
+            println!("{event:?}");
+        }
+    });
+}
+
+pub(crate) fn a_killed_process_of_ours_takes_its_routes_along_and_the_next_brings_them<
+    R: Router,
+>(
+    site: &Site,
+) {
+    let router: R = site.router_of(node());
+    for _ in 0..2 {
+        let mut us = Part::Plain.start(site);
+        for route in [SMTP, "172.22.35.71/32", "fd22:0:0:70::/64"] {
+            only_path(&router, route);
+        }
+        us.kill();
+        for route in [SMTP, "172.22.35.71/32", "fd22:0:0:70::/64"] {
+            wait_until(SOON, "the end of the route", || router.path_count(route, 0));
+        }
+    }
+}
