@@ -11,6 +11,7 @@ use crate::check::CheckArgs;
 use crate::decode::args::DecodeArgs;
 use crate::migrate::MigrateArgs;
 use crate::replay::args::ReplayArgs;
+use crate::router_config::RouterConfigArgs;
 
 /// BGP load balancer for Kubernetes Services.
 ///
@@ -68,6 +69,11 @@ pub enum Command {
     /// Prints them as YAML, with the names that MetalLB's own converter gives. Passwords become
     /// Secrets.
     Migrate(MigrateArgs),
+    /// Print what the routers need for their side of the sessions.
+    ///
+    /// Neighbours for each Node, with what may be heard of them and how much; passwords, BFD, hops
+    /// and multipath as configured.
+    RouterConfig(RouterConfigArgs),
     /// Explain captured BGP messages: what stands where, what is wrong, what a session makes of it.
     ///
     /// Reads one message as hexadecimal digits, a stream, an MRT file, or JSON lines. The verdict is

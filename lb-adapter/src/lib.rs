@@ -28,6 +28,7 @@ pub mod model;
 pub mod planner;
 pub mod replay;
 pub mod report;
+pub mod router_config;
 pub mod run;
 pub mod sessions;
 pub mod source;

@@ -8,7 +8,7 @@ use clap::Parser as _;
 use lb_adapter::args::{Cli, Command, LogArgs, LogFormat};
 use lb_adapter::failure::Failure;
 use lb_adapter::report::Problems;
-use lb_adapter::{check, decode, lab, migrate, replay, run};
+use lb_adapter::{check, decode, lab, migrate, replay, router_config, run};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -30,6 +30,7 @@ fn perform(command: Command, problems: Problems) -> Result<(), Failure> {
         Command::Replay(args) => return replay::args::run(args),
         Command::Check(args) => return check::run(args),
         Command::Migrate(args) => return migrate::run(args, problems),
+        Command::RouterConfig(args) => return router_config::run(args, problems),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -71,6 +71,58 @@ fn the_lab_shows_what_a_real_router_holds() {
     }
 }
 
+#[test]
+fn bird_takes_the_configuration_that_is_printed_for_it() {
+    if !requested() {
+        return;
+    }
+    let peer = "      password: hunter2\n      bfd-profile: fast\n";
+    let profile =
+        "    bfd-profiles: [{name: fast, receive-interval: 200, transmit-interval: 200}]\n";
+    let cluster =
+        Cluster::<Bird>::with_printed_config("bird", peer, profile, |bird, file, printed| {
+            let reply = bird.ask(&format!("configure \"{}\"", file.display())).expect("an answer");
+            assert!(reply.contains("Reconfig"), "{reply}\n{printed}");
+        });
+    wait_until(SOON, "three sessions", || {
+        let shown = cluster.router.ask("show protocols")?;
+        let up = shown
+            .lines()
+            .filter(|line| line.contains("ferrolb_kube") && line.contains("Established"));
+        if up.count() == NODES.len() { Ok(()) } else { Err(shown) }
+    });
+    wait_until(SOON, "BFD with the three", || {
+        let shown = cluster.router.ask("show bfd sessions")?;
+        let up = shown.lines().filter(|line| line.split_whitespace().any(|word| word == "Up"));
+        if up.count() == NODES.len() { Ok(()) } else { Err(shown) }
+    });
+    wait_until(SOON, "three prefixes, two of them through each node", || {
+        let shown = cluster.router.ask("show route")?;
+        let through = shown.lines().filter(|line| line.contains("[ferrolb_kube")).count();
+        if shown.contains(SMTP) && through == 7 { Ok(()) } else { Err(shown) }
+    });
+}
+
+#[test]
+fn frr_takes_the_configuration_that_is_printed_for_it() {
+    if !requested() {
+        return;
+    }
+    let peer = "      password: hunter2\n";
+    let cluster = Cluster::<Frr>::with_printed_config("frr", peer, "", |frr, _, printed| {
+        frr.configure(&printed.lines().collect::<Vec<_>>()).expect("an answer");
+    });
+    for (_, node) in NODES {
+        let session = wait_until(SOON, "the session", || cluster.router.established(address(node)));
+        assert_eq!(session.hold_time, Some(90));
+    }
+    cluster.expect_paths(SMTP, &[1]);
+    // Without policies FRR would take nothing, and without multipath one path.
+    for prefix in &cluster.other_prefixes() {
+        cluster.expect_paths(prefix, &[0, 1, 2]);
+    }
+}
+
 fn the_reference_cluster_comes_alive<R: Router>() {
     let mut cluster = Cluster::<R>::start();
     for session in cluster.sessions() {
@@ -160,22 +212,12 @@ struct Cluster<R> {
 
 impl<R: Router> Cluster<R> {
     fn start() -> Self {
-        let lan = Lan::new();
-        let router_host = lan.host("router", &["172.22.35.1/24"]);
-        let hosts = NODES.map(|(name, node)| lan.host(name, &[&format!("{node}/24")])).to_vec();
         let mut config = RouterConfig::new(ROUTER, ROUTER_AS);
         for (_, node) in NODES {
             config = config.neighbor(Neighbor::new(node, NODE_AS).passive());
         }
-        let router = R::start(&router_host, config);
-        let manifests = tempfile::tempdir().expect("a temporary directory");
-        copy_files(Path::new(EXAMPLE), manifests.path());
-        let states = tempfile::tempdir().expect("a temporary directory");
-        let mut cluster = Self { nodes: Vec::new(), router, router_host, hosts, manifests, states };
-        for index in 0..NODES.len() {
-            let node = cluster.start_node(index);
-            cluster.nodes.push(node);
-        }
+        let mut cluster = Self::without_nodes(config);
+        cluster.start_nodes();
         for (index, (name, node)) in NODES.into_iter().enumerate() {
             wait_until(SOON, &format!("the session of {name}"), || {
                 cluster.nodes[index].assert_running();
@@ -183,6 +225,56 @@ impl<R: Router> Cluster<R> {
             });
         }
         cluster
+    }
+
+    /// The router, the hosts and the files.
+    fn without_nodes(config: RouterConfig) -> Self {
+        let lan = Lan::new();
+        let router_host = lan.host("router", &["172.22.35.1/24"]);
+        let hosts = NODES.map(|(name, node)| lan.host(name, &[&format!("{node}/24")])).to_vec();
+        let router = R::start(&router_host, config);
+        let manifests = tempfile::tempdir().expect("a temporary directory");
+        copy_files(Path::new(EXAMPLE), manifests.path());
+        let states = tempfile::tempdir().expect("a temporary directory");
+        Self { nodes: Vec::new(), router, router_host, hosts, manifests, states }
+    }
+
+    /// A router that has nothing but what `ferrolb router-config` prints of the files, once the
+    /// peer there has these lines too.
+    fn with_printed_config(
+        system: &str,
+        peer: &str,
+        rest: &str,
+        configure: impl FnOnce(&R, &Path, &str),
+    ) -> Self {
+        let mut cluster = Self::without_nodes(RouterConfig::new(ROUTER, ROUTER_AS));
+        let file = cluster.manifests.path().join("config.yaml");
+        let text = fs::read_to_string(&file).expect("the example's configuration");
+        let changed = text
+            .replace("      my-asn: 64636\n", &format!("      my-asn: 64636\n{peer}"))
+            .replace("    address-pools:\n", &format!("{rest}    address-pools:\n"));
+        assert_ne!(changed, text);
+        fs::write(&file, changed).expect("the configuration can be changed");
+        let output = std::process::Command::new(FERROLB)
+            .args(["router-config", "--with-passwords", "--for", system, "--from"])
+            .arg(cluster.manifests.path())
+            .output()
+            .expect("ferrolb can be started");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "router-config ended with {}: {errors}", output.status);
+        let printed = String::from_utf8(output.stdout).expect("text");
+        let written = cluster.states.path().join("router.conf");
+        fs::write(&written, &printed).expect("a file can be written");
+        configure(&cluster.router, &written, &printed);
+        cluster.start_nodes();
+        cluster
+    }
+
+    fn start_nodes(&mut self) {
+        for index in 0..NODES.len() {
+            let node = self.start_node(index);
+            self.nodes.push(node);
+        }
     }
 
     fn start_node(&self, index: usize) -> Process {

@@ -1,0 +1,126 @@
+//! FRRouting.
+
+use std::fmt::Write as _;
+
+use super::facts::{Accepted, Neighbor, Router};
+use crate::model::IpFamily;
+
+/// What goes into frr.conf.
+pub(super) fn write(router: &Router) -> String {
+    let mut text = format!("! {}. Made by ferrolb router-config.\n", router.title());
+    let mut profiles: Vec<_> = router.neighbors.iter().filter_map(|it| it.bfd.as_ref()).collect();
+    profiles.dedup();
+    if !profiles.is_empty() {
+        text.push_str("bfd\n");
+        for profile in profiles {
+            // What the nodes send is what the router receives.
+            let _ = writeln!(
+                text,
+                " profile {}\n  receive-interval {}\n  transmit-interval {}\n  detect-multiplier {}\n exit",
+                profile.name,
+                profile.transmit_interval.as_millis(),
+                profile.receive_interval.as_millis(),
+                profile.detect_multiplier
+            );
+        }
+        text.push_str("exit\n!\n");
+    }
+    let families = router.families();
+    for family in &families {
+        for (sequence, accepted) in (1..).zip(router.accepted_of(*family)) {
+            let permit = permit(accepted);
+            let _ = writeln!(
+                text,
+                "{} prefix-list FERROLB seq {} permit {permit}",
+                protocol(*family),
+                sequence * 5
+            );
+        }
+    }
+    for (sequence, family) in (1..).zip(&families) {
+        let _ = writeln!(
+            text,
+            "route-map FERROLB-IN permit {}\n match {} address prefix-list FERROLB\nexit",
+            sequence * 10,
+            protocol(*family)
+        );
+    }
+    text.push_str("route-map FERROLB-OUT deny 10\nexit\n!\n");
+    let _ = writeln!(text, "router bgp {}", router.asn);
+    let _ = writeln!(text, " bgp router-id {}\n no bgp default ipv4-unicast", router.identifier);
+    for it in &router.neighbors {
+        neighbor(&mut text, router, it);
+    }
+    for family in families {
+        address_family(&mut text, router, family);
+    }
+    text.push_str("exit\n");
+    text
+}
+
+fn neighbor(text: &mut String, router: &Router, neighbor: &Neighbor) {
+    let mut set = |line: String| {
+        let _ = writeln!(text, " neighbor {} {line}", neighbor.address);
+    };
+    set(format!("remote-as {}", neighbor.asn));
+    set(format!("description {}", neighbor.name));
+    set("passive".to_owned());
+    set(format!("timers {} {}", neighbor.keepalive_time, neighbor.hold_time));
+    if let Some(password) = &neighbor.password {
+        set(format!("password {password}"));
+    }
+    if neighbor.multihop && router.is_external(neighbor) {
+        set("ebgp-multihop 255".to_owned());
+    }
+    if let Some(profile) = &neighbor.bfd {
+        set("bfd".to_owned());
+        set(format!("bfd profile {}", profile.name));
+    }
+}
+
+fn address_family(text: &mut String, router: &Router, family: IpFamily) {
+    let _ = writeln!(text, " !\n address-family {} unicast", word(family));
+    let external = router.neighbors.iter().any(|neighbor| router.is_external(neighbor));
+    let internal = router.neighbors.iter().any(|neighbor| !router.is_external(neighbor));
+    // Several nodes for one prefix share its traffic.
+    for (some, kind) in [(external, ""), (internal, "ibgp ")] {
+        if some {
+            let _ = writeln!(text, "  maximum-paths {kind}64");
+        }
+    }
+    for neighbor in router.neighbors.iter().filter(|it| it.families.contains(&family)) {
+        let address = neighbor.address;
+        for line in [
+            "activate".to_owned(),
+            "route-map FERROLB-IN in".to_owned(),
+            "route-map FERROLB-OUT out".to_owned(),
+            format!("maximum-prefix {}", router.most(family)),
+        ] {
+            let _ = writeln!(text, "  neighbor {address} {line}");
+        }
+    }
+    text.push_str(" exit-address-family\n");
+}
+
+/// `NETWORK`, with the lengths where they are others than its own; also for EOS.
+pub(super) fn permit(accepted: &Accepted) -> String {
+    let Accepted { network, shortest, longest } = accepted;
+    let own = network.prefix_len();
+    let ge = if *shortest > own { format!(" ge {shortest}") } else { String::new() };
+    let le = if *longest > own { format!(" le {longest}") } else { String::new() };
+    format!("{network}{ge}{le}")
+}
+
+pub(super) fn protocol(family: IpFamily) -> &'static str {
+    match family {
+        IpFamily::Ipv4 => "ip",
+        IpFamily::Ipv6 => "ipv6",
+    }
+}
+
+pub(super) fn word(family: IpFamily) -> &'static str {
+    match family {
+        IpFamily::Ipv4 => "ipv4",
+        IpFamily::Ipv6 => "ipv6",
+    }
+}

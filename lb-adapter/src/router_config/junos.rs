@@ -1,0 +1,86 @@
+//! Juniper Junos, as `set` commands.
+
+use std::fmt::Write as _;
+
+use super::facts::{Neighbor, Router};
+use crate::model::IpFamily;
+
+/// What goes into configuration mode.
+pub(super) fn write(router: &Router) -> String {
+    let mut text = format!("# {}. Made by ferrolb router-config.\n", router.title());
+    let mut set = |line: String| {
+        let _ = writeln!(text, "set {line}");
+    };
+    set(format!("routing-options autonomous-system {}", router.asn));
+    set(format!("routing-options router-id {}", router.identifier));
+    for accepted in &router.accepted {
+        set(format!(
+            "policy-options policy-statement FERROLB-IN term pools from route-filter {} \
+             prefix-length-range /{}-/{}",
+            accepted.network, accepted.shortest, accepted.longest
+        ));
+    }
+    if !router.accepted.is_empty() {
+        set("policy-options policy-statement FERROLB-IN term pools then accept".to_owned());
+    }
+    set("policy-options policy-statement FERROLB-IN term rest then reject".to_owned());
+    set("policy-options policy-statement FERROLB-OUT then reject".to_owned());
+    // Several nodes for one prefix share its traffic, flow by flow in spite of the word.
+    set("policy-options policy-statement FERROLB-ECMP then load-balance per-packet".to_owned());
+    set("routing-options forwarding-table export FERROLB-ECMP".to_owned());
+    for (external, kind) in [(true, "external"), (false, "internal")] {
+        let neighbors: Vec<_> =
+            router.neighbors.iter().filter(|it| router.is_external(it) == external).collect();
+        if neighbors.is_empty() {
+            continue;
+        }
+        let group = format!("protocols bgp group FERROLB-{}", kind.to_uppercase());
+        for line in [
+            format!("type {kind}"),
+            format!("local-address {}", router.address),
+            "multipath".to_owned(),
+            "passive".to_owned(),
+            "import FERROLB-IN".to_owned(),
+            "export FERROLB-OUT".to_owned(),
+        ] {
+            set(format!("{group} {line}"));
+        }
+        for it in neighbors {
+            for line in neighbor(router, it) {
+                set(format!("{group} neighbor {} {line}", it.address));
+            }
+        }
+    }
+    text
+}
+
+fn neighbor(router: &Router, neighbor: &Neighbor) -> Vec<String> {
+    let mut lines =
+        vec![format!("description {}", neighbor.name), format!("hold-time {}", neighbor.hold_time)];
+    if router.is_external(neighbor) {
+        lines.push(format!("peer-as {}", neighbor.asn));
+    }
+    if neighbor.multihop {
+        lines.push("multihop".to_owned());
+    }
+    if let Some(password) = &neighbor.password {
+        lines.push(format!("authentication-key \"{password}\""));
+    }
+    if let Some(profile) = &neighbor.bfd {
+        for line in [
+            format!("transmit-interval minimum-interval {}", profile.receive_interval.as_millis()),
+            format!("minimum-receive-interval {}", profile.transmit_interval.as_millis()),
+            format!("multiplier {}", profile.detect_multiplier),
+        ] {
+            lines.push(format!("bfd-liveness-detection {line}"));
+        }
+    }
+    for family in &neighbor.families {
+        let word = match family {
+            IpFamily::Ipv4 => "inet",
+            IpFamily::Ipv6 => "inet6",
+        };
+        lines.push(format!("family {word} unicast prefix-limit maximum {}", router.most(*family)));
+    }
+    lines
+}

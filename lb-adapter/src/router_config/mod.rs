@@ -1,0 +1,119 @@
+//! `ferrolb router-config`: the other side's configuration.
+//!
+//! ```text
+//! manifests ──► facts: who speaks to which router, and what may be heard ──► one writer per system
+//! ```
+//!
+//! Owns the command and the texts. What the nodes announce is decided elsewhere; here it is turned
+//! into what a router should accept of them. Nodes dial, so that routers wait for them.
+
+mod bird;
+mod eos;
+mod facts;
+mod frr;
+mod junos;
+mod recording;
+mod routeros;
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::config::Severity;
+use crate::failure::Failure;
+use crate::manifest::{self, Options};
+use crate::model::Asn;
+use crate::report::Problems;
+use facts::Router;
+
+/// Arguments of `ferrolb router-config`.
+#[derive(Debug, Args)]
+#[non_exhaustive]
+pub struct RouterConfigArgs {
+    /// What runs on the router.
+    #[arg(long = "for", value_enum, value_name = "SYSTEM")]
+    pub system: System,
+    /// Directory with the manifests, Nodes among them; or a recording, one step of JSON a line.
+    #[arg(long, value_name = "DIR|RECORDING", env = "FERROLB_DIR")]
+    pub from: PathBuf,
+    /// Only the router that this peer is.
+    #[arg(long, value_name = "NAME")]
+    pub peer: Option<String>,
+    /// AS of the router, where the peer's is any external one.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub asn: Option<u32>,
+    /// Print passwords. Otherwise the word PASSWORD stands in their place.
+    #[arg(long)]
+    pub with_passwords: bool,
+    /// Namespace of the configuration.
+    #[arg(long, value_name = "NAME", default_value = "metallb-system", env = "FERROLB_NAMESPACE")]
+    pub namespace: String,
+}
+
+/// A routing system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(clippy::exhaustive_enums, reason = "arguments of the binary, which is all that uses it")]
+pub enum System {
+    /// BIRD 2.
+    Bird,
+    /// FRRouting.
+    Frr,
+    /// MikroTik RouterOS 6.
+    Routeros6,
+    /// MikroTik RouterOS 7.
+    Routeros7,
+    /// Juniper Junos.
+    Junos,
+    /// Arista EOS.
+    Eos,
+}
+
+/// Prints the configuration of the routers.
+///
+/// # Errors
+///
+/// The files have errors or cannot be read, or do not say what a router must know.
+pub fn run(args: &RouterConfigArgs, problems: Problems) -> Result<(), Failure> {
+    let sources = recording::sources(&args.from)?;
+    let options =
+        Options { namespace: args.namespace.clone(), config_required: true, lenient: true };
+    let examined =
+        manifest::examine(&options, &args.from.display().to_string(), &sources, Vec::new());
+    let Some(manifests) = examined.manifests else {
+        let errors: Vec<_> =
+            examined.problems.into_iter().filter(|it| it.severity == Severity::Error).collect();
+        problems.refused(&errors, "nothing is printed");
+        return Err(Failure::Configuration);
+    };
+    let wanted = facts::Wanted {
+        peer: args.peer.as_deref(),
+        asn: args.asn.map(Asn),
+        with_passwords: args.with_passwords,
+    };
+    let routers = facts::of(&manifests, &wanted).map_err(Failure::Unusable)?;
+    let texts: Vec<String> = routers.iter().map(|router| args.system.write(router)).collect();
+    match io::stdout().lock().write_all(texts.join("\n").as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Unusable(format!("stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl System {
+    fn write(self, router: &Router) -> String {
+        match self {
+            Self::Bird => bird::write(router),
+            Self::Frr => frr::write(router),
+            Self::Routeros6 => routeros::write_6(router),
+            Self::Routeros7 => routeros::write_7(router),
+            Self::Junos => junos::write(router),
+            Self::Eos => eos::write(router),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
