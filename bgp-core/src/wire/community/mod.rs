@@ -63,10 +63,22 @@ well_known! {
     GRACEFUL_SHUTDOWN = 0xffff_0000, "graceful-shutdown";
     /// The route may be accepted by a route server's client (RFC 7611).
     ACCEPT_OWN = 0xffff_0001, "accept-own";
+    /// Of a draft: a filter for VPN routes was translated from IPv4.
+    ROUTE_FILTER_TRANSLATED_V4 = 0xffff_0002, "route-filter-translated-v4";
+    /// Of a draft: a filter for VPN routes of IPv4.
+    ROUTE_FILTER_V4 = 0xffff_0003, "route-filter-v4";
+    /// Of a draft: a filter for VPN routes was translated from IPv6.
+    ROUTE_FILTER_TRANSLATED_V6 = 0xffff_0004, "route-filter-translated-v6";
+    /// Of a draft: a filter for VPN routes of IPv6.
+    ROUTE_FILTER_V6 = 0xffff_0005, "route-filter-v6";
     /// The route is stale (RFC 9494).
     LLGR_STALE = 0xffff_0006, "llgr-stale";
     /// The route must not become stale (RFC 9494).
     NO_LLGR = 0xffff_0007, "no-llgr";
+    /// Of a draft: accept the route with the receiver's own next hop.
+    ACCEPT_OWN_NEXT_HOP = 0xffff_0008, "accept-own-nexthop";
+    /// The provider edge that stands by (RFC 9026).
+    STANDBY_PE = 0xffff_0009, "standby-pe";
     /// Discard traffic to the prefix (RFC 7999).
     BLACKHOLE = 0xffff_029a, "blackhole";
     /// Not beyond the AS or confederation (RFC 1997).
