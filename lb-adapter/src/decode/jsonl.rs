@@ -39,7 +39,7 @@ pub(super) fn answer(line: &[u8], context: &Context) -> Value {
         Err(error) => return json!({"id": null, "error": format!("no JSON: {error}")}),
     };
     let id = value.get("id").cloned().unwrap_or_default();
-    match judge(&value, context, |judged| respond(id.clone(), judged)) {
+    match judge(&value, context, |judged| respond(id.clone(), judged).into()) {
         Ok(answer) => answer,
         Err(why) => json!({"id": id, "error": why}),
     }
@@ -65,7 +65,7 @@ fn judge(
     Ok(respond(&judged))
 }
 
-pub(super) fn respond(id: Value, judged: &Judged<'_>) -> Value {
+pub(super) fn respond(id: Value, judged: &Judged<'_>) -> Map<String, Value> {
     let mut out = Map::new();
     out.insert("id".into(), id);
     out.insert("outcome".into(), judged.outcome.to_string().into());
@@ -88,5 +88,5 @@ pub(super) fn respond(id: Value, judged: &Judged<'_>) -> Value {
     let decoded = judged.frame.zip(judged.message.as_ref()).filter(|_| judged.is_used());
     let decoded = decoded.map(|(frame, message)| json::message(frame, message));
     out.insert("decoded".into(), decoded.unwrap_or_default());
-    out.into()
+    out
 }

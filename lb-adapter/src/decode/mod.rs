@@ -9,6 +9,7 @@ mod hex;
 mod json;
 mod jsonl;
 mod mrt;
+mod place;
 mod text;
 mod value;
 mod verdict;
@@ -18,11 +19,10 @@ mod tests;
 
 use std::io::{self, BufRead, Read, Write};
 
-use serde_json::json as json_value;
-
 pub use context::{Context, Family, Peer};
 pub use mrt::Skipped;
 
+use place::Place;
 use verdict::{Judged, NotOneMessage};
 
 /// In which form messages are told.
@@ -31,7 +31,7 @@ use verdict::{Judged, NotOneMessage};
 pub enum Form {
     /// A page for each message.
     Text,
-    /// A line of JSON for each message, as for `--jsonl`, with a running number as `id`.
+    /// A line of JSON for each message, as for `--jsonl`, with a running number as `id`, and where it was found.
     Json,
 }
 
@@ -74,12 +74,12 @@ pub fn stream(
     let mut rest = octets.as_slice();
     let mut teller = Teller { form, told: 0, output: &mut output };
     while !rest.is_empty() {
-        let place = format!("octet {}", octets.len() - rest.len());
+        let place = Place::Octet(octets.len() - rest.len());
         let Some(judged) = Judged::first(rest, context.wire()) else {
             let why = NotOneMessage::truncated(rest);
-            return teller.fragment(rest, why, format_args!("{place}"));
+            return teller.fragment(rest, why, place);
         };
-        teller.tell(&judged, format_args!("{place}"))?;
+        teller.tell(&judged, place)?;
         if judged.frame.is_none() {
             // Where this message ends nobody knows, nor where another begins.
             return Ok(());
@@ -97,14 +97,9 @@ pub fn stream(
 pub fn mrt(input: impl BufRead, form: Form, mut output: impl Write) -> io::Result<Skipped> {
     let input = mrt::decompressed(input)?;
     let mut teller = Teller { form, told: 0, output: &mut output };
-    mrt::read(input, |entry| {
-        let towards = if entry.sent { "to" } else { "from" };
-        let peer = entry.peer.map(|(address, asn)| format!(" {towards} {address}, AS {asn}"));
-        let place = format!("time {}{}", entry.timestamp, peer.unwrap_or_default());
-        match Judged::one(entry.message, entry.context) {
-            Ok(judged) => teller.tell(&judged, format_args!("{place}")),
-            Err(why) => teller.fragment(entry.message, why, format_args!("{place}")),
-        }
+    mrt::read(input, |entry| match Judged::one(entry.message, entry.context) {
+        Ok(judged) => teller.tell(&judged, entry.place),
+        Err(why) => teller.fragment(entry.message, why, entry.place),
     })
 }
 
@@ -116,7 +111,7 @@ struct Teller<'a, W> {
 }
 
 impl<W: Write> Teller<'_, W> {
-    fn tell(&mut self, judged: &Judged<'_>, place: std::fmt::Arguments<'_>) -> io::Result<()> {
+    fn tell(&mut self, judged: &Judged<'_>, place: Place) -> io::Result<()> {
         self.told += 1;
         match self.form {
             Form::Text => {
@@ -124,21 +119,15 @@ impl<W: Write> Teller<'_, W> {
                 text::explain(judged, self.output)?;
             }
             Form::Json => {
-                serde_json::to_writer(
-                    &mut *self.output,
-                    &jsonl::respond(self.told.into(), judged),
-                )?;
+                let mut answer = jsonl::respond(self.told.into(), judged);
+                place.tell(&mut answer);
+                serde_json::to_writer(&mut *self.output, &answer)?;
             }
         }
         writeln!(self.output)
     }
 
-    fn fragment(
-        &mut self,
-        octets: &[u8],
-        why: NotOneMessage,
-        place: std::fmt::Arguments<'_>,
-    ) -> io::Result<()> {
+    fn fragment(&mut self, octets: &[u8], why: NotOneMessage, place: Place) -> io::Result<()> {
         self.told += 1;
         match self.form {
             Form::Text => {
@@ -146,7 +135,10 @@ impl<W: Write> Teller<'_, W> {
                 text::explain_fragment(octets, why, self.output)?;
             }
             Form::Json => {
-                let answer = json_value!({"id": self.told, "error": why.to_string()});
+                let mut answer = serde_json::Map::new();
+                answer.insert("id".into(), self.told.into());
+                answer.insert("error".into(), why.to_string().into());
+                place.tell(&mut answer);
                 serde_json::to_writer(&mut *self.output, &answer)?;
             }
         }

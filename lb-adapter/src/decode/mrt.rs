@@ -9,15 +9,13 @@ use bgp_session::mrt::{Content, RECORD_HEADER_LENGTH, Record, Rib, Sessions};
 use bgp_session::wire::WireContext;
 use bytes::BytesMut;
 
+use super::place::Place;
+
 /// One message of a file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry<'a> {
-    /// Seconds since 1970.
-    pub(super) timestamp: u32,
-    /// The other side of the session, where the file says so.
-    pub(super) peer: Option<(IpAddr, Asn)>,
-    /// The message went to the peer; else it came from there.
-    pub(super) sent: bool,
+    /// When it was recorded, and between whom.
+    pub(super) place: Place,
     /// The message with its header.
     pub(super) message: &'a [u8],
     /// How to read it.
@@ -113,9 +111,12 @@ impl<F: FnMut(Entry<'_>) -> io::Result<()>> File<F> {
     fn record(&mut self, record: &Record<'_>) -> io::Result<()> {
         match record.content() {
             Ok(Content::Message(recorded)) => (self.each)(Entry {
-                timestamp: record.timestamp(),
-                peer: Some((recorded.peer, recorded.peer_as)),
-                sent: recorded.sent,
+                place: Place::Record {
+                    timestamp: record.timestamp(),
+                    microseconds: record.microseconds(),
+                    peer: Some((recorded.peer, recorded.peer_as)),
+                    sent: recorded.sent,
+                },
                 message: recorded.octets,
                 context: self.sessions.context(&recorded),
             }),
@@ -144,10 +145,9 @@ impl<F: FnMut(Entry<'_>) -> io::Result<()>> File<F> {
                 self.skipped.malformed_records += 1;
                 continue;
             }
+            let peer = self.peers.get(usize::from(entry.peer)).copied();
             (self.each)(Entry {
-                timestamp,
-                peer: self.peers.get(usize::from(entry.peer)).copied(),
-                sent: false,
+                place: Place::Record { timestamp, microseconds: None, peer, sent: false },
                 message: &self.message,
                 context: rib.context(),
             })?;

@@ -1,7 +1,7 @@
 //! The page for people.
 
 use super::{MARKER, update};
-use crate::decode::{Context, Form, digits, stream};
+use crate::decode::{Context, Form, digits, mrt, stream};
 
 fn page(message: &str) -> String {
     let mut page = Vec::new();
@@ -175,7 +175,32 @@ fn a_stream_is_told_up_to_a_message_that_is_cut() {
     let mut page = Vec::new();
     stream(&octets[..], &Context::default(), Form::Json, &mut page).unwrap();
     insta::assert_snapshot!(String::from_utf8(page).unwrap(), @r#"
-    {"decoded":{"type":"keepalive"},"id":1,"notification":null,"outcome":"ok"}
-    {"error":"truncated: expected 23 octets, found 19","id":2}
+    {"decoded":{"type":"keepalive"},"id":1,"notification":null,"outcome":"ok","stream_offset":0}
+    {"error":"truncated: expected 23 octets, found 19","id":2,"stream_offset":19}
     "#);
+}
+
+#[test]
+fn a_recorded_message_says_when_it_was_and_between_whom() {
+    // BGP4MP_ET with a KEEPALIVE that was sent, and microseconds.
+    let keepalive = [&[0xff; 16][..], &[0, 19, 4]].concat();
+    let session = [0, 0, 0xfc, 0x7b, 0, 0, 0xfc, 0x7c, 0, 0, 0, 1, 10, 0, 0, 1, 10, 0, 0, 2];
+    let head = [0x60, 0, 0, 0, 0, 17, 0, 7, 0, 0, 0, 43, 0, 1, 0xe2, 0x40];
+    let file = [&head[..], &session, &keepalive].concat();
+    let told = |form| {
+        let mut page = Vec::new();
+        mrt(&file[..], form, &mut page).unwrap();
+        String::from_utf8(page).unwrap()
+    };
+    let page = told(Form::Text);
+    assert!(
+        page.starts_with("# message 1, time 1610612736.123456 to 10.0.0.1, AS 64635\n"),
+        "{page}"
+    );
+    let answer: serde_json::Value = serde_json::from_str(&told(Form::Json)).unwrap();
+    let expected = serde_json::json!({
+        "id": 1, "outcome": "ok", "notification": null, "decoded": {"type": "keepalive"},
+        "time": 1_610_612_736, "microseconds": 123_456, "peer": "10.0.0.1", "peer_as": 64_635, "sent": true,
+    });
+    assert_eq!(answer, expected);
 }
