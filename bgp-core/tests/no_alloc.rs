@@ -97,7 +97,7 @@ fn write(
         assert!(prefixes.iter().all(|prefix| writer.push(*prefix)));
         writer.finish();
         let mut writer = UpdateWriter::unreach(out, *family, cx);
-        assert!(prefixes.iter().all(|prefix| writer.push(*prefix)));
+        assert_eq!(writer.push_all(prefixes), prefixes.len());
         writer.finish();
         encode_end_of_rib(out, *family);
     }

@@ -4,7 +4,6 @@
 //! at the first prefix that is wrong. The loops go by the number of octets of a prefix, so that each arm has a constant
 //! stride: the processor runs ahead of the chain of lengths.
 
-use bytes::BytesMut;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::types::{Afi, AfiSafi, Safi};
@@ -390,28 +389,26 @@ fn path_id(octets: &[u8], add_path: bool) -> Option<(Option<u32>, &[u8])> {
     Some((Some(u32::from_be_bytes(*id)), rest))
 }
 
-/// Octets of a prefix on the wire without a path identifier.
+/// Octets of a prefix of that length on the wire, without a path identifier.
 #[inline]
-pub(super) fn encoded_length(prefix: &IpNet) -> usize {
-    1 + usize::from(prefix.prefix_len().div_ceil(8))
+pub(super) fn encoded_length(length: u8) -> usize {
+    1 + usize::from(length.div_ceil(8))
 }
 
-/// Appends a prefix, host bits masked. The whole address is appended and its tail cut off again: a copy of constant
-/// length and a subtraction are cheaper than a copy of variable length.
+/// An IPv4 prefix as on the wire, host bits masked, and then the octets that do not count: to write all of them and go
+/// back is cheaper than a copy of variable length.
 #[inline]
-pub(super) fn put(out: &mut BytesMut, prefix: &IpNet) {
-    let end = out.len() + encoded_length(prefix);
-    match prefix {
-        IpNet::V4(prefix) => {
-            let [a, b, c, d] = prefix.network().octets();
-            out.extend_from_slice(&[prefix.prefix_len(), a, b, c, d]);
-        }
-        IpNet::V6(prefix) => {
-            let mut octets = [prefix.prefix_len(); 17];
-            let [_, address @ ..] = &mut octets;
-            *address = prefix.network().octets();
-            out.extend_from_slice(&octets);
-        }
-    }
-    out.truncate(end);
+pub(super) fn octets_v4(prefix: Ipv4Net) -> [u8; 5] {
+    let length = prefix.prefix_len();
+    let [a, b, c, d] = (prefix.addr().to_bits() & !host_bits(length)).to_be_bytes();
+    [length, a, b, c, d]
+}
+
+/// The same of IPv6.
+#[inline]
+pub(super) fn octets_v6(prefix: Ipv6Net) -> [u8; 17] {
+    let mut octets = [prefix.prefix_len(); 17];
+    let [_, address @ ..] = &mut octets;
+    *address = prefix.network().octets();
+    octets
 }

@@ -193,6 +193,25 @@ proptest! {
     }
 
     #[test]
+    fn many_prefixes_at_once_are_written_as_one_after_the_other(
+        attributes in path_attributes(),
+        (family, next_hop, prefixes) in routes(),
+        more in 1..2_000usize,
+        cx in context(),
+    ) {
+        // More than a message holds, now and then.
+        let prefixes: Vec<_> = prefixes.iter().copied().cycle().take(more).collect();
+        let numbered: Vec<_> = prefixes.iter().map(|prefix| (*prefix, 1)).collect();
+        let (one_by_one, count) = announce(&attributes, family, &next_hop, &numbered, cx);
+        let (mut out, mut block) = (BytesMut::from(&b"before"[..]), AttributeBlock::new());
+        block.encode(&attributes, cx);
+        let mut writer = UpdateWriter::reach(&mut out, family, &next_hop, &block, cx);
+        prop_assert_eq!(writer.push_all(&prefixes), count);
+        prop_assert_eq!(writer.finish(), count);
+        prop_assert_eq!(&out[6..], &one_by_one[..]);
+    }
+
+    #[test]
     fn withdrawals_read_back_as_they_were_written((family, _, prefixes) in routes(), cx in context()) {
         let mut out = BytesMut::new();
         let mut writer = UpdateWriter::unreach(&mut out, family, cx);

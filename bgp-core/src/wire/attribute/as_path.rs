@@ -1,6 +1,6 @@
 //! AS_PATH: who passed a route on (RFC 4271 section 5.1.2, RFC 5065, RFC 6793).
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 
 use crate::types::Asn;
 
@@ -149,14 +149,14 @@ impl AsPath {
     }
 
     /// Appends the value of an AS_PATH, with AS_TRANS for what two octets do not hold.
-    pub(in crate::wire) fn encode(&self, out: &mut BytesMut, four_octet_as: bool) {
+    pub(in crate::wire) fn encode(&self, out: &mut impl BufMut, four_octet_as: bool) {
         for segment in &self.segments {
             encode_segment(out, segment, four_octet_as);
         }
     }
 
     /// Appends the value of an AS4_PATH: without confederation segments (RFC 6793 section 4.2.2).
-    pub(in crate::wire) fn encode_as4(&self, out: &mut BytesMut) {
+    pub(in crate::wire) fn encode_as4(&self, out: &mut impl BufMut) {
         for segment in self.segments.iter().filter(|segment| !segment.kind.is_confederation()) {
             encode_segment(out, segment, true);
         }
@@ -333,7 +333,7 @@ const fn width(four_octet_as: bool) -> usize {
     if four_octet_as { 4 } else { 2 }
 }
 
-fn encode_segment(out: &mut BytesMut, segment: &AsPathSegment, four_octet_as: bool) {
+fn encode_segment(out: &mut impl BufMut, segment: &AsPathSegment, four_octet_as: bool) {
     for asns in segment.asns.chunks(255) {
         out.put_slice(&[segment.kind.code(), u8::try_from(asns.len()).unwrap_or(u8::MAX)]);
         for asn in asns {

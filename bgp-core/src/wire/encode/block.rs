@@ -2,27 +2,40 @@
 
 use std::collections::BTreeSet;
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 
 use crate::types::PeerType;
 use crate::wire::attribute::rules::{Class, Rule};
 use crate::wire::attribute::{AttributeCode, AttributeFlags};
 use crate::wire::community::LargeCommunity;
 use crate::wire::context::WireContext;
+use crate::wire::frame::MessageType;
 use crate::wire::path_attributes::{PathAttributes, RawAttribute};
 
-use super::attribute;
+use super::{ATTRIBUTES_AT, attribute, header, patch_length};
 
 /// The attributes of a group of routes as octets: all but the next hop, in ascending order of their codes.
 ///
 /// It is scratch to be used again: [`encode`](Self::encode) replaces what is in it and keeps the memory.
 #[derive(Clone, Debug, Default)]
 pub struct AttributeBlock {
-    /// What stands before NEXT_HOP: ORIGIN and AS_PATH.
-    head: BytesMut,
-    /// What stands after it.
-    tail: BytesMut,
+    /// A whole UPDATE of IPv4 unicast up to its NLRI, the next hop and its own length left open: such a message begins
+    /// with one copy. Nothing before the first [`encode`](Self::encode).
+    message: Vec<u8>,
+    /// Where the attribute NEXT_HOP begins in it.
+    next_hop_at: usize,
 }
+
+/// What an UPDATE of IPv4 unicast with attributes begins with: the header, no withdrawn routes, two lengths left open.
+const BEGINNING: [u8; ATTRIBUTES_AT] = {
+    let mut beginning = [0; ATTRIBUTES_AT];
+    if let Some(start) = beginning.first_chunk_mut() {
+        *start = header(MessageType::Update);
+    }
+    beginning
+};
+/// The attribute NEXT_HOP, its address left open.
+const NEXT_HOP: [u8; 7] = [AttributeFlags::TRANSITIVE.0, AttributeCode::NEXT_HOP.0, 4, 0, 0, 0, 0];
 
 impl AttributeBlock {
     /// An empty block, which allocates nothing.
@@ -38,15 +51,20 @@ impl AttributeBlock {
     /// have, so that an internal peer's LOCAL_PREF is the caller's to set. A peer with AS numbers of two octets gets
     /// AS_TRANS and, where that loses something, AS4_PATH and AS4_AGGREGATOR (RFC 6793 section 4.2.2).
     pub fn encode(&mut self, attributes: &PathAttributes, cx: WireContext) {
-        self.head.clear();
-        self.tail.clear();
-        let Self { head, tail } = self;
-        attribute(head, WELL_KNOWN, AttributeCode::ORIGIN, |out| {
-            out.put_u8(attributes.origin.code());
-        });
-        attribute(head, WELL_KNOWN, AttributeCode::AS_PATH, |out| {
+        let tail = &mut self.message;
+        tail.clear();
+        tail.extend_from_slice(&BEGINNING);
+        tail.extend_from_slice(&[
+            WELL_KNOWN.0,
+            AttributeCode::ORIGIN.0,
+            1,
+            attributes.origin.code(),
+        ]);
+        attribute(tail, WELL_KNOWN, AttributeCode::AS_PATH, |out| {
             attributes.as_path.encode(out, cx.is_four_octet_as());
         });
+        self.next_hop_at = tail.len();
+        tail.extend_from_slice(&NEXT_HOP);
         let mut raw = Raw::new(&attributes.unknown, cx);
         put_metrics(tail, attributes, cx);
         raw.put_below(tail, AttributeCode::COMMUNITIES);
@@ -76,31 +94,56 @@ impl AttributeBlock {
             attribute(tail, TRANSITIVE, AttributeCode::ONLY_TO_CUSTOMER, |out| out.put_u32(asn.0));
         }
         raw.put_below(tail, AttributeCode(u8::MAX));
+        let length = tail.len() - ATTRIBUTES_AT;
+        patch_length(tail, ATTRIBUTES_AT - 2, length);
     }
 
     /// Octets in the block.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.head.len() + self.tail.len()
+        self.head().len() + self.tail().len()
     }
 
     /// Whether nothing was encoded yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.head.is_empty()
+        self.message.is_empty()
     }
 
+    /// An UPDATE of IPv4 unicast up to its NLRI, and where in it the address of the next hop is to be put.
+    pub(super) fn message(&self) -> (&[u8], usize) {
+        /// The same without attributes.
+        const EMPTY: [u8; ATTRIBUTES_AT + NEXT_HOP.len()] = {
+            let mut message = [0; ATTRIBUTES_AT + NEXT_HOP.len()];
+            if let Some(beginning) = message.first_chunk_mut() {
+                *beginning = BEGINNING;
+            }
+            if let Some(end) = message.last_chunk_mut() {
+                *end = NEXT_HOP;
+            }
+            let [.., length, _, _, _, _, _, _, _] = &mut message;
+            *length = 7;
+            message
+        };
+        if self.message.is_empty() {
+            return (&EMPTY, ATTRIBUTES_AT + 3);
+        }
+        (&self.message, self.next_hop_at + 3)
+    }
+
+    /// What stands before NEXT_HOP: ORIGIN and AS_PATH.
     pub(super) fn head(&self) -> &[u8] {
-        &self.head
+        self.message.get(ATTRIBUTES_AT..self.next_hop_at).unwrap_or_default()
     }
 
+    /// What stands after NEXT_HOP.
     pub(super) fn tail(&self) -> &[u8] {
-        &self.tail
+        self.message.get(self.next_hop_at + NEXT_HOP.len()..).unwrap_or_default()
     }
 }
 
 /// Codes 4 to 7.
-fn put_metrics(out: &mut BytesMut, attributes: &PathAttributes, cx: WireContext) {
+fn put_metrics(out: &mut Vec<u8>, attributes: &PathAttributes, cx: WireContext) {
     if let Some(med) = attributes.med {
         attribute(out, OPTIONAL, AttributeCode::MULTI_EXIT_DISC, |out| out.put_u32(med));
     }
@@ -126,7 +169,7 @@ fn put_metrics(out: &mut BytesMut, attributes: &PathAttributes, cx: WireContext)
 }
 
 /// Codes 9 and 10.
-fn put_reflection(out: &mut BytesMut, attributes: &PathAttributes) {
+fn put_reflection(out: &mut Vec<u8>, attributes: &PathAttributes) {
     if let Some(identifier) = attributes.originator_id {
         attribute(out, OPTIONAL, AttributeCode::ORIGINATOR_ID, |out| {
             out.put_u32(identifier.into());
@@ -141,7 +184,7 @@ fn put_reflection(out: &mut BytesMut, attributes: &PathAttributes) {
 }
 
 /// Codes 17 and 18: what AS_TRANS hides (RFC 6793 section 4.2.2).
-fn put_as4(out: &mut BytesMut, attributes: &PathAttributes) {
+fn put_as4(out: &mut Vec<u8>, attributes: &PathAttributes) {
     if attributes.as_path.needs_as4_path() {
         attribute(out, TRANSITIVE, AttributeCode::AS4_PATH, |out| {
             attributes.as_path.encode_as4(out);
@@ -159,10 +202,10 @@ fn put_as4(out: &mut BytesMut, attributes: &PathAttributes) {
 }
 
 fn put_items<T>(
-    out: &mut BytesMut,
+    out: &mut Vec<u8>,
     code: AttributeCode,
     items: &[T],
-    put: impl Fn(&mut BytesMut, &T),
+    put: impl Fn(&mut Vec<u8>, &T),
 ) {
     if items.is_empty() {
         return;
@@ -171,13 +214,13 @@ fn put_items<T>(
 }
 
 /// Large communities, each once (RFC 8092 section 3).
-fn put_large(out: &mut BytesMut, communities: &[LargeCommunity]) {
-    let put = |out: &mut BytesMut, community: &LargeCommunity| {
+fn put_large(out: &mut Vec<u8>, communities: &[LargeCommunity]) {
+    let put = |out: &mut Vec<u8>, community: &LargeCommunity| {
         out.put_u32(community.global_administrator);
         out.put_u32(community.local_data_1);
         out.put_u32(community.local_data_2);
     };
-    if communities.is_sorted_by(|one, next| one < next) {
+    if communities.len() < 2 || communities.is_sorted_by(|one, next| one < next) {
         return put_items(out, AttributeCode::LARGE_COMMUNITIES, communities, put);
     }
     // One that is not in order may be long, if a peer sent it: the work must not grow with its square.
@@ -201,7 +244,11 @@ impl<'a> Raw<'a> {
     }
 
     /// Appends those with a code from where the last call ended to this one, itself included where it has no typed form.
-    fn put_below(&mut self, out: &mut BytesMut, code: AttributeCode) {
+    #[inline]
+    fn put_below(&mut self, out: &mut Vec<u8>, code: AttributeCode) {
+        if self.attributes.is_empty() {
+            return;
+        }
         for raw in self.attributes {
             let in_range = (self.next..=code.0).contains(&raw.code.0);
             let leaves = raw.flags.contains(AttributeFlags::TRANSITIVE) || !self.external;

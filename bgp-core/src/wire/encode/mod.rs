@@ -9,6 +9,8 @@ mod block;
 mod tests;
 mod writer;
 
+use std::ops::DerefMut;
+
 use bytes::{BufMut, BytesMut};
 
 pub use block::AttributeBlock;
@@ -19,6 +21,9 @@ use crate::types::AfiSafi;
 
 use super::attribute::{AttributeCode, AttributeFlags};
 use super::frame::{HEADER_LENGTH, MessageType};
+
+/// Where the attributes of an UPDATE without withdrawn routes begin: header, two lengths.
+const ATTRIBUTES_AT: usize = HEADER_LENGTH + 4;
 
 /// Appends the message that says that all routes of a family were sent (RFC 4724 section 2).
 pub fn encode_end_of_rib(out: &mut BytesMut, family: AfiSafi) {
@@ -49,18 +54,29 @@ pub(super) fn message(out: &mut BytesMut, kind: MessageType, body: impl FnOnce(&
 
 /// Appends a header whose length is still to be patched.
 fn put_header(out: &mut BytesMut, kind: MessageType) {
+    out.put_slice(&header(kind));
+}
+
+const fn header(kind: MessageType) -> [u8; HEADER_LENGTH] {
     let mut header = [0xff; HEADER_LENGTH];
     let [.., high, low, code] = &mut header;
     (*high, *low, *code) = (0, 0, kind.code());
-    out.put_slice(&header);
+    header
 }
 
+/// What is appended to: a buffer of the caller, or one of our own.
+pub(super) trait Out: BufMut + DerefMut<Target = [u8]> {}
+
+impl Out for BytesMut {}
+impl Out for Vec<u8> {}
+
 /// Appends an attribute: header, what `value` appends, then the length, of two octets only where it needs them.
-fn attribute(
-    out: &mut BytesMut,
+#[inline]
+fn attribute<B: Out>(
+    out: &mut B,
     flags: AttributeFlags,
     code: AttributeCode,
-    value: impl FnOnce(&mut BytesMut),
+    value: impl FnOnce(&mut B),
 ) {
     let start = out.len();
     let flags = flags.0 & !AttributeFlags::EXTENDED_LENGTH.0;
@@ -70,13 +86,16 @@ fn attribute(
 }
 
 /// Writes the length of an attribute whose header of three octets is at `start`. A long one is moved by one octet.
-fn close_attribute(out: &mut BytesMut, start: usize, length: usize) {
-    if let Ok(short) = u8::try_from(length) {
-        if let Some(octet) = out.get_mut(start + 2) {
-            *octet = short;
-        }
-        return;
+#[inline]
+fn close_attribute<B: Out>(out: &mut B, start: usize, length: usize) {
+    match (u8::try_from(length), out.get_mut(start + 2)) {
+        (Ok(short), Some(octet)) => *octet = short,
+        _ => extend_length(out, start, length),
     }
+}
+
+#[cold]
+fn extend_length<B: Out>(out: &mut B, start: usize, length: usize) {
     let end = start + 3 + length;
     out.put_u8(0);
     out.copy_within(start + 3..end, start + 4);
@@ -88,7 +107,8 @@ fn close_attribute(out: &mut BytesMut, start: usize, length: usize) {
 
 /// Writes a length of two octets at a place that exists. One that does not fit becomes the greatest: the writer never
 /// lets such a thing leave.
-fn patch_length(out: &mut BytesMut, at: usize, length: usize) {
+#[inline]
+fn patch_length<B: Out>(out: &mut B, at: usize, length: usize) {
     let length = u16::try_from(length).unwrap_or(u16::MAX);
     if let Some(octets) = out.get_mut(at..at + 2) {
         octets.copy_from_slice(&length.to_be_bytes());

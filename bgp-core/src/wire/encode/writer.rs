@@ -12,7 +12,7 @@ use crate::wire::frame::MessageType;
 use crate::wire::nlri::{self, Bits};
 use crate::wire::path_attributes::NextHop;
 
-use super::{AttributeBlock, attribute, close_attribute, patch_length, put_family, put_header};
+use super::{AttributeBlock, close_attribute, patch_length, put_family, put_header};
 
 /// Writes one UPDATE at the end of a buffer, never longer than the session allows.
 ///
@@ -44,10 +44,13 @@ use super::{AttributeBlock, attribute, close_attribute, patch_length, put_family
 pub struct UpdateWriter<'b> {
     out: &'b mut BytesMut,
     form: Form<'b>,
-    family: AfiSafi,
+    /// What the prefixes of the family are, where its NLRI are prefixes.
+    bits: Option<Bits>,
     add_path: bool,
     /// Where the message begins.
     start: usize,
+    /// Where what is written ends. The buffer is longer by room for the next prefixes.
+    end: usize,
     /// Where the NLRI may end so that what follows them still fits.
     room_to: usize,
     prefixes: usize,
@@ -68,10 +71,10 @@ enum Form<'b> {
 
 /// Octets of an extended attribute length beyond the short one.
 const EXTENDED_LENGTH_ROOM: usize = 1;
+/// The most octets of one prefix: a path identifier, a length, an address of IPv6; and some to spare.
+const LONGEST_PREFIX: usize = 32;
 /// Where the withdrawn routes of an UPDATE begin: header, one length.
 const WITHDRAWN_AT: usize = 21;
-/// Where the attributes of an UPDATE without withdrawn routes begin: header, two lengths.
-const ATTRIBUTES_AT: usize = 23;
 
 impl<'b> UpdateWriter<'b> {
     /// Begins an UPDATE that announces routes with these attributes.
@@ -87,21 +90,20 @@ impl<'b> UpdateWriter<'b> {
         cx: WireContext,
     ) -> Self {
         let start = out.len();
-        put_header(out, MessageType::Update);
-        out.put_slice(&[0; 4]);
         let limit = start + cx.limit().octets();
         let (form, room_to) = match next_hop {
             NextHop::V4(address) if family == AfiSafi::IPV4_UNICAST => {
-                out.put_slice(block.head());
-                attribute(out, AttributeFlags::TRANSITIVE, AttributeCode::NEXT_HOP, |out| {
-                    out.put_slice(&address.octets());
-                });
-                out.put_slice(block.tail());
-                let length = out.len() - start - ATTRIBUTES_AT;
-                patch_length(out, start + ATTRIBUTES_AT - 2, length);
+                let (message, address_at) = block.message();
+                out.put_slice(message);
+                let place = out.get_mut(start + address_at..).and_then(<[u8]>::first_chunk_mut);
+                if let Some(place) = place {
+                    *place = address.octets();
+                }
                 (Form::Nlri, limit)
             }
             _ => {
+                put_header(out, MessageType::Update);
+                out.put_slice(&[0; 4]);
                 let at = out.len();
                 put_mp_header(out, AttributeCode::MP_REACH_NLRI, family);
                 put_next_hop(out, family, next_hop);
@@ -140,8 +142,9 @@ impl<'b> UpdateWriter<'b> {
         start: usize,
         room_to: usize,
     ) -> Self {
-        let add_path = cx.has_add_path(family);
-        Self { out, form, family, add_path, start, room_to, prefixes: 0 }
+        let (bits, add_path) = (Bits::of(family), cx.has_add_path(family));
+        let end = out.len();
+        Self { out, form, bits, add_path, start, end, room_to, prefixes: 0 }
     }
 
     /// Adds a prefix, its host bits masked. On a session with path identifiers (RFC 7911) it gets the identifier 1.
@@ -157,41 +160,131 @@ impl<'b> UpdateWriter<'b> {
     /// `false` where it does not fit or is not of the family: nothing was written.
     #[inline]
     pub fn push_with_path_id(&mut self, prefix: IpNet, path_id: u32) -> bool {
-        let id_length = if self.add_path { 4 } else { 0 };
-        let end = self.out.len() + id_length + nlri::encoded_length(&prefix);
-        let of_family = match prefix {
-            IpNet::V4(_) => Some(Bits::V4),
-            IpNet::V6(_) => Some(Bits::V6),
-        };
-        if end > self.room_to || Bits::of(self.family) != of_family {
+        match (prefix, self.bits) {
+            (IpNet::V4(prefix), Some(Bits::V4)) => {
+                self.put(prefix.prefix_len(), nlri::octets_v4(prefix), path_id)
+            }
+            (IpNet::V6(prefix), Some(Bits::V6)) => {
+                self.put(prefix.prefix_len(), nlri::octets_v6(prefix), path_id)
+            }
+            _ => false,
+        }
+    }
+
+    /// Writes a prefix of which all octets of the address are given.
+    #[inline]
+    fn put<const N: usize>(&mut self, length: u8, octets: [u8; N], path_id: u32) -> bool {
+        let at = if self.add_path { self.end + 4 } else { self.end };
+        let end = at + nlri::encoded_length(length);
+        if end > self.room_to {
             return false;
         }
-        if self.add_path {
-            self.out.put_u32(path_id);
+        if self.out.len() < at + N {
+            self.make_room();
         }
-        nlri::put(self.out, &prefix);
+        if self.add_path {
+            let place = self.out.get_mut(self.end..).and_then(<[u8]>::first_chunk_mut);
+            let Some(place) = place else { return false };
+            *place = path_id.to_be_bytes();
+        }
+        let Some(place) = self.out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) else {
+            return false;
+        };
+        *place = octets;
+        self.end = end;
         self.prefixes += 1;
         true
+    }
+
+    /// Makes the buffer longer, by as much as there is already: room is asked for once for many prefixes.
+    #[inline(never)]
+    fn make_room(&mut self) {
+        self.out.resize(self.end + (8 * self.prefixes).max(LONGEST_PREFIX), 0);
+    }
+
+    /// Adds prefixes in their order, up to the first that does not fit or is not of the family; says how many. It writes
+    /// what [`push`](Self::push) would, in one loop.
+    #[inline]
+    pub fn push_all(&mut self, prefixes: &[IpNet]) -> usize {
+        if self.add_path {
+            return prefixes.iter().take_while(|prefix| self.push(**prefix)).count();
+        }
+        match self.bits {
+            Some(Bits::V4) => self.put_all(prefixes, |prefix| match prefix {
+                IpNet::V4(prefix) => Some((prefix.prefix_len(), nlri::octets_v4(*prefix))),
+                IpNet::V6(_) => None,
+            }),
+            Some(Bits::V6) => self.put_all(prefixes, |prefix| match prefix {
+                IpNet::V4(_) => None,
+                IpNet::V6(prefix) => Some((prefix.prefix_len(), nlri::octets_v6(*prefix))),
+            }),
+            None => 0,
+        }
+    }
+
+    /// The loop of [`push_all`](Self::push_all): room for all is made before it, and its state is its own.
+    #[inline(always)]
+    fn put_all<const N: usize>(
+        &mut self,
+        prefixes: &[IpNet],
+        octets: impl Fn(&IpNet) -> Option<(u8, [u8; N])>,
+    ) -> usize {
+        let room = self.room_to.saturating_sub(self.end);
+        let most = room.min(N * prefixes.len());
+        // The last one may have octets behind it that do not count.
+        self.out.resize(self.end + most.max(LONGEST_PREFIX) + N, 0);
+        let mut rest = self.out.get_mut(self.end..).unwrap_or_default();
+        let mut left = room;
+        let mut count = 0;
+        for prefix in prefixes {
+            let Some((length, octets)) = octets(prefix) else { break };
+            let used = nlri::encoded_length(length);
+            let (Some(after), Some(place)) = (left.checked_sub(used), rest.first_chunk_mut())
+            else {
+                break;
+            };
+            *place = octets;
+            let Some(next) = std::mem::take(&mut rest).get_mut(used..) else { break };
+            (left, rest) = (after, next);
+            count += 1;
+        }
+        self.end += room - left;
+        self.prefixes += count;
+        count
     }
 
     /// Adds NLRI of a family whose form this crate does not know, as octets.
     ///
     /// `false` where they do not fit, or where the family's NLRI are plain prefixes: nothing was written.
     pub fn push_opaque(&mut self, nlri: &[u8]) -> bool {
-        if self.out.len() + nlri.len() > self.room_to || Bits::of(self.family).is_some() {
+        if self.end + nlri.len() > self.room_to || self.bits.is_some() {
             return false;
         }
         self.out.put_slice(nlri);
+        self.end = self.out.len();
         self.prefixes += 1;
         true
     }
 
     /// Completes the message and says how many prefixes it has. With none there is no message: the buffer is as before.
+    #[inline]
     pub fn finish(mut self) -> usize {
-        let prefixes = std::mem::take(&mut self.prefixes);
-        if prefixes == 0 {
-            return 0;
+        let prefixes = self.prefixes;
+        if prefixes != 0 {
+            self.out.truncate(self.end);
+            if !matches!(self.form, Form::Nlri) {
+                self.close();
+            }
+            patch_length(self.out, self.start + 16, self.out.len() - self.start);
+            // What is written stays when the writer is dropped.
+            self.start = usize::MAX;
         }
+        prefixes
+    }
+
+    /// Writes what stands after the prefixes, and the lengths of what they stand in.
+    #[inline(never)]
+    fn close(&mut self) {
         let (out, start) = (&mut *self.out, self.start);
         match self.form {
             Form::Nlri => {}
@@ -211,14 +304,11 @@ impl<'b> UpdateWriter<'b> {
                 patch_length(out, at - 2, out.len() - at);
             }
         }
-        patch_length(out, start + 16, out.len() - start);
-        // What is written stays when the writer is dropped.
-        self.start = usize::MAX;
-        prefixes
     }
 }
 
 impl Drop for UpdateWriter<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.out.truncate(self.start);
     }
