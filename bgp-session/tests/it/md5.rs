@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bgp_session::{DownReason, Speaker, TransportError};
+use bgp_session::{AoKey, DownReason, Speaker, SpeakerError, TransportError};
 
 use crate::world::{both_up, node, router, soon, towards_node, towards_router};
 
@@ -64,4 +64,52 @@ async fn a_removed_peer_takes_its_password_along() {
     let config = towards_router(router.listen_addr().unwrap(), "127.0.0.42");
     let mut at_node = node.add_peer(config).await.unwrap();
     both_up(&mut at_router, &mut at_node).await;
+}
+
+/// Where the kernel has no TCP-AO the peer is refused at once: no later attempt would do better.
+#[tokio::test]
+async fn keys_of_tcp_ao_work_or_are_refused_in_words() {
+    let keys = || [AoKey::new(1, "s3cret"), AoKey::new(2, "next").receive_id(3)];
+    for (listen, from) in [("127.0.0.1:0", "127.0.0.43"), ("[::1]:0", "::1")] {
+        let router = router(listen).await;
+        let mut at_router = match router.add_peer(towards_node(from).ao_keys(keys())).await {
+            Ok(peer) => peer,
+            Err(error) => {
+                let expected = "this kernel has no TCP-AO: it takes Linux 6.7 or later, built with \
+                                CONFIG_TCP_AO";
+                assert!(error.to_string().ends_with(expected), "{error}");
+                assert!(matches!(error, SpeakerError::Socket { .. }), "{error:?}");
+                assert!(router.peers().is_empty());
+                continue;
+            }
+        };
+        let node = node().await;
+        let keys = [AoKey::new(1, "s3cret"), AoKey::new(3, "next").receive_id(2)];
+        let config = towards_router(router.listen_addr().unwrap(), from).ao_keys(keys);
+        let mut at_node = node.add_peer(config).await.unwrap();
+        both_up(&mut at_router, &mut at_node).await;
+    }
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_told_apart_are_refused() {
+    let node = node().await;
+    let config = towards_node("127.0.0.44");
+    for (keys, expected) in [
+        (vec![AoKey::new(1, "a"), AoKey::new(1, "b")], "another SendID and RecvID for each key"),
+        (vec![AoKey::new(1, "")], "a secret of 1 to 80 octets"),
+    ] {
+        let error = node.add_peer(config.clone().ao_keys(keys)).await.unwrap_err().to_string();
+        assert!(error.ends_with(expected) && !error.contains("\"a\""), "{error}");
+    }
+    let both = config.password("s3cret").ao_keys([AoKey::new(1, "a")]);
+    let error = node.add_peer(both).await.unwrap_err().to_string();
+    assert!(error.ends_with("either a password or keys of TCP-AO"), "{error}");
+}
+
+#[tokio::test]
+async fn a_link_local_address_without_its_interface_is_refused() {
+    let node = node().await;
+    let error = node.add_peer(towards_node("fe80::1")).await.unwrap_err().to_string();
+    assert!(error.ends_with("the index of its interface, as in fe80::1%2"), "{error}");
 }
