@@ -59,12 +59,12 @@ fn bfd_watches_an_unnumbered_peer_by_its_link_local_address() {
     let (router, node) = lan();
     let frr = frr(&router, " neighbor lan0 bfd\n neighbor lan0 bfd profile fast\n");
     on(&node, |runtime| {
-        let bfd = BfdProfile::new().interval(Duration::from_millis(50));
+        let bfd = BfdProfile::new();
         let (speaker, handle) = uplink(runtime, |config| config.bfd(bfd));
         let status = found_and_established(&speaker, &handle);
         let peer = speaker.peer(status.peer.expect("the neighbour")).expect("a handle");
         wait_until(SOON, "BFD", || match peer.bfd() {
-            Some(it) if it.detection_time == Duration::from_millis(150) => Ok(()),
+            Some(it) if it.detection_time == Duration::from_millis(900) => Ok(()),
             other => Err(format!("{other:?} {:?}", frr.ask("bfdd", "show bfd peers"))),
         });
         let start = tokio::time::Instant::now();
@@ -73,7 +73,7 @@ fn bfd_watches_an_unnumbered_peer_by_its_link_local_address() {
             it if it.is_established() => Err(format!("{it:?}")),
             _ => Ok(()),
         });
-        assert!(start.elapsed() < Duration::from_millis(250), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
         node.plug();
         found_and_established(&speaker, &handle);
     });
@@ -159,7 +159,7 @@ fn lan() -> (Host, Host) {
 }
 
 fn frr(host: &Host, more: &str) -> WrittenFrr {
-    let bfdd = "bfd\n profile fast\n  receive-interval 50\n  transmit-interval 50\n  detect-multiplier 3\n exit\nexit\n";
+    let bfdd = "bfd\n profile fast\n  receive-interval 300\n  transmit-interval 300\n  detect-multiplier 3\n exit\nexit\n";
     let bgpd = format!(
         "router bgp {}\n bgp router-id 172.22.35.1\n no bgp ebgp-requires-policy\n \
          no bgp network import-check\n neighbor lan0 interface remote-as external\n \

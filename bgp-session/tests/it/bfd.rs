@@ -43,9 +43,9 @@ async fn two_speakers_watch_each_other_and_one_stops() {
     let (at, from) = (address(1).to_string(), address(2).to_string());
     let router = crate::world::router(&format!("{at}:0")).await;
     let plain = towards_node(&from).local_address(at.parse().unwrap());
-    let mut at_router = router.add_peer(plain.clone().bfd(fast())).await.unwrap();
+    let mut at_router = router.add_peer(plain.clone().bfd(BfdProfile::new())).await.unwrap();
     let node = crate::world::node().await;
-    let config = towards_router(router.listen_addr().unwrap(), &from).bfd(fast());
+    let config = towards_router(router.listen_addr().unwrap(), &from).bfd(BfdProfile::new());
     let mut at_node = node.add_peer(config).await.unwrap();
     let mut events = node.events();
     both_up(&mut at_router, &mut at_node).await;
@@ -69,7 +69,7 @@ async fn two_speakers_watch_each_other_and_one_stops() {
     let facts = at_node.bfd().unwrap();
     assert_eq!((facts.remote_state, facts.stats.failures), (State::AdminDown, 0));
     assert_eq!(at_router.bfd(), None);
-    at_router.update(plain.bfd(fast().passive())).await.unwrap();
+    at_router.update(plain.bfd(BfdProfile::new().passive())).await.unwrap();
     bfd_state(&mut at_node, State::Up).await;
     assert_eq!(at_node.stats().sessions_lost, 0, "BGP was left alone");
 
