@@ -223,6 +223,9 @@ impl PeerConfig {
         if self.remote_as == RemoteAs::Number(Asn::ZERO) {
             return refuse("remote_as", &0, "an AS number (0 is reserved by RFC 7607)");
         }
+        if matches!(self.remote_as, RemoteAs::Between(first, last) if first > last) {
+            return refuse("remote_as", &self.remote_as, "the smaller AS number first");
+        }
         if self.local_asn == Some(Asn(0)) {
             return refuse("local_asn", &0, "an AS number (0 is reserved by RFC 7607)");
         }

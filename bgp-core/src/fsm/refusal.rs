@@ -72,6 +72,9 @@ impl fmt::Display for Refusal {
                 RemoteAs::Internal => {
                     write!(f, "the peer is of AS {received}, expected ours, AS {local}")
                 }
+                RemoteAs::Between(first, last) => {
+                    write!(f, "the peer is of AS {received}, expected one of AS {first} to {last}")
+                }
                 RemoteAs::External if received == local => {
                     write!(f, "the peer is of our AS {received}, expected another one")
                 }

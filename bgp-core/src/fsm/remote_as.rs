@@ -13,6 +13,8 @@ use crate::Asn;
 /// assert!(RemoteAs::from(Asn(64635)).accepts(Asn(64636), Asn(64635)));
 /// assert!(RemoteAs::External.accepts(Asn(64636), Asn(64635)));
 /// assert!(!RemoteAs::Internal.accepts(Asn(64636), Asn(64635)));
+/// assert!(RemoteAs::Between(Asn(64512), Asn(65534)).accepts(Asn(64636), Asn(64635)));
+/// assert!(!RemoteAs::Between(Asn(64512), Asn(64534)).accepts(Asn(64636), Asn(64635)));
 /// assert!(!RemoteAs::Any.accepts(Asn(64636), Asn(0)), "RFC 7607");
 /// assert_eq!("external".parse(), Ok(RemoteAs::External));
 /// assert_eq!("1.10".parse(), Ok(RemoteAs::Number(Asn(65_546))));
@@ -20,7 +22,7 @@ use crate::Asn;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "a peer is of a known AS, of ours, of another, or of any"
+    reason = "a peer is of a known AS, of ours, of another, of a block, or of any"
 )]
 pub enum RemoteAs {
     /// This one.
@@ -29,6 +31,8 @@ pub enum RemoteAs {
     Internal,
     /// Any but ours: the session is external, and the OPEN says with whom.
     External,
+    /// One of these, the first and the last included, as for a block of private numbers; the OPEN says which.
+    Between(Asn, Asn),
     /// Whichever the OPEN says.
     Any,
 }
@@ -41,6 +45,7 @@ impl RemoteAs {
             Self::Number(expected) => remote == expected,
             Self::Internal => remote == local,
             Self::External => remote != local,
+            Self::Between(first, last) => (first..=last).contains(&remote),
             Self::Any => true,
         };
         wanted && remote != Asn::ZERO
@@ -52,6 +57,7 @@ impl RemoteAs {
         match self {
             Self::Number(asn) => Some(asn),
             Self::Internal => Some(local),
+            Self::Between(first, last) => (first == last).then_some(first),
             Self::External | Self::Any => None,
         }
     }
@@ -96,6 +102,7 @@ impl fmt::Display for RemoteAs {
             Self::Number(asn) => asn.fmt(f),
             Self::Internal => f.pad("internal"),
             Self::External => f.pad("external"),
+            Self::Between(first, last) => write!(f, "{first}-{last}"),
             Self::Any => f.pad("any"),
         }
     }

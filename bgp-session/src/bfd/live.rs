@@ -96,6 +96,7 @@ impl Live {
             if let Err(error) = ports.sender.send(&packet.encode()) {
                 tracing::trace!(peer = %self.order.endpoint.peer, %error, "cannot send");
                 if is_lost(self.session.state(), &error) {
+                    self.problem = Some(format!("cannot send: {error}"));
                     self.ports = None;
                     self.retry = now + pause;
                 }

@@ -145,6 +145,33 @@ async fn an_as_that_is_not_admitted_gets_no_session_and_no_place() {
     soon("no peer", handle.wait_for(|it| it.peers == 0)).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_block_of_as_numbers_is_admitted_and_no_other() {
+    let router = router("127.0.0.1:0").await;
+    let block = RemoteAs::Between(Asn(64_700), Asn(64_703));
+    let terms = PeerRange::new("127.0.51.0/24".parse().unwrap(), block);
+    let mut handle = router.add_range(terms).unwrap();
+    let (_first, mut first) = dial_from(&router, "127.0.51.1", Asn(64_700), unchanged).await;
+    let (_last, mut last) = dial_from(&router, "127.0.51.2", Asn(64_703), unchanged).await;
+    soon("the first of them", first.established()).await.unwrap();
+    soon("the last of them", last.established()).await.unwrap();
+    let mut events = router.events();
+    let (_other, _peer) = dial_from(&router, "127.0.51.3", Asn(64_704), unchanged).await;
+    let reason = loop {
+        if let EventKind::Failed(reason) =
+            soon("an event", events.next()).await.unwrap().unwrap().kind
+        {
+            break reason.to_string();
+        }
+    };
+    assert!(reason.contains("AS 64704, expected one of AS 64700 to 64703"), "{reason}");
+    counts(&mut handle, 2, 0).await;
+    let turned =
+        PeerRange::new("127.0.52.0/24".parse().unwrap(), RemoteAs::Between(Asn(2), Asn(1)));
+    let error = router.add_range(turned).unwrap_err().to_string();
+    assert!(error.ends_with("expected the smaller AS number first"), "{error}");
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_password_holds_for_the_whole_prefix() {
