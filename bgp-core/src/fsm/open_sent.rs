@@ -34,11 +34,12 @@ impl OpenSent {
                 cx.notify_and_give_up(now, Notification::hold_timer_expired())
             }
             Event::TcpConnectionFails(error) => {
-                let error = match error {
-                    TransportError::ClosedByPeer | TransportError::Reset => {
+                let error = match (cx.direction, error) {
+                    // A peer that does not know us listens all the same.
+                    (Direction::Outgoing, TransportError::ClosedByPeer | TransportError::Reset) => {
                         TransportError::ClosedBeforeOpen
                     }
-                    error => error,
+                    (_, error) => error,
                 };
                 fall_back(cx, now, DownReason::Transport(error))
             }

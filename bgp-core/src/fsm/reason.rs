@@ -88,7 +88,7 @@ pub enum TransportError {
     Unreachable,
     /// The peer closed the connection without a NOTIFICATION.
     ClosedByPeer,
-    /// The peer accepted the connection, and ended it before it had said anything.
+    /// The peer accepted our connection, and ended it before it had sent its OPEN.
     ClosedBeforeOpen,
     /// The connection was reset.
     Reset,

@@ -3,8 +3,8 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bgp_session::{
-    Community, DrainStage, EventKind, GracefulShutdown, IpNet, PeerHandle, Route, RouteSet,
-    Speaker, SpeakerError, StateKind,
+    AfiSafi, Community, DrainStage, EventKind, Exceeded, GracefulShutdown, IpNet, PeerHandle,
+    PrefixLimit, Route, RouteSet, Speaker, SpeakerError, StateKind,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -90,11 +90,44 @@ async fn timers_and_limits_change_without_a_reset() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_limit_that_is_near_is_an_event_and_one_that_is_exceeded_the_end() {
+    let (router, mut at_router, _node, mut at_node) = pair().await;
+    both_up(&mut at_router, &mut at_node).await;
+    let limit = PrefixLimit { exceeded: Exceeded::Restart(secs(600)), ..PrefixLimit::new(4) };
+    let updated = at_router.update(towards_node("192.0.2.7").maximum_prefixes(limit)).await;
+    assert!(!updated.unwrap().reset);
+    let mut events = router.events();
+    let all = ["10.0.0.1/32", "10.0.0.2/32", "10.0.0.3/32", "10.0.0.4/32", "10.0.0.5/32"];
+    at_node.set_routes(routes(&all[..3])).await.unwrap();
+    let warned = async {
+        loop {
+            let event = events.next().await.unwrap().unwrap();
+            if let EventKind::PrefixWarning { family, held, limit } = event.kind {
+                return (family, held, limit);
+            }
+        }
+    };
+    assert_eq!(soon("a warning", warned).await, (AfiSafi::IPV4_UNICAST, 3, 4));
+    at_node.set_routes(routes(&all)).await.unwrap();
+    let reason = why(&mut at_node).await;
+    let end = "Cease: maximum number of prefixes reached (ipv4-unicast, limit 4)";
+    assert_eq!(reason, format!("ended by the peer: {end}"));
+    // An operator who has seen to it does not wait for the end of the pause.
+    at_node.set_routes(routes(&all[..4])).await.unwrap();
+    sleep(secs(30)).await;
+    assert_eq!(at_router.status().state, StateKind::Idle);
+    at_router.enable().await.unwrap();
+    both_up(&mut at_router, &mut at_node).await;
+    table(&router, "four routes", |table| table.len() == 4).await;
+    assert_eq!(at_router.status().prefixes_held, 4);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_needs_a_reset_gets_one_or_waits_as_asked() {
     let (router, mut at_router, _node, mut at_node) = pair().await;
     at_node.set_routes(routes(&[SMTP])).await.unwrap();
     both_up(&mut at_router, &mut at_node).await;
-    let config = towards_pipe().families([bgp_session::AfiSafi::IPV4_UNICAST]);
+    let config = towards_pipe().families([AfiSafi::IPV4_UNICAST]);
     let waiting = at_node.update_without_reset(config.clone()).await.unwrap();
     assert!(!waiting.reset && waiting.needs_reset().eq(["families"]));
     assert_eq!(at_node.status().negotiated.unwrap().families.len(), 2);
