@@ -9,6 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::check::CheckArgs;
 use crate::decode::args::DecodeArgs;
+use crate::diff::args::DiffArgs;
+use crate::explain::args::ExplainArgs;
 use crate::migrate::MigrateArgs;
 use crate::replay::args::ReplayArgs;
 use crate::router_config::RouterConfigArgs;
@@ -80,6 +82,15 @@ pub enum Command {
     /// that of RFC 7606, by the decoder that sessions use.
     #[command(after_long_help = DECODE_EXAMPLES)]
     Decode(DecodeArgs),
+    /// Say why a Service is announced, or why it is not, and what would mend it.
+    ///
+    /// Walks the conditions from the Service to the router for each node: type, class, pool,
+    /// address, node, peer, advertisement, endpoints, policy, session, and what is sent.
+    #[command(after_long_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
+    /// Say what a change would change: routes, addresses of Services, sessions.
+    #[command(after_long_help = DIFF_EXAMPLES)]
+    Diff(DiffArgs),
     /// Replay a recording: objects that come, change and go, and what is made of each step.
     ///
     /// Reads a JSON object from each line and answers with one: the addresses of the Services, the
@@ -225,6 +236,22 @@ Exit codes:
   0  nothing wrong, or warnings only
   1  errors, or warnings with --strict
   2  something could not be read";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  ferrolb explain mail/smtp --from examples/reference
+  ferrolb explain smtp --from recording.jsonl --node kube1 --output json";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  ferrolb diff manifests manifests.new
+  ferrolb diff metallb.yaml metallb.new.yaml --from recording.jsonl
+
+Lines are:
+  + 172.22.35.70/32 -> 172.22.35.1 (kube2)        a route that would be announced, by these nodes
+  - 172.22.35.70/32 -> 172.22.35.1 (kube1)        one that would be withdrawn
+  Service mail/smtp: 172.22.35.70 -> 172.22.35.64
+  session kube1 with 172.22.35.1: resets, for holdTime";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:

@@ -16,9 +16,12 @@
 pub mod allocator;
 pub mod args;
 pub mod check;
+pub mod cluster;
 pub mod config;
 pub mod decode;
+pub mod diff;
 pub mod engine;
+pub mod explain;
 pub mod failure;
 pub mod lab;
 pub mod manifest;

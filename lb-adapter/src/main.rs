@@ -8,7 +8,7 @@ use clap::Parser as _;
 use lb_adapter::args::{Cli, Command, LogArgs, LogFormat};
 use lb_adapter::failure::Failure;
 use lb_adapter::report::Problems;
-use lb_adapter::{check, decode, lab, migrate, replay, router_config, run};
+use lb_adapter::{check, decode, diff, explain, lab, migrate, replay, router_config, run};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -28,6 +28,8 @@ fn perform(command: Command, problems: Problems) -> Result<(), Failure> {
     match &command {
         Command::Decode(args) => return decode::args::run(args),
         Command::Replay(args) => return replay::args::run(args),
+        Command::Explain(args) => return explain::args::run(args, problems),
+        Command::Diff(args) => return diff::args::run(args, problems),
         Command::Check(args) => return check::run(args),
         Command::Migrate(args) => return migrate::run(args, problems),
         Command::RouterConfig(args) => return router_config::run(args, problems),

@@ -89,9 +89,18 @@ impl Default for Options {
 ///
 /// A file cannot be read or has an error; all problems of all files are listed.
 pub fn read(path: &Path) -> Result<Manifests, Diagnostics> {
+    read_with(&Options::default(), path)
+}
+
+/// Reads a file, or those of a directory that [`files`] lists, as the options say.
+///
+/// # Errors
+///
+/// A file cannot be read or has an error; all problems of all files are listed.
+pub fn read_with(options: &Options, path: &Path) -> Result<Manifests, Diagnostics> {
     let mut diagnostics = Vec::new();
     let sources = load(path, &mut diagnostics);
-    gather(&Options::default(), &path.display().to_string(), &sources, diagnostics)
+    gather(options, &path.display().to_string(), &sources, diagnostics)
 }
 
 /// Reads files that are in memory. `name` is what diagnostics call all of them together.

@@ -104,11 +104,6 @@ impl PlannedRoute {
     pub fn is_depreferenced(&self) -> bool {
         self.parts.iter().all(|part| part.own.as_deref().is_some_and(|own| own.depreferenced))
     }
-
-    /// Whether it is announced because of this one of the configuration's advertisements.
-    pub fn is_of(&self, advertisement: usize) -> bool {
-        self.parts.iter().any(|part| part.advertisements.contains(&advertisement))
-    }
 }
 
 /// What a route is made from, besides its parts.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Replay;
+use crate::cluster::ClusterArgs;
 use crate::failure::Failure;
-use crate::planner;
 
 /// Arguments of `ferrolb replay`.
 #[derive(Debug, Args)]
@@ -20,33 +20,6 @@ pub struct ReplayArgs {
     /// What a cluster is like.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-}
-
-/// What is decided for a whole process rather than by an object.
-#[derive(Clone, Debug, Args)]
-#[non_exhaustive]
-pub struct ClusterArgs {
-    /// Namespace of the configuration.
-    #[arg(long, value_name = "NAME", default_value = "metallb-system", env = "FERROLB_NAMESPACE")]
-    pub namespace: String,
-    /// Serve the Services of this loadBalancerClass, and no others. Default: those without one.
-    #[arg(long, value_name = "CLASS", env = "FERROLB_LB_CLASS")]
-    pub lb_class: Option<String>,
-    /// Announce from nodes with the label node.kubernetes.io/exclude-from-external-load-balancers
-    /// too.
-    #[arg(long, env = "FERROLB_IGNORE_EXCLUDE_LB")]
-    pub ignore_exclude_lb: bool,
-}
-
-impl ClusterArgs {
-    /// For the planner. The next hop of a recording's routes is that of the sessions.
-    pub fn options(&self) -> planner::Options {
-        planner::Options {
-            class: self.lb_class.clone(),
-            ignore_exclude_label: self.ignore_exclude_lb,
-            ..planner::Options::default()
-        }
-    }
 }
 
 /// Answers each line of a recording.

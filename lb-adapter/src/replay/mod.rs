@@ -15,6 +15,8 @@ mod step;
 
 use std::collections::BTreeMap;
 
+use crate::allocator::Held;
+use crate::cluster::Cluster;
 use crate::engine::{Change, Effects, Engine};
 use crate::planner;
 
@@ -23,6 +25,11 @@ use resources::Resources;
 use step::Step;
 
 pub use answer::{Answer, EventRow, PeerRow, RouteRow, ServiceRow, WithheldRow};
+
+/// Whether a line is a step at all.
+pub(crate) fn is_step(line: &[u8]) -> bool {
+    step::read(line).is_ok()
+}
 
 /// Whether a line is the step after which addresses are given out.
 fn is_sync(line: &[u8]) -> bool {
@@ -50,6 +57,13 @@ impl Replay {
         }
         let resources = Resources::new(namespace);
         Self { engine, resources, sessions: BTreeMap::new(), steps: 0 }
+    }
+
+    /// What Services hold that are yet to come counts before their status.
+    #[must_use]
+    pub fn remembering(mut self, held: Held) -> Self {
+        self.engine = self.engine.remembering(held);
+        self
     }
 
     /// Takes one line, and says what there is after it.
@@ -92,6 +106,11 @@ impl Replay {
     /// Whether the session of a node with a peer is up, as far as a step has said so.
     pub fn session(&self, node: &str, peer: &str) -> Option<bool> {
         self.sessions.get(&(node.to_owned(), peer.to_owned())).copied()
+    }
+
+    /// What there is at the end.
+    pub fn into_cluster(self) -> Cluster {
+        Cluster { engine: self.engine, sessions: self.sessions }
     }
 
     fn put(&mut self, objects: Vec<Object>) -> Result<Effects, Vec<String>> {

@@ -6,5 +6,6 @@ mod errors;
 mod follow;
 mod lab;
 mod memory;
+mod questions;
 mod run;
 mod world;

@@ -1,0 +1,83 @@
+//! The command `ferrolb explain`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Explanation, write_text};
+use crate::allocator::Held;
+use crate::args::OutputFormat;
+use crate::cluster::{Cluster, ClusterArgs};
+use crate::failure::Failure;
+use crate::model::ServiceKey;
+use crate::report::Problems;
+
+/// Arguments of `ferrolb explain`.
+#[derive(Debug, Args)]
+#[non_exhaustive]
+pub struct ExplainArgs {
+    /// The Service, as NAMESPACE/NAME; one without a namespace is in `default`.
+    #[arg(value_name = "SERVICE")]
+    pub service: String,
+    /// A directory or file of manifests, or a recording as `ferrolb replay` takes it; `-` is stdin.
+    #[arg(long, value_name = "DIR|RECORDING")]
+    pub from: PathBuf,
+    /// Only this node.
+    #[arg(long, value_name = "NAME", env = "FERROLB_NODE")]
+    pub node: Option<String>,
+    /// `json` prints one document.
+    #[arg(long, short, value_enum, default_value_t, env = "FERROLB_OUTPUT")]
+    pub output: OutputFormat,
+    /// What a cluster is like.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// Explains a Service.
+///
+/// # Errors
+///
+/// There is no such Service or node, or the files cannot be read or are wrong.
+pub fn run(args: &ExplainArgs, problems: Problems) -> Result<(), Failure> {
+    let cluster = Cluster::read(&args.from, &args.cluster, Held::new(), problems)?;
+    let key = key(&args.service);
+    let explanation = Explanation::of(&cluster, &key);
+    let mut explanation = explanation.ok_or_else(|| unknown(&cluster, &key))?;
+    if let Some(node) = &args.node {
+        explanation.nodes.retain(|it| it.node == *node);
+        if explanation.nodes.is_empty() {
+            return Err(Failure::Unusable(format!("there is no Node {node}")));
+        }
+    }
+    let mut out = io::stdout().lock();
+    let written = match args.output {
+        OutputFormat::Text => write_text(&mut out, &explanation),
+        OutputFormat::Json => serde_json::to_writer(&mut out, &explanation)
+            .map_err(io::Error::from)
+            .and_then(|()| writeln!(out)),
+    };
+    match written {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Unusable(format!("stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn key(text: &str) -> ServiceKey {
+    let (namespace, name) = text.split_once('/').unwrap_or(("default", text));
+    ServiceKey::new(namespace, name)
+}
+
+fn unknown(cluster: &Cluster, key: &ServiceKey) -> Failure {
+    let namesakes = cluster.engine.services().map(|service| &service.key);
+    let namesakes: Vec<_> =
+        namesakes.filter(|other| other.name == key.name).map(ToString::to_string).collect();
+    let hint = match namesakes.as_slice() {
+        [] => String::new(),
+        namesakes => format!(", only {}", namesakes.join(", ")),
+    };
+    Failure::Unusable(format!("there is no Service {key}{hint}"))
+}

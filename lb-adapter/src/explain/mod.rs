@@ -1,0 +1,294 @@
+//! `ferrolb explain`: why a Service is announced, or why it is not.
+//!
+//! ```text
+//! type  class  sync  config  pool  address  node  peer  advertisement  endpoints  drain  policy  session  sent
+//! ```
+//!
+//! Owns the walk along the gates as people see it: what each found, the first that failed, and what
+//! would mend it. Which one that is, the planner says; nothing is decided here.
+
+pub mod args;
+mod text;
+
+use serde::Serialize;
+
+use crate::cluster::Cluster;
+use crate::engine::peer_label;
+use crate::model::{Service, ServiceKey};
+use crate::planner::{Gate, NotAnnounced, Plan, PlannedRoute, Reason, Wishes};
+
+pub use text::write_text;
+
+/// What there is to say about one Service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// Namespace and name.
+    pub service: String,
+    /// What it holds.
+    pub addresses: Vec<String>,
+    /// The pool that its addresses are of.
+    pub pool: Option<String>,
+    /// What stands in its annotations without effect.
+    pub complaints: Vec<String>,
+    /// The same for each node, by name.
+    pub nodes: Vec<NodeExplained>,
+}
+
+/// One node and the Service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct NodeExplained {
+    /// The node.
+    pub node: String,
+    /// Whether anybody is told of the Service by this node, once the sessions are up.
+    pub announced: bool,
+    /// The conditions that concern no single peer, in their order.
+    pub gates: Vec<GateExplained>,
+    /// The peers that the node speaks to.
+    pub peers: Vec<PeerExplained>,
+}
+
+/// One condition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct GateExplained {
+    /// Its name.
+    pub gate: &'static str,
+    /// Whether it holds; nothing is known of those after one that does not.
+    pub passed: Option<bool>,
+    /// What it found.
+    pub found: String,
+    /// What would mend it, where that can be said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mend: Option<String>,
+}
+
+/// One peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PeerExplained {
+    /// The router, as `address:port`.
+    pub peer: String,
+    /// The conditions from here on, in their order.
+    pub gates: Vec<GateExplained>,
+    /// What is sent, each with its attributes.
+    pub routes: Vec<String>,
+}
+
+impl Explanation {
+    /// What there is to say about this Service; nothing if there is none.
+    pub fn of(cluster: &Cluster, key: &ServiceKey) -> Option<Self> {
+        let engine = &cluster.engine;
+        let service = engine.service_of(key)?;
+        let holding = engine.holding(key);
+        let pool = holding.as_ref().map(|it| it.pool.clone()).filter(|pool| !pool.is_empty());
+        let configured = pool.as_ref().and_then(|pool| engine.config()?.pool(pool));
+        let complaints = configured.map(|pool| Wishes::of(service, pool).complaints);
+        let addresses = holding.map(|it| it.addresses).unwrap_or_default();
+        Some(Self {
+            service: key.to_string(),
+            addresses: addresses.iter().map(ToString::to_string).collect(),
+            pool,
+            complaints: complaints.iter().flatten().map(ToString::to_string).collect(),
+            nodes: engine.plans().map(|plan| explain_node(cluster, service, plan)).collect(),
+        })
+    }
+
+    /// Whether some node announces it.
+    pub fn is_announced(&self) -> bool {
+        self.nodes.iter().any(|node| node.announced)
+    }
+}
+
+fn explain_node(cluster: &Cluster, service: &Service, plan: &Plan) -> NodeExplained {
+    let reasons = cluster.engine.not_announced(plan, &service.key);
+    let announced = !plan.announced(&service.key).is_empty();
+    // Reasons that concern one peer alone stand with it, unless no peer is left.
+    let for_all = reasons.iter().find(|it| it.peer.is_none() && !announced);
+    let first = match (plan.peers.is_empty(), for_all) {
+        (_, Some(reason)) => Some(&reason.reason),
+        (true, None) => reasons.first().map(|it| &it.reason),
+        (false, None) => None,
+    };
+    let mut gates: Vec<_> = FOR_ALL
+        .into_iter()
+        .map(|gate| {
+            let passed = first.map_or(Some(true), |reason| match reason.gate() {
+                failed if gate < failed => Some(true),
+                failed if gate == failed => Some(false),
+                _ => None,
+            });
+            match (passed, first) {
+                (Some(true), _) => {
+                    GateExplained::passed(gate.as_str(), found(cluster, service, plan, gate))
+                }
+                (Some(false), Some(reason)) => GateExplained::failed(gate.as_str(), reason),
+                _ => GateExplained::unknown(gate.as_str()),
+            }
+        })
+        .collect();
+    // Those of one of two addresses.
+    for it in reasons.iter().filter(|it| it.peer.is_none() && announced) {
+        gates.push(GateExplained::failed(it.reason.gate().as_str(), &it.reason));
+    }
+    let peers = match first {
+        Some(_) => Vec::new(),
+        None => explain_peers(cluster, service, plan, &reasons),
+    };
+    NodeExplained { node: plan.node().to_owned(), announced, gates, peers }
+}
+
+fn explain_peers(
+    cluster: &Cluster,
+    service: &Service,
+    plan: &Plan,
+    reasons: &[NotAnnounced],
+) -> Vec<PeerExplained> {
+    let explained = |(at, peer_plan): (usize, &crate::planner::PeerPlan)| {
+        let peer = &peer_plan.peer;
+        let mut explained =
+            PeerExplained { peer: peer.endpoint(), gates: Vec::new(), routes: Vec::new() };
+        let own = reasons.iter().find(|it| it.peer.as_ref() == Some(&peer.name));
+        if let Some(own) = own {
+            explained.gates.push(GateExplained::failed(own.reason.gate().as_str(), &own.reason));
+            explained.gates.push(GateExplained::unknown(SENT));
+            return explained;
+        }
+        let session = (plan.node().to_owned(), peer.endpoint());
+        explained.gates.push(match cluster.sessions.get(&session) {
+            Some(true) => GateExplained::passed(SESSION, "Established".to_owned()),
+            Some(false) => GateExplained {
+                gate: SESSION,
+                passed: Some(false),
+                found: format!("the session with {} is not up", peer_label(peer)),
+                mend: Some("see the log of the node, and of the router".to_owned()),
+            },
+            None => GateExplained {
+                found: "not known here".to_owned(),
+                ..GateExplained::unknown(SESSION)
+            },
+        });
+        let announced = plan.announced(&service.key).iter().filter(|(peer, _)| *peer == at);
+        let routes = announced.filter_map(|(_, prefix)| {
+            let route = peer_plan.routes.get(prefix)?;
+            Some(format!("{prefix}{}", attributes(route)))
+        });
+        explained.routes = routes.collect();
+        explained.gates.push(match cluster.sessions.get(&session) {
+            Some(false) => GateExplained::unknown(SENT),
+            _ => GateExplained::passed(SENT, explained.routes.join(", ")),
+        });
+        explained
+    };
+    plan.peers.iter().enumerate().map(explained).collect()
+}
+
+/// What a condition that holds has found.
+fn found(cluster: &Cluster, service: &Service, plan: &Plan, gate: Gate) -> String {
+    let engine = &cluster.engine;
+    let holding = engine.holding(&service.key);
+    match gate {
+        Gate::Type => service.type_.to_string(),
+        Gate::Class => match &service.load_balancer_class {
+            Some(class) => format!("{class:?}"),
+            None => "none".to_owned(),
+        },
+        Gate::Pool => holding.map(|it| format!("{:?}", it.pool)).unwrap_or_default(),
+        Gate::Address => {
+            let addresses = holding.map(|it| it.addresses).unwrap_or_default();
+            let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+            texts.join(" and ")
+        }
+        Gate::Node => plan.node().to_owned(),
+        Gate::Peer => {
+            let peers: Vec<_> = plan.peers.iter().map(|it| peer_label(&it.peer)).collect();
+            peers.join(", ")
+        }
+        Gate::Advertisement => advertisements(cluster, service, plan),
+        Gate::Endpoints => endpoints(cluster, service, plan),
+        Gate::Sync | Gate::Config | Gate::Drain | Gate::Policy => String::new(),
+    }
+}
+
+/// The advertisements that apply to the Service on the node.
+fn advertisements(cluster: &Cluster, service: &Service, plan: &Plan) -> String {
+    let Some(config) = &plan.scene.config else { return String::new() };
+    let holding = cluster.engine.holding(&service.key);
+    let Some(pool) = holding.and_then(|it| config.pool(&it.pool)) else { return String::new() };
+    let applies = config.advertisements_of(pool).filter(|it| {
+        it.selects_node(&plan.scene.node.labels) && it.selects_service(&service.labels)
+    });
+    let names: Vec<_> = applies.map(|it| it.name.as_str()).collect();
+    names.join(", ")
+}
+
+fn endpoints(cluster: &Cluster, service: &Service, plan: &Plan) -> String {
+    let policy = service.external_traffic_policy;
+    let count = |subject: &crate::planner::Subject<'_>| {
+        let counting = subject.endpoints.counting(policy, plan.node());
+        format!("{policy:?}: {} of {} usable", counting.usable, counting.all)
+    };
+    cluster.engine.with_subject(plan.node(), &service.key, count).unwrap_or_default()
+}
+
+/// What is sent with a route, for people.
+pub(crate) fn attributes(route: &PlannedRoute) -> String {
+    let attributes = route.attributes();
+    let mut text = String::new();
+    if let Some(next_hop) = route.next_hop() {
+        text.push_str(&format!(" through {next_hop}"));
+    }
+    if let Some(local_pref) = route.local_pref() {
+        text.push_str(&format!(" LOCAL_PREF {local_pref}"));
+    }
+    if let Some(med) = attributes.med {
+        text.push_str(&format!(" MED {med}"));
+    }
+    let path: Vec<_> = attributes.as_path.segments.iter().flat_map(|it| &it.asns).collect();
+    if !path.is_empty() {
+        text.push_str(&format!(" prepended {}", path.len()));
+    }
+    let communities = route.communities().iter().map(ToString::to_string);
+    let large = route.large_communities().iter().map(ToString::to_string);
+    let extended = attributes.extended_communities.iter().map(ToString::to_string);
+    let communities: Vec<_> = communities.chain(large).chain(extended).collect();
+    if !communities.is_empty() {
+        text.push_str(&format!(" communities {}", communities.join(" ")));
+    }
+    if route.is_depreferenced() {
+        text.push_str(" depreferenced");
+    }
+    text
+}
+
+impl GateExplained {
+    fn passed(gate: &'static str, found: String) -> Self {
+        Self { gate, passed: Some(true), found, mend: None }
+    }
+
+    fn failed(gate: &'static str, reason: &Reason) -> Self {
+        Self { gate, passed: Some(false), found: reason.to_string(), mend: reason.mend() }
+    }
+
+    fn unknown(gate: &'static str) -> Self {
+        Self { gate, passed: None, found: String::new(), mend: None }
+    }
+}
+
+const FOR_ALL: [Gate; 12] = [
+    Gate::Type,
+    Gate::Class,
+    Gate::Sync,
+    Gate::Config,
+    Gate::Pool,
+    Gate::Address,
+    Gate::Node,
+    Gate::Peer,
+    Gate::Advertisement,
+    Gate::Endpoints,
+    Gate::Drain,
+    Gate::Policy,
+];
+const SESSION: &str = "session";
+const SENT: &str = "sent";
