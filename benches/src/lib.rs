@@ -4,6 +4,7 @@
 pub mod alloc;
 pub mod append;
 pub mod arguments;
+pub mod clusters;
 pub mod decoders;
 pub mod held;
 pub mod measure;

@@ -1,0 +1,115 @@
+//! The allocator and the planner: many Services at once, and one that changes among many.
+//! `cargo bench -p benches --bench adapter [-- [--rounds N]]`.
+
+#![expect(clippy::print_stdout, reason = "the table is what it is for")]
+
+use std::sync::Arc;
+
+use benches::alloc::Counting;
+use benches::arguments::Arguments;
+use benches::clusters;
+use benches::measure::{Measured, contestant, measure};
+use benches::table::markdown;
+use lb_adapter::allocator::{Allocator, Held};
+use lb_adapter::engine::{Change, Engine};
+use lb_adapter::model::{IpFamily, Service};
+use lb_adapter::planner::{Endpoints, Plan, Scene, Subject};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Services where there are many.
+const MANY: usize = 10_000;
+const PEERS: u8 = 4;
+
+fn main() {
+    let arguments = Arguments::of_program();
+    let mut rows = Vec::new();
+    let mut add = |name: &str, of: usize, measured: &Measured| {
+        let of = of as f64;
+        rows.push(vec![
+            name.to_owned(),
+            format!("{:.3}", measured.median() * 1e3),
+            format!("{:.0}", measured.median() * 1e9 / of),
+            format!("{:.0}", measured.least() * 1e9 / of),
+            format!("{:.1}", measured.allocations as f64 / of),
+        ]);
+    };
+    let (v4, v6) =
+        (clusters::services(MANY, IpFamily::Ipv4), clusters::services(MANY, IpFamily::Ipv6));
+    let mut contestants = [
+        at_once(&v4, "10.0.0.0/16"),
+        at_once(&v6, "fd00::/64"),
+        one_by_one(&v4, "10.0.0.0/16"),
+        whole_plan(&v4),
+    ];
+    let measured = measure(&mut contestants, arguments.rounds);
+    let names = [
+        "allocate 10,000 at once from a /16",
+        "allocate 10,000 at once from an IPv6 /64",
+        "allocate 10,000 one by one from a /16",
+        "plan 10,000 for 4 peers",
+    ];
+    names.iter().zip(&measured).for_each(|(name, measured)| add(name, MANY, measured));
+    let sizes = [100, 1_000, MANY];
+    let mut engines = sizes.map(|size| clusters::engine(size, PEERS));
+    let mut contestants: Vec<_> = engines.iter_mut().map(one_change).collect();
+    let measured = measure(&mut contestants, arguments.rounds);
+    for (size, measured) in sizes.iter().zip(&measured) {
+        add(&format!("one changed Service among {size}, 4 peers"), 2, measured);
+    }
+    print!("{}", markdown(&["what", "ms in all", "ns each", "least", "allocations each"], &rows));
+    let growth = measured[2].median() / measured[0].median();
+    println!("\none change among 10,000 took {growth:.2} times what it took among 100");
+}
+
+fn at_once<'a>(services: &'a [Service], range: &str) -> Box<dyn FnMut() + 'a> {
+    let pools = clusters::config(range, PEERS).pools;
+    contestant(move || {
+        let outcome = Allocator::new().reconcile(&pools, services, &Held::new());
+        assert_eq!(outcome.assignments.len(), services.len());
+    })
+}
+
+fn one_by_one<'a>(services: &'a [Service], range: &str) -> Box<dyn FnMut() + 'a> {
+    let pools = clusters::config(range, PEERS).pools;
+    contestant(move || {
+        let mut allocator = Allocator::new();
+        allocator.reconcile(&pools, [], &Held::new());
+        for service in services {
+            allocator.upsert(service, &[]);
+        }
+        allocator
+    })
+}
+
+fn whole_plan(services: &[Service]) -> Box<dyn FnMut() + '_> {
+    let config = Arc::new(clusters::config("10.0.0.0/16", PEERS));
+    let mut allocator = Allocator::new();
+    allocator.reconcile(&config.pools, services, &Held::new());
+    let slices: Vec<_> = services.iter().map(|service| clusters::slice(service, true)).collect();
+    contestant(move || {
+        let mut plan = Plan::new(Scene::new(clusters::node(), Arc::clone(&config)));
+        for (service, slice) in services.iter().zip(&slices) {
+            let endpoints = Endpoints::of(service, &slice.endpoints);
+            let held = allocator.assignment(&service.key).ok_or(None);
+            plan.update(&Subject::new(service, held, &endpoints));
+        }
+        assert_eq!(plan.peers[0].routes.len(), services.len());
+        plan
+    })
+}
+
+/// The only endpoint of a Service with policy Local leaves the node, and comes back.
+fn one_change(engine: &mut Engine) -> Box<dyn FnMut() + '_> {
+    let local = |service: &&Service| service.key.name.ends_with('1');
+    let service = engine.services().find(local).cloned();
+    let service = service.unwrap_or_else(|| panic!("expected a Service with policy Local"));
+    let (here, gone) = (clusters::slice(&service, true), clusters::slice(&service, false));
+    contestant(move || {
+        for slice in [&gone, &here] {
+            let effects = engine.apply(Change::Slice(slice.clone()));
+            assert_eq!(effects.routes["kube0"].len(), usize::from(PEERS));
+        }
+    })
+}
