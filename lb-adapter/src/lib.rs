@@ -29,6 +29,7 @@ pub mod memory;
 pub mod migrate;
 pub mod model;
 pub mod planner;
+pub mod probe;
 pub mod replay;
 pub mod report;
 pub mod router_config;

@@ -1,13 +1,17 @@
 //! What there is to see of an [`Engine`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::allocator::{Allocator, Assignment, Held, Refusal, ours};
 use crate::model::{Config, Node, Service, ServiceKey};
-use crate::planner::{self, Endpoints, NotAnnounced, PeerPlan, Plan, Subject, service_routes};
+use crate::planner::{
+    self, Endpoints, NotAnnounced, PeerPlan, Plan, Subject, Wishes, is_usable, service_routes,
+};
 
 use super::Engine;
+use super::rows::ServiceRow;
+use crate::probe::Target;
 
 impl Engine {
     /// The configuration in force, if there is one.
@@ -99,6 +103,24 @@ impl Engine {
         Some(see(&subject))
     }
 
+    /// What a node should probe itself: of the Services that say so, the usable endpoints that run
+    /// on it, as many as one try can see.
+    pub fn probes(&self, node: &str) -> BTreeMap<ServiceKey, Target> {
+        let target = |(key, row): (&ServiceKey, &ServiceRow)| {
+            let pool = self.config.as_deref()?.pool(&self.allocator.assignment(key)?.pool)?;
+            let health = Wishes::of(&row.service, pool).health;
+            let here = self.rows.endpoints_of(key).filter(|endpoint| {
+                endpoint.node_name.as_deref() == Some(node) && is_usable(&row.service, endpoint)
+            });
+            // All addresses of an endpoint reach the same.
+            let addresses = here.filter_map(|it| it.addresses.first().copied()).take(PROBED);
+            let addresses = addresses.collect();
+            let (probe, hold_down) = (health.probe?, health.hold_down);
+            Some((key.clone(), Target { probe, hold_down, addresses }))
+        };
+        self.rows.services.iter().filter_map(target).collect()
+    }
+
     /// The `loadBalancerClass` and the like.
     pub fn options(&self) -> &planner::Options {
         &self.options
@@ -119,6 +141,9 @@ impl Engine {
         notes.map(|note| note.to_string()).collect()
     }
 }
+
+/// Endpoints of a Service that are tried, one after the other until one answers.
+const PROBED: usize = 8;
 
 /// What a Service was given, or why it was given nothing.
 pub(super) fn holding<'a>(

@@ -86,7 +86,7 @@ impl<'a> Endpoints<'a> {
 }
 
 /// Whether an endpoint takes traffic for its Service.
-fn is_usable(service: &Service, endpoint: &Endpoint) -> bool {
+pub(crate) fn is_usable(service: &Service, endpoint: &Endpoint) -> bool {
     let answers = service.publish_not_ready_addresses
         || endpoint.is_ready()
         || endpoint.serving == Some(true);

@@ -33,6 +33,7 @@ use crate::model::{IpFamily, Peer, ServiceKey};
 
 use join::{Maker, Part};
 
+pub(crate) use endpoints::is_usable;
 pub use endpoints::{Count, Endpoints};
 pub use join::{Note, PlannedRoute, Preferred};
 pub use own::{Complaint, Own, Why, Wishes};

@@ -15,11 +15,13 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use crate::args::RunArgs;
-use crate::engine::{Engine, identifier};
+use crate::engine::{Change, Engine, identifier};
 use crate::failure::Failure;
 use crate::manifest::Manifests;
 use crate::memory::Memory;
-use crate::planner::{NextHopPolicy, Options, PeerPlan, Plan};
+use crate::model::ServiceKey;
+use crate::planner::{NextHopPolicy, Options, PeerPlan, Plan, Probed};
+use crate::probe::Prober;
 use crate::report::Problems;
 use crate::sessions::{SessionKey, Sessions, Terms, Wanted, peer_config};
 use crate::signals::Signals;
@@ -39,7 +41,8 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
     let state_file = args.state_file.unwrap_or_else(|| default_state_file(&args.node));
     let start = Start::read(&args.dir, Some(state_file), problems)?;
     check_node(&args.node, &start.manifests).map_err(Failure::Unusable)?;
-    let mut node = Node::new(args.node, start.memory, problems);
+    let (prober, mut found) = Prober::new();
+    let mut node = Node::new(args.node, start.memory, prober, problems);
     node.decide(start.manifests);
     node.check_memory(by_default)?;
     node.introduce();
@@ -54,6 +57,10 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
                     node.decide(manifests);
                     node.speak().await;
                 }
+            }
+            Some((service, probed)) = found.recv() => {
+                node.take(service, probed);
+                node.speak().await;
             }
             () = signals.any() => break,
         }
@@ -71,6 +78,7 @@ struct Node {
     memory: Memory,
     sessions: Sessions,
     sources: SourceAddresses,
+    prober: Prober,
     /// What is in force.
     wanted: BTreeMap<SessionKey, Wanted>,
     /// Why the addresses could not be remembered, the last time.
@@ -79,8 +87,9 @@ struct Node {
 }
 
 impl Node {
-    fn new(name: String, memory: Memory, problems: Problems) -> Self {
-        let options = Options { next_hop: NextHopPolicy::NodeAddress, ..Options::default() };
+    fn new(name: String, memory: Memory, prober: Prober, problems: Problems) -> Self {
+        let next_hop = NextHopPolicy::NodeAddress;
+        let options = Options { next_hop, probing: true, ..Options::default() };
         Self {
             engine: Engine::new(options, Some(name.clone())).remembering(memory.held()),
             name,
@@ -88,6 +97,7 @@ impl Node {
             // Nobody listens: sessions are logged where they are.
             sessions: Sessions::new(Arc::new(Notify::new())),
             sources: SourceAddresses::default(),
+            prober,
             wanted: BTreeMap::new(),
             forgetful: None,
             problems,
@@ -103,6 +113,21 @@ impl Node {
         if let Some(why) = &self.forgetful {
             tracing::warn!("{why}; addresses may change with the next start");
         }
+        for service in self.prober.set(self.engine.probes(&self.name)) {
+            let node = self.name.clone();
+            self.engine.apply(Change::Probed { node, service, found: None });
+        }
+    }
+
+    /// Takes in what a probe has found.
+    fn take(&mut self, service: ServiceKey, probed: Probed) {
+        match &probed {
+            Probed::Up => tracing::info!(%service, "the probe is answered"),
+            Probed::Held => tracing::info!(%service, "the probe is answered again, held down"),
+            Probed::Down(why) => tracing::warn!(%service, "the probe fails: {why}"),
+        }
+        let (node, found) = (self.name.clone(), Some(probed));
+        self.engine.apply(Change::Probed { node, service, found });
     }
 
     /// Says what it begins to do.

@@ -1,0 +1,76 @@
+//! Probes of real sockets, on loopback addresses.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use super::*;
+
+fn key() -> ServiceKey {
+    ServiceKey::new("default", "a")
+}
+
+fn target(probe: &str, addresses: &[&str]) -> Target {
+    let mut probe: Probe = probe.parse().unwrap();
+    probe.interval = Duration::from_millis(10);
+    probe.fall = 1.try_into().unwrap();
+    probe.rise = 1.try_into().unwrap();
+    let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+    Target { probe, hold_down: Duration::ZERO, addresses }
+}
+
+/// Answers each request for `/ok` with 204, and others with 500.
+async fn serve(listener: TcpListener) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let mut request = [0; 1024];
+        let read = stream.read(&mut request).await.unwrap_or(0);
+        let status = if request[..read].starts_with(b"GET /ok ") { "204 No" } else { "500 No" };
+        let answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\n");
+        stream.write_all(answer.as_bytes()).await.ok();
+    }
+}
+
+async fn next(found: &mut mpsc::Receiver<Found>) -> Probed {
+    timeout(Duration::from_secs(30), found.recv()).await.unwrap().unwrap().1
+}
+
+#[tokio::test]
+async fn a_service_goes_up_and_down_with_what_answers() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(serve(listener));
+    let (mut prober, mut found) = Prober::new();
+    let set = |prober: &mut Prober, target| prober.set([(key(), target)].into());
+    set(&mut prober, target(&format!("http:{port}/ok"), &["127.0.0.1"]));
+    assert_eq!(next(&mut found).await, Probed::Up);
+    set(&mut prober, target(&format!("http:{port}/wrong"), &["127.0.0.1"]));
+    let Probed::Down(why) = next(&mut found).await else { panic!("expected Down") };
+    assert_eq!(why, format!("127.0.0.1:{port}: HTTP status 500"));
+    set(&mut prober, target(&format!("tcp:{port}"), &["127.0.0.1"]));
+    assert_eq!(next(&mut found).await, Probed::Up);
+    server.abort();
+    assert!(server.await.unwrap_err().is_cancelled());
+    assert!(matches!(next(&mut found).await, Probed::Down(_)));
+    assert_eq!(prober.set(BTreeMap::new()), [key()]);
+}
+
+#[tokio::test]
+async fn one_endpoint_that_answers_is_enough_and_none_is_nothing_to_find() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let probe: Probe = format!("tcp:{port}").parse().unwrap();
+    let all = ["127.0.0.2", "127.0.0.1"].map(|address| address.parse().unwrap());
+    assert_eq!(attempt::any(&probe, &all).await, Ok(()));
+    assert!(attempt::any(&probe, &all[..1]).await.is_err());
+    assert_eq!(attempt::any(&probe, &[]).await, Ok(()));
+}
+
+#[tokio::test]
+async fn what_does_not_answer_in_time_has_failed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut probe: Probe = format!("http:{port}/ok").parse().unwrap();
+    probe.timeout = Duration::from_millis(20);
+    let why = attempt::any(&probe, &["127.0.0.1".parse().unwrap()]).await.unwrap_err();
+    assert!(why.ends_with("no answer within 20ms"), "{why}");
+}
