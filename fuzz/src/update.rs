@@ -1,7 +1,7 @@
 //! UPDATE: any octets are judged without a panic, whatever was negotiated; the views agree with each other, with the
 //! verdict and with the owned form.
 
-use bgp_core::wire::{Message, MessageType, Treatment, Update};
+use bgp_core::wire::{Message, MessageType, OwnedUpdate, Treatment, Update};
 use bgp_core::{AfiSafi, IpNet};
 
 use crate::input::{FAMILIES, Input};
@@ -18,6 +18,18 @@ pub fn check(input: &[u8]) {
     judge_prefixes(&update, octets.len());
     judge_views(&update);
     judge_owned(&update);
+    judge_kept(&update);
+}
+
+/// What is kept of a message says the same as the message did.
+fn judge_kept(update: &Update<'_>) {
+    let kept = OwnedUpdate::from(*update);
+    let view = kept.view();
+    assert_eq!((view.treatment(), view.error()), (update.treatment(), update.error()));
+    assert_eq!(view.to_attributes(), update.to_attributes());
+    assert!(view.findings().eq(update.findings()));
+    assert!(view.reachable().with_path_ids().eq(update.reachable().with_path_ids()));
+    assert!(view.unreachable().with_path_ids().eq(update.unreachable().with_path_ids()));
 }
 
 /// The verdict is the strongest of the findings, which lie in the message and in its order.
