@@ -130,9 +130,8 @@ impl<'a> Rib<'a> {
         RibEntries { octets: self.entries, left: self.count, add_path: self.add_path }
     }
 
-    /// How to read what [`encode_update`](Self::encode_update) writes. What stands in a table was accepted, LOCAL_PREF too:
-    /// it is read as from an internal peer. An entry may be longer than the message that brought it, which named more
-    /// attributes than one octet of length could.
+    /// How to read what [`encode_update`](Self::encode_update) writes. What stands in a table was accepted, LOCAL_PREF too,
+    /// so that it is read as from an internal peer; and with its MP_REACH_NLRI made whole it may be longer than 4,096 octets.
     #[must_use]
     pub fn context(&self) -> WireContext {
         WireContext::new(PeerType::Internal)
