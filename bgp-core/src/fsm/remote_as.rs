@@ -17,6 +17,7 @@ use crate::Asn;
 /// assert!(!RemoteAs::Between(Asn(64512), Asn(64534)).accepts(Asn(64636), Asn(64635)));
 /// assert!(!RemoteAs::Any.accepts(Asn(64636), Asn(0)), "RFC 7607");
 /// assert_eq!("external".parse(), Ok(RemoteAs::External));
+/// assert_eq!("64512-65534".parse(), Ok(RemoteAs::Between(Asn(64512), Asn(65534))));
 /// assert_eq!("1.10".parse(), Ok(RemoteAs::Number(Asn(65_546))));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,13 +73,17 @@ impl From<Asn> for RemoteAs {
 impl FromStr for RemoteAs {
     type Err = ParseRemoteAsError;
 
-    /// `internal`, `external`, `any`, or a number in either form of [`Asn`].
+    /// `internal`, `external`, `any`, a number in either form of [`Asn`], or a block of them as `64512-65534`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let asn = |text: &str| text.parse().map_err(|_| ParseRemoteAsError);
         match text {
             "internal" => Ok(Self::Internal),
             "external" => Ok(Self::External),
             "any" => Ok(Self::Any),
-            number => number.parse().map(Self::Number).map_err(|_| ParseRemoteAsError),
+            numbers => match numbers.split_once('-') {
+                Some((first, last)) => Ok(Self::Between(asn(first)?, asn(last)?)),
+                None => asn(numbers).map(Self::Number),
+            },
         }
     }
 }
@@ -90,7 +95,7 @@ pub struct ParseRemoteAsError;
 
 impl fmt::Display for ParseRemoteAsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected an AS number, internal, external or any")
+        f.write_str("expected an AS number or a block of them, internal, external or any")
     }
 }
 
