@@ -1,11 +1,13 @@
-//! Configurations and manifests: any text is read or refused; each problem has its place and its line.
+//! Configurations in both formats, and manifests: any text is read or refused; each problem has its place and its line.
 
-use lb_adapter::config::{self, Diagnostic, Diagnostics};
-use lb_adapter::manifest::{self, Source};
+use lb_adapter::check;
+use lb_adapter::config::{self, Diagnostic, Diagnostics, Severity};
+use lb_adapter::manifest::{self, Options, Source};
 
 use crate::judge::judge_text;
 
-/// The input is a file, read as the text of a configuration and as manifests.
+/// The input is a file, read as the text of a configuration, as manifests, and as something that is looked at before it
+/// is applied.
 pub fn check(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     match config::parse("config.yaml", &text) {
@@ -13,10 +15,18 @@ pub fn check(input: &[u8]) {
         Err(diagnostics) => judge_refusal(&diagnostics, &text),
     }
     let source = Source { name: "all.yaml".to_owned(), octets: input.to_vec() };
-    match manifest::parse("all", &[source]) {
+    let sources = [source];
+    match manifest::parse("all", &sources) {
         Ok(manifests) => judge_diagnostics(&manifests.warnings, &text),
         Err(diagnostics) => judge_refusal(&diagnostics, &text),
     }
+    let mut options = Options::default();
+    options.lenient = true;
+    let found = check::problems(&options, "all", &sources);
+    judge_diagnostics(&found, &text);
+    let refused = manifest::parse_with(&options, "all", &sources).is_err();
+    let errors = found.iter().any(|it| it.severity == Severity::Error);
+    assert_eq!(errors, refused, "what is looked at and what is applied are judged alike");
 }
 
 fn judge_refusal(diagnostics: &Diagnostics, text: &str) {

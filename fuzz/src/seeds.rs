@@ -303,6 +303,8 @@ fn configs() -> Vec<(String, Vec<u8>)> {
         ("service", SERVICE.to_owned()),
         ("all", [MAP, SERVICE, SLICE, NODE].join("---\n")),
         ("flow", "{peers: [{peer-address: 10.0.0.1, peer-asn: 1, my-asn: 2}]}".to_owned()),
+        ("example-map", include_str!("../../examples/configmap/config.yaml").to_owned()),
+        ("example-resources", include_str!("../../examples/resources/config.yaml").to_owned()),
         ("alias", "a: &a [x]\nb: *a\naddress-pools: [{<<: {name: a}}]\n".to_owned()),
     ]
     .map(|(name, text)| (name.to_owned(), text.into_bytes()))

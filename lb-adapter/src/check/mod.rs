@@ -67,6 +67,12 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     }
 }
 
+/// All errors and warnings of these files, also about what has no effect, in order of file and line.
+/// `name` is what all of them together are called.
+pub fn problems(options: &Options, name: &str, sources: &[Source]) -> Vec<Diagnostic> {
+    manifest::examine(options, name, sources, Vec::new()).problems
+}
+
 /// The files that a command was given.
 #[derive(Debug)]
 pub(crate) struct Input {

@@ -183,6 +183,8 @@ fn gather(
 }
 
 #[cfg(test)]
+mod large_tests;
+#[cfg(test)]
 mod lint_tests;
 #[cfg(test)]
 mod resources_tests;
