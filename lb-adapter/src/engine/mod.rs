@@ -106,7 +106,9 @@ pub struct Effects {
     pub events: Vec<Event>,
     /// The Services whose addresses are no longer those they held: whose status is to be written.
     pub written: BTreeSet<ServiceKey>,
-    /// The routes that are others now, by node.
+    /// The routes that are others now, by node, with the positions of the peers in its plan as it
+    /// is now. Of peers, nodes and routes that went with a node or a configuration nothing is said:
+    /// after such a change the plan is to be taken as a whole.
     pub routes: BTreeMap<String, BTreeSet<Changed>>,
 }
 

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod gates;
+mod health;
 mod properties;
 mod reference;
 mod router;

@@ -1,0 +1,126 @@
+//! What a Service that is not healthy looks like, and what it says of its own routes.
+
+use crate::model::{LinkBandwidth, MinReady, WhenUnhealthy};
+
+use super::*;
+
+/// A Service with policy Local and this many ready endpoints on kube1, whose pool says this.
+fn cluster(ready: usize, change: impl FnOnce(&mut Pool)) -> Cluster {
+    Cluster::default()
+        .service("a", &vec!["kube1"; ready], local)
+        .with(|cluster| change(&mut cluster.config.pools[0]))
+}
+
+/// The plan of kube1 once a probe has found this.
+fn probed(cluster: &Cluster, found: Option<Probed>) -> (Plan, Vec<NotAnnounced>) {
+    let mut scene = cluster.scene("kube1");
+    scene.options.probing = true;
+    let mut plan = Plan::new(scene);
+    let mut reasons = Vec::new();
+    cluster.each(&cluster.services, |subject| {
+        let mut subject = *subject;
+        subject.probed = found.as_ref();
+        plan.update(&subject);
+        reasons = service_routes(&plan.scene, &subject).not_announced;
+    });
+    (plan, reasons)
+}
+
+#[test]
+fn a_probe_must_have_been_answered_where_probes_are_carried_out() {
+    let cluster = cluster(1, |pool| pool.health.probe = Some("tcp:8080".parse().unwrap()));
+    let why = |found| {
+        let (plan, reasons) = probed(&cluster, found);
+        assert_eq!(plan.peers[0].routes.is_empty(), !reasons.is_empty());
+        reasons.first().map(|it| (it.reason.gate(), it.reason.to_string()))
+    };
+    let endpoints = |text: &str| Some((Gate::Endpoints, text.to_owned()));
+    assert_eq!(why(None), endpoints("the probe tcp:8080 has not ended yet"));
+    assert_eq!(why(Some(Probed::Up)), None);
+    let down = Some(Probed::Down("10.244.0.7:8080: refused".to_owned()));
+    assert_eq!(why(down), endpoints("the probe tcp:8080 fails: 10.244.0.7:8080: refused"));
+    assert_eq!(
+        why(Some(Probed::Held)),
+        endpoints("the Service answers again, and must do so for 0ns")
+    );
+    assert_eq!(cluster.plan("kube1").prefixes().len(), 1, "nobody probes: it counts as answered");
+}
+
+#[test]
+fn a_depreferenced_route_loses_against_those_of_other_nodes() {
+    let least = |pool: &mut Pool| {
+        pool.health.min_ready = Some(MinReady::Count(2));
+        pool.health.when_unhealthy = WhenUnhealthy::Depreference;
+    };
+    let attributes = |cluster: &Cluster| {
+        let plan = cluster.plan("kube1");
+        PathAttributes::clone(plan.route("172.22.35.64/32").attributes())
+    };
+    let external = attributes(&cluster(1, least));
+    assert_eq!(external.origin, bgp_session::Origin::Incomplete);
+    assert_eq!((external.med, external.as_path.hop_count()), (Some(u32::MAX), 1));
+    let internal = attributes(&cluster(1, least).with(|cluster| {
+        cluster.config.peers[0].peer_asn = Asn(64636).into();
+        cluster.config.bgp_advertisements[0].local_pref = Some(100);
+    }));
+    assert_eq!((internal.local_pref, internal.as_path.hop_count()), (Some(0), 0));
+    assert_eq!(attributes(&cluster(2, least)), PathAttributes::default());
+}
+
+#[test]
+fn a_shared_route_is_depreferenced_when_all_of_its_services_are() {
+    let share = |service: &mut Service| {
+        service.annotations.insert("metallb.io/allow-shared-ip".to_owned(), "k".to_owned());
+    };
+    let both = |a: &[&str], b: &[&str]| {
+        let cluster =
+            Cluster::default().service("a", a, share).service("b", b, share).with(|cluster| {
+                let health = &mut cluster.config.pools[0].health;
+                health.min_ready = Some(MinReady::Count(2));
+                health.when_unhealthy = WhenUnhealthy::Depreference;
+            });
+        cluster.plan("kube1").route("172.22.35.64/32").is_depreferenced()
+    };
+    assert!(both(&["kube1"], &["kube2"]));
+    assert!(!both(&["kube1"], &["kube1", "kube2"]));
+}
+
+#[test]
+fn a_bandwidth_follows_the_ready_endpoints_once_they_have_moved_enough() {
+    let with =
+        |ready| cluster(ready, |pool| pool.health.link_bandwidth = Some(LinkBandwidth::new(100)));
+    let mut plan = with(20).plan("kube1").plan;
+    let mut after = |ready: usize| {
+        let cluster = with(ready);
+        cluster.each(&cluster.services, |subject| drop(plan.update(subject)));
+        let attributes = plan.peers[0].routes.values().next().unwrap().attributes().clone();
+        attributes.extended_communities[0].as_link_bandwidth().unwrap()
+    };
+    assert_eq!(after(20), (64636, 2_000.0));
+    assert_eq!(after(21), (64636, 2_000.0), "less than 10 percent");
+    assert_eq!(after(22), (64636, 2_200.0));
+    assert_eq!(after(21), (64636, 2_200.0));
+    assert_eq!(after(1), (64636, 100.0));
+}
+
+#[test]
+fn services_that_contradict_each_other_about_one_route_are_named() {
+    let wants = |value: &'static str| {
+        move |service: &mut Service| {
+            let annotations = [("ferrolb.io/med", value), ("metallb.io/allow-shared-ip", "k")];
+            let owned = annotations.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            service.annotations.extend(owned);
+        }
+    };
+    let cluster = Cluster::default()
+        .service("a", &["kube1"], wants("10"))
+        .service("b", &["kube1"], wants("20"))
+        .with(|cluster| cluster.config.pools[0].permissions.med = Some(0..=100));
+    let plan = cluster.plan("kube1");
+    assert_eq!(plan.route("172.22.35.64/32").attributes().med, Some(10));
+    assert_eq!(
+        plan.notes(),
+        ["conflict for 172.22.35.64/32: med 10 of Service default/a is sent, med 20 of Service \
+             default/b is not"]
+    );
+}
