@@ -1,7 +1,7 @@
 //! [`PeerConfig`]: everything that can be said about one peer.
 //!
 //! It splits into what the protocol needs, a core [`FsmConfig`], and what the sockets need, a
-//! [`TransportConfig`](crate::transport::TransportConfig), whose methods are beside it. Values are judged when the peer is added, not here.
+//! [`TransportConfig`], whose methods are beside it. Values are judged when the peer is added, not here.
 
 use std::{
     fmt,

@@ -52,6 +52,19 @@ fn frr_finds_us_and_is_found() {
 }
 
 #[test]
+fn a_password_signs_a_session_over_link_local_addresses() {
+    if !requested() {
+        return;
+    }
+    let (router, node) = lan();
+    let _frr = frr(&router, " neighbor lan0 password s3cret\n");
+    on(&node, |runtime| {
+        let (speaker, handle) = uplink(runtime, |config| config.password("s3cret"));
+        found_and_established(&speaker, &handle);
+    });
+}
+
+#[test]
 fn bfd_watches_an_unnumbered_peer_by_its_link_local_address() {
     if !requested() {
         return;
@@ -164,7 +177,8 @@ fn frr(host: &Host, more: &str) -> WrittenFrr {
         "router bgp {}\n bgp router-id 172.22.35.1\n no bgp ebgp-requires-policy\n \
          no bgp network import-check\n neighbor lan0 interface remote-as external\n \
          neighbor lan0 timers connect 1\n{more} address-family ipv6 unicast\n  neighbor lan0 activate\n  \
-         network fd99::/48\n exit-address-family\nexit\n",
+         network fd99::/48\n exit-address-family\n address-family ipv4 unicast\n  network 10.9.0.0/16\n \
+         exit-address-family\nexit\n",
         ROUTER_AS.0
     );
     WrittenFrr::start(host, bfdd, &bgpd)
