@@ -28,15 +28,7 @@ impl Bird {
     ///
     /// If the control socket does not answer.
     pub fn ask(&self, command: &str) -> Result<String, String> {
-        let ask = || {
-            let mut stream = UnixStream::connect(self.0.file("control"))?;
-            stream.set_read_timeout(Some(ANSWER))?;
-            let mut lines = BufReader::new(stream.try_clone()?);
-            read_reply(&mut lines)?;
-            writeln!(stream, "{command}")?;
-            read_reply(&mut lines)
-        };
-        ask().map_err(|error: std::io::Error| format!("BIRD's control socket: {error}"))
+        ask(&self.0.file("control"), command)
     }
 
     fn write_config(&self) {
@@ -178,6 +170,19 @@ impl Bird {
     }
 }
 
+/// Asks by a control socket, and gives the lines of the reply without their numbers.
+pub(crate) fn ask(control: &std::path::Path, command: &str) -> Result<String, String> {
+    let ask = || {
+        let mut stream = UnixStream::connect(control)?;
+        stream.set_read_timeout(Some(ANSWER))?;
+        let mut lines = BufReader::new(stream.try_clone()?);
+        read_reply(&mut lines)?;
+        writeln!(stream, "{command}")?;
+        read_reply(&mut lines)
+    };
+    ask().map_err(|error: std::io::Error| format!("BIRD's control socket: {error}"))
+}
+
 impl Router for Bird {
     const NAME: &'static str = "BIRD";
 
@@ -308,7 +313,7 @@ fn groups(text: &str) -> impl Iterator<Item = Vec<u32>> {
 
 /// Reads up to the line that ends a reply: its number starts with 0, 8 or 9 and a space follows.
 /// In between, `NNNN-text` and, under the same number, ` text`.
-pub(crate) fn read_reply(lines: &mut impl BufRead) -> std::io::Result<String> {
+fn read_reply(lines: &mut impl BufRead) -> std::io::Result<String> {
     let mut reply = String::new();
     loop {
         let mut line = String::new();

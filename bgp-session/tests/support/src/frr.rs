@@ -2,13 +2,8 @@
 //! vty socket.
 
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
 use std::net::IpAddr;
-use std::os::unix::net::UnixStream;
-use std::path::Path as FilePath;
 use std::process::Command;
-use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -18,12 +13,7 @@ use crate::lan::Host;
 use crate::process::Process;
 use crate::requirements::program;
 use crate::router::{Path, Router, Session};
-use crate::wait::wait_until;
-
-const ANSWER: Duration = Duration::from_secs(10);
-const STARTUP: Duration = Duration::from_secs(20);
-/// The user as which `zebra` and `bfdd` run, whoever starts them.
-const USER: &str = "frr";
+use crate::vty;
 
 /// FRR's `bgpd` on a host of the test's LAN.
 #[derive(Debug)]
@@ -59,13 +49,7 @@ impl Frr {
     }
 
     fn converse(&self, commands: &[&str]) -> Result<Vec<String>, String> {
-        let converse = || -> std::io::Result<Vec<String>> {
-            let mut stream = UnixStream::connect(self.daemon.file("bgpd.vty"))?;
-            stream.set_read_timeout(Some(ANSWER))?;
-            exchange(&mut stream, "enable")?;
-            commands.iter().map(|command| exchange(&mut stream, command)).collect()
-        };
-        converse().map_err(|error| format!("FRR's vty socket: {error}"))
+        vty::converse(self.daemon.directory().path(), "bgpd", commands)
     }
 
     fn json(&self, command: &str) -> Result<Value, String> {
@@ -159,55 +143,25 @@ impl Frr {
             self.start_companions();
         }
         let prepare = |daemon: &Daemon, command: &mut Command| {
-            // -S keeps the user, -Z means no zebra, -n no routes in the kernel, -P 0 no vty over TCP.
-            command.args(["-S", "-P", "0", "-f"]).arg(daemon.file("bgpd.conf"));
-            command.arg("-i").arg(daemon.file("bgpd.pid"));
-            command.arg("--vty_socket").arg(daemon.directory().path());
-            if zebra {
-                command.arg("-n").arg("-z").arg(daemon.file("zserv.api"));
-            } else {
-                command.arg("-Z");
-            }
+            vty::prepare(command, daemon.directory().path(), "bgpd", zebra);
         };
-        let ready = |daemon: &Daemon| answers(&daemon.file("bgpd.vty"));
+        let ready = |daemon: &Daemon| vty::answers(daemon.directory().path(), "bgpd");
         self.daemon.launch(&program("bgpd"), prepare, ready);
     }
 
     /// `bfdd` does BFD, and `zebra` tells it of interfaces and of what `bgpd` wants.
     fn start_companions(&mut self) {
         self.companions.clear();
-        let user = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let ids = user.lines().find_map(|line| {
-            let mut fields = line.strip_prefix(USER)?.strip_prefix(':')?.split(':').skip(1);
-            Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
-        });
-        let (user, group) = ids.expect("FRR's package brings the user `frr`");
         let directory = self.daemon.directory();
-        std::os::unix::fs::chown(directory.path(), Some(user), Some(group))
-            .expect("a directory can be given away");
         for name in ["zebra", "bfdd"] {
             let log = format!("log file {}\n", self.daemon.file(&format!("{name}.log")).display());
             self.daemon.write(&format!("{name}.conf"), &log);
-            let shared = Arc::clone(directory);
-            let process =
-                Process::start_in(shared, self.daemon.host(), &program(name), |command| {
-                    command.args(["-P", "0", "-f"]).arg(self.daemon.file(&format!("{name}.conf")));
-                    command.arg("-i").arg(self.daemon.file(&format!("{name}.pid")));
-                    command.arg("--vty_socket").arg(directory.path());
-                    command.arg("-z").arg(self.daemon.file("zserv.api"));
-                    if name == "bfdd" {
-                        command.arg("--bfdctl").arg(self.daemon.file("bfdd.sock"));
-                    }
-                });
-            self.companions.push(process);
-            let socket = self.daemon.file(&format!("{name}.vty"));
-            wait_until(STARTUP, &format!("{name}'s vty socket"), || answers(&socket));
+        }
+        vty::give_away(directory.path());
+        for name in ["zebra", "bfdd"] {
+            self.companions.push(vty::start(directory, self.daemon.host(), name));
         }
     }
-}
-
-fn answers(socket: &FilePath) -> Result<(), String> {
-    UnixStream::connect(socket).map(drop).map_err(|error| error.to_string())
 }
 
 fn write_activation(text: &mut String, family: &str, neighbor: &Neighbor) {
@@ -378,22 +332,4 @@ fn parse_path(path: &Value) -> Option<Path> {
 
 fn words(communities: &Value) -> impl Iterator<Item = &str> {
     communities["string"].as_str().unwrap_or_default().split_whitespace()
-}
-
-/// Sends one command; the reply ends with three zero octets and a status.
-pub(crate) fn exchange(stream: &mut UnixStream, command: &str) -> std::io::Result<String> {
-    stream.write_all(command.as_bytes())?;
-    stream.write_all(&[0])?;
-    let mut reply = Vec::new();
-    let mut chunk = [0; 4096];
-    loop {
-        let count = stream.read(&mut chunk)?;
-        if count == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        reply.extend_from_slice(&chunk[..count]);
-        if let [text @ .., 0, 0, 0, _status] = reply.as_slice() {
-            return Ok(String::from_utf8_lossy(text).into_owned());
-        }
-    }
 }

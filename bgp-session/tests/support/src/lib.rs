@@ -53,6 +53,7 @@ mod openbgpd;
 mod process;
 mod requirements;
 mod router;
+mod vty;
 mod wait;
 mod written;
 
