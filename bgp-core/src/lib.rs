@@ -17,6 +17,7 @@
 //! * [`wire`]: octets to messages and back. Decoding allocates nothing and checks everything once.
 //! * [`fsm`]: the six states of RFC 4271, section 8. Time is an argument.
 //! * [`rib`]: Adj-RIB-In, Loc-RIB, Adj-RIB-Out and the decision process.
+//! * [`policy`]: which routes pass, and with which attributes.
 //! * [`peer`]: one peer, with its two possible connections; what a driver feeds.
 //! * [`mrt`]: the files in which collectors record messages and tables.
 //! * [`types`]: the values that all of them speak of.
@@ -59,6 +60,7 @@
 pub mod fsm;
 pub mod mrt;
 pub mod peer;
+pub mod policy;
 pub mod rib;
 pub mod types;
 pub mod wire;

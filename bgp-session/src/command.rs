@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bgp_core::{
+    AfiSafi,
     rib::{Route, RouteSet},
     wire::Notification,
 };
@@ -22,6 +23,8 @@ pub(crate) enum Command {
     Withdraw(IpNet),
     /// No such path to this prefix any more.
     WithdrawPath(IpNet, u32),
+    /// The peer's routes of this family again; whether it was asked is the answer.
+    Refresh(AfiSafi, oneshot::Sender<bool>),
     /// No session until further notice, with this word to the peer.
     Disable(Notification),
     /// The end of that.

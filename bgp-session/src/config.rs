@@ -16,7 +16,8 @@ use bgp_core::{
 };
 
 use crate::{
-    PeerAddress, PeerId, SpeakerError, bfd::BfdProfile, terms::Terms, transport::TransportConfig,
+    PeerAddress, PeerId, SpeakerError, bfd::BfdProfile, routing::Routing, terms::Terms,
+    transport::TransportConfig,
 };
 
 /// How to reach one peer and what to agree with it.
@@ -50,6 +51,7 @@ pub struct PeerConfig {
     pub(crate) jitter_seed: Option<u64>,
     pub(crate) advertisement_interval: Option<Duration>,
     pub(crate) terms: Terms,
+    pub(crate) routing: Routing,
     pub(crate) transport: TransportConfig,
     pub(crate) bfd: Option<BfdProfile>,
 }
@@ -73,6 +75,7 @@ impl PeerConfig {
             jitter_seed: None,
             advertisement_interval: None,
             terms: Terms::default(),
+            routing: Routing::default(),
             transport: TransportConfig::default(),
             bfd: None,
         }
@@ -260,6 +263,7 @@ impl PeerConfig {
             self.idle_hold.unwrap_or((fsm.idle_hold_time, fsm.idle_hold_max));
         fsm.delay_open_time = self.delay_open_time.or(fsm.delay_open_time);
         self.terms.apply(&mut fsm, asn);
+        self.routing.apply(&mut fsm);
         if let Some(families) = &self.families {
             fsm.families.clone_from(families);
         }

@@ -44,6 +44,8 @@ pub enum EventKind {
     },
     /// The peer's BFD session changed its state.
     Bfd(bfd::Transition),
+    /// The peer has announced all its routes of this family (End-of-RIB, RFC 4724): its part of the Loc-RIB is whole.
+    EndOfRib(AfiSafi),
     /// Received routes changed, see [`Speaker::loc_rib`](crate::Speaker::loc_rib). Only from peers
     /// with [`Import::Keep`](crate::Import::Keep).
     RoutesChanged {

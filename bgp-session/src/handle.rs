@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bgp_core::{
+    AfiSafi,
     rib::{Route, RouteSet},
     wire::{CeaseSubcode, Notification},
 };
@@ -55,6 +56,18 @@ impl PeerHandle {
     /// [`SpeakerError::PeerShutDown`].
     pub async fn announce(&self, route: Route) -> Result<(), SpeakerError> {
         self.send(Command::Announce(route)).await
+    }
+
+    /// Asks the peer to send all its routes of a family again (RFC 2918). What it does not repeat is gone when it says that
+    /// it is done, if it can (RFC 7313). `false`: there is no session, or the peer does not understand the request.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::PeerShutDown`].
+    pub async fn refresh(&self, family: AfiSafi) -> Result<bool, SpeakerError> {
+        let (answer, asked) = oneshot::channel();
+        self.send(Command::Refresh(family, answer)).await?;
+        asked.await.map_err(|_| self.gone())
     }
 
     /// Takes the path with this identifier to `prefix` back, if there is one (RFC 7911).

@@ -73,6 +73,7 @@ mod id;
 mod listener;
 mod range;
 mod registry;
+mod routing;
 mod socket;
 mod speaker;
 mod status;
@@ -103,16 +104,16 @@ pub use update::Updated;
 pub use bgp_core::{
     Afi, AfiSafi, Asn, BgpIdentifier, Direction, IpNet, Ipv4Net, Ipv6Net, PeerType, Safi,
     fsm::{
-        Change, ConnectMode, DownReason, EndedBy, Exceeded, Import, Negotiated, PrefixLimit,
-        PrefixLimits, ReceivedPath, Refusal, RemoteAs, RoleConfig, SentPath, StateKind,
-        TakesEffect, TransportError,
+        Agreed, Change, ConnectMode, DownReason, EndedBy, Exceeded, Import, Negotiated,
+        PrefixLimit, PrefixLimits, ReceivedPath, Refusal, RemoteAs, RestartConfig, RoleConfig,
+        SentPath, StateKind, TakesEffect, TransportError,
     },
     peer::{Endpoints, MessageCounts, PeerStats},
-    rib::{Route, RouteSet},
+    rib::{Nlri, Route, RouteSet},
     wire::{
-        Aggregator, AsPath, AsPathSegment, Capability, CeaseSubcode, Community, ErrorCode,
-        ExtendedCommunity, LargeCommunity, NextHop, Notification, Origin, PathAttributes,
-        RawAttribute, Role, SegmentType,
+        AddPathMode, Aggregator, AsPath, AsPathSegment, Capability, CeaseSubcode, Community,
+        ErrorCode, ExtendedCommunity, LargeCommunity, NextHop, Notification, Origin,
+        PathAttributes, RawAttribute, Role, SegmentType,
     },
 };
-pub use bgp_core::{mrt, wire};
+pub use bgp_core::{mrt, policy, wire};

@@ -56,6 +56,10 @@ impl FsmConfig {
             connect_mode: NextSession,
             collision_detect_established_state: AtOnce,
             families: Reset,
+            four_octet_as: Reset,
+            extensions: Reset,
+            next_hops: AtOnce,
+            policies: AtOnce,
             // What was dropped is not sent again.
             import: if new.import == Import::Keep { Reset } else { AtOnce },
             maximum_prefixes: AtOnce,

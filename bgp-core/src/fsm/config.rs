@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::negotiate::negotiate;
-use crate::fsm::{ConnectMode, LocalAs, PrefixLimits, Refusal, RemoteAs, RoleConfig};
+use crate::fsm::{ConnectMode, Extensions, LocalAs, PrefixLimits, Refusal, RemoteAs, RoleConfig};
+use crate::policy::{NextHops, Policies};
 use crate::wire::Open;
 use crate::{AfiSafi, Asn, BgpIdentifier, PeerType};
 
@@ -56,6 +57,14 @@ pub struct FsmConfig {
     pub collision_detect_established_state: bool,
     /// The address families to negotiate (RFC 4760). Default: IPv4 and IPv6 unicast.
     pub families: Vec<AfiSafi>,
+    /// AS numbers of four octets are offered (RFC 6793). Default `true`; without it we speak as a peer from before 2007.
+    pub four_octet_as: bool,
+    /// What is offered beside the families: long messages, several paths, graceful restart and the like.
+    pub extensions: Extensions,
+    /// Next hops of routes that have none of their own. Default: the session's local address.
+    pub next_hops: NextHops,
+    /// What is done to routes on their way in and out. Default: nothing.
+    pub policies: Policies,
     /// What becomes of the routes that the peer sends. Default: [`Import::Drop`].
     pub import: Import,
     /// The numbers of prefixes beyond which the session is ended by Cease/1 (RFC 4486). What [`Import::Drop`]
@@ -74,10 +83,11 @@ pub struct FsmConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a route is kept or it is not")]
 pub enum Import {
-    /// Count them, keep nothing. What a load balancer wants.
+    /// Count them, keep nothing. What a load balancer wants, and what a peer without an import policy gets (RFC 8212).
     #[default]
     Drop,
-    /// Keep them in an Adj-RIB-In and report each change.
+    /// Keep them in an Adj-RIB-In and report each change: all that [`Policies::import`] accepts, and where that is `None`
+    /// all, which makes this an import policy of its own in the sense of RFC 8212.
     Keep,
 }
 
@@ -106,6 +116,10 @@ impl FsmConfig {
             connect_mode: ConnectMode::Both,
             collision_detect_established_state: false,
             families: vec![AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST],
+            four_octet_as: true,
+            extensions: Extensions::default(),
+            next_hops: NextHops::default(),
+            policies: Policies::default(),
             import: Import::Drop,
             maximum_prefixes: PrefixLimits::none(),
             min_route_advertisement_interval: Duration::ZERO,

@@ -38,6 +38,7 @@ mod connect;
 mod connect_mode;
 mod established;
 mod event;
+mod extensions;
 mod idle;
 mod jitter;
 mod local_as;
@@ -70,6 +71,7 @@ pub use self::collision::{Speaker, Verdict, resolve};
 pub use self::config::{FsmConfig, Import};
 pub use self::connect_mode::ConnectMode;
 pub use self::event::Event;
+pub use self::extensions::{Agreed, Extensions, RestartConfig};
 pub use self::local_as::{LocalAs, ReceivedPath, SentPath};
 pub use self::negotiate::Negotiated;
 pub use self::prefix_limit::{Exceeded, PrefixLimit, PrefixLimits};
@@ -200,6 +202,11 @@ impl Fsm {
         }
     }
 
+    /// Whether our OPEN says that we have just restarted (RFC 4724, section 3).
+    pub fn set_restarting(&mut self, restarting: bool) {
+        self.cx.restarting = restarting;
+    }
+
     /// The next action to take; `None` where there is none until the next event.
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
@@ -213,7 +220,7 @@ impl Fsm {
         if let Some(notification) = due.notification.take() {
             Some(Control::Notification(notification))
         } else if std::mem::take(&mut due.open) {
-            Some(Control::Open(negotiate::local_open(&self.cx.config)))
+            Some(Control::Open(negotiate::local_open(&self.cx.config, self.cx.restarting)))
         } else if std::mem::take(&mut due.keepalive) {
             Some(Control::Keepalive)
         } else {
@@ -274,6 +281,8 @@ struct Context {
     /// The session is up: its end is a loss.
     up: bool,
     jitter: Jitter,
+    /// Our OPEN says that we have just restarted (RFC 4724, section 3).
+    restarting: bool,
 }
 
 impl Context {
@@ -288,6 +297,7 @@ impl Context {
             failures: 0,
             up: false,
             jitter: Jitter::new(seed),
+            restarting: false,
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::fsm::{FsmConfig, LocalAs, Refusal, RoleConfig};
+use crate::fsm::{Agreed, FsmConfig, LocalAs, Refusal, RoleConfig};
 use crate::wire::{Capability, Open, Role, WireContext};
 use crate::{AfiSafi, Asn, BgpIdentifier, PeerType};
 
@@ -43,6 +43,8 @@ pub struct Negotiated {
     pub remote_role: Option<Role>,
     /// What paths tell of the speaker's own AS, where `local_asn` is another.
     pub local_as: Option<LocalAs>,
+    /// What both ends have beyond that.
+    pub extensions: Agreed,
     /// Every capability of our OPEN.
     pub local_capabilities: Vec<Capability>,
     /// Every capability of the peer's OPEN, unknown ones included.
@@ -50,13 +52,27 @@ pub struct Negotiated {
 }
 
 impl Negotiated {
-    /// How the messages of this session are to be read and written.
+    /// How the messages of the peer are to be read.
     #[must_use]
     pub fn wire_context(&self) -> WireContext {
+        self.context(&self.extensions.add_path_receive)
+    }
+
+    /// How messages to the peer are to be written.
+    #[must_use]
+    pub fn send_context(&self) -> WireContext {
+        self.context(&self.extensions.add_path_send)
+    }
+
+    fn context(&self, add_path: &[AfiSafi]) -> WireContext {
         let base = WireContext::new(self.peer_type)
             .four_octet_as(self.four_octet_as)
+            .extended_messages(self.extensions.extended_messages)
+            .extended_next_hop(self.extensions.extended_next_hop)
             .multiprotocol(AfiSafi::IPV4_UNICAST, false);
-        self.families.iter().fold(base, |cx, &family| cx.multiprotocol(family, true))
+        let with_families =
+            self.families.iter().fold(base, |cx, &family| cx.multiprotocol(family, true));
+        add_path.iter().fold(with_families, |cx, &family| cx.add_path(family, true))
     }
 
     /// Whether routes of `family` may be exchanged.
@@ -67,12 +83,15 @@ impl Negotiated {
 }
 
 /// The capabilities that our OPEN carries.
-pub(super) fn local_capabilities(config: &FsmConfig) -> Vec<Capability> {
+pub(super) fn local_capabilities(config: &FsmConfig, restarting: bool) -> Vec<Capability> {
     let mut capabilities: Vec<_> =
         config.families.iter().map(|&family| Capability::Multiprotocol(family)).collect();
     capabilities.push(Capability::RouteRefresh);
-    capabilities.push(Capability::FourOctetAs(config.local_asn));
+    if config.four_octet_as {
+        capabilities.push(Capability::FourOctetAs(config.local_asn));
+    }
     capabilities.extend(local_role(config, config.peer_type()).map(|it| Capability::Role(it.role)));
+    capabilities.extend(config.extensions.capabilities(&config.families, restarting));
     capabilities
 }
 
@@ -81,13 +100,13 @@ fn local_role(config: &FsmConfig, peer_type: PeerType) -> Option<RoleConfig> {
     config.role.filter(|_| peer_type == PeerType::External)
 }
 
-/// Our OPEN.
-pub(super) fn local_open(config: &FsmConfig) -> Open {
+/// Our OPEN. `restarting`: we have just come back, and hope that the peer has kept our routes (RFC 4724).
+pub(super) fn local_open(config: &FsmConfig, restarting: bool) -> Open {
     Open::new(
         config.local_asn,
         wire_hold_time(config.hold_time),
         config.local_identifier,
-        local_capabilities(config),
+        local_capabilities(config, restarting),
     )
 }
 
@@ -119,6 +138,7 @@ pub(super) fn negotiate(config: &FsmConfig, open: &Open) -> Result<Negotiated, R
         u64::from(open.hold_time).min(u64::from(wire_hold_time(config.hold_time))),
     );
     let third = hold_time / 3;
+    let extensions = config.extensions.agree(&families, open);
     Ok(Negotiated {
         peer_type,
         local_asn: config.local_asn,
@@ -132,11 +152,13 @@ pub(super) fn negotiate(config: &FsmConfig, open: &Open) -> Result<Negotiated, R
         send_hold_time: config.send_hold_time_for(hold_time),
         families,
         route_refresh: open.capabilities.contains(&Capability::RouteRefresh),
-        four_octet_as: open.capabilities.iter().any(|c| matches!(c, Capability::FourOctetAs(_))),
+        four_octet_as: config.four_octet_as
+            && open.capabilities.iter().any(|c| matches!(c, Capability::FourOctetAs(_))),
         local_role: role.map(|role| role.role),
         remote_role,
         local_as: config.local_as.filter(|_| peer_type == PeerType::External),
-        local_capabilities: local_capabilities(config),
+        extensions,
+        local_capabilities: local_capabilities(config, false),
         remote_capabilities: open.capabilities.clone(),
     })
 }
@@ -160,6 +182,15 @@ fn families(open: &Open) -> Vec<AfiSafi> {
         })
         .collect();
     if named.is_empty() { vec![AfiSafi::IPV4_UNICAST] } else { named }
+}
+
+#[cfg(test)]
+impl super::Fsm {
+    /// What a session with a peer of that AS comes to which has no capabilities.
+    pub(crate) fn negotiated_for_tests(config: &FsmConfig, asn: Asn) -> Negotiated {
+        let open = Open::new(asn, 90, BgpIdentifier::new(10, 0, 0, 2), vec![]);
+        negotiate(config, &open).expect("an OPEN that fits")
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod limits;
 mod operator;
 mod output;
 mod receive;
+mod retention;
 mod routes;
 mod stats;
 mod transmit;
@@ -32,9 +33,10 @@ use std::time::Instant;
 use bytes::BytesMut;
 
 use crate::fsm::{
-    Action, Event, FsmConfig, Negotiated, Speaker, StateKind, TransportError, Verdict, resolve,
+    Action, DownReason, Event, FsmConfig, Negotiated, Speaker, StateKind, TransportError, Verdict,
+    resolve,
 };
-use crate::rib::{AdjRibIn, AdjRibOut};
+use crate::rib::{AdjRibIn, AdjRibOut, RouteSet};
 use crate::wire::{AttributeBlock, Open};
 use crate::{AfiSafi, Direction};
 
@@ -43,6 +45,7 @@ pub use self::stats::{MessageCounts, PeerStats};
 
 use self::connection::Connection;
 use self::operator::Pause;
+use self::retention::Retention;
 
 /// One peer.
 #[derive(Debug)]
@@ -60,6 +63,13 @@ pub struct Peer {
     adj_rib_out: AdjRibOut,
     /// Our routes are marked, since traffic is to go another way (RFC 8326).
     draining: bool,
+    /// All that the peer should have, where an export policy lets it have something else.
+    originated: Option<RouteSet>,
+    /// Families to ask the peer for (RFC 2918).
+    refresh_due: BTreeSet<AfiSafi>,
+    /// Until then our OPEN says that we have just restarted, and End-of-RIB waits for routes (RFC 4724).
+    restarting: Option<Instant>,
+    retention: Retention,
     outputs: VecDeque<Output>,
     /// The state last reported.
     state: StateKind,
@@ -88,6 +98,10 @@ impl Peer {
             adj_rib_in: AdjRibIn::new(),
             adj_rib_out: AdjRibOut::new(),
             draining: false,
+            originated: None,
+            refresh_due: BTreeSet::new(),
+            restarting: None,
+            retention: Retention::default(),
             outputs: VecDeque::new(),
             state: StateKind::Idle,
             next_advertisement: None,
@@ -141,7 +155,11 @@ impl Peer {
                     }
                 }
                 let config = Arc::clone(&self.config);
-                self.incoming = Some(Connection::incoming(config, now, endpoints));
+                let mut incoming = Connection::incoming(config, now, endpoints);
+                let restarted =
+                    self.restarting.is_some() && self.stats.established_transitions == 0;
+                incoming.fsm.set_restarting(restarted);
+                self.incoming = Some(incoming);
             }
         }
         self.settle(now);
@@ -195,6 +213,8 @@ impl Peer {
             self.next_advertisement = None;
         }
         self.end_pause(now);
+        self.expire_stale(now);
+        self.end_restart(now);
         self.settle(now);
     }
 
@@ -210,7 +230,9 @@ impl Peer {
         let incoming = self.incoming.as_ref().and_then(|incoming| incoming.fsm.poll_timeout());
         let advertisement = self.next_advertisement.filter(|_| self.adj_rib_out.has_reach());
         let timers = [self.outgoing.fsm.poll_timeout(), incoming, advertisement, self.pause_end()];
-        timers.into_iter().flatten().min()
+        let waits = [self.retention.next_deadline(), self.restarting];
+        let timers = timers.into_iter().chain(waits);
+        timers.flatten().min()
     }
 
     /// The state of the connection that is nearest to a session.
@@ -361,7 +383,7 @@ impl Peer {
             Action::StateChange { .. } => {}
             Action::Up(negotiated) => self.session_up(now, direction, negotiated),
             Action::Down(reason) => {
-                self.session_down();
+                self.session_down(now, &reason);
                 self.outputs.push_back(Output::Down(reason));
             }
             Action::Failed(reason) => self.outputs.push_back(Output::Failed(reason)),
@@ -370,9 +392,12 @@ impl Peer {
 
     fn session_up(&mut self, now: Instant, direction: Direction, negotiated: Box<Negotiated>) {
         self.stats.established_transitions += 1;
-        self.adj_rib_out.session_up(&negotiated.families, &[]);
+        let several_paths = &negotiated.extensions.add_path_send;
+        self.adj_rib_out.session_up(&negotiated.families, several_paths);
         self.next_advertisement = None;
-        self.outputs.push_back(Output::Up(negotiated));
+        self.outputs.push_back(Output::Up(negotiated.clone()));
+        self.resume_routes(now, &negotiated);
+        self.say_restarting(false);
         // Whatever stage the other connection is at, it has lost.
         let other = direction.opposite();
         if self.connection(other).is_some_and(|c| c.fsm.state() != StateKind::Idle) {
@@ -380,20 +405,19 @@ impl Peer {
         }
     }
 
-    fn session_down(&mut self) {
+    fn session_down(&mut self, now: Instant, reason: &DownReason) {
         self.stats.sessions_lost += 1;
         self.warned.clear();
+        self.refresh_due.clear();
         self.adj_rib_out.session_down();
-        self.forget_received();
+        self.retain_routes(now, reason);
     }
 
     /// Drops what the peer has told us.
     fn forget_received(&mut self) {
+        self.retention.forget();
         let withdrawn = self.adj_rib_in.clear();
-        if !withdrawn.is_empty() {
-            let routes = ReceivedRoutes { announced: Vec::new(), withdrawn };
-            self.outputs.push_back(Output::Received(routes));
-        }
+        self.report_received(ReceivedRoutes { announced: Vec::new(), withdrawn });
     }
 
     /// Sees to it that a started peer is on its way to a session, and that only one way is taken once the

@@ -34,16 +34,19 @@ impl Peer {
     pub fn stop(&mut self, now: Instant, cease: Notification) {
         self.started = false;
         self.pause = None;
+        let cease = self.hard(cease);
         self.stop_connections(now, cease);
         self.settle(now);
+        self.forget_stale();
     }
 
     /// Ends the session, or the attempt to get one, with `cease`, and begins anew after an IdleHoldTime: a peer that is
     /// dialled before it has read the `cease` refuses. Does nothing to a peer that is stopped.
     pub fn reset(&mut self, now: Instant, cease: Notification) {
         if self.started {
-            self.stop(now, cease);
-            self.started = true;
+            self.pause = None;
+            let cease = self.hard(cease);
+            self.stop_connections(now, cease);
             self.settle(now);
         }
     }
@@ -68,6 +71,7 @@ impl Peer {
             incoming.fsm.set_config(Arc::clone(&config));
         }
         let before = std::mem::replace(&mut self.config, config);
+        self.config_changed(&before);
         if attempt {
             self.start(now);
         }

@@ -42,6 +42,8 @@ pub enum Output {
         /// How many there may be.
         limit: u32,
     },
+    /// The peer has announced all its routes of this family (End-of-RIB, RFC 4724, section 2).
+    EndOfRib(AfiSafi),
     /// The Adj-RIB-In changed; only with [`Import::Keep`](crate::fsm::Import::Keep).
     Received(ReceivedRoutes),
 }

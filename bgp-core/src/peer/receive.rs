@@ -6,14 +6,14 @@ use std::time::Instant;
 use bytes::Buf;
 use tracing::debug;
 
-use crate::fsm::{Event, Import, ReceivedPath};
+use crate::fsm::{Event, Import};
 use crate::peer::{Peer, ReceivedRoutes};
 use crate::rib::{Nlri, family_of};
 use crate::wire::{
-    DecodeError, Frame, Message, MessageLimit, MessageType, PathAttributes, RouteRefreshSubtype,
+    DecodeError, Frame, Message, MessageType, PathAttributes, RouteRefresh, RouteRefreshSubtype,
     Treatment, Update, WireContext,
 };
-use crate::{AfiSafi, Direction, PeerType};
+use crate::{AfiSafi, Direction, rib};
 
 impl Peer {
     /// Octets were appended to [`Peer::read_buffer`]: takes every whole message from it.
@@ -41,7 +41,7 @@ impl Peer {
             .fsm
             .negotiated()
             .map_or_else(|| WireContext::new(self.config.peer_type()), |n| n.wire_context());
-        let frame = match Frame::split(octets, MessageLimit::Standard) {
+        let frame = match Frame::split(octets, cx.limit()) {
             Ok(frame) => frame?,
             Err(error) => {
                 self.header_error(now, direction, error, octets);
@@ -94,12 +94,25 @@ impl Peer {
             }
             Message::RouteRefresh(refresh) => {
                 self.handle(now, direction, Event::UpdateMsg);
-                // Any other subtype speaks of the peer's own routes, or is to be ignored (RFC 7313, section 5).
-                let is_request = refresh.subtype == RouteRefreshSubtype::REQUEST;
-                if is_request && self.established() == Some(direction) {
-                    self.adj_rib_out.refresh(refresh.family, false);
+                if self.established() == Some(direction) {
+                    self.refresh(now, refresh);
                 }
             }
+        }
+    }
+
+    fn refresh(&mut self, now: Instant, refresh: RouteRefresh) {
+        let Some(negotiated) = self.negotiated() else { return };
+        let (enhanced, family) = (negotiated.extensions.enhanced_refresh, refresh.family);
+        if !negotiated.has_family(family) {
+            return;
+        }
+        match refresh.subtype {
+            RouteRefreshSubtype::REQUEST => self.adj_rib_out.refresh(family, enhanced),
+            // To be ignored where they were not agreed on, as any other subtype (RFC 7313, section 5).
+            RouteRefreshSubtype::BEGIN if enhanced => self.refresh_begins(now, family),
+            RouteRefreshSubtype::END if enhanced => self.refresh_ends(family),
+            _ => {}
         }
     }
 
@@ -114,11 +127,14 @@ impl Peer {
             }
             Import::Keep => {
                 let routes = self.keep(update);
-                if !routes.announced.is_empty() || !routes.withdrawn.is_empty() {
-                    self.outputs.push_back(super::Output::Received(routes));
-                }
+                self.report_received(routes);
                 self.enforce_limits(now, direction);
             }
+        }
+        // Of a family that was not agreed on it says nothing.
+        let has = |family: &AfiSafi| self.negotiated().is_some_and(|it| it.has_family(*family));
+        if let Some(family) = update.end_of_rib().filter(has) {
+            self.end_of_rib_received(family);
         }
     }
 
@@ -133,22 +149,24 @@ impl Peer {
                 routes.withdrawn.push(nlri);
             }
         }
+        let policy = self.config.policies.import.clone();
         // The NLRI field and an MP_REACH_NLRI have next hops of their own.
-        let mut known: Option<(AfiSafi, Arc<PathAttributes>, bool)> = None;
+        let mut known: Option<(AfiSafi, Option<Arc<PathAttributes>>)> = None;
         for (path_id, prefix) in update.reachable().with_path_ids() {
             let nlri = Nlri { prefix, path_id: path_id.unwrap_or_default() };
             self.stats.prefixes_announced_in += 1;
             let family = family_of(&prefix);
-            known.take_if(|(known, ..)| *known != family);
-            let (_, attributes, usable) = known.get_or_insert_with(|| {
-                let mut attributes = update.to_attributes_for(family);
-                let usable = self.is_usable(&attributes);
-                self.prepend_local_as(&mut attributes);
-                (family, Arc::new(attributes), usable)
-            });
-            if *usable {
-                if self.adj_rib_in.announce(nlri, attributes) {
-                    routes.announced.push((nlri, Arc::clone(attributes)));
+            known.take_if(|(known, _)| *known != family);
+            let (_, usable) =
+                known.get_or_insert_with(|| (family, self.usable_attributes(update, family)));
+            let passed = match (usable, &policy) {
+                (Some(usable), Some(policy)) => policy.apply(prefix, usable),
+                (Some(usable), None) => Some(Arc::clone(usable)),
+                (None, _) => None,
+            };
+            if let Some(attributes) = passed {
+                if self.adj_rib_in.announce(nlri, &attributes) {
+                    routes.announced.push((nlri, attributes));
                 }
             } else {
                 self.stats.prefixes_rejected += 1;
@@ -160,31 +178,22 @@ impl Peer {
         routes
     }
 
-    /// Has a path from the peer tell of our local AS, where we have one that is not to be left out.
-    fn prepend_local_as(&self, attributes: &mut PathAttributes) {
-        if let Some(negotiated) = self.negotiated() {
-            let received = negotiated.local_as.map(|local_as| local_as.received);
-            if received == Some(ReceivedPath::WithLocalAs) {
-                attributes.as_path.prepend(negotiated.local_asn, 1);
+    /// The attributes under which a message's routes of a family may be used; `None` where they must not be.
+    fn usable_attributes(
+        &self,
+        update: &Update<'_>,
+        family: AfiSafi,
+    ) -> Option<Arc<PathAttributes>> {
+        let mut attributes = update.to_attributes_for(family);
+        let (negotiated, endpoints) = (self.negotiated()?, self.endpoints()?);
+        let import = rib::Import::new(negotiated, endpoints.local.ip());
+        match import.apply(&mut attributes) {
+            Ok(()) => Some(Arc::new(attributes)),
+            Err(why) => {
+                debug!(%why, %family, "routes not used");
+                None
             }
         }
-    }
-
-    /// Whether a route may be used (RFC 4271, sections 5.1.3, 6.3 and 9.1.2): the way to it does not lead
-    /// through us, and the path of an external peer begins with that peer's AS.
-    fn is_usable(&self, attributes: &PathAttributes) -> bool {
-        let own_address = self.endpoints().map(|endpoints| endpoints.local.ip());
-        let next_hop = attributes.next_hop.map(|next_hop| next_hop.address());
-        let leads_back = next_hop.is_some() && next_hop == own_address;
-        let Some(negotiated) = self.negotiated() else { return false };
-        let path = &attributes.as_path;
-        let first_as_fits = match negotiated.peer_type {
-            PeerType::External => path.first_as() == Some(negotiated.remote_asn),
-            PeerType::Internal => true,
-        };
-        let loops = path.contains(negotiated.local_asn)
-            || negotiated.local_as.is_some_and(|local_as| path.contains(local_as.speaker_asn));
-        first_as_fits && !leads_back && !loops
     }
 }
 

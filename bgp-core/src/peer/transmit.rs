@@ -51,12 +51,17 @@ impl Peer {
     }
 
     fn poll_update(&mut self, now: Instant, direction: Direction, out: &mut BytesMut) -> bool {
+        if let Some(family) = self.refresh_due.pop_first() {
+            RouteRefresh::request(family).encode(out);
+            self.stats.sent.count(MessageType::RouteRefresh);
+            return true;
+        }
         loop {
             let hold_reach = self.next_advertisement.is_some_and(|at| at > now);
             let Some(pending) = self.adj_rib_out.pending(hold_reach) else { return false };
             let Some(connection) = self.connection(direction) else { return false };
             let Some(negotiated) = connection.fsm.negotiated() else { return false };
-            let cx = negotiated.wire_context();
+            let cx = negotiated.send_context();
             match pending {
                 Pending::Unreach(family) => self.send_unreach(family, cx, out),
                 Pending::EndOfRib(family) => {
@@ -75,7 +80,10 @@ impl Peer {
                 Pending::Reach(family, ref attributes) => {
                     let Some(endpoints) = connection.endpoints else { return false };
                     let export = Export::new(negotiated, endpoints.local.ip());
-                    let exported = export.draining(self.draining).apply(attributes, family);
+                    let exported = export
+                        .next_hops(self.config.next_hops)
+                        .draining(self.draining)
+                        .apply(attributes, family);
                     let sent = match exported {
                         Ok(exported) => self.send_reach(family, &exported, cx, out),
                         Err(why) => {

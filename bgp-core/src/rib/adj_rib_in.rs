@@ -28,6 +28,9 @@ struct Held<K> {
     stale: Table<K>,
 }
 
+/// Routes with their new attributes, and routes that are gone.
+type Changed = (Vec<(Nlri, Arc<PathAttributes>)>, Vec<Nlri>);
+
 impl AdjRibIn {
     /// Empty.
     #[must_use]
@@ -85,6 +88,20 @@ impl AdjRibIn {
             AfiSafi::IPV4_UNICAST => self.v4.remove_stale(),
             AfiSafi::IPV6_UNICAST => self.v6.remove_stale(),
             _ => Vec::new(),
+        }
+    }
+
+    /// Gives stale routes of the family other attributes, or forgets them where `change` answers `None`. They stay stale. Returns
+    /// what changed, and what is gone.
+    pub(crate) fn change_stale(
+        &mut self,
+        family: AfiSafi,
+        change: impl FnMut(&Arc<PathAttributes>) -> Option<Arc<PathAttributes>>,
+    ) -> Changed {
+        match family {
+            AfiSafi::IPV4_UNICAST => self.v4.change_stale(change),
+            AfiSafi::IPV6_UNICAST => self.v6.change_stale(change),
+            _ => Default::default(),
         }
     }
 
@@ -172,6 +189,30 @@ impl<K: Key> Held<K> {
             self.routes.remove(key);
         }
         stale.iter().map(nlri).collect()
+    }
+
+    fn change_stale(
+        &mut self,
+        mut change: impl FnMut(&Arc<PathAttributes>) -> Option<Arc<PathAttributes>>,
+    ) -> Changed {
+        let (mut announced, mut withdrawn) = Changed::default();
+        let before = std::mem::take(&mut self.stale);
+        for (key, attributes) in before.iter() {
+            match change(attributes) {
+                Some(new) => {
+                    if new != *attributes {
+                        announced.push((nlri((key, ())), Arc::clone(&new)));
+                        self.routes.insert(key, Arc::clone(&new));
+                    }
+                    self.stale.insert(key, new);
+                }
+                None => {
+                    self.routes.remove(key);
+                    withdrawn.push(nlri((key, ())));
+                }
+            }
+        }
+        (announced, withdrawn)
     }
 }
 

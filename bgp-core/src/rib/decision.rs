@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use crate::rib::Path;
-use crate::wire::PathAttributes;
+use crate::wire::{Community, PathAttributes};
 use crate::{Asn, BgpIdentifier, PeerType};
 
 /// LOCAL_PREF where a path has none.
@@ -28,11 +28,12 @@ pub struct PathSource {
 /// Puts the best path first, behind it those that only a tie-break told from it, then the rest; returns how
 /// many traffic may be spread over.
 ///
-/// In the order of the rules: the highest LOCAL_PREF, the shortest AS_PATH, the lowest ORIGIN, the lowest
+/// In the order of the rules: what is not kept as a last resort (RFC 9494, section 4.3), the highest LOCAL_PREF, the shortest AS_PATH, the lowest ORIGIN, the lowest
 /// MULTI_EXIT_DISC of each neighbouring AS, external before internal. Then, as tie-breaks, the lowest
 /// identifier (ORIGINATOR_ID in place of the peer's, RFC 4456), the shortest CLUSTER_LIST, the lowest address.
 pub(super) fn rank<K>(paths: &mut [Path<K>]) -> usize {
     let mut left = paths.len();
+    left = keep_best(paths, left, |path| is_long_lived(&path.attributes));
     left = keep_best(paths, left, |path| {
         u32::MAX - path.attributes.local_pref.unwrap_or(DEFAULT_LOCAL_PREF)
     });
@@ -71,6 +72,10 @@ fn keep_lowest_med<K>(paths: &mut [Path<K>], left: usize) -> usize {
     };
     candidates.sort_by_key(beaten);
     candidates.partition_point(|path| !beaten(path))
+}
+
+fn is_long_lived(attributes: &PathAttributes) -> bool {
+    attributes.communities.contains(&Community::LLGR_STALE)
 }
 
 fn neighbour(attributes: &PathAttributes) -> Option<Asn> {
@@ -141,6 +146,16 @@ mod tests {
             let paths = order.map(|i| all[i].clone()).to_vec();
             assert_eq!(ranked(paths), [2, 3], "in the order {order:?}");
         }
+    }
+
+    #[test]
+    fn what_is_kept_as_a_last_resort_is_the_last() {
+        let stale = path(1, &[1], |a| {
+            a.communities.push(Community::LLGR_STALE);
+            a.local_pref = Some(1_000);
+        });
+        assert_eq!(ranked(vec![stale.clone(), path(2, &[1, 2, 3], |_| ())]), [2]);
+        assert_eq!(ranked(vec![stale]), [1]);
     }
 
     #[test]

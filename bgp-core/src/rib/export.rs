@@ -4,8 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::fsm::{LocalAs, Negotiated, SentPath};
-use crate::wire::{Community, NextHop, PathAttributes};
-use crate::{AfiSafi, PeerType};
+use crate::policy::NextHops;
+use crate::wire::{Community, NextHop, PathAttributes, Role};
+use crate::{Afi, AfiSafi, Asn, PeerType};
 
 /// LOCAL_PREF where the route has none of its own, as every implementation has it.
 const DEFAULT_LOCAL_PREF: u32 = 100;
@@ -15,6 +16,7 @@ const DEFAULT_LOCAL_PREF: u32 = 100;
 pub struct Export<'a> {
     negotiated: &'a Negotiated,
     local_address: IpAddr,
+    next_hops: NextHops,
     draining: bool,
 }
 
@@ -29,6 +31,8 @@ pub enum Unsendable {
         /// The next hop: the route's own, or the session's local address.
         next_hop: IpAddr,
     },
+    /// The route has ONLY_TO_CUSTOMER, and the peer is no customer (RFC 9234, section 5).
+    OnlyToCustomer,
 }
 
 impl fmt::Display for Unsendable {
@@ -37,6 +41,9 @@ impl fmt::Display for Unsendable {
             Self::NextHopFamily { family, next_hop } => write!(
                 f,
                 "the next hop {next_hop} does not fit {family}: give the route a next hop of that family"
+            ),
+            Self::OnlyToCustomer => f.write_str(
+                "the route is for customers only (ONLY_TO_CUSTOMER of RFC 9234), and the peer is none",
             ),
         }
     }
@@ -48,7 +55,14 @@ impl<'a> Export<'a> {
     /// For a session with these parameters whose own end has `local_address`.
     #[must_use]
     pub fn new(negotiated: &'a Negotiated, local_address: IpAddr) -> Self {
-        Self { negotiated, local_address, draining: false }
+        Self { negotiated, local_address, next_hops: NextHops::default(), draining: false }
+    }
+
+    /// The next hops of routes that have none of their own.
+    #[must_use]
+    pub fn next_hops(mut self, next_hops: NextHops) -> Self {
+        self.next_hops = next_hops;
+        self
     }
 
     /// Whether routes carry GRACEFUL_SHUTDOWN, and towards an internal peer the LOCAL_PREF 0, so that traffic goes another
@@ -61,27 +75,31 @@ impl<'a> Export<'a> {
 
     /// The attributes to send, for a route with `attributes` to a prefix of `family`.
     ///
-    /// To an external peer: our AS before the path, and neither LOCAL_PREF nor what route reflection adds. To
-    /// an internal one: LOCAL_PREF always, 100 where the route has none.
+    /// To an external peer: our AS before the path, and neither LOCAL_PREF nor what route reflection adds; with a role,
+    /// ONLY_TO_CUSTOMER by RFC 9234, section 5. To an internal one: LOCAL_PREF always, 100 where the route has none.
     ///
     /// # Errors
     ///
-    /// Where the next hop is of the wrong family.
+    /// Where the next hop is of the wrong family, or where the route would leak.
     pub fn apply(
         &self,
         attributes: &PathAttributes,
         family: AfiSafi,
     ) -> Result<PathAttributes, Unsendable> {
-        let next_hop = attributes.next_hop.unwrap_or_else(|| NextHop::from(self.local_address));
+        let next_hop = attributes.next_hop.unwrap_or_else(|| self.next_hop(family));
         let fits = match next_hop {
-            NextHop::V4(_) => family.afi == AfiSafi::IPV4_UNICAST.afi,
-            NextHop::V6 { .. } => family.afi == AfiSafi::IPV6_UNICAST.afi,
+            NextHop::V4(_) => family.afi == Afi::IPV4,
+            NextHop::V6 { .. } => {
+                family.afi == Afi::IPV6 || self.negotiated.extensions.extended_next_hop
+            }
         };
         if !fits {
             return Err(Unsendable::NextHopFamily { family, next_hop: next_hop.address() });
         }
+        let only_to_customer = self.only_to_customer(attributes)?;
         let mut sent = attributes.clone();
         sent.next_hop = Some(next_hop);
+        sent.only_to_customer = only_to_customer;
         if self.draining {
             sent.local_pref = Some(0);
             if !sent.communities.contains(&Community::GRACEFUL_SHUTDOWN) {
@@ -105,5 +123,122 @@ impl<'a> Export<'a> {
             }
         }
         Ok(sent)
+    }
+    /// The next hop of a route that has none of its own: the configured one, or our end of the session.
+    fn next_hop(&self, family: AfiSafi) -> NextHop {
+        match (family.afi, self.local_address) {
+            (Afi::IPV4, local) => {
+                self.next_hops.ipv4.map_or_else(|| local_next_hop(local), NextHop::V4)
+            }
+            (_, IpAddr::V6(local)) if local.is_unicast_link_local() => NextHop::V6 {
+                global: self.next_hops.ipv6.unwrap_or(local),
+                link_local: Some(local),
+            },
+            (_, local) => self.next_hops.ipv6.map_or_else(|| local_next_hop(local), NextHop::from),
+        }
+    }
+
+    /// ONLY_TO_CUSTOMER as the peer gets it (RFC 9234, section 5): a route that has it goes to customers alone, and one
+    /// that goes to a customer or to a peer has it from then on.
+    fn only_to_customer(&self, attributes: &PathAttributes) -> Result<Option<Asn>, Unsendable> {
+        let has = attributes.only_to_customer;
+        match self.negotiated.local_role {
+            Some(Role::CUSTOMER | Role::PEER | Role::ROUTE_SERVER_CLIENT) if has.is_some() => {
+                Err(Unsendable::OnlyToCustomer)
+            }
+            Some(Role::PROVIDER | Role::PEER | Role::ROUTE_SERVER) => {
+                Ok(has.or(Some(self.negotiated.local_asn)))
+            }
+            _ => Ok(has),
+        }
+    }
+}
+
+/// The local address as a next hop. Where it is link-local, it stands for the global one too (RFC 2545, section 3).
+fn local_next_hop(local: IpAddr) -> NextHop {
+    match local {
+        IpAddr::V6(local) if local.is_unicast_link_local() => {
+            NextHop::V6 { global: local, link_local: Some(local) }
+        }
+        local => NextHop::from(local),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::BgpIdentifier;
+    use crate::fsm::{Fsm, FsmConfig};
+
+    fn negotiated(change: impl FnOnce(&mut Negotiated)) -> Negotiated {
+        let mut negotiated = Fsm::negotiated_for_tests(
+            &FsmConfig::new(Asn(64636), BgpIdentifier::new(10, 0, 0, 1), Asn(64635)),
+            Asn(64635),
+        );
+        change(&mut negotiated);
+        negotiated
+    }
+
+    fn next_hop(negotiated: &Negotiated, local: &str, family: AfiSafi) -> Option<String> {
+        let export = Export::new(negotiated, local.parse().expect("an address"));
+        let sent = export.apply(&PathAttributes::default(), family).ok()?;
+        Some(sent.next_hop.expect("one is always sent").to_string())
+    }
+
+    #[test]
+    fn the_next_hop_is_our_end_of_the_session_where_the_family_takes_it() {
+        let plain = negotiated(|it| it.extensions.extended_next_hop = false);
+        let extended = negotiated(|it| it.extensions.extended_next_hop = true);
+        let (v4, v6) = (AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST);
+        assert_eq!(next_hop(&plain, "10.0.0.1", v4).as_deref(), Some("10.0.0.1"));
+        assert_eq!(next_hop(&plain, "10.0.0.1", v6), None);
+        assert_eq!(next_hop(&plain, "2001:db8::1", v4), None);
+        assert_eq!(next_hop(&extended, "2001:db8::1", v4).as_deref(), Some("2001:db8::1"));
+        assert_eq!(next_hop(&plain, "2001:db8::1", v6).as_deref(), Some("2001:db8::1"));
+        // RFC 2545, section 3: the link-local address beside the global one, or in its place.
+        assert_eq!(next_hop(&plain, "fe80::1", v6).as_deref(), Some("fe80::1 (fe80::1)"));
+        assert_eq!(next_hop(&extended, "fe80::1", v4).as_deref(), Some("fe80::1 (fe80::1)"));
+        let global = NextHops { ipv6: Some("2001:db8::1".parse().expect("it")), ipv4: None };
+        let export = Export::new(&plain, "fe80::1".parse().expect("it")).next_hops(global);
+        let sent = export.apply(&PathAttributes::default(), v6).expect("it fits");
+        assert_eq!(sent.next_hop.expect("one").to_string(), "2001:db8::1 (fe80::1)");
+    }
+
+    #[test]
+    fn rfc_9234_section_5_marks_what_goes_down_and_stops_what_would_leak() {
+        let marked = PathAttributes { only_to_customer: Some(Asn(1)), ..PathAttributes::default() };
+        let send = |role, attributes: &PathAttributes| {
+            let negotiated = negotiated(|it| it.local_role = role);
+            let export = Export::new(&negotiated, "10.0.0.1".parse().expect("an address"));
+            export.apply(attributes, AfiSafi::IPV4_UNICAST).map(|sent| sent.only_to_customer)
+        };
+        let plain = PathAttributes::default();
+        let leak = Err(Unsendable::OnlyToCustomer);
+        for (role, of_plain, of_marked) in [
+            (None, None, Ok(Some(Asn(1)))),
+            (Some(Role::PROVIDER), Some(Asn(64636)), Ok(Some(Asn(1)))),
+            (Some(Role::ROUTE_SERVER), Some(Asn(64636)), Ok(Some(Asn(1)))),
+            (Some(Role::PEER), Some(Asn(64636)), leak),
+            (Some(Role::CUSTOMER), None, leak),
+            (Some(Role::ROUTE_SERVER_CLIENT), None, leak),
+        ] {
+            assert_eq!(send(role, &plain), Ok(of_plain), "{role:?}");
+            assert_eq!(send(role, &marked), of_marked, "{role:?}");
+        }
+    }
+
+    #[test]
+    fn a_drain_marks_routes_and_lowers_their_preference_within_the_as() {
+        for (peer_type, local_pref) in [(PeerType::External, None), (PeerType::Internal, Some(0))] {
+            let negotiated = negotiated(|it| it.peer_type = peer_type);
+            let export = Export::new(&negotiated, "10.0.0.1".parse().expect("an address"));
+            let sent = export.draining(true).apply(
+                &PathAttributes { local_pref: Some(200), ..PathAttributes::default() },
+                AfiSafi::IPV4_UNICAST,
+            );
+            let sent = sent.expect("it fits");
+            assert_eq!(sent.local_pref, local_pref);
+            assert_eq!(sent.communities, [Community::GRACEFUL_SHUTDOWN]);
+        }
     }
 }

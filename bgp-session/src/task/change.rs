@@ -39,6 +39,7 @@ impl PeerTask {
             | Command::Announce(..)
             | Command::Withdraw(_)
             | Command::WithdrawPath(..)
+            | Command::Refresh(..)
             | Command::Shutdown(_) => {}
         }
     }

@@ -105,6 +105,9 @@ impl PeerTask {
     pub(crate) async fn run(mut self, registration: Registration) {
         self.reports.event(EventKind::Added);
         self.drain();
+        if let Some(time) = self.config.routing.restart_time() {
+            self.peer.restarted(clock::now() + time);
+        }
         self.peer.start(clock::now());
         self.follow_bfd_config();
         loop {
@@ -166,6 +169,10 @@ impl PeerTask {
                 Command::WithdrawPath(prefix, path_id) => {
                     self.originated.withdraw_path(prefix, path_id, &mut self.peer);
                 }
+                Command::Refresh(family, answer) => {
+                    // Who asked may not wait for the answer.
+                    let _ = answer.send(self.peer.request_refresh(family));
+                }
                 Command::Shutdown(cease) => return self.end(cease),
                 // What comes after one of these meets a peer that has done what it was told.
                 other => return self.change(other, registration),
@@ -224,6 +231,7 @@ impl PeerTask {
                 Output::PrefixWarning { family, held, limit } => {
                     self.reports.prefix_warning(family, held, limit);
                 }
+                Output::EndOfRib(family) => self.reports.event(EventKind::EndOfRib(family)),
                 Output::Received(routes) => self.reports.received(routes),
                 other => tracing::error!(?other, "the core asks for something unknown"),
             }

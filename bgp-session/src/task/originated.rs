@@ -28,7 +28,7 @@ impl Originated {
             return false;
         }
         if stage == DrainStage::Withdrawn {
-            self.wanted = peer.adj_rib_out().desired();
+            self.wanted = peer.routes();
             peer.set_routes(&RouteSet::new());
         } else if before == DrainStage::Withdrawn {
             peer.set_routes(&mem::take(&mut self.wanted));

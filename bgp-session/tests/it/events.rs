@@ -31,7 +31,7 @@ async fn a_sessions_life_is_told_in_order() {
             EventKind::StateChange { to: StateKind::Established, .. } => {
                 seen.push("established".to_owned());
             }
-            EventKind::StateChange { .. } => {}
+            EventKind::StateChange { .. } | EventKind::EndOfRib(_) => {}
             EventKind::Up(terms) => seen.push(format!("up with {}", terms.remote_asn)),
             EventKind::RoutesChanged { announced, withdrawn } => {
                 seen.push(format!("+{announced} -{withdrawn}"));

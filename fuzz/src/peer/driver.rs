@@ -8,8 +8,8 @@ use bgp_core::fsm::{FsmConfig, Import, StateKind, TransportError};
 use bgp_core::peer::{Endpoints, Output, Peer, ReceivedRoutes};
 use bgp_core::rib::{Export, Nlri, Route, RouteSet, family_of};
 use bgp_core::wire::{
-    ErrorCode, Frame, Message, MessageLimit, MessageType, Notification, PathAttributes, Treatment,
-    Update, WireContext,
+    AttributeFlags, ErrorCode, Frame, Message, MessageType, Notification, PathAttributes,
+    Treatment, Update, WireContext,
 };
 use bgp_core::{AfiSafi, Direction, IpNet};
 use bytes::BytesMut;
@@ -305,6 +305,9 @@ impl Driver {
                 let configured = limits.of(family).expect("a limit was configured");
                 assert!(self.up && configured.limit == limit && held >= configured.warning());
             }
+            Output::EndOfRib(family) => {
+                assert!(self.up && self.peer.config().families.contains(&family));
+            }
             Output::Received(routes) => self.take(routes),
             other => panic!("an output that this driver does not know: {other:?}"),
         }
@@ -337,7 +340,7 @@ impl Driver {
         let cx = self.context();
         let wire = self.wire(direction);
         assert!(wire.open, "a message for no connection");
-        let limit = MessageLimit::Standard;
+        let limit = cx.limit();
         let frame = Frame::split(octets, limit).expect("a right header").expect("a whole message");
         assert_eq!(frame.as_bytes().len(), octets.len(), "one message at a time");
         let opened = wire.sent.contains(&MessageType::Open);
@@ -432,7 +435,15 @@ impl Driver {
             let family = family_of(prefix);
             let export = Export::new(negotiated, session.local.ip());
             match export.apply(attributes, family) {
-                Ok(sent) if negotiated.has_family(family) && sent.unknown.is_empty() => {
+                // The large one fits a long message alone.
+                Ok(mut sent)
+                    if negotiated.has_family(family)
+                        && (sent.unknown.is_empty() || negotiated.extensions.extended_messages) =>
+                {
+                    // Its reader does not know it, and says so.
+                    for raw in &mut sent.unknown {
+                        raw.flags = raw.flags.with(AttributeFlags::PARTIAL);
+                    }
                     should.insert(*prefix, sent);
                 }
                 _ => {}

@@ -3,6 +3,10 @@
 mod collision;
 mod hostile;
 mod net;
+mod paths;
+mod policy;
+mod refresh;
+mod restart;
 mod routes;
 mod session;
 mod terms;

@@ -151,7 +151,13 @@ fn a_change_that_the_peer_never_saw_costs_nothing() {
 
 #[test]
 fn equal_attributes_share_updates_and_a_thousand_withdrawals_fit_legal_messages() {
-    let mut net = net();
+    let mut configs = Net::configs();
+    configs[1].import = Import::Keep;
+    configs[1].extensions.extended_messages = false;
+    let mut net = Net::new(configs, 3);
+    net.start();
+    net.run_until_up(secs(5));
+    net.run(secs(1));
     let sent = net.nodes[0].peer.stats().sent.update;
     let routes: RouteSet = hosts(2000).map(Route::new).collect();
     net.mutate(0, |peer, _| peer.set_routes(&routes));

@@ -132,6 +132,7 @@ fn to_start_a_peer_that_has_a_session_changes_nothing() {
         let mut net = Net::new(Net::configs(), seed);
         net.start();
         net.run_until_up(secs(10));
+        net.run(secs(1));
         let reported = [0, 1].map(|i| net.nodes[i].log.len());
         net.start();
         net.run(secs(20));

@@ -1,0 +1,128 @@
+//! Policies (RFC 8212 among them), roles (RFC 9234) and drains (RFC 8326), from one peer to the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::net::Net;
+use crate::Asn;
+use crate::fsm::{FsmConfig, Import, RoleConfig};
+use crate::policy::{Action, Match, Policy, PrefixMatch, Rule};
+use crate::rib::{Route, RouteSet};
+use crate::wire::{Community, PathAttributes, Role};
+
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+fn prefix(text: &str) -> IpNet {
+    text.parse().expect("a prefix")
+}
+
+/// Node 0 has announced two routes.
+fn up(change: impl FnOnce(&mut [FsmConfig; 2])) -> Net {
+    let mut configs = Net::configs();
+    configs[1].import = Import::Keep;
+    change(&mut configs);
+    let mut net = Net::new(configs, 4);
+    let routes = ["10.0.0.0/24", "10.1.0.0/24"].map(|text| Route::new(prefix(text)));
+    net.mutate(0, |peer, _| peer.set_routes(&RouteSet::from(routes)));
+    net.start();
+    net.run_until_up(secs(5));
+    net.run(secs(1));
+    net
+}
+
+fn held(net: &Net) -> Vec<String> {
+    net.nodes[1].peer.adj_rib_in().iter().map(|(prefix, _)| prefix.to_string()).collect()
+}
+
+fn attributes(net: &Net) -> Arc<PathAttributes> {
+    let found = net.nodes[1].peer.adj_rib_in().get(&prefix("10.0.0.0/24"));
+    Arc::clone(found.expect("the route is held"))
+}
+
+fn without(text: &str) -> Option<Arc<Policy>> {
+    let matches = Match::prefixes([PrefixMatch::exactly(prefix(text))]);
+    Some(Policy::accept_all().rule(Rule::reject(matches)).into())
+}
+
+#[test]
+fn without_any_policy_no_route_passes_in_or_out_rfc_8212() {
+    let mut net = Net::new(Net::configs(), 4);
+    net.mutate(0, |peer, _| peer.announce(&Route::new(prefix("10.0.0.0/24"))));
+    net.start();
+    net.run_until_up(secs(5));
+    net.run(secs(1));
+    // In: nothing is taken by default. Out: what was given to one peer goes to that one alone.
+    assert!(net.nodes[1].peer.adj_rib_in().is_empty());
+    assert_eq!(net.nodes[1].peer.stats().prefixes_announced_in, 1);
+    assert_eq!(net.nodes[1].peer.stats().prefixes_announced_out, 0);
+}
+
+#[test]
+fn an_export_policy_holds_at_once_and_what_it_held_back_comes_when_it_is_gone() {
+    let mut net = up(|[a, _]| a.policies.export = without("10.1.0.0/24"));
+    assert_eq!(held(&net), ["10.0.0.0/24"]);
+    net.mutate(0, |peer, _| peer.announce(&Route::new(prefix("10.1.0.0/24")).med(1)));
+    net.run(secs(1));
+    assert_eq!(held(&net), ["10.0.0.0/24"]);
+    let mut config = net.nodes[0].peer.config().clone();
+    let marks = Rule::change(Match::all()).action(Action::AddCommunity(Community::new(1, 2)));
+    config.policies.export = Some(Policy::accept_all().rule(marks).into());
+    net.mutate(0, |peer, now| peer.reconfigure(now, config.clone()));
+    net.run(secs(1));
+    assert_eq!(held(&net), ["10.0.0.0/24", "10.1.0.0/24"]);
+    assert_eq!(attributes(&net).communities, [Community::new(1, 2)]);
+    config.policies.export = None;
+    net.mutate(0, |peer, now| peer.reconfigure(now, config));
+    net.mutate(0, |peer, _| peer.withdraw(prefix("10.1.0.0/24")));
+    net.run(secs(1));
+    assert_eq!(held(&net), ["10.0.0.0/24"]);
+    assert!(attributes(&net).communities.is_empty());
+    assert_eq!(net.nodes[0].peer.stats().established_transitions, 1, "without a new session");
+}
+
+#[test]
+fn an_import_policy_that_changes_asks_the_peer_again() {
+    let mut net = up(|[_, b]| b.policies.import = without("10.1.0.0/24"));
+    assert_eq!(held(&net), ["10.0.0.0/24"]);
+    let mut config = net.nodes[1].peer.config().clone();
+    config.policies.import = without("10.0.0.0/24");
+    net.mutate(1, |peer, now| peer.reconfigure(now, config));
+    net.run(secs(1));
+    assert_eq!(held(&net), ["10.1.0.0/24"]);
+}
+
+#[test]
+fn a_customer_marks_what_its_provider_sends_and_sends_none_of_that_on() {
+    let mut net = up(|[a, b]| {
+        a.role = Some(RoleConfig::new(Role::PROVIDER));
+        b.role = Some(RoleConfig::new(Role::CUSTOMER));
+    });
+    assert_eq!(attributes(&net).only_to_customer, Some(Asn(64636)));
+    let marked = PathAttributes { only_to_customer: Some(Asn(1)), ..PathAttributes::default() };
+    let leak = Route::with_attributes(prefix("10.2.0.0/24"), marked.into());
+    net.mutate(1, |peer, _| peer.announce(&leak));
+    net.run(secs(1));
+    assert_eq!(net.nodes[1].peer.stats().prefixes_unsendable, 1);
+}
+
+#[test]
+fn a_drain_repeats_every_route_with_its_mark_and_takes_it_back() {
+    let mut net = up(|_| ());
+    net.mutate(0, |peer, _| peer.drain(true));
+    net.run(secs(1));
+    assert_eq!(attributes(&net).communities, [Community::GRACEFUL_SHUTDOWN]);
+    // RFC 8326, section 4.2: the receiver prefers any other path.
+    assert_eq!(attributes(&net).local_pref, Some(0));
+    let sent = net.nodes[0].peer.stats().sent.update;
+    net.mutate(0, |peer, _| peer.drain(true));
+    net.run(secs(1));
+    assert_eq!(net.nodes[0].peer.stats().sent.update, sent, "said once");
+    net.mutate(0, |peer, _| peer.drain(false));
+    net.run(secs(1));
+    assert_eq!(attributes(&net).communities, []);
+    assert_eq!(held(&net).len(), 2);
+}

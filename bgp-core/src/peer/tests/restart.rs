@@ -1,0 +1,213 @@
+//! Graceful restart: routes outlive their session, for as long as they may and no longer (RFC 4724, 8538, 9494).
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::net::Net;
+use crate::fsm::{FsmConfig, Import, RestartConfig};
+use crate::peer::{Output, Peer};
+use crate::rib::{Route, RouteSet};
+use crate::wire::{CeaseSubcode, Community, ErrorCode, Notification};
+
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// Node 0 restarts, node 1 waits for it.
+fn configs(change: impl Fn(&mut RestartConfig)) -> [FsmConfig; 2] {
+    let mut configs = Net::configs();
+    for config in &mut configs {
+        let mut restart = RestartConfig::default();
+        change(&mut restart);
+        config.extensions.graceful_restart = Some(restart);
+        config.import = Import::Keep;
+        config.hold_time = secs(9);
+    }
+    configs
+}
+
+fn routes(lasts: &[u8]) -> RouteSet {
+    let prefix = |last: &u8| -> IpNet { format!("10.0.0.{last}/32").parse().expect("a prefix") };
+    lasts.iter().map(|last| Route::new(prefix(last))).collect()
+}
+
+/// A session in which node 0 has announced routes 1 to 3, and 3 must not live long.
+fn up(configs: [FsmConfig; 2]) -> Net {
+    let mut net = Net::new(configs, 5);
+    let mut all = routes(&[1, 2]);
+    let third = Route::new("10.0.0.3/32".parse().expect("a prefix"));
+    all.insert(third.community(Community::NO_LLGR));
+    net.mutate(0, |peer, _| peer.set_routes(&all));
+    net.start();
+    net.run_until_up(secs(5));
+    net.run(secs(1));
+    assert_eq!(held(&net), [1, 2, 3]);
+    net
+}
+
+/// The last octets of what node 1 holds.
+fn held(net: &Net) -> Vec<u8> {
+    let last = |prefix: IpNet| match prefix {
+        IpNet::V4(prefix) => prefix.addr().octets()[3],
+        IpNet::V6(_) => 0,
+    };
+    net.nodes[1].peer.adj_rib_in().iter().map(|(prefix, _)| last(prefix)).collect()
+}
+
+/// How many routes node 1 has reported as gone.
+fn gone(net: &Net) -> usize {
+    let of = |output: &Output| match output {
+        Output::Received(routes) => routes.withdrawn.len(),
+        _ => 0,
+    };
+    net.nodes[1].log.iter().map(of).sum()
+}
+
+fn restart(net: &mut Net) {
+    net.cut_power(0);
+    net.mutate(0, |peer, now| {
+        peer.restarted(now + secs(60));
+        peer.start(now);
+    });
+}
+
+#[test]
+fn what_a_killed_speaker_announced_stays_until_its_end_of_rib() {
+    let mut net = up(configs(|_| ()));
+    restart(&mut net);
+    net.run(secs(20));
+    assert!(net.is_up());
+    let agreed = net.nodes[1].peer.negotiated().expect("a session").extensions.clone();
+    assert!(agreed.graceful_restart.expect("it has it").restarting, "the R bit");
+    // It is back, and does not know its routes yet: the End-of-RIB waits.
+    assert_eq!((held(&net), gone(&net)), (vec![1, 2, 3], 0));
+    net.mutate(0, |peer, _| peer.set_routes(&routes(&[1, 2])));
+    net.run(secs(1));
+    assert_eq!((held(&net), gone(&net)), (vec![1, 2], 1));
+    // A later session is no restart any more.
+    net.inject(0, &[0; 19]);
+    net.run(secs(10));
+    let agreed = net.nodes[1].peer.negotiated().expect("a session").extensions.clone();
+    assert!(!agreed.graceful_restart.expect("it has it").restarting);
+}
+
+#[test]
+fn a_restarted_speaker_that_never_knows_its_routes_says_so_in_time() {
+    let mut net = up(configs(|_| ()));
+    restart(&mut net);
+    net.run(secs(59));
+    assert_eq!(held(&net), [1, 2, 3]);
+    net.run(secs(3));
+    assert!(held(&net).is_empty(), "the End-of-RIB came at the deadline");
+}
+
+#[test]
+fn routes_of_a_peer_that_does_not_come_back_go_after_its_restart_time() {
+    let mut net = up(configs(|restart| restart.restart_time = secs(30)));
+    net.cut_power(0);
+    net.run(secs(25));
+    assert!(!net.is_up());
+    assert_eq!(held(&net), [1, 2, 3]);
+    net.run(secs(10));
+    assert!(held(&net).is_empty());
+    assert_eq!(gone(&net), 3);
+}
+
+#[test]
+fn routes_of_a_peer_that_kept_no_forwarding_go_when_it_is_back() {
+    let mut net = up(configs(|restart| restart.forwarding = false));
+    restart(&mut net);
+    net.run(secs(20));
+    assert!(net.is_up() && held(&net).is_empty());
+}
+
+#[test]
+fn routes_are_kept_for_long_with_a_mark_unless_they_refuse() {
+    let mut net = up(configs(|restart| {
+        restart.restart_time = secs(10);
+        restart.long_lived = Some(secs(600));
+    }));
+    net.cut_power(0);
+    net.run(secs(30));
+    assert_eq!(held(&net), [1, 2], "RFC 9494, section 4.2: not what has NO_LLGR");
+    let marked = |(_, attributes): (_, &std::sync::Arc<crate::wire::PathAttributes>)| {
+        attributes.communities.contains(&Community::LLGR_STALE)
+    };
+    assert!(net.nodes[1].peer.adj_rib_in().iter().all(marked));
+    net.run(secs(560));
+    assert_eq!(held(&net), [1, 2]);
+    net.run(secs(30));
+    assert!(held(&net).is_empty());
+}
+
+#[test]
+fn a_peer_that_is_back_within_the_long_time_replaces_what_was_kept() {
+    let mut net = up(configs(|restart| {
+        restart.restart_time = secs(5);
+        restart.long_lived = Some(secs(600));
+    }));
+    net.cut_power(0);
+    net.run(secs(120));
+    assert_eq!(held(&net), [1, 2]);
+    net.mutate(0, |peer, now| {
+        peer.restarted(now + secs(60));
+        peer.set_routes(&routes(&[2]));
+        peer.start(now);
+    });
+    net.run(secs(20));
+    assert_eq!(held(&net), [2]);
+    let left = net.nodes[1].peer.adj_rib_in();
+    assert!(left.iter().all(|(_, attributes)| attributes.communities.is_empty()));
+}
+
+#[test]
+fn a_notification_keeps_the_routes_where_both_ends_say_so_and_a_hard_reset_never() {
+    for (both, kept) in [(true, 3), (false, 0)] {
+        let mut configs = configs(|_| ());
+        configs[0].extensions.graceful_restart =
+            Some(RestartConfig { notification: both, ..RestartConfig::default() });
+        let mut net = up(configs);
+        net.inject(0, &[0; 19]);
+        net.run(Duration::from_millis(100));
+        assert!(!net.is_up());
+        assert_eq!(held(&net).len(), kept, "RFC 8538: {both}");
+    }
+    let mut net = up(configs(|_| ()));
+    let cease = Notification::cease(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN);
+    net.mutate(0, |peer, now| peer.stop(now, cease));
+    net.run(secs(1));
+    assert!(held(&net).is_empty(), "RFC 8538, section 3.1: it does not come back");
+    let told = net.nodes[1].log.iter().find_map(|output| match output {
+        Output::Down(reason) => reason.notification(),
+        _ => None,
+    });
+    let told = told.expect("a reason");
+    assert_eq!((told.code, told.subcode), (ErrorCode::CEASE, CeaseSubcode::HARD_RESET.0));
+}
+
+#[test]
+fn to_stop_a_peer_forgets_what_was_kept_for_it() {
+    let mut net = up(configs(|_| ()));
+    net.cut_power(0);
+    net.run(secs(15));
+    assert_eq!(held(&net), [1, 2, 3]);
+    net.mutate(1, |peer, now| {
+        peer.stop(now, Notification::cease(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN));
+    });
+    assert!(held(&net).is_empty());
+    assert_eq!(net.nodes[1].peer.poll_timeout(), None);
+}
+
+#[test]
+fn without_the_capability_a_lost_session_takes_its_routes_along() {
+    for without in 0..2 {
+        let mut configs = configs(|_| ());
+        configs[without].extensions.graceful_restart = None;
+        let mut net = up(configs);
+        net.cut_power(0);
+        net.mutate(0, Peer::start);
+        net.run(secs(10));
+        assert!(held(&net).is_empty(), "node {without}");
+    }
+}

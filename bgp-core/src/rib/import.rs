@@ -1,0 +1,164 @@
+//! From a received route to one that may be used (RFC 4271, sections 6.3 and 9.1.2).
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::fsm::{Negotiated, ReceivedPath};
+use crate::wire::{Community, PathAttributes, Role};
+use crate::{Asn, PeerType};
+
+/// What one session does to the attributes of the peer's routes, before any policy.
+#[derive(Clone, Debug)]
+pub struct Import<'a> {
+    negotiated: &'a Negotiated,
+    local_address: IpAddr,
+}
+
+/// Why a received route is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rejected {
+    /// The path of an external peer does not begin with its AS (RFC 4271, section 6.3).
+    FirstAs,
+    /// The path leads through our AS.
+    Loop,
+    /// The next hop is our own address.
+    OwnNextHop,
+    /// The route was for customers only, and came from one (RFC 9234, section 5).
+    Leak,
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FirstAs => "the path does not begin with the AS of the peer",
+            Self::Loop => "the path leads through our own AS",
+            Self::OwnNextHop => "the next hop is our own address",
+            Self::Leak => "a route for customers only (RFC 9234) came from where it must not",
+        })
+    }
+}
+
+impl std::error::Error for Rejected {}
+
+impl<'a> Import<'a> {
+    /// For a session with these parameters whose own end has `local_address`.
+    #[must_use]
+    pub fn new(negotiated: &'a Negotiated, local_address: IpAddr) -> Self {
+        Self { negotiated, local_address }
+    }
+
+    /// Changes the attributes to those under which a route takes part in the decision process: ONLY_TO_CUSTOMER by
+    /// our role (RFC 9234, section 5); LOCAL_PREF 0 for what an external peer is about to withdraw
+    /// (GRACEFUL_SHUTDOWN, RFC 8326, section 4.2); our local AS in the path, where it is not to be left out.
+    ///
+    /// # Errors
+    ///
+    /// Where the route must not be used.
+    pub fn apply(&self, attributes: &mut PathAttributes) -> Result<(), Rejected> {
+        let Negotiated { local_asn, remote_asn, local_as, .. } = *self.negotiated;
+        let external = self.negotiated.peer_type == PeerType::External;
+        let path = &attributes.as_path;
+        if external && path.first_as() != Some(remote_asn) {
+            return Err(Rejected::FirstAs);
+        }
+        let of_speaker = local_as.is_some_and(|local_as| path.contains(local_as.speaker_asn));
+        if path.contains(local_asn) || of_speaker {
+            return Err(Rejected::Loop);
+        }
+        if attributes.next_hop.is_some_and(|it| it.address() == self.local_address) {
+            return Err(Rejected::OwnNextHop);
+        }
+        attributes.only_to_customer = self.only_to_customer(attributes.only_to_customer)?;
+        if external && attributes.communities.contains(&Community::GRACEFUL_SHUTDOWN) {
+            attributes.local_pref = Some(0);
+        }
+        if local_as.is_some_and(|local_as| local_as.received == ReceivedPath::WithLocalAs) {
+            attributes.as_path.prepend(local_asn, 1);
+        }
+        Ok(())
+    }
+
+    fn only_to_customer(&self, has: Option<Asn>) -> Result<Option<Asn>, Rejected> {
+        let remote_asn = self.negotiated.remote_asn;
+        match (self.negotiated.local_role, has) {
+            (Some(Role::PROVIDER | Role::ROUTE_SERVER), Some(_)) => Err(Rejected::Leak),
+            (Some(Role::PEER), Some(asn)) if asn != remote_asn => Err(Rejected::Leak),
+            (Some(Role::CUSTOMER | Role::PEER | Role::ROUTE_SERVER_CLIENT), None) => {
+                Ok(Some(remote_asn))
+            }
+            _ => Ok(has),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::BgpIdentifier;
+    use crate::fsm::{Fsm, FsmConfig};
+    use crate::wire::AsPath;
+
+    const PEER: Asn = Asn(64635);
+
+    fn import(
+        change: impl FnOnce(&mut Negotiated),
+        mut attributes: PathAttributes,
+    ) -> Result<PathAttributes, Rejected> {
+        let config = FsmConfig::new(Asn(64636), BgpIdentifier::new(10, 0, 0, 1), PEER);
+        let mut negotiated = Fsm::negotiated_for_tests(&config, PEER);
+        change(&mut negotiated);
+        let local = "10.0.0.1".parse().expect("an address");
+        Import::new(&negotiated, local).apply(&mut attributes).map(|()| attributes)
+    }
+
+    fn path(asns: &[u32]) -> PathAttributes {
+        let as_path = AsPath::sequence(asns.iter().map(|asn| Asn(*asn)));
+        PathAttributes { as_path, ..PathAttributes::default() }
+    }
+
+    #[test]
+    fn a_route_that_leads_back_or_hides_the_peer_is_not_used() {
+        assert!(import(|_| (), path(&[64635, 1])).is_ok());
+        assert_eq!(import(|_| (), path(&[1, 64635])), Err(Rejected::FirstAs));
+        assert_eq!(import(|_| (), path(&[])), Err(Rejected::FirstAs));
+        assert_eq!(import(|_| (), path(&[64635, 64636])), Err(Rejected::Loop));
+        let next_hop = Some("10.0.0.1".parse::<IpAddr>().expect("an address").into());
+        let own = PathAttributes { next_hop, ..path(&[64635]) };
+        assert_eq!(import(|_| (), own), Err(Rejected::OwnNextHop));
+    }
+
+    #[test]
+    fn rfc_9234_section_5_marks_what_comes_down_and_refuses_what_leaked() {
+        let with =
+            |otc: Option<u32>| PathAttributes { only_to_customer: otc.map(Asn), ..path(&[64635]) };
+        let leak = Err(Rejected::Leak);
+        for (role, of_none, of_peer, of_other) in [
+            (None, None, Ok(Some(PEER)), Ok(Some(Asn(1)))),
+            (Some(Role::PROVIDER), None, leak, leak),
+            (Some(Role::ROUTE_SERVER), None, leak, leak),
+            (Some(Role::PEER), Some(PEER), Ok(Some(PEER)), leak),
+            (Some(Role::CUSTOMER), Some(PEER), Ok(Some(PEER)), Ok(Some(Asn(1)))),
+            (Some(Role::ROUTE_SERVER_CLIENT), Some(PEER), Ok(Some(PEER)), Ok(Some(Asn(1)))),
+        ] {
+            let got =
+                |otc| import(|it| it.local_role = role, with(otc)).map(|it| it.only_to_customer);
+            assert_eq!(got(None), Ok(of_none), "{role:?}");
+            assert_eq!(got(Some(PEER.0)), of_peer, "{role:?}");
+            assert_eq!(got(Some(1)), of_other, "{role:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_external_peer_is_about_to_withdraw_is_preferred_least() {
+        let draining = PathAttributes {
+            communities: vec![Community::GRACEFUL_SHUTDOWN],
+            local_pref: Some(200),
+            ..path(&[64635])
+        };
+        let imported = import(|_| (), draining.clone()).expect("used");
+        assert_eq!(imported.local_pref, Some(0));
+        let internal = |it: &mut Negotiated| it.peer_type = PeerType::Internal;
+        assert_eq!(import(internal, draining).expect("used").local_pref, Some(200));
+    }
+}
