@@ -52,6 +52,9 @@ interop: ## The tests against real routers, and tshark; as root, or with sudo
 bench: ## Run the benchmarks
 	$(CARGO) bench $(LOCKED) -p benches
 
+bench-lto: ## Run the benchmarks with link-time optimization and without, and compare
+	scripts/bench-lto
+
 deny: ## Dependencies: advisories, licences, sources; needs cargo-deny (`cargo install --locked cargo-deny`)
 	$(CARGO) deny $(LOCKED) check $(DENY)
 
