@@ -23,9 +23,12 @@ pub mod diff;
 pub mod engine;
 pub mod explain;
 pub mod failure;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 pub mod lab;
 pub mod manifest;
 pub mod memory;
+pub mod metrics;
 pub mod migrate;
 pub mod model;
 pub mod planner;

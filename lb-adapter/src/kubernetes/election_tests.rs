@@ -1,0 +1,193 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// An API server with one Lease, as far as it matters here.
+#[derive(Default)]
+struct Server {
+    lease: Option<Observed>,
+    version: u64,
+}
+
+impl Server {
+    fn answer(&mut self, request: &Request, who: &str, config: ElectionConfig) -> Answer {
+        let holder = match (request, &self.lease) {
+            (Request::Get, Some(lease)) => return Answer::Lease(lease.clone()),
+            (Request::Get, None) => return Answer::NotFound,
+            (Request::Create, Some(_)) => return Answer::Conflict,
+            (Request::Create, None) => who.to_owned(),
+            (Request::Update { .. }, None) => return Answer::NotFound,
+            (Request::Update { version, holder, .. }, Some(lease)) if lease.version == *version => {
+                holder.clone()
+            }
+            (Request::Update { .. }, Some(_)) => return Answer::Conflict,
+        };
+        self.version += 1;
+        let transitions = match request {
+            Request::Update { transitions, .. } => *transitions,
+            _ => 0,
+        };
+        let lease = Observed {
+            version: self.version.to_string(),
+            holder,
+            duration: config.lease_duration,
+            transitions,
+        };
+        self.lease = Some(lease.clone());
+        Answer::Lease(lease)
+    }
+}
+
+const TICK: Duration = Duration::from_millis(100);
+
+fn step(server: &mut Server, candidate: &mut Election, now: Instant) {
+    while let Some(request) = candidate.poll_request(now) {
+        let who = candidate.identity.clone();
+        let answer = server.answer(&request, &who, candidate.config);
+        candidate.handle_answer(now, answer);
+    }
+}
+
+fn candidate(name: &str) -> Election {
+    Election::new(name, ElectionConfig::default())
+}
+
+#[test]
+fn the_first_one_leads_at_once_and_goes_on() {
+    let (mut server, mut a) = (Server::default(), candidate("a"));
+    let start = Instant::now();
+    for tick in 0..600 {
+        let now = start + TICK * tick;
+        step(&mut server, &mut a, now);
+        assert!(a.is_leader(now), "after {tick} ticks");
+    }
+    // Renewed every two seconds, not more often.
+    assert_eq!(server.version, 30);
+}
+
+#[test]
+fn the_next_one_takes_over_within_the_lease_time_and_never_before_the_deadline() {
+    let (mut server, mut a, mut b) = (Server::default(), candidate("a"), candidate("b"));
+    let start = Instant::now();
+    step(&mut server, &mut a, start);
+    let mut taken = None;
+    for tick in 1..300 {
+        let now = start + TICK * tick;
+        step(&mut server, &mut b, now);
+        // `a` is dead after its first word.
+        if b.is_leader(now) && taken.is_none() {
+            taken = Some(now - start);
+            assert!(!a.is_leader(now));
+        }
+    }
+    let taken = taken.expect("b takes over");
+    assert!(taken >= Duration::from_secs(15), "{taken:?}");
+    assert!(taken <= Duration::from_secs(18), "{taken:?}");
+    assert_eq!(server.lease.unwrap().transitions, 1);
+}
+
+#[test]
+fn a_leader_that_reaches_nobody_stops_by_its_own_clock() {
+    let (mut server, mut a) = (Server::default(), candidate("a"));
+    let start = Instant::now();
+    step(&mut server, &mut a, start);
+    let mut now = start;
+    for _ in 0..99 {
+        now += TICK;
+        if a.poll_request(now).is_some() {
+            a.handle_answer(now, Answer::Unreachable);
+        }
+        assert!(a.is_leader(now), "after {:?}", now - start);
+    }
+    assert_eq!(a.poll_timeout(), Some(start + Duration::from_secs(10)));
+    assert!(!a.is_leader(start + Duration::from_secs(10)));
+}
+
+#[test]
+fn whoever_resigns_is_followed_at_once() {
+    let (mut server, mut a, mut b) = (Server::default(), candidate("a"), candidate("b"));
+    let start = Instant::now();
+    step(&mut server, &mut a, start);
+    step(&mut server, &mut b, start);
+    assert!(!b.is_leader(start));
+    a.resign();
+    step(&mut server, &mut a, start);
+    assert!(a.is_over() && !a.is_leader(start));
+    let now = start + Duration::from_secs(2);
+    step(&mut server, &mut b, now);
+    assert!(b.is_leader(now));
+    assert_eq!(b.leader(), Some("b"));
+}
+
+#[test]
+fn a_lease_that_is_ours_by_name_is_ours_again_after_a_restart() {
+    let mut server = Server::default();
+    let start = Instant::now();
+    step(&mut server, &mut candidate("a"), start);
+    let mut again = candidate("a");
+    step(&mut server, &mut again, start);
+    assert!(again.is_leader(start));
+    assert_eq!(server.lease.unwrap().transitions, 0);
+}
+
+#[test]
+fn a_lease_that_was_deleted_is_made_again() {
+    let (mut server, mut a) = (Server::default(), candidate("a"));
+    let start = Instant::now();
+    step(&mut server, &mut a, start);
+    server.lease = None;
+    let now = start + Duration::from_secs(2);
+    step(&mut server, &mut a, now);
+    assert!(a.is_leader(now) && server.lease.is_some());
+}
+
+proptest! {
+    /// Answers are lost or late, in both directions, and candidates stop for a while.
+    #[test]
+    fn there_is_never_a_second_leader(faults in proptest::collection::vec(0_u8..100, 900)) {
+        let mut server = Server::default();
+        let mut candidates = [candidate("a"), candidate("b"), candidate("c")];
+        let mut late: [Option<(u32, Answer)>; 3] = [None, None, None];
+        let mut asleep = [0_u32; 3];
+        let start = Instant::now();
+        let mut led = false;
+        for (tick, fault) in (0_u32..).zip(faults) {
+            let now = start + TICK * tick * 2;
+            for (index, candidate) in candidates.iter_mut().enumerate() {
+                if asleep[index] > tick {
+                    continue;
+                }
+                if usize::from(fault) % 31 == index {
+                    asleep[index] = tick + u32::from(fault);
+                    continue;
+                }
+                if let Some((due, answer)) = late[index].take() {
+                    if due <= tick {
+                        candidate.handle_answer(now, answer);
+                    } else {
+                        late[index] = Some((due, answer));
+                    }
+                }
+                if late[index].is_none()
+                    && let Some(request) = candidate.poll_request(now)
+                {
+                    let who = candidate.identity.clone();
+                    let answer = match fault {
+                        0..=9 => Answer::Unreachable,
+                        // Carried out, and nobody hears of it.
+                        10..=19 => {
+                            let _ = server.answer(&request, &who, candidate.config);
+                            Answer::Unreachable
+                        }
+                        _ => server.answer(&request, &who, candidate.config),
+                    };
+                    late[index] = Some((tick + u32::from(fault % 7), answer));
+                }
+            }
+            let leaders = candidates.iter().filter(|it| it.is_leader(now)).count();
+            led |= leaders == 1;
+            prop_assert!(leaders <= 1, "{leaders} leaders at {:?}", now - start);
+        }
+        prop_assert!(led);
+    }
+}

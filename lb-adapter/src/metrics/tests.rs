@@ -1,0 +1,76 @@
+use std::time::Duration;
+
+use bgp_session::{Asn, BgpIdentifier, PeerConfig, Speaker};
+
+use super::*;
+use crate::model::ServiceKey;
+
+/// A speaker with a peer that nobody is, and what it looks like.
+async fn sample() -> Sample {
+    let speaker = Speaker::builder(Asn(64_636), BgpIdentifier::new(172, 22, 35, 25));
+    let speaker = speaker.start().await.unwrap();
+    let peer = PeerConfig::new(std::net::SocketAddr::from(([127, 0, 0, 1], 1)), Asn(64_635))
+        .hold_time(Duration::from_secs(90));
+    let peer = speaker.add_peer(peer).await.unwrap();
+    let mut session = SessionSample::new("tor", "172.22.35.1:179", peer.status());
+    session.prefixes = 2;
+    session.pending = 2;
+    let mut pool = PoolSample::default();
+    pool.name = "default".to_owned();
+    pool.ipv4 = Usage::new(2, 64);
+    pool.services = 3;
+    let mut sample = Sample::default();
+    sample.node = Some("kube1".to_owned());
+    sample.config.loaded = true;
+    sample.pools = vec![pool];
+    sample.sessions = vec![session];
+    let smtp = ServiceKey::new("mail", "smtp");
+    sample.announced = vec![Announced::new(smtp, "172.22.35.70".parse().unwrap())];
+    sample.api.updates = 7;
+    sample.api.watch_restarts.insert("services", 1);
+    sample
+}
+
+#[tokio::test]
+async fn metallbs_names_and_labels_stand_as_its_dashboards_know_them() {
+    let text = encode(&sample().await, &Latency::new()).unwrap();
+    for line in [
+        r#"metallb_allocator_addresses_total{pool="default"} 64.0"#,
+        r#"metallb_allocator_addresses_in_use_total{pool="default"} 2.0"#,
+        "metallb_k8s_client_updates_total 7",
+        "metallb_k8s_client_config_loaded_bool 1.0",
+        "metallb_k8s_client_config_stale_bool 0.0",
+        r#"metallb_speaker_announced{service="mail/smtp",protocol="bgp",node="kube1",ip="172.22.35.70"} 1.0"#,
+        r#"metallb_bgp_session_up{peer="172.22.35.1:179"} 0.0"#,
+        r#"metallb_bgp_updates_total{peer="172.22.35.1:179"} 0"#,
+        r#"metallb_bgp_announced_prefixes_total{peer="172.22.35.1:179"} 2.0"#,
+        r#"metallb_bgp_pending_prefixes_total{peer="172.22.35.1:179"} 2.0"#,
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn our_own_names_are_units_and_states() {
+    let latency = Latency::new();
+    latency.observe(0.0004);
+    let text = encode(&sample().await, &latency).unwrap();
+    for line in [
+        r#"ferrolb_pool_addresses{pool="default",family="ipv4",state="free"} 62.0"#,
+        r#"ferrolb_bgp_session_up{peer="172.22.35.1:179",name="tor"} 0.0"#,
+        r#"ferrolb_bgp_session_state{peer="172.22.35.1:179",name="tor",state="Established"} 0.0"#,
+        r#"ferrolb_bgp_messages_total{peer="172.22.35.1:179",name="tor",direction="out",type="open"} 0"#,
+        r#"ferrolb_kube_watch_restarts_total{resource="services"} 1"#,
+        r#"ferrolb_bgp_update_latency_seconds_bucket{le="0.0005"} 1"#,
+        r#"ferrolb_drain_stage{stage="serving"} 1.0"#,
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+    }
+    let states = text.lines().filter(|line| line.starts_with("ferrolb_bgp_session_state{"));
+    assert_eq!(
+        states.filter(|line| line.ends_with(" 1.0")).count(),
+        1,
+        "one state at a time\n{text}"
+    );
+    assert!(text.ends_with("# EOF\n"));
+}
