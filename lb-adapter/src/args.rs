@@ -9,6 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::check::CheckArgs;
 use crate::decode::args::DecodeArgs;
+#[cfg(feature = "kubernetes")]
+use crate::kubernetes::ControllerArgs;
 use crate::diff::args::DiffArgs;
 use crate::explain::args::ExplainArgs;
 use crate::migrate::MigrateArgs;
@@ -98,6 +100,12 @@ pub enum Command {
     /// cluster, without network and clock: the same recording has the same answers every time.
     #[command(after_long_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),
+    /// Give addresses to the Services of a Kubernetes cluster.
+    ///
+    /// Watches Services and the configuration, and writes the status of Services, Events, and the status
+    /// of IPAddressPools. Of several replicas the one that holds the Lease does it; the others wait.
+    #[cfg(feature = "kubernetes")]
+    Controller(ControllerArgs),
 }
 
 /// Arguments of `ferrolb lab`.
@@ -179,7 +187,7 @@ pub enum LogFormat {
 }
 
 /// Reads a time such as `500ms`, `30s`, `1m`; a bare number is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let factor = match unit {

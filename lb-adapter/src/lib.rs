@@ -23,6 +23,7 @@ pub mod diff;
 pub mod engine;
 pub mod explain;
 pub mod failure;
+pub mod http;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
 pub mod lab;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::Parser as _;
 use lb_adapter::args::{Cli, Command, LogArgs, LogFormat};
 use lb_adapter::failure::Failure;
+#[cfg(feature = "kubernetes")]
+use lb_adapter::kubernetes;
 use lb_adapter::report::Problems;
 use lb_adapter::{check, decode, diff, explain, lab, migrate, replay, router_config, run};
 use tracing_subscriber::EnvFilter;
@@ -42,6 +44,8 @@ fn perform(command: Command, problems: Problems) -> Result<(), Failure> {
     let ended = match command {
         Command::Lab(args) => runtime.block_on(lab::lab(args, problems)),
         Command::Run(args) => runtime.block_on(run::run(args, problems)),
+        #[cfg(feature = "kubernetes")]
+        Command::Controller(args) => runtime.block_on(kubernetes::controller(args)),
         other => Err(Failure::Unusable(format!("{other:?} is not known here"))),
     };
     // A file system that hangs must not keep the process.

@@ -50,6 +50,8 @@ pub use terms::{InUse, WhyNotShared};
 #[derive(Clone, Debug, Default)]
 pub struct Allocator {
     class: Option<String>,
+    /// Whether addresses are given out elsewhere.
+    follows: bool,
     ledger: Ledger,
     namespaces: BTreeMap<String, Namespace>,
     entries: BTreeMap<ServiceKey, Entry>,
@@ -75,6 +77,13 @@ impl Allocator {
     /// Serves the Services of exactly this `loadBalancerClass`.
     pub fn for_class(class: impl Into<String>) -> Self {
         Self { class: Some(class.into()), ..Self::default() }
+    }
+
+    /// Gives nothing out: a Service has what it holds, as far as it may, and waits for whoever gives
+    /// it more.
+    #[must_use]
+    pub fn following(self) -> Self {
+        Self { follows: true, ..self }
     }
 
     /// Sets the namespaces, which pools may ask for. They count from the next time that a Service
@@ -303,7 +312,9 @@ impl Allocator {
 
     /// Serves a Service if it waits for an address.
     fn serve(&mut self, key: &ServiceKey, changes: &mut Changes) -> Result<(), Refusal> {
-        let Some(entry) = self.entries.get_mut(key) else { return Ok(()) };
+        let Some(entry) = self.entries.get_mut(key).filter(|_| !self.follows) else {
+            return Ok(());
+        };
         let Request { terms, wanted: Ok(wanted), .. } = &entry.request else { return Ok(()) };
         let assignment = match &entry.assignment {
             None => {

@@ -117,6 +117,7 @@ impl Engine {
     /// given out before [`Change::Config`] and [`Change::Synced`].
     pub fn new(options: planner::Options, node: Option<String>) -> Self {
         let allocator = options.class.clone().map_or_else(Allocator::new, Allocator::for_class);
+        let allocator = if options.follows { allocator.following() } else { allocator };
         Self { options, node, allocator, ..Self::default() }
     }
 
@@ -192,6 +193,11 @@ impl Engine {
                 }
                 self.replan(&BTreeSet::from([service]), &mut effects);
             }
+        }
+        if self.options.follows {
+            // Whoever gives addresses out writes and tells.
+            effects.events.clear();
+            effects.written.clear();
         }
         effects
     }
@@ -308,6 +314,10 @@ impl Engine {
     }
 
     fn write(&mut self, changes: Changes, effects: &mut Effects) {
+        if self.options.follows {
+            // What a status says stays said: the next configuration may allow it.
+            return;
+        }
         for key in &changes.services {
             if let Some(row) = self.rows.services.get_mut(key) {
                 let assignment = self.allocator.assignment(key);

@@ -26,3 +26,27 @@ fn a_status_that_cannot_be_kept_is_told_once_and_again_only_when_it_is_another()
     assert_eq!(events("192.0.2.2").len(), 1);
     assert_eq!(events("192.0.2.1"), first);
 }
+
+#[test]
+fn who_follows_gives_nothing_out_and_takes_what_a_status_says() {
+    let options = planner::Options { follows: true, ..planner::Options::default() };
+    let mut engine = Engine::new(options, None);
+    let pool = crate::model::Pool::new("default", vec!["192.0.2.0/28".parse().unwrap()]);
+    engine.apply(Change::Config(Arc::new(Config::new(Vec::new(), vec![pool]))));
+    engine.apply(Change::Synced);
+    let key = ServiceKey::new("default", "web");
+    let mut service = Service::new(key.clone());
+    service.type_ = crate::model::ServiceType::LoadBalancer;
+    let mut see = |status: &[&str]| {
+        let status = Some(status.iter().map(|it| (*it).to_owned()).collect());
+        let change = Change::Service { service: Box::new(service.clone()), status };
+        let effects = engine.apply(change);
+        assert_eq!((effects.events, effects.written), Default::default());
+        engine.holding(&key).map(|it| it.addresses)
+    };
+    assert_eq!(see(&[]), None);
+    assert_eq!(see(&["192.0.2.1"]), Some(vec!["192.0.2.1".parse().unwrap()]));
+    assert_eq!(see(&["192.0.2.99"]), None, "an address of no pool");
+    assert_eq!(see(&["192.0.2.2"]), Some(vec!["192.0.2.2".parse().unwrap()]));
+    assert_eq!(see(&[]), None);
+}

@@ -131,6 +131,8 @@ impl Election {
     pub fn resign(&mut self) {
         self.resigned = true;
         self.next = None;
+        // Nobody waits for the answer any more.
+        self.stale |= self.asked.take().is_some();
     }
 
     /// Whether there is nothing more to do after [`Election::resign`].
@@ -156,6 +158,9 @@ impl Election {
     fn request(&self, now: Instant) -> Option<Request> {
         if self.resigned {
             let (observed, _) = self.observed.as_ref().filter(|_| self.renewed.is_some())?;
+            if self.stale {
+                return Some(Request::Get);
+            }
             return Some(Request::Update {
                 version: observed.version.clone(),
                 holder: String::new(),

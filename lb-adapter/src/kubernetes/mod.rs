@@ -1,10 +1,30 @@
 //! Kubernetes: the API as the source of objects, and as the place where results are written.
 //!
 //! ```text
-//! election    who leads: a machine without I/O      lease   the same at the API server
+//! client    the connection                      resource        what is watched
+//! watch     lists and watches, through outages  mirror          what they saw, as changes for the engine
+//! election  who leads: a machine without I/O    lease           the same at the API server
+//! writer    writes of Services                  service_status  what a Service's status should say
+//! events    Events                              pools           how full pools are
+//!
+//! controller    gives addresses                 args            the command line
 //! ```
 //!
 //! This module owns every use of the Kubernetes client. Model, allocator and planner know nothing of it.
 
+mod args;
+mod client;
+mod controller;
+mod events;
+mod mirror;
+mod pools;
+mod resource;
+mod service_status;
+mod watch;
+mod writer;
+
 pub mod election;
 pub mod lease;
+
+pub use args::{ClusterArgs, ControllerArgs};
+pub use controller::controller;

@@ -39,6 +39,13 @@ pub struct ConfigSample {
     pub loaded_at: Option<f64>,
 }
 
+impl ConfigSample {
+    /// Whether one has been loaded, whether it is stale, and when it was loaded.
+    pub fn new(loaded: bool, stale: bool, loaded_at: Option<f64>) -> Self {
+        Self { loaded, stale, loaded_at }
+    }
+}
+
 /// A pool, and how full it is.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -120,6 +127,17 @@ pub struct ApiSample {
     pub update_errors: u64,
     /// Watches that had to be begun anew, by the plural name of the resource.
     pub watch_restarts: BTreeMap<&'static str, u64>,
+}
+
+impl ApiSample {
+    /// So many writes, so many that failed, and so many watches begun anew.
+    pub fn new(
+        updates: u64,
+        update_errors: u64,
+        watch_restarts: BTreeMap<&'static str, u64>,
+    ) -> Self {
+        Self { updates, update_errors, watch_restarts }
+    }
 }
 
 /// The stages of a drain.

@@ -29,6 +29,9 @@ pub struct Scene {
 pub struct Options {
     /// The `loadBalancerClass` that is served; none is Services without one.
     pub class: Option<String>,
+    /// Whether addresses are given out elsewhere: what a Service has is what its status says, and
+    /// nothing is told of it.
+    pub follows: bool,
     /// Whether nodes announce in spite of the label that excludes them from load balancing.
     pub ignore_exclude_label: bool,
     /// What the routes name as their next hop.

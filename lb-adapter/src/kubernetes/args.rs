@@ -1,0 +1,218 @@
+//! The arguments of `ferrolb controller` and `ferrolb speaker`: ours, and those of MetalLB's two programs that have a
+//! meaning here, under their names, so that a manifest of MetalLB's starts ours.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::sync::mpsc;
+
+use super::election::ElectionConfig;
+use super::resource::{Kind, Watched};
+use crate::args::duration;
+use crate::failure::Failure;
+use crate::http::{Http, Question};
+
+/// What both have in common.
+#[derive(Clone, Debug, Args)]
+#[non_exhaustive]
+pub struct ClusterArgs {
+    /// How to reach the API server. Default: as KUBECONFIG says, or as a pod does.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Namespace of the configuration. Default: that of the pod, else metallb-system.
+    #[arg(long, value_name = "NAME", env = "METALLB_NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Name of the ConfigMap, for a configuration in the format of MetalLB 0.7 to 0.12.
+    #[arg(long, value_name = "NAME", default_value = "config")]
+    pub config: String,
+    /// Serve only Services of this spec.loadBalancerClass. Default: those without one.
+    #[arg(long, value_name = "CLASS")]
+    pub lb_class: Option<String>,
+    /// TCP port of /metrics, /livez and /readyz; 0 is none.
+    #[arg(long, value_name = "PORT", default_value_t = 7472, env = "FERROLB_HTTP_PORT")]
+    pub port: u16,
+    /// Address that this port is opened at.
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED), env = "FERROLB_HTTP_ADDRESS")]
+    pub bind_address: IpAddr,
+    /// Name of the pod. Default: POD_NAME, else the host's name.
+    #[arg(long = "pod-name", value_name = "NAME", env = "METALLB_POD_NAME")]
+    pub pod: Option<String>,
+    #[command(flatten)]
+    pub(super) metallb: MetalLbArgs,
+}
+
+/// Arguments of MetalLB's that say nothing here: taken, and named in the log.
+#[derive(Clone, Debug, Args)]
+pub(super) struct MetalLbArgs {
+    /// The port of health probes: they are at --port here.
+    #[arg(long, hide = true)]
+    health_probe_port: Option<u16>,
+    #[arg(long, hide = true)]
+    pprof_bind_address: Option<String>,
+    #[arg(long, hide = true)]
+    metrics_cert_dir: Option<String>,
+    #[arg(long, hide = true)]
+    tls_min_version: Option<String>,
+    #[arg(long, hide = true)]
+    tls_cipher_suites: Option<String>,
+    #[arg(long, hide = true)]
+    tls_curve_preferences: Option<String>,
+}
+
+impl MetalLbArgs {
+    /// The names of those that were given.
+    fn given(&self) -> Vec<&'static str> {
+        let given = [
+            ("--health-probe-port", self.health_probe_port.is_some()),
+            ("--pprof-bind-address", self.pprof_bind_address.is_some()),
+            ("--metrics-cert-dir", self.metrics_cert_dir.is_some()),
+            ("--tls-min-version", self.tls_min_version.is_some()),
+            ("--tls-cipher-suites", self.tls_cipher_suites.is_some()),
+            ("--tls-curve-preferences", self.tls_curve_preferences.is_some()),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+    }
+}
+
+/// Arguments of `ferrolb controller`.
+#[derive(Clone, Debug, Args)]
+#[non_exhaustive]
+pub struct ControllerArgs {
+    /// Where the cluster is, and what is served of it.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// How long the others wait for a leader that says nothing, such as 15s.
+    #[arg(long, value_name = "TIME", default_value = "15s", env = "FERROLB_LEASE_DURATION", value_parser = duration)]
+    pub lease_duration: Duration,
+    /// How long a leader goes on without having renewed the Lease; less than its duration.
+    #[arg(long, value_name = "TIME", default_value = "10s", env = "FERROLB_RENEW_DEADLINE", value_parser = duration)]
+    pub renew_deadline: Duration,
+    /// The time between two tries to renew, or to take over.
+    #[arg(long, value_name = "TIME", default_value = "2s", env = "FERROLB_RETRY_PERIOD", value_parser = duration)]
+    pub retry_period: Duration,
+    /// MetalLB's: validating webhooks are not served here.
+    #[arg(long, hide = true)]
+    webhook_mode: Option<String>,
+    #[arg(long, hide = true)]
+    webhook_secret: Option<String>,
+    #[arg(long, hide = true)]
+    webhook_http2: bool,
+    #[arg(long, hide = true)]
+    disable_cert_rotation: bool,
+    #[arg(long, hide = true)]
+    cert_dir: Option<String>,
+    #[arg(long, hide = true)]
+    cert_service_name: Option<String>,
+    #[arg(long, hide = true, env = "METALLB_ML_SECRET_NAME")]
+    ml_secret_name: Option<String>,
+    #[arg(long, hide = true, env = "METALLB_DEPLOYMENT")]
+    deployment: Option<String>,
+}
+
+impl ControllerArgs {
+    /// The terms of the election.
+    pub(super) fn election(&self) -> Result<ElectionConfig, Failure> {
+        let config = ElectionConfig {
+            lease_duration: self.lease_duration,
+            renew_deadline: self.renew_deadline,
+            retry_period: self.retry_period,
+        };
+        let ordered = config.retry_period > Duration::ZERO
+            && config.retry_period < config.renew_deadline
+            && config.renew_deadline < config.lease_duration
+            && config.lease_duration >= Duration::from_secs(1);
+        if ordered {
+            return Ok(config);
+        }
+        Err(Failure::Unusable(format!(
+            "expected --retry-period < --renew-deadline < --lease-duration, and that at least 1s, found {:?}, {:?} and {:?}",
+            config.retry_period, config.renew_deadline, config.lease_duration
+        )))
+    }
+
+    /// What this process is called at the Lease. A pod that starts again is the one that it was.
+    pub(super) fn identity(&self) -> String {
+        self.cluster.pod_name().unwrap_or_else(|| format!("pid-{}", std::process::id()))
+    }
+
+    /// Says what was given and means nothing here.
+    pub(super) fn note_unused(&self) {
+        let own = [
+            ("--webhook-mode", self.webhook_mode.is_some()),
+            ("--webhook-secret", self.webhook_secret.is_some()),
+            ("--webhook-http2", self.webhook_http2),
+            ("--disable-cert-rotation", self.disable_cert_rotation),
+            ("--cert-dir", self.cert_dir.is_some()),
+            ("--cert-service-name", self.cert_service_name.is_some()),
+            ("--ml-secret-name", self.ml_secret_name.is_some()),
+            ("--deployment", self.deployment.is_some()),
+        ];
+        let own = own.into_iter().filter(|(_, given)| *given).map(|(name, _)| name);
+        note_unused(self.cluster.metallb.given().into_iter().chain(own));
+    }
+}
+
+/// Says which of MetalLB's arguments mean nothing here.
+pub(super) fn note_unused(names: impl IntoIterator<Item = &'static str>) {
+    let names: Vec<_> = names.into_iter().collect();
+    if !names.is_empty() {
+        tracing::info!(
+            arguments = names.join(" "),
+            "these arguments of MetalLB's mean nothing here"
+        );
+    }
+}
+
+impl ClusterArgs {
+    /// The namespace that the configuration is in.
+    pub(super) fn namespace(&self) -> String {
+        let of_pod = || {
+            let named = std::env::var("POD_NAMESPACE").ok().filter(|it| !it.is_empty());
+            named.or_else(|| Some(std::fs::read_to_string(POD_NAMESPACE).ok()?.trim().to_owned()))
+        };
+        let namespace = self.namespace.clone().filter(|it| !it.is_empty()).or_else(of_pod);
+        namespace.unwrap_or_else(|| "metallb-system".to_owned())
+    }
+
+    /// The name of this pod, or of the host.
+    pub(super) fn pod_name(&self) -> Option<String> {
+        let set = |name: &str| std::env::var(name).ok().filter(|it| !it.is_empty());
+        self.pod
+            .clone()
+            .filter(|it| !it.is_empty())
+            .or_else(|| set("POD_NAME"))
+            .or_else(|| set("HOSTNAME"))
+    }
+
+    /// What of the cluster configures.
+    pub(super) fn configuration(&self) -> Vec<Watched> {
+        let namespace = self.namespace();
+        let watched = |kind| match kind {
+            Kind::ConfigMap => Watched::within(kind, &namespace).named(&self.config),
+            Kind::Secret => {
+                Watched::within(kind, &namespace).with_fields("type=kubernetes.io/basic-auth")
+            }
+            kind => Watched::within(kind, &namespace),
+        };
+        Kind::CONFIGURATION.into_iter().map(watched).collect()
+    }
+
+    /// Opens the port of probes and metrics, if there is to be one.
+    pub(super) async fn listen(&self) -> Result<(Option<Http>, mpsc::Receiver<Question>), Failure> {
+        if self.port == 0 {
+            return Ok((None, mpsc::channel(1).1));
+        }
+        let address = SocketAddr::new(self.bind_address, self.port);
+        let listening = Http::listen(address).await;
+        let (http, asked) = listening.map_err(|error| {
+            Failure::Unusable(format!("cannot listen on {address} (--port): {error}"))
+        })?;
+        tracing::info!(address = %http.address(), "probes and metrics");
+        Ok((Some(http), asked))
+    }
+}
+
+/// Where a pod finds the name of its namespace.
+const POD_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";

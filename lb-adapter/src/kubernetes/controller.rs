@@ -1,0 +1,329 @@
+//! `ferrolb controller`: gives addresses to Services, and writes down what it gave.
+//!
+//! ```text
+//! Lease ──► leader: watches ──► mirror ──► engine ──► status of Services, events, status of pools
+//! ```
+//!
+//! Only the leader watches and writes; a standby waits for the Lease and holds nothing, so that it begins with what
+//! the API server has. When leading ends, everything that it does ends in the same moment.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use kube::Client;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::events::{self, Events, Told};
+use super::lease::Candidate;
+use super::mirror::Mirror;
+use super::pools::{self, PoolStatus};
+use super::resource::{Kind, Watched};
+use super::service_status::{Face, Wanted};
+use super::watch::{Restarts, Seen, Watches};
+use super::writer::{Writer, Written};
+use super::{ControllerArgs, client};
+use crate::allocator::ours;
+use crate::engine::{Change, Effects, Engine};
+use crate::failure::Failure;
+use crate::http::{self, Question};
+use crate::metrics::{self, ApiSample, ConfigSample, Latency, Sample};
+use crate::model::{ServiceKey, ServiceType};
+use crate::planner::Options;
+use crate::signals::Signals;
+
+/// Runs until a signal comes.
+///
+/// # Errors
+///
+/// Why it could not begin. Once it runs, no answer of the API server ends it.
+pub async fn controller(args: ControllerArgs) -> Result<(), Failure> {
+    let mut signals = Signals::new().map_err(Failure::unusable)?;
+    let client = client::connect(args.cluster.kubeconfig.as_ref()).await?;
+    let (_http, mut asked) = args.cluster.listen().await?;
+    args.note_unused();
+    let identity = args.identity();
+    let election = args.election()?;
+    let namespace = args.cluster.namespace();
+    let mut candidate = Candidate::new(client.clone(), &namespace, LEASE, &identity, election);
+    loop {
+        tokio::select! {
+            () = candidate.elected() => {}
+            () = stand_by(&mut asked) => {}
+            () = signals.any() => return Ok(()),
+        }
+        let mut leader = Leader::new(client.clone(), &args);
+        tokio::select! {
+            _ = candidate.lead(leader.run(&mut asked)) => {}
+            () = signals.any() => {
+                drop(leader);
+                candidate.resign().await;
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The Lease's name, in the namespace of the configuration.
+const LEASE: &str = "ferrolb-controller";
+/// Who fields belong to.
+const MANAGER: &str = "ferrolb-controller";
+
+/// A standby is alive and ready, and has nothing to tell.
+async fn stand_by(asked: &mut mpsc::Receiver<Question>) {
+    loop {
+        match http::next(asked).await {
+            Question::Live(tell) => drop(tell.send(())),
+            Question::Ready(tell) => drop(tell.send(Ok(()))),
+            Question::Metrics(tell) => {
+                drop(tell.send(
+                    metrics::encode(&Sample::default(), &Latency::new()).unwrap_or_default(),
+                ));
+            }
+        }
+    }
+}
+
+/// All that a leader knows and does.
+struct Leader {
+    watches: Watches,
+    restarts: Restarts,
+    mirror: Mirror,
+    engine: Engine,
+    synced: bool,
+    faces: BTreeMap<ServiceKey, Face>,
+    /// What was written and has not been seen yet: until then, what is seen of the status is from before.
+    unseen: BTreeMap<ServiceKey, String>,
+    writer: Writer,
+    events: Events,
+    pools: PoolStatus,
+    others: JoinSet<()>,
+    loaded_at: Option<f64>,
+    updates: u64,
+    update_errors: u64,
+    class: Option<String>,
+}
+
+impl Leader {
+    fn new(client: Client, args: &ControllerArgs) -> Self {
+        let namespace = args.cluster.namespace();
+        let restarts = Restarts::default();
+        let mut watches = Watches::new(restarts.clone());
+        let others = [Watched::all(Kind::Service), Watched::all(Kind::Namespace)];
+        let watched: Vec<_> = args.cluster.configuration().into_iter().chain(others).collect();
+        for watched in &watched {
+            watches.watch(&client, watched.clone());
+        }
+        let class = args.cluster.lb_class.clone();
+        let options = Options { class: class.clone(), ..Options::default() };
+        Self {
+            watches,
+            restarts,
+            mirror: Mirror::new(&namespace, watched.iter().map(|watched| watched.kind)),
+            engine: Engine::new(options, None),
+            synced: false,
+            faces: BTreeMap::new(),
+            unseen: BTreeMap::new(),
+            writer: Writer::new(client.clone(), MANAGER),
+            events: Events::new(client.clone(), MANAGER, args.cluster.pod_name()),
+            pools: PoolStatus::new(client, &namespace, MANAGER),
+            others: JoinSet::new(),
+            loaded_at: None,
+            updates: 0,
+            update_errors: 0,
+            class,
+        }
+    }
+
+    /// Goes on until it is dropped.
+    async fn run(&mut self, asked: &mut mpsc::Receiver<Question>) {
+        loop {
+            tokio::select! {
+                seen = self.watches.next() => {
+                    if let Some(seen) = seen {
+                        self.take(seen);
+                        while let Some(seen) = self.watches.try_next() {
+                            self.take(seen);
+                        }
+                        self.settle();
+                    }
+                }
+                written = self.writer.next() => {
+                    if let Some((key, written)) = written {
+                        self.written(&key, written);
+                    }
+                }
+                () = self.pools.due() => self.write_pools(),
+                Some(_) = self.others.join_next() => {}
+                question = http::next(asked) => self.answer(question),
+            }
+            self.begin_writes();
+        }
+    }
+
+    fn take(&mut self, seen: Seen) {
+        let face = match &seen {
+            Seen::Applied(Kind::Service, object) => Some(Face::of(object)),
+            Seen::Listed(Kind::Service) => {
+                // A list is of now.
+                self.unseen.clear();
+                None
+            }
+            _ => None,
+        };
+        let Some(change) = self.mirror.take(seen) else { return };
+        let change = match (change, face) {
+            (Change::Service { service, status }, Some(face)) => {
+                let key = service.key.clone();
+                let status = self.status_of(&key, &face, status);
+                self.faces.insert(key.clone(), face);
+                self.writer.mark(&key);
+                Change::Service { service, status }
+            }
+            (Change::ServiceGone(key), _) => {
+                self.faces.remove(&key);
+                self.unseen.remove(&key);
+                self.writer.forget(&key);
+                Change::ServiceGone(key)
+            }
+            (change, _) => change,
+        };
+        self.apply(change);
+    }
+
+    /// What a Service holds by what was seen of it. What was given and is being written, or is still to be seen,
+    /// counts more than a status from before; and a status that somebody emptied is filled again.
+    fn status_of(
+        &mut self,
+        key: &ServiceKey,
+        face: &Face,
+        status: Option<Vec<String>>,
+    ) -> Option<Vec<String>> {
+        if self.unseen.get(key).is_some_and(|version| *version == face.version) {
+            self.unseen.remove(key);
+        }
+        let older =
+            self.writer.is_busy(key) || self.unseen.contains_key(key) || !face.has_addresses();
+        let known = self.synced && self.engine.holding(key).is_some();
+        if older && known { None } else { status }
+    }
+
+    fn settle(&mut self) {
+        if let Some(config) = self.mirror.settle() {
+            self.loaded_at =
+                SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|it| it.as_secs_f64());
+            tracing::info!("the configuration has been loaded");
+            self.apply(config);
+            self.mark_all();
+        }
+        for problem in self.mirror.news() {
+            tracing::error!("{problem}");
+        }
+        if !self.synced && self.mirror.is_complete() {
+            self.synced = true;
+            tracing::info!(services = self.faces.len(), "all objects have been listed");
+            self.apply(Change::Synced);
+            self.mark_all();
+        }
+    }
+
+    fn mark_all(&mut self) {
+        self.faces.keys().for_each(|key| self.writer.mark(key));
+    }
+
+    fn apply(&mut self, change: Change) {
+        let Effects { events, written, .. } = self.engine.apply(change);
+        for event in events {
+            let ServiceKey { namespace, name } = &event.service;
+            tracing::info!(service = %event.service, reason = event.reason.as_str(), "{}", event.message);
+            let uid = self.faces.get(&event.service).map(|face| face.uid.as_str());
+            let told = Told {
+                warning: event.reason.is_warning(),
+                reason: event.reason.as_str(),
+                action: "Allocate",
+                message: event.message,
+            };
+            self.events.tell(events::service(namespace, name, uid), told);
+        }
+        if !written.is_empty() {
+            self.pools.mark();
+        }
+        written.iter().for_each(|key| self.writer.mark(key));
+    }
+
+    fn begin_writes(&mut self) {
+        if !self.engine.is_ready() {
+            return;
+        }
+        let Self { writer, engine, faces, class, .. } = self;
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        writer.begin(|key| {
+            faces.get(key)?.patch(&wanted(engine, key, class.as_deref(), &faces[key])?, &now)
+        });
+    }
+
+    fn written(&mut self, key: &ServiceKey, written: Written) {
+        match written {
+            Written::Done(face) => {
+                self.updates += 1;
+                self.unseen.insert(key.clone(), face.version.clone());
+                self.faces.insert(key.clone(), *face);
+            }
+            Written::Outdated => {}
+            Written::Failed => self.update_errors += 1,
+        }
+        // What changed meanwhile.
+        self.writer.mark(key);
+    }
+
+    fn write_pools(&mut self) {
+        for (name, patch) in self.pools.patches(&pools::samples(&self.engine)) {
+            if self.mirror.has_pool(&name) {
+                self.others.spawn(self.pools.write(name, patch));
+            }
+        }
+    }
+
+    fn answer(&self, question: Question) {
+        match question {
+            Question::Live(tell) => drop(tell.send(())),
+            Question::Ready(tell) => drop(tell.send(match self.synced {
+                true => Ok(()),
+                false => Err("not all objects have been listed yet".to_owned()),
+            })),
+            Question::Metrics(tell) => {
+                drop(
+                    tell.send(metrics::encode(&self.sample(), &Latency::new()).unwrap_or_default()),
+                );
+            }
+        }
+    }
+
+    fn sample(&self) -> Sample {
+        let state = self.mirror.state();
+        let mut sample = Sample::default();
+        sample.config = ConfigSample::new(state.loaded, state.is_stale(), self.loaded_at);
+        sample.pools = pools::samples(&self.engine);
+        let restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        sample.api = ApiSample::new(self.updates, self.update_errors, restarts);
+        sample
+    }
+}
+
+/// What the status of a Service should say; `None` leaves it alone.
+fn wanted(engine: &Engine, key: &ServiceKey, class: Option<&str>, face: &Face) -> Option<Wanted> {
+    let service = engine.service_of(key)?;
+    if ours(service, class).is_err() {
+        let was_ours = face.is_marked()
+            || (service.type_ != ServiceType::LoadBalancer && face.has_addresses());
+        return was_ours.then(Wanted::default);
+    }
+    let holding = engine.holding(key);
+    Some(Wanted {
+        pool: holding.as_ref().map(|it| it.pool.clone()),
+        addresses: holding.map(|it| it.addresses).unwrap_or_default(),
+        refusal: engine.refusal(key).map(ToString::to_string),
+        ours: true,
+    })
+}

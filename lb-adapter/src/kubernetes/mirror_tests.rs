@@ -1,0 +1,86 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn seen(kind: Kind, object: Value) -> Seen {
+    Seen::Applied(kind, Box::new(serde_json::from_value(object).unwrap()))
+}
+
+fn mirror() -> Mirror {
+    let mut mirror = Mirror::new("metallb-system", Kind::CONFIGURATION);
+    for kind in Kind::CONFIGURATION {
+        assert_eq!(mirror.settle(), None, "before {kind:?} is listed");
+        mirror.take(Seen::Listed(kind));
+    }
+    mirror
+}
+
+fn pool(name: &str, addresses: &str) -> Seen {
+    seen(
+        Kind::IpAddressPool,
+        json!({"apiVersion": "metallb.io/v1beta1", "kind": "IPAddressPool",
+            "metadata": {"namespace": "metallb-system", "name": name, "managedFields": [{"manager": "kubectl"}]},
+            "spec": {"addresses": [addresses]}}),
+    )
+}
+
+fn pools(change: Option<Change>) -> Vec<String> {
+    let Some(Change::Config(config)) = change else {
+        panic!("expected a configuration: {change:?}")
+    };
+    config.pools.iter().map(|pool| pool.name.clone()).collect()
+}
+
+#[test]
+fn objects_that_configure_take_effect_together_and_only_when_they_change() {
+    let mut mirror = mirror();
+    assert!(pools(mirror.settle()).is_empty());
+    mirror.take(pool("a", "192.0.2.0/28"));
+    mirror.take(pool("b", "192.0.2.16/28"));
+    assert_eq!(pools(mirror.settle()), ["a", "b"]);
+    mirror.take(pool("b", "192.0.2.16/28"));
+    assert_eq!(mirror.settle(), None);
+    mirror.take(Seen::Gone(Kind::IpAddressPool, ("metallb-system".to_owned(), "a".to_owned())));
+    assert_eq!(pools(mirror.settle()), ["b"]);
+}
+
+#[test]
+fn a_broken_configuration_leaves_the_last_one_and_is_told_by_its_object() {
+    let mut mirror = mirror();
+    mirror.take(pool("a", "192.0.2.0/28"));
+    assert_eq!(pools(mirror.settle()), ["a"]);
+    mirror.take(pool("b", "192.0.2.0/24"));
+    assert_eq!(mirror.settle(), None);
+    let errors = &mirror.state().errors;
+    assert!(mirror.state().is_stale() && mirror.state().loaded);
+    assert!(errors[0].to_string().contains("IPAddressPool metallb-system/b"), "{}", errors[0]);
+    mirror.take(pool("b", "192.0.2.16/28"));
+    assert_eq!(pools(mirror.settle()), ["a", "b"]);
+    assert!(!mirror.state().is_stale());
+}
+
+#[test]
+fn a_configuration_that_is_taken_away_stays_in_force() {
+    let mut mirror = mirror();
+    mirror.take(pool("a", "192.0.2.0/28"));
+    assert_eq!(pools(mirror.settle()), ["a"]);
+    mirror.take(Seen::Gone(Kind::IpAddressPool, ("metallb-system".to_owned(), "a".to_owned())));
+    assert_eq!(mirror.settle(), None);
+    assert!(mirror.state().is_stale());
+}
+
+#[test]
+fn a_service_comes_with_its_status_and_goes_by_its_name() {
+    let mut mirror = mirror();
+    let change = mirror.take(seen(
+        Kind::Service,
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "mail", "name": "smtp"},
+            "spec": {"type": "LoadBalancer", "ports": [{"port": 25}]},
+            "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1", "ipMode": "VIP"}]}}}),
+    ));
+    let Some(Change::Service { service, status }) = change else { panic!("{change:?}") };
+    assert_eq!(service.key, ServiceKey::new("mail", "smtp"));
+    assert_eq!(status, Some(vec!["192.0.2.1".to_owned()]));
+    let gone = mirror.take(Seen::Gone(Kind::Service, ("mail".to_owned(), "smtp".to_owned())));
+    assert_eq!(gone, Some(Change::ServiceGone(ServiceKey::new("mail", "smtp"))));
+}

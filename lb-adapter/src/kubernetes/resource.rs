@@ -1,0 +1,111 @@
+//! The resources that are watched.
+
+use kube::core::{ApiResource, GroupVersionKind};
+
+/// One resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Kind {
+    BfdProfile,
+    BgpAdvertisement,
+    BgpPeer,
+    Community,
+    ConfigMap,
+    EndpointSlice,
+    IpAddressPool,
+    L2Advertisement,
+    Namespace,
+    Node,
+    Secret,
+    Service,
+}
+
+impl Kind {
+    /// Those that configure.
+    pub(super) const CONFIGURATION: [Self; 8] = [
+        Self::BfdProfile,
+        Self::BgpAdvertisement,
+        Self::BgpPeer,
+        Self::Community,
+        Self::ConfigMap,
+        Self::IpAddressPool,
+        Self::L2Advertisement,
+        Self::Secret,
+    ];
+
+    /// Group, version, kind and plural name.
+    const fn names(self) -> (&'static str, &'static str, &'static str, &'static str) {
+        match self {
+            Self::BfdProfile => ("metallb.io", "v1beta1", "BFDProfile", "bfdprofiles"),
+            Self::BgpAdvertisement => {
+                ("metallb.io", "v1beta1", "BGPAdvertisement", "bgpadvertisements")
+            }
+            Self::BgpPeer => ("metallb.io", "v1beta2", "BGPPeer", "bgppeers"),
+            Self::Community => ("metallb.io", "v1beta1", "Community", "communities"),
+            Self::ConfigMap => ("", "v1", "ConfigMap", "configmaps"),
+            Self::EndpointSlice => ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
+            Self::IpAddressPool => ("metallb.io", "v1beta1", "IPAddressPool", "ipaddresspools"),
+            Self::L2Advertisement => {
+                ("metallb.io", "v1beta1", "L2Advertisement", "l2advertisements")
+            }
+            Self::Namespace => ("", "v1", "Namespace", "namespaces"),
+            Self::Node => ("", "v1", "Node", "nodes"),
+            Self::Secret => ("", "v1", "Secret", "secrets"),
+            Self::Service => ("", "v1", "Service", "services"),
+        }
+    }
+
+    /// Its plural name.
+    pub(super) fn plural(self) -> &'static str {
+        self.names().3
+    }
+
+    /// As the client wants it.
+    pub(super) fn api_resource(self) -> ApiResource {
+        let (group, version, kind, plural) = self.names();
+        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
+    }
+
+    /// Whether it is of an API that a cluster need not have.
+    pub(super) fn is_optional(self) -> bool {
+        self.names().0 == "metallb.io"
+    }
+}
+
+/// What to watch of a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Watched {
+    pub(super) kind: Kind,
+    /// Only in this namespace.
+    pub(super) namespace: Option<String>,
+    /// Only what these fields select.
+    pub(super) fields: Option<String>,
+    /// Only what these labels select.
+    pub(super) labels: Option<String>,
+}
+
+impl Watched {
+    /// All objects of it.
+    pub(super) fn all(kind: Kind) -> Self {
+        Self { kind, namespace: None, fields: None, labels: None }
+    }
+
+    /// Those of one namespace.
+    pub(super) fn within(kind: Kind, namespace: &str) -> Self {
+        Self { namespace: Some(namespace.to_owned()), ..Self::all(kind) }
+    }
+
+    /// The one of this name.
+    pub(super) fn named(self, name: &str) -> Self {
+        self.with_fields(format!("metadata.name={name}"))
+    }
+
+    /// Those that these fields select.
+    pub(super) fn with_fields(self, fields: impl Into<String>) -> Self {
+        Self { fields: Some(fields.into()), ..self }
+    }
+
+    /// Those that these labels select.
+    pub(super) fn with_labels(self, labels: impl Into<String>) -> Self {
+        Self { labels: Some(labels.into()), ..self }
+    }
+}

@@ -1,0 +1,238 @@
+//! What a Service's status should say, and the patch that makes it say so.
+//!
+//! Owns the form: `status.loadBalancer.ingress`, one condition, and MetalLB's annotation that names the pool. A patch
+//! carries the resourceVersion that it was made for, so that whoever was deposed or is late changes nothing.
+
+use std::net::IpAddr;
+
+use kube::core::DynamicObject;
+use serde_json::{Value, json};
+
+/// What the API server has of a Service, as far as it is written here.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Face {
+    pub(super) version: String,
+    pub(super) uid: String,
+    generation: i64,
+    /// The entries of `status.loadBalancer.ingress`.
+    ingress: Value,
+    /// The pool that the annotation names.
+    pool: Option<String>,
+    conditions: Vec<Value>,
+}
+
+/// What it should have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) addresses: Vec<IpAddr>,
+    pub(super) pool: Option<String>,
+    /// Why it has no address, or not the one that it asks for.
+    pub(super) refusal: Option<String>,
+    /// Whether it is served here at all; if not, everything of ours goes.
+    pub(super) ours: bool,
+}
+
+/// The annotation by which MetalLB says where an address is from.
+const POOL: &str = "metallb.io/ip-allocated-from-pool";
+/// Our condition.
+const CONDITION: &str = "ferrolb.io/AddressAssigned";
+
+impl Face {
+    /// That of a Service as it was seen.
+    pub(super) fn of(object: &DynamicObject) -> Self {
+        let metadata = &object.metadata;
+        let status = &object.data["status"];
+        Self {
+            version: metadata.resource_version.clone().unwrap_or_default(),
+            uid: metadata.uid.clone().unwrap_or_default(),
+            generation: metadata.generation.unwrap_or(0),
+            ingress: status["loadBalancer"]["ingress"].clone(),
+            pool: metadata.annotations.as_ref().and_then(|it| it.get(POOL)).cloned(),
+            conditions: status["conditions"].as_array().cloned().unwrap_or_default(),
+        }
+    }
+
+    /// Whether the status has an address.
+    pub(super) fn has_addresses(&self) -> bool {
+        self.ingress.as_array().is_some_and(|ingress| !ingress.is_empty())
+    }
+
+    /// Whether something of it was written here.
+    pub(super) fn is_marked(&self) -> bool {
+        self.pool.is_some() || self.condition().is_some()
+    }
+
+    fn condition(&self) -> Option<&Value> {
+        self.conditions.iter().find(|condition| condition["type"] == CONDITION)
+    }
+
+    /// The patch of the status subresource by which it becomes what is wanted; `None` if it is so. `now` is the time
+    /// as the API writes it.
+    pub(super) fn patch(&self, wanted: &Wanted, now: &str) -> Option<Value> {
+        let ingress: Vec<Value> = wanted
+            .addresses
+            .iter()
+            .map(|address| json!({"ip": address.to_string(), "ipMode": "VIP"}))
+            .collect();
+        let (mut metadata, mut status) = (json!({"resourceVersion": self.version}), json!({}));
+        if !self.is_at(&wanted.addresses) {
+            status["loadBalancer"] = if ingress.is_empty() {
+                json!({"ingress": null})
+            } else {
+                json!({"ingress": ingress})
+            };
+        }
+        if self.pool != wanted.pool {
+            metadata["annotations"] = json!({POOL: wanted.pool});
+        }
+        let condition = self.wanted_condition(wanted, now);
+        if self.condition() != condition.as_ref() {
+            let others = self.conditions.iter().filter(|it| it["type"] != CONDITION).cloned();
+            let all: Vec<Value> = others.chain(condition).collect();
+            status["conditions"] = if all.is_empty() { Value::Null } else { Value::Array(all) };
+        }
+        let nothing = metadata.get("annotations").is_none() && status == json!({});
+        (!nothing).then(|| json!({"metadata": metadata, "status": status}))
+    }
+
+    /// Whether the status has these addresses, each as one that takes traffic as it is (`ipMode: VIP`, which servers
+    /// before Kubernetes 1.29 leave out), and nothing else.
+    fn is_at(&self, addresses: &[IpAddr]) -> bool {
+        let entries = self.ingress.as_array().map_or(&[][..], Vec::as_slice);
+        entries.len() == addresses.len()
+            && entries.iter().zip(addresses).all(|(entry, address)| {
+                let ip = entry["ip"].as_str().and_then(|text| text.parse::<IpAddr>().ok());
+                let mode = entry["ipMode"].as_str().unwrap_or("VIP");
+                ip == Some(*address) && mode == "VIP" && entry["hostname"].is_null()
+            })
+    }
+
+    fn wanted_condition(&self, wanted: &Wanted, now: &str) -> Option<Value> {
+        if !wanted.ours {
+            return None;
+        }
+        let (status, reason, message) = match &wanted.refusal {
+            None => {
+                let pool = wanted.pool.as_deref().unwrap_or_default();
+                ("True", "IPAllocated", format!("from the pool {pool}"))
+            }
+            Some(refusal) => ("False", "AllocationFailed", refusal.clone()),
+        };
+        let before = self.condition();
+        let since = before.filter(|before| before["status"] == status);
+        let since = since.and_then(|before| before["lastTransitionTime"].as_str()).unwrap_or(now);
+        // What was true of an older generation still is: the number alone is no reason to write.
+        let same = |before: &&Value| {
+            before["status"] == status
+                && before["reason"] == reason
+                && before["message"] == message.as_str()
+        };
+        if let Some(before) = before.filter(same) {
+            return Some(before.clone());
+        }
+        Some(json!({
+            "type": CONDITION,
+            "status": status,
+            "reason": reason,
+            "message": message,
+            "lastTransitionTime": since,
+            "observedGeneration": self.generation,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2026-01-01T00:00:00Z";
+
+    fn face(status: Value, annotations: Value) -> Face {
+        let object = json!({"apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "a", "resourceVersion": "7", "generation": 3, "annotations": annotations},
+            "status": status});
+        Face::of(&serde_json::from_value(object).unwrap())
+    }
+
+    fn at(address: &str) -> Wanted {
+        Wanted {
+            addresses: vec![address.parse().unwrap()],
+            pool: Some("default".to_owned()),
+            refusal: None,
+            ours: true,
+        }
+    }
+
+    /// As the API server merges it.
+    fn applied(face: &Face, patch: &Value) -> Face {
+        let mut after = face.clone();
+        if let Some(load_balancer) = patch["status"].get("loadBalancer") {
+            after.ingress = load_balancer["ingress"].clone();
+        }
+        if let Some(annotations) = patch["metadata"].get("annotations") {
+            after.pool = annotations[POOL].as_str().map(str::to_owned);
+        }
+        if let Some(conditions) = patch["status"].get("conditions") {
+            after.conditions = conditions.as_array().cloned().unwrap_or_default();
+        }
+        after
+    }
+
+    #[test]
+    fn an_address_is_written_with_its_mode_its_pool_and_a_condition_and_only_once() {
+        let before = face(json!({"loadBalancer": {}}), Value::Null);
+        let patch = before.patch(&at("172.22.35.70"), NOW).unwrap();
+        assert_eq!(
+            patch["status"]["loadBalancer"],
+            json!({"ingress": [{"ip": "172.22.35.70", "ipMode": "VIP"}]})
+        );
+        assert_eq!(patch["metadata"]["resourceVersion"], "7");
+        assert_eq!(patch["metadata"]["annotations"][POOL], "default");
+        assert_eq!(patch["status"]["conditions"][0]["status"], "True");
+        assert_eq!(patch["status"]["conditions"][0]["observedGeneration"], 3);
+        assert_eq!(applied(&before, &patch).patch(&at("172.22.35.70"), "later"), None);
+    }
+
+    #[test]
+    fn what_stands_there_in_another_spelling_is_left_alone() {
+        let wanted = at("2001:db8::1");
+        let mut before = face(
+            json!({"loadBalancer": {"ingress": [{"ip": "2001:DB8:0::1"}]}}),
+            json!({POOL: "default"}),
+        );
+        before.conditions = vec![before.wanted_condition(&wanted, NOW).unwrap()];
+        assert_eq!(before.patch(&wanted, NOW), None);
+        assert!(before.patch(&at("2001:db8::2"), NOW).is_some());
+    }
+
+    #[test]
+    fn conditions_of_others_stay_and_the_time_is_that_of_the_last_turn() {
+        let other = json!({"type": "example.com/Other", "status": "True"});
+        let before = face(json!({"loadBalancer": {}, "conditions": [other]}), Value::Null);
+        let refused = Wanted {
+            refusal: Some("no address is free".to_owned()),
+            ours: true,
+            ..Wanted::default()
+        };
+        let patch = before.patch(&refused, NOW).unwrap();
+        assert_eq!(patch["status"]["conditions"][0], other);
+        assert_eq!(patch["status"]["conditions"][1]["reason"], "AllocationFailed");
+        let refused_before = applied(&before, &patch);
+        let again = Wanted { refusal: Some("another reason".to_owned()), ..refused };
+        let patch = refused_before.patch(&again, "2027-01-01T00:00:00Z").unwrap();
+        assert_eq!(patch["status"]["conditions"][1]["lastTransitionTime"], NOW);
+        assert!(patch["status"].get("loadBalancer").is_none());
+    }
+
+    #[test]
+    fn a_service_that_is_no_longer_ours_is_left_without_a_trace() {
+        let mut before = face(
+            json!({"loadBalancer": {"ingress": [{"ip": "172.22.35.70", "ipMode": "VIP"}]}}),
+            json!({POOL: "default"}),
+        );
+        before.conditions = vec![before.wanted_condition(&at("172.22.35.70"), NOW).unwrap()];
+        let patch = before.patch(&Wanted::default(), NOW).unwrap();
+        assert_eq!(patch["status"], json!({"loadBalancer": {"ingress": null}, "conditions": null}));
+        assert_eq!(patch["metadata"]["annotations"][POOL], Value::Null);
+    }
+}

@@ -1,0 +1,202 @@
+//! Addresses given out, and what is written of it.
+
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::events::v1::Event;
+use kube::Api;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use serde_json::json;
+use test_apiserver::{Cut, Fault};
+
+use crate::cluster::{Cluster, Program, addresses_of, wait};
+
+const POOL: &str = "
+address-pools:
+- name: default
+  protocol: bgp
+  addresses: [192.0.2.0/30]
+";
+
+/// No port of its own, since tests run beside each other; quick elections.
+const ARGUMENTS: [&str; 8] =
+    ["--port", "0", "--lease-duration", "3s", "--renew-deadline", "2s", "--retry-period", "200ms"];
+
+fn controller(cluster: &Cluster, name: &str) -> Program {
+    cluster.start("controller", name, &ARGUMENTS)
+}
+
+async fn holder(cluster: &Cluster) -> Option<String> {
+    let api: Api<Lease> = Api::namespaced(cluster.client.clone(), &cluster.system);
+    let lease = api.get_opt("ferrolb-controller").await.unwrap()?;
+    lease.spec?.holder_identity.filter(|holder| !holder.is_empty())
+}
+
+#[tokio::test]
+async fn services_get_addresses_a_condition_and_events_and_lose_them_when_they_no_longer_ask() {
+    let cluster = Cluster::new(POOL).await;
+    let program = controller(&cluster, "a");
+    cluster.create("web", json!({})).await;
+    cluster.create("smtp", json!({"loadBalancerIP": "192.0.2.3"})).await;
+    cluster.create("other", json!({"loadBalancerClass": "example.com/other"})).await;
+    cluster.wait_for_addresses("web", &["192.0.2.0"]).await;
+    cluster.wait_for_addresses("smtp", &["192.0.2.3"]).await;
+    let web = cluster.services().get("web").await.unwrap();
+    let ingress =
+        web.status.as_ref().unwrap().load_balancer.as_ref().unwrap().ingress.as_ref().unwrap();
+    assert_eq!(ingress[0].ip_mode.as_deref(), Some("VIP"));
+    let conditions = web.status.as_ref().unwrap().conditions.as_ref().unwrap();
+    assert_eq!(
+        (conditions[0].type_.as_str(), conditions[0].status.as_str()),
+        ("ferrolb.io/AddressAssigned", "True")
+    );
+    assert_eq!(
+        web.metadata.annotations.as_ref().unwrap()["metallb.io/ip-allocated-from-pool"],
+        "default"
+    );
+    let events: Api<Event> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+    wait("an event of the address", async || {
+        let events = events.list(&ListParams::default()).await.unwrap().items;
+        let found = events.iter().any(|event| {
+            event.reason.as_deref() == Some("IPAllocated")
+                && event.regarding.as_ref().and_then(|it| it.name.as_deref()) == Some("web")
+        });
+        if found { Ok(()) } else { Err(format!("{} events", events.len())) }
+    })
+    .await;
+    let no_balancer =
+        Patch::Merge(json!({"spec": {"type": "ClusterIP", "loadBalancerClass": null}}));
+    cluster.services().patch("web", &PatchParams::default(), &no_balancer).await.unwrap();
+    cluster.wait_for_addresses("web", &[]).await;
+    // What is another's was left alone all the time.
+    let other = cluster.services().get("other").await.unwrap();
+    assert!(addresses_of(&other).is_empty() && other.status.unwrap().conditions.is_none());
+    program.terminate().await;
+    cluster.end().await;
+}
+
+#[tokio::test]
+async fn what_is_full_says_so_and_whoever_waits_is_served_when_something_is_free() {
+    let cluster = Cluster::new(POOL).await;
+    let _program = controller(&cluster, "a");
+    for number in 0..4 {
+        let name = format!("s{number}");
+        cluster.create(&name, json!({})).await;
+        cluster.wait_for_addresses(&name, &[&format!("192.0.2.{number}")]).await;
+    }
+    cluster.create("late", json!({})).await;
+    wait("a condition that says why", async || {
+        let late = cluster.services().get("late").await.unwrap();
+        let conditions = late.status.and_then(|status| status.conditions).unwrap_or_default();
+        let failed =
+            conditions.iter().find(|it| it.reason == "AllocationFailed" && it.status == "False");
+        failed.map(|it| it.message.clone()).ok_or_else(|| format!("{conditions:?}"))
+    })
+    .await;
+    cluster.services().delete("s2", &DeleteParams::default()).await.unwrap();
+    cluster.wait_for_addresses("late", &["192.0.2.2"]).await;
+    cluster.end().await;
+}
+
+#[tokio::test]
+async fn the_second_replica_takes_over_and_no_address_changes() {
+    let cluster = Cluster::new(POOL).await;
+    let first = controller(&cluster, "a");
+    wait("the first to lead", async || holder(&cluster).await.ok_or_else(String::new)).await;
+    let second = controller(&cluster, "b");
+    cluster.create("one", json!({"loadBalancerIP": "192.0.2.2"})).await;
+    cluster.wait_for_addresses("one", &["192.0.2.2"]).await;
+    cluster.create("two", json!({})).await;
+    cluster.wait_for_addresses("two", &["192.0.2.0"]).await;
+    first.kill();
+    cluster.create("three", json!({})).await;
+    cluster.wait_for_addresses("three", &["192.0.2.1"]).await;
+    assert_eq!(holder(&cluster).await.as_deref(), Some("b"));
+    cluster.wait_for_addresses("one", &["192.0.2.2"]).await;
+    cluster.wait_for_addresses("two", &["192.0.2.0"]).await;
+    // Who ends in order is followed at once.
+    let third = controller(&cluster, "c");
+    second.terminate().await;
+    assert_eq!(holder(&cluster).await.filter(|holder| holder == "b"), None);
+    cluster.create("four", json!({})).await;
+    cluster.wait_for_addresses("four", &["192.0.2.3"]).await;
+    third.terminate().await;
+    cluster.end().await;
+}
+
+#[tokio::test]
+async fn a_broken_configuration_changes_nothing_and_a_mended_one_counts() {
+    let cluster = Cluster::new(POOL).await;
+    let _program = controller(&cluster, "a");
+    cluster.create("one", json!({})).await;
+    cluster.wait_for_addresses("one", &["192.0.2.0"]).await;
+    cluster.configure("address-pools: [{name: broken}]").await;
+    cluster.create("two", json!({})).await;
+    cluster.wait_for_addresses("two", &["192.0.2.1"]).await;
+    cluster.configure(&POOL.replace("192.0.2.0/30", "192.0.2.16/30, 192.0.2.0/30")).await;
+    // The configuration and a Service come by two watches: this one waits for both.
+    cluster.create("fixed", json!({"loadBalancerIP": "192.0.2.17"})).await;
+    cluster.wait_for_addresses("fixed", &["192.0.2.17"]).await;
+    cluster.create("three", json!({})).await;
+    cluster.wait_for_addresses("three", &["192.0.2.16"]).await;
+    cluster.wait_for_addresses("one", &["192.0.2.0"]).await;
+    cluster.end().await;
+}
+
+#[tokio::test]
+async fn failures_of_the_api_server_delay_addresses_and_change_none() {
+    let cluster = Cluster::new(POOL).await;
+    let Some(server) = &cluster.server else { return };
+    let _program = controller(&cluster, "a");
+    cluster.create("one", json!({})).await;
+    cluster.wait_for_addresses("one", &["192.0.2.0"]).await;
+    for fault in [Fault::Conflict, Fault::Internal, Fault::TooManyRequests(1)] {
+        cluster.create("two", json!({})).await;
+        server.fail_next(2, fault);
+        let _asked = cluster.services().get("two").await;
+        cluster.wait_for_addresses("two", &["192.0.2.1"]).await;
+        cluster.services().delete("two", &DeleteParams::default()).await.unwrap();
+    }
+    for how in [Cut::Clean, Cut::MidEvent, Cut::Gone] {
+        server.cut_watches(how);
+        cluster.create("two", json!({})).await;
+        cluster.wait_for_addresses("two", &["192.0.2.1"]).await;
+        cluster.services().delete("two", &DeleteParams::default()).await.unwrap();
+    }
+    server.go_away();
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    server.compact();
+    server.come_back();
+    wait("the server to be back", async || {
+        cluster.services().get("one").await.map_err(|it| it.to_string())
+    })
+    .await;
+    cluster.create("two", json!({})).await;
+    cluster.wait_for_addresses("two", &["192.0.2.1"]).await;
+    cluster.wait_for_addresses("one", &["192.0.2.0"]).await;
+    cluster.end().await;
+}
+
+#[tokio::test]
+async fn a_status_that_others_change_is_set_right_and_one_that_is_right_is_not_written_again() {
+    let cluster = Cluster::new(POOL).await;
+    let _program = controller(&cluster, "a");
+    cluster.create("one", json!({})).await;
+    cluster.wait_for_addresses("one", &["192.0.2.0"]).await;
+    let emptied = Patch::Merge(json!({"status": {"loadBalancer": {"ingress": null}}}));
+    cluster.services().patch_status("one", &PatchParams::default(), &emptied).await.unwrap();
+    cluster.wait_for_addresses("one", &["192.0.2.0"]).await;
+    let writes = || {
+        let asked = cluster.asked("controller");
+        asked.iter().filter(|asked| asked.resource == "services/status").count()
+    };
+    let before = writes();
+    for label in ["a", "b", "c"] {
+        let labelled = Patch::Merge(json!({"metadata": {"labels": {"some": label}}}));
+        cluster.services().patch("one", &PatchParams::default(), &labelled).await.unwrap();
+    }
+    cluster.create("two", json!({})).await;
+    cluster.wait_for_addresses("two", &["192.0.2.1"]).await;
+    if cluster.server.is_some() {
+        assert_eq!(writes(), before + 1, "labels are no reason to write a status");
+    }
+    cluster.end().await;
+}
