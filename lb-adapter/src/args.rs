@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::check::CheckArgs;
 use crate::decode::args::DecodeArgs;
 #[cfg(feature = "kubernetes")]
+use crate::kubernetes::{ControllerArgs, SpeakerArgs};
 use crate::kubernetes::ControllerArgs;
 use crate::diff::args::DiffArgs;
 use crate::explain::args::ExplainArgs;
@@ -106,6 +107,12 @@ pub enum Command {
     /// of IPAddressPools. Of several replicas the one that holds the Lease does it; the others wait.
     #[cfg(feature = "kubernetes")]
     Controller(ControllerArgs),
+    /// Announce, from one node of a Kubernetes cluster, what the node should carry.
+    ///
+    /// Watches Services, EndpointSlices, its Node and the configuration, and speaks to the routers. It goes on
+    /// announcing while the API server is away.
+    #[cfg(feature = "kubernetes")]
+    Speaker(SpeakerArgs),
 }
 
 /// Arguments of `ferrolb lab`.

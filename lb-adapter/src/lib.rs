@@ -43,4 +43,6 @@ pub mod source;
 pub mod state;
 
 mod signals;
+mod source_address;
 mod start;
+mod wanted;

@@ -46,6 +46,8 @@ fn perform(command: Command, problems: Problems) -> Result<(), Failure> {
         Command::Run(args) => runtime.block_on(run::run(args, problems)),
         #[cfg(feature = "kubernetes")]
         Command::Controller(args) => runtime.block_on(kubernetes::controller(args)),
+        #[cfg(feature = "kubernetes")]
+        Command::Speaker(args) => runtime.block_on(kubernetes::speaker(args)),
         other => Err(Failure::Unusable(format!("{other:?} is not known here"))),
     };
     // A file system that hangs must not keep the process.

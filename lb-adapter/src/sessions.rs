@@ -15,9 +15,11 @@ use std::sync::Arc;
 
 use bgp_session::bfd::BfdProfile;
 use bgp_session::{
-    Asn, BgpIdentifier, PeerConfig, PeerHandle, PeerStatus, RemoteAs, RouteSet, Speaker,
-    SpeakerError,
+    Asn, BgpIdentifier, GracefulShutdown, PeerConfig, PeerHandle, PeerStatus, RemoteAs, RouteSet,
+    Speaker, SpeakerError,
 };
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -140,6 +142,23 @@ impl Sessions {
             }
         }
         failed
+    }
+
+    /// Hands one session its routes; those that it has already cost next to nothing.
+    pub async fn announce(&mut self, key: &SessionKey, routes: &RouteSet) {
+        let Some(open) = self.open.get_mut(key) else { return };
+        open.routes = Arc::new(routes.clone());
+        if let Err(error) = open.handle.set_routes(Arc::clone(&open.routes)).await {
+            tracing::error!(session = %key, %error, "cannot set the routes");
+        }
+    }
+
+    /// Takes all of them out of service without loss (RFC 8326), and ends them. Dropped before it is done,
+    /// everything is announced again as it should be.
+    pub async fn drain(&self, how: &GracefulShutdown) {
+        let drains = self.open.values().map(|open| open.speaker.drain(how.clone()));
+        let mut drains: FuturesUnordered<_> = drains.collect();
+        while drains.next().await.is_some() {}
     }
 
     /// The state of each session that is there.

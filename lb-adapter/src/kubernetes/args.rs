@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use bgp_session::GracefulShutdown;
+use clap::{Args, ValueEnum};
 use tokio::sync::mpsc;
 
 use super::election::ElectionConfig;
@@ -148,6 +149,100 @@ impl ControllerArgs {
             ("--cert-service-name", self.cert_service_name.is_some()),
             ("--ml-secret-name", self.ml_secret_name.is_some()),
             ("--deployment", self.deployment.is_some()),
+        ];
+        let own = own.into_iter().filter(|(_, given)| *given).map(|(name, _)| name);
+        note_unused(self.cluster.metallb.given().into_iter().chain(own));
+    }
+}
+
+/// Arguments of `ferrolb speaker`.
+#[derive(Clone, Debug, Args)]
+#[non_exhaustive]
+pub struct SpeakerArgs {
+    /// Where the cluster is, and what is served of it.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Name of the Node to speak for.
+    #[arg(long, value_name = "NAME", env = "METALLB_NODE_NAME")]
+    pub node_name: String,
+    /// Announce in spite of the label node.kubernetes.io/exclude-from-external-load-balancers.
+    #[arg(long)]
+    pub ignore_exclude_lb: bool,
+    /// What becomes of the routes when a signal ends this process.
+    #[arg(long, value_enum, default_value_t, env = "FERROLB_ON_EXIT")]
+    pub on_exit: OnExit,
+    /// How long routes are marked with GRACEFUL_SHUTDOWN (RFC 8326) in a drain, such as 10s.
+    #[arg(long, value_name = "TIME", default_value = "10s", env = "FERROLB_DRAIN_MARKED", value_parser = duration)]
+    pub drain_marked: Duration,
+    /// How long they are withdrawn then, before the sessions end.
+    #[arg(long, value_name = "TIME", default_value = "5s", env = "FERROLB_DRAIN_WITHDRAWN", value_parser = duration)]
+    pub drain_withdrawn: Duration,
+    /// Drain the node while its Node has this annotation, with any value but false. A cordon never drains.
+    #[arg(long, value_name = "KEY", env = "FERROLB_DRAIN_ANNOTATION")]
+    pub drain_annotation: Option<String>,
+    /// Drain the node while its Node has a taint of this key.
+    #[arg(long, value_name = "KEY", env = "FERROLB_DRAIN_TAINT")]
+    pub drain_taint: Option<String>,
+    #[command(flatten)]
+    unused: UnusedSpeakerArgs,
+}
+
+/// Arguments of MetalLB's speaker that say nothing here.
+#[derive(Clone, Debug, Args)]
+struct UnusedSpeakerArgs {
+    #[arg(long, hide = true, env = "METALLB_BGP_DEBOUNCE_TIMEOUT")]
+    bgp_debounce_timeout: Option<String>,
+    #[arg(long, hide = true, env = "METALLB_HOST")]
+    host: Option<String>,
+    #[arg(long, hide = true, env = "METALLB_ML_BIND_ADDR")]
+    ml_bindaddr: Option<String>,
+    #[arg(long, hide = true, env = "METALLB_ML_BIND_PORT")]
+    ml_bindport: Option<String>,
+    #[arg(long, hide = true, env = "METALLB_ML_LABELS")]
+    ml_labels: Option<String>,
+    #[arg(long, hide = true, env = "METALLB_ML_SECRET_KEY_PATH")]
+    ml_secret_key_path: Option<String>,
+    #[arg(long, hide = true, env = "METALLB_ML_WAN_CONFIG")]
+    ml_wan_config: Option<String>,
+    #[arg(long, hide = true, env = "FRRK8S_NAMESPACE")]
+    frrk8s_namespace: Option<String>,
+    #[arg(long, hide = true)]
+    frrk8s_secret_passthrough: bool,
+}
+
+/// What becomes of the routes when a signal ends the speaker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[expect(clippy::exhaustive_enums, reason = "arguments of the binary, which is all that uses it")]
+pub enum OnExit {
+    /// Marked with GRACEFUL_SHUTDOWN, then withdrawn, then the sessions end with a Cease.
+    #[default]
+    Drain,
+    /// The sessions end with a Cease at once.
+    Withdraw,
+}
+
+impl SpeakerArgs {
+    /// How a drain goes.
+    pub(super) fn graceful_shutdown(&self) -> GracefulShutdown {
+        GracefulShutdown::new()
+            .marked_for(self.drain_marked)
+            .withdrawn_for(self.drain_withdrawn)
+            .message(format!("{} is being drained", self.node_name))
+    }
+
+    /// Says what was given and means nothing here.
+    pub(super) fn note_unused(&self) {
+        let unused = &self.unused;
+        let own = [
+            ("--bgp-debounce-timeout", unused.bgp_debounce_timeout.is_some()),
+            ("--host", unused.host.is_some()),
+            ("--ml-bindaddr", unused.ml_bindaddr.is_some()),
+            ("--ml-bindport", unused.ml_bindport.is_some()),
+            ("--ml-labels", unused.ml_labels.is_some()),
+            ("--ml-secret-key-path", unused.ml_secret_key_path.is_some()),
+            ("--ml-wan-config", unused.ml_wan_config.is_some()),
+            ("--frrk8s-namespace", unused.frrk8s_namespace.is_some()),
+            ("--frrk8s-secret-passthrough", unused.frrk8s_secret_passthrough),
         ];
         let own = own.into_iter().filter(|(_, given)| *given).map(|(name, _)| name);
         note_unused(self.cluster.metallb.given().into_iter().chain(own));

@@ -97,15 +97,3 @@ pub(super) fn service(namespace: &str, name: &str, uid: Option<&str>) -> ObjectR
         ..ObjectReference::default()
     }
 }
-
-/// A Node, as an event refers to it.
-pub(super) fn node(name: &str) -> ObjectReference {
-    ObjectReference {
-        api_version: Some("v1".to_owned()),
-        kind: Some("Node".to_owned()),
-        name: Some(name.to_owned()),
-        // As the kubelet does, so that `kubectl describe node` finds them.
-        uid: Some(name.to_owned()),
-        ..ObjectReference::default()
-    }
-}

@@ -7,7 +7,10 @@
 //! writer    writes of Services                  service_status  what a Service's status should say
 //! events    Events                              pools           how full pools are
 //!
-//! controller    gives addresses                 args            the command line
+//! node_status   one object a node               service_bgp_status  MetalLB's, one a Service and node
+//!
+//! controller    gives addresses                 speaker         announces, from one node
+//! args          the command line of both
 //! ```
 //!
 //! This module owns every use of the Kubernetes client. Model, allocator and planner know nothing of it.
@@ -17,14 +20,18 @@ mod client;
 mod controller;
 mod events;
 mod mirror;
+mod node_status;
 mod pools;
 mod resource;
+mod service_bgp_status;
 mod service_status;
+mod speaker;
 mod watch;
 mod writer;
 
 pub mod election;
 pub mod lease;
 
-pub use args::{ClusterArgs, ControllerArgs};
+pub use args::{ClusterArgs, ControllerArgs, OnExit, SpeakerArgs};
 pub use controller::controller;
+pub use speaker::speaker;

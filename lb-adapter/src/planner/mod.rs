@@ -115,6 +115,12 @@ impl Plan {
         self.services.keys().map(|key| &**key)
     }
 
+    /// The names of the peers that a Service is announced to.
+    pub fn peers_of_service(&self, key: &ServiceKey) -> impl Iterator<Item = &str> {
+        let routes = self.services.get(key).map_or(&[][..], |routes| routes);
+        routes.iter().filter_map(|(at, _)| Some(self.peers.get(*at)?.peer.name.as_str()))
+    }
+
     /// A node with all of its Services, in any order.
     pub fn of<'a>(scene: Scene, services: impl IntoIterator<Item = Subject<'a>>) -> Self {
         let mut plan = Self::new(scene);

@@ -6,7 +6,6 @@
 //! session uses: the same on a link, and the right one for a router some hops away.
 
 mod log;
-mod source_address;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,6 +14,11 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use crate::args::RunArgs;
+use crate::engine::Engine;
+use crate::failure::Failure;
+use crate::manifest::Manifests;
+use crate::memory::Memory;
+use crate::planner::{NextHopPolicy, Options};
 use crate::engine::{Change, Engine, identifier};
 use crate::failure::Failure;
 use crate::manifest::Manifests;
@@ -23,12 +27,12 @@ use crate::model::ServiceKey;
 use crate::planner::{NextHopPolicy, Options, PeerPlan, Plan, Probed};
 use crate::probe::Prober;
 use crate::report::Problems;
-use crate::sessions::{SessionKey, Sessions, Terms, Wanted, peer_config};
+use crate::sessions::{SessionKey, Sessions, Wanted};
 use crate::signals::Signals;
 use crate::source::Intake;
+use crate::source_address::SourceAddresses;
 use crate::start::Start;
-
-use source_address::SourceAddresses;
+use crate::wanted;
 
 /// Speaks for one node until a signal comes.
 ///
@@ -140,21 +144,12 @@ impl Node {
 
     /// Brings the sessions in line.
     async fn speak(&mut self) {
-        let wanted = self.wanted();
+        let wanted = wanted::sessions(&self.engine, &mut self.sources);
         log::changes(&self.wanted, &wanted, &self.engine);
         for (session, error) in self.sessions.apply(&wanted).await {
             self.problems.error(&format!("no session of {session}: {error}"));
         }
         self.wanted = wanted;
-    }
-
-    fn wanted(&mut self) -> BTreeMap<SessionKey, Wanted> {
-        let Self { engine, sources, .. } = self;
-        let sessions = engine.sessions().filter_map(|(plan, peer_plan)| {
-            let key = SessionKey::new(plan.node(), &peer_plan.peer.name);
-            Some((key, session(sources, plan, peer_plan)?))
-        });
-        sessions.collect()
     }
 
     /// Whoever named a state file wants one; the default one is done without if need be.
@@ -164,22 +159,6 @@ impl Node {
             _ => Ok(()),
         }
     }
-}
-
-fn session(sources: &mut SourceAddresses, plan: &Plan, peer_plan: &PeerPlan) -> Option<Wanted> {
-    let peer = &peer_plan.peer;
-    let address = peer.socket_address()?;
-    let configuration = plan.scene.config.as_ref();
-    let bfd = peer.bfd_profile.as_ref().zip(configuration);
-    let bfd = bfd.and_then(|(name, configuration)| configuration.bfd_profile(name));
-    let mut config = peer_config(address, peer, bfd);
-    if peer.source_address.is_none()
-        && let Some(source) = sources.for_peer(&plan.scene.node.addresses, address.ip())
-    {
-        config = config.local_address(source);
-    }
-    let terms = Terms::new(peer.shown_asn(), identifier(&plan.scene.node, peer), config);
-    Some(Wanted::new(terms, peer_plan.route_set()))
 }
 
 fn check_node(name: &str, manifests: &Manifests) -> Result<(), String> {

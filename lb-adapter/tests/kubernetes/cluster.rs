@@ -12,6 +12,8 @@ use test_apiserver::ApiServer;
 
 /// The roles that are installed in a cluster.
 const ROLES: &str = include_str!("../../../deploy/kustomize/base/rbac.yaml");
+/// Our own resources.
+const RESOURCES: &str = include_str!("../../../deploy/kustomize/crds/ferrolb.io.yaml");
 
 /// An API server, and a namespace of the test's own in it, with a configuration.
 pub(crate) struct Cluster {
@@ -32,7 +34,7 @@ impl Cluster {
         let (path, server) = match std::env::var_os("FERROLB_TEST_KUBECONFIG") {
             Some(path) => (path.into(), None),
             None => {
-                let server = ApiServer::builder().manifests(&[ROLES]).start().await;
+                let server = ApiServer::builder().manifests(&[ROLES, RESOURCES]).start().await;
                 (server.kubeconfig("admin"), Some(server))
             }
         };

@@ -5,14 +5,14 @@ use std::net::{IpAddr, UdpSocket};
 
 /// Decides, and says once what it could not have.
 #[derive(Debug, Default)]
-pub(super) struct SourceAddresses {
+pub(crate) struct SourceAddresses {
     told: BTreeSet<Vec<IpAddr>>,
 }
 
 impl SourceAddresses {
     /// The first of the node's addresses that this host has and that is of the peer's family;
     /// `None` leaves it to the kernel.
-    pub(super) fn for_peer(&mut self, node: &[IpAddr], peer: IpAddr) -> Option<IpAddr> {
+    pub(crate) fn for_peer(&mut self, node: &[IpAddr], peer: IpAddr) -> Option<IpAddr> {
         let mut of_family = node.iter().copied().filter(|it| it.is_ipv4() == peer.is_ipv4());
         let source = of_family.find(|address| is_here(*address));
         if source.is_none() && self.told.insert(node.to_vec()) {

@@ -1,0 +1,418 @@
+//! `ferrolb speaker`: announces, from one node, the Services that the node should carry.
+//!
+//! ```text
+//! watches ──► mirror ──► engine ──► sessions          what is true ──► BGPNodeStatus, ServiceBGPStatus
+//! ```
+//!
+//! Addresses are the controller's business: what a Service has is what its status says. While the API server is away
+//! everything stays as it was. Sessions begin when all objects have been listed, so that the first table a router
+//! gets is whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bgp_session::{GracefulShutdown, Route};
+use kube::Client;
+use kube::core::DynamicObject;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+
+use super::mirror::Mirror;
+use super::node_status::{self, NodeStatus};
+use super::resource::{Kind, Watched};
+use super::service_bgp_status::ServiceStatuses;
+use super::watch::{Restarts, Seen, Watches};
+use super::{OnExit, SpeakerArgs, client};
+use crate::engine::{Change, Engine};
+use crate::failure::Failure;
+use crate::http::{self, Question};
+use crate::metrics::{
+    self, Announced, ApiSample, ConfigSample, DrainSample, Latency, Sample, SessionSample,
+};
+use crate::model::ServiceKey;
+use crate::planner::{Changed, NextHopPolicy, Options};
+use crate::sessions::{SessionKey, Sessions, Wanted};
+use crate::signals::Signals;
+use crate::source_address::SourceAddresses;
+use crate::wanted;
+
+/// Runs until a signal comes.
+///
+/// # Errors
+///
+/// Why it could not begin. Once it runs, neither the API server nor a router ends it.
+pub async fn speaker(args: SpeakerArgs) -> Result<(), Failure> {
+    let mut signals = Signals::new().map_err(Failure::unusable)?;
+    let client = client::connect(args.cluster.kubeconfig.as_ref()).await?;
+    let (_http, mut asked) = args.cluster.listen().await?;
+    args.note_unused();
+    let mut speaker = Speaker::new(client, &args);
+    tokio::select! {
+        () = speaker.run(&mut asked) => {}
+        () = signals.any() => {}
+    }
+    let Speaker { mut sessions, .. } = speaker;
+    match args.on_exit {
+        OnExit::Drain => {
+            tracing::info!(marked = ?args.drain_marked, withdrawn = ?args.drain_withdrawn, "draining");
+            let how = args.graceful_shutdown();
+            let drained = sessions.drain(&how);
+            // A second signal does not wait.
+            tokio::select! {
+                () = drained => {}
+                () = signals.any() => {}
+            }
+        }
+        OnExit::Withdraw => {}
+    }
+    sessions.shutdown("ferrolb is stopping").await;
+    Ok(())
+}
+
+/// Who fields belong to.
+const MANAGER: &str = "ferrolb-speaker";
+
+struct Speaker {
+    node: String,
+    watches: Watches,
+    restarts: Restarts,
+    mirror: Mirror,
+    engine: Engine,
+    synced: bool,
+    sessions: Sessions,
+    sources: SourceAddresses,
+    /// What the sessions were told.
+    wanted: BTreeMap<SessionKey, Wanted>,
+    /// The routes that are others now.
+    changed: BTreeSet<Changed>,
+    /// Whether the sessions themselves may be others.
+    regrouped: bool,
+    /// The Services whose status may be another.
+    touched: BTreeSet<ServiceKey>,
+    bell: Arc<Notify>,
+    drain: DrainTrigger,
+    drain_how: GracefulShutdown,
+    statuses: ServiceStatuses,
+    status: NodeStatus,
+    latency: Latency,
+    loaded_at: Option<f64>,
+}
+
+/// What on the Node asks for a drain, and how far it is.
+struct DrainTrigger {
+    annotation: Option<String>,
+    taint: Option<String>,
+    wanted: bool,
+    /// When it began.
+    since: Option<Instant>,
+    /// Whether the sessions have ended by it.
+    done: bool,
+}
+
+impl DrainTrigger {
+    fn asks(&self, node: &DynamicObject) -> bool {
+        let annotated = self.annotation.as_ref().is_some_and(|key| {
+            let value = node.metadata.annotations.as_ref().and_then(|it| it.get(key));
+            value.is_some_and(|value| value != "false")
+        });
+        let tainted = self.taint.as_ref().is_some_and(|key| {
+            let mut taints = node.data["spec"]["taints"].as_array().into_iter().flatten();
+            taints.any(|taint| taint["key"] == key.as_str())
+        });
+        annotated || tainted
+    }
+}
+
+impl Speaker {
+    fn new(client: Client, args: &SpeakerArgs) -> Self {
+        let (namespace, node) = (args.cluster.namespace(), args.node_name.clone());
+        let restarts = Restarts::default();
+        let mut watches = Watches::new(restarts.clone());
+        let others = [
+            Watched::all(Kind::Service),
+            Watched::all(Kind::EndpointSlice).with_labels("kubernetes.io/service-name"),
+            Watched::all(Kind::Namespace),
+            Watched::all(Kind::Node).named(&node),
+        ];
+        let watched: Vec<_> = args.cluster.configuration().into_iter().chain(others).collect();
+        for watched in &watched {
+            watches.watch(&client, watched.clone());
+        }
+        let options = Options {
+            class: args.cluster.lb_class.clone(),
+            follows: true,
+            ignore_exclude_label: args.ignore_exclude_lb,
+            next_hop: NextHopPolicy::SessionAddress,
+            ..Options::default()
+        };
+        let bell = Arc::new(Notify::new());
+        Self {
+            watches,
+            restarts,
+            mirror: Mirror::new(&namespace, watched.iter().map(|watched| watched.kind)),
+            engine: Engine::new(options, Some(node.clone())),
+            synced: false,
+            sessions: Sessions::new(Arc::clone(&bell)),
+            sources: SourceAddresses::default(),
+            wanted: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            regrouped: false,
+            touched: BTreeSet::new(),
+            bell,
+            drain: DrainTrigger {
+                annotation: args.drain_annotation.clone(),
+                taint: args.drain_taint.clone(),
+                wanted: false,
+                since: None,
+                done: false,
+            },
+            drain_how: args.graceful_shutdown(),
+            statuses: ServiceStatuses::new(client.clone(), &namespace, &node, MANAGER),
+            status: NodeStatus::new(client, &namespace, &node, MANAGER),
+            latency: Latency::new(),
+            loaded_at: None,
+            node,
+        }
+    }
+
+    /// Goes on until it is dropped.
+    async fn run(&mut self, asked: &mut mpsc::Receiver<Question>) {
+        loop {
+            if self.drain.wanted && !self.drain.done {
+                self.drain(asked).await;
+                continue;
+            }
+            tokio::select! {
+                seen = self.watches.next() => self.take_all(seen).await,
+                () = self.bell.notified() => self.status.mark(),
+                () = self.statuses.work() => {}
+                () = self.status.due() => self.write_status(),
+                question = http::next(asked) => self.answer(question),
+            }
+        }
+    }
+
+    /// Drains, and goes on watching meanwhile: whoever changes their mind is heard.
+    async fn drain(&mut self, asked: &mut mpsc::Receiver<Question>) {
+        tracing::warn!(node = self.node, "the Node asks to be drained");
+        self.drain.since = Some(Instant::now());
+        let sessions = std::mem::replace(&mut self.sessions, Sessions::new(Arc::clone(&self.bell)));
+        let how = self.drain_how.clone();
+        let ended = {
+            let drained = sessions.drain(&how);
+            tokio::pin!(drained);
+            loop {
+                tokio::select! {
+                    () = &mut drained => break true,
+                    seen = self.watches.next() => self.take_all(seen).await,
+                    () = self.bell.notified() => self.status.mark(),
+                    () = self.status.due() => self.write_status(),
+                    question = http::next(asked) => self.answer(question),
+                }
+                if !self.drain.wanted {
+                    break false;
+                }
+            }
+        };
+        self.drain.done = ended;
+        self.drain.since = None;
+        if ended {
+            tracing::warn!(node = self.node, "drained");
+            self.wanted.clear();
+        } else {
+            tracing::warn!(node = self.node, "the drain was called off");
+            self.sessions = sessions;
+            self.regrouped = true;
+            self.speak().await;
+        }
+        self.status.mark();
+    }
+
+    async fn take_all(&mut self, seen: Option<Seen>) {
+        let begin = Instant::now();
+        let Some(seen) = seen else { return };
+        self.take(seen);
+        while let Some(seen) = self.watches.try_next() {
+            self.take(seen);
+        }
+        self.settle();
+        if self.speak().await {
+            self.latency.observe(begin.elapsed().as_secs_f64());
+        }
+    }
+
+    fn take(&mut self, seen: Seen) {
+        if let Seen::Applied(Kind::Node, node) = &seen {
+            let asks = self.drain.asks(node);
+            if self.drain.done && !asks {
+                tracing::warn!(node = self.node, "the Node no longer asks to be drained");
+                self.drain.done = false;
+                self.regrouped = true;
+            }
+            self.drain.wanted = asks;
+        }
+        if let Some(change) = self.mirror.take(seen) {
+            self.apply(change);
+        }
+    }
+
+    fn settle(&mut self) {
+        if let Some(config) = self.mirror.settle() {
+            self.loaded_at =
+                SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|it| it.as_secs_f64());
+            tracing::info!("the configuration has been loaded");
+            self.apply(config);
+        }
+        for problem in self.mirror.news() {
+            tracing::error!("{problem}");
+            self.status.mark();
+        }
+        if !self.synced && self.mirror.is_complete() {
+            self.synced = true;
+            tracing::info!("all objects have been listed");
+            self.apply(Change::Synced);
+        }
+    }
+
+    fn apply(&mut self, change: Change) {
+        match &change {
+            Change::Config(_) | Change::Node(_) | Change::NodeGone(_) | Change::Synced => {
+                self.regrouped = true;
+                self.touched.extend(self.engine.services().map(|service| service.key.clone()));
+            }
+            Change::Service { service, .. } => drop(self.touched.insert(service.key.clone())),
+            Change::ServiceGone(key) => drop(self.touched.insert(key.clone())),
+            Change::Slice(slice) => drop(self.touched.insert(slice.service.clone())),
+            _ => {}
+        }
+        let effects = self.engine.apply(change);
+        for changed in effects.routes.into_values() {
+            self.changed.extend(changed);
+        }
+    }
+
+    /// Brings the sessions in line; says whether there was anything to do.
+    async fn speak(&mut self) -> bool {
+        if !self.synced || self.drain.done || self.drain.since.is_some() {
+            return false;
+        }
+        if self.regrouped {
+            self.regrouped = false;
+            self.changed.clear();
+            self.wanted = wanted::sessions(&self.engine, &mut self.sources);
+            for (session, error) in self.sessions.apply(&self.wanted).await {
+                tracing::error!("no session of {session}: {error}");
+            }
+            self.note_services();
+            return true;
+        }
+        let touched = self.change_routes();
+        for key in &touched {
+            if let Some(wanted) = self.wanted.get(key) {
+                self.sessions.announce(key, &wanted.routes).await;
+            }
+        }
+        self.note_services();
+        !touched.is_empty()
+    }
+
+    /// Takes what has changed over into the routes of the sessions.
+    fn change_routes(&mut self) -> BTreeSet<SessionKey> {
+        let mut touched = BTreeSet::new();
+        let Some(plan) = self.engine.plan(&self.node) else { return touched };
+        for (at, prefix) in std::mem::take(&mut self.changed) {
+            let Some(peer) = plan.peers.get(at) else { continue };
+            let key = SessionKey::new(&self.node, &peer.peer.name);
+            let Some(wanted) = self.wanted.get_mut(&key) else { continue };
+            match peer.routes.get(&prefix) {
+                Some(route) => {
+                    let attributes = Arc::clone(route.attributes());
+                    wanted.routes.insert(Route::with_attributes(prefix, attributes));
+                }
+                None => drop(wanted.routes.remove(&prefix)),
+            }
+            touched.insert(key);
+        }
+        touched
+    }
+
+    /// Hands on to which peers Services are announced now.
+    fn note_services(&mut self) {
+        let touched = std::mem::take(&mut self.touched);
+        if touched.is_empty() {
+            return;
+        }
+        let plan = self.engine.plan(&self.node);
+        for key in touched {
+            let peers = plan.map(|plan| plan.peers_of_service(&key).map(str::to_owned).collect());
+            self.statuses.set(&key, peers.unwrap_or_default());
+        }
+        self.status.mark();
+    }
+
+    fn drain_stage(&self) -> DrainSample {
+        match self.drain.since {
+            None if self.drain.done => DrainSample::Withdrawn,
+            None => DrainSample::Serving,
+            Some(_) => DrainSample::Graceful,
+        }
+    }
+
+    fn session_samples(&self) -> Vec<SessionSample> {
+        let Some(plan) = self.engine.plan(&self.node) else { return Vec::new() };
+        let sample = |peer: &crate::planner::PeerPlan| {
+            let key = SessionKey::new(&self.node, &peer.peer.name);
+            let status = self.sessions.status(&key)?;
+            let mut sample = SessionSample::new(&peer.peer.name, peer.peer.endpoint(), status);
+            sample.prefixes = u64::try_from(peer.routes.len()).unwrap_or(u64::MAX);
+            sample.pending = if sample.status.is_established() { 0 } else { sample.prefixes };
+            Some(sample)
+        };
+        plan.peers.iter().filter_map(sample).collect()
+    }
+
+    fn write_status(&mut self) {
+        let services = self.engine.plan(&self.node).map_or(0, |plan| plan.services().count());
+        let sessions = self.session_samples();
+        let drain = self.drain_stage();
+        let status =
+            node_status::status(&self.node, self.mirror.state(), &sessions, services, drain);
+        self.status.write(status);
+    }
+
+    fn answer(&self, question: Question) {
+        match question {
+            Question::Live(tell) => drop(tell.send(())),
+            // A router that is down is no reason to restart this.
+            Question::Ready(tell) => {
+                drop(tell.send(match (self.synced, self.mirror.state().loaded) {
+                    (false, _) => Err("not all objects have been listed yet".to_owned()),
+                    (_, false) => Err("there has been no valid configuration yet".to_owned()),
+                    _ => Ok(()),
+                }))
+            }
+            Question::Metrics(tell) => {
+                drop(tell.send(metrics::encode(&self.sample(), &self.latency).unwrap_or_default()));
+            }
+        }
+    }
+
+    fn sample(&self) -> Sample {
+        let state = self.mirror.state();
+        let mut sample = Sample::default();
+        sample.node = Some(self.node.clone());
+        sample.config = ConfigSample::new(state.loaded, state.is_stale(), self.loaded_at);
+        sample.sessions = self.session_samples();
+        let services = self.engine.plan(&self.node).into_iter().flat_map(|plan| plan.services());
+        let announced = services.flat_map(|key| {
+            let addresses = self.engine.holding(key).map(|it| it.addresses).unwrap_or_default();
+            addresses.into_iter().map(|address| Announced::new(key.clone(), address))
+        });
+        sample.announced = announced.collect();
+        sample.drain = self.drain_stage();
+        let restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        sample.api = ApiSample::new(0, 0, restarts);
+        sample
+    }
+}

@@ -1,0 +1,237 @@
+//! What routers hear from the nodes of a cluster: a controller, three speakers, and a router of our own on loopback
+//! addresses.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use bgp_session::{Asn, BgpIdentifier, Import, PeerConfig, PeerHandle, Speaker};
+use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+use test_apiserver::Cut;
+
+use crate::cluster::{Cluster, Program, object, wait};
+
+/// The addresses of the nodes: all of 127.0.0.0/8 is here.
+const NODES: [(&str, Ipv4Addr); 3] = [
+    ("kube1", Ipv4Addr::new(127, 22, 35, 25)),
+    ("kube2", Ipv4Addr::new(127, 22, 35, 26)),
+    ("kube3", Ipv4Addr::new(127, 22, 35, 27)),
+];
+
+/// A router that keeps what it hears.
+struct Router {
+    speaker: Speaker,
+    _peers: Vec<PeerHandle>,
+}
+
+impl Router {
+    async fn new() -> Self {
+        let speaker = Speaker::builder(Asn(64_635), BgpIdentifier::new(172, 22, 35, 1))
+            .listen(SocketAddr::from(([127, 0, 0, 1], 0)))
+            .start()
+            .await
+            .unwrap();
+        let mut peers = Vec::new();
+        for (_, address) in NODES {
+            let config = PeerConfig::new(std::net::IpAddr::from(address), Asn(64_636));
+            peers.push(speaker.add_peer(config.passive().import(Import::Keep)).await.unwrap());
+        }
+        Self { speaker, _peers: peers }
+    }
+
+    fn config(&self) -> String {
+        let port = self.speaker.listen_addr().unwrap().port();
+        format!(
+            "peers:\n- {{my-asn: 64636, peer-asn: 64635, peer-address: 127.0.0.1, peer-port: {port}}}\n\
+             address-pools:\n- name: default\n  protocol: bgp\n  addresses: [192.0.2.0/28]\n"
+        )
+    }
+
+    /// Prefixes, each with the nodes that lead to it.
+    fn table(&self) -> BTreeMap<String, Vec<&'static str>> {
+        let mut table: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
+        for (prefix, paths) in self.speaker.loc_rib().iter() {
+            for path in paths {
+                let hop = path.attributes.next_hop.map(|hop| hop.address());
+                let node =
+                    NODES.iter().find(|(_, address)| Some(std::net::IpAddr::from(*address)) == hop);
+                table.entry(prefix.to_string()).or_default().extend(node.map(|(name, _)| *name));
+            }
+        }
+        table.values_mut().for_each(|nodes| nodes.sort_unstable());
+        table
+    }
+
+    async fn wait_for(&self, what: &str, expected: &[(&str, &[&str])]) {
+        let expected: BTreeMap<_, _> =
+            expected.iter().map(|(prefix, nodes)| ((*prefix).to_owned(), nodes.to_vec())).collect();
+        wait(what, async || {
+            let table = self.table();
+            if table == expected { Ok(()) } else { Err(format!("{table:?}")) }
+        })
+        .await;
+    }
+}
+
+/// A cluster with a router, three nodes, and all our programs.
+struct World {
+    cluster: Cluster,
+    router: Router,
+    controller: Program,
+    speakers: BTreeMap<&'static str, Program>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let router = Router::new().await;
+        let cluster = Cluster::new(&router.config()).await;
+        let nodes: Api<Node> = Api::all(cluster.client.clone());
+        for (name, address) in NODES {
+            let node = json!({"metadata": {"name": name}});
+            nodes.create(&PostParams::default(), &object(node)).await.unwrap();
+            let status = json!({"status": {"addresses": [{"type": "InternalIP", "address": address.to_string()}],
+                "conditions": [{"type": "Ready", "status": "True"}]}});
+            nodes.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
+        }
+        let controller = cluster.start("controller", "a", &["--port", "0"]);
+        let mut world = Self { cluster, router, controller, speakers: BTreeMap::new() };
+        for (name, _) in NODES {
+            world.start(name);
+        }
+        world
+    }
+
+    fn start(&mut self, node: &'static str) {
+        let arguments = [
+            "--port",
+            "0",
+            "--node-name",
+            node,
+            "--drain-marked",
+            "300ms",
+            "--drain-withdrawn",
+            "100ms",
+            "--drain-annotation",
+            "example.com/maintenance",
+        ];
+        self.speakers.insert(node, self.cluster.start("speaker", node, &arguments));
+    }
+
+    /// Says on which nodes the endpoints of a Service are, and whether they are ready.
+    async fn endpoints(&self, service: &str, endpoints: &[(&str, bool)]) {
+        let api: Api<EndpointSlice> =
+            Api::namespaced(self.cluster.client.clone(), &self.cluster.namespace);
+        let endpoints: Vec<Value> = endpoints
+            .iter()
+            .enumerate()
+            .map(|(number, (node, ready))| {
+                json!({"addresses": [format!("10.0.0.{}", number + 1)], "nodeName": node, "conditions": {"ready": ready}})
+            })
+            .collect();
+        let slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+            "metadata": {"name": format!("{service}-1"), "labels": {"kubernetes.io/service-name": service}},
+            "addressType": "IPv4", "endpoints": endpoints});
+        let params = PatchParams::apply("test").force();
+        api.patch(&format!("{service}-1"), &params, &Patch::Apply(slice)).await.unwrap();
+    }
+
+    async fn end(self) {
+        for (_, speaker) in self.speakers {
+            speaker.terminate().await;
+        }
+        self.controller.terminate().await;
+        let nodes: Api<Node> = Api::all(self.cluster.client.clone());
+        for (name, _) in NODES {
+            nodes.delete(name, &DeleteParams::default()).await.unwrap();
+        }
+        self.cluster.end().await;
+    }
+}
+
+const EVERYWHERE: &[&str] = &["kube1", "kube2", "kube3"];
+
+#[tokio::test]
+async fn routes_follow_services_endpoints_and_nodes() {
+    let mut world = World::new().await;
+    let services = world.cluster.services();
+    world.endpoints("web", &[("kube1", true)]).await;
+    world.cluster.create("web", json!({})).await;
+    world.router.wait_for("a Service from every node", &[("192.0.2.0/32", EVERYWHERE)]).await;
+    world.cluster.create("smtp", json!({"externalTrafficPolicy": "Local"})).await;
+    world.endpoints("smtp", &[("kube2", true)]).await;
+    let web = ("192.0.2.0/32", EVERYWHERE);
+    world.router.wait_for("one where its pod is", &[web, ("192.0.2.1/32", &["kube2"])]).await;
+    world.endpoints("smtp", &[("kube3", true)]).await;
+    world.router.wait_for("the pod's new node", &[web, ("192.0.2.1/32", &["kube3"])]).await;
+    world.endpoints("smtp", &[("kube1", true), ("kube3", true)]).await;
+    world.router.wait_for("both pods", &[web, ("192.0.2.1/32", &["kube1", "kube3"])]).await;
+    world.endpoints("smtp", &[("kube1", false), ("kube3", true)]).await;
+    world.router.wait_for("the ready one", &[web, ("192.0.2.1/32", &["kube3"])]).await;
+    let cluster = Patch::Merge(json!({"spec": {"externalTrafficPolicy": "Cluster"}}));
+    services.patch("smtp", &PatchParams::default(), &cluster).await.unwrap();
+    world.router.wait_for("every node again", &[web, ("192.0.2.1/32", EVERYWHERE)]).await;
+    world.speakers.remove("kube2").unwrap().kill();
+    let rest: &[&str] = &["kube1", "kube3"];
+    world.router.wait_for("a node lost", &[("192.0.2.0/32", rest), ("192.0.2.1/32", rest)]).await;
+    world.start("kube2");
+    world.router.wait_for("and back", &[web, ("192.0.2.1/32", EVERYWHERE)]).await;
+    services.delete("smtp", &DeleteParams::default()).await.unwrap();
+    world.router.wait_for("the Service gone", &[web]).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_node_is_drained_when_its_operator_says_so_and_serves_again_after() {
+    let world = World::new().await;
+    world.endpoints("web", &[("kube1", true)]).await;
+    world.cluster.create("web", json!({})).await;
+    world.router.wait_for("a Service from every node", &[("192.0.2.0/32", EVERYWHERE)]).await;
+    let nodes: Api<Node> = Api::all(world.cluster.client.clone());
+    // A cordon is none of our business.
+    let cordon = Patch::Merge(json!({"spec": {"unschedulable": true}}));
+    nodes.patch("kube1", &PatchParams::default(), &cordon).await.unwrap();
+    let annotate = |value: Value| {
+        Patch::Merge(json!({"metadata": {"annotations": {"example.com/maintenance": value}}}))
+    };
+    nodes.patch("kube2", &PatchParams::default(), &annotate(json!("yes"))).await.unwrap();
+    world
+        .router
+        .wait_for("all but the drained node", &[("192.0.2.0/32", &["kube1", "kube3"])])
+        .await;
+    nodes.patch("kube2", &PatchParams::default(), &annotate(Value::Null)).await.unwrap();
+    world.router.wait_for("every node again", &[("192.0.2.0/32", EVERYWHERE)]).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn speakers_go_on_while_the_api_server_is_away_and_catch_up_after() {
+    let world = World::new().await;
+    let Some(server) = &world.cluster.server else { return };
+    world.endpoints("web", &[("kube1", true)]).await;
+    world.cluster.create("web", json!({})).await;
+    let web = ("192.0.2.0/32", EVERYWHERE);
+    world.router.wait_for("a Service from every node", &[web]).await;
+    server.go_away();
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!(world.router.table().len(), 1, "nothing is withdrawn in an outage");
+    server.compact();
+    server.come_back();
+    wait("the server to be back", async || {
+        world.cluster.services().get("web").await.map_err(|it| it.to_string())
+    })
+    .await;
+    world.endpoints("late", &[("kube1", true)]).await;
+    world.cluster.create("late", json!({})).await;
+    world.router.wait_for("what came later", &[web, ("192.0.2.1/32", EVERYWHERE)]).await;
+    for how in [Cut::Clean, Cut::MidEvent, Cut::Gone] {
+        server.cut_watches(how);
+        world.cluster.services().delete("late", &DeleteParams::default()).await.unwrap();
+        world.router.wait_for("the Service gone", &[web]).await;
+        world.cluster.create("late", json!({})).await;
+        world.router.wait_for("and there again", &[web, ("192.0.2.1/32", EVERYWHERE)]).await;
+    }
+    world.end().await;
+}
