@@ -9,11 +9,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::check::CheckArgs;
 use crate::decode::args::DecodeArgs;
-#[cfg(feature = "kubernetes")]
-use crate::kubernetes::{ControllerArgs, SpeakerArgs};
-use crate::kubernetes::ControllerArgs;
 use crate::diff::args::DiffArgs;
 use crate::explain::args::ExplainArgs;
+#[cfg(feature = "kubernetes")]
+use crate::kubernetes::{ControllerArgs, SpeakerArgs};
 use crate::migrate::MigrateArgs;
 use crate::replay::args::ReplayArgs;
 use crate::router_config::RouterConfigArgs;
