@@ -302,12 +302,13 @@ impl Leader {
 
     fn sample(&self) -> Sample {
         let state = self.mirror.state();
-        let mut sample = Sample::default();
-        sample.config = ConfigSample::new(state.loaded, state.is_stale(), self.loaded_at);
-        sample.pools = pools::samples(&self.engine);
         let restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        sample.api = ApiSample::new(self.updates, self.update_errors, restarts);
-        sample
+        Sample {
+            config: ConfigSample::new(state.loaded, state.is_stale(), self.loaded_at),
+            pools: pools::samples(&self.engine),
+            api: ApiSample::new(self.updates, self.update_errors, restarts),
+            ..Sample::default()
+        }
     }
 }
 

@@ -156,12 +156,12 @@ impl Candidate {
 fn observed(lease: &Lease) -> Observed {
     let spec = lease.spec.clone().unwrap_or_default();
     let seconds = u64::try_from(spec.lease_duration_seconds.unwrap_or(0)).unwrap_or(0);
-    let mut observed = Observed::default();
-    observed.version = lease.metadata.resource_version.clone().unwrap_or_default();
-    observed.holder = spec.holder_identity.unwrap_or_default();
-    observed.duration = Duration::from_secs(seconds);
-    observed.transitions = spec.lease_transitions.unwrap_or(0);
-    observed
+    Observed {
+        version: lease.metadata.resource_version.clone().unwrap_or_default(),
+        holder: spec.holder_identity.unwrap_or_default(),
+        duration: Duration::from_secs(seconds),
+        transitions: spec.lease_transitions.unwrap_or(0),
+    }
 }
 
 /// The clock of tokio, so that paused time governs this too.

@@ -53,9 +53,11 @@ impl ConfigState {
 impl Mirror {
     /// Of a cluster whose configuration is in this namespace, once these have been listed.
     pub(super) fn new(namespace: &str, awaited: impl IntoIterator<Item = Kind>) -> Self {
-        let mut options = manifest::Options::default();
-        namespace.clone_into(&mut options.namespace);
-        options.config_required = false;
+        let options = manifest::Options {
+            namespace: namespace.to_owned(),
+            config_required: false,
+            ..manifest::Options::default()
+        };
         Self {
             options,
             awaited: awaited.into_iter().collect(),

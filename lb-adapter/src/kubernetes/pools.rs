@@ -34,10 +34,7 @@ pub(super) fn samples(engine: &Engine) -> Vec<PoolSample> {
             let total = ranges.fold(0_u128, |sum, range| sum.saturating_add(usable(pool, range)));
             Usage::new(u64::try_from(in_use).unwrap_or(u64::MAX), total)
         };
-        let mut sample = PoolSample::default();
-        sample.name.clone_from(&pool.name);
-        (sample.ipv4, sample.ipv6, sample.services) = (of(true), of(false), services);
-        sample
+        PoolSample { name: pool.name.clone(), ipv4: of(true), ipv6: of(false), services }
     };
     config.pools.iter().map(sample).collect()
 }
@@ -51,7 +48,7 @@ fn usable(pool: &Pool, range: &AddressRange) -> u128 {
         return range.size();
     }
     // Of those up to an address, the ones that end in .0 or .255.
-    let buggy = |end: u64| end / 256 * 2 + u64::from(end % 256 > 0);
+    let buggy = |end: u64| end / 256 * 2 + u64::from(!end.is_multiple_of(256));
     let (first, last) = (u64::from(u32::from(first)), u64::from(u32::from(last)));
     range.size() - u128::from(buggy(last + 1) - buggy(first))
 }
@@ -117,7 +114,7 @@ impl PoolStatus {
                 Ok(_) => {}
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
                 Err(error) => {
-                    tracing::warn!(pool = name, %error, "the status of the pool could not be written")
+                    tracing::warn!(pool = name, %error, "the status of the pool could not be written");
                 }
             }
         }

@@ -390,7 +390,7 @@ impl Speaker {
                     (false, _) => Err("not all objects have been listed yet".to_owned()),
                     (_, false) => Err("there has been no valid configuration yet".to_owned()),
                     _ => Ok(()),
-                }))
+                }));
             }
             Question::Metrics(tell) => {
                 drop(tell.send(metrics::encode(&self.sample(), &self.latency).unwrap_or_default()));
@@ -400,19 +400,20 @@ impl Speaker {
 
     fn sample(&self) -> Sample {
         let state = self.mirror.state();
-        let mut sample = Sample::default();
-        sample.node = Some(self.node.clone());
-        sample.config = ConfigSample::new(state.loaded, state.is_stale(), self.loaded_at);
-        sample.sessions = self.session_samples();
         let services = self.engine.plan(&self.node).into_iter().flat_map(|plan| plan.services());
         let announced = services.flat_map(|key| {
             let addresses = self.engine.holding(key).map(|it| it.addresses).unwrap_or_default();
             addresses.into_iter().map(|address| Announced::new(key.clone(), address))
         });
-        sample.announced = announced.collect();
-        sample.drain = self.drain_stage();
         let restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        sample.api = ApiSample::new(0, 0, restarts);
-        sample
+        Sample {
+            node: Some(self.node.clone()),
+            config: ConfigSample::new(state.loaded, state.is_stale(), self.loaded_at),
+            sessions: self.session_samples(),
+            announced: announced.collect(),
+            drain: self.drain_stage(),
+            api: ApiSample::new(0, 0, restarts),
+            ..Sample::default()
+        }
     }
 }

@@ -133,7 +133,7 @@ impl Writer {
                 let (key, written) = ended.ok()?;
                 self.busy.remove(&key);
                 if matches!(written, Written::Failed) {
-                    let (times, at) = self.failed.entry(key.clone()).or_insert((0, Instant::now()));
+                    let (times, at) = self.failed.entry(key.clone()).or_insert_with(|| (0, Instant::now()));
                     *times += 1;
                     *at = Instant::now() + (PAUSE.0 * 2_u32.saturating_pow(*times - 1)).min(PAUSE.1);
                     self.due.insert(key.clone());

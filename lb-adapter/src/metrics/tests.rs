@@ -15,20 +15,22 @@ async fn sample() -> Sample {
     let mut session = SessionSample::new("tor", "172.22.35.1:179", peer.status());
     session.prefixes = 2;
     session.pending = 2;
-    let mut pool = PoolSample::default();
-    pool.name = "default".to_owned();
-    pool.ipv4 = Usage::new(2, 64);
-    pool.services = 3;
-    let mut sample = Sample::default();
-    sample.node = Some("kube1".to_owned());
-    sample.config.loaded = true;
-    sample.pools = vec![pool];
-    sample.sessions = vec![session];
+    let pool = PoolSample {
+        name: "default".to_owned(),
+        ipv4: Usage::new(2, 64),
+        services: 3,
+        ..PoolSample::default()
+    };
     let smtp = ServiceKey::new("mail", "smtp");
-    sample.announced = vec![Announced::new(smtp, "172.22.35.70".parse().unwrap())];
-    sample.api.updates = 7;
-    sample.api.watch_restarts.insert("services", 1);
-    sample
+    Sample {
+        node: Some("kube1".to_owned()),
+        config: ConfigSample::new(true, false, None),
+        pools: vec![pool],
+        sessions: vec![session],
+        announced: vec![Announced::new(smtp, "172.22.35.70".parse().unwrap())],
+        api: ApiSample::new(7, 0, [("services", 1)].into()),
+        ..Sample::default()
+    }
 }
 
 #[tokio::test]
