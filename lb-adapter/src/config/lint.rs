@@ -68,6 +68,9 @@ impl Lint<'_> {
                 let message = "without hold time and BFD a router that dies is noticed by nothing";
                 self.warn(&it.place, message);
             }
+            if let Some(missing) = peer.not_supported() {
+                self.warn(&it.place, missing);
+            }
             if peer.local_asn == Some(peer.my_asn) {
                 self.warn(&it.place, "the local AS is the nodes' own, which has no effect");
             }

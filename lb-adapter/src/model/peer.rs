@@ -115,6 +115,19 @@ impl Peer {
         self.expected_asn() == Some(self.shown_asn())
     }
 
+    /// What is asked of the peer that sessions cannot do yet: a sentence.
+    pub fn not_supported(&self) -> Option<&'static str> {
+        match (&self.address, self.graceful_restart) {
+            (PeerAddress::Interface(_), _) => {
+                Some("without effect for now: no session is opened over an interface yet")
+            }
+            (PeerAddress::Ip(_), true) => {
+                Some("graceful restart is without effect for now: sessions do not offer it yet")
+            }
+            (PeerAddress::Ip(_), false) => None,
+        }
+    }
+
     /// Whether routes of this family are sent to it: those of the family that the session runs
     /// over, or both. Link-local sessions of an interface carry both.
     pub fn carries(&self, family: IpFamily) -> bool {

@@ -133,6 +133,11 @@ impl Node {
     fn introduce(&self) {
         let peers: Vec<_> =
             self.engine.sessions().map(|(_, plan)| plan.peer.name.as_str()).collect();
+        for (_, plan) in self.engine.sessions() {
+            if let Some(missing) = plan.peer.not_supported() {
+                tracing::warn!(peer = plan.peer.name, "{missing}");
+            }
+        }
         let state_file = self.memory.path().map(|path| path.display().to_string());
         tracing::info!(node = self.name, peers = peers.join(", "), state_file, "speaking");
     }
