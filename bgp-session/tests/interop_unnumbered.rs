@@ -52,6 +52,35 @@ fn frr_finds_us_and_is_found() {
 }
 
 #[test]
+fn ipv4_routes_have_link_local_next_hops_both_ways() {
+    if !requested() {
+        return;
+    }
+    let (router, node) = lan();
+    let frr = frr(&router, "");
+    on(&node, |runtime| {
+        let (speaker, handle) = uplink(runtime, |config| config);
+        found_and_established(&speaker, &handle);
+        let own = "172.22.35.70/32";
+        handle.set_routes(RouteSet::from([Route::new(own.parse().unwrap())]));
+        wait_until(SOON, "our route at FRR", || {
+            let reply = frr.json("bgpd", &format!("show bgp ipv4 unicast {own} json"))?;
+            let path = &reply["paths"][0];
+            let hops = path["nexthops"].as_array().into_iter().flatten();
+            let hop = hops.filter(|hop| hop["ip"] == "fe80::26").count();
+            if path["valid"] == true && hop > 0 { Ok(()) } else { Err(reply.to_string()) }
+        });
+        let prefix = "10.9.0.0/16".parse().unwrap();
+        let path = wait_until(SOON, "FRR's route", || {
+            let path = speaker.loc_rib().best(&prefix).cloned();
+            path.ok_or_else(|| format!("{:?}", speaker.loc_rib()))
+        });
+        let next_hop = path.attributes.next_hop.expect("a next hop");
+        assert_eq!(next_hop.link_local(), Some("fe80::1".parse().unwrap()), "{next_hop}");
+    });
+}
+
+#[test]
 fn a_password_signs_a_session_over_link_local_addresses() {
     if !requested() {
         return;
