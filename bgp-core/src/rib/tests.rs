@@ -142,7 +142,11 @@ impl Far {
     }
 
     fn skip(rib: &mut AdjRibOut) {
-        if let Some(Pending::Reach(family, _)) = rib.pending(false) {
+        let Some(pending) = rib.pending(false) else { return };
+        if let Pending::Reach(family, _) = pending {
+            // That not even one prefix fits is sometimes only known from the attempt.
+            assert_eq!(rib.take_reach(family, |_, _| false), 0);
+            assert_eq!(rib.pending(false), Some(pending), "what is skipped is what was offered");
             assert!(rib.skip_reach(family) > 0);
         }
     }
@@ -281,6 +285,23 @@ fn what_cannot_be_sent_withdraws_what_was_sent_before_it() {
     assert_eq!(rib.pending(false), Some(Pending::Unreach(AfiSafi::IPV4_UNICAST)));
     rib.take_unreach(AfiSafi::IPV4_UNICAST, |_, _| true);
     assert_eq!(rib.pending(false), Some(Pending::EndOfRib(AfiSafi::IPV4_UNICAST)));
+}
+
+#[test]
+fn what_fits_no_message_is_skipped_and_not_the_table_that_it_goes_ahead_of() {
+    let family = AfiSafi::IPV4_UNICAST;
+    let mut rib = AdjRibOut::new();
+    rib.announce(&route(1, 1));
+    rib.session_up(&FAMILIES, &[]);
+    rib.announce(&route(2, 2));
+    assert_eq!(rib.pending(false), Some(Pending::Reach(family, attributes(2))));
+    assert_eq!(rib.take_reach(family, |_, _| false), 0);
+    assert_eq!(rib.skip_reach(family), 1);
+    assert_eq!(rib.pending(false), Some(Pending::Reach(family, attributes(1))));
+    assert_eq!(rib.take_reach(family, |_, _| true), 1);
+    assert_eq!(rib.pending(false), Some(Pending::EndOfRib(family)));
+    let advertised = rib.advertised();
+    assert!(advertised.iter().map(|(prefix, _)| prefix).eq([prefix(1)]));
 }
 
 #[test]

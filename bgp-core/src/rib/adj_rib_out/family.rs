@@ -307,7 +307,10 @@ impl<K: Key> Family<K> {
                 group.remove();
             }
         }
-        self.taken();
+        // Where nothing fits, the same is offered still: `skip_reach` is to drop that, and not what has the next turn.
+        if taken > 0 {
+            self.taken();
+        }
         taken
     }
 
