@@ -7,6 +7,8 @@
 //! crate `test-peers` for what a story can do.
 
 mod collision;
+mod paths;
+mod restart;
 mod routes;
 mod sessions;
 mod site;
@@ -15,6 +17,8 @@ mod terms;
 mod us;
 
 use collision::*;
+use paths::*;
+use restart::*;
 use routes::*;
 use sessions::*;
 use site::Site;
@@ -79,7 +83,9 @@ macro_rules! matrix {
 const EXABGP_COMMUNICATION: &str =
     "ExaBGP 4.2 fails to read the message of a shutdown under Python 3, and cannot send one.";
 const NO_BFD: &str = "Neither GoBGP 3 nor ExaBGP has BFD.";
-const EXABGP_LIMIT: &str = "ExaBGP keeps no table of what it receives, so it has nothing to limit.";
+const NO_TABLE: &str =
+    "ExaBGP keeps no table of what it receives: there is nothing to limit, to keep, or to relay.";
+const NO_LONG: &str = "Neither GoBGP 3 nor OpenBGPD 7.7 knows RFC 8654.";
 const NO_ROLES: &str = "Neither GoBGP 3 nor ExaBGP 4 knows roles.";
 const ONE_CONNECTION: &str =
     "It never has two connections to resolve: while one is opening, it closes the other.";
@@ -110,6 +116,19 @@ matrix! {
     "Route refresh that the router asks for",
     a_refresh_that_the_router_asks_for_repeats_all_routes: yes yes
         (no "GoBGP never asks: it keeps all that it receives.") yes yes;
+    "Route refresh that we ask for",
+    a_refresh_that_we_ask_for_brings_all_routes_again: yes yes yes
+        (no "ExaBGP 4.2 ends the session with whoever asks.")
+        (no "OpenBGPD 7.7 refuses whoever asks: it takes the family for not negotiated.");
+    "IPv4 routes with IPv6 next hops (RFC 8950), both ways",
+    routes_of_ipv4_have_next_hops_of_ipv6_both_ways: yes yes yes yes
+        (no "OpenBGPD 7.7 does not know RFC 8950.");
+    "Several paths to a prefix (ADD-PATH), ours",
+    several_paths_of_ours_reach_the_router: yes yes yes yes yes;
+    "Several paths to a prefix (ADD-PATH), the router's",
+    several_paths_of_the_routers_reach_us: yes yes yes (no NO_TABLE) yes;
+    "Messages of more than 4,096 octets (RFC 8654)",
+    a_message_may_be_longer_than_4096_octets: yes yes (no NO_LONG) yes (no NO_LONG);
     "TCP MD5, and a wrong password",
     a_password_signs_the_session_and_a_wrong_one_prevents_it: yes yes yes yes yes;
     "TTL security (GTSM), and a router without it",
@@ -126,6 +145,14 @@ matrix! {
     the_smaller_hold_time_holds_and_a_silent_link_ends_the_session: yes yes yes yes yes;
     "Our process killed: its routes go, and the next one brings them",
     a_killed_process_of_ours_takes_its_routes_along_and_the_next_brings_them: yes yes yes yes yes;
+    "Graceful restart: our process killed, no route lost at the router",
+    our_process_is_killed_and_the_router_loses_no_route: yes yes yes (no NO_TABLE) yes;
+    "Graceful restart: the router killed, no route lost here",
+    the_router_is_killed_and_we_lose_no_route: yes yes yes yes
+        (no "OpenBGPD keeps the routes of others, and does not ask for that itself.");
+    "Long-lived graceful restart: our routes stale at the router",
+    long_after_a_kill_our_routes_are_stale_at_the_router_but_there: yes yes yes (no NO_TABLE)
+        (no "OpenBGPD 7.7 does not know RFC 9494.");
     "Router killed and stopped: it gets everything again",
     a_router_that_was_killed_gets_everything_again: yes yes yes yes yes;
     "Shutdown message, ours seen there",
@@ -140,7 +167,7 @@ matrix! {
     "Drain (RFC 8326): marked, withdrawn, ended",
     a_drain_is_seen_by_the_router_step_by_step: yes yes yes yes yes;
     "Maximum of prefixes, the router's limit",
-    too_many_prefixes_of_ours_end_the_session_there: yes yes yes (no EXABGP_LIMIT) yes;
+    too_many_prefixes_of_ours_end_the_session_there: yes yes yes (no NO_TABLE) yes;
     "Maximum of prefixes, our limit",
     a_router_that_sends_too_many_prefixes_is_told_and_left_alone: yes yes yes yes yes;
     "Roles, and those that do not fit",

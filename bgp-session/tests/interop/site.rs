@@ -14,6 +14,7 @@ use test_peers::{Capture, Host, Lan, Neighbor, Path, Router, RouterConfig, wait_
 use tokio::runtime::Runtime;
 
 pub(crate) const ROUTER: &str = "172.22.35.1";
+pub(crate) const ROUTER_IPV6: &str = "fd22::1";
 pub(crate) const ROUTER_AS: u32 = 64635;
 pub(crate) const NODE: &str = "172.22.35.26";
 pub(crate) const NODE_IPV6: &str = "fd22::26";
@@ -26,6 +27,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(60);
 /// The LAN of one test.
 #[derive(Debug)]
 pub(crate) struct Site {
+    lan: Lan,
     router: Host,
     pub(crate) node: Host,
     capture: Option<Capture>,
@@ -42,7 +44,12 @@ impl Site {
         std::fs::create_dir_all(&directory).expect("a directory for captures");
         let file = directory.join(format!("{}-{story}.pcap", router.to_lowercase()));
         let capture = Some(Capture::start(&node, &file));
-        Self { router: host, node, capture, events: Arc::default() }
+        Self { lan, router: host, node, capture, events: Arc::default() }
+    }
+
+    /// Another host, with that address.
+    pub(crate) fn host(&self, own: &str) -> Host {
+        self.lan.host(&format!("host{}", own.replace('.', "-")), &[&format!("{own}/24")])
     }
 
     /// Starts the router.

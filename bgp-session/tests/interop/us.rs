@@ -1,8 +1,9 @@
 //! Us as a process of our own, which can be killed: the test binary runs itself.
 
 use std::env;
+use std::time::Duration;
 
-use bgp_session::{PeerConfig, Route, RouteSet};
+use bgp_session::{PeerConfig, RestartConfig, Route, RouteSet};
 use test_peers::{Process, Router, wait_until};
 
 use crate::site::*;
@@ -12,22 +13,43 @@ const PART: &str = "FERROLB_TEST_PART";
 
 /// What a process of ours does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+pub(crate) enum Part {
     /// Announces, as by default.
     Plain,
+    /// Announces with graceful restart, as one that may have done so before.
+    Graceful,
+    /// The same with another set of routes.
+    GracefulNext,
+    /// With long-lived graceful restart, after a second.
+    LongLived,
 }
 
 impl Part {
-    const ALL: [Self; 1] = [Self::Plain];
+    const ALL: [Self; 4] = [Self::Plain, Self::Graceful, Self::GracefulNext, Self::LongLived];
 
     fn config(self) -> PeerConfig {
         match self {
             Self::Plain => peer_config(),
+            Self::Graceful | Self::GracefulNext => peer_config().graceful_restart().restarted(),
+            Self::LongLived => {
+                let mut restart = RestartConfig::default();
+                restart.restart_time = Duration::from_secs(1);
+                restart.long_lived = Some(Duration::from_secs(120));
+                peer_config().graceful_restart_with(restart).restarted()
+            }
+        }
+    }
+
+    /// The IPv4 routes that it announces; one of IPv6 comes with them.
+    const fn routes(self) -> [&'static str; 2] {
+        match self {
+            Self::GracefulNext => [SMTP, "172.22.35.72/32"],
+            _ => [SMTP, "172.22.35.71/32"],
         }
     }
 
     /// Starts us on the node, with this part.
-    fn start(self, site: &Site) -> Process {
+    pub(crate) fn start(self, site: &Site) -> Process {
         let program = env::current_exe().expect("the test's own path");
         Process::start(&site.node, &program, |command| {
             command.args(["--exact", "us::as_a_process", "--nocapture", "--test-threads=1"]);
@@ -42,13 +64,13 @@ impl Part {
 fn as_a_process() {
     let Ok(part) = env::var(PART) else { return };
     let part = Part::ALL.into_iter().find(|known| format!("{known:?}") == part);
-    let config = part.expect("a part").config();
+    let part = part.expect("a part");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let speaker = listening().start().await.expect("a speaker");
         let mut events = speaker.events();
-        let peer = speaker.add_peer(config).await.expect("a peer");
-        let routes = [SMTP, "172.22.35.71/32"].map(|text| Route::new(prefix(text)));
+        let peer = speaker.add_peer(part.config()).await.expect("a peer");
+        let routes = part.routes().map(|text| Route::new(prefix(text)));
         let ipv6 = Route::new(prefix("fd22:0:0:70::/64")).next_hop(address(NODE_IPV6));
         let routes: RouteSet = routes.into_iter().chain([ipv6]).collect();
         peer.set_routes(routes).await.expect("routes are taken");

@@ -127,6 +127,7 @@ pub(crate) fn parse_community(word: &str) -> Option<(u16, u16)> {
     // Most daemons write the well-known ones by name, each in its own spelling.
     match word.to_lowercase().replace(['_', '-'], "").as_str() {
         "gracefulshutdown" => return Some((65535, 0)),
+        "llgrstale" => return Some((65535, 6)),
         "noexport" => return Some((65535, 65281)),
         "noadvertise" => return Some((65535, 65282)),
         "localas" | "noexportsubconfed" => return Some((65535, 65283)),

@@ -77,7 +77,7 @@ impl Exabgp {
              family {{ ipv4 unicast; ipv6 unicast; }}\n  capability {{ route-refresh enable; \
              asn4 {asn4}; graceful-restart {restart}; extended-message {extended}; \
              add-path {add_path}; nexthop {next_hop}; }}\n  api {{ processes [ tests ]; \
-             neighbor-changes; receive {{ parsed; open; update; notification; refresh; }} }}\n",
+             neighbor-changes; receive {{ parsed; open; update; notification; }} }}\n",
             peer = neighbor.address,
             own = self.0.local_address(neighbor),
             peer_as = neighbor.asn,

@@ -98,7 +98,6 @@ impl Openbgpd {
         set(neighbor.password.is_none(), &format!("local-address {own}"));
         set(true, "announce IPv4 unicast");
         set(true, "announce IPv6 unicast");
-        set(true, "announce enhanced refresh yes");
         set(neighbor.passive, "passive");
         // `nexthop no-modify` counts only of neighbours that may be some hops away.
         set(neighbor.ttl_security, "ttl-security yes");
