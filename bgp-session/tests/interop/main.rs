@@ -85,6 +85,7 @@ const EXABGP_COMMUNICATION: &str =
 const NO_BFD: &str = "Neither GoBGP 3 nor ExaBGP has BFD.";
 const NO_TABLE: &str =
     "ExaBGP keeps no table of what it receives: there is nothing to limit, to keep, or to relay.";
+const ONE_PATH: &str = "It originates one path to a prefix, and relays several: the next row.";
 const NO_LONG: &str = "Neither GoBGP 3 nor OpenBGPD 7.7 knows RFC 8654.";
 const NO_ROLES: &str = "Neither GoBGP 3 nor ExaBGP 4 knows roles.";
 const ONE_CONNECTION: &str =
@@ -125,7 +126,10 @@ matrix! {
         (no "OpenBGPD 7.7 does not know RFC 8950.");
     "Several paths to a prefix (ADD-PATH), ours",
     several_paths_of_ours_reach_the_router: yes yes yes yes yes;
-    "Several paths to a prefix (ADD-PATH), the router's",
+    "Several paths to a prefix (ADD-PATH), that the router originates",
+    several_paths_that_the_router_originates_reach_us:
+        (no ONE_PATH) (no ONE_PATH) (no ONE_PATH) yes (no ONE_PATH);
+    "Several paths to a prefix (ADD-PATH), that the router relays",
     several_paths_of_the_routers_reach_us: yes yes yes (no NO_TABLE) yes;
     "Messages of more than 4,096 octets (RFC 8654)",
     a_message_may_be_longer_than_4096_octets: yes yes (no NO_LONG) yes (no NO_LONG);

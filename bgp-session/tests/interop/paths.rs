@@ -1,8 +1,8 @@
 //! Stories of what the protocol learnt later: requests for all routes, long messages, other next hops, several paths.
 
 use bgp_session::{
-    AddPathMode, AfiSafi, Asn, BgpIdentifier, Import, LargeCommunity, NextHop, PathAttributes,
-    PeerConfig, Route, RouteSet, Speaker,
+    AddPathMode, AfiSafi, Asn, BgpIdentifier, Community, Import, LargeCommunity, NextHop,
+    PathAttributes, PeerConfig, Route, RouteSet, Speaker,
 };
 use test_peers::{Neighbor, Originated, Router, wait_until};
 
@@ -82,6 +82,27 @@ pub(crate) fn several_paths_of_ours_reach_the_router<R: Router>(site: &Site) {
         meds(&[1, 2, 3]);
         runtime.block_on(peer.withdraw_path(prefix(SMTP), 2)).unwrap();
         meds(&[1, 3]);
+    });
+}
+
+pub(crate) fn several_paths_that_the_router_originates_reach_us<R: Router>(site: &Site) {
+    let path =
+        |id: u32, value: u16| Originated::new("10.9.0.0/16").path(id).community(64_635, value);
+    let config = router_config(node().add_path()).route(path(7, 1)).route(path(8, 2));
+    let _router: R = site.router(config);
+    site.on(|runtime| {
+        let config = peer_config().add_path(AfiSafi::IPV4_UNICAST, AddPathMode::BOTH);
+        let (speaker, _peer) = runtime.block_on(site.dial(config.import(Import::Keep)));
+        let paths = wait_until(SOON, "both paths", || {
+            let table = speaker.loc_rib();
+            let paths = table.paths(&prefix("10.9.0.0/16"));
+            let mut paths: Vec<_> =
+                paths.iter().map(|p| (p.path_id, p.attributes.communities.clone())).collect();
+            paths.sort_unstable();
+            if paths.len() == 2 { Ok(paths) } else { Err(format!("{paths:?}")) }
+        });
+        let community = |value| vec![Community::new(64_635, value)];
+        assert_eq!(paths, [(7, community(1)), (8, community(2))]);
     });
 }
 

@@ -128,6 +128,7 @@ impl Bird {
     }
 
     fn launch(&mut self, more: &[&str]) {
+        self.0.refuse_several_paths();
         self.write_config();
         let prepare = |daemon: &Daemon, command: &mut std::process::Command| {
             command.arg("-f").args(more).arg("-c").arg(daemon.file("bird.conf"));

@@ -239,6 +239,9 @@ impl Neighbor {
 pub struct Originated {
     /// `10.1.0.0/16` or `fd01::/48`.
     pub prefix: String,
+    /// Which of several paths to the prefix it is (ADD-PATH, RFC 7911). Only ExaBGP originates more than one; the others
+    /// relay those that they hear of.
+    pub path_id: Option<u32>,
     /// Its standard communities.
     pub communities: Vec<(u16, u16)>,
     /// Its large communities (RFC 8092).
@@ -254,10 +257,18 @@ impl Originated {
     pub fn new(prefix: &str) -> Self {
         Self {
             prefix: prefix.to_owned(),
+            path_id: None,
             communities: Vec::new(),
             large_communities: Vec::new(),
             route_targets: Vec::new(),
         }
+    }
+
+    /// Makes it one of several paths to the prefix.
+    #[must_use]
+    pub fn path(mut self, path_id: u32) -> Self {
+        self.path_id = Some(path_id);
+        self
     }
 
     /// Adds a community.

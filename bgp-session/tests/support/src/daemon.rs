@@ -74,6 +74,13 @@ impl Daemon {
         next_hop.expect("the host has an address for the route's next hop")
     }
 
+    /// Panics if it is to originate several paths to a prefix.
+    #[track_caller]
+    pub(crate) fn refuse_several_paths(&self) {
+        let several = self.config.routes.iter().any(|route| route.path_id.is_some());
+        assert!(!several, "{} originates one path to a prefix", self.name);
+    }
+
     /// Panics if a neighbour is to have what this daemon lacks.
     #[track_caller]
     pub(crate) fn refuse(&self, what: &str, wanted: impl Fn(&Neighbor) -> bool) {

@@ -111,6 +111,9 @@ impl Exabgp {
 
     fn words(&self, route: &Originated) -> String {
         let mut text = format!("{} next-hop {}", route.prefix, self.0.next_hop(route));
+        if let Some(id) = route.path_id {
+            let _ = write!(text, " path-information {}", std::net::Ipv4Addr::from(id));
+        }
         let targets = route.route_target_words();
         let targets = targets.iter().map(|word| format!("target:{word}")).collect();
         for (name, words) in [

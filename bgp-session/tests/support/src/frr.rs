@@ -137,6 +137,7 @@ impl Frr {
     }
 
     fn launch(&mut self) {
+        self.daemon.refuse_several_paths();
         self.daemon.write("bgpd.conf", &self.config_text());
         let zebra = self.daemon.config.has_bfd();
         if zebra {

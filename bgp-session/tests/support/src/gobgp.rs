@@ -89,6 +89,7 @@ impl Gobgp {
     }
 
     fn launch(&mut self, more: &[&str]) {
+        self.0.refuse_several_paths();
         self.0.refuse("BFD", |neighbor| neighbor.bfd);
         self.0.refuse("extended messages", |neighbor| neighbor.extended_messages);
         self.0.refuse("way to leave four-octet AS numbers out", |neighbor| neighbor.two_octet_as);

@@ -119,6 +119,7 @@ impl Openbgpd {
     }
 
     fn launch(&mut self) {
+        self.0.refuse_several_paths();
         self.0.refuse("BFD outside of OpenBSD", |neighbor| neighbor.bfd);
         self.0.refuse("extended messages", |neighbor| neighbor.extended_messages);
         self.0.refuse("IPv4 routes with IPv6 next hops", |neighbor| neighbor.extended_next_hop);
