@@ -57,8 +57,11 @@ fn perform(command: Command, problems: Problems) -> Result<(), Failure> {
 
 fn log_to_stderr(cli: &Cli) -> Result<(), Failure> {
     let LogArgs { log_level, log_format, .. } = &cli.log;
-    let filter = match log_level {
-        Some(filter) => filter.clone(),
+    let filter = match log_level.as_deref() {
+        // MetalLB's words for them.
+        Some("all") => "trace".into(),
+        Some("none") => "off".into(),
+        Some(filter) => filter.to_owned(),
         None => std::env::var("RUST_LOG").unwrap_or_else(|_| default_level(&cli.command).into()),
     };
     let filter = EnvFilter::builder()

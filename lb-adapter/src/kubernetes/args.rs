@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bgp_session::GracefulShutdown;
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use tokio::sync::mpsc;
 
 use super::election::ElectionConfig;
@@ -98,9 +98,9 @@ pub struct ControllerArgs {
     webhook_mode: Option<String>,
     #[arg(long, hide = true)]
     webhook_secret: Option<String>,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set)]
     webhook_http2: bool,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set)]
     disable_cert_rotation: bool,
     #[arg(long, hide = true)]
     cert_dir: Option<String>,
@@ -166,7 +166,7 @@ pub struct SpeakerArgs {
     #[arg(long, value_name = "NAME", env = "METALLB_NODE_NAME")]
     pub node_name: String,
     /// Announce in spite of the label node.kubernetes.io/exclude-from-external-load-balancers.
-    #[arg(long)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set)]
     pub ignore_exclude_lb: bool,
     /// What becomes of the routes when a signal ends this process.
     #[arg(long, value_enum, default_value_t, env = "FERROLB_ON_EXIT")]
@@ -202,11 +202,11 @@ struct UnusedSpeakerArgs {
     ml_labels: Option<String>,
     #[arg(long, hide = true, env = "METALLB_ML_SECRET_KEY_PATH")]
     ml_secret_key_path: Option<String>,
-    #[arg(long, hide = true, env = "METALLB_ML_WAN_CONFIG")]
+    #[arg(long, hide = true, env = "METALLB_ML_WAN_CONFIG", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     ml_wan_config: Option<String>,
     #[arg(long, hide = true, env = "FRRK8S_NAMESPACE")]
     frrk8s_namespace: Option<String>,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set)]
     frrk8s_secret_passthrough: bool,
 }
 

@@ -1,0 +1,130 @@
+//! The Helm chart: Helm itself does not run here, so that nothing is rendered; what can be told from the text is.
+
+use serde_json::{Value, json};
+
+use crate::documents::{documents, files, text};
+
+const VALUES: &str = "deploy/charts/ferrolb/values.yaml";
+
+fn schema() -> jsonschema::Validator {
+    let schema = text("deploy/charts/ferrolb/values.schema.json");
+    jsonschema::draft7::new(&serde_json::from_str(&schema).unwrap()).unwrap()
+}
+
+fn templates() -> Vec<(String, String)> {
+    let paths = files("deploy/charts/ferrolb/templates", "");
+    paths.into_iter().map(|path| (path.clone(), text(&path))).collect()
+}
+
+/// What stands between braces, without the dashes that eat blanks.
+fn actions(template: &str) -> Vec<&str> {
+    let mut actions = Vec::new();
+    let mut rest = template;
+    while let Some(begin) = rest.find("{{") {
+        let end = rest[begin..].find("}}").expect("an action that ends") + begin;
+        let action = &rest[begin + 2..end];
+        assert!(!action.contains("{{"), "{action}");
+        actions.push(action.trim_matches('-').trim());
+        rest = &rest[end + 2..];
+    }
+    assert!(!rest.contains("}}"), "{rest}");
+    actions
+}
+
+#[test]
+fn the_values_are_by_their_schema_and_it_notices_a_mistake() {
+    let schema = schema();
+    let values = documents(VALUES).remove(0);
+    let problems: Vec<_> = schema.iter_errors(&values).map(|it| it.to_string()).collect();
+    assert_eq!(problems, [""; 0]);
+    for (pointer, wrong) in [
+        ("/speaker/drain/marked", json!("soon")),
+        ("/speaker/onExit", json!("keep")),
+        ("/prometheus/metricsPort", json!("7472")),
+        ("/controller/replicas", json!(0)),
+        ("/controller/image/pullPolicy", json!("Sometimes")),
+        ("/crds", json!({"enable": true})),
+    ] {
+        let mut values = values.clone();
+        *values.pointer_mut(pointer).unwrap() = wrong;
+        assert!(!schema.is_valid(&values), "{pointer}");
+    }
+}
+
+#[test]
+fn every_value_that_a_template_uses_is_there_and_every_value_is_used() {
+    let values = documents(VALUES).remove(0);
+    let mut used = Vec::new();
+    for (path, template) in templates() {
+        for action in actions(&template) {
+            let name = |c: char| !(c.is_ascii_alphanumeric() || c == '.');
+            for reference in action.split(name).filter_map(|it| it.strip_prefix(".Values.")) {
+                let pointer = format!("/{}", reference.replace('.', "/"));
+                assert!(values.pointer(&pointer).is_some(), "{path}: .Values.{reference}");
+                used.push(pointer);
+            }
+        }
+    }
+    let mut leaves = Vec::new();
+    collect(&values, String::new(), &mut leaves);
+    for leaf in leaves {
+        // One that is used as a whole is used with all that is in it.
+        let within = |used: &String| leaf == *used || leaf.starts_with(&format!("{used}/"));
+        assert!(used.iter().any(within), "{leaf} is used by no template");
+    }
+}
+
+fn collect(value: &Value, path: String, into: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            fields.iter().for_each(|(key, value)| collect(value, format!("{path}/{key}"), into));
+        }
+        _ => into.push(path),
+    }
+}
+
+#[test]
+fn what_a_template_opens_it_ends() {
+    for (path, template) in templates() {
+        let mut open = Vec::new();
+        for action in actions(&template) {
+            match action.split_whitespace().next().unwrap_or_default() {
+                word @ ("if" | "with" | "range") => open.push(word),
+                "else" => assert_eq!(open.last(), Some(&"if"), "{path}: {action}"),
+                "end" => assert!(open.pop().is_some(), "{path}: an end too many"),
+                _ => assert_eq!(action.matches('(').count(), action.matches(')').count()),
+            }
+        }
+        assert!(open.is_empty(), "{path}: {open:?} has no end");
+    }
+}
+
+#[test]
+fn monitoring_is_off_unless_it_is_asked_for() {
+    let values = documents(VALUES).remove(0);
+    for name in ["podMonitor", "prometheusRule", "dashboard"] {
+        assert_eq!(values["prometheus"][name]["enabled"], false, "{name}");
+    }
+    assert_eq!(values["speaker"]["unnumbered"], false);
+    assert_eq!(values["crds"]["enabled"], true);
+}
+
+/// The lines of a container's security settings stand in both, word for word.
+#[test]
+fn the_charts_pods_are_as_restricted_as_the_manifests() {
+    for name in ["controller", "speaker"] {
+        let template = text(&format!("deploy/charts/ferrolb/templates/{name}.yaml"));
+        for line in [
+            "allowPrivilegeEscalation: false",
+            "readOnlyRootFilesystem: true",
+            "drop: [ALL]",
+            "runAsNonRoot: true",
+            "runAsUser: 65534",
+            "type: RuntimeDefault",
+            "httpGet: {path: /livez, port: http}",
+            "httpGet: {path: /readyz, port: http}",
+        ] {
+            assert!(template.contains(line), "{name}: {line}");
+        }
+    }
+}

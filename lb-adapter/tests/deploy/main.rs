@@ -1,0 +1,8 @@
+//! What is under `deploy/`, as far as it can be judged without a cluster, kustomize or Helm.
+
+mod arguments;
+mod chart;
+mod documents;
+mod manifests;
+mod pods;
+mod resources;

@@ -1,0 +1,105 @@
+//! What the pods may do on their nodes, and when they are restarted.
+
+use serde_json::{Value, json};
+
+use crate::documents::{documents, one, parse};
+
+fn pods() -> Vec<(String, Value)> {
+    let mut pods = Vec::new();
+    for namespace in ["ferrolb-system", "metallb-system"] {
+        let path = format!("deploy/manifests/{namespace}.yaml");
+        for kind in ["Deployment", "DaemonSet"] {
+            let object = one(&path, kind);
+            pods.push((kind.to_owned(), object["spec"]["template"]["spec"].clone()));
+        }
+    }
+    pods
+}
+
+#[test]
+fn pods_are_restricted_as_far_as_they_can_be() {
+    for (kind, pod) in pods() {
+        let expected = json!({"runAsNonRoot": true, "runAsUser": 65534, "runAsGroup": 65534,
+            "seccompProfile": {"type": "RuntimeDefault"}});
+        assert_eq!(pod["securityContext"], expected, "{kind}");
+        let containers = pod["containers"].as_array().unwrap();
+        assert_eq!(containers.len(), 1);
+        let container = &containers[0];
+        let expected = json!({"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
+            "capabilities": {"drop": ["ALL"]}});
+        assert_eq!(container["securityContext"], expected, "{kind}");
+        for path in
+            ["/resources/requests/cpu", "/resources/requests/memory", "/resources/limits/memory"]
+        {
+            assert!(container.pointer(path).is_some_and(Value::is_string), "{kind} {path}");
+        }
+        assert_eq!(container["ports"], json!([{"name": "http", "containerPort": 7472}]));
+        assert_eq!(
+            container["livenessProbe"]["httpGet"],
+            json!({"path": "/livez", "port": "http"})
+        );
+        assert_eq!(
+            container["readinessProbe"]["httpGet"],
+            json!({"path": "/readyz", "port": "http"})
+        );
+        // The loop has two seconds to answer.
+        for probe in ["livenessProbe", "readinessProbe"] {
+            assert!(container[probe]["timeoutSeconds"].as_u64().unwrap() > 2, "{kind}");
+        }
+        assert!(pod["hostPID"].is_null() && pod["volumes"].is_null(), "{kind}");
+    }
+}
+
+#[test]
+fn a_speaker_is_on_every_node_and_one_at_a_time_is_replaced() {
+    for namespace in ["ferrolb-system", "metallb-system"] {
+        let set = one(&format!("deploy/manifests/{namespace}.yaml"), "DaemonSet");
+        let strategy = &set["spec"]["updateStrategy"];
+        assert_eq!(strategy["rollingUpdate"]["maxUnavailable"], 1);
+        let pod = &set["spec"]["template"]["spec"];
+        assert_eq!(pod["hostNetwork"], true);
+        assert_eq!(pod["dnsPolicy"], "ClusterFirstWithHostNet");
+        assert_eq!(pod["priorityClassName"], "system-node-critical");
+        assert_eq!(pod["nodeSelector"], json!({"kubernetes.io/os": "linux"}));
+        let tolerated: Vec<_> = pod["tolerations"].as_array().unwrap().iter().collect();
+        assert!(tolerated.iter().any(|it| it["key"] == "node-role.kubernetes.io/control-plane"));
+        let environment = pod["containers"][0]["env"].as_array().unwrap();
+        let from = |name: &str| {
+            let variable = environment.iter().find(|it| it["name"] == name);
+            variable.unwrap_or_else(|| panic!("{name}"))["valueFrom"]["fieldRef"]["fieldPath"]
+                .clone()
+        };
+        assert_eq!(from("METALLB_NODE_NAME"), "spec.nodeName");
+        assert_eq!(from("POD_NAME"), "metadata.name");
+        assert_eq!(from("POD_NAMESPACE"), "metadata.namespace");
+        assert_eq!(from("FERROLB_HTTP_ADDRESS"), "status.hostIP");
+    }
+}
+
+#[test]
+fn two_controllers_share_the_lease_that_their_role_names() {
+    let path = "deploy/manifests/ferrolb-system.yaml";
+    let deployment = one(path, "Deployment");
+    assert_eq!(deployment["spec"]["replicas"], 2);
+    let labels = &deployment["spec"]["template"]["metadata"]["labels"];
+    assert_eq!(&deployment["spec"]["selector"]["matchLabels"], labels);
+    let leases = documents(path).into_iter().find_map(|object| {
+        let rules = object["rules"].as_array()?.clone();
+        rules.into_iter().find(|rule| rule["resourceNames"] == json!(["ferrolb-controller"]))
+    });
+    assert_eq!(leases.unwrap()["verbs"], json!(["get", "update"]));
+}
+
+#[test]
+fn a_capability_is_given_by_the_unnumbered_profile_alone() {
+    let component =
+        documents("deploy/kustomize/components/unnumbered/kustomization.yaml").remove(0);
+    let patch = parse(component["patches"][0]["patch"].as_str().unwrap()).unwrap().remove(0);
+    let container = &patch["spec"]["template"]["spec"]["containers"][0];
+    let expected = json!({"drop": ["ALL"], "add": ["NET_RAW"]});
+    assert_eq!(container["securityContext"]["capabilities"], expected);
+    for name in ["node-by-node", "monitoring"] {
+        let path = format!("deploy/kustomize/components/{name}/kustomization.yaml");
+        assert!(!documents(&path)[0].to_string().contains("capabilities"), "{name}");
+    }
+}
