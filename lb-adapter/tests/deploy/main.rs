@@ -3,6 +3,7 @@
 mod arguments;
 mod chart;
 mod documents;
+mod kustomize;
 mod manifests;
 mod pods;
 mod resources;

@@ -109,6 +109,7 @@ async fn the_steps_free_the_resources_of_webhooks_and_no_address_changes() {
     webhooks.delete(WEBHOOKS, &DeleteParams::default()).await.unwrap();
     rewrite(&pools, "default").await.unwrap();
     let definition_api: Api<CustomResourceDefinition> = Api::all(cluster.client.clone());
+    let metallbs = definition_api.get("bgppeers.metallb.io").await.unwrap();
     let unhook = patch("patch crd bgppeers.metallb.io --type=merge");
     let params = PatchParams::default();
     definition_api.patch("bgppeers.metallb.io", &params, &Patch::Merge(unhook)).await.unwrap();
@@ -147,6 +148,17 @@ async fn the_steps_free_the_resources_of_webhooks_and_no_address_changes() {
     cluster.create("new", json!({})).await;
     cluster.wait_for_addresses("new", &["172.22.35.64"]).await;
     cluster.wait_for_addresses("web", &["172.22.35.70"]).await;
+
+    // The way back: MetalLB's own definition in place of ours, and what is stored is as it was.
+    let mut again = serde_json::to_value(metallbs).unwrap();
+    again["metadata"]["resourceVersion"].take();
+    definition_api
+        .replace("bgppeers.metallb.io", &PostParams::default(), &object(again))
+        .await
+        .unwrap();
+    let conversion = definition_api.get("bgppeers.metallb.io").await.unwrap().spec.conversion;
+    assert_eq!(conversion.unwrap().strategy, "Webhook");
+    assert_eq!(changed(&before, &peers.get("router").await.unwrap().data["spec"]), None);
     cluster.end().await;
 }
 

@@ -1,0 +1,80 @@
+//! What kustomize makes of the overlays and components, where there is a `kubectl`, which has it built in.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::documents::{documents, parse, root};
+
+/// The objects of a folder of the repository; `None` without `kubectl`.
+fn build(folder: &str) -> Option<Vec<Value>> {
+    let output = Command::new("kubectl").arg("kustomize").arg(root().join(folder)).output().ok()?;
+    let said = String::from_utf8(output.stderr).unwrap();
+    // One that is too old, or only pretends.
+    if said.contains("unknown command") {
+        return None;
+    }
+    assert!(output.status.success() && said.is_empty(), "{folder}: {said}");
+    Some(parse(&String::from_utf8(output.stdout).unwrap()).unwrap())
+}
+
+fn sorted(mut objects: Vec<Value>) -> Vec<Value> {
+    let name = |it: &Value| format!("{}/{}", it["kind"], it["metadata"]["name"]);
+    objects.sort_by_key(name);
+    objects
+}
+
+#[test]
+fn the_overlays_are_the_manifests() {
+    for namespace in ["ferrolb-system", "metallb-system"] {
+        let Some(built) = build(&format!("deploy/kustomize/overlays/{namespace}")) else { return };
+        let (built, written) =
+            (sorted(built), sorted(documents(&format!("deploy/manifests/{namespace}.yaml"))));
+        assert_eq!(built.len(), written.len());
+        for (built, written) in built.iter().zip(&written) {
+            assert_eq!(built, written, "{namespace}: {}", written["metadata"]["name"]);
+        }
+    }
+}
+
+/// An overlay with every component, as docs/kubernetes.md has one.
+#[test]
+fn the_components_change_what_they_should() {
+    let folder = tempfile::tempdir_in(root().join("deploy")).unwrap();
+    let text = "
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: ferrolb-system
+resources: [../kustomize/overlays/ferrolb-system]
+components:
+- ../kustomize/components/monitoring
+- ../kustomize/components/unnumbered
+- ../kustomize/components/node-by-node
+images: [{name: ferrolb/ferrolb, newName: example/ferrolb}]
+";
+    std::fs::write(folder.path().join("kustomization.yaml"), text).unwrap();
+    let path = folder.path().strip_prefix(root()).unwrap().to_str().unwrap();
+    let Some(built) = build(path) else { return };
+    let of = |kind: &str| {
+        let found = built.iter().find(|it| it["kind"] == kind);
+        found.unwrap_or_else(|| panic!("no {kind}"))
+    };
+    for kind in ["PodMonitor", "PrometheusRule", "ConfigMap"] {
+        assert_eq!(of(kind)["metadata"]["namespace"], "ferrolb-system", "{kind}");
+    }
+    assert_eq!(of("ConfigMap")["metadata"]["labels"]["grafana_dashboard"], "1");
+    let board = of("ConfigMap")["data"]["ferrolb.json"].as_str().unwrap();
+    assert_eq!(serde_json::from_str::<Value>(board).unwrap()["title"], "FerroLB");
+    let pod = &of("DaemonSet")["spec"]["template"]["spec"];
+    let selector = json!({"kubernetes.io/os": "linux", "ferrolb.io/speaker": "true"});
+    assert_eq!(pod["nodeSelector"], selector);
+    assert_eq!(pod["securityContext"]["runAsUser"], 0);
+    assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+    let container = &pod["containers"][0];
+    assert_eq!(container["image"], json!(format!("example/ferrolb:{}", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(container["args"][0], "speaker");
+    let context = &container["securityContext"];
+    assert_eq!(context["capabilities"], json!({"drop": ["ALL"], "add": ["NET_RAW"]}));
+    assert_eq!(context["readOnlyRootFilesystem"], true);
+    assert_eq!(of("Deployment")["spec"]["template"]["spec"]["securityContext"]["runAsUser"], 65534);
+}
