@@ -267,8 +267,11 @@ impl Leader {
         match written {
             Written::Done(face) => {
                 self.updates += 1;
-                self.unseen.insert(key.clone(), face.version.clone());
-                self.faces.insert(key.clone(), *face);
+                // The watch may have been faster, and somebody else too; or the Service is gone.
+                if self.faces.get(key).is_some_and(|seen| face.is_newer_than(seen)) {
+                    self.unseen.insert(key.clone(), face.version.clone());
+                    self.faces.insert(key.clone(), *face);
+                }
             }
             Written::Outdated => {}
             Written::Failed => self.update_errors += 1,

@@ -52,6 +52,15 @@ impl Face {
         }
     }
 
+    /// Whether it came after another of the same Service. Versions grow with every change; what is no number is not
+    /// compared, and counts as newer where it differs.
+    pub(super) fn is_newer_than(&self, other: &Self) -> bool {
+        match (self.version.parse::<u64>(), other.version.parse::<u64>()) {
+            (Ok(own), Ok(others)) => own > others,
+            _ => self.version != other.version,
+        }
+    }
+
     /// Whether the status has an address.
     pub(super) fn has_addresses(&self) -> bool {
         self.ingress.as_array().is_some_and(|ingress| !ingress.is_empty())
@@ -152,6 +161,15 @@ mod tests {
             "metadata": {"name": "a", "resourceVersion": "7", "generation": 3, "annotations": annotations},
             "status": status});
         Face::of(&serde_json::from_value(object).unwrap())
+    }
+
+    #[test]
+    fn an_answer_is_newer_by_its_version_as_a_number() {
+        let of = |version: &str| Face { version: version.to_owned(), ..Face::default() };
+        assert!(of("10").is_newer_than(&of("9")));
+        assert!(!of("9").is_newer_than(&of("10")));
+        assert!(!of("10").is_newer_than(&of("10")));
+        assert!(of("b").is_newer_than(&of("a")) && !of("a").is_newer_than(&of("a")));
     }
 
     fn at(address: &str) -> Wanted {
