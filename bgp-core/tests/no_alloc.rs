@@ -180,6 +180,17 @@ fn encoding_into_a_used_buffer_allocates_nothing() {
 }
 
 #[test]
+fn large_communities_that_are_repeated_or_out_of_order_allocate_nothing_when_sent() {
+    let large_communities: Vec<_> =
+        (0..64).rev().map(|n| LargeCommunity::new(1, 2, n / 2)).collect();
+    let attributes = PathAttributes { large_communities, ..PathAttributes::default() };
+    let mut block = AttributeBlock::new();
+    block.encode(&attributes, context());
+    assert_eq!(allocations(|| block.encode(&attributes, context())), 0);
+    assert!(block.len() > 32 * 12 && block.len() < 33 * 12, "{}", block.len());
+}
+
+#[test]
 fn the_counter_counts() {
     assert_eq!(allocations(|| drop(black_box(Vec::<u8>::with_capacity(1)))), 1);
 }

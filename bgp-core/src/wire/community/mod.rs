@@ -3,6 +3,7 @@
 
 mod extended;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -164,6 +165,28 @@ impl FromStr for LargeCommunity {
     }
 }
 
+/// So many are compared each with all before it, which needs no memory; the routes of a table have fewer.
+const COMPARED: usize = 64;
+
+/// Large communities in their order, of repeated ones the first (RFC 8092 section 3). Only a list that is both long and
+/// not in ascending order asks for memory: a peer may send thousands, and the work must not grow with their square.
+pub(super) fn without_repeated(
+    communities: &[LargeCommunity],
+) -> impl Iterator<Item = LargeCommunity> {
+    let ascending = communities.is_sorted_by(|one, next| one < next);
+    let mut seen = BTreeSet::new();
+    let firsts = communities.iter().enumerate().filter(move |(at, community)| {
+        if ascending {
+            true
+        } else if communities.len() <= COMPARED {
+            !communities.iter().take(*at).any(|before| before == *community)
+        } else {
+            seen.insert(**community)
+        }
+    });
+    firsts.map(|(_, community)| *community)
+}
+
 /// The text was no community of that kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {0}")]
@@ -197,6 +220,31 @@ mod tests {
         assert_eq!("4200000000:1:2".parse(), Ok(community));
         for wrong in ["large:1:2", "1:2:3:4", "1:2:4294967296", "large:"] {
             assert!(wrong.parse::<LargeCommunity>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn of_repeated_large_communities_the_first_stands_in_lists_short_and_long() {
+        let large = |numbers: &[u32]| {
+            numbers.iter().map(|n| LargeCommunity::new(64_635, 1, *n)).collect::<Vec<_>>()
+        };
+        let distinct = |numbers: &[u32]| without_repeated(&large(numbers)).collect::<Vec<_>>();
+        assert_eq!(distinct(&[]), []);
+        assert_eq!(distinct(&[1, 2, 3]), large(&[1, 2, 3]));
+        assert_eq!(distinct(&[2, 2]), large(&[2]));
+        assert_eq!(distinct(&[3, 1, 3, 2, 1]), large(&[3, 1, 2]));
+        for length in [COMPARED - 1, COMPARED, COMPARED + 1, 4 * COMPARED] {
+            let length = u32::try_from(length).unwrap();
+            // Each value twice but the last: down, then up again.
+            let numbers: Vec<_> = (0..length).map(|n| n.abs_diff(length / 2)).collect();
+            let mut expected = Vec::new();
+            for number in &numbers {
+                if !expected.contains(number) {
+                    expected.push(*number);
+                }
+            }
+            assert!(expected.len() < numbers.len());
+            assert_eq!(distinct(&numbers), large(&expected), "{length}");
         }
     }
 }

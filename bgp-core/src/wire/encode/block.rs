@@ -1,13 +1,11 @@
 //! The attributes of a group of routes, encoded once.
 
-use std::collections::BTreeSet;
-
 use bytes::BufMut;
 
 use crate::types::PeerType;
 use crate::wire::attribute::rules::{Class, Rule};
 use crate::wire::attribute::{AttributeCode, AttributeFlags};
-use crate::wire::community::LargeCommunity;
+use crate::wire::community::{LargeCommunity, without_repeated};
 use crate::wire::context::WireContext;
 use crate::wire::frame::MessageType;
 use crate::wire::path_attributes::{PathAttributes, RawAttribute};
@@ -215,19 +213,15 @@ fn put_items<T>(
 
 /// Large communities, each once (RFC 8092 section 3).
 fn put_large(out: &mut Vec<u8>, communities: &[LargeCommunity]) {
-    let put = |out: &mut Vec<u8>, community: &LargeCommunity| {
-        out.put_u32(community.global_administrator);
-        out.put_u32(community.local_data_1);
-        out.put_u32(community.local_data_2);
-    };
-    if communities.len() < 2 || communities.is_sorted_by(|one, next| one < next) {
-        return put_items(out, AttributeCode::LARGE_COMMUNITIES, communities, put);
+    if communities.is_empty() {
+        return;
     }
-    // One that is not in order may be long, if a peer sent it: the work must not grow with its square.
-    let mut seen = BTreeSet::new();
-    let firsts = communities.iter().filter(|community| seen.insert(**community));
     attribute(out, TRANSITIVE, AttributeCode::LARGE_COMMUNITIES, |out| {
-        firsts.for_each(|community| put(out, community));
+        without_repeated(communities).for_each(|community| {
+            out.put_u32(community.global_administrator);
+            out.put_u32(community.local_data_1);
+            out.put_u32(community.local_data_2);
+        });
     });
 }
 

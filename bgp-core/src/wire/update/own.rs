@@ -7,7 +7,7 @@ use crate::wire::attribute::rules::{Class, Rule};
 use crate::wire::attribute::{
     AsPath, AsPathSegment, AsPathView, AttributeFlags, AttributeView, SegmentType,
 };
-use crate::wire::community::LargeCommunity;
+use crate::wire::community::{LargeCommunity, without_repeated};
 use crate::wire::encode::is_typed;
 use crate::wire::path_attributes::{Aggregator, NextHop, PathAttributes, RawAttribute};
 
@@ -57,7 +57,7 @@ impl<'a> Update<'a> {
             communities: self.communities().collect(),
             extended_communities: self.extended_communities().collect(),
             ipv6_extended_communities: self.ipv6_extended_communities().collect(),
-            large_communities: without_repeated(self.large_communities()),
+            large_communities: each_once(self.large_communities()),
             originator_id: self.originator_id(),
             cluster_list: self.cluster_list().collect(),
             only_to_customer: self.only_to_customer(),
@@ -126,13 +126,9 @@ impl<'a> Update<'a> {
 }
 
 /// RFC 8092 section 3: of repeated large communities the first stands.
-fn without_repeated(communities: Items<'_, LargeCommunity>) -> Vec<LargeCommunity> {
-    let mut all: Vec<_> = communities.collect();
-    if !all.is_sorted_by(|one, next| one < next) {
-        let mut seen = std::collections::BTreeSet::new();
-        all.retain(|community| seen.insert(*community));
-    }
-    all
+fn each_once(communities: Items<'_, LargeCommunity>) -> Vec<LargeCommunity> {
+    let all: Vec<_> = communities.collect();
+    if without_repeated(&all).count() == all.len() { all } else { without_repeated(&all).collect() }
 }
 
 /// As many of the nearest AS numbers of the path as the other one lacks, then that one.
