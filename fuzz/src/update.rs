@@ -135,7 +135,14 @@ fn judge_owned(update: &Update<'_>) {
     assert_eq!(owned.atomic_aggregate, update.atomic_aggregate());
     assert!(owned.communities.iter().copied().eq(update.communities()));
     assert!(owned.extended_communities.iter().copied().eq(update.extended_communities()));
-    assert!(owned.large_communities.iter().copied().eq(update.large_communities()));
+    // Those that are repeated count once (RFC 8092, section 3).
+    let mut large = Vec::new();
+    for community in update.large_communities() {
+        if !large.contains(&community) {
+            large.push(community);
+        }
+    }
+    assert_eq!(owned.large_communities, large);
     assert!(owned.cluster_list.iter().copied().eq(update.cluster_list()));
     assert_eq!(owned.originator_id, update.originator_id());
     assert_eq!(owned.only_to_customer, update.only_to_customer());
