@@ -8,6 +8,8 @@
 //! Services to their routes at the router, and the speaker's own measure from an event of the API to the routes
 //! handed to the session. Linux only: memory is read from /proc.
 
+#![expect(clippy::print_stdout, reason = "a program for people")]
+
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
