@@ -167,9 +167,7 @@ impl Registry {
     /// Asks every task to end with that word to its peer, and takes no new one.
     pub(crate) fn shut_down(&self, cease: &Notification) {
         let mut inner = self.lock();
-        inner.shut_down = true;
-        inner.listeners.clear();
-        inner.ranges.clear();
+        inner.close();
         for known in inner.peers.values_mut() {
             if let Some(stop) = known.stop.take() {
                 // A task that is ending by itself doesn't hear it.
@@ -178,9 +176,11 @@ impl Registry {
         }
     }
 
-    /// Ends the tasks that are left by force.
+    /// Ends the tasks that are left by force, and takes no new one.
     pub(crate) fn abort(&self) {
-        for task in self.lock().peers.values().filter_map(|known| known.task.as_ref()) {
+        let mut inner = self.lock();
+        inner.close();
+        for task in inner.peers.values().filter_map(|known| known.task.as_ref()) {
             task.abort();
         }
     }
@@ -244,6 +244,13 @@ struct Known {
 }
 
 impl Inner {
+    /// Takes no new peer and no connection any more.
+    fn close(&mut self) {
+        self.shut_down = true;
+        self.listeners.clear();
+        self.ranges.clear();
+    }
+
     /// By whose options a connection from there goes.
     fn config_for(&self, remote: SocketAddr) -> Option<Arc<PeerConfig>> {
         let known = self.peers.get(&remote.into()).map(|known| &known.config);

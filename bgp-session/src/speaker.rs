@@ -224,6 +224,15 @@ impl Speaker {
         }
     }
 
+    /// Closes every connection and the listeners without a word to the peers, as the system does for a process that is
+    /// killed. Peers that have agreed on graceful restart keep our routes for the restart time (RFC 4724, section 4.2);
+    /// others drop them at once. For a process that is about to be started again.
+    pub async fn abandon(&self) {
+        self.inner.open.send_replace(());
+        self.inner.registry.abort();
+        self.inner.registry.ended().await;
+    }
+
     pub(crate) fn drain_stage(&self) -> &watch::Sender<DrainStage> {
         &self.inner.drain
     }

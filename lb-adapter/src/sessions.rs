@@ -183,6 +183,21 @@ impl Sessions {
             .await;
     }
 
+    /// Ends all of them so that routers keep the routes until this process is back: without a word where graceful
+    /// restart was agreed on (RFC 4724), since a Cease would be a Hard Reset there (RFC 8538); as [`shutdown`](Self::shutdown)
+    /// does elsewhere.
+    pub async fn leave_for_restart(&mut self, message: &str) {
+        let (kept, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.open).into_values().partition(|open| {
+                let negotiated = open.handle.status().negotiated;
+                negotiated.is_some_and(|it| it.extensions.graceful_restart.is_some())
+            });
+        for open in &kept {
+            open.speaker.abandon().await;
+        }
+        close(others.into_iter().map(|open| (open, message)).collect()).await;
+    }
+
     /// Keeps the sessions whose terms are wanted as they are, and gives back the others. A peer that
     /// was not named by the configuration may go by another name since its neighbours in the list
     /// have changed: that is still the same session.
@@ -285,6 +300,11 @@ pub fn peer_config(
     }
     if let Some(password) = &peer.password {
         config = config.password(password.reveal());
+    }
+    if peer.graceful_restart {
+        // At every start: whether this process has been here before is not known for sure, and a router that never
+        // heard of it learns no more than not to wait for our End-of-RIB (RFC 4724, section 4.2).
+        config = config.graceful_restart().restarted();
     }
     if peer.ebgp_multihop {
         config = config.multihop(u8::MAX);

@@ -55,6 +55,20 @@ fn a_broken_file_leaves_frr_its_routes_and_a_deleted_service_takes_its_own_away(
 }
 
 #[test]
+fn a_node_that_is_killed_and_started_again_loses_no_route_at_bird() {
+    if requested() {
+        a_killed_node_loses_no_route::<Bird>();
+    }
+}
+
+#[test]
+fn a_node_that_is_killed_and_started_again_loses_no_route_at_frr() {
+    if requested() {
+        a_killed_node_loses_no_route::<Frr>();
+    }
+}
+
+#[test]
 fn the_lab_shows_what_a_real_router_holds() {
     if requested() {
         let cluster = Cluster::<Bird>::start();
@@ -199,6 +213,56 @@ fn a_broken_file_changes_nothing_until_it_is_mended<R: Router>() {
     assert_eq!(cluster.sessions(), sessions, "no session was lost on the way");
 }
 
+/// With graceful restart on both sides.
+fn a_killed_node_loses_no_route<R: Router>() {
+    let neighbors = |neighbor: Neighbor| neighbor.graceful_restart(120);
+    let mut cluster = Cluster::<R>::start_with(neighbors, "      enable-graceful-restart: true\n");
+    cluster.expect_paths(SMTP, &[1]);
+    let others = cluster.other_prefixes();
+    others.iter().for_each(|prefix| cluster.expect_paths(prefix, &[0, 1, 2]));
+    let all = [&others[..], &[SMTP.to_owned()]].concat();
+
+    // Neither for a moment.
+    let kept = |cluster: &Cluster<R>, prefixes: &[String]| {
+        for prefix in prefixes {
+            let paths = cluster.router.paths(prefix).expect("an answer");
+            let count = if prefix == SMTP { 1 } else { NODES.len() };
+            assert_eq!(paths.len(), count, "{prefix} lost a path: {paths:?}");
+        }
+    };
+    let node = address(NODES[1].1);
+    let kill = |cluster: &mut Cluster<R>| {
+        cluster.nodes[1].kill();
+        wait_until(SOON, "the router's word of the loss", || {
+            kept(cluster, &all);
+            let session = cluster.router.session(node)?;
+            if session.state == "Established" { Err(format!("{session:?}")) } else { Ok(()) }
+        });
+    };
+
+    kill(&mut cluster);
+    cluster.nodes[1] = cluster.start_node(1);
+    wait_until(SOON, "the session again", || {
+        kept(&cluster, &all);
+        cluster.router.established(node)
+    });
+
+    // What is not announced again goes with the End-of-RIB, and that alone.
+    kill(&mut cluster);
+    let services = cluster.manifests.path().join("services.yaml");
+    let whole = fs::read_to_string(&services).expect("the example's Services");
+    let (_, rest) = whole.split_once("\n---").expect("more than one Service");
+    fs::write(&services, rest).expect("a file without smtp");
+    cluster.nodes[1] = cluster.start_node(1);
+    wait_until(SOON, "the end of smtp", || {
+        kept(&cluster, &others);
+        cluster.router.path_count(SMTP, 0)
+    });
+    for prefix in &others {
+        cluster.expect_paths(prefix, &[0, 1, 2]);
+    }
+}
+
 /// A router and the three nodes of the example, with files that may be changed.
 struct Cluster<R> {
     // In the order in which they go: first those who dial.
@@ -212,11 +276,17 @@ struct Cluster<R> {
 
 impl<R: Router> Cluster<R> {
     fn start() -> Self {
+        Self::start_with(|neighbor| neighbor, "")
+    }
+
+    /// With other neighbours at the router, and these lines more for the peer in the files.
+    fn start_with(neighbors: impl Fn(Neighbor) -> Neighbor, peer: &str) -> Self {
         let mut config = RouterConfig::new(ROUTER, ROUTER_AS);
         for (_, node) in NODES {
-            config = config.neighbor(Neighbor::new(node, NODE_AS).passive());
+            config = config.neighbor(neighbors(Neighbor::new(node, NODE_AS).passive()));
         }
         let mut cluster = Self::without_nodes(config);
+        cluster.configure(peer, "");
         cluster.start_nodes();
         for (index, (name, node)) in NODES.into_iter().enumerate() {
             wait_until(SOON, &format!("the session of {name}"), || {
@@ -248,13 +318,7 @@ impl<R: Router> Cluster<R> {
         configure: impl FnOnce(&R, &Path, &str),
     ) -> Self {
         let mut cluster = Self::without_nodes(RouterConfig::new(ROUTER, ROUTER_AS));
-        let file = cluster.manifests.path().join("config.yaml");
-        let text = fs::read_to_string(&file).expect("the example's configuration");
-        let changed = text
-            .replace("      my-asn: 64636\n", &format!("      my-asn: 64636\n{peer}"))
-            .replace("    address-pools:\n", &format!("{rest}    address-pools:\n"));
-        assert_ne!(changed, text);
-        fs::write(&file, changed).expect("the configuration can be changed");
+        cluster.configure(peer, rest);
         let output = std::process::Command::new(FERROLB)
             .args(["router-config", "--with-passwords", "--for", system, "--from"])
             .arg(cluster.manifests.path())
@@ -268,6 +332,18 @@ impl<R: Router> Cluster<R> {
         configure(&cluster.router, &written, &printed);
         cluster.start_nodes();
         cluster
+    }
+
+    /// Gives the peer of the files these lines too, and the configuration the rest.
+    fn configure(&self, peer: &str, rest: &str) {
+        let file = self.manifests.path().join("config.yaml");
+        let text = fs::read_to_string(&file).expect("the example's configuration");
+        let (my_asn, pools) = ("      my-asn: 64636\n", "    address-pools:\n");
+        assert!(text.contains(my_asn) && text.contains(pools), "{text}");
+        let changed = text
+            .replace(my_asn, &format!("{my_asn}{peer}"))
+            .replace(pools, &format!("{rest}{pools}"));
+        fs::write(&file, changed).expect("the configuration can be changed");
     }
 
     fn start_nodes(&mut self) {

@@ -219,6 +219,9 @@ pub enum OnExit {
     Drain,
     /// The sessions end with a Cease at once.
     Withdraw,
+    /// Routers with graceful restart (RFC 4724) keep the routes until this process is back, 120 s at most; sessions
+    /// with others end with a Cease at once.
+    Restart,
 }
 
 impl SpeakerArgs {

@@ -64,6 +64,7 @@ pub async fn speaker(args: SpeakerArgs) -> Result<(), Failure> {
                 () = signals.any() => {}
             }
         }
+        OnExit::Restart => sessions.leave_for_restart("ferrolb is restarting").await,
         OnExit::Withdraw => {}
     }
     sessions.shutdown("ferrolb is stopping").await;

@@ -119,7 +119,6 @@ fn odd_peers_are_told() {
         ("router-id: 10.0.0.1", "the router ID is the same on every node"),
         ("source-address: 172.22.35.9", "only the node that has the source address can reach"),
         ("hold-time: 0s", "a router that dies is noticed by nothing"),
-        ("enable-graceful-restart: true", "graceful restart is without effect for now"),
         ("local-asn: 64636", "the local AS is the nodes' own, which has no effect"),
     ] {
         let said = said(&pool("").replace("peer-asn", &format!("{line}\n  peer-asn")));

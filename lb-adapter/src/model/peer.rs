@@ -117,14 +117,11 @@ impl Peer {
 
     /// What is asked of the peer that sessions cannot do yet: a sentence.
     pub fn not_supported(&self) -> Option<&'static str> {
-        match (&self.address, self.graceful_restart) {
-            (PeerAddress::Interface(_), _) => {
+        match &self.address {
+            PeerAddress::Interface(_) => {
                 Some("without effect for now: no session is opened over an interface yet")
             }
-            (PeerAddress::Ip(_), true) => {
-                Some("graceful restart is without effect for now: sessions do not offer it yet")
-            }
-            (PeerAddress::Ip(_), false) => None,
+            PeerAddress::Ip(_) => None,
         }
     }
 

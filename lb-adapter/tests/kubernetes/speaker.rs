@@ -24,7 +24,7 @@ const NODES: [(&str, Ipv4Addr); 3] = [
 /// A router that keeps what it hears.
 struct Router {
     speaker: Speaker,
-    _peers: Vec<PeerHandle>,
+    peers: Vec<PeerHandle>,
 }
 
 impl Router {
@@ -37,17 +37,33 @@ impl Router {
         let mut peers = Vec::new();
         for (_, address) in NODES {
             let config = PeerConfig::new(std::net::IpAddr::from(address), Asn(64_636));
-            peers.push(speaker.add_peer(config.passive().import(Import::Keep)).await.unwrap());
+            peers.push(
+                speaker
+                    .add_peer(config.passive().import(Import::Keep).graceful_restart())
+                    .await
+                    .unwrap(),
+            );
         }
-        Self { speaker, _peers: peers }
+        Self { speaker, peers }
     }
 
     fn config(&self) -> String {
+        self.config_with("")
+    }
+
+    /// With these keys more for the peer.
+    fn config_with(&self, peer: &str) -> String {
         let port = self.speaker.listen_addr().unwrap().port();
         format!(
-            "peers:\n- {{my-asn: 64636, peer-asn: 64635, peer-address: 127.0.0.1, peer-port: {port}}}\n\
+            "peers:\n- {{my-asn: 64636, peer-asn: 64635, peer-address: 127.0.0.1, peer-port: {port}{peer}}}\n\
              address-pools:\n- name: default\n  protocol: bgp\n  addresses: [192.0.2.0/28]\n"
         )
+    }
+
+    /// The session with that node.
+    fn peer(&self, node: &str) -> PeerHandle {
+        let at = NODES.iter().position(|(name, _)| *name == node).unwrap();
+        self.peers[at].clone()
     }
 
     /// Prefixes, each with the nodes that lead to it.
@@ -87,7 +103,12 @@ struct World {
 impl World {
     async fn new() -> Self {
         let router = Router::new().await;
-        let cluster = Cluster::new(&router.config()).await;
+        let config = router.config();
+        Self::with(router, &config).await
+    }
+
+    async fn with(router: Router, config: &str) -> Self {
+        let cluster = Cluster::new(config).await;
         let nodes: Api<Node> = Api::all(cluster.client.clone());
         for (name, address) in NODES {
             let node = json!({"metadata": {"name": name}});
@@ -105,7 +126,13 @@ impl World {
     }
 
     fn start(&mut self, node: &'static str) {
+        self.start_with(node, "drain");
+    }
+
+    fn start_with(&mut self, node: &'static str, on_exit: &str) {
         let arguments = [
+            "--on-exit",
+            on_exit,
             "--port",
             "0",
             "--node-name",
@@ -203,6 +230,52 @@ async fn a_node_is_drained_when_its_operator_says_so_and_serves_again_after() {
         .await;
     nodes.patch("kube2", &PatchParams::default(), &annotate(Value::Null)).await.unwrap();
     world.router.wait_for("every node again", &[("192.0.2.0/32", EVERYWHERE)]).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_speaker_that_ends_for_a_restart_leaves_its_routes_at_the_router() {
+    let router = Router::new().await;
+    let config = router.config_with(", enable-graceful-restart: true");
+    let mut world = World::with(router, &config).await;
+    world.endpoints("web", &[("kube1", true)]).await;
+    world.cluster.create("web", json!({})).await;
+    world.router.wait_for("a Service from every node", &[("192.0.2.0/32", EVERYWHERE)]).await;
+    world.endpoints("gone", &[("kube1", true)]).await;
+    world.cluster.create("gone", json!({})).await;
+    let everywhere = [("192.0.2.0/32", EVERYWHERE), ("192.0.2.1/32", EVERYWHERE)];
+    world.router.wait_for("two Services from every node", &everywhere).await;
+    world.speakers.remove("kube2").unwrap().terminate().await;
+    world.start_with("kube2", "restart");
+    world.router.wait_for("a speaker with another end", &everywhere).await;
+    world.speakers.remove("kube2").unwrap().terminate().await;
+    let peer = world.router.peer("kube2");
+    wait("the end of the session", async || match peer.status().is_established() {
+        true => Err("still Established".to_owned()),
+        false => Ok(()),
+    })
+    .await;
+    let kept = |world: &World| {
+        let table = world.router.table();
+        assert_eq!(table.get("192.0.2.0/32").map(Vec::as_slice), Some(EVERYWHERE), "{table:?}");
+    };
+    kept(&world);
+    world.cluster.services().delete("gone", &DeleteParams::default()).await.unwrap();
+    let stale: (&str, &[&str]) = ("192.0.2.1/32", &["kube2"]);
+    world.router.wait_for("a stale route of it alone", &[everywhere[0], stale]).await;
+    world.start_with("kube2", "drain");
+    wait("the end of what is not announced again", async || {
+        kept(&world);
+        let table = world.router.table();
+        if table.len() == 1 { Ok(()) } else { Err(format!("{table:?}")) }
+    })
+    .await;
+    assert!(peer.status().is_established());
+    world.speakers.remove("kube2").unwrap().terminate().await;
+    world
+        .router
+        .wait_for("a drain takes them away", &[("192.0.2.0/32", &["kube1", "kube3"])])
+        .await;
     world.end().await;
 }
 
