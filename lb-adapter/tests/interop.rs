@@ -231,33 +231,25 @@ fn a_killed_node_loses_no_route<R: Router>() {
         }
     };
     let node = address(NODES[1].1);
-    let kill = |cluster: &mut Cluster<R>| {
-        cluster.nodes[1].kill();
-        wait_until(SOON, "the router's word of the loss", || {
-            kept(cluster, &all);
-            let session = cluster.router.session(node)?;
-            if session.state == "Established" { Err(format!("{session:?}")) } else { Ok(()) }
-        });
-    };
-
-    kill(&mut cluster);
-    cluster.nodes[1] = cluster.start_node(1);
-    wait_until(SOON, "the session again", || {
+    cluster.nodes[1].kill();
+    wait_until(SOON, "the router's word of the loss", || {
         kept(&cluster, &all);
-        cluster.router.established(node)
+        let session = cluster.router.session(node)?;
+        if session.state == "Established" { Err(format!("{session:?}")) } else { Ok(()) }
     });
 
     // What is not announced again goes with the End-of-RIB, and that alone.
-    kill(&mut cluster);
     let services = cluster.manifests.path().join("services.yaml");
     let whole = fs::read_to_string(&services).expect("the example's Services");
     let (_, rest) = whole.split_once("\n---").expect("more than one Service");
     fs::write(&services, rest).expect("a file without smtp");
+    kept(&cluster, &all);
     cluster.nodes[1] = cluster.start_node(1);
     wait_until(SOON, "the end of smtp", || {
         kept(&cluster, &others);
         cluster.router.path_count(SMTP, 0)
     });
+    cluster.router.established(node).expect("the session again");
     for prefix in &others {
         cluster.expect_paths(prefix, &[0, 1, 2]);
     }
