@@ -2,6 +2,7 @@
 //!
 //! Owns names, defaults and help texts. Does nothing.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -155,6 +156,10 @@ pub struct RunArgs {
     /// $STATE_DIRECTORY/NODE.json as systemd sets it, else /var/lib/ferrolb/NODE.json.
     #[arg(long, value_name = "FILE", env = "FERROLB_STATE_FILE")]
     pub state_file: Option<PathBuf>,
+    /// Answer over HTTP here: /livez, /readyz, /metrics, and /objects, which `ferrolb explain`, `diff`
+    /// and `router-config` ask for. 127.0.0.1:7472 is where they ask. Default: nowhere.
+    #[arg(long, value_name = "ADDRESS:PORT", env = "FERROLB_HTTP")]
+    pub http: Option<SocketAddr>,
 }
 
 /// How to log; logs go to stderr.
@@ -253,11 +258,13 @@ Exit codes:
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
+  ferrolb explain mail/smtp
   ferrolb explain mail/smtp --from examples/reference
   ferrolb explain smtp --from recording.jsonl --node kube1 --output json";
 
 const DIFF_EXAMPLES: &str = "\
 Examples:
+  ferrolb diff manifests.new
   ferrolb diff manifests manifests.new
   ferrolb diff metallb.yaml metallb.new.yaml --from recording.jsonl
 

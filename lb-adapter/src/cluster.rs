@@ -1,4 +1,4 @@
-//! A cluster to be asked about: manifests, or a recording.
+//! A cluster to be asked about: manifests, a recording, or what a running process knows.
 //!
 //! Owns how it is told which of the two a file is, and what commands say of it in common.
 
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::allocator::Held;
+use crate::ask::ProcessArgs;
 use crate::engine::{Change, Engine};
 use crate::failure::Failure;
 use crate::manifest::{self, Manifests};
@@ -77,6 +78,36 @@ impl Cluster {
         let mut engine = Engine::new(args.options(), None).remembering(held);
         engine.load(manifests);
         Ok(Self { engine, sessions: BTreeMap::new() })
+    }
+
+    /// What a process knows, which it tells as a recording.
+    ///
+    /// # Errors
+    ///
+    /// It does not tell.
+    pub fn ask(
+        process: &ProcessArgs,
+        args: &ClusterArgs,
+        problems: Problems,
+    ) -> Result<Self, Failure> {
+        Ok(Self::replayed(&process.objects()?, args, Held::new(), problems))
+    }
+
+    /// [`Cluster::read`] where a path is named, else [`Cluster::ask`].
+    ///
+    /// # Errors
+    ///
+    /// As these.
+    pub fn read_or_ask(
+        path: Option<&Path>,
+        process: &ProcessArgs,
+        args: &ClusterArgs,
+        problems: Problems,
+    ) -> Result<Self, Failure> {
+        match path {
+            Some(path) => Self::read(path, args, Held::new(), problems),
+            None => Self::ask(process, args, problems),
+        }
     }
 
     /// The objects of manifests or of a recording, under another configuration.

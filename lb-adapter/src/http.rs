@@ -1,4 +1,4 @@
-//! The HTTP side of a process: probes and metrics, and whatever else it answers about itself.
+//! The HTTP side of a process: probes, metrics, and the objects that it knows.
 //!
 //! Every answer comes from the loop that does the work, so that a process whose loop hangs is not called alive. This
 //! module owns the listener and the paths; it knows nothing of what is answered.
@@ -16,7 +16,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::failure::Failure;
 use crate::metrics;
+use crate::replay::Known;
 
 /// A question to the loop.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub enum Question {
     Ready(oneshot::Sender<Result<(), String>>),
     /// `/metrics`: the text that Prometheus scrapes.
     Metrics(oneshot::Sender<String>),
+    /// `/objects`: what it knows, to be written as a recording; if it does not keep that, why.
+    Objects(oneshot::Sender<Result<Known, String>>),
 }
 
 /// The listener; it closes when this is dropped.
@@ -37,6 +41,9 @@ pub struct Http {
     task: JoinHandle<()>,
 }
 
+/// What a process says of `/objects` that has them from a cluster, which has them still.
+#[cfg(feature = "kubernetes")]
+pub(crate) const NOT_KEPT: &str = "the objects of a cluster are not kept here: ask the API server for them, and give them with --from";
 /// So many questions may wait.
 const QUEUE: usize = 16;
 /// A loop that has not answered by then hangs.
@@ -57,6 +64,7 @@ impl Http {
             .route("/healthz", get(live))
             .route("/readyz", get(ready))
             .route("/metrics", get(scrape))
+            .route("/objects", get(objects))
             .with_state(ask);
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
@@ -64,6 +72,24 @@ impl Http {
             }
         });
         Ok((Self { address, task }, asked))
+    }
+
+    /// Listens if there is to be a listener; else nobody ever asks. `flag` is what names the address.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be listened at.
+    pub(crate) async fn listen_if(
+        address: Option<SocketAddr>,
+        flag: &str,
+    ) -> Result<(Option<Self>, mpsc::Receiver<Question>), Failure> {
+        let Some(address) = address else { return Ok((None, mpsc::channel(1).1)) };
+        let listening = Self::listen(address).await;
+        let (http, asked) = listening.map_err(|error| {
+            Failure::Unusable(format!("cannot listen on {address} ({flag}): {error}"))
+        })?;
+        tracing::info!(address = %http.address(), "probes and metrics");
+        Ok((Some(http), asked))
     }
 
     /// Where it listens.
@@ -109,6 +135,22 @@ async fn scrape(State(ask): State<Ask>) -> Response {
         None => hangs(),
     }
 }
+
+async fn objects(State(ask): State<Ask>) -> Response {
+    let known = match answer(&ask, Question::Objects).await {
+        Some(Ok(known)) => known,
+        Some(Err(why)) => return (StatusCode::NOT_FOUND, format!("{why}\n")).into_response(),
+        None => return hangs(),
+    };
+    // Some thousands of objects take a while to write.
+    match tokio::task::spawn_blocking(move || known.recording()).await {
+        Ok(text) => ([(header::CONTENT_TYPE, RECORDING_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// JSON on each line.
+const RECORDING_TYPE: &str = "application/x-ndjson";
 
 fn hangs() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, "the loop does not answer\n").into_response()

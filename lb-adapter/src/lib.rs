@@ -15,6 +15,7 @@
 
 pub mod allocator;
 pub mod args;
+pub mod ask;
 pub mod check;
 pub mod cluster;
 pub mod config;
@@ -42,6 +43,7 @@ pub mod sessions;
 pub mod source;
 pub mod state;
 
+mod sampling;
 mod signals;
 mod source_address;
 mod start;

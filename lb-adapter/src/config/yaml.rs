@@ -50,6 +50,33 @@ pub(crate) struct Scalar {
     literal: bool,
 }
 
+impl Value {
+    /// The same as JSON. What YAML takes for a fraction stays the text that it is: `1.10` is an AS number.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        self.to_json_within(MAX_JSON_DEPTH)
+    }
+
+    fn to_json_within(&self, depth: usize) -> serde_json::Value {
+        let Some(depth) = depth.checked_sub(1) else { return serde_json::Value::Null };
+        match &self.kind {
+            Kind::Null => serde_json::Value::Null,
+            Kind::Scalar(Scalar { text, schema, .. }) => match schema {
+                Schema::Boolean(value) => (*value).into(),
+                Schema::Integer(value) => (*value).into(),
+                Schema::Text | Schema::Float => text.as_str().into(),
+            },
+            Kind::Sequence(items) => items.iter().map(|it| it.to_json_within(depth)).collect(),
+            Kind::Mapping(entries) => entries
+                .iter()
+                .map(|(key, value)| (key.text.clone(), value.to_json_within(depth)))
+                .collect(),
+        }
+    }
+}
+
+/// Deeper than any object that is read; what is below is left out.
+const MAX_JSON_DEPTH: usize = 100;
+
 /// A key of a mapping.
 #[derive(Clone, Debug)]
 pub(crate) struct Key {

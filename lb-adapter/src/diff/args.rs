@@ -9,6 +9,7 @@ use clap::Args;
 use super::{Difference, State};
 use crate::allocator::Held;
 use crate::args::OutputFormat;
+use crate::ask::ProcessArgs;
 use crate::cluster::{Cluster, ClusterArgs, manifests};
 use crate::engine::Change;
 use crate::failure::Failure;
@@ -16,17 +17,22 @@ use crate::report::Problems;
 
 /// Arguments of `ferrolb diff`.
 #[derive(Debug, Args)]
+#[command(allow_missing_positional = true)]
 #[non_exhaustive]
 pub struct DiffArgs {
-    /// What there is: a directory or file of manifests, or a recording.
+    /// What there is: a directory or file of manifests, or a recording. Default: with --from what is
+    /// there, else what the process at --url knows.
     #[arg(value_name = "OLD")]
-    pub old: PathBuf,
+    pub old: Option<PathBuf>,
     /// What there would be. Services keep the addresses of OLD for as long as they may.
     #[arg(value_name = "NEW")]
     pub new: PathBuf,
     /// Take Services, endpoints and nodes from here, and of OLD and NEW the configuration alone.
     #[arg(long, value_name = "DIR|RECORDING")]
     pub from: Option<PathBuf>,
+    /// The process to ask.
+    #[command(flatten)]
+    pub process: ProcessArgs,
     /// `json` prints one document.
     #[arg(long, short, value_enum, default_value_t, env = "FERROLB_OUTPUT")]
     pub output: OutputFormat,
@@ -60,20 +66,30 @@ pub fn run(args: &DiffArgs, problems: Problems) -> Result<(), Failure> {
 }
 
 fn states(args: &DiffArgs, problems: Problems) -> Result<(State, State), Failure> {
+    let config = |path| {
+        let read = manifests(path, &args.cluster, true, problems);
+        read.map(|manifests| Arc::new(manifests.config))
+    };
     if let Some(from) = &args.from {
-        let config = |path| {
-            let read = manifests(path, &args.cluster, true, problems);
-            read.map(|manifests| Arc::new(manifests.config))
+        let new = config(&args.new)?;
+        let old = match &args.old {
+            Some(old) => Cluster::of_config(from, &config(old)?, &args.cluster, problems)?,
+            None => Cluster::read(from, &args.cluster, Held::new(), problems)?,
         };
-        let (old, new) = (config(&args.old)?, config(&args.new)?);
-        let mut engine = Cluster::of_config(from, &old, &args.cluster, problems)?.engine;
+        let mut engine = old.engine;
         let before = State::of(&engine);
         engine.apply(Change::Config(new));
         return Ok((before, State::of(&engine)));
     }
-    let old = Cluster::read(&args.old, &args.cluster, Held::new(), problems)?.engine;
+    let old = args.old.as_deref();
+    let old = Cluster::read_or_ask(old, &args.process, &args.cluster, problems)?.engine;
     let new = Cluster::read(&args.new, &args.cluster, old.held(), problems)?.engine;
-    Ok((State::of(&old), State::of(&new)))
+    let states = (State::of(&old), State::of(&new));
+    Ok(match args.old {
+        Some(_) => states,
+        // A process tells no passwords.
+        None => (states.0.without_passwords(), states.1.without_passwords()),
+    })
 }
 
 fn write_text(out: &mut dyn Write, differences: &[Difference]) -> io::Result<()> {

@@ -14,7 +14,8 @@ use serde::{Serialize, Serializer};
 
 use crate::engine::{Engine, peer_label};
 use crate::explain::attributes;
-use crate::model::{Peer, ServiceKey};
+use crate::model::{Password, Peer, ServiceKey};
+use crate::replay::PASSWORD;
 
 /// What is of interest of one state of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,6 +105,18 @@ impl State {
             state.sessions.insert((node, peer), peer_plan.peer.clone());
         }
         state
+    }
+
+    /// The same where only is known who has a password, and not which or from where.
+    #[must_use]
+    pub fn without_passwords(mut self) -> Self {
+        for peer in self.sessions.values_mut() {
+            if peer.password.is_some() || peer.password_secret.is_some() {
+                peer.password = Some(Password::new(PASSWORD));
+                peer.password_secret = None;
+            }
+        }
+        self
     }
 
     /// How `after` differs from this state: sessions, then Services, then routes.

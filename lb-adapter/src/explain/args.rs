@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Explanation, write_text};
-use crate::allocator::Held;
 use crate::args::OutputFormat;
+use crate::ask::ProcessArgs;
 use crate::cluster::{Cluster, ClusterArgs};
 use crate::failure::Failure;
 use crate::model::ServiceKey;
@@ -21,8 +21,12 @@ pub struct ExplainArgs {
     #[arg(value_name = "SERVICE")]
     pub service: String,
     /// A directory or file of manifests, or a recording as `ferrolb replay` takes it; `-` is stdin.
+    /// Default: ask the process at --url.
     #[arg(long, value_name = "DIR|RECORDING")]
-    pub from: PathBuf,
+    pub from: Option<PathBuf>,
+    /// The process to ask.
+    #[command(flatten)]
+    pub process: ProcessArgs,
     /// Only this node.
     #[arg(long, value_name = "NAME", env = "FERROLB_NODE")]
     pub node: Option<String>,
@@ -40,7 +44,8 @@ pub struct ExplainArgs {
 ///
 /// There is no such Service or node, or the files cannot be read or are wrong.
 pub fn run(args: &ExplainArgs, problems: Problems) -> Result<(), Failure> {
-    let cluster = Cluster::read(&args.from, &args.cluster, Held::new(), problems)?;
+    let from = args.from.as_deref();
+    let cluster = Cluster::read_or_ask(from, &args.process, &args.cluster, problems)?;
     let key = key(&args.service);
     let explanation = Explanation::of(&cluster, &key);
     let mut explanation = explanation.ok_or_else(|| unknown(&cluster, &key))?;

@@ -299,16 +299,8 @@ impl ClusterArgs {
 
     /// Opens the port of probes and metrics, if there is to be one.
     pub(super) async fn listen(&self) -> Result<(Option<Http>, mpsc::Receiver<Question>), Failure> {
-        if self.port == 0 {
-            return Ok((None, mpsc::channel(1).1));
-        }
         let address = SocketAddr::new(self.bind_address, self.port);
-        let listening = Http::listen(address).await;
-        let (http, asked) = listening.map_err(|error| {
-            Failure::Unusable(format!("cannot listen on {address} (--port): {error}"))
-        })?;
-        tracing::info!(address = %http.address(), "probes and metrics");
-        Ok((Some(http), asked))
+        Http::listen_if((self.port != 0).then_some(address), "--port").await
     }
 }
 

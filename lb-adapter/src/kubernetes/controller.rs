@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use super::events::{self, Events, Told};
 use super::lease::Candidate;
 use super::mirror::Mirror;
-use super::pools::{self, PoolStatus};
+use super::pools::PoolStatus;
 use super::resource::{Kind, Watched};
 use super::service_status::{Face, Wanted};
 use super::watch::{Restarts, Seen, Watches};
@@ -31,6 +31,7 @@ use crate::http::{self, Question};
 use crate::metrics::{self, ApiSample, ConfigSample, Latency, Sample};
 use crate::model::{ServiceKey, ServiceType};
 use crate::planner::Options;
+use crate::sampling;
 use crate::signals::Signals;
 
 /// Runs until a signal comes.
@@ -76,6 +77,7 @@ async fn stand_by(asked: &mut mpsc::Receiver<Question>) {
         match http::next(asked).await {
             Question::Live(tell) => drop(tell.send(())),
             Question::Ready(tell) => drop(tell.send(Ok(()))),
+            Question::Objects(tell) => drop(tell.send(Err(http::NOT_KEPT.to_owned()))),
             Question::Metrics(tell) => {
                 drop(tell.send(
                     metrics::encode(&Sample::default(), &Latency::new()).unwrap_or_default(),
@@ -281,7 +283,7 @@ impl Leader {
     }
 
     fn write_pools(&mut self) {
-        for (name, patch) in self.pools.patches(&pools::samples(&self.engine)) {
+        for (name, patch) in self.pools.patches(&sampling::pools(&self.engine)) {
             if self.mirror.has_pool(&name) {
                 self.others.spawn(self.pools.write(name, patch));
             }
@@ -295,6 +297,7 @@ impl Leader {
                 true => Ok(()),
                 false => Err("not all objects have been listed yet".to_owned()),
             })),
+            Question::Objects(tell) => drop(tell.send(Err(http::NOT_KEPT.to_owned()))),
             Question::Metrics(tell) => {
                 drop(
                     tell.send(metrics::encode(&self.sample(), &Latency::new()).unwrap_or_default()),
@@ -308,7 +311,7 @@ impl Leader {
         let restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Sample {
             config: ConfigSample::new(state.loaded, state.is_stale(), self.loaded_at),
-            pools: pools::samples(&self.engine),
+            pools: sampling::pools(&self.engine),
             api: ApiSample::new(self.updates, self.update_errors, restarts),
             ..Sample::default()
         }

@@ -1,7 +1,6 @@
-//! How full pools are: for metrics, and for the status of IPAddressPools.
+//! The status of IPAddressPools: how full they are.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
@@ -11,47 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::resource::Kind;
-use crate::engine::Engine;
 use crate::metrics::{PoolSample, Usage};
-use crate::model::{AddressRange, Pool};
-
-/// How full each pool is.
-pub(super) fn samples(engine: &Engine) -> Vec<PoolSample> {
-    let Some(config) = engine.config() else { return Vec::new() };
-    let mut used: BTreeMap<&str, (BTreeSet<IpAddr>, u64)> = BTreeMap::new();
-    let held: Vec<_> =
-        engine.services().filter_map(|service| engine.holding(&service.key)).collect();
-    for assignment in &held {
-        let entry = used.entry(&assignment.pool).or_default();
-        entry.0.extend(&assignment.addresses);
-        entry.1 += 1;
-    }
-    let sample = |pool: &Pool| {
-        let (addresses, services) = used.remove(pool.name.as_str()).unwrap_or_default();
-        let of = |ipv4: bool| {
-            let in_use = addresses.iter().filter(|address| address.is_ipv4() == ipv4).count();
-            let ranges = pool.ranges.iter().filter(|range| range.first().is_ipv4() == ipv4);
-            let total = ranges.fold(0_u128, |sum, range| sum.saturating_add(usable(pool, range)));
-            Usage::new(u64::try_from(in_use).unwrap_or(u64::MAX), total)
-        };
-        PoolSample { name: pool.name.clone(), ipv4: of(true), ipv6: of(false), services }
-    };
-    config.pools.iter().map(sample).collect()
-}
-
-/// The addresses of a range that are given out.
-fn usable(pool: &Pool, range: &AddressRange) -> u128 {
-    let (IpAddr::V4(first), IpAddr::V4(last)) = (range.first(), range.last()) else {
-        return range.size();
-    };
-    if !pool.avoid_buggy_ips {
-        return range.size();
-    }
-    // Of those up to an address, the ones that end in .0 or .255.
-    let buggy = |end: u64| end / 256 * 2 + u64::from(!end.is_multiple_of(256));
-    let (first, last) = (u64::from(u32::from(first)), u64::from(u32::from(last)));
-    range.size() - u128::from(buggy(last + 1) - buggy(first))
-}
 
 /// Writes the status of IPAddressPools: what has changed, once a second at most.
 #[derive(Debug)]
@@ -118,26 +77,5 @@ impl PoolStatus {
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn buggy_addresses_are_not_usable() {
-        let count = |range: &str, avoid: bool| {
-            let range: AddressRange = range.parse().unwrap();
-            let mut pool = Pool::new("a", vec![range]);
-            pool.avoid_buggy_ips = avoid;
-            usable(&pool, &range)
-        };
-        assert_eq!(count("192.0.2.0/24", false), 256);
-        assert_eq!(count("192.0.2.0/24", true), 254);
-        assert_eq!(count("192.0.2.1-192.0.2.254", true), 254);
-        assert_eq!(count("192.0.2.255-192.0.3.0", true), 0);
-        assert_eq!(count("192.0.2.0/23", true), 508);
-        assert_eq!(count("2001:db8::/64", true), 1 << 64);
     }
 }

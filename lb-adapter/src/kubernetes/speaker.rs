@@ -27,11 +27,10 @@ use super::{OnExit, SpeakerArgs, client};
 use crate::engine::{Change, Engine};
 use crate::failure::Failure;
 use crate::http::{self, Question};
-use crate::metrics::{
-    self, Announced, ApiSample, ConfigSample, DrainSample, Latency, Sample, SessionSample,
-};
+use crate::metrics::{self, ApiSample, ConfigSample, DrainSample, Latency, Sample};
 use crate::model::ServiceKey;
 use crate::planner::{Changed, NextHopPolicy, Options};
+use crate::sampling;
 use crate::sessions::{SessionKey, Sessions, Wanted};
 use crate::signals::Signals;
 use crate::source_address::SourceAddresses;
@@ -360,22 +359,9 @@ impl Speaker {
         }
     }
 
-    fn session_samples(&self) -> Vec<SessionSample> {
-        let Some(plan) = self.engine.plan(&self.node) else { return Vec::new() };
-        let sample = |peer: &crate::planner::PeerPlan| {
-            let key = SessionKey::new(&self.node, &peer.peer.name);
-            let status = self.sessions.status(&key)?;
-            let mut sample = SessionSample::new(&peer.peer.name, peer.peer.endpoint(), status);
-            sample.prefixes = u64::try_from(peer.routes.len()).unwrap_or(u64::MAX);
-            sample.pending = if sample.status.is_established() { 0 } else { sample.prefixes };
-            Some(sample)
-        };
-        plan.peers.iter().filter_map(sample).collect()
-    }
-
     fn write_status(&mut self) {
         let services = self.engine.plan(&self.node).map_or(0, |plan| plan.services().count());
-        let sessions = self.session_samples();
+        let sessions = sampling::sessions(&self.engine, &self.sessions, &self.node);
         let drain = self.drain_stage();
         let status =
             node_status::status(&self.node, self.mirror.state(), &sessions, services, drain);
@@ -393,6 +379,7 @@ impl Speaker {
                     _ => Ok(()),
                 }));
             }
+            Question::Objects(tell) => drop(tell.send(Err(http::NOT_KEPT.to_owned()))),
             Question::Metrics(tell) => {
                 drop(tell.send(metrics::encode(&self.sample(), &self.latency).unwrap_or_default()));
             }
@@ -401,17 +388,12 @@ impl Speaker {
 
     fn sample(&self) -> Sample {
         let state = self.mirror.state();
-        let services = self.engine.plan(&self.node).into_iter().flat_map(|plan| plan.services());
-        let announced = services.flat_map(|key| {
-            let addresses = self.engine.holding(key).map(|it| it.addresses).unwrap_or_default();
-            addresses.into_iter().map(|address| Announced::new(key.clone(), address))
-        });
         let restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Sample {
             node: Some(self.node.clone()),
             config: ConfigSample::new(state.loaded, state.is_stale(), self.loaded_at),
-            sessions: self.session_samples(),
-            announced: announced.collect(),
+            sessions: sampling::sessions(&self.engine, &self.sessions, &self.node),
+            announced: sampling::announced(&self.engine, &self.node),
             drain: self.drain_stage(),
             api: ApiSample::new(0, 0, restarts),
             ..Sample::default()

@@ -176,6 +176,7 @@ impl<'a> Collection<'a> {
             nodes: self.nodes,
             namespaces: self.namespaces,
             warnings,
+            sources: Vec::new(),
         }
     }
 

@@ -50,6 +50,8 @@ pub struct Manifests {
     pub namespaces: Vec<Namespace>,
     /// What is odd, in order of file and line.
     pub warnings: Vec<Diagnostic>,
+    /// The files that it was read from, where it was read from files.
+    pub sources: Vec<Source>,
 }
 
 /// The content of one file.
@@ -100,7 +102,8 @@ pub fn read(path: &Path) -> Result<Manifests, Diagnostics> {
 pub fn read_with(options: &Options, path: &Path) -> Result<Manifests, Diagnostics> {
     let mut diagnostics = Vec::new();
     let sources = load(path, &mut diagnostics);
-    gather(options, &path.display().to_string(), &sources, diagnostics)
+    let manifests = gather(options, &path.display().to_string(), &sources, diagnostics)?;
+    Ok(Manifests { sources, ..manifests })
 }
 
 /// Reads files that are in memory. `name` is what diagnostics call all of them together.

@@ -9,6 +9,7 @@
 
 mod answer;
 pub mod args;
+mod known;
 mod object;
 mod resources;
 mod step;
@@ -25,6 +26,7 @@ use resources::Resources;
 use step::Step;
 
 pub use answer::{Answer, EventRow, PeerRow, RouteRow, ServiceRow, WithheldRow};
+pub use known::{Known, PASSWORD};
 
 /// Whether a line is a step at all.
 pub(crate) fn is_step(line: &[u8]) -> bool {

@@ -186,7 +186,7 @@ fn shown(problem: &Diagnostic) -> String {
 }
 
 /// JSON as a reader of YAML takes it, for which some characters have to be escaped.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let plain = |c: char| matches!(c, ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}');
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

@@ -67,7 +67,7 @@ fn step(key: &str, value: &Value) -> Result<Step, String> {
 }
 
 /// Takes an object, or the items of a list as `kubectl get` prints it.
-fn collect(
+pub(super) fn collect(
     fields: &Map<String, Value>,
     of_list: Option<(&str, &str)>,
     path: &str,

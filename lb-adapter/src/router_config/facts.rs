@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use crate::manifest::Manifests;
 use crate::model::{Asn, BfdProfile, Config, IpFamily, Node, Peer, Protocol};
+use crate::replay::PASSWORD;
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug)]
@@ -170,7 +171,7 @@ fn neighbor(
     let own = || node.addresses.iter().copied().find(|it| IpFamily::of(*it) == family);
     let password = peer.password.as_ref().map(|password| match wanted.with_passwords {
         true => password.reveal().to_owned(),
-        false => "PASSWORD".to_owned(),
+        false => PASSWORD.to_owned(),
     });
     let families = [IpFamily::Ipv4, IpFamily::Ipv6];
     let hold_time = peer.hold_time.as_secs();
@@ -178,7 +179,7 @@ fn neighbor(
         name: node.name.clone(),
         address: peer.source_address.or_else(own)?,
         asn: peer.shown_asn(),
-        password: password.or_else(|| peer.password_secret.as_ref().map(|_| "PASSWORD".to_owned())),
+        password: password.or_else(|| peer.password_secret.as_ref().map(|_| PASSWORD.to_owned())),
         hold_time,
         keepalive_time: peer.keepalive_time.map_or(hold_time / 3, |time| time.as_secs()),
         multihop: peer.ebgp_multihop,

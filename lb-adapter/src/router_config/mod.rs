@@ -20,6 +20,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::ask::ProcessArgs;
 use crate::config::Severity;
 use crate::failure::Failure;
 use crate::manifest::{self, Options};
@@ -35,8 +36,12 @@ pub struct RouterConfigArgs {
     #[arg(long = "for", value_enum, value_name = "SYSTEM")]
     pub system: System,
     /// Directory with the manifests, Nodes among them; or a recording, one step of JSON a line.
+    /// Default: ask the process at --url.
     #[arg(long, value_name = "DIR|RECORDING", env = "FERROLB_DIR")]
-    pub from: PathBuf,
+    pub from: Option<PathBuf>,
+    /// The process to ask.
+    #[command(flatten)]
+    pub process: ProcessArgs,
     /// Only the router that this peer is.
     #[arg(long, value_name = "NAME")]
     pub peer: Option<String>,
@@ -75,11 +80,17 @@ pub enum System {
 ///
 /// The files have errors or cannot be read, or do not say what a router must know.
 pub fn run(args: &RouterConfigArgs, problems: Problems) -> Result<(), Failure> {
-    let sources = recording::sources(&args.from)?;
+    let (name, sources) = match &args.from {
+        Some(from) => (from.display().to_string(), recording::sources(from)?),
+        None if args.with_passwords => {
+            let why = "a process tells no passwords: expected --from with --with-passwords";
+            return Err(Failure::Unusable(why.to_owned()));
+        }
+        None => (args.process.url.clone(), recording::asked(&args.process)?),
+    };
     let options =
         Options { namespace: args.namespace.clone(), config_required: true, lenient: true };
-    let examined =
-        manifest::examine(&options, &args.from.display().to_string(), &sources, Vec::new());
+    let examined = manifest::examine(&options, &name, &sources, Vec::new());
     let Some(manifests) = examined.manifests else {
         let errors: Vec<_> =
             examined.problems.into_iter().filter(|it| it.severity == Severity::Error).collect();

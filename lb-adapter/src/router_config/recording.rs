@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::ask::ProcessArgs;
 use crate::check::Input;
 use crate::failure::Failure;
 use crate::manifest::Source;
@@ -16,6 +17,13 @@ pub(super) fn sources(from: &Path) -> Result<Vec<Source>, Failure> {
         [one] if !from.is_dir() => Ok(objects(one).unwrap_or_else(|| vec![one.clone()])),
         _ => Ok(input.sources),
     }
+}
+
+/// The objects that a process knows, as files.
+pub(super) fn asked(process: &ProcessArgs) -> Result<Vec<Source>, Failure> {
+    let recording = Source { name: process.url.clone(), octets: process.objects()? };
+    objects(&recording)
+        .ok_or_else(|| Failure::Unusable(format!("{}: expected a recording", process.url)))
 }
 
 /// The objects that a recording leaves behind; `None` for a file that is none.

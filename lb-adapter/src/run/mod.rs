@@ -1,6 +1,7 @@
 //! `ferrolb run`: one node's part, against routers that exist.
 //!
-//! Owns where to dial from and what the log says. What is announced is planned as everywhere.
+//! Owns where to dial from, what the log says, and what the process answers about itself. What is announced is
+//! planned as everywhere.
 //!
 //! NEXT_HOP is the Node's address of the prefix's family from the manifests, whatever address the
 //! session uses: the same on a link, and the right one for a router some hops away.
@@ -10,18 +11,23 @@ mod log;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 
 use crate::args::RunArgs;
 use crate::engine::{Change, Engine};
 use crate::failure::Failure;
-use crate::manifest::Manifests;
+use crate::http::{self, Http, Question};
+use crate::manifest::{self, Manifests, Source};
 use crate::memory::Memory;
+use crate::metrics::{self, ConfigSample, Latency, Sample};
 use crate::model::ServiceKey;
 use crate::planner::{NextHopPolicy, Options, Probed};
 use crate::probe::Prober;
+use crate::replay::Known;
 use crate::report::Problems;
+use crate::sampling;
 use crate::sessions::{SessionKey, Sessions, Wanted};
 use crate::signals::Signals;
 use crate::source::Intake;
@@ -40,6 +46,7 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
     let state_file = args.state_file.unwrap_or_else(|| default_state_file(&args.node));
     let start = Start::read(&args.dir, Some(state_file), problems)?;
     check_node(&args.node, &start.manifests).map_err(Failure::Unusable)?;
+    let (_http, mut asked) = Http::listen_if(args.http, "--http").await?;
     let (prober, mut found) = Prober::new();
     let mut node = Node::new(args.node, start.memory, prober, problems);
     node.decide(start.manifests);
@@ -52,15 +59,18 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
         tokio::select! {
             Some(reading) = readings.recv() => {
                 let check = |manifests: &Manifests| check_node(&node.name, manifests);
+                let begin = Instant::now();
                 if let Some(manifests) = intake.take(reading, check) {
                     node.decide(manifests);
                     node.speak().await;
+                    node.latency.observe(begin.elapsed().as_secs_f64());
                 }
             }
             Some((service, probed)) = found.recv() => {
                 node.take(service, probed);
                 node.speak().await;
             }
+            question = http::next(&mut asked) => node.answer(question, intake.is_stale()),
             () = signals.any() => break,
         }
     }
@@ -82,6 +92,11 @@ struct Node {
     wanted: BTreeMap<SessionKey, Wanted>,
     /// Why the addresses could not be remembered, the last time.
     forgetful: Option<String>,
+    /// The files that are in force.
+    files: Vec<Source>,
+    /// When they were read, in seconds since 1970.
+    loaded_at: Option<f64>,
+    latency: Latency,
     problems: Problems,
 }
 
@@ -99,13 +114,19 @@ impl Node {
             prober,
             wanted: BTreeMap::new(),
             forgetful: None,
+            files: Vec::new(),
+            loaded_at: None,
+            latency: Latency::new(),
             problems,
         }
     }
 
     /// Gives addresses, and remembers them before anything is announced: what a router has heard of
     /// must not be forgotten.
-    fn decide(&mut self, manifests: Manifests) {
+    fn decide(&mut self, mut manifests: Manifests) {
+        self.files = std::mem::take(&mut manifests.sources);
+        self.loaded_at =
+            SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|it| it.as_secs_f64());
         let effects = self.engine.load(manifests);
         log::allocation(&effects.events);
         self.forgetful = self.memory.save(&self.engine.held()).err().map(|error| error.to_string());
@@ -150,6 +171,44 @@ impl Node {
             self.problems.error(&format!("no session of {session}: {error}"));
         }
         self.wanted = wanted;
+    }
+
+    /// Tells what was asked; `stale` is whether what is written is not in force.
+    fn answer(&self, question: Question, stale: bool) {
+        match question {
+            // It has a valid configuration from the start, and a router that is down is no reason to restart it.
+            Question::Live(tell) => drop(tell.send(())),
+            Question::Ready(tell) => drop(tell.send(Ok(()))),
+            Question::Metrics(tell) => {
+                let sample = Sample {
+                    node: Some(self.name.clone()),
+                    config: ConfigSample::new(true, stale, self.loaded_at),
+                    pools: sampling::pools(&self.engine),
+                    sessions: sampling::sessions(&self.engine, &self.sessions, &self.name),
+                    announced: sampling::announced(&self.engine, &self.name),
+                    ..Sample::default()
+                };
+                drop(tell.send(metrics::encode(&sample, &self.latency).unwrap_or_default()));
+            }
+            Question::Objects(tell) => drop(tell.send(Ok(self.known()))),
+        }
+    }
+
+    fn known(&self) -> Known {
+        let services = self.engine.services().filter_map(|service| {
+            let holding = self.engine.holding(&service.key)?;
+            Some((service.key.clone(), holding.addresses))
+        });
+        let sessions = sampling::sessions(&self.engine, &self.sessions, &self.name);
+        let sessions = sessions.into_iter().map(|session| {
+            ((self.name.clone(), session.endpoint), session.status.is_established())
+        });
+        Known {
+            sources: self.files.clone(),
+            namespace: manifest::Options::default().namespace,
+            held: services.collect(),
+            sessions: sessions.collect(),
+        }
     }
 
     /// Whoever named a state file wants one; the default one is done without if need be.

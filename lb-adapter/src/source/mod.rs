@@ -42,6 +42,11 @@ impl Intake {
         Self { problems, refused: false }
     }
 
+    /// Whether what is written now is not in force.
+    pub fn is_stale(&self) -> bool {
+        self.refused
+    }
+
     /// What is to be put in force; nothing if there are errors, or if `check` finds one.
     pub fn take(
         &mut self,

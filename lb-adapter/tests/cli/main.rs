@@ -1,5 +1,6 @@
 //! The binary as its users meet it: real processes, real files, real TCP on loopback.
 
+mod ask;
 mod check;
 mod decode;
 mod errors;

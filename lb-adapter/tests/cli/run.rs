@@ -11,13 +11,13 @@ use crate::world::{Manifests, Process, ferrolb, text, wait_until};
 const NODE: &str = "127.22.35.25";
 
 /// A router on 127.22.35.1, in a thread of its own, that knows the node kube1.
-struct Router {
+pub(crate) struct Router {
     speaker: Speaker,
     _end: oneshot::Sender<()>,
 }
 
 impl Router {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let (end, ended) = oneshot::channel::<()>();
         let (sender, speaker) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -40,7 +40,7 @@ impl Router {
         Self { speaker: speaker.recv().unwrap(), _end: end }
     }
 
-    fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.speaker.listen_addr().unwrap()
     }
 
@@ -49,7 +49,7 @@ impl Router {
     }
 
     /// Whether the session is up and the whole table there.
-    fn has_all(&self) -> bool {
+    pub(crate) fn has_all(&self) -> bool {
         self.node().is_established() && self.table() == ALL
     }
 
@@ -66,7 +66,7 @@ impl Router {
 }
 
 /// The reference example for nodes on loopback addresses, and this router.
-fn manifests_for(router: &Router) -> Manifests {
+pub(crate) fn manifests_for(router: &Router) -> Manifests {
     let manifests = Manifests::reference();
     let port = router.address().port();
     manifests

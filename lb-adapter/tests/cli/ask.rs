@@ -1,0 +1,128 @@
+//! A running `ferrolb run`, asked over HTTP: by `explain`, `diff` and `router-config`, and by hand.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use crate::run::{Router, manifests_for};
+use crate::world::{Manifests, Process, ferrolb, text, wait_until};
+
+/// The process for the node kube1, and where it answers.
+fn start(manifests: &Manifests) -> (Process, String) {
+    let (dir, state) = (manifests.path(), manifests.beside("kube1.json"));
+    let [dir, state] = [&dir, &state].map(|path| path.to_str().unwrap());
+    let arguments = ["run", dir, "--node", "kube1", "--state-file", state, "--http", "127.0.0.1:0"];
+    let process = Process::start(ferrolb(&arguments));
+    let line = process.error(|line| line.contains("probes and metrics"));
+    let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap();
+    (process, format!("http://{address}"))
+}
+
+fn ask(url: &str, arguments: &[&str]) -> String {
+    let output = ferrolb(&[arguments, &["--url", url]].concat()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+fn get(url: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+    write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_running_process_is_asked_and_answers_as_its_recording_does() {
+    let router = Router::start();
+    let manifests = manifests_for(&router);
+    let (_process, url) = start(&manifests);
+    wait_until("the table", || router.has_all());
+    wait_until("the session", || get(&url, "/objects").contains("\"up\":true"));
+    let explain = ["explain", "mail/smtp", "--node", "kube1"];
+    let explained = ask(&url, &explain);
+    assert!(explained.contains("    session       ok    Established\n"), "{explained}");
+    assert!(explained.contains("    sent          ok    172.22.35.70/32\n"), "{explained}");
+    let answer = get(&url, "/objects");
+    let recording = manifests.beside("recording.jsonl");
+    std::fs::write(&recording, answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let from = ["--from", recording.to_str().unwrap()];
+    assert_eq!(ask(&url, &[&explain[..], &from].concat()), explained);
+
+    let bird = ["router-config", "--for", "bird"];
+    let from = ["--from", manifests.path().to_str().unwrap()].map(str::to_owned);
+    let from = from.each_ref().map(String::as_str);
+    assert_eq!(ask(&url, &bird), ask(&url, &[&bird[..], &from].concat()));
+
+    let new = Manifests::reference();
+    for file in ["config.yaml", "endpoints.yaml", "nodes.yaml", "services.yaml"] {
+        new.write(file, &manifests.read(file));
+    }
+    let path = new.path();
+    let diff = ["diff", path.to_str().unwrap()];
+    assert_eq!(ask(&url, &diff), "nothing changes\n");
+    new.replace("endpoints.yaml", "nodeName: kube1\n", "nodeName: kube2\n");
+    let changes = ask(&url, &diff);
+    assert!(changes.contains("- 172.22.35.70/32 -> "), "{changes}");
+    let of_recording = ["diff", path.to_str().unwrap(), "--from", recording.to_str().unwrap()];
+    assert_eq!(ask(&url, &of_recording), "nothing changes\n", "only the configuration is taken");
+
+    assert!(get(&url, "/livez").ends_with("\r\n\r\nok\n"));
+    assert!(get(&url, "/readyz").ends_with("\r\n\r\nok\n"));
+    let metrics = get(&url, "/metrics");
+    let up = metrics.lines().find(|line| line.starts_with("metallb_bgp_session_up{")).unwrap();
+    assert!(up.contains(&router.address().to_string()) && up.contains("} 1"), "{up}");
+}
+
+#[test]
+fn the_objects_are_those_in_force_and_no_password_is_told() {
+    let router = Router::start();
+    let manifests = manifests_for(&router);
+    manifests.replace(
+        "config.yaml",
+        "hold-time: 30s\n",
+        "hold-time: 30s\n      password: sesame\n",
+    );
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: other, namespace: metallb-system}\n\
+                  stringData: {password: sesame}\n";
+    manifests.write("secret.yaml", secret);
+    let (process, url) = start(&manifests);
+    let objects = get(&url, "/objects");
+    assert!(!objects.contains("sesame") && !objects.contains("Secret"), "{objects}");
+    assert!(objects.contains("172.22.35.70"), "what Services hold is told: {objects}");
+    let path = manifests.path();
+    assert_eq!(ask(&url, &["diff", path.to_str().unwrap()]), "nothing changes\n");
+    let arguments = ["router-config", "--for", "frr", "--with-passwords", "--url", &url];
+    let output = ferrolb(&arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("a process tells no passwords"));
+    let router_side = ask(&url, &["router-config", "--for", "frr"]);
+    assert!(router_side.contains(" password PASSWORD\n"), "{router_side}");
+
+    manifests.replace("config.yaml", "my-asn: 64636", "my-asn: none");
+    process.error(|line| line.contains("the last good configuration stays in force"));
+    let stale = get(&url, "/metrics");
+    assert!(
+        stale.lines().any(|line| line.starts_with("metallb_k8s_client_config_stale_bool")
+            && line.ends_with(" 1.0")),
+        "{stale}"
+    );
+    assert!(!get(&url, "/objects").contains("my-asn: none"));
+}
+
+#[test]
+fn a_process_that_is_not_there_is_told_with_its_url() {
+    // A port that nobody has: it was given out, and is given back.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{free}");
+    for command in
+        [&["explain", "mail/smtp"][..], &["diff", "x"], &["router-config", "--for", "eos"]]
+    {
+        let output = ferrolb(&[command, &["--url", &url]].concat()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let told = text(&output.stderr);
+        assert!(told.contains(&format!("no answer from {url}: ")), "{told}");
+    }
+    let output = ferrolb(&["explain", "a", "--url", "https://kube1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--url https://kube1: expected http://ADDRESS:PORT"));
+}
