@@ -50,11 +50,11 @@ impl Peer {
         }
         debug!(%family, held, limit, "too many prefixes");
         self.pause_for(now, pause);
-        self.handle(
-            now,
-            direction,
-            Event::AutomaticStop(Notification::maximum_prefixes(family, limit)),
-        );
+        let cease = Notification::maximum_prefixes(family, limit);
+        // Another connection that the peer has made meanwhile would bring a session into the pause.
+        for direction in [direction, direction.opposite()] {
+            self.handle(now, direction, Event::AutomaticStop(cease.clone()));
+        }
         false
     }
 }

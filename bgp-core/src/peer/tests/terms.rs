@@ -191,6 +191,27 @@ fn a_limit_may_stop_the_peer_until_the_operator_starts_it_or_only_warn() {
 }
 
 #[test]
+fn a_second_connection_brings_no_session_into_the_pause() {
+    let mut net = up_with(|configs| {
+        configs[0].connect_mode = ConnectMode::Passive;
+        configs[1].import = Import::Keep;
+    });
+    net.mutate(0, |peer, _| peer.set_routes(&hosts(6)));
+    net.run(secs(1));
+    net.dial_and_vanish(1);
+    assert_eq!(net.open_connections(1), 2);
+    net.mutate(1, |peer, now| {
+        let mut config = peer.config().clone();
+        let exceeded = Exceeded::Restart(secs(600));
+        config.maximum_prefixes =
+            PrefixLimits::each(PrefixLimit { exceeded, ..PrefixLimit::new(5) });
+        peer.reconfigure(now, config);
+    });
+    assert!(net.nodes[1].peer.is_paused());
+    assert_eq!((net.nodes[1].peer.state(), net.open_connections(1)), (StateKind::Idle, 0));
+}
+
+#[test]
 fn families_are_counted_each_by_itself() {
     let mut net = up_with(|configs| {
         configs[1].import = Import::Keep;
