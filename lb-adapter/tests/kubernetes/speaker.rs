@@ -188,7 +188,6 @@ impl World {
 const EVERYWHERE: &[&str] = &["kube1", "kube2", "kube3"];
 
 #[tokio::test]
-#[ignore = "now and then the first session of one speaker does not come up; the cause is not found yet: run with --ignored"]
 async fn routes_follow_services_endpoints_and_nodes() {
     let mut world = World::new().await;
     let services = world.cluster.services();
@@ -219,7 +218,6 @@ async fn routes_follow_services_endpoints_and_nodes() {
 }
 
 #[tokio::test]
-#[ignore = "now and then the first session of one speaker does not come up; the cause is not found yet: run with --ignored"]
 async fn a_node_is_drained_when_its_operator_says_so_and_serves_again_after() {
     let world = World::new().await;
     world.endpoints("web", &[("kube1", true)]).await;
@@ -243,7 +241,6 @@ async fn a_node_is_drained_when_its_operator_says_so_and_serves_again_after() {
 }
 
 #[tokio::test]
-#[ignore = "now and then the first session of one speaker does not come up; the cause is not found yet: run with --ignored"]
 async fn a_speaker_that_ends_for_a_restart_leaves_its_routes_at_the_router() {
     let router = Router::new().await;
     let config = router.config_with(", enable-graceful-restart: true");
@@ -290,7 +287,6 @@ async fn a_speaker_that_ends_for_a_restart_leaves_its_routes_at_the_router() {
 }
 
 #[tokio::test]
-#[ignore = "now and then the first session of one speaker does not come up; the cause is not found yet: run with --ignored"]
 async fn speakers_go_on_while_the_api_server_is_away_and_catch_up_after() {
     let world = World::new().await;
     let Some(server) = &world.cluster.server else { return };

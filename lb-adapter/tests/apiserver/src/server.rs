@@ -1,6 +1,7 @@
 //! The running server: its listener, what it begins with, and the knobs of its faults.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -178,7 +179,11 @@ impl ApiServer {
             "clusters": [{"name": "test", "cluster": {"server": self.url()}}],
             "users": [{"name": who, "user": {"token": who}}],
         });
-        std::fs::write(&path, config.to_string()).expect("a file in the temporary directory");
+        // Whoever was given it before may be reading it: it is never there in part.
+        let mut file = tempfile::NamedTempFile::new_in(self.directory.path())
+            .expect("a file in the temporary directory");
+        file.write_all(config.to_string().as_bytes()).expect("space for a few octets");
+        file.persist(&path).expect("a rename within a directory");
         path
     }
 
