@@ -1,7 +1,11 @@
 //! `--jsonl`: one line in, one line out.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::context::{Context, wrong};
@@ -31,43 +35,62 @@ pub(super) fn run(input: impl Read, context: &Context, mut output: impl Write) -
     }
 }
 
+/// What is answered to one line.
+#[derive(Serialize)]
+pub(super) struct Answer<'a> {
+    /// As it was written: a number comes back with every digit, however long it is.
+    id: Option<&'a RawValue>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+/// The keys of a line, each as it was written; of those of one name the last counts.
+type Keys<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
 /// The answer to one line.
 #[must_use]
-pub(super) fn answer(line: &[u8], context: &Context) -> Value {
-    let value: Value = match serde_json::from_slice(line) {
-        Ok(value) => value,
-        Err(error) => return json!({"id": null, "error": format!("no JSON: {error}")}),
-    };
-    let id = value.get("id").cloned().unwrap_or_default();
-    match judge(&value, context, |judged| respond(id.clone(), judged).into()) {
-        Ok(answer) => answer,
-        Err(why) => json!({"id": id, "error": why}),
+pub(super) fn answer<'a>(line: &'a [u8], context: &Context) -> Answer<'a> {
+    let refused = |why| Map::from_iter([("error".to_owned(), Value::String(why))]);
+    match keys(line) {
+        Ok(keys) => Answer {
+            id: keys.get("id").copied(),
+            rest: judge(&keys, context).unwrap_or_else(refused),
+        },
+        Err(why) => Answer { id: None, rest: refused(why) },
     }
 }
 
-/// Reads a request, judges its message, and says what `respond` makes of it; or what is wrong with the request.
-fn judge(
-    request: &Value,
-    context: &Context,
-    respond: impl FnOnce(&Judged<'_>) -> Value,
-) -> Result<Value, String> {
-    let Value::Object(keys) = request else {
-        return Err(wrong("the line", "an object", request));
-    };
-    let digits = match keys.get("hex") {
+fn keys(line: &[u8]) -> Result<Keys<'_>, String> {
+    let no_json = |error| format!("no JSON: {error}");
+    let whole: &RawValue = serde_json::from_slice(line).map_err(no_json)?;
+    if whole.get().starts_with('{') {
+        serde_json::from_str(whole.get()).map_err(no_json)
+    } else {
+        Err(wrong("the line", "an object", &value(whole)?))
+    }
+}
+
+fn value(raw: &RawValue) -> Result<Value, String> {
+    serde_json::from_str(raw.get()).map_err(|error| format!("no JSON: {error}"))
+}
+
+/// Reads a request, judges its message and responds; or says what is wrong with the request.
+fn judge(keys: &Keys<'_>, context: &Context) -> Result<Map<String, Value>, String> {
+    let key = |key| keys.get(key).map(|raw| value(raw)).transpose();
+    let digits = match key("hex")? {
         Some(Value::String(digits)) => digits,
-        Some(other) => return Err(wrong("hex", "a string of hexadecimal digits", other)),
+        Some(other) => return Err(wrong("hex", "a string of hexadecimal digits", &other)),
         None => return Err("hex is missing: expected the octets of one message".to_owned()),
     };
-    let context = context.clone().with_json(keys.get("ctx").unwrap_or(&Value::Null))?;
-    let octets = hex::parse(digits).map_err(|why| format!("hex: {why}"))?;
+    let context = context.clone().with_json(&key("ctx")?.unwrap_or_default())?;
+    let octets = hex::parse(&digits).map_err(|why| format!("hex: {why}"))?;
     let judged = Judged::one(&octets, context.wire()).map_err(|why| format!("hex: {why}"))?;
     Ok(respond(&judged))
 }
 
-pub(super) fn respond(id: Value, judged: &Judged<'_>) -> Map<String, Value> {
+/// What the decoder made of a message, but for the id of whoever asked.
+pub(super) fn respond(judged: &Judged<'_>) -> Map<String, Value> {
     let mut out = Map::new();
-    out.insert("id".into(), id);
     out.insert("outcome".into(), judged.outcome.to_string().into());
     let notification = judged.notification.as_ref();
     let codes = notification.map(|it| json!([it.code.0, it.subcode]));

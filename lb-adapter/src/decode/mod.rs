@@ -119,7 +119,8 @@ impl<W: Write> Teller<'_, W> {
                 text::explain(judged, self.output)?;
             }
             Form::Json => {
-                let mut answer = jsonl::respond(self.told.into(), judged);
+                let mut answer = jsonl::respond(judged);
+                answer.insert("id".into(), self.told.into());
                 place.tell(&mut answer);
                 serde_json::to_writer(&mut *self.output, &answer)?;
             }

@@ -90,6 +90,12 @@ fn whoever_asks_line_by_line_is_answered_line_by_line() {
         let answer = answers.next().unwrap().unwrap();
         assert!(answer.contains(outcome), "{answer}");
     }
+    // An id is nobody's business but the asker's, and comes back as it was written.
+    for id in ["123456789012345678901234567890", "1.50", "{\"b\": 1e400, \"a\": [ ]}", "null"] {
+        writeln!(questions, "{{\"hex\":\"{MARKER}001304\",\"id\":0,\"id\":{id}}}").unwrap();
+        let answer = answers.next().unwrap().unwrap();
+        assert!(answer.starts_with(&format!("{{\"id\":{id},\"decoded\":{{")), "{answer}");
+    }
     // The last line needs no end.
     write!(questions, "{{\"id\":7,\"hex\":\"{MARKER}001304\"}}").unwrap();
     drop(questions);

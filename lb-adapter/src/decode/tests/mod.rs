@@ -12,10 +12,14 @@ mod pages;
 
 const MARKER: &str = "ffffffffffffffffffffffffffffffff";
 
+fn answer(line: &str, context: &Context) -> Value {
+    serde_json::to_value(jsonl::answer(line.as_bytes(), context)).unwrap()
+}
+
 /// The answer to one message, its marker left out, in the context given as JSON.
 fn ask(message: &str, ctx: &Value) -> Value {
     let line = json!({"id": 7, "hex": format!("{MARKER}{message}"), "ctx": ctx}).to_string();
-    let mut answer = jsonl::answer(line.as_bytes(), &Context::default());
+    let mut answer = answer(&line, &Context::default());
     let id = answer.as_object_mut().and_then(|answer| answer.remove("id"));
     assert_eq!(id, Some(json!(7)));
     answer
@@ -177,7 +181,7 @@ fn capabilities_are_told_as_they_were_sent() {
 fn a_context_of_the_wrong_kind_is_refused_by_its_key() {
     let ask = |ctx: Value| {
         let line = json!({"id": 1, "hex": format!("{MARKER}001304"), "ctx": ctx}).to_string();
-        jsonl::answer(line.as_bytes(), &Context::default())
+        answer(&line, &Context::default())
     };
     for (ctx, error) in [
         (json!({"asn4": 1}), "ctx.asn4: expected true or false, found 1"),
@@ -211,7 +215,7 @@ fn a_context_of_the_wrong_kind_is_refused_by_its_key() {
 
 #[test]
 fn what_is_no_request_is_refused_by_its_place() {
-    let ask = |line: &str| jsonl::answer(line.as_bytes(), &Context::default());
+    let ask = |line: &str| answer(line, &Context::default());
     for (line, answer) in [
         ("[]", json!({"id": null, "error": "the line: expected an object, found []"})),
         (
@@ -258,7 +262,7 @@ fn the_options_stand_for_what_a_line_does_not_say() {
     let message = update("40010100 400204 0201 fc7c 400304ac16231a 40050400000064", "20ac162346");
     let ask = |ctx: Value| {
         let line = json!({"hex": format!("{MARKER}{message}"), "ctx": ctx}).to_string();
-        jsonl::answer(line.as_bytes(), &two)["outcome"].clone()
+        answer(&line, &two)["outcome"].clone()
     };
     assert_eq!(ask(json!({})), "ok");
     assert_eq!(ask(json!({"peer": "ebgp"})), "attribute-discard");
