@@ -26,7 +26,8 @@ pub(crate) struct Routing {
 
 impl PeerConfig {
     /// Graceful restart with its defaults (RFC 4724, RFC 8538): what we announced stays at the router while this
-    /// process restarts, and the peer's routes stay here while it does. Default: off.
+    /// process restarts, and the peer's routes stay here while it does. A peer that dials while its session is up has
+    /// restarted, and need not wait for the HoldTimer (RFC 4724, section 5). Default: off.
     ///
     /// After a restart say so by [`restarted`](Self::restarted).
     #[must_use]

@@ -92,6 +92,8 @@ pub enum TransportError {
     ClosedBeforeOpen,
     /// The connection was reset.
     Reset,
+    /// The peer made another connection beside that of the session, so it has restarted (RFC 4724, section 5).
+    Replaced,
     /// Anything else, in the words of the operating system.
     Other(String),
 }
@@ -112,6 +114,9 @@ impl fmt::Display for TransportError {
                 "the peer closed the connection before its OPEN: it may not be configured for our address",
             ),
             Self::Reset => f.write_str("the connection was reset"),
+            Self::Replaced => {
+                f.write_str("the peer connected anew: it has restarted and lost the session")
+            }
             Self::Other(text) => write!(f, "transport error: {text}"),
         }
     }

@@ -73,6 +73,8 @@ pub struct Peer {
     outputs: VecDeque<Output>,
     /// The state last reported.
     state: StateKind,
+    /// When the session that is up, or the last one, was Established.
+    established_at: Option<Instant>,
     /// While this lies ahead no announcement is sent: MinRouteAdvertisementIntervalTimer.
     next_advertisement: Option<Instant>,
     /// The attributes of the UPDATE being composed; kept for its buffer.
@@ -104,6 +106,7 @@ impl Peer {
             retention: Retention::default(),
             outputs: VecDeque::new(),
             state: StateKind::Idle,
+            established_at: None,
             next_advertisement: None,
             block: AttributeBlock::new(),
             stats: PeerStats::default(),
@@ -113,7 +116,8 @@ impl Peer {
     /// A TCP connection is there: the one that [`Output::Connect`] asked for, or one that the peer made.
     ///
     /// The peer dials again only when it has given up the connection that it made before. So one that is not
-    /// yet Established, and of whose end we may never hear, makes way for the new one.
+    /// yet Established, and of whose end we may never hear, makes way for the new one. A session makes way only where
+    /// graceful restart was agreed on, since a peer that dials then has restarted (RFC 4724, section 5).
     ///
     /// # Errors
     ///
@@ -144,6 +148,12 @@ impl Peer {
                 return Err(Refused::NotAwaited);
             }
             Direction::Incoming => {
+                if let Some(lost) = self.established().filter(|_| self.has_restarted(now)) {
+                    let replaced = Event::TcpConnectionFails(TransportError::Replaced);
+                    self.handle(now, lost, replaced);
+                    self.settle(now);
+                    return Err(Refused::OfferAgain);
+                }
                 match self.incoming_state() {
                     // One that is over only waits for its last message to be fetched.
                     StateKind::Idle => {}
@@ -392,6 +402,7 @@ impl Peer {
 
     fn session_up(&mut self, now: Instant, direction: Direction, negotiated: Box<Negotiated>) {
         self.stats.established_transitions += 1;
+        self.established_at = Some(now);
         let several_paths = &negotiated.extensions.add_path_send;
         self.adj_rib_out.session_up(&negotiated.families, several_paths);
         self.next_advertisement = None;

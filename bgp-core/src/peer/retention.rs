@@ -14,6 +14,9 @@ use crate::fsm::{Agreed, DownReason, Import, Negotiated, RestartConfig, after};
 use crate::peer::{Output, Peer, ReceivedRoutes};
 use crate::wire::{CeaseSubcode, Community, ErrorCode, Notification, PathAttributes};
 
+/// An attempt to connect that was made before a session was up arrives within this time after, on any network.
+const COLLISION_TIME: Duration = Duration::from_secs(5);
+
 /// What is waited for.
 #[derive(Debug, Default)]
 pub(super) struct Retention {
@@ -73,6 +76,15 @@ impl Peer {
         }
         self.report_received(routes);
         self.expire_stale(now);
+    }
+
+    /// Whether a connection that the peer makes now, beside the session, says that it has lost that session: it has the
+    /// Graceful Restart Capability with some family (RFC 4724, section 5), and its attempt is none of the time when the
+    /// session was in the making, which would be a collision (RFC 4271, section 6.8).
+    pub(super) fn has_restarted(&self, now: Instant) -> bool {
+        let agreed = self.retention.agreed.graceful_restart.as_ref();
+        let made_since = self.established_at.is_some_and(|at| now >= after(at, COLLISION_TIME));
+        made_since && agreed.is_some_and(|restart| !restart.families.is_empty())
     }
 
     /// The families whose routes outlive the session, and for how long the peer may be away.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgp_core::fsm::{FsmConfig, Import, StateKind, TransportError};
-use bgp_core::peer::{Endpoints, Output, Peer, ReceivedRoutes};
+use bgp_core::peer::{Endpoints, Output, Peer, ReceivedRoutes, Refused};
 use bgp_core::rib::{Export, Nlri, Route, RouteSet, family_of};
 use bgp_core::wire::{
     AttributeFlags, ErrorCode, Frame, Message, MessageType, Notification, PathAttributes,
@@ -137,7 +137,13 @@ impl Driver {
     /// The peer dials.
     pub fn accept(&mut self, how: u8) {
         let awake = self.started && !self.peer.is_paused();
-        let answer = self.peer.connected(self.now, Direction::Incoming, endpoints(how, 40_000));
+        let endpoints = endpoints(how, 40_000);
+        let mut answer = self.peer.connected(self.now, Direction::Incoming, endpoints);
+        if answer == Err(Refused::OfferAgain) {
+            // What it replaces is closed first.
+            self.drive();
+            answer = self.peer.connected(self.now, Direction::Incoming, endpoints);
+        }
         let wanted = awake && self.peer.config().connect_mode.listens();
         assert_eq!(answer.is_ok(), wanted && !self.incoming.open, "{answer:?}");
         if answer.is_ok() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::net::Net;
-use crate::fsm::{FsmConfig, Import, RestartConfig};
+use crate::fsm::{ConnectMode, DownReason, FsmConfig, Import, RestartConfig, TransportError};
 use crate::peer::{Output, Peer};
 use crate::rib::{Route, RouteSet};
 use crate::wire::{CeaseSubcode, Community, ErrorCode, Notification};
@@ -90,6 +90,50 @@ fn what_a_killed_speaker_announced_stays_until_its_end_of_rib() {
     net.run(secs(10));
     let agreed = net.nodes[1].peer.negotiated().expect("a session").extensions.clone();
     assert!(!agreed.graceful_restart.expect("it has it").restarting);
+}
+
+/// RFC 4724, section 5.
+#[test]
+fn a_peer_that_is_back_before_it_was_missed_need_not_wait_for_the_hold_timer() {
+    for dialler in [None, Some(0), Some(1)] {
+        let mut configs = configs(|_| ());
+        for (i, config) in configs.iter_mut().enumerate() {
+            config.hold_time = secs(90);
+            if dialler.is_some_and(|dialler| dialler != i) {
+                config.connect_mode = ConnectMode::Passive;
+            }
+        }
+        let mut net = up(configs);
+        net.run(secs(10));
+        restart(&mut net);
+        net.run(secs(4));
+        assert_eq!(net.is_up(), dialler != Some(1), "who never dials is not heard of");
+        assert_eq!((held(&net), gone(&net)), (vec![1, 2, 3], 0));
+        let told = net.nodes[1].log.iter().find_map(|output| match output {
+            Output::Down(reason) => Some(reason.clone()),
+            _ => None,
+        });
+        let replaced = DownReason::Transport(TransportError::Replaced);
+        assert_eq!(told, (dialler != Some(1)).then_some(replaced));
+    }
+}
+
+/// A session ends by no connection that a peer without graceful restart makes, nor by one of a collision.
+#[test]
+fn a_second_connection_is_refused_where_it_tells_of_no_restart() {
+    for (with, pause) in [(false, 60), (true, 0)] {
+        let mut configs = configs(|_| ());
+        if !with {
+            configs[0].extensions.graceful_restart = None;
+        }
+        let mut net = up(configs);
+        net.run(secs(pause));
+        net.dial_and_vanish(1);
+        assert!(net.is_up());
+        net.run(secs(60));
+        let downs = net.nodes[1].log.iter().filter(|it| matches!(it, Output::Down(_))).count();
+        assert!(net.is_up() && downs == 0, "{with} {downs}");
+    }
 }
 
 #[test]
