@@ -1,10 +1,12 @@
 //! A cluster to test in, and our programs in it.
 
-use std::process::{Child, Command, Stdio};
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::{Namespace, Service};
-use kube::api::{DeleteParams, PostParams};
+use k8s_openapi::api::core::v1::{Namespace, Node, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, ResourceExt as _};
 use serde_json::{Value, json};
@@ -29,12 +31,14 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// With this text of a configuration of MetalLB 0.7.3.
-    pub(crate) async fn new(config: &str) -> Self {
-        let (path, server) = match std::env::var_os("FERROLB_TEST_KUBECONFIG") {
+    /// With this text of a configuration of MetalLB 0.7.3. A server of ours listens at this address.
+    pub(crate) async fn at(address: IpAddr, config: &str) -> Self {
+        let real = std::env::var_os("FERROLB_TEST_KUBECONFIG");
+        let (path, server) = match real.filter(|_| address.is_loopback()) {
             Some(path) => (path.into(), None),
             None => {
-                let server = ApiServer::builder().manifests(&[ROLES, RESOURCES]).start().await;
+                let server = ApiServer::builder().manifests(&[ROLES, RESOURCES]);
+                let server = server.address(address).start().await;
                 (server.kubeconfig("admin"), Some(server))
             }
         };
@@ -74,28 +78,22 @@ impl Cluster {
             Api::namespaced(self.client.clone(), &self.system);
         let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "config"},
             "data": {"config": config}});
-        let params = kube::api::PatchParams::apply("test").force();
-        api.patch("config", &params, &kube::api::Patch::Apply(map)).await.unwrap();
+        let params = PatchParams::apply("test").force();
+        api.patch("config", &params, &Patch::Apply(map)).await.unwrap();
     }
 
-    /// A program of ours, with the rights of its service account.
-    pub(crate) fn start(&self, program: &str, name: &str, arguments: &[&str]) -> Program {
+    /// The arguments of a program of ours, with the rights of its service account.
+    pub(crate) fn arguments(&self, program: &str, name: &str, more: &[&str]) -> Vec<OsString> {
         let account = format!("{}/ferrolb-{program}", self.system);
         let kubeconfig = match &self.server {
-            Some(server) => server.kubeconfig(&account),
-            None => std::env::var_os("FERROLB_TEST_KUBECONFIG").unwrap().into(),
+            Some(server) => server.kubeconfig(&account).into_os_string(),
+            None => std::env::var_os("FERROLB_TEST_KUBECONFIG").unwrap(),
         };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ferrolb"));
-        command
-            .arg(program)
-            .arg("--kubeconfig")
-            .arg(kubeconfig)
-            .args(["--namespace", &self.system, "--pod-name", name, "--lb-class", &self.class])
-            .args(arguments)
-            .env_remove("RUST_LOG")
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit());
-        Program(command.spawn().unwrap())
+        let mut arguments: Vec<OsString> =
+            vec![program.into(), "--kubeconfig".into(), kubeconfig, "--port=0".into()];
+        let own = ["--namespace", &self.system, "--pod-name", name, "--lb-class", &self.class];
+        arguments.extend(own.into_iter().chain(more.iter().copied()).map(OsString::from));
+        arguments
     }
 
     pub(crate) fn services(&self) -> Api<Service> {
@@ -110,6 +108,33 @@ impl Cluster {
             service["spec"][key] = value.clone();
         }
         self.services().create(&PostParams::default(), &object(service)).await.unwrap()
+    }
+
+    /// Makes a Node that is ready.
+    pub(crate) async fn add_node(&self, name: &str, address: Ipv4Addr) {
+        let nodes: Api<Node> = Api::all(self.client.clone());
+        let node = json!({"metadata": {"name": name}});
+        nodes.create(&PostParams::default(), &object(node)).await.unwrap();
+        let status = json!({"status": {"addresses": [{"type": "InternalIP", "address": address.to_string()}],
+            "conditions": [{"type": "Ready", "status": "True"}]}});
+        nodes.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
+    }
+
+    /// Says on which nodes the endpoints of a Service are, and whether they are ready.
+    pub(crate) async fn endpoints(&self, service: &str, endpoints: &[(&str, bool)]) {
+        let api: Api<EndpointSlice> = Api::namespaced(self.client.clone(), &self.namespace);
+        let endpoints: Vec<Value> = endpoints
+            .iter()
+            .enumerate()
+            .map(|(number, (node, ready))| {
+                json!({"addresses": [format!("10.0.0.{}", number + 1)], "nodeName": node, "conditions": {"ready": ready}})
+            })
+            .collect();
+        let slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+            "metadata": {"name": format!("{service}-1"), "labels": {"kubernetes.io/service-name": service}},
+            "addressType": "IPv4", "endpoints": endpoints});
+        let params = PatchParams::apply("test").force();
+        api.patch(&format!("{service}-1"), &params, &Patch::Apply(slice)).await.unwrap();
     }
 
     /// Waits until the status of a Service has these addresses.
@@ -141,40 +166,6 @@ impl Cluster {
         for namespace in [&self.namespace, &self.system] {
             namespaces.delete(namespace, &DeleteParams::default()).await.unwrap();
         }
-    }
-}
-
-/// A process of ours; killed when it is dropped.
-pub(crate) struct Program(Child);
-
-impl Program {
-    /// As a machine that loses power.
-    pub(crate) fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-
-    /// As Kubernetes ends a pod; waits until it has ended, which must be with 0.
-    pub(crate) async fn terminate(mut self) {
-        let pid = rustix::process::Pid::from_child(&self.0);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        let begin = Instant::now();
-        let status = loop {
-            match self.0.try_wait().unwrap() {
-                Some(status) => break status,
-                None => assert!(begin.elapsed() < Duration::from_secs(20), "it does not end"),
-            }
-            // The API server runs in this thread too.
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        };
-        assert!(status.success(), "{status}");
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
     }
 }
 

@@ -7,7 +7,8 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 use test_apiserver::{Cut, Fault};
 
-use crate::cluster::{Cluster, Program, addresses_of, wait};
+use crate::cluster::{Cluster, addresses_of, wait};
+use crate::program::Program;
 
 const POOL: &str = "
 address-pools:
@@ -16,9 +17,9 @@ address-pools:
   addresses: [192.0.2.0/30]
 ";
 
-/// No port of its own, since tests run beside each other; quick elections.
-const ARGUMENTS: [&str; 8] =
-    ["--port", "0", "--lease-duration", "3s", "--renew-deadline", "2s", "--retry-period", "200ms"];
+/// Quick elections.
+const ARGUMENTS: [&str; 6] =
+    ["--lease-duration", "3s", "--renew-deadline", "2s", "--retry-period", "200ms"];
 
 fn controller(cluster: &Cluster, name: &str) -> Program {
     cluster.start("controller", name, &ARGUMENTS)

@@ -6,4 +6,5 @@
 mod cluster;
 mod controller;
 mod migration;
+mod program;
 mod speaker;

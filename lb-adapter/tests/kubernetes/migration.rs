@@ -144,7 +144,7 @@ async fn the_steps_free_the_resources_of_webhooks_and_no_address_changes() {
     assert_eq!(status.stored_versions.unwrap(), ["v1beta2"]);
 
     // Step 4.
-    let _controller = cluster.start("controller", "a", &["--port", "0"]);
+    let _controller = cluster.start("controller", "a", &[]);
     cluster.create("new", json!({})).await;
     cluster.wait_for_addresses("new", &["172.22.35.64"]).await;
     cluster.wait_for_addresses("web", &["172.22.35.70"]).await;

@@ -6,13 +6,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use bgp_session::{Asn, BgpIdentifier, Import, PeerConfig, PeerHandle, Speaker};
 use k8s_openapi::api::core::v1::Node;
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use test_apiserver::Cut;
 
-use crate::cluster::{Cluster, Program, object, wait};
+use crate::cluster::{Cluster, wait};
+use crate::program::Program;
 
 /// The addresses of the nodes: all of 127.0.0.0/8 is here.
 const NODES: [(&str, Ipv4Addr); 3] = [
@@ -115,15 +115,10 @@ impl World {
     async fn with(router: Router, config: &str) -> Self {
         let turn = TURN.lock().await;
         let cluster = Cluster::new(config).await;
-        let nodes: Api<Node> = Api::all(cluster.client.clone());
         for (name, address) in NODES {
-            let node = json!({"metadata": {"name": name}});
-            nodes.create(&PostParams::default(), &object(node)).await.unwrap();
-            let status = json!({"status": {"addresses": [{"type": "InternalIP", "address": address.to_string()}],
-                "conditions": [{"type": "Ready", "status": "True"}]}});
-            nodes.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
+            cluster.add_node(name, address).await;
         }
-        let controller = cluster.start("controller", "a", &["--port", "0"]);
+        let controller = cluster.start("controller", "a", &[]);
         let mut world =
             Self { _turn: turn, cluster, router, controller, speakers: BTreeMap::new() };
         for (name, _) in NODES {
@@ -140,8 +135,6 @@ impl World {
         let arguments = [
             "--on-exit",
             on_exit,
-            "--port",
-            "0",
             "--node-name",
             node,
             "--drain-marked",
@@ -152,24 +145,6 @@ impl World {
             "example.com/maintenance",
         ];
         self.speakers.insert(node, self.cluster.start("speaker", node, &arguments));
-    }
-
-    /// Says on which nodes the endpoints of a Service are, and whether they are ready.
-    async fn endpoints(&self, service: &str, endpoints: &[(&str, bool)]) {
-        let api: Api<EndpointSlice> =
-            Api::namespaced(self.cluster.client.clone(), &self.cluster.namespace);
-        let endpoints: Vec<Value> = endpoints
-            .iter()
-            .enumerate()
-            .map(|(number, (node, ready))| {
-                json!({"addresses": [format!("10.0.0.{}", number + 1)], "nodeName": node, "conditions": {"ready": ready}})
-            })
-            .collect();
-        let slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-            "metadata": {"name": format!("{service}-1"), "labels": {"kubernetes.io/service-name": service}},
-            "addressType": "IPv4", "endpoints": endpoints});
-        let params = PatchParams::apply("test").force();
-        api.patch(&format!("{service}-1"), &params, &Patch::Apply(slice)).await.unwrap();
     }
 
     async fn end(self) {
@@ -191,18 +166,18 @@ const EVERYWHERE: &[&str] = &["kube1", "kube2", "kube3"];
 async fn routes_follow_services_endpoints_and_nodes() {
     let mut world = World::new().await;
     let services = world.cluster.services();
-    world.endpoints("web", &[("kube1", true)]).await;
+    world.cluster.endpoints("web", &[("kube1", true)]).await;
     world.cluster.create("web", json!({})).await;
     world.router.wait_for("a Service from every node", &[("192.0.2.0/32", EVERYWHERE)]).await;
     world.cluster.create("smtp", json!({"externalTrafficPolicy": "Local"})).await;
-    world.endpoints("smtp", &[("kube2", true)]).await;
+    world.cluster.endpoints("smtp", &[("kube2", true)]).await;
     let web = ("192.0.2.0/32", EVERYWHERE);
     world.router.wait_for("one where its pod is", &[web, ("192.0.2.1/32", &["kube2"])]).await;
-    world.endpoints("smtp", &[("kube3", true)]).await;
+    world.cluster.endpoints("smtp", &[("kube3", true)]).await;
     world.router.wait_for("the pod's new node", &[web, ("192.0.2.1/32", &["kube3"])]).await;
-    world.endpoints("smtp", &[("kube1", true), ("kube3", true)]).await;
+    world.cluster.endpoints("smtp", &[("kube1", true), ("kube3", true)]).await;
     world.router.wait_for("both pods", &[web, ("192.0.2.1/32", &["kube1", "kube3"])]).await;
-    world.endpoints("smtp", &[("kube1", false), ("kube3", true)]).await;
+    world.cluster.endpoints("smtp", &[("kube1", false), ("kube3", true)]).await;
     world.router.wait_for("the ready one", &[web, ("192.0.2.1/32", &["kube3"])]).await;
     let cluster = Patch::Merge(json!({"spec": {"externalTrafficPolicy": "Cluster"}}));
     services.patch("smtp", &PatchParams::default(), &cluster).await.unwrap();
@@ -220,7 +195,7 @@ async fn routes_follow_services_endpoints_and_nodes() {
 #[tokio::test]
 async fn a_node_is_drained_when_its_operator_says_so_and_serves_again_after() {
     let world = World::new().await;
-    world.endpoints("web", &[("kube1", true)]).await;
+    world.cluster.endpoints("web", &[("kube1", true)]).await;
     world.cluster.create("web", json!({})).await;
     world.router.wait_for("a Service from every node", &[("192.0.2.0/32", EVERYWHERE)]).await;
     let nodes: Api<Node> = Api::all(world.cluster.client.clone());
@@ -245,10 +220,10 @@ async fn a_speaker_that_ends_for_a_restart_leaves_its_routes_at_the_router() {
     let router = Router::new().await;
     let config = router.config_with(", enable-graceful-restart: true");
     let mut world = World::with(router, &config).await;
-    world.endpoints("web", &[("kube1", true)]).await;
+    world.cluster.endpoints("web", &[("kube1", true)]).await;
     world.cluster.create("web", json!({})).await;
     world.router.wait_for("a Service from every node", &[("192.0.2.0/32", EVERYWHERE)]).await;
-    world.endpoints("gone", &[("kube1", true)]).await;
+    world.cluster.endpoints("gone", &[("kube1", true)]).await;
     world.cluster.create("gone", json!({})).await;
     let everywhere = [("192.0.2.0/32", EVERYWHERE), ("192.0.2.1/32", EVERYWHERE)];
     world.router.wait_for("two Services from every node", &everywhere).await;
@@ -290,7 +265,7 @@ async fn a_speaker_that_ends_for_a_restart_leaves_its_routes_at_the_router() {
 async fn speakers_go_on_while_the_api_server_is_away_and_catch_up_after() {
     let world = World::new().await;
     let Some(server) = &world.cluster.server else { return };
-    world.endpoints("web", &[("kube1", true)]).await;
+    world.cluster.endpoints("web", &[("kube1", true)]).await;
     world.cluster.create("web", json!({})).await;
     let web = ("192.0.2.0/32", EVERYWHERE);
     world.router.wait_for("a Service from every node", &[web]).await;
@@ -303,7 +278,7 @@ async fn speakers_go_on_while_the_api_server_is_away_and_catch_up_after() {
         world.cluster.services().get("web").await.map_err(|it| it.to_string())
     })
     .await;
-    world.endpoints("late", &[("kube1", true)]).await;
+    world.cluster.endpoints("late", &[("kube1", true)]).await;
     world.cluster.create("late", json!({})).await;
     world.router.wait_for("what came later", &[web, ("192.0.2.1/32", EVERYWHERE)]).await;
     for how in [Cut::Clean, Cut::MidEvent, Cut::Gone] {

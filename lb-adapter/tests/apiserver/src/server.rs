@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -40,9 +40,17 @@ pub enum Fault {
 pub struct Builder {
     manifests: Vec<String>,
     bookmarks: Option<Duration>,
+    address: Option<IpAddr>,
 }
 
 impl Builder {
+    /// Listens there instead of at the loopback address.
+    #[must_use]
+    pub fn address(mut self, address: IpAddr) -> Self {
+        self.address = Some(address);
+        self
+    }
+
     /// Installs these YAML documents: roles and bindings hold, CustomResourceDefinitions are served, everything
     /// else whose kind is known becomes an object.
     #[must_use]
@@ -58,14 +66,15 @@ impl Builder {
         self
     }
 
-    /// Starts it on a free port of the loopback address.
+    /// Starts it on a free port.
     ///
     /// # Panics
     ///
     /// If a manifest cannot be read, or no port is to be had.
     pub async fn start(self) -> ApiServer {
+        let address = self.address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let shared = self.build();
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let listener = TcpListener::bind((address, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
         let (open, opened) = watch::channel(true);
         let router = Router::new().fallback(serve).with_state(Arc::clone(&shared));
@@ -157,7 +166,7 @@ impl ApiServer {
         Builder::default()
     }
 
-    /// Where it listens: `http://127.0.0.1:PORT`.
+    /// Where it listens: `http://127.0.0.1:PORT`, or at the address that it was given.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

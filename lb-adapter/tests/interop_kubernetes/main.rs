@@ -1,0 +1,63 @@
+//! The reference cluster as a cluster: an API server, two controllers, three speakers, each in a network namespace
+//! with its real address, and a real router at 172.22.35.1 that hears them on port 179.
+//!
+//! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`). The API server is the double of
+//! `tests/apiserver`, also where `FERROLB_TEST_KUBECONFIG` is set: a real one would not be in these namespaces.
+
+#[path = "../kubernetes/cluster.rs"]
+mod cluster;
+mod site;
+mod story;
+mod upgrade;
+
+use site::Terms;
+use test_peers::{Bird, Frr, requested};
+
+#[test]
+fn a_cluster_routes_through_bird_whatever_becomes_of_services_nodes_and_leaders() {
+    if requested() {
+        site::run::<Bird>(Terms::default(), story::services_nodes_and_leaders);
+    }
+}
+
+/// Speakers that are ended for an upgrade, at routers that keep their routes meanwhile.
+fn graceful_restart() -> Terms {
+    Terms {
+        neighbor: |neighbor| neighbor.graceful_restart(120),
+        peer: ", enable-graceful-restart: true",
+        on_exit: "restart",
+        ..Terms::default()
+    }
+}
+
+#[test]
+fn a_new_version_of_every_speaker_loses_no_route_at_bird() {
+    if requested() {
+        site::run::<Bird>(graceful_restart(), async |site: &mut _| {
+            upgrade::logged_by_bird(site, upgrade::one_after_the_other).await;
+        });
+    }
+}
+
+#[test]
+fn a_new_version_of_every_speaker_loses_no_route_at_frr() {
+    if requested() {
+        site::run::<Frr>(graceful_restart(), upgrade::one_after_the_other);
+    }
+}
+
+#[test]
+fn a_speaker_that_is_killed_again_while_it_comes_back_loses_no_route_at_bird() {
+    if requested() {
+        site::run::<Bird>(graceful_restart(), async |site: &mut _| {
+            upgrade::logged_by_bird(site, upgrade::killed_again_while_it_comes_back).await;
+        });
+    }
+}
+
+#[test]
+fn a_speaker_that_is_killed_again_while_it_comes_back_loses_no_route_at_frr() {
+    if requested() {
+        site::run::<Frr>(graceful_restart(), upgrade::killed_again_while_it_comes_back);
+    }
+}

@@ -1,0 +1,215 @@
+//! The hosts of a story, and what runs on them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use test_peers::{Host, Lan, Neighbor, Path as RoutePath, Process, Router, RouterConfig, Session};
+
+use crate::cluster::{Cluster, wait};
+
+const FERROLB: &str = env!("CARGO_BIN_EXE_ferrolb");
+const ROUTER: Ipv4Addr = Ipv4Addr::new(172, 22, 35, 1);
+const API: Ipv4Addr = Ipv4Addr::new(172, 22, 35, 2);
+/// The nodes: names and addresses.
+pub(crate) const NODES: [(&str, Ipv4Addr); 3] = [
+    ("kube1", Ipv4Addr::new(172, 22, 35, 25)),
+    ("kube2", Ipv4Addr::new(172, 22, 35, 26)),
+    ("kube3", Ipv4Addr::new(172, 22, 35, 27)),
+];
+pub(crate) const EVERYWHERE: &[&str] = &["kube1", "kube2", "kube3"];
+/// How long a Lease holds without being renewed.
+pub(crate) const LEASE: Duration = Duration::from_secs(4);
+/// How long a process may take to end: a drain is two parts of a second.
+const SOON: Duration = Duration::from_secs(30);
+
+/// What routers and nodes agree on.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    /// The router's side of each session.
+    pub(crate) neighbor: fn(Neighbor) -> Neighbor,
+    /// Keys more of the peer in the configuration, each with a comma before it.
+    pub(crate) peer: &'static str,
+    /// The configuration's beginning.
+    pub(crate) config: &'static str,
+    /// What becomes of the routes when a speaker is ended.
+    pub(crate) on_exit: &'static str,
+}
+
+impl Default for Terms {
+    /// Plain sessions, and a hold time that a test can wait for.
+    fn default() -> Self {
+        Self {
+            neighbor: |neighbor| neighbor,
+            peer: ", hold-time: 9s",
+            config: "",
+            on_exit: "drain",
+        }
+    }
+}
+
+/// A cluster with its router.
+pub(crate) struct Site<R> {
+    // In the order in which they go: first those who dial.
+    pub(crate) speakers: BTreeMap<&'static str, Process>,
+    pub(crate) controllers: BTreeMap<&'static str, Process>,
+    pub(crate) router: Arc<R>,
+    pub(crate) cluster: Cluster,
+    hosts: BTreeMap<&'static str, Host>,
+    api: Host,
+    terms: Terms,
+}
+
+/// Runs a story on hosts of its own. It runs where the API server is.
+pub(crate) fn run<R: Router>(terms: Terms, story: impl AsyncFnOnce(&mut Site<R>) + Send) {
+    let lan = Lan::new();
+    let host = |name: &str, address: Ipv4Addr| lan.host(name, &[&format!("{address}/24")]);
+    let router = host("router", ROUTER);
+    let api = host("api", API);
+    let hosts: BTreeMap<_, _> =
+        NODES.into_iter().map(|(name, address)| (name, host(name, address))).collect();
+    let mut config = RouterConfig::new(&ROUTER.to_string(), 64635);
+    for (_, address) in NODES {
+        let neighbor = Neighbor::new(&address.to_string(), 64636).passive();
+        config = config.neighbor((terms.neighbor)(neighbor));
+    }
+    let router = Arc::new(R::start(&router, config));
+    api.clone().enter(|| {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        runtime.worker_threads(2).enable_all().build().unwrap().block_on(async {
+            let mut site = Site::begin(router, hosts, api, terms).await;
+            story(&mut site).await;
+            site.end().await;
+        });
+    });
+}
+
+impl<R: Router> Site<R> {
+    async fn begin(
+        router: Arc<R>,
+        hosts: BTreeMap<&'static str, Host>,
+        api: Host,
+        terms: Terms,
+    ) -> Self {
+        let Terms { config, peer, .. } = &terms;
+        let config = format!(
+            "{config}peers:\n- {{my-asn: 64636, peer-asn: 64635, peer-address: {ROUTER}{peer}}}\n\
+             address-pools:\n- name: default\n  protocol: bgp\n  addresses: [172.22.35.64/26]\n"
+        );
+        let cluster = Cluster::at(API.into(), &config).await;
+        for (name, address) in NODES {
+            cluster.add_node(name, address).await;
+        }
+        let (speakers, controllers) = (BTreeMap::new(), BTreeMap::new());
+        let mut site = Self { speakers, controllers, router, cluster, hosts, api, terms };
+        for name in ["a", "b"] {
+            site.start_controller(name);
+        }
+        for (name, _) in NODES {
+            site.start_speaker(name);
+        }
+        site
+    }
+
+    pub(crate) fn start_controller(&mut self, name: &'static str) {
+        let lease = format!("{}s", LEASE.as_secs());
+        let more =
+            ["--lease-duration", &lease, "--renew-deadline", "3s", "--retry-period", "200ms"];
+        let arguments = self.cluster.arguments("controller", name, &more);
+        self.controllers.insert(name, start(&self.api, arguments));
+    }
+
+    /// A speaker that ends as the terms say.
+    pub(crate) fn start_speaker(&mut self, node: &'static str) {
+        let on_exit = self.terms.on_exit;
+        let more = ["--node-name", node, "--on-exit", on_exit, "--drain-marked", "300ms"];
+        let more = [&more[..], &["--drain-withdrawn", "100ms"]].concat();
+        let arguments = self.cluster.arguments("speaker", node, &more);
+        self.speakers.insert(node, start(&self.hosts[node], arguments));
+    }
+
+    /// As a machine that loses power: nobody hears of it.
+    pub(crate) fn cut_power(&mut self, node: &str) {
+        self.unplug(node);
+        self.speakers.remove(node).unwrap().kill();
+    }
+
+    /// Nothing comes or goes any more, neither BGP nor the API.
+    pub(crate) fn unplug(&self, node: &str) {
+        self.hosts[node].unplug();
+    }
+
+    pub(crate) fn plug(&self, node: &str) {
+        self.hosts[node].plug();
+    }
+
+    /// Ends a speaker as Kubernetes ends a pod.
+    pub(crate) async fn terminate_speaker(&mut self, node: &str) {
+        terminate(self.speakers.remove(node).unwrap()).await;
+    }
+
+    /// What the router says of the session with a node.
+    pub(crate) fn session(&self, node: &str) -> Result<Session, String> {
+        let (_, address) = NODES.iter().find(|(name, _)| *name == node).expect("a node");
+        self.router.session(IpAddr::from(*address))
+    }
+
+    /// Waits until the router has exactly these prefixes, each through these nodes.
+    pub(crate) async fn expect(&mut self, what: &str, expected: &[(&str, &[&str])]) {
+        for speaker in self.speakers.values_mut().chain(self.controllers.values_mut()) {
+            speaker.assert_running();
+        }
+        wait(what, async || {
+            let mut prefixes = Vec::new();
+            for (prefix, nodes) in expected {
+                let found = nodes_of(&self.router.paths(prefix)?)?;
+                if found != nodes.iter().copied().collect() {
+                    return Err(format!("{prefix} through {found:?}"));
+                }
+                prefixes.push((*prefix).to_owned());
+            }
+            let held = self.router.prefixes()?;
+            if held == prefixes { Ok(()) } else { Err(format!("{held:?}")) }
+        })
+        .await;
+    }
+
+    async fn end(self) {
+        for process in self.speakers.into_values().chain(self.controllers.into_values()) {
+            terminate(process).await;
+        }
+        let left = self.router.prefixes().unwrap();
+        if self.terms.on_exit == "drain" {
+            assert!(left.is_empty(), "left at the router: {left:?}");
+        }
+        self.cluster.end().await;
+    }
+}
+
+/// The nodes that these paths lead to.
+pub(crate) fn nodes_of(paths: &[RoutePath]) -> Result<BTreeSet<&'static str>, String> {
+    let node = |hop: IpAddr| NODES.iter().find(|(_, it)| IpAddr::from(*it) == hop).map(|it| it.0);
+    let of = |path: &RoutePath| {
+        assert_eq!(path.next_hop, path.from, "a node announces its own address");
+        node(path.next_hop).ok_or_else(|| format!("{path:?}"))
+    };
+    paths.iter().map(of).collect()
+}
+
+fn start(host: &Host, arguments: Vec<std::ffi::OsString>) -> Process {
+    Process::start(host, Path::new(FERROLB), |command| {
+        command.args(arguments).env_remove("RUST_LOG");
+    })
+}
+
+/// Waits on a thread of its own, for the API server's work goes on here.
+async fn terminate(mut process: Process) {
+    let ended = tokio::task::spawn_blocking(move || {
+        process.terminate();
+        let status = process.wait(SOON);
+        assert!(status.success(), "{status}: {}", process.output());
+    });
+    ended.await.unwrap();
+}

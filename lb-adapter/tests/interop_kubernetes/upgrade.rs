@@ -1,0 +1,156 @@
+//! A new version of the speakers, one node after the other, at routers that do graceful restart (RFC 4724).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use kube::api::DeleteParams;
+use serde_json::json;
+use test_peers::{Bird, Path, Router};
+
+use crate::cluster::wait;
+use crate::site::{EVERYWHERE, NODES, Site, nodes_of};
+
+/// Through every node, and through one node alone.
+const KEPT: [(&str, &[&str]); 2] =
+    [("172.22.35.64/32", EVERYWHERE), ("172.22.35.70/32", &["kube2"])];
+
+/// What a router lacks of that: a node, or to have chosen among them.
+fn lacking(router: &impl Router) -> Option<String> {
+    KEPT.into_iter().find_map(|(prefix, nodes)| {
+        let found = router.paths(prefix).and_then(|paths| Ok((used(&paths), nodes_of(&paths)?)));
+        let wanted = (true, nodes.iter().copied().collect());
+        (found.as_ref() != Ok(&wanted)).then(|| format!("{prefix} through {found:?}"))
+    })
+}
+
+fn used(paths: &[Path]) -> bool {
+    paths.iter().any(|path| path.used)
+}
+
+/// Looks at a router all the time, and remembers when it lacked something.
+struct Lookout {
+    over: Arc<AtomicBool>,
+    looking: JoinHandle<(u32, Vec<String>)>,
+}
+
+impl Lookout {
+    fn over<R: Router + 'static>(router: &Arc<R>) -> Self {
+        let (over, router) = (Arc::new(AtomicBool::new(false)), Arc::clone(router));
+        let ended = Arc::clone(&over);
+        let looking = std::thread::spawn(move || {
+            let (mut looks, mut lacks) = (0, Vec::new());
+            while !ended.load(Ordering::Relaxed) {
+                looks += 1;
+                lacks.extend(lacking(&*router).map(|lack| format!("look {looks}: {lack}")));
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            (looks, lacks)
+        });
+        Self { over, looking }
+    }
+
+    /// Ends it, and says how often it has looked.
+    ///
+    /// # Panics
+    ///
+    /// If the router has lacked anything at any time.
+    fn end(self) -> u32 {
+        self.over.store(true, Ordering::Relaxed);
+        let (looks, lacks) = self.looking.join().unwrap();
+        assert!(lacks.is_empty(), "of {looks} looks: {lacks:#?}");
+        looks
+    }
+}
+
+pub(crate) async fn one_after_the_other<R: Router + 'static>(site: &mut Site<R>) {
+    begin(site).await;
+    let services = site.cluster.services();
+    let lookout = Lookout::over(&site.router);
+    for (number, (node, _)) in NODES.into_iter().enumerate() {
+        site.terminate_speaker(node).await;
+        wait_for_end(site, node).await;
+        // What comes meanwhile is what its new process announces, and what goes what it announces no more: only its
+        // End-of-RIB takes that from the router.
+        let name = format!("during-{number}");
+        let address = format!("172.22.35.{}", 80 + number);
+        site.cluster.endpoints(&name, &[("kube1", true)]).await;
+        site.cluster.create(&name, json!({"loadBalancerIP": address})).await;
+        let address = format!("{address}/32");
+        if number > 0 {
+            let gone = format!("during-{}", number - 1);
+            services.delete(&gone, &DeleteParams::default()).await.unwrap();
+        }
+        site.start_speaker(node);
+        let [web, smtp] = KEPT;
+        let now = [web, smtp, (&*address, EVERYWHERE)];
+        site.expect(&format!("{node} with a new version"), &now).await;
+    }
+    let looks = lookout.end();
+    assert!(looks >= 30, "with {looks} looks that is no watch");
+}
+
+/// What BIRD's log says besides, which misses nothing: that it took none of the routes away, until the end.
+pub(crate) async fn logged_by_bird(
+    site: &mut Site<Bird>,
+    story: impl AsyncFnOnce(&mut Site<Bird>),
+) {
+    site.router.ask("debug all { states, routes }").unwrap();
+    story(site).await;
+    let log = site.router.log();
+    let of_kept = |line: &&str| KEPT.iter().any(|(prefix, _)| line.contains(prefix));
+    let mut lines = log.lines().filter(of_kept).filter(|line| line.contains(".ipv4 > "));
+    assert!(lines.clone().any(|line| line.contains("> added")), "no word of routes: {log}");
+    let removed = lines.find(|line| line.contains("> removed"));
+    assert_eq!(removed, None, "{log}");
+}
+
+/// Each time as soon as there is something to lose.
+pub(crate) async fn killed_again_while_it_comes_back<R: Router + 'static>(site: &mut Site<R>) {
+    begin(site).await;
+    let lookout = Lookout::over(&site.router);
+    for round in 0..3 {
+        site.speakers.remove("kube2").unwrap().kill();
+        wait_for_end(site, "kube2").await;
+        site.start_speaker("kube2");
+        // Once before there is a session.
+        tokio::time::sleep(Duration::from_millis(50 * round)).await;
+        site.speakers.remove("kube2").unwrap().kill();
+        wait_for_end(site, "kube2").await;
+        site.start_speaker("kube2");
+        // Once as soon as there is one.
+        wait_for_session(site, "kube2").await;
+    }
+    site.expect("what there was", &KEPT).await;
+    let looks = lookout.end();
+    assert!(looks >= 30, "with {looks} looks that is no watch");
+}
+
+async fn begin<R: Router>(site: &mut Site<R>) {
+    for (service, nodes) in [("web", &[("kube1", true)]), ("smtp", &[("kube2", true)])] {
+        site.cluster.endpoints(service, nodes).await;
+    }
+    site.cluster.create("web", json!({})).await;
+    let smtp = json!({"loadBalancerIP": "172.22.35.70", "externalTrafficPolicy": "Local"});
+    site.cluster.create("smtp", smtp).await;
+    site.expect("both Services", &KEPT).await;
+    wait("them to be chosen", async || lacking(&*site.router).map_or(Ok(()), Err)).await;
+}
+
+/// Until the router has noticed.
+async fn wait_for_end<R: Router>(site: &Site<R>, node: &str) {
+    wait("the end of the session", async || match site.session(node)?.state.as_str() {
+        "Established" => Err("still Established".to_owned()),
+        _ => Ok(()),
+    })
+    .await;
+}
+
+async fn wait_for_session<R: Router>(site: &Site<R>, node: &str) {
+    wait("the session", async || match site.session(node)?.state.as_str() {
+        "Established" => Ok(()),
+        other => Err(other.to_owned()),
+    })
+    .await;
+}

@@ -1,0 +1,58 @@
+//! Our programs, as processes on this machine.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::cluster::Cluster;
+
+impl Cluster {
+    /// With this text of a configuration of MetalLB 0.7.3.
+    pub(crate) async fn new(config: &str) -> Self {
+        Self::at(std::net::Ipv4Addr::LOCALHOST.into(), config).await
+    }
+
+    /// Starts a program of ours, with the rights of its service account.
+    pub(crate) fn start(&self, program: &str, name: &str, arguments: &[&str]) -> Program {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ferrolb"));
+        command
+            .args(self.arguments(program, name, arguments))
+            .env_remove("RUST_LOG")
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit());
+        Program(command.spawn().unwrap())
+    }
+}
+
+/// A process of ours; killed when it is dropped.
+pub(crate) struct Program(Child);
+
+impl Program {
+    /// As a machine that loses power.
+    pub(crate) fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// As Kubernetes ends a pod; waits until it has ended, which must be with 0.
+    pub(crate) async fn terminate(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let begin = Instant::now();
+        let status = loop {
+            match self.0.try_wait().unwrap() {
+                Some(status) => break status,
+                None => assert!(begin.elapsed() < Duration::from_secs(20), "it does not end"),
+            }
+            // The API server runs in this thread too.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        assert!(status.success(), "{status}");
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
