@@ -12,12 +12,12 @@ use std::{
 
 use bgp_core::{
     AfiSafi, Asn, BgpIdentifier,
-    fsm::{FsmConfig, Import, RemoteAs},
+    fsm::{Change, FsmConfig, Import, RemoteAs},
 };
 
 use crate::{
     PeerAddress, PeerId, SpeakerError, bfd::BfdProfile, routing::Routing, terms::Terms,
-    transport::TransportConfig,
+    transport::TransportConfig, update,
 };
 
 /// How to reach one peer and what to agree with it.
@@ -203,6 +203,31 @@ impl PeerConfig {
             let fsm = FsmConfig::new(Asn::ZERO, BgpIdentifier::new(0, 0, 0, 0), self.remote_as);
             (self.connect_retry_time.unwrap_or(fsm.connect_retry_time) / 5).saturating_mul(3)
         })
+    }
+
+    /// In what `new` differs from this, and what each change takes to come into force, as far as a speaker would
+    /// say it of a [`PeerHandle::update`](crate::PeerHandle::update). Another address is another peer: it is not
+    /// among them. What is left to the speaker in one of the two and said in the other counts as changed.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bgp_session::{Asn, PeerConfig, TakesEffect};
+    ///
+    /// let router: std::net::IpAddr = "192.0.2.1".parse()?;
+    /// let before = PeerConfig::new(router, Asn(64_500));
+    /// let after = before.clone().hold_time(Duration::from_secs(30)).password("s3cret");
+    /// let changes: Vec<_> = before.changes(&after).iter().map(|it| (it.field, it.takes_effect)).collect();
+    /// assert_eq!(changes, [("hold_time", TakesEffect::NextSession), ("password", TakesEffect::Reset)]);
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    pub fn changes(&self, new: &Self) -> Vec<Change> {
+        // Whatever the speaker's are, they are in both.
+        let of = |config: &Self| {
+            let mut fsm = config.fsm(Asn::ZERO, BgpIdentifier::new(0, 0, 0, 0));
+            fsm.jitter_seed = config.jitter_seed.unwrap_or_default();
+            fsm
+        };
+        update::changes((&of(self), &self.transport, self.bfd), (&of(new), &new.transport, new.bfd))
     }
 
     /// Refuses values that no router could do with.

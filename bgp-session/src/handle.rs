@@ -142,7 +142,11 @@ impl PeerHandle {
         self.change(config, Resets::Never).await
     }
 
-    async fn change(&self, config: PeerConfig, resets: Resets) -> Result<Updated, SpeakerError> {
+    pub(crate) async fn change(
+        &self,
+        config: PeerConfig,
+        resets: Resets,
+    ) -> Result<Updated, SpeakerError> {
         config.check()?;
         if config.id() != self.id {
             return Err(SpeakerError::PeerConfig {

@@ -4,7 +4,9 @@
 //! interface`. Ours have a lifetime of 0: nobody takes us for a default router. This module finds the neighbour and
 //! adds it as a peer; what the peer does is `task`'s business.
 
+mod handle;
 mod message;
 mod neighbor;
 
-pub use neighbor::{InterfaceHandle, InterfacePeer, InterfaceStatus};
+pub use handle::InterfaceHandle;
+pub use neighbor::{InterfacePeer, InterfaceStatus};

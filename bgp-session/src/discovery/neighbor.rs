@@ -13,16 +13,17 @@ use bgp_core::{
     wire::{CeaseSubcode, Notification},
 };
 use tokio::{
-    sync::{oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     time::{Instant, sleep, sleep_until},
 };
 use tracing::Instrument;
 
-use super::message::Message;
+use super::{handle::InterfaceHandle, message::Message};
 use crate::{
-    PeerAddress, PeerConfig, PeerHandle, PeerId, Speaker, SpeakerError,
+    PeerAddress, PeerConfig, PeerHandle, PeerId, Speaker, SpeakerError, Updated,
     socket::icmp6::{Icmp6, Link},
     speaker::Inner,
+    update::Resets,
 };
 
 /// Whoever is at the other end of a link, and on which terms it is a peer.
@@ -33,11 +34,13 @@ use crate::{
 /// let uplink = InterfacePeer::new("eth1", RemoteAs::External).config(|peer| peer.password("s3cret"));
 /// # let _ = uplink;
 /// ```
-#[derive(Clone, Debug)]
+///
+/// Two of them are equal when nothing needs to change between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct InterfacePeer {
-    interface: String,
-    template: PeerConfig,
+    pub(super) interface: String,
+    pub(super) template: PeerConfig,
     routes: Option<Arc<RouteSet>>,
 }
 
@@ -60,6 +63,16 @@ impl InterfacePeer {
         self.routes = Some(routes.into());
         self
     }
+
+    /// The interface's name.
+    pub fn interface(&self) -> &str {
+        &self.interface
+    }
+
+    /// The terms. Their address is nobody's.
+    pub fn terms(&self) -> &PeerConfig {
+        &self.template
+    }
 }
 
 impl Speaker {
@@ -79,51 +92,19 @@ impl Speaker {
         let (stop, stopped) = oneshot::channel();
         let (status, receive_status) = watch::channel(InterfaceStatus::default());
         let (routes, receive_routes) = watch::channel(peer.routes.clone());
+        let (updates, receive_updates) = mpsc::channel(UPDATES);
         let interface = peer.interface.clone();
         let span = tracing::info_span!("interface", %interface);
         let finder = Finder {
             peer,
             speaker: Arc::downgrade(self.inner()),
             routes: receive_routes,
+            updates: receive_updates,
             status,
             current: None,
         };
         tokio::spawn(finder.run(stopped).instrument(span));
-        Ok(InterfaceHandle { interface, routes, status: receive_status, _stop: stop })
-    }
-}
-
-/// A hold on an [`InterfacePeer`]. Dropping it ends the session with Cease / Peer De-configured.
-#[derive(Debug)]
-pub struct InterfaceHandle {
-    interface: String,
-    routes: watch::Sender<Option<Arc<RouteSet>>>,
-    status: watch::Receiver<InterfaceStatus>,
-    _stop: oneshot::Sender<()>,
-}
-
-impl InterfaceHandle {
-    /// The interface's name.
-    pub fn interface(&self) -> &str {
-        &self.interface
-    }
-
-    /// Announces exactly these routes to the neighbour, whoever it is by then; see [`PeerHandle::set_routes`].
-    pub fn set_routes(&self, routes: impl Into<Arc<RouteSet>>) {
-        self.routes.send_replace(Some(routes.into()));
-    }
-
-    /// What is known of the neighbour.
-    pub fn status(&self) -> InterfaceStatus {
-        self.status.borrow().clone()
-    }
-
-    /// Waits until the status is as `wanted`, which may be at once. `None`: the speaker is gone.
-    pub async fn wait_for(
-        &mut self,
-        wanted: impl FnMut(&InterfaceStatus) -> bool,
-    ) -> Option<InterfaceStatus> {
-        self.status.wait_for(wanted).await.ok().map(|status| status.clone())
+        Ok(InterfaceHandle::new(interface, routes, updates, receive_status, stop))
     }
 }
 
@@ -137,10 +118,18 @@ pub struct InterfaceStatus {
     pub problem: Option<String>,
 }
 
+/// Other terms for the neighbour, whoever it is; what came of them is the answer.
+pub(super) struct Update {
+    pub(super) template: PeerConfig,
+    pub(super) resets: Resets,
+    pub(super) answer: oneshot::Sender<Result<Updated, SpeakerError>>,
+}
+
 struct Finder {
     peer: InterfacePeer,
     speaker: Weak<Inner>,
     routes: watch::Receiver<Option<Arc<RouteSet>>>,
+    updates: mpsc::Receiver<Update>,
     status: watch::Sender<InterfaceStatus>,
     current: Option<Neighbor>,
 }
@@ -168,6 +157,7 @@ impl Finder {
             }
             tokio::select! {
                 () = sleep(PAUSE) => {}
+                Some(update) = self.updates.recv() => self.update(update).await,
                 _ = &mut stopped => break,
             }
         }
@@ -206,6 +196,10 @@ impl Finder {
                     if changed.is_ok() {
                         self.announce().await;
                     }
+                    Ok(())
+                }
+                Some(update) = self.updates.recv() => {
+                    self.update(update).await;
                     Ok(())
                 }
             };
@@ -279,6 +273,24 @@ impl Finder {
         }
     }
 
+    /// The neighbour that there is goes by other terms, and so will those to come.
+    async fn update(&mut self, update: Update) {
+        let Update { template, resets, answer } = update;
+        let updated = match &self.current {
+            Some(current) => {
+                let mut config = template.clone();
+                config.address = PeerAddress::new(current.handle.id(), config.address.port());
+                current.handle.change(config, resets).await
+            }
+            None => Ok(Updated { changes: self.peer.template.changes(&template), reset: false }),
+        };
+        if updated.is_ok() {
+            self.peer.template = template;
+        }
+        // Who asked may not wait for the answer.
+        let _ = answer.send(updated);
+    }
+
     async fn announce(&mut self) {
         let routes = self.routes.borrow_and_update().clone();
         if let (Some(current), Some(routes)) = (&self.current, routes) {
@@ -326,6 +338,8 @@ impl Pace {
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 const LONGEST: usize = 1_500;
+/// So many changes may wait.
+const UPDATES: usize = 4;
 const PAUSE: Duration = Duration::from_secs(1);
 const QUICK: Duration = Duration::from_secs(1);
 /// What FRR does for such peers.
