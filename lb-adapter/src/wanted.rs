@@ -3,10 +3,14 @@
 //! Shared by whatever speaks for a real node. Owns no session.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use bgp_session::PeerConfig;
 
 use crate::engine::{Engine, identifier};
+use crate::model::IpFamily;
 use crate::planner::{PeerPlan, Plan};
-use crate::sessions::{SessionKey, Terms, Wanted, peer_config};
+use crate::sessions::{SessionKey, Terms, Wanted, remote};
 use crate::source_address::SourceAddresses;
 
 /// The sessions of every node that is planned for.
@@ -14,25 +18,42 @@ pub(crate) fn sessions(
     engine: &Engine,
     sources: &mut SourceAddresses,
 ) -> BTreeMap<SessionKey, Wanted> {
-    let sessions = engine.sessions().filter_map(|(plan, peer_plan)| {
+    let sessions = engine.sessions().map(|(plan, peer_plan)| {
         let key = SessionKey::new(plan.node(), &peer_plan.peer.name);
-        Some((key, session(sources, plan, peer_plan)?))
+        (key, session(sources, plan, peer_plan))
     });
     sessions.collect()
 }
 
-fn session(sources: &mut SourceAddresses, plan: &Plan, peer_plan: &PeerPlan) -> Option<Wanted> {
+fn session(sources: &mut SourceAddresses, plan: &Plan, peer_plan: &PeerPlan) -> Wanted {
     let peer = &peer_plan.peer;
-    let address = peer.socket_address()?;
     let configuration = plan.scene.config.as_ref();
     let bfd = peer.bfd_profile.as_ref().zip(configuration);
     let bfd = bfd.and_then(|(name, configuration)| configuration.bfd_profile(name));
-    let mut config = peer_config(address, peer, bfd);
+    let mut remote = remote(peer, bfd);
+    // Sessions of an interface run between its link-local addresses.
     if peer.source_address.is_none()
-        && let Some(source) = sources.for_peer(&plan.scene.node.addresses, address.ip())
+        && let Some(address) = peer.address.ip()
+        && let Some(source) = sources.for_peer(&plan.scene.node.addresses, address)
     {
-        config = config.local_address(source);
+        remote = remote.config(|config| config.local_address(source));
     }
-    let terms = Terms::new(peer.shown_asn(), identifier(&plan.scene.node, peer), config);
-    Some(Wanted::new(terms, peer_plan.route_set()))
+    if peer.dual_stack
+        && let Some(address) = peer.address.ip()
+    {
+        remote = remote.config(|config| other_next_hop(config, plan, IpFamily::of(address)));
+    }
+    let terms = Terms::new(peer.shown_asn(), identifier(&plan.scene.node, peer), remote);
+    Wanted::new(terms, peer_plan.route_set())
+}
+
+/// The address of a session cannot be the next hop of routes of the other family: that is the node's then. IPv4 routes
+/// without one have the session's IPv6 address all the same, where the router takes that (RFC 8950).
+fn other_next_hop(config: PeerConfig, plan: &Plan, session: IpFamily) -> PeerConfig {
+    let addresses = &plan.scene.node.addresses;
+    match addresses.iter().find(|address| IpFamily::of(**address) != session) {
+        Some(IpAddr::V4(address)) => config.next_hop_ipv4(*address),
+        Some(IpAddr::V6(address)) => config.next_hop_ipv6(*address),
+        None => config,
+    }
 }

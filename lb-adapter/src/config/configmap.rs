@@ -56,9 +56,11 @@ fn peer(
     report: &mut Report<'_>,
 ) -> Option<PeerDraft> {
     let mapping = item.mapping(report)?;
-    only(&mapping, &["name"], &peers::KEYS, report);
+    let keys: Vec<&str> = ["name"].into_iter().chain(own::PEER_KEYS).collect();
+    only(&mapping, &keys, &peers::KEYS, report);
     let given = mapping.get("name").and_then(|field| named(field, "the peer's name", report));
     let mut draft = peers::read(&mapping, &item, Format::ConfigMap, report)?;
+    own::read_peer(&mapping, "", &mut draft.peer, report);
     if let Some((name, _)) = given {
         draft.peer.name = name;
         return Some(draft);

@@ -9,7 +9,7 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::draft::{Draft, Format, PoolDraft, Reference};
 use super::index::{Advertised, Told, meant};
 use super::report::{self, Place};
-use crate::model::{Community, Config, IpFamily, Node, Peer, PeerAddress, Protocol};
+use crate::model::{Community, Config, IpFamily, NextHopPolicy, Node, Peer, PeerAddress, Protocol};
 
 /// Adds a warning for each such thing. `nodes` are those of the files, if there are any.
 ///
@@ -64,12 +64,10 @@ impl Lint<'_> {
                 let message = "only the node that has the source address can reach this peer";
                 self.warn(&it.place, message);
             }
+            self.next_hop(&it.place, peer);
             if peer.hold_time.is_zero() && peer.bfd_profile.is_none() {
                 let message = "without hold time and BFD a router that dies is noticed by nothing";
                 self.warn(&it.place, message);
-            }
-            if let Some(missing) = peer.not_supported() {
-                self.warn(&it.place, missing);
             }
             if peer.local_asn == Some(peer.my_asn) {
                 self.warn(&it.place, "the local AS is the nodes' own, which has no effect");
@@ -82,6 +80,22 @@ impl Lint<'_> {
                     "a peer on an interface is one hop away, multihop has no effect",
                 );
             }
+        }
+    }
+
+    fn next_hop(&mut self, place: &Place, peer: &Peer) {
+        let Some(NextHopPolicy::Addresses(addresses)) = &peer.next_hop else { return };
+        if self.speakers(peer) != Some(1) {
+            let message = "the next hop is the same for every node that speaks to this peer: all traffic \
+                           goes there; say node or session, or select one node";
+            self.warn(place, message);
+        }
+        for address in addresses.iter().filter(|it| !peer.carries(IpFamily::of(**it))) {
+            let message = format!(
+                "the next hop {address} is without effect: the peer carries no {}",
+                IpFamily::of(*address)
+            );
+            self.warn(place, message);
         }
     }
 

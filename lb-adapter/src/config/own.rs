@@ -1,6 +1,7 @@
-//! What FerroLB understands of pools beyond MetalLB: keys of a pool in the ConfigMap, annotations
-//! `ferrolb.io/...` of an IPAddressPool, named alike.
+//! What FerroLB understands of pools and peers beyond MetalLB: keys of them in the ConfigMap,
+//! annotations `ferrolb.io/...` of an IPAddressPool or a BGPPeer, named alike.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -11,7 +12,9 @@ use super::field::{Field, Mapping, listed};
 use super::nearest::nearest;
 use super::report::Report;
 use super::yaml::Kind;
-use crate::model::{CommunityPattern, LinkBandwidth, Pool, WhenUnhealthy};
+use crate::model::{
+    CommunityPattern, IpFamily, LinkBandwidth, NextHopPolicy, Peer, Pool, WhenUnhealthy,
+};
 
 /// Before the names of annotations.
 pub(crate) const PREFIX: &str = "ferrolb.io/";
@@ -80,15 +83,51 @@ fn probe_details(own: &Own<'_>, pool: &mut Pool, report: &mut Report<'_>) {
     probe.fall = own.read("probe-fall", report, times).unwrap_or(probe.fall);
 }
 
-/// Reports annotations of ours that mean nothing.
-pub(crate) fn only(annotations: &Mapping<'_>, report: &mut Report<'_>) {
+/// Reads the keys of a peer, before each of which the prefix stands.
+pub(crate) fn read_peer(
+    mapping: &Mapping<'_>,
+    prefix: &str,
+    peer: &mut Peer,
+    report: &mut Report<'_>,
+) {
+    let key = format!("{prefix}{NEXT_HOP}");
+    peer.next_hop = mapping.get(&key).and_then(|field| next_hop(field, report));
+}
+
+/// `session`, `node`, or an address of each family at most.
+fn next_hop(field: Field<'_>, report: &mut Report<'_>) -> Option<NextHopPolicy> {
+    let text = field.text(report)?.trim();
+    match text {
+        "session" => return Some(NextHopPolicy::SessionAddress),
+        "node" => return Some(NextHopPolicy::NodeAddress),
+        _ => {}
+    }
+    let unicast = |address: &IpAddr| {
+        let link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        !address.is_unspecified() && !address.is_multicast() && !link_local
+    };
+    let parsed = text.split(',').map(|text| text.trim().parse().ok().filter(unicast));
+    let addresses: Option<Vec<IpAddr>> = parsed.collect();
+    match addresses.as_deref() {
+        Some([a, b]) if IpFamily::of(*a) == IpFamily::of(*b) => {}
+        Some([_] | [_, _]) => return addresses.map(NextHopPolicy::Addresses),
+        _ => {}
+    }
+    let expected = "session, node, or an address of each family such as 192.0.2.1,2001:db8::1";
+    field.expected(report, expected);
+    None
+}
+
+/// Reports annotations of ours other than those with these keys.
+pub(crate) fn only(annotations: &Mapping<'_>, keys: &[&str], report: &mut Report<'_>) {
     for (name, field) in annotations.fields() {
-        let Some(key) = name.strip_prefix(PREFIX).filter(|key| !KEYS.contains(key)) else {
+        let Some(key) = name.strip_prefix(PREFIX).filter(|key| !keys.contains(key)) else {
             continue;
         };
-        let hint = match nearest(key, KEYS.into_iter()) {
-            Some(nearest) => format!("did you mean {PREFIX}{nearest}?"),
-            None => format!("expected {PREFIX} and {}", listed(KEYS.into_iter())),
+        let hint = match (nearest(key, keys.iter().copied()), keys) {
+            (Some(nearest), _) => format!("did you mean {PREFIX}{nearest}?"),
+            (None, []) => format!("expected none of {PREFIX} on an object of this kind"),
+            (None, _) => format!("expected {PREFIX} and {}", listed(keys.iter().copied())),
         };
         field.error(report, format!("unknown annotation, {hint}"));
     }
@@ -194,7 +233,11 @@ fn parsed<T: FromStr<Err: std::fmt::Display>>(
     }
 }
 
-/// All of them.
+const NEXT_HOP: &str = "next-hop";
+/// All of a peer.
+pub(crate) const PEER_KEYS: [&str; 1] = [NEXT_HOP];
+
+/// All of a pool.
 pub(crate) const KEYS: [&str; 15] = [
     "allow-communities",
     "allow-local-pref",

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use super::super::tests::{good, said};
-use crate::model::{MinReady, WhenUnhealthy};
+use super::super::tests::{good, peer_with, said};
+use crate::model::{MinReady, NextHopPolicy, WhenUnhealthy};
 
 fn pool_of(keys: &str) -> String {
     format!("address-pools:\n- name: a\n  protocol: bgp\n  addresses: [10.0.0.0/24]\n{keys}")
@@ -43,6 +43,31 @@ fn a_pool_says_what_services_may_set_and_when_they_are_healthy() {
     assert_eq!(health.when_unhealthy, WhenUnhealthy::Depreference);
     let bandwidth = health.link_bandwidth.unwrap();
     assert_eq!((bandwidth.per_endpoint, bandwidth.hysteresis), (125_000_000, 20));
+}
+
+#[test]
+fn a_peer_says_the_next_hop_of_its_routes() {
+    let address = |text: &str| text.parse::<std::net::IpAddr>().unwrap();
+    for (text, expected) in [
+        ("session", NextHopPolicy::SessionAddress),
+        ("node", NextHopPolicy::NodeAddress),
+        ("192.0.2.1", NextHopPolicy::Addresses(vec![address("192.0.2.1")])),
+        (
+            "'2001:db8::1, 192.0.2.1'",
+            NextHopPolicy::Addresses(vec![address("2001:db8::1"), address("192.0.2.1")]),
+        ),
+    ] {
+        let peer = &good(&peer_with(&format!("next-hop: {text}"))).peers[0];
+        assert_eq!(peer.next_hop.as_ref(), Some(&expected));
+        let again = &good(&peer_with(&format!("next-hop: '{expected}'"))).peers[0];
+        assert_eq!(again.next_hop, peer.next_hop, "as it is written");
+    }
+    for text in ["self", "192.0.2.1, 192.0.2.2", "0.0.0.0", "fe80::1", "'192.0.2.1,'", "224.0.0.1"]
+    {
+        let said = said(&peer_with(&format!("next-hop: {text}")));
+        let expected = "peers[0].next-hop: expected session, node, or an address of each family";
+        assert!(said.len() == 1 && said[0].contains(expected), "{said:?}");
+    }
 }
 
 #[test]

@@ -37,6 +37,17 @@ impl Kind {
         })
     }
 
+    /// The annotations of ours that it may have, without their prefix.
+    fn own_keys(self) -> &'static [&'static str] {
+        match self {
+            Self::OldBgpPeer | Self::BgpPeer => &own::PEER_KEYS,
+            Self::IpAddressPool => &own::KEYS,
+            Self::BgpAdvertisement | Self::L2Advertisement | Self::Community | Self::BfdProfile => {
+                &[]
+            }
+        }
+    }
+
     /// As Kubernetes writes it.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -74,24 +85,29 @@ pub(crate) fn read(
         None => Some(object.without_entries()),
     };
     let Some(spec) = spec else { return };
+    let metadata = object.get("metadata").and_then(|it| it.mapping(report));
+    let annotations = metadata.as_ref().and_then(|it| it.get("annotations"));
+    let annotations = annotations.and_then(|field| field.mapping(report));
+    if let Some(annotations) = &annotations {
+        own::only(annotations, kind.own_keys(), report);
+    }
     let format = Format::Resources;
     match kind {
         Kind::OldBgpPeer | Kind::BgpPeer => {
             peer_keys(kind, &spec, report);
             let Some(mut peer) = peers::read(&spec, at, format, report) else { return };
             peer.peer.name = named.name.to_owned();
+            if let Some(annotations) = &annotations {
+                own::read_peer(annotations, own::PREFIX, &mut peer.peer, report);
+            }
             draft.peers.push(peer);
         }
         Kind::IpAddressPool => {
             only(&spec, &pools::KEYS, report);
             let (mut pool, ranges) = pools::read(&spec, format, report);
             (pool.name, pool.labels) = (named.name.to_owned(), named.labels.clone());
-            if let Some(metadata) = object.get("metadata").and_then(|it| it.mapping(report))
-                && let Some(field) = metadata.get("annotations")
-                && let Some(annotations) = field.mapping(report)
-            {
-                own::only(&annotations, report);
-                own::read(&annotations, own::PREFIX, &mut pool, report);
+            if let Some(annotations) = &annotations {
+                own::read(annotations, own::PREFIX, &mut pool, report);
             }
             draft.pools.push(PoolDraft { pool, place: report.place_of(at), ranges });
         }

@@ -12,10 +12,12 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
-use crate::engine::{Engine, peer_label};
+use crate::engine::{Engine, identifier, peer_label};
 use crate::explain::attributes;
-use crate::model::{Password, Peer, ServiceKey};
+use crate::model::{Peer, ServiceKey};
+use crate::planner::Plan;
 use crate::replay::PASSWORD;
+use crate::sessions::{Terms, remote};
 
 /// What is of interest of one state of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,7 +26,14 @@ pub struct State {
     routes: BTreeMap<(IpNet, String), BTreeMap<String, BTreeSet<String>>>,
     services: BTreeMap<ServiceKey, Vec<IpAddr>>,
     /// By node and peer.
-    sessions: BTreeMap<(String, String), Peer>,
+    sessions: BTreeMap<(String, String), Session>,
+}
+
+/// A session, as far as it may be reset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Session {
+    terms: Terms,
+    has_password: bool,
 }
 
 /// One way in which two states differ.
@@ -102,7 +111,7 @@ impl State {
                 let of_prefix = state.routes.entry((*prefix, peer.clone())).or_default();
                 of_prefix.entry(attributes(route)).or_default().insert(node.clone());
             }
-            state.sessions.insert((node, peer), peer_plan.peer.clone());
+            state.sessions.insert((node, peer), session(plan, &peer_plan.peer));
         }
         state
     }
@@ -110,11 +119,9 @@ impl State {
     /// The same where only is known who has a password, and not which or from where.
     #[must_use]
     pub fn without_passwords(mut self) -> Self {
-        for peer in self.sessions.values_mut() {
-            if peer.password.is_some() || peer.password_secret.is_some() {
-                peer.password = Some(Password::new(PASSWORD));
-                peer.password_secret = None;
-            }
+        for session in self.sessions.values_mut().filter(|session| session.has_password) {
+            let remote = session.terms.remote.clone();
+            session.terms.remote = remote.config(|config| config.password(PASSWORD));
         }
         self
     }
@@ -157,12 +164,13 @@ impl State {
     }
 
     fn diff_sessions(&self, after: &Self, found: &mut Vec<Difference>) {
-        for ((node, name), peer) in &self.sessions {
+        for ((node, name), session) in &self.sessions {
             let (node, name) = (node.clone(), name.clone());
             match after.sessions.get(&(node.clone(), name.clone())) {
                 None => found.push(Difference::Closed { node, peer: name }),
                 Some(now) => {
-                    let fields = resets(peer, now);
+                    let resets = session.terms.resets(&now.terms);
+                    let fields: Vec<_> = resets.into_iter().map(configured).collect();
                     if !fields.is_empty() {
                         found.push(Difference::Reset { node, peer: name, fields });
                     }
@@ -190,22 +198,31 @@ fn missing(
     first.iter().filter_map(rest).collect()
 }
 
-/// What cannot change in a session that is up: what its OPENs and its connection have settled. The
-/// rest is changed in place.
-fn resets(before: &Peer, after: &Peer) -> Vec<&'static str> {
-    let changed = [
-        ("myASN", before.shown_asn() != after.shown_asn()),
-        ("peerASN", before.peer_asn != after.peer_asn),
-        ("peerAddress", before.address != after.address || before.port != after.port),
-        ("sourceAddress", before.source_address != after.source_address),
-        ("holdTime", before.hold_time != after.hold_time),
-        ("routerID", before.router_id != after.router_id),
-        ("password", before.password != after.password),
-        ("enableGracefulRestart", before.graceful_restart != after.graceful_restart),
-        ("ebgpMultiHop", before.ebgp_multihop != after.ebgp_multihop),
-        ("dualStackAddressFamily", before.dual_stack != after.dual_stack),
-    ];
-    changed.into_iter().filter(|(_, changed)| *changed).map(|(field, _)| field).collect()
+/// The address that a node dials from is not among its terms where the configuration does not say it: only the node
+/// itself knows which of its addresses it has.
+fn session(plan: &Plan, peer: &Peer) -> Session {
+    let config = plan.scene.config.as_ref();
+    let bfd = peer.bfd_profile.as_ref().zip(config);
+    let bfd = bfd.and_then(|(name, config)| config.bfd_profile(name));
+    let identifier = identifier(&plan.scene.node, peer);
+    Session {
+        terms: Terms::new(peer.shown_asn(), identifier, remote(peer, bfd)),
+        has_password: peer.password.is_some() || peer.password_secret.is_some(),
+    }
+}
+
+/// What a value of a session's terms is called where it is configured.
+fn configured(field: &'static str) -> &'static str {
+    match field {
+        "address" => "peerAddress",
+        "local_asn" => "myASN",
+        "remote_as" => "peerASN",
+        "local_identifier" => "routerID",
+        "local_address" => "sourceAddress",
+        "extensions" => "enableGracefulRestart",
+        "reach" => "ebgpMultiHop",
+        other => other,
+    }
 }
 
 /// `+ 172.22.35.70/32 -> 172.22.35.1 (kube2)`.

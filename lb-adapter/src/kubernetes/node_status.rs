@@ -143,10 +143,10 @@ fn session(session: &SessionSample) -> Value {
     json!({
         "peer": session.name,
         "address": session.endpoint,
-        "state": format!("{:?}", status.state),
+        "state": format!("{:?}", status.state()),
         "established": status.is_established(),
         "prefixes": session.prefixes,
-        "flaps": status.stats.sessions_lost,
-        "lastError": status.last_down.as_ref().or(status.last_failure.as_ref()).map(ToString::to_string),
+        "flaps": status.stats().sessions_lost,
+        "lastError": status.last_down().or_else(|| status.last_failure()),
     })
 }

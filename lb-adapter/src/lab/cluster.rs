@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgp_session::{PeerStatus, SpeakerError};
+use bgp_session::SpeakerError;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -16,9 +16,10 @@ use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::manifest::Manifests;
 use crate::memory::Memory;
-use crate::planner::{NextHopPolicy, Options, RouterTable, expected_router_table};
+use crate::model::NextHopPolicy;
+use crate::planner::{Options, RouterTable, expected_router_table};
 use crate::report::SessionRow;
-use crate::sessions::{SessionKey, Sessions, Wanted};
+use crate::sessions::{SessionKey, SessionStatus, Sessions, Wanted};
 
 /// The lab's cluster.
 #[derive(Debug)]
@@ -30,8 +31,6 @@ pub(super) struct Cluster {
     pub(super) sessions: Sessions,
     /// What the routers should hold.
     expected: BTreeMap<SocketAddr, RouterTable>,
-    /// Why sessions could not even be tried.
-    refused: BTreeMap<SessionKey, String>,
     bell: Arc<Notify>,
 }
 
@@ -46,7 +45,6 @@ impl Cluster {
             routers: Routers::new(port, Arc::clone(&bell)),
             sessions: Sessions::new(Arc::clone(&bell)),
             expected: BTreeMap::new(),
-            refused: BTreeMap::new(),
             bell,
         }
     }
@@ -56,16 +54,18 @@ impl Cluster {
     /// # Errors
     ///
     /// The addresses cannot be remembered, or a router cannot listen. What could be done is done.
-    pub(super) async fn apply(&mut self, manifests: Manifests) -> Result<(), Failure> {
+    pub(super) async fn apply(&mut self, mut manifests: Manifests) -> Result<(), Failure> {
+        for peer in &mut manifests.config.peers {
+            // The sessions of a lab have other addresses than those that the manifests mean.
+            peer.next_hop = peer.next_hop.take().filter(|it| *it != NextHopPolicy::SessionAddress);
+        }
         self.engine.load(manifests);
         let remembered = self.memory.save(&self.engine.held());
         let layout = Layout::of(&self.engine, &mut self.loopback);
         let prepared = self.routers.prepare(&layout.routers).await;
-        self.refused.clear();
         let wanted = self.wanted(&layout);
-        for (key, error) in self.sessions.apply(&wanted).await {
-            self.refused.insert(key, error.to_string());
-        }
+        // What could not be opened, the sessions tell.
+        self.sessions.apply(&wanted).await;
         self.routers.retain(&layout.routers).await;
         let plans = self.engine.plans();
         let expected = |router: &SocketAddr| expected_router_table(plans.clone(), *router);
@@ -115,10 +115,9 @@ impl Cluster {
         self.routers.shutdown().await;
     }
 
-    /// A session's status, or why there is none.
-    pub(super) fn status(&self, key: &SessionKey) -> Result<PeerStatus, &str> {
-        let refused = self.refused.get(key).map_or("the router is not running", String::as_str);
-        self.sessions.status(key).ok_or(refused)
+    /// A session's status, if it could be asked for.
+    pub(super) fn status(&self, key: &SessionKey) -> Option<SessionStatus> {
+        self.sessions.status(key)
     }
 
     /// The nodes that dial from where one would not look for them.

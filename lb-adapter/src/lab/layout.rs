@@ -12,7 +12,7 @@ use super::routers::{LONGEST_REST, SHORTEST_REST, WantedPeer, WantedRouter};
 use crate::engine::{Engine, identifier};
 use crate::model::{Asn, Peer};
 use crate::planner::{PeerPlan, Plan};
-use crate::sessions::{SessionKey, Terms, Wanted};
+use crate::sessions::{Remote, SessionKey, Terms, Wanted, agreed};
 
 /// The routers and sessions of the plans.
 #[derive(Debug, Default)]
@@ -91,15 +91,13 @@ pub(super) fn wanted_session(
     peer_plan: &PeerPlan,
 ) -> Wanted {
     let peer = &peer_plan.peer;
-    let mut config = PeerConfig::new(listens_at, router_asn(peer))
+    // As configured, but for where it is. BFD would need its port of the whole host.
+    let config = agreed(PeerConfig::new(listens_at, router_asn(peer)), peer, None)
         .local_address(link.local.into())
-        .hold_time(peer.hold_time)
         .idle_hold(SHORTEST_REST, LONGEST_REST)
         .connect_retry(LONGEST_REST);
-    if let Some(password) = &peer.password {
-        config = config.password(password.reveal());
-    }
-    let terms = Terms::new(peer.shown_asn(), identifier(&plan.scene.node, peer), config);
+    let (identifier, remote) = (identifier(&plan.scene.node, peer), Remote::Address(config));
+    let terms = Terms::new(peer.shown_asn(), identifier, remote);
     Wanted::new(terms, peer_plan.route_set())
 }
 

@@ -12,7 +12,7 @@ use crate::engine::{Engine, peer_label};
 use crate::model::{Community, Peer, Service, ServiceType};
 use crate::planner::{Gate, Plan, RouterPath, RouterTable};
 use crate::report::{Picture, RouteRow, ServiceRow, SessionRow, WithheldRow};
-use crate::sessions::SessionKey;
+use crate::sessions::{SessionKey, SessionStatus};
 
 impl Cluster {
     /// What there is to see now.
@@ -43,14 +43,13 @@ impl Cluster {
     pub(super) fn picture_of_sessions(&self) -> Vec<SessionRow> {
         let row = |plan: &Plan, peer: &Peer| {
             let key = SessionKey::new(plan.node(), &peer.name);
-            let (state, reason) = match self.status(&key) {
-                Ok(status) if status.is_established() => (status.state.to_string(), None),
-                Ok(status) => {
-                    let reason = status.last_failure.or(status.last_down);
-                    (status.state.to_string(), reason.map(|reason| reason.to_string()))
-                }
-                Err(refused) => ("Idle".to_owned(), Some(refused.to_owned())),
+            let not_running = || ("Idle".to_owned(), Some("the router is not running".to_owned()));
+            let told = |status: SessionStatus| {
+                let reason = || status.last_failure().or_else(|| status.last_down());
+                let reason = if status.is_established() { None } else { reason() };
+                (status.state().to_string(), reason)
             };
+            let (state, reason) = self.status(&key).map_or_else(not_running, told);
             SessionRow { node: plan.node().to_owned(), peer: peer_label(peer), state, reason }
         };
         dialled(&self.engine).map(|(plan, peer_plan, _)| row(plan, &peer_plan.peer)).collect()

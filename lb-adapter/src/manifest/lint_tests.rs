@@ -119,6 +119,7 @@ fn odd_peers_are_told() {
         ("router-id: 10.0.0.1", "the router ID is the same on every node"),
         ("source-address: 172.22.35.9", "only the node that has the source address can reach"),
         ("hold-time: 0s", "a router that dies is noticed by nothing"),
+        ("next-hop: 192.0.2.1", "the next hop is the same for every node"),
         ("local-asn: 64636", "the local AS is the nodes' own, which has no effect"),
     ] {
         let said = said(&pool("").replace("peer-asn", &format!("{line}\n  peer-asn")));
@@ -127,6 +128,11 @@ fn odd_peers_are_told() {
     }
     let one = "router-id: 10.0.0.1\n  node-selectors: [{match-labels: {kubernetes.io/hostname: kube1}}]\n  peer-asn";
     assert_eq!(said(&pool("").replace("peer-asn", one)), [""; 0]);
+    let next_hop = one.replace("router-id: 10.0.0.1", "next-hop: '2001:db8::1,192.0.2.1'");
+    assert_eq!(
+        said(&pool("").replace("peer-asn", &next_hop)),
+        ["warning: peers[0]: the next hop 2001:db8::1 is without effect: the peer carries no IPv6"]
+    );
 }
 
 #[test]

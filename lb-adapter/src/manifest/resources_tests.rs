@@ -2,7 +2,9 @@
 
 use super::tests::{CONFIG, lines, source};
 use super::*;
-use crate::model::{Community, IpFamily, LargeCommunity, Password, PeerAddress, PeerAsn, Protocol};
+use crate::model::{
+    Community, IpFamily, LargeCommunity, NextHopPolicy, Password, PeerAddress, PeerAsn, Protocol,
+};
 
 const PEER: &str = "\
 apiVersion: metallb.io/v1beta2
@@ -85,7 +87,7 @@ spec: {receiveInterval: 50, transmitInterval: 60, detectMultiplier: 5, passiveMo
 ---
 apiVersion: metallb.io/v1beta2
 kind: BGPPeer
-metadata: {name: unnumbered}
+metadata: {name: unnumbered, annotations: {ferrolb.io/next-hop: node}}
 spec: {myASN: 64512, dynamicASN: external, peerASN: 0, interface: eth1}
 ",
     );
@@ -103,6 +105,7 @@ spec: {myASN: 64512, dynamicASN: external, peerASN: 0, interface: eth1}
     assert_eq!((profile.detect_multiplier, profile.minimum_ttl), (5, 200));
     assert_eq!(unnumbered.address, PeerAddress::Interface("eth1".to_owned()));
     assert_eq!(unnumbered.peer_asn, PeerAsn::External);
+    assert_eq!((&peer.next_hop, &unnumbered.next_hop), (&None, &Some(NextHopPolicy::NodeAddress)));
 }
 
 #[test]

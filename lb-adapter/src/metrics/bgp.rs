@@ -57,34 +57,34 @@ fn metallb_counters(registry: &mut Registry, sessions: &[SessionSample]) {
     type Value = fn(&SessionSample) -> u64;
     let all: [(&'static str, &'static str, Value); 10] = [
         ("metallb_bgp_updates", "Number of BGP UPDATE messages sent", |it| {
-            it.status.stats.sent.update
+            it.status.stats().sent.update
         }),
         ("metallb_bgp_updates_total_received", "Number of BGP UPDATE messages received", |it| {
-            it.status.stats.received.update
+            it.status.stats().received.update
         }),
         ("metallb_bgp_opens_sent", "Number of BGP OPEN messages sent", |it| {
-            it.status.stats.sent.open
+            it.status.stats().sent.open
         }),
         ("metallb_bgp_opens_received", "Number of BGP OPEN messages received", |it| {
-            it.status.stats.received.open
+            it.status.stats().received.open
         }),
         ("metallb_bgp_notifications_sent", "Number of BGP NOTIFICATION messages sent", |it| {
-            it.status.stats.sent.notification
+            it.status.stats().sent.notification
         }),
         ("metallb_bgp_keepalives_sent", "Number of BGP KEEPALIVE messages sent", |it| {
-            it.status.stats.sent.keepalive
+            it.status.stats().sent.keepalive
         }),
         ("metallb_bgp_keepalives_received", "Number of BGP KEEPALIVE messages received", |it| {
-            it.status.stats.received.keepalive
+            it.status.stats().received.keepalive
         }),
         ("metallb_bgp_route_refresh_sent", "Number of BGP ROUTE-REFRESH messages sent", |it| {
-            it.status.stats.sent.route_refresh
+            it.status.stats().sent.route_refresh
         }),
         ("metallb_bgp_total_sent", "Number of BGP messages sent", |it| {
-            it.status.stats.sent.total()
+            it.status.stats().sent.total()
         }),
         ("metallb_bgp_total_received", "Number of BGP messages received", |it| {
-            it.status.stats.received.total()
+            it.status.stats().received.total()
         }),
     ];
     for (name, help, value) in all {
@@ -107,7 +107,7 @@ fn own(registry: &mut Registry, sessions: &[SessionSample]) {
             STATES.map(|(name, state)| {
                 let mut labels = named(session);
                 labels.push(("state", name.to_owned()));
-                (labels, f64::from(u8::from(session.status.state == state)))
+                (labels, f64::from(u8::from(session.status.state() == state)))
             })
         }),
     );
@@ -115,7 +115,7 @@ fn own(registry: &mut Registry, sessions: &[SessionSample]) {
         registry,
         "ferrolb_bgp_session_flaps",
         "Times that a session that was up ended",
-        sessions.iter().map(|it| (named(it), it.status.stats.sessions_lost)),
+        sessions.iter().map(|it| (named(it), it.status.stats().sessions_lost)),
     );
     gauges(
         registry,
@@ -123,7 +123,7 @@ fn own(registry: &mut Registry, sessions: &[SessionSample]) {
         "Why the last session ended",
         sessions.iter().filter_map(|it| {
             let mut labels = named(it);
-            labels.push(("reason", it.status.last_down.as_ref()?.to_string()));
+            labels.push(("reason", it.status.last_down()?));
             Some((labels, 1.0))
         }),
     );
@@ -132,7 +132,7 @@ fn own(registry: &mut Registry, sessions: &[SessionSample]) {
         "ferrolb_bgp_messages",
         "BGP messages, by type and direction",
         sessions.iter().flat_map(|session| {
-            let stats = &session.status.stats;
+            let stats = session.status.stats();
             [("in", stats.received), ("out", stats.sent)]
                 .into_iter()
                 .flat_map(move |(direction, counts)| by_type(session, direction, counts))

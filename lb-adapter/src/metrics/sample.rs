@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use bgp_session::PeerStatus;
-
 use crate::model::ServiceKey;
+use crate::sessions::SessionStatus;
 
 /// All of it.
 #[derive(Clone, Debug, Default)]
@@ -86,7 +85,7 @@ pub struct SessionSample {
     /// Address and port, as MetalLB's label `peer` has it.
     pub endpoint: String,
     /// Where it stands.
-    pub status: PeerStatus,
+    pub status: SessionStatus,
     /// How many prefixes the peer should have.
     pub prefixes: u64,
     /// How many of them it has still to be told.
@@ -95,8 +94,13 @@ pub struct SessionSample {
 
 impl SessionSample {
     /// One that stands so.
-    pub fn new(name: impl Into<String>, endpoint: impl Into<String>, status: PeerStatus) -> Self {
-        Self { name: name.into(), endpoint: endpoint.into(), status, prefixes: 0, pending: 0 }
+    pub fn new(
+        name: impl Into<String>,
+        endpoint: impl Into<String>,
+        status: impl Into<SessionStatus>,
+    ) -> Self {
+        let (name, endpoint, status) = (name.into(), endpoint.into(), status.into());
+        Self { name, endpoint, status, prefixes: 0, pending: 0 }
     }
 }
 

@@ -172,10 +172,12 @@ impl Maker<'_> {
             }
             (None, None) => None,
         };
+        let next_hop = peer.next_hop.as_ref().map(ToString::to_string);
+        let notes = next_hop.map(|next_hop| json!({"ferrolb.io/next-hop": next_hop}));
         if let Some(secret) = secret {
             set("passwordSecret", json!({"name": secret}));
         }
-        self.add("v1beta2", "BGPPeer", name, None, Value::Object(spec));
+        self.add("v1beta2", "BGPPeer", name, notes, Value::Object(spec));
     }
 }
 

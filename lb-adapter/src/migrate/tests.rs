@@ -77,7 +77,7 @@ peers:
   - match-labels: {kubernetes.io/hostname: prod-01}
     match-expressions: [{key: arch, operator: In, values: ['on', '1']}, {key: gpu, operator: DoesNotExist}]
 - {name: spine, my-asn: 64512, dynamic-asn: external, interface: eth1, local-asn: 65000,
-   connect-time: 10s, enable-graceful-restart: true, dual-stack-address-family: true}
+   next-hop: '192.0.2.1,2001:db8::1', connect-time: 10s, enable-graceful-restart: true, dual-stack-address-family: true}
 bgp-communities: {gold: 64512:10, 'no': 65535:666, big: 'large:4200000000:1:2', 1:1: 1:2}
 bfd-profiles:
 - {name: Fast_One, receive-interval: 50, detect-multiplier: 5, minimum-ttl: 10, passive-mode: true}

@@ -35,7 +35,7 @@ pub use endpoint::{Endpoint, EndpointSlice};
 pub use health::{Health, HealthError, LinkBandwidth, MinReady, Probe, ProbeKind, WhenUnhealthy};
 pub use namespace::Namespace;
 pub use node::Node;
-pub use peer::{Password, Peer, PeerAddress, PeerAsn};
+pub use peer::{NextHopPolicy, Password, Peer, PeerAddress, PeerAsn};
 pub use permission::{CommunityPattern, PatternError, Permissions};
 pub use pool::{Pool, Protocol};
 pub use selector::{LabelSelector, MatchExpression, Operator};

@@ -47,6 +47,8 @@ pub struct Peer {
     pub ebgp_multihop: bool,
     /// Whether routes of the family that the session does not run over are sent too.
     pub dual_stack: bool,
+    /// What routes to it name as their next hop; none leaves it to the speaker.
+    pub next_hop: Option<NextHopPolicy>,
 }
 
 impl Peer {
@@ -77,6 +79,7 @@ impl Peer {
             graceful_restart: false,
             ebgp_multihop: false,
             dual_stack: false,
+            next_hop: None,
         }
     }
 
@@ -115,13 +118,13 @@ impl Peer {
         self.expected_asn() == Some(self.shown_asn())
     }
 
-    /// What is asked of the peer that sessions cannot do yet: a sentence.
-    pub fn not_supported(&self) -> Option<&'static str> {
-        match &self.address {
-            PeerAddress::Interface(_) => {
-                Some("without effect for now: no session is opened over an interface yet")
-            }
-            PeerAddress::Ip(_) => None,
+    /// What its routes name as their next hop, where a process has them name this by default. Over an interface that
+    /// is always the session's address: its link may have no other ones.
+    pub fn next_hop_or<'a>(&'a self, default: &'a NextHopPolicy) -> &'a NextHopPolicy {
+        match (&self.next_hop, &self.address) {
+            (Some(own), _) => own,
+            (None, PeerAddress::Interface(_)) => &NextHopPolicy::SessionAddress,
+            (None, PeerAddress::Ip(_)) => default,
         }
     }
 
@@ -199,6 +202,33 @@ impl fmt::Display for PeerAddress {
         match self {
             Self::Ip(address) => address.fmt(f),
             Self::Interface(name) => f.write_str(name),
+        }
+    }
+}
+
+/// What routes name as their next hop.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum NextHopPolicy {
+    /// The address that the session itself uses, which need not be known here.
+    #[default]
+    SessionAddress,
+    /// The node's first address of the prefix's family, for sessions that run between other
+    /// addresses than the traffic.
+    NodeAddress,
+    /// The one of these addresses that is of the prefix's family; for the other family the session's address.
+    Addresses(Vec<IpAddr>),
+}
+
+impl fmt::Display for NextHopPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SessionAddress => f.write_str("session"),
+            Self::NodeAddress => f.write_str("node"),
+            Self::Addresses(addresses) => {
+                let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+                f.write_str(&texts.join(","))
+            }
         }
     }
 }

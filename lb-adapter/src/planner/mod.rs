@@ -39,7 +39,7 @@ pub use join::{Note, PlannedRoute, Preferred};
 pub use own::{Complaint, Own, Why, Wishes};
 pub use reason::{Gate, NotAnnounced, Reason};
 pub use router::{Difference, RouterPath, RouterTable, expected_router_table};
-pub use scene::{NextHopPolicy, Options, Probed, Scene, Subject};
+pub use scene::{Options, Probed, Scene, Subject};
 pub use service::{Announcement, ServiceRoutes, service_routes};
 
 /// What one node announces.
@@ -241,7 +241,7 @@ impl Plan {
             return false;
         };
         let family = IpFamily::of(prefix.addr());
-        let next_hop = service::next_hop(self.scene.options.next_hop, &self.scene.node, family);
+        let next_hop = service::next_hop(&self.scene, &peer.peer, family);
         let maker = Maker { config, peer: &peer.peer, next_hop: next_hop.ok().flatten() };
         let Some(route) = peer.routes.get_mut(prefix) else { return false };
         let attributes = maker.attributes(route);

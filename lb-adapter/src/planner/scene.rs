@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::allocator::{Assignment, Refusal};
-use crate::model::{Config, Node, Service};
+use crate::model::{Config, NextHopPolicy, Node, Service};
 
 use super::endpoints::Endpoints;
 
@@ -34,22 +34,10 @@ pub struct Options {
     pub follows: bool,
     /// Whether nodes announce in spite of the label that excludes them from load balancing.
     pub ignore_exclude_label: bool,
-    /// What the routes name as their next hop.
+    /// What the routes name as their next hop, to peers that say nothing else.
     pub next_hop: NextHopPolicy,
     /// Whether the probes of Services are carried out; where they are not, they count as answered.
     pub probing: bool,
-}
-
-/// What routes name as their next hop.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum NextHopPolicy {
-    /// The address that the session itself uses, which need not be known here.
-    #[default]
-    SessionAddress,
-    /// The node's first address of the prefix's family, for sessions that run between other
-    /// addresses than the traffic.
-    NodeAddress,
 }
 
 impl Scene {

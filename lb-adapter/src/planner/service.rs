@@ -9,11 +9,11 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::allocator::{NotOurs, ours};
-use crate::model::{BgpAdvertisement, Config, IpFamily, Node, Peer, Pool, Protocol};
+use crate::model::{BgpAdvertisement, Config, IpFamily, NextHopPolicy, Node, Peer, Pool, Protocol};
 
 use super::own::Own;
 use super::reason::{EXCLUDE_LABEL, NotAnnounced, Reason};
-use super::scene::{NextHopPolicy, Scene, Subject};
+use super::scene::{Scene, Subject};
 
 /// What one Service contributes on one node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,8 +51,7 @@ pub fn service_routes(scene: &Scene, subject: &Subject<'_>) -> ServiceRoutes {
 
 /// A Service that has passed the gates that concern no peer, from type to node.
 struct Walk<'a> {
-    node: &'a Node,
-    draining: bool,
+    scene: &'a Scene,
     config: &'a Config,
     subject: &'a Subject<'a>,
     pool: &'a Pool,
@@ -89,8 +88,8 @@ impl<'a> Walk<'a> {
         let mut without = Vec::new();
         for address in &assignment.addresses {
             let family = IpFamily::of(*address);
-            match next_hop(scene.options.next_hop, &scene.node, family) {
-                Ok(_) => addresses.push(*address),
+            match can_be_next_hop(scene, config, family) {
+                Ok(()) => addresses.push(*address),
                 Err(reason) => without.push(reason),
             }
         }
@@ -100,8 +99,7 @@ impl<'a> Walk<'a> {
         let told = without.into_iter().map(|reason| NotAnnounced { peer: None, reason });
         routes.not_announced.extend(told);
         let own = Own::of(subject, pool, &scene.node.name, scene.options.probing);
-        let (node, draining) = (&scene.node, scene.draining);
-        Ok(Self { node, draining, config, subject, pool, addresses, own })
+        Ok(Self { scene, config, subject, pool, addresses, own })
     }
 
     /// The gates from peer on.
@@ -113,11 +111,12 @@ impl<'a> Walk<'a> {
         let advertisements = self.advertisements()?;
         let service = self.subject.service;
         let policy = service.external_traffic_policy;
-        self.subject.endpoints.check(policy, &self.node.name)?;
+        let node = &self.scene.node.name;
+        self.subject.endpoints.check(policy, node)?;
         let (own, healthy) = &self.own;
         healthy.clone()?;
-        if self.draining {
-            return Err(Reason::Draining { node: self.node.name.clone() });
+        if self.scene.draining {
+            return Err(Reason::Draining { node: node.clone() });
         }
         let own = (!own.is_plain()).then(|| Arc::new(own.clone()));
         let mut carried = vec![false; self.addresses.len()];
@@ -132,18 +131,25 @@ impl<'a> Walk<'a> {
                 continue;
             }
             let before = routes.announced.len();
+            let mut without_next_hop = false;
             for (address, carried) in self.addresses.iter().zip(&mut carried) {
-                if !peer.carries(IpFamily::of(*address)) {
+                let family = IpFamily::of(*address);
+                if !peer.carries(family) {
                     continue;
                 }
                 *carried = true;
+                if let Err(reason) = next_hop(self.scene, peer, family) {
+                    routes.not_announced.push(stopped(reason));
+                    without_next_hop = true;
+                    continue;
+                }
                 for (prefix, advertisements) in prefixes(*address, &for_peer) {
                     let own = own.clone();
                     let peer = index;
                     routes.announced.push(Announcement { peer, prefix, advertisements, own });
                 }
             }
-            if routes.announced.len() == before {
+            if routes.announced.len() == before && !without_next_hop {
                 let family = IpFamily::of(self.addresses[0]);
                 let reason = Reason::NotCarried { peer: peer.name.clone(), family };
                 routes.not_announced.push(stopped(reason));
@@ -162,12 +168,12 @@ impl<'a> Walk<'a> {
     fn peers(&self, routes: &mut ServiceRoutes) -> Result<Vec<(usize, &'a Peer)>, Reason> {
         let all = self.config.peers.iter().enumerate();
         let (peers, others): (Vec<_>, Vec<_>) =
-            all.partition(|(_, peer)| peer.selects(&self.node.labels));
+            all.partition(|(_, peer)| peer.selects(&self.scene.node.labels));
         if !peers.is_empty() {
             return Ok(peers);
         }
         let mut reasons = others.iter().map(|(_, peer)| {
-            let (peer, node) = (peer.name.clone(), self.node.name.clone());
+            let (peer, node) = (peer.name.clone(), self.scene.node.name.clone());
             NotAnnounced { peer: Some(peer.clone()), reason: Reason::PeerNotForNode { peer, node } }
         });
         let Some(first) = reasons.next() else { return Err(Reason::NoPeers) };
@@ -187,9 +193,10 @@ impl<'a> Walk<'a> {
         if found.is_empty() {
             return Err(Reason::NoAdvertisement(pool));
         }
-        found.retain(|(_, it)| it.selects_node(&self.node.labels));
+        let node = &self.scene.node;
+        found.retain(|(_, it)| it.selects_node(&node.labels));
         if found.is_empty() {
-            return Err(Reason::NotFromNode { pool, node: self.node.name.clone() });
+            return Err(Reason::NotFromNode { pool, node: node.name.clone() });
         }
         found.retain(|(_, it)| it.selects_service(&self.subject.service.labels));
         if found.is_empty() {
@@ -216,19 +223,40 @@ fn check_node(node: &Node, ignore_exclude_label: bool) -> Result<(), Reason> {
     Ok(())
 }
 
-/// The next hop of a node's routes of a family; none is the session's own address.
+/// Whether there is a next hop for routes of a family to any of the node's peers; where it has none, by default.
+fn can_be_next_hop(scene: &Scene, config: &Config, family: IpFamily) -> Result<(), Reason> {
+    let default = &scene.options.next_hop;
+    let by_default = named(default, &scene.node, family).map(drop);
+    if by_default.is_ok() {
+        return by_default;
+    }
+    let peers = config.peers.iter().filter(|peer| peer.selects(&scene.node.labels));
+    match peers.into_iter().any(|peer| next_hop(scene, peer, family).is_ok()) {
+        true => Ok(()),
+        false => by_default,
+    }
+}
+
+/// The next hop of a node's routes of a family to a peer; none is the session's own address.
 pub(super) fn next_hop(
-    policy: NextHopPolicy,
-    node: &Node,
+    scene: &Scene,
+    peer: &Peer,
     family: IpFamily,
 ) -> Result<Option<IpAddr>, Reason> {
+    named(peer.next_hop_or(&scene.options.next_hop), &scene.node, family)
+}
+
+fn named(policy: &NextHopPolicy, node: &Node, family: IpFamily) -> Result<Option<IpAddr>, Reason> {
+    let of_family = |addresses: &[IpAddr]| {
+        addresses.iter().copied().find(|address| IpFamily::of(*address) == family)
+    };
     match policy {
         NextHopPolicy::SessionAddress => Ok(None),
         NextHopPolicy::NodeAddress => {
-            let own = node.addresses.iter().find(|own| IpFamily::of(**own) == family);
             let none = || Reason::NoNextHop { node: node.name.clone(), family };
-            own.copied().map(Some).ok_or_else(none)
+            of_family(&node.addresses).map(Some).ok_or_else(none)
         }
+        NextHopPolicy::Addresses(addresses) => Ok(of_family(addresses)),
     }
 }
 

@@ -4,7 +4,8 @@
 //! planned as everywhere.
 //!
 //! NEXT_HOP is the Node's address of the prefix's family from the manifests, whatever address the
-//! session uses: the same on a link, and the right one for a router some hops away.
+//! session uses: the same on a link, and the right one for a router some hops away. A peer may say
+//! otherwise, and over an interface it is the session's address.
 
 mod log;
 
@@ -22,8 +23,8 @@ use crate::http::{self, Http, Question};
 use crate::manifest::{self, Manifests, Source};
 use crate::memory::Memory;
 use crate::metrics::{self, ConfigSample, Latency, Sample};
-use crate::model::ServiceKey;
-use crate::planner::{NextHopPolicy, Options, Probed};
+use crate::model::{NextHopPolicy, ServiceKey};
+use crate::planner::{Options, Probed};
 use crate::probe::Prober;
 use crate::replay::Known;
 use crate::report::Problems;
@@ -154,11 +155,6 @@ impl Node {
     fn introduce(&self) {
         let peers: Vec<_> =
             self.engine.sessions().map(|(_, plan)| plan.peer.name.as_str()).collect();
-        for (_, plan) in self.engine.sessions() {
-            if let Some(missing) = plan.peer.not_supported() {
-                tracing::warn!(peer = plan.peer.name, "{missing}");
-            }
-        }
         let state_file = self.memory.path().map(|path| path.display().to_string());
         tracing::info!(node = self.name, peers = peers.join(", "), state_file, "speaking");
     }

@@ -122,6 +122,18 @@ fn diff_prints_routes_addresses_and_sessions() {
     new.replace("config.yaml", "172.22.35.64/26", "172.22.36.0/26");
     new.replace("services.yaml", "  loadBalancerIP: 172.22.35.70\n", "");
     assert!(diff().contains("Service mail/smtp: 172.22.35.70 -> 172.22.36.0\n"), "{}", diff());
+    // What a session that is up takes without another one.
+    new.replace(
+        "config.yaml",
+        "peer-asn: 64635",
+        "hold-time: 30s\n      next-hop: session\n      bfd-profile: fast\n      peer-asn: 64635",
+    );
+    new.replace(
+        "config.yaml",
+        "    address-pools:",
+        "    bfd-profiles: [{name: fast}]\n    address-pools:",
+    );
+    assert!(diff().ends_with("session resets: none\n"), "{}", diff());
     new.replace("config.yaml", "peer-asn: 64635", "peer-asn: 64700");
     let reset = "session kube3 with 172.22.35.1: resets, for peerASN\n";
     assert!(diff().contains(reset), "{}", diff());

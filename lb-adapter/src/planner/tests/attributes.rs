@@ -3,6 +3,7 @@
 use bgp_session::Community;
 
 use super::*;
+use crate::model::PeerAddress;
 
 fn community(text: &str) -> Community {
     text.parse().unwrap()
@@ -142,6 +143,54 @@ fn the_next_hop_is_the_sessions_own_unless_the_nodes_is_asked_for() {
     assert_eq!(next_hop(&cluster), None);
     let cluster = cluster.with(|cluster| cluster.next_hop = NextHopPolicy::NodeAddress);
     assert_eq!(next_hop(&cluster), Some(ip("10.1.2.3")));
+}
+
+#[test]
+fn a_peer_says_which_next_hop_it_is_told_whatever_the_process_does() {
+    let told = |next_hop: Option<NextHopPolicy>, address: &str, policy: NextHopPolicy| {
+        let cluster = announced_by(vec![BgpAdvertisement::new("a")]).with(|cluster| {
+            cluster.next_hop = policy;
+            let peer = &mut cluster.config.peers[0];
+            peer.next_hop = next_hop;
+            peer.address = match address.parse() {
+                Ok(address) => PeerAddress::Ip(address),
+                Err(_) => PeerAddress::Interface(address.to_owned()),
+            };
+        });
+        cluster.plan("kube1").route("172.22.35.64/32").next_hop()
+    };
+    let (session, node) = (NextHopPolicy::SessionAddress, NextHopPolicy::NodeAddress);
+    let own = NextHopPolicy::Addresses(vec![ip("2001:db8::1"), ip("192.0.2.1")]);
+    let other_family = NextHopPolicy::Addresses(vec![ip("2001:db8::1")]);
+    let kube1 = Some(ip("172.22.35.25"));
+    for (next_hop, address, policy, expected) in [
+        (None, "172.22.35.1", &session, None),
+        (None, "172.22.35.1", &node, kube1),
+        (Some(&node), "172.22.35.1", &session, kube1),
+        (Some(&session), "172.22.35.1", &node, None),
+        (Some(&own), "172.22.35.1", &node, Some(ip("192.0.2.1"))),
+        (Some(&other_family), "172.22.35.1", &session, None),
+        (None, "eth1", &node, None),
+        (Some(&node), "eth1", &session, kube1),
+    ] {
+        let found = told(next_hop.cloned(), address, policy.clone());
+        assert_eq!(found, expected, "{next_hop:?} {address} {policy}");
+    }
+}
+
+#[test]
+fn another_next_hop_changes_the_routes_of_that_peer_alone() {
+    let mut cluster = announced_by(vec![BgpAdvertisement::new("a")]);
+    cluster.config.peers.push(Peer::new(Asn(64636), Asn(64635), ip("172.22.35.2")));
+    let mut plan = cluster.plan("kube1").plan;
+    let before = plan.peers[1].routes.clone();
+    cluster.config.peers[0].next_hop = Some(NextHopPolicy::Addresses(vec![ip("192.0.2.1")]));
+    plan.set_scene(cluster.scene("kube1"));
+    let mut changed = BTreeSet::new();
+    cluster.each(&cluster.services, |subject| changed.extend(plan.update(subject)));
+    assert_eq!(changed, [(0, net("172.22.35.64/32"))].into());
+    assert_eq!(plan.peers[1].routes, before);
+    assert_eq!(plan, cluster.plan("kube1").plan, "as one that was made so");
 }
 
 #[test]

@@ -85,6 +85,26 @@ fn a_node_without_an_address_of_the_family_cannot_be_the_next_hop() {
 }
 
 #[test]
+fn a_node_without_an_address_of_the_family_may_be_told_another_next_hop_by_a_peer() {
+    let cluster = with_a(|_| {}).with(|cluster| {
+        cluster.nodes[0].addresses = vec![ip("fd00::1")];
+        cluster.next_hop = NextHopPolicy::NodeAddress;
+        let mut second = Peer::new(Asn(64636), Asn(64635), ip("172.22.35.2"));
+        second.next_hop = Some(NextHopPolicy::SessionAddress);
+        cluster.config.peers.push(second);
+    });
+    let plan = cluster.plan("kube1");
+    let told: Vec<_> = plan.peers.iter().map(|peer| peer.routes.len()).collect();
+    assert_eq!(told, [0, 1]);
+    let mut withheld = Vec::new();
+    let scene = cluster.scene("kube1");
+    cluster.each(&cluster.services, |it| withheld.extend(service_routes(&scene, it).not_announced));
+    let [first] = withheld.as_slice() else { panic!("{withheld:?}") };
+    assert_eq!(first.peer.as_deref(), Some("172.22.35.1:179"));
+    assert_eq!(first.reason.to_string(), "kube1 has no IPv4 address to be the next hop");
+}
+
+#[test]
 fn a_peer_is_for_the_nodes_that_its_selectors_match() {
     let rack = |value: &str| {
         let mut selector = LabelSelector::default();

@@ -13,8 +13,8 @@ use ipnet::IpNet;
 
 use crate::allocator::{Allocator, Held};
 use crate::model::{
-    Asn, BgpAdvertisement, Config, Endpoint, EndpointSlice, ExternalTrafficPolicy, Node, Peer,
-    Pool, PoolSelection, Service, ServiceKey,
+    Asn, BgpAdvertisement, Config, Endpoint, EndpointSlice, ExternalTrafficPolicy, NextHopPolicy,
+    Node, Peer, Pool, PoolSelection, Service, ServiceKey,
 };
 
 use super::*;
@@ -96,7 +96,7 @@ impl Cluster {
         let node = self.nodes.iter().find(|it| it.name == node).unwrap();
         let mut scene = Scene::new(node.clone(), Arc::new(self.config.clone()));
         scene.options.class.clone_from(&self.class);
-        scene.options.next_hop = self.next_hop;
+        scene.options.next_hop = self.next_hop.clone();
         scene
     }
 

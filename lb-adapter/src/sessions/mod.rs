@@ -1,0 +1,198 @@
+//! Keeps the sessions of nodes in line with what is wanted.
+//!
+//! ```text
+//! wanted: (node, peer) -> terms, routes  --->  Sessions::apply  --->  one speaker for each
+//! ```
+//!
+//! What stays as it was is not touched: a session is closed only when it is no longer wanted or its
+//! terms are others, and new routes are handed to it as a whole. This module owns the speakers of
+//! nodes; it decides neither whom to speak to nor what to announce.
+
+mod open;
+mod terms;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bgp_session::{GracefulShutdown, RouteSet, SpeakerError};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use open::Open;
+pub use open::{SessionStatus, ring_at_events};
+pub use terms::{Remote, SessionKey, Terms, Wanted, agreed, remote};
+
+/// The sessions that there are.
+#[derive(Debug)]
+pub struct Sessions {
+    open: BTreeMap<SessionKey, Open>,
+    /// Why others could not be opened.
+    refused: BTreeMap<SessionKey, String>,
+    bell: Arc<Notify>,
+}
+
+impl Sessions {
+    /// None yet. The bell rings whenever something happens at a session.
+    pub fn new(bell: Arc<Notify>) -> Self {
+        Self { open: BTreeMap::new(), refused: BTreeMap::new(), bell }
+    }
+
+    /// Brings the sessions in line. Returns those that could not be opened; they are tried again
+    /// at the next call.
+    pub async fn apply(
+        &mut self,
+        wanted: &BTreeMap<SessionKey, Wanted>,
+    ) -> Vec<(SessionKey, SpeakerError)> {
+        let mut others = self.keep(wanted);
+        self.set_routes(wanted).await;
+        self.change_in_place(wanted, &mut others).await;
+        let closing = others.into_iter().map(|(key, open)| {
+            let why = match wanted.contains_key(&key) {
+                true => "configuration changed",
+                false => "peer removed from the configuration",
+            };
+            tracing::info!(node = key.node, peer = key.peer, "closing the session: {why}");
+            (open, why)
+        });
+        close(closing.collect()).await;
+        self.refused.clear();
+        let mut failed = Vec::new();
+        for (key, wanted) in
+            wanted.iter().filter(|(key, _)| !self.open.contains_key(key)).collect::<Vec<_>>()
+        {
+            match Open::new(wanted, &self.bell).await {
+                Ok(open) => {
+                    self.open.insert(key.clone(), open);
+                }
+                Err(error) => {
+                    self.refused.insert(key.clone(), error.to_string());
+                    failed.push((key.clone(), error));
+                }
+            }
+        }
+        failed
+    }
+
+    /// Hands one session its routes; those that it has already cost next to nothing.
+    pub async fn announce(&mut self, key: &SessionKey, routes: &RouteSet) {
+        let Some(open) = self.open.get_mut(key) else { return };
+        set_routes(key, open, routes).await;
+    }
+
+    /// Takes all of them out of service without loss (RFC 8326), and ends them. Dropped before it is done,
+    /// everything is announced again as it should be.
+    pub async fn drain(&self, how: &GracefulShutdown) {
+        let drains = self.open.values().map(|open| open.speaker.drain(how.clone()));
+        let mut drains: FuturesUnordered<_> = drains.collect();
+        while drains.next().await.is_some() {}
+    }
+
+    /// How a session stands that was asked for, be it that it could not be opened.
+    pub fn status(&self, key: &SessionKey) -> Option<SessionStatus> {
+        let refused = || Some(SessionStatus::refused(self.refused.get(key)?.clone()));
+        self.open.get(key).map(Open::status).or_else(refused)
+    }
+
+    /// How many there are, Established or not.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Ends all of them with Cease / Administrative Shutdown and this text for the routers'
+    /// operators. Takes a few seconds at most.
+    pub async fn shutdown(&mut self, message: &str) {
+        close(std::mem::take(&mut self.open).into_values().map(|open| (open, message)).collect())
+            .await;
+    }
+
+    /// Ends all of them so that routers keep the routes until this process is back: without a word where graceful
+    /// restart was agreed on (RFC 4724), since a Cease would be a Hard Reset there (RFC 8538); as [`shutdown`](Self::shutdown)
+    /// does elsewhere.
+    pub async fn leave_for_restart(&mut self, message: &str) {
+        let (kept, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open)
+            .into_values()
+            .partition(|open| open.status().restarts_gracefully());
+        for open in &kept {
+            open.speaker.abandon().await;
+        }
+        close(others.into_iter().map(|open| (open, message)).collect()).await;
+    }
+
+    /// Keeps the sessions whose terms are wanted as they are, and gives back the others. A peer that
+    /// was not named by the configuration may go by another name since its neighbours in the list
+    /// have changed: that is still the same session.
+    fn keep(&mut self, wanted: &BTreeMap<SessionKey, Wanted>) -> BTreeMap<SessionKey, Open> {
+        let (kept, mut others) =
+            std::mem::take(&mut self.open).into_iter().partition(|(key, open): &(_, Open)| {
+                wanted.get(key).is_some_and(|wanted| wanted.terms == open.terms)
+            });
+        self.open = kept;
+        for (key, wanted) in wanted {
+            if self.open.contains_key(key) {
+                continue;
+            }
+            let alike = |(other, open): &(&SessionKey, &Open)| {
+                other.node == key.node && open.terms == wanted.terms
+            };
+            if let Some(before) = others.iter().find(alike).map(|(before, _)| before.clone()) {
+                self.open.extend(others.remove(&before).map(|open| (key.clone(), open)));
+            }
+        }
+        others
+    }
+
+    /// Hands the sessions that are kept their routes, before any other is closed: what is only a
+    /// matter of routes waits for nothing.
+    async fn set_routes(&mut self, wanted: &BTreeMap<SessionKey, Wanted>) {
+        for (key, open) in &mut self.open {
+            let Some(wanted) = wanted.get(key) else { continue };
+            if *open.routes == wanted.routes {
+                continue;
+            }
+            set_routes(key, open, &wanted.routes).await;
+        }
+    }
+
+    /// Gives sessions whose terms are others the new ones, where these come into force without another
+    /// session; what is left over is closed and opened anew.
+    async fn change_in_place(
+        &mut self,
+        wanted: &BTreeMap<SessionKey, Wanted>,
+        others: &mut BTreeMap<SessionKey, Open>,
+    ) {
+        for (key, wanted) in wanted {
+            let Some(mut open) = others.remove(key) else { continue };
+            let Some(changes) = open.change(&wanted.terms).await else {
+                others.insert(key.clone(), open);
+                continue;
+            };
+            let changes: Vec<_> = changes.iter().map(|change| change.field).collect();
+            let (node, peer, changes) = (&key.node, &key.peer, changes.join(", "));
+            tracing::info!(node, peer, "changed the session in place: {changes}");
+            set_routes(key, &mut open, &wanted.routes).await;
+            self.open.insert(key.clone(), open);
+        }
+    }
+}
+
+async fn set_routes(key: &SessionKey, open: &mut Open, routes: &RouteSet) {
+    if let Err(error) = open.set_routes(routes).await {
+        tracing::error!(session = %key, %error, "cannot set the routes");
+    }
+}
+
+async fn close(sessions: Vec<(Open, &str)>) {
+    let mut closing = JoinSet::new();
+    for (open, message) in sessions {
+        let message = message.to_owned();
+        closing.spawn(async move { open.speaker.shutdown(&message).await });
+    }
+    while closing.join_next().await.is_some() {}
+}

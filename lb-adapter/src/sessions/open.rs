@@ -1,0 +1,167 @@
+//! One session that is there, Established or being tried.
+
+use std::sync::Arc;
+
+use bgp_session::{
+    Change, InterfaceHandle, PeerHandle, PeerStats, PeerStatus, RouteSet, Speaker, SpeakerError,
+    StateKind, Updated,
+};
+use tokio::sync::Notify;
+
+use super::terms::{Remote, Terms, Wanted};
+
+/// A session, and the speaker that has it: AS and BGP Identifier are the speaker's, and differ between peers.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) terms: Terms,
+    pub(super) routes: Arc<RouteSet>,
+    pub(super) speaker: Speaker,
+    handle: Handle,
+}
+
+#[derive(Debug)]
+enum Handle {
+    Address(PeerHandle),
+    Interface(InterfaceHandle),
+}
+
+impl Open {
+    pub(super) async fn new(wanted: &Wanted, bell: &Arc<Notify>) -> Result<Self, SpeakerError> {
+        let Terms { asn, identifier, .. } = wanted.terms;
+        let speaker = Speaker::builder(asn, identifier).start().await?;
+        ring_at_events(&speaker, bell);
+        let handle = match wanted.terms.whole() {
+            Remote::Address(config) => Handle::Address(speaker.add_peer(config).await?),
+            Remote::Interface(peer) => {
+                let handle = speaker.add_interface_peer(peer)?;
+                ring_at_changes(&handle, bell);
+                Handle::Interface(handle)
+            }
+        };
+        let routes = Arc::new(wanted.routes.clone());
+        let open = Self { terms: wanted.terms.clone(), routes, speaker, handle };
+        open.announce().await?;
+        Ok(open)
+    }
+
+    /// Gives it these routes instead of those that it has.
+    pub(super) async fn set_routes(&mut self, routes: &RouteSet) -> Result<(), SpeakerError> {
+        self.routes = Arc::new(routes.clone());
+        self.announce().await
+    }
+
+    async fn announce(&self) -> Result<(), SpeakerError> {
+        match &self.handle {
+            Handle::Address(peer) => peer.set_routes(Arc::clone(&self.routes)).await,
+            Handle::Interface(interface) => {
+                interface.set_routes(Arc::clone(&self.routes));
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives it other terms, and says what has changed; nothing if they take another session.
+    pub(super) async fn change(&mut self, terms: &Terms) -> Option<Vec<Change>> {
+        let updated: Result<Updated, SpeakerError> = match (&self.handle, terms.whole()) {
+            _ if !self.terms.remote.is_same(&terms.remote) => return None,
+            (Handle::Address(peer), Remote::Address(config)) => {
+                peer.update_without_reset(config).await
+            }
+            (Handle::Interface(handle), Remote::Interface(peer)) => {
+                handle.update_without_reset(peer).await
+            }
+            _ => return None,
+        };
+        let updated = updated.ok().filter(|it| it.needs_reset().next().is_none())?;
+        self.terms = terms.clone();
+        Some(updated.changes)
+    }
+
+    pub(super) fn status(&self) -> SessionStatus {
+        match &self.handle {
+            Handle::Address(peer) => SessionStatus { peer: Some(peer.status()), problem: None },
+            Handle::Interface(interface) => {
+                let found = interface.status();
+                let peer = found.peer.and_then(|peer| self.speaker.peer(peer));
+                let nobody = || format!("no router is heard on {} yet", interface.interface());
+                let problem = found.problem.or_else(|| peer.is_none().then(nobody));
+                SessionStatus { peer: peer.map(|peer| peer.status()), problem }
+            }
+        }
+    }
+}
+
+/// How a session stands.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct SessionStatus {
+    /// What is known of the router; none while there is none on the interface, or the session could not be opened.
+    pub peer: Option<PeerStatus>,
+    /// What keeps the session from being tried.
+    pub problem: Option<String>,
+}
+
+impl SessionStatus {
+    /// One that could not be opened, for this reason.
+    pub(super) fn refused(problem: String) -> Self {
+        Self { peer: None, problem: Some(problem) }
+    }
+
+    /// Whether routes are being exchanged.
+    pub fn is_established(&self) -> bool {
+        self.peer.as_ref().is_some_and(PeerStatus::is_established)
+    }
+
+    /// The state of RFC 4271; without a router it is Idle.
+    pub fn state(&self) -> StateKind {
+        self.peer.as_ref().map_or(StateKind::Idle, |peer| peer.state)
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> PeerStats {
+        self.peer.as_ref().map(|peer| peer.stats.clone()).unwrap_or_default()
+    }
+
+    /// Why the last session ended.
+    pub fn last_down(&self) -> Option<String> {
+        Some(self.peer.as_ref()?.last_down.as_ref()?.to_string())
+    }
+
+    /// What is in the way: that the session cannot be tried, or why the last attempt failed.
+    pub fn last_failure(&self) -> Option<String> {
+        let failure = || Some(self.peer.as_ref()?.last_failure.as_ref()?.to_string());
+        self.problem.clone().or_else(failure)
+    }
+
+    /// Whether graceful restart was agreed on.
+    pub(super) fn restarts_gracefully(&self) -> bool {
+        let negotiated = self.peer.as_ref().and_then(|peer| peer.negotiated.as_ref());
+        negotiated.is_some_and(|it| it.extensions.graceful_restart.is_some())
+    }
+}
+
+impl From<PeerStatus> for SessionStatus {
+    fn from(peer: PeerStatus) -> Self {
+        Self { peer: Some(peer), problem: None }
+    }
+}
+
+/// Rings the bell at every event of the speaker, for as long as it lives.
+pub fn ring_at_events(speaker: &Speaker, bell: &Arc<Notify>) {
+    let (mut events, bell) = (speaker.events(), Arc::clone(bell));
+    tokio::spawn(async move {
+        // News that were missed are news too.
+        while events.next().await.is_some() {
+            bell.notify_one();
+        }
+    });
+}
+
+fn ring_at_changes(handle: &InterfaceHandle, bell: &Arc<Notify>) {
+    let (mut changes, bell) = (handle.status_changes(), Arc::clone(bell));
+    tokio::spawn(async move {
+        while changes.changed().await.is_ok() {
+            bell.notify_one();
+        }
+    });
+}

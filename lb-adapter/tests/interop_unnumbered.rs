@@ -1,0 +1,284 @@
+//! A peer by interface, end to end: `ferrolb run` finds the router at the other end of its link, and IPv4 and IPv6
+//! routes arrive there through its link-local address (RFC 8950).
+//!
+//! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`).
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use test_peers::{Host, Lan, Process, WrittenBird, WrittenFrr, requested, wait_until};
+
+const FERROLB: &str = env!("CARGO_BIN_EXE_ferrolb");
+const SOON: Duration = Duration::from_secs(30);
+const V4: &str = "172.22.35.70/32";
+const V6: &str = "2001:db8::70/128";
+const FRR: &str = "router bgp 64635\n bgp router-id 172.22.35.1\n no bgp ebgp-requires-policy\n \
+                   no bgp network import-check\n neighbor lan0 interface remote-as external\n \
+                   neighbor lan0 timers connect 1\n address-family ipv6 unicast\n  \
+                   neighbor lan0 activate\n exit-address-family\nexit\n";
+/// BIRD advertises itself by its own protocol for that, and takes who dials from the link.
+const BIRD: &str = "router id 172.22.35.1;
+protocol radv { interface \"lan0\" { min ra interval 3; max ra interval 10; default lifetime 0; }; }
+protocol bgp node {
+  local as 64635;
+  neighbor range fe80::/10 external;
+  interface \"lan0\";
+  dynamic name \"node\";
+  ipv4 { import all; export none; extended next hop; };
+  ipv6 { import all; export none; };
+}
+";
+
+#[test]
+fn frr_at_the_other_end_of_a_link_gets_the_routes_of_both_families() {
+    if !requested() {
+        return;
+    }
+    let (router, node) = lan();
+    let node = Node::start(node, "");
+    let session = r#"metallb_bgp_session_up{peer="lan0:179"}"#;
+    // Before there is a router, the session is one that is down, and it is said why.
+    wait_until(SOON, "a session that is down", || node.has(&format!("{session} 0.0")));
+    let told = node.explain();
+    assert!(told.contains("the session with lan0 is not up"), "{told}");
+
+    let frr = WrittenFrr::start(&router, "", FRR);
+    wait_until(SOON, "the session", || node.has(&format!("{session} 1.0")));
+    for (family, prefix) in [("ipv4", V4), ("ipv6", V6)] {
+        wait_until(SOON, prefix, || through_the_link(&frr, family, prefix).map(drop));
+    }
+    let told = node.explain();
+    assert!(told.contains("Established") && told.contains(V4) && told.contains(V6), "{told}");
+
+    // What changes in place resets nothing, and what is announced follows.
+    let times = |node: &Node| node.value(r#"ferrolb_bgp_session_flaps_total{peer="lan0:179""#);
+    let before = times(&node).expect("the session");
+    node.configure(
+        "      hold-time: 30s\n      keepalive-time: 5s\n",
+        "communities: [\"64635:100\"]",
+    );
+    wait_until(SOON, "the community", || {
+        let path = through_the_link(&frr, "ipv4", V4)?;
+        if path["community"]["string"] == "64635:100" { Ok(()) } else { Err(path.to_string()) }
+    });
+    assert_eq!(times(&node).expect("the session"), before, "{}", node.process.output());
+    let output = node.process.output();
+    assert!(output.contains("changed the session in place: hold_time, keepalive_time"), "{output}");
+
+    // What OPENs have settled takes another session, and it comes.
+    node.configure("      local-asn: 64700\n", "localpref: 0");
+    wait_until(SOON, "the other AS", || {
+        let path = through_the_link(&frr, "ipv4", V4)?;
+        if path["aspath"]["string"] == "64700" { Ok(()) } else { Err(path.to_string()) }
+    });
+}
+
+#[test]
+fn bird_at_the_other_end_of_a_link_gets_the_routes_of_both_families() {
+    if !requested() {
+        return;
+    }
+    let (router, node) = lan();
+    let bird = WrittenBird::start(&router, BIRD);
+    let mut node = Node::start(node, "");
+    for prefix in [V4, V6] {
+        wait_until(SOON, prefix, || {
+            let shown = bird.ask(&format!("show route {prefix} all"))?;
+            let through = shown.contains("via fe80::26 on lan0") && shown.contains("64636");
+            if through { Ok(()) } else { Err(format!("{shown}\n{}", node.process.output())) }
+        });
+    }
+    node.process.terminate();
+    assert!(node.process.wait(SOON).success(), "{}", node.process.output());
+    wait_until(SOON, "the withdrawal", || {
+        let shown = bird.ask("show route")?;
+        if shown.contains(V4) { Err(shown) } else { Ok(()) }
+    });
+}
+
+#[test]
+fn what_keeps_a_node_from_looking_for_its_router_is_told() {
+    if !requested() {
+        return;
+    }
+    let (_router, host) = lan();
+    let node = Node::start_on(host, "away", "");
+    wait_until(SOON, "why", || {
+        let output = node.process.output();
+        let told = output.contains("no interface away is there");
+        if told { Ok(()) } else { Err(output) }
+    });
+    assert!(node.has(r#"metallb_bgp_session_up{peer="away:179"} 0.0"#).is_ok());
+    // The interface comes, and with it the reason changes: nobody has to start anything again.
+    node.host.ip("link add away type veth peer name away-end");
+    node.host.ip("link set away addrgenmode none");
+    node.host.ip("link set away up");
+    wait_until(SOON, "what is missing now", || {
+        let output = node.process.output();
+        let told = output.contains("the interface away has no link-local address");
+        if told { Ok(()) } else { Err(output) }
+    });
+}
+
+#[test]
+fn a_process_without_the_capability_says_so_and_speaks_to_its_other_peers() {
+    if !requested() {
+        return;
+    }
+    let (router, host) = lan();
+    router.ip("route add 172.22.36.26/32 dev lan0");
+    host.ip("route add 172.22.35.1/32 dev lan0");
+    let bird = WrittenBird::start(
+        &router,
+        "router id 172.22.35.1;\nprotocol bgp node { local 172.22.35.1 as 64635; \
+         neighbor 172.22.36.26 as 64636; multihop; ipv4 { import all; export none; }; }\n",
+    );
+    let second = "    - {peer-address: 172.22.35.1, my-asn: 64636, peer-asn: 64635, next-hop: 172.22.36.99}\n";
+    let without = ["--bounding-set", "-net_raw", "--inh-caps", "-net_raw"];
+    let node = Node::start_as(host, "lan0", second, &without);
+    wait_until(SOON, "the reason", || {
+        let output = node.process.output();
+        let told = output.contains("router advertisements need the capability NET_RAW");
+        if told { Ok(()) } else { Err(output) }
+    });
+    assert!(node.has(r#"metallb_bgp_session_up{peer="lan0:179"} 0.0"#).is_ok());
+    wait_until(SOON, "the route, with the next hop that is configured", || {
+        let shown = bird.ask(&format!("show route {V4} all"))?;
+        let through = shown.contains("BGP.next_hop: 172.22.36.99");
+        if through { Ok(()) } else { Err(format!("{shown}\n{}", node.process.output())) }
+    });
+}
+
+/// The path to a prefix at FRR, if it is valid and goes through the node's link-local address.
+fn through_the_link(frr: &WrittenFrr, family: &str, prefix: &str) -> Result<Value, String> {
+    let reply = frr.json("bgpd", &format!("show bgp {family} unicast {prefix} json"))?;
+    let path = &reply["paths"][0];
+    let mut hops = path["nexthops"].as_array().into_iter().flatten();
+    let through = hops.any(|hop| hop["ip"] == "fe80::26");
+    if path["valid"] == true && through { Ok(path.clone()) } else { Err(reply.to_string()) }
+}
+
+/// The ends of a link, with addresses that no session is over.
+fn lan() -> (Host, Host) {
+    let lan = Lan::new();
+    let router = lan.host("router", &["fe80::1/64", "172.22.35.1/32"]);
+    (router, lan.host("kube1", &["fe80::26/64", "172.22.36.26/32"]))
+}
+
+/// `ferrolb run` on a host.
+struct Node {
+    process: Process,
+    host: Host,
+    interface: String,
+    files: tempfile::TempDir,
+}
+
+impl Node {
+    fn start(host: Host, peer: &str) -> Self {
+        Self::start_on(host, "lan0", peer)
+    }
+
+    fn start_on(host: Host, interface: &str, peer: &str) -> Self {
+        Self::start_as(host, interface, peer, &[])
+    }
+
+    /// With fewer capabilities, as these arguments of `setpriv` say.
+    fn start_as(host: Host, interface: &str, peer: &str, setpriv: &[&str]) -> Self {
+        let files = tempfile::tempdir().expect("a temporary directory");
+        fs::write(files.path().join("objects.yaml"), OBJECTS).expect("the objects");
+        write_config(files.path(), interface, peer, "localpref: 0");
+        let program = if setpriv.is_empty() { FERROLB } else { "setpriv" };
+        let process = Process::start(&host, Path::new(program), |command| {
+            if !setpriv.is_empty() {
+                command.args(setpriv).arg(FERROLB);
+            }
+            command.arg("run").arg(files.path()).args(["--node", "kube1", "--http", HTTP]);
+            command.arg("--state-file").arg(files.path().join(".state"));
+        });
+        Self { process, host, interface: interface.to_owned(), files }
+    }
+
+    fn configure(&self, peer: &str, advertisement: &str) {
+        write_config(self.files.path(), &self.interface, peer, advertisement);
+    }
+
+    fn metrics(&self) -> Result<String, String> {
+        let fetch = || {
+            let mut stream = TcpStream::connect(HTTP)?;
+            stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
+            let mut text = String::new();
+            stream.read_to_string(&mut text)?;
+            Ok(text)
+        };
+        self.host.enter(fetch).map_err(|error: std::io::Error| error.to_string())
+    }
+
+    fn has(&self, line: &str) -> Result<(), String> {
+        let metrics = self.metrics()?;
+        if metrics.lines().any(|it| it == line) { Ok(()) } else { Err(metrics) }
+    }
+
+    fn value(&self, name: &str) -> Result<String, String> {
+        let metrics = self.metrics()?;
+        let line = metrics.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.rsplit(' ').next()).map(str::to_owned).ok_or(metrics)
+    }
+
+    fn explain(&self) -> String {
+        let mut command = self.host.command(Path::new(FERROLB));
+        command.args(["explain", "default/web", "--url", &format!("http://{HTTP}")]);
+        let output = command.output().expect("explain can be started");
+        String::from_utf8(output.stdout).expect("text")
+    }
+}
+
+fn write_config(directory: &Path, interface: &str, peer: &str, advertisement: &str) {
+    let config = format!(
+        "apiVersion: v1
+kind: ConfigMap
+metadata: {{name: config, namespace: metallb-system}}
+data:
+  config: |
+    peers:
+    - interface: {interface}
+      my-asn: 64636
+      dynamic-asn: external
+{peer}    address-pools:
+    - name: a
+      protocol: bgp
+      addresses: [172.22.35.70/32, \"2001:db8::70/128\"]
+      bgp-advertisements:
+      - {advertisement}
+"
+    );
+    let written = directory.join(".config.new");
+    fs::write(&written, config).expect("the configuration");
+    fs::rename(written, directory.join("config.yaml")).expect("the configuration");
+}
+
+const HTTP: &str = "127.0.0.1:7472";
+const OBJECTS: &str = "apiVersion: v1
+kind: Node
+metadata: {name: kube1}
+status: {addresses: [{type: InternalIP, address: 172.22.36.26}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  type: LoadBalancer
+  ipFamilyPolicy: RequireDualStack
+  ipFamilies: [IPv4, IPv6]
+  clusterIPs: [10.0.0.7, \"fd00::7\"]
+  ports: [{port: 80}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+endpoints: [{addresses: [10.244.1.7], nodeName: kube1, conditions: {ready: true}}]
+";
