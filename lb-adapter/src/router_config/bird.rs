@@ -63,7 +63,8 @@ fn protocol(text: &mut String, router: &Router, neighbor: &Neighbor) {
         let _ = writeln!(text, "  password \"{password}\";");
     }
     if neighbor.bfd.is_some() {
-        text.push_str("  bfd on;\n");
+        // With `on`, BFD would end what graceful restart keeps: our BFD ends with the process.
+        text.push_str(if neighbor.graceful_restart { "  bfd graceful;\n" } else { "  bfd on;\n" });
     }
     for family in &neighbor.families {
         let channel = channel(*family);

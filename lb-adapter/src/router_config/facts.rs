@@ -43,6 +43,7 @@ pub(super) struct Neighbor {
     pub(super) keepalive_time: u64,
     pub(super) multihop: bool,
     pub(super) bfd: Option<BfdProfile>,
+    pub(super) graceful_restart: bool,
     /// The families of the routes.
     pub(super) families: Vec<IpFamily>,
 }
@@ -184,6 +185,7 @@ fn neighbor(
         keepalive_time: peer.keepalive_time.map_or(hold_time / 3, |time| time.as_secs()),
         multihop: peer.ebgp_multihop,
         bfd: peer.bfd_profile.as_ref().and_then(|name| config.bfd_profile(name)).cloned(),
+        graceful_restart: peer.graceful_restart,
         families: families.into_iter().filter(|family| peer.carries(*family)).collect(),
     })
 }

@@ -105,7 +105,9 @@ fn each_system_gets_all_that_it_must_know() {
         }
         assert!(!text.contains("hunter2") && !text.contains("10.9.0.0"), "{text}");
     }
-    let router = &routers(CONFIG, true).unwrap()[0];
+    let graceful = CONFIG.replace("  password:", "  enable-graceful-restart: true\n  password:");
+    let router = &routers(&graceful, true).unwrap()[0];
+    assert!(System::Bird.write(router).contains("bfd graceful;"));
     assert!(System::Frr.write(router).contains("password hunter2"));
 }
 

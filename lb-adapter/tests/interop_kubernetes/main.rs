@@ -61,3 +61,30 @@ fn a_speaker_that_is_killed_again_while_it_comes_back_loses_no_route_at_frr() {
         site::run::<Frr>(graceful_restart(), upgrade::killed_again_while_it_comes_back);
     }
 }
+
+/// The same, with BFD over it.
+fn graceful_restart_and_bfd() -> Terms {
+    Terms {
+        neighbor: |neighbor| neighbor.graceful_restart(120).bfd_graceful(),
+        peer: ", enable-graceful-restart: true, bfd-profile: slow",
+        config: "bfd-profiles: [{name: slow, receive-interval: 300, transmit-interval: 300}]\n",
+        bfd: true,
+        ..graceful_restart()
+    }
+}
+
+#[test]
+fn with_bfd_a_new_version_of_every_speaker_loses_no_route_at_bird() {
+    if requested() {
+        site::run::<Bird>(graceful_restart_and_bfd(), async |site: &mut _| {
+            upgrade::logged_by_bird(site, upgrade::one_after_the_other).await;
+        });
+    }
+}
+
+#[test]
+fn with_bfd_a_new_version_of_every_speaker_loses_no_route_at_frr() {
+    if requested() {
+        site::run::<Frr>(graceful_restart_and_bfd(), upgrade::one_after_the_other);
+    }
+}

@@ -36,6 +36,8 @@ pub(crate) struct Terms {
     pub(crate) config: &'static str,
     /// What becomes of the routes when a speaker is ended.
     pub(crate) on_exit: &'static str,
+    /// Whether BFD watches the nodes.
+    pub(crate) bfd: bool,
 }
 
 impl Default for Terms {
@@ -46,6 +48,7 @@ impl Default for Terms {
             peer: ", hold-time: 9s",
             config: "",
             on_exit: "drain",
+            bfd: false,
         }
     }
 }
@@ -143,6 +146,10 @@ impl<R: Router> Site<R> {
 
     pub(crate) fn plug(&self, node: &str) {
         self.hosts[node].plug();
+    }
+
+    pub(crate) fn has_bfd(&self) -> bool {
+        self.terms.bfd
     }
 
     /// Ends a speaker as Kubernetes ends a pod.

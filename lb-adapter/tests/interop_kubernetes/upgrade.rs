@@ -40,10 +40,14 @@ impl Lookout {
         let (over, router) = (Arc::new(AtomicBool::new(false)), Arc::clone(router));
         let ended = Arc::clone(&over);
         let looking = std::thread::spawn(move || {
-            let (mut looks, mut lacks) = (0, Vec::new());
+            let (mut looks, mut lacks, mut last) = (0, Vec::new(), None);
             while !ended.load(Ordering::Relaxed) {
                 looks += 1;
-                lacks.extend(lacking(&*router).map(|lack| format!("look {looks}: {lack}")));
+                let lack = lacking(&*router);
+                if lack != last {
+                    lacks.extend(lack.as_ref().map(|lack| format!("look {looks}: {lack}")));
+                    last = lack;
+                }
                 std::thread::sleep(Duration::from_millis(5));
             }
             (looks, lacks)
@@ -68,9 +72,20 @@ pub(crate) async fn one_after_the_other<R: Router + 'static>(site: &mut Site<R>)
     begin(site).await;
     let services = site.cluster.services();
     let lookout = Lookout::over(&site.router);
-    for (number, (node, _)) in NODES.into_iter().enumerate() {
+    for (number, (node, address)) in NODES.into_iter().enumerate() {
+        if site.has_bfd() {
+            // Without that, the router would not notice.
+            wait("BFD", async || site.router.bfd_up(address.into())).await;
+        }
         site.terminate_speaker(node).await;
         wait_for_end(site, node).await;
+        if site.has_bfd() {
+            wait("BFD to notice", async || match site.router.bfd_up(address.into()) {
+                Ok(()) => Err("it is up".to_owned()),
+                Err(_) => Ok(()),
+            })
+            .await;
+        }
         // What comes meanwhile is what its new process announces, and what goes what it announces no more: only its
         // End-of-RIB takes that from the router.
         let name = format!("during-{number}");

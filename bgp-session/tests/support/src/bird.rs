@@ -89,7 +89,7 @@ impl Bird {
         set(neighbor.ttl_security, "ttl security on");
         set(neighbor.two_octet_as, "enable as4 off");
         set(neighbor.extended_messages, "enable extended messages on");
-        set(neighbor.bfd, "bfd on");
+        set(neighbor.bfd, if neighbor.bfd_graceful { "bfd graceful" } else { "bfd on" });
         if let Some(key) = &neighbor.password {
             set(true, &format!("password \"{key}\""));
         }
@@ -258,6 +258,16 @@ impl Router for Bird {
             words.filter(|word| word.contains('/')).map(str::to_owned).collect();
         prefixes.sort_unstable();
         Ok(prefixes)
+    }
+
+    fn bfd_up(&self, neighbor: IpAddr) -> Result<(), String> {
+        let reply = self.ask("show bfd sessions")?;
+        let neighbor = neighbor.to_string();
+        let mut rows = reply.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        match rows.any(|row| row.first() == Some(&&*neighbor) && row.contains(&"Up")) {
+            true => Ok(()),
+            false => Err(reply),
+        }
     }
 
     fn log(&self) -> String {

@@ -95,6 +95,9 @@ pub struct Neighbor {
     pub extended_messages: bool,
     /// Whether BFD watches it (RFC 5881): one hop, every 50 ms, lost after three.
     pub bfd: bool,
+    /// Whether a neighbour that BFD loses may be restarting, so that its routes are kept as graceful restart has it.
+    /// FRR does so anyway.
+    pub bfd_graceful: bool,
     /// What the router is to it (RFC 9234), if that is to be agreed on.
     pub role: Option<Role>,
 }
@@ -144,6 +147,7 @@ impl Neighbor {
             extended_next_hop: false,
             extended_messages: false,
             bfd: false,
+            bfd_graceful: false,
             role: None,
         }
     }
@@ -223,6 +227,13 @@ impl Neighbor {
     pub fn bfd(mut self) -> Self {
         self.bfd = true;
         self
+    }
+
+    /// Watches it by BFD, and takes it for restarting when BFD loses it.
+    #[must_use]
+    pub fn bfd_graceful(mut self) -> Self {
+        self.bfd_graceful = true;
+        self.bfd()
     }
 
     /// Says what the router is to it.

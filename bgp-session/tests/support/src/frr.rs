@@ -278,6 +278,18 @@ impl Router for Frr {
         Ok(prefixes)
     }
 
+    fn bfd_up(&self, neighbor: IpAddr) -> Result<(), String> {
+        let replies =
+            vty::converse(self.daemon.directory().path(), "bfdd", &["show bfd peers json"])?;
+        let reply: Value = serde_json::from_str(&replies.concat()).map_err(|e| e.to_string())?;
+        let neighbor = neighbor.to_string();
+        let mut peers = reply.as_array().into_iter().flatten();
+        match peers.any(|it| it["peer"] == *neighbor && it["status"] == "up") {
+            true => Ok(()),
+            false => Err(reply.to_string()),
+        }
+    }
+
     fn log(&self) -> String {
         self.daemon.read("bgpd.log")
     }

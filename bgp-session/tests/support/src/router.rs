@@ -129,6 +129,15 @@ pub trait Router: Sized + Send + Sync {
     /// What went wrong in asking.
     fn prefixes(&self) -> Result<Vec<String>, String>;
 
+    /// Whether its BFD session with a neighbour is up, for [`crate::wait_until`]; only of routers that have BFD.
+    ///
+    /// # Errors
+    ///
+    /// What it says of its BFD sessions.
+    fn bfd_up(&self, neighbor: IpAddr) -> Result<(), String> {
+        Err(format!("{} has no BFD session with {neighbor}", Self::NAME))
+    }
+
     /// All that it wrote to its log.
     fn log(&self) -> String;
 
