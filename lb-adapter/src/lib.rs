@@ -43,6 +43,7 @@ pub mod sessions;
 pub mod source;
 pub mod state;
 
+mod probing;
 mod sampling;
 mod signals;
 mod source_address;

@@ -10,7 +10,6 @@ use crate::planner::{
 };
 
 use super::Engine;
-use super::rows::ServiceRow;
 use crate::probe::Target;
 
 impl Engine {
@@ -106,19 +105,28 @@ impl Engine {
     /// What a node should probe itself: of the Services that say so, the usable endpoints that run
     /// on it, as many as one try can see.
     pub fn probes(&self, node: &str) -> BTreeMap<ServiceKey, Target> {
-        let target = |(key, row): (&ServiceKey, &ServiceRow)| {
-            let pool = self.config.as_deref()?.pool(&self.allocator.assignment(key)?.pool)?;
-            let health = Wishes::of(&row.service, pool).health;
-            let here = self.rows.endpoints_of(key).filter(|endpoint| {
-                endpoint.node_name.as_deref() == Some(node) && is_usable(&row.service, endpoint)
-            });
-            // All addresses of an endpoint reach the same.
-            let addresses = here.filter_map(|it| it.addresses.first().copied()).take(PROBED);
-            let addresses = addresses.collect();
-            let (probe, hold_down) = (health.probe?, health.hold_down);
-            Some((key.clone(), Target { probe, hold_down, addresses }))
-        };
-        self.rows.services.iter().filter_map(target).collect()
+        // Most configurations have none, and then no Service needs to be looked at.
+        let mut pools = self.config.iter().flat_map(|config| &config.pools);
+        if !pools.any(|pool| pool.health.probe.is_some() || pool.permissions.health) {
+            return BTreeMap::new();
+        }
+        let target = |key: &ServiceKey| Some((key.clone(), self.probe(node, key)?));
+        self.rows.services.keys().filter_map(target).collect()
+    }
+
+    /// What a node should probe of one Service; see [`Self::probes`].
+    pub fn probe(&self, node: &str, key: &ServiceKey) -> Option<Target> {
+        let row = self.rows.services.get(key)?;
+        let pool = self.config.as_deref()?.pool(&self.allocator.assignment(key)?.pool)?;
+        let health = Wishes::of(&row.service, pool).health;
+        let here = self.rows.endpoints_of(key).filter(|endpoint| {
+            endpoint.node_name.as_deref() == Some(node) && is_usable(&row.service, endpoint)
+        });
+        // All addresses of an endpoint reach the same.
+        let addresses = here.filter_map(|it| it.addresses.first().copied()).take(PROBED);
+        let addresses = addresses.collect();
+        let (probe, hold_down) = (health.probe?, health.hold_down);
+        Some(Target { probe, hold_down, addresses })
     }
 
     /// The `loadBalancerClass` and the like.

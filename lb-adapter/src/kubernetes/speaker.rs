@@ -30,6 +30,7 @@ use crate::http::{self, Question};
 use crate::metrics::{self, ApiSample, ConfigSample, DrainSample, Latency, Sample};
 use crate::model::{NextHopPolicy, ServiceKey};
 use crate::planner::{Changed, Options};
+use crate::probing::Probing;
 use crate::sampling;
 use crate::sessions::{SessionKey, Sessions, Wanted};
 use crate::signals::Signals;
@@ -82,6 +83,8 @@ struct Speaker {
     synced: bool,
     sessions: Sessions,
     sources: SourceAddresses,
+    probing: Probing,
+    unprobed: Unprobed,
     /// What the sessions were told.
     wanted: BTreeMap<SessionKey, Wanted>,
     /// The routes that are others now.
@@ -97,6 +100,29 @@ struct Speaker {
     status: NodeStatus,
     latency: Latency,
     loaded_at: Option<f64>,
+}
+
+/// The Services of which something else may have to be probed now.
+#[derive(Default)]
+enum Unprobed {
+    #[default]
+    All,
+    These(BTreeSet<ServiceKey>),
+}
+
+impl Unprobed {
+    fn note(&mut self, change: &Change) {
+        let service = match change {
+            Change::Service { service, .. } => &service.key,
+            Change::ServiceGone(key) | Change::EndpointsGone(key) => key,
+            Change::Slice(slice) | Change::Endpoints(slice) => &slice.service,
+            Change::Probed { .. } => return,
+            _ => return *self = Self::All,
+        };
+        if let Self::These(services) = self {
+            services.insert(service.clone());
+        }
+    }
 }
 
 /// What on the Node asks for a drain, and how far it is.
@@ -143,6 +169,7 @@ impl Speaker {
             class: args.cluster.lb_class.clone(),
             follows: true,
             ignore_exclude_label: args.ignore_exclude_lb,
+            probing: true,
             next_hop: NextHopPolicy::SessionAddress,
             ..Options::default()
         };
@@ -155,6 +182,8 @@ impl Speaker {
             synced: false,
             sessions: Sessions::new(Arc::clone(&bell)),
             sources: SourceAddresses::default(),
+            probing: Probing::of(&node),
+            unprobed: Unprobed::default(),
             wanted: BTreeMap::new(),
             changed: BTreeSet::new(),
             regrouped: false,
@@ -185,6 +214,7 @@ impl Speaker {
             }
             tokio::select! {
                 seen = self.watches.next() => self.take_all(seen).await,
+                found = self.probing.next() => self.take_finding(found).await,
                 () = self.bell.notified() => self.status.mark(),
                 () = self.statuses.work() => {}
                 () = self.status.due() => self.write_status(),
@@ -206,6 +236,7 @@ impl Speaker {
                 tokio::select! {
                     () = &mut drained => break true,
                     seen = self.watches.next() => self.take_all(seen).await,
+                    found = self.probing.next() => self.take_finding(found).await,
                     () = self.bell.notified() => self.status.mark(),
                     () = self.status.due() => self.write_status(),
                     question = http::next(asked) => self.answer(question),
@@ -242,6 +273,11 @@ impl Speaker {
         }
     }
 
+    async fn take_finding(&mut self, found: Change) {
+        self.apply(found);
+        self.speak().await;
+    }
+
     fn take(&mut self, seen: Seen) {
         if let Seen::Applied(Kind::Node, node) = &seen {
             let asks = self.drain.asks(node);
@@ -273,6 +309,14 @@ impl Speaker {
             tracing::info!("all objects have been listed");
             self.apply(Change::Synced);
         }
+        if self.synced {
+            let gone = match std::mem::replace(&mut self.unprobed, Unprobed::These(BTreeSet::new()))
+            {
+                Unprobed::All => self.probing.follow_all(&self.engine),
+                Unprobed::These(services) => self.probing.follow(&self.engine, &services),
+            };
+            gone.into_iter().for_each(|gone| self.apply(gone));
+        }
     }
 
     fn apply(&mut self, change: Change) {
@@ -284,8 +328,10 @@ impl Speaker {
             Change::Service { service, .. } => drop(self.touched.insert(service.key.clone())),
             Change::ServiceGone(key) => drop(self.touched.insert(key.clone())),
             Change::Slice(slice) => drop(self.touched.insert(slice.service.clone())),
+            Change::Probed { service, .. } => drop(self.touched.insert(service.clone())),
             _ => {}
         }
+        self.unprobed.note(&change);
         let effects = self.engine.apply(change);
         for changed in effects.routes.into_values() {
             self.changed.extend(changed);

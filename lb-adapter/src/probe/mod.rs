@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
@@ -48,7 +48,9 @@ pub struct Prober {
 
 #[derive(Debug)]
 struct Task {
-    target: Target,
+    probe: Probe,
+    hold_down: Duration,
+    addresses: watch::Sender<Vec<IpAddr>>,
     handle: AbortHandle,
 }
 
@@ -66,38 +68,74 @@ impl Prober {
         (Self { tasks: BTreeMap::new(), found }, receiver)
     }
 
-    /// Probes these and no others. What is as it was goes on; where only the endpoints are others,
-    /// what was found up to now still counts. Gives back those that are probed no more.
+    /// Probes these and no others. Gives back those that are probed no more.
     pub fn set(&mut self, wanted: BTreeMap<ServiceKey, Target>) -> Vec<ServiceKey> {
         let gone = self.tasks.keys().filter(|key| !wanted.contains_key(*key));
         let gone: Vec<_> = gone.cloned().collect();
         gone.iter().for_each(|key| drop(self.tasks.remove(key)));
         for (key, target) in wanted {
-            if self.tasks.get(&key).is_some_and(|task| task.target == target) {
-                continue;
-            }
-            let found = self.found.clone();
-            let handle = tokio::spawn(watch(key.clone(), target.clone(), found)).abort_handle();
-            self.tasks.insert(key, Task { target, handle });
+            self.put(key, target);
         }
         gone
+    }
+
+    /// Probes this one too. What is as it was goes on; where only the endpoints are others, what was found up to now
+    /// still counts, and so do the answers and failures in a row, unless there was no endpoint.
+    pub fn put(&mut self, key: ServiceKey, target: Target) {
+        if let Some(task) = self.tasks.get_mut(&key)
+            && task.probe == target.probe
+            && task.hold_down == target.hold_down
+        {
+            task.addresses.send_if_modified(|addresses| {
+                let modified = *addresses != target.addresses;
+                *addresses = target.addresses;
+                modified
+            });
+            return;
+        }
+        let Target { probe, hold_down, addresses } = target;
+        let (addresses, to_try) = watch::channel(addresses);
+        let verdict = Verdict::new(&probe, hold_down);
+        let trying = go_on(key.clone(), probe.clone(), verdict, to_try, self.found.clone());
+        let handle = tokio::spawn(trying).abort_handle();
+        self.tasks.insert(key, Task { probe, hold_down, addresses, handle });
+    }
+
+    /// Probes this one no more; says whether it did.
+    pub fn remove(&mut self, key: &ServiceKey) -> bool {
+        self.tasks.remove(key).is_some()
     }
 }
 
 /// Tries again and again, and says what is new.
-async fn watch(key: ServiceKey, target: Target, found: mpsc::Sender<Found>) {
-    let mut verdict = Verdict::new(&target.probe, target.hold_down);
+async fn go_on(
+    key: ServiceKey,
+    probe: Probe,
+    mut verdict: Verdict,
+    mut addresses: watch::Receiver<Vec<IpAddr>>,
+    found: mpsc::Sender<Found>,
+) {
     let mut next = Instant::now();
     loop {
-        let answer = attempt::any(&target.probe, &target.addresses).await;
-        let news = verdict.judge(Instant::now(), answer);
+        let to_try = addresses.borrow_and_update().clone();
+        let news = match to_try.is_empty() {
+            true => verdict.nothing_to_try(),
+            false => verdict.judge(Instant::now(), attempt::any(&probe, &to_try).await),
+        };
         if let Some(probed) = news
             && found.send((key.clone(), probed)).await.is_err()
         {
             return;
         }
-        next = (next + target.probe.interval).max(Instant::now());
-        sleep_until(next).await;
+        next = (next + probe.interval).max(Instant::now());
+        tokio::select! {
+            () = sleep_until(next) => {}
+            // Others are tried at once.
+            changed = addresses.changed() => match changed {
+                Ok(()) => next = Instant::now(),
+                Err(_) => return,
+            },
+        }
     }
 }
 

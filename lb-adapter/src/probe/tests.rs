@@ -55,6 +55,29 @@ async fn a_service_goes_up_and_down_with_what_answers() {
 }
 
 #[tokio::test]
+async fn other_endpoints_go_on_where_those_before_have_come_to() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (mut prober, mut found) = Prober::new();
+    let mut held = |addresses: &[&str]| {
+        let mut target = target(&format!("tcp:{port}"), addresses);
+        target.hold_down = Duration::from_secs(3600);
+        prober.put(key(), target);
+    };
+    held(&["127.0.0.2"]);
+    assert!(matches!(next(&mut found).await, Probed::Down(_)));
+    // One that answers is not trusted at once, as if nothing had happened before.
+    held(&["127.0.0.1"]);
+    assert_eq!(next(&mut found).await, Probed::Held);
+    // Without any there is nothing to be said against it; and the first try of the next one decides.
+    held(&[]);
+    assert_eq!(next(&mut found).await, Probed::Up);
+    held(&["127.0.0.2"]);
+    assert!(matches!(next(&mut found).await, Probed::Down(_)));
+    assert!(prober.remove(&key()) && !prober.remove(&key()));
+}
+
+#[tokio::test]
 async fn one_endpoint_that_answers_is_enough_and_none_is_nothing_to_find() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -22,6 +22,8 @@ pub(super) struct Verdict {
 enum State {
     /// Nothing was tried yet: the first try decides.
     New,
+    /// There was nothing to try: likewise, and an answer is no news.
+    Empty,
     Up,
     /// It answers again, since then.
     Held(Instant),
@@ -38,7 +40,11 @@ impl Verdict {
     pub(super) fn judge(&mut self, now: Instant, answer: Result<(), String>) -> Option<Probed> {
         match (&self.state, answer) {
             (State::New, Ok(())) => self.become_(State::Up, Probed::Up),
-            (State::New, Err(why)) => self.become_(State::Down, Probed::Down(why)),
+            (State::Empty, Ok(())) => {
+                self.state = State::Up;
+                None
+            }
+            (State::New | State::Empty, Err(why)) => self.become_(State::Down, Probed::Down(why)),
             (State::Up, Ok(())) => {
                 self.streak = 0;
                 None
@@ -68,6 +74,14 @@ impl Verdict {
                 None
             }
         }
+    }
+
+    /// There is no endpoint to try, which counts as an answer; of those to come the first try decides.
+    pub(super) fn nothing_to_try(&mut self) -> Option<Probed> {
+        let news = !matches!(self.state, State::Up | State::Empty);
+        self.state = State::Empty;
+        self.streak = 0;
+        news.then_some(Probed::Up)
     }
 
     fn become_(&mut self, state: State, probed: Probed) -> Option<Probed> {

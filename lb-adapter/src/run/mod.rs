@@ -17,15 +17,15 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
 use crate::args::RunArgs;
-use crate::engine::{Change, Engine};
+use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::http::{self, Http, Question};
 use crate::manifest::{self, Manifests, Source};
 use crate::memory::Memory;
 use crate::metrics::{self, ConfigSample, Latency, Sample};
-use crate::model::{NextHopPolicy, ServiceKey};
-use crate::planner::{Options, Probed};
-use crate::probe::Prober;
+use crate::model::NextHopPolicy;
+use crate::planner::Options;
+use crate::probing::Probing;
 use crate::replay::Known;
 use crate::report::Problems;
 use crate::sampling;
@@ -48,8 +48,7 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
     let start = Start::read(&args.dir, Some(state_file), problems)?;
     check_node(&args.node, &start.manifests).map_err(Failure::Unusable)?;
     let (_http, mut asked) = Http::listen_if(args.http, "--http").await?;
-    let (prober, mut found) = Prober::new();
-    let mut node = Node::new(args.node, start.memory, prober, problems);
+    let mut node = Node::new(args.node, start.memory, problems);
     node.decide(start.manifests);
     node.check_memory(by_default)?;
     node.introduce();
@@ -67,8 +66,8 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
                     node.latency.observe(begin.elapsed().as_secs_f64());
                 }
             }
-            Some((service, probed)) = found.recv() => {
-                node.take(service, probed);
+            found = node.probing.next() => {
+                node.engine.apply(found);
                 node.speak().await;
             }
             question = http::next(&mut asked) => node.answer(question, intake.is_stale()),
@@ -88,7 +87,7 @@ struct Node {
     memory: Memory,
     sessions: Sessions,
     sources: SourceAddresses,
-    prober: Prober,
+    probing: Probing,
     /// What is in force.
     wanted: BTreeMap<SessionKey, Wanted>,
     /// Why the addresses could not be remembered, the last time.
@@ -102,17 +101,17 @@ struct Node {
 }
 
 impl Node {
-    fn new(name: String, memory: Memory, prober: Prober, problems: Problems) -> Self {
+    fn new(name: String, memory: Memory, problems: Problems) -> Self {
         let next_hop = NextHopPolicy::NodeAddress;
         let options = Options { next_hop, probing: true, ..Options::default() };
         Self {
             engine: Engine::new(options, Some(name.clone())).remembering(memory.held()),
+            probing: Probing::of(&name),
             name,
             memory,
             // Nobody listens: sessions are logged where they are.
             sessions: Sessions::new(Arc::new(Notify::new())),
             sources: SourceAddresses::default(),
-            prober,
             wanted: BTreeMap::new(),
             forgetful: None,
             files: Vec::new(),
@@ -134,21 +133,9 @@ impl Node {
         if let Some(why) = &self.forgetful {
             tracing::warn!("{why}; addresses may change with the next start");
         }
-        for service in self.prober.set(self.engine.probes(&self.name)) {
-            let node = self.name.clone();
-            self.engine.apply(Change::Probed { node, service, found: None });
+        for gone in self.probing.follow_all(&self.engine) {
+            self.engine.apply(gone);
         }
-    }
-
-    /// Takes in what a probe has found.
-    fn take(&mut self, service: ServiceKey, probed: Probed) {
-        match &probed {
-            Probed::Up => tracing::info!(%service, "the probe is answered"),
-            Probed::Held => tracing::info!(%service, "the probe is answered again, held down"),
-            Probed::Down(why) => tracing::warn!(%service, "the probe fails: {why}"),
-        }
-        let (node, found) = (self.name.clone(), Some(probed));
-        self.engine.apply(Change::Probed { node, service, found });
     }
 
     /// Says what it begins to do.

@@ -5,6 +5,7 @@ mod check;
 mod decode;
 mod errors;
 mod follow;
+mod health;
 mod lab;
 mod memory;
 mod questions;

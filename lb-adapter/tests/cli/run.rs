@@ -12,7 +12,7 @@ const NODE: &str = "127.22.35.25";
 
 /// A router on 127.22.35.1, in a thread of its own, that knows the node kube1.
 pub(crate) struct Router {
-    speaker: Speaker,
+    pub(crate) speaker: Speaker,
     _end: oneshot::Sender<()>,
 }
 
@@ -44,6 +44,11 @@ impl Router {
         self.speaker.listen_addr().unwrap()
     }
 
+    /// Since when the session is as it is.
+    pub(crate) fn since(&self) -> Instant {
+        self.node().since
+    }
+
     fn node(&self) -> PeerStatus {
         self.speaker.peers().remove(0)
     }
@@ -54,7 +59,7 @@ impl Router {
     }
 
     /// Prefixes with their next hops and paths, as text.
-    fn table(&self) -> Vec<String> {
+    pub(crate) fn table(&self) -> Vec<String> {
         let held = self.speaker.loc_rib();
         let rows = held.iter().map(|(prefix, paths)| {
             let attributes = &paths[0].attributes;
@@ -81,13 +86,13 @@ pub(crate) fn manifests_for(router: &Router) -> Manifests {
     manifests
 }
 
-fn run(manifests: &Manifests) -> Process {
+pub(crate) fn run(manifests: &Manifests) -> Process {
     let (dir, state) = (manifests.path(), manifests.beside("kube1.json"));
     let [dir, state] = [&dir, &state].map(|path| path.to_str().unwrap());
     Process::start(ferrolb(&["run", dir, "--node", "kube1", "--state-file", state]))
 }
 
-const ALL: [&str; 3] = [
+pub(crate) const ALL: [&str; 3] = [
     "172.22.35.64/32 through 127.22.35.25, 64636",
     "172.22.35.70/32 through 127.22.35.25, 64636",
     "200.1.154.64/32 through 127.22.35.25, 64636",

@@ -122,14 +122,13 @@ impl Cluster {
 
     /// Says on which nodes the endpoints of a Service are, and whether they are ready.
     pub(crate) async fn endpoints(&self, service: &str, endpoints: &[(&str, bool)]) {
+        let endpoint = |(number, (node, ready)): (usize, &(&str, bool))| json!({"addresses": [format!("10.0.0.{}", number + 1)], "nodeName": node, "conditions": {"ready": ready}});
+        self.slice(service, endpoints.iter().enumerate().map(endpoint).collect()).await;
+    }
+
+    /// Writes the endpoints of a Service.
+    pub(crate) async fn slice(&self, service: &str, endpoints: Vec<Value>) {
         let api: Api<EndpointSlice> = Api::namespaced(self.client.clone(), &self.namespace);
-        let endpoints: Vec<Value> = endpoints
-            .iter()
-            .enumerate()
-            .map(|(number, (node, ready))| {
-                json!({"addresses": [format!("10.0.0.{}", number + 1)], "nodeName": node, "conditions": {"ready": ready}})
-            })
-            .collect();
         let slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
             "metadata": {"name": format!("{service}-1"), "labels": {"kubernetes.io/service-name": service}},
             "addressType": "IPv4", "endpoints": endpoints});

@@ -193,6 +193,36 @@ async fn routes_follow_services_endpoints_and_nodes() {
 }
 
 #[tokio::test]
+async fn a_pod_that_does_not_answer_its_node_s_probe_takes_the_route_away() {
+    let listen = |at| tokio::net::TcpListener::bind(SocketAddr::from(at));
+    let pod = listen(([127, 22, 35, 80], 0)).await.unwrap();
+    let port = pod.local_addr().unwrap().port();
+    let router = Router::new().await;
+    let probe =
+        format!("  probe: tcp:{port}\n  probe-interval: 100ms\n  probe-fall: 1\n  probe-rise: 1\n");
+    let config = format!("{}{probe}", router.config());
+    let world = World::with(router, &config).await;
+    // Those of kube1 and kube3 have nobody at that port.
+    let pod_at = |node: &str, address: &str| json!({"addresses": [address], "nodeName": node, "conditions": {"ready": true}});
+    let pods = [("kube1", "127.22.35.81"), ("kube2", "127.22.35.80"), ("kube3", "127.22.35.82")];
+    let pods = pods.map(|(node, address)| pod_at(node, address));
+    world.cluster.slice("web", pods.into()).await;
+    world.cluster.create("web", json!({"externalTrafficPolicy": "Local"})).await;
+    world.router.wait_for("the node whose pod answers", &[("192.0.2.0/32", &["kube2"])]).await;
+    let other = listen(([127, 22, 35, 81], port)).await.unwrap();
+    let both: &[&str] = &["kube1", "kube2"];
+    world.router.wait_for("another one that answers", &[("192.0.2.0/32", both)]).await;
+    drop(pod);
+    world.router.wait_for("the one that is left", &[("192.0.2.0/32", &["kube1"])]).await;
+    // A pod that has moved is tried where it is now.
+    world.cluster.slice("web", vec![pod_at("kube3", "127.22.35.81")]).await;
+    world.router.wait_for("the pod's new node", &[("192.0.2.0/32", &["kube3"])]).await;
+    drop(other);
+    world.router.wait_for("nobody", &[]).await;
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_node_is_drained_when_its_operator_says_so_and_serves_again_after() {
     let world = World::new().await;
     world.cluster.endpoints("web", &[("kube1", true)]).await;

@@ -1,0 +1,131 @@
+//! Probes of `ferrolb run`: a pod that no longer answers, though Kubernetes calls it ready, takes its node's route away.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bgp_session::{Origin, PathAttributes};
+
+use crate::run::{ALL, Router, manifests_for, run};
+use crate::world::{Manifests, wait_until};
+
+const SMTP: &str = "172.22.35.70/32";
+const REST: [&str; 2] = [ALL[0], ALL[2]];
+
+/// What answers at the pod's address, in a thread of its own.
+struct Pod {
+    address: SocketAddr,
+    status: Arc<AtomicU16>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Pod {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.22.35.80:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (status, asked) = (Arc::new(AtomicU16::new(200)), Arc::new(AtomicUsize::new(0)));
+        let (answer, count) = (Arc::clone(&status), Arc::clone(&asked));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { return };
+                let mut request = [0; 512];
+                let read = stream.read(&mut request).unwrap_or(0);
+                if !request[..read].starts_with(b"GET /healthz HTTP/1.1\r\n") {
+                    continue;
+                }
+                count.fetch_add(1, Ordering::SeqCst);
+                let status = answer.load(Ordering::SeqCst);
+                let _ = stream.write_all(format!("HTTP/1.1 {status} So\r\n\r\n").as_bytes());
+            }
+        });
+        Self { address, status, asked }
+    }
+
+    fn answers(&self, status: u16) {
+        self.status.store(status, Ordering::SeqCst);
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+/// The files of the reference, where the pod of smtp is this one and smtp says how it is probed.
+fn manifests(router: &Router, pod: &Pod, annotations: &[(&str, &str)]) -> Manifests {
+    let manifests = manifests_for(router);
+    let address = pod.address.ip().to_string();
+    manifests.replace("endpoints.yaml", "10.244.2.15", &address);
+    let pool = "- name: default\n      protocol: bgp\n";
+    manifests.replace("config.yaml", pool, &format!("{pool}      allow-health: true\n"));
+    let probe = format!("http:{}/healthz", pod.address.port());
+    let all = [("probe", probe.as_str()), ("probe-interval", "100ms"), ("probe-timeout", "5s")];
+    let all = all.iter().chain(annotations);
+    let lines: String =
+        all.map(|(key, value)| format!("    ferrolb.io/{key}: '{value}'\n")).collect();
+    let known = "    metallb.universe.tf/address-pool: default\n";
+    manifests.replace("services.yaml", known, &format!("{known}{lines}"));
+    manifests
+}
+
+fn smtp_at(router: &Router) -> Option<PathAttributes> {
+    let table = router.speaker.loc_rib();
+    let found = table.iter().find(|(prefix, _)| prefix.to_string() == SMTP);
+    found.map(|(_, paths)| (*paths[0].attributes).clone())
+}
+
+#[test]
+fn a_pod_that_no_longer_answers_takes_the_route_away_and_brings_it_back() {
+    let (router, pod) = (Router::start(), Pod::start());
+    let manifests = manifests(&router, &pod, &[("probe-rise", "2"), ("probe-fall", "3")]);
+    let run = run(&manifests);
+    wait_until("the table", || router.has_all());
+    let since = router.since();
+    let before = pod.asked();
+    pod.answers(503);
+    wait_until("the withdrawal", || router.table() == REST);
+    assert!(pod.asked() - before >= 3, "only after as many failures in a row as it is told");
+    run.error(|line| line.contains("the probe fails") && line.contains("HTTP status 503"));
+    let before = pod.asked();
+    pod.answers(204);
+    wait_until("the table as it was", || router.has_all());
+    assert!(pod.asked() - before >= 2, "only after as many answers in a row as it is told");
+    assert_eq!(router.since(), since, "it is the session of the beginning");
+    // Without the annotation nothing is tried any more, and nothing that was found counts.
+    pod.answers(503);
+    wait_until("the withdrawal", || router.table() == REST);
+    let text = manifests.read("services.yaml");
+    let without: Vec<&str> = text.lines().filter(|line| !line.contains("ferrolb.io/")).collect();
+    manifests.write("services.yaml", &without.join("\n"));
+    wait_until("the table as it was", || router.has_all());
+}
+
+#[test]
+fn a_pod_that_answers_again_is_held_down_and_depreferenced_meanwhile() {
+    let (router, pod) = (Router::start(), Pod::start());
+    pod.answers(500);
+    let held = [("when-unhealthy", "depreference"), ("hold-down", "2s"), ("probe-rise", "1")];
+    let manifests = manifests(&router, &pod, &held);
+    let run = run(&manifests);
+    // From the beginning: the first try decides.
+    wait_until("the route", || smtp_at(&router).is_some());
+    let attributes = smtp_at(&router).unwrap();
+    let worse = |attributes: &PathAttributes| {
+        attributes.origin == Origin::Incomplete && attributes.med == Some(u32::MAX)
+    };
+    assert!(worse(&attributes), "{attributes:?}");
+    assert_eq!(attributes.as_path.to_string(), "64636 64636");
+    let began = Instant::now();
+    pod.answers(200);
+    run.error(|line| line.contains("the probe is answered again, held down"));
+    assert!(smtp_at(&router).is_some_and(|it| worse(&it)), "it is not trusted yet");
+    wait_until("the route as it should be", || smtp_at(&router).is_some_and(|it| !worse(&it)));
+    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
+    assert_eq!(smtp_at(&router).unwrap().as_path.to_string(), "64636");
+    // Nothing at all at the port is a failure as well.
+    let port = pod.address.port().to_string();
+    manifests.replace("services.yaml", &format!("http:{port}/healthz"), "tcp:1");
+    wait_until("a worse route", || smtp_at(&router).is_some_and(|it| worse(&it)));
+    run.error(|line| line.contains("the probe fails") && line.contains("refused"));
+}
