@@ -43,7 +43,7 @@ pub fn slice(service: &Service, here: bool) -> EndpointSlice {
             } else {
                 format!("kube{}", number + 1)
             };
-            endpoint.node_name = Some(node);
+            endpoint.node_name = Some(node.into());
             endpoint.ready = Some(true);
             endpoint
         })

@@ -12,6 +12,8 @@ pub(super) const ALLOW_SHARED_IP: &str = "allow-shared-ip";
 /// Names the addresses wanted, one for each family.
 pub(super) const LOAD_BALANCER_IPS: &str = "loadBalancerIPs";
 
+const NAMES: [&str; 3] = [ADDRESS_POOL, ALLOW_SHARED_IP, LOAD_BALANCER_IPS];
+
 /// The annotation's whole name and its value; one that is empty counts as absent.
 pub(super) fn value<'a>(service: &'a Service, name: &str) -> Option<(&'a str, &'a str)> {
     let find = |prefix| service.annotations.get_key_value(&format!("{prefix}{name}"));
@@ -24,8 +26,13 @@ pub(super) fn value<'a>(service: &'a Service, name: &str) -> Option<(&'a str, &'
 pub(super) fn deprecated(service: &Service) -> Vec<&'static str> {
     let has =
         |prefix: &str, name: &str| service.annotations.contains_key(&format!("{prefix}{name}"));
-    let names = [ADDRESS_POOL, ALLOW_SHARED_IP, LOAD_BALANCER_IPS].into_iter();
-    names.filter(|name| has(OLD_PREFIX, name) && !has(PREFIX, name)).collect()
+    NAMES.into_iter().filter(|name| has(OLD_PREFIX, name) && !has(PREFIX, name)).collect()
+}
+
+/// Whether an annotation of this name is one of them.
+pub(crate) fn is_read(annotation: &str) -> bool {
+    let name = PREFIXES.into_iter().find_map(|prefix| annotation.strip_prefix(prefix));
+    name.is_some_and(|name| NAMES.contains(&name))
 }
 
 /// What the names begin with.

@@ -46,7 +46,7 @@ impl Group {
         &mut self,
         range: AddressRange,
         end: IpAddr,
-        ports: &BTreeSet<ServicePort>,
+        ports: &[ServicePort],
         in_use: impl Fn(IpAddr, ServicePort) -> bool,
     ) -> Option<IpAddr> {
         let first = range.first();
@@ -134,11 +134,12 @@ mod tests {
                         let text = if upper { "10.0.0.6-10.0.0.11" } else { "10.0.0.0-10.0.0.5" };
                         let range: AddressRange = text.parse().unwrap();
                         let (end, ports) = (address(end).min(range.last()), ports(&numbers));
+                        let listed: Vec<_> = ports.iter().copied().collect();
                         let mut within = members
                             .iter()
                             .filter(|(address, _)| range.first() <= **address && **address <= end);
                         let expected = within.find(|(_, used)| used.is_disjoint(&ports));
-                        let found = group.lowest(range, end, &ports, |address, port| {
+                        let found = group.lowest(range, end, &listed, |address, port| {
                             members[&address].contains(&port)
                         });
                         prop_assert_eq!(found, expected.map(|(address, _)| *address));

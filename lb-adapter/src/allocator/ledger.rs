@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::model::{AddressRange, IpFamily, Namespace, Pool, Service, ServiceKey};
 
@@ -30,7 +31,7 @@ pub(super) struct Ledger {
     /// Held addresses only.
     holders: BTreeMap<IpAddr, Holders>,
     /// The held addresses that a Service with these keys may be able to join.
-    shared: BTreeMap<SharingKey, Group>,
+    shared: BTreeMap<Arc<SharingKey>, Group>,
 }
 
 impl Ledger {

@@ -35,6 +35,7 @@ use ledger::{Ledger, Pinned};
 use request::{Age, Families, Request, Wanted};
 use waiting::Waiting;
 
+pub(crate) use annotation::is_read;
 pub use outcome::{Assignment, Changes, Event, EventReason, Held, Outcome};
 pub use refusal::{Cleared, OfFamily, Refusal};
 pub use request::{NotOurs, ours};
@@ -54,7 +55,7 @@ pub struct Allocator {
     follows: bool,
     ledger: Ledger,
     namespaces: BTreeMap<String, Namespace>,
-    entries: BTreeMap<ServiceKey, Entry>,
+    entries: BTreeMap<ServiceKey, Box<Entry>>,
     waiting: Waiting,
 }
 
@@ -65,7 +66,7 @@ struct Entry {
     pinned: Pinned,
     assignment: Option<Assignment>,
     /// Told already.
-    refusal: Option<Refusal>,
+    refusal: Option<Box<Refusal>>,
 }
 
 impl Allocator {
@@ -114,7 +115,7 @@ impl Allocator {
         let mut claims = Vec::new();
         for service in services {
             let (key, held) = (&service.key, held.get(&service.key).map_or(&[][..], Vec::as_slice));
-            let before = before.get(key);
+            let before = before.get(key).map(|before| &**before);
             if self.take_in(service, before, held, &mut changes) && !held.is_empty() {
                 let request = &self.entries[key].request;
                 let as_before = before.is_some_and(|before| before.stands(request, held));
@@ -145,7 +146,7 @@ impl Allocator {
         let key = &service.key;
         let before = self.forget(key);
         let mut lost = BTreeSet::new();
-        if self.take_in(service, before.as_ref(), held, &mut changes) {
+        if self.take_in(service, before.as_deref(), held, &mut changes) {
             let cleared = self.adopt(key, held, &mut changes);
             if let Some(entry) = self.entries.get_mut(key) {
                 if cleared {
@@ -184,7 +185,7 @@ impl Allocator {
 
     /// Why a Service was not given what it asks for.
     pub fn refusal(&self, key: &ServiceKey) -> Option<&Refusal> {
-        self.entries.get(key)?.refusal.as_ref()
+        self.entries.get(key)?.refusal.as_deref()
     }
 
     fn outcome(&self, changes: Changes) -> Outcome {
@@ -194,13 +195,13 @@ impl Allocator {
                 outcome.assignments.insert(key.clone(), assignment.clone());
             }
             if let Some(refusal) = &entry.refusal {
-                outcome.refusals.insert(key.clone(), refusal.clone());
+                outcome.refusals.insert(key.clone(), Refusal::clone(refusal));
             }
         }
         outcome
     }
 
-    fn forget(&mut self, key: &ServiceKey) -> Option<Entry> {
+    fn forget(&mut self, key: &ServiceKey) -> Option<Box<Entry>> {
         let entry = self.entries.remove(key)?;
         self.waiting.remove(key, &entry.request);
         for address in entry.assignment.iter().flat_map(|assignment| &assignment.addresses) {
@@ -239,10 +240,10 @@ impl Allocator {
         for name in request.deprecated.iter().filter(|name| !known.contains(name)) {
             changes.deprecated(&service.key, name);
         }
-        let pinned = self.ledger.pinned(service, self.namespaces.get(&service.key.namespace));
+        let pinned = self.ledger.pinned(service, self.namespaces.get(&*service.key.namespace));
         let refusal = before.and_then(|before| before.refusal.clone());
         let entry = Entry { request, pinned, assignment: None, refusal };
-        self.entries.insert(service.key.clone(), entry);
+        self.entries.insert(service.key.clone(), Box::new(entry));
         true
     }
 
@@ -415,7 +416,7 @@ impl Entry {
         let wanted = match &self.request.wanted {
             Ok(wanted) => wanted,
             Err(refusal) => {
-                self.refuse(key, refusal.clone(), changes);
+                self.refuse(key, Refusal::clone(refusal), changes);
                 return false;
             }
         };
@@ -431,9 +432,9 @@ impl Entry {
     }
 
     fn refuse(&mut self, key: &ServiceKey, refusal: Refusal, changes: &mut Changes) {
-        if self.refusal.as_ref() != Some(&refusal) {
+        if self.refusal.as_deref() != Some(&refusal) {
             changes.refused(key, &refusal, self.assignment.as_ref());
-            self.refusal = Some(refusal);
+            self.refusal = Some(Box::new(refusal));
         }
     }
 }

@@ -51,7 +51,7 @@ pub(super) struct Request {
     pub(super) age: Age,
     pub(super) terms: Terms,
     /// An error is a request that cannot be understood or served whatever the pools are.
-    pub(super) wanted: Result<Wanted, Refusal>,
+    pub(super) wanted: Result<Wanted, Box<Refusal>>,
     /// The annotations under names of old.
     pub(super) deprecated: Vec<&'static str>,
 }
@@ -86,7 +86,7 @@ impl Request {
         Self {
             age: (service.created.is_none(), service.created),
             terms: Terms::of(service),
-            wanted: wanted(service),
+            wanted: wanted(service).map_err(Box::new),
             deprecated: annotation::deprecated(service),
         }
     }

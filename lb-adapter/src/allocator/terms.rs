@@ -2,8 +2,8 @@
 //!
 //! Owns the rules of the annotation `allow-shared-ip`. Knows nothing of pools.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use crate::model::{ExternalTrafficPolicy, Labels, Service, ServiceKey, ServicePort};
 
@@ -13,9 +13,9 @@ use super::annotation::{self, ALLOW_SHARED_IP};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Terms {
     /// The two keys that must be equal; `None` shares with nobody.
-    pub(super) sharing: Option<SharingKey>,
+    pub(super) sharing: Option<Arc<SharingKey>>,
     /// No two holders of an address may have a port in common.
-    pub(super) ports: BTreeSet<ServicePort>,
+    pub(super) ports: Box<[ServicePort]>,
 }
 
 /// The keys on which all holders of a shared address agree.
@@ -31,13 +31,17 @@ pub(super) struct SharingKey {
 impl Terms {
     /// The terms of a Service as it stands.
     pub(super) fn of(service: &Service) -> Self {
-        let backend = match service.external_traffic_policy {
-            ExternalTrafficPolicy::Cluster => Labels::new(),
-            ExternalTrafficPolicy::Local => service.selector.clone(),
-        };
-        let sharing = annotation::value(service, ALLOW_SHARED_IP)
-            .map(|(_, name)| SharingKey { name: name.to_owned(), backend });
-        Self { sharing, ports: service.ports.iter().copied().collect() }
+        let sharing = annotation::value(service, ALLOW_SHARED_IP).map(|(_, name)| {
+            let backend = match service.external_traffic_policy {
+                ExternalTrafficPolicy::Cluster => Labels::new(),
+                ExternalTrafficPolicy::Local => service.selector.clone(),
+            };
+            Arc::new(SharingKey { name: name.to_owned(), backend })
+        });
+        let mut ports = service.ports.clone();
+        ports.sort_unstable();
+        ports.dedup();
+        Self { sharing, ports: ports.into_boxed_slice() }
     }
 }
 
@@ -45,9 +49,11 @@ impl Terms {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Holders {
     /// Common to all holders; that of the one holder if there is one.
-    sharing: Option<SharingKey>,
-    services: BTreeSet<ServiceKey>,
-    ports: BTreeMap<ServicePort, ServiceKey>,
+    sharing: Option<Arc<SharingKey>>,
+    /// In their order.
+    services: Vec<ServiceKey>,
+    /// Whose each port is, by port.
+    ports: Vec<(ServicePort, ServiceKey)>,
 }
 
 impl Holders {
@@ -68,7 +74,7 @@ impl Holders {
         if wanted.backend != present.backend {
             return in_use(WhyNotShared::OtherBackend, holder);
         }
-        match terms.ports.iter().find_map(|port| Some((port, self.ports.get(port)?))) {
+        match terms.ports.iter().find_map(|port| Some((port, self.holder_of(*port)?))) {
             Some((port, holder)) => in_use(WhyNotShared::SamePort(*port), holder),
             None => Ok(()),
         }
@@ -77,27 +83,41 @@ impl Holders {
     /// Adds a Service that [`Holders::accept`] let in.
     pub(super) fn add(&mut self, key: &ServiceKey, terms: &Terms) {
         self.sharing.clone_from(&terms.sharing);
-        self.services.insert(key.clone());
-        self.ports.extend(terms.ports.iter().map(|port| (*port, key.clone())));
+        if let Err(at) = self.services.binary_search(key) {
+            self.services.reserve_exact(1);
+            self.services.insert(at, key.clone());
+        }
+        self.ports.reserve_exact(terms.ports.len());
+        for port in &terms.ports {
+            match self.find(*port) {
+                Ok(at) => self.ports[at].1 = key.clone(),
+                Err(at) => self.ports.insert(at, (*port, key.clone())),
+            }
+        }
     }
 
     /// Takes a Service out; gives back the ports it had.
     pub(super) fn remove(&mut self, key: &ServiceKey) -> Vec<ServicePort> {
-        self.services.remove(key);
-        let ports = self.ports.iter().filter(|(_, holder)| *holder == key);
-        let ports: Vec<_> = ports.map(|(port, _)| *port).collect();
-        ports.iter().for_each(|port| drop(self.ports.remove(port)));
-        ports
+        self.services.retain(|holder| holder != key);
+        self.ports.extract_if(.., |(_, holder)| holder == key).map(|(port, _)| port).collect()
     }
 
     /// Whether a holder has this port.
     pub(super) fn uses(&self, port: ServicePort) -> bool {
-        self.ports.contains_key(&port)
+        self.holder_of(port).is_some()
+    }
+
+    fn holder_of(&self, port: ServicePort) -> Option<&ServiceKey> {
+        self.find(port).ok().map(|at| &self.ports[at].1)
+    }
+
+    fn find(&self, port: ServicePort) -> Result<usize, usize> {
+        self.ports.binary_search_by_key(&port, |(port, _)| *port)
     }
 
     /// The keys on which a newcomer must agree; `None` if none can.
     pub(super) fn sharing(&self) -> Option<&SharingKey> {
-        self.sharing.as_ref()
+        self.sharing.as_deref()
     }
 
     /// Whether nobody holds the address any more.

@@ -13,6 +13,7 @@ use super::nearest::nearest;
 use super::report::Report;
 use super::schema::Schema;
 use super::yaml::{Kind, Position, Scalar, Value};
+use crate::model::Labels;
 
 /// The keys and indices that lead to a value; borrowed step by step while descending.
 #[derive(Clone, Copy, Debug)]
@@ -220,11 +221,10 @@ impl<'a> Field<'a> {
     }
 
     /// A mapping of strings to strings, such as labels.
-    pub(crate) fn strings(&self, report: &mut Report<'_>) -> BTreeMap<String, String> {
-        let Some(mapping) = self.mapping(report) else { return BTreeMap::new() };
-        let entries = mapping
-            .fields()
-            .filter_map(|(key, field)| Some((key.to_owned(), field.string(report)?.to_owned())));
+    pub(crate) fn strings(&self, report: &mut Report<'_>) -> Labels {
+        let Some(mapping) = self.mapping(report) else { return Labels::new() };
+        let entries =
+            mapping.fields().filter_map(|(key, field)| Some((key, field.string(report)?)));
         entries.collect()
     }
 }

@@ -96,7 +96,7 @@ address-pools:
     assert!(other.is_internal() && other.dual_stack);
     let allocation = config.pools[0].allocation.as_ref().unwrap();
     assert_eq!((allocation.priority, allocation.namespaces.len()), (10, 1));
-    assert_eq!(allocation.namespace_selectors[0].match_labels["team"], "a");
+    assert_eq!(allocation.namespace_selectors[0].match_labels.get("team"), Some("a"));
     let advertisement = &config.bgp_advertisements[0];
     assert_eq!(advertisement.large_communities, [LargeCommunity::new(64512, 1, 1)].into());
     assert!(advertisement.selects_peer("spine") && !advertisement.selects_peer("10.0.0.1:179"));

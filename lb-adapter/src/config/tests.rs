@@ -120,7 +120,7 @@ address-pools:
     assert_eq!(peer.router_id, Some(BgpIdentifier("10.0.0.1".parse().unwrap())));
     assert_eq!(peer.password, Some(Password::new("open sesame")));
     assert_eq!(peer.node_selectors.len(), 2);
-    assert_eq!(peer.node_selectors[0].match_labels["rack"], "a");
+    assert_eq!(peer.node_selectors[0].match_labels.get("rack"), Some("a"));
     let expressions = &peer.node_selectors[1].match_expressions;
     assert_eq!((expressions[0].operator, expressions[0].values.len()), (Operator::NotIn, 2));
     assert_eq!(expressions[1].operator, Operator::Exists);

@@ -218,7 +218,7 @@ impl Engine {
                 by_status.insert(key.clone());
                 service.status_addresses.clone()
             });
-            self.rows.services.insert(key, ServiceRow { service, status });
+            self.rows.put_service(service, status);
         }
         self.rows.clear_endpoints();
         slices.into_iter().for_each(|slice| drop(self.rows.put_slice(slice)));
@@ -253,7 +253,7 @@ impl Engine {
         let before = self.rows.services.get(&key).map(|row| row.status.clone());
         let remembered = || self.remembered.get(&key).map(|it| texts(it));
         let status = status.or(before).or_else(remembered).unwrap_or_default();
-        self.rows.services.insert(key.clone(), ServiceRow { service, status });
+        self.rows.put_service(service, status);
         if self.is_ready() {
             self.allocate(&key, effects);
         }
@@ -294,7 +294,7 @@ impl Engine {
         if !self.is_ready() || !self.allocator.asks_for_namespaces() {
             return;
         }
-        let keys = self.rows.services.keys().filter(|key| key.namespace == name);
+        let keys = self.rows.services.keys().filter(|key| *key.namespace == *name);
         let keys: Vec<_> = keys.cloned().collect();
         keys.iter().for_each(|key| self.allocate(key, effects));
     }

@@ -1,21 +1,27 @@
 //! The objects as they are now, one row for each.
 //!
-//! Owns what is known; decides nothing.
+//! Owns what is known, in little memory: there are thousands of rows, so that what several have in common is there
+//! once. Decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use crate::allocator;
 use crate::model::{Endpoint, EndpointSlice, Namespace, Node, Service, ServiceKey};
+use crate::planner;
 
 /// Everything that is known of a cluster, its configuration aside.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rows {
-    pub(super) services: BTreeMap<ServiceKey, ServiceRow>,
+    pub(super) services: BTreeMap<ServiceKey, Box<ServiceRow>>,
     endpoints: BTreeMap<ServiceKey, EndpointRows>,
     /// The Service of each slice, which may be another one tomorrow.
-    slices: BTreeMap<(String, String), ServiceKey>,
+    slices: BTreeMap<SliceName, ServiceKey>,
     pub(super) nodes: BTreeMap<String, Node>,
     pub(super) namespaces: BTreeMap<String, Namespace>,
+    /// The nodes that endpoints are on.
+    hosts: Hosts,
 }
 
 /// A Service and what it holds by whatever remembers it.
@@ -26,13 +32,16 @@ pub(super) struct ServiceRow {
     pub(super) status: Vec<String>,
 }
 
+/// Namespace and name.
+type SliceName = Arc<(Box<str>, Box<str>)>;
+
 /// The endpoints of one Service.
 #[derive(Clone, Debug, Default)]
-pub(super) struct EndpointRows {
+struct EndpointRows {
     /// By the names of the slices.
-    slices: BTreeMap<String, Vec<Endpoint>>,
+    slices: Vec<(SliceName, Box<[Endpoint]>)>,
     /// From an Endpoints object, which counts where there is no slice.
-    object: Option<Vec<Endpoint>>,
+    object: Option<Box<[Endpoint]>>,
 }
 
 impl ServiceRow {
@@ -43,9 +52,19 @@ impl ServiceRow {
 }
 
 impl EndpointRows {
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Endpoint> {
+    fn iter(&self) -> impl Iterator<Item = &Endpoint> {
         let object = self.object.iter().filter(|_| self.slices.is_empty());
-        self.slices.values().chain(object).flatten()
+        self.slices.iter().map(|(_, endpoints)| endpoints).chain(object).flatten()
+    }
+
+    fn put(&mut self, name: SliceName, endpoints: Box<[Endpoint]>) {
+        match self.slices.binary_search_by(|(other, _)| other.cmp(&name)) {
+            Ok(at) => self.slices[at].1 = endpoints,
+            Err(at) => {
+                self.slices.reserve_exact(1);
+                self.slices.insert(at, (name, endpoints));
+            }
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -54,13 +73,21 @@ impl EndpointRows {
 }
 
 impl Rows {
+    /// Takes in a Service and what it holds. Of its annotations those are kept that mean something here.
+    pub(super) fn put_service(&mut self, mut service: Service, status: Vec<String>) {
+        service.annotations.retain(|name| allocator::is_read(name) || planner::is_read(name));
+        service.key = self.known(service.key);
+        let key = service.key.clone();
+        self.services.insert(key, Box::new(ServiceRow { service, status }));
+    }
+
     /// The endpoints of a Service.
     pub(super) fn endpoints_of(&self, key: &ServiceKey) -> impl Iterator<Item = &Endpoint> {
         self.endpoints.get(key).into_iter().flat_map(EndpointRows::iter)
     }
 
     pub(super) fn has_slice(&self, namespace: &str, name: &str) -> bool {
-        self.slices.contains_key(&(namespace.to_owned(), name.to_owned()))
+        self.slices.contains_key(&slice_name(namespace, name))
     }
 
     pub(super) fn has_object(&self, key: &ServiceKey) -> bool {
@@ -69,28 +96,32 @@ impl Rows {
 
     /// Takes in a slice; gives back the Services whose endpoints are others now.
     pub(super) fn put_slice(&mut self, slice: EndpointSlice) -> BTreeSet<ServiceKey> {
-        let name = (slice.namespace, slice.name);
-        let mut touched = BTreeSet::from([slice.service.clone()]);
-        if let Some(before) = self.slices.insert(name.clone(), slice.service.clone())
-            && before != slice.service
+        let name = slice_name(&slice.namespace, &slice.name);
+        let name = self.slices.get_key_value(&name).map_or(name, |(known, _)| Arc::clone(known));
+        let service = self.known(slice.service);
+        let mut touched = BTreeSet::from([service.clone()]);
+        if let Some(before) = self.slices.insert(Arc::clone(&name), service.clone())
+            && before != service
         {
-            self.take_slice(&before, &name.1);
+            self.take_slice(&before, &name);
             touched.insert(before);
         }
-        self.endpoints.entry(slice.service).or_default().slices.insert(name.1, slice.endpoints);
+        let endpoints = self.shared(slice.endpoints);
+        self.endpoints.entry(service).or_default().put(name, endpoints);
         touched
     }
 
     /// Forgets a slice; gives back its Service.
     pub(super) fn remove_slice(&mut self, namespace: &str, name: &str) -> Option<ServiceKey> {
-        let service = self.slices.remove(&(namespace.to_owned(), name.to_owned()))?;
-        self.take_slice(&service, name);
+        let name = slice_name(namespace, name);
+        let service = self.slices.remove(&name)?;
+        self.take_slice(&service, &name);
         Some(service)
     }
 
-    fn take_slice(&mut self, service: &ServiceKey, name: &str) {
+    fn take_slice(&mut self, service: &ServiceKey, name: &SliceName) {
         if let Some(rows) = self.endpoints.get_mut(service) {
-            rows.slices.remove(name);
+            rows.slices.retain(|(other, _)| other != name);
         }
         self.drop_if_empty(service);
     }
@@ -103,8 +134,10 @@ impl Rows {
 
     /// Takes in the endpoints of an Endpoints object, or forgets them.
     pub(super) fn put_object(&mut self, key: &ServiceKey, endpoints: Option<Vec<Endpoint>>) {
+        let endpoints = endpoints.map(|endpoints| self.shared(endpoints));
+        let key = self.known(key.clone());
         self.endpoints.entry(key.clone()).or_default().object = endpoints;
-        self.drop_if_empty(key);
+        self.drop_if_empty(&key);
     }
 
     fn drop_if_empty(&mut self, key: &ServiceKey) {
@@ -112,4 +145,48 @@ impl Rows {
             self.endpoints.remove(key);
         }
     }
+
+    /// The key under which there is something of a Service already, so that all share its names.
+    fn known(&self, key: ServiceKey) -> ServiceKey {
+        let service = self.services.get_key_value(&key).map(|(known, _)| known);
+        let known = service.or_else(|| Some(self.endpoints.get_key_value(&key)?.0));
+        known.cloned().unwrap_or(key)
+    }
+
+    /// Endpoints that share the names of their nodes.
+    fn shared(&mut self, mut endpoints: Vec<Endpoint>) -> Box<[Endpoint]> {
+        for name in endpoints.iter_mut().filter_map(|endpoint| endpoint.node_name.as_mut()) {
+            self.hosts.share(name);
+        }
+        endpoints.into_boxed_slice()
+    }
 }
+
+fn slice_name(namespace: &str, name: &str) -> SliceName {
+    Arc::new((namespace.into(), name.into()))
+}
+
+/// Names of nodes, each once.
+#[derive(Clone, Debug, Default)]
+struct Hosts {
+    all: BTreeSet<Arc<str>>,
+    /// How many there may be before those that nobody has any more are dropped.
+    limit: usize,
+}
+
+impl Hosts {
+    fn share(&mut self, name: &mut Arc<str>) {
+        if let Some(known) = self.all.get(name) {
+            *name = Arc::clone(known);
+            return;
+        }
+        if self.all.len() >= self.limit {
+            self.all.retain(|name| Arc::strong_count(name) > 1);
+            self.limit = (2 * self.all.len()).max(HOSTS);
+        }
+        self.all.insert(Arc::clone(name));
+    }
+}
+
+/// Names that are kept without asking who has them.
+const HOSTS: usize = 64;

@@ -29,7 +29,7 @@ use crate::engine::{Change, Effects, Engine};
 use crate::failure::Failure;
 use crate::http::{self, Question};
 use crate::metrics::{self, ApiSample, ConfigSample, Latency, Sample};
-use crate::model::{ServiceKey, ServiceType};
+use crate::model::{ServiceKey, ServiceName, ServiceType};
 use crate::planner::Options;
 use crate::sampling;
 use crate::signals::Signals;
@@ -237,7 +237,7 @@ impl Leader {
     fn apply(&mut self, change: Change) {
         let Effects { events, written, .. } = self.engine.apply(change);
         for event in events {
-            let ServiceKey { namespace, name } = &event.service;
+            let ServiceName { namespace, name, .. } = &*event.service;
             tracing::info!(service = %event.service, reason = event.reason.as_str(), "{}", event.message);
             let uid = self.faces.get(&event.service).map(|face| face.uid.as_str());
             let told = Told {

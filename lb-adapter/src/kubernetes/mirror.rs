@@ -172,8 +172,8 @@ impl Mirror {
 
 fn change_of(kind: Kind, rows: Manifests) -> Option<Change> {
     match kind {
-        Kind::Service => rows.services.into_iter().next().map(|service| {
-            let status = Some(service.status_addresses.clone());
+        Kind::Service => rows.services.into_iter().next().map(|mut service| {
+            let status = Some(std::mem::take(&mut service.status_addresses));
             Change::Service { service: Box::new(service), status }
         }),
         Kind::EndpointSlice => rows.slices.into_iter().next().map(Change::Slice),

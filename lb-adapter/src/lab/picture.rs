@@ -139,8 +139,8 @@ fn services(engine: &Engine) -> Vec<ServiceRow> {
     let row = |service: &Service| {
         let assignment = engine.holding(&service.key);
         ServiceRow {
-            namespace: service.key.namespace.clone(),
-            name: service.key.name.clone(),
+            namespace: service.key.namespace.to_string(),
+            name: service.key.name.to_string(),
             pool: assignment.as_ref().map(|assignment| assignment.pool.clone()),
             addresses: assignment.map(|it| it.addresses).unwrap_or_default(),
         }

@@ -254,7 +254,7 @@ impl<'a> Collection<'a> {
             Kind::Node => self.nodes.push(node::read(metadata, object, report)),
             Kind::Namespace => {
                 let mut namespace = Namespace::new(metadata.name);
-                namespace.labels.extend(metadata.labels);
+                namespace.labels.extend(metadata.labels.iter());
                 self.namespaces.push(namespace);
             }
         }

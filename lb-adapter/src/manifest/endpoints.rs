@@ -1,5 +1,7 @@
 //! discovery.k8s.io/v1 EndpointSlice, and v1 Endpoints which it replaced.
 
+use std::sync::Arc;
+
 use super::object::{self, Metadata};
 use crate::config::field::{Field, Mapping};
 use crate::config::report::Report;
@@ -32,7 +34,8 @@ fn endpoint(field: Field<'_>, report: &mut Report<'_>) -> Option<Endpoint> {
     let mapping = field.mapping(report)?;
     mapping.required("addresses", "the endpoint's addresses", report)?;
     let mut endpoint = Endpoint::new(object::items(&mapping, "addresses", report, object::address));
-    endpoint.node_name = object::optional(&mapping, "nodeName", report, object::filled);
+    endpoint.node_name =
+        object::optional(&mapping, "nodeName", report, object::filled).map(Arc::from);
     if let Some(conditions) = mapping.get("conditions") {
         let conditions = conditions.mapping(report)?;
         let condition = |key: &str, report: &mut Report<'_>| {
@@ -71,7 +74,8 @@ fn subset_address(field: Field<'_>, report: &mut Report<'_>) -> Option<Endpoint>
     let address =
         object::address(mapping.required("ip", "the endpoint's address", report)?, report);
     let mut endpoint = Endpoint::new(vec![address?]);
-    endpoint.node_name = object::optional(&mapping, "nodeName", report, object::filled);
+    endpoint.node_name =
+        object::optional(&mapping, "nodeName", report, object::filled).map(Arc::from);
     Some(endpoint)
 }
 

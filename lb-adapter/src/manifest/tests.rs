@@ -66,11 +66,11 @@ fn the_reference_case_is_read() {
     let smtp = &manifests.services[0];
     assert_eq!(smtp.load_balancer_ip.as_deref(), Some("172.22.35.70"));
     assert_eq!(smtp.external_traffic_policy, ExternalTrafficPolicy::Local);
-    assert_eq!(smtp.annotations["metallb.universe.tf/allow-shared-ip"], "ekvm");
+    assert_eq!(smtp.annotations.get("metallb.universe.tf/allow-shared-ip"), Some("ekvm"));
     assert_eq!(smtp.ports, [ServicePort { protocol: TransportProtocol::Tcp, port: 25 }]);
     assert_eq!(smtp.created.unwrap().to_string(), "2018-09-12T08:30:00Z");
     let on: Vec<_> = manifests.slices[0].endpoints.iter().map(|it| it.node_name.clone()).collect();
-    assert_eq!(on, [Some("kube2".to_owned())]);
+    assert_eq!(on, [Some("kube2".into())]);
     let nodes = manifests.nodes.iter().map(|it| format!("{} {}", it.name, it.addresses[0]));
     assert!(nodes.eq(["kube1 172.22.35.25", "kube2 172.22.35.26", "kube3 172.22.35.27"]));
 }
@@ -121,8 +121,8 @@ status:
     assert_eq!(service.load_balancer_class.as_deref(), Some("example.com/lb"));
     assert_eq!(service.ports[0].to_string(), "53/UDP");
     assert_eq!(service.ports[1].to_string(), "80/TCP");
-    assert_eq!(service.selector["app"], "web");
-    assert_eq!(service.annotations["a/b"], "c");
+    assert_eq!(service.selector.get("app"), Some("web"));
+    assert_eq!(service.annotations.get("a/b"), Some("c"));
     assert_eq!(service.ip_families, [IpFamily::Ipv6, IpFamily::Ipv4]);
     assert_eq!(service.ip_family_policy, Some(IpFamilyPolicy::PreferDualStack));
     assert_eq!(service.cluster_ips.len(), 2);
@@ -237,7 +237,7 @@ fn slices_keep_their_conditions_as_given() {
     let slice = &manifests.slices[0];
     assert_eq!((slice.name.as_str(), slice.service.to_string().as_str()), ("web-1", "default/web"));
     let mut first = Endpoint::new(vec!["10.0.0.1".parse().unwrap()]);
-    first.node_name = Some("kube1".to_owned());
+    first.node_name = Some("kube1".into());
     let mut second = Endpoint::new(vec!["10.0.0.2".parse().unwrap()]);
     (second.ready, second.serving) = (Some(false), Some(true));
     assert_eq!(slice.endpoints, [first, second]);
@@ -320,7 +320,7 @@ status:
     let node = &manifests.nodes[0];
     let addresses: Vec<_> = node.addresses.iter().map(ToString::to_string).collect();
     assert_eq!(addresses, ["10.0.0.1", "fd00::1", "192.0.2.1"]);
-    assert_eq!(node.labels["rack"], "a");
+    assert_eq!(node.labels.get("rack"), Some("a"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Where the pods of a Service are.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::ServiceKey;
 
@@ -22,7 +23,7 @@ impl EndpointSlice {
     /// An empty slice of this Service.
     pub fn new(name: impl Into<String>, service: ServiceKey) -> Self {
         Self {
-            namespace: service.namespace.clone(),
+            namespace: service.namespace.to_string(),
             name: name.into(),
             service,
             endpoints: Vec::new(),
@@ -37,9 +38,9 @@ impl EndpointSlice {
 #[non_exhaustive]
 pub struct Endpoint {
     /// Its addresses; all reach the same endpoint.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Box<[IpAddr]>,
     /// The node it runs on.
-    pub node_name: Option<String>,
+    pub node_name: Option<Arc<str>>,
     /// `conditions.ready`.
     pub ready: Option<bool>,
     /// `conditions.serving`.
@@ -50,8 +51,8 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// An endpoint at these addresses, with no node and no conditions.
-    pub fn new(addresses: Vec<IpAddr>) -> Self {
-        Self { addresses, ..Self::default() }
+    pub fn new(addresses: impl Into<Box<[IpAddr]>>) -> Self {
+        Self { addresses: addresses.into(), ..Self::default() }
     }
 
     /// Whether it takes new connections; unknown counts as ready, as the API defines it.

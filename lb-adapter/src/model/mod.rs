@@ -15,6 +15,7 @@ mod allocation;
 mod bfd;
 mod endpoint;
 mod health;
+mod labels;
 mod namespace;
 mod node;
 mod peer;
@@ -24,8 +25,6 @@ mod selector;
 mod service;
 mod timestamp;
 
-use std::collections::BTreeMap;
-
 pub use address_range::{AddressRange, Addresses, Prefixes, RangeError};
 pub use advertisement::{BgpAdvertisement, L2Advertisement, PoolSelection};
 pub use allocation::ServiceAllocation;
@@ -33,6 +32,7 @@ pub use bfd::BfdProfile;
 pub use bgp_session::{Asn, BgpIdentifier, Community, LargeCommunity};
 pub use endpoint::{Endpoint, EndpointSlice};
 pub use health::{Health, HealthError, LinkBandwidth, MinReady, Probe, ProbeKind, WhenUnhealthy};
+pub use labels::Labels;
 pub use namespace::Namespace;
 pub use node::Node;
 pub use peer::{NextHopPolicy, Password, Peer, PeerAddress, PeerAsn};
@@ -40,13 +40,10 @@ pub use permission::{CommunityPattern, PatternError, Permissions};
 pub use pool::{Pool, Protocol};
 pub use selector::{LabelSelector, MatchExpression, Operator};
 pub use service::{
-    ExternalTrafficPolicy, IpFamily, IpFamilyPolicy, Service, ServiceKey, ServicePort, ServiceType,
-    TransportProtocol,
+    ExternalTrafficPolicy, IpFamily, IpFamilyPolicy, Service, ServiceKey, ServiceName, ServicePort,
+    ServiceType, TransportProtocol,
 };
 pub use timestamp::{Timestamp, TimestampError};
-
-/// Labels of a Kubernetes object, or the equalities of a selector.
-pub type Labels = BTreeMap<String, String>;
 
 /// A whole configuration: whom to speak to, which addresses to give out, and how they are announced.
 ///

@@ -40,7 +40,7 @@ impl MatchExpression {
     /// Whether it holds for these labels. As in Kubernetes, an absent label is "not in" anything.
     pub fn matches(&self, labels: &Labels) -> bool {
         let value = labels.get(&self.key);
-        let listed = value.is_some_and(|value| self.values.contains(value));
+        let listed = value.is_some_and(|value| self.values.iter().any(|listed| listed == value));
         match self.operator {
             Operator::In => listed,
             Operator::NotIn => !listed,

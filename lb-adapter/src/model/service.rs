@@ -2,22 +2,46 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use super::{Labels, Timestamp};
 
 /// Namespace and name of a Service; ordered by namespace first.
+///
+/// Everything that is known of a Service is kept by it, so clones share the names.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceKey(Arc<ServiceName>);
+
+/// The two names of a [`ServiceKey`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServiceKey {
+#[non_exhaustive]
+pub struct ServiceName {
     /// The namespace.
-    pub namespace: String,
+    pub namespace: Box<str>,
     /// The name, unique in the namespace.
-    pub name: String,
+    pub name: Box<str>,
 }
 
 impl ServiceKey {
     /// The key of `namespace/name`.
-    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+    pub fn new(namespace: impl AsRef<str>, name: impl AsRef<str>) -> Self {
+        let (namespace, name) = (namespace.as_ref().into(), name.as_ref().into());
+        Self(Arc::new(ServiceName { namespace, name }))
+    }
+}
+
+impl Deref for ServiceKey {
+    type Target = ServiceName;
+
+    fn deref(&self) -> &ServiceName {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ServiceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -49,7 +73,7 @@ pub struct Service {
     pub selector: Labels,
     /// `metadata.labels`.
     pub labels: Labels,
-    /// `metadata.annotations`, all of them.
+    /// `metadata.annotations`.
     pub annotations: Labels,
     /// `spec.ipFamilies`; empty when the manifest leaves it to the API server.
     pub ip_families: Vec<IpFamily>,

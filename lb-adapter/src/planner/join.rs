@@ -29,7 +29,7 @@ pub struct PlannedRoute {
 /// What one Service contributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Part {
-    pub(super) service: Arc<ServiceKey>,
+    pub(super) service: ServiceKey,
     /// Indexes into the configuration's advertisements, ascending.
     pub(super) advertisements: Box<[usize]>,
     pub(super) own: Option<Arc<Own>>,
@@ -51,7 +51,7 @@ impl PlannedRoute {
 
     /// Takes out what a Service contributes; says whether anything is left.
     pub(super) fn take(&mut self, service: &ServiceKey) -> bool {
-        self.parts.retain(|part| *part.service != *service);
+        self.parts.retain(|part| part.service != *service);
         !self.parts.is_empty()
     }
 
@@ -65,7 +65,7 @@ impl PlannedRoute {
 
     /// What a Service contributes.
     pub(super) fn part(&self, service: &ServiceKey) -> Option<&Part> {
-        self.parts.iter().find(|part| *part.service == *service)
+        self.parts.iter().find(|part| part.service == *service)
     }
 
     /// The attributes as a session takes them: ORIGIN is IGP unless the route is depreferenced, and
@@ -97,7 +97,7 @@ impl PlannedRoute {
 
     /// The Services that it is for, by namespace and name.
     pub fn services(&self) -> impl Iterator<Item = &ServiceKey> {
-        self.parts.iter().map(|part| &*part.service)
+        self.parts.iter().map(|part| &part.service)
     }
 
     /// Whether its Services are not healthy here, all of them, and other nodes should be preferred.

@@ -36,6 +36,7 @@ use join::{Maker, Part};
 pub(crate) use endpoints::is_usable;
 pub use endpoints::{Count, Endpoints};
 pub use join::{Note, PlannedRoute, Preferred};
+pub(crate) use own::is_read;
 pub use own::{Complaint, Own, Why, Wishes};
 pub use reason::{Gate, NotAnnounced, Reason};
 pub use router::{Difference, RouterPath, RouterTable, expected_router_table};
@@ -52,7 +53,7 @@ pub struct Plan {
     pub peers: Vec<PeerPlan>,
     /// Where each Service is announced: positions in `peers`, and prefixes. Those that are announced
     /// nowhere are not in it.
-    services: BTreeMap<Arc<ServiceKey>, Box<[(usize, IpNet)]>>,
+    services: BTreeMap<ServiceKey, Box<[Changed]>>,
 }
 
 /// What a node announces to one peer.
@@ -85,11 +86,11 @@ impl Plan {
             before.into_iter().map(|plan| (plan.peer.name.clone(), plan)).collect();
         self.scene = scene;
         self.peers = self.peers_of(&mut before);
-        let mut services: BTreeMap<Arc<ServiceKey>, Vec<Changed>> = BTreeMap::new();
+        let mut services: BTreeMap<ServiceKey, Vec<Changed>> = BTreeMap::new();
         for (at, peer) in self.peers.iter().enumerate() {
             for (prefix, route) in &peer.routes {
                 for part in route.parts() {
-                    services.entry(Arc::clone(&part.service)).or_default().push((at, *prefix));
+                    services.entry(part.service.clone()).or_default().push((at, *prefix));
                 }
             }
         }
@@ -112,7 +113,7 @@ impl Plan {
 
     /// The Services that are announced to somebody.
     pub fn services(&self) -> impl Iterator<Item = &ServiceKey> {
-        self.services.keys().map(|key| &**key)
+        self.services.keys()
     }
 
     /// The names of the peers that a Service is announced to.
@@ -139,10 +140,8 @@ impl Plan {
             return self.remove(&subject.service.key);
         };
         let announced = service_routes(&self.scene, subject).announced;
-        let known = self.services.get_key_value(&subject.service.key);
-        let key = known.map(|(key, _)| Arc::clone(key));
-        let key = key.unwrap_or_else(|| Arc::new(subject.service.key.clone()));
-        let before = self.services.remove(&key).unwrap_or_default();
+        let key = &subject.service.key;
+        let before = self.services.remove(key).unwrap_or_default();
         let mut now = Vec::with_capacity(announced.len());
         let mut changed = BTreeSet::new();
         for announcement in announced {
@@ -155,7 +154,7 @@ impl Plan {
                 continue;
             }
             now.push((at, prefix));
-            let service = Arc::clone(&key);
+            let service = key.clone();
             let advertisements = announcement.advertisements.into_boxed_slice();
             let mut part = Part { service, advertisements, own: announcement.own };
             self.settle_bandwidth(at, prefix, &mut part);
@@ -164,12 +163,12 @@ impl Plan {
             }
         }
         for (at, prefix) in before.iter().filter(|it| !now.contains(it)) {
-            if self.take(*at, prefix, &key) {
+            if self.take(*at, prefix, key) {
                 changed.insert((*at, *prefix));
             }
         }
         if !now.is_empty() {
-            self.services.insert(key, now.into_boxed_slice());
+            self.services.insert(key.clone(), now.into_boxed_slice());
         }
         changed
     }

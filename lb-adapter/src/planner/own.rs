@@ -149,12 +149,11 @@ impl Wishes {
     pub fn of(service: &Service, pool: &Pool) -> Self {
         let mut wishes =
             Self { own: Own::default(), health: pool.health.clone(), complaints: Vec::new() };
-        let ours = service.annotations.range(PREFIX.to_owned()..);
-        for (annotation, value) in ours.take_while(|(name, _)| name.starts_with(PREFIX)) {
+        for (annotation, value) in service.annotations.iter() {
             let Some(name) = annotation.strip_prefix(PREFIX) else { continue };
             let value = value.trim();
             if let Err(why) = wishes.take(name, value, pool) {
-                let (annotation, value) = (annotation.clone(), value.to_owned());
+                let (annotation, value) = (annotation.to_owned(), value.to_owned());
                 wishes.complaints.push(Complaint { annotation, value, why });
             }
         }
@@ -238,7 +237,7 @@ impl Wishes {
         let named = |name: &str| {
             let (annotation, value) =
                 service.annotations.get_key_value(&format!("{PREFIX}{name}"))?;
-            Some((annotation.clone(), value.trim().to_owned()))
+            Some((annotation.to_owned(), value.trim().to_owned()))
         };
         let mut probe = self.health.probe.clone();
         if let Some((annotation, value)) = named("probe") {
@@ -325,6 +324,11 @@ fn large_community(text: &str) -> Option<LargeCommunity> {
     let mut next = || parts.next()?.ok();
     let community = LargeCommunity::new(next()?, next()?, next()?);
     parts.next().is_none().then_some(community)
+}
+
+/// Whether an annotation of this name is one of ours, whether it means something or not.
+pub(crate) fn is_read(annotation: &str) -> bool {
+    annotation.starts_with(PREFIX)
 }
 
 /// What the annotations of our own begin with.

@@ -160,8 +160,8 @@ fn service_row(engine: &Engine, service: &Service, effects: &Effects) -> Service
     let (addresses, pool) = holding.map(|it| (it.addresses, it.pool)).unzip();
     let events = effects.events.iter().filter(|event| event.service == service.key);
     ServiceRow {
-        namespace: service.key.namespace.clone(),
-        name: service.key.name.clone(),
+        namespace: service.key.namespace.to_string(),
+        name: service.key.name.to_string(),
         addresses: addresses.unwrap_or_default().iter().map(ToString::to_string).collect(),
         pool: pool.filter(|pool| !pool.is_empty()),
         changed: effects.written.contains(&service.key),

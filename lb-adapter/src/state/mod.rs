@@ -150,8 +150,8 @@ fn parse(text: &str) -> Result<Held, Unreadable> {
 
 fn render(held: &Held) -> serde_json::Result<String> {
     let row = |(key, addresses): (&ServiceKey, &Vec<IpAddr>)| Row {
-        namespace: key.namespace.clone(),
-        name: key.name.clone(),
+        namespace: key.namespace.to_string(),
+        name: key.name.to_string(),
         addresses: addresses.clone(),
     };
     let document = Document { version: VERSION, services: held.iter().map(row).collect() };

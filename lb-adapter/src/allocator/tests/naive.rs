@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{ExternalTrafficPolicy, IpFamilyPolicy, Pool, Service, ServiceKey};
+use crate::model::{ExternalTrafficPolicy, IpFamilyPolicy, Labels, Pool, Service, ServiceKey};
 
 /// Services that hold addresses, in no other order than by name.
 pub(super) type Assigned = BTreeMap<ServiceKey, Vec<IpAddr>>;
@@ -161,9 +161,9 @@ fn asked_address(service: &Service) -> Option<IpAddr> {
 fn may_share(a: &Service, b: &Service) -> bool {
     let pods = |s: &Service| match s.external_traffic_policy {
         ExternalTrafficPolicy::Local => s.selector.clone(),
-        ExternalTrafficPolicy::Cluster => BTreeMap::new(),
+        ExternalTrafficPolicy::Cluster => Labels::new(),
     };
-    let key = |s: &Service| s.annotations.get("metallb.io/allow-shared-ip").cloned();
+    let key = |s: &Service| s.annotations.get("metallb.io/allow-shared-ip").map(str::to_owned);
     key(a).is_some()
         && key(a) == key(b)
         && pods(a) == pods(b)
@@ -171,5 +171,5 @@ fn may_share(a: &Service, b: &Service) -> bool {
 }
 
 fn pool_of(service: &Service) -> Option<&str> {
-    service.annotations.get("metallb.io/address-pool").map(String::as_str)
+    service.annotations.get("metallb.io/address-pool")
 }

@@ -55,7 +55,7 @@ fn a_pool_for_others_is_not_given_out_not_even_on_request() {
         gets(vec![others()], service("a")),
         r#"no pool that is assigned automatically is for this Service, of pool "b""#
     );
-    let shop = service("a").with(|service| service.key.namespace = "shop".to_owned());
+    let shop = service("a").with(|service| service.key = ServiceKey::new("shop", "a"));
     let outcome = Cluster::new(vec![others()]).reconcile([shop]);
     assert_eq!(outcome.assignments.len(), 1);
 }

@@ -51,7 +51,7 @@ fn with_policy_local_only_services_with_the_same_pods_share() {
 
 #[test]
 fn namespaces_do_not_matter_for_sharing() {
-    let other = service("b").shares("k").tcp(443).with(|s| s.key.namespace = "mail".to_owned());
+    let other = service("b").shares("k").tcp(443).with(|s| s.key = ServiceKey::new("mail", "b"));
     let mut cluster = Cluster::new(one_pool());
     let outcome = cluster.reconcile([service("a").shares("k").tcp(80), other]);
     let addresses: Vec<_> = outcome.held().into_values().collect();

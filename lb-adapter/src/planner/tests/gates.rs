@@ -1,6 +1,6 @@
 //! Each gate stops a Service, in the order of the gates, and says so.
 
-use crate::model::{LabelSelector, Protocol, ServiceType};
+use crate::model::{LabelSelector, Labels, Protocol, ServiceType};
 
 use super::*;
 
@@ -207,7 +207,7 @@ fn an_endpoint_counts_if_it_is_ready_or_serving_and_has_an_address() {
     assert!(!usable(Some(false), None, |_| {}));
     assert!(!usable(Some(false), Some(false), |_| {}));
     assert!(!usable(Some(true), None, |cluster| {
-        cluster.slices[0].endpoints[0].addresses.clear();
+        cluster.slices[0].endpoints[0].addresses = Box::default();
     }));
 }
 
@@ -254,7 +254,7 @@ fn the_first_gate_that_fails_is_the_one_named() {
         })
     };
     assert_eq!(stopped(everything_wrong()).0, Gate::Node);
-    let mend_node = |cluster: &mut Cluster| cluster.nodes[0].labels.clear();
+    let mend_node = |cluster: &mut Cluster| cluster.nodes[0].labels = Labels::new();
     assert_eq!(stopped(everything_wrong().with(mend_node)).0, Gate::Peer);
     let mend_peer = |cluster: &mut Cluster| {
         mend_node(cluster);
