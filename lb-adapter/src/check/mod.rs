@@ -46,7 +46,7 @@ pub struct CheckArgs {
 pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     let read = Input::read(&args.files)?;
     let options =
-        Options { namespace: args.namespace.clone(), config_required: true, lenient: true };
+        Options { namespace: args.namespace.clone(), lenient: true, ..Options::default() };
     let examined = manifest::examine(&options, &read.name, &read.sources, Vec::new());
     let found = Found::of(&examined.problems, &read.sources);
     let mut out = io::stdout().lock();

@@ -38,7 +38,7 @@ pub(crate) use configmap::looks_like;
 pub(crate) use diagnostic::settle;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub(crate) use lint::lint;
-pub(crate) use resolve::{Secrets, resolve};
+pub(crate) use resolve::{Absence, Secrets, resolve};
 
 use crate::model::Config;
 use draft::Draft;
@@ -66,7 +66,7 @@ pub struct Parsed {
 pub fn parse(file: &str, text: &str) -> Result<Parsed, Diagnostics> {
     let mut diagnostics = Vec::new();
     let draft = read(text, &mut Report::new(file, &mut diagnostics));
-    let secrets = Secrets { known: &BTreeMap::new(), may_be_elsewhere: false };
+    let secrets = Secrets { known: &BTreeMap::new(), absence: Absence::Error };
     let config = resolve(&draft, secrets, &mut diagnostics);
     let warnings = settle(diagnostics)?;
     Ok(Parsed { config, warnings })

@@ -17,8 +17,19 @@ use crate::model::{BgpAdvertisement, Config, IpFamily, LabelSelector, Peer, Prot
 pub(crate) struct Secrets<'a> {
     /// By name.
     pub(crate) known: &'a BTreeMap<String, SecretDraft>,
-    /// Whether what is not among them may be elsewhere: files that are checked seldom have them.
-    pub(crate) may_be_elsewhere: bool,
+    /// What it means if one is not among them.
+    pub(crate) absence: Absence,
+}
+
+/// What it means that a Secret is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absence {
+    /// The configuration is not valid.
+    Error,
+    /// It may be elsewhere: files that are checked seldom have them.
+    Warning,
+    /// Nothing: passwords are not read here.
+    Nothing,
 }
 
 /// Makes the configuration; it means something only if no error was added.
@@ -110,12 +121,13 @@ fn with_password(
     let Some(wanted) = &draft.password_secret else { return peer };
     let Some(secret) = secrets.known.get(&wanted.name) else {
         let message = format!("the Secret {:?} is not there", wanted.name);
-        match secrets.may_be_elsewhere {
-            true => {
+        match secrets.absence {
+            Absence::Nothing => {}
+            Absence::Warning => {
                 let message = format!("{message}, without it the configuration is not taken");
                 report::warning(diagnostics, &wanted.place, message);
             }
-            false => report::error(diagnostics, &wanted.place, message),
+            Absence::Error => report::error(diagnostics, &wanted.place, message),
         }
         return peer;
     };

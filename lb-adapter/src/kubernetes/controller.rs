@@ -15,6 +15,7 @@ use kube::Client;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::configuration_state::ConfigurationState;
 use super::events::{self, Events, Told};
 use super::lease::Candidate;
 use super::mirror::Mirror;
@@ -100,6 +101,7 @@ struct Leader {
     writer: Writer,
     events: Events,
     pools: PoolStatus,
+    configuration: ConfigurationState,
     others: JoinSet<()>,
     loaded_at: Option<f64>,
     updates: u64,
@@ -113,7 +115,10 @@ impl Leader {
         let restarts = Restarts::default();
         let mut watches = Watches::new(restarts.clone());
         let others = [Watched::all(Kind::Service), Watched::all(Kind::Namespace)];
-        let watched: Vec<_> = args.cluster.configuration().into_iter().chain(others).collect();
+        // Passwords are the speakers' business.
+        let configuration = args.cluster.configuration().into_iter();
+        let configuration = configuration.filter(|watched| watched.kind != Kind::Secret);
+        let watched: Vec<_> = configuration.chain(others).collect();
         for watched in &watched {
             watches.watch(&client, watched.clone());
         }
@@ -129,7 +134,8 @@ impl Leader {
             unseen: BTreeMap::new(),
             writer: Writer::new(client.clone(), MANAGER),
             events: Events::new(client.clone(), MANAGER, args.cluster.pod_name()),
-            pools: PoolStatus::new(client, &namespace, MANAGER),
+            pools: PoolStatus::new(client.clone(), &namespace, MANAGER),
+            configuration: ConfigurationState::of_controller(client, &namespace, MANAGER),
             others: JoinSet::new(),
             loaded_at: None,
             updates: 0,
@@ -157,6 +163,7 @@ impl Leader {
                     }
                 }
                 () = self.pools.due() => self.write_pools(),
+                () = self.configuration.object.due() => self.configuration.write(self.mirror.state()),
                 Some(_) = self.others.join_next() => {}
                 question = http::next(asked) => self.answer(question),
             }
@@ -212,6 +219,7 @@ impl Leader {
     }
 
     fn settle(&mut self) {
+        let before = self.mirror.state().clone();
         if let Some(config) = self.mirror.settle() {
             self.loaded_at =
                 SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|it| it.as_secs_f64());
@@ -221,6 +229,9 @@ impl Leader {
         }
         for problem in self.mirror.news() {
             tracing::error!("{problem}");
+        }
+        if *self.mirror.state() != before {
+            self.configuration.object.mark();
         }
         if !self.synced && self.mirror.is_complete() {
             self.synced = true;
@@ -239,14 +250,15 @@ impl Leader {
         for event in events {
             let ServiceName { namespace, name, .. } = &*event.service;
             tracing::info!(service = %event.service, reason = event.reason.as_str(), "{}", event.message);
-            let uid = self.faces.get(&event.service).map(|face| face.uid.as_str());
+            // Of a Service that is gone nobody wants to know.
+            let Some(face) = self.faces.get(&event.service) else { continue };
             let told = Told {
                 warning: event.reason.is_warning(),
                 reason: event.reason.as_str(),
                 action: "Allocate",
                 message: event.message,
             };
-            self.events.tell(events::service(namespace, name, uid), told);
+            self.events.tell(events::service(namespace, name, Some(&face.uid)), told);
         }
         if !written.is_empty() {
             self.pools.mark();

@@ -51,16 +51,19 @@ impl ConfigState {
 }
 
 impl Mirror {
-    /// Of a cluster whose configuration is in this namespace, once these have been listed.
+    /// Of a cluster whose configuration is in this namespace, once these have been listed. Where Secrets are not among
+    /// them, peers are without the passwords that are in one.
     pub(super) fn new(namespace: &str, awaited: impl IntoIterator<Item = Kind>) -> Self {
+        let awaited: BTreeSet<Kind> = awaited.into_iter().collect();
         let options = manifest::Options {
             namespace: namespace.to_owned(),
             config_required: false,
+            passwords: awaited.contains(&Kind::Secret),
             ..manifest::Options::default()
         };
         Self {
             options,
-            awaited: awaited.into_iter().collect(),
+            awaited,
             configuration: BTreeMap::new(),
             changed: true,
             state: ConfigState::default(),

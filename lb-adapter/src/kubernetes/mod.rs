@@ -7,7 +7,9 @@
 //! writer    writes of Services                  service_status  what a Service's status should say
 //! events    Events                              pools           how full pools are
 //!
-//! node_status   one object a node               service_bgp_status  MetalLB's, one a Service and node
+//! status_object  one object that a program keeps about itself
+//! node_status    ours, one a node               configuration_state  MetalLB's, one a program
+//! service_bgp_status  MetalLB's, one a Service and node
 //!
 //! controller    gives addresses                 speaker         announces, from one node
 //! args          the command line of both
@@ -17,6 +19,7 @@
 
 mod args;
 mod client;
+mod configuration_state;
 mod controller;
 mod events;
 mod mirror;
@@ -26,6 +29,7 @@ mod resource;
 mod service_bgp_status;
 mod service_status;
 mod speaker;
+mod status_object;
 mod watch;
 mod writer;
 

@@ -3,7 +3,7 @@
 //! One object for each Service that this node announces, found by its labels. They are written at a steady pace,
 //! whatever happens: nobody waits for them, and an API server has other things to do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -29,6 +29,17 @@ pub(super) struct ServiceStatuses {
     written: Option<BTreeMap<ServiceKey, (String, Peers)>>,
     next: Instant,
     under_way: Option<JoinHandle<Done>>,
+    news: VecDeque<News>,
+}
+
+/// What has turned, as the objects tell it: a process that starts again finds those of the last one, and has nothing
+/// to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// A Service is announced to these peers.
+    Begun(ServiceKey, Peers),
+    /// It is not announced any more.
+    Ended(ServiceKey),
 }
 
 /// So long between two objects.
@@ -55,6 +66,7 @@ impl ServiceStatuses {
             written: None,
             next: Instant::now(),
             under_way: None,
+            news: VecDeque::new(),
         }
     }
 
@@ -69,13 +81,17 @@ impl ServiceStatuses {
         }
     }
 
-    /// Writes one after the other; ends never, and loses nothing when it is dropped in between.
-    pub(super) async fn work(&mut self) {
+    /// Writes one after the other until there is something to tell; loses nothing when it is dropped in between.
+    pub(super) async fn work(&mut self) -> News {
         loop {
+            if let Some(news) = self.news.pop_front() {
+                return news;
+            }
             if let Some(under_way) = &mut self.under_way {
                 let done = under_way.await;
                 self.under_way = None;
                 self.take(done.unwrap_or(Done::Failed(None)));
+                continue;
             }
             if self.written.is_some() && self.due.is_empty() {
                 return std::future::pending().await;
@@ -95,10 +111,14 @@ impl ServiceStatuses {
             }
             Done::Written(key, object) => {
                 let written = self.written.get_or_insert_default();
-                match object {
-                    Some(object) => drop(written.insert(key, object)),
-                    None => drop(written.remove(&key)),
-                }
+                let news = match object {
+                    Some(object) => {
+                        let begun = News::Begun(key.clone(), object.1.clone());
+                        written.insert(key, object).is_none().then_some(begun)
+                    }
+                    None => written.remove(&key).map(|_| News::Ended(key)),
+                };
+                self.news.extend(news);
             }
             Done::Failed(key) => {
                 self.next = Instant::now() + PAUSE;

@@ -18,10 +18,13 @@ use kube::core::DynamicObject;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
+use super::configuration_state::ConfigurationState;
+use super::events::{self, Events, Told};
 use super::mirror::Mirror;
-use super::node_status::{self, NodeStatus};
+use super::node_status;
 use super::resource::{Kind, Watched};
-use super::service_bgp_status::ServiceStatuses;
+use super::service_bgp_status::{News, ServiceStatuses};
+use super::status_object::{StatusObject, node_as_owner};
 use super::watch::{Restarts, Seen, Watches};
 use super::{OnExit, SpeakerArgs, client};
 use crate::engine::{Change, Engine};
@@ -97,7 +100,9 @@ struct Speaker {
     drain: DrainTrigger,
     drain_how: GracefulShutdown,
     statuses: ServiceStatuses,
-    status: NodeStatus,
+    status: StatusObject,
+    configuration: ConfigurationState,
+    events: Events,
     latency: Latency,
     loaded_at: Option<f64>,
 }
@@ -198,7 +203,14 @@ impl Speaker {
             },
             drain_how: args.graceful_shutdown(),
             statuses: ServiceStatuses::new(client.clone(), &namespace, &node, MANAGER),
-            status: NodeStatus::new(client, &namespace, &node, MANAGER),
+            status: node_status::object(client.clone(), &namespace, &node, MANAGER),
+            configuration: ConfigurationState::of_speaker(
+                client.clone(),
+                &namespace,
+                &node,
+                MANAGER,
+            ),
+            events: Events::new(client, MANAGER, args.cluster.pod_name()),
             latency: Latency::new(),
             loaded_at: None,
             node,
@@ -216,8 +228,12 @@ impl Speaker {
                 seen = self.watches.next() => self.take_all(seen).await,
                 found = self.probing.next() => self.take_finding(found).await,
                 () = self.bell.notified() => self.status.mark(),
-                () = self.statuses.work() => {}
-                () = self.status.due() => self.write_status(),
+                news = self.statuses.work() => self.tell(news),
+                // Only then is the Node known that they go with.
+                () = self.status.due(), if self.synced => self.write_status(),
+                () = self.configuration.object.due(), if self.synced => {
+                    self.configuration.write(self.mirror.state());
+                }
                 question = http::next(asked) => self.answer(question),
             }
         }
@@ -280,6 +296,11 @@ impl Speaker {
 
     fn take(&mut self, seen: Seen) {
         if let Seen::Applied(Kind::Node, node) = &seen {
+            if let Some(uid) = &node.metadata.uid {
+                let owner = node_as_owner(&self.node, uid);
+                self.status.set_owner(&owner);
+                self.configuration.object.set_owner(&owner);
+            }
             let asks = self.drain.asks(node);
             if self.drain.done && !asks {
                 tracing::warn!(node = self.node, "the Node no longer asks to be drained");
@@ -294,6 +315,7 @@ impl Speaker {
     }
 
     fn settle(&mut self) {
+        let before = self.mirror.state().clone();
         if let Some(config) = self.mirror.settle() {
             self.loaded_at =
                 SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|it| it.as_secs_f64());
@@ -303,6 +325,9 @@ impl Speaker {
         for problem in self.mirror.news() {
             tracing::error!("{problem}");
             self.status.mark();
+        }
+        if *self.mirror.state() != before {
+            self.configuration.object.mark();
         }
         if !self.synced && self.mirror.is_complete() {
             self.synced = true;
@@ -395,6 +420,34 @@ impl Speaker {
             self.statuses.set(&key, peers.unwrap_or_default());
         }
         self.status.mark();
+    }
+
+    /// Tells of a Service that this node began to announce, or does not announce any more.
+    fn tell(&mut self, news: News) {
+        let node = &self.node;
+        let (key, reason, message) = match news {
+            News::Begun(key, peers) => {
+                let peers: Vec<_> = peers.into_iter().collect();
+                let message = format!(
+                    "announcing from node {node:?} with protocol \"bgp\" to {}",
+                    peers.join(", ")
+                );
+                (key, "nodeAssigned", message)
+            }
+            News::Ended(key) => {
+                // One that is gone has nobody to be told.
+                if self.engine.service_of(&key).is_none() {
+                    return;
+                }
+                let plan = self.engine.plan(node);
+                let why =
+                    plan.and_then(|it| self.engine.not_announced(it, &key).into_iter().next());
+                let why = why.map_or_else(String::new, |why| format!(": {}", why.reason));
+                (key, "nodeUnassigned", format!("no longer announcing from node {node:?}{why}"))
+            }
+        };
+        let object = events::service(&key.namespace, &key.name, None);
+        self.events.tell(object, Told { warning: false, reason, action: "Announce", message });
     }
 
     fn drain_stage(&self) -> DrainSample {

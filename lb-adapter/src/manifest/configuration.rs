@@ -13,7 +13,7 @@ use crate::config::field::{Field, Mapping};
 use crate::config::report::{self, Place, Report};
 use crate::config::resources::{self, Named};
 use crate::config::yaml::Kind;
-use crate::config::{self, Diagnostic, Secrets};
+use crate::config::{self, Absence, Diagnostic, Secrets};
 use crate::model::Config;
 
 /// What configures, up to now.
@@ -180,7 +180,12 @@ impl<'a> Configuration<'a> {
             );
             report::warning(diagnostics, first, message);
         }
-        let secrets = Secrets { known: &self.secrets, may_be_elsewhere: self.options.lenient };
+        let absence = match (self.options.passwords, self.options.lenient) {
+            (false, _) => Absence::Nothing,
+            (true, true) => Absence::Warning,
+            (true, false) => Absence::Error,
+        };
+        let secrets = Secrets { known: &self.secrets, absence };
         self.draft()
             .map_or_else(Config::default, |draft| config::resolve(draft, secrets, diagnostics))
     }

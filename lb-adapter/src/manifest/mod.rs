@@ -76,12 +76,19 @@ pub struct Options {
     /// namespace are taken to be where the configuration is, and Secrets may be elsewhere: for files
     /// that are looked at before they are applied.
     pub lenient: bool,
+    /// Whether the passwords of peers are wanted: where not, a Secret that is not there means nothing.
+    pub passwords: bool,
 }
 
 /// As a cluster reads objects, in MetalLB's namespace.
 impl Default for Options {
     fn default() -> Self {
-        Self { namespace: "metallb-system".to_owned(), config_required: true, lenient: false }
+        Self {
+            namespace: "metallb-system".to_owned(),
+            config_required: true,
+            lenient: false,
+            passwords: true,
+        }
     }
 }
 

@@ -38,7 +38,7 @@ pub struct MigrateArgs {
 pub fn run(args: &MigrateArgs, problems: Problems) -> Result<(), Failure> {
     let input = Input::read(&args.files)?;
     let options =
-        Options { namespace: args.namespace.clone(), config_required: true, lenient: true };
+        Options { namespace: args.namespace.clone(), lenient: true, ..Options::default() };
     let examined = manifest::examine(&options, &input.name, &input.sources, Vec::new());
     let (Some(manifests), Some(draft)) = (&examined.manifests, &examined.draft) else {
         problems.refused(&examined.problems, "nothing is migrated");

@@ -89,7 +89,7 @@ pub fn run(args: &RouterConfigArgs, problems: Problems) -> Result<(), Failure> {
         None => (args.process.url.clone(), recording::asked(&args.process)?),
     };
     let options =
-        Options { namespace: args.namespace.clone(), config_required: true, lenient: true };
+        Options { namespace: args.namespace.clone(), lenient: true, ..Options::default() };
     let examined = manifest::examine(&options, &name, &sources, Vec::new());
     let Some(manifests) = examined.manifests else {
         let errors: Vec<_> =

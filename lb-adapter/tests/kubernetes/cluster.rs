@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use test_apiserver::ApiServer;
 
 /// The roles that are installed in a cluster.
-const ROLES: &str = include_str!("../../../deploy/kustomize/base/rbac.yaml");
+pub(crate) const ROLES: &str = include_str!("../../../deploy/kustomize/base/rbac.yaml");
 /// Our own resources.
 const RESOURCES: &str = include_str!("../../../deploy/kustomize/crds/ferrolb.io.yaml");
 
@@ -27,7 +27,7 @@ pub(crate) struct Cluster {
     /// Where it is ours.
     pub(crate) server: Option<ApiServer>,
     /// Services of others at a real server are none of ours.
-    class: String,
+    pub(crate) class: String,
 }
 
 impl Cluster {

@@ -3,6 +3,7 @@
 //! With `FERROLB_TEST_KUBECONFIG` set, what does not need a fault runs at that server, in a namespace of its own,
 //! with the rights of that kubeconfig.
 
+mod access;
 mod cluster;
 mod controller;
 mod migration;

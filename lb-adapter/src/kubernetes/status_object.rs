@@ -1,0 +1,136 @@
+//! One object that a program keeps about itself: made where it is not there, and its status written when that has
+//! changed, at a pace.
+
+use std::time::Duration;
+
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// The object.
+pub(super) struct StatusObject {
+    api: Api<DynamicObject>,
+    /// What it is made as: name, labels, and what Kubernetes removes it with.
+    made: Value,
+    manager: &'static str,
+    pace: Duration,
+    written: Option<Value>,
+    due: Option<Instant>,
+    under_way: Option<JoinHandle<bool>>,
+}
+
+/// So long after a failure, or while the cluster has no such resource.
+const PAUSE: Duration = Duration::from_secs(20);
+
+impl StatusObject {
+    /// One of this kind, as `group`, `version`, `kind` and plural, and of this name; written once in `pace` at most.
+    pub(super) fn new(
+        client: Client,
+        namespace: &str,
+        (group, version, kind, plural): (&str, &str, &str, &str),
+        name: &str,
+        manager: &'static str,
+        pace: Duration,
+    ) -> Self {
+        let resource = GroupVersionKind::gvk(group, version, kind);
+        let resource = ApiResource::from_gvk_with_plural(&resource, plural);
+        let made =
+            json!({"apiVersion": resource.api_version, "kind": kind, "metadata": {"name": name}});
+        Self {
+            api: Api::namespaced_with(client, namespace, &resource),
+            made,
+            manager,
+            pace,
+            written: None,
+            due: Some(Instant::now()),
+            under_way: None,
+        }
+    }
+
+    /// With these labels.
+    pub(super) fn labels(mut self, labels: Value) -> Self {
+        self.made["metadata"]["labels"] = labels;
+        self
+    }
+
+    /// Whoever it goes with: a Node, whose object may be known later than it is written first.
+    pub(super) fn set_owner(&mut self, owner: &Value) {
+        self.made["metadata"]["ownerReferences"] = json!([owner]);
+    }
+
+    /// Something may have changed.
+    pub(super) fn mark(&mut self) {
+        self.due.get_or_insert_with(|| Instant::now() + self.pace);
+    }
+
+    /// Waits until it is time to write; loses nothing when it is dropped.
+    pub(super) async fn due(&mut self) {
+        if let Some(under_way) = &mut self.under_way {
+            let written = under_way.await.unwrap_or(false);
+            self.under_way = None;
+            if !written {
+                self.written = None;
+                self.due = Some(Instant::now() + PAUSE);
+            }
+        }
+        match self.due {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Begins to write what is true now, if it is not what is written.
+    pub(super) fn write(&mut self, status: Value) {
+        self.due = None;
+        if self.written.as_ref() == Some(&status) {
+            return;
+        }
+        let (api, made, manager) = (self.api.clone(), self.made.clone(), self.manager);
+        self.written = Some(status.clone());
+        self.under_way = Some(tokio::spawn(async move {
+            match put(&api, &made, manager, status).await {
+                Ok(()) => true,
+                Err(error) => {
+                    let kind = made["kind"].as_str().unwrap_or_default();
+                    tracing::debug!(kind, %error, "the status cannot be written");
+                    false
+                }
+            }
+        }));
+    }
+}
+
+impl Drop for StatusObject {
+    fn drop(&mut self) {
+        if let Some(under_way) = &self.under_way {
+            under_way.abort();
+        }
+    }
+}
+
+async fn put(
+    api: &Api<DynamicObject>,
+    made: &Value,
+    manager: &'static str,
+    status: Value,
+) -> Result<(), kube::Error> {
+    let name = made["metadata"]["name"].as_str().unwrap_or_default();
+    let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+    let patch = Patch::Merge(json!({"status": status}));
+    match api.patch_status(name, &params, &patch).await {
+        Err(kube::Error::Api(answer)) if answer.code == 404 => {}
+        other => return other.map(drop),
+    }
+    let object = serde_json::from_value(made.clone()).map_err(kube::Error::SerdeError)?;
+    let create = PostParams { field_manager: Some(manager.to_owned()), ..PostParams::default() };
+    api.create(&create, &object).await?;
+    api.patch_status(name, &params, &patch).await.map(drop)
+}
+
+/// A Node, for what is removed with it.
+pub(super) fn node_as_owner(name: &str, uid: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Node", "name": name, "uid": uid})
+}

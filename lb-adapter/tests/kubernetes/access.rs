@@ -1,0 +1,227 @@
+//! What our roles allow: nothing that a program does not use in its life. That nothing lacks, every test here sees to.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
+    PostParams,
+};
+use kube::{Api, ResourceExt as _};
+use serde_json::{Value, json};
+
+use crate::cluster::{Cluster, ROLES, object, wait};
+
+const DEFINITIONS: &str = include_str!("../../../deploy/kustomize/crds/metallb.io.yaml");
+/// Nobody answers there, which is no reason not to announce.
+const PEER: &str = "127.0.0.1";
+
+/// What a program may do: verbs and resources.
+type Rights = BTreeSet<(String, String)>;
+
+/// What a role of a program says.
+fn rights(program: &str) -> Rights {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(ROLES).unwrap();
+    let roles = documents.iter().filter(|document| {
+        document["metadata"]["name"] == format!("ferrolb-{program}")
+            && document["kind"].as_str().is_some_and(|kind| kind.ends_with("Role"))
+    });
+    let words = |list: &Value| -> Vec<String> {
+        list.as_array().into_iter().flatten().map(|it| it.as_str().unwrap().to_owned()).collect()
+    };
+    let mut rights = Rights::new();
+    for rule in roles.flat_map(|role| role["rules"].as_array().into_iter().flatten()) {
+        for verb in words(&rule["verbs"]) {
+            rights.extend(words(&rule["resources"]).into_iter().map(|it| (verb.clone(), it)));
+        }
+    }
+    assert!(rights.len() > 10, "{rights:?}");
+    rights
+}
+
+/// Waits until a program has used all its rights.
+async fn uses_all(cluster: &Cluster, program: &str) {
+    wait(&format!("the {program} to use all that it may"), async || {
+        let mut unused = rights(program);
+        for asked in cluster.asked(program) {
+            unused.remove(&(asked.verb.to_owned(), asked.resource));
+        }
+        if unused.is_empty() { Ok(()) } else { Err(format!("unused: {unused:?}")) }
+    })
+    .await;
+}
+
+fn metallb(cluster: &Cluster, version: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
+    let kind = GroupVersionKind::gvk("metallb.io", version, kind);
+    let resource = ApiResource::from_gvk_with_plural(&kind, plural);
+    Api::namespaced_with(cluster.client.clone(), &cluster.system, &resource)
+}
+
+/// A configuration of resources, with a password in a Secret.
+async fn configure(cluster: &Cluster) {
+    let params = PostParams::default();
+    let maps: Api<ConfigMap> = Api::namespaced(cluster.client.clone(), &cluster.system);
+    maps.delete("config", &DeleteParams::default()).await.unwrap();
+    let secrets: Api<Secret> = Api::namespaced(cluster.client.clone(), &cluster.system);
+    let secret = json!({"metadata": {"name": "tor"}, "type": "kubernetes.io/basic-auth",
+        "stringData": {"password": "hunter2"}});
+    secrets.create(&params, &object(secret)).await.unwrap();
+    for (version, kind, plural, spec) in [
+        (
+            "v1beta2",
+            "BGPPeer",
+            "bgppeers",
+            json!({"myASN": 64636, "peerASN": 64635, "peerAddress": PEER, "peerPort": 1,
+                "passwordSecret": {"name": "tor"}}),
+        ),
+        ("v1beta1", "IPAddressPool", "ipaddresspools", json!({"addresses": ["192.0.2.0/28"]})),
+        ("v1beta1", "BGPAdvertisement", "bgpadvertisements", json!({})),
+    ] {
+        let made = json!({"apiVersion": format!("metallb.io/{version}"), "kind": kind,
+            "metadata": {"name": "tor"}, "spec": spec});
+        metallb(cluster, version, kind, plural).create(&params, &object(made)).await.unwrap();
+    }
+}
+
+/// Events of a Service with this reason: their notes, each with how often it happened.
+async fn events(cluster: &Cluster, service: &str, reason: &str) -> Vec<(String, i32)> {
+    let events: Api<Event> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+    let uid = cluster.services().get(service).await.unwrap().uid();
+    let all = events.list(&ListParams::default()).await.unwrap().items.into_iter();
+    let of = all.filter(|event| {
+        // By its UID `kubectl describe` finds it.
+        event.reason.as_deref() == Some(reason)
+            && event.regarding.as_ref().and_then(|it| it.uid.clone()) == uid
+    });
+    of.map(|event| (event.note.unwrap_or_default(), event.series.map_or(1, |it| it.count)))
+        .collect()
+}
+
+#[tokio::test]
+async fn each_program_uses_all_that_its_roles_allow() {
+    let cluster = Cluster::new("").await;
+    let Some(server) = &cluster.server else { return };
+    let definitions: Vec<Value> = serde_saphyr::from_multiple(DEFINITIONS).unwrap();
+    definitions.into_iter().filter(Value::is_object).for_each(|it| server.put(it));
+    configure(&cluster).await;
+    cluster.add_node("kube1", Ipv4Addr::new(127, 22, 35, 25)).await;
+    let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
+    let speaker = cluster.start("speaker", "s", &["--node-name", "kube1", "--on-exit", "withdraw"]);
+
+    // The same refusal twice is one event that counts.
+    let services = cluster.services();
+    cluster.create("no", json!({"loadBalancerIP": "203.0.113.1"})).await;
+    let params = PatchParams::default();
+    let refused = async |count: i32| {
+        wait("a refusal that counts", async || {
+            match &events(&cluster, "no", "AllocationFailed").await[..] {
+                [(note, found)] if *found == count && note.contains("203.0.113.1") => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+    };
+    refused(1).await;
+    for (kind, class) in [("ClusterIP", Value::Null), ("LoadBalancer", json!(cluster.class))] {
+        let patch = Patch::Merge(json!({"spec": {"type": kind, "loadBalancerClass": class}}));
+        services.patch("no", &params, &patch).await.unwrap();
+        let condition = async || {
+            let service = services.get("no").await.unwrap();
+            service.status.and_then(|it| it.conditions).is_some_and(|it| !it.is_empty())
+        };
+        wait("the condition to follow", async || {
+            if condition().await == (kind == "LoadBalancer") {
+                Ok(())
+            } else {
+                Err(kind.to_owned())
+            }
+        })
+        .await;
+    }
+    refused(2).await;
+
+    // Announced, not announced, announced.
+    cluster.create("web", json!({"externalTrafficPolicy": "Local"})).await;
+    cluster.endpoints("web", &[("kube1", true)]).await;
+    let told = async |reason: &'static str, what: &str, count: i32| {
+        wait(reason, async || match &events(&cluster, "web", reason).await[..] {
+            [(note, found)] if *found == count && note.contains(what) => Ok(()),
+            other => Err(format!("{other:?}")),
+        })
+        .await;
+    };
+    let announcing = "announcing from node \"kube1\" with protocol \"bgp\" to tor";
+    told("nodeAssigned", announcing, 1).await;
+    cluster.endpoints("web", &[("kube1", false)]).await;
+    told("nodeUnassigned", "no longer announcing from node \"kube1\": ", 1).await;
+    cluster.endpoints("web", &[("kube1", true)]).await;
+    told("nodeAssigned", announcing, 2).await;
+
+    uses_all(&cluster, "controller").await;
+    uses_all(&cluster, "speaker").await;
+    let secrets = cluster.asked("controller").into_iter().any(|it| it.resource == "secrets");
+    assert!(!secrets, "passwords are none of the controller's business");
+    speaker.terminate().await;
+    controller.terminate().await;
+    cluster.end().await;
+}
+
+#[tokio::test]
+async fn the_state_of_the_configuration_is_told_as_metallb_tells_it() {
+    let cluster = Cluster::new("").await;
+    let Some(server) = &cluster.server else { return };
+    let definitions: Vec<Value> = serde_saphyr::from_multiple(DEFINITIONS).unwrap();
+    definitions.into_iter().filter(Value::is_object).for_each(|it| server.put(it));
+    configure(&cluster).await;
+    cluster.add_node("kube1", Ipv4Addr::new(127, 22, 35, 25)).await;
+    let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
+    let speaker = cluster.start("speaker", "s", &["--node-name", "kube1", "--on-exit", "withdraw"]);
+    let states = metallb(&cluster, "v1beta1", "ConfigurationState", "configurationstates");
+    let expect = async |name: &str, condition: &str, result: &str, summary: &str| {
+        wait(&format!("{name} to say {result}"), async || {
+            let state = states.get(name).await.map_err(|it| it.to_string())?;
+            let status = &state.data["status"];
+            let turned = &status["conditions"][0];
+            let said = status["errorSummary"].as_str().unwrap_or_default().contains(summary)
+                && (summary.is_empty() == (status["errorSummary"] == ""));
+            let holds = match result {
+                "Valid" => ("True", "Valid"),
+                _ => ("False", "ConfigurationError"),
+            };
+            let right = status["result"] == result
+                && turned["type"] == condition
+                && (turned["status"].as_str(), turned["reason"].as_str())
+                    == (Some(holds.0), Some(holds.1));
+            if said && right { Ok(state) } else { Err(status.to_string()) }
+        })
+        .await
+    };
+    let of_controller = expect("controller", "poolReconcilerValid", "Valid", "").await;
+    let of_speaker = expect("speaker-kube1", "configReconcilerValid", "Valid", "").await;
+    assert_eq!(of_controller.labels()["metallb.io/component-type"], "controller");
+    assert_eq!(of_speaker.labels()["metallb.io/component-type"], "speaker");
+    assert_eq!(of_speaker.labels()["metallb.io/node-name"], "kube1");
+    // It goes with the Node.
+    assert_eq!(of_speaker.metadata.owner_references.unwrap()[0].kind, "Node");
+
+    let pools = metallb(&cluster, "v1beta1", "IPAddressPool", "ipaddresspools");
+    let other = json!({"apiVersion": "metallb.io/v1beta1", "kind": "IPAddressPool",
+        "metadata": {"name": "other"}, "spec": {"addresses": ["192.0.2.8/29"]}});
+    pools.create(&PostParams::default(), &object(other)).await.unwrap();
+    expect("controller", "poolReconcilerValid", "Invalid", "192.0.2.8/29").await;
+    expect("speaker-kube1", "configReconcilerValid", "Invalid", "192.0.2.8/29").await;
+    pools.delete("other", &DeleteParams::default()).await.unwrap();
+    expect("controller", "poolReconcilerValid", "Valid", "").await;
+    expect("speaker-kube1", "configReconcilerValid", "Valid", "").await;
+    // Without the password there is no session to be had: the speaker says so, the controller need not know.
+    let secrets: Api<Secret> = Api::namespaced(cluster.client.clone(), &cluster.system);
+    secrets.delete("tor", &DeleteParams::default()).await.unwrap();
+    let of_speaker = expect("speaker-kube1", "configReconcilerValid", "Invalid", "\"tor\"").await;
+    assert!(!of_speaker.data.to_string().contains("hunter2"));
+    expect("controller", "poolReconcilerValid", "Valid", "").await;
+    speaker.terminate().await;
+    controller.terminate().await;
+    cluster.end().await;
+}
