@@ -12,7 +12,7 @@
 //! service_bgp_status  MetalLB's, one a Service and node
 //!
 //! controller    gives addresses                 speaker         announces, from one node
-//! args          the command line of both
+//! args          the command line of both        drain           what on the Node asks for one
 //! ```
 //!
 //! This module owns every use of the Kubernetes client. Model, allocator and planner know nothing of it.
@@ -21,6 +21,7 @@ mod args;
 mod client;
 mod configuration_state;
 mod controller;
+mod drain;
 mod events;
 mod mirror;
 mod node_status;

@@ -14,11 +14,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bgp_session::{GracefulShutdown, Route};
 use kube::Client;
-use kube::core::DynamicObject;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use super::configuration_state::ConfigurationState;
+use super::drain::DrainTrigger;
 use super::events::{self, Events, Told};
 use super::mirror::Mirror;
 use super::node_status;
@@ -130,31 +130,6 @@ impl Unprobed {
     }
 }
 
-/// What on the Node asks for a drain, and how far it is.
-struct DrainTrigger {
-    annotation: Option<String>,
-    taint: Option<String>,
-    wanted: bool,
-    /// When it began.
-    since: Option<Instant>,
-    /// Whether the sessions have ended by it.
-    done: bool,
-}
-
-impl DrainTrigger {
-    fn asks(&self, node: &DynamicObject) -> bool {
-        let annotated = self.annotation.as_ref().is_some_and(|key| {
-            let value = node.metadata.annotations.as_ref().and_then(|it| it.get(key));
-            value.is_some_and(|value| value != "false")
-        });
-        let tainted = self.taint.as_ref().is_some_and(|key| {
-            let mut taints = node.data["spec"]["taints"].as_array().into_iter().flatten();
-            taints.any(|taint| taint["key"] == key.as_str())
-        });
-        annotated || tainted
-    }
-}
-
 impl Speaker {
     fn new(client: Client, args: &SpeakerArgs) -> Self {
         let (namespace, node) = (args.cluster.namespace(), args.node_name.clone());
@@ -194,13 +169,7 @@ impl Speaker {
             regrouped: false,
             touched: BTreeSet::new(),
             bell,
-            drain: DrainTrigger {
-                annotation: args.drain_annotation.clone(),
-                taint: args.drain_taint.clone(),
-                wanted: false,
-                since: None,
-                done: false,
-            },
+            drain: DrainTrigger::new(args),
             drain_how: args.graceful_shutdown(),
             statuses: ServiceStatuses::new(client.clone(), &namespace, &node, MANAGER),
             status: node_status::object(client.clone(), &namespace, &node, MANAGER),
