@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::engine::Engine;
-use crate::metrics::{Announced, PoolSample, SessionSample, Usage};
+use crate::metrics::{Announced, PoolSample, ProbeSample, SessionSample, Usage};
 use crate::model::{AddressRange, Pool};
 use crate::planner::PeerPlan;
 use crate::sessions::{SessionKey, Sessions};
@@ -22,6 +22,11 @@ pub(crate) fn sessions(engine: &Engine, sessions: &Sessions, node: &str) -> Vec<
         Some(sample)
     };
     plan.peers.iter().filter_map(sample).collect()
+}
+
+/// What a node has found by probing Services.
+pub(crate) fn probes(engine: &Engine, node: &str) -> Vec<ProbeSample> {
+    engine.probed(node).map(|(key, found)| ProbeSample::new(key.clone(), found.clone())).collect()
 }
 
 /// The addresses that a node announces.

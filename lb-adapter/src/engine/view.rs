@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::allocator::{Allocator, Assignment, Held, Refusal, ours};
 use crate::model::{Config, Node, Service, ServiceKey};
 use crate::planner::{
-    self, Endpoints, NotAnnounced, PeerPlan, Plan, Subject, Wishes, is_usable, service_routes,
+    self, Endpoints, NotAnnounced, PeerPlan, Plan, Probed, Subject, Wishes, is_usable,
+    service_routes,
 };
 
 use super::Engine;
@@ -100,6 +101,12 @@ impl Engine {
         let mut subject = Subject::new(&row.service, holding(&self.allocator, key), &endpoints);
         subject.probed = self.probed.get(&(node.to_owned(), key.clone()));
         Some(see(&subject))
+    }
+
+    /// What a node has found by probing Services, by their names.
+    pub fn probed(&self, node: &str) -> impl Iterator<Item = (&ServiceKey, &Probed)> {
+        let of = self.probed.iter().filter(move |((by, _), _)| by == node);
+        of.map(|((_, service), found)| (service, found))
     }
 
     /// What a node should probe itself: of the Services that say so, the usable endpoints that run

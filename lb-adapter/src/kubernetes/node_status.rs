@@ -57,6 +57,7 @@ fn session(session: &SessionSample) -> Value {
         "address": session.endpoint,
         "state": format!("{:?}", status.state()),
         "established": status.is_established(),
+        "bfd": status.bfd.as_ref().map(|bfd| bfd.state.to_string()),
         "prefixes": session.prefixes,
         "flaps": status.stats().sessions_lost,
         "lastError": status.last_down().or_else(|| status.last_failure()),

@@ -461,6 +461,7 @@ impl Speaker {
             node: Some(self.node.clone()),
             config: ConfigSample::new(state.loaded, state.is_stale(), self.loaded_at),
             sessions: sampling::sessions(&self.engine, &self.sessions, &self.node),
+            probes: sampling::probes(&self.engine, &self.node),
             announced: sampling::announced(&self.engine, &self.node),
             drain: self.drain_stage(),
             api: ApiSample::new(0, 0, restarts),

@@ -52,13 +52,11 @@ fn metallb(registry: &mut Registry, sample: &Sample) {
     );
 }
 
-/// Those of MetalLB's FRR mode too: its exporter counts messages.
+/// Those of MetalLB's FRR mode too: its exporter counts messages. But for one, their names are none that OpenMetrics
+/// has for a counter, which would be given `_total` at the end; so they are gauges that only grow.
 fn metallb_counters(registry: &mut Registry, sessions: &[SessionSample]) {
     type Value = fn(&SessionSample) -> u64;
-    let all: [(&'static str, &'static str, Value); 10] = [
-        ("metallb_bgp_updates", "Number of BGP UPDATE messages sent", |it| {
-            it.status.stats().sent.update
-        }),
+    let all: [(&'static str, &'static str, Value); 9] = [
         ("metallb_bgp_updates_total_received", "Number of BGP UPDATE messages received", |it| {
             it.status.stats().received.update
         }),
@@ -88,8 +86,14 @@ fn metallb_counters(registry: &mut Registry, sessions: &[SessionSample]) {
         }),
     ];
     for (name, help, value) in all {
-        counters(registry, name, help, sessions.iter().map(|it| (peer(it), value(it))));
+        gauges(registry, name, help, sessions.iter().map(|it| (peer(it), small(value(it)))));
     }
+    counters(
+        registry,
+        "metallb_bgp_updates",
+        "Number of BGP UPDATE messages sent",
+        sessions.iter().map(|it| (peer(it), it.status.stats().sent.update)),
+    );
 }
 
 fn own(registry: &mut Registry, sessions: &[SessionSample]) {
@@ -170,12 +174,12 @@ fn peer(session: &SessionSample) -> Labels {
     vec![("peer", session.endpoint.clone())]
 }
 
-fn named(session: &SessionSample) -> Labels {
+pub(super) fn named(session: &SessionSample) -> Labels {
     vec![("peer", session.endpoint.clone()), ("name", session.name.clone())]
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a floating-point number")]
-fn small(number: u64) -> f64 {
+pub(super) fn small(number: u64) -> f64 {
     number as f64
 }
 

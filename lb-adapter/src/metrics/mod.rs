@@ -9,8 +9,10 @@
 //! spread over time, [`Latency`], is kept between.
 
 mod allocator;
+mod bfd;
 mod bgp;
 mod kube;
+mod probes;
 mod sample;
 
 #[cfg(test)]
@@ -26,7 +28,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 pub use sample::{
-    Announced, ApiSample, ConfigSample, DrainSample, PoolSample, Sample, SessionSample, Usage,
+    Announced, ApiSample, ConfigSample, DrainSample, PoolSample, ProbeSample, Sample,
+    SessionSample, Usage,
 };
 
 /// The media type of what [`encode`] gives.
@@ -70,6 +73,8 @@ pub fn encode(sample: &Sample, latency: &Latency) -> Result<String, fmt::Error> 
     kube::register(&mut registry, sample);
     allocator::register(&mut registry, &sample.pools);
     bgp::register(&mut registry, sample);
+    bfd::register(&mut registry, &sample.sessions);
+    probes::register(&mut registry, &sample.probes);
     registry.register(
         "ferrolb_bgp_update_latency_seconds",
         "Time from an event of the API to the routes that follow from it being handed to the sessions",

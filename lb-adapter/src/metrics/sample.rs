@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::model::ServiceKey;
+use crate::planner::Probed;
 use crate::sessions::SessionStatus;
 
 /// All of it.
@@ -18,6 +19,8 @@ pub struct Sample {
     pub pools: Vec<PoolSample>,
     /// The sessions.
     pub sessions: Vec<SessionSample>,
+    /// What this node found by probing Services.
+    pub probes: Vec<ProbeSample>,
     /// The addresses that this node announces.
     pub announced: Vec<Announced>,
     /// The dealings with the API server.
@@ -101,6 +104,23 @@ impl SessionSample {
     ) -> Self {
         let (name, endpoint, status) = (name.into(), endpoint.into(), status.into());
         Self { name, endpoint, status, prefixes: 0, pending: 0 }
+    }
+}
+
+/// What a node found by probing a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProbeSample {
+    /// The Service.
+    pub service: ServiceKey,
+    /// What was found last.
+    pub found: Probed,
+}
+
+impl ProbeSample {
+    /// Found of this Service.
+    pub fn new(service: ServiceKey, found: Probed) -> Self {
+        Self { service, found }
     }
 }
 

@@ -1,9 +1,11 @@
 use std::time::Duration;
 
+use bgp_session::bfd::{BfdStatus, State};
 use bgp_session::{Asn, BgpIdentifier, PeerConfig, Speaker};
 
 use super::*;
 use crate::model::ServiceKey;
+use crate::planner::Probed;
 
 /// A speaker with a peer that nobody is, and what it looks like.
 async fn sample() -> Sample {
@@ -15,6 +17,11 @@ async fn sample() -> Sample {
     let mut session = SessionSample::new("tor", "172.22.35.1:179", peer.status());
     session.prefixes = 2;
     session.pending = 2;
+    let mut bfd = BfdStatus::default();
+    (bfd.state, bfd.stats.sent, bfd.stats.received) = (State::Up, 9, 8);
+    (bfd.stats.ups, bfd.stats.failures) = (2, 1);
+    bfd.detection_time = Duration::from_millis(900);
+    session.status.bfd = Some(bfd);
     let pool = PoolSample {
         name: "default".to_owned(),
         ipv4: Usage::new(2, 64),
@@ -27,6 +34,11 @@ async fn sample() -> Sample {
         config: ConfigSample::new(true, false, None),
         pools: vec![pool],
         sessions: vec![session],
+        probes: vec![
+            ProbeSample::new(ServiceKey::new("mail", "imap"), Probed::Held),
+            ProbeSample::new(smtp.clone(), Probed::Up),
+            ProbeSample::new(ServiceKey::new("mail", "pop"), Probed::Down("refused".to_owned())),
+        ],
         announced: vec![Announced::new(smtp, "172.22.35.70".parse().unwrap())],
         api: ApiSample::new(7, 0, [("services", 1)].into()),
         ..Sample::default()
@@ -45,6 +57,13 @@ async fn metallbs_names_and_labels_stand_as_its_dashboards_know_them() {
         r#"metallb_speaker_announced{service="mail/smtp",protocol="bgp",node="kube1",ip="172.22.35.70"} 1.0"#,
         r#"metallb_bgp_session_up{peer="172.22.35.1:179"} 0.0"#,
         r#"metallb_bgp_updates_total{peer="172.22.35.1:179"} 0"#,
+        r#"metallb_bgp_opens_sent{peer="172.22.35.1:179"} 0.0"#,
+        r#"metallb_bgp_updates_total_received{peer="172.22.35.1:179"} 0.0"#,
+        r#"metallb_bfd_session_up{peer="172.22.35.1",vrf="default"} 1.0"#,
+        r#"metallb_bfd_control_packet_input{peer="172.22.35.1",vrf="default"} 8.0"#,
+        r#"metallb_bfd_control_packet_output{peer="172.22.35.1",vrf="default"} 9.0"#,
+        r#"metallb_bfd_session_up_events{peer="172.22.35.1",vrf="default"} 2.0"#,
+        r#"metallb_bfd_session_down_events{peer="172.22.35.1",vrf="default"} 1.0"#,
         r#"metallb_bgp_announced_prefixes_total{peer="172.22.35.1:179"} 2.0"#,
         r#"metallb_bgp_pending_prefixes_total{peer="172.22.35.1:179"} 2.0"#,
     ] {
@@ -62,6 +81,12 @@ async fn our_own_names_are_units_and_states() {
         r#"ferrolb_bgp_session_up{peer="172.22.35.1:179",name="tor"} 0.0"#,
         r#"ferrolb_bgp_session_state{peer="172.22.35.1:179",name="tor",state="Established"} 0.0"#,
         r#"ferrolb_bgp_messages_total{peer="172.22.35.1:179",name="tor",direction="out",type="open"} 0"#,
+        r#"ferrolb_bfd_session_up{peer="172.22.35.1:179",name="tor"} 1.0"#,
+        r#"ferrolb_bfd_detection_time_seconds{peer="172.22.35.1:179",name="tor"} 0.9"#,
+        r#"ferrolb_probe_up{service="mail/smtp"} 1.0"#,
+        r#"ferrolb_probe_up{service="mail/imap"} 0.0"#,
+        r#"ferrolb_probe_held_down{service="mail/imap"} 1.0"#,
+        r#"ferrolb_probe_up{service="mail/pop"} 0.0"#,
         r#"ferrolb_kube_watch_restarts_total{resource="services"} 1"#,
         r#"ferrolb_bgp_update_latency_seconds_bucket{le="0.0005"} 1"#,
         r#"ferrolb_drain_stage{stage="serving"} 1.0"#,

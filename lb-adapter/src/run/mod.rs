@@ -168,6 +168,7 @@ impl Node {
                     config: ConfigSample::new(true, stale, self.loaded_at),
                     pools: sampling::pools(&self.engine),
                     sessions: sampling::sessions(&self.engine, &self.sessions, &self.name),
+                    probes: sampling::probes(&self.engine, &self.name),
                     announced: sampling::announced(&self.engine, &self.name),
                     ..Sample::default()
                 };

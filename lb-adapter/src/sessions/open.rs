@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bgp_session::bfd::BfdStatus;
 use bgp_session::{
     Change, InterfaceHandle, PeerHandle, PeerStats, PeerStatus, RouteSet, Speaker, SpeakerError,
     StateKind, Updated,
@@ -79,13 +80,16 @@ impl Open {
 
     pub(super) fn status(&self) -> SessionStatus {
         match &self.handle {
-            Handle::Address(peer) => SessionStatus { peer: Some(peer.status()), problem: None },
+            Handle::Address(peer) => {
+                SessionStatus { peer: Some(peer.status()), bfd: peer.bfd(), problem: None }
+            }
             Handle::Interface(interface) => {
                 let found = interface.status();
                 let peer = found.peer.and_then(|peer| self.speaker.peer(peer));
                 let nobody = || format!("no router is heard on {} yet", interface.interface());
                 let problem = found.problem.or_else(|| peer.is_none().then(nobody));
-                SessionStatus { peer: peer.map(|peer| peer.status()), problem }
+                let bfd = peer.as_ref().and_then(|peer| peer.bfd());
+                SessionStatus { peer: peer.map(|peer| peer.status()), bfd, problem }
             }
         }
     }
@@ -97,6 +101,8 @@ impl Open {
 pub struct SessionStatus {
     /// What is known of the router; none while there is none on the interface, or the session could not be opened.
     pub peer: Option<PeerStatus>,
+    /// The router's BFD session, if it has one.
+    pub bfd: Option<BfdStatus>,
     /// What keeps the session from being tried.
     pub problem: Option<String>,
 }
@@ -104,7 +110,7 @@ pub struct SessionStatus {
 impl SessionStatus {
     /// One that could not be opened, for this reason.
     pub(super) fn refused(problem: String) -> Self {
-        Self { peer: None, problem: Some(problem) }
+        Self { problem: Some(problem), ..Self::default() }
     }
 
     /// Whether routes are being exchanged.
@@ -142,7 +148,7 @@ impl SessionStatus {
 
 impl From<PeerStatus> for SessionStatus {
     fn from(peer: PeerStatus) -> Self {
-        Self { peer: Some(peer), problem: None }
+        Self { peer: Some(peer), ..Self::default() }
     }
 }
 

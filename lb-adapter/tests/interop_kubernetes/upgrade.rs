@@ -76,6 +76,7 @@ pub(crate) async fn one_after_the_other<R: Router + 'static>(site: &mut Site<R>)
         if site.has_bfd() {
             // Without that, the router would not notice.
             wait("BFD", async || site.router.bfd_up(address.into())).await;
+            site.expect_bfd(node, "Up").await;
         }
         site.terminate_speaker(node).await;
         wait_for_end(site, node).await;
