@@ -35,6 +35,10 @@ pub(crate) fn is_read(annotation: &str) -> bool {
     name.is_some_and(|name| NAMES.contains(&name))
 }
 
+/// All that a Service may have under MetalLB's prefixes, the one that is written included.
+pub(crate) const KNOWN_ANNOTATIONS: [&str; 4] =
+    [ADDRESS_POOL, ALLOW_SHARED_IP, LOAD_BALANCER_IPS, "ip-allocated-from-pool"];
+
 /// What the names begin with.
 pub(super) const PREFIX: &str = "metallb.io/";
 /// What they began with.

@@ -35,7 +35,7 @@ use ledger::{Ledger, Pinned};
 use request::{Age, Families, Request, Wanted};
 use waiting::Waiting;
 
-pub(crate) use annotation::is_read;
+pub(crate) use annotation::{KNOWN_ANNOTATIONS, is_read};
 pub use outcome::{Assignment, Changes, Event, EventReason, Held, Outcome};
 pub use refusal::{Cleared, OfFamily, Refusal};
 pub use request::{NotOurs, ours};

@@ -3,6 +3,7 @@
 //! Owns the command and its output. What is wrong is found by [`crate::config`] and
 //! [`crate::manifest`], as it is when the files are put to work.
 
+mod services;
 mod snippet;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use crate::args::OutputFormat;
 use crate::config::{Diagnostic, Severity};
 use crate::failure::Failure;
 use crate::manifest::{self, Manifests, Options, Source};
+use crate::model::ServiceType;
 use snippet::Snippet;
 
 /// Arguments of `ferrolb check`.
@@ -36,6 +38,9 @@ pub struct CheckArgs {
     /// Namespace of the configuration.
     #[arg(long, value_name = "NAME", default_value = "metallb-system", env = "FERROLB_NAMESPACE")]
     pub namespace: String,
+    /// The Services that are judged are those of this loadBalancerClass. Default: those without one.
+    #[arg(long, value_name = "CLASS", env = "FERROLB_LB_CLASS")]
+    pub lb_class: Option<String>,
 }
 
 /// Checks, and prints what it found.
@@ -47,11 +52,12 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     let read = Input::read(&args.files)?;
     let options =
         Options { namespace: args.namespace.clone(), lenient: true, ..Options::default() };
-    let examined = manifest::examine(&options, &read.name, &read.sources, Vec::new());
-    let found = Found::of(&examined.problems, &read.sources);
+    let (problems, manifests) =
+        examine(&options, &read.name, &read.sources, args.lb_class.as_deref());
+    let found = Found::of(&problems, &read.sources);
     let mut out = io::stdout().lock();
     let written = match args.output {
-        OutputFormat::Text => found.write_text(examined.manifests.as_ref(), &mut out),
+        OutputFormat::Text => found.write_text(manifests.as_ref(), &mut out),
         OutputFormat::Json => found.write_json(&mut out),
     };
     match written {
@@ -70,7 +76,22 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
 /// All errors and warnings of these files, also about what has no effect, in order of file and line.
 /// `name` is what all of them together are called.
 pub fn problems(options: &Options, name: &str, sources: &[Source]) -> Vec<Diagnostic> {
-    manifest::examine(options, name, sources, Vec::new()).problems
+    examine(options, name, sources, None).0
+}
+
+fn examine(
+    options: &Options,
+    name: &str,
+    sources: &[Source],
+    class: Option<&str>,
+) -> (Vec<Diagnostic>, Option<Manifests>) {
+    let manifest::Examined { manifests, services, mut problems, .. } =
+        manifest::examine(options, name, sources, Vec::new());
+    if let Some(manifests) = &manifests {
+        services::judge(manifests, &services, class, &mut problems);
+        problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    }
+    (problems, manifests)
 }
 
 /// The files that a command was given.
@@ -175,6 +196,10 @@ impl<'a> Found<'a> {
                 counted(config.pools.len(), "pool"),
                 counted(config.bgp_advertisements.len(), "advertisement"),
             ];
+            let balanced = manifests.services.iter();
+            let balanced = balanced.filter(|it| it.type_ == ServiceType::LoadBalancer).count();
+            let services = (balanced > 0).then(|| self::counted(balanced, "Service"));
+            let counted: Vec<_> = counted.into_iter().chain(services).collect();
             write!(out, "{}: ", counted.join(", "))?;
         }
         match (self.errors, self.warnings) {

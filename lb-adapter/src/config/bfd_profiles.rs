@@ -37,6 +37,12 @@ pub(crate) fn read(mapping: &Mapping<'_>, format: Format, report: &mut Report<'_
         field
             .warning(report, "without effect: FerroLB sends no echo packets, only control packets");
     }
+    if let Some(field) = mapping.get(ECHO_INTERVAL.of(format))
+        && !profile.echo_mode
+        && profile.echo_interval != BfdProfile::new("").echo_interval
+    {
+        field.warning(report, "without effect where there is no echo mode");
+    }
     profile
 }
 

@@ -107,6 +107,12 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// The entries, if it is a mapping; says nothing if it is none.
+    pub(crate) fn entries(&self) -> Option<Mapping<'a>> {
+        let Kind::Mapping(entries) = &self.value.kind else { return None };
+        Some(Mapping { entries, path: self.path, position: self.position() })
+    }
+
     /// A mapping.
     pub(crate) fn mapping(&self, report: &mut Report<'_>) -> Option<Mapping<'a>> {
         let Kind::Mapping(entries) = &self.value.kind else {

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use super::super::parse;
 use super::super::tests::{good, peer_with, pool_with, said};
 use crate::model::{LargeCommunity, PeerAddress, PeerAsn, Pool};
 
 #[test]
 fn the_keys_of_0_12_are_read() {
-    let config = good(
+    let parsed = parse(
+        "f",
         "\
 peers:
 - peer-address: 10.0.0.1
@@ -38,7 +40,12 @@ address-pools:
   bgp-advertisements:
   - aggregation-length-v6: 124
 ",
-    );
+    )
+    .unwrap();
+    let warnings: Vec<_> = parsed.warnings.iter().map(ToString::to_string).collect();
+    let expected = "f:18:18: warning: bfd-profiles[0].echo-interval: without effect where there is no echo mode";
+    assert_eq!(warnings, [expected]);
+    let config = parsed.config;
     let peer = &config.peers[0];
     assert_eq!(peer.source_address, Some("10.0.0.2".parse().unwrap()));
     assert_eq!(peer.hold_time, Duration::from_secs(120));
@@ -218,7 +225,7 @@ fn advertisements_that_contradict_each_other_are_warned_of_and_the_first_counts(
 #[test]
 fn a_pool_of_everything_is_taken_with_a_warning_and_costs_nothing() {
     let text = pool_with("[0.0.0.0/0, '::/0']", "");
-    let parsed = super::super::parse("f", &text).unwrap();
+    let parsed = parse("f", &text).unwrap();
     let pool: &Pool = &parsed.config.pools[0];
     assert_eq!(pool.ranges.len(), 2);
     assert_eq!(parsed.warnings.len(), 2);

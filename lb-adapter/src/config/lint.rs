@@ -227,9 +227,14 @@ impl Lint<'_> {
         }
         for it in &draft.l2_advertisements {
             self.unknown(&it.pools, &pools, "pool");
-            if draft.format == Format::Resources && it.advertisement.pools.is_all() {
-                let message = "layer 2 is not announced by FerroLB, and this is for all pools";
-                self.warn(&it.place, message);
+            // In a ConfigMap it is the pool that says so.
+            if draft.format == Format::Resources {
+                let all = if it.advertisement.pools.is_all() {
+                    ", and this is for all pools"
+                } else {
+                    ""
+                };
+                self.warn(&it.place, format!("layer 2 is not announced by FerroLB{all}"));
             }
         }
     }

@@ -7,8 +7,8 @@
 //! This module owns texts and messages. It reads no file and decides nothing about Services. Its
 //! tree of located values also serves [`crate::manifest`].
 
-mod advertisements;
-mod bfd_profiles;
+pub(crate) mod advertisements;
+pub(crate) mod bfd_profiles;
 mod communities;
 mod configmap;
 mod conflicts;
@@ -19,9 +19,9 @@ mod labels;
 mod lint;
 mod nearest;
 mod overlaps;
-mod own;
-mod peers;
-mod pools;
+pub(crate) mod own;
+pub(crate) mod peers;
+pub(crate) mod pools;
 mod ranges;
 mod resolve;
 mod schema;
@@ -38,6 +38,7 @@ pub(crate) use configmap::looks_like;
 pub(crate) use diagnostic::settle;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub(crate) use lint::lint;
+pub(crate) use nearest::nearest;
 pub(crate) use resolve::{Absence, Secrets, resolve};
 
 use crate::model::Config;
@@ -95,7 +96,7 @@ pub(crate) fn read_root(root: Field<'_>, report: &mut Report<'_>) -> Draft {
 
 /// Whether the word is perhaps the other one, misspelt.
 pub(crate) fn resembles(word: &str, other: &str) -> bool {
-    nearest::nearest(word, std::iter::once(other)).is_some()
+    nearest(word, std::iter::once(other)).is_some()
 }
 
 /// The error for a text of octets that is no UTF-8, at the first octet that is wrong.

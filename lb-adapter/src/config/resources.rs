@@ -64,6 +64,7 @@ impl Kind {
 /// What the metadata of an object says.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Named<'a> {
+    pub(crate) namespace: &'a str,
     pub(crate) name: &'a str,
     pub(crate) labels: &'a Labels,
 }
@@ -95,6 +96,7 @@ pub(crate) fn read(
     match kind {
         Kind::OldBgpPeer | Kind::BgpPeer => {
             peer_keys(kind, &spec, report);
+            secret_namespace(&spec, named.namespace, report);
             let Some(mut peer) = peers::read(&spec, at, format, report) else { return };
             peer.peer.name = named.name.to_owned();
             if let Some(annotations) = &annotations {
@@ -162,6 +164,19 @@ fn peer_keys(kind: Kind, spec: &Mapping<'_>, report: &mut Report<'_>) {
         if let Some(field) = spec.get(key) {
             field.error(report, "not in v1beta1, expected apiVersion metallb.io/v1beta2");
         }
+    }
+}
+
+/// Secrets are looked for beside the peer and nowhere else.
+fn secret_namespace(spec: &Mapping<'_>, own: &str, report: &mut Report<'_>) {
+    // What is no mapping is told where it is read.
+    let secret = spec.get("passwordSecret");
+    let Some(secret) = secret.as_ref().and_then(Field::entries) else { return };
+    let Some(field) = secret.get("namespace").filter(|field| !field.is_empty_text()) else {
+        return;
+    };
+    if field.string(report).is_some_and(|namespace| namespace != own) {
+        field.expected(report, &format!("{own}, the namespace of the BGPPeer"));
     }
 }
 

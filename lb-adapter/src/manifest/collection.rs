@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::configuration::Configuration;
 use super::object::Metadata;
+use super::places::{ServicePlace, ServicePlaces};
 use super::{Manifests, Options, Source, endpoints, node, service};
 use crate::config::draft::Draft;
 use crate::config::field::{self, Field, Mapping};
@@ -21,6 +22,8 @@ pub(super) struct Collection<'a> {
     slices: Vec<EndpointSlice>,
     /// From Endpoints objects; they count only for Services without slices.
     endpoints: Vec<EndpointSlice>,
+    /// Where the Services stand, of files that are looked at before they are applied.
+    service_places: ServicePlaces,
     nodes: Vec<Node>,
     namespaces: Vec<Namespace>,
     /// Whether some text could not be read, so that what is missing may have been in it.
@@ -92,6 +95,7 @@ impl<'a> Collection<'a> {
             options,
             configuration: Configuration::new(options),
             services: Vec::new(),
+            service_places: ServicePlaces::new(),
             slices: Vec::new(),
             endpoints: Vec::new(),
             nodes: Vec::new(),
@@ -158,6 +162,11 @@ impl<'a> Collection<'a> {
         if let Some(draft) = self.configuration.draft() {
             config::lint(draft, config, &self.nodes, diagnostics);
         }
+    }
+
+    /// Where the Services stand, once.
+    pub(super) fn take_places(&mut self) -> ServicePlaces {
+        std::mem::take(&mut self.service_places)
     }
 
     /// Everything in its order.
@@ -248,7 +257,13 @@ impl<'a> Collection<'a> {
             Kind::Resource(kind) => {
                 self.configuration.add_resource(kind, &metadata, field, object, report);
             }
-            Kind::Service => self.services.extend(service::read(metadata, object, report)),
+            Kind::Service => {
+                if self.options.lenient {
+                    let place = ServicePlace::of(object, report);
+                    self.service_places.insert(metadata.key(), place);
+                }
+                self.services.extend(service::read(metadata, object, report));
+            }
             Kind::EndpointSlice => self.slices.extend(endpoints::slice(metadata, object, report)),
             Kind::Endpoints => self.endpoints.push(endpoints::endpoints(metadata, object, report)),
             Kind::Node => self.nodes.push(node::read(metadata, object, report)),

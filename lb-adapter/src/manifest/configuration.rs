@@ -135,7 +135,8 @@ impl<'a> Configuration<'a> {
         }
         let first = self.first_resource.get_or_insert_with(|| (report.place_of(field), 0));
         first.1 += 1;
-        let named = Named { name: &metadata.name, labels: &metadata.labels };
+        let Metadata { namespace, name, labels, .. } = metadata;
+        let named = Named { namespace, name, labels };
         resources::read(kind, named, object, field, &mut self.resources, report);
     }
 

@@ -23,6 +23,7 @@ mod endpoints;
 mod files;
 mod node;
 mod object;
+mod places;
 mod service;
 
 use std::path::Path;
@@ -33,6 +34,7 @@ use crate::model::{Config, EndpointSlice, Namespace, Node, Service};
 use collection::Collection;
 pub use files::files;
 pub(crate) use files::{load, stdin};
+pub(crate) use places::{ServicePlace, ServicePlaces};
 
 /// What a set of files says; the rows are in order of namespace and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -142,6 +144,8 @@ pub(crate) struct Examined {
     pub(crate) manifests: Option<Manifests>,
     /// What the configuration in force says, with its places.
     pub(crate) draft: Option<Draft>,
+    /// Where the Services stand.
+    pub(crate) services: ServicePlaces,
     /// All errors and warnings, in order of file and line; also what has no effect.
     pub(crate) problems: Vec<Diagnostic>,
 }
@@ -163,13 +167,15 @@ pub(crate) fn examine(
     let config = collection.resolve(name, &mut diagnostics);
     collection.lint(&config, &mut diagnostics);
     let draft = collection.draft().cloned();
+    let services = collection.take_places();
     match settle(diagnostics) {
         Ok(problems) => {
             let manifests = collection.into_manifests(config, problems.clone());
-            Examined { manifests: Some(manifests), draft, problems }
+            Examined { manifests: Some(manifests), draft, services, problems }
         }
         Err(problems) => {
-            Examined { manifests: None, draft, problems: problems.into_iter().collect() }
+            let problems = problems.into_iter().collect();
+            Examined { manifests: None, draft, services, problems }
         }
     }
 }
@@ -198,5 +204,7 @@ mod large_tests;
 mod lint_tests;
 #[cfg(test)]
 mod resources_tests;
+#[cfg(test)]
+mod silence_tests;
 #[cfg(test)]
 mod tests;

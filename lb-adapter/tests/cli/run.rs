@@ -163,6 +163,56 @@ fn a_change_of_a_peer_that_needs_no_other_session_is_made_in_place() {
 }
 
 #[test]
+fn a_session_of_one_family_carries_routes_of_both_where_the_peer_says_so() {
+    let router = Router::start();
+    let manifests = manifests_for(&router);
+    let address = "  - type: InternalIP\n    address: 127.22.35.25\n";
+    manifests.replace(
+        "nodes.yaml",
+        address,
+        &format!("{address}  - {{type: InternalIP, address: '2001:db8::25'}}\n"),
+    );
+    let dual = "      dual-stack-address-family: true\n      my-asn: 64636";
+    manifests.replace("config.yaml", "      my-asn: 64636", dual);
+    manifests.replace(
+        "config.yaml",
+        "      - 172.22.35.64/26\n",
+        "      - 172.22.35.64/26\n      - 2001:db8:1::/64\n",
+    );
+    manifests.write("six.yaml", SIX);
+    let _run = run(&manifests);
+    let six = |next_hop: &str| format!("2001:db8:1::/128 through {next_hop}, 64636");
+    let all = |next_hop: &str| [&ALL.map(str::to_owned)[..], &[six(next_hop)]].concat();
+    wait_until("routes of both families", || router.table() == all("2001:db8::25"));
+    let since = router.since();
+    // The session's address is none for IPv6, so that the node's is named all the same.
+    let session = format!("      next-hop: session\n{dual}");
+    manifests.replace("config.yaml", dual, &session);
+    manifests.replace("nodes.yaml", "2001:db8::25", "2001:db8::26");
+    wait_until("the other next hop", || router.table() == all("2001:db8::26"));
+    let own = "      next-hop: 2001:db8::99\n";
+    manifests.replace("config.yaml", "      next-hop: session\n", own);
+    wait_until("the one that is configured", || router.table() == all("2001:db8::99"));
+    assert_eq!(router.since(), since, "it is the session of the beginning");
+}
+
+const SIX: &str = "apiVersion: v1
+kind: Service
+metadata: {name: six, creationTimestamp: \"2024-01-01T00:00:00Z\"}
+spec:
+  type: LoadBalancer
+  ipFamilies: [IPv6]
+  clusterIPs: [\"fd00::7\"]
+  ports: [{port: 80}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: six-1, labels: {kubernetes.io/service-name: six}}
+addressType: IPv6
+endpoints: [{addresses: [\"fd00:10::7\"], nodeName: kube2, conditions: {ready: true}}]
+";
+
+#[test]
 fn a_peer_whose_place_in_the_list_changes_keeps_its_session() {
     let router = Router::start();
     let manifests = manifests_for(&router);

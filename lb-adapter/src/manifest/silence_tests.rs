@@ -1,0 +1,295 @@
+//! No key of a configuration is passed over in silence: each one changes what is done, or is named in an error or a
+//! warning.
+
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::config::draft::{Format, Key};
+use crate::config::{advertisements, bfd_profiles, own, peers, pools};
+use crate::engine::identifier;
+use crate::model::{IpFamily, Labels, NextHopPolicy};
+use crate::sessions::{Terms, remote};
+
+/// A peer, a pool, an advertisement and a profile that say as little as they may.
+#[derive(Clone)]
+struct Text {
+    format: Format,
+    peer: Map<String, Value>,
+    pool: Map<String, Value>,
+    advertisement: Map<String, Value>,
+    profile: Map<String, Value>,
+    layer2: Map<String, Value>,
+    /// Annotations of the peer and of the pool.
+    annotations: [Map<String, Value>; 2],
+}
+
+fn map(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        other => panic!("{other}"),
+    }
+}
+
+impl Text {
+    fn new(format: Format) -> Self {
+        let (peer, pool) = match format {
+            Format::ConfigMap => (
+                json!({"my-asn": 64512, "peer-asn": 64513, "peer-address": "192.0.2.1", "bfd-profile": "fast"}),
+                json!({"name": "a", "protocol": "bgp", "addresses": ["10.0.0.0/24", "fd00::/64"]}),
+            ),
+            Format::Resources => (
+                json!({"myASN": 64512, "peerASN": 64513, "peerAddress": "192.0.2.1", "bfdProfile": "fast"}),
+                json!({"addresses": ["10.0.0.0/24", "fd00::/64"]}),
+            ),
+        };
+        let (advertisement, profile, layer2) = (Map::new(), Map::new(), Map::new());
+        let (peer, pool) = (map(peer), map(pool));
+        let annotations = [Map::new(), Map::new()];
+        Self { format, peer, pool, advertisement, profile, layer2, annotations }
+    }
+
+    /// JSON is YAML.
+    fn write(&self) -> String {
+        if self.format == Format::ConfigMap {
+            let (mut pool, mut profile) = (self.pool.clone(), self.profile.clone());
+            pool.insert("bgp-advertisements".to_owned(), json!([self.advertisement]));
+            profile.insert("name".to_owned(), json!("fast"));
+            let text = json!({"peers": [self.peer], "address-pools": [pool],
+                "bfd-profiles": [profile, {"name": "other", "detect-multiplier": 9}],
+                "bgp-communities": {"gold": "64512:7"}});
+            return text.to_string();
+        }
+        let object = |version: &str,
+                      kind: &str,
+                      name: &str,
+                      notes: &Map<String, Value>,
+                      spec: &Map<String, Value>| {
+            json!({"apiVersion": format!("metallb.io/{version}"), "kind": kind,
+                "metadata": {"name": name, "annotations": notes}, "spec": spec})
+            .to_string()
+        };
+        let none = Map::new();
+        let mut objects = vec![
+            object("v1beta2", "BGPPeer", "a", &self.annotations[0], &self.peer),
+            object("v1beta1", "IPAddressPool", "a", &self.annotations[1], &self.pool),
+            object("v1beta1", "BGPAdvertisement", "a", &none, &self.advertisement),
+            object("v1beta1", "BFDProfile", "fast", &none, &self.profile),
+            object("v1beta1", "BFDProfile", "other", &none, &map(json!({"detectMultiplier": 9}))),
+            object("v1beta1", "Community", "c", &none, &map(json!({"communities": [{"name": "gold", "value": "64512:7"}]}))),
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "type": "kubernetes.io/basic-auth",
+                "stringData": {"password": "sesame"}}).to_string(),
+        ];
+        if !self.layer2.is_empty() {
+            objects.push(object("v1beta1", "L2Advertisement", "l", &none, &self.layer2));
+        }
+        objects.join("\n---\n")
+    }
+}
+
+/// What is done because of it, and what is said.
+fn outcome(text: &Text) -> (Option<String>, Vec<String>) {
+    let options = Options { lenient: true, ..Options::default() };
+    let source = Source { name: "f".to_owned(), octets: text.write().into_bytes() };
+    let examined = examine(&options, "f", &[source], Vec::new());
+    let said = examined.problems.iter().map(ToString::to_string).collect();
+    let done = examined.manifests.map(|manifests| {
+        let Config { pools, bgp_advertisements, l2_advertisements, peers, .. } = &manifests.config;
+        let mut node = Node::new("kube1");
+        node.addresses = vec!["192.0.2.25".parse().unwrap()];
+        let sessions: Vec<_> = peers
+            .iter()
+            .map(|peer| {
+                let name = peer.bfd_profile.as_deref();
+                let bfd = name.and_then(|name| manifests.config.bfd_profile(name));
+                let terms =
+                    Terms::new(peer.shown_asn(), identifier(&node, peer), remote(peer, bfd));
+                let carried = [IpFamily::Ipv4, IpFamily::Ipv6].map(|family| peer.carries(family));
+                let next_hop = peer.next_hop_or(&NextHopPolicy::NodeAddress).clone();
+                (terms, peer.selects(&Labels::new()), carried, next_hop)
+            })
+            .collect();
+        format!("{sessions:?} {pools:?} {bgp_advertisements:?} {l2_advertisements:?}")
+    });
+    (done, said)
+}
+
+/// That the change does something, or is told by the name of the key.
+#[track_caller]
+fn heard(before: &Text, after: &Text, key: &str) {
+    let ((done, said), (done_before, said_before)) = (outcome(after), outcome(before));
+    assert!(done_before.is_some(), "{said_before:?}");
+    let named = said.iter().any(|line| line.contains(key) && !said_before.contains(line));
+    assert!(
+        named || done.is_none_or(|done| Some(done) != done_before),
+        "{key} is passed over: {said:?}"
+    );
+}
+
+/// A value for a key that is not its default; as a resource has it, the ConfigMap's words are made of it.
+fn sample(key: &str) -> Value {
+    let selector = json!({"matchLabels": {"a": "b"}});
+    match key {
+        "myASN" | "localASN" => json!(65000),
+        "peerASN" => json!(64999),
+        "dynamicASN" => json!("external"),
+        "peerAddress" => json!("192.0.2.2"),
+        "sourceAddress" => json!("192.0.2.9"),
+        "interface" => json!("eth1"),
+        "peerPort" => json!(1179),
+        "holdTime" => json!("30s"),
+        "keepaliveTime" => json!("10s"),
+        "connectTime" => json!("7s"),
+        "routerID" => json!("1.2.3.4"),
+        "password" => json!("sesame"),
+        "passwordSecret" => json!({"name": "s"}),
+        "bfdProfile" => json!("other"),
+        "ebgpMultiHop" | "enableGracefulRestart" | "dualStackAddressFamily" | "disableMP" => {
+            json!(true)
+        }
+        "vrf" => json!("red"),
+        "addresses" => json!(["10.1.0.0/24"]),
+        "autoAssign" => json!(false),
+        "avoidBuggyIPs" | "echoMode" | "passiveMode" => json!(true),
+        "serviceAllocation" => json!({"priority": 7}),
+        "aggregationLength" => json!(28),
+        "aggregationLengthV6" => json!(96),
+        "localPref" => json!(200),
+        "communities" => json!(["gold"]),
+        "ipAddressPools" | "peers" => json!(["x"]),
+        "nodeSelectors" | "serviceSelectors" | "ipAddressPoolSelectors" => json!([selector]),
+        "receiveInterval" | "transmitInterval" | "echoInterval" => json!(100),
+        "detectMultiplier" => json!(5),
+        "minimumTtl" => json!(200),
+        "interfaces" => json!(["eth0"]),
+        "preferredNodeSelectors" => json!([{"weight": 1, "preference": selector}]),
+        "allow-communities" => json!("64512:*"),
+        "allow-local-pref" | "allow-med" | "link-bandwidth" => json!("100"),
+        "allow-prepend" | "probe-rise" | "probe-fall" => json!("7"),
+        "allow-health" => json!("true"),
+        "min-ready" | "link-bandwidth-hysteresis" => json!("50%".trim_end_matches('%')),
+        "probe" => json!("tcp:80"),
+        "probe-interval" | "probe-timeout" | "hold-down" => json!("4s"),
+        "when-unhealthy" => json!("depreference"),
+        "next-hop" => json!("session"),
+        other => panic!("a key without a sample: {other}"),
+    }
+}
+
+fn spelt(key: Key, format: Format) -> (String, Value) {
+    let value = sample(key.1);
+    let name = key.of(format).to_owned();
+    if format == Format::Resources {
+        return (name, value);
+    }
+    let text = value.to_string().replace("matchLabels", "match-labels");
+    let text = if key.1 == "passwordSecret" { "\"s\"".to_owned() } else { text };
+    (name, serde_json::from_str(&text).unwrap())
+}
+
+fn each(keys: &[Key], part: impl Fn(&mut Text) -> &mut Map<String, Value>) {
+    for format in [Format::ConfigMap, Format::Resources] {
+        for key in keys.iter().copied().filter(|key| !key.of(format).is_empty()) {
+            let before = Text::new(format);
+            let mut after = before.clone();
+            let (name, value) = spelt(key, format);
+            let map = part(&mut after);
+            // Two keys stand in place of another one.
+            for (own, other) in [
+                ("interface", ["peer-address", "peerAddress"]),
+                ("dynamicASN", ["peer-asn", "peerASN"]),
+            ] {
+                if own == key.1 {
+                    other.iter().for_each(|other| drop(map.remove(*other)));
+                }
+            }
+            map.insert(name.clone(), value);
+            heard(&before, &after, &name);
+        }
+    }
+}
+
+#[test]
+fn every_key_of_a_peer_changes_its_session_or_is_named() {
+    each(&peers::KEYS, |text| &mut text.peer);
+}
+
+#[test]
+fn every_key_of_a_pool_changes_it_or_is_named() {
+    each(&pools::KEYS, |text| &mut text.pool);
+}
+
+#[test]
+fn every_key_of_an_advertisement_changes_it_or_is_named() {
+    each(&advertisements::CONFIG_MAP_KEYS, |text| &mut text.advertisement);
+    each(&advertisements::BGP_KEYS, |text| &mut text.advertisement);
+}
+
+#[test]
+fn every_key_of_a_bfd_profile_changes_the_session_or_is_named() {
+    each(&bfd_profiles::KEYS, |text| &mut text.profile);
+}
+
+#[test]
+fn every_l2advertisement_is_named_whatever_it_says() {
+    let before = Text::new(Format::Resources);
+    for key in advertisements::L2_KEYS {
+        let mut after = before.clone();
+        after.layer2.insert(key.to_owned(), sample(key));
+        let (_, said) = outcome(&after);
+        let told = said.iter().any(|line| line.contains("layer 2 is not announced by FerroLB"));
+        assert!(told, "{key}: {said:?}");
+    }
+}
+
+#[test]
+fn every_key_of_our_own_changes_something_or_is_named() {
+    for (part, keys) in [&own::PEER_KEYS[..], &own::KEYS[..]].into_iter().enumerate() {
+        for key in keys {
+            let mut before = Text::new(Format::Resources);
+            if let Some(of) = ["probe-", "link-bandwidth-"].iter().find(|of| key.starts_with(**of))
+            {
+                let of = of.trim_end_matches('-');
+                before.annotations[part].insert(format!("{}{of}", own::PREFIX), sample(of));
+            }
+            let mut after = before.clone();
+            after.annotations[part].insert(format!("{}{key}", own::PREFIX), sample(key));
+            heard(&before, &after, key);
+            let mut before = Text::new(Format::ConfigMap);
+            let target = |text: &mut Text, name: &str| {
+                let map = if part == 0 { &mut text.peer } else { &mut text.pool };
+                map.insert(name.to_owned(), sample(name));
+            };
+            if let Some(of) = ["probe-", "link-bandwidth-"].iter().find(|of| key.starts_with(**of))
+            {
+                target(&mut before, of.trim_end_matches('-'));
+            }
+            let mut after = before.clone();
+            target(&mut after, key);
+            heard(&before, &after, key);
+        }
+    }
+}
+
+#[test]
+fn a_secret_of_another_namespace_is_named() {
+    let mut text = Text::new(Format::Resources);
+    text.peer
+        .insert("passwordSecret".to_owned(), json!({"name": "s", "namespace": "metallb-system"}));
+    assert!(outcome(&text).0.is_some(), "{:?}", outcome(&text).1);
+    text.peer.insert("passwordSecret".to_owned(), json!({"name": "s", "namespace": "other"}));
+    let (_, said) = outcome(&text);
+    let expected =
+        "spec.passwordSecret.namespace: expected metallb-system, the namespace of the BGPPeer";
+    assert!(said.iter().any(|line| line.contains(expected)), "{said:?}");
+}
+
+#[test]
+fn an_annotation_of_ours_on_another_kind_is_named() {
+    let object = json!({"apiVersion": "metallb.io/v1beta1", "kind": "BGPAdvertisement",
+        "metadata": {"name": "a", "annotations": {"ferrolb.io/allow-med": "1"}}, "spec": {}});
+    let source = Source { name: "f".to_owned(), octets: object.to_string().into_bytes() };
+    let options = Options { lenient: true, ..Options::default() };
+    let said: Vec<_> = examine(&options, "f", &[source], Vec::new()).problems;
+    let expected = "unknown annotation, expected none of ferrolb.io/ on an object of this kind";
+    assert!(said.iter().any(|it| it.message == expected), "{said:?}");
+}
