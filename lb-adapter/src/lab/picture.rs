@@ -24,6 +24,10 @@ impl Cluster {
         let routers = self.routers.listening().map(|(router, listens_at)| {
             format!("router {} listens on {listens_at}", router_label(engine, router))
         });
+        let peers = engine.config().into_iter().flat_map(|config| &config.peers);
+        let at_interfaces = peers.filter(|peer| peer.address.ip().is_none()).map(|peer| {
+            format!("peer {} is at an interface, which a lab has none of", peer_label(peer))
+        });
         let no_nodes = engine.plans().next().is_none().then(|| NO_NODES.to_owned());
         Picture {
             sessions: self.picture_of_sessions(),
@@ -35,6 +39,7 @@ impl Cluster {
                 .into_iter()
                 .chain(no_nodes)
                 .chain(routers)
+                .chain(at_interfaces)
                 .chain(self.loopback_notes())
                 .collect(),
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::facts::{Neighbor, Router};
-use super::frr::{permit, protocol, word};
+use super::ios::{self, permit, protocol, word};
 
 /// What goes into the running configuration.
 pub(super) fn write(router: &Router) -> String {
@@ -54,30 +54,20 @@ pub(super) fn write(router: &Router) -> String {
 }
 
 fn neighbor(text: &mut String, router: &Router, neighbor: &Neighbor) {
-    let mut set = |line: String| {
-        let _ = writeln!(text, "   neighbor {} {line}", neighbor.address);
-    };
-    set(format!("remote-as {}", neighbor.asn));
-    set(format!("description {}", neighbor.name));
-    set("passive".to_owned());
-    set(format!("timers {} {}", neighbor.keepalive_time, neighbor.hold_time));
-    if let Some(password) = &neighbor.password {
-        set(format!("password 0 {password}"));
-    }
-    if neighbor.multihop && router.is_external(neighbor) {
-        set("ebgp-multihop 255".to_owned());
-    }
+    let mut lines = ios::neighbor(router, neighbor, "password 0");
     if let Some(profile) = &neighbor.bfd {
-        set("bfd".to_owned());
-        set(format!(
+        lines.push("bfd".to_owned());
+        lines.push(format!(
             "bfd interval {} min-rx {} multiplier {}",
             profile.receive_interval.as_millis(),
             profile.transmit_interval.as_millis(),
             profile.detect_multiplier
         ));
     }
-    set("route-map FERROLB-IN in".to_owned());
-    set("route-map FERROLB-OUT out".to_owned());
+    lines.extend(["route-map FERROLB-IN in", "route-map FERROLB-OUT out"].map(str::to_owned));
     let most = neighbor.families.iter().map(|family| router.most(*family)).max();
-    set(format!("maximum-routes {}", most.unwrap_or(0)));
+    lines.push(format!("maximum-routes {}", most.unwrap_or(0)));
+    for line in lines {
+        let _ = writeln!(text, "   neighbor {} {line}", neighbor.address);
+    }
 }

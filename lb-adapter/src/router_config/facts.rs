@@ -119,6 +119,7 @@ pub(super) fn of(manifests: &Manifests, wanted: &Wanted<'_>) -> Result<Vec<Route
                     peer.name
                 ));
             }
+            // Told by `at_interfaces`.
             continue;
         };
         let asn = peer.expected_asn().or(wanted.asn);
@@ -147,6 +148,11 @@ pub(super) fn of(manifests: &Manifests, wanted: &Wanted<'_>) -> Result<Vec<Route
         router.accepted.dedup();
     }
     Ok(routers.into_values().collect())
+}
+
+/// The peers of which nothing is known that a router must know.
+pub(super) fn at_interfaces(config: &Config) -> impl Iterator<Item = &Peer> {
+    config.peers.iter().filter(|peer| peer.address.ip().is_none())
 }
 
 fn identifier(address: IpAddr) -> Ipv4Addr {

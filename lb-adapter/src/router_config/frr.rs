@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::facts::{Accepted, Neighbor, Router};
+use super::facts::{Neighbor, Router};
+use super::ios::{self, permit, protocol, word};
 use crate::model::IpFamily;
 
 /// What goes into frr.conf.
@@ -59,22 +60,12 @@ pub(super) fn write(router: &Router) -> String {
 }
 
 fn neighbor(text: &mut String, router: &Router, neighbor: &Neighbor) {
-    let mut set = |line: String| {
-        let _ = writeln!(text, " neighbor {} {line}", neighbor.address);
-    };
-    set(format!("remote-as {}", neighbor.asn));
-    set(format!("description {}", neighbor.name));
-    set("passive".to_owned());
-    set(format!("timers {} {}", neighbor.keepalive_time, neighbor.hold_time));
-    if let Some(password) = &neighbor.password {
-        set(format!("password {password}"));
-    }
-    if neighbor.multihop && router.is_external(neighbor) {
-        set("ebgp-multihop 255".to_owned());
-    }
+    let mut lines = ios::neighbor(router, neighbor, "password");
     if let Some(profile) = &neighbor.bfd {
-        set("bfd".to_owned());
-        set(format!("bfd profile {}", profile.name));
+        lines.extend(["bfd".to_owned(), format!("bfd profile {}", profile.name)]);
+    }
+    for line in lines {
+        let _ = writeln!(text, " neighbor {} {line}", neighbor.address);
     }
 }
 
@@ -100,27 +91,4 @@ fn address_family(text: &mut String, router: &Router, family: IpFamily) {
         }
     }
     text.push_str(" exit-address-family\n");
-}
-
-/// `NETWORK`, with the lengths where they are others than its own; also for EOS.
-pub(super) fn permit(accepted: &Accepted) -> String {
-    let Accepted { network, shortest, longest } = accepted;
-    let own = network.prefix_len();
-    let ge = if *shortest > own { format!(" ge {shortest}") } else { String::new() };
-    let le = if *longest > own { format!(" le {longest}") } else { String::new() };
-    format!("{network}{ge}{le}")
-}
-
-pub(super) fn protocol(family: IpFamily) -> &'static str {
-    match family {
-        IpFamily::Ipv4 => "ip",
-        IpFamily::Ipv6 => "ipv6",
-    }
-}
-
-pub(super) fn word(family: IpFamily) -> &'static str {
-    match family {
-        IpFamily::Ipv4 => "ipv4",
-        IpFamily::Ipv6 => "ipv6",
-    }
 }

@@ -11,6 +11,7 @@ mod bird;
 mod eos;
 mod facts;
 mod frr;
+mod ios;
 mod junos;
 mod recording;
 mod routeros;
@@ -103,6 +104,11 @@ pub fn run(args: &RouterConfigArgs, problems: Problems) -> Result<(), Failure> {
         with_passwords: args.with_passwords,
     };
     let routers = facts::of(&manifests, &wanted).map_err(Failure::Unusable)?;
+    let unsaid = facts::at_interfaces(&manifests.config).filter(|_| args.peer.is_none());
+    for peer in unsaid {
+        let why = "the router's side is an interface of its own";
+        problems.warning(&format!("nothing is printed for peer {}: {why}", peer.name));
+    }
     let texts: Vec<String> = routers.iter().map(|router| args.system.write(router)).collect();
     match io::stdout().lock().write_all(texts.join("\n").as_bytes()) {
         // Whoever reads has seen enough.

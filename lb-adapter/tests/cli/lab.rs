@@ -103,6 +103,34 @@ fn a_node_has_a_session_with_each_router_that_its_labels_select() {
 }
 
 #[test]
+fn sessions_have_the_terms_of_their_peers_and_what_a_lab_cannot_have_is_told() {
+    let manifests = Manifests::reference();
+    manifests.replace(
+        "config.yaml",
+        "      my-asn: 64636\n",
+        "      my-asn: 64636
+      keepalive-time: 5s
+      connect-time: 60s
+      enable-graceful-restart: true
+      ebgp-multihop: true
+      source-address: 172.22.35.26
+      next-hop: session
+      bfd-profile: fast
+    - {interface: eth1, dynamic-asn: external, my-asn: 64636}
+    bfd-profiles: [{name: fast}]
+",
+    );
+    let document = lab_document(&manifests.path(), &[]);
+    let sessions = document["sessions"].as_array().unwrap();
+    assert_eq!(sessions.len(), 3, "{sessions:?}");
+    assert!(sessions.iter().all(|it| it["state"] == "Established"), "{sessions:?}");
+    // The session's address stands for the node's, whatever it is on loopback.
+    assert_eq!(next_hops(&document, "172.22.35.70/32"), ["172.22.35.26"]);
+    let shown = text(&lab(&manifests.path(), &["--once"]).stdout);
+    assert!(shown.contains("peer eth1 is at an interface, which a lab has none of"), "{shown}");
+}
+
+#[test]
 fn one_router_may_be_configured_with_two_systems_of_the_same_node() {
     let manifests = Manifests::reference();
     manifests.replace(

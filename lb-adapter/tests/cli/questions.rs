@@ -140,6 +140,19 @@ fn diff_prints_routes_addresses_and_sessions() {
 }
 
 #[test]
+fn router_config_says_of_which_peers_it_prints_nothing() {
+    let manifests = Manifests::reference();
+    let unnumbered = "peers:\n    - {interface: eth1, dynamic-asn: external, my-asn: 64636}\n";
+    manifests.replace("config.yaml", "peers:\n", unnumbered);
+    let path = manifests.path();
+    let output = run(&["router-config", "--for", "eos", "--from", path.to_str().unwrap()]);
+    let (printed, told) = (text(&output.stdout), text(&output.stderr));
+    assert!(printed.contains("neighbor 172.22.35.25 remote-as 64636"), "{printed}");
+    let expected = "ferrolb: warning: nothing is printed for peer eth1:179: the router's side is an interface of its own\n";
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn diff_of_two_configurations_takes_the_rest_from_elsewhere() {
     let (old, new) = (Manifests::reference(), Manifests::reference());
     new.replace("config.yaml", "172.22.35.64/26", "172.22.35.70/32");

@@ -8,6 +8,7 @@
 mod cluster;
 mod site;
 mod story;
+mod unnumbered;
 mod upgrade;
 
 use site::Terms;
@@ -17,6 +18,13 @@ use test_peers::{Bird, Frr, requested};
 fn a_cluster_routes_through_bird_whatever_becomes_of_services_nodes_and_leaders() {
     if requested() {
         site::run::<Bird>(Terms::default(), story::services_nodes_and_leaders);
+    }
+}
+
+#[test]
+fn a_speaker_finds_its_router_at_the_other_end_of_an_interface() {
+    if requested() {
+        unnumbered::found_told_and_drained();
     }
 }
 
