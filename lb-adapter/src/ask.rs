@@ -1,6 +1,6 @@
-//! Asking a running process for the objects that it knows.
+//! Asking a running process for the objects that it knows, or the API server for those of a cluster.
 //!
-//! One GET over plain HTTP, with limits on time and size; what comes is a recording.
+//! A process is asked by one GET over plain HTTP, with limits on time and size; what comes is a recording.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -17,22 +17,45 @@ pub struct ProcessArgs {
     /// Where `ferrolb run --http` answers; asked where no manifests and no recording are named.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7472", env = "FERROLB_URL")]
     pub url: String,
+    /// Ask the API server of a cluster instead, as KUBECONFIG says or as a pod does.
+    #[cfg(feature = "kubernetes")]
+    #[arg(long = "cluster")]
+    pub of_cluster: bool,
+    /// Ask the API server that this file names.
+    #[cfg(feature = "kubernetes")]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<std::path::PathBuf>,
 }
 
 impl ProcessArgs {
-    /// The recording of what the process knows.
+    /// What is asked, for messages.
+    pub(crate) fn name(&self) -> String {
+        #[cfg(feature = "kubernetes")]
+        if self.of_cluster || self.kubeconfig.is_some() {
+            return "the cluster".to_owned();
+        }
+        self.url.clone()
+    }
+
+    /// The recording of what the process knows, or of what the cluster has whose configuration is in this namespace.
     ///
     /// # Errors
     ///
-    /// The URL is none, nobody answers there, or the process does not tell.
-    pub fn objects(&self) -> Result<Vec<u8>, Failure> {
+    /// The URL is none, nobody answers there, or it does not tell.
+    pub fn objects(&self, namespace: &str) -> Result<Vec<u8>, Failure> {
+        #[cfg(feature = "kubernetes")]
+        if self.of_cluster || self.kubeconfig.is_some() {
+            let known = crate::kubernetes::objects(self.kubeconfig.as_ref(), namespace)?;
+            return Ok(known.recording().into_bytes());
+        }
+        let _ = namespace;
         let url = &self.url;
         let authority = authority(url).ok_or_else(|| {
             Failure::Unusable(format!("--url {url}: expected http://ADDRESS:PORT, without a path"))
         })?;
         let answer = get(&authority).map_err(|error| {
             Failure::Unusable(format!(
-                "no answer from {url}: {error}; expected ferrolb run --http there, or --from, or --url"
+                "no answer from {url}: {error}; expected ferrolb run --http there, or --from, --url or --cluster"
             ))
         })?;
         body(&answer).map_err(|why| Failure::Unusable(format!("{url}/objects: {why}")))

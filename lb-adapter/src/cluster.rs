@@ -90,7 +90,7 @@ impl Cluster {
         args: &ClusterArgs,
         problems: Problems,
     ) -> Result<Self, Failure> {
-        Ok(Self::replayed(&process.objects()?, args, Held::new(), problems))
+        Ok(Self::replayed(&process.objects(&args.namespace)?, args, Held::new(), problems))
     }
 
     /// [`Cluster::read`] where a path is named, else [`Cluster::ask`].

@@ -43,7 +43,7 @@ pub struct Http {
 
 /// What a process says of `/objects` that has them from a cluster, which has them still.
 #[cfg(feature = "kubernetes")]
-pub(crate) const NOT_KEPT: &str = "the objects of a cluster are not kept here: ask the API server for them, and give them with --from";
+pub(crate) const NOT_KEPT: &str = "the objects of a cluster are not kept here: ask the API server for them, with --cluster or --kubeconfig";
 /// So many questions may wait.
 const QUEUE: usize = 16;
 /// A loop that has not answered by then hangs.

@@ -80,6 +80,9 @@ fn default_level(command: &Command) -> &'static str {
         // What happens is on stdout already.
         Command::Lab(_) => "error",
         Command::Run(_) => "info",
+        // What the client has to say of a failure, whoever asked says too.
+        #[cfg(feature = "kubernetes")]
+        Command::Controller(_) | Command::Speaker(_) => "info,kube_client=off",
         _ => "warn",
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Shared by whatever speaks for a real node. What a finding means, the planner decides.
 
+#[cfg(feature = "kubernetes")]
 use std::collections::BTreeSet;
 
 use tokio::sync::mpsc;
@@ -33,6 +34,7 @@ impl Probing {
     }
 
     /// Probes what these Services say now, and of others what it did.
+    #[cfg(feature = "kubernetes")]
     pub(crate) fn follow(
         &mut self,
         engine: &Engine,

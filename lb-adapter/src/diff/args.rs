@@ -21,7 +21,7 @@ use crate::report::Problems;
 #[non_exhaustive]
 pub struct DiffArgs {
     /// What there is: a directory or file of manifests, or a recording. Default: with --from what is
-    /// there, else what the process at --url knows.
+    /// there, else what the process at --url knows, or --cluster.
     #[arg(value_name = "OLD")]
     pub old: Option<PathBuf>,
     /// What there would be. Services keep the addresses of OLD for as long as they may.

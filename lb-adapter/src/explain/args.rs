@@ -21,7 +21,7 @@ pub struct ExplainArgs {
     #[arg(value_name = "SERVICE")]
     pub service: String,
     /// A directory or file of manifests, or a recording as `ferrolb replay` takes it; `-` is stdin.
-    /// Default: ask the process at --url.
+    /// Default: ask the process at --url, or --cluster.
     #[arg(long, value_name = "DIR|RECORDING")]
     pub from: Option<PathBuf>,
     /// The process to ask.

@@ -12,6 +12,7 @@
 //! service_bgp_status  MetalLB's, one a Service and node
 //!
 //! controller    gives addresses                 speaker         announces, from one node
+//! objects       what a cluster has, asked for once
 //! args          the command line of both        drain           what on the Node asks for one
 //! ```
 //!
@@ -25,6 +26,7 @@ mod drain;
 mod events;
 mod mirror;
 mod node_status;
+mod objects;
 mod pools;
 mod resource;
 mod service_bgp_status;
@@ -36,6 +38,8 @@ mod writer;
 
 pub mod election;
 pub mod lease;
+
+pub(crate) use objects::objects;
 
 pub use args::{ClusterArgs, ControllerArgs, OnExit, SpeakerArgs};
 pub use controller::controller;

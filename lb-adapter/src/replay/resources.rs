@@ -138,4 +138,4 @@ impl Resources {
 }
 
 /// Where MetalLB 0.7.3 looks for its configuration.
-pub(super) const CONFIG_MAP: &str = "config";
+pub(crate) const CONFIG_MAP: &str = "config";

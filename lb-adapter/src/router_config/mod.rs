@@ -37,7 +37,7 @@ pub struct RouterConfigArgs {
     #[arg(long = "for", value_enum, value_name = "SYSTEM")]
     pub system: System,
     /// Directory with the manifests, Nodes among them; or a recording, one step of JSON a line.
-    /// Default: ask the process at --url.
+    /// Default: ask the process at --url, or --cluster.
     #[arg(long, value_name = "DIR|RECORDING", env = "FERROLB_DIR")]
     pub from: Option<PathBuf>,
     /// The process to ask.
@@ -87,7 +87,7 @@ pub fn run(args: &RouterConfigArgs, problems: Problems) -> Result<(), Failure> {
             let why = "a process tells no passwords: expected --from with --with-passwords";
             return Err(Failure::Unusable(why.to_owned()));
         }
-        None => (args.process.url.clone(), recording::asked(&args.process)?),
+        None => (args.process.name(), recording::asked(&args.process, &args.namespace)?),
     };
     let options =
         Options { namespace: args.namespace.clone(), lenient: true, ..Options::default() };

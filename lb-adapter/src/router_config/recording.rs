@@ -20,10 +20,10 @@ pub(super) fn sources(from: &Path) -> Result<Vec<Source>, Failure> {
 }
 
 /// The objects that a process knows, as files.
-pub(super) fn asked(process: &ProcessArgs) -> Result<Vec<Source>, Failure> {
-    let recording = Source { name: process.url.clone(), octets: process.objects()? };
+pub(super) fn asked(process: &ProcessArgs, namespace: &str) -> Result<Vec<Source>, Failure> {
+    let recording = Source { name: process.name(), octets: process.objects(namespace)? };
     objects(&recording)
-        .ok_or_else(|| Failure::Unusable(format!("{}: expected a recording", process.url)))
+        .ok_or_else(|| Failure::Unusable(format!("{}: expected a recording", process.name())))
 }
 
 /// The objects that a recording leaves behind; `None` for a file that is none.

@@ -8,4 +8,5 @@ mod cluster;
 mod controller;
 mod migration;
 mod program;
+mod questions;
 mod speaker;

@@ -1,0 +1,124 @@
+//! What a cluster has, asked for once: for the commands that explain and compare.
+//!
+//! The rights are those of whoever asks. Secrets are not asked for.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use kube::api::ListParams;
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind, TypeMeta};
+use kube::{Api, Client};
+
+use super::client;
+use super::resource::Kind;
+use crate::failure::Failure;
+use crate::manifest::Source;
+use crate::model::ServiceKey;
+use crate::replay::{CONFIG_MAP, Known};
+
+/// Objects in a page of a list.
+const PAGE: u32 = 500;
+
+/// The objects of the cluster that a kubeconfig file names, or KUBECONFIG, or in which this is a pod; its
+/// configuration is in this namespace.
+///
+/// # Errors
+///
+/// The API server is not to be had, or refuses.
+pub(crate) fn objects(kubeconfig: Option<&PathBuf>, namespace: &str) -> Result<Known, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Failure::unusable)?.block_on(async {
+        let client = client::connect(kubeconfig).await?;
+        let mut known = Known { namespace: namespace.to_owned(), ..Known::default() };
+        for kind in [Kind::Namespace, Kind::Node, Kind::Service, Kind::EndpointSlice] {
+            add(&mut known, kind, &list(&client, kind, None).await?);
+        }
+        for kind in Kind::CONFIGURATION.into_iter().filter(|kind| *kind != Kind::Secret) {
+            add(&mut known, kind, &list(&client, kind, Some(namespace)).await?);
+        }
+        known.sessions = sessions(&client, namespace).await;
+        Ok(known)
+    })
+}
+
+/// All objects of a resource.
+async fn list(
+    client: &Client,
+    kind: Kind,
+    namespace: Option<&str>,
+) -> Result<Vec<DynamicObject>, Failure> {
+    let resource = kind.api_resource();
+    let api: Api<DynamicObject> = match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    };
+    let mut params = ListParams::default().limit(PAGE);
+    if kind == Kind::ConfigMap {
+        params = params.fields(&format!("metadata.name={CONFIG_MAP}"));
+    }
+    let mut objects = Vec::new();
+    loop {
+        match api.list(&params).await {
+            Ok(page) => {
+                objects.extend(page.items);
+                params.continue_token = page.metadata.continue_.filter(|it| !it.is_empty());
+                if params.continue_token.is_none() {
+                    return Ok(objects);
+                }
+            }
+            // An API that is not installed has no objects.
+            Err(kube::Error::Api(status)) if kind.is_optional() && status.code == 404 => {
+                return Ok(objects);
+            }
+            Err(error) => {
+                let plural = kind.plural();
+                return Err(Failure::Unusable(format!("cannot list {plural}: {error}")));
+            }
+        }
+    }
+}
+
+fn add(known: &mut Known, kind: Kind, objects: &[DynamicObject]) {
+    let resource = kind.api_resource();
+    let types = TypeMeta { api_version: resource.api_version, kind: resource.kind };
+    for object in objects {
+        let mut object = object.clone();
+        object.types = Some(types.clone());
+        object.metadata.managed_fields = None;
+        if kind == Kind::Service {
+            let ingress = object.data["status"]["loadBalancer"]["ingress"].as_array();
+            let addresses = ingress.into_iter().flatten().filter_map(|it| it["ip"].as_str());
+            let addresses: Vec<IpAddr> = addresses.filter_map(|it| it.parse().ok()).collect();
+            let of = |text: &Option<String>| text.clone().unwrap_or_default();
+            let key = ServiceKey::new(of(&object.metadata.namespace), of(&object.metadata.name));
+            known.held.insert(key, addresses);
+        }
+        let octets = serde_json::to_vec(&object).unwrap_or_default();
+        known.sources.push(Source { name: resource.plural.clone(), octets });
+    }
+}
+
+/// How sessions stand, by what speakers say of themselves; where that cannot be read, nothing is known.
+async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String), bool> {
+    let kind = GroupVersionKind::gvk("ferrolb.io", "v1alpha1", "BGPNodeStatus");
+    let resource = ApiResource::from_gvk_with_plural(&kind, "bgpnodestatuses");
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+    let nodes = match api.list(&ListParams::default()).await {
+        Ok(nodes) => nodes.items,
+        Err(error) => {
+            tracing::warn!(%error, "how sessions stand is not known");
+            return BTreeMap::new();
+        }
+    };
+    let mut sessions = BTreeMap::new();
+    for node in nodes {
+        let status = &node.data["status"];
+        let name = status["node"].as_str().unwrap_or_default();
+        for session in status["sessions"].as_array().into_iter().flatten() {
+            let peer = session["address"].as_str().unwrap_or_default().to_owned();
+            sessions.insert((name.to_owned(), peer), session["established"] == true);
+        }
+    }
+    sessions
+}
