@@ -164,6 +164,51 @@ fn two_speakers_on_a_link_find_each_other_and_a_replaced_one() {
 }
 
 #[test]
+fn terms_change_in_place_for_the_neighbour_that_there_is_and_for_those_to_come() {
+    if !requested() {
+        return;
+    }
+    let (router, node) = lan();
+    let frr = frr(&router, "");
+    on(&node, |runtime| {
+        let (speaker, handle) = uplink(runtime, |config| config);
+        let with = |change: fn(PeerConfig) -> PeerConfig| {
+            InterfacePeer::new("lan0", RemoteAs::External).config(|config| {
+                let second = Duration::from_secs(1);
+                let config = config.connect_retry(second).idle_hold(second / 10, second);
+                change(config.import(Import::Keep))
+            })
+        };
+        let status = found_and_established(&speaker, &handle);
+        let peer = speaker.peer(status.peer.expect("the neighbour")).expect("a handle");
+        let since = peer.status().since;
+        let longer = |config: PeerConfig| config.hold_time(Duration::from_secs(6));
+        let updated = runtime.block_on(handle.update_without_reset(with(longer))).unwrap();
+        assert!(updated.changes.iter().any(|it| it.field == "hold_time"), "{updated:?}");
+        assert!(!updated.reset && peer.status().since == since, "it is the same session");
+        // The neighbour is another process then, of the same terms as before.
+        drop(frr);
+        wait_until(SOON, "the end", || match peer.status() {
+            it if it.is_established() => Err(format!("{it:?}")),
+            _ => Ok(()),
+        });
+        let _frr = self::frr(&router, " neighbor lan0 password s3cret\n");
+        let secret =
+            |config: PeerConfig| config.hold_time(Duration::from_secs(6)).password("s3cret");
+        runtime.block_on(handle.update(with(secret))).unwrap();
+        found_and_established(&speaker, &handle);
+        let terms = speaker.peers()[0].negotiated.clone().expect("a session");
+        assert_eq!(terms.hold_time, Duration::from_secs(6), "the shorter of both");
+        let elsewhere = InterfacePeer::new("eth7", RemoteAs::External);
+        let refused = runtime.block_on(handle.update(elsewhere)).unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "interface eth7: expected lan0, since another interface is another peer"
+        );
+    });
+}
+
+#[test]
 fn what_keeps_us_from_looking_is_told_and_mended() {
     if !requested() {
         return;

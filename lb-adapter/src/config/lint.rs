@@ -65,6 +65,7 @@ impl Lint<'_> {
                 self.warn(&it.place, message);
             }
             self.next_hop(&it.place, peer);
+            self.other_family(&it.place, peer);
             if peer.hold_time.is_zero() && peer.bfd_profile.is_none() {
                 let message = "without hold time and BFD a router that dies is noticed by nothing";
                 self.warn(&it.place, message);
@@ -80,6 +81,27 @@ impl Lint<'_> {
                     "a peer on an interface is one hop away, multihop has no effect",
                 );
             }
+        }
+    }
+
+    /// Routes of the family that a session does not run over have the node's address for a next hop. Without one IPv4
+    /// routes may still have the session's, where the router takes that (RFC 8950).
+    fn other_family(&mut self, place: &Place, peer: &Peer) {
+        let own = matches!(&peer.next_hop, Some(NextHopPolicy::Addresses(it)) if it.iter().any(IpAddr::is_ipv6));
+        let mut ranges = self.config.pools.iter().flat_map(|pool| &pool.ranges);
+        if ranges.all(|range| range.family() == IpFamily::Ipv4) {
+            return;
+        }
+        if !peer.dual_stack || own || !peer.address.ip().is_some_and(|it| it.is_ipv4()) {
+            return;
+        }
+        let speaks = |node: &&Node| peer.selects(&node.labels);
+        let without = |node: &&Node| !node.addresses.iter().any(IpAddr::is_ipv6);
+        if let Some(node) = self.nodes.iter().filter(speaks).find(without) {
+            let name = &node.name;
+            let message =
+                format!("Node {name} has no IPv6 address to be the next hop of its IPv6 routes");
+            self.warn(place, message);
         }
     }
 

@@ -136,6 +136,26 @@ fn odd_peers_are_told() {
 }
 
 #[test]
+fn nodes_that_cannot_be_the_next_hop_of_a_second_family_are_told() {
+    let both = pool("").replace("10.0.0.0/24", "10.0.0.0/24, 'fd00:1::/64'");
+    let dual = both.replace("peer-asn", "dual-stack-address-family: true\n  peer-asn");
+    let node = |addresses: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Node\nmetadata: {{name: kube1}}\nstatus: {{addresses: [{addresses}]}}\n"
+        )
+    };
+    let v4 = "{type: InternalIP, address: 172.22.35.25}";
+    let v6 = "{type: InternalIP, address: 'fd00::25'}";
+    assert_eq!(
+        said(&format!("{dual}{}", node(v4))),
+        ["warning: peers[0]: Node kube1 has no IPv6 address to be the next hop of its IPv6 routes"]
+    );
+    assert_eq!(said(&format!("{dual}{}", node(&format!("{v4}, {v6}")))), [""; 0]);
+    let only_v4 = dual.replace(", 'fd00:1::/64'", "");
+    assert_eq!(said(&format!("{only_v4}{}", node(v4))), [""; 0]);
+}
+
+#[test]
 fn secrets_may_be_elsewhere_and_namespaces_may_be_missing() {
     let text = "apiVersion: metallb.io/v1beta2\nkind: BGPPeer\nmetadata: {name: a}\nspec: {myASN: 1, peerASN: 1, peerAddress: 10.9.9.9, passwordSecret: {name: s}}\n---\napiVersion: metallb.io/v1beta1\nkind: BGPAdvertisement\nmetadata: {name: a}\n";
     assert_eq!(

@@ -142,6 +142,12 @@ fn own(registry: &mut Registry, sessions: &[SessionSample]) {
                 .flat_map(move |(direction, counts)| by_type(session, direction, counts))
         }),
     );
+    counters(
+        registry,
+        "ferrolb_bgp_prefixes_unsendable",
+        "Prefixes that could not be told to the peer, for want of a next hop that it takes",
+        sessions.iter().map(|it| (named(it), it.status.stats().prefixes_unsendable)),
+    );
     gauges(
         registry,
         "ferrolb_bgp_prefixes_advertised",

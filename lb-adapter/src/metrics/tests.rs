@@ -87,6 +87,7 @@ async fn our_own_names_are_units_and_states() {
         r#"ferrolb_probe_up{service="mail/imap"} 0.0"#,
         r#"ferrolb_probe_held_down{service="mail/imap"} 1.0"#,
         r#"ferrolb_probe_up{service="mail/pop"} 0.0"#,
+        r#"ferrolb_bgp_prefixes_unsendable_total{peer="172.22.35.1:179",name="tor"} 0"#,
         r#"ferrolb_kube_watch_restarts_total{resource="services"} 1"#,
         r#"ferrolb_bgp_update_latency_seconds_bucket{le="0.0005"} 1"#,
         r#"ferrolb_drain_stage{stage="serving"} 1.0"#,

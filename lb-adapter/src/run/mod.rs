@@ -90,6 +90,8 @@ struct Node {
     probing: Probing,
     /// What is in force.
     wanted: BTreeMap<SessionKey, Wanted>,
+    /// The sessions that could not be opened, the last time, and why.
+    refused: BTreeMap<SessionKey, String>,
     /// Why the addresses could not be remembered, the last time.
     forgetful: Option<String>,
     /// The files that are in force.
@@ -113,6 +115,7 @@ impl Node {
             sessions: Sessions::new(Arc::new(Notify::new())),
             sources: SourceAddresses::default(),
             wanted: BTreeMap::new(),
+            refused: BTreeMap::new(),
             forgetful: None,
             files: Vec::new(),
             loaded_at: None,
@@ -150,9 +153,16 @@ impl Node {
     async fn speak(&mut self) {
         let wanted = wanted::sessions(&self.engine, &mut self.sources);
         log::changes(&self.wanted, &wanted, &self.engine);
-        for (session, error) in self.sessions.apply(&wanted).await {
-            self.problems.error(&format!("no session of {session}: {error}"));
+        let refused = self.sessions.apply(&wanted).await;
+        let refused = refused.into_iter().map(|(session, error)| (session, error.to_string()));
+        let refused: BTreeMap<_, _> = refused.collect();
+        for (session, error) in &refused {
+            // Once, however often it is tried.
+            if self.refused.get(session) != Some(error) {
+                self.problems.error(&format!("no session of {session}: {error}"));
+            }
         }
+        self.refused = refused;
         self.wanted = wanted;
     }
 
