@@ -89,6 +89,25 @@ async fn a_wrong_value_is_refused_where_a_schema_can_tell() {
         ("v1beta2", "BGPPeer", json!({"myASN": 1, "peerASN": 1, "holdTime": "90"})),
         ("v1beta2", "BGPPeer", json!({"myASN": 1, "dynamicASN": "any"})),
         ("v1beta2", "BGPPeer", json!({"myASN": 1, "interface": "a-name-of-sixteen"})),
+        // What only a rule can tell: of two keys one, and not both.
+        ("v1beta2", "BGPPeer", json!({"myASN": 1, "peerAddress": "192.0.2.1"})),
+        (
+            "v1beta2",
+            "BGPPeer",
+            json!({"myASN": 1, "peerASN": 1, "dynamicASN": "internal", "peerAddress": "192.0.2.1"}),
+        ),
+        ("v1beta2", "BGPPeer", json!({"myASN": 1, "peerASN": 1})),
+        (
+            "v1beta2",
+            "BGPPeer",
+            json!({"myASN": 1, "peerASN": 1, "peerAddress": "192.0.2.1", "interface": "eth0"}),
+        ),
+        (
+            "v1beta2",
+            "BGPPeer",
+            json!({"myASN": 1, "peerASN": 1, "peerAddress": "192.0.2.1", "password": "a",
+                "passwordSecret": {"name": "b"}}),
+        ),
         ("v1beta1", "BGPPeer", json!({"myASN": 1, "peerASN": 1})),
         ("v1beta1", "IPAddressPool", json!({})),
         ("v1beta1", "IPAddressPool", json!({"addresses": []})),

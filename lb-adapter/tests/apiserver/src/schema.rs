@@ -1,8 +1,11 @@
-//! The schemas of CustomResourceDefinitions: what they do not name is pruned, what they refuse is invalid.
+//! The schemas of CustomResourceDefinitions: what they do not name is pruned, what they or their rules refuse is
+//! invalid. Rules (`x-kubernetes-validations`) are evaluated of new objects and of changed ones alike, without the
+//! object that was before.
 
 use std::collections::BTreeMap;
 
 use jsonschema::Validator;
+use kube_cel::ValidationError;
 use serde_json::{Map, Value, json};
 
 /// The schema of each version of a custom resource.
@@ -52,7 +55,16 @@ impl Schemas {
                 )
             })
             .collect();
-        if problems.is_empty() { Ok(()) } else { Err(problems.join(", ")) }
+        if !problems.is_empty() {
+            return Err(problems.join(", "));
+        }
+        // As with the real server, rules see only what its schema takes.
+        let judged = kube_cel::validate(schema, object, None);
+        judged.map_err(|errors| {
+            let shown =
+                |error: &ValidationError| format!("{}: {}", error.field_path, error.message);
+            errors.as_slice().iter().map(shown).collect::<Vec<_>>().join(", ")
+        })
     }
 }
 
