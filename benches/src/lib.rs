@@ -6,6 +6,7 @@ pub mod append;
 pub mod arguments;
 pub mod clusters;
 pub mod decoders;
+pub mod encoders;
 pub mod held;
 pub mod measure;
 pub mod seen;

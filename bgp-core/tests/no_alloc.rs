@@ -96,6 +96,9 @@ fn write(
         let mut writer = UpdateWriter::reach(out, *family, next_hop, block, cx);
         assert!(prefixes.iter().all(|prefix| writer.push(*prefix)));
         writer.finish();
+        let mut writer = UpdateWriter::reach_with(out, *family, next_hop, attributes, cx);
+        assert_eq!(writer.push_all(prefixes), prefixes.len());
+        writer.finish();
         let mut writer = UpdateWriter::unreach(out, *family, cx);
         assert_eq!(writer.push_all(prefixes), prefixes.len());
         writer.finish();
@@ -136,7 +139,7 @@ fn decoding_and_visiting_everything_allocates_nothing() {
             }
         }
     });
-    assert_eq!(messages, 7);
+    assert_eq!(messages, 9);
     assert!(visited > 1_000, "{visited}");
     assert_eq!(count, 0);
 }

@@ -37,7 +37,7 @@ use crate::fsm::{
     resolve,
 };
 use crate::rib::{AdjRibIn, AdjRibOut, RouteSet};
-use crate::wire::{AttributeBlock, Open};
+use crate::wire::Open;
 use crate::{AfiSafi, Direction};
 
 pub use self::output::{Endpoints, Output, ReceivedRoutes, Refused};
@@ -46,6 +46,7 @@ pub use self::stats::{MessageCounts, PeerStats};
 use self::connection::Connection;
 use self::operator::Pause;
 use self::retention::Retention;
+use self::transmit::EncodedGroup;
 
 /// One peer.
 #[derive(Debug)]
@@ -77,8 +78,7 @@ pub struct Peer {
     established_at: Option<Instant>,
     /// While this lies ahead no announcement is sent: MinRouteAdvertisementIntervalTimer.
     next_advertisement: Option<Instant>,
-    /// The attributes of the UPDATE being composed; kept for its buffer.
-    block: AttributeBlock,
+    encoded: EncodedGroup,
     stats: PeerStats,
     /// Families that have reached the warning of their limit in this session.
     warned: BTreeSet<AfiSafi>,
@@ -108,7 +108,7 @@ impl Peer {
             state: StateKind::Idle,
             established_at: None,
             next_advertisement: None,
-            block: AttributeBlock::new(),
+            encoded: EncodedGroup::default(),
             stats: PeerStats::default(),
         }
     }
@@ -405,6 +405,7 @@ impl Peer {
         self.established_at = Some(now);
         let several_paths = &negotiated.extensions.add_path_send;
         self.adj_rib_out.session_up(&negotiated.families, several_paths);
+        self.encoded.forget();
         self.next_advertisement = None;
         self.outputs.push_back(Output::Up(negotiated.clone()));
         self.resume_routes(now, &negotiated);
@@ -421,6 +422,7 @@ impl Peer {
         self.warned.clear();
         self.refresh_due.clear();
         self.adj_rib_out.session_down();
+        self.encoded.forget();
         self.retain_routes(now, reason);
     }
 

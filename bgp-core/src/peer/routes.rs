@@ -126,6 +126,7 @@ impl Peer {
                 }
             }
         }
+        self.encoded.forget();
         if before.next_hops != self.config.next_hops {
             self.adj_rib_out.repeat();
         }
@@ -143,6 +144,7 @@ impl Peer {
     pub fn drain(&mut self, draining: bool) {
         if self.draining != draining {
             self.draining = draining;
+            self.encoded.forget();
             self.adj_rib_out.repeat();
         }
     }

@@ -1,5 +1,6 @@
 //! Octets out: one message at a time, when the socket has room.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
@@ -11,8 +12,8 @@ use crate::fsm::{Control, StateKind, after};
 use crate::peer::Peer;
 use crate::rib::{Export, Pending};
 use crate::wire::{
-    MessageType, PathAttributes, RouteRefresh, RouteRefreshSubtype, UpdateWriter, WireContext,
-    encode_end_of_rib, encode_keepalive,
+    AttributeBlock, MessageType, NextHop, PathAttributes, RouteRefresh, RouteRefreshSubtype,
+    UpdateWriter, WireContext, encode_end_of_rib, encode_keepalive,
 };
 
 impl Peer {
@@ -78,20 +79,22 @@ impl Peer {
                     return true;
                 }
                 Pending::Reach(family, ref attributes) => {
-                    let Some(endpoints) = connection.endpoints else { return false };
-                    let export = Export::new(negotiated, endpoints.local.ip());
-                    let exported = export
-                        .next_hops(self.config.next_hops)
-                        .draining(self.draining)
-                        .apply(attributes, family);
-                    let sent = match exported {
-                        Ok(exported) => self.send_reach(family, &exported, cx, out),
-                        Err(why) => {
-                            debug!(%why, "route not sent");
-                            0
+                    if !self.encoded.is(family, attributes) {
+                        let Some(endpoints) = connection.endpoints else { return false };
+                        let export = Export::new(negotiated, endpoints.local.ip());
+                        let exported = export
+                            .next_hops(self.config.next_hops)
+                            .draining(self.draining)
+                            .apply(attributes, family);
+                        match exported {
+                            Ok(exported) => self.encoded.encode(family, attributes, &exported, cx),
+                            Err(why) => {
+                                self.encoded.forget();
+                                debug!(%why, "route not sent");
+                            }
                         }
-                    };
-                    if sent == 0 {
+                    }
+                    if self.send_reach(family, cx, out) == 0 {
                         let skipped = self.adj_rib_out.skip_reach(family);
                         self.stats.prefixes_unsendable += skipped as u64;
                         continue;
@@ -106,33 +109,26 @@ impl Peer {
 
     fn send_unreach(&mut self, family: AfiSafi, cx: WireContext, out: &mut BytesMut) {
         let mut writer = UpdateWriter::unreach(out, family, cx);
-        let taken = self
-            .adj_rib_out
-            .take_unreach(family, |prefix, path_id| writer.push_with_path_id(prefix, path_id));
+        let mut room = writer.room(self.adj_rib_out.unreach_len(family));
+        let push = |prefix, path_id| room.push(prefix, path_id);
+        let taken = self.adj_rib_out.take_unreach(family, push);
+        let written = room.written();
+        writer.wrote(written);
         writer.finish();
         self.stats.prefixes_withdrawn_out += taken as u64;
     }
 
-    /// Composes one UPDATE and returns how many prefixes it carries; with none, nothing was appended.
-    fn send_reach(
-        &mut self,
-        family: AfiSafi,
-        exported: &PathAttributes,
-        cx: WireContext,
-        out: &mut BytesMut,
-    ) -> usize {
-        let Some(next_hop) = exported.next_hop else { return 0 };
-        self.block.encode(exported, cx);
-        let before = out.len();
-        let mut writer = UpdateWriter::reach(out, family, &next_hop, &self.block, cx);
-        let taken = self
-            .adj_rib_out
-            .take_reach(family, |prefix, path_id| writer.push_with_path_id(prefix, path_id));
+    /// Composes one UPDATE of the group that was encoded, and returns how many prefixes it carries; with none, nothing was
+    /// appended: nothing is encoded, or attributes so large that no prefix fits beside them.
+    fn send_reach(&mut self, family: AfiSafi, cx: WireContext, out: &mut BytesMut) -> usize {
+        let Some((block, next_hop)) = self.encoded.get() else { return 0 };
+        let mut writer = UpdateWriter::reach(out, family, &next_hop, block, cx);
+        let mut room = writer.room(self.adj_rib_out.reach_len(family));
+        let push = |prefix, path_id| room.push(prefix, path_id);
+        let taken = self.adj_rib_out.take_reach(family, push);
+        let written = room.written();
+        writer.wrote(written);
         writer.finish();
-        if taken == 0 {
-            // Attributes so large that no prefix fits beside them.
-            out.truncate(before);
-        }
         self.stats.prefixes_announced_out += taken as u64;
         taken
     }
@@ -144,6 +140,43 @@ impl Peer {
         if !interval.is_zero() && !self.adj_rib_out.has_reach() {
             self.next_advertisement = Some(after(now, interval));
         }
+    }
+}
+
+/// The attributes of the group of routes that is being announced, as octets: a group may need many messages.
+#[derive(Debug, Default)]
+pub(super) struct EncodedGroup {
+    block: AttributeBlock,
+    /// Of which routes, as they were originated, and the next hop that they are sent with. What was encoded holds as long
+    /// as the session and what is done to routes on their way out stay the same.
+    of: Option<(AfiSafi, Arc<PathAttributes>, NextHop)>,
+}
+
+impl EncodedGroup {
+    /// What was encoded no longer holds: the session, or how routes are sent, is another.
+    pub(super) fn forget(&mut self) {
+        self.of = None;
+    }
+
+    fn is(&self, family: AfiSafi, attributes: &Arc<PathAttributes>) -> bool {
+        self.of
+            .as_ref()
+            .is_some_and(|(of, known, _)| *of == family && Arc::ptr_eq(known, attributes))
+    }
+
+    fn encode(
+        &mut self,
+        family: AfiSafi,
+        attributes: &Arc<PathAttributes>,
+        exported: &PathAttributes,
+        cx: WireContext,
+    ) {
+        self.block.encode(exported, cx);
+        self.of = exported.next_hop.map(|next_hop| (family, Arc::clone(attributes), next_hop));
+    }
+
+    fn get(&self) -> Option<(&AttributeBlock, NextHop)> {
+        self.of.as_ref().map(|(.., next_hop)| (&self.block, *next_hop))
     }
 }
 

@@ -212,6 +212,31 @@ proptest! {
     }
 
     #[test]
+    fn attributes_are_written_into_the_message_as_they_are_into_a_block(
+        attributes in path_attributes(),
+        (family, next_hop, prefixes) in routes(),
+        more in 1..2_000usize,
+        (at_once, cx) in (any::<bool>(), context()),
+    ) {
+        let prefixes: Vec<_> = prefixes.iter().copied().cycle().take(more).collect();
+        let numbered: Vec<_> = prefixes.iter().map(|prefix| (*prefix, 1)).collect();
+        let (by_block, count) = announce(&attributes, family, &next_hop, &numbered, cx);
+        let mut out = BytesMut::from(&b"before"[..]);
+        let mut writer = UpdateWriter::reach_with(&mut out, family, &next_hop, &attributes, cx);
+        let pushed = if at_once {
+            writer.push_all(&prefixes)
+        } else {
+            prefixes.iter().take_while(|prefix| writer.push(**prefix)).count()
+        };
+        prop_assert_eq!(writer.finish(), pushed);
+        // Repeated large communities and attributes that stay out are counted as if they were sent.
+        let exact = attributes.large_communities.len() < 2 && attributes.unknown.is_empty();
+        prop_assert!(pushed <= count && (pushed == count || !exact), "{} of {}", pushed, count);
+        let again = announce(&attributes, family, &next_hop, &numbered[..pushed], cx).0;
+        prop_assert_eq!(&out[6..], if pushed == count { &by_block[..] } else { &again[..] });
+    }
+
+    #[test]
     fn withdrawals_read_back_as_they_were_written((family, _, prefixes) in routes(), cx in context()) {
         let mut out = BytesMut::new();
         let mut writer = UpdateWriter::unreach(&mut out, family, cx);

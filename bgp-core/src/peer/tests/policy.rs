@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
+use bytes::BytesMut;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::net::Net;
 use crate::Asn;
 use crate::fsm::{FsmConfig, Import, RoleConfig};
 use crate::policy::{Action, Match, Policy, PrefixMatch, Rule};
 use crate::rib::{Route, RouteSet};
-use crate::wire::{Community, PathAttributes, Role};
+use crate::wire::{Community, Frame, NextHop, PathAttributes, Role, Update, WireContext};
 
 fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -125,4 +126,50 @@ fn a_drain_repeats_every_route_with_its_mark_and_takes_it_back() {
     net.run(secs(1));
     assert_eq!(attributes(&net).communities, []);
     assert_eq!(held(&net).len(), 2);
+}
+
+/// The communities and the next hop of each UPDATE that announces routes, and how many those are.
+fn announcements(octets: &[u8], cx: WireContext) -> Vec<(Vec<Community>, Option<NextHop>, usize)> {
+    let mut rest = octets;
+    let mut all = Vec::new();
+    while let Ok(Some(frame)) = Frame::split(rest, cx.limit()) {
+        rest = &rest[frame.as_bytes().len()..];
+        let Ok(update) = Update::decode(frame, cx) else { panic!("no UPDATE") };
+        if update.reachable().next().is_some() {
+            let attributes = update.to_attributes();
+            all.push((attributes.communities, attributes.next_hop, update.reachable().count()));
+        }
+    }
+    all
+}
+
+#[test]
+fn what_changes_for_a_group_of_many_messages_holds_from_the_next_one_on() {
+    let mut net = up(|_| ());
+    let mut out = BytesMut::new();
+    net.mutate(0, |peer, now| {
+        let direction = peer.established().expect("it is up");
+        let hosts = (0..30_000).map(|n| Ipv4Net::new_assert((0x0a00_0000 + n).into(), 32).into());
+        peer.set_routes(&hosts.map(Route::new).collect());
+        // Two routes are withdrawn before.
+        for _ in 0..2 {
+            assert!(peer.poll_transmit(now, direction, &mut out));
+        }
+        peer.drain(true);
+        assert!(peer.poll_transmit(now, direction, &mut out));
+        let mut config = peer.config().clone();
+        config.next_hops.ipv4 = Some([192, 0, 2, 1].into());
+        peer.reconfigure(now, config);
+        while peer.poll_transmit(now, direction, &mut out) {}
+    });
+    let cx = net.nodes[0].peer.negotiated().expect("it is up").send_context();
+    let all = announcements(&out, cx);
+    let marks: Vec<_> = all.iter().map(|(communities, ..)| communities.len()).collect();
+    assert_eq!(marks, [0, 1, 1, 1, 1]);
+    let own = |text: &str| text.parse().ok();
+    let next_hops: Vec<_> = all.iter().map(|(_, next_hop, _)| *next_hop).collect();
+    assert_eq!(next_hops[..2], [own("10.0.0.1"); 2]);
+    assert_eq!(next_hops[2..], [own("192.0.2.1"); 3]);
+    // What is repeated is all of them.
+    assert_eq!(all[2..].iter().map(|(.., count)| count).sum::<usize>(), 30_000);
 }

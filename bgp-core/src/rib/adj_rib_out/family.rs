@@ -280,6 +280,17 @@ impl<K: Key> Family<K> {
         }
     }
 
+    pub(super) fn reach_len(&self) -> usize {
+        match &self.replay {
+            Some(replay) if self.replay_is_next() => replay.rest_of_group_len(),
+            _ => self.reach.first_key_value().map_or(0, |(_, keys)| keys.len()),
+        }
+    }
+
+    pub(super) fn unreach_len(&self) -> usize {
+        self.unreach.len() + self.replay.as_ref().map_or(0, Replay::gone_len)
+    }
+
     pub(super) fn take_reach(&mut self, mut push: impl FnMut(IpNet, u32) -> bool) -> usize {
         let mut taken = 0;
         if self.replay_is_next() {

@@ -56,14 +56,14 @@ pub enum Pending {
 
 /// Calls the same on the family's half.
 macro_rules! of_family {
-    ($rib:expr, $family:expr, $half:ident => $call:expr, $none:expr) => {
+    ($rib:ident, $family:expr, $half:ident => $call:expr, $none:expr) => {
         match $family {
             AfiSafi::IPV4_UNICAST => {
-                let $half = &mut $rib.v4;
+                let Self { v4: $half, .. } = $rib;
                 $call
             }
             AfiSafi::IPV6_UNICAST => {
-                let $half = &mut $rib.v6;
+                let Self { v6: $half, .. } = $rib;
                 $call
             }
             _ => $none,
@@ -197,6 +197,18 @@ impl AdjRibOut {
     /// it changes, and what the peer was told before of these prefixes is withdrawn. Returns how many they are.
     pub fn skip_reach(&mut self, family: AfiSafi) -> usize {
         of_family!(self, family, half => half.skip_reach(), 0)
+    }
+
+    /// How many prefixes [`take_reach`](Self::take_reach) has to give, at most.
+    #[must_use]
+    pub fn reach_len(&self, family: AfiSafi) -> usize {
+        of_family!(self, family, half => half.reach_len(), 0)
+    }
+
+    /// How many prefixes [`take_unreach`](Self::take_unreach) has to give, at most.
+    #[must_use]
+    pub fn unreach_len(&self, family: AfiSafi) -> usize {
+        of_family!(self, family, half => half.unreach_len(), 0)
     }
 
     /// Gives prefixes to withdraw, with their path identifiers, to `push`, until it answers that no more fit. Returns

@@ -131,6 +131,11 @@ impl<K: Key> Replay<K> {
         places.iter().filter_map(|place| Some(self.target.at(*place)?.0))
     }
 
+    /// How many keys [`take`](Self::take) would give.
+    pub(super) fn rest_of_group_len(&self) -> usize {
+        self.end_of_group().saturating_sub(self.taken)
+    }
+
     fn end_of_group(&self) -> usize {
         let at = u32::try_from(self.taken).unwrap_or(u32::MAX);
         let end = self.ends.get(self.ends.partition_point(|end| *end <= at));
@@ -140,6 +145,11 @@ impl<K: Key> Replay<K> {
     /// The next key to withdraw.
     pub(super) fn peek_gone(&self) -> Option<K> {
         self.gone.get(self.gone_taken).copied()
+    }
+
+    /// How many keys are to be withdrawn still.
+    pub(super) fn gone_len(&self) -> usize {
+        self.gone.len().saturating_sub(self.gone_taken)
     }
 
     /// Gives the keys to withdraw to `push`, until it answers that no more fit.

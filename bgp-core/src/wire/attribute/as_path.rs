@@ -1,8 +1,9 @@
 //! AS_PATH: who passed a route on (RFC 4271 section 5.1.2, RFC 5065, RFC 6793).
 
-use bytes::BufMut;
-
 use crate::types::Asn;
+use crate::wire::encode::Place;
+
+use super::{AttributeCode, AttributeFlags};
 
 /// What a segment of a path means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,24 +143,62 @@ impl AsPath {
 
     /// Whether a number needs four octets, outside of confederation segments.
     pub(in crate::wire) fn needs_as4_path(&self) -> bool {
-        self.segments
-            .iter()
-            .filter(|segment| !segment.kind.is_confederation())
+        self.without_confederation()
             .any(|segment| segment.asns.iter().any(|asn| !asn.fits_two_octets()))
     }
 
-    /// Appends the value of an AS_PATH, with AS_TRANS for what two octets do not hold.
-    pub(in crate::wire) fn encode(&self, out: &mut impl BufMut, four_octet_as: bool) {
-        for segment in &self.segments {
-            encode_segment(out, segment, four_octet_as);
+    /// Octets of the value of an AS_PATH.
+    #[inline(always)]
+    pub(in crate::wire) fn encoded_length(&self, four_octet_as: bool) -> usize {
+        match &*self.segments {
+            [] => 0,
+            [only] if (1..FEW_ASNS).contains(&only.asns.len()) => {
+                2 + only.asns.len() * width(four_octet_as)
+            }
+            segments => long_length(segments, four_octet_as),
         }
     }
 
-    /// Appends the value of an AS4_PATH: without confederation segments (RFC 6793 section 4.2.2).
-    pub(in crate::wire) fn encode_as4(&self, out: &mut impl BufMut) {
-        for segment in self.segments.iter().filter(|segment| !segment.kind.is_confederation()) {
-            encode_segment(out, segment, true);
+    /// Writes the attribute, with AS_TRANS for what two octets do not hold.
+    #[inline(always)]
+    pub(in crate::wire) fn encode(&self, place: &mut Place<'_>, four_octet_as: bool) -> Option<()> {
+        match &*self.segments {
+            [] => place.put_header(AttributeFlags::TRANSITIVE, AttributeCode::AS_PATH, 0),
+            // What nearly all paths are, of which the length needs no care.
+            [only] if four_octet_as && (1..FEW_ASNS).contains(&only.asns.len()) => {
+                let [count, ..] = only.asns.len().to_le_bytes();
+                let header = [AttributeFlags::TRANSITIVE.0, AttributeCode::AS_PATH.0];
+                let ([flags, code], length) = (header, 2 + 4 * count);
+                place.put_first(5, [flags, code, length, only.kind.code(), count, 0, 0, 0])?;
+                place.put_all(&only.asns, |asn| asn.0.to_be_bytes())
+            }
+            _ => place.by(|place| self.encode_long(place, four_octet_as)),
         }
+    }
+
+    #[inline(never)]
+    fn encode_long<'a>(&self, mut place: Place<'a>, four_octet_as: bool) -> Option<Place<'a>> {
+        let length = self.encoded_length(four_octet_as);
+        place.put_header(AttributeFlags::TRANSITIVE, AttributeCode::AS_PATH, length)?;
+        let mut segments = self.segments.iter();
+        segments.try_for_each(|segment| encode_segment(&mut place, segment, four_octet_as))?;
+        Some(place)
+    }
+
+    /// Octets of the value of an AS4_PATH.
+    pub(in crate::wire) fn encoded_length_as4(&self) -> usize {
+        self.without_confederation().map(|segment| segment_length(segment, true)).sum()
+    }
+
+    /// Writes AS4_PATH: the path without confederation segments (RFC 6793 section 4.2.2).
+    pub(in crate::wire) fn encode_as4(&self, place: &mut Place<'_>) -> Option<()> {
+        let flags = AttributeFlags::OPTIONAL.with(AttributeFlags::TRANSITIVE);
+        place.put_header(flags, AttributeCode::AS4_PATH, self.encoded_length_as4())?;
+        self.without_confederation().try_for_each(|segment| encode_segment(place, segment, true))
+    }
+
+    fn without_confederation(&self) -> impl Iterator<Item = &AsPathSegment> {
+        self.segments.iter().filter(|segment| !segment.kind.is_confederation())
     }
 }
 
@@ -333,15 +372,36 @@ const fn width(four_octet_as: bool) -> usize {
     if four_octet_as { 4 } else { 2 }
 }
 
-fn encode_segment(out: &mut impl BufMut, segment: &AsPathSegment, four_octet_as: bool) {
-    for asns in segment.asns.chunks(255) {
-        out.put_slice(&[segment.kind.code(), u8::try_from(asns.len()).unwrap_or(u8::MAX)]);
-        for asn in asns {
-            if four_octet_as {
-                out.put_u32(asn.0);
-            } else {
-                out.put_u16(asn.to_two_octets());
-            }
+/// The most AS numbers of a segment on the wire.
+const MOST_ASNS: usize = 255;
+/// A path of one segment with fewer has a length of one octet.
+const FEW_ASNS: usize = 64;
+
+#[inline(never)]
+fn long_length(segments: &[AsPathSegment], four_octet_as: bool) -> usize {
+    segments.iter().map(|segment| segment_length(segment, four_octet_as)).sum()
+}
+
+/// Octets of a segment, or of several where it has too many AS numbers for one.
+#[inline]
+fn segment_length(segment: &AsPathSegment, four_octet_as: bool) -> usize {
+    let asns = segment.asns.len();
+    2 * asns.div_ceil(MOST_ASNS) + width(four_octet_as) * asns
+}
+
+#[inline]
+fn encode_segment(
+    place: &mut Place<'_>,
+    segment: &AsPathSegment,
+    four_octet_as: bool,
+) -> Option<()> {
+    for asns in segment.asns.chunks(MOST_ASNS) {
+        place.put([segment.kind.code(), u8::try_from(asns.len()).unwrap_or(u8::MAX)])?;
+        if four_octet_as {
+            place.put_all(asns, |asn| asn.0.to_be_bytes())?;
+        } else {
+            place.put_all(asns, |asn| asn.to_two_octets().to_be_bytes())?;
         }
     }
+    Some(())
 }

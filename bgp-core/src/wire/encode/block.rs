@@ -1,16 +1,16 @@
 //! The attributes of a group of routes, encoded once.
 
-use bytes::BufMut;
+use std::net::Ipv4Addr;
 
-use crate::types::PeerType;
-use crate::wire::attribute::rules::{Class, Rule};
+use bytes::{BufMut, BytesMut};
+
 use crate::wire::attribute::{AttributeCode, AttributeFlags};
-use crate::wire::community::{LargeCommunity, without_repeated};
 use crate::wire::context::WireContext;
 use crate::wire::frame::MessageType;
-use crate::wire::path_attributes::{PathAttributes, RawAttribute};
+use crate::wire::path_attributes::PathAttributes;
 
-use super::{ATTRIBUTES_AT, attribute, header, patch_length};
+use super::attributes::{Place, most_octets, put_head, put_tail};
+use super::{ATTRIBUTES_AT, LONGEST_PREFIX, header, patch_length};
 
 /// The attributes of a group of routes as octets: all but the next hop, in ascending order of their codes.
 ///
@@ -18,22 +18,44 @@ use super::{ATTRIBUTES_AT, attribute, header, patch_length};
 #[derive(Clone, Debug, Default)]
 pub struct AttributeBlock {
     /// A whole UPDATE of IPv4 unicast up to its NLRI, the next hop and its own length left open: such a message begins
-    /// with one copy. Nothing before the first [`encode`](Self::encode).
+    /// with one copy. Behind it are [`BEHIND`] octets and more that mean nothing, so that the copy makes room for the
+    /// first prefixes too. Nothing before the first [`encode`](Self::encode).
     message: Vec<u8>,
     /// Where the attribute NEXT_HOP begins in it.
     next_hop_at: usize,
+    /// Where the attributes end.
+    end: usize,
 }
 
 /// What an UPDATE of IPv4 unicast with attributes begins with: the header, no withdrawn routes, two lengths left open.
-const BEGINNING: [u8; ATTRIBUTES_AT] = {
+pub(super) const BEGINNING: [u8; ATTRIBUTES_AT] = {
     let mut beginning = [0; ATTRIBUTES_AT];
     if let Some(start) = beginning.first_chunk_mut() {
         *start = header(MessageType::Update);
     }
     beginning
 };
+/// Octets of a message behind its attributes that are copied with it: room for two prefixes at least.
+const BEHIND: usize = 2 * LONGEST_PREFIX;
 /// The attribute NEXT_HOP, its address left open.
-const NEXT_HOP: [u8; 7] = [AttributeFlags::TRANSITIVE.0, AttributeCode::NEXT_HOP.0, 4, 0, 0, 0, 0];
+pub(super) const NEXT_HOP: [u8; 7] =
+    [AttributeFlags::TRANSITIVE.0, AttributeCode::NEXT_HOP.0, 4, 0, 0, 0, 0];
+/// Where in it the address is.
+const ADDRESS_AT: usize = 3;
+
+/// The UPDATE of a block in which nothing was encoded: without attributes but NEXT_HOP.
+static EMPTY: [u8; ATTRIBUTES_AT + NEXT_HOP.len() + BEHIND] = {
+    let mut message = [0; ATTRIBUTES_AT + NEXT_HOP.len() + BEHIND];
+    if let Some((beginning, rest)) = message.split_first_chunk_mut() {
+        *beginning = BEGINNING;
+        if let Some(next_hop) = rest.first_chunk_mut() {
+            *next_hop = NEXT_HOP;
+        }
+        let [.., length] = beginning;
+        *length = 7;
+    }
+    message
+};
 
 impl AttributeBlock {
     /// An empty block, which allocates nothing.
@@ -49,219 +71,87 @@ impl AttributeBlock {
     /// have, so that an internal peer's LOCAL_PREF is the caller's to set. A peer with AS numbers of two octets gets
     /// AS_TRANS and, where that loses something, AS4_PATH and AS4_AGGREGATOR (RFC 6793 section 4.2.2).
     pub fn encode(&mut self, attributes: &PathAttributes, cx: WireContext) {
-        let tail = &mut self.message;
-        tail.clear();
-        tail.extend_from_slice(&BEGINNING);
-        tail.extend_from_slice(&[
-            WELL_KNOWN.0,
-            AttributeCode::ORIGIN.0,
-            1,
-            attributes.origin.code(),
-        ]);
-        attribute(tail, WELL_KNOWN, AttributeCode::AS_PATH, |out| {
-            attributes.as_path.encode(out, cx.is_four_octet_as());
-        });
-        self.next_hop_at = tail.len();
-        tail.extend_from_slice(&NEXT_HOP);
-        let mut raw = Raw::new(&attributes.unknown, cx);
-        put_metrics(tail, attributes, cx);
-        raw.put_below(tail, AttributeCode::COMMUNITIES);
-        put_items(tail, AttributeCode::COMMUNITIES, &attributes.communities, |out, community| {
-            out.put_u32(community.0);
-        });
-        if cx.peer_type() == PeerType::Internal {
-            put_reflection(tail, attributes);
+        let room = ATTRIBUTES_AT + most_octets(attributes, cx) + NEXT_HOP.len() + BEHIND;
+        if self.message.len() < room {
+            self.message.resize(room, 0);
         }
-        raw.put_below(tail, AttributeCode::EXTENDED_COMMUNITIES);
-        let extended = &attributes.extended_communities;
-        put_items(tail, AttributeCode::EXTENDED_COMMUNITIES, extended, |out, community| {
-            out.put_slice(&community.0);
-        });
-        if !cx.is_four_octet_as() {
-            put_as4(tail, attributes);
-        }
-        raw.put_below(tail, AttributeCode::IPV6_EXTENDED_COMMUNITIES);
-        let extended = &attributes.ipv6_extended_communities;
-        put_items(tail, AttributeCode::IPV6_EXTENDED_COMMUNITIES, extended, |out, community| {
-            out.put_slice(&community.0);
-        });
-        raw.put_below(tail, AttributeCode::LARGE_COMMUNITIES);
-        put_large(tail, &attributes.large_communities);
-        raw.put_below(tail, AttributeCode::ONLY_TO_CUSTOMER);
-        if let Some(asn) = attributes.only_to_customer {
-            attribute(tail, TRANSITIVE, AttributeCode::ONLY_TO_CUSTOMER, |out| out.put_u32(asn.0));
-        }
-        raw.put_below(tail, AttributeCode(u8::MAX));
-        let length = tail.len() - ATTRIBUTES_AT;
-        patch_length(tail, ATTRIBUTES_AT - 2, length);
+        let octets = self.message.len();
+        let mut place = Place(&mut self.message);
+        let written = put(&mut place, attributes, cx);
+        debug_assert!(written.is_some(), "more octets than there were to be at most");
+        let left = place.0.len();
+        // What is cut off is no message, and none is better.
+        (self.next_hop_at, self.end) =
+            written.map_or((0, 0), |tail| (octets - tail - NEXT_HOP.len(), octets - left));
+        let length = self.end.saturating_sub(ATTRIBUTES_AT);
+        patch_length(&mut self.message, ATTRIBUTES_AT - 2, length);
     }
 
     /// Octets in the block.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.head().len() + self.tail().len()
+        self.end.saturating_sub(ATTRIBUTES_AT + NEXT_HOP.len())
     }
 
     /// Whether nothing was encoded yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.message.is_empty()
+        self.end == 0
     }
 
-    /// An UPDATE of IPv4 unicast up to its NLRI, and where in it the address of the next hop is to be put.
-    pub(super) fn message(&self) -> (&[u8], usize) {
-        /// The same without attributes.
-        const EMPTY: [u8; ATTRIBUTES_AT + NEXT_HOP.len()] = {
-            let mut message = [0; ATTRIBUTES_AT + NEXT_HOP.len()];
-            if let Some(beginning) = message.first_chunk_mut() {
-                *beginning = BEGINNING;
-            }
-            if let Some(end) = message.last_chunk_mut() {
-                *end = NEXT_HOP;
-            }
-            let [.., length, _, _, _, _, _, _, _] = &mut message;
-            *length = 7;
-            message
+    /// Appends an UPDATE of IPv4 unicast up to its NLRI, its own length left open, and [`BEHIND`] octets more that mean
+    /// nothing. Answers where the attributes end.
+    #[inline(never)]
+    pub(super) fn put_message(&self, out: &mut BytesMut, next_hop: Ipv4Addr) -> usize {
+        let (message, address_at) = match self.message.get(..self.end + BEHIND) {
+            Some(message) if self.end != 0 => (message, self.next_hop_at + ADDRESS_AT),
+            _ => (&EMPTY[..], ATTRIBUTES_AT + ADDRESS_AT),
         };
-        if self.message.is_empty() {
-            return (&EMPTY, ATTRIBUTES_AT + 3);
+        let start = out.len();
+        out.put_slice(message);
+        let place = out.get_mut(start + address_at..).and_then(<[u8]>::first_chunk_mut);
+        if let Some(place) = place {
+            *place = next_hop.octets();
         }
-        (&self.message, self.next_hop_at + 3)
+        out.len() - BEHIND
+    }
+
+    /// Appends the attributes without NEXT_HOP.
+    pub(super) fn put_attributes(&self, out: &mut BytesMut) {
+        let (head, tail) = (self.head(), self.tail());
+        // A head that is short, as most are, is copied with octets behind it that the tail overwrites: a copy of constant
+        // length is a few loads and stores.
+        let start = out.len();
+        match self.message.get(ATTRIBUTES_AT..).and_then(<[u8]>::first_chunk::<SHORT>) {
+            Some(short) if head.len() <= SHORT => {
+                out.put_slice(short);
+                out.truncate(start + head.len());
+            }
+            _ => out.put_slice(head),
+        }
+        out.put_slice(tail);
     }
 
     /// What stands before NEXT_HOP: ORIGIN and AS_PATH.
-    pub(super) fn head(&self) -> &[u8] {
+    fn head(&self) -> &[u8] {
         self.message.get(ATTRIBUTES_AT..self.next_hop_at).unwrap_or_default()
     }
 
     /// What stands after NEXT_HOP.
-    pub(super) fn tail(&self) -> &[u8] {
-        self.message.get(self.next_hop_at + NEXT_HOP.len()..).unwrap_or_default()
+    fn tail(&self) -> &[u8] {
+        self.message.get(self.next_hop_at + NEXT_HOP.len()..self.end).unwrap_or_default()
     }
 }
 
-/// Codes 4 to 7.
-fn put_metrics(out: &mut Vec<u8>, attributes: &PathAttributes, cx: WireContext) {
-    if let Some(med) = attributes.med {
-        attribute(out, OPTIONAL, AttributeCode::MULTI_EXIT_DISC, |out| out.put_u32(med));
-    }
-    match attributes.local_pref {
-        Some(preference) if cx.peer_type() == PeerType::Internal => {
-            attribute(out, WELL_KNOWN, AttributeCode::LOCAL_PREF, |out| out.put_u32(preference));
-        }
-        _ => {}
-    }
-    if attributes.atomic_aggregate {
-        attribute(out, WELL_KNOWN, AttributeCode::ATOMIC_AGGREGATE, |_| {});
-    }
-    if let Some(aggregator) = attributes.aggregator {
-        attribute(out, TRANSITIVE, AttributeCode::AGGREGATOR, |out| {
-            if cx.is_four_octet_as() {
-                out.put_u32(aggregator.asn.0);
-            } else {
-                out.put_u16(aggregator.asn.to_two_octets());
-            }
-            out.put_slice(&aggregator.address.octets());
-        });
-    }
+/// See [`AttributeBlock::put_attributes`].
+const SHORT: usize = 32;
+
+/// Writes a message up to its NLRI, and answers how many octets were left after NEXT_HOP.
+fn put(place: &mut Place<'_>, attributes: &PathAttributes, cx: WireContext) -> Option<usize> {
+    place.put(BEGINNING)?;
+    put_head(place, attributes, cx)?;
+    place.put(NEXT_HOP)?;
+    let left = place.0.len();
+    put_tail(place, attributes, cx)?;
+    Some(left)
 }
-
-/// Codes 9 and 10.
-fn put_reflection(out: &mut Vec<u8>, attributes: &PathAttributes) {
-    if let Some(identifier) = attributes.originator_id {
-        attribute(out, OPTIONAL, AttributeCode::ORIGINATOR_ID, |out| {
-            out.put_u32(identifier.into());
-        });
-    }
-    if attributes.cluster_list.is_empty() {
-        return;
-    }
-    attribute(out, OPTIONAL, AttributeCode::CLUSTER_LIST, |out| {
-        attributes.cluster_list.iter().for_each(|cluster| out.put_u32((*cluster).into()));
-    });
-}
-
-/// Codes 17 and 18: what AS_TRANS hides (RFC 6793 section 4.2.2).
-fn put_as4(out: &mut Vec<u8>, attributes: &PathAttributes) {
-    if attributes.as_path.needs_as4_path() {
-        attribute(out, TRANSITIVE, AttributeCode::AS4_PATH, |out| {
-            attributes.as_path.encode_as4(out);
-        });
-    }
-    match attributes.aggregator {
-        Some(aggregator) if !aggregator.asn.fits_two_octets() => {
-            attribute(out, TRANSITIVE, AttributeCode::AS4_AGGREGATOR, |out| {
-                out.put_u32(aggregator.asn.0);
-                out.put_slice(&aggregator.address.octets());
-            });
-        }
-        _ => {}
-    }
-}
-
-fn put_items<T>(
-    out: &mut Vec<u8>,
-    code: AttributeCode,
-    items: &[T],
-    put: impl Fn(&mut Vec<u8>, &T),
-) {
-    if items.is_empty() {
-        return;
-    }
-    attribute(out, TRANSITIVE, code, |out| items.iter().for_each(|item| put(out, item)));
-}
-
-/// Large communities, each once (RFC 8092 section 3).
-fn put_large(out: &mut Vec<u8>, communities: &[LargeCommunity]) {
-    if communities.is_empty() {
-        return;
-    }
-    attribute(out, TRANSITIVE, AttributeCode::LARGE_COMMUNITIES, |out| {
-        without_repeated(communities).for_each(|community| {
-            out.put_u32(community.global_administrator);
-            out.put_u32(community.local_data_1);
-            out.put_u32(community.local_data_2);
-        });
-    });
-}
-
-/// The attributes that are carried as octets, taken in ascending order of their codes between the others.
-struct Raw<'a> {
-    attributes: &'a [RawAttribute],
-    next: u8,
-    external: bool,
-}
-
-impl<'a> Raw<'a> {
-    fn new(attributes: &'a [RawAttribute], cx: WireContext) -> Self {
-        Self { attributes, next: 0, external: cx.peer_type() == PeerType::External }
-    }
-
-    /// Appends those with a code from where the last call ended to this one, itself included where it has no typed form.
-    #[inline]
-    fn put_below(&mut self, out: &mut Vec<u8>, code: AttributeCode) {
-        if self.attributes.is_empty() {
-            return;
-        }
-        for raw in self.attributes {
-            let in_range = (self.next..=code.0).contains(&raw.code.0);
-            let leaves = raw.flags.contains(AttributeFlags::TRANSITIVE) || !self.external;
-            if in_range && leaves && !is_typed(raw.code) {
-                attribute(out, raw.flags, raw.code, |out| out.put_slice(&raw.value));
-            }
-        }
-        self.next = code.0.saturating_add(1);
-    }
-}
-
-/// Whether the owned form has a field for the attribute, or the writer composes it.
-pub(in crate::wire) fn is_typed(code: AttributeCode) -> bool {
-    let opaque = [AttributeCode::AIGP, AttributeCode::PREFIX_SID];
-    Rule::of(code).class != Class::Unknown
-        && Rule::of(code).slot.index() < crate::wire::attribute::rules::Slot::COUNT
-        && !opaque.contains(&code)
-}
-
-const WELL_KNOWN: AttributeFlags = AttributeFlags::TRANSITIVE;
-const OPTIONAL: AttributeFlags = AttributeFlags::OPTIONAL;
-const TRANSITIVE: AttributeFlags = AttributeFlags::OPTIONAL.with(AttributeFlags::TRANSITIVE);

@@ -4,17 +4,18 @@
 //! ([`AttributeBlock`]); then [`UpdateWriter`] fills as many messages as the prefixes need. Nothing is allocated per
 //! message once the buffers have grown.
 
+mod attributes;
 mod block;
+mod prefixes;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-use std::ops::DerefMut;
-
 use bytes::{BufMut, BytesMut};
 
+pub(super) use attributes::{Place, is_typed};
 pub use block::AttributeBlock;
-pub(super) use block::is_typed;
+pub(crate) use prefixes::PrefixRoom;
 pub use writer::UpdateWriter;
 
 use crate::types::AfiSafi;
@@ -24,6 +25,8 @@ use super::frame::{HEADER_LENGTH, MessageType};
 
 /// Where the attributes of an UPDATE without withdrawn routes begin: header, two lengths.
 const ATTRIBUTES_AT: usize = HEADER_LENGTH + 4;
+/// The most octets of one prefix: a path identifier, a length, an address of IPv6; and some to spare.
+const LONGEST_PREFIX: usize = 32;
 
 /// Appends the message that says that all routes of a family were sent (RFC 4724 section 2).
 pub fn encode_end_of_rib(out: &mut BytesMut, family: AfiSafi) {
@@ -49,7 +52,8 @@ pub(super) fn message(out: &mut BytesMut, kind: MessageType, body: impl FnOnce(&
     let start = out.len();
     put_header(out, kind);
     body(out);
-    patch_length(out, start + 16, out.len() - start);
+    let length = out.len() - start;
+    patch_length(out, start + 16, length);
 }
 
 /// Appends a header whose length is still to be patched.
@@ -64,19 +68,13 @@ const fn header(kind: MessageType) -> [u8; HEADER_LENGTH] {
     header
 }
 
-/// What is appended to: a buffer of the caller, or one of our own.
-pub(super) trait Out: BufMut + DerefMut<Target = [u8]> {}
-
-impl Out for BytesMut {}
-impl Out for Vec<u8> {}
-
 /// Appends an attribute: header, what `value` appends, then the length, of two octets only where it needs them.
 #[inline]
-fn attribute<B: Out>(
-    out: &mut B,
+fn attribute(
+    out: &mut BytesMut,
     flags: AttributeFlags,
     code: AttributeCode,
-    value: impl FnOnce(&mut B),
+    value: impl FnOnce(&mut BytesMut),
 ) {
     let start = out.len();
     let flags = flags.0 & !AttributeFlags::EXTENDED_LENGTH.0;
@@ -87,7 +85,7 @@ fn attribute<B: Out>(
 
 /// Writes the length of an attribute whose header of three octets is at `start`. A long one is moved by one octet.
 #[inline]
-fn close_attribute<B: Out>(out: &mut B, start: usize, length: usize) {
+fn close_attribute(out: &mut BytesMut, start: usize, length: usize) {
     match (u8::try_from(length), out.get_mut(start + 2)) {
         (Ok(short), Some(octet)) => *octet = short,
         _ => extend_length(out, start, length),
@@ -95,7 +93,7 @@ fn close_attribute<B: Out>(out: &mut B, start: usize, length: usize) {
 }
 
 #[cold]
-fn extend_length<B: Out>(out: &mut B, start: usize, length: usize) {
+fn extend_length(out: &mut BytesMut, start: usize, length: usize) {
     let end = start + 3 + length;
     out.put_u8(0);
     out.copy_within(start + 3..end, start + 4);
@@ -108,10 +106,25 @@ fn extend_length<B: Out>(out: &mut B, start: usize, length: usize) {
 /// Writes a length of two octets at a place that exists. One that does not fit becomes the greatest: the writer never
 /// lets such a thing leave.
 #[inline]
-fn patch_length<B: Out>(out: &mut B, at: usize, length: usize) {
+fn patch_length(out: &mut [u8], at: usize, length: usize) {
     let length = u16::try_from(length).unwrap_or(u16::MAX);
     if let Some(octets) = out.get_mut(at..at + 2) {
         octets.copy_from_slice(&length.to_be_bytes());
+    }
+}
+
+/// Octets that are made room for at once: a constant number is a few stores.
+const STEP: usize = 128;
+
+/// Makes a buffer at least so long.
+#[inline(always)]
+fn make_room(out: &mut BytesMut, length: usize) {
+    let more = length.saturating_sub(out.len());
+    if more == 0 {
+    } else if more <= STEP {
+        out.put_slice(&[0; STEP]);
+    } else {
+        out.resize(length, 0);
     }
 }
 

@@ -134,6 +134,32 @@ fn a_table_is_cut_into_messages_that_fit() {
 }
 
 #[test]
+fn attributes_that_are_not_encoded_before_leave_no_room_unused() {
+    let v6: Vec<IpNet> =
+        (0..1_000).map(|n| format!("2001:db8:{n:x}::/48").parse().unwrap()).collect();
+    let next_hop = "2001:db8::1".parse().unwrap();
+    for communities in 0..40 {
+        let attributes =
+            PathAttributes { communities: vec![Community(1); communities], ..attributes() };
+        let of_block = reach(AfiSafi::IPV6_UNICAST, "2001:db8::1", &attributes, &v6, usual());
+        let of_block = frames(&of_block, MessageLimit::Standard)[0].as_bytes().len();
+        for at_once in [true, false] {
+            let mut out = BytesMut::new();
+            let family = AfiSafi::IPV6_UNICAST;
+            let mut writer =
+                UpdateWriter::reach_with(&mut out, family, &next_hop, &attributes, usual());
+            if at_once {
+                writer.push_all(&v6);
+            } else {
+                v6.iter().take_while(|prefix| writer.push(**prefix)).count();
+            }
+            writer.finish();
+            assert_eq!(out.len(), of_block, "{communities} communities");
+        }
+    }
+}
+
+#[test]
 fn withdrawals_use_the_classic_field_or_mp_unreach() {
     let mut out = BytesMut::new();
     let mut writer = UpdateWriter::unreach(&mut out, AfiSafi::IPV4_UNICAST, usual());
@@ -276,6 +302,12 @@ fn attributes_that_fill_a_message_let_no_prefix_in() {
         let prefix = if family == AfiSafi::IPV4_UNICAST { "10.0.0.0/8" } else { "2001:db8::/32" };
         let out = reach(family, "2001:db8::1", &large, &[prefix.parse().unwrap()], usual());
         assert!(out.is_empty());
+        for next_hop in ["10.0.0.1", "2001:db8::1"] {
+            let (mut out, next_hop) = (BytesMut::new(), next_hop.parse().unwrap());
+            let mut writer = UpdateWriter::reach_with(&mut out, family, &next_hop, &large, usual());
+            assert!(!writer.push(prefix.parse().unwrap()));
+            assert_eq!((writer.finish(), out.len()), (0, 0));
+        }
     }
 }
 

@@ -1,18 +1,20 @@
 //! The writer of one UPDATE.
 
-use std::net::Ipv6Addr;
-
 use bytes::{BufMut, BytesMut};
 use ipnet::IpNet;
 
 use crate::types::{Afi, AfiSafi};
 use crate::wire::attribute::{AttributeCode, AttributeFlags};
 use crate::wire::context::WireContext;
-use crate::wire::frame::MessageType;
-use crate::wire::nlri::{self, Bits};
-use crate::wire::path_attributes::NextHop;
+use crate::wire::nlri::Bits;
+use crate::wire::path_attributes::{NextHop, PathAttributes};
 
-use super::{AttributeBlock, close_attribute, patch_length, put_family, put_header};
+use super::attributes::{FEW, Place, SPARE, are_few, most_octets, put_head, put_tail};
+use super::block::{BEGINNING, NEXT_HOP};
+use super::{
+    ATTRIBUTES_AT, AttributeBlock, LONGEST_PREFIX, PrefixRoom, close_attribute, make_room,
+    patch_length,
+};
 
 /// Writes one UPDATE at the end of a buffer, never longer than the session allows.
 ///
@@ -63,16 +65,26 @@ enum Form<'b> {
     Nlri,
     /// The withdrawn routes, whose length is patched.
     Withdrawn,
-    /// An MP_REACH_NLRI whose header is at `at`; then this block.
-    MpReach { at: usize, block: &'b AttributeBlock },
-    /// An MP_UNREACH_NLRI whose header is at `at`.
-    MpUnreach { at: usize },
+    /// An MP_REACH_NLRI, the first attribute; then these.
+    MpReach(Attributes<'b>),
+    /// An MP_UNREACH_NLRI, the only attribute.
+    MpUnreach,
+}
+
+/// The attributes of a message, encoded before or to be encoded.
+#[derive(Clone, Copy, Debug)]
+enum Attributes<'b> {
+    Block(&'b AttributeBlock),
+    /// `few`: see [`are_few`]; the room was counted with [`FEW`] octets for them then.
+    Owned {
+        attributes: &'b PathAttributes,
+        cx: WireContext,
+        few: bool,
+    },
 }
 
 /// Octets of an extended attribute length beyond the short one.
 const EXTENDED_LENGTH_ROOM: usize = 1;
-/// The most octets of one prefix: a path identifier, a length, an address of IPv6; and some to spare.
-const LONGEST_PREFIX: usize = 32;
 /// Where the withdrawn routes of an UPDATE begin: header, one length.
 const WITHDRAWN_AT: usize = 21;
 
@@ -81,6 +93,7 @@ impl<'b> UpdateWriter<'b> {
     ///
     /// IPv4 unicast with an IPv4 next hop uses the classic NLRI field and NEXT_HOP; anything else an MP_REACH_NLRI,
     /// which stands first (RFC 7606 section 5.1).
+    #[inline]
     #[must_use]
     pub fn reach(
         out: &'b mut BytesMut,
@@ -90,29 +103,49 @@ impl<'b> UpdateWriter<'b> {
         cx: WireContext,
     ) -> Self {
         let start = out.len();
-        let limit = start + cx.limit().octets();
-        let (form, room_to) = match next_hop {
+        match next_hop {
             NextHop::V4(address) if family == AfiSafi::IPV4_UNICAST => {
-                let (message, address_at) = block.message();
-                out.put_slice(message);
-                let place = out.get_mut(start + address_at..).and_then(<[u8]>::first_chunk_mut);
-                if let Some(place) = place {
-                    *place = address.octets();
-                }
-                (Form::Nlri, limit)
+                let end = block.put_message(out, *address);
+                Self::new(out, Form::Nlri, family, cx, start, end, cx.limit().octets())
             }
             _ => {
-                put_header(out, MessageType::Update);
-                out.put_slice(&[0; 4]);
-                let at = out.len();
-                put_mp_header(out, AttributeCode::MP_REACH_NLRI, family);
-                put_next_hop(out, family, next_hop);
-                out.put_u8(0);
-                let room_to = limit.saturating_sub(block.len() + EXTENDED_LENGTH_ROOM);
-                (Form::MpReach { at, block }, room_to)
+                let end = put_mp_reach(out, family, next_hop);
+                let form = Form::MpReach(Attributes::Block(block));
+                let limit = cx.limit().octets().saturating_sub(block.len() + EXTENDED_LENGTH_ROOM);
+                Self::new(out, form, family, cx, start, end, limit)
             }
-        };
-        Self::new(out, form, family, cx, start, room_to)
+        }
+    }
+
+    /// The same with attributes that were not encoded yet: they are written where they stand. It is the faster way for a
+    /// message whose attributes no other one has; for several messages encode an [`AttributeBlock`] once.
+    #[inline]
+    #[must_use]
+    pub fn reach_with(
+        out: &'b mut BytesMut,
+        family: AfiSafi,
+        next_hop: &NextHop,
+        attributes: &'b PathAttributes,
+        cx: WireContext,
+    ) -> Self {
+        let start = out.len();
+        match next_hop {
+            NextHop::V4(address) if family == AfiSafi::IPV4_UNICAST => {
+                let written = put_message(out, address.octets(), attributes, cx);
+                // Attributes that were cut off must not leave.
+                let (end, limit) = written.map_or((start, 0), |end| (end, cx.limit().octets()));
+                Self::new(out, Form::Nlri, family, cx, start, end, limit)
+            }
+            _ => {
+                let end = put_mp_reach(out, family, next_hop);
+                let few = are_few(attributes, cx);
+                let form = Form::MpReach(Attributes::Owned { attributes, cx, few });
+                // A few octets may be left over: how many it is are counted when it matters.
+                let after = if few { FEW } else { most_octets_of_all(attributes, cx) };
+                let limit = cx.limit().octets().saturating_sub(after + EXTENDED_LENGTH_ROOM);
+                Self::new(out, form, family, cx, start, end, limit)
+            }
+        }
     }
 
     /// Begins an UPDATE that withdraws routes.
@@ -120,31 +153,30 @@ impl<'b> UpdateWriter<'b> {
     /// IPv4 unicast uses the classic field, any other family an MP_UNREACH_NLRI.
     #[must_use]
     pub fn unreach(out: &'b mut BytesMut, family: AfiSafi, cx: WireContext) -> Self {
-        let start = out.len();
-        put_header(out, MessageType::Update);
-        out.put_slice(&[0; 2]);
-        let limit = start + cx.limit().octets();
+        let (start, limit) = (out.len(), cx.limit().octets());
+        out.put_slice(&BEGINNING);
         if family == AfiSafi::IPV4_UNICAST {
-            return Self::new(out, Form::Withdrawn, family, cx, start, limit - 2);
+            let end = start + WITHDRAWN_AT;
+            return Self::new(out, Form::Withdrawn, family, cx, start, end, limit - 2);
         }
-        out.put_slice(&[0; 2]);
-        let at = out.len();
-        put_mp_header(out, AttributeCode::MP_UNREACH_NLRI, family);
-        let room_to = limit - EXTENDED_LENGTH_ROOM;
-        Self::new(out, Form::MpUnreach { at }, family, cx, start, room_to)
+        out.put_slice(&mp_header(AttributeCode::MP_UNREACH_NLRI, family));
+        let end = out.len();
+        Self::new(out, Form::MpUnreach, family, cx, start, end, limit - EXTENDED_LENGTH_ROOM)
     }
 
+    /// `limit`: octets up to the end of the NLRI.
+    #[inline(always)]
     fn new(
         out: &'b mut BytesMut,
         form: Form<'b>,
         family: AfiSafi,
         cx: WireContext,
         start: usize,
-        room_to: usize,
+        end: usize,
+        limit: usize,
     ) -> Self {
         let (bits, add_path) = (Bits::of(family), cx.has_add_path(family));
-        let end = out.len();
-        Self { out, form, bits, add_path, start, end, room_to, prefixes: 0 }
+        Self { out, form, bits, add_path, start, end, room_to: start + limit, prefixes: 0 }
     }
 
     /// Adds a prefix, its host bits masked. On a session with path identifiers (RFC 7911) it gets the identifier 1.
@@ -160,106 +192,69 @@ impl<'b> UpdateWriter<'b> {
     /// `false` where it does not fit or is not of the family: nothing was written.
     #[inline]
     pub fn push_with_path_id(&mut self, prefix: IpNet, path_id: u32) -> bool {
-        match (prefix, self.bits) {
-            (IpNet::V4(prefix), Some(Bits::V4)) => {
-                self.put(prefix.prefix_len(), nlri::octets_v4(prefix), path_id)
-            }
-            (IpNet::V6(prefix), Some(Bits::V6)) => {
-                self.put(prefix.prefix_len(), nlri::octets_v6(prefix), path_id)
-            }
-            _ => false,
-        }
-    }
-
-    /// Writes a prefix of which all octets of the address are given.
-    #[inline]
-    fn put<const N: usize>(&mut self, length: u8, octets: [u8; N], path_id: u32) -> bool {
-        let at = if self.add_path { self.end + 4 } else { self.end };
-        let end = at + nlri::encoded_length(length);
-        if end > self.room_to {
-            return false;
-        }
-        if self.out.len() < at + N {
-            self.make_room();
-        }
-        if self.add_path {
-            let place = self.out.get_mut(self.end..).and_then(<[u8]>::first_chunk_mut);
-            let Some(place) = place else { return false };
-            *place = path_id.to_be_bytes();
-        }
-        let Some(place) = self.out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) else {
-            return false;
-        };
-        *place = octets;
-        self.end = end;
-        self.prefixes += 1;
-        true
-    }
-
-    /// Makes the buffer longer, by as much as there is already: room is asked for once for many prefixes.
-    #[inline(never)]
-    fn make_room(&mut self) {
-        self.out.resize(self.end + (8 * self.prefixes).max(LONGEST_PREFIX), 0);
+        self.count_if_short(LONGEST_PREFIX);
+        make_room(self.out, self.end + 2 * LONGEST_PREFIX);
+        let to = self.out.len().min(self.room_to + LONGEST_PREFIX);
+        let rest = self.out.get_mut(self.end..to).unwrap_or_default();
+        let mut room = PrefixRoom::new(rest, self.bits, self.add_path);
+        let fits = room.push(prefix, path_id);
+        let written = room.written();
+        self.wrote(written);
+        fits
     }
 
     /// Adds prefixes in their order, up to the first that does not fit or is not of the family; says how many. It writes
     /// what [`push`](Self::push) would, in one loop.
     #[inline]
     pub fn push_all(&mut self, prefixes: &[IpNet]) -> usize {
-        if self.add_path {
-            return prefixes.iter().take_while(|prefix| self.push(**prefix)).count();
-        }
-        match self.bits {
-            Some(Bits::V4) => self.put_all(prefixes, |prefix| match prefix {
-                IpNet::V4(prefix) => Some((prefix.prefix_len(), nlri::octets_v4(*prefix))),
-                IpNet::V6(_) => None,
-            }),
-            Some(Bits::V6) => self.put_all(prefixes, |prefix| match prefix {
-                IpNet::V4(_) => None,
-                IpNet::V6(prefix) => Some((prefix.prefix_len(), nlri::octets_v6(*prefix))),
-            }),
-            None => 0,
+        let written = self.room(prefixes.len()).push_all(prefixes).written();
+        self.wrote(written);
+        written.1
+    }
+
+    /// Room for so many prefixes at most. What was [`written`](PrefixRoom::written) to it is to be told by
+    /// [`wrote`](Self::wrote).
+    #[inline(always)]
+    pub(crate) fn room(&mut self, most: usize) -> PrefixRoom<'_> {
+        self.room_of_octets(PrefixRoom::most_octets(most, self.bits, self.add_path))
+    }
+
+    #[inline(always)]
+    fn room_of_octets(&mut self, most: usize) -> PrefixRoom<'_> {
+        self.count_if_short(most);
+        let most = most.min(self.room_to.saturating_sub(self.end)) + LONGEST_PREFIX;
+        make_room(self.out, self.end + most);
+        let rest = self.out.get_mut(self.end..self.end + most).unwrap_or_default();
+        PrefixRoom::new(rest, self.bits, self.add_path)
+    }
+
+    /// Where there is not room for so many octets, the room is what there really is.
+    #[inline(always)]
+    fn count_if_short(&mut self, octets: usize) {
+        if self.end + octets > self.room_to {
+            self.room_to += left_over(self.form);
+            if let Form::MpReach(Attributes::Owned { few, .. }) = &mut self.form {
+                *few = false;
+            }
         }
     }
 
-    /// The loop of [`push_all`](Self::push_all): room for all is made before it, and its state is its own.
+    /// So many octets and prefixes were written to the room that was given last.
     #[inline(always)]
-    fn put_all<const N: usize>(
-        &mut self,
-        prefixes: &[IpNet],
-        octets: impl Fn(&IpNet) -> Option<(u8, [u8; N])>,
-    ) -> usize {
-        let room = self.room_to.saturating_sub(self.end);
-        let most = room.min(N * prefixes.len());
-        // The last one may have octets behind it that do not count.
-        self.out.resize(self.end + most.max(LONGEST_PREFIX) + N, 0);
-        let mut rest = self.out.get_mut(self.end..).unwrap_or_default();
-        let mut left = room;
-        let mut count = 0;
-        for prefix in prefixes {
-            let Some((length, octets)) = octets(prefix) else { break };
-            let used = nlri::encoded_length(length);
-            let (Some(after), Some(place)) = (left.checked_sub(used), rest.first_chunk_mut())
-            else {
-                break;
-            };
-            *place = octets;
-            let Some(next) = std::mem::take(&mut rest).get_mut(used..) else { break };
-            (left, rest) = (after, next);
-            count += 1;
-        }
-        self.end += room - left;
-        self.prefixes += count;
-        count
+    pub(crate) fn wrote(&mut self, (octets, prefixes): (usize, usize)) {
+        self.end += octets;
+        self.prefixes += prefixes;
     }
 
     /// Adds NLRI of a family whose form this crate does not know, as octets.
     ///
     /// `false` where they do not fit, or where the family's NLRI are plain prefixes: nothing was written.
     pub fn push_opaque(&mut self, nlri: &[u8]) -> bool {
+        self.count_if_short(nlri.len());
         if self.end + nlri.len() > self.room_to || self.bits.is_some() {
             return false;
         }
+        self.out.truncate(self.end);
         self.out.put_slice(nlri);
         self.end = self.out.len();
         self.prefixes += 1;
@@ -273,37 +268,14 @@ impl<'b> UpdateWriter<'b> {
         if prefixes != 0 {
             self.out.truncate(self.end);
             if !matches!(self.form, Form::Nlri) {
-                self.close();
+                close(self.out, self.form, self.start);
             }
-            patch_length(self.out, self.start + 16, self.out.len() - self.start);
+            let length = self.out.len() - self.start;
+            patch_length(self.out, self.start + 16, length);
             // What is written stays when the writer is dropped.
             self.start = usize::MAX;
         }
         prefixes
-    }
-
-    /// Writes what stands after the prefixes, and the lengths of what they stand in.
-    #[inline(never)]
-    fn close(&mut self) {
-        let (out, start) = (&mut *self.out, self.start);
-        match self.form {
-            Form::Nlri => {}
-            Form::Withdrawn => {
-                let length = out.len() - start - WITHDRAWN_AT;
-                patch_length(out, start + WITHDRAWN_AT - 2, length);
-                out.put_slice(&[0; 2]);
-            }
-            Form::MpReach { at, block } => {
-                close_attribute(out, at, out.len() - at - 3);
-                out.put_slice(block.head());
-                out.put_slice(block.tail());
-                patch_length(out, at - 2, out.len() - at);
-            }
-            Form::MpUnreach { at } => {
-                close_attribute(out, at, out.len() - at - 3);
-                patch_length(out, at - 2, out.len() - at);
-            }
-        }
     }
 }
 
@@ -314,25 +286,140 @@ impl Drop for UpdateWriter<'_> {
     }
 }
 
-fn put_mp_header(out: &mut BytesMut, code: AttributeCode, family: AfiSafi) {
-    out.put_slice(&[AttributeFlags::OPTIONAL.0, code.0, 0]);
-    put_family(out, family);
+/// Octets by which the room for prefixes was counted too small.
+#[cold]
+#[inline(never)]
+fn left_over(form: Form<'_>) -> usize {
+    match form {
+        Form::MpReach(Attributes::Owned { attributes, cx, few: true }) => {
+            FEW.saturating_sub(most_octets(attributes, cx))
+        }
+        _ => 0,
+    }
 }
 
-/// Appends the next hop of an MP_REACH_NLRI with its length (RFC 2545 section 3, RFC 8950 section 3). IPv6 routes have
-/// no IPv4 next hops: such a one is sent as the IPv6 address that stands for it (RFC 4798 section 2).
-fn put_next_hop(out: &mut BytesMut, family: AfiSafi, next_hop: &NextHop) {
-    let put = |out: &mut BytesMut, addresses: &[Ipv6Addr]| {
-        out.put_u8(if addresses.len() == 1 { 16 } else { 32 });
-        addresses.iter().for_each(|address| out.put_slice(&address.octets()));
-    };
-    match next_hop {
-        NextHop::V4(address) if family.afi == Afi::IPV6 => put(out, &[address.to_ipv6_mapped()]),
-        NextHop::V4(address) => {
-            out.put_u8(4);
-            out.put_slice(&address.octets());
-        }
-        NextHop::V6 { global, link_local: None } => put(out, &[*global]),
-        NextHop::V6 { global, link_local: Some(link_local) } => put(out, &[*global, *link_local]),
+/// Writes what stands after the prefixes, and the lengths of what they stand in, but for that of the message.
+#[inline(never)]
+fn close(out: &mut BytesMut, form: Form<'_>, start: usize) {
+    if let Form::Withdrawn = form {
+        let length = out.len() - start - WITHDRAWN_AT;
+        patch_length(out, start + WITHDRAWN_AT - 2, length);
+        out.put_slice(&[0; 2]);
+        return;
     }
+    let at = start + ATTRIBUTES_AT;
+    close_attribute(out, at, out.len() - at - 3);
+    match form {
+        Form::MpReach(Attributes::Block(block)) => block.put_attributes(out),
+        Form::MpReach(Attributes::Owned { attributes, cx, .. }) => {
+            put_attributes(out, attributes, cx);
+        }
+        Form::MpUnreach | Form::Nlri | Form::Withdrawn => {}
+    }
+    let length = out.len() - at;
+    patch_length(out, at - 2, length);
+}
+
+/// Appends an UPDATE of IPv4 unicast up to its NLRI, its own length left open, and octets that mean nothing, so that
+/// there is room for the first prefix. Answers where its attributes end.
+#[inline(never)]
+fn put_message(
+    out: &mut BytesMut,
+    next_hop: [u8; 4],
+    attributes: &PathAttributes,
+    cx: WireContext,
+) -> Option<usize> {
+    let start = out.len();
+    if are_few(attributes, cx) {
+        out.put_slice(&[0; FEW]);
+    } else {
+        let most = ATTRIBUTES_AT + NEXT_HOP.len() + most_octets_of_all(attributes, cx);
+        make_room(out, start + most + LONGEST_PREFIX);
+    }
+    let message = out.get_mut(start..)?;
+    let octets = message.len();
+    let mut place = Place(message);
+    place.put(BEGINNING)?;
+    put_head(&mut place, attributes, cx)?;
+    let (flags, code) = (AttributeFlags::TRANSITIVE, AttributeCode::NEXT_HOP);
+    place.put_number(flags, code, u32::from_be_bytes(next_hop))?;
+    put_tail(&mut place, attributes, cx)?;
+    let end = start + octets - place.0.len();
+    patch_length(out, start + ATTRIBUTES_AT - 2, end - start - ATTRIBUTES_AT);
+    Some(end)
+}
+
+/// Appends the attributes of a message that has no NEXT_HOP.
+#[inline(always)]
+fn put_attributes(out: &mut BytesMut, attributes: &PathAttributes, cx: WireContext) {
+    let start = out.len();
+    if are_few(attributes, cx) {
+        out.put_slice(&[0; FEW]);
+    } else {
+        make_room(out, start + most_octets_of_all(attributes, cx) + SPARE);
+    }
+    let mut place = Place(out.get_mut(start..).unwrap_or_default());
+    let written = put_head(&mut place, attributes, cx);
+    let written = written.and_then(|()| put_tail(&mut place, attributes, cx));
+    debug_assert!(written.is_some(), "more octets than there were to be at most");
+    let left = place.0.len();
+    out.truncate(out.len() - left);
+}
+
+/// The most octets of attributes, NEXT_HOP not among them.
+#[inline(never)]
+fn most_octets_of_all(attributes: &PathAttributes, cx: WireContext) -> usize {
+    most_octets(attributes, cx)
+}
+
+/// The most octets of an UPDATE up to the NLRI of an MP_REACH_NLRI: two addresses of IPv6, their length, an octet that
+/// is reserved.
+const MP_HEAD: usize = ATTRIBUTES_AT + 6 + 1 + 32 + 1;
+
+/// Appends an UPDATE up to the NLRI of its MP_REACH_NLRI, the lengths left open, and octets that mean nothing, so that
+/// there is room for the first prefix. Answers where the NLRI begin.
+#[inline(never)]
+fn put_mp_reach(out: &mut BytesMut, family: AfiSafi, next_hop: &NextHop) -> usize {
+    let start = out.len();
+    make_room(out, start + MP_HEAD + LONGEST_PREFIX);
+    let room = out.len();
+    let mut place = Place(out.get_mut(start..).unwrap_or_default());
+    let written = put_mp_head(&mut place, family, next_hop);
+    debug_assert!(written.is_some(), "more octets than there were to be at most");
+    room - place.0.len()
+}
+
+/// Writes an UPDATE up to the NLRI of its MP_REACH_NLRI, the lengths left open.
+///
+/// The next hop is as RFC 2545 section 3 and RFC 8950 section 3 have it. IPv6 routes have no IPv4 next hops: such a one is
+/// sent as the IPv6 address that stands for it (RFC 4798 section 2).
+#[inline(always)]
+fn put_mp_head(place: &mut Place<'_>, family: AfiSafi, next_hop: &NextHop) -> Option<()> {
+    let mut beginning = [0; ATTRIBUTES_AT + 7];
+    *beginning.first_chunk_mut()? = BEGINNING;
+    let [.., a, b, c, d, e, f, length] = &mut beginning;
+    [*a, *b, *c, *d, *e, *f] = mp_header(AttributeCode::MP_REACH_NLRI, family);
+    let (global, link_local) = match next_hop {
+        NextHop::V4(address) if family.afi != Afi::IPV6 => {
+            *length = 4;
+            place.put(beginning)?;
+            place.put(address.octets())?;
+            return place.put([0]);
+        }
+        NextHop::V4(address) => (address.to_ipv6_mapped(), None),
+        NextHop::V6 { global, link_local } => (*global, *link_local),
+    };
+    *length = if link_local.is_some() { 32 } else { 16 };
+    place.put(beginning)?;
+    place.put(global.octets())?;
+    if let Some(link_local) = link_local {
+        place.put(link_local.octets())?;
+    }
+    place.put([0])
+}
+
+/// What an MP attribute begins with, its length left open: the header of an attribute, and the family.
+const fn mp_header(code: AttributeCode, family: AfiSafi) -> [u8; 6] {
+    let [high, low] = family.afi.0.to_be_bytes();
+    [AttributeFlags::OPTIONAL.0, code.0, 0, high, low, family.safi.0]
 }

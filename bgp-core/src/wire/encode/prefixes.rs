@@ -1,0 +1,130 @@
+//! The loop that writes prefixes.
+
+use ipnet::IpNet;
+
+use crate::wire::nlri::{self, Bits};
+
+use super::LONGEST_PREFIX;
+
+/// Room for prefixes in a message, as a value of its own: a loop that fills it keeps it in registers.
+#[derive(Debug)]
+pub(crate) struct PrefixRoom<'a> {
+    /// What is not written yet, and [`LONGEST_PREFIX`] octets behind it: a prefix is written with all octets of its
+    /// address, of which the next one overwrites those that do not count.
+    rest: &'a mut [u8],
+    /// Octets of `rest` before anything was written.
+    octets: usize,
+    bits: Option<Bits>,
+    add_path: bool,
+    prefixes: usize,
+}
+
+impl<'a> PrefixRoom<'a> {
+    /// Room up to [`LONGEST_PREFIX`] octets before the end of `rest`.
+    #[inline(always)]
+    pub(super) fn new(rest: &'a mut [u8], bits: Option<Bits>, add_path: bool) -> Self {
+        let octets = rest.len();
+        Self { rest, octets, bits, add_path, prefixes: 0 }
+    }
+
+    /// How many octets and prefixes were written.
+    #[inline(always)]
+    pub(crate) fn written(&self) -> (usize, usize) {
+        (self.octets - self.rest.len(), self.prefixes)
+    }
+
+    /// The most octets that so many prefixes need.
+    #[inline(always)]
+    pub(super) fn most_octets(prefixes: usize, bits: Option<Bits>, add_path: bool) -> usize {
+        let path_id = if add_path { 4 } else { 0 };
+        let prefix = match bits {
+            Some(Bits::V4) => 5,
+            Some(Bits::V6) => 17,
+            None => return 0,
+        };
+        prefixes.saturating_mul(path_id + prefix)
+    }
+
+    /// Writes prefixes, each with the path identifier 1, up to the first that does not fit or is not of the family.
+    #[inline(always)]
+    pub(super) fn push_all(mut self, prefixes: &[IpNet]) -> Self {
+        // The loop asks for the family of each prefix and for nothing else.
+        match (self.bits, self.add_path) {
+            (Some(Bits::V4), false) => {
+                for prefix in prefixes {
+                    let IpNet::V4(prefix) = prefix else { break };
+                    if !self.put::<false, _>(nlri::octets_v4(*prefix), prefix.prefix_len(), 1) {
+                        break;
+                    }
+                }
+            }
+            (Some(Bits::V6), false) => {
+                for prefix in prefixes {
+                    let IpNet::V6(prefix) = prefix else { break };
+                    if !self.put::<false, _>(nlri::octets_v6(*prefix), prefix.prefix_len(), 1) {
+                        break;
+                    }
+                }
+            }
+            _ => {
+                for prefix in prefixes {
+                    if !self.push(*prefix, 1) {
+                        break;
+                    }
+                }
+            }
+        }
+        self
+    }
+
+    /// Writes a prefix, its host bits masked, and before it the path identifier where the session has them.
+    ///
+    /// `false` where it does not fit or is not of the family: nothing was written.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, prefix: IpNet, path_id: u32) -> bool {
+        match (&prefix, self.bits) {
+            (IpNet::V4(prefix), Some(Bits::V4)) => {
+                let (octets, length) = (nlri::octets_v4(*prefix), prefix.prefix_len());
+                if self.add_path {
+                    self.put::<true, _>(octets, length, path_id)
+                } else {
+                    self.put::<false, _>(octets, length, path_id)
+                }
+            }
+            (IpNet::V6(prefix), Some(Bits::V6)) => {
+                let (octets, length) = (nlri::octets_v6(*prefix), prefix.prefix_len());
+                if self.add_path {
+                    self.put::<true, _>(octets, length, path_id)
+                } else {
+                    self.put::<false, _>(octets, length, path_id)
+                }
+            }
+            _ => false,
+        }
+    }
+
+    #[inline(always)]
+    fn put<const ADD_PATH: bool, const N: usize>(
+        &mut self,
+        octets: [u8; N],
+        length: u8,
+        path_id: u32,
+    ) -> bool {
+        let before = if ADD_PATH { 4 } else { 0 };
+        let used = before + nlri::encoded_length(length);
+        if self.rest.len() < used + LONGEST_PREFIX {
+            return false;
+        }
+        if ADD_PATH {
+            let Some(place) = self.rest.first_chunk_mut() else { return false };
+            *place = path_id.to_be_bytes();
+        }
+        let place = self.rest.get_mut(before..).and_then(<[u8]>::first_chunk_mut);
+        let Some(place) = place else { return false };
+        *place = octets;
+        let rest = std::mem::take(&mut self.rest).get_mut(used..);
+        self.rest = rest.unwrap_or_default();
+        self.prefixes += 1;
+        true
+    }
+}
