@@ -271,6 +271,28 @@ fn every_key_of_our_own_changes_something_or_is_named() {
 }
 
 #[test]
+fn the_examples_have_every_key_that_has_an_effect() {
+    let examples = [
+        (Format::ConfigMap, include_str!("../../../examples/configmap/config.yaml")),
+        (Format::Resources, include_str!("../../../examples/resources/config.yaml")),
+    ];
+    for (format, text) in examples {
+        let keys = peers::KEYS.iter().chain(&pools::KEYS).chain(&bfd_profiles::KEYS);
+        let keys = keys.chain(&advertisements::BGP_KEYS).map(|key| key.of(format));
+        let prefix = if format == Format::ConfigMap { "" } else { own::PREFIX };
+        let own = own::PEER_KEYS.iter().chain(&own::KEYS).map(|key| format!("{prefix}{key}"));
+        let all = keys.filter(|key| !key.is_empty()).map(str::to_owned).chain(own);
+        let without_effect = ["vrf", "disable", "echo"];
+        for key in all.filter(|key| !without_effect.iter().any(|it| key.starts_with(it))) {
+            assert!(text.contains(&format!("{key}:")), "{format:?}: {key} is not in the example");
+        }
+        let source = Source { name: "f".to_owned(), octets: text.as_bytes().to_vec() };
+        let problems = examine(&Options::default(), "f", &[source], Vec::new()).problems;
+        assert_eq!(problems, [], "{format:?}");
+    }
+}
+
+#[test]
 fn a_secret_of_another_namespace_is_named() {
     let mut text = Text::new(Format::Resources);
     text.peer
