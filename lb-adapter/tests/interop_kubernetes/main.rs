@@ -28,6 +28,13 @@ fn a_speaker_finds_its_router_at_the_other_end_of_an_interface() {
     }
 }
 
+#[test]
+fn a_cluster_routes_through_frr_whatever_becomes_of_services_nodes_and_leaders() {
+    if requested() {
+        site::run::<Frr>(Terms::default(), story::services_nodes_and_leaders);
+    }
+}
+
 /// Speakers that are ended for an upgrade, at routers that keep their routes meanwhile.
 fn graceful_restart() -> Terms {
     Terms {
