@@ -13,7 +13,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use kube::Client;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
 use super::configuration_state::ConfigurationState;
 use super::events::{self, Events, Told};
@@ -102,7 +101,6 @@ struct Leader {
     events: Events,
     pools: PoolStatus,
     configuration: ConfigurationState,
-    others: JoinSet<()>,
     loaded_at: Option<f64>,
     updates: u64,
     update_errors: u64,
@@ -136,7 +134,6 @@ impl Leader {
             events: Events::new(client.clone(), MANAGER, args.cluster.pod_name()),
             pools: PoolStatus::new(client.clone(), &namespace, MANAGER),
             configuration: ConfigurationState::of_controller(client, &namespace, MANAGER),
-            others: JoinSet::new(),
             loaded_at: None,
             updates: 0,
             update_errors: 0,
@@ -162,9 +159,8 @@ impl Leader {
                         self.written(&key, written);
                     }
                 }
-                () = self.pools.due() => self.write_pools(),
+                () = self.pools.due() => self.pools.write(&sampling::pools(&self.engine)),
                 () = self.configuration.object.due() => self.configuration.write(self.mirror.state()),
-                Some(_) = self.others.join_next() => {}
                 question = http::next(asked) => self.answer(question),
             }
             self.begin_writes();
@@ -177,6 +173,14 @@ impl Leader {
             Seen::Listed(Kind::Service) => {
                 // A list is of now.
                 self.unseen.clear();
+                None
+            }
+            Seen::Applied(Kind::IpAddressPool, object) => {
+                self.pools.see(object);
+                None
+            }
+            Seen::Gone(Kind::IpAddressPool, (_, name)) => {
+                self.pools.gone(name);
                 None
             }
             _ => None,
@@ -292,14 +296,6 @@ impl Leader {
         }
         // What changed meanwhile.
         self.writer.mark(key);
-    }
-
-    fn write_pools(&mut self) {
-        for (name, patch) in self.pools.patches(&sampling::pools(&self.engine)) {
-            if self.mirror.has_pool(&name) {
-                self.others.spawn(self.pools.write(name, patch));
-            }
-        }
     }
 
     fn answer(&self, question: Question) {

@@ -85,12 +85,6 @@ impl Mirror {
         std::mem::take(&mut self.news)
     }
 
-    /// Whether there is an IPAddressPool of this name.
-    pub(super) fn has_pool(&self, name: &str) -> bool {
-        let key = (Kind::IpAddressPool, (self.options.namespace.clone(), name.to_owned()));
-        self.configuration.contains_key(&key)
-    }
-
     /// Takes in what was seen. Of a Service, its status counts as what it holds.
     pub(super) fn take(&mut self, seen: Seen) -> Option<Change> {
         match seen {
@@ -193,6 +187,13 @@ fn text_of(kind: Kind, mut object: DynamicObject) -> Vec<u8> {
     object.metadata.managed_fields = None;
     if let Some(annotations) = &mut object.metadata.annotations {
         annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+    if Kind::CONFIGURATION.contains(&kind) {
+        // What others say about it is no change of it: the controller itself writes how full pools are.
+        (object.metadata.resource_version, object.metadata.generation) = (None, None);
+        if let Some(fields) = object.data.as_object_mut() {
+            fields.remove("status");
+        }
     }
     serde_json::to_vec(&object).unwrap_or_default()
 }

@@ -45,6 +45,25 @@ fn objects_that_configure_take_effect_together_and_only_when_they_change() {
 }
 
 #[test]
+fn what_is_written_of_how_full_a_pool_is_is_no_other_configuration() {
+    let mut mirror = mirror();
+    let written = |version: &str, assigned: u32, addresses: &str| {
+        seen(
+            Kind::IpAddressPool,
+            json!({"apiVersion": "metallb.io/v1beta1", "kind": "IPAddressPool",
+                "metadata": {"namespace": "metallb-system", "name": "a", "resourceVersion": version},
+                "spec": {"addresses": [addresses]}, "status": {"assignedIPv4": assigned}}),
+        )
+    };
+    mirror.take(written("1", 0, "192.0.2.0/28"));
+    assert_eq!(pools(mirror.settle()), ["a"]);
+    mirror.take(written("2", 1, "192.0.2.0/28"));
+    assert_eq!(mirror.settle(), None);
+    mirror.take(written("3", 1, "192.0.2.0/29"));
+    assert_eq!(pools(mirror.settle()), ["a"]);
+}
+
+#[test]
 fn a_broken_configuration_leaves_the_last_one_and_is_told_by_its_object() {
     let mut mirror = mirror();
     mirror.take(pool("a", "192.0.2.0/28"));

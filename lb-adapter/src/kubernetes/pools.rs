@@ -1,4 +1,7 @@
 //! The status of IPAddressPools: how full they are.
+//!
+//! What there is to write follows from what is seen: a status that somebody else wrote, be it a controller that has
+//! been deposed and does not know it, is set right.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,26 +10,54 @@ use kube::api::{Patch, PatchParams};
 use kube::core::DynamicObject;
 use kube::{Api, Client};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::resource::Kind;
 use crate::metrics::{PoolSample, Usage};
 
 /// Writes the status of IPAddressPools: what has changed, once a second at most.
-#[derive(Debug)]
 pub(super) struct PoolStatus {
     api: Api<DynamicObject>,
     manager: &'static str,
-    written: BTreeMap<String, Value>,
+    /// The objects that there are: version and status.
+    seen: BTreeMap<String, (String, Value)>,
+    /// What they should say.
+    wanted: BTreeMap<String, Value>,
     due: Option<Instant>,
+    /// Whether what was under way is written.
+    under_way: JoinSet<bool>,
 }
 
 const PACE: Duration = Duration::from_secs(1);
+/// So long after a failure.
+const PAUSE: Duration = Duration::from_secs(5);
 
 impl PoolStatus {
+    /// None seen yet. Dropped, what is under way is given up.
     pub(super) fn new(client: Client, namespace: &str, manager: &'static str) -> Self {
         let api = Api::namespaced_with(client, namespace, &Kind::IpAddressPool.api_resource());
-        Self { api, manager, written: BTreeMap::new(), due: None }
+        let (seen, wanted) = (BTreeMap::new(), BTreeMap::new());
+        Self { api, manager, seen, wanted, due: None, under_way: JoinSet::new() }
+    }
+
+    /// A pool is there, as it is now.
+    pub(super) fn see(&mut self, object: &DynamicObject) {
+        let metadata = &object.metadata;
+        let (name, version) = (metadata.name.clone(), metadata.resource_version.clone());
+        let (name, status) = (name.unwrap_or_default(), &object.data["status"]);
+        let status: Value =
+            COUNTERS.map(|key| (key.to_owned(), status[key].clone())).into_iter().collect();
+        let right = self.wanted.get(&name) == Some(&status);
+        self.seen.insert(name, (version.unwrap_or_default(), status));
+        if !right {
+            self.mark();
+        }
+    }
+
+    /// A pool is gone.
+    pub(super) fn gone(&mut self, name: &str) {
+        self.seen.remove(name);
     }
 
     /// Something may have changed.
@@ -34,48 +65,57 @@ impl PoolStatus {
         self.due.get_or_insert_with(|| Instant::now() + PACE);
     }
 
-    /// Waits until it is time to write; for ever if there is nothing to.
-    pub(super) async fn due(&self) {
+    /// Waits until it is time to write; for ever if there is nothing to. Loses nothing when it is dropped.
+    pub(super) async fn due(&mut self) {
+        while let Some(written) = self.under_way.join_next().await {
+            if !written.unwrap_or(false) {
+                self.due = Some(Instant::now() + PAUSE);
+            }
+        }
         match self.due {
             Some(at) => tokio::time::sleep_until(at).await,
             None => std::future::pending().await,
         }
     }
 
-    /// What is to be written of these pools now: name and patch.
-    pub(super) fn patches(&mut self, samples: &[PoolSample]) -> Vec<(String, Value)> {
+    /// Begins to write what the objects do not say of these pools.
+    pub(super) fn write(&mut self, samples: &[PoolSample]) {
         self.due = None;
-        let mut patches = Vec::new();
-        for sample in samples {
-            let free = |usage: Usage| usage.total.saturating_sub(u128::from(usage.in_use));
-            let status = json!({
-                "assignedIPv4": sample.ipv4.in_use,
-                "assignedIPv6": sample.ipv6.in_use,
-                "availableIPv4": i64::try_from(free(sample.ipv4)).unwrap_or(i64::MAX),
-                "availableIPv6": i64::try_from(free(sample.ipv6)).unwrap_or(i64::MAX),
-            });
-            if self.written.get(&sample.name) != Some(&status) {
-                self.written.insert(sample.name.clone(), status.clone());
-                patches.push((sample.name.clone(), json!({"status": status})));
+        self.wanted = samples.iter().map(|it| (it.name.clone(), status(it))).collect();
+        for (name, status) in &self.wanted {
+            let Some((version, seen)) = self.seen.get(name) else { continue };
+            if seen == status {
+                continue;
             }
-        }
-        self.written.retain(|name, _| samples.iter().any(|sample| sample.name == *name));
-        patches
-    }
-
-    /// The write of one, to be awaited elsewhere.
-    pub(super) fn write(&self, name: String, patch: Value) -> impl Future<Output = ()> + use<> {
-        let (api, manager) = (self.api.clone(), self.manager);
-        async move {
-            let params =
-                PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
-            match api.patch_status(&name, &params, &Patch::Merge(patch)).await {
-                Ok(_) => {}
-                Err(kube::Error::Api(status)) if status.code == 404 => {}
-                Err(error) => {
-                    tracing::warn!(pool = name, %error, "the status of the pool could not be written");
+            let patch = json!({"metadata": {"resourceVersion": version}, "status": status});
+            let (api, manager, name) = (self.api.clone(), self.manager, name.clone());
+            self.under_way.spawn(async move {
+                let params = PatchParams {
+                    field_manager: Some(manager.to_owned()),
+                    ..PatchParams::default()
+                };
+                match api.patch_status(&name, &params, &Patch::Merge(patch)).await {
+                    Ok(_) => true,
+                    // It is gone, or somebody was faster: that is about to be seen.
+                    Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => true,
+                    Err(error) => {
+                        tracing::warn!(pool = name, %error, "the status of the pool could not be written");
+                        false
+                    }
                 }
-            }
+            });
         }
     }
+}
+
+const COUNTERS: [&str; 4] = ["assignedIPv4", "assignedIPv6", "availableIPv4", "availableIPv6"];
+
+fn status(sample: &PoolSample) -> Value {
+    let free = |usage: Usage| {
+        let free = usage.total.saturating_sub(u128::from(usage.in_use));
+        i64::try_from(free).unwrap_or(i64::MAX)
+    };
+    let (ipv4, ipv6) = (sample.ipv4, sample.ipv6);
+    let counts = [json!(ipv4.in_use), json!(ipv6.in_use), json!(free(ipv4)), json!(free(ipv6))];
+    COUNTERS.map(str::to_owned).into_iter().zip(counts).collect()
 }

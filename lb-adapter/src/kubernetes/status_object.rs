@@ -19,10 +19,12 @@ pub(super) struct StatusObject {
     pace: Duration,
     written: Option<Value>,
     due: Option<Instant>,
-    under_way: Option<JoinHandle<bool>>,
+    /// The version of the object; not known before it was read.
+    version: Option<String>,
+    under_way: Option<JoinHandle<Option<String>>>,
 }
 
-/// So long after a failure, or while the cluster has no such resource.
+/// So long after a failure or a conflict, or while the cluster has no such resource.
 const PAUSE: Duration = Duration::from_secs(20);
 
 impl StatusObject {
@@ -46,6 +48,7 @@ impl StatusObject {
             pace,
             written: None,
             due: Some(Instant::now()),
+            version: None,
             under_way: None,
         }
     }
@@ -69,9 +72,9 @@ impl StatusObject {
     /// Waits until it is time to write; loses nothing when it is dropped.
     pub(super) async fn due(&mut self) {
         if let Some(under_way) = &mut self.under_way {
-            let written = under_way.await.unwrap_or(false);
+            self.version = under_way.await.ok().flatten();
             self.under_way = None;
-            if !written {
+            if self.version.is_none() {
                 self.written = None;
                 self.due = Some(Instant::now() + PAUSE);
             }
@@ -89,14 +92,15 @@ impl StatusObject {
             return;
         }
         let (api, made, manager) = (self.api.clone(), self.made.clone(), self.manager);
+        let version = self.version.take();
         self.written = Some(status.clone());
         self.under_way = Some(tokio::spawn(async move {
-            match put(&api, &made, manager, status).await {
-                Ok(()) => true,
+            match put(&api, &made, manager, version, status).await {
+                Ok(version) => Some(version),
                 Err(error) => {
                     let kind = made["kind"].as_str().unwrap_or_default();
                     tracing::debug!(kind, %error, "the status cannot be written");
-                    false
+                    None
                 }
             }
         }));
@@ -111,23 +115,33 @@ impl Drop for StatusObject {
     }
 }
 
+/// Writes the status of the object as it was seen last, so that of two writers the one that is late changes nothing;
+/// gives back its version.
 async fn put(
     api: &Api<DynamicObject>,
     made: &Value,
     manager: &'static str,
+    version: Option<String>,
     status: Value,
-) -> Result<(), kube::Error> {
+) -> Result<String, kube::Error> {
     let name = made["metadata"]["name"].as_str().unwrap_or_default();
+    let of = |object: DynamicObject| object.metadata.resource_version.unwrap_or_default();
+    let version = match version {
+        Some(version) => version,
+        None => match api.get_opt(name).await? {
+            Some(object) => of(object),
+            None => {
+                let object =
+                    serde_json::from_value(made.clone()).map_err(kube::Error::SerdeError)?;
+                let params =
+                    PostParams { field_manager: Some(manager.to_owned()), ..PostParams::default() };
+                of(api.create(&params, &object).await?)
+            }
+        },
+    };
+    let patch = json!({"metadata": {"resourceVersion": version}, "status": status});
     let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
-    let patch = Patch::Merge(json!({"status": status}));
-    match api.patch_status(name, &params, &patch).await {
-        Err(kube::Error::Api(answer)) if answer.code == 404 => {}
-        other => return other.map(drop),
-    }
-    let object = serde_json::from_value(made.clone()).map_err(kube::Error::SerdeError)?;
-    let create = PostParams { field_manager: Some(manager.to_owned()), ..PostParams::default() };
-    api.create(&create, &object).await?;
-    api.patch_status(name, &params, &patch).await.map(drop)
+    Ok(of(api.patch_status(name, &params, &Patch::Merge(patch)).await?))
 }
 
 /// A Node, for what is removed with it.

@@ -1,4 +1,5 @@
-//! What our roles allow: nothing that a program does not use in its life. That nothing lacks, every test here sees to.
+//! What our roles allow, nothing that a program does not use in its life; and what both write with that into the
+//! resources of MetalLB's. That no verb lacks, every test here sees to.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -222,6 +223,37 @@ async fn the_state_of_the_configuration_is_told_as_metallb_tells_it() {
     assert!(!of_speaker.data.to_string().contains("hunter2"));
     expect("controller", "poolReconcilerValid", "Valid", "").await;
     speaker.terminate().await;
+    controller.terminate().await;
+    cluster.end().await;
+}
+
+#[tokio::test]
+async fn how_full_a_pool_is_is_written_and_set_right_again() {
+    let cluster = Cluster::new("").await;
+    let Some(server) = &cluster.server else { return };
+    let definitions: Vec<Value> = serde_saphyr::from_multiple(DEFINITIONS).unwrap();
+    definitions.into_iter().filter(Value::is_object).for_each(|it| server.put(it));
+    configure(&cluster).await;
+    let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
+    let pools = metallb(&cluster, "v1beta1", "IPAddressPool", "ipaddresspools");
+    let expect = async |assigned: u32| {
+        wait(&format!("{assigned} to be assigned"), async || {
+            let status = pools.get("tor").await.unwrap().data["status"].clone();
+            let found = (&status["assignedIPv4"], &status["availableIPv4"]);
+            let right = found == (&json!(assigned), &json!(16 - assigned));
+            if right { Ok(()) } else { Err(status.to_string()) }
+        })
+        .await;
+    };
+    expect(0).await;
+    cluster.create("one", json!({})).await;
+    expect(1).await;
+    // As by a controller that has been deposed, and is late.
+    let late = Patch::Merge(json!({"status": {"assignedIPv4": 7}}));
+    pools.patch_status("tor", &PatchParams::default(), &late).await.unwrap();
+    expect(1).await;
+    cluster.create("two", json!({})).await;
+    expect(2).await;
     controller.terminate().await;
     cluster.end().await;
 }
