@@ -50,9 +50,26 @@ impl ClusterArgs {
 pub struct Cluster {
     /// What is known, and what is made of it.
     pub engine: Engine,
-    /// Whether the session of a node with a peer, `address:port`, is up; only of those of which it
-    /// is known.
-    pub sessions: BTreeMap<(String, String), bool>,
+    /// How the session of a node with a peer, `address:port`, stands; only of those of which it is
+    /// known.
+    pub sessions: BTreeMap<(String, String), SessionState>,
+}
+
+/// How a session stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionState {
+    /// Whether it is up.
+    pub up: bool,
+    /// Why it is not, if that is known.
+    pub reason: Option<String>,
+}
+
+impl SessionState {
+    /// Whether it is up, and why it is not.
+    pub fn new(up: bool, reason: Option<String>) -> Self {
+        Self { up, reason }
+    }
 }
 
 impl Cluster {

@@ -156,14 +156,18 @@ fn explain_peers(
             return explained;
         }
         let session = (plan.node().to_owned(), peer.endpoint());
-        explained.gates.push(match cluster.sessions.get(&session) {
-            Some(true) => GateExplained::passed(SESSION, "Established".to_owned()),
-            Some(false) => GateExplained {
-                gate: SESSION,
-                passed: Some(false),
-                found: format!("the session with {} is not up", peer_label(peer)),
-                mend: Some("see the log of the node, and of the router".to_owned()),
-            },
+        let state = cluster.sessions.get(&session);
+        explained.gates.push(match state {
+            Some(state) if state.up => GateExplained::passed(SESSION, "Established".to_owned()),
+            Some(state) => {
+                let why = state.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+                GateExplained {
+                    gate: SESSION,
+                    passed: Some(false),
+                    found: format!("the session with {} is not up{why}", peer_label(peer)),
+                    mend: Some("see the log of the node, and of the router".to_owned()),
+                }
+            }
             None => GateExplained {
                 found: "not known here".to_owned(),
                 ..GateExplained::unknown(SESSION)
@@ -175,8 +179,8 @@ fn explain_peers(
             Some(format!("{prefix}{}", attributes(route)))
         });
         explained.routes = routes.collect();
-        explained.gates.push(match cluster.sessions.get(&session) {
-            Some(false) => GateExplained::unknown(SENT),
+        explained.gates.push(match state {
+            Some(state) if !state.up => GateExplained::unknown(SENT),
             _ => GateExplained::passed(SENT, explained.routes.join(", ")),
         });
         explained

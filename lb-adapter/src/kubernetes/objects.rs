@@ -12,6 +12,7 @@ use kube::{Api, Client};
 
 use super::client;
 use super::resource::Kind;
+use crate::cluster::SessionState;
 use crate::failure::Failure;
 use crate::manifest::Source;
 use crate::model::ServiceKey;
@@ -100,7 +101,7 @@ fn add(known: &mut Known, kind: Kind, objects: &[DynamicObject]) {
 }
 
 /// How sessions stand, by what speakers say of themselves; where that cannot be read, nothing is known.
-async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String), bool> {
+async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String), SessionState> {
     let kind = GroupVersionKind::gvk("ferrolb.io", "v1alpha1", "BGPNodeStatus");
     let resource = ApiResource::from_gvk_with_plural(&kind, "bgpnodestatuses");
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
@@ -117,7 +118,9 @@ async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String)
         let name = status["node"].as_str().unwrap_or_default();
         for session in status["sessions"].as_array().into_iter().flatten() {
             let peer = session["address"].as_str().unwrap_or_default().to_owned();
-            sessions.insert((name.to_owned(), peer), session["established"] == true);
+            let up = session["established"] == true;
+            let reason = session["lastError"].as_str().filter(|_| !up).map(str::to_owned);
+            sessions.insert((name.to_owned(), peer), SessionState::new(up, reason));
         }
     }
     sessions

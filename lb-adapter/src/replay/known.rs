@@ -11,9 +11,11 @@ use serde_json::{Map, Value, json};
 use super::object::{Kind, Object, escaped};
 use super::resources::CONFIG_MAP;
 use super::step;
+use crate::cluster::SessionState;
 use crate::config::yaml;
 use crate::manifest::Source;
 use crate::model::ServiceKey;
+use crate::planner::Probed;
 
 /// The objects that a process knows, and how its sessions stand.
 #[derive(Clone, Debug, Default)]
@@ -25,8 +27,10 @@ pub struct Known {
     pub namespace: String,
     /// The addresses that Services hold.
     pub held: BTreeMap<ServiceKey, Vec<IpAddr>>,
-    /// Whether the session of a node with a peer, `address:port`, is up.
-    pub sessions: BTreeMap<(String, String), bool>,
+    /// How the session of a node with a peer, `address:port`, stands.
+    pub sessions: BTreeMap<(String, String), SessionState>,
+    /// What nodes have found by probing Services.
+    pub probed: BTreeMap<(String, ServiceKey), Probed>,
 }
 
 /// What stands in the place of a password.
@@ -46,9 +50,15 @@ impl Known {
         let applied = objects.into_iter().filter_map(|object| self.shown(object));
         let mut steps: Vec<_> = applied.map(|fields| json!({ "apply": fields })).collect();
         steps.push(json!({ "sync": true }));
-        steps.extend(self.sessions.iter().map(
-            |((node, peer), up)| json!({ "session": { "node": node, "peer": peer, "up": up } }),
-        ));
+        steps.extend(self.sessions.iter().map(|((node, peer), state)| {
+            let mut step = json!({ "node": node, "peer": peer, "up": state.up });
+            if let (Some(reason), Some(step)) = (&state.reason, step.as_object_mut()) {
+                step.insert("reason".to_owned(), reason.as_str().into());
+            }
+            json!({ "session": step })
+        }));
+        let probed = self.probed.iter();
+        steps.extend(probed.map(|((node, service), found)| step::probe(node, service, found)));
         steps.iter().map(|step| format!("{step}\n")).collect()
     }
 

@@ -17,7 +17,7 @@ mod step;
 use std::collections::BTreeMap;
 
 use crate::allocator::Held;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, SessionState};
 use crate::engine::{Change, Effects, Engine};
 use crate::planner;
 
@@ -46,8 +46,8 @@ fn is_sync(line: &[u8]) -> bool {
 pub struct Replay {
     engine: Engine,
     resources: Resources,
-    /// Whether the session of a node with a peer is up, as far as a step has said so.
-    sessions: BTreeMap<(String, String), bool>,
+    /// How the session of a node with a peer stands, as far as a step has said so.
+    sessions: BTreeMap<(String, String), SessionState>,
     steps: usize,
 }
 
@@ -89,9 +89,12 @@ impl Replay {
         match step::read(line)? {
             Step::Apply(objects) => self.put(objects),
             Step::Delete(object) => self.delete(&object),
-            Step::Session { node, peer, up } => {
-                self.sessions.insert((node, peer), up);
+            Step::Session { node, peer, up, reason } => {
+                self.sessions.insert((node, peer), SessionState { up, reason });
                 Ok(Effects::default())
+            }
+            Step::Probe { node, service, found } => {
+                Ok(self.engine.apply(Change::Probed { node, service, found: Some(found) }))
             }
             Step::Sync => Ok(self.engine.apply(Change::Synced)),
             Step::Restart => {
@@ -109,7 +112,7 @@ impl Replay {
 
     /// Whether the session of a node with a peer is up, as far as a step has said so.
     pub fn session(&self, node: &str, peer: &str) -> Option<bool> {
-        self.sessions.get(&(node.to_owned(), peer.to_owned())).copied()
+        Some(self.sessions.get(&(node.to_owned(), peer.to_owned()))?.up)
     }
 
     /// What there is at the end.

@@ -1,8 +1,10 @@
 //! The lines of a recording.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::object::{Kind, Name, Object};
+use crate::model::ServiceKey;
+use crate::planner::Probed;
 
 /// What one line asks for.
 #[derive(Clone, Debug)]
@@ -11,8 +13,10 @@ pub(super) enum Step {
     Apply(Vec<Object>),
     /// This one is there no more.
     Delete(Name),
-    /// A session has come up or gone down.
-    Session { node: String, peer: String, up: bool },
+    /// A session has come up or gone down, for a reason that may be known.
+    Session { node: String, peer: String, up: bool, reason: Option<String> },
+    /// A node has probed a Service.
+    Probe { node: String, service: ServiceKey, found: Probed },
     /// All objects are known that there were at the start.
     Sync,
     /// The process begins anew.
@@ -57,6 +61,27 @@ fn step(key: &str, value: &Value) -> Result<Step, String> {
                 node: text(fields, "session", "node")?,
                 peer: text(fields, "session", "peer")?,
                 up: up.ok_or("session.up: expected true or false")?,
+                reason: optional_text(fields, "session", "reason")?,
+            })
+        }
+        "probe" => {
+            let fields = fields()?;
+            let reason = optional_text(fields, "probe", "reason")?.unwrap_or_default();
+            let namespace = optional_text(fields, "probe", "namespace")?;
+            let namespace = namespace.as_deref().unwrap_or("default");
+            Ok(Step::Probe {
+                node: text(fields, "probe", "node")?,
+                service: ServiceKey::new(namespace, text(fields, "probe", "name")?),
+                found: match text(fields, "probe", "found")?.as_str() {
+                    "up" => Probed::Up,
+                    "held" => Probed::Held,
+                    "down" => Probed::Down(reason),
+                    other => {
+                        return Err(format!(
+                            "probe.found: expected up, held or down, found {other:?}"
+                        ));
+                    }
+                },
             })
         }
         "sync" | "restart" if *value == Value::Bool(true) => {
@@ -123,5 +148,16 @@ fn optional_text(
     }
 }
 
-const KEYS: [&str; 5] = ["apply", "delete", "session", "sync", "restart"];
-const STEPS: &str = "apply, delete, session, sync and restart";
+/// The step that says what a probe has found.
+pub(super) fn probe(node: &str, service: &ServiceKey, found: &Probed) -> Value {
+    let (found, reason) = match found {
+        Probed::Up => ("up", None),
+        Probed::Held => ("held", None),
+        Probed::Down(why) => ("down", Some(why)),
+    };
+    let (namespace, name) = (&*service.namespace, &*service.name);
+    json!({"probe": {"node": node, "namespace": namespace, "name": name, "found": found, "reason": reason}})
+}
+
+const KEYS: [&str; 6] = ["apply", "delete", "session", "probe", "sync", "restart"];
+const STEPS: &str = "apply, delete, session, probe, sync and restart";

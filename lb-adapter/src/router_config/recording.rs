@@ -39,7 +39,8 @@ fn objects(file: &Source) -> Option<Vec<Source>> {
             objects.insert(identity(object, object.get("metadata")?), source);
         } else if let Some(object) = step.get("delete") {
             objects.remove(&identity(object, object));
-        } else if !["session", "sync", "restart"].iter().any(|key| step.contains_key(*key)) {
+        } else if !["session", "probe", "sync", "restart"].iter().any(|key| step.contains_key(*key))
+        {
             return None;
         }
     }

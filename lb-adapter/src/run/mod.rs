@@ -17,6 +17,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
 use crate::args::RunArgs;
+use crate::cluster::SessionState;
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::http::{self, Http, Question};
@@ -195,13 +196,21 @@ impl Node {
         });
         let sessions = sampling::sessions(&self.engine, &self.sessions, &self.name);
         let sessions = sessions.into_iter().map(|session| {
-            ((self.name.clone(), session.endpoint), session.status.is_established())
+            let mut state = SessionState { up: session.status.is_established(), reason: None };
+            if !state.up {
+                state.reason = session.status.last_failure().or_else(|| session.status.last_down());
+            }
+            ((self.name.clone(), session.endpoint), state)
         });
+        let probed = self.engine.probed(&self.name);
+        let probed =
+            probed.map(|(service, found)| ((self.name.clone(), service.clone()), found.clone()));
         Known {
             sources: self.files.clone(),
             namespace: manifest::Options::default().namespace,
             held: services.collect(),
             sessions: sessions.collect(),
+            probed: probed.collect(),
         }
     }
 

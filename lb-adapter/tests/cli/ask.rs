@@ -74,6 +74,37 @@ fn a_running_process_is_asked_and_answers_as_its_recording_does() {
 }
 
 #[test]
+fn explain_says_why_a_session_is_not_up_and_what_a_probe_has_found() {
+    let router = Router::start();
+    let manifests = manifests_for(&router);
+    manifests.replace("config.yaml", "my-asn: 64636", "my-asn: 64700");
+    let pool = "- name: default\n      protocol: bgp\n";
+    manifests.replace("config.yaml", pool, &format!("{pool}      allow-health: true\n"));
+    let (_process, url) = start(&manifests);
+    let explain = ["explain", "mail/smtp", "--node", "kube1"];
+    wait_until("the reason", || get(&url, "/objects").contains("bad peer AS"));
+    let explained = ask(&url, &explain);
+    let expected = format!("FAIL  the session with {} is not up: ", router.address());
+    let line = explained.lines().find(|line| line.contains(&expected));
+    assert!(line.is_some_and(|line| line.contains("bad peer AS")), "{explained}");
+
+    // Port 1 is nobody's.
+    let known = "    metallb.universe.tf/address-pool: default\n";
+    let probe =
+        format!("{known}    ferrolb.io/probe: tcp:1\n    ferrolb.io/probe-interval: 100ms\n");
+    manifests.replace("services.yaml", known, &probe);
+    manifests.replace("endpoints.yaml", "10.244.2.15", "127.22.35.80");
+    wait_until("the finding", || get(&url, "/objects").contains("\"found\":\"down\""));
+    let output = ferrolb(&[&explain[..], &["--url", &url]].concat()).output().unwrap();
+    let explained = text(&output.stdout);
+    let line = explained.lines().find(|line| line.trim_start().starts_with("endpoints"));
+    assert!(
+        line.is_some_and(|line| line.contains("FAIL") && line.contains("refused")),
+        "{explained}"
+    );
+}
+
+#[test]
 fn the_objects_are_those_in_force_and_no_password_is_told() {
     let router = Router::start();
     let manifests = manifests_for(&router);

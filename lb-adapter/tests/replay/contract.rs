@@ -391,6 +391,25 @@ fn nodes_come_and_go() {
 }
 
 #[test]
+fn a_probe_step_counts_as_it_does_for_the_node_that_probes() {
+    let mut world = World::reference();
+    let mut probed = service("a");
+    probed["metadata"]["annotations"]["ferrolb.io/probe"] = json!("tcp:80");
+    let allowed = "- name: default\n  allow-health: true\n";
+    world.applied(config_map(&REFERENCE.replace("- name: default\n", allowed)));
+    world.applied(probed);
+    let before = world.applied(slice("a", &["kube1"]));
+    assert!(!before.routes().is_empty());
+    let probe = |found: &str| json!({"probe": {"node": "kube1", "namespace": "default", "name": "a", "found": found, "reason": "refused"}});
+    let answer = world.step(probe("down"));
+    assert!(answer.gates("default/a").contains(&"kube1 endpoints".to_owned()), "{answer:?}");
+    assert_eq!(world.step(probe("up")).routes, before.routes);
+    let wrong = world.step(probe("away"));
+    assert!(!wrong.ok);
+    assert_eq!(wrong.problems, ["probe.found: expected up, held or down, found \"away\""]);
+}
+
+#[test]
 fn a_session_step_changes_nothing_here() {
     let mut world = World::reference();
     world.applied(service("a"));
