@@ -314,6 +314,12 @@ impl Speaker {
     }
 
     fn apply(&mut self, change: Change) {
+        if let Change::Node(node) = &change
+            && self.engine.nodes().any(|known| known == node)
+        {
+            // A Node changes every few minutes in what is not of interest here: images, heartbeats.
+            return;
+        }
         match &change {
             Change::Config(_) | Change::Node(_) | Change::NodeGone(_) | Change::Synced => {
                 self.regrouped = true;

@@ -103,3 +103,17 @@ fn with_bfd_a_new_version_of_every_speaker_loses_no_route_at_frr() {
         site::run::<Frr>(graceful_restart_and_bfd(), upgrade::one_after_the_other);
     }
 }
+
+#[test]
+fn what_is_stale_when_a_session_ends_before_its_first_route_goes_at_bird_and_comes_back() {
+    if requested() {
+        site::run::<Bird>(graceful_restart(), upgrade::cut_before_the_first_route);
+    }
+}
+
+#[test]
+fn what_is_stale_when_a_session_ends_before_its_first_route_goes_at_frr_and_comes_back() {
+    if requested() {
+        site::run::<Frr>(graceful_restart(), upgrade::cut_before_the_first_route);
+    }
+}

@@ -170,6 +170,11 @@ impl<R: Router> Site<R> {
         .await;
     }
 
+    /// Does something on a node.
+    pub(crate) fn on(&self, node: &str, work: impl FnOnce() + Send) {
+        self.hosts[node].enter(work);
+    }
+
     /// Ends a speaker as Kubernetes ends a pod.
     pub(crate) async fn terminate_speaker(&mut self, node: &str) {
         terminate(self.speakers.remove(node).unwrap()).await;

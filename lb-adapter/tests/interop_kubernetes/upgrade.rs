@@ -1,5 +1,7 @@
 //! A new version of the speakers, one node after the other, at routers that do graceful restart (RFC 4724).
 
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -7,7 +9,7 @@ use std::time::Duration;
 
 use kube::api::DeleteParams;
 use serde_json::json;
-use test_peers::{Bird, Path, Router};
+use test_peers::{Bird, Path, Router, wait_until};
 
 use crate::cluster::wait;
 use crate::site::{EVERYWHERE, NODES, Site, nodes_of};
@@ -169,4 +171,55 @@ async fn wait_for_session<R: Router>(site: &Site<R>, node: &str) {
         other => Err(other.to_owned()),
     })
     .await;
+}
+
+/// Opens a session as a speaker that has restarted, and ends it before the first route.
+fn hello_and_goodbye(address: Ipv4Addr) {
+    let marker = [0xff; 16];
+    // MP-BGP IPv4, four octets of AS 64636, and graceful restart: restarted, 120 s, IPv4 with its forwarding state.
+    let capabilities = [
+        &[1_u8, 4, 0, 1, 0, 1][..],
+        &[65, 4, 0, 0, 0xfc, 0x7c],
+        &[64, 6, 0x80, 120, 0, 1, 1, 0x80],
+    ]
+    .concat();
+    let mut open = vec![4, 0xfc, 0x7c, 0, 90];
+    open.extend(address.octets());
+    let length = u8::try_from(capabilities.len()).unwrap();
+    open.extend([length + 2, 2, length]);
+    open.extend(&capabilities);
+    let message = |kind: u8, body: &[u8]| {
+        let length = u16::try_from(19 + body.len()).unwrap();
+        [&marker[..], &length.to_be_bytes(), &[kind], body].concat()
+    };
+    let converse = || -> std::io::Result<()> {
+        let mut stream = TcpStream::connect("172.22.35.1:179")?;
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        stream.write_all(&message(1, &open))?;
+        // The router's OPEN, and the KEEPALIVE by which it has taken ours.
+        for expected in [1, 4] {
+            let mut header = [0; 19];
+            stream.read_exact(&mut header)?;
+            assert_eq!(header[18], expected, "{header:?}");
+            let mut body = vec![0; usize::from(u16::from_be_bytes([header[16], header[17]])) - 19];
+            stream.read_exact(&mut body)?;
+        }
+        stream.write_all(&message(4, &[]))
+    };
+    // A router may not be ready for the next session yet.
+    wait_until(Duration::from_secs(20), "a session", || converse().map_err(|it| it.to_string()));
+}
+
+/// The limit of graceful restart: what is stale when another session ends goes (RFC 4724, section 4.2). So a speaker
+/// repeats its routes with the first octets of a session, as the other stories show.
+pub(crate) async fn cut_before_the_first_route<R: Router + 'static>(site: &mut Site<R>) {
+    begin(site).await;
+    site.speakers.remove("kube2").unwrap().kill();
+    wait_for_end(site, "kube2").await;
+    assert_eq!(lacking(&*site.router), None);
+    site.on("kube2", || hello_and_goodbye(NODES[1].1));
+    let [(web, _), _] = KEPT;
+    site.expect("the end of what is stale", &[(web, &["kube1", "kube3"])]).await;
+    site.start_speaker("kube2");
+    site.expect("what there was", &KEPT).await;
 }
