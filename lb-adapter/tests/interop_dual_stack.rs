@@ -1,0 +1,121 @@
+//! One session for both families, over IPv4 and over IPv6: `ferrolb run` against BIRD and FRR, which have nothing but
+//! what `ferrolb router-config` prints for them.
+//!
+//! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`).
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use test_peers::{Host, Lan, Process, WrittenBird, WrittenFrr, requested, wait_until};
+
+const FERROLB: &str = env!("CARGO_BIN_EXE_ferrolb");
+const SOON: Duration = Duration::from_secs(30);
+const V4: &str = "172.22.36.64/32";
+const V6: &str = "2001:db8:36::/128";
+/// Both ends of the LAN, by family.
+const ROUTER: [&str; 2] = ["172.22.35.1", "2001:db8:35::1"];
+const NODE: [&str; 2] = ["172.22.35.25", "2001:db8:35::25"];
+
+#[test]
+fn bird_hears_both_families_over_a_session_of_either() {
+    for peer in ROUTER.into_iter().filter(|_| requested()) {
+        let (router, node, files) = site(peer, "");
+        // That one is there already, and there can be no other.
+        let printed = printed(files.path(), "bird").replace("protocol device { }\n", "");
+        let bird = WrittenBird::start(&router, &printed);
+        let node = run(&node, files.path());
+        for (prefix, next_hop) in [V4, V6].into_iter().zip(NODE) {
+            wait_until(SOON, &format!("{prefix} over {peer}"), || {
+                let shown = bird.ask(&format!("show route {prefix} all"))?;
+                let through = shown.contains(&format!("BGP.next_hop: {next_hop}\n"))
+                    || shown.contains(&format!("BGP.next_hop: {next_hop} "));
+                if through { Ok(()) } else { Err(format!("{shown}\n{}", node.output())) }
+            });
+        }
+    }
+}
+
+#[test]
+fn frr_hears_both_families_over_a_session_of_either() {
+    for peer in ROUTER.into_iter().filter(|_| requested()) {
+        // The next hop of the family that the session runs over is its own address: here the same.
+        let (router, node, files) = site(peer, "next-hop: session, ");
+        let frr = WrittenFrr::start(&router, "", &printed(files.path(), "frr"));
+        let node = run(&node, files.path());
+        for ((family, prefix), next_hop) in [("ipv4", V4), ("ipv6", V6)].into_iter().zip(NODE) {
+            wait_until(SOON, &format!("{prefix} over {peer}"), || {
+                let reply =
+                    frr.json("bgpd", &format!("show bgp {family} unicast {prefix} json"))?;
+                let path = &reply["paths"][0];
+                let mut hops = path["nexthops"].as_array().into_iter().flatten();
+                let through = path["valid"] == true && hops.any(|hop| hop["ip"] == next_hop);
+                if through { Ok(()) } else { Err(format!("{reply}\n{}", node.output())) }
+            });
+        }
+    }
+}
+
+/// A router, a node, and files for a peer at this address.
+fn site(peer: &str, more: &str) -> (Host, Host, tempfile::TempDir) {
+    let lan = Lan::new();
+    // FRR has no session over IPv6 on an interface without a link-local address.
+    let host = |name: &str, [v4, v6]: [&str; 2], link_local: &str| {
+        lan.host(name, &[&format!("{v4}/24"), &format!("{v6}/64"), link_local])
+    };
+    let (router, node) = (host("router", ROUTER, "fe80::1/64"), host("kube1", NODE, "fe80::26/64"));
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let [v4, v6] = NODE;
+    let text = format!(
+        "apiVersion: v1
+kind: ConfigMap
+metadata: {{name: config, namespace: metallb-system}}
+data:
+  config: |
+    peers:
+    - {{peer-address: \"{peer}\", my-asn: 64636, peer-asn: 64635, {more}dual-stack-address-family: true}}
+    address-pools:
+    - {{name: a, protocol: bgp, addresses: [172.22.36.64/26, \"2001:db8:36::/64\"]}}
+---
+apiVersion: v1
+kind: Node
+metadata: {{name: kube1}}
+status: {{addresses: [{{type: InternalIP, address: {v4}}}, {{type: InternalIP, address: \"{v6}\"}}]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: web}}
+spec:
+  type: LoadBalancer
+  ipFamilyPolicy: RequireDualStack
+  ipFamilies: [IPv4, IPv6]
+  clusterIPs: [10.0.0.7, \"fd00::7\"]
+  ports: [{{port: 80}}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: web-1, labels: {{kubernetes.io/service-name: web}}}}
+addressType: IPv4
+endpoints: [{{addresses: [10.244.1.7], nodeName: kube1, conditions: {{ready: true}}}}]
+"
+    );
+    fs::write(files.path().join("all.yaml"), text).expect("the files");
+    (router, node, files)
+}
+
+/// The router's side.
+fn printed(files: &Path, system: &str) -> String {
+    let mut command = Command::new(FERROLB);
+    command.args(["router-config", "--for", system, "--from"]).arg(files);
+    let output = command.output().expect("router-config can be started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn run(host: &Host, files: &Path) -> Process {
+    Process::start(host, Path::new(FERROLB), |command| {
+        command.arg("run").arg(files).args(["--node", "kube1"]);
+        command.arg("--state-file").arg(files.join(".state"));
+    })
+}
