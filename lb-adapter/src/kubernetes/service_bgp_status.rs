@@ -9,7 +9,7 @@ use std::time::Duration;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client, ResourceExt as _};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -23,6 +23,8 @@ pub(super) struct ServiceStatuses {
     api: Api<DynamicObject>,
     node: String,
     manager: &'static str,
+    /// Whoever the objects go with.
+    owner: Option<Value>,
     wanted: BTreeMap<ServiceKey, Peers>,
     due: BTreeSet<ServiceKey>,
     /// The objects that there are: name and peers. Not known before they were listed.
@@ -61,6 +63,7 @@ impl ServiceStatuses {
             api: Api::namespaced_with(client, namespace, &resource),
             node: node.to_owned(),
             manager,
+            owner: None,
             wanted: BTreeMap::new(),
             due: BTreeSet::new(),
             written: None,
@@ -68,6 +71,11 @@ impl ServiceStatuses {
             under_way: None,
             news: VecDeque::new(),
         }
+    }
+
+    /// The objects go with this one: a Node.
+    pub(super) fn set_owner(&mut self, owner: &Value) {
+        self.owner = Some(owner.clone());
     }
 
     /// A Service is announced to these peers from now on.
@@ -142,7 +150,8 @@ impl ServiceStatuses {
                 (Some(wanted), Some((_, peers))) if wanted == peers => {}
                 (wanted, written) => {
                     let name = written.map(|(name, _)| name.clone());
-                    let task = write(api, manager, node, key, name, wanted.cloned());
+                    let owner = self.owner.clone();
+                    let task = write(api, manager, node, owner, key, name, wanted.cloned());
                     self.under_way = Some(tokio::spawn(task));
                     return;
                 }
@@ -182,11 +191,12 @@ async fn write(
     api: Api<DynamicObject>,
     manager: &'static str,
     node: String,
+    owner: Option<Value>,
     key: ServiceKey,
     name: Option<String>,
     peers: Option<Peers>,
 ) -> Done {
-    match put(&api, manager, &node, &key, name, peers.as_ref()).await {
+    match put(&api, manager, &node, owner, &key, name, peers.as_ref()).await {
         Ok(name) => Done::Written(key, name.zip(peers)),
         Err(error) => {
             tracing::debug!(service = %key, %error, "the ServiceBGPStatus cannot be written");
@@ -200,6 +210,7 @@ async fn put(
     api: &Api<DynamicObject>,
     manager: &'static str,
     node: &str,
+    owner: Option<Value>,
     key: &ServiceKey,
     name: Option<String>,
     peers: Option<&Peers>,
@@ -217,8 +228,10 @@ async fn put(
         Some(name) => name,
         None => {
             let labels = json!({NODE: node, NAME: key.name, NAMESPACE: key.namespace});
+            let owners: Vec<Value> = owner.into_iter().collect();
             let object = json!({"apiVersion": "metallb.io/v1beta1", "kind": "ServiceBGPStatus",
-                "metadata": {"generateName": "bgp-", "labels": labels}, "spec": {}});
+                "metadata": {"generateName": "bgp-", "labels": labels, "ownerReferences": owners},
+                "spec": {}});
             let object = serde_json::from_value(object).map_err(kube::Error::SerdeError)?;
             let params =
                 PostParams { field_manager: Some(manager.to_owned()), ..PostParams::default() };

@@ -269,6 +269,7 @@ impl Speaker {
                 let owner = node_as_owner(&self.node, uid);
                 self.status.set_owner(&owner);
                 self.configuration.object.set_owner(&owner);
+                self.statuses.set_owner(&owner);
             }
             let asks = self.drain.asks(node);
             if self.drain.done && !asks {

@@ -160,6 +160,13 @@ async fn each_program_uses_all_that_its_roles_allow() {
     cluster.endpoints("web", &[("kube1", true)]).await;
     told("nodeAssigned", announcing, 2).await;
 
+    let statuses = metallb(&cluster, "v1beta1", "ServiceBGPStatus", "servicebgpstatuses");
+    let statuses = statuses.list(&ListParams::default()).await.unwrap().items;
+    let [status] = &statuses[..] else { panic!("{statuses:?}") };
+    assert_eq!(status.data["status"]["peers"], json!(["tor"]));
+    assert_eq!(status.labels()["metallb.io/node"], "kube1");
+    assert_eq!(status.owner_references()[0].kind, "Node");
+
     uses_all(&cluster, "controller").await;
     uses_all(&cluster, "speaker").await;
     let secrets = cluster.asked("controller").into_iter().any(|it| it.resource == "secrets");
