@@ -78,6 +78,49 @@ fn frr_at_the_other_end_of_a_link_gets_the_routes_of_both_families() {
 }
 
 #[test]
+fn a_node_that_is_killed_and_started_again_loses_no_route_at_the_other_end() {
+    if !requested() {
+        return;
+    }
+    let (router, host) = lan();
+    let frr = WrittenFrr::start(
+        &router,
+        "",
+        &FRR.replace("neighbor lan0 timers", "bgp graceful-restart\n neighbor lan0 timers"),
+    );
+    let mut node = Node::start(host, "      enable-graceful-restart: true\n");
+    let both = || {
+        [("ipv4", V4), ("ipv6", V6)].map(|(family, prefix)| through_the_link(&frr, family, prefix))
+    };
+    let kept = || both().into_iter().find_map(Result::err).map_or(Ok(()), Err);
+    wait_until(SOON, "both routes", kept);
+    let sessions = || frr.json("bgpd", "show bgp neighbors lan0 json").map(|it| it["lan0"].clone());
+    node.process.kill();
+    wait_until(SOON, "the router's word of the loss", || {
+        assert_eq!(kept(), Ok(()), "neither for a moment");
+        let session = sessions()?;
+        if session["bgpState"] == "Established" { Err(session.to_string()) } else { Ok(()) }
+    });
+    let node = node.start_again();
+    wait_until(SOON, "the session again", || {
+        assert_eq!(kept(), Ok(()), "neither for a moment");
+        node.has(r#"metallb_bgp_session_up{peer="lan0:179"} 1.0"#)
+    });
+    wait_until(SOON, "the end of the restart", || {
+        assert_eq!(kept(), Ok(()), "neither for a moment");
+        let stale =
+            ["ipv4", "ipv6"].map(|family| frr.ask("bgpd", &format!("show bgp {family} unicast")));
+        let stale = stale.into_iter().collect::<Result<String, _>>()?;
+        // Stale ones begin with an S.
+        if stale.lines().any(|line| line.starts_with('S') && line.contains("fe80::26")) {
+            Err(stale)
+        } else {
+            Ok(())
+        }
+    });
+}
+
+#[test]
 fn bird_at_the_other_end_of_a_link_gets_the_routes_of_both_families() {
     if !requested() {
         return;
@@ -196,10 +239,17 @@ impl Node {
             if !setpriv.is_empty() {
                 command.args(setpriv).arg(FERROLB);
             }
-            command.arg("run").arg(files.path()).args(["--node", "kube1", "--http", HTTP]);
-            command.arg("--state-file").arg(files.path().join(".state"));
+            arguments(command, files.path());
         });
         Self { process, host, interface: interface.to_owned(), files }
+    }
+
+    /// The same once more, after its end.
+    fn start_again(self) -> Self {
+        let process = Process::start(&self.host, Path::new(FERROLB), |command| {
+            arguments(command, self.files.path());
+        });
+        Self { process, ..self }
     }
 
     fn configure(&self, peer: &str, advertisement: &str) {
@@ -234,6 +284,11 @@ impl Node {
         let output = command.output().expect("explain can be started");
         String::from_utf8(output.stdout).expect("text")
     }
+}
+
+fn arguments(command: &mut std::process::Command, files: &Path) {
+    command.arg("run").arg(files).args(["--node", "kube1", "--http", HTTP]);
+    command.arg("--state-file").arg(files.join(".state"));
 }
 
 fn write_config(directory: &Path, interface: &str, peer: &str, advertisement: &str) {
