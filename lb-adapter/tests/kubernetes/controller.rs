@@ -124,6 +124,47 @@ async fn the_second_replica_takes_over_and_no_address_changes() {
 }
 
 #[tokio::test]
+async fn a_leader_that_stood_still_wakes_up_deposed_and_changes_nothing() {
+    use rustix::process::Signal;
+    let cluster = Cluster::new(POOL).await;
+    let first = controller(&cluster, "a");
+    wait("the first to lead", async || holder(&cluster).await.ok_or_else(String::new)).await;
+    let second = controller(&cluster, "b");
+    cluster.create("one", json!({"loadBalancerIP": "192.0.2.2"})).await;
+    cluster.wait_for_addresses("one", &["192.0.2.2"]).await;
+    let leads = async |name: &str| {
+        wait(&format!("{name} to lead"), async || match holder(&cluster).await {
+            Some(found) if found == name => Ok(()),
+            other => Err(format!("{other:?}")),
+        })
+        .await;
+    };
+    first.signal(Signal::STOP);
+    leads("b").await;
+    // What the one that stands still has given away goes to another, and it does not know.
+    cluster.services().delete("one", &DeleteParams::default()).await.unwrap();
+    cluster.create("two", json!({"loadBalancerIP": "192.0.2.2"})).await;
+    cluster.wait_for_addresses("two", &["192.0.2.2"]).await;
+    cluster.create("three", json!({})).await;
+    cluster.wait_for_addresses("three", &["192.0.2.0"]).await;
+    first.signal(Signal::CONT);
+    cluster.create("four", json!({})).await;
+    cluster.wait_for_addresses("four", &["192.0.2.1"]).await;
+    assert_eq!(holder(&cluster).await.as_deref(), Some("b"));
+    // It stands by as any other does, and leads when its turn comes.
+    second.terminate().await;
+    leads("a").await;
+    cluster.create("five", json!({})).await;
+    for (name, address) in
+        [("two", "192.0.2.2"), ("three", "192.0.2.0"), ("four", "192.0.2.1"), ("five", "192.0.2.3")]
+    {
+        cluster.wait_for_addresses(name, &[address]).await;
+    }
+    first.terminate().await;
+    cluster.end().await;
+}
+
+#[tokio::test]
 async fn a_broken_configuration_changes_nothing_and_a_mended_one_counts() {
     let cluster = Cluster::new(POOL).await;
     let _program = controller(&cluster, "a");

@@ -33,10 +33,14 @@ impl Program {
         self.0.wait().unwrap();
     }
 
+    /// As a machine that stands still for a while; or goes on.
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.0), signal).unwrap();
+    }
+
     /// As Kubernetes ends a pod; waits until it has ended, which must be with 0.
     pub(crate) async fn terminate(mut self) {
-        let pid = rustix::process::Pid::from_child(&self.0);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(rustix::process::Signal::TERM);
         let begin = Instant::now();
         let status = loop {
             match self.0.try_wait().unwrap() {
