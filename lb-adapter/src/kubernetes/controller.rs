@@ -102,8 +102,7 @@ struct Leader {
     pools: PoolStatus,
     configuration: ConfigurationState,
     loaded_at: Option<f64>,
-    updates: u64,
-    update_errors: u64,
+    failed_writes: u64,
     class: Option<String>,
 }
 
@@ -135,8 +134,7 @@ impl Leader {
             pools: PoolStatus::new(client.clone(), &namespace, MANAGER),
             configuration: ConfigurationState::of_controller(client, &namespace, MANAGER),
             loaded_at: None,
-            updates: 0,
-            update_errors: 0,
+            failed_writes: 0,
             class,
         }
     }
@@ -284,7 +282,6 @@ impl Leader {
     fn written(&mut self, key: &ServiceKey, written: Written) {
         match written {
             Written::Done(face) => {
-                self.updates += 1;
                 // The watch may have been faster, and somebody else too; or the Service is gone.
                 if self.faces.get(key).is_some_and(|seen| face.is_newer_than(seen)) {
                     self.unseen.insert(key.clone(), face.version.clone());
@@ -292,7 +289,7 @@ impl Leader {
                 }
             }
             Written::Outdated => {}
-            Written::Failed => self.update_errors += 1,
+            Written::Failed => self.failed_writes += 1,
         }
         // What changed meanwhile.
         self.writer.mark(key);
@@ -315,12 +312,12 @@ impl Leader {
     }
 
     fn sample(&self) -> Sample {
-        let state = self.mirror.state();
+        let (state, (updates, refused)) = (self.mirror.state(), self.mirror.counts());
         let restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Sample {
             config: ConfigSample::new(state.loaded, state.is_stale(), self.loaded_at),
             pools: sampling::pools(&self.engine),
-            api: ApiSample::new(self.updates, self.update_errors, restarts),
+            api: ApiSample::new(updates, refused + self.failed_writes, restarts),
             ..Sample::default()
         }
     }

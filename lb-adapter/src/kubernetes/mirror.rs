@@ -30,6 +30,8 @@ pub(super) struct Mirror {
     changed: bool,
     state: ConfigState,
     news: Vec<Diagnostic>,
+    /// Objects that were taken in, and how often something could not be.
+    counts: (u64, u64),
 }
 
 /// What became of the configuration.
@@ -68,6 +70,7 @@ impl Mirror {
             changed: true,
             state: ConfigState::default(),
             news: Vec::new(),
+            counts: (0, 0),
         }
     }
 
@@ -80,6 +83,11 @@ impl Mirror {
         &self.state
     }
 
+    /// How many changes of objects there were, and how many objects or configurations could not be taken in.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        self.counts
+    }
+
     /// Problems of the configuration that have not been told yet.
     pub(super) fn news(&mut self) -> Vec<Diagnostic> {
         std::mem::take(&mut self.news)
@@ -87,6 +95,9 @@ impl Mirror {
 
     /// Takes in what was seen. Of a Service, its status counts as what it holds.
     pub(super) fn take(&mut self, seen: Seen) -> Option<Change> {
+        if !matches!(seen, Seen::Listed(_)) {
+            self.counts.0 += 1;
+        }
         match seen {
             Seen::Applied(kind, object) => self.applied(kind, *object),
             Seen::Gone(kind, name) => self.gone(kind, name),
@@ -113,6 +124,7 @@ impl Mirror {
         match rows {
             Ok(rows) => change_of(kind, rows),
             Err(diagnostics) => {
+                self.counts.1 += 1;
                 tracing::warn!("{diagnostics}");
                 None
             }
@@ -159,6 +171,7 @@ impl Mirror {
                 Some(Change::Config(Arc::new(config)))
             }
             Err(diagnostics) => {
+                self.counts.1 += 1;
                 self.state.errors = diagnostics.into_iter().collect();
                 self.news.clone_from(&self.state.errors);
                 None

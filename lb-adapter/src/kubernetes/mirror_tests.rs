@@ -72,6 +72,7 @@ fn a_broken_configuration_leaves_the_last_one_and_is_told_by_its_object() {
     assert_eq!(mirror.settle(), None);
     let errors = &mirror.state().errors;
     assert!(mirror.state().is_stale() && mirror.state().loaded);
+    assert_eq!(mirror.counts(), (2, 1));
     assert!(errors[0].to_string().contains("IPAddressPool metallb-system/b"), "{}", errors[0]);
     mirror.take(pool("b", "192.0.2.16/28"));
     assert_eq!(pools(mirror.settle()), ["a", "b"]);

@@ -462,7 +462,7 @@ impl Speaker {
     }
 
     fn sample(&self) -> Sample {
-        let state = self.mirror.state();
+        let (state, (updates, refused)) = (self.mirror.state(), self.mirror.counts());
         let restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Sample {
             node: Some(self.node.clone()),
@@ -471,7 +471,7 @@ impl Speaker {
             probes: sampling::probes(&self.engine, &self.node),
             announced: sampling::announced(&self.engine, &self.node),
             drain: self.drain_stage(),
-            api: ApiSample::new(0, 0, restarts),
+            api: ApiSample::new(updates, refused, restarts),
             ..Sample::default()
         }
     }

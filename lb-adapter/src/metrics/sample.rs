@@ -145,16 +145,16 @@ impl Announced {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApiSample {
-    /// Objects written.
+    /// Changes of objects that were taken in.
     pub updates: u64,
-    /// Writes that failed.
+    /// Objects and configurations that could not be taken in, and writes that failed.
     pub update_errors: u64,
     /// Watches that had to be begun anew, by the plural name of the resource.
     pub watch_restarts: BTreeMap<&'static str, u64>,
 }
 
 impl ApiSample {
-    /// So many writes, so many that failed, and so many watches begun anew.
+    /// So many changes, so many failures, and so many watches begun anew.
     pub fn new(
         updates: u64,
         update_errors: u64,
