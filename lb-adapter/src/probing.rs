@@ -53,9 +53,15 @@ impl Probing {
 
     /// The next finding; says it to the log.
     pub(crate) async fn next(&mut self) -> Change {
-        // It never ends: the prober has the other end.
-        let Some((service, probed)) = self.found.recv().await else {
-            return std::future::pending().await;
+        let (service, probed) = loop {
+            // It never ends: the prober has the other end.
+            let Some((service, probed)) = self.found.recv().await else {
+                return std::future::pending().await;
+            };
+            // What is probed no more may have left a last word.
+            if self.prober.probes(&service) {
+                break (service, probed);
+            }
         };
         match &probed {
             Probed::Up => tracing::info!(%service, "the probe is answered"),

@@ -324,3 +324,6 @@ fn addresses(addresses: &[IpAddr]) -> String {
     let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
     if texts.is_empty() { "none".to_owned() } else { texts.join(" and ") }
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,6 +101,11 @@ impl Prober {
         self.tasks.insert(key, Task { probe, hold_down, addresses, handle });
     }
 
+    /// Whether it probes this one.
+    pub fn probes(&self, key: &ServiceKey) -> bool {
+        self.tasks.contains_key(key)
+    }
+
     /// Probes this one no more; says whether it did.
     pub fn remove(&mut self, key: &ServiceKey) -> bool {
         self.tasks.remove(key).is_some()

@@ -131,6 +131,30 @@ fn peers_select_nodes() {
 }
 
 #[test]
+fn the_next_hop_is_null_unless_the_peer_says_another() {
+    let mut world = world();
+    world.applied(advertisement("all", json!({})));
+    let hops = |answer: &lb_adapter::replay::Answer| -> Vec<Option<String>> {
+        answer.routes.iter().map(|row| row.next_hop.clone()).collect()
+    };
+    let with = |next_hop: &str| {
+        let mut peer = peer(json!({}));
+        peer["metadata"]["annotations"] = json!({"ferrolb.io/next-hop": next_hop});
+        peer
+    };
+    let plain = world.applied(peer(json!({})));
+    assert_eq!(hops(&plain), [None, None]);
+    assert_eq!(hops(&world.applied(with("session"))), [None, None]);
+    let of_nodes = ["172.22.35.25", "172.22.35.26"].map(|hop| Some(hop.to_owned()));
+    assert_eq!(hops(&world.applied(with("node"))), of_nodes);
+    let own = Some("192.0.2.1".to_owned());
+    assert_eq!(hops(&world.applied(with("192.0.2.1"))), [own.clone(), own]);
+    let refused = world.apply(with("self"));
+    assert!(!refused.ok && refused.problems[0].contains("ferrolb.io/next-hop"), "{refused:?}");
+    assert_eq!(world.applied(peer(json!({}))).routes, plain.routes);
+}
+
+#[test]
 fn both_addresses_of_a_service_go_to_the_sessions_that_carry_them() {
     let mut world = world();
     world.applied(advertisement("all", json!({})));
