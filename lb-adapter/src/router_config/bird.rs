@@ -55,7 +55,9 @@ fn protocol(text: &mut String, router: &Router, neighbor: &Neighbor) {
     let _ = writeln!(text, "  neighbor {} as {};", neighbor.address, neighbor.asn);
     if neighbor.multihop {
         text.push_str("  multihop;\n");
-    } else if router.is_external(neighbor) {
+    } else if router.is_external(neighbor) || neighbor.bfd.is_some() {
+        // BIRD takes internal peers for ones some hops away, and would watch them by another kind of BFD than ours,
+        // which is that of the link.
         text.push_str("  direct;\n");
     }
     let _ = writeln!(text, "  passive on;\n  hold time {};", neighbor.hold_time);

@@ -74,6 +74,10 @@ fn neighbor(router: &Router, neighbor: &Neighbor) -> Vec<String> {
         ] {
             lines.push(format!("bfd-liveness-detection {line}"));
         }
+        if !router.is_external(neighbor) {
+            // Ours is the BFD of the link, also of internal peers.
+            lines.push("bfd-liveness-detection session-mode single-hop".to_owned());
+        }
     }
     for family in &neighbor.families {
         let word = match family {

@@ -112,6 +112,21 @@ fn each_system_gets_all_that_it_must_know() {
 }
 
 #[test]
+fn bfd_of_internal_peers_is_that_of_the_link() {
+    let internal =
+        CONFIG.replace("peer-asn: 64635", "peer-asn: 64636").replace("  ebgp-multihop: true\n", "");
+    let router = &routers(&internal, false).unwrap()[0];
+    assert!(System::Bird.write(router).contains("  direct;\n"));
+    assert!(System::Junos.write(router).contains("session-mode single-hop"));
+    let without = internal.replace("  bfd-profile: fast\n", "");
+    let router = &routers(&without, false).unwrap()[0];
+    assert!(!System::Bird.write(router).contains("direct;"), "it may be some hops away");
+    let router = &routers(CONFIG, false).unwrap()[0];
+    assert!(System::Bird.write(router).contains("  multihop;\n"));
+    assert!(!System::Junos.write(router).contains("session-mode"));
+}
+
+#[test]
 fn what_the_files_do_not_say_is_asked_for() {
     let external = CONFIG.replace("peer-asn: 64635", "dynamic-asn: external");
     assert_eq!(

@@ -1,5 +1,5 @@
-//! One session for both families, over IPv4 and over IPv6: `ferrolb run` against BIRD and FRR, which have nothing but
-//! what `ferrolb router-config` prints for them.
+//! `ferrolb run` against BIRD and FRR that have nothing but what `ferrolb router-config` prints for them: one session
+//! for both families, over IPv4 and over IPv6, and internal sessions with BFD.
 //!
 //! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`).
 
@@ -21,10 +21,8 @@ const NODE: [&str; 2] = ["172.22.35.25", "2001:db8:35::25"];
 #[test]
 fn bird_hears_both_families_over_a_session_of_either() {
     for peer in ROUTER.into_iter().filter(|_| requested()) {
-        let (router, node, files) = site(peer, "");
-        // That one is there already, and there can be no other.
-        let printed = printed(files.path(), "bird").replace("protocol device { }\n", "");
-        let bird = WrittenBird::start(&router, &printed);
+        let (router, node, files) = site(&dual_stack(peer, ""));
+        let bird = bird(&router, files.path());
         let node = run(&node, files.path());
         for (prefix, next_hop) in [V4, V6].into_iter().zip(NODE) {
             wait_until(SOON, &format!("{prefix} over {peer}"), || {
@@ -41,7 +39,7 @@ fn bird_hears_both_families_over_a_session_of_either() {
 fn frr_hears_both_families_over_a_session_of_either() {
     for peer in ROUTER.into_iter().filter(|_| requested()) {
         // The next hop of the family that the session runs over is its own address: here the same.
-        let (router, node, files) = site(peer, "next-hop: session, ");
+        let (router, node, files) = site(&dual_stack(peer, ", next-hop: session"));
         let frr = WrittenFrr::start(&router, "", &printed(files.path(), "frr"));
         let node = run(&node, files.path());
         for ((family, prefix), next_hop) in [("ipv4", V4), ("ipv6", V6)].into_iter().zip(NODE) {
@@ -57,8 +55,64 @@ fn frr_hears_both_families_over_a_session_of_either() {
     }
 }
 
-/// A router, a node, and files for a peer at this address.
-fn site(peer: &str, more: &str) -> (Host, Host, tempfile::TempDir) {
+#[test]
+fn bird_hears_an_internal_node_and_watches_it_by_bfd() {
+    if !requested() {
+        return;
+    }
+    let (router, node, files) = site(INTERNAL);
+    let bird = bird(&router, files.path());
+    let node = run(&node, files.path());
+    wait_until(SOON, "BFD", || {
+        let shown = bird.ask("show bfd sessions")?;
+        let up = shown.lines().any(|line| line.contains(NODE[0]) && line.contains("Up"));
+        if up { Ok(()) } else { Err(format!("{shown}\n{}", node.output())) }
+    });
+    wait_until(SOON, "the route, with its LOCAL_PREF", || {
+        let shown = bird.ask(&format!("show route {V4} all"))?;
+        if shown.contains("BGP.local_pref: 150") { Ok(()) } else { Err(shown) }
+    });
+}
+
+#[test]
+fn frr_hears_an_internal_node_and_watches_it_by_bfd() {
+    if !requested() {
+        return;
+    }
+    let (router, node, files) = site(INTERNAL);
+    let printed = printed(files.path(), "frr");
+    let (bfdd, bgpd) = printed.split_once("exit\n!\n").expect("BFD profiles, and the rest");
+    let frr = WrittenFrr::start(&router, &format!("{bfdd}exit\n"), bgpd);
+    let node = run(&node, files.path());
+    wait_until(SOON, "BFD", || {
+        let reply = frr.json("bfdd", "show bfd peers json")?;
+        let mut peers = reply.as_array().into_iter().flatten();
+        let up = peers.any(|peer| peer["peer"] == NODE[0] && peer["status"] == "up");
+        if up { Ok(()) } else { Err(format!("{reply}\n{}", node.output())) }
+    });
+    wait_until(SOON, "the route, with its LOCAL_PREF", || {
+        let reply = frr.json("bgpd", &format!("show bgp ipv4 unicast {V4} json"))?;
+        if reply["paths"][0]["locPrf"] == 150 { Ok(()) } else { Err(reply.to_string()) }
+    });
+}
+
+const INTERNAL: &str =
+    "{peer-address: 172.22.35.1, my-asn: 64635, peer-asn: 64635, bfd-profile: fast}";
+
+fn dual_stack(address: &str, more: &str) -> String {
+    format!(
+        "{{peer-address: \"{address}\", my-asn: 64636, peer-asn: 64635{more}, dual-stack-address-family: true}}"
+    )
+}
+
+fn bird(router: &Host, files: &Path) -> WrittenBird {
+    // That one is there already, and there can be no other.
+    let printed = printed(files, "bird").replace("protocol device { }\n", "");
+    WrittenBird::start(router, &printed)
+}
+
+/// A router, a node, and files for this peer.
+fn site(peer: &str) -> (Host, Host, tempfile::TempDir) {
     let lan = Lan::new();
     // FRR has no session over IPv6 on an interface without a link-local address.
     let host = |name: &str, [v4, v6]: [&str; 2], link_local: &str| {
@@ -74,9 +128,12 @@ metadata: {{name: config, namespace: metallb-system}}
 data:
   config: |
     peers:
-    - {{peer-address: \"{peer}\", my-asn: 64636, peer-asn: 64635, {more}dual-stack-address-family: true}}
+    - {peer}
+    bfd-profiles:
+    - {{name: fast, receive-interval: 100, transmit-interval: 100}}
     address-pools:
-    - {{name: a, protocol: bgp, addresses: [172.22.36.64/26, \"2001:db8:36::/64\"]}}
+    - {{name: a, protocol: bgp, addresses: [172.22.36.64/26, \"2001:db8:36::/64\"],
+       bgp-advertisements: [{{localpref: 150}}]}}
 ---
 apiVersion: v1
 kind: Node
