@@ -37,7 +37,7 @@ pub fn slice(service: &Service, here: bool) -> EndpointSlice {
     let mut slice = EndpointSlice::new(format!("{}-abcde", service.key.name), service.key.clone());
     slice.endpoints = (0..3_u8)
         .map(|number| {
-            let mut endpoint = Endpoint::new(vec![IpAddr::from([10, 244, number, 7])]);
+            let mut endpoint = Endpoint::new(IpAddr::from([10, 244, number, 7]));
             let node = if number == 0 && here {
                 "kube0".to_owned()
             } else {

@@ -188,7 +188,7 @@ fn service(number: u32) -> Value {
     json!({"apiVersion": "v1", "kind": "Service",
         "metadata": {"namespace": "default", "name": format!("service-{number}"),
             "labels": {"app.kubernetes.io/name": format!("app-{number}"), "app.kubernetes.io/managed-by": "Helm"},
-            "annotations": {"meta.helm.sh/release-name": format!("release-{number}")}},
+            "annotations": {"meta.helm.sh/release-name": format!("release-{number}")}, "managedFields": managed("helm")},
         "spec": {"type": "LoadBalancer", "selector": {"app.kubernetes.io/name": format!("app-{number}")},
             "ports": [{"name": "http", "port": 80, "targetPort": 8080, "nodePort": 30_000},
                 {"name": "https", "port": 443, "targetPort": 8443, "nodePort": 30_001}]}})
@@ -205,6 +205,14 @@ fn slice(number: u32) -> Value {
         .collect();
     json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
         "metadata": {"namespace": "default", "name": format!("service-{number}-abcde"),
-            "labels": {"kubernetes.io/service-name": format!("service-{number}")}},
+            "labels": {"kubernetes.io/service-name": format!("service-{number}")},
+            "managedFields": managed("kube-controller-manager")},
         "addressType": "IPv4", "endpoints": endpoints, "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}]})
+}
+
+/// As the API server notes who wrote what.
+fn managed(by: &str) -> Value {
+    json!([{"manager": by, "operation": "Update", "apiVersion": "v1", "time": "2026-01-01T00:00:00Z", "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:metadata": {"f:labels": {".": {}, "f:app.kubernetes.io/name": {}, "f:app.kubernetes.io/managed-by": {}}},
+            "f:spec": {"f:ports": {".": {}, "k:{\"port\":80,\"protocol\":\"TCP\"}": {".": {}, "f:name": {}, "f:port": {}}}}}}])
 }

@@ -45,6 +45,7 @@ pub mod state;
 
 mod probing;
 mod sampling;
+mod shared;
 mod signals;
 mod source_address;
 mod start;

@@ -28,6 +28,8 @@ mod schema;
 
 pub(crate) mod draft;
 pub(crate) mod field;
+#[cfg(feature = "kubernetes")]
+pub(crate) mod json;
 pub(crate) mod report;
 pub(crate) mod resources;
 pub(crate) mod yaml;

@@ -33,7 +33,7 @@ pub(crate) struct Place {
 impl Place {
     /// `file:line`, to refer to it from elsewhere.
     pub(crate) fn shown(&self) -> String {
-        format!("{}:{}", self.file, self.line)
+        shown(&self.file, self.line)
     }
 }
 
@@ -69,7 +69,7 @@ impl<'a> Report<'a> {
     /// `file:line` of a place in this text, to refer to it from elsewhere.
     pub(crate) fn place(&self, at: Position) -> String {
         let (place, _) = self.locate(at);
-        format!("{}:{}", self.file, place.line)
+        shown(&self.file, place.line)
     }
 
     /// Where a value stands.
@@ -108,6 +108,11 @@ impl<'a> Report<'a> {
             Origin::Scalar(start) => (start, Some(at)),
         }
     }
+}
+
+/// Line 0 is the file as a whole.
+fn shown(file: &str, line: u32) -> String {
+    if line == 0 { file.to_owned() } else { format!("{file}:{line}") }
 }
 
 /// Adds an error about something in whichever file.

@@ -21,7 +21,7 @@ pub(crate) struct Position {
 }
 
 /// A node of the tree.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Value {
     /// Where it is written; for an alias, where its anchor is. A mapping or list in block style
     /// stands at its first entry, a block scalar at its first line that is not blank.
@@ -30,7 +30,7 @@ pub(crate) struct Value {
 }
 
 /// What a node is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Null,
     Scalar(Scalar),
@@ -40,7 +40,7 @@ pub(crate) enum Kind {
 }
 
 /// A scalar that is not null.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scalar {
     /// The text as written, or what its quoting means.
     pub(crate) text: String,
@@ -51,6 +51,37 @@ pub(crate) struct Scalar {
 }
 
 impl Value {
+    /// The value of a key; none if it is absent, or this is no mapping.
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+        let Kind::Mapping(entries) = &self.kind else { return None };
+        entries.iter().find(|(name, _)| name.text == key).map(|(_, value)| value)
+    }
+
+    /// The text of a scalar.
+    pub(crate) fn text(&self) -> Option<&str> {
+        let Kind::Scalar(scalar) = &self.kind else { return None };
+        Some(&scalar.text)
+    }
+
+    /// The items of a list; none if it is no list.
+    pub(crate) fn items(&self) -> &[Self] {
+        let Kind::Sequence(items) = &self.kind else { return &[] };
+        items
+    }
+
+    /// Takes a key out of a mapping.
+    pub(crate) fn remove(&mut self, key: &str) {
+        if let Kind::Mapping(entries) = &mut self.kind {
+            entries.retain(|(name, _)| name.text != key);
+        }
+    }
+
+    /// The value of a key, to be changed.
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+        let Kind::Mapping(entries) = &mut self.kind else { return None };
+        entries.iter_mut().find(|(name, _)| name.text == key).map(|(_, value)| value)
+    }
+
     /// The same as JSON. What YAML takes for a fraction stays the text that it is: `1.10` is an AS number.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         self.to_json_within(MAX_JSON_DEPTH)
@@ -78,7 +109,7 @@ impl Value {
 const MAX_JSON_DEPTH: usize = 100;
 
 /// A key of a mapping.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(crate) text: String,
     pub(crate) position: Position,
@@ -111,6 +142,11 @@ pub(crate) fn documents(text: &str) -> (Vec<Value>, Vec<SyntaxError>) {
 }
 
 impl Scalar {
+    /// That of this text, which is no block.
+    pub(crate) fn of(text: String, schema: Schema) -> Self {
+        Self { text, schema, literal: false }
+    }
+
     /// How lines of its text correspond to lines of the source it stands in.
     pub(crate) fn origin(&self, position: Position) -> Origin {
         if !self.literal {

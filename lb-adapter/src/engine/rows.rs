@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::allocator;
 use crate::model::{Endpoint, EndpointSlice, Namespace, Node, Service, ServiceKey};
 use crate::planner;
+use crate::shared::Shared;
 
 /// Everything that is known of a cluster, its configuration aside.
 #[derive(Clone, Debug, Default)]
@@ -20,8 +21,8 @@ pub(super) struct Rows {
     slices: BTreeMap<SliceName, ServiceKey>,
     pub(super) nodes: BTreeMap<String, Node>,
     pub(super) namespaces: BTreeMap<String, Namespace>,
-    /// The nodes that endpoints are on.
-    hosts: Hosts,
+    /// What stands in many rows: namespaces, keys of labels, the nodes that endpoints are on.
+    words: Shared<str>,
 }
 
 /// A Service and what it holds by whatever remembers it.
@@ -33,7 +34,7 @@ pub(super) struct ServiceRow {
 }
 
 /// Namespace and name.
-type SliceName = Arc<(Box<str>, Box<str>)>;
+type SliceName = Arc<(Arc<str>, Box<str>)>;
 
 /// The endpoints of one Service.
 #[derive(Clone, Debug, Default)]
@@ -76,6 +77,8 @@ impl Rows {
     /// Takes in a Service and what it holds. Of its annotations those are kept that mean something here.
     pub(super) fn put_service(&mut self, mut service: Service, status: Vec<String>) {
         service.annotations.retain(|name| allocator::is_read(name) || planner::is_read(name));
+        service.labels = service.labels.sharing(&mut self.words);
+        service.selector = service.selector.sharing(&mut self.words);
         service.key = self.known(service.key);
         let key = service.key.clone();
         self.services.insert(key, Box::new(ServiceRow { service, status }));
@@ -84,6 +87,11 @@ impl Rows {
     /// The endpoints of a Service.
     pub(super) fn endpoints_of(&self, key: &ServiceKey) -> impl Iterator<Item = &Endpoint> {
         self.endpoints.get(key).into_iter().flat_map(EndpointRows::iter)
+    }
+
+    /// Namespace and name of each slice.
+    pub(super) fn slices(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.slices.keys().map(|name| (&*name.0, &*name.1))
     }
 
     pub(super) fn has_slice(&self, namespace: &str, name: &str) -> bool {
@@ -97,8 +105,11 @@ impl Rows {
     /// Takes in a slice; gives back the Services whose endpoints are others now.
     pub(super) fn put_slice(&mut self, slice: EndpointSlice) -> BTreeSet<ServiceKey> {
         let name = slice_name(&slice.namespace, &slice.name);
-        let name = self.slices.get_key_value(&name).map_or(name, |(known, _)| Arc::clone(known));
         let service = self.known(slice.service);
+        let name = match self.slices.get_key_value(&name) {
+            Some((known, _)) => Arc::clone(known),
+            None => Arc::new((self.words.share(Arc::clone(&name.0)), name.1.clone())),
+        };
         let mut touched = BTreeSet::from([service.clone()]);
         if let Some(before) = self.slices.insert(Arc::clone(&name), service.clone())
             && before != service
@@ -147,16 +158,17 @@ impl Rows {
     }
 
     /// The key under which there is something of a Service already, so that all share its names.
-    fn known(&self, key: ServiceKey) -> ServiceKey {
+    fn known(&mut self, key: ServiceKey) -> ServiceKey {
         let service = self.services.get_key_value(&key).map(|(known, _)| known);
         let known = service.or_else(|| Some(self.endpoints.get_key_value(&key)?.0));
-        known.cloned().unwrap_or(key)
+        let known = known.cloned();
+        known.unwrap_or_else(|| key.sharing(&mut self.words))
     }
 
     /// Endpoints that share the names of their nodes.
     fn shared(&mut self, mut endpoints: Vec<Endpoint>) -> Box<[Endpoint]> {
         for name in endpoints.iter_mut().filter_map(|endpoint| endpoint.node_name.as_mut()) {
-            self.hosts.share(name);
+            *name = self.words.share(Arc::clone(name));
         }
         endpoints.into_boxed_slice()
     }
@@ -165,28 +177,3 @@ impl Rows {
 fn slice_name(namespace: &str, name: &str) -> SliceName {
     Arc::new((namespace.into(), name.into()))
 }
-
-/// Names of nodes, each once.
-#[derive(Clone, Debug, Default)]
-struct Hosts {
-    all: BTreeSet<Arc<str>>,
-    /// How many there may be before those that nobody has any more are dropped.
-    limit: usize,
-}
-
-impl Hosts {
-    fn share(&mut self, name: &mut Arc<str>) {
-        if let Some(known) = self.all.get(name) {
-            *name = Arc::clone(known);
-            return;
-        }
-        if self.all.len() >= self.limit {
-            self.all.retain(|name| Arc::strong_count(name) > 1);
-            self.limit = (2 * self.all.len()).max(HOSTS);
-        }
-        self.all.insert(Arc::clone(name));
-    }
-}
-
-/// Names that are kept without asking who has them.
-const HOSTS: usize = 64;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::allocator::{Allocator, Assignment, Held, Refusal, ours};
-use crate::model::{Config, Node, Service, ServiceKey};
+use crate::model::{Config, Namespace, Node, Service, ServiceKey};
 use crate::planner::{
     self, Endpoints, NotAnnounced, PeerPlan, Plan, Probed, Subject, Wishes, is_usable,
     service_routes,
@@ -27,6 +27,16 @@ impl Engine {
     /// One Service.
     pub fn service_of(&self, key: &ServiceKey) -> Option<&Service> {
         self.rows.services.get(key).map(|row| &row.service)
+    }
+
+    /// All EndpointSlices: namespace and name.
+    pub fn slices(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.rows.slices()
+    }
+
+    /// All Namespaces, by name.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
+        self.rows.namespaces.values()
     }
 
     /// Whether there is such an EndpointSlice.
@@ -129,8 +139,7 @@ impl Engine {
         let here = self.rows.endpoints_of(key).filter(|endpoint| {
             endpoint.node_name.as_deref() == Some(node) && is_usable(&row.service, endpoint)
         });
-        // All addresses of an endpoint reach the same.
-        let addresses = here.filter_map(|it| it.addresses.first().copied()).take(PROBED);
+        let addresses = here.filter_map(|it| it.address).take(PROBED);
         let addresses = addresses.collect();
         let (probe, hold_down) = (health.probe?, health.hold_down);
         Some(Target { probe, hold_down, addresses })

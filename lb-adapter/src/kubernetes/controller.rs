@@ -94,9 +94,9 @@ struct Leader {
     mirror: Mirror,
     engine: Engine,
     synced: bool,
-    faces: BTreeMap<ServiceKey, Face>,
+    faces: BTreeMap<ServiceKey, Box<Face>>,
     /// What was written and has not been seen yet: until then, what is seen of the status is from before.
-    unseen: BTreeMap<ServiceKey, String>,
+    unseen: BTreeMap<ServiceKey, Box<str>>,
     writer: Writer,
     events: Events,
     pools: PoolStatus,
@@ -166,9 +166,14 @@ impl Leader {
     }
 
     fn take(&mut self, seen: Seen) {
+        if let Seen::Listed(kind, Some(listed)) = &seen {
+            for name in self.mirror.missing(*kind, listed, &self.engine) {
+                self.take(Seen::Gone(*kind, name));
+            }
+        }
         let face = match &seen {
-            Seen::Applied(Kind::Service, object) => Some(Face::of(object)),
-            Seen::Listed(Kind::Service) => {
+            Seen::Applied(Kind::Service, object) => Some(Box::new(Face::of(object))),
+            Seen::Listed(Kind::Service, _) => {
                 // A list is of now.
                 self.unseen.clear();
                 None
@@ -285,7 +290,7 @@ impl Leader {
                 // The watch may have been faster, and somebody else too; or the Service is gone.
                 if self.faces.get(key).is_some_and(|seen| face.is_newer_than(seen)) {
                     self.unseen.insert(key.clone(), face.version.clone());
-                    self.faces.insert(key.clone(), *face);
+                    self.faces.insert(key.clone(), face);
                 }
             }
             Written::Outdated => {}

@@ -1,9 +1,10 @@
 //! What asks for a drain of the node: an annotation or a taint of its Node, as the operator has named them.
 
-use kube::core::DynamicObject;
 use tokio::time::Instant;
 
 use super::SpeakerArgs;
+use super::object::Object;
+use crate::config::yaml::Value;
 
 /// What on the Node asks for a drain, and how far it is.
 pub(super) struct DrainTrigger {
@@ -29,14 +30,15 @@ impl DrainTrigger {
     }
 
     /// Whether the Node asks for it.
-    pub(super) fn asks(&self, node: &DynamicObject) -> bool {
-        let annotated = self.annotation.as_ref().is_some_and(|key| {
-            let value = node.metadata.annotations.as_ref().and_then(|it| it.get(key));
-            value.is_some_and(|value| value != "false")
-        });
+    pub(super) fn asks(&self, node: &Object) -> bool {
+        let annotated = self
+            .annotation
+            .as_ref()
+            .is_some_and(|key| node.annotation(key).is_some_and(|value| value != "false"));
         let tainted = self.taint.as_ref().is_some_and(|key| {
-            let mut taints = node.data["spec"]["taints"].as_array().into_iter().flatten();
-            taints.any(|taint| taint["key"] == key.as_str())
+            let taints = node.get(&["spec", "taints"]).map_or(&[][..], Value::items);
+            let mut keys = taints.iter().filter_map(|taint| taint.get("key")?.text());
+            keys.any(|tainted| tainted == key)
         });
         annotated || tainted
     }

@@ -4,19 +4,19 @@
 //! Seen ──► Mirror ──► Change (rows)          objects that configure ──► settle ──► Change::Config
 //! ```
 //!
-//! Objects are read by [`crate::manifest`], as those of files are. Only the few that configure are kept, as text;
+//! Objects are read by [`crate::manifest`], as those of files are. Only the few that configure are kept;
 //! everything else is a row of the engine and nothing more. This module does no I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kube::core::{DynamicObject, TypeMeta};
-
+use super::object::Object;
 use super::resource::Kind;
-use super::watch::{ObjectName, Seen};
+use super::watch::{Names, ObjectName, Seen};
 use crate::config::Diagnostic;
-use crate::engine::Change;
-use crate::manifest::{self, Manifests, Source};
+use crate::config::yaml::Value;
+use crate::engine::{Change, Engine};
+use crate::manifest::{self, Found, Manifests};
 use crate::model::ServiceKey;
 
 /// The objects of a cluster as far as they configure, and what is still to be listed.
@@ -25,7 +25,7 @@ pub(super) struct Mirror {
     options: manifest::Options,
     /// What has not been listed for the first time.
     awaited: BTreeSet<Kind>,
-    configuration: BTreeMap<(Kind, ObjectName), Vec<u8>>,
+    configuration: BTreeMap<(Kind, ObjectName), Value>,
     /// Whether the configuration has changed since it was read last.
     changed: bool,
     state: ConfigState,
@@ -93,6 +93,29 @@ impl Mirror {
         std::mem::take(&mut self.news)
     }
 
+    /// What the engine and this have of a resource and a list lacks: it went away while nobody watched.
+    pub(super) fn missing(&self, kind: Kind, listed: &Names, engine: &Engine) -> Vec<ObjectName> {
+        let of_cluster = |name: &str| (String::new(), name.to_owned());
+        let mut known: Vec<ObjectName> = match kind {
+            Kind::Service => {
+                let keys = engine.services().map(|service| &service.key);
+                keys.map(|key| (key.namespace.to_string(), key.name.to_string())).collect()
+            }
+            Kind::EndpointSlice => {
+                let names = engine.slices();
+                names.map(|(namespace, name)| (namespace.to_owned(), name.to_owned())).collect()
+            }
+            Kind::Node => engine.nodes().map(|node| of_cluster(&node.name)).collect(),
+            Kind::Namespace => engine.namespaces().map(|it| of_cluster(&it.name)).collect(),
+            _ => {
+                let keys = self.configuration.keys().filter(|(of, _)| *of == kind);
+                keys.map(|(_, name)| name.clone()).collect()
+            }
+        };
+        known.retain(|name| !listed.contains(name));
+        known
+    }
+
     /// Takes in what was seen. Of a Service, its status counts as what it holds.
     pub(super) fn take(&mut self, seen: Seen) -> Option<Change> {
         if !matches!(seen, Seen::Listed(_)) {
@@ -101,27 +124,24 @@ impl Mirror {
         match seen {
             Seen::Applied(kind, object) => self.applied(kind, *object),
             Seen::Gone(kind, name) => self.gone(kind, name),
-            Seen::Listed(kind) => {
+            Seen::Listed(kind, _) => {
                 self.awaited.remove(&kind);
                 None
             }
         }
     }
 
-    fn applied(&mut self, kind: Kind, object: DynamicObject) -> Option<Change> {
-        let name = (
-            object.metadata.namespace.clone().unwrap_or_default(),
-            object.metadata.name.clone().unwrap_or_default(),
-        );
-        let text = text_of(kind, object);
+    fn applied(&mut self, kind: Kind, object: Object) -> Option<Change> {
+        let name = object.name();
         if Kind::CONFIGURATION.contains(&kind) {
-            let before = self.configuration.insert((kind, name), text.clone());
-            self.changed |= before.is_none_or(|before| before != text);
+            // What is written into its status, by us too, is no other configuration.
+            let said = object.into_said();
+            self.changed |= self.configuration.get(&(kind, name.clone())) != Some(&said);
+            self.configuration.insert((kind, name), said);
             return None;
         }
-        let source = Source { name: shown(kind, &name), octets: text };
-        let rows = manifest::parse_with(&self.options, "the cluster", &[source]);
-        match rows {
+        let found = [found(kind, &name, object.tree())];
+        match manifest::read_found(&self.options, "the cluster", found) {
             Ok(rows) => change_of(kind, rows),
             Err(diagnostics) => {
                 self.counts.1 += 1;
@@ -159,12 +179,8 @@ impl Mirror {
             self.news.clone_from(&self.state.errors);
             return None;
         }
-        let sources: Vec<Source> = self
-            .configuration
-            .iter()
-            .map(|((kind, name), text)| Source { name: shown(*kind, name), octets: text.clone() })
-            .collect();
-        match manifest::parse_with(&self.options, "the cluster", &sources) {
+        let all = self.configuration.iter().map(|((kind, name), tree)| found(*kind, name, tree));
+        match manifest::read_found(&self.options, "the cluster", all) {
             Ok(Manifests { config, warnings, .. }) => {
                 self.news.clone_from(&warnings);
                 self.state = ConfigState { loaded: true, errors: Vec::new(), warnings };
@@ -193,32 +209,11 @@ fn change_of(kind: Kind, rows: Manifests) -> Option<Change> {
     }
 }
 
-/// An object without what is large and says nothing here. The items of a list do not say what they are.
-fn text_of(kind: Kind, mut object: DynamicObject) -> Vec<u8> {
-    let resource = kind.api_resource();
-    object.types = Some(TypeMeta { api_version: resource.api_version, kind: resource.kind });
-    object.metadata.managed_fields = None;
-    if let Some(annotations) = &mut object.metadata.annotations {
-        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-    }
-    if Kind::CONFIGURATION.contains(&kind) {
-        // What others say about it is no change of it: the controller itself writes how full pools are.
-        (object.metadata.resource_version, object.metadata.generation) = (None, None);
-        if let Some(fields) = object.data.as_object_mut() {
-            fields.remove("status");
-        }
-    }
-    serde_json::to_vec(&object).unwrap_or_default()
-}
-
-/// How diagnostics call it: `BGPPeer metallb-system/tor`.
-fn shown(kind: Kind, (namespace, name): &ObjectName) -> String {
-    let kind = kind.api_resource().kind;
-    if namespace.is_empty() {
-        format!("{kind} {name}")
-    } else {
-        format!("{kind} {namespace}/{name}")
-    }
+/// An object for [`manifest`]. Diagnostics call it such as `BGPPeer metallb-system/tor`.
+fn found<'a>(kind: Kind, (namespace, name): &ObjectName, tree: &'a Value) -> Found<'a> {
+    let (api_version, kind) = kind.type_meta();
+    let slash = if namespace.is_empty() { "" } else { "/" };
+    Found { name: format!("{kind} {namespace}{slash}{name}"), api_version, kind, tree }
 }
 
 #[cfg(test)]

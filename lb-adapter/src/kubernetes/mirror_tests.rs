@@ -10,7 +10,7 @@ fn mirror() -> Mirror {
     let mut mirror = Mirror::new("metallb-system", Kind::CONFIGURATION);
     for kind in Kind::CONFIGURATION {
         assert_eq!(mirror.settle(), None, "before {kind:?} is listed");
-        mirror.take(Seen::Listed(kind));
+        mirror.take(Seen::Listed(kind, None));
     }
     mirror
 }
@@ -103,4 +103,46 @@ fn a_service_comes_with_its_status_and_goes_by_its_name() {
     assert_eq!(status, Some(vec!["192.0.2.1".to_owned()]));
     let gone = mirror.take(Seen::Gone(Kind::Service, ("mail".to_owned(), "smtp".to_owned())));
     assert_eq!(gone, Some(Change::ServiceGone(ServiceKey::new("mail", "smtp"))));
+}
+
+#[test]
+fn what_a_list_lacks_is_gone() {
+    let mut mirror = mirror();
+    mirror.take(pool("a", "192.0.2.0/28"));
+    mirror.take(pool("b", "192.0.2.16/28"));
+    let mut engine = Engine::default();
+    for name in ["smtp", "imap"] {
+        let service = json!({"metadata": {"namespace": "mail", "name": name}, "spec": {"ports": [{"port": 25}]}});
+        let slice = json!({"metadata": {"namespace": "mail", "name": format!("{name}-x"),
+            "labels": {"kubernetes.io/service-name": name}}, "addressType": "IPv4", "endpoints": []});
+        for (kind, object) in [(Kind::Service, service), (Kind::EndpointSlice, slice)] {
+            engine.apply(mirror.take(seen(kind, object)).unwrap());
+        }
+    }
+    let mut listed = Names::default();
+    let name = |namespace: &str, name: &str| (namespace.to_owned(), name.to_owned());
+    for (namespace, known) in [("mail", "smtp"), ("mail", "imap-x"), ("metallb-system", "a")] {
+        listed.insert(&name(namespace, known));
+    }
+    let missing = |kind| mirror.missing(kind, &listed, &engine);
+    assert_eq!(missing(Kind::Service), [name("mail", "imap")]);
+    assert_eq!(missing(Kind::EndpointSlice), [name("mail", "smtp-x")]);
+    assert_eq!(missing(Kind::IpAddressPool), [name("metallb-system", "b")]);
+    assert!(missing(Kind::BgpPeer).is_empty() && missing(Kind::Node).is_empty());
+}
+
+#[test]
+fn what_is_written_into_a_status_is_no_other_configuration() {
+    let with_status = |version: &str, assigned: u32| {
+        seen(
+            Kind::IpAddressPool,
+            json!({"metadata": {"namespace": "metallb-system", "name": "a", "resourceVersion": version},
+                "spec": {"addresses": ["192.0.2.0/28"]}, "status": {"assignedIPv4": assigned}}),
+        )
+    };
+    let mut mirror = mirror();
+    mirror.take(with_status("1", 0));
+    assert_eq!(pools(mirror.settle()), ["a"]);
+    mirror.take(with_status("2", 5));
+    assert_eq!(mirror.settle(), None);
 }

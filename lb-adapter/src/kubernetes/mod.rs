@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! client    the connection                      resource        what is watched
+//! object    one, while it is read
 //! watch     lists and watches, through outages  mirror          what they saw, as changes for the engine
 //! election  who leads: a machine without I/O    lease           the same at the API server
 //! writer    writes of Services                  service_status  what a Service's status should say
@@ -26,6 +27,7 @@ mod drain;
 mod events;
 mod mirror;
 mod node_status;
+mod object;
 mod objects;
 mod pools;
 mod resource;

@@ -32,42 +32,47 @@ impl Kind {
         Self::Secret,
     ];
 
-    /// Group, version, kind and plural name.
-    const fn names(self) -> (&'static str, &'static str, &'static str, &'static str) {
+    /// `apiVersion`, `kind` and plural name.
+    const fn names(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::BfdProfile => ("metallb.io", "v1beta1", "BFDProfile", "bfdprofiles"),
+            Self::BfdProfile => ("metallb.io/v1beta1", "BFDProfile", "bfdprofiles"),
             Self::BgpAdvertisement => {
-                ("metallb.io", "v1beta1", "BGPAdvertisement", "bgpadvertisements")
+                ("metallb.io/v1beta1", "BGPAdvertisement", "bgpadvertisements")
             }
-            Self::BgpPeer => ("metallb.io", "v1beta2", "BGPPeer", "bgppeers"),
-            Self::Community => ("metallb.io", "v1beta1", "Community", "communities"),
-            Self::ConfigMap => ("", "v1", "ConfigMap", "configmaps"),
-            Self::EndpointSlice => ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
-            Self::IpAddressPool => ("metallb.io", "v1beta1", "IPAddressPool", "ipaddresspools"),
-            Self::L2Advertisement => {
-                ("metallb.io", "v1beta1", "L2Advertisement", "l2advertisements")
-            }
-            Self::Namespace => ("", "v1", "Namespace", "namespaces"),
-            Self::Node => ("", "v1", "Node", "nodes"),
-            Self::Secret => ("", "v1", "Secret", "secrets"),
-            Self::Service => ("", "v1", "Service", "services"),
+            Self::BgpPeer => ("metallb.io/v1beta2", "BGPPeer", "bgppeers"),
+            Self::Community => ("metallb.io/v1beta1", "Community", "communities"),
+            Self::ConfigMap => ("v1", "ConfigMap", "configmaps"),
+            Self::EndpointSlice => ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices"),
+            Self::IpAddressPool => ("metallb.io/v1beta1", "IPAddressPool", "ipaddresspools"),
+            Self::L2Advertisement => ("metallb.io/v1beta1", "L2Advertisement", "l2advertisements"),
+            Self::Namespace => ("v1", "Namespace", "namespaces"),
+            Self::Node => ("v1", "Node", "nodes"),
+            Self::Secret => ("v1", "Secret", "secrets"),
+            Self::Service => ("v1", "Service", "services"),
         }
+    }
+
+    /// `apiVersion` and `kind`.
+    pub(super) fn type_meta(self) -> (&'static str, &'static str) {
+        let (api_version, kind, _) = self.names();
+        (api_version, kind)
     }
 
     /// Its plural name.
     pub(super) fn plural(self) -> &'static str {
-        self.names().3
+        self.names().2
     }
 
     /// As the client wants it.
     pub(super) fn api_resource(self) -> ApiResource {
-        let (group, version, kind, plural) = self.names();
+        let (api_version, kind, plural) = self.names();
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
     }
 
     /// Whether it is of an API that a cluster need not have.
     pub(super) fn is_optional(self) -> bool {
-        self.names().0 == "metallb.io"
+        self.names().0.starts_with("metallb.io/")
     }
 }
 

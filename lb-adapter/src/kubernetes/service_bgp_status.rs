@@ -4,31 +4,37 @@
 //! whatever happens: nobody waits for them, and an API server has other things to do.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
-use kube::{Api, Client, ResourceExt as _};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::object::Object;
+use crate::config::yaml::Value as Tree;
 use crate::model::ServiceKey;
+use crate::shared::Shared;
 
-/// The peers that a Service is announced to, by name; none for one that is not.
-pub(super) type Peers = BTreeSet<String>;
+/// The peers that a Service is announced to, by name; none for one that is not. Most Services have the same, and
+/// share them.
+pub(super) type Peers = Arc<BTreeSet<String>>;
 
 /// What is written, and what is to be.
 pub(super) struct ServiceStatuses {
-    api: Api<DynamicObject>,
+    api: Api<Object>,
     node: String,
     manager: &'static str,
     /// Whoever the objects go with.
     owner: Option<Value>,
-    wanted: BTreeMap<ServiceKey, Peers>,
+    rows: BTreeMap<ServiceKey, Row>,
+    peers: Shared<BTreeSet<String>>,
     due: BTreeSet<ServiceKey>,
-    /// The objects that there are: name and peers. Not known before they were listed.
-    written: Option<BTreeMap<ServiceKey, (String, Peers)>>,
+    /// Whether it is known which objects there are.
+    listed: bool,
     next: Instant,
     under_way: Option<JoinHandle<Done>>,
     news: VecDeque<News>,
@@ -44,14 +50,27 @@ pub(super) enum News {
     Ended(ServiceKey),
 }
 
+/// One Service that is announced, or of which there is an object.
+#[derive(Default)]
+struct Row {
+    wanted: Option<Peers>,
+    written: Option<Written>,
+}
+
+/// An object: its name, and the peers that it says.
+type Written = (Box<str>, Peers);
+
 /// So long between two objects.
 const PACE: Duration = Duration::from_millis(50);
 /// So long after a failure, or while the cluster has no such resource.
 const PAUSE: Duration = Duration::from_secs(20);
 
+/// Objects in a page of a list.
+const PAGE: u32 = 200;
+
 enum Done {
-    Listed(BTreeMap<ServiceKey, (String, Peers)>),
-    Written(ServiceKey, Option<(String, Peers)>),
+    Listed(Vec<(ServiceKey, Box<str>, BTreeSet<String>)>),
+    Written(ServiceKey, Option<Written>),
     Failed(Option<ServiceKey>),
 }
 
@@ -64,9 +83,10 @@ impl ServiceStatuses {
             node: node.to_owned(),
             manager,
             owner: None,
-            wanted: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            peers: Shared::default(),
             due: BTreeSet::new(),
-            written: None,
+            listed: false,
             next: Instant::now(),
             under_way: None,
             news: VecDeque::new(),
@@ -79,13 +99,20 @@ impl ServiceStatuses {
     }
 
     /// A Service is announced to these peers from now on.
-    pub(super) fn set(&mut self, key: &ServiceKey, peers: Peers) {
-        let before = match peers.is_empty() {
-            true => self.wanted.remove(key).unwrap_or_default(),
-            false => self.wanted.insert(key.clone(), peers.clone()).unwrap_or_default(),
-        };
-        if before != peers {
+    pub(super) fn set(&mut self, key: &ServiceKey, peers: BTreeSet<String>) {
+        // Taken out and put in, so that it is under the key that others share.
+        let mut row = self.rows.remove(key).unwrap_or_default();
+        let wanted = (!peers.is_empty()).then(|| self.peers.share(peers));
+        if row.wanted != wanted {
+            row.wanted = wanted;
             self.due.insert(key.clone());
+        }
+        self.keep(key, row);
+    }
+
+    fn keep(&mut self, key: &ServiceKey, row: Row) {
+        if row.wanted.is_some() || row.written.is_some() {
+            self.rows.insert(key.clone(), row);
         }
     }
 
@@ -101,7 +128,7 @@ impl ServiceStatuses {
                 self.take(done.unwrap_or(Done::Failed(None)));
                 continue;
             }
-            if self.written.is_some() && self.due.is_empty() {
+            if self.listed && self.due.is_empty() {
                 return std::future::pending().await;
             }
             tokio::time::sleep_until(self.next).await;
@@ -112,26 +139,29 @@ impl ServiceStatuses {
     fn take(&mut self, done: Done) {
         self.next = Instant::now() + PACE;
         match done {
-            Done::Listed(written) => {
-                self.due.extend(written.keys().cloned());
-                self.due.extend(self.wanted.keys().cloned());
-                self.written = Some(written);
+            Done::Listed(objects) => {
+                for (key, name, peers) in objects {
+                    let peers = self.peers.share(peers);
+                    self.rows.entry(key).or_default().written = Some((name, peers));
+                }
+                self.due.extend(self.rows.keys().cloned());
+                self.listed = true;
             }
-            Done::Written(key, object) => {
-                let written = self.written.get_or_insert_default();
-                let news = match object {
-                    Some(object) => {
-                        let begun = News::Begun(key.clone(), object.1.clone());
-                        written.insert(key, object).is_none().then_some(begun)
-                    }
-                    None => written.remove(&key).map(|_| News::Ended(key)),
-                };
-                self.news.extend(news);
+            Done::Written(key, written) => {
+                let row = self.rows.remove(&key).unwrap_or_default();
+                self.news.extend(match (&row.written, &written) {
+                    (None, Some((_, peers))) => Some(News::Begun(key.clone(), Arc::clone(peers))),
+                    (Some(_), None) => Some(News::Ended(key.clone())),
+                    _ => None,
+                });
+                self.keep(&key, Row { written, ..row });
             }
             Done::Failed(key) => {
                 self.next = Instant::now() + PAUSE;
                 // What there is has to be seen again.
-                self.written = None;
+                self.rows.retain(|_, row| row.wanted.is_some());
+                self.rows.values_mut().for_each(|row| row.written = None);
+                self.listed = false;
                 self.due.extend(key);
             }
         }
@@ -139,22 +169,19 @@ impl ServiceStatuses {
 
     fn begin(&mut self) {
         let (api, node, manager) = (self.api.clone(), self.node.clone(), self.manager);
-        let Some(written) = &self.written else {
+        if !self.listed {
             self.under_way = Some(tokio::spawn(list(api, node)));
             return;
-        };
+        }
         while let Some(key) = self.due.pop_first() {
-            let (wanted, written) = (self.wanted.get(&key), written.get(&key));
-            match (wanted, written) {
-                (None, None) => {}
-                (Some(wanted), Some((_, peers))) if wanted == peers => {}
-                (wanted, written) => {
-                    let name = written.map(|(name, _)| name.clone());
-                    let owner = self.owner.clone();
-                    let task = write(api, manager, node, owner, key, name, wanted.cloned());
-                    self.under_way = Some(tokio::spawn(task));
-                    return;
-                }
+            let Some(Row { wanted, written }) = self.rows.get(&key) else { continue };
+            let said = written.as_ref().map(|(_, peers)| peers);
+            if wanted.as_ref() != said {
+                let name = written.as_ref().map(|(name, _)| name.clone());
+                let owner = self.owner.clone();
+                let task = write(api, manager, node, owner, key, name, wanted.clone());
+                self.under_way = Some(tokio::spawn(task));
+                return;
             }
         }
     }
@@ -168,35 +195,43 @@ impl Drop for ServiceStatuses {
     }
 }
 
-async fn list(api: Api<DynamicObject>, node: String) -> Done {
-    let params = ListParams::default().labels(&format!("{NODE}={node}"));
-    let objects = match api.list(&params).await {
-        Ok(objects) => objects.items,
-        Err(error) => {
-            tracing::debug!(%error, "ServiceBGPStatus objects cannot be listed");
-            return Done::Failed(None);
+async fn list(api: Api<Object>, node: String) -> Done {
+    let mut params = ListParams::default().labels(&format!("{NODE}={node}")).limit(PAGE);
+    let mut listed = Vec::new();
+    loop {
+        let page = match api.list(&params).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::debug!(%error, "ServiceBGPStatus objects cannot be listed");
+                return Done::Failed(None);
+            }
+        };
+        listed.extend(page.items.iter().filter_map(row));
+        params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+        if params.continue_token.is_none() {
+            return Done::Listed(listed);
         }
-    };
-    let row = |object: DynamicObject| {
-        let labels = object.labels();
-        let key = ServiceKey::new(labels.get(NAMESPACE)?, labels.get(NAME)?);
-        let peers = object.data["status"]["peers"].as_array().into_iter().flatten();
-        let peers = peers.filter_map(|peer| peer.as_str().map(str::to_owned)).collect();
-        Some((key, (object.name_any(), peers)))
-    };
-    Done::Listed(objects.into_iter().filter_map(row).collect())
+    }
+}
+
+fn row(object: &Object) -> Option<(ServiceKey, Box<str>, BTreeSet<String>)> {
+    let label = |key| object.text(&["metadata", "labels", key]);
+    let key = ServiceKey::new(label(NAMESPACE)?, label(NAME)?);
+    let peers = object.get(&["status", "peers"]).map_or(&[][..], Tree::items);
+    let peers = peers.iter().filter_map(|peer| peer.text().map(str::to_owned)).collect();
+    Some((key, object.name().1.into(), peers))
 }
 
 async fn write(
-    api: Api<DynamicObject>,
+    api: Api<Object>,
     manager: &'static str,
     node: String,
     owner: Option<Value>,
     key: ServiceKey,
-    name: Option<String>,
+    name: Option<Box<str>>,
     peers: Option<Peers>,
 ) -> Done {
-    match put(&api, manager, &node, owner, &key, name, peers.as_ref()).await {
+    match put(&api, manager, &node, owner, &key, name, peers.as_deref()).await {
         Ok(name) => Done::Written(key, name.zip(peers)),
         Err(error) => {
             tracing::debug!(service = %key, %error, "the ServiceBGPStatus cannot be written");
@@ -207,14 +242,14 @@ async fn write(
 
 /// Creates, changes or deletes the object; gives back its name if there is one then.
 async fn put(
-    api: &Api<DynamicObject>,
+    api: &Api<Object>,
     manager: &'static str,
     node: &str,
     owner: Option<Value>,
     key: &ServiceKey,
-    name: Option<String>,
-    peers: Option<&Peers>,
-) -> Result<Option<String>, kube::Error> {
+    name: Option<Box<str>>,
+    peers: Option<&BTreeSet<String>>,
+) -> Result<Option<Box<str>>, kube::Error> {
     let Some(peers) = peers else {
         if let Some(name) = name {
             match api.delete(&name, &DeleteParams::default()).await {
@@ -227,7 +262,7 @@ async fn put(
     let name = match name {
         Some(name) => name,
         None => {
-            let labels = json!({NODE: node, NAME: key.name, NAMESPACE: key.namespace});
+            let labels = json!({NODE: node, NAME: key.name, NAMESPACE: *key.namespace});
             let owners: Vec<Value> = owner.into_iter().collect();
             let object = json!({"apiVersion": "metallb.io/v1beta1", "kind": "ServiceBGPStatus",
                 "metadata": {"generateName": "bgp-", "labels": labels, "ownerReferences": owners},
@@ -235,11 +270,11 @@ async fn put(
             let object = serde_json::from_value(object).map_err(kube::Error::SerdeError)?;
             let params =
                 PostParams { field_manager: Some(manager.to_owned()), ..PostParams::default() };
-            api.create(&params, &object).await?.name_any()
+            api.create(&params, &object).await?.name().1.into()
         }
     };
     let status = json!({"status": {"node": node, "serviceName": key.name,
-        "serviceNamespace": key.namespace, "peers": peers}});
+        "serviceNamespace": *key.namespace, "peers": peers}});
     let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
     api.patch_status(&name, &params, &Patch::Merge(status)).await?;
     Ok(Some(name))

@@ -5,19 +5,34 @@
 
 use std::net::IpAddr;
 
-use kube::core::DynamicObject;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::object::Object;
+use crate::config::yaml::Value as Tree;
+
 /// What the API server has of a Service, as far as it is written here.
+///
+/// There is one for each Service, and most are looked at when the Service changes and never again: so the status is
+/// kept as text, which takes a tenth of what its tree would.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Face {
-    pub(super) version: String,
-    pub(super) uid: String,
+    pub(super) version: Box<str>,
+    pub(super) uid: Box<str>,
     generation: i64,
-    /// The entries of `status.loadBalancer.ingress`.
-    ingress: Value,
     /// The pool that the annotation names.
-    pool: Option<String>,
+    pool: Option<Box<str>>,
+    has_addresses: bool,
+    has_condition: bool,
+    /// A [`Status`] in JSON.
+    status: Box<str>,
+}
+
+/// What of a Service's status is read and written here.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Status {
+    /// The entries of `status.loadBalancer.ingress`.
+    ingress: Vec<Value>,
     conditions: Vec<Value>,
 }
 
@@ -39,17 +54,37 @@ const CONDITION: &str = "ferrolb.io/AddressAssigned";
 
 impl Face {
     /// That of a Service as it was seen.
-    pub(super) fn of(object: &DynamicObject) -> Self {
-        let metadata = &object.metadata;
-        let status = &object.data["status"];
+    pub(super) fn of(object: &Object) -> Self {
+        let text = |key: &str| object.text(&["metadata", key]).unwrap_or_default();
+        let list = |path: &[&str]| -> Vec<Value> {
+            let items = object.get(path).map_or(&[][..], Tree::items);
+            items.iter().map(Tree::to_json).collect()
+        };
+        let status = Status {
+            ingress: list(&["status", "loadBalancer", "ingress"]),
+            conditions: list(&["status", "conditions"]),
+        };
+        let face = Self {
+            version: text("resourceVersion").into(),
+            uid: text("uid").into(),
+            generation: text("generation").parse().unwrap_or(0),
+            pool: object.annotation(POOL).map(Box::from),
+            ..Self::default()
+        };
+        face.with_status(&status)
+    }
+
+    fn with_status(self, status: &Status) -> Self {
         Self {
-            version: metadata.resource_version.clone().unwrap_or_default(),
-            uid: metadata.uid.clone().unwrap_or_default(),
-            generation: metadata.generation.unwrap_or(0),
-            ingress: status["loadBalancer"]["ingress"].clone(),
-            pool: metadata.annotations.as_ref().and_then(|it| it.get(POOL)).cloned(),
-            conditions: status["conditions"].as_array().cloned().unwrap_or_default(),
+            has_addresses: !status.ingress.is_empty(),
+            has_condition: status.condition().is_some(),
+            status: json!(status).to_string().into(),
+            ..self
         }
+    }
+
+    fn status(&self) -> Status {
+        serde_json::from_str(&self.status).unwrap_or_default()
     }
 
     /// Whether it came after another of the same Service. Versions grow with every change; what is no number is not
@@ -63,16 +98,12 @@ impl Face {
 
     /// Whether the status has an address.
     pub(super) fn has_addresses(&self) -> bool {
-        self.ingress.as_array().is_some_and(|ingress| !ingress.is_empty())
+        self.has_addresses
     }
 
     /// Whether something of it was written here.
     pub(super) fn is_marked(&self) -> bool {
-        self.pool.is_some() || self.condition().is_some()
-    }
-
-    fn condition(&self) -> Option<&Value> {
-        self.conditions.iter().find(|condition| condition["type"] == CONDITION)
+        self.pool.is_some() || self.has_condition
     }
 
     /// The patch of the status subresource by which it becomes what is wanted; `None` if it is so. `now` is the time
@@ -84,39 +115,45 @@ impl Face {
             .map(|address| json!({"ip": address.to_string(), "ipMode": "VIP"}))
             .collect();
         let (mut metadata, mut status) = (json!({"resourceVersion": self.version}), json!({}));
-        if !self.is_at(&wanted.addresses) {
+        let seen = self.status();
+        if !seen.is_at(&wanted.addresses) {
             status["loadBalancer"] = if ingress.is_empty() {
                 json!({"ingress": null})
             } else {
                 json!({"ingress": ingress})
             };
         }
-        if self.pool != wanted.pool {
+        if self.pool.as_deref() != wanted.pool.as_deref() {
             metadata["annotations"] = json!({POOL: wanted.pool});
         }
-        let condition = self.wanted_condition(wanted, now);
-        if self.condition() != condition.as_ref() {
-            let others = self.conditions.iter().filter(|it| it["type"] != CONDITION).cloned();
+        let condition = seen.wanted_condition(wanted, self.generation, now);
+        if seen.condition() != condition.as_ref() {
+            let others = seen.conditions.iter().filter(|it| it["type"] != CONDITION).cloned();
             let all: Vec<Value> = others.chain(condition).collect();
             status["conditions"] = if all.is_empty() { Value::Null } else { Value::Array(all) };
         }
         let nothing = metadata.get("annotations").is_none() && status == json!({});
         (!nothing).then(|| json!({"metadata": metadata, "status": status}))
     }
+}
+
+impl Status {
+    fn condition(&self) -> Option<&Value> {
+        self.conditions.iter().find(|condition| condition["type"] == CONDITION)
+    }
 
     /// Whether the status has these addresses, each as one that takes traffic as it is (`ipMode: VIP`, which servers
     /// before Kubernetes 1.29 leave out), and nothing else.
     fn is_at(&self, addresses: &[IpAddr]) -> bool {
-        let entries = self.ingress.as_array().map_or(&[][..], Vec::as_slice);
-        entries.len() == addresses.len()
-            && entries.iter().zip(addresses).all(|(entry, address)| {
+        self.ingress.len() == addresses.len()
+            && self.ingress.iter().zip(addresses).all(|(entry, address)| {
                 let ip = entry["ip"].as_str().and_then(|text| text.parse::<IpAddr>().ok());
                 let mode = entry["ipMode"].as_str().unwrap_or("VIP");
                 ip == Some(*address) && mode == "VIP" && entry["hostname"].is_null()
             })
     }
 
-    fn wanted_condition(&self, wanted: &Wanted, now: &str) -> Option<Value> {
+    fn wanted_condition(&self, wanted: &Wanted, generation: i64, now: &str) -> Option<Value> {
         if !wanted.ours {
             return None;
         }
@@ -145,7 +182,7 @@ impl Face {
             "reason": reason,
             "message": message,
             "lastTransitionTime": since,
-            "observedGeneration": self.generation,
+            "observedGeneration": generation,
         }))
     }
 }
@@ -165,7 +202,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_newer_by_its_version_as_a_number() {
-        let of = |version: &str| Face { version: version.to_owned(), ..Face::default() };
+        let of = |version: &str| Face { version: version.into(), ..Face::default() };
         assert!(of("10").is_newer_than(&of("9")));
         assert!(!of("9").is_newer_than(&of("10")));
         assert!(!of("10").is_newer_than(&of("10")));
@@ -183,17 +220,24 @@ mod tests {
 
     /// As the API server merges it.
     fn applied(face: &Face, patch: &Value) -> Face {
-        let mut after = face.clone();
+        let (mut after, mut status) = (face.clone(), face.status());
         if let Some(load_balancer) = patch["status"].get("loadBalancer") {
-            after.ingress = load_balancer["ingress"].clone();
+            status.ingress = load_balancer["ingress"].as_array().cloned().unwrap_or_default();
         }
         if let Some(annotations) = patch["metadata"].get("annotations") {
-            after.pool = annotations[POOL].as_str().map(str::to_owned);
+            after.pool = annotations[POOL].as_str().map(Box::from);
         }
         if let Some(conditions) = patch["status"].get("conditions") {
-            after.conditions = conditions.as_array().cloned().unwrap_or_default();
+            status.conditions = conditions.as_array().cloned().unwrap_or_default();
         }
-        after
+        after.with_status(&status)
+    }
+
+    /// With the condition that is wanted.
+    fn with_condition(face: Face, wanted: &Wanted) -> Face {
+        let mut status = face.status();
+        status.conditions = vec![status.wanted_condition(wanted, 3, NOW).unwrap()];
+        face.with_status(&status)
     }
 
     #[test]
@@ -214,11 +258,11 @@ mod tests {
     #[test]
     fn what_stands_there_in_another_spelling_is_left_alone() {
         let wanted = at("2001:db8::1");
-        let mut before = face(
+        let before = face(
             json!({"loadBalancer": {"ingress": [{"ip": "2001:DB8:0::1"}]}}),
             json!({POOL: "default"}),
         );
-        before.conditions = vec![before.wanted_condition(&wanted, NOW).unwrap()];
+        let before = with_condition(before, &wanted);
         assert_eq!(before.patch(&wanted, NOW), None);
         assert!(before.patch(&at("2001:db8::2"), NOW).is_some());
     }
@@ -244,11 +288,11 @@ mod tests {
 
     #[test]
     fn a_service_that_is_no_longer_ours_is_left_without_a_trace() {
-        let mut before = face(
+        let before = face(
             json!({"loadBalancer": {"ingress": [{"ip": "172.22.35.70", "ipMode": "VIP"}]}}),
             json!({POOL: "default"}),
         );
-        before.conditions = vec![before.wanted_condition(&at("172.22.35.70"), NOW).unwrap()];
+        let before = with_condition(before, &at("172.22.35.70"));
         let patch = before.patch(&Wanted::default(), NOW).unwrap();
         assert_eq!(patch["status"], json!({"loadBalancer": {"ingress": null}, "conditions": null}));
         assert_eq!(patch["metadata"]["annotations"][POOL], Value::Null);

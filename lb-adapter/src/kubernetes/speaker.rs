@@ -264,8 +264,13 @@ impl Speaker {
     }
 
     fn take(&mut self, seen: Seen) {
+        if let Seen::Listed(kind, Some(listed)) = &seen {
+            for name in self.mirror.missing(*kind, listed, &self.engine) {
+                self.take(Seen::Gone(*kind, name));
+            }
+        }
         if let Seen::Applied(Kind::Node, node) = &seen {
-            if let Some(uid) = &node.metadata.uid {
+            if let Some(uid) = node.text(&["metadata", "uid"]) {
                 let owner = node_as_owner(&self.node, uid);
                 self.status.set_owner(&owner);
                 self.configuration.object.set_owner(&owner);
@@ -279,7 +284,10 @@ impl Speaker {
             }
             self.drain.wanted = asks;
         }
-        if let Some(change) = self.mirror.take(seen) {
+        let Some(change) = self.mirror.take(seen) else { return };
+        // A Node says again and again how it is, and mostly it is as before.
+        let is_known = |node| self.engine.nodes().any(|known| known == node);
+        if !matches!(&change, Change::Node(node) if is_known(node)) {
             self.apply(change);
         }
     }
@@ -326,6 +334,8 @@ impl Speaker {
                 self.regrouped = true;
                 self.touched.extend(self.engine.services().map(|service| service.key.clone()));
             }
+            // Then all of them are, under the keys that the engine has.
+            _ if !self.synced => {}
             Change::Service { service, .. } => drop(self.touched.insert(service.key.clone())),
             Change::ServiceGone(key) => drop(self.touched.insert(key.clone())),
             Change::Slice(slice) => drop(self.touched.insert(slice.service.clone())),
@@ -403,7 +413,7 @@ impl Speaker {
         let node = &self.node;
         let (key, reason, message) = match news {
             News::Begun(key, peers) => {
-                let peers: Vec<_> = peers.into_iter().collect();
+                let peers: Vec<_> = peers.iter().map(String::as_str).collect();
                 let message = format!(
                     "announcing from node {node:?} with protocol \"bgp\" to {}",
                     peers.join(", ")

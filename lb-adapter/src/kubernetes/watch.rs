@@ -4,36 +4,55 @@
 //! list in pages, watch ──► Seen::Applied, Seen::Gone ... Seen::Listed ──► one queue
 //! ```
 //!
-//! A watch that ends, breaks or falls behind is begun anew with a list; what went away meanwhile is found by what
-//! the list lacks. While the API server is away nothing is said, so that what is in force stays in force. Objects
-//! are handed on one by one and kept nowhere here but for their names.
+//! A watch that ends, breaks or falls behind is begun anew with a list; what went away meanwhile is what the list
+//! lacks, which whoever has the rows finds by its names. While the API server is away nothing is said, so that what is
+//! in force stays in force. Objects are handed on one by one and kept nowhere here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use kube::core::DynamicObject;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::object::Object;
 use super::resource::{Kind, Watched};
 
 /// What was seen of a resource.
 #[derive(Debug)]
 pub(super) enum Seen {
     /// An object is there, new or changed.
-    Applied(Kind, Box<DynamicObject>),
+    Applied(Kind, Box<Object>),
     /// An object is gone.
     Gone(Kind, ObjectName),
-    /// All objects of the resource have been seen.
-    Listed(Kind),
+    /// All objects of the resource have been seen, those of these names. The first list has none: nothing can be
+    /// missing in it.
+    Listed(Kind, Option<Names>),
 }
 
 /// The namespace, empty for none, and the name of an object.
 pub(super) type ObjectName = (String, String);
+
+/// The names of the objects of a list, as `namespace/name`.
+#[derive(Debug, Default)]
+pub(super) struct Names(BTreeSet<Box<str>>);
+
+impl Names {
+    pub(super) fn insert(&mut self, name: &ObjectName) {
+        self.0.insert(joined(name));
+    }
+
+    pub(super) fn contains(&self, name: &ObjectName) -> bool {
+        self.0.contains(&joined(name))
+    }
+}
+
+fn joined((namespace, name): &ObjectName) -> Box<str> {
+    format!("{namespace}/{name}").into_boxed_str()
+}
 
 /// The watches that run; they end when this is dropped.
 #[derive(Debug)]
@@ -48,9 +67,9 @@ pub(super) struct Watches {
 pub(super) type Restarts = Arc<Mutex<BTreeMap<&'static str, u64>>>;
 
 /// So many events may wait; a watch stops reading while the queue is full.
-const QUEUE: usize = 256;
-/// Objects in a page of a list.
-const PAGE: u32 = 200;
+const QUEUE: usize = 64;
+/// Objects in a page of a list: what is read at once is what memory is needed for besides the rows.
+const PAGE: u32 = 100;
 /// Pauses after failures grow between these.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 /// How often an API that the cluster does not have is looked for.
@@ -70,7 +89,7 @@ impl Watches {
             client: client.clone(),
             queue: self.queue.clone(),
             restarts: Arc::clone(&self.restarts),
-            known: BTreeSet::new(),
+            is_first: true,
             listing: None,
         };
         self.tasks.spawn(follower.follow());
@@ -92,16 +111,17 @@ struct Follower {
     client: Client,
     queue: mpsc::Sender<Seen>,
     restarts: Restarts,
-    known: BTreeSet<ObjectName>,
-    /// What a list that is being read has shown up to now.
-    listing: Option<BTreeSet<ObjectName>>,
+    /// Whether nothing has been handed on yet.
+    is_first: bool,
+    /// What a list that is being read has shown up to now, unless it is the first.
+    listing: Option<Names>,
 }
 
 impl Follower {
     async fn follow(mut self) {
         let kind = self.watched.kind;
         let resource = kind.api_resource();
-        let api: Api<DynamicObject> = match &self.watched.namespace {
+        let api: Api<Object> = match &self.watched.namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
             None => Api::all_with(self.client.clone(), &resource),
         };
@@ -140,35 +160,26 @@ impl Follower {
         }
     }
 
-    async fn hand_on(&mut self, event: Event<DynamicObject>) -> Result<(), Over> {
+    async fn hand_on(&mut self, event: Event<Object>) -> Result<(), Over> {
         let kind = self.watched.kind;
         match event {
             Event::Init => {
-                self.listing = Some(BTreeSet::new());
+                self.listing = (!self.is_first).then(Names::default);
                 Ok(())
             }
             Event::InitApply(object) | Event::Apply(object) => {
-                let name = name_of(&object);
+                self.is_first = false;
                 if let Some(listing) = &mut self.listing {
-                    listing.insert(name.clone());
+                    listing.insert(&object.name());
                 }
-                self.known.insert(name);
                 self.send(Seen::Applied(kind, Box::new(object))).await
             }
             Event::InitDone => {
-                let listed = self.listing.take().unwrap_or_default();
-                let gone: Vec<_> = self.known.difference(&listed).cloned().collect();
-                self.known = listed;
-                for name in gone {
-                    self.send(Seen::Gone(kind, name)).await?;
-                }
-                self.send(Seen::Listed(kind)).await
+                self.is_first = false;
+                let listed = self.listing.take();
+                self.send(Seen::Listed(kind, listed)).await
             }
-            Event::Delete(object) => {
-                let name = name_of(&object);
-                self.known.remove(&name);
-                self.send(Seen::Gone(kind, name)).await
-            }
+            Event::Delete(object) => self.send(Seen::Gone(kind, object.name())).await,
         }
     }
 
@@ -184,11 +195,6 @@ impl Follower {
 
 /// Nobody listens any more.
 struct Over;
-
-fn name_of(object: &DynamicObject) -> ObjectName {
-    let metadata = &object.metadata;
-    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
-}
 
 fn is_absent(error: &watcher::Error) -> bool {
     let (watcher::Error::InitialListFailed(kube::Error::Api(status))

@@ -7,18 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
-use kube::core::DynamicObject;
 use kube::{Api, Client};
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::object::Object;
 use super::resource::Kind;
 use super::service_status::Face;
 use crate::model::ServiceKey;
 
 /// So many writes at a time.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 16;
 /// Pauses after failures of one Service grow between these.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(15));
 /// A write that is not answered by then has failed.
@@ -97,8 +97,7 @@ impl Writer {
 
     fn write(&mut self, key: ServiceKey, patch: Value) {
         let resource = Kind::Service.api_resource();
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(self.client.clone(), &key.namespace, &resource);
+        let api: Api<Object> = Api::namespaced_with(self.client.clone(), &key.namespace, &resource);
         let params =
             PatchParams { field_manager: Some(self.manager.to_owned()), ..PatchParams::default() };
         self.busy.insert(key.clone());

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+#[cfg(feature = "kubernetes")]
+use super::Found;
 use super::configuration::Configuration;
 use super::object::Metadata;
 use super::places::{ServicePlace, ServicePlaces};
@@ -137,6 +139,14 @@ impl<'a> Collection<'a> {
             };
             report.warning("", position, message);
         }
+    }
+
+    /// Takes an object of the API server.
+    #[cfg(feature = "kubernetes")]
+    pub(super) fn add_found(&mut self, found: &Found<'_>, diagnostics: &mut Vec<Diagnostic>) {
+        let mut report = Report::new(&found.name, diagnostics);
+        let kind = Some((found.api_version, found.kind));
+        self.add_object(Field::root(found.tree), kind, &mut Unread::new(), &mut report);
     }
 
     /// Takes note that a file could not be read.

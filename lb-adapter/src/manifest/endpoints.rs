@@ -33,7 +33,8 @@ pub(super) fn slice(
 fn endpoint(field: Field<'_>, report: &mut Report<'_>) -> Option<Endpoint> {
     let mapping = field.mapping(report)?;
     mapping.required("addresses", "the endpoint's addresses", report)?;
-    let mut endpoint = Endpoint::new(object::items(&mapping, "addresses", report, object::address));
+    let addresses = object::items(&mapping, "addresses", report, object::address);
+    let mut endpoint = Endpoint::new(addresses.first().copied());
     endpoint.node_name =
         object::optional(&mapping, "nodeName", report, object::filled).map(Arc::from);
     if let Some(conditions) = mapping.get("conditions") {
@@ -73,7 +74,7 @@ fn subset_address(field: Field<'_>, report: &mut Report<'_>) -> Option<Endpoint>
     let mapping = field.mapping(report)?;
     let address =
         object::address(mapping.required("ip", "the endpoint's address", report)?, report);
-    let mut endpoint = Endpoint::new(vec![address?]);
+    let mut endpoint = Endpoint::new(address?);
     endpoint.node_name =
         object::optional(&mapping, "nodeName", report, object::filled).map(Arc::from);
     Some(endpoint)

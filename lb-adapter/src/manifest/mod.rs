@@ -29,6 +29,8 @@ mod service;
 use std::path::Path;
 
 use crate::config::draft::Draft;
+#[cfg(feature = "kubernetes")]
+use crate::config::yaml::Value;
 use crate::config::{Diagnostic, Diagnostics, settle};
 use crate::model::{Config, EndpointSlice, Namespace, Node, Service};
 use collection::Collection;
@@ -135,6 +137,34 @@ pub fn parse_with(
     sources: &[Source],
 ) -> Result<Manifests, Diagnostics> {
     gather(options, name, sources, Vec::new())
+}
+
+/// An object of the API server.
+#[cfg(feature = "kubernetes")]
+#[derive(Debug)]
+pub(crate) struct Found<'a> {
+    /// What diagnostics call it.
+    pub(crate) name: String,
+    /// What it is; the items of a list do not say it themselves.
+    pub(crate) api_version: &'a str,
+    pub(crate) kind: &'a str,
+    pub(crate) tree: &'a Value,
+}
+
+/// Reads objects of the API server. `name` is what diagnostics call all of them together.
+#[cfg(feature = "kubernetes")]
+pub(crate) fn read_found<'a>(
+    options: &Options,
+    name: &str,
+    objects: impl IntoIterator<Item = Found<'a>>,
+) -> Result<Manifests, Diagnostics> {
+    let (mut collection, mut diagnostics) = (Collection::new(options), Vec::new());
+    for found in objects {
+        collection.add_found(&found, &mut diagnostics);
+    }
+    let config = collection.resolve(name, &mut diagnostics);
+    let warnings = settle(diagnostics)?;
+    Ok(collection.into_manifests(config, warnings))
 }
 
 /// What was found in files that are looked at before they are applied.

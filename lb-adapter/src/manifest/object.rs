@@ -105,7 +105,10 @@ pub(super) fn items<T>(
 ) -> Vec<T> {
     let Some(list) = mapping.get(key) else { return Vec::new() };
     let fields: Vec<_> = list.list(report).collect();
-    fields.into_iter().filter_map(|field| read(field, report)).collect()
+    let mut items: Vec<_> = fields.into_iter().filter_map(|field| read(field, report)).collect();
+    // They are kept.
+    items.shrink_to_fit();
+    items
 }
 
 /// A string that is not empty.

@@ -236,9 +236,9 @@ fn slices_keep_their_conditions_as_given() {
     let manifests = good(&text);
     let slice = &manifests.slices[0];
     assert_eq!((slice.name.as_str(), slice.service.to_string().as_str()), ("web-1", "default/web"));
-    let mut first = Endpoint::new(vec!["10.0.0.1".parse().unwrap()]);
+    let mut first = Endpoint::new("10.0.0.1".parse::<std::net::IpAddr>().unwrap());
     first.node_name = Some("kube1".into());
-    let mut second = Endpoint::new(vec!["10.0.0.2".parse().unwrap()]);
+    let mut second = Endpoint::new("10.0.0.2".parse::<std::net::IpAddr>().unwrap());
     (second.ready, second.serving) = (Some(false), Some(true));
     assert_eq!(slice.endpoints, [first, second]);
     assert_eq!(good(&slice_of_null()).slices[0].endpoints, []);

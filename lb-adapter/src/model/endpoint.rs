@@ -37,8 +37,8 @@ impl EndpointSlice {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Endpoint {
-    /// Its addresses; all reach the same endpoint.
-    pub addresses: Box<[IpAddr]>,
+    /// The first of its addresses, all of which reach the same; `None` if it has none.
+    pub address: Option<IpAddr>,
     /// The node it runs on.
     pub node_name: Option<Arc<str>>,
     /// `conditions.ready`.
@@ -50,9 +50,9 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// An endpoint at these addresses, with no node and no conditions.
-    pub fn new(addresses: impl Into<Box<[IpAddr]>>) -> Self {
-        Self { addresses: addresses.into(), ..Self::default() }
+    /// An endpoint at this address, with no node and no conditions.
+    pub fn new(address: impl Into<Option<IpAddr>>) -> Self {
+        Self { address: address.into(), ..Self::default() }
     }
 
     /// Whether it takes new connections; unknown counts as ready, as the API defines it.
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn absent_conditions_mean_ready_serving_and_staying() {
-        let mut endpoint = Endpoint::new(Vec::new());
+        let mut endpoint = Endpoint::new(None);
         assert!(endpoint.is_ready() && endpoint.is_serving() && !endpoint.is_terminating());
         endpoint.ready = Some(false);
         assert!(!endpoint.is_ready() && !endpoint.is_serving());

@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::{Labels, Timestamp};
+use crate::shared::Shared;
 
 /// Namespace and name of a Service; ordered by namespace first.
 ///
@@ -18,7 +19,7 @@ pub struct ServiceKey(Arc<ServiceName>);
 #[non_exhaustive]
 pub struct ServiceName {
     /// The namespace.
-    pub namespace: Box<str>,
+    pub namespace: Arc<str>,
     /// The name, unique in the namespace.
     pub name: Box<str>,
 }
@@ -28,6 +29,14 @@ impl ServiceKey {
     pub fn new(namespace: impl AsRef<str>, name: impl AsRef<str>) -> Self {
         let (namespace, name) = (namespace.as_ref().into(), name.as_ref().into());
         Self(Arc::new(ServiceName { namespace, name }))
+    }
+}
+
+impl ServiceKey {
+    /// The same with a namespace that all have in common who share these.
+    pub(crate) fn sharing(self, namespaces: &mut Shared<str>) -> Self {
+        let ServiceName { namespace, name } = Arc::unwrap_or_clone(self.0);
+        Self(Arc::new(ServiceName { namespace: namespaces.share(namespace), name }))
     }
 }
 

@@ -90,5 +90,5 @@ pub(crate) fn is_usable(service: &Service, endpoint: &Endpoint) -> bool {
     let answers = service.publish_not_ready_addresses
         || endpoint.is_ready()
         || endpoint.serving == Some(true);
-    answers && !endpoint.addresses.is_empty()
+    answers && endpoint.address.is_some()
 }

@@ -37,8 +37,8 @@ pub(super) struct Part {
 
 impl PlannedRoute {
     /// A route of one Service, whose attributes are yet to be made.
-    pub(super) fn of(part: Part) -> Self {
-        Self { parts: vec![part], attributes: Arc::default() }
+    pub(super) fn of(part: Part, attributes: Arc<PathAttributes>) -> Self {
+        Self { parts: vec![part], attributes }
     }
 
     /// Adds what a Service contributes, in place of what it did before.

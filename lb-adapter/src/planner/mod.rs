@@ -30,6 +30,7 @@ use bgp_session::{PathAttributes, Route, RouteSet};
 use ipnet::IpNet;
 
 use crate::model::{IpFamily, Peer, ServiceKey};
+use crate::shared::Shared;
 
 use join::{Maker, Part};
 
@@ -64,7 +65,8 @@ pub struct PeerPlan {
     pub peer: Peer,
     /// The routes.
     pub routes: BTreeMap<IpNet, PlannedRoute>,
-    shared: Shared,
+    /// The attributes of its routes.
+    shared: Shared<PathAttributes>,
 }
 
 /// A route that has changed: the position of its peer in [`Plan::peers`], and its prefix.
@@ -218,7 +220,8 @@ impl Plan {
             Some(route) => route.put(part),
             None => {
                 is_new = true;
-                peer.routes.insert(prefix, PlannedRoute::of(part));
+                let attributes = peer.shared.share(PathAttributes::default());
+                peer.routes.insert(prefix, PlannedRoute::of(part, attributes));
             }
         }
         self.make(at, &prefix) || is_new
@@ -262,38 +265,3 @@ impl PeerPlan {
         self.routes.iter().map(route).collect()
     }
 }
-
-/// The attributes of a peer's routes, each once.
-#[derive(Clone, Debug, Default)]
-struct Shared {
-    all: BTreeSet<Arc<PathAttributes>>,
-    /// How many there may be before those that nobody has any more are dropped.
-    limit: usize,
-}
-
-impl Shared {
-    fn share(&mut self, attributes: PathAttributes) -> Arc<PathAttributes> {
-        if let Some(known) = self.all.get(&attributes) {
-            return Arc::clone(known);
-        }
-        if self.all.len() >= self.limit {
-            self.all.retain(|it| Arc::strong_count(it) > 1);
-            self.limit = (2 * self.all.len()).max(SHARED);
-        }
-        let attributes = Arc::new(attributes);
-        self.all.insert(Arc::clone(&attributes));
-        attributes
-    }
-}
-
-/// A way to save memory, not a part of what a plan says.
-impl PartialEq for Shared {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Shared {}
-
-/// Attributes that are kept without asking who has them.
-const SHARED: usize = 16;

@@ -207,7 +207,7 @@ fn an_endpoint_counts_if_it_is_ready_or_serving_and_has_an_address() {
     assert!(!usable(Some(false), None, |_| {}));
     assert!(!usable(Some(false), Some(false), |_| {}));
     assert!(!usable(Some(true), None, |cluster| {
-        cluster.slices[0].endpoints[0].addresses = Box::default();
+        cluster.slices[0].endpoints[0].address = None;
     }));
 }
 

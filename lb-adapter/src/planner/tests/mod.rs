@@ -189,7 +189,7 @@ impl Planned {
 }
 
 fn endpoint(node: &str) -> Endpoint {
-    let mut endpoint = Endpoint::new(vec![ip("10.244.0.7")]);
+    let mut endpoint = Endpoint::new(ip("10.244.0.7"));
     endpoint.node_name = Some(node.into());
     endpoint
 }

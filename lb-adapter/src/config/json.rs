@@ -1,0 +1,132 @@
+//! Objects as the API server writes them, as the trees that YAML would have become.
+//!
+//! What is large and says nothing here is passed over while it is read: who manages which fields, and what
+//! `kubectl apply` noted. Nothing in such a tree has a place: nobody could look there.
+
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::schema::Schema;
+use super::yaml::{Key, Kind, Position, Scalar, Value};
+
+/// Which part of an object a value is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part {
+    /// The whole of it.
+    Object,
+    Metadata,
+    Annotations,
+    /// Anything else.
+    Other,
+}
+
+impl Part {
+    /// What the value of a key is a part of; `None` is passed over.
+    fn of(self, key: &str) -> Option<Self> {
+        match (self, key) {
+            (Self::Object, "metadata") => Some(Self::Metadata),
+            (Self::Metadata, "annotations") => Some(Self::Annotations),
+            (Self::Metadata, "managedFields")
+            | (Self::Annotations, "kubectl.kubernetes.io/last-applied-configuration") => None,
+            _ => Some(Self::Other),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Part {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let kind = deserializer.deserialize_any(self)?;
+        Ok(Value { position: NOWHERE, kind })
+    }
+}
+
+impl<'de> Visitor<'de> for Part {
+    type Value = Kind;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of the Kubernetes API")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Kind, E> {
+        Ok(Kind::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Kind, E> {
+        Ok(scalar(value.to_string(), Schema::Boolean(value)))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Kind, E> {
+        Ok(scalar(value.to_string(), Schema::Integer(value)))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Kind, E> {
+        let schema = i64::try_from(value).map_or(Schema::Float, Schema::Integer);
+        Ok(scalar(value.to_string(), schema))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Kind, E> {
+        Ok(scalar(value.to_string(), Schema::Float))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Kind, E> {
+        self.visit_string(text.to_owned())
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<Kind, E> {
+        Ok(scalar(text, Schema::Text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Kind, A::Error> {
+        let mut read = Vec::new();
+        while let Some(item) = items.next_element_seed(Self::Other)? {
+            read.push(item);
+        }
+        Ok(Kind::Sequence(read))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Kind, A::Error> {
+        let mut read = Vec::new();
+        while let Some(text) = entries.next_key::<String>()? {
+            match self.of(&text) {
+                Some(part) => {
+                    let value = entries.next_value_seed(part)?;
+                    read.push((Key { text, position: NOWHERE }, value));
+                }
+                None => drop(entries.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(Kind::Mapping(read))
+    }
+}
+
+fn scalar(text: String, schema: Schema) -> Kind {
+    Kind::Scalar(Scalar::of(text, schema))
+}
+
+/// Line 0 is that of a file as a whole.
+const NOWHERE: Position = Position { line: 0, column: 0 };
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_object_is_a_tree_without_what_says_nothing_here() {
+        let object = json!({"metadata": {"name": "a", "managedFields": [{"manager": "kubectl"}],
+            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "b": "c"}},
+            "data": {"managedFields": null, "yes": "no", "n": -1, "t": true, "f": 1.5, "l": [[], {}]}});
+        let tree = Part::Object.deserialize(object.clone()).unwrap();
+        let mut expected = object;
+        expected["metadata"].as_object_mut().unwrap().remove("managedFields");
+        expected["metadata"]["annotations"] = json!({"b": "c"});
+        // A fraction stays the text that it is.
+        expected["data"]["f"] = json!("1.5");
+        assert_eq!(tree.to_json(), expected);
+    }
+}
