@@ -5,8 +5,9 @@
 //!
 //! It starts an API server in this process, the binary `ferrolb` as controller and as speaker of one node, and a
 //! router that keeps what it hears; then it prints the resident memory of both programs, the time from a burst of new
-//! Services to their routes at the router, and the speaker's own measure from an event of the API to the routes
-//! handed to the session. Linux only: memory is read from /proc.
+//! Services to their routes at the router, the time from single changes at the API server to their UPDATEs at the
+//! router, and the speaker's own measure from an event of the API to the routes handed to the session. Linux only:
+//! memory is read from /proc.
 
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
@@ -32,6 +33,12 @@ struct Arguments {
     /// Services that are created at once, then.
     #[arg(long, default_value_t = 500)]
     burst: u32,
+    /// How often the only local endpoint of a Service comes or goes, one after the other.
+    #[arg(long, default_value_t = 400)]
+    changes: u32,
+    /// Seconds to wait before memory is read: the speaker writes 20 ServiceBGPStatus a second.
+    #[arg(long, default_value_t = 2)]
+    settle: u64,
     /// The binary; by default the one built with the same profile.
     #[arg(long)]
     ferrolb: Option<PathBuf>,
@@ -48,15 +55,15 @@ impl Program {
         command.stdout(Stdio::null()).spawn().map(Self)
     }
 
-    /// Resident memory, in MB of 10^6 octets: now, and at its peak.
-    fn memory(&self) -> std::io::Result<(f64, f64)> {
+    /// Resident memory, in MB of 10^6 octets: now, at its peak, and how much of it is now the program itself.
+    fn memory(&self) -> std::io::Result<(f64, f64, f64)> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
         let field = |name: &str| {
             let line = status.lines().find(|line| line.starts_with(name));
             let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
             kib.unwrap_or(f64::NAN) * 1024.0 / 1e6
         };
-        Ok((field("VmRSS:"), field("VmHWM:")))
+        Ok((field("VmRSS:"), field("VmHWM:"), field("RssFile:")))
     }
 }
 
@@ -101,7 +108,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     for number in 0..arguments.services {
         server.put(service(number));
-        server.put(slice(number));
+        server.put(slice(number, number));
     }
 
     let admin = server.kubeconfig("admin");
@@ -118,13 +125,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "{wanted} Services routed {:.2} s after both programs were started",
         begin.elapsed().as_secs_f64()
     );
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(Duration::from_secs(arguments.settle)).await;
     report("controller", &controller)?;
     report("speaker", &speaker)?;
 
     let begin = Instant::now();
     for number in arguments.services..arguments.services + arguments.burst {
-        server.put(slice(number));
+        server.put(slice(number, number));
         server.put(service(number));
     }
     let created = Instant::now();
@@ -137,21 +144,67 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
     report("controller", &controller)?;
     report("speaker", &speaker)?;
+    let all = wanted + usize::try_from(arguments.burst)?;
+    print_changes(&server, &router, arguments.services + arguments.burst, arguments.changes, all)
+        .await?;
     print_latency().await?;
     Ok(())
 }
 
+/// Lets the only local endpoint of a new Service come and go; prints how long it took to the router.
+async fn print_changes(
+    server: &ApiServer,
+    router: &Speaker,
+    number: u32,
+    changes: u32,
+    others: usize,
+) -> Result<(), Box<dyn Error>> {
+    let mut local = service(number);
+    local["spec"]["externalTrafficPolicy"] = "Local".into();
+    server.put(slice(number, 0));
+    server.put(local);
+    wait_for(router, others + 1).await?;
+    let mut times = Vec::new();
+    for change in 1..=changes {
+        // What the change before left to do, the router's and the status of the Service, is done by then.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let comes = change % 2 == 0;
+        let begin = Instant::now();
+        server.put(slice(number, if comes { 0 } else { 1 }));
+        wait_until(router, |prefixes| prefixes == others + usize::from(comes)).await?;
+        times.push(begin.elapsed());
+    }
+    times.sort();
+    let at = |share: usize| times.get(times.len() * share / 100).copied().unwrap_or_default();
+    println!(
+        "{changes} single changes, from the API server to the router: median {:.2} ms, p99 {:.2} ms",
+        at(50).as_secs_f64() * 1e3,
+        at(99).as_secs_f64() * 1e3
+    );
+    Ok(())
+}
+
 fn report(name: &str, program: &Program) -> std::io::Result<()> {
-    let (now, peak) = program.memory()?;
-    println!("{name}: {now:.1} MB resident, {peak:.1} MB at its peak");
+    let (now, peak, file) = program.memory()?;
+    println!(
+        "{name}: {now:.1} MB resident, {peak:.1} MB at its peak; {file:.1} MB are the program"
+    );
     Ok(())
 }
 
 /// Waits until the router has so many prefixes.
 async fn wait_for(router: &Speaker, prefixes: usize) -> Result<(), Box<dyn Error>> {
+    wait_until(router, |held| held >= prefixes).await
+}
+
+/// Waits until the number of the router's prefixes is right.
+async fn wait_until(
+    router: &Speaker,
+    is_right: impl Fn(usize) -> bool,
+) -> Result<(), Box<dyn Error>> {
     let mut changed = router.loc_rib_changed();
     let held = async {
-        while router.loc_rib().len() < prefixes {
+        while !is_right(router.loc_rib().len()) {
             changed.changed().await?;
         }
         Ok::<_, tokio::sync::watch::error::RecvError>(())
@@ -160,7 +213,7 @@ async fn wait_for(router: &Speaker, prefixes: usize) -> Result<(), Box<dyn Error
     Ok(())
 }
 
-/// The buckets of the speaker's own measure.
+/// The speaker's own measure: the buckets that its median and its 99th percentile are in.
 async fn print_latency() -> Result<(), Box<dyn Error>> {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", METRICS)).await?;
@@ -169,10 +222,24 @@ async fn print_latency() -> Result<(), Box<dyn Error>> {
         .await?;
     let mut text = String::new();
     stream.read_to_string(&mut text).await?;
-    println!("from an event of the API to the routes handed to the session, at the speaker:");
-    for line in text.lines().filter(|line| line.starts_with("ferrolb_bgp_update_latency_seconds")) {
-        println!("  {line}");
-    }
+    let buckets: Vec<(&str, f64)> = text
+        .lines()
+        .filter_map(|line| {
+            let bucket = line.strip_prefix("ferrolb_bgp_update_latency_seconds_bucket{le=\"")?;
+            let (limit, count) = bucket.split_once("\"} ")?;
+            Some((limit, count.parse().ok()?))
+        })
+        .collect();
+    let all = buckets.last().map_or(0.0, |(_, count)| *count);
+    let within = |share: f64| {
+        let bucket = buckets.iter().find(|(_, count)| *count >= all * share);
+        bucket.map_or("?", |(limit, _)| limit)
+    };
+    println!(
+        "from an event of the API to the routes handed to the session, {all} times: half within {} s, 99% within {} s",
+        within(0.5),
+        within(0.99)
+    );
     Ok(())
 }
 
@@ -194,11 +261,12 @@ fn service(number: u32) -> Value {
                 {"name": "https", "port": 443, "targetPort": 8443, "nodePort": 30_001}]}})
 }
 
-fn slice(number: u32) -> Value {
+/// Of a Service, with three endpoints on three nodes from this one on.
+fn slice(number: u32, node: u32) -> Value {
     let endpoints: Vec<Value> = (0..3)
         .map(|pod: u32| {
             let address = Ipv4Addr::from(0x0b00_0000 + number * 4 + pod);
-            json!({"addresses": [address.to_string()], "nodeName": format!("node-{}", (number + pod) % 100),
+            json!({"addresses": [address.to_string()], "nodeName": format!("node-{}", (node + pod) % 100),
                 "conditions": {"ready": true, "serving": true, "terminating": false},
                 "targetRef": {"kind": "Pod", "namespace": "default", "name": format!("app-{number}-{pod}")}})
         })

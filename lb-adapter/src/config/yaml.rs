@@ -51,37 +51,6 @@ pub(crate) struct Scalar {
 }
 
 impl Value {
-    /// The value of a key; none if it is absent, or this is no mapping.
-    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
-        let Kind::Mapping(entries) = &self.kind else { return None };
-        entries.iter().find(|(name, _)| name.text == key).map(|(_, value)| value)
-    }
-
-    /// The text of a scalar.
-    pub(crate) fn text(&self) -> Option<&str> {
-        let Kind::Scalar(scalar) = &self.kind else { return None };
-        Some(&scalar.text)
-    }
-
-    /// The items of a list; none if it is no list.
-    pub(crate) fn items(&self) -> &[Self] {
-        let Kind::Sequence(items) = &self.kind else { return &[] };
-        items
-    }
-
-    /// Takes a key out of a mapping.
-    pub(crate) fn remove(&mut self, key: &str) {
-        if let Kind::Mapping(entries) = &mut self.kind {
-            entries.retain(|(name, _)| name.text != key);
-        }
-    }
-
-    /// The value of a key, to be changed.
-    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
-        let Kind::Mapping(entries) = &mut self.kind else { return None };
-        entries.iter_mut().find(|(name, _)| name.text == key).map(|(_, value)| value)
-    }
-
     /// The same as JSON. What YAML takes for a fraction stays the text that it is: `1.10` is an AS number.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         self.to_json_within(MAX_JSON_DEPTH)
@@ -143,6 +112,7 @@ pub(crate) fn documents(text: &str) -> (Vec<Value>, Vec<SyntaxError>) {
 
 impl Scalar {
     /// That of this text, which is no block.
+    #[cfg(feature = "kubernetes")]
     pub(crate) fn of(text: String, schema: Schema) -> Self {
         Self { text, schema, literal: false }
     }

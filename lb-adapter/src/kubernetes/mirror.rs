@@ -118,7 +118,7 @@ impl Mirror {
 
     /// Takes in what was seen. Of a Service, its status counts as what it holds.
     pub(super) fn take(&mut self, seen: Seen) -> Option<Change> {
-        if !matches!(seen, Seen::Listed(_)) {
+        if !matches!(seen, Seen::Listed(..)) {
             self.counts.0 += 1;
         }
         match seen {

@@ -130,19 +130,3 @@ fn what_a_list_lacks_is_gone() {
     assert_eq!(missing(Kind::IpAddressPool), [name("metallb-system", "b")]);
     assert!(missing(Kind::BgpPeer).is_empty() && missing(Kind::Node).is_empty());
 }
-
-#[test]
-fn what_is_written_into_a_status_is_no_other_configuration() {
-    let with_status = |version: &str, assigned: u32| {
-        seen(
-            Kind::IpAddressPool,
-            json!({"metadata": {"namespace": "metallb-system", "name": "a", "resourceVersion": version},
-                "spec": {"addresses": ["192.0.2.0/28"]}, "status": {"assignedIPv4": assigned}}),
-        )
-    };
-    let mut mirror = mirror();
-    mirror.take(with_status("1", 0));
-    assert_eq!(pools(mirror.settle()), ["a"]);
-    mirror.take(with_status("2", 5));
-    assert_eq!(mirror.settle(), None);
-}

@@ -7,18 +7,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
-use kube::core::DynamicObject;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::object::Object;
 use super::resource::Kind;
+use crate::config::yaml::Value as Tree;
 use crate::metrics::{PoolSample, Usage};
 
 /// Writes the status of IPAddressPools: what has changed, once a second at most.
 pub(super) struct PoolStatus {
-    api: Api<DynamicObject>,
+    api: Api<Object>,
     manager: &'static str,
     /// The objects that there are: version and status.
     seen: BTreeMap<String, (String, Value)>,
@@ -42,14 +43,14 @@ impl PoolStatus {
     }
 
     /// A pool is there, as it is now.
-    pub(super) fn see(&mut self, object: &DynamicObject) {
-        let metadata = &object.metadata;
-        let (name, version) = (metadata.name.clone(), metadata.resource_version.clone());
-        let (name, status) = (name.unwrap_or_default(), &object.data["status"]);
+    pub(super) fn see(&mut self, object: &Object) {
+        let (_, name) = object.name();
+        let version = object.text(&["metadata", "resourceVersion"]).unwrap_or_default().to_owned();
+        let counter = |key| object.get(&["status", key]).map_or(Value::Null, Tree::to_json);
         let status: Value =
-            COUNTERS.map(|key| (key.to_owned(), status[key].clone())).into_iter().collect();
+            COUNTERS.map(|key| (key.to_owned(), counter(key))).into_iter().collect();
         let right = self.wanted.get(&name) == Some(&status);
-        self.seen.insert(name, (version.unwrap_or_default(), status));
+        self.seen.insert(name, (version, status));
         if !right {
             self.mark();
         }

@@ -124,8 +124,9 @@ impl Writer {
 
     /// Waits until a write has ended, or something that failed is due again; for ever if there is neither.
     pub(super) async fn next(&mut self) -> Option<(ServiceKey, Written)> {
-        let due = self.due.iter().filter(|key| !self.busy.contains(*key));
-        let again = due.filter_map(|key| self.failed.get(key).map(|(_, at)| *at)).min();
+        // Few have failed, however many are due.
+        let due = |key: &ServiceKey| self.due.contains(key) && !self.busy.contains(key);
+        let again = self.failed.iter().filter(|(key, _)| due(key)).map(|(_, (_, at))| *at).min();
         tokio::select! {
             Some(ended) = self.under_way.join_next() => {
                 // A task that panicked is a fault of ours; its Service is written at its next change.
