@@ -1,5 +1,5 @@
 //! `ferrolb run` against BIRD and FRR that have nothing but what `ferrolb router-config` prints for them: one session
-//! for both families, over IPv4 and over IPv6, and internal sessions with BFD.
+//! for both families, over IPv4 and over IPv6, internal sessions with BFD, and all that else is said of a peer.
 //!
 //! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`).
 
@@ -75,6 +75,36 @@ fn bird_hears_an_internal_node_and_watches_it_by_bfd() {
 }
 
 #[test]
+fn what_is_said_of_a_peer_and_its_routes_is_so_at_bird() {
+    if !requested() {
+        return;
+    }
+    let (router, node, files) = site(
+        "{peer-address: 172.22.35.1, peer-port: 1179, my-asn: 64636, dynamic-asn: external, local-asn: 65001, \
+         router-id: 10.9.9.9, password: sesame, hold-time: 30s, keepalive-time: 7s, next-hop: 172.22.35.26}",
+    );
+    let bird = bird(&router, files.path());
+    let node = run(&node, files.path());
+    let contains = |command: &str, words: &[&str]| {
+        let shown = bird.ask(command)?;
+        match words.iter().find(|word| !shown.contains(**word)) {
+            Some(missing) => Err(format!("{missing} is not in {shown}\n{}", node.output())),
+            None => Ok(()),
+        }
+    };
+    let session = ["Established", "Neighbor AS:      65001", "Neighbor ID:      10.9.9.9", "/30\n"];
+    wait_until(SOON, "the session", || contains("show protocols all ferrolb_kube1", &session));
+    let route = [
+        "BGP.as_path: 65001\n",
+        "BGP.next_hop: 172.22.35.26\n",
+        "BGP.community: (64635,7)",
+        "BGP.large_community: (64635, 1, 100)",
+        "BGP.origin: IGP",
+    ];
+    wait_until(SOON, "the route", || contains(&format!("show route {V4} all"), &route));
+}
+
+#[test]
 fn frr_hears_an_internal_node_and_watches_it_by_bfd() {
     if !requested() {
         return;
@@ -133,7 +163,7 @@ data:
     - {{name: fast, receive-interval: 100, transmit-interval: 100}}
     address-pools:
     - {{name: a, protocol: bgp, addresses: [172.22.36.64/26, \"2001:db8:36::/64\"],
-       bgp-advertisements: [{{localpref: 150}}]}}
+       bgp-advertisements: [{{localpref: 150, communities: [\"64635:7\", \"large:64635:1:100\"]}}]}}
 ---
 apiVersion: v1
 kind: Node
@@ -164,7 +194,16 @@ endpoints: [{{addresses: [10.244.1.7], nodeName: kube1, conditions: {{ready: tru
 /// The router's side.
 fn printed(files: &Path, system: &str) -> String {
     let mut command = Command::new(FERROLB);
-    command.args(["router-config", "--for", system, "--from"]).arg(files);
+    command.args([
+        "router-config",
+        "--for",
+        system,
+        "--with-passwords",
+        "--asn",
+        "64635",
+        "--from",
+    ]);
+    command.arg(files);
     let output = command.output().expect("router-config can be started");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text")
