@@ -1,6 +1,8 @@
 //! The encoders that are compared. Each has its object ready and writes one UPDATE again and again.
 
 mod ours;
+#[cfg(feature = "peers")]
+mod peers;
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -133,6 +135,8 @@ pub fn all() -> Vec<Encoder> {
         Encoder { name: "bgp-core, block encoded before", ready: ours::from_block },
         Encoder { name: "the same, one prefix at a time", ready: ours::one_by_one },
     ];
+    #[cfg(feature = "peers")]
+    all.extend(peers::ALL);
     all.shrink_to_fit();
     all
 }

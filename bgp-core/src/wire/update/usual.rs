@@ -59,7 +59,16 @@ fn attributes_up_to(octets: &[u8], start: usize, cx: WireContext, index: &mut In
             AttributeCode::ATOMIC_AGGREGATE => take::<6>(flags, value, at, cx, index)?,
             AttributeCode::AGGREGATOR => take::<7>(flags, value, at, cx, index)?,
             AttributeCode::COMMUNITIES => take::<8>(flags, value, at, cx, index)?,
-            AttributeCode::MP_REACH_NLRI => take::<14>(flags, value, at, cx, index)?,
+            AttributeCode::MP_REACH_NLRI => {
+                take::<14>(flags, value, at, cx, index)?;
+                // Where it stands first, as it should (RFC 7606 section 5.1), the usual beginning follows it.
+                if !index.has(const { Slot::of(AttributeCode::ORIGIN) })
+                    && !index.has(const { Slot::of(AttributeCode::AS_PATH) })
+                    && !index.has(const { Slot::of(AttributeCode::NEXT_HOP) })
+                {
+                    next = beginning(octets, next, cx, index);
+                }
+            }
             AttributeCode::MP_UNREACH_NLRI => take::<15>(flags, value, at, cx, index)?,
             AttributeCode::EXTENDED_COMMUNITIES => take::<16>(flags, value, at, cx, index)?,
             AttributeCode::LARGE_COMMUNITIES => take::<32>(flags, value, at, cx, index)?,
@@ -88,7 +97,10 @@ fn header(octets: &[u8], start: usize) -> Option<(AttributeFlags, AttributeCode,
 /// and NEXT_HOP. Answers where those end that are as expected; the loop looks at what is not.
 #[inline(always)]
 fn beginning(octets: &[u8], start: usize, cx: WireContext, index: &mut Index) -> usize {
-    let Some([0x40, 1, 1, 0..=2]) = octets.get(start..start + 4) else { return start };
+    match octets.get(start..start + 4).and_then(<[u8]>::first_chunk) {
+        Some(origin) if matches!(u32::from_be_bytes(*origin), 0x4001_0100..=0x4001_0102) => {}
+        _ => return start,
+    }
     index.set(const { Slot::of(AttributeCode::ORIGIN) }, start + 3, 1);
     let start = start + 4;
     let (at, length) = match header(octets, start) {
@@ -102,7 +114,10 @@ fn beginning(octets: &[u8], start: usize, cx: WireContext, index: &mut Index) ->
     }
     index.set(const { Slot::of(AttributeCode::AS_PATH) }, at, length);
     let start = at + length;
-    let Some([0x40, 3, 4, ..]) = octets.get(start..start + 7) else { return start };
+    match octets.get(start..start + 7).and_then(<[u8]>::first_chunk) {
+        Some(next_hop) if u32::from_be_bytes(*next_hop) >> 8 == 0x0040_0304 => {}
+        _ => return start,
+    }
     index.set(const { Slot::of(AttributeCode::NEXT_HOP) }, start + 3, 4);
     start + 7
 }

@@ -2,7 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::{Index, subsequence};
+use proptest::sample::{Index, select, subsequence};
 
 use crate::types::{AfiSafi, PeerType};
 use crate::wire::update::{Parts, usual};
@@ -71,6 +71,24 @@ proptest! {
         }
         compare(&octets, cx)?;
     }
+
+    #[test]
+    fn attributes_in_any_order_and_repeated_are_judged_as_one_by_one(
+        chosen in vec(select(RIGHT.to_vec()), 0..8),
+        mp_first in any::<bool>(),
+        nlri in prop_oneof![Just(""), Just("18 0a0001")],
+        cx in context(),
+    ) {
+        let first = if mp_first { RIGHT[10] } else { "" };
+        let octets = update("", &[first, &chosen.concat()].concat(), nlri);
+        let passes = compare(&octets, cx)?;
+        let frame = Frame::split(&octets, cx.limit()).unwrap().unwrap();
+        let right = Update::judge(&octets, cx).is_ok_and(|it| it.treatment() == Treatment::None);
+        prop_assert!(!passes || right);
+        // However it was read, the answer is the same.
+        let (read, judged) = (Update::decode(frame, cx), Update::judge(&octets, cx));
+        prop_assert_eq!(format!("{read:?}"), format!("{judged:?}"));
+    }
 }
 
 #[test]
@@ -81,6 +99,17 @@ fn what_is_usual_passes() {
         [(&*RIGHT[..3].concat(), "180a0001 160a0000 080a"), (&*most, ""), ("", "")]
     {
         assert!(compare(&update("180a0002", attributes, nlri), cx).unwrap(), "{attributes}");
+    }
+    // Announced by MP_REACH_NLRI, which stands first.
+    let mp_first = [RIGHT[10], &RIGHT[..2].concat(), RIGHT[7]].concat();
+    assert!(compare(&update("", &mp_first, ""), cx).unwrap());
+    for repeated in [0, 1, 2] {
+        let twice = [&RIGHT[..3].concat(), RIGHT[10], RIGHT[repeated]].concat();
+        assert!(!compare(&update("", &twice, ""), cx).unwrap(), "{repeated}");
+        let twice = [RIGHT[repeated], RIGHT[10], &RIGHT[..3].concat()].concat();
+        assert!(!compare(&update("", &twice, ""), cx).unwrap(), "{repeated}");
+        let twice = [RIGHT[10], &RIGHT[..3].concat(), RIGHT[repeated]].concat();
+        assert!(!compare(&update("", &twice, ""), cx).unwrap(), "{repeated}");
     }
     let narrow = WireContext::default();
     let path = "40010100 400204 0201fc7c 400304 ac16231a";
