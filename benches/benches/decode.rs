@@ -27,7 +27,7 @@ fn main() {
 /// Measures all decoders on a stream and prints what they needed, and in what they differ.
 fn compare(stream: &Stream, rounds: usize) {
     let decoders = decoders::all();
-    let seen: Vec<_> = decoders.iter().map(|decoder| (decoder.pass)(stream)).collect();
+    let seen: Vec<_> = decoders.iter().map(|decoder| (decoder.sees)(stream)).collect();
     let mut contestants: Vec<_> = decoders
         .iter()
         .map(|decoder| contestant(move || (decoder.pass)(std::hint::black_box(stream))))

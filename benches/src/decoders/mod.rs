@@ -16,13 +16,16 @@ pub struct Decoder {
     pub name: &'static str,
     /// Decodes all messages and says what it saw.
     pub pass: fn(&Stream) -> Seen,
+    /// The same for the comparison of what was seen: not measured, so that it may take the time to put values together that
+    /// the decoder has in another form.
+    pub sees: fn(&Stream) -> Seen,
     /// It is to visit everything.
     pub visits: bool,
 }
 
 impl Decoder {
     const fn new(name: &'static str, pass: fn(&Stream) -> Seen) -> Self {
-        Self { name, pass, visits: true }
+        Self { name, pass, sees: pass, visits: true }
     }
 }
 

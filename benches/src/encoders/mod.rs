@@ -99,6 +99,10 @@ impl Task {
             return Some(format!("an UPDATE with a fault: {finding:?}"));
         }
         let attributes = update.to_attributes();
+        if attributes.as_path != self.attributes.as_path {
+            let (written, meant) = (&attributes.as_path, &self.attributes.as_path);
+            return Some(format!("another AS_PATH: {written}, where {meant} was meant"));
+        }
         if attributes != self.attributes {
             return Some(format!("other attributes: {attributes:?}"));
         }

@@ -1,16 +1,18 @@
-//! bgpkit-parser: `Bytes` in, a tree of attributes out. It has no number for a community or an extended community, so
-//! that these are put together again.
+//! bgpkit-parser: `Bytes` in, a tree of attributes out. It has no number for a community, so that these are put together
+//! again; nor for an extended community: where time is measured such ones are counted only; where what was seen is
+//! compared, the number is read from what its encoder makes of them.
 
 use bgpkit_parser::models::{
-    AsPathSegment, AsnLength, AttributeValue, BgpMessage, Community, NetworkPrefix,
+    AsPathSegment, AsnLength, Attribute, AttributeValue, BgpMessage, Community, NetworkPrefix,
 };
 use bgpkit_parser::parser::bgp::messages::parse_bgp_message;
+use bytes::Bytes;
 use ipnet::IpNet;
 
 use crate::seen::{Seen, Sum};
 use crate::streams::Stream;
 
-pub(super) fn pass(stream: &Stream) -> Seen {
+pub(super) fn pass<const NUMBERS: bool>(stream: &Stream) -> Seen {
     let mut seen = Seen::default();
     let width = if stream.cx().is_four_octet_as() { AsnLength::Bits32 } else { AsnLength::Bits16 };
     for mut message in stream.shared_messages() {
@@ -20,12 +22,12 @@ pub(super) fn pass(stream: &Stream) -> Seen {
         seen.updates += 1;
         prefixes(&update.withdrawn_prefixes, &mut seen.withdrawn);
         prefixes(&update.announced_prefixes, &mut seen.announced);
-        (&update.attributes).into_iter().for_each(|value| visit(value, &mut seen));
+        (&update.attributes).into_iter().for_each(|value| visit::<NUMBERS>(value, &mut seen));
     }
     seen
 }
 
-fn visit(attribute: &AttributeValue, seen: &mut Seen) {
+fn visit<const NUMBERS: bool>(attribute: &AttributeValue, seen: &mut Seen) {
     match attribute {
         AttributeValue::AsPath(path) => {
             for segment in &path.segments {
@@ -40,10 +42,13 @@ fn visit(attribute: &AttributeValue, seen: &mut Seen) {
             items.iter().for_each(|item| seen.communities.add(number(item).into()));
         }
         AttributeValue::ExtendedCommunities(items) => {
-            items.iter().for_each(|item| {
+            let octets = if NUMBERS { encoded(attribute) } else { Bytes::new() };
+            let mut numbers = octets.rchunks_exact(8).rev().take(items.len());
+            for item in items {
                 std::hint::black_box(item);
-                seen.communities.add(0);
-            });
+                let number = numbers.next().and_then(<[u8]>::first_chunk);
+                seen.communities.add(number.map_or(0, |octets| u64::from_be_bytes(*octets)));
+            }
         }
         AttributeValue::LargeCommunities(items) => {
             for item in items {
@@ -55,6 +60,11 @@ fn visit(attribute: &AttributeValue, seen: &mut Seen) {
         AttributeValue::MpUnreachNlri(nlri) => prefixes(&nlri.prefixes, &mut seen.withdrawn),
         _ => {}
     }
+}
+
+/// An attribute as its encoder writes it: a header, and then the values.
+fn encoded(attribute: &AttributeValue) -> Bytes {
+    Attribute::from(attribute.clone()).encode(AsnLength::Bits32).expect("it was read")
 }
 
 fn number(community: &Community) -> u32 {

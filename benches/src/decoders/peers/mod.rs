@@ -12,8 +12,11 @@ use super::Decoder;
 /// All of them.
 pub(super) const ALL: [Decoder; 5] = [
     Decoder::new("routecore", routecore::pass),
-    Decoder::new("netgauze-bgp-pkt", netgauze::pass),
+    Decoder {
+        sees: netgauze::pass::<true>,
+        ..Decoder::new("netgauze-bgp-pkt", netgauze::pass::<false>)
+    },
     Decoder::new("zettabgp", zettabgp::pass),
     Decoder::new("rustbgpd-wire", rustbgpd::pass),
-    Decoder::new("bgpkit-parser", bgpkit::pass),
+    Decoder { sees: bgpkit::pass::<true>, ..Decoder::new("bgpkit-parser", bgpkit::pass::<false>) },
 ];

@@ -1,17 +1,19 @@
-//! netgauze-bgp-pkt: boxed slices of exact size. It has no number for an extended community: such ones are counted only.
+//! netgauze-bgp-pkt: boxed slices of exact size. It has no number for an extended community: where time is measured such
+//! ones are counted only; where what was seen is compared, the number is read from what its encoder makes of them.
 
 use std::collections::HashMap;
 
 use netgauze_bgp_pkt::BgpMessage;
 use netgauze_bgp_pkt::path_attribute::{AsPath, MpReach, MpUnreach, PathAttributeValue};
 use netgauze_bgp_pkt::wire::deserializer::BgpParsingContext;
+use netgauze_parse_utils::WritablePdu;
 use netgauze_parse_utils::reader::SliceReader;
 use netgauze_parse_utils::traits::ParseFromWithOneInput;
 
 use crate::seen::Seen;
 use crate::streams::Stream;
 
-pub(super) fn pass(stream: &Stream) -> Seen {
+pub(super) fn pass<const NUMBERS: bool>(stream: &Stream) -> Seen {
     let mut seen = Seen::default();
     let wide = stream.cx().is_four_octet_as();
     let none = (HashMap::new(), HashMap::new());
@@ -30,12 +32,14 @@ pub(super) fn pass(stream: &Stream) -> Seen {
             let prefix = prefix.network().address();
             seen.announced.add_v4(prefix.addr().into(), prefix.prefix_len());
         }
-        update.path_attributes().iter().for_each(|attribute| visit(attribute.value(), &mut seen));
+        for attribute in update.path_attributes() {
+            visit::<NUMBERS>(attribute.value(), &mut seen);
+        }
     }
     seen
 }
 
-fn visit(value: &PathAttributeValue, seen: &mut Seen) {
+fn visit<const NUMBERS: bool>(value: &PathAttributeValue, seen: &mut Seen) {
     match value {
         PathAttributeValue::AsPath(AsPath::As4PathSegments(segments)) => {
             let asns = segments.iter().flat_map(|segment| segment.as_numbers());
@@ -51,8 +55,12 @@ fn visit(value: &PathAttributeValue, seen: &mut Seen) {
         }
         PathAttributeValue::ExtendedCommunities(items) => {
             for item in items.communities() {
+                let mut octets = [0; 8];
+                if NUMBERS {
+                    item.write(&mut &mut octets[..]).expect("eight octets");
+                }
                 std::hint::black_box(item);
-                seen.communities.add(0);
+                seen.communities.add(u64::from_be_bytes(octets));
             }
         }
         PathAttributeValue::LargeCommunities(items) => {

@@ -142,3 +142,27 @@ fn prefixes_two_at_a_time_are_those_one_at_a_time() {
         }
     }
 }
+
+/// AS numbers are looked at in pairs: one that is 0 is found wherever it stands.
+#[test]
+fn an_as_number_of_0_is_found_at_every_place() {
+    for (width, narrow) in [(4, false), (2, true)] {
+        let cx = usual_context().four_octet_as(!narrow);
+        for count in 1..8_u8 {
+            for zero in 0..=count {
+                let asns = (0..count).flat_map(|at| {
+                    let last = u8::from(at != zero);
+                    [&[0; 3][..width - 1], &[last]].concat()
+                });
+                let asns: Vec<u8> = asns.collect();
+                let mut path = vec![0x40, 2, 2 + count * width as u8, 2, count];
+                path.extend(asns);
+                let path: String = path.iter().map(|octet| format!("{octet:02x}")).collect();
+                let attributes = ["40010100", &path, "400304 ac16231a"].concat();
+                let octets = update("", &attributes, "180a0001");
+                let passes = compare(&octets, cx).unwrap();
+                assert_eq!(passes, zero == count, "{count} of {width} octets, 0 at {zero}");
+            }
+        }
+    }
+}
