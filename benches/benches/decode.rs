@@ -19,13 +19,18 @@ fn main() {
     for line in skipped {
         println!("{line}");
     }
-    for stream in streams {
-        compare(&stream, arguments.rounds);
-    }
+    let rows: Vec<_> =
+        streams.iter().filter_map(|stream| compare(stream, arguments.rounds)).collect();
+    let names = decoders::all();
+    let head = ["stream", "walker ns", "view ns", "M prefixes/s"].into_iter();
+    let head: Vec<_> = head.chain(names.iter().skip(1).map(|decoder| decoder.name)).collect();
+    println!("\n## All streams: least times, ratios to the walker of medians and of least times\n");
+    print!("{}", markdown(&head, &rows));
 }
 
-/// Measures all decoders on a stream and prints what they needed, and in what they differ.
-fn compare(stream: &Stream, rounds: usize) {
+/// Measures all decoders on a stream and prints what they needed, and in what they differ. Answers the row of the stream in
+/// the table of all.
+fn compare(stream: &Stream, rounds: usize) -> Option<Vec<String>> {
     let decoders = decoders::all();
     let seen: Vec<_> = decoders.iter().map(|decoder| (decoder.sees)(stream)).collect();
     let mut contestants: Vec<_> = decoders
@@ -33,7 +38,7 @@ fn compare(stream: &Stream, rounds: usize) {
         .map(|decoder| contestant(move || (decoder.pass)(std::hint::black_box(stream))))
         .collect();
     let measured = measure(&mut contestants, rounds);
-    let (Some(walked), Some(limit)) = (seen.first(), measured.first()) else { return };
+    let (walked, limit) = (seen.first()?, measured.first()?);
     println!(
         "\n## {}: {} UPDATEs, {} octets, {} prefixes, {} hops, {} communities\n",
         stream.name(),
@@ -55,6 +60,17 @@ fn compare(stream: &Stream, rounds: usize) {
             println!("\n{} saw {difference}", decoder.name);
         }
     }
+    let view = measured.get(1)?;
+    let nanoseconds =
+        |measured: &Measured| format!("{:.1}", measured.least() * 1e9 / stream.len() as f64);
+    let prefixes = format!("{:.0}", walked.prefixes() as f64 / view.median() / 1e6);
+    let ratios = measured.iter().skip(1).map(|measured| {
+        let (median, least) =
+            (measured.median() / limit.median(), measured.least() / limit.least());
+        format!("{median:.2} ({least:.2})")
+    });
+    let first = [stream.name().to_owned(), nanoseconds(limit), nanoseconds(view), prefixes];
+    Some(first.into_iter().chain(ratios).collect())
 }
 
 const HEAD: [&str; 7] =

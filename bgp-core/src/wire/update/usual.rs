@@ -130,16 +130,6 @@ fn is_sequence<const WIDTH: usize>(path: &[u8]) -> bool {
         return false;
     }
     let mut rest = asns;
-    if WIDTH == 4 {
-        // Two at a time: most paths have several.
-        while let Some((pair, after)) = rest.split_first_chunk() {
-            let pair = u64::from_ne_bytes(*pair);
-            if pair << 32 == 0 || pair >> 32 == 0 {
-                return false;
-            }
-            rest = after;
-        }
-    }
     while let Some((asn, after)) = rest.split_first_chunk::<WIDTH>() {
         if *asn == [0; WIDTH] {
             return false;

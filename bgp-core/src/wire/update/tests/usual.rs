@@ -143,7 +143,7 @@ fn prefixes_two_at_a_time_are_those_one_at_a_time() {
     }
 }
 
-/// AS numbers are looked at in pairs: one that is 0 is found wherever it stands.
+/// One that is 0 is found wherever it stands.
 #[test]
 fn an_as_number_of_0_is_found_at_every_place() {
     for (width, narrow) in [(4, false), (2, true)] {
