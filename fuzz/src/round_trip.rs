@@ -129,9 +129,19 @@ fn write(group: &Group, cx: WireContext) -> BytesMut {
     block.encode(&group.attributes, cx);
     let mut rest = group.prefixes.as_slice();
     while !rest.is_empty() {
+        let start = out.len();
         let mut writer = UpdateWriter::reach(&mut out, group.family, &next_hop, &block, cx);
         let pushed = rest.iter().take_while(|(id, p)| writer.push_with_path_id(*p, *id)).count();
         assert_eq!(writer.finish(), pushed);
+        let mut alone = BytesMut::new();
+        let (family, attributes) = (group.family, &group.attributes);
+        let mut writer = UpdateWriter::reach_with(&mut alone, family, &next_hop, attributes, cx);
+        let alike = rest.iter().take_while(|(id, p)| writer.push_with_path_id(*p, *id)).count();
+        assert_eq!(writer.finish(), alike);
+        assert!(alike <= pushed, "more fits beside attributes that were not encoded before");
+        if alike == pushed {
+            assert_eq!(alone, out[start..], "attributes are written in two ways");
+        }
         if pushed == 0 {
             // Prefixes of an IPv6 table differ in length: a later one may be too long where a first one fitted.
             out.clear();

@@ -146,16 +146,16 @@ fn prefixes_two_at_a_time_are_those_one_at_a_time() {
 /// One that is 0 is found wherever it stands.
 #[test]
 fn an_as_number_of_0_is_found_at_every_place() {
-    for (width, narrow) in [(4, false), (2, true)] {
+    for (width, narrow) in [(4_u8, false), (2, true)] {
         let cx = usual_context().four_octet_as(!narrow);
         for count in 1..8_u8 {
             for zero in 0..=count {
                 let asns = (0..count).flat_map(|at| {
                     let last = u8::from(at != zero);
-                    [&[0; 3][..width - 1], &[last]].concat()
+                    [&[0; 3][..usize::from(width) - 1], &[last]].concat()
                 });
                 let asns: Vec<u8> = asns.collect();
-                let mut path = vec![0x40, 2, 2 + count * width as u8, 2, count];
+                let mut path = vec![0x40, 2, 2 + count * width, 2, count];
                 path.extend(asns);
                 let path: String = path.iter().map(|octet| format!("{octet:02x}")).collect();
                 let attributes = ["40010100", &path, "400304 ac16231a"].concat();
