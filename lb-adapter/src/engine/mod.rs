@@ -110,6 +110,8 @@ pub struct Effects {
     /// is now. Of peers, nodes and routes that went with a node or a configuration nothing is said:
     /// after such a change the plan is to be taken as a whole.
     pub routes: BTreeMap<String, BTreeSet<Changed>>,
+    /// The Services that were planned anew one by one. After a change of a node or of the configuration all were.
+    pub planned: BTreeSet<ServiceKey>,
 }
 
 impl Engine {
@@ -348,6 +350,7 @@ impl Engine {
 
     /// Plans some Services anew on all nodes.
     fn replan(&mut self, keys: &BTreeSet<ServiceKey>, effects: &mut Effects) {
+        effects.planned.extend(keys.iter().cloned());
         for key in keys {
             let Self { rows, allocator, plans, probed, .. } = &mut *self;
             let Some(row) = rows.services.get(key) else {

@@ -157,7 +157,7 @@ impl Leader {
                         self.written(&key, written);
                     }
                 }
-                () = self.pools.due() => self.pools.write(&sampling::pools(&self.engine)),
+                () = self.pools.due(), if self.synced => self.pools.write(&sampling::pools(&self.engine)),
                 () = self.configuration.object.due() => self.configuration.write(self.mirror.state()),
                 question = http::next(asked) => self.answer(question),
             }
@@ -201,6 +201,7 @@ impl Leader {
                 self.faces.remove(&key);
                 self.unseen.remove(&key);
                 self.writer.forget(&key);
+                self.pools.mark();
                 Change::ServiceGone(key)
             }
             (change, _) => change,
@@ -249,6 +250,7 @@ impl Leader {
     }
 
     fn mark_all(&mut self) {
+        self.pools.mark();
         self.faces.keys().for_each(|key| self.writer.mark(key));
     }
 

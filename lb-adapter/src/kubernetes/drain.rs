@@ -1,5 +1,8 @@
 //! What asks for a drain of the node: an annotation or a taint of its Node, as the operator has named them.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use tokio::time::Instant;
 
 use super::SpeakerArgs;
@@ -11,8 +14,10 @@ pub(super) struct DrainTrigger {
     annotation: Option<String>,
     taint: Option<String>,
     pub(super) wanted: bool,
-    /// When it began.
+    /// When it began, while it is under way.
     pub(super) since: Option<Instant>,
+    /// What drains, while it is under way; dropped, it is called off.
+    pub(super) under_way: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Whether the sessions have ended by it.
     pub(super) done: bool,
 }
@@ -25,8 +30,18 @@ impl DrainTrigger {
             taint: args.drain_taint.clone(),
             wanted: false,
             since: None,
+            under_way: None,
             done: false,
         }
+    }
+
+    /// Waits until what is under way has ended, for ever if nothing is; loses nothing when it is dropped.
+    pub(super) async fn ended(&mut self) {
+        match &mut self.under_way {
+            Some(under_way) => under_way.await,
+            None => std::future::pending().await,
+        }
+        self.under_way = None;
     }
 
     /// Whether the Node asks for it.

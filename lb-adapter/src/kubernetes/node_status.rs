@@ -60,6 +60,6 @@ fn session(session: &SessionSample) -> Value {
         "bfd": status.bfd.as_ref().map(|bfd| bfd.state.to_string()),
         "prefixes": session.prefixes,
         "flaps": status.stats().sessions_lost,
-        "lastError": status.last_down().or_else(|| status.last_failure()),
+        "lastError": status.reason(),
     })
 }

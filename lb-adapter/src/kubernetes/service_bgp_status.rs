@@ -35,6 +35,8 @@ pub(super) struct ServiceStatuses {
     due: BTreeSet<ServiceKey>,
     /// Whether it is known which objects there are.
     listed: bool,
+    /// When that is looked at again: whoever else removes or writes one does not say so.
+    relist: Instant,
     next: Instant,
     under_way: Option<JoinHandle<Done>>,
     news: VecDeque<News>,
@@ -65,6 +67,8 @@ const PACE: Duration = Duration::from_millis(50);
 /// So long after a failure, or while the cluster has no such resource.
 const PAUSE: Duration = Duration::from_secs(20);
 
+/// So long between two lists.
+const PERIOD: Duration = Duration::from_secs(600);
 /// Objects in a page of a list.
 const PAGE: u32 = 200;
 
@@ -87,15 +91,18 @@ impl ServiceStatuses {
             peers: Shared::default(),
             due: BTreeSet::new(),
             listed: false,
+            relist: Instant::now(),
             next: Instant::now(),
             under_way: None,
             news: VecDeque::new(),
         }
     }
 
-    /// The objects go with this one: a Node.
+    /// The objects go with this one: a Node. If it is another now, they have gone with the one before or are about to.
     pub(super) fn set_owner(&mut self, owner: &Value) {
-        self.owner = Some(owner.clone());
+        if self.owner.replace(owner.clone()).is_some_and(|before| before != *owner) {
+            self.relist = Instant::now() + PAUSE;
+        }
     }
 
     /// A Service is announced to these peers from now on.
@@ -129,7 +136,8 @@ impl ServiceStatuses {
                 continue;
             }
             if self.listed && self.due.is_empty() {
-                return std::future::pending().await;
+                tokio::time::sleep_until(self.relist).await;
+                self.forget_written();
             }
             tokio::time::sleep_until(self.next).await;
             self.begin();
@@ -146,6 +154,7 @@ impl ServiceStatuses {
                 }
                 self.due.extend(self.rows.keys().cloned());
                 self.listed = true;
+                self.relist = Instant::now() + PERIOD;
             }
             Done::Written(key, written) => {
                 let row = self.rows.remove(&key).unwrap_or_default();
@@ -158,13 +167,17 @@ impl ServiceStatuses {
             }
             Done::Failed(key) => {
                 self.next = Instant::now() + PAUSE;
-                // What there is has to be seen again.
-                self.rows.retain(|_, row| row.wanted.is_some());
-                self.rows.values_mut().for_each(|row| row.written = None);
-                self.listed = false;
+                self.forget_written();
                 self.due.extend(key);
             }
         }
+    }
+
+    /// What there is has to be seen again.
+    fn forget_written(&mut self) {
+        self.rows.retain(|_, row| row.wanted.is_some());
+        self.rows.values_mut().for_each(|row| row.written = None);
+        self.listed = false;
     }
 
     fn begin(&mut self) {

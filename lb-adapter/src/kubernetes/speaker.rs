@@ -55,22 +55,7 @@ pub async fn speaker(args: SpeakerArgs) -> Result<(), Failure> {
         () = speaker.run(&mut asked) => {}
         () = signals.any() => {}
     }
-    let Speaker { mut sessions, .. } = speaker;
-    match args.on_exit {
-        OnExit::Drain => {
-            tracing::info!(marked = ?args.drain_marked, withdrawn = ?args.drain_withdrawn, "draining");
-            let how = args.graceful_shutdown();
-            let drained = sessions.drain(&how);
-            // A second signal does not wait.
-            tokio::select! {
-                () = drained => {}
-                () = signals.any() => {}
-            }
-        }
-        OnExit::Restart => sessions.leave_for_restart("ferrolb is restarting").await,
-        OnExit::Withdraw => {}
-    }
-    sessions.shutdown("ferrolb is stopping").await;
+    speaker.end(&args, &mut signals).await;
     Ok(())
 }
 
@@ -87,7 +72,8 @@ struct Speaker {
     sessions: Sessions,
     sources: SourceAddresses,
     probing: Probing,
-    unprobed: Unprobed,
+    /// The Services of which something else may have to be probed now; none stands for all.
+    unprobed: Option<BTreeSet<ServiceKey>>,
     /// What the sessions were told.
     wanted: BTreeMap<SessionKey, Wanted>,
     /// The routes that are others now.
@@ -105,29 +91,6 @@ struct Speaker {
     events: Events,
     latency: Latency,
     loaded_at: Option<f64>,
-}
-
-/// The Services of which something else may have to be probed now.
-#[derive(Default)]
-enum Unprobed {
-    #[default]
-    All,
-    These(BTreeSet<ServiceKey>),
-}
-
-impl Unprobed {
-    fn note(&mut self, change: &Change) {
-        let service = match change {
-            Change::Service { service, .. } => &service.key,
-            Change::ServiceGone(key) | Change::EndpointsGone(key) => key,
-            Change::Slice(slice) | Change::Endpoints(slice) => &slice.service,
-            Change::Probed { .. } => return,
-            _ => return *self = Self::All,
-        };
-        if let Self::These(services) = self {
-            services.insert(service.clone());
-        }
-    }
 }
 
 impl Speaker {
@@ -163,7 +126,7 @@ impl Speaker {
             sessions: Sessions::new(Arc::clone(&bell)),
             sources: SourceAddresses::default(),
             probing: Probing::of(&node),
-            unprobed: Unprobed::default(),
+            unprobed: None,
             wanted: BTreeMap::new(),
             changed: BTreeSet::new(),
             regrouped: false,
@@ -189,17 +152,18 @@ impl Speaker {
     /// Goes on until it is dropped.
     async fn run(&mut self, asked: &mut mpsc::Receiver<Question>) {
         loop {
-            if self.drain.wanted && !self.drain.done {
-                self.drain(asked).await;
-                continue;
-            }
+            self.drain_as_asked().await;
             tokio::select! {
                 seen = self.watches.next() => self.take_all(seen).await,
                 found = self.probing.next() => self.take_finding(found).await,
                 () = self.bell.notified() => self.status.mark(),
-                news = self.statuses.work() => self.tell(news),
-                // Only then is the Node known that they go with.
-                () = self.status.due(), if self.synced => self.write_status(),
+                () = self.drain.ended() => self.drained(),
+                // Before, it is not known what is announced, nor the Node that the objects go with.
+                news = self.statuses.work(), if self.synced => self.tell(news),
+                () = self.status.due(), if self.synced => {
+                    let status = self.own_status();
+                    self.status.write(status);
+                }
                 () = self.configuration.object.due(), if self.synced => {
                     self.configuration.write(self.mirror.state());
                 }
@@ -208,41 +172,65 @@ impl Speaker {
         }
     }
 
-    /// Drains, and goes on watching meanwhile: whoever changes their mind is heard.
-    async fn drain(&mut self, asked: &mut mpsc::Receiver<Question>) {
-        tracing::warn!(node = self.node, "the Node asks to be drained");
-        self.drain.since = Some(Instant::now());
-        let sessions = std::mem::replace(&mut self.sessions, Sessions::new(Arc::clone(&self.bell)));
-        let how = self.drain_how.clone();
-        let ended = {
-            let drained = sessions.drain(&how);
-            tokio::pin!(drained);
-            loop {
-                tokio::select! {
-                    () = &mut drained => break true,
-                    seen = self.watches.next() => self.take_all(seen).await,
-                    found = self.probing.next() => self.take_finding(found).await,
-                    () = self.bell.notified() => self.status.mark(),
-                    () = self.status.due() => self.write_status(),
-                    question = http::next(asked) => self.answer(question),
-                }
-                if !self.drain.wanted {
-                    break false;
-                }
+    /// Begins to drain, or calls it off, as the Node asks.
+    async fn drain_as_asked(&mut self) {
+        match (self.drain.wanted, self.drain.under_way.is_some()) {
+            (true, false) if !self.drain.done => {
+                tracing::warn!(node = self.node, "the Node asks to be drained");
+                self.drain.since = Some(Instant::now());
+                self.drain.under_way = Some(Box::pin(self.sessions.drain(&self.drain_how)));
             }
-        };
-        self.drain.done = ended;
-        self.drain.since = None;
-        if ended {
-            tracing::warn!(node = self.node, "drained");
-            self.wanted.clear();
-        } else {
-            tracing::warn!(node = self.node, "the drain was called off");
-            self.sessions = sessions;
-            self.regrouped = true;
-            self.speak().await;
+            (false, true) => {
+                tracing::warn!(node = self.node, "the drain was called off");
+                (self.drain.since, self.drain.under_way) = (None, None);
+                self.regrouped = true;
+                self.speak().await;
+            }
+            _ => return,
         }
         self.status.mark();
+    }
+
+    /// All sessions have ended by a drain.
+    fn drained(&mut self) {
+        tracing::warn!(node = self.node, "drained");
+        (self.drain.since, self.drain.done) = (None, true);
+        self.sessions = Sessions::new(Arc::clone(&self.bell));
+        self.wanted.clear();
+        self.touch_all();
+        self.note_services();
+        self.status.mark();
+    }
+
+    /// Ends the sessions as the operator chose, and says so.
+    async fn end(mut self, args: &SpeakerArgs, signals: &mut Signals) {
+        // A node that is to carry no traffic is not left for a restart.
+        let on_exit = match args.on_exit {
+            OnExit::Restart if self.drain.wanted => OnExit::Drain,
+            other => other,
+        };
+        match on_exit {
+            OnExit::Drain => {
+                tracing::info!(marked = ?args.drain_marked, withdrawn = ?args.drain_withdrawn, "draining");
+                // One that is under way goes on: routes that are marked stay so.
+                let under_way = self.drain.under_way.take();
+                let drained =
+                    under_way.unwrap_or_else(|| Box::pin(self.sessions.drain(&self.drain_how)));
+                // A second signal does not wait.
+                tokio::select! {
+                    () = drained => {}
+                    () = signals.any() => {}
+                }
+            }
+            OnExit::Restart => self.sessions.leave_for_restart("ferrolb is restarting").await,
+            OnExit::Withdraw => {}
+        }
+        self.sessions.shutdown("ferrolb is stopping").await;
+        if self.synced {
+            // Nobody renews it from now on.
+            let status = self.own_status();
+            self.status.finish(status).await;
+        }
     }
 
     async fn take_all(&mut self, seen: Option<Seen>) {
@@ -281,6 +269,7 @@ impl Speaker {
                 tracing::warn!(node = self.node, "the Node no longer asks to be drained");
                 self.drain.done = false;
                 self.regrouped = true;
+                self.touch_all();
             }
             self.drain.wanted = asks;
         }
@@ -313,10 +302,9 @@ impl Speaker {
             self.apply(Change::Synced);
         }
         if self.synced {
-            let gone = match std::mem::replace(&mut self.unprobed, Unprobed::These(BTreeSet::new()))
-            {
-                Unprobed::All => self.probing.follow_all(&self.engine),
-                Unprobed::These(services) => self.probing.follow(&self.engine, &services),
+            let gone = match self.unprobed.replace(BTreeSet::new()) {
+                None => self.probing.follow_all(&self.engine),
+                Some(services) => self.probing.follow(&self.engine, &services),
             };
             gone.into_iter().for_each(|gone| self.apply(gone));
         }
@@ -329,28 +317,36 @@ impl Speaker {
             // A Node changes every few minutes in what is not of interest here: images, heartbeats.
             return;
         }
-        match &change {
-            Change::Config(_) | Change::Node(_) | Change::NodeGone(_) | Change::Synced => {
-                self.regrouped = true;
-                self.touched.extend(self.engine.services().map(|service| service.key.clone()));
-            }
-            // Then all of them are, under the keys that the engine has.
-            _ if !self.synced => {}
-            Change::Service { service, .. } => drop(self.touched.insert(service.key.clone())),
-            Change::ServiceGone(key) => drop(self.touched.insert(key.clone())),
-            Change::Slice(slice) => drop(self.touched.insert(slice.service.clone())),
-            Change::Probed { service, .. } => drop(self.touched.insert(service.clone())),
-            _ => {}
-        }
-        self.unprobed.note(&change);
+        let all = matches!(
+            change,
+            Change::Config(_) | Change::Node(_) | Change::NodeGone(_) | Change::Synced
+        );
+        let probed = matches!(change, Change::Probed { .. });
         let effects = self.engine.apply(change);
+        if all {
+            self.regrouped = true;
+            self.unprobed = None;
+            self.touch_all();
+        } else if let Some(unprobed) = self.unprobed.as_mut().filter(|_| !probed) {
+            unprobed.extend(effects.planned.iter().cloned());
+        }
+        self.touched.extend(effects.planned);
         for changed in effects.routes.into_values() {
             self.changed.extend(changed);
         }
     }
 
+    /// The status of every Service may be another.
+    fn touch_all(&mut self) {
+        self.touched.extend(self.engine.services().map(|service| service.key.clone()));
+    }
+
     /// Brings the sessions in line; says whether there was anything to do.
     async fn speak(&mut self) -> bool {
+        if self.drain.done {
+            self.changed.clear();
+            self.note_services();
+        }
         if !self.synced || self.drain.done || self.drain.since.is_some() {
             return false;
         }
@@ -400,7 +396,7 @@ impl Speaker {
         if touched.is_empty() {
             return;
         }
-        let plan = self.engine.plan(&self.node);
+        let plan = self.engine.plan(&self.node).filter(|_| !self.drain.done);
         for key in touched {
             let peers = plan.map(|plan| plan.peers_of_service(&key).map(str::to_owned).collect());
             self.statuses.set(&key, peers.unwrap_or_default());
@@ -428,7 +424,11 @@ impl Speaker {
                 let plan = self.engine.plan(node);
                 let why =
                     plan.and_then(|it| self.engine.not_announced(it, &key).into_iter().next());
-                let why = why.map_or_else(String::new, |why| format!(": {}", why.reason));
+                let why = match why {
+                    _ if self.drain.done => ": the node is drained".to_owned(),
+                    Some(why) => format!(": {}", why.reason),
+                    None => String::new(),
+                };
                 (key, "nodeUnassigned", format!("no longer announcing from node {node:?}{why}"))
             }
         };
@@ -444,13 +444,14 @@ impl Speaker {
         }
     }
 
-    fn write_status(&mut self) {
-        let services = self.engine.plan(&self.node).map_or(0, |plan| plan.services().count());
+    fn own_status(&self) -> serde_json::Value {
+        let services = match self.sessions.is_empty() {
+            true => 0,
+            false => self.engine.plan(&self.node).map_or(0, |plan| plan.services().count()),
+        };
         let sessions = sampling::sessions(&self.engine, &self.sessions, &self.node);
         let drain = self.drain_stage();
-        let status =
-            node_status::status(&self.node, self.mirror.state(), &sessions, services, drain);
-        self.status.write(status);
+        node_status::status(&self.node, self.mirror.state(), &sessions, services, drain)
     }
 
     fn answer(&self, question: Question) {

@@ -26,6 +26,8 @@ pub(super) struct StatusObject {
 
 /// So long after a failure or a conflict, or while the cluster has no such resource.
 const PAUSE: Duration = Duration::from_secs(20);
+/// So long at most for the last time, when the program ends.
+const LAST: Duration = Duration::from_secs(1);
 
 impl StatusObject {
     /// One of this kind, as `group`, `version`, `kind` and plural, and of this name; written once in `pace` at most.
@@ -59,9 +61,15 @@ impl StatusObject {
         self
     }
 
-    /// Whoever it goes with: a Node, whose object may be known later than it is written first.
+    /// Whoever it goes with: a Node, whose object may be known later than it is written first. If it is another now,
+    /// the object has gone or is about to, and is made again.
     pub(super) fn set_owner(&mut self, owner: &Value) {
-        self.made["metadata"]["ownerReferences"] = json!([owner]);
+        let owners = json!([owner]);
+        let before = std::mem::replace(&mut self.made["metadata"]["ownerReferences"], owners);
+        if !before.is_null() && before != self.made["metadata"]["ownerReferences"] {
+            (self.written, self.version) = (None, None);
+            self.due = Some(Instant::now() + PAUSE);
+        }
     }
 
     /// Something may have changed.
@@ -83,6 +91,21 @@ impl StatusObject {
             Some(at) => tokio::time::sleep_until(at).await,
             None => std::future::pending().await,
         }
+    }
+
+    /// Writes what is true for the last time, if that is soon done.
+    pub(super) async fn finish(&mut self, status: Value) {
+        let written = async {
+            if let Some(under_way) = &mut self.under_way {
+                self.version = under_way.await.ok().flatten();
+                self.under_way = None;
+            }
+            self.write(status);
+            if let Some(under_way) = &mut self.under_way {
+                drop(under_way.await);
+            }
+        };
+        drop(tokio::time::timeout(LAST, written).await);
     }
 
     /// Begins to write what is true now, if it is not what is written.

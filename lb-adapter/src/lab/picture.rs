@@ -50,7 +50,7 @@ impl Cluster {
             let key = SessionKey::new(plan.node(), &peer.name);
             let not_running = || ("Idle".to_owned(), Some("the router is not running".to_owned()));
             let told = |status: SessionStatus| {
-                let reason = || status.last_failure().or_else(|| status.last_down());
+                let reason = || status.reason();
                 let reason = if status.is_established() { None } else { reason() };
                 (status.state().to_string(), reason)
             };

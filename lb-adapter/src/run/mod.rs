@@ -198,7 +198,7 @@ impl Node {
         let sessions = sessions.into_iter().map(|session| {
             let mut state = SessionState { up: session.status.is_established(), reason: None };
             if !state.up {
-                state.reason = session.status.last_failure().or_else(|| session.status.last_down());
+                state.reason = session.status.reason();
             }
             ((self.name.clone(), session.endpoint), state)
         });

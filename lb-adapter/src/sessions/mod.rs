@@ -83,10 +83,11 @@ impl Sessions {
 
     /// Takes all of them out of service without loss (RFC 8326), and ends them. Dropped before it is done,
     /// everything is announced again as it should be.
-    pub async fn drain(&self, how: &GracefulShutdown) {
-        let drains = self.open.values().map(|open| open.speaker.drain(how.clone()));
+    pub fn drain(&self, how: &GracefulShutdown) -> impl Future<Output = ()> + Send + use<> {
+        let speakers = self.open.values().map(|open| (open.speaker.clone(), how.clone()));
+        let drains = speakers.map(async |(speaker, how)| speaker.drain(how).await);
         let mut drains: FuturesUnordered<_> = drains.collect();
-        while drains.next().await.is_some() {}
+        async move { while drains.next().await.is_some() {} }
     }
 
     /// How a session stands that was asked for, be it that it could not be opened.

@@ -133,6 +133,11 @@ impl SessionStatus {
         Some(self.peer.as_ref()?.last_down.as_ref()?.to_string())
     }
 
+    /// Why there is no session: what is in the way, or else why the last one ended.
+    pub fn reason(&self) -> Option<String> {
+        self.last_failure().or_else(|| self.last_down())
+    }
+
     /// What is in the way: that the session cannot be tried, or why the last attempt failed.
     pub fn last_failure(&self) -> Option<String> {
         let failure = || Some(self.peer.as_ref()?.last_failure.as_ref()?.to_string());

@@ -177,6 +177,101 @@ async fn each_program_uses_all_that_its_roles_allow() {
 }
 
 #[tokio::test]
+async fn a_speaker_that_begins_again_finds_what_it_said_and_a_drained_one_takes_it_back() {
+    let cluster = Cluster::new("").await;
+    let Some(server) = &cluster.server else { return };
+    let definitions: Vec<Value> = serde_saphyr::from_multiple(DEFINITIONS).unwrap();
+    definitions.into_iter().filter(Value::is_object).for_each(|it| server.put(it));
+    configure(&cluster).await;
+    cluster.add_node("kube1", Ipv4Addr::new(127, 22, 35, 25)).await;
+    let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
+    let begin = || {
+        let arguments = ["--node-name", "kube1", "--on-exit", "withdraw", "--drain-annotation"];
+        let times =
+            ["example.com/maintenance", "--drain-marked", "100ms", "--drain-withdrawn", "100ms"];
+        cluster.start("speaker", "s", &[&arguments[..], &times[..]].concat())
+    };
+    let statuses = metallb(&cluster, "v1beta1", "ServiceBGPStatus", "servicebgpstatuses");
+    let statuses = async || {
+        let statuses = statuses.list(&ListParams::default()).await.unwrap().items;
+        statuses.iter().map(|it| it.name_any()).collect::<Vec<_>>()
+    };
+    let kind = GroupVersionKind::gvk("ferrolb.io", "v1alpha1", "BGPNodeStatus");
+    let resource = ApiResource::from_gvk_with_plural(&kind, "bgpnodestatuses");
+    let nodes: Api<DynamicObject> =
+        Api::namespaced_with(cluster.client.clone(), &cluster.system, &resource);
+    let of_the_node = async |sessions: usize, drain: &str| {
+        wait(&format!("{sessions} sessions, {drain}"), async || {
+            let node = nodes.get_opt("kube1").await.unwrap();
+            let status = node.map(|it| it.data["status"].clone()).unwrap_or_default();
+            let found = status["sessions"].as_array().map(Vec::len);
+            let right = found == Some(sessions) && status["drain"] == drain;
+            if right { Ok(()) } else { Err(status.to_string()) }
+        })
+        .await;
+    };
+    let told = async |reason: &'static str| events(&cluster, "web", reason).await;
+
+    let speaker = begin();
+    cluster.create("web", json!({})).await;
+    cluster.endpoints("web", &[("kube1", true)]).await;
+    wait("the node to be assigned", async || match told("nodeAssigned").await.len() {
+        1 => Ok(()),
+        other => Err(other.to_string()),
+    })
+    .await;
+    of_the_node(1, "Serving").await;
+    let (before, events_before) = (statuses().await, told("nodeAssigned").await);
+    assert_eq!(before.len(), 1);
+    speaker.terminate().await;
+    // Who is gone has no session, and says so before.
+    let left = nodes.get("kube1").await.unwrap().data["status"]["sessions"].clone();
+    assert_eq!(left, json!([]));
+
+    let asked = cluster.asked("speaker").len();
+    let speaker = begin();
+    of_the_node(1, "Serving").await;
+    let listed = |asked: test_apiserver::Asked| {
+        asked.resource == "servicebgpstatuses" && asked.verb == "list"
+    };
+    wait("the objects to be found", async || {
+        let found = cluster.asked("speaker").into_iter().skip(asked).any(listed);
+        if found { Ok(()) } else { Err("not asked for".to_owned()) }
+    })
+    .await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(statuses().await, before);
+    assert_eq!(told("nodeAssigned").await, events_before);
+    assert_eq!(told("nodeUnassigned").await, []);
+
+    let api: Api<k8s_openapi::api::core::v1::Node> = Api::all(cluster.client.clone());
+    let annotate = async |value: Value| {
+        let patch = json!({"metadata": {"annotations": {"example.com/maintenance": value}}});
+        api.patch("kube1", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    };
+    annotate(json!("yes")).await;
+    of_the_node(0, "Withdrawn").await;
+    wait("what is told of a drained node", async || {
+        let (left, told) = (statuses().await, told("nodeUnassigned").await);
+        match &told[..] {
+            [(note, 1)] if left.is_empty() && note.ends_with("the node is drained") => Ok(()),
+            _ => Err(format!("{left:?} {told:?}")),
+        }
+    })
+    .await;
+    annotate(Value::Null).await;
+    of_the_node(1, "Serving").await;
+    wait("the node to be assigned again", async || match statuses().await.len() {
+        1 => Ok(()),
+        other => Err(other.to_string()),
+    })
+    .await;
+    speaker.terminate().await;
+    controller.terminate().await;
+    cluster.end().await;
+}
+
+#[tokio::test]
 async fn the_state_of_the_configuration_is_told_as_metallb_tells_it() {
     let cluster = Cluster::new("").await;
     let Some(server) = &cluster.server else { return };
@@ -243,11 +338,12 @@ async fn how_full_a_pool_is_is_written_and_set_right_again() {
     configure(&cluster).await;
     let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
     let pools = metallb(&cluster, "v1beta1", "IPAddressPool", "ipaddresspools");
+    let size = std::cell::Cell::new(16);
     let expect = async |assigned: u32| {
         wait(&format!("{assigned} to be assigned"), async || {
             let status = pools.get("tor").await.unwrap().data["status"].clone();
             let found = (&status["assignedIPv4"], &status["availableIPv4"]);
-            let right = found == (&json!(assigned), &json!(16 - assigned));
+            let right = found == (&json!(assigned), &json!(size.get() - assigned));
             if right { Ok(()) } else { Err(status.to_string()) }
         })
         .await;
@@ -261,6 +357,12 @@ async fn how_full_a_pool_is_is_written_and_set_right_again() {
     expect(1).await;
     cluster.create("two", json!({})).await;
     expect(2).await;
+    cluster.services().delete("one", &DeleteParams::default()).await.unwrap();
+    expect(1).await;
+    size.set(32);
+    let larger = Patch::Merge(json!({"spec": {"addresses": ["192.0.2.0/27"]}}));
+    pools.patch("tor", &PatchParams::default(), &larger).await.unwrap();
+    expect(1).await;
     controller.terminate().await;
     cluster.end().await;
 }
