@@ -272,7 +272,7 @@ Lines are:
   + 172.22.35.70/32 -> 172.22.35.1 (kube2)        a route that would be announced, by these nodes
   - 172.22.35.70/32 -> 172.22.35.1 (kube1)        one that would be withdrawn
   Service mail/smtp: 172.22.35.70 -> 172.22.35.64
-  session kube1 with 172.22.35.1: resets, for holdTime";
+  session kube1 with 172.22.35.1: resets, for peerASN";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
@@ -283,6 +283,7 @@ Lines are, with objects as kubectl get -o json prints them:
   {\"apply\": {\"apiVersion\": \"v1\", \"kind\": \"Service\", ..}}    an object that is new or has changed
   {\"delete\": {\"kind\": \"Service\", \"namespace\": \"default\", \"name\": \"smtp\"}}
   {\"session\": {\"node\": \"kube1\", \"peer\": \"172.22.35.1:179\", \"up\": false}}
+  {\"probe\": {\"node\": \"kube1\", \"namespace\": \"default\", \"name\": \"smtp\", \"found\": \"down\"}}
   {\"sync\": true}       the initial lists are complete; without it they are from the first step on
   {\"restart\": true}    the process restarts";
 

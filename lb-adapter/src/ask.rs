@@ -9,9 +9,14 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::failure::Failure;
+use crate::manifest::CONFIG_MAP;
 
 /// Which process to ask.
 #[derive(Clone, Debug, Args)]
+#[cfg_attr(
+    feature = "kubernetes",
+    command(group = clap::ArgGroup::new("api_server").args(["of_cluster", "kubeconfig"]).multiple(true))
+)]
 #[non_exhaustive]
 pub struct ProcessArgs {
     /// Where `ferrolb run --http` answers; asked where no manifests and no recording are named.
@@ -25,16 +30,37 @@ pub struct ProcessArgs {
     #[cfg(feature = "kubernetes")]
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<std::path::PathBuf>,
+    /// Name of the ConfigMap in that cluster, where it is not `config`, as with the controller and the speaker.
+    #[cfg(feature = "kubernetes")]
+    #[arg(long = "config", value_name = "NAME", requires = "api_server")]
+    pub config_map: Option<String>,
 }
 
 impl ProcessArgs {
     /// What is asked, for messages.
     pub(crate) fn name(&self) -> String {
+        if self.asks_cluster() { "the cluster".to_owned() } else { self.url.clone() }
+    }
+
+    /// Whether a cluster is asked, and no process.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn asks_cluster(&self) -> bool {
+        self.of_cluster || self.kubeconfig.is_some()
+    }
+
+    /// Whether a cluster is asked, and no process.
+    #[cfg(not(feature = "kubernetes"))]
+    pub(crate) fn asks_cluster(&self) -> bool {
+        false
+    }
+
+    /// Name of the ConfigMap of what is asked.
+    pub(crate) fn config_map(&self) -> &str {
         #[cfg(feature = "kubernetes")]
-        if self.of_cluster || self.kubeconfig.is_some() {
-            return "the cluster".to_owned();
+        if let Some(name) = &self.config_map {
+            return name;
         }
-        self.url.clone()
+        CONFIG_MAP
     }
 
     /// The recording of what the process knows, or of what the cluster has whose configuration is in this namespace.
@@ -44,8 +70,9 @@ impl ProcessArgs {
     /// The URL is none, nobody answers there, or it does not tell.
     pub fn objects(&self, namespace: &str) -> Result<Vec<u8>, Failure> {
         #[cfg(feature = "kubernetes")]
-        if self.of_cluster || self.kubeconfig.is_some() {
-            let known = crate::kubernetes::objects(self.kubeconfig.as_ref(), namespace)?;
+        if self.asks_cluster() {
+            let kubeconfig = self.kubeconfig.as_ref();
+            let known = crate::kubernetes::objects(kubeconfig, namespace, self.config_map())?;
             return Ok(known.recording().into_bytes());
         }
         let _ = namespace;

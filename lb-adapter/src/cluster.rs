@@ -171,11 +171,20 @@ pub(crate) fn manifests(
     config_required: bool,
     problems: Problems,
 ) -> Result<Manifests, Failure> {
-    let unreadable = |error| Failure::Unusable(format!("cannot read {}: {error}", path.display()));
-    manifest::files(path).map_err(unreadable)?;
     let namespace = args.namespace.clone();
     let options = manifest::Options { namespace, config_required, ..Default::default() };
-    match manifest::read_with(&options, path) {
+    manifests_with(&options, path, problems)
+}
+
+/// [`manifests`], read as the options say.
+pub(crate) fn manifests_with(
+    options: &manifest::Options,
+    path: &Path,
+    problems: Problems,
+) -> Result<Manifests, Failure> {
+    let unreadable = |error| Failure::Unusable(format!("cannot read {}: {error}", path.display()));
+    manifest::files(path).map_err(unreadable)?;
+    match manifest::read_with(options, path) {
         Ok(manifests) => {
             problems.warnings(&manifests.warnings);
             Ok(manifests)
@@ -185,6 +194,11 @@ pub(crate) fn manifests(
             Err(Failure::Configuration)
         }
     }
+}
+
+/// Whether this is a recording, and no manifests.
+pub(crate) fn is_recording_at(path: &Path) -> Result<bool, Failure> {
+    Ok(!path.is_dir() && is_recording(&read(path)?))
 }
 
 /// Whether a text is a recording: its first line that is not blank is a step.

@@ -29,8 +29,8 @@ impl Probing {
 
     /// Probes what all Services say now.
     pub(crate) fn follow_all(&mut self, engine: &Engine) -> Vec<Change> {
-        let gone = self.prober.set(engine.probes(&self.node));
-        gone.into_iter().map(|service| self.forget(service)).collect()
+        let unknown = self.prober.set(engine.probes(&self.node));
+        unknown.into_iter().map(|service| self.forget(service)).collect()
     }
 
     /// Probes what these Services say now, and of others what it did.
@@ -40,27 +40,29 @@ impl Probing {
         engine: &Engine,
         services: &BTreeSet<ServiceKey>,
     ) -> Vec<Change> {
-        let mut gone = Vec::new();
+        let mut unknown = Vec::new();
         for service in services {
-            match engine.probe(&self.node, service) {
+            let forgotten = match engine.probe(&self.node, service) {
                 Some(target) => self.prober.put(service.clone(), target),
-                None if self.prober.remove(service) => gone.push(self.forget(service.clone())),
-                None => {}
+                None => self.prober.remove(service),
+            };
+            if forgotten {
+                unknown.push(self.forget(service.clone()));
             }
         }
-        gone
+        unknown
     }
 
     /// The next finding; says it to the log.
     pub(crate) async fn next(&mut self) -> Change {
         let (service, probed) = loop {
             // It never ends: the prober has the other end.
-            let Some((service, probed)) = self.found.recv().await else {
+            let Some(found) = self.found.recv().await else {
                 return std::future::pending().await;
             };
-            // What is probed no more may have left a last word.
-            if self.prober.probes(&service) {
-                break (service, probed);
+            // What is probed no more, or from anew, may have left a last word.
+            if self.prober.is_current(&found) {
+                break (found.service, found.probed);
             }
         };
         match &probed {

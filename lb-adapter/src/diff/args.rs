@@ -10,9 +10,11 @@ use super::{Difference, State};
 use crate::allocator::Held;
 use crate::args::OutputFormat;
 use crate::ask::ProcessArgs;
-use crate::cluster::{Cluster, ClusterArgs, manifests};
-use crate::engine::Change;
+use crate::cluster::{Cluster, ClusterArgs, is_recording_at, manifests, manifests_with};
+use crate::engine::{Change, Engine};
 use crate::failure::Failure;
+use crate::manifest;
+use crate::model::Config;
 use crate::report::Problems;
 
 /// Arguments of `ferrolb diff`.
@@ -23,12 +25,15 @@ pub struct DiffArgs {
     /// What there is: a directory or file of manifests, or a recording. Default: with --from what is
     /// there, else what the process at --url knows, or --cluster.
     #[arg(value_name = "OLD")]
+    #[cfg_attr(feature = "kubernetes", arg(conflicts_with = "api_server"))]
     pub old: Option<PathBuf>,
-    /// What there would be. Services keep the addresses of OLD for as long as they may.
+    /// What there would be. Services keep the addresses of OLD for as long as they may. Of what a cluster is to have,
+    /// and of files that only configure, the configuration is taken, for the objects that are there.
     #[arg(value_name = "NEW")]
     pub new: PathBuf,
     /// Take Services, endpoints and nodes from here, and of OLD and NEW the configuration alone.
     #[arg(long, value_name = "DIR|RECORDING")]
+    #[cfg_attr(feature = "kubernetes", arg(conflicts_with = "api_server"))]
     pub from: Option<PathBuf>,
     /// The process to ask.
     #[command(flatten)]
@@ -81,15 +86,55 @@ fn states(args: &DiffArgs, problems: Problems) -> Result<(State, State), Failure
         engine.apply(Change::Config(new));
         return Ok((before, State::of(&engine)));
     }
-    let old = args.old.as_deref();
-    let old = Cluster::read_or_ask(old, &args.process, &args.cluster, problems)?.engine;
+    let Some(old) = &args.old else { return asked(args, problems) };
+    let old = Cluster::read(old, &args.cluster, Held::new(), problems)?.engine;
     let new = Cluster::read(&args.new, &args.cluster, old.held(), problems)?.engine;
-    let states = (State::of(&old), State::of(&new));
-    Ok(match args.old {
-        Some(_) => states,
-        // A process tells no passwords.
-        None => (states.0.without_passwords(), states.1.without_passwords()),
-    })
+    Ok((State::of(&old), State::of(&new)))
+}
+
+/// What there is, a process or a cluster tells, without passwords.
+fn asked(args: &DiffArgs, problems: Problems) -> Result<(State, State), Failure> {
+    let mut engine = Cluster::ask(&args.process, &args.cluster, problems)?.engine;
+    let before = State::of(&engine).without_passwords();
+    let new = if is_recording_at(&args.new)? {
+        let new = Cluster::read(&args.new, &args.cluster, engine.held(), problems)?.engine;
+        match new.config().cloned() {
+            Some(config) if args.process.asks_cluster() => New::Configuration(config),
+            _ => New::Everything(new),
+        }
+    } else {
+        let options = manifest::Options {
+            namespace: args.cluster.namespace.clone(),
+            config_map: Some(args.process.config_map().to_owned()),
+            // Whether a peer has one is compared, and not which.
+            passwords: false,
+            ..manifest::Options::default()
+        };
+        let manifests = manifests_with(&options, &args.new, problems)?;
+        if args.process.asks_cluster() || manifests.only_configure() {
+            New::Configuration(Arc::new(manifests.config))
+        } else {
+            let mut new = Engine::new(args.cluster.options(), None).remembering(engine.held());
+            new.load(manifests);
+            New::Everything(new)
+        }
+    };
+    let after = match new {
+        New::Configuration(config) => {
+            engine.apply(Change::Config(config));
+            State::of(&engine)
+        }
+        New::Everything(new) => State::of(&new),
+    };
+    Ok((before, after.without_passwords()))
+}
+
+/// What NEW says, of what is asked.
+enum New {
+    /// How the objects that are there would be served.
+    Configuration(Arc<Config>),
+    /// Which objects there would be too.
+    Everything(Engine),
 }
 
 fn write_text(out: &mut dyn Write, differences: &[Difference]) -> io::Result<()> {

@@ -23,6 +23,7 @@ pub struct ExplainArgs {
     /// A directory or file of manifests, or a recording as `ferrolb replay` takes it; `-` is stdin.
     /// Default: ask the process at --url, or --cluster.
     #[arg(long, value_name = "DIR|RECORDING")]
+    #[cfg_attr(feature = "kubernetes", arg(conflicts_with = "api_server"))]
     pub from: Option<PathBuf>,
     /// The process to ask.
     #[command(flatten)]

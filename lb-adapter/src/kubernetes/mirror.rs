@@ -59,6 +59,8 @@ impl Mirror {
         let awaited: BTreeSet<Kind> = awaited.into_iter().collect();
         let options = manifest::Options {
             namespace: namespace.to_owned(),
+            // One alone is watched, that of --config.
+            config_map: None,
             config_required: false,
             passwords: awaited.contains(&Kind::Secret),
             ..manifest::Options::default()

@@ -45,6 +45,19 @@ fn objects_that_configure_take_effect_together_and_only_when_they_change() {
 }
 
 #[test]
+fn the_config_map_that_is_watched_counts_whatever_it_is_called() {
+    let mut mirror = mirror();
+    assert!(pools(mirror.settle()).is_empty());
+    let config = "address-pools: [{name: a, protocol: bgp, addresses: [192.0.2.0/28]}]";
+    mirror.take(seen(
+        Kind::ConfigMap,
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"config": config},
+            "metadata": {"namespace": "metallb-system", "name": "metallb"}}),
+    ));
+    assert_eq!(pools(mirror.settle()), ["a"]);
+}
+
+#[test]
 fn what_is_written_of_how_full_a_pool_is_is_no_other_configuration() {
     let mut mirror = mirror();
     let written = |version: &str, assigned: u32, addresses: &str| {

@@ -14,40 +14,46 @@ use super::client;
 use super::resource::Kind;
 use crate::cluster::SessionState;
 use crate::failure::Failure;
-use crate::manifest::Source;
+use crate::manifest::{CONFIG_MAP, Source};
 use crate::model::ServiceKey;
-use crate::replay::{CONFIG_MAP, Known};
+use crate::replay::Known;
 
 /// Objects in a page of a list.
 const PAGE: u32 = 500;
 
 /// The objects of the cluster that a kubeconfig file names, or KUBECONFIG, or in which this is a pod; its
-/// configuration is in this namespace.
+/// configuration is in this namespace, in the ConfigMap of this name if it is in one.
 ///
 /// # Errors
 ///
 /// The API server is not to be had, or refuses.
-pub(crate) fn objects(kubeconfig: Option<&PathBuf>, namespace: &str) -> Result<Known, Failure> {
+pub(crate) fn objects(
+    kubeconfig: Option<&PathBuf>,
+    namespace: &str,
+    config_map: &str,
+) -> Result<Known, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(Failure::unusable)?.block_on(async {
         let client = client::connect(kubeconfig).await?;
         let mut known = Known { namespace: namespace.to_owned(), ..Known::default() };
         for kind in [Kind::Namespace, Kind::Node, Kind::Service, Kind::EndpointSlice] {
-            add(&mut known, kind, &list(&client, kind, None).await?);
+            add(&mut known, kind, &list(&client, kind, None, None).await?);
         }
         for kind in Kind::CONFIGURATION.into_iter().filter(|kind| *kind != Kind::Secret) {
-            add(&mut known, kind, &list(&client, kind, Some(namespace)).await?);
+            let name = (kind == Kind::ConfigMap).then_some(config_map);
+            add(&mut known, kind, &list(&client, kind, Some(namespace), name).await?);
         }
         known.sessions = sessions(&client, namespace).await;
         Ok(known)
     })
 }
 
-/// All objects of a resource.
+/// All objects of a resource, or the one of this name.
 async fn list(
     client: &Client,
     kind: Kind,
     namespace: Option<&str>,
+    name: Option<&str>,
 ) -> Result<Vec<DynamicObject>, Failure> {
     let resource = kind.api_resource();
     let api: Api<DynamicObject> = match namespace {
@@ -55,8 +61,8 @@ async fn list(
         None => Api::all_with(client.clone(), &resource),
     };
     let mut params = ListParams::default().limit(PAGE);
-    if kind == Kind::ConfigMap {
-        params = params.fields(&format!("metadata.name={CONFIG_MAP}"));
+    if let Some(name) = name {
+        params = params.fields(&format!("metadata.name={name}"));
     }
     let mut objects = Vec::new();
     loop {
@@ -87,6 +93,10 @@ fn add(known: &mut Known, kind: Kind, objects: &[DynamicObject]) {
         let mut object = object.clone();
         object.types = Some(types.clone());
         object.metadata.managed_fields = None;
+        if kind == Kind::ConfigMap {
+            // A recording has it under this name, whatever the cluster calls it.
+            object.metadata.name = Some(CONFIG_MAP.to_owned());
+        }
         if kind == Kind::Service {
             let ingress = object.data["status"]["loadBalancer"]["ingress"].as_array();
             let addresses = ingress.into_iter().flatten().filter_map(|it| it["ip"].as_str());

@@ -43,6 +43,11 @@ impl<'a> Configuration<'a> {
         }
     }
 
+    /// What the ConfigMap is called, for messages.
+    fn name(&self) -> &str {
+        self.options.config_map.as_deref().unwrap_or(NAME)
+    }
+
     /// Takes a ConfigMap.
     pub(super) fn add_config_map(
         &mut self,
@@ -51,10 +56,12 @@ impl<'a> Configuration<'a> {
         report: &mut Report<'_>,
     ) {
         let namespace = &self.options.namespace;
-        if (metadata.namespace.as_str(), metadata.name.as_str()) != (namespace, NAME) {
+        let named = self.options.config_map.as_ref().is_none_or(|name| metadata.name == *name);
+        if metadata.namespace != *namespace || !named {
+            let name = self.name();
             let (key, place) = (metadata.key(), report.place(object.position));
             let message =
-                format!("the ConfigMap {key} is not read, the configuration is {namespace}/{NAME}");
+                format!("the ConfigMap {key} is not read, the configuration is {namespace}/{name}");
             report.warning(object.path, object.position, message);
             self.other_config_maps.push(format!("{key} at {place}"));
             return;
@@ -106,8 +113,9 @@ impl<'a> Configuration<'a> {
         let message = match bare {
             true => format!(
                 "expected a Kubernetes object: a configuration goes under data.{DATA_KEY} of the \
-                 ConfigMap {}/{NAME}",
-                self.options.namespace
+                 ConfigMap {}/{}",
+                self.options.namespace,
+                self.name()
             ),
             false => "expected a Kubernetes object with apiVersion and kind".to_owned(),
         };
@@ -160,8 +168,10 @@ impl<'a> Configuration<'a> {
             return;
         }
         let namespace = &self.options.namespace;
-        let mut message =
-            format!("expected a ConfigMap {namespace}/{NAME} or metallb.io resources, found none");
+        let config_map = self.name();
+        let mut message = format!(
+            "expected a ConfigMap {namespace}/{config_map} or metallb.io resources, found none"
+        );
         if !self.other_config_maps.is_empty() {
             message.push_str(&format!(" but {}", self.other_config_maps.join(", ")));
         }
@@ -199,5 +209,5 @@ impl<'a> Configuration<'a> {
 }
 
 /// Where MetalLB 0.7.3 looks for its configuration.
-const NAME: &str = "config";
+pub(crate) const NAME: &str = "config";
 const DATA_KEY: &str = "config";

@@ -34,6 +34,7 @@ use crate::config::yaml::Value;
 use crate::config::{Diagnostic, Diagnostics, settle};
 use crate::model::{Config, EndpointSlice, Namespace, Node, Service};
 use collection::Collection;
+pub(crate) use configuration::NAME as CONFIG_MAP;
 pub use files::files;
 pub(crate) use files::{load, stdin};
 pub(crate) use places::{ServicePlace, ServicePlaces};
@@ -58,6 +59,14 @@ pub struct Manifests {
     pub sources: Vec<Source>,
 }
 
+impl Manifests {
+    /// Whether there is nothing but what configures.
+    pub(crate) fn only_configure(&self) -> bool {
+        let Self { services, slices, nodes, namespaces, .. } = self;
+        services.is_empty() && slices.is_empty() && nodes.is_empty() && namespaces.is_empty()
+    }
+}
+
 /// The content of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a file is a name and its octets")]
@@ -74,6 +83,8 @@ pub struct Source {
 pub struct Options {
     /// The namespace that the configuration is in.
     pub namespace: String,
+    /// Name of the ConfigMap that it is in; `None`: whatever that is called, where only one is given.
+    pub config_map: Option<String>,
     /// Whether it is an error if there is no configuration.
     pub config_required: bool,
     /// Whether a mapping without kind may be the bare text of a configuration, objects without a
@@ -89,6 +100,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             namespace: "metallb-system".to_owned(),
+            config_map: Some(CONFIG_MAP.to_owned()),
             config_required: true,
             lenient: false,
             passwords: true,

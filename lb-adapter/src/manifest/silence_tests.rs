@@ -113,14 +113,14 @@ fn outcome(text: &Text) -> (Option<String>, Vec<String>) {
     (done, said)
 }
 
-/// That the change does something, or is told by the name of the key.
+/// That the change does something, or is told by the name of the key; an error that does not name it tells nothing.
 #[track_caller]
 fn heard(before: &Text, after: &Text, key: &str) {
     let ((done, said), (done_before, said_before)) = (outcome(after), outcome(before));
     assert!(done_before.is_some(), "{said_before:?}");
     let named = said.iter().any(|line| line.contains(key) && !said_before.contains(line));
     assert!(
-        named || done.is_none_or(|done| Some(done) != done_before),
+        named || done.is_some_and(|done| Some(done) != done_before),
         "{key} is passed over: {said:?}"
     );
 }

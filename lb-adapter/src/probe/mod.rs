@@ -37,12 +37,30 @@ pub struct Target {
 }
 
 /// What was found.
-pub type Found = (ServiceKey, Probed);
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Found {
+    /// Of which Service.
+    pub service: ServiceKey,
+    /// What it counts as.
+    pub probed: Probed,
+    /// Of which beginning it is, see [`Prober::is_current`].
+    beginning: u64,
+}
+
+/// The endpoints to try, and since which beginning: another one when there are some where there was none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ToTry {
+    beginning: u64,
+    addresses: Vec<IpAddr>,
+}
 
 /// Probes the Services of one node. They end when it is dropped.
 #[derive(Debug)]
 pub struct Prober {
     tasks: BTreeMap<ServiceKey, Task>,
+    /// How often something began, over all Services.
+    beginnings: u64,
     found: mpsc::Sender<Found>,
 }
 
@@ -50,7 +68,7 @@ pub struct Prober {
 struct Task {
     probe: Probe,
     hold_down: Duration,
-    addresses: watch::Sender<Vec<IpAddr>>,
+    to_try: watch::Sender<ToTry>,
     handle: AbortHandle,
 }
 
@@ -65,45 +83,58 @@ impl Prober {
     /// the probes down, no more.
     pub fn new() -> (Self, mpsc::Receiver<Found>) {
         let (found, receiver) = mpsc::channel(QUEUE);
-        (Self { tasks: BTreeMap::new(), found }, receiver)
+        (Self { tasks: BTreeMap::new(), beginnings: 0, found }, receiver)
     }
 
-    /// Probes these and no others. Gives back those that are probed no more.
+    /// Probes these and no others. Gives back those of which nothing is known any more: they are probed no more, or
+    /// begin anew.
     pub fn set(&mut self, wanted: BTreeMap<ServiceKey, Target>) -> Vec<ServiceKey> {
         let gone = self.tasks.keys().filter(|key| !wanted.contains_key(*key));
-        let gone: Vec<_> = gone.cloned().collect();
-        gone.iter().for_each(|key| drop(self.tasks.remove(key)));
+        let mut unknown: Vec<_> = gone.cloned().collect();
+        unknown.iter().for_each(|key| drop(self.tasks.remove(key)));
         for (key, target) in wanted {
-            self.put(key, target);
+            if self.put(key.clone(), target) {
+                unknown.push(key);
+            }
         }
-        gone
+        unknown
     }
 
     /// Probes this one too. What is as it was goes on; where only the endpoints are others, what was found up to now
-    /// still counts, and so do the answers and failures in a row, unless there was no endpoint.
-    pub fn put(&mut self, key: ServiceKey, target: Target) {
+    /// still counts, and so do the answers and failures in a row. Where there are some and was none, it begins anew,
+    /// which is what this says: nothing is known until the first try, and a hold-down goes on.
+    pub fn put(&mut self, key: ServiceKey, target: Target) -> bool {
         if let Some(task) = self.tasks.get_mut(&key)
             && task.probe == target.probe
             && task.hold_down == target.hold_down
         {
-            task.addresses.send_if_modified(|addresses| {
-                let modified = *addresses != target.addresses;
-                *addresses = target.addresses;
+            let mut anew = false;
+            task.to_try.send_if_modified(|to_try| {
+                let modified = to_try.addresses != target.addresses;
+                anew = modified && to_try.addresses.is_empty();
+                if anew {
+                    self.beginnings += 1;
+                    to_try.beginning = self.beginnings;
+                }
+                to_try.addresses = target.addresses;
                 modified
             });
-            return;
+            return anew;
         }
         let Target { probe, hold_down, addresses } = target;
-        let (addresses, to_try) = watch::channel(addresses);
+        self.beginnings += 1;
+        let (sender, to_try) = watch::channel(ToTry { beginning: self.beginnings, addresses });
         let verdict = Verdict::new(&probe, hold_down);
         let trying = go_on(key.clone(), probe.clone(), verdict, to_try, self.found.clone());
         let handle = tokio::spawn(trying).abort_handle();
-        self.tasks.insert(key, Task { probe, hold_down, addresses, handle });
+        self.tasks.insert(key, Task { probe, hold_down, to_try: sender, handle });
+        false
     }
 
-    /// Whether it probes this one.
-    pub fn probes(&self, key: &ServiceKey) -> bool {
-        self.tasks.contains_key(key)
+    /// Whether a finding counts: it is of a Service that is still probed, and has not begun anew since.
+    pub fn is_current(&self, found: &Found) -> bool {
+        let task = self.tasks.get(&found.service);
+        task.is_some_and(|task| task.to_try.borrow().beginning == found.beginning)
     }
 
     /// Probes this one no more; says whether it did.
@@ -117,26 +148,31 @@ async fn go_on(
     key: ServiceKey,
     probe: Probe,
     mut verdict: Verdict,
-    mut addresses: watch::Receiver<Vec<IpAddr>>,
+    mut to_try: watch::Receiver<ToTry>,
     found: mpsc::Sender<Found>,
 ) {
     let mut next = Instant::now();
+    let mut begun = to_try.borrow().beginning;
     loop {
-        let to_try = addresses.borrow_and_update().clone();
-        let news = match to_try.is_empty() {
+        let ToTry { beginning, addresses } = to_try.borrow_and_update().clone();
+        if std::mem::replace(&mut begun, beginning) != beginning {
+            verdict.begin_anew();
+        }
+        let news = match addresses.is_empty() {
             true => verdict.nothing_to_try(),
-            false => verdict.judge(Instant::now(), attempt::any(&probe, &to_try).await),
+            false => verdict.judge(Instant::now(), attempt::any(&probe, &addresses).await),
         };
-        if let Some(probed) = news
-            && found.send((key.clone(), probed)).await.is_err()
-        {
-            return;
+        if let Some(probed) = news {
+            let news = Found { service: key.clone(), probed, beginning };
+            if found.send(news).await.is_err() {
+                return;
+            }
         }
         next = (next + probe.interval).max(Instant::now());
         tokio::select! {
             () = sleep_until(next) => {}
             // Others are tried at once.
-            changed = addresses.changed() => match changed {
+            changed = to_try.changed() => match changed {
                 Ok(()) => next = Instant::now(),
                 Err(_) => return,
             },

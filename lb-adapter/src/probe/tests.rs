@@ -31,7 +31,11 @@ async fn serve(listener: TcpListener) {
 }
 
 async fn next(found: &mut mpsc::Receiver<Found>) -> Probed {
-    timeout(Duration::from_secs(30), found.recv()).await.unwrap().unwrap().1
+    next_found(found).await.probed
+}
+
+async fn next_found(found: &mut mpsc::Receiver<Found>) -> Found {
+    timeout(Duration::from_secs(30), found.recv()).await.unwrap().unwrap()
 }
 
 #[tokio::test]
@@ -62,19 +66,41 @@ async fn other_endpoints_go_on_where_those_before_have_come_to() {
     let mut held = |addresses: &[&str]| {
         let mut target = target(&format!("tcp:{port}"), addresses);
         target.hold_down = Duration::from_secs(3600);
-        prober.put(key(), target);
+        prober.put(key(), target)
     };
-    held(&["127.0.0.2"]);
+    assert!(!held(&["127.0.0.2"]));
     assert!(matches!(next(&mut found).await, Probed::Down(_)));
     // One that answers is not trusted at once, as if nothing had happened before.
-    held(&["127.0.0.1"]);
+    assert!(!held(&["127.0.0.1"]));
     assert_eq!(next(&mut found).await, Probed::Held);
-    // Without any there is nothing to be said against it; and the first try of the next one decides.
-    held(&[]);
+    // Without any there is nothing to be said against it.
+    assert!(!held(&[]));
     assert_eq!(next(&mut found).await, Probed::Up);
-    held(&["127.0.0.2"]);
+    // The next one is held down as the one before, and nothing is known of it before its first try.
+    assert!(held(&["127.0.0.1"]));
+    assert_eq!(next(&mut found).await, Probed::Held);
+    assert!(!held(&[]));
+    assert_eq!(next(&mut found).await, Probed::Up);
+    assert!(held(&["127.0.0.2"]));
     assert!(matches!(next(&mut found).await, Probed::Down(_)));
     assert!(prober.remove(&key()) && !prober.remove(&key()));
+}
+
+#[tokio::test]
+async fn what_was_found_before_endpoints_came_does_not_count() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let probe = format!("tcp:{}", listener.local_addr().unwrap().port());
+    let (mut prober, mut found) = Prober::new();
+    assert!(!prober.put(key(), target(&probe, &[])));
+    let nothing = next_found(&mut found).await;
+    assert_eq!(nothing.probed, Probed::Up);
+    assert!(prober.is_current(&nothing));
+    assert_eq!(prober.set([(key(), target(&probe, &["127.0.0.1"]))].into()), [key()]);
+    assert!(!prober.is_current(&nothing), "it is of the time without endpoints");
+    let answered = next_found(&mut found).await;
+    assert_eq!(answered.probed, Probed::Up, "it is news, since nothing was known");
+    assert!(prober.is_current(&answered));
+    assert!(prober.remove(&key()) && !prober.is_current(&answered));
 }
 
 #[tokio::test]

@@ -14,16 +14,16 @@ pub(super) struct Verdict {
     fall: u32,
     hold_down: Duration,
     state: State,
+    /// Whether the next try decides, alone, and is news whatever comes of it.
+    first: bool,
+    /// Whether there was nothing to try, which was told.
+    idle: bool,
     /// Answers in a row while it is down, failures in a row otherwise.
     streak: u32,
 }
 
 #[derive(Clone, Debug)]
 enum State {
-    /// Nothing was tried yet: the first try decides.
-    New,
-    /// There was nothing to try: likewise, and an answer is no news.
-    Empty,
     Up,
     /// It answers again, since then.
     Held(Instant),
@@ -33,18 +33,15 @@ enum State {
 impl Verdict {
     pub(super) fn new(probe: &Probe, hold_down: Duration) -> Self {
         let (rise, fall) = (probe.rise.get(), probe.fall.get());
-        Self { rise, fall, hold_down, state: State::New, streak: 0 }
+        Self { rise, fall, hold_down, state: State::Up, first: true, idle: false, streak: 0 }
     }
 
     /// Takes the outcome of one try; says what the Service counts as, if that is new.
     pub(super) fn judge(&mut self, now: Instant, answer: Result<(), String>) -> Option<Probed> {
+        if std::mem::take(&mut self.first) {
+            return self.decide(now, answer);
+        }
         match (&self.state, answer) {
-            (State::New, Ok(())) => self.become_(State::Up, Probed::Up),
-            (State::Empty, Ok(())) => {
-                self.state = State::Up;
-                None
-            }
-            (State::New | State::Empty, Err(why)) => self.become_(State::Down, Probed::Down(why)),
             (State::Up, Ok(())) => {
                 self.streak = 0;
                 None
@@ -76,12 +73,30 @@ impl Verdict {
         }
     }
 
-    /// There is no endpoint to try, which counts as an answer; of those to come the first try decides.
+    /// By one try alone. Whoever failed before, or was held down, is held down still.
+    fn decide(&mut self, now: Instant, answer: Result<(), String>) -> Option<Probed> {
+        let since = match (answer, &self.state) {
+            (Err(why), _) => return self.become_(State::Down, Probed::Down(why)),
+            (Ok(()), State::Up) => return self.become_(State::Up, Probed::Up),
+            (Ok(()), State::Down) => now,
+            (Ok(()), State::Held(since)) => *since,
+        };
+        match now.duration_since(since) >= self.hold_down {
+            true => self.become_(State::Up, Probed::Up),
+            false => self.become_(State::Held(since), Probed::Held),
+        }
+    }
+
+    /// There are endpoints where there was none: what was told counts no more, and the first try decides.
+    pub(super) fn begin_anew(&mut self) {
+        (self.first, self.idle) = (true, false);
+    }
+
+    /// There is no endpoint to try, which counts as an answer.
     pub(super) fn nothing_to_try(&mut self) -> Option<Probed> {
-        let news = !matches!(self.state, State::Up | State::Empty);
-        self.state = State::Empty;
-        self.streak = 0;
-        news.then_some(Probed::Up)
+        let told = self.idle || (!self.first && matches!(self.state, State::Up));
+        self.idle = true;
+        (!told).then_some(Probed::Up)
     }
 
     fn become_(&mut self, state: State, probed: Probed) -> Option<Probed> {
@@ -95,7 +110,8 @@ impl Verdict {
 mod tests {
     use super::*;
 
-    /// What is said after each of these tries, a second apart: `+` answers, `-` fails.
+    /// What is said after each of these tries, a second apart: `+` answers, `-` fails, `0` has nothing to try, and
+    /// `*` answers from an endpoint where there was none.
     fn said(tries: &str, hold_down: u64) -> String {
         let mut probe: Probe = "tcp:80".parse().unwrap();
         probe.rise = 2.try_into().unwrap();
@@ -104,8 +120,15 @@ mod tests {
         let mut now = Instant::now();
         let mut judge = |answers: char| {
             now += Duration::from_secs(1);
-            let answer = if answers == '+' { Ok(()) } else { Err("refused".to_owned()) };
-            match verdict.judge(now, answer) {
+            let answer = if answers == '-' { Err("refused".to_owned()) } else { Ok(()) };
+            if answers == '*' {
+                verdict.begin_anew();
+            }
+            let said = match answers {
+                '0' => verdict.nothing_to_try(),
+                _ => verdict.judge(now, answer),
+            };
+            match said {
                 None => '.',
                 Some(Probed::Up) => 'U',
                 Some(Probed::Held) => 'H',
@@ -127,5 +150,15 @@ mod tests {
         assert_eq!(said("-++++++", 3), "D.H..U.");
         assert_eq!(said("-++---", 60), "D.H..D");
         assert_eq!(said("-++-+-+", 3), "D.H...U", "a failure alone begins nothing anew");
+    }
+
+    #[test]
+    fn other_endpoints_after_none_are_judged_by_their_first_try_and_held_down_as_those_before() {
+        assert_eq!(said("+00*", 0), "U..U", "it is said again, since it counts no more");
+        assert_eq!(said("00*---", 0), "U.U..D");
+        assert_eq!(said("-00*", 0), "DU.U");
+        assert_eq!(said("-00*+++", 3), "DU.H..U", "it has not answered for so long");
+        assert_eq!(said("-++0*++", 4), "D.HUH.U", "it goes on where it was");
+        assert_eq!(said("-++0*", 2), "D.HUU", "and ends meanwhile");
     }
 }

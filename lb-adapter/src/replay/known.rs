@@ -9,11 +9,10 @@ use std::net::IpAddr;
 use serde_json::{Map, Value, json};
 
 use super::object::{Kind, Object, escaped};
-use super::resources::CONFIG_MAP;
 use super::step;
 use crate::cluster::SessionState;
 use crate::config::yaml;
-use crate::manifest::Source;
+use crate::manifest::{CONFIG_MAP, Source};
 use crate::model::ServiceKey;
 use crate::planner::Probed;
 

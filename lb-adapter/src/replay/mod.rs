@@ -27,8 +27,6 @@ use step::Step;
 
 pub use answer::{Answer, EventRow, PeerRow, RouteRow, ServiceRow, WithheldRow};
 pub use known::{Known, PASSWORD};
-#[cfg(feature = "kubernetes")]
-pub(crate) use resources::CONFIG_MAP;
 
 /// Whether a line is a step at all.
 pub(crate) fn is_step(line: &[u8]) -> bool {

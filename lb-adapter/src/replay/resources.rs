@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::manifest::CONFIG_MAP;
 use crate::model::Config;
 
 use super::object::{Kind, Name, Object, parse};
@@ -136,6 +137,3 @@ impl Resources {
         kind && name.is_in(&self.namespace)
     }
 }
-
-/// Where MetalLB 0.7.3 looks for its configuration.
-pub(crate) const CONFIG_MAP: &str = "config";

@@ -39,6 +39,7 @@ pub struct RouterConfigArgs {
     /// Directory with the manifests, Nodes among them; or a recording, one step of JSON a line.
     /// Default: ask the process at --url, or --cluster.
     #[arg(long, value_name = "DIR|RECORDING", env = "FERROLB_DIR")]
+    #[cfg_attr(feature = "kubernetes", arg(conflicts_with = "api_server"))]
     pub from: Option<PathBuf>,
     /// The process to ask.
     #[command(flatten)]

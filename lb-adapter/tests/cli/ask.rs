@@ -66,6 +66,15 @@ fn a_running_process_is_asked_and_answers_as_its_recording_does() {
     let of_recording = ["diff", path.to_str().unwrap(), "--from", recording.to_str().unwrap()];
     assert_eq!(ask(&url, &of_recording), "nothing changes\n", "only the configuration is taken");
 
+    // A configuration alone is judged for the objects of the process.
+    let config = path.join("config.yaml");
+    let diff = ["diff", config.to_str().unwrap()];
+    assert_eq!(ask(&url, &diff), "nothing changes\n");
+    new.replace("config.yaml", "my-asn: 64636", "my-asn: 64700");
+    let changes = ask(&url, &diff);
+    assert!(changes.contains("resets, for myASN"), "{changes}");
+    assert!(!changes.contains("Service "), "no address is another: {changes}");
+
     assert!(get(&url, "/livez").ends_with("\r\n\r\nok\n"));
     assert!(get(&url, "/readyz").ends_with("\r\n\r\nok\n"));
     let metrics = get(&url, "/metrics");

@@ -35,8 +35,9 @@ impl Pod {
                 if !request[..read].starts_with(b"GET /healthz HTTP/1.1\r\n") {
                     continue;
                 }
-                count.fetch_add(1, Ordering::SeqCst);
+                // What is counted after a change of the status is answered with that.
                 let status = answer.load(Ordering::SeqCst);
+                count.fetch_add(1, Ordering::SeqCst);
                 let _ = stream.write_all(format!("HTTP/1.1 {status} So\r\n\r\n").as_bytes());
             }
         });

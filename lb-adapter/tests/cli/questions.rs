@@ -173,3 +173,25 @@ fn diff_of_two_configurations_takes_the_rest_from_elsewhere() {
     new.replace("config.yaml", "my-asn: 64636", "my-asn: none");
     assert_eq!(run(&["diff", a, b, "--from", RECORDING]).status.code(), Some(1));
 }
+
+#[cfg(feature = "kubernetes")]
+#[test]
+fn a_cluster_is_not_to_be_asked_where_files_are_named() {
+    for arguments in [
+        &["explain", "a", "--from", "x", "--cluster"][..],
+        &["explain", "a", "--from", "x", "--kubeconfig", "f"],
+        &["router-config", "--for", "bird", "--from", "x", "--cluster"],
+        &["diff", "old", "new", "--cluster"],
+        &["diff", "old", "new", "--kubeconfig", "f"],
+        &["diff", "new", "--from", "x", "--kubeconfig", "f"],
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let told = text(&output.stderr);
+        assert!(told.contains("cannot be used with"), "{arguments:?}: {told}");
+    }
+    let output = run(&["explain", "a", "--config", "metallb"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = text(&output.stderr);
+    assert!(told.contains("--cluster") && told.contains("not provided"), "{told}");
+}

@@ -64,15 +64,66 @@ address-pools: [{name: default, protocol: bgp, addresses: [192.0.2.0/28]}]
     assert!(routers.contains("neighbor 127.22.35.25 as 64636"), "{routers}");
     assert!(routers.contains("PASSWORD") && !routers.contains("hunter2"), "{routers}");
 
-    // The same configuration with another pool, and nothing of the cluster: all goes.
-    let new = tempfile::tempdir().unwrap();
-    let map = json!({"apiVersion": "v1", "kind": "ConfigMap",
-        "metadata": {"name": "config", "namespace": cluster.system},
-        "data": {"config": config.replace("192.0.2.0/28", "192.0.2.16/28")}});
-    std::fs::write(new.path().join("new.json"), map.to_string()).unwrap();
-    let new = new.path().to_str().unwrap().to_owned();
-    let changes = ask(&cluster, &["diff", &new, "--lb-class", &cluster.class]).await;
-    assert!(changes.contains("- 192.0.2.0/32"), "{changes}");
+    // A configuration alone is judged for the objects of the cluster: here, another pool.
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, objects: &[serde_json::Value]| {
+        let path = folder.path().join(name);
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
+        std::fs::write(&path, list.to_string()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let map = |name: &str, config: &str| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"config": config},
+            "metadata": {"name": name, "namespace": cluster.system}})
+    };
+    let moved = config.replace("192.0.2.0/28", "192.0.2.16/28");
+    let new = file("pool.json", &[map("config", &moved)]);
+    let diff = |new: &str| ["diff", new, "--lb-class", &cluster.class].map(str::to_owned);
+    let ask_diff = async |new: &str, more: &[&str]| {
+        let arguments = diff(new);
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        ask(&cluster, &[&arguments[..], more].concat()).await
+    };
+    let changes = ask_diff(&new, &[]).await;
+    let expected = format!(
+        "Service {service}: 192.0.2.0 -> 192.0.2.16\n\
+         - 192.0.2.0/32 -> 127.0.0.1:1 ({node})\n\
+         + 192.0.2.16/32 -> 127.0.0.1:1 ({node})\n\
+         session resets: none\n"
+    );
+    assert_eq!(changes, expected);
+    // As the resources of today, whose password is in a Secret that is in no file.
+    let resource = |version: &str, kind: &str, spec: serde_json::Value| {
+        json!({"apiVersion": format!("metallb.io/{version}"), "kind": kind, "spec": spec,
+            "metadata": {"name": "default", "namespace": cluster.system}})
+    };
+    let peer = json!({"myASN": 64636, "peerASN": 64635, "peerAddress": "127.0.0.1", "peerPort": 1,
+        "passwordSecret": {"name": "tor"}});
+    let resources = [
+        resource("v1beta2", "BGPPeer", peer),
+        resource("v1beta1", "IPAddressPool", json!({"addresses": ["192.0.2.0/28"]})),
+        resource("v1beta1", "BGPAdvertisement", json!({})),
+    ];
+    let new = file("resources.json", &resources);
+    // Only the peer has another name.
+    let expected = format!(
+        "session {node} with 127.0.0.1:1: closes\n\
+         session {node} with default: opens\n\
+         - 192.0.2.0/32 -> 127.0.0.1:1 ({node})\n\
+         + 192.0.2.0/32 -> default ({node})\n"
+    );
+    assert_eq!(ask_diff(&new, &[]).await, expected);
+
+    // The ConfigMap of another name, which the controller and the speaker are told by --config.
+    let maps: Api<k8s_openapi::api::core::v1::ConfigMap> =
+        Api::namespaced(cluster.client.clone(), &cluster.system);
+    let other = serde_json::from_value(map("other", &moved.replace("64636", "64700"))).unwrap();
+    maps.create(&kube::api::PostParams::default(), &other).await.unwrap();
+    let routers = ask(&cluster, &["router-config", "--for", "bird", "--config", "other"]).await;
+    assert!(routers.contains("neighbor 127.22.35.25 as 64700"), "{routers}");
+    let new = file("other.json", &[map("other", &moved)]);
+    let changes = ask_diff(&new, &["--config", "other"]).await;
+    assert!(changes.contains("resets, for myASN"), "{changes}");
     if let Some(server) = &cluster.server {
         let asked = server.asked();
         let secrets = asked.iter().any(|it| it.who == "admin" && it.resource == "secrets");
