@@ -100,7 +100,7 @@ fn asked(args: &DiffArgs, problems: Problems) -> Result<(State, State), Failure>
         let new = Cluster::read(&args.new, &args.cluster, engine.held(), problems)?.engine;
         match new.config().cloned() {
             Some(config) if args.process.asks_cluster() => New::Configuration(config),
-            _ => New::Everything(new),
+            _ => New::Everything(Box::new(new)),
         }
     } else {
         let options = manifest::Options {
@@ -116,7 +116,7 @@ fn asked(args: &DiffArgs, problems: Problems) -> Result<(State, State), Failure>
         } else {
             let mut new = Engine::new(args.cluster.options(), None).remembering(engine.held());
             new.load(manifests);
-            New::Everything(new)
+            New::Everything(Box::new(new))
         }
     };
     let after = match new {
@@ -134,7 +134,7 @@ enum New {
     /// How the objects that are there would be served.
     Configuration(Arc<Config>),
     /// Which objects there would be too.
-    Everything(Engine),
+    Everything(Box<Engine>),
 }
 
 fn write_text(out: &mut dyn Write, differences: &[Difference]) -> io::Result<()> {
