@@ -92,6 +92,13 @@ address-pools: [{name: default, protocol: bgp, addresses: [192.0.2.0/28]}]
          session resets: none\n"
     );
     assert_eq!(changes, expected);
+    // Of passwords counts whether there is one, be it in a Secret that is in no file.
+    let of_secret = config.replace("password: hunter2", "password-secret: tor");
+    let new = file("secret.json", &[map("config", &of_secret)]);
+    assert_eq!(ask_diff(&new, &[]).await, "nothing changes\n");
+    let without = config.replace(", password: hunter2", "");
+    let new = file("without.json", &[map("config", &without)]);
+    assert!(ask_diff(&new, &[]).await.contains("resets, for password"));
     // As the resources of today, whose password is in a Secret that is in no file.
     let resource = |version: &str, kind: &str, spec: serde_json::Value| {
         json!({"apiVersion": format!("metallb.io/{version}"), "kind": kind, "spec": spec,
