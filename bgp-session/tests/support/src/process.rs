@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
@@ -16,6 +16,9 @@ use crate::wait::wait_until;
 
 /// As much of a log as a failed test prints.
 const TAIL_LINES: usize = 80;
+
+/// As long as killed processes may take to be gone.
+const GONE: Duration = Duration::from_secs(2);
 
 /// A program that runs on a [`Host`], killed when dropped.
 ///
@@ -89,13 +92,20 @@ impl Process {
         kill_process(self.id().expect("a process id"), Signal::TERM).expect("a signal can be sent");
     }
 
-    /// Ends it and what it started without a last word (SIGKILL).
+    /// Ends it and what it started without a last word (SIGKILL), and waits until all of them are gone: the next one
+    /// wants their port.
     pub fn kill(&mut self) {
         // Not after its end is known, when the number may be somebody else's.
-        if let (Ok(None), Some(group)) = (self.child.try_wait(), self.id()) {
+        let group = self.id().filter(|_| matches!(self.child.try_wait(), Ok(None)));
+        if let Some(group) = group {
             let _ = kill_process_group(group, Signal::KILL);
         }
         let _ = self.child.wait();
+        // What it started is nobody's child now, and cannot be waited for.
+        let begin = Instant::now();
+        while group.is_some_and(is_running) && begin.elapsed() < GONE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn id(&self) -> Option<Pid> {
@@ -145,6 +155,20 @@ impl Drop for Process {
             }
         }
     }
+}
+
+/// Whether any process of a group runs; one that waits to be reaped has nothing open any more.
+fn is_running(group: Pid) -> bool {
+    let group = group.as_raw_nonzero().to_string();
+    let of_the_group = |entry: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // The name, in parentheses, may be anything: what follows the last one is state, parent and group.
+        let (_, fields) = stat.rsplit_once(')').unwrap_or_default();
+        let mut fields = fields.split_whitespace();
+        let state = fields.next();
+        fields.nth(1) == Some(&group) && state.is_some_and(|state| !["Z", "X"].contains(&state))
+    };
+    std::fs::read_dir("/proc").into_iter().flatten().flatten().any(of_the_group)
 }
 
 /// A temporary directory to share with the runs of a program.
