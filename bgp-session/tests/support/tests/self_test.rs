@@ -105,9 +105,13 @@ fn bird_and_another_tell_of_each_other<R: Router>() {
     wait_until(SOON, "the end of BIRD's route", || other.path_count("10.1.0.0/16", 0));
     let ended = other.session(address(BIRD)).unwrap();
     let words = ended.last_error.to_lowercase();
-    // ExaBGP may see the end of the connection before it has read why.
-    let told = if R::NAME == Exabgp::NAME { "peer reset" } else { "administrative" };
-    assert!(words.contains(told), "{ended:?}");
+    // ExaBGP and GoBGP may see the end of the connection before they have read why.
+    let told: &[&str] = match R::NAME {
+        name if name == Exabgp::NAME => &["peer reset"],
+        name if name == Gobgp::NAME => &["administrative", "read-failed"],
+        _ => &["administrative"],
+    };
+    assert!(told.iter().any(|told| words.contains(told)), "{ended:?}");
     bird.start_again();
     only_path(&other, "10.1.0.0/16");
     only_path(&bird, "10.3.0.0/16");
@@ -118,6 +122,12 @@ fn bird_and_another_tell_of_each_other<R: Router>() {
     wait_until(SOON, "the session after a kill", || bird.established(address(OTHER)));
     only_path(&bird, "10.3.0.0/16");
 
+    if R::NAME == Exabgp::NAME {
+        // It ends a session that is up for another connection that crosses it, and a command goes with the session:
+        // BIRD makes its own within a second.
+        std::thread::sleep(Duration::from_secs(2));
+        wait_until(SOON, "a session that stays", || bird.established(address(OTHER)));
+    }
     only_path(&other, "10.1.0.0/16");
     other.established(address(BIRD)).expect("a session to end");
     other.shut_down(address(BIRD), "maintenance").unwrap();
