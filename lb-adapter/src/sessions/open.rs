@@ -139,7 +139,7 @@ impl SessionStatus {
     }
 
     /// What is in the way: that the session cannot be tried, or why the last attempt failed.
-    pub fn last_failure(&self) -> Option<String> {
+    fn last_failure(&self) -> Option<String> {
         let failure = || Some(self.peer.as_ref()?.last_failure.as_ref()?.to_string());
         self.problem.clone().or_else(failure)
     }

@@ -86,6 +86,16 @@ async fn configure(cluster: &Cluster) {
     }
 }
 
+/// A cluster with MetalLB's definitions and that configuration; none where the server is not ours, which has its own.
+async fn configured() -> Option<Cluster> {
+    let cluster = Cluster::new("").await;
+    let server = cluster.server.as_ref()?;
+    let definitions: Vec<Value> = serde_saphyr::from_multiple(DEFINITIONS).unwrap();
+    definitions.into_iter().filter(Value::is_object).for_each(|it| server.put(it));
+    configure(&cluster).await;
+    Some(cluster)
+}
+
 /// Events of a Service with this reason: their notes, each with how often it happened.
 async fn events(cluster: &Cluster, service: &str, reason: &str) -> Vec<(String, i32)> {
     let events: Api<Event> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
@@ -102,11 +112,7 @@ async fn events(cluster: &Cluster, service: &str, reason: &str) -> Vec<(String, 
 
 #[tokio::test]
 async fn each_program_uses_all_that_its_roles_allow() {
-    let cluster = Cluster::new("").await;
-    let Some(server) = &cluster.server else { return };
-    let definitions: Vec<Value> = serde_saphyr::from_multiple(DEFINITIONS).unwrap();
-    definitions.into_iter().filter(Value::is_object).for_each(|it| server.put(it));
-    configure(&cluster).await;
+    let Some(cluster) = configured().await else { return };
     cluster.add_node("kube1", Ipv4Addr::new(127, 22, 35, 25)).await;
     let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
     let speaker = cluster.start("speaker", "s", &["--node-name", "kube1", "--on-exit", "withdraw"]);
@@ -178,11 +184,7 @@ async fn each_program_uses_all_that_its_roles_allow() {
 
 #[tokio::test]
 async fn a_speaker_that_begins_again_finds_what_it_said_and_a_drained_one_takes_it_back() {
-    let cluster = Cluster::new("").await;
-    let Some(server) = &cluster.server else { return };
-    let definitions: Vec<Value> = serde_saphyr::from_multiple(DEFINITIONS).unwrap();
-    definitions.into_iter().filter(Value::is_object).for_each(|it| server.put(it));
-    configure(&cluster).await;
+    let Some(cluster) = configured().await else { return };
     cluster.add_node("kube1", Ipv4Addr::new(127, 22, 35, 25)).await;
     let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
     let begin = || {
@@ -273,11 +275,7 @@ async fn a_speaker_that_begins_again_finds_what_it_said_and_a_drained_one_takes_
 
 #[tokio::test]
 async fn the_state_of_the_configuration_is_told_as_metallb_tells_it() {
-    let cluster = Cluster::new("").await;
-    let Some(server) = &cluster.server else { return };
-    let definitions: Vec<Value> = serde_saphyr::from_multiple(DEFINITIONS).unwrap();
-    definitions.into_iter().filter(Value::is_object).for_each(|it| server.put(it));
-    configure(&cluster).await;
+    let Some(cluster) = configured().await else { return };
     cluster.add_node("kube1", Ipv4Addr::new(127, 22, 35, 25)).await;
     let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
     let speaker = cluster.start("speaker", "s", &["--node-name", "kube1", "--on-exit", "withdraw"]);
@@ -331,11 +329,7 @@ async fn the_state_of_the_configuration_is_told_as_metallb_tells_it() {
 
 #[tokio::test]
 async fn how_full_a_pool_is_is_written_and_set_right_again() {
-    let cluster = Cluster::new("").await;
-    let Some(server) = &cluster.server else { return };
-    let definitions: Vec<Value> = serde_saphyr::from_multiple(DEFINITIONS).unwrap();
-    definitions.into_iter().filter(Value::is_object).for_each(|it| server.put(it));
-    configure(&cluster).await;
+    let Some(cluster) = configured().await else { return };
     let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
     let pools = metallb(&cluster, "v1beta1", "IPAddressPool", "ipaddresspools");
     let size = std::cell::Cell::new(16);
