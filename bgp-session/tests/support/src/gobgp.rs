@@ -59,7 +59,8 @@ impl Gobgp {
         let _ = write!(
             text,
             "[[neighbors]]\n  [neighbors.config]\n    neighbor-address = \"{peer}\"\n    \
-             peer-as = {asn}\n    auth-password = \"{key}\"\n  [neighbors.timers.config]\n    \
+             peer-as = {asn}\n    auth-password = \"{key}\"\n    \
+             admin-down = true\n  [neighbors.timers.config]\n    \
              connect-retry = 1\n    idle-hold-time-after-reset = 1\n    hold-time = {hold_time}\n    \
              keepalive-interval = {keepalive}\n  [neighbors.transport.config]\n    \
              passive-mode = {passive}\n    local-address = \"{own}\"\n",
@@ -104,6 +105,12 @@ impl Gobgp {
         self.0.launch(&program("gobgpd"), prepare, ready);
         for route in &self.0.config.routes {
             self.originate(route);
+        }
+        // Its routes are not in its file. A session before they are there would begin with an End-of-RIB, which takes
+        // from a peer what it kept over a restart.
+        for neighbor in &self.0.config.neighbors {
+            self.ask(&["neighbor", &neighbor.address.to_string(), "enable"])
+                .expect("GoBGP enables a neighbour");
         }
     }
 
