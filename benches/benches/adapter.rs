@@ -75,7 +75,7 @@ fn one_by_one<'a>(services: &'a [Service], range: &str) -> Box<dyn FnMut() + 'a>
     let pools = clusters::config(range, PEERS).pools;
     contestant(move || {
         let mut allocator = Allocator::new();
-        allocator.reconcile(&pools, [], &Held::new());
+        allocator.reconcile::<&Service>(&pools, [], &Held::new());
         for service in services {
             allocator.upsert(service, &[]);
         }
@@ -102,8 +102,8 @@ fn whole_plan(services: &[Service]) -> Box<dyn FnMut() + '_> {
 
 /// The only endpoint of a Service with policy Local leaves the node, and comes back.
 fn one_change(engine: &mut Engine) -> Box<dyn FnMut() + '_> {
-    let local = |service: &&Service| service.key.name.ends_with('1');
-    let service = engine.services().find(local).cloned();
+    let local = |service: &Service| service.key.name.ends_with('1');
+    let service = engine.services().find(local);
     let service = service.unwrap_or_else(|| panic!("expected a Service with policy Local"));
     let (here, gone) = (clusters::slice(&service, true), clusters::slice(&service, false));
     contestant(move || {

@@ -14,6 +14,7 @@ use crate::diff::args::DiffArgs;
 use crate::explain::args::ExplainArgs;
 #[cfg(feature = "kubernetes")]
 use crate::kubernetes::{ControllerArgs, SpeakerArgs};
+use crate::log_filter::LogFilter;
 use crate::migrate::MigrateArgs;
 use crate::replay::args::ReplayArgs;
 use crate::router_config::RouterConfigArgs;
@@ -169,7 +170,7 @@ pub struct LogArgs {
     /// error, warn, info, debug or trace, or by module: info,bgp_session=debug. Default: info; for
     /// lab: error; for decode: warn.
     #[arg(long, value_name = "FILTER", global = true, env = "FERROLB_LOG", help_heading = LOGGING)]
-    pub log_level: Option<String>,
+    pub log_level: Option<LogFilter>,
     /// `json` writes one object for each line.
     #[arg(long, value_enum, default_value_t, global = true, env = "FERROLB_LOG_FORMAT", help_heading = LOGGING)]
     pub log_format: LogFormat,

@@ -28,6 +28,7 @@ pub mod http;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
 pub mod lab;
+pub mod log_filter;
 pub mod manifest;
 pub mod memory;
 pub mod metrics;

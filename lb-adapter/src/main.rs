@@ -11,7 +11,8 @@ use lb_adapter::failure::Failure;
 use lb_adapter::kubernetes;
 use lb_adapter::report::Problems;
 use lb_adapter::{check, decode, diff, explain, lab, migrate, replay, router_config, run};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -57,20 +58,21 @@ fn perform(command: Command, problems: Problems) -> Result<(), Failure> {
 
 fn log_to_stderr(cli: &Cli) -> Result<(), Failure> {
     let LogArgs { log_level, log_format, .. } = &cli.log;
-    let filter = match log_level.as_deref() {
-        // MetalLB's words for them.
-        Some("all") => "trace".into(),
-        Some("none") => "off".into(),
-        Some(filter) => filter.to_owned(),
-        None => std::env::var("RUST_LOG").unwrap_or_else(|_| default_level(&cli.command).into()),
+    let rust_log = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
+    let filter = match (log_level, rust_log) {
+        (Some(filter), _) => filter.clone(),
+        (None, Some(text)) => {
+            text.parse().map_err(|error| Failure::Unusable(format!("RUST_LOG: {error}")))?
+        }
+        (None, None) => default_level(&cli.command).parse().map_err(Failure::unusable)?,
     };
-    let filter = EnvFilter::builder()
-        .parse(&filter)
-        .map_err(|error| Failure::Unusable(format!("--log-level {filter:?}: {error}")))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let registry = tracing_subscriber::registry().with(filter.into_targets());
     match log_format {
-        LogFormat::Text => builder.with_ansi(has_colours()).with_target(false).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Text => {
+            registry.with(layer.with_ansi(has_colours()).with_target(false)).init();
+        }
+        LogFormat::Json => registry.with(layer.json().flatten_event(true)).init(),
     }
     Ok(())
 }

@@ -43,8 +43,7 @@ pub(crate) fn announced(engine: &Engine, node: &str) -> Vec<Announced> {
 pub(crate) fn pools(engine: &Engine) -> Vec<PoolSample> {
     let Some(config) = engine.config() else { return Vec::new() };
     let mut used: BTreeMap<&str, (BTreeSet<IpAddr>, u64)> = BTreeMap::new();
-    let held: Vec<_> =
-        engine.services().filter_map(|service| engine.holding(&service.key)).collect();
+    let held: Vec<_> = engine.service_keys().filter_map(|key| engine.holding(key)).collect();
     for assignment in &held {
         let entry = used.entry(&assignment.pool).or_default();
         entry.0.extend(&assignment.addresses);

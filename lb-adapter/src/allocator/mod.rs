@@ -26,6 +26,7 @@ mod terms;
 mod tests;
 mod waiting;
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -102,10 +103,10 @@ impl Allocator {
     ///
     /// `services` are all that exist, in any order, each once; `held` says what they hold by
     /// whatever remembers it. An entry there for a Service that does not exist does nothing.
-    pub fn reconcile<'a>(
+    pub fn reconcile<S: Borrow<Service>>(
         &mut self,
         pools: &[Pool],
-        services: impl IntoIterator<Item = &'a Service>,
+        services: impl IntoIterator<Item = S>,
         held: &Held,
     ) -> Outcome {
         let mut changes = Changes::default();
@@ -114,19 +115,20 @@ impl Allocator {
         self.waiting = Waiting::default();
         let mut claims = Vec::new();
         for service in services {
+            let service = service.borrow();
             let (key, held) = (&service.key, held.get(&service.key).map_or(&[][..], Vec::as_slice));
             let before = before.get(key).map(|before| &**before);
             if self.take_in(service, before, held, &mut changes) && !held.is_empty() {
                 let request = &self.entries[key].request;
                 let as_before = before.is_some_and(|before| before.stands(request, held));
-                claims.push((!as_before, request.age, key, held));
+                claims.push((!as_before, request.age, key.clone(), held));
             }
         }
         claims.sort();
         let mut lost = BTreeSet::new();
         for (_, age, key, held) in claims {
-            if self.adopt(key, held, &mut changes) {
-                lost.insert((age, key.clone()));
+            if self.adopt(&key, held, &mut changes) {
+                lost.insert((age, key));
             }
         }
         for (key, entry) in &mut self.entries {

@@ -100,10 +100,10 @@ impl State {
     /// The state of a cluster.
     pub fn of(engine: &Engine) -> Self {
         let mut state = Self::default();
-        for service in engine.services() {
-            let holding = engine.holding(&service.key);
+        for key in engine.service_keys() {
+            let holding = engine.holding(key);
             let addresses = holding.map(|it| it.addresses).unwrap_or_default();
-            state.services.insert(service.key.clone(), addresses);
+            state.services.insert(key.clone(), addresses);
         }
         for (plan, peer_plan) in engine.sessions() {
             let (node, peer) = (plan.node().to_owned(), peer_label(&peer_plan.peer));

@@ -9,6 +9,7 @@
 //! opens no session.
 
 mod label;
+mod packed;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use crate::manifest::Manifests;
 use crate::model::{Config, EndpointSlice, Namespace, Node, Service, ServiceKey};
 use crate::planner::{self, Changed, Complaint, Endpoints, Plan, Probed, Scene, Subject, Wishes};
 
-use rows::{Rows, ServiceRow};
+use rows::Rows;
 use view::holding;
 
 pub use label::{identifier, peer_label};
@@ -140,7 +141,7 @@ impl Engine {
             }
             Change::Service { service, status } => self.service(*service, status, &mut effects),
             Change::ServiceGone(key) => {
-                self.rows.services.remove(&key);
+                self.rows.remove_service(&key);
                 self.complaints.remove(&key);
                 self.probed.retain(|(_, service), _| *service != key);
                 if self.is_ready() {
@@ -157,7 +158,7 @@ impl Engine {
                 self.replan(&touched, &mut effects);
             }
             Change::Endpoints(object) => {
-                self.rows.put_object(&object.service, Some(object.endpoints));
+                self.rows.put_object(&object.service, Some(&object.endpoints));
                 self.replan(&BTreeSet::from([object.service]), &mut effects);
             }
             Change::EndpointsGone(key) => {
@@ -208,19 +209,19 @@ impl Engine {
     /// Service that was known holds what it did, whatever its manifest's status says.
     pub fn load(&mut self, manifests: Manifests) -> Effects {
         let Manifests { config, services, slices, nodes, namespaces, .. } = manifests;
-        let known = std::mem::take(&mut self.rows.services);
+        let known = self.rows.take_services();
         let mut by_status = BTreeSet::new();
-        for service in services {
+        for mut service in services {
             let key = service.key.clone();
-            let remembered = known.get(&key).map(|row| row.status.clone());
+            let remembered = known.get(&key).map(|packed| packed.status_addresses());
             let remembered = remembered.filter(|status| !status.is_empty());
             let remembered =
                 remembered.or_else(|| self.remembered.remove(&key).map(|it| texts(&it)));
-            let status = remembered.unwrap_or_else(|| {
-                by_status.insert(key.clone());
-                service.status_addresses.clone()
-            });
-            self.rows.put_service(service, status);
+            match remembered {
+                Some(status) => service.status_addresses = status,
+                None => drop(by_status.insert(key)),
+            }
+            self.rows.put_service(service);
         }
         self.rows.clear_endpoints();
         slices.into_iter().for_each(|slice| drop(self.rows.put_slice(slice)));
@@ -250,12 +251,18 @@ impl Engine {
         self.synced && self.config.is_some()
     }
 
-    fn service(&mut self, service: Service, status: Option<Vec<String>>, effects: &mut Effects) {
+    fn service(
+        &mut self,
+        mut service: Service,
+        status: Option<Vec<String>>,
+        effects: &mut Effects,
+    ) {
         let key = service.key.clone();
-        let before = self.rows.services.get(&key).map(|row| row.status.clone());
+        let before = || self.rows.status_addresses(&key);
         let remembered = || self.remembered.get(&key).map(|it| texts(it));
-        let status = status.or(before).or_else(remembered).unwrap_or_default();
-        self.rows.put_service(service, status);
+        let status = status.or_else(before).or_else(remembered);
+        service.status_addresses = status.unwrap_or_default();
+        self.rows.put_service(service);
         if self.is_ready() {
             self.allocate(&key, effects);
         }
@@ -263,25 +270,45 @@ impl Engine {
 
     /// Gives one Service its address, and plans it.
     fn allocate(&mut self, key: &ServiceKey, effects: &mut Effects) {
-        let Some(row) = self.rows.services.get_mut(key) else { return };
-        let held = held(row, self.options.class.as_deref(), effects);
-        let changes = self.allocator.upsert(&row.service, &held);
+        let Some(service) = self.rows.service(key) else { return };
+        let held = self.held_by_status(&service, effects);
+        let changes = self.allocator.upsert(&service, &held);
         self.settle(changes, [key.clone()], effects);
+    }
+
+    /// What a Service holds by its status; a status with what is no address is no status.
+    fn held_by_status(&mut self, service: &Service, effects: &mut Effects) -> Vec<IpAddr> {
+        let written = &service.status_addresses;
+        if let Some(held) = addresses(written) {
+            return held;
+        }
+        self.rows.set_status_addresses(&service.key, Vec::new());
+        if ours(service, self.options.class.as_deref()).is_ok() {
+            let key = service.key.clone();
+            let message = format!("took back {}: expected IP addresses", written.join(" and "));
+            effects.written.insert(key.clone());
+            let reason = EventReason::ClearAssignment;
+            effects.events.push(Event { service: key, reason, message });
+        }
+        Vec::new()
     }
 
     /// Gives all Services their addresses, and plans all nodes.
     fn everything(&mut self, effects: &mut Effects) {
         if let (true, Some(config)) = (self.synced, &self.config) {
             self.allocator.set_namespaces(self.rows.namespaces.values().cloned());
-            let class = self.options.class.as_deref();
-            let rows = self.rows.services.iter_mut();
-            let held: Held =
-                rows.map(|(key, row)| (key.clone(), held(row, class, effects))).collect();
-            let services = self.rows.services.values().map(|row| &row.service);
+            let config = Arc::clone(config);
+            let keys: Vec<_> = self.rows.service_keys().cloned().collect();
+            let mut held = Held::new();
+            for key in &keys {
+                if let Some(service) = self.rows.service(key) {
+                    held.insert(key.clone(), self.held_by_status(&service, effects));
+                }
+            }
+            let services = self.rows.services();
             let changes = self.allocator.reconcile(&config.pools, services, &held).changes;
             self.write(changes, effects);
-            let all: BTreeSet<_> = self.rows.services.keys().cloned().collect();
-            all.iter().for_each(|key| self.complain(key, effects));
+            keys.iter().for_each(|key| self.complain(key, effects));
         }
         let gone = |name: &String| !self.rows.nodes.contains_key(name);
         let gone: Vec<_> = self.plans.keys().filter(|name| gone(name)).cloned().collect();
@@ -296,7 +323,7 @@ impl Engine {
         if !self.is_ready() || !self.allocator.asks_for_namespaces() {
             return;
         }
-        let keys = self.rows.services.keys().filter(|key| *key.namespace == *name);
+        let keys = self.rows.service_keys().filter(|key| *key.namespace == *name);
         let keys: Vec<_> = keys.cloned().collect();
         keys.iter().for_each(|key| self.allocate(key, effects));
     }
@@ -321,10 +348,9 @@ impl Engine {
             return;
         }
         for key in &changes.services {
-            if let Some(row) = self.rows.services.get_mut(key) {
-                let assignment = self.allocator.assignment(key);
-                row.status = assignment.map(|it| texts(&it.addresses)).unwrap_or_default();
-            }
+            let assignment = self.allocator.assignment(key);
+            let addresses = assignment.map(|it| texts(&it.addresses)).unwrap_or_default();
+            self.rows.set_status_addresses(key, addresses);
         }
         effects.events.extend(changes.events);
         effects.written.extend(changes.services);
@@ -332,10 +358,9 @@ impl Engine {
 
     /// Says of annotations that have no effect that they have none, once.
     fn complain(&mut self, key: &ServiceKey, effects: &mut Effects) {
-        let Some(row) = self.rows.services.get(key) else { return };
         let pool = || self.config.as_deref()?.pool(&self.allocator.assignment(key)?.pool);
-        let complaints = pool().map(|pool| Wishes::of(&row.service, pool).complaints);
-        let Some(complaints) = complaints else { return };
+        let complaints = || Some(Wishes::of(&self.rows.service(key)?, pool()?).complaints);
+        let Some(complaints) = complaints() else { return };
         let before = match complaints.is_empty() {
             true => self.complaints.remove(key),
             false => self.complaints.insert(key.clone(), complaints.clone()),
@@ -353,15 +378,15 @@ impl Engine {
         effects.planned.extend(keys.iter().cloned());
         for key in keys {
             let Self { rows, allocator, plans, probed, .. } = &mut *self;
-            let Some(row) = rows.services.get(key) else {
+            let Some(service) = rows.service(key) else {
                 for (name, plan) in plans {
                     effects.note(name, plan.remove(key));
                 }
                 continue;
             };
-            let endpoints = Endpoints::of(&row.service, rows.endpoints_of(key));
+            let endpoints = Endpoints::of(&service, rows.endpoints_of(key));
             for (name, plan) in plans {
-                let mut subject = Subject::new(&row.service, holding(allocator, key), &endpoints);
+                let mut subject = Subject::new(&service, holding(allocator, key), &endpoints);
                 subject.probed = probed.get(&(name.clone(), key.clone()));
                 effects.note(name, plan.update(&subject));
             }
@@ -389,14 +414,15 @@ impl Engine {
             }
             None => plans.entry(name.to_owned()).or_insert_with(|| Plan::new(scene)),
         };
-        let gone = plan.services().filter(|key| !rows.services.contains_key(key));
+        let gone = plan.services().filter(|key| !rows.has_service(key));
         let gone: Vec<_> = gone.cloned().collect();
         for key in gone {
             effects.note(name, plan.remove(&key));
         }
-        for (key, row) in &rows.services {
-            let endpoints = Endpoints::of(&row.service, rows.endpoints_of(key));
-            let mut subject = Subject::new(&row.service, holding(allocator, key), &endpoints);
+        for service in rows.services() {
+            let key = &service.key;
+            let endpoints = Endpoints::of(&service, rows.endpoints_of(key));
+            let mut subject = Subject::new(&service, holding(allocator, key), &endpoints);
             subject.probed = probed.get(&(name.to_owned(), key.clone()));
             effects.note(name, plan.update(&subject));
         }
@@ -429,19 +455,9 @@ impl Effects {
     }
 }
 
-/// What a Service holds by its status; a status with what is no address is no status.
-fn held(row: &mut ServiceRow, class: Option<&str>, effects: &mut Effects) -> Vec<IpAddr> {
-    if let Some(held) = row.held() {
-        return held;
-    }
-    let written = std::mem::take(&mut row.status);
-    if ours(&row.service, class).is_ok() {
-        let service = row.service.key.clone();
-        let message = format!("took back {}: expected IP addresses", written.join(" and "));
-        effects.written.insert(service.clone());
-        effects.events.push(Event { service, reason: EventReason::ClearAssignment, message });
-    }
-    Vec::new()
+/// The addresses of a status; nothing if it has what is no address.
+fn addresses(status: &[String]) -> Option<Vec<IpAddr>> {
+    status.iter().map(|text| text.parse().ok()).collect()
 }
 
 fn texts(addresses: &[IpAddr]) -> Vec<String> {

@@ -1,10 +1,9 @@
 //! The objects as they are now, one row for each.
 //!
-//! Owns what is known, in little memory: there are thousands of rows, so that what several have in common is there
-//! once. Decides nothing.
+//! Owns what is known, in little memory: there are thousands of rows, which are kept packed, and names that several have
+//! in common are there once. Decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::allocator;
@@ -12,25 +11,19 @@ use crate::model::{Endpoint, EndpointSlice, Namespace, Node, Service, ServiceKey
 use crate::planner;
 use crate::shared::Shared;
 
+use super::packed::{PackedEndpoints, PackedService};
+
 /// Everything that is known of a cluster, its configuration aside.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rows {
-    pub(super) services: BTreeMap<ServiceKey, Box<ServiceRow>>,
+    services: BTreeMap<ServiceKey, PackedService>,
     endpoints: BTreeMap<ServiceKey, EndpointRows>,
     /// The Service of each slice, which may be another one tomorrow.
     slices: BTreeMap<SliceName, ServiceKey>,
     pub(super) nodes: BTreeMap<String, Node>,
     pub(super) namespaces: BTreeMap<String, Namespace>,
-    /// What stands in many rows: namespaces, keys of labels, the nodes that endpoints are on.
-    words: Shared<str>,
-}
-
-/// A Service and what it holds by whatever remembers it.
-#[derive(Clone, Debug)]
-pub(super) struct ServiceRow {
-    pub(super) service: Service,
-    /// As written: who wrote it need not have been us.
-    pub(super) status: Vec<String>,
+    /// What stands in the names of many.
+    namespace_names: Shared<str>,
 }
 
 /// Namespace and name.
@@ -40,32 +33,33 @@ type SliceName = Arc<(Arc<str>, Box<str>)>;
 #[derive(Clone, Debug, Default)]
 struct EndpointRows {
     /// By the names of the slices.
-    slices: Vec<(SliceName, Box<[Endpoint]>)>,
+    slices: Box<[(SliceName, PackedEndpoints)]>,
     /// From an Endpoints object, which counts where there is no slice.
-    object: Option<Box<[Endpoint]>>,
-}
-
-impl ServiceRow {
-    /// The addresses that it holds; nothing if its status has what is no address.
-    pub(super) fn held(&self) -> Option<Vec<IpAddr>> {
-        self.status.iter().map(|text| text.parse().ok()).collect()
-    }
+    object: Option<PackedEndpoints>,
 }
 
 impl EndpointRows {
-    fn iter(&self) -> impl Iterator<Item = &Endpoint> {
+    fn iter(&self) -> impl Iterator<Item = Endpoint<&str>> {
         let object = self.object.iter().filter(|_| self.slices.is_empty());
-        self.slices.iter().map(|(_, endpoints)| endpoints).chain(object).flatten()
+        let slices = self.slices.iter().map(|(_, endpoints)| endpoints);
+        slices.chain(object).flat_map(PackedEndpoints::iter)
     }
 
-    fn put(&mut self, name: SliceName, endpoints: Box<[Endpoint]>) {
+    fn put(&mut self, name: SliceName, endpoints: PackedEndpoints) {
         match self.slices.binary_search_by(|(other, _)| other.cmp(&name)) {
             Ok(at) => self.slices[at].1 = endpoints,
             Err(at) => {
-                self.slices.reserve_exact(1);
-                self.slices.insert(at, (name, endpoints));
+                let mut slices = std::mem::take(&mut self.slices).into_vec();
+                slices.insert(at, (name, endpoints));
+                self.slices = slices.into_boxed_slice();
             }
         }
+    }
+
+    fn take(&mut self, name: &SliceName) {
+        let mut slices = std::mem::take(&mut self.slices).into_vec();
+        slices.retain(|(other, _)| other != name);
+        self.slices = slices.into_boxed_slice();
     }
 
     fn is_empty(&self) -> bool {
@@ -74,18 +68,57 @@ impl EndpointRows {
 }
 
 impl Rows {
-    /// Takes in a Service and what it holds. Of its annotations those are kept that mean something here.
-    pub(super) fn put_service(&mut self, mut service: Service, status: Vec<String>) {
+    /// Takes in a Service, whose status has what it holds by whatever remembers it. Of its annotations those are kept
+    /// that mean something here.
+    pub(super) fn put_service(&mut self, mut service: Service) {
         service.annotations.retain(|name| allocator::is_read(name) || planner::is_read(name));
-        service.labels = service.labels.sharing(&mut self.words);
-        service.selector = service.selector.sharing(&mut self.words);
-        service.key = self.known(service.key);
-        let key = service.key.clone();
-        self.services.insert(key, Box::new(ServiceRow { service, status }));
+        let packed = PackedService::of(&service);
+        let key = self.known(service.key);
+        self.services.insert(key, packed);
+    }
+
+    /// A Service.
+    pub(super) fn service(&self, key: &ServiceKey) -> Option<Service> {
+        self.services.get_key_value(key).map(|(key, packed)| packed.unpack(key))
+    }
+
+    /// All Services, by namespace and name.
+    pub(super) fn services(&self) -> impl Iterator<Item = Service> {
+        self.services.iter().map(|(key, packed)| packed.unpack(key))
+    }
+
+    /// The names of all Services.
+    pub(super) fn service_keys(&self) -> impl Iterator<Item = &ServiceKey> {
+        self.services.keys()
+    }
+
+    pub(super) fn has_service(&self, key: &ServiceKey) -> bool {
+        self.services.contains_key(key)
+    }
+
+    /// What a Service holds, as its status has it: who wrote it need not have been us.
+    pub(super) fn status_addresses(&self, key: &ServiceKey) -> Option<Vec<String>> {
+        self.services.get(key).map(PackedService::status_addresses)
+    }
+
+    /// Changes what a Service holds.
+    pub(super) fn set_status_addresses(&mut self, key: &ServiceKey, addresses: Vec<String>) {
+        let Some(packed) = self.services.get_mut(key) else { return };
+        let service = Service { status_addresses: addresses, ..packed.unpack(key) };
+        *packed = PackedService::of(&service);
+    }
+
+    pub(super) fn remove_service(&mut self, key: &ServiceKey) {
+        self.services.remove(key);
+    }
+
+    /// Forgets all Services.
+    pub(super) fn take_services(&mut self) -> BTreeMap<ServiceKey, PackedService> {
+        std::mem::take(&mut self.services)
     }
 
     /// The endpoints of a Service.
-    pub(super) fn endpoints_of(&self, key: &ServiceKey) -> impl Iterator<Item = &Endpoint> {
+    pub(super) fn endpoints_of(&self, key: &ServiceKey) -> impl Iterator<Item = Endpoint<&str>> {
         self.endpoints.get(key).into_iter().flat_map(EndpointRows::iter)
     }
 
@@ -108,7 +141,7 @@ impl Rows {
         let service = self.known(slice.service);
         let name = match self.slices.get_key_value(&name) {
             Some((known, _)) => Arc::clone(known),
-            None => Arc::new((self.words.share(Arc::clone(&name.0)), name.1.clone())),
+            None => Arc::new((self.namespace_names.share(Arc::clone(&name.0)), name.1.clone())),
         };
         let mut touched = BTreeSet::from([service.clone()]);
         if let Some(before) = self.slices.insert(Arc::clone(&name), service.clone())
@@ -117,7 +150,7 @@ impl Rows {
             self.take_slice(&before, &name);
             touched.insert(before);
         }
-        let endpoints = self.shared(slice.endpoints);
+        let endpoints = PackedEndpoints::of(&slice.endpoints);
         self.endpoints.entry(service).or_default().put(name, endpoints);
         touched
     }
@@ -132,7 +165,7 @@ impl Rows {
 
     fn take_slice(&mut self, service: &ServiceKey, name: &SliceName) {
         if let Some(rows) = self.endpoints.get_mut(service) {
-            rows.slices.retain(|(other, _)| other != name);
+            rows.take(name);
         }
         self.drop_if_empty(service);
     }
@@ -144,8 +177,8 @@ impl Rows {
     }
 
     /// Takes in the endpoints of an Endpoints object, or forgets them.
-    pub(super) fn put_object(&mut self, key: &ServiceKey, endpoints: Option<Vec<Endpoint>>) {
-        let endpoints = endpoints.map(|endpoints| self.shared(endpoints));
+    pub(super) fn put_object(&mut self, key: &ServiceKey, endpoints: Option<&[Endpoint]>) {
+        let endpoints = endpoints.map(PackedEndpoints::of);
         let key = self.known(key.clone());
         self.endpoints.entry(key.clone()).or_default().object = endpoints;
         self.drop_if_empty(&key);
@@ -162,15 +195,7 @@ impl Rows {
         let service = self.services.get_key_value(&key).map(|(known, _)| known);
         let known = service.or_else(|| Some(self.endpoints.get_key_value(&key)?.0));
         let known = known.cloned();
-        known.unwrap_or_else(|| key.sharing(&mut self.words))
-    }
-
-    /// Endpoints that share the names of their nodes.
-    fn shared(&mut self, mut endpoints: Vec<Endpoint>) -> Box<[Endpoint]> {
-        for name in endpoints.iter_mut().filter_map(|endpoint| endpoint.node_name.as_mut()) {
-            *name = self.words.share(Arc::clone(name));
-        }
-        endpoints.into_boxed_slice()
+        known.unwrap_or_else(|| key.sharing(&mut self.namespace_names))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::planner::{
     service_routes,
 };
 
-use super::Engine;
+use super::{Engine, addresses};
 use crate::probe::Target;
 
 impl Engine {
@@ -20,13 +20,23 @@ impl Engine {
     }
 
     /// All Services, by namespace and name.
-    pub fn services(&self) -> impl Iterator<Item = &Service> {
-        self.rows.services.values().map(|row| &row.service)
+    pub fn services(&self) -> impl Iterator<Item = Service> {
+        self.rows.services()
+    }
+
+    /// The names of all Services.
+    pub fn service_keys(&self) -> impl Iterator<Item = &ServiceKey> {
+        self.rows.service_keys()
     }
 
     /// One Service.
-    pub fn service_of(&self, key: &ServiceKey) -> Option<&Service> {
-        self.rows.services.get(key).map(|row| &row.service)
+    pub fn service_of(&self, key: &ServiceKey) -> Option<Service> {
+        self.rows.service(key)
+    }
+
+    /// Whether there is such a Service.
+    pub fn has_service(&self, key: &ServiceKey) -> bool {
+        self.rows.has_service(key)
     }
 
     /// All EndpointSlices: namespace and name.
@@ -80,9 +90,9 @@ impl Engine {
         if self.is_ready() {
             return self.allocator.assignment(key).cloned();
         }
-        let row = self.rows.services.get(key)?;
-        ours(&row.service, self.options.class.as_deref()).ok()?;
-        let addresses = row.held().filter(|held| !held.is_empty())?;
+        let service = self.rows.service(key)?;
+        ours(&service, self.options.class.as_deref()).ok()?;
+        let addresses = addresses(&service.status_addresses).filter(|held| !held.is_empty())?;
         let pools = self.config.iter().flat_map(|config| &config.pools);
         let pool = pools.into_iter().find(|pool| pool.contains(addresses[0]));
         Some(Assignment { pool: pool.map(|it| it.name.clone()).unwrap_or_default(), addresses })
@@ -106,9 +116,9 @@ impl Engine {
         key: &ServiceKey,
         see: impl FnOnce(&Subject<'_>) -> T,
     ) -> Option<T> {
-        let row = self.rows.services.get(key)?;
-        let endpoints = Endpoints::of(&row.service, self.rows.endpoints_of(key));
-        let mut subject = Subject::new(&row.service, holding(&self.allocator, key), &endpoints);
+        let service = self.rows.service(key)?;
+        let endpoints = Endpoints::of(&service, self.rows.endpoints_of(key));
+        let mut subject = Subject::new(&service, holding(&self.allocator, key), &endpoints);
         subject.probed = self.probed.get(&(node.to_owned(), key.clone()));
         Some(see(&subject))
     }
@@ -128,17 +138,18 @@ impl Engine {
             return BTreeMap::new();
         }
         let target = |key: &ServiceKey| Some((key.clone(), self.probe(node, key)?));
-        self.rows.services.keys().filter_map(target).collect()
+        self.rows.service_keys().filter_map(target).collect()
     }
 
     /// What a node should probe of one Service; see [`Self::probes`].
     pub fn probe(&self, node: &str, key: &ServiceKey) -> Option<Target> {
-        let row = self.rows.services.get(key)?;
+        let service = self.rows.service(key)?;
         let pool = self.config.as_deref()?.pool(&self.allocator.assignment(key)?.pool)?;
-        let health = Wishes::of(&row.service, pool).health;
-        let here = self.rows.endpoints_of(key).filter(|endpoint| {
-            endpoint.node_name.as_deref() == Some(node) && is_usable(&row.service, endpoint)
-        });
+        let health = Wishes::of(&service, pool).health;
+        let here = self
+            .rows
+            .endpoints_of(key)
+            .filter(|endpoint| endpoint.node_name == Some(node) && is_usable(&service, endpoint));
         let addresses = here.filter_map(|it| it.address).take(PROBED);
         let addresses = addresses.collect();
         let (probe, hold_down) = (health.probe?, health.hold_down);
@@ -152,7 +163,7 @@ impl Engine {
 
     /// Which Service holds which address: what to remember.
     pub fn held(&self) -> Held {
-        let held = self.rows.services.keys().filter_map(|key| {
+        let held = self.rows.service_keys().filter_map(|key| {
             let assignment = self.allocator.assignment(key)?;
             Some((key.clone(), assignment.addresses.clone()))
         });

@@ -78,7 +78,7 @@ fn key(text: &str) -> ServiceKey {
 }
 
 fn unknown(cluster: &Cluster, key: &ServiceKey) -> Failure {
-    let namesakes = cluster.engine.services().map(|service| &service.key);
+    let namesakes = cluster.engine.service_keys();
     let namesakes: Vec<_> =
         namesakes.filter(|other| other.name == key.name).map(ToString::to_string).collect();
     let hint = match namesakes.as_slice() {

@@ -84,14 +84,14 @@ impl Explanation {
         let holding = engine.holding(key);
         let pool = holding.as_ref().map(|it| it.pool.clone()).filter(|pool| !pool.is_empty());
         let configured = pool.as_ref().and_then(|pool| engine.config()?.pool(pool));
-        let complaints = configured.map(|pool| Wishes::of(service, pool).complaints);
+        let complaints = configured.map(|pool| Wishes::of(&service, pool).complaints);
         let addresses = holding.map(|it| it.addresses).unwrap_or_default();
         Some(Self {
             service: key.to_string(),
             addresses: addresses.iter().map(ToString::to_string).collect(),
             pool,
             complaints: complaints.iter().flatten().map(ToString::to_string).collect(),
-            nodes: engine.plans().map(|plan| explain_node(cluster, service, plan)).collect(),
+            nodes: engine.plans().map(|plan| explain_node(cluster, &service, plan)).collect(),
         })
     }
 

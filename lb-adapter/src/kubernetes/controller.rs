@@ -333,7 +333,7 @@ impl Leader {
 /// What the status of a Service should say; `None` leaves it alone.
 fn wanted(engine: &Engine, key: &ServiceKey, class: Option<&str>, face: &Face) -> Option<Wanted> {
     let service = engine.service_of(key)?;
-    if ours(service, class).is_err() {
+    if ours(&service, class).is_err() {
         let was_ours = face.is_marked()
             || (service.type_ != ServiceType::LoadBalancer && face.has_addresses());
         return was_ours.then(Wanted::default);

@@ -100,7 +100,7 @@ impl Mirror {
         let of_cluster = |name: &str| (String::new(), name.to_owned());
         let mut known: Vec<ObjectName> = match kind {
             Kind::Service => {
-                let keys = engine.services().map(|service| &service.key);
+                let keys = engine.service_keys();
                 keys.map(|key| (key.namespace.to_string(), key.name.to_string())).collect()
             }
             Kind::EndpointSlice => {

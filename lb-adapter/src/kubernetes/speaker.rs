@@ -338,7 +338,7 @@ impl Speaker {
 
     /// The status of every Service may be another.
     fn touch_all(&mut self) {
-        self.touched.extend(self.engine.services().map(|service| service.key.clone()));
+        self.touched.extend(self.engine.service_keys().cloned());
     }
 
     /// Brings the sessions in line; says whether there was anything to do.
@@ -418,7 +418,7 @@ impl Speaker {
             }
             News::Ended(key) => {
                 // One that is gone has nobody to be told.
-                if self.engine.service_of(&key).is_none() {
+                if !self.engine.has_service(&key) {
                     return;
                 }
                 let plan = self.engine.plan(node);

@@ -141,7 +141,7 @@ fn router_path(path: &RoutePath) -> Option<RouterPath> {
 }
 
 fn services(engine: &Engine) -> Vec<ServiceRow> {
-    let row = |service: &Service| {
+    let row = |service: Service| {
         let assignment = engine.holding(&service.key);
         ServiceRow {
             namespace: service.key.namespace.to_string(),
@@ -150,7 +150,7 @@ fn services(engine: &Engine) -> Vec<ServiceRow> {
             addresses: assignment.map(|it| it.addresses).unwrap_or_default(),
         }
     };
-    engine.services().filter(|it| is_load_balancer(it)).map(row).collect()
+    engine.services().filter(is_load_balancer).map(row).collect()
 }
 
 fn is_load_balancer(service: &Service) -> bool {
@@ -161,7 +161,7 @@ fn is_load_balancer(service: &Service) -> bool {
 fn withheld(engine: &Engine) -> Vec<WithheldRow> {
     let mut nodes_of: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for plan in engine.plans() {
-        for key in engine.services().map(|service| &service.key) {
+        for key in engine.service_keys() {
             let not_announced = engine.not_announced(plan, key);
             // That one peer of several gets nothing from this node is how it was configured.
             let told = not_announced.iter().filter(|it| {

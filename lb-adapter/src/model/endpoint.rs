@@ -33,14 +33,15 @@ impl EndpointSlice {
 
 /// One endpoint, mostly one pod.
 ///
-/// The conditions are kept as given, since an absent one means something: see the methods.
+/// The conditions are kept as given, since an absent one means something: see the methods. Its node's name is owned,
+/// or only looked at: `Endpoint<&str>`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Endpoint {
+pub struct Endpoint<N = Arc<str>> {
     /// The first of its addresses, all of which reach the same; `None` if it has none.
     pub address: Option<IpAddr>,
     /// The node it runs on.
-    pub node_name: Option<Arc<str>>,
+    pub node_name: Option<N>,
     /// `conditions.ready`.
     pub ready: Option<bool>,
     /// `conditions.serving`.
@@ -54,7 +55,16 @@ impl Endpoint {
     pub fn new(address: impl Into<Option<IpAddr>>) -> Self {
         Self { address: address.into(), ..Self::default() }
     }
+}
 
+impl<'a> From<&'a Endpoint> for Endpoint<&'a str> {
+    fn from(endpoint: &'a Endpoint) -> Self {
+        let Endpoint { address, ref node_name, ready, serving, terminating } = *endpoint;
+        Self { address, node_name: node_name.as_deref(), ready, serving, terminating }
+    }
+}
+
+impl<N> Endpoint<N> {
     /// Whether it takes new connections; unknown counts as ready, as the API defines it.
     pub fn is_ready(&self) -> bool {
         self.ready.unwrap_or(true)

@@ -1,17 +1,13 @@
 //! Labels and annotations: what names what.
 
-use std::sync::Arc;
-
 use serde::{Serialize, Serializer};
-
-use crate::shared::Shared;
 
 /// The labels or the annotations of a Kubernetes object, or the equalities of a selector; in the order of keys.
 ///
 /// There are as many of these as there are objects, most of them with a few entries that never change: so they
 /// are kept in no more memory than they need, and an insertion moves all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Labels(Box<[(Arc<str>, Box<str>)]>);
+pub struct Labels(Box<[(Box<str>, Box<str>)]>);
 
 impl Labels {
     /// None.
@@ -37,7 +33,7 @@ impl Labels {
     }
 
     /// Sets the value of a key.
-    pub fn insert(&mut self, key: impl Into<Arc<str>>, value: impl Into<Box<str>>) {
+    pub fn insert(&mut self, key: impl Into<Box<str>>, value: impl Into<Box<str>>) {
         self.extend([(key, value)]);
     }
 
@@ -46,12 +42,6 @@ impl Labels {
         let mut entries = std::mem::take(&mut self.0).into_vec();
         entries.retain(|(key, _)| wanted(key));
         self.0 = entries.into_boxed_slice();
-    }
-
-    /// The same with keys that all have in common who share these.
-    pub(crate) fn sharing(mut self, keys: &mut Shared<str>) -> Self {
-        self.0.iter_mut().for_each(|(key, _)| *key = keys.share(Arc::clone(key)));
-        self
     }
 
     /// Keys and values, in the order of keys.
@@ -71,7 +61,7 @@ impl Labels {
 }
 
 /// Of a key that comes twice the last value counts.
-impl<K: Into<Arc<str>>, V: Into<Box<str>>> Extend<(K, V)> for Labels {
+impl<K: Into<Box<str>>, V: Into<Box<str>>> Extend<(K, V)> for Labels {
     fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, entries: I) {
         let mut all = std::mem::take(&mut self.0).into_vec();
         for (key, value) in entries {
@@ -85,7 +75,7 @@ impl<K: Into<Arc<str>>, V: Into<Box<str>>> Extend<(K, V)> for Labels {
     }
 }
 
-impl<K: Into<Arc<str>>, V: Into<Box<str>>> FromIterator<(K, V)> for Labels {
+impl<K: Into<Box<str>>, V: Into<Box<str>>> FromIterator<(K, V)> for Labels {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
         let mut labels = Self::new();
         labels.extend(entries);
@@ -93,7 +83,7 @@ impl<K: Into<Arc<str>>, V: Into<Box<str>>> FromIterator<(K, V)> for Labels {
     }
 }
 
-impl<K: Into<Arc<str>>, V: Into<Box<str>>, const N: usize> From<[(K, V); N]> for Labels {
+impl<K: Into<Box<str>>, V: Into<Box<str>>, const N: usize> From<[(K, V); N]> for Labels {
     fn from(entries: [(K, V); N]) -> Self {
         entries.into_iter().collect()
     }

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Labels, Timestamp};
 use crate::shared::Shared;
 
@@ -120,10 +122,11 @@ impl Service {
 }
 
 /// `spec.type` of a Service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "the types of the Kubernetes API")]
 pub enum ServiceType {
     /// Reachable inside the cluster only.
+    #[serde(rename = "ClusterIP")]
     ClusterIp,
     /// Also at a port of each node.
     NodePort,
@@ -146,7 +149,7 @@ impl fmt::Display for ServiceType {
 }
 
 /// `spec.externalTrafficPolicy` of a Service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "the policies of the Kubernetes API")]
 pub enum ExternalTrafficPolicy {
     /// Each node takes traffic and passes it to any endpoint.
@@ -171,8 +174,9 @@ impl fmt::Display for ServicePort {
 }
 
 /// The transport of a [`ServicePort`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "the protocols of the Kubernetes API")]
+#[serde(rename_all = "UPPERCASE")]
 pub enum TransportProtocol {
     /// TCP.
     Tcp,
@@ -193,12 +197,14 @@ impl fmt::Display for TransportProtocol {
 }
 
 /// IPv4 or IPv6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "there are two")]
 pub enum IpFamily {
     /// IPv4.
+    #[serde(rename = "IPv4")]
     Ipv4,
     /// IPv6.
+    #[serde(rename = "IPv6")]
     Ipv6,
 }
 
@@ -239,7 +245,7 @@ impl fmt::Display for IpFamily {
 }
 
 /// `spec.ipFamilyPolicy` of a Service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "the policies of the Kubernetes API")]
 pub enum IpFamilyPolicy {
     /// One family.

@@ -14,6 +14,17 @@ pub struct Timestamp {
     nanoseconds: u32,
 }
 
+impl Timestamp {
+    /// Seconds since 1970-01-01T00:00:00Z, and nanoseconds after that.
+    pub(crate) fn parts(self) -> (i64, u32) {
+        (self.seconds, self.nanoseconds)
+    }
+
+    pub(crate) fn from_parts((seconds, nanoseconds): (i64, u32)) -> Self {
+        Self { seconds, nanoseconds }
+    }
+}
+
 /// A text is no time of RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a time such as 2018-09-12T08:30:00Z")]

@@ -32,13 +32,16 @@ pub struct Count {
 
 impl<'a> Endpoints<'a> {
     /// Counts the endpoints of a Service, in any order.
-    pub fn of(service: &Service, endpoints: impl IntoIterator<Item = &'a Endpoint>) -> Self {
+    pub fn of<E: Into<Endpoint<&'a str>>>(
+        service: &Service,
+        endpoints: impl IntoIterator<Item = E>,
+    ) -> Self {
         let mut counted = Self::default();
         for endpoint in endpoints {
-            let usable = is_usable(service, endpoint);
+            let endpoint = endpoint.into();
+            let usable = is_usable(service, &endpoint);
             let ready = usable && (service.publish_not_ready_addresses || endpoint.is_ready());
-            let node = endpoint.node_name.as_deref();
-            let node = node.map(|node| counted.by_node.entry(node).or_default());
+            let node = endpoint.node_name.map(|node| counted.by_node.entry(node).or_default());
             for count in [Some(&mut counted.total), node].into_iter().flatten() {
                 count.all += 1;
                 count.usable += usize::from(usable);
@@ -86,7 +89,7 @@ impl<'a> Endpoints<'a> {
 }
 
 /// Whether an endpoint takes traffic for its Service.
-pub(crate) fn is_usable(service: &Service, endpoint: &Endpoint) -> bool {
+pub(crate) fn is_usable(service: &Service, endpoint: &Endpoint<&str>) -> bool {
     let answers = service.publish_not_ready_addresses
         || endpoint.is_ready()
         || endpoint.serving == Some(true);

@@ -138,7 +138,7 @@ impl Answer {
             step,
             ok: problems.is_empty(),
             problems,
-            services: served.map(|it| service_row(engine, it, effects)).collect(),
+            services: served.map(|it| service_row(engine, &it, effects)).collect(),
             peers: Vec::new(),
             routes: Vec::new(),
             not_announced: engine.plans().flat_map(|plan| withheld(engine, plan)).collect(),
@@ -234,7 +234,7 @@ fn withheld(engine: &Engine, plan: &Plan) -> Vec<WithheldRow> {
         rows.sort_by(|a, b| a.peer.cmp(&b.peer));
         rows
     };
-    engine.services().flat_map(|service| of_service(&service.key)).collect()
+    engine.service_keys().flat_map(of_service).collect()
 }
 
 /// `64635:100`, well-known ones too.

@@ -44,7 +44,7 @@ pub(super) fn changes(
         return;
     }
     for plan in engine.plans() {
-        for service in engine.services().map(|service| &service.key) {
+        for service in engine.service_keys() {
             for withheld in engine.not_announced(plan, service) {
                 let peer = withheld.peer.as_deref().unwrap_or("all");
                 tracing::debug!(%service, peer, reason = %withheld.reason, "not announced");

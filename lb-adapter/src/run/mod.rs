@@ -190,9 +190,9 @@ impl Node {
     }
 
     fn known(&self) -> Known {
-        let services = self.engine.services().filter_map(|service| {
-            let holding = self.engine.holding(&service.key)?;
-            Some((service.key.clone(), holding.addresses))
+        let services = self.engine.service_keys().filter_map(|key| {
+            let holding = self.engine.holding(key)?;
+            Some((key.clone(), holding.addresses))
         });
         let sessions = sampling::sessions(&self.engine, &self.sessions, &self.name);
         let sessions = sessions.into_iter().map(|session| {

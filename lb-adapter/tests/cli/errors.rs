@@ -141,7 +141,7 @@ fn wrong_usage_ends_with_2() {
         &["lab"][..],
         &["lab", "somewhere", "--once", "--follow"],
         &["lab", "somewhere", "--timeout", "soon"],
-        &["lab", "somewhere", "--log-level", "=,="],
+        &["lab", "examples/reference", "--log-level", "inof"],
         &["run", "somewhere"],
         &["fly"],
     ] {

@@ -178,7 +178,7 @@ proptest! {
     ) {
         let (mut whole, mut services) = (Cluster::new(first), Vec::new());
         let mut single_steps = Allocator::new();
-        single_steps.reconcile(&whole.pools, [], &Held::new());
+        single_steps.reconcile::<&Service>(&whole.pools, [], &Held::new());
         for step in steps {
             apply(&mut services, &step);
             let held = whole.held.clone();

@@ -139,7 +139,7 @@ fn a_shared_address_is_free_when_its_last_holder_is_gone() {
 #[test]
 fn a_port_that_becomes_free_on_a_shared_address_is_found_again() {
     let mut allocator = Allocator::new();
-    allocator.reconcile(&one_pool(), [], &Held::new());
+    allocator.reconcile::<&Service>(&one_pool(), [], &Held::new());
     let mut put = |name: &str, port: u16, held: &[&str]| {
         let held: Vec<_> = held.iter().map(|address| ip(address)).collect();
         allocator.upsert(&service(name).shares("k").tcp(port).0, &held);

@@ -1,0 +1,101 @@
+//! Which log lines are written.
+//!
+//! Owns the words of `--log-level` and `RUST_LOG`. A word that is no level is an error: as the name of a module it would
+//! turn everything else off.
+
+use std::str::FromStr;
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+/// A level for everything, and levels for modules: `info,bgp_session=debug`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogFilter(Targets);
+
+/// What is wrong with the words of a [`LogFilter`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{word:?}: expected off, error, warn, info, debug or trace, or MODULE=LEVEL")]
+#[non_exhaustive]
+pub struct LogFilterError {
+    /// The word that is wrong.
+    pub word: String,
+}
+
+impl LogFilter {
+    /// The filter, for the layer that writes.
+    pub fn into_targets(self) -> Targets {
+        self.0
+    }
+}
+
+impl FromStr for LogFilter {
+    type Err = LogFilterError;
+
+    fn from_str(text: &str) -> Result<Self, LogFilterError> {
+        let mut targets = Targets::new();
+        for word in text.split(',').map(str::trim) {
+            let error = || LogFilterError { word: word.to_owned() };
+            targets = match word.split_once('=') {
+                None => targets.with_default(level(word).ok_or_else(error)?),
+                Some((module, level_word)) => {
+                    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | '-');
+                    let named = !module.is_empty() && module.chars().all(is_name);
+                    let level = level(level_word).filter(|_| named).ok_or_else(error)?;
+                    targets.with_target(module, level)
+                }
+            };
+        }
+        Ok(Self(targets))
+    }
+}
+
+fn level(word: &str) -> Option<LevelFilter> {
+    match word {
+        // MetalLB's words.
+        "all" => Some(LevelFilter::TRACE),
+        "none" => Some(LevelFilter::OFF),
+        // Nothing would be the level of errors, and numbers mean something else to everybody.
+        _ if !word.starts_with(|c: char| c.is_ascii_alphabetic()) => None,
+        _ => word.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    fn enabled(text: &str, target: &str, level: Level) -> bool {
+        text.parse::<LogFilter>().unwrap().into_targets().would_enable(target, &level)
+    }
+
+    #[test]
+    fn a_level_is_for_everything_and_a_module_may_have_its_own() {
+        assert!(enabled("info", "kube_client::client", Level::INFO));
+        assert!(!enabled("info", "bgp_session", Level::DEBUG));
+        let text = "info, bgp_session=debug,kube_client=off";
+        assert!(enabled(text, "bgp_session::connection", Level::DEBUG));
+        assert!(!enabled(text, "kube_client", Level::ERROR));
+        assert!(enabled(text, "lb_adapter", Level::INFO));
+        assert!(enabled("all", "lb_adapter", Level::TRACE));
+        assert!(!enabled("none", "lb_adapter", Level::ERROR));
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_named() {
+        for (text, word) in [
+            ("inof", "inof"),
+            ("info,bgp_session", "bgp_session"),
+            ("bgp_session=loud", "bgp_session=loud"),
+            ("info,=debug", "=debug"),
+            ("=,=", "="),
+            ("bgp_session[peer]=debug", "bgp_session[peer]=debug"),
+            ("3", "3"),
+            ("", ""),
+            ("info,", ""),
+        ] {
+            let error = text.parse::<LogFilter>().unwrap_err();
+            assert_eq!(error.word, word, "{text}");
+        }
+    }
+}
