@@ -183,8 +183,17 @@ pub struct SpeakerArgs {
     /// Drain the node while its Node has a taint of this key.
     #[arg(long, value_name = "KEY", env = "FERROLB_DRAIN_TAINT")]
     pub drain_taint: Option<String>,
+    /// How long at most between two writes of BGPNodeStatus; 1s at least.
+    #[arg(long, value_name = "TIME", default_value = "60s", env = "FERROLB_HEARTBEAT", value_parser = heartbeat)]
+    pub heartbeat: Duration,
     #[command(flatten)]
     unused: UnusedSpeakerArgs,
+}
+
+/// Whole seconds, as the object has them.
+fn heartbeat(text: &str) -> Result<Duration, String> {
+    let whole = duration(text)?.as_secs();
+    if whole == 0 { Err("expected 1s or more".into()) } else { Ok(Duration::from_secs(whole)) }
 }
 
 /// Arguments of MetalLB's speaker that say nothing here.

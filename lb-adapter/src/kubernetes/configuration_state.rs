@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kube::Client;
 use serde_json::{Value, json};
 
@@ -15,8 +14,6 @@ pub(super) struct ConfigurationState {
     pub(super) object: StatusObject,
     /// The type of its condition.
     condition: &'static str,
-    /// What the condition said last, and since when.
-    turned: Option<(bool, Timestamp)>,
 }
 
 const KIND: (&str, &str, &str, &str) =
@@ -32,7 +29,7 @@ impl ConfigurationState {
     pub(super) fn of_controller(client: Client, namespace: &str, manager: &'static str) -> Self {
         let object = StatusObject::new(client, namespace, KIND, "controller", manager, PACE);
         let object = object.labels(json!({"metallb.io/component-type": "controller"}));
-        Self { object, condition: "poolReconcilerValid", turned: None }
+        Self { object, condition: "poolReconcilerValid" }
     }
 
     /// That of the speaker of a node.
@@ -45,26 +42,21 @@ impl ConfigurationState {
         let name = format!("speaker-{node}");
         let object = StatusObject::new(client, namespace, KIND, &name, manager, PACE);
         let labels = json!({"metallb.io/component-type": "speaker", "metallb.io/node-name": node});
-        Self { object: object.labels(labels), condition: "configReconcilerValid", turned: None }
+        Self { object: object.labels(labels), condition: "configReconcilerValid" }
     }
 
     /// Begins to write what has become of the configuration.
     pub(super) fn write(&mut self, config: &ConfigState) {
-        let status = self.status(config, Timestamp::now());
+        let status = self.status(config);
         self.object.write(status);
     }
 
-    fn status(&mut self, config: &ConfigState, now: Timestamp) -> Value {
+    fn status(&self, config: &ConfigState) -> Value {
         let valid = !config.is_stale();
         if valid && !config.loaded {
             // Nothing has been read yet.
             return json!({"result": "Unknown", "errorSummary": "", "conditions": []});
         }
-        let since = match self.turned {
-            Some((before, since)) if before == valid => since,
-            _ => now,
-        };
-        self.turned = Some((valid, since));
         let problems: Vec<String> =
             config.errors.iter().take(TOLD).map(ToString::to_string).collect();
         let mut problems = problems.join("\n");
@@ -79,7 +71,6 @@ impl ConfigurationState {
                 "status": if valid { "True" } else { "False" },
                 "reason": if valid { "Valid" } else { "ConfigurationError" },
                 "message": problems,
-                "lastTransitionTime": since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             }],
         })
     }

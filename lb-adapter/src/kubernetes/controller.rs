@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! Lease ──► leader: watches ──► mirror ──► engine ──► status of Services, events, status of pools
+//!                     │
+//!                     └──► heartbeats ──► status of nodes whose speakers are silent
 //! ```
 //!
 //! Only the leader watches and writes; a standby waits for the Lease and holds nothing, so that it begins with what
@@ -16,6 +18,7 @@ use tokio::sync::mpsc;
 
 use super::configuration_state::ConfigurationState;
 use super::events::{self, Events, Told};
+use super::heartbeats::Heartbeats;
 use super::lease::Candidate;
 use super::mirror::Mirror;
 use super::pools::PoolStatus;
@@ -100,6 +103,7 @@ struct Leader {
     writer: Writer,
     events: Events,
     pools: PoolStatus,
+    heartbeats: Heartbeats,
     configuration: ConfigurationState,
     loaded_at: Option<f64>,
     failed_writes: u64,
@@ -119,6 +123,8 @@ impl Leader {
         for watched in &watched {
             watches.watch(&client, watched.clone());
         }
+        // No Service waits for these.
+        watches.watch(&client, Watched::within(Kind::BgpNodeStatus, &namespace));
         let class = args.cluster.lb_class.clone();
         let options = Options { class: class.clone(), ..Options::default() };
         Self {
@@ -132,6 +138,7 @@ impl Leader {
             writer: Writer::new(client.clone(), MANAGER),
             events: Events::new(client.clone(), MANAGER, args.cluster.pod_name()),
             pools: PoolStatus::new(client.clone(), &namespace, MANAGER),
+            heartbeats: Heartbeats::new(client.clone(), &namespace, MANAGER),
             configuration: ConfigurationState::of_controller(client, &namespace, MANAGER),
             loaded_at: None,
             failed_writes: 0,
@@ -158,6 +165,7 @@ impl Leader {
                     }
                 }
                 () = self.pools.due(), if self.synced => self.pools.write(&sampling::pools(&self.engine)),
+                () = self.heartbeats.due() => self.heartbeats.mark(),
                 () = self.configuration.object.due() => self.configuration.write(self.mirror.state()),
                 question = http::next(asked) => self.answer(question),
             }
@@ -166,6 +174,7 @@ impl Leader {
     }
 
     fn take(&mut self, seen: Seen) {
+        let Some(seen) = self.heartbeats.take(seen) else { return };
         if let Seen::Listed(kind, Some(listed)) = &seen {
             for name in self.mirror.missing(*kind, listed, &self.engine) {
                 self.take(Seen::Gone(*kind, name));

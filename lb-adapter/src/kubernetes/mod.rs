@@ -10,6 +10,7 @@
 //!
 //! status_object  one object that a program keeps about itself
 //! node_status    ours, one a node               configuration_state  MetalLB's, one a program
+//! heartbeats     which of ours nobody renews
 //! service_bgp_status  MetalLB's, one a Service and node
 //!
 //! controller    gives addresses                 speaker         announces, from one node
@@ -25,6 +26,7 @@ mod configuration_state;
 mod controller;
 mod drain;
 mod events;
+mod heartbeats;
 mod mirror;
 mod node_status;
 mod object;

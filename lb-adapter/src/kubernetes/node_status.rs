@@ -1,9 +1,11 @@
 //! Our own BGPNodeStatus: what is true of one node, sessions as they are and not as they are meant.
 //!
-//! One object a node, written when something has changed and once in two seconds at most.
+//! One object a node, written when something has changed and once in two seconds at most. What it says holds for as long
+//! as its heartbeat is renewed: whoever loses power cannot take it back.
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use serde_json::{Value, json};
 
@@ -17,9 +19,59 @@ pub(super) fn object(
     namespace: &str,
     node: &str,
     manager: &'static str,
+    heartbeat: Duration,
 ) -> StatusObject {
     let kind = ("ferrolb.io", "v1alpha1", "BGPNodeStatus", "bgpnodestatuses");
-    StatusObject::new(client, namespace, kind, node, manager, Duration::from_secs(2))
+    let object = StatusObject::new(client, namespace, kind, node, manager, Duration::from_secs(2));
+    object.heartbeat(heartbeat)
+}
+
+/// So many heartbeats have to be missing until nobody is believed to send them.
+const MISSING: u32 = 3;
+
+/// How long a status holds without another heartbeat; none where no heartbeat follows, as of a speaker that has ended.
+pub(super) fn holds_for(period: Option<u64>) -> Option<Duration> {
+    // A year is for ever.
+    let period = period?.clamp(1, 365 * 24 * 60 * 60);
+    Some(Duration::from_secs(period) * MISSING)
+}
+
+/// Whether the speaker that wrote a status has stopped to report, as the controller says or as it is seen by this clock.
+pub(super) fn is_stale(status: &Value, now: Timestamp) -> bool {
+    let holds_for = holds_for(status["heartbeatPeriodSeconds"].as_u64());
+    let heartbeat: Option<Timestamp> =
+        status["heartbeatTime"].as_str().and_then(|it| it.parse().ok());
+    let over = holds_for.zip(heartbeat).is_some_and(|(holds_for, heartbeat)| {
+        now.duration_since(heartbeat) > SignedDuration::try_from(holds_for).unwrap_or_default()
+    });
+    over || is_unknown(&status["conditions"])
+}
+
+/// Whether it has been found that the speaker does not report.
+pub(super) fn is_unknown(conditions: &Value) -> bool {
+    let mut conditions = conditions.as_array().into_iter().flatten();
+    conditions.any(|it| it["type"] == READY && it["status"] == "Unknown")
+}
+
+/// The condition of a speaker that does not report.
+pub(super) fn stopped_reporting(heartbeat: &str) -> Value {
+    let message = format!(
+        "the speaker has not reported since {heartbeat}: how the sessions stand is not known"
+    );
+    ready("Unknown", "SpeakerStoppedReporting", &message)
+}
+
+/// What a speaker says that ends.
+pub(super) fn ended(mut status: Value) -> Value {
+    status["conditions"] = json!([ready("False", "SpeakerEnded", "the speaker was ended")]);
+    status
+}
+
+/// The type of the condition.
+const READY: &str = "Ready";
+
+fn ready(status: &str, reason: &str, message: &str) -> Value {
+    json!({"type": READY, "status": status, "reason": reason, "message": message})
 }
 
 /// What there is to say.
@@ -32,8 +84,13 @@ pub(super) fn status(
 ) -> Value {
     let sessions: Vec<Value> = sessions.iter().map(session).collect();
     let stale = config.errors.first().map(ToString::to_string);
+    let ready = match config.loaded {
+        true => ready("True", "SpeakerReady", "the speaker announces what it should"),
+        false => ready("False", "NoConfiguration", "there has been no valid configuration yet"),
+    };
     json!({
         "node": node,
+        "conditions": [ready],
         "version": env!("CARGO_PKG_VERSION"),
         "configuration": {
             "loaded": config.loaded,
@@ -63,3 +120,7 @@ fn session(session: &SessionSample) -> Value {
         "lastError": status.reason(),
     })
 }
+
+#[cfg(test)]
+#[path = "node_status_tests.rs"]
+mod tests;

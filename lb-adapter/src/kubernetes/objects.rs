@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use kube::api::ListParams;
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind, TypeMeta};
+use kube::core::{DynamicObject, TypeMeta};
 use kube::{Api, Client};
 
 use super::client;
+use super::node_status;
 use super::resource::Kind;
 use crate::cluster::SessionState;
 use crate::failure::Failure;
@@ -112,8 +114,7 @@ fn add(known: &mut Known, kind: Kind, objects: &[DynamicObject]) {
 
 /// How sessions stand, by what speakers say of themselves; where that cannot be read, nothing is known.
 async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String), SessionState> {
-    let kind = GroupVersionKind::gvk("ferrolb.io", "v1alpha1", "BGPNodeStatus");
-    let resource = ApiResource::from_gvk_with_plural(&kind, "bgpnodestatuses");
+    let resource = Kind::BgpNodeStatus.api_resource();
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     let nodes = match api.list(&ListParams::default()).await {
         Ok(nodes) => nodes.items,
@@ -126,6 +127,15 @@ async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String)
     for node in nodes {
         let status = &node.data["status"];
         let name = status["node"].as_str().unwrap_or_default();
+        if node_status::is_stale(status, Timestamp::now()) {
+            let last = status["heartbeatTime"].as_str().unwrap_or_default();
+            tracing::warn!(
+                node = name,
+                last,
+                "the speaker does not report: how its sessions stand is not known"
+            );
+            continue;
+        }
         for session in status["sessions"].as_array().into_iter().flatten() {
             let peer = session["address"].as_str().unwrap_or_default().to_owned();
             let up = session["established"] == true;

@@ -7,6 +7,7 @@ use kube::core::{ApiResource, GroupVersionKind};
 pub(super) enum Kind {
     BfdProfile,
     BgpAdvertisement,
+    BgpNodeStatus,
     BgpPeer,
     Community,
     ConfigMap,
@@ -39,6 +40,7 @@ impl Kind {
             Self::BgpAdvertisement => {
                 ("metallb.io/v1beta1", "BGPAdvertisement", "bgpadvertisements")
             }
+            Self::BgpNodeStatus => ("ferrolb.io/v1alpha1", "BGPNodeStatus", "bgpnodestatuses"),
             Self::BgpPeer => ("metallb.io/v1beta2", "BGPPeer", "bgppeers"),
             Self::Community => ("metallb.io/v1beta1", "Community", "communities"),
             Self::ConfigMap => ("v1", "ConfigMap", "configmaps"),
@@ -72,7 +74,7 @@ impl Kind {
 
     /// Whether it is of an API that a cluster need not have.
     pub(super) fn is_optional(self) -> bool {
-        self.names().0.starts_with("metallb.io/")
+        ["metallb.io/", "ferrolb.io/"].iter().any(|group| self.names().0.starts_with(group))
     }
 }
 

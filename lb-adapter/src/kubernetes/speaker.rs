@@ -135,7 +135,7 @@ impl Speaker {
             drain: DrainTrigger::new(args),
             drain_how: args.graceful_shutdown(),
             statuses: ServiceStatuses::new(client.clone(), &namespace, &node, MANAGER),
-            status: node_status::object(client.clone(), &namespace, &node, MANAGER),
+            status: node_status::object(client.clone(), &namespace, &node, MANAGER, args.heartbeat),
             configuration: ConfigurationState::of_speaker(
                 client.clone(),
                 &namespace,
@@ -160,10 +160,7 @@ impl Speaker {
                 () = self.drain.ended() => self.drained(),
                 // Before, it is not known what is announced, nor the Node that the objects go with.
                 news = self.statuses.work(), if self.synced => self.tell(news),
-                () = self.status.due(), if self.synced => {
-                    let status = self.own_status();
-                    self.status.write(status);
-                }
+                () = self.status.due(), if self.synced => self.write_status(),
                 () = self.configuration.object.due(), if self.synced => {
                     self.configuration.write(self.mirror.state());
                 }
@@ -214,13 +211,19 @@ impl Speaker {
                 tracing::info!(marked = ?args.drain_marked, withdrawn = ?args.drain_withdrawn, "draining");
                 // One that is under way goes on: routes that are marked stay so.
                 let under_way = self.drain.under_way.take();
-                let drained =
+                let mut drained =
                     under_way.unwrap_or_else(|| Box::pin(self.sessions.drain(&self.drain_how)));
-                // A second signal does not wait.
-                tokio::select! {
-                    () = drained => {}
-                    () = signals.any() => {}
+                self.drain.since.get_or_insert_with(Instant::now);
+                self.status.mark();
+                loop {
+                    tokio::select! {
+                        () = &mut drained => break,
+                        // A second signal does not wait.
+                        () = signals.any() => break,
+                        () = self.status.due(), if self.synced => self.write_status(),
+                    }
                 }
+                (self.drain.since, self.drain.done) = (None, true);
             }
             OnExit::Restart => self.sessions.leave_for_restart("ferrolb is restarting").await,
             OnExit::Withdraw => {}
@@ -228,7 +231,7 @@ impl Speaker {
         self.sessions.shutdown("ferrolb is stopping").await;
         if self.synced {
             // Nobody renews it from now on.
-            let status = self.own_status();
+            let status = node_status::ended(self.own_status());
             self.status.finish(status).await;
         }
     }
@@ -442,6 +445,11 @@ impl Speaker {
             None => DrainSample::Serving,
             Some(_) => DrainSample::Graceful,
         }
+    }
+
+    fn write_status(&mut self) {
+        let status = self.own_status();
+        self.status.write(status);
     }
 
     fn own_status(&self) -> serde_json::Value {

@@ -1,8 +1,9 @@
 //! One object that a program keeps about itself: made where it is not there, and its status written when that has
-//! changed, at a pace.
+//! changed, at a pace; and with a heartbeat, so that a status that nobody renews can be told from one that still holds.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client};
@@ -19,13 +20,26 @@ pub(super) struct StatusObject {
     pace: Duration,
     written: Option<Value>,
     due: Option<Instant>,
-    /// The version of the object; not known before it was read.
-    version: Option<String>,
-    under_way: Option<JoinHandle<Option<String>>>,
+    /// How long at most between two writes.
+    heartbeat: Option<Duration>,
+    /// When the next one is due that only renews.
+    renewal: Option<Instant>,
+    /// The object as it was seen last.
+    seen: Option<Seen>,
+    under_way: Option<JoinHandle<Option<Seen>>>,
+}
+
+/// What has to be known of the object to write the next status.
+struct Seen {
+    version: String,
+    /// `status.conditions`.
+    conditions: Value,
 }
 
 /// So long after a failure or a conflict, or while the cluster has no such resource.
 const PAUSE: Duration = Duration::from_secs(20);
+/// A write that is not answered by then has failed.
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// So long at most for the last time, when the program ends.
 const LAST: Duration = Duration::from_secs(1);
 
@@ -50,7 +64,9 @@ impl StatusObject {
             pace,
             written: None,
             due: Some(Instant::now()),
-            version: None,
+            heartbeat: None,
+            renewal: None,
+            seen: None,
             under_way: None,
         }
     }
@@ -61,13 +77,19 @@ impl StatusObject {
         self
     }
 
+    /// With `heartbeatTime`, when the status was written, and `heartbeatPeriodSeconds`, within which it is written again.
+    pub(super) fn heartbeat(mut self, period: Duration) -> Self {
+        self.heartbeat = Some(period);
+        self
+    }
+
     /// Whoever it goes with: a Node, whose object may be known later than it is written first. If it is another now,
     /// the object has gone or is about to, and is made again.
     pub(super) fn set_owner(&mut self, owner: &Value) {
         let owners = json!([owner]);
         let before = std::mem::replace(&mut self.made["metadata"]["ownerReferences"], owners);
         if !before.is_null() && before != self.made["metadata"]["ownerReferences"] {
-            (self.written, self.version) = (None, None);
+            (self.written, self.seen) = (None, None);
             self.due = Some(Instant::now() + PAUSE);
         }
     }
@@ -80,27 +102,27 @@ impl StatusObject {
     /// Waits until it is time to write; loses nothing when it is dropped.
     pub(super) async fn due(&mut self) {
         if let Some(under_way) = &mut self.under_way {
-            self.version = under_way.await.ok().flatten();
+            self.seen = under_way.await.ok().flatten();
             self.under_way = None;
-            if self.version.is_none() {
+            if self.seen.is_none() {
                 self.written = None;
                 self.due = Some(Instant::now() + PAUSE);
             }
         }
-        match self.due {
+        match self.due.into_iter().chain(self.renewal).min() {
             Some(at) => tokio::time::sleep_until(at).await,
             None => std::future::pending().await,
         }
     }
 
-    /// Writes what is true for the last time, if that is soon done.
+    /// Writes what is true for the last time, if that is soon done. No heartbeat follows.
     pub(super) async fn finish(&mut self, status: Value) {
         let written = async {
             if let Some(under_way) = &mut self.under_way {
-                self.version = under_way.await.ok().flatten();
+                self.seen = under_way.await.ok().flatten();
                 self.under_way = None;
             }
-            self.write(status);
+            self.begin(status, None);
             if let Some(under_way) = &mut self.under_way {
                 drop(under_way.await);
             }
@@ -108,24 +130,36 @@ impl StatusObject {
         drop(tokio::time::timeout(LAST, written).await);
     }
 
-    /// Begins to write what is true now, if it is not what is written.
+    /// Begins to write what is true now, if it is not what is written, or its heartbeat is due. Conditions need not say
+    /// since when.
     pub(super) fn write(&mut self, status: Value) {
         self.due = None;
-        if self.written.as_ref() == Some(&status) {
+        let now = Instant::now();
+        if self.written.as_ref() == Some(&status) && self.renewal.is_none_or(|at| now < at) {
             return;
         }
-        let (api, made, manager) = (self.api.clone(), self.made.clone(), self.manager);
-        let version = self.version.take();
+        self.renewal = self.heartbeat.map(|period| now + period);
+        self.begin(status, self.heartbeat);
+    }
+
+    /// Begins to write this, and when the next heartbeat is to be expected.
+    fn begin(&mut self, mut status: Value, next: Option<Duration>) {
         self.written = Some(status.clone());
+        if self.heartbeat.is_some() {
+            status["heartbeatTime"] = json!(time(Timestamp::now()));
+            status["heartbeatPeriodSeconds"] = json!(next.map(|it| it.as_secs()));
+        }
+        let (api, made, manager) = (self.api.clone(), self.made.clone(), self.manager);
+        let seen = self.seen.take();
         self.under_way = Some(tokio::spawn(async move {
-            match put(&api, &made, manager, version, status).await {
-                Ok(version) => Some(version),
-                Err(error) => {
-                    let kind = made["kind"].as_str().unwrap_or_default();
-                    tracing::debug!(kind, %error, "the status cannot be written");
-                    None
-                }
+            let kind = made["kind"].as_str().unwrap_or_default();
+            let written = put(&api, &made, manager, seen, status);
+            match tokio::time::timeout(TIMEOUT, written).await {
+                Ok(Ok(seen)) => return Some(seen),
+                Ok(Err(error)) => tracing::debug!(kind, %error, "the status cannot be written"),
+                Err(_) => tracing::debug!(kind, "nobody answers whether the status is written"),
             }
+            None
         }));
     }
 }
@@ -139,18 +173,21 @@ impl Drop for StatusObject {
 }
 
 /// Writes the status of the object as it was seen last, so that of two writers the one that is late changes nothing;
-/// gives back its version.
+/// gives back what it is then.
 async fn put(
     api: &Api<DynamicObject>,
     made: &Value,
     manager: &'static str,
-    version: Option<String>,
-    status: Value,
-) -> Result<String, kube::Error> {
+    seen: Option<Seen>,
+    mut status: Value,
+) -> Result<Seen, kube::Error> {
     let name = made["metadata"]["name"].as_str().unwrap_or_default();
-    let of = |object: DynamicObject| object.metadata.resource_version.unwrap_or_default();
-    let version = match version {
-        Some(version) => version,
+    let of = |object: DynamicObject| Seen {
+        version: object.metadata.resource_version.unwrap_or_default(),
+        conditions: object.data["status"]["conditions"].clone(),
+    };
+    let seen = match seen {
+        Some(seen) => seen,
         None => match api.get_opt(name).await? {
             Some(object) => of(object),
             None => {
@@ -162,9 +199,28 @@ async fn put(
             }
         },
     };
-    let patch = json!({"metadata": {"resourceVersion": version}, "status": status});
+    if let Some(conditions) = status.get_mut("conditions") {
+        note_transitions(conditions, &seen.conditions, Timestamp::now());
+    }
+    let patch = json!({"metadata": {"resourceVersion": seen.version}, "status": status});
     let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
     Ok(of(api.patch_status(name, &params, &Patch::Merge(patch)).await?))
+}
+
+/// Has conditions say since when they are as they are: since now, but for those that were so before.
+pub(super) fn note_transitions(conditions: &mut Value, before: &Value, now: Timestamp) {
+    for condition in conditions.as_array_mut().into_iter().flatten() {
+        let is_as_before =
+            |it: &&Value| it["type"] == condition["type"] && it["status"] == condition["status"];
+        let before = before.as_array().into_iter().flatten().find(is_as_before);
+        let since = before.and_then(|it| it["lastTransitionTime"].as_str().map(str::to_owned));
+        condition["lastTransitionTime"] = json!(since.unwrap_or_else(|| time(now)));
+    }
+}
+
+/// A time as objects of Kubernetes have it.
+pub(super) fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// A Node, for what is removed with it.

@@ -155,6 +155,8 @@ fn the_times_of_the_manifest_are_the_defaults() {
     let values: Value = crate::documents::documents("deploy/charts/ferrolb/values.yaml").remove(0);
     assert_eq!(values["speaker"]["drain"]["marked"], "10s");
     assert_eq!(plain.drain_marked, Duration::from_secs(10));
+    assert_eq!(values["speaker"]["heartbeat"], "60s");
+    assert_eq!(plain.heartbeat, Duration::from_secs(60));
 }
 
 #[test]

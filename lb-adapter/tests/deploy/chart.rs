@@ -40,6 +40,7 @@ fn the_values_are_by_their_schema_and_it_notices_a_mistake() {
     for (pointer, wrong) in [
         ("/speaker/drain/marked", json!("soon")),
         ("/speaker/onExit", json!("keep")),
+        ("/speaker/heartbeat", json!("0s")),
         ("/prometheus/metricsPort", json!("7472")),
         ("/controller/replicas", json!(0)),
         ("/controller/image/pullPolicy", json!("Sometimes")),

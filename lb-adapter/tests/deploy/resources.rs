@@ -171,6 +171,7 @@ fn the_definitions_are_structural() {
                 // A column is of a field that there is.
                 for column in version["additionalPrinterColumns"].as_array().unwrap() {
                     let path = column["jsonPath"].as_str().unwrap().replace("[*]", ".[]");
+                    let path = path.replace("[?(@.type==\"Ready\")]", ".[]");
                     let mut at = schema;
                     for part in path.split('.').skip(1) {
                         at = if part == "[]" { &at["items"] } else { &at["properties"][part] };

@@ -6,8 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::Api;
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use test_peers::{Host, Lan, Neighbor, Path as RoutePath, Process, Router, RouterConfig, Session};
 
 use crate::cluster::{Cluster, wait};
@@ -156,10 +154,7 @@ impl<R: Router> Site<R> {
 
     /// Waits until the BGPNodeStatus of a node says so of BFD with the router.
     pub(crate) async fn expect_bfd(&self, node: &str, state: &str) {
-        let kind = GroupVersionKind::gvk("ferrolb.io", "v1alpha1", "BGPNodeStatus");
-        let resource = ApiResource::from_gvk_with_plural(&kind, "bgpnodestatuses");
-        let client = self.cluster.client.clone();
-        let api: Api<DynamicObject> = Api::namespaced_with(client, &self.cluster.system, &resource);
+        let api = self.cluster.node_statuses();
         wait(&format!("{node} to say that BFD is {state}"), async || {
             let status = api.get(node).await.map_err(|it| it.to_string())?.data;
             match &status["status"]["sessions"][0]["bfd"] {

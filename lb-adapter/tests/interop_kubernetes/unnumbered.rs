@@ -4,8 +4,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use kube::Api;
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 use test_peers::{Lan, Process, WrittenFrr};
 
@@ -66,10 +64,7 @@ fn path(frr: &WrittenFrr) -> Result<Value, String> {
 }
 
 async fn established(cluster: &Cluster) -> Result<(), String> {
-    let kind = GroupVersionKind::gvk("ferrolb.io", "v1alpha1", "BGPNodeStatus");
-    let resource = ApiResource::from_gvk_with_plural(&kind, "bgpnodestatuses");
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(cluster.client.clone(), &cluster.system, &resource);
+    let api = cluster.node_statuses();
     let status = api.get("kube1").await.map_err(|it| it.to_string())?.data;
     let session = &status["status"]["sessions"][0];
     let as_expected = session["address"] == "lan0:179" && session["established"] == true;

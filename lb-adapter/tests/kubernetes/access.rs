@@ -54,7 +54,12 @@ async fn uses_all(cluster: &Cluster, program: &str) {
     .await;
 }
 
-fn metallb(cluster: &Cluster, version: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
+pub(crate) fn metallb(
+    cluster: &Cluster,
+    version: &str,
+    kind: &str,
+    plural: &str,
+) -> Api<DynamicObject> {
     let kind = GroupVersionKind::gvk("metallb.io", version, kind);
     let resource = ApiResource::from_gvk_with_plural(&kind, plural);
     Api::namespaced_with(cluster.client.clone(), &cluster.system, &resource)
@@ -87,7 +92,7 @@ async fn configure(cluster: &Cluster) {
 }
 
 /// A cluster with MetalLB's definitions and that configuration; none where the server is not ours, which has its own.
-async fn configured() -> Option<Cluster> {
+pub(crate) async fn configured() -> Option<Cluster> {
     let cluster = Cluster::new("").await;
     let server = cluster.server.as_ref()?;
     let definitions: Vec<Value> = serde_saphyr::from_multiple(DEFINITIONS).unwrap();
@@ -115,7 +120,7 @@ async fn each_program_uses_all_that_its_roles_allow() {
     let Some(cluster) = configured().await else { return };
     cluster.add_node("kube1", Ipv4Addr::new(127, 22, 35, 25)).await;
     let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
-    let speaker = cluster.start("speaker", "s", &["--node-name", "kube1", "--on-exit", "withdraw"]);
+    let speaker = cluster.start("speaker", "s", &["--node-name", "kube1", "--heartbeat", "1s"]);
 
     // The same refusal twice is one event that counts.
     let services = cluster.services();
@@ -173,11 +178,12 @@ async fn each_program_uses_all_that_its_roles_allow() {
     assert_eq!(status.labels()["metallb.io/node"], "kube1");
     assert_eq!(status.owner_references()[0].kind, "Node");
 
-    uses_all(&cluster, "controller").await;
     uses_all(&cluster, "speaker").await;
+    // Whoever is killed cannot say so: the controller does.
+    speaker.kill();
+    uses_all(&cluster, "controller").await;
     let secrets = cluster.asked("controller").into_iter().any(|it| it.resource == "secrets");
     assert!(!secrets, "passwords are none of the controller's business");
-    speaker.terminate().await;
     controller.terminate().await;
     cluster.end().await;
 }
@@ -198,10 +204,7 @@ async fn a_speaker_that_begins_again_finds_what_it_said_and_a_drained_one_takes_
         let statuses = statuses.list(&ListParams::default()).await.unwrap().items;
         statuses.iter().map(|it| it.name_any()).collect::<Vec<_>>()
     };
-    let kind = GroupVersionKind::gvk("ferrolb.io", "v1alpha1", "BGPNodeStatus");
-    let resource = ApiResource::from_gvk_with_plural(&kind, "bgpnodestatuses");
-    let nodes: Api<DynamicObject> =
-        Api::namespaced_with(cluster.client.clone(), &cluster.system, &resource);
+    let nodes = cluster.node_statuses();
     let of_the_node = async |sessions: usize, drain: &str| {
         wait(&format!("{sessions} sessions, {drain}"), async || {
             let node = nodes.get_opt("kube1").await.unwrap();

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{Namespace, Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client, Config, ResourceExt as _};
 use serde_json::{Value, json};
 use test_apiserver::ApiServer;
@@ -98,6 +99,13 @@ impl Cluster {
 
     pub(crate) fn services(&self) -> Api<Service> {
         Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// What speakers say of themselves.
+    pub(crate) fn node_statuses(&self) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk("ferrolb.io", "v1alpha1", "BGPNodeStatus");
+        let resource = ApiResource::from_gvk_with_plural(&kind, "bgpnodestatuses");
+        Api::namespaced_with(self.client.clone(), &self.system, &resource)
     }
 
     /// Creates a Service of type LoadBalancer that is ours; `spec` is merged into it.

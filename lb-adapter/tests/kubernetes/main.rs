@@ -10,3 +10,4 @@ mod migration;
 mod program;
 mod questions;
 mod speaker;
+mod statuses;

@@ -4,13 +4,12 @@
 use std::process::Command;
 
 use kube::Api;
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::json;
 
 use crate::cluster::{Cluster, wait};
 
 /// What a command prints when it asks the cluster.
-async fn ask(cluster: &Cluster, arguments: &[&str]) -> String {
+pub(crate) async fn ask(cluster: &Cluster, arguments: &[&str]) -> String {
     let kubeconfig = match &cluster.server {
         Some(server) => server.kubeconfig("admin").into_os_string(),
         None => std::env::var_os("FERROLB_TEST_KUBECONFIG").unwrap(),
@@ -39,10 +38,7 @@ address-pools: [{name: default, protocol: bgp, addresses: [192.0.2.0/28]}]
     cluster.create("web", json!({})).await;
     cluster.endpoints("web", &[(&node, true)]).await;
     cluster.wait_for_addresses("web", &["192.0.2.0"]).await;
-    let kind = GroupVersionKind::gvk("ferrolb.io", "v1alpha1", "BGPNodeStatus");
-    let resource = ApiResource::from_gvk_with_plural(&kind, "bgpnodestatuses");
-    let statuses: Api<DynamicObject> =
-        Api::namespaced_with(cluster.client.clone(), &cluster.system, &resource);
+    let statuses = cluster.node_statuses();
     wait("the speaker's word of its session", async || {
         let status = statuses.get(&node).await.map_err(|it| it.to_string())?.data;
         let sessions = status["status"]["sessions"].as_array().map_or(0, Vec::len);

@@ -1,0 +1,150 @@
+//! Whether speakers report: a BGPNodeStatus whose heartbeat is not renewed is marked `Ready=Unknown`, as the node
+//! lifecycle controller marks a Node, so that nobody takes for true what a speaker said before it was killed.
+//!
+//! Clocks of machines differ. A heartbeat counts as renewed when it is seen to be another, and time runs by the clock
+//! here. A controller that cannot reach the API server has lost its Lease before long, and one that begins to lead gives
+//! every speaker the whole time anew: an outage of the API server makes no speaker silent.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::node_status::{holds_for, is_unknown, stopped_reporting};
+use super::object::Object;
+use super::resource::Kind;
+use super::status_object::note_transitions;
+use super::watch::Seen;
+use crate::config::yaml::Value as Tree;
+
+/// What speakers have said of their life.
+pub(super) struct Heartbeats {
+    api: Api<Object>,
+    namespace: String,
+    manager: &'static str,
+    rows: BTreeMap<String, Row>,
+    /// The object's name, and whether it needs no other try.
+    under_way: JoinSet<(String, bool)>,
+}
+
+/// One BGPNodeStatus.
+struct Row {
+    version: String,
+    heartbeat: String,
+    conditions: Value,
+    /// When its speaker counts as silent; never, if it is marked so, or was ended, or promises nothing.
+    silent: Option<Instant>,
+}
+
+/// So many writes at a time.
+const AT_ONCE: usize = 16;
+/// A write that is not answered by then has failed.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// So long after a failure.
+const PAUSE: Duration = Duration::from_secs(5);
+
+impl Heartbeats {
+    /// None seen yet. Dropped, what is under way is given up.
+    pub(super) fn new(client: Client, namespace: &str, manager: &'static str) -> Self {
+        let api = Api::namespaced_with(client, namespace, &Kind::BgpNodeStatus.api_resource());
+        let rows = BTreeMap::new();
+        Self { api, namespace: namespace.to_owned(), manager, rows, under_way: JoinSet::new() }
+    }
+
+    /// Takes in what was seen of BGPNodeStatus; gives back what is of others.
+    pub(super) fn take(&mut self, seen: Seen) -> Option<Seen> {
+        match seen {
+            Seen::Applied(Kind::BgpNodeStatus, object) => self.see(&object),
+            Seen::Gone(Kind::BgpNodeStatus, (_, name)) => drop(self.rows.remove(&name)),
+            // The first list says of nobody that it is gone.
+            Seen::Listed(Kind::BgpNodeStatus, None) => {}
+            Seen::Listed(Kind::BgpNodeStatus, Some(listed)) => {
+                self.rows
+                    .retain(|name, _| listed.contains(&(self.namespace.clone(), name.clone())));
+            }
+            other => return Some(other),
+        }
+        None
+    }
+
+    fn see(&mut self, object: &Object) {
+        let (_, name) = object.name();
+        let text = |path: &[&str]| object.text(path).unwrap_or_default().to_owned();
+        let heartbeat = text(&["status", "heartbeatTime"]);
+        let conditions = object.get(&["status", "conditions"]).map_or(Value::Null, Tree::to_json);
+        let period = text(&["status", "heartbeatPeriodSeconds"]).parse().ok();
+        let before = self.rows.get(&name).filter(|before| before.heartbeat == heartbeat);
+        let silent = match holds_for(period) {
+            Some(time) if !heartbeat.is_empty() && !is_unknown(&conditions) => {
+                Some(before.and_then(|it| it.silent).unwrap_or_else(|| Instant::now() + time))
+            }
+            _ => None,
+        };
+        let version = text(&["metadata", "resourceVersion"]);
+        self.rows.insert(name, Row { version, heartbeat, conditions, silent });
+    }
+
+    /// Waits until a speaker has been silent for too long; loses nothing when it is dropped.
+    pub(super) async fn due(&mut self) {
+        while let Some(done) = self.under_way.join_next().await {
+            if let Ok((name, false)) = done
+                && let Some(row) = self.rows.get_mut(&name)
+            {
+                row.silent.get_or_insert_with(|| Instant::now() + PAUSE);
+            }
+        }
+        match self.rows.values().filter_map(|row| row.silent).min() {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Begins to mark the statuses of speakers that are silent. One that has spoken meanwhile is left alone: its object
+    /// has another version.
+    pub(super) fn mark(&mut self) {
+        for (name, patch) in self.silent() {
+            let (api, manager) = (self.api.clone(), self.manager);
+            self.under_way.spawn(async move {
+                let params = PatchParams {
+                    field_manager: Some(manager.to_owned()),
+                    ..PatchParams::default()
+                };
+                let patch = Patch::Merge(patch);
+                let written = api.patch_status(&name, &params, &patch);
+                let done = match tokio::time::timeout(TIMEOUT, written).await {
+                    Ok(Ok(_)) => true,
+                    // It is gone, or its speaker has spoken: that is about to be seen.
+                    Ok(Err(kube::Error::Api(status))) => [404, 409].contains(&status.code),
+                    _ => false,
+                };
+                (name, done)
+            });
+        }
+    }
+
+    /// Some that are silent by now, each with what its object lacks.
+    fn silent(&mut self) -> Vec<(String, Value)> {
+        let now = Instant::now();
+        let silent = self.rows.iter_mut().filter(|(_, row)| row.silent.is_some_and(|at| at <= now));
+        let mark = |(name, row): (&String, &mut Row)| {
+            row.silent = None;
+            let last = &row.heartbeat;
+            tracing::warn!(node = name, last, "the speaker has stopped reporting");
+            let mut conditions = json!([stopped_reporting(last)]);
+            note_transitions(&mut conditions, &row.conditions, Timestamp::now());
+            let patch = json!({"metadata": {"resourceVersion": row.version},
+                "status": {"conditions": conditions}});
+            (name.clone(), patch)
+        };
+        silent.take(AT_ONCE).map(mark).collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "heartbeats_tests.rs"]
+mod tests;

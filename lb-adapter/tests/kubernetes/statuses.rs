@@ -1,0 +1,90 @@
+//! How long what a speaker says of itself counts: who renews it, and who takes it back.
+
+use std::net::Ipv4Addr;
+
+use serde_json::{Value, json};
+
+use crate::access::configured;
+use crate::cluster::{Cluster, wait};
+use crate::questions::ask;
+
+const NODE: Ipv4Addr = Ipv4Addr::new(127, 22, 35, 25);
+
+/// Waits until the condition Ready of a speaker is that, with this reason; its status then.
+async fn ready(cluster: &Cluster, status: &str, reason: &str) -> Value {
+    let statuses = cluster.node_statuses();
+    wait(&format!("Ready to be {status} by {reason}"), async || {
+        let object = statuses.get("kube1").await.map_err(|it| it.to_string())?;
+        let found = &object.data["status"];
+        let ready = &found["conditions"][0];
+        match ready["type"] == "Ready" && ready["status"] == status && ready["reason"] == reason {
+            true => Ok(found.clone()),
+            false => Err(found.to_string()),
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_speaker_that_is_killed_or_stands_still_is_not_believed_any_more() {
+    let Some(cluster) = configured().await else { return };
+    cluster.add_node("kube1", NODE).await;
+    let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
+    let begin = || {
+        let arguments = ["--node-name", "kube1", "--heartbeat", "2s"];
+        // Longer than a status holds that nobody renews.
+        let times = ["--drain-marked", "7s", "--drain-withdrawn", "100ms"];
+        cluster.start("speaker", "s", &[&arguments[..], &times[..]].concat())
+    };
+    cluster.create("web", json!({})).await;
+    cluster.endpoints("web", &[("kube1", true)]).await;
+    let service = format!("{}/web", cluster.namespace);
+    let explain = ["explain", &service, "--lb-class", &cluster.class, "--node", "kube1"];
+
+    let speaker = begin();
+    let first = ready(&cluster, "True", "SpeakerReady").await;
+    assert_eq!(first["heartbeatPeriodSeconds"], 2);
+    wait("a session, and another heartbeat", async || {
+        let status = ready(&cluster, "True", "SpeakerReady").await;
+        let sessions = status["sessions"].as_array().map(Vec::len);
+        let renewed = status["heartbeatTime"] != first["heartbeatTime"];
+        if renewed && sessions == Some(1) { Ok(()) } else { Err(status.to_string()) }
+    })
+    .await;
+    wait("it to be believed", async || {
+        let explained = ask(&cluster, &explain).await;
+        if explained.contains("is not up") { Ok(()) } else { Err(explained) }
+    })
+    .await;
+    speaker.kill();
+    let status = ready(&cluster, "Unknown", "SpeakerStoppedReporting").await;
+    // What it said last can still be read, and is not taken for true.
+    assert_eq!(status["sessions"].as_array().map(Vec::len), Some(1));
+    let explained = ask(&cluster, &explain).await;
+    assert!(!explained.contains("is not up"), "{explained}");
+
+    let speaker = begin();
+    let back = ready(&cluster, "True", "SpeakerReady").await;
+    let since = |status: &Value| status["conditions"][0]["lastTransitionTime"].clone();
+    assert!(since(&back).as_str() >= since(&status).as_str(), "{back} {status}");
+    speaker.signal(rustix::process::Signal::STOP);
+    ready(&cluster, "Unknown", "SpeakerStoppedReporting").await;
+    speaker.signal(rustix::process::Signal::CONT);
+    ready(&cluster, "True", "SpeakerReady").await;
+    // Whoever ends in order reports until it has ended, and promises no heartbeat then.
+    let statuses = cluster.node_statuses();
+    let drain = wait("a drain that is told of", async || {
+        let status = statuses.get("kube1").await.unwrap().data["status"].clone();
+        match status["drain"] == "Graceful" && status["conditions"][0]["status"] == "True" {
+            true => Ok(()),
+            false => Err(status.to_string()),
+        }
+    });
+    let ((), ()) = tokio::join!(speaker.terminate(), drain);
+    let ended = statuses.get("kube1").await.unwrap().data["status"].clone();
+    assert_eq!(ended["conditions"][0]["reason"], "SpeakerEnded");
+    assert_eq!((&ended["sessions"], &ended["heartbeatPeriodSeconds"]), (&json!([]), &Value::Null));
+    assert_eq!((&ended["drain"], &ended["services"]), (&json!("Withdrawn"), &json!(0)));
+    controller.terminate().await;
+    cluster.end().await;
+}
