@@ -257,12 +257,11 @@ impl Engine {
         status: Option<Vec<String>>,
         effects: &mut Effects,
     ) {
-        let key = service.key.clone();
-        let before = || self.rows.status_addresses(&key);
-        let remembered = || self.remembered.get(&key).map(|it| texts(it));
+        let before = || self.rows.status_addresses(&service.key);
+        let remembered = || self.remembered.get(&service.key).map(|it| texts(it));
         let status = status.or_else(before).or_else(remembered);
         service.status_addresses = status.unwrap_or_default();
-        self.rows.put_service(service);
+        let key = self.rows.put_service(service);
         if self.is_ready() {
             self.allocate(&key, effects);
         }

@@ -68,13 +68,14 @@ impl EndpointRows {
 }
 
 impl Rows {
-    /// Takes in a Service, whose status has what it holds by whatever remembers it. Of its annotations those are kept
-    /// that mean something here.
-    pub(super) fn put_service(&mut self, mut service: Service) {
+    /// Takes in a Service, whose status has what it holds by whatever remembers it; gives back its key, as everybody is
+    /// to have it. Of its annotations those are kept that mean something here.
+    pub(super) fn put_service(&mut self, mut service: Service) -> ServiceKey {
         service.annotations.retain(|name| allocator::is_read(name) || planner::is_read(name));
         let packed = PackedService::of(&service);
         let key = self.known(service.key);
-        self.services.insert(key, packed);
+        self.services.insert(key.clone(), packed);
+        key
     }
 
     /// A Service.

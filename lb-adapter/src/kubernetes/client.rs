@@ -3,8 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hyper_timeout::TimeoutConnector;
+use hyper_util::rt::TokioExecutor;
+use kube::client::ConfigExt as _;
+use kube::client::retry::RetryPolicy;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use tower::retry::RetryLayer;
+use tower::{BoxError, ServiceBuilder};
 
 use crate::failure::Failure;
 
@@ -32,5 +38,28 @@ pub(super) async fn connect(kubeconfig: Option<&PathBuf>) -> Result<Client, Fail
         })?,
     };
     config.connect_timeout = Some(Duration::from_secs(5));
-    Client::try_from(config).map_err(Failure::unusable)
+    client(config).map_err(Failure::unusable)
 }
+
+/// What [`Client::try_from`] makes, with an end to how much a connection reads ahead: each watch has one, and keeps what
+/// it once grew to.
+fn client(config: Config) -> Result<Client, kube::Error> {
+    let mut connector = TimeoutConnector::new(config.rustls_https_connector()?);
+    connector.set_connect_timeout(config.connect_timeout);
+    connector.set_read_timeout(config.read_timeout);
+    connector.set_write_timeout(config.write_timeout);
+    let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+        .http1_max_buf_size(READ_AHEAD)
+        .build(connector);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .layer(RetryLayer::new(RetryPolicy::server_retry()))
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(http);
+    Ok(Client::new(service, config.default_namespace))
+}
+
+/// Octets; what is larger comes in pieces.
+const READ_AHEAD: usize = 32 << 10;

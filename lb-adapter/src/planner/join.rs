@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use bgp_session::{AsPath, ExtendedCommunity, NextHop, Origin, PathAttributes};
 use ipnet::IpNet;
+use smallvec::{SmallVec, smallvec};
 
 use crate::model::{
     Asn, BgpAdvertisement, Community, Config, LargeCommunity, Peer, PeerAsn, ServiceKey,
@@ -21,8 +22,8 @@ use super::own::Own;
 /// One route as one peer is to have it; its prefix is what it is kept under.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedRoute {
-    /// By Service.
-    parts: Vec<Part>,
+    /// By Service; there are thousands of routes, nearly all of them of one.
+    parts: SmallVec<[Part; 1]>,
     attributes: Arc<PathAttributes>,
 }
 
@@ -31,14 +32,14 @@ pub struct PlannedRoute {
 pub(super) struct Part {
     pub(super) service: ServiceKey,
     /// Indexes into the configuration's advertisements, ascending.
-    pub(super) advertisements: Box<[usize]>,
+    pub(super) advertisements: Arc<[usize]>,
     pub(super) own: Option<Arc<Own>>,
 }
 
 impl PlannedRoute {
     /// A route of one Service, whose attributes are yet to be made.
     pub(super) fn of(part: Part, attributes: Arc<PathAttributes>) -> Self {
-        Self { parts: vec![part], attributes }
+        Self { parts: smallvec![part], attributes }
     }
 
     /// Adds what a Service contributes, in place of what it did before.

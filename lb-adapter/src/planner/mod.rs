@@ -55,6 +55,8 @@ pub struct Plan {
     /// Where each Service is announced: positions in `peers`, and prefixes. Those that are announced
     /// nowhere are not in it.
     services: BTreeMap<ServiceKey, Box<[Changed]>>,
+    /// What the parts of routes have in common.
+    advertisements: Shared<[usize]>,
 }
 
 /// What a node announces to one peer.
@@ -75,7 +77,12 @@ pub type Changed = (usize, IpNet);
 impl Plan {
     /// A node that announces nothing yet.
     pub fn new(scene: Scene) -> Self {
-        let mut plan = Self { scene, peers: Vec::new(), services: BTreeMap::new() };
+        let mut plan = Self {
+            scene,
+            peers: Vec::new(),
+            services: BTreeMap::new(),
+            advertisements: Shared::default(),
+        };
         plan.peers = plan.peers_of(&mut BTreeMap::new());
         plan
     }
@@ -157,7 +164,7 @@ impl Plan {
             }
             now.push((at, prefix));
             let service = key.clone();
-            let advertisements = announcement.advertisements.into_boxed_slice();
+            let advertisements = self.advertisements.share(announcement.advertisements);
             let mut part = Part { service, advertisements, own: announcement.own };
             self.settle_bandwidth(at, prefix, &mut part);
             if self.put(at, prefix, part) {
