@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -30,6 +30,7 @@ pub(super) struct StatusObject {
 }
 
 /// What has to be known of the object to write the next status.
+#[derive(Debug)]
 struct Seen {
     version: String,
     /// `status.conditions`.
@@ -89,8 +90,11 @@ impl StatusObject {
         let owners = json!([owner]);
         let before = std::mem::replace(&mut self.made["metadata"]["ownerReferences"], owners);
         if !before.is_null() && before != self.made["metadata"]["ownerReferences"] {
+            if let Some(under_way) = self.under_way.take() {
+                under_way.abort();
+            }
             (self.written, self.seen) = (None, None);
-            self.due = Some(Instant::now() + PAUSE);
+            self.mark();
         }
     }
 
@@ -155,7 +159,8 @@ impl StatusObject {
             let kind = made["kind"].as_str().unwrap_or_default();
             let written = put(&api, &made, manager, seen, status);
             match tokio::time::timeout(TIMEOUT, written).await {
-                Ok(Ok(seen)) => return Some(seen),
+                Ok(Ok(Some(seen))) => return Some(seen),
+                Ok(Ok(None)) => tracing::debug!(kind, "the object goes with another one"),
                 Ok(Err(error)) => tracing::debug!(kind, %error, "the status cannot be written"),
                 Err(_) => tracing::debug!(kind, "nobody answers whether the status is written"),
             }
@@ -173,14 +178,15 @@ impl Drop for StatusObject {
 }
 
 /// Writes the status of the object as it was seen last, so that of two writers the one that is late changes nothing;
-/// gives back what it is then.
+/// gives back what it is then. One that is removed with another object than ours is left alone: it is made anew when it
+/// is gone.
 async fn put(
     api: &Api<DynamicObject>,
     made: &Value,
     manager: &'static str,
     seen: Option<Seen>,
     mut status: Value,
-) -> Result<Seen, kube::Error> {
+) -> Result<Option<Seen>, kube::Error> {
     let name = made["metadata"]["name"].as_str().unwrap_or_default();
     let of = |object: DynamicObject| Seen {
         version: object.metadata.resource_version.unwrap_or_default(),
@@ -189,7 +195,14 @@ async fn put(
     let seen = match seen {
         Some(seen) => seen,
         None => match api.get_opt(name).await? {
-            Some(object) => of(object),
+            Some(object) => {
+                let owners = object.owner_references().iter().map(|owner| owner.uid.as_str());
+                let ours = made["metadata"]["ownerReferences"][0]["uid"].as_str();
+                if goes_with_another(owners, ours) {
+                    return Ok(None);
+                }
+                of(object)
+            }
             None => {
                 let object =
                     serde_json::from_value(made.clone()).map_err(kube::Error::SerdeError)?;
@@ -204,7 +217,17 @@ async fn put(
     }
     let patch = json!({"metadata": {"resourceVersion": seen.version}, "status": status});
     let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
-    Ok(of(api.patch_status(name, &params, &Patch::Merge(patch)).await?))
+    Ok(Some(of(api.patch_status(name, &params, &Patch::Merge(patch)).await?)))
+}
+
+/// Whether an object of these owners is removed though ours is there: with a pod of MetalLB's, or a Node that was another
+/// one of this name. What has no owner is removed with nobody.
+pub(super) fn goes_with_another<'a>(
+    owners: impl IntoIterator<Item = &'a str>,
+    ours: Option<&str>,
+) -> bool {
+    let mut owners = owners.into_iter().peekable();
+    owners.peek().is_some() && !owners.any(|owner| Some(owner) == ours)
 }
 
 /// Has conditions say since when they are as they are: since now, but for those that were so before.

@@ -2,9 +2,12 @@
 
 use std::net::Ipv4Addr;
 
+use k8s_openapi::api::core::v1::Node;
+use kube::api::{DeleteParams, DynamicObject, ListParams};
+use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
-use crate::access::configured;
+use crate::access::{configured, metallb};
 use crate::cluster::{Cluster, wait};
 use crate::questions::ask;
 
@@ -85,6 +88,85 @@ async fn a_speaker_that_is_killed_or_stands_still_is_not_believed_any_more() {
     assert_eq!(ended["conditions"][0]["reason"], "SpeakerEnded");
     assert_eq!((&ended["sessions"], &ended["heartbeatPeriodSeconds"]), (&json!([]), &Value::Null));
     assert_eq!((&ended["drain"], &ended["services"]), (&json!("Withdrawn"), &json!(0)));
+    controller.terminate().await;
+    cluster.end().await;
+}
+
+/// The resources that a speaker has objects of.
+fn kinds(cluster: &Cluster) -> [Api<DynamicObject>; 3] {
+    [
+        cluster.node_statuses(),
+        metallb(cluster, "v1beta1", "ServiceBGPStatus", "servicebgpstatuses"),
+        metallb(cluster, "v1beta1", "ConfigurationState", "configurationstates"),
+    ]
+}
+
+/// Removes what belongs to Nodes alone that are not there, as a cluster does.
+async fn collect_garbage(cluster: &Cluster) {
+    let nodes: Api<Node> = Api::all(cluster.client.clone());
+    let nodes = nodes.list(&ListParams::default()).await.unwrap().items;
+    let nodes: Vec<_> = nodes.into_iter().filter_map(|node| node.uid()).collect();
+    for api in kinds(cluster) {
+        for object in api.list(&ListParams::default()).await.unwrap().items {
+            let owners = object.owner_references();
+            let lost = !owners.is_empty() && owners.iter().all(|it| !nodes.contains(&it.uid));
+            if lost {
+                // It may be gone by now.
+                drop(api.delete(&object.name_any(), &DeleteParams::default()).await);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_speaker_says_comes_back_with_another_node_of_the_same_name() {
+    let Some(cluster) = configured().await else { return };
+    cluster.add_node("kube1", NODE).await;
+    let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
+    let speaker = cluster.start("speaker", "s", &["--node-name", "kube1", "--on-exit", "withdraw"]);
+    cluster.create("web", json!({})).await;
+    cluster.endpoints("web", &[("kube1", true)]).await;
+    let nodes: Api<Node> = Api::all(cluster.client.clone());
+    let complete = async |what: &str| {
+        let uid = nodes.get("kube1").await.unwrap().uid();
+        wait(what, async || {
+            collect_garbage(&cluster).await;
+            for api in kinds(&cluster) {
+                let found = api.list(&ListParams::default()).await.unwrap().items;
+                let of_the_node = found.iter().filter(|it| {
+                    let owner = it.owner_references().first().map(|owner| owner.uid.clone());
+                    owner == uid && it.data["status"].is_object()
+                });
+                if of_the_node.count() != 1 {
+                    return Err(format!("{found:?}"));
+                }
+            }
+            Ok(())
+        })
+        .await;
+    };
+    complete("what a speaker says").await;
+    for collected_before in [true, false] {
+        nodes.delete("kube1", &DeleteParams::default()).await.unwrap();
+        if collected_before {
+            collect_garbage(&cluster).await;
+        }
+        let asked = cluster.asked("speaker").len();
+        cluster.add_node("kube1", NODE).await;
+        if !collected_before {
+            // What is about to be removed is not taken for what is wanted.
+            wait("the speaker to look", async || {
+                let asked = cluster.asked("speaker").split_off(asked);
+                let looks =
+                    |it: &&str| asked.iter().any(|at| at.verb == "get" && at.resource == **it);
+                let kinds = ["bgpnodestatuses", "configurationstates"];
+                if kinds.iter().all(looks) { Ok(()) } else { Err(format!("{asked:?}")) }
+            })
+            .await;
+        }
+        complete("the same of another Node").await;
+    }
+    speaker.terminate().await;
     controller.terminate().await;
     cluster.end().await;
 }
