@@ -9,7 +9,7 @@ use benches::clusters;
 use benches::held::{self, Held};
 use benches::table::markdown;
 use lb_adapter::allocator::Allocator;
-use lb_adapter::model::IpFamily;
+use lb_adapter::model::{IpFamily, Service};
 use lb_adapter::planner::{Endpoints, Plan, Scene, Subject};
 
 #[global_allocator]
@@ -31,6 +31,15 @@ fn main() {
         let mut allocator = Allocator::new();
         allocator.reconcile(&config.pools, &services, &Default::default());
         add(&format!("allocator, {count} Services"), count, held::now() - before);
+        let before = held::now();
+        let mut follower = Allocator::new().following();
+        follower.reconcile::<&Service>(&config.pools, [], &Default::default());
+        for service in &services {
+            let given = allocator.assignment(&service.key).map(|it| &*it.addresses);
+            follower.upsert(service, given.unwrap_or_default());
+        }
+        add(&format!("the same, following, {count} one by one"), count, held::now() - before);
+        drop(follower);
         let before = held::now();
         let mut plan = Plan::new(Scene::new(clusters::node(), config));
         for service in &services {

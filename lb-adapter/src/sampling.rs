@@ -33,7 +33,7 @@ pub(crate) fn probes(engine: &Engine, node: &str) -> Vec<ProbeSample> {
 pub(crate) fn announced(engine: &Engine, node: &str) -> Vec<Announced> {
     let services = engine.plan(node).into_iter().flat_map(|plan| plan.services());
     let announced = services.flat_map(|key| {
-        let addresses = engine.holding(key).map(|it| it.addresses).unwrap_or_default();
+        let addresses = engine.holding(key).map(|it| it.addresses.to_vec()).unwrap_or_default();
         addresses.into_iter().map(|address| Announced::new(key.clone(), address))
     });
     announced.collect()

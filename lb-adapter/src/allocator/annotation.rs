@@ -16,16 +16,18 @@ const NAMES: [&str; 3] = [ADDRESS_POOL, ALLOW_SHARED_IP, LOAD_BALANCER_IPS];
 
 /// The annotation's whole name and its value; one that is empty counts as absent.
 pub(super) fn value<'a>(service: &'a Service, name: &str) -> Option<(&'a str, &'a str)> {
-    let find = |prefix| service.annotations.get_key_value(&format!("{prefix}{name}"));
-    let (name, value) = PREFIXES.into_iter().find_map(find)?;
+    let (name, value) = PREFIXES.into_iter().find_map(|prefix| find(service, prefix, name))?;
     let value = value.trim();
     (!value.is_empty()).then_some((name, value))
 }
 
+fn find<'a>(service: &'a Service, prefix: &str, name: &str) -> Option<(&'a str, &'a str)> {
+    service.annotations.iter().find(|(key, _)| key.strip_prefix(prefix) == Some(name))
+}
+
 /// Those of the names that a Service has under the old prefix alone.
-pub(super) fn deprecated(service: &Service) -> Vec<&'static str> {
-    let has =
-        |prefix: &str, name: &str| service.annotations.contains_key(&format!("{prefix}{name}"));
+pub(super) fn deprecated(service: &Service) -> Box<[&'static str]> {
+    let has = |prefix, name| find(service, prefix, name).is_some();
     NAMES.into_iter().filter(|name| has(OLD_PREFIX, name) && !has(PREFIX, name)).collect()
 }
 

@@ -3,23 +3,29 @@
 //! Owns the indexes by address. A pool is never enumerated: the first free address of a range is a
 //! look-up among the runs of taken ones, so an IPv6 /64 costs what a /28 costs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
+use std::mem;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::model::{AddressRange, IpFamily, Namespace, Pool, Service, ServiceKey};
 
 use super::group::Group;
+use super::outcome::Assignment;
 use super::refusal::{OfFamily, Refusal};
-use super::request::{Families, Wanted};
+use super::request::{Families, Pinned, Wanted};
 use super::runs::Runs;
 use super::terms::{Holders, SharingKey, Terms};
 
 /// Pools and what is held of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ledger {
+    /// Whether it is for [`Ledger::check`] only: nobody looks for an address that could be given.
+    checks_only: bool,
     /// By name, which is the order they are tried in where nothing else decides.
     pools: Vec<Pool>,
+    /// Their names, as all have them who hold an address.
+    names: Vec<Arc<str>>,
     /// Those that are for all Services, by index.
     open: Vec<usize>,
     /// First address of each range of each pool, to the range and the pool's index. Ranges do not
@@ -36,14 +42,16 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// These pools with nothing held.
-    pub(super) fn new(pools: &[Pool]) -> Self {
+    pub(super) fn new(pools: &[Pool], checks_only: bool) -> Self {
         let mut pools = pools.to_vec();
         pools.sort_by(|a, b| a.name.cmp(&b.name));
         let ranges = pools.iter().enumerate().flat_map(|(index, pool)| {
             pool.ranges.iter().map(move |range| (range.first(), (*range, index)))
         });
         let open = (0..pools.len()).filter(|index| pools[*index].allocation.is_none());
-        Self { ranges: ranges.collect(), open: open.collect(), pools, ..Self::default() }
+        let names = pools.iter().map(|pool| pool.name.as_str().into()).collect();
+        let (ranges, open) = (ranges.collect(), open.collect());
+        Self { checks_only, ranges, open, names, pools, ..Self::default() }
     }
 
     /// The pools for some Services that are for this one, in the order they are tried.
@@ -64,10 +72,20 @@ impl Ledger {
         rules.into_iter().any(|rule| !rule.namespace_selectors.is_empty())
     }
 
+    /// What is held takes no more memory than it has to; until more is.
+    pub(super) fn pack(&mut self) {
+        self.holders = packed(mem::take(&mut self.holders));
+    }
+
     /// Notes that a Service holds an address that [`Ledger::check`] allows.
-    pub(super) fn hold(&mut self, key: &ServiceKey, address: IpAddr, terms: &Terms) {
-        let holders = self.holders.entry(address).or_default();
-        holders.add(key, terms);
+    pub(super) fn hold(&mut self, key: &ServiceKey, address: IpAddr, terms: &Arc<Terms>) {
+        match self.holders.entry(address) {
+            btree_map::Entry::Vacant(free) => drop(free.insert(Holders::one(key, terms))),
+            btree_map::Entry::Occupied(mut held) => held.get_mut().add(key, terms),
+        }
+        if self.checks_only {
+            return;
+        }
         self.taken.insert(address);
         if let Some(sharing) = &terms.sharing {
             self.shared.entry(sharing.clone()).or_default().insert(address);
@@ -77,12 +95,12 @@ impl Ledger {
     /// Notes that a Service no longer holds an address; it is free when nobody else does.
     pub(super) fn release(&mut self, key: &ServiceKey, address: IpAddr) {
         let Some(holders) = self.holders.get_mut(&address) else { return };
-        let ports = holders.remove(key);
-        let emptied = holders.is_empty();
-        if let Some(sharing) = holders.sharing()
+        let Some(terms) = holders.terms_of(key).cloned() else { return };
+        let emptied = !holders.remove(key);
+        if let Some(sharing) = &terms.sharing
             && let Some(group) = self.shared.get_mut(sharing)
         {
-            ports.iter().for_each(|port| group.freed(address, *port));
+            terms.ports.iter().for_each(|port| group.freed(address, *port));
             if emptied {
                 group.remove(address);
             }
@@ -107,15 +125,15 @@ impl Ledger {
         wanted: &Wanted,
         pinned: &Pinned,
         terms: &Terms,
-    ) -> Result<(Vec<IpAddr>, String), Refusal> {
+    ) -> Result<Assignment, Refusal> {
         if self.pools.is_empty() {
             return Err(Refusal::NoPools);
         }
-        let (addresses, pool) = match wanted.addresses.as_slice() {
+        let (addresses, pool) = match *wanted.addresses {
             [] => self.first_fit(wanted, pinned, terms)?,
             _ => self.check_requested(wanted, pinned, terms)?,
         };
-        Ok((addresses, pool.name.clone()))
+        Ok(Assignment { addresses: addresses.into(), pool: Arc::clone(pool) })
     }
 
     /// The first address of a family that suits, in a pool that a Service has one of already.
@@ -132,9 +150,9 @@ impl Ledger {
     ) -> Result<IpAddr, Refusal> {
         if let Some(address) = wanted.address_of(family) {
             let lies_in = self.check(address, pinned, terms)?;
-            return match lies_in.name == pool {
+            return match **lies_in == *pool {
                 true => Ok(address),
-                false => Err(Refusal::TwoPools { pools: [pool.to_owned(), lies_in.name.clone()] }),
+                false => Err(Refusal::TwoPools { pools: [pool.to_owned(), lies_in.to_string()] }),
             };
         }
         let index = self.pools.iter().position(|it| it.name == pool);
@@ -150,7 +168,7 @@ impl Ledger {
         pool.is_some_and(|pool| pool.ranges.iter().any(|range| range.family() == family))
     }
 
-    /// Whether a Service with these terms may hold this address; the pool it lies in.
+    /// Whether a Service with these terms may hold this address; the name of the pool it lies in.
     ///
     /// # Errors
     ///
@@ -160,7 +178,7 @@ impl Ledger {
         address: IpAddr,
         pinned: &Pinned,
         terms: &Terms,
-    ) -> Result<&Pool, Refusal> {
+    ) -> Result<&Arc<str>, Refusal> {
         let index = self.pool_of(address).ok_or(Refusal::InNoPool(address))?;
         let pool = self.admitting(index, pinned)?;
         if pool.avoids(address) {
@@ -169,7 +187,7 @@ impl Ledger {
         if let Some(holders) = self.holders.get(&address) {
             holders.accept(terms).map_err(|by| Refusal::InUse { address, by })?;
         }
-        Ok(pool)
+        Ok(&self.names[index])
     }
 
     fn pool_of(&self, address: IpAddr) -> Option<usize> {
@@ -190,17 +208,19 @@ impl Ledger {
         wanted: &Wanted,
         pinned: &Pinned,
         terms: &Terms,
-    ) -> Result<(Vec<IpAddr>, &Pool), Refusal> {
-        let mut found: Option<&Pool> = None;
+    ) -> Result<(Vec<IpAddr>, &Arc<str>), Refusal> {
+        let mut found: Option<&Arc<str>> = None;
         for &address in &wanted.addresses {
             let index = self.pool_of(address).ok_or(Refusal::InNoPool(address))?;
-            let lies_in = self.pools[index].name.clone();
-            if let Some(requested) = wanted.pool.clone().filter(|pool| *pool != lies_in) {
+            let lies_in = &*self.names[index];
+            if let Some(requested) = wanted.pool.as_deref().filter(|pool| *pool != lies_in) {
+                let (lies_in, requested) = (lies_in.to_owned(), requested.to_owned());
                 return Err(Refusal::OtherPool { address, lies_in, requested });
             }
             let pool = self.check(address, pinned, terms)?;
-            if let Some(other) = found.filter(|other| other.name != pool.name) {
-                return Err(Refusal::TwoPools { pools: [other.name.clone(), lies_in] });
+            if let Some(other) = found.filter(|other| *other != pool) {
+                let pools = [other.to_string(), lies_in.to_owned()];
+                return Err(Refusal::TwoPools { pools });
             }
             found = Some(pool);
         }
@@ -215,13 +235,13 @@ impl Ledger {
         wanted: &Wanted,
         pinned: &Pinned,
         terms: &Terms,
-    ) -> Result<(Vec<IpAddr>, &Pool), Refusal> {
+    ) -> Result<(Vec<IpAddr>, &Arc<str>), Refusal> {
         let candidates = self.candidates(wanted.pool.as_deref(), pinned)?;
         for pools in &candidates {
             for families in attempts(wanted.families) {
                 for &index in pools {
                     if let Some(found) = self.first_fit_in_pool(index, &families, terms) {
-                        return Ok((found, &self.pools[index]));
+                        return Ok((found, &self.names[index]));
                     }
                 }
             }
@@ -317,9 +337,11 @@ impl Ledger {
     }
 }
 
-/// The pools for some Services that are for one, by index; see [`Ledger::pinned`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Pinned(Vec<usize>);
+/// The same in nodes that are full. Those of a map that grew in the order of its keys are half
+/// empty.
+pub(super) fn packed<K: Ord, V>(map: BTreeMap<K, V>) -> BTreeMap<K, V> {
+    map.into_iter().collect()
+}
 
 /// What to look for together, the best first.
 fn attempts(families: Families) -> Vec<Vec<Option<IpFamily>>> {

@@ -29,15 +29,17 @@ mod waiting;
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use crate::model::{IpFamily, Namespace, Pool, Service, ServiceKey};
+use crate::model::{IpFamily, Namespace, Pool, Service, ServiceKey, Timestamp};
+use crate::shared::Shared;
 
-use ledger::{Ledger, Pinned};
-use request::{Age, Families, Request, Wanted};
+use ledger::{Ledger, packed};
+use request::{Age, Families, Request, Wanted, age};
 use waiting::Waiting;
 
 pub(crate) use annotation::{KNOWN_ANNOTATIONS, is_read};
-pub use outcome::{Assignment, Changes, Event, EventReason, Held, Outcome};
+pub use outcome::{Addresses, Assignment, Changes, Event, EventReason, Held, Outcome};
 pub use refusal::{Cleared, OfFamily, Refusal};
 pub use request::{NotOurs, ours};
 pub use terms::{InUse, WhyNotShared};
@@ -57,14 +59,16 @@ pub struct Allocator {
     ledger: Ledger,
     namespaces: BTreeMap<String, Namespace>,
     entries: BTreeMap<ServiceKey, Box<Entry>>,
+    requests: Shared<Request>,
+    /// None while addresses are given out elsewhere.
     waiting: Waiting,
 }
 
 /// One Service that is served here.
 #[derive(Clone, Debug)]
 struct Entry {
-    request: Request,
-    pinned: Pinned,
+    created: Option<Timestamp>,
+    request: Arc<Request>,
     assignment: Option<Assignment>,
     /// Told already.
     refusal: Option<Box<Refusal>>,
@@ -109,9 +113,20 @@ impl Allocator {
         services: impl IntoIterator<Item = S>,
         held: &Held,
     ) -> Outcome {
+        let changes = self.bring_in_line(pools, services, held);
+        self.outcome(changes)
+    }
+
+    /// The same for who asks for each Service by itself what it holds now.
+    pub(crate) fn bring_in_line<S: Borrow<Service>>(
+        &mut self,
+        pools: &[Pool],
+        services: impl IntoIterator<Item = S>,
+        held: &Held,
+    ) -> Changes {
         let mut changes = Changes::default();
         let before = std::mem::take(&mut self.entries);
-        self.ledger = Ledger::new(pools);
+        self.ledger = Ledger::new(pools, self.follows);
         self.waiting = Waiting::default();
         let mut claims = Vec::new();
         for service in services {
@@ -119,9 +134,9 @@ impl Allocator {
             let (key, held) = (&service.key, held.get(&service.key).map_or(&[][..], Vec::as_slice));
             let before = before.get(key).map(|before| &**before);
             if self.take_in(service, before, held, &mut changes) && !held.is_empty() {
-                let request = &self.entries[key].request;
-                let as_before = before.is_some_and(|before| before.stands(request, held));
-                claims.push((!as_before, request.age, key.clone(), held));
+                let entry = &self.entries[key];
+                let as_before = before.is_some_and(|it| it.stands(&entry.request, held));
+                claims.push((!as_before, entry.age(), key.clone(), held));
             }
         }
         claims.sort();
@@ -132,13 +147,15 @@ impl Allocator {
             }
         }
         for (key, entry) in &mut self.entries {
-            if entry.settle(key, &self.ledger, &mut changes) {
-                self.waiting.insert(key, &entry.request);
+            if entry.settle(key, &self.ledger, &mut changes) && !self.follows {
+                self.waiting.insert(key, entry.age(), &entry.request);
             }
         }
         let all = self.waiting.all();
         self.serve_all(&lost, &all, &mut changes);
-        self.outcome(changes)
+        self.entries = packed(std::mem::take(&mut self.entries));
+        self.ledger.pack();
+        changes
     }
 
     /// Takes in a Service that is new or has changed. `held` is what it holds, as for
@@ -152,21 +169,21 @@ impl Allocator {
             let cleared = self.adopt(key, held, &mut changes);
             if let Some(entry) = self.entries.get_mut(key) {
                 if cleared {
-                    lost.insert((entry.request.age, key.clone()));
+                    lost.insert((entry.age(), key.clone()));
                 }
-                if entry.settle(key, &self.ledger, &mut changes) {
-                    self.waiting.insert(key, &entry.request);
+                if entry.settle(key, &self.ledger, &mut changes) && !self.follows {
+                    self.waiting.insert(key, entry.age(), &entry.request);
                 }
             }
         }
         // Only what becomes free lets others in.
         let others = match before.as_ref().is_some_and(|before| self.frees(key, before)) {
             true => self.waiting.all(),
-            false => self.waiting.only(key, self.entries.get(key).map(|entry| entry.request.age)),
+            false => self.waiting.only(key, self.entries.get(key).map(|entry| entry.age())),
         };
         self.serve_all(&lost, &others, &mut changes);
-        let had = before.and_then(|before| before.assignment).map(|it| it.addresses);
-        self.tell_rivals(key, &had.unwrap_or_default(), &mut changes);
+        let had = before.as_ref().map_or(&[][..], |before| before.addresses());
+        self.tell_rivals(key, had, &mut changes);
         changes
     }
 
@@ -205,18 +222,16 @@ impl Allocator {
 
     fn forget(&mut self, key: &ServiceKey) -> Option<Box<Entry>> {
         let entry = self.entries.remove(key)?;
-        self.waiting.remove(key, &entry.request);
-        for address in entry.assignment.iter().flat_map(|assignment| &assignment.addresses) {
-            self.ledger.release(key, *address);
-        }
+        self.waiting.remove(key, entry.age(), &entry.request);
+        entry.addresses().iter().for_each(|address| self.ledger.release(key, *address));
         Some(entry)
     }
 
     /// Whether another Service may now have what a Service had before.
     fn frees(&self, key: &ServiceKey, before: &Entry) -> bool {
-        let had = before.assignment.as_ref().map_or(&[][..], |it| it.addresses.as_slice());
+        let had = before.addresses();
         let Some(now) = self.entries.get(key) else { return !had.is_empty() };
-        let has = now.assignment.as_ref().map_or(&[][..], |it| it.addresses.as_slice());
+        let has = now.addresses();
         let others = now.request.terms != before.request.terms;
         had.iter().any(|address| others || !has.contains(address))
     }
@@ -237,14 +252,14 @@ impl Allocator {
             }
             Err(_) => return false,
         }
-        let request = Request::of(service);
-        let known = before.map_or(&[][..], |before| before.request.deprecated.as_slice());
+        let pinned = self.ledger.pinned(service, self.namespaces.get(&*service.key.namespace));
+        let request = self.requests.share(Request::of(service, pinned));
+        let known = before.map_or(&[][..], |before| &before.request.deprecated);
         for name in request.deprecated.iter().filter(|name| !known.contains(name)) {
             changes.deprecated(&service.key, name);
         }
-        let pinned = self.ledger.pinned(service, self.namespaces.get(&*service.key.namespace));
         let refusal = before.and_then(|before| before.refusal.clone());
-        let entry = Entry { request, pinned, assignment: None, refusal };
+        let entry = Entry { created: service.created, request, assignment: None, refusal };
         self.entries.insert(service.key.clone(), Box::new(entry));
         true
     }
@@ -255,7 +270,7 @@ impl Allocator {
         if entry.assignment.is_some() || held.is_empty() {
             return false;
         }
-        let Request { terms, wanted, .. } = &entry.request;
+        let Request { terms, wanted, pinned, .. } = &*entry.request;
         let (kept, pool) = match keepable(&self.ledger, entry, held) {
             Ok(keepable) => keepable,
             Err(why) => {
@@ -266,7 +281,7 @@ impl Allocator {
         let mut lost = false;
         for address in held.iter().filter(|address| !kept.contains(address)) {
             let family = IpFamily::of(*address);
-            let why = match self.ledger.check(*address, &entry.pinned, terms) {
+            let why = match self.ledger.check(*address, pinned, terms) {
                 Err(why) => Cleared::NotAllowed(why),
                 Ok(_) => Cleared::OneFamily(family.other()),
             };
@@ -277,7 +292,7 @@ impl Allocator {
             changes.services.insert(key.clone());
         }
         kept.iter().for_each(|address| self.ledger.hold(key, *address, terms));
-        entry.assignment = Some(Assignment { addresses: kept, pool });
+        entry.assignment = Some(Assignment { addresses: kept.into(), pool });
         lost
     }
 
@@ -289,6 +304,9 @@ impl Allocator {
         others: &BTreeSet<(Age, ServiceKey)>,
         changes: &mut Changes,
     ) {
+        if self.follows {
+            return;
+        }
         for (_, key) in first.iter().chain(others) {
             self.serve(key, changes).ok();
         }
@@ -315,15 +333,15 @@ impl Allocator {
 
     /// Serves a Service if it waits for an address.
     fn serve(&mut self, key: &ServiceKey, changes: &mut Changes) -> Result<(), Refusal> {
-        let Some(entry) = self.entries.get_mut(key).filter(|_| !self.follows) else {
+        let Some(entry) = self.entries.get_mut(key) else { return Ok(()) };
+        let Request { terms, wanted: Ok(wanted), pinned, .. } = &*entry.request else {
             return Ok(());
         };
-        let Request { terms, wanted: Ok(wanted), .. } = &entry.request else { return Ok(()) };
         let assignment = match &entry.assignment {
             None => {
-                let (addresses, pool) = self.ledger.find(wanted, &entry.pinned, terms)?;
-                changes.assigned(key, &addresses, &pool);
-                Assignment { addresses, pool }
+                let found = self.ledger.find(wanted, pinned, terms)?;
+                changes.assigned(key, &found.addresses, &found.pool);
+                found
             }
             Some(held) => match wanted.missing(&held.addresses) {
                 None => return Ok(()),
@@ -340,7 +358,7 @@ impl Allocator {
         }
         entry.assignment = Some(assignment);
         if !entry.settle(key, &self.ledger, changes) {
-            self.waiting.remove(key, &entry.request);
+            self.waiting.remove(key, entry.age(), &entry.request);
         }
         Ok(())
     }
@@ -351,23 +369,22 @@ fn keepable(
     ledger: &Ledger,
     entry: &Entry,
     held: &[IpAddr],
-) -> Result<(Vec<IpAddr>, String), Cleared> {
-    let mut pool: Option<&Pool> = None;
+) -> Result<(Vec<IpAddr>, Arc<str>), Cleared> {
+    let Request { terms, wanted, pinned, .. } = &*entry.request;
+    let mut pool: Option<&Arc<str>> = None;
     let (mut allowed, mut refused) = (Vec::new(), None);
     for &address in held {
-        match ledger.check(address, &entry.pinned, &entry.request.terms) {
-            Ok(lies_in) if pool.get_or_insert(lies_in).name != lies_in.name => {
-                return Err(Cleared::TooMany);
-            }
+        match ledger.check(address, pinned, terms) {
+            Ok(lies_in) if *pool.get_or_insert(lies_in) != lies_in => return Err(Cleared::TooMany),
             Ok(_) => allowed.push(address),
             Err(why) => refused = refused.or(Some(why)),
         }
     }
-    let Some(pool) = pool.map(|pool| pool.name.clone()) else {
+    let Some(pool) = pool.cloned() else {
         return Err(refused.map_or(Cleared::TooMany, Cleared::NotAllowed));
     };
     // A request that makes no sense is told, and changes nothing.
-    let kept = match &entry.request.wanted {
+    let kept = match wanted {
         Ok(wanted) => wanted.keeps(&allowed, &pool)?,
         Err(_) => allowed,
     };
@@ -382,14 +399,13 @@ fn complete(
     missing: IpFamily,
     changes: &mut Changes,
 ) -> Result<Option<Assignment>, Refusal> {
-    let (terms, pinned) = (&entry.request.terms, &entry.pinned);
+    let Request { terms, pinned, .. } = &*entry.request;
     let Some(Assignment { addresses, pool }) = &entry.assignment else { return Ok(None) };
     let refusal = match ledger.find_other((pool, missing), wanted, pinned, terms) {
         Ok(other) => {
             changes.assigned(key, &[other], pool);
-            let addresses = [addresses.as_slice(), &[other]].concat();
-            let addresses = wanted.families.sorted(&addresses);
-            return Ok(Some(Assignment { addresses, pool: pool.clone() }));
+            let addresses = wanted.families.sorted(&[addresses, &[other][..]].concat()).into();
+            return Ok(Some(Assignment { addresses, pool: Arc::clone(pool) }));
         }
         Err(refusal) => refusal,
     };
@@ -399,18 +415,26 @@ fn complete(
     if !wanted.addresses.is_empty() {
         return Err(refusal);
     }
-    let (both, pool) = ledger.find(wanted, pinned, terms).map_err(|_| refusal)?;
+    let both = ledger.find(wanted, pinned, terms).map_err(|_| refusal)?;
     addresses.iter().for_each(|address| ledger.release(key, *address));
     changes.cleared(key, addresses, &Cleared::BothElsewhere);
-    changes.assigned(key, &both, &pool);
-    Ok(Some(Assignment { addresses: both, pool }))
+    changes.assigned(key, &both.addresses, &both.pool);
+    Ok(Some(both))
 }
 
 impl Entry {
     /// Whether nothing has changed in what the Service shares and holds.
     fn stands(&self, request: &Request, held: &[IpAddr]) -> bool {
-        let holds = self.assignment.as_ref().map_or(&[][..], |a| a.addresses.as_slice());
-        self.request.terms == request.terms && holds == held
+        self.request.terms == request.terms && self.addresses() == held
+    }
+
+    fn age(&self) -> Age {
+        age(self.created)
+    }
+
+    /// What the Service holds.
+    fn addresses(&self) -> &[IpAddr] {
+        self.assignment.as_ref().map_or(&[][..], |it| &it.addresses)
     }
 
     /// Whether the Service waits for something, now that it holds what it does.

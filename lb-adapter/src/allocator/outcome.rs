@@ -3,7 +3,11 @@
 //! Owns the types of its answers and the sentences of its events.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
+use std::ops::Deref;
+use std::slice;
+use std::sync::Arc;
 
 use crate::model::ServiceKey;
 
@@ -18,9 +22,54 @@ pub type Held = BTreeMap<ServiceKey, Vec<IpAddr>>;
 #[non_exhaustive]
 pub struct Assignment {
     /// One, or one of each family: IPv4 before IPv6 unless the Service's `ipFamilies` say otherwise.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Addresses,
     /// The name of the pool they lie in.
-    pub pool: String,
+    pub pool: Arc<str>,
+}
+
+/// A list of addresses that takes no memory of its own where it has one, as that of most Services.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Addresses(List);
+
+#[derive(Clone, PartialEq, Eq)]
+enum List {
+    One(IpAddr),
+    Other(Box<[IpAddr]>),
+}
+
+impl Deref for Addresses {
+    type Target = [IpAddr];
+
+    fn deref(&self) -> &[IpAddr] {
+        match &self.0 {
+            List::One(address) => slice::from_ref(address),
+            List::Other(addresses) => addresses,
+        }
+    }
+}
+
+impl From<Vec<IpAddr>> for Addresses {
+    fn from(addresses: Vec<IpAddr>) -> Self {
+        Self(match *addresses {
+            [address] => List::One(address),
+            _ => List::Other(addresses.into_boxed_slice()),
+        })
+    }
+}
+
+impl<'a> IntoIterator for &'a Addresses {
+    type Item = &'a IpAddr;
+    type IntoIter = slice::Iter<'a, IpAddr>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
 }
 
 /// What [`Allocator::reconcile`](super::Allocator::reconcile) made of the Services.
@@ -50,7 +99,7 @@ impl Outcome {
     /// The addresses, in the form they are remembered in.
     pub fn held(&self) -> Held {
         let entry = |(key, assignment): (&ServiceKey, &Assignment)| {
-            (key.clone(), assignment.addresses.clone())
+            (key.clone(), assignment.addresses.to_vec())
         };
         self.assignments.iter().map(entry).collect()
     }

@@ -13,7 +13,7 @@ use super::terms::InUse;
 /// Why a Service was given no address.
 ///
 /// Its text is a sentence for the Service's event: lower case, without a full stop.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Refusal {
     /// The configuration has no pool at all.

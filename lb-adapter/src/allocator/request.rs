@@ -3,6 +3,7 @@
 //! Owns the reading of a Service; whether what it asks for can be had is the ledger's business.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::model::{IpFamily, IpFamilyPolicy, Service, ServiceType, Timestamp};
 
@@ -45,28 +46,37 @@ pub fn ours(service: &Service, class: Option<&str>) -> Result<(), NotOurs> {
 /// When a Service was made; sorts oldest first, and last those of which nobody knows.
 pub(super) type Age = (bool, Option<Timestamp>);
 
-/// One Service's request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Request {
-    pub(super) age: Age,
-    pub(super) terms: Terms,
-    /// An error is a request that cannot be understood or served whatever the pools are.
-    pub(super) wanted: Result<Wanted, Box<Refusal>>,
-    /// The annotations under names of old.
-    pub(super) deprecated: Vec<&'static str>,
+/// The age of a Service that was made at this time.
+pub(super) fn age(created: Option<Timestamp>) -> Age {
+    (created.is_none(), created)
 }
 
+/// What a Service asks for. Nothing in it is of one Service, so that many have one request.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Request {
+    pub(super) terms: Arc<Terms>,
+    /// An error is a request that cannot be understood or served whatever the pools are.
+    pub(super) wanted: Result<Wanted, Box<Refusal>>,
+    pub(super) pinned: Pinned,
+    /// The annotations under names of old.
+    pub(super) deprecated: Box<[&'static str]>,
+}
+
+/// The pools for some Services that are for this one, by index, in the order they are tried.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Pinned(pub(super) Box<[usize]>);
+
 /// What the addresses must be like.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Wanted {
     pub(super) families: Families,
     /// These addresses and no others; any if there are none.
-    pub(super) addresses: Vec<IpAddr>,
-    pub(super) pool: Option<String>,
+    pub(super) addresses: Box<[IpAddr]>,
+    pub(super) pool: Option<Box<str>>,
 }
 
 /// Of which families a Service wants addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Families {
     /// It has no family of its own: one address of either will do.
     Any,
@@ -82,11 +92,11 @@ pub(super) enum Families {
 }
 
 impl Request {
-    pub(super) fn of(service: &Service) -> Self {
+    pub(super) fn of(service: &Service, pinned: Pinned) -> Self {
         Self {
-            age: (service.created.is_none(), service.created),
-            terms: Terms::of(service),
+            terms: Arc::new(Terms::of(service)),
             wanted: wanted(service).map_err(Box::new),
+            pinned,
             deprecated: annotation::deprecated(service),
         }
     }
@@ -110,10 +120,12 @@ impl Wanted {
         let other =
             |address: &&IpAddr| !self.addresses.is_empty() && !self.addresses.contains(address);
         if kept.iter().any(|address| other(&address)) {
-            return Err(Cleared::OtherAddressRequested(self.addresses.clone()));
+            return Err(Cleared::OtherAddressRequested(self.addresses.to_vec()));
         }
         match &self.pool {
-            Some(wanted) if wanted != pool => Err(Cleared::OtherPoolRequested(wanted.clone())),
+            Some(wanted) if **wanted != *pool => {
+                Err(Cleared::OtherPoolRequested(wanted.to_string()))
+            }
             _ => Ok(kept),
         }
     }
@@ -148,7 +160,7 @@ impl Families {
 fn wanted(service: &Service) -> Result<Wanted, Refusal> {
     let addresses = wanted_addresses(service)?;
     let mut families = wanted_families(service)?;
-    match (families, addresses.as_slice()) {
+    match (families, &*addresses) {
         (_, []) => {}
         (Families::Any, [address]) => families = Families::One(IpFamily::of(*address)),
         (Families::Any, [first, ..]) => {
@@ -165,15 +177,15 @@ fn wanted(service: &Service) -> Result<Wanted, Refusal> {
         }
         (Families::Both { .. }, _) => {}
     }
-    let pool = annotation::value(service, ADDRESS_POOL).map(|(_, pool)| pool.to_owned());
+    let pool = annotation::value(service, ADDRESS_POOL).map(|(_, pool)| pool.into());
     Ok(Wanted { families, addresses, pool })
 }
 
 /// The addresses that are asked for: none, one, or one of each family.
-fn wanted_addresses(service: &Service) -> Result<Vec<IpAddr>, Refusal> {
+fn wanted_addresses(service: &Service) -> Result<Box<[IpAddr]>, Refusal> {
     let field = service.load_balancer_ip.as_deref().map(str::trim).filter(|ip| !ip.is_empty());
     let (source, text) = match (field, annotation::value(service, LOAD_BALANCER_IPS)) {
-        (None, None) => return Ok(Vec::new()),
+        (None, None) => return Ok(Box::default()),
         (Some(_), Some((name, _))) => {
             return Err(Refusal::RequestedTwice { annotation: name.to_owned() });
         }
@@ -184,7 +196,7 @@ fn wanted_addresses(service: &Service) -> Result<Vec<IpAddr>, Refusal> {
         Ok(address) => Ok(address),
         Err(_) => Err(Refusal::NotAnAddress { source: source.clone(), text: text.to_owned() }),
     };
-    let addresses: Vec<IpAddr> = text.split(',').map(parse).collect::<Result<_, _>>()?;
+    let addresses: Box<[IpAddr]> = text.split(',').map(parse).collect::<Result<_, _>>()?;
     match addresses[..] {
         [_] => Ok(addresses),
         [a, b] if IpFamily::of(a) != IpFamily::of(b) => Ok(addresses),

@@ -3,6 +3,7 @@
 //! Owns the rules of the annotation `allow-shared-ip`. Knows nothing of pools.
 
 use std::fmt;
+use std::slice;
 use std::sync::Arc;
 
 use crate::model::{ExternalTrafficPolicy, Labels, Service, ServiceKey, ServicePort};
@@ -10,11 +11,11 @@ use crate::model::{ExternalTrafficPolicy, Labels, Service, ServiceKey, ServicePo
 use super::annotation::{self, ALLOW_SHARED_IP};
 
 /// What a Service brings to the question whether it may share an address.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Terms {
     /// The two keys that must be equal; `None` shares with nobody.
     pub(super) sharing: Option<Arc<SharingKey>>,
-    /// No two holders of an address may have a port in common.
+    /// In their order. No two holders of an address may have a port in common.
     pub(super) ports: Box<[ServicePort]>,
 }
 
@@ -43,36 +44,62 @@ impl Terms {
         ports.dedup();
         Self { sharing, ports: ports.into_boxed_slice() }
     }
+
+    fn has(&self, port: ServicePort) -> bool {
+        self.ports.binary_search(&port).is_ok()
+    }
 }
 
 /// Who holds one address.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Holders {
-    /// Common to all holders; that of the one holder if there is one.
-    sharing: Option<Arc<SharingKey>>,
-    /// In their order.
-    services: Vec<ServiceKey>,
+///
+/// There are thousands of addresses that one Service has for itself, so that this is two pointers.
+#[derive(Clone, Debug)]
+pub(super) enum Holders {
+    /// One.
+    One(Holder),
+    /// More than one.
+    Several(Box<Several>),
+}
+
+/// A Service that holds an address.
+#[derive(Clone, Debug)]
+pub(super) struct Holder {
+    key: ServiceKey,
+    terms: Arc<Terms>,
+}
+
+/// The Services that share one address.
+#[derive(Clone, Debug)]
+pub(super) struct Several {
+    /// By their keys. All have the same sharing key.
+    holders: Vec<Holder>,
     /// Whose each port is, by port.
     ports: Vec<(ServicePort, ServiceKey)>,
 }
 
 impl Holders {
+    /// A Service alone.
+    pub(super) fn one(key: &ServiceKey, terms: &Arc<Terms>) -> Self {
+        Self::One(Holder { key: key.clone(), terms: Arc::clone(terms) })
+    }
+
     /// Whether a Service with these terms may join.
     ///
     /// # Errors
     ///
     /// Which rule forbids it, and because of whom.
     pub(super) fn accept(&self, terms: &Terms) -> Result<(), InUse> {
-        let Some(holder) = self.services.first() else { return Ok(()) };
+        let [first, ..] = self.all() else { return Ok(()) };
         let in_use = |why, holder: &ServiceKey| Err(InUse { holder: holder.clone(), why });
-        let (Some(wanted), Some(present)) = (&terms.sharing, &self.sharing) else {
-            return in_use(WhyNotShared::NoKey, holder);
+        let (Some(wanted), Some(present)) = (&terms.sharing, &first.terms.sharing) else {
+            return in_use(WhyNotShared::NoKey, &first.key);
         };
         if wanted.name != present.name {
-            return in_use(WhyNotShared::OtherKey { key: present.name.clone() }, holder);
+            let key = present.name.clone();
+            return in_use(WhyNotShared::OtherKey { key }, &first.key);
         }
         if wanted.backend != present.backend {
-            return in_use(WhyNotShared::OtherBackend, holder);
+            return in_use(WhyNotShared::OtherBackend, &first.key);
         }
         match terms.ports.iter().find_map(|port| Some((port, self.holder_of(*port)?))) {
             Some((port, holder)) => in_use(WhyNotShared::SamePort(*port), holder),
@@ -80,13 +107,74 @@ impl Holders {
         }
     }
 
-    /// Adds a Service that [`Holders::accept`] let in.
-    pub(super) fn add(&mut self, key: &ServiceKey, terms: &Terms) {
-        self.sharing.clone_from(&terms.sharing);
-        if let Err(at) = self.services.binary_search(key) {
-            self.services.reserve_exact(1);
-            self.services.insert(at, key.clone());
+    /// Adds a Service that [`Holders::accept`] let in, or that is there with these terms already.
+    pub(super) fn add(&mut self, key: &ServiceKey, terms: &Arc<Terms>) {
+        let several = match self {
+            Self::One(first) if first.key == *key => return,
+            Self::One(first) => Several::of(first.clone()),
+            Self::Several(several) => {
+                several.add(key, terms);
+                return;
+            }
+        };
+        let mut several = Box::new(several);
+        several.add(key, terms);
+        *self = Self::Several(several);
+    }
+
+    /// Takes a Service out, and says whether anybody is left. The last one stays: with it all this
+    /// is to be dropped.
+    pub(super) fn remove(&mut self, key: &ServiceKey) -> bool {
+        let several = match self {
+            Self::One(only) => return only.key != *key,
+            Self::Several(several) => several,
+        };
+        several.holders.retain(|holder| holder.key != *key);
+        several.ports.retain(|(_, holder)| holder != key);
+        if let [last] = several.holders.as_slice() {
+            *self = Self::One(last.clone());
         }
+        true
+    }
+
+    /// The terms of one of these Services.
+    pub(super) fn terms_of(&self, key: &ServiceKey) -> Option<&Arc<Terms>> {
+        let all = self.all();
+        let at = all.binary_search_by(|holder| holder.key.cmp(key)).ok()?;
+        Some(&all[at].terms)
+    }
+
+    /// Whether a holder has this port.
+    pub(super) fn uses(&self, port: ServicePort) -> bool {
+        self.holder_of(port).is_some()
+    }
+
+    fn all(&self) -> &[Holder] {
+        match self {
+            Self::One(holder) => slice::from_ref(holder),
+            Self::Several(several) => &several.holders,
+        }
+    }
+
+    fn holder_of(&self, port: ServicePort) -> Option<&ServiceKey> {
+        match self {
+            Self::One(holder) => holder.terms.has(port).then_some(&holder.key),
+            Self::Several(several) => several.find(port).ok().map(|at| &several.ports[at].1),
+        }
+    }
+}
+
+impl Several {
+    /// One that others are to join.
+    fn of(first: Holder) -> Self {
+        let ports = first.terms.ports.iter().map(|port| (*port, first.key.clone())).collect();
+        Self { ports, holders: vec![first] }
+    }
+
+    fn add(&mut self, key: &ServiceKey, terms: &Arc<Terms>) {
+        let Err(at) = self.holders.binary_search_by(|holder| holder.key.cmp(key)) else { return };
+        self.holders.reserve_exact(1);
+        self.holders.insert(at, Holder { key: key.clone(), terms: Arc::clone(terms) });
         self.ports.reserve_exact(terms.ports.len());
         for port in &terms.ports {
             match self.find(*port) {
@@ -96,38 +184,13 @@ impl Holders {
         }
     }
 
-    /// Takes a Service out; gives back the ports it had.
-    pub(super) fn remove(&mut self, key: &ServiceKey) -> Vec<ServicePort> {
-        self.services.retain(|holder| holder != key);
-        self.ports.extract_if(.., |(_, holder)| holder == key).map(|(port, _)| port).collect()
-    }
-
-    /// Whether a holder has this port.
-    pub(super) fn uses(&self, port: ServicePort) -> bool {
-        self.holder_of(port).is_some()
-    }
-
-    fn holder_of(&self, port: ServicePort) -> Option<&ServiceKey> {
-        self.find(port).ok().map(|at| &self.ports[at].1)
-    }
-
     fn find(&self, port: ServicePort) -> Result<usize, usize> {
         self.ports.binary_search_by_key(&port, |(port, _)| *port)
-    }
-
-    /// The keys on which a newcomer must agree; `None` if none can.
-    pub(super) fn sharing(&self) -> Option<&SharingKey> {
-        self.sharing.as_deref()
-    }
-
-    /// Whether nobody holds the address any more.
-    pub(super) fn is_empty(&self) -> bool {
-        self.services.is_empty()
     }
 }
 
 /// An address that another Service holds and that cannot be shared with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct InUse {
     /// The Service that holds it; the first by name if there are several.
@@ -143,7 +206,7 @@ impl fmt::Display for InUse {
 }
 
 /// The rule that keeps two Services from sharing an address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum WhyNotShared {
     /// One of the two has no annotation `allow-shared-ip`.

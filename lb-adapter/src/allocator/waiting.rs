@@ -19,16 +19,16 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    pub(super) fn insert(&mut self, key: &ServiceKey, request: &Request) {
-        let place = (request.age, key.clone());
+    pub(super) fn insert(&mut self, key: &ServiceKey, age: Age, request: &Request) {
+        let place = (age, key.clone());
         for address in addresses(request) {
             self.by_address.entry(*address).or_default().insert(place.clone());
         }
         self.all.insert(place);
     }
 
-    pub(super) fn remove(&mut self, key: &ServiceKey, request: &Request) {
-        let place = (request.age, key.clone());
+    pub(super) fn remove(&mut self, key: &ServiceKey, age: Age, request: &Request) {
+        let place = (age, key.clone());
         if !self.all.remove(&place) {
             return;
         }
@@ -60,5 +60,5 @@ impl Waiting {
 }
 
 fn addresses(request: &Request) -> &[IpAddr] {
-    request.wanted.as_ref().map_or(&[][..], |wanted| wanted.addresses.as_slice())
+    request.wanted.as_ref().map_or(&[][..], |wanted| &wanted.addresses)
 }

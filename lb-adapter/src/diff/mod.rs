@@ -102,7 +102,7 @@ impl State {
         let mut state = Self::default();
         for key in engine.service_keys() {
             let holding = engine.holding(key);
-            let addresses = holding.map(|it| it.addresses).unwrap_or_default();
+            let addresses = holding.map(|it| it.addresses.to_vec()).unwrap_or_default();
             state.services.insert(key.clone(), addresses);
         }
         for (plan, peer_plan) in engine.sessions() {

@@ -305,7 +305,7 @@ impl Engine {
                 }
             }
             let services = self.rows.services();
-            let changes = self.allocator.reconcile(&config.pools, services, &held).changes;
+            let changes = self.allocator.bring_in_line(&config.pools, services, &held);
             self.write(changes, effects);
             keys.iter().for_each(|key| self.complain(key, effects));
         }

@@ -42,7 +42,7 @@ fn who_follows_gives_nothing_out_and_takes_what_a_status_says() {
         let change = Change::Service { service: Box::new(service.clone()), status };
         let effects = engine.apply(change);
         assert_eq!((effects.events, effects.written), Default::default());
-        engine.holding(&key).map(|it| it.addresses)
+        engine.holding(&key).map(|it| it.addresses.to_vec())
     };
     assert_eq!(see(&[]), None);
     assert_eq!(see(&["192.0.2.1"]), Some(vec!["192.0.2.1".parse().unwrap()]));

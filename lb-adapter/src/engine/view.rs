@@ -95,7 +95,8 @@ impl Engine {
         let addresses = addresses(&service.status_addresses).filter(|held| !held.is_empty())?;
         let pools = self.config.iter().flat_map(|config| &config.pools);
         let pool = pools.into_iter().find(|pool| pool.contains(addresses[0]));
-        Some(Assignment { pool: pool.map(|it| it.name.clone()).unwrap_or_default(), addresses })
+        let pool = pool.map(|it| it.name.as_str()).unwrap_or_default().into();
+        Some(Assignment { pool, addresses: addresses.into() })
     }
 
     /// Why a Service was not given what it asks for.
@@ -165,7 +166,7 @@ impl Engine {
     pub fn held(&self) -> Held {
         let held = self.rows.service_keys().filter_map(|key| {
             let assignment = self.allocator.assignment(key)?;
-            Some((key.clone(), assignment.addresses.clone()))
+            Some((key.clone(), assignment.addresses.to_vec()))
         });
         held.collect()
     }

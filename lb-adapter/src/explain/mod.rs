@@ -82,10 +82,10 @@ impl Explanation {
         let engine = &cluster.engine;
         let service = engine.service_of(key)?;
         let holding = engine.holding(key);
-        let pool = holding.as_ref().map(|it| it.pool.clone()).filter(|pool| !pool.is_empty());
+        let pool = holding.as_ref().map(|it| it.pool.to_string()).filter(|pool| !pool.is_empty());
         let configured = pool.as_ref().and_then(|pool| engine.config()?.pool(pool));
         let complaints = configured.map(|pool| Wishes::of(&service, pool).complaints);
-        let addresses = holding.map(|it| it.addresses).unwrap_or_default();
+        let addresses = holding.map(|it| it.addresses.to_vec()).unwrap_or_default();
         Some(Self {
             service: key.to_string(),
             addresses: addresses.iter().map(ToString::to_string).collect(),
@@ -200,7 +200,7 @@ fn found(cluster: &Cluster, service: &Service, plan: &Plan, gate: Gate) -> Strin
         },
         Gate::Pool => holding.map(|it| format!("{:?}", it.pool)).unwrap_or_default(),
         Gate::Address => {
-            let addresses = holding.map(|it| it.addresses).unwrap_or_default();
+            let addresses = holding.map(|it| it.addresses.to_vec()).unwrap_or_default();
             let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
             texts.join(" and ")
         }

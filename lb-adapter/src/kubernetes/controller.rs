@@ -349,8 +349,8 @@ fn wanted(engine: &Engine, key: &ServiceKey, class: Option<&str>, face: &Face) -
     }
     let holding = engine.holding(key);
     Some(Wanted {
-        pool: holding.as_ref().map(|it| it.pool.clone()),
-        addresses: holding.map(|it| it.addresses).unwrap_or_default(),
+        pool: holding.as_ref().map(|it| it.pool.to_string()),
+        addresses: holding.map(|it| it.addresses.to_vec()).unwrap_or_default(),
         refusal: engine.refusal(key).map(ToString::to_string),
         ours: true,
     })

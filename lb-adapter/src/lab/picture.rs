@@ -146,8 +146,8 @@ fn services(engine: &Engine) -> Vec<ServiceRow> {
         ServiceRow {
             namespace: service.key.namespace.to_string(),
             name: service.key.name.to_string(),
-            pool: assignment.as_ref().map(|assignment| assignment.pool.clone()),
-            addresses: assignment.map(|it| it.addresses).unwrap_or_default(),
+            pool: assignment.as_ref().map(|it| it.pool.to_string()),
+            addresses: assignment.map(|it| it.addresses.to_vec()).unwrap_or_default(),
         }
     };
     engine.services().filter(is_load_balancer).map(row).collect()

@@ -1,6 +1,7 @@
 //! A point in time as Kubernetes writes it, comparable without a clock or a calendar.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 /// A time of RFC 3339, such as `2018-09-12T08:30:00Z`; compares by the instant it means.
@@ -10,18 +11,19 @@ use std::str::FromStr;
 pub struct Timestamp {
     /// Seconds since 1970-01-01T00:00:00Z; negative before it.
     seconds: i64,
-    /// Nanoseconds after that.
-    nanoseconds: u32,
+    /// Nanoseconds after that, and one more: a time is kept of each of thousands of Services, and an
+    /// `Option` of it takes no more room this way.
+    nanoseconds: NonZeroU32,
 }
 
 impl Timestamp {
     /// Seconds since 1970-01-01T00:00:00Z, and nanoseconds after that.
     pub(crate) fn parts(self) -> (i64, u32) {
-        (self.seconds, self.nanoseconds)
+        (self.seconds, self.nanoseconds.get() - 1)
     }
 
     pub(crate) fn from_parts((seconds, nanoseconds): (i64, u32)) -> Self {
-        Self { seconds, nanoseconds }
+        Self { seconds, nanoseconds: NonZeroU32::MIN.saturating_add(nanoseconds) }
     }
 }
 
@@ -45,8 +47,9 @@ impl fmt::Display for Timestamp {
         let second = self.seconds.rem_euclid(SECONDS_PER_DAY);
         write!(f, "{year:04}-{month:02}-{day:02}T")?;
         write!(f, "{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)?;
-        if self.nanoseconds != 0 {
-            let fraction = format!("{:09}", self.nanoseconds);
+        let (_, nanoseconds) = self.parts();
+        if nanoseconds != 0 {
+            let fraction = format!("{nanoseconds:09}");
             write!(f, ".{}", fraction.trim_end_matches('0'))?;
         }
         f.write_str("Z")
@@ -73,7 +76,7 @@ fn parse(text: &str) -> Option<Timestamp> {
     let seconds =
         days_since_1970(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second
             - offset(zone)?;
-    Some(Timestamp { seconds, nanoseconds })
+    Some(Timestamp::from_parts((seconds, nanoseconds)))
 }
 
 /// Three numbers of exactly these many digits with a separator between them.
@@ -220,7 +223,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_second_reads_back(seconds in -62_000_000_000_i64..250_000_000_000) {
-            let time = Timestamp { seconds, nanoseconds: 0 };
+            let time = Timestamp::from_parts((seconds, 0));
             prop_assert_eq!(time.to_string().parse(), Ok(time));
         }
 

@@ -82,7 +82,7 @@ impl<'a> Walk<'a> {
         };
         let assignment = subject.held.map_err(refused)?;
         let pool = config.pool(&assignment.pool);
-        let pool = pool.ok_or_else(|| Reason::PoolGone(assignment.pool.clone()))?;
+        let pool = pool.ok_or_else(|| Reason::PoolGone(assignment.pool.to_string()))?;
         check_node(&scene.node, scene.options.ignore_exclude_label)?;
         let mut addresses = Vec::new();
         let mut without = Vec::new();

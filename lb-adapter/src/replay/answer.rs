@@ -157,7 +157,7 @@ impl Answer {
 
 fn service_row(engine: &Engine, service: &Service, effects: &Effects) -> ServiceRow {
     let holding = engine.holding(&service.key);
-    let (addresses, pool) = holding.map(|it| (it.addresses, it.pool)).unzip();
+    let (addresses, pool) = holding.map(|it| (it.addresses.to_vec(), it.pool.to_string())).unzip();
     let events = effects.events.iter().filter(|event| event.service == service.key);
     ServiceRow {
         namespace: service.key.namespace.to_string(),

@@ -192,7 +192,7 @@ impl Node {
     fn known(&self) -> Known {
         let services = self.engine.service_keys().filter_map(|key| {
             let holding = self.engine.holding(key)?;
-            Some((key.clone(), holding.addresses))
+            Some((key.clone(), holding.addresses.to_vec()))
         });
         let sessions = sampling::sessions(&self.engine, &self.sessions, &self.name);
         let sessions = sessions.into_iter().map(|session| {

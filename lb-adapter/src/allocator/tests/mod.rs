@@ -1,6 +1,7 @@
 //! The words the tests are written in.
 
 mod families;
+mod holders;
 mod naive;
 mod pools;
 mod properties;

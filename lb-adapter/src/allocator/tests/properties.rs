@@ -133,7 +133,7 @@ fn check(world: &World<'_>, outcome: &Outcome) -> Result<(), TestCaseError> {
         };
         // A Service without a family keeps what it holds.
         prop_assert!((1..=slots(service).len().max(2)).contains(&assignment.addresses.len()));
-        let pool = world.pools.iter().find(|pool| pool.name == assignment.pool).unwrap();
+        let pool = world.pools.iter().find(|pool| *pool.name == *assignment.pool).unwrap();
         for address in &assignment.addresses {
             prop_assert!(pool.contains(*address), "the address is in its pool");
             prop_assert!(world.joins(service, *address, &assigned), "shared by the rules");

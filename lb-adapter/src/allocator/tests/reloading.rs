@@ -72,7 +72,7 @@ fn an_address_that_moved_to_another_pool_stays_and_changes_its_pool() {
     cluster.pools = vec![manual("two", &["10.0.0.0/24"])];
     let outcome = cluster.reconcile([service("a")]);
     assert_eq!(
-        outcome.assignments[&key("a")].pool,
+        &*outcome.assignments[&key("a")].pool,
         "two",
         "not being automatic takes nothing away"
     );

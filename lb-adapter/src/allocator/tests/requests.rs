@@ -19,7 +19,7 @@ fn gets(asks: Asks) -> String {
 fn a_service_that_asks_for_nothing_gets_the_lowest_address_of_an_automatic_pool() {
     let outcome = Cluster::new(two_pools()).reconcile([service("a").tcp(80)]);
     assert_eq!(outcome.of("a"), "172.22.35.64", "the network address is as good as any");
-    assert_eq!(outcome.assignments[&key("a")].pool, "default");
+    assert_eq!(&*outcome.assignments[&key("a")].pool, "default");
     assert_eq!(outcome.told(), [r#"a IPAllocated: assigned 172.22.35.64 from pool "default""#]);
     assert_eq!(outcome.changes.services, [key("a")].into());
 }
@@ -161,7 +161,7 @@ fn a_request_that_cannot_be_understood_keeps_what_the_service_holds() {
     let mut cluster = Cluster::new(two_pools());
     cluster.reconcile([service("a")]);
     let outcome = cluster.reconcile([service("a").ip("172.22.35")]);
-    assert_eq!(outcome.assignments[&key("a")].addresses, [ip("172.22.35.64")]);
+    assert_eq!(*outcome.assignments[&key("a")].addresses, [ip("172.22.35.64")]);
     assert_eq!(outcome.reasons(), [AllocationFailed]);
     assert!(outcome.changes.services.is_empty());
     let outcome = cluster.reconcile([service("a").ip("172.22.35")]);

@@ -121,7 +121,8 @@ impl Cluster {
         let mut planned = Planned { plan: Plan::new(self.scene(node)), services: BTreeMap::new() };
         self.each(services, |subject| {
             planned.plan.update(subject);
-            let addresses = subject.held.map_or_else(|_| Vec::new(), |held| held.addresses.clone());
+            let addresses =
+                subject.held.map_or_else(|_| Vec::new(), |held| held.addresses.to_vec());
             let routes = service_routes(&planned.plan.scene, subject);
             planned.services.insert(subject.service.key.clone(), (addresses, routes.not_announced));
         });
