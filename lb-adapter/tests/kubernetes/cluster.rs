@@ -75,12 +75,17 @@ impl Cluster {
 
     /// Writes the ConfigMap.
     pub(crate) async fn configure(&self, config: &str) {
+        self.configure_in("config", config).await;
+    }
+
+    /// Writes the ConfigMap of this name.
+    pub(crate) async fn configure_in(&self, name: &str, config: &str) {
         let api: Api<k8s_openapi::api::core::v1::ConfigMap> =
             Api::namespaced(self.client.clone(), &self.system);
-        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "config"},
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name},
             "data": {"config": config}});
         let params = PatchParams::apply("test").force();
-        api.patch("config", &params, &Patch::Apply(map)).await.unwrap();
+        api.patch(name, &params, &Patch::Apply(map)).await.unwrap();
     }
 
     /// The arguments of a program of ours, with the rights of its service account.

@@ -1,5 +1,7 @@
 //! Addresses given out, and what is written of it.
 
+use std::net::Ipv4Addr;
+
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
@@ -180,6 +182,45 @@ async fn a_broken_configuration_changes_nothing_and_a_mended_one_counts() {
     cluster.create("three", json!({})).await;
     cluster.wait_for_addresses("three", &["192.0.2.16"]).await;
     cluster.wait_for_addresses("one", &["192.0.2.0"]).await;
+    cluster.end().await;
+}
+
+#[tokio::test]
+async fn the_config_map_that_is_named_counts_and_no_other() {
+    let text = |port: u16, addresses: &str| {
+        format!(
+            "peers: [{{my-asn: 64636, peer-asn: 64635, peer-address: 127.0.0.1, peer-port: {port}}}]\n\
+             address-pools: [{{name: default, protocol: bgp, addresses: [{addresses}]}}]\n"
+        )
+    };
+    let cluster = Cluster::new(&text(1, "192.0.2.0/30")).await;
+    cluster.configure_in("metallb", &text(2, "192.0.2.4/30")).await;
+    let node = format!("node-of-{}", cluster.namespace);
+    cluster.add_node(&node, Ipv4Addr::new(127, 22, 35, 25)).await;
+    let named = ["--config", "metallb"];
+    let program = cluster.start("controller", "a", &[&ARGUMENTS[..], &named].concat());
+    let of_speaker = ["--node-name", &node, "--on-exit", "withdraw"];
+    let speaker = cluster.start("speaker", "s", &[&of_speaker[..], &named].concat());
+    let peer = async |address: &str| {
+        wait(&format!("a session with {address}"), async || {
+            let object = cluster.node_statuses().get(&node).await.map_err(|it| it.to_string())?;
+            let sessions = &object.data["status"]["sessions"];
+            let found = sessions.as_array().is_some_and(|it| it.len() == 1)
+                && sessions[0]["address"] == address;
+            if found { Ok(()) } else { Err(object.data.to_string()) }
+        })
+        .await;
+    };
+    cluster.create("web", json!({})).await;
+    cluster.wait_for_addresses("web", &["192.0.2.4"]).await;
+    peer("127.0.0.1:2").await;
+    // What becomes of the other is all the same; what becomes of this one counts.
+    cluster.configure("nothing that could be read").await;
+    cluster.configure_in("metallb", &text(3, "192.0.2.8/30")).await;
+    cluster.wait_for_addresses("web", &["192.0.2.8"]).await;
+    peer("127.0.0.1:3").await;
+    speaker.terminate().await;
+    program.terminate().await;
     cluster.end().await;
 }
 
