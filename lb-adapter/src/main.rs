@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
+use dlmalloc::GlobalDlmalloc;
 use lb_adapter::args::{Cli, Command, LogArgs, LogFormat};
 use lb_adapter::failure::Failure;
 #[cfg(feature = "kubernetes")]
@@ -13,6 +14,10 @@ use lb_adapter::report::Problems;
 use lb_adapter::{check, decode, diff, explain, lab, migrate, replay, router_config, run};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// glibc's allocator keeps small pieces apart that are free, and a speaker with thousands of Services has many.
+#[global_allocator]
+static ALLOCATOR: GlobalDlmalloc = GlobalDlmalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

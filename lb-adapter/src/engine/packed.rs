@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::model::{
     Endpoint, ExternalTrafficPolicy, IpFamily, IpFamilyPolicy, Service, ServiceKey, ServicePort,
@@ -88,7 +89,7 @@ impl PackedService {
             cluster_ips: cluster_ips.clone(),
             publish_not_ready_addresses: *publish_not_ready_addresses,
         };
-        Self(append(&fields, Vec::new()).into_boxed_slice())
+        Self(Box::from(&*append(&fields, Octets::new())))
     }
 
     /// The Service of this key.
@@ -122,7 +123,7 @@ impl PackedService {
 
 impl PackedEndpoints {
     pub(super) fn of(endpoints: &[Endpoint]) -> Self {
-        let mut octets = Vec::new();
+        let mut octets = Octets::new();
         for Endpoint { address, node_name, ready, serving, terminating } in endpoints {
             let fields = EndpointFields {
                 address: *address,
@@ -133,7 +134,7 @@ impl PackedEndpoints {
             };
             octets = append(&fields, octets);
         }
-        Self(octets.into_boxed_slice())
+        Self(Box::from(&*octets))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Endpoint<&str>> {
@@ -150,7 +151,11 @@ impl PackedEndpoints {
     }
 }
 
-fn append(value: &impl Serialize, octets: Vec<u8>) -> Vec<u8> {
+/// What a row is packed in, before it gets memory of exactly its length: what is cut off from a longer piece would be of
+/// little use.
+type Octets = SmallVec<[u8; 512]>;
+
+fn append(value: &impl Serialize, octets: Octets) -> Octets {
     let packed = postcard::to_extend(value, octets);
     packed.unwrap_or_else(|error| unreachable!("all parts of a row have a length: {error}"))
 }
