@@ -2,6 +2,9 @@
 //!
 //! One object for each Service that this node announces, found by its labels. They are written at a steady pace,
 //! whatever happens: nobody waits for them, and an API server has other things to do.
+//!
+//! They go with the Node. Objects of the same labels that go with another one are left alone, and have ours beside them:
+//! those of a MetalLB speaker go with its pod, and it writes them for as long as it runs.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -15,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::object::Object;
+use super::status_object::goes_with_another;
 use crate::config::yaml::Value as Tree;
 use crate::model::ServiceKey;
 use crate::shared::Shared;
@@ -98,10 +102,11 @@ impl ServiceStatuses {
         }
     }
 
-    /// The objects go with this one: a Node. If it is another now, they have gone with the one before or are about to.
+    /// The objects go with this one: a Node. If it is another now, they have gone with the one before or are about to,
+    /// and others are made.
     pub(super) fn set_owner(&mut self, owner: &Value) {
         if self.owner.replace(owner.clone()).is_some_and(|before| before != *owner) {
-            self.relist = Instant::now() + PAUSE;
+            self.relist = Instant::now();
         }
     }
 
@@ -183,7 +188,8 @@ impl ServiceStatuses {
     fn begin(&mut self) {
         let (api, node, manager) = (self.api.clone(), self.node.clone(), self.manager);
         if !self.listed {
-            self.under_way = Some(tokio::spawn(list(api, node)));
+            let owner = self.owner.as_ref().and_then(|it| it["uid"].as_str()).map(str::to_owned);
+            self.under_way = Some(tokio::spawn(list(api, node, owner)));
             return;
         }
         while let Some(key) = self.due.pop_first() {
@@ -208,7 +214,8 @@ impl Drop for ServiceStatuses {
     }
 }
 
-async fn list(api: Api<Object>, node: String) -> Done {
+/// The objects that are ours: those that go with this Node, or with nobody.
+async fn list(api: Api<Object>, node: String, owner: Option<String>) -> Done {
     let mut params = ListParams::default().labels(&format!("{NODE}={node}")).limit(PAGE);
     let mut listed = Vec::new();
     loop {
@@ -219,12 +226,18 @@ async fn list(api: Api<Object>, node: String) -> Done {
                 return Done::Failed(None);
             }
         };
-        listed.extend(page.items.iter().filter_map(row));
+        let ours = page.items.iter().filter(|object| is_ours(object, owner.as_deref()));
+        listed.extend(ours.filter_map(row));
         params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
         if params.continue_token.is_none() {
             return Done::Listed(listed);
         }
     }
+}
+
+fn is_ours(object: &Object, owner: Option<&str>) -> bool {
+    let owners = object.get(&["metadata", "ownerReferences"]).map_or(&[][..], Tree::items);
+    !goes_with_another(owners.iter().filter_map(|it| it.get("uid")?.text()), owner)
 }
 
 fn row(object: &Object) -> Option<(ServiceKey, Box<str>, BTreeSet<String>)> {

@@ -170,3 +170,63 @@ async fn what_a_speaker_says_comes_back_with_another_node_of_the_same_name() {
     controller.terminate().await;
     cluster.end().await;
 }
+
+#[tokio::test]
+async fn what_goes_with_a_pod_of_metallbs_is_left_to_it_and_has_ours_beside_it_or_after_it() {
+    let Some(cluster) = configured().await else { return };
+    cluster.add_node("kube1", NODE).await;
+    let [_, services, states] = kinds(&cluster);
+    // As MetalLB's speaker of this node wrote it, with its pod as the owner; one of a Service that is not announced.
+    let pod =
+        json!([{"apiVersion": "v1", "kind": "Pod", "name": "speaker-x", "uid": "of-the-pod"}]);
+    let server = cluster.server.as_ref().unwrap();
+    let metallbs = |kind: &str, name: &str, labels: Value, status: Value| {
+        server.put(json!({"apiVersion": "metallb.io/v1beta1", "kind": kind, "status": status,
+            "metadata": {"namespace": cluster.system, "name": name, "labels": labels,
+                "ownerReferences": pod}}));
+    };
+    for (name, service) in [("bgp-aaaaa", "other"), ("bgp-bbbbb", "web")] {
+        let labels = json!({"metallb.io/node": "kube1", "metallb.io/service-name": service,
+            "metallb.io/service-namespace": cluster.namespace});
+        let status = json!({"node": "kube1", "serviceName": service,
+            "serviceNamespace": cluster.namespace, "peers": ["metallbs"]});
+        metallbs("ServiceBGPStatus", name, labels, status);
+    }
+    metallbs("ConfigurationState", "speaker-kube1", json!({}), json!({"result": "Unknown"}));
+    let of = async |api: &Api<DynamicObject>, owner: &str| {
+        let mut found = api.list(&ListParams::default()).await.unwrap().items;
+        found.retain(|it| it.owner_references().first().is_some_and(|it| it.kind == owner));
+        found
+    };
+    let before = (of(&services, "Pod").await, of(&states, "Pod").await);
+    assert_eq!((before.0.len(), before.1.len()), (2, 1));
+
+    let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
+    let speaker = cluster.start("speaker", "s", &["--node-name", "kube1", "--on-exit", "withdraw"]);
+    cluster.create("web", json!({})).await;
+    cluster.endpoints("web", &[("kube1", true)]).await;
+    let ours = wait("ours beside it", async || {
+        let found = of(&services, "Node").await;
+        let said = found.iter().filter(|it| it.data["status"]["peers"] == json!(["tor"]));
+        if said.count() == 1 { Ok(found) } else { Err(format!("{found:?}")) }
+    })
+    .await;
+    assert_eq!(ours[0].labels()["metallb.io/service-name"], "web");
+    assert_eq!((of(&services, "Pod").await, of(&states, "Pod").await), before);
+
+    // MetalLB's pod is gone, and what belongs to it.
+    for (api, objects) in [(&services, &before.0), (&states, &before.1)] {
+        for object in objects {
+            api.delete(&object.name_any(), &DeleteParams::default()).await.unwrap();
+        }
+    }
+    wait("ours after it", async || match of(&states, "Node").await.as_slice() {
+        [state] if state.data["status"]["result"] == "Valid" => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    assert_eq!(of(&services, "Node").await, ours);
+    speaker.terminate().await;
+    controller.terminate().await;
+    cluster.end().await;
+}
