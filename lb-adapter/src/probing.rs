@@ -77,3 +77,7 @@ impl Probing {
         Change::Probed { node: self.node.clone(), service, found: None }
     }
 }
+
+#[cfg(test)]
+#[path = "probing_tests.rs"]
+mod tests;

@@ -152,9 +152,16 @@ impl Engine {
             .endpoints_of(key)
             .filter(|endpoint| endpoint.node_name == Some(node) && is_usable(&service, endpoint));
         let addresses = here.filter_map(|it| it.address).take(PROBED);
-        let addresses = addresses.collect();
+        let addresses: Vec<_> = addresses.collect();
         let (probe, hold_down) = (health.probe?, health.hold_down);
-        Some(Target { probe, hold_down, addresses })
+        let announced = addresses.is_empty() && {
+            let policy = service.external_traffic_policy;
+            let endpoints = Endpoints::of(&service, self.rows.endpoints_of(key));
+            let count = endpoints.counting(policy, node);
+            let enough = health.min_ready.is_none_or(|it| it.is_met(count.ready, count.all));
+            enough && endpoints.check(policy, node).is_ok()
+        };
+        Some(Target { probe, hold_down, addresses, announced })
     }
 
     /// The `loadBalancerClass` and the like.

@@ -34,6 +34,10 @@ pub struct Target {
     /// The endpoints, of which one that answers is enough. Where there is none, there is nothing to
     /// find, and the Service counts as answering.
     pub addresses: Vec<IpAddr>,
+    /// Whether the node announces the Service though there is none, since those of other nodes are enough. Then it
+    /// counts as answering when some come, until they have failed as often as it takes to fall: no route flaps for a pod
+    /// that only has not been tried yet.
+    pub announced: bool,
 }
 
 /// What was found.
@@ -52,6 +56,8 @@ pub struct Found {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ToTry {
     beginning: u64,
+    /// Whether it began with a Service that was announced.
+    announced: bool,
     addresses: Vec<IpAddr>,
 }
 
@@ -68,6 +74,8 @@ pub struct Prober {
 struct Task {
     probe: Probe,
     hold_down: Duration,
+    /// Of the last [`Target`].
+    announced: bool,
     to_try: watch::Sender<ToTry>,
     handle: AbortHandle,
 }
@@ -101,33 +109,36 @@ impl Prober {
     }
 
     /// Probes this one too. What is as it was goes on; where only the endpoints are others, what was found up to now
-    /// still counts, and so do the answers and failures in a row. Where there are some and was none, it begins anew,
-    /// which is what this says: nothing is known until the first try, and a hold-down goes on.
+    /// still counts, and so do the answers and failures in a row. Where there are some and was none, it begins anew. If the
+    /// Service was announced, it counts as answering; if not, nothing is known until the first try, which is what this
+    /// says, and a hold-down goes on.
     pub fn put(&mut self, key: ServiceKey, target: Target) -> bool {
         if let Some(task) = self.tasks.get_mut(&key)
             && task.probe == target.probe
             && task.hold_down == target.hold_down
         {
+            let announced = std::mem::replace(&mut task.announced, target.announced);
             let mut anew = false;
             task.to_try.send_if_modified(|to_try| {
                 let modified = to_try.addresses != target.addresses;
                 anew = modified && to_try.addresses.is_empty();
                 if anew {
                     self.beginnings += 1;
-                    to_try.beginning = self.beginnings;
+                    (to_try.beginning, to_try.announced) = (self.beginnings, announced);
                 }
                 to_try.addresses = target.addresses;
                 modified
             });
-            return anew;
+            return anew && !announced;
         }
-        let Target { probe, hold_down, addresses } = target;
+        let Target { probe, hold_down, addresses, announced } = target;
         self.beginnings += 1;
-        let (sender, to_try) = watch::channel(ToTry { beginning: self.beginnings, addresses });
+        let beginning = self.beginnings;
+        let (sender, to_try) = watch::channel(ToTry { beginning, announced: false, addresses });
         let verdict = Verdict::new(&probe, hold_down);
         let trying = go_on(key.clone(), probe.clone(), verdict, to_try, self.found.clone());
         let handle = tokio::spawn(trying).abort_handle();
-        self.tasks.insert(key, Task { probe, hold_down, to_try: sender, handle });
+        self.tasks.insert(key, Task { probe, hold_down, announced, to_try: sender, handle });
         false
     }
 
@@ -154,15 +165,14 @@ async fn go_on(
     let mut next = Instant::now();
     let mut begun = to_try.borrow().beginning;
     loop {
-        let ToTry { beginning, addresses } = to_try.borrow_and_update().clone();
-        if std::mem::replace(&mut begun, beginning) != beginning {
-            verdict.begin_anew();
-        }
-        let news = match addresses.is_empty() {
+        let ToTry { beginning, announced, addresses } = to_try.borrow_and_update().clone();
+        let begins = std::mem::replace(&mut begun, beginning) != beginning;
+        let of_beginning = if begins { verdict.begin_anew(announced) } else { None };
+        let of_try = match addresses.is_empty() {
             true => verdict.nothing_to_try(),
             false => verdict.judge(Instant::now(), attempt::any(&probe, &addresses).await),
         };
-        if let Some(probed) = news {
+        for probed in of_beginning.into_iter().chain(of_try) {
             let news = Found { service: key.clone(), probed, beginning };
             if found.send(news).await.is_err() {
                 return;

@@ -16,7 +16,7 @@ fn target(probe: &str, addresses: &[&str]) -> Target {
     probe.fall = 1.try_into().unwrap();
     probe.rise = 1.try_into().unwrap();
     let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
-    Target { probe, hold_down: Duration::ZERO, addresses }
+    Target { probe, hold_down: Duration::ZERO, addresses, announced: false }
 }
 
 /// Answers each request for `/ok` with 204, and others with 500.

@@ -87,9 +87,11 @@ impl Verdict {
         }
     }
 
-    /// There are endpoints where there was none: what was told counts no more, and the first try decides.
-    pub(super) fn begin_anew(&mut self) {
-        (self.first, self.idle) = (true, false);
+    /// There are endpoints where there was none: what was told counts no more. If the Service was announced, it is up
+    /// until they have failed often enough; if not, their first try decides.
+    pub(super) fn begin_anew(&mut self, announced: bool) -> Option<Probed> {
+        (self.first, self.idle) = (!announced, false);
+        announced.then(|| self.become_(State::Up, Probed::Up)).flatten()
     }
 
     /// There is no endpoint to try, which counts as an answer.
@@ -110,8 +112,8 @@ impl Verdict {
 mod tests {
     use super::*;
 
-    /// What is said after each of these tries, a second apart: `+` answers, `-` fails, `0` has nothing to try, and
-    /// `*` answers from an endpoint where there was none.
+    /// What is said after each of these tries, a second apart: `+` answers, `-` fails, `0` has nothing to try, `*`
+    /// answers from an endpoint where there was none, and `!` is one where there was none and the Service is announced.
     fn said(tries: &str, hold_down: u64) -> String {
         let mut probe: Probe = "tcp:80".parse().unwrap();
         probe.rise = 2.try_into().unwrap();
@@ -122,10 +124,11 @@ mod tests {
             now += Duration::from_secs(1);
             let answer = if answers == '-' { Err("refused".to_owned()) } else { Ok(()) };
             if answers == '*' {
-                verdict.begin_anew();
+                assert_eq!(verdict.begin_anew(false), None);
             }
             let said = match answers {
                 '0' => verdict.nothing_to_try(),
+                '!' => verdict.begin_anew(true),
                 _ => verdict.judge(now, answer),
             };
             match said {
@@ -160,5 +163,13 @@ mod tests {
         assert_eq!(said("-00*+++", 3), "DU.H..U", "it has not answered for so long");
         assert_eq!(said("-++0*++", 4), "D.HUH.U", "it goes on where it was");
         assert_eq!(said("-++0*", 2), "D.HUU", "and ends meanwhile");
+    }
+
+    #[test]
+    fn a_service_that_is_announced_when_endpoints_come_falls_by_as_many_failures_as_any() {
+        assert_eq!(said("0!---", 0), "UU..D");
+        assert_eq!(said("0!--+---++", 0), "UU.....D.U");
+        assert_eq!(said("-0!--+", 60), "DUU...", "whoever is announced is not held down");
+        assert_eq!(said("-++0!---", 60), "D.HUU..D");
     }
 }
