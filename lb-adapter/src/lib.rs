@@ -50,4 +50,5 @@ mod shared;
 mod signals;
 mod source_address;
 mod start;
+mod trees;
 mod wanted;

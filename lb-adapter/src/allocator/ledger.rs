@@ -4,11 +4,11 @@
 //! look-up among the runs of taken ones, so an IPv6 /64 costs what a /28 costs.
 
 use std::collections::{BTreeMap, btree_map};
-use std::mem;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::model::{AddressRange, IpFamily, Namespace, Pool, Service, ServiceKey};
+use crate::trees;
 
 use super::group::Group;
 use super::outcome::Assignment;
@@ -74,7 +74,7 @@ impl Ledger {
 
     /// What is held takes no more memory than it has to; until more is.
     pub(super) fn pack(&mut self) {
-        self.holders = packed(mem::take(&mut self.holders));
+        trees::pack(&mut self.holders);
     }
 
     /// Notes that a Service holds an address that [`Ledger::check`] allows.
@@ -335,12 +335,6 @@ impl Ledger {
             false => Refusal::Exhausted { pools, families },
         }
     }
-}
-
-/// The same in nodes that are full. Those of a map that grew in the order of its keys are half
-/// empty.
-pub(super) fn packed<K: Ord, V>(map: BTreeMap<K, V>) -> BTreeMap<K, V> {
-    map.into_iter().collect()
 }
 
 /// What to look for together, the best first.

@@ -33,8 +33,9 @@ use std::sync::Arc;
 
 use crate::model::{IpFamily, Namespace, Pool, Service, ServiceKey, Timestamp};
 use crate::shared::Shared;
+use crate::trees;
 
-use ledger::{Ledger, packed};
+use ledger::Ledger;
 use request::{Age, Families, Request, Wanted, age};
 use waiting::Waiting;
 
@@ -153,7 +154,7 @@ impl Allocator {
         }
         let all = self.waiting.all();
         self.serve_all(&lost, &all, &mut changes);
-        self.entries = packed(std::mem::take(&mut self.entries));
+        trees::pack(&mut self.entries);
         self.ledger.pack();
         changes
     }

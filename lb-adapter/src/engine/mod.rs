@@ -312,6 +312,7 @@ impl Engine {
         let gone = |name: &String| !self.rows.nodes.contains_key(name);
         let gone: Vec<_> = self.plans.keys().filter(|name| gone(name)).cloned().collect();
         gone.iter().for_each(|name| drop(self.plans.remove(name)));
+        self.rows.pack();
         let nodes: Vec<_> = self.rows.nodes.keys().cloned().collect();
         nodes.iter().for_each(|name| self.plan_node(name, effects));
     }
@@ -425,6 +426,7 @@ impl Engine {
             subject.probed = probed.get(&(name.to_owned(), key.clone()));
             effects.note(name, plan.update(&subject));
         }
+        plan.pack();
     }
 
     /// A status that cannot be kept stands in the files for as long as they are not mended, and is

@@ -10,6 +10,7 @@ use crate::allocator;
 use crate::model::{Endpoint, EndpointSlice, Namespace, Node, Service, ServiceKey};
 use crate::planner;
 use crate::shared::Shared;
+use crate::trees;
 
 use super::packed::{PackedEndpoints, PackedService};
 
@@ -169,6 +170,13 @@ impl Rows {
             rows.take(name);
         }
         self.drop_if_empty(service);
+    }
+
+    /// Makes the most of the memory, when much has come in at once.
+    pub(super) fn pack(&mut self) {
+        trees::pack(&mut self.services);
+        trees::pack(&mut self.endpoints);
+        trees::pack(&mut self.slices);
     }
 
     /// Forgets all endpoints.

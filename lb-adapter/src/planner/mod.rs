@@ -31,6 +31,7 @@ use ipnet::IpNet;
 
 use crate::model::{IpFamily, Peer, ServiceKey};
 use crate::shared::Shared;
+use crate::trees;
 
 use join::{Maker, Part};
 
@@ -180,6 +181,12 @@ impl Plan {
             self.services.insert(key.clone(), now.into_boxed_slice());
         }
         changed
+    }
+
+    /// Makes the most of the memory, when many Services have been updated at once.
+    pub(crate) fn pack(&mut self) {
+        trees::pack(&mut self.services);
+        self.peers.iter_mut().for_each(|peer| trees::pack(&mut peer.routes));
     }
 
     /// Forgets a Service.
