@@ -127,19 +127,6 @@ impl Bird {
         text.push_str(" };\n");
     }
 
-    fn launch(&mut self, more: &[&str]) {
-        self.0.refuse_several_paths();
-        self.write_config();
-        let prepare = |daemon: &Daemon, command: &mut std::process::Command| {
-            command.arg("-f").args(more).arg("-c").arg(daemon.file("bird.conf"));
-            command.arg("-s").arg(daemon.file("control")).arg("-P").arg(daemon.file("pid"));
-        };
-        self.0.launch(&program("bird"), prepare, |daemon| {
-            let connected = UnixStream::connect(daemon.file("control"));
-            connected.map(drop).map_err(|error| error.to_string())
-        });
-    }
-
     fn protocol_of(&self, neighbor: IpAddr) -> Result<String, String> {
         let index = self.0.config.neighbors.iter().position(|n| n.address == neighbor);
         index.map(protocol_name).ok_or_else(|| format!("BIRD has no neighbour {neighbor}"))
@@ -189,22 +176,27 @@ impl Router for Bird {
 
     fn start(host: &Host, config: RouterConfig) -> Self {
         let mut bird = Self(Daemon::new(Self::NAME, host, config));
-        bird.launch(&[]);
+        bird.launch(false);
         bird
     }
 
-    fn stop(&mut self) {
-        self.0.terminate();
+    fn daemon(&mut self) -> &mut Daemon {
+        &mut self.0
     }
 
-    fn kill(&mut self) {
-        self.0.kill();
-    }
-
-    fn start_again(&mut self) {
-        self.kill();
+    fn launch(&mut self, restarting: bool) {
+        self.0.refuse_several_paths();
+        self.write_config();
         // Without that, its OPEN would not say that it has restarted.
-        self.launch(if self.0.config.restarts_gracefully() { &["-R"] } else { &[] });
+        let more: &[&str] = if restarting { &["-R"] } else { &[] };
+        let prepare = |daemon: &Daemon, command: &mut std::process::Command| {
+            command.arg("-f").args(more).arg("-c").arg(daemon.file("bird.conf"));
+            command.arg("-s").arg(daemon.file("control")).arg("-P").arg(daemon.file("pid"));
+        };
+        self.0.launch(&program("bird"), prepare, |daemon| {
+            let connected = UnixStream::connect(daemon.file("control"));
+            connected.map(drop).map_err(|error| error.to_string())
+        });
     }
 
     fn set_routes(&mut self, routes: Vec<Originated>) {

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::config::{Neighbor, Originated, RouterConfig};
 use crate::lan::Host;
 use crate::process::{Process, new_directory};
+use crate::vty;
 use crate::wait::wait_until;
 
 /// How long a daemon may take to come up, or to go.
@@ -18,9 +19,11 @@ const STARTUP: Duration = Duration::from_secs(20);
 
 /// A routing daemon on a host, running or not.
 #[derive(Debug)]
-pub(crate) struct Daemon {
+pub struct Daemon {
     name: &'static str,
     process: Option<Process>,
+    /// What it needs besides, ended after it.
+    companions: Vec<Process>,
     directory: Arc<TempDir>,
     host: Host,
     pub(crate) config: RouterConfig,
@@ -28,7 +31,8 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     pub(crate) fn new(name: &'static str, host: &Host, config: RouterConfig) -> Self {
-        Self { name, process: None, directory: new_directory(), host: host.clone(), config }
+        let (directory, host) = (new_directory(), host.clone());
+        Self { name, process: None, companions: Vec::new(), directory, host, config }
     }
 
     pub(crate) const fn host(&self) -> &Host {
@@ -88,6 +92,17 @@ impl Daemon {
         assert!(!wanted, "{} has no {what}", self.name);
     }
 
+    /// Starts one of FRR's programs that it needs besides, and waits until it answers.
+    #[track_caller]
+    pub(crate) fn accompany(&mut self, name: &str) {
+        self.companions.push(vty::start(&self.directory, &self.host, name));
+    }
+
+    /// Takes away what its last run left, by which one could think that it is there already.
+    pub(crate) fn remove(&self, name: &str) {
+        let _ = std::fs::remove_file(self.file(name));
+    }
+
     /// Starts the program and waits until `ready`.
     #[track_caller]
     pub(crate) fn launch(
@@ -116,11 +131,13 @@ impl Daemon {
             process.terminate();
             process.wait(STARTUP);
         }
+        self.companions.clear();
     }
 
     /// Kills it and all that it started.
     pub(crate) fn kill(&mut self) {
         self.process = None;
+        self.companions.clear();
     }
 }
 

@@ -128,31 +128,6 @@ impl Exabgp {
         text
     }
 
-    fn launch(&mut self) {
-        self.0.refuse("BFD", |neighbor| neighbor.bfd);
-        self.0.refuse("maximum of prefixes", |neighbor| neighbor.maximum_prefixes.is_some());
-        self.0.refuse("roles", |neighbor| neighbor.role.is_some());
-        self.0.refuse("long-lived graceful restart", |neighbor| neighbor.long_lived.is_some());
-        self.0.write("exabgp.conf", &self.config_text());
-        self.0.write("companion", COMPANION);
-        self.0.write("reports", "");
-        self.0.write("commands", "");
-        let companion = self.0.file("companion");
-        std::fs::set_permissions(&companion, std::fs::Permissions::from_mode(0o755))
-            .expect("a mode can be set");
-        let prepare = |daemon: &Daemon, command: &mut Command| {
-            command.arg(daemon.file("exabgp.conf"));
-            command.env("exabgp.daemon.user", "root").env("exabgp.daemon.drop", "false");
-            command.env("exabgp.api.cli", "false").env("exabgp.api.ack", "false");
-            command.env("exabgp.log.destination", daemon.file("exabgp.log"));
-        };
-        let ready = |daemon: &Daemon| {
-            // ExaBGP starts its companion last.
-            if daemon.file("running").exists() { Ok(()) } else { Err(daemon.read("exabgp.log")) }
-        };
-        self.0.launch(&program("exabgp"), prepare, ready);
-    }
-
     /// The paths that are there after all that was reported, by prefix, neighbour and path identifier.
     fn table(&self) -> BTreeMap<(String, IpAddr, String), Path> {
         let mut table = BTreeMap::new();
@@ -197,23 +172,38 @@ impl Router for Exabgp {
 
     fn start(host: &Host, config: RouterConfig) -> Self {
         let mut exabgp = Self(Daemon::new(Self::NAME, host, config));
-        exabgp.launch();
+        exabgp.launch(false);
         exabgp
     }
 
-    fn stop(&mut self) {
-        self.0.terminate();
+    fn daemon(&mut self) -> &mut Daemon {
+        &mut self.0
     }
 
-    fn kill(&mut self) {
-        self.0.kill();
-    }
-
-    fn start_again(&mut self) {
-        self.kill();
-        // Of its last run.
-        let _ = std::fs::remove_file(self.0.file("running"));
-        self.launch();
+    fn launch(&mut self, _restarting: bool) {
+        self.0.refuse("BFD", |neighbor| neighbor.bfd);
+        self.0.refuse("maximum of prefixes", |neighbor| neighbor.maximum_prefixes.is_some());
+        self.0.refuse("roles", |neighbor| neighbor.role.is_some());
+        self.0.refuse("long-lived graceful restart", |neighbor| neighbor.long_lived.is_some());
+        self.0.write("exabgp.conf", &self.config_text());
+        self.0.write("companion", COMPANION);
+        self.0.write("reports", "");
+        self.0.write("commands", "");
+        let companion = self.0.file("companion");
+        std::fs::set_permissions(&companion, std::fs::Permissions::from_mode(0o755))
+            .expect("a mode can be set");
+        self.0.remove("running");
+        let prepare = |daemon: &Daemon, command: &mut Command| {
+            command.arg(daemon.file("exabgp.conf"));
+            command.env("exabgp.daemon.user", "root").env("exabgp.daemon.drop", "false");
+            command.env("exabgp.api.cli", "false").env("exabgp.api.ack", "false");
+            command.env("exabgp.log.destination", daemon.file("exabgp.log"));
+        };
+        let ready = |daemon: &Daemon| {
+            // ExaBGP starts its companion last.
+            if daemon.file("running").exists() { Ok(()) } else { Err(daemon.read("exabgp.log")) }
+        };
+        self.0.launch(&program("exabgp"), prepare, ready);
     }
 
     fn set_routes(&mut self, routes: Vec<Originated>) {

@@ -10,18 +10,13 @@ use serde_json::Value;
 use crate::config::{Neighbor, Originated, RouterConfig};
 use crate::daemon::{Daemon, parse_community, parse_large_community, parse_route_target};
 use crate::lan::Host;
-use crate::process::Process;
 use crate::requirements::program;
 use crate::router::{Path, Router, Session};
 use crate::vty;
 
 /// FRR's `bgpd` on a host of the test's LAN.
 #[derive(Debug)]
-pub struct Frr {
-    daemon: Daemon,
-    /// What BFD needs besides.
-    companions: Vec<Process>,
-}
+pub struct Frr(Daemon);
 
 impl Frr {
     /// Runs a command of `vtysh` in enable mode, and gives what it prints.
@@ -49,7 +44,7 @@ impl Frr {
     }
 
     fn converse(&self, commands: &[&str]) -> Result<Vec<String>, String> {
-        vty::converse(self.daemon.directory().path(), "bgpd", commands)
+        vty::converse(self.0.directory().path(), "bgpd", commands)
     }
 
     fn json(&self, command: &str) -> Result<Value, String> {
@@ -58,8 +53,8 @@ impl Frr {
     }
 
     fn config_text(&self) -> String {
-        let RouterConfig { identifier, asn, routes, neighbors, .. } = &self.daemon.config;
-        let log = self.daemon.file("bgpd.log");
+        let RouterConfig { identifier, asn, routes, neighbors, .. } = &self.0.config;
+        let log = self.0.file("bgpd.log");
         // The log's words about sessions need `debug`.
         let mut text = format!(
             "frr defaults datacenter\nlog file {}\ndebug bgp neighbor-events\n",
@@ -70,8 +65,8 @@ impl Frr {
             text.push('\n');
         }
         for (name, set, own) in [
-            ("NEXT-HOP-4", "set ip next-hop", self.daemon.own_address(false)),
-            ("NEXT-HOP-6", "set ipv6 next-hop global", self.daemon.own_address(true)),
+            ("NEXT-HOP-4", "set ip next-hop", self.0.own_address(false)),
+            ("NEXT-HOP-6", "set ipv6 next-hop global", self.0.own_address(true)),
         ] {
             let set = own.map(|own| format!(" {set} {own}\n")).unwrap_or_default();
             let _ = write!(text, "route-map {name} permit 10\n{set}exit\n");
@@ -110,8 +105,8 @@ impl Frr {
     }
 
     fn write_neighbor(&self, text: &mut String, neighbor: &Neighbor) {
-        let hold_time = self.daemon.config.hold_time;
-        let own = self.daemon.local_address(neighbor);
+        let hold_time = self.0.config.hold_time;
+        let own = self.0.local_address(neighbor);
         let mut set = |condition: bool, line: &str| {
             if condition {
                 let _ = writeln!(text, " neighbor {} {line}", neighbor.address);
@@ -136,31 +131,15 @@ impl Frr {
         }
     }
 
-    fn launch(&mut self) {
-        self.daemon.refuse_several_paths();
-        self.daemon.write("bgpd.conf", &self.config_text());
-        let zebra = self.daemon.config.has_bfd();
-        if zebra {
-            self.start_companions();
-        }
-        let prepare = |daemon: &Daemon, command: &mut Command| {
-            vty::prepare(command, daemon.directory().path(), "bgpd", zebra);
-        };
-        let ready = |daemon: &Daemon| vty::answers(daemon.directory().path(), "bgpd");
-        self.daemon.launch(&program("bgpd"), prepare, ready);
-    }
-
     /// `bfdd` does BFD, and `zebra` tells it of interfaces and of what `bgpd` wants.
     fn start_companions(&mut self) {
-        self.companions.clear();
-        let directory = self.daemon.directory();
         for name in ["zebra", "bfdd"] {
-            let log = format!("log file {}\n", self.daemon.file(&format!("{name}.log")).display());
-            self.daemon.write(&format!("{name}.conf"), &log);
+            let log = format!("log file {}\n", self.0.file(&format!("{name}.log")).display());
+            self.0.write(&format!("{name}.conf"), &log);
         }
-        vty::give_away(directory.path());
+        vty::give_away(self.0.directory().path());
         for name in ["zebra", "bfdd"] {
-            self.companions.push(vty::start(directory, self.daemon.host(), name));
+            self.0.accompany(name);
         }
     }
 }
@@ -185,35 +164,37 @@ impl Router for Frr {
     const NAME: &'static str = "FRR";
 
     fn start(host: &Host, config: RouterConfig) -> Self {
-        let daemon = Daemon::new(Self::NAME, host, config);
-        let mut frr = Self { daemon, companions: Vec::new() };
-        frr.launch();
+        let mut frr = Self(Daemon::new(Self::NAME, host, config));
+        frr.launch(false);
         frr
     }
 
-    fn stop(&mut self) {
-        self.daemon.terminate();
-        self.companions.clear();
+    fn daemon(&mut self) -> &mut Daemon {
+        &mut self.0
     }
 
-    fn kill(&mut self) {
-        self.daemon.kill();
-        self.companions.clear();
-    }
-
-    fn start_again(&mut self) {
-        self.kill();
-        self.launch();
+    fn launch(&mut self, _restarting: bool) {
+        self.0.refuse_several_paths();
+        self.0.write("bgpd.conf", &self.config_text());
+        let zebra = self.0.config.has_bfd();
+        if zebra {
+            self.start_companions();
+        }
+        let prepare = |daemon: &Daemon, command: &mut Command| {
+            vty::prepare(command, daemon.directory().path(), "bgpd", zebra);
+        };
+        let ready = |daemon: &Daemon| vty::answers(daemon.directory().path(), "bgpd");
+        self.0.launch(&program("bgpd"), prepare, ready);
     }
 
     fn set_routes(&mut self, routes: Vec<Originated>) {
-        let old = std::mem::replace(&mut self.daemon.config.routes, routes);
-        let mut lines: Vec<String> = self.daemon.config.routes.iter().flat_map(route_map).collect();
-        lines.push(format!("router bgp {}", self.daemon.config.asn));
-        let gone = old.iter().filter(|route| !self.daemon.config.routes.contains(route));
+        let old = std::mem::replace(&mut self.0.config.routes, routes);
+        let mut lines: Vec<String> = self.0.config.routes.iter().flat_map(route_map).collect();
+        lines.push(format!("router bgp {}", self.0.config.asn));
+        let gone = old.iter().filter(|route| !self.0.config.routes.contains(route));
         let changes = gone
             .map(|route| (route, format!("no network {}", route.prefix)))
-            .chain(self.daemon.config.routes.iter().map(|route| (route, network(route))));
+            .chain(self.0.config.routes.iter().map(|route| (route, network(route))));
         for (route, line) in changes {
             let family = if route.is_ipv6() { "ipv6" } else { "ipv4" };
             lines.push(format!("address-family {family} unicast"));
@@ -232,7 +213,7 @@ impl Router for Frr {
     }
 
     fn shut_down(&self, neighbor: IpAddr, message: &str) -> Result<(), String> {
-        let router = format!("router bgp {}", self.daemon.config.asn);
+        let router = format!("router bgp {}", self.0.config.asn);
         self.configure(&[&router, &format!("neighbor {neighbor} shutdown message {message}")])
     }
 
@@ -261,10 +242,7 @@ impl Router for Frr {
     fn paths(&self, prefix: &str) -> Result<Vec<Path>, String> {
         let family = if prefix.contains(':') { "ipv6" } else { "ipv4" };
         let reply = self.json(&format!("show bgp {family} unicast {prefix} json"))?;
-        let paths = reply["paths"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let mut paths: Vec<Path> = paths.iter().filter_map(parse_path).collect();
-        paths.sort_by_key(|path| path.from);
-        Ok(paths)
+        Ok(Path::list(&reply["paths"], parse_path))
     }
 
     fn prefixes(&self) -> Result<Vec<String>, String> {
@@ -279,8 +257,7 @@ impl Router for Frr {
     }
 
     fn bfd_up(&self, neighbor: IpAddr) -> Result<(), String> {
-        let replies =
-            vty::converse(self.daemon.directory().path(), "bfdd", &["show bfd peers json"])?;
+        let replies = vty::converse(self.0.directory().path(), "bfdd", &["show bfd peers json"])?;
         let reply: Value = serde_json::from_str(&replies.concat()).map_err(|e| e.to_string())?;
         let neighbor = neighbor.to_string();
         let mut peers = reply.as_array().into_iter().flatten();
@@ -291,7 +268,7 @@ impl Router for Frr {
     }
 
     fn log(&self) -> String {
-        self.daemon.read("bgpd.log")
+        self.0.read("bgpd.log")
     }
 }
 

@@ -89,31 +89,6 @@ impl Gobgp {
         }
     }
 
-    fn launch(&mut self, more: &[&str]) {
-        self.0.refuse_several_paths();
-        self.0.refuse("BFD", |neighbor| neighbor.bfd);
-        self.0.refuse("extended messages", |neighbor| neighbor.extended_messages);
-        self.0.refuse("way to leave four-octet AS numbers out", |neighbor| neighbor.two_octet_as);
-        self.0.refuse("roles", |neighbor| neighbor.role.is_some());
-        self.0.write("gobgpd.toml", &self.config_text());
-        let prepare = |daemon: &Daemon, command: &mut Command| {
-            command.args(more).arg("-p").arg("-f").arg(daemon.file("gobgpd.toml"));
-            command.arg("--pprof-disable").arg("--log-level=debug");
-            command.arg("--api-hosts").arg(target(daemon));
-        };
-        let ready = |daemon: &Daemon| ask(daemon, &["neighbor"]).map(drop);
-        self.0.launch(&program("gobgpd"), prepare, ready);
-        for route in &self.0.config.routes {
-            self.originate(route);
-        }
-        // Its routes are not in its file. A session before they are there would begin with an End-of-RIB, which takes
-        // from a peer what it kept over a restart.
-        for neighbor in &self.0.config.neighbors {
-            self.ask(&["neighbor", &neighbor.address.to_string(), "enable"])
-                .expect("GoBGP enables a neighbour");
-        }
-    }
-
     fn originate(&self, route: &Originated) {
         let mut words = ["global", "rib", "add", "-a", family(&route.prefix), &route.prefix]
             .map(str::to_owned)
@@ -177,23 +152,39 @@ impl Router for Gobgp {
 
     fn start(host: &Host, config: RouterConfig) -> Self {
         let mut gobgp = Self(Daemon::new(Self::NAME, host, config));
-        gobgp.launch(&[]);
+        gobgp.launch(false);
         gobgp
     }
 
-    fn stop(&mut self) {
-        self.0.terminate();
+    fn daemon(&mut self) -> &mut Daemon {
+        &mut self.0
     }
 
-    fn kill(&mut self) {
-        self.0.kill();
-    }
-
-    fn start_again(&mut self) {
-        self.kill();
-        // Of its last run.
-        let _ = std::fs::remove_file(self.0.file("control"));
-        self.launch(if self.0.config.restarts_gracefully() { &["-r"] } else { &[] });
+    fn launch(&mut self, restarting: bool) {
+        self.0.refuse_several_paths();
+        self.0.refuse("BFD", |neighbor| neighbor.bfd);
+        self.0.refuse("extended messages", |neighbor| neighbor.extended_messages);
+        self.0.refuse("way to leave four-octet AS numbers out", |neighbor| neighbor.two_octet_as);
+        self.0.refuse("roles", |neighbor| neighbor.role.is_some());
+        self.0.write("gobgpd.toml", &self.config_text());
+        self.0.remove("control");
+        let more: &[&str] = if restarting { &["-r"] } else { &[] };
+        let prepare = |daemon: &Daemon, command: &mut Command| {
+            command.args(more).arg("-p").arg("-f").arg(daemon.file("gobgpd.toml"));
+            command.arg("--pprof-disable").arg("--log-level=debug");
+            command.arg("--api-hosts").arg(target(daemon));
+        };
+        let ready = |daemon: &Daemon| ask(daemon, &["neighbor"]).map(drop);
+        self.0.launch(&program("gobgpd"), prepare, ready);
+        for route in &self.0.config.routes {
+            self.originate(route);
+        }
+        // Its routes are not in its file. A session before they are there would begin with an End-of-RIB, which takes
+        // from a peer what it kept over a restart.
+        for neighbor in &self.0.config.neighbors {
+            self.ask(&["neighbor", &neighbor.address.to_string(), "enable"])
+                .expect("GoBGP enables a neighbour");
+        }
     }
 
     fn set_routes(&mut self, routes: Vec<Originated>) {
@@ -251,11 +242,8 @@ impl Router for Gobgp {
             Err(error) => return Err(error),
         };
         // By prefix, or the prefix's alone.
-        let paths = reply.as_array().or_else(|| reply[prefix].as_array());
-        let paths = paths.map(Vec::as_slice).unwrap_or_default();
-        let mut paths: Vec<Path> = paths.iter().filter_map(parse_path).collect();
-        paths.sort_by_key(|path| path.from);
-        Ok(paths)
+        let paths = if reply.is_array() { &reply } else { &reply[prefix] };
+        Ok(Path::list(paths, parse_path))
     }
 
     fn prefixes(&self) -> Result<Vec<String>, String> {

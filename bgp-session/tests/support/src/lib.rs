@@ -60,6 +60,7 @@ mod written;
 pub use bird::Bird;
 pub use capture::Capture;
 pub use config::{Neighbor, Originated, Role, RouterConfig};
+pub use daemon::Daemon;
 pub use exabgp::Exabgp;
 pub use frr::Frr;
 pub use gobgp::Gobgp;

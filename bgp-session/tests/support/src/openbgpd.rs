@@ -117,21 +117,6 @@ impl Openbgpd {
         }
         set(true, "}");
     }
-
-    fn launch(&mut self) {
-        self.0.refuse_several_paths();
-        self.0.refuse("BFD outside of OpenBSD", |neighbor| neighbor.bfd);
-        self.0.refuse("extended messages", |neighbor| neighbor.extended_messages);
-        self.0.refuse("IPv4 routes with IPv6 next hops", |neighbor| neighbor.extended_next_hop);
-        self.0.refuse("long-lived graceful restart", |neighbor| neighbor.long_lived.is_some());
-        std::fs::create_dir_all(JAIL).expect("OpenBGPD's directory can be made");
-        self.write_config();
-        let prepare = |daemon: &Daemon, command: &mut Command| {
-            command.args(["-d", "-v", "-f"]).arg(daemon.file("bgpd.conf"));
-        };
-        let ready = |daemon: &Daemon| ask(daemon, &["show", "summary"]).map(drop);
-        self.0.launch(&program("openbgpd"), prepare, ready);
-    }
 }
 
 fn ask(daemon: &Daemon, words: &[&str]) -> Result<String, String> {
@@ -144,23 +129,28 @@ impl Router for Openbgpd {
 
     fn start(host: &Host, config: RouterConfig) -> Self {
         let mut openbgpd = Self(Daemon::new(Self::NAME, host, config));
-        openbgpd.launch();
+        openbgpd.launch(false);
         openbgpd
     }
 
-    fn stop(&mut self) {
-        self.0.terminate();
+    fn daemon(&mut self) -> &mut Daemon {
+        &mut self.0
     }
 
-    fn kill(&mut self) {
-        self.0.kill();
-    }
-
-    fn start_again(&mut self) {
-        self.kill();
-        // Of its last run.
-        let _ = std::fs::remove_file(self.0.file("control"));
-        self.launch();
+    fn launch(&mut self, _restarting: bool) {
+        self.0.refuse_several_paths();
+        self.0.refuse("BFD outside of OpenBSD", |neighbor| neighbor.bfd);
+        self.0.refuse("extended messages", |neighbor| neighbor.extended_messages);
+        self.0.refuse("IPv4 routes with IPv6 next hops", |neighbor| neighbor.extended_next_hop);
+        self.0.refuse("long-lived graceful restart", |neighbor| neighbor.long_lived.is_some());
+        std::fs::create_dir_all(JAIL).expect("OpenBGPD's directory can be made");
+        self.write_config();
+        self.0.remove("control");
+        let prepare = |daemon: &Daemon, command: &mut Command| {
+            command.args(["-d", "-v", "-f"]).arg(daemon.file("bgpd.conf"));
+        };
+        let ready = |daemon: &Daemon| ask(daemon, &["show", "summary"]).map(drop);
+        self.0.launch(&program("openbgpd"), prepare, ready);
     }
 
     fn set_routes(&mut self, routes: Vec<Originated>) {
@@ -193,11 +183,8 @@ impl Router for Openbgpd {
 
     fn paths(&self, prefix: &str) -> Result<Vec<Path>, String> {
         let reply = self.json(&["show", "rib", "detail", prefix])?;
-        let paths = reply["rib"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let mut paths: Vec<Path> =
-            paths.iter().filter(|path| path["prefix"] == prefix).filter_map(parse_path).collect();
-        paths.sort_by_key(|path| path.from);
-        Ok(paths)
+        let parse = |path: &Value| parse_path(path).filter(|_| path["prefix"] == prefix);
+        Ok(Path::list(&reply["rib"], parse))
     }
 
     fn prefixes(&self) -> Result<Vec<String>, String> {

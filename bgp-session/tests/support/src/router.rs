@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
+use serde_json::Value;
+
 use crate::config::{Originated, RouterConfig};
+use crate::daemon::Daemon;
 use crate::lan::Host;
 
 /// What a router says of the session with one neighbour.
@@ -66,6 +69,14 @@ impl Path {
         self.route_targets.sort_unstable();
         self
     }
+
+    /// Those in a list of JSON that `parse` makes a path of, ordered by neighbour; none if it is no list.
+    pub(crate) fn list(list: &Value, parse: impl Fn(&Value) -> Option<Self>) -> Vec<Self> {
+        let mut paths: Vec<Self> =
+            list.as_array().into_iter().flatten().filter_map(parse).collect();
+        paths.sort_by_key(|path| path.from);
+        paths
+    }
 }
 
 /// A router that a test can start and ask.
@@ -80,15 +91,33 @@ pub trait Router: Sized + Send + Sync {
     /// If it does not come up.
     fn start(host: &Host, config: RouterConfig) -> Self;
 
+    /// Its files and its process.
+    fn daemon(&mut self) -> &mut Daemon;
+
+    /// Starts its process and waits until it answers; if `restarting`, as the restarting speaker of graceful restart.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come up.
+    fn launch(&mut self, restarting: bool);
+
     /// Ends it with a SIGTERM, by which it closes its sessions, and waits until it is gone.
-    fn stop(&mut self);
+    fn stop(&mut self) {
+        self.daemon().terminate();
+    }
 
     /// Kills it, so that no neighbour hears of it.
-    fn kill(&mut self);
+    fn kill(&mut self) {
+        self.daemon().kill();
+    }
 
     /// Starts it again after [`Router::stop`] or [`Router::kill`]: where graceful restart is
     /// configured, as the restarting speaker.
-    fn start_again(&mut self);
+    fn start_again(&mut self) {
+        self.kill();
+        let restarting = self.daemon().config.restarts_gracefully();
+        self.launch(restarting);
+    }
 
     /// Replaces the routes that it originates, on a running daemon.
     fn set_routes(&mut self, routes: Vec<Originated>);
