@@ -10,8 +10,8 @@ use crate::documents::{one, text};
 
 const MANIFEST: &str = "deploy/manifests/ferrolb-system.yaml";
 
-fn words(kind: &str) -> Vec<String> {
-    let object = one(MANIFEST, kind);
+/// The words after the program's name in a Deployment or a DaemonSet.
+pub(crate) fn arguments(object: &Value) -> Vec<String> {
     let container = &object["spec"]["template"]["spec"]["containers"][0];
     // The image's entry point is the binary itself.
     assert!(container["command"].is_null());
@@ -19,7 +19,7 @@ fn words(kind: &str) -> Vec<String> {
     words.map(|word| word.as_str().unwrap().to_owned()).collect()
 }
 
-fn parse(words: impl IntoIterator<Item = impl Into<String>>) -> Command {
+pub(crate) fn parse(words: impl IntoIterator<Item = impl Into<String>>) -> Command {
     let words: Vec<String> = words.into_iter().map(Into::into).collect();
     let line = words.join(" ");
     let all = ["ferrolb".to_owned()].into_iter().chain(words);
@@ -28,16 +28,18 @@ fn parse(words: impl IntoIterator<Item = impl Into<String>>) -> Command {
 
 #[test]
 fn the_controller_of_the_manifest_starts() {
-    let Command::Controller(args) = parse(words("Deployment")) else { panic!("a controller") };
+    let Command::Controller(args) = parse(arguments(&one(MANIFEST, "Deployment"))) else {
+        panic!("a controller")
+    };
     assert_eq!(args.cluster.port, 7472);
 }
 
 #[test]
 fn the_speaker_of_the_manifest_starts_and_has_the_time_to_drain() {
-    let words = words("DaemonSet").into_iter().chain(["--node-name=kube1".to_owned()]);
+    let set = one(MANIFEST, "DaemonSet");
+    let words = arguments(&set).into_iter().chain(["--node-name=kube1".to_owned()]);
     let Command::Speaker(args) = parse(words) else { panic!("a speaker") };
     assert_eq!(args.cluster.port, 7472);
-    let set = one(MANIFEST, "DaemonSet");
     let grace = set["spec"]["template"]["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
     let drain = args.drain_marked + args.drain_withdrawn;
     // And some for the sessions to end.
@@ -147,7 +149,8 @@ fn the_arguments_of_metallbs_speaker_are_taken() {
 #[test]
 fn the_times_of_the_manifest_are_the_defaults() {
     let Command::Speaker(plain) = parse(["speaker", "--node-name=a"]) else { panic!("a speaker") };
-    let words = words("DaemonSet").into_iter().chain(["--node-name=a".to_owned()]);
+    let words =
+        arguments(&one(MANIFEST, "DaemonSet")).into_iter().chain(["--node-name=a".to_owned()]);
     let Command::Speaker(args) = parse(words) else { panic!("a speaker") };
     assert_eq!(args.drain_marked, plain.drain_marked);
     assert_eq!(args.drain_withdrawn, plain.drain_withdrawn);

@@ -1,4 +1,4 @@
-//! The Helm chart: Helm itself does not run here, so that nothing is rendered; what can be told from the text is.
+//! The Helm chart, as far as its text tells: `helm.rs` renders it, where there is a `helm`.
 
 use serde_json::{Value, json};
 
