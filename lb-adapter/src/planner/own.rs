@@ -235,8 +235,9 @@ impl Wishes {
     /// The probe, and the details of it or of the pool's.
     fn take_probe(&mut self, service: &Service, pool: &Pool) {
         let named = |name: &str| {
+            let mut annotations = service.annotations.iter();
             let (annotation, value) =
-                service.annotations.get_key_value(&format!("{PREFIX}{name}"))?;
+                annotations.find(|(key, _)| key.strip_prefix(PREFIX) == Some(name))?;
             Some((annotation.to_owned(), value.trim().to_owned()))
         };
         let mut probe = self.health.probe.clone();
