@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Addresses are the controller's business: what a Service has is what its status says. While the API server is away
-//! everything stays as it was. Sessions begin when all objects have been listed, so that the first table a router
-//! gets is whole.
+//! everything stays as it was. Sessions begin when all objects have been listed and what is probed has been tried, so
+//! that the first table a router gets is whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
@@ -159,7 +159,7 @@ impl Speaker {
                 () = self.bell.notified() => self.status.mark(),
                 () = self.drain.ended() => self.drained(),
                 // Before, it is not known what is announced, nor the Node that the objects go with.
-                news = self.statuses.work(), if self.synced => self.tell(news),
+                news = self.statuses.work(), if self.may_speak() => self.tell(news),
                 () = self.status.due(), if self.synced => self.write_status(),
                 () = self.configuration.object.due(), if self.synced => {
                     self.configuration.write(self.mirror.state());
@@ -249,8 +249,8 @@ impl Speaker {
         }
     }
 
-    async fn take_finding(&mut self, found: Change) {
-        self.apply(found);
+    async fn take_finding(&mut self, found: Option<Change>) {
+        found.into_iter().for_each(|found| self.apply(found));
         self.speak().await;
     }
 
@@ -277,11 +277,7 @@ impl Speaker {
             self.drain.wanted = asks;
         }
         let Some(change) = self.mirror.take(seen) else { return };
-        // A Node says again and again how it is, and mostly it is as before.
-        let is_known = |node| self.engine.nodes().any(|known| known == node);
-        if !matches!(&change, Change::Node(node) if is_known(node)) {
-            self.apply(change);
-        }
+        self.apply(change);
     }
 
     fn settle(&mut self) {
@@ -344,13 +340,18 @@ impl Speaker {
         self.touched.extend(self.engine.service_keys().cloned());
     }
 
+    /// Whether it is known what is to be announced.
+    fn may_speak(&self) -> bool {
+        self.synced && !self.probing.is_beginning()
+    }
+
     /// Brings the sessions in line; says whether there was anything to do.
     async fn speak(&mut self) -> bool {
         if self.drain.done {
             self.changed.clear();
             self.note_services();
         }
-        if !self.synced || self.drain.done || self.drain.since.is_some() {
+        if !self.may_speak() || self.drain.done || self.drain.since.is_some() {
             return false;
         }
         if self.regrouped {

@@ -40,6 +40,14 @@ pub struct Target {
     pub announced: bool,
 }
 
+impl Target {
+    /// How long one try takes at most: the endpoints are tried one after the other.
+    pub fn longest_try(&self) -> Duration {
+        let endpoints = u32::try_from(self.addresses.len()).unwrap_or(u32::MAX);
+        self.probe.timeout.saturating_mul(endpoints)
+    }
+}
+
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -68,7 +68,7 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
                 }
             }
             found = node.probing.next() => {
-                node.engine.apply(found);
+                found.into_iter().for_each(|found| drop(node.engine.apply(found)));
                 node.speak().await;
             }
             question = http::next(&mut asked) => node.answer(question, intake.is_stale()),
@@ -150,8 +150,11 @@ impl Node {
         tracing::info!(node = self.name, peers = peers.join(", "), state_file, "speaking");
     }
 
-    /// Brings the sessions in line.
+    /// Brings the sessions in line. They begin when what is probed has been tried.
     async fn speak(&mut self) {
+        if self.probing.is_beginning() {
+            return;
+        }
         let wanted = wanted::sessions(&self.engine, &mut self.sources);
         log::changes(&self.wanted, &wanted, &self.engine);
         let refused = self.sessions.apply(&wanted).await;

@@ -2,8 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bgp_session::{Origin, PathAttributes};
@@ -19,6 +19,8 @@ struct Pod {
     address: SocketAddr,
     status: Arc<AtomicU16>,
     asked: Arc<AtomicUsize>,
+    /// Nothing is answered while it is held.
+    silence: Arc<Mutex<()>>,
 }
 
 impl Pod {
@@ -26,7 +28,9 @@ impl Pod {
         let listener = TcpListener::bind("127.22.35.80:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (status, asked) = (Arc::new(AtomicU16::new(200)), Arc::new(AtomicUsize::new(0)));
+        let silence = Arc::new(Mutex::new(()));
         let (answer, count) = (Arc::clone(&status), Arc::clone(&asked));
+        let silent = Arc::clone(&silence);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(mut stream) = stream else { return };
@@ -38,10 +42,11 @@ impl Pod {
                 // What is counted after a change of the status is answered with that.
                 let status = answer.load(Ordering::SeqCst);
                 count.fetch_add(1, Ordering::SeqCst);
+                drop(silent.lock());
                 let _ = stream.write_all(format!("HTTP/1.1 {status} So\r\n\r\n").as_bytes());
             }
         });
-        Self { address, status, asked }
+        Self { address, status, asked, silence }
     }
 
     fn answers(&self, status: u16) {
@@ -61,7 +66,7 @@ fn manifests(router: &Router, pod: &Pod, annotations: &[(&str, &str)]) -> Manife
     let pool = "- name: default\n      protocol: bgp\n";
     manifests.replace("config.yaml", pool, &format!("{pool}      allow-health: true\n"));
     let probe = format!("http:{}/healthz", pod.address.port());
-    let all = [("probe", probe.as_str()), ("probe-interval", "100ms"), ("probe-timeout", "5s")];
+    let all = [("probe", probe.as_str()), ("probe-interval", "100ms"), ("probe-timeout", "30s")];
     let all = all.iter().chain(annotations);
     let lines: String =
         all.map(|(key, value)| format!("    ferrolb.io/{key}: '{value}'\n")).collect();
@@ -129,4 +134,29 @@ fn a_pod_that_answers_again_is_held_down_and_depreferenced_meanwhile() {
     manifests.replace("services.yaml", &format!("http:{port}/healthz"), "tcp:1");
     wait_until("a worse route", || smtp_at(&router).is_some_and(|it| worse(&it)));
     run.error(|line| line.contains("the probe fails") && line.contains("refused"));
+}
+
+#[test]
+fn a_session_begins_when_the_first_try_has_ended() {
+    let (router, pod) = (Router::start(), Pod::start());
+    let manifests = manifests(&router, &pod, &[]);
+    let silence = pod.silence.lock().unwrap();
+    let process = run(&manifests);
+    wait_until("the first try", || pod.asked() > 0);
+    let (since, begin) = (router.since(), Instant::now());
+    while begin.elapsed() < Duration::from_millis(500) {
+        assert!(router.table().is_empty(), "{:?}", router.table());
+        assert_eq!(router.since(), since, "a session began");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(silence);
+    wait_until("the table", || router.has_all());
+    // One that takes longer is not waited for to its end.
+    drop(process);
+    let silence = pod.silence.lock().unwrap();
+    let process = run(&manifests);
+    process.error(|line| line.contains("sessions begin without 1 Services"));
+    wait_until("the rest", || router.table() == REST);
+    drop(silence);
+    wait_until("the table", || router.has_all());
 }

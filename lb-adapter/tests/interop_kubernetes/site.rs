@@ -99,7 +99,8 @@ impl<R: Router> Site<R> {
         let Terms { config, peer, .. } = &terms;
         let config = format!(
             "{config}peers:\n- {{my-asn: 64636, peer-asn: 64635, peer-address: {ROUTER}{peer}}}\n\
-             address-pools:\n- name: default\n  protocol: bgp\n  addresses: [172.22.35.64/26]\n"
+             address-pools:\n- name: default\n  protocol: bgp\n  addresses: [172.22.35.64/26]\n  \
+             allow-health: true\n"
         );
         let cluster = Cluster::at(API.into(), &config).await;
         for (name, address) in NODES {
@@ -166,8 +167,8 @@ impl<R: Router> Site<R> {
     }
 
     /// Does something on a node.
-    pub(crate) fn on(&self, node: &str, work: impl FnOnce() + Send) {
-        self.hosts[node].enter(work);
+    pub(crate) fn on<T: Send>(&self, node: &str, work: impl FnOnce() -> T + Send) -> T {
+        self.hosts[node].enter(work)
     }
 
     /// Ends a speaker as Kubernetes ends a pod.

@@ -1,7 +1,7 @@
 //! A new version of the speakers, one node after the other, at routers that do graceful restart (RFC 4724).
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -10,11 +10,12 @@ use std::time::Duration;
 use kube::api::DeleteParams;
 use serde_json::json;
 use test_peers::{Bird, Path, Router, wait_until};
+use tokio::io::AsyncWriteExt as _;
 
 use crate::cluster::wait;
 use crate::site::{EVERYWHERE, NODES, Site, nodes_of};
 
-/// Through every node, and through one node alone.
+/// Through every node, and through one node alone, which probes its pod.
 const KEPT: [(&str, &[&str]); 2] =
     [("172.22.35.64/32", EVERYWHERE), ("172.22.35.70/32", &["kube2"])];
 
@@ -183,14 +184,33 @@ pub(crate) async fn killed_again_while_it_comes_back<R: Router + 'static>(site: 
 }
 
 async fn begin<R: Router>(site: &mut Site<R>) {
-    for (service, nodes) in [("web", &[("kube1", true)]), ("smtp", &[("kube2", true)])] {
-        site.cluster.endpoints(service, nodes).await;
-    }
+    site.cluster.endpoints("web", &[("kube1", true)]).await;
     site.cluster.create("web", json!({})).await;
+    let (node, address) = NODES[1];
+    let port = answer_slowly(site.on(node, || TcpListener::bind((address, 0)).unwrap()));
+    let pod = json!({"addresses": [address], "nodeName": node, "conditions": {"ready": true}});
+    site.cluster.slice("smtp", vec![pod]).await;
+    let probe = json!({"ferrolb.io/probe": format!("http:{port}")});
     let smtp = json!({"loadBalancerIP": "172.22.35.70", "externalTrafficPolicy": "Local"});
-    site.cluster.create("smtp", smtp).await;
+    site.cluster.create_with("smtp", probe, smtp).await;
     site.expect("both Services", &KEPT).await;
     wait("them to be chosen", async || lacking(&*site.router)?.map_or(Ok(()), Err)).await;
+}
+
+/// A pod that answers probes when a session could have begun; its port.
+fn answer_slowly(listener: TcpListener) -> u16 {
+    listener.set_nonblocking(true).unwrap();
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.ok();
+            });
+        }
+    });
+    port
 }
 
 /// Until the router has noticed.

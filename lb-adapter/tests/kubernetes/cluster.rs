@@ -115,8 +115,13 @@ impl Cluster {
 
     /// Creates a Service of type LoadBalancer that is ours; `spec` is merged into it.
     pub(crate) async fn create(&self, name: &str, spec: Value) -> Service {
-        let mut service = json!({"metadata": {"name": name}, "spec": {"type": "LoadBalancer",
-            "loadBalancerClass": self.class, "ports": [{"port": 25}]}});
+        self.create_with(name, json!({}), spec).await
+    }
+
+    /// And with these annotations.
+    pub(crate) async fn create_with(&self, name: &str, annotations: Value, spec: Value) -> Service {
+        let mut service = json!({"metadata": {"name": name, "annotations": annotations},
+            "spec": {"type": "LoadBalancer", "loadBalancerClass": self.class, "ports": [{"port": 25}]}});
         for (key, value) in spec.as_object().into_iter().flatten() {
             service["spec"][key] = value.clone();
         }

@@ -3,6 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use bgp_session::{Asn, BgpIdentifier, Import, PeerConfig, PeerHandle, Speaker};
 use k8s_openapi::api::core::v1::Node;
@@ -10,6 +13,8 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use test_apiserver::Cut;
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::watch;
 
 use crate::cluster::{Cluster, wait};
 use crate::program::Program;
@@ -291,6 +296,102 @@ async fn a_speaker_that_ends_for_a_restart_leaves_its_routes_at_the_router() {
     world.end().await;
 }
 
+/// Pods that answer probes, but for a while not.
+struct Pod {
+    serving: tokio::task::JoinHandle<()>,
+    answers: watch::Sender<bool>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Pod {
+    /// With the address where it serves.
+    async fn at(address: SocketAddr) -> (Self, SocketAddr) {
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (answers, may_answer) = watch::channel(true);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let serving = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
+                let mut may_answer = may_answer.clone();
+                tokio::spawn(async move {
+                    may_answer.wait_for(|it| *it).await.ok();
+                    stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.ok();
+                });
+            }
+        });
+        (Self { serving, answers, asked }, address)
+    }
+
+    async fn wait_for_a_try(&self) {
+        let before = self.asked.load(Ordering::Relaxed);
+        wait("a try", async || match self.asked.load(Ordering::Relaxed) > before {
+            true => Ok(()),
+            false => Err("none".to_owned()),
+        })
+        .await;
+    }
+
+    /// As a process that ends.
+    async fn end(self) {
+        self.serving.abort();
+        self.serving.await.unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn a_speaker_that_is_back_has_tried_its_probes_before_its_first_table() {
+    let (well, at) = Pod::at(([127, 22, 35, 80], 0).into()).await;
+    let (ill, _) = Pod::at(([127, 22, 35, 81], at.port()).into()).await;
+    let router = Router::new().await;
+    let config = router.config_with(", enable-graceful-restart: true");
+    let probe = format!(
+        "  probe: http:{}/\n  probe-interval: 100ms\n  probe-timeout: 30s\n  probe-fall: 1\n",
+        at.port()
+    );
+    let mut world = World::with(router, &format!("{config}{probe}")).await;
+    for (service, address) in [("ill", "127.22.35.81"), ("web", "127.22.35.80")] {
+        let pod =
+            json!({"addresses": [address], "nodeName": "kube2", "conditions": {"ready": true}});
+        world.cluster.slice(service, vec![pod]).await;
+        world.cluster.create(service, json!({"externalTrafficPolicy": "Local"})).await;
+    }
+    let both: [(&str, &[&str]); 2] = [("192.0.2.0/32", &["kube2"]), ("192.0.2.1/32", &["kube2"])];
+    world.router.wait_for("both Services", &both).await;
+    world.speakers.remove("kube2").unwrap().terminate().await;
+    world.start_with("kube2", "restart");
+    world.router.wait_for("a speaker with another end", &both).await;
+    world.speakers.remove("kube2").unwrap().terminate().await;
+    let peer = world.router.peer("kube2");
+    wait("the end of the session", async || match peer.status().is_established() {
+        true => Err("still Established".to_owned()),
+        false => Ok(()),
+    })
+    .await;
+    ill.end().await;
+    well.answers.send_replace(false);
+    world.start_with("kube2", "drain");
+    well.wait_for_a_try().await;
+    // Long enough for a session, if one began.
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_millis(500) {
+        assert_eq!(world.router.table().len(), 2, "both are stale until it is known which is well");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let web = world.cluster.services().get("web").await.unwrap();
+    let web = format!("{}/32", crate::cluster::addresses_of(&web)[0]);
+    well.answers.send_replace(true);
+    wait("the end of what is ill", async || {
+        let table = world.router.table();
+        assert_eq!(table.get(&web).map(Vec::as_slice), Some(&["kube2"][..]), "{table:?}");
+        if table.len() == 1 { Ok(()) } else { Err(format!("{table:?}")) }
+    })
+    .await;
+    assert!(peer.status().is_established());
+    world.end().await;
+}
+
 #[tokio::test]
 async fn speakers_go_on_while_the_api_server_is_away_and_catch_up_after() {
     let world = World::new().await;
@@ -300,7 +401,7 @@ async fn speakers_go_on_while_the_api_server_is_away_and_catch_up_after() {
     let web = ("192.0.2.0/32", EVERYWHERE);
     world.router.wait_for("a Service from every node", &[web]).await;
     server.go_away();
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(world.router.table().len(), 1, "nothing is withdrawn in an outage");
     server.compact();
     server.come_back();

@@ -70,7 +70,7 @@ endpoints: [{endpoints}]
     /// Takes the next finding; says whether the Service is announced then.
     async fn find(&mut self) -> bool {
         let found = self.probing.next().await;
-        self.engine.apply(found);
+        self.engine.apply(found.unwrap());
         self.is_announced()
     }
 }
@@ -99,8 +99,17 @@ async fn a_service_that_is_not_announced_waits_for_the_first_try_of_its_first_po
         let mut world = World::new(policy, before);
         assert!(!world.find().await, "{policy}");
         assert!(!world.endpoints_on(&["kube1", "kube2"]), "{policy}: it has not been tried");
+        assert!(!world.probing.is_beginning(), "{policy}: the first tries were those of nobody");
         let begin = Instant::now();
         assert!(!world.find().await, "{policy}: the first failure decides");
         assert!(begin.elapsed() < Duration::from_secs(10), "{policy}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_the_beginning_until_the_first_try() {
+    let mut world = World::new("Local", &["kube1"]);
+    assert!(world.probing.is_beginning());
+    assert!(!world.find().await);
+    assert!(!world.probing.is_beginning());
 }
