@@ -89,7 +89,9 @@ impl PackedService {
             cluster_ips: cluster_ips.clone(),
             publish_not_ready_addresses: *publish_not_ready_addresses,
         };
-        Self(Box::from(&*append(&fields, Octets::new())))
+        let mut octets = Octets::new();
+        append(&fields, &mut octets);
+        Self(Box::from(&*octets))
     }
 
     /// The Service of this key.
@@ -132,7 +134,7 @@ impl PackedEndpoints {
                 serving: *serving,
                 terminating: *terminating,
             };
-            octets = append(&fields, octets);
+            append(&fields, &mut octets);
         }
         Self(Box::from(&*octets))
     }
@@ -155,9 +157,19 @@ impl PackedEndpoints {
 /// little use.
 type Octets = SmallVec<[u8; 512]>;
 
-fn append(value: &impl Serialize, octets: Octets) -> Octets {
-    let packed = postcard::to_extend(value, octets);
-    packed.unwrap_or_else(|error| unreachable!("all parts of a row have a length: {error}"))
+fn append(value: &impl Serialize, octets: &mut Octets) {
+    if let Err(error) = postcard::to_extend(value, Appended(octets)) {
+        unreachable!("all parts of a row have a length: {error}");
+    }
+}
+
+/// Lends the octets to what would take them.
+struct Appended<'a>(&'a mut Octets);
+
+impl Extend<u8> for Appended<'_> {
+    fn extend<I: IntoIterator<Item = u8>>(&mut self, octets: I) {
+        self.0.extend(octets);
+    }
 }
 
 /// What stands first, and the octets after it.

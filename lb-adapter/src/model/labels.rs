@@ -77,6 +77,12 @@ impl<K: Into<Box<str>>, V: Into<Box<str>>> Extend<(K, V)> for Labels {
 
 impl<K: Into<Box<str>>, V: Into<Box<str>>> FromIterator<(K, V)> for Labels {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
+        let entries: Vec<(Box<str>, Box<str>)> =
+            entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        // As they mostly come.
+        if entries.is_sorted_by(|(a, _), (b, _)| a < b) {
+            return Self(entries.into_boxed_slice());
+        }
         let mut labels = Self::new();
         labels.extend(entries);
         labels
