@@ -119,9 +119,9 @@ against_bird_and_frr! {
 }
 
 fn a_silent_link_ends_the_session_within_the_detection_time_and_heals<R: BfdRouter>() {
-    let (host, node) = router_and_node();
+    let (host, node) = Lan::new().router_and_node();
     let router = R::start(&host, &[NODE], 50);
-    on(&node, |runtime| {
+    node.with_runtime(|runtime| {
         let (_speaker, mut peer) = dial(runtime, config(ROUTER).bfd(fast()));
         bfd_up(&router, &peer, NODE);
         // A machine that is busy elsewhere may notice late; one that can notice in time does so once in a few.
@@ -142,9 +142,9 @@ fn a_silent_link_ends_the_session_within_the_detection_time_and_heals<R: BfdRout
 }
 
 fn intervals_of_300_ms_notice_within_a_second<R: BfdRouter>() {
-    let (host, node) = router_and_node();
+    let (host, node) = Lan::new().router_and_node();
     let router = R::start(&host, &[NODE], 300);
-    on(&node, |runtime| {
+    node.with_runtime(|runtime| {
         let (_speaker, mut peer) = dial(runtime, config(ROUTER).bfd(BfdProfile::new()));
         bfd_up(&router, &peer, NODE);
         wait_for_bfd(&peer, "the agreed timers", |it| it.detection_time == ms(900));
@@ -154,9 +154,9 @@ fn intervals_of_300_ms_notice_within_a_second<R: BfdRouter>() {
 }
 
 fn timers_are_agreed_on_and_changed_without_touching_the_bgp_session<R: BfdRouter>() {
-    let (host, node) = router_and_node();
+    let (host, node) = Lan::new().router_and_node();
     let router = R::start(&host, &[NODE], 200);
-    on(&node, |runtime| {
+    node.with_runtime(|runtime| {
         let (_speaker, peer) = dial(runtime, config(ROUTER).bfd(fast()));
         bfd_up(&router, &peer, NODE);
         // The slower of what we want and what it can take, each way.
@@ -192,7 +192,7 @@ fn several_sessions_share_a_process_and_fail_apart<R: BfdRouter>() {
     let hosts = [1, 2, 3].map(|n| lan.host(&format!("router{n}"), &[&format!("172.22.35.{n}/24")]));
     let node = lan.host("node", &["172.22.35.26/24"]);
     let routers = hosts.each_ref().map(|host| R::start(host, &[NODE], 300));
-    on(&node, |runtime| {
+    node.with_runtime(|runtime| {
         let speaker = runtime.block_on(speaker().start()).unwrap();
         let mut peers = ["172.22.35.1", "172.22.35.2", "172.22.35.3"].map(|address| {
             runtime.block_on(speaker.add_peer(config(address).bfd(BfdProfile::new()))).unwrap()
@@ -220,7 +220,7 @@ fn a_router_two_hops_away_is_watched_too<R: BfdRouter>() {
     node.ip("route add default via 10.1.0.254");
     host.ip("route add default via 10.2.0.254");
     let router = R::start_multihop(&host, "10.2.0.1", "10.1.0.26", 300);
-    on(&node, |runtime| {
+    node.with_runtime(|runtime| {
         let config = quick(PeerConfig::new(address("10.2.0.1"), ROUTER_AS)).multihop(2);
         let near = config.clone().bfd(BfdProfile::new().minimum_ttl(255));
         let (_speaker, mut peer) = dial(runtime, near);
@@ -245,7 +245,7 @@ fn ipv6_is_watched_too<R: BfdRouter>() {
     let host = lan.host("router", &["fd22::1/64", "fe80::1/64", "172.22.35.1/24"]);
     let node = lan.host("node", &["fd22::26/64"]);
     let router = R::start(&host, &["fd22::26"], 300);
-    on(&node, |runtime| {
+    node.with_runtime(|runtime| {
         let (_speaker, mut peer) = dial(runtime, config("fd22::1").bfd(BfdProfile::new()));
         bfd_up(&router, &peer, "fd22::26");
         let silent = cut(runtime, &node, &mut peer);
@@ -258,9 +258,9 @@ fn a_router_that_takes_its_bfd_out_of_service_keeps_its_session() {
     if !requested() {
         return;
     }
-    let (host, node) = router_and_node();
+    let (host, node) = Lan::new().router_and_node();
     let router: WrittenFrr = BfdRouter::start(&host, &[NODE], 50);
-    on(&node, |runtime| {
+    node.with_runtime(|runtime| {
         let (_speaker, peer) = dial(runtime, config(ROUTER).bfd(fast()));
         bfd_up(&router, &peer, NODE);
         router.configure("bfdd", &["bfd", "profile fast", "shutdown"]).unwrap();
@@ -279,23 +279,18 @@ fn a_router_without_bfd_has_its_session_all_the_same() {
     if !requested() {
         return;
     }
-    let (host, node) = router_and_node();
+    let (host, node) = Lan::new().router_and_node();
     let _router = WrittenBird::start(
         &host,
         "router id 172.22.35.1;\nprotocol bgp { local as 64635; neighbor 172.22.35.26 as 64636; \
          connect delay time 1; ipv4 { import all; export none; }; }\n",
     );
-    on(&node, |runtime| {
+    node.with_runtime(|runtime| {
         let (_speaker, peer) = dial(runtime, config(ROUTER).bfd(fast()));
         wait_for_bfd(&peer, "the first words", |it| it.stats.sent >= 3);
         assert!(peer.status().is_established());
         assert_eq!(peer.status().bfd, Some(State::Down));
     });
-}
-
-fn router_and_node() -> (Host, Host) {
-    let lan = Lan::new();
-    (lan.host("router", &["172.22.35.1/24"]), lan.host("node", &["172.22.35.26/24"]))
 }
 
 /// Pulls a host's cable, and says how long the session lasts.
@@ -356,11 +351,4 @@ fn address(text: &str) -> IpAddr {
 
 fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
-}
-
-fn on(host: &Host, story: impl FnOnce(&Runtime) + Send) {
-    host.enter(|| {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        story(&builder.worker_threads(1).enable_all().build().expect("a runtime"));
-    });
 }

@@ -35,14 +35,11 @@ fn frr_with_ttl_security_is_dialled_and_dials() {
 
 fn ttl_security_from_both_sides<R: Router>() {
     for (router, node) in PAIRS {
-        let (host, node_host) = lan();
+        let (host, node_host) = Lan::new().router_and_node();
         let neighbor = || Neighbor::new(node, NODE_AS).ttl_security();
         // It waits for us, and takes only what comes from the link.
-        let mut waiting = R::start(
-            &host,
-            RouterConfig::new("172.22.35.1", ROUTER_AS).neighbor(neighbor().passive()),
-        );
-        on(&node_host, |runtime| {
+        let mut waiting = R::start(&host, router_config(neighbor().passive()));
+        node_host.with_runtime(|runtime| {
             // The connection is there before the router looks at it; then it hears nothing any more.
             let (speaker, mut peer) = add(runtime, ours(), quick(config(router)).ttl(254));
             let _ = runtime.block_on(async {
@@ -63,9 +60,8 @@ fn ttl_security_from_both_sides<R: Router>() {
         });
         drop(waiting);
         // It dials us.
-        let _dialling =
-            R::start(&host, RouterConfig::new("172.22.35.1", ROUTER_AS).neighbor(neighbor()));
-        on(&node_host, |runtime| {
+        let _dialling = R::start(&host, router_config(neighbor()));
+        node_host.with_runtime(|runtime| {
             let builder = ours().listen(SocketAddr::new(address(node), 179));
             let secured = quick(config(router)).ttl_security(1).passive();
             let (speaker, mut peer) = add(runtime, builder, secured);
@@ -101,11 +97,10 @@ fn a_session_without_a_hold_timer_notices_a_vanished_router_by_its_user_timeout(
         return;
     }
     for (router, node) in PAIRS {
-        let (host, node_host) = lan();
+        let (host, node_host) = Lan::new().router_and_node();
         let neighbor = Neighbor::new(node, NODE_AS).passive();
-        let router_config = RouterConfig::new("172.22.35.1", ROUTER_AS).neighbor(neighbor);
-        let _bird = Bird::start(&host, router_config.hold_time(0));
-        on(&node_host, |runtime| {
+        let _bird = Bird::start(&host, router_config(neighbor).hold_time(0));
+        node_host.with_runtime(|runtime| {
             let config = quick(config(router)).hold_time(Duration::ZERO);
             let config = config.user_timeout(Duration::from_secs(2));
             let (_speaker, mut peer) = add(runtime, ours(), config);
@@ -129,11 +124,10 @@ fn a_session_is_from_the_port_and_the_interface_that_were_asked_for() {
         return;
     }
     for (router, node) in PAIRS {
-        let (host, node_host) = lan();
+        let (host, node_host) = Lan::new().router_and_node();
         let neighbor = Neighbor::new(node, NODE_AS).passive();
-        let router_config = RouterConfig::new("172.22.35.1", ROUTER_AS).neighbor(neighbor);
-        let _bird = Bird::start(&host, router_config);
-        on(&node_host, |runtime| {
+        let _bird = Bird::start(&host, router_config(neighbor));
+        node_host.with_runtime(|runtime| {
             let config = quick(config(router)).bind_device("lan0").source_ports(50_000..=50_003);
             let (speaker, mut peer) = add(runtime, ours(), config.clone());
             runtime.block_on(established(&mut peer));
@@ -153,7 +147,7 @@ fn reaches<const N: usize>(
     far: &FarRouter,
     configs: impl FnOnce(&dyn Fn() -> PeerConfig) -> [(PeerConfig, bool); N] + Send,
 ) {
-    on(&far.node, |runtime| {
+    far.node.with_runtime(|runtime| {
         for (config, expected) in configs(&|| far.config()) {
             let (speaker, mut peer) = add(runtime, ours(), config);
             match expected {
@@ -205,10 +199,8 @@ impl FarRouter {
     }
 }
 
-fn lan() -> (Host, Host) {
-    let lan = Lan::new();
-    let router = lan.host("router", &["172.22.35.1/24", "fd22::1/64"]);
-    (router, lan.host("node", &["172.22.35.26/24", "fd22::26/64"]))
+fn router_config(neighbor: Neighbor) -> RouterConfig {
+    RouterConfig::new("172.22.35.1", ROUTER_AS).neighbor(neighbor)
 }
 
 fn config(router: &str) -> PeerConfig {
@@ -246,11 +238,4 @@ async fn established(peer: &mut PeerHandle) {
 
 fn address(text: &str) -> IpAddr {
     text.parse().expect("an IP address")
-}
-
-fn on(host: &Host, story: impl FnOnce(&Runtime) + Send) {
-    host.enter(|| {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        story(&builder.worker_threads(1).enable_all().build().expect("a runtime"));
-    });
 }

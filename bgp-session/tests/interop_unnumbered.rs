@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bgp_session::{
     AfiSafi, Asn, BgpIdentifier, Import, InterfaceHandle, InterfacePeer, InterfaceStatus,
-    PeerConfig, RemoteAs, Route, RouteSet, Speaker, bfd::BfdProfile,
+    PeerConfig, PeerHandle, RemoteAs, Route, RouteSet, Speaker, bfd::BfdProfile,
 };
 use test_peers::{Host, Lan, WrittenFrr, requested, wait_until};
 use tokio::runtime::Runtime;
@@ -17,12 +17,8 @@ const SOON: Duration = Duration::from_secs(30);
 
 #[test]
 fn frr_finds_us_and_is_found() {
-    if !requested() {
-        return;
-    }
-    let (router, node) = lan();
-    let frr = frr(&router, "");
-    on(&node, |runtime| {
+    let Some((_router, node, frr)) = link_to_frr("") else { return };
+    node.with_runtime(|runtime| {
         let (speaker, handle) = uplink(runtime, |config| config.families([AfiSafi::IPV6_UNICAST]));
         let status = found_and_established(&speaker, &handle);
         assert_eq!(status.peer.expect("the neighbour").to_string(), "fe80::1%2");
@@ -38,10 +34,7 @@ fn frr_finds_us_and_is_found() {
                 _ => Err(reply.to_string()),
             }
         });
-        wait_until(SOON, "FRR's route", || {
-            let seen: Vec<String> = speaker.loc_rib().iter().map(|(p, _)| p.to_string()).collect();
-            if seen == ["fd99::/48"] { Ok(()) } else { Err(format!("{seen:?}")) }
-        });
+        received(&speaker, &["fd99::/48"]);
         // The end of the handle is the end of the session.
         drop(handle);
         wait_until(SOON, "the end", || {
@@ -53,23 +46,13 @@ fn frr_finds_us_and_is_found() {
 
 #[test]
 fn ipv4_routes_have_link_local_next_hops_both_ways() {
-    if !requested() {
-        return;
-    }
-    let (router, node) = lan();
-    let frr = frr(&router, "");
-    on(&node, |runtime| {
+    let Some((_router, node, frr)) = link_to_frr("") else { return };
+    node.with_runtime(|runtime| {
         let (speaker, handle) = uplink(runtime, |config| config);
         found_and_established(&speaker, &handle);
         let own = "172.22.35.70/32";
         handle.set_routes(RouteSet::from([Route::new(own.parse().unwrap())]));
-        wait_until(SOON, "our route at FRR", || {
-            let reply = frr.json("bgpd", &format!("show bgp ipv4 unicast {own} json"))?;
-            let path = &reply["paths"][0];
-            let hops = path["nexthops"].as_array().into_iter().flatten();
-            let hop = hops.filter(|hop| hop["ip"] == "fe80::26").count();
-            if path["valid"] == true && hop > 0 { Ok(()) } else { Err(reply.to_string()) }
-        });
+        wait_until(SOON, "our route at FRR", || frr.path_through(own, "fe80::26"));
         let prefix = "10.9.0.0/16".parse().unwrap();
         let path = wait_until(SOON, "FRR's route", || {
             let path = speaker.loc_rib().best(&prefix).cloned();
@@ -82,12 +65,9 @@ fn ipv4_routes_have_link_local_next_hops_both_ways() {
 
 #[test]
 fn a_password_signs_a_session_over_link_local_addresses() {
-    if !requested() {
-        return;
-    }
-    let (router, node) = lan();
-    let _frr = frr(&router, " neighbor lan0 password s3cret\n");
-    on(&node, |runtime| {
+    let options = " neighbor lan0 password s3cret\n";
+    let Some((_router, node, _frr)) = link_to_frr(options) else { return };
+    node.with_runtime(|runtime| {
         let (speaker, handle) = uplink(runtime, |config| config.password("s3cret"));
         found_and_established(&speaker, &handle);
     });
@@ -95,12 +75,9 @@ fn a_password_signs_a_session_over_link_local_addresses() {
 
 #[test]
 fn bfd_watches_an_unnumbered_peer_by_its_link_local_address() {
-    if !requested() {
-        return;
-    }
-    let (router, node) = lan();
-    let frr = frr(&router, " neighbor lan0 bfd\n neighbor lan0 bfd profile fast\n");
-    on(&node, |runtime| {
+    let options = " neighbor lan0 bfd\n neighbor lan0 bfd profile fast\n";
+    let Some((_router, node, frr)) = link_to_frr(options) else { return };
+    node.with_runtime(|runtime| {
         let bfd = BfdProfile::new();
         let (speaker, handle) = uplink(runtime, |config| config.bfd(bfd));
         let status = found_and_established(&speaker, &handle);
@@ -111,10 +88,7 @@ fn bfd_watches_an_unnumbered_peer_by_its_link_local_address() {
         });
         let start = tokio::time::Instant::now();
         node.unplug();
-        wait_until(SOON, "the end", || match peer.status() {
-            it if it.is_established() => Err(format!("{it:?}")),
-            _ => Ok(()),
-        });
+        ended(&peer);
         assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
         node.plug();
         found_and_established(&speaker, &handle);
@@ -126,35 +100,23 @@ fn two_speakers_on_a_link_find_each_other_and_a_replaced_one() {
     if !requested() {
         return;
     }
-    let (router, node) = lan();
-    router.enter(|| {
-        let at_router = runtime();
+    let (router, node) = Lan::new().unnumbered_router_and_node();
+    router.with_runtime(|at_router| {
         let begin = |asn| {
-            let (speaker, handle) = begin(&at_router, asn, |config| config);
+            let (speaker, handle) = begin(at_router, asn, |config| config);
             handle.set_routes(RouteSet::from([Route::new("fd99::/48".parse().unwrap())]));
             (speaker, handle)
         };
         let first = begin(ROUTER_AS);
-        on(&node, |runtime| {
+        node.with_runtime(|runtime| {
             let (speaker, handle) = uplink(runtime, |config| config);
-            let routes = |expected: &[&str]| {
-                wait_until(SOON, &format!("{expected:?}"), || {
-                    let table = speaker.loc_rib();
-                    let seen: Vec<String> = table.iter().map(|(p, _)| p.to_string()).collect();
-                    if seen == expected {
-                        Ok(())
-                    } else {
-                        Err(format!("{seen:?} {:?}", handle.status()))
-                    }
-                });
-            };
             found_and_established(&speaker, &handle);
-            routes(&["fd99::/48"]);
+            received(&speaker, &["fd99::/48"]);
             // Another AS at the same address: still external.
             at_router.block_on(first.0.shutdown(""));
-            routes(&[]);
+            received(&speaker, &[]);
             let _second = router.enter(|| begin(Asn(64637)));
-            routes(&["fd99::/48"]);
+            received(&speaker, &["fd99::/48"]);
             assert_eq!(
                 speaker.loc_rib().iter().next().unwrap().1[0].attributes.as_path.to_string(),
                 "64637"
@@ -165,37 +127,23 @@ fn two_speakers_on_a_link_find_each_other_and_a_replaced_one() {
 
 #[test]
 fn terms_change_in_place_for_the_neighbour_that_there_is_and_for_those_to_come() {
-    if !requested() {
-        return;
-    }
-    let (router, node) = lan();
-    let frr = frr(&router, "");
-    on(&node, |runtime| {
+    let Some((router, node, frr)) = link_to_frr("") else { return };
+    node.with_runtime(|runtime| {
         let (speaker, handle) = uplink(runtime, |config| config);
-        let with = |change: fn(PeerConfig) -> PeerConfig| {
-            InterfacePeer::new("lan0", RemoteAs::External).config(|config| {
-                let second = Duration::from_secs(1);
-                let config = config.connect_retry(second).idle_hold(second / 10, second);
-                change(config.import(Import::Keep))
-            })
-        };
         let status = found_and_established(&speaker, &handle);
         let peer = speaker.peer(status.peer.expect("the neighbour")).expect("a handle");
         let since = peer.status().since;
         let longer = |config: PeerConfig| config.hold_time(Duration::from_secs(6));
-        let updated = runtime.block_on(handle.update_without_reset(with(longer))).unwrap();
+        let updated = runtime.block_on(handle.update_without_reset(by_lan0(longer))).unwrap();
         assert!(updated.changes.iter().any(|it| it.field == "hold_time"), "{updated:?}");
         assert!(!updated.reset && peer.status().since == since, "it is the same session");
         // The neighbour is another process then, of the same terms as before.
         drop(frr);
-        wait_until(SOON, "the end", || match peer.status() {
-            it if it.is_established() => Err(format!("{it:?}")),
-            _ => Ok(()),
-        });
+        ended(&peer);
         let _frr = self::frr(&router, " neighbor lan0 password s3cret\n");
         let secret =
             |config: PeerConfig| config.hold_time(Duration::from_secs(6)).password("s3cret");
-        runtime.block_on(handle.update(with(secret))).unwrap();
+        runtime.block_on(handle.update(by_lan0(secret))).unwrap();
         found_and_established(&speaker, &handle);
         let terms = speaker.peers()[0].negotiated.clone().expect("a session");
         assert_eq!(terms.hold_time, Duration::from_secs(6), "the shorter of both");
@@ -215,7 +163,7 @@ fn what_keeps_us_from_looking_is_told_and_mended() {
     }
     let lan = Lan::new();
     let node = lan.host("node", &["172.22.35.26/24"]);
-    on(&node, |runtime| {
+    node.with_runtime(|runtime| {
         let speaker = runtime.block_on(builder(NODE_AS).start()).unwrap();
         let look = |interface: &str| {
             let _entered = runtime.enter();
@@ -238,11 +186,14 @@ fn what_keeps_us_from_looking_is_told_and_mended() {
     });
 }
 
-/// Two hosts, each with a link-local address and an address of its own, which no session is over.
-fn lan() -> (Host, Host) {
-    let lan = Lan::new();
-    let router = lan.host("router", &["fe80::1/64", "172.22.35.1/32"]);
-    (router, lan.host("node", &["fe80::26/64", "172.22.36.26/32"]))
+/// A router with FRR, our node, and FRR with these options more; none if such tests were not asked for.
+fn link_to_frr(options: &str) -> Option<(Host, Host, WrittenFrr)> {
+    if !requested() {
+        return None;
+    }
+    let (router, node) = Lan::new().unnumbered_router_and_node();
+    let frr = frr(&router, options);
+    Some((router, node, frr))
 }
 
 fn frr(host: &Host, more: &str) -> WrittenFrr {
@@ -270,13 +221,17 @@ fn begin(
 ) -> (Speaker, InterfaceHandle) {
     runtime.block_on(async {
         let speaker = builder(asn).listen("[::]:179".parse().unwrap()).start().await.unwrap();
-        let second = Duration::from_secs(1);
-        let peer = InterfacePeer::new("lan0", RemoteAs::External).config(|config| {
-            let config = config.connect_retry(second).idle_hold(second / 10, second);
-            change(config.import(Import::Keep))
-        });
-        let handle = speaker.add_interface_peer(peer).unwrap();
+        let handle = speaker.add_interface_peer(by_lan0(change)).unwrap();
         (speaker, handle)
+    })
+}
+
+/// Whoever is at the other end of the link, with little patience.
+fn by_lan0(change: impl FnOnce(PeerConfig) -> PeerConfig) -> InterfacePeer {
+    InterfacePeer::new("lan0", RemoteAs::External).config(|config| {
+        let second = Duration::from_secs(1);
+        let config = config.connect_retry(second).idle_hold(second / 10, second);
+        change(config.import(Import::Keep))
     })
 }
 
@@ -297,11 +252,17 @@ fn found_and_established(speaker: &Speaker, handle: &InterfaceHandle) -> Interfa
     })
 }
 
-fn runtime() -> Runtime {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.worker_threads(1).enable_all().build().expect("a runtime")
+/// Waits until the table has routes to these prefixes alone.
+fn received(speaker: &Speaker, expected: &[&str]) {
+    wait_until(SOON, &format!("{expected:?}"), || {
+        let seen: Vec<String> = speaker.loc_rib().iter().map(|(p, _)| p.to_string()).collect();
+        if seen == expected { Ok(()) } else { Err(format!("{seen:?} {:?}", speaker.peers())) }
+    });
 }
 
-fn on(host: &Host, story: impl FnOnce(&Runtime) + Send) {
-    host.enter(|| story(&runtime()));
+fn ended(peer: &PeerHandle) {
+    wait_until(SOON, "the end", || match peer.status() {
+        it if it.is_established() => Err(format!("{it:?}")),
+        _ => Ok(()),
+    });
 }

@@ -193,8 +193,7 @@ fn a_broken_file_changes_nothing_until_it_is_mended<R: Router>() {
     fs::write(&services, whole.replace("type: LoadBalancer", "type: [")).expect("a broken file");
     for node in &cluster.nodes {
         wait_until(SOON, "a complaint with the file's name and a place in it", || {
-            let output = node.output();
-            if output.contains("services.yaml:") { Ok(()) } else { Err(output) }
+            node.says("services.yaml:")
         });
     }
     let prefixes = [&others[..], &[SMTP.to_owned()]].concat();

@@ -38,7 +38,7 @@ fn frr_at_the_other_end_of_a_link_gets_the_routes_of_both_families() {
     if !requested() {
         return;
     }
-    let (router, node) = lan();
+    let (router, node) = Lan::new().unnumbered_router_and_node();
     let node = Node::start(node, "");
     let session = r#"metallb_bgp_session_up{peer="lan0:179"}"#;
     // Before there is a router, the session is one that is down, and it is said why.
@@ -48,8 +48,8 @@ fn frr_at_the_other_end_of_a_link_gets_the_routes_of_both_families() {
 
     let frr = WrittenFrr::start(&router, "", FRR);
     wait_until(SOON, "the session", || node.has(&format!("{session} 1.0")));
-    for (family, prefix) in [("ipv4", V4), ("ipv6", V6)] {
-        wait_until(SOON, prefix, || through_the_link(&frr, family, prefix).map(drop));
+    for prefix in [V4, V6] {
+        wait_until(SOON, prefix, || through_the_link(&frr, prefix));
     }
     let told = node.explain();
     assert!(told.contains("Established") && told.contains(V4) && told.contains(V6), "{told}");
@@ -62,7 +62,7 @@ fn frr_at_the_other_end_of_a_link_gets_the_routes_of_both_families() {
         "communities: [\"64635:100\"]",
     );
     wait_until(SOON, "the community", || {
-        let path = through_the_link(&frr, "ipv4", V4)?;
+        let path = through_the_link(&frr, V4)?;
         if path["community"]["string"] == "64635:100" { Ok(()) } else { Err(path.to_string()) }
     });
     assert_eq!(times(&node).expect("the session"), before, "{}", node.process.output());
@@ -72,7 +72,7 @@ fn frr_at_the_other_end_of_a_link_gets_the_routes_of_both_families() {
     // What OPENs have settled takes another session, and it comes.
     node.configure("      local-asn: 64700\n", "localpref: 0");
     wait_until(SOON, "the other AS", || {
-        let path = through_the_link(&frr, "ipv4", V4)?;
+        let path = through_the_link(&frr, V4)?;
         if path["aspath"]["string"] == "64700" { Ok(()) } else { Err(path.to_string()) }
     });
 }
@@ -82,17 +82,14 @@ fn a_node_that_is_killed_and_started_again_loses_no_route_at_the_other_end() {
     if !requested() {
         return;
     }
-    let (router, host) = lan();
+    let (router, host) = Lan::new().unnumbered_router_and_node();
     let frr = WrittenFrr::start(
         &router,
         "",
         &FRR.replace("neighbor lan0 timers", "bgp graceful-restart\n neighbor lan0 timers"),
     );
     let mut node = Node::start(host, "      enable-graceful-restart: true\n");
-    let both = || {
-        [("ipv4", V4), ("ipv6", V6)].map(|(family, prefix)| through_the_link(&frr, family, prefix))
-    };
-    let kept = || both().into_iter().find_map(Result::err).map_or(Ok(()), Err);
+    let kept = || [V4, V6].iter().try_for_each(|prefix| through_the_link(&frr, prefix).map(drop));
     wait_until(SOON, "both routes", kept);
     let sessions = || frr.json("bgpd", "show bgp neighbors lan0 json").map(|it| it["lan0"].clone());
     node.process.kill();
@@ -125,7 +122,7 @@ fn bird_at_the_other_end_of_a_link_gets_the_routes_of_both_families() {
     if !requested() {
         return;
     }
-    let (router, node) = lan();
+    let (router, node) = Lan::new().unnumbered_router_and_node();
     let bird = WrittenBird::start(&router, BIRD);
     let mut node = Node::start(node, "");
     for prefix in [V4, V6] {
@@ -148,22 +145,16 @@ fn what_keeps_a_node_from_looking_for_its_router_is_told() {
     if !requested() {
         return;
     }
-    let (_router, host) = lan();
+    let (_router, host) = Lan::new().unnumbered_router_and_node();
     let node = Node::start_on(host, "away", "");
-    wait_until(SOON, "why", || {
-        let output = node.process.output();
-        let told = output.contains("no interface away is there");
-        if told { Ok(()) } else { Err(output) }
-    });
+    wait_until(SOON, "why", || node.process.says("no interface away is there"));
     assert!(node.has(r#"metallb_bgp_session_up{peer="away:179"} 0.0"#).is_ok());
     // The interface comes, and with it the reason changes: nobody has to start anything again.
     node.host.ip("link add away type veth peer name away-end");
     node.host.ip("link set away addrgenmode none");
     node.host.ip("link set away up");
     wait_until(SOON, "what is missing now", || {
-        let output = node.process.output();
-        let told = output.contains("the interface away has no link-local address");
-        if told { Ok(()) } else { Err(output) }
+        node.process.says("the interface away has no link-local address")
     });
 }
 
@@ -172,7 +163,7 @@ fn a_process_without_the_capability_says_so_and_speaks_to_its_other_peers() {
     if !requested() {
         return;
     }
-    let (router, host) = lan();
+    let (router, host) = Lan::new().unnumbered_router_and_node();
     router.ip("route add 172.22.36.26/32 dev lan0");
     host.ip("route add 172.22.35.1/32 dev lan0");
     let bird = WrittenBird::start(
@@ -184,9 +175,7 @@ fn a_process_without_the_capability_says_so_and_speaks_to_its_other_peers() {
     let without = ["--bounding-set", "-net_raw", "--inh-caps", "-net_raw"];
     let node = Node::start_as(host, "lan0", second, &without);
     wait_until(SOON, "the reason", || {
-        let output = node.process.output();
-        let told = output.contains("router advertisements need the capability NET_RAW");
-        if told { Ok(()) } else { Err(output) }
+        node.process.says("router advertisements need the capability NET_RAW")
     });
     assert!(node.has(r#"metallb_bgp_session_up{peer="lan0:179"} 0.0"#).is_ok());
     wait_until(SOON, "the route, with the next hop that is configured", || {
@@ -196,20 +185,9 @@ fn a_process_without_the_capability_says_so_and_speaks_to_its_other_peers() {
     });
 }
 
-/// The path to a prefix at FRR, if it is valid and goes through the node's link-local address.
-fn through_the_link(frr: &WrittenFrr, family: &str, prefix: &str) -> Result<Value, String> {
-    let reply = frr.json("bgpd", &format!("show bgp {family} unicast {prefix} json"))?;
-    let path = &reply["paths"][0];
-    let mut hops = path["nexthops"].as_array().into_iter().flatten();
-    let through = hops.any(|hop| hop["ip"] == "fe80::26");
-    if path["valid"] == true && through { Ok(path.clone()) } else { Err(reply.to_string()) }
-}
-
-/// The ends of a link, with addresses that no session is over.
-fn lan() -> (Host, Host) {
-    let lan = Lan::new();
-    let router = lan.host("router", &["fe80::1/64", "172.22.35.1/32"]);
-    (router, lan.host("kube1", &["fe80::26/64", "172.22.36.26/32"]))
+/// The path to a prefix at FRR, if it goes through the node's link-local address.
+fn through_the_link(frr: &WrittenFrr, prefix: &str) -> Result<Value, String> {
+    frr.path_through(prefix, "fe80::26")
 }
 
 /// `ferrolb run` on a host.

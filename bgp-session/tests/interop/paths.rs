@@ -120,8 +120,7 @@ pub(crate) fn several_paths_of_the_routers_reach_us<R: Router>(site: &Site) {
         let announce = |(host, own, asn): &(test_peers::Host, &str, u32)| {
             let identifier: std::net::Ipv4Addr = own.parse().expect("an IPv4 address");
             host.enter(|| {
-                let mut builder = tokio::runtime::Builder::new_multi_thread();
-                let runtime = builder.worker_threads(1).enable_all().build().expect("a runtime");
+                let runtime = test_peers::runtime();
                 let other = runtime.block_on(async {
                     let builder = Speaker::builder(Asn(*asn), BgpIdentifier::from(identifier));
                     let (other, peer) = site.peer(builder, peer_config()).await;

@@ -38,8 +38,7 @@ impl Site {
     /// A LAN whose recording goes by the name of the test.
     pub(crate) fn new(router: &str, story: &str) -> Self {
         let lan = Lan::new();
-        let host = lan.host("router", &["172.22.35.1/24", "fd22::1/64"]);
-        let node = lan.host("node", &["172.22.35.26/24", "fd22::26/64"]);
+        let (host, node) = lan.router_and_node();
         let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("captures");
         std::fs::create_dir_all(&directory).expect("a directory for captures");
         let file = directory.join(format!("{}-{story}.pcap", router.to_lowercase()));
@@ -64,10 +63,7 @@ impl Site {
 
     /// Tells a story on our host, with a runtime whose threads are there.
     pub(crate) fn on(&self, story: impl FnOnce(&Runtime) + Send) {
-        self.node.enter(|| {
-            let mut builder = tokio::runtime::Builder::new_multi_thread();
-            story(&builder.worker_threads(1).enable_all().build().expect("a runtime"));
-        });
+        self.node.with_runtime(story);
     }
 
     /// Starts a speaker, whose events are shown if the test fails.

@@ -56,11 +56,7 @@ pub(crate) fn found_told_and_drained() {
 
 /// What FRR has, if it goes through the node's link-local address.
 fn path(frr: &WrittenFrr) -> Result<Value, String> {
-    let reply = frr.json("bgpd", &format!("show bgp ipv4 unicast {PREFIX} json"))?;
-    let path = &reply["paths"][0];
-    let mut hops = path["nexthops"].as_array().into_iter().flatten();
-    let through = hops.any(|hop| hop["ip"] == "fe80::26");
-    if path["valid"] == true && through { Ok(path.clone()) } else { Err(reply.to_string()) }
+    frr.path_through(PREFIX, "fe80::26")
 }
 
 async fn established(cluster: &Cluster) -> Result<(), String> {

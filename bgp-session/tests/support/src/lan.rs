@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use tokio::runtime::Runtime;
 
 use crate::requirements::program;
 
@@ -66,6 +67,29 @@ impl Lan {
         let addresses = addresses.iter().map(|address| parse_address(address)).collect();
         let switch = Arc::clone(&self.switch);
         Host { name: name.to_owned(), addresses, namespace: Arc::new(namespace), port, switch }
+    }
+
+    /// Plugs in `router` and `node`, each with an IPv4 and an IPv6 address.
+    ///
+    /// # Panics
+    ///
+    /// If an address cannot be set.
+    #[must_use]
+    pub fn router_and_node(&self) -> (Host, Host) {
+        let router = self.host("router", &["172.22.35.1/24", "fd22::1/64"]);
+        (router, self.host("node", &["172.22.35.26/24", "fd22::26/64"]))
+    }
+
+    /// Plugs in `router` and `node` with the link-local addresses `fe80::1` and `fe80::26`, and an address of its own for
+    /// each, which no session is over.
+    ///
+    /// # Panics
+    ///
+    /// If an address cannot be set.
+    #[must_use]
+    pub fn unnumbered_router_and_node(&self) -> (Host, Host) {
+        let router = self.host("router", &["fe80::1/64", "172.22.35.1/32"]);
+        (router, self.host("node", &["fe80::26/64", "172.22.36.26/32"]))
     }
 
     /// Plugs in a host of another LAN, too, by an interface of that name.
@@ -148,6 +172,15 @@ impl Host {
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
+    /// The same with a runtime whose threads are on this host.
+    ///
+    /// # Panics
+    ///
+    /// As [`Host::enter`].
+    pub fn with_runtime<T: Send>(&self, work: impl FnOnce(&Runtime) -> T + Send) -> T {
+        self.enter(|| work(&runtime()))
+    }
+
     /// Runs `ip` on this host, with arguments that have no spaces in them.
     ///
     /// # Panics
@@ -180,6 +213,17 @@ impl Host {
     pub fn plug(&self) {
         self.switch.ip(&format!("link set {} master br0", self.port));
     }
+}
+
+/// A runtime whose threads, and so the sockets, are on the host of the thread that asks for it.
+///
+/// # Panics
+///
+/// If no thread can be started.
+#[must_use]
+pub fn runtime() -> Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all().build().expect("a runtime")
 }
 
 fn parse_address(address: &str) -> IpAddr {

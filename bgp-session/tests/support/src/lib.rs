@@ -21,14 +21,14 @@
 //! let neighbor = "172.22.35.25".parse().unwrap();
 //! let config = RouterConfig::new("172.22.35.1", 64635).neighbor(Neighbor::new("172.22.35.25", 64636));
 //! let bird = Bird::start(&router, config);
-//! node.enter(|| { /* what runs here, and each thread that it starts, lives on `kube1` */ });
+//! node.with_runtime(|runtime| { /* what runs here, and each task of the runtime, lives on `kube1` */ });
 //! wait_until(Duration::from_secs(20), "the session", || bird.established(neighbor));
 //! # }
 //! ```
 //!
 //! - Write the story once as a function over `R: Router`, and one `#[test]` for each daemon.
-//! - Our library runs by [`Host::enter`]: build the tokio runtime inside the closure, so that its
-//!   threads, and so its sockets, are on that host. A program runs as a [`Process`].
+//! - Our library runs by [`Host::with_runtime`], so that the threads of the runtime, and so its
+//!   sockets, are on that host. A program runs as a [`Process`].
 //! - Never sleep: [`wait_until`] asks again until the answer is right, and says the last wrong
 //!   one when time is up. Deadlines are generous; a passing test never waits for them.
 //! - Say what must not happen by something that comes after it, not by waiting for nothing.
@@ -64,7 +64,7 @@ pub use daemon::Daemon;
 pub use exabgp::Exabgp;
 pub use frr::Frr;
 pub use gobgp::Gobgp;
-pub use lan::{Host, Lan};
+pub use lan::{Host, Lan, runtime};
 pub use openbgpd::Openbgpd;
 pub use process::Process;
 pub use requirements::requested;

@@ -82,6 +82,16 @@ impl Process {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// Whether it has written these words, for [`crate::wait_until`].
+    ///
+    /// # Errors
+    ///
+    /// What it wrote.
+    pub fn says(&self, words: &str) -> Result<(), String> {
+        let output = self.output();
+        if output.contains(words) { Ok(()) } else { Err(output) }
+    }
+
     /// Asks it to end (SIGTERM).
     ///
     /// # Panics

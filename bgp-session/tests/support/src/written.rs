@@ -4,6 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::bird;
@@ -123,8 +124,22 @@ impl WrittenFrr {
     /// # Errors
     ///
     /// If there is no such answer.
-    pub fn json(&self, daemon: &str, command: &str) -> Result<serde_json::Value, String> {
+    pub fn json(&self, daemon: &str, command: &str) -> Result<Value, String> {
         let reply = self.ask(daemon, command)?;
         serde_json::from_str(&reply).map_err(|error| format!("{command}: {error}: {reply}"))
+    }
+
+    /// The path that `bgpd` shows first for a prefix, if it is valid and has that next hop.
+    ///
+    /// # Errors
+    ///
+    /// What there is instead.
+    pub fn path_through(&self, prefix: &str, next_hop: &str) -> Result<Value, String> {
+        let family = if prefix.contains(':') { "ipv6" } else { "ipv4" };
+        let reply = self.json("bgpd", &format!("show bgp {family} unicast {prefix} json"))?;
+        let path = &reply["paths"][0];
+        let mut hops = path["nexthops"].as_array().into_iter().flatten();
+        let through = hops.any(|hop| hop["ip"] == next_hop);
+        if path["valid"] == true && through { Ok(path.clone()) } else { Err(reply.to_string()) }
     }
 }
