@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::object::Object;
-use super::status_object::goes_with_another;
+use super::status_object::{PERIOD, goes_with_another};
 use crate::config::yaml::Value as Tree;
 use crate::model::ServiceKey;
 use crate::shared::Shared;
@@ -70,9 +70,6 @@ type Written = (Box<str>, Peers);
 const PACE: Duration = Duration::from_millis(50);
 /// So long after a failure, or while the cluster has no such resource.
 const PAUSE: Duration = Duration::from_secs(20);
-
-/// So long between two lists.
-const PERIOD: Duration = Duration::from_secs(600);
 /// Objects in a page of a list.
 const PAGE: u32 = 200;
 

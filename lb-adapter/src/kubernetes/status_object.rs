@@ -1,5 +1,6 @@
 //! One object that a program keeps about itself: made where it is not there, and its status written when that has
 //! changed, at a pace; and with a heartbeat, so that a status that nobody renews can be told from one that still holds.
+//! Without a heartbeat it is seen to now and then, for whoever else removes or writes it does not say so.
 
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ pub(super) struct StatusObject {
     due: Option<Instant>,
     /// How long at most between two writes.
     heartbeat: Option<Duration>,
-    /// When the next one is due that only renews.
+    /// When the next one is due that only renews, or sees to it.
     renewal: Option<Instant>,
     /// The object as it was seen last.
     seen: Option<Seen>,
@@ -37,6 +38,8 @@ struct Seen {
     conditions: Value,
 }
 
+/// So long until it is looked again at what others may have removed or written.
+pub(super) const PERIOD: Duration = Duration::from_secs(600);
 /// So long after a failure or a conflict, or while the cluster has no such resource.
 const PAUSE: Duration = Duration::from_secs(20);
 /// A write that is not answered by then has failed.
@@ -134,15 +137,19 @@ impl StatusObject {
         drop(tokio::time::timeout(LAST, written).await);
     }
 
-    /// Begins to write what is true now, if it is not what is written, or its heartbeat is due. Conditions need not say
-    /// since when.
+    /// Begins to write what is true now, if it is not what is written, or its heartbeat or a look at it is due. Conditions
+    /// need not say since when.
     pub(super) fn write(&mut self, status: Value) {
         self.due = None;
         let now = Instant::now();
         if self.written.as_ref() == Some(&status) && self.renewal.is_none_or(|at| now < at) {
             return;
         }
-        self.renewal = self.heartbeat.map(|period| now + period);
+        if self.heartbeat.is_none() && self.renewal.is_some_and(|at| now >= at) {
+            // Whatever it is by now.
+            self.seen = None;
+        }
+        self.renewal = Some(now + self.heartbeat.unwrap_or(PERIOD));
         self.begin(status, self.heartbeat);
     }
 
@@ -250,3 +257,7 @@ pub(super) fn time(at: Timestamp) -> String {
 pub(super) fn node_as_owner(name: &str, uid: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Node", "name": name, "uid": uid})
 }
+
+#[cfg(test)]
+#[path = "status_object_tests.rs"]
+mod tests;
