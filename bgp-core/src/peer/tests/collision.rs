@@ -4,12 +4,9 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::net::Net;
+use super::secs;
 use crate::BgpIdentifier;
 use crate::peer::Output;
-
-fn secs(n: u64) -> Duration {
-    Duration::from_secs(n)
-}
 
 /// Which way round the identifiers are must not matter.
 fn configs(swapped: bool) -> [crate::fsm::FsmConfig; 2] {

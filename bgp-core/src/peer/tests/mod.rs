@@ -10,3 +10,16 @@ mod restart;
 mod routes;
 mod session;
 mod terms;
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// Seconds, for tests that count them.
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+fn prefix(text: &str) -> IpNet {
+    text.parse().expect("a prefix")
+}

@@ -116,6 +116,13 @@ impl Net {
         }
     }
 
+    /// Starts both peers, waits for their session, and for a second more: what they had to say is said.
+    pub(super) fn bring_up(&mut self) {
+        self.start();
+        self.run_until_up(Duration::from_secs(5));
+        self.run(Duration::from_secs(1));
+    }
+
     /// One mutation, by the law of the loop.
     pub(super) fn mutate(&mut self, i: usize, change: impl FnOnce(&mut Peer, Instant)) {
         change(&mut self.nodes[i].peer, self.now);

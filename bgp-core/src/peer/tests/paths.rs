@@ -1,32 +1,21 @@
 //! Several paths to a prefix (RFC 7911), long messages (RFC 8654), next hops of the other family (RFC 8950), old peers
 //! (RFC 6793).
 
-use std::time::Duration;
-
 use ipnet::IpNet;
 
 use super::net::Net;
+use super::{prefix, secs};
 use crate::fsm::{FsmConfig, Import};
 use crate::rib::{Route, RouteSet};
 use crate::wire::{AddPath, AddPathMode, AsPath};
 use crate::{AfiSafi, Asn};
-
-fn secs(n: u64) -> Duration {
-    Duration::from_secs(n)
-}
-
-fn prefix(text: &str) -> IpNet {
-    text.parse().expect("a prefix")
-}
 
 fn up(change: impl FnOnce(&mut [FsmConfig; 2])) -> Net {
     let mut configs = Net::configs();
     configs[1].import = Import::Keep;
     change(&mut configs);
     let mut net = Net::new(configs, 9);
-    net.start();
-    net.run_until_up(secs(5));
-    net.run(secs(1));
+    net.bring_up();
     net
 }
 

@@ -1,25 +1,17 @@
 //! Policies (RFC 8212 among them), roles (RFC 9234) and drains (RFC 8326), from one peer to the other.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::BytesMut;
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::Ipv4Net;
 
 use super::net::Net;
+use super::{prefix, secs};
 use crate::Asn;
 use crate::fsm::{FsmConfig, Import, RoleConfig};
 use crate::policy::{Action, Match, Policy, PrefixMatch, Rule};
 use crate::rib::{Route, RouteSet};
 use crate::wire::{Community, Frame, NextHop, PathAttributes, Role, Update, WireContext};
-
-fn secs(n: u64) -> Duration {
-    Duration::from_secs(n)
-}
-
-fn prefix(text: &str) -> IpNet {
-    text.parse().expect("a prefix")
-}
 
 /// Node 0 has announced two routes.
 fn up(change: impl FnOnce(&mut [FsmConfig; 2])) -> Net {
@@ -29,9 +21,7 @@ fn up(change: impl FnOnce(&mut [FsmConfig; 2])) -> Net {
     let mut net = Net::new(configs, 4);
     let routes = ["10.0.0.0/24", "10.1.0.0/24"].map(|text| Route::new(prefix(text)));
     net.mutate(0, |peer, _| peer.set_routes(&RouteSet::from(routes)));
-    net.start();
-    net.run_until_up(secs(5));
-    net.run(secs(1));
+    net.bring_up();
     net
 }
 
@@ -53,9 +43,7 @@ fn without(text: &str) -> Option<Arc<Policy>> {
 fn without_any_policy_no_route_passes_in_or_out_rfc_8212() {
     let mut net = Net::new(Net::configs(), 4);
     net.mutate(0, |peer, _| peer.announce(&Route::new(prefix("10.0.0.0/24"))));
-    net.start();
-    net.run_until_up(secs(5));
-    net.run(secs(1));
+    net.bring_up();
     // In: nothing is taken by default. Out: what was given to one peer goes to that one alone.
     assert!(net.nodes[1].peer.adj_rib_in().is_empty());
     assert_eq!(net.nodes[1].peer.stats().prefixes_announced_in, 1);

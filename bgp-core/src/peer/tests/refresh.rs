@@ -1,22 +1,11 @@
 //! Route refresh, asked for and answered, with and without its beginning and end (RFC 2918, RFC 7313).
 
-use std::time::Duration;
-
-use ipnet::IpNet;
-
 use super::net::Net;
+use super::{prefix, secs};
 use crate::AfiSafi;
 use crate::fsm::Import;
 use crate::rib::{Nlri, Route, RouteSet};
 use crate::wire::{RouteRefresh, RouteRefreshSubtype};
-
-fn secs(n: u64) -> Duration {
-    Duration::from_secs(n)
-}
-
-fn prefix(text: &str) -> IpNet {
-    text.parse().expect("a prefix")
-}
 
 /// Node 1 holds two routes of node 0, and one that node 0 knows nothing of.
 fn net(enhanced: bool) -> Net {
@@ -26,9 +15,7 @@ fn net(enhanced: bool) -> Net {
     let mut net = Net::new(configs, 3);
     let routes = ["10.0.0.0/24", "10.0.1.0/24"].map(|text| Route::new(prefix(text)));
     net.mutate(0, |peer, _| peer.set_routes(&RouteSet::from(routes)));
-    net.start();
-    net.run_until_up(secs(5));
-    net.run(secs(1));
+    net.bring_up();
     let phantom = Nlri::from(prefix("10.9.0.0/16"));
     let attributes = net.nodes[1].peer.adj_rib_in().iter().next().expect("a route").1.clone();
     net.nodes[1].peer.adj_rib_in.announce(phantom, &attributes);

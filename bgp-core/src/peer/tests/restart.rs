@@ -5,14 +5,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::net::Net;
+use super::secs;
 use crate::fsm::{ConnectMode, DownReason, FsmConfig, Import, RestartConfig, TransportError};
 use crate::peer::{Output, Peer};
 use crate::rib::{Route, RouteSet};
 use crate::wire::{CeaseSubcode, Community, ErrorCode, Notification};
-
-fn secs(n: u64) -> Duration {
-    Duration::from_secs(n)
-}
 
 /// Node 0 restarts, node 1 waits for it.
 fn configs(change: impl Fn(&mut RestartConfig)) -> [FsmConfig; 2] {
@@ -39,9 +36,7 @@ fn up(configs: [FsmConfig; 2]) -> Net {
     let third = Route::new("10.0.0.3/32".parse().expect("a prefix"));
     all.insert(third.community(Community::NO_LLGR));
     net.mutate(0, |peer, _| peer.set_routes(&all));
-    net.start();
-    net.run_until_up(secs(5));
-    net.run(secs(1));
+    net.bring_up();
     assert_eq!(held(&net), [1, 2, 3]);
     net
 }

@@ -7,28 +7,19 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::net::Net;
+use super::{prefix, secs};
 use crate::Asn;
 use crate::fsm::{DownReason, Import, PrefixLimits};
 use crate::peer::Output;
 use crate::rib::{Route, RouteSet};
 use crate::wire::{Community, ErrorCode, NextHop};
 
-fn secs(n: u64) -> Duration {
-    Duration::from_secs(n)
-}
-
 fn net() -> Net {
     let mut configs = Net::configs();
     configs[1].import = Import::Keep;
     let mut net = Net::new(configs, 3);
-    net.start();
-    net.run_until_up(secs(5));
-    net.run(secs(1));
+    net.bring_up();
     net
-}
-
-fn prefix(text: &str) -> IpNet {
-    text.parse().expect("a prefix")
 }
 
 /// `n` host routes, each of its own.
@@ -155,9 +146,7 @@ fn equal_attributes_share_updates_and_a_thousand_withdrawals_fit_legal_messages(
     configs[1].import = Import::Keep;
     configs[1].extensions.extended_messages = false;
     let mut net = Net::new(configs, 3);
-    net.start();
-    net.run_until_up(secs(5));
-    net.run(secs(1));
+    net.bring_up();
     let sent = net.nodes[0].peer.stats().sent.update;
     let routes: RouteSet = hosts(2000).map(Route::new).collect();
     net.mutate(0, |peer, _| peer.set_routes(&routes));
@@ -243,9 +232,7 @@ fn announcements_wait_for_the_advertisement_interval_and_withdrawals_do_not() {
     configs[1].import = Import::Keep;
     configs[0].min_route_advertisement_interval = secs(30);
     let mut net = Net::new(configs, 3);
-    net.start();
-    net.run_until_up(secs(5));
-    net.run(secs(1));
+    net.bring_up();
     let change = |net: &mut Net, prefixes: &[&str]| {
         let routes: RouteSet = prefixes.iter().map(|p| Route::new(prefix(p))).collect();
         net.mutate(0, |peer, _| peer.set_routes(&routes));
@@ -266,9 +253,7 @@ fn the_end_of_rib_does_not_wait_for_the_advertisement_interval() {
     let mut net = Net::new(configs, 3);
     let routes = RouteSet::from([Route::new(prefix("10.0.0.0/24"))]);
     net.mutate(0, |peer, _| peer.set_routes(&routes));
-    net.start();
-    net.run_until_up(secs(5));
-    net.run(secs(1));
+    net.bring_up();
     // The route, and an End-of-RIB for each family.
     assert_eq!(net.nodes[0].peer.stats().sent.update, 3);
 }

@@ -4,20 +4,15 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::net::Net;
+use super::secs;
 use crate::fsm::{ConnectMode, DownReason, Refusal, StateKind, TransportError};
 use crate::peer::{Endpoints, Output, Peer};
 use crate::wire::{CeaseSubcode, ErrorCode, Notification, Open};
 use crate::{AfiSafi, Asn, BgpIdentifier, Direction};
 
-fn secs(n: u64) -> Duration {
-    Duration::from_secs(n)
-}
-
 fn up() -> Net {
     let mut net = Net::new(Net::configs(), 1);
-    net.start();
-    net.run_until_up(secs(5));
-    net.run(secs(1));
+    net.bring_up();
     net
 }
 

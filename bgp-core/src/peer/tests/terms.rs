@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::net::Net;
+use super::secs;
 use crate::fsm::{
     ConnectMode, DownReason, EndedBy, Exceeded, FsmConfig, Import, LocalAs, PrefixLimit,
     PrefixLimits, ReceivedPath, Refusal, RemoteAs, RoleConfig, SentPath, StateKind, Timer,
@@ -12,10 +13,6 @@ use crate::peer::{Endpoints, Output, Peer, Refused};
 use crate::rib::{Route, RouteSet};
 use crate::wire::{CeaseSubcode, Notification, Role};
 use crate::{AfiSafi, Asn, Direction};
-
-fn secs(n: u64) -> Duration {
-    Duration::from_secs(n)
-}
 
 fn up_with(change: impl FnOnce(&mut [FsmConfig; 2])) -> Net {
     let mut configs = Net::configs();
