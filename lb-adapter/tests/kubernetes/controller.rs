@@ -33,6 +33,26 @@ async fn holder(cluster: &Cluster) -> Option<String> {
     lease.spec?.holder_identity.filter(|holder| !holder.is_empty())
 }
 
+async fn leads(cluster: &Cluster, name: &str) {
+    wait(&format!("{name} to lead"), async || match holder(cluster).await {
+        Some(found) if found == name => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+}
+
+/// Makes a Service that takes what it is given, and waits until that is this address.
+async fn create_and_get(cluster: &Cluster, name: &str, address: &str) {
+    cluster.create(name, json!({})).await;
+    cluster.wait_for_addresses(name, &[address]).await;
+}
+
+/// Makes a Service that asks for this address, and waits until it has it.
+async fn ask_and_get(cluster: &Cluster, name: &str, address: &str) {
+    cluster.create(name, json!({"loadBalancerIP": address})).await;
+    cluster.wait_for_addresses(name, &[address]).await;
+}
+
 #[tokio::test]
 async fn services_get_addresses_a_condition_and_events_and_lose_them_when_they_no_longer_ask() {
     let cluster = Cluster::new(POOL).await;
@@ -82,8 +102,7 @@ async fn what_is_full_says_so_and_whoever_waits_is_served_when_something_is_free
     let _program = controller(&cluster, "a");
     for number in 0..4 {
         let name = format!("s{number}");
-        cluster.create(&name, json!({})).await;
-        cluster.wait_for_addresses(&name, &[&format!("192.0.2.{number}")]).await;
+        create_and_get(&cluster, &name, &format!("192.0.2.{number}")).await;
     }
     cluster.create("late", json!({})).await;
     wait("a condition that says why", async || {
@@ -103,15 +122,12 @@ async fn what_is_full_says_so_and_whoever_waits_is_served_when_something_is_free
 async fn the_second_replica_takes_over_and_no_address_changes() {
     let cluster = Cluster::new(POOL).await;
     let first = controller(&cluster, "a");
-    wait("the first to lead", async || holder(&cluster).await.ok_or_else(String::new)).await;
+    leads(&cluster, "a").await;
     let second = controller(&cluster, "b");
-    cluster.create("one", json!({"loadBalancerIP": "192.0.2.2"})).await;
-    cluster.wait_for_addresses("one", &["192.0.2.2"]).await;
-    cluster.create("two", json!({})).await;
-    cluster.wait_for_addresses("two", &["192.0.2.0"]).await;
+    ask_and_get(&cluster, "one", "192.0.2.2").await;
+    create_and_get(&cluster, "two", "192.0.2.0").await;
     first.kill();
-    cluster.create("three", json!({})).await;
-    cluster.wait_for_addresses("three", &["192.0.2.1"]).await;
+    create_and_get(&cluster, "three", "192.0.2.1").await;
     assert_eq!(holder(&cluster).await.as_deref(), Some("b"));
     cluster.wait_for_addresses("one", &["192.0.2.2"]).await;
     cluster.wait_for_addresses("two", &["192.0.2.0"]).await;
@@ -119,8 +135,7 @@ async fn the_second_replica_takes_over_and_no_address_changes() {
     let third = controller(&cluster, "c");
     second.terminate().await;
     assert_eq!(holder(&cluster).await.filter(|holder| holder == "b"), None);
-    cluster.create("four", json!({})).await;
-    cluster.wait_for_addresses("four", &["192.0.2.3"]).await;
+    create_and_get(&cluster, "four", "192.0.2.3").await;
     third.terminate().await;
     cluster.end().await;
 }
@@ -130,32 +145,21 @@ async fn a_leader_that_stood_still_wakes_up_deposed_and_changes_nothing() {
     use rustix::process::Signal;
     let cluster = Cluster::new(POOL).await;
     let first = controller(&cluster, "a");
-    wait("the first to lead", async || holder(&cluster).await.ok_or_else(String::new)).await;
+    leads(&cluster, "a").await;
     let second = controller(&cluster, "b");
-    cluster.create("one", json!({"loadBalancerIP": "192.0.2.2"})).await;
-    cluster.wait_for_addresses("one", &["192.0.2.2"]).await;
-    let leads = async |name: &str| {
-        wait(&format!("{name} to lead"), async || match holder(&cluster).await {
-            Some(found) if found == name => Ok(()),
-            other => Err(format!("{other:?}")),
-        })
-        .await;
-    };
+    ask_and_get(&cluster, "one", "192.0.2.2").await;
     first.signal(Signal::STOP);
-    leads("b").await;
+    leads(&cluster, "b").await;
     // What the one that stands still has given away goes to another, and it does not know.
     cluster.services().delete("one", &DeleteParams::default()).await.unwrap();
-    cluster.create("two", json!({"loadBalancerIP": "192.0.2.2"})).await;
-    cluster.wait_for_addresses("two", &["192.0.2.2"]).await;
-    cluster.create("three", json!({})).await;
-    cluster.wait_for_addresses("three", &["192.0.2.0"]).await;
+    ask_and_get(&cluster, "two", "192.0.2.2").await;
+    create_and_get(&cluster, "three", "192.0.2.0").await;
     first.signal(Signal::CONT);
-    cluster.create("four", json!({})).await;
-    cluster.wait_for_addresses("four", &["192.0.2.1"]).await;
+    create_and_get(&cluster, "four", "192.0.2.1").await;
     assert_eq!(holder(&cluster).await.as_deref(), Some("b"));
     // It stands by as any other does, and leads when its turn comes.
     second.terminate().await;
-    leads("a").await;
+    leads(&cluster, "a").await;
     cluster.create("five", json!({})).await;
     for (name, address) in
         [("two", "192.0.2.2"), ("three", "192.0.2.0"), ("four", "192.0.2.1"), ("five", "192.0.2.3")]
@@ -170,17 +174,13 @@ async fn a_leader_that_stood_still_wakes_up_deposed_and_changes_nothing() {
 async fn a_broken_configuration_changes_nothing_and_a_mended_one_counts() {
     let cluster = Cluster::new(POOL).await;
     let _program = controller(&cluster, "a");
-    cluster.create("one", json!({})).await;
-    cluster.wait_for_addresses("one", &["192.0.2.0"]).await;
+    create_and_get(&cluster, "one", "192.0.2.0").await;
     cluster.configure("address-pools: [{name: broken}]").await;
-    cluster.create("two", json!({})).await;
-    cluster.wait_for_addresses("two", &["192.0.2.1"]).await;
+    create_and_get(&cluster, "two", "192.0.2.1").await;
     cluster.configure(&POOL.replace("192.0.2.0/30", "192.0.2.16/30, 192.0.2.0/30")).await;
     // The configuration and a Service come by two watches: this one waits for both.
-    cluster.create("fixed", json!({"loadBalancerIP": "192.0.2.17"})).await;
-    cluster.wait_for_addresses("fixed", &["192.0.2.17"]).await;
-    cluster.create("three", json!({})).await;
-    cluster.wait_for_addresses("three", &["192.0.2.16"]).await;
+    ask_and_get(&cluster, "fixed", "192.0.2.17").await;
+    create_and_get(&cluster, "three", "192.0.2.16").await;
     cluster.wait_for_addresses("one", &["192.0.2.0"]).await;
     cluster.end().await;
 }
@@ -211,8 +211,7 @@ async fn the_config_map_that_is_named_counts_and_no_other() {
         })
         .await;
     };
-    cluster.create("web", json!({})).await;
-    cluster.wait_for_addresses("web", &["192.0.2.4"]).await;
+    create_and_get(&cluster, "web", "192.0.2.4").await;
     peer("127.0.0.1:2").await;
     // What becomes of the other is all the same; what becomes of this one counts.
     cluster.configure("nothing that could be read").await;
@@ -229,8 +228,7 @@ async fn failures_of_the_api_server_delay_addresses_and_change_none() {
     let cluster = Cluster::new(POOL).await;
     let Some(server) = &cluster.server else { return };
     let _program = controller(&cluster, "a");
-    cluster.create("one", json!({})).await;
-    cluster.wait_for_addresses("one", &["192.0.2.0"]).await;
+    create_and_get(&cluster, "one", "192.0.2.0").await;
     for fault in [Fault::Conflict, Fault::Internal, Fault::TooManyRequests(1)] {
         cluster.create("two", json!({})).await;
         server.fail_next(2, fault);
@@ -240,8 +238,7 @@ async fn failures_of_the_api_server_delay_addresses_and_change_none() {
     }
     for how in [Cut::Clean, Cut::MidEvent, Cut::Gone] {
         server.cut_watches(how);
-        cluster.create("two", json!({})).await;
-        cluster.wait_for_addresses("two", &["192.0.2.1"]).await;
+        create_and_get(&cluster, "two", "192.0.2.1").await;
         cluster.services().delete("two", &DeleteParams::default()).await.unwrap();
     }
     server.go_away();
@@ -252,8 +249,7 @@ async fn failures_of_the_api_server_delay_addresses_and_change_none() {
         cluster.services().get("one").await.map_err(|it| it.to_string())
     })
     .await;
-    cluster.create("two", json!({})).await;
-    cluster.wait_for_addresses("two", &["192.0.2.1"]).await;
+    create_and_get(&cluster, "two", "192.0.2.1").await;
     cluster.wait_for_addresses("one", &["192.0.2.0"]).await;
     cluster.end().await;
 }
@@ -262,8 +258,7 @@ async fn failures_of_the_api_server_delay_addresses_and_change_none() {
 async fn a_status_that_others_change_is_set_right_and_one_that_is_right_is_not_written_again() {
     let cluster = Cluster::new(POOL).await;
     let _program = controller(&cluster, "a");
-    cluster.create("one", json!({})).await;
-    cluster.wait_for_addresses("one", &["192.0.2.0"]).await;
+    create_and_get(&cluster, "one", "192.0.2.0").await;
     let emptied = Patch::Merge(json!({"status": {"loadBalancer": {"ingress": null}}}));
     cluster.services().patch_status("one", &PatchParams::default(), &emptied).await.unwrap();
     cluster.wait_for_addresses("one", &["192.0.2.0"]).await;
@@ -276,8 +271,7 @@ async fn a_status_that_others_change_is_set_right_and_one_that_is_right_is_not_w
         let labelled = Patch::Merge(json!({"metadata": {"labels": {"some": label}}}));
         cluster.services().patch("one", &PatchParams::default(), &labelled).await.unwrap();
     }
-    cluster.create("two", json!({})).await;
-    cluster.wait_for_addresses("two", &["192.0.2.1"]).await;
+    create_and_get(&cluster, "two", "192.0.2.1").await;
     if cluster.server.is_some() {
         assert_eq!(writes(), before + 1, "labels are no reason to write a status");
     }
