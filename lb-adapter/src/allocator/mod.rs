@@ -15,6 +15,7 @@
 //! where the held addresses are remembered is the caller's business.
 
 mod annotation;
+mod deprived;
 mod group;
 mod ledger;
 mod outcome;
@@ -35,6 +36,7 @@ use crate::model::{IpFamily, Namespace, Pool, Service, ServiceKey, Timestamp};
 use crate::shared::Shared;
 use crate::trees;
 
+use deprived::Deprived;
 use ledger::Ledger;
 use request::{Age, Families, Request, Wanted, age};
 use waiting::Waiting;
@@ -63,6 +65,7 @@ pub struct Allocator {
     requests: Shared<Request>,
     /// None while addresses are given out elsewhere.
     waiting: Waiting,
+    deprived: Deprived,
 }
 
 /// One Service that is served here.
@@ -128,7 +131,7 @@ impl Allocator {
         let mut changes = Changes::default();
         let before = std::mem::take(&mut self.entries);
         self.ledger = Ledger::new(pools, self.follows);
-        self.waiting = Waiting::default();
+        (self.waiting, self.deprived) = (Waiting::default(), Deprived::default());
         let mut claims = Vec::new();
         for service in services {
             let service = service.borrow();
@@ -143,7 +146,9 @@ impl Allocator {
         claims.sort();
         let mut lost = BTreeSet::new();
         for (_, age, key, held) in claims {
-            if self.adopt(&key, held, &mut changes) {
+            let cleared = self.adopt(&key, held, &mut changes);
+            self.note_deprived(&key, held);
+            if cleared {
                 lost.insert((age, key));
             }
         }
@@ -177,10 +182,13 @@ impl Allocator {
                 }
             }
         }
+        self.note_deprived(key, held);
+        let freed = before.as_ref().map(|before| self.freed(key, before)).unwrap_or_default();
+        self.adopt_again(&freed, &mut changes);
         // Only what becomes free lets others in.
-        let others = match before.as_ref().is_some_and(|before| self.frees(key, before)) {
-            true => self.waiting.all(),
-            false => self.waiting.only(key, self.entries.get(key).map(|entry| entry.age())),
+        let others = match freed.is_empty() {
+            false => self.waiting.all(),
+            true => self.waiting.only(key, self.entries.get(key).map(|entry| entry.age())),
         };
         self.serve_all(&lost, &others, &mut changes);
         let had = before.as_ref().map_or(&[][..], |before| before.addresses());
@@ -191,7 +199,8 @@ impl Allocator {
     /// Forgets a Service that is gone, and serves those that waited for its address.
     pub fn remove(&mut self, key: &ServiceKey) -> Changes {
         let mut changes = Changes::default();
-        if self.forget(key).is_some_and(|before| before.assignment.is_some()) {
+        if let Some(before) = self.forget(key).filter(|before| before.assignment.is_some()) {
+            self.adopt_again(before.addresses(), &mut changes);
             let all = self.waiting.all();
             self.serve_all(&BTreeSet::new(), &all, &mut changes);
         }
@@ -224,17 +233,9 @@ impl Allocator {
     fn forget(&mut self, key: &ServiceKey) -> Option<Box<Entry>> {
         let entry = self.entries.remove(key)?;
         self.waiting.remove(key, entry.age(), &entry.request);
+        self.deprived.remove(key);
         entry.addresses().iter().for_each(|address| self.ledger.release(key, *address));
         Some(entry)
-    }
-
-    /// Whether another Service may now have what a Service had before.
-    fn frees(&self, key: &ServiceKey, before: &Entry) -> bool {
-        let had = before.addresses();
-        let Some(now) = self.entries.get(key) else { return !had.is_empty() };
-        let has = now.addresses();
-        let others = now.request.terms != before.request.terms;
-        had.iter().any(|address| others || !has.contains(address))
     }
 
     /// Makes the entry of a Service; says whether it is served here.

@@ -122,9 +122,48 @@ fn who_gives_nothing_out_says_what_is_held_and_keeps_nobody_waiting() {
     let changes = allocator.upsert(&services[1], &[ip("10.0.0.0")]);
     assert!(allocator.assignment(&key("b")).is_none(), "it is in use by a");
     assert_eq!(changes.events[0].reason, EventReason::ClearAssignment);
+    allocator.upsert(&services[1], &[]);
     allocator.remove(&key("a"));
     assert!(allocator.assignment(&key("b")).is_none(), "and is not given to b");
     assert!(allocator.waiting.all().is_empty());
     allocator.upsert(&services[1], &[ip("10.0.0.0")]);
     assert_eq!(*allocator.assignment(&key("b")).unwrap().addresses, [ip("10.0.0.0")]);
+}
+
+/// Whoever gives addresses out gives a's to b and takes a back in one step; the status of b comes first.
+#[test]
+fn who_follows_sees_statuses_in_any_order_and_comes_to_the_same() {
+    let (first, second) = (ip("10.0.0.0"), ip("10.0.0.1"));
+    let pools = [pool("default", &["10.0.0.0/31"])];
+    let [a, b, c] = ["a", "b", "c"].map(|name| service(name).tcp(80).0);
+    let started = |a_held: &[IpAddr], b_held: &[IpAddr]| {
+        let mut allocator = Allocator::new().following();
+        let held = Held::from([(key("a"), a_held.to_vec()), (key("b"), b_held.to_vec())]);
+        allocator.reconcile(&pools, [&a, &b, &c], &held);
+        allocator
+    };
+    let has = |allocator: &Allocator, name: &str| {
+        allocator.assignment(&key(name)).map(|it| it.addresses.to_vec()).unwrap_or_default()
+    };
+    // Told after both hold something, or known from the start.
+    let mut told = started(&[first], &[]);
+    told.upsert(&b, &[first]);
+    for mut allocator in [told, started(&[first], &[first])] {
+        assert!(has(&allocator, "b").is_empty());
+        let changes = allocator.upsert(&a, &[second]);
+        assert_eq!((has(&allocator, "a"), has(&allocator, "b")), (vec![second], vec![first]));
+        assert!(changes.services.contains(&key("b")), "{changes:?}");
+    }
+    // Of several it is the first; and the next one when that has gone.
+    let mut allocator = started(&[first], &[first]);
+    allocator.upsert(&c, &[first]);
+    allocator.remove(&key("a"));
+    assert_eq!((has(&allocator, "b"), has(&allocator, "c")), (vec![first], vec![]));
+    allocator.remove(&key("b"));
+    assert_eq!(has(&allocator, "c"), [first]);
+    // One that no longer says so is not given it.
+    let mut allocator = started(&[first], &[first]);
+    allocator.upsert(&b, &[]);
+    allocator.remove(&key("a"));
+    assert!(has(&allocator, "b").is_empty());
 }

@@ -213,4 +213,44 @@ proptest! {
             }
         }
     }
+
+    /// The follower knew a cluster as it was, and learns of each Service as it is now, in any order.
+    #[test]
+    fn who_follows_comes_to_what_was_given_out_whatever_it_hears_first(
+        pools in pools(),
+        steps in prop::collection::vec(step(), 0..12),
+        more in prop::collection::vec(step(), 0..8),
+        multiplier in any::<u8>(),
+    ) {
+        let (mut giver, mut services) = (Cluster::new(pools), Vec::new());
+        let mut outcome = Outcome::default();
+        let mut follower = Allocator::new().following();
+        for (at, step) in steps.iter().chain(&more).enumerate() {
+            if at == steps.len() {
+                follower.reconcile(&giver.pools, &services, &giver.held);
+            }
+            apply(&mut services, step);
+            outcome = giver.allocator.reconcile(&giver.pools, &services, &giver.held);
+            giver.held = outcome.held();
+        }
+        if more.is_empty() {
+            follower.reconcile(&giver.pools, &services, &giver.held);
+        }
+        let names = ["p", "q", "r", "s", "t", "u", "v", "w"];
+        let mut order: Vec<_> = names.into_iter().map(key).collect();
+        order.sort_by_key(|key| key.name.as_bytes()[0].wrapping_mul(multiplier | 1));
+        for key in order {
+            match services.iter().find(|service| service.key == key) {
+                Some(service) => {
+                    let held = giver.held.get(&key).map_or(&[][..], Vec::as_slice);
+                    follower.upsert(service, held);
+                }
+                None => drop(follower.remove(&key)),
+            }
+        }
+        for service in &services {
+            let given = outcome.assignments.get(&service.key);
+            prop_assert_eq!(follower.assignment(&service.key), given, "{}", service.key);
+        }
+    }
 }
