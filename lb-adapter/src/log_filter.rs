@@ -21,6 +21,11 @@ pub struct LogFilterError {
 }
 
 impl LogFilter {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0 == Targets::new()
+    }
+
     /// The filter, for the layer that writes.
     pub fn into_targets(self) -> Targets {
         self.0
@@ -32,7 +37,7 @@ impl FromStr for LogFilter {
 
     fn from_str(text: &str) -> Result<Self, LogFilterError> {
         let mut targets = Targets::new();
-        for word in text.split(',').map(str::trim) {
+        for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
             let error = || LogFilterError { word: word.to_owned() };
             targets = match word.split_once('=') {
                 None => targets.with_default(level(word).ok_or_else(error)?),
@@ -53,7 +58,7 @@ fn level(word: &str) -> Option<LevelFilter> {
         // MetalLB's words.
         "all" => Some(LevelFilter::TRACE),
         "none" => Some(LevelFilter::OFF),
-        // Nothing would be the level of errors, and numbers mean something else to everybody.
+        // Nothing would be the level of errors (`bgp_session=`), and numbers mean something else to everybody.
         _ if !word.starts_with(|c: char| c.is_ascii_alphabetic()) => None,
         _ => word.parse().ok(),
     }
@@ -79,6 +84,10 @@ mod tests {
         assert!(enabled(text, "lb_adapter", Level::INFO));
         assert!(enabled("all", "lb_adapter", Level::TRACE));
         assert!(!enabled("none", "lb_adapter", Level::ERROR));
+        assert!(enabled("info,", "lb_adapter", Level::INFO));
+        for (text, empty) in [("", true), (" ,", true), ("none", false), ("a=off", false)] {
+            assert_eq!(text.parse::<LogFilter>().unwrap().is_empty(), empty, "{text:?}");
+        }
     }
 
     #[test]
@@ -91,8 +100,7 @@ mod tests {
             ("=,=", "="),
             ("bgp_session[peer]=debug", "bgp_session[peer]=debug"),
             ("3", "3"),
-            ("", ""),
-            ("info,", ""),
+            ("bgp_session=", "bgp_session="),
         ] {
             let error = text.parse::<LogFilter>().unwrap_err();
             assert_eq!(error.word, word, "{text}");

@@ -10,6 +10,7 @@ use lb_adapter::args::{Cli, Command, LogArgs, LogFormat};
 use lb_adapter::failure::Failure;
 #[cfg(feature = "kubernetes")]
 use lb_adapter::kubernetes;
+use lb_adapter::log_filter::LogFilter;
 use lb_adapter::report::Problems;
 use lb_adapter::{check, decode, diff, explain, lab, migrate, replay, router_config, run};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -63,13 +64,12 @@ fn perform(command: Command, problems: Problems) -> Result<(), Failure> {
 
 fn log_to_stderr(cli: &Cli) -> Result<(), Failure> {
     let LogArgs { log_level, log_format, .. } = &cli.log;
-    let rust_log = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
-    let filter = match (log_level, rust_log) {
-        (Some(filter), _) => filter.clone(),
-        (None, Some(text)) => {
-            text.parse().map_err(|error| Failure::Unusable(format!("RUST_LOG: {error}")))?
-        }
-        (None, None) => default_level(&cli.command).parse().map_err(Failure::unusable)?,
+    // What is set for programs in general must not keep this one from its work.
+    let rust_log = std::env::var("RUST_LOG").unwrap_or_default().parse::<LogFilter>();
+    let filter = match (log_level, &rust_log) {
+        (Some(filter), _) if !filter.is_empty() => filter.clone(),
+        (_, Ok(filter)) if !filter.is_empty() => filter.clone(),
+        _ => default_level(&cli.command).parse().map_err(Failure::unusable)?,
     };
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let registry = tracing_subscriber::registry().with(filter.into_targets());
@@ -78,6 +78,9 @@ fn log_to_stderr(cli: &Cli) -> Result<(), Failure> {
             registry.with(layer.with_ansi(has_colours()).with_target(false)).init();
         }
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).init(),
+    }
+    if let Err(error) = rust_log {
+        tracing::warn!("RUST_LOG is not used: {error}");
     }
     Ok(())
 }

@@ -37,12 +37,20 @@ pub(super) async fn connect(kubeconfig: Option<&PathBuf>) -> Result<Client, Fail
             ))
         })?,
     };
+    if let Some(proxy) = &config.proxy_url {
+        // Its user and password stay out of it.
+        let host = proxy.host().unwrap_or_default();
+        return Err(Failure::Unusable(format!(
+            "the API server is to be reached through the proxy {host} (proxy-url of the kubeconfig, or HTTPS_PROXY), \
+             and FerroLB knows no proxies"
+        )));
+    }
     config.connect_timeout = Some(Duration::from_secs(5));
     client(config).map_err(Failure::unusable)
 }
 
-/// What [`Client::try_from`] makes, with an end to how much a connection reads ahead: each watch has one, and keeps what
-/// it once grew to.
+/// What [`Client::try_from`] makes where there is no proxy, with an end to how much a connection reads ahead: each watch
+/// has one, and keeps what it once grew to.
 fn client(config: Config) -> Result<Client, kube::Error> {
     let mut connector = TimeoutConnector::new(config.rustls_https_connector()?);
     connector.set_connect_timeout(config.connect_timeout);
@@ -53,7 +61,7 @@ fn client(config: Config) -> Result<Client, kube::Error> {
         .build(connector);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
-        .layer(RetryLayer::new(RetryPolicy::server_retry()))
+        .option_layer(config.default_retry.then(|| RetryLayer::new(RetryPolicy::server_retry())))
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
         .map_err(BoxError::from)

@@ -1,6 +1,6 @@
 //! Bad input: each with its file, line and path, and with exit code 1; wrong usage with 2.
 
-use crate::world::{Manifests, ferrolb, lab, text};
+use crate::world::{Manifests, ferrolb, lab, reference, text};
 
 /// What stands in the configuration, what is put in its place, and what is said of it.
 struct Bad {
@@ -141,7 +141,6 @@ fn wrong_usage_ends_with_2() {
         &["lab"][..],
         &["lab", "somewhere", "--once", "--follow"],
         &["lab", "somewhere", "--timeout", "soon"],
-        &["lab", "examples/reference", "--log-level", "inof"],
         &["run", "somewhere"],
         &["fly"],
     ] {
@@ -150,6 +149,46 @@ fn wrong_usage_ends_with_2() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
         assert!(!stderr.is_empty(), "{arguments:?}");
     }
+}
+
+#[test]
+fn a_log_level_that_is_none_is_named_and_one_meant_for_all_programs_stops_nothing() {
+    let reference = reference();
+    let check = ["check", reference.to_str().unwrap()];
+    let wrong = ferrolb(&[&check[..], &["--log-level", "info,inof"]].concat()).output().unwrap();
+    let stderr = text(&wrong.stderr);
+    assert_eq!(wrong.status.code(), Some(2), "{stderr}");
+    assert!(
+        stderr.contains("\"inof\": expected off, error, warn, info, debug or trace"),
+        "{stderr}"
+    );
+    for (variable, value, told) in
+        [("RUST_LOG", "hyper", true), ("RUST_LOG", "", false), ("FERROLB_LOG", "", false)]
+    {
+        let output = ferrolb(&check).env(variable, value).output().unwrap();
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{variable}: {stderr}");
+        assert_eq!(stderr.contains("RUST_LOG is not used: \"hyper\""), told, "{stderr}");
+    }
+}
+
+#[test]
+#[cfg(feature = "kubernetes")]
+fn a_proxy_to_the_api_server_is_refused_by_name_and_its_password_is_not_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    let config = "{apiVersion: v1, kind: Config, current-context: a, \
+         contexts: [{name: a, context: {cluster: a, user: a}}], users: [{name: a, user: {}}], \
+         clusters: [{name: a, cluster: {server: 'http://127.0.0.1:9', \
+         proxy-url: 'http://me:hidden@bastion.example:3128'}}]}";
+    std::fs::write(&kubeconfig, config).unwrap();
+    let output =
+        ferrolb(&["explain", "web", "--kubeconfig", kubeconfig.to_str().unwrap()]).output();
+    let output = output.unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("through the proxy bastion.example"), "{stderr}");
+    assert!(!stderr.contains("hidden"), "{stderr}");
 }
 
 #[test]
