@@ -13,7 +13,7 @@ DENY ?= advisories bans licenses sources
 BASELINE ?= main
 
 .DEFAULT_GOAL := help
-.PHONY: help fuzz lab test test-deps check fmt clippy docs guard unit interop bench deny semver
+.PHONY: help fuzz lab test test-deps check fmt clippy docs guard unit interop bench msrv deny semver
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ bench: ## Run the benchmarks
 
 bench-lto: ## Run the benchmarks with link-time optimization and without, and compare
 	scripts/bench-lto
+
+msrv: ## Build the crates with the oldest Rust that each names; needs both (`rustup toolchain install 1.85.0 1.89.0`)
+	$(CARGO) +1.85.0 check $(LOCKED) -p bgp-core -p bgp-session --target-dir target/msrv
+	$(CARGO) +1.89.0 check $(LOCKED) -p lb-adapter --target-dir target/msrv
 
 deny: ## Dependencies: advisories, licences, sources; needs cargo-deny (`cargo install --locked cargo-deny`)
 	$(CARGO) deny $(LOCKED) check $(DENY)

@@ -1,6 +1,6 @@
 //! The loop that writes prefixes.
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::wire::nlri::{self, Bits};
 
@@ -53,7 +53,7 @@ impl<'a> PrefixRoom<'a> {
             (Some(Bits::V4), false) => {
                 for prefix in prefixes {
                     let IpNet::V4(prefix) = prefix else { break };
-                    if !self.put::<false, _>(nlri::octets_v4(*prefix), prefix.prefix_len(), 1) {
+                    if !self.put_v4::<false>(*prefix, 1) {
                         break;
                     }
                 }
@@ -61,7 +61,7 @@ impl<'a> PrefixRoom<'a> {
             (Some(Bits::V6), false) => {
                 for prefix in prefixes {
                     let IpNet::V6(prefix) = prefix else { break };
-                    if !self.put::<false, _>(nlri::octets_v6(*prefix), prefix.prefix_len(), 1) {
+                    if !self.put_v6::<false>(*prefix, 1) {
                         break;
                     }
                 }
@@ -83,24 +83,28 @@ impl<'a> PrefixRoom<'a> {
     #[inline(always)]
     pub(crate) fn push(&mut self, prefix: IpNet, path_id: u32) -> bool {
         match (&prefix, self.bits) {
-            (IpNet::V4(prefix), Some(Bits::V4)) => {
-                let (octets, length) = (nlri::octets_v4(*prefix), prefix.prefix_len());
-                if self.add_path {
-                    self.put::<true, _>(octets, length, path_id)
-                } else {
-                    self.put::<false, _>(octets, length, path_id)
-                }
+            (IpNet::V4(prefix), Some(Bits::V4)) if self.add_path => {
+                self.put_v4::<true>(*prefix, path_id)
             }
-            (IpNet::V6(prefix), Some(Bits::V6)) => {
-                let (octets, length) = (nlri::octets_v6(*prefix), prefix.prefix_len());
-                if self.add_path {
-                    self.put::<true, _>(octets, length, path_id)
-                } else {
-                    self.put::<false, _>(octets, length, path_id)
-                }
+            (IpNet::V4(prefix), Some(Bits::V4)) => self.put_v4::<false>(*prefix, path_id),
+            (IpNet::V6(prefix), Some(Bits::V6)) if self.add_path => {
+                self.put_v6::<true>(*prefix, path_id)
             }
+            (IpNet::V6(prefix), Some(Bits::V6)) => self.put_v6::<false>(*prefix, path_id),
             _ => false,
         }
+    }
+
+    #[inline(always)]
+    fn put_v4<const ADD_PATH: bool>(&mut self, prefix: Ipv4Net, path_id: u32) -> bool {
+        let octets = nlri::octets_v4(prefix);
+        self.put::<ADD_PATH, 8>(octets, prefix.prefix_len(), path_id)
+    }
+
+    #[inline(always)]
+    fn put_v6<const ADD_PATH: bool>(&mut self, prefix: Ipv6Net, path_id: u32) -> bool {
+        let octets = nlri::octets_v6(prefix);
+        self.put::<ADD_PATH, 17>(octets, prefix.prefix_len(), path_id)
     }
 
     #[inline(always)]
