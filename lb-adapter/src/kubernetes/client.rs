@@ -69,5 +69,24 @@ fn client(config: Config) -> Result<Client, kube::Error> {
     Ok(Client::new(service, config.default_namespace))
 }
 
+/// What a request comes to, or several that are one. A connection on which nobody answers any more, as when a load balancer
+/// before the API server has forgotten it, fails as one that is refused does; without this end it would be TCP's, which
+/// takes a quarter of an hour.
+pub(super) async fn answered<T>(
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, kube::Error> {
+    match tokio::time::timeout(TIMEOUT, request).await {
+        Ok(answer) => answer,
+        Err(_) => Err(kube::Error::Service("nobody answers".into())),
+    }
+}
+
+/// A request that is not answered by then has failed.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Octets; what is larger comes in pieces.
 const READ_AHEAD: usize = 32 << 10;
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

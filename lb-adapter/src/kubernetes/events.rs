@@ -20,6 +20,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::client::answered;
+
 /// Where events are written; ends when it is dropped.
 #[derive(Debug)]
 pub(super) struct Events {
@@ -57,7 +59,7 @@ impl Events {
         let task = tokio::spawn(async move {
             while let Some((object, told)) = waiting.recv().await {
                 let reason = told.reason;
-                if let Err(error) = recorder.write(object, told).await {
+                if let Err(error) = answered(recorder.write(object, told)).await {
                     tracing::debug!(reason, %error, "an event could not be written");
                 }
             }

@@ -11,7 +11,7 @@ use kube::api::ListParams;
 use kube::core::{DynamicObject, TypeMeta};
 use kube::{Api, Client};
 
-use super::client;
+use super::client::{self, answered};
 use super::node_status;
 use super::resource::Kind;
 use crate::cluster::SessionState;
@@ -68,7 +68,7 @@ async fn list(
     }
     let mut objects = Vec::new();
     loop {
-        match api.list(&params).await {
+        match answered(api.list(&params)).await {
             Ok(page) => {
                 objects.extend(page.items);
                 params.continue_token = page.metadata.continue_.filter(|it| !it.is_empty());
@@ -116,7 +116,7 @@ fn add(known: &mut Known, kind: Kind, objects: &[DynamicObject]) {
 async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String), SessionState> {
     let resource = Kind::BgpNodeStatus.api_resource();
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-    let nodes = match api.list(&ListParams::default()).await {
+    let nodes = match answered(api.list(&ListParams::default())).await {
         Ok(nodes) => nodes.items,
         Err(error) => {
             tracing::warn!(%error, "how sessions stand is not known");

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::client::answered;
 use super::object::Object;
 use super::resource::Kind;
 use crate::config::yaml::Value as Tree;
@@ -95,7 +96,8 @@ impl PoolStatus {
                     field_manager: Some(manager.to_owned()),
                     ..PatchParams::default()
                 };
-                match api.patch_status(&name, &params, &Patch::Merge(patch)).await {
+                let patch = Patch::Merge(patch);
+                match answered(api.patch_status(&name, &params, &patch)).await {
                     Ok(_) => true,
                     // It is gone, or somebody was faster: that is about to be seen.
                     Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => true,

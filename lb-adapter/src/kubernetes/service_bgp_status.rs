@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::client::answered;
 use super::object::Object;
 use super::status_object::{PERIOD, goes_with_another};
 use crate::config::yaml::Value as Tree;
@@ -216,7 +217,7 @@ async fn list(api: Api<Object>, node: String, owner: Option<String>) -> Done {
     let mut params = ListParams::default().labels(&format!("{NODE}={node}")).limit(PAGE);
     let mut listed = Vec::new();
     loop {
-        let page = match api.list(&params).await {
+        let page = match answered(api.list(&params)).await {
             Ok(page) => page,
             Err(error) => {
                 tracing::debug!(%error, "ServiceBGPStatus objects cannot be listed");
@@ -254,7 +255,8 @@ async fn write(
     name: Option<Box<str>>,
     peers: Option<Peers>,
 ) -> Done {
-    match put(&api, manager, &node, owner, &key, name, peers.as_deref()).await {
+    let written = put(&api, manager, &node, owner, &key, name, peers.as_deref());
+    match answered(written).await {
         Ok(name) => Done::Written(key, name.zip(peers)),
         Err(error) => {
             tracing::debug!(service = %key, %error, "the ServiceBGPStatus cannot be written");

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::client::answered;
+
 /// The object.
 pub(super) struct StatusObject {
     api: Api<DynamicObject>,
@@ -42,8 +44,6 @@ struct Seen {
 pub(super) const PERIOD: Duration = Duration::from_secs(600);
 /// So long after a failure or a conflict, or while the cluster has no such resource.
 const PAUSE: Duration = Duration::from_secs(20);
-/// A write that is not answered by then has failed.
-const TIMEOUT: Duration = Duration::from_secs(10);
 /// So long at most for the last time, when the program ends.
 const LAST: Duration = Duration::from_secs(1);
 
@@ -164,12 +164,10 @@ impl StatusObject {
         let seen = self.seen.take();
         self.under_way = Some(tokio::spawn(async move {
             let kind = made["kind"].as_str().unwrap_or_default();
-            let written = put(&api, &made, manager, seen, status);
-            match tokio::time::timeout(TIMEOUT, written).await {
-                Ok(Ok(Some(seen))) => return Some(seen),
-                Ok(Ok(None)) => tracing::debug!(kind, "the object goes with another one"),
-                Ok(Err(error)) => tracing::debug!(kind, %error, "the status cannot be written"),
-                Err(_) => tracing::debug!(kind, "nobody answers whether the status is written"),
+            match answered(put(&api, &made, manager, seen, status)).await {
+                Ok(Some(seen)) => return Some(seen),
+                Ok(None) => tracing::debug!(kind, "the object goes with another one"),
+                Err(error) => tracing::debug!(kind, %error, "the status cannot be written"),
             }
             None
         }));

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::client::answered;
 use super::object::Object;
 use super::resource::Kind;
 use super::service_status::Face;
@@ -21,8 +22,6 @@ use crate::model::ServiceKey;
 const AT_ONCE: usize = 16;
 /// Pauses after failures of one Service grow between these.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(15));
-/// A write that is not answered by then has failed.
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a write came to.
 #[derive(Debug)]
@@ -104,17 +103,13 @@ impl Writer {
         self.under_way.spawn(async move {
             let patch = Patch::Merge(patch);
             let written = api.patch_status(&key.name, &params, &patch);
-            let written = match tokio::time::timeout(TIMEOUT, written).await {
-                Ok(Ok(object)) => Written::Done(Box::new(Face::of(&object))),
-                Ok(Err(kube::Error::Api(status))) if [404, 409].contains(&status.code) => {
+            let written = match answered(written).await {
+                Ok(object) => Written::Done(Box::new(Face::of(&object))),
+                Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => {
                     Written::Outdated
                 }
-                Ok(Err(error)) => {
+                Err(error) => {
                     tracing::warn!(service = %key, %error, "the status could not be written");
-                    Written::Failed
-                }
-                Err(_) => {
-                    tracing::warn!(service = %key, "the status could not be written: no answer");
                     Written::Failed
                 }
             };

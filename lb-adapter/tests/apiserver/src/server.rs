@@ -8,6 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_request;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
@@ -194,6 +197,16 @@ impl ApiServer {
         file.write_all(config.to_string().as_bytes()).expect("space for a few octets");
         file.persist(&path).expect("a rename within a directory");
         path
+    }
+
+    /// The same without a socket, for a client of that token in this process: paused time governs all of it.
+    pub fn service(&self, who: &str) -> Router {
+        let router = Router::new().fallback(serve).with_state(Arc::clone(&self.shared));
+        let token = HeaderValue::try_from(format!("Bearer {who}")).expect("a name in ASCII");
+        router.layer(map_request(move |mut request: Request| {
+            request.headers_mut().insert(header::AUTHORIZATION, token.clone());
+            std::future::ready(request)
+        }))
     }
 
     /// Puts an object into the store as an administrator would who needs no client: named, with its status.
