@@ -40,6 +40,8 @@ pub(super) struct ServiceStatuses {
     due: BTreeSet<ServiceKey>,
     /// Whether it is known which objects there are.
     listed: bool,
+    /// Whether it has been known before.
+    begun: bool,
     /// When that is looked at again: whoever else removes or writes one does not say so.
     relist: Instant,
     next: Instant,
@@ -47,8 +49,8 @@ pub(super) struct ServiceStatuses {
     news: VecDeque<News>,
 }
 
-/// What has turned, as the objects tell it: a process that starts again finds those of the last one, and has nothing
-/// to tell.
+/// What has turned: a process that starts again finds the objects of the last one, and has nothing to tell; nor has one
+/// whose objects are made anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum News {
     /// A Service is announced to these peers.
@@ -62,6 +64,14 @@ pub(super) enum News {
 struct Row {
     wanted: Option<Peers>,
     written: Option<Written>,
+    /// Whether it has been told that it is announced, and not yet that it is not.
+    told: bool,
+}
+
+impl Row {
+    fn is_needed(&self) -> bool {
+        self.wanted.is_some() || self.written.is_some() || self.told
+    }
 }
 
 /// An object: its name, and the peers that it says.
@@ -93,6 +103,7 @@ impl ServiceStatuses {
             peers: Shared::default(),
             due: BTreeSet::new(),
             listed: false,
+            begun: false,
             relist: Instant::now(),
             next: Instant::now(),
             under_way: None,
@@ -104,7 +115,11 @@ impl ServiceStatuses {
     /// and others are made.
     pub(super) fn set_owner(&mut self, owner: &Value) {
         if self.owner.replace(owner.clone()).is_some_and(|before| before != *owner) {
-            self.relist = Instant::now();
+            // What is under way is about the objects of the one before.
+            if let Some(under_way) = self.under_way.take() {
+                under_way.abort();
+            }
+            self.forget_written();
         }
     }
 
@@ -121,7 +136,7 @@ impl ServiceStatuses {
     }
 
     fn keep(&mut self, key: &ServiceKey, row: Row) {
-        if row.wanted.is_some() || row.written.is_some() {
+        if row.is_needed() {
             self.rows.insert(key.clone(), row);
         }
     }
@@ -153,20 +168,17 @@ impl ServiceStatuses {
             Done::Listed(objects) => {
                 for (key, name, peers) in objects {
                     let peers = self.peers.share(peers);
-                    self.rows.entry(key).or_default().written = Some((name, peers));
+                    let row = self.rows.entry(key).or_default();
+                    row.told |= !self.begun && !peers.is_empty();
+                    row.written = Some((name, peers));
                 }
                 self.due.extend(self.rows.keys().cloned());
-                self.listed = true;
+                (self.listed, self.begun) = (true, true);
                 self.relist = Instant::now() + PERIOD;
             }
             Done::Written(key, written) => {
                 let row = self.rows.remove(&key).unwrap_or_default();
-                self.news.extend(match (&row.written, &written) {
-                    (None, Some((_, peers))) => Some(News::Begun(key.clone(), Arc::clone(peers))),
-                    (Some(_), None) => Some(News::Ended(key.clone())),
-                    _ => None,
-                });
-                self.keep(&key, Row { written, ..row });
+                self.stands(&key, Row { written, ..row });
             }
             Done::Failed(key) => {
                 self.next = Instant::now() + PAUSE;
@@ -176,10 +188,24 @@ impl ServiceStatuses {
         }
     }
 
+    /// Tells what has turned by an object as it stands.
+    fn stands(&mut self, key: &ServiceKey, mut row: Row) {
+        let written = row.written.as_ref();
+        let announced = written.is_some();
+        if row.told != announced {
+            row.told = announced;
+            self.news.push_back(match written {
+                Some((_, peers)) => News::Begun(key.clone(), Arc::clone(peers)),
+                None => News::Ended(key.clone()),
+            });
+        }
+        self.keep(key, row);
+    }
+
     /// What there is has to be seen again.
     fn forget_written(&mut self) {
-        self.rows.retain(|_, row| row.wanted.is_some());
         self.rows.values_mut().for_each(|row| row.written = None);
+        self.rows.retain(|_, row| row.is_needed());
         self.listed = false;
     }
 
@@ -191,7 +217,7 @@ impl ServiceStatuses {
             return;
         }
         while let Some(key) = self.due.pop_first() {
-            let Some(Row { wanted, written }) = self.rows.get(&key) else { continue };
+            let Some(Row { wanted, written, .. }) = self.rows.get(&key) else { continue };
             let said = written.as_ref().map(|(_, peers)| peers);
             if wanted.as_ref() != said {
                 let name = written.as_ref().map(|(name, _)| name.clone());
@@ -199,6 +225,9 @@ impl ServiceStatuses {
                 let task = write(api, manager, node, owner, key, name, wanted.clone());
                 self.under_way = Some(tokio::spawn(task));
                 return;
+            }
+            if let Some(row) = self.rows.remove(&key) {
+                self.stands(&key, row);
             }
         }
     }
@@ -308,3 +337,7 @@ async fn put(
 const NODE: &str = "metallb.io/node";
 const NAME: &str = "metallb.io/service-name";
 const NAMESPACE: &str = "metallb.io/service-namespace";
+
+#[cfg(test)]
+#[path = "service_bgp_status_tests.rs"]
+mod tests;
