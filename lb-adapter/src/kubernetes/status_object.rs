@@ -112,7 +112,8 @@ impl StatusObject {
             self.seen = under_way.await.ok().flatten();
             self.under_way = None;
             if self.seen.is_none() {
-                self.written = None;
+                // A heartbeat does not shorten the pause: it is renewed by the next write.
+                (self.written, self.renewal) = (None, None);
                 self.due = Some(Instant::now() + PAUSE);
             }
         }

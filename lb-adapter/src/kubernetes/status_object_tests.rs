@@ -3,7 +3,7 @@
 use kube::Config;
 use kube::api::DeleteParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use test_apiserver::ApiServer;
+use test_apiserver::{ApiServer, Fault};
 
 use super::*;
 
@@ -84,4 +84,27 @@ async fn an_object_that_somebody_removes_or_writes_is_as_it_should_be_within_a_p
     kept.api.patch_status("a", &params, &Patch::Merge(other)).await.unwrap();
     after(PERIOD).await;
     kept.written().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_waits_as_long_as_anything_else_after_a_failure() {
+    let server = ApiServer::builder().manifests(&[RESOURCES]).start().await;
+    let client = Client::new(server.service("admin"), "default");
+    let object = StatusObject::new(client, "default", KIND, "a", "test", Duration::ZERO);
+    let mut object = object.heartbeat(Duration::from_secs(1));
+    let mut requests_in = async |seconds| {
+        let before = server.asked().len();
+        let kept = async {
+            loop {
+                object.due().await;
+                object.write(json!({"result": "Valid"}));
+            }
+        };
+        drop(tokio::time::timeout(Duration::from_secs(seconds), kept).await);
+        server.asked().len() - before
+    };
+    assert!(requests_in(20).await >= 20);
+    server.fail_next(1000, Fault::Internal);
+    let refused = requests_in(100).await;
+    assert!((5..=7).contains(&refused), "{refused}");
 }
