@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::client::answered;
 use super::node_status::{holds_for, is_unknown, stopped_reporting};
 use super::object::Object;
 use super::resource::Kind;
@@ -28,6 +29,9 @@ pub(super) struct Heartbeats {
     namespace: String,
     manager: &'static str,
     rows: BTreeMap<String, Row>,
+    /// None counts as silent before then. It may be too early by as much as has been seen since, and is looked up anew when
+    /// it has come: not at each object that a controller sees.
+    earliest: Option<Instant>,
     /// The object's name, and whether it needs no other try.
     under_way: JoinSet<(String, bool)>,
 }
@@ -41,10 +45,17 @@ struct Row {
     silent: Option<Instant>,
 }
 
+/// What is to be written of a speaker that is silent.
+#[derive(Debug, PartialEq)]
+struct Mark {
+    name: String,
+    /// Its last heartbeat.
+    last: String,
+    patch: Value,
+}
+
 /// So many writes at a time.
 const AT_ONCE: usize = 16;
-/// A write that is not answered by then has failed.
-const TIMEOUT: Duration = Duration::from_secs(10);
 /// So long after a failure.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -52,8 +63,9 @@ impl Heartbeats {
     /// None seen yet. Dropped, what is under way is given up.
     pub(super) fn new(client: Client, namespace: &str, manager: &'static str) -> Self {
         let api = Api::namespaced_with(client, namespace, &Kind::BgpNodeStatus.api_resource());
-        let rows = BTreeMap::new();
-        Self { api, namespace: namespace.to_owned(), manager, rows, under_way: JoinSet::new() }
+        let namespace = namespace.to_owned();
+        let (rows, earliest) = (BTreeMap::new(), None);
+        Self { api, namespace, manager, rows, earliest, under_way: JoinSet::new() }
     }
 
     /// Takes in what was seen of BGPNodeStatus; gives back what is of others.
@@ -87,6 +99,12 @@ impl Heartbeats {
         };
         let version = text(&["metadata", "resourceVersion"]);
         self.rows.insert(name, Row { version, heartbeat, conditions, silent });
+        self.note(silent);
+    }
+
+    /// Somebody counts as silent from then on.
+    fn note(&mut self, silent: Option<Instant>) {
+        self.earliest = self.earliest.into_iter().chain(silent).min();
     }
 
     /// Waits until a speaker has been silent for too long; loses nothing when it is dropped.
@@ -95,19 +113,24 @@ impl Heartbeats {
             if let Ok((name, false)) = done
                 && let Some(row) = self.rows.get_mut(&name)
             {
-                row.silent.get_or_insert_with(|| Instant::now() + PAUSE);
+                let again = *row.silent.get_or_insert_with(|| Instant::now() + PAUSE);
+                self.note(Some(again));
             }
         }
-        match self.rows.values().filter_map(|row| row.silent).min() {
-            Some(at) => tokio::time::sleep_until(at).await,
-            None => std::future::pending().await,
+        while let Some(at) = self.earliest {
+            tokio::time::sleep_until(at).await;
+            self.earliest = self.rows.values().filter_map(|row| row.silent).min();
+            if self.earliest.is_some_and(|at| at <= Instant::now()) {
+                return;
+            }
         }
+        std::future::pending::<()>().await;
     }
 
     /// Begins to mark the statuses of speakers that are silent. One that has spoken meanwhile is left alone: its object
     /// has another version.
     pub(super) fn mark(&mut self) {
-        for (name, patch) in self.silent() {
+        for Mark { name, last, patch } in self.silent() {
             let (api, manager) = (self.api.clone(), self.manager);
             self.under_way.spawn(async move {
                 let params = PatchParams {
@@ -115,12 +138,17 @@ impl Heartbeats {
                     ..PatchParams::default()
                 };
                 let patch = Patch::Merge(patch);
-                let written = api.patch_status(&name, &params, &patch);
-                let done = match tokio::time::timeout(TIMEOUT, written).await {
-                    Ok(Ok(_)) => true,
+                let done = match answered(api.patch_status(&name, &params, &patch)).await {
+                    Ok(_) => {
+                        tracing::warn!(node = name, last, "the speaker has stopped reporting");
+                        true
+                    }
                     // It is gone, or its speaker has spoken: that is about to be seen.
-                    Ok(Err(kube::Error::Api(status))) => [404, 409].contains(&status.code),
-                    _ => false,
+                    Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => true,
+                    Err(error) => {
+                        tracing::warn!(node = name, %error, "a silent speaker could not be marked");
+                        false
+                    }
                 };
                 (name, done)
             });
@@ -128,18 +156,16 @@ impl Heartbeats {
     }
 
     /// Some that are silent by now, each with what its object lacks.
-    fn silent(&mut self) -> Vec<(String, Value)> {
+    fn silent(&mut self) -> Vec<Mark> {
         let now = Instant::now();
         let silent = self.rows.iter_mut().filter(|(_, row)| row.silent.is_some_and(|at| at <= now));
         let mark = |(name, row): (&String, &mut Row)| {
             row.silent = None;
-            let last = &row.heartbeat;
-            tracing::warn!(node = name, last, "the speaker has stopped reporting");
-            let mut conditions = json!([stopped_reporting(last)]);
+            let mut conditions = json!([stopped_reporting(&row.heartbeat)]);
             note_transitions(&mut conditions, &row.conditions, Timestamp::now());
             let patch = json!({"metadata": {"resourceVersion": row.version},
                 "status": {"conditions": conditions}});
-            (name.clone(), patch)
+            Mark { name: name.clone(), last: row.heartbeat.clone(), patch }
         };
         silent.take(AT_ONCE).map(mark).collect()
     }

@@ -1,6 +1,12 @@
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
 use kube::Config;
+use test_apiserver::{ApiServer, Fault};
 
 use super::*;
+
+const RESOURCES: &str = include_str!("../../../deploy/kustomize/crds/ferrolb.io.yaml");
 
 /// Nobody is there, and nobody is asked.
 fn heartbeats() -> Heartbeats {
@@ -28,7 +34,7 @@ fn beat(version: &str, time: &str) -> Seen {
 }
 
 /// Takes in what was seen, and waits for as long.
-async fn after(heartbeats: &mut Heartbeats, seen: Seen, seconds: u64) -> Vec<(String, Value)> {
+async fn after(heartbeats: &mut Heartbeats, seen: Seen, seconds: u64) -> Vec<Mark> {
     assert!(heartbeats.take(seen).is_none());
     tokio::time::advance(Duration::from_secs(seconds)).await;
     heartbeats.silent()
@@ -48,7 +54,7 @@ async fn a_speaker_that_misses_three_heartbeats_is_marked_once() {
     heartbeats.due().await;
     assert_eq!(before.elapsed(), Duration::from_secs(80));
     let marked = heartbeats.silent();
-    let [(name, patch)] = &marked[..] else { panic!("{marked:?}") };
+    let [Mark { name, patch, .. }] = &marked[..] else { panic!("{marked:?}") };
     assert_eq!((name.as_str(), &patch["metadata"]["resourceVersion"]), ("kube1", &json!("3")));
     let condition = &patch["status"]["conditions"][0];
     assert_eq!(condition["status"], "Unknown");
@@ -92,4 +98,78 @@ async fn who_has_ended_or_promises_no_heartbeat_or_is_gone_is_left_alone() {
 async fn what_is_seen_of_others_is_handed_on() {
     let mut heartbeats = heartbeats();
     assert!(heartbeats.take(Seen::Listed(Kind::Service, None)).is_some());
+}
+
+/// What is logged meanwhile.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// How many lines have these words.
+    fn count(&self, words: &str) -> usize {
+        let octets = self.0.lock().unwrap();
+        std::str::from_utf8(&octets).unwrap().lines().filter(|line| line.contains(words)).count()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(octets)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_is_logged_when_it_is_written_and_why_a_write_of_it_failed() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let server = ApiServer::builder().manifests(&[RESOURCES]).start().await;
+    let client = Client::new(server.service("admin"), "default");
+    let mut heartbeats = Heartbeats::new(client, "default", "test");
+    server.put(json!({"apiVersion": "ferrolb.io/v1alpha1", "kind": "BGPNodeStatus",
+        "metadata": {"namespace": "default", "name": "kube1"},
+        "status": {"heartbeatTime": "2024-05-01T10:00:00Z", "heartbeatPeriodSeconds": 60,
+            "conditions": ready("True")}}));
+    let api = heartbeats.api.clone();
+    let seen =
+        async || Seen::Applied(Kind::BgpNodeStatus, Box::new(api.get("kube1").await.unwrap()));
+    let stopped = "the speaker has stopped reporting";
+    // A minute more than a status holds, and then others.
+    let pass = async |heartbeats: &mut Heartbeats, time| {
+        let passes = async {
+            loop {
+                heartbeats.due().await;
+                heartbeats.mark();
+            }
+        };
+        drop(tokio::time::timeout(Duration::from_secs(time), passes).await);
+    };
+
+    // The speaker has just spoken.
+    heartbeats.take(seen().await);
+    server.fail_next(1, Fault::Conflict);
+    pass(&mut heartbeats, 240).await;
+    assert_eq!((log.count(stopped), log.count("could not be marked")), (0, 0));
+
+    // Somebody labels the object.
+    let labels = json!({"metadata": {"labels": {"a": "b"}}});
+    api.patch("kube1", &PatchParams::default(), &Patch::Merge(labels)).await.unwrap();
+    heartbeats.rows.clear();
+    heartbeats.take(seen().await);
+    server.set_delay(Duration::from_secs(3600));
+    pass(&mut heartbeats, 240).await;
+    assert_eq!(log.count(stopped), 0);
+    let failed = log.count("could not be marked");
+    assert!(failed >= 3 && log.count("nobody answers") == failed, "{failed}");
+    server.set_delay(Duration::ZERO);
+    pass(&mut heartbeats, 60).await;
+    assert_eq!(log.count(stopped), 1);
+    assert!(is_unknown(
+        &api.get("kube1").await.unwrap().get(&["status", "conditions"]).unwrap().to_json()
+    ));
 }
