@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{DeleteParams, DynamicObject, ListParams};
 use kube::{Api, ResourceExt as _};
@@ -66,10 +67,18 @@ async fn a_speaker_that_is_killed_or_stands_still_is_not_believed_any_more() {
     let explained = ask(&cluster, &explain).await;
     assert!(!explained.contains("is not up"), "{explained}");
 
+    let since = |status: &Value| {
+        let since = status["conditions"][0]["lastTransitionTime"].as_str().unwrap();
+        since.parse::<Timestamp>().unwrap()
+    };
+    wait("another second, in which it is back", async || {
+        let now = Timestamp::now();
+        if now.as_second() > since(&status).as_second() { Ok(()) } else { Err(now.to_string()) }
+    })
+    .await;
     let speaker = begin();
     let back = ready(&cluster, "True", "SpeakerReady").await;
-    let since = |status: &Value| status["conditions"][0]["lastTransitionTime"].clone();
-    assert!(since(&back).as_str() >= since(&status).as_str(), "{back} {status}");
+    assert!(since(&back) > since(&status), "{back} {status}");
     speaker.signal(rustix::process::Signal::STOP);
     ready(&cluster, "Unknown", "SpeakerStoppedReporting").await;
     speaker.signal(rustix::process::Signal::CONT);
