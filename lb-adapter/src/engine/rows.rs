@@ -79,6 +79,11 @@ impl Rows {
         key
     }
 
+    /// The key of a Service as everybody is to have it.
+    pub(super) fn key_of(&self, key: &ServiceKey) -> Option<&ServiceKey> {
+        self.services.get_key_value(key).map(|(known, _)| known)
+    }
+
     /// A Service.
     pub(super) fn service(&self, key: &ServiceKey) -> Option<Service> {
         self.services.get_key_value(key).map(|(key, packed)| packed.unpack(key))

@@ -29,6 +29,11 @@ impl Engine {
         self.rows.service_keys()
     }
 
+    /// The key of a Service as it is kept here, so that whoever keeps it too shares its names.
+    pub fn key_of(&self, key: &ServiceKey) -> Option<&ServiceKey> {
+        self.rows.key_of(key)
+    }
+
     /// One Service.
     pub fn service_of(&self, key: &ServiceKey) -> Option<Service> {
         self.rows.service(key)

@@ -32,7 +32,7 @@ use crate::engine::{Change, Effects, Engine};
 use crate::failure::Failure;
 use crate::http::{self, Question};
 use crate::metrics::{self, ApiSample, ConfigSample, Latency, Sample};
-use crate::model::{ServiceKey, ServiceName, ServiceType};
+use crate::model::{Service, ServiceKey, ServiceName, ServiceType};
 use crate::planner::Options;
 use crate::sampling;
 use crate::signals::Signals;
@@ -200,11 +200,8 @@ impl Leader {
         let Some(change) = self.mirror.take(seen) else { return };
         let change = match (change, face) {
             (Change::Service { service, status }, Some(face)) => {
-                let key = service.key.clone();
-                let status = self.status_of(&key, &face, status);
-                self.faces.insert(key.clone(), face);
-                self.writer.mark(&key);
-                Change::Service { service, status }
+                self.take_service(service, status, face);
+                return;
             }
             (Change::ServiceGone(key), _) => {
                 self.faces.remove(&key);
@@ -216,6 +213,23 @@ impl Leader {
             (change, _) => change,
         };
         self.apply(change);
+    }
+
+    fn take_service(
+        &mut self,
+        service: Box<Service>,
+        status: Option<Vec<String>>,
+        face: Box<Face>,
+    ) {
+        let status = self.status_of(&service.key, &face, status);
+        let seen = service.key.clone();
+        let effects = self.engine.apply(Change::Service { service, status });
+        // The engine has a key that shares its names with others; here it is the same, not another with the same names.
+        if let Some(key) = self.engine.key_of(&seen) {
+            self.writer.mark(key);
+            self.faces.insert(key.clone(), face);
+        }
+        self.follow(effects);
     }
 
     /// What a Service holds by what was seen of it. What was given and is being written, or is still to be seen,
@@ -264,7 +278,12 @@ impl Leader {
     }
 
     fn apply(&mut self, change: Change) {
-        let Effects { events, written, .. } = self.engine.apply(change);
+        let effects = self.engine.apply(change);
+        self.follow(effects);
+    }
+
+    /// Tells and writes what has become of a change.
+    fn follow(&mut self, Effects { events, written, .. }: Effects) {
         for event in events {
             let ServiceName { namespace, name, .. } = &*event.service;
             tracing::info!(service = %event.service, reason = event.reason.as_str(), "{}", event.message);
@@ -355,3 +374,7 @@ fn wanted(engine: &Engine, key: &ServiceKey, class: Option<&str>, face: &Face) -
         ours: true,
     })
 }
+
+#[cfg(test)]
+#[path = "controller_tests.rs"]
+mod tests;
