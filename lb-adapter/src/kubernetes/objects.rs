@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use axum::http;
 use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 use kube::api::ListParams;
+use kube::client::Body;
 use kube::core::{DynamicObject, TypeMeta};
 use kube::{Api, Client};
 
@@ -123,11 +126,12 @@ async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String)
             return BTreeMap::new();
         }
     };
+    let now = time_of_server(client).await;
     let mut sessions = BTreeMap::new();
     for node in nodes {
         let status = &node.data["status"];
         let name = status["node"].as_str().unwrap_or_default();
-        if node_status::is_stale(status, Timestamp::now()) {
+        if node_status::is_stale(status, now) {
             let last = status["heartbeatTime"].as_str().unwrap_or_default();
             tracing::warn!(
                 node = name,
@@ -145,3 +149,21 @@ async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String)
     }
     sessions
 }
+
+/// The time by the clock of the API server, which is a machine of the cluster as those of the speakers are, and need not
+/// agree with this one; by the clock here where it does not say.
+async fn time_of_server(client: &Client) -> Timestamp {
+    let Ok(request) = http::Request::get("/version").body(Body::empty()) else {
+        return Timestamp::now();
+    };
+    let answer = answered(client.send(request)).await;
+    let date = answer.ok().and_then(|it| {
+        let date = it.headers().get(http::header::DATE)?.to_str().ok()?;
+        rfc2822::parse(date).ok()
+    });
+    date.map_or_else(Timestamp::now, |date| date.timestamp())
+}
+
+#[cfg(test)]
+#[path = "objects_tests.rs"]
+mod tests;

@@ -3,6 +3,8 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::failure::Failure;
 
 /// The knobs of a server; changed while it runs.
@@ -14,6 +16,7 @@ pub(crate) struct Faults {
 #[derive(Debug, Default)]
 struct Inner {
     delay: Duration,
+    clock: Option<SignedDuration>,
     failures: Vec<(usize, Planned)>,
 }
 
@@ -35,6 +38,16 @@ impl Faults {
 
     pub(crate) fn delay(&self) -> Duration {
         self.lock().delay
+    }
+
+    pub(crate) fn set_clock(&self, ahead: SignedDuration) {
+        self.lock().clock = Some(ahead);
+    }
+
+    /// What an answer says of the time, if its clock has been set.
+    pub(crate) fn date(&self) -> Option<String> {
+        let now = Timestamp::now() + self.lock().clock?;
+        Some(now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
     }
 
     /// The next `count` requests fail.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, Response, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, Uri, header};
 use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -54,7 +54,11 @@ pub(crate) async fn serve(
     let answer =
         Request { shared: &shared, method: &method, uri: &uri, headers: &headers, body: &body }
             .answer();
-    answer.unwrap_or_else(|failure| failure.into_response())
+    let mut answer = answer.unwrap_or_else(|failure| failure.into_response());
+    if let Some(Ok(date)) = shared.faults.date().map(HeaderValue::try_from) {
+        answer.headers_mut().insert(header::DATE, date);
+    }
+    answer
 }
 
 struct Request<'a> {

@@ -13,6 +13,7 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::map_request;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -217,6 +218,11 @@ impl ApiServer {
     /// Every answer waits this long from now on.
     pub fn set_delay(&self, delay: Duration) {
         self.shared.faults.set_delay(delay);
+    }
+
+    /// The clock by which answers are dated is ahead of ours by this from now on.
+    pub fn set_clock(&self, ahead: SignedDuration) {
+        self.shared.faults.set_clock(ahead);
     }
 
     /// The next `count` requests that it concerns fail like this.
