@@ -22,7 +22,7 @@ use crate::failure::Failure;
 ///
 /// There is no configuration, or it cannot be read.
 pub(super) async fn connect(kubeconfig: Option<&PathBuf>) -> Result<Client, Failure> {
-    let mut config = match kubeconfig {
+    let config = match kubeconfig {
         Some(path) => {
             let file = Kubeconfig::read_from(path).map_err(|error| {
                 Failure::Unusable(format!("--kubeconfig {}: {error}", path.display()))
@@ -45,7 +45,6 @@ pub(super) async fn connect(kubeconfig: Option<&PathBuf>) -> Result<Client, Fail
              and FerroLB knows no proxies"
         )));
     }
-    config.connect_timeout = Some(Duration::from_secs(5));
     client(config).map_err(Failure::unusable)
 }
 
@@ -53,8 +52,8 @@ pub(super) async fn connect(kubeconfig: Option<&PathBuf>) -> Result<Client, Fail
 /// has one, and keeps what it once grew to.
 fn client(config: Config) -> Result<Client, kube::Error> {
     let mut connector = TimeoutConnector::new(config.rustls_https_connector()?);
-    connector.set_connect_timeout(config.connect_timeout);
-    connector.set_read_timeout(config.read_timeout);
+    connector.set_connect_timeout(Some(Duration::from_secs(5)));
+    connector.set_read_timeout(Some(SILENT));
     connector.set_write_timeout(config.write_timeout);
     let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
         .http1_max_buf_size(READ_AHEAD)
@@ -83,6 +82,10 @@ pub(super) async fn answered<T>(
 
 /// A request that is not answered by then has failed.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection on which nothing comes for so long is dead, though nothing ends it: that of a list that a watch begins
+/// with, too. The API server ends a watch a moment before.
+const SILENT: Duration = Duration::from_secs(300);
 
 /// Octets; what is larger comes in pieces.
 const READ_AHEAD: usize = 32 << 10;

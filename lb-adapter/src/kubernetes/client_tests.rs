@@ -5,6 +5,8 @@ use kube::Api;
 use kube::api::{DynamicObject, ListParams};
 use serde_json::json;
 use test_apiserver::ApiServer;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::super::events::{self, Events, Told};
@@ -34,6 +36,27 @@ async fn what_nobody_answers_has_failed() {
     let failed = answered(nodes.list(&ListParams::default())).await.unwrap_err();
     assert_eq!(begin.elapsed(), TIMEOUT);
     assert!(failed.to_string().contains("nobody answers"), "{failed}");
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_comes_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let client = client(Config::new(url.parse().unwrap())).unwrap();
+    let nodes: Api<DynamicObject> = Api::all_with(client, &Kind::Node.api_resource());
+    // As a watch begins.
+    let listed = tokio::spawn(async move { nodes.list(&ListParams::default()).await });
+    let (mut connection, _) = listener.accept().await.unwrap();
+    assert_ne!(connection.read(&mut [0; 64]).await.unwrap(), 0);
+    let begin = std::time::Instant::now();
+    while !listed.is_finished() {
+        assert!(begin.elapsed() < Duration::from_secs(30), "it waits");
+        tokio::time::pause();
+        tokio::time::advance(SILENT).await;
+        tokio::time::resume();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drop(listed.await.unwrap().unwrap_err());
 }
 
 #[tokio::test(start_paused = true)]
