@@ -269,25 +269,25 @@ impl Engine {
 
     /// Gives one Service its address, and plans it.
     fn allocate(&mut self, key: &ServiceKey, effects: &mut Effects) {
+        let held = self.held_by_status(key, effects);
         let Some(service) = self.rows.service(key) else { return };
-        let held = self.held_by_status(&service, effects);
         let changes = self.allocator.upsert(&service, &held);
         self.settle(changes, [key.clone()], effects);
     }
 
     /// What a Service holds by its status; a status with what is no address is no status.
-    fn held_by_status(&mut self, service: &Service, effects: &mut Effects) -> Vec<IpAddr> {
-        let written = &service.status_addresses;
-        if let Some(held) = addresses(written) {
+    fn held_by_status(&mut self, key: &ServiceKey, effects: &mut Effects) -> Vec<IpAddr> {
+        let written = self.rows.status_addresses(key).unwrap_or_default();
+        if let Some(held) = addresses(&written) {
             return held;
         }
-        self.rows.set_status_addresses(&service.key, Vec::new());
-        if ours(service, self.options.class.as_deref()).is_ok() {
-            let key = service.key.clone();
+        self.rows.set_status_addresses(key, Vec::new());
+        let class = self.options.class.as_deref();
+        if self.rows.service(key).is_some_and(|service| ours(&service, class).is_ok()) {
             let message = format!("took back {}: expected IP addresses", written.join(" and "));
             effects.written.insert(key.clone());
-            let reason = EventReason::ClearAssignment;
-            effects.events.push(Event { service: key, reason, message });
+            let (service, reason) = (key.clone(), EventReason::ClearAssignment);
+            effects.events.push(Event { service, reason, message });
         }
         Vec::new()
     }
@@ -300,9 +300,7 @@ impl Engine {
             let keys: Vec<_> = self.rows.service_keys().cloned().collect();
             let mut held = Held::new();
             for key in &keys {
-                if let Some(service) = self.rows.service(key) {
-                    held.insert(key.clone(), self.held_by_status(&service, effects));
-                }
+                held.insert(key.clone(), self.held_by_status(key, effects));
             }
             let services = self.rows.services();
             let changes = self.allocator.bring_in_line(&config.pools, services, &held);

@@ -152,6 +152,20 @@ impl World {
         self.speakers.insert(node, self.cluster.start("speaker", node, &arguments));
     }
 
+    /// A speaker that was started with another end, which leaves its routes, and has ended so.
+    async fn end_for_a_restart(&mut self, node: &'static str, table: &[(&str, &[&str])]) {
+        self.speakers.remove(node).unwrap().terminate().await;
+        self.start_with(node, "restart");
+        self.router.wait_for("a speaker with another end", table).await;
+        self.speakers.remove(node).unwrap().terminate().await;
+        let peer = self.router.peer(node);
+        wait("the end of the session", async || match peer.status().is_established() {
+            true => Err("still Established".to_owned()),
+            false => Ok(()),
+        })
+        .await;
+    }
+
     async fn end(self) {
         for (_, speaker) in self.speakers {
             speaker.terminate().await;
@@ -262,16 +276,7 @@ async fn a_speaker_that_ends_for_a_restart_leaves_its_routes_at_the_router() {
     world.cluster.create("gone", json!({})).await;
     let everywhere = [("192.0.2.0/32", EVERYWHERE), ("192.0.2.1/32", EVERYWHERE)];
     world.router.wait_for("two Services from every node", &everywhere).await;
-    world.speakers.remove("kube2").unwrap().terminate().await;
-    world.start_with("kube2", "restart");
-    world.router.wait_for("a speaker with another end", &everywhere).await;
-    world.speakers.remove("kube2").unwrap().terminate().await;
-    let peer = world.router.peer("kube2");
-    wait("the end of the session", async || match peer.status().is_established() {
-        true => Err("still Established".to_owned()),
-        false => Ok(()),
-    })
-    .await;
+    world.end_for_a_restart("kube2", &everywhere).await;
     let kept = |world: &World| {
         let table = world.router.table();
         assert_eq!(table.get("192.0.2.0/32").map(Vec::as_slice), Some(EVERYWHERE), "{table:?}");
@@ -287,7 +292,7 @@ async fn a_speaker_that_ends_for_a_restart_leaves_its_routes_at_the_router() {
         if table.len() == 1 { Ok(()) } else { Err(format!("{table:?}")) }
     })
     .await;
-    assert!(peer.status().is_established());
+    assert!(world.router.peer("kube2").status().is_established());
     world.speakers.remove("kube2").unwrap().terminate().await;
     world
         .router
@@ -359,16 +364,7 @@ async fn a_speaker_that_is_back_has_tried_its_probes_before_its_first_table() {
     }
     let both: [(&str, &[&str]); 2] = [("192.0.2.0/32", &["kube2"]), ("192.0.2.1/32", &["kube2"])];
     world.router.wait_for("both Services", &both).await;
-    world.speakers.remove("kube2").unwrap().terminate().await;
-    world.start_with("kube2", "restart");
-    world.router.wait_for("a speaker with another end", &both).await;
-    world.speakers.remove("kube2").unwrap().terminate().await;
-    let peer = world.router.peer("kube2");
-    wait("the end of the session", async || match peer.status().is_established() {
-        true => Err("still Established".to_owned()),
-        false => Ok(()),
-    })
-    .await;
+    world.end_for_a_restart("kube2", &both).await;
     ill.end().await;
     well.answers.send_replace(false);
     world.start_with("kube2", "drain");
@@ -388,7 +384,7 @@ async fn a_speaker_that_is_back_has_tried_its_probes_before_its_first_table() {
         if table.len() == 1 { Ok(()) } else { Err(format!("{table:?}")) }
     })
     .await;
-    assert!(peer.status().is_established());
+    assert!(world.router.peer("kube2").status().is_established());
     world.end().await;
 }
 
