@@ -14,6 +14,9 @@ use crate::{Asn, BgpIdentifier, Direction};
 pub enum Verdict {
     /// There is no other connection.
     NoCollision,
+    /// The other one would survive, but the peer has not sent its OPEN there: keep both until it does, for a short
+    /// time. A connection on which nobody speaks must not end one on which the peer has answered.
+    Wait,
     /// Close the connection on which the OPEN has just arrived.
     DumpThis,
     /// Close the other one.
@@ -36,9 +39,9 @@ pub struct Speaker {
 /// Both ends come to the same answer: the connection that the speaker with the higher identifier opened
 /// survives; between equal identifiers the higher AS number decides (RFC 6286, section 2.3).
 ///
-/// The RFC lets a connection in OpenSent take part where the identifier of its peer is known. It is, by the OPEN
-/// that has just arrived; and only if it takes part do both ends decide before either of them is Established, so
-/// that no session comes up just to lose a collision.
+/// A connection in OpenSent takes part only where the identifier of its peer is known, and it is not before the peer's
+/// OPEN has come on it. So it never ends the connection with the OPEN; but where it would survive, that one waits for
+/// it, so that both ends decide before either is Established and no session comes up only to lose a collision.
 #[must_use]
 pub fn resolve(local: Speaker, remote: Speaker, direction: Direction, other: StateKind) -> Verdict {
     match other {
@@ -48,7 +51,11 @@ pub fn resolve(local: Speaker, remote: Speaker, direction: Direction, other: Sta
         StateKind::OpenSent | StateKind::OpenConfirm => {
             let ours_wins = (local.identifier, local.asn.0) > (remote.identifier, remote.asn.0);
             let survivor = if ours_wins { Direction::Outgoing } else { Direction::Incoming };
-            if direction == survivor { Verdict::DumpOther } else { Verdict::DumpThis }
+            match other {
+                _ if direction == survivor => Verdict::DumpOther,
+                StateKind::OpenSent => Verdict::Wait,
+                _ => Verdict::DumpThis,
+            }
         }
         // An attempt of ours that the peer has not answered is not needed any more.
         StateKind::Connect | StateKind::Active => Verdict::DumpOther,
@@ -69,12 +76,15 @@ mod tests {
     #[test]
     fn the_connection_of_the_higher_identifier_survives() {
         let (low, high) = (speaker(1, 65002), speaker(2, 65001));
-        for other in [StateKind::OpenSent, StateKind::OpenConfirm] {
+        // Without the peer's OPEN on the connection that would survive, nothing is closed for its sake.
+        for (other, of_the_loser) in
+            [(StateKind::OpenSent, Verdict::Wait), (StateKind::OpenConfirm, Verdict::DumpThis)]
+        {
             let judge = |local, remote, direction| resolve(local, remote, direction, other);
-            assert_eq!(judge(low, high, Direction::Outgoing), Verdict::DumpThis);
+            assert_eq!(judge(low, high, Direction::Outgoing), of_the_loser);
             assert_eq!(judge(low, high, Direction::Incoming), Verdict::DumpOther);
             assert_eq!(judge(high, low, Direction::Outgoing), Verdict::DumpOther);
-            assert_eq!(judge(high, low, Direction::Incoming), Verdict::DumpThis);
+            assert_eq!(judge(high, low, Direction::Incoming), of_the_loser);
         }
     }
 

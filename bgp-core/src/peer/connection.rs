@@ -7,19 +7,38 @@ use bytes::BytesMut;
 
 use crate::fsm::{Fsm, FsmConfig};
 use crate::peer::Endpoints;
+use crate::wire::Open;
 
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) fsm: Fsm,
-    /// Received and not yet understood: less than one message between two calls.
+    /// Received and not yet understood: less than one message between two calls, or what follows a [`WaitingOpen`].
     pub(super) buffer: BytesMut,
     /// Where the connection runs; `None` while there is none.
     pub(super) endpoints: Option<Endpoints>,
+    /// Since when; `None` while there is no connection.
+    pub(super) since: Option<Instant>,
+    /// The peer's OPEN, while a collision that it is part of cannot be settled yet.
+    pub(super) waiting: Option<WaitingOpen>,
+}
+
+/// An OPEN that the state machine has not been told of yet: it waits for one on the peer's other connection.
+#[derive(Debug)]
+pub(super) struct WaitingOpen {
+    pub(super) open: Open,
+    /// When it has waited long enough.
+    pub(super) until: Instant,
 }
 
 impl Connection {
     pub(super) fn outgoing(config: Arc<FsmConfig>) -> Self {
-        Self { fsm: Fsm::outgoing(config), buffer: BytesMut::new(), endpoints: None }
+        Self {
+            fsm: Fsm::outgoing(config),
+            buffer: BytesMut::new(),
+            endpoints: None,
+            since: None,
+            waiting: None,
+        }
     }
 
     pub(super) fn incoming(config: Arc<FsmConfig>, now: Instant, endpoints: Endpoints) -> Self {
@@ -27,6 +46,8 @@ impl Connection {
             fsm: Fsm::incoming(config, now),
             buffer: BytesMut::new(),
             endpoints: Some(endpoints),
+            since: Some(now),
+            waiting: None,
         }
     }
 
@@ -34,5 +55,7 @@ impl Connection {
     pub(super) fn forget(&mut self) {
         self.buffer.clear();
         self.endpoints = None;
+        self.since = None;
+        self.waiting = None;
     }
 }

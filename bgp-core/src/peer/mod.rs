@@ -13,6 +13,7 @@
 //! 6.8). Never reads a clock and never touches a socket. Nothing is encoded before the socket has room: what
 //! is due is a flag or a route in the Adj-RIB-Out, hence memory does not grow with a slow peer.
 
+mod collision;
 mod connection;
 mod limits;
 mod operator;
@@ -32,12 +33,8 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 
-use crate::fsm::{
-    Action, DownReason, Event, FsmConfig, Negotiated, Speaker, StateKind, TransportError, Verdict,
-    resolve,
-};
+use crate::fsm::{Action, DownReason, Event, FsmConfig, Negotiated, StateKind, TransportError};
 use crate::rib::{AdjRibIn, AdjRibOut, RouteSet};
-use crate::wire::Open;
 use crate::{AfiSafi, Direction};
 
 pub use self::output::{Endpoints, Output, ReceivedRoutes, Refused};
@@ -142,6 +139,7 @@ impl Peer {
                     return Err(Refused::Busy);
                 }
                 self.outgoing.endpoints = Some(endpoints);
+                self.outgoing.since = Some(now);
                 self.outgoing.fsm.handle(now, Event::TcpConnectionConfirmed);
             }
             Direction::Incoming if !self.config.connect_mode.listens() => {
@@ -161,6 +159,7 @@ impl Peer {
                     _ => {
                         self.handle(now, Direction::Incoming, Event::OpenCollisionDump);
                         self.settle(now);
+                        self.resume_waiting(now);
                         return Err(Refused::OfferAgain);
                     }
                 }
@@ -178,8 +177,10 @@ impl Peer {
 
     /// A connection is lost, or could not be made.
     pub fn disconnected(&mut self, now: Instant, direction: Direction, error: TransportError) {
+        self.lost_while_waiting(now, direction);
         self.handle(now, direction, Event::TcpConnectionFails(error));
         self.settle(now);
+        self.resume_waiting(now);
     }
 
     /// Octets wait that this connection does not take: the SendHoldTimer runs from now on (RFC 9687). Say so as often
@@ -215,6 +216,7 @@ impl Peer {
 
     /// Takes every timer that has expired by `now`. Calling it too early does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.resume_waiting(now);
         self.outgoing.fsm.handle_timeout(now);
         if let Some(incoming) = &mut self.incoming {
             incoming.fsm.handle_timeout(now);
@@ -226,6 +228,7 @@ impl Peer {
         self.expire_stale(now);
         self.end_restart(now);
         self.settle(now);
+        self.resume_waiting(now);
     }
 
     /// What to do or to know next.
@@ -240,7 +243,7 @@ impl Peer {
         let incoming = self.incoming.as_ref().and_then(|incoming| incoming.fsm.poll_timeout());
         let advertisement = self.next_advertisement.filter(|_| self.adj_rib_out.has_reach());
         let timers = [self.outgoing.fsm.poll_timeout(), incoming, advertisement, self.pause_end()];
-        let waits = [self.retention.next_deadline(), self.restarting];
+        let waits = [self.retention.next_deadline(), self.restarting, self.waiting_until()];
         let timers = timers.into_iter().chain(waits);
         timers.flatten().min()
     }
@@ -323,37 +326,6 @@ impl Peer {
         if let Some(connection) = self.connection_mut(direction) {
             connection.fsm.handle(now, event);
         }
-    }
-
-    /// An OPEN has come: first the collision, since an OPEN on the losing connection is not to be answered. One
-    /// that will be refused takes no part in it: a stranger at the peer's address must not end the peer's
-    /// session in the making.
-    fn handle_open(&mut self, now: Instant, direction: Direction, open: Open) {
-        if self.config.judge(&open).is_err() {
-            self.handle(now, direction, Event::BgpOpen(open));
-            return;
-        }
-        let other = direction.opposite();
-        let other_state = self.connection(other).map_or(StateKind::Idle, |c| c.fsm.state());
-        let local =
-            Speaker { identifier: self.config.local_identifier, asn: self.config.local_asn };
-        let remote = Speaker { identifier: open.identifier, asn: open.asn };
-        // CollisionDetectEstablishedState has a session judged as one that is about to be.
-        let judged = match other_state {
-            StateKind::Established if self.config.collision_detect_established_state => {
-                StateKind::OpenConfirm
-            }
-            state => state,
-        };
-        match resolve(local, remote, direction, judged) {
-            Verdict::NoCollision => {}
-            Verdict::DumpOther => self.handle(now, other, Event::OpenCollisionDump),
-            Verdict::DumpThis => {
-                self.handle(now, direction, Event::OpenCollisionDump);
-                return;
-            }
-        }
-        self.handle(now, direction, Event::BgpOpen(open));
     }
 
     /// Carries out what the state machines ask for, until they ask for nothing.

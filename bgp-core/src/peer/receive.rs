@@ -30,12 +30,13 @@ impl Peer {
         if let Some(connection) = connection.filter(|it| it.endpoints.is_some()) {
             connection.buffer = buffer;
         }
+        self.resume_waiting(now);
     }
 
     /// Handles the first message in `octets` and returns its length; `None` where there is none, or where the
     /// connection is over.
     fn take_message(&mut self, now: Instant, direction: Direction, octets: &[u8]) -> Option<usize> {
-        let connection = self.connection(direction)?;
+        let connection = self.connection(direction).filter(|it| it.waiting.is_none())?;
         connection.endpoints?;
         let cx = connection
             .fsm

@@ -1,12 +1,16 @@
 //! Both peers dial at once: exactly one connection becomes the session (RFC 4271, section 6.8).
 
 use std::net::Ipv4Addr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
 
 use super::net::Net;
 use super::secs;
-use crate::BgpIdentifier;
-use crate::peer::Output;
+use crate::fsm::{DownReason, EndedBy, StateKind, TransportError};
+use crate::peer::{Endpoints, Output, Peer};
+use crate::wire::{CeaseSubcode, ErrorCode, Notification, Open, encode_keepalive};
+use crate::{Asn, BgpIdentifier, Direction};
 
 /// Which way round the identifiers are must not matter.
 fn configs(swapped: bool) -> [crate::fsm::FsmConfig; 2] {
@@ -51,4 +55,212 @@ fn after_a_collision_the_session_comes_back_whichever_connection_carried_it() {
         assert_eq!(net.open_connections(0), 1, "seed {seed}");
         assert_eq!(net.nodes[0].peer.stats().established_transitions, 2, "seed {seed}");
     }
+}
+
+/// Our peer alone, with a router played by hand: AS 64635 with an identifier that is above ours, or below.
+struct Router {
+    peer: Peer,
+    now: Instant,
+    identifier: BgpIdentifier,
+}
+
+impl Router {
+    fn new(above: bool) -> Self {
+        let [mut config, _] = Net::configs();
+        config.local_identifier = BgpIdentifier::new(10, 0, 0, 5);
+        let identifier = BgpIdentifier::new(10, 0, 0, if above { 9 } else { 1 });
+        #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+        let mut router = Self { peer: Peer::new(config), now: Instant::now(), identifier };
+        router.peer.start(router.now);
+        router
+    }
+
+    /// A TCP connection is there.
+    fn connect(&mut self, direction: Direction) {
+        let at = |port| std::net::SocketAddr::from(([10, 0, 0, 5], port));
+        let endpoints = Endpoints { local: at(179), remote: at(40_000) };
+        self.peer.connected(self.now, direction, endpoints).expect("a connection that is wanted");
+    }
+
+    /// Time passes, with every deadline at its instant.
+    fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(due) = self.peer.poll_timeout().filter(|due| *due <= end) {
+            self.now = due;
+            self.peer.handle_timeout(due);
+        }
+        self.now = end;
+    }
+
+    /// The router says that on one connection.
+    fn say(&mut self, direction: Direction, octets: &[u8]) {
+        self.peer.read_buffer(direction).extend_from_slice(octets);
+        self.peer.received(self.now, direction);
+    }
+
+    fn open(&self) -> BytesMut {
+        let mut octets = BytesMut::new();
+        Open::new(Asn(64635), 90, self.identifier, vec![]).encode(&mut octets);
+        octets
+    }
+
+    /// An OPEN and a KEEPALIVE in one packet, as of a router that does not wait for ours.
+    fn open_and_keepalive(&self) -> BytesMut {
+        let mut octets = self.open();
+        encode_keepalive(&mut octets);
+        octets
+    }
+
+    /// Every NOTIFICATION that we have sent on the connection, as code and subcode, and how many KEEPALIVEs.
+    fn heard(&mut self, direction: Direction) -> (Vec<(u8, u8)>, usize) {
+        let mut out = BytesMut::new();
+        while self.peer.poll_transmit(self.now, direction, &mut out) {}
+        let (mut notifications, mut keepalives, mut rest) = (Vec::new(), 0, out.as_ref());
+        while rest.len() >= 19 {
+            let length = usize::from(u16::from_be_bytes([rest[16], rest[17]]));
+            match rest[18] {
+                3 => notifications.push((rest[19], rest[20])),
+                4 => keepalives += 1,
+                _ => {}
+            }
+            rest = &rest[length..];
+        }
+        (notifications, keepalives)
+    }
+
+    fn failures(&mut self) -> Vec<DownReason> {
+        let mut failures = Vec::new();
+        while let Some(output) = self.peer.poll_output() {
+            if let Output::Failed(reason) | Output::Down(reason) = output {
+                failures.push(reason);
+            }
+        }
+        failures
+    }
+}
+
+/// Of two connections, the one on which the router will never speak, and the other one. The silent one is the one that
+/// would survive.
+fn silent_and_good(above: bool) -> (Direction, Direction) {
+    let silent = if above { Direction::Incoming } else { Direction::Outgoing };
+    (silent, silent.opposite())
+}
+
+#[test]
+fn a_silent_connection_does_not_end_one_on_which_the_router_answers() {
+    for above in [false, true] {
+        let (silent, good) = silent_and_good(above);
+        for age in [0, 900, 4_500, 60_000].map(Duration::from_millis) {
+            let mut router = Router::new(above);
+            router.connect(silent);
+            router.pass(age);
+            router.connect(good);
+            let octets = router.open_and_keepalive();
+            router.say(good, &octets);
+            router.pass(secs(1));
+            assert_eq!(router.peer.state(), StateKind::Established, "{silent:?}, {age:?}");
+            let ours = router.failures().into_iter().filter(|it| it.ended_by() == EndedBy::Us);
+            assert_eq!(ours.count(), 1, "only the silent one is closed");
+            assert_eq!(router.heard(good), (vec![], 1));
+            let collision = CeaseSubcode::CONNECTION_COLLISION_RESOLUTION.0;
+            if silent == Direction::Incoming {
+                assert_eq!(router.heard(silent).0, [(ErrorCode::CEASE.0, collision)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn connections_that_follow_each_other_in_silence_do_not_make_the_good_one_wait_longer() {
+    let mut router = Router::new(true);
+    router.connect(Direction::Incoming);
+    router.connect(Direction::Outgoing);
+    let octets = router.open_and_keepalive();
+    router.say(Direction::Outgoing, &octets);
+    assert_eq!(router.peer.state(), StateKind::OpenSent);
+    // The next silent one takes the place of the first, which ends the wait.
+    let at = |port| std::net::SocketAddr::from(([10, 0, 0, 5], port));
+    let endpoints = Endpoints { local: at(179), remote: at(40_001) };
+    let _ = router.peer.connected(router.now, Direction::Incoming, endpoints);
+    assert_eq!(router.peer.state(), StateKind::Established);
+}
+
+#[test]
+fn an_open_that_waits_gives_way_to_one_on_the_connection_that_survives() {
+    for above in [false, true] {
+        let (survivor, loser) = silent_and_good(above);
+        let mut router = Router::new(above);
+        router.connect(survivor);
+        router.connect(loser);
+        let octets = router.open_and_keepalive();
+        router.say(loser, &octets);
+        assert_eq!(router.heard(loser), (vec![], 0), "not confirmed before it is settled");
+        router.pass(Duration::from_millis(500));
+        router.say(survivor, &octets);
+        assert_eq!(router.peer.state(), StateKind::Established);
+        let collision = (ErrorCode::CEASE.0, CeaseSubcode::CONNECTION_COLLISION_RESOLUTION.0);
+        assert_eq!(router.heard(loser), (vec![collision], 0));
+        assert_eq!(router.heard(survivor), (vec![], 1));
+        assert_eq!(router.peer.stats().established_transitions, 1);
+    }
+}
+
+#[test]
+fn an_open_waits_no_longer_for_a_connection_that_is_lost() {
+    for above in [false, true] {
+        let (survivor, other) = silent_and_good(above);
+        let mut router = Router::new(above);
+        router.connect(survivor);
+        router.connect(other);
+        let octets = router.open_and_keepalive();
+        router.say(other, &octets);
+        router.peer.disconnected(router.now, survivor, TransportError::Reset);
+        assert_eq!(router.peer.state(), StateKind::Established, "{other:?}");
+    }
+}
+
+#[test]
+fn what_a_router_says_while_its_open_waits_is_heard() {
+    let mut router = Router::new(true);
+    router.connect(Direction::Incoming);
+    router.connect(Direction::Outgoing);
+    let mut octets = router.open_and_keepalive();
+    let cease = Notification::cease(CeaseSubcode::CONNECTION_COLLISION_RESOLUTION);
+    cease.encode(&mut octets);
+    router.say(Direction::Outgoing, &octets);
+    let closed = TransportError::ClosedByPeer;
+    router.peer.disconnected(router.now, Direction::Outgoing, closed);
+    assert_eq!(router.failures(), [DownReason::Remote(cease)]);
+    assert_eq!(router.peer.stats().established_transitions, 0);
+}
+
+#[test]
+fn a_router_that_does_not_wait_cannot_fill_our_memory() {
+    let mut router = Router::new(true);
+    router.connect(Direction::Incoming);
+    router.connect(Direction::Outgoing);
+    let octets = router.open_and_keepalive();
+    router.say(Direction::Outgoing, &octets);
+    let mut keepalive = BytesMut::new();
+    encode_keepalive(&mut keepalive);
+    router.say(Direction::Outgoing, &keepalive.repeat(1_000));
+    assert_eq!(router.peer.state(), StateKind::Established);
+    assert!(router.peer.read_buffer(Direction::Outgoing).is_empty());
+}
+
+#[test]
+fn an_open_does_not_wait_beyond_its_own_connection() {
+    let [mut config, _] = Net::configs();
+    config.local_identifier = BgpIdentifier::new(10, 0, 0, 5);
+    config.open_hold_time = Duration::from_millis(300);
+    let mut router = Router::new(true);
+    router.peer = Peer::new(config);
+    router.peer.start(router.now);
+    router.connect(Direction::Outgoing);
+    router.pass(Duration::from_millis(200));
+    router.connect(Direction::Incoming);
+    let octets = router.open_and_keepalive();
+    router.say(Direction::Outgoing, &octets);
+    router.pass(Duration::from_millis(150));
+    assert_eq!(router.peer.state(), StateKind::Established);
 }

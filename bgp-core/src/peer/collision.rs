@@ -1,0 +1,129 @@
+//! Connection collision: which of the peer's two connections becomes the session (RFC 4271, section 6.8).
+//!
+//! The rule is [`resolve`]'s. Here an OPEN that it cannot judge yet waits, for a bounded time, and its connection with
+//! it: the state machine stays in OpenSent, and nothing further is read.
+
+use std::time::{Duration, Instant};
+
+use tracing::debug;
+
+use crate::Direction;
+use crate::fsm::{Event, Speaker, StateKind, Timer, Verdict, after, resolve};
+use crate::peer::Peer;
+use crate::peer::connection::WaitingOpen;
+use crate::wire::{Frame, Message, Open, WireContext};
+
+/// How long an OPEN waits for one on the other connection. Both were sent within one round trip, so that the second is
+/// late only where a packet was lost.
+const OPEN_WAIT: Duration = Duration::from_secs(1);
+
+/// A connection on which the peer has said nothing for so long is not waited for.
+const SILENT_AFTER: Duration = Duration::from_secs(5);
+
+/// So many octets are more than the KEEPALIVE that may follow an OPEN: a peer that sends them does not wait for us.
+const MOST_UNREAD: usize = 4_096;
+
+impl Peer {
+    /// An OPEN has come: settles the collision first, since an OPEN on the losing connection is not to be answered. One
+    /// that will be refused takes no part in it: a stranger at the peer's address must not end the peer's
+    /// session in the making.
+    pub(super) fn handle_open(&mut self, now: Instant, direction: Direction, open: Open) {
+        if self.config.judge(&open).is_err() {
+            self.handle(now, direction, Event::BgpOpen(open));
+            return;
+        }
+        let other = direction.opposite();
+        match self.judge_collision(direction, &open) {
+            Verdict::NoCollision => {}
+            Verdict::DumpOther => self.handle(now, other, Event::OpenCollisionDump),
+            Verdict::DumpThis => {
+                self.handle(now, direction, Event::OpenCollisionDump);
+                return;
+            }
+            Verdict::Wait => {
+                let until = self.open_awaited_until(now, other);
+                if let Some(connection) = self.connection_mut(direction).filter(|_| now < until) {
+                    debug!(?direction, "the OPEN waits for one on the peer's other connection");
+                    let own = connection.fsm.deadline(Timer::Hold).unwrap_or(until);
+                    connection.waiting = Some(WaitingOpen { open, until: until.min(own) });
+                    return;
+                }
+            }
+        }
+        self.handle(now, direction, Event::BgpOpen(open));
+    }
+
+    fn judge_collision(&self, direction: Direction, open: &Open) -> Verdict {
+        let config = &self.config;
+        let local = Speaker { identifier: config.local_identifier, asn: config.local_asn };
+        let remote = Speaker { identifier: open.identifier, asn: open.asn };
+        let other = self.connection(direction.opposite());
+        let judged = match other.map_or(StateKind::Idle, |other| other.fsm.state()) {
+            // CollisionDetectEstablishedState has a session judged as one that is about to be.
+            StateKind::Established if config.collision_detect_established_state => {
+                StateKind::OpenConfirm
+            }
+            // Its OPEN has come, and only waits for this one.
+            StateKind::OpenSent if other.is_some_and(|other| other.waiting.is_some()) => {
+                StateKind::OpenConfirm
+            }
+            state => state,
+        };
+        resolve(local, remote, direction, judged)
+    }
+
+    /// Until when the peer's OPEN is waited for on that connection, on which it has not come.
+    fn open_awaited_until(&self, now: Instant, direction: Direction) -> Instant {
+        let since = self.connection(direction).and_then(|connection| connection.since);
+        let silent = since.map_or(now, |since| after(since, SILENT_AFTER));
+        silent.min(after(now, OPEN_WAIT))
+    }
+
+    /// Goes on with connections whose OPEN need not wait any longer: the other connection is gone or has its OPEN, or the
+    /// time is over.
+    pub(super) fn resume_waiting(&mut self, now: Instant) {
+        for direction in [Direction::Outgoing, Direction::Incoming] {
+            let other = self.connection(direction.opposite());
+            let awaited = other.is_some_and(|other| {
+                other.fsm.state() == StateKind::OpenSent && other.waiting.is_none()
+            });
+            let Some(connection) = self.connection_mut(direction) else { continue };
+            let unread = connection.buffer.len();
+            let over = |it: &mut WaitingOpen| !awaited || it.until <= now || unread >= MOST_UNREAD;
+            let Some(WaitingOpen { open, .. }) = connection.waiting.take_if(over) else { continue };
+            if awaited {
+                self.handle(now, direction, Event::BgpOpen(open));
+            } else {
+                self.handle_open(now, direction, open);
+            }
+            self.settle(now);
+            self.received(now, direction);
+        }
+    }
+
+    /// A connection is lost whose OPEN may wait: the state machine learns how far it had come, and why the peer closed it
+    /// where it said so.
+    pub(super) fn lost_while_waiting(&mut self, now: Instant, direction: Direction) {
+        let Some(connection) = self.connection_mut(direction) else { return };
+        let Some(WaitingOpen { open, .. }) = connection.waiting.take() else { return };
+        let unread = std::mem::take(&mut connection.buffer);
+        self.handle(now, direction, Event::BgpOpen(open));
+
+        let cx = WireContext::new(self.config.peer_type());
+        let mut rest = unread.as_ref();
+        while let Ok(Some(frame)) = Frame::split(rest, cx.limit()) {
+            rest = rest.get(frame.as_bytes().len()..).unwrap_or_default();
+            if let Ok(Message::Notification(notification)) = Message::decode(frame, cx) {
+                self.handle(now, direction, Event::NotifMsg(notification));
+                return;
+            }
+        }
+    }
+
+    /// When [`Peer::resume_waiting`] has something to do, unless the other connection ends the wait before.
+    pub(super) fn waiting_until(&self) -> Option<Instant> {
+        let connections = [Some(&self.outgoing), self.incoming.as_ref()];
+        let waiting = connections.into_iter().flatten().filter_map(|it| it.waiting.as_ref());
+        waiting.map(|waiting| waiting.until).min()
+    }
+}
