@@ -1,5 +1,7 @@
 //! Label selectors, and what Kubernetes takes for a label.
 
+use std::collections::BTreeSet;
+
 use super::draft::{Format, Key};
 use super::field::{Field, Mapping};
 use super::report::Report;
@@ -14,7 +16,9 @@ pub(crate) fn selectors(
 ) -> Vec<LabelSelector> {
     let Some(list) = mapping.get(key) else { return Vec::new() };
     let items: Vec<_> = list.list(report).collect();
-    items.into_iter().filter_map(|item| selector(item, format, report)).collect()
+    let read = |item: &Field<'_>, report: &mut Report<'_>| selector(*item, format, report);
+    let selectors = items.iter().filter_map(|item| Some((*item, read(item, report)?))).collect();
+    different(selectors, sorted_selector, "this selector", format, report)
 }
 
 /// Reads one selector.
@@ -32,10 +36,46 @@ pub(crate) fn selector(
     }
     if let Some(list) = mapping.get(expressions) {
         let expressions: Vec<_> = list.list(report).collect();
+        let read = |item: &Field<'_>, report: &mut Report<'_>| expression(*item, format, report);
+        let expressions =
+            expressions.iter().filter_map(|item| Some((*item, read(item, report)?))).collect();
+        let what = "this expression";
         selector.match_expressions =
-            expressions.iter().filter_map(|field| expression(*field, format, report)).collect();
+            different(expressions, sorted_expression, what, format, report);
     }
     Some(selector)
+}
+
+/// The selector with the values of each expression in order.
+fn sorted_selector(selector: &LabelSelector) -> LabelSelector {
+    let mut sorted = selector.clone();
+    for expression in &mut sorted.match_expressions {
+        expression.values.sort();
+    }
+    sorted
+}
+
+fn sorted_expression(expression: &MatchExpression) -> MatchExpression {
+    let mut sorted = expression.clone();
+    sorted.values.sort();
+    sorted
+}
+
+/// Returns the items of a list. In a resource it is an error if one says the same as an earlier one, as in MetalLB.
+fn different<T, C: Ord>(
+    items: Vec<(Field<'_>, T)>,
+    canonical: impl Fn(&T) -> C,
+    what: &str,
+    format: Format,
+    report: &mut Report<'_>,
+) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    for (field, item) in &items {
+        if !seen.insert(canonical(item)) && format == Format::Resources {
+            field.error(report, format!("{what} is listed twice"));
+        }
+    }
+    items.into_iter().map(|(_, item)| item).collect()
 }
 
 fn equalities(field: Field<'_>, format: Format, report: &mut Report<'_>) -> Labels {
@@ -79,7 +119,10 @@ fn expression(
     let values: Vec<_> = match &listed {
         Some(list) => {
             let items: Vec<_> = list.list(report).collect();
-            items.iter().filter_map(|field| value(*field, format, report)).collect()
+            let read = |item: &Field<'_>, report: &mut Report<'_>| value(*item, format, report);
+            let values =
+                items.iter().filter_map(|item| Some((*item, read(item, report)?))).collect();
+            different(values, String::clone, "this value", format, report)
         }
         None => Vec::new(),
     };

@@ -4,5 +4,6 @@
 
 mod contract;
 mod golden;
+mod metallb;
 mod resources;
 mod world;
