@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Update(Box<PeerConfig>, Resets, oneshot::Sender<Result<Updated, SpeakerError>>),
     /// The end, with this word to the peer.
     Shutdown(Notification),
+    /// The end, without a word to the peer.
+    Abandon,
 }
 
 /// How many commands may wait for a peer's task before the caller does.

@@ -167,6 +167,11 @@ impl PeerHandle {
         self.bfd.borrow().clone()
     }
 
+    /// What wakes at each change of the state of [`bfd`](Self::bfd), and of what keeps it from coming up.
+    pub fn bfd_changes(&self) -> watch::Receiver<Option<BfdStatus>> {
+        self.bfd.clone()
+    }
+
     /// Ends the session for good with Cease / Administrative Shutdown and a text for the peer's
     /// operator (RFC 9003; empty for none), removes the peer from the speaker, and waits until its
     /// connections are closed, a few seconds at most. Other handles on the peer fail from then on.
@@ -178,6 +183,21 @@ impl PeerHandle {
         let cease =
             Notification::cease_with_message(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN, message);
         self.send(Command::Shutdown(cease)).await?;
+        // The task drops its end as the last thing that it does.
+        while self.status.changed().await.is_ok() {}
+        Ok(())
+    }
+
+    /// Closes the peer's connections without a word to it, as the system does for a process that is killed, removes the
+    /// peer from the speaker and waits until that is done. A peer that has agreed on graceful restart keeps our routes for
+    /// the restart time (RFC 4724 section 4.2); another drops them at once. [`Speaker::abandon`](crate::Speaker::abandon)
+    /// does so with all peers.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::PeerShutDown`] when the peer has been shut down already.
+    pub async fn abandon(mut self) -> Result<(), SpeakerError> {
+        self.send(Command::Abandon).await?;
         // The task drops its end as the last thing that it does.
         while self.status.changed().await.is_ok() {}
         Ok(())
@@ -216,6 +236,11 @@ impl PeerHandle {
     /// [`SpeakerError::PeerShutDown`]: it never will be.
     pub async fn established(&mut self) -> Result<PeerStatus, SpeakerError> {
         self.wait_for(PeerStatus::is_established).await
+    }
+
+    /// Whether the peer has been shut down, so that it takes no request any more.
+    pub fn is_shut_down(&self) -> bool {
+        self.commands.is_closed()
     }
 
     /// The latest facts.

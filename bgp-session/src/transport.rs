@@ -162,6 +162,13 @@ impl PeerConfig {
         }
     }
 
+    /// Whether the session can only be on the link.
+    pub(crate) fn is_on_link(&self) -> bool {
+        let link_local =
+            matches!(self.id().address(), IpAddr::V6(v6) if v6.is_unicast_link_local());
+        link_local || matches!(self.transport.reach, Reach::Ttl(1) | Reach::Security { hops: 1 })
+    }
+
     /// Refuses values that no socket could do with.
     pub(crate) fn check_transport(&self) -> Result<(), SpeakerError> {
         let transport = &self.transport;

@@ -63,12 +63,14 @@ pub struct SessionState {
     pub up: bool,
     /// Why it is not, if that is known.
     pub reason: Option<String>,
+    /// What keeps the router's BFD session from coming up, if that is known.
+    pub bfd_problem: Option<String>,
 }
 
 impl SessionState {
     /// Whether it is up, and why it is not.
     pub fn new(up: bool, reason: Option<String>) -> Self {
-        Self { up, reason }
+        Self { up, reason, bfd_problem: None }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The task that drives all sessions of a speaker: octets in and out, and one alarm for the next deadline.
+//! The task that drives all sessions of a runtime: octets in and out, and one alarm for the next deadline.
 //!
 //! It decides nothing about a session's state: that is [`Session`]'s. It tells sessions apart (RFC 5880 section
 //! 6.3), and judges how far a packet has come (RFC 5881 section 5, RFC 5883 section 4).
@@ -20,16 +20,15 @@ use tokio::time::sleep_until;
 use super::{
     Packet, Session, State,
     live::{Live, Ports},
-    service::{Order, Shared},
+    service::{Key, Order, Shared},
 };
 use crate::{
     PeerId, clock,
-    registry::Alive,
     socket::bfd::{Arrival, Receiver, Sender},
 };
 
 /// Runs until there is no session left.
-pub(super) async fn run(shared: Arc<Shared>, alive: Alive) {
+pub(super) async fn run(shared: Arc<Shared>) {
     let mut driver = Driver::default();
     loop {
         if !driver.take_orders(&shared) {
@@ -42,16 +41,15 @@ pub(super) async fn run(shared: Arc<Shared>, alive: Alive) {
             driver.wait(&shared).await;
         }
     }
-    drop(alive);
 }
 
 #[derive(Default)]
 struct Driver {
-    sessions: BTreeMap<PeerId, Live>,
+    sessions: BTreeMap<Key, Live>,
     /// Our names for the sessions.
-    discriminators: BTreeMap<u32, PeerId>,
+    discriminators: BTreeMap<u32, Key>,
     receivers: BTreeMap<Place, Arc<Receiver>>,
-    deadlines: BTreeSet<(Instant, PeerId)>,
+    deadlines: BTreeSet<(Instant, Key)>,
     random: fastrand::Rng,
     /// Which orders have been taken.
     version: u64,
@@ -69,23 +67,23 @@ impl Driver {
     fn take_orders(&mut self, shared: &Shared) -> bool {
         let now = clock::now();
         let mut orders = shared.lock();
-        if orders.by_peer.is_empty() && self.sessions.is_empty() {
+        if orders.by_key.is_empty() && self.sessions.is_empty() {
             orders.running = false;
             return false;
         }
         if std::mem::replace(&mut self.version, orders.version) == orders.version {
             return true;
         }
-        let gone: Vec<PeerId> = self
+        let gone: Vec<Key> = self
             .sessions
             .iter()
-            .filter(|(peer, live)| live.leaving.is_none() && !orders.by_peer.contains_key(peer))
-            .map(|(peer, _)| *peer)
+            .filter(|(key, live)| live.leaving.is_none() && !orders.by_key.contains_key(key))
+            .map(|(key, _)| *key)
             .collect();
-        let wanted: Vec<Order> = orders.by_peer.values().cloned().collect();
+        let wanted: Vec<Order> = orders.by_key.values().cloned().collect();
         drop(orders);
-        for peer in gone {
-            self.leave(now, peer);
+        for key in gone {
+            self.leave(now, key);
         }
         for order in wanted {
             self.take_order(now, order);
@@ -94,8 +92,8 @@ impl Driver {
     }
 
     fn take_order(&mut self, now: Instant, order: Order) {
-        let peer = order.endpoint.peer;
-        match self.sessions.get_mut(&peer) {
+        let key = order.key;
+        match self.sessions.get_mut(&key) {
             Some(live) if live.order.number == order.number => {
                 if live.order.endpoint != order.endpoint {
                     live.ports = None;
@@ -107,44 +105,44 @@ impl Driver {
                 live.order = order;
             }
             _ => {
-                self.forget(peer);
-                let discriminator = self.new_discriminator(peer);
+                self.forget(key);
+                let discriminator = self.new_discriminator(key);
                 let seed = self.random.u64(..);
                 let session = Session::new(now, order.profile, discriminator, seed);
-                self.sessions.insert(peer, Live::new(order, session, now));
+                self.sessions.insert(key, Live::new(order, session, now));
             }
         }
-        self.touch(now, peer);
+        self.touch(now, key);
     }
 
     /// The router is told for as long as it takes to hear it (RFC 5880 section 6.8.16), within reason.
-    fn leave(&mut self, now: Instant, peer: PeerId) {
-        if let Some(live) = self.sessions.get_mut(&peer) {
+    fn leave(&mut self, now: Instant, key: Key) {
+        if let Some(live) = self.sessions.get_mut(&key) {
             let known = live.session.remote_discriminator() != 0 && live.ports.is_some();
             let farewell = live.session.remote_detection_time().min(LONGEST_FAREWELL);
             live.leaving = Some(now + if known { farewell } else { Duration::ZERO });
             live.session.disable(now);
-            self.touch(now, peer);
+            self.touch(now, key);
         }
     }
 
-    fn forget(&mut self, peer: PeerId) {
-        if let Some(live) = self.sessions.remove(&peer) {
+    fn forget(&mut self, key: Key) {
+        if let Some(live) = self.sessions.remove(&key) {
             self.discriminators.remove(&live.session.discriminator().get());
             if let Some(deadline) = live.deadline {
-                self.deadlines.remove(&(deadline, peer));
+                self.deadlines.remove(&(deadline, key));
             }
         }
         self.receivers.retain(|_, receiver| Arc::strong_count(receiver) > 1);
     }
 
-    fn new_discriminator(&mut self, peer: PeerId) -> NonZeroU32 {
+    fn new_discriminator(&mut self, key: Key) -> NonZeroU32 {
         loop {
             let number = self.random.u32(1..);
             if let (Some(discriminator), false) =
                 (NonZeroU32::new(number), self.discriminators.contains_key(&number))
             {
-                self.discriminators.insert(number, peer);
+                self.discriminators.insert(number, key);
                 return discriminator;
             }
         }
@@ -172,56 +170,71 @@ impl Driver {
 
     fn arrived(&mut self, place: &Place, arrival: Arrival, buffer: &[u8]) {
         let now = clock::now();
-        let source = PeerId::from(arrival.source);
         let packet = Packet::decode(buffer.get(..arrival.octets).unwrap_or_default());
         let discriminator = packet.map_or(0, |packet| packet.your_discriminator);
         let named = self.discriminators.get(&discriminator).copied();
-        // One that names a session of somebody else's is believed no more than one that names none.
-        let peer = if discriminator == 0 { source } else { named.unwrap_or(source) };
-        let Some(live) = self.sessions.get_mut(&peer).filter(|_| peer == source) else {
+        let Some(key) = self.session_for(PeerId::from(arrival.source), place, named) else {
             tracing::trace!(source = %arrival.source, "a packet for no session");
             return;
         };
-        let right_place = live.ports.as_ref().is_some_and(|ports| ports.place == *place);
-        let believed = right_place && (discriminator == 0 || named.is_some());
-        match packet {
-            Ok(_) if !live.order.endpoint.hops.admits(arrival.ttl) => {
-                live.came_too_far(arrival.ttl);
+        let Some(live) = self.sessions.get_mut(&key) else { return };
+
+        let ports = live.ports.as_ref().filter(|ports| ports.place == *place);
+        let believed = ports.is_some() && (discriminator == 0 || named.is_some());
+        let too_far = ports.map(|ports| ports.hops).filter(|hops| !hops.admits(arrival.ttl));
+        match (packet, too_far) {
+            (Ok(_), Some(hops)) => {
+                live.came_too_far(hops, arrival.ttl);
                 live.session.count_discarded();
             }
-            Ok(packet) if believed => live.received(now, &packet),
-            Ok(_) => {
+            (Ok(packet), None) if believed => live.received(now, &packet),
+            (Ok(_), None) => {
+                let peer = key.peer;
                 tracing::debug!(%peer, ttl = arrival.ttl, discriminator, "packet discarded");
                 live.session.count_discarded();
             }
-            Err(error) => {
-                tracing::debug!(%peer, %error, "packet discarded");
+            (Err(error), _) => {
+                tracing::debug!(peer = %key.peer, %error, "packet discarded");
                 live.session.count_discarded();
             }
         }
-        self.touch(now, peer);
+        self.touch(now, key);
+    }
+
+    /// The session that a packet from `source` is for (RFC 5880 section 6.3). A packet that names another router's
+    /// session is believed no more than one that names none.
+    fn session_for(&self, source: PeerId, place: &Place, named: Option<Key>) -> Option<Key> {
+        if let Some(key) = named {
+            return (key.peer == source).then_some(key);
+        }
+        let mut theirs = self.sessions.range(Key::all_of(source));
+        let at_place = theirs.clone().find(|(_, live)| {
+            live.leaving.is_none() && live.ports.as_ref().is_some_and(|it| it.place == *place)
+        });
+        at_place.or_else(|| theirs.next()).map(|(key, _)| *key)
     }
 
     /// Takes every deadline that has come.
     fn expire(&mut self) {
         let now = clock::now();
-        while let Some((_, peer)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
-            if let Some(live) = self.sessions.get_mut(&peer) {
+        while let Some((_, key)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
+            if let Some(live) = self.sessions.get_mut(&key) {
                 if live.leaving.is_some_and(|end| end <= now) {
-                    self.forget(peer);
+                    self.forget(key);
                     continue;
                 }
                 live.session.handle_timeout(now);
             }
-            self.touch(now, peer);
+            self.touch(now, key);
         }
     }
 
     /// After each mutation of a session: what it has to tell and to say, and when it wants to be asked again.
-    fn touch(&mut self, now: Instant, peer: PeerId) {
-        let Some(live) = self.sessions.get_mut(&peer) else { return };
+    fn touch(&mut self, now: Instant, key: Key) {
+        let taken = self.places_of_others(key);
+        let Some(live) = self.sessions.get_mut(&key) else { return };
         if live.ports.is_none() && live.retry <= now && live.leaving.is_none() {
-            match open_ports(&mut self.receivers, live, &mut self.random) {
+            match open_ports(&mut self.receivers, live, &taken, &mut self.random) {
                 Ok(ports) => live.opened(ports),
                 Err(error) => live.failed_to_open(now + RETRY, &error),
             }
@@ -231,10 +244,16 @@ impl Driver {
         let deadline = live.next_deadline(now);
         if live.deadline != deadline {
             if let Some(old) = std::mem::replace(&mut live.deadline, deadline) {
-                self.deadlines.remove(&(old, peer));
+                self.deadlines.remove(&(old, key));
             }
-            self.deadlines.extend(deadline.map(|at| (at, peer)));
+            self.deadlines.extend(deadline.map(|at| (at, key)));
         }
+    }
+
+    /// Where sessions of other speakers with the same router are.
+    fn places_of_others(&self, key: Key) -> Vec<Place> {
+        let theirs = self.sessions.range(Key::all_of(key.peer)).filter(|(other, _)| **other != key);
+        theirs.filter_map(|(_, live)| Some(live.ports.as_ref()?.place.clone())).collect()
     }
 
     /// Waits for a datagram, for other orders, or for the next deadline.
@@ -261,14 +280,25 @@ impl Driver {
 fn open_ports(
     receivers: &mut BTreeMap<Place, Arc<Receiver>>,
     live: &Live,
+    taken: &[Place],
     random: &mut fastrand::Rng,
 ) -> io::Result<Ports> {
     let endpoint = &live.order.endpoint;
     let device = endpoint.device.as_deref();
-    let sender = Sender::connect(endpoint.remote(), endpoint.local, device, random.u16(..))?;
+    let hops = endpoint.hops()?;
+    let sender = Sender::connect(endpoint.remote(hops), endpoint.local, device, random.u16(..))?;
     let mut local = sender.local();
-    local.set_port(endpoint.hops.port());
+    local.set_port(hops.port());
     let place = Place { local, device: endpoint.device.clone() };
+    if taken.contains(&place) {
+        // RFC 5881 section 3 has one session for a pair of addresses.
+        let error = format!(
+            "another peer of this process has the BFD session between {} and {}",
+            local.ip(),
+            endpoint.peer
+        );
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, error));
+    }
     let receiver = match receivers.get(&place) {
         Some(receiver) => Arc::clone(receiver),
         None => {
@@ -279,7 +309,7 @@ fn open_ports(
             receiver
         }
     };
-    Ok(Ports { sender, place, _receiver: receiver })
+    Ok(Ports { sender, place, hops, _receiver: receiver })
 }
 
 /// Whether a session that can't send should look for its way anew.

@@ -1,9 +1,14 @@
 //! [`Endpoint`]: between whom a session runs, and by which rules of the path.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
+
+use bgp_core::{Asn, fsm::RemoteAs};
 
 use super::BfdProfile;
-use crate::{PeerConfig, PeerId};
+use crate::{PeerConfig, PeerId, socket};
 
 /// The addresses of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +17,20 @@ pub(crate) struct Endpoint {
     /// Where the BGP session is from, if that is said.
     pub(super) local: Option<IpAddr>,
     pub(super) device: Option<String>,
-    pub(super) hops: Hops,
+    pub(super) distance: Distance,
+}
+
+/// What is said of how far the other end is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Distance {
+    /// It is said.
+    Known(Hops),
+    /// It is an internal peer, which may be on the link or some hops away: it is on the link if an interface has a
+    /// network with its address. FRR decides the same way.
+    ByNetworks {
+        /// As in [`Hops::Multi`].
+        minimum_ttl: u8,
+    },
 }
 
 /// How far the other end may be.
@@ -28,22 +46,41 @@ pub(super) enum Hops {
 }
 
 impl Endpoint {
-    pub(crate) fn new(config: &PeerConfig, profile: &BfdProfile) -> Self {
-        let hops = match config.is_multihop() || profile.multihop {
-            true => Hops::Multi { minimum_ttl: profile.minimum_ttl },
-            false => Hops::Single,
+    /// The session that a peer's configuration asks for, where the speaker is in the AS `asn`.
+    pub(crate) fn new(config: &PeerConfig, profile: &BfdProfile, asn: Asn) -> Self {
+        let BfdProfile { minimum_ttl, multihop, .. } = *profile;
+        let local_asn = config.local_asn.unwrap_or(asn);
+        let internal =
+            [RemoteAs::Internal, RemoteAs::Number(local_asn)].contains(&config.remote_as);
+        let distance = if config.is_multihop() || multihop {
+            Distance::Known(Hops::Multi { minimum_ttl })
+        } else if internal && !config.is_on_link() {
+            Distance::ByNetworks { minimum_ttl }
+        } else {
+            Distance::Known(Hops::Single)
         };
         Self {
             peer: config.id(),
             local: config.transport.local_address,
             device: config.transport.device.clone(),
-            hops,
+            distance,
+        }
+    }
+
+    /// How far the other end may be, as the host's networks are now.
+    pub(super) fn hops(&self) -> io::Result<Hops> {
+        match self.distance {
+            Distance::Known(hops) => Ok(hops),
+            Distance::ByNetworks { minimum_ttl } => {
+                let on_link = socket::is_on_link(self.peer.address())?;
+                Ok(if on_link { Hops::Single } else { Hops::Multi { minimum_ttl } })
+            }
         }
     }
 
     /// Where packets go.
-    pub(super) fn remote(&self) -> SocketAddr {
-        self.peer.with_port(self.hops.port())
+    pub(super) fn remote(&self, hops: Hops) -> SocketAddr {
+        self.peer.with_port(hops.port())
     }
 }
 

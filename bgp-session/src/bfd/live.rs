@@ -33,6 +33,7 @@ pub(super) struct Live {
 pub(super) struct Ports {
     pub(super) sender: Sender,
     pub(super) place: Place,
+    pub(super) hops: Hops,
     /// Kept for its count: a receiver without sessions is closed.
     pub(super) _receiver: Arc<Receiver>,
 }
@@ -68,8 +69,8 @@ impl Live {
     }
 
     /// A packet has come further than it may.
-    pub(super) fn came_too_far(&mut self, ttl: u8) {
-        let expected = match self.order.endpoint.hops {
+    pub(super) fn came_too_far(&mut self, hops: Hops, ttl: u8) {
+        let expected = match hops {
             Hops::Single => "255: it comes not from the link",
             Hops::Multi { minimum_ttl } => {
                 &format!("at least {minimum_ttl}, by the profile's minimum_ttl")

@@ -1,15 +1,23 @@
 //! [`Bfd`]: the BFD of one speaker as its peers' tasks know it.
 //!
-//! It holds what sessions there should be. The driver, one task for all of them, which runs only while there
-//! are any, makes it so; a wish that is overtaken by the next is never carried out.
+//! Holds the sessions that there should be. One driver task per tokio runtime carries them out, for all speakers of
+//! that runtime: RFC 5881 gives every session of a host the same port, so two drivers would compete for it. The driver
+//! runs only while there are sessions.
 
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    ops::RangeInclusive,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::{
+    runtime::{self, Handle},
+    sync::{Notify, mpsc, watch},
+};
 use tracing::Instrument;
 
 use super::{BfdProfile, BfdStatus, Endpoint, Transition, driver};
@@ -18,10 +26,24 @@ use crate::{PeerId, registry::Alive};
 /// How many transitions may wait for a peer's task.
 pub(crate) const WAITING_TRANSITIONS: usize = 8;
 
-/// The sessions of one speaker.
-#[derive(Clone, Debug, Default)]
+/// The BFD sessions of one speaker.
+#[derive(Clone, Debug)]
 pub(crate) struct Bfd {
-    shared: Arc<Shared>,
+    speaker: u64,
+}
+
+/// Names one session: speakers may watch the same router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) peer: PeerId,
+    pub(super) speaker: u64,
+}
+
+impl Key {
+    /// The keys of all speakers for one peer.
+    pub(super) fn all_of(peer: PeerId) -> RangeInclusive<Self> {
+        Self { peer, speaker: 0 }..=Self { peer, speaker: u64::MAX }
+    }
 }
 
 /// What the tasks of peers and the driver share.
@@ -35,7 +57,7 @@ pub(super) struct Shared {
 /// The sessions that there should be.
 #[derive(Default)]
 pub(super) struct Orders {
-    pub(super) by_peer: BTreeMap<PeerId, Order>,
+    pub(super) by_key: BTreeMap<Key, Order>,
     /// A driver runs.
     pub(super) running: bool,
     last_number: u64,
@@ -48,40 +70,72 @@ pub(super) struct Orders {
 pub(super) struct Order {
     /// Another one for each attachment, so that a peer's successor gets a session of its own.
     pub(super) number: u64,
+    pub(super) key: Key,
     pub(super) endpoint: Endpoint,
     pub(super) profile: BfdProfile,
     pub(super) transitions: mpsc::Sender<Transition>,
     pub(super) status: watch::Sender<Option<BfdStatus>>,
+    /// The speaker waits at its end for the session's last packets.
+    pub(super) _alive: Arc<Alive>,
+}
+
+impl Default for Bfd {
+    fn default() -> Self {
+        static SPEAKERS: AtomicU64 = AtomicU64::new(0);
+        Self { speaker: SPEAKERS.fetch_add(1, Ordering::Relaxed) }
+    }
 }
 
 impl Bfd {
-    /// Begins a session, which lasts as long as the answer.
+    /// Begins a session, which lasts as long as the answer. Must be called on the runtime of the peer's task.
     pub(crate) fn attach(
         &self,
-        alive: impl FnOnce() -> Alive,
+        alive: Alive,
         endpoint: Endpoint,
         profile: BfdProfile,
         transitions: mpsc::Sender<Transition>,
         status: watch::Sender<Option<BfdStatus>>,
     ) -> Attachment {
-        let peer = endpoint.peer;
-        let mut orders = self.shared.lock();
+        let shared = Shared::of_runtime();
+        let key = Key { peer: endpoint.peer, speaker: self.speaker };
+
+        let mut orders = shared.lock();
         orders.last_number += 1;
         let number = orders.last_number;
-        let order = Order { number, endpoint, profile, transitions, status };
-        orders.by_peer.insert(peer, order);
+        let alive = Arc::new(alive);
+        let order = Order { number, key, endpoint, profile, transitions, status, _alive: alive };
+        orders.by_key.insert(key, order);
         orders.version += 1;
         if !std::mem::replace(&mut orders.running, true) {
-            let running = driver::run(Arc::clone(&self.shared), alive());
+            let running = driver::run(Arc::clone(&shared));
             tokio::spawn(running.instrument(tracing::info_span!("bfd")));
         }
         drop(orders);
-        self.shared.changed.notify_one();
-        Attachment { shared: Arc::clone(&self.shared), peer, number }
+
+        shared.changed.notify_one();
+        Attachment { shared, key, number }
     }
 }
 
 impl Shared {
+    /// What the speakers of the current runtime share. A runtime has its own, since its tasks end with it and may be in
+    /// a network namespace of its own.
+    fn of_runtime() -> Arc<Self> {
+        static ALL: Mutex<Vec<(runtime::Id, Weak<Shared>)>> = Mutex::new(Vec::new());
+        let id = Handle::current().id();
+
+        // The list is whole at any time, so a panic elsewhere doesn't spoil it.
+        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|(_, shared)| shared.strong_count() > 0);
+        let known = all.iter().find(|(runtime, _)| *runtime == id);
+        if let Some(shared) = known.and_then(|(_, shared)| shared.upgrade()) {
+            return shared;
+        }
+        let shared = Arc::new(Self::default());
+        all.push((id, Arc::downgrade(&shared)));
+        shared
+    }
+
     /// The map is whole at any time, so a panic elsewhere doesn't spoil it.
     pub(super) fn lock(&self) -> MutexGuard<'_, Orders> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
@@ -90,7 +144,7 @@ impl Shared {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bfd").field("peers", &self.lock().by_peer.keys()).finish_non_exhaustive()
+        f.debug_struct("Bfd").field("peers", &self.lock().by_key.keys()).finish_non_exhaustive()
     }
 }
 
@@ -98,7 +152,7 @@ impl fmt::Debug for Shared {
 #[derive(Debug)]
 pub(crate) struct Attachment {
     shared: Arc<Shared>,
-    peer: PeerId,
+    key: Key,
     number: u64,
 }
 
@@ -106,7 +160,7 @@ impl Attachment {
     /// Changes the session in place as far as the protocol allows, that is all but the number of hops.
     pub(crate) fn change(&self, endpoint: Endpoint, profile: BfdProfile) {
         let mut orders = self.shared.lock();
-        let order = orders.by_peer.get_mut(&self.peer).filter(|it| it.number == self.number);
+        let order = orders.by_key.get_mut(&self.key).filter(|it| it.number == self.number);
         if let Some(order) = order {
             order.endpoint = endpoint;
             order.profile = profile;
@@ -120,9 +174,9 @@ impl Attachment {
 impl Drop for Attachment {
     fn drop(&mut self) {
         let mut orders = self.shared.lock();
-        if orders.by_peer.get(&self.peer).is_some_and(|order| order.number == self.number) {
+        if orders.by_key.get(&self.key).is_some_and(|order| order.number == self.number) {
             orders.version += 1;
-            if let Some(order) = orders.by_peer.remove(&self.peer) {
+            if let Some(order) = orders.by_key.remove(&self.key) {
                 order.status.send_replace(None);
             }
         }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use bgp_core::rib::RouteSet;
+use bgp_core::{
+    rib::RouteSet,
+    wire::{CeaseSubcode, Notification},
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
@@ -18,7 +21,16 @@ pub struct InterfaceHandle {
     routes: watch::Sender<Option<Arc<RouteSet>>>,
     updates: mpsc::Sender<Update>,
     status: watch::Receiver<InterfaceStatus>,
-    _stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<Farewell>,
+}
+
+/// How the session with the neighbour ends.
+#[derive(Debug)]
+pub(super) enum Farewell {
+    /// With this word to the neighbour.
+    Cease(Notification),
+    /// Without one.
+    Abandon,
 }
 
 impl InterfaceHandle {
@@ -27,9 +39,9 @@ impl InterfaceHandle {
         routes: watch::Sender<Option<Arc<RouteSet>>>,
         updates: mpsc::Sender<Update>,
         status: watch::Receiver<InterfaceStatus>,
-        stop: oneshot::Sender<()>,
+        stop: oneshot::Sender<Farewell>,
     ) -> Self {
-        Self { interface, routes, updates, status, _stop: stop }
+        Self { interface, routes, updates, status, stop }
     }
 
     /// The interface's name.
@@ -79,6 +91,11 @@ impl InterfaceHandle {
         outcome.await.map_err(|_| SpeakerError::SpeakerShutDown)?
     }
 
+    /// Whether the speaker is gone, so that no neighbour is looked for any more.
+    pub fn is_shut_down(&self) -> bool {
+        self.updates.is_closed()
+    }
+
     /// What is known of the neighbour.
     pub fn status(&self) -> InterfaceStatus {
         self.status.borrow().clone()
@@ -87,6 +104,28 @@ impl InterfaceHandle {
     /// What wakes at each change of [`status`](Self::status).
     pub fn status_changes(&self) -> watch::Receiver<InterfaceStatus> {
         self.status.clone()
+    }
+
+    /// Ends the session with Cease / Administrative Shutdown and a text for the neighbour's operator (RFC 9003; empty for
+    /// none), looks for no neighbour any more, and waits until the connections are closed, a few seconds at most.
+    pub async fn shutdown(self, message: &str) {
+        let subcode = CeaseSubcode::ADMINISTRATIVE_SHUTDOWN;
+        self.end(Farewell::Cease(Notification::cease_with_message(subcode, message))).await;
+    }
+
+    /// Closes the connections without a word to the neighbour, and looks for none any more; see
+    /// [`PeerHandle::abandon`](crate::PeerHandle::abandon).
+    pub async fn abandon(self) {
+        self.end(Farewell::Abandon).await;
+    }
+
+    async fn end(self, farewell: Farewell) {
+        let Self { stop, mut status, updates, routes, .. } = self;
+        // One that has ended already doesn't hear it.
+        let _ = stop.send(farewell);
+        // The task drops its end as the last thing that it does.
+        while status.changed().await.is_ok() {}
+        drop((updates, routes));
     }
 
     /// Waits until the status is as `wanted`, which may be at once. `None`: the speaker is gone.

@@ -18,7 +18,10 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use super::{handle::InterfaceHandle, message::Message};
+use super::{
+    handle::{Farewell, InterfaceHandle},
+    message::Message,
+};
 use crate::{
     PeerAddress, PeerConfig, PeerHandle, PeerId, Speaker, SpeakerError, Updated,
     socket::icmp6::{Icmp6, Link},
@@ -140,15 +143,17 @@ struct Neighbor {
 }
 
 impl Finder {
-    async fn run(mut self, stopped: oneshot::Receiver<()>) {
+    async fn run(mut self, stopped: oneshot::Receiver<Farewell>) {
         let mut stopped = pin!(stopped);
-        loop {
+        let deconfigured = || Farewell::Cease(Notification::cease(CeaseSubcode::PEER_DECONFIGURED));
+        let farewell = loop {
             let problem = tokio::select! {
                 problem = self.look() => problem,
-                _ = &mut stopped => break,
+                // A handle that was dropped says nothing.
+                stopped = &mut stopped => break stopped.unwrap_or_else(|_| deconfigured()),
             };
             if self.speaker.strong_count() == 0 {
-                break;
+                break deconfigured();
             }
             let known = self.status.borrow().problem.as_ref() == Some(&problem);
             if !known {
@@ -158,10 +163,10 @@ impl Finder {
             tokio::select! {
                 () = sleep(PAUSE) => {}
                 Some(update) = self.updates.recv() => self.update(update).await,
-                _ = &mut stopped => break,
+                stopped = &mut stopped => break stopped.unwrap_or_else(|_| deconfigured()),
             }
-        }
-        self.forget().await;
+        };
+        self.end(farewell).await;
     }
 
     /// Advertises and listens, until that is not possible any more, for the reason that is the answer.
@@ -303,9 +308,16 @@ impl Finder {
     }
 
     async fn forget(&mut self) {
-        if let Some(current) = self.current.take() {
-            self.status.send_modify(|status| status.peer = None);
-            current.handle.end(Notification::cease(CeaseSubcode::PEER_DECONFIGURED)).await;
+        self.end(Farewell::Cease(Notification::cease(CeaseSubcode::PEER_DECONFIGURED))).await;
+    }
+
+    async fn end(&mut self, farewell: Farewell) {
+        let Some(current) = self.current.take() else { return };
+        self.status.send_modify(|status| status.peer = None);
+        match farewell {
+            Farewell::Cease(cease) => current.handle.end(cease).await,
+            // It may have ended meanwhile.
+            Farewell::Abandon => drop(current.handle.abandon().await),
         }
     }
 }

@@ -16,7 +16,10 @@ use crate::PeerConfig;
 pub(crate) mod authentication;
 pub(crate) mod bfd;
 pub(crate) mod icmp6;
+mod networks;
 mod option;
+
+pub(crate) use networks::is_on_link;
 
 /// A socket to dial the peer with, all options set and the local address bound.
 pub(crate) fn dialling(config: &PeerConfig) -> io::Result<TcpSocket> {

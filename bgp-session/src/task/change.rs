@@ -40,7 +40,8 @@ impl PeerTask {
             | Command::Withdraw(_)
             | Command::WithdrawPath(..)
             | Command::Refresh(..)
-            | Command::Shutdown(_) => {}
+            | Command::Shutdown(_)
+            | Command::Abandon => {}
         }
     }
 

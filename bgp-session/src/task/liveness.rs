@@ -10,7 +10,10 @@ use std::{
     time::Instant,
 };
 
-use bgp_core::wire::{CeaseSubcode, Notification};
+use bgp_core::{
+    Asn,
+    wire::{CeaseSubcode, Notification},
+};
 use tokio::sync::{mpsc, watch};
 
 use super::PeerTask;
@@ -65,18 +68,17 @@ impl Liveness {
         }
     }
 
-    fn set(&mut self, config: &PeerConfig) {
+    fn set(&mut self, config: &PeerConfig, asn: Asn) {
         let Some(profile) = config.bfd else {
             self.attachment = None;
             return;
         };
-        let endpoint = Endpoint::new(config, &profile);
+        let endpoint = Endpoint::new(config, &profile, asn);
         match &self.attachment {
             Some(attachment) => attachment.change(endpoint, profile),
             None => {
-                let registry = Arc::clone(&self.registry);
                 self.attachment = Some(self.bfd.attach(
-                    move || registry.alive(),
+                    self.registry.alive(),
                     endpoint,
                     profile,
                     self.transitions.clone(),
@@ -95,7 +97,8 @@ impl PeerTask {
     /// Begins, changes or ends the peer's BFD session as the configuration says. The BGP session is left alone.
     pub(super) fn follow_bfd_config(&mut self) {
         let had_one = self.liveness.attachment.is_some();
-        self.liveness.set(&self.config);
+        let (asn, _) = self.speaker;
+        self.liveness.set(&self.config, asn);
         match (had_one, self.config.bfd) {
             (false, Some(_)) => self.reports.bfd_state(Some(State::Down)),
             (true, None) => {

@@ -61,6 +61,7 @@ pub(crate) struct PeerTask {
     alarm_set: bool,
     turn: usize,
     ending: bool,
+    abandoned: bool,
 }
 
 /// Where a peer's task hears from others.
@@ -97,6 +98,7 @@ impl PeerTask {
             alarm_set: false,
             turn: 0,
             ending: false,
+            abandoned: false,
         }
     }
 
@@ -119,9 +121,16 @@ impl PeerTask {
             }
             let wake = self.wait().await;
             self.handle(wake, &registration);
+            if self.abandoned {
+                break;
+            }
             while self.closing.try_join_next().is_some() {}
         }
-        self.finish().await;
+        if self.abandoned {
+            self.drop_connections();
+        } else {
+            self.finish().await;
+        }
         drop(registration);
         self.reports.event(EventKind::Removed);
     }
@@ -174,6 +183,7 @@ impl PeerTask {
                     let _ = answer.send(self.peer.request_refresh(family));
                 }
                 Command::Shutdown(cease) => return self.end(cease),
+                Command::Abandon => return self.abandon(),
                 // What comes after one of these meets a peer that has done what it was told.
                 other => return self.change(other, registration),
             }
@@ -188,6 +198,13 @@ impl PeerTask {
         self.inputs.accepted.close();
         self.peer.stop(clock::now(), cease);
         self.ending = true;
+    }
+
+    /// Ends without a word to the peer.
+    fn abandon(&mut self) {
+        self.inputs.commands.close();
+        self.inputs.accepted.close();
+        self.abandoned = true;
     }
 
     fn add_link(&mut self, direction: Direction, transport: Transport) {
@@ -274,6 +291,13 @@ impl PeerTask {
         while self.peer.poll_transmit(clock::now(), direction, &mut unsaid) {
             unsaid.clear();
         }
+    }
+
+    /// Closes all connections at once.
+    fn drop_connections(&mut self) {
+        self.connecting = None;
+        self.links = Links::default();
+        self.closing = JoinSet::new();
     }
 
     /// Waits until all connections are closed, which each of them bounds by itself.

@@ -201,6 +201,98 @@ async fn packets_from_afar_are_not_believed() {
     assert!(problem.contains("TTL of 254, expected 255"), "{problem}");
 }
 
+/// A speaker with a peer at `router`, watched from `node`.
+async fn watching(router: Ipv4Addr, node: Ipv4Addr) -> (Speaker, PeerHandle, mpsc::Receiver<Dial>) {
+    let (connector, dials) = ByHand::new();
+    let builder = Speaker::builder(NODE, BgpIdentifier::new(172, 22, 35, 25));
+    let speaker = builder.connector(connector).start().await.unwrap();
+    let config = PeerConfig::new(router, ROUTER).local_address(node.into()).bfd(fast());
+    let peer = speaker.add_peer(config).await.unwrap();
+    (speaker, peer, dials)
+}
+
+async fn bfd_problem(peer: &PeerHandle, part: &str) {
+    let named = async {
+        while !peer.bfd().and_then(|it| it.problem).is_some_and(|it| it.contains(part)) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let named = timeout(Duration::from_secs(20), named).await;
+    assert!(named.is_ok(), "expected {part}, found {:?}", peer.bfd());
+}
+
+/// Has routers speak until the answer is dropped.
+fn keep_speaking(mut routers: Vec<Router>) -> tokio::task::JoinSet<()> {
+    let mut speaking = tokio::task::JoinSet::new();
+    speaking.spawn(async move {
+        loop {
+            routers.iter_mut().for_each(Router::speak);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    speaking
+}
+
+#[tokio::test]
+async fn two_speakers_of_a_process_watch_a_router_each_from_one_address() {
+    let [one, other, node] = [10, 11, 12].map(address);
+    let _speaking = keep_speaking(vec![Router::new(one, node), Router::new(other, node)]);
+    let (first, mut at_first, _dials) = watching(one, node).await;
+    let (_second, mut at_second, _others_dials) = watching(other, node).await;
+    bfd_state(&mut at_first, State::Up).await;
+    bfd_state(&mut at_second, State::Up).await;
+
+    let before = at_second.bfd().unwrap().discriminator;
+    let begin = Instant::now();
+    first.shutdown("").await;
+    assert!(begin.elapsed() < Duration::from_secs(3), "it waits for its own sessions alone");
+    bfd_state(&mut at_second, State::Up).await;
+    assert_eq!(at_second.bfd().unwrap().discriminator, before, "the same session");
+}
+
+#[tokio::test]
+async fn a_second_session_between_two_addresses_says_that_there_is_one_and_takes_its_place() {
+    let [router, node] = [13, 14].map(address);
+    let _speaking = keep_speaking(vec![Router::new(router, node)]);
+    let (first, mut at_first, _dials) = watching(router, node).await;
+    bfd_state(&mut at_first, State::Up).await;
+    let (_second, mut at_second, _others_dials) = watching(router, node).await;
+    bfd_problem(&at_second, "another peer of this process has the BFD session").await;
+    assert_eq!(at_first.bfd().unwrap().state, State::Up);
+
+    drop((first, at_first));
+    bfd_state(&mut at_second, State::Up).await;
+}
+
+#[tokio::test]
+async fn a_port_that_another_process_has_is_told_of_and_tried_again() {
+    let [router, node] = [15, 16].map(address);
+    let another = UdpSocket::bind((node, 3_784)).unwrap();
+    let mut theirs = Router::new(router, node);
+    let (_speaker, mut peer, _dials) = watching(router, node).await;
+    bfd_problem(&peer, &format!("cannot receive BFD at {node}:3784")).await;
+    drop(another);
+    soon("BFD at the router", theirs.come_up()).await;
+    bfd_state(&mut peer, State::Up).await;
+    assert_eq!(peer.bfd().unwrap().problem, None);
+}
+
+#[tokio::test]
+async fn an_internal_peer_that_is_not_on_a_network_of_ours_is_watched_over_several_hops() {
+    // One of a network of ours, and one of a network that nobody has.
+    let [on_link, node] = [17, 18].map(address);
+    let elsewhere = Ipv4Addr::new(198, 51, 100, 7);
+    let speaker =
+        Speaker::builder(NODE, BgpIdentifier::new(172, 22, 35, 25)).start().await.unwrap();
+    // Both ports are taken, and there is no way elsewhere from this address: the problem names the port.
+    let _taken = [3_784, 4_784].map(|port| UdpSocket::bind((node, port)).unwrap());
+    for (router, port) in [(on_link, 3_784), (elsewhere, 4_784)] {
+        let config = PeerConfig::new(router, NODE).local_address(node.into()).bfd(fast());
+        let peer = speaker.add_peer(config).await.unwrap();
+        bfd_problem(&peer, &format!(":{port}: ")).await;
+    }
+}
+
 #[tokio::test]
 async fn a_profile_out_of_range_is_refused_with_its_field() {
     let node = crate::world::node().await;

@@ -158,7 +158,11 @@ fn explain_peers(
         let session = (plan.node().to_owned(), peer.endpoint());
         let state = cluster.sessions.get(&session);
         explained.gates.push(match state {
-            Some(state) if state.up => GateExplained::passed(SESSION, "Established".to_owned()),
+            Some(state) if state.up => {
+                let bfd = state.bfd_problem.as_ref();
+                let bfd = bfd.map(|why| format!(", but without BFD: {why}")).unwrap_or_default();
+                GateExplained::passed(SESSION, format!("Established{bfd}"))
+            }
             Some(state) => {
                 let why = state.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
                 GateExplained {

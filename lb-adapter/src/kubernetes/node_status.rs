@@ -82,12 +82,11 @@ pub(super) fn status(
     services: usize,
     drain: DrainSample,
 ) -> Value {
-    let sessions: Vec<Value> = sessions.iter().map(session).collect();
     let stale = config.errors.first().map(ToString::to_string);
-    let ready = match config.loaded {
-        true => ready("True", "SpeakerReady", "the speaker announces what it should"),
-        false => ready("False", "NoConfiguration", "there has been no valid configuration yet"),
-    };
+    let established = sessions.iter().filter(|it| it.status.is_established()).count();
+    let established = format!("{established}/{}", sessions.len());
+    let ready = condition(config, sessions);
+    let sessions: Vec<Value> = sessions.iter().map(session).collect();
     json!({
         "node": node,
         "conditions": [ready],
@@ -103,8 +102,25 @@ pub(super) fn status(
             DrainSample::Withdrawn => "Withdrawn",
         },
         "services": services,
+        "established": established,
         "sessions": sessions,
     })
+}
+
+/// Whether the speaker does all that it should.
+fn condition(config: &ConfigState, sessions: &[SessionSample]) -> Value {
+    if !config.loaded {
+        return ready("False", "NoConfiguration", "there has been no valid configuration yet");
+    }
+    let without_bfd = sessions.iter().filter_map(|it| Some((it, it.status.bfd_problem()?)));
+    let without_bfd: Vec<_> = without_bfd
+        .map(|(it, problem)| format!("{} ({}): {problem}", it.name, it.endpoint))
+        .collect();
+    if !without_bfd.is_empty() {
+        let message = format!("no BFD session with {}", without_bfd.join("; with "));
+        return ready("False", "BFDNotUp", &message);
+    }
+    ready("True", "SpeakerReady", "the speaker announces what it should")
 }
 
 fn session(session: &SessionSample) -> Value {
@@ -115,6 +131,7 @@ fn session(session: &SessionSample) -> Value {
         "state": format!("{:?}", status.state()),
         "established": status.is_established(),
         "bfd": status.bfd.as_ref().map(|bfd| bfd.state.to_string()),
+        "bfdProblem": status.bfd_problem(),
         "prefixes": session.prefixes,
         "flaps": status.stats().sessions_lost,
         "lastError": status.reason(),

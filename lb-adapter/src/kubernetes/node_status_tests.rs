@@ -1,4 +1,7 @@
+use bgp_session::bfd::{BfdStatus, State};
+
 use super::*;
+use crate::sessions::SessionStatus;
 
 #[test]
 fn a_status_is_stale_after_three_heartbeats_or_when_the_controller_says_so() {
@@ -10,6 +13,34 @@ fn a_status_is_stale_after_three_heartbeats_or_when_the_controller_says_so() {
     assert!(is_stale(&status, after(181)));
     status["conditions"] = json!([stopped_reporting("2024-05-01T10:00:00Z")]);
     assert!(is_stale(&status, after(0)));
+}
+
+fn sample(name: &str, state: State, problem: Option<&str>) -> SessionSample {
+    let mut bfd = BfdStatus::default();
+    (bfd.state, bfd.problem) = (state, problem.map(str::to_owned));
+    let status = SessionStatus { bfd: Some(bfd), ..SessionStatus::default() };
+    SessionSample::new(name, format!("{name}:179"), status)
+}
+
+#[test]
+fn a_speaker_whose_bfd_cannot_begin_is_not_ready_and_says_with_whom() {
+    let config = ConfigState { loaded: true, ..ConfigState::default() };
+    let written =
+        |sessions: &[SessionSample]| status("n1", &config, sessions, 0, DrainSample::Serving);
+    let taken = "cannot receive BFD at 10.77.0.11:3784: Address in use";
+    // What stood in the way of a session that is up is over.
+    let good = [sample("a", State::Up, Some(taken)), sample("b", State::Down, None)];
+    assert_eq!(written(&good)["conditions"][0]["status"], "True");
+
+    let bad = [sample("a", State::Up, None), sample("b", State::Down, Some(taken))];
+    let status = written(&bad);
+    let condition = &status["conditions"][0];
+    assert_eq!((&condition["status"], &condition["reason"]), (&json!("False"), &json!("BFDNotUp")));
+    let message = condition["message"].as_str().unwrap();
+    assert_eq!(message, format!("no BFD session with b (b:179): {taken}"));
+    assert_eq!(status["sessions"][1]["bfdProblem"], taken);
+    assert_eq!(status["sessions"][0]["bfdProblem"], Value::Null);
+    assert_eq!(status["established"], "0/2");
 }
 
 #[test]

@@ -144,7 +144,9 @@ async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String)
             let peer = session["address"].as_str().unwrap_or_default().to_owned();
             let up = session["established"] == true;
             let reason = session["lastError"].as_str().filter(|_| !up).map(str::to_owned);
-            sessions.insert((name.to_owned(), peer), SessionState::new(up, reason));
+            let mut state = SessionState::new(up, reason);
+            state.bfd_problem = session["bfdProblem"].as_str().map(str::to_owned);
+            sessions.insert((name.to_owned(), peer), state);
         }
     }
     sessions

@@ -41,6 +41,16 @@ pub(super) fn register(registry: &mut Registry, sessions: &[SessionSample]) {
         "How long the router may be silent, as agreed on",
         watched().map(|(it, bfd)| (named(it), bfd.detection_time.as_secs_f64())),
     );
+    gauges(
+        registry,
+        "ferrolb_bfd_problem_info",
+        "What keeps the BFD session from coming up, as far as it is known here: a port in use, for example",
+        sessions.iter().filter_map(|it| {
+            let mut labels = named(it);
+            labels.push(("reason", it.status.bfd_problem()?.to_owned()));
+            Some((labels, 1.0))
+        }),
+    );
 }
 
 fn up(bfd: &BfdStatus) -> f64 {

@@ -72,6 +72,19 @@ async fn metallbs_names_and_labels_stand_as_its_dashboards_know_them() {
 }
 
 #[tokio::test]
+async fn what_keeps_bfd_from_coming_up_is_told_until_it_is_up() {
+    let mut sample = sample().await;
+    let bfd = sample.sessions[0].status.bfd.as_mut().unwrap();
+    bfd.problem = Some("cannot receive BFD at 10.77.0.11:3784: Address in use".to_owned());
+    let told = |sample: &Sample| encode(sample, &Latency::new()).unwrap();
+    assert!(!told(&sample).contains("ferrolb_bfd_problem_info{"), "a session that is up has none");
+    sample.sessions[0].status.bfd.as_mut().unwrap().state = State::Down;
+    let line = r#"ferrolb_bfd_problem_info{peer="172.22.35.1:179",name="tor",reason="cannot receive BFD at 10.77.0.11:3784: Address in use"} 1.0"#;
+    let text = told(&sample);
+    assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+}
+
+#[tokio::test]
 async fn our_own_names_are_units_and_states() {
     let latency = Latency::new();
     latency.observe(0.0004);

@@ -54,6 +54,9 @@ impl Known {
             if let (Some(reason), Some(step)) = (&state.reason, step.as_object_mut()) {
                 step.insert("reason".to_owned(), reason.as_str().into());
             }
+            if let (Some(problem), Some(step)) = (&state.bfd_problem, step.as_object_mut()) {
+                step.insert("bfdProblem".to_owned(), problem.as_str().into());
+            }
             json!({ "session": step })
         }));
         let probed = self.probed.iter();

@@ -87,8 +87,8 @@ impl Replay {
         match step::read(line)? {
             Step::Apply(objects) => self.put(objects),
             Step::Delete(object) => self.delete(&object),
-            Step::Session { node, peer, up, reason } => {
-                self.sessions.insert((node, peer), SessionState { up, reason });
+            Step::Session { node, peer, state } => {
+                self.sessions.insert((node, peer), state);
                 Ok(Effects::default())
             }
             Step::Probe { node, service, found } => {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::object::{Kind, Name, Object};
+use crate::cluster::SessionState;
 use crate::model::ServiceKey;
 use crate::planner::Probed;
 
@@ -13,8 +14,8 @@ pub(super) enum Step {
     Apply(Vec<Object>),
     /// This one is there no more.
     Delete(Name),
-    /// A session has come up or gone down, for a reason that may be known.
-    Session { node: String, peer: String, up: bool, reason: Option<String> },
+    /// A session has come up or gone down.
+    Session { node: String, peer: String, state: SessionState },
     /// A node has probed a Service.
     Probe { node: String, service: ServiceKey, found: Probed },
     /// All objects are known that there were at the start.
@@ -57,11 +58,15 @@ fn step(key: &str, value: &Value) -> Result<Step, String> {
         "session" => {
             let fields = fields()?;
             let up = fields.get("up").and_then(Value::as_bool);
+            let state = SessionState {
+                up: up.ok_or("session.up: expected true or false")?,
+                reason: optional_text(fields, "session", "reason")?,
+                bfd_problem: optional_text(fields, "session", "bfdProblem")?,
+            };
             Ok(Step::Session {
                 node: text(fields, "session", "node")?,
                 peer: text(fields, "session", "peer")?,
-                up: up.ok_or("session.up: expected true or false")?,
-                reason: optional_text(fields, "session", "reason")?,
+                state,
             })
         }
         "probe" => {

@@ -199,7 +199,8 @@ impl Node {
         });
         let sessions = sampling::sessions(&self.engine, &self.sessions, &self.name);
         let sessions = sessions.into_iter().map(|session| {
-            let mut state = SessionState { up: session.status.is_established(), reason: None };
+            let mut state = SessionState::new(session.status.is_established(), None);
+            state.bfd_problem = session.status.bfd_problem().map(str::to_owned);
             if !state.up {
                 state.reason = session.status.reason();
             }

@@ -1,7 +1,7 @@
 //! Keeps the sessions of nodes in line with what is wanted.
 //!
 //! ```text
-//! wanted: (node, peer) -> terms, routes  --->  Sessions::apply  --->  one speaker for each
+//! wanted: (node, peer) -> terms, routes  --->  Sessions::apply  --->  a peer of the node's speaker
 //! ```
 //!
 //! What stays as it was is not touched: a session is closed only when it is no longer wanted or its
@@ -9,19 +9,21 @@
 //! nodes; it decides neither whom to speak to nor what to announce.
 
 mod open;
+mod speakers;
 mod terms;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bgp_session::{GracefulShutdown, RouteSet, SpeakerError};
 use futures_util::StreamExt as _;
+use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
 
 use open::Open;
 pub use open::{SessionStatus, ring_at_events};
+use speakers::Speakers;
 pub use terms::{Remote, SessionKey, Terms, Wanted, agreed, remote};
 
 /// The sessions that there are.
@@ -30,13 +32,15 @@ pub struct Sessions {
     open: BTreeMap<SessionKey, Open>,
     /// Why others could not be opened.
     refused: BTreeMap<SessionKey, String>,
+    speakers: Speakers,
     bell: Arc<Notify>,
 }
 
 impl Sessions {
     /// None yet. The bell rings whenever something happens at a session.
     pub fn new(bell: Arc<Notify>) -> Self {
-        Self { open: BTreeMap::new(), refused: BTreeMap::new(), bell }
+        let speakers = Speakers::new(Arc::clone(&bell));
+        Self { open: BTreeMap::new(), refused: BTreeMap::new(), speakers, bell }
     }
 
     /// Brings the sessions in line. Returns those that could not be opened; they are tried again
@@ -45,6 +49,8 @@ impl Sessions {
         &mut self,
         wanted: &BTreeMap<SessionKey, Wanted>,
     ) -> Vec<(SessionKey, SpeakerError)> {
+        // A drain that was called off too late has ended them.
+        self.open.retain(|_, open| !open.has_ended());
         let mut others = self.keep(wanted);
         self.set_routes(wanted).await;
         self.change_in_place(wanted, &mut others).await;
@@ -54,18 +60,19 @@ impl Sessions {
                 false => "peer removed from the configuration",
             };
             tracing::info!(node = key.node, peer = key.peer, "closing the session: {why}");
-            (open, why)
+            open.close(why)
         });
-        close(closing.collect()).await;
+        join_all(closing).await;
+        self.speakers.retain(|node| wanted.keys().any(|key| key.node == node));
+
         self.refused.clear();
         let mut failed = Vec::new();
-        for (key, wanted) in
-            wanted.iter().filter(|(key, _)| !self.open.contains_key(key)).collect::<Vec<_>>()
-        {
-            match Open::new(wanted, &self.bell).await {
-                Ok(open) => {
-                    self.open.insert(key.clone(), open);
-                }
+        for (key, wanted) in wanted {
+            if self.open.contains_key(key) {
+                continue;
+            }
+            match self.open(key, wanted).await {
+                Ok(open) => drop(self.open.insert(key.clone(), open)),
                 Err(error) => {
                     self.refused.insert(key.clone(), error.to_string());
                     failed.push((key.clone(), error));
@@ -73,6 +80,24 @@ impl Sessions {
             }
         }
         failed
+    }
+
+    /// Opens a session at the first of its node's speakers that has none with the same router.
+    async fn open(&mut self, key: &SessionKey, wanted: &Wanted) -> Result<Open, SpeakerError> {
+        let of_node = self.open.iter().filter(|(other, _)| other.node == key.node);
+        let excluding =
+            of_node.filter(|(_, open)| open.terms.remote.excludes(&wanted.terms.remote));
+        let taken: BTreeSet<usize> = excluding.map(|(_, open)| open.number).collect();
+        let number = (0..).find(|number| !taken.contains(number)).unwrap_or_default();
+
+        let speaker = self.speakers.get(&key.node, number, &wanted.terms).await?;
+        match Open::new(wanted, (number, speaker), &self.bell).await {
+            Err(SpeakerError::SpeakerShutDown) => {
+                let speaker = self.speakers.replace(&key.node, number, &wanted.terms).await?;
+                Open::new(wanted, (number, speaker), &self.bell).await
+            }
+            opened => opened,
+        }
     }
 
     /// Hands one session its routes; those that it has already cost next to nothing.
@@ -84,7 +109,7 @@ impl Sessions {
     /// Takes all of them out of service without loss (RFC 8326), and ends them. Dropped before it is done,
     /// everything is announced again as it should be.
     pub fn drain(&self, how: &GracefulShutdown) -> impl Future<Output = ()> + Send + use<> {
-        let speakers = self.open.values().map(|open| (open.speaker.clone(), how.clone()));
+        let speakers = self.speakers.all().map(|speaker| (speaker.clone(), how.clone()));
         let drains = speakers.map(async |(speaker, how)| speaker.drain(how).await);
         let mut drains: FuturesUnordered<_> = drains.collect();
         async move { while drains.next().await.is_some() {} }
@@ -109,21 +134,20 @@ impl Sessions {
     /// Ends all of them with Cease / Administrative Shutdown and this text for the routers'
     /// operators. Takes a few seconds at most.
     pub async fn shutdown(&mut self, message: &str) {
-        close(std::mem::take(&mut self.open).into_values().map(|open| (open, message)).collect())
-            .await;
+        self.speakers.shutdown(message).await;
+        self.open.clear();
     }
 
     /// Ends all of them so that routers keep the routes until this process is back: without a word where graceful
     /// restart was agreed on (RFC 4724), since a Cease would be a Hard Reset there (RFC 8538); as [`shutdown`](Self::shutdown)
     /// does elsewhere.
     pub async fn leave_for_restart(&mut self, message: &str) {
-        let (kept, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open)
-            .into_values()
-            .partition(|open| open.status().restarts_gracefully());
-        for open in &kept {
-            open.speaker.abandon().await;
-        }
-        close(others.into_iter().map(|open| (open, message)).collect()).await;
+        let open = std::mem::take(&mut self.open).into_values();
+        let (kept, others): (Vec<_>, Vec<_>) =
+            open.partition(|open| open.status().restarts_gracefully());
+        join_all(kept.into_iter().map(Open::abandon)).await;
+        self.speakers.shutdown(message).await;
+        drop(others);
     }
 
     /// Keeps the sessions whose terms are wanted as they are, and gives back the others. A peer that
@@ -189,11 +213,5 @@ async fn set_routes(key: &SessionKey, open: &mut Open, routes: &RouteSet) {
     }
 }
 
-async fn close(sessions: Vec<(Open, &str)>) {
-    let mut closing = JoinSet::new();
-    for (open, message) in sessions {
-        let message = message.to_owned();
-        closing.spawn(async move { open.speaker.shutdown(&message).await });
-    }
-    while closing.join_next().await.is_some() {}
-}
+#[cfg(test)]
+mod tests;

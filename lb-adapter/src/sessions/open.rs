@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bgp_session::bfd::BfdStatus;
+use bgp_session::bfd::{BfdStatus, State};
 use bgp_session::{
     Change, InterfaceHandle, PeerHandle, PeerStats, PeerStatus, RouteSet, Speaker, SpeakerError,
     StateKind, Updated,
@@ -11,12 +11,14 @@ use tokio::sync::Notify;
 
 use super::terms::{Remote, Terms, Wanted};
 
-/// A session, and the speaker that has it: AS and BGP Identifier are the speaker's, and differ between peers.
+/// A session, and the speaker that has it.
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) terms: Terms,
     pub(super) routes: Arc<RouteSet>,
-    pub(super) speaker: Speaker,
+    /// Which of its node's speakers has it.
+    pub(super) number: usize,
+    speaker: Speaker,
     handle: Handle,
 }
 
@@ -27,20 +29,26 @@ enum Handle {
 }
 
 impl Open {
-    pub(super) async fn new(wanted: &Wanted, bell: &Arc<Notify>) -> Result<Self, SpeakerError> {
-        let Terms { asn, identifier, .. } = wanted.terms;
-        let speaker = Speaker::builder(asn, identifier).start().await?;
-        ring_at_events(&speaker, bell);
+    /// Opens a session at the node's speaker of this number.
+    pub(super) async fn new(
+        wanted: &Wanted,
+        (number, speaker): (usize, Speaker),
+        bell: &Arc<Notify>,
+    ) -> Result<Self, SpeakerError> {
         let handle = match wanted.terms.whole() {
-            Remote::Address(config) => Handle::Address(speaker.add_peer(config).await?),
+            Remote::Address(config) => {
+                let peer = speaker.add_peer(config).await?;
+                ring_at_bfd(&peer, bell);
+                Handle::Address(peer)
+            }
             Remote::Interface(peer) => {
                 let handle = speaker.add_interface_peer(peer)?;
-                ring_at_changes(&handle, bell);
+                ring_at_changes(&handle, &speaker, bell);
                 Handle::Interface(handle)
             }
         };
         let routes = Arc::new(wanted.routes.clone());
-        let open = Self { terms: wanted.terms.clone(), routes, speaker, handle };
+        let open = Self { terms: wanted.terms.clone(), routes, number, speaker, handle };
         open.announce().await?;
         Ok(open)
     }
@@ -76,6 +84,32 @@ impl Open {
         let updated = updated.ok().filter(|it| it.needs_reset().next().is_none())?;
         self.terms = terms.clone();
         Some(updated.changes)
+    }
+
+    /// Whether the speaker has ended it for good, as at the end of a drain.
+    pub(super) fn has_ended(&self) -> bool {
+        match &self.handle {
+            Handle::Address(peer) => peer.is_shut_down(),
+            Handle::Interface(interface) => interface.is_shut_down(),
+        }
+    }
+
+    /// Ends it with Cease / Administrative Shutdown and this text.
+    pub(super) async fn close(self, message: &str) {
+        match self.handle {
+            // It may have ended already.
+            Handle::Address(peer) => drop(peer.shutdown(message).await),
+            Handle::Interface(interface) => interface.shutdown(message).await,
+        }
+    }
+
+    /// Ends it without a word to the router.
+    pub(super) async fn abandon(self) {
+        match self.handle {
+            // It may have ended already.
+            Handle::Address(peer) => drop(peer.abandon().await),
+            Handle::Interface(interface) => interface.abandon().await,
+        }
     }
 
     pub(super) fn status(&self) -> SessionStatus {
@@ -123,6 +157,12 @@ impl SessionStatus {
         self.peer.as_ref().map_or(StateKind::Idle, |peer| peer.state)
     }
 
+    /// What keeps the router's BFD session from coming up, as far as that is known here.
+    pub fn bfd_problem(&self) -> Option<&str> {
+        let bfd = self.bfd.as_ref().filter(|bfd| bfd.state != State::Up)?;
+        bfd.problem.as_deref()
+    }
+
     /// The counters.
     pub fn stats(&self) -> PeerStats {
         self.peer.as_ref().map(|peer| peer.stats.clone()).unwrap_or_default()
@@ -168,8 +208,24 @@ pub fn ring_at_events(speaker: &Speaker, bell: &Arc<Notify>) {
     });
 }
 
-fn ring_at_changes(handle: &InterfaceHandle, bell: &Arc<Notify>) {
-    let (mut changes, bell) = (handle.status_changes(), Arc::clone(bell));
+fn ring_at_changes(handle: &InterfaceHandle, speaker: &Speaker, bell: &Arc<Notify>) {
+    let (mut changes, speaker, bell) = (handle.status_changes(), speaker.clone(), Arc::clone(bell));
+    tokio::spawn(async move {
+        let mut watched = None;
+        while changes.changed().await.is_ok() {
+            let found = changes.borrow_and_update().peer;
+            if let Some(peer) = found.filter(|_| watched != found).and_then(|it| speaker.peer(it)) {
+                ring_at_bfd(&peer, &bell);
+            }
+            watched = found;
+            bell.notify_one();
+        }
+    });
+}
+
+/// Rings the bell when BFD changes its state, and when it is found what keeps it from coming up, which is no event.
+fn ring_at_bfd(peer: &PeerHandle, bell: &Arc<Notify>) {
+    let (mut changes, bell) = (peer.bfd_changes(), Arc::clone(bell));
     tokio::spawn(async move {
         while changes.changed().await.is_ok() {
             bell.notify_one();
