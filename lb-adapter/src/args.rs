@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::check::CheckArgs;
+use crate::cluster::ClusterArgs;
 use crate::decode::args::DecodeArgs;
 use crate::diff::args::DiffArgs;
 use crate::explain::args::ExplainArgs;
@@ -120,7 +121,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[non_exhaustive]
 pub struct LabArgs {
-    /// Directory with the manifests.
+    /// Directory or file with the manifests; `-` is stdin, which is read once.
     #[arg(value_name = "DIR", env = "FERROLB_DIR")]
     pub dir: PathBuf,
     /// End as soon as the router's table is right: 0, or 1 with the differences after --timeout.
@@ -141,13 +142,16 @@ pub struct LabArgs {
     /// File that remembers which Service has which address. Default: not over a restart.
     #[arg(long, value_name = "FILE", env = "FERROLB_STATE_FILE")]
     pub state_file: Option<PathBuf>,
+    /// What a cluster is like.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 }
 
 /// Arguments of `ferrolb run`.
 #[derive(Debug, Args)]
 #[non_exhaustive]
 pub struct RunArgs {
-    /// Directory with the manifests.
+    /// Directory or file with the manifests; `-` is stdin, which is read once.
     #[arg(value_name = "DIR", env = "FERROLB_DIR")]
     pub dir: PathBuf,
     /// Name of the Node to speak for.
@@ -161,6 +165,9 @@ pub struct RunArgs {
     /// and `router-config` ask for. 127.0.0.1:7472 is where they ask. Default: nowhere.
     #[arg(long, value_name = "ADDRESS:PORT", env = "FERROLB_HTTP")]
     pub http: Option<SocketAddr>,
+    /// What a cluster is like.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 }
 
 /// How to log; logs go to stderr.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use crate::cluster::ConfigurationArgs;
 use crate::failure::Failure;
-use crate::manifest::CONFIG_MAP;
 
 /// Which process to ask.
 #[derive(Clone, Debug, Args)]
@@ -30,10 +30,6 @@ pub struct ProcessArgs {
     #[cfg(feature = "kubernetes")]
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<std::path::PathBuf>,
-    /// Name of the ConfigMap in that cluster, where it is not `config`, as with the controller and the speaker.
-    #[cfg(feature = "kubernetes")]
-    #[arg(long = "config", value_name = "NAME", requires = "api_server")]
-    pub config_map: Option<String>,
 }
 
 impl ProcessArgs {
@@ -54,28 +50,22 @@ impl ProcessArgs {
         false
     }
 
-    /// Name of the ConfigMap of what is asked.
-    pub(crate) fn config_map(&self) -> &str {
-        #[cfg(feature = "kubernetes")]
-        if let Some(name) = &self.config_map {
-            return name;
-        }
-        CONFIG_MAP
-    }
-
-    /// The recording of what the process knows, or of what the cluster has whose configuration is in this namespace.
+    /// The recording of what the process knows, or of what the cluster has whose configuration is there. In it the
+    /// ConfigMap has the name that MetalLB's own manifests gave it.
     ///
     /// # Errors
     ///
     /// The URL is none, nobody answers there, or it does not tell.
-    pub fn objects(&self, namespace: &str) -> Result<Vec<u8>, Failure> {
+    pub fn objects(&self, configuration: &ConfigurationArgs) -> Result<Vec<u8>, Failure> {
         #[cfg(feature = "kubernetes")]
         if self.asks_cluster() {
             let kubeconfig = self.kubeconfig.as_ref();
-            let known = crate::kubernetes::objects(kubeconfig, namespace, self.config_map())?;
+            let ConfigurationArgs { namespace, .. } = configuration;
+            let known =
+                crate::kubernetes::objects(kubeconfig, namespace, configuration.config_map())?;
             return Ok(known.recording().into_bytes());
         }
-        let _ = namespace;
+        let _ = configuration;
         let url = &self.url;
         let authority = authority(url).ok_or_else(|| {
             Failure::Unusable(format!("--url {url}: expected http://ADDRESS:PORT, without a path"))

@@ -7,24 +7,60 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use crate::allocator::Held;
 use crate::ask::ProcessArgs;
+use crate::config::Diagnostic;
 use crate::engine::{Change, Engine};
 use crate::failure::Failure;
-use crate::manifest::{self, Manifests};
+use crate::manifest::{self, CONFIG_MAP, Manifests, Source};
 use crate::model::Config;
 use crate::planner;
 use crate::replay::args::{begin, lines, read};
 use crate::report::Problems;
 
+/// Where the configuration is, for every command that reads one.
+#[derive(Clone, Debug, Args)]
+#[non_exhaustive]
+pub struct ConfigurationArgs {
+    /// Namespace of the configuration.
+    #[arg(long, value_name = "NAME", default_value = "metallb-system", env = "FERROLB_NAMESPACE")]
+    pub namespace: String,
+    /// Name of the ConfigMap, for a configuration in the format of MetalLB 0.7 to 0.12. MetalLB's
+    /// Helm charts give it the name of the release. Default: config.
+    #[arg(long = "config", value_name = "NAME", env = "FERROLB_CONFIG", value_parser = NonEmptyStringValueParser::new())]
+    pub config_map: Option<String>,
+}
+
+impl ConfigurationArgs {
+    /// Returns the options for reading manifests as a cluster would.
+    pub fn manifests(&self) -> manifest::Options {
+        manifest::Options {
+            namespace: self.namespace.clone(),
+            config_map: Some(self.config_map().to_owned()),
+            ..manifest::Options::default()
+        }
+    }
+
+    /// Returns the name of the ConfigMap.
+    pub fn config_map(&self) -> &str {
+        self.config_map.as_deref().unwrap_or(CONFIG_MAP)
+    }
+
+    /// Returns the same namespace with the name that a process or a cluster gives the ConfigMap in its recording.
+    fn recorded(&self) -> Self {
+        Self { config_map: None, ..self.clone() }
+    }
+}
+
 /// What is decided for a whole process rather than by an object.
 #[derive(Clone, Debug, Args)]
 #[non_exhaustive]
 pub struct ClusterArgs {
-    /// Namespace of the configuration.
-    #[arg(long, value_name = "NAME", default_value = "metallb-system", env = "FERROLB_NAMESPACE")]
-    pub namespace: String,
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub configuration: ConfigurationArgs,
     /// Serve the Services of this loadBalancerClass, and no others. Default: those without one.
     #[arg(long, value_name = "CLASS", env = "FERROLB_LB_CLASS")]
     pub lb_class: Option<String>,
@@ -87,13 +123,21 @@ impl Cluster {
         held: Held,
         problems: Problems,
     ) -> Result<Self, Failure> {
-        if !path.is_dir() {
-            let text = read(path)?;
-            if is_recording(&text) {
-                return Ok(Self::replayed(&text, args, held, problems));
-            }
-        }
-        let manifests = manifests(path, args, true, problems)?;
+        Self::of(Content::read(path)?, args, held, problems)
+    }
+
+    /// [`Cluster::read`] of what has been read already.
+    pub(crate) fn of(
+        content: Content,
+        args: &ClusterArgs,
+        held: Held,
+        problems: Problems,
+    ) -> Result<Self, Failure> {
+        let content = match content {
+            Content::Recording(text) => return Ok(Self::replayed(&text, args, held, problems)),
+            content => content,
+        };
+        let manifests = content.manifests(&args.configuration.manifests(), problems)?;
         let mut engine = Engine::new(args.options(), None).remembering(held);
         engine.load(manifests);
         Ok(Self { engine, sessions: BTreeMap::new() })
@@ -109,7 +153,10 @@ impl Cluster {
         args: &ClusterArgs,
         problems: Problems,
     ) -> Result<Self, Failure> {
-        Ok(Self::replayed(&process.objects(&args.namespace)?, args, Held::new(), problems))
+        let recording = process.objects(&args.configuration)?;
+        let configuration = args.configuration.recorded();
+        let args = ClusterArgs { configuration, ..args.clone() };
+        Ok(Self::replayed(&recording, &args, Held::new(), problems))
     }
 
     /// [`Cluster::read`] where a path is named, else [`Cluster::ask`].
@@ -140,15 +187,17 @@ impl Cluster {
         args: &ClusterArgs,
         problems: Problems,
     ) -> Result<Self, Failure> {
-        if !path.is_dir() {
-            let text = read(path)?;
-            if is_recording(&text) {
+        let content = match Content::read(path)? {
+            Content::Recording(text) => {
                 let mut cluster = Self::replayed(&text, args, Held::new(), problems);
                 cluster.engine.apply(Change::Config(Arc::clone(config)));
                 return Ok(cluster);
             }
-        }
-        let mut manifests = manifests(path, args, false, problems)?;
+            content => content,
+        };
+        let options =
+            manifest::Options { config_required: false, ..args.configuration.manifests() };
+        let mut manifests = content.manifests(&options, problems)?;
         manifests.config = Config::clone(config);
         let mut engine = Engine::new(args.options(), None);
         engine.load(manifests);
@@ -166,45 +215,79 @@ impl Cluster {
     }
 }
 
-/// Reads manifests that must be right.
-pub(crate) fn manifests(
-    path: &Path,
-    args: &ClusterArgs,
-    config_required: bool,
-    problems: Problems,
-) -> Result<Manifests, Failure> {
-    let namespace = args.namespace.clone();
-    let options = manifest::Options { namespace, config_required, ..Default::default() };
-    manifests_with(&options, path, problems)
+/// What a path holds, read once: stdin and pipes cannot be read again.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// A recording.
+    Recording(Vec<u8>),
+    /// Manifests, which nobody has judged yet.
+    Manifests {
+        /// What diagnostics call all of them together.
+        name: String,
+        sources: Vec<Source>,
+        /// The files that could not be read.
+        unreadable: Vec<Diagnostic>,
+    },
 }
 
-/// [`manifests`], read as the options say.
-pub(crate) fn manifests_with(
-    options: &manifest::Options,
-    path: &Path,
-    problems: Problems,
-) -> Result<Manifests, Failure> {
-    let unreadable = |error| Failure::Unusable(format!("cannot read {}: {error}", path.display()));
-    manifest::files(path).map_err(unreadable)?;
-    match manifest::read_with(options, path) {
-        Ok(manifests) => {
-            problems.warnings(&manifests.warnings);
-            Ok(manifests)
+impl Content {
+    /// Reads a directory, a file, or stdin for `-`.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let (name, mut unreadable) = (manifest::shown(path), Vec::new());
+        if path.is_dir() {
+            let sources = manifest::load(path, &mut unreadable);
+            return Ok(Self::Manifests { name, sources, unreadable });
         }
-        Err(errors) => {
-            problems.refused(errors.as_slice(), "nothing can be said of them");
-            Err(Failure::Configuration)
+
+        let octets = read(path)?;
+        if is_recording(&octets) {
+            return Ok(Self::Recording(octets));
+        }
+        let source = manifest::limited(&name, octets, &mut unreadable);
+        Ok(Self::Manifests { name, sources: source.into_iter().collect(), unreadable })
+    }
+
+    /// Returns the manifests, which must be right.
+    pub(crate) fn manifests(
+        self,
+        options: &manifest::Options,
+        problems: Problems,
+    ) -> Result<Manifests, Failure> {
+        let read = match self {
+            Self::Recording(_) => {
+                let why = "expected manifests, found a recording";
+                return Err(Failure::Unusable(why.to_owned()));
+            }
+            Self::Manifests { name, sources, unreadable } => {
+                manifest::parse_loaded(options, &name, sources, unreadable)
+            }
+        };
+        match read {
+            Ok(manifests) => {
+                problems.warnings(&manifests.warnings);
+                Ok(manifests)
+            }
+            Err(errors) => {
+                problems.refused(errors.as_slice(), "nothing can be said of them");
+                Err(Failure::Configuration)
+            }
         }
     }
 }
 
-/// Whether this is a recording, and no manifests.
-pub(crate) fn is_recording_at(path: &Path) -> Result<bool, Failure> {
-    Ok(!path.is_dir() && is_recording(&read(path)?))
-}
-
 /// Whether a text is a recording: its first line that is not blank is a step.
-pub(crate) fn is_recording(text: &[u8]) -> bool {
+fn is_recording(text: &[u8]) -> bool {
     let first = lines(text).find(|line| !line.trim_ascii().is_empty());
     first.is_some_and(crate::replay::is_step)
+}
+
+/// Fails if stdin is wanted for more than one argument.
+pub(crate) fn stdin_once<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<(), Failure> {
+    match paths.into_iter().filter(|path| manifest::is_stdin(path)).count() {
+        0 | 1 => Ok(()),
+        _ => {
+            let why = "stdin can be read once: expected `-` for one argument only";
+            Err(Failure::Unusable(why.to_owned()))
+        }
+    }
 }

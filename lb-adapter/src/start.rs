@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
-use crate::manifest::Manifests;
+use crate::manifest::{self, Manifests, Options};
 use crate::memory::Memory;
 use crate::report::Problems;
 use crate::source::Source;
@@ -20,12 +20,13 @@ impl Start {
     /// Reads the files and the memory, and tells about warnings and errors.
     pub(crate) fn read(
         dir: &Path,
+        options: &Options,
         state_file: Option<PathBuf>,
         problems: Problems,
     ) -> Result<Self, Failure> {
         let unreadable =
-            |error| Failure::Unusable(format!("cannot read {}: {error}", dir.display()));
-        let (source, reading) = Source::open(dir).map_err(unreadable)?;
+            |error| Failure::Unusable(format!("cannot read {}: {error}", manifest::shown(dir)));
+        let (source, reading) = Source::open(dir, options).map_err(unreadable)?;
         let manifests = match reading {
             Ok(manifests) => manifests,
             Err(errors) => {

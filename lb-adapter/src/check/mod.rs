@@ -8,12 +8,13 @@ mod snippet;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
 
 use crate::args::OutputFormat;
+use crate::cluster::ClusterArgs;
 use crate::config::{Diagnostic, Severity};
 use crate::failure::Failure;
 use crate::manifest::{self, Manifests, Options, Source};
@@ -35,12 +36,9 @@ pub struct CheckArgs {
     /// `json` prints one document.
     #[arg(long, short, value_enum, default_value_t, env = "FERROLB_OUTPUT")]
     pub output: OutputFormat,
-    /// Namespace of the configuration.
-    #[arg(long, value_name = "NAME", default_value = "metallb-system", env = "FERROLB_NAMESPACE")]
-    pub namespace: String,
-    /// The Services that are judged are those of this loadBalancerClass. Default: those without one.
-    #[arg(long, value_name = "CLASS", env = "FERROLB_LB_CLASS")]
-    pub lb_class: Option<String>,
+    /// What a cluster is like; of the Services those are judged that would be served.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 }
 
 /// Checks, and prints what it found.
@@ -50,10 +48,9 @@ pub struct CheckArgs {
 /// The files have errors, or warnings with `--strict`; or they cannot be read.
 pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     let read = Input::read(&args.files)?;
-    let options =
-        Options { namespace: args.namespace.clone(), lenient: true, ..Options::default() };
+    let options = Options { lenient: true, ..args.cluster.configuration.manifests() };
     let (problems, manifests) =
-        examine(&options, &read.name, &read.sources, args.lb_class.as_deref());
+        examine(&options, &read.name, &read.sources, args.cluster.lb_class.as_deref());
     let found = Found::of(&problems, &read.sources);
     let mut out = io::stdout().lock();
     let written = match args.output {
@@ -113,17 +110,7 @@ impl Input {
         let mut unreadable = Vec::new();
         let mut sources: Vec<Source> = Vec::new();
         for path in paths {
-            let read = match path.as_path() == Path::new("-") {
-                true => match manifest::stdin() {
-                    Ok(source) => vec![source],
-                    Err(error) => {
-                        let message = format!("cannot be read: {error}");
-                        unreadable.push(Diagnostic::file_error("stdin", message));
-                        continue;
-                    }
-                },
-                false => manifest::load(path, &mut unreadable),
-            };
+            let read = manifest::load(path, &mut unreadable);
             // A file that is named twice, or beside its directory, is read once.
             sources.extend(
                 read.into_iter()
@@ -135,7 +122,7 @@ impl Input {
             let said = unreadable.iter().map(|it| format!("{}: {}", it.file, it.message));
             return Err(Failure::Unusable(said.collect::<Vec<_>>().join("; ")));
         }
-        let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+        let names: Vec<_> = paths.iter().map(|path| manifest::shown(path)).collect();
         Ok(Self { name: names.join(", "), sources })
     }
 }

@@ -10,7 +10,7 @@ use super::{Difference, State};
 use crate::allocator::Held;
 use crate::args::OutputFormat;
 use crate::ask::ProcessArgs;
-use crate::cluster::{Cluster, ClusterArgs, is_recording_at, manifests, manifests_with};
+use crate::cluster::{Cluster, ClusterArgs, Content, stdin_once};
 use crate::engine::{Change, Engine};
 use crate::failure::Failure;
 use crate::manifest;
@@ -22,16 +22,17 @@ use crate::report::Problems;
 #[command(allow_missing_positional = true)]
 #[non_exhaustive]
 pub struct DiffArgs {
-    /// What there is: a directory or file of manifests, or a recording. Default: with --from what is
-    /// there, else what the process at --url knows, or --cluster.
+    /// What there is: a directory or file of manifests, or a recording; `-` is stdin. Default: with
+    /// --from what is there, else what the process at --url knows, or --cluster.
     #[arg(value_name = "OLD")]
     #[cfg_attr(feature = "kubernetes", arg(conflicts_with = "api_server"))]
     pub old: Option<PathBuf>,
-    /// What there would be. Services keep the addresses of OLD for as long as they may. Of what a cluster is to have,
+    /// What there would be; `-` is stdin. Services keep the addresses of OLD for as long as they may. Of what a cluster is to have,
     /// and of files that only configure, the configuration is taken, for the objects that are there.
     #[arg(value_name = "NEW")]
     pub new: PathBuf,
-    /// Take Services, endpoints and nodes from here, and of OLD and NEW the configuration alone.
+    /// Take Services, endpoints and nodes from here, and of OLD and NEW the configuration alone; `-` is
+    /// stdin.
     #[arg(long, value_name = "DIR|RECORDING")]
     #[cfg_attr(feature = "kubernetes", arg(conflicts_with = "api_server"))]
     pub from: Option<PathBuf>,
@@ -52,6 +53,8 @@ pub struct DiffArgs {
 ///
 /// The files cannot be read or are wrong.
 pub fn run(args: &DiffArgs, problems: Problems) -> Result<(), Failure> {
+    let given = [args.old.as_deref(), Some(args.new.as_path()), args.from.as_deref()];
+    stdin_once(given.into_iter().flatten())?;
     let (before, after) = states(args, problems)?;
     let differences = before.diff(&after);
     let mut out = io::stdout().lock();
@@ -72,8 +75,9 @@ pub fn run(args: &DiffArgs, problems: Problems) -> Result<(), Failure> {
 
 fn states(args: &DiffArgs, problems: Problems) -> Result<(State, State), Failure> {
     let config = |path| {
-        let read = manifests(path, &args.cluster, true, problems);
-        read.map(|manifests| Arc::new(manifests.config))
+        let options = args.cluster.configuration.manifests();
+        let manifests = Content::read(path)?.manifests(&options, problems)?;
+        Ok::<_, Failure>(Arc::new(manifests.config))
     };
     if let Some(from) = &args.from {
         let new = config(&args.new)?;
@@ -96,21 +100,20 @@ fn states(args: &DiffArgs, problems: Problems) -> Result<(State, State), Failure
 fn asked(args: &DiffArgs, problems: Problems) -> Result<(State, State), Failure> {
     let mut engine = Cluster::ask(&args.process, &args.cluster, problems)?.engine;
     let before = State::of(&engine).without_passwords();
-    let new = if is_recording_at(&args.new)? {
-        let new = Cluster::read(&args.new, &args.cluster, engine.held(), problems)?.engine;
+    let content = Content::read(&args.new)?;
+    let new = if matches!(content, Content::Recording(_)) {
+        let new = Cluster::of(content, &args.cluster, engine.held(), problems)?.engine;
         match new.config().cloned() {
             Some(config) if args.process.asks_cluster() => New::Configuration(config),
             _ => New::Everything(Box::new(new)),
         }
     } else {
         let options = manifest::Options {
-            namespace: args.cluster.namespace.clone(),
-            config_map: Some(args.process.config_map().to_owned()),
             // Whether a peer has one is compared, and not which.
             passwords: false,
-            ..manifest::Options::default()
+            ..args.cluster.configuration.manifests()
         };
-        let manifests = manifests_with(&options, &args.new, problems)?;
+        let manifests = content.manifests(&options, problems)?;
         if args.process.asks_cluster() || manifests.only_configure() {
             New::Configuration(Arc::new(manifests.config))
         } else {

@@ -36,10 +36,12 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// Nothing yet. The routers will listen on this port.
-    pub(super) fn new(port: u16, memory: Memory) -> Self {
+    pub(super) fn new(port: u16, options: Options, memory: Memory) -> Self {
+        // The sessions of a lab run between other addresses than those of the manifests.
+        let options = Options { next_hop: NextHopPolicy::NodeAddress, ..options };
         let bell = Arc::new(Notify::new());
         Self {
-            engine: Engine::new(options(), None).remembering(memory.held()),
+            engine: Engine::new(options, None).remembering(memory.held()),
             memory,
             loopback: Loopback::default(),
             routers: Routers::new(port, Arc::clone(&bell)),
@@ -134,11 +136,6 @@ impl Cluster {
         });
         wanted.collect()
     }
-}
-
-/// The sessions of a lab run between other addresses than those of the manifests.
-fn options() -> Options {
-    Options { next_hop: NextHopPolicy::NodeAddress, ..Options::default() }
 }
 
 /// Events come in bursts, which are worth one look.

@@ -39,8 +39,9 @@ use printer::{Printer, Shown};
 /// Why it did not come to a good end.
 pub async fn lab(args: LabArgs, problems: Problems) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(Failure::unusable)?;
-    let start = Start::read(&args.dir, args.state_file.clone(), problems)?;
-    let mut cluster = Cluster::new(args.port, start.memory);
+    let manifests = args.cluster.configuration.manifests();
+    let start = Start::read(&args.dir, &manifests, args.state_file.clone(), problems)?;
+    let mut cluster = Cluster::new(args.port, args.cluster.options(), start.memory);
     let started = cluster.apply(start.manifests).await;
     let ended = match started {
         Err(why) => Err(why),

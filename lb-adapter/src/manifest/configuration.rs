@@ -56,14 +56,22 @@ impl<'a> Configuration<'a> {
         report: &mut Report<'_>,
     ) {
         let namespace = &self.options.namespace;
-        let named = self.options.config_map.as_ref().is_none_or(|name| metadata.name == *name);
+        let named = match &self.options.config_map {
+            Some(name) => metadata.name == *name,
+            // Among files there are those of others, such as kube-root-ca.crt.
+            None => !self.options.lenient || has_configuration(object),
+        };
         if metadata.namespace != *namespace || !named {
-            let name = self.name();
-            let (key, place) = (metadata.key(), report.place(object.position));
-            let message =
-                format!("the ConfigMap {key} is not read, the configuration is {namespace}/{name}");
-            report.warning(object.path, object.position, message);
-            self.other_config_maps.push(format!("{key} at {place}"));
+            self.leave_out(metadata, object, report);
+            return;
+        }
+        if let (Some((_, first)), None) = (&self.config_map, &self.options.config_map) {
+            let message = format!(
+                "another ConfigMap with a configuration is at {}, expected one, or --config with the \
+                 name of one",
+                first.shown()
+            );
+            report.error(object.path, object.position, message);
             return;
         }
         let place = report.placed(object.path, object.position);
@@ -90,6 +98,31 @@ impl<'a> Configuration<'a> {
             Kind::Null | Kind::Sequence(_) | Kind::Mapping(_) => return,
         };
         *config_map = config::read(text, &mut report.within(origin));
+    }
+
+    /// Remembers a ConfigMap that is not the configuration, and says how it would be.
+    fn leave_out(&mut self, metadata: &Metadata, object: &Mapping<'_>, report: &mut Report<'_>) {
+        let namespace = &self.options.namespace;
+        let (name, key) = (self.name(), metadata.key());
+        let place = report.place(object.position);
+
+        let mut message =
+            format!("the ConfigMap {key} is not read, the configuration is {namespace}/{name}");
+        let mut other = format!("{key} at {place}");
+        if has_configuration(object) {
+            let mut options = Vec::new();
+            if metadata.namespace != *namespace {
+                options.push(format!("--namespace {}", metadata.namespace));
+            }
+            if self.options.config_map.as_ref().is_some_and(|name| *name != metadata.name) {
+                options.push(format!("--config {}", metadata.name));
+            }
+            let hint = format!(", which is read with {}", options.join(" "));
+            message.push_str(&hint);
+            other.push_str(&hint);
+        }
+        report.warning(object.path, object.position, message);
+        self.other_config_maps.push(other);
     }
 
     /// Takes a mapping without kind: a bare text where these are read, else a mistake.
@@ -206,6 +239,14 @@ impl<'a> Configuration<'a> {
         let resources = self.first_resource.as_ref().map(|_| &self.resources);
         self.config_map.as_ref().map(|(draft, _)| draft).or(resources)
     }
+}
+
+/// Whether a ConfigMap has the key that a configuration is under.
+fn has_configuration(object: &Mapping<'_>) -> bool {
+    object.get("data").is_some_and(|data| match &data.value.kind {
+        Kind::Mapping(entries) => entries.iter().any(|(key, _)| key.text == DATA_KEY),
+        Kind::Null | Kind::Scalar(_) | Kind::Sequence(_) => false,
+    })
 }
 
 /// Where MetalLB 0.7.3 looks for its configuration.

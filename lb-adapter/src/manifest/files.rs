@@ -35,9 +35,28 @@ fn is_manifest(file: &Path) -> bool {
     !hidden && matches!(extension, Some("yaml" | "yml" | "json"))
 }
 
-/// Reads the files that can be read and reports the others.
+/// Whether a path stands for stdin.
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Returns what messages call a path.
+pub(crate) fn shown(path: &Path) -> String {
+    if is_stdin(path) { "stdin".to_owned() } else { path.display().to_string() }
+}
+
+/// Reads the files that can be read, or stdin for `-`, and reports the others.
 pub(crate) fn load(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<Source> {
-    let name = path.display().to_string();
+    let name = shown(path);
+    if is_stdin(path) {
+        return match stdin() {
+            Ok(octets) => limited(&name, octets, diagnostics).into_iter().collect(),
+            Err(error) => {
+                diagnostics.push(Diagnostic::file_error(name, format!("cannot be read: {error}")));
+                Vec::new()
+            }
+        };
+    }
     let files = match files(path) {
         Ok(files) if files.is_empty() => {
             let message = "expected files that end in .yaml, .yml or .json, found none";
@@ -54,11 +73,7 @@ pub(crate) fn load(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<Source
     for file in files {
         let name = file.display().to_string();
         match load_file(&file) {
-            Ok(octets) if octets.len() > MAX_OCTETS => {
-                let message = format!("larger than expected, at most {MAX_OCTETS} octets are read");
-                diagnostics.push(Diagnostic::file_error(name, message));
-            }
-            Ok(octets) => sources.push(Source { name, octets }),
+            Ok(octets) => sources.extend(limited(&name, octets, diagnostics)),
             Err(error) => {
                 diagnostics.push(Diagnostic::file_error(name, format!("cannot be read: {error}")));
             }
@@ -67,14 +82,25 @@ pub(crate) fn load(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<Source
     sources
 }
 
-/// Reads stdin to its end.
-pub(crate) fn stdin() -> io::Result<Source> {
+/// Returns the content of a file, or reports that it is too large.
+pub(crate) fn limited(
+    name: &str,
+    octets: Vec<u8>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Source> {
+    if octets.len() > MAX_OCTETS {
+        let message = format!("larger than expected, at most {MAX_OCTETS} octets are read");
+        diagnostics.push(Diagnostic::file_error(name, message));
+        return None;
+    }
+    Some(Source { name: name.to_owned(), octets })
+}
+
+/// Reads stdin to its end, or one octet more than is allowed at most.
+fn stdin() -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
     io::stdin().lock().take(LIMIT).read_to_end(&mut octets)?;
-    if octets.len() > MAX_OCTETS {
-        return Err(io::Error::other(format!("more than {MAX_OCTETS} octets")));
-    }
-    Ok(Source { name: "stdin".to_owned(), octets })
+    Ok(octets)
 }
 
 /// Reads one octet more than is allowed at most, so that the caller sees if it is too much.

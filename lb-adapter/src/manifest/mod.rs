@@ -36,7 +36,7 @@ use crate::model::{Config, EndpointSlice, Namespace, Node, Service};
 use collection::Collection;
 pub(crate) use configuration::NAME as CONFIG_MAP;
 pub use files::files;
-pub(crate) use files::{load, stdin};
+pub(crate) use files::{is_stdin, limited, load, shown};
 pub(crate) use places::{ServicePlace, ServicePlaces};
 
 /// What a set of files says; the rows are in order of namespace and name.
@@ -83,7 +83,7 @@ pub struct Source {
 pub struct Options {
     /// The namespace that the configuration is in.
     pub namespace: String,
-    /// Name of the ConfigMap that it is in; `None`: whatever that is called, where only one is given.
+    /// Name of the ConfigMap that it is in. `None` takes the only one with a configuration, whatever its name.
     pub config_map: Option<String>,
     /// Whether it is an error if there is no configuration.
     pub config_required: bool,
@@ -125,7 +125,17 @@ pub fn read(path: &Path) -> Result<Manifests, Diagnostics> {
 pub fn read_with(options: &Options, path: &Path) -> Result<Manifests, Diagnostics> {
     let mut diagnostics = Vec::new();
     let sources = load(path, &mut diagnostics);
-    let manifests = gather(options, &path.display().to_string(), &sources, diagnostics)?;
+    parse_loaded(options, &shown(path), sources, diagnostics)
+}
+
+/// Reads files that [`load`] has read, with what it reported.
+pub(crate) fn parse_loaded(
+    options: &Options,
+    name: &str,
+    sources: Vec<Source>,
+    diagnostics: Vec<Diagnostic>,
+) -> Result<Manifests, Diagnostics> {
+    let manifests = gather(options, name, &sources, diagnostics)?;
     Ok(Manifests { sources, ..manifests })
 }
 

@@ -13,6 +13,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::check::Input;
+use crate::cluster::ConfigurationArgs;
 use crate::config::Severity;
 use crate::failure::Failure;
 use crate::manifest::{self, Options, Source};
@@ -25,9 +26,10 @@ pub struct MigrateArgs {
     /// The ConfigMap, or the bare text of a configuration; `-` is stdin.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// Namespace of the ConfigMap, and of the resources.
-    #[arg(long, value_name = "NAME", default_value = "metallb-system", env = "FERROLB_NAMESPACE")]
-    pub namespace: String,
+    /// Where the ConfigMap is, and where the resources will be. Without --config the only ConfigMap
+    /// with a configuration is taken, whatever its name.
+    #[command(flatten)]
+    pub configuration: ConfigurationArgs,
 }
 
 /// Prints the resources as YAML; what is odd goes to stderr.
@@ -37,20 +39,23 @@ pub struct MigrateArgs {
 /// The configuration has errors, or means something that resources cannot say.
 pub fn run(args: &MigrateArgs, problems: Problems) -> Result<(), Failure> {
     let input = Input::read(&args.files)?;
-    let options =
-        Options { namespace: args.namespace.clone(), lenient: true, ..Options::default() };
+    let configuration = &args.configuration;
+    let config_map = configuration.config_map.clone();
+    let options = Options { config_map, lenient: true, ..configuration.manifests() };
     let examined = manifest::examine(&options, &input.name, &input.sources, Vec::new());
     let (Some(manifests), Some(draft)) = (&examined.manifests, &examined.draft) else {
         problems.refused(&examined.problems, "nothing is migrated");
         return Err(Failure::Configuration);
     };
-    let migrated = objects::of(&manifests.config, draft, &args.namespace);
+    problems.warnings(&manifests.warnings);
+    let migrated = objects::of(&manifests.config, draft, &configuration.namespace);
     for note in &migrated.notes {
         problems.warning(note);
     }
     let text = to_yaml(&migrated.objects).map_err(Failure::unusable)?;
     let source = Source { name: "resources".to_owned(), octets: text.clone().into_bytes() };
-    let options = Options { config_required: false, lenient: false, ..options };
+    // The Secret that a peer names is in the cluster, where MetalLB 0.12 has read it too.
+    let options = Options { config_required: false, lenient: false, passwords: false, ..options };
     if let Err(refused) = manifest::parse_with(&options, "resources", &[source]) {
         let errors = refused.as_slice().iter().filter(|it| it.severity == Severity::Error);
         for error in errors {

@@ -9,6 +9,7 @@ use clap::Args;
 use super::Replay;
 use crate::cluster::ClusterArgs;
 use crate::failure::Failure;
+use crate::manifest::{is_stdin, shown};
 
 /// Arguments of `ferrolb replay`.
 #[derive(Debug, Args)]
@@ -51,19 +52,19 @@ fn write(out: &mut impl Write, replay: &mut Replay, line: &[u8]) -> io::Result<(
 /// A cluster in which nothing of a recording has happened yet.
 pub(crate) fn begin(text: &[u8], cluster: &ClusterArgs) -> Replay {
     let sync_comes = lines(text).any(super::is_sync);
-    Replay::new(&cluster.namespace, cluster.options(), sync_comes)
+    let configuration = &cluster.configuration;
+    Replay::new(&configuration.namespace, cluster.options(), sync_comes)
+        .with_config_map(configuration.config_map())
 }
 
 /// Reads a file, or stdin for `-`.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut text = Vec::new();
-    let read = match path == Path::new("-") {
+    let read = match is_stdin(path) {
         true => io::stdin().lock().read_to_end(&mut text),
         false => File::open(path).and_then(|mut file| file.read_to_end(&mut text)),
     };
-    let unreadable =
-        |error: io::Error| Failure::Unusable(format!("cannot read {}: {error}", path.display()));
-    read.map_err(unreadable)?;
+    read.map_err(|error| Failure::Unusable(format!("cannot read {}: {error}", shown(path))))?;
     Ok(text)
 }
 

@@ -24,6 +24,8 @@ pub struct Known {
     pub sources: Vec<Source>,
     /// The namespace of the configuration.
     pub namespace: String,
+    /// Name of its ConfigMap, which the recording calls as MetalLB's own manifests do.
+    pub config_map: Option<String>,
     /// The addresses that Services hold.
     pub held: BTreeMap<ServiceKey, Vec<IpAddr>>,
     /// How the session of a node with a peer, `address:port`, stands.
@@ -80,9 +82,11 @@ impl Known {
         match kind {
             Kind::Secret | Kind::Other(_) => return None,
             Kind::ConfigMap => {
-                if namespace != self.namespace || name != CONFIG_MAP {
+                let wanted = self.config_map.as_deref().unwrap_or(CONFIG_MAP);
+                if namespace != self.namespace || name != wanted {
                     return None;
                 }
+                metadata.insert("name".to_owned(), CONFIG_MAP.into());
                 let text = fields.get("data")?.get("config")?.as_str()?.to_owned();
                 let mut config = yaml::documents(&text).0.first()?.to_json();
                 let peers = config.get_mut("peers").and_then(Value::as_array_mut);

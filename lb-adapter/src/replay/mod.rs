@@ -61,6 +61,13 @@ impl Replay {
         Self { engine, resources, sessions: BTreeMap::new(), steps: 0 }
     }
 
+    /// The configuration is in a ConfigMap of this name, if it is in one.
+    #[must_use]
+    pub fn with_config_map(mut self, name: &str) -> Self {
+        self.resources.set_config_map(name);
+        self
+    }
+
     /// What Services hold that are yet to come counts before their status.
     #[must_use]
     pub fn remembering(mut self, held: Held) -> Self {
@@ -137,7 +144,7 @@ impl Replay {
             // What it is refused for may have let others in.
             return judged.map(|()| effects.unwrap_or_default());
         }
-        let change = object.read(self.resources.namespace())?;
+        let change = object.read(&self.resources.options)?;
         Ok(change.map(|it| self.engine.apply(it)).unwrap_or_default())
     }
 

@@ -136,11 +136,11 @@ impl fmt::Display for Name {
 
 impl Object {
     /// What follows from it being there; nothing for a kind or an object that means nothing.
-    pub(super) fn read(&self, namespace: &str) -> Result<Option<Change>, Vec<String>> {
+    pub(super) fn read(&self, options: &Options) -> Result<Option<Change>, Vec<String>> {
         if !self.kind.is_read() {
             return Ok(None);
         }
-        let manifests = parse(namespace, [self])?;
+        let manifests = parse(options, [self])?;
         let Manifests { services, slices, nodes, namespaces, .. } = manifests;
         Ok(match self.kind {
             Kind::Service => services.into_iter().next().map(|service| {
@@ -164,13 +164,11 @@ impl Object {
 
 /// Reads objects together.
 pub(super) fn parse<'a>(
-    namespace: &str,
+    options: &Options,
     objects: impl IntoIterator<Item = &'a Object>,
 ) -> Result<Manifests, Vec<String>> {
-    let namespace = namespace.to_owned();
-    let options = Options { namespace, config_required: false, ..Options::default() };
     let sources: Vec<_> = objects.into_iter().map(Object::source).collect();
-    parse_with(&options, "the objects", &sources).map_err(|problems| {
+    parse_with(options, "the objects", &sources).map_err(|problems| {
         let errors = problems.into_iter().filter(|it| it.severity == Severity::Error);
         errors.map(|problem| shown(&problem)).collect()
     })

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::manifest::CONFIG_MAP;
+use crate::manifest::Options;
 use crate::model::Config;
 
 use super::object::{Kind, Name, Object, parse};
@@ -15,7 +15,8 @@ use super::object::{Kind, Name, Object, parse};
 /// What configures.
 #[derive(Debug)]
 pub(super) struct Resources {
-    namespace: String,
+    /// How the objects are read: which namespace and which ConfigMap count.
+    pub(super) options: Options,
     in_force: BTreeMap<Name, Object>,
     /// Those that were refused, in the order they came, with nothing for one that is to be gone.
     waiting: Vec<(Name, Option<Object>)>,
@@ -25,12 +26,13 @@ pub(super) struct Resources {
 impl Resources {
     pub(super) fn new(namespace: &str) -> Self {
         let namespace = namespace.to_owned();
-        Self { namespace, in_force: BTreeMap::new(), waiting: Vec::new(), config: None }
+        let options = Options { namespace, config_required: false, ..Options::default() };
+        Self { options, in_force: BTreeMap::new(), waiting: Vec::new(), config: None }
     }
 
-    /// The namespace of the configuration.
-    pub(super) fn namespace(&self) -> &str {
-        &self.namespace
+    /// The ConfigMap of this name counts.
+    pub(super) fn set_config_map(&mut self, name: &str) {
+        self.options.config_map = Some(name.to_owned());
     }
 
     /// Whether there is an object, in force or not.
@@ -100,7 +102,7 @@ impl Resources {
                 None => drop(candidate.remove(name)),
             }
         }
-        parse(&self.namespace, candidate.values())?;
+        parse(&self.options, candidate.values())?;
         let gone = changes.iter().any(|(name, object)| {
             object.is_none() && name.kind == Kind::ConfigMap && self.is_configuration(name)
         });
@@ -118,7 +120,7 @@ impl Resources {
             return None;
         }
         // It was judged right before it came in force.
-        let config = parse(&self.namespace, self.in_force.values()).ok()?.config;
+        let config = parse(&self.options, self.in_force.values()).ok()?.config;
         if self.config.as_deref() == Some(&config) {
             return None;
         }
@@ -130,10 +132,12 @@ impl Resources {
     /// Whether an object makes a configuration, rather than be a part of one.
     fn is_configuration(&self, name: &Name) -> bool {
         let kind = match name.kind {
-            Kind::ConfigMap => name.is_called(CONFIG_MAP),
+            Kind::ConfigMap => {
+                self.options.config_map.as_ref().is_none_or(|wanted| name.is_called(wanted))
+            }
             Kind::Resource(_) => true,
             _ => false,
         };
-        kind && name.is_in(&self.namespace)
+        kind && name.is_in(&self.options.namespace)
     }
 }

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::ask::ProcessArgs;
+use crate::cluster::ClusterArgs;
 use crate::config::Severity;
 use crate::failure::Failure;
 use crate::manifest::{self, Options};
@@ -36,8 +37,8 @@ pub struct RouterConfigArgs {
     /// What runs on the router.
     #[arg(long = "for", value_enum, value_name = "SYSTEM")]
     pub system: System,
-    /// Directory with the manifests, Nodes among them; or a recording, one step of JSON a line.
-    /// Default: ask the process at --url, or --cluster.
+    /// Directory with the manifests, Nodes among them; or a recording, one step of JSON a line; `-` is
+    /// stdin. Default: ask the process at --url, or --cluster.
     #[arg(long, value_name = "DIR|RECORDING", env = "FERROLB_DIR")]
     #[cfg_attr(feature = "kubernetes", arg(conflicts_with = "api_server"))]
     pub from: Option<PathBuf>,
@@ -53,9 +54,9 @@ pub struct RouterConfigArgs {
     /// Print passwords. Otherwise the word PASSWORD stands in their place.
     #[arg(long)]
     pub with_passwords: bool,
-    /// Namespace of the configuration.
-    #[arg(long, value_name = "NAME", default_value = "metallb-system", env = "FERROLB_NAMESPACE")]
-    pub namespace: String,
+    /// What a cluster is like.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 }
 
 /// A routing system.
@@ -82,16 +83,20 @@ pub enum System {
 ///
 /// The files have errors or cannot be read, or do not say what a router must know.
 pub fn run(args: &RouterConfigArgs, problems: Problems) -> Result<(), Failure> {
+    let configuration = &args.cluster.configuration;
     let (name, sources) = match &args.from {
-        Some(from) => (from.display().to_string(), recording::sources(from)?),
+        Some(from) => (manifest::shown(from), recording::sources(from)?),
         None if args.with_passwords => {
             let why = "a process tells no passwords: expected --from with --with-passwords";
             return Err(Failure::Unusable(why.to_owned()));
         }
-        None => (args.process.name(), recording::asked(&args.process, &args.namespace)?),
+        None => (args.process.name(), recording::asked(&args.process, configuration)?),
     };
-    let options =
-        Options { namespace: args.namespace.clone(), lenient: true, ..Options::default() };
+    let mut options = Options { lenient: true, ..configuration.manifests() };
+    if args.from.is_none() {
+        // A process or a cluster tells of one ConfigMap only.
+        options.config_map = None;
+    }
     let examined = manifest::examine(&options, &name, &sources, Vec::new());
     let Some(manifests) = examined.manifests else {
         let errors: Vec<_> =

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::ask::ProcessArgs;
 use crate::check::Input;
+use crate::cluster::ConfigurationArgs;
 use crate::failure::Failure;
 use crate::manifest::Source;
 
@@ -20,8 +21,11 @@ pub(super) fn sources(from: &Path) -> Result<Vec<Source>, Failure> {
 }
 
 /// The objects that a process knows, as files.
-pub(super) fn asked(process: &ProcessArgs, namespace: &str) -> Result<Vec<Source>, Failure> {
-    let recording = Source { name: process.name(), octets: process.objects(namespace)? };
+pub(super) fn asked(
+    process: &ProcessArgs,
+    configuration: &ConfigurationArgs,
+) -> Result<Vec<Source>, Failure> {
+    let recording = Source { name: process.name(), octets: process.objects(configuration)? };
     objects(&recording)
         .ok_or_else(|| Failure::Unusable(format!("{}: expected a recording", process.name())))
 }

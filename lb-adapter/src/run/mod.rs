@@ -17,11 +17,11 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
 use crate::args::RunArgs;
-use crate::cluster::SessionState;
+use crate::cluster::{ClusterArgs, ConfigurationArgs, SessionState};
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::http::{self, Http, Question};
-use crate::manifest::{self, Manifests, Source};
+use crate::manifest::{Manifests, Source};
 use crate::memory::Memory;
 use crate::metrics::{self, ConfigSample, Latency, Sample};
 use crate::model::NextHopPolicy;
@@ -46,10 +46,11 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(Failure::unusable)?;
     let by_default = args.state_file.is_none();
     let state_file = args.state_file.unwrap_or_else(|| default_state_file(&args.node));
-    let start = Start::read(&args.dir, Some(state_file), problems)?;
+    let configuration = args.cluster.configuration.clone();
+    let start = Start::read(&args.dir, &configuration.manifests(), Some(state_file), problems)?;
     check_node(&args.node, &start.manifests).map_err(Failure::Unusable)?;
     let (_http, mut asked) = Http::listen_if(args.http, "--http").await?;
-    let mut node = Node::new(args.node, start.memory, problems);
+    let mut node = Node::new(args.node, &args.cluster, start.memory, problems);
     node.decide(start.manifests);
     node.check_memory(by_default)?;
     node.introduce();
@@ -100,13 +101,14 @@ struct Node {
     /// When they were read, in seconds since 1970.
     loaded_at: Option<f64>,
     latency: Latency,
+    configuration: ConfigurationArgs,
     problems: Problems,
 }
 
 impl Node {
-    fn new(name: String, memory: Memory, problems: Problems) -> Self {
+    fn new(name: String, cluster: &ClusterArgs, memory: Memory, problems: Problems) -> Self {
         let next_hop = NextHopPolicy::NodeAddress;
-        let options = Options { next_hop, probing: true, ..Options::default() };
+        let options = Options { next_hop, probing: true, ..cluster.options() };
         Self {
             engine: Engine::new(options, Some(name.clone())).remembering(memory.held()),
             probing: Probing::of(&name),
@@ -121,6 +123,7 @@ impl Node {
             files: Vec::new(),
             loaded_at: None,
             latency: Latency::new(),
+            configuration: cluster.configuration.clone(),
             problems,
         }
     }
@@ -211,7 +214,8 @@ impl Node {
             probed.map(|(service, found)| ((self.name.clone(), service.clone()), found.clone()));
         Known {
             sources: self.files.clone(),
-            namespace: manifest::Options::default().namespace,
+            namespace: self.configuration.namespace.clone(),
+            config_map: self.configuration.config_map.clone(),
             held: services.collect(),
             sessions: sessions.collect(),
             probed: probed.collect(),

@@ -79,6 +79,7 @@ impl Intake {
 #[derive(Debug)]
 pub struct Source {
     path: PathBuf,
+    options: manifest::Options,
     scanner: Scanner,
     /// The files as they were when they were read last.
     read: Fingerprint,
@@ -91,21 +92,32 @@ impl Source {
     ///
     /// The directory, or a file in it, cannot be read at all. That files are wrong is in the
     /// reading.
-    pub fn open(path: &Path) -> io::Result<(Self, Reading)> {
+    pub fn open(path: &Path, options: &manifest::Options) -> io::Result<(Self, Reading)> {
+        let options = options.clone();
+        if manifest::is_stdin(path) {
+            let mut scanner = Scanner::new(path);
+            let source = Self { path: path.to_owned(), options, read: scanner.scan(), scanner };
+            let reading = manifest::read_with(&source.options, path);
+            return Ok((source, reading));
+        }
         for file in manifest::files(path)? {
             let named = |error| io::Error::other(format!("{}: {error}", file.display()));
             std::fs::File::open(&file).map_err(named)?;
         }
         let mut scanner = Scanner::new(path);
-        let mut source = Self { path: path.to_owned(), read: scanner.scan(), scanner };
+        let mut source = Self { path: path.to_owned(), options, read: scanner.scan(), scanner };
         let reading = source.read_until_still();
         Ok((source, reading))
     }
 
     /// Follows the files: a reading for each change, errors included. Ends when the receiver is
-    /// dropped.
+    /// dropped. What came from stdin does not change.
     pub fn follow(self) -> mpsc::Receiver<Reading> {
         let (sender, receiver) = mpsc::channel(1);
+        if manifest::is_stdin(&self.path) {
+            tokio::spawn(async move { sender.closed().await });
+            return receiver;
+        }
         tokio::spawn(async move {
             let mut source = Some(self);
             while let Some(current) = source.take() {
@@ -152,14 +164,14 @@ impl Source {
 
     /// Reads, and if the files changed meanwhile, again.
     fn read_until_still(&mut self) -> Reading {
-        let mut reading = manifest::read(&self.path);
+        let mut reading = manifest::read_with(&self.options, &self.path);
         for _ in 0..READINGS {
             let now = self.scanner.scan();
             if now == self.read {
                 break;
             }
             self.read = now;
-            reading = manifest::read(&self.path);
+            reading = manifest::read_with(&self.options, &self.path);
         }
         reading
     }
