@@ -229,7 +229,8 @@ impl Ledger {
     }
 
     /// Pools in their order, ranges as written, the lowest address first. Where two families are
-    /// preferred and not required, one alone of these pools comes before both of the next ones.
+    /// preferred and not required, one alone of these pools comes before both of the next ones: the
+    /// first family if there is one left of it, else the other.
     fn first_fit(
         &mut self,
         wanted: &Wanted,
@@ -344,7 +345,10 @@ fn attempts(families: Families) -> Vec<Vec<Option<IpFamily>>> {
         Families::One(family) => vec![vec![Some(family)]],
         Families::Both { first, required } => {
             let both = vec![Some(first), Some(first.other())];
-            if required { vec![both] } else { vec![both, vec![Some(first)]] }
+            match required {
+                true => vec![both],
+                false => vec![both, vec![Some(first)], vec![Some(first.other())]],
+            }
         }
     }
 }

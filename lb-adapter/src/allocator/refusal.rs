@@ -132,9 +132,9 @@ pub enum OfFamily {
 impl From<Families> for OfFamily {
     fn from(families: Families) -> Self {
         match families {
-            Families::Any => Self::Any,
+            Families::Any | Families::Both { required: false, .. } => Self::Any,
             Families::One(family) => Self::One(family),
-            Families::Both { .. } => Self::Both,
+            Families::Both { required: true, .. } => Self::Both,
         }
     }
 }

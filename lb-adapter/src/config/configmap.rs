@@ -44,9 +44,9 @@ pub(crate) fn read(root: Field<'_>, report: &mut Report<'_>) -> Draft {
     draft
 }
 
-/// Whether a mapping without kind looks like such a text.
+/// Whether a mapping without kind looks like such a text. Sections without a value count: they are empty.
 pub(crate) fn looks_like(mapping: &Mapping<'_>) -> bool {
-    KEYS.iter().any(|key| mapping.get(key).is_some())
+    mapping.fields().any(|(key, _)| KEYS.contains(&key))
 }
 
 /// Reads a peer; `endpoints` counts those at one address and port that were not given a name.
@@ -91,7 +91,7 @@ fn pool(item: Field<'_>, draft: &mut Draft, report: &mut Report<'_>) {
     if let Some(list) = &listed {
         let items: Vec<_> = list.list(report).collect();
         for item in items {
-            let Some(mapping) = item.mapping(report) else { continue };
+            let Some(mapping) = item.mapping_or_null(report) else { continue };
             only(&mapping, &[], &advertisements::CONFIG_MAP_KEYS, report);
             advertisements.push(advertisements::bgp(&mapping, &item, Format::ConfigMap, report));
         }

@@ -193,3 +193,17 @@ fn a_wrong_alias_is_an_error_by_itself_and_its_uses_are_not() {
         ]
     );
 }
+
+/// MetalLB's reader makes an entry without keys of one that is null.
+#[test]
+fn a_null_entry_of_a_list_is_one_without_keys() {
+    let with = |entry: &str| {
+        let pool = pool_with("[10.0.0.0/24]", &format!("bgp-advertisements:\n  - {entry}"));
+        let peer =
+            "peers:\n- my-asn: 1\n  peer-asn: 2\n  peer-address: 10.9.0.1\n  node-selectors:\n";
+        good(&format!("{peer}  - {entry}\n{pool}"))
+    };
+    assert_eq!(with(""), with("{}"));
+    assert_eq!(with("").bgp_advertisements.len(), 1);
+    assert_eq!(with("").peers[0].node_selectors.len(), 1);
+}

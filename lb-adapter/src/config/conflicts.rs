@@ -1,87 +1,100 @@
 //! Advertisements that contradict each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::diagnostic::Diagnostic;
-use super::draft::{BgpDraft, Draft, Format, PoolDraft};
+use super::draft::{Draft, Format};
 use super::report;
-use crate::model::{BgpAdvertisement, IpFamily};
+use crate::model::{BgpAdvertisement, IpFamily, Pool};
 
-/// Reports advertisements of one pool that are alike, and those that give one prefix two local
-/// preferences at one peer. In resources they are errors, as in MetalLB today; a ConfigMap with them
-/// has always been taken, so that there they are warnings, and the first counts.
+/// Reports advertisements of one pool that give one prefix two local preferences at one peer. In
+/// resources they are errors, as in MetalLB today; a ConfigMap with them has always been taken, so that
+/// there they are warnings, and the first counts. Of two that are alike one is superfluous, which is a
+/// warning in both.
 ///
-/// What depends on the labels of nodes, pools or Services is found when it happens.
+/// What depends on the labels of nodes or Services is found when it happens.
 pub(super) fn check(
     draft: &Draft,
     resolved: &[BgpAdvertisement],
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let mut tell = |at: &BgpDraft, message: String| match draft.format {
-        Format::ConfigMap => report::warning(diagnostics, &at.place, message),
-        Format::Resources => report::error(diagnostics, &at.place, message),
-    };
-    let mut by_pool: BTreeMap<Option<&str>, Vec<(&BgpDraft, &BgpAdvertisement)>> = BTreeMap::new();
-    for pair @ (_, advertisement) in draft.bgp_advertisements.iter().zip(resolved) {
-        for name in &advertisement.pools.names {
-            by_pool.entry(Some(name)).or_default().push(pair);
-        }
-        if advertisement.pools.names.is_empty() {
-            by_pool.entry(None).or_default().push(pair);
-        }
-    }
-    let pools: BTreeMap<&str, &PoolDraft> =
-        draft.pools.iter().map(|it| (it.pool.name.as_str(), it)).collect();
     let mut told = BTreeSet::new();
-    for (name, advertisements) in &by_pool {
-        let pool = name.and_then(|name| pools.get(name));
-        let has = |family: IpFamily| {
-            pool.is_none_or(|it| it.pool.ranges.iter().any(|range| range.family() == family))
-        };
+    for pool in &draft.pools {
+        let advertisements = draft.bgp_advertisements.iter().zip(resolved);
         // Beyond this many the configuration is not one that a person wrote.
-        for (at, (draft, one)) in advertisements.iter().enumerate().take(MOST) {
-            for (other_draft, other) in advertisements.iter().take(at) {
-                let Some(problem) = problem(one, other, &has) else { continue };
-                if told.insert((&one.name, &other.name)) {
-                    tell(draft, format!("{problem} {}", other_draft.place.shown()));
+        let advertisements: Vec<_> =
+            advertisements.filter(|(_, it)| it.selects_pool(&pool.pool)).take(MOST).collect();
+        for (at, (draft_of_one, one)) in advertisements.iter().enumerate() {
+            for (draft_of_other, other) in advertisements.iter().take(at) {
+                let Some(problem) = Problem::between(one, other, &pool.pool) else { continue };
+                if !told.insert((&one.name, &other.name)) {
+                    continue;
+                }
+                let message = problem.with(&draft_of_other.place.shown());
+                match (problem, draft.format) {
+                    (Problem::LocalPref(..), Format::Resources) => {
+                        report::error(diagnostics, &draft_of_one.place, message);
+                    }
+                    _ => report::warning(diagnostics, &draft_of_one.place, message),
                 }
             }
         }
     }
 }
 
-/// What is wrong between two advertisements of a pool; the place of the other one follows.
-fn problem(
-    one: &BgpAdvertisement,
-    other: &BgpAdvertisement,
-    has: &impl Fn(IpFamily) -> bool,
-) -> Option<String> {
-    if *one == (BgpAdvertisement { name: one.name.clone(), ..other.clone() }) {
-        return Some("the same advertisement as at".to_owned());
+/// What is wrong between two advertisements of a pool.
+#[derive(Clone, Copy, Debug)]
+enum Problem {
+    Same,
+    /// The local preference of each.
+    LocalPref(u32, u32),
+}
+
+impl Problem {
+    /// MetalLB's rule: a local preference that is not given is 0, and of a pool of both families
+    /// neither length may be the same.
+    fn between(one: &BgpAdvertisement, other: &BgpAdvertisement, pool: &Pool) -> Option<Self> {
+        if *one == (BgpAdvertisement { name: one.name.clone(), ..other.clone() }) {
+            return Some(Self::Same);
+        }
+        let [preference, of_other] = [one, other].map(|it| it.local_pref.unwrap_or(0));
+        if preference == of_other {
+            return None;
+        }
+
+        let same_length = |family: IpFamily| {
+            pool.ranges.iter().any(|range| range.family() == family)
+                && one.aggregation_length_for(family) == other.aggregation_length_for(family)
+        };
+        let by_service = !one.service_selectors.is_empty() || !other.service_selectors.is_empty();
+        let same_nodes = one.node_selectors.is_empty()
+            || other.node_selectors.is_empty()
+            || one.node_selectors == other.node_selectors;
+        let same_peers =
+            one.peers.is_empty() || other.peers.is_empty() || !one.peers.is_disjoint(&other.peers);
+        let conflict = [IpFamily::Ipv4, IpFamily::Ipv6].into_iter().any(same_length)
+            && same_nodes
+            && same_peers
+            && !by_service;
+        conflict.then_some(Self::LocalPref(preference, of_other))
     }
-    let by_service = !one.service_selectors.is_empty() || !other.service_selectors.is_empty();
-    let (Some(preference), Some(other_preference)) = (one.local_pref, other.local_pref) else {
-        return None;
-    };
-    let same_prefix = [IpFamily::Ipv4, IpFamily::Ipv6].into_iter().any(|family| {
-        has(family) && one.aggregation_length_for(family) == other.aggregation_length_for(family)
-    });
-    let same_pools = one.pools.selectors == other.pools.selectors;
-    let same_nodes = one.node_selectors.is_empty()
-        || other.node_selectors.is_empty()
-        || one.node_selectors == other.node_selectors;
-    let same_peers = one.peers.is_empty()
-        || other.peers.is_empty()
-        || one.peers.intersection(&other.peers).next().is_some();
-    let conflict = preference != other_preference
-        && same_prefix
-        && same_pools
-        && same_nodes
-        && same_peers
-        && !by_service;
-    conflict.then(|| {
-        format!("local preference {preference} for prefixes that have {other_preference} by")
-    })
+
+    /// Returns the message, with the place of the other advertisement.
+    fn with(self, place: &str) -> String {
+        let shown = |value: u32| match value {
+            0 => "0 (not set)".to_owned(),
+            value => value.to_string(),
+        };
+        match self {
+            Self::Same => format!("the same advertisement as at {place}"),
+            Self::LocalPref(one, other) => format!(
+                "local preference {} contradicts the {} of the advertisement at {place}, for the same \
+                 prefixes and peers",
+                shown(one),
+                shown(other)
+            ),
+        }
+    }
 }
 
 const MOST: usize = 100;

@@ -122,6 +122,17 @@ impl<'a> Field<'a> {
         Some(Mapping { entries, path: self.path, position: self.position() })
     }
 
+    /// A mapping, where nothing at all is one without entries: as in the ConfigMap, whose readers have always taken
+    /// a list entry that is null for one without keys.
+    pub(crate) fn mapping_or_null(&self, report: &mut Report<'_>) -> Option<Mapping<'a>> {
+        match &self.value.kind {
+            Kind::Null => {
+                Some(Mapping { entries: &[], path: self.path, position: self.position() })
+            }
+            _ => self.mapping(report),
+        }
+    }
+
     /// The items of a list; none, after a complaint, if it is none.
     pub(crate) fn list(&self, report: &mut Report<'_>) -> impl Iterator<Item = Field<'_>> {
         let items = match &self.value.kind {

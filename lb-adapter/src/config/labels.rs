@@ -27,7 +27,10 @@ pub(crate) fn selector(
     format: Format,
     report: &mut Report<'_>,
 ) -> Option<LabelSelector> {
-    let mapping = field.mapping(report)?;
+    let mapping = match format {
+        Format::ConfigMap => field.mapping_or_null(report)?,
+        Format::Resources => field.mapping(report)?,
+    };
     let [labels, expressions] = [MATCH_LABELS, MATCH_EXPRESSIONS].map(|key| key.of(format));
     mapping.only(&[labels, expressions], report);
     let mut selector = LabelSelector::default();

@@ -51,6 +51,8 @@ struct EndpointFields<'a> {
     ready: Option<bool>,
     serving: Option<bool>,
     terminating: Option<bool>,
+    /// As octets, since a number of this size would take more.
+    target: Option<[u8; 8]>,
 }
 
 impl PackedService {
@@ -126,13 +128,14 @@ impl PackedService {
 impl PackedEndpoints {
     pub(super) fn of(endpoints: &[Endpoint]) -> Self {
         let mut octets = Octets::new();
-        for Endpoint { address, node_name, ready, serving, terminating } in endpoints {
+        for Endpoint { address, node_name, ready, serving, terminating, target } in endpoints {
             let fields = EndpointFields {
                 address: *address,
                 node_name: node_name.as_deref(),
                 ready: *ready,
                 serving: *serving,
                 terminating: *terminating,
+                target: target.map(u64::to_ne_bytes),
             };
             append(&fields, &mut octets);
         }
@@ -147,8 +150,9 @@ impl PackedEndpoints {
             }
             let (fields, after) = read::<EndpointFields<'_>>(rest);
             rest = after;
-            let EndpointFields { address, node_name, ready, serving, terminating } = fields;
-            Some(Endpoint { address, node_name, ready, serving, terminating })
+            let EndpointFields { address, node_name, ready, serving, terminating, target } = fields;
+            let target = target.map(u64::from_ne_bytes);
+            Some(Endpoint { address, node_name, ready, serving, terminating, target })
         })
     }
 }
@@ -252,13 +256,15 @@ mod tests {
     fn endpoint() -> impl Strategy<Value = Endpoint> {
         let name = prop::option::of(".{0,12}");
         let condition = || any::<Option<bool>>();
-        let all = (any::<Option<IpAddr>>(), name, condition(), condition(), condition());
-        all.prop_map(|(address, name, ready, serving, terminating)| Endpoint {
+        let conditions = (condition(), condition(), condition());
+        let all = (any::<Option<IpAddr>>(), name, conditions, any::<Option<u64>>());
+        all.prop_map(|(address, name, (ready, serving, terminating), target)| Endpoint {
             address,
             node_name: name.map(Into::into),
             ready,
             serving,
             terminating,
+            target,
         })
     }
 

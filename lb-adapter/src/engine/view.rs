@@ -156,8 +156,10 @@ impl Engine {
             .rows
             .endpoints_of(key)
             .filter(|endpoint| endpoint.node_name == Some(node) && is_usable(&service, endpoint));
-        let addresses = here.filter_map(|it| it.address).take(PROBED);
-        let addresses: Vec<_> = addresses.collect();
+        // One that is in two slices is probed once.
+        let mut seen = BTreeSet::new();
+        let addresses = here.filter_map(|it| it.address).filter(|address| seen.insert(*address));
+        let addresses: Vec<_> = addresses.take(PROBED).collect();
         let (probe, hold_down) = (health.probe?, health.hold_down);
         let announced = addresses.is_empty() && {
             let policy = service.external_traffic_policy;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::object::{self, Metadata};
 use crate::config::field::{Field, Mapping};
 use crate::config::report::Report;
-use crate::model::{Endpoint, EndpointSlice, ServiceKey};
+use crate::model::{self, Endpoint, EndpointSlice, ServiceKey};
 
 /// Reads an EndpointSlice; none, with a warning, if it is of no use here.
 pub(super) fn slice(
@@ -37,6 +37,7 @@ fn endpoint(field: Field<'_>, report: &mut Report<'_>) -> Option<Endpoint> {
     let mut endpoint = Endpoint::new(addresses.first().copied());
     endpoint.node_name =
         object::optional(&mapping, "nodeName", report, object::filled).map(Arc::from);
+    endpoint.target = target(&mapping);
     if let Some(conditions) = mapping.get("conditions") {
         let conditions = conditions.mapping(report)?;
         let condition = |key: &str, report: &mut Report<'_>| {
@@ -77,7 +78,15 @@ fn subset_address(field: Field<'_>, report: &mut Report<'_>) -> Option<Endpoint>
     let mut endpoint = Endpoint::new(address?);
     endpoint.node_name =
         object::optional(&mapping, "nodeName", report, object::filled).map(Arc::from);
+    endpoint.target = target(&mapping);
     Some(endpoint)
+}
+
+/// The object that an endpoint stands for. Nothing depends on it but counting, so that mistakes in it are no errors.
+fn target(endpoint: &Mapping<'_>) -> Option<u64> {
+    let target = endpoint.get("targetRef")?;
+    let uid = target.entry("uid").filter(|uid| !uid.is_empty())?;
+    Some(model::target(&uid))
 }
 
 const SERVICE_NAME: &str = "kubernetes.io/service-name";

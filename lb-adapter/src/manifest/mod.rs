@@ -251,6 +251,8 @@ fn gather(
 }
 
 #[cfg(test)]
+mod conflicts_tests;
+#[cfg(test)]
 mod large_tests;
 #[cfg(test)]
 mod lint_tests;

@@ -343,18 +343,6 @@ fn what_contradicts_between_objects_is_an_error_at_the_later_one() {
             "f:9:20: error: spec.addresses[0]: 10.0.0.9-10.0.0.10 overlaps 10.0.0.0/24 of spec.addresses[0] at f:4",
         ),
         (
-            format!("{}{}", advertisement("a", "{}"), advertisement("b", "{}")),
-            "f:6:1: error: the same advertisement as at f:1",
-        ),
-        (
-            format!(
-                "{}{}",
-                advertisement("a", "{localPref: 1}"),
-                advertisement("b", "{localPref: 2}")
-            ),
-            "f:6:1: error: local preference 2 for prefixes that have 1 by f:1",
-        ),
-        (
             format!(
                 "{}{}",
                 pool("a", "10.0.0.0/24"),
@@ -382,12 +370,6 @@ fn what_contradicts_between_objects_is_an_error_at_the_later_one() {
         "{}{}",
         pool("a", "10.0.0.2-10.0.0.254"),
         advertisement("a", "{aggregationLength: 26}")
-    ));
-    // Other nodes, other peers, other Services: no conflict, or one that depends on them.
-    good(&format!(
-        "{}{}",
-        advertisement("a", "{localPref: 1, peers: [tor1]}"),
-        advertisement("b", "{localPref: 2, peers: [tor2]}")
     ));
 }
 

@@ -396,10 +396,19 @@ fn without_the_config_map_nothing_takes_effect() {
     assert_eq!(
         lines(parse("d", &[source("f", &other)])),
         [
-            "d: error: expected a ConfigMap metallb-system/config or metallb.io resources, found none but default/config at f:1",
-            "f:1:1: warning: the ConfigMap default/config is not read, the configuration is metallb-system/config",
+            "d: error: expected a ConfigMap metallb-system/config or metallb.io resources, found none but default/config at f:1, which is read with --namespace default",
+            "f:1:1: warning: the ConfigMap default/config is not read, the configuration is metallb-system/config, which is read with --namespace default",
         ]
     );
+}
+
+#[test]
+fn a_text_whose_sections_are_all_null_is_a_configuration() {
+    let options = Options { lenient: true, ..Options::default() };
+    for text in ["peers:\naddress-pools:\n", "bgp-communities: null\n"] {
+        let manifests = parse_with(&options, "d", &[source("f", text)]).unwrap();
+        assert_eq!(manifests.config, Config::default());
+    }
 }
 
 #[test]

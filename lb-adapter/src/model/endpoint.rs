@@ -1,5 +1,6 @@
 //! Where the pods of a Service are.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -48,6 +49,16 @@ pub struct Endpoint<N = Arc<str>> {
     pub serving: Option<bool>,
     /// `conditions.terminating`.
     pub terminating: Option<bool>,
+    /// A number for `targetRef.uid`, by which endpoints of one pod are known.
+    pub target: Option<u64>,
+}
+
+/// Returns the number that stands for the UID of an object. The same UID has the same number within a process, and of
+/// the pods of one Service no two have the same.
+pub(crate) fn target(uid: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    uid.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Endpoint {
@@ -59,8 +70,8 @@ impl Endpoint {
 
 impl<'a> From<&'a Endpoint> for Endpoint<&'a str> {
     fn from(endpoint: &'a Endpoint) -> Self {
-        let Endpoint { address, ref node_name, ready, serving, terminating } = *endpoint;
-        Self { address, node_name: node_name.as_deref(), ready, serving, terminating }
+        let Endpoint { address, ref node_name, ready, serving, terminating, target } = *endpoint;
+        Self { address, node_name: node_name.as_deref(), ready, serving, terminating, target }
     }
 }
 

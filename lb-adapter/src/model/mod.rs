@@ -30,6 +30,7 @@ pub use advertisement::{BgpAdvertisement, L2Advertisement, PoolSelection};
 pub use allocation::ServiceAllocation;
 pub use bfd::BfdProfile;
 pub use bgp_session::{Asn, BgpIdentifier, Community, LargeCommunity};
+pub(crate) use endpoint::target;
 pub use endpoint::{Endpoint, EndpointSlice};
 pub use health::{Health, HealthError, LinkBandwidth, MinReady, Probe, ProbeKind, WhenUnhealthy};
 pub use labels::Labels;

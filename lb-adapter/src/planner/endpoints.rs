@@ -1,9 +1,13 @@
 //! Which nodes can take traffic for a Service.
 //!
 //! Owns the rule which endpoints count. Kubernetes cuts a Service's endpoints into any number of
-//! slices; here they are one again, counted once for all nodes.
+//! slices, and may list one of them in several of these for a while; a pod of a dual-stack Service is
+//! listed once for each family. Here each is counted once.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use smallvec::SmallVec;
 
 use crate::model::{Endpoint, ExternalTrafficPolicy, Service};
 
@@ -36,17 +40,24 @@ impl<'a> Endpoints<'a> {
         service: &Service,
         endpoints: impl IntoIterator<Item = E>,
     ) -> Self {
-        let mut counted = Self::default();
+        let mut pods = Pods::default();
         for endpoint in endpoints {
             let endpoint = endpoint.into();
             let usable = is_usable(service, &endpoint);
-            let ready = usable && (service.publish_not_ready_addresses || endpoint.is_ready());
-            let node = endpoint.node_name.map(|node| counted.by_node.entry(node).or_default());
-            for count in [Some(&mut counted.total), node].into_iter().flatten() {
-                count.all += 1;
-                count.usable += usize::from(usable);
-                count.ready += usize::from(ready);
+            let pod = pods.of(&endpoint);
+            pod.usable |= usable;
+            pod.ready |= usable && (service.publish_not_ready_addresses || endpoint.is_ready());
+            if let Some(node) = endpoint.node_name
+                && !pod.nodes.contains(&node)
+            {
+                pod.nodes.push(node);
             }
+        }
+
+        let mut counted = Self::default();
+        for pod in pods.all {
+            counted.total.add(&pod);
+            pod.nodes.iter().for_each(|node| counted.by_node.entry(node).or_default().add(&pod));
         }
         counted
     }
@@ -85,6 +96,52 @@ impl<'a> Endpoints<'a> {
         let usable = self.by_node.iter().filter(|(_, count)| count.usable > 0);
         let elsewhere = usable.map(|(node, _)| (*node).to_owned()).collect();
         Err(Reason::NoneLocal { node: node.to_owned(), elsewhere })
+    }
+}
+
+impl Count {
+    fn add(&mut self, pod: &Pod<'_>) {
+        self.all += 1;
+        self.usable += usize::from(pod.usable);
+        self.ready += usize::from(pod.ready);
+    }
+}
+
+/// The endpoints of a Service without repetitions.
+#[derive(Default)]
+struct Pods<'a> {
+    all: Vec<Pod<'a>>,
+    /// Positions in `all`.
+    by_address: BTreeMap<IpAddr, usize>,
+    by_target: BTreeMap<u64, usize>,
+}
+
+/// Endpoints that are one: of one address, or of one object.
+#[derive(Default)]
+struct Pod<'a> {
+    /// More than one only while a slice is out of date.
+    nodes: SmallVec<[&'a str; 1]>,
+    usable: bool,
+    ready: bool,
+}
+
+impl<'a> Pods<'a> {
+    /// Returns the pod of an endpoint, a new one if it is the first.
+    fn of(&mut self, endpoint: &Endpoint<&str>) -> &mut Pod<'a> {
+        let by_address = endpoint.address.and_then(|it| self.by_address.get(&it));
+        let by_target = || endpoint.target.and_then(|it| self.by_target.get(&it));
+        let at = by_address.or_else(by_target).copied().unwrap_or(self.all.len());
+        if at == self.all.len() {
+            self.all.push(Pod::default());
+        }
+
+        if let Some(address) = endpoint.address {
+            self.by_address.insert(address, at);
+        }
+        if let Some(target) = endpoint.target {
+            self.by_target.insert(target, at);
+        }
+        &mut self.all[at]
     }
 }
 

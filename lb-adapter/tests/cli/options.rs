@@ -114,9 +114,8 @@ fn every_command_that_reads_a_configuration_takes_the_same_options() {
         let empty = directory.path().join("empty.yaml");
         std::fs::write(&empty, objects.replace("10.3.9.0/30", "10.3.8.0/30")).unwrap();
         let diff = ["diff", empty.to_str().unwrap(), file];
-        assert!(
-            printed(&[&diff[..], &ALL].concat(), "").contains(&format!("+ {PREFIX} -> 10.3.0.1"))
-        );
+        let changed = printed(&[&diff[..], &ALL].concat(), "");
+        assert!(changed.contains(&format!("+ {PREFIX} -> ")), "{changed}");
         let replayed = printed(&[&["replay"][..], &ALL].concat(), &recording(&objects));
         let last: Value = serde_json::from_str(replayed.lines().last().unwrap()).unwrap();
         assert_eq!(last["routes"][0]["prefix"], PREFIX, "{last}");
@@ -163,7 +162,7 @@ fn run_speaks_for_an_excluded_node_and_tells_its_objects_by_the_usual_name() {
     // Whether --config is given does not matter: a process has one configuration.
     for more in [&[][..], &["--config", "lb-release"]] {
         let explained = printed(&[&asked, more].concat(), "");
-        assert!(explained.contains(PREFIX), "{explained}");
+        assert!(explained.contains("address       ok    10.3.9.0\n"), "{explained}");
     }
     let router = ["router-config", "--for", "frr", "--url", &url, "--namespace", "edge"];
     assert!(printed(&router, "").contains("10.3.9.0/30"));

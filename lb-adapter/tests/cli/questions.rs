@@ -190,8 +190,4 @@ fn a_cluster_is_not_to_be_asked_where_files_are_named() {
         let told = text(&output.stderr);
         assert!(told.contains("cannot be used with"), "{arguments:?}: {told}");
     }
-    let output = run(&["explain", "a", "--config", "metallb"]);
-    assert_eq!(output.status.code(), Some(2));
-    let told = text(&output.stderr);
-    assert!(told.contains("--cluster") && told.contains("not provided"), "{told}");
 }

@@ -137,7 +137,7 @@ pub(crate) fn service(name: &str) -> Value {
 
 /// One ready endpoint of a Service on each of these nodes.
 pub(crate) fn slice(service: &str, nodes: &[&str]) -> Value {
-    let endpoint = |node: &&str| json!({"addresses": ["10.244.0.7"], "nodeName": node, "conditions": {"ready": true}});
+    let endpoint = |(number, node): (usize, &&str)| json!({"addresses": [format!("10.244.0.{number}")], "nodeName": node, "conditions": {"ready": true}});
     json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
         "metadata": {
@@ -145,7 +145,7 @@ pub(crate) fn slice(service: &str, nodes: &[&str]) -> Value {
             "labels": {"kubernetes.io/service-name": service},
         },
         "addressType": "IPv4",
-        "endpoints": nodes.iter().map(endpoint).collect::<Vec<_>>(),
+        "endpoints": nodes.iter().enumerate().map(endpoint).collect::<Vec<_>>(),
     })
 }
 

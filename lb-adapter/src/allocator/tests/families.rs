@@ -75,15 +75,41 @@ fn addresses_are_listed_in_the_order_of_the_ip_families() {
 }
 
 #[test]
-fn who_prefers_both_ends_with_one_of_the_first_family() {
-    assert_eq!(gets(vec![v4("a")], prefers()), "10.0.0.0");
-    let second = families(PreferDualStack, &[Ipv6, Ipv4]);
-    assert_eq!(
-        gets(vec![v4("a")], second),
-        r#"no pool has both IPv4 and IPv6 addresses, of pool "a""#
-    );
-    let second = families(PreferDualStack, &[Ipv6, Ipv4]);
-    assert_eq!(gets(vec![pool("a", &["fd00::/64"])], second), "fd00::");
+fn who_prefers_both_takes_one_of_the_first_family_or_else_of_the_other() {
+    let v6 = || pool("b", &["fd00::/64"]);
+    for (order, first) in [([Ipv4, Ipv6], "10.0.0.0"), ([Ipv6, Ipv4], "fd00::")] {
+        let asks = || families(PreferDualStack, &order);
+        assert_eq!(gets(vec![v4("a")], asks()), "10.0.0.0");
+        assert_eq!(gets(vec![v6()], asks()), "fd00::");
+        assert_eq!(gets(vec![v4("a"), v6()], asks()), first, "the first family of either pool");
+    }
+
+    // Also of a pool that it names, and of one that has run out of the first family.
+    let named = prefers().annotation("metallb.io/address-pool", "b");
+    assert_eq!(gets(vec![v4("a"), v6()], named), "fd00::");
+    let mut cluster = Cluster::new(vec![pool("a", &["10.0.0.1/32", "fd00::/64"])]);
+    let rival = || service("b").ip("10.0.0.1");
+    cluster.reconcile([rival()]);
+    assert_eq!(all(&cluster.reconcile([rival(), prefers()])), "fd00::");
+
+    // None at all is left.
+    let mut cluster = Cluster::new(vec![pool("a", &["fd00::1/128"])]);
+    let rival = || service("b").ip("fd00::1");
+    cluster.reconcile([rival()]);
+    let outcome = cluster.reconcile([rival(), prefers()]);
+    assert_eq!(all(&outcome), r#"no address is left in pool "a""#);
+}
+
+#[test]
+fn who_prefers_both_keeps_an_address_of_the_second_family_alone() {
+    let mut cluster = Cluster::new(vec![pool("a", &["fd00::/64"])]);
+    cluster.reconcile([prefers()]);
+    let outcome = cluster.reconcile([prefers()]);
+    assert_eq!((all(&outcome), outcome.told()), ("fd00::".to_owned(), vec![]));
+    cluster.pools = vec![both("a"), pool("b", &["fd00::/64"])];
+    assert_eq!(all(&cluster.reconcile([prefers()])), "fd00::", "another pool moves nothing");
+    cluster.pools = vec![pool("a", &["10.0.0.0/24", "fd00::/64"])];
+    assert_eq!(all(&cluster.reconcile([prefers()])), "10.0.0.0 and fd00::");
 }
 
 #[test]

@@ -106,7 +106,8 @@ impl World<'_> {
         }
         self.groups(service).into_iter().find_map(|group| {
             let both = group.iter().find_map(|pool| offered(pool, &slots));
-            let alone = || group.iter().find_map(|pool| offered(pool, &slots[..1]));
+            let alone =
+                || slots.chunks(1).find_map(|slot| group.iter().find_map(|it| offered(it, slot)));
             both.or_else(|| if required { None } else { alone() })
         })
     }

@@ -124,3 +124,42 @@ fn services_that_contradict_each_other_about_one_route_are_named() {
              default/b is not"]
     );
 }
+
+/// A pod of a dual-stack Service is in a slice of each family, and for a while one endpoint may be in two slices.
+#[test]
+fn a_pod_counts_once_in_however_many_slices_it_is() {
+    let endpoint = |address: &str, pod: Option<u64>, ready: bool| Endpoint {
+        address: Some(ip(address)),
+        node_name: Some("kube1".into()),
+        ready: Some(ready),
+        target: pod,
+        ..Endpoint::default()
+    };
+    for (endpoints, [all, ready]) in [
+        (vec![endpoint("10.1.0.5", Some(1), true), endpoint("fd01::5", Some(1), true)], [1, 1]),
+        (vec![endpoint("10.1.0.5", None, true), endpoint("10.1.0.5", None, true)], [1, 1]),
+        (vec![endpoint("10.1.0.5", Some(1), true), endpoint("10.1.0.5", None, true)], [1, 1]),
+        // One slice is older than the other.
+        (vec![endpoint("10.1.0.5", Some(1), false), endpoint("10.1.0.5", Some(1), true)], [1, 1]),
+        (vec![endpoint("10.1.0.5", Some(1), true), endpoint("10.1.0.6", Some(2), false)], [2, 1]),
+        (vec![endpoint("10.1.0.5", None, true), endpoint("fd01::5", None, true)], [2, 2]),
+    ] {
+        for policy in [ExternalTrafficPolicy::Cluster, ExternalTrafficPolicy::Local] {
+            let counted = Endpoints::of(&Service::new(key("a")), &endpoints);
+            let count = counted.counting(policy, "kube1");
+            assert_eq!([count.all, count.ready], [all, ready], "{policy:?} {endpoints:?}");
+        }
+
+        let cluster = cluster(0, |pool| {
+            pool.health.min_ready = Some(MinReady::Count(2));
+            pool.health.link_bandwidth = Some(LinkBandwidth::new(100));
+        });
+        let cluster = cluster.with(|cluster| cluster.slices[0].endpoints = endpoints);
+        let plan = cluster.plan("kube1").plan;
+        let route = plan.peers[0].routes.values().next();
+        assert_eq!(route.is_some(), ready >= 2);
+        let bandwidth =
+            route.and_then(|it| it.attributes().extended_communities[0].as_link_bandwidth());
+        assert!(bandwidth.is_none_or(|(_, octets)| octets == 200.0), "{bandwidth:?}");
+    }
+}

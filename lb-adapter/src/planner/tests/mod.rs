@@ -72,7 +72,11 @@ impl Cluster {
         let mut service = Service::new(key(name));
         change(&mut service);
         let mut slice = EndpointSlice::new(format!("{name}-1"), service.key.clone());
-        slice.endpoints = on.iter().map(|node| endpoint(node)).collect();
+        let numbered = (1..).zip(on).map(|(number, node)| Endpoint {
+            address: Some(ip(&format!("10.244.0.{number}"))),
+            ..endpoint(node)
+        });
+        slice.endpoints = numbered.collect();
         self.services.push(service);
         self.slices.push(slice);
         self

@@ -1,0 +1,79 @@
+//! Advertisements of one pool that contradict each other.
+
+use super::tests::source;
+use super::*;
+
+fn object(kind: &str, name: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: metallb.io/v1beta1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {spec}\n---\n"
+    )
+}
+
+/// By MetalLB's rule: each pool is looked at by itself, with all advertisements that select it.
+#[test]
+fn advertisements_of_one_pool_have_one_local_preference_for_a_prefix_and_a_peer() {
+    let advertisement = |name: &str, spec: &str| object("BGPAdvertisement", name, spec);
+    let v4 = object("IPAddressPool", "a", "{addresses: [10.0.0.0/24]}");
+    let labelled = v4.replace("{name: a}", "{name: a, labels: {tier: gold}}");
+    let both = object("IPAddressPool", "a", "{addresses: [10.0.0.0/24, 'fd00::/64']}");
+    let problem = |pools: &str, one: &str, other: &str| {
+        let text = format!("{pools}{}{}", advertisement("a", one), advertisement("b", other));
+        let told = match parse("d", &[source("f", &text)]) {
+            Ok(manifests) => manifests.warnings,
+            Err(refused) => refused.as_slice().to_vec(),
+        };
+        told.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    for (pools, one, other, expected) in [
+        // Named, selected, or all: it is the same pool.
+        (
+            &v4,
+            "{localPref: 1}",
+            "{localPref: 2}",
+            "preference 2 contradicts the 1 of the advertisement at f:6",
+        ),
+        (&v4, "{ipAddressPools: [a], localPref: 1}", "{localPref: 2}", "2 contradicts the 1"),
+        (
+            &labelled,
+            "{ipAddressPoolSelectors: [{matchLabels: {tier: gold}}], localPref: 1}",
+            "{ipAddressPools: [a], localPref: 2}",
+            "2 contradicts the 1",
+        ),
+        // Not given is 0.
+        (&v4, "{localPref: 1}", "{}", "preference 0 (not set) contradicts the 1 of"),
+        (&v4, "{}", "{localPref: 1}", "preference 1 contradicts the 0 (not set) of"),
+        (&v4, "{localPref: 0, communities: ['1:1']}", "{}", ""),
+        // Only the lengths of the families that the pool has count.
+        (&v4, "{localPref: 1, aggregationLength: 24}", "{localPref: 2}", ""),
+        (&v4, "{localPref: 1, aggregationLengthV6: 64}", "{localPref: 2}", "2 contradicts the 1"),
+        (&both, "{localPref: 1, aggregationLength: 24}", "{localPref: 2}", "2 contradicts the 1"),
+        (
+            &both,
+            "{localPref: 1, aggregationLength: 24, aggregationLengthV6: 64}",
+            "{localPref: 2}",
+            "",
+        ),
+        // Other peers, other pools, or none; other Services, which is found when one has both.
+        (&v4, "{localPref: 1, peers: [tor1]}", "{localPref: 2, peers: [tor2]}", ""),
+        (
+            &v4,
+            "{localPref: 1, peers: [tor1, tor2]}",
+            "{localPref: 2, peers: [tor2]}",
+            "2 contradicts",
+        ),
+        (&v4, "{localPref: 1}", "{localPref: 2, ipAddressPools: [b]}", ""),
+        (&String::new(), "{localPref: 1}", "{localPref: 2}", ""),
+        (&v4, "{localPref: 1}", "{localPref: 2, serviceSelectors: [{}]}", ""),
+        // Superfluous, but no contradiction: MetalLB takes it.
+        (&v4, "{}", "{}", "the same advertisement as at f:6"),
+    ] {
+        let found = problem(pools, one, other);
+        assert_eq!(found.is_empty(), expected.is_empty(), "{one} {other}: {found}");
+        assert!(found.contains(expected), "{one} {other}: {found}");
+        assert_eq!(
+            found.contains("error"),
+            expected.contains("contradicts"),
+            "{one} {other}: {found}"
+        );
+    }
+}
