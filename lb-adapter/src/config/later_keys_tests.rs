@@ -215,9 +215,9 @@ fn advertisements_that_contradict_each_other_are_warned_of_and_the_first_counts(
     assert_eq!(
         said(&text),
         [
-            "f:7:5: warning: address-pools[0].bgp-advertisements[1]: local preference 200 for prefixes that have 100 by f:6",
+            "f:7:5: warning: address-pools[0].bgp-advertisements[1]: local preference 200 contradicts the 100 of the advertisement at f:6, for the same prefixes and peers",
             "f:8:5: warning: address-pools[0].bgp-advertisements[2]: the same advertisement as at f:6",
-            "f:8:5: warning: address-pools[0].bgp-advertisements[2]: local preference 100 for prefixes that have 200 by f:7",
+            "f:8:5: warning: address-pools[0].bgp-advertisements[2]: local preference 100 contradicts the 200 of the advertisement at f:7, for the same prefixes and peers",
         ]
     );
 }

@@ -89,7 +89,7 @@ address-pools:
   auto-assign: false
   bgp-advertisements:
   - {aggregation-length: 32, aggregation-length-v6: 64, localpref: 100, communities: [gold, 'no', big, 1:1, 7:7, 7:7]}
-  - {peers: [spine], node-selectors: [{match-labels: {rack: a}}]}
+  - {localpref: 100, peers: [spine], node-selectors: [{match-labels: {rack: a}}]}
   service-allocation: {priority: 3, namespaces: [shop], service-selectors: [{match-labels: {a: b}}]}
   allow-communities: ['64512:*', 'large:1:2:*']
   allow-local-pref: 1-2
