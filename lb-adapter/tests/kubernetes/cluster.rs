@@ -144,12 +144,19 @@ impl Cluster {
         self.slice(service, endpoints.iter().enumerate().map(endpoint).collect()).await;
     }
 
+    /// Makes the endpoints of a Service addresses of this machine, which are loopback ones. The API refuses those, so that
+    /// only a server of ours can have them.
+    pub(crate) fn put_slice(&self, service: &str, endpoints: Vec<Value>) {
+        let server = self.server.as_ref().expect("a server of ours");
+        let mut slice = slice_of(service, endpoints);
+        slice["metadata"]["namespace"] = json!(self.namespace);
+        server.put(slice);
+    }
+
     /// Writes the endpoints of a Service.
     pub(crate) async fn slice(&self, service: &str, endpoints: Vec<Value>) {
         let api: Api<EndpointSlice> = Api::namespaced(self.client.clone(), &self.namespace);
-        let slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-            "metadata": {"name": format!("{service}-1"), "labels": {"kubernetes.io/service-name": service}},
-            "addressType": "IPv4", "endpoints": endpoints});
+        let slice = slice_of(service, endpoints);
         let params = PatchParams::apply("test").force();
         api.patch(&format!("{service}-1"), &params, &Patch::Apply(slice)).await.unwrap();
     }
@@ -184,6 +191,12 @@ impl Cluster {
             namespaces.delete(namespace, &DeleteParams::default()).await.unwrap();
         }
     }
+}
+
+fn slice_of(service: &str, endpoints: Vec<Value>) -> Value {
+    json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": {"name": format!("{service}-1"), "labels": {"kubernetes.io/service-name": service}},
+        "addressType": "IPv4", "endpoints": endpoints})
 }
 
 pub(crate) fn addresses_of(service: &Service) -> Vec<String> {

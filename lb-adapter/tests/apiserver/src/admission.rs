@@ -5,6 +5,42 @@ use serde_json::{Value, json};
 use crate::failure::Failure;
 use crate::resource::Resource;
 use crate::store::Store;
+use crate::validation;
+
+/// Drops the fields of a Service that its new type does not have, where the request left them as they were. The real
+/// server clears the addresses of one that is no load balancer in the same step.
+pub(crate) fn drop_fields_of_the_type_before(before: &Value, after: &mut Value) {
+    let was_load_balancer = before["spec"]["type"] == "LoadBalancer";
+    if after["spec"]["type"] == "LoadBalancer" {
+        return;
+    }
+    after["status"]["loadBalancer"] = json!({});
+    let is_node_port = after["spec"]["type"] == "NodePort";
+    let Some(spec) = after["spec"].as_object_mut() else { return };
+
+    let mut fields = Vec::new();
+    if was_load_balancer {
+        fields.extend([
+            "loadBalancerClass",
+            "allocateLoadBalancerNodePorts",
+            "healthCheckNodePort",
+        ]);
+    }
+    if !is_node_port {
+        fields.push("externalTrafficPolicy");
+    }
+    for field in fields {
+        if spec.get(field) == before["spec"].get(field) {
+            spec.remove(field);
+        }
+    }
+    if is_node_port {
+        return;
+    }
+    for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+        port.as_object_mut().map(|port| port.remove("nodePort"));
+    }
+}
 
 /// Sets what the real server sets where a request leaves it out.
 pub(crate) fn default(resource: &Resource, object: &mut Value, number: u64) {
@@ -95,56 +131,8 @@ pub(crate) fn check(
     before: Option<&Value>,
 ) -> Result<(), Failure> {
     let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-    let invalid = |why: String| Failure::invalid(&resource.qualified(), name, why);
-    let well_formed = |letter: char| {
-        letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-.:".contains(letter)
-    };
-    if name.is_empty() || name.len() > 253 || !name.chars().all(well_formed) {
-        return Err(invalid(format!(
-            "metadata.name: Invalid value: {name:?}: a lowercase RFC 1123 subdomain"
-        )));
-    }
-    if resource.kind != "Service" || !resource.group.is_empty() {
-        return Ok(());
-    }
-    for entry in object
-        .pointer("/status/loadBalancer/ingress")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        if let Some(ip) = entry["ip"].as_str()
-            && ip.parse::<std::net::IpAddr>().is_err()
-        {
-            return Err(invalid(format!(
-                "status.loadBalancer.ingress[0].ip: Invalid value: {ip:?}: must be a valid IP address"
-            )));
-        }
-        if entry["ip"].is_null() && !entry["ipMode"].is_null() {
-            return Err(invalid("status.loadBalancer.ingress[0].ipMode: Forbidden: may not be specified when `ip` is not set".to_owned()));
-        }
-    }
-    if let Some(before) = before {
-        let (was, is) =
-            (&before["spec"]["loadBalancerClass"], &object["spec"]["loadBalancerClass"]);
-        let stays =
-            before["spec"]["type"] == "LoadBalancer" && object["spec"]["type"] == "LoadBalancer";
-        if stays && was != is {
-            return Err(invalid(
-                "spec.loadBalancerClass: Invalid value: may not change once set".to_owned(),
-            ));
-        }
-    }
-    for condition in
-        object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten()
-    {
-        for field in ["type", "status", "reason", "lastTransitionTime"] {
-            if condition[field].as_str().is_none_or(str::is_empty) {
-                return Err(invalid(format!("status.conditions[0].{field}: Required value")));
-            }
-        }
-    }
-    Ok(())
+    let refused = validation::validate(resource, object, before);
+    refused.map_err(|why| Failure::invalid(&resource.qualified(), name, why))
 }
 
 /// Fails as the real server does where a webhook that must be asked does not answer: none runs here.

@@ -33,6 +33,7 @@ mod selector;
 mod serve;
 mod server;
 mod store;
+mod validation;
 mod watching;
 mod write;
 

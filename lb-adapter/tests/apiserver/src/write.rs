@@ -249,6 +249,10 @@ impl Write<'_> {
                 None => fields.remove("status"),
             };
         }
+        if self.resource.group.is_empty() && self.resource.kind == "Service" {
+            admission::drop_fields_of_the_type_before(before, after);
+        }
+        let Some(fields) = after.as_object_mut() else { return };
         if fields.get("spec") != before.get("spec") {
             let generation = before["metadata"]["generation"].as_u64().unwrap_or(0);
             fields["metadata"]["generation"] = json!(generation + 1);

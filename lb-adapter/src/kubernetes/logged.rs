@@ -1,0 +1,46 @@
+//! The log lines of a test, to look at.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use tracing::subscriber::DefaultGuard;
+
+/// What this thread logs.
+#[derive(Clone, Default)]
+pub(super) struct Logged(Arc<Mutex<Vec<u8>>>);
+
+impl Logged {
+    /// Everything from now on, until the guard is dropped.
+    pub(super) fn begin() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    /// The lines that have these words.
+    pub(super) fn lines(&self, words: &str) -> Vec<String> {
+        let octets = self.0.lock().unwrap();
+        let text = std::str::from_utf8(&octets).unwrap();
+        text.lines().filter(|line| line.contains(words)).map(str::to_owned).collect()
+    }
+
+    /// How many lines have these words.
+    pub(super) fn count(&self, words: &str) -> usize {
+        self.lines(words).len()
+    }
+}
+
+impl Write for Logged {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(octets)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

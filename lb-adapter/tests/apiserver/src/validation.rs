@@ -1,0 +1,347 @@
+//! What the real server refuses in objects of the kinds that FerroLB touches: names, labels, and the fields of Services
+//! and EndpointSlices. Custom resources have their schemas for that.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use crate::resource::Resource;
+
+/// The first reason to refuse an object, as `path: reason`. `before` is the object that it replaces.
+pub(crate) fn validate(
+    resource: &Resource,
+    object: &Value,
+    before: Option<&Value>,
+) -> Result<(), String> {
+    metadata(resource, object)?;
+    match (resource.group.as_str(), resource.kind.as_str()) {
+        ("", "Service") => {
+            service(object)?;
+            before.map_or(Ok(()), |before| service_update(before, object))
+        }
+        ("discovery.k8s.io", "EndpointSlice") => {
+            if let Some(before) = before
+                && before["addressType"] != object["addressType"]
+            {
+                return Err(invalid("addressType", &object["addressType"], "field is immutable"));
+            }
+            endpoint_slice(object, before)
+        }
+        ("", "ConfigMap" | "Secret") => immutable(object, before),
+        _ => Ok(()),
+    }
+}
+
+/// Whether this is a label of RFC 1123.
+fn is_dns_label(text: &str) -> bool {
+    text.len() <= 63 && has_the_letters_of_a_label(text)
+}
+
+/// Whether this is letters in lower case and digits, and hyphens between them.
+fn has_the_letters_of_a_label(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let outer = |c: Option<char>| c.is_some_and(|c| inner(c) && c != '-');
+    text.chars().all(inner) && outer(text.chars().next()) && outer(text.chars().last())
+}
+
+/// Whether this is a subdomain of RFC 1123: labels with dots between them, which have no limit of their own.
+fn is_dns_subdomain(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(has_the_letters_of_a_label)
+}
+
+/// Whether this is a name of at most 63 letters, digits, `-`, `_` and `.` that begins and ends with a letter or digit.
+fn is_qualified_part(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let outer = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    text.len() <= 63
+        && text.chars().all(inner)
+        && outer(text.chars().next())
+        && outer(text.chars().last())
+}
+
+/// Whether this is a key of labels and annotations: a name, and before it a DNS subdomain and a slash if need be.
+fn is_qualified_name(text: &str) -> bool {
+    match text.split_once('/') {
+        None => is_qualified_part(text),
+        Some((prefix, name)) => is_dns_subdomain(prefix) && is_qualified_part(name),
+    }
+}
+
+fn invalid(path: &str, value: &Value, why: &str) -> String {
+    format!("{path}: Invalid value: {value}: {why}")
+}
+
+fn items(value: &Value) -> impl Iterator<Item = (usize, &Value)> {
+    value.as_array().into_iter().flatten().enumerate()
+}
+
+fn metadata(resource: &Resource, object: &Value) -> Result<(), String> {
+    let metadata = &object["metadata"];
+    let name = metadata["name"].as_str().unwrap_or_default();
+    let (valid, expected) = match (resource.group.as_str(), resource.kind.as_str()) {
+        ("", "Service") => (
+            is_dns_label(name) && name.starts_with(|c: char| c.is_ascii_lowercase()),
+            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, \
+             and end with an alphanumeric character",
+        ),
+        ("", "Namespace") => (is_dns_label(name), "a lowercase RFC 1123 label"),
+        ("rbac.authorization.k8s.io", _) => {
+            (!name.is_empty() && !name.contains(['/', '%']), "a path segment")
+        }
+        _ => (is_dns_subdomain(name), "a lowercase RFC 1123 subdomain"),
+    };
+    if !valid {
+        return Err(invalid("metadata.name", &metadata["name"], expected));
+    }
+
+    for (key, value) in metadata["labels"].as_object().into_iter().flatten() {
+        let text = value.as_str().unwrap_or_default();
+        if !is_qualified_name(key) {
+            return Err(invalid("metadata.labels", &key.as_str().into(), "a qualified name"));
+        }
+        if !value.is_string() || !(text.is_empty() || is_qualified_part(text)) {
+            return Err(invalid("metadata.labels", value, "a valid label"));
+        }
+    }
+    for key in metadata["annotations"].as_object().into_iter().flatten().map(|(key, _)| key) {
+        if !is_qualified_name(&key.to_lowercase()) {
+            return Err(invalid("metadata.annotations", &key.as_str().into(), "a qualified name"));
+        }
+    }
+    for (at, owner) in items(&metadata["ownerReferences"]) {
+        for field in ["apiVersion", "kind", "name", "uid"] {
+            if owner[field].as_str().is_none_or(str::is_empty) {
+                return Err(format!("metadata.ownerReferences[{at}].{field}: Required value"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn service(object: &Value) -> Result<(), String> {
+    let spec = &object["spec"];
+    let type_ = spec["type"].as_str().unwrap_or_default();
+    if !["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"].contains(&type_) {
+        return Err(format!("spec.type: Unsupported value: {}", spec["type"]));
+    }
+
+    let class = &spec["loadBalancerClass"];
+    if !class.is_null() {
+        if type_ != "LoadBalancer" {
+            let why =
+                "spec.loadBalancerClass: Forbidden: may only be used when `type` is 'LoadBalancer'";
+            return Err(why.to_owned());
+        }
+        if !class.as_str().is_some_and(is_qualified_name) {
+            return Err(invalid("spec.loadBalancerClass", class, "a qualified name"));
+        }
+    }
+
+    let policy = &spec["externalTrafficPolicy"];
+    let is_accessible = ["NodePort", "LoadBalancer"].contains(&type_)
+        || items(&spec["externalIPs"]).next().is_some();
+    match policy.as_str() {
+        Some(_) if !is_accessible => {
+            let why = "may only be set for externally-accessible services";
+            return Err(invalid("spec.externalTrafficPolicy", policy, why));
+        }
+        Some("Cluster" | "Local") | None => {}
+        Some(_) => return Err(format!("spec.externalTrafficPolicy: Unsupported value: {policy}")),
+    }
+
+    let is_address = |it: &Value| it.as_str().is_some_and(|it| it.parse::<IpAddr>().is_ok());
+    for (at, range) in items(&spec["loadBalancerSourceRanges"]) {
+        let is_range = range.as_str().is_some_and(|it| it.contains('/'));
+        if !is_range {
+            let path = format!("spec.loadBalancerSourceRanges[{at}]");
+            return Err(invalid(&path, range, "must be a valid CIDR value"));
+        }
+    }
+    for (at, address) in items(&spec["clusterIPs"]) {
+        if address != "None" && !is_address(address) {
+            return Err(invalid(&format!("spec.clusterIPs[{at}]"), address, "must be a valid IP"));
+        }
+    }
+    service_ports(spec, type_)?;
+    load_balancer_status(object, type_)?;
+    conditions(&object["status"]["conditions"])
+}
+
+fn service_ports(spec: &Value, type_: &str) -> Result<(), String> {
+    let ports: Vec<&Value> = items(&spec["ports"]).map(|(_, port)| port).collect();
+    if ports.is_empty() && type_ != "ExternalName" && spec["clusterIP"] != "None" {
+        return Err("spec.ports: Required value".to_owned());
+    }
+    let (mut names, mut numbers, mut node_ports) =
+        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for (at, port) in ports.iter().enumerate() {
+        let path = |field: &str| format!("spec.ports[{at}].{field}");
+        match port["name"].as_str().unwrap_or_default() {
+            "" if ports.len() > 1 => return Err(format!("{}: Required value", path("name"))),
+            "" => {}
+            name if !is_dns_label(name) => {
+                return Err(invalid(&path("name"), &port["name"], "a lowercase RFC 1123 label"));
+            }
+            name if !names.insert(name) => {
+                return Err(format!("{}: Duplicate value: {name:?}", path("name")));
+            }
+            _ => {}
+        }
+        if !port["port"].as_u64().is_some_and(|it| (1..=65_535).contains(&it)) {
+            let why = "must be between 1 and 65535, inclusive";
+            return Err(invalid(&path("port"), &port["port"], why));
+        }
+        let protocol = port["protocol"].as_str().unwrap_or_default();
+        if !["TCP", "UDP", "SCTP"].contains(&protocol) {
+            return Err(format!("{}: Unsupported value: {protocol:?}", path("protocol")));
+        }
+        if !numbers.insert((protocol, port["port"].as_u64())) {
+            return Err(format!("spec.ports[{at}]: Duplicate value: {port}"));
+        }
+        let Some(node_port) = port["nodePort"].as_u64().filter(|it| *it != 0) else { continue };
+        if type_ == "ClusterIP" {
+            let why = "may not be used when `type` is 'ClusterIP'";
+            return Err(format!("{}: Forbidden: {why}", path("nodePort")));
+        }
+        if !(30_000..=32_767).contains(&node_port) {
+            let why =
+                "provided port is not in the valid range. The range of valid ports is 30000-32767";
+            return Err(invalid(&path("nodePort"), &port["nodePort"], why));
+        }
+        if !node_ports.insert((protocol, node_port)) {
+            return Err(format!("{}: Duplicate value: {node_port}", path("nodePort")));
+        }
+    }
+    Ok(())
+}
+
+fn load_balancer_status(object: &Value, type_: &str) -> Result<(), String> {
+    for (at, entry) in items(&object["status"]["loadBalancer"]["ingress"]) {
+        let path = |field: &str| format!("status.loadBalancer.ingress[{at}].{field}");
+        if type_ != "LoadBalancer" {
+            let why = "may only be used when `spec.type` is 'LoadBalancer'";
+            return Err(format!("status.loadBalancer.ingress: Forbidden: {why}"));
+        }
+        let ip = entry["ip"].as_str().unwrap_or_default();
+        if !ip.is_empty() && ip.parse::<IpAddr>().is_err() {
+            return Err(invalid(&path("ip"), &entry["ip"], "must be a valid IP address"));
+        }
+        match entry["ipMode"].as_str() {
+            Some(_) if ip.is_empty() => {
+                let why = "may not be specified when `ip` is not set";
+                return Err(format!("{}: Forbidden: {why}", path("ipMode")));
+            }
+            Some("VIP" | "Proxy") | None => {}
+            Some(mode) => return Err(format!("{}: Unsupported value: {mode:?}", path("ipMode"))),
+        }
+        if let Some(name) = entry["hostname"].as_str()
+            && (!is_dns_subdomain(name) || name.parse::<IpAddr>().is_ok())
+        {
+            return Err(invalid(&path("hostname"), &entry["hostname"], "must be a DNS name"));
+        }
+    }
+    Ok(())
+}
+
+fn conditions(conditions: &Value) -> Result<(), String> {
+    let mut types = BTreeSet::new();
+    for (at, condition) in items(conditions) {
+        for field in ["type", "status", "reason", "lastTransitionTime"] {
+            if condition[field].as_str().is_none_or(str::is_empty) {
+                return Err(format!("status.conditions[{at}].{field}: Required value"));
+            }
+        }
+        if !types.insert(condition["type"].as_str()) {
+            let found = &condition["type"];
+            return Err(format!("status.conditions[{at}].type: Duplicate value: {found}"));
+        }
+    }
+    Ok(())
+}
+
+fn service_update(before: &Value, object: &Value) -> Result<(), String> {
+    let (was, is) = (&before["spec"], &object["spec"]);
+    let stays = was["type"] == "LoadBalancer" && is["type"] == "LoadBalancer";
+    if stays && was["loadBalancerClass"] != is["loadBalancerClass"] {
+        let found = &is["loadBalancerClass"];
+        return Err(invalid("spec.loadBalancerClass", found, "may not change once set"));
+    }
+
+    let has_cluster_ip = |spec: &Value| spec["type"] != "ExternalName";
+    if has_cluster_ip(was) && has_cluster_ip(is) {
+        for field in ["/clusterIPs/0", "/ipFamilies/0"] {
+            let (was, is) = (was.pointer(field), is.pointer(field));
+            if was.is_some() && was != is {
+                let path = format!("spec{}", field.replace("/0", "[0]").replace('/', "."));
+                return Err(invalid(&path, is.unwrap_or(&Value::Null), "may not change once set"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn endpoint_slice(object: &Value, before: Option<&Value>) -> Result<(), String> {
+    let type_ = object["addressType"].as_str().unwrap_or_default();
+    if !["IPv4", "IPv6", "FQDN"].contains(&type_) {
+        return Err(format!("addressType: Unsupported value: {type_:?}"));
+    }
+    let mut names = BTreeSet::new();
+    for (at, port) in items(&object["ports"]) {
+        let name = port["name"].as_str().unwrap_or_default();
+        if !(name.is_empty() || is_dns_label(name)) || !names.insert(name) {
+            return Err(invalid(&format!("ports[{at}].name"), &port["name"], "a label, only once"));
+        }
+    }
+    if before.is_some_and(|before| before["endpoints"] == object["endpoints"]) {
+        return Ok(());
+    }
+
+    for (at, endpoint) in items(&object["endpoints"]) {
+        let path = format!("endpoints[{at}].addresses");
+        if items(&endpoint["addresses"]).next().is_none() {
+            return Err(format!("{path}: Required value: must contain at least 1 address"));
+        }
+        for (number, address) in items(&endpoint["addresses"]).filter(|_| type_ != "FQDN") {
+            let refused = endpoint_address(address.as_str().unwrap_or_default(), type_);
+            refused.map_err(|why| invalid(&format!("{path}[{number}]"), address, why))?;
+        }
+        let node = &endpoint["nodeName"];
+        if !node.is_null() && !node.as_str().is_some_and(is_dns_subdomain) {
+            let why = "a lowercase RFC 1123 subdomain";
+            return Err(invalid(&format!("endpoints[{at}].nodeName"), node, why));
+        }
+    }
+    Ok(())
+}
+
+fn endpoint_address(address: &str, type_: &str) -> Result<(), &'static str> {
+    let Ok(address) = address.parse::<IpAddr>() else { return Err("must be a valid IP address") };
+    if address.is_ipv4() != (type_ == "IPv4") {
+        return Err("must be an address of the slice's addressType");
+    }
+    let (is_link_local, is_link_local_multicast) = match address {
+        IpAddr::V4(it) => (it.is_link_local(), it.octets().starts_with(&[224, 0, 0])),
+        IpAddr::V6(it) => (it.is_unicast_link_local(), it.segments()[0] & 0xff0f == 0xff02),
+    };
+    match address {
+        it if it.is_unspecified() => Err("may not be unspecified"),
+        it if it.is_loopback() => Err("may not be in the loopback range (127.0.0.0/8, ::1/128)"),
+        _ if is_link_local => Err("may not be in the link-local range (169.254.0.0/16, fe80::/10)"),
+        _ if is_link_local_multicast => {
+            Err("may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn immutable(object: &Value, before: Option<&Value>) -> Result<(), String> {
+    let Some(before) = before else { return Ok(()) };
+    if before["immutable"] == true && before["data"] != object["data"] {
+        return Err("data: Forbidden: field is immutable when `immutable` is set".to_owned());
+    }
+    if object["kind"] == "Secret" && before["type"] != object["type"] {
+        return Err(invalid("type", &object["type"], "field is immutable"));
+    }
+    Ok(())
+}
