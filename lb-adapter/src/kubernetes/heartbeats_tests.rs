@@ -1,9 +1,7 @@
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use kube::Config;
 use test_apiserver::{ApiServer, Fault};
 
+use super::super::logged::Logged;
 use super::*;
 
 const RESOURCES: &str = include_str!("../../../deploy/kustomize/crds/ferrolb.io.yaml");
@@ -100,34 +98,9 @@ async fn what_is_seen_of_others_is_handed_on() {
     assert!(heartbeats.take(Seen::Listed(Kind::Service, None)).is_some());
 }
 
-/// What is logged meanwhile.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// How many lines have these words.
-    fn count(&self, words: &str) -> usize {
-        let octets = self.0.lock().unwrap();
-        std::str::from_utf8(&octets).unwrap().lines().filter(|line| line.contains(words)).count()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(octets)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_mark_is_logged_when_it_is_written_and_why_a_write_of_it_failed() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = Logged::begin();
     let server = ApiServer::builder().manifests(&[RESOURCES]).start().await;
     let client = Client::new(server.service("admin"), "default");
     let mut heartbeats = Heartbeats::new(client, "default", "test");
@@ -172,4 +145,32 @@ async fn a_mark_is_logged_when_it_is_written_and_why_a_write_of_it_failed() {
     assert!(is_unknown(
         &api.get("kube1").await.unwrap().get(&["status", "conditions"]).unwrap().to_json()
     ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_that_are_silent_are_marked_however_many_they_are() {
+    const NODES: usize = 5 * AT_ONCE + 1;
+    let (log, _guard) = Logged::begin();
+    let server = ApiServer::builder().manifests(&[RESOURCES]).start().await;
+    let client = Client::new(server.service("admin"), "default");
+    let mut heartbeats = Heartbeats::new(client, "default", "test");
+    for node in 0..NODES {
+        let name = format!("node-{node}");
+        server.put(json!({"apiVersion": "ferrolb.io/v1alpha1", "kind": "BGPNodeStatus",
+            "metadata": {"namespace": "default", "name": name},
+            "status": {"heartbeatTime": "2024-05-01T10:00:00Z", "heartbeatPeriodSeconds": 60,
+                "conditions": ready("True")}}));
+        let object = heartbeats.api.get(&name).await.unwrap();
+        heartbeats.take(Seen::Applied(Kind::BgpNodeStatus, Box::new(object)));
+    }
+    // Nothing else wakes the loop, and some writes fail.
+    server.fail_next(AT_ONCE, Fault::Internal);
+    let passes = async {
+        loop {
+            heartbeats.due().await;
+            heartbeats.mark();
+        }
+    };
+    drop(tokio::time::timeout(Duration::from_secs(200), passes).await);
+    assert_eq!(log.count("the speaker has stopped reporting"), NODES);
 }

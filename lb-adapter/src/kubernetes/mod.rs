@@ -27,6 +27,8 @@ mod controller;
 mod drain;
 mod events;
 mod heartbeats;
+#[cfg(test)]
+mod logged;
 mod mirror;
 mod node_status;
 mod object;

@@ -1,7 +1,8 @@
 //! The status of IPAddressPools: how full they are.
 //!
-//! What there is to write follows from what is seen: a status that somebody else wrote, be it a controller that has
-//! been deposed and does not know it, is set right.
+//! What there is to write follows from what is seen: a status that another controller wrote, such as one that has been
+//! deposed and does not know it, is set right. Where the other one does the same, as MetalLB's does that runs in the same
+//! namespace, the pauses grow: two controllers do not write against each other all the time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,10 +27,23 @@ pub(super) struct PoolStatus {
     seen: BTreeMap<String, (String, Value)>,
     /// What they should say.
     wanted: BTreeMap<String, Value>,
+    /// The pools whose status another controller has changed.
+    contested: BTreeMap<String, Contest>,
+    /// When the first of them is set right that differs.
+    truce: Option<Instant>,
     due: Option<Instant>,
     /// Whether what was under way is written.
     under_way: JoinSet<bool>,
 }
+
+/// How often another controller has changed what a pool should say, and when it is set right.
+struct Contest {
+    times: u32,
+    at: Instant,
+}
+
+/// The longest pause before the status of a contested pool is set right.
+const TRUCE: Duration = Duration::from_secs(600);
 
 const PACE: Duration = Duration::from_secs(1);
 /// So long after a failure.
@@ -39,8 +53,9 @@ impl PoolStatus {
     /// None seen yet. Dropped, what is under way is given up.
     pub(super) fn new(client: Client, namespace: &str, manager: &'static str) -> Self {
         let api = Api::namespaced_with(client, namespace, &Kind::IpAddressPool.api_resource());
-        let (seen, wanted) = (BTreeMap::new(), BTreeMap::new());
-        Self { api, manager, seen, wanted, due: None, under_way: JoinSet::new() }
+        let (seen, wanted, contested) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (truce, due) = (None, None);
+        Self { api, manager, seen, wanted, contested, truce, due, under_way: JoinSet::new() }
     }
 
     /// A pool is there, as it is now.
@@ -50,16 +65,38 @@ impl PoolStatus {
         let counter = |key| object.get(&["status", key]).map_or(Value::Null, Tree::to_json);
         let status: Value =
             COUNTERS.map(|key| (key.to_owned(), counter(key))).into_iter().collect();
-        let right = self.wanted.get(&name) == Some(&status);
+        let wanted = self.wanted.get(&name);
+        let is_right = wanted == Some(&status);
+        let was_right = wanted.is_some() && self.seen.get(&name).map(|(_, it)| it) == wanted;
+        if was_right && !is_right {
+            self.contest(&name);
+        }
         self.seen.insert(name, (version, status));
-        if !right {
+        if !is_right {
             self.mark();
         }
+    }
+
+    /// Another controller has changed a status that was right.
+    fn contest(&mut self, name: &str) {
+        let now = Instant::now();
+        let recent = self.contested.get(name).filter(|contest| contest.at + TRUCE > now);
+        let times = recent.map_or(0, |contest| contest.times);
+        if times == 1 {
+            tracing::warn!(
+                pool = name,
+                "another controller writes the status of the pool too, with other counters"
+            );
+        }
+        let pause = PACE.saturating_mul(4_u32.saturating_pow(times)).min(TRUCE);
+        let contest = Contest { times: times.saturating_add(1), at: now + pause };
+        self.contested.insert(name.to_owned(), contest);
     }
 
     /// A pool is gone.
     pub(super) fn gone(&mut self, name: &str) {
         self.seen.remove(name);
+        self.contested.remove(name);
     }
 
     /// Something may have changed.
@@ -74,7 +111,7 @@ impl PoolStatus {
                 self.due = Some(Instant::now() + PAUSE);
             }
         }
-        match self.due {
+        match self.due.into_iter().chain(self.truce).min() {
             Some(at) => tokio::time::sleep_until(at).await,
             None => std::future::pending().await,
         }
@@ -82,11 +119,16 @@ impl PoolStatus {
 
     /// Begins to write what the objects do not say of these pools.
     pub(super) fn write(&mut self, samples: &[PoolSample]) {
-        self.due = None;
+        let now = Instant::now();
+        (self.due, self.truce) = (None, None);
         self.wanted = samples.iter().map(|it| (it.name.clone(), status(it))).collect();
         for (name, status) in &self.wanted {
             let Some((version, seen)) = self.seen.get(name) else { continue };
             if seen == status {
+                continue;
+            }
+            if let Some(contest) = self.contested.get(name).filter(|contest| contest.at > now) {
+                self.truce = self.truce.into_iter().chain([contest.at]).min();
                 continue;
             }
             let patch = json!({"metadata": {"resourceVersion": version}, "status": status});
@@ -122,3 +164,7 @@ fn status(sample: &PoolSample) -> Value {
     let counts = [json!(ipv4.in_use), json!(ipv6.in_use), json!(free(ipv4)), json!(free(ipv6))];
     COUNTERS.map(str::to_owned).into_iter().zip(counts).collect()
 }
+
+#[cfg(test)]
+#[path = "pools_tests.rs"]
+mod tests;

@@ -7,6 +7,7 @@
 //! those of a MetalLB speaker go with its pod, and it writes them for as long as it runs.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,9 @@ pub(super) struct ServiceStatuses {
     rows: BTreeMap<ServiceKey, Row>,
     peers: Shared<BTreeSet<String>>,
     due: BTreeSet<ServiceKey>,
+    /// The Service whose turn was last. The next one follows it, so that one that cannot be written keeps no other
+    /// waiting.
+    last: Option<ServiceKey>,
     /// Whether it is known which objects there are.
     listed: bool,
     /// Whether it has been known before.
@@ -102,6 +106,7 @@ impl ServiceStatuses {
             rows: BTreeMap::new(),
             peers: Shared::default(),
             due: BTreeSet::new(),
+            last: None,
             listed: false,
             begun: false,
             relist: Instant::now(),
@@ -209,6 +214,18 @@ impl ServiceStatuses {
         self.listed = false;
     }
 
+    /// The Service whose turn it is: that after the last one, in a circle.
+    fn take_due(&mut self) -> Option<ServiceKey> {
+        let after = self
+            .last
+            .as_ref()
+            .and_then(|last| self.due.range((Bound::Excluded(last), Bound::Unbounded)).next());
+        let key = after.or_else(|| self.due.first()).cloned()?;
+        self.due.remove(&key);
+        self.last = Some(key.clone());
+        Some(key)
+    }
+
     fn begin(&mut self) {
         let (api, node, manager) = (self.api.clone(), self.node.clone(), self.manager);
         if !self.listed {
@@ -216,7 +233,7 @@ impl ServiceStatuses {
             self.under_way = Some(tokio::spawn(list(api, node, owner)));
             return;
         }
-        while let Some(key) = self.due.pop_first() {
+        while let Some(key) = self.take_due() {
             let Some(Row { wanted, written, .. }) = self.rows.get(&key) else { continue };
             let said = written.as_ref().map(|(_, peers)| peers);
             if wanted.as_ref() != said {

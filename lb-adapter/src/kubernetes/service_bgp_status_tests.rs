@@ -134,3 +134,14 @@ async fn what_nobody_answers_is_tried_again() {
         assert_eq!(fixture.within(60).await, [begun(service, &["tor"])]);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_service_whose_object_is_refused_keeps_no_other_waiting() {
+    let mut fixture = Fixture::new().await;
+    // The first of all by name, and its labels are not valid ones.
+    fixture.announce("-", &["tor"]);
+    let services: Vec<_> = (0..40).map(|number| format!("s{number:02}")).collect();
+    services.iter().for_each(|service| fixture.announce(service, &["tor"]));
+    let expected: Vec<_> = services.iter().map(|service| begun(service, &["tor"])).collect();
+    assert_eq!(fixture.within(120).await, expected);
+}

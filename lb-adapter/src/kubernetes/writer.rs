@@ -1,15 +1,20 @@
-//! Writes the status of Services: what is due, some at a time, again after a failure.
+//! Writes the status of Services: some at a time, and again after a failure.
 //!
-//! At most one write of a Service is under way, and what it says is decided when it begins. A conflict is no
-//! failure: somebody was faster, and what they wrote is about to be seen.
+//! At most one write of a Service is under way, and its content is decided when it begins. A conflict is not a
+//! failure: another writer was faster, and the watch is about to show what it wrote.
+//!
+//! A Service that has to be looked at is in exactly one place: in the queue, under way, or in a pause after a failed
+//! write. [`Writer::begin`] returns only when the queue is empty or [`AT_ONCE`] writes are under way, and
+//! [`Writer::next`] wakes up when a write or a pause ends. So nothing waits in the queue while the controller sleeps,
+//! and first in is first out, so that no Service keeps others from their turn.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::Value;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 
 use super::client::answered;
@@ -18,15 +23,15 @@ use super::resource::Kind;
 use super::service_status::Face;
 use crate::model::ServiceKey;
 
-/// So many writes at a time.
+/// How many writes may be under way.
 const AT_ONCE: usize = 16;
 /// Pauses after failures of one Service grow between these.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(15));
 
-/// What a write came to.
+/// The result of a write.
 #[derive(Debug)]
 pub(super) enum Written {
-    /// It is written, and looks like this now.
+    /// The API server took it, and the Service looks like this now.
     Done(Box<Face>),
     /// It was out of date, or the Service is gone.
     Outdated,
@@ -34,62 +39,141 @@ pub(super) enum Written {
     Failed,
 }
 
-/// The Services whose status is to be written.
+/// The Services whose status may have to be written.
 pub(super) struct Writer {
     client: Client,
     manager: &'static str,
-    due: BTreeSet<ServiceKey>,
-    /// Those that have failed: how often, and when they are due again.
-    failed: BTreeMap<ServiceKey, (u32, Instant)>,
-    busy: BTreeSet<ServiceKey>,
-    under_way: JoinSet<(ServiceKey, Written)>,
+    /// The Services to look at, the one that has waited longest first.
+    due: VecDeque<ServiceKey>,
+    /// The same, to find out whether a Service is among them.
+    queued: BTreeSet<ServiceKey>,
+    /// The Services whose last write failed or was outdated.
+    failed: BTreeMap<ServiceKey, Failure>,
+    /// Those of them that wait for the end of their pause, by that end.
+    paused: BTreeSet<(Instant, ServiceKey)>,
+    /// The Services whose write is under way, and whether they have changed since it began.
+    busy: BTreeMap<ServiceKey, bool>,
+    under_way: JoinSet<Written>,
+    /// The Service of each task.
+    tasks: HashMap<Id, ServiceKey>,
+}
+
+/// What is remembered of a Service whose write failed.
+struct Failure {
+    times: u32,
+    /// The end of the pause.
+    at: Instant,
+    /// Whether a newer version of the Service ends the pause.
+    outdated: bool,
 }
 
 impl Writer {
-    /// Nothing to write yet. Dropped, what is under way is given up.
+    /// Has nothing to write yet. Gives up what is under way when it is dropped.
     pub(super) fn new(client: Client, manager: &'static str) -> Self {
         Self {
             client,
             manager,
-            due: BTreeSet::new(),
+            due: VecDeque::new(),
+            queued: BTreeSet::new(),
             failed: BTreeMap::new(),
-            busy: BTreeSet::new(),
+            paused: BTreeSet::new(),
+            busy: BTreeMap::new(),
             under_way: JoinSet::new(),
+            tasks: HashMap::new(),
         }
     }
 
-    /// A Service is to be looked at.
+    /// Notes that a Service has to be looked at. One whose write is under way gets its turn after that, and one whose
+    /// write failed after its pause.
     pub(super) fn mark(&mut self, key: &ServiceKey) {
-        self.due.insert(key.clone());
+        if let Some(changed) = self.busy.get_mut(key) {
+            *changed = true;
+            return;
+        }
+        let pauses = |failure: &Failure| self.paused.contains(&(failure.at, key.clone()));
+        if !self.failed.get(key).is_some_and(pauses) {
+            self.queue(key.clone());
+        }
     }
 
-    /// A Service is gone.
+    /// Notes that the watch has shown a Service, which is then looked at. This ends the pause after a conflict.
+    pub(super) fn seen(&mut self, key: &ServiceKey) {
+        if let Some(failure) = self.failed.get(key).filter(|failure| failure.outdated) {
+            self.paused.remove(&(failure.at, key.clone()));
+        }
+        self.mark(key);
+    }
+
+    /// Notes that a Service is gone.
     pub(super) fn forget(&mut self, key: &ServiceKey) {
-        self.due.remove(key);
-        self.failed.remove(key);
+        if let Some(failure) = self.failed.remove(key) {
+            self.paused.remove(&(failure.at, key.clone()));
+        }
+        if self.queued.remove(key) {
+            self.due.retain(|queued| queued != key);
+        }
+        if let Some(changed) = self.busy.get_mut(key) {
+            *changed = false;
+        }
     }
 
-    /// Whether a write of it is under way, so that what is seen of it now may be from before.
+    /// Whether a write of the Service is under way, so that the watch may still show it as it was before.
     pub(super) fn is_busy(&self, key: &ServiceKey) -> bool {
-        self.busy.contains(key)
+        self.busy.contains_key(key)
     }
 
-    /// Begins what is due. `patch` is what a Service lacks, if anything.
+    /// Begins the writes that are due. `patch` returns what a Service lacks, if anything.
     pub(super) fn begin(&mut self, mut patch: impl FnMut(&ServiceKey) -> Option<Value>) {
-        let now = Instant::now();
-        let ready: Vec<ServiceKey> = self
-            .due
-            .iter()
-            .filter(|key| !self.busy.contains(*key))
-            .filter(|key| self.failed.get(*key).is_none_or(|(_, at)| *at <= now))
-            .take(AT_ONCE.saturating_sub(self.under_way.len()))
-            .cloned()
-            .collect();
-        for key in ready {
-            self.due.remove(&key);
+        self.end_pauses();
+
+        // A Service that lacks nothing takes no place.
+        while self.under_way.len() < AT_ONCE
+            && let Some(key) = self.due.pop_front()
+        {
+            self.queued.remove(&key);
             match patch(&key) {
                 Some(patch) => self.write(key, patch),
                 None => drop(self.failed.remove(&key)),
+            }
+        }
+
+        if self.due.is_empty() {
+            // The queue of a whole cluster is not kept.
+            self.due = VecDeque::new();
+        }
+    }
+
+    /// Waits until a write or a pause has ended; for ever if there is neither. Loses nothing when it is dropped.
+    pub(super) async fn next(&mut self) -> Option<(ServiceKey, Written)> {
+        let pause = self.paused.first().map(|(at, _)| *at);
+        tokio::select! {
+            Some(ended) = self.under_way.join_next_with_id() => {
+                let (id, written) = match ended {
+                    Ok((id, written)) => (id, written),
+                    Err(error) => {
+                        tracing::error!(%error, "a write of a Service's status ended in a panic");
+                        (error.id(), Written::Failed)
+                    }
+                };
+                let key = self.tasks.remove(&id)?;
+                self.ended(&key, &written);
+                Some((key, written))
+            }
+            () = sleep_until(pause) => None,
+        }
+    }
+
+    fn queue(&mut self, key: ServiceKey) {
+        if self.queued.insert(key.clone()) {
+            self.due.push_back(key);
+        }
+    }
+
+    fn end_pauses(&mut self) {
+        let now = Instant::now();
+        while self.paused.first().is_some_and(|(at, _)| *at <= now) {
+            if let Some((_, key)) = self.paused.pop_first() {
+                self.queue(key);
             }
         }
     }
@@ -99,46 +183,51 @@ impl Writer {
         let api: Api<Object> = Api::namespaced_with(self.client.clone(), &key.namespace, &resource);
         let params =
             PatchParams { field_manager: Some(self.manager.to_owned()), ..PatchParams::default() };
-        self.busy.insert(key.clone());
-        self.under_way.spawn(async move {
+        let service = key.clone();
+
+        let task = self.under_way.spawn(async move {
             let patch = Patch::Merge(patch);
-            let written = api.patch_status(&key.name, &params, &patch);
-            let written = match answered(written).await {
+            let written = api.patch_status(&service.name, &params, &patch);
+            match answered(written).await {
                 Ok(object) => Written::Done(Box::new(Face::of(&object))),
                 Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => {
                     Written::Outdated
                 }
                 Err(error) => {
-                    tracing::warn!(service = %key, %error, "the status could not be written");
+                    tracing::warn!(%service, %error, "the status could not be written");
                     Written::Failed
                 }
-            };
-            (key, written)
+            }
         });
+
+        self.tasks.insert(task.id(), key.clone());
+        self.busy.insert(key, false);
     }
 
-    /// Waits until a write has ended, or something that failed is due again; for ever if there is neither.
-    pub(super) async fn next(&mut self) -> Option<(ServiceKey, Written)> {
-        // Few have failed, however many are due.
-        let due = |key: &ServiceKey| self.due.contains(key) && !self.busy.contains(key);
-        let again = self.failed.iter().filter(|(key, _)| due(key)).map(|(_, (_, at))| *at).min();
-        tokio::select! {
-            Some(ended) = self.under_way.join_next() => {
-                // A task that panicked is a fault of ours; its Service is written at its next change.
-                let (key, written) = ended.ok()?;
-                self.busy.remove(&key);
-                if matches!(written, Written::Failed) {
-                    let (times, at) = self.failed.entry(key.clone()).or_insert_with(|| (0, Instant::now()));
-                    *times += 1;
-                    *at = Instant::now() + (PAUSE.0 * 2_u32.saturating_pow(*times - 1)).min(PAUSE.1);
-                    self.due.insert(key.clone());
-                } else {
-                    self.failed.remove(&key);
+    fn ended(&mut self, key: &ServiceKey, written: &Written) {
+        let changed = self.busy.remove(key).unwrap_or(false);
+        let outdated = match written {
+            Written::Done(_) => {
+                self.failed.remove(key);
+                if changed {
+                    self.queue(key.clone());
                 }
-                Some((key, written))
+                return;
             }
-            () = sleep_until(again) => None,
-        }
+            // What made it so may have been seen while the write was under way.
+            Written::Outdated if changed => {
+                self.queue(key.clone());
+                return;
+            }
+            Written::Outdated => true,
+            Written::Failed => false,
+        };
+
+        let times = self.failed.get(key).map_or(0, |failure| failure.times);
+        let pause = (PAUSE.0 * 2_u32.saturating_pow(times)).min(PAUSE.1);
+        let at = Instant::now() + pause;
+        self.failed.insert(key.clone(), Failure { times: times.saturating_add(1), at, outdated });
+        self.paused.insert((at, key.clone()));
     }
 }
 
@@ -148,3 +237,7 @@ async fn sleep_until(at: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

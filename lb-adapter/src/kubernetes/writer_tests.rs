@@ -1,0 +1,217 @@
+//! The writer at the API server of the tests, in virtual time.
+
+use proptest::prelude::*;
+use serde_json::json;
+use test_apiserver::{ApiServer, Fault};
+
+use super::*;
+
+const SERVICES: usize = 60;
+
+fn key(number: usize) -> ServiceKey {
+    ServiceKey::new("default", format!("s{number:03}"))
+}
+
+/// A status that a test can tell from another.
+fn status(number: u32) -> Value {
+    json!({"status": {"conditions": [{"type": "example.com/Number", "status": "True", "reason": "Test",
+        "message": number.to_string(), "lastTransitionTime": "2026-01-01T00:00:00Z"}]}})
+}
+
+/// A writer, and what the Services should say.
+struct Fixture {
+    server: ApiServer,
+    writer: Writer,
+    wanted: BTreeMap<ServiceKey, u32>,
+    /// What was written last, by what the API server answered.
+    written: BTreeMap<ServiceKey, u32>,
+    /// What the write under way says.
+    given: BTreeMap<ServiceKey, u32>,
+    turns: usize,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let server = ApiServer::builder().start().await;
+        for number in 0..SERVICES {
+            server.put(json!({"apiVersion": "v1", "kind": "Service",
+                "metadata": {"namespace": "default", "name": &*key(number).name},
+                "spec": {"type": "LoadBalancer", "ports": [{"port": 25}]}}));
+        }
+        let client = Client::new(server.service("admin"), "default");
+        let writer = Writer::new(client, "test");
+        let (wanted, written, given) = Default::default();
+        Self { server, writer, wanted, written, given, turns: 0 }
+    }
+
+    fn want(&mut self, number: usize, value: u32) {
+        self.wanted.insert(key(number), value);
+        self.writer.mark(&key(number));
+    }
+
+    fn begin(&mut self) {
+        let Self { writer, wanted, written, given, .. } = self;
+        writer.begin(|key| {
+            let value = *wanted.get(key)?;
+            given.insert(key.clone(), value);
+            (written.get(key) != Some(&value)).then(|| status(value))
+        });
+    }
+
+    /// Runs the loop of a controller until nothing happens within this time.
+    async fn turn_for(&mut self, time: Duration) {
+        loop {
+            self.begin();
+            self.turns += 1;
+            let Ok(ended) = tokio::time::timeout(time, self.writer.next()).await else { return };
+            if let Some((key, Written::Done(_))) = ended {
+                self.written.insert(key.clone(), self.given[&key]);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn services_that_lack_nothing_take_no_place() {
+    let mut fixture = Fixture::new().await;
+    for number in 0..SERVICES {
+        fixture.want(number, 1);
+        if number != SERVICES - 1 {
+            fixture.written.insert(key(number), 1);
+        }
+    }
+    fixture.begin();
+    assert!(fixture.writer.is_busy(&key(SERVICES - 1)), "in the first turn, whatever is before it");
+    fixture.turn_for(Duration::from_secs(60)).await;
+    assert_eq!(fixture.written, fixture.wanted);
+    assert_eq!(fixture.turns, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_never_can_be_written_keeps_no_other_waiting() {
+    let mut fixture = Fixture::new().await;
+    // More than may be under way, and before all others by name. The API server does not know them.
+    let lost: Vec<_> =
+        (0..2 * AT_ONCE).map(|it| ServiceKey::new("absent", format!("a{it}"))).collect();
+    for key in &lost {
+        fixture.wanted.insert(key.clone(), 1);
+        fixture.writer.mark(key);
+    }
+    (0..SERVICES).for_each(|number| fixture.want(number, 1));
+
+    let begin = Instant::now();
+    let rest = fixture.wanted.len() - lost.len();
+    while fixture.written.len() < rest {
+        // Changes of their objects end their pauses.
+        lost.iter().for_each(|key| fixture.writer.seen(key));
+        fixture.turn_for(Duration::from_millis(1)).await;
+        assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", fixture.written);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_is_tried_again_after_a_pause_or_when_the_service_is_seen() {
+    let mut fixture = Fixture::new().await;
+    let patches =
+        |server: &ApiServer| server.asked().iter().filter(|it| it.verb == "patch").count();
+    fixture.server.fail_next(3, Fault::Conflict);
+    fixture.want(0, 1);
+    fixture.turn_for(Duration::from_millis(100)).await;
+    assert_eq!(patches(&fixture.server), 1, "not again and again until the watch has shown why");
+    fixture.writer.mark(&key(0));
+    fixture.turn_for(Duration::from_millis(50)).await;
+    assert_eq!(patches(&fixture.server), 1);
+    fixture.writer.seen(&key(0));
+    fixture.turn_for(Duration::from_millis(50)).await;
+    assert_eq!(patches(&fixture.server), 2);
+    // The watch has nothing to show.
+    fixture.turn_for(Duration::from_secs(60)).await;
+    assert_eq!(fixture.written, fixture.wanted);
+    assert_eq!(patches(&fixture.server), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_gone_is_not_looked_at() {
+    let mut fixture = Fixture::new().await;
+    fixture.want(0, 1);
+    fixture.want(1, 1);
+    fixture.writer.forget(&key(0));
+    fixture.turn_for(Duration::from_secs(60)).await;
+    assert_eq!(fixture.written.keys().collect::<Vec<_>>(), [&key(1)]);
+    assert!(fixture.writer.due.is_empty() && fixture.writer.queued.is_empty());
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Want(usize, u32),
+    Mark(usize),
+    Seen(usize),
+    MarkAll,
+    Forget(usize),
+    Fail(usize, bool),
+    Delay(u64),
+    Turn(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let service = 0..SERVICES;
+    prop_oneof![
+        8 => (service.clone(), 1..4_u32).prop_map(|(at, value)| Step::Want(at, value)),
+        2 => service.clone().prop_map(Step::Mark),
+        2 => service.clone().prop_map(Step::Seen),
+        2 => Just(Step::MarkAll),
+        1 => service.prop_map(Step::Forget),
+        1 => (1..40_usize, any::<bool>()).prop_map(|(count, conflict)| Step::Fail(count, conflict)),
+        1 => (0..15_u64).prop_map(Step::Delay),
+        4 => (0..3000_u64).prop_map(Step::Turn),
+    ]
+}
+
+/// However marks, failures and turns follow on each other, what is due is written soon after.
+async fn run(steps: Vec<Step>) {
+    let mut fixture = Fixture::new().await;
+    let mut faults = 0;
+    for step in steps {
+        match step {
+            Step::Want(number, value) => fixture.want(number, value),
+            Step::Mark(number) => fixture.writer.mark(&key(number)),
+            Step::Seen(number) => fixture.writer.seen(&key(number)),
+            Step::MarkAll => (0..SERVICES).for_each(|it| fixture.writer.mark(&key(it))),
+            Step::Forget(number) => {
+                fixture.wanted.remove(&key(number));
+                fixture.writer.forget(&key(number));
+            }
+            Step::Fail(count, conflict) => {
+                faults += count;
+                let fault = if conflict { Fault::Conflict } else { Fault::Internal };
+                fixture.server.fail_next(count, fault);
+            }
+            Step::Delay(seconds) => fixture.server.set_delay(Duration::from_secs(seconds)),
+            Step::Turn(millis) => fixture.turn_for(Duration::from_millis(millis)).await,
+        }
+    }
+
+    fixture.server.set_delay(Duration::ZERO);
+    fixture.turns = 0;
+    fixture.turn_for(Duration::from_secs(60)).await;
+    for (key, value) in &fixture.wanted {
+        assert_eq!(fixture.written.get(key), Some(value), "{key}");
+    }
+    // A turn begins all that it may, and each write or pause that ends is one more.
+    assert!(fixture.turns <= 3 * SERVICES + 2 * faults + 2, "{} turns", fixture.turns);
+    let Writer { due, queued, failed, paused, busy, tasks, .. } = &fixture.writer;
+    let left = due.len() + queued.len() + failed.len() + paused.len() + busy.len() + tasks.len();
+    assert_eq!(left, 0, "nothing is remembered of what is done");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn all_that_is_due_is_written_in_a_bounded_number_of_turns(
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+        runtime.unwrap().block_on(run(steps));
+    }
+}
