@@ -1,13 +1,15 @@
 //! Objects as the API server writes them, as the trees that YAML would have become.
 //!
-//! What is large and says nothing here is passed over while it is read: who manages which fields, and what
-//! `kubectl apply` noted. Nothing in such a tree has a place: nobody could look there.
+//! What is large and says nothing here is passed over while it is read, such as the annotation of `kubectl apply`. Of
+//! the managed fields only a summary of who wrote the status is kept. Nothing in such a tree has a position, since
+//! there is no file to look at.
 
 use std::fmt;
 
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::managed_fields::{self, ManagedFields};
 use super::schema::Schema;
 use super::yaml::{Key, Kind, Position, Scalar, Value};
 
@@ -28,8 +30,7 @@ impl Part {
         match (self, key) {
             (Self::Object, "metadata") => Some(Self::Metadata),
             (Self::Metadata, "annotations") => Some(Self::Annotations),
-            (Self::Metadata, "managedFields")
-            | (Self::Annotations, "kubectl.kubernetes.io/last-applied-configuration") => None,
+            (Self::Annotations, "kubectl.kubernetes.io/last-applied-configuration") => None,
             _ => Some(Self::Other),
         }
     }
@@ -91,6 +92,12 @@ impl<'de> Visitor<'de> for Part {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Kind, A::Error> {
         let mut read = Vec::new();
         while let Some(text) = entries.next_key::<String>()? {
+            if matches!(self, Self::Metadata) && text == "managedFields" {
+                let managed = entries.next_value::<Option<Vec<ManagedFields>>>()?;
+                let summary = managed_fields::summary(managed.unwrap_or_default());
+                read.extend(summary.map(|it| (Key { text, position: NOWHERE }, it)));
+                continue;
+            }
             match self.of(&text) {
                 Some(part) => {
                     let value = entries.next_value_seed(part)?;
@@ -136,12 +143,12 @@ impl Value {
     }
 }
 
-fn scalar(text: String, schema: Schema) -> Kind {
+pub(super) fn scalar(text: String, schema: Schema) -> Kind {
     Kind::Scalar(Scalar::of(text, schema))
 }
 
 /// Line 0 is that of a file as a whole.
-const NOWHERE: Position = Position { line: 0, column: 0 };
+pub(super) const NOWHERE: Position = Position { line: 0, column: 0 };
 
 #[cfg(test)]
 mod tests {
@@ -160,6 +167,25 @@ mod tests {
         expected["metadata"]["annotations"] = json!({"b": "c"});
         // A fraction stays the text that it is.
         expected["data"]["f"] = json!("1.5");
+        assert_eq!(tree.to_json(), expected);
+    }
+
+    #[test]
+    fn of_managed_fields_only_the_writers_of_the_status_are_kept() {
+        let fields = json!({"f:status": {"f:loadBalancer": {"f:ingress": {}}}});
+        let object = json!({"metadata": {"managedFields": [
+            {"manager": "kubectl", "operation": "Apply", "time": "2026-01-01T00:00:00Z",
+                "fieldsV1": {"f:spec": {"f:type": {}}}},
+            {"manager": "one", "operation": "Update", "subresource": "status",
+                "time": "2026-01-01T00:00:01Z", "fieldsV1": fields},
+            {"manager": "two", "subresource": "status", "fieldsV1": {"f:status": {"f:conditions": {}}}},
+            {"manager": "three", "subresource": "scale", "fieldsV1": null},
+        ]}});
+        let tree = Part::Object.deserialize(object).unwrap();
+        let expected = json!({"metadata": {"managedFields": [
+            {"manager": "one", "time": "2026-01-01T00:00:01Z", "loadBalancer": "owned"},
+            {"manager": "two"},
+        ]}});
         assert_eq!(tree.to_json(), expected);
     }
 }

@@ -30,6 +30,8 @@ pub(crate) mod draft;
 pub(crate) mod field;
 #[cfg(feature = "kubernetes")]
 pub(crate) mod json;
+#[cfg(feature = "kubernetes")]
+mod managed_fields;
 pub(crate) mod report;
 pub(crate) mod resources;
 pub(crate) mod yaml;

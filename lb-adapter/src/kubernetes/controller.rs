@@ -23,11 +23,11 @@ use super::lease::Candidate;
 use super::mirror::Mirror;
 use super::pools::PoolStatus;
 use super::resource::{Kind, Watched};
-use super::service_status::{Face, Wanted};
+use super::service_status::{Face, MANAGER, Wanted};
 use super::watch::{Restarts, Seen, Watches};
 use super::writer::{Writer, Written};
 use super::{ControllerArgs, client};
-use crate::allocator::ours;
+use crate::allocator::{NotOurs, ours};
 use crate::engine::{Change, Effects, Engine};
 use crate::failure::Failure;
 use crate::http::{self, Question};
@@ -71,8 +71,6 @@ pub async fn controller(args: ControllerArgs) -> Result<(), Failure> {
 
 /// The Lease's name, in the namespace of the configuration.
 const LEASE: &str = "ferrolb-controller";
-/// Who fields belong to.
-const MANAGER: &str = "ferrolb-controller";
 
 /// A standby is alive and ready, and has nothing to tell.
 async fn stand_by(asked: &mut mpsc::Receiver<Question>) {
@@ -221,12 +219,17 @@ impl Leader {
         status: Option<Vec<String>>,
         face: Box<Face>,
     ) {
-        let status = self.status_of(&service.key, &face, status);
+        // Where another controller may have left addresses, they are not ours to take back.
+        let is_left = service.type_ != ServiceType::LoadBalancer && !face.is_ours();
+        let status = match is_left {
+            true => Some(Vec::new()),
+            false => self.status_of(&service.key, &face, status),
+        };
         let seen = service.key.clone();
         let effects = self.engine.apply(Change::Service { service, status });
         // The engine has a key that shares its names with others; here it is the same, not another with the same names.
         if let Some(key) = self.engine.key_of(&seen) {
-            self.writer.mark(key);
+            self.writer.seen(key);
             self.faces.insert(key.clone(), face);
         }
         self.follow(effects);
@@ -326,8 +329,6 @@ impl Leader {
             Written::Outdated => {}
             Written::Failed => self.failed_writes += 1,
         }
-        // What changed meanwhile.
-        self.writer.mark(key);
     }
 
     fn answer(&self, question: Question) {
@@ -361,10 +362,11 @@ impl Leader {
 /// What the status of a Service should say; `None` leaves it alone.
 fn wanted(engine: &Engine, key: &ServiceKey, class: Option<&str>, face: &Face) -> Option<Wanted> {
     let service = engine.service_of(key)?;
-    if ours(&service, class).is_err() {
-        let was_ours = face.is_marked()
-            || (service.type_ != ServiceType::LoadBalancer && face.has_addresses());
-        return was_ours.then(Wanted::default);
+    match ours(&service, class) {
+        Ok(()) => {}
+        // Another controller serves it, and whatever the status says is that one's business.
+        Err(NotOurs::Class { .. }) => return None,
+        Err(NotOurs::Type(_)) => return face.is_ours().then(Wanted::default),
     }
     let holding = engine.holding(key);
     Some(Wanted {
@@ -378,3 +380,7 @@ fn wanted(engine: &Engine, key: &ServiceKey, class: Option<&str>, face: &Face) -
 #[cfg(test)]
 #[path = "controller_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "ownership_tests.rs"]
+mod ownership_tests;

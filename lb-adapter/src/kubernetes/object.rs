@@ -46,21 +46,38 @@ impl Object {
         self.text(&["metadata", "annotations", name])
     }
 
+    /// Whether this field manager wrote the status, and no other has written the addresses of a load balancer since.
+    pub(super) fn has_status_of(&self, manager: &str) -> bool {
+        let writers = self.get(&["metadata", "managedFields"]).map_or(&[][..], Value::items);
+        let (ours, others): (Vec<_>, Vec<_>) =
+            writers.iter().partition(|it| text_of(it, "manager") == manager);
+
+        // Times are in UTC and of one length, so that they compare as texts.
+        let Some(last) = ours.iter().map(|it| text_of(it, "time")).max() else { return false };
+        let mut others = others.iter().filter(|it| it.get("loadBalancer").is_some());
+        !others.any(|it| text_of(it, "time") > last)
+    }
+
     /// All of it.
     pub(super) fn tree(&self) -> &Value {
         &self.tree
     }
 
-    /// What it says itself, without what the API server and controllers add: its status and its version.
+    /// What it says itself, without what the API server and controllers add, such as its status and its version.
     pub(super) fn into_said(self) -> Value {
         let mut tree = self.tree;
         tree.remove("status");
         if let Some(metadata) = tree.get_mut("metadata") {
             metadata.remove("resourceVersion");
             metadata.remove("generation");
+            metadata.remove("managedFields");
         }
         tree
     }
+}
+
+fn text_of<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::text).unwrap_or_default()
 }
 
 impl<'de> Deserialize<'de> for Object {

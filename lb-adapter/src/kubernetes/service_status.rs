@@ -23,7 +23,8 @@ pub(super) struct Face {
     /// The pool that the annotation names.
     pool: Option<Box<str>>,
     has_addresses: bool,
-    has_condition: bool,
+    /// Whether the status is ours: the controller wrote it, and its condition is there.
+    is_ours: bool,
     /// A [`Status`] in JSON.
     status: Box<str>,
 }
@@ -49,6 +50,8 @@ pub(super) struct Wanted {
 
 /// The annotation by which MetalLB says where an address is from.
 const POOL: &str = "metallb.io/ip-allocated-from-pool";
+/// The field manager of all that the controller writes. The API server notes it beside the fields.
+pub(super) const MANAGER: &str = "ferrolb-controller";
 /// Our condition.
 const CONDITION: &str = "ferrolb.io/AddressAssigned";
 
@@ -69,6 +72,7 @@ impl Face {
             uid: text("uid").into(),
             generation: text("generation").parse().unwrap_or(0),
             pool: object.annotation(POOL).map(Box::from),
+            is_ours: object.has_status_of(MANAGER) && status.condition().is_some(),
             ..Self::default()
         };
         face.with_status(&status)
@@ -77,7 +81,6 @@ impl Face {
     fn with_status(self, status: &Status) -> Self {
         Self {
             has_addresses: !status.ingress.is_empty(),
-            has_condition: status.condition().is_some(),
             status: json!(status).to_string().into(),
             ..self
         }
@@ -101,9 +104,11 @@ impl Face {
         self.has_addresses
     }
 
-    /// Whether something of it was written here.
-    pub(super) fn is_marked(&self) -> bool {
-        self.pool.is_some() || self.has_condition
+    /// Whether the status is ours. Two things have to agree: the API server says that the controller wrote it, and it
+    /// has the condition. MetalLB's annotation proves nothing, since MetalLB writes it too; nor does the condition
+    /// alone, which stays when another controller takes over.
+    pub(super) fn is_ours(&self) -> bool {
+        self.is_ours
     }
 
     /// The patch of the status subresource by which it becomes what is wanted; `None` if it is so. `now` is the time
