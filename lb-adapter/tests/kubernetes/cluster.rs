@@ -144,15 +144,6 @@ impl Cluster {
         self.slice(service, endpoints.iter().enumerate().map(endpoint).collect()).await;
     }
 
-    /// Makes the endpoints of a Service addresses of this machine, which are loopback ones. The API refuses those, so that
-    /// only a server of ours can have them.
-    pub(crate) fn put_slice(&self, service: &str, endpoints: Vec<Value>) {
-        let server = self.server.as_ref().expect("a server of ours");
-        let mut slice = slice_of(service, endpoints);
-        slice["metadata"]["namespace"] = json!(self.namespace);
-        server.put(slice);
-    }
-
     /// Writes the endpoints of a Service.
     pub(crate) async fn slice(&self, service: &str, endpoints: Vec<Value>) {
         let api: Api<EndpointSlice> = Api::namespaced(self.client.clone(), &self.namespace);
@@ -193,7 +184,7 @@ impl Cluster {
     }
 }
 
-fn slice_of(service: &str, endpoints: Vec<Value>) -> Value {
+pub(crate) fn slice_of(service: &str, endpoints: Vec<Value>) -> Value {
     json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
         "metadata": {"name": format!("{service}-1"), "labels": {"kubernetes.io/service-name": service}},
         "addressType": "IPv4", "endpoints": endpoints})

@@ -3,12 +3,23 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::cluster::Cluster;
+use serde_json::{Value, json};
+
+use crate::cluster::{Cluster, slice_of};
 
 impl Cluster {
     /// With this text of a configuration of MetalLB 0.7.3.
     pub(crate) async fn new(config: &str) -> Self {
         Self::at(std::net::Ipv4Addr::LOCALHOST.into(), config).await
+    }
+
+    /// Makes the endpoints of a Service addresses of this machine, which are loopback ones. The API refuses those, so that
+    /// only a server of ours can have them.
+    pub(crate) fn put_slice(&self, service: &str, endpoints: Vec<Value>) {
+        let server = self.server.as_ref().expect("a server of ours");
+        let mut slice = slice_of(service, endpoints);
+        slice["metadata"]["namespace"] = json!(self.namespace);
+        server.put(slice);
     }
 
     /// Starts a program of ours, with the rights of its service account.
