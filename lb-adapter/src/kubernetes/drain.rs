@@ -1,18 +1,28 @@
-//! What asks for a drain of the node: an annotation or a taint of its Node, as the operator has named them.
+//! What asks for a drain of the node: an annotation or a taint of its Node, as the operator has named them. And how
+//! the drain goes.
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
+use bgp_session::GracefulShutdown;
 use tokio::time::Instant;
 
 use super::SpeakerArgs;
 use super::object::Object;
 use crate::config::yaml::Value;
 
+/// The label of a Node that keeps speakers off it: `metallb`, or `none`. The DaemonSet's affinity names it.
+const SPEAKER: &str = "ferrolb.io/speaker";
+
 /// What on the Node asks for a drain, and how far it is.
 pub(super) struct DrainTrigger {
     annotation: Option<String>,
     taint: Option<String>,
+    how: GracefulShutdown,
+    withdrawn: Duration,
+    /// Whether the Node has the label that keeps speakers off it.
+    handed_over: bool,
     pub(super) wanted: bool,
     /// When it began, while it is under way.
     pub(super) since: Option<Instant>,
@@ -28,6 +38,9 @@ impl DrainTrigger {
         Self {
             annotation: args.drain_annotation.clone(),
             taint: args.drain_taint.clone(),
+            how: args.graceful_shutdown(),
+            withdrawn: args.drain_withdrawn,
+            handed_over: false,
             wanted: false,
             since: None,
             under_way: None,
@@ -44,8 +57,22 @@ impl DrainTrigger {
         self.under_way = None;
     }
 
-    /// Whether the Node asks for it.
-    pub(super) fn asks(&self, node: &Object) -> bool {
+    /// How the drain goes.
+    pub(super) fn how(&self) -> GracefulShutdown {
+        self.how.clone().withdrawn_for(self.withdrawn())
+    }
+
+    /// How long routes are withdrawn before the sessions end. On a node that is handed over, another speaker waits for
+    /// that end, and the node has no routes until it comes.
+    pub(super) fn withdrawn(&self) -> Duration {
+        if self.handed_over { Duration::ZERO } else { self.withdrawn }
+    }
+
+    /// Notes what the Node says, and returns whether it asks for a drain.
+    pub(super) fn take(&mut self, node: &Object) -> bool {
+        let speaker = node.text(&["metadata", "labels", SPEAKER]);
+        self.handed_over = matches!(speaker, Some("metallb" | "none"));
+
         let annotated = self
             .annotation
             .as_ref()

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bgp_session::{GracefulShutdown, Route};
+use bgp_session::Route;
 use kube::Client;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
@@ -84,7 +84,6 @@ struct Speaker {
     touched: BTreeSet<ServiceKey>,
     bell: Arc<Notify>,
     drain: DrainTrigger,
-    drain_how: GracefulShutdown,
     statuses: ServiceStatuses,
     status: StatusObject,
     configuration: ConfigurationState,
@@ -133,7 +132,6 @@ impl Speaker {
             touched: BTreeSet::new(),
             bell,
             drain: DrainTrigger::new(args),
-            drain_how: args.graceful_shutdown(),
             statuses: ServiceStatuses::new(client.clone(), &namespace, &node, MANAGER),
             status: node_status::object(client.clone(), &namespace, &node, MANAGER, args.heartbeat),
             configuration: ConfigurationState::of_speaker(
@@ -175,7 +173,7 @@ impl Speaker {
             (true, false) if !self.drain.done => {
                 tracing::warn!(node = self.node, "the Node asks to be drained");
                 self.drain.since = Some(Instant::now());
-                self.drain.under_way = Some(Box::pin(self.sessions.drain(&self.drain_how)));
+                self.drain.under_way = Some(Box::pin(self.sessions.drain(&self.drain.how())));
             }
             (false, true) => {
                 tracing::warn!(node = self.node, "the drain was called off");
@@ -208,11 +206,11 @@ impl Speaker {
         };
         match on_exit {
             OnExit::Drain => {
-                tracing::info!(marked = ?args.drain_marked, withdrawn = ?args.drain_withdrawn, "draining");
+                tracing::info!(marked = ?args.drain_marked, withdrawn = ?self.drain.withdrawn(), "draining");
                 // One that is under way goes on: routes that are marked stay so.
                 let under_way = self.drain.under_way.take();
                 let mut drained =
-                    under_way.unwrap_or_else(|| Box::pin(self.sessions.drain(&self.drain_how)));
+                    under_way.unwrap_or_else(|| Box::pin(self.sessions.drain(&self.drain.how())));
                 self.drain.since.get_or_insert_with(Instant::now);
                 self.status.mark();
                 loop {
@@ -267,7 +265,7 @@ impl Speaker {
                 self.configuration.object.set_owner(&owner);
                 self.statuses.set_owner(&owner);
             }
-            let asks = self.drain.asks(node);
+            let asks = self.drain.take(node);
             if self.drain.done && !asks {
                 tracing::warn!(node = self.node, "the Node no longer asks to be drained");
                 self.drain.done = false;

@@ -43,6 +43,7 @@ fn find<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
 fn everything() -> Value {
     json!({
         "loadBalancerClass": "example.com/lb",
+        "configMap": "metallb",
         "imagePullSecrets": [{"name": "registry"}],
         "prometheus": {
             "metricsPort": 9120,
@@ -133,6 +134,7 @@ fn with_every_value_the_objects_are_of_their_kinds_and_the_programs_start() {
     let set = find(&rendered, "DaemonSet");
     let words = arguments(set).into_iter().chain(["--node-name=kube1".to_owned()]);
     let Subcommand::Speaker(args) = parse_arguments(words) else { panic!("a speaker") };
+    assert_eq!(args.cluster.config, "metallb");
     assert_eq!(args.drain_marked.as_secs() + args.drain_withdrawn.as_secs(), 3);
     assert!(args.ignore_exclude_lb);
     let pod = &set["spec"]["template"]["spec"];

@@ -49,7 +49,6 @@ resources: [../kustomize/overlays/ferrolb-system]
 components:
 - ../kustomize/components/monitoring
 - ../kustomize/components/unnumbered
-- ../kustomize/components/node-by-node
 images: [{name: ferrolb/ferrolb, newName: example/ferrolb}]
 ";
     std::fs::write(folder.path().join("kustomization.yaml"), text).unwrap();
@@ -66,8 +65,6 @@ images: [{name: ferrolb/ferrolb, newName: example/ferrolb}]
     let board = of("ConfigMap")["data"]["ferrolb.json"].as_str().unwrap();
     assert_eq!(serde_json::from_str::<Value>(board).unwrap()["title"], "FerroLB");
     let pod = &of("DaemonSet")["spec"]["template"]["spec"];
-    let selector = json!({"kubernetes.io/os": "linux", "ferrolb.io/speaker": "true"});
-    assert_eq!(pod["nodeSelector"], selector);
     assert_eq!(pod["securityContext"]["runAsUser"], 0);
     assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
     let container = &pod["containers"][0];

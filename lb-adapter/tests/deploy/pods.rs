@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::documents::{documents, one, parse};
+use crate::documents::{documents, one, parse, plain_yaml, text};
 
 fn pods() -> Vec<(String, Value)> {
     let mut pods = Vec::new();
@@ -98,8 +98,35 @@ fn a_capability_is_given_by_the_unnumbered_profile_alone() {
     let container = &patch["spec"]["template"]["spec"]["containers"][0];
     let expected = json!({"drop": ["ALL"], "add": ["NET_RAW"]});
     assert_eq!(container["securityContext"]["capabilities"], expected);
-    for name in ["node-by-node", "monitoring"] {
-        let path = format!("deploy/kustomize/components/{name}/kustomization.yaml");
-        assert!(!documents(&path)[0].to_string().contains("capabilities"), "{name}");
+    let path = "deploy/kustomize/components/monitoring/kustomization.yaml";
+    assert!(!documents(path)[0].to_string().contains("capabilities"));
+}
+
+/// The label of docs/migrating-from-metallb.md. It is part of every speaker's pod, so that neither the beginning nor
+/// the end of a migration makes the DaemonSet replace its pods.
+#[test]
+fn a_label_keeps_speakers_off_a_node() {
+    let expected = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+        "nodeSelectorTerms": [{"matchExpressions": [{"key": "ferrolb.io/speaker",
+            "operator": "NotIn", "values": ["metallb", "none"]}]}]}}});
+    for namespace in ["ferrolb-system", "metallb-system"] {
+        let set = one(&format!("deploy/manifests/{namespace}.yaml"), "DaemonSet");
+        assert_eq!(set["spec"]["template"]["spec"]["affinity"], expected, "{namespace}");
+    }
+    let values = documents("deploy/charts/ferrolb/values.yaml").remove(0);
+    assert_eq!(values["speaker"]["affinity"], expected);
+}
+
+/// Server-side apply owns a `fieldRef` as a whole. Without the `apiVersion` that the API server adds, an apply on the
+/// server after one by the client is a conflict.
+#[test]
+fn a_field_reference_is_as_the_api_server_stores_it() {
+    for path in plain_yaml().into_iter().chain([
+        "deploy/charts/ferrolb/templates/controller.yaml".to_owned(),
+        "deploy/charts/ferrolb/templates/speaker.yaml".to_owned(),
+    ]) {
+        for line in text(&path).lines().filter(|line| line.contains("fieldRef")) {
+            assert!(line.contains("fieldRef: {apiVersion: v1, fieldPath: "), "{path}: {line}");
+        }
     }
 }

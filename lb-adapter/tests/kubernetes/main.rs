@@ -6,6 +6,7 @@
 mod access;
 mod cluster;
 mod controller;
+mod guide;
 mod migration;
 mod program;
 mod questions;

@@ -105,12 +105,12 @@ async fn the_steps_free_the_resources_of_webhooks_and_no_address_changes() {
 
     // Step 3.
     let webhooks: Api<ValidatingWebhookConfiguration> = Api::all(cluster.client.clone());
-    assert!(PAGE.contains(&format!("delete validatingwebhookconfiguration {WEBHOOKS}")));
+    assert!(PAGE.contains(&format!("delete validatingwebhookconfiguration/{WEBHOOKS}")));
     webhooks.delete(WEBHOOKS, &DeleteParams::default()).await.unwrap();
     rewrite(&pools, "default").await.unwrap();
     let definition_api: Api<CustomResourceDefinition> = Api::all(cluster.client.clone());
     let metallbs = definition_api.get("bgppeers.metallb.io").await.unwrap();
-    let unhook = patch("patch crd bgppeers.metallb.io --type=merge");
+    let unhook = patch("patch crd/bgppeers.metallb.io --type=merge");
     let params = PatchParams::default();
     definition_api.patch("bgppeers.metallb.io", &params, &Patch::Merge(unhook)).await.unwrap();
     let params = PatchParams::apply("kubectl").force();
@@ -134,7 +134,7 @@ async fn the_steps_free_the_resources_of_webhooks_and_no_address_changes() {
     // Step 2, for who comes to it late.
     let rewritten = rewrite(&peers, "router").await.unwrap();
     assert_eq!(changed(&before, &rewritten), None);
-    let stored = patch("patch crd bgppeers.metallb.io --subresource=status");
+    let stored = patch("patch crd/bgppeers.metallb.io --subresource=status");
     let params = PatchParams::default();
     definition_api
         .patch_status("bgppeers.metallb.io", &params, &Patch::Merge(stored))
@@ -162,18 +162,15 @@ async fn the_steps_free_the_resources_of_webhooks_and_no_address_changes() {
     cluster.end().await;
 }
 
-/// The patch of a workload that is not ours has to be one of its kind.
+/// The patch of a workload that is not ours adds to its selector, and leaves an affinity that it has alone.
 #[test]
-fn metallbs_speakers_are_kept_off_labelled_nodes() {
-    let patch = patch("patch daemonset speaker --type=merge");
-    let terms = "/spec/template/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
-    let expected =
-        json!([{"matchExpressions": [{"key": "ferrolb.io/speaker", "operator": "DoesNotExist"}]}]);
-    assert_eq!(patch.pointer(terms), Some(&expected));
-    let typed: k8s_openapi::api::apps::v1::DaemonSetUpdateStrategy =
-        object(patch["spec"]["updateStrategy"].clone());
-    assert_eq!(typed.type_.as_deref(), Some("OnDelete"));
-    let component =
-        include_str!("../../../deploy/kustomize/components/node-by-node/kustomization.yaml");
-    assert!(component.contains("ferrolb.io/speaker: \"true\""));
+fn metallbs_speakers_are_kept_off_nodes_without_the_label() {
+    for name in ["speaker", "frr-k8s-daemon"] {
+        let patch = patch(&format!("patch daemonset/{name} --type=merge"));
+        let pod = json!({"nodeSelector": {"ferrolb.io/speaker": "metallb"}});
+        assert_eq!(patch["spec"]["template"]["spec"], pod, "{name}");
+        let typed: k8s_openapi::api::apps::v1::DaemonSetUpdateStrategy =
+            object(patch["spec"]["updateStrategy"].clone());
+        assert_eq!(typed.type_.as_deref(), Some("OnDelete"), "{name}");
+    }
 }

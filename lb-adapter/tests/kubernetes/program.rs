@@ -24,13 +24,7 @@ impl Cluster {
 
     /// Starts a program of ours, with the rights of its service account.
     pub(crate) fn start(&self, program: &str, name: &str, arguments: &[&str]) -> Program {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ferrolb"));
-        command
-            .args(self.arguments(program, name, arguments))
-            .env_remove("RUST_LOG")
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit());
-        Program(command.spawn().unwrap())
+        Program::spawn(self.arguments(program, name, arguments))
     }
 }
 
@@ -38,6 +32,17 @@ impl Cluster {
 pub(crate) struct Program(Child);
 
 impl Program {
+    /// Starts `ferrolb` with these arguments.
+    pub(crate) fn spawn(arguments: Vec<std::ffi::OsString>) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ferrolb"));
+        command
+            .args(arguments)
+            .env_remove("RUST_LOG")
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit());
+        Self(command.spawn().unwrap())
+    }
+
     /// As a machine that loses power.
     pub(crate) fn kill(mut self) {
         self.0.kill().unwrap();

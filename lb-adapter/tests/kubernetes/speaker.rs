@@ -20,20 +20,20 @@ use crate::cluster::{Cluster, wait};
 use crate::program::Program;
 
 /// The addresses of the nodes: all of 127.0.0.0/8 is here.
-const NODES: [(&str, Ipv4Addr); 3] = [
+pub(crate) const NODES: [(&str, Ipv4Addr); 3] = [
     ("kube1", Ipv4Addr::new(127, 22, 35, 25)),
     ("kube2", Ipv4Addr::new(127, 22, 35, 26)),
     ("kube3", Ipv4Addr::new(127, 22, 35, 27)),
 ];
 
 /// A router that keeps what it hears.
-struct Router {
+pub(crate) struct Router {
     speaker: Speaker,
     peers: Vec<PeerHandle>,
 }
 
 impl Router {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let speaker = Speaker::builder(Asn(64_635), BgpIdentifier::new(172, 22, 35, 1))
             .listen(SocketAddr::from(([127, 0, 0, 1], 0)))
             .start()
@@ -52,13 +52,17 @@ impl Router {
         Self { speaker, peers }
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.speaker.listen_addr().unwrap().port()
+    }
+
     fn config(&self) -> String {
         self.config_with("")
     }
 
     /// With these keys more for the peer.
     fn config_with(&self, peer: &str) -> String {
-        let port = self.speaker.listen_addr().unwrap().port();
+        let port = self.port();
         format!(
             "peers:\n- {{my-asn: 64636, peer-asn: 64635, peer-address: 127.0.0.1, peer-port: {port}{peer}}}\n\
              address-pools:\n- name: default\n  protocol: bgp\n  addresses: [192.0.2.0/28]\n"
@@ -72,7 +76,7 @@ impl Router {
     }
 
     /// Prefixes, each with the nodes that lead to it.
-    fn table(&self) -> BTreeMap<String, Vec<&'static str>> {
+    pub(crate) fn table(&self) -> BTreeMap<String, Vec<&'static str>> {
         let mut table: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
         for (prefix, paths) in self.speaker.loc_rib().iter() {
             for path in paths {

@@ -21,8 +21,9 @@ pub(crate) struct Resource {
     pub(crate) has_status: bool,
     /// Whether a CustomResourceDefinition made it.
     pub(crate) custom: bool,
-    /// Whether versions are converted by a webhook. None runs here, so that only the stored version can be served.
-    pub(crate) converted_by_webhook: bool,
+    /// The Service (namespace and name) of the webhook that converts versions. While it has no endpoint, only the
+    /// stored version can be served.
+    pub(crate) converter: Option<(String, String)>,
 }
 
 impl Resource {
@@ -36,7 +37,7 @@ impl Resource {
             namespaced,
             has_status,
             custom: false,
-            converted_by_webhook: false,
+            converter: None,
         }
     }
 
@@ -79,6 +80,28 @@ impl Resources {
             Resource::built_in("discovery.k8s.io", "endpointslices", "EndpointSlice", true, false),
             Resource::built_in("events.k8s.io", "events", "Event", true, false),
             Resource::built_in("coordination.k8s.io", "leases", "Lease", true, false),
+            Resource::built_in("rbac.authorization.k8s.io", "roles", "Role", true, false),
+            Resource::built_in(
+                "rbac.authorization.k8s.io",
+                "rolebindings",
+                "RoleBinding",
+                true,
+                false,
+            ),
+            Resource::built_in(
+                "rbac.authorization.k8s.io",
+                "clusterroles",
+                "ClusterRole",
+                false,
+                false,
+            ),
+            Resource::built_in(
+                "rbac.authorization.k8s.io",
+                "clusterrolebindings",
+                "ClusterRoleBinding",
+                false,
+                false,
+            ),
             Resource::built_in(
                 "apiextensions.k8s.io",
                 "customresourcedefinitions",
@@ -151,8 +174,7 @@ impl Resources {
             namespaced: text("/spec/scope")? == "Namespaced",
             has_status,
             custom: true,
-            converted_by_webhook: definition.pointer("/spec/conversion/strategy")
-                == Some(&"Webhook".into()),
+            converter: converter(definition),
         });
         Ok(())
     }
@@ -164,4 +186,15 @@ impl Resources {
         };
         self.known.remove(&(text("/spec/group"), text("/spec/names/plural")));
     }
+}
+
+/// The Service that a CustomResourceDefinition has its versions converted by.
+fn converter(definition: &Value) -> Option<(String, String)> {
+    let conversion = definition.pointer("/spec/conversion")?;
+    if conversion["strategy"] != "Webhook" {
+        return None;
+    }
+    let service = &conversion["webhook"]["clientConfig"]["service"];
+    let text = |field: &str| service[field].as_str().unwrap_or_default().to_owned();
+    Some((text("namespace"), text("name")))
 }

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::Asked;
 use crate::access::{Access, Wish};
+use crate::admission;
 use crate::failure::Failure;
 use crate::faults::Faults;
 use crate::path::{self, Place, Target};
@@ -113,7 +114,10 @@ impl Request<'_> {
         if let Some(failure) = self.shared.faults.next(!["get", "list", "watch"].contains(&verb)) {
             return Err(failure);
         }
-        if resource.converted_by_webhook && place.version != resource.version {
+        let convertible = resource.converter.as_ref().is_none_or(|(namespace, name)| {
+            admission::has_endpoint(&self.shared.store, namespace, name)
+        });
+        if !convertible && place.version != resource.version {
             return Err(Failure::internal(format!(
                 "conversion webhook for {}, Kind={} failed: no endpoints available for its service",
                 resource.api_version(&place.version),
@@ -335,11 +339,25 @@ impl Request<'_> {
 
     /// A CustomResourceDefinition is served from now on, a Role holds from now on.
     fn take_note(&self, resource: &Resource, verb: &str, object: &Value) -> Result<(), Failure> {
+        if resource.group == "rbac.authorization.k8s.io" && verb != "delete" {
+            let mut access = self.shared.access.write().unwrap_or_else(PoisonError::into_inner);
+            access.learn(object).map_err(Failure::bad_request)?;
+        }
         if resource.plural != "customresourcedefinitions" {
             return Ok(());
         }
         let mut resources = self.shared.resources.write().unwrap_or_else(PoisonError::into_inner);
         if verb == "delete" {
+            // Its objects go with it.
+            let plural = object["metadata"]["name"].as_str().unwrap_or_default();
+            let (_, orphans) = self.shared.store.list(plural, None);
+            for orphan in orphans {
+                let text =
+                    |field: &str| orphan["metadata"][field].as_str().unwrap_or_default().to_owned();
+                let (namespace, name) = (text("namespace"), text("name"));
+                let key = Key { resource: plural.to_owned(), namespace, name };
+                self.shared.store.change(&key, |_, _| Ok::<_, Failure>(None))?;
+            }
             resources.undefine(object);
             return Ok(());
         }
