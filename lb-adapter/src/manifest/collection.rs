@@ -254,8 +254,9 @@ impl<'a> Collection<'a> {
         report: &mut Report<'_>,
     ) {
         let Some(mut metadata) = Metadata::read(object, report) else { return };
-        if !metadata.has_namespace && (matches!(kind, Kind::Resource(_)) || self.options.lenient) {
-            // What has no namespace is applied to the one that the configuration is in.
+        let configures = matches!(kind, Kind::Resource(_) | Kind::Secret);
+        if !metadata.has_namespace && (configures || self.options.lenient) {
+            // What has no namespace is applied to the one that the configuration is in, by `kubectl -n`.
             metadata.namespace.clone_from(&self.options.namespace);
         }
         if !self.is_first(kind, &metadata, object, report) {

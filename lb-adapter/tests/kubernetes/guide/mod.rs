@@ -321,3 +321,8 @@ async fn from_the_chart_in_frr_k8s_mode() {
 async fn from_a_config_map_and_the_manifests() {
     walk(Mode { config_map: true, ..Mode::default() }).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_a_config_map_and_the_chart() {
+    walk(Mode { config_map: true, helm: true, ..Mode::default() }).await;
+}
