@@ -7,7 +7,7 @@ use crate::run::{Router, manifests_for};
 use crate::world::{Manifests, Process, ferrolb, text, wait_until};
 
 /// The process for the node kube1, and where it answers.
-fn start(manifests: &Manifests) -> (Process, String) {
+pub(crate) fn start(manifests: &Manifests) -> (Process, String) {
     let (dir, state) = (manifests.path(), manifests.beside("kube1.json"));
     let [dir, state] = [&dir, &state].map(|path| path.to_str().unwrap());
     let arguments = ["run", dir, "--node", "kube1", "--state-file", state, "--http", "127.0.0.1:0"];
@@ -23,7 +23,7 @@ fn ask(url: &str, arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
-fn get(url: &str, path: &str) -> String {
+pub(crate) fn get(url: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
     write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
     let mut answer = String::new();

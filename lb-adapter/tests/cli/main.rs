@@ -8,6 +8,7 @@ mod follow;
 mod health;
 mod lab;
 mod memory;
+mod metallb;
 mod options;
 mod questions;
 mod run;

@@ -49,7 +49,8 @@ impl Router {
         self.node().since
     }
 
-    fn node(&self) -> PeerStatus {
+    /// How the session with the node stands.
+    pub(crate) fn node(&self) -> PeerStatus {
         self.speaker.peers().remove(0)
     }
 

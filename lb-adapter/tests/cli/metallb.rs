@@ -1,0 +1,164 @@
+//! MetalLB's end-to-end scenarios that take a session: what a router sees of a peer's fields, and what the metrics say.
+
+use std::time::{Duration, Instant};
+
+use bgp_session::{BgpIdentifier, PeerHandle, Route};
+
+use crate::ask::{get, start};
+use crate::run::{ALL, Router, manifests_for, run};
+use crate::world::{Manifests, Process, wait_until};
+
+/// Has the router do something with its session.
+fn tell<T>(router: &Router, action: impl AsyncFnOnce(PeerHandle) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let handle = router.speaker.peer(router.node().peer).unwrap();
+    runtime.block_on(action(handle))
+}
+
+/// Replaces a line of the peer in the configuration.
+fn set(manifests: &Manifests, from: &str, to: &str) {
+    let line = |text: &str| format!("      {text}\n");
+    manifests.replace("config.yaml", &line(from), &line(to));
+}
+
+#[test]
+fn a_dynamic_as_takes_any_router_that_it_is_meant_for_and_no_other() {
+    for (mode, problem) in
+        [("external", None), ("internal", Some("the peer is of AS 64635, expected ours"))]
+    {
+        let router = Router::start();
+        let manifests = manifests_for(&router);
+        manifests.replace("config.yaml", "peer-asn: 64635", &format!("dynamic-asn: {mode}"));
+        let run = run(&manifests);
+        match problem {
+            None => wait_until("the table", || router.has_all()),
+            Some(problem) => {
+                run.error(|line| line.contains("no session") && line.contains(problem));
+                assert!(!router.node().is_established());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_router_sees_the_router_id_that_is_configured() {
+    let router = Router::start();
+    let manifests = manifests_for(&router);
+    set(&manifests, "hold-time: 30s", "router-id: 10.10.10.10");
+    let _run = run(&manifests);
+    wait_until("the table", || router.has_all());
+    let identifier = router.node().negotiated.unwrap().remote_identifier;
+    assert_eq!(identifier, BgpIdentifier::new(10, 10, 10, 10));
+}
+
+#[test]
+fn timers_that_are_changed_hold_for_the_next_session() {
+    let router = Router::start();
+    let manifests = manifests_for(&router);
+    set(&manifests, "hold-time: 30s", "hold-time: 60s\n      keepalive-time: 20s");
+    let run = run(&manifests);
+    wait_until("the table", || router.has_all());
+    assert_eq!(router.node().negotiated.unwrap().hold_time, Duration::from_secs(60));
+
+    let [old, new] = [("60s", "20s"), ("9s", "3s")]
+        .map(|(hold, keepalive)| format!("hold-time: {hold}\n      keepalive-time: {keepalive}"));
+    set(&manifests, &old, &new);
+    run.error(|line| line.contains("hold_time"));
+    tell(&router, async |node| node.reset("for the new timers").await).unwrap();
+    wait_until("the new hold time", || {
+        let negotiated = router.node().negotiated;
+        router.has_all() && negotiated.is_some_and(|it| it.hold_time == Duration::from_secs(9))
+    });
+}
+
+#[test]
+fn a_session_that_is_reset_is_back_within_the_connect_time() {
+    let router = Router::start();
+    let manifests = manifests_for(&router);
+    set(&manifests, "hold-time: 30s", "connect-time: 10s");
+    let _run = run(&manifests);
+    wait_until("the table", || router.has_all());
+    let since = router.since();
+    let begin = Instant::now();
+    tell(&router, async |node| node.reset("cleared by hand").await).unwrap();
+    wait_until("another session", || router.since() > since && router.has_all());
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn what_the_router_announces_is_taken_by_nobody() {
+    let router = Router::start();
+    let manifests = manifests_for(&router);
+    let (_run, url) = start(&manifests);
+    wait_until("the table", || router.has_all());
+    let route = Route::new("10.99.0.0/24".parse().unwrap());
+    tell(&router, async |node| node.announce(route).await).unwrap();
+    let received = r#"metallb_bgp_updates_total_received{peer="127.22.35.1"#;
+    wait_until("the announcement", || value(&get(&url, "/metrics"), received) >= 2.0);
+    assert!(!get(&url, "/objects").contains("10.99.0.0"));
+    assert_eq!(router.table(), ALL);
+}
+
+/// The value of the first metric whose line begins so.
+fn value(metrics: &str, begin: &str) -> f64 {
+    let line = metrics.lines().find(|line| line.starts_with(begin));
+    let line = line.unwrap_or_else(|| panic!("{begin} is not in\n{metrics}"));
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn metrics_follow_services_and_sessions() {
+    let router = Router::start();
+    let manifests = manifests_for(&router);
+    let services = manifests.read("services.yaml");
+    manifests.write("services.yaml", "");
+    let (_run, url): (Process, String) = start(&manifests);
+    let port = router.address().port();
+    let peer = format!("{{peer=\"127.22.35.1:{port}\"}}");
+    let is = |name: &str, labels: &str, expected: f64| {
+        wait_until(&format!("{name}{labels} {expected}"), || {
+            let metrics = get(&url, "/metrics");
+            let begin = format!("{name}{labels} ");
+            metrics.lines().any(|line| line.starts_with(&begin))
+                && value(&metrics, &begin) == expected
+        });
+    };
+    let pool = r#"{pool="default"}"#;
+    is("metallb_bgp_session_up", &peer, 1.0);
+    is("metallb_bgp_announced_prefixes_total", &peer, 0.0);
+    is("metallb_allocator_addresses_total", pool, 64.0);
+    is("metallb_allocator_addresses_in_use_total", pool, 0.0);
+
+    manifests.write("services.yaml", &services);
+    wait_until("the table", || router.has_all());
+    is("metallb_bgp_announced_prefixes_total", &peer, 3.0);
+    is("metallb_allocator_addresses_in_use_total", pool, 2.0);
+    let smtp = r#"{service="mail/smtp",protocol="bgp",node="kube1",ip="172.22.35.70"}"#;
+    is("metallb_speaker_announced", smtp, 1.0);
+    let metrics = get(&url, "/metrics");
+    for counter in [
+        "updates_total",
+        "opens_sent",
+        "opens_received",
+        "keepalives_sent",
+        "keepalives_received",
+        "total_sent",
+        "total_received",
+    ] {
+        let begin = format!("metallb_bgp_{counter}{peer} ");
+        assert!(value(&metrics, &begin) >= 1.0, "{begin}");
+    }
+
+    // A configuration that is not valid is stale until it is mended.
+    is("metallb_k8s_client_config_loaded_bool", "", 1.0);
+    is("metallb_k8s_client_config_stale_bool", "", 0.0);
+    let config = manifests.read("config.yaml");
+    set(&manifests, "hold-time: 30s", "bfd-profile: missing");
+    is("metallb_k8s_client_config_stale_bool", "", 1.0);
+    is("metallb_bgp_session_up", &peer, 1.0);
+    manifests.write("config.yaml", &config);
+    is("metallb_k8s_client_config_stale_bool", "", 0.0);
+
+    tell(&router, async |node| node.disable("for good").await).unwrap();
+    is("metallb_bgp_session_up", &peer, 0.0);
+}
