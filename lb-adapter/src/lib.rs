@@ -20,6 +20,7 @@ pub mod check;
 pub mod cluster;
 pub mod config;
 pub mod decode;
+pub mod descriptors;
 pub mod diff;
 pub mod engine;
 pub mod explain;

@@ -12,7 +12,9 @@ use lb_adapter::failure::Failure;
 use lb_adapter::kubernetes;
 use lb_adapter::log_filter::LogFilter;
 use lb_adapter::report::Problems;
-use lb_adapter::{check, decode, diff, explain, lab, migrate, replay, router_config, run};
+use lb_adapter::{
+    check, decode, descriptors, diff, explain, lab, migrate, replay, router_config, run,
+};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -44,6 +46,7 @@ fn perform(command: Command, problems: Problems) -> Result<(), Failure> {
         Command::RouterConfig(args) => return router_config::run(args, problems),
         _ => {}
     }
+    descriptors::raise_limit();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

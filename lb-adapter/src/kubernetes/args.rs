@@ -34,9 +34,10 @@ pub struct ClusterArgs {
     /// TCP port of /metrics, /livez and /readyz; 0 is none.
     #[arg(long, value_name = "PORT", default_value_t = 7472, env = "FERROLB_HTTP_PORT")]
     pub port: u16,
-    /// Address that this port is opened at.
-    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED), env = "FERROLB_HTTP_ADDRESS")]
-    pub bind_address: IpAddr,
+    /// Address that this port is opened at. Default: all addresses of the controller's pod; of a speaker, which is in the
+    /// network of its host, METALLB_HOST, else 127.0.0.1.
+    #[arg(long, value_name = "ADDRESS", env = "FERROLB_HTTP_ADDRESS")]
+    pub bind_address: Option<IpAddr>,
     /// Name of the pod. Default: POD_NAME, else the host's name.
     #[arg(long = "pod-name", value_name = "NAME", env = "METALLB_POD_NAME")]
     pub pod: Option<String>,
@@ -186,6 +187,9 @@ pub struct SpeakerArgs {
     /// How long at most between two writes of BGPNodeStatus; 1s at least.
     #[arg(long, value_name = "TIME", default_value = "60s", env = "FERROLB_HEARTBEAT", value_parser = heartbeat)]
     pub heartbeat: Duration,
+    /// MetalLB's name of --bind-address.
+    #[arg(long, hide = true, env = "METALLB_HOST")]
+    host: Option<IpAddr>,
     #[command(flatten)]
     unused: UnusedSpeakerArgs,
 }
@@ -201,8 +205,6 @@ fn heartbeat(text: &str) -> Result<Duration, String> {
 struct UnusedSpeakerArgs {
     #[arg(long, hide = true, env = "METALLB_BGP_DEBOUNCE_TIMEOUT")]
     bgp_debounce_timeout: Option<String>,
-    #[arg(long, hide = true, env = "METALLB_HOST")]
-    host: Option<String>,
     #[arg(long, hide = true, env = "METALLB_ML_BIND_ADDR")]
     ml_bindaddr: Option<String>,
     #[arg(long, hide = true, env = "METALLB_ML_BIND_PORT")]
@@ -242,12 +244,17 @@ impl SpeakerArgs {
             .message(format!("{} is being drained", self.node_name))
     }
 
+    /// Opens the port of probes and metrics, if there is to be one: for the host alone, unless an address is named.
+    pub(super) async fn listen(&self) -> Result<(Option<Http>, mpsc::Receiver<Question>), Failure> {
+        let by_default = self.host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        self.cluster.listen(by_default).await
+    }
+
     /// Says what was given and means nothing here.
     pub(super) fn note_unused(&self) {
         let unused = &self.unused;
         let own = [
             ("--bgp-debounce-timeout", unused.bgp_debounce_timeout.is_some()),
-            ("--host", unused.host.is_some()),
             ("--ml-bindaddr", unused.ml_bindaddr.is_some()),
             ("--ml-bindport", unused.ml_bindport.is_some()),
             ("--ml-labels", unused.ml_labels.is_some()),
@@ -306,9 +313,12 @@ impl ClusterArgs {
         Kind::CONFIGURATION.into_iter().map(watched).collect()
     }
 
-    /// Opens the port of probes and metrics, if there is to be one.
-    pub(super) async fn listen(&self) -> Result<(Option<Http>, mpsc::Receiver<Question>), Failure> {
-        let address = SocketAddr::new(self.bind_address, self.port);
+    /// Opens the port of probes and metrics, if there is to be one, at this address where no other is named.
+    pub(super) async fn listen(
+        &self,
+        by_default: IpAddr,
+    ) -> Result<(Option<Http>, mpsc::Receiver<Question>), Failure> {
+        let address = SocketAddr::new(self.bind_address.unwrap_or(by_default), self.port);
         Http::listen_if((self.port != 0).then_some(address), "--port").await
     }
 }

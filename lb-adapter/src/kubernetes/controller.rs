@@ -10,6 +10,7 @@
 //! the API server has. When leading ends, everything that it does ends in the same moment.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::PoisonError;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -45,7 +46,7 @@ use crate::signals::Signals;
 pub async fn controller(args: ControllerArgs) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(Failure::unusable)?;
     let client = client::connect(args.cluster.kubeconfig.as_ref()).await?;
-    let (_http, mut asked) = args.cluster.listen().await?;
+    let (_http, mut asked) = args.cluster.listen(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).await?;
     args.note_unused();
     let identity = args.identity();
     let election = args.election()?;

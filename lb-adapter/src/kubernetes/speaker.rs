@@ -48,7 +48,7 @@ use crate::wanted;
 pub async fn speaker(args: SpeakerArgs) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(Failure::unusable)?;
     let client = client::connect(args.cluster.kubeconfig.as_ref()).await?;
-    let (_http, mut asked) = args.cluster.listen().await?;
+    let (_http, mut asked) = args.listen().await?;
     args.note_unused();
     let mut speaker = Speaker::new(client, &args);
     tokio::select! {

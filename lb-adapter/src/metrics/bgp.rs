@@ -177,11 +177,16 @@ fn by_type(
 }
 
 fn peer(session: &SessionSample) -> Labels {
-    vec![("peer", session.endpoint.clone())]
+    vec![("peer", peer_value(session))]
 }
 
 pub(super) fn named(session: &SessionSample) -> Labels {
-    vec![("peer", session.endpoint.clone()), ("name", session.name.clone())]
+    vec![("peer", peer_value(session)), ("name", session.name.clone())]
+}
+
+/// Address and port as MetalLB joins them: that of an IPv6 address without brackets.
+fn peer_value(session: &SessionSample) -> String {
+    session.endpoint.replace(['[', ']'], "")
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a floating-point number")]

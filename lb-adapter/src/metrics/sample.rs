@@ -85,7 +85,7 @@ impl Usage {
 pub struct SessionSample {
     /// The peer's name in the configuration.
     pub name: String,
-    /// Address and port, as MetalLB's label `peer` has it.
+    /// Address and port: `172.22.35.1:179`, `[fd00::1]:179`, `eth1:179`.
     pub endpoint: String,
     /// Where it stands.
     pub status: SessionStatus,

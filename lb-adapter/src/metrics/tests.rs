@@ -85,6 +85,22 @@ async fn what_keeps_bfd_from_coming_up_is_told_until_it_is_up() {
 }
 
 #[tokio::test]
+async fn the_label_of_an_ipv6_peer_has_no_brackets() {
+    let mut sample = sample().await;
+    sample.sessions[0].endpoint = "[fd00::21]:179".to_owned();
+    let text = encode(&sample, &Latency::new()).unwrap();
+    for line in [
+        r#"metallb_bgp_session_up{peer="fd00::21:179"} 0.0"#,
+        r#"metallb_bfd_session_up{peer="fd00::21",vrf="default"} 1.0"#,
+        r#"ferrolb_bgp_session_up{peer="fd00::21:179",name="tor"} 0.0"#,
+        r#"ferrolb_bfd_session_up{peer="fd00::21:179",name="tor"} 1.0"#,
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+    }
+    assert!(!text.contains("[fd00"), "{text}");
+}
+
+#[tokio::test]
 async fn our_own_names_are_units_and_states() {
     let latency = Latency::new();
     latency.observe(0.0004);

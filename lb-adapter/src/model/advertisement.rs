@@ -16,7 +16,7 @@ pub struct BgpAdvertisement {
     pub aggregation_length: u8,
     /// The prefix length that an IPv6 address is announced as, at most 128.
     pub aggregation_length_v6: u8,
-    /// LOCAL_PREF for internal peers (RFC 4271 section 5.1.5); none when not configured or 0.
+    /// LOCAL_PREF for internal peers (RFC 4271 section 5.1.5); none, which stands for 100, when not configured or 0.
     pub local_pref: Option<u32>,
     /// COMMUNITIES (RFC 1997).
     pub communities: BTreeSet<Community>,

@@ -80,8 +80,8 @@ impl PlannedRoute {
         self.attributes.next_hop.map(|it| it.address())
     }
 
-    /// LOCAL_PREF: always there for an internal peer and 0 if nothing is configured, as with
-    /// MetalLB; never for an external one (RFC 4271 section 5.1.5).
+    /// LOCAL_PREF: always there for an internal peer and 100 if nothing is configured, as in
+    /// MetalLB's FRR modes; never for an external one (RFC 4271 section 5.1.5).
     pub fn local_pref(&self) -> Option<u32> {
         self.attributes.local_pref
     }
@@ -143,7 +143,7 @@ impl<'a> Maker<'a> {
         if self.peer.is_internal() {
             let configured = || advertisements.iter().find_map(|it| it.local_pref);
             let local_pref = own().find_map(|own| own.local_pref).or_else(configured);
-            attributes.local_pref = Some(local_pref.unwrap_or(0));
+            attributes.local_pref = Some(local_pref.unwrap_or(DEFAULT_LOCAL_PREF));
         }
         if route.is_depreferenced() {
             attributes.origin = Origin::Incomplete;
@@ -228,6 +228,8 @@ fn float(octets: u64) -> f32 {
 }
 
 /// The AS that stands for those that do not fit two octets (RFC 6793).
+/// What routers give a route that says nothing, and what MetalLB's FRR modes send.
+const DEFAULT_LOCAL_PREF: u32 = 100;
 const AS_TRANS: u16 = 23_456;
 
 /// A value and who wants it.

@@ -40,18 +40,35 @@ pub const PASSWORD: &str = "PASSWORD";
 impl Known {
     /// A step on each line: the objects, that these are all, the sessions.
     pub fn recording(&self) -> String {
-        let mut objects = Vec::new();
+        let mut text = String::new();
+        let whole = self.lines(|line| {
+            text.push_str(line);
+            true
+        });
+        debug_assert!(whole, "every line is taken");
+        text
+    }
+
+    /// Hands on the lines of the [`recording`](Self::recording) one by one, as long as they are taken; says whether all were.
+    pub(crate) fn lines(&self, mut take: impl FnMut(&str) -> bool) -> bool {
+        let mut take = |step: Value| take(&format!("{step}\n"));
         let texts = self.sources.iter().filter_map(|it| std::str::from_utf8(&it.octets).ok());
         for document in texts.flat_map(|text| yaml::documents(text).0) {
-            if let Value::Object(fields) = document.to_json() {
-                // The files are right, or they would not be in force.
-                let _ = step::collect(&fields, None, "", &mut objects);
+            let Value::Object(fields) = document.to_json() else { continue };
+            let mut objects = Vec::new();
+            // The files are right, or they would not be in force.
+            let _ = step::collect(&fields, None, "", &mut objects);
+            let mut shown = objects.into_iter().filter_map(|object| self.shown(object));
+            if !shown.all(|fields| take(json!({ "apply": fields }))) {
+                return false;
             }
         }
-        let applied = objects.into_iter().filter_map(|object| self.shown(object));
-        let mut steps: Vec<_> = applied.map(|fields| json!({ "apply": fields })).collect();
-        steps.push(json!({ "sync": true }));
-        steps.extend(self.sessions.iter().map(|((node, peer), state)| {
+        take(json!({ "sync": true })) && self.findings().all(take)
+    }
+
+    /// How sessions stand, and what was found by probing.
+    fn findings(&self) -> impl Iterator<Item = Value> {
+        let sessions = self.sessions.iter().map(|((node, peer), state)| {
             let mut step = json!({ "node": node, "peer": peer, "up": state.up });
             if let (Some(reason), Some(step)) = (&state.reason, step.as_object_mut()) {
                 step.insert("reason".to_owned(), reason.as_str().into());
@@ -60,10 +77,10 @@ impl Known {
                 step.insert("bfdProblem".to_owned(), problem.as_str().into());
             }
             json!({ "session": step })
-        }));
+        });
         let probed = self.probed.iter();
-        steps.extend(probed.map(|((node, service), found)| step::probe(node, service, found)));
-        steps.iter().map(|step| format!("{step}\n")).collect()
+        let probed = probed.map(|((node, service), found)| step::probe(node, service, found));
+        sessions.chain(probed)
     }
 
     /// What may be told of an object; nothing of one that means nothing, or is secret.

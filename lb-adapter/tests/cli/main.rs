@@ -12,4 +12,5 @@ mod metallb;
 mod options;
 mod questions;
 mod run;
+mod strangers;
 mod world;

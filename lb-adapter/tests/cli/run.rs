@@ -49,6 +49,16 @@ impl Router {
         self.node().since
     }
 
+    /// Ends the session; the node gets another.
+    pub(crate) fn reset(&self) {
+        let node: IpAddr = NODE.parse().unwrap();
+        let peer = self.speaker.peer(node.into()).unwrap();
+        let before = peer.stats().sessions_lost;
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(peer.reset("")).unwrap();
+        wait_until("the end of the session", || peer.stats().sessions_lost > before);
+    }
+
     /// How the session with the node stands.
     pub(crate) fn node(&self) -> PeerStatus {
         self.speaker.peers().remove(0)

@@ -91,7 +91,7 @@ fn preference(cluster: &Cluster) -> (Option<u32>, Vec<String>) {
 fn an_internal_peer_always_gets_a_local_pref_and_an_external_one_never() {
     let with = |local_pref| announced_by(vec![advertisement(32, local_pref, &[])]);
     assert_eq!(preference(&with(Some(150)).with(internal)), (Some(150), vec![]));
-    assert_eq!(preference(&with(None).with(internal)), (Some(0), vec![]));
+    assert_eq!(preference(&with(None).with(internal)), (Some(100), vec![]));
     assert_eq!(preference(&with(None)), (None, vec![]));
     let (sent, notes) = preference(&with(Some(150)));
     assert_eq!((sent, notes.len()), (None, 1));

@@ -74,7 +74,7 @@ fn a_router_holds_only_what_its_own_peers_announce() {
     assert_eq!(through(&external)[0], "through 172.22.35.25, AS_PATH 64636");
     assert_eq!(
         through(&at("172.22.35.2:179"))[0],
-        "through 172.22.35.25, AS_PATH empty, LOCAL_PREF 0"
+        "through 172.22.35.25, AS_PATH empty, LOCAL_PREF 100"
     );
     assert!(at("172.22.35.2:1179").is_empty(), "another port is another router");
     assert_eq!(external.iter().next().unwrap().1.len(), 3);

@@ -1,10 +1,17 @@
 //! The HTTP side of a process: probes, metrics, and the objects that it knows.
 //!
-//! Every answer comes from the loop that does the work, so that a process whose loop hangs is not called alive. This
-//! module owns the listener and the paths; it knows nothing of what is answered.
+//! Every answer comes from the loop that does the work, so that a process whose loop hangs is not called alive. Large
+//! answers are made while they are read, a few at a time. This module owns the listener and the paths; it knows nothing of
+//! what is answered.
+
+mod body;
+mod serve;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,12 +20,14 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::failure::Failure;
 use crate::metrics;
 use crate::replay::Known;
+
+use serve::{Limits, serve};
 
 /// A question to the loop.
 #[derive(Debug)]
@@ -48,6 +57,10 @@ pub(crate) const NOT_KEPT: &str = "the objects of a cluster are not kept here: a
 const QUEUE: usize = 16;
 /// A loop that has not answered by then hangs.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// So many answers of `/metrics` may be on their way at a time, since each is held until it is read.
+const SCRAPES: usize = 8;
+/// So many of `/objects`.
+const RECORDINGS: usize = 2;
 
 impl Http {
     /// Listens, and hands on what is asked.
@@ -56,7 +69,19 @@ impl Http {
     ///
     /// The address cannot be listened at.
     pub async fn listen(address: SocketAddr) -> io::Result<(Self, mpsc::Receiver<Question>)> {
+        Self::listen_with(address, Limits::of_process()).await
+    }
+
+    async fn listen_with(
+        address: SocketAddr,
+        limits: Limits,
+    ) -> io::Result<(Self, mpsc::Receiver<Question>)> {
         let (ask, asked) = mpsc::channel(QUEUE);
+        let asking = Asking {
+            ask,
+            scrapes: Arc::new(Semaphore::new(SCRAPES)),
+            recordings: Arc::new(Semaphore::new(RECORDINGS)),
+        };
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let router = Router::new()
@@ -65,12 +90,8 @@ impl Http {
             .route("/readyz", get(ready))
             .route("/metrics", get(scrape))
             .route("/objects", get(objects))
-            .with_state(ask);
-        let task = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, router).await {
-                tracing::error!(%error, "the HTTP listener has ended");
-            }
-        });
+            .with_state(asking);
+        let task = tokio::spawn(serve(listener, router, limits));
         Ok((Self { address, task }, asked))
     }
 
@@ -112,55 +133,71 @@ pub async fn next(asked: &mut mpsc::Receiver<Question>) -> Question {
     }
 }
 
-type Ask = mpsc::Sender<Question>;
+/// What the paths share.
+#[derive(Clone)]
+struct Asking {
+    ask: mpsc::Sender<Question>,
+    scrapes: Arc<Semaphore>,
+    recordings: Arc<Semaphore>,
+}
 
-async fn live(State(ask): State<Ask>) -> Response {
-    match answer(&ask, Question::Live).await {
+async fn live(State(asking): State<Asking>) -> Response {
+    match asking.answer(Question::Live).await {
         Some(()) => "ok\n".into_response(),
         None => hangs(),
     }
 }
 
-async fn ready(State(ask): State<Ask>) -> Response {
-    match answer(&ask, Question::Ready).await {
+async fn ready(State(asking): State<Asking>) -> Response {
+    match asking.answer(Question::Ready).await {
         Some(Ok(())) => "ok\n".into_response(),
         Some(Err(why)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
         None => hangs(),
     }
 }
 
-async fn scrape(State(ask): State<Ask>) -> Response {
-    match answer(&ask, Question::Metrics).await {
-        Some(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+async fn scrape(State(asking): State<Asking>) -> Response {
+    let Some(place) = place(&asking.scrapes) else { return busy() };
+    match asking.answer(Question::Metrics).await {
+        Some(text) => body::of_text(metrics::CONTENT_TYPE, text, place),
         None => hangs(),
     }
 }
 
-async fn objects(State(ask): State<Ask>) -> Response {
-    let known = match answer(&ask, Question::Objects).await {
-        Some(Ok(known)) => known,
-        Some(Err(why)) => return (StatusCode::NOT_FOUND, format!("{why}\n")).into_response(),
-        None => return hangs(),
-    };
-    // Some thousands of objects take a while to write.
-    match tokio::task::spawn_blocking(move || known.recording()).await {
-        Ok(text) => ([(header::CONTENT_TYPE, RECORDING_TYPE)], text).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+async fn objects(State(asking): State<Asking>) -> Response {
+    let Some(place) = place(&asking.recordings) else { return busy() };
+    match asking.answer(Question::Objects).await {
+        Some(Ok(known)) => body::of_recording(RECORDING_TYPE, known, place).await,
+        Some(Err(why)) => (StatusCode::NOT_FOUND, format!("{why}\n")).into_response(),
+        None => hangs(),
     }
 }
 
 /// JSON on each line.
 const RECORDING_TYPE: &str = "application/x-ndjson";
 
+/// A place among those whose large answers are on their way.
+fn place(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    Arc::clone(places).try_acquire_owned().ok()
+}
+
 fn hangs() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, "the loop does not answer\n").into_response()
 }
 
-async fn answer<T>(ask: &Ask, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
-    let (tell, told) = oneshot::channel();
-    let answered = async {
-        ask.send(question(tell)).await.ok()?;
-        told.await.ok()
-    };
-    tokio::time::timeout(PATIENCE, answered).await.ok().flatten()
+fn busy() -> Response {
+    let after = [(header::RETRY_AFTER, "5")];
+    let why = "others are still reading this, expected a request in some seconds\n";
+    (StatusCode::SERVICE_UNAVAILABLE, after, why).into_response()
+}
+
+impl Asking {
+    async fn answer<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
+        let (tell, told) = oneshot::channel();
+        let answered = async {
+            self.ask.send(question(tell)).await.ok()?;
+            told.await.ok()
+        };
+        tokio::time::timeout(PATIENCE, answered).await.ok().flatten()
+    }
 }
