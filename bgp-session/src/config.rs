@@ -227,7 +227,7 @@ impl PeerConfig {
             fsm.jitter_seed = config.jitter_seed.unwrap_or_default();
             fsm
         };
-        update::changes((&of(self), &self.transport, self.bfd), (&of(new), &new.transport, new.bfd))
+        update::changes((self, &of(self)), (new, &of(new)))
     }
 
     /// Refuses values that no router could do with.

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     PeerConfig, PeerId, PeerStats, PeerStatus, SpeakerError, Updated, bfd::BfdStatus,
-    command::Command, update::Resets,
+    command::Command, socket, update::Resets,
 };
 
 /// A peer of a [`Speaker`](crate::Speaker). Clones are handles on the same peer; when the last one
@@ -127,7 +127,7 @@ impl PeerHandle {
     /// # Errors
     ///
     /// [`SpeakerError::PeerConfig`] for a value that makes no sense or another peer's address,
-    /// [`SpeakerError::Password`], [`SpeakerError::PeerShutDown`]. Nothing has changed then.
+    /// [`SpeakerError::Socket`], [`SpeakerError::Password`], [`SpeakerError::PeerShutDown`]. Nothing has changed then.
     pub async fn update(&self, config: PeerConfig) -> Result<Updated, SpeakerError> {
         self.change(config, Resets::WhereNeeded).await
     }
@@ -156,6 +156,7 @@ impl PeerHandle {
                 expected: "the peer's own, since another address is another peer",
             });
         }
+        socket::probe(&config).map_err(|source| SpeakerError::Socket { peer: self.id, source })?;
         let (answer, outcome) = oneshot::channel();
         self.send(Command::Update(Box::new(config), resets, answer)).await?;
         outcome.await.map_err(|_| self.gone())?

@@ -2,7 +2,7 @@
 
 use bgp_core::fsm::{Change, FsmConfig, TakesEffect};
 
-use crate::{bfd::BfdProfile, transport::TransportConfig};
+use crate::PeerConfig;
 
 /// What a change of a peer's configuration came to; see [`PeerHandle::update`](crate::PeerHandle::update).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,14 +34,17 @@ pub(crate) enum Resets {
     Never,
 }
 
-/// All that differs between two configurations of one peer.
+/// All that differs between two configurations of one peer, each with the core's share of it.
 pub(crate) fn changes(
-    old: (&FsmConfig, &TransportConfig, Option<BfdProfile>),
-    new: (&FsmConfig, &TransportConfig, Option<BfdProfile>),
+    (old, old_fsm): (&PeerConfig, &FsmConfig),
+    (new, new_fsm): (&PeerConfig, &FsmConfig),
 ) -> Vec<Change> {
-    let mut changes = old.0.changes(new.0);
-    changes.extend(old.1.changes(new.1));
-    if old.2 != new.2 {
+    let mut changes = old_fsm.changes(new_fsm);
+    if old.address().port() != new.address().port() {
+        changes.push(Change { field: "port", takes_effect: TakesEffect::Reset });
+    }
+    changes.extend(old.transport.changes(&new.transport));
+    if old.bfd != new.bfd {
         changes.push(Change { field: "bfd", takes_effect: TakesEffect::AtOnce });
     }
     changes

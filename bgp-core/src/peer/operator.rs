@@ -51,6 +51,14 @@ impl Peer {
         }
     }
 
+    /// Ends the pause after a failure or a [`Peer::reset`], as [`Peer::start`] does. Does nothing to a peer that is
+    /// stopped, nor to one that is left alone for its number of prefixes.
+    pub fn begin(&mut self, now: Instant) {
+        if self.started && self.pause.is_none() {
+            self.start(now);
+        }
+    }
+
     /// Takes another configuration. A session goes on; what of it was settled by the OPENs holds until the next one,
     /// the rest from now on ([`FsmConfig::changes`] says which is which). An attempt to get a session is begun anew.
     pub fn reconfigure(&mut self, now: Instant, config: FsmConfig) {

@@ -57,8 +57,8 @@ impl PeerTask {
             // One that nobody chose is no reason for a change.
             fsm.jitter_seed = self.peer.config().jitter_seed;
         }
-        let before = (self.peer.config(), &self.config.transport, self.config.bfd);
-        let changes = update::changes(before, (&fsm, &config.transport, config.bfd));
+        let before = (self.config.as_ref(), self.peer.config());
+        let changes = update::changes(before, (&config, &fsm));
         registration.update(&config)?;
         let mut updated = Updated { changes, reset: false };
         self.config = config;
@@ -69,6 +69,7 @@ impl PeerTask {
         self.follow_bfd_config();
         if needed && established && resets == Resets::WhereNeeded {
             self.peer.reset(now, Notification::cease(CeaseSubcode::OTHER_CONFIGURATION_CHANGE));
+            self.begin_when_closed = true;
             updated.reset = true;
         }
         self.reports.updated(&self.config, &updated);

@@ -5,7 +5,12 @@
 //! it never waits anywhere else: a command is heard while a connection is being made, and closing
 //! one connection delays no other.
 
-use std::{io, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bgp_core::{
     Asn, BgpIdentifier, Direction,
@@ -42,6 +47,9 @@ use wake::Wake;
 /// How many accepted connections may wait for a peer's task.
 pub(crate) const WAITING_CONNECTIONS: usize = 4;
 
+/// A router that has just closed the last connection may not be ready for the next one at once.
+const PAUSE_AFTER_CHANGE: Duration = Duration::from_millis(50);
+
 /// A peer's task.
 pub(crate) struct PeerTask {
     config: Arc<PeerConfig>,
@@ -54,6 +62,10 @@ pub(crate) struct PeerTask {
     links: Links,
     /// Connections that only have to say their last words.
     closing: JoinSet<()>,
+    /// The session was ended for another configuration. The next one need not wait longer than that takes.
+    begin_when_closed: bool,
+    /// When the next one begins then.
+    begin_at: Option<Instant>,
     inputs: Inputs,
     liveness: Liveness,
     reports: Reports,
@@ -91,6 +103,8 @@ impl PeerTask {
             connecting: None,
             links: Links::default(),
             closing: JoinSet::new(),
+            begin_when_closed: false,
+            begin_at: None,
             inputs,
             liveness,
             reports,
@@ -124,7 +138,6 @@ impl PeerTask {
             if self.abandoned {
                 break;
             }
-            while self.closing.try_join_next().is_some() {}
         }
         if self.abandoned {
             self.drop_connections();
@@ -156,10 +169,12 @@ impl PeerTask {
                 self.peer.disconnected(now, direction, error);
             }
             Wake::Wrote(direction) => self.peer.send_progress(direction),
+            Wake::Closed => self.closed(),
             Wake::Drain => self.drain(),
             Wake::Bfd(transition) => self.bfd_changed(transition),
             Wake::Deadline => {
                 self.release_when_due();
+                self.begin_when_due();
                 self.peer.handle_timeout(now);
             }
         }
@@ -266,6 +281,21 @@ impl PeerTask {
                 self.closing.spawn(link.close());
             }
             None => self.discard(direction),
+        }
+    }
+
+    /// A connection is closed: the peer has read what ended it, unless it was too slow.
+    fn closed(&mut self) {
+        if self.closing.is_empty() && std::mem::take(&mut self.begin_when_closed) {
+            self.begin_at = Some(clock::now() + PAUSE_AFTER_CHANGE);
+        }
+    }
+
+    /// Begins the session after a change, if there is one and its time has come.
+    fn begin_when_due(&mut self) {
+        let now = clock::now();
+        if self.begin_at.take_if(|at| *at <= now).is_some() {
+            self.peer.begin(now);
         }
     }
 

@@ -29,6 +29,8 @@ pub(super) enum Wake {
     Read(Direction, Result<(), TransportError>),
     /// The socket of this connection took octets: there is room for more.
     Wrote(Direction),
+    /// A connection that was ended is closed.
+    Closed,
     /// A drain of the speaker has come further, or was called off.
     Drain,
     /// BFD has something to tell.
@@ -45,7 +47,7 @@ impl PeerTask {
     }
 
     fn set_alarm(&mut self) {
-        let deadlines = [self.peer.poll_timeout(), self.liveness.held_until()];
+        let deadlines = [self.peer.poll_timeout(), self.liveness.held_until(), self.begin_at];
         self.alarm_set = match deadlines.into_iter().flatten().min() {
             Some(deadline) => {
                 let deadline = deadline.into();
@@ -72,8 +74,9 @@ impl PeerTask {
                 5 => self.poll_read(cx, Direction::Incoming),
                 6 => self.poll_write(cx, Direction::Outgoing),
                 7 => self.poll_write(cx, Direction::Incoming),
-                8 => self.poll_drain(cx),
-                9 => self.liveness.poll_heard(cx).map(Wake::Bfd),
+                8 => self.poll_closing(cx),
+                9 => self.poll_drain(cx),
+                10 => self.liveness.poll_heard(cx).map(Wake::Bfd),
                 _ => self.poll_alarm(cx),
             };
             if polled.is_ready() {
@@ -114,6 +117,13 @@ impl PeerTask {
         link.poll_write(cx).map(|()| Wake::Wrote(direction))
     }
 
+    fn poll_closing(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
+        match self.closing.poll_join_next(cx) {
+            Poll::Ready(Some(_)) => Poll::Ready(Wake::Closed),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
         self.inputs.drain.poll_changed(cx).map(|()| Wake::Drain)
     }
@@ -126,4 +136,4 @@ impl PeerTask {
     }
 }
 
-const SOURCES: usize = 11;
+const SOURCES: usize = 12;

@@ -151,6 +151,10 @@ matrix! {
     a_killed_process_of_ours_takes_its_routes_along_and_the_next_brings_them: yes yes yes yes yes;
     "Graceful restart: our process killed, no route lost at the router",
     our_process_is_killed_and_the_router_loses_no_route: yes yes yes (no NO_TABLE) yes;
+    "Graceful restart: another configuration of ours, no route lost at the router",
+    another_configuration_ends_our_session_and_the_router_loses_no_route:
+        yes yes yes (no NO_TABLE)
+        (no "OpenBGPD 7.7 does not know RFC 8538: it drops the routes at every NOTIFICATION.");
     "Graceful restart: the router killed, no route lost here",
     the_router_is_killed_and_we_lose_no_route: yes yes yes yes
         (no "OpenBGPD keeps the routes of others, and does not ask for that itself.");

@@ -1,6 +1,6 @@
 //! Stories of restarts after which nothing is lost: of our process, and of the router.
 
-use bgp_session::Import;
+use bgp_session::{BgpIdentifier, Import, Route};
 use test_peers::{Originated, Router, wait_until};
 
 use crate::site::*;
@@ -44,6 +44,37 @@ pub(crate) fn our_process_is_killed_and_the_router_loses_no_route<R: Router>(sit
         });
     }
     kept().expect("the routes to the end");
+}
+
+pub(crate) fn another_configuration_ends_our_session_and_the_router_loses_no_route<R: Router>(
+    site: &Site,
+) {
+    let router: R = site.router_of(node().graceful_restart(120));
+    site.on(|runtime| {
+        let config = peer_config().graceful_restart();
+        let (_speaker, peer) = runtime.block_on(site.dial(config.clone()));
+        runtime.block_on(peer.announce(Route::new(prefix(SMTP)))).expect("a route is taken");
+        only_path(&router, SMTP);
+
+        // Neither change is one of the router's configuration.
+        let identifier = BgpIdentifier::new(172, 22, 35, 126);
+        for (n, config) in [config.clone().identifier(identifier), config].into_iter().enumerate() {
+            let updated = runtime.block_on(peer.update(config)).expect("a configuration is taken");
+            assert!(updated.reset, "{updated:?}");
+            wait_until(SOON, "the next session", || {
+                let paths = router.paths(SMTP)?;
+                assert!(paths.len() == 1 && paths[0].used, "the route is lost: {paths:?}");
+                let up = peer.status().is_established();
+                let again = peer.stats().established_transitions == n as u64 + 2;
+                if up && again { Ok(()) } else { Err(format!("{:?}", peer.status())) }
+            });
+            // The End-of-RIB has come, and what was stale and is not repeated would go now.
+            std::thread::sleep(std::time::Duration::from_secs(1));
+            only_path(&router, SMTP);
+        }
+        let told = peer.status().last_down.expect("a reason").to_string();
+        assert_eq!(told, "ended by us: Cease: other configuration change");
+    });
 }
 
 pub(crate) fn long_after_a_kill_our_routes_are_stale_at_the_router_but_there<R: Router>(

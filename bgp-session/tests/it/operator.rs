@@ -143,6 +143,27 @@ async fn what_needs_a_reset_gets_one_or_waits_as_asked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_a_reset_for_a_change_the_next_session_does_not_wait_for_the_pause_after_failures() {
+    let (_router, mut at_router, _node, mut at_node) = pair().await;
+    both_up(&mut at_router, &mut at_node).await;
+    let before = Instant::now();
+    let config = towards_pipe().families([AfiSafi::IPV4_UNICAST]).idle_hold(secs(30), secs(60));
+    assert!(at_node.update(config).await.unwrap().reset);
+    let again = |status: &bgp_session::PeerStatus| status.stats.established_transitions == 2;
+    soon("another session", at_node.wait_for(again)).await.unwrap();
+    assert!(before.elapsed() < secs(3), "{:?}", before.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_port_takes_another_session() {
+    let (_router, mut at_router, _node, mut at_node) = pair().await;
+    both_up(&mut at_router, &mut at_node).await;
+    let updated = at_node.update(towards_pipe().port(1_179)).await.unwrap();
+    assert!(updated.reset && updated.needs_reset().eq(["port"]), "{updated:?}");
+    assert!(why(&mut at_router).await.contains("other configuration change"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_change_that_cannot_be_is_refused_and_changes_nothing() {
     let (_router, mut at_router, _node, mut at_node) = pair().await;
     both_up(&mut at_router, &mut at_node).await;

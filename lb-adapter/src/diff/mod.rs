@@ -215,6 +215,7 @@ fn session(plan: &Plan, peer: &Peer) -> Session {
 fn configured(field: &'static str) -> &'static str {
     match field {
         "address" => "peerAddress",
+        "port" => "peerPort",
         "local_asn" => "myASN",
         "remote_as" => "peerASN",
         "local_identifier" => "routerID",

@@ -34,7 +34,7 @@ fn what_opens_and_connections_have_settled_resets_a_session() {
     assert_eq!(resets(|peer| peer.local_asn = Some(Asn(64700))), ["myASN"]);
     assert_eq!(resets(|peer| peer.peer_asn = PeerAsn::External), ["peerASN"]);
     assert_eq!(resets(|peer| peer.address = address("172.22.35.2").into()), ["peerAddress"]);
-    assert_eq!(resets(|peer| peer.port = 1179), ["peerAddress"]);
+    assert_eq!(resets(|peer| peer.port = 1179), ["peerPort"]);
     let interface = PeerAddress::Interface("eth1".to_owned());
     assert_eq!(resets(|peer| peer.address = interface), ["peerAddress"]);
     assert_eq!(

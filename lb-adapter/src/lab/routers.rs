@@ -172,17 +172,18 @@ impl Router {
         wanted: &BTreeMap<Ipv4Addr, WantedPeer>,
     ) -> Result<(), SpeakerError> {
         for (address, wanted) in wanted {
-            match self.peers.get(address) {
-                Some((peer, _)) if peer == wanted => continue,
-                Some(_) => {
-                    if let Some((_, handle)) = self.peers.remove(address) {
-                        handle.shutdown("configuration changed").await?;
+            match self.peers.get_mut(address) {
+                Some((peer, handle)) => {
+                    if peer != wanted {
+                        handle.update(wanted.config(*address)).await?;
+                        peer.clone_from(wanted);
                     }
                 }
-                None => {}
+                None => {
+                    let handle = self.speaker.add_peer(wanted.config(*address)).await?;
+                    self.peers.insert(*address, (wanted.clone(), handle));
+                }
             }
-            let handle = self.speaker.add_peer(wanted.config(*address)).await?;
-            self.peers.insert(*address, (wanted.clone(), handle));
         }
         Ok(())
     }

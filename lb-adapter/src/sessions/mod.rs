@@ -4,8 +4,8 @@
 //! wanted: (node, peer) -> terms, routes  --->  Sessions::apply  --->  a peer of the node's speaker
 //! ```
 //!
-//! What stays as it was is not touched: a session is closed only when it is no longer wanted or its
-//! terms are others, and new routes are handed to it as a whole. This module owns the speakers of
+//! What stays as it was is not touched: a session is closed only when it is no longer wanted, and begun again only when
+//! it cannot go on with its new terms. New routes are handed to it as a whole. This module owns the speakers of
 //! nodes; it decides neither whom to speak to nor what to announce.
 
 mod open;
@@ -85,8 +85,7 @@ impl Sessions {
     /// Opens a session at the first of its node's speakers that has none with the same router.
     async fn open(&mut self, key: &SessionKey, wanted: &Wanted) -> Result<Open, SpeakerError> {
         let of_node = self.open.iter().filter(|(other, _)| other.node == key.node);
-        let excluding =
-            of_node.filter(|(_, open)| open.terms.remote.excludes(&wanted.terms.remote));
+        let excluding = of_node.filter(|(_, open)| open.terms.remote.is_same(&wanted.terms.remote));
         let taken: BTreeSet<usize> = excluding.map(|(_, open)| open.number).collect();
         let number = (0..).find(|number| !taken.contains(number)).unwrap_or_default();
 
@@ -185,8 +184,7 @@ impl Sessions {
         }
     }
 
-    /// Gives sessions whose terms are others the new ones, where these come into force without another
-    /// session; what is left over is closed and opened anew.
+    /// Gives sessions whose terms are others the new ones. What is left over is another router's, and is closed.
     async fn change_in_place(
         &mut self,
         wanted: &BTreeMap<SessionKey, Wanted>,
@@ -194,13 +192,18 @@ impl Sessions {
     ) {
         for (key, wanted) in wanted {
             let Some(mut open) = others.remove(key) else { continue };
-            let Some(changes) = open.change(&wanted.terms).await else {
+            let Some(updated) = open.change(&wanted.terms).await else {
                 others.insert(key.clone(), open);
                 continue;
             };
-            let changes: Vec<_> = changes.iter().map(|change| change.field).collect();
+            let changes: Vec<_> = updated.changes.iter().map(|change| change.field).collect();
             let (node, peer, changes) = (&key.node, &key.peer, changes.join(", "));
-            tracing::info!(node, peer, "changed the session in place: {changes}");
+            match updated.reset {
+                true => {
+                    tracing::info!(node, peer, "reset the session for its new terms: {changes}")
+                }
+                false => tracing::info!(node, peer, "changed the session in place: {changes}"),
+            }
             set_routes(key, &mut open, &wanted.routes).await;
             self.open.insert(key.clone(), open);
         }
@@ -213,5 +216,7 @@ async fn set_routes(key: &SessionKey, open: &mut Open, routes: &RouteSet) {
     }
 }
 
+#[cfg(test)]
+mod reset_tests;
 #[cfg(test)]
 mod tests;

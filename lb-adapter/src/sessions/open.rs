@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bgp_session::bfd::{BfdStatus, State};
 use bgp_session::{
-    Change, InterfaceHandle, PeerHandle, PeerStats, PeerStatus, RouteSet, Speaker, SpeakerError,
-    StateKind, Updated,
+    InterfaceHandle, PeerHandle, PeerStats, PeerStatus, RouteSet, Speaker, SpeakerError, StateKind,
+    Updated,
 };
 use tokio::sync::Notify;
 
@@ -69,21 +69,19 @@ impl Open {
         }
     }
 
-    /// Gives it other terms, and says what has changed; nothing if they take another session.
-    pub(super) async fn change(&mut self, terms: &Terms) -> Option<Vec<Change>> {
+    /// Gives it other terms. A session that cannot go on with them is ended by Cease / Other Configuration Change, which
+    /// lets a router keep the routes until the next one (RFC 8538), and begun again. Nothing is changed if they are
+    /// another router's, or cannot be used.
+    pub(super) async fn change(&mut self, terms: &Terms) -> Option<Updated> {
         let updated: Result<Updated, SpeakerError> = match (&self.handle, terms.whole()) {
             _ if !self.terms.remote.is_same(&terms.remote) => return None,
-            (Handle::Address(peer), Remote::Address(config)) => {
-                peer.update_without_reset(config).await
-            }
-            (Handle::Interface(handle), Remote::Interface(peer)) => {
-                handle.update_without_reset(peer).await
-            }
+            (Handle::Address(peer), Remote::Address(config)) => peer.update(config).await,
+            (Handle::Interface(handle), Remote::Interface(peer)) => handle.update(peer).await,
             _ => return None,
         };
-        let updated = updated.ok().filter(|it| it.needs_reset().next().is_none())?;
+        let updated = updated.ok()?;
         self.terms = terms.clone();
-        Some(updated.changes)
+        Some(updated)
     }
 
     /// Whether the speaker has ended it for good, as at the end of a drain.

@@ -63,23 +63,13 @@ impl Remote {
         }
     }
 
-    /// Whether a speaker can have only one of the two: they have the same address, or the same interface.
-    pub(super) fn excludes(&self, other: &Self) -> bool {
+    /// Whether the other one is the same router, on whatever terms.
+    pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Address(one), Self::Address(other)) => one.id() == other.id(),
             (Self::Interface(one), Self::Interface(other)) => one.interface() == other.interface(),
             _ => false,
         }
-    }
-
-    /// Whether the other one is the same router, on whichever terms. At another port is another one.
-    pub fn is_same(&self, other: &Self) -> bool {
-        let interface = |remote: &Self| match remote {
-            Self::Address(_) => None,
-            Self::Interface(peer) => Some(peer.interface().to_owned()),
-        };
-        let at = |remote: &Self| (interface(remote), remote.terms().address());
-        at(self) == at(other)
     }
 }
 

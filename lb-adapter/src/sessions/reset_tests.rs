@@ -1,0 +1,160 @@
+//! A peer whose terms change: which changes end its session, and what the router keeps meanwhile.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bgp_session::{
+    Asn, BgpIdentifier, EventKind, Events, Import, PeerConfig, PeerHandle, RemoteAs, RestartConfig,
+    Route, Speaker,
+};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+use super::*;
+
+const SOON: Duration = Duration::from_secs(20);
+const NODE: &str = "127.0.90.2";
+
+/// A router that keeps routes for us, and our side of the session.
+struct World {
+    at_router: PeerHandle,
+    events: Events,
+    router: Speaker,
+    sessions: Sessions,
+}
+
+impl World {
+    /// `notification` is whether both ends keep routes after a NOTIFICATION (the N bit of RFC 8538).
+    async fn new(listen: &str, notification: bool) -> (Self, Terms) {
+        let listen: IpAddr = listen.parse().expect("an address");
+        let router = Speaker::builder(Asn(64635), BgpIdentifier::new(10, 0, 0, 1))
+            .listen(SocketAddr::new(listen, 0))
+            .start()
+            .await
+            .expect("a speaker");
+        let mut restart = RestartConfig::default();
+        restart.notification = notification;
+        let config = PeerConfig::new(node(), RemoteAs::Any)
+            .passive()
+            .graceful_restart_with(restart)
+            .import(Import::Keep);
+        let at_router = router.add_peer(config).await.expect("a peer");
+        let events = router.events();
+
+        let sessions = Sessions::new(Arc::new(Notify::new()));
+        let address = router.listen_addr().expect("it listens");
+        let config = PeerConfig::new(address, Asn(64635)).local_address(node()).graceful_restart();
+        let identifier = BgpIdentifier::new(10, 0, 0, 2);
+        let terms = Terms::new(Asn(64636), identifier, Remote::Address(config));
+        let mut world = Self { at_router, events, router, sessions };
+        world.apply(&terms).await;
+        let up = world.at_router.established();
+        timeout(SOON, up).await.expect("a session").expect("a peer");
+        world.route().await;
+        (world, terms)
+    }
+
+    async fn apply(&mut self, terms: &Terms) {
+        let key = SessionKey { node: "n1".into(), peer: "router".into() };
+        let routes = [Route::new("192.0.2.1/32".parse().expect("a prefix"))];
+        let wanted = Wanted::new(terms.clone(), routes.into_iter().collect());
+        let failed = self.sessions.apply(&BTreeMap::from([(key, wanted)])).await;
+        assert!(failed.is_empty(), "{failed:?}");
+    }
+
+    /// Waits for the route at the router.
+    async fn route(&self) {
+        let mut changed = self.router.loc_rib_changed();
+        let there = async {
+            while self.router.loc_rib().is_empty() {
+                changed.changed().await.expect("the speaker runs");
+            }
+        };
+        timeout(SOON, there).await.expect("the route");
+    }
+
+    /// Waits for the end of the session and for the next one. Returns what the router was told, and how many routes it
+    /// has lost meanwhile.
+    async fn next_session(&mut self) -> (String, usize) {
+        let (mut reason, mut lost, mut end_of_rib) = (None, 0, false);
+        while reason.is_none() || !end_of_rib {
+            let event = timeout(SOON, self.events.next()).await.expect("an event");
+            match event.expect("the speaker runs").expect("no event is missed").kind {
+                EventKind::Down(why) => (reason, end_of_rib) = (Some(why.to_string()), false),
+                EventKind::RoutesChanged { withdrawn, .. } => lost += withdrawn,
+                EventKind::EndOfRib(_) => end_of_rib = true,
+                _ => {}
+            }
+        }
+        (reason.unwrap_or_default(), lost)
+    }
+}
+
+fn node() -> IpAddr {
+    NODE.parse().expect("an address")
+}
+
+type Changed = fn(Terms) -> Terms;
+
+fn changed(terms: Terms, change: fn(PeerConfig) -> PeerConfig) -> Terms {
+    Terms { remote: terms.remote.config(change), ..terms }
+}
+
+/// Each change that takes another session with the same router.
+const CHANGES: [(&str, Changed); 6] = [
+    ("myASN", |terms| Terms { asn: Asn(64700), ..terms }),
+    ("routerID", |terms| Terms { identifier: BgpIdentifier::new(10, 0, 0, 99), ..terms }),
+    ("peerASN", |terms| {
+        changed(terms, |config| {
+            let config = PeerConfig::new(config.address(), RemoteAs::External);
+            config.local_address(node()).graceful_restart()
+        })
+    }),
+    ("ebgpMultiHop", |terms| changed(terms, |config| config.multihop(255))),
+    ("families", |terms| {
+        changed(terms, |config| config.families([bgp_session::AfiSafi::IPV4_UNICAST]))
+    }),
+    ("several paths", |terms| {
+        changed(terms, |config| {
+            config.add_path(bgp_session::AfiSafi::IPV4_UNICAST, bgp_session::AddPathMode::SEND)
+        })
+    }),
+];
+
+#[tokio::test]
+async fn a_changed_parameter_ends_the_session_and_the_router_keeps_the_routes() {
+    for (what, change) in CHANGES {
+        let (mut world, terms) = World::new("127.0.90.1", true).await;
+        let before = Instant::now();
+        world.apply(&change(terms)).await;
+        let (reason, lost) = world.next_session().await;
+        assert_eq!(reason, "ended by the peer: Cease: other configuration change", "{what}");
+        assert_eq!(lost, 0, "{what}");
+        let took = before.elapsed();
+        assert!(took < Duration::from_secs(5), "{what}: the next session came after {took:?}");
+        world.sessions.shutdown("").await;
+        world.router.shutdown("").await;
+    }
+}
+
+#[tokio::test]
+async fn without_the_n_bit_the_router_is_told_the_same() {
+    let (mut world, terms) = World::new("127.0.91.1", false).await;
+    world.apply(&CHANGES[1].1(terms)).await;
+    let (reason, _) = world.next_session().await;
+    assert_eq!(reason, "ended by the peer: Cease: other configuration change");
+    world.sessions.shutdown("").await;
+    world.router.shutdown("").await;
+}
+
+#[tokio::test]
+async fn a_change_of_timers_alone_leaves_the_session() {
+    let (mut world, terms) = World::new("127.0.92.1", true).await;
+    world.apply(&changed(terms, |config| config.hold_time(Duration::from_secs(30)))).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(world.at_router.stats().sessions_lost, 0);
+    world.sessions.shutdown("").await;
+    world.router.shutdown("").await;
+}
