@@ -204,6 +204,12 @@ impl PeerHandle {
         Ok(())
     }
 
+    /// Ends the session for good with Cease / Peer De-configured (RFC 4486), removes the peer from the speaker, and waits
+    /// until its connections are closed, a few seconds at most. Dropping the last handle does the same in the background.
+    pub async fn remove(self) {
+        self.end(Notification::cease(CeaseSubcode::PEER_DECONFIGURED)).await;
+    }
+
     /// Waits until the status changes: the state, the session's terms, why it ended. Changes before
     /// the first call count from when the peer was added.
     ///

@@ -113,6 +113,13 @@ impl InterfaceHandle {
         self.end(Farewell::Cease(Notification::cease_with_message(subcode, message))).await;
     }
 
+    /// Ends the session with Cease / Peer De-configured (RFC 4486), looks for no neighbour any more, and waits until the
+    /// connections are closed, a few seconds at most.
+    pub async fn remove(self) {
+        let cease = Notification::cease(CeaseSubcode::PEER_DECONFIGURED);
+        self.end(Farewell::Cease(cease)).await;
+    }
+
     /// Closes the connections without a word to the neighbour, and looks for none any more; see
     /// [`PeerHandle::abandon`](crate::PeerHandle::abandon).
     pub async fn abandon(self) {

@@ -56,11 +56,11 @@ impl Sessions {
         self.change_in_place(wanted, &mut others).await;
         let closing = others.into_iter().map(|(key, open)| {
             let why = match wanted.contains_key(&key) {
-                true => "configuration changed",
+                true => "the peer is another router",
                 false => "peer removed from the configuration",
             };
             tracing::info!(node = key.node, peer = key.peer, "closing the session: {why}");
-            open.close(why)
+            open.close()
         });
         join_all(closing).await;
         self.speakers.retain(|node| wanted.keys().any(|key| key.node == node));
@@ -184,12 +184,28 @@ impl Sessions {
         }
     }
 
-    /// Gives sessions whose terms are others the new ones. What is left over is another router's, and is closed.
+    /// Gives sessions whose terms are others the new ones, also where the peer has another name too. What is left over is
+    /// another router's, and is closed.
     async fn change_in_place(
         &mut self,
         wanted: &BTreeMap<SessionKey, Wanted>,
         others: &mut BTreeMap<SessionKey, Open>,
     ) {
+        for (key, terms) in wanted.iter().map(|(key, wanted)| (key, &wanted.terms)) {
+            if self.open.contains_key(key) || others.contains_key(key) {
+                continue;
+            }
+            let renamed = |(other, open): &(&SessionKey, &Open)| {
+                let same_router =
+                    other.node == key.node && open.terms.remote.is_same(&terms.remote);
+                same_router && !wanted.contains_key(*other)
+            };
+            let before = others.iter().find(renamed).map(|(before, _)| before.clone());
+            if let Some(open) = before.and_then(|before| others.remove(&before)) {
+                others.insert(key.clone(), open);
+            }
+        }
+
         for (key, wanted) in wanted {
             let Some(mut open) = others.remove(key) else { continue };
             let Some(updated) = open.change(&wanted.terms).await else {
@@ -200,7 +216,7 @@ impl Sessions {
             let (node, peer, changes) = (&key.node, &key.peer, changes.join(", "));
             match updated.reset {
                 true => {
-                    tracing::info!(node, peer, "reset the session for its new terms: {changes}")
+                    tracing::info!(node, peer, "reset the session for its new terms: {changes}");
                 }
                 false => tracing::info!(node, peer, "changed the session in place: {changes}"),
             }

@@ -92,12 +92,11 @@ impl Open {
         }
     }
 
-    /// Ends it with Cease / Administrative Shutdown and this text.
-    pub(super) async fn close(self, message: &str) {
+    /// Ends it for good with Cease / Peer De-configured.
+    pub(super) async fn close(self) {
         match self.handle {
-            // It may have ended already.
-            Handle::Address(peer) => drop(peer.shutdown(message).await),
-            Handle::Interface(interface) => interface.shutdown(message).await,
+            Handle::Address(peer) => peer.remove().await,
+            Handle::Interface(interface) => interface.remove().await,
         }
     }
 

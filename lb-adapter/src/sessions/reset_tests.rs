@@ -23,6 +23,8 @@ struct World {
     events: Events,
     router: Speaker,
     sessions: Sessions,
+    /// What our side calls the router.
+    peer: &'static str,
 }
 
 impl World {
@@ -48,7 +50,7 @@ impl World {
         let config = PeerConfig::new(address, Asn(64635)).local_address(node()).graceful_restart();
         let identifier = BgpIdentifier::new(10, 0, 0, 2);
         let terms = Terms::new(Asn(64636), identifier, Remote::Address(config));
-        let mut world = Self { at_router, events, router, sessions };
+        let mut world = Self { at_router, events, router, sessions, peer: "router" };
         world.apply(&terms).await;
         let up = world.at_router.established();
         timeout(SOON, up).await.expect("a session").expect("a peer");
@@ -57,7 +59,7 @@ impl World {
     }
 
     async fn apply(&mut self, terms: &Terms) {
-        let key = SessionKey { node: "n1".into(), peer: "router".into() };
+        let key = SessionKey::new("n1", self.peer);
         let routes = [Route::new("192.0.2.1/32".parse().expect("a prefix"))];
         let wanted = Wanted::new(terms.clone(), routes.into_iter().collect());
         let failed = self.sessions.apply(&BTreeMap::from([(key, wanted)])).await;
@@ -157,4 +159,31 @@ async fn a_change_of_timers_alone_leaves_the_session() {
     assert_eq!(world.at_router.stats().sessions_lost, 0);
     world.sessions.shutdown("").await;
     world.router.shutdown("").await;
+}
+
+#[tokio::test]
+async fn a_peer_that_is_renamed_and_changed_at_once_keeps_its_routes() {
+    let (mut world, terms) = World::new("127.0.93.1", true).await;
+    world.peer = "another name";
+    world.apply(&changed(terms, |config| config.multihop(255))).await;
+    let (reason, lost) = world.next_session().await;
+    assert_eq!(reason, "ended by the peer: Cease: other configuration change");
+    assert_eq!(lost, 0);
+    world.sessions.shutdown("").await;
+    world.router.shutdown("").await;
+}
+
+#[tokio::test]
+async fn a_peer_that_is_removed_is_ended_for_good() {
+    for notification in [false, true] {
+        let (mut world, _) = World::new("127.0.94.1", notification).await;
+        assert!(world.sessions.apply(&BTreeMap::new()).await.is_empty());
+        let down = world.at_router.wait_for(|status| status.last_down.is_some());
+        let status = timeout(SOON, down).await.expect("the end").expect("a peer");
+        let reason = status.last_down.expect("a reason").to_string();
+        assert!(reason.contains("peer de-configured"), "{reason}");
+        assert_eq!(reason.contains("hard reset"), notification, "{reason}");
+        assert!(world.router.loc_rib().is_empty(), "{notification}");
+        world.router.shutdown("").await;
+    }
 }
