@@ -83,3 +83,11 @@ fn of_a_pool_that_loses_one_family_the_other_address_stays() {
     let answer = world.have("IPAddressPool p {addresses: ['2001:db8::/124']}");
     assert_eq!(held(&answer, "a"), "2001:db8::");
 }
+
+#[test]
+fn a_pool_of_the_second_family_alone_gives_that() {
+    for order in [["IPv4", "IPv6"], ["IPv6", "IPv4"]] {
+        let mut world = World::of(V6);
+        assert_eq!(held(&world.applied(prefers(&order)), "a"), "2001:db8::", "{order:?}");
+    }
+}

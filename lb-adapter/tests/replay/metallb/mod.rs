@@ -5,6 +5,7 @@
 
 mod allocator;
 mod configuration;
+mod conflicts;
 mod controller;
 mod dual_stack;
 mod routes;

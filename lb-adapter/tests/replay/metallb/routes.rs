@@ -187,3 +187,15 @@ fn pools_by_range_and_by_prefix_give_and_announce_alike() {
         assert_eq!(shown(&world.applied(service)), [format!("{prefix} 1")], "{addresses}");
     }
 }
+
+#[test]
+fn two_advertisements_of_two_lengths_are_two_routes() {
+    let mut world = world(&format!(
+        "IPAddressPool p {{addresses: [198.51.100.0/24]}}
+         {PEER}
+         BGPAdvertisement host {{aggregationLength: 32, localPref: 100, communities: ['0:1234', '0:2345']}}
+         BGPAdvertisement net {{aggregationLength: 24, localPref: 1000}}"
+    ));
+    let answer = world.applied(holding(service("a"), &["198.51.100.1"]));
+    assert_eq!(shown(&answer), ["198.51.100.0/24 1000", "198.51.100.1/32 100 0:1234 0:2345"]);
+}
