@@ -3,6 +3,7 @@
 mod ask;
 mod check;
 mod decode;
+mod documentation;
 mod errors;
 mod follow;
 mod health;

@@ -17,7 +17,7 @@ use super::installed::SYSTEM;
 use super::workloads::Site;
 use crate::cluster::{addresses_of, object};
 
-const TURN: Duration = Duration::from_millis(15);
+const TURN: Duration = Duration::from_millis(50);
 
 /// A pod of MetalLB's, until it is stopped.
 pub(crate) async fn run(

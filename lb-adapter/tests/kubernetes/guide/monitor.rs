@@ -63,7 +63,7 @@ async fn watch_routes(site: Arc<Site>, router: Arc<Router>) {
                 _ => {}
             }
         }
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        tokio::time::sleep(Duration::from_millis(4)).await;
     }
 }
 
@@ -84,6 +84,6 @@ async fn watch_addresses(site: Arc<Site>) {
             }
             seen.insert(name, addresses);
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(25)).await;
     }
 }

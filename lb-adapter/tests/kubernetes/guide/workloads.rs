@@ -99,7 +99,7 @@ impl Workloads {
             let mut number = 0;
             while ended.try_recv().is_err() {
                 turn(&site, &mut running, &mut number).await;
-                tokio::time::sleep(Duration::from_millis(15)).await;
+                tokio::time::sleep(Duration::from_millis(40)).await;
             }
             for (_, pod) in running {
                 drop(pod.stop);
