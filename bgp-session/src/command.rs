@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bgp_core::{
     AfiSafi,
-    rib::{Route, RouteSet},
+    rib::{Route, RouteSet, UnsendableRoute},
     wire::Notification,
 };
 use ipnet::IpNet;
@@ -25,6 +25,8 @@ pub(crate) enum Command {
     WithdrawPath(IpNet, u32),
     /// The peer's routes of this family again; whether it was asked is the answer.
     Refresh(AfiSafi, oneshot::Sender<bool>),
+    /// The routes that the session cannot carry, when what was asked before has been done.
+    Unsendable(oneshot::Sender<Vec<UnsendableRoute>>),
     /// No session until further notice, with this word to the peer.
     Disable(Notification),
     /// The end of that.

@@ -44,6 +44,13 @@ pub enum EventKind {
     },
     /// The peer's BFD session changed its state.
     Bfd(bfd::Transition),
+    /// Other routes than before cannot be sent on the session: [`PeerHandle::unsendable`] tells which, and why.
+    ///
+    /// [`PeerHandle::unsendable`]: crate::PeerHandle::unsendable
+    Unsendable {
+        /// How many they are now.
+        routes: usize,
+    },
     /// The peer has announced all its routes of this family (End-of-RIB, RFC 4724): its part of the Loc-RIB is whole.
     EndOfRib(AfiSafi),
     /// Received routes changed, see [`Speaker::loc_rib`](crate::Speaker::loc_rib). Only from peers

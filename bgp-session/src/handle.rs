@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bgp_core::{
     AfiSafi,
-    rib::{Route, RouteSet},
+    rib::{Route, RouteSet, UnsendableRoute},
     wire::{CeaseSubcode, Notification},
 };
 use ipnet::IpNet;
@@ -67,6 +67,19 @@ impl PeerHandle {
     pub async fn refresh(&self, family: AfiSafi) -> Result<bool, SpeakerError> {
         let (answer, asked) = oneshot::channel();
         self.send(Command::Refresh(family, answer)).await?;
+        asked.await.map_err(|_| self.gone())
+    }
+
+    /// The routes that the peer should have and that the session cannot carry, IPv4 before IPv6, each with the reason:
+    /// its family was not negotiated, no next hop fits, or its attributes fit no message. None while no session is up.
+    /// What other handles have asked for before has been done by then, as far as the peer takes octets.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::PeerShutDown`].
+    pub async fn unsendable(&self) -> Result<Vec<UnsendableRoute>, SpeakerError> {
+        let (answer, asked) = oneshot::channel();
+        self.send(Command::Unsendable(answer)).await?;
         asked.await.map_err(|_| self.gone())
     }
 

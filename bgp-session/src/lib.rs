@@ -109,7 +109,7 @@ pub use bgp_core::{
         SentPath, StateKind, TakesEffect, TransportError,
     },
     peer::{Endpoints, MessageCounts, PeerStats},
-    rib::{Nlri, Route, RouteSet},
+    rib::{Nlri, Route, RouteSet, Unsendable, UnsendableRoute},
     wire::{
         AddPathMode, Aggregator, AsPath, AsPathSegment, Capability, CeaseSubcode, Community,
         ErrorCode, ExtendedCommunity, LargeCommunity, NextHop, Notification, Origin,

@@ -48,6 +48,11 @@ pub struct PeerStatus {
     /// Octets composed for the peer that its connections have not taken yet: they stay where the peer does not read. As up
     /// to date as `stats`.
     pub octets_waiting: usize,
+    /// How many routes the peer should have that the session cannot carry; [`PeerHandle::unsendable`] tells which, and
+    /// why. None while no session is up.
+    ///
+    /// [`PeerHandle::unsendable`]: crate::PeerHandle::unsendable
+    pub unsendable: usize,
     /// How many routes are held of the peer: [`Import::Keep`](crate::Import::Keep) only. As up to date as `stats`.
     pub prefixes_held: usize,
 }

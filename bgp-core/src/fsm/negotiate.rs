@@ -80,6 +80,13 @@ impl Negotiated {
     pub fn has_family(&self, family: AfiSafi) -> bool {
         self.families.contains(&family)
     }
+
+    /// Whether the peer's OPEN offered `family`. One that names no family at all offers IPv4 unicast: its speaker may be
+    /// older than RFC 4760.
+    #[must_use]
+    pub fn remote_offers(&self, family: AfiSafi) -> bool {
+        offered(&self.remote_capabilities).contains(&family)
+    }
 }
 
 /// The capabilities that our OPEN carries.
@@ -127,7 +134,7 @@ pub(super) fn negotiate(config: &FsmConfig, open: &Open) -> Result<Negotiated, R
     }
     let role = local_role(config, peer_type);
     let remote_role = role.map_or(Ok(None), |role| role.judge(open))?;
-    let remote_families = families(open);
+    let remote_families = offered(&open.capabilities);
     let families: Vec<_> =
         config.families.iter().copied().filter(|family| remote_families.contains(family)).collect();
     if families.is_empty() {
@@ -172,9 +179,8 @@ fn wire_hold_time(hold_time: Duration) -> u16 {
 }
 
 /// A peer that names no family at all means IPv4 unicast: it may be older than RFC 4760.
-fn families(open: &Open) -> Vec<AfiSafi> {
-    let named: Vec<_> = open
-        .capabilities
+fn offered(capabilities: &[Capability]) -> Vec<AfiSafi> {
+    let named: Vec<_> = capabilities
         .iter()
         .filter_map(|capability| match capability {
             Capability::Multiprotocol(family) => Some(*family),

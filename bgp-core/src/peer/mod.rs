@@ -23,6 +23,7 @@ mod retention;
 mod routes;
 mod stats;
 mod transmit;
+mod unsendable;
 
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ use self::connection::Connection;
 use self::operator::Pause;
 use self::retention::Retention;
 use self::transmit::EncodedGroup;
+use self::unsendable::Unsent;
 
 /// One peer.
 #[derive(Debug)]
@@ -59,6 +61,7 @@ pub struct Peer {
     unwanted: BytesMut,
     adj_rib_in: AdjRibIn,
     adj_rib_out: AdjRibOut,
+    unsent: Unsent,
     /// Our routes are marked, since traffic is to go another way (RFC 8326).
     draining: bool,
     /// All that the peer should have, where an export policy lets it have something else.
@@ -96,6 +99,7 @@ impl Peer {
             unwanted: BytesMut::new(),
             adj_rib_in: AdjRibIn::new(),
             adj_rib_out: AdjRibOut::new(),
+            unsent: Unsent::default(),
             draining: false,
             originated: None,
             refresh_due: BTreeSet::new(),
@@ -379,6 +383,7 @@ impl Peer {
         self.adj_rib_out.session_up(&negotiated.families, several_paths);
         self.encoded.forget();
         self.next_advertisement = None;
+        self.begin_unsent();
         self.outputs.push_back(Output::Up(negotiated.clone()));
         self.resume_routes(now, &negotiated);
         self.say_restarting(false);
@@ -394,6 +399,7 @@ impl Peer {
         self.warned.clear();
         self.refresh_due.clear();
         self.adj_rib_out.session_down();
+        self.end_unsent();
         self.encoded.forget();
         self.retain_routes(now, reason);
     }

@@ -18,18 +18,22 @@ impl Peer {
     /// The routes are shared with the set, and with other peers that were given it, not copied, but for those that the
     /// export policy changes.
     pub fn set_routes(&mut self, routes: &RouteSet) {
-        match self.config.policies.export.clone() {
-            None => self.adj_rib_out.set(routes),
+        self.change_routes(|peer| match peer.config.policies.export.clone() {
+            None => peer.adj_rib_out.set(routes),
             Some(policy) => {
-                self.adj_rib_out.set(&apply(&policy, routes));
-                self.originated = Some(routes.clone());
+                peer.adj_rib_out.set(&apply(&policy, routes));
+                peer.originated = Some(routes.clone());
             }
-        }
+        });
         self.release_end_of_rib();
     }
 
     /// The peer should have this route, in place of one to the same prefix with the same path identifier.
     pub fn announce(&mut self, route: &Route) {
+        self.change_routes(|peer| peer.announce_one(route));
+    }
+
+    fn announce_one(&mut self, route: &Route) {
         let Some(policy) = &self.config.policies.export else {
             self.adj_rib_out.announce(route);
             return;
@@ -47,7 +51,7 @@ impl Peer {
 
     /// The peer should not have any route to `prefix`.
     pub fn withdraw(&mut self, prefix: IpNet) {
-        self.adj_rib_out.withdraw(prefix);
+        self.change_routes(|peer| peer.adj_rib_out.withdraw(prefix));
         if let Some(originated) = &mut self.originated {
             originated.remove(&prefix);
         }
@@ -55,7 +59,7 @@ impl Peer {
 
     /// The peer should not have the path with this identifier to `prefix` (RFC 7911).
     pub fn withdraw_path(&mut self, prefix: IpNet, path_id: u32) {
-        self.adj_rib_out.withdraw_path(prefix, path_id);
+        self.change_routes(|peer| peer.adj_rib_out.withdraw_path(prefix, path_id));
         if let Some(originated) = &mut self.originated {
             originated.remove_path(&prefix, path_id);
         }
@@ -113,18 +117,18 @@ impl Peer {
 
     /// Another configuration is in force: the export policy may let the peer have other routes, and next hops may differ.
     pub(super) fn config_changed(&mut self, before: &FsmConfig) {
-        let (old, new) = (&before.policies.export, &self.config.policies.export);
-        if old != new {
+        let new = self.config.policies.export.clone();
+        if before.policies.export != new {
             let routes = self.routes();
             self.originated = None;
             // Not by `set_routes`: the embedder has said nothing new.
-            match new.clone() {
-                None => self.adj_rib_out.set(&routes),
+            self.change_routes(|peer| match new {
+                None => peer.adj_rib_out.set(&routes),
                 Some(policy) => {
-                    self.adj_rib_out.set(&apply(&policy, &routes));
-                    self.originated = Some(routes);
+                    peer.adj_rib_out.set(&apply(&policy, &routes));
+                    peer.originated = Some(routes);
                 }
-            }
+            });
         }
         self.encoded.forget();
         if before.next_hops != self.config.next_hops {

@@ -28,7 +28,8 @@ pub struct PeerStats {
     /// Received prefixes that were not taken: our AS in the path, our address as next hop, or the path of an
     /// external peer that does not begin with its AS.
     pub prefixes_rejected: u64,
-    /// Prefixes of ours that could not be sent on a session, for want of a next hop of their family.
+    /// Prefixes of ours that could not be sent on a session: [`Peer::unsendable`](crate::peer::Peer::unsendable) tells
+    /// which they are now, and why.
     pub prefixes_unsendable: u64,
     /// Times that a session came up.
     pub established_transitions: u64,

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use tracing::debug;
 
 use crate::AfiSafi;
 use crate::Direction;
 use crate::fsm::{Control, StateKind, after};
 use crate::peer::Peer;
-use crate::rib::{Export, Pending};
+use crate::rib::{Export, Pending, Unsendable};
 use crate::wire::{
     AttributeBlock, MessageType, NextHop, PathAttributes, RouteRefresh, RouteRefreshSubtype,
     UpdateWriter, WireContext, encode_end_of_rib, encode_keepalive,
@@ -79,6 +78,7 @@ impl Peer {
                     return true;
                 }
                 Pending::Reach(family, ref attributes) => {
+                    let mut unsendable = Unsendable::TooLong { limit: cx.limit().octets() };
                     if !self.encoded.is(family, attributes) {
                         let Some(endpoints) = connection.endpoints else { return false };
                         let export = Export::new(negotiated, endpoints.local.ip());
@@ -90,13 +90,13 @@ impl Peer {
                             Ok(exported) => self.encoded.encode(family, attributes, &exported, cx),
                             Err(why) => {
                                 self.encoded.forget();
-                                debug!(%why, "route not sent");
+                                unsendable = why;
                             }
                         }
                     }
                     if self.send_reach(family, cx, out) == 0 {
-                        let skipped = self.adj_rib_out.skip_reach(family);
-                        self.stats.prefixes_unsendable += skipped as u64;
+                        let skipped = self.adj_rib_out.skip_reach(family, unsendable);
+                        self.note_skipped(skipped, unsendable);
                         continue;
                     }
                     self.start_advertisement_interval(now);

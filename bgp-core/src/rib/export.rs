@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::fsm::{LocalAs, Negotiated, SentPath};
 use crate::policy::NextHops;
 use crate::wire::{Community, NextHop, PathAttributes, Role};
@@ -33,6 +35,53 @@ pub enum Unsendable {
     },
     /// The route has ONLY_TO_CUSTOMER, and the peer is no customer (RFC 9234, section 5).
     OnlyToCustomer,
+    /// The peer's OPEN does not offer the family (RFC 4760, section 8).
+    FamilyNotOffered {
+        /// The family of the prefix.
+        family: AfiSafi,
+    },
+    /// Our OPEN does not offer the family.
+    FamilyLeftOut {
+        /// The family of the prefix.
+        family: AfiSafi,
+    },
+    /// The attributes leave no room for a prefix in the longest message that the peer takes (RFC 8654).
+    TooLong {
+        /// How many octets a message may have.
+        limit: usize,
+    },
+}
+
+impl Unsendable {
+    /// Whether the other reason is the same one, for whichever route.
+    #[must_use]
+    pub fn is_alike(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+            && self.family() == other.family()
+    }
+
+    /// The family that the reason is about, if it is about one.
+    #[must_use]
+    pub fn family(&self) -> Option<AfiSafi> {
+        match self {
+            Self::NextHopFamily { family, .. }
+            | Self::FamilyNotOffered { family }
+            | Self::FamilyLeftOut { family } => Some(*family),
+            Self::OnlyToCustomer | Self::TooLong { .. } => None,
+        }
+    }
+}
+
+/// A route that the peer should have and that this session cannot carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnsendableRoute {
+    /// Where to.
+    pub prefix: IpNet,
+    /// The identifier of the path (RFC 7911); 0 where the session has one path a prefix.
+    pub path_id: u32,
+    /// Why it cannot be sent.
+    pub why: Unsendable,
 }
 
 impl fmt::Display for Unsendable {
@@ -40,11 +89,18 @@ impl fmt::Display for Unsendable {
         match self {
             Self::NextHopFamily { family, next_hop } => write!(
                 f,
-                "the next hop {next_hop} does not fit {family}: give the route a next hop of that family"
+                "the next hop {next_hop} does not fit {family}"
             ),
             Self::OnlyToCustomer => f.write_str(
                 "the route is for customers only (ONLY_TO_CUSTOMER of RFC 9234), and the peer is none",
             ),
+            Self::FamilyNotOffered { family } => write!(f, "the router did not offer {family}"),
+            Self::FamilyLeftOut { family } => {
+                write!(f, "{family} is left out of what we offer the router")
+            }
+            Self::TooLong { limit } => {
+                write!(f, "the attributes do not fit a message of {limit} octets")
+            }
         }
     }
 }

@@ -26,7 +26,7 @@ mod tests;
 pub use self::adj_rib_in::AdjRibIn;
 pub use self::adj_rib_out::{AdjRibOut, Pending};
 pub use self::decision::PathSource;
-pub use self::export::{Export, Unsendable};
+pub use self::export::{Export, Unsendable, UnsendableRoute};
 pub use self::import::{Import, Rejected};
 pub use self::loc_rib::{LocRib, Path};
 pub use self::nlri::Nlri;

@@ -12,6 +12,7 @@ use crate::wire::PathAttributes;
 use crate::{BgpIdentifier, PeerType};
 
 const FAMILIES: [AfiSafi; 1] = [AfiSafi::IPV4_UNICAST];
+const TOO_LONG: Unsendable = Unsendable::TooLong { limit: 4_096 };
 
 /// One of a few prefixes, so that changes meet.
 fn prefix(n: u8) -> IpNet {
@@ -147,7 +148,7 @@ impl Far {
             // That not even one prefix fits is sometimes only known from the attempt.
             assert_eq!(rib.take_reach(family, |_, _| false), 0);
             assert_eq!(rib.pending(false), Some(pending), "what is skipped is what was offered");
-            assert!(rib.skip_reach(family) > 0);
+            assert!(rib.skip_reach(family, TOO_LONG) > 0);
         }
     }
 }
@@ -243,6 +244,12 @@ proptest! {
         } else {
             prop_assert_eq!(&far.held, &all);
         }
+        // What is missing at the far side is what the RIB says it could not send, and nothing else.
+        let missing = all.keys().filter(|key| !far.held.contains_key(*key)).copied();
+        let withheld: Vec<_> = rib.withheld().map(|it| (it.prefix, it.path_id)).collect();
+        prop_assert_eq!(&withheld, &missing.collect::<Vec<_>>());
+        prop_assert_eq!(rib.withheld_len(), withheld.len());
+        prop_assert!(rib.withheld().all(|it| it.why == TOO_LONG));
         prop_assert_eq!(rib.desired(), set_of(&desired));
     }
 }
@@ -281,10 +288,16 @@ fn what_cannot_be_sent_withdraws_what_was_sent_before_it() {
     rib.session_up(&FAMILIES, &[]);
     rib.take_reach(AfiSafi::IPV4_UNICAST, |_, _| true);
     rib.announce(&route(1, 2));
-    assert_eq!(rib.skip_reach(AfiSafi::IPV4_UNICAST), 1);
+    assert_eq!(rib.skip_reach(AfiSafi::IPV4_UNICAST, TOO_LONG), 1);
     assert_eq!(rib.pending(false), Some(Pending::Unreach(AfiSafi::IPV4_UNICAST)));
     rib.take_unreach(AfiSafi::IPV4_UNICAST, |_, _| true);
     assert_eq!(rib.pending(false), Some(Pending::EndOfRib(AfiSafi::IPV4_UNICAST)));
+
+    let withheld: Vec<_> = rib.withheld().map(|it| (it.prefix, it.why)).collect();
+    assert_eq!(withheld, [(prefix(1), TOO_LONG)]);
+    let changes = rib.withheld_changes();
+    rib.announce(&route(1, 3));
+    assert_eq!((rib.withheld_len(), rib.withheld_changes()), (0, changes + 1));
 }
 
 #[test]
@@ -296,7 +309,7 @@ fn what_fits_no_message_is_skipped_and_not_the_table_that_it_goes_ahead_of() {
     rib.announce(&route(2, 2));
     assert_eq!(rib.pending(false), Some(Pending::Reach(family, attributes(2))));
     assert_eq!(rib.take_reach(family, |_, _| false), 0);
-    assert_eq!(rib.skip_reach(family), 1);
+    assert_eq!(rib.skip_reach(family, TOO_LONG), 1);
     assert_eq!(rib.pending(false), Some(Pending::Reach(family, attributes(1))));
     assert_eq!(rib.take_reach(family, |_, _| true), 1);
     assert_eq!(rib.pending(false), Some(Pending::EndOfRib(family)));

@@ -40,6 +40,7 @@ impl PeerTask {
             | Command::Withdraw(_)
             | Command::WithdrawPath(..)
             | Command::Refresh(..)
+            | Command::Unsendable(_)
             | Command::Shutdown(_)
             | Command::Abandon => {}
         }

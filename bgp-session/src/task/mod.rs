@@ -16,6 +16,7 @@ use bgp_core::{
     Asn, BgpIdentifier, Direction,
     fsm::{FsmConfig, TransportError},
     peer::{Output, Peer, Refused},
+    rib::UnsendableRoute,
     wire::{CeaseSubcode, Notification},
 };
 use bytes::BytesMut;
@@ -69,6 +70,8 @@ pub(crate) struct PeerTask {
     inputs: Inputs,
     liveness: Liveness,
     reports: Reports,
+    /// Those who asked what the session cannot carry: they hear of it when all that can be sent has been.
+    asked: Vec<oneshot::Sender<Vec<UnsendableRoute>>>,
     alarm: Pin<Box<Sleep>>,
     alarm_set: bool,
     turn: usize,
@@ -108,6 +111,7 @@ impl PeerTask {
             inputs,
             liveness,
             reports,
+            asked: Vec::new(),
             alarm: Box::pin(sleep(Duration::ZERO)),
             alarm_set: false,
             turn: 0,
@@ -130,6 +134,7 @@ impl PeerTask {
             self.perform_outputs();
             self.fill_outboxes();
             self.reports.publish(&self.peer, self.links.octets_waiting());
+            self.tell_unsendable();
             if self.ending {
                 break;
             }
@@ -197,6 +202,7 @@ impl PeerTask {
                     // Who asked may not wait for the answer.
                     let _ = answer.send(self.peer.request_refresh(family));
                 }
+                Command::Unsendable(answer) => self.asked.push(answer),
                 Command::Shutdown(cease) => return self.end(cease),
                 Command::Abandon => return self.abandon(),
                 // What comes after one of these meets a peer that has done what it was told.
@@ -204,6 +210,13 @@ impl PeerTask {
             }
             left -= 1;
             next = if left > 0 { self.inputs.commands.try_recv().ok() } else { None };
+        }
+    }
+
+    fn tell_unsendable(&mut self) {
+        for answer in self.asked.drain(..) {
+            // Who asked may not wait for the answer.
+            let _ = answer.send(self.peer.unsendable());
         }
     }
 

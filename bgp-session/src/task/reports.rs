@@ -24,8 +24,20 @@ pub(crate) struct Reports {
     table: Arc<Table>,
     /// Where the session's routes come from, for the decision process.
     source: Option<PathSource>,
+    /// How far it has been told what the session cannot carry.
+    unsendable: Unsendable,
     /// What changed since the status was published.
     news: News,
+}
+
+/// What has been told of routes that the session cannot carry.
+#[derive(Default)]
+struct Unsendable {
+    /// By [`Peer::unsendable_changes`].
+    changes: u64,
+    routes: usize,
+    /// So many of the session's reasons are in the log.
+    logged: usize,
 }
 
 #[derive(Default)]
@@ -49,7 +61,8 @@ impl Reports {
         table: Arc<Table>,
     ) -> Self {
         let (peer, import) = (config.id(), config.import);
-        Self { peer, import, status, events, table, source: None, news: News::default() }
+        let (unsendable, news) = (Unsendable::default(), News::default());
+        Self { peer, import, status, events, table, source: None, unsendable, news }
     }
 
     pub(super) fn state_change(&mut self, from: StateKind, to: StateKind) {
@@ -61,7 +74,12 @@ impl Reports {
 
     pub(super) fn up(&mut self, negotiated: Negotiated) {
         let identifier = negotiated.remote_identifier;
-        tracing::info!(remote_identifier = %identifier, hold_time = ?negotiated.hold_time, "session up");
+        let families: Vec<_> = negotiated.families.iter().map(ToString::to_string).collect();
+        tracing::info!(
+            remote_identifier = %identifier, hold_time = ?negotiated.hold_time, families = families.join(" "),
+            "session up"
+        );
+        self.unsendable.logged = 0;
         let (address, peer_type) = (self.peer.address(), negotiated.peer_type);
         self.source = Some(PathSource { address, identifier, peer_type });
         let negotiated = Arc::new(negotiated);
@@ -135,12 +153,33 @@ impl Reports {
         let _ = self.events.send(Event { peer: self.peer, kind });
     }
 
+    /// Says what the session cannot carry: each reason once a session in the log, and every change to those who listen.
+    fn publish_unsendable(&mut self, peer: &Peer) {
+        let changes = peer.unsendable_changes();
+        if changes == mem::replace(&mut self.unsendable.changes, changes) {
+            return;
+        }
+        let routes = peer.unsendable_len();
+        for first in peer.unsendable_reasons().iter().skip(self.unsendable.logged) {
+            let (prefix, why) = (first.prefix, first.why);
+            tracing::warn!(routes, example = %prefix, %why, "routes cannot be sent");
+            self.unsendable.logged += 1;
+        }
+        if routes > 0 || self.unsendable.routes > 0 {
+            self.unsendable.routes = routes;
+            self.news.changed = true;
+            self.event(EventKind::Unsendable { routes });
+        }
+    }
+
     /// Brings the status up to date, and wakes those who wait for a change if there was one.
     pub(super) fn publish(&mut self, peer: &Peer, octets_waiting: usize) {
+        self.publish_unsendable(peer);
         let news = mem::take(&mut self.news);
         self.status.send_if_modified(|status| {
             status.stats.clone_from(peer.stats());
             status.octets_waiting = octets_waiting;
+            status.unsendable = peer.unsendable_len();
             status.prefixes_held = peer.adj_rib_in().len();
             if news.changed {
                 news.write(status, peer);
@@ -205,6 +244,7 @@ pub(crate) fn first_status(config: &PeerConfig) -> PeerStatus {
         bfd: config.bfd.map(|_| bfd::State::Down),
         stats: PeerStats::default(),
         octets_waiting: 0,
+        unsendable: 0,
         prefixes_held: 0,
     }
 }

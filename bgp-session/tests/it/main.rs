@@ -18,5 +18,6 @@ mod requests;
 mod restart;
 mod scripted;
 mod strangers;
+mod unsendable;
 mod virtual_time;
 mod world;

@@ -10,6 +10,7 @@ mod restart;
 mod routes;
 mod session;
 mod terms;
+mod unsendable;
 
 use std::time::Duration;
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::rib::Unsendable;
 use crate::rib::adj_rib_out::Pending;
 use crate::rib::adj_rib_out::replay::{Group, Replay, lookup, told_key};
+use crate::rib::adj_rib_out::withheld::Withheld;
 use crate::rib::key::Key;
 use crate::rib::table::{Table, differences, same};
 use crate::wire::PathAttributes;
@@ -28,6 +30,8 @@ pub(super) struct Family<K> {
     /// Keys of `differing` to announce, by attributes, and to withdraw.
     reach: BTreeMap<Group, BTreeSet<K>>,
     unreach: BTreeSet<K>,
+    /// Keys of `differing` that cannot be sent as they are desired: they are not offered again before they change.
+    withheld: Withheld<K>,
     /// Whether it is the turn of the replay, where both it and `reach` have something to announce.
     turn: bool,
     /// The End-of-RIB is still to be sent (RFC 4724, section 2).
@@ -54,8 +58,6 @@ struct Told {
     attributes: Option<Arc<PathAttributes>>,
     /// It is to be announced even though it is known: the peer asked to be told again.
     owed: bool,
-    /// It cannot be sent as it is desired: it is not offered again before it changes.
-    withheld: bool,
 }
 
 impl<K> Default for Family<K> {
@@ -68,6 +70,7 @@ impl<K> Default for Family<K> {
             differing: BTreeMap::new(),
             reach: BTreeMap::new(),
             unreach: BTreeSet::new(),
+            withheld: Withheld::default(),
             turn: false,
             end_of_rib: false,
             refresh: Refresh::None,
@@ -81,6 +84,11 @@ impl<K: Key> Family<K> {
         &self.desired
     }
 
+    /// The routes that cannot be sent on the session as they are desired.
+    pub(super) fn withheld(&self) -> &Withheld<K> {
+        &self.withheld
+    }
+
     pub(super) fn session_up(&mut self, several_paths: bool) {
         self.up = true;
         self.several_paths = several_paths;
@@ -90,7 +98,9 @@ impl<K: Key> Family<K> {
 
     pub(super) fn session_down(&mut self) {
         let desired = std::mem::take(&mut self.desired);
-        *self = Self { desired, ..Self::default() };
+        let mut withheld = std::mem::take(&mut self.withheld);
+        withheld.clear();
+        *self = Self { desired, withheld, ..Self::default() };
     }
 
     pub(super) fn refresh(&mut self, bracketed: bool) {
@@ -161,7 +171,7 @@ impl<K: Key> Family<K> {
         before: Option<Arc<PathAttributes>>,
         after: Option<Arc<PathAttributes>>,
     ) {
-        let mut told = match self.differing.remove(&key) {
+        let told = match self.differing.remove(&key) {
             Some(told) => {
                 self.unreach.remove(&key);
                 if let Some(before) = before {
@@ -171,7 +181,7 @@ impl<K: Key> Family<K> {
             }
             None => self.follow_replay(key, before),
         };
-        told.withheld = false;
+        self.withheld.remove(key);
         match after {
             Some(after) if told.owed || !same(told.attributes.as_ref(), Some(&after)) => {
                 self.reach.entry(Group(after)).or_default().insert(key);
@@ -194,7 +204,7 @@ impl<K: Key> Family<K> {
             Some(replay) => {
                 let attributes = replay.told(key, self.several_paths).cloned();
                 let ahead = || replay.repeats && replay.is_ahead(key, self.several_paths);
-                Told { owed: attributes.is_some() && ahead(), attributes, withheld: false }
+                Told { owed: attributes.is_some() && ahead(), attributes }
             }
             None => Told { attributes: desired, ..Told::default() },
         }
@@ -209,6 +219,7 @@ impl<K: Key> Family<K> {
         self.reach.clear();
         self.unreach.clear();
         self.differing.clear();
+        self.withheld.clear();
         let replay = Replay::new(told, self.desired.clone(), self.several_paths, repeats);
         self.replay = Some(replay).filter(|replay| !replay.is_over());
     }
@@ -223,10 +234,10 @@ impl<K: Key> Family<K> {
         }
         if replay.is_over() {
             self.replay = None;
-            let desired = &self.desired;
+            let (desired, withheld) = (&self.desired, &self.withheld);
             self.differing.retain(|key, told| {
                 let desired = lookup(desired, *key, several_paths);
-                told.owed || told.withheld || !same(told.attributes.as_ref(), desired)
+                told.owed || withheld.contains(*key) || !same(told.attributes.as_ref(), desired)
             });
         }
     }
@@ -336,7 +347,7 @@ impl<K: Key> Family<K> {
         });
     }
 
-    pub(super) fn skip_reach(&mut self) -> usize {
+    pub(super) fn skip_reach(&mut self, why: Unsendable) -> usize {
         let mut skipped = Vec::new();
         if self.replay_is_next() {
             let (differing, several_paths) = (&self.differing, self.several_paths);
@@ -358,7 +369,8 @@ impl<K: Key> Family<K> {
             if attributes.is_some() {
                 self.unreach.insert(key);
             }
-            self.differing.insert(key, Told { attributes, owed: false, withheld: true });
+            self.differing.insert(key, Told { attributes, owed: false });
+            self.withheld.insert(key, why);
         }
         self.taken();
         count
@@ -375,7 +387,7 @@ impl<K: Key> Family<K> {
             let keep = self.replay.is_some();
             if let Some(told) = self.differing.get_mut(&key) {
                 (told.attributes, told.owed) = (None, false);
-                if !told.withheld && !keep {
+                if !self.withheld.contains(key) && !keep {
                     self.differing.remove(&key);
                 }
             }

@@ -12,6 +12,7 @@
 
 mod family;
 mod replay;
+mod withheld;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use ipnet::IpNet;
 
 use crate::AfiSafi;
 use crate::rib::key::{Key, Key4, Key6};
-use crate::rib::{Route, RouteSet};
+use crate::rib::{Route, RouteSet, Unsendable, UnsendableRoute};
 use crate::wire::PathAttributes;
 
 use self::family::Family;
@@ -193,10 +194,36 @@ impl AdjRibOut {
         of_family!(self, family, half => half.take_reach(push), 0)
     }
 
-    /// Drops all that [`Pending::Reach`] means, which cannot be sent on this session; it is not offered again before
-    /// it changes, and what the peer was told before of these prefixes is withdrawn. Returns how many they are.
-    pub fn skip_reach(&mut self, family: AfiSafi) -> usize {
-        of_family!(self, family, half => half.skip_reach(), 0)
+    /// Drops all that [`Pending::Reach`] means, which cannot be sent on this session for this reason; it is not offered
+    /// again before it changes, and what the peer was told before of these prefixes is withdrawn. Returns how many they
+    /// are.
+    pub fn skip_reach(&mut self, family: AfiSafi, why: Unsendable) -> usize {
+        of_family!(self, family, half => half.skip_reach(why), 0)
+    }
+
+    /// The routes that were [skipped](Self::skip_reach) on this session, IPv4 before IPv6, each with the reason.
+    pub fn withheld(&self) -> impl Iterator<Item = UnsendableRoute> {
+        let v4 = self.v4.withheld().iter().map(|(key, why)| unsendable(key, why));
+        let v6 = self.v6.withheld().iter().map(|(key, why)| unsendable(key, why));
+        v4.chain(v6)
+    }
+
+    /// How many routes were [skipped](Self::skip_reach) on this session.
+    #[must_use]
+    pub fn withheld_len(&self) -> usize {
+        self.v4.withheld().len() + self.v6.withheld().len()
+    }
+
+    /// How often the set of skipped routes has changed, so that a reader can tell whether to look at it again.
+    #[must_use]
+    pub fn withheld_changes(&self) -> u64 {
+        self.v4.withheld().changes() + self.v6.withheld().changes()
+    }
+
+    /// How many routes of this family the peer should have.
+    #[must_use]
+    pub fn desired_len(&self, family: AfiSafi) -> usize {
+        of_family!(self, family, half => half.desired().len(), 0)
     }
 
     /// How many prefixes [`take_reach`](Self::take_reach) has to give, at most.
@@ -243,4 +270,8 @@ impl AdjRibOut {
     pub fn desired(&self) -> RouteSet {
         RouteSet { v4: self.v4.desired().clone(), v6: self.v6.desired().clone() }
     }
+}
+
+fn unsendable<K: Key>(key: K, why: Unsendable) -> UnsendableRoute {
+    UnsendableRoute { prefix: key.prefix(), path_id: key.path_id(), why }
 }

@@ -1,0 +1,68 @@
+//! The routes of one family that a session cannot carry, each with the reason.
+//!
+//! Nearly always empty. Groups of routes share one reason, so that a route costs no more here than its key.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::rib::Unsendable;
+use crate::rib::key::Key;
+
+/// Keys that cannot be sent, by key.
+#[derive(Debug)]
+pub(in crate::rib) struct Withheld<K> {
+    reasons: BTreeMap<K, Arc<Unsendable>>,
+    /// The reason that was given last.
+    last: Option<Arc<Unsendable>>,
+    changes: u64,
+}
+
+impl<K> Default for Withheld<K> {
+    fn default() -> Self {
+        Self { reasons: BTreeMap::new(), last: None, changes: 0 }
+    }
+}
+
+impl<K: Key> Withheld<K> {
+    pub(super) fn insert(&mut self, key: K, why: Unsendable) {
+        let shared = match &self.last {
+            Some(last) if **last == why => Arc::clone(last),
+            _ => Arc::new(why),
+        };
+        self.last = Some(Arc::clone(&shared));
+        self.reasons.insert(key, shared);
+        self.changes += 1;
+    }
+
+    pub(super) fn remove(&mut self, key: K) {
+        if self.reasons.remove(&key).is_some() {
+            self.changes += 1;
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        if !self.reasons.is_empty() {
+            self.reasons.clear();
+            self.changes += 1;
+        }
+        self.last = None;
+    }
+
+    pub(super) fn contains(&self, key: K) -> bool {
+        // Asked for every withdrawal.
+        !self.reasons.is_empty() && self.reasons.contains_key(&key)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.reasons.len()
+    }
+
+    /// How often the set has changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (K, Unsendable)> {
+        self.reasons.iter().map(|(key, why)| (*key, **why))
+    }
+}
