@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use bgp_session::{AfiSafi, Unsendable, UnsendableRoute};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use ipnet::IpNet;
 
 use crate::allocator::Held;
 use crate::ask::ProcessArgs;
@@ -17,7 +19,7 @@ use crate::failure::Failure;
 use crate::manifest::{self, CONFIG_MAP, Manifests, Source};
 use crate::model::Config;
 use crate::planner;
-use crate::replay::args::{begin, lines, read};
+use crate::replay::args::{lines, nothing, read};
 use crate::report::Problems;
 
 /// Where the configuration is, for every command that reads one.
@@ -101,12 +103,104 @@ pub struct SessionState {
     pub reason: Option<String>,
     /// What keeps the router's BFD session from coming up, if that is known.
     pub bfd_problem: Option<String>,
+    /// The families that it carries, as `ipv4-unicast`, if they are known.
+    pub families: Option<Vec<String>>,
+    /// The routes that it cannot carry, as far as they are known one by one.
+    pub unsendable: BTreeMap<IpNet, Unsent>,
+    /// How many more it cannot carry.
+    pub unlisted: usize,
+}
+
+/// What becomes of a route on a session that is up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a session carries a route, or not, or nobody knows")]
+pub enum Sent {
+    /// The router has it, or gets it as soon as it reads.
+    Yes,
+    /// The session cannot carry it.
+    No(Unsent),
+    /// It may be one of so many that the session cannot carry.
+    Unknown(usize),
+}
+
+/// Why a session cannot carry a route, in the words of every command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unsent {
+    /// The reason.
+    pub reason: String,
+    /// What would mend it, where that can be said.
+    pub mend: Option<String>,
 }
 
 impl SessionState {
     /// Whether it is up, and why it is not.
     pub fn new(up: bool, reason: Option<String>) -> Self {
-        Self { up, reason, bfd_problem: None }
+        Self { up, reason, ..Self::default() }
+    }
+
+    /// What becomes of the route to this prefix, while the session is up.
+    pub fn sends(&self, prefix: IpNet) -> Sent {
+        if let Some(unsent) = self.unsendable.get(&prefix) {
+            return Sent::No(unsent.clone());
+        }
+        let family = family_of(prefix);
+        let carried = self.families.as_ref().is_none_or(|them| them.contains(&family.to_string()));
+        if !carried {
+            let of_family = |(other, _): &(&IpNet, &Unsent)| family_of(**other) == family;
+            let known = self.unsendable.iter().find(of_family).map(|(_, unsent)| unsent.clone());
+            return Sent::No(
+                known.unwrap_or_else(|| Unsent::of(&Unsendable::FamilyNotOffered { family })),
+            );
+        }
+        match self.unlisted {
+            0 => Sent::Yes,
+            unlisted => Sent::Unknown(unlisted),
+        }
+    }
+
+    /// The same of a session that cannot carry these routes.
+    #[must_use]
+    pub fn without(mut self, routes: &[UnsendableRoute]) -> Self {
+        let unsent = routes.iter().map(|route| (route.prefix, Unsent::of(&route.why)));
+        self.unsendable.extend(unsent);
+        self
+    }
+}
+
+impl Unsent {
+    /// For a reason that a status tells, which says of none what would mend it.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn told(reason: &str) -> Self {
+        Self { reason: reason.to_owned(), mend: None }
+    }
+
+    /// For this reason, by what the session says.
+    pub fn of(why: &Unsendable) -> Self {
+        let mend = match why {
+            Unsendable::FamilyNotOffered { family } => {
+                Some(format!("activate {family} for this peer on the router"))
+            }
+            Unsendable::FamilyLeftOut { family } => Some(format!("offer {family} to this peer")),
+            Unsendable::NextHopFamily { family, .. } if *family == AfiSafi::IPV4_UNICAST => {
+                Some("give the Node an IPv4 address of type InternalIP, or let the router take IPv6 next hops of IPv4 routes (RFC 8950)".to_owned())
+            }
+            Unsendable::NextHopFamily { .. } => {
+                Some("give the Node an IPv6 address of type InternalIP".to_owned())
+            }
+            Unsendable::TooLong { .. } => Some(
+                "use fewer communities, or let the router take extended messages (RFC 8654)".to_owned(),
+            ),
+            _ => None,
+        };
+        Self { reason: why.to_string(), mend }
+    }
+}
+
+fn family_of(prefix: IpNet) -> AfiSafi {
+    match prefix {
+        IpNet::V4(_) => AfiSafi::IPV4_UNICAST,
+        IpNet::V6(_) => AfiSafi::IPV6_UNICAST,
     }
 }
 
@@ -205,11 +299,9 @@ impl Cluster {
     }
 
     fn replayed(text: &[u8], args: &ClusterArgs, held: Held, problems: Problems) -> Self {
-        let mut replay = begin(text, args).remembering(held);
-        for (number, line) in lines(text).enumerate() {
-            for problem in replay.take(line).err().into_iter().flatten() {
-                problems.error(&format!("line {}: {problem}", number + 1));
-            }
+        let mut replay = nothing(args, true).remembering(held);
+        for problem in replay.take_all(text) {
+            problems.error(&problem);
         }
         replay.into_cluster()
     }

@@ -15,10 +15,17 @@ use crate::sessions::{SessionKey, Sessions};
 pub(crate) fn sessions(engine: &Engine, sessions: &Sessions, node: &str) -> Vec<SessionSample> {
     let Some(plan) = engine.plan(node) else { return Vec::new() };
     let sample = |peer: &PeerPlan| {
-        let status = sessions.status(&SessionKey::new(node, &peer.peer.name))?;
+        let key = SessionKey::new(node, &peer.peer.name);
+        let status = sessions.status(&key)?;
         let mut sample = SessionSample::new(&peer.peer.name, peer.peer.endpoint(), status);
         sample.prefixes = u64::try_from(peer.routes.len()).unwrap_or(u64::MAX);
-        sample.pending = if sample.status.is_established() { 0 } else { sample.prefixes };
+        sample.pending = match sample.status.is_established() {
+            true => {
+                u64::try_from(sample.status.unsendable()).unwrap_or(u64::MAX).min(sample.prefixes)
+            }
+            false => sample.prefixes,
+        };
+        sample.unsendable = sessions.unsendable(&key);
         Some(sample)
     };
     plan.peers.iter().filter_map(sample).collect()

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use bgp_session::PeerConfig;
 
 use crate::engine::{Engine, identifier};
-use crate::model::IpFamily;
+use crate::model::{IpFamily, Peer};
 use crate::planner::{PeerPlan, Plan};
 use crate::sessions::{SessionKey, Terms, Wanted, remote};
 use crate::source_address::SourceAddresses;
@@ -27,15 +27,19 @@ pub(crate) fn sessions(
 
 fn session(sources: &mut SourceAddresses, plan: &Plan, peer_plan: &PeerPlan) -> Wanted {
     let peer = &peer_plan.peer;
+    let address = peer.address.ip().filter(|_| peer.source_address.is_none());
+    // Sessions of an interface run between its link-local addresses.
+    let source = address.and_then(|it| sources.for_peer(&plan.scene.node.addresses, it));
+    Wanted::new(terms(plan, peer, source), peer_plan.route_set())
+}
+
+/// The terms of a node's session with a peer that is dialled from this address where the configuration says none.
+pub(crate) fn terms(plan: &Plan, peer: &Peer, source: Option<IpAddr>) -> Terms {
     let configuration = plan.scene.config.as_ref();
     let bfd = peer.bfd_profile.as_ref().zip(configuration);
     let bfd = bfd.and_then(|(name, configuration)| configuration.bfd_profile(name));
     let mut remote = remote(peer, bfd);
-    // Sessions of an interface run between its link-local addresses.
-    if peer.source_address.is_none()
-        && let Some(address) = peer.address.ip()
-        && let Some(source) = sources.for_peer(&plan.scene.node.addresses, address)
-    {
+    if let Some(source) = source {
         remote = remote.config(|config| config.local_address(source));
     }
     if peer.dual_stack
@@ -43,8 +47,7 @@ fn session(sources: &mut SourceAddresses, plan: &Plan, peer_plan: &PeerPlan) -> 
     {
         remote = remote.config(|config| other_next_hop(config, plan, IpFamily::of(address)));
     }
-    let terms = Terms::new(peer.shown_asn(), identifier(&plan.scene.node, peer), remote);
-    Wanted::new(terms, peer_plan.route_set())
+    Terms::new(peer.shown_asn(), identifier(&plan.scene.node, peer), remote)
 }
 
 /// The address of a session cannot be the next hop of routes of the other family: that is the node's then. IPv4 routes

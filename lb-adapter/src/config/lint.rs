@@ -97,7 +97,9 @@ impl Lint<'_> {
         }
         let speaks = |node: &&Node| peer.selects(&node.labels);
         let without = |node: &&Node| !node.addresses.iter().any(IpAddr::is_ipv6);
-        if let Some(node) = self.nodes.iter().filter(speaks).find(without) {
+        // The first by name, in whatever order the files have them.
+        let nodes = self.nodes.iter().filter(speaks).filter(without);
+        if let Some(node) = nodes.min_by(|a, b| a.name.cmp(&b.name)) {
             let name = &node.name;
             let message =
                 format!("Node {name} has no IPv6 address to be the next hop of its IPv6 routes");

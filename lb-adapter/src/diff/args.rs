@@ -15,7 +15,7 @@ use crate::engine::{Change, Engine};
 use crate::failure::Failure;
 use crate::manifest;
 use crate::model::Config;
-use crate::report::Problems;
+use crate::report::{Problems, fold_all, width_of_stdout};
 
 /// Arguments of `ferrolb diff`.
 #[derive(Debug, Args)]
@@ -59,7 +59,13 @@ pub fn run(args: &DiffArgs, problems: Problems) -> Result<(), Failure> {
     let differences = before.diff(&after);
     let mut out = io::stdout().lock();
     let written = match args.output {
-        OutputFormat::Text => write_text(&mut out, &differences),
+        OutputFormat::Text => {
+            let mut text = Vec::new();
+            write_text(&mut text, &differences).and_then(|()| {
+                let text = String::from_utf8_lossy(&text);
+                out.write_all(fold_all(&text, width_of_stdout(), |_| 4).as_bytes())
+            })
+        }
         OutputFormat::Json => serde_json::to_writer(&mut out, &differences)
             .map_err(io::Error::from)
             .and_then(|()| writeln!(out)),

@@ -9,31 +9,57 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
+use bgp_session::TakesEffect;
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
-use crate::engine::{Engine, identifier, peer_label};
+use crate::engine::{Engine, peer_label};
 use crate::explain::attributes;
 use crate::model::{Peer, ServiceKey};
 use crate::planner::Plan;
 use crate::replay::PASSWORD;
-use crate::sessions::{Terms, remote};
+use crate::sessions::{Course, SessionKey, Terms, pair};
+use crate::wanted;
 
 /// What is of interest of one state of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// Prefix and peer to what is sent, and by which nodes.
-    routes: BTreeMap<(IpNet, String), BTreeMap<String, BTreeSet<String>>>,
+    /// What is sent to which prefix over which session.
+    routes: BTreeMap<(IpNet, SessionKey), String>,
     services: BTreeMap<ServiceKey, Vec<IpAddr>>,
-    /// By node and peer.
-    sessions: BTreeMap<(String, String), Session>,
+    sessions: BTreeMap<SessionKey, Session>,
 }
 
 /// A session, as far as it may be reset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Session {
+    /// What the peer is called.
+    label: String,
     terms: Terms,
     has_password: bool,
+}
+
+/// Prefix, peer, whether it is announced from now on, and attributes.
+type Route<'a> = (IpNet, &'a str, bool, &'a str);
+
+impl Session {
+    /// How the session that this one goes on as, or is reset to, differs from it.
+    fn diff(&self, now: &Self, node: &str) -> Option<Difference> {
+        let (node, peer) = (node.to_owned(), self.label.clone());
+        let changes = match self.terms.course(&now.terms) {
+            Course::Resets(fields) => {
+                return Some(Difference::Reset { node, peer, fields: configured(fields) });
+            }
+            Course::GoesOn(changes) => changes,
+        };
+        let of = |when: TakesEffect| {
+            let changes = changes.iter().filter(|change| change.takes_effect == when);
+            configured(changes.map(|change| change.field))
+        };
+        let (at_once, next_session) = (of(TakesEffect::AtOnce), of(TakesEffect::NextSession));
+        let is_another = !at_once.is_empty() || !next_session.is_empty();
+        is_another.then_some(Difference::Changed { node, peer, at_once, next_session })
+    }
 }
 
 /// One way in which two states differ.
@@ -85,7 +111,7 @@ pub enum Difference {
         /// With whom.
         peer: String,
     },
-    /// A session is ended and begun anew.
+    /// A session is ended and opened again.
     Reset {
         /// By which node.
         node: String,
@@ -93,6 +119,26 @@ pub enum Difference {
         peer: String,
         /// Because of what.
         fields: Vec<&'static str>,
+    },
+    /// A session goes on with other values.
+    Changed {
+        /// By which node.
+        node: String,
+        /// With whom.
+        peer: String,
+        /// What is another at once.
+        at_once: Vec<&'static str>,
+        /// What is another with the next session.
+        next_session: Vec<&'static str>,
+    },
+    /// The peer of a session has another name, and nothing else of the session changes by that.
+    Renamed {
+        /// By which node.
+        node: String,
+        /// With whom, as it is called now.
+        before: String,
+        /// As it will be called.
+        after: String,
     },
 }
 
@@ -106,12 +152,11 @@ impl State {
             state.services.insert(key.clone(), addresses);
         }
         for (plan, peer_plan) in engine.sessions() {
-            let (node, peer) = (plan.node().to_owned(), peer_label(&peer_plan.peer));
+            let key = SessionKey::new(plan.node(), &peer_plan.peer.name);
             for (prefix, route) in &peer_plan.routes {
-                let of_prefix = state.routes.entry((*prefix, peer.clone())).or_default();
-                of_prefix.entry(attributes(route)).or_default().insert(node.clone());
+                state.routes.insert((*prefix, key.clone()), attributes(route));
             }
-            state.sessions.insert((node, peer), session(plan, &peer_plan.peer));
+            state.sessions.insert(key, session(plan, &peer_plan.peer));
         }
         state
     }
@@ -128,8 +173,48 @@ impl State {
 
     /// How `after` differs from this state: sessions, then Services, then routes.
     pub fn diff(&self, after: &Self) -> Vec<Difference> {
+        let terms = |state: &'_ Self| -> Vec<(SessionKey, Terms)> {
+            let terms = state.sessions.iter();
+            terms.map(|(key, session)| (key.clone(), session.terms.clone())).collect()
+        };
+        let (was, is) = (terms(self), terms(after));
+        let pairs = pair(was.iter().map(|(k, t)| (k, t)), is.iter().map(|(k, t)| (k, t)));
+
         let mut found = Vec::new();
-        self.diff_sessions(after, &mut found);
+        self.diff_sessions(after, &pairs, &mut found);
+        self.diff_services(after, &mut found);
+        self.diff_routes(after, &pairs, &mut found);
+        found
+    }
+
+    fn diff_sessions(
+        &self,
+        after: &Self,
+        pairs: &BTreeMap<SessionKey, SessionKey>,
+        found: &mut Vec<Difference>,
+    ) {
+        let kept: BTreeMap<_, _> = pairs.iter().map(|(now, before)| (before, now)).collect();
+        for (key, session) in &self.sessions {
+            let (node, peer) = (key.node.clone(), session.label.clone());
+            let now = kept.get(key).and_then(|now| Some((*now, after.sessions.get(*now)?)));
+            let Some((name, now)) = now else {
+                found.push(Difference::Closed { node, peer });
+                continue;
+            };
+            found.extend(session.diff(now, &key.node));
+            if name != key {
+                let (before, after) = (peer, now.label.clone());
+                found.push(Difference::Renamed { node, before, after });
+            }
+        }
+        let new = after.sessions.iter().filter(|(key, _)| !pairs.contains_key(*key));
+        found.extend(new.map(|(key, session)| Difference::Opened {
+            node: key.node.clone(),
+            peer: session.label.clone(),
+        }));
+    }
+
+    fn diff_services(&self, after: &Self, found: &mut Vec<Difference>) {
         for (service, addresses) in &after.services {
             let before = self.services.get(service).cloned().unwrap_or_default();
             if before != *addresses {
@@ -146,73 +231,74 @@ impl State {
             before: before.clone(),
             after: Vec::new(),
         }));
-        let keys: BTreeSet<_> = self.routes.keys().chain(after.routes.keys()).collect();
-        let none = BTreeMap::new();
-        for key @ (prefix, peer) in keys {
-            let before = self.routes.get(key).unwrap_or(&none);
-            let now = after.routes.get(key).unwrap_or(&none);
-            for (attributes, nodes) in missing(before, now) {
-                let (prefix, peer) = (*prefix, peer.clone());
-                found.push(Difference::Withdrawn { prefix, peer, attributes, nodes });
-            }
-            for (attributes, nodes) in missing(now, before) {
-                let (prefix, peer) = (*prefix, peer.clone());
-                found.push(Difference::Announced { prefix, peer, attributes, nodes });
-            }
-        }
-        found
     }
 
-    fn diff_sessions(&self, after: &Self, found: &mut Vec<Difference>) {
-        for ((node, name), session) in &self.sessions {
-            let (node, name) = (node.clone(), name.clone());
-            match after.sessions.get(&(node.clone(), name.clone())) {
-                None => found.push(Difference::Closed { node, peer: name }),
-                Some(now) => {
-                    let resets = session.terms.resets(&now.terms);
-                    let fields: Vec<_> = resets.into_iter().map(configured).collect();
-                    if !fields.is_empty() {
-                        found.push(Difference::Reset { node, peer: name, fields });
-                    }
-                }
+    /// A session that goes on under another name is the same one.
+    fn diff_routes(
+        &self,
+        after: &Self,
+        pairs: &BTreeMap<SessionKey, SessionKey>,
+        found: &mut Vec<Difference>,
+    ) {
+        let kept: BTreeMap<_, _> = pairs.iter().map(|(now, before)| (before, now)).collect();
+        let mut nodes: BTreeMap<Route<'_>, BTreeSet<String>> = BTreeMap::new();
+        for ((prefix, key), attributes) in &self.routes {
+            let now = kept.get(key).and_then(|now| after.routes.get(&(*prefix, (*now).clone())));
+            if now != Some(attributes) {
+                let route = (*prefix, self.label(key), false, attributes.as_str());
+                nodes.entry(route).or_default().insert(key.node.clone());
             }
         }
-        let new = after.sessions.keys().filter(|key| !self.sessions.contains_key(*key));
-        found.extend(
-            new.map(|(node, peer)| Difference::Opened { node: node.clone(), peer: peer.clone() }),
-        );
+        for ((prefix, key), attributes) in &after.routes {
+            let before = pairs.get(key).and_then(|was| self.routes.get(&(*prefix, was.clone())));
+            if before != Some(attributes) {
+                let route = (*prefix, after.label(key), true, attributes.as_str());
+                nodes.entry(route).or_default().insert(key.node.clone());
+            }
+        }
+
+        found.extend(nodes.into_iter().map(|((prefix, peer, announced, attributes), nodes)| {
+            let (peer, attributes) = (peer.to_owned(), attributes.to_owned());
+            match announced {
+                true => Difference::Announced { prefix, peer, attributes, nodes },
+                false => Difference::Withdrawn { prefix, peer, attributes, nodes },
+            }
+        }));
+    }
+
+    /// What the peer of a session is called.
+    fn label<'a>(&'a self, key: &'a SessionKey) -> &'a str {
+        self.sessions.get(key).map_or(key.peer.as_str(), |session| session.label.as_str())
     }
 }
 
-/// What is in the first and not in the second, by attributes.
-fn missing(
-    first: &BTreeMap<String, BTreeSet<String>>,
-    second: &BTreeMap<String, BTreeSet<String>>,
-) -> Vec<(String, BTreeSet<String>)> {
-    let rest = |(attributes, nodes): (&String, &BTreeSet<String>)| {
-        let others = second.get(attributes);
-        let left = nodes.iter().filter(|node| !others.is_some_and(|it| it.contains(*node)));
-        let left: BTreeSet<_> = left.cloned().collect();
-        (!left.is_empty()).then(|| (attributes.clone(), left))
-    };
-    first.iter().filter_map(rest).collect()
-}
-
-/// The address that a node dials from is not among its terms where the configuration does not say it: only the node
-/// itself knows which of its addresses it has.
+/// A session by its terms. A node is taken to dial from its first address of the peer's family, as one does that has it.
 fn session(plan: &Plan, peer: &Peer) -> Session {
-    let config = plan.scene.config.as_ref();
-    let bfd = peer.bfd_profile.as_ref().zip(config);
-    let bfd = bfd.and_then(|(name, config)| config.bfd_profile(name));
-    let identifier = identifier(&plan.scene.node, peer);
+    let router = peer.address.ip().filter(|_| peer.source_address.is_none());
+    let own = |router: IpAddr| {
+        let addresses = plan.scene.node.addresses.iter().copied();
+        addresses.into_iter().find(|address| address.is_ipv4() == router.is_ipv4())
+    };
     Session {
-        terms: Terms::new(peer.shown_asn(), identifier, remote(peer, bfd)),
+        label: peer_label(peer),
+        terms: wanted::terms(plan, peer, router.and_then(own)),
         has_password: peer.password.is_some() || peer.password_secret.is_some(),
     }
 }
 
-/// What a value of a session's terms is called where it is configured.
-fn configured(field: &'static str) -> &'static str {
+/// What values of a session's terms are called where they are configured, each once.
+fn configured(fields: impl IntoIterator<Item = &'static str>) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for field in fields {
+        let name = configured_name(field);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn configured_name(field: &'static str) -> &'static str {
     match field {
         "address" => "peerAddress",
         "port" => "peerPort",
@@ -220,8 +306,13 @@ fn configured(field: &'static str) -> &'static str {
         "remote_as" => "peerASN",
         "local_identifier" => "routerID",
         "local_address" => "sourceAddress",
+        "hold_time" => "holdTime",
+        "keepalive_time" => "keepaliveTime",
+        "connect_retry_time" | "connect_timeout" => "connectTime",
         "extensions" => "enableGracefulRestart",
         "reach" => "ebgpMultiHop",
+        "bfd" => "bfdProfile",
+        "next_hops" => "the next hop",
         other => other,
     }
 }
@@ -243,6 +334,19 @@ impl fmt::Display for Difference {
             Self::Closed { node, peer } => write!(f, "session {node} with {peer}: closes"),
             Self::Reset { node, peer, fields } => {
                 write!(f, "session {node} with {peer}: resets, for {}", fields.join(", "))
+            }
+            Self::Changed { node, peer, at_once, next_session } => {
+                write!(f, "session {node} with {peer}: stays up")?;
+                if !at_once.is_empty() {
+                    write!(f, ", {} changes at once", at_once.join(", "))?;
+                }
+                if !next_session.is_empty() {
+                    write!(f, ", {} changes with the next session", next_session.join(", "))?;
+                }
+                Ok(())
+            }
+            Self::Renamed { node, before, after } => {
+                write!(f, "session {node} with {before}: the peer is called {after}")
             }
         }
     }
@@ -289,6 +393,21 @@ impl Serialize for Difference {
                 fields: fields.clone(),
                 ..Row::default()
             },
+            Self::Changed { node, peer, at_once, next_session } => Row {
+                change: "session-changes",
+                nodes: vec![node],
+                peer: Some(peer),
+                fields: at_once.clone(),
+                next_session: next_session.clone(),
+                ..Row::default()
+            },
+            Self::Renamed { node, before, after } => Row {
+                change: "peer-renamed",
+                nodes: vec![node],
+                peer: Some(before),
+                name: Some(after),
+                ..Row::default()
+            },
         };
         row.serialize(serializer)
     }
@@ -314,6 +433,12 @@ struct Row<'a> {
     after: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fields: Vec<&'static str>,
+    /// Those that come into force with the next session.
+    #[serde(rename = "nextSession", skip_serializing_if = "Vec::is_empty")]
+    next_session: Vec<&'static str>,
+    /// What the peer is called from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
 }
 
 fn list(names: &BTreeSet<String>) -> String {

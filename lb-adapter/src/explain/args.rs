@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::text::indent_of;
 use super::{Explanation, write_text};
 use crate::args::OutputFormat;
 use crate::ask::ProcessArgs;
 use crate::cluster::{Cluster, ClusterArgs};
 use crate::failure::Failure;
 use crate::model::ServiceKey;
-use crate::report::Problems;
+use crate::report::{Problems, fold_all, width_of_stdout};
 
 /// Arguments of `ferrolb explain`.
 #[derive(Debug, Args)]
@@ -58,7 +59,7 @@ pub fn run(args: &ExplainArgs, problems: Problems) -> Result<(), Failure> {
     }
     let mut out = io::stdout().lock();
     let written = match args.output {
-        OutputFormat::Text => write_text(&mut out, &explanation),
+        OutputFormat::Text => write_folded(&mut out, &explanation),
         OutputFormat::Json => serde_json::to_writer(&mut out, &explanation)
             .map_err(io::Error::from)
             .and_then(|()| writeln!(out)),
@@ -70,6 +71,14 @@ pub fn run(args: &ExplainArgs, problems: Problems) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Writes it so that it fits a terminal: what a gate found stays in its column.
+fn write_folded(out: &mut dyn Write, explanation: &Explanation) -> io::Result<()> {
+    let mut text = Vec::new();
+    write_text(&mut text, explanation)?;
+    let text = String::from_utf8_lossy(&text);
+    out.write_all(fold_all(&text, width_of_stdout(), indent_of).as_bytes())
 }
 
 fn key(text: &str) -> ServiceKey {

@@ -10,12 +10,13 @@
 pub mod args;
 mod text;
 
+use ipnet::IpNet;
 use serde::Serialize;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Sent, SessionState, Unsent};
 use crate::engine::peer_label;
 use crate::model::{Service, ServiceKey};
-use crate::planner::{Gate, NotAnnounced, Plan, PlannedRoute, Reason, Wishes};
+use crate::planner::{Changed, Gate, NotAnnounced, Plan, PlannedRoute, Reason, Wishes};
 
 pub use text::write_text;
 
@@ -41,7 +42,7 @@ pub struct Explanation {
 pub struct NodeExplained {
     /// The node.
     pub node: String,
-    /// Whether anybody is told of the Service by this node, once the sessions are up.
+    /// Whether this node tells a router of the Service. Of sessions of which nothing is known it is taken that they are up.
     pub announced: bool,
     /// The conditions that concern no single peer, in their order.
     pub gates: Vec<GateExplained>,
@@ -72,7 +73,7 @@ pub struct PeerExplained {
     pub peer: String,
     /// The conditions from here on, in their order.
     pub gates: Vec<GateExplained>,
-    /// What is sent, each with its attributes.
+    /// What the router is told, each with its attributes.
     pub routes: Vec<String>,
 }
 
@@ -104,13 +105,16 @@ impl Explanation {
 fn explain_node(cluster: &Cluster, service: &Service, plan: &Plan) -> NodeExplained {
     let reasons = cluster.engine.not_announced(plan, &service.key);
     let announced = !plan.announced(&service.key).is_empty();
-    // Reasons that concern one peer alone stand with it, unless no peer is left.
-    let for_all = reasons.iter().find(|it| it.peer.is_none() && !announced);
-    let first = match (plan.peers.is_empty(), for_all) {
-        (_, Some(reason)) => Some(&reason.reason),
-        (true, None) => reasons.first().map(|it| &it.reason),
-        (false, None) => None,
+    // What concerns one peer alone stands with it, unless no peer is left. Of what concerns no peer the last stops the
+    // Service, unless it came as far as the peers; the others are about one of two addresses.
+    let (by_peer, mut partial): (Vec<_>, Vec<_>) = reasons.iter().partition(|it| it.peer.is_some());
+    let first = match plan.peers.is_empty() {
+        _ if announced => None,
+        true if !by_peer.is_empty() => by_peer.first().copied(),
+        _ if by_peer.is_empty() => partial.pop(),
+        _ => None,
     };
+    let first = first.map(|it| &it.reason);
     let mut gates: Vec<_> = FOR_ALL
         .into_iter()
         .map(|gate| {
@@ -128,14 +132,14 @@ fn explain_node(cluster: &Cluster, service: &Service, plan: &Plan) -> NodeExplai
             }
         })
         .collect();
-    // Those of one of two addresses.
-    for it in reasons.iter().filter(|it| it.peer.is_none() && announced) {
-        gates.push(GateExplained::failed(it.reason.gate().as_str(), &it.reason));
-    }
+    gates.extend(
+        partial.iter().map(|it| GateExplained::failed(it.reason.gate().as_str(), &it.reason)),
+    );
     let peers = match first {
         Some(_) => Vec::new(),
         None => explain_peers(cluster, service, plan, &reasons),
     };
+    let announced = peers.iter().any(|peer| !peer.routes.is_empty());
     NodeExplained { node: plan.node().to_owned(), announced, gates, peers }
 }
 
@@ -149,9 +153,14 @@ fn explain_peers(
         let peer = &peer_plan.peer;
         let mut explained =
             PeerExplained { peer: peer.endpoint(), gates: Vec::new(), routes: Vec::new() };
-        let own = reasons.iter().find(|it| it.peer.as_ref() == Some(&peer.name));
-        if let Some(own) = own {
-            explained.gates.push(GateExplained::failed(own.reason.gate().as_str(), &own.reason));
+        let own = reasons.iter().filter(|it| it.peer.as_ref() == Some(&peer.name));
+        let failed = own.map(|own| GateExplained::failed(own.reason.gate().as_str(), &own.reason));
+        explained.gates.extend(failed);
+        // Of two addresses one may be announced to the peer all the same.
+        let to_peer = |(peer, _): &&Changed| *peer == at;
+        if !explained.gates.is_empty()
+            && !plan.announced(&service.key).iter().any(|it| to_peer(&it))
+        {
             explained.gates.push(GateExplained::unknown(SENT));
             return explained;
         }
@@ -177,19 +186,53 @@ fn explain_peers(
                 ..GateExplained::unknown(SESSION)
             },
         });
-        let announced = plan.announced(&service.key).iter().filter(|(peer, _)| *peer == at);
+        let announced = plan.announced(&service.key).iter().filter(to_peer);
         let routes = announced.filter_map(|(_, prefix)| {
             let route = peer_plan.routes.get(prefix)?;
-            Some(format!("{prefix}{}", attributes(route)))
+            Some((*prefix, format!("{prefix}{}", attributes(route))))
         });
-        explained.routes = routes.collect();
-        explained.gates.push(match state {
-            Some(state) if !state.up => GateExplained::unknown(SENT),
-            _ => GateExplained::passed(SENT, explained.routes.join(", ")),
-        });
+        explain_sent(&mut explained, state, routes);
         explained
     };
     plan.peers.iter().enumerate().map(explained).collect()
+}
+
+/// What becomes of the routes on the session: those that the router is told, then those that it is not.
+fn explain_sent(
+    explained: &mut PeerExplained,
+    state: Option<&SessionState>,
+    routes: impl Iterator<Item = (IpNet, String)>,
+) {
+    let mut others = Vec::new();
+    for (prefix, text) in routes {
+        let sent = match state {
+            Some(state) if !state.up => continue,
+            Some(state) => state.sends(prefix),
+            None => Sent::Yes,
+        };
+        match sent {
+            Sent::Yes => explained.routes.push(text),
+            Sent::No(Unsent { reason, mend }) => others.push(GateExplained {
+                gate: SENT,
+                passed: Some(false),
+                found: format!("{prefix}: {reason}"),
+                mend,
+            }),
+            Sent::Unknown(routes) => others.push(GateExplained {
+                found: format!(
+                    "{prefix}: may be one of {routes} routes that the session cannot carry"
+                ),
+                ..GateExplained::unknown(SENT)
+            }),
+        }
+    }
+
+    if !explained.routes.is_empty() {
+        explained.gates.push(GateExplained::passed(SENT, explained.routes.join(", ")));
+    } else if others.is_empty() {
+        explained.gates.push(GateExplained::unknown(SENT));
+    }
+    explained.gates.extend(others);
 }
 
 /// What a condition that holds has found.

@@ -42,6 +42,20 @@ fn write_node(out: &mut dyn Write, node: &NodeExplained) -> io::Result<()> {
     Ok(())
 }
 
+/// Where a line goes on that does not fit a terminal: in the column of what gates found, or a little to the right.
+pub(super) fn indent_of(line: &str) -> usize {
+    let start = line.chars().take_while(|it| *it == ' ').count();
+    let is_gate = |line: &str| {
+        let marks = ["ok ", "FAIL ", "- "];
+        let rest = line.get(start + 14..).unwrap_or_default();
+        marks.iter().any(|mark| rest.starts_with(mark))
+    };
+    match start {
+        2 | 4 if is_gate(line) => start + 20,
+        _ => start + 2,
+    }
+}
+
 fn write_gate(out: &mut dyn Write, indent: &str, gate: &GateExplained) -> io::Result<()> {
     let GateExplained { gate, passed, found, mend } = gate;
     let mark = match passed {

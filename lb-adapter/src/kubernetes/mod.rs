@@ -20,6 +20,7 @@
 //!
 //! This module owns every use of the Kubernetes client. Model, allocator and planner know nothing of it.
 
+mod announced;
 mod args;
 mod client;
 mod configuration_state;

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use bgp_session::UnsendableRoute;
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use serde_json::{Value, json};
@@ -123,6 +124,13 @@ fn condition(config: &ConfigState, sessions: &[SessionSample]) -> Value {
     ready("True", "SpeakerReady", "the speaker announces what it should")
 }
 
+/// So many of the routes that a session cannot carry are listed: an object is no place for thousands.
+const LISTED: usize = 20;
+
+fn unsendable(route: &UnsendableRoute) -> Value {
+    json!({"prefix": route.prefix.to_string(), "reason": route.why.to_string()})
+}
+
 fn session(session: &SessionSample) -> Value {
     let status = &session.status;
     json!({
@@ -132,7 +140,10 @@ fn session(session: &SessionSample) -> Value {
         "established": status.is_established(),
         "bfd": status.bfd.as_ref().map(|bfd| bfd.state.to_string()),
         "bfdProblem": status.bfd_problem(),
+        "families": status.families(),
         "prefixes": session.prefixes,
+        "unsendable": status.unsendable(),
+        "unsendableRoutes": session.unsendable.iter().take(LISTED).map(unsendable).collect::<Vec<_>>(),
         "flaps": status.stats().sessions_lost,
         "lastError": status.reason(),
     })

@@ -13,11 +13,12 @@ use kube::api::ListParams;
 use kube::client::Body;
 use kube::core::{DynamicObject, TypeMeta};
 use kube::{Api, Client};
+use serde_json::Value;
 
 use super::client::{self, answered};
 use super::node_status;
 use super::resource::Kind;
-use crate::cluster::SessionState;
+use crate::cluster::{SessionState, Unsent};
 use crate::failure::Failure;
 use crate::manifest::{CONFIG_MAP, Source};
 use crate::model::ServiceKey;
@@ -146,10 +147,28 @@ async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String)
             let reason = session["lastError"].as_str().filter(|_| !up).map(str::to_owned);
             let mut state = SessionState::new(up, reason);
             state.bfd_problem = session["bfdProblem"].as_str().map(str::to_owned);
+            note_unsendable(&mut state, session);
             sessions.insert((name.to_owned(), peer), state);
         }
     }
     sessions
+}
+
+/// What a speaker says that a session does not carry.
+fn note_unsendable(state: &mut SessionState, session: &Value) {
+    let families = session["families"].as_array();
+    state.families = families.map(|families| {
+        families.iter().filter_map(|family| family.as_str().map(str::to_owned)).collect()
+    });
+    for route in session["unsendableRoutes"].as_array().into_iter().flatten() {
+        let prefix = route["prefix"].as_str().and_then(|prefix| prefix.parse().ok());
+        if let (Some(prefix), Some(reason)) = (prefix, route["reason"].as_str()) {
+            state.unsendable.insert(prefix, Unsent::told(reason));
+        }
+    }
+    let all = session["unsendable"].as_u64().unwrap_or(0);
+    state.unlisted =
+        usize::try_from(all).unwrap_or(usize::MAX).saturating_sub(state.unsendable.len());
 }
 
 /// The time by the clock of the API server, which is a machine of the cluster as those of the speakers are, and need not

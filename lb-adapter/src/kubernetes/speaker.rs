@@ -12,11 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bgp_session::Route;
 use kube::Client;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
+use super::announced;
 use super::configuration_state::ConfigurationState;
 use super::drain::DrainTrigger;
 use super::events::{self, Events, Told};
@@ -154,7 +154,7 @@ impl Speaker {
             tokio::select! {
                 seen = self.watches.next() => self.take_all(seen).await,
                 found = self.probing.next() => self.take_finding(found).await,
-                () = self.bell.notified() => self.status.mark(),
+                () = self.bell.notified() => self.look_at_sessions().await,
                 () = self.drain.ended() => self.drained(),
                 // Before, it is not known what is announced, nor the Node that the objects go with.
                 news = self.statuses.work(), if self.may_speak() => self.tell(news),
@@ -165,6 +165,16 @@ impl Speaker {
                 question = http::next(asked) => self.answer(question),
             }
         }
+    }
+
+    /// Something has happened at a session. To which peers a Service can be announced may be others now.
+    async fn look_at_sessions(&mut self) {
+        let changed = self.sessions.look(false).await;
+        if let Some(plan) = self.engine.plan(&self.node) {
+            self.touched.extend(announced::services_of(plan, &changed));
+        }
+        self.note_services();
+        self.status.mark();
     }
 
     /// Begins to drain, or calls it off, as the Node asks.
@@ -362,7 +372,10 @@ impl Speaker {
             self.note_services();
             return true;
         }
-        let touched = self.change_routes();
+        let changed = std::mem::take(&mut self.changed);
+        let plan = self.engine.plan(&self.node);
+        let touched = plan.map(|plan| announced::change_routes(plan, changed, &mut self.wanted));
+        let touched = touched.unwrap_or_default();
         for key in &touched {
             if let Some(wanted) = self.wanted.get(key) {
                 self.sessions.announce(key, &wanted.routes).await;
@@ -370,26 +383,6 @@ impl Speaker {
         }
         self.note_services();
         !touched.is_empty()
-    }
-
-    /// Takes what has changed over into the routes of the sessions.
-    fn change_routes(&mut self) -> BTreeSet<SessionKey> {
-        let mut touched = BTreeSet::new();
-        let Some(plan) = self.engine.plan(&self.node) else { return touched };
-        for (at, prefix) in std::mem::take(&mut self.changed) {
-            let Some(peer) = plan.peers.get(at) else { continue };
-            let key = SessionKey::new(&self.node, &peer.peer.name);
-            let Some(wanted) = self.wanted.get_mut(&key) else { continue };
-            match peer.routes.get(&prefix) {
-                Some(route) => {
-                    let attributes = Arc::clone(route.attributes());
-                    wanted.routes.insert(Route::with_attributes(prefix, attributes));
-                }
-                None => drop(wanted.routes.remove(&prefix)),
-            }
-            touched.insert(key);
-        }
-        touched
     }
 
     /// Hands on to which peers Services are announced now.
@@ -400,7 +393,7 @@ impl Speaker {
         }
         let plan = self.engine.plan(&self.node).filter(|_| !self.drain.done);
         for key in touched {
-            let peers = plan.map(|plan| plan.peers_of_service(&key).map(str::to_owned).collect());
+            let peers = plan.map(|plan| announced::peers_of(plan, &key, &self.sessions));
             self.statuses.set(&key, peers.unwrap_or_default());
         }
         self.status.mark();

@@ -4,14 +4,15 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
-use bgp_session::{BgpIdentifier, PeerConfig};
+use bgp_session::{BgpIdentifier, NextHop, PathAttributes, PeerConfig, RouteSet};
 
 use super::loopback::{Endpoint, Loopback};
 use super::routers::{LONGEST_REST, SHORTEST_REST, WantedPeer, WantedRouter};
 use crate::engine::{Engine, identifier};
-use crate::model::{Asn, Peer};
-use crate::planner::{PeerPlan, Plan};
+use crate::model::{Asn, IpFamily, Peer};
+use crate::planner::{PeerPlan, Plan, session_next_hop};
 use crate::sessions::{Remote, SessionKey, Terms, Wanted, agreed};
 
 /// The routers and sessions of the plans.
@@ -98,7 +99,33 @@ pub(super) fn wanted_session(
         .connect_retry(LONGEST_REST);
     let (identifier, remote) = (identifier(&plan.scene.node, peer), Remote::Address(config));
     let terms = Terms::new(peer.shown_asn(), identifier, remote);
-    Wanted::new(terms, peer_plan.route_set())
+    Wanted::new(terms, routes(plan, peer_plan))
+}
+
+/// The routes of a plan with the next hops that they have where the session runs between the addresses of the
+/// manifests, and not on loopback. They stay without one where the node's address is not known.
+fn routes(plan: &Plan, peer_plan: &PeerPlan) -> RouteSet {
+    let next_hop = |family| session_next_hop(&plan.scene.node, &peer_plan.peer, family);
+    let by_family = [IpFamily::Ipv4, IpFamily::Ipv6].map(next_hop);
+    let mut last: Option<(Arc<PathAttributes>, Arc<PathAttributes>)> = None;
+
+    peer_plan.route_set().filter_map(|prefix, attributes| {
+        let own = by_family[usize::from(prefix.addr().is_ipv6())];
+        if attributes.next_hop.is_some() || own.is_none() {
+            return Some(Arc::clone(attributes));
+        }
+        // Most routes share their attributes with the one before.
+        if let Some((_, changed)) = last.as_ref().filter(|(it, changed)| {
+            Arc::ptr_eq(it, attributes) && changed.next_hop == own.map(NextHop::from)
+        }) {
+            return Some(Arc::clone(changed));
+        }
+        let mut changed = PathAttributes::clone(attributes);
+        changed.next_hop = own.map(NextHop::from);
+        let changed = Arc::new(changed);
+        last = Some((Arc::clone(attributes), Arc::clone(&changed)));
+        Some(changed)
+    })
 }
 
 fn wanted_peer(plan: &Plan, peer: &Peer) -> WantedPeer {

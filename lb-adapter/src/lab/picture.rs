@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use bgp_session::RoutePath;
+use bgp_session::{Origin, RoutePath};
 use ipnet::IpNet;
 
 use super::cluster::Cluster;
 use super::layout::dialled;
 use crate::engine::{Engine, peer_label};
-use crate::model::{Community, Peer, Service, ServiceType};
+use crate::model::{Community, LargeCommunity, Peer, Service, ServiceType};
 use crate::planner::{Gate, Plan, RouterPath, RouterTable};
 use crate::report::{Picture, RouteRow, ServiceRow, SessionRow, WithheldRow};
 use crate::sessions::{SessionKey, SessionStatus};
@@ -65,11 +65,22 @@ impl Cluster {
         let mut table = RouterTable::new();
         let Some(held) = self.routers.table(router) else { return table };
         for (prefix, paths) in &held {
-            for path in paths.iter().filter_map(router_path) {
+            let known = paths.iter().filter(|path| self.next_hop(router, path).is_some());
+            for path in known.filter_map(router_path) {
                 table.insert(prefix, path);
             }
         }
         table
+    }
+
+    /// The next hop of a path; none where it is the address that the session of a lab has on loopback, which stands for
+    /// an address of the node that the manifests do not have.
+    fn next_hop(&self, router: SocketAddr, path: &RoutePath) -> Option<IpAddr> {
+        let next_hop = path.attributes.next_hop?.address();
+        let node = self.routers.node(router, path.peer.address());
+        let plan = node.and_then(|node| self.engine.plan(node));
+        let is_own = || plan.is_some_and(|it| it.scene.node.addresses.contains(&next_hop));
+        (next_hop != path.peer.address() || is_own()).then_some(next_hop)
     }
 
     fn routes(&self) -> Vec<RouteRow> {
@@ -79,7 +90,8 @@ impl Cluster {
             let label = several.then(|| router_label(&self.engine, router));
             for (prefix, paths) in &held {
                 let from = |path: &RoutePath| {
-                    self.routers.node(router, path.peer.address()).unwrap_or("?").to_owned()
+                    let node = self.routers.node(router, path.peer.address());
+                    (self.next_hop(router, path), node.unwrap_or("?").to_owned())
                 };
                 rows.extend(rows_of(label.as_ref(), prefix, paths, from));
             }
@@ -93,12 +105,12 @@ fn rows_of(
     router: Option<&String>,
     prefix: IpNet,
     paths: &[RoutePath],
-    node: impl Fn(&RoutePath) -> String,
+    from: impl Fn(&RoutePath) -> Hop,
 ) -> Vec<RouteRow> {
-    let mut groups: Vec<(RouterPath, BTreeSet<(IpAddr, String)>)> = Vec::new();
+    let mut groups: Vec<(RouterPath, BTreeSet<Hop>)> = Vec::new();
     for path in paths {
         let Some(common) = router_path(path) else { continue };
-        let hop = (common.next_hop, node(path));
+        let hop = from(path);
         let alike = |(other, _): &&mut (RouterPath, _)| {
             RouterPath { next_hop: other.next_hop, ..common.clone() } == *other
         };
@@ -109,7 +121,7 @@ fn rows_of(
             None => groups.push((common, BTreeSet::from([hop]))),
         }
     }
-    let row = |(common, hops): (RouterPath, BTreeSet<(IpAddr, String)>)| {
+    let row = |(common, hops): (RouterPath, BTreeSet<Hop>)| {
         let (next_hops, nodes) = hops.into_iter().unzip();
         RouteRow {
             router: router.cloned(),
@@ -117,11 +129,27 @@ fn rows_of(
             next_hops,
             as_path: common.as_path.iter().map(|asn| asn.0).collect(),
             local_pref: common.local_pref,
+            origin: (common.origin != Origin::default()).then(|| common.origin.to_string()),
+            med: common.med,
             communities: common.communities.iter().map(digits).collect(),
+            large_communities: common.large_communities.iter().map(large_digits).collect(),
+            extended_communities: texts(&common.extended_communities),
             nodes,
         }
     };
     groups.into_iter().map(row).collect()
+}
+
+/// The next hop, if it is known, and the node.
+type Hop = (Option<IpAddr>, String);
+
+fn texts<T: ToString>(values: &BTreeSet<T>) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
+}
+
+fn large_digits(community: &LargeCommunity) -> String {
+    let LargeCommunity { global_administrator, local_data_1, local_data_2 } = community;
+    format!("{global_administrator}:{local_data_1}:{local_data_2}")
 }
 
 /// As the configuration writes it, well-known ones too.
@@ -131,13 +159,8 @@ fn digits(community: &Community) -> String {
 
 /// A received path as the planner would write it.
 fn router_path(path: &RoutePath) -> Option<RouterPath> {
-    let attributes = &path.attributes;
-    let mut router_path = RouterPath::through(attributes.next_hop?.address());
-    let asns = attributes.as_path.segments.iter().flat_map(|segment| &segment.asns);
-    router_path.as_path = asns.copied().collect();
-    router_path.local_pref = attributes.local_pref;
-    router_path.communities = attributes.communities.iter().copied().collect();
-    Some(router_path)
+    let next_hop = path.attributes.next_hop?.address();
+    Some(RouterPath::of(next_hop, &path.attributes))
 }
 
 fn services(engine: &Engine) -> Vec<ServiceRow> {

@@ -4,13 +4,14 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use crate::args::{LabArgs, OutputFormat};
 use crate::failure::Failure;
-use crate::report::{Picture, Style, changes, clock, write_text};
+use crate::report::{Picture, Style, changes, clock, fold_all, width_of_stdout, write_text};
 
 /// Writes to stdout.
 #[derive(Debug)]
 pub(super) struct Printer {
     format: OutputFormat,
     style: Style,
+    width: Option<usize>,
     /// What people on a terminal should know after the first picture.
     hint: Option<String>,
     /// What was told in sentences.
@@ -34,7 +35,8 @@ impl Printer {
     /// For one document.
     pub(super) fn new(format: OutputFormat) -> Self {
         let (style, told) = (Style::of_stdout(), Picture::default());
-        Self { format, style, hint: None, told, shown: None }
+        let width = width_of_stdout();
+        Self { format, style, width, hint: None, told, shown: None }
     }
 
     /// For whatever comes.
@@ -94,7 +96,8 @@ impl Printer {
             text.push_str(&format!("{} {news}\n", clock()));
         }
         self.told = picture.clone();
-        write(text.as_bytes())
+        let clock = clock().len() + 1;
+        write(fold_all(&text, self.width, |_| clock).as_bytes())
     }
 
     fn write_whole(&self, picture: &Picture) -> io::Result<()> {
@@ -106,7 +109,8 @@ impl Printer {
                     // Apart from the events that led to it.
                     text.push(b'\n');
                 }
-                write_text(&mut text, picture, self.shown.as_ref(), self.style)?;
+                let before = self.shown.as_ref();
+                write_text(&mut text, picture, before, self.style, self.width)?;
                 write(&text)
             }
         }

@@ -42,7 +42,7 @@ fn metallb(registry: &mut Registry, sample: &Sample) {
         registry,
         "metallb_bgp_announced_prefixes_total",
         "Number of prefixes currently being advertised on the BGP session",
-        of(|session| small(session.prefixes)),
+        of(|session| small(session.prefixes.saturating_sub(session.pending))),
     );
     gauges(
         registry,
@@ -145,7 +145,8 @@ fn own(registry: &mut Registry, sessions: &[SessionSample]) {
     counters(
         registry,
         "ferrolb_bgp_prefixes_unsendable",
-        "Prefixes that could not be told to the peer, for want of a next hop that it takes",
+        "Prefixes that could not be told to the peer: it did not offer their family, takes no next hop that there is, or \
+         their attributes fit no message",
         sessions.iter().map(|it| (named(it), it.status.stats().prefixes_unsendable)),
     );
     gauges(

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
+
+use bgp_session::UnsendableRoute;
 
 use crate::model::ServiceKey;
 use crate::planner::Probed;
@@ -91,8 +94,10 @@ pub struct SessionSample {
     pub status: SessionStatus,
     /// How many prefixes the peer should have.
     pub prefixes: u64,
-    /// How many of them it has still to be told.
+    /// How many of them it has not been told: none of them while the session is down, or those that it cannot carry.
     pub pending: u64,
+    /// Those that the session cannot carry, as far as they have been looked at.
+    pub unsendable: Arc<[UnsendableRoute]>,
 }
 
 impl SessionSample {
@@ -103,7 +108,8 @@ impl SessionSample {
         status: impl Into<SessionStatus>,
     ) -> Self {
         let (name, endpoint, status) = (name.into(), endpoint.into(), status.into());
-        Self { name, endpoint, status, prefixes: 0, pending: 0 }
+        let unsendable = Arc::default();
+        Self { name, endpoint, status, prefixes: 0, pending: 0, unsendable }
     }
 }
 

@@ -64,7 +64,7 @@ async fn metallbs_names_and_labels_stand_as_its_dashboards_know_them() {
         r#"metallb_bfd_control_packet_output{peer="172.22.35.1",vrf="default"} 9.0"#,
         r#"metallb_bfd_session_up_events{peer="172.22.35.1",vrf="default"} 2.0"#,
         r#"metallb_bfd_session_down_events{peer="172.22.35.1",vrf="default"} 1.0"#,
-        r#"metallb_bgp_announced_prefixes_total{peer="172.22.35.1:179"} 2.0"#,
+        r#"metallb_bgp_announced_prefixes_total{peer="172.22.35.1:179"} 0.0"#,
         r#"metallb_bgp_pending_prefixes_total{peer="172.22.35.1:179"} 2.0"#,
     ] {
         assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");

@@ -41,7 +41,7 @@ pub use join::{Note, PlannedRoute, Preferred};
 pub(crate) use own::is_read;
 pub use own::{Complaint, Own, Why, Wishes};
 pub use reason::{Gate, NotAnnounced, Reason};
-pub use router::{Difference, RouterPath, RouterTable, expected_router_table};
+pub use router::{Difference, RouterPath, RouterTable, expected_router_table, session_next_hop};
 pub use scene::{Options, Probed, Scene, Subject};
 pub use service::{Announcement, ServiceRoutes, service_routes};
 

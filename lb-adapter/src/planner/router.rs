@@ -9,7 +9,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
-use crate::model::{Asn, Community, IpFamily};
+use bgp_session::{ExtendedCommunity, Origin, PathAttributes};
+
+use crate::model::{Asn, Community, IpFamily, LargeCommunity, Node, Peer};
 
 use super::Plan;
 
@@ -30,14 +32,37 @@ pub struct RouterPath {
     pub as_path: Vec<Asn>,
     /// LOCAL_PREF, if the session carried one.
     pub local_pref: Option<u32>,
+    /// ORIGIN.
+    pub origin: Origin,
+    /// MULTI_EXIT_DISC, if there is one.
+    pub med: Option<u32>,
     /// COMMUNITIES.
     pub communities: BTreeSet<Community>,
+    /// LARGE_COMMUNITIES.
+    pub large_communities: BTreeSet<LargeCommunity>,
+    /// EXTENDED_COMMUNITIES.
+    pub extended_communities: BTreeSet<ExtendedCommunity>,
 }
 
 impl RouterPath {
     /// A path through this next hop without attributes.
     pub fn through(next_hop: IpAddr) -> Self {
-        Self { next_hop, as_path: Vec::new(), local_pref: None, communities: BTreeSet::new() }
+        Self::of(next_hop, &PathAttributes::default())
+    }
+
+    /// A path through this next hop with these attributes, whatever next hop they have.
+    pub fn of(next_hop: IpAddr, attributes: &PathAttributes) -> Self {
+        let asns = attributes.as_path.segments.iter().flat_map(|segment| &segment.asns);
+        Self {
+            next_hop,
+            as_path: asns.copied().collect(),
+            local_pref: attributes.local_pref,
+            origin: attributes.origin,
+            med: attributes.med,
+            communities: attributes.communities.iter().copied().collect(),
+            large_communities: attributes.large_communities.iter().copied().collect(),
+            extended_communities: attributes.extended_communities.iter().copied().collect(),
+        }
     }
 }
 
@@ -101,8 +126,8 @@ fn compare(
 
 /// What the router at an address holds when every node has told it all of its plan.
 ///
-/// A session is taken to start at the node's first address of the family, where its plan leaves the
-/// next hop to the session; a node without such an address contributes nothing for that prefix.
+/// Where a plan leaves the next hop to the session, that is [`session_next_hop`]; a node without one contributes nothing
+/// for that prefix.
 pub fn expected_router_table<'a>(
     plans: impl IntoIterator<Item = &'a Plan>,
     router: SocketAddr,
@@ -114,22 +139,33 @@ pub fn expected_router_table<'a>(
             let own_asn = (!peer.peer.is_internal()).then(|| peer.peer.shown_asn());
             for (prefix, route) in &peer.routes {
                 let family = IpFamily::of(prefix.addr());
-                let own = || plan.scene.node.addresses.iter().find(|a| IpFamily::of(**a) == family);
-                let next_hop = route.next_hop().or_else(|| own().copied());
-                let Some(next_hop) = next_hop else { continue };
-                let prepended = &route.attributes().as_path.segments;
-                let prepended = prepended.iter().flat_map(|segment| &segment.asns).copied();
-                let path = RouterPath {
-                    next_hop,
-                    as_path: own_asn.into_iter().chain(prepended).collect(),
-                    local_pref: route.local_pref(),
-                    communities: route.communities().iter().copied().collect(),
-                };
+                let own = || session_next_hop(&plan.scene.node, &peer.peer, family);
+                let Some(next_hop) = route.next_hop().or_else(own) else { continue };
+                let mut path = RouterPath::of(next_hop, route.attributes());
+                path.as_path.splice(0..0, own_asn);
                 table.insert(*prefix, path);
             }
         }
     }
     table
+}
+
+/// The next hop of a node's routes of a family to a peer, where the plan leaves it to the session: the address that the
+/// session starts at, or for the other family the node's first address. IPv4 routes over an IPv6 session have the
+/// session's where the node has no IPv4 address (RFC 8950). A session is taken to start at the configured address, or at
+/// the node's first.
+pub fn session_next_hop(node: &Node, peer: &Peer, family: IpFamily) -> Option<IpAddr> {
+    let own = |family| {
+        let addresses = node.addresses.iter().copied();
+        addresses.into_iter().find(|address| IpFamily::of(*address) == family)
+    };
+    let session = peer.address.ip().map(IpFamily::of);
+    let local = || peer.source_address.or_else(|| own(session?));
+    match (session, family) {
+        (Some(session), family) if session == family => local(),
+        (Some(IpFamily::Ipv6), IpFamily::Ipv4) => own(family).or_else(local),
+        _ => own(family),
+    }
 }
 
 /// One way in which a router's table is not what it should be.
@@ -167,8 +203,20 @@ impl fmt::Display for RouterPath {
         if let Some(local_pref) = self.local_pref {
             write!(f, ", LOCAL_PREF {local_pref}")?;
         }
+        if self.origin != Origin::default() {
+            write!(f, ", ORIGIN {}", self.origin)?;
+        }
+        if let Some(med) = self.med {
+            write!(f, ", MED {med}")?;
+        }
         if !self.communities.is_empty() {
             write!(f, ", COMMUNITIES {}", words(&self.communities))?;
+        }
+        if !self.large_communities.is_empty() {
+            write!(f, ", LARGE_COMMUNITIES {}", words(&self.large_communities))?;
+        }
+        if !self.extended_communities.is_empty() {
+            write!(f, ", EXTENDED_COMMUNITIES {}", words(&self.extended_communities))?;
         }
         Ok(())
     }

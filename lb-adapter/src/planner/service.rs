@@ -223,18 +223,19 @@ fn check_node(node: &Node, ignore_exclude_label: bool) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Whether there is a next hop for routes of a family to any of the node's peers; where it has none, by default.
+/// Whether there is a next hop for routes of a family to any of the node's peers that carry the family. Where none
+/// carries it, that is the reason, and not the next hop.
 fn can_be_next_hop(scene: &Scene, config: &Config, family: IpFamily) -> Result<(), Reason> {
-    let default = &scene.options.next_hop;
-    let by_default = named(default, &scene.node, family).map(drop);
-    if by_default.is_ok() {
-        return by_default;
-    }
     let peers = config.peers.iter().filter(|peer| peer.selects(&scene.node.labels));
-    match peers.into_iter().any(|peer| next_hop(scene, peer, family).is_ok()) {
-        true => Ok(()),
-        false => by_default,
+    let mut without = Ok(());
+
+    for peer in peers.filter(|peer| peer.carries(family)) {
+        match next_hop(scene, peer, family) {
+            Ok(_) => return Ok(()),
+            Err(reason) => without = Err(reason),
+        }
     }
+    without
 }
 
 /// The next hop of a node's routes of a family to a peer; none is the session's own address.
@@ -243,7 +244,20 @@ pub(super) fn next_hop(
     peer: &Peer,
     family: IpFamily,
 ) -> Result<Option<IpAddr>, Reason> {
-    named(peer.next_hop_or(&scene.options.next_hop), &scene.node, family)
+    let node = &scene.node;
+    let or_session = scene.options.or_session && peer.next_hop.is_none();
+    let named = match named(peer.next_hop_or(&scene.options.next_hop), node, family) {
+        Err(_) if or_session => None,
+        named => named?,
+    };
+    // The address of an IPv4 session is no next hop of IPv6 routes, and the node's is taken instead. IPv4 routes may
+    // have that of an IPv6 session (RFC 8950).
+    let ipv4_session = peer.address.ip().is_some_and(|address| address.is_ipv4());
+    let has_ipv6 = || node.addresses.iter().any(IpAddr::is_ipv6);
+    if named.is_none() && family == IpFamily::Ipv6 && ipv4_session && !has_ipv6() {
+        return Err(Reason::NoNextHop { node: node.name.clone(), family });
+    }
+    Ok(named)
 }
 
 fn named(policy: &NextHopPolicy, node: &Node, family: IpFamily) -> Result<Option<IpAddr>, Reason> {

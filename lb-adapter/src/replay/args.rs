@@ -50,8 +50,12 @@ fn write(out: &mut impl Write, replay: &mut Replay, line: &[u8]) -> io::Result<(
 }
 
 /// A cluster in which nothing of a recording has happened yet.
-pub(crate) fn begin(text: &[u8], cluster: &ClusterArgs) -> Replay {
-    let sync_comes = lines(text).any(super::is_sync);
+fn begin(text: &[u8], cluster: &ClusterArgs) -> Replay {
+    nothing(cluster, lines(text).any(super::is_sync))
+}
+
+/// A cluster of which nothing is known yet, and that knows so where a sync is to come.
+pub(crate) fn nothing(cluster: &ClusterArgs, sync_comes: bool) -> Replay {
     let configuration = &cluster.configuration;
     Replay::new(&configuration.namespace, cluster.options(), sync_comes)
         .with_config_map(configuration.config_map())

@@ -68,16 +68,8 @@ impl Known {
 
     /// How sessions stand, and what was found by probing.
     fn findings(&self) -> impl Iterator<Item = Value> {
-        let sessions = self.sessions.iter().map(|((node, peer), state)| {
-            let mut step = json!({ "node": node, "peer": peer, "up": state.up });
-            if let (Some(reason), Some(step)) = (&state.reason, step.as_object_mut()) {
-                step.insert("reason".to_owned(), reason.as_str().into());
-            }
-            if let (Some(problem), Some(step)) = (&state.bfd_problem, step.as_object_mut()) {
-                step.insert("bfdProblem".to_owned(), problem.as_str().into());
-            }
-            json!({ "session": step })
-        });
+        let sessions = self.sessions.iter();
+        let sessions = sessions.map(|((node, peer), state)| step::session(node, peer, state));
         let probed = self.probed.iter();
         let probed = probed.map(|((node, service), found)| step::probe(node, service, found));
         sessions.chain(probed)

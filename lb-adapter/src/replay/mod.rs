@@ -13,6 +13,7 @@ mod known;
 mod object;
 mod resources;
 mod step;
+mod whole;
 
 use std::collections::BTreeMap;
 
@@ -93,9 +94,9 @@ impl Replay {
     pub fn take(&mut self, line: &[u8]) -> Result<Effects, Vec<String>> {
         match step::read(line)? {
             Step::Apply(objects) => self.put(objects),
-            Step::Delete(object) => self.delete(&object),
+            Step::Delete(object) => self.delete(&self.resources.placed(object)),
             Step::Session { node, peer, state } => {
-                self.sessions.insert((node, peer), state);
+                self.sessions.insert((node, peer), *state);
                 Ok(Effects::default())
             }
             Step::Probe { node, service, found } => {
@@ -138,7 +139,7 @@ impl Replay {
 
     fn put_one(&mut self, object: Object) -> Result<Effects, Vec<String>> {
         if object.kind.configures() {
-            let name = object.name.clone();
+            let name = self.resources.placed(object.name.clone());
             let (config, judged) = self.resources.put(name, Some(object));
             let effects = config.map(|it| self.engine.apply(Change::Config(it)));
             // What it is refused for may have let others in.

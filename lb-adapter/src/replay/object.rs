@@ -89,9 +89,19 @@ impl Name {
     pub(super) fn new(kind: Kind, namespace: Option<String>, name: String) -> Self {
         let namespace = match kind {
             Kind::Node | Kind::Namespace => String::new(),
+            // It depends on where the configuration is.
+            Kind::Resource(_) => namespace.unwrap_or_default(),
             _ => namespace.unwrap_or_else(|| "default".to_owned()),
         };
         Self { kind, namespace, name }
+    }
+
+    /// The same in its namespace, where the configuration is in this one.
+    pub(super) fn placed(mut self, configuration: &str) -> Self {
+        if matches!(self.kind, Kind::Resource(_)) && self.namespace.is_empty() {
+            configuration.clone_into(&mut self.namespace);
+        }
+        self
     }
 
     pub(super) fn is_in(&self, namespace: &str) -> bool {

@@ -12,6 +12,14 @@ use crate::model::Config;
 
 use super::object::{Kind, Name, Object, parse};
 
+/// What came of objects that were put together.
+pub(super) struct Put {
+    /// The configuration, if it is another one now.
+    pub(super) config: Option<Arc<Config>>,
+    /// Why objects are refused, by their names.
+    pub(super) refused: BTreeMap<Name, Vec<String>>,
+}
+
 /// What configures.
 #[derive(Debug)]
 pub(super) struct Resources {
@@ -56,6 +64,27 @@ impl Resources {
         let mut refused = self.judge();
         let judged = refused.remove(&name).map_or(Ok(()), Err);
         (self.renewed(), judged)
+    }
+
+    /// Takes in objects that come together, in whatever order: what one refers to may be among the others.
+    pub(super) fn put_all(&mut self, objects: impl IntoIterator<Item = Object>) -> Put {
+        let objects = objects.into_iter().map(|it| (self.placed(it.name.clone()), Some(it)));
+        let objects: BTreeMap<_, _> = objects.collect();
+        self.waiting.retain(|(name, _)| !objects.contains_key(name));
+        self.waiting.extend(objects);
+        let refused = self.judge();
+        Put { config: self.renewed(), refused }
+    }
+
+    /// Whether an object, or its end, was refused and is not in force.
+    pub(super) fn is_waiting(&self, name: &Name) -> bool {
+        self.waiting.iter().any(|(other, _)| other == name)
+    }
+
+    /// The name of an object in its namespace: a resource without one is applied to the one that the configuration is
+    /// in, as from a file.
+    pub(super) fn placed(&self, name: Name) -> Name {
+        name.placed(&self.options.namespace)
     }
 
     /// Forgets what was in force: everything is judged as if it were new.

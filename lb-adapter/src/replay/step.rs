@@ -1,9 +1,12 @@
 //! The lines of a recording.
 
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
 use super::object::{Kind, Name, Object};
-use crate::cluster::SessionState;
+use crate::cluster::{SessionState, Unsent};
 use crate::model::ServiceKey;
 use crate::planner::Probed;
 
@@ -15,7 +18,7 @@ pub(super) enum Step {
     /// This one is there no more.
     Delete(Name),
     /// A session has come up or gone down.
-    Session { node: String, peer: String, state: SessionState },
+    Session { node: String, peer: String, state: Box<SessionState> },
     /// A node has probed a Service.
     Probe { node: String, service: ServiceKey, found: Probed },
     /// All objects are known that there were at the start.
@@ -58,15 +61,17 @@ fn step(key: &str, value: &Value) -> Result<Step, String> {
         "session" => {
             let fields = fields()?;
             let up = fields.get("up").and_then(Value::as_bool);
-            let state = SessionState {
-                up: up.ok_or("session.up: expected true or false")?,
-                reason: optional_text(fields, "session", "reason")?,
-                bfd_problem: optional_text(fields, "session", "bfdProblem")?,
-            };
+            let up = up.ok_or("session.up: expected true or false")?;
+            let mut state = SessionState::new(up, optional_text(fields, "session", "reason")?);
+            state.bfd_problem = optional_text(fields, "session", "bfdProblem")?;
+            state.families = families(fields)?;
+            state.unsendable = unsendable(fields)?;
+            let unlisted = fields.get("unlisted").and_then(Value::as_u64).unwrap_or(0);
+            state.unlisted = usize::try_from(unlisted).unwrap_or(usize::MAX);
             Ok(Step::Session {
                 node: text(fields, "session", "node")?,
                 peer: text(fields, "session", "peer")?,
-                state,
+                state: Box::new(state),
             })
         }
         "probe" => {
@@ -151,6 +156,67 @@ fn optional_text(
         Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
         Some(other) => Err(format!("{path}.{key}: expected a text, found {other}")),
     }
+}
+
+/// The families that a session carries.
+fn families(session: &Map<String, Value>) -> Result<Option<Vec<String>>, String> {
+    let families = match session.get("families") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Array(families)) => families,
+        Some(other) => return Err(format!("session.families: expected a list, found {other}")),
+    };
+    let read = |family: &Value| match family {
+        Value::String(family) => Ok(family.clone()),
+        other => Err(format!("session.families: expected texts, found {other}")),
+    };
+    families.iter().map(read).collect::<Result<_, _>>().map(Some)
+}
+
+/// The routes that a session cannot carry.
+fn unsendable(session: &Map<String, Value>) -> Result<BTreeMap<IpNet, Unsent>, String> {
+    let path = "session.unsendable";
+    let rows = match session.get("unsendable") {
+        None | Some(Value::Null) => return Ok(BTreeMap::new()),
+        Some(Value::Array(rows)) => rows,
+        Some(other) => return Err(format!("{path}: expected a list, found {other}")),
+    };
+
+    let read = |(index, row): (usize, &Value)| {
+        let path = format!("{path}[{index}]");
+        let row = row.as_object().ok_or_else(|| format!("{path}: expected an object"))?;
+        let prefix = text(row, &path, "prefix")?;
+        let parsed: IpNet = prefix
+            .parse()
+            .map_err(|_| format!("{path}.prefix: expected a prefix, found {prefix:?}"))?;
+        let (reason, mend) = (text(row, &path, "reason")?, optional_text(row, &path, "mend")?);
+        Ok((parsed, Unsent { reason, mend }))
+    };
+    rows.iter().enumerate().map(read).collect()
+}
+
+/// The step that says how a session stands.
+pub(super) fn session(node: &str, peer: &str, state: &SessionState) -> Value {
+    let unsendable = state.unsendable.iter().map(|(prefix, unsent)| {
+        json!({"prefix": prefix.to_string(), "reason": unsent.reason, "mend": unsent.mend})
+    });
+    let unsendable: Vec<_> = unsendable.collect();
+    let mut step = json!({ "node": node, "peer": peer, "up": state.up });
+    if let Some(reason) = &state.reason {
+        step["reason"] = reason.as_str().into();
+    }
+    if let Some(problem) = &state.bfd_problem {
+        step["bfdProblem"] = problem.as_str().into();
+    }
+    if let Some(families) = &state.families {
+        step["families"] = families.as_slice().into();
+    }
+    if state.unlisted > 0 {
+        step["unlisted"] = state.unlisted.into();
+    }
+    if !unsendable.is_empty() {
+        step["unsendable"] = unsendable.into();
+    }
+    json!({ "session": step })
 }
 
 /// The step that says what a probe has found.

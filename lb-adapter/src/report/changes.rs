@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-use super::{Picture, RouteRow, ServiceRow, SessionRow};
+use super::{Picture, RouteRow, ServiceRow, SessionRow, next_hop_text};
 
 /// What has changed: sessions, then Services, then routes.
 pub fn changes(before: &Picture, now: &Picture) -> Vec<String> {
@@ -63,12 +63,13 @@ fn route_news(before: Option<&RouteRow>, now: Option<&RouteRow>) -> Option<Strin
 }
 
 fn through(row: &RouteRow) -> String {
-    list(row.next_hops.iter().enumerate().map(
-        |(position, next_hop)| match row.nodes.get(position) {
+    list(row.next_hops.iter().enumerate().map(|(position, next_hop)| {
+        let next_hop = next_hop_text(*next_hop);
+        match row.nodes.get(position) {
             Some(node) => format!("{next_hop} ({node})"),
-            None => next_hop.to_string(),
-        },
-    ))
+            None => next_hop,
+        }
+    }))
 }
 
 /// Says a sentence about each row that `judge` finds something new about. Rows of one name, paths
@@ -131,10 +132,14 @@ mod tests {
         RouteRow {
             router: None,
             prefix: "172.22.35.70/32".parse().unwrap(),
-            next_hops: vec![next_hop.parse().unwrap()],
+            next_hops: vec![next_hop.parse().ok()],
             as_path: vec![64636],
             local_pref: None,
+            origin: None,
+            med: None,
             communities: Vec::new(),
+            large_communities: Vec::new(),
+            extended_communities: Vec::new(),
             nodes: vec![node.to_owned()],
         }
     }

@@ -5,7 +5,9 @@
 //! the writer, which the callers take for "enough".
 
 mod changes;
+mod fold;
 mod problems;
+mod table;
 mod text;
 
 use std::io::{self, Write};
@@ -15,6 +17,7 @@ use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
 pub use changes::changes;
+pub(crate) use fold::{fold_all, width_of_stdout};
 pub use problems::{Problems, clock};
 pub use text::{Style, write_text};
 
@@ -77,14 +80,26 @@ pub struct RouteRow {
     /// Where to.
     #[serde(serialize_with = "as_text")]
     pub prefix: IpNet,
-    /// The next hops, in order.
-    pub next_hops: Vec<IpAddr>,
+    /// The next hops, in order; none stands for an address of the node that is not known.
+    pub next_hops: Vec<Option<IpAddr>>,
     /// AS_PATH, the nearest AS first.
     pub as_path: Vec<u32>,
     /// LOCAL_PREF, which only internal sessions carry.
     pub local_pref: Option<u32>,
+    /// ORIGIN, where it is not IGP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// MULTI_EXIT_DISC, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub med: Option<u32>,
     /// COMMUNITIES, as `high:low`.
     pub communities: Vec<String>,
+    /// LARGE_COMMUNITIES, as `global:local:local`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub large_communities: Vec<String>,
+    /// EXTENDED_COMMUNITIES, as `explain` and `replay` write them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extended_communities: Vec<String>,
     /// The nodes that announced the paths, in the order of `next_hops`.
     #[serde(skip)]
     pub nodes: Vec<String>,
@@ -100,6 +115,11 @@ pub struct WithheldRow {
     pub nodes: Vec<String>,
     /// The first condition that failed.
     pub reason: String,
+}
+
+/// A next hop for people.
+fn next_hop_text(next_hop: Option<IpAddr>) -> String {
+    next_hop.map_or_else(|| "session".to_owned(), |address| address.to_string())
 }
 
 fn as_text<S: Serializer>(prefix: &IpNet, serializer: S) -> Result<S::Ok, S::Error> {

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write};
 
-use super::{Picture, RouteRow};
+use super::fold::fold;
+use super::table::{Cell, Table, plain};
+use super::{Picture, RouteRow, next_hop_text};
 
 /// Whether text may be coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,7 +30,7 @@ impl Style {
         }
     }
 
-    fn paint(self, code: &str, text: &str) -> String {
+    pub(super) fn paint(self, code: &str, text: &str) -> String {
         match self {
             Self::Plain => text.to_owned(),
             Self::Coloured => format!("\x1b[{code}m{text}\x1b[0m"),
@@ -37,7 +39,7 @@ impl Style {
 }
 
 /// Writes the picture as tables; of one that has been shown `before`, only the tables that are
-/// others now.
+/// others now. No line is longer than `width`, if there is one and no word is.
 ///
 /// # Errors
 ///
@@ -47,36 +49,50 @@ pub fn write_text(
     picture: &Picture,
     before: Option<&Picture>,
     style: Style,
+    width: Option<usize>,
 ) -> io::Result<()> {
     let is_new = |same: fn(&Picture, &Picture) -> bool| before.is_none_or(|it| !same(it, picture));
     if is_new(|a, b| a.sessions == b.sessions) {
-        sessions(picture).write(out, style)?;
+        sessions(picture).write(out, style, width)?;
     }
     if is_new(|a, b| a.services == b.services) {
-        services(picture).write(out, style)?;
+        services(picture).write(out, style, width)?;
     }
     if is_new(|a, b| a.routes == b.routes) {
-        all_routes(out, picture, style)?;
+        all_routes(out, picture, style, width)?;
     }
     if is_new(|a, b| a.withheld == b.withheld) && !picture.withheld.is_empty() {
-        withheld(picture).write(out, style)?;
+        withheld(picture).write(out, style, width)?;
     }
     let known = before.map_or(&[][..], |before| &before.notes);
     for note in picture.notes.iter().filter(|note| !known.contains(note)) {
-        writeln!(out, "{} {note}", style.paint(BOLD, "note:"))?;
+        let line = format!("{NOTE} {note}");
+        let lines = fold(&line, width.unwrap_or(usize::MAX), NOTE.len() + 1);
+        for (number, line) in lines.iter().enumerate() {
+            let rest = line.strip_prefix(NOTE).filter(|_| number == 0);
+            match rest {
+                Some(rest) => writeln!(out, "{}{rest}", style.paint(BOLD, NOTE))?,
+                None => writeln!(out, "{line}")?,
+            }
+        }
     }
     Ok(())
 }
 
-fn all_routes(out: &mut dyn Write, picture: &Picture, style: Style) -> io::Result<()> {
+fn all_routes(
+    out: &mut dyn Write,
+    picture: &Picture,
+    style: Style,
+    width: Option<usize>,
+) -> io::Result<()> {
     let mut routers: Vec<_> = picture.routes.iter().map(|route| &route.router).collect();
     routers.dedup();
     if routers.is_empty() {
-        routes(None, &[]).write(out, style)?;
+        routes(None, &[]).write(out, style, width)?;
     }
     for router in routers {
         let rows: Vec<_> = picture.routes.iter().filter(|route| &route.router == router).collect();
-        routes(router.as_deref(), &rows).write(out, style)?;
+        routes(router.as_deref(), &rows).write(out, style, width)?;
     }
     Ok(())
 }
@@ -110,30 +126,48 @@ fn routes(router: Option<&str>, rows: &[&RouteRow]) -> Table {
         Some(router) => Cow::from(format!("Routes at {router}")),
         None => "Routes at the router".into(),
     };
-    let mut headings = vec!["PREFIX", "NEXT HOP", "NODE", "AS PATH", "COMMUNITIES"];
-    let with_local_pref = rows.iter().any(|row| row.local_pref.is_some());
-    if with_local_pref {
-        headings.insert(4, "LOCAL PREF");
-    }
+    // What no path has needs no column.
+    let optional: Vec<_> = OPTIONAL
+        .into_iter()
+        .filter(|(_, value)| rows.iter().any(|row| value(row).is_some()))
+        .collect();
+    let mut headings = vec!["PREFIX", "NEXT HOP", "NODE", "AS PATH"];
+    headings.extend(optional.iter().map(|(heading, _)| *heading));
+    headings.push("COMMUNITIES");
+
     let mut table = Table::new(title, &headings);
     for row in rows {
         for (position, next_hop) in row.next_hops.iter().enumerate() {
             let node = row.nodes.get(position).map_or("", String::as_str);
-            let mut cells = vec![plain(""), plain(next_hop), plain(node)];
+            let mut cells = vec![plain(""), plain(next_hop_text(*next_hop)), plain(node)];
             // What all paths have in common stands once.
             if position == 0 {
                 cells[0] = plain(row.prefix);
                 cells.push(plain(words(&row.as_path)));
-                if with_local_pref {
-                    cells.push(plain(words(row.local_pref)));
-                }
-                cells.push(plain(words(&row.communities)));
+                cells.extend(optional.iter().map(|(_, value)| plain(words(value(row)))));
+                cells.push(plain(words(communities(row))));
             }
             table.rows.push(cells);
         }
     }
     table
 }
+
+/// The communities of all kinds, as the configuration writes them.
+fn communities(row: &RouteRow) -> impl Iterator<Item = String> {
+    let large = row.large_communities.iter().map(|it| format!("large:{it}"));
+    row.communities.iter().cloned().chain(large).chain(row.extended_communities.iter().cloned())
+}
+
+/// A value of a path, if it has one.
+type Value = fn(&RouteRow) -> Option<String>;
+
+/// The columns that are there only where a path has such a value.
+const OPTIONAL: [(&str, Value); 3] = [
+    ("LOCAL PREF", |row| row.local_pref.map(|it| it.to_string())),
+    ("MED", |row| row.med.map(|it| it.to_string())),
+    ("ORIGIN", |row| row.origin.clone()),
+];
 
 fn withheld(picture: &Picture) -> Table {
     let mut table = Table::new("Not announced", &["SERVICE", "BY", "BECAUSE"]);
@@ -147,72 +181,6 @@ fn withheld(picture: &Picture) -> Table {
     table
 }
 
-/// A titled table with aligned columns.
-struct Table {
-    title: Cow<'static, str>,
-    headings: Vec<&'static str>,
-    rows: Vec<Vec<Cell>>,
-}
-
-struct Cell {
-    text: String,
-    /// The parameters of an SGR sequence, or nothing.
-    colour: &'static str,
-}
-
-impl Table {
-    fn new(title: impl Into<Cow<'static, str>>, headings: &[&'static str]) -> Self {
-        Self { title: title.into(), headings: headings.to_vec(), rows: Vec::new() }
-    }
-
-    fn write(&self, out: &mut dyn Write, style: Style) -> io::Result<()> {
-        writeln!(out, "{}", style.paint(BOLD, &self.title))?;
-        if self.rows.is_empty() {
-            writeln!(out, "  none")?;
-            return writeln!(out);
-        }
-        let headings: Vec<_> = self
-            .headings
-            .iter()
-            .map(|text| Cell { text: (*text).to_owned(), colour: DIM })
-            .collect();
-        let widths: Vec<_> = (0..headings.len()).map(|column| self.width(column)).collect();
-        for row in [&headings].into_iter().chain(&self.rows) {
-            write_row(out, row, &widths, style)?;
-        }
-        writeln!(out)
-    }
-
-    fn width(&self, column: usize) -> usize {
-        let cells = self.rows.iter().filter_map(|row| row.get(column));
-        let widest = cells.map(|cell| cell.text.chars().count()).max();
-        let heading = self.headings.get(column).map_or(0, |text| text.chars().count());
-        heading.max(widest.unwrap_or(0))
-    }
-}
-
-fn write_row(out: &mut dyn Write, row: &[Cell], widths: &[usize], style: Style) -> io::Result<()> {
-    let mut line = String::new();
-    for (column, cell) in row.iter().enumerate() {
-        line.push_str("  ");
-        if cell.colour.is_empty() {
-            line.push_str(&cell.text);
-        } else {
-            line.push_str(&style.paint(cell.colour, &cell.text));
-        }
-        if column + 1 < row.len() {
-            let width = widths.get(column).copied().unwrap_or(0);
-            let missing = width.saturating_sub(cell.text.chars().count());
-            line.extend(std::iter::repeat_n(' ', missing));
-        }
-    }
-    writeln!(out, "{}", line.trim_end())
-}
-
-fn plain(text: impl Display) -> Cell {
-    Cell { text: text.to_string(), colour: "" }
-}
-
 /// Values with blanks between them.
 fn words<T: Display>(values: impl IntoIterator<Item = T>) -> String {
     let words: Vec<_> = values.into_iter().map(|value| value.to_string()).collect();
@@ -220,8 +188,9 @@ fn words<T: Display>(values: impl IntoIterator<Item = T>) -> String {
 }
 
 const NONE: &str = "-";
-const BOLD: &str = "1";
-const DIM: &str = "2";
+const NOTE: &str = "note:";
+pub(super) const BOLD: &str = "1";
+pub(super) const DIM: &str = "2";
 const GREEN: &str = "32";
 const YELLOW: &str = "33";
 
@@ -240,10 +209,14 @@ mod tests {
         let route = |prefix: &str, nodes: &[(&str, &str)]| RouteRow {
             router: None,
             prefix: prefix.parse().unwrap(),
-            next_hops: nodes.iter().map(|(_, address)| address.parse().unwrap()).collect(),
+            next_hops: nodes.iter().map(|(_, address)| address.parse().ok()).collect(),
             as_path: vec![64636],
             local_pref: None,
+            origin: None,
+            med: None,
             communities: Vec::new(),
+            large_communities: Vec::new(),
+            extended_communities: Vec::new(),
             nodes: nodes.iter().map(|(name, _)| name.to_string()).collect(),
         };
         Picture {
@@ -272,7 +245,7 @@ mod tests {
 
     fn written(picture: &Picture, style: Style) -> String {
         let mut out = Vec::new();
-        write_text(&mut out, picture, None, style).unwrap();
+        write_text(&mut out, picture, None, style, None).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -303,6 +276,58 @@ note: localpref 100 is not sent
         assert_eq!(written(&picture(), Style::Plain), expected);
     }
 
+    /// A picture with everything in it that makes lines long.
+    fn wide() -> Picture {
+        let mut wide = picture();
+        wide.sessions[1].reason =
+            Some("the peer refused the TCP connection, as it has for a while by now".to_owned());
+        for route in &mut wide.routes {
+            route.local_pref = Some(100);
+            route.med = Some(7);
+            route.communities = (1..9).map(|it| format!("64636:{it}")).collect();
+            route.large_communities = vec!["64636:1:2".to_owned()];
+            route.extended_communities = vec!["bw:64636:125000000".to_owned()];
+        }
+        wide.withheld[0].reason = "externalTrafficPolicy is Local and no ready endpoint is on \
+                                   kube1, only on kube2, kube3, kube4 and kube5"
+            .to_owned();
+        wide.notes
+            .push("a note that is so long that it has to go on in the next line, too".repeat(2));
+        wide
+    }
+
+    #[test]
+    fn no_line_is_longer_than_the_terminal_is_wide_and_no_word_is_broken() {
+        let wide = wide();
+        let written = |width: Option<usize>| {
+            let mut out = Vec::new();
+            write_text(&mut out, &wide, None, Style::Plain, width).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let words = |text: &str| {
+            let mut words: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
+            words.sort();
+            words
+        };
+        let whole = written(None);
+        assert!(whole.lines().any(|line| line.chars().count() > 120), "{whole}");
+        for width in [40, 60, 80, 100] {
+            let folded = written(Some(width));
+            let longest = folded.lines().map(|line| line.chars().count()).max();
+            assert!(longest <= Some(width), "{longest:?} at {width}:\n{folded}");
+            assert_eq!(words(&folded), words(&whole), "{folded}");
+        }
+    }
+
+    #[test]
+    fn what_a_path_carries_beyond_its_communities_has_columns_of_its_own() {
+        let text = written(&wide(), Style::Plain);
+        let header = text.lines().find(|line| line.contains("NEXT HOP")).unwrap();
+        let headings = "AS PATH  LOCAL PREF  MED  COMMUNITIES";
+        assert!(header.ends_with(headings), "{text}");
+        assert!(text.contains("64636:8 large:64636:1:2 bw:64636:125000000\n"), "{text}");
+    }
+
     #[test]
     fn colours_change_no_column() {
         let coloured = written(&picture(), Style::Coloured);
@@ -320,7 +345,7 @@ note: localpref 100 is not sent
         now.routes.pop();
         now.notes.push("something else".to_owned());
         let mut out = Vec::new();
-        write_text(&mut out, &now, Some(&before), Style::Plain).unwrap();
+        write_text(&mut out, &now, Some(&before), Style::Plain, None).unwrap();
         let expected = "\
 Routes at the router
   PREFIX           NEXT HOP      NODE   AS PATH  COMMUNITIES

@@ -5,7 +5,7 @@
 //!
 //! NEXT_HOP is the Node's address of the prefix's family from the manifests, whatever address the
 //! session uses: the same on a link, and the right one for a router some hops away. A peer may say
-//! otherwise, and over an interface it is the session's address.
+//! otherwise. Over an interface, and where the Node has no such address, it is the session's.
 
 mod log;
 
@@ -72,7 +72,7 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
                 found.into_iter().for_each(|found| drop(node.engine.apply(found)));
                 node.speak().await;
             }
-            question = http::next(&mut asked) => node.answer(question, intake.is_stale()),
+            question = http::next(&mut asked) => node.answer(question, intake.is_stale()).await,
             () = signals.any() => break,
         }
     }
@@ -108,7 +108,7 @@ struct Node {
 impl Node {
     fn new(name: String, cluster: &ClusterArgs, memory: Memory, problems: Problems) -> Self {
         let next_hop = NextHopPolicy::NodeAddress;
-        let options = Options { next_hop, probing: true, ..cluster.options() };
+        let options = Options { next_hop, or_session: true, probing: true, ..cluster.options() };
         Self {
             engine: Engine::new(options, Some(name.clone())).remembering(memory.held()),
             probing: Probing::of(&name),
@@ -174,7 +174,7 @@ impl Node {
     }
 
     /// Tells what was asked; `stale` is whether what is written is not in force.
-    fn answer(&self, question: Question, stale: bool) {
+    async fn answer(&mut self, question: Question, stale: bool) {
         match question {
             // It has a valid configuration from the start, and a router that is down is no reason to restart it.
             Question::Live(tell) => drop(tell.send(())),
@@ -191,7 +191,10 @@ impl Node {
                 };
                 drop(tell.send(metrics::encode(&sample, &self.latency).unwrap_or_default()));
             }
-            Question::Objects(tell) => drop(tell.send(Ok(self.known()))),
+            Question::Objects(tell) => {
+                self.sessions.look(true).await;
+                drop(tell.send(Ok(self.known())));
+            }
         }
     }
 
@@ -202,11 +205,11 @@ impl Node {
         });
         let sessions = sampling::sessions(&self.engine, &self.sessions, &self.name);
         let sessions = sessions.into_iter().map(|session| {
-            let mut state = SessionState::new(session.status.is_established(), None);
+            let up = session.status.is_established();
+            let reason = if up { None } else { session.status.reason() };
+            let mut state = SessionState::new(up, reason).without(&session.unsendable);
             state.bfd_problem = session.status.bfd_problem().map(str::to_owned);
-            if !state.up {
-                state.reason = session.status.reason();
-            }
+            state.families = session.status.families();
             ((self.name.clone(), session.endpoint), state)
         });
         let probed = self.engine.probed(&self.name);

@@ -9,13 +9,14 @@
 //! nodes; it decides neither whom to speak to nor what to announce.
 
 mod open;
+mod pairing;
 mod speakers;
 mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bgp_session::{GracefulShutdown, RouteSet, SpeakerError};
+use bgp_session::{GracefulShutdown, IpNet, RouteSet, SpeakerError, UnsendableRoute};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
@@ -23,6 +24,7 @@ use tokio::sync::Notify;
 
 use open::Open;
 pub use open::{SessionStatus, ring_at_events};
+pub use pairing::{Course, pair};
 use speakers::Speakers;
 pub use terms::{Remote, SessionKey, Terms, Wanted, agreed, remote};
 
@@ -33,14 +35,26 @@ pub struct Sessions {
     /// Why others could not be opened.
     refused: BTreeMap<SessionKey, String>,
     speakers: Speakers,
+    /// What they could not carry when that was looked at last; those that carry everything are not in it.
+    unsendable: BTreeMap<SessionKey, Arc<[UnsendableRoute]>>,
     bell: Arc<Notify>,
+}
+
+/// The sessions that are not what is wanted.
+#[derive(Default)]
+struct Others {
+    /// Their terms are others now.
+    changing: BTreeMap<SessionKey, Open>,
+    /// They are wanted no longer.
+    gone: Vec<(SessionKey, Open)>,
 }
 
 impl Sessions {
     /// None yet. The bell rings whenever something happens at a session.
     pub fn new(bell: Arc<Notify>) -> Self {
         let speakers = Speakers::new(Arc::clone(&bell));
-        Self { open: BTreeMap::new(), refused: BTreeMap::new(), speakers, bell }
+        let (open, refused, unsendable) = Default::default();
+        Self { open, refused, speakers, unsendable, bell }
     }
 
     /// Brings the sessions in line. Returns those that could not be opened; they are tried again
@@ -53,8 +67,8 @@ impl Sessions {
         self.open.retain(|_, open| !open.has_ended());
         let mut others = self.keep(wanted);
         self.set_routes(wanted).await;
-        self.change_in_place(wanted, &mut others).await;
-        let closing = others.into_iter().map(|(key, open)| {
+        self.change_in_place(wanted, &mut others.changing).await;
+        let closing = others.changing.into_iter().chain(others.gone).map(|(key, open)| {
             let why = match wanted.contains_key(&key) {
                 true => "the peer is another router",
                 false => "peer removed from the configuration",
@@ -120,6 +134,38 @@ impl Sessions {
         self.open.get(key).map(Open::status).or_else(refused)
     }
 
+    /// Looks again at what the sessions cannot carry: at those that say there is something, or at all of them. Returns
+    /// the prefixes that are carried no longer, or are carried now, by session.
+    pub async fn look(&mut self, all: bool) -> BTreeMap<SessionKey, BTreeSet<IpNet>> {
+        let looks = |key: &SessionKey, open: &Open| {
+            all || self.unsendable.contains_key(key) || open.status().unsendable() > 0
+        };
+        let asked = self.open.iter().filter(|(key, open)| looks(key, open));
+        let asked: FuturesUnordered<_> =
+            asked.map(async |(key, open)| (key.clone(), open.unsendable().await)).collect();
+        let found: Vec<_> = asked.collect().await;
+
+        let mut changed = BTreeMap::new();
+        for (key, routes) in found {
+            let before = self.unsendable.remove(&key).unwrap_or_default();
+            let [was, is] = [&before[..], &routes[..]].map(prefixes);
+            let differing: BTreeSet<_> = was.symmetric_difference(&is).copied().collect();
+            if !differing.is_empty() {
+                changed.insert(key.clone(), differing);
+            }
+            if !routes.is_empty() {
+                self.unsendable.insert(key, routes.into());
+            }
+        }
+        self.unsendable.retain(|key, _| self.open.contains_key(key));
+        changed
+    }
+
+    /// The routes that a session could not carry when that was [looked at](Self::look) last.
+    pub fn unsendable(&self, key: &SessionKey) -> Arc<[UnsendableRoute]> {
+        self.unsendable.get(key).cloned().unwrap_or_default()
+    }
+
     /// How many there are, Established or not.
     pub fn len(&self) -> usize {
         self.open.len()
@@ -149,26 +195,31 @@ impl Sessions {
         drop(others);
     }
 
-    /// Keeps the sessions whose terms are wanted as they are, and gives back the others. A peer that
-    /// was not named by the configuration may go by another name since its neighbours in the list
-    /// have changed: that is still the same session.
-    fn keep(&mut self, wanted: &BTreeMap<SessionKey, Wanted>) -> BTreeMap<SessionKey, Open> {
-        let (kept, mut others) =
-            std::mem::take(&mut self.open).into_iter().partition(|(key, open): &(_, Open)| {
-                wanted.get(key).is_some_and(|wanted| wanted.terms == open.terms)
-            });
-        self.open = kept;
-        for (key, wanted) in wanted {
-            if self.open.contains_key(key) {
+    /// Keeps the sessions whose terms are wanted as they are, under the names that they have now, and gives back the
+    /// others.
+    fn keep(&mut self, wanted: &BTreeMap<SessionKey, Wanted>) -> Others {
+        let mut open = std::mem::take(&mut self.open);
+        let terms = open.iter().map(|(key, open)| (key, &open.terms));
+        let pairs = pair(terms, wanted.iter().map(|(key, wanted)| (key, &wanted.terms)));
+
+        let mut others = Others::default();
+        for (key, before) in pairs {
+            let (Some(session), Some(wanted)) = (open.remove(&before), wanted.get(&key)) else {
                 continue;
-            }
-            let alike = |(other, open): &(&SessionKey, &Open)| {
-                other.node == key.node && open.terms == wanted.terms
             };
-            if let Some(before) = others.iter().find(alike).map(|(before, _)| before.clone()) {
-                self.open.extend(others.remove(&before).map(|open| (key.clone(), open)));
+            if key != before {
+                let (node, was, is) = (&key.node, &before.peer, &key.peer);
+                tracing::info!(node, "the session with {was} goes on as that with {is}");
+                let unsendable = self.unsendable.remove(&before);
+                self.unsendable.extend(unsendable.map(|routes| (key.clone(), routes)));
+            }
+            if session.terms == wanted.terms {
+                self.open.insert(key, session);
+            } else {
+                others.changing.insert(key, session);
             }
         }
+        others.gone = open.into_iter().collect();
         others
     }
 
@@ -184,28 +235,12 @@ impl Sessions {
         }
     }
 
-    /// Gives sessions whose terms are others the new ones, also where the peer has another name too. What is left over is
-    /// another router's, and is closed.
+    /// Gives sessions whose terms are others the new ones. What is left over is another router's, and is closed.
     async fn change_in_place(
         &mut self,
         wanted: &BTreeMap<SessionKey, Wanted>,
         others: &mut BTreeMap<SessionKey, Open>,
     ) {
-        for (key, terms) in wanted.iter().map(|(key, wanted)| (key, &wanted.terms)) {
-            if self.open.contains_key(key) || others.contains_key(key) {
-                continue;
-            }
-            let renamed = |(other, open): &(&SessionKey, &Open)| {
-                let same_router =
-                    other.node == key.node && open.terms.remote.is_same(&terms.remote);
-                same_router && !wanted.contains_key(*other)
-            };
-            let before = others.iter().find(renamed).map(|(before, _)| before.clone());
-            if let Some(open) = before.and_then(|before| others.remove(&before)) {
-                others.insert(key.clone(), open);
-            }
-        }
-
         for (key, wanted) in wanted {
             let Some(mut open) = others.remove(key) else { continue };
             let Some(updated) = open.change(&wanted.terms).await else {
@@ -224,6 +259,10 @@ impl Sessions {
             self.open.insert(key.clone(), open);
         }
     }
+}
+
+fn prefixes(routes: &[UnsendableRoute]) -> BTreeSet<IpNet> {
+    routes.iter().map(|route| route.prefix).collect()
 }
 
 async fn set_routes(key: &SessionKey, open: &mut Open, routes: &RouteSet) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bgp_session::bfd::{BfdStatus, State};
 use bgp_session::{
     InterfaceHandle, PeerHandle, PeerStats, PeerStatus, RouteSet, Speaker, SpeakerError, StateKind,
-    Updated,
+    UnsendableRoute, Updated,
 };
 use tokio::sync::Notify;
 
@@ -109,6 +109,20 @@ impl Open {
         }
     }
 
+    /// The routes that the session cannot carry, now that those that it was given have been looked at.
+    pub(super) async fn unsendable(&self) -> Vec<UnsendableRoute> {
+        let peer = match &self.handle {
+            Handle::Address(peer) => Some(peer.clone()),
+            Handle::Interface(interface) => {
+                interface.status().peer.and_then(|peer| self.speaker.peer(peer))
+            }
+        };
+        match peer {
+            Some(peer) => peer.unsendable().await.unwrap_or_default(),
+            None => Vec::new(),
+        }
+    }
+
     pub(super) fn status(&self) -> SessionStatus {
         match &self.handle {
             Handle::Address(peer) => {
@@ -147,6 +161,17 @@ impl SessionStatus {
     /// Whether routes are being exchanged.
     pub fn is_established(&self) -> bool {
         self.peer.as_ref().is_some_and(PeerStatus::is_established)
+    }
+
+    /// How many routes it cannot carry.
+    pub fn unsendable(&self) -> usize {
+        self.peer.as_ref().map_or(0, |peer| peer.unsendable)
+    }
+
+    /// The families that it carries, as `ipv4-unicast`, while it is up.
+    pub fn families(&self) -> Option<Vec<String>> {
+        let negotiated = self.peer.as_ref()?.negotiated.as_ref()?;
+        Some(negotiated.families.iter().map(ToString::to_string).collect())
     }
 
     /// The state of RFC 4271; without a router it is Idle.

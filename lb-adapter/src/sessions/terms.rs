@@ -6,9 +6,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use bgp_session::bfd::BfdProfile;
-use bgp_session::{
-    Asn, BgpIdentifier, Change, InterfacePeer, PeerConfig, RemoteAs, RouteSet, TakesEffect,
-};
+use bgp_session::{Asn, BgpIdentifier, InterfacePeer, PeerConfig, RemoteAs, RouteSet};
 
 use crate::model::{self, Peer, PeerAddress, PeerAsn};
 
@@ -95,18 +93,6 @@ impl Terms {
     pub(super) fn whole(&self) -> Remote {
         let (asn, identifier) = (self.asn, self.identifier);
         self.remote.clone().config(|config| config.local_asn(asn).identifier(identifier))
-    }
-
-    /// What of `after` takes another session, by the names that `bgp_session` has for it; nothing where the session
-    /// that is up goes on.
-    pub fn resets(&self, after: &Self) -> Vec<&'static str> {
-        let (before, after) = (self.whole(), after.whole());
-        if !before.is_same(&after) {
-            return vec!["address"];
-        }
-        let changes = before.terms().changes(after.terms());
-        let resets = |it: &Change| it.takes_effect == TakesEffect::Reset;
-        changes.iter().filter(|it| resets(it)).map(|it| it.field).collect()
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn start(manifests: &Manifests) -> (Process, String) {
     (process, format!("http://{address}"))
 }
 
-fn ask(url: &str, arguments: &[&str]) -> String {
+pub(crate) fn ask(url: &str, arguments: &[&str]) -> String {
     let output = ferrolb(&[arguments, &["--url", url]].concat()).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     text(&output.stdout)

@@ -198,6 +198,100 @@ fn communities_are_those_of_the_advertisement() {
     }
 }
 
+/// A Service on the node kube1, with what else stands in the metadata of its pool and of itself, in the specification
+/// of its peer and advertisement, and in the Node's status.
+fn one_service(
+    pool: &str,
+    service: &str,
+    peer: &str,
+    advertisement: &str,
+    node: &str,
+) -> Manifests {
+    Manifests::of(&format!(
+        "apiVersion: v1
+kind: Node
+metadata: {{name: kube1}}
+status: {{addresses: [{node}]}}
+---
+apiVersion: metallb.io/v1beta2
+kind: BGPPeer
+metadata: {{name: rack, namespace: metallb-system}}
+spec: {{myASN: 64636, peerASN: 64635, peerAddress: 172.22.35.1{peer}}}
+---
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {{name: public, namespace: metallb-system, annotations: {{{pool}}}}}
+spec: {{addresses: [192.0.2.16/28]}}
+---
+apiVersion: metallb.io/v1beta1
+kind: BGPAdvertisement
+metadata: {{name: all, namespace: metallb-system}}
+spec: {{{advertisement}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: shop, namespace: web, annotations: {{{service}}}}}
+spec: {{type: LoadBalancer, externalTrafficPolicy: Local, selector: {{app: shop}}, ports: [{{port: 443}}]}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: shop-x1, namespace: web, labels: {{kubernetes.io/service-name: shop}}}}
+addressType: IPv4
+ports: [{{port: 443}}]
+endpoints: [{{addresses: [10.244.1.9], nodeName: kube1, conditions: {{ready: true}}}}]
+"
+    ))
+}
+
+const OWN: &str = "{type: InternalIP, address: 172.22.35.25}";
+
+#[test]
+fn a_route_shows_every_attribute_that_explain_says_is_sent() {
+    let manifests = one_service(
+        r#"ferrolb.io/link-bandwidth: "12500000", ferrolb.io/allow-med: "0-50", ferrolb.io/allow-prepend: "3""#,
+        r#"ferrolb.io/med: "30", ferrolb.io/prepend: "1""#,
+        "",
+        r#"communities: ["large:64636:5:6", "64636:20"]"#,
+        OWN,
+    );
+    let route = lab_document(&manifests.path(), &[])["routes"][0].clone();
+    assert_eq!(
+        route,
+        json!({
+            "prefix": "192.0.2.16/32", "next_hops": ["172.22.35.25"], "as_path": [64636, 64636],
+            "local_pref": null, "med": 30, "communities": ["64636:20"],
+            "large_communities": ["64636:5:6"], "extended_communities": ["bw:64636:12500000"],
+        })
+    );
+    let dir = manifests.path();
+    let explain = ["explain", "web/shop", "--from", dir.to_str().unwrap()];
+    let explained = text(&ferrolb(&explain).output().unwrap().stdout);
+    let sent = "MED 30 prepended 1 communities 64636:20 large:64636:5:6 bw:64636:12500000";
+    assert!(explained.contains(sent), "{explained}");
+    let shown = text(&lab(&dir, &["--once"]).stdout);
+    let row = "kube1  64636 64636  30   64636:20 large:64636:5:6 bw:64636:12500000\n";
+    assert!(shown.contains(row), "{shown}");
+}
+
+#[test]
+fn a_next_hop_is_never_an_address_of_the_lab() {
+    let without_effect = ", ebgpMultiHop: true";
+    for (peer, node, next_hop) in [
+        ("", OWN, json!("172.22.35.25")),
+        (without_effect, OWN, json!("172.22.35.25")),
+        (", sourceAddress: 172.22.35.77", OWN, json!("172.22.35.77")),
+        // Which address the session would have is not known.
+        ("", "", json!(null)),
+        ("", r#"{type: InternalIP, address: "fd00:35::25"}"#, json!(null)),
+    ] {
+        let manifests = one_service("", "", peer, "", node);
+        let route = lab_document(&manifests.path(), &[])["routes"][0].clone();
+        assert_eq!(route["next_hops"], json!([next_hop]), "{peer} {node}");
+    }
+    let shown = text(&lab(&one_service("", "", "", "", "").path(), &["--once"]).stdout);
+    assert!(shown.contains("  192.0.2.16/32  session   kube1  64636    -\n"), "{shown}");
+}
+
 #[test]
 fn a_router_s_port_that_is_taken_is_an_error_with_a_way_out() {
     let taken = std::net::TcpListener::bind("127.22.35.1:0").unwrap();

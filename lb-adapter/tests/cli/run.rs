@@ -18,6 +18,11 @@ pub(crate) struct Router {
 
 impl Router {
     pub(crate) fn start() -> Self {
+        Self::with(|peer| peer)
+    }
+
+    /// One that treats the node otherwise.
+    pub(crate) fn with(change: impl FnOnce(PeerConfig) -> PeerConfig + Send + 'static) -> Self {
         let (end, ended) = oneshot::channel::<()>();
         let (sender, speaker) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -31,7 +36,7 @@ impl Router {
                     .unwrap();
                 let node: IpAddr = NODE.parse().unwrap();
                 let peer = PeerConfig::new(node, Asn(64636)).passive().import(Import::Keep);
-                let peer = speaker.add_peer(peer).await.unwrap();
+                let peer = speaker.add_peer(change(peer)).await.unwrap();
                 sender.send(speaker).unwrap();
                 let _ = ended.await;
                 drop(peer);

@@ -33,6 +33,14 @@ impl Manifests {
         self.directory.path().join("manifests")
     }
 
+    /// A directory with one file of manifests.
+    pub(crate) fn of(text: &str) -> Self {
+        let manifests = Self { directory: tempfile::tempdir().unwrap() };
+        fs::create_dir(manifests.path()).unwrap();
+        manifests.write("all.yaml", text);
+        manifests
+    }
+
     /// A place beside the manifests.
     pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)

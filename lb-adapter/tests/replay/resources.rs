@@ -168,6 +168,19 @@ fn both_addresses_of_a_service_go_to_the_sessions_that_carry_them() {
     assert_eq!(answer.routes(), ["kube1 172.22.35.64/32", "kube2 172.22.35.64/32"]);
     assert_eq!(answer.withheld("kube1", "default/a").gate, "policy");
     let answer = world.applied(peer(json!({"dualStackAddressFamily": true})));
+    assert_eq!(answer.routes(), ["kube1 172.22.35.64/32", "kube2 172.22.35.64/32"]);
+    let withheld = answer.withheld("kube1", "default/a");
+    assert_eq!(withheld.gate, "node", "an IPv4 session gives IPv6 routes no next hop");
+    assert_eq!(withheld.reason, "kube1 has no IPv6 address to be the next hop");
+    for (name, v4, v6) in
+        [("kube1", "172.22.35.25", "fd00:35::25"), ("kube2", "172.22.35.26", "fd00:35::26")]
+    {
+        let mut node = node(name, v4);
+        let addresses = node["status"]["addresses"].as_array_mut().unwrap();
+        addresses.push(json!({"type": "InternalIP", "address": v6}));
+        world.applied(node);
+    }
+    let answer = world.applied(peer(json!({"dualStackAddressFamily": true})));
     assert_eq!(answer.routes().len(), 4);
     assert_eq!(answer.not_announced, []);
     world.applied(peer(json!({})));

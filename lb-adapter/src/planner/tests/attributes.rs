@@ -44,6 +44,7 @@ fn an_ipv6_address_is_masked_to_the_length_for_ipv6() {
     let cluster = announced_by(vec![BgpAdvertisement::new("a")]).with(|cluster| {
         cluster.config.pools[0].ranges = vec!["fd00:0:0:1::7-fd00:0:0:1::9".parse().unwrap()];
         cluster.config.peers[0].dual_stack = true;
+        cluster.nodes[0].addresses.push(ip("fd00::25"));
     });
     assert_eq!(cluster.plan("kube1").prefixes(), ["fd00:0:0:1::7/128"]);
     let cluster = cluster.with(|cluster| {

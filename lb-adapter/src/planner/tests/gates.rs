@@ -1,6 +1,6 @@
 //! Each gate stops a Service, in the order of the gates, and says so.
 
-use crate::model::{LabelSelector, Labels, Protocol, ServiceType};
+use crate::model::{IpFamilyPolicy, LabelSelector, Labels, Protocol, ServiceType};
 
 use super::*;
 
@@ -266,4 +266,34 @@ fn the_first_gate_that_fails_is_the_one_named() {
         cluster.config.bgp_advertisements.push(BgpAdvertisement::new("b"));
     };
     assert_eq!(stopped(everything_wrong().with(mend_advertisement)).0, Gate::Endpoints);
+}
+
+#[test]
+fn a_node_without_an_ipv6_address_has_one_reason_whatever_the_next_hop_is_by_default() {
+    for next_hop in [NextHopPolicy::SessionAddress, NextHopPolicy::NodeAddress] {
+        for (dual_stack, gate, reason) in [
+            (true, Gate::Node, "kube1 has no IPv6 address to be the next hop"),
+            (false, Gate::Policy, "no session of the node carries routes of the family of fd00::"),
+        ] {
+            let dual = |service: &mut Service| {
+                service.ip_families = vec![IpFamily::Ipv4, IpFamily::Ipv6];
+                service.ip_family_policy = Some(IpFamilyPolicy::RequireDualStack);
+                service.cluster_ips = vec![ip("10.96.0.1"), ip("fd00:96::1")];
+            };
+            let cluster = Cluster::default().service("a", &["kube1"], dual).with(|cluster| {
+                cluster.next_hop = next_hop.clone();
+                cluster.config.peers[0].dual_stack = dual_stack;
+                cluster.config.pools[0].ranges.push("fd00::/124".parse().unwrap());
+            });
+            assert_eq!(cluster.plan("kube1").prefixes(), ["172.22.35.64/32"], "{next_hop}");
+            let mut withheld = Vec::new();
+            let scene = cluster.scene("kube1");
+            cluster.each(&cluster.services, |it| {
+                withheld.extend(service_routes(&scene, it).not_announced);
+            });
+            let [only] = withheld.as_slice() else { panic!("{withheld:?}") };
+            assert_eq!((only.peer.as_deref(), only.reason.gate()), (None, gate));
+            assert_eq!(only.reason.to_string(), reason, "{next_hop}");
+        }
+    }
 }

@@ -1,0 +1,78 @@
+//! Lines that fit a terminal, broken between words.
+//!
+//! Owns how wide stdout is and how one line becomes several. Where stdout is no terminal nothing is broken: programs
+//! read whole lines.
+
+use std::io::{self, IsTerminal as _};
+
+use textwrap::{Options, WordSplitter};
+
+/// How many columns there are where the terminal does not say.
+const USUAL: usize = 80;
+
+/// How wide stdout is; nothing if it is no terminal, and lines may have any length.
+pub(crate) fn width_of_stdout() -> Option<usize> {
+    let stdout = io::stdout();
+    if !stdout.is_terminal() {
+        return None;
+    }
+    let columns = terminal_size::terminal_size_of(stdout).map(|(width, _)| usize::from(width.0));
+    Some(columns.filter(|columns| *columns > 0).unwrap_or(USUAL))
+}
+
+/// The lines that a line becomes, of which those after the first are indented so far. A word that is longer than a line
+/// stays whole.
+pub(crate) fn fold(line: &str, width: usize, indent: usize) -> Vec<String> {
+    if line.chars().count() <= width {
+        return vec![line.to_owned()];
+    }
+    // What stands before the first word is no place to break at.
+    let start = line.len() - line.trim_start().len();
+    let (before, words) = line.split_at(start);
+    let indent = " ".repeat(indent);
+    let options = Options::new(width)
+        .initial_indent(before)
+        .subsequent_indent(&indent)
+        .break_words(false)
+        .word_splitter(WordSplitter::NoHyphenation);
+    textwrap::wrap(words, options).into_iter().map(|line| line.into_owned()).collect()
+}
+
+/// Each line of a text folded, if there is a width.
+pub(crate) fn fold_all(text: &str, width: Option<usize>, indent: impl Fn(&str) -> usize) -> String {
+    let Some(width) = width else { return text.to_owned() };
+    let mut folded = String::with_capacity(text.len());
+    for line in text.lines() {
+        for line in fold(line, width, indent(line)) {
+            folded.push_str(&line);
+            folded.push('\n');
+        }
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_broken_between_words_and_a_long_word_stays_whole() {
+        let line = "  - no ready endpoint is on kube1, only on kube2-with-a-name-that-is-longer-than-a-line";
+        assert_eq!(
+            fold(line, 30, 4),
+            [
+                "  - no ready endpoint is on",
+                "    kube1, only on",
+                "    kube2-with-a-name-that-is-longer-than-a-line",
+            ]
+        );
+        assert_eq!(fold("short", 30, 4), ["short"]);
+    }
+
+    #[test]
+    fn without_a_width_a_text_stays_as_it_is() {
+        let text = "one two three\nfour\n";
+        assert_eq!(fold_all(text, None, |_| 2), text);
+        assert_eq!(fold_all(text, Some(9), |_| 2), "one two\n  three\nfour\n");
+    }
+}
