@@ -149,7 +149,7 @@ fn explain_replay_lab_and_diff_agree_without_a_session() {
             prop_assert!(told, "{service}: {reason} is not in {shown}");
         }
 
-        let mut without = world.clone();
+        let mut without = world;
         without.services.clear();
         let without = without.manifests();
         let withdrawn = printed(&["diff", &from, &without.text()]);
