@@ -300,3 +300,58 @@ fn a_service_of_another_class_gets_nothing() {
     assert_eq!(answer.services, []);
     assert_eq!(answer.routes, []);
 }
+
+#[test]
+fn a_request_that_cannot_be_read_takes_nothing_away() {
+    let held = ["198.51.100.1"];
+    for (case, service) in [
+        ("no address", asking(four(), "nonsense")),
+        ("no address in the field", wanting(four(), "nonsense")),
+        ("both at once", wanting(asking(four(), held[0]), held[0])),
+        ("two of one family", asking(four(), "198.51.100.1,198.51.100.0")),
+        ("a comma at the end", asking(four(), "198.51.100.1,")),
+    ] {
+        let mut world = World::of(POOLS);
+        let answer = world.applied(holding(service, &held));
+        assert_eq!(answer.service("a").addresses, held, "{case}");
+        assert!(answer.events("a").contains(&"AllocationFailed"), "{case}");
+    }
+}
+
+#[test]
+fn requests_are_read_as_metallb_reads_them() {
+    let old_pool = annotated(four(), "metallb.universe.tf/address-pool", "pool2");
+    for (case, service, expected) in [
+        (
+            "blanks around addresses",
+            asking(dual("RequireDualStack"), " 203.0.113.1 , 2001:db8:5::1"),
+            "203.0.113.1 2001:db8:5::1",
+        ),
+        (
+            "the other order",
+            asking(dual("RequireDualStack"), "2001:db8:5::1,203.0.113.1"),
+            "203.0.113.1 2001:db8:5::1",
+        ),
+        ("an IPv6 address in capitals", asking(six(), "2001:DB8:3:0::1"), "2001:db8:3::1"),
+        ("leading zeros", asking(four(), "198.51.100.001"), ""),
+        ("an empty annotation", asking(of_pool(four(), ""), ""), "198.51.100.0"),
+        ("the old prefix", old_pool.clone(), "192.0.2.6"),
+        ("the new prefix before the old one", of_pool(old_pool.clone(), "pool1"), "198.51.100.0"),
+        ("the new one though it is empty", of_pool(old_pool, ""), "198.51.100.0"),
+    ] {
+        let answer = World::of(POOLS).applied(service);
+        assert_eq!(held(&answer, "a"), expected, "{case}");
+    }
+}
+
+/// MetalLB takes everything back when the families of a Service change, and assigns again. Ours keeps the address of a
+/// family that stays, as the documentation says.
+#[test]
+fn a_change_of_the_families_keeps_the_address_of_the_one_that_stays() {
+    let mut world = World::of("IPAddressPool p {addresses: [198.51.100.0/24, '2001:db8::/120']}");
+    let held_before = ["198.51.100.9", "2001:db8::9"];
+    let answer = world.applied(holding(dual("RequireDualStack"), &held_before));
+    assert_eq!(answer.service("a").addresses, held_before);
+    assert_eq!(held(&world.applied(four()), "a"), "198.51.100.9");
+    assert_eq!(held(&world.applied(dual("RequireDualStack")), "a"), "198.51.100.9 2001:db8::");
+}
