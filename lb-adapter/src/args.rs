@@ -13,6 +13,7 @@ use crate::cluster::ClusterArgs;
 use crate::decode::args::DecodeArgs;
 use crate::diff::args::DiffArgs;
 use crate::explain::args::ExplainArgs;
+use crate::grace;
 #[cfg(feature = "kubernetes")]
 use crate::kubernetes::{ControllerArgs, SpeakerArgs};
 use crate::log_filter::LogFilter;
@@ -161,6 +162,9 @@ pub struct RunArgs {
     /// $STATE_DIRECTORY/NODE.json as systemd sets it, else /var/lib/ferrolb/NODE.json.
     #[arg(long, value_name = "FILE", env = "FERROLB_STATE_FILE")]
     pub state_file: Option<PathBuf>,
+    /// How long Services keep their addresses after the last pool is gone, such as 5m; 0 is not at all.
+    #[arg(long, value_name = "TIME", default_value = grace::DEFAULT, env = "FERROLB_POOL_GRACE_PERIOD", value_parser = duration)]
+    pub pool_grace_period: Duration,
     /// Answer over HTTP here: /livez, /readyz, /metrics, and /objects, which `ferrolb explain`, `diff`
     /// and `router-config` ask for. 127.0.0.1:7472 is where they ask. Default: nowhere.
     #[arg(long, value_name = "ADDRESS:PORT", env = "FERROLB_HTTP")]

@@ -70,6 +70,9 @@ pub struct ClusterArgs {
     /// too.
     #[arg(long, env = "FERROLB_IGNORE_EXCLUDE_LB")]
     pub ignore_exclude_lb: bool,
+    /// Whether addresses are given out elsewhere.
+    #[arg(skip)]
+    pub(crate) follows: bool,
 }
 
 impl ClusterArgs {
@@ -77,6 +80,7 @@ impl ClusterArgs {
     pub fn options(&self) -> planner::Options {
         planner::Options {
             class: self.lb_class.clone(),
+            follows: self.follows,
             ignore_exclude_label: self.ignore_exclude_lb,
             ..planner::Options::default()
         }
@@ -266,7 +270,12 @@ impl Cluster {
     ) -> Result<Self, Failure> {
         match path {
             Some(path) => Self::read(path, args, Held::new(), problems),
-            None => Self::ask(process, args, problems),
+            None => {
+                // What a Service of a cluster has is what its status says, as for its speakers: what a controller would give
+                // it is not what it has.
+                let args = ClusterArgs { follows: process.asks_cluster(), ..args.clone() };
+                Self::ask(process, &args, problems)
+            }
         }
     }
 

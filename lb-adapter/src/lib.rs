@@ -45,6 +45,7 @@ pub mod sessions;
 pub mod source;
 pub mod state;
 
+mod grace;
 mod probing;
 mod sampling;
 mod shared;

@@ -53,7 +53,7 @@ impl Allocator {
         let Some(entry) = self.entries.get(key).filter(|_| self.follows) else { return };
         let kept = entry.addresses();
         let in_use = held.iter().filter(|address| !kept.contains(address)).any(|address| {
-            let judged = self.ledger.check(*address, &entry.request.pinned, &entry.request.terms);
+            let judged = self.may_hold(*address, &entry.request);
             matches!(judged, Err(Refusal::InUse { .. }))
         });
         match in_use {

@@ -25,7 +25,7 @@ pub(super) struct Ledger {
     /// By name, which is the order they are tried in where nothing else decides.
     pools: Vec<Pool>,
     /// Their names, as all have them who hold an address.
-    names: Vec<Arc<str>>,
+    pub(super) names: Vec<Arc<str>>,
     /// Those that are for all Services, by index.
     open: Vec<usize>,
     /// First address of each range of each pool, to the range and the pool's index. Ranges do not
@@ -184,13 +184,21 @@ impl Ledger {
         if pool.avoids(address) {
             return Err(Refusal::Avoided { address, pool: pool.name.clone() });
         }
-        if let Some(holders) = self.holders.get(&address) {
-            holders.accept(terms).map_err(|by| Refusal::InUse { address, by })?;
-        }
+        self.check_holders(address, terms)?;
         Ok(&self.names[index])
     }
 
-    fn pool_of(&self, address: IpAddr) -> Option<usize> {
+    /// Whether those who hold an address let a Service with these terms hold it too.
+    ///
+    /// # Errors
+    ///
+    /// Who does not.
+    pub(super) fn check_holders(&self, address: IpAddr, terms: &Terms) -> Result<(), Refusal> {
+        let Some(holders) = self.holders.get(&address) else { return Ok(()) };
+        holders.accept(terms).map_err(|by| Refusal::InUse { address, by })
+    }
+
+    pub(super) fn pool_of(&self, address: IpAddr) -> Option<usize> {
         let (_, (range, index)) = self.ranges.range(..=address).next_back()?;
         range.contains(address).then_some(*index)
     }

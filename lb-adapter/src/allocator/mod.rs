@@ -17,6 +17,7 @@
 mod annotation;
 mod deprived;
 mod group;
+mod keep;
 mod ledger;
 mod outcome;
 mod refusal;
@@ -42,6 +43,7 @@ use request::{Age, Families, Request, Wanted, age};
 use waiting::Waiting;
 
 pub(crate) use annotation::{KNOWN_ANNOTATIONS, is_read};
+pub(crate) use keep::Stranded;
 pub use outcome::{Addresses, Assignment, Changes, Event, EventReason, Held, Outcome};
 pub use refusal::{Cleared, OfFamily, Refusal};
 pub use request::{NotOurs, ours};
@@ -66,6 +68,7 @@ pub struct Allocator {
     /// None while addresses are given out elsewhere.
     waiting: Waiting,
     deprived: Deprived,
+    stranded: Stranded,
 }
 
 /// One Service that is served here.
@@ -173,6 +176,9 @@ impl Allocator {
         let mut lost = BTreeSet::new();
         if self.take_in(service, before.as_deref(), held, &mut changes) {
             let cleared = self.adopt(key, held, &mut changes);
+            if let (true, Some(before)) = (cleared, &before) {
+                self.put_back(key, before, &mut changes);
+            }
             if let Some(entry) = self.entries.get_mut(key) {
                 if cleared {
                     lost.insert((entry.age(), key.clone()));
@@ -266,38 +272,6 @@ impl Allocator {
         true
     }
 
-    /// Lets a Service keep what it holds, as far as it may; says whether it lost something.
-    fn adopt(&mut self, key: &ServiceKey, held: &[IpAddr], changes: &mut Changes) -> bool {
-        let Some(entry) = self.entries.get_mut(key) else { return false };
-        if entry.assignment.is_some() || held.is_empty() {
-            return false;
-        }
-        let Request { terms, wanted, pinned, .. } = &*entry.request;
-        let (kept, pool) = match keepable(&self.ledger, entry, held) {
-            Ok(keepable) => keepable,
-            Err(why) => {
-                changes.cleared(key, held, &why);
-                return true;
-            }
-        };
-        let mut lost = false;
-        for address in held.iter().filter(|address| !kept.contains(address)) {
-            let family = IpFamily::of(*address);
-            let why = match self.ledger.check(*address, pinned, terms) {
-                Err(why) => Cleared::NotAllowed(why),
-                Ok(_) => Cleared::OneFamily(family.other()),
-            };
-            changes.cleared(key, &[*address], &why);
-            lost = wanted.as_ref().is_ok_and(|wanted| wanted.missing(&kept).is_some());
-        }
-        if kept != held {
-            changes.services.insert(key.clone());
-        }
-        kept.iter().for_each(|address| self.ledger.hold(key, *address, terms));
-        entry.assignment = Some(Assignment { addresses: kept.into(), pool });
-        lost
-    }
-
     /// Serves `first`, then the others; then says why to those that still wait, so that what is
     /// said does not depend on whom they were served before.
     fn serve_all(
@@ -366,33 +340,6 @@ impl Allocator {
     }
 }
 
-/// Which of the addresses that a Service holds it may keep, and their pool. One of two stays alone.
-fn keepable(
-    ledger: &Ledger,
-    entry: &Entry,
-    held: &[IpAddr],
-) -> Result<(Vec<IpAddr>, Arc<str>), Cleared> {
-    let Request { terms, wanted, pinned, .. } = &*entry.request;
-    let mut pool: Option<&Arc<str>> = None;
-    let (mut allowed, mut refused) = (Vec::new(), None);
-    for &address in held {
-        match ledger.check(address, pinned, terms) {
-            Ok(lies_in) if *pool.get_or_insert(lies_in) != lies_in => return Err(Cleared::TooMany),
-            Ok(_) => allowed.push(address),
-            Err(why) => refused = refused.or(Some(why)),
-        }
-    }
-    let Some(pool) = pool.cloned() else {
-        return Err(refused.map_or(Cleared::TooMany, Cleared::NotAllowed));
-    };
-    // A request that makes no sense is told, and changes nothing.
-    let kept = match wanted {
-        Ok(wanted) => wanted.keeps(&allowed, &pool)?,
-        Err(_) => allowed,
-    };
-    Ok((kept, pool))
-}
-
 /// Both addresses of a Service that has one of them; nothing if one alone will do.
 fn complete(
     ledger: &mut Ledger,
@@ -449,6 +396,11 @@ impl Entry {
             }
         };
         let Some(Assignment { addresses, pool }) = &self.assignment else { return true };
+        if !ledger.has_pool(pool) {
+            // What no pool has is complete as it is.
+            self.refusal = None;
+            return false;
+        }
         let waits = match (wanted.missing(addresses), wanted.families) {
             (None, _) => false,
             (Some(_), Families::Both { required: true, .. }) => return true,

@@ -10,6 +10,9 @@
 
 mod label;
 mod packed;
+mod pools;
+#[cfg(test)]
+mod pools_tests;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -24,6 +27,7 @@ use crate::manifest::Manifests;
 use crate::model::{Config, EndpointSlice, Namespace, Node, Service, ServiceKey};
 use crate::planner::{self, Changed, Complaint, Endpoints, Plan, Probed, Scene, Subject, Wishes};
 
+use pools::Strays;
 use rows::Rows;
 use view::holding;
 
@@ -37,6 +41,9 @@ pub struct Engine {
     node: Option<String>,
     rows: Rows,
     config: Option<Arc<Config>>,
+    /// The same with the pools that are gone and whose addresses are still held: what plans are made of.
+    planned: Option<Arc<Config>>,
+    strays: Strays,
     synced: bool,
     allocator: Allocator,
     plans: BTreeMap<String, Plan>,
@@ -53,8 +60,12 @@ pub struct Engine {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Change {
-    /// A valid configuration takes effect.
+    /// A valid configuration takes effect. Where it has no pool, Services keep what they hold until
+    /// [`Change::GracePeriodOver`].
     Config(Arc<Config>),
+    /// Services have held addresses of pools that are gone for long enough: where there still is no pool, the addresses
+    /// are released.
+    GracePeriodOver,
     /// A Service is new or has changed. With a status, that is what it holds from now on; without
     /// one it holds what it did.
     Service {
@@ -136,8 +147,13 @@ impl Engine {
         let mut effects = Effects::default();
         match change {
             Change::Config(config) => {
-                self.config = Some(config);
+                self.set_config(config);
                 self.everything(&mut effects);
+            }
+            Change::GracePeriodOver => {
+                if self.end_grace_period() {
+                    self.everything(&mut effects);
+                }
             }
             Change::Service { service, status } => self.service(*service, status, &mut effects),
             Change::ServiceGone(key) => {
@@ -229,7 +245,8 @@ impl Engine {
         let named = |namespace: Namespace| (namespace.name.clone(), namespace);
         self.rows.namespaces = namespaces.into_iter().map(named).collect();
         self.remembered.clear();
-        (self.config, self.synced) = (Some(Arc::new(config)), true);
+        self.set_config(Arc::new(config));
+        self.synced = true;
         let mut effects = Effects::default();
         self.everything(&mut effects);
         self.tell_once(&by_status, &mut effects.events);
@@ -356,7 +373,7 @@ impl Engine {
 
     /// Says of annotations that have no effect that they have none, once.
     fn complain(&mut self, key: &ServiceKey, effects: &mut Effects) {
-        let pool = || self.config.as_deref()?.pool(&self.allocator.assignment(key)?.pool);
+        let pool = || self.planned.as_deref()?.pool(&self.allocator.assignment(key)?.pool);
         let complaints = || Some(Wishes::of(&self.rows.service(key)?, pool()?).complaints);
         let Some(complaints) = complaints() else { return };
         let before = match complaints.is_empty() {
@@ -396,11 +413,11 @@ impl Engine {
         if self.node.as_deref().is_some_and(|only| only != name) {
             return;
         }
-        let Self { rows, allocator, plans, probed, config, synced, options, .. } = &mut *self;
+        let Self { rows, allocator, plans, probed, planned, synced, options, .. } = &mut *self;
         let Some(node) = rows.nodes.get(name) else { return };
         let scene = Scene {
             node: node.clone(),
-            config: config.clone(),
+            config: planned.clone(),
             synced: *synced,
             draining: false,
             options: options.clone(),

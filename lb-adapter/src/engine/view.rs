@@ -104,6 +104,11 @@ impl Engine {
         Some(Assignment { pool, addresses: addresses.into() })
     }
 
+    /// Whether a Service holds addresses that are in none of the pools, and that are not taken back.
+    pub fn is_stranded(&self, key: &ServiceKey) -> bool {
+        self.is_ready() && self.allocator.is_stranded(key)
+    }
+
     /// Why a Service was not given what it asks for.
     pub fn refusal(&self, key: &ServiceKey) -> Option<&Refusal> {
         self.allocator.refusal(key)
@@ -139,7 +144,7 @@ impl Engine {
     /// on it, as many as one try can see.
     pub fn probes(&self, node: &str) -> BTreeMap<ServiceKey, Target> {
         // Most configurations have none, and then no Service needs to be looked at.
-        let mut pools = self.config.iter().flat_map(|config| &config.pools);
+        let mut pools = self.planned.iter().flat_map(|config| &config.pools);
         if !pools.any(|pool| pool.health.probe.is_some() || pool.permissions.health) {
             return BTreeMap::new();
         }
@@ -150,7 +155,7 @@ impl Engine {
     /// What a node should probe of one Service; see [`Self::probes`].
     pub fn probe(&self, node: &str, key: &ServiceKey) -> Option<Target> {
         let service = self.rows.service(key)?;
-        let pool = self.config.as_deref()?.pool(&self.allocator.assignment(key)?.pool)?;
+        let pool = self.planned.as_deref()?.pool(&self.allocator.assignment(key)?.pool)?;
         let health = Wishes::of(&service, pool).health;
         let here = self
             .rows

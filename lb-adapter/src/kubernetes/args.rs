@@ -13,6 +13,7 @@ use super::election::ElectionConfig;
 use super::resource::{Kind, Watched};
 use crate::args::duration;
 use crate::failure::Failure;
+use crate::grace;
 use crate::http::{Http, Question};
 
 /// What both have in common.
@@ -94,6 +95,9 @@ pub struct ControllerArgs {
     /// The time between two tries to renew, or to take over.
     #[arg(long, value_name = "TIME", default_value = "2s", env = "FERROLB_RETRY_PERIOD", value_parser = duration)]
     pub retry_period: Duration,
+    /// How long Services keep their addresses after the last pool is gone, such as 5m; 0 is not at all.
+    #[arg(long, value_name = "TIME", default_value = grace::DEFAULT, env = "FERROLB_POOL_GRACE_PERIOD", value_parser = duration)]
+    pub pool_grace_period: Duration,
     /// MetalLB's: validating webhooks are not served here.
     #[arg(long, hide = true)]
     webhook_mode: Option<String>,

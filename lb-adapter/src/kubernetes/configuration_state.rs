@@ -18,6 +18,8 @@ pub(super) struct ConfigurationState {
 
 const KIND: (&str, &str, &str, &str) =
     ("metallb.io", "v1beta1", "ConfigurationState", "configurationstates");
+/// What there is to say where nothing configures.
+pub(super) const NO_CONFIGURATION: &str = "there is no ConfigMap and no metallb.io resource: nothing is given out and nothing is taken back";
 const PACE: Duration = Duration::from_secs(1);
 /// So many problems are told of; the log has all.
 const TOLD: usize = 20;
@@ -45,13 +47,34 @@ impl ConfigurationState {
         Self { object: object.labels(labels), condition: "configReconcilerValid" }
     }
 
-    /// Begins to write what has become of the configuration.
-    pub(super) fn write(&mut self, config: &ConfigState) {
-        let status = self.status(config);
+    /// Begins to write what has become of the configuration, and when the addresses of the last pool are released, if
+    /// it is gone.
+    pub(super) fn write(&mut self, config: &ConfigState, release: Option<&str>) {
+        let mut status = self.status(config);
+        if let Some(release) = release {
+            let message = &mut status["conditions"][0]["message"];
+            let said = message.as_str().filter(|said| !said.is_empty()).map(|it| format!("{it}\n"));
+            *message = json!(format!(
+                "{}the last pool is gone: its addresses are released at {release}",
+                said.unwrap_or_default()
+            ));
+        }
         self.object.write(status);
     }
 
     fn status(&self, config: &ConfigState) -> Value {
+        if config.is_absent {
+            return json!({
+                "result": "Unknown",
+                "errorSummary": format!("NoConfiguration: {NO_CONFIGURATION}"),
+                "conditions": [{
+                    "type": self.condition,
+                    "status": "Unknown",
+                    "reason": "NoConfiguration",
+                    "message": NO_CONFIGURATION,
+                }],
+            });
+        }
         let valid = !config.is_stale();
         if valid && !config.loaded {
             // Nothing has been read yet.

@@ -11,17 +11,18 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use kube::Client;
 use tokio::sync::mpsc;
 
-use super::configuration_state::ConfigurationState;
+use super::configuration_state::{ConfigurationState, NO_CONFIGURATION};
 use super::events::{self, Events, Told};
 use super::heartbeats::Heartbeats;
 use super::lease::Candidate;
 use super::mirror::Mirror;
+use super::pool_changes::{Due, PoolChanges};
 use super::pools::PoolStatus;
 use super::resource::{Kind, Watched};
 use super::service_status::{Face, MANAGER, Wanted};
@@ -31,9 +32,10 @@ use super::{ControllerArgs, client};
 use crate::allocator::{NotOurs, ours};
 use crate::engine::{Change, Effects, Engine};
 use crate::failure::Failure;
+use crate::grace::Turn;
 use crate::http::{self, Question};
 use crate::metrics::{self, ApiSample, ConfigSample, Latency, Sample};
-use crate::model::{Service, ServiceKey, ServiceName, ServiceType};
+use crate::model::{Config, Service, ServiceKey, ServiceName, ServiceType};
 use crate::planner::Options;
 use crate::sampling;
 use crate::signals::Signals;
@@ -102,6 +104,7 @@ struct Leader {
     writer: Writer,
     events: Events,
     pools: PoolStatus,
+    pool_changes: PoolChanges,
     heartbeats: Heartbeats,
     configuration: ConfigurationState,
     loaded_at: Option<f64>,
@@ -137,6 +140,7 @@ impl Leader {
             writer: Writer::new(client.clone(), MANAGER),
             events: Events::new(client.clone(), MANAGER, args.cluster.pod_name()),
             pools: PoolStatus::new(client.clone(), &namespace, MANAGER),
+            pool_changes: PoolChanges::new(args.pool_grace_period),
             heartbeats: Heartbeats::new(client.clone(), &namespace, MANAGER),
             configuration: ConfigurationState::of_controller(client, &namespace, MANAGER),
             loaded_at: None,
@@ -164,8 +168,9 @@ impl Leader {
                     }
                 }
                 () = self.pools.due(), if self.synced => self.pools.write(&sampling::pools(&self.engine)),
+                due = self.pool_changes.due() => self.pools_due(due),
                 () = self.heartbeats.due() => self.heartbeats.mark(),
-                () = self.configuration.object.due() => self.configuration.write(self.mirror.state()),
+                () = self.configuration.object.due() => self.configuration.write(self.mirror.state(), self.pool_changes.until().as_deref()),
                 question = http::next(asked) => self.answer(question),
             }
             self.begin_writes();
@@ -255,18 +260,22 @@ impl Leader {
 
     fn settle(&mut self) {
         let before = self.mirror.state().clone();
-        if let Some(config) = self.mirror.settle() {
-            self.loaded_at =
-                SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|it| it.as_secs_f64());
-            tracing::info!("the configuration has been loaded");
-            self.apply(config);
-            self.mark_all();
+        if let Some(Change::Config(config)) = self.mirror.settle()
+            && let Some(config) = match self.synced {
+                true => self.pool_changes.take(config, &self.engine),
+                false => Some(config),
+            }
+        {
+            self.configure(config);
         }
         for problem in self.mirror.news() {
             tracing::error!("{problem}");
         }
         if *self.mirror.state() != before {
             self.configuration.object.mark();
+            if self.mirror.state().is_absent {
+                tracing::info!("{NO_CONFIGURATION}");
+            }
         }
         if !self.synced && self.mirror.is_complete() {
             self.synced = true;
@@ -274,6 +283,60 @@ impl Leader {
             self.apply(Change::Synced);
             self.mark_all();
         }
+    }
+
+    /// Puts a configuration in force.
+    fn configure(&mut self, config: Arc<Config>) {
+        self.loaded_at =
+            SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|it| it.as_secs_f64());
+        tracing::info!("the configuration has been loaded");
+        let turn = self.pool_changes.follow(self.engine.config().map(Arc::as_ref), &config);
+        self.apply(Change::Config(config));
+        match turn {
+            Some(Turn::Begins) => self.tell_of_grace_period(),
+            Some(Turn::CalledOff) => {
+                tracing::info!("there is a pool again: no address is released");
+                self.configuration.object.mark();
+            }
+            Some(Turn::Over) => self.apply(Change::GracePeriodOver),
+            None => {}
+        }
+        self.mark_all();
+    }
+
+    fn pools_due(&mut self, due: Due) {
+        match due {
+            Due::Config(config) => self.configure(config),
+            Due::GracePeriodOver => {
+                tracing::warn!(
+                    "there has been no pool for the grace period: addresses are released"
+                );
+                self.apply(Change::GracePeriodOver);
+                self.configuration.object.mark();
+                self.mark_all();
+            }
+        }
+    }
+
+    /// Tells those whose address is released when the grace period ends.
+    fn tell_of_grace_period(&mut self) {
+        let (mut services, until) = (0, self.pool_changes.until().unwrap_or_default());
+        for (key, face) in &self.faces {
+            let Some(held) = self.engine.holding(key).filter(|_| self.engine.is_stranded(key))
+            else {
+                continue;
+            };
+            services += 1;
+            let Some(message) = self.pool_changes.notice(&held.pool) else { continue };
+            let told = Told { warning: true, reason: "PoolGone", action: "Allocate", message };
+            self.events.tell(events::service(&key.namespace, &key.name, Some(&face.uid)), told);
+        }
+        tracing::warn!(
+            services,
+            until,
+            "the last pool is gone: its addresses stay for the grace period"
+        );
+        self.configuration.object.mark();
     }
 
     fn mark_all(&mut self) {
@@ -311,10 +374,17 @@ impl Leader {
         if !self.engine.is_ready() {
             return;
         }
-        let Self { writer, engine, faces, class, .. } = self;
+        let Self { writer, engine, faces, class, pool_changes, .. } = self;
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         writer.begin(|key| {
-            faces.get(key)?.patch(&wanted(engine, key, class.as_deref(), &faces[key])?, &now)
+            let face = faces.get(key)?;
+            let mut wanted = wanted(engine, key, class.as_deref(), face)?;
+            if engine.is_stranded(key) {
+                // Of what pool it is may not be known, and then nothing that is written is known to be wrong.
+                let pool = wanted.pool.as_deref().filter(|pool| !pool.is_empty())?;
+                wanted.notice = pool_changes.notice(pool);
+            }
+            face.patch(&wanted, &now)
         });
     }
 
@@ -374,6 +444,7 @@ fn wanted(engine: &Engine, key: &ServiceKey, class: Option<&str>, face: &Face) -
         pool: holding.as_ref().map(|it| it.pool.to_string()),
         addresses: holding.map(|it| it.addresses.to_vec()).unwrap_or_default(),
         refusal: engine.refusal(key).map(ToString::to_string),
+        notice: None,
         ours: true,
     })
 }

@@ -17,7 +17,7 @@ use crate::config::Diagnostic;
 use crate::config::yaml::Value;
 use crate::engine::{Change, Engine};
 use crate::manifest::{self, Found, Manifests};
-use crate::model::ServiceKey;
+use crate::model::{Config, ServiceKey};
 
 /// The objects of a cluster as far as they configure, and what is still to be listed.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(super) struct Mirror {
     configuration: BTreeMap<(Kind, ObjectName), Value>,
     /// Whether the configuration has changed since it was read last.
     changed: bool,
+    /// Whether the one in force is that of a ConfigMap.
+    is_of_config_map: bool,
     state: ConfigState,
     news: Vec<Diagnostic>,
     /// Objects that were taken in, and how often something could not be.
@@ -43,6 +45,8 @@ pub(super) struct ConfigState {
     pub(super) errors: Vec<Diagnostic>,
     /// What is odd about it.
     pub(super) warnings: Vec<Diagnostic>,
+    /// Whether there is no object at all that configures.
+    pub(super) is_absent: bool,
 }
 
 impl ConfigState {
@@ -70,6 +74,7 @@ impl Mirror {
             awaited,
             configuration: BTreeMap::new(),
             changed: true,
+            is_of_config_map: false,
             state: ConfigState::default(),
             news: Vec::new(),
             counts: (0, 0),
@@ -173,19 +178,16 @@ impl Mirror {
             return None;
         }
         self.changed = false;
-        let others = self.configuration.keys().any(|(kind, _)| *kind != Kind::Secret);
-        if self.state.loaded && !others {
-            // As with MetalLB, a configuration that is taken away altogether is a mistake until there is another.
-            let message = "the configuration is gone; the last one stays in force".to_owned();
-            self.state.errors = vec![Diagnostic::file_error("the cluster", message)];
-            self.news.clone_from(&self.state.errors);
-            return None;
+        if !self.configuration.keys().any(|(kind, _)| *kind != Kind::Secret) {
+            return self.settle_without_configuration();
         }
         let all = self.configuration.iter().map(|((kind, name), tree)| found(*kind, name, tree));
         match manifest::read_found(&self.options, "the cluster", all) {
             Ok(Manifests { config, warnings, .. }) => {
                 self.news.clone_from(&warnings);
-                self.state = ConfigState { loaded: true, errors: Vec::new(), warnings };
+                self.state = ConfigState { loaded: true, warnings, ..ConfigState::default() };
+                self.is_of_config_map =
+                    self.configuration.keys().any(|(kind, _)| *kind == Kind::ConfigMap);
                 Some(Change::Config(Arc::new(config)))
             }
             Err(diagnostics) => {
@@ -195,6 +197,22 @@ impl Mirror {
                 None
             }
         }
+    }
+
+    /// There is no object that configures. Before there was one nothing is known, and nothing is touched. When the last
+    /// resource goes, no peer and no pool is left; but a ConfigMap that goes is a mistake until it is back, as with
+    /// MetalLB 0.7.3.
+    fn settle_without_configuration(&mut self) -> Option<Change> {
+        if self.state.loaded && self.is_of_config_map {
+            let message = "the ConfigMap is gone; the last configuration stays in force".to_owned();
+            self.state.errors = vec![Diagnostic::file_error("the cluster", message)];
+            self.news.clone_from(&self.state.errors);
+            return None;
+        }
+        let loaded = self.state.loaded;
+        self.state = ConfigState { loaded, is_absent: true, ..ConfigState::default() };
+        self.news.clear();
+        loaded.then(|| Change::Config(Arc::new(Config::default())))
     }
 }
 

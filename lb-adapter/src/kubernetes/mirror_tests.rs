@@ -34,7 +34,7 @@ fn pools(change: Option<Change>) -> Vec<String> {
 #[test]
 fn objects_that_configure_take_effect_together_and_only_when_they_change() {
     let mut mirror = mirror();
-    assert!(pools(mirror.settle()).is_empty());
+    assert_eq!(mirror.settle(), None, "there is no configuration");
     mirror.take(pool("a", "192.0.2.0/28"));
     mirror.take(pool("b", "192.0.2.16/28"));
     assert_eq!(pools(mirror.settle()), ["a", "b"]);
@@ -47,7 +47,7 @@ fn objects_that_configure_take_effect_together_and_only_when_they_change() {
 #[test]
 fn the_config_map_that_is_watched_counts_whatever_it_is_called() {
     let mut mirror = mirror();
-    assert!(pools(mirror.settle()).is_empty());
+    assert_eq!(mirror.settle(), None, "there is no configuration");
     let config = "address-pools: [{name: a, protocol: bgp, addresses: [192.0.2.0/28]}]";
     mirror.take(seen(
         Kind::ConfigMap,
@@ -93,13 +93,35 @@ fn a_broken_configuration_leaves_the_last_one_and_is_told_by_its_object() {
 }
 
 #[test]
-fn a_configuration_that_is_taken_away_stays_in_force() {
+fn without_an_object_that_configures_there_is_no_configuration_and_after_the_last_one_an_empty_one()
+{
     let mut mirror = mirror();
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/basic-auth",
+        "metadata": {"namespace": "metallb-system", "name": "tor"}});
+    mirror.take(seen(Kind::Secret, secret));
+    assert_eq!(mirror.settle(), None);
+    assert!(mirror.state().is_absent && !mirror.state().loaded && !mirror.state().is_stale());
     mirror.take(pool("a", "192.0.2.0/28"));
     assert_eq!(pools(mirror.settle()), ["a"]);
+    assert!(!mirror.state().is_absent);
     mirror.take(Seen::Gone(Kind::IpAddressPool, ("metallb-system".to_owned(), "a".to_owned())));
+    assert_eq!(mirror.settle(), Some(Change::Config(Arc::default())));
+    assert!(mirror.state().is_absent && !mirror.state().is_stale());
+}
+
+#[test]
+fn a_config_map_that_is_taken_away_stays_in_force() {
+    let mut mirror = mirror();
+    let config = "address-pools: [{name: a, protocol: bgp, addresses: [192.0.2.0/28]}]";
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"config": config},
+        "metadata": {"namespace": "metallb-system", "name": "config"}});
+    mirror.take(seen(Kind::ConfigMap, map));
+    assert_eq!(pools(mirror.settle()), ["a"]);
+    mirror.take(Seen::Gone(Kind::ConfigMap, ("metallb-system".to_owned(), "config".to_owned())));
     assert_eq!(mirror.settle(), None);
-    assert!(mirror.state().is_stale());
+    assert!(mirror.state().is_stale() && !mirror.state().is_absent);
+    mirror.take(pool("b", "192.0.2.0/28"));
+    assert_eq!(pools(mirror.settle()), ["b"], "until there is another");
 }
 
 #[test]

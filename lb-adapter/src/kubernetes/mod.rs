@@ -22,6 +22,7 @@
 
 mod announced;
 mod args;
+mod assignment;
 mod client;
 mod configuration_state;
 mod controller;
@@ -34,6 +35,7 @@ mod mirror;
 mod node_status;
 mod object;
 mod objects;
+mod pool_changes;
 mod pools;
 mod resource;
 mod service_bgp_status;

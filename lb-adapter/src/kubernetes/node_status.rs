@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use serde_json::{Value, json};
 
+use super::configuration_state::NO_CONFIGURATION;
 use super::mirror::ConfigState;
 use super::status_object::StatusObject;
 use crate::metrics::{DrainSample, SessionSample};
@@ -110,6 +111,9 @@ pub(super) fn status(
 
 /// Whether the speaker does all that it should.
 fn condition(config: &ConfigState, sessions: &[SessionSample]) -> Value {
+    if config.is_absent {
+        return ready("False", "NoConfiguration", NO_CONFIGURATION);
+    }
     if !config.loaded {
         return ready("False", "NoConfiguration", "there has been no valid configuration yet");
     }

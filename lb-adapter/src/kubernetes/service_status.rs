@@ -44,6 +44,8 @@ pub(super) struct Wanted {
     pub(super) pool: Option<String>,
     /// Why it has no address, or not the one that it asks for.
     pub(super) refusal: Option<String>,
+    /// What threatens the address that it has.
+    pub(super) notice: Option<String>,
     /// Whether it is served here at all; if not, everything of ours goes.
     pub(super) ours: bool,
 }
@@ -163,10 +165,13 @@ impl Status {
             return None;
         }
         let (status, reason, message) = match &wanted.refusal {
-            None => {
-                let pool = wanted.pool.as_deref().unwrap_or_default();
-                ("True", "IPAllocated", format!("from the pool {pool}"))
-            }
+            None => match &wanted.notice {
+                Some(notice) => ("True", "PoolGone", notice.clone()),
+                None => {
+                    let pool = wanted.pool.as_deref().unwrap_or_default();
+                    ("True", "IPAllocated", format!("from the pool {pool}"))
+                }
+            },
             Some(refusal) => ("False", "AllocationFailed", refusal.clone()),
         };
         let before = self.condition();
@@ -219,6 +224,7 @@ mod tests {
             addresses: vec![address.parse().unwrap()],
             pool: Some("default".to_owned()),
             refusal: None,
+            notice: None,
             ours: true,
         }
     }

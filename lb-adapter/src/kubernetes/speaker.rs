@@ -19,14 +19,14 @@ use tokio::time::Instant;
 use super::announced;
 use super::configuration_state::ConfigurationState;
 use super::drain::DrainTrigger;
-use super::events::{self, Events, Told};
+use super::events::{self, Events};
 use super::mirror::Mirror;
 use super::node_status;
 use super::resource::{Kind, Watched};
 use super::service_bgp_status::{News, ServiceStatuses};
 use super::status_object::{StatusObject, node_as_owner};
 use super::watch::{Restarts, Seen, Watches};
-use super::{OnExit, SpeakerArgs, client};
+use super::{OnExit, SpeakerArgs, assignment, client};
 use crate::engine::{Change, Engine};
 use crate::failure::Failure;
 use crate::http::{self, Question};
@@ -160,7 +160,7 @@ impl Speaker {
                 news = self.statuses.work(), if self.may_speak() => self.tell(news),
                 () = self.status.due(), if self.synced => self.write_status(),
                 () = self.configuration.object.due(), if self.synced => {
-                    self.configuration.write(self.mirror.state());
+                    self.configuration.write(self.mirror.state(), None);
                 }
                 question = http::next(asked) => self.answer(question),
             }
@@ -401,34 +401,10 @@ impl Speaker {
 
     /// Tells of a Service that this node began to announce, or does not announce any more.
     fn tell(&mut self, news: News) {
-        let node = &self.node;
-        let (key, reason, message) = match news {
-            News::Begun(key, peers) => {
-                let peers: Vec<_> = peers.iter().map(String::as_str).collect();
-                let message = format!(
-                    "announcing from node {node:?} with protocol \"bgp\" to {}",
-                    peers.join(", ")
-                );
-                (key, "nodeAssigned", message)
-            }
-            News::Ended(key) => {
-                // One that is gone has nobody to be told.
-                if !self.engine.has_service(&key) {
-                    return;
-                }
-                let plan = self.engine.plan(node);
-                let why =
-                    plan.and_then(|it| self.engine.not_announced(it, &key).into_iter().next());
-                let why = match why {
-                    _ if self.drain.done => ": the node is drained".to_owned(),
-                    Some(why) => format!(": {}", why.reason),
-                    None => String::new(),
-                };
-                (key, "nodeUnassigned", format!("no longer announcing from node {node:?}{why}"))
-            }
-        };
-        let object = events::service(&key.namespace, &key.name, None);
-        self.events.tell(object, Told { warning: false, reason, action: "Announce", message });
+        let told = assignment::told(news, &self.node, &self.engine, self.drain.done);
+        if let Some((key, told)) = told {
+            self.events.tell(events::service(&key.namespace, &key.name, None), told);
+        }
     }
 
     fn drain_stage(&self) -> DrainSample {
@@ -459,9 +435,12 @@ impl Speaker {
             Question::Live(tell) => drop(tell.send(())),
             // A router that is down is no reason to restart this.
             Question::Ready(tell) => {
-                drop(tell.send(match (self.synced, self.mirror.state().loaded) {
+                drop(tell.send(match (self.synced, self.mirror.state()) {
                     (false, _) => Err("not all objects have been listed yet".to_owned()),
-                    (_, false) => Err("there has been no valid configuration yet".to_owned()),
+                    // One that is installed before it is configured is ready for its configuration.
+                    (_, state) if !state.loaded && !state.is_absent => {
+                        Err("there has been no valid configuration yet".to_owned())
+                    }
                     _ => Ok(()),
                 }));
             }

@@ -290,6 +290,9 @@ impl Reason {
             Self::NoneLocal { node, .. } => {
                 format!("run a pod on {node}, or set externalTrafficPolicy to Cluster")
             }
+            Self::NoAddress => {
+                "see the Service's events: addresses come from the controller that leads".to_owned()
+            }
             Self::NoConfig => {
                 "apply the ConfigMap, or metallb.io resources, without errors".to_owned()
             }
@@ -323,8 +326,7 @@ impl Reason {
             Self::CarriedByNone { .. } => {
                 "add a peer of that family, or set dualStackAddressFamily for one".to_owned()
             }
-            Self::NoAddress
-            | Self::NotSynced
+            Self::NotSynced
             | Self::PoolGone(_)
             | Self::NotProbed { .. }
             | Self::HeldDown { .. }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::allocator::{NotOurs, ours};
+use crate::allocator::{Assignment, NotOurs, Refusal, ours};
 use crate::model::{BgpAdvertisement, Config, IpFamily, NextHopPolicy, Node, Peer, Pool, Protocol};
 
 use super::own::Own;
@@ -82,7 +82,7 @@ impl<'a> Walk<'a> {
         };
         let assignment = subject.held.map_err(refused)?;
         let pool = config.pool(&assignment.pool);
-        let pool = pool.ok_or_else(|| Reason::PoolGone(assignment.pool.to_string()))?;
+        let pool = pool.ok_or_else(|| without_pool(config, assignment))?;
         check_node(&scene.node, scene.options.ignore_exclude_label)?;
         let mut addresses = Vec::new();
         let mut without = Vec::new();
@@ -206,6 +206,15 @@ impl<'a> Walk<'a> {
             Some(names) => Err(Reason::Conflicting { names }),
             None => Ok(found),
         }
+    }
+}
+
+/// Why addresses that a Service holds are not announced: the configuration does not have their pool.
+fn without_pool(config: &Config, held: &Assignment) -> Reason {
+    match held.addresses.first() {
+        _ if !held.pool.is_empty() => Reason::PoolGone(held.pool.to_string()),
+        Some(address) if !config.pools.is_empty() => Reason::Refused(Refusal::InNoPool(*address)),
+        _ => Reason::Refused(Refusal::NoPools),
     }
 }
 

@@ -18,8 +18,9 @@ use tokio::sync::Notify;
 
 use crate::args::RunArgs;
 use crate::cluster::{ClusterArgs, ConfigurationArgs, SessionState};
-use crate::engine::Engine;
+use crate::engine::{Change, Effects, Engine};
 use crate::failure::Failure;
+use crate::grace::{GracePeriod, Turn};
 use crate::http::{self, Http, Question};
 use crate::manifest::{Manifests, Source};
 use crate::memory::Memory;
@@ -50,7 +51,8 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
     let start = Start::read(&args.dir, &configuration.manifests(), Some(state_file), problems)?;
     check_node(&args.node, &start.manifests).map_err(Failure::Unusable)?;
     let (_http, mut asked) = Http::listen_if(args.http, "--http").await?;
-    let mut node = Node::new(args.node, &args.cluster, start.memory, problems);
+    let grace = GracePeriod::new(args.pool_grace_period);
+    let mut node = Node::new(args.node, &args.cluster, start.memory, grace, problems);
     node.decide(start.manifests);
     node.check_memory(by_default)?;
     node.introduce();
@@ -72,6 +74,10 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
                 found.into_iter().for_each(|found| drop(node.engine.apply(found)));
                 node.speak().await;
             }
+            () = node.grace.over() => {
+                node.release();
+                node.speak().await;
+            }
             question = http::next(&mut asked) => node.answer(question, intake.is_stale()).await,
             () = signals.any() => break,
         }
@@ -86,6 +92,7 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
 struct Node {
     name: String,
     engine: Engine,
+    grace: GracePeriod,
     memory: Memory,
     sessions: Sessions,
     sources: SourceAddresses,
@@ -106,12 +113,19 @@ struct Node {
 }
 
 impl Node {
-    fn new(name: String, cluster: &ClusterArgs, memory: Memory, problems: Problems) -> Self {
+    fn new(
+        name: String,
+        cluster: &ClusterArgs,
+        memory: Memory,
+        grace: GracePeriod,
+        problems: Problems,
+    ) -> Self {
         let next_hop = NextHopPolicy::NodeAddress;
         let options = Options { next_hop, or_session: true, probing: true, ..cluster.options() };
         Self {
             engine: Engine::new(options, Some(name.clone())).remembering(memory.held()),
             probing: Probing::of(&name),
+            grace,
             name,
             memory,
             // Nobody listens: sessions are logged where they are.
@@ -134,7 +148,35 @@ impl Node {
         self.files = std::mem::take(&mut manifests.sources);
         self.loaded_at =
             SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|it| it.as_secs_f64());
-        let effects = self.engine.load(manifests);
+        let before = self.engine.config().map(Arc::as_ref);
+        let turn = self.grace.follow(before, &manifests.config);
+        let mut effects = self.engine.load(manifests);
+        match turn {
+            Some(Turn::Begins) => {
+                let seconds = self.grace.length().as_secs();
+                tracing::warn!(
+                    seconds,
+                    "the last pool is gone: its addresses stay for the grace period"
+                );
+            }
+            Some(Turn::CalledOff) => {
+                tracing::info!("there is a pool again: no address is released");
+            }
+            Some(Turn::Over) => effects.extend(self.engine.apply(Change::GracePeriodOver)),
+            None => {}
+        }
+        self.remember(&effects);
+    }
+
+    /// Takes back what no pool has any more.
+    fn release(&mut self) {
+        tracing::warn!("there has been no pool for the grace period: addresses are released");
+        let effects = self.engine.apply(Change::GracePeriodOver);
+        self.remember(&effects);
+    }
+
+    /// Writes down what Services hold now.
+    fn remember(&mut self, effects: &Effects) {
         log::allocation(&effects.events);
         self.forgetful = self.memory.save(&self.engine.held()).err().map(|error| error.to_string());
         if let Some(why) = &self.forgetful {

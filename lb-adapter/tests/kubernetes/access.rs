@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, ROLES, object, wait};
 
-const DEFINITIONS: &str = include_str!("../../../deploy/kustomize/crds/metallb.io.yaml");
+pub(crate) const DEFINITIONS: &str = include_str!("../../../deploy/kustomize/crds/metallb.io.yaml");
 /// Nobody answers there, which is no reason not to announce.
 const PEER: &str = "127.0.0.1";
 
@@ -102,7 +102,7 @@ pub(crate) async fn configured() -> Option<Cluster> {
 }
 
 /// Events of a Service with this reason: their notes, each with how often it happened.
-async fn events(cluster: &Cluster, service: &str, reason: &str) -> Vec<(String, i32)> {
+pub(crate) async fn events(cluster: &Cluster, service: &str, reason: &str) -> Vec<(String, i32)> {
     let events: Api<Event> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let uid = cluster.services().get(service).await.unwrap().uid();
     let all = events.list(&ListParams::default()).await.unwrap().items.into_iter();

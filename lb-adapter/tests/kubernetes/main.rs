@@ -12,3 +12,4 @@ mod program;
 mod questions;
 mod speaker;
 mod statuses;
+mod transitions;

@@ -28,7 +28,7 @@ pub(crate) const NODES: [(&str, Ipv4Addr); 3] = [
 
 /// A router that keeps what it hears.
 pub(crate) struct Router {
-    speaker: Speaker,
+    pub(crate) speaker: Speaker,
     peers: Vec<PeerHandle>,
 }
 
@@ -90,7 +90,7 @@ impl Router {
         table
     }
 
-    async fn wait_for(&self, what: &str, expected: &[(&str, &[&str])]) {
+    pub(crate) async fn wait_for(&self, what: &str, expected: &[(&str, &[&str])]) {
         let expected: BTreeMap<_, _> =
             expected.iter().map(|(prefix, nodes)| ((*prefix).to_owned(), nodes.to_vec())).collect();
         wait(what, async || {
@@ -102,7 +102,7 @@ impl Router {
 }
 
 /// Whose turn it is.
-static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+pub(crate) static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// A cluster with a router, three nodes, and all our programs.
 struct World {

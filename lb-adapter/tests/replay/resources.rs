@@ -72,9 +72,57 @@ fn a_pool_that_is_gone_takes_its_addresses_back() {
     assert_eq!(answer.service("a").addresses, ["10.0.0.0"]);
     assert_eq!(answer.events("a"), ["ClearAssignment", "IPAllocated"]);
     assert!(answer.service("a").changed);
-    let answer = world.delete("IPAddressPool", "metallb-system", "second");
-    assert_eq!(answer.service("a").addresses, [""; 0]);
+}
+
+#[test]
+fn the_last_pool_takes_nothing_back_and_a_new_one_finds_everything_as_it_was() {
+    let mut world = world();
+    let before = world.applied(advertisement("all", json!({})));
+    let answer = world.delete("IPAddressPool", "metallb-system", "default");
+    assert!(answer.ok, "{:?}", answer.problems);
+    assert_eq!(answer.service("a").addresses, ["172.22.35.64"]);
+    assert_eq!((&answer.routes, answer.service("a").changed), (&before.routes, false));
+    let answer = world.applied(pool("again", &["172.22.35.64/26"]));
+    assert_eq!(answer.service("a").pool.as_deref(), Some("again"));
+    assert_eq!((&answer.routes, answer.service("a").changed), (&before.routes, false));
+
+    // Whoever begins without the pool does not know what was announced, and still takes nothing.
+    world.delete("IPAddressPool", "metallb-system", "again");
+    let answer = world.step(json!({"restart": true}));
+    assert_eq!(answer.service("a").addresses, ["172.22.35.64"]);
     assert_eq!(answer.gates("default/a"), ["kube1 pool", "kube2 pool"]);
+    assert_eq!(world.applied(pool("default", &["172.22.35.0/24"])).routes, before.routes);
+}
+
+#[test]
+fn resources_that_come_one_after_the_other_renumber_nobody() {
+    for order in [["tor", "all", "default"], ["all", "tor", "default"], ["default", "tor", "all"]] {
+        let mut world = World::new();
+        world.applied(node("kube1", "172.22.35.25"));
+        world.applied(slice("a", &["kube1"]));
+        world.applied(holding(service("a"), &["172.22.35.99"]));
+        for name in order {
+            let answer = world.applied(match name {
+                "tor" => peer(json!({})),
+                "all" => advertisement(name, json!({})),
+                _ => pool(name, &["172.22.35.64/26"]),
+            });
+            let row = answer.service("a");
+            assert_eq!(row.addresses, ["172.22.35.99"], "{order:?} {name}");
+            assert!(!row.changed && row.events.is_empty(), "{order:?} {name}");
+        }
+        let answer = world.applied(node("kube1", "172.22.35.25"));
+        assert_eq!(answer.routes(), ["kube1 172.22.35.99/32"], "{order:?}");
+        // And all of it goes: sessions and routes at once, addresses not.
+        for (kind, name) in
+            [("BGPAdvertisement", "all"), ("IPAddressPool", "default"), ("BGPPeer", "tor")]
+        {
+            let answer = world.delete(kind, "metallb-system", name);
+            assert!(answer.ok && answer.routes.is_empty(), "{answer:?}");
+            assert_eq!(answer.service("a").addresses, ["172.22.35.99"]);
+            assert_eq!(answer.peers.is_empty(), name == "tor");
+        }
+    }
 }
 
 #[test]

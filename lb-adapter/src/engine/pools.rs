@@ -1,0 +1,83 @@
+//! What becomes of addresses when pools go away.
+//!
+//! A configuration is seldom changed in one step: pools come after peers, the only pool is deleted and made again,
+//! resource types are reinstalled. None of that is a reason to renumber Services. Owns which addresses stay with the
+//! Services that hold them although no pool has them. Reads no clock: whoever has one says when that ends.
+
+use std::sync::Arc;
+
+use crate::allocator::Stranded;
+use crate::model::{Config, Pool};
+
+use super::Engine;
+
+/// The addresses that no pool has and that Services keep.
+#[derive(Debug)]
+pub(super) struct Strays {
+    /// The pools that are gone and whose addresses are still held.
+    retired: Vec<Pool>,
+    /// Whether what is held of no known pool is kept too.
+    unknown: bool,
+}
+
+impl Default for Strays {
+    /// Those of an engine that has not seen a pool: it takes nothing back.
+    fn default() -> Self {
+        Self { retired: Vec::new(), unknown: true }
+    }
+}
+
+impl Engine {
+    /// Puts a configuration in force. While there is no pool, nothing is taken back.
+    ///
+    /// Where addresses are given out elsewhere, a Service has what its status says until that changes: so the pools that
+    /// went away stay known, as long as no other pool has their addresses.
+    pub(super) fn set_config(&mut self, config: Arc<Config>) {
+        let had_pools = self.config.as_ref().is_none_or(|before| !before.pools.is_empty());
+        let has_pools = !config.pools.is_empty();
+        let before = self.config.iter().flat_map(|before| before.pools.clone());
+        let gone = before.chain(std::mem::take(&mut self.strays.retired));
+        if self.options.follows || !has_pools {
+            let is_elsewhere = |pool: &Pool| {
+                let mut pools = config.pools.iter();
+                pools.any(|other| other.name == pool.name || overlap(other, pool))
+            };
+            self.strays.retired = gone.filter(|pool| !is_elsewhere(pool)).collect();
+        }
+        self.strays.unknown = match has_pools {
+            true => false,
+            false => !self.options.follows && (had_pools || self.strays.unknown),
+        };
+        self.config = Some(config);
+        self.apply_strays();
+    }
+
+    /// Takes back what no pool has, where there still is none; says whether that may have changed anything.
+    pub(super) fn end_grace_period(&mut self) -> bool {
+        let has_pools = self.config.as_ref().is_none_or(|config| !config.pools.is_empty());
+        if has_pools || self.options.follows {
+            return false;
+        }
+        self.strays = Strays { retired: Vec::new(), unknown: false };
+        self.apply_strays();
+        true
+    }
+
+    fn apply_strays(&mut self) {
+        let Strays { retired, unknown } = &self.strays;
+        self.allocator.set_stranded(Stranded::new(retired, *unknown));
+        self.planned = self.config.as_ref().map(|config| match retired.as_slice() {
+            [] => Arc::clone(config),
+            retired => {
+                let mut planned = Config::clone(config);
+                planned.pools.extend_from_slice(retired);
+                Arc::new(planned)
+            }
+        });
+    }
+}
+
+/// Whether two pools have an address in common.
+fn overlap(one: &Pool, other: &Pool) -> bool {
+    one.ranges.iter().any(|range| other.ranges.iter().any(|it| it.overlaps(range)))
+}
