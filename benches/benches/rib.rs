@@ -15,9 +15,9 @@ use benches::measure::{contestant, measure};
 use benches::table::markdown;
 use bgp_core::fsm::{FsmConfig, Import};
 use bgp_core::peer::{Endpoints, Output, Peer};
-use bgp_core::rib::{Route, RouteSet};
+use bgp_core::rib::{LocRib, Path, PathSource, Route, RouteSet};
 use bgp_core::wire::{Community, PathAttributes};
-use bgp_core::{Asn, BgpIdentifier, Direction, IpNet, Ipv4Net};
+use bgp_core::{Asn, BgpIdentifier, Direction, IpNet, Ipv4Net, PeerType};
 use bytes::BytesMut;
 
 #[global_allocator]
@@ -36,7 +36,40 @@ fn main() {
     }
     print!("{}", markdown(&["what", "ms", "least", "to the write"], &rows));
     println!();
+    if arguments.filter != "memory" {
+        decisions(arguments.rounds);
+        println!();
+    }
     memory();
+}
+
+/// The Loc-RIB filled by many peers, path by path, and the choice among them. A path costs the same however many there
+/// are, but for the search for the one that it takes the place of.
+fn decisions(rounds: usize) {
+    let mut rows = Vec::new();
+    for prefixes in [100, 1_000] {
+        for meds in [false, true] {
+            let fill = |peers: u32| move || filled(prefixes, peers, meds).len();
+            let mut contestants =
+                [contestant(fill(10)), contestant(fill(100)), contestant(fill(1_000))];
+            let measured = measure(&mut contestants, rounds);
+            let of_path = |peers: u32, seconds: f64| seconds * 1e9 / f64::from(peers * prefixes);
+            let least = of_path(10, measured[0].median());
+            for (peers, measured) in [10, 100, 1_000].into_iter().zip(&measured) {
+                let nanoseconds = of_path(peers, measured.median());
+                rows.push(vec![
+                    format!("{prefixes} prefixes, {peers} paths each"),
+                    if meds { "differs" } else { "the same" }.to_owned(),
+                    format!("{nanoseconds:.0}"),
+                    format!("{:.1}", nanoseconds / least),
+                ]);
+            }
+        }
+    }
+    print!(
+        "{}",
+        markdown(&["Loc-RIB filled and chosen", "MED", "ns a path", "to 10 paths"], &rows)
+    );
 }
 
 /// How many routes, and how many share a set of attributes; 0: all.
@@ -62,6 +95,27 @@ fn times(rows: &mut Vec<Vec<String>>, count: u32, per_set: u32, rounds: usize) {
             format!("{:.1}", measured.median() / limit),
         ]);
     }
+}
+
+/// A Loc-RIB in which each of the peers, one after the other, has told all prefixes, with every choice made.
+fn filled(prefixes: u32, peers: u32, meds: bool) -> LocRib<u32> {
+    let mut rib = LocRib::new();
+    let prefixes: Vec<_> = table(prefixes, 0).iter().map(|(prefix, _)| prefix).collect();
+    for peer in 0..peers {
+        let address = Ipv4Addr::from(0x0a00_0000 + peer);
+        let source = PathSource {
+            address: address.into(),
+            identifier: BgpIdentifier(address),
+            peer_type: PeerType::External,
+        };
+        let attributes = Arc::new(attributes(if meds { peer % 50 } else { 0 }));
+        for prefix in &prefixes {
+            let attributes = Arc::clone(&attributes);
+            rib.insert(*prefix, Path { peer, path_id: 0, source, attributes });
+        }
+    }
+    rib.choose();
+    rib
 }
 
 /// Routes whose prefixes are a /24 each; neighbours share their attributes.

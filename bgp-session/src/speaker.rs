@@ -15,6 +15,7 @@ use bgp_core::{
     wire::{CeaseSubcode, Notification},
 };
 use tokio::{
+    runtime::Handle,
     sync::{broadcast, mpsc, oneshot, watch},
     time::timeout,
 };
@@ -111,7 +112,7 @@ impl SpeakerBuilder {
                 open,
                 drain: watch::Sender::default(),
                 events: broadcast::Sender::new(self.event_capacity),
-                table: Arc::default(),
+                table: Arc::new(Table::new(Handle::current().metrics().num_workers())),
                 bfd: Bfd::default(),
             }),
         })

@@ -1,43 +1,89 @@
 //! [`Table`]: the speaker's Loc-RIB, which the tasks of the peers feed, and what is shown of it.
 //!
-//! Its lock is held for one batch of changes or for one snapshot, and never across an `await`. The
+//! Its lock is held for a bounded number of changes or for one snapshot, and never across an `await`. The
 //! choice between paths is the core's.
 
 use std::{
     collections::{BTreeMap, btree_map},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    vec,
 };
 
 use bgp_core::{
     peer::ReceivedRoutes,
-    rib::{LocRib, Path, PathSource},
+    rib::{LocRib, Nlri, Path, PathSource},
     wire::PathAttributes,
 };
 use ipnet::IpNet;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::PeerId;
 
+/// What has changed at a peer and is not in the table yet.
+pub(crate) struct Unapplied {
+    source: PathSource,
+    withdrawn: vec::IntoIter<Nlri>,
+    announced: vec::IntoIter<(Nlri, Arc<PathAttributes>)>,
+}
+
+impl Unapplied {
+    pub(crate) fn new(source: PathSource, routes: ReceivedRoutes) -> Self {
+        let ReceivedRoutes { announced, withdrawn } = routes;
+        Self { source, withdrawn: withdrawn.into_iter(), announced: announced.into_iter() }
+    }
+
+    /// How many changes are left.
+    pub(crate) fn len(&self) -> usize {
+        self.withdrawn.len() + self.announced.len()
+    }
+}
+
 /// The received routes of all peers.
-#[derive(Default)]
 pub(crate) struct Table {
     rib: Mutex<LocRib<PeerId>>,
     version: watch::Sender<u64>,
+    /// One permit for each thread of the runtime.
+    turns: Arc<Semaphore>,
+}
+
+/// The right to go on with much work. However many peers have routes to be taken, so few of their tasks compute at a time
+/// that the others, and those that only have a KEEPALIVE to send, run soon.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Table {
-    /// Applies what changed at one peer.
-    pub(crate) fn apply(&self, peer: PeerId, source: PathSource, routes: ReceivedRoutes) {
+    /// Without routes. Turns are given to as many tasks at a time as there are threads.
+    pub(crate) fn new(threads: usize) -> Self {
+        let turns = Arc::new(Semaphore::new(threads.max(1)));
+        Self { rib: Mutex::default(), version: watch::Sender::default(), turns }
+    }
+
+    /// Waits for a turn. Whoever waits longer is served first.
+    pub(crate) fn turn(&self) -> impl Future<Output = Turn> + Send + use<> {
+        let turns = Arc::clone(&self.turns);
+        // It is never closed.
+        async move { Turn { _permit: turns.acquire_owned().await.ok() } }
+    }
+
+    /// Applies the first of what changed at one peer, at most that many changes, since the lock is held meanwhile. Returns
+    /// how many they were.
+    pub(crate) fn apply(&self, peer: PeerId, unapplied: &mut Unapplied, most: usize) -> usize {
+        let source = unapplied.source;
+        let before = unapplied.len();
         let mut rib = self.lock();
-        for nlri in &routes.withdrawn {
-            rib.remove(nlri, peer);
+        for nlri in unapplied.withdrawn.by_ref().take(most) {
+            rib.remove(&nlri, peer);
         }
-        for (nlri, attributes) in routes.announced {
+        let left = most.saturating_sub(before - unapplied.len());
+        for (nlri, attributes) in unapplied.announced.by_ref().take(left) {
             rib.insert(nlri.prefix, Path { peer, path_id: nlri.path_id, source, attributes });
         }
         drop(rib);
         self.changed();
+        before - unapplied.len()
     }
 
     /// Forgets everything from one peer.
@@ -50,7 +96,8 @@ impl Table {
     pub(crate) fn snapshot(&self) -> LocRibSnapshot {
         // Read first: a change meanwhile makes the snapshot newer than it says, never older.
         let version = *self.version.borrow();
-        let rib = self.lock();
+        let mut rib = self.lock();
+        rib.choose();
         let routes = rib.iter().map(|(prefix, paths, equal)| {
             let paths = paths.iter().enumerate().map(|(rank, path)| RoutePath {
                 peer: path.peer,

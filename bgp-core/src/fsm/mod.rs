@@ -181,6 +181,15 @@ impl Fsm {
         self.cx.timers.stop(Timer::SendHold);
     }
 
+    /// A message has come that will be handled later: in a session whose HoldTimer has just expired, starts it again.
+    pub fn heard(&mut self, now: Instant) {
+        let expired = self.cx.timers.deadline(Timer::Hold).is_some_and(|deadline| deadline <= now);
+        let hold_time = self.negotiated().filter(|_| self.cx.up).map(|it| it.hold_time);
+        if let Some(hold_time) = hold_time.filter(|_| expired) {
+            self.cx.timers.start(Timer::Hold, now, hold_time);
+        }
+    }
+
     /// Another configuration, which holds for whatever begins from now on.
     pub fn set_config(&mut self, config: Arc<FsmConfig>) {
         self.cx.config = config;

@@ -221,6 +221,7 @@ impl Peer {
     /// Takes every timer that has expired by `now`. Calling it too early does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.resume_waiting(now);
+        self.hear_unread(now);
         self.outgoing.fsm.handle_timeout(now);
         if let Some(incoming) = &mut self.incoming {
             incoming.fsm.handle_timeout(now);

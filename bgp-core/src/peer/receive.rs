@@ -18,10 +18,20 @@ use crate::{AfiSafi, Direction, rib};
 impl Peer {
     /// Octets were appended to [`Peer::read_buffer`]: takes every whole message from it.
     pub fn received(&mut self, now: Instant, direction: Direction) {
-        let Some(connection) = self.connection_mut(direction) else { return };
+        self.received_some(now, direction, usize::MAX);
+    }
+
+    /// As [`Peer::received`], but takes no further message after this number of octets. Answers whether whole messages are
+    /// left: a driver with many peers calls it again when the others, and the timers of this one, have had their turn. Do
+    /// not read more meanwhile.
+    pub fn received_some(&mut self, now: Instant, direction: Direction, most: usize) -> bool {
+        let Some(connection) = self.connection_mut(direction) else { return false };
         // Taken out, since a message borrows it while the peer changes.
         let mut buffer = std::mem::take(&mut connection.buffer);
-        while let Some(length) = self.take_message(now, direction, &buffer) {
+        let mut taken = 0_usize;
+        while taken < most {
+            let Some(length) = self.take_message(now, direction, &buffer) else { break };
+            taken = taken.saturating_add(length);
             buffer.advance(length);
             self.settle(now);
         }
@@ -31,6 +41,27 @@ impl Peer {
             connection.buffer = buffer;
         }
         self.resume_waiting(now);
+        self.has_unread(direction)
+    }
+
+    /// Whether a whole message, or the header of a wrong one, waits to be taken.
+    fn has_unread(&self, direction: Direction) -> bool {
+        let connection = self.connection(direction).filter(|it| it.waiting.is_none());
+        let Some(connection) = connection.filter(|it| it.endpoints.is_some()) else { return false };
+        let negotiated = connection.fsm.negotiated();
+        let cx = negotiated
+            .map_or_else(|| WireContext::new(self.config.peer_type()), |it| it.wire_context());
+        !matches!(Frame::split(&connection.buffer, cx.limit()), Ok(None))
+    }
+
+    /// A message that has come and was not taken yet shows that the peer lives, however late we are.
+    pub(super) fn hear_unread(&mut self, now: Instant) {
+        for direction in [Direction::Outgoing, Direction::Incoming] {
+            let unread = self.has_unread(direction);
+            if let Some(connection) = self.connection_mut(direction).filter(|_| unread) {
+                connection.fsm.heard(now);
+            }
+        }
     }
 
     /// Handles the first message in `octets` and returns its length; `None` where there is none, or where the

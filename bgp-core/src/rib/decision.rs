@@ -4,6 +4,7 @@
 //! between paths of one neighbouring AS alone, so that "better than" between two paths is no order among
 //! three. The metric of the interior gateway protocol is not asked: there is none.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::rib::Path;
@@ -62,15 +63,22 @@ fn keep_best<K, T: Ord>(paths: &mut [Path<K>], left: usize, key: impl Fn(&Path<K
 /// has a lower MULTI_EXIT_DISC; returns how many they are.
 fn keep_lowest_med<K>(paths: &mut [Path<K>], left: usize) -> usize {
     let (candidates, _) = paths.split_at_mut(left);
-    let seen: Vec<_> = candidates
-        .iter()
-        .map(|path| (neighbour(&path.attributes), med(&path.attributes)))
-        .collect();
+    let Some(first) = candidates.first().map(|path| med(&path.attributes)) else { return 0 };
+    if candidates.iter().all(|path| med(&path.attributes) == first) {
+        return left;
+    }
+
+    let mut lowest = BTreeMap::new();
+    for path in candidates.iter() {
+        let own = med(&path.attributes);
+        let known = lowest.entry(neighbour(&path.attributes)).or_insert(own);
+        *known = own.min(*known);
+    }
     let beaten = |path: &Path<K>| {
-        let (asn, own) = (neighbour(&path.attributes), med(&path.attributes));
-        seen.iter().any(|&(other, lower)| other == asn && lower < own)
+        let own = med(&path.attributes);
+        lowest.get(&neighbour(&path.attributes)).is_some_and(|lowest| *lowest < own)
     };
-    candidates.sort_by_key(beaten);
+    candidates.sort_by_cached_key(beaten);
     candidates.partition_point(|path| !beaten(path))
 }
 

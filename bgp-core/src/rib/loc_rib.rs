@@ -1,7 +1,10 @@
 //! Loc-RIB: the routes that the decision process has chosen among all peers' (RFC 4271, section 3.2).
+//!
+//! The choice among many paths is made when it is asked for, not at each change: a prefix that a thousand peers announce
+//! changes a thousand times before anybody looks.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ipnet::IpNet;
 
@@ -29,13 +32,19 @@ pub struct Path<K> {
     pub attributes: Arc<PathAttributes>,
 }
 
-/// The paths to one prefix, the best first.
+/// The paths to one prefix.
 #[derive(Clone, Debug)]
 struct Destination<K> {
+    /// The best first, where the choice has been made.
     paths: Vec<Path<K>>,
-    /// How many of them traffic may be spread over.
-    equal: usize,
+    /// How many of them traffic may be spread over; `None`: the choice has not been made.
+    equal: Option<usize>,
+    /// The choice, made for a reader who could not change `paths`.
+    chosen: OnceLock<Box<(Vec<Path<K>>, usize)>>,
 }
+
+/// Among so few paths the choice is made at each change.
+const FEW: usize = 8;
 
 impl<K> Default for LocRib<K> {
     fn default() -> Self {
@@ -52,13 +61,19 @@ impl<K: Copy + Eq> LocRib<K> {
 
     /// Takes a peer's path to `prefix`, in place of the one with the same identifier that it gave before.
     pub fn insert(&mut self, prefix: IpNet, path: Path<K>) {
-        let destination = self
-            .prefixes
-            .entry(prefix)
-            .or_insert_with(|| Destination { paths: Vec::with_capacity(1), equal: 0 });
-        destination.paths.retain(|known| (known.peer, known.path_id) != (path.peer, path.path_id));
-        destination.paths.push(path);
-        destination.equal = rank(&mut destination.paths);
+        let destination = self.prefixes.entry(prefix).or_insert_with(|| Destination {
+            paths: Vec::with_capacity(1),
+            equal: None,
+            chosen: OnceLock::new(),
+        });
+        destination.insert(path);
+    }
+
+    /// Makes every choice that is due. Reading does so too, but has to keep the outcome beside the paths.
+    pub fn choose(&mut self) {
+        for destination in self.prefixes.values_mut() {
+            destination.choose();
+        }
     }
 
     /// Removes a peer's path, and says whether there was one.
@@ -84,21 +99,23 @@ impl<K: Copy + Eq> LocRib<K> {
     /// The best path to `prefix`.
     #[must_use]
     pub fn best(&self, prefix: &IpNet) -> Option<&Path<K>> {
-        self.prefixes.get(prefix)?.paths.first()
+        self.prefixes.get(prefix)?.ranked().0.first()
     }
 
     /// The paths to `prefix` over which traffic may be spread: the best, and those that only a tie-break told
     /// from it.
     #[must_use]
     pub fn multipath(&self, prefix: &IpNet) -> &[Path<K>] {
-        self.prefixes.get(prefix).map_or(&[], Destination::multipath)
+        let ranked = self.prefixes.get(prefix).map(Destination::ranked);
+        ranked.and_then(|(paths, equal)| paths.get(..equal)).unwrap_or_default()
     }
 
     /// Every prefix with all its paths, the best first, and how many of those traffic may be spread over.
     pub fn iter(&self) -> impl Iterator<Item = (&IpNet, &[Path<K>], usize)> {
-        self.prefixes
-            .iter()
-            .map(|(prefix, destination)| (prefix, destination.paths.as_slice(), destination.equal))
+        self.prefixes.iter().map(|(prefix, destination)| {
+            let (paths, equal) = destination.ranked();
+            (prefix, paths, equal)
+        })
     }
 
     /// How many prefixes there are.
@@ -115,19 +132,131 @@ impl<K: Copy + Eq> LocRib<K> {
 }
 
 impl<K: Copy + Eq> Destination<K> {
+    fn insert(&mut self, path: Path<K>) {
+        let is_same = |known: &Path<K>| known.peer == path.peer && known.path_id == path.path_id;
+        match self.paths.iter_mut().find(|known| is_same(known)) {
+            Some(known) => *known = path,
+            None => self.paths.push(path),
+        }
+        self.changed();
+    }
+
     fn remove(&mut self, which: impl Fn(&Path<K>) -> bool) -> bool {
         let before = self.paths.len();
         self.paths.retain(|known| !which(known));
         let removed = self.paths.len() < before;
         if removed {
-            self.equal = rank(&mut self.paths);
+            self.changed();
         }
         removed
     }
+
+    /// The paths have changed, so that the choice is due.
+    fn changed(&mut self) {
+        self.equal = None;
+        self.chosen.take();
+        if self.paths.len() <= FEW {
+            self.choose();
+        }
+    }
+
+    fn choose(&mut self) {
+        if self.equal.is_none() {
+            self.chosen.take();
+            self.equal = Some(rank(&mut self.paths));
+        }
+    }
+
+    /// The paths, the best first, and how many of them traffic may be spread over.
+    fn ranked(&self) -> (&[Path<K>], usize) {
+        if let Some(equal) = self.equal {
+            return (&self.paths, equal);
+        }
+        let (paths, equal) = &**self.chosen.get_or_init(|| {
+            let mut paths = self.paths.clone();
+            let equal = rank(&mut paths);
+            Box::new((paths, equal))
+        });
+        (paths, *equal)
+    }
 }
 
-impl<K> Destination<K> {
-    fn multipath(&self) -> &[Path<K>] {
-        self.paths.get(..self.equal).unwrap_or_default()
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::AsPath;
+    use crate::{Asn, BgpIdentifier, PeerType};
+
+    fn prefix() -> IpNet {
+        "192.0.2.0/24".parse().expect("a prefix")
+    }
+
+    fn path(peer: u16, asn: u32, med: u32, local_pref: u32, internal: bool) -> Path<u16> {
+        let attributes = PathAttributes {
+            as_path: AsPath::sequence([Asn(asn)]),
+            med: Some(med),
+            local_pref: Some(local_pref),
+            ..PathAttributes::default()
+        };
+        let [high, low] = peer.to_be_bytes();
+        let address = Ipv4Addr::new(10, 0, high, low);
+        let peer_type = if internal { PeerType::Internal } else { PeerType::External };
+        let source =
+            PathSource { address: address.into(), identifier: BgpIdentifier(address), peer_type };
+        Path { peer, path_id: 0, source, attributes: Arc::new(attributes) }
+    }
+
+    /// The rules by their words, each path compared with each other one.
+    fn spread_over(paths: &BTreeMap<u16, Path<u16>>) -> Vec<u16> {
+        let med = |path: &Path<u16>| path.attributes.med;
+        let asn = |path: &Path<u16>| path.attributes.as_path.first_as();
+        let mut left: Vec<_> = paths.values().collect();
+        let most = left.iter().map(|path| path.attributes.local_pref).max();
+        left.retain(|path| Some(path.attributes.local_pref) == most);
+        let all = left.clone();
+        left.retain(|path| !all.iter().any(|it| asn(it) == asn(path) && med(it) < med(path)));
+        if left.iter().any(|path| path.source.peer_type == PeerType::External) {
+            left.retain(|path| path.source.peer_type == PeerType::External);
+        }
+        left.iter().map(|path| path.peer).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn however_paths_come_and_go_the_choice_is_that_of_the_rules(
+            steps in prop::collection::vec(
+                (0_u16..40, 0_u32..3, 0_u32..3, 100_u32..102, any::<bool>(), 0_u8..6),
+                1..120,
+            ),
+        ) {
+            let (mut rib, mut paths) = (LocRib::new(), BTreeMap::new());
+            for (peer, asn, med, local_pref, internal, what) in steps {
+                match what {
+                    0 => {
+                        let nlri = Nlri { prefix: prefix(), path_id: 0 };
+                        prop_assert_eq!(rib.remove(&nlri, peer), paths.remove(&peer).is_some());
+                    }
+                    1 => rib.choose(),
+                    2 => drop(rib.best(&prefix()).cloned()),
+                    _ => {
+                        let path = path(peer, asn + 65_000, med, local_pref, internal);
+                        paths.insert(peer, path.clone());
+                        rib.insert(prefix(), path);
+                    }
+                }
+            }
+            for _ in 0..2 {
+                let chosen: Vec<_> = rib.multipath(&prefix()).iter().map(|it| it.peer).collect();
+                prop_assert_eq!(&chosen, &spread_over(&paths));
+                prop_assert_eq!(rib.best(&prefix()).map(|it| it.peer), chosen.first().copied());
+                let all = rib.iter().map(|(_, paths, _)| paths.len()).sum::<usize>();
+                prop_assert_eq!(all, paths.len());
+                rib.choose();
+            }
+        }
     }
 }

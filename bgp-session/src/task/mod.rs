@@ -22,7 +22,7 @@ use bgp_core::{
 use bytes::BytesMut;
 use tokio::{
     sync::{mpsc, oneshot},
-    task::JoinSet,
+    task::{JoinSet, yield_now},
     time::{Sleep, sleep},
 };
 
@@ -43,10 +43,16 @@ pub(crate) use reports::{Reports, first_status};
 
 use link::{Link, Links, transport_error};
 use originated::Originated;
-use wake::Wake;
+use wake::{WaitingTurn, Wake};
 
 /// How many accepted connections may wait for a peer's task.
 pub(crate) const WAITING_CONNECTIONS: usize = 4;
+
+/// How many octets of messages a task takes in one turn: some 1,000 routes.
+const MOST_OCTETS: usize = 4 * 1_024;
+
+/// So many octets are taken without waiting for a turn: KEEPALIVEs, a few routes.
+const FEW_OCTETS: usize = 512;
 
 /// A router that has just closed the last connection may not be ready for the next one at once.
 const PAUSE_AFTER_CHANGE: Duration = Duration::from_millis(50);
@@ -74,7 +80,16 @@ pub(crate) struct PeerTask {
     asked: Vec<oneshot::Sender<Vec<UnsendableRoute>>>,
     alarm: Pin<Box<Sleep>>,
     alarm_set: bool,
+    /// Before the deadline that has come is handled, the connections have been read once: what the peer has said in time
+    /// counts, however late we are.
+    read_at_deadline: bool,
     turn: usize,
+    /// Connections on which whole messages have been read and not taken yet.
+    unread: Vec<Direction>,
+    /// The turn that this task waits for, since it has much to do.
+    waiting_turn: Option<WaitingTurn>,
+    /// Others may run before this task goes on.
+    busy: bool,
     ending: bool,
     abandoned: bool,
 }
@@ -114,7 +129,11 @@ impl PeerTask {
             asked: Vec::new(),
             alarm: Box::pin(sleep(Duration::ZERO)),
             alarm_set: false,
+            read_at_deadline: false,
             turn: 0,
+            unread: Vec::new(),
+            waiting_turn: None,
+            busy: false,
             ending: false,
             abandoned: false,
         }
@@ -137,6 +156,9 @@ impl PeerTask {
             self.tell_unsendable();
             if self.ending {
                 break;
+            }
+            if std::mem::take(&mut self.busy) {
+                yield_now().await;
             }
             let wake = self.wait().await;
             self.handle(wake, &registration);
@@ -168,7 +190,8 @@ impl PeerTask {
             Wake::Connected(Ok(transport)) => self.add_link(Direction::Outgoing, transport),
             Wake::Connected(Err(error)) => self.connect_failed(&error),
             Wake::Accepted(transport) => self.add_link(Direction::Incoming, transport),
-            Wake::Read(direction, Ok(())) => self.peer.received(now, direction),
+            Wake::Read(direction, Ok(())) => self.read(direction),
+            Wake::Turn(_turn) => self.catch_up(),
             Wake::Read(direction, Err(error)) => {
                 self.links.remove(direction);
                 self.peer.disconnected(now, direction, error);
@@ -294,6 +317,39 @@ impl PeerTask {
                 self.closing.spawn(link.close());
             }
             None => self.discard(direction),
+        }
+    }
+
+    /// Octets were read: takes the messages in them at once if they are few.
+    fn read(&mut self, direction: Direction) {
+        if self.peer.read_buffer(direction).len() > FEW_OCTETS {
+            self.unread.retain(|unread| *unread != direction);
+            self.unread.push(direction);
+        } else {
+            self.take_messages(direction);
+        }
+    }
+
+    /// Takes messages that have been read, as many as may be taken in one turn.
+    fn take_messages(&mut self, direction: Direction) {
+        self.unread.retain(|unread| *unread != direction);
+        if self.peer.received_some(clock::now(), direction, MOST_OCTETS) {
+            self.unread.push(direction);
+        }
+    }
+
+    /// Whether something that has been read waits for another turn. Nothing more is read before.
+    fn has_backlog(&self) -> bool {
+        self.reports.has_unapplied() || !self.unread.is_empty()
+    }
+
+    /// This task has its turn among those with much to do.
+    fn catch_up(&mut self) {
+        self.busy = true;
+        if self.reports.has_unapplied() {
+            self.reports.apply_some();
+        } else if let Some(direction) = self.unread.first().copied() {
+            self.take_messages(direction);
         }
     }
 

@@ -1,6 +1,6 @@
 //! [`Reports`]: what a peer's task tells the world: status, events, log and received routes.
 
-use std::{mem, sync::Arc};
+use std::{collections::VecDeque, mem, sync::Arc};
 
 use bgp_core::{
     AfiSafi,
@@ -11,7 +11,8 @@ use bgp_core::{
 use tokio::sync::{broadcast, watch};
 
 use crate::{
-    DrainStage, Event, EventKind, PeerConfig, PeerId, PeerStatus, Updated, bfd, clock, table::Table,
+    DrainStage, Event, EventKind, PeerConfig, PeerId, PeerStatus, Updated, bfd, clock,
+    table::{Table, Turn, Unapplied},
 };
 
 /// The ways out of a peer's task.
@@ -26,6 +27,8 @@ pub(crate) struct Reports {
     source: Option<PathSource>,
     /// How far it has been told what the session cannot carry.
     unsendable: Unsendable,
+    /// Received and not in the table yet, in order.
+    unapplied: VecDeque<(Unapplied, EventKind)>,
     /// What changed since the status was published.
     news: News,
 }
@@ -39,6 +42,9 @@ struct Unsendable {
     /// So many of the session's reasons are in the log.
     logged: usize,
 }
+
+/// How many changes of the table a task makes before others have their turn.
+const MOST_CHANGES: usize = 1_024;
 
 #[derive(Default)]
 struct News {
@@ -61,8 +67,9 @@ impl Reports {
         table: Arc<Table>,
     ) -> Self {
         let (peer, import) = (config.id(), config.import);
-        let (unsendable, news) = (Unsendable::default(), News::default());
-        Self { peer, import, status, events, table, source: None, unsendable, news }
+        let (source, unsendable) = (None, Unsendable::default());
+        let (unapplied, news) = (VecDeque::new(), News::default());
+        Self { peer, import, status, events, table, source, unsendable, unapplied, news }
     }
 
     pub(super) fn state_change(&mut self, from: StateKind, to: StateKind) {
@@ -141,11 +148,39 @@ impl Reports {
         self.news.bfd = Some(state);
     }
 
-    pub(super) fn received(&self, routes: ReceivedRoutes) {
+    /// Takes routes to the table, what is much of them in several turns.
+    pub(super) fn received(&mut self, routes: ReceivedRoutes) {
         let Some(source) = self.source else { return };
         let (announced, withdrawn) = (routes.announced.len(), routes.withdrawn.len());
-        self.table.apply(self.peer, source, routes);
-        self.event(EventKind::RoutesChanged { announced, withdrawn });
+        let changed = EventKind::RoutesChanged { announced, withdrawn };
+        self.unapplied.push_back((Unapplied::new(source, routes), changed));
+        if self.unapplied.len() == 1 {
+            self.apply_some();
+        }
+    }
+
+    /// Waits for a turn among the tasks with much to do.
+    pub(super) fn turn(&self) -> impl Future<Output = Turn> + Send + use<> {
+        self.table.turn()
+    }
+
+    /// Whether received routes are not in the table yet.
+    pub(super) fn has_unapplied(&self) -> bool {
+        !self.unapplied.is_empty()
+    }
+
+    /// Takes the next of them there.
+    pub(super) fn apply_some(&mut self) {
+        let mut left = MOST_CHANGES;
+        while let Some((unapplied, _)) = self.unapplied.front_mut().filter(|_| left > 0) {
+            left -= self.table.apply(self.peer, unapplied, left);
+            if unapplied.len() > 0 {
+                return;
+            }
+            if let Some((_, changed)) = self.unapplied.pop_front() {
+                self.event(changed);
+            }
+        }
     }
 
     pub(super) fn event(&self, kind: EventKind) {

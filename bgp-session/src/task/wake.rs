@@ -13,7 +13,10 @@ use std::{
 use bgp_core::{Direction, fsm::TransportError, wire::Notification};
 
 use super::PeerTask;
-use crate::{Transport, bfd::Transition, command::Command};
+use crate::{Transport, bfd::Transition, command::Command, table::Turn};
+
+/// A turn that is waited for.
+pub(super) type WaitingTurn = Pin<Box<dyn Future<Output = Turn> + Send>>;
 
 /// What happened.
 pub(super) enum Wake {
@@ -27,6 +30,8 @@ pub(super) enum Wake {
     Accepted(Transport),
     /// The core's buffer for this connection has grown, or the connection is gone.
     Read(Direction, Result<(), TransportError>),
+    /// It is this task's turn to go on with what has been read before. The turn ends when this is dropped.
+    Turn(Turn),
     /// The socket of this connection took octets: there is room for more.
     Wrote(Direction),
     /// A connection that was ended is closed.
@@ -52,6 +57,7 @@ impl PeerTask {
             Some(deadline) => {
                 let deadline = deadline.into();
                 if self.alarm.deadline() != deadline {
+                    self.read_at_deadline = false;
                     self.alarm.as_mut().reset(deadline);
                 }
                 true
@@ -76,7 +82,8 @@ impl PeerTask {
                 7 => self.poll_write(cx, Direction::Incoming),
                 8 => self.poll_closing(cx),
                 9 => self.poll_drain(cx),
-                10 => self.liveness.poll_heard(cx).map(Wake::Bfd),
+                10 => self.poll_turn(cx),
+                11 => self.liveness.poll_heard(cx).map(Wake::Bfd),
                 _ => self.poll_alarm(cx),
             };
             if polled.is_ready() {
@@ -107,6 +114,25 @@ impl PeerTask {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, direction: Direction) -> Poll<Wake> {
+        if self.has_backlog() {
+            return Poll::Pending;
+        }
+        self.poll_socket(cx, direction)
+    }
+
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
+        if !self.has_backlog() {
+            self.waiting_turn = None;
+            return Poll::Pending;
+        }
+        let waiting = self.waiting_turn.get_or_insert_with(|| Box::pin(self.reports.turn()));
+        waiting.as_mut().poll(cx).map(|turn| {
+            self.waiting_turn = None;
+            Wake::Turn(turn)
+        })
+    }
+
+    fn poll_socket(&mut self, cx: &mut Context<'_>, direction: Direction) -> Poll<Wake> {
         let Some(link) = self.links.get_mut(direction) else { return Poll::Pending };
         let buffer = self.peer.read_buffer(direction);
         link.poll_read(cx, buffer).map(|outcome| Wake::Read(direction, outcome))
@@ -132,8 +158,20 @@ impl PeerTask {
         if !self.alarm_set {
             return Poll::Pending;
         }
-        self.alarm.as_mut().poll(cx).map(|()| Wake::Deadline)
+        if self.alarm.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        if !std::mem::replace(&mut self.read_at_deadline, true) {
+            for direction in [Direction::Outgoing, Direction::Incoming] {
+                let read = self.poll_socket(cx, direction);
+                if read.is_ready() {
+                    return read;
+                }
+            }
+        }
+        self.read_at_deadline = false;
+        Poll::Ready(Wake::Deadline)
     }
 }
 
-const SOURCES: usize = 12;
+const SOURCES: usize = 13;

@@ -8,6 +8,7 @@ mod collision;
 mod events;
 mod faults;
 mod loopback;
+mod many;
 mod md5;
 mod memory;
 mod operator;

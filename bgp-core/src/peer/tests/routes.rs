@@ -300,3 +300,64 @@ fn routes_are_counted_alike_whether_they_are_kept_or_dropped() {
         assert_eq!(peer.adj_rib_in().len(), if import == Import::Keep { 2 } else { 0 });
     }
 }
+
+/// Node 1 keeps routes, and is behind: what node 0 sends waits in its buffer.
+fn behind() -> (Net, crate::Direction) {
+    let mut configs = Net::configs();
+    configs[1].import = Import::Keep;
+    configs[1].hold_time = secs(9);
+    let mut net = Net::new(configs, 3);
+    net.bring_up();
+    let direction = net.nodes[1].peer.established().expect("a session");
+    (net, direction)
+}
+
+fn updates(count: u8) -> bytes::BytesMut {
+    let mut octets = bytes::BytesMut::new();
+    for n in 0..count {
+        let attributes =
+            [0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfc, 0x7c, 0x40, 3, 4, 10, 0, 0, 1];
+        octets.extend_from_slice(&[0xff; 16]);
+        octets.extend_from_slice(&[0, 48, 2, 0, 0, 0, 20]);
+        octets.extend_from_slice(&attributes);
+        octets.extend_from_slice(&[32, 10, 9, 9, n]);
+    }
+    octets
+}
+
+#[test]
+fn messages_are_taken_in_slices_and_none_is_lost() {
+    let (mut net, direction) = behind();
+    let peer = &mut net.nodes[1].peer;
+    peer.read_buffer(direction).extend_from_slice(&updates(10));
+    let mut turns = 0;
+    while peer.received_some(net.now, direction, 100) {
+        turns += 1;
+        assert_eq!(
+            peer.adj_rib_in().len(),
+            turns * 3,
+            "each slice ends with the message that fills it"
+        );
+    }
+    assert_eq!((turns, peer.adj_rib_in().len()), (3, 10));
+    assert!(peer.read_buffer(direction).is_empty());
+}
+
+#[test]
+fn a_message_that_waits_to_be_taken_keeps_the_session_and_half_of_one_does_not() {
+    for whole in [true, false] {
+        let (mut net, direction) = behind();
+        let octets = updates(1);
+        let octets = if whole { &octets[..] } else { &octets[..30] };
+        let peer = &mut net.nodes[1].peer;
+        peer.read_buffer(direction).extend_from_slice(octets);
+        let late = net.now + secs(20);
+        peer.handle_timeout(late);
+        assert_eq!(peer.negotiated().is_some(), whole);
+        if whole {
+            assert!(!peer.received_some(late, direction, usize::MAX));
+            peer.handle_timeout(late + secs(10));
+            assert!(peer.negotiated().is_none(), "a peer that is silent from then on is lost");
+        }
+    }
+}
