@@ -4,7 +4,8 @@
 //! for everything, lists in pages, watches from a version with bookmarks and initial events, 410 in both forms,
 //! label and field selectors, merge patches, JSON patches, strategic merge patches of what has no keyed lists,
 //! server-side apply with owners of fields, status subresources, conflicts, generateName, the schemas of custom
-//! resources with pruning and defaults, webhooks that must be asked and do not answer. Who may do what is read from
+//! resources with pruning and defaults, webhooks that must be asked and do not answer, and what it refuses in names, labels,
+//! Services, EndpointSlices, Events and Leases. Who may do what is read from
 //! the manifests under test. What can go wrong is on demand: see [`ApiServer::fail_next`] and its neighbours.
 //!
 //! It is no API server: nothing is scheduled or garbage collected, there is no admission but what is named above,

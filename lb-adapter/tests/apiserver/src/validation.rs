@@ -29,6 +29,8 @@ pub(crate) fn validate(
             endpoint_slice(object, before)
         }
         ("", "ConfigMap" | "Secret") => immutable(object, before),
+        ("" | "events.k8s.io", "Event") => event(object),
+        ("coordination.k8s.io", "Lease") => lease(object),
         _ => Ok(()),
     }
 }
@@ -65,6 +67,15 @@ fn is_qualified_name(text: &str) -> bool {
     match text.split_once('/') {
         None => is_qualified_part(text),
         Some((prefix, name)) => is_dns_subdomain(prefix) && is_qualified_part(name),
+    }
+}
+
+/// Whether this is an address, and no IPv4 address in the clothes of an IPv6 one.
+fn is_address(text: &str) -> bool {
+    match text.parse() {
+        Ok(IpAddr::V4(_)) => true,
+        Ok(IpAddr::V6(address)) => address.to_ipv4_mapped().is_none(),
+        Err(_) => false,
     }
 }
 
@@ -150,7 +161,6 @@ fn service(object: &Value) -> Result<(), String> {
         Some(_) => return Err(format!("spec.externalTrafficPolicy: Unsupported value: {policy}")),
     }
 
-    let is_address = |it: &Value| it.as_str().is_some_and(|it| it.parse::<IpAddr>().is_ok());
     for (at, range) in items(&spec["loadBalancerSourceRanges"]) {
         let is_range = range.as_str().is_some_and(|it| it.contains('/'));
         if !is_range {
@@ -159,7 +169,7 @@ fn service(object: &Value) -> Result<(), String> {
         }
     }
     for (at, address) in items(&spec["clusterIPs"]) {
-        if address != "None" && !is_address(address) {
+        if address != "None" && !address.as_str().is_some_and(is_address) {
             return Err(invalid(&format!("spec.clusterIPs[{at}]"), address, "must be a valid IP"));
         }
     }
@@ -224,7 +234,7 @@ fn load_balancer_status(object: &Value, type_: &str) -> Result<(), String> {
             return Err(format!("status.loadBalancer.ingress: Forbidden: {why}"));
         }
         let ip = entry["ip"].as_str().unwrap_or_default();
-        if !ip.is_empty() && ip.parse::<IpAddr>().is_err() {
+        if !ip.is_empty() && !is_address(ip) {
             return Err(invalid(&path("ip"), &entry["ip"], "must be a valid IP address"));
         }
         match entry["ipMode"].as_str() {
@@ -317,6 +327,9 @@ fn endpoint_slice(object: &Value, before: Option<&Value>) -> Result<(), String> 
 
 fn endpoint_address(address: &str, type_: &str) -> Result<(), &'static str> {
     let Ok(address) = address.parse::<IpAddr>() else { return Err("must be a valid IP address") };
+    if !is_address(&address.to_string()) {
+        return Err("must not be an IPv4-mapped IPv6 address");
+    }
     if address.is_ipv4() != (type_ == "IPv4") {
         return Err("must be an address of the slice's addressType");
     }
@@ -342,6 +355,54 @@ fn immutable(object: &Value, before: Option<&Value>) -> Result<(), String> {
     }
     if object["kind"] == "Secret" && before["type"] != object["type"] {
         return Err(invalid("type", &object["type"], "field is immutable"));
+    }
+    Ok(())
+}
+
+fn event(object: &Value) -> Result<(), String> {
+    let (field, about) = match object["regarding"].is_object() {
+        true => ("regarding", &object["regarding"]),
+        false => ("involvedObject", &object["involvedObject"]),
+    };
+    let of_cluster = about["namespace"].as_str().unwrap_or_default().is_empty();
+    let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+    if of_cluster && !["default", "kube-system"].contains(&namespace) {
+        let path = format!("{field}.namespace");
+        return Err(invalid(&path, &about["namespace"], "does not match event.namespace"));
+    }
+    let text = |field: &str| object[field].as_str().unwrap_or_default();
+    if text("note").len() > 1024 || text("message").len() > 1024 {
+        return Err("note: Invalid value: can have at most 1024 characters".to_owned());
+    }
+    if object["eventTime"].is_null() {
+        // What follows is asked of Events of today only.
+        return Ok(());
+    }
+
+    let controller = &object["reportingController"];
+    if !controller.as_str().is_some_and(is_qualified_name) {
+        return Err(invalid("reportingController", controller, "a qualified name"));
+    }
+    for field in ["reportingInstance", "action", "reason"] {
+        if !(1..=128).contains(&text(field).len()) {
+            return Err(invalid(field, &object[field], "must have 1 to 128 characters"));
+        }
+    }
+    match text("type") {
+        "Normal" | "Warning" => Ok(()),
+        _ => Err(invalid("type", &object["type"], "has to be Normal or Warning")),
+    }
+}
+
+fn lease(object: &Value) -> Result<(), String> {
+    let spec = &object["spec"];
+    if spec["leaseDurationSeconds"].as_i64().is_some_and(|it| it <= 0) {
+        let found = &spec["leaseDurationSeconds"];
+        return Err(invalid("spec.leaseDurationSeconds", found, "must be greater than 0"));
+    }
+    if spec["leaseTransitions"].as_i64().is_some_and(|it| it < 0) {
+        let found = &spec["leaseTransitions"];
+        return Err(invalid("spec.leaseTransitions", found, "must be greater than or equal to 0"));
     }
     Ok(())
 }
