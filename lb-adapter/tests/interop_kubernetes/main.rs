@@ -6,6 +6,10 @@
 
 #[path = "../kubernetes/cluster.rs"]
 mod cluster;
+#[path = "../kubernetes/crowd.rs"]
+mod crowd;
+#[path = "../kubernetes/real.rs"]
+mod real;
 mod site;
 mod story;
 mod unnumbered;

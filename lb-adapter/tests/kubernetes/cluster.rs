@@ -2,21 +2,27 @@
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{Namespace, Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client, Config, ResourceExt as _};
 use serde_json::{Value, json};
 use test_apiserver::ApiServer;
 
+use crate::crowd::Crowd;
+use crate::real::{self, Made};
+
 /// The roles that are installed in a cluster.
 pub(crate) const ROLES: &str = include_str!("../../../deploy/kustomize/base/rbac.yaml");
 /// Our own resources.
 const RESOURCES: &str = include_str!("../../../deploy/kustomize/crds/ferrolb.io.yaml");
+/// Those of MetalLB.
+const METALLB: &str = include_str!("../../../deploy/kustomize/crds/metallb.io.yaml");
 
 /// An API server, and a namespace of the test's own in it, with a configuration.
 pub(crate) struct Cluster {
@@ -29,30 +35,36 @@ pub(crate) struct Cluster {
     pub(crate) server: Option<ApiServer>,
     /// Services of others at a real server are none of ours.
     pub(crate) class: String,
+    /// What is made at a real server, which goes when the test ends, also when it fails.
+    made: Option<Made>,
+    crowd: Crowd,
 }
 
 impl Cluster {
     /// With this text of a configuration of MetalLB 0.7.3. A server of ours listens at this address.
     pub(crate) async fn at(address: IpAddr, config: &str) -> Self {
-        let real = std::env::var_os("FERROLB_TEST_KUBECONFIG");
-        let (path, server) = match real.filter(|_| address.is_loopback()) {
-            Some(path) => (path.into(), None),
+        let real = real_server().filter(|_| address.is_loopback());
+        let (path, server, mut at_real) = match real {
+            Some(path) => (path.clone(), None, Some(Made::at(path))),
             None => {
                 let server = ApiServer::builder().manifests(&[ROLES, RESOURCES]);
                 let server = server.address(address).start().await;
-                (server.kubeconfig("admin"), Some(server))
+                (server.kubeconfig("admin"), Some(server), None)
             }
         };
-        let kubeconfig = Kubeconfig::read_from(path).unwrap();
-        let options = KubeConfigOptions::default();
-        let kubeconfig = Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
-        let client = Client::try_from(kubeconfig).unwrap();
+        let client = connect(&path).await;
+        if server.is_none() {
+            real::install(&client, &[RESOURCES, METALLB]).await;
+        }
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let mut made = Vec::new();
         for name in ["ferrolb-test-", "ferrolb-test-system-"] {
             let namespace = object::<Namespace>(json!({"metadata": {"generateName": name}}));
             let namespace = namespaces.create(&PostParams::default(), &namespace).await.unwrap();
             made.push(namespace.name_any());
+            if let Some(at_real) = &mut at_real {
+                at_real.namespaces.push(namespace.name_any());
+            }
         }
         let (system, namespace) = (made.pop().unwrap(), made.pop().unwrap());
         if let Some(server) = &server {
@@ -68,7 +80,8 @@ impl Cluster {
             }
         }
         let class = format!("ferrolb.io/{namespace}");
-        let cluster = Self { client, namespace, system, server, class };
+        let crowd = Crowd::new(&client, &namespace, server.as_ref()).await;
+        let cluster = Self { client, namespace, system, server, class, made: at_real, crowd };
         cluster.configure(config).await;
         cluster
     }
@@ -93,7 +106,7 @@ impl Cluster {
         let account = format!("{}/ferrolb-{program}", self.system);
         let kubeconfig = match &self.server {
             Some(server) => server.kubeconfig(&account).into_os_string(),
-            None => std::env::var_os("FERROLB_TEST_KUBECONFIG").unwrap(),
+            None => real_server().expect("a server").into_os_string(),
         };
         let mut arguments: Vec<OsString> =
             vec![program.into(), "--kubeconfig".into(), kubeconfig, "--port=0".into()];
@@ -128,10 +141,25 @@ impl Cluster {
         self.services().create(&PostParams::default(), &object(service)).await.unwrap()
     }
 
-    /// Makes a Node that is ready.
+    /// The name of a Node of this test. At a real server other tests may have a Node of the same short name.
+    pub(crate) fn node(&self, name: &str) -> String {
+        match self.made {
+            Some(_) => format!("{name}.{}", self.namespace),
+            None => name.to_owned(),
+        }
+    }
+
+    /// Makes a Node that is ready, under its name in this test.
     pub(crate) async fn add_node(&self, name: &str, address: Ipv4Addr) {
         let nodes: Api<Node> = Api::all(self.client.clone());
-        let node = json!({"metadata": {"name": name}});
+        let name = &*self.node(name);
+        if let Some(made) = &self.made {
+            made.note_node(name);
+            real::renew(&self.client, name);
+        }
+        // The label is the one that a kubelet sets.
+        let labels = json!({"kubernetes.io/hostname": name});
+        let node = json!({"metadata": {"name": name, "labels": labels}});
         nodes.create(&PostParams::default(), &object(node)).await.unwrap();
         let status = json!({"status": {"addresses": [{"type": "InternalIP", "address": address.to_string()}],
             "conditions": [{"type": "Ready", "status": "True"}]}});
@@ -140,7 +168,10 @@ impl Cluster {
 
     /// Says on which nodes the endpoints of a Service are, and whether they are ready.
     pub(crate) async fn endpoints(&self, service: &str, endpoints: &[(&str, bool)]) {
-        let endpoint = |(number, (node, ready)): (usize, &(&str, bool))| json!({"addresses": [format!("10.0.0.{}", number + 1)], "nodeName": node, "conditions": {"ready": ready}});
+        let endpoint = |(number, (node, ready)): (usize, &(&str, bool))| {
+            json!({"addresses": [format!("10.0.0.{}", number + 1)], "nodeName": self.node(node),
+                "conditions": {"ready": ready}})
+        };
         self.slice(service, endpoints.iter().enumerate().map(endpoint).collect()).await;
     }
 
@@ -169,19 +200,29 @@ impl Cluster {
         asked.into_iter().filter(|asked| asked.who == who).collect()
     }
 
-    /// Everything that was made goes.
+    /// Fails if one of our programs did what it may not. Everything that was made goes.
     pub(crate) async fn end(self) {
-        // What one of our programs was not allowed is a verb that a role lacks.
+        // What a program was not allowed is a verb that a role lacks.
         for program in ["controller", "speaker"] {
             let refused: Vec<_> =
                 self.asked(program).into_iter().filter(|it| !it.allowed).collect();
             assert!(refused.is_empty(), "the roles lack: {refused:?}");
         }
-        let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        for namespace in [&self.namespace, &self.system] {
-            namespaces.delete(namespace, &DeleteParams::default()).await.unwrap();
-        }
+        self.crowd.check().await;
     }
+}
+
+/// The kubeconfig of a real server, if the tests are to run there.
+pub(crate) fn real_server() -> Option<PathBuf> {
+    std::env::var_os("FERROLB_TEST_KUBECONFIG").map(PathBuf::from)
+}
+
+/// A client with this kubeconfig.
+pub(crate) async fn connect(kubeconfig: &Path) -> Client {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
+    let options = KubeConfigOptions::default();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
+    Client::try_from(config).unwrap()
 }
 
 pub(crate) fn slice_of(service: &str, endpoints: Vec<Value>) -> Value {

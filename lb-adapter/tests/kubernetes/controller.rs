@@ -1,11 +1,12 @@
 //! Addresses given out, and what is written of it.
 
 use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::events::v1::Event;
-use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Api, ResourceExt as _};
 use serde_json::json;
 use test_apiserver::{Cut, Fault};
 
@@ -89,6 +90,22 @@ async fn services_get_addresses_a_condition_and_events_and_lose_them_when_they_n
         Patch::Merge(json!({"spec": {"type": "ClusterIP", "loadBalancerClass": null}}));
     cluster.services().patch("web", &PatchParams::default(), &no_balancer).await.unwrap();
     cluster.wait_for_addresses("web", &[]).await;
+    // The API server takes the address away itself. What else is ours goes too, and an Event says so.
+    wait("the condition and the annotation to go", async || {
+        let web = cluster.services().get("web").await.unwrap();
+        let conditions = web.status.and_then(|it| it.conditions).unwrap_or_default();
+        let annotations = web.metadata.annotations.unwrap_or_default();
+        let is_clean = conditions.is_empty() && annotations.is_empty();
+        if is_clean { Ok(()) } else { Err(format!("{conditions:?} {annotations:?}")) }
+    })
+    .await;
+    wait("an event that says why", async || {
+        let events = events.list(&ListParams::default()).await.unwrap().items;
+        let notes: Vec<_> = events.into_iter().filter_map(|it| it.note).collect();
+        let why = "took back 192.0.2.0: the Service is not of type LoadBalancer";
+        if notes.iter().any(|it| it == why) { Ok(()) } else { Err(format!("{notes:?}")) }
+    })
+    .await;
     // What is another's was left alone all the time.
     let other = cluster.services().get("other").await.unwrap();
     assert!(addresses_of(&other).is_empty() && other.status.unwrap().conditions.is_none());
@@ -136,6 +153,61 @@ async fn the_second_replica_takes_over_and_no_address_changes() {
     second.terminate().await;
     assert_eq!(holder(&cluster).await.filter(|holder| holder == "b"), None);
     create_and_get(&cluster, "four", "192.0.2.3").await;
+    third.terminate().await;
+    cluster.end().await;
+}
+
+/// As many Services as it takes for some to be behind others.
+const MANY: usize = 300;
+
+/// Makes a Service and gives back the address that it gets, which has to be soon after.
+async fn create_soon(cluster: &Cluster, name: &str) -> String {
+    let begin = Instant::now();
+    cluster.create(name, json!({})).await;
+    let address = wait(&format!("an address of {name}"), async || {
+        let service = cluster.services().get(name).await.map_err(|it| it.to_string())?;
+        addresses_of(&service).pop().ok_or_else(|| "none".to_owned())
+    })
+    .await;
+    assert!(begin.elapsed() < Duration::from_secs(15), "{name} waited {:?}", begin.elapsed());
+    address
+}
+
+#[tokio::test]
+async fn among_hundreds_of_services_a_new_one_is_not_kept_waiting() {
+    let pool = POOL.replace("192.0.2.0/30", "198.18.0.0/22");
+    let cluster = Cluster::new(&pool).await;
+    let first = controller(&cluster, "a");
+    leads(&cluster, "a").await;
+    for number in 0..MANY {
+        let spec = json!({"allocateLoadBalancerNodePorts": false});
+        cluster.create(&format!("m{number}"), spec).await;
+    }
+    let held = async || {
+        let services = cluster.services().list(&ListParams::default()).await.unwrap().items;
+        let ours = services.iter().filter(|it| it.name_any().starts_with('m'));
+        let held: Vec<_> = ours.map(|it| (it.name_any(), addresses_of(it))).collect();
+        let without = held.iter().filter(|(_, addresses)| addresses.is_empty()).count();
+        if held.len() == MANY && without == 0 {
+            Ok(held)
+        } else {
+            Err(format!("{without} without"))
+        }
+    };
+    let before = wait("all to have an address", held).await;
+
+    create_soon(&cluster, "event").await;
+    let second = controller(&cluster, "b");
+    first.kill();
+    leads(&cluster, "b").await;
+    create_soon(&cluster, "takeover").await;
+    cluster.configure(&pool.replace("198.18.0.0/22", "198.18.0.0/22, 192.0.2.0/24")).await;
+    create_soon(&cluster, "configuration").await;
+    second.terminate().await;
+    let third = controller(&cluster, "c");
+    leads(&cluster, "c").await;
+    create_soon(&cluster, "start").await;
+    assert_eq!(held().await.unwrap(), before);
     third.terminate().await;
     cluster.end().await;
 }
@@ -242,7 +314,7 @@ async fn failures_of_the_api_server_delay_addresses_and_change_none() {
         cluster.services().delete("two", &DeleteParams::default()).await.unwrap();
     }
     server.go_away();
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     server.compact();
     server.come_back();
     wait("the server to be back", async || {

@@ -1,15 +1,20 @@
 //! `ferrolb controller` and `ferrolb speaker`, as processes with the rights of our own roles, at an API server.
 //!
-//! With `FERROLB_TEST_KUBECONFIG` set, what does not need a fault runs at that server, in a namespace of its own,
-//! with the rights of that kubeconfig.
+//! With `FERROLB_TEST_KUBECONFIG` set, what needs neither faults nor the list of requests runs at that server, in namespaces
+//! of its own and with the rights of that kubeconfig. Namespaces and Nodes that a test made go with it, also when it fails;
+//! resource types that the server lacks are installed and stay. Each test makes 300 Services of other controllers, or as
+//! many as `FERROLB_TEST_SERVICES` says: half of them take a cluster IP, of which a server with the default range has only
+//! 254.
 
 mod access;
 mod cluster;
 mod controller;
+mod crowd;
 mod guide;
 mod migration;
 mod program;
 mod questions;
+mod real;
 mod speaker;
 mod statuses;
 mod transitions;

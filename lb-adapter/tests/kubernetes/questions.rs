@@ -26,12 +26,15 @@ pub(crate) async fn ask(cluster: &Cluster, arguments: &[&str]) -> String {
 
 #[tokio::test]
 async fn a_cluster_is_asked_by_whoever_may_read_it() {
-    let config = "
-peers: [{my-asn: 64636, peer-asn: 64635, peer-address: 127.0.0.1, peer-port: 1, password: hunter2}]
-address-pools: [{name: default, protocol: bgp, addresses: [192.0.2.0/28]}]
-";
-    let cluster = Cluster::new(config).await;
+    let cluster = Cluster::new("").await;
     let node = format!("node-of-{}", cluster.namespace);
+    // A real server has other Nodes too.
+    let config = format!(
+        "peers: [{{my-asn: 64636, peer-asn: 64635, peer-address: 127.0.0.1, peer-port: 1, password: hunter2, \
+           node-selectors: [{{match-labels: {{kubernetes.io/hostname: {node}}}}}]}}]\n\
+         address-pools: [{{name: default, protocol: bgp, addresses: [192.0.2.0/28]}}]\n"
+    );
+    cluster.configure(&config).await;
     cluster.add_node(&node, std::net::Ipv4Addr::new(127, 22, 35, 25)).await;
     let controller = cluster.start("controller", "a", &[]);
     let speaker = cluster.start("speaker", "s", &["--node-name", &node, "--on-exit", "withdraw"]);
@@ -101,7 +104,8 @@ address-pools: [{name: default, protocol: bgp, addresses: [192.0.2.0/28]}]
             "metadata": {"name": "default", "namespace": cluster.system}})
     };
     let peer = json!({"myASN": 64636, "peerASN": 64635, "peerAddress": "127.0.0.1", "peerPort": 1,
-        "passwordSecret": {"name": "tor"}});
+        "passwordSecret": {"name": "tor"},
+        "nodeSelectors": [{"matchLabels": {"kubernetes.io/hostname": node}}]});
     let resources = [
         resource("v1beta2", "BGPPeer", peer),
         resource("v1beta1", "IPAddressPool", json!({"addresses": ["192.0.2.0/28"]})),

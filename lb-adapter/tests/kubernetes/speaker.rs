@@ -16,7 +16,7 @@ use test_apiserver::Cut;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 
-use crate::cluster::{Cluster, wait};
+use crate::cluster::{Cluster, real_server, wait};
 use crate::program::Program;
 
 /// The addresses of the nodes: all of 127.0.0.0/8 is here.
@@ -145,7 +145,7 @@ impl World {
             "--on-exit",
             on_exit,
             "--node-name",
-            node,
+            &self.cluster.node(node),
             "--drain-marked",
             "300ms",
             "--drain-withdrawn",
@@ -177,7 +177,7 @@ impl World {
         self.controller.terminate().await;
         let nodes: Api<Node> = Api::all(self.cluster.client.clone());
         for (name, _) in NODES {
-            nodes.delete(name, &DeleteParams::default()).await.unwrap();
+            nodes.delete(&self.cluster.node(name), &DeleteParams::default()).await.unwrap();
         }
         self.cluster.end().await;
     }
@@ -217,7 +217,7 @@ async fn routes_follow_services_endpoints_and_nodes() {
 
 #[tokio::test]
 async fn a_pod_that_does_not_answer_its_node_s_probe_takes_the_route_away() {
-    if std::env::var_os("FERROLB_TEST_KUBECONFIG").is_some() {
+    if real_server().is_some() {
         // The pods are on this machine, and the API refuses endpoints at loopback addresses.
         return;
     }
@@ -256,18 +256,19 @@ async fn a_node_is_drained_when_its_operator_says_so_and_serves_again_after() {
     world.cluster.create("web", json!({})).await;
     world.router.wait_for("a Service from every node", &[("192.0.2.0/32", EVERYWHERE)]).await;
     let nodes: Api<Node> = Api::all(world.cluster.client.clone());
+    let [first, second] = ["kube1", "kube2"].map(|name| world.cluster.node(name));
     // A cordon is none of our business.
     let cordon = Patch::Merge(json!({"spec": {"unschedulable": true}}));
-    nodes.patch("kube1", &PatchParams::default(), &cordon).await.unwrap();
+    nodes.patch(&first, &PatchParams::default(), &cordon).await.unwrap();
     let annotate = |value: Value| {
         Patch::Merge(json!({"metadata": {"annotations": {"example.com/maintenance": value}}}))
     };
-    nodes.patch("kube2", &PatchParams::default(), &annotate(json!("yes"))).await.unwrap();
+    nodes.patch(&second, &PatchParams::default(), &annotate(json!("yes"))).await.unwrap();
     world
         .router
         .wait_for("all but the drained node", &[("192.0.2.0/32", &["kube1", "kube3"])])
         .await;
-    nodes.patch("kube2", &PatchParams::default(), &annotate(Value::Null)).await.unwrap();
+    nodes.patch(&second, &PatchParams::default(), &annotate(Value::Null)).await.unwrap();
     world.router.wait_for("every node again", &[("192.0.2.0/32", EVERYWHERE)]).await;
     world.end().await;
 }
@@ -355,7 +356,7 @@ impl Pod {
 
 #[tokio::test]
 async fn a_speaker_that_is_back_has_tried_its_probes_before_its_first_table() {
-    if std::env::var_os("FERROLB_TEST_KUBECONFIG").is_some() {
+    if real_server().is_some() {
         // The pods are on this machine, and the API refuses endpoints at loopback addresses.
         return;
     }

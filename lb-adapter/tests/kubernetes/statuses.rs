@@ -9,7 +9,7 @@ use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
 use crate::access::{configured, metallb};
-use crate::cluster::{Cluster, wait};
+use crate::cluster::{Cluster, real_server, wait};
 use crate::questions::ask;
 
 const NODE: Ipv4Addr = Ipv4Addr::new(127, 22, 35, 25);
@@ -18,7 +18,7 @@ const NODE: Ipv4Addr = Ipv4Addr::new(127, 22, 35, 25);
 async fn ready(cluster: &Cluster, status: &str, reason: &str) -> Value {
     let statuses = cluster.node_statuses();
     wait(&format!("Ready to be {status} by {reason}"), async || {
-        let object = statuses.get("kube1").await.map_err(|it| it.to_string())?;
+        let object = statuses.get(&cluster.node("kube1")).await.map_err(|it| it.to_string())?;
         let found = &object.data["status"];
         let ready = &found["conditions"][0];
         match ready["type"] == "Ready" && ready["status"] == status && ready["reason"] == reason {
@@ -31,11 +31,12 @@ async fn ready(cluster: &Cluster, status: &str, reason: &str) -> Value {
 
 #[tokio::test]
 async fn a_speaker_that_is_killed_or_stands_still_is_not_believed_any_more() {
-    let Some(cluster) = configured().await else { return };
+    let cluster = configured().await;
     cluster.add_node("kube1", NODE).await;
+    let node = cluster.node("kube1");
     let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
     let begin = || {
-        let arguments = ["--node-name", "kube1", "--heartbeat", "2s"];
+        let arguments = ["--node-name", &node, "--heartbeat", "2s"];
         // Longer than a status holds that nobody renews.
         let times = ["--drain-marked", "7s", "--drain-withdrawn", "100ms"];
         cluster.start("speaker", "s", &[&arguments[..], &times[..]].concat())
@@ -43,7 +44,7 @@ async fn a_speaker_that_is_killed_or_stands_still_is_not_believed_any_more() {
     cluster.create("web", json!({})).await;
     cluster.endpoints("web", &[("kube1", true)]).await;
     let service = format!("{}/web", cluster.namespace);
-    let explain = ["explain", &service, "--lb-class", &cluster.class, "--node", "kube1"];
+    let explain = ["explain", &service, "--lb-class", &cluster.class, "--node", &node];
 
     let speaker = begin();
     let first = ready(&cluster, "True", "SpeakerReady").await;
@@ -86,14 +87,14 @@ async fn a_speaker_that_is_killed_or_stands_still_is_not_believed_any_more() {
     // Whoever ends in order reports until it has ended, and promises no heartbeat then.
     let statuses = cluster.node_statuses();
     let drain = wait("a drain that is told of", async || {
-        let status = statuses.get("kube1").await.unwrap().data["status"].clone();
+        let status = statuses.get(&node).await.unwrap().data["status"].clone();
         match status["drain"] == "Graceful" && status["conditions"][0]["status"] == "True" {
             true => Ok(()),
             false => Err(status.to_string()),
         }
     });
     let ((), ()) = tokio::join!(speaker.terminate(), drain);
-    let ended = statuses.get("kube1").await.unwrap().data["status"].clone();
+    let ended = statuses.get(&node).await.unwrap().data["status"].clone();
     assert_eq!(ended["conditions"][0]["reason"], "SpeakerEnded");
     assert_eq!((&ended["sessions"], &ended["heartbeatPeriodSeconds"]), (&json!([]), &Value::Null));
     assert_eq!((&ended["drain"], &ended["services"]), (&json!("Withdrawn"), &json!(0)));
@@ -129,15 +130,16 @@ async fn collect_garbage(cluster: &Cluster) {
 
 #[tokio::test]
 async fn what_a_speaker_says_comes_back_with_another_node_of_the_same_name() {
-    let Some(cluster) = configured().await else { return };
+    let cluster = configured().await;
     cluster.add_node("kube1", NODE).await;
+    let node = cluster.node("kube1");
     let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
-    let speaker = cluster.start("speaker", "s", &["--node-name", "kube1", "--on-exit", "withdraw"]);
+    let speaker = cluster.start("speaker", "s", &["--node-name", &node, "--on-exit", "withdraw"]);
     cluster.create("web", json!({})).await;
     cluster.endpoints("web", &[("kube1", true)]).await;
     let nodes: Api<Node> = Api::all(cluster.client.clone());
     let complete = async |what: &str| {
-        let uid = nodes.get("kube1").await.unwrap().uid();
+        let uid = nodes.get(&node).await.unwrap().uid();
         wait(what, async || {
             collect_garbage(&cluster).await;
             for api in kinds(&cluster) {
@@ -156,13 +158,13 @@ async fn what_a_speaker_says_comes_back_with_another_node_of_the_same_name() {
     };
     complete("what a speaker says").await;
     for collected_before in [true, false] {
-        nodes.delete("kube1", &DeleteParams::default()).await.unwrap();
+        nodes.delete(&node, &DeleteParams::default()).await.unwrap();
         if collected_before {
             collect_garbage(&cluster).await;
         }
         let asked = cluster.asked("speaker").len();
         cluster.add_node("kube1", NODE).await;
-        if !collected_before {
+        if !collected_before && real_server().is_none() {
             // What is about to be removed is not taken for what is wanted.
             wait("the speaker to look", async || {
                 let asked = cluster.asked("speaker").split_off(asked);
@@ -182,8 +184,13 @@ async fn what_a_speaker_says_comes_back_with_another_node_of_the_same_name() {
 
 #[tokio::test]
 async fn what_goes_with_a_pod_of_metallbs_is_left_to_it_and_has_ours_beside_it_or_after_it() {
-    let Some(cluster) = configured().await else { return };
+    if real_server().is_some() {
+        // Its garbage collector would remove what goes with a pod that is not there.
+        return;
+    }
+    let cluster = configured().await;
     cluster.add_node("kube1", NODE).await;
+    let node = cluster.node("kube1");
     let [_, services, states] = kinds(&cluster);
     // As MetalLB's speaker of this node wrote it, with its pod as the owner; one of a Service that is not announced.
     let pod =
@@ -211,7 +218,7 @@ async fn what_goes_with_a_pod_of_metallbs_is_left_to_it_and_has_ours_beside_it_o
     assert_eq!((before.0.len(), before.1.len()), (2, 1));
 
     let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
-    let speaker = cluster.start("speaker", "s", &["--node-name", "kube1", "--on-exit", "withdraw"]);
+    let speaker = cluster.start("speaker", "s", &["--node-name", &node, "--on-exit", "withdraw"]);
     cluster.create("web", json!({})).await;
     cluster.endpoints("web", &[("kube1", true)]).await;
     let ours = wait("ours beside it", async || {
