@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{Namespace, Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
@@ -161,8 +162,11 @@ impl Cluster {
         let labels = json!({"kubernetes.io/hostname": name});
         let node = json!({"metadata": {"name": name, "labels": labels}});
         nodes.create(&PostParams::default(), &object(node)).await.unwrap();
+        // Without a heartbeat, the node lifecycle controller of a real cluster takes the Node for lost at once.
+        let now = Time(jiff::Timestamp::now());
         let status = json!({"status": {"addresses": [{"type": "InternalIP", "address": address.to_string()}],
-            "conditions": [{"type": "Ready", "status": "True"}]}});
+            "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "as a test says",
+                "lastHeartbeatTime": now, "lastTransitionTime": now}]}});
         nodes.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
     }
 

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt as _, stream};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
@@ -11,6 +12,7 @@ use serde_json::json;
 use test_apiserver::{Cut, Fault};
 
 use crate::cluster::{Cluster, addresses_of, wait};
+use crate::crowd;
 use crate::program::Program;
 
 const POOL: &str = "
@@ -157,9 +159,6 @@ async fn the_second_replica_takes_over_and_no_address_changes() {
     cluster.end().await;
 }
 
-/// As many Services as it takes for some to be behind others.
-const MANY: usize = 300;
-
 /// Makes a Service and gives back the address that it gets, which has to be soon after.
 async fn create_soon(cluster: &Cluster, name: &str) -> String {
     let begin = Instant::now();
@@ -177,18 +176,26 @@ async fn create_soon(cluster: &Cluster, name: &str) -> String {
 async fn among_hundreds_of_services_a_new_one_is_not_kept_waiting() {
     let pool = POOL.replace("192.0.2.0/30", "198.18.0.0/22");
     let cluster = Cluster::new(&pool).await;
-    let first = controller(&cluster, "a");
+    // The server is busy with so many, and runs in the thread of the test.
+    let terms = ["--lease-duration", "8s", "--renew-deadline", "6s", "--retry-period", "1s"];
+    let first = cluster.start("controller", "a", &terms);
     leads(&cluster, "a").await;
-    for number in 0..MANY {
-        let spec = json!({"allocateLoadBalancerNodePorts": false});
-        cluster.create(&format!("m{number}"), spec).await;
-    }
+    // As many as it takes for some to be behind others.
+    let many = crowd::count();
+    let names = (0..many).map(|number| format!("m{number}"));
+    let spec = json!({"allocateLoadBalancerNodePorts": false});
+    let making = names.map(|name| {
+        let (cluster, spec) = (&cluster, spec.clone());
+        async move { drop(cluster.create(&name, spec).await) }
+    });
+    stream::iter(making).buffer_unordered(16).collect::<Vec<()>>().await;
     let held = async || {
+        tokio::time::sleep(Duration::from_millis(500)).await;
         let services = cluster.services().list(&ListParams::default()).await.unwrap().items;
         let ours = services.iter().filter(|it| it.name_any().starts_with('m'));
         let held: Vec<_> = ours.map(|it| (it.name_any(), addresses_of(it))).collect();
         let without = held.iter().filter(|(_, addresses)| addresses.is_empty()).count();
-        if held.len() == MANY && without == 0 {
+        if held.len() == many && without == 0 {
             Ok(held)
         } else {
             Err(format!("{without} without"))
@@ -197,14 +204,14 @@ async fn among_hundreds_of_services_a_new_one_is_not_kept_waiting() {
     let before = wait("all to have an address", held).await;
 
     create_soon(&cluster, "event").await;
-    let second = controller(&cluster, "b");
+    let second = cluster.start("controller", "b", &terms);
     first.kill();
     leads(&cluster, "b").await;
     create_soon(&cluster, "takeover").await;
     cluster.configure(&pool.replace("198.18.0.0/22", "198.18.0.0/22, 192.0.2.0/24")).await;
     create_soon(&cluster, "configuration").await;
     second.terminate().await;
-    let third = controller(&cluster, "c");
+    let third = cluster.start("controller", "c", &terms);
     leads(&cluster, "c").await;
     create_soon(&cluster, "start").await;
     assert_eq!(held().await.unwrap(), before);

@@ -8,9 +8,11 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use test_apiserver::ApiServer;
 
-/// The number of Services where nothing else is said. Each second one has a cluster IP, so that a real server needs a
-/// range for them: see `FERROLB_TEST_SERVICES`.
-const SERVICES: usize = 300;
+use crate::cluster::real_server;
+
+/// The number of Services where nothing else is said: at a server of ours, and at a real one, where each takes two requests
+/// and each second one a cluster IP.
+const SERVICES: (usize, usize) = (300, 100);
 /// Requests at a time.
 const AT_ONCE: usize = 16;
 const LABEL: &str = "ferrolb.io/test";
@@ -24,8 +26,7 @@ pub(crate) struct Crowd {
 impl Crowd {
     /// Makes them in this namespace.
     pub(crate) async fn new(client: &Client, namespace: &str, server: Option<&ApiServer>) -> Self {
-        let count = std::env::var("FERROLB_TEST_SERVICES").ok();
-        let count = count.and_then(|it| it.parse().ok()).unwrap_or(SERVICES);
+        let count = count();
         let services: Api<Service> = Api::namespaced(client.clone(), namespace);
 
         let made = (0..count).map(|number| service(namespace, number));
@@ -71,10 +72,18 @@ impl Crowd {
     }
 }
 
+/// How many Services there are, of others and, where a test wants many, of ours.
+pub(crate) fn count() -> usize {
+    let said = std::env::var("FERROLB_TEST_SERVICES").ok();
+    let (here, at_real) = SERVICES;
+    let default = if real_server().is_some() { at_real } else { here };
+    said.and_then(|it| it.parse().ok()).unwrap_or(default)
+}
+
 /// One of them. Their names come before and after those of the tests.
 fn service(namespace: &str, number: usize) -> Value {
     let place = if number % 4 < 2 { "a" } else { "z" };
-    let of_class = number % 2 == 0;
+    let of_class = number.is_multiple_of(2);
     let mut spec = json!({"ports": [{"port": 25, "protocol": "TCP"}]});
     let status = match of_class {
         true => {

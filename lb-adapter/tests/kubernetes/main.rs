@@ -2,9 +2,9 @@
 //!
 //! With `FERROLB_TEST_KUBECONFIG` set, what needs neither faults nor the list of requests runs at that server, in namespaces
 //! of its own and with the rights of that kubeconfig. Namespaces and Nodes that a test made go with it, also when it fails;
-//! resource types that the server lacks are installed and stay. Each test makes 300 Services of other controllers, or as
-//! many as `FERROLB_TEST_SERVICES` says: half of them take a cluster IP, of which a server with the default range has only
-//! 254.
+//! resource types that the server lacks are installed and stay. Each test makes 300 Services of other
+//! controllers, 100 at a real server, or as many as `FERROLB_TEST_SERVICES` says. Half of them take a cluster IP, and a
+//! server with the default range has 254 of these.
 
 mod access;
 mod cluster;

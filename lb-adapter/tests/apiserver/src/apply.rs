@@ -281,9 +281,8 @@ mod tests {
 
     #[test]
     fn who_wrote_the_status_is_told_as_the_real_server_tells_it() {
-        let object = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"},
+        let mut created = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"},
             "spec": {"type": "LoadBalancer"}, "status": {"loadBalancer": {}}});
-        let mut created = object.clone();
         own(&mut created, None, "kubectl", "");
         let mut written = created.clone();
         written["metadata"]["annotations"] = json!({"example.com/pool": "a"});
