@@ -2,6 +2,7 @@
 //!
 //! A process is asked by one GET over plain HTTP, with limits on time and size; what comes is a recording.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use clap::Args;
 
 use crate::cluster::ConfigurationArgs;
 use crate::failure::Failure;
+use crate::report::Problems;
 
 /// Which process to ask.
 #[derive(Clone, Debug, Args)]
@@ -50,22 +52,36 @@ impl ProcessArgs {
         false
     }
 
-    /// The recording of what the process knows, or of what the cluster has whose configuration is there. In it the
+    /// The recording of what the process knows, or of what the cluster has whose configuration is there, or where no
+    /// namespace is named in one of those that are meant, in the context's, or in one of the usual ones. In it the
     /// ConfigMap has the name that MetalLB's own manifests gave it.
     ///
     /// # Errors
     ///
     /// The URL is none, nobody answers there, or it does not tell.
-    pub fn objects(&self, configuration: &ConfigurationArgs) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn objects(
+        &self,
+        configuration: &ConfigurationArgs,
+        meant: &BTreeSet<String>,
+        problems: Problems,
+    ) -> Result<Asked, Failure> {
         #[cfg(feature = "kubernetes")]
         if self.asks_cluster() {
             let kubeconfig = self.kubeconfig.as_ref();
-            let ConfigurationArgs { namespace, .. } = configuration;
-            let known =
-                crate::kubernetes::objects(kubeconfig, namespace, configuration.config_map())?;
-            return Ok(known.recording().into_bytes());
+            let (known, looked_in) = crate::kubernetes::objects(kubeconfig, configuration, meant)?;
+            let namespace = known.namespace.clone();
+            if !looked_in.is_empty() {
+                problems.warning(&format!(
+                    "there is no configuration in the namespace {}: name its namespace with --namespace",
+                    looked_in.join(", nor in ")
+                ));
+            } else if configuration.namespace.is_none() {
+                problems.note(&format!("the configuration is that of the namespace {namespace}"));
+            }
+            let recording = known.recording().into_bytes();
+            return Ok(Asked { recording, namespace: Some(namespace) });
         }
-        let _ = configuration;
+        let _ = (configuration, meant, problems);
         let url = &self.url;
         let authority = authority(url).ok_or_else(|| {
             Failure::Unusable(format!("--url {url}: expected http://ADDRESS:PORT, without a path"))
@@ -75,8 +91,19 @@ impl ProcessArgs {
                 "no answer from {url}: {error}; expected ferrolb run --http there, or --from, --url or --cluster"
             ))
         })?;
-        body(&answer).map_err(|why| Failure::Unusable(format!("{url}/objects: {why}")))
+        let recording = body(&answer);
+        let recording =
+            recording.map_err(|why| Failure::Unusable(format!("{url}/objects: {why}")))?;
+        Ok(Asked { recording, namespace: None })
     }
+}
+
+/// What was asked for.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) recording: Vec<u8>,
+    /// The namespace of a cluster's configuration.
+    pub(crate) namespace: Option<String>,
 }
 
 /// Host and port of a URL.

@@ -2,7 +2,7 @@
 //!
 //! Owns how it is told which of the two a file is, and what commands say of it in common.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use clap::builder::NonEmptyStringValueParser;
 use ipnet::IpNet;
 
 use crate::allocator::Held;
-use crate::ask::ProcessArgs;
+use crate::ask::{Asked, ProcessArgs};
 use crate::config::Diagnostic;
 use crate::engine::{Change, Engine};
 use crate::failure::Failure;
@@ -26,9 +26,10 @@ use crate::report::Problems;
 #[derive(Clone, Debug, Args)]
 #[non_exhaustive]
 pub struct ConfigurationArgs {
-    /// Namespace of the configuration.
-    #[arg(long, value_name = "NAME", default_value = "metallb-system", env = "FERROLB_NAMESPACE")]
-    pub namespace: String,
+    /// Namespace of the configuration. Default: metallb-system. Where a cluster is asked, the
+    /// namespace that NEW or the kubeconfig's context means comes first, if a configuration is there.
+    #[arg(long, value_name = "NAME", env = "FERROLB_NAMESPACE")]
+    pub namespace: Option<String>,
     /// Name of the ConfigMap, for a configuration in the format of MetalLB 0.7 to 0.12. MetalLB's
     /// Helm charts give it the name of the release. Default: config.
     #[arg(long = "config", value_name = "NAME", env = "FERROLB_CONFIG", value_parser = NonEmptyStringValueParser::new())]
@@ -39,10 +40,15 @@ impl ConfigurationArgs {
     /// Returns the options for reading manifests as a cluster would.
     pub fn manifests(&self) -> manifest::Options {
         manifest::Options {
-            namespace: self.namespace.clone(),
+            namespace: self.namespace().to_owned(),
             config_map: Some(self.config_map().to_owned()),
             ..manifest::Options::default()
         }
+    }
+
+    /// Returns the namespace.
+    pub fn namespace(&self) -> &str {
+        self.namespace.as_deref().unwrap_or(NAMESPACE)
     }
 
     /// Returns the name of the ConfigMap.
@@ -50,11 +56,15 @@ impl ConfigurationArgs {
         self.config_map.as_deref().unwrap_or(CONFIG_MAP)
     }
 
-    /// Returns the same namespace with the name that a process or a cluster gives the ConfigMap in its recording.
-    fn recorded(&self) -> Self {
-        Self { config_map: None, ..self.clone() }
+    /// Returns the namespace where the configuration was found, or this one, with the name that a process or a cluster
+    /// gives the ConfigMap in its recording.
+    fn recorded(&self, found: Option<String>) -> Self {
+        Self { namespace: found.or_else(|| self.namespace.clone()), config_map: None }
     }
 }
+
+/// The namespace of MetalLB's manifests.
+const NAMESPACE: &str = "metallb-system";
 
 /// What is decided for a whole process rather than by an object.
 #[derive(Clone, Debug, Args)]
@@ -251,10 +261,26 @@ impl Cluster {
         args: &ClusterArgs,
         problems: Problems,
     ) -> Result<Self, Failure> {
-        let recording = process.objects(&args.configuration)?;
-        let configuration = args.configuration.recorded();
-        let args = ClusterArgs { configuration, ..args.clone() };
-        Ok(Self::replayed(&recording, &args, Held::new(), problems))
+        Ok(Self::ask_for(process, args, &BTreeSet::new(), problems)?.0)
+    }
+
+    /// [`Cluster::ask`] for a configuration that may be in one of these namespaces where the arguments name none. Gives
+    /// back the namespace that it is in too.
+    pub(crate) fn ask_for(
+        process: &ProcessArgs,
+        args: &ClusterArgs,
+        meant: &BTreeSet<String>,
+        problems: Problems,
+    ) -> Result<(Self, ClusterArgs), Failure> {
+        let Asked { recording, namespace } =
+            process.objects(&args.configuration, meant, problems)?;
+        let found = namespace.or_else(|| args.configuration.namespace.clone());
+        let named = ConfigurationArgs { namespace: found.clone(), ..args.configuration.clone() };
+        let named = ClusterArgs { configuration: named, ..args.clone() };
+
+        let configuration = args.configuration.recorded(found);
+        let recorded = ClusterArgs { configuration, ..args.clone() };
+        Ok((Self::replayed(&recording, &recorded, Held::new(), problems), named))
     }
 
     /// [`Cluster::read`] where a path is named, else [`Cluster::ask`].
@@ -346,6 +372,13 @@ impl Content {
         }
         let source = manifest::limited(&name, octets, &mut unreadable);
         Ok(Self::Manifests { name, sources: source.into_iter().collect(), unreadable })
+    }
+
+    /// Returns the namespaces of the objects that configure.
+    pub(crate) fn namespaces(&self) -> BTreeSet<String> {
+        let Self::Manifests { sources, .. } = self else { return BTreeSet::new() };
+        let texts = sources.iter().filter_map(|it| std::str::from_utf8(&it.octets).ok());
+        texts.flat_map(crate::replay::namespaces_of).collect()
     }
 
     /// Returns the manifests, which must be right.

@@ -104,11 +104,13 @@ fn states(args: &DiffArgs, problems: Problems) -> Result<(State, State), Failure
 
 /// What there is, a process or a cluster tells, without passwords.
 fn asked(args: &DiffArgs, problems: Problems) -> Result<(State, State), Failure> {
-    let mut engine = Cluster::ask(&args.process, &args.cluster, problems)?.engine;
-    let before = State::of(&engine).without_passwords();
     let content = Content::read(&args.new)?;
+    let (asked, cluster) =
+        Cluster::ask_for(&args.process, &args.cluster, &content.namespaces(), problems)?;
+    let mut engine = asked.engine;
+    let before = State::of(&engine).without_passwords();
     let new = if matches!(content, Content::Recording(_)) {
-        let new = Cluster::of(content, &args.cluster, engine.held(), problems)?.engine;
+        let new = Cluster::of(content, &cluster, engine.held(), problems)?.engine;
         match new.config().cloned() {
             Some(config) if args.process.asks_cluster() => New::Configuration(config),
             _ => New::Everything(Box::new(new)),
@@ -117,13 +119,13 @@ fn asked(args: &DiffArgs, problems: Problems) -> Result<(State, State), Failure>
         let options = manifest::Options {
             // Whether a peer has one is compared, and not which.
             passwords: false,
-            ..args.cluster.configuration.manifests()
+            ..cluster.configuration.manifests()
         };
         let manifests = content.manifests(&options, problems)?;
         if args.process.asks_cluster() || manifests.only_configure() {
             New::Configuration(Arc::new(manifests.config))
         } else {
-            let mut new = Engine::new(args.cluster.options(), None).remembering(engine.held());
+            let mut new = Engine::new(cluster.options(), None).remembering(engine.held());
             new.load(manifests);
             New::Everything(Box::new(new))
         }

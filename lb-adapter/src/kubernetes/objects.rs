@@ -2,7 +2,7 @@
 //!
 //! The rights are those of whoever asks. Secrets are not asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::client::{self, answered};
 use super::node_status;
 use super::resource::Kind;
-use crate::cluster::{SessionState, Unsent};
+use crate::cluster::{ConfigurationArgs, SessionState, Unsent};
 use crate::failure::Failure;
 use crate::manifest::{CONFIG_MAP, Source};
 use crate::model::ServiceKey;
@@ -27,31 +27,85 @@ use crate::replay::Known;
 /// Objects in a page of a list.
 const PAGE: u32 = 500;
 
-/// The objects of the cluster that a kubeconfig file names, or KUBECONFIG, or in which this is a pod; its
-/// configuration is in this namespace, in the ConfigMap of this name if it is in one.
+/// The namespaces of MetalLB's manifests and of ours.
+const USUAL: [&str; 2] = ["metallb-system", "ferrolb-system"];
+
+/// The objects of the cluster that a kubeconfig file names, or KUBECONFIG, or in which this is a pod. Its configuration is
+/// in the namespace that is named, or else in the first that has one: of those that are meant, the context's and the
+/// usual ones. Gives back the namespaces too that have been looked in, if none has one.
 ///
 /// # Errors
 ///
 /// The API server is not to be had, or refuses.
 pub(crate) fn objects(
     kubeconfig: Option<&PathBuf>,
-    namespace: &str,
-    config_map: &str,
-) -> Result<Known, Failure> {
+    place: &ConfigurationArgs,
+    meant: &BTreeSet<String>,
+) -> Result<(Known, Vec<String>), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(Failure::unusable)?.block_on(async {
         let client = client::connect(kubeconfig).await?;
-        let mut known = Known { namespace: namespace.to_owned(), ..Known::default() };
+        let mut known = Known::default();
         for kind in [Kind::Namespace, Kind::Node, Kind::Service, Kind::EndpointSlice] {
             add(&mut known, kind, &list(&client, kind, None, None).await?);
         }
+        let namespaces = match &place.namespace {
+            Some(namespace) => vec![namespace.clone()],
+            None => candidates(meant, client.default_namespace()),
+        };
+        let (namespace, objects) = configuration(&client, &namespaces, place.config_map()).await?;
+        let found = !objects.is_empty();
+        for (kind, objects) in objects {
+            add(&mut known, kind, &objects);
+        }
+        known.sessions = sessions(&client, &namespace).await;
+        known.namespace = namespace;
+        Ok((known, if found { Vec::new() } else { namespaces }))
+    })
+}
+
+/// The namespaces to look in, the likeliest first. A context that names none has `default`, which means little.
+fn candidates(meant: &BTreeSet<String>, context: &str) -> Vec<String> {
+    let context = |wanted: bool| Some(context).filter(|it| (*it == "default") == wanted);
+    let all = meant.iter().map(String::as_str).chain(context(false)).chain(USUAL);
+    let mut namespaces: Vec<String> = Vec::new();
+    for namespace in all.chain(context(true)) {
+        if !namespaces.iter().any(|known| known == namespace) {
+            namespaces.push(namespace.to_owned());
+        }
+    }
+    namespaces
+}
+
+/// What configures, of the first of these namespaces that has any of it; the first where none has.
+async fn configuration(
+    client: &Client,
+    namespaces: &[String],
+    config_map: &str,
+) -> Result<(String, Vec<(Kind, Vec<DynamicObject>)>), Failure> {
+    let mut refused = None;
+    for namespace in namespaces {
+        let (mut objects, mut missing) = (Vec::new(), None);
         for kind in Kind::CONFIGURATION.into_iter().filter(|kind| *kind != Kind::Secret) {
             let name = (kind == Kind::ConfigMap).then_some(config_map);
-            add(&mut known, kind, &list(&client, kind, Some(namespace), name).await?);
+            match list(client, kind, Some(namespace), name).await {
+                Ok(found) if found.is_empty() => {}
+                Ok(found) => objects.push((kind, found)),
+                Err(why) => missing = missing.or(Some(why)),
+            }
         }
-        known.sessions = sessions(&client, namespace).await;
-        Ok(known)
-    })
+        match (objects.is_empty(), missing) {
+            (false, None) => return Ok((namespace.clone(), objects)),
+            // A part of a configuration is not to be taken for the whole.
+            (false, Some(why)) => return Err(why),
+            (true, missing) => refused = refused.or(missing),
+        }
+    }
+    match refused {
+        // Where one may not look there may be one.
+        Some(why) => Err(why),
+        None => Ok((namespaces.first().cloned().unwrap_or_default(), Vec::new())),
+    }
 }
 
 /// All objects of a resource, or the one of this name.

@@ -6,6 +6,7 @@ use test_apiserver::ApiServer;
 
 use super::super::status_object::time;
 use super::*;
+use crate::cluster::Sent;
 
 const RESOURCES: &str = include_str!("../../../deploy/kustomize/crds/ferrolb.io.yaml");
 
@@ -49,4 +50,29 @@ async fn a_server_that_does_not_answer_is_told_of() {
     let Err(Failure::Unusable(why)) = listed else { panic!("it answers") };
     assert!(why.contains("cannot list nodes") && why.contains("nobody answers"), "{why}");
     assert!(sessions(&client, "default").await.is_empty());
+}
+
+#[test]
+fn what_a_session_cannot_carry_is_known_as_far_as_the_status_lists_it() {
+    let session = serde_json::json!({
+        "families": ["ipv4-unicast"], "unsendable": 3,
+        "unsendableRoutes": [{"prefix": "2001:db8::1/128", "reason": "the router did not offer ipv6-unicast"}],
+    });
+    let mut state = SessionState::new(true, None);
+    note_unsendable(&mut state, &session);
+    let sends = |prefix: &str| state.sends(prefix.parse().unwrap());
+    let not_offered = Unsent::told("the router did not offer ipv6-unicast");
+    assert_eq!(sends("2001:db8::1/128"), Sent::No(not_offered.clone()));
+    assert_eq!(sends("2001:db8::2/128"), Sent::No(not_offered), "of the family none is carried");
+    assert_eq!(sends("192.0.2.1/32"), Sent::Unknown(2), "two more are not listed");
+
+    let session =
+        serde_json::json!({"families": ["ipv4-unicast", "ipv6-unicast"], "unsendable": 0});
+    let mut state = SessionState::new(true, None);
+    note_unsendable(&mut state, &session);
+    assert_eq!(state.sends("2001:db8::1/128".parse().unwrap()), Sent::Yes);
+    // An older speaker says nothing of it.
+    let mut state = SessionState::new(true, None);
+    note_unsendable(&mut state, &serde_json::json!({}));
+    assert_eq!(state.sends("2001:db8::1/128".parse().unwrap()), Sent::Yes);
 }

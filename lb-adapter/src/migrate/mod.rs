@@ -48,7 +48,7 @@ pub fn run(args: &MigrateArgs, problems: Problems) -> Result<(), Failure> {
         return Err(Failure::Configuration);
     };
     problems.warnings(&manifests.warnings);
-    let migrated = objects::of(&manifests.config, draft, &configuration.namespace);
+    let migrated = objects::of(&manifests.config, draft, configuration.namespace());
     for note in &migrated.notes {
         problems.warning(note);
     }

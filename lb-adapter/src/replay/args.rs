@@ -57,7 +57,7 @@ fn begin(text: &[u8], cluster: &ClusterArgs) -> Replay {
 /// A cluster of which nothing is known yet, and that knows so where a sync is to come.
 pub(crate) fn nothing(cluster: &ClusterArgs, sync_comes: bool) -> Replay {
     let configuration = &cluster.configuration;
-    Replay::new(&configuration.namespace, cluster.options(), sync_comes)
+    Replay::new(configuration.namespace(), cluster.options(), sync_comes)
         .with_config_map(configuration.config_map())
 }
 

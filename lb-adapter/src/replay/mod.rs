@@ -17,12 +17,15 @@ mod whole;
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use crate::allocator::Held;
 use crate::cluster::{Cluster, SessionState};
+use crate::config::yaml;
 use crate::engine::{Change, Effects, Engine};
 use crate::planner;
 
-use object::Object;
+use object::{Kind, Object};
 use resources::Resources;
 use step::Step;
 
@@ -32,6 +35,21 @@ pub use known::{Known, PASSWORD};
 /// Whether a line is a step at all.
 pub(crate) fn is_step(line: &[u8]) -> bool {
     step::read(line).is_ok()
+}
+
+/// The namespaces of the objects in a text of manifests that configure.
+pub(crate) fn namespaces_of(text: &str) -> Vec<String> {
+    let mut objects = Vec::new();
+    for document in yaml::documents(text).0 {
+        if let Value::Object(fields) = document.to_json() {
+            // What is no object configures nothing.
+            let _ = step::collect(&fields, None, "", &mut objects);
+        }
+    }
+    let configure = objects
+        .into_iter()
+        .filter(|object| matches!(object.kind, Kind::Resource(_) | Kind::ConfigMap));
+    configure.filter_map(|object| object.name.namespace()).collect()
 }
 
 /// Whether a line is the step after which addresses are given out.

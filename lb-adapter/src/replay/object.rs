@@ -108,6 +108,11 @@ impl Name {
         self.namespace == namespace
     }
 
+    /// The namespace, if the object says one.
+    pub(super) fn namespace(self) -> Option<String> {
+        Some(self.namespace).filter(|namespace| !namespace.is_empty())
+    }
+
     pub(super) fn is_called(&self, name: &str) -> bool {
         self.name == name
     }

@@ -49,6 +49,14 @@ impl Problems {
         }
     }
 
+    /// Tells what was taken for granted.
+    pub fn note(self, message: &str) {
+        match self.format {
+            LogFormat::Text => line(&format!("ferrolb: note: {message}")),
+            LogFormat::Json => tracing::info!("{message}"),
+        }
+    }
+
     /// Tells about something that went wrong elsewhere.
     pub fn error(self, message: &str) {
         match self.format {

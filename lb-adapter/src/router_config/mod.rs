@@ -84,18 +84,24 @@ pub enum System {
 /// The files have errors or cannot be read, or do not say what a router must know.
 pub fn run(args: &RouterConfigArgs, problems: Problems) -> Result<(), Failure> {
     let configuration = &args.cluster.configuration;
+    let mut found = None;
     let (name, sources) = match &args.from {
         Some(from) => (manifest::shown(from), recording::sources(from)?),
         None if args.with_passwords => {
             let why = "a process tells no passwords: expected --from with --with-passwords";
             return Err(Failure::Unusable(why.to_owned()));
         }
-        None => (args.process.name(), recording::asked(&args.process, configuration)?),
+        None => {
+            let (sources, namespace) = recording::asked(&args.process, configuration, problems)?;
+            found = namespace;
+            (args.process.name(), sources)
+        }
     };
     let mut options = Options { lenient: true, ..configuration.manifests() };
     if args.from.is_none() {
         // A process or a cluster tells of one ConfigMap only.
         options.config_map = None;
+        options.namespace = found.unwrap_or(options.namespace);
     }
     let examined = manifest::examine(&options, &name, &sources, Vec::new());
     let Some(manifests) = examined.manifests else {

@@ -1,6 +1,6 @@
 //! Objects from a directory, or from a recording: what is there when all its steps are done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::Value;
@@ -10,6 +10,7 @@ use crate::check::Input;
 use crate::cluster::ConfigurationArgs;
 use crate::failure::Failure;
 use crate::manifest::Source;
+use crate::report::Problems;
 
 /// The objects as files.
 pub(super) fn sources(from: &Path) -> Result<Vec<Source>, Failure> {
@@ -20,14 +21,18 @@ pub(super) fn sources(from: &Path) -> Result<Vec<Source>, Failure> {
     }
 }
 
-/// The objects that a process knows, as files.
+/// The objects that a process knows, as files, and the namespace of a cluster's configuration.
 pub(super) fn asked(
     process: &ProcessArgs,
     configuration: &ConfigurationArgs,
-) -> Result<Vec<Source>, Failure> {
-    let recording = Source { name: process.name(), octets: process.objects(configuration)? };
-    objects(&recording)
-        .ok_or_else(|| Failure::Unusable(format!("{}: expected a recording", process.name())))
+    problems: Problems,
+) -> Result<(Vec<Source>, Option<String>), Failure> {
+    let asked = process.objects(configuration, &BTreeSet::new(), problems)?;
+    let recording = Source { name: process.name(), octets: asked.recording };
+    let objects = objects(&recording);
+    let objects = objects
+        .ok_or_else(|| Failure::Unusable(format!("{}: expected a recording", process.name())))?;
+    Ok((objects, asked.namespace))
 }
 
 /// The objects that a recording leaves behind; `None` for a file that is none.

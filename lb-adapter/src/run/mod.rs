@@ -259,7 +259,7 @@ impl Node {
             probed.map(|(service, found)| ((self.name.clone(), service.clone()), found.clone()));
         Known {
             sources: self.files.clone(),
-            namespace: self.configuration.namespace.clone(),
+            namespace: self.configuration.namespace().to_owned(),
             config_map: self.configuration.config_map.clone(),
             held: services.collect(),
             sessions: sessions.collect(),

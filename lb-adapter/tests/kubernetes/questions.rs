@@ -24,6 +24,58 @@ pub(crate) async fn ask(cluster: &Cluster, arguments: &[&str]) -> String {
     out.into_owned()
 }
 
+/// What a command says that is told of no namespace, where the kubeconfig's context is in this one.
+async fn ask_in_context(cluster: &Cluster, context: &str, arguments: &[&str]) -> (String, String) {
+    let server = cluster.server.as_ref().unwrap();
+    let config = std::fs::read_to_string(server.kubeconfig("admin")).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    config["contexts"][0]["context"]["namespace"] = context.into();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), config.to_string()).unwrap();
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ferrolb"));
+    command.env_remove("FERROLB_NAMESPACE").args(arguments).arg("--kubeconfig").arg(file.path());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let [out, error] = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap());
+    assert!(output.status.success(), "{out}{error}");
+    (out, error)
+}
+
+#[tokio::test]
+async fn the_configuration_is_looked_for_where_the_context_and_the_manifests_mean() {
+    let config = "
+peers: [{my-asn: 64636, peer-asn: 64635, peer-address: 127.0.0.1, peer-port: 1}]
+address-pools: [{name: default, protocol: bgp, addresses: [192.0.2.0/28]}]
+";
+    let cluster = Cluster::new(config).await;
+    if cluster.server.is_none() {
+        // A real API server has namespaces of others, which may have a configuration.
+        return;
+    }
+    cluster.create("web", json!({})).await;
+    let service = format!("{}/web", cluster.namespace);
+    let explain = ["explain", &service, "--lb-class", &cluster.class];
+
+    let (explained, told) = ask_in_context(&cluster, &cluster.system, &explain).await;
+    assert!(explained.contains("192.0.2.0"), "{explained}");
+    let note =
+        format!("ferrolb: note: the configuration is that of the namespace {}\n", cluster.system);
+    assert_eq!(told, note);
+
+    let (_, told) = ask_in_context(&cluster, "elsewhere", &explain).await;
+    let warning = "ferrolb: warning: there is no configuration in the namespace elsewhere, nor in \
+                   metallb-system, nor in ferrolb-system: name its namespace with --namespace\n";
+    assert_eq!(told, warning);
+
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"config": config},
+        "metadata": {"name": "config", "namespace": cluster.system}});
+    let new = tempfile::NamedTempFile::with_suffix(".json").unwrap();
+    std::fs::write(new.path(), map.to_string()).unwrap();
+    let diff = ["diff", new.path().to_str().unwrap(), "--lb-class", &cluster.class];
+    let (changes, told) = ask_in_context(&cluster, "elsewhere", &diff).await;
+    assert_eq!((changes.as_str(), told), ("nothing changes\n", note));
+}
+
 #[tokio::test]
 async fn a_cluster_is_asked_by_whoever_may_read_it() {
     let cluster = Cluster::new("").await;
@@ -114,10 +166,8 @@ async fn a_cluster_is_asked_by_whoever_may_read_it() {
     let new = file("resources.json", &resources);
     // Only the peer has another name.
     let expected = format!(
-        "session {node} with 127.0.0.1:1: closes\n\
-         session {node} with default: opens\n\
-         - 192.0.2.0/32 -> 127.0.0.1:1 ({node})\n\
-         + 192.0.2.0/32 -> default ({node})\n"
+        "session {node} with 127.0.0.1:1: the peer is called default\n\
+         session resets: none\n"
     );
     assert_eq!(ask_diff(&new, &[]).await, expected);
 
