@@ -48,14 +48,16 @@ impl Cluster {
     pub(super) fn picture_of_sessions(&self) -> Vec<SessionRow> {
         let row = |plan: &Plan, peer: &Peer| {
             let key = SessionKey::new(plan.node(), &peer.name);
-            let not_running = || ("Idle".to_owned(), Some("the router is not running".to_owned()));
+            let not_running =
+                || ("Idle".to_owned(), Some("the router is not running".to_owned()), None);
             let told = |status: SessionStatus| {
-                let reason = || status.reason();
-                let reason = if status.is_established() { None } else { reason() };
-                (status.state().to_string(), reason)
+                let since = status.peer.as_ref().filter(|_| status.is_established());
+                let up = since.map(|peer| (peer.since, status.last_down()));
+                let reason = if up.is_some() { None } else { status.reason() };
+                (status.state().to_string(), reason, up)
             };
-            let (state, reason) = self.status(&key).map_or_else(not_running, told);
-            SessionRow { node: plan.node().to_owned(), peer: peer_label(peer), state, reason }
+            let (state, reason, up) = self.status(&key).map_or_else(not_running, told);
+            SessionRow { node: plan.node().to_owned(), peer: peer_label(peer), state, reason, up }
         };
         dialled(&self.engine).map(|(plan, peer_plan, _)| row(plan, &peer_plan.peer)).collect()
     }

@@ -8,6 +8,7 @@ use super::{Picture, RouteRow, ServiceRow, SessionRow, next_hop_text};
 /// What has changed: sessions, then Services, then routes.
 pub fn changes(before: &Picture, now: &Picture) -> Vec<String> {
     let mut news = Vec::new();
+    news.extend(losses(&before.sessions, &now.sessions));
     compare(&before.sessions, &now.sessions, session_name, session_news, &mut news);
     compare(&before.services, &now.services, service_name, service_news, &mut news);
     compare(&before.routes, &now.routes, route_name, route_news, &mut news);
@@ -16,6 +17,24 @@ pub fn changes(before: &Picture, now: &Picture) -> Vec<String> {
 
 fn session_name(row: &SessionRow) -> String {
     format!("session {} with {}", row.node, row.peer)
+}
+
+/// The sessions that were lost between two looks and are back: a session that is up is not the one that was.
+fn losses(before: &[SessionRow], now: &[SessionRow]) -> Vec<String> {
+    let since = |row: &SessionRow| Some(row.up.as_ref()?.0);
+    let were: BTreeMap<_, _> =
+        before.iter().filter_map(|row| Some(((&row.node, &row.peer), since(row)?))).collect();
+    let came_back = |row: &&SessionRow| {
+        let was = were.get(&(&row.node, &row.peer));
+        was.is_some_and(|was| since(row).is_some_and(|since| since > *was))
+    };
+    let told = now.iter().filter(came_back).flat_map(|row| {
+        let why = row.up.as_ref().and_then(|(_, why)| why.as_ref());
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        let name = session_name(row);
+        [format!("{name}: down{why}"), format!("{name}: Established")]
+    });
+    told.collect()
 }
 
 /// What goes on between two sessions is no news.
@@ -108,6 +127,8 @@ fn list<T: Display>(values: impl IntoIterator<Item = T>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn session(state: &str, reason: Option<&str>) -> SessionRow {
@@ -116,6 +137,7 @@ mod tests {
             peer: "172.22.35.1".to_owned(),
             state: state.to_owned(),
             reason: reason.map(str::to_owned),
+            up: None,
         }
     }
 
@@ -175,6 +197,24 @@ mod tests {
                 "session kube1 with 172.22.35.1: removed",
                 "service default/smtp: gone",
                 "route 172.22.35.70/32: withdrawn",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_session_that_was_lost_and_is_back_is_news_too() {
+        let since = std::time::Instant::now();
+        let up = |seconds| {
+            let mut row = session("Established", None);
+            row.up = Some((since + Duration::from_secs(seconds), Some("reset".to_owned())));
+            picture(vec![row], Vec::new(), Vec::new())
+        };
+        assert_eq!(changes(&up(1), &up(1)), [""; 0]);
+        assert_eq!(
+            changes(&up(1), &up(2)),
+            [
+                "session kube1 with 172.22.35.1: down: reset",
+                "session kube1 with 172.22.35.1: Established",
             ]
         );
     }

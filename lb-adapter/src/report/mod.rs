@@ -12,6 +12,7 @@ mod text;
 
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::time::Instant;
 
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
@@ -54,6 +55,9 @@ pub struct SessionRow {
     /// Why it is not Established, as far as that is known.
     #[serde(skip)]
     pub reason: Option<String>,
+    /// Since when it is Established, and why the one before it ended: it may have come back between two looks.
+    #[serde(skip)]
+    pub up: Option<(Instant, Option<String>)>,
 }
 
 /// One Service.

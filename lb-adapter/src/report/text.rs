@@ -205,6 +205,7 @@ mod tests {
             peer: "172.22.35.1".to_owned(),
             state: state.to_owned(),
             reason: reason.map(str::to_owned),
+            up: None,
         };
         let route = |prefix: &str, nodes: &[(&str, &str)]| RouteRow {
             router: None,
