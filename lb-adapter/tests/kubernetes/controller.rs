@@ -274,8 +274,8 @@ async fn the_config_map_that_is_named_counts_and_no_other() {
     };
     let cluster = Cluster::new(&text(1, "192.0.2.0/30")).await;
     cluster.configure_in("metallb", &text(2, "192.0.2.4/30")).await;
-    let node = format!("node-of-{}", cluster.namespace);
-    cluster.add_node(&node, Ipv4Addr::new(127, 22, 35, 25)).await;
+    let node = cluster.node("kube1");
+    cluster.add_node("kube1", Ipv4Addr::new(127, 22, 35, 25)).await;
     let named = ["--config", "metallb"];
     let program = cluster.start("controller", "a", &[&ARGUMENTS[..], &named].concat());
     let of_speaker = ["--node-name", &node, "--on-exit", "withdraw"];

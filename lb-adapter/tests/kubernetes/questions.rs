@@ -79,7 +79,7 @@ address-pools: [{name: default, protocol: bgp, addresses: [192.0.2.0/28]}]
 #[tokio::test]
 async fn a_cluster_is_asked_by_whoever_may_read_it() {
     let cluster = Cluster::new("").await;
-    let node = format!("node-of-{}", cluster.namespace);
+    let node = cluster.node("kube1");
     // A real server has other Nodes too.
     let config = format!(
         "peers: [{{my-asn: 64636, peer-asn: 64635, peer-address: 127.0.0.1, peer-port: 1, password: hunter2, \
@@ -87,11 +87,11 @@ async fn a_cluster_is_asked_by_whoever_may_read_it() {
          address-pools: [{{name: default, protocol: bgp, addresses: [192.0.2.0/28]}}]\n"
     );
     cluster.configure(&config).await;
-    cluster.add_node(&node, std::net::Ipv4Addr::new(127, 22, 35, 25)).await;
+    cluster.add_node("kube1", std::net::Ipv4Addr::new(127, 22, 35, 25)).await;
     let controller = cluster.start("controller", "a", &[]);
     let speaker = cluster.start("speaker", "s", &["--node-name", &node, "--on-exit", "withdraw"]);
     cluster.create("web", json!({})).await;
-    cluster.endpoints("web", &[(&node, true)]).await;
+    cluster.endpoints("web", &[("kube1", true)]).await;
     cluster.wait_for_addresses("web", &["192.0.2.0"]).await;
     let statuses = cluster.node_statuses();
     wait("the speaker's word of its session", async || {
@@ -164,7 +164,7 @@ async fn a_cluster_is_asked_by_whoever_may_read_it() {
         resource("v1beta1", "BGPAdvertisement", json!({})),
     ];
     let new = file("resources.json", &resources);
-    // Only the peer has another name.
+    // Only the peer has another name, and keeps its session.
     let expected = format!(
         "session {node} with 127.0.0.1:1: the peer is called default\n\
          session resets: none\n"
