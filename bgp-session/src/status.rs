@@ -39,6 +39,10 @@ pub struct PeerStatus {
     pub down_since: Option<Instant>,
     /// Why the last attempt failed that never got to a session, since the last session came up.
     pub last_failure: Option<DownReason>,
+    /// The most telling of these reasons: a connection that TCP ended does not replace what a NOTIFICATION said before, since
+    /// a router that has shut a session down (RFC 9003) or refused it closes the connections that follow without a word.
+    /// Begins again with the end of a session.
+    pub last_error: Option<DownReason>,
     /// The state of the peer's BFD session, if it has one; [`PeerHandle::bfd`](crate::PeerHandle::bfd) knows
     /// the rest.
     pub bfd: Option<bfd::State>,

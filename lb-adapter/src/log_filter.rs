@@ -1,7 +1,8 @@
 //! Which log lines are written.
 //!
 //! Owns the words of `--log-level` and `RUST_LOG`. A word that is no level is an error: as the name of a module it would
-//! turn everything else off.
+//! turn everything else off. Libraries that this program is made of have a word only where it is asked for: what of theirs
+//! an operator should know, the program says itself.
 
 use std::str::FromStr;
 
@@ -36,22 +37,37 @@ impl FromStr for LogFilter {
     type Err = LogFilterError;
 
     fn from_str(text: &str) -> Result<Self, LogFilterError> {
-        let mut targets = Targets::new();
+        let (mut targets, mut default, mut named) = (Targets::new(), None, Vec::new());
         for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
             let error = || LogFilterError { word: word.to_owned() };
             targets = match word.split_once('=') {
-                None => targets.with_default(level(word).ok_or_else(error)?),
+                None => {
+                    let level = level(word).ok_or_else(error)?;
+                    default = Some(level);
+                    targets.with_default(level)
+                }
                 Some((module, level_word)) => {
                     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | '-');
-                    let named = !module.is_empty() && module.chars().all(is_name);
-                    let level = level(level_word).filter(|_| named).ok_or_else(error)?;
+                    let is_named = !module.is_empty() && module.chars().all(is_name);
+                    let level = level(level_word).filter(|_| is_named).ok_or_else(error)?;
+                    named.push(module);
                     targets.with_target(module, level)
                 }
             };
         }
+        if default.is_some_and(|level| level < LevelFilter::DEBUG) {
+            let unnamed = LIBRARIES.into_iter().filter(|library| {
+                !named.iter().any(|module| module.split("::").next() == Some(library))
+            });
+            targets = targets.with_targets(unnamed.map(|library| (library, LevelFilter::OFF)));
+        }
         Ok(Self(targets))
     }
 }
+
+/// The crates of the Kubernetes client, and what is below them.
+const LIBRARIES: [&str; 7] =
+    ["hyper", "hyper_util", "kube", "kube_client", "kube_runtime", "rustls", "tower"];
 
 fn level(word: &str) -> Option<LevelFilter> {
     match word {
@@ -76,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_level_is_for_everything_and_a_module_may_have_its_own() {
-        assert!(enabled("info", "kube_client::client", Level::INFO));
+        assert!(enabled("info", "lb_adapter::run", Level::INFO));
         assert!(!enabled("info", "bgp_session", Level::DEBUG));
         let text = "info, bgp_session=debug,kube_client=off";
         assert!(enabled(text, "bgp_session::connection", Level::DEBUG));
@@ -88,6 +104,15 @@ mod tests {
         for (text, empty) in [("", true), (" ,", true), ("none", false), ("a=off", false)] {
             assert_eq!(text.parse::<LogFilter>().unwrap().is_empty(), empty, "{text:?}");
         }
+    }
+
+    #[test]
+    fn libraries_are_heard_only_where_they_are_asked_for() {
+        assert!(!enabled("info", "kube_client::client::builder", Level::ERROR));
+        assert!(!enabled("warn,bgp_session=debug", "kube_runtime::watcher", Level::WARN));
+        assert!(enabled("info,kube_client=info", "kube_client::client", Level::INFO));
+        assert!(enabled("info,kube_client::client=warn", "kube_client::client", Level::WARN));
+        assert!(enabled("debug", "kube_client", Level::DEBUG));
     }
 
     #[test]

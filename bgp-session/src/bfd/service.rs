@@ -108,7 +108,9 @@ impl Bfd {
         orders.version += 1;
         if !std::mem::replace(&mut orders.running, true) {
             let running = driver::run(Arc::clone(&shared));
-            tokio::spawn(running.instrument(tracing::info_span!("bfd")));
+            // It is not the first peer's.
+            let span = tracing::info_span!(parent: None, "bfd");
+            tokio::spawn(running.instrument(span));
         }
         drop(orders);
 

@@ -134,7 +134,16 @@ impl Reports {
     }
 
     pub(super) fn updated(&mut self, config: &PeerConfig, updated: &Updated) {
-        tracing::info!(changes = ?updated.changes, reset = updated.reset, "configuration changed");
+        let fields: Vec<_> = updated.changes.iter().map(|change| change.field).collect();
+        let fields = fields.join(", ");
+        match (updated.reset, updated.needs_reset().next().is_some()) {
+            (true, _) => tracing::info!("configuration changed, the session ends for it: {fields}"),
+            // Whoever changed it is about to say what comes of the session.
+            (false, true) => {
+                tracing::debug!("configuration changed for the next session: {fields}");
+            }
+            (false, false) => tracing::info!("configuration changed in place: {fields}"),
+        }
         if config.import == Import::Keep {
             self.import = Import::Keep;
         }
@@ -235,22 +244,32 @@ impl News {
             status.endpoints = peer.endpoints();
             if negotiated.is_some() {
                 status.last_failure = None;
+                status.last_error.clone_from(&status.last_down);
             }
         }
         if let Some(reason) = &self.down {
             status.last_down = Some(reason.clone());
             status.down_since = Some(clock::now());
+            status.last_error = Some(reason.clone());
         }
         status.disabled = self.disabled.unwrap_or(status.disabled);
         status.drain = self.drain.unwrap_or(status.drain);
         status.remote_as = self.remote_as.unwrap_or(status.remote_as);
         if let Some(reason) = &self.failure {
             status.last_failure = Some(reason.clone());
+            if is_as_telling(reason, status.last_error.as_ref()) {
+                status.last_error = Some(reason.clone());
+            }
         }
         if let Some(state) = self.bfd {
             status.bfd = state;
         }
     }
+}
+
+/// Whether a failure says as much as what is known.
+fn is_as_telling(reason: &DownReason, known: Option<&DownReason>) -> bool {
+    reason.notification().is_some() || known.is_none_or(|known| known.notification().is_none())
 }
 
 impl Drop for Reports {
@@ -276,6 +295,7 @@ pub(crate) fn first_status(config: &PeerConfig) -> PeerStatus {
         last_down: None,
         down_since: None,
         last_failure: None,
+        last_error: None,
         bfd: config.bfd.map(|_| bfd::State::Down),
         stats: PeerStats::default(),
         octets_waiting: 0,

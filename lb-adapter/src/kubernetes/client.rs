@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http;
 use hyper_timeout::TimeoutConnector;
 use hyper_util::rt::TokioExecutor;
 use kube::client::ConfigExt as _;
@@ -12,6 +13,7 @@ use kube::{Client, Config};
 use tower::retry::RetryLayer;
 use tower::{BoxError, ServiceBuilder};
 
+use super::reach;
 use crate::failure::Failure;
 
 /// Connects with a kubeconfig file; without one as `KUBECONFIG` says, or as a pod does.
@@ -63,6 +65,10 @@ fn client(config: Config) -> Result<Client, kube::Error> {
         .option_layer(config.default_retry.then(|| RetryLayer::new(RetryPolicy::server_retry())))
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
+        .map_result(|answer: Result<http::Response<_>, BoxError>| {
+            reach::observe(answer.as_ref().map(|answer| answer.status().as_u16()));
+            answer
+        })
         .map_err(BoxError::from)
         .service(http);
     Ok(Client::new(service, config.default_namespace))
@@ -76,7 +82,10 @@ pub(super) async fn answered<T>(
 ) -> Result<T, kube::Error> {
     match tokio::time::timeout(TIMEOUT, request).await {
         Ok(answer) => answer,
-        Err(_) => Err(kube::Error::Service("nobody answers".into())),
+        Err(_) => {
+            reach::failed(&format!("nobody answers within {} s", TIMEOUT.as_secs()));
+            Err(kube::Error::Service("nobody answers".into()))
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::client::answered;
 use super::node_status::{holds_for, is_unknown, stopped_reporting};
 use super::object::Object;
+use super::reach;
 use super::resource::Kind;
 use super::status_object::note_transitions;
 use super::watch::Seen;
@@ -146,7 +147,11 @@ impl Heartbeats {
                     // It is gone, or its speaker has spoken: that is about to be seen.
                     Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => true,
                     Err(error) => {
-                        tracing::warn!(node = name, %error, "a silent speaker could not be marked");
+                        reach::warn_if_news!(
+                            error,
+                            node = name,
+                            "a silent speaker could not be marked"
+                        );
                         false
                     }
                 };

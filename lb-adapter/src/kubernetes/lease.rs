@@ -10,6 +10,7 @@ use kube::core::ObjectMeta;
 use kube::{Api, Client};
 
 use super::election::{Answer, Election, ElectionConfig, Observed, Request};
+use super::reach;
 
 /// A candidate at one Lease.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Candidate {
     election: Election,
     /// The Lease as it was last seen, for what of it is not ours.
     last: Option<Lease>,
+    /// Why it could not be used, as the log says.
+    told: Option<String>,
 }
 
 impl Candidate {
@@ -39,6 +42,7 @@ impl Candidate {
             config,
             election: Election::new(identity, config),
             last: None,
+            told: None,
         }
     }
 
@@ -101,7 +105,11 @@ impl Candidate {
         };
         // An API server that does not answer must not keep a leader from noticing that it is none.
         let answer = tokio::time::timeout(self.config.retry_period, self.ask(&request)).await;
-        self.election.handle_answer(now(), answer.unwrap_or(Answer::Unreachable));
+        let answer = answer.unwrap_or_else(|_| {
+            reach::failed(&format!("nobody answers within {:?}", self.config.retry_period));
+            Answer::Unreachable
+        });
+        self.election.handle_answer(now(), answer);
     }
 
     async fn ask(&mut self, request: &Request) -> Answer {
@@ -124,14 +132,24 @@ impl Candidate {
             Ok(lease) => {
                 let observed = observed(&lease);
                 self.last = Some(lease);
+                self.told = None;
                 Answer::Lease(observed)
             }
             Err(kube::Error::Api(status)) if status.code == 404 => Answer::NotFound,
             Err(kube::Error::Api(status)) if status.code == 409 => Answer::Conflict,
             Err(error) => {
-                tracing::warn!(lease = self.name, %error, "cannot reach the Lease");
+                self.cannot_use(&error);
                 Answer::Unreachable
             }
+        }
+    }
+
+    /// Says why the Lease cannot be read or written, once for each reason.
+    fn cannot_use(&mut self, error: &kube::Error) {
+        let why = reach::chain(error);
+        if reach::is_news(error) && self.told.as_ref() != Some(&why) {
+            tracing::warn!(lease = self.name, "cannot use the Lease, trying again: {why}");
+            self.told = Some(why);
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! client    the connection                      resource        what is watched
-//! object    one, while it is read
+//! object    one, while it is read               reach           whether the API server answers
 //! watch     lists and watches, through outages  mirror          what they saw, as changes for the engine
 //! election  who leads: a machine without I/O    lease           the same at the API server
 //! writer    writes of Services                  service_status  what a Service's status should say
@@ -37,6 +37,7 @@ mod object;
 mod objects;
 mod pool_changes;
 mod pools;
+mod reach;
 mod resource;
 mod service_bgp_status;
 mod service_status;

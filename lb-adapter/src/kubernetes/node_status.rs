@@ -3,6 +3,7 @@
 //! One object a node, written when something has changed and once in two seconds at most. What it says holds for as long
 //! as its heartbeat is renewed: whoever loses power cannot take it back.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bgp_session::UnsendableRoute;
@@ -83,11 +84,12 @@ pub(super) fn status(
     sessions: &[SessionSample],
     services: usize,
     drain: DrainSample,
+    refused: &BTreeMap<&'static str, String>,
 ) -> Value {
     let stale = config.errors.first().map(ToString::to_string);
     let established = sessions.iter().filter(|it| it.status.is_established()).count();
     let established = format!("{established}/{}", sessions.len());
-    let ready = condition(config, sessions);
+    let ready = condition(config, sessions, refused);
     let sessions: Vec<Value> = sessions.iter().map(session).collect();
     json!({
         "node": node,
@@ -110,7 +112,17 @@ pub(super) fn status(
 }
 
 /// Whether the speaker does all that it should.
-fn condition(config: &ConfigState, sessions: &[SessionSample]) -> Value {
+fn condition(
+    config: &ConfigState,
+    sessions: &[SessionSample],
+    refused: &BTreeMap<&'static str, String>,
+) -> Value {
+    if !refused.is_empty() {
+        let refused: Vec<_> =
+            refused.iter().map(|(resource, why)| format!("{resource}: {why}")).collect();
+        let message = format!("the API server refuses to list or to watch {}", refused.join("; "));
+        return ready("False", "WatchRefused", &message);
+    }
     if config.is_absent {
         return ready("False", "NoConfiguration", NO_CONFIGURATION);
     }

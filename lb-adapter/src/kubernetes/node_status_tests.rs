@@ -25,8 +25,9 @@ fn sample(name: &str, state: State, problem: Option<&str>) -> SessionSample {
 #[test]
 fn a_speaker_whose_bfd_cannot_begin_is_not_ready_and_says_with_whom() {
     let config = ConfigState { loaded: true, ..ConfigState::default() };
-    let written =
-        |sessions: &[SessionSample]| status("n1", &config, sessions, 0, DrainSample::Serving);
+    let written = |sessions: &[SessionSample]| {
+        status("n1", &config, sessions, 0, DrainSample::Serving, &BTreeMap::new())
+    };
     let taken = "cannot receive BFD at 10.77.0.11:3784: Address in use";
     // What stood in the way of a session that is up is over.
     let good = [sample("a", State::Up, Some(taken)), sample("b", State::Down, None)];
@@ -41,6 +42,21 @@ fn a_speaker_whose_bfd_cannot_begin_is_not_ready_and_says_with_whom() {
     assert_eq!(status["sessions"][1]["bfdProblem"], taken);
     assert_eq!(status["sessions"][0]["bfdProblem"], Value::Null);
     assert_eq!(status["established"], "0/2");
+}
+
+#[test]
+fn a_speaker_that_may_not_watch_is_not_ready_and_says_what() {
+    let config = ConfigState { loaded: true, ..ConfigState::default() };
+    let why = "services is forbidden: User \"ferrolb\" cannot list resource \"services\" (403)";
+    let refused = BTreeMap::from([("services", why.to_owned())]);
+    let status = status("n1", &config, &[], 0, DrainSample::Serving, &refused);
+    let condition = &status["conditions"][0];
+    assert_eq!(
+        (&condition["status"], &condition["reason"]),
+        (&json!("False"), &json!("WatchRefused"))
+    );
+    let message = condition["message"].as_str().unwrap();
+    assert!(message.contains(&format!("services: {why}")), "{message}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::client::answered;
 use super::object::Object;
+use super::reach;
 use super::resource::Kind;
 use crate::config::yaml::Value as Tree;
 use crate::metrics::{PoolSample, Usage};
@@ -144,7 +145,11 @@ impl PoolStatus {
                     // It is gone, or somebody was faster: that is about to be seen.
                     Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => true,
                     Err(error) => {
-                        tracing::warn!(pool = name, %error, "the status of the pool could not be written");
+                        reach::warn_if_news!(
+                            error,
+                            pool = name,
+                            "the status of the pool could not be written"
+                        );
                         false
                     }
                 }

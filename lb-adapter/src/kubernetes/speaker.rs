@@ -96,7 +96,8 @@ impl Speaker {
     fn new(client: Client, args: &SpeakerArgs) -> Self {
         let (namespace, node) = (args.cluster.namespace(), args.node_name.clone());
         let restarts = Restarts::default();
-        let mut watches = Watches::new(restarts.clone());
+        let bell = Arc::new(Notify::new());
+        let mut watches = Watches::new(restarts.clone()).ringing(&bell);
         let others = [
             Watched::all(Kind::Service),
             Watched::all(Kind::EndpointSlice).with_labels("kubernetes.io/service-name"),
@@ -115,7 +116,6 @@ impl Speaker {
             next_hop: NextHopPolicy::SessionAddress,
             ..Options::default()
         };
-        let bell = Arc::new(Notify::new());
         Self {
             watches,
             restarts,
@@ -426,8 +426,8 @@ impl Speaker {
             false => self.engine.plan(&self.node).map_or(0, |plan| plan.services().count()),
         };
         let sessions = sampling::sessions(&self.engine, &self.sessions, &self.node);
-        let drain = self.drain_stage();
-        node_status::status(&self.node, self.mirror.state(), &sessions, services, drain)
+        let (drain, refused) = (self.drain_stage(), self.watches.refused());
+        node_status::status(&self.node, self.mirror.state(), &sessions, services, drain, &refused)
     }
 
     fn answer(&self, question: Question) {

@@ -6,19 +6,21 @@
 //!
 //! A watch that ends, breaks or falls behind is begun anew with a list; what went away meanwhile is what the list
 //! lacks, which whoever has the rows finds by its names. While the API server is away nothing is said, so that what is
-//! in force stays in force. Objects are handed on one by one and kept nowhere here.
+//! in force stays in force. Objects are handed on one by one and kept nowhere here. What the API server refuses is told
+//! once for each resource; that nobody answers is told by `reach`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use super::object::Object;
+use super::reach;
 use super::resource::{Kind, Watched};
 
 /// What was seen of a resource.
@@ -61,6 +63,39 @@ pub(super) struct Watches {
     queue: mpsc::Sender<Seen>,
     seen: mpsc::Receiver<Seen>,
     restarts: Restarts,
+    refused: Refused,
+}
+
+/// The resources that the API server refuses to list or to watch, by their plural names, each with its reason.
+#[derive(Clone, Debug, Default)]
+struct Refused {
+    reasons: Arc<Mutex<BTreeMap<&'static str, String>>>,
+    bell: Arc<Notify>,
+}
+
+impl Refused {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, String>> {
+        self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The server has refused, for this reason. Returns whether that was not known.
+    fn insert(&self, resource: &'static str, why: &str) -> bool {
+        let before = self.lock().insert(resource, why.to_owned());
+        let is_new = before.as_deref() != Some(why);
+        if is_new {
+            self.bell.notify_one();
+        }
+        is_new
+    }
+
+    /// The server refuses no more. Returns whether it did.
+    fn remove(&self, resource: &'static str) -> bool {
+        let was_refused = self.lock().remove(resource).is_some();
+        if was_refused {
+            self.bell.notify_one();
+        }
+        was_refused
+    }
 }
 
 /// How often watches were begun anew, by the plural names of their resources.
@@ -72,6 +107,8 @@ const QUEUE: usize = 64;
 const PAGE: u32 = 100;
 /// Pauses after failures grow between these.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// A watch that has not failed again by then works, though nothing has happened to be seen.
+const SETTLED: Duration = Duration::from_secs(2);
 /// How often an API that the cluster does not have is looked for.
 const ABSENT: Duration = Duration::from_secs(20);
 
@@ -79,7 +116,18 @@ impl Watches {
     /// None yet.
     pub(super) fn new(restarts: Restarts) -> Self {
         let (queue, seen) = mpsc::channel(QUEUE);
-        Self { tasks: JoinSet::new(), queue, seen, restarts }
+        Self { tasks: JoinSet::new(), queue, seen, restarts, refused: Refused::default() }
+    }
+
+    /// Rings the bell when other resources are [refused](Self::refused). Counts for watches that begin later.
+    pub(super) fn ringing(mut self, bell: &Arc<Notify>) -> Self {
+        self.refused.bell = Arc::clone(bell);
+        self
+    }
+
+    /// The resources that the API server refuses to list or to watch, each with its reason.
+    pub(super) fn refused(&self) -> BTreeMap<&'static str, String> {
+        self.refused.lock().clone()
     }
 
     /// Begins to watch.
@@ -89,6 +137,8 @@ impl Watches {
             client: client.clone(),
             queue: self.queue.clone(),
             restarts: Arc::clone(&self.restarts),
+            refused: self.refused.clone(),
+            failures: 0,
             is_first: true,
             listing: None,
         };
@@ -111,6 +161,9 @@ struct Follower {
     client: Client,
     queue: mpsc::Sender<Seen>,
     restarts: Restarts,
+    refused: Refused,
+    /// How often it has failed since it last worked.
+    failures: u32,
     /// Whether nothing has been handed on yet.
     is_first: bool,
     /// What a list that is being read has shown up to now, unless it is the first.
@@ -130,12 +183,26 @@ impl Follower {
         config.label_selector.clone_from(&self.watched.labels);
         let mut events = Box::pin(watcher::watcher(api, config));
         let mut pause = PAUSE.0;
-        while let Some(event) = events.next().await {
+        loop {
+            let next = events.next();
+            let event = match self.failures {
+                0 => next.await,
+                _ => match tokio::time::timeout(SETTLED, next).await {
+                    Ok(event) => event,
+                    Err(_) => {
+                        pause = PAUSE.0;
+                        self.works();
+                        continue;
+                    }
+                },
+            };
+            let Some(event) = event else { return };
             match event {
                 Ok(event) => {
                     // A list that only begins may fail as the last one did.
                     if !matches!(event, Event::Init) {
                         pause = PAUSE.0;
+                        self.works();
                     }
                     if self.hand_on(event).await.is_err() {
                         return;
@@ -151,8 +218,7 @@ impl Follower {
                     tokio::time::sleep(ABSENT).await;
                 }
                 Err(error) => {
-                    tracing::warn!(resource = kind.plural(), %error, "the watch has to be begun anew");
-                    self.count_restart();
+                    self.failed(&error);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(PAUSE.1);
                 }
@@ -187,6 +253,29 @@ impl Follower {
         self.queue.send(seen).await.map_err(|_| Over)
     }
 
+    /// Notes a failure. A watch that only has to be begun again is no news: the API server ends each from time to time.
+    fn failed(&mut self, error: &watcher::Error) {
+        self.count_restart();
+        self.failures += 1;
+        let resource = self.watched.kind.plural();
+        match refusal(error).filter(|_| self.failures > 1) {
+            Some(why) if self.refused.insert(resource, &why) => {
+                tracing::warn!(
+                    "the API server refuses to list or to watch {resource}, trying again: {why}"
+                );
+            }
+            _ => tracing::debug!(resource, %error, "the watch has to be begun again"),
+        }
+    }
+
+    fn works(&mut self) {
+        self.failures = 0;
+        let resource = self.watched.kind.plural();
+        if self.refused.remove(resource) {
+            tracing::info!("the API server no longer refuses {resource}");
+        }
+    }
+
     fn count_restart(&self) {
         let mut restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner);
         *restarts.entry(self.watched.kind.plural()).or_default() += 1;
@@ -195,6 +284,20 @@ impl Follower {
 
 /// Nobody listens any more.
 struct Over;
+
+/// Why the API server refuses, if it answers.
+fn refusal(error: &watcher::Error) -> Option<String> {
+    let (watcher::Error::InitialListFailed(error)
+    | watcher::Error::WatchStartFailed(error)
+    | watcher::Error::WatchFailed(error)) = error
+    else {
+        return Some(reach::chain(error));
+    };
+    reach::is_news(error).then(|| match error {
+        kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
+        error => reach::chain(error),
+    })
+}
 
 fn is_absent(error: &watcher::Error) -> bool {
     let (watcher::Error::InitialListFailed(kube::Error::Api(status))

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::client::answered;
 use super::object::Object;
+use super::reach;
 use super::resource::Kind;
 use super::service_status::Face;
 use crate::model::ServiceKey;
@@ -194,7 +195,7 @@ impl Writer {
                     Written::Outdated
                 }
                 Err(error) => {
-                    tracing::warn!(%service, %error, "the status could not be written");
+                    reach::warn_if_news!(error, %service, "the status could not be written");
                     Written::Failed
                 }
             }

@@ -195,15 +195,17 @@ impl SessionStatus {
         Some(self.peer.as_ref()?.last_down.as_ref()?.to_string())
     }
 
-    /// Why there is no session: what is in the way, or else why the last one ended.
+    /// Why there is no session: what keeps it from being tried, or else the most telling reason for which one ended or could
+    /// not begin, and what came of the attempts since.
     pub fn reason(&self) -> Option<String> {
-        self.last_failure().or_else(|| self.last_down())
-    }
-
-    /// What is in the way: that the session cannot be tried, or why the last attempt failed.
-    fn last_failure(&self) -> Option<String> {
-        let failure = || Some(self.peer.as_ref()?.last_failure.as_ref()?.to_string());
-        self.problem.clone().or_else(failure)
+        if self.problem.is_some() {
+            return self.problem.clone();
+        }
+        let peer = self.peer.as_ref()?;
+        let error = peer.last_error.as_ref()?;
+        let since = peer.last_failure.as_ref().filter(|failure| *failure != error);
+        let since = since.map(|failure| format!("; since then: {failure}")).unwrap_or_default();
+        Some(format!("{error}{since}"))
     }
 
     /// Whether graceful restart was agreed on.

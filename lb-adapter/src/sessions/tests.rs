@@ -162,6 +162,29 @@ async fn a_port_of_bfd_that_another_program_has_is_the_sessions_problem_and_ring
 }
 
 #[tokio::test]
+async fn what_the_router_says_at_the_end_stays_the_reason_though_it_closes_what_follows() {
+    let node = address(40);
+    let router = Router::start(41, node).await;
+    let mut sessions = Sessions::new(Arc::new(Notify::new()));
+    let wanted = BTreeMap::from([(key(&router), router.wanted(node))]);
+    assert!(sessions.apply(&wanted).await.is_empty());
+    soon(&sessions, "a session", |sessions| {
+        sessions.status(&key(&router)).unwrap().is_established()
+    })
+    .await;
+    router.peer.disable("new line card until noon").await.unwrap();
+    let reason = |sessions: &Sessions| sessions.status(&key(&router)).unwrap().reason();
+    soon(&sessions, "attempts that the router closes", |sessions| {
+        reason(sessions).is_some_and(|reason| reason.contains("; since then: the peer closed"))
+    })
+    .await;
+    let reason = reason(&sessions).unwrap();
+    assert!(reason.contains("new line card until noon"), "{reason}");
+    assert!(sessions.status(&key(&router)).unwrap().last_down().unwrap().contains("until noon"));
+    sessions.shutdown("").await;
+}
+
+#[tokio::test]
 async fn sessions_that_a_drain_has_ended_are_opened_again() {
     let (_routers, wanted, mut sessions) = three([31, 32, 33], 30).await;
     let at_once = GracefulShutdown::new().marked_for(Duration::ZERO).withdrawn_for(Duration::ZERO);

@@ -4,6 +4,7 @@
 //! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`). The API server is the double of
 //! `tests/apiserver`, also where `FERROLB_TEST_KUBECONFIG` is set: a real one would not be in these namespaces.
 
+mod bfd;
 #[path = "../kubernetes/cluster.rs"]
 mod cluster;
 #[path = "../kubernetes/crowd.rs"]
@@ -12,16 +13,32 @@ mod crowd;
 mod real;
 mod site;
 mod story;
+#[path = "../three_routers/mod.rs"]
+mod three_routers;
 mod unnumbered;
 mod upgrade;
 
 use site::Terms;
-use test_peers::{Bird, Frr, requested};
+use test_peers::{Bird, Frr, WrittenBird, WrittenFrr, requested};
 
 #[test]
 fn a_cluster_routes_through_bird_whatever_becomes_of_services_nodes_and_leaders() {
     if requested() {
         site::run::<Bird>(Terms::default(), story::services_nodes_and_leaders);
+    }
+}
+
+#[test]
+fn a_speaker_is_watched_by_three_birds_at_once() {
+    if requested() {
+        bfd::three_routers_are_watched::<WrittenBird>();
+    }
+}
+
+#[test]
+fn a_speaker_is_watched_by_three_frrs_at_once() {
+    if requested() {
+        bfd::three_routers_are_watched::<WrittenFrr>();
     }
 }
 

@@ -12,6 +12,7 @@ mod controller;
 mod crowd;
 mod guide;
 mod migration;
+mod outage;
 mod program;
 mod questions;
 mod real;

@@ -1,5 +1,7 @@
 //! Our programs, as processes on this machine.
 
+use std::fs::File;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -26,6 +28,18 @@ impl Cluster {
     pub(crate) fn start(&self, program: &str, name: &str, arguments: &[&str]) -> Program {
         Program::spawn(self.arguments(program, name, arguments))
     }
+
+    /// As [`start`](Self::start), with the log in this file.
+    pub(crate) fn start_logged(
+        &self,
+        program: &str,
+        name: &str,
+        arguments: &[&str],
+        log: &Path,
+    ) -> Program {
+        let log = File::create(log).unwrap();
+        Program::spawn_to(self.arguments(program, name, arguments), log.into())
+    }
 }
 
 /// A process of ours; killed when it is dropped.
@@ -34,12 +48,12 @@ pub(crate) struct Program(Child);
 impl Program {
     /// Starts `ferrolb` with these arguments.
     pub(crate) fn spawn(arguments: Vec<std::ffi::OsString>) -> Self {
+        Self::spawn_to(arguments, Stdio::inherit())
+    }
+
+    fn spawn_to(arguments: Vec<std::ffi::OsString>, log: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ferrolb"));
-        command
-            .args(arguments)
-            .env_remove("RUST_LOG")
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit());
+        command.args(arguments).env_remove("RUST_LOG").stdout(Stdio::null()).stderr(log);
         Self(command.spawn().unwrap())
     }
 

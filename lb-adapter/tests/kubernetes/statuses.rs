@@ -15,7 +15,7 @@ use crate::questions::ask;
 const NODE: Ipv4Addr = Ipv4Addr::new(127, 22, 35, 25);
 
 /// Waits until the condition Ready of a speaker is that, with this reason; its status then.
-async fn ready(cluster: &Cluster, status: &str, reason: &str) -> Value {
+pub(crate) async fn ready(cluster: &Cluster, status: &str, reason: &str) -> Value {
     let statuses = cluster.node_statuses();
     wait(&format!("Ready to be {status} by {reason}"), async || {
         let object = statuses.get(&cluster.node("kube1")).await.map_err(|it| it.to_string())?;
