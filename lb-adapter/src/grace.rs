@@ -40,8 +40,8 @@ impl GracePeriod {
     /// Takes note of a configuration that takes the place of the one before. Who begins without a pool has no grace
     /// period, since nobody has seen one go.
     pub(crate) fn follow(&mut self, before: Option<&Config>, now: &Config) -> Option<Turn> {
-        let had_pools = before.is_some_and(|before| !before.pools.is_empty());
-        match (had_pools, now.pools.is_empty()) {
+        let had_pools = before.is_some_and(Config::has_pools);
+        match (had_pools, !now.has_pools()) {
             (true, true) if self.length.is_zero() => Some(Turn::Over),
             (true, true) => {
                 self.ends = Some(Instant::now() + self.length);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::draft::{BgpDraft, Format, Key, L2Draft, Reference};
+use super::draft::{BgpDraft, Format, Key, L2Draft, Reference, Seniority};
 use super::field::{Field, Mapping};
 use super::labels;
 use super::peers::reference;
@@ -61,6 +61,7 @@ pub(crate) fn bgp(
         communities,
         pools,
         peers,
+        seniority: Seniority::default(),
     }
 }
 

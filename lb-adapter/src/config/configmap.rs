@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::draft::{BgpDraft, Draft, Format, Key, L2Draft, PeerDraft, PoolDraft, ProfileDraft};
+use super::draft::{
+    BgpDraft, Draft, Format, Key, L2Draft, PeerDraft, PoolDraft, ProfileDraft, Seniority,
+};
 use super::field::{Field, Mapping};
 use super::report::{Place, Report};
 use super::{advertisements, bfd_profiles, communities, own, peers, pools};
@@ -112,7 +114,12 @@ fn pool(item: Field<'_>, draft: &mut Draft, report: &mut Report<'_>) {
         announce(&name, advertisements, draft);
     }
     (pool.name, pool.protocol) = (name, protocol);
-    draft.pools.push(PoolDraft { pool, place: name_place, ranges });
+    draft.pools.push(PoolDraft {
+        pool,
+        place: name_place,
+        ranges,
+        seniority: Seniority::default(),
+    });
 }
 
 /// As in MetalLB, no list and an empty one mean host routes without attributes.
@@ -126,6 +133,7 @@ fn by_default(place: &Place) -> BgpDraft {
         local_pref: None,
         pools: Vec::new(),
         peers: Vec::new(),
+        seniority: Seniority::default(),
     }
 }
 

@@ -22,8 +22,9 @@ pub(super) fn check(
     for pool in &draft.pools {
         let advertisements = draft.bgp_advertisements.iter().zip(resolved);
         // Beyond this many the configuration is not one that a person wrote.
-        let advertisements: Vec<_> =
+        let mut advertisements: Vec<_> =
             advertisements.filter(|(_, it)| it.selects_pool(&pool.pool)).take(MOST).collect();
+        advertisements.sort_by_key(|(draft, _)| draft.seniority);
         for (at, (draft_of_one, one)) in advertisements.iter().enumerate() {
             for (draft_of_other, other) in advertisements.iter().take(at) {
                 let Some(problem) = Problem::between(one, other, &pool.pool) else { continue };

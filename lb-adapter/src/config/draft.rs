@@ -11,6 +11,7 @@
 
 use crate::model::{
     BfdProfile, BgpAdvertisement, Community, L2Advertisement, LargeCommunity, Password, Peer, Pool,
+    Timestamp,
 };
 
 use super::report::Place;
@@ -74,12 +75,28 @@ pub(crate) struct PeerDraft {
     pub(crate) password_secret: Option<Reference>,
 }
 
+/// Which of two objects was there first: those in force before newcomers, then by age. Those of unknown age come last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Seniority {
+    is_newcomer: bool,
+    is_of_unknown_age: bool,
+    created: Option<Timestamp>,
+}
+
+impl Seniority {
+    /// That of an object that was made at this time.
+    pub(crate) fn new(is_newcomer: bool, created: Option<Timestamp>) -> Self {
+        Self { is_newcomer, is_of_unknown_age: created.is_none(), created }
+    }
+}
+
 /// A pool, and where each of its ranges is.
 #[derive(Clone, Debug)]
 pub(crate) struct PoolDraft {
     pub(crate) pool: Pool,
     pub(crate) place: Place,
     pub(crate) ranges: Vec<Place>,
+    pub(crate) seniority: Seniority,
 }
 
 /// An advertisement, without its communities.
@@ -96,6 +113,7 @@ pub(crate) struct BgpDraft {
     pub(crate) local_pref: Option<Place>,
     pub(crate) pools: Vec<Reference>,
     pub(crate) peers: Vec<Reference>,
+    pub(crate) seniority: Seniority,
 }
 
 /// An advertisement by layer 2.

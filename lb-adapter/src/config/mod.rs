@@ -28,7 +28,6 @@ mod schema;
 
 pub(crate) mod draft;
 pub(crate) mod field;
-#[cfg(feature = "kubernetes")]
 pub(crate) mod json;
 #[cfg(feature = "kubernetes")]
 mod managed_fields;

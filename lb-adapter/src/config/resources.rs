@@ -3,9 +3,15 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 
-use super::draft::{BgpDraft, Draft, Format, Key, L2Draft, PoolDraft, ProfileDraft, SecretDraft};
+use super::draft::{
+    BgpDraft, Draft, Format, Key, L2Draft, PoolDraft, ProfileDraft, SecretDraft, Seniority,
+};
 use super::field::{Field, Mapping};
+#[cfg(feature = "kubernetes")]
+use super::labels;
 use super::report::Report;
+#[cfg(feature = "kubernetes")]
+use super::yaml::Value;
 use super::{advertisements, bfd_profiles, communities, own, peers, pools};
 use crate::model::{Labels, Password};
 
@@ -67,6 +73,7 @@ pub(crate) struct Named<'a> {
     pub(crate) namespace: &'a str,
     pub(crate) name: &'a str,
     pub(crate) labels: &'a Labels,
+    pub(crate) seniority: Seniority,
 }
 
 /// Reads an object into the draft.
@@ -111,12 +118,14 @@ pub(crate) fn read(
             if let Some(annotations) = &annotations {
                 own::read(annotations, own::PREFIX, &mut pool, report);
             }
-            draft.pools.push(PoolDraft { pool, place: report.place_of(at), ranges });
+            let (place, seniority) = (report.place_of(at), named.seniority);
+            draft.pools.push(PoolDraft { pool, place, ranges, seniority });
         }
         Kind::BgpAdvertisement => {
             only(&spec, &advertisements::BGP_KEYS, report);
             let mut it: BgpDraft = advertisements::bgp(&spec, at, format, report);
             it.advertisement.name = named.name.to_owned();
+            it.seniority = named.seniority;
             draft.bgp_advertisements.push(it);
         }
         Kind::L2Advertisement => {
@@ -138,6 +147,22 @@ pub(crate) fn read(
             draft.bfd_profiles.push(ProfileDraft { profile, place: report.place_of(at) });
         }
     }
+}
+
+/// Whether a BGPPeer or a BGPAdvertisement is for a node with these labels, none of which is known where there are none. One
+/// whose selectors cannot be read may be for every node.
+#[cfg(feature = "kubernetes")]
+pub(crate) fn selects_node(tree: &Value, labels: Option<&Labels>) -> bool {
+    let mut problems = Vec::new();
+    let mut report = Report::new("", &mut problems);
+    let root = Field::root(tree).mapping(&mut report);
+    let spec = root.as_ref().and_then(|root| root.get("spec"));
+    let spec = spec.as_ref().and_then(|spec| spec.mapping(&mut report));
+    let Some(spec) = spec else { return true };
+    let selectors = labels::selectors(&spec, "nodeSelectors", Format::Resources, &mut report);
+    let none = Labels::default();
+    let labels = labels.unwrap_or(&none);
+    selectors.is_empty() || !problems.is_empty() || selectors.iter().any(|it| it.matches(labels))
 }
 
 /// Puts everything in the order of the names, which the order of files and watches does not change.

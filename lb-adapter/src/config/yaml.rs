@@ -112,7 +112,6 @@ pub(crate) fn documents(text: &str) -> (Vec<Value>, Vec<SyntaxError>) {
 
 impl Scalar {
     /// That of this text, which is no block.
-    #[cfg(feature = "kubernetes")]
     pub(crate) fn of(text: String, schema: Schema) -> Self {
         Self { text, schema, literal: false }
     }

@@ -33,28 +33,30 @@ impl Engine {
     /// Where addresses are given out elsewhere, a Service has what its status says until that changes: so the pools that
     /// went away stay known, as long as no other pool has their addresses.
     pub(super) fn set_config(&mut self, config: Arc<Config>) {
-        let had_pools = self.config.as_ref().is_none_or(|before| !before.pools.is_empty());
-        let has_pools = !config.pools.is_empty();
+        let had_pools = self.config.as_ref().is_none_or(|before| before.has_pools());
+        let has_pools = config.has_pools();
         let before = self.config.iter().flat_map(|before| before.pools.clone());
         let gone = before.chain(std::mem::take(&mut self.strays.retired));
-        if self.options.follows || !has_pools {
+        if self.options.follows || config.pools.is_empty() {
             let is_elsewhere = |pool: &Pool| {
                 let mut pools = config.pools.iter();
                 pools.any(|other| other.name == pool.name || overlap(other, pool))
             };
             self.strays.retired = gone.filter(|pool| !is_elsewhere(pool)).collect();
         }
-        self.strays.unknown = match has_pools {
-            true => false,
-            false => !self.options.follows && (had_pools || self.strays.unknown),
+        let unknown = match has_pools {
+            // Which addresses a pool has that cannot be read, nobody knows.
+            true => !config.left_out_pools.is_empty(),
+            false => had_pools || self.strays.unknown,
         };
+        self.strays.unknown = unknown && !self.options.follows;
         self.config = Some(config);
         self.apply_strays();
     }
 
     /// Takes back what no pool has, where there still is none; says whether that may have changed anything.
     pub(super) fn end_grace_period(&mut self) -> bool {
-        let has_pools = self.config.as_ref().is_none_or(|config| !config.pools.is_empty());
+        let has_pools = self.config.as_ref().is_none_or(|config| config.has_pools());
         if has_pools || self.options.follows {
             return false;
         }

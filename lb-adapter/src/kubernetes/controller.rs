@@ -268,9 +268,7 @@ impl Leader {
         {
             self.configure(config);
         }
-        for problem in self.mirror.news() {
-            tracing::error!("{problem}");
-        }
+        self.mirror.news().tell(&mut self.events);
         if *self.mirror.state() != before {
             self.configuration.object.mark();
             if self.mirror.state().is_absent {

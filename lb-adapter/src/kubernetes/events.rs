@@ -105,7 +105,7 @@ struct Series {
 impl Recorder {
     async fn write(&mut self, mut object: ObjectReference, told: Told) -> Result<(), kube::Error> {
         let namespace = object.namespace.clone().unwrap_or_else(|| "default".to_owned());
-        if object.uid.is_none() {
+        if object.uid.is_none() && object.kind.as_deref() == Some("Service") {
             let name = object.name.as_deref().unwrap_or_default();
             let services: Api<Service> = Api::namespaced(self.client.clone(), &namespace);
             object.uid = services.get_metadata(name).await?.metadata.uid;
@@ -170,6 +170,12 @@ fn clipped(mut note: String) -> String {
         note.truncate(end);
     }
     note
+}
+
+/// What an object is told of which another version is in force than the one that is written, or none.
+pub(super) fn invalid(problem: String) -> Told {
+    let message = format!("not in force: {problem}");
+    Told { warning: true, reason: "InvalidConfiguration", action: "Configure", message }
 }
 
 /// A Service, as an event refers to it.

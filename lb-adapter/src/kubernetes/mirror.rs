@@ -11,12 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::object::Object;
+use super::problems::{News, Problems};
 use super::resource::Kind;
 use super::watch::{Names, ObjectName, Seen};
 use crate::config::Diagnostic;
 use crate::config::yaml::Value;
 use crate::engine::{Change, Engine};
-use crate::manifest::{self, Found, Manifests};
+use crate::manifest::{self, Configured, Found, InForce, Judged, Manifests, ObjectKey as _};
 use crate::model::{Config, ServiceKey};
 
 /// The objects of a cluster as far as they configure, and what is still to be listed.
@@ -28,10 +29,13 @@ pub(super) struct Mirror {
     configuration: BTreeMap<(Kind, ObjectName), Value>,
     /// Whether the configuration has changed since it was read last.
     changed: bool,
-    /// Whether the one in force is that of a ConfigMap.
-    is_of_config_map: bool,
+    in_force: InForce<(Kind, ObjectName)>,
+    config: Option<Arc<Config>>,
+    problems: Problems,
+    /// Whether the node has other labels, so that others of the problems may concern it.
+    relabelled: bool,
     state: ConfigState,
-    news: Vec<Diagnostic>,
+    news: News,
     /// Objects that were taken in, and how often something could not be.
     counts: (u64, u64),
 }
@@ -41,7 +45,7 @@ pub(super) struct Mirror {
 pub(super) struct ConfigState {
     /// Whether one has been in force.
     pub(super) loaded: bool,
-    /// Why the latest is not in force; empty if it is.
+    /// What is not in force as it is written, as far as it concerns this program.
     pub(super) errors: Vec<Diagnostic>,
     /// What is odd about it.
     pub(super) warnings: Vec<Diagnostic>,
@@ -61,6 +65,10 @@ impl Mirror {
     /// them, peers are without the passwords that are in one.
     pub(super) fn new(namespace: &str, awaited: impl IntoIterator<Item = Kind>) -> Self {
         let awaited: BTreeSet<Kind> = awaited.into_iter().collect();
+        let problems = match awaited.contains(&Kind::Node) {
+            true => Problems::of_speaker(),
+            false => Problems::of_controller(),
+        };
         let options = manifest::Options {
             namespace: namespace.to_owned(),
             // One alone is watched, that of --config.
@@ -74,9 +82,12 @@ impl Mirror {
             awaited,
             configuration: BTreeMap::new(),
             changed: true,
-            is_of_config_map: false,
+            in_force: InForce::default(),
+            config: None,
+            problems,
+            relabelled: false,
             state: ConfigState::default(),
-            news: Vec::new(),
+            news: News::default(),
             counts: (0, 0),
         }
     }
@@ -96,7 +107,7 @@ impl Mirror {
     }
 
     /// Problems of the configuration that have not been told yet.
-    pub(super) fn news(&mut self) -> Vec<Diagnostic> {
+    pub(super) fn news(&mut self) -> News {
         std::mem::take(&mut self.news)
     }
 
@@ -149,7 +160,13 @@ impl Mirror {
         }
         let found = [found(kind, &name, object.tree())];
         match manifest::read_found(&self.options, "the cluster", found) {
-            Ok(rows) => change_of(kind, rows),
+            Ok(rows) => {
+                let change = change_of(kind, rows);
+                if let Some(Change::Node(node)) = &change {
+                    self.relabelled |= self.problems.set_node(&node.labels);
+                }
+                change
+            }
             Err(diagnostics) => {
                 self.counts.1 += 1;
                 tracing::warn!("{diagnostics}");
@@ -174,45 +191,48 @@ impl Mirror {
     /// The configuration, if it has changed and is valid. Call it when nothing more is waiting, so that objects
     /// that belong together take effect together.
     pub(super) fn settle(&mut self) -> Option<Change> {
+        if std::mem::take(&mut self.relabelled) {
+            self.note_problems();
+        }
         if !self.changed || Kind::CONFIGURATION.iter().any(|kind| self.awaited.contains(kind)) {
             return None;
         }
         self.changed = false;
-        if !self.configuration.keys().any(|(kind, _)| *kind != Kind::Secret) {
-            return self.settle_without_configuration();
+        let Judged { found, config, warnings, problems } =
+            self.in_force.judge(&self.options, &self.configuration);
+        self.state.is_absent = found == Configured::No;
+        self.state.loaded |= config.is_some();
+        self.news
+            .warnings
+            .extend(warnings.iter().filter(|it| !self.state.warnings.contains(it)).cloned());
+        self.state.warnings = warnings;
+        self.problems.set(problems);
+        self.note_problems();
+        if found == Configured::ConfigMapGone {
+            let message = "the ConfigMap is gone; the last configuration stays in force".to_owned();
+            let gone = Diagnostic::file_error("the cluster", message);
+            self.news.errors.push(gone.clone());
+            self.state.errors = vec![gone];
         }
-        let all = self.configuration.iter().map(|((kind, name), tree)| found(*kind, name, tree));
-        match manifest::read_found(&self.options, "the cluster", all) {
-            Ok(Manifests { config, warnings, .. }) => {
-                self.news.clone_from(&warnings);
-                self.state = ConfigState { loaded: true, warnings, ..ConfigState::default() };
-                self.is_of_config_map =
-                    self.configuration.keys().any(|(kind, _)| *kind == Kind::ConfigMap);
-                Some(Change::Config(Arc::new(config)))
-            }
-            Err(diagnostics) => {
-                self.counts.1 += 1;
-                self.state.errors = diagnostics.into_iter().collect();
-                self.news.clone_from(&self.state.errors);
-                None
-            }
-        }
+
+        let config = config.map(Arc::new).filter(|config| self.config.as_ref() != Some(config))?;
+        self.config = Some(Arc::clone(&config));
+        Some(Change::Config(config))
     }
 
-    /// There is no object that configures. Before there was one nothing is known, and nothing is touched. When the last
-    /// resource goes, no peer and no pool is left; but a ConfigMap that goes is a mistake until it is back, as with
-    /// MetalLB 0.7.3.
-    fn settle_without_configuration(&mut self) -> Option<Change> {
-        if self.state.loaded && self.is_of_config_map {
-            let message = "the ConfigMap is gone; the last configuration stays in force".to_owned();
-            self.state.errors = vec![Diagnostic::file_error("the cluster", message)];
-            self.news.clone_from(&self.state.errors);
-            return None;
+    /// Says what of the problems concerns this program, which depends on the labels of its node.
+    fn note_problems(&mut self) {
+        let concerning = self.problems.concerning(&self.configuration);
+        let errors: Vec<_> =
+            concerning.values().flat_map(|problems| problems.iter().cloned()).collect();
+        let new = errors.iter().filter(|it| !self.state.errors.contains(it));
+        let before = self.news.errors.len();
+        self.news.errors.extend(new.cloned());
+        if self.news.errors.len() > before {
+            self.counts.1 += 1;
         }
-        let loaded = self.state.loaded;
-        self.state = ConfigState { loaded, is_absent: true, ..ConfigState::default() };
-        self.news.clear();
-        loaded.then(|| Change::Config(Arc::new(Config::default())))
+        self.news.invalid.extend(self.problems.invalid(&concerning, &self.configuration));
+        self.state.errors = errors;
     }
 }
 
@@ -229,11 +249,11 @@ fn change_of(kind: Kind, rows: Manifests) -> Option<Change> {
     }
 }
 
-/// An object for [`manifest`]. Diagnostics call it such as `BGPPeer metallb-system/tor`.
-fn found<'a>(kind: Kind, (namespace, name): &ObjectName, tree: &'a Value) -> Found<'a> {
-    let (api_version, kind) = kind.type_meta();
-    let slash = if namespace.is_empty() { "" } else { "/" };
-    Found { name: format!("{kind} {namespace}{slash}{name}"), api_version, kind, tree }
+/// An object for [`manifest`].
+fn found<'a>(kind: Kind, name: &ObjectName, tree: &'a Value) -> Found<'a> {
+    let (api_version, kind_name) = kind.type_meta();
+    let name = (kind, name.clone()).shown();
+    Found { name, api_version, kind: kind_name, tree, is_newcomer: true }
 }
 
 #[cfg(test)]

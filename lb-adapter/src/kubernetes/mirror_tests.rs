@@ -77,18 +77,26 @@ fn what_is_written_of_how_full_a_pool_is_is_no_other_configuration() {
 }
 
 #[test]
-fn a_broken_configuration_leaves_the_last_one_and_is_told_by_its_object() {
+fn a_pool_with_an_error_is_left_out_and_told_by_its_object_and_others_take_effect() {
     let mut mirror = mirror();
     mirror.take(pool("a", "192.0.2.0/28"));
     assert_eq!(pools(mirror.settle()), ["a"]);
-    mirror.take(pool("b", "192.0.2.0/24"));
-    assert_eq!(mirror.settle(), None);
+    mirror.take(pool("b", "192.0.2.8/29"));
+    mirror.take(pool("c", "192.0.2.16/28"));
+    assert_eq!(pools(mirror.settle()), ["a", "c"]);
     let errors = &mirror.state().errors;
     assert!(mirror.state().is_stale() && mirror.state().loaded);
-    assert_eq!(mirror.counts(), (2, 1));
+    assert_eq!((errors.len(), mirror.counts()), (1, (3, 1)));
     assert!(errors[0].to_string().contains("IPAddressPool metallb-system/b"), "{}", errors[0]);
-    mirror.take(pool("b", "192.0.2.16/28"));
-    assert_eq!(pools(mirror.settle()), ["a", "b"]);
+    let news = mirror.news();
+    assert_eq!(news.errors, mirror.state().errors);
+    assert_eq!(news.invalid[0].0.name.as_deref(), Some("b"));
+    mirror.take(pool("d", "192.0.2.32/28"));
+    assert_eq!(pools(mirror.settle()), ["a", "c", "d"]);
+    let news = mirror.news();
+    assert!(news.errors.is_empty() && news.invalid.is_empty(), "it was told: {news:?}");
+    mirror.take(pool("b", "192.0.2.48/28"));
+    assert_eq!(pools(mirror.settle()), ["a", "b", "c", "d"]);
     assert!(!mirror.state().is_stale());
 }
 

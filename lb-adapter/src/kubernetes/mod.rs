@@ -37,6 +37,7 @@ mod object;
 mod objects;
 mod pool_changes;
 mod pools;
+mod problems;
 mod reach;
 mod resource;
 mod service_bgp_status;

@@ -296,11 +296,9 @@ impl Speaker {
             tracing::info!("the configuration has been loaded");
             self.apply(config);
         }
-        for problem in self.mirror.news() {
-            tracing::error!("{problem}");
-            self.status.mark();
-        }
+        self.mirror.news().tell(&mut self.events);
         if *self.mirror.state() != before {
+            self.status.mark();
             self.configuration.object.mark();
         }
         if !self.synced && self.mirror.is_complete() {

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-#[cfg(feature = "kubernetes")]
 use super::Found;
 use super::configuration::Configuration;
 use super::object::Metadata;
 use super::places::{ServicePlace, ServicePlaces};
 use super::{Manifests, Options, Source, endpoints, node, service};
-use crate::config::draft::Draft;
+use crate::config::draft::{Draft, Seniority};
 use crate::config::field::{self, Field, Mapping};
 use crate::config::report::Report;
 use crate::config::yaml::{self, Position};
@@ -30,6 +29,8 @@ pub(super) struct Collection<'a> {
     namespaces: Vec<Namespace>,
     /// Whether some text could not be read, so that what is missing may have been in it.
     incomplete: bool,
+    /// Whether what is being read is not in force as it is.
+    is_newcomer: bool,
     /// Where each object stands.
     places: BTreeMap<Identity, String>,
 }
@@ -103,6 +104,7 @@ impl<'a> Collection<'a> {
             nodes: Vec::new(),
             namespaces: Vec::new(),
             incomplete: false,
+            is_newcomer: true,
             places: BTreeMap::new(),
         }
     }
@@ -142,10 +144,10 @@ impl<'a> Collection<'a> {
     }
 
     /// Takes an object of the API server.
-    #[cfg(feature = "kubernetes")]
     pub(super) fn add_found(&mut self, found: &Found<'_>, diagnostics: &mut Vec<Diagnostic>) {
         let mut report = Report::new(&found.name, diagnostics);
         let kind = Some((found.api_version, found.kind));
+        self.is_newcomer = found.is_newcomer;
         self.add_object(Field::root(found.tree), kind, &mut Unread::new(), &mut report);
     }
 
@@ -266,7 +268,14 @@ impl<'a> Collection<'a> {
             Kind::ConfigMap => self.configuration.add_config_map(&metadata, object, report),
             Kind::Secret => self.configuration.add_secret(&metadata, field, object, report),
             Kind::Resource(kind) => {
-                self.configuration.add_resource(kind, &metadata, field, object, report);
+                let seniority = Seniority::new(self.is_newcomer, metadata.created);
+                self.configuration.add_resource(
+                    kind,
+                    &metadata,
+                    seniority,
+                    (field, object),
+                    report,
+                );
             }
             Kind::Service => {
                 if self.options.lenient {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::Options;
 use super::object::Metadata;
-use crate::config::draft::{Draft, Format, SecretDraft};
+use crate::config::draft::{Draft, Format, SecretDraft, Seniority};
 use crate::config::field::{Field, Mapping};
 use crate::config::report::{self, Place, Report};
 use crate::config::resources::{self, Named};
@@ -160,8 +160,8 @@ impl<'a> Configuration<'a> {
         &mut self,
         kind: resources::Kind,
         metadata: &Metadata,
-        field: &Field<'_>,
-        object: &Mapping<'_>,
+        seniority: Seniority,
+        (field, object): (&Field<'_>, &Mapping<'_>),
         report: &mut Report<'_>,
     ) {
         let namespace = &self.options.namespace;
@@ -177,7 +177,7 @@ impl<'a> Configuration<'a> {
         let first = self.first_resource.get_or_insert_with(|| (report.place_of(field), 0));
         first.1 += 1;
         let Metadata { namespace, name, labels, .. } = metadata;
-        let named = Named { namespace, name, labels };
+        let named = Named { namespace, name, labels, seniority };
         resources::read(kind, named, object, field, &mut self.resources, report);
     }
 

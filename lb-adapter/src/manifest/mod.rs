@@ -21,6 +21,7 @@ mod collection;
 mod configuration;
 mod endpoints;
 mod files;
+mod in_force;
 mod node;
 mod object;
 mod places;
@@ -29,7 +30,6 @@ mod service;
 use std::path::Path;
 
 use crate::config::draft::Draft;
-#[cfg(feature = "kubernetes")]
 use crate::config::yaml::Value;
 use crate::config::{Diagnostic, Diagnostics, settle};
 use crate::model::{Config, EndpointSlice, Namespace, Node, Service};
@@ -37,6 +37,9 @@ use collection::Collection;
 pub(crate) use configuration::NAME as CONFIG_MAP;
 pub use files::files;
 pub(crate) use files::{is_stdin, limited, load, shown};
+#[cfg(feature = "kubernetes")]
+pub(crate) use in_force::refers;
+pub(crate) use in_force::{Configured, InForce, Judged, ObjectKey};
 pub(crate) use places::{ServicePlace, ServicePlaces};
 
 /// What a set of files says; the rows are in order of namespace and name.
@@ -162,7 +165,6 @@ pub fn parse_with(
 }
 
 /// An object of the API server.
-#[cfg(feature = "kubernetes")]
 #[derive(Debug)]
 pub(crate) struct Found<'a> {
     /// What diagnostics call it.
@@ -171,10 +173,11 @@ pub(crate) struct Found<'a> {
     pub(crate) api_version: &'a str,
     pub(crate) kind: &'a str,
     pub(crate) tree: &'a Value,
+    /// Whether it is not in force as it is: of two that contradict each other it is the wrong one.
+    pub(crate) is_newcomer: bool,
 }
 
 /// Reads objects of the API server. `name` is what diagnostics call all of them together.
-#[cfg(feature = "kubernetes")]
 pub(crate) fn read_found<'a>(
     options: &Options,
     name: &str,

@@ -64,6 +64,8 @@ pub struct Config {
     pub l2_advertisements: Vec<L2Advertisement>,
     /// What peers name to be watched by BFD.
     pub bfd_profiles: Vec<BfdProfile>,
+    /// The names of pools that are left out since they are not valid: addresses that no pool has may be theirs.
+    pub left_out_pools: Vec<String>,
 }
 
 impl Config {
@@ -75,6 +77,11 @@ impl Config {
             bgp_advertisements: vec![BgpAdvertisement::new("default")],
             ..Self::default()
         }
+    }
+
+    /// Whether there is a pool, be it one that is left out.
+    pub fn has_pools(&self) -> bool {
+        !self.pools.is_empty() || !self.left_out_pools.is_empty()
     }
 
     /// The pool of this name.

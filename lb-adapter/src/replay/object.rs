@@ -113,6 +113,10 @@ impl Name {
         Some(self.namespace).filter(|namespace| !namespace.is_empty())
     }
 
+    pub(super) fn as_str(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn is_called(&self, name: &str) -> bool {
         self.name == name
     }
@@ -190,7 +194,7 @@ pub(super) fn parse<'a>(
 }
 
 /// Where it is wrong and how: lines of an object that is one line say nothing.
-fn shown(problem: &Diagnostic) -> String {
+pub(super) fn shown(problem: &Diagnostic) -> String {
     let Diagnostic { file, path, message, .. } = problem;
     match path.as_str() {
         "" => format!("{file}: {message}"),

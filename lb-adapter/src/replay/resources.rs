@@ -1,16 +1,19 @@
 //! The objects that configure, and which of them are in force.
 //!
-//! Owns the judgement on each: what would break the configuration is refused and leaves it as it was,
-//! but stays, and is judged again whenever another one comes or goes: what it refers to may have
-//! appeared.
+//! Owns what is written, and what is said of each step. What is in force of it is [`InForce`]'s business: what has an error
+//! leaves the configuration as it was, but stays, and is judged again whenever another object comes or goes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::manifest::Options;
-use crate::model::Config;
+use serde::de::DeserializeSeed as _;
 
-use super::object::{Kind, Name, Object, parse};
+use super::object::{Kind, Name, Object, shown};
+use crate::config::Diagnostic;
+use crate::config::json::Part;
+use crate::config::yaml::Value;
+use crate::manifest::{Configured, InForce, Judged, ObjectKey, Options};
+use crate::model::Config;
 
 /// What came of objects that were put together.
 pub(super) struct Put {
@@ -25,9 +28,10 @@ pub(super) struct Put {
 pub(super) struct Resources {
     /// How the objects are read: which namespace and which ConfigMap count.
     pub(super) options: Options,
-    in_force: BTreeMap<Name, Object>,
-    /// Those that were refused, in the order they came, with nothing for one that is to be gone.
-    waiting: Vec<(Name, Option<Object>)>,
+    written: BTreeMap<Name, Value>,
+    in_force: InForce<Name>,
+    /// What is not in force as it is written.
+    problems: BTreeMap<Name, Vec<Diagnostic>>,
     config: Option<Arc<Config>>,
 }
 
@@ -35,7 +39,13 @@ impl Resources {
     pub(super) fn new(namespace: &str) -> Self {
         let namespace = namespace.to_owned();
         let options = Options { namespace, config_required: false, ..Options::default() };
-        Self { options, in_force: BTreeMap::new(), waiting: Vec::new(), config: None }
+        Self {
+            options,
+            written: BTreeMap::new(),
+            in_force: InForce::default(),
+            problems: BTreeMap::new(),
+            config: None,
+        }
     }
 
     /// The ConfigMap of this name counts.
@@ -45,40 +55,56 @@ impl Resources {
 
     /// Whether there is an object, in force or not.
     pub(super) fn contains(&self, name: &Name) -> bool {
-        let waiting = self.waiting.iter().find(|(other, _)| other == name);
-        match waiting {
-            Some((_, object)) => object.is_some(),
-            None => self.in_force.contains_key(name),
-        }
+        self.written.contains_key(name)
     }
 
     /// Takes in an object, or that it is gone. Gives back the configuration, if it is another one
-    /// now, and why the object is refused, if it is.
+    /// now, and why the object is refused, if it is: it has an error, or makes an error of another one.
     pub(super) fn put(
         &mut self,
         name: Name,
         object: Option<Object>,
     ) -> (Option<Arc<Config>>, Result<(), Vec<String>>) {
-        self.waiting.retain(|(other, _)| *other != name);
-        self.waiting.push((name.clone(), object));
-        let mut refused = self.judge();
-        let judged = refused.remove(&name).map_or(Ok(()), Err);
-        (self.renewed(), judged)
+        match object.map(tree) {
+            Some(Ok(tree)) => drop(self.written.insert(name.clone(), tree)),
+            Some(Err(error)) => return (None, Err(vec![format!("{name}: {error}")])),
+            None => drop(self.written.remove(&name)),
+        }
+        let before: Vec<Name> = self.problems.keys().filter(|it| **it != name).cloned().collect();
+        let (found, config) = self.judge();
+        let mut why = Vec::new();
+        if found == Configured::ConfigMapGone && name.kind == Kind::ConfigMap {
+            why.push(
+                "without the ConfigMap there is no configuration: it stays in force".to_owned(),
+            );
+        }
+        let news = self.problems.iter().filter(|(of, _)| !before.contains(of));
+        why.extend(news.flat_map(|(_, problems)| problems.iter().map(shown)));
+        (config, if why.is_empty() { Ok(()) } else { Err(why) })
     }
 
     /// Takes in objects that come together, in whatever order: what one refers to may be among the others.
     pub(super) fn put_all(&mut self, objects: impl IntoIterator<Item = Object>) -> Put {
-        let objects = objects.into_iter().map(|it| (self.placed(it.name.clone()), Some(it)));
-        let objects: BTreeMap<_, _> = objects.collect();
-        self.waiting.retain(|(name, _)| !objects.contains_key(name));
-        self.waiting.extend(objects);
-        let refused = self.judge();
-        Put { config: self.renewed(), refused }
+        let mut refused = BTreeMap::new();
+        for object in objects {
+            let name = self.placed(object.name.clone());
+            match tree(object) {
+                Ok(tree) => drop(self.written.insert(name, tree)),
+                Err(error) => drop(refused.insert(name.clone(), vec![format!("{name}: {error}")])),
+            }
+        }
+        let (_, config) = self.judge();
+        let told = |(name, problems): (&Name, &Vec<Diagnostic>)| {
+            (name.clone(), problems.iter().map(shown).collect())
+        };
+        refused.extend(self.problems.iter().map(told));
+        Put { config, refused }
     }
 
     /// Whether an object, or its end, was refused and is not in force.
     pub(super) fn is_waiting(&self, name: &Name) -> bool {
-        self.waiting.iter().any(|(other, _)| other == name)
+        let is_kept = !self.written.contains_key(name) && self.in_force.contains(name);
+        is_kept || self.problems.contains_key(name)
     }
 
     /// The name of an object in its namespace: a resource without one is applied to the one that the configuration is
@@ -89,84 +115,53 @@ impl Resources {
 
     /// Forgets what was in force: everything is judged as if it were new.
     pub(super) fn restart(&mut self) -> Option<Arc<Config>> {
-        let mut all: BTreeMap<_, _> = std::mem::take(&mut self.in_force)
-            .into_iter()
-            .map(|(name, object)| (name, Some(object)))
-            .collect();
-        all.extend(std::mem::take(&mut self.waiting));
-        self.waiting = all.into_iter().filter(|(_, object)| object.is_some()).collect();
-        self.config = None;
-        self.judge();
-        self.renewed()
+        (self.in_force, self.config) = (InForce::default(), None);
+        self.judge().1
     }
 
-    /// Puts in force what can be: all that waits together, or else one after the other. Gives back
-    /// why the others cannot.
-    fn judge(&mut self) -> BTreeMap<Name, Vec<String>> {
-        if self.try_put(&self.waiting.clone()).is_ok() {
-            self.waiting.clear();
-            return BTreeMap::new();
+    /// Puts in force what can be; gives back the configuration if it is not the one that was.
+    fn judge(&mut self) -> (Configured, Option<Arc<Config>>) {
+        let Judged { found, config, problems, .. } =
+            self.in_force.judge(&self.options, &self.written);
+        self.problems = problems;
+        let config = config.map(Arc::new).filter(|config| self.config.as_ref() != Some(config));
+        if let Some(config) = &config {
+            self.config = Some(Arc::clone(config));
         }
-        loop {
-            let mut refused = BTreeMap::new();
-            let waiting = std::mem::take(&mut self.waiting);
-            let before = waiting.len();
-            for change in waiting {
-                if let Err(why) = self.try_put(std::slice::from_ref(&change)) {
-                    refused.insert(change.0.clone(), why);
-                    self.waiting.push(change);
-                }
-            }
-            if self.waiting.len() == before || self.waiting.is_empty() {
-                return refused;
-            }
-        }
+        (found, config)
+    }
+}
+
+/// An object as the readers take it.
+fn tree(object: Object) -> Result<Value, serde_json::Error> {
+    Part::Object.deserialize(serde_json::Value::Object(object.fields))
+}
+
+impl ObjectKey for Name {
+    fn kind(&self) -> &str {
+        self.kind.as_str()
     }
 
-    fn try_put(&mut self, changes: &[(Name, Option<Object>)]) -> Result<(), Vec<String>> {
-        let mut candidate = self.in_force.clone();
-        for (name, object) in changes {
-            match object {
-                Some(object) => drop(candidate.insert(name.clone(), object.clone())),
-                None => drop(candidate.remove(name)),
-            }
-        }
-        parse(&self.options, candidate.values())?;
-        let gone = changes.iter().any(|(name, object)| {
-            object.is_none() && name.kind == Kind::ConfigMap && self.is_configuration(name)
-        });
-        if gone && !candidate.keys().any(|name| self.is_configuration(name)) {
-            let why = "without the ConfigMap there is no configuration: it stays in force";
-            return Err(vec![why.to_owned()]);
-        }
-        self.in_force = candidate;
-        Ok(())
+    fn name(&self) -> &str {
+        self.as_str()
     }
 
-    /// The configuration of what is in force, if it is not the one that was.
-    fn renewed(&mut self) -> Option<Arc<Config>> {
-        if self.config.is_none() && !self.in_force.keys().any(|name| self.is_configuration(name)) {
-            return None;
-        }
-        // It was judged right before it came in force.
-        let config = parse(&self.options, self.in_force.values()).ok()?.config;
-        if self.config.as_deref() == Some(&config) {
-            return None;
-        }
-        let config = Arc::new(config);
-        self.config = Some(Arc::clone(&config));
-        Some(config)
+    fn shown(&self) -> String {
+        self.to_string()
     }
 
-    /// Whether an object makes a configuration, rather than be a part of one.
-    fn is_configuration(&self, name: &Name) -> bool {
-        let kind = match name.kind {
+    fn configures(&self, options: &Options) -> bool {
+        let kind = match self.kind {
             Kind::ConfigMap => {
-                self.options.config_map.as_ref().is_none_or(|wanted| name.is_called(wanted))
+                options.config_map.as_ref().is_none_or(|wanted| self.is_called(wanted))
             }
             Kind::Resource(_) => true,
             _ => false,
         };
-        kind && name.is_in(&self.options.namespace)
+        kind && self.is_in(&options.namespace)
+    }
+
+    fn api_version<'a>(&'a self, tree: &'a Value) -> &'a str {
+        tree.get("apiVersion").and_then(Value::text).unwrap_or_default()
     }
 }

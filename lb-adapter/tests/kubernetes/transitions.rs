@@ -288,6 +288,81 @@ async fn routes_stay_while_addresses_are_held_and_while_nobody_leads() {
     cluster.end().await;
 }
 
+#[tokio::test]
+async fn a_peer_of_another_node_with_an_error_stops_nobody() {
+    let _turn = TURN.lock().await;
+    let Some(cluster) = unconfigured().await else { return };
+    let router = Router::new().await;
+    for (name, last) in [("kube1", 25), ("kube2", 26)] {
+        cluster.add_node(name, Ipv4Addr::new(127, 22, 35, last)).await;
+    }
+    let nodes: Api<Node> = Api::all(cluster.client.clone());
+    for name in ["kube1", "kube2"] {
+        let labels =
+            Patch::Merge(json!({"metadata": {"labels": {"kubernetes.io/hostname": name}}}));
+        nodes.patch(name, &PatchParams::default(), &labels).await.unwrap();
+    }
+    let port = router.speaker.listen_addr().unwrap().port();
+    let for_node = |node: &str, more: Value| {
+        let mut spec = peer(port);
+        spec["nodeSelectors"] = json!([{"matchLabels": {"kubernetes.io/hostname": node}}]);
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        spec
+    };
+    apply(&cluster, "BGPAdvertisement", "default", json!({})).await;
+    apply(&cluster, "BGPPeer", "tor", for_node("kube1", json!({}))).await;
+    apply(&cluster, "BGPPeer", "broken", for_node("kube2", json!({"bfdProfile": "none"}))).await;
+
+    let program = controller(&cluster, "5m");
+    let speak = |node: &'static str| {
+        cluster.start("speaker", node, &["--node-name", node, "--on-exit", "withdraw"])
+    };
+    let (first, second) = (speak("kube1"), speak("kube2"));
+    apply(&cluster, "IPAddressPool", "default", pool("192.0.2.0/28")).await;
+    cluster.create("web", json!({})).await;
+    cluster.endpoints("web", &[("kube1", true)]).await;
+    let route: &[(&str, &[&str])] = &[("192.0.2.0/32", &["kube1"])];
+    router.wait_for("the route of a node without errors", route).await;
+    for (program, result) in [("controller", "Valid"), ("speaker-kube1", "Valid")] {
+        says(&cluster, program, result, "").await;
+    }
+    says(&cluster, "speaker-kube2", "Invalid", "BGPPeer").await;
+    wait("an event of the peer", async || {
+        let events: Api<k8s_openapi::api::events::v1::Event> =
+            Api::namespaced(cluster.client.clone(), &cluster.system);
+        let all = events.list(&kube::api::ListParams::default()).await.unwrap().items;
+        let found = all.iter().find(|it| it.reason.as_deref() == Some("InvalidConfiguration"));
+        let name = found.and_then(|it| it.regarding.as_ref()?.name.clone());
+        if name.as_deref() == Some("broken") { Ok(()) } else { Err(format!("{all:?}")) }
+    })
+    .await;
+
+    // It follows what changes, and announces after a restart; and a new pool gives addresses.
+    first.terminate().await;
+    router.wait_for("no route", &[]).await;
+    let first = speak("kube1");
+    router.wait_for("the route after a restart", route).await;
+    apply(&cluster, "IPAddressPool", "other", pool("192.0.2.16/28")).await;
+    cluster.create_with("next", json!({"metallb.io/address-pool": "other"}), json!({})).await;
+    cluster.endpoints("next", &[("kube1", true)]).await;
+    router
+        .wait_for("the new pool", &[("192.0.2.0/32", &["kube1"]), ("192.0.2.16/32", &["kube1"])])
+        .await;
+
+    // And when the peer is right it speaks.
+    apply(&cluster, "BGPPeer", "broken", for_node("kube2", json!({}))).await;
+    let both: &[&str] = &["kube1", "kube2"];
+    router.wait_for("both nodes", &[("192.0.2.0/32", both), ("192.0.2.16/32", both)]).await;
+    says(&cluster, "speaker-kube2", "Valid", "").await;
+    for program in [first, second, program] {
+        program.terminate().await;
+    }
+    for name in ["kube1", "kube2"] {
+        nodes.delete(name, &DeleteParams::default()).await.unwrap();
+    }
+    cluster.end().await;
+}
+
 /// Asks for an address of the second pool.
 fn other_pool() -> Value {
     json!({"loadBalancerIP": "192.0.2.17"})
