@@ -104,9 +104,11 @@ fn states(args: &DiffArgs, problems: Problems) -> Result<(State, State), Failure
 
 /// What there is, a process or a cluster tells, without passwords.
 fn asked(args: &DiffArgs, problems: Problems) -> Result<(State, State), Failure> {
-    let content = Content::read(&args.new)?;
-    let (asked, cluster) =
-        Cluster::ask_for(&args.process, &args.cluster, &content.namespaces(), problems)?;
+    let content = Content::read(&args.new);
+    // That nobody answers is told first, whatever is wrong with NEW.
+    let meant = content.as_ref().map(Content::namespaces).unwrap_or_default();
+    let (asked, cluster) = Cluster::ask_for(&args.process, &args.cluster, &meant, problems)?;
+    let content = content?;
     let mut engine = asked.engine;
     let before = State::of(&engine).without_passwords();
     let new = if matches!(content, Content::Recording(_)) {
