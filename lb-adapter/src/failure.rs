@@ -1,8 +1,25 @@
 //! Why the program ends with another exit code than 0.
 
+use std::error::Error;
 use std::fmt::Display;
 
 use crate::report::Problems;
+
+/// Returns what an error says with all that caused it, the last of which is mostly the one that helps: a refused
+/// connection, a certificate of an unknown authority.
+pub fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        source = cause.source();
+    }
+    text
+}
 
 /// Why a command did not do what was asked of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,5 +59,37 @@ impl Failure {
             Self::Unusable(why) => problems.error(why),
             Self::Configuration | Self::Unfinished | Self::Undecoded | Self::Interrupted => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Layer(&'static str, Option<Box<Self>>);
+
+    impl Display for Layer {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Layer {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_deref().map(|cause| cause as _)
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_down_to_its_last_cause_and_nothing_twice() {
+        let refused = Layer("Connection refused (os error 111)", None);
+        let connect = Layer("tcp connect error", Some(Box::new(refused)));
+        let again = Layer("client error (Connect)", Some(Box::new(connect)));
+        let outer = Layer("ServiceError: client error (Connect)", Some(Box::new(again)));
+        assert_eq!(
+            causes(&outer),
+            "ServiceError: client error (Connect): tcp connect error: Connection refused (os error 111)"
+        );
     }
 }

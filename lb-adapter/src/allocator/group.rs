@@ -36,6 +36,11 @@ impl Group {
         self.passed.retain(|(first, of), last| *of != port || address < *first || *last < address);
     }
 
+    /// Its addresses, the lowest first.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.members.iter().copied()
+    }
+
     /// Whether it has no address.
     pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty()

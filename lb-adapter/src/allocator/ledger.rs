@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, btree_map};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::config::nearest;
 use crate::model::{AddressRange, IpFamily, Namespace, Pool, Service, ServiceKey};
 use crate::trees;
 
@@ -15,7 +16,7 @@ use super::outcome::Assignment;
 use super::refusal::{OfFamily, Refusal};
 use super::request::{Families, Pinned, Wanted};
 use super::runs::Runs;
-use super::terms::{Holders, SharingKey, Terms};
+use super::terms::{Holders, InUse, SharingKey, Terms};
 
 /// Pools and what is held of them.
 #[derive(Clone, Debug, Default)]
@@ -157,9 +158,9 @@ impl Ledger {
         }
         let index = self.pools.iter().position(|it| it.name == pool);
         let found = index.and_then(|index| self.first_fit_in_pool(index, &[Some(family)], terms));
-        let families = OfFamily::One(family);
-        let pools = vec![pool.to_owned()];
-        found.and_then(|found| found.first().copied()).ok_or(Refusal::Exhausted { pools, families })
+        let (pools, families) = (vec![pool.to_owned()], OfFamily::One(family));
+        let exhausted = Refusal::Exhausted { pools, families, nearest: None };
+        found.and_then(|found| found.first().copied()).ok_or(exhausted)
     }
 
     /// Whether a pool has addresses of a family, taken or not.
@@ -341,10 +342,60 @@ impl Ledger {
         let families = OfFamily::from(families);
         match families != OfFamily::Any && !candidates.iter().any(served) {
             true => Refusal::NoneOfFamily { pools, families },
-            false => Refusal::Exhausted { pools, families },
+            false => Refusal::Exhausted { pools, families, nearest: None },
         }
     }
+
+    /// Adds to the refusal of a Service with these terms what is known now, and may be otherwise with the next change of
+    /// another Service: so it is not kept.
+    pub(super) fn explained(&self, refusal: &Refusal, terms: &Terms) -> Refusal {
+        let mut explained = refusal.clone();
+        if let Refusal::Exhausted { pools, families, nearest } = &mut explained {
+            *nearest = self.nearest(pools, *families, terms);
+        }
+        explained
+    }
+
+    /// The held address of these pools that a Service comes nearest to sharing, and what forbids it: one of its own key
+    /// before one of a key that is spelt alike. Only the first few are looked at, so that a refusal costs little.
+    fn nearest(
+        &self,
+        pools: &[String],
+        families: OfFamily,
+        terms: &Terms,
+    ) -> Option<Box<(IpAddr, InUse)>> {
+        let wanted = terms.sharing.as_ref()?;
+        let suits = |address: IpAddr| match families {
+            OfFamily::One(family) => family == IpFamily::of(address),
+            OfFamily::Any | OfFamily::Both => true,
+        };
+        let of = |group: &Group| {
+            let mut held = group.addresses().take(FEW).filter(|address| {
+                let pool = self.pool_of(*address).map(|index| &self.pools[index].name);
+                suits(*address) && pool.is_some_and(|pool| pools.contains(pool))
+            });
+            held.find_map(|address| {
+                let by = self.holders.get(&address)?.accept(terms).err()?;
+                Some(Box::new((address, by)))
+            })
+        };
+
+        if let Some(found) = self.shared.get(wanted).and_then(of) {
+            return Some(found);
+        }
+        let others = || self.shared.iter().take(MANY).filter(|(key, _)| *key != wanted);
+        let mut same_name = others().filter(|(key, _)| key.name() == wanted.name());
+        if let Some(found) = same_name.find_map(|(_, group)| of(group)) {
+            return Some(found);
+        }
+        let alike = nearest(wanted.name(), others().map(|(key, _)| key.name()))?;
+        others().filter(|(key, _)| key.name() == alike).find_map(|(_, group)| of(group))
+    }
 }
+
+/// Addresses of a key, and keys, that are looked at to say why none can be shared.
+const FEW: usize = 16;
+const MANY: usize = 100;
 
 /// What to look for together, the best first.
 fn attempts(families: Families) -> Vec<Vec<Option<IpFamily>>> {

@@ -223,6 +223,12 @@ impl Allocator {
         self.entries.get(key)?.refusal.as_deref()
     }
 
+    /// The same, with what comes nearest to being shared, where all addresses are taken.
+    pub fn refusal_explained(&self, key: &ServiceKey) -> Option<Refusal> {
+        let entry = self.entries.get(key)?;
+        Some(self.ledger.explained(entry.refusal.as_deref()?, &entry.request.terms))
+    }
+
     fn outcome(&self, changes: Changes) -> Outcome {
         let mut outcome = Outcome { changes, ..Outcome::default() };
         for (key, entry) in &self.entries {
@@ -303,7 +309,8 @@ impl Allocator {
         if let Err(refusal) = self.serve(key, changes)
             && let Some(entry) = self.entries.get_mut(key)
         {
-            entry.refuse(key, refusal, changes);
+            let told = self.ledger.explained(&refusal, &entry.request.terms);
+            entry.refuse(key, refusal, &told, changes);
         }
     }
 
@@ -391,7 +398,8 @@ impl Entry {
         let wanted = match &self.request.wanted {
             Ok(wanted) => wanted,
             Err(refusal) => {
-                self.refuse(key, Refusal::clone(refusal), changes);
+                let refusal = Refusal::clone(refusal);
+                self.refuse(key, refusal.clone(), &refusal, changes);
                 return false;
             }
         };
@@ -411,9 +419,16 @@ impl Entry {
         waits
     }
 
-    fn refuse(&mut self, key: &ServiceKey, refusal: Refusal, changes: &mut Changes) {
+    /// Notes a refusal, and tells it in these words if it is another one than before.
+    fn refuse(
+        &mut self,
+        key: &ServiceKey,
+        refusal: Refusal,
+        told: &Refusal,
+        changes: &mut Changes,
+    ) {
         if self.refusal.as_deref() != Some(&refusal) {
-            changes.refused(key, &refusal, self.assignment.as_ref());
+            changes.refused(key, told, self.assignment.as_ref());
             self.refusal = Some(Box::new(refusal));
         }
     }

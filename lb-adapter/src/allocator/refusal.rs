@@ -53,6 +53,8 @@ pub enum Refusal {
         pools: Vec<String>,
         /// The family of the Service, if it has one.
         families: OfFamily,
+        /// The address that it comes nearest to sharing, and what forbids that.
+        nearest: Option<Box<(IpAddr, InUse)>>,
     },
     /// An address lies in no pool.
     InNoPool(IpAddr),
@@ -169,14 +171,21 @@ impl fmt::Display for Refusal {
             Self::NoneOfFamily { pools, .. } => {
                 write!(f, "no pool has both IPv4 and IPv6 addresses, of {}", list(pools))
             }
-            Self::Exhausted { pools, families: OfFamily::Any } => {
-                write!(f, "no address is left in {}", list(pools))
-            }
-            Self::Exhausted { pools, families: OfFamily::One(family) } => {
-                write!(f, "no {family} address is left in {}", list(pools))
-            }
-            Self::Exhausted { pools, families: OfFamily::Both } => {
-                write!(f, "no pool has both an IPv4 and an IPv6 address left, of {}", list(pools))
+            Self::Exhausted { pools, families, nearest } => {
+                let pools = list(pools);
+                match families {
+                    OfFamily::Any => write!(f, "no address is left in {pools}")?,
+                    OfFamily::One(family) => write!(f, "no {family} address is left in {pools}")?,
+                    OfFamily::Both => {
+                        write!(f, "no pool has both an IPv4 and an IPv6 address left, of {pools}")?;
+                    }
+                }
+                match nearest.as_deref() {
+                    Some((address, by)) => {
+                        write!(f, ", and {address} cannot be shared: it is {by}")
+                    }
+                    None => Ok(()),
+                }
             }
             Self::InNoPool(address) => write!(f, "{address} is in no pool"),
             Self::Avoided { address, pool } => {

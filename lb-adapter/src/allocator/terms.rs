@@ -29,6 +29,13 @@ pub(super) struct SharingKey {
     backend: Labels,
 }
 
+impl SharingKey {
+    /// The value of the annotation.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 impl Terms {
     /// The terms of a Service as it stands.
     pub(super) fn of(service: &Service) -> Self {

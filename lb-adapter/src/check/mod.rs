@@ -3,6 +3,7 @@
 //! Owns the command and its output. What is wrong is found by [`crate::config`] and
 //! [`crate::manifest`], as it is when the files are put to work.
 
+mod reach;
 mod services;
 mod snippet;
 
@@ -19,6 +20,7 @@ use crate::config::{Diagnostic, Severity};
 use crate::failure::Failure;
 use crate::manifest::{self, Manifests, Options, Source};
 use crate::model::ServiceType;
+use crate::planner;
 use snippet::Snippet;
 
 /// Arguments of `ferrolb check`.
@@ -50,7 +52,7 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     let read = Input::read(&args.files)?;
     let options = Options { lenient: true, ..args.cluster.configuration.manifests() };
     let (problems, manifests) =
-        examine(&options, &read.name, &read.sources, args.cluster.lb_class.as_deref());
+        examine(&options, &read.name, &read.sources, &args.cluster.options());
     let found = Found::of(&problems, &read.sources);
     let mut out = io::stdout().lock();
     let written = match args.output {
@@ -73,19 +75,24 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
 /// All errors and warnings of these files, also about what has no effect, in order of file and line.
 /// `name` is what all of them together are called.
 pub fn problems(options: &Options, name: &str, sources: &[Source]) -> Vec<Diagnostic> {
-    examine(options, name, sources, None).0
+    examine(options, name, sources, &planner::Options::default()).0
 }
 
 fn examine(
     options: &Options,
     name: &str,
     sources: &[Source],
-    class: Option<&str>,
+    serving: &planner::Options,
 ) -> (Vec<Diagnostic>, Option<Manifests>) {
-    let manifest::Examined { manifests, services, mut problems, .. } =
+    let manifest::Examined { manifests, draft, services, mut problems } =
         manifest::examine(options, name, sources, Vec::new());
     if let Some(manifests) = &manifests {
-        services::judge(manifests, &services, class, &mut problems);
+        let outcome =
+            services::judge(manifests, &services, serving.class.as_deref(), &mut problems);
+        reach::judge(manifests, &services, &outcome, serving, &mut problems);
+        if let Some(draft) = &draft {
+            reach::aggregates(manifests, draft, &outcome, &mut problems);
+        }
         problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     }
     (problems, manifests)

@@ -61,8 +61,11 @@ fn peer(
     let keys: Vec<&str> = ["name"].into_iter().chain(own::PEER_KEYS).collect();
     only(&mapping, &keys, &peers::KEYS, report);
     let given = mapping.get("name").and_then(|field| named(field, "the peer's name", report));
-    let mut draft = peers::read(&mapping, &item, Format::ConfigMap, report)?;
+    let (mut draft, is_whole) = peers::read(&mapping, &item, Format::ConfigMap, report);
     own::read_peer(&mapping, "", &mut draft.peer, report);
+    if !is_whole {
+        return None;
+    }
     if let Some((name, _)) = given {
         draft.peer.name = name;
         return Some(draft);
@@ -103,8 +106,11 @@ fn pool(item: Field<'_>, draft: &mut Draft, report: &mut Report<'_>) {
     {
         list.error(report, "a layer2 pool has no BGP advertisements, expected protocol bgp");
     }
-    let (Some((name, name_place)), Some(protocol)) = (name, protocol) else { return };
+    // Something stands in for what could not be read, so that the rest is compared with other pools.
     let place = report.place_of(&item);
+    let (name, name_place) =
+        name.unwrap_or_else(|| (format!("#{}", draft.pools.len()), place.clone()));
+    let protocol = protocol.unwrap_or(Protocol::Bgp);
     match protocol {
         Protocol::Bgp if advertisements.is_empty() => advertisements.push(by_default(&place)),
         Protocol::Bgp => {}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, Severity};
 use super::draft::{Draft, Format};
 use super::report;
 use crate::model::{BgpAdvertisement, IpFamily, Pool};
@@ -18,6 +18,8 @@ pub(super) fn check(
     resolved: &[BgpAdvertisement],
     diagnostics: &mut Vec<Diagnostic>,
 ) {
+    // Where something is wrong, advertisements may be alike only because of that.
+    let complete = diagnostics.iter().all(|it| it.severity != Severity::Error);
     let mut told = BTreeSet::new();
     for pool in &draft.pools {
         let advertisements = draft.bgp_advertisements.iter().zip(resolved);
@@ -33,6 +35,7 @@ pub(super) fn check(
                 }
                 let message = problem.with(&draft_of_other.place.shown());
                 match (problem, draft.format) {
+                    (Problem::Same, _) if !complete => {}
                     (Problem::LocalPref(..), Format::Resources) => {
                         report::error(diagnostics, &draft_of_one.place, message);
                     }

@@ -16,15 +16,7 @@ use crate::model::{
 
 use super::report::Place;
 
-/// How a configuration is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// MetalLB's up to 0.12, one text.
-    #[default]
-    ConfigMap,
-    /// The `metallb.io` resources of today.
-    Resources,
-}
+pub(crate) use crate::model::ConfigFormat as Format;
 
 /// A name in both formats.
 #[derive(Clone, Copy, Debug)]

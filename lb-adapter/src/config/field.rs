@@ -12,6 +12,7 @@ use super::draft::Format;
 use super::nearest::nearest;
 use super::report::Report;
 use super::schema::Schema;
+use super::unfinished::{unfinished, without_zeros};
 use super::yaml::{Kind, Position, Scalar, Value};
 use crate::model::Labels;
 
@@ -91,7 +92,21 @@ impl<'a> Field<'a> {
 
     /// Reports that it is not what was expected.
     pub(crate) fn expected(&self, report: &mut Report<'_>, expected: &str) {
-        self.error(report, format!("expected {expected}, found {}", self.shown()));
+        self.error(report, self.hinted(format!("expected {expected}, found {}", self.shown())));
+    }
+
+    /// Adds to a message what should have been done to the text first, if that can be told.
+    pub(crate) fn hinted(&self, message: String) -> String {
+        let Kind::Scalar(scalar) = &self.value.kind else { return message };
+        if let Some(hint) = unfinished(&scalar.text) {
+            return format!("{message}: {hint}");
+        }
+        match without_zeros(&scalar.text) {
+            Some(corrected) => {
+                format!("{message}: an address has no leading zeros, write {corrected}")
+            }
+            None => message,
+        }
     }
 
     /// The value for a message: short, and without control characters.
@@ -213,9 +228,14 @@ impl<'a> Field<'a> {
     where
         T: TryFrom<i64> + PartialOrd + fmt::Display,
     {
-        if let Kind::Scalar(Scalar { schema: Schema::Integer(value), .. }) = &self.value.kind
+        if let Kind::Scalar(Scalar { schema: Schema::Integer(value), text, .. }) = &self.value.kind
             && let Some(value) = T::try_from(*value).ok().filter(|value| range.contains(value))
         {
+            if text.len() > 1 && text.starts_with('0') && text.bytes().all(|it| it.is_ascii_digit())
+            {
+                let message = format!("{text} is octal by its leading zero, and taken as {value}");
+                self.warning(report, message);
+            }
             return Some(value);
         }
         self.expected(report, &format!("a number from {} to {}", range.start(), range.end()));

@@ -152,7 +152,8 @@ fn expression(
 fn value(field: Field<'_>, format: Format, report: &mut Report<'_>) -> Option<String> {
     let text = field.word(format, report)?;
     if !is_value(text) {
-        field.error(report, format!("{} is no label value, {EXPECTED_VALUE}", field.shown()));
+        let message = format!("{} is no label value, {EXPECTED_VALUE}", field.shown());
+        field.error(report, field.hinted(message));
     }
     Some(text.to_owned())
 }

@@ -138,7 +138,7 @@ fn what_cannot_be_meant_of_a_peer_is_an_error() {
         ("local-asn: 0", "expected a number from 1 to 4294967295, found 0"),
         ("connect-time: 100ms", "expected whole seconds from 1s to 65535s"),
         ("vrf: red", "VRFs are not supported"),
-        ("password-secret: a", "the Secret \"a\" is not there"),
+        ("password-secret: a", "no Secret \"a\" of type kubernetes.io/basic-auth is there"),
         ("bfd-profiel: a", "unknown key, did you mean bfd-profile?"),
     ] {
         let said = said(&peer_with(line));

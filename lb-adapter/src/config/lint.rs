@@ -9,39 +9,52 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::draft::{Draft, Format, PoolDraft, Reference};
 use super::index::{Advertised, Told, meant};
 use super::report::{self, Place};
-use crate::model::{Community, Config, IpFamily, NextHopPolicy, Node, Peer, PeerAddress, Protocol};
+use crate::model::{
+    Community, Config, IpFamily, Namespace, NextHopPolicy, Node, Peer, PeerAddress, Protocol,
+    Service,
+};
 
-/// Adds a warning for each such thing. `nodes` are those of the files, if there are any.
+/// The objects of the files besides the configuration, if there are any.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Around<'a> {
+    pub(crate) nodes: &'a [Node],
+    pub(crate) services: &'a [Service],
+    pub(crate) namespaces: &'a [Namespace],
+}
+
+/// Adds a warning for each such thing.
 ///
 /// Where there are errors, what seems to be missing or unused may only be wrong: of that nothing is
 /// said then.
 pub(crate) fn lint(
     draft: &Draft,
     config: &Config,
-    nodes: &[Node],
+    around: Around<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let complete = diagnostics.iter().all(|it| it.severity != Severity::Error);
-    let mut lint = Lint { draft, config, nodes, complete, diagnostics };
+    let mut lint = Lint { draft, config, around, complete, diagnostics };
     lint.peers();
     lint.nobody_to_tell();
     lint.pools();
     lint.advertisements();
+    lint.selections();
     lint.bfd_profiles();
     lint.aliases();
 }
 
-struct Lint<'a> {
-    draft: &'a Draft,
-    config: &'a Config,
-    nodes: &'a [Node],
+/// What is looked at, and what was found.
+pub(super) struct Lint<'a> {
+    pub(super) draft: &'a Draft,
+    pub(super) config: &'a Config,
+    pub(super) around: Around<'a>,
     /// Whether all that was written could be read.
-    complete: bool,
+    pub(super) complete: bool,
     diagnostics: &'a mut Vec<Diagnostic>,
 }
 
 impl Lint<'_> {
-    fn warn(&mut self, at: &Place, message: impl Into<String>) {
+    pub(super) fn warn(&mut self, at: &Place, message: impl Into<String>) {
         report::warning(self.diagnostics, at, message);
     }
 
@@ -52,7 +65,9 @@ impl Lint<'_> {
             if self.complete && !told.has(&peer.name) {
                 self.warn(&it.place, "unused peer: no advertisement is for it");
             }
-            if !self.nodes.is_empty() && !self.nodes.iter().any(|node| peer.selects(&node.labels)) {
+            if !self.around.nodes.is_empty()
+                && !self.around.nodes.iter().any(|node| peer.selects(&node.labels))
+            {
                 self.warn(&it.place, "unused peer: its node selectors select none of the Nodes");
             }
             if peer.router_id.is_some() && self.speakers(peer) != Some(1) {
@@ -98,7 +113,7 @@ impl Lint<'_> {
         let speaks = |node: &&Node| peer.selects(&node.labels);
         let without = |node: &&Node| !node.addresses.iter().any(IpAddr::is_ipv6);
         // The first by name, in whatever order the files have them.
-        let nodes = self.nodes.iter().filter(speaks).filter(without);
+        let nodes = self.around.nodes.iter().filter(speaks).filter(without);
         if let Some(node) = nodes.min_by(|a, b| a.name.cmp(&b.name)) {
             let name = &node.name;
             let message =
@@ -133,8 +148,8 @@ impl Lint<'_> {
         if by_name("kubernetes.io/hostname") {
             return Some(1);
         }
-        let selected = self.nodes.iter().filter(|node| peer.selects(&node.labels)).count();
-        (!self.nodes.is_empty()).then_some(selected)
+        let selected = self.around.nodes.iter().filter(|node| peer.selects(&node.labels)).count();
+        (!self.around.nodes.is_empty()).then_some(selected)
     }
 
     fn nobody_to_tell(&mut self) {
@@ -188,7 +203,7 @@ impl Lint<'_> {
 
     /// Addresses that somebody has, and who.
     fn holders(&self) -> BTreeMap<IpAddr, String> {
-        let nodes = self.nodes.iter().flat_map(|node| {
+        let nodes = self.around.nodes.iter().flat_map(|node| {
             node.addresses.iter().map(move |address| (*address, format!("node {}", node.name)))
         });
         let peers = self

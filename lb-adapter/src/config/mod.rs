@@ -25,6 +25,8 @@ pub(crate) mod pools;
 mod ranges;
 mod resolve;
 mod schema;
+mod selection;
+mod unfinished;
 
 pub(crate) mod draft;
 pub(crate) mod field;
@@ -40,6 +42,7 @@ use std::collections::BTreeMap;
 pub(crate) use configmap::looks_like;
 pub(crate) use diagnostic::settle;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub(crate) use lint::Around;
 pub(crate) use lint::lint;
 pub(crate) use nearest::nearest;
 pub(crate) use resolve::{Absence, Secrets, resolve};

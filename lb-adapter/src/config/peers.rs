@@ -7,23 +7,30 @@ use super::draft::{Format, Key, PeerDraft, Reference};
 use super::field::{Field, Mapping};
 use super::report::Report;
 use super::schema::Schema;
+use super::unfinished::unfinished;
 use super::yaml::Kind;
 use super::{duration, labels};
 use crate::model::{Asn, BgpIdentifier, IpFamily, Password, Peer, PeerAddress, PeerAsn};
 
-/// Reads one peer; its name is what it is reached at.
+/// Reads one peer; its name is what it is reached at. Whether it is whole comes with it: where it is not, something
+/// stands in for what could not be read, so that all that is wrong with it is told.
 pub(crate) fn read(
     mapping: &Mapping<'_>,
     at: &Field<'_>,
     format: Format,
     report: &mut Report<'_>,
-) -> Option<PeerDraft> {
+) -> (PeerDraft, bool) {
     let my_asn = required(mapping, MY_ASN.of(format), report);
     let local_asn = mapping.get(LOCAL_ASN.of(format)).and_then(|field| number_of_as(field, report));
     let peer_asn = peer_asn(mapping, format, report);
     let address = address(mapping, format, report);
     let (hold_time, keepalive_time) = times(mapping, format, report);
-    let mut peer = Peer::new(my_asn?, peer_asn?, address?);
+    let is_whole = my_asn.is_some() && peer_asn.is_some() && address.is_some();
+    let mut peer = Peer::new(
+        my_asn.unwrap_or(Asn(1)),
+        peer_asn.unwrap_or(PeerAsn::External),
+        address.clone().unwrap_or_else(|| PeerAddress::Ip(Ipv4Addr::LOCALHOST.into())),
+    );
     peer.local_asn = local_asn;
     if let Some(field) = mapping.get(PORT.of(format)) {
         // As in MetalLB, 0 is the default port.
@@ -35,7 +42,7 @@ pub(crate) fn read(
     peer.connect_time =
         mapping.get(CONNECT_TIME.of(format)).and_then(|field| connect_time(field, report));
     peer.router_id = mapping.get(ROUTER_ID.of(format)).and_then(|field| router_id(field, report));
-    peer.source_address = source_address(mapping, &peer, format, report);
+    peer.source_address = source_address(mapping, address.as_ref(), format, report);
     peer.node_selectors = labels::selectors(mapping, NODE_SELECTORS.of(format), format, report);
     let password_secret = password(mapping, &mut peer, format, report);
     let bfd_profile = mapping
@@ -50,12 +57,13 @@ pub(crate) fn read(
     peer.ebgp_multihop = boolean(EBGP_MULTIHOP, report);
     if let Some(field) = mapping.get(EBGP_MULTIHOP.of(format))
         && peer.ebgp_multihop
+        && is_whole
         && peer.is_internal()
     {
         field.error(report, "an internal peer may always be some hops away, expected false");
     }
     unsupported(mapping, format, report);
-    Some(PeerDraft { peer, place: report.place_of(at), bfd_profile, password_secret })
+    (PeerDraft { peer, place: report.place_of(at), bfd_profile, password_secret }, is_whole)
 }
 
 /// A name of something else.
@@ -147,13 +155,13 @@ fn unicast(
 
 fn source_address(
     mapping: &Mapping<'_>,
-    peer: &Peer,
+    router: Option<&PeerAddress>,
     format: Format,
     report: &mut Report<'_>,
 ) -> Option<IpAddr> {
     let field = mapping.get(SOURCE_ADDRESS.of(format)).filter(|field| !field.is_empty_text())?;
     let address = unicast(field, format, "an address of the node, such as 192.0.2.7", report)?;
-    match &peer.address {
+    match router? {
         PeerAddress::Ip(router) if IpFamily::of(*router) != IpFamily::of(address) => {
             let family = IpFamily::of(*router);
             field.expected(report, &format!("an {family} address, as the router's is"));
@@ -202,7 +210,7 @@ fn seconds(field: Field<'_>, report: &mut Report<'_>) -> Option<Duration> {
         Ok(written) => written,
         Err(error) => {
             let message = format!("{} {error}, expected one such as 90s or 1m30s", field.shown());
-            field.error(report, message);
+            field.error(report, field.hinted(message));
             return None;
         }
     };
@@ -292,6 +300,9 @@ fn checked_password(field: Field<'_>, format: Format, report: &mut Report<'_>) -
         let message = format!("expected at most {LONGEST_PASSWORD} octets, found {}", text.len());
         field.error(report, message);
         return None;
+    }
+    if let Some(hint) = unfinished(text) {
+        field.warning(report, format!("the password is hardly this text: {hint}"));
     }
     Some(Password::new(text))
 }

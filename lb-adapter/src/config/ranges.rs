@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use super::draft::Format;
 use super::field::Field;
 use super::report::Report;
+use super::unfinished::without_zeros;
 use crate::model::{AddressRange, IpFamily, RangeError};
 
 /// Reads one prefix or range.
@@ -16,7 +17,12 @@ pub(crate) fn read(
     report: &mut Report<'_>,
 ) -> Option<AddressRange> {
     let text = field.word(format, report)?;
-    let range = match text.parse::<AddressRange>() {
+    // Some readers take a part with a leading zero for octal, others refuse it, as MetalLB's does.
+    let parsed = match without_zeros(text) {
+        Some(_) => Err(RangeError::Syntax),
+        None => text.parse::<AddressRange>(),
+    };
+    let range = match parsed {
         Ok(range) => range,
         Err(error) => {
             let hint = match (error, text.parse::<IpAddr>()) {
@@ -25,7 +31,8 @@ pub(crate) fn read(
                 }
                 _ => error.to_string(),
             };
-            field.error(report, format!("{} is no address range, {hint}", field.shown()));
+            let message = format!("{} is no address range, {hint}", field.shown());
+            field.error(report, field.hinted(message));
             return None;
         }
     };

@@ -28,6 +28,16 @@ pub(crate) struct Place {
     /// The line of the text that is a scalar of the file, if the file's own says too little.
     inner_line: Option<u32>,
     pub(crate) path: String,
+    subject: Option<Arc<Subject>>,
+}
+
+/// The object that something is in.
+#[derive(Debug, PartialEq, Eq)]
+struct Subject {
+    /// Kind, namespace and name.
+    name: String,
+    /// The path of the object itself: not empty in a List.
+    path: String,
 }
 
 impl Place {
@@ -42,18 +52,27 @@ impl Place {
 pub(crate) struct Report<'a> {
     file: Arc<str>,
     origin: Origin,
+    subject: Option<Arc<Subject>>,
     diagnostics: &'a mut Vec<Diagnostic>,
 }
 
 impl<'a> Report<'a> {
     /// For the text of a whole file.
     pub(crate) fn new(file: &str, diagnostics: &'a mut Vec<Diagnostic>) -> Self {
-        Self { file: file.into(), origin: Origin::File, diagnostics }
+        Self { file: file.into(), origin: Origin::File, subject: None, diagnostics }
     }
 
     /// For a text inside the file.
     pub(crate) fn within(&mut self, origin: Origin) -> Report<'_> {
-        Report { file: Arc::clone(&self.file), origin, diagnostics: self.diagnostics }
+        let (file, subject) = (Arc::clone(&self.file), self.subject.clone());
+        Report { file, origin, subject, diagnostics: self.diagnostics }
+    }
+
+    /// For the object at this path, by kind, namespace and name.
+    pub(crate) fn about(&mut self, name: String, path: impl Display) -> Report<'_> {
+        let (file, origin) = (Arc::clone(&self.file), self.origin);
+        let subject = Some(Arc::new(Subject { name, path: path.to_string() }));
+        Report { file, origin, subject, diagnostics: self.diagnostics }
     }
 
     /// A value is wrong.
@@ -86,6 +105,7 @@ impl<'a> Report<'a> {
             column: place.column,
             inner_line: inner.map(|inner| inner.line),
             path: path.to_string(),
+            subject: self.subject.clone(),
         }
     }
 
@@ -133,6 +153,13 @@ pub(crate) fn is_full(diagnostics: &[Diagnostic]) -> bool {
 fn push(diagnostics: &mut Vec<Diagnostic>, severity: Severity, at: &Place, mut message: String) {
     if let Some(line) = at.inner_line {
         message.push_str(&format!(" (line {line} of the text)"));
+    }
+    // An error has a place to look at. A warning is often met without its file: in a log, or in a list of them.
+    if let Some(subject) = &at.subject
+        && severity == Severity::Warning
+        && at.path == subject.path
+    {
+        message = format!("{}: {message}", subject.name);
     }
     let mut path = at.path.clone();
     match diagnostics.iter().filter(|it| it.severity == severity).count() {

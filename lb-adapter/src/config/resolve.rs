@@ -40,11 +40,11 @@ pub(crate) fn resolve(
 ) -> Config {
     different_names("peer", draft.peers.iter().map(|it| (&*it.peer.name, &it.place)), diagnostics);
     let pools = draft.pools.iter().map(|it| (&*it.pool.name, &it.place));
-    let pools_differ = different_names("pool", pools, diagnostics);
+    different_names("pool", pools, diagnostics);
     let profiles = draft.bfd_profiles.iter().map(|it| (&*it.profile.name, &it.place));
     different_names("BFD profile", profiles, diagnostics);
     let profiles = draft.bfd_profiles.iter().map(|it| it.profile.name.as_str()).collect();
-    let mut config = Config::default();
+    let mut config = Config { format: draft.format, ..Config::default() };
     for peer in &draft.peers {
         bfd_profile(peer, &profiles, draft, diagnostics);
         config.peers.push(with_password(peer, secrets, diagnostics));
@@ -63,33 +63,28 @@ pub(crate) fn resolve(
         protocols(&mut config);
     }
     aggregation(draft, diagnostics);
-    if pools_differ {
-        conflicts::check(draft, &config.bgp_advertisements, diagnostics);
-    }
+    conflicts::check(draft, &config.bgp_advertisements, diagnostics);
     config
 }
 
-/// Whether no two are named alike; those that are get an error.
+/// No two are named alike; those that are get an error.
 fn different_names<'a>(
     what: &str,
     named: impl Iterator<Item = (&'a str, &'a Place)>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> bool {
+) {
     let mut seen: BTreeMap<&str, &Place> = BTreeMap::new();
-    let mut differ = true;
     for (name, place) in named {
         match seen.get(name) {
             Some(first) => {
                 let message = format!("another {what} is named {name:?} at {}", first.shown());
                 report::error(diagnostics, place, message);
-                differ = false;
             }
             None => {
                 seen.insert(name, place);
             }
         }
     }
-    differ
 }
 
 fn bfd_profile(
@@ -120,7 +115,8 @@ fn with_password(
     peer.bfd_profile = draft.bfd_profile.as_ref().map(|profile| profile.name.clone());
     let Some(wanted) = &draft.password_secret else { return peer };
     let Some(secret) = secrets.known.get(&wanted.name) else {
-        let message = format!("the Secret {:?} is not there", wanted.name);
+        // In a cluster only these are looked at: one of another type may well be there.
+        let message = format!("no Secret {:?} of type {SECRET_TYPE} is there", wanted.name);
         match secrets.absence {
             Absence::Nothing => {}
             Absence::Warning => {

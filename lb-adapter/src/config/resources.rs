@@ -10,6 +10,7 @@ use super::field::{Field, Mapping};
 #[cfg(feature = "kubernetes")]
 use super::labels;
 use super::report::Report;
+use super::unfinished::unfinished;
 #[cfg(feature = "kubernetes")]
 use super::yaml::Value;
 use super::{advertisements, bfd_profiles, communities, own, peers, pools};
@@ -104,12 +105,14 @@ pub(crate) fn read(
         Kind::OldBgpPeer | Kind::BgpPeer => {
             peer_keys(kind, &spec, report);
             secret_namespace(&spec, named.namespace, report);
-            let Some(mut peer) = peers::read(&spec, at, format, report) else { return };
+            let (mut peer, is_whole) = peers::read(&spec, at, format, report);
             peer.peer.name = named.name.to_owned();
             if let Some(annotations) = &annotations {
                 own::read_peer(annotations, own::PREFIX, &mut peer.peer, report);
             }
-            draft.peers.push(peer);
+            if is_whole {
+                draft.peers.push(peer);
+            }
         }
         Kind::IpAddressPool => {
             only(&spec, &pools::KEYS, report);
@@ -224,7 +227,11 @@ pub(crate) fn secret(object: &Mapping<'_>, at: &Field<'_>, report: &mut Report<'
                 Some(text) => password(text, object, report),
                 None => {
                     let (path, at) = (object.path.key("data"), object.position_of("data"));
-                    report.error(path.key(PASSWORD), at, "expected UTF-8 text in base64");
+                    let mut message = "expected UTF-8 text in base64".to_owned();
+                    if let Some(hint) = unfinished(&encoded) {
+                        message.push_str(&format!(": {hint}"));
+                    }
+                    report.error(path.key(PASSWORD), at, message);
                     None
                 }
             }
@@ -239,6 +246,10 @@ fn password(text: String, object: &Mapping<'_>, report: &mut Report<'_>) -> Opti
     let key = if object.get("stringData").is_some() { "stringData" } else { "data" };
     if text.ends_with('\n') {
         let message = "the password ends with a line break, which routers seldom expect";
+        report.warning(object.path.key(key).key(PASSWORD), at(key), message);
+    }
+    if let Some(hint) = unfinished(&text) {
+        let message = format!("the password is hardly this text: {hint}");
         report.warning(object.path.key(key).key(PASSWORD), at(key), message);
     }
     let length = text.len();

@@ -129,7 +129,10 @@ impl Engine {
     ) -> Option<T> {
         let service = self.rows.service(key)?;
         let endpoints = Endpoints::of(&service, self.rows.endpoints_of(key));
-        let mut subject = Subject::new(&service, holding(&self.allocator, key), &endpoints);
+        // Who asks wants to know more than is kept.
+        let refusal = self.allocator.refusal_explained(key);
+        let held = self.allocator.assignment(key).ok_or(refusal.as_ref());
+        let mut subject = Subject::new(&service, held, &endpoints);
         subject.probed = self.probed.get(&(node.to_owned(), key.clone()));
         Some(see(&subject))
     }

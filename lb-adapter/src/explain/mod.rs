@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::cluster::{Cluster, Sent, SessionState, Unsent};
 use crate::engine::peer_label;
-use crate::model::{Service, ServiceKey};
+use crate::model::{ConfigFormat, Service, ServiceKey};
 use crate::planner::{Changed, Gate, NotAnnounced, Plan, PlannedRoute, Reason, Wishes};
 
 pub use text::write_text;
@@ -104,6 +104,7 @@ impl Explanation {
 
 fn explain_node(cluster: &Cluster, service: &Service, plan: &Plan) -> NodeExplained {
     let reasons = cluster.engine.not_announced(plan, &service.key);
+    let format = cluster.engine.config().map(|config| config.format).unwrap_or_default();
     let announced = !plan.announced(&service.key).is_empty();
     // What concerns one peer alone stands with it, unless no peer is left. Of what concerns no peer the last stops the
     // Service, unless it came as far as the peers; the others are about one of two addresses.
@@ -127,13 +128,15 @@ fn explain_node(cluster: &Cluster, service: &Service, plan: &Plan) -> NodeExplai
                 (Some(true), _) => {
                     GateExplained::passed(gate.as_str(), found(cluster, service, plan, gate))
                 }
-                (Some(false), Some(reason)) => GateExplained::failed(gate.as_str(), reason),
+                (Some(false), Some(reason)) => GateExplained::failed(gate.as_str(), reason, format),
                 _ => GateExplained::unknown(gate.as_str()),
             }
         })
         .collect();
     gates.extend(
-        partial.iter().map(|it| GateExplained::failed(it.reason.gate().as_str(), &it.reason)),
+        partial
+            .iter()
+            .map(|it| GateExplained::failed(it.reason.gate().as_str(), &it.reason, format)),
     );
     let peers = match first {
         Some(_) => Vec::new(),
@@ -149,12 +152,14 @@ fn explain_peers(
     plan: &Plan,
     reasons: &[NotAnnounced],
 ) -> Vec<PeerExplained> {
+    let format = cluster.engine.config().map(|config| config.format).unwrap_or_default();
     let explained = |(at, peer_plan): (usize, &crate::planner::PeerPlan)| {
         let peer = &peer_plan.peer;
         let mut explained =
             PeerExplained { peer: peer.endpoint(), gates: Vec::new(), routes: Vec::new() };
         let own = reasons.iter().filter(|it| it.peer.as_ref() == Some(&peer.name));
-        let failed = own.map(|own| GateExplained::failed(own.reason.gate().as_str(), &own.reason));
+        let failed =
+            own.map(|own| GateExplained::failed(own.reason.gate().as_str(), &own.reason, format));
         explained.gates.extend(failed);
         // Of two addresses one may be announced to the peer all the same.
         let to_peer = |(peer, _): &&Changed| *peer == at;
@@ -318,8 +323,8 @@ impl GateExplained {
         Self { gate, passed: Some(true), found, mend: None }
     }
 
-    fn failed(gate: &'static str, reason: &Reason) -> Self {
-        Self { gate, passed: Some(false), found: reason.to_string(), mend: reason.mend() }
+    fn failed(gate: &'static str, reason: &Reason, format: ConfigFormat) -> Self {
+        Self { gate, passed: Some(false), found: reason.to_string(), mend: reason.mend(format) }
     }
 
     fn unknown(gate: &'static str) -> Self {

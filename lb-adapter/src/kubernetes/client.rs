@@ -14,7 +14,7 @@ use tower::retry::RetryLayer;
 use tower::{BoxError, ServiceBuilder};
 
 use super::reach;
-use crate::failure::Failure;
+use crate::failure::{Failure, causes};
 
 /// Connects with a kubeconfig file; without one as `KUBECONFIG` says, or as a pod does.
 ///
@@ -27,15 +27,16 @@ pub(super) async fn connect(kubeconfig: Option<&PathBuf>) -> Result<Client, Fail
     let config = match kubeconfig {
         Some(path) => {
             let file = Kubeconfig::read_from(path).map_err(|error| {
-                Failure::Unusable(format!("--kubeconfig {}: {error}", path.display()))
+                Failure::Unusable(format!("--kubeconfig {}: {}", path.display(), causes(&error)))
             })?;
             Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
                 .await
-                .map_err(Failure::unusable)?
+                .map_err(|error| Failure::Unusable(causes(&error)))?
         }
         None => Config::infer().await.map_err(|error| {
             Failure::Unusable(format!(
-                "no way to the API server: expected to run in a pod, or KUBECONFIG or --kubeconfig: {error}"
+                "no way to the API server: expected to run in a pod, or KUBECONFIG or --kubeconfig: {}",
+                causes(&error)
             ))
         })?,
     };
@@ -47,7 +48,7 @@ pub(super) async fn connect(kubeconfig: Option<&PathBuf>) -> Result<Client, Fail
              and FerroLB knows no proxies"
         )));
     }
-    client(config).map_err(Failure::unusable)
+    client(config).map_err(|error| Failure::Unusable(causes(&error)))
 }
 
 /// What [`Client::try_from`] makes where there is no proxy, with an end to how much a connection reads ahead: each watch

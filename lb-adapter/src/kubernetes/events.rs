@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::client::answered;
+use crate::failure::causes;
 
 /// Where events are written; ends when it is dropped.
 #[derive(Debug)]
@@ -60,7 +61,11 @@ impl Events {
             while let Some((object, told)) = waiting.recv().await {
                 let reason = told.reason;
                 if let Err(error) = answered(recorder.write(object, told)).await {
-                    tracing::debug!(reason, %error, "an event could not be written");
+                    tracing::debug!(
+                        reason,
+                        error = causes(&error),
+                        "an event could not be written"
+                    );
                 }
             }
         });

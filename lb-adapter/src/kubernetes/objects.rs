@@ -19,7 +19,7 @@ use super::client::{self, answered};
 use super::node_status;
 use super::resource::Kind;
 use crate::cluster::{ConfigurationArgs, SessionState, Unsent};
-use crate::failure::Failure;
+use crate::failure::{Failure, causes};
 use crate::manifest::{CONFIG_MAP, Source};
 use crate::model::ServiceKey;
 use crate::replay::Known;
@@ -140,7 +140,7 @@ async fn list(
             }
             Err(error) => {
                 let plural = kind.plural();
-                return Err(Failure::Unusable(format!("cannot list {plural}: {error}")));
+                return Err(Failure::Unusable(format!("cannot list {plural}: {}", causes(&error))));
             }
         }
     }
@@ -177,7 +177,7 @@ async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String)
     let nodes = match answered(api.list(&ListParams::default())).await {
         Ok(nodes) => nodes.items,
         Err(error) => {
-            tracing::warn!(%error, "how sessions stand is not known");
+            tracing::warn!(error = causes(&error), "how sessions stand is not known");
             return BTreeMap::new();
         }
     };

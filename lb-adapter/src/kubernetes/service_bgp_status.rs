@@ -22,6 +22,7 @@ use super::client::answered;
 use super::object::Object;
 use super::status_object::{PERIOD, goes_with_another};
 use crate::config::yaml::Value as Tree;
+use crate::failure::causes;
 use crate::model::ServiceKey;
 use crate::shared::Shared;
 
@@ -266,7 +267,10 @@ async fn list(api: Api<Object>, node: String, owner: Option<String>) -> Done {
         let page = match answered(api.list(&params)).await {
             Ok(page) => page,
             Err(error) => {
-                tracing::debug!(%error, "ServiceBGPStatus objects cannot be listed");
+                tracing::debug!(
+                    error = causes(&error),
+                    "ServiceBGPStatus objects cannot be listed"
+                );
                 return Done::Failed(None);
             }
         };
@@ -305,7 +309,7 @@ async fn write(
     match answered(written).await {
         Ok(name) => Done::Written(key, name.zip(peers)),
         Err(error) => {
-            tracing::debug!(service = %key, %error, "the ServiceBGPStatus cannot be written");
+            tracing::debug!(service = %key, error = causes(&error), "the ServiceBGPStatus cannot be written");
             Done::Failed(Some(key))
         }
     }

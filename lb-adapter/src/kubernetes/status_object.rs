@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::client::answered;
+use crate::failure::causes;
 
 /// The object.
 pub(super) struct StatusObject {
@@ -168,7 +169,9 @@ impl StatusObject {
             match answered(put(&api, &made, manager, seen, status)).await {
                 Ok(Some(seen)) => return Some(seen),
                 Ok(None) => tracing::debug!(kind, "the object goes with another one"),
-                Err(error) => tracing::debug!(kind, %error, "the status cannot be written"),
+                Err(error) => {
+                    tracing::debug!(kind, error = causes(&error), "the status cannot be written");
+                }
             }
             None
         }));

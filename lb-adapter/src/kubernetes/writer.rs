@@ -22,6 +22,7 @@ use super::object::Object;
 use super::reach;
 use super::resource::Kind;
 use super::service_status::Face;
+use crate::failure::causes;
 use crate::model::ServiceKey;
 
 /// How many writes may be under way.
@@ -152,7 +153,7 @@ impl Writer {
                 let (id, written) = match ended {
                     Ok((id, written)) => (id, written),
                     Err(error) => {
-                        tracing::error!(%error, "a write of a Service's status ended in a panic");
+                        tracing::error!(error = causes(&error), "a write of a Service's status ended in a panic");
                         (error.id(), Written::Failed)
                     }
                 };

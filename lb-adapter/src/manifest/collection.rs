@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Found;
 use super::configuration::Configuration;
+use super::kinds::Verdict;
 use super::object::Metadata;
 use super::places::{ServicePlace, ServicePlaces};
-use super::{Manifests, Options, Source, endpoints, node, service};
+use super::{Manifests, Options, Source, endpoints, kinds, node, service};
 use crate::config::draft::{Draft, Seniority};
 use crate::config::field::{self, Field, Mapping};
 use crate::config::report::Report;
 use crate::config::yaml::{self, Position};
-use crate::config::{self, Diagnostic, resources};
+use crate::config::{self, Around, Diagnostic, resources};
 use crate::model::{Config, EndpointSlice, Namespace, Node, Service};
 
 /// The objects of all files up to now.
@@ -123,8 +124,10 @@ impl<'a> Collection<'a> {
         };
         let (documents, errors) = yaml::documents(text);
         self.incomplete |= !errors.is_empty();
+        let template = text.contains("{{").then_some(", a template is rendered first");
         for error in errors {
-            report.error("", error.position, error.message);
+            let message = format!("{}{}", error.message, template.unwrap_or_default());
+            report.error("", error.position, message);
         }
         let mut unread = Unread::new();
         for document in &documents {
@@ -133,12 +136,13 @@ impl<'a> Collection<'a> {
             self.add_object(root, None, &mut unread, &mut report);
         }
         for ((api_version, kind), (count, position)) in unread {
-            let message = match count {
-                1 => format!("{kind:?} of {api_version:?} is a kind that is not read"),
-                _ => {
-                    format!("{kind:?} of {api_version:?} is a kind that is not read, {count} times")
-                }
-            };
+            let mut message = format!("{kind:?} of {api_version:?} is a kind that is not read");
+            if let Verdict::Unread(hint) = kinds::judge(&api_version, &kind) {
+                message.push_str(hint);
+            }
+            if count > 1 {
+                message.push_str(&format!(", {count} times"));
+            }
             report.warning("", position, message);
         }
     }
@@ -172,7 +176,9 @@ impl<'a> Collection<'a> {
     /// Looks for what has no effect.
     pub(super) fn lint(&self, config: &Config, diagnostics: &mut Vec<Diagnostic>) {
         if let Some(draft) = self.configuration.draft() {
-            config::lint(draft, config, &self.nodes, diagnostics);
+            let Self { nodes, services, namespaces, .. } = self;
+            let around = Around { nodes, services, namespaces };
+            config::lint(draft, config, around, diagnostics);
         }
     }
 
@@ -234,17 +240,13 @@ impl<'a> Collection<'a> {
         match Kind::of(&api_version, &kind) {
             Some(kind) => self.add_known(kind, &field, &object, report),
             None if is_status(&api_version, &kind) => {}
-            None if (api_version.as_str(), kind.as_str())
-                == ("metallb.io/v1beta1", "AddressPool") =>
-            {
-                let message = "AddressPool is MetalLB's of before 0.15, expected an IPAddressPool and \
-                               a BGPAdvertisement";
-                report.error(object.path, object.position, message);
-            }
-            None => {
-                let entry = unread.entry((api_version, kind)).or_insert((0, object.position));
-                entry.0 += 1;
-            }
+            None => match kinds::judge(&api_version, &kind) {
+                Verdict::Error(message) => report.error(object.path, object.position, message),
+                Verdict::Unread(_) => {
+                    let entry = unread.entry((api_version, kind)).or_insert((0, object.position));
+                    entry.0 += 1;
+                }
+            },
         }
     }
 
@@ -255,13 +257,17 @@ impl<'a> Collection<'a> {
         object: &Mapping<'_>,
         report: &mut Report<'_>,
     ) {
-        let Some(mut metadata) = Metadata::read(object, report) else { return };
+        let (mut metadata, is_whole) = Metadata::read(object, report);
         let configures = matches!(kind, Kind::Resource(_) | Kind::Secret);
-        if !metadata.has_namespace && (configures || self.options.lenient) {
+        if !is_whole {
+            // The rest is looked at all the same, as if it were the configuration.
+            metadata.namespace.clone_from(&self.options.namespace);
+            metadata.name = self.options.config_map.clone().unwrap_or_default();
+        } else if !metadata.has_namespace && (configures || self.options.lenient) {
             // What has no namespace is applied to the one that the configuration is in, by `kubectl -n`.
             metadata.namespace.clone_from(&self.options.namespace);
         }
-        if !self.is_first(kind, &metadata, object, report) {
+        if is_whole && !self.is_first(kind, &metadata, object, report) {
             return;
         }
         match kind {

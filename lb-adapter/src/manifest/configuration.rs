@@ -176,6 +176,8 @@ impl<'a> Configuration<'a> {
         }
         let first = self.first_resource.get_or_insert_with(|| (report.place_of(field), 0));
         first.1 += 1;
+        let subject = format!("{} {}", kind.name(), metadata.key());
+        let report = &mut report.about(subject, object.path);
         let Metadata { namespace, name, labels, .. } = metadata;
         let named = Named { namespace, name, labels, seniority };
         resources::read(kind, named, object, field, &mut self.resources, report);

@@ -19,20 +19,21 @@ pub(super) fn slice(
         return None;
     };
     let types = [("IPv4", true), ("IPv6", true), ("FQDN", false)];
-    let field = object.required("addressType", "IPv4 or IPv6", report)?;
-    if !field.choice(report, &types)? {
+    let field = object.required("addressType", "IPv4 or IPv6", report);
+    let addresses = field.and_then(|field| field.choice(report, &types));
+    if let (Some(false), Some(field)) = (addresses, field) {
         field.warning(report, "FQDN endpoints are on no node, the slice is not read");
         return None;
     }
     let service = ServiceKey::new(&metadata.namespace, service);
     let mut slice = EndpointSlice::new(metadata.name, service);
     slice.endpoints = object::items(object, "endpoints", report, endpoint);
-    Some(slice)
+    addresses.map(|_| slice)
 }
 
 fn endpoint(field: Field<'_>, report: &mut Report<'_>) -> Option<Endpoint> {
     let mapping = field.mapping(report)?;
-    mapping.required("addresses", "the endpoint's addresses", report)?;
+    mapping.required("addresses", "the endpoint's addresses", report);
     let addresses = object::items(&mapping, "addresses", report, object::address);
     let mut endpoint = Endpoint::new(addresses.first().copied());
     endpoint.node_name =

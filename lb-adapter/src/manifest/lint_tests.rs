@@ -94,7 +94,7 @@ fn pools_that_nobody_hears_of_are_told() {
     assert_eq!(
         said(resources),
         [
-            "warning: : unused pool: no advertisement is for it, nobody hears of it",
+            "warning: : IPAddressPool metallb-system/a: unused pool: no advertisement is for it, nobody hears of it",
             "warning: spec.ipAddressPools[0]: no pool is named \"aa\"",
         ]
     );
@@ -161,9 +161,169 @@ fn secrets_may_be_elsewhere_and_namespaces_may_be_missing() {
     assert_eq!(
         said(text),
         [
-            "warning: spec.passwordSecret.name: the Secret \"s\" is not there, without it the configuration is not taken"
+            "warning: spec.passwordSecret.name: no Secret \"s\" of type kubernetes.io/basic-auth is there, without it the configuration is not taken"
         ]
     );
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config}\ndata: {config: ''}\n";
     assert_eq!(said(map), [""; 0]);
+}
+
+const AROUND: &str = "---
+apiVersion: v1
+kind: Node
+metadata: {name: kube1, labels: {rack: a}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {team: shop}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop, labels: {expose: 'yes'}}
+spec: {type: LoadBalancer, ports: [{port: 80}]}
+";
+
+/// What is said of one advertisement, one pool and one peer, each with this in its spec.
+fn selections(advertisement: &str, pool: &str, peer: &str) -> Vec<String> {
+    let object = |version: &str, kind: &str, spec: String| {
+        format!(
+            "---\napiVersion: metallb.io/{version}\nkind: {kind}\nmetadata: {{name: x, labels: {{tier: gold}}}}\nspec: {{{spec}}}\n"
+        )
+    };
+    let text = [
+        AROUND.to_owned(),
+        object(
+            "v1beta2",
+            "BGPPeer",
+            format!("myASN: 1, peerASN: 2, peerAddress: 10.9.0.1, {peer}"),
+        ),
+        object("v1beta1", "IPAddressPool", format!("addresses: [10.0.0.0/24], {pool}")),
+        object("v1beta1", "BGPAdvertisement", advertisement.to_owned()),
+    ];
+    said(&text.concat())
+}
+
+#[test]
+fn selectors_that_select_nothing_are_told() {
+    let one = |label: &str| format!("[{{matchLabels: {{{label}}}}}]");
+    let two = |a: &str, b: &str| format!("[{{matchLabels: {{{a}}}}}, {{matchLabels: {{{b}}}}}]");
+    for (key, good, bad, expected) in [
+        (
+            "nodeSelectors",
+            "rack: a",
+            "rack: z",
+            "without effect: its node selectors select none of the Nodes",
+        ),
+        (
+            "serviceSelectors",
+            "expose: 'yes'",
+            "expose: 'no'",
+            "without effect: its service selectors select none of the Services",
+        ),
+        (
+            "ipAddressPoolSelectors",
+            "tier: gold",
+            "tier: tin",
+            "without effect: no pool is selected",
+        ),
+    ] {
+        let of = |selectors: String| selections(&format!("{key}: {selectors}"), "", "");
+        assert_eq!(of(one(good)), [""; 0], "{key}");
+        let found = of(one(bad));
+        assert!(found.iter().any(|it| it.contains(expected)), "{key}: {found:?}");
+        let named = format!("BGPAdvertisement metallb-system/x: {expected}");
+        assert!(found.iter().any(|it| it.contains(&named)), "{found:?}");
+        let found = of(two(good, bad));
+        assert!(
+            found.len() == 1 && found[0].contains(&format!("{key}[1] selects none")),
+            "{found:?}"
+        );
+    }
+    let named = format!("ipAddressPools: [x], ipAddressPoolSelectors: {}", one("tier: tin"));
+    let found = selections(&named, "", "");
+    assert!(found.len() == 1 && found[0].contains("ipAddressPoolSelectors[0]"), "{found:?}");
+
+    let found = selections("", "", &format!("nodeSelectors: {}", two("rack: a", "rack: z")));
+    assert!(found.len() == 1 && found[0].contains("BGPPeer metallb-system/x: nodeSelectors[1]"));
+}
+
+#[test]
+fn a_pool_for_namespaces_or_services_that_are_not_there_is_told() {
+    for (rule, expected) in [
+        ("namespaces: [shop]", ""),
+        (
+            "namespaces: [shop, shpo]",
+            "\"shpo\" is not among the Namespaces, did you mean \"shop\"?",
+        ),
+        ("namespaceSelectors: [{matchLabels: {team: shop}}]", ""),
+        ("namespaceSelectors: [{matchLabels: {team: x}}]", "namespaceSelectors[0] selects none"),
+        ("serviceSelectors: [{matchLabels: {expose: 'yes'}}]", ""),
+        ("serviceSelectors: [{matchLabels: {expose: x}}]", "serviceSelectors[0] selects none"),
+    ] {
+        let found = selections("", &format!("serviceAllocation: {{{rule}}}"), "");
+        let found: Vec<_> = found.iter().filter(|it| it.contains("serviceAllocation: ")).collect();
+        assert_eq!(found.len(), usize::from(!expected.is_empty()), "{rule}: {found:?}");
+        assert!(found.iter().all(|it| it.contains(expected)), "{rule}: {found:?}");
+    }
+}
+
+#[test]
+fn an_advertisement_from_nodes_that_speak_to_none_of_its_peers_is_told() {
+    let other = "---
+apiVersion: v1
+kind: Node
+metadata: {name: kube2, labels: {rack: b}}
+---
+apiVersion: metallb.io/v1beta2
+kind: BGPPeer
+metadata: {name: b}
+spec: {myASN: 1, peerASN: 2, peerAddress: 10.9.0.2, nodeSelectors: [{matchLabels: {rack: b}}]}
+---
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: p}
+spec: {addresses: [10.0.0.0/24]}
+---
+apiVersion: metallb.io/v1beta1
+kind: BGPAdvertisement
+metadata: {name: a}
+spec: {peers: [b], nodeSelectors: [{matchLabels: {rack: a}}]}
+";
+    let found = said(&format!("{AROUND}{other}"));
+    let expected = "warning: : BGPAdvertisement metallb-system/a: without effect: the Nodes that it selects speak to none of its peers";
+    assert!(found.iter().any(|it| it == expected), "{found:?}");
+    let mended = other.replace("{rack: a}}]}", "{rack: b}}]}");
+    assert!(!said(&format!("{AROUND}{mended}")).iter().any(|it| it == expected));
+}
+
+#[test]
+fn texts_that_are_not_finished_are_told_with_what_to_do() {
+    let peer =
+        |more: &str| format!("peers: [{{my-asn: 1, peer-asn: 2, peer-address: 10.9.0.1, {more}}}]");
+    for (text, expected) in [
+        (peer("password: '${PASSWORD}'"), "password: the password is hardly this text: a variable"),
+        (peer("password: 'ENC[AES256_GCM,data:hunter2]'"), "it is encrypted by SOPS"),
+        (peer("password: '{{ .Values.hunter2 }}'"), "run helm template first"),
+        (peer("peer-port: '${PORT}'"), "found \"${PORT}\": a variable in it is not replaced"),
+        (peer("hold-time: '{{ .hold }}'"), "a template in it is not rendered"),
+        (peer("source-address: 10.9.0.010"), "no leading zeros, write 10.9.0.10"),
+        (peer("peer-port: 0179"), "expected a number from 0 to 65535, found 0179"),
+        (peer("peer-port: 0170"), "0170 is octal by its leading zero, and taken as 120"),
+        (pool("").replace("10.0.0.0/24", "10.0.010.0/24"), "write 10.0.10.0/24"),
+        (pool("").replace("10.0.0.0/24", "10.0.0.01-10.0.0.09"), "write 10.0.0.1-10.0.0.9"),
+        ("peers: {{ toYaml .Values.peers }}\n".to_owned(), "a template is rendered first"),
+    ] {
+        let found = said(&text);
+        assert!(found.iter().any(|it| it.contains(expected)), "{text}: {found:?}");
+        assert!(!found.iter().any(|it| it.contains("hunter2")), "{found:?}");
+    }
+    for (key, value) in
+        [("stringData", "ENC[AES256_GCM,hunter2]"), ("data", "ENC[AES256_GCM,hunter2]")]
+    {
+        let found = said(&format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\ntype: kubernetes.io/basic-auth\n{key}: {{password: '{value}'}}\n---\n{BARE}"
+        ));
+        assert!(found.iter().any(|it| it.contains("encrypted by SOPS")), "{found:?}");
+        assert!(!found.iter().any(|it| it.contains("hunter2")), "{found:?}");
+    }
 }

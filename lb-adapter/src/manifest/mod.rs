@@ -22,6 +22,7 @@ mod configuration;
 mod endpoints;
 mod files;
 mod in_force;
+mod kinds;
 mod node;
 mod object;
 mod places;
@@ -40,6 +41,7 @@ pub(crate) use files::{is_stdin, limited, load, shown};
 #[cfg(feature = "kubernetes")]
 pub(crate) use in_force::refers;
 pub(crate) use in_force::{Configured, InForce, Judged, ObjectKey};
+pub(crate) use kinds::is_slip;
 pub(crate) use places::{ServicePlace, ServicePlaces};
 
 /// What a set of files says; the rows are in order of namespace and name.

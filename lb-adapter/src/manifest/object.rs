@@ -7,7 +7,7 @@ use crate::config::report::Report;
 use crate::model::{Labels, ServiceKey, Timestamp};
 
 /// `metadata` of an object, as far as it matters.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Metadata {
     pub(super) namespace: String,
     /// Whether it is written, and not the one that Kubernetes takes where there is none.
@@ -19,8 +19,15 @@ pub(super) struct Metadata {
 }
 
 impl Metadata {
-    /// Reads the metadata of an object; it must at least have a name.
-    pub(super) fn read(object: &Mapping<'_>, report: &mut Report<'_>) -> Option<Self> {
+    /// Reads the metadata of an object; it must at least have a name. Whether it is whole comes with it.
+    pub(super) fn read(object: &Mapping<'_>, report: &mut Report<'_>) -> (Self, bool) {
+        match Self::read_whole(object, report) {
+            Some(metadata) => (metadata, true),
+            None => (Self::default(), false),
+        }
+    }
+
+    fn read_whole(object: &Mapping<'_>, report: &mut Report<'_>) -> Option<Self> {
         let field = object.required("metadata", "the object's name at least", report)?;
         let metadata = field.mapping(report)?;
         let name = metadata.required("name", "the object's name", report);

@@ -215,7 +215,7 @@ fn fields_that_are_wrong_say_what_was_expected() {
         ),
         (
             "passwordSecret: {name: s}",
-            "error: spec.passwordSecret.name: the Secret \"s\" is not there",
+            "error: spec.passwordSecret.name: no Secret \"s\" of type kubernetes.io/basic-auth is there",
         ),
         (
             "password: x, passwordSecret: {name: s}",
@@ -279,7 +279,9 @@ fn a_secret_must_be_one_of_a_password_and_is_never_shown() {
     // Of other namespaces nobody asks.
     let elsewhere =
         secret(basic).replace("namespace: metallb-system}\ntype", "namespace: x}\ntype");
-    assert!(said(&elsewhere)[0].contains("the Secret \"s\" is not there"));
+    assert!(
+        said(&elsewhere)[0].contains("no Secret \"s\" of type kubernetes.io/basic-auth is there")
+    );
 }
 
 #[test]

@@ -315,3 +315,78 @@ fn an_annotation_of_ours_on_another_kind_is_named() {
     let expected = "unknown annotation, expected none of ferrolb.io/ on an object of this kind";
     assert!(said.iter().any(|it| it.message == expected), "{said:?}");
 }
+
+/// One mistake hides no other: of any two keys with a value that nobody can read, both are named.
+#[test]
+fn of_two_mistakes_both_are_named() {
+    type Part = fn(&mut Text) -> &mut Map<String, Value>;
+    let parts: [(Part, &[Key]); 4] = [
+        (|text| &mut text.peer, &peers::KEYS),
+        (|text| &mut text.pool, &pools::KEYS),
+        (|text| &mut text.advertisement, &advertisements::BGP_KEYS),
+        (|text| &mut text.profile, &bfd_profiles::KEYS),
+    ];
+    // Each of these takes the place of another key, or is refused beside it before it is read.
+    let instead =
+        ["interface", "dynamicASN", "peerASN", "peerAddress", "password", "passwordSecret"];
+    for format in [Format::ConfigMap, Format::Resources] {
+        for (part, keys) in parts {
+            let known = keys.iter().filter(|key| !key.of(format).is_empty());
+            let known: Vec<&Key> = known.filter(|key| !instead.contains(&key.1)).collect();
+            for (at, one) in known.iter().enumerate() {
+                for other in &known[..at] {
+                    let mut text = Text::new(format);
+                    for key in [one, other] {
+                        let broken = match key.1 {
+                            "serviceAllocation" => json!("no mapping"),
+                            _ => json!({"no": "value"}),
+                        };
+                        part(&mut text).insert(key.of(format).to_owned(), broken);
+                    }
+                    let (_, said) = outcome(&text);
+                    for key in [one, other].map(|key| key.of(format)) {
+                        let named =
+                            said.iter().any(|it| it.contains("error: ") && it.contains(key));
+                        assert!(named, "{key}: {said:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_mistake_in_the_metadata_or_in_a_required_value_hides_no_other() {
+    let options = Options { lenient: true, ..Options::default() };
+    let said = |text: &str| {
+        let source = Source { name: "f".to_owned(), octets: text.as_bytes().to_vec() };
+        let problems = examine(&options, "f", &[source], Vec::new()).problems;
+        problems.iter().map(|it| it.path.clone()).collect::<Vec<_>>()
+    };
+    for (text, paths) in [
+        (
+            "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: A_B}\nspec: {addresses: [x]}\n",
+            &["metadata.name", "spec.addresses[0]"][..],
+        ),
+        (
+            "apiVersion: metallb.io/v1beta2\nkind: BGPPeer\nmetadata: {name: a, annotations: {ferrolb.io/next-hop: x}}\nspec: {myASN: 0, peerPort: x}\n",
+            &[
+                "spec.myASN",
+                "spec.peerASN",
+                "spec.peerAddress",
+                "spec.peerPort",
+                "metadata.annotations[\"ferrolb.io/next-hop\"]",
+            ],
+        ),
+        (
+            "address-pools: [{name: a, protocol: x, addresses: [10.0.0.0/24]}, {name: b, protocol: bgp, addresses: [10.0.0.0/25]}]",
+            &["address-pools[0].protocol", "address-pools[1].addresses[0]"],
+        ),
+        ("peers: [{my-asn: 1, next-hop: x}]", &["peers[0].peer-asn", "peers[0].next-hop"]),
+    ] {
+        let found = said(text);
+        for path in paths {
+            assert!(found.iter().any(|it| it == path), "{path}: {found:?}");
+        }
+    }
+}

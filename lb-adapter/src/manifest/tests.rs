@@ -202,6 +202,7 @@ fn objects_need_metadata_and_spec() {
         ),
         [
             "f:1:1: error: metadata: missing, expected the object's name at least",
+            "f:1:1: error: spec: missing, expected the Service's ports and selector",
             "f:3:40: error: metadata.name: missing, expected the object's name",
             "f:5:1: error: spec: missing, expected the Service's ports and selector",
         ]

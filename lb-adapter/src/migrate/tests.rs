@@ -1,6 +1,6 @@
 use super::*;
 use crate::manifest::{Manifests, parse_with};
-use crate::model::{Config, PoolSelection};
+use crate::model::{Config, ConfigFormat, PoolSelection};
 
 fn options(lenient: bool) -> Options {
     Options { lenient, config_required: false, ..Options::default() }
@@ -26,6 +26,7 @@ fn renamed(mut config: Config, peers: &[(&str, &str)], pools: &[(&str, &str)]) -
     let new = |old: &str, names: &[(&str, &str)]| {
         names.iter().find(|(from, _)| *from == old).map_or(old, |(_, to)| to).to_owned()
     };
+    config.format = ConfigFormat::Resources;
     for peer in &mut config.peers {
         peer.name = new(&peer.name, peers);
         if peer.password.is_some() {

@@ -66,6 +66,19 @@ pub struct Config {
     pub bfd_profiles: Vec<BfdProfile>,
     /// The names of pools that are left out since they are not valid: addresses that no pool has may be theirs.
     pub left_out_pools: Vec<String>,
+    /// How it is written, for who has to say what to change in it.
+    pub format: ConfigFormat,
+}
+
+/// How a configuration is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "MetalLB has had these two")]
+pub enum ConfigFormat {
+    /// MetalLB's up to 0.12, one text in a ConfigMap.
+    #[default]
+    ConfigMap,
+    /// The `metallb.io` resources of today.
+    Resources,
 }
 
 impl Config {

@@ -14,6 +14,7 @@
 //! Reasons are not kept: [`service_routes`], which makes the routes, says them again when asked.
 
 mod endpoints;
+mod hints;
 mod join;
 mod own;
 mod reason;

@@ -1,6 +1,6 @@
-//! Why a Service is not announced, in an operator's words, and what would mend it.
+//! Why a Service is not announced, in an operator's words.
 //!
-//! Owns the gates, their order and the sentences. Decides nothing.
+//! Owns the gates, their order and the sentences. Decides nothing; what would mend it is in `hints`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -146,6 +146,17 @@ pub enum Reason {
     },
     /// No advertisement of the pool, by its name, selects the Service.
     NotForService(String),
+    /// Some advertisements of the pool do not select the node, the others do not select the Service.
+    NoneApplies {
+        /// The pool.
+        pool: String,
+        /// The node.
+        node: String,
+        /// The advertisements whose node selectors do not select the node.
+        not_from_node: Vec<String>,
+        /// The others.
+        not_for_service: Vec<String>,
+    },
     /// No advertisement of the pool names the peer.
     NotForPeer {
         /// The pool.
@@ -244,6 +255,7 @@ impl Reason {
             | Self::NoAdvertisement(_)
             | Self::NotFromNode { .. }
             | Self::NotForService(_)
+            | Self::NoneApplies { .. }
             | Self::NotForPeer { .. }
             | Self::Conflicting { .. } => Gate::Advertisement,
             Self::NoEndpoints
@@ -256,113 +268,6 @@ impl Reason {
             Self::Draining { .. } => Gate::Drain,
             Self::NotCarried { .. } | Self::CarriedByNone { .. } => Gate::Policy,
         }
-    }
-
-    /// What would mend it, where that can be said: a sentence as the reason is one.
-    pub fn mend(&self) -> Option<String> {
-        let text = match self {
-            Self::OtherType(_) => "set spec.type to LoadBalancer".to_owned(),
-            Self::OtherClass { served: None, .. } => {
-                "make the Service anew without loadBalancerClass".to_owned()
-            }
-            Self::OtherClass { served: Some(class), .. } => {
-                format!("make the Service anew with loadBalancerClass {class:?}")
-            }
-            Self::Refused(refusal) => return mend_refusal(refusal).map(str::to_owned),
-            Self::NodeExcluded { node } => format!("remove the label {EXCLUDE_LABEL} from {node}"),
-            Self::NoNextHop { node, family } => {
-                format!("give {node} an {family} address of type InternalIP")
-            }
-            Self::NoPeers => "add a peer to the configuration".to_owned(),
-            Self::PeerNotForNode { peer, node } => {
-                format!("label {node} as a node selector of peer {peer} wants it")
-            }
-            Self::Layer2(pool) => {
-                format!(
-                    "give pool {pool:?} the protocol bgp, or leave it to MetalLB's layer 2 mode"
-                )
-            }
-            Self::NoAdvertisement(pool) => format!("add an advertisement for pool {pool:?}"),
-            Self::NoEndpoints => {
-                "check that the Service's selector matches the labels of running pods".to_owned()
-            }
-            Self::NoneUsable { .. } => "check why the pods are not ready".to_owned(),
-            Self::NoneLocal { node, .. } => {
-                format!("run a pod on {node}, or set externalTrafficPolicy to Cluster")
-            }
-            Self::NoAddress => {
-                "see the Service's events: addresses come from the controller that leads".to_owned()
-            }
-            Self::NoConfig => {
-                "apply the ConfigMap, or metallb.io resources, without errors".to_owned()
-            }
-            Self::NetworkUnavailable { node } => {
-                format!("see why the condition NetworkUnavailable of {node} is true")
-            }
-            Self::NodeNotReady { node } => {
-                format!("see why the condition Ready of {node} is not true")
-            }
-            Self::NotFromNode { pool, node } => format!(
-                "label {node} as the node selectors of an advertisement for pool {pool:?} want it"
-            ),
-            Self::NotForService(pool) => format!(
-                "label the Service as the service selectors of an advertisement for pool {pool:?} \
-                 want it"
-            ),
-            Self::NotForPeer { pool, peer } => {
-                format!("name {peer} among the peers of an advertisement for pool {pool:?}")
-            }
-            Self::Conflicting { .. } => {
-                "give both the same localPref, or let only one of them select the Service"
-                    .to_owned()
-            }
-            Self::TooFewReady { .. } => {
-                "run more pods, or lower the annotation ferrolb.io/min-ready".to_owned()
-            }
-            Self::ProbeFailed { .. } => "check why the pods do not answer".to_owned(),
-            Self::NotCarried { peer, .. } => {
-                format!("add a peer of that family, or set dualStackAddressFamily for {peer}")
-            }
-            Self::CarriedByNone { .. } => {
-                "add a peer of that family, or set dualStackAddressFamily for one".to_owned()
-            }
-            Self::NotSynced
-            | Self::PoolGone(_)
-            | Self::NotProbed { .. }
-            | Self::HeldDown { .. }
-            | Self::Draining { .. } => return None,
-        };
-        Some(text)
-    }
-}
-
-fn mend_refusal(refusal: &Refusal) -> Option<&'static str> {
-    match refusal {
-        Refusal::NoPools => Some("add a pool to the configuration"),
-        Refusal::UnknownPool { .. } => Some("correct the annotation address-pool, or add the pool"),
-        Refusal::NoAutoAssign { .. } => {
-            Some("add the annotation metallb.io/address-pool, or set auto-assign on a pool")
-        }
-        Refusal::NoneOfFamily { .. } => Some("add addresses of that family to a pool"),
-        Refusal::Exhausted { .. } => {
-            Some("add addresses to a pool, or let Services share one by allow-shared-ip")
-        }
-        Refusal::InNoPool(_) => Some("ask for an address of a pool, or add it to one"),
-        Refusal::Avoided { .. } => Some("ask for another address"),
-        Refusal::InUse { .. } => {
-            Some("ask for another address, or let both Services share it by allow-shared-ip")
-        }
-        Refusal::OtherPool { .. } => Some("ask for the address or for the pool, not for both"),
-        Refusal::OtherFamily { .. } => Some("ask for addresses of the Service's families"),
-        Refusal::RequestedTwice { .. } => Some("remove one of the two"),
-        Refusal::NoneAdmits { .. } | Refusal::NotAdmitted { .. } => {
-            Some("let the serviceAllocation of a pool select the Service")
-        }
-        Refusal::TwoPools { .. } => Some("ask for two addresses of one pool"),
-        Refusal::NotEnoughClusterIps { .. } => {
-            Some("set ipFamilyPolicy to PreferDualStack, or let the cluster have both families")
-        }
-        Refusal::NotAnAddress { .. } | Refusal::NotOneOfEach { .. } => None,
     }
 }
 
@@ -405,6 +310,13 @@ impl fmt::Display for Reason {
             Self::NotForService(pool) => {
                 write!(f, "no advertisement of pool {pool:?} selects the Service")
             }
+            Self::NoneApplies { pool, node, not_from_node, not_for_service } => write!(
+                f,
+                "of the advertisements of pool {pool:?}, {} does not select {node}, and {} does not select \
+                 the Service",
+                not_from_node.join(" or "),
+                not_for_service.join(" or ")
+            ),
             Self::NotForPeer { pool, peer } => {
                 write!(f, "no advertisement of pool {pool:?} is for peer {peer}")
             }

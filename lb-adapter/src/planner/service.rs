@@ -194,13 +194,24 @@ impl<'a> Walk<'a> {
             return Err(Reason::NoAdvertisement(pool));
         }
         let node = &self.scene.node;
+        let names = |found: &[(usize, &BgpAdvertisement)]| -> Vec<String> {
+            found.iter().map(|(_, it)| it.name.clone()).collect()
+        };
+        let all = found.clone();
         found.retain(|(_, it)| it.selects_node(&node.labels));
         if found.is_empty() {
             return Err(Reason::NotFromNode { pool, node: node.name.clone() });
         }
+        let from_node = found.clone();
         found.retain(|(_, it)| it.selects_service(&self.subject.service.labels));
         if found.is_empty() {
-            return Err(Reason::NotForService(pool));
+            let elsewhere = all.into_iter().filter(|it| !from_node.contains(it));
+            let not_from_node = names(&elsewhere.collect::<Vec<_>>());
+            if not_from_node.is_empty() {
+                return Err(Reason::NotForService(pool));
+            }
+            let (node, not_for_service) = (node.name.clone(), names(&from_node));
+            return Err(Reason::NoneApplies { pool, node, not_from_node, not_for_service });
         }
         match conflicting(&found, &self.addresses) {
             Some(names) => Err(Reason::Conflicting { names }),

@@ -300,3 +300,18 @@ fn a_service_says_what_its_pool_allows() {
     assert_eq!(answer.events("a"), ["InvalidAnnotation"]);
     assert_eq!(answer.route("kube1", "172.22.35.64/32").med, None);
 }
+
+#[test]
+fn a_kind_that_is_nearly_one_of_ours_is_refused_as_in_a_file() {
+    let mut world = World::new();
+    for (version, kind, expected) in [
+        ("metallb.io/v1beta2", "IPAddressPool", "IPAddressPool is metallb.io/v1beta1"),
+        ("metallb.io/v1beta1", "BGPAdvertisment", "did you mean BGPAdvertisement"),
+    ] {
+        let object = json!({"apiVersion": version, "kind": kind,
+            "metadata": {"namespace": "metallb-system", "name": "a"}, "spec": {}});
+        let answer = world.apply(object);
+        assert!(!answer.ok, "{answer:?}");
+        assert!(answer.problems[0].contains(expected), "{answer:?}");
+    }
+}

@@ -153,3 +153,52 @@ fn a_port_that_becomes_free_on_a_shared_address_is_found_again() {
     assert_eq!(put("a", 82, &["10.0.0.0"]), "10.0.0.0");
     assert_eq!(put("e", 80, &[]), "10.0.0.0");
 }
+
+/// One address, which `a` holds; why `b` cannot have it too.
+#[test]
+fn an_exhausted_pool_says_why_its_shared_address_cannot_be_shared() {
+    let why = |a: Asks, b: Asks| {
+        let mut cluster = Cluster::new(vec![pool("p", &["10.0.0.1/32"])]);
+        let a = a.created("2024-01-01T00:00:00Z").0;
+        cluster.reconcile([Asks(a.clone())]);
+        cluster.reconcile([Asks(a), b]);
+        cluster.allocator.refusal_explained(&key("b")).unwrap().to_string()
+    };
+    let a = || service("a").shares("global").tcp(443);
+    let exhausted = "no address is left in pool \"p\"";
+    let shared = format!("{exhausted}, and 10.0.0.1 cannot be shared: it is in use by default/a, ");
+    for (b, expected) in [
+        (service("b").shares("global").tcp(443), format!("{shared}which has port 443/TCP too")),
+        (
+            service("b").shares("global").udp(53).local(&[("app", "dns")]),
+            format!("{shared}and with externalTrafficPolicy Local an address is shared only"),
+        ),
+        (
+            service("b").shares("gobal").tcp(444),
+            format!("{shared}whose annotation allow-shared-ip is \"global\""),
+        ),
+        // Nothing says that these two were meant to share.
+        (service("b").shares("mail").tcp(25), exhausted.to_owned()),
+        (service("b").tcp(25), exhausted.to_owned()),
+    ] {
+        let found = why(a(), b);
+        assert!(found.starts_with(&expected), "{found}");
+        assert_eq!(found == exhausted, expected == exhausted, "{found}");
+    }
+}
+
+#[test]
+fn the_own_key_comes_before_one_that_is_spelt_alike() {
+    let mut cluster = Cluster::new(vec![pool("p", &["10.0.0.1-10.0.0.2"])]);
+    let holders = || {
+        [
+            service("a").shares("kex").tcp(80).created("2024-01-01T00:00:00Z"),
+            service("c").shares("key").tcp(80).created("2024-01-02T00:00:00Z"),
+        ]
+    };
+    cluster.reconcile(holders());
+    let [a, c] = holders();
+    let outcome = cluster.reconcile([a, c, service("b").shares("key").tcp(80)]);
+    let why = "10.0.0.2 cannot be shared: it is in use by default/c";
+    assert!(outcome.told().iter().any(|it| it.contains(why)), "{:?}", outcome.told());
+}

@@ -297,3 +297,26 @@ fn a_node_without_an_ipv6_address_has_one_reason_whatever_the_next_hop_is_by_def
         }
     }
 }
+
+#[test]
+fn advertisements_that_do_not_apply_for_different_reasons_have_each_its_own() {
+    let selector = |key: &str, value: &str| {
+        let mut selector = LabelSelector::default();
+        selector.match_labels.insert(key.to_owned(), value.to_owned());
+        vec![selector]
+    };
+    let cluster = with_a(|_| {}).with(|cluster| {
+        let (mut a, mut b) = (BgpAdvertisement::new("a"), BgpAdvertisement::new("b"));
+        a.node_selectors = selector("rack", "z");
+        b.service_selectors = selector("expose", "yes");
+        cluster.config.bgp_advertisements = vec![a, b];
+    });
+    assert_eq!(
+        stopped(cluster),
+        (
+            Gate::Advertisement,
+            "of the advertisements of pool \"default\", a does not select kube1, and b does not select the Service"
+                .to_owned()
+        )
+    );
+}

@@ -3,6 +3,7 @@
 mod attributes;
 mod gates;
 mod health;
+mod hints;
 mod properties;
 mod reference;
 mod router;
@@ -41,6 +42,7 @@ struct Cluster {
     slices: Vec<EndpointSlice>,
     class: Option<String>,
     next_hop: NextHopPolicy,
+    ignore_exclude_label: bool,
 }
 
 impl Default for Cluster {
@@ -56,6 +58,7 @@ impl Default for Cluster {
             slices: Vec::new(),
             class: None,
             next_hop: NextHopPolicy::SessionAddress,
+            ignore_exclude_label: false,
         }
     }
 }
@@ -101,6 +104,7 @@ impl Cluster {
         let mut scene = Scene::new(node.clone(), Arc::new(self.config.clone()));
         scene.options.class.clone_from(&self.class);
         scene.options.next_hop = self.next_hop.clone();
+        scene.options.ignore_exclude_label = self.ignore_exclude_label;
         scene
     }
 
@@ -176,7 +180,8 @@ impl Planned {
     /// Why a Service is not announced to the router: gate and sentence, and what would mend it.
     fn why_not(&self, service: &str) -> (Gate, String, Option<String>) {
         let reason = self.at(&key(service), ROUTER).unwrap_err().unwrap();
-        (reason.gate(), reason.to_string(), reason.mend())
+        let format = self.plan.scene.config.as_ref().map(|it| it.format).unwrap_or_default();
+        (reason.gate(), reason.to_string(), reason.mend(format))
     }
 
     fn prefixes(&self) -> Vec<String> {
