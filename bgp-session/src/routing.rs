@@ -21,6 +21,9 @@ pub(crate) struct Routing {
     next_hops: NextHops,
     policies: Policies,
     two_octet_as: bool,
+    allow_as_sets: bool,
+    no_route_refresh: bool,
+    no_capabilities: bool,
     restarted: bool,
 }
 
@@ -82,10 +85,34 @@ impl PeerConfig {
         self
     }
 
+    /// Route refreshes that either end asks for (RFC 2918). Default: offered.
+    #[must_use]
+    pub fn route_refresh(mut self, offered: bool) -> Self {
+        self.routing.no_route_refresh = !offered;
+        self
+    }
+
+    /// Offer no capability at all, as to a router from before RFC 5492: the OPEN has no optional parameters, the session
+    /// carries IPv4 unicast and AS numbers of two octets. Default: capabilities are offered, and what the peer refuses by a
+    /// NOTIFICATION is left out of the next OPEN, until that session ends or the peer is reset or reconfigured.
+    #[must_use]
+    pub fn without_capabilities(mut self) -> Self {
+        self.routing.no_capabilities = true;
+        self
+    }
+
     /// Speak as a peer that knows AS numbers of two octets only (before RFC 6793). Default: four octets are offered.
     #[must_use]
     pub fn two_octet_as(mut self) -> Self {
         self.routing.two_octet_as = true;
+        self
+    }
+
+    /// Keeps routes whose path has an AS_SET or AS_CONFED_SET, where routes are kept at all. Default: they are treated as
+    /// withdrawn (RFC 9774). A change asks the peer for its routes again.
+    #[must_use]
+    pub fn allow_as_sets(mut self) -> Self {
+        self.routing.allow_as_sets = true;
         self
     }
 
@@ -139,6 +166,9 @@ impl Routing {
         fsm.extensions.clone_from(&self.extensions);
         fsm.next_hops = self.next_hops;
         fsm.policies.clone_from(&self.policies);
+        fsm.route_refresh = !self.no_route_refresh;
+        fsm.capabilities = !self.no_capabilities;
+        fsm.allow_as_sets = self.allow_as_sets;
         fsm.four_octet_as = !self.two_octet_as;
     }
 

@@ -1,6 +1,6 @@
 //! What a change of a peer's configuration takes to come into force.
 
-use crate::fsm::{FsmConfig, Import};
+use crate::fsm::{Extensions, FsmConfig, Import};
 
 /// When a changed value comes into force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,16 +57,47 @@ impl FsmConfig {
             collision_detect_established_state: AtOnce,
             families: Reset,
             four_octet_as: Reset,
+            capabilities: Reset,
+            route_refresh: Reset,
             extensions: Reset,
             next_hops: AtOnce,
             policies: AtOnce,
             // What was dropped is not sent again.
             import: if new.import == Import::Keep { Reset } else { AtOnce },
+            // As with a policy, the peer is asked for its routes again.
+            allow_as_sets: AtOnce,
             maximum_prefixes: AtOnce,
             min_route_advertisement_interval: AtOnce,
             jitter_seed: NextSession,
         }
+        self.extensions.name_changes(&new.extensions, &mut changes);
         changes
+    }
+}
+
+impl Extensions {
+    /// Puts the names of the extensions that differ in the place of theirs all.
+    fn name_changes(&self, new: &Self, changes: &mut Vec<Change>) {
+        let Some(at) = changes.iter().position(|change| change.field == "extensions") else {
+            return;
+        };
+        let Self {
+            extended_messages,
+            extended_next_hop,
+            enhanced_refresh,
+            add_path,
+            graceful_restart,
+        } = self;
+        let differ = [
+            ("extended_messages", *extended_messages != new.extended_messages),
+            ("extended_next_hop", *extended_next_hop != new.extended_next_hop),
+            ("enhanced_refresh", *enhanced_refresh != new.enhanced_refresh),
+            ("add_path", *add_path != new.add_path),
+            ("graceful_restart", *graceful_restart != new.graceful_restart),
+        ];
+        let named = differ.into_iter().filter(|(_, differs)| *differs);
+        let named = named.map(|(field, _)| Change { field, takes_effect: TakesEffect::Reset });
+        changes.splice(at..=at, named);
     }
 }
 

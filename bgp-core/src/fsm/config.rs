@@ -59,6 +59,11 @@ pub struct FsmConfig {
     pub families: Vec<AfiSafi>,
     /// AS numbers of four octets are offered (RFC 6793). Default `true`; without it we speak as a peer from before 2007.
     pub four_octet_as: bool,
+    /// Capabilities are offered at all (RFC 5492). Default `true`; without them the OPEN has no optional parameters, and
+    /// the session carries IPv4 unicast and AS numbers of two octets.
+    pub capabilities: bool,
+    /// ROUTE-REFRESH is offered (RFC 2918). Default `true`.
+    pub route_refresh: bool,
     /// What is offered beside the families: long messages, several paths, graceful restart and the like.
     pub extensions: Extensions,
     /// Next hops of routes that have none of their own. Default: the session's local address.
@@ -67,6 +72,9 @@ pub struct FsmConfig {
     pub policies: Policies,
     /// What becomes of the routes that the peer sends. Default: [`Import::Drop`].
     pub import: Import,
+    /// Routes whose path has an AS_SET or AS_CONFED_SET are kept. Default `false`: they are treated as withdrawn
+    /// (RFC 9774).
+    pub allow_as_sets: bool,
     /// The numbers of prefixes beyond which the session is ended by Cease/1 (RFC 4486). What [`Import::Drop`]
     /// drops is not counted: it costs nothing. Default: none.
     pub maximum_prefixes: PrefixLimits,
@@ -117,10 +125,13 @@ impl FsmConfig {
             collision_detect_established_state: false,
             families: vec![AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST],
             four_octet_as: true,
+            capabilities: true,
+            route_refresh: true,
             extensions: Extensions::default(),
             next_hops: NextHops::default(),
             policies: Policies::default(),
             import: Import::Drop,
+            allow_as_sets: false,
             maximum_prefixes: PrefixLimits::none(),
             min_route_advertisement_interval: Duration::ZERO,
             jitter_seed: 0,

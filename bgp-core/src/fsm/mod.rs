@@ -43,6 +43,7 @@ mod idle;
 mod jitter;
 mod local_as;
 mod negotiate;
+mod offer;
 mod open_confirm;
 mod open_sent;
 mod prefix_limit;

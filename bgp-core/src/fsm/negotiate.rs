@@ -91,9 +91,14 @@ impl Negotiated {
 
 /// The capabilities that our OPEN carries.
 pub(super) fn local_capabilities(config: &FsmConfig, restarting: bool) -> Vec<Capability> {
+    if !config.capabilities {
+        return Vec::new();
+    }
     let mut capabilities: Vec<_> =
         config.families.iter().map(|&family| Capability::Multiprotocol(family)).collect();
-    capabilities.push(Capability::RouteRefresh);
+    if config.route_refresh {
+        capabilities.push(Capability::RouteRefresh);
+    }
     if config.four_octet_as {
         capabilities.push(Capability::FourOctetAs(config.local_asn));
     }
@@ -123,6 +128,7 @@ pub(super) fn local_open(config: &FsmConfig, restarting: bool) -> Open {
 ///
 /// What is wrong with the peer's.
 pub(super) fn negotiate(config: &FsmConfig, open: &Open) -> Result<Negotiated, Refusal> {
+    let config = &*config.offered();
     if !config.remote_as.accepts(config.local_asn, open.asn) {
         let (expected, local) = (config.remote_as, config.local_asn);
         return Err(Refusal::WrongAs { expected, local, received: open.asn });
@@ -158,7 +164,8 @@ pub(super) fn negotiate(config: &FsmConfig, open: &Open) -> Result<Negotiated, R
             .map_or(third, |wanted| wanted.max(SHORTEST_KEEPALIVE).min(third)),
         send_hold_time: config.send_hold_time_for(hold_time),
         families,
-        route_refresh: open.capabilities.contains(&Capability::RouteRefresh),
+        route_refresh: config.route_refresh
+            && open.capabilities.contains(&Capability::RouteRefresh),
         four_octet_as: config.four_octet_as
             && open.capabilities.iter().any(|c| matches!(c, Capability::FourOctetAs(_))),
         local_role: role.map(|role| role.role),

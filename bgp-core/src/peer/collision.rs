@@ -28,7 +28,7 @@ impl Peer {
     /// that will be refused takes no part in it: a stranger at the peer's address must not end the peer's
     /// session in the making.
     pub(super) fn handle_open(&mut self, now: Instant, direction: Direction, open: Open) {
-        if self.config.judge(&open).is_err() {
+        if self.offered().judge(&open).is_err() {
             self.handle(now, direction, Event::BgpOpen(open));
             return;
         }

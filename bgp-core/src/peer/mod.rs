@@ -33,6 +33,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
+use tracing::info;
 
 use crate::fsm::{Action, DownReason, Event, FsmConfig, Negotiated, StateKind, TransportError};
 use crate::rib::{AdjRibIn, AdjRibOut, RouteSet};
@@ -51,6 +52,9 @@ use self::unsendable::Unsent;
 #[derive(Debug)]
 pub struct Peer {
     config: Arc<FsmConfig>,
+    /// The same without what the peer has refused. It holds until a session that it brought about ends, or the operator
+    /// resets, starts or reconfigures the peer.
+    reduced: Option<Arc<FsmConfig>>,
     /// The operator wants a session.
     started: bool,
     /// No connection is made or accepted before this is over.
@@ -92,6 +96,7 @@ impl Peer {
         Self {
             outgoing: Connection::outgoing(Arc::clone(&config)),
             config,
+            reduced: None,
             started: false,
             pause: None,
             warned: BTreeSet::new(),
@@ -167,7 +172,7 @@ impl Peer {
                         return Err(Refused::OfferAgain);
                     }
                 }
-                let config = Arc::clone(&self.config);
+                let config = Arc::clone(self.offered());
                 let mut incoming = Connection::incoming(config, now, endpoints);
                 let restarted =
                     self.restarting.is_some() && self.stats.established_transitions == 0;
@@ -373,7 +378,10 @@ impl Peer {
                 self.session_down(now, &reason);
                 self.outputs.push_back(Output::Down(reason));
             }
-            Action::Failed(reason) => self.outputs.push_back(Output::Failed(reason)),
+            Action::Failed(reason) => {
+                self.reduce(&reason);
+                self.outputs.push_back(Output::Failed(reason));
+            }
         }
     }
 
@@ -395,7 +403,34 @@ impl Peer {
         }
     }
 
+    /// Leaves out of the next OPEN what the peer has refused in this one (RFC 5492, section 3).
+    fn reduce(&mut self, reason: &DownReason) {
+        let DownReason::Remote(notification) = reason else { return };
+        let Some(reduced) = self.offered().without_refused(notification) else { return };
+        info!(refused = %notification, "the next OPEN leaves out what the peer refuses");
+        self.offer(Some(Arc::new(reduced)));
+    }
+
+    /// What our OPEN says.
+    fn offered(&self) -> &Arc<FsmConfig> {
+        self.reduced.as_ref().unwrap_or(&self.config)
+    }
+
+    /// Has the next OPEN say that; `None`: all that is configured.
+    fn offer(&mut self, reduced: Option<Arc<FsmConfig>>) {
+        if self.reduced.is_none() && reduced.is_none() {
+            return;
+        }
+        self.reduced = reduced;
+        let config = Arc::clone(self.offered());
+        if let Some(incoming) = &mut self.incoming {
+            incoming.fsm.set_config(Arc::clone(&config));
+        }
+        self.outgoing.fsm.set_config(config);
+    }
+
     fn session_down(&mut self, now: Instant, reason: &DownReason) {
+        self.offer(None);
         self.stats.sessions_lost += 1;
         self.warned.clear();
         self.refresh_due.clear();

@@ -24,6 +24,7 @@ impl Peer {
     pub fn start(&mut self, now: Instant) {
         self.started = true;
         self.pause = None;
+        self.offer(None);
         if self.incoming_state() < StateKind::OpenConfirm {
             self.outgoing.fsm.handle(now, Event::ManualStart);
         }
@@ -45,6 +46,7 @@ impl Peer {
     pub fn reset(&mut self, now: Instant, cease: Notification) {
         if self.started {
             self.pause = None;
+            self.offer(None);
             let cease = self.hard(cease);
             self.stop_connections(now, cease);
             self.settle(now);
@@ -65,6 +67,7 @@ impl Peer {
         if *self.config == config {
             return;
         }
+        self.reduced = None;
         let config = Arc::new(config);
         let attempt = self.started && self.pause.is_none() && self.established().is_none();
         if attempt {

@@ -218,7 +218,8 @@ impl Peer {
     ) -> Option<Arc<PathAttributes>> {
         let mut attributes = update.to_attributes_for(family);
         let (negotiated, endpoints) = (self.negotiated()?, self.endpoints()?);
-        let import = rib::Import::new(negotiated, endpoints.local.ip());
+        let import = rib::Import::new(negotiated, endpoints.local.ip())
+            .allow_as_sets(self.config.allow_as_sets);
         match import.apply(&mut attributes) {
             Ok(()) => Some(Arc::new(attributes)),
             Err(why) => {

@@ -135,7 +135,8 @@ impl Peer {
             self.adj_rib_out.repeat();
         }
         // What a policy let pass, or kept out, before has to be asked for again (RFC 2918).
-        if before.policies.import != self.config.policies.import {
+        let as_sets = before.allow_as_sets != self.config.allow_as_sets;
+        if as_sets || before.policies.import != self.config.policies.import {
             let families = self.config.families.clone();
             families.into_iter().for_each(|family| {
                 self.request_refresh(family);

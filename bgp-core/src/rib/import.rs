@@ -12,6 +12,7 @@ use crate::{Asn, PeerType};
 pub struct Import<'a> {
     negotiated: &'a Negotiated,
     local_address: IpAddr,
+    as_sets: bool,
 }
 
 /// Why a received route is not used.
@@ -24,6 +25,10 @@ pub enum Rejected {
     Loop,
     /// The next hop is our own address.
     OwnNextHop,
+    /// The next hop can be no host: unspecified, loopback, multicast or reserved (RFC 4271, section 6.3).
+    MartianNextHop,
+    /// The path has an AS_SET or AS_CONFED_SET (RFC 9774).
+    AsSet,
     /// The route was for customers only, and came from one (RFC 9234, section 5).
     Leak,
 }
@@ -34,6 +39,8 @@ impl fmt::Display for Rejected {
             Self::FirstAs => "the path does not begin with the AS of the peer",
             Self::Loop => "the path leads through our own AS",
             Self::OwnNextHop => "the next hop is our own address",
+            Self::MartianNextHop => "the next hop is not the address of a host",
+            Self::AsSet => "the path has an AS_SET or AS_CONFED_SET (RFC 9774)",
             Self::Leak => "a route for customers only (RFC 9234) came from where it must not",
         })
     }
@@ -45,7 +52,14 @@ impl<'a> Import<'a> {
     /// For a session with these parameters whose own end has `local_address`.
     #[must_use]
     pub fn new(negotiated: &'a Negotiated, local_address: IpAddr) -> Self {
-        Self { negotiated, local_address }
+        Self { negotiated, local_address, as_sets: false }
+    }
+
+    /// Whether paths may have an AS_SET or AS_CONFED_SET. Default: not.
+    #[must_use]
+    pub fn allow_as_sets(mut self, allow: bool) -> Self {
+        self.as_sets = allow;
+        self
     }
 
     /// Changes the attributes to those under which a route takes part in the decision process: ONLY_TO_CUSTOMER by
@@ -69,6 +83,12 @@ impl<'a> Import<'a> {
         if attributes.next_hop.is_some_and(|it| it.address() == self.local_address) {
             return Err(Rejected::OwnNextHop);
         }
+        if attributes.next_hop.is_some_and(|it| self.is_martian(it.address())) {
+            return Err(Rejected::MartianNextHop);
+        }
+        if path.has_set() && !self.as_sets {
+            return Err(Rejected::AsSet);
+        }
         attributes.only_to_customer = self.only_to_customer(attributes.only_to_customer)?;
         if external && attributes.communities.contains(&Community::GRACEFUL_SHUTDOWN) {
             attributes.local_pref = Some(0);
@@ -77,6 +97,18 @@ impl<'a> Import<'a> {
             attributes.as_path.prepend(local_asn, 1);
         }
         Ok(())
+    }
+
+    /// A loopback address is a next hop between speakers of one host alone.
+    fn is_martian(&self, next_hop: IpAddr) -> bool {
+        let next_hop = next_hop.to_canonical();
+        if next_hop.is_loopback() {
+            return !self.local_address.to_canonical().is_loopback();
+        }
+        match next_hop {
+            IpAddr::V4(address) => matches!(address.octets(), [0 | 224.., ..]),
+            IpAddr::V6(address) => address.is_unspecified() || address.is_multicast(),
+        }
     }
 
     fn only_to_customer(&self, has: Option<Asn>) -> Result<Option<Asn>, Rejected> {
@@ -126,6 +158,71 @@ mod tests {
         let next_hop = Some("10.0.0.1".parse::<IpAddr>().expect("an address").into());
         let own = PathAttributes { next_hop, ..path(&[64635]) };
         assert_eq!(import(|_| (), own), Err(Rejected::OwnNextHop));
+    }
+
+    #[test]
+    fn a_next_hop_that_can_be_no_host_is_not_used() {
+        let with = |next_hop: &str| {
+            let next_hop = Some(next_hop.parse::<IpAddr>().expect("an address").into());
+            import(|_| (), PathAttributes { next_hop, ..path(&[64635]) }).map(|_| ())
+        };
+        for martian in [
+            "0.0.0.0",
+            "0.1.2.3",
+            "127.0.0.1",
+            "127.255.0.1",
+            "224.0.0.5",
+            "239.1.1.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "ff02::1",
+            "ff0e::1",
+            "::ffff:127.0.0.1",
+            "::ffff:224.0.0.1",
+        ] {
+            assert_eq!(with(martian), Err(Rejected::MartianNextHop), "{martian}");
+        }
+        for host in [
+            "1.0.0.1",
+            "10.0.0.2",
+            "126.0.0.1",
+            "128.0.0.1",
+            "223.255.255.1",
+            "fe80::1",
+            "2001:db8::1",
+            "::ffff:10.0.0.2",
+        ] {
+            assert_eq!(with(host), Ok(()), "{host}");
+        }
+    }
+
+    #[test]
+    fn between_speakers_of_one_host_a_loopback_address_is_a_next_hop() {
+        let config = FsmConfig::new(Asn(64636), BgpIdentifier::new(10, 0, 0, 1), PEER);
+        let negotiated = Fsm::negotiated_for_tests(&config, PEER);
+        let local = "127.0.0.1".parse().expect("an address");
+        let next_hop = Some("127.0.0.2".parse::<IpAddr>().expect("an address").into());
+        let mut attributes = PathAttributes { next_hop, ..path(&[64635]) };
+        assert_eq!(Import::new(&negotiated, local).apply(&mut attributes), Ok(()));
+    }
+
+    #[test]
+    fn rfc_9774_a_path_with_a_set_is_used_only_where_it_is_allowed() {
+        let config = FsmConfig::new(Asn(64636), BgpIdentifier::new(10, 0, 0, 1), PEER);
+        let negotiated = Fsm::negotiated_for_tests(&config, PEER);
+        let local = "10.0.0.1".parse().expect("an address");
+        for (text, has_set) in
+            [("64635 {65001 65002}", true), ("64635 [65001]", true), ("64635 65001", false)]
+        {
+            let as_path: AsPath = text.parse().expect("a path");
+            let with = || PathAttributes { as_path: as_path.clone(), ..PathAttributes::default() };
+            let import = Import::new(&negotiated, local);
+            let refused = if has_set { Err(Rejected::AsSet) } else { Ok(()) };
+            assert_eq!(import.apply(&mut with()), refused, "{text}");
+            assert_eq!(import.allow_as_sets(true).apply(&mut with()), Ok(()), "{text}");
+        }
     }
 
     #[test]

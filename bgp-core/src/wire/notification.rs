@@ -6,6 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::types::{Afi, AfiSafi, Safi};
 
+use super::capability::Capability;
 use super::encode::message;
 use super::frame::{HEADER_LENGTH, MessageLimit, MessageType};
 
@@ -241,6 +242,23 @@ impl Notification {
         }
     }
 
+    /// The capabilities that an Unsupported Capability names, as they stood in an OPEN (RFC 5492, section 5).
+    #[must_use]
+    pub fn unsupported_capabilities(&self) -> Vec<Capability> {
+        let unsupported = OpenSubcode::UNSUPPORTED_CAPABILITY.0;
+        let mut named = Vec::new();
+        if (self.code, self.subcode) != (ErrorCode::OPEN_MESSAGE, unsupported) {
+            return named;
+        }
+        let mut rest = self.data.as_ref();
+        while let [code, length, tail @ ..] = rest {
+            let Some((value, next)) = tail.split_at_checked(usize::from(*length)) else { break };
+            named.push(Capability::decode(*code, value));
+            rest = next;
+        }
+        named
+    }
+
     /// A Hard Reset that carries the real reason (RFC 8538 section 3.1).
     #[must_use]
     pub fn hard_reset(reason: &Self) -> Self {
@@ -330,6 +348,9 @@ impl fmt::Display for Notification {
             _ if self.subcode == 0 => Ok(()),
             _ => write!(f, ": subcode {}", self.subcode),
         }?;
+        for (n, capability) in self.unsupported_capabilities().iter().enumerate() {
+            write!(f, "{}{capability}", if n == 0 { ": " } else { ", " })?;
+        }
         match (self.message(), self.inner()) {
             (Some(text), _) => write!(f, ": {text:?}"),
             // A hard reset inside a hard reset is not followed: its depth is the peer's choice.

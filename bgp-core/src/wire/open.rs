@@ -216,6 +216,9 @@ fn read_capabilities<'a>(mut rest: &'a [u8], all: &mut Vec<Capability>) -> Resul
     while let [code, tail @ ..] = rest {
         let malformed = |_| Fault { kind: ErrorKind::OpenStructure, rest };
         let (next, value) = counted_by_octet(tail).map_err(malformed)?;
+        if Capability::is_malformed(*code, value) {
+            return Err(Fault { kind: ErrorKind::OpenStructure, rest });
+        }
         all.push(Capability::decode(*code, value));
         rest = next;
     }

@@ -13,7 +13,7 @@ use super::nearest::nearest;
 use super::report::Report;
 use super::yaml::Kind;
 use crate::model::{
-    CommunityPattern, IpFamily, LinkBandwidth, NextHopPolicy, Peer, Pool, WhenUnhealthy,
+    CommunityPattern, IpFamily, LeftOut, LinkBandwidth, NextHopPolicy, Peer, Pool, WhenUnhealthy,
 };
 
 /// Before the names of annotations.
@@ -92,6 +92,32 @@ pub(crate) fn read_peer(
 ) {
     let key = format!("{prefix}{NEXT_HOP}");
     peer.next_hop = mapping.get(&key).and_then(|field| next_hop(field, report));
+    let key = format!("{prefix}{WITHOUT_CAPABILITIES}");
+    let left_out = mapping.get(&key).and_then(|field| left_out(field, report));
+    peer.without_capabilities = left_out.unwrap_or_default();
+}
+
+/// A list, or a text with commas, of capabilities.
+fn left_out(field: Field<'_>, report: &mut Report<'_>) -> Option<Vec<LeftOut>> {
+    let names = LeftOut::names().collect::<Vec<_>>().join(", ");
+    let expected = format!("some of {names}");
+    let mut all = Vec::new();
+    for text in texts(&field, report) {
+        let Ok(one) = text.parse() else {
+            let message = format!("{text:?} is no capability, expected {expected}");
+            field.error(report, message);
+            return None;
+        };
+        all.push(one);
+    }
+    all.sort_unstable();
+    all.dedup();
+    if all.contains(&LeftOut::Ipv4Unicast) && all.contains(&LeftOut::Ipv6Unicast) {
+        let message = "both address families are left out, expected one that is offered";
+        field.error(report, message.to_owned());
+        return None;
+    }
+    Some(all)
 }
 
 /// `session`, `node`, or an address of each family at most.
@@ -152,6 +178,17 @@ impl Own<'_> {
     ) -> Option<T> {
         read(self.get(key)?, report)
     }
+}
+
+/// The items of a list, or the parts of a text between commas.
+fn texts(field: &Field<'_>, report: &mut Report<'_>) -> Vec<String> {
+    if matches!(field.value.kind, Kind::Sequence(_)) {
+        let items: Vec<_> = field.list(report).collect();
+        let texts = items.iter().filter_map(|item| Some(item.text(report)?.trim().to_owned()));
+        return texts.collect();
+    }
+    let text = field.text(report).unwrap_or_default();
+    text.split(',').map(|text| text.trim().to_owned()).collect()
 }
 
 /// A list, or a text with commas.
@@ -234,8 +271,9 @@ fn parsed<T: FromStr<Err: std::fmt::Display>>(
 }
 
 const NEXT_HOP: &str = "next-hop";
+const WITHOUT_CAPABILITIES: &str = "without-capabilities";
 /// All of a peer.
-pub(crate) const PEER_KEYS: [&str; 1] = [NEXT_HOP];
+pub(crate) const PEER_KEYS: [&str; 2] = [NEXT_HOP, WITHOUT_CAPABILITIES];
 
 /// All of a pool.
 pub(crate) const KEYS: [&str; 15] = [

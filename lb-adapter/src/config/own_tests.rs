@@ -46,6 +46,32 @@ fn a_pool_says_what_services_may_set_and_when_they_are_healthy() {
 }
 
 #[test]
+fn a_peer_says_which_capabilities_are_left_out() {
+    use crate::model::LeftOut;
+    for (text, expected) in [
+        ("all", vec![LeftOut::All]),
+        ("ipv6-unicast", vec![LeftOut::Ipv6Unicast]),
+        (
+            "'extended-message, route-refresh'",
+            vec![LeftOut::RouteRefresh, LeftOut::ExtendedMessage],
+        ),
+        ("[four-octet-as, four-octet-as]", vec![LeftOut::FourOctetAs]),
+    ] {
+        let peer = &good(&peer_with(&format!("without-capabilities: {text}"))).peers[0];
+        assert_eq!(peer.without_capabilities, expected, "{text}");
+    }
+    for (text, wrong) in [
+        ("ipv7", "\"ipv7\" is no capability, expected some of all, ipv4-unicast"),
+        ("ipv4-unicast, ipv6-unicast", "both address families are left out"),
+        ("''", "\"\" is no capability"),
+    ] {
+        let said = said(&peer_with(&format!("without-capabilities: {text}")));
+        assert!(said.len() == 1 && said[0].contains(wrong), "{said:?}");
+        assert!(said[0].contains("peers[0].without-capabilities"), "{said:?}");
+    }
+}
+
+#[test]
 fn a_peer_says_the_next_hop_of_its_routes() {
     let address = |text: &str| text.parse::<std::net::IpAddr>().unwrap();
     for (text, expected) in [

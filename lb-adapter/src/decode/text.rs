@@ -204,6 +204,9 @@ impl<W: Write> Page<'_, W> {
             writeln!(self.out, "{at:>5}  {:<24} {error}", "wrong")?;
         }
         writeln!(self.out, "verdict: {}{}", judged.outcome, consequence(judged))?;
+        for remark in remarks(judged) {
+            writeln!(self.out, "remark: {remark}")?;
+        }
         let Some(notification) = &judged.notification else { return Ok(()) };
         let (code, subcode) = (notification.code.0, notification.subcode);
         write!(self.out, "the session ends with NOTIFICATION {code}/{subcode}, {notification}")?;
@@ -212,6 +215,17 @@ impl<W: Write> Page<'_, W> {
         }
         writeln!(self.out)
     }
+}
+
+/// What the octets do not decide: why a session that keeps routes would not use these.
+fn remarks(judged: &Judged<'_>) -> Vec<&'static str> {
+    let Some(update) = judged.update().filter(|_| judged.is_used()) else { return Vec::new() };
+    let mut remarks = Vec::new();
+    if update.reachable().next().is_some() && update.to_attributes().as_path.has_set() {
+        remarks
+            .push("the path has an AS_SET or AS_CONFED_SET: routes count as withdrawn (RFC 9774)");
+    }
+    remarks
 }
 
 /// What a verdict means for routes and session (RFC 7606 section 2).

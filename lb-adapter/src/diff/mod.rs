@@ -309,7 +309,9 @@ fn configured_name(field: &'static str) -> &'static str {
         "hold_time" => "holdTime",
         "keepalive_time" => "keepaliveTime",
         "connect_retry_time" | "connect_timeout" => "connectTime",
-        "extensions" => "enableGracefulRestart",
+        "graceful_restart" => "enableGracefulRestart",
+        "families" | "capabilities" | "route_refresh" | "four_octet_as" | "extended_messages"
+        | "extended_next_hop" | "enhanced_refresh" => "without-capabilities",
         "reach" => "ebgpMultiHop",
         "bfd" => "bfdProfile",
         "next_hops" => "the next hop",

@@ -11,8 +11,8 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 use crate::model::{
-    Asn, BfdProfile, BgpIdentifier, Config, LabelSelector, NextHopPolicy, Node, Password, Peer,
-    PeerAddress, PeerAsn,
+    Asn, BfdProfile, BgpIdentifier, Config, LabelSelector, LeftOut, NextHopPolicy, Node, Password,
+    Peer, PeerAddress, PeerAsn,
 };
 use crate::planner::Scene;
 use crate::sessions::{Sessions, Wanted};
@@ -91,6 +91,18 @@ fn what_opens_and_connections_have_settled_resets_a_session() {
     assert_eq!(resets(|peer| peer.password = Some(Password::new("sesame"))), ["password"]);
     assert_eq!(resets(|peer| peer.graceful_restart = true), ["enableGracefulRestart"]);
     assert_eq!(resets(|peer| peer.ebgp_multihop = true), ["ebgpMultiHop"]);
+    for left_out in [
+        LeftOut::All,
+        LeftOut::Ipv6Unicast,
+        LeftOut::RouteRefresh,
+        LeftOut::ExtendedNextHop,
+        LeftOut::ExtendedMessage,
+        LeftOut::FourOctetAs,
+        LeftOut::EnhancedRouteRefresh,
+    ] {
+        let changed = resets(|peer| peer.without_capabilities = vec![left_out]);
+        assert_eq!(changed, ["without-capabilities"], "{left_out}");
+    }
 }
 
 #[test]
@@ -179,6 +191,7 @@ fn each_changed(router: &Peer) -> Vec<(&'static str, Peer)> {
         ebgp_multihop: _,
         dual_stack: _,
         next_hop: _,
+        without_capabilities: _,
     } = router;
     let seconds = Duration::from_secs;
     let elsewhere = || {
@@ -213,6 +226,7 @@ fn each_changed(router: &Peer) -> Vec<(&'static str, Peer)> {
     add("ebgp_multihop", &|peer| peer.ebgp_multihop = true);
     add("dual_stack", &|peer| peer.dual_stack = true);
     add("next_hop", &|peer| peer.next_hop = Some(NextHopPolicy::NodeAddress));
+    add("without_capabilities", &|peer| peer.without_capabilities = vec![LeftOut::ExtendedMessage]);
     add("name and hold_time", &|peer| {
         peer.name = "rack".to_owned();
         peer.hold_time = seconds(30);

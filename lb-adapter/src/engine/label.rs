@@ -16,7 +16,18 @@ pub fn identifier(node: &Node, peer: &Peer) -> BgpIdentifier {
         })
     };
     let address = peer.router_id.map(|configured| configured.0).or_else(own);
-    BgpIdentifier(address.unwrap_or_else(|| Ipv4Addr::from(fnv1a(&node.name).max(1))))
+    BgpIdentifier(address.unwrap_or_else(|| made_of(&node.name)))
+}
+
+/// An identifier that looks like the address of a host, as routers before RFC 6286 want it.
+fn made_of(name: &str) -> Ipv4Addr {
+    let [first, rest @ ..] = fnv1a(name).to_be_bytes();
+    let first = match first {
+        0 | 127 | 224.. => first % 126 + 1,
+        // As it always was: a node keeps its identifier.
+        _ => first,
+    };
+    Ipv4Addr::from(u32::from_be_bytes([first, rest[0], rest[1], rest[2]]))
 }
 
 /// How a peer is called where people read it: its name without the port of BGP.
@@ -38,6 +49,20 @@ fn fnv1a(text: &str) -> u32 {
 mod tests {
     use super::*;
     use crate::model::Asn;
+
+    #[test]
+    fn an_identifier_made_of_a_name_looks_like_the_address_of_a_host() {
+        for n in 0..20_000 {
+            let name = format!("node-{n}");
+            let (made, hash) = (made_of(&name), fnv1a(&name));
+            let [first, ..] = made.octets();
+            assert!((1..=223).contains(&first) && first != 127, "{name}: {made}");
+            let [before, ..] = hash.to_be_bytes();
+            if (1..=223).contains(&before) && before != 127 {
+                assert_eq!(u32::from(made), hash, "{name} keeps its identifier");
+            }
+        }
+    }
 
     #[test]
     fn a_peer_is_called_by_its_address_where_the_port_says_nothing() {

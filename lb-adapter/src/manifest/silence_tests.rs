@@ -171,6 +171,7 @@ fn sample(key: &str) -> Value {
         "probe-interval" | "probe-timeout" | "hold-down" => json!("4s"),
         "when-unhealthy" => json!("depreference"),
         "next-hop" => json!("session"),
+        "without-capabilities" => json!("extended-message"),
         other => panic!("a key without a sample: {other}"),
     }
 }

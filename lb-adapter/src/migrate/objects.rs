@@ -173,7 +173,14 @@ impl Maker<'_> {
             (None, None) => None,
         };
         let next_hop = peer.next_hop.as_ref().map(ToString::to_string);
-        let notes = next_hop.map(|next_hop| json!({"ferrolb.io/next-hop": next_hop}));
+        let left_out: Vec<_> = peer.without_capabilities.iter().map(ToString::to_string).collect();
+        let left_out = (!left_out.is_empty()).then(|| left_out.join(","));
+        let notes = [("next-hop", next_hop), ("without-capabilities", left_out)];
+        let notes: Map<String, Value> = notes
+            .into_iter()
+            .filter_map(|(key, value)| Some((format!("ferrolb.io/{key}"), value?.into())))
+            .collect();
+        let notes = (!notes.is_empty()).then_some(Value::Object(notes));
         if let Some(secret) = secret {
             set("passwordSecret", json!({"name": secret}));
         }

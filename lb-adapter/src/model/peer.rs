@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::selector::any_or_none;
-use super::{Asn, BgpIdentifier, IpFamily, LabelSelector, Labels};
+use super::{Asn, BgpIdentifier, IpFamily, LabelSelector, Labels, LeftOut};
 
 /// One router, and how to speak to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub struct Peer {
     pub dual_stack: bool,
     /// What routes to it name as their next hop; none leaves it to the speaker.
     pub next_hop: Option<NextHopPolicy>,
+    /// Capabilities that are not offered, sorted, each once. A family is left at least.
+    pub without_capabilities: Vec<LeftOut>,
 }
 
 impl Peer {
@@ -80,6 +82,7 @@ impl Peer {
             ebgp_multihop: false,
             dual_stack: false,
             next_hop: None,
+            without_capabilities: Vec::new(),
         }
     }
 

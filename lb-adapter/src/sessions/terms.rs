@@ -6,9 +6,9 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use bgp_session::bfd::BfdProfile;
-use bgp_session::{Asn, BgpIdentifier, InterfacePeer, PeerConfig, RemoteAs, RouteSet};
+use bgp_session::{AfiSafi, Asn, BgpIdentifier, InterfacePeer, PeerConfig, RemoteAs, RouteSet};
 
-use crate::model::{self, Peer, PeerAddress, PeerAsn};
+use crate::model::{self, LeftOut, Peer, PeerAddress, PeerAsn};
 
 /// Which session: a node's to a configured peer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -153,6 +153,7 @@ pub fn agreed(config: PeerConfig, peer: &Peer, bfd: Option<&model::BfdProfile>) 
         // heard of it learns no more than not to wait for our End-of-RIB (RFC 4724, section 4.2).
         config = config.graceful_restart().restarted();
     }
+    config = without(config, &peer.without_capabilities);
     // What is at the other end of a link is one hop away.
     if peer.ebgp_multihop && peer.address.ip().is_some() {
         config = config.multihop(u8::MAX);
@@ -161,6 +162,20 @@ pub fn agreed(config: PeerConfig, peer: &Peer, bfd: Option<&model::BfdProfile>) 
         Some(profile) => config.bfd(bfd_profile(profile)),
         None => config,
     }
+}
+
+/// Offers what is left.
+fn without(config: PeerConfig, left_out: &[LeftOut]) -> PeerConfig {
+    left_out.iter().fold(config, |config, it| match it {
+        LeftOut::All => config.without_capabilities(),
+        LeftOut::Ipv4Unicast => config.families([AfiSafi::IPV6_UNICAST]),
+        LeftOut::Ipv6Unicast => config.families([AfiSafi::IPV4_UNICAST]),
+        LeftOut::RouteRefresh => config.route_refresh(false),
+        LeftOut::ExtendedNextHop => config.extended_next_hop(false),
+        LeftOut::ExtendedMessage => config.extended_messages(false),
+        LeftOut::FourOctetAs => config.two_octet_as(),
+        LeftOut::EnhancedRouteRefresh => config.enhanced_refresh(false),
+    })
 }
 
 fn bfd_profile(profile: &model::BfdProfile) -> BfdProfile {

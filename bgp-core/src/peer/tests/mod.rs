@@ -6,6 +6,7 @@ mod net;
 mod paths;
 mod policy;
 mod refresh;
+mod refused;
 mod restart;
 mod routes;
 mod session;

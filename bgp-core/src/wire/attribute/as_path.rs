@@ -135,6 +135,13 @@ impl AsPath {
         last.asns.last().copied().filter(|_| last.kind == SegmentType::Sequence)
     }
 
+    /// Whether a segment is an AS_SET or AS_CONFED_SET, whose routes are not to be used (RFC 9774).
+    #[must_use]
+    pub fn has_set(&self) -> bool {
+        let is_set = |kind| matches!(kind, SegmentType::Set | SegmentType::ConfedSet);
+        self.segments.iter().any(|segment| is_set(segment.kind))
+    }
+
     /// Whether there is no segment.
     #[must_use]
     pub fn is_empty(&self) -> bool {

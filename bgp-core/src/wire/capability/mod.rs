@@ -1,7 +1,8 @@
 //! Capabilities: what a speaker offers in its OPEN (RFC 5492).
 //!
 //! A capability that is not known here, and one whose value is not what its RFC says, is kept as
-//! [`Capability::Unknown`]: an OPEN is not refused for what only one side understands.
+//! [`Capability::Unknown`]: an OPEN is not refused for what only one side understands. But it is refused for a length that
+//! leaves no doubt that the value is malformed, as BIRD and FRR do.
 
 mod code;
 #[cfg(test)]
@@ -227,6 +228,18 @@ impl Capability {
             }
             Self::SoftwareVersion(text) => put_text(out, cut(text, 254)),
             Self::Unknown { value, .. } => out.put_slice(value.get(..255).unwrap_or(value)),
+        }
+    }
+
+    /// Whether the length of a value is one that the capability's RFC does not allow, so that an OPEN with it is refused:
+    /// of the capabilities for which routers do so.
+    pub(in crate::wire) const fn is_malformed(code: u8, value: &[u8]) -> bool {
+        match (code, value.len()) {
+            (1 | 65, length) => length != 4,
+            (5, length) => length % 6 != 0,
+            (64, length) => length % 4 != 2,
+            (69, length) => length % 4 != 0,
+            _ => false,
         }
     }
 

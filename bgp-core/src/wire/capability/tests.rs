@@ -125,3 +125,33 @@ fn capabilities_print_on_one_line_by_the_names_of_the_registry() {
     let hostile = Capability::Fqdn { host: "a\n\u{1b}[0m".into(), domain: "b".into() };
     assert_eq!(hostile.to_string(), "FQDN \"a\\n\\u{1b}[0m\" in \"b\"");
 }
+
+/// As BIRD and FRR do; a length that only one of them refuses is let pass.
+#[test]
+fn an_open_is_refused_for_a_capability_of_a_length_that_cannot_be() {
+    let open = |code: u8, value: &[u8]| {
+        let mut body = vec![4, 0xfd, 0xe9, 0, 0xb4, 10, 0, 0, 2];
+        let length = u8::try_from(value.len()).expect("a short value");
+        body.extend_from_slice(&[length + 4, 2, length + 2, code, length]);
+        body.extend_from_slice(value);
+        crate::wire::Open::decode(&body).map_err(|error| error.notification(&[]))
+    };
+    for (code, lengths) in
+        [(1, &[4][..]), (65, &[4]), (64, &[2, 6, 10]), (69, &[0, 4, 8, 12]), (5, &[0, 6, 12])]
+    {
+        for length in 0..13_u8 {
+            let value: Vec<u8> = (0..length).map(|n| n % 4 / 3).collect();
+            let outcome = open(code, &value);
+            if lengths.contains(&length) {
+                // An AS number of 0 is another error.
+                assert!(outcome.is_ok() || code == 65, "{code}, {length}: {outcome:?}");
+            } else {
+                let refused = outcome.expect_err("a wrong length");
+                assert_eq!((refused.code.0, refused.subcode), (2, 0), "{code}, {length}");
+            }
+        }
+    }
+    for (code, value) in [(2, &[0][..]), (6, &[0]), (71, &[0, 1]), (73, &[9]), (200, &[1, 2, 3])] {
+        assert!(open(code, value).is_ok(), "{code}");
+    }
+}

@@ -1,0 +1,83 @@
+//! What is offered to a peer that has refused capabilities (RFC 5492, section 3).
+
+use std::borrow::Cow;
+
+use crate::AfiSafi;
+use crate::fsm::{Extensions, FsmConfig};
+use crate::wire::{Capability, ErrorCode, Notification, OpenSubcode};
+
+impl FsmConfig {
+    /// What of the configuration can be agreed on: where no capabilities are offered, no more than a peer of RFC 4271 knows.
+    pub(super) fn offered(&self) -> Cow<'_, Self> {
+        if self.capabilities {
+            return Cow::Borrowed(self);
+        }
+        let mut config = self.clone();
+        config.families.retain(|family| *family == AfiSafi::IPV4_UNICAST);
+        config.four_octet_as = false;
+        config.route_refresh = false;
+        config.role = None;
+        config.extensions = Extensions {
+            extended_messages: false,
+            extended_next_hop: false,
+            enhanced_refresh: false,
+            add_path: Vec::new(),
+            graceful_restart: None,
+        };
+        Cow::Owned(config)
+    }
+
+    /// The configuration without what that NOTIFICATION of the peer refuses; `None` where it refuses nothing that can be
+    /// left out.
+    pub(crate) fn without_refused(&self, notification: &Notification) -> Option<Self> {
+        if notification.code != ErrorCode::OPEN_MESSAGE {
+            return None;
+        }
+        let mut config = self.clone();
+        match OpenSubcode(notification.subcode) {
+            OpenSubcode::UNSUPPORTED_OPTIONAL_PARAMETER => config.capabilities = false,
+            OpenSubcode::UNSUPPORTED_CAPABILITY => {
+                for capability in notification.unsupported_capabilities() {
+                    config.leave_out(&capability);
+                }
+            }
+            _ => return None,
+        }
+        (config != *self).then_some(config)
+    }
+
+    /// Leaves a capability out of the OPEN. The last family stays: without it there is nothing to exchange.
+    pub fn leave_out(&mut self, capability: &Capability) {
+        let extensions = &mut self.extensions;
+        match capability {
+            Capability::Multiprotocol(family) => {
+                if self.families.iter().any(|it| it != family) {
+                    self.families.retain(|it| it != family);
+                }
+            }
+            Capability::RouteRefresh => self.route_refresh = false,
+            Capability::ExtendedNextHop(_) => extensions.extended_next_hop = false,
+            Capability::ExtendedMessage => extensions.extended_messages = false,
+            Capability::Role(_) => self.role = None,
+            Capability::GracefulRestart(_) => extensions.graceful_restart = None,
+            Capability::FourOctetAs(_) => self.four_octet_as = false,
+            Capability::AddPath(_) => extensions.add_path.clear(),
+            Capability::EnhancedRouteRefresh => extensions.enhanced_refresh = false,
+            Capability::LongLivedGracefulRestart(_) => {
+                if let Some(restart) = &mut extensions.graceful_restart {
+                    restart.long_lived = None;
+                }
+            }
+            // A router may name one by its code alone.
+            Capability::Unknown { code, .. } => match code {
+                5 => extensions.extended_next_hop = false,
+                64 => extensions.graceful_restart = None,
+                65 => self.four_octet_as = false,
+                69 => extensions.add_path.clear(),
+                9 => self.role = None,
+                _ => {}
+            },
+            Capability::Fqdn { .. } | Capability::SoftwareVersion(_) => {}
+        }
+    }
+}
