@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::documents::{documents, parse, root};
+use crate::documents::{documents, parse, root, text};
 
 /// The objects of a folder of the repository; `None` without `kubectl`.
 fn build(folder: &str) -> Option<Vec<Value>> {
@@ -74,4 +74,31 @@ images: [{name: ferrolb/ferrolb, newName: example/ferrolb}]
     assert_eq!(context["capabilities"], json!({"drop": ["ALL"], "add": ["NET_RAW"]}));
     assert_eq!(context["readOnlyRootFilesystem"], true);
     assert_eq!(of("Deployment")["spec"]["template"]["spec"]["securityContext"]["runAsUser"], 65534);
+}
+
+/// The overlay of docs/migrating-from-metallb.md, with the patches for a ConfigMap of another name.
+#[test]
+fn the_overlay_of_the_migration_builds() {
+    let page = text("docs/migrating-from-metallb.md");
+    let block = |begin: &str| {
+        let (_, rest) = page.split_once(&format!("```yaml\n{begin}")).unwrap();
+        format!("{begin}{}", rest.split_once("```").unwrap().0)
+    };
+    let overlay = block("apiVersion: kustomize").replace("../ferrolb/deploy/", "../");
+    let folder = tempfile::tempdir_in(root().join("deploy")).unwrap();
+    let text = overlay + &block("patches:");
+    std::fs::write(folder.path().join("kustomization.yaml"), text).unwrap();
+    let path = folder.path().strip_prefix(root()).unwrap().to_str().unwrap();
+    let Some(built) = build(path) else { return };
+
+    for (kind, program) in [("Deployment", "controller"), ("DaemonSet", "speaker")] {
+        let object = built.iter().find(|it| it["kind"] == kind).unwrap();
+        assert_eq!(object["metadata"]["namespace"], "metallb-system", "{kind}");
+        let container = &object["spec"]["template"]["spec"]["containers"][0];
+        let image = format!("YOUR/ferrolb:{}", env!("CARGO_PKG_VERSION"));
+        assert_eq!(container["image"], json!(image), "{kind}");
+        let arguments = container["args"].as_array().unwrap();
+        assert_eq!(arguments.first(), Some(&json!(program)), "{kind}");
+        assert_eq!(arguments.last(), Some(&json!("--config=metallb")), "{kind}");
+    }
 }

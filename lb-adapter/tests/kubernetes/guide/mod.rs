@@ -176,6 +176,27 @@ impl Walk {
         self.nothing_is_wrong("the way back");
     }
 
+    /// Waits until FerroLB says of every Service that it has its address from it.
+    async fn adopted(&self) {
+        wait("FerroLB's mark", async || {
+            let kubectl = Kubectl { client: self.site.client.clone(), overlay: Vec::new() };
+            let words = ["get", "services", "-A", "-o", "json"];
+            let list = kubectl.run(&words, "", std::path::Path::new(".")).await?;
+            let list: Value = serde_json::from_str(&list).unwrap();
+            let services = list["items"].as_array().unwrap().iter();
+            let balanced = services.filter(|it| it["spec"]["type"] == "LoadBalancer");
+            let marked = |service: &Value| {
+                let mut conditions =
+                    service["status"]["conditions"].as_array().into_iter().flatten();
+                conditions
+                    .any(|it| it["type"] == "ferrolb.io/AddressAssigned" && it["status"] == "True")
+            };
+            let bare: Vec<_> = balanced.filter(|service| !marked(service)).collect();
+            if bare.is_empty() { Ok(()) } else { Err(format!("{bare:?}")) }
+        })
+        .await;
+    }
+
     /// Pods of these workloads that have begun so far.
     fn begun(&self, workload: &str) -> usize {
         self.site.note(|notes| notes.begun.iter().filter(|(it, _)| it == workload).count())
@@ -256,6 +277,7 @@ async fn walk(mode: Mode) {
     let of_metallb = walk.objects(workloads).await;
     let everything = walk.everything().await;
     walk.there().await;
+    walk.adopted().await;
     // No pod is restarted when the migration ends: each node has had one.
     assert_eq!(walk.begun("ferrolb-speaker"), 3);
     walk.serve("new").await;
