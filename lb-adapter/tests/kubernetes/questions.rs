@@ -52,7 +52,10 @@ address-pools: [{name: default, protocol: bgp, addresses: [192.0.2.0/28]}]
         // A real API server has namespaces of others, which may have a configuration.
         return;
     }
+    // What explain calls an address is what the status says.
+    let _controller = cluster.start("controller", "a", &[]);
     cluster.create("web", json!({})).await;
+    cluster.wait_for_addresses("web", &["192.0.2.0"]).await;
     let service = format!("{}/web", cluster.namespace);
     let explain = ["explain", &service, "--lb-class", &cluster.class];
 
