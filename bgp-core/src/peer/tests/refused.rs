@@ -104,7 +104,7 @@ fn after_an_unsupported_optional_parameter_the_open_has_none() {
 fn after_an_unsupported_capability_the_open_leaves_it_out_and_the_reason_names_it() {
     let v6 = Capability::Multiprotocol(AfiSafi::IPV6_UNICAST);
     for (data, left_out, words) in [
-        (&[1, 4, 0, 2, 0, 1][..], vec![v6.clone()], "multiprotocol ipv6-unicast"),
+        (&[1, 4, 0, 2, 0, 1][..], vec![v6], "multiprotocol ipv6-unicast"),
         (&[6, 0], vec![Capability::ExtendedMessage], "extended message"),
         (&[65, 4, 0, 0, 0xfc, 0x7c], vec![Capability::FourOctetAs(Asn(64636))], "four-octet AS"),
         (
