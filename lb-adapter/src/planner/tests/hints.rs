@@ -89,7 +89,10 @@ fn cases() -> Vec<Case> {
         },
         Case {
             hint: "add addresses of that family to a pool",
-            wrong: |it| it.services[0].cluster_ips = vec![ip("fd00::1")],
+            wrong: |it| {
+                it.nodes[0].addresses.push(ip("fd00::25"));
+                it.services[0].cluster_ips = vec![ip("fd00::1")];
+            },
             follow: |it| {
                 it.config.pools[0].ranges.push("fd00:1::/64".parse().unwrap());
                 it.config.peers[0].dual_stack = true;
@@ -302,6 +305,7 @@ fn cases() -> Vec<Case> {
         Case {
             hint: "set dualStackAddressFamily for 172.22.35.1:179",
             wrong: |it| {
+                it.nodes[0].addresses.push(ip("fd00::25"));
                 it.config.pools[0].ranges = vec!["fd00:1::/64".parse().unwrap()];
             },
             follow: |it| it.config.peers[0].dual_stack = true,
