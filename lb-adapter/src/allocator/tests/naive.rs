@@ -35,7 +35,8 @@ impl World<'_> {
         }
         let (first, then): (Vec<&Service>, Vec<_>) =
             services.iter().partition(|service| lost.contains(&service.key));
-        for service in first.into_iter().chain(then) {
+        // Who moves to a pool of both families frees an address: the others are looked at once more.
+        for service in first.into_iter().chain(then).chain(services.iter().copied()) {
             if let Some(addresses) = self.served(service, &assigned) {
                 assigned.insert(service.key.clone(), addresses);
             }
