@@ -1,5 +1,6 @@
 //! `ferrolb run` against BIRD and FRR that have nothing but what `ferrolb router-config` prints for them: one session
-//! for both families, over IPv4 and over IPv6, internal sessions with BFD, and all that else is said of a peer.
+//! for both families, over IPv4 and over IPv6, or a session for each; nodes of two ASes; internal sessions with BFD, and
+//! all that else is said of a peer.
 //!
 //! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`).
 
@@ -126,6 +127,139 @@ fn frr_hears_an_internal_node_and_watches_it_by_bfd() {
     });
 }
 
+/// Two nodes, each in an AS of its own, with a session for each family to one router: what is printed is one
+/// configuration, with all four neighbours, and each prefix goes to both nodes.
+#[test]
+fn bird_shares_both_families_among_nodes_of_two_ases() {
+    if !requested() {
+        return;
+    }
+    let site = TwoNodes::new();
+    let bird = bird(&site.router, site.files.path());
+    let nodes = site.run();
+    for (prefix, hops) in site.expected() {
+        wait_until(SOON, &format!("{prefix} through both nodes"), || {
+            let shown = bird.ask(&format!("show route {prefix} all"))?;
+            let missing = hops.iter().find(|hop| !shown.contains(&format!("BGP.next_hop: {hop}")));
+            if missing.is_none() { Ok(()) } else { Err(format!("{shown}\n{}", nodes[1].output())) }
+        });
+        wait_until(SOON, &format!("{prefix} in the kernel's table through both nodes"), || {
+            site.through_both(prefix, &hops)
+        });
+    }
+}
+
+#[test]
+fn frr_shares_both_families_among_nodes_of_two_ases() {
+    if !requested() {
+        return;
+    }
+    let site = TwoNodes::new();
+    let frr = WrittenFrr::start(&site.router, "", &printed(site.files.path(), "frr"));
+    let nodes = site.run();
+    for ((prefix, _), family) in site.expected().into_iter().zip(["ipv4", "ipv6"]) {
+        wait_until(SOON, &format!("{prefix} through both nodes"), || {
+            let reply = frr.json("bgpd", &format!("show bgp {family} unicast {prefix} json"))?;
+            let paths = reply["paths"].as_array().cloned().unwrap_or_default();
+            let shared = paths.len() == 2 && paths.iter().all(|path| path["multipath"] == true);
+            if shared { Ok(()) } else { Err(format!("{reply}\n{}", nodes[1].output())) }
+        });
+    }
+}
+
+/// A router and two nodes, in racks and ASes of their own.
+struct TwoNodes {
+    _lan: Lan,
+    router: Host,
+    nodes: [Host; 2],
+    files: tempfile::TempDir,
+}
+
+/// The second node's addresses.
+const OTHER_NODE: [&str; 2] = ["172.22.35.27", "2001:db8:35::27"];
+
+impl TwoNodes {
+    fn new() -> Self {
+        let lan = Lan::new();
+        let host = |name: &str, [v4, v6]: [&str; 2], link_local: &str| {
+            lan.host(name, &[&format!("{v4}/24"), &format!("{v6}/64"), link_local])
+        };
+        let router = host("router", ROUTER, "fe80::1/64");
+        let nodes = [host("kube1", NODE, "fe80::26/64"), host("kube2", OTHER_NODE, "fe80::27/64")];
+
+        let files = tempfile::tempdir().expect("a temporary directory");
+        let mut peers = String::new();
+        let mut objects = String::new();
+        for (number, [v4, v6]) in (1..).zip([NODE, OTHER_NODE]) {
+            for address in ROUTER {
+                peers.push_str(&format!(
+                    "    - {{peer-address: \"{address}\", my-asn: 6463{number}, peer-asn: 64650, node-selectors: [{{match-labels: {{rack: r{number}}}}}]}}\n"
+                ));
+            }
+            objects.push_str(&format!(
+                "---
+apiVersion: v1
+kind: Node
+metadata: {{name: kube{number}, labels: {{rack: r{number}}}}}
+status: {{addresses: [{{type: InternalIP, address: {v4}}}, {{type: InternalIP, address: \"{v6}\"}}]}}
+"
+            ));
+        }
+        let text = format!(
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {{name: config, namespace: metallb-system}}
+data:
+  config: |
+    peers:
+{peers}    address-pools:
+    - {{name: a, protocol: bgp, addresses: [172.22.36.64/26, \"2001:db8:36::/64\"]}}
+{objects}{SERVICE}"
+        );
+        fs::write(files.path().join("all.yaml"), text).expect("the files");
+        Self { _lan: lan, router, nodes, files }
+    }
+
+    /// Each prefix with its next hops.
+    fn expected(&self) -> [(&'static str, [&'static str; 2]); 2] {
+        [(V4, [NODE[0], OTHER_NODE[0]]), (V6, [NODE[1], OTHER_NODE[1]])]
+    }
+
+    fn run(&self) -> Vec<Process> {
+        let named = self.nodes.iter().zip(["kube1", "kube2"]);
+        named.map(|(host, name)| run_as(host, self.files.path(), name)).collect()
+    }
+
+    /// Whether the router forwards to both nodes.
+    fn through_both(&self, prefix: &str, hops: &[&str]) -> Result<(), String> {
+        let family = if prefix.contains(':') { "-6" } else { "-4" };
+        let mut command = self.router.command(Path::new("ip"));
+        let output = command.args([family, "route", "show", prefix]).output();
+        let output = output.map_err(|error| error.to_string())?;
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        let missing = hops.iter().any(|hop| !shown.contains(&format!("via {hop} ")));
+        if missing { Err(shown) } else { Ok(()) }
+    }
+}
+
+const SERVICE: &str = "---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  type: LoadBalancer
+  ipFamilyPolicy: RequireDualStack
+  ipFamilies: [IPv4, IPv6]
+  clusterIPs: [10.0.0.7, \"fd00::7\"]
+  ports: [{port: 80}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+endpoints: [{addresses: [10.244.1.7], nodeName: kube1, conditions: {ready: true}}]
+";
+
 const INTERNAL: &str =
     "{peer-address: 172.22.35.1, my-asn: 64635, peer-asn: 64635, bfd-profile: fast}";
 
@@ -169,23 +303,7 @@ apiVersion: v1
 kind: Node
 metadata: {{name: kube1}}
 status: {{addresses: [{{type: InternalIP, address: {v4}}}, {{type: InternalIP, address: \"{v6}\"}}]}}
----
-apiVersion: v1
-kind: Service
-metadata: {{name: web}}
-spec:
-  type: LoadBalancer
-  ipFamilyPolicy: RequireDualStack
-  ipFamilies: [IPv4, IPv6]
-  clusterIPs: [10.0.0.7, \"fd00::7\"]
-  ports: [{{port: 80}}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {{name: web-1, labels: {{kubernetes.io/service-name: web}}}}
-addressType: IPv4
-endpoints: [{{addresses: [10.244.1.7], nodeName: kube1, conditions: {{ready: true}}}}]
-"
+{SERVICE}"
     );
     fs::write(files.path().join("all.yaml"), text).expect("the files");
     (router, node, files)
@@ -210,8 +328,13 @@ fn printed(files: &Path, system: &str) -> String {
 }
 
 fn run(host: &Host, files: &Path) -> Process {
+    run_as(host, files, "kube1")
+}
+
+/// The part of the node of this name.
+fn run_as(host: &Host, files: &Path, node: &str) -> Process {
     Process::start(host, Path::new(FERROLB), |command| {
-        command.arg("run").arg(files).args(["--node", "kube1"]);
-        command.arg("--state-file").arg(files.join(".state"));
+        command.arg("run").arg(files).args(["--node", node]);
+        command.arg("--state-file").arg(files.join(format!(".state-{node}")));
     })
 }

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::facts::{Accepted, Neighbor, Router};
+use super::facts::{Accepted, Neighbor, Router, plain};
 use crate::model::{IpFamily, Peer};
 
 /// A whole configuration.
 pub(super) fn write(router: &Router) -> String {
-    let mut text = format!("# {}. Made by ferrolb router-config.\n", router.title());
+    let mut text = router.heading("#", "");
     let _ = writeln!(text, "router id {};", router.identifier);
     text.push_str("protocol device { }\nprotocol direct { ipv4; ipv6; }\n");
     for family in router.families() {
@@ -44,14 +44,12 @@ pub(super) fn write(router: &Router) -> String {
 }
 
 fn protocol(text: &mut String, router: &Router, neighbor: &Neighbor) {
-    let name: String =
-        neighbor.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    let _ = writeln!(text, "protocol bgp ferrolb_{name} {{");
-    let port = match router.port {
+    let _ = writeln!(text, "protocol bgp ferrolb_{} {{", plain(&neighbor.name));
+    let port = match neighbor.port {
         Peer::DEFAULT_PORT => String::new(),
         port => format!(" port {port}"),
     };
-    let _ = writeln!(text, "  local {}{port} as {};", router.address, router.asn);
+    let _ = writeln!(text, "  local {}{port} as {};", neighbor.router, router.asn);
     let _ = writeln!(text, "  neighbor {} as {};", neighbor.address, neighbor.asn);
     if neighbor.multihop {
         text.push_str("  multihop;\n");

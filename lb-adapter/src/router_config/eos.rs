@@ -7,7 +7,7 @@ use super::ios::{self, permit, protocol, word};
 
 /// What goes into the running configuration.
 pub(super) fn write(router: &Router) -> String {
-    let mut text = format!("! {}. Made by ferrolb router-config.\n", router.title());
+    let mut text = router.heading("!", PORTS);
     let families = router.families();
     for family in &families {
         let (protocol, name) = (protocol(*family), format!("FERROLB-{}", word(*family)));
@@ -27,11 +27,11 @@ pub(super) fn write(router: &Router) -> String {
             }
         }
     }
-    for (sequence, family) in (1..).zip(&families) {
+    for family in &families {
         let _ = writeln!(
             text,
             "route-map FERROLB-IN permit {}\n   match {} address prefix-list FERROLB-{}",
-            sequence * 10,
+            ios::sequence(*family),
             protocol(*family),
             word(*family)
         );
@@ -41,6 +41,9 @@ pub(super) fn write(router: &Router) -> String {
     let _ = writeln!(text, "   router-id {}", router.identifier);
     // Several nodes for one prefix share its traffic.
     text.push_str("   maximum-paths 64 ecmp 64\n");
+    if router.has_several_asns() {
+        text.push_str("   bgp bestpath as-path multipath-relax\n");
+    }
     for it in &router.neighbors {
         neighbor(&mut text, router, it);
     }
@@ -71,3 +74,5 @@ fn neighbor(text: &mut String, router: &Router, neighbor: &Neighbor) {
         let _ = writeln!(text, "   neighbor {} {line}", neighbor.address);
     }
 }
+
+const PORTS: &str = "EOS listens on port 179 only, as far as its manual says: leave peerPort out.";

@@ -12,7 +12,8 @@ use crate::replay::PASSWORD;
 /// What was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted<'a> {
-    pub(super) peer: Option<&'a str>,
+    /// The peers that are one router; if there are none, all.
+    pub(super) peers: &'a [String],
     pub(super) asn: Option<Asn>,
     pub(super) with_passwords: bool,
 }
@@ -20,22 +21,29 @@ pub(super) struct Wanted<'a> {
 /// One router.
 #[derive(Debug)]
 pub(super) struct Router {
-    pub(super) address: IpAddr,
-    pub(super) port: u16,
+    /// Its addresses, IPv4 before IPv6.
+    pub(super) addresses: Vec<IpAddr>,
     pub(super) asn: Asn,
-    /// Its BGP Identifier: its address, or for an IPv6 one a number made of it.
+    /// Its BGP Identifier: its IPv4 address, or a number made of its IPv6 one.
     pub(super) identifier: Ipv4Addr,
     pub(super) neighbors: Vec<Neighbor>,
     /// What the nodes may announce, IPv4 before IPv6.
     pub(super) accepted: Vec<Accepted>,
+    /// The nodes that a peer selects and that cannot speak to it, and why, in words.
+    pub(super) left_out: Vec<String>,
 }
 
 /// A node, as the router meets it.
 #[derive(Debug)]
 pub(super) struct Neighbor {
     /// The node's name.
+    pub(super) node: String,
+    /// The same, with the family where the router meets the node by both.
     pub(super) name: String,
     pub(super) address: IpAddr,
+    /// Where the node dials: one of the router's addresses, and its port.
+    pub(super) router: IpAddr,
+    pub(super) port: u16,
     pub(super) asn: Asn,
     /// What stands for the password, if there is one.
     pub(super) password: Option<String>,
@@ -85,9 +93,42 @@ impl Router {
         sum.clamp(FEWEST, MOST)
     }
 
-    /// A comment's first line.
-    pub(super) fn title(&self) -> String {
-        format!("router {}, AS {}: {} nodes", self.address, self.asn, self.neighbors.len())
+    /// Whether the nodes are in several ASes, so that routes by several of them have different paths.
+    pub(super) fn has_several_asns(&self) -> bool {
+        let mut asns = self.neighbors.iter().map(|neighbor| neighbor.asn);
+        let first = asns.next();
+        asns.any(|asn| Some(asn) != first)
+    }
+
+    /// The ports other than BGP's that the nodes dial.
+    pub(super) fn other_ports(&self) -> Vec<u16> {
+        let ports: BTreeSet<_> = self.neighbors.iter().map(|neighbor| neighbor.port).collect();
+        ports.into_iter().filter(|port| *port != Peer::DEFAULT_PORT).collect()
+    }
+
+    /// The lines of a comment that comes before everything else. A system that cannot listen on `other_ports` says so
+    /// in `about_ports`.
+    pub(super) fn heading(&self, comment: &str, about_ports: &str) -> String {
+        let addresses: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
+        let nodes: BTreeSet<_> = self.neighbors.iter().map(|neighbor| &neighbor.node).collect();
+        let counted =
+            if nodes.len() == 1 { "1 node".to_owned() } else { format!("{} nodes", nodes.len()) };
+        let addresses = addresses.join(" and ");
+        let mut text = format!(
+            "{comment} router {addresses}, AS {}: {counted}. Made by ferrolb router-config.\n",
+            self.asn
+        );
+        for why in &self.left_out {
+            text.push_str(&format!("{comment} Left out: {why}.\n"));
+        }
+        if !about_ports.is_empty() {
+            for port in self.other_ports() {
+                text.push_str(&format!(
+                    "{comment} The nodes dial port {port} (peerPort). {about_ports}\n"
+                ));
+            }
+        }
+        text
     }
 }
 
@@ -101,19 +142,11 @@ pub(super) fn of(manifests: &Manifests, wanted: &Wanted<'_>) -> Result<Vec<Route
     if manifests.nodes.is_empty() {
         return Err("expected Nodes, whose addresses the routers must know, found none".to_owned());
     }
-    let mut routers: BTreeMap<(IpAddr, u16), Router> = BTreeMap::new();
-    let peers: Vec<&Peer> = config
-        .peers
-        .iter()
-        .filter(|peer| wanted.peer.is_none_or(|name| name == peer.name))
-        .collect();
-    if let (true, Some(name)) = (peers.is_empty(), wanted.peer) {
-        let known: Vec<_> = config.peers.iter().map(|peer| peer.name.as_str()).collect();
-        return Err(format!("no peer is named {name:?}, expected one of {}", known.join(", ")));
-    }
-    for peer in peers {
+
+    let mut routers: Vec<(Router, BTreeSet<&str>)> = Vec::new();
+    for peer in wanted_peers(config, wanted)? {
         let Some(address) = peer.address.ip() else {
-            if wanted.peer.is_some() {
+            if !wanted.peers.is_empty() {
                 return Err(format!(
                     "peer {} is at an interface: the router's side is its own interface",
                     peer.name
@@ -126,28 +159,154 @@ pub(super) fn of(manifests: &Manifests, wanted: &Wanted<'_>) -> Result<Vec<Route
         let asn = asn.ok_or_else(|| {
             format!("peer {} is in any external AS: say which with --asn", peer.name)
         })?;
-        let router = routers.entry((address, peer.port)).or_insert_with(|| Router {
-            address,
-            port: peer.port,
+
+        let known = routers.iter().position(|(it, _)| it.addresses == [address] && it.asn == asn);
+        let at = known.unwrap_or(routers.len());
+        if known.is_none() {
+            routers.push((Router::new(address, asn), BTreeSet::new()));
+        }
+        let (router, nodes) = &mut routers[at];
+        nodes.extend(router.meet(manifests, peer, address, wanted));
+        router.accepted.extend(accepted(config, peer));
+    }
+
+    let mut routers = match wanted.peers.len() {
+        0 | 1 => join_families(routers),
+        _ => vec![join_all(routers)?],
+    };
+    routers.iter_mut().for_each(Router::finish);
+    routers.sort_by(|a, b| a.addresses.cmp(&b.addresses));
+    Ok(routers)
+}
+
+/// The peers that were asked for, in the order configured.
+fn wanted_peers<'a>(config: &'a Config, wanted: &Wanted<'_>) -> Result<Vec<&'a Peer>, String> {
+    for name in wanted.peers {
+        if !config.peers.iter().any(|peer| peer.name == *name) {
+            let known: Vec<_> = config.peers.iter().map(|peer| peer.name.as_str()).collect();
+            return Err(format!("no peer is named {name:?}, expected one of {}", known.join(", ")));
+        }
+    }
+    let is_wanted = |peer: &&Peer| wanted.peers.is_empty() || wanted.peers.contains(&peer.name);
+    Ok(config.peers.iter().filter(is_wanted).collect())
+}
+
+/// Joins an IPv4 and an IPv6 address of one AS that the same nodes speak to: that is one router. Where there are
+/// several of a family, nothing tells which of them belong together.
+fn join_families(routers: Vec<(Router, BTreeSet<&str>)>) -> Vec<Router> {
+    let mut joined: BTreeMap<(Asn, BTreeSet<&str>), Vec<Router>> = BTreeMap::new();
+    for (router, nodes) in routers {
+        joined.entry((router.asn, nodes)).or_default().push(router);
+    }
+    let of_group = |group: Vec<Router>| -> Vec<Router> {
+        let families = group.iter().flat_map(|it| &it.addresses).map(|it| IpFamily::of(*it));
+        let families: BTreeSet<_> = families.collect();
+        match (group.len(), families.len()) {
+            (2, 2) => group.into_iter().reduce(Router::join).into_iter().collect(),
+            _ => group,
+        }
+    };
+    joined.into_values().flat_map(of_group).collect()
+}
+
+/// Joins the peers that were named together.
+fn join_all(routers: Vec<(Router, BTreeSet<&str>)>) -> Result<Router, String> {
+    let asns: BTreeSet<_> = routers.iter().map(|(router, _)| router.asn).collect();
+    if asns.len() > 1 {
+        let asns: Vec<_> = asns.iter().map(ToString::to_string).collect();
+        return Err(format!("the peers of one router are in one AS, found {}", asns.join(" and ")));
+    }
+    let joined = routers.into_iter().map(|(router, _)| router).reduce(Router::join);
+    joined.ok_or_else(|| "no peer has an address".to_owned())
+}
+
+impl Router {
+    fn new(address: IpAddr, asn: Asn) -> Self {
+        Self {
+            addresses: vec![address],
             asn,
             identifier: identifier(address),
             neighbors: Vec::new(),
             accepted: Vec::new(),
-        });
-        for node in manifests.nodes.iter().filter(|node| peer.selects(&node.labels)) {
-            let neighbor = neighbor(config, node, peer, address, wanted);
-            let known = |neighbor: &Neighbor| {
-                router.neighbors.iter().any(|other| other.address == neighbor.address)
-            };
-            let neighbor = neighbor.filter(|neighbor| !known(neighbor));
-            router.neighbors.extend(neighbor);
+            left_out: Vec::new(),
         }
-        let accepted: BTreeSet<_> = accepted(config, peer).into_iter().collect();
-        router.accepted.extend(accepted);
-        router.accepted.sort_unstable();
-        router.accepted.dedup();
     }
-    Ok(routers.into_values().collect())
+
+    /// Takes in the nodes of a peer, and returns their names.
+    fn meet<'a>(
+        &mut self,
+        manifests: &'a Manifests,
+        peer: &Peer,
+        address: IpAddr,
+        wanted: &Wanted<'_>,
+    ) -> Vec<&'a str> {
+        let selected: Vec<&Node> =
+            manifests.nodes.iter().filter(|node| peer.selects(&node.labels)).collect();
+        if selected.is_empty() {
+            self.left_out.push(format!("peer {}, whose node selectors select no Node", peer.name));
+        }
+        for node in &selected {
+            let Some(neighbor) = neighbor(&manifests.config, node, peer, address, wanted) else {
+                let family = IpFamily::of(address);
+                self.left_out.push(format!(
+                    "{}, which has no {family} address of type InternalIP to reach {address} from",
+                    node.name
+                ));
+                continue;
+            };
+            let known = self
+                .neighbors
+                .iter()
+                .any(|other| other.address == neighbor.address && other.router == neighbor.router);
+            if !known {
+                self.neighbors.push(neighbor);
+            }
+        }
+        selected.into_iter().map(|node| node.name.as_str()).collect()
+    }
+
+    fn join(mut self, other: Self) -> Self {
+        self.addresses.extend(other.addresses);
+        self.neighbors.extend(other.neighbors);
+        self.accepted.extend(other.accepted);
+        self.left_out.extend(other.left_out);
+        self
+    }
+
+    /// Sorts, and gives every neighbor a name of its own.
+    fn finish(&mut self) {
+        self.addresses.sort_unstable();
+        self.addresses.dedup();
+        self.identifier = self.addresses.first().copied().map_or(self.identifier, identifier);
+        self.accepted.sort_unstable();
+        self.accepted.dedup();
+        self.left_out.dedup();
+
+        let mut count: BTreeMap<String, usize> = BTreeMap::new();
+        for neighbor in &self.neighbors {
+            *count.entry(plain(&neighbor.node)).or_default() += 1;
+        }
+        let mut given = BTreeSet::new();
+        for neighbor in &mut self.neighbors {
+            let mut name = neighbor.node.clone();
+            if count.get(&plain(&name)).is_some_and(|count| *count > 1) {
+                let family = IpFamily::of(neighbor.router).to_string().to_lowercase();
+                name = format!("{name}-{family}");
+            }
+            let wanted = name.clone();
+            let mut number = 1;
+            while !given.insert(plain(&name)) {
+                number += 1;
+                name = format!("{wanted}-{number}");
+            }
+            neighbor.name = name;
+        }
+    }
+}
+
+/// A name as BIRD has it, the narrowest of all systems: names that differ elsewhere may be the same there.
+pub(super) fn plain(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
 /// The peers of which nothing is known that a router must know.
@@ -183,8 +342,11 @@ fn neighbor(
     let families = [IpFamily::Ipv4, IpFamily::Ipv6];
     let hold_time = peer.hold_time.as_secs();
     Some(Neighbor {
+        node: node.name.clone(),
         name: node.name.clone(),
         address: peer.source_address.or_else(own)?,
+        router,
+        port: peer.port,
         asn: peer.shown_asn(),
         password: password.or_else(|| peer.password_secret.as_ref().map(|_| PASSWORD.to_owned())),
         hold_time,

@@ -8,8 +8,9 @@ use crate::model::IpFamily;
 
 /// What goes into frr.conf.
 pub(super) fn write(router: &Router) -> String {
-    let mut text = format!("! {}. Made by ferrolb router-config.\n", router.title());
+    let mut text = router.heading("!", PORTS);
     let mut profiles: Vec<_> = router.neighbors.iter().filter_map(|it| it.bfd.as_ref()).collect();
+    profiles.sort_by(|a, b| a.name.cmp(&b.name));
     profiles.dedup();
     if !profiles.is_empty() {
         text.push_str("bfd\n");
@@ -38,17 +39,21 @@ pub(super) fn write(router: &Router) -> String {
             );
         }
     }
-    for (sequence, family) in (1..).zip(&families) {
+    for family in &families {
         let _ = writeln!(
             text,
             "route-map FERROLB-IN permit {}\n match {} address prefix-list FERROLB\nexit",
-            sequence * 10,
+            ios::sequence(*family),
             protocol(*family)
         );
     }
     text.push_str("route-map FERROLB-OUT deny 10\nexit\n!\n");
     let _ = writeln!(text, "router bgp {}", router.asn);
     let _ = writeln!(text, " bgp router-id {}\n no bgp default ipv4-unicast", router.identifier);
+    if router.has_several_asns() {
+        // Without it several paths count only if the same ASes are in them.
+        text.push_str(" bgp bestpath as-path multipath-relax\n");
+    }
     for it in &router.neighbors {
         neighbor(&mut text, router, it);
     }
@@ -92,3 +97,5 @@ fn address_family(text: &mut String, router: &Router, family: IpFamily) {
     }
     text.push_str(" exit-address-family\n");
 }
+
+const PORTS: &str = "FRR listens there if bgpd is started with -p and the port, by bgpd_options in /etc/frr/daemons.";

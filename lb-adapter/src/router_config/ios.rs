@@ -7,7 +7,7 @@ use crate::model::IpFamily;
 pub(super) fn neighbor(router: &Router, neighbor: &Neighbor, password: &str) -> Vec<String> {
     let mut lines = vec![
         format!("remote-as {}", neighbor.asn),
-        format!("description {}", neighbor.name),
+        format!("description {}", neighbor.node),
         "passive".to_owned(),
         format!("timers {} {}", neighbor.keepalive_time, neighbor.hold_time),
     ];
@@ -25,6 +25,14 @@ pub(super) fn permit(accepted: &Accepted) -> String {
     let ge = if *shortest > own { format!(" ge {shortest}") } else { String::new() };
     let le = if *longest > own { format!(" le {longest}") } else { String::new() };
     format!("{network}{ge}{le}")
+}
+
+/// The entry of a family in a route-map, the same whichever families there are.
+pub(super) fn sequence(family: IpFamily) -> u32 {
+    match family {
+        IpFamily::Ipv4 => 10,
+        IpFamily::Ipv6 => 20,
+    }
 }
 
 /// Before `prefix-list`.

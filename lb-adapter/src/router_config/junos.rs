@@ -7,7 +7,7 @@ use crate::model::IpFamily;
 
 /// What goes into configuration mode.
 pub(super) fn write(router: &Router) -> String {
-    let mut text = format!("# {}. Made by ferrolb router-config.\n", router.title());
+    let mut text = router.heading("#", PORTS);
     let mut set = |line: String| {
         let _ = writeln!(text, "set {line}");
     };
@@ -28,17 +28,28 @@ pub(super) fn write(router: &Router) -> String {
     // Several nodes for one prefix share its traffic, flow by flow in spite of the word.
     set("policy-options policy-statement FERROLB-ECMP then load-balance per-packet".to_owned());
     set("routing-options forwarding-table export FERROLB-ECMP".to_owned());
-    for (external, kind) in [(true, "external"), (false, "internal")] {
-        let neighbors: Vec<_> =
-            router.neighbors.iter().filter(|it| router.is_external(it) == external).collect();
+    let kinds = [(true, "external"), (false, "internal")];
+    for ((external, kind), address) in
+        kinds.into_iter().flat_map(|kind| router.addresses.iter().map(move |it| (kind, *it)))
+    {
+        let neighbors = router.neighbors.iter().filter(|it| it.router == address);
+        let neighbors: Vec<_> = neighbors.filter(|it| router.is_external(it) == external).collect();
         if neighbors.is_empty() {
             continue;
         }
-        let group = format!("protocols bgp group FERROLB-{}", kind.to_uppercase());
+        // A group has one address of the router's own.
+        let nth = router.addresses.iter().position(|it| *it == address).unwrap_or(0);
+        let which = if nth == 0 { String::new() } else { format!("-{}", nth + 1) };
+        let group = format!("protocols bgp group FERROLB-{}{which}", kind.to_uppercase());
+        // Without it several paths count only if they are of one neighboring AS.
+        let multipath = match external && router.has_several_asns() {
+            true => "multipath multiple-as",
+            false => "multipath",
+        };
         for line in [
             format!("type {kind}"),
-            format!("local-address {}", router.address),
-            "multipath".to_owned(),
+            format!("local-address {address}"),
+            multipath.to_owned(),
             "passive".to_owned(),
             "import FERROLB-IN".to_owned(),
             "export FERROLB-OUT".to_owned(),
@@ -56,7 +67,7 @@ pub(super) fn write(router: &Router) -> String {
 
 fn neighbor(router: &Router, neighbor: &Neighbor) -> Vec<String> {
     let mut lines =
-        vec![format!("description {}", neighbor.name), format!("hold-time {}", neighbor.hold_time)];
+        vec![format!("description {}", neighbor.node), format!("hold-time {}", neighbor.hold_time)];
     if router.is_external(neighbor) {
         lines.push(format!("peer-as {}", neighbor.asn));
     }
@@ -88,3 +99,6 @@ fn neighbor(router: &Router, neighbor: &Neighbor) -> Vec<String> {
     }
     lines
 }
+
+const PORTS: &str =
+    "Junos listens on port 179 only, as far as its manual says: leave peerPort out.";

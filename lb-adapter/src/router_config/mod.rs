@@ -45,9 +45,10 @@ pub struct RouterConfigArgs {
     /// The process to ask.
     #[command(flatten)]
     pub process: ProcessArgs,
-    /// Only the router that this peer is.
-    #[arg(long, value_name = "NAME")]
-    pub peer: Option<String>,
+    /// Only the router that this peer is. Given several times, these peers are one router: an IPv4 and an
+    /// IPv6 peer of one AS and the same nodes are taken for one where no other fits.
+    #[arg(long = "peer", value_name = "NAME")]
+    pub peers: Vec<String>,
     /// AS of the router, where the peer's is any external one.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     pub asn: Option<u32>,
@@ -111,17 +112,26 @@ pub fn run(args: &RouterConfigArgs, problems: Problems) -> Result<(), Failure> {
         return Err(Failure::Configuration);
     };
     let wanted = facts::Wanted {
-        peer: args.peer.as_deref(),
+        peers: &args.peers,
         asn: args.asn.map(Asn),
         with_passwords: args.with_passwords,
     };
     let routers = facts::of(&manifests, &wanted).map_err(Failure::Unusable)?;
-    let unsaid = facts::at_interfaces(&manifests.config).filter(|_| args.peer.is_none());
+    let unsaid = facts::at_interfaces(&manifests.config).filter(|_| args.peers.is_empty());
     for peer in unsaid {
         let why = "the router's side is an interface of its own";
         problems.warning(&format!("nothing is printed for peer {}: {why}", peer.name));
     }
-    let texts: Vec<String> = routers.iter().map(|router| args.system.write(router)).collect();
+    for why in routers.iter().flat_map(|router| &router.left_out) {
+        problems.warning(&format!("left out: {why}"));
+    }
+    let met: Vec<_> = routers.iter().filter(|router| !router.neighbors.is_empty()).collect();
+    if met.is_empty() && !routers.is_empty() {
+        return Err(Failure::Unusable(
+            "no Node can speak to a router: nothing is printed".to_owned(),
+        ));
+    }
+    let texts: Vec<String> = met.into_iter().map(|router| args.system.write(router)).collect();
     match io::stdout().lock().write_all(texts.join("\n").as_bytes()) {
         // Whoever reads has seen enough.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

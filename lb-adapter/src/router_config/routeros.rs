@@ -85,7 +85,7 @@ pub(super) fn write_7(router: &Router) -> String {
              output.filter-chain=ferrolb-out{limits}{}{}",
             neighbor.name,
             router.asn,
-            router.address,
+            neighbor.router,
             neighbor.address,
             neighbor.asn,
             families(neighbor),
@@ -99,11 +99,11 @@ pub(super) fn write_7(router: &Router) -> String {
 }
 
 fn heading(router: &Router) -> String {
+    let heading = router.heading("#", PORTS);
     format!(
-        "# {}. Made by ferrolb router-config.\n\
+        "{heading}\
          # Of several nodes for one prefix RouterOS may use one only: look for the flag E or several\n\
-         # active routes in /ip route print, and see its manual for ECMP with BGP.\n",
-        router.title()
+         # active routes in /ip route print, and see its manual for ECMP with BGP.\n"
     )
 }
 
@@ -134,3 +134,6 @@ fn password(neighbor: &Neighbor) -> String {
 fn yes(it: bool) -> &'static str {
     if it { "yes" } else { "no" }
 }
+
+const PORTS: &str =
+    "RouterOS listens on port 179 only, as far as its manual says: leave peerPort out.";

@@ -250,3 +250,32 @@ fn migrate_keeps_the_name_of_a_secret_that_is_in_the_cluster() {
     let migrated = printed(&["migrate", example], "");
     assert!(migrated.contains("passwordSecret:"), "{migrated}");
 }
+
+#[test]
+fn router_config_names_the_nodes_that_it_leaves_out_and_fails_if_none_is_left() {
+    let objects = unusual();
+    let bare = objects
+        .replace("{type: InternalIP, address: 10.3.0.11}", "{type: Hostname, address: edge1}");
+    let all = [
+        "router-config",
+        "--for",
+        "frr",
+        "--from",
+        "-",
+        "--namespace",
+        "edge",
+        "--config",
+        "lb-release",
+    ];
+    let output = run(&all, &bare);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains("left out: edge1, which has no IPv4 address"), "{said}");
+    assert!(said.contains("no Node can speak to a router") && output.stdout.is_empty(), "{said}");
+
+    let second = "---\napiVersion: v1\nkind: Node\nmetadata: {name: edge2}\n";
+    let output = run(&all, &(objects + second));
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stderr).contains("left out: edge2, "), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("! Left out: edge2, "), "{}", text(&output.stdout));
+}
