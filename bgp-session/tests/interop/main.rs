@@ -80,6 +80,8 @@ macro_rules! matrix {
     };
 }
 
+const ANY_CAPABILITY: &str =
+    "It passes over capabilities that it lacks, and cannot be told to refuse them.";
 const EXABGP_COMMUNICATION: &str =
     "ExaBGP 4.2 fails to read the message of a shutdown under Python 3, and cannot send one.";
 const NO_BFD: &str = "Neither GoBGP 3 nor ExaBGP has BFD.";
@@ -111,6 +113,9 @@ matrix! {
     a_local_as_stands_in_the_path_with_or_without_the_speakers_own: yes yes yes yes yes;
     "A router of any external AS",
     a_router_of_any_external_as_is_met: yes yes yes yes yes;
+    "A router that refuses a capability of ours (RFC 5492)",
+    a_capability_that_the_router_refuses_is_left_out:
+        (no ANY_CAPABILITY) yes (no ANY_CAPABILITY) (no ANY_CAPABILITY) (no ANY_CAPABILITY);
     "A router with two-octet AS numbers only",
     an_old_speaker_hears_of_as_trans:
         yes yes (no "GoBGP always has the capability of four-octet AS numbers.") yes yes;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bgp_session::bfd::{BfdProfile, State};
-use bgp_session::{Route, RouteSet};
+use bgp_session::{AfiSafi, Route, RouteSet};
 use test_peers::{Router, wait_until};
 
 use crate::site::*;
@@ -23,6 +23,19 @@ pub(crate) fn a_shutdown_and_its_message_reach_the_routers_operator<R: Router>(s
         assert!(words.contains("administrative"), "{session:?}");
         assert!(words.contains("new kernel, back at noon"), "{session:?}");
         assert_ne!(session.state, "Established");
+    });
+}
+
+pub(crate) fn a_capability_that_the_router_refuses_is_left_out<R: Router>(site: &Site) {
+    let router: R = site.router_of(node().strict_capabilities());
+    site.on(|runtime| {
+        let (_speaker, peer) = runtime.block_on(site.dial(peer_config()));
+        let negotiated = peer.status().negotiated.expect("the terms of a session");
+        assert_eq!(negotiated.families, [AfiSafi::IPV4_UNICAST]);
+
+        let routes = RouteSet::from([Route::new(prefix("172.22.35.70/32"))]);
+        runtime.block_on(peer.set_routes(routes)).unwrap();
+        only_path(&router, "172.22.35.70/32");
     });
 }
 

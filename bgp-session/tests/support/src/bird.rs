@@ -186,6 +186,7 @@ impl Router for Bird {
 
     fn launch(&mut self, restarting: bool) {
         self.0.refuse_several_paths();
+        self.0.refuse("strict capabilities", |neighbor| neighbor.strict_capabilities);
         self.write_config();
         // Without that, its OPEN would not say that it has restarted.
         let more: &[&str] = if restarting { &["-R"] } else { &[] };

@@ -100,6 +100,8 @@ pub struct Neighbor {
     pub bfd_graceful: bool,
     /// What the router is to it (RFC 9234), if that is to be agreed on.
     pub role: Option<Role>,
+    /// Whether the router carries IPv4 routes alone, and refuses a neighbour that offers a capability which it lacks.
+    pub strict_capabilities: bool,
 }
 
 /// What a router is to its neighbour (RFC 9234).
@@ -149,7 +151,15 @@ impl Neighbor {
             bfd: false,
             bfd_graceful: false,
             role: None,
+            strict_capabilities: false,
         }
+    }
+
+    /// Carries IPv4 routes alone, and refuses a neighbour that offers a capability which the router lacks.
+    #[must_use]
+    pub fn strict_capabilities(mut self) -> Self {
+        self.strict_capabilities = true;
+        self
     }
 
     /// Makes the router wait for this neighbour to dial.

@@ -181,6 +181,7 @@ impl Router for Exabgp {
     }
 
     fn launch(&mut self, _restarting: bool) {
+        self.0.refuse("strict capabilities", |neighbor| neighbor.strict_capabilities);
         self.0.refuse("BFD", |neighbor| neighbor.bfd);
         self.0.refuse("maximum of prefixes", |neighbor| neighbor.maximum_prefixes.is_some());
         self.0.refuse("roles", |neighbor| neighbor.role.is_some());

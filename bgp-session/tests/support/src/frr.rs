@@ -122,6 +122,7 @@ impl Frr {
         // Of single capabilities it can be told to leave out only a few.
         set(neighbor.two_octet_as, "dont-capability-negotiate");
         set(neighbor.extended_next_hop, "capability extended-nexthop");
+        set(neighbor.strict_capabilities, "strict-capability-match");
         set(neighbor.bfd, "bfd 3 50 50");
         if let Some(key) = &neighbor.password {
             set(true, &format!("password {key}"));
@@ -145,6 +146,9 @@ impl Frr {
 }
 
 fn write_activation(text: &mut String, family: &str, neighbor: &Neighbor) {
+    if family == "ipv6" && neighbor.strict_capabilities {
+        return;
+    }
     let mut set = |condition: bool, line: &str| {
         if condition {
             let _ = writeln!(text, "  neighbor {} {line}", neighbor.address);

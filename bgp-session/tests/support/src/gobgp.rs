@@ -162,6 +162,7 @@ impl Router for Gobgp {
 
     fn launch(&mut self, restarting: bool) {
         self.0.refuse_several_paths();
+        self.0.refuse("strict capabilities", |neighbor| neighbor.strict_capabilities);
         self.0.refuse("BFD", |neighbor| neighbor.bfd);
         self.0.refuse("extended messages", |neighbor| neighbor.extended_messages);
         self.0.refuse("way to leave four-octet AS numbers out", |neighbor| neighbor.two_octet_as);

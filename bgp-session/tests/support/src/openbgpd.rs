@@ -139,6 +139,7 @@ impl Router for Openbgpd {
 
     fn launch(&mut self, _restarting: bool) {
         self.0.refuse_several_paths();
+        self.0.refuse("strict capabilities", |neighbor| neighbor.strict_capabilities);
         self.0.refuse("BFD outside of OpenBSD", |neighbor| neighbor.bfd);
         self.0.refuse("extended messages", |neighbor| neighbor.extended_messages);
         self.0.refuse("IPv4 routes with IPv6 next hops", |neighbor| neighbor.extended_next_hop);
