@@ -35,6 +35,7 @@ fmt: ## Check the formatting (`cargo fmt` sets it right)
 
 clippy: ## Lints, tests and examples included
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
+	$(CARGO) clippy $(LOCKED) -p lb-adapter --no-default-features -- -D warnings
 
 docs: ## Documentation, with broken links as errors
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(LOCKED) --workspace --no-deps

@@ -130,6 +130,7 @@ impl Value {
     }
 
     /// Takes a key out of a mapping.
+    #[cfg(feature = "kubernetes")]
     pub(crate) fn remove(&mut self, key: &str) {
         if let Kind::Mapping(entries) = &mut self.kind {
             entries.retain(|(name, _)| name.text != key);
@@ -137,6 +138,7 @@ impl Value {
     }
 
     /// The value of a key, to be changed.
+    #[cfg(feature = "kubernetes")]
     pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
         let Kind::Mapping(entries) = &mut self.kind else { return None };
         entries.iter_mut().find(|(name, _)| name.text == key).map(|(_, value)| value)

@@ -31,7 +31,6 @@ mod unfinished;
 pub(crate) mod draft;
 pub(crate) mod field;
 pub(crate) mod json;
-#[cfg(feature = "kubernetes")]
 mod managed_fields;
 pub(crate) mod report;
 pub(crate) mod resources;

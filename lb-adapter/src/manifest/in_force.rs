@@ -45,6 +45,10 @@ pub(crate) struct Judged<K> {
     /// The configuration of what is in force; none if that is the one before, or there has been none.
     pub(crate) config: Option<Config>,
     /// What is odd about what is in force.
+    #[cfg_attr(
+        not(feature = "kubernetes"),
+        expect(dead_code, reason = "the controller and the speaker log them")
+    )]
     pub(crate) warnings: Vec<Diagnostic>,
     /// The objects with errors, none of which is in force as it is written.
     pub(crate) problems: BTreeMap<K, Vec<Diagnostic>>,
