@@ -158,7 +158,8 @@ matrix! {
     our_process_is_killed_and_the_router_loses_no_route: yes yes yes (no NO_TABLE) yes;
     "Graceful restart: another configuration of ours, no route lost at the router",
     another_configuration_ends_our_session_and_the_router_loses_no_route:
-        yes yes yes (no NO_TABLE)
+        (no "BIRD 2.0.12 does not know RFC 8538: it drops the routes at every NOTIFICATION.")
+        yes yes (no NO_TABLE)
         (no "OpenBGPD 7.7 does not know RFC 8538: it drops the routes at every NOTIFICATION.");
     "Graceful restart: the router killed, no route lost here",
     the_router_is_killed_and_we_lose_no_route: yes yes yes yes
