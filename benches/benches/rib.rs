@@ -43,8 +43,8 @@ fn main() {
     memory();
 }
 
-/// The Loc-RIB filled by many peers, path by path, and the choice among them. A path costs the same however many there
-/// are, but for the search for the one that it takes the place of.
+/// Fills a Loc-RIB with the paths of many peers, one after the other, and makes the choice once. The cost of a path grows
+/// only with the search for the one that it replaces.
 fn decisions(rounds: usize) {
     let mut rows = Vec::new();
     for prefixes in [100, 1_000] {
@@ -53,15 +53,16 @@ fn decisions(rounds: usize) {
             let mut contestants =
                 [contestant(fill(10)), contestant(fill(100)), contestant(fill(1_000))];
             let measured = measure(&mut contestants, rounds);
-            let of_path = |peers: u32, seconds: f64| seconds * 1e9 / f64::from(peers * prefixes);
-            let least = of_path(10, measured[0].median());
+
+            let per_path = |peers: u32, seconds: f64| seconds * 1e9 / f64::from(peers * prefixes);
+            let among_ten = per_path(10, measured[0].median());
             for (peers, measured) in [10, 100, 1_000].into_iter().zip(&measured) {
-                let nanoseconds = of_path(peers, measured.median());
+                let nanoseconds = per_path(peers, measured.median());
                 rows.push(vec![
                     format!("{prefixes} prefixes, {peers} paths each"),
                     if meds { "differs" } else { "the same" }.to_owned(),
                     format!("{nanoseconds:.0}"),
-                    format!("{:.1}", nanoseconds / least),
+                    format!("{:.1}", nanoseconds / among_ten),
                 ]);
             }
         }
@@ -97,7 +98,7 @@ fn times(rows: &mut Vec<Vec<String>>, count: u32, per_set: u32, rounds: usize) {
     }
 }
 
-/// A Loc-RIB in which each of the peers, one after the other, has told all prefixes, with every choice made.
+/// A Loc-RIB in which each of the peers, one after the other, has announced all prefixes, with every choice made.
 fn filled(prefixes: u32, peers: u32, meds: bool) -> LocRib<u32> {
     let mut rib = LocRib::new();
     let prefixes: Vec<_> = table(prefixes, 0).iter().map(|(prefix, _)| prefix).collect();

@@ -30,7 +30,7 @@ impl FsmConfig {
     pub fn changes(&self, new: &Self) -> Vec<Change> {
         use TakesEffect::{AtOnce, NextSession, Reset};
         let mut changes = Vec::new();
-        // Without a rest pattern: whoever adds a field decides here.
+        // Without a rest pattern, so that each new field needs a decision here.
         macro_rules! compare {
             ($($field:ident: $takes_effect:expr),* $(,)?) => {
                 let Self { $($field),* } = self;
@@ -76,11 +76,12 @@ impl FsmConfig {
 }
 
 impl Extensions {
-    /// Puts the names of the extensions that differ in the place of theirs all.
+    /// Replaces the change of all extensions together by one of each extension that differs.
     fn name_changes(&self, new: &Self, changes: &mut Vec<Change>) {
         let Some(at) = changes.iter().position(|change| change.field == "extensions") else {
             return;
         };
+
         let Self {
             extended_messages,
             extended_next_hop,
@@ -88,6 +89,7 @@ impl Extensions {
             add_path,
             graceful_restart,
         } = self;
+
         let differ = [
             ("extended_messages", *extended_messages != new.extended_messages),
             ("extended_next_hop", *extended_next_hop != new.extended_next_hop),
@@ -95,6 +97,7 @@ impl Extensions {
             ("add_path", *add_path != new.add_path),
             ("graceful_restart", *graceful_restart != new.graceful_restart),
         ];
+
         let named = differ.into_iter().filter(|(_, differs)| *differs);
         let named = named.map(|(field, _)| Change { field, takes_effect: TakesEffect::Reset });
         changes.splice(at..=at, named);

@@ -15,7 +15,7 @@ pub enum Verdict {
     /// There is no other connection.
     NoCollision,
     /// The other one would survive, but the peer has not sent its OPEN there: keep both until it does, for a short
-    /// time. A connection on which nobody speaks must not end one on which the peer has answered.
+    /// time. A silent connection must not end one on which the peer has answered.
     Wait,
     /// Close the connection on which the OPEN has just arrived.
     DumpThis,
@@ -39,8 +39,8 @@ pub struct Speaker {
 /// Both ends come to the same answer: the connection that the speaker with the higher identifier opened
 /// survives; between equal identifiers the higher AS number decides (RFC 6286, section 2.3).
 ///
-/// A connection in OpenSent takes part only where the identifier of its peer is known, and it is not before the peer's
-/// OPEN has come on it. So it never ends the connection with the OPEN; but where it would survive, that one waits for
+/// A connection in OpenSent takes part only where the identifier of its peer is known, and the peer's OPEN makes it
+/// known. So before that OPEN it never ends the other connection. But where it would survive, the other one waits for
 /// it, so that both ends decide before either is Established and no session comes up only to lose a collision.
 #[must_use]
 pub fn resolve(local: Speaker, remote: Speaker, direction: Direction, other: StateKind) -> Verdict {
@@ -51,10 +51,12 @@ pub fn resolve(local: Speaker, remote: Speaker, direction: Direction, other: Sta
         StateKind::OpenSent | StateKind::OpenConfirm => {
             let ours_wins = (local.identifier, local.asn.0) > (remote.identifier, remote.asn.0);
             let survivor = if ours_wins { Direction::Outgoing } else { Direction::Incoming };
-            match other {
-                _ if direction == survivor => Verdict::DumpOther,
-                StateKind::OpenSent => Verdict::Wait,
-                _ => Verdict::DumpThis,
+            if direction == survivor {
+                Verdict::DumpOther
+            } else if other == StateKind::OpenSent {
+                Verdict::Wait
+            } else {
+                Verdict::DumpThis
             }
         }
         // An attempt of ours that the peer has not answered is not needed any more.
@@ -76,7 +78,7 @@ mod tests {
     #[test]
     fn the_connection_of_the_higher_identifier_survives() {
         let (low, high) = (speaker(1, 65002), speaker(2, 65001));
-        // Without the peer's OPEN on the connection that would survive, nothing is closed for its sake.
+        // Nothing is closed for a connection on which the peer's OPEN has not come.
         for (other, of_the_loser) in
             [(StateKind::OpenSent, Verdict::Wait), (StateKind::OpenConfirm, Verdict::DumpThis)]
         {

@@ -59,8 +59,8 @@ pub struct FsmConfig {
     pub families: Vec<AfiSafi>,
     /// AS numbers of four octets are offered (RFC 6793). Default `true`; without it we speak as a peer from before 2007.
     pub four_octet_as: bool,
-    /// Capabilities are offered at all (RFC 5492). Default `true`; without them the OPEN has no optional parameters, and
-    /// the session carries IPv4 unicast and AS numbers of two octets.
+    /// Capabilities are offered (RFC 5492). Default `true`; without them the OPEN has no optional parameters, and the
+    /// session carries IPv4 unicast and AS numbers of two octets.
     pub capabilities: bool,
     /// ROUTE-REFRESH is offered (RFC 2918). Default `true`.
     pub route_refresh: bool,

@@ -182,7 +182,7 @@ impl Fsm {
         self.cx.timers.stop(Timer::SendHold);
     }
 
-    /// A message has come that will be handled later: in a session whose HoldTimer has just expired, starts it again.
+    /// Restarts the HoldTimer of a session if it has just expired: a message has come that will be handled later.
     pub fn heard(&mut self, now: Instant) {
         let expired = self.cx.timers.deadline(Timer::Hold).is_some_and(|deadline| deadline <= now);
         let hold_time = self.negotiated().filter(|_| self.cx.up).map(|it| it.hold_time);
@@ -191,7 +191,7 @@ impl Fsm {
         }
     }
 
-    /// Another configuration, which holds for whatever begins from now on.
+    /// Takes another configuration, for all that begins from now on. An OPEN that is due or sent stays as it was.
     pub fn set_config(&mut self, config: Arc<FsmConfig>) {
         self.cx.config = config;
     }
@@ -230,7 +230,7 @@ impl Fsm {
         if let Some(notification) = due.notification.take() {
             Some(Control::Notification(notification))
         } else if std::mem::take(&mut due.open) {
-            Some(Control::Open(negotiate::local_open(&self.cx.config, self.cx.restarting)))
+            Some(Control::Open(negotiate::local_open(&self.cx.offered, self.cx.restarting)))
         } else if std::mem::take(&mut due.keepalive) {
             Some(Control::Keepalive)
         } else {
@@ -281,6 +281,8 @@ struct Due {
 #[derive(Debug)]
 struct Context {
     config: Arc<FsmConfig>,
+    /// The configuration that our OPEN on this connection was made from: `config` may have changed since.
+    offered: Arc<FsmConfig>,
     direction: Direction,
     timers: TimerTable,
     due: Due,
@@ -298,6 +300,7 @@ struct Context {
 impl Context {
     fn new(config: Arc<FsmConfig>, direction: Direction, seed: u64) -> Self {
         Self {
+            offered: Arc::clone(&config),
             config,
             direction,
             timers: TimerTable::default(),
@@ -309,6 +312,12 @@ impl Context {
             jitter: Jitter::new(seed),
             restarting: false,
         }
+    }
+
+    /// Our OPEN is due, with what is configured now.
+    fn send_open(&mut self) {
+        self.due.open = true;
+        self.offered = Arc::clone(&self.config);
     }
 
     fn act(&mut self, action: Action) {

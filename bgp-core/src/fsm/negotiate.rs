@@ -81,7 +81,7 @@ impl Negotiated {
         self.families.contains(&family)
     }
 
-    /// Whether the peer's OPEN offered `family`. One that names no family at all offers IPv4 unicast: its speaker may be
+    /// Returns true if the peer's OPEN offers `family`. One that names no family offers IPv4 unicast: its speaker may be
     /// older than RFC 4760.
     #[must_use]
     pub fn remote_offers(&self, family: AfiSafi) -> bool {
@@ -138,6 +138,7 @@ pub(super) fn negotiate(config: &FsmConfig, open: &Open) -> Result<Negotiated, R
     if peer_type == PeerType::Internal && open.identifier == config.local_identifier {
         return Err(Refusal::OwnIdentifier(open.identifier));
     }
+
     let role = local_role(config, peer_type);
     let remote_role = role.map_or(Ok(None), |role| role.judge(open))?;
     let remote_families = offered(&open.capabilities);
@@ -185,7 +186,7 @@ fn wire_hold_time(hold_time: Duration) -> u16 {
     }
 }
 
-/// A peer that names no family at all means IPv4 unicast: it may be older than RFC 4760.
+/// The families that an OPEN with these capabilities offers.
 fn offered(capabilities: &[Capability]) -> Vec<AfiSafi> {
     let named: Vec<_> = capabilities
         .iter()

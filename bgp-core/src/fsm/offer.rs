@@ -1,17 +1,18 @@
-//! What is offered to a peer that has refused capabilities (RFC 5492, section 3).
+//! Configurations that offer fewer capabilities, for a peer that has refused some (RFC 5492, section 3).
 
 use std::borrow::Cow;
 
 use crate::AfiSafi;
 use crate::fsm::{Extensions, FsmConfig};
-use crate::wire::{Capability, ErrorCode, Notification, OpenSubcode};
+use crate::wire::{Capability, CapabilityCode, ErrorCode, Notification, OpenSubcode};
 
 impl FsmConfig {
-    /// What of the configuration can be agreed on: where no capabilities are offered, no more than a peer of RFC 4271 knows.
+    /// The part of the configuration that our OPEN can offer. Without capabilities it is what RFC 4271 has.
     pub(super) fn offered(&self) -> Cow<'_, Self> {
         if self.capabilities {
             return Cow::Borrowed(self);
         }
+
         let mut config = self.clone();
         config.families.retain(|family| *family == AfiSafi::IPV4_UNICAST);
         config.four_octet_as = false;
@@ -27,15 +28,21 @@ impl FsmConfig {
         Cow::Owned(config)
     }
 
-    /// The configuration without what that NOTIFICATION of the peer refuses; `None` where it refuses nothing that can be
+    /// The configuration without what this NOTIFICATION of the peer refuses; `None` if it refuses nothing that can be
     /// left out.
     pub(crate) fn without_refused(&self, notification: &Notification) -> Option<Self> {
         if notification.code != ErrorCode::OPEN_MESSAGE {
             return None;
         }
+
         let mut config = self.clone();
         match OpenSubcode(notification.subcode) {
-            OpenSubcode::UNSUPPORTED_OPTIONAL_PARAMETER => config.capabilities = false,
+            // Without capabilities there is IPv4 unicast, or nothing to exchange.
+            OpenSubcode::UNSUPPORTED_OPTIONAL_PARAMETER
+                if self.families.contains(&AfiSafi::IPV4_UNICAST) =>
+            {
+                config.capabilities = false;
+            }
             OpenSubcode::UNSUPPORTED_CAPABILITY => {
                 for capability in notification.unsupported_capabilities() {
                     config.leave_out(&capability);
@@ -46,7 +53,7 @@ impl FsmConfig {
         (config != *self).then_some(config)
     }
 
-    /// Leaves a capability out of the OPEN. The last family stays: without it there is nothing to exchange.
+    /// Leaves a capability out of the OPEN. The last family stays: without one there is nothing to exchange.
     pub fn leave_out(&mut self, capability: &Capability) {
         let extensions = &mut self.extensions;
         match capability {
@@ -69,12 +76,12 @@ impl FsmConfig {
                 }
             }
             // A router may name one by its code alone.
-            Capability::Unknown { code, .. } => match code {
-                5 => extensions.extended_next_hop = false,
-                64 => extensions.graceful_restart = None,
-                65 => self.four_octet_as = false,
-                69 => extensions.add_path.clear(),
-                9 => self.role = None,
+            Capability::Unknown { code, .. } => match CapabilityCode(*code) {
+                CapabilityCode::EXTENDED_NEXT_HOP => extensions.extended_next_hop = false,
+                CapabilityCode::ROLE => self.role = None,
+                CapabilityCode::GRACEFUL_RESTART => extensions.graceful_restart = None,
+                CapabilityCode::FOUR_OCTET_AS => self.four_octet_as = false,
+                CapabilityCode::ADD_PATH => extensions.add_path.clear(),
                 _ => {}
             },
             Capability::Fqdn { .. } | Capability::SoftwareVersion(_) => {}

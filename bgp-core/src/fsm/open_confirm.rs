@@ -17,7 +17,7 @@ pub(super) struct OpenConfirm {
 impl OpenConfirm {
     /// The peer's OPEN has come after ours.
     pub(super) fn enter(cx: &mut Context, now: Instant, open: &Open) -> State {
-        match negotiate(&cx.config, open) {
+        match negotiate(&cx.offered, open) {
             Ok(negotiated) => {
                 cx.timers.stop_all();
                 cx.due.keepalive = true;
@@ -30,7 +30,7 @@ impl OpenConfirm {
 
     /// Event 20: the peer's OPEN has come while the DelayOpenTimer kept ours back.
     pub(super) fn enter_by_delayed_open(cx: &mut Context, now: Instant, open: &Open) -> State {
-        cx.due.open = true;
+        cx.send_open();
         Self::enter(cx, now, open)
     }
 

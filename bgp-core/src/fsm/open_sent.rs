@@ -17,7 +17,7 @@ impl OpenSent {
     /// Sends our OPEN, and gives the peer time for its own.
     pub(super) fn enter(cx: &mut Context, now: Instant) -> State {
         cx.timers.stop_all();
-        cx.due.open = true;
+        cx.send_open();
         cx.timers.start(Timer::Hold, now, cx.config.open_hold_time);
         State::OpenSent(Self)
     }

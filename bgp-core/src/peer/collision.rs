@@ -17,14 +17,15 @@ use crate::wire::{Frame, Message, Open, WireContext};
 /// late only where a packet was lost.
 const OPEN_WAIT: Duration = Duration::from_secs(1);
 
-/// A connection on which the peer has said nothing for so long is not waited for.
+/// The age at which a connection without an OPEN of the peer is not waited for any longer.
 const SILENT_AFTER: Duration = Duration::from_secs(5);
 
-/// So many octets are more than the KEEPALIVE that may follow an OPEN: a peer that sends them does not wait for us.
+/// The number of unread octets that ends the wait: they are more than the KEEPALIVE that may follow an OPEN, so the peer
+/// does not wait for us.
 const MOST_UNREAD: usize = 4_096;
 
 impl Peer {
-    /// An OPEN has come: settles the collision first, since an OPEN on the losing connection is not to be answered. One
+    /// Handles an OPEN. Settles the collision first, since an OPEN on the losing connection is not to be answered. One
     /// that will be refused takes no part in it: a stranger at the peer's address must not end the peer's
     /// session in the making.
     pub(super) fn handle_open(&mut self, now: Instant, direction: Direction, open: Open) {
@@ -32,6 +33,7 @@ impl Peer {
             self.handle(now, direction, Event::BgpOpen(open));
             return;
         }
+
         let other = direction.opposite();
         match self.judge_collision(direction, &open) {
             Verdict::NoCollision => {}
@@ -59,7 +61,7 @@ impl Peer {
         let remote = Speaker { identifier: open.identifier, asn: open.asn };
         let other = self.connection(direction.opposite());
         let judged = match other.map_or(StateKind::Idle, |other| other.fsm.state()) {
-            // CollisionDetectEstablishedState has a session judged as one that is about to be.
+            // With CollisionDetectEstablishedState, a session counts as a connection in OpenConfirm.
             StateKind::Established if config.collision_detect_established_state => {
                 StateKind::OpenConfirm
             }
@@ -72,15 +74,15 @@ impl Peer {
         resolve(local, remote, direction, judged)
     }
 
-    /// Until when the peer's OPEN is waited for on that connection, on which it has not come.
+    /// The time until which we wait for the peer's OPEN on this connection.
     fn open_awaited_until(&self, now: Instant, direction: Direction) -> Instant {
         let since = self.connection(direction).and_then(|connection| connection.since);
         let silent = since.map_or(now, |since| after(since, SILENT_AFTER));
         silent.min(after(now, OPEN_WAIT))
     }
 
-    /// Goes on with connections whose OPEN need not wait any longer: the other connection is gone or has its OPEN, or the
-    /// time is over.
+    /// Goes on with each connection whose OPEN need not wait any longer: the other connection is gone or has its OPEN, or
+    /// the time is over.
     pub(super) fn resume_waiting(&mut self, now: Instant) {
         for direction in [Direction::Outgoing, Direction::Incoming] {
             let other = self.connection(direction.opposite());
@@ -91,6 +93,8 @@ impl Peer {
             let unread = connection.buffer.len();
             let over = |it: &mut WaitingOpen| !awaited || it.until <= now || unread >= MOST_UNREAD;
             let Some(WaitingOpen { open, .. }) = connection.waiting.take_if(over) else { continue };
+
+            // Where the other connection is still silent, the wait is over and nothing is left to settle.
             if awaited {
                 self.handle(now, direction, Event::BgpOpen(open));
             } else {
@@ -101,8 +105,8 @@ impl Peer {
         }
     }
 
-    /// A connection is lost whose OPEN may wait: the state machine learns how far it had come, and why the peer closed it
-    /// where it said so.
+    /// Gives the state machine of a lost connection the OPEN that waits there, if one does, and the NOTIFICATION in which
+    /// the peer says why it closed the connection, if it sent one.
     pub(super) fn lost_while_waiting(&mut self, now: Instant, direction: Direction) {
         let Some(connection) = self.connection_mut(direction) else { return };
         let Some(WaitingOpen { open, .. }) = connection.waiting.take() else { return };
@@ -120,7 +124,7 @@ impl Peer {
         }
     }
 
-    /// When [`Peer::resume_waiting`] has something to do, unless the other connection ends the wait before.
+    /// The time at which [`Peer::resume_waiting`] has something to do, unless the other connection ends the wait before.
     pub(super) fn waiting_until(&self) -> Option<Instant> {
         let connections = [Some(&self.outgoing), self.incoming.as_ref()];
         let waiting = connections.into_iter().flatten().filter_map(|it| it.waiting.as_ref());

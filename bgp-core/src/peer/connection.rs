@@ -16,13 +16,13 @@ pub(super) struct Connection {
     pub(super) buffer: BytesMut,
     /// Where the connection runs; `None` while there is none.
     pub(super) endpoints: Option<Endpoints>,
-    /// Since when; `None` while there is no connection.
+    /// When the connection was made; `None` while there is none.
     pub(super) since: Option<Instant>,
     /// The peer's OPEN, while a collision that it is part of cannot be settled yet.
     pub(super) waiting: Option<WaitingOpen>,
 }
 
-/// An OPEN that the state machine has not been told of yet: it waits for one on the peer's other connection.
+/// An OPEN that the state machine does not know of yet: it waits for one on the peer's other connection.
 #[derive(Debug)]
 pub(super) struct WaitingOpen {
     pub(super) open: Open,

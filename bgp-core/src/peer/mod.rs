@@ -52,8 +52,8 @@ use self::unsendable::Unsent;
 #[derive(Debug)]
 pub struct Peer {
     config: Arc<FsmConfig>,
-    /// The same without what the peer has refused. It holds until a session that it brought about ends, or the operator
-    /// resets, starts or reconfigures the peer.
+    /// The configuration without the capabilities that the peer has refused. It holds until a session that it made
+    /// possible ends, or until the operator resets, starts or reconfigures the peer.
     reduced: Option<Arc<FsmConfig>>,
     /// The operator wants a session.
     started: bool,
@@ -141,46 +141,51 @@ impl Peer {
             return Err(Refused::Paused);
         }
         match direction {
-            Direction::Outgoing => {
-                if self.outgoing.fsm.state() != StateKind::Connect
-                    || self.outgoing.endpoints.is_some()
-                {
-                    return Err(Refused::Busy);
-                }
-                self.outgoing.endpoints = Some(endpoints);
-                self.outgoing.since = Some(now);
-                self.outgoing.fsm.handle(now, Event::TcpConnectionConfirmed);
-            }
-            Direction::Incoming if !self.config.connect_mode.listens() => {
-                return Err(Refused::NotAwaited);
-            }
-            Direction::Incoming => {
-                if let Some(lost) = self.established().filter(|_| self.has_restarted(now)) {
-                    let replaced = Event::TcpConnectionFails(TransportError::Replaced);
-                    self.handle(now, lost, replaced);
-                    self.settle(now);
-                    return Err(Refused::OfferAgain);
-                }
-                match self.incoming_state() {
-                    // One that is over only waits for its last message to be fetched.
-                    StateKind::Idle => {}
-                    StateKind::Established => return Err(Refused::Busy),
-                    _ => {
-                        self.handle(now, Direction::Incoming, Event::OpenCollisionDump);
-                        self.settle(now);
-                        self.resume_waiting(now);
-                        return Err(Refused::OfferAgain);
-                    }
-                }
-                let config = Arc::clone(self.offered());
-                let mut incoming = Connection::incoming(config, now, endpoints);
-                let restarted =
-                    self.restarting.is_some() && self.stats.established_transitions == 0;
-                incoming.fsm.set_restarting(restarted);
-                self.incoming = Some(incoming);
-            }
+            Direction::Outgoing => self.dialled(now, endpoints)?,
+            Direction::Incoming => self.accept(now, endpoints)?,
         }
         self.settle(now);
+        Ok(())
+    }
+
+    /// Takes the connection that [`Output::Connect`] asked for.
+    fn dialled(&mut self, now: Instant, endpoints: Endpoints) -> Result<(), Refused> {
+        let outgoing = &mut self.outgoing;
+        if outgoing.fsm.state() != StateKind::Connect || outgoing.endpoints.is_some() {
+            return Err(Refused::Busy);
+        }
+        outgoing.endpoints = Some(endpoints);
+        outgoing.since = Some(now);
+        outgoing.fsm.handle(now, Event::TcpConnectionConfirmed);
+        Ok(())
+    }
+
+    /// Takes a connection that the peer made.
+    fn accept(&mut self, now: Instant, endpoints: Endpoints) -> Result<(), Refused> {
+        if !self.config.connect_mode.listens() {
+            return Err(Refused::NotAwaited);
+        }
+        if let Some(lost) = self.established().filter(|_| self.has_restarted(now)) {
+            self.handle(now, lost, Event::TcpConnectionFails(TransportError::Replaced));
+            self.settle(now);
+            return Err(Refused::OfferAgain);
+        }
+        match self.incoming_state() {
+            // One that is over only waits for its last message to be fetched.
+            StateKind::Idle => {}
+            StateKind::Established => return Err(Refused::Busy),
+            _ => {
+                self.handle(now, Direction::Incoming, Event::OpenCollisionDump);
+                self.settle(now);
+                self.resume_waiting(now);
+                return Err(Refused::OfferAgain);
+            }
+        }
+
+        let mut incoming = Connection::incoming(Arc::clone(self.offered()), now, endpoints);
+        let restarted = self.restarting.is_some() && self.stats.established_transitions == 0;
+        incoming.fsm.set_restarting(restarted);
+        self.incoming = Some(incoming);
         Ok(())
     }
 
@@ -411,12 +416,12 @@ impl Peer {
         self.offer(Some(Arc::new(reduced)));
     }
 
-    /// What our OPEN says.
+    /// The configuration that the next OPEN is made from.
     fn offered(&self) -> &Arc<FsmConfig> {
         self.reduced.as_ref().unwrap_or(&self.config)
     }
 
-    /// Has the next OPEN say that; `None`: all that is configured.
+    /// Has the next OPEN made from a reduced configuration; `None`: from the whole one.
     fn offer(&mut self, reduced: Option<Arc<FsmConfig>>) {
         if self.reduced.is_none() && reduced.is_none() {
             return;

@@ -53,8 +53,8 @@ impl Peer {
         }
     }
 
-    /// Ends the pause after a failure or a [`Peer::reset`], as [`Peer::start`] does. Does nothing to a peer that is
-    /// stopped, nor to one that is left alone for its number of prefixes.
+    /// Ends the IdleHoldTime after a failure or a [`Peer::reset`], as [`Peer::start`] does. Does nothing to a peer that is
+    /// stopped, or that is left alone because it sent too many prefixes.
     pub fn begin(&mut self, now: Instant) {
         if self.started && self.pause.is_none() {
             self.start(now);
@@ -62,11 +62,12 @@ impl Peer {
     }
 
     /// Takes another configuration. A session goes on; what of it was settled by the OPENs holds until the next one,
-    /// the rest from now on ([`FsmConfig::changes`] says which is which). An attempt to get a session is begun anew.
+    /// the rest from now on ([`FsmConfig::changes`] says which is which). An attempt to get a session begins again.
     pub fn reconfigure(&mut self, now: Instant, config: FsmConfig) {
         if *self.config == config {
             return;
         }
+
         self.reduced = None;
         let config = Arc::new(config);
         let attempt = self.started && self.pause.is_none() && self.established().is_none();
@@ -77,6 +78,7 @@ impl Peer {
             );
             self.settle_stopped(now);
         }
+
         self.outgoing.fsm.set_config(Arc::clone(&config));
         if let Some(incoming) = &mut self.incoming {
             incoming.fsm.set_config(Arc::clone(&config));

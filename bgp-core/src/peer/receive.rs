@@ -7,6 +7,7 @@ use bytes::Buf;
 use tracing::debug;
 
 use crate::fsm::{Event, Import};
+use crate::peer::connection::Connection;
 use crate::peer::{Peer, ReceivedRoutes};
 use crate::rib::{Nlri, family_of};
 use crate::wire::{
@@ -21,9 +22,9 @@ impl Peer {
         self.received_some(now, direction, usize::MAX);
     }
 
-    /// As [`Peer::received`], but takes no further message after this number of octets. Answers whether whole messages are
+    /// As [`Peer::received`], but takes no further message after this number of octets. Returns true if whole messages are
     /// left: a driver with many peers calls it again when the others, and the timers of this one, have had their turn. Do
-    /// not read more meanwhile.
+    /// not read more before that.
     pub fn received_some(&mut self, now: Instant, direction: Direction, most: usize) -> bool {
         let Some(connection) = self.connection_mut(direction) else { return false };
         // Taken out, since a message borrows it while the peer changes.
@@ -44,17 +45,27 @@ impl Peer {
         self.has_unread(direction)
     }
 
-    /// Whether a whole message, or the header of a wrong one, waits to be taken.
+    /// Returns true if a whole message, or the header of a wrong one, waits to be taken.
     fn has_unread(&self, direction: Direction) -> bool {
-        let connection = self.connection(direction).filter(|it| it.waiting.is_none());
-        let Some(connection) = connection.filter(|it| it.endpoints.is_some()) else { return false };
-        let negotiated = connection.fsm.negotiated();
-        let cx = negotiated
-            .map_or_else(|| WireContext::new(self.config.peer_type()), |it| it.wire_context());
+        let Some(connection) = self.readable(direction) else { return false };
+        let cx = self.wire_context(connection);
         !matches!(Frame::split(&connection.buffer, cx.limit()), Ok(None))
     }
 
-    /// A message that has come and was not taken yet shows that the peer lives, however late we are.
+    /// A connection whose messages may be taken now.
+    fn readable(&self, direction: Direction) -> Option<&Connection> {
+        self.connection(direction).filter(|it| it.endpoints.is_some() && it.waiting.is_none())
+    }
+
+    /// The context that the messages of a connection are read in.
+    fn wire_context(&self, connection: &Connection) -> WireContext {
+        connection
+            .fsm
+            .negotiated()
+            .map_or_else(|| WireContext::new(self.config.peer_type()), |it| it.wire_context())
+    }
+
+    /// Restarts an expired HoldTimer where a message waits: it shows that the peer lives, however late we are.
     pub(super) fn hear_unread(&mut self, now: Instant) {
         for direction in [Direction::Outgoing, Direction::Incoming] {
             let unread = self.has_unread(direction);
@@ -67,12 +78,7 @@ impl Peer {
     /// Handles the first message in `octets` and returns its length; `None` where there is none, or where the
     /// connection is over.
     fn take_message(&mut self, now: Instant, direction: Direction, octets: &[u8]) -> Option<usize> {
-        let connection = self.connection(direction).filter(|it| it.waiting.is_none())?;
-        connection.endpoints?;
-        let cx = connection
-            .fsm
-            .negotiated()
-            .map_or_else(|| WireContext::new(self.config.peer_type()), |n| n.wire_context());
+        let cx = self.wire_context(self.readable(direction)?);
         let frame = match Frame::split(octets, cx.limit()) {
             Ok(frame) => frame?,
             Err(error) => {
@@ -80,6 +86,7 @@ impl Peer {
                 return None;
             }
         };
+
         let length = frame.as_bytes().len();
         self.stats.received.count(frame.kind());
         self.stats.octets_in += length as u64;

@@ -130,10 +130,12 @@ impl Peer {
                 }
             });
         }
+
         self.encoded.forget();
         if before.next_hops != self.config.next_hops {
             self.adj_rib_out.repeat();
         }
+
         // What a policy let pass, or kept out, before has to be asked for again (RFC 2918).
         let as_sets = before.allow_as_sets != self.config.allow_as_sets;
         if as_sets || before.policies.import != self.config.policies.import {

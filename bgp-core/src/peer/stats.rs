@@ -25,11 +25,11 @@ pub struct PeerStats {
     pub prefixes_withdrawn_out: u64,
     /// Received UPDATEs whose routes were treated as withdrawn (RFC 7606).
     pub treated_as_withdrawn: u64,
-    /// Received prefixes that were not taken: our AS in the path, our address as next hop, or the path of an
-    /// external peer that does not begin with its AS.
+    /// Received prefixes that were not taken: for one of the reasons of [`Rejected`](crate::rib::Rejected), or by the
+    /// import policy.
     pub prefixes_rejected: u64,
-    /// Prefixes of ours that could not be sent on a session: [`Peer::unsendable`](crate::peer::Peer::unsendable) tells
-    /// which they are now, and why.
+    /// Prefixes of ours that could not be sent on a session. [`Peer::unsendable`](crate::peer::Peer::unsendable) returns
+    /// those of now, with the reasons.
     pub prefixes_unsendable: u64,
     /// Times that a session came up.
     pub established_transitions: u64,

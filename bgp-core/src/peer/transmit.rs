@@ -56,12 +56,14 @@ impl Peer {
             self.stats.sent.count(MessageType::RouteRefresh);
             return true;
         }
+
         loop {
             let hold_reach = self.next_advertisement.is_some_and(|at| at > now);
             let Some(pending) = self.adj_rib_out.pending(hold_reach) else { return false };
             let Some(connection) = self.connection(direction) else { return false };
             let Some(negotiated) = connection.fsm.negotiated() else { return false };
             let cx = negotiated.send_context();
+
             match pending {
                 Pending::Unreach(family) => self.send_unreach(family, cx, out),
                 Pending::EndOfRib(family) => {
@@ -78,6 +80,7 @@ impl Peer {
                     return true;
                 }
                 Pending::Reach(family, ref attributes) => {
+                    // The reason if the group is encoded and not even one prefix fits beside it.
                     let mut unsendable = Unsendable::TooLong { limit: cx.limit().octets() };
                     if !self.encoded.is(family, attributes) {
                         let Some(endpoints) = connection.endpoints else { return false };
@@ -94,6 +97,7 @@ impl Peer {
                             }
                         }
                     }
+
                     if self.send_reach(family, cx, out) == 0 {
                         let skipped = self.adj_rib_out.skip_reach(family, unsendable);
                         self.note_skipped(skipped, unsendable);
@@ -102,6 +106,7 @@ impl Peer {
                     self.start_advertisement_interval(now);
                 }
             }
+
             self.stats.sent.count(MessageType::Update);
             return true;
         }

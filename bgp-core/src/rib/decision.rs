@@ -74,6 +74,7 @@ fn keep_lowest_med<K>(paths: &mut [Path<K>], left: usize) -> usize {
         let known = lowest.entry(neighbour(&path.attributes)).or_insert(own);
         *known = own.min(*known);
     }
+
     let beaten = |path: &Path<K>| {
         let own = med(&path.attributes);
         lowest.get(&neighbour(&path.attributes)).is_some_and(|lowest| *lowest < own)

@@ -47,13 +47,13 @@ pub enum Unsendable {
     },
     /// The attributes leave no room for a prefix in the longest message that the peer takes (RFC 8654).
     TooLong {
-        /// How many octets a message may have.
+        /// The number of octets that a message may have.
         limit: usize,
     },
 }
 
 impl Unsendable {
-    /// Whether the other reason is the same one, for whichever route.
+    /// Returns true if the other reason is the same one, apart from the route that it is given for.
     #[must_use]
     pub fn is_alike(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
@@ -78,7 +78,8 @@ impl Unsendable {
 pub struct UnsendableRoute {
     /// Where to.
     pub prefix: IpNet,
-    /// The identifier of the path (RFC 7911); 0 where the session has one path a prefix.
+    /// The identifier of the path (RFC 7911); 0 in a family in which the session carries one path to each prefix. In a
+    /// family that it does not carry, as the route has it.
     pub path_id: u32,
     /// Why it cannot be sent.
     pub why: Unsendable,

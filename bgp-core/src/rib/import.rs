@@ -25,7 +25,7 @@ pub enum Rejected {
     Loop,
     /// The next hop is our own address.
     OwnNextHop,
-    /// The next hop can be no host: unspecified, loopback, multicast or reserved (RFC 4271, section 6.3).
+    /// The next hop is not the address of a host: unspecified, loopback, multicast or reserved (RFC 4271, section 6.3).
     MartianNextHop,
     /// The path has an AS_SET or AS_CONFED_SET (RFC 9774).
     AsSet,
@@ -55,7 +55,7 @@ impl<'a> Import<'a> {
         Self { negotiated, local_address, as_sets: false }
     }
 
-    /// Whether paths may have an AS_SET or AS_CONFED_SET. Default: not.
+    /// Accepts paths that have an AS_SET or AS_CONFED_SET, or refuses them as by default.
     #[must_use]
     pub fn allow_as_sets(mut self, allow: bool) -> Self {
         self.as_sets = allow;
@@ -89,6 +89,7 @@ impl<'a> Import<'a> {
         if path.has_set() && !self.as_sets {
             return Err(Rejected::AsSet);
         }
+
         attributes.only_to_customer = self.only_to_customer(attributes.only_to_customer)?;
         if external && attributes.communities.contains(&Community::GRACEFUL_SHUTDOWN) {
             attributes.local_pref = Some(0);
@@ -99,7 +100,8 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    /// A loopback address is a next hop between speakers of one host alone.
+    /// Returns true for an address that cannot be a host's. A loopback address is a next hop only between speakers on one
+    /// host.
     fn is_martian(&self, next_hop: IpAddr) -> bool {
         let next_hop = next_hop.to_canonical();
         if next_hop.is_loopback() {
@@ -184,6 +186,7 @@ mod tests {
         ] {
             assert_eq!(with(martian), Err(Rejected::MartianNextHop), "{martian}");
         }
+
         for host in [
             "1.0.0.1",
             "10.0.0.2",

@@ -1,7 +1,7 @@
 //! Loc-RIB: the routes that the decision process has chosen among all peers' (RFC 4271, section 3.2).
 //!
-//! The choice among many paths is made when it is asked for, not at each change: a prefix that a thousand peers announce
-//! changes a thousand times before anybody looks.
+//! The choice among many paths is made when it is read, not at each change: a prefix that a thousand peers announce
+//! changes a thousand times before it is read once.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -39,8 +39,17 @@ struct Destination<K> {
     paths: Vec<Path<K>>,
     /// How many of them traffic may be spread over; `None`: the choice has not been made.
     equal: Option<usize>,
-    /// The choice, made for a reader who could not change `paths`.
-    chosen: OnceLock<Box<(Vec<Path<K>>, usize)>>,
+    /// The choice, made for a reader, which cannot change `paths`.
+    chosen: OnceLock<Box<Ranked<K>>>,
+}
+
+/// Paths to one prefix among which the choice has been made.
+#[derive(Clone, Debug)]
+struct Ranked<K> {
+    /// The best first.
+    paths: Vec<Path<K>>,
+    /// How many of them traffic may be spread over.
+    equal: usize,
 }
 
 /// Among so few paths the choice is made at each change.
@@ -69,7 +78,7 @@ impl<K: Copy + Eq> LocRib<K> {
         destination.insert(path);
     }
 
-    /// Makes every choice that is due. Reading does so too, but has to keep the outcome beside the paths.
+    /// Makes every choice that is due. A reader makes it too, but has to keep a copy of the paths.
     pub fn choose(&mut self) {
         for destination in self.prefixes.values_mut() {
             destination.choose();
@@ -151,7 +160,7 @@ impl<K: Copy + Eq> Destination<K> {
         removed
     }
 
-    /// The paths have changed, so that the choice is due.
+    /// Drops the choice after a change of the paths, and makes it again at once if they are few.
     fn changed(&mut self) {
         self.equal = None;
         self.chosen.take();
@@ -161,10 +170,16 @@ impl<K: Copy + Eq> Destination<K> {
     }
 
     fn choose(&mut self) {
-        if self.equal.is_none() {
-            self.chosen.take();
-            self.equal = Some(rank(&mut self.paths));
+        if self.equal.is_some() {
+            return;
         }
+        self.equal = Some(match self.chosen.take() {
+            Some(chosen) => {
+                self.paths = chosen.paths;
+                chosen.equal
+            }
+            None => rank(&mut self.paths),
+        });
     }
 
     /// The paths, the best first, and how many of them traffic may be spread over.
@@ -172,12 +187,12 @@ impl<K: Copy + Eq> Destination<K> {
         if let Some(equal) = self.equal {
             return (&self.paths, equal);
         }
-        let (paths, equal) = &**self.chosen.get_or_init(|| {
+        let ranked = self.chosen.get_or_init(|| {
             let mut paths = self.paths.clone();
             let equal = rank(&mut paths);
-            Box::new((paths, equal))
+            Box::new(Ranked { paths, equal })
         });
-        (paths, *equal)
+        (&ranked.paths, ranked.equal)
     }
 }
 
@@ -210,7 +225,7 @@ mod tests {
         Path { peer, path_id: 0, source, attributes: Arc::new(attributes) }
     }
 
-    /// The rules by their words, each path compared with each other one.
+    /// The rules as RFC 4271 states them, with each path compared with each other one.
     fn spread_over(paths: &BTreeMap<u16, Path<u16>>) -> Vec<u16> {
         let med = |path: &Path<u16>| path.attributes.med;
         let asn = |path: &Path<u16>| path.attributes.as_path.first_as();
@@ -249,6 +264,8 @@ mod tests {
                     }
                 }
             }
+
+            // Once for a reader that makes the choice, and once after the choice was made.
             for _ in 0..2 {
                 let chosen: Vec<_> = rib.multipath(&prefix()).iter().map(|it| it.peer).collect();
                 prop_assert_eq!(&chosen, &spread_over(&paths));

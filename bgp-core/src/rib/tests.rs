@@ -226,6 +226,7 @@ proptest! {
                     skipped = true;
                 }
             }
+
             let told = rib.advertised();
             let told: BTreeMap<_, _> = told
                 .iter()
@@ -234,6 +235,7 @@ proptest! {
                 .collect();
             prop_assert_eq!(&told, &far.held, "what was told");
         }
+
         while far.take(&mut rib, 3) {}
         prop_assert!(far.owed.is_empty() || skipped, "asked for in vain: {:?}", far.owed);
         prop_assert!(far.refreshing.is_none() && far.end_of_rib == far.up);
@@ -244,7 +246,8 @@ proptest! {
         } else {
             prop_assert_eq!(&far.held, &all);
         }
-        // What is missing at the far side is what the RIB says it could not send, and nothing else.
+
+        // The far side misses the routes that the RIB says it could not send, and no others.
         let missing = all.keys().filter(|key| !far.held.contains_key(*key)).copied();
         let withheld: Vec<_> = rib.withheld().map(|it| (it.prefix, it.path_id)).collect();
         prop_assert_eq!(&withheld, &missing.collect::<Vec<_>>());

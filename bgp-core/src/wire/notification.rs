@@ -10,6 +10,9 @@ use super::capability::Capability;
 use super::encode::message;
 use super::frame::{HEADER_LENGTH, MessageLimit, MessageType};
 
+/// The number of unsupported capabilities that are printed: a peer may name thousands.
+const MOST_NAMED: usize = 8;
+
 /// The error code of a NOTIFICATION.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ErrorCode(pub u8);
@@ -242,14 +245,16 @@ impl Notification {
         }
     }
 
-    /// The capabilities that an Unsupported Capability names, as they stood in an OPEN (RFC 5492, section 5).
+    /// The capabilities that an Unsupported Capability names, as they stood in an OPEN (RFC 5492, section 5). Octets at the
+    /// end that are no whole capability are left out.
     #[must_use]
     pub fn unsupported_capabilities(&self) -> Vec<Capability> {
         let unsupported = OpenSubcode::UNSUPPORTED_CAPABILITY.0;
-        let mut named = Vec::new();
         if (self.code, self.subcode) != (ErrorCode::OPEN_MESSAGE, unsupported) {
-            return named;
+            return Vec::new();
         }
+
+        let mut named = Vec::new();
         let mut rest = self.data.as_ref();
         while let [code, length, tail @ ..] = rest {
             let Some((value, next)) = tail.split_at_checked(usize::from(*length)) else { break };
@@ -348,9 +353,15 @@ impl fmt::Display for Notification {
             _ if self.subcode == 0 => Ok(()),
             _ => write!(f, ": subcode {}", self.subcode),
         }?;
-        for (n, capability) in self.unsupported_capabilities().iter().enumerate() {
+
+        let unsupported = self.unsupported_capabilities();
+        for (n, capability) in unsupported.iter().take(MOST_NAMED).enumerate() {
             write!(f, "{}{capability}", if n == 0 { ": " } else { ", " })?;
         }
+        if let Some(more @ 1..) = unsupported.len().checked_sub(MOST_NAMED) {
+            write!(f, ", and {more} more")?;
+        }
+
         match (self.message(), self.inner()) {
             (Some(text), _) => write!(f, ": {text:?}"),
             // A hard reset inside a hard reset is not followed: its depth is the peer's choice.
@@ -370,6 +381,17 @@ fn carries_words(subcode: CeaseSubcode) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_many_unsupported_capabilities_the_first_are_printed() {
+        let subcode = OpenSubcode::UNSUPPORTED_CAPABILITY;
+        let printed = |count: usize| {
+            Notification::open_error(subcode, Bytes::from([2_u8, 0].repeat(count))).to_string()
+        };
+        let eight = printed(8);
+        assert_eq!(eight.matches("route refresh").count(), 8);
+        assert_eq!(printed(2_000), format!("{eight}, and 1992 more"));
+    }
 
     #[test]
     fn a_cease_for_too_many_prefixes_says_of_what_and_how_many() {

@@ -75,14 +75,14 @@ impl Router {
         router
     }
 
-    /// A TCP connection is there.
+    /// Makes a TCP connection.
     fn connect(&mut self, direction: Direction) {
         let at = |port| std::net::SocketAddr::from(([10, 0, 0, 5], port));
         let endpoints = Endpoints { local: at(179), remote: at(40_000) };
         self.peer.connected(self.now, direction, endpoints).expect("a connection that is wanted");
     }
 
-    /// Time passes, with every deadline at its instant.
+    /// Lets time pass, with every deadline at its instant.
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(due) = self.peer.poll_timeout().filter(|due| *due <= end) {
@@ -92,7 +92,7 @@ impl Router {
         self.now = end;
     }
 
-    /// The router says that on one connection.
+    /// Sends octets of the router on one connection.
     fn say(&mut self, direction: Direction, octets: &[u8]) {
         self.peer.read_buffer(direction).extend_from_slice(octets);
         self.peer.received(self.now, direction);
@@ -111,7 +111,7 @@ impl Router {
         octets
     }
 
-    /// Every NOTIFICATION that we have sent on the connection, as code and subcode, and how many KEEPALIVEs.
+    /// Every NOTIFICATION that we have sent on the connection, as code and subcode, and the number of KEEPALIVEs.
     fn heard(&mut self, direction: Direction) -> (Vec<(u8, u8)>, usize) {
         let mut out = BytesMut::new();
         while self.peer.poll_transmit(self.now, direction, &mut out) {}
@@ -139,8 +139,7 @@ impl Router {
     }
 }
 
-/// Of two connections, the one on which the router will never speak, and the other one. The silent one is the one that
-/// would survive.
+/// The connection on which the router never speaks, which is the one that would survive, and the other one.
 fn silent_and_good(above: bool) -> (Direction, Direction) {
     let silent = if above { Direction::Incoming } else { Direction::Outgoing };
     (silent, silent.opposite())
@@ -158,6 +157,7 @@ fn a_silent_connection_does_not_end_one_on_which_the_router_answers() {
             let octets = router.open_and_keepalive();
             router.say(good, &octets);
             router.pass(secs(1));
+
             assert_eq!(router.peer.state(), StateKind::Established, "{silent:?}, {age:?}");
             let ours = router.failures().into_iter().filter(|it| it.ended_by() == EndedBy::Us);
             assert_eq!(ours.count(), 1, "only the silent one is closed");
@@ -220,7 +220,7 @@ fn an_open_waits_no_longer_for_a_connection_that_is_lost() {
 }
 
 #[test]
-fn what_a_router_says_while_its_open_waits_is_heard() {
+fn a_notification_that_comes_while_the_open_waits_is_the_reason() {
     let mut router = Router::new(true);
     router.connect(Direction::Incoming);
     router.connect(Direction::Outgoing);

@@ -1,4 +1,4 @@
-//! Routers that refuse capabilities: the next OPEN leaves them out (RFC 5492, section 3).
+//! Routers that refuse capabilities: our next OPEN leaves these out (RFC 5492, section 3).
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -101,6 +101,14 @@ fn after_an_unsupported_optional_parameter_the_open_has_none() {
 }
 
 #[test]
+fn a_peer_of_ipv6_alone_goes_on_offering_it_after_an_unsupported_optional_parameter() {
+    let mut router = Router::new(|config| config.families = vec![AfiSafi::IPV6_UNICAST]);
+    let all = router.open().capabilities;
+    router.refuse(OpenSubcode::UNSUPPORTED_OPTIONAL_PARAMETER, &[]);
+    assert_eq!(router.open().capabilities, all);
+}
+
+#[test]
 fn after_an_unsupported_capability_the_open_leaves_it_out_and_the_reason_names_it() {
     let v6 = Capability::Multiprotocol(AfiSafi::IPV6_UNICAST);
     for (data, left_out, words) in [
@@ -127,11 +135,12 @@ fn after_an_unsupported_capability_the_open_leaves_it_out_and_the_reason_names_i
 fn refusals_add_up_and_what_cannot_be_left_out_changes_nothing() {
     let mut router = Router::new(|_| ());
     let all = router.open().capabilities;
-    // Cut short, unknown, and of a family that was not offered.
+    // Empty, cut short, unknown, and of a family that was not offered.
     for data in [&[][..], &[1, 4, 0], &[200, 1, 7], &[1, 4, 0, 3, 0, 9]] {
         router.refuse(OpenSubcode::UNSUPPORTED_CAPABILITY, data);
         assert_eq!(router.open().capabilities, all, "{data:?}");
     }
+
     router.refuse(OpenSubcode::UNSUPPORTED_CAPABILITY, &[6, 0]);
     router.open();
     router.refuse(OpenSubcode::UNSUPPORTED_CAPABILITY, &[1, 4, 0, 2, 0, 1, 1, 4, 0, 1, 0, 1]);
@@ -168,6 +177,7 @@ fn everything_is_offered_again_after_the_session_and_when_the_operator_says_so()
             router.peer.reconfigure(router.now, config);
         }),
     ];
+
     for (what, act) in acts {
         let mut router = Router::new(|_| ());
         let all = router.open().capabilities;
@@ -178,6 +188,23 @@ fn everything_is_offered_again_after_the_session_and_when_the_operator_says_so()
         while router.peer.poll_transmit(router.now, Direction::Outgoing, &mut out) {}
         assert_eq!(router.open().capabilities, all, "{what}");
     }
+}
+
+#[test]
+fn a_start_before_the_answer_to_a_reduced_open_agrees_on_no_more_than_it_offered() {
+    let mut router = Router::new(|_| ());
+    router.open();
+    router.refuse(OpenSubcode::UNSUPPORTED_OPTIONAL_PARAMETER, &[]);
+    assert_eq!(router.open().capabilities, []);
+    router.peer.start(router.now);
+
+    let capabilities = vec![Capability::RouteRefresh, Capability::FourOctetAs(Asn(64635))];
+    let mut octets = BytesMut::new();
+    Open::new(Asn(64635), 90, BgpIdentifier::new(10, 0, 0, 2), capabilities).encode(&mut octets);
+    encode_keepalive(&mut octets);
+    router.say(&octets);
+    let agreed = router.peer.negotiated().expect("a session");
+    assert!(!agreed.four_octet_as && !agreed.route_refresh);
 }
 
 #[test]

@@ -301,7 +301,7 @@ fn routes_are_counted_alike_whether_they_are_kept_or_dropped() {
     }
 }
 
-/// Node 1 keeps routes, and is behind: what node 0 sends waits in its buffer.
+/// A session whose node 1 keeps routes, and the connection that it runs on there.
 fn behind() -> (Net, crate::Direction) {
     let mut configs = Net::configs();
     configs[1].import = Import::Keep;
@@ -312,6 +312,7 @@ fn behind() -> (Net, crate::Direction) {
     (net, direction)
 }
 
+/// UPDATEs with one prefix each, one after the other.
 fn updates(count: u8) -> bytes::BytesMut {
     let mut octets = bytes::BytesMut::new();
     for n in 0..count {
@@ -354,6 +355,7 @@ fn a_message_that_waits_to_be_taken_keeps_the_session_and_half_of_one_does_not()
         let late = net.now + secs(20);
         peer.handle_timeout(late);
         assert_eq!(peer.negotiated().is_some(), whole);
+
         if whole {
             assert!(!peer.received_some(late, direction, usize::MAX));
             peer.handle_timeout(late + secs(10));

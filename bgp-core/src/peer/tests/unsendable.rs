@@ -1,4 +1,4 @@
-//! What a session cannot carry, and what the peer says of it.
+//! The routes that a session cannot carry, and the reasons that [`Peer::unsendable`] gives.
 
 use super::net::Net;
 use super::{prefix, secs};
@@ -27,6 +27,7 @@ fn net(change: impl FnOnce(&mut [FsmConfig; 2])) -> Net {
     net
 }
 
+/// What [`Peer::unsendable`] returns, without the path identifiers.
 fn told(peer: &Peer) -> Vec<(String, Unsendable)> {
     let found = peer.unsendable();
     assert_eq!(found.len(), peer.unsendable_len());
@@ -51,7 +52,7 @@ fn a_family_that_either_end_leaves_out_is_named_with_the_end_that_did() {
 }
 
 #[test]
-fn what_is_announced_and_withdrawn_later_is_told_too() {
+fn what_is_announced_and_withdrawn_later_counts_too() {
     let mut net = net(|[_, b]| b.families = vec![V4]);
     let second = prefix("2001:db8::2/128");
     let changes = net.nodes[0].peer.unsendable_changes();
@@ -61,13 +62,13 @@ fn what_is_announced_and_withdrawn_later_is_told_too() {
     assert_ne!(net.nodes[0].peer.unsendable_changes(), changes);
     net.mutate(0, |peer, _| peer.withdraw(second));
     assert_eq!(told(&net.nodes[0].peer).len(), 1);
-    assert_eq!(net.nodes[0].peer.unsendable_reasons().len(), 1, "one reason, told once");
+    assert_eq!(net.nodes[0].peer.unsendable_reasons().len(), 1, "one reason, kept once");
     net.mutate(0, |peer, _| peer.set_routes(&RouteSet::new()));
     assert_eq!(told(&net.nodes[0].peer), []);
 }
 
 #[test]
-fn a_next_hop_of_the_other_family_and_attributes_that_fit_no_message_are_told() {
+fn a_next_hop_of_the_other_family_and_attributes_that_fit_no_message_are_reasons() {
     let mut net = net(|[_, b]| b.extensions.extended_messages = false);
     assert_eq!(told(&net.nodes[0].peer), []);
     let v6 = prefix("2001:db8::3/128");
@@ -102,7 +103,7 @@ fn extended_messages_carry_what_others_do_not() {
 }
 
 #[test]
-fn nothing_is_known_without_a_session() {
+fn without_a_session_no_route_is_unsendable() {
     let mut net = net(|[_, b]| b.families = vec![V4]);
     net.mutate(0, |peer, now| {
         peer.stop(now, Notification::cease(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN));

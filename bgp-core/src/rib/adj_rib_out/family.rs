@@ -30,7 +30,7 @@ pub(super) struct Family<K> {
     /// Keys of `differing` to announce, by attributes, and to withdraw.
     reach: BTreeMap<Group, BTreeSet<K>>,
     unreach: BTreeSet<K>,
-    /// Keys of `differing` that cannot be sent as they are desired: they are not offered again before they change.
+    /// Keys of `differing` whose desired routes cannot be sent: they are not offered again before they change.
     withheld: Withheld<K>,
     /// Whether it is the turn of the replay, where both it and `reach` have something to announce.
     turn: bool,
@@ -84,7 +84,7 @@ impl<K: Key> Family<K> {
         &self.desired
     }
 
-    /// The routes that cannot be sent on the session as they are desired.
+    /// The desired routes that cannot be sent on the session.
     pub(super) fn withheld(&self) -> &Withheld<K> {
         &self.withheld
     }
@@ -182,6 +182,7 @@ impl<K: Key> Family<K> {
             None => self.follow_replay(key, before),
         };
         self.withheld.remove(key);
+
         match after {
             Some(after) if told.owed || !same(told.attributes.as_ref(), Some(&after)) => {
                 self.reach.entry(Group(after)).or_default().insert(key);
@@ -193,6 +194,7 @@ impl<K: Key> Family<K> {
             _ if self.replay.is_none() => return,
             _ => {}
         }
+
         self.differing.insert(key, told);
         self.settle();
         self.begin_next_refresh();
@@ -363,6 +365,7 @@ impl<K: Key> Family<K> {
                 skipped.push((key, told));
             }
         }
+
         let count = skipped.len();
         for (key, attributes) in skipped {
             // What the peer was told before must go: it is no longer what it should have.
@@ -392,6 +395,7 @@ impl<K: Key> Family<K> {
                 }
             }
         }
+
         if let Some(replay) = &mut self.replay {
             let differing = &self.differing;
             replay.take_gone(|key| {

@@ -195,8 +195,8 @@ impl AdjRibOut {
     }
 
     /// Drops all that [`Pending::Reach`] means, which cannot be sent on this session for this reason; it is not offered
-    /// again before it changes, and what the peer was told before of these prefixes is withdrawn. Returns how many they
-    /// are.
+    /// again before it changes, and what the peer was told before of these prefixes is withdrawn. Returns the number of
+    /// prefixes.
     pub fn skip_reach(&mut self, family: AfiSafi, why: Unsendable) -> usize {
         of_family!(self, family, half => half.skip_reach(why), 0)
     }
@@ -208,19 +208,19 @@ impl AdjRibOut {
         v4.chain(v6)
     }
 
-    /// How many routes were [skipped](Self::skip_reach) on this session.
+    /// The number of routes that were [skipped](Self::skip_reach) on this session.
     #[must_use]
     pub fn withheld_len(&self) -> usize {
         self.v4.withheld().len() + self.v6.withheld().len()
     }
 
-    /// How often the set of skipped routes has changed, so that a reader can tell whether to look at it again.
+    /// The number of changes of the set of skipped routes, so that a reader knows when to look at it again.
     #[must_use]
     pub fn withheld_changes(&self) -> u64 {
         self.v4.withheld().changes() + self.v6.withheld().changes()
     }
 
-    /// How many routes of this family the peer should have.
+    /// The number of routes of this family that the peer should have.
     #[must_use]
     pub fn desired_len(&self, family: AfiSafi) -> usize {
         of_family!(self, family, half => half.desired().len(), 0)

@@ -1,6 +1,6 @@
 //! The routes of one family that a session cannot carry, each with the reason.
 //!
-//! Nearly always empty. Groups of routes share one reason, so that a route costs no more here than its key.
+//! Nearly always empty. The routes of a group share one reason, so that a route costs only its key and a pointer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,12 +8,13 @@ use std::sync::Arc;
 use crate::rib::Unsendable;
 use crate::rib::key::Key;
 
-/// Keys that cannot be sent, by key.
+/// Keys of routes that cannot be sent, with the reasons.
 #[derive(Debug)]
 pub(in crate::rib) struct Withheld<K> {
     reasons: BTreeMap<K, Arc<Unsendable>>,
-    /// The reason that was given last.
+    /// The last reason, to share with the next key.
     last: Option<Arc<Unsendable>>,
+    /// The number of changes.
     changes: u64,
 }
 
@@ -49,7 +50,7 @@ impl<K: Key> Withheld<K> {
     }
 
     pub(super) fn contains(&self, key: K) -> bool {
-        // Asked for every withdrawal.
+        // Called for every withdrawal.
         !self.reasons.is_empty() && self.reasons.contains_key(&key)
     }
 
@@ -57,7 +58,7 @@ impl<K: Key> Withheld<K> {
         self.reasons.len()
     }
 
-    /// How often the set has changed.
+    /// The number of changes so far. It never decreases, not even when a session ends.
     pub(super) fn changes(&self) -> u64 {
         self.changes
     }

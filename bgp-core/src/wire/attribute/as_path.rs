@@ -135,7 +135,7 @@ impl AsPath {
         last.asns.last().copied().filter(|_| last.kind == SegmentType::Sequence)
     }
 
-    /// Whether a segment is an AS_SET or AS_CONFED_SET, whose routes are not to be used (RFC 9774).
+    /// Returns true if a segment is an AS_SET or AS_CONFED_SET: such a route is not to be used (RFC 9774).
     #[must_use]
     pub fn has_set(&self) -> bool {
         let is_set = |kind| matches!(kind, SegmentType::Set | SegmentType::ConfedSet);

@@ -1,8 +1,8 @@
 //! Capabilities: what a speaker offers in its OPEN (RFC 5492).
 //!
 //! A capability that is not known here, and one whose value is not what its RFC says, is kept as
-//! [`Capability::Unknown`]: an OPEN is not refused for what only one side understands. But it is refused for a length that
-//! leaves no doubt that the value is malformed, as BIRD and FRR do.
+//! [`Capability::Unknown`]: an OPEN is not refused for what only one side understands. But it is refused where the length
+//! alone shows that the value is malformed, as by BIRD and FRR.
 
 mod code;
 #[cfg(test)]
@@ -231,14 +231,15 @@ impl Capability {
         }
     }
 
-    /// Whether the length of a value is one that the capability's RFC does not allow, so that an OPEN with it is refused:
-    /// of the capabilities for which routers do so.
+    /// Returns true if the capability's RFC does not allow a value of this length, so that an OPEN with it is refused.
+    /// Knows only the capabilities for which routers do so.
     pub(in crate::wire) const fn is_malformed(code: u8, value: &[u8]) -> bool {
-        match (code, value.len()) {
-            (1 | 65, length) => length != 4,
-            (5, length) => length % 6 != 0,
-            (64, length) => length % 4 != 2,
-            (69, length) => length % 4 != 0,
+        let length = value.len();
+        match CapabilityCode(code) {
+            CapabilityCode::MULTIPROTOCOL | CapabilityCode::FOUR_OCTET_AS => length != 4,
+            CapabilityCode::EXTENDED_NEXT_HOP => length % 6 != 0,
+            CapabilityCode::GRACEFUL_RESTART => length % 4 != 2,
+            CapabilityCode::ADD_PATH => length % 4 != 0,
             _ => false,
         }
     }

@@ -126,7 +126,7 @@ fn capabilities_print_on_one_line_by_the_names_of_the_registry() {
     assert_eq!(hostile.to_string(), "FQDN \"a\\n\\u{1b}[0m\" in \"b\"");
 }
 
-/// As BIRD and FRR do; a length that only one of them refuses is let pass.
+/// BIRD and FRR both refuse these lengths; a length that only one of them refuses passes.
 #[test]
 fn an_open_is_refused_for_a_capability_of_a_length_that_cannot_be() {
     let open = |code: u8, value: &[u8]| {
@@ -136,6 +136,7 @@ fn an_open_is_refused_for_a_capability_of_a_length_that_cannot_be() {
         body.extend_from_slice(value);
         crate::wire::Open::decode(&body).map_err(|error| error.notification(&[]))
     };
+
     for (code, lengths) in
         [(1, &[4][..]), (65, &[4]), (64, &[2, 6, 10]), (69, &[0, 4, 8, 12]), (5, &[0, 6, 12])]
     {
@@ -151,6 +152,7 @@ fn an_open_is_refused_for_a_capability_of_a_length_that_cannot_be() {
             }
         }
     }
+
     for (code, value) in [(2, &[0][..]), (6, &[0]), (71, &[0, 1]), (73, &[9]), (200, &[1, 2, 3])] {
         assert!(open(code, value).is_ok(), "{code}");
     }
