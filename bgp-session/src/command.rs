@@ -25,7 +25,7 @@ pub(crate) enum Command {
     WithdrawPath(IpNet, u32),
     /// The peer's routes of this family again; whether it was asked is the answer.
     Refresh(AfiSafi, oneshot::Sender<bool>),
-    /// The routes that the session cannot carry, when what was asked before has been done.
+    /// The routes that the session cannot carry, once the earlier commands have been obeyed.
     Unsendable(oneshot::Sender<Vec<UnsendableRoute>>),
     /// No session until further notice, with this word to the peer.
     Disable(Notification),
@@ -37,7 +37,7 @@ pub(crate) enum Command {
     Update(Box<PeerConfig>, Resets, oneshot::Sender<Result<Updated, SpeakerError>>),
     /// The end, with this word to the peer.
     Shutdown(Notification),
-    /// The end, without a word to the peer.
+    /// The end, without a NOTIFICATION.
     Abandon,
 }
 

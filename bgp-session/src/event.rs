@@ -44,11 +44,11 @@ pub enum EventKind {
     },
     /// The peer's BFD session changed its state.
     Bfd(bfd::Transition),
-    /// Other routes than before cannot be sent on the session: [`PeerHandle::unsendable`] tells which, and why.
+    /// The routes that cannot be sent on the session have changed: [`PeerHandle::unsendable`] lists them, with the reasons.
     ///
     /// [`PeerHandle::unsendable`]: crate::PeerHandle::unsendable
     Unsendable {
-        /// How many they are now.
+        /// How many there are now.
         routes: usize,
     },
     /// The peer has announced all its routes of this family (End-of-RIB, RFC 4724): its part of the Loc-RIB is whole.

@@ -72,7 +72,7 @@ impl PeerHandle {
 
     /// The routes that the peer should have and that the session cannot carry, IPv4 before IPv6, each with the reason:
     /// its family was not negotiated, no next hop fits, or its attributes fit no message. None while no session is up.
-    /// What other handles have asked for before has been done by then, as far as the peer takes octets.
+    /// The answer takes account of all earlier requests, also those of other handles, as far as the peer takes octets.
     ///
     /// # Errors
     ///
@@ -181,7 +181,7 @@ impl PeerHandle {
         self.bfd.borrow().clone()
     }
 
-    /// What wakes at each change of the state of [`bfd`](Self::bfd), and of what keeps it from coming up.
+    /// A receiver that wakes when the state of [`bfd`](Self::bfd) changes, or the problem that keeps it from coming up.
     pub fn bfd_changes(&self) -> watch::Receiver<Option<BfdStatus>> {
         self.bfd.clone()
     }
@@ -202,10 +202,10 @@ impl PeerHandle {
         Ok(())
     }
 
-    /// Closes the peer's connections without a word to it, as the system does for a process that is killed, removes the
+    /// Closes the peer's connections without a NOTIFICATION, as the system does for a process that is killed, removes the
     /// peer from the speaker and waits until that is done. A peer that has agreed on graceful restart keeps our routes for
-    /// the restart time (RFC 4724 section 4.2); another drops them at once. [`Speaker::abandon`](crate::Speaker::abandon)
-    /// does so with all peers.
+    /// the restart time (RFC 4724 section 4.2); any other drops them at once. [`Speaker::abandon`](crate::Speaker::abandon)
+    /// does the same with all peers.
     ///
     /// # Errors
     ///
@@ -258,7 +258,7 @@ impl PeerHandle {
         self.wait_for(PeerStatus::is_established).await
     }
 
-    /// Whether the peer has been shut down, so that it takes no request any more.
+    /// Returns true if the peer has been shut down, so that it takes no more requests.
     pub fn is_shut_down(&self) -> bool {
         self.commands.is_closed()
     }

@@ -85,16 +85,17 @@ impl PeerConfig {
         self
     }
 
-    /// Route refreshes that either end asks for (RFC 2918). Default: offered.
+    /// Route refreshes on request of either end (RFC 2918). Default: offered.
     #[must_use]
     pub fn route_refresh(mut self, offered: bool) -> Self {
         self.routing.no_route_refresh = !offered;
         self
     }
 
-    /// Offer no capability at all, as to a router from before RFC 5492: the OPEN has no optional parameters, the session
-    /// carries IPv4 unicast and AS numbers of two octets. Default: capabilities are offered, and what the peer refuses by a
-    /// NOTIFICATION is left out of the next OPEN, until that session ends or the peer is reset or reconfigured.
+    /// Offers no capability at all, as to a router that is older than RFC 5492: the OPEN has no optional parameters, and the
+    /// session carries IPv4 unicast and AS numbers of two octets. Default: capabilities are offered. Those that the peer
+    /// refuses by a NOTIFICATION are left out of the next OPENs, until that session ends or the peer is reset or
+    /// reconfigured.
     #[must_use]
     pub fn without_capabilities(mut self) -> Self {
         self.routing.no_capabilities = true;
@@ -108,8 +109,8 @@ impl PeerConfig {
         self
     }
 
-    /// Keeps routes whose path has an AS_SET or AS_CONFED_SET, where routes are kept at all. Default: they are treated as
-    /// withdrawn (RFC 9774). A change asks the peer for its routes again.
+    /// Keeps routes whose path has an AS_SET or AS_CONFED_SET, if routes are kept at all. Default: they are treated as
+    /// withdrawn (RFC 9774). A change of this makes the speaker ask the peer for its routes again.
     #[must_use]
     pub fn allow_as_sets(mut self) -> Self {
         self.routing.allow_as_sets = true;

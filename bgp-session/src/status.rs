@@ -39,9 +39,9 @@ pub struct PeerStatus {
     pub down_since: Option<Instant>,
     /// Why the last attempt failed that never got to a session, since the last session came up.
     pub last_failure: Option<DownReason>,
-    /// The most telling of these reasons: a connection that TCP ended does not replace what a NOTIFICATION said before, since
-    /// a router that has shut a session down (RFC 9003) or refused it closes the connections that follow without a word.
-    /// Begins again with the end of a session.
+    /// The most telling of the two reasons above. A connection that TCP ended does not replace what a NOTIFICATION said
+    /// before: a router that has shut a session down (RFC 9003) or refused it closes the next connections without one. The
+    /// end of a session replaces it in any case.
     pub last_error: Option<DownReason>,
     /// The state of the peer's BFD session, if it has one; [`PeerHandle::bfd`](crate::PeerHandle::bfd) knows
     /// the rest.
@@ -52,8 +52,8 @@ pub struct PeerStatus {
     /// Octets composed for the peer that its connections have not taken yet: they stay where the peer does not read. As up
     /// to date as `stats`.
     pub octets_waiting: usize,
-    /// How many routes the peer should have that the session cannot carry; [`PeerHandle::unsendable`] tells which, and
-    /// why. None while no session is up.
+    /// How many routes the peer should have that the session cannot carry; [`PeerHandle::unsendable`] lists them, with
+    /// the reasons. 0 while no session is up.
     ///
     /// [`PeerHandle::unsendable`]: crate::PeerHandle::unsendable
     pub unsendable: usize,

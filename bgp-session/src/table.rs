@@ -47,32 +47,36 @@ pub(crate) struct Table {
     turns: Arc<Semaphore>,
 }
 
-/// The right to go on with much work. However many peers have routes to be taken, so few of their tasks compute at a time
-/// that the others, and those that only have a KEEPALIVE to send, run soon.
+/// The right to go on with much work. However many peers have sent routes, only a few of their tasks compute at a time, so
+/// that the others, and those that only have a KEEPALIVE to send, soon get to run.
 #[derive(Debug)]
 pub(crate) struct Turn {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Table {
-    /// Without routes. Turns are given to as many tasks at a time as there are threads.
+    /// A table without routes, which gives turns to as many tasks at a time as there are `threads`.
     pub(crate) fn new(threads: usize) -> Self {
         let turns = Arc::new(Semaphore::new(threads.max(1)));
         Self { rib: Mutex::default(), version: watch::Sender::default(), turns }
     }
 
-    /// Waits for a turn. Whoever waits longer is served first.
+    /// Waits for a turn. The task that has waited longest gets the next one.
     pub(crate) fn turn(&self) -> impl Future<Output = Turn> + Send + use<> {
         let turns = Arc::clone(&self.turns);
-        // It is never closed.
+        // The semaphore is never closed.
         async move { Turn { _permit: turns.acquire_owned().await.ok() } }
     }
 
-    /// Applies the first of what changed at one peer, at most that many changes, since the lock is held meanwhile. Returns
-    /// how many they were.
+    /// Applies the first changes of one peer, at most `most` of them, since the table is locked for that long. Returns how
+    /// many it applied.
     pub(crate) fn apply(&self, peer: PeerId, unapplied: &mut Unapplied, most: usize) -> usize {
         let source = unapplied.source;
         let before = unapplied.len();
+        if before == 0 {
+            return 0;
+        }
+
         let mut rib = self.lock();
         for nlri in unapplied.withdrawn.by_ref().take(most) {
             rib.remove(&nlri, peer);
@@ -82,6 +86,7 @@ impl Table {
             rib.insert(nlri.prefix, Path { peer, path_id: nlri.path_id, source, attributes });
         }
         drop(rib);
+
         self.changed();
         before - unapplied.len()
     }

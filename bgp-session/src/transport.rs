@@ -162,7 +162,7 @@ impl PeerConfig {
         }
     }
 
-    /// Whether the session can only be on the link.
+    /// Returns true if the session cannot cross a router.
     pub(crate) fn is_on_link(&self) -> bool {
         let link_local =
             matches!(self.id().address(), IpAddr::V6(v6) if v6.is_unicast_link_local());

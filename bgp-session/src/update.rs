@@ -34,7 +34,7 @@ pub(crate) enum Resets {
     Never,
 }
 
-/// All that differs between two configurations of one peer, each with the core's share of it.
+/// All differences between two configurations of one peer, each given with the core's share of it.
 pub(crate) fn changes(
     (old, old_fsm): (&PeerConfig, &FsmConfig),
     (new, new_fsm): (&PeerConfig, &FsmConfig),

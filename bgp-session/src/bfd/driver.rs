@@ -74,6 +74,7 @@ impl Driver {
         if std::mem::replace(&mut self.version, orders.version) == orders.version {
             return true;
         }
+
         let gone: Vec<Key> = self
             .sessions
             .iter()
@@ -82,6 +83,7 @@ impl Driver {
             .collect();
         let wanted: Vec<Order> = orders.by_key.values().cloned().collect();
         drop(orders);
+
         for key in gone {
             self.leave(now, key);
         }
@@ -231,16 +233,11 @@ impl Driver {
 
     /// After each mutation of a session: what it has to tell and to say, and when it wants to be asked again.
     fn touch(&mut self, now: Instant, key: Key) {
-        let taken = self.places_of_others(key);
+        self.open_when_due(now, key);
         let Some(live) = self.sessions.get_mut(&key) else { return };
-        if live.ports.is_none() && live.retry <= now && live.leaving.is_none() {
-            match open_ports(&mut self.receivers, live, &taken, &mut self.random) {
-                Ok(ports) => live.opened(ports),
-                Err(error) => live.failed_to_open(now + RETRY, &error),
-            }
-        }
         live.transmit(now, RETRY);
         live.report();
+
         let deadline = live.next_deadline(now);
         if live.deadline != deadline {
             if let Some(old) = std::mem::replace(&mut live.deadline, deadline) {
@@ -250,7 +247,23 @@ impl Driver {
         }
     }
 
-    /// Where sessions of other speakers with the same router are.
+    /// Opens a session's sockets if they are closed and it is time to try.
+    fn open_when_due(&mut self, now: Instant, key: Key) {
+        let Some(live) = self.sessions.get(&key) else { return };
+        if live.ports.is_some() || live.retry > now || live.leaving.is_some() {
+            return;
+        }
+
+        let taken = self.places_of_others(key);
+        let opened = open_ports(&mut self.receivers, live, &taken, &mut self.random);
+        let Some(live) = self.sessions.get_mut(&key) else { return };
+        match opened {
+            Ok(ports) => live.opened(ports),
+            Err(error) => live.failed_to_open(now + RETRY, &error),
+        }
+    }
+
+    /// The places of other speakers' sessions with the same router.
     fn places_of_others(&self, key: Key) -> Vec<Place> {
         let theirs = self.sessions.range(Key::all_of(key.peer)).filter(|(other, _)| **other != key);
         theirs.filter_map(|(_, live)| Some(live.ports.as_ref()?.place.clone())).collect()
@@ -287,11 +300,13 @@ fn open_ports(
     let device = endpoint.device.as_deref();
     let hops = endpoint.hops()?;
     let sender = Sender::connect(endpoint.remote(hops), endpoint.local, device, random.u16(..))?;
+
+    // We receive at the address that we send from.
     let mut local = sender.local();
     local.set_port(hops.port());
     let place = Place { local, device: endpoint.device.clone() };
     if taken.contains(&place) {
-        // RFC 5881 section 3 has one session for a pair of addresses.
+        // RFC 5881 section 3 allows one session for a pair of addresses.
         let error = format!(
             "another peer of this process has the BFD session between {} and {}",
             local.ip(),
@@ -299,6 +314,7 @@ fn open_ports(
         );
         return Err(io::Error::new(io::ErrorKind::AddrInUse, error));
     }
+
     let receiver = match receivers.get(&place) {
         Some(receiver) => Arc::clone(receiver),
         None => {

@@ -14,19 +14,19 @@ use crate::{PeerConfig, PeerId, socket};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     pub(super) peer: PeerId,
-    /// Where the BGP session is from, if that is said.
+    /// The local address of the BGP session, if it is configured.
     pub(super) local: Option<IpAddr>,
     pub(super) device: Option<String>,
     pub(super) distance: Distance,
 }
 
-/// What is said of how far the other end is.
+/// How far the other end is, as far as the configuration says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Distance {
-    /// It is said.
+    /// The configuration says it.
     Known(Hops),
-    /// It is an internal peer, which may be on the link or some hops away: it is on the link if an interface has a
-    /// network with its address. FRR decides the same way.
+    /// An internal peer may be on the link or some hops away. It is on the link if an interface has a network with its
+    /// address; FRR decides the same way.
     ByNetworks {
         /// As in [`Hops::Multi`].
         minimum_ttl: u8,
@@ -46,12 +46,13 @@ pub(super) enum Hops {
 }
 
 impl Endpoint {
-    /// The session that a peer's configuration asks for, where the speaker is in the AS `asn`.
+    /// The session that a peer's configuration asks for; `asn` is the speaker's AS.
     pub(crate) fn new(config: &PeerConfig, profile: &BfdProfile, asn: Asn) -> Self {
         let BfdProfile { minimum_ttl, multihop, .. } = *profile;
         let local_asn = config.local_asn.unwrap_or(asn);
         let internal =
             [RemoteAs::Internal, RemoteAs::Number(local_asn)].contains(&config.remote_as);
+
         let distance = if config.is_multihop() || multihop {
             Distance::Known(Hops::Multi { minimum_ttl })
         } else if internal && !config.is_on_link() {
@@ -67,7 +68,7 @@ impl Endpoint {
         }
     }
 
-    /// How far the other end may be, as the host's networks are now.
+    /// How far the other end may be, by the host's present networks.
     pub(super) fn hops(&self) -> io::Result<Hops> {
         match self.distance {
             Distance::Known(hops) => Ok(hops),

@@ -32,7 +32,7 @@ pub(crate) struct Bfd {
     speaker: u64,
 }
 
-/// Names one session: speakers may watch the same router.
+/// The name of one session. The speaker is part of it, since several speakers may watch the same router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     pub(super) peer: PeerId,
@@ -75,7 +75,7 @@ pub(super) struct Order {
     pub(super) profile: BfdProfile,
     pub(super) transitions: mpsc::Sender<Transition>,
     pub(super) status: watch::Sender<Option<BfdStatus>>,
-    /// The speaker waits at its end for the session's last packets.
+    /// Makes the speaker wait at its end for the session's last packets.
     pub(super) _alive: Arc<Alive>,
 }
 
@@ -87,7 +87,7 @@ impl Default for Bfd {
 }
 
 impl Bfd {
-    /// Begins a session, which lasts as long as the answer. Must be called on the runtime of the peer's task.
+    /// Begins a session, which lasts as long as the attachment. Must be called on the runtime of the peer's task.
     pub(crate) fn attach(
         &self,
         alive: Alive,
@@ -108,7 +108,7 @@ impl Bfd {
         orders.version += 1;
         if !std::mem::replace(&mut orders.running, true) {
             let running = driver::run(Arc::clone(&shared));
-            // It is not the first peer's.
+            // The driver serves all peers, so its log lines do not carry the first one's name.
             let span = tracing::info_span!(parent: None, "bfd");
             tokio::spawn(running.instrument(span));
         }
@@ -120,8 +120,8 @@ impl Bfd {
 }
 
 impl Shared {
-    /// What the speakers of the current runtime share. A runtime has its own, since its tasks end with it and may be in
-    /// a network namespace of its own.
+    /// What the speakers of the current runtime share. Each runtime has its own, since its tasks end with it and may run in
+    /// another network namespace.
     fn of_runtime() -> Arc<Self> {
         static ALL: Mutex<Vec<(runtime::Id, Weak<Shared>)>> = Mutex::new(Vec::new());
         let id = Handle::current().id();

@@ -27,10 +27,17 @@ pub struct InterfaceHandle {
 /// How the session with the neighbour ends.
 #[derive(Debug)]
 pub(super) enum Farewell {
-    /// With this word to the neighbour.
+    /// With this NOTIFICATION.
     Cease(Notification),
-    /// Without one.
+    /// Without a NOTIFICATION.
     Abandon,
+}
+
+impl Farewell {
+    /// Cease / Peer De-configured (RFC 4486).
+    pub(super) fn deconfigured() -> Self {
+        Self::Cease(Notification::cease(CeaseSubcode::PEER_DECONFIGURED))
+    }
 }
 
 impl InterfaceHandle {
@@ -91,7 +98,7 @@ impl InterfaceHandle {
         outcome.await.map_err(|_| SpeakerError::SpeakerShutDown)?
     }
 
-    /// Whether the speaker is gone, so that no neighbour is looked for any more.
+    /// Returns true if the speaker is gone, so that it looks for no neighbour any more.
     pub fn is_shut_down(&self) -> bool {
         self.updates.is_closed()
     }
@@ -116,11 +123,10 @@ impl InterfaceHandle {
     /// Ends the session with Cease / Peer De-configured (RFC 4486), looks for no neighbour any more, and waits until the
     /// connections are closed, a few seconds at most.
     pub async fn remove(self) {
-        let cease = Notification::cease(CeaseSubcode::PEER_DECONFIGURED);
-        self.end(Farewell::Cease(cease)).await;
+        self.end(Farewell::deconfigured()).await;
     }
 
-    /// Closes the connections without a word to the neighbour, and looks for none any more; see
+    /// Closes the connections without a NOTIFICATION, and looks for no neighbour any more; see
     /// [`PeerHandle::abandon`](crate::PeerHandle::abandon).
     pub async fn abandon(self) {
         self.end(Farewell::Abandon).await;
@@ -128,7 +134,7 @@ impl InterfaceHandle {
 
     async fn end(self, farewell: Farewell) {
         let Self { stop, mut status, updates, routes, .. } = self;
-        // One that has ended already doesn't hear it.
+        // A task that has ended already does not hear it.
         let _ = stop.send(farewell);
         // The task drops its end as the last thing that it does.
         while status.changed().await.is_ok() {}

@@ -7,11 +7,7 @@ use std::{
     time::Duration,
 };
 
-use bgp_core::{
-    fsm::RemoteAs,
-    rib::RouteSet,
-    wire::{CeaseSubcode, Notification},
-};
+use bgp_core::{fsm::RemoteAs, rib::RouteSet};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, sleep, sleep_until},
@@ -145,16 +141,18 @@ struct Neighbor {
 impl Finder {
     async fn run(mut self, stopped: oneshot::Receiver<Farewell>) {
         let mut stopped = pin!(stopped);
-        let deconfigured = || Farewell::Cease(Notification::cease(CeaseSubcode::PEER_DECONFIGURED));
+        // An error comes from a handle that was dropped, and names no farewell.
         let farewell = loop {
             let problem = tokio::select! {
                 problem = self.look() => problem,
-                // A handle that was dropped says nothing.
-                stopped = &mut stopped => break stopped.unwrap_or_else(|_| deconfigured()),
+                stopped = &mut stopped => {
+                    break stopped.unwrap_or_else(|_| Farewell::deconfigured());
+                }
             };
             if self.speaker.strong_count() == 0 {
-                break deconfigured();
+                break Farewell::deconfigured();
             }
+
             let known = self.status.borrow().problem.as_ref() == Some(&problem);
             if !known {
                 tracing::warn!(%problem, "cannot look for the neighbour, trying again");
@@ -163,7 +161,9 @@ impl Finder {
             tokio::select! {
                 () = sleep(PAUSE) => {}
                 Some(update) = self.updates.recv() => self.update(update).await,
-                stopped = &mut stopped => break stopped.unwrap_or_else(|_| deconfigured()),
+                stopped = &mut stopped => {
+                    break stopped.unwrap_or_else(|_| Farewell::deconfigured());
+                }
             }
         };
         self.end(farewell).await;
@@ -308,7 +308,7 @@ impl Finder {
     }
 
     async fn forget(&mut self) {
-        self.end(Farewell::Cease(Notification::cease(CeaseSubcode::PEER_DECONFIGURED))).await;
+        self.end(Farewell::deconfigured()).await;
     }
 
     async fn end(&mut self, farewell: Farewell) {
@@ -316,8 +316,10 @@ impl Finder {
         self.status.send_modify(|status| status.peer = None);
         match farewell {
             Farewell::Cease(cease) => current.handle.end(cease).await,
-            // It may have ended meanwhile.
-            Farewell::Abandon => drop(current.handle.abandon().await),
+            Farewell::Abandon => {
+                // The peer may have been shut down already.
+                let _ = current.handle.abandon().await;
+            }
         }
     }
 }

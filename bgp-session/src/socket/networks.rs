@@ -1,21 +1,22 @@
-//! The networks that the host is on.
+//! The networks that the host's interfaces are on.
 
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-/// Whether an interface has a network with this address, or has it at its other end, so that no router is between.
+/// Returns true if no router is between the host and this address: an interface has a network that contains it, or is a
+/// point-to-point link to it.
 #[cfg(target_os = "linux")]
 pub(crate) fn is_on_link(address: IpAddr) -> io::Result<bool> {
-    let is_theirs = |it: nix::ifaddrs::InterfaceAddress| {
-        let own = it.address.and_then(ip).zip(it.netmask.and_then(ip));
+    Ok(nix::ifaddrs::getifaddrs()?.any(|interface| {
+        let own = interface.address.and_then(ip).zip(interface.netmask.and_then(ip));
         own.is_some_and(|(own, mask)| is_same_network(own, address, mask))
-            || it.destination.and_then(ip) == Some(address)
-    };
-    Ok(nix::ifaddrs::getifaddrs()?.any(is_theirs))
+            || interface.destination.and_then(ip) == Some(address)
+    }))
 }
 
+/// Returns true: elsewhere than on Linux we do not look at the interfaces.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn is_on_link(_address: IpAddr) -> io::Result<bool> {
     Ok(true)

@@ -52,6 +52,7 @@ impl PeerTask {
         resets: Resets,
         registration: &Registration,
     ) -> Result<Updated, SpeakerError> {
+        let now = clock::now();
         let (asn, identifier) = self.speaker;
         let mut fsm = config.fsm(asn, identifier);
         if config.jitter_seed.is_none() {
@@ -60,19 +61,22 @@ impl PeerTask {
         }
         let before = (self.config.as_ref(), self.peer.config());
         let changes = update::changes(before, (&config, &fsm));
-        registration.update(&config)?;
         let mut updated = Updated { changes, reset: false };
-        self.config = config;
-        let now = clock::now();
         let established = self.peer.state() == StateKind::Established;
         let needed = updated.needs_reset().next().is_some();
+
+        // The last step that can fail comes before the first change.
+        registration.update(&config)?;
+        self.config = config;
         self.peer.reconfigure(now, fsm);
         self.follow_bfd_config();
+
         if needed && established && resets == Resets::WhereNeeded {
             self.peer.reset(now, Notification::cease(CeaseSubcode::OTHER_CONFIGURATION_CHANGE));
             self.begin_when_closed = true;
             updated.reset = true;
         }
+
         self.reports.updated(&self.config, &updated);
         Ok(updated)
     }

@@ -28,7 +28,7 @@ use tokio::{
 
 use crate::{
     Connecting, Connector, EventKind, PeerConfig, Transport, clock, command::Command,
-    drain::DrainWatch, registry::Registration,
+    drain::DrainWatch, registry::Registration, table::Turn,
 };
 
 mod change;
@@ -51,7 +51,7 @@ pub(crate) const WAITING_CONNECTIONS: usize = 4;
 /// How many octets of messages a task takes in one turn: some 1,000 routes.
 const MOST_OCTETS: usize = 4 * 1_024;
 
-/// So many octets are taken without waiting for a turn: KEEPALIVEs, a few routes.
+/// How many octets a task takes without waiting for a turn: KEEPALIVEs, a few routes.
 const FEW_OCTETS: usize = 512;
 
 /// A router that has just closed the last connection may not be ready for the next one at once.
@@ -69,27 +69,27 @@ pub(crate) struct PeerTask {
     links: Links,
     /// Connections that only have to say their last words.
     closing: JoinSet<()>,
-    /// The session was ended for another configuration. The next one need not wait longer than that takes.
+    /// The session was ended for a change of the configuration: the next one begins soon after its connection is closed.
     begin_when_closed: bool,
-    /// When the next one begins then.
+    /// When that next session begins.
     begin_at: Option<Instant>,
     inputs: Inputs,
     liveness: Liveness,
     reports: Reports,
-    /// Those who asked what the session cannot carry: they hear of it when all that can be sent has been.
+    /// Requests for the routes that the session cannot carry, answered when all that can be sent has been.
     asked: Vec<oneshot::Sender<Vec<UnsendableRoute>>>,
     alarm: Pin<Box<Sleep>>,
     alarm_set: bool,
-    /// Before the deadline that has come is handled, the connections have been read once: what the peer has said in time
-    /// counts, however late we are.
+    /// The connections have been read once since the deadline came. It is handled only after that, so that what the peer
+    /// has sent in time counts, however late we are.
     read_at_deadline: bool,
     turn: usize,
     /// Connections on which whole messages have been read and not taken yet.
     unread: Vec<Direction>,
-    /// The turn that this task waits for, since it has much to do.
+    /// The turn that this task waits for when it has much to do.
     waiting_turn: Option<WaitingTurn>,
-    /// Others may run before this task goes on.
-    busy: bool,
+    /// The turn that this task has, until everything that it does in it is done.
+    held_turn: Option<Turn>,
     ending: bool,
     abandoned: bool,
 }
@@ -133,7 +133,7 @@ impl PeerTask {
             turn: 0,
             unread: Vec::new(),
             waiting_turn: None,
-            busy: false,
+            held_turn: None,
             ending: false,
             abandoned: false,
         }
@@ -149,6 +149,7 @@ impl PeerTask {
         }
         self.peer.start(clock::now());
         self.follow_bfd_config();
+
         loop {
             self.perform_outputs();
             self.fill_outboxes();
@@ -157,20 +158,24 @@ impl PeerTask {
             if self.ending {
                 break;
             }
-            if std::mem::take(&mut self.busy) {
+            if self.held_turn.take().is_some() {
+                // Others run before this task goes on.
                 yield_now().await;
             }
+
             let wake = self.wait().await;
             self.handle(wake, &registration);
             if self.abandoned {
                 break;
             }
         }
+
         if self.abandoned {
             self.drop_connections();
         } else {
             self.finish().await;
         }
+
         drop(registration);
         self.reports.event(EventKind::Removed);
     }
@@ -191,7 +196,10 @@ impl PeerTask {
             Wake::Connected(Err(error)) => self.connect_failed(&error),
             Wake::Accepted(transport) => self.add_link(Direction::Incoming, transport),
             Wake::Read(direction, Ok(())) => self.read(direction),
-            Wake::Turn(_turn) => self.catch_up(),
+            Wake::Turn(turn) => {
+                self.held_turn = Some(turn);
+                self.catch_up();
+            }
             Wake::Read(direction, Err(error)) => {
                 self.links.remove(direction);
                 self.peer.disconnected(now, direction, error);
@@ -251,7 +259,7 @@ impl PeerTask {
         self.ending = true;
     }
 
-    /// Ends without a word to the peer.
+    /// Ends without a NOTIFICATION.
     fn abandon(&mut self) {
         self.inputs.commands.close();
         self.inputs.accepted.close();
@@ -299,7 +307,7 @@ impl PeerTask {
                 Output::PrefixWarning { family, held, limit } => {
                     self.reports.prefix_warning(family, held, limit);
                 }
-                Output::EndOfRib(family) => self.reports.event(EventKind::EndOfRib(family)),
+                Output::EndOfRib(family) => self.reports.end_of_rib(family),
                 Output::Received(routes) => self.reports.received(routes),
                 other => tracing::error!(?other, "the core asks for something unknown"),
             }
@@ -320,7 +328,7 @@ impl PeerTask {
         }
     }
 
-    /// Octets were read: takes the messages in them at once if they are few.
+    /// Takes the messages in what was read: at once if they are few, in a turn if not.
     fn read(&mut self, direction: Direction) {
         if self.peer.read_buffer(direction).len() > FEW_OCTETS {
             self.unread.retain(|unread| *unread != direction);
@@ -330,7 +338,7 @@ impl PeerTask {
         }
     }
 
-    /// Takes messages that have been read, as many as may be taken in one turn.
+    /// Takes as many of the messages that have been read as one turn allows.
     fn take_messages(&mut self, direction: Direction) {
         self.unread.retain(|unread| *unread != direction);
         if self.peer.received_some(clock::now(), direction, MOST_OCTETS) {
@@ -338,14 +346,14 @@ impl PeerTask {
         }
     }
 
-    /// Whether something that has been read waits for another turn. Nothing more is read before.
+    /// Returns true if something that has been read waits for a turn. Until then nothing more is read, but for a
+    /// deadline.
     fn has_backlog(&self) -> bool {
         self.reports.has_unapplied() || !self.unread.is_empty()
     }
 
-    /// This task has its turn among those with much to do.
+    /// Goes on with what has been read, now that it is this task's turn.
     fn catch_up(&mut self) {
-        self.busy = true;
         if self.reports.has_unapplied() {
             self.reports.apply_some();
         } else if let Some(direction) = self.unread.first().copied() {
@@ -353,14 +361,14 @@ impl PeerTask {
         }
     }
 
-    /// A connection is closed: the peer has read what ended it, unless it was too slow.
+    /// Notes that a connection is closed: the peer has read what ended it, unless it was too slow.
     fn closed(&mut self) {
         if self.closing.is_empty() && std::mem::take(&mut self.begin_when_closed) {
             self.begin_at = Some(clock::now() + PAUSE_AFTER_CHANGE);
         }
     }
 
-    /// Begins the session after a change, if there is one and its time has come.
+    /// Begins the session after a change of the configuration, if that is due.
     fn begin_when_due(&mut self) {
         let now = clock::now();
         if self.begin_at.take_if(|at| *at <= now).is_some() {
@@ -402,6 +410,8 @@ impl PeerTask {
     /// Waits until all connections are closed, which each of them bounds by itself.
     async fn finish(&mut self) {
         self.connecting = None;
+        // Otherwise this task could be given a turn, and keep it from the others until its connections are closed.
+        self.waiting_turn = None;
         self.close(Direction::Outgoing);
         self.close(Direction::Incoming);
         while self.closing.join_next().await.is_some() {}

@@ -25,21 +25,21 @@ pub(crate) struct Reports {
     table: Arc<Table>,
     /// Where the session's routes come from, for the decision process.
     source: Option<PathSource>,
-    /// How far it has been told what the session cannot carry.
+    /// What has been reported of the routes that the session cannot carry.
     unsendable: Unsendable,
-    /// Received and not in the table yet, in order.
+    /// Received and not in the table yet, in order, each with the event that is sent when it is.
     unapplied: VecDeque<(Unapplied, EventKind)>,
     /// What changed since the status was published.
     news: News,
 }
 
-/// What has been told of routes that the session cannot carry.
+/// What has been reported of the routes that the session cannot carry.
 #[derive(Default)]
 struct Unsendable {
-    /// By [`Peer::unsendable_changes`].
+    /// The last count of [`Peer::unsendable_changes`].
     changes: u64,
     routes: usize,
-    /// So many of the session's reasons are in the log.
+    /// How many of the session's reasons are in the log.
     logged: usize,
 }
 
@@ -66,10 +66,17 @@ impl Reports {
         events: broadcast::Sender<Event>,
         table: Arc<Table>,
     ) -> Self {
-        let (peer, import) = (config.id(), config.import);
-        let (source, unsendable) = (None, Unsendable::default());
-        let (unapplied, news) = (VecDeque::new(), News::default());
-        Self { peer, import, status, events, table, source, unsendable, unapplied, news }
+        Self {
+            peer: config.id(),
+            import: config.import,
+            status,
+            events,
+            table,
+            source: None,
+            unsendable: Unsendable::default(),
+            unapplied: VecDeque::new(),
+            news: News::default(),
+        }
     }
 
     pub(super) fn state_change(&mut self, from: StateKind, to: StateKind) {
@@ -86,6 +93,7 @@ impl Reports {
             remote_identifier = %identifier, hold_time = ?negotiated.hold_time, families = families.join(" "),
             "session up"
         );
+
         self.unsendable.logged = 0;
         let (address, peer_type) = (self.peer.address(), negotiated.peer_type);
         self.source = Some(PathSource { address, identifier, peer_type });
@@ -136,14 +144,16 @@ impl Reports {
     pub(super) fn updated(&mut self, config: &PeerConfig, updated: &Updated) {
         let fields: Vec<_> = updated.changes.iter().map(|change| change.field).collect();
         let fields = fields.join(", ");
-        match (updated.reset, updated.needs_reset().next().is_some()) {
-            (true, _) => tracing::info!("configuration changed, the session ends for it: {fields}"),
-            // Whoever changed it is about to say what comes of the session.
-            (false, true) => {
-                tracing::debug!("configuration changed for the next session: {fields}");
-            }
-            (false, false) => tracing::info!("configuration changed in place: {fields}"),
+
+        if updated.reset {
+            tracing::info!("configuration changed, the session ends for it: {fields}");
+        } else if updated.needs_reset().next().is_some() {
+            // The caller logs what becomes of the session.
+            tracing::debug!("configuration changed for the next session: {fields}");
+        } else {
+            tracing::info!("configuration changed in place: {fields}");
         }
+
         if config.import == Import::Keep {
             self.import = Import::Keep;
         }
@@ -157,7 +167,7 @@ impl Reports {
         self.news.bfd = Some(state);
     }
 
-    /// Takes routes to the table, what is much of them in several turns.
+    /// Takes routes to the table; many of them take several turns.
     pub(super) fn received(&mut self, routes: ReceivedRoutes) {
         let Some(source) = self.source else { return };
         let (announced, withdrawn) = (routes.announced.len(), routes.withdrawn.len());
@@ -168,17 +178,29 @@ impl Reports {
         }
     }
 
+    /// Reports an End-of-RIB once the routes that came before it are in the table.
+    pub(super) fn end_of_rib(&mut self, family: AfiSafi) {
+        let kind = EventKind::EndOfRib(family);
+        match self.source.filter(|_| self.has_unapplied()) {
+            Some(source) => {
+                let nothing = Unapplied::new(source, ReceivedRoutes::default());
+                self.unapplied.push_back((nothing, kind));
+            }
+            None => self.event(kind),
+        }
+    }
+
     /// Waits for a turn among the tasks with much to do.
     pub(super) fn turn(&self) -> impl Future<Output = Turn> + Send + use<> {
         self.table.turn()
     }
 
-    /// Whether received routes are not in the table yet.
+    /// Returns true if some received routes are not in the table yet.
     pub(super) fn has_unapplied(&self) -> bool {
         !self.unapplied.is_empty()
     }
 
-    /// Takes the next of them there.
+    /// Takes the next of those routes to the table, and sends the events that follow them.
     pub(super) fn apply_some(&mut self) {
         let mut left = MOST_CHANGES;
         while let Some((unapplied, _)) = self.unapplied.front_mut().filter(|_| left > 0) {
@@ -197,18 +219,20 @@ impl Reports {
         let _ = self.events.send(Event { peer: self.peer, kind });
     }
 
-    /// Says what the session cannot carry: each reason once a session in the log, and every change to those who listen.
+    /// Reports the routes that the session cannot carry: logs each reason once a session, and sends an event at each change.
     fn publish_unsendable(&mut self, peer: &Peer) {
         let changes = peer.unsendable_changes();
         if changes == mem::replace(&mut self.unsendable.changes, changes) {
             return;
         }
+
         let routes = peer.unsendable_len();
         for first in peer.unsendable_reasons().iter().skip(self.unsendable.logged) {
             let (prefix, why) = (first.prefix, first.why);
             tracing::warn!(routes, example = %prefix, %why, "routes cannot be sent");
             self.unsendable.logged += 1;
         }
+
         if routes > 0 || self.unsendable.routes > 0 {
             self.unsendable.routes = routes;
             self.news.changed = true;
@@ -267,7 +291,7 @@ impl News {
     }
 }
 
-/// Whether a failure says as much as what is known.
+/// Returns true if a failure says at least as much as the known reason.
 fn is_as_telling(reason: &DownReason, known: Option<&DownReason>) -> bool {
     reason.notification().is_some() || known.is_none_or(|known| known.notification().is_none())
 }
@@ -303,3 +327,7 @@ pub(crate) fn first_status(config: &PeerConfig) -> PeerStatus {
         prefixes_held: 0,
     }
 }
+
+#[cfg(test)]
+#[path = "reports_tests.rs"]
+mod tests;

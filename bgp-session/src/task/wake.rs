@@ -15,7 +15,7 @@ use bgp_core::{Direction, fsm::TransportError, wire::Notification};
 use super::PeerTask;
 use crate::{Transport, bfd::Transition, command::Command, table::Turn};
 
-/// A turn that is waited for.
+/// A turn that a task waits for.
 pub(super) type WaitingTurn = Pin<Box<dyn Future<Output = Turn> + Send>>;
 
 /// What happened.
@@ -30,11 +30,11 @@ pub(super) enum Wake {
     Accepted(Transport),
     /// The core's buffer for this connection has grown, or the connection is gone.
     Read(Direction, Result<(), TransportError>),
-    /// It is this task's turn to go on with what has been read before. The turn ends when this is dropped.
+    /// It is this task's turn to go on with what has been read before. Dropping the value ends the turn.
     Turn(Turn),
     /// The socket of this connection took octets: there is room for more.
     Wrote(Direction),
-    /// A connection that was ended is closed.
+    /// One of the connections that only had to say their last words is closed.
     Closed,
     /// A drain of the speaker has come further, or was called off.
     Drain,
@@ -161,14 +161,18 @@ impl PeerTask {
         if self.alarm.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
+
         if !std::mem::replace(&mut self.read_at_deadline, true) {
             for direction in [Direction::Outgoing, Direction::Incoming] {
                 let read = self.poll_socket(cx, direction);
-                if read.is_ready() {
+                // The end of a connection waits for the messages that came before it: the next read finds it again.
+                let ended = matches!(read, Poll::Ready(Wake::Read(_, Err(_))));
+                if read.is_ready() && !(ended && self.unread.contains(&direction)) {
                     return read;
                 }
             }
         }
+
         self.read_at_deadline = false;
         Poll::Ready(Wake::Deadline)
     }

@@ -81,7 +81,7 @@ macro_rules! matrix {
 }
 
 const ANY_CAPABILITY: &str =
-    "It passes over capabilities that it lacks, and cannot be told to refuse them.";
+    "It ignores capabilities that it does not have, and has no option to refuse them.";
 const EXABGP_COMMUNICATION: &str =
     "ExaBGP 4.2 fails to read the message of a shutdown under Python 3, and cannot send one.";
 const NO_BFD: &str = "Neither GoBGP 3 nor ExaBGP has BFD.";
@@ -156,7 +156,7 @@ matrix! {
     a_killed_process_of_ours_takes_its_routes_along_and_the_next_brings_them: yes yes yes yes yes;
     "Graceful restart: our process killed, no route lost at the router",
     our_process_is_killed_and_the_router_loses_no_route: yes yes yes (no NO_TABLE) yes;
-    "Graceful restart: another configuration of ours, no route lost at the router",
+    "Graceful restart: our configuration changed, no route lost at the router",
     another_configuration_ends_our_session_and_the_router_loses_no_route:
         (no "BIRD 2.0.12 does not know RFC 8538: it drops the routes at every NOTIFICATION.")
         yes yes (no NO_TABLE)

@@ -56,11 +56,12 @@ pub(crate) fn another_configuration_ends_our_session_and_the_router_loses_no_rou
         runtime.block_on(peer.announce(Route::new(prefix(SMTP)))).expect("a route is taken");
         only_path(&router, SMTP);
 
-        // Neither change is one of the router's configuration.
+        // The router's configuration stays the same.
         let identifier = BgpIdentifier::new(172, 22, 35, 126);
         for (n, config) in [config.clone().identifier(identifier), config].into_iter().enumerate() {
             let updated = runtime.block_on(peer.update(config)).expect("a configuration is taken");
             assert!(updated.reset, "{updated:?}");
+
             wait_until(SOON, "the next session", || {
                 let paths = router.paths(SMTP)?;
                 assert!(paths.len() == 1 && paths[0].used, "the route is lost: {paths:?}");
@@ -68,12 +69,13 @@ pub(crate) fn another_configuration_ends_our_session_and_the_router_loses_no_rou
                 let again = peer.stats().established_transitions == n as u64 + 2;
                 if up && again { Ok(()) } else { Err(format!("{:?}", peer.status())) }
             });
-            // The End-of-RIB has come, and what was stale and is not repeated would go now.
+            // By the end of this pause the router has the End-of-RIB, and has dropped what was not announced again.
             std::thread::sleep(std::time::Duration::from_secs(1));
             only_path(&router, SMTP);
         }
-        let told = peer.status().last_down.expect("a reason").to_string();
-        assert_eq!(told, "ended by us: Cease: other configuration change");
+
+        let reason = peer.status().last_down.expect("a reason").to_string();
+        assert_eq!(reason, "ended by us: Cease: other configuration change");
     });
 }
 

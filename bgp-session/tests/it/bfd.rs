@@ -201,7 +201,7 @@ async fn packets_from_afar_are_not_believed() {
     assert!(problem.contains("TTL of 254, expected 255"), "{problem}");
 }
 
-/// A speaker with a peer at `router`, watched from `node`.
+/// A speaker at `node` with a BFD session to a peer at `router`.
 async fn watching(router: Ipv4Addr, node: Ipv4Addr) -> (Speaker, PeerHandle, mpsc::Receiver<Dial>) {
     let (connector, dials) = ByHand::new();
     let builder = Speaker::builder(NODE, BgpIdentifier::new(172, 22, 35, 25));
@@ -221,7 +221,7 @@ async fn bfd_problem(peer: &PeerHandle, part: &str) {
     assert!(named.is_ok(), "expected {part}, found {:?}", peer.bfd());
 }
 
-/// Has routers speak until the answer is dropped.
+/// Makes the routers speak until the returned set is dropped.
 fn keep_speaking(mut routers: Vec<Router>) -> tokio::task::JoinSet<()> {
     let mut speaking = tokio::task::JoinSet::new();
     speaking.spawn(async move {
@@ -265,7 +265,7 @@ async fn a_second_session_between_two_addresses_says_that_there_is_one_and_takes
 }
 
 #[tokio::test]
-async fn a_port_that_another_process_has_is_told_of_and_tried_again() {
+async fn a_port_that_another_process_has_is_reported_and_tried_again() {
     let [router, node] = [15, 16].map(address);
     let another = UdpSocket::bind((node, 3_784)).unwrap();
     let mut theirs = Router::new(router, node);
@@ -279,12 +279,12 @@ async fn a_port_that_another_process_has_is_told_of_and_tried_again() {
 
 #[tokio::test]
 async fn an_internal_peer_that_is_not_on_a_network_of_ours_is_watched_over_several_hops() {
-    // One of a network of ours, and one of a network that nobody has.
+    // One router is on a network of ours, the other on a network that no interface has.
     let [on_link, node] = [17, 18].map(address);
     let elsewhere = Ipv4Addr::new(198, 51, 100, 7);
     let speaker =
         Speaker::builder(NODE, BgpIdentifier::new(172, 22, 35, 25)).start().await.unwrap();
-    // Both ports are taken, and there is no way elsewhere from this address: the problem names the port.
+    // Both ports are taken, so the problem names the port that was tried.
     let _taken = [3_784, 4_784].map(|port| UdpSocket::bind((node, port)).unwrap());
     for (router, port) in [(on_link, 3_784), (elsewhere, 4_784)] {
         let config = PeerConfig::new(router, NODE).local_address(node.into()).bfd(fast());

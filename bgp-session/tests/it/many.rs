@@ -1,4 +1,4 @@
-//! Many sessions in one process that are told the same routes: none is lost to the computing.
+//! Many sessions in one process that receive the same routes: none ends because the process is computing.
 
 use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
 
@@ -16,17 +16,17 @@ use crate::{
 };
 
 const SESSIONS: u16 = 400;
-/// Fewer without optimisation, where each takes a multiple of the time.
+/// Fewer without optimisation, where each takes many times as long.
 const PREFIXES: u16 = if cfg!(debug_assertions) { 300 } else { 1_000 };
 const HOLD_TIME: Duration = Duration::from_secs(9);
 
-/// One end of session `n`: 10.1.0.0/16 at the router, 10.2.0.0/16 at the nodes.
+/// The address of one end of session `n`: in 10.1.0.0/16 at the router, in 10.2.0.0/16 at the nodes.
 fn at(side: u8, n: u16) -> Ipv4Addr {
     let [high, low] = n.to_be_bytes();
     Ipv4Addr::new(10, side, high, low)
 }
 
-/// Joins each attempt to connect with the router by a pipe.
+/// Connects each attempt to the router through a pipe.
 struct Pipes(Speaker);
 
 impl Connector for Pipes {
@@ -46,7 +46,7 @@ impl Connector for Pipes {
     }
 }
 
-/// Routes that differ in nothing but their prefixes, or in MULTI_EXIT_DISC from session to session.
+/// Routes that differ in their prefixes only; `med` is the MULTI_EXIT_DISC of them all.
 fn routes(med: Option<u32>) -> Arc<RouteSet> {
     let route = |n: u16| {
         let [high, low] = n.to_be_bytes();

@@ -1,4 +1,4 @@
-//! Routes that a session cannot carry: which they are, and why.
+//! Routes that a session cannot carry, and the reasons.
 
 use bgp_session::{AfiSafi, EventKind, Route, RouteSet, Unsendable};
 
@@ -10,7 +10,7 @@ use crate::{
 const PREFIXES: [&str; 2] = ["172.22.35.70/32", "2001:db8::70/128"];
 
 #[tokio::test(start_paused = true)]
-async fn the_handle_the_status_and_an_event_tell_of_a_family_that_the_router_does_not_offer() {
+async fn the_handle_the_status_and_an_event_report_a_family_that_the_router_does_not_offer() {
     let router = router_without_socket().await;
     let (node, dials) = node_by_hand().await;
     let only_v4 = towards_node("192.0.2.7").families([AfiSafi::IPV4_UNICAST]);
@@ -28,7 +28,7 @@ async fn the_handle_the_status_and_an_event_tell_of_a_family_that_the_router_doe
     let why = Unsendable::FamilyNotOffered { family: AfiSafi::IPV6_UNICAST };
     assert_eq!(found, [(PREFIXES[1].to_owned(), why)]);
     assert_eq!(at_node.status().unsendable, 1);
-    let told = soon("an event", async {
+    let reported = soon("an event", async {
         loop {
             let event = events.next().await.expect("the speaker lives").expect("none is missed");
             if let EventKind::Unsendable { routes } = event.kind {
@@ -36,7 +36,7 @@ async fn the_handle_the_status_and_an_event_tell_of_a_family_that_the_router_doe
             }
         }
     });
-    assert_eq!(told.await, 1);
+    assert_eq!(reported.await, 1);
 
     at_node.set_routes(routes(&PREFIXES[..1])).await.unwrap();
     assert_eq!(at_node.unsendable().await.unwrap(), [], "asked after the routes were set");
@@ -44,7 +44,7 @@ async fn the_handle_the_status_and_an_event_tell_of_a_family_that_the_router_doe
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_route_without_a_next_hop_of_its_family_is_told_as_soon_as_it_is_set() {
+async fn a_route_without_a_next_hop_of_its_family_is_reported_as_soon_as_it_is_set() {
     let router = router_without_socket().await;
     let (node, dials) = node_by_hand().await;
     let mut at_router = router.add_peer(towards_node("192.0.2.7")).await.unwrap();

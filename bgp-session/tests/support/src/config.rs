@@ -100,7 +100,7 @@ pub struct Neighbor {
     pub bfd_graceful: bool,
     /// What the router is to it (RFC 9234), if that is to be agreed on.
     pub role: Option<Role>,
-    /// Whether the router carries IPv4 routes alone, and refuses a neighbour that offers a capability which it lacks.
+    /// The router carries IPv4 routes only, and refuses a neighbour that offers a capability that it does not have.
     pub strict_capabilities: bool,
 }
 
@@ -155,7 +155,7 @@ impl Neighbor {
         }
     }
 
-    /// Carries IPv4 routes alone, and refuses a neighbour that offers a capability which the router lacks.
+    /// Makes the router carry IPv4 routes only, and refuse a neighbour that offers a capability that it does not have.
     #[must_use]
     pub fn strict_capabilities(mut self) -> Self {
         self.strict_capabilities = true;
