@@ -52,9 +52,9 @@ impl ProcessArgs {
         false
     }
 
-    /// The recording of what the process knows, or of what the cluster has whose configuration is there, or where no
-    /// namespace is named in one of those that are meant, in the context's, or in one of the usual ones. In it the
-    /// ConfigMap has the name that MetalLB's own manifests gave it.
+    /// Returns a recording of what the process knows, or of the objects of the cluster. If no namespace is named, the
+    /// cluster's configuration is looked for in the namespaces that are meant, then in that of the kubeconfig's context,
+    /// then in the usual ones. The recording's ConfigMap has the name that MetalLB's own manifests gave it.
     ///
     /// # Errors
     ///
@@ -70,6 +70,7 @@ impl ProcessArgs {
             let kubeconfig = self.kubeconfig.as_ref();
             let (known, looked_in) = crate::kubernetes::objects(kubeconfig, configuration, meant)?;
             let namespace = known.namespace.clone();
+
             if !looked_in.is_empty() {
                 problems.warning(&format!(
                     "there is no configuration in the namespace {}: name its namespace with --namespace",
@@ -78,9 +79,11 @@ impl ProcessArgs {
             } else if configuration.namespace.is_none() {
                 problems.note(&format!("the configuration is that of the namespace {namespace}"));
             }
+
             let recording = known.recording().into_bytes();
             return Ok(Asked { recording, namespace: Some(namespace) });
         }
+
         let _ = (configuration, meant, problems);
         let url = &self.url;
         let authority = authority(url).ok_or_else(|| {
@@ -98,7 +101,7 @@ impl ProcessArgs {
     }
 }
 
-/// What was asked for.
+/// The answer of a process or a cluster.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) recording: Vec<u8>,

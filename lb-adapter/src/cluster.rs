@@ -56,8 +56,8 @@ impl ConfigurationArgs {
         self.config_map.as_deref().unwrap_or(CONFIG_MAP)
     }
 
-    /// Returns the namespace where the configuration was found, or this one, with the name that a process or a cluster
-    /// gives the ConfigMap in its recording.
+    /// Returns the options for reading the recording of a process or a cluster, in which the ConfigMap has its usual name.
+    /// The namespace is the one where the configuration was found, or else the one given.
     fn recorded(&self, found: Option<String>) -> Self {
         Self { namespace: found.or_else(|| self.namespace.clone()), config_map: None }
     }
@@ -80,7 +80,7 @@ pub struct ClusterArgs {
     /// too.
     #[arg(long, env = "FERROLB_IGNORE_EXCLUDE_LB")]
     pub ignore_exclude_lb: bool,
-    /// Whether addresses are given out elsewhere.
+    /// Whether addresses come from the status of Services, as for a speaker.
     #[arg(skip)]
     pub(crate) follows: bool,
 }
@@ -125,9 +125,9 @@ pub struct SessionState {
     pub unlisted: usize,
 }
 
-/// What becomes of a route on a session that is up.
+/// The fate of a route on a session that is up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a session carries a route, or not, or nobody knows")]
+#[expect(clippy::exhaustive_enums, reason = "a session carries a route, or not, or it is unknown")]
 pub enum Sent {
     /// The router has it, or gets it as soon as it reads.
     Yes,
@@ -143,7 +143,7 @@ pub enum Sent {
 pub struct Unsent {
     /// The reason.
     pub reason: String,
-    /// What would mend it, where that can be said.
+    /// What would help, where that can be said.
     pub mend: Option<String>,
 }
 
@@ -153,7 +153,7 @@ impl SessionState {
         Self { up, reason, ..Self::default() }
     }
 
-    /// What becomes of the route to this prefix, while the session is up.
+    /// Returns the fate of the route to this prefix, while the session is up.
     pub fn sends(&self, prefix: IpNet) -> Sent {
         if let Some(unsent) = self.unsendable.get(&prefix) {
             return Sent::No(unsent.clone());
@@ -161,11 +161,11 @@ impl SessionState {
         let family = family_of(prefix);
         let carried = self.families.as_ref().is_none_or(|them| them.contains(&family.to_string()));
         if !carried {
-            let of_family = |(other, _): &(&IpNet, &Unsent)| family_of(**other) == family;
-            let known = self.unsendable.iter().find(of_family).map(|(_, unsent)| unsent.clone());
-            return Sent::No(
-                known.unwrap_or_else(|| Unsent::of(&Unsendable::FamilyNotOffered { family })),
-            );
+            // Another route of the family may say more about the reason.
+            let known = self.unsendable.iter().find(|(other, _)| family_of(**other) == family);
+            let known = known.map(|(_, unsent)| unsent.clone());
+            let not_offered = || Unsent::of(&Unsendable::FamilyNotOffered { family });
+            return Sent::No(known.unwrap_or_else(not_offered));
         }
         match self.unlisted {
             0 => Sent::Yes,
@@ -173,7 +173,7 @@ impl SessionState {
         }
     }
 
-    /// The same of a session that cannot carry these routes.
+    /// Adds these routes to those that the session cannot carry.
     #[must_use]
     pub fn without(mut self, routes: &[UnsendableRoute]) -> Self {
         let unsent = routes.iter().map(|route| (route.prefix, Unsent::of(&route.why)));
@@ -183,13 +183,13 @@ impl SessionState {
 }
 
 impl Unsent {
-    /// For a reason that a status tells, which says of none what would mend it.
+    /// Takes the reason from a status, which does not say what would help.
     #[cfg(feature = "kubernetes")]
     pub(crate) fn told(reason: &str) -> Self {
         Self { reason: reason.to_owned(), mend: None }
     }
 
-    /// For this reason, by what the session says.
+    /// Puts what the session says into words.
     pub fn of(why: &Unsendable) -> Self {
         let mend = match why {
             Unsendable::FamilyNotOffered { family } => {
@@ -264,8 +264,8 @@ impl Cluster {
         Ok(Self::ask_for(process, args, &BTreeSet::new(), problems)?.0)
     }
 
-    /// [`Cluster::ask`] for a configuration that may be in one of these namespaces where the arguments name none. Gives
-    /// back the namespace that it is in too.
+    /// [`Cluster::ask`] for a configuration that may be in one of these namespaces if the arguments name none. Returns the
+    /// arguments with the namespace where it was found, too.
     pub(crate) fn ask_for(
         process: &ProcessArgs,
         args: &ClusterArgs,
@@ -297,8 +297,8 @@ impl Cluster {
         match path {
             Some(path) => Self::read(path, args, Held::new(), problems),
             None => {
-                // What a Service of a cluster has is what its status says, as for its speakers: what a controller would give
-                // it is not what it has.
+                // A Service of a cluster holds the addresses in its status, as for the speakers, and not those that a
+                // controller would give it.
                 let args = ClusterArgs { follows: process.asks_cluster(), ..args.clone() };
                 Self::ask(process, &args, problems)
             }
@@ -342,14 +342,14 @@ impl Cluster {
     }
 }
 
-/// What a path holds, read once: stdin and pipes cannot be read again.
+/// The content of a path, read once: stdin and pipes cannot be read again.
 #[derive(Debug)]
 pub(crate) enum Content {
     /// A recording.
     Recording(Vec<u8>),
-    /// Manifests, which nobody has judged yet.
+    /// Manifests, not judged yet.
     Manifests {
-        /// What diagnostics call all of them together.
+        /// The name for all of them together in diagnostics.
         name: String,
         sources: Vec<Source>,
         /// The files that could not be read.
@@ -381,7 +381,7 @@ impl Content {
         texts.flat_map(crate::replay::namespaces_of).collect()
     }
 
-    /// Returns the manifests, which must be right.
+    /// Returns the manifests, or fails if they have errors.
     pub(crate) fn manifests(
         self,
         options: &manifest::Options,
@@ -396,6 +396,7 @@ impl Content {
                 manifest::parse_loaded(options, &name, sources, unreadable)
             }
         };
+
         match read {
             Ok(manifests) => {
                 problems.warnings(&manifests.warnings);

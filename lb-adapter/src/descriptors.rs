@@ -1,16 +1,16 @@
-//! How many descriptors this process may have.
+//! The limit of open descriptors of this process.
 //!
-//! Sessions, watches and files need some at any time, so that whatever strangers can open has to leave them.
+//! Sessions, watches and files need some at any time: connections that strangers open must leave them some.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// How many there may be at a time, with a number for "as many as one likes".
+/// Returns how many descriptors may be open at a time; the largest number if there is no limit.
 pub(crate) fn limit() -> usize {
     let limit = getrlimit(Resource::Nofile).current;
     limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
-/// Raises the limit as far as the system lets a process raise it.
+/// Raises the limit as far as the system allows.
 pub fn raise_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

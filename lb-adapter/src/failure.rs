@@ -5,8 +5,8 @@ use std::fmt::Display;
 
 use crate::report::Problems;
 
-/// Returns what an error says with all that caused it, the last of which is mostly the one that helps: a refused
-/// connection, a certificate of an unknown authority.
+/// Returns the message of an error with those of its causes. The last one mostly helps most: a refused connection, a
+/// certificate of an unknown authority.
 pub fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,6 +1,6 @@
-//! How long Services keep the addresses of pools that are gone.
+//! The grace period in which Services keep the addresses of pools that are gone.
 //!
-//! Owns the clock of it and nothing else: that the addresses stay, and what becomes of them, is the engine's.
+//! Owns its clock and nothing else: the engine keeps the addresses, and releases them.
 
 use std::time::Duration;
 
@@ -15,44 +15,46 @@ pub(crate) struct GracePeriod {
     ends: Option<Instant>,
 }
 
-/// What a change of the configuration means for the grace period.
+/// The effect of a change of the configuration on the grace period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// The last pool is gone: it begins.
+    /// The last pool is gone, and the grace period begins.
     Begins,
-    /// There is no such period, and the last pool is gone: its addresses are released at once.
+    /// The last pool is gone, and there is no grace period: its addresses are released at once.
     Over,
-    /// There is a pool again.
+    /// There is a pool again before the end of the grace period.
     CalledOff,
 }
 
 impl GracePeriod {
-    /// Of this length; zero is none.
+    /// A grace period of this length; with zero there is none.
     pub(crate) fn new(length: Duration) -> Self {
         Self { length, ends: None }
     }
 
-    /// How long it is.
+    /// Its length.
     pub(crate) fn length(&self) -> Duration {
         self.length
     }
 
-    /// Takes note of a configuration that takes the place of the one before. Who begins without a pool has no grace
-    /// period, since nobody has seen one go.
+    /// Notes a configuration that replaces the one before. A process that starts without a pool has no grace period, since
+    /// it has not seen a pool go.
     pub(crate) fn follow(&mut self, before: Option<&Config>, now: &Config) -> Option<Turn> {
-        let had_pools = before.is_some_and(Config::has_pools);
-        match (had_pools, !now.has_pools()) {
-            (true, true) if self.length.is_zero() => Some(Turn::Over),
-            (true, true) => {
-                self.ends = Some(Instant::now() + self.length);
-                Some(Turn::Begins)
-            }
-            (_, false) => self.ends.take().map(|_| Turn::CalledOff),
-            (false, true) => None,
+        if now.has_pools() {
+            return self.ends.take().map(|_| Turn::CalledOff);
         }
+        if !before.is_some_and(Config::has_pools) {
+            return None;
+        }
+        if self.length.is_zero() {
+            return Some(Turn::Over);
+        }
+        self.ends = Some(Instant::now() + self.length);
+        Some(Turn::Begins)
     }
 
-    /// Waits until it is over, which it then is; for ever if it has not begun. Loses nothing when it is dropped.
+    /// Waits for the end of the grace period, which has then ended; for ever if it has not begun. Loses nothing when it is
+    /// dropped.
     pub(crate) async fn over(&mut self) {
         match self.ends {
             Some(at) => tokio::time::sleep_until(at).await,
@@ -79,7 +81,7 @@ mod tests {
     async fn it_runs_from_the_end_of_the_last_pool_and_a_pool_calls_it_off() {
         let five = Duration::from_secs(300);
         let mut grace = GracePeriod::new(five);
-        assert_eq!(grace.follow(None, &config(0)), None, "nobody has seen a pool");
+        assert_eq!(grace.follow(None, &config(0)), None, "there was no pool");
         assert_eq!(grace.follow(Some(&config(0)), &config(2)), None);
         assert_eq!(grace.follow(Some(&config(2)), &config(1)), None, "one is left");
         assert_eq!(grace.follow(Some(&config(1)), &config(0)), Some(Turn::Begins));

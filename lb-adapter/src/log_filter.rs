@@ -1,8 +1,8 @@
 //! Which log lines are written.
 //!
 //! Owns the words of `--log-level` and `RUST_LOG`. A word that is no level is an error: as the name of a module it would
-//! turn everything else off. Libraries that this program is made of have a word only where it is asked for: what of theirs
-//! an operator should know, the program says itself.
+//! turn everything else off. Libraries of this program log only where the filter asks for it: the program itself logs what an
+//! operator should know of them.
 
 use std::str::FromStr;
 
@@ -55,6 +55,7 @@ impl FromStr for LogFilter {
                 }
             };
         }
+
         if default.is_some_and(|level| level < LevelFilter::DEBUG) {
             let unnamed = LIBRARIES.into_iter().filter(|library| {
                 !named.iter().any(|module| module.split("::").next() == Some(library))

@@ -46,6 +46,7 @@ fn perform(command: Command, problems: Problems) -> Result<(), Failure> {
         Command::RouterConfig(args) => return router_config::run(args, problems),
         _ => {}
     }
+
     descriptors::raise_limit();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -89,13 +90,14 @@ fn log_to_stderr(cli: &Cli) -> Result<(), Failure> {
 }
 
 fn default_level(command: &Command) -> &'static str {
+    #[cfg(feature = "kubernetes")]
+    if matches!(command, Command::Controller(_) | Command::Speaker(_)) {
+        return "info";
+    }
     match command {
         // What happens is on stdout already.
         Command::Lab(_) => "error",
         Command::Run(_) => "info",
-        // What the client has to say of a failure, whoever asked says too.
-        #[cfg(feature = "kubernetes")]
-        Command::Controller(_) | Command::Speaker(_) => "info,kube_client=off",
         _ => "warn",
     }
 }

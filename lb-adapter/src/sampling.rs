@@ -19,11 +19,10 @@ pub(crate) fn sessions(engine: &Engine, sessions: &Sessions, node: &str) -> Vec<
         let status = sessions.status(&key)?;
         let mut sample = SessionSample::new(&peer.peer.name, peer.peer.endpoint(), status);
         sample.prefixes = u64::try_from(peer.routes.len()).unwrap_or(u64::MAX);
-        sample.pending = match sample.status.is_established() {
-            true => {
-                u64::try_from(sample.status.unsendable()).unwrap_or(u64::MAX).min(sample.prefixes)
-            }
-            false => sample.prefixes,
+        sample.pending = if sample.status.is_established() {
+            u64::try_from(sample.status.unsendable()).unwrap_or(u64::MAX).min(sample.prefixes)
+        } else {
+            sample.prefixes
         };
         sample.unsendable = sessions.unsendable(&key);
         Some(sample)

@@ -33,7 +33,7 @@ fn session(sources: &mut SourceAddresses, plan: &Plan, peer_plan: &PeerPlan) -> 
     Wanted::new(terms(plan, peer, source), peer_plan.route_set())
 }
 
-/// The terms of a node's session with a peer that is dialled from this address where the configuration says none.
+/// Returns the terms of a node's session with a peer. It is dialled from `source` if the configuration names no address.
 pub(crate) fn terms(plan: &Plan, peer: &Peer, source: Option<IpAddr>) -> Terms {
     let configuration = plan.scene.config.as_ref();
     let bfd = peer.bfd_profile.as_ref().zip(configuration);

@@ -4,12 +4,16 @@
 //!
 //! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`).
 
+mod web;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use test_peers::{Host, Lan, Process, WrittenBird, WrittenFrr, requested, wait_until};
+
+use web::WEB;
 
 const FERROLB: &str = env!("CARGO_BIN_EXE_ferrolb");
 const SOON: Duration = Duration::from_secs(30);
@@ -21,7 +25,10 @@ const NODE: [&str; 2] = ["172.22.35.25", "2001:db8:35::25"];
 
 #[test]
 fn bird_hears_both_families_over_a_session_of_either() {
-    for peer in ROUTER.into_iter().filter(|_| requested()) {
+    if !requested() {
+        return;
+    }
+    for peer in ROUTER {
         let (router, node, files) = site(&dual_stack(peer, ""));
         let bird = bird(&router, files.path());
         let node = run(&node, files.path());
@@ -38,7 +45,10 @@ fn bird_hears_both_families_over_a_session_of_either() {
 
 #[test]
 fn frr_hears_both_families_over_a_session_of_either() {
-    for peer in ROUTER.into_iter().filter(|_| requested()) {
+    if !requested() {
+        return;
+    }
+    for peer in ROUTER {
         // The next hop of the family that the session runs over is its own address: here the same.
         let (router, node, files) = site(&dual_stack(peer, ", next-hop: session"));
         let frr = WrittenFrr::start(&router, "", &printed(files.path(), "frr"));
@@ -76,7 +86,7 @@ fn bird_hears_an_internal_node_and_watches_it_by_bfd() {
 }
 
 #[test]
-fn what_is_said_of_a_peer_and_its_routes_is_so_at_bird() {
+fn bird_sees_a_peer_and_its_routes_as_configured() {
     if !requested() {
         return;
     }
@@ -93,6 +103,7 @@ fn what_is_said_of_a_peer_and_its_routes_is_so_at_bird() {
             None => Ok(()),
         }
     };
+
     let session = ["Established", "Neighbor AS:      65001", "Neighbor ID:      10.9.9.9", "/30\n"];
     wait_until(SOON, "the session", || contains("show protocols all ferrolb_kube1", &session));
     let route = [
@@ -112,6 +123,7 @@ fn frr_hears_an_internal_node_and_watches_it_by_bfd() {
     }
     let (router, node, files) = site(INTERNAL);
     let printed = printed(files.path(), "frr");
+
     let (bfdd, bgpd) = printed.split_once("exit\n!\n").expect("BFD profiles, and the rest");
     let frr = WrittenFrr::start(&router, &format!("{bfdd}exit\n"), bgpd);
     let node = run(&node, files.path());
@@ -127,8 +139,8 @@ fn frr_hears_an_internal_node_and_watches_it_by_bfd() {
     });
 }
 
-/// Two nodes, each in an AS of its own, with a session for each family to one router: what is printed is one
-/// configuration, with all four neighbours, and each prefix goes to both nodes.
+/// Two nodes, each in an AS of its own, have a session for each family with one router. `router-config` prints one
+/// configuration with all four neighbours, and the router sends each prefix to both nodes.
 #[test]
 fn bird_shares_both_families_among_nodes_of_two_ases() {
     if !requested() {
@@ -181,42 +193,29 @@ const OTHER_NODE: [&str; 2] = ["172.22.35.27", "2001:db8:35::27"];
 impl TwoNodes {
     fn new() -> Self {
         let lan = Lan::new();
-        let host = |name: &str, [v4, v6]: [&str; 2], link_local: &str| {
-            lan.host(name, &[&format!("{v4}/24"), &format!("{v6}/64"), link_local])
-        };
-        let router = host("router", ROUTER, "fe80::1/64");
-        let nodes = [host("kube1", NODE, "fe80::26/64"), host("kube2", OTHER_NODE, "fe80::27/64")];
+        let router = host(&lan, "router", ROUTER, "fe80::1/64");
+        let nodes = [
+            host(&lan, "kube1", NODE, "fe80::26/64"),
+            host(&lan, "kube2", OTHER_NODE, "fe80::27/64"),
+        ];
 
-        let files = tempfile::tempdir().expect("a temporary directory");
-        let mut peers = String::new();
+        let mut config = "peers:\n".to_owned();
         let mut objects = String::new();
-        for (number, [v4, v6]) in (1..).zip([NODE, OTHER_NODE]) {
-            for address in ROUTER {
-                peers.push_str(&format!(
-                    "    - {{peer-address: \"{address}\", my-asn: 6463{number}, peer-asn: 64650, node-selectors: [{{match-labels: {{rack: r{number}}}}}]}}\n"
+        for (number, addresses) in (1..).zip([NODE, OTHER_NODE]) {
+            for router in ROUTER {
+                config.push_str(&format!(
+                    "- {{peer-address: \"{router}\", my-asn: 6463{number}, peer-asn: 64650, \
+                     node-selectors: [{{match-labels: {{rack: r{number}}}}}]}}\n"
                 ));
             }
-            objects.push_str(&format!(
-                "---
-apiVersion: v1
-kind: Node
-metadata: {{name: kube{number}, labels: {{rack: r{number}}}}}
-status: {{addresses: [{{type: InternalIP, address: {v4}}}, {{type: InternalIP, address: \"{v6}\"}}]}}
-"
-            ));
+            let labels = format!("rack: r{number}");
+            objects.push_str(&node_object(&format!("kube{number}"), &labels, addresses));
         }
-        let text = format!(
-            "apiVersion: v1
-kind: ConfigMap
-metadata: {{name: config, namespace: metallb-system}}
-data:
-  config: |
-    peers:
-{peers}    address-pools:
-    - {{name: a, protocol: bgp, addresses: [172.22.36.64/26, \"2001:db8:36::/64\"]}}
-{objects}{SERVICE}"
+        config.push_str(
+            "address-pools:\n\
+             - {name: a, protocol: bgp, addresses: [172.22.36.64/26, \"2001:db8:36::/64\"]}\n",
         );
-        fs::write(files.path().join("all.yaml"), text).expect("the files");
+        let files = written(&config, &objects);
         Self { _lan: lan, router, nodes, files }
     }
 
@@ -230,7 +229,7 @@ data:
         named.map(|(host, name)| run_as(host, self.files.path(), name)).collect()
     }
 
-    /// Whether the router forwards to both nodes.
+    /// Fails unless the router forwards to both nodes.
     fn through_both(&self, prefix: &str, hops: &[&str]) -> Result<(), String> {
         let family = if prefix.contains(':') { "-6" } else { "-4" };
         let mut command = self.router.command(Path::new("ip"));
@@ -242,24 +241,6 @@ data:
     }
 }
 
-const SERVICE: &str = "---
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec:
-  type: LoadBalancer
-  ipFamilyPolicy: RequireDualStack
-  ipFamilies: [IPv4, IPv6]
-  clusterIPs: [10.0.0.7, \"fd00::7\"]
-  ports: [{port: 80}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: web-1, labels: {kubernetes.io/service-name: web}}
-addressType: IPv4
-endpoints: [{addresses: [10.244.1.7], nodeName: kube1, conditions: {ready: true}}]
-";
-
 const INTERNAL: &str =
     "{peer-address: 172.22.35.1, my-asn: 64635, peer-asn: 64635, bfd-profile: fast}";
 
@@ -270,7 +251,7 @@ fn dual_stack(address: &str, more: &str) -> String {
 }
 
 fn bird(router: &Host, files: &Path) -> WrittenBird {
-    // That one is there already, and there can be no other.
+    // `WrittenBird` has this protocol already, and BIRD takes only one.
     let printed = printed(files, "bird").replace("protocol device { }\n", "");
     WrittenBird::start(router, &printed)
 }
@@ -278,35 +259,54 @@ fn bird(router: &Host, files: &Path) -> WrittenBird {
 /// A router, a node, and files for this peer.
 fn site(peer: &str) -> (Host, Host, tempfile::TempDir) {
     let lan = Lan::new();
-    // FRR has no session over IPv6 on an interface without a link-local address.
-    let host = |name: &str, [v4, v6]: [&str; 2], link_local: &str| {
-        lan.host(name, &[&format!("{v4}/24"), &format!("{v6}/64"), link_local])
-    };
-    let (router, node) = (host("router", ROUTER, "fe80::1/64"), host("kube1", NODE, "fe80::26/64"));
-    let files = tempfile::tempdir().expect("a temporary directory");
-    let [v4, v6] = NODE;
+    let router = host(&lan, "router", ROUTER, "fe80::1/64");
+    let node = host(&lan, "kube1", NODE, "fe80::26/64");
+    let config = format!(
+        "peers:
+- {peer}
+bfd-profiles:
+- {{name: fast, receive-interval: 100, transmit-interval: 100}}
+address-pools:
+- {{name: a, protocol: bgp, addresses: [172.22.36.64/26, \"2001:db8:36::/64\"],
+   bgp-advertisements: [{{localpref: 150, communities: [\"64635:7\", \"large:64635:1:100\"]}}]}}
+"
+    );
+    let files = written(&config, &node_object("kube1", "", NODE));
+    (router, node, files)
+}
+
+/// Puts a host on the LAN. FRR has no session over IPv6 on an interface without a link-local address.
+fn host(lan: &Lan, name: &str, [v4, v6]: [&str; 2], link_local: &str) -> Host {
+    lan.host(name, &[&format!("{v4}/24"), &format!("{v6}/64"), link_local])
+}
+
+/// A Node with these labels and addresses, as YAML.
+fn node_object(name: &str, labels: &str, [v4, v6]: [&str; 2]) -> String {
+    format!(
+        "---
+apiVersion: v1
+kind: Node
+metadata: {{name: {name}, labels: {{{labels}}}}}
+status: {{addresses: [{{type: InternalIP, address: {v4}}}, {{type: InternalIP, address: \"{v6}\"}}]}}
+"
+    )
+}
+
+/// A directory with a ConfigMap of this configuration, with these Nodes, and with the Service.
+fn written(config: &str, nodes: &str) -> tempfile::TempDir {
+    let config: String = config.lines().map(|line| format!("    {line}\n")).collect();
     let text = format!(
         "apiVersion: v1
 kind: ConfigMap
 metadata: {{name: config, namespace: metallb-system}}
 data:
   config: |
-    peers:
-    - {peer}
-    bfd-profiles:
-    - {{name: fast, receive-interval: 100, transmit-interval: 100}}
-    address-pools:
-    - {{name: a, protocol: bgp, addresses: [172.22.36.64/26, \"2001:db8:36::/64\"],
-       bgp-advertisements: [{{localpref: 150, communities: [\"64635:7\", \"large:64635:1:100\"]}}]}}
----
-apiVersion: v1
-kind: Node
-metadata: {{name: kube1}}
-status: {{addresses: [{{type: InternalIP, address: {v4}}}, {{type: InternalIP, address: \"{v6}\"}}]}}
-{SERVICE}"
+{config}{nodes}---
+{WEB}"
     );
+    let files = tempfile::tempdir().expect("a temporary directory");
     fs::write(files.path().join("all.yaml"), text).expect("the files");
-    (router, node, files)
+    files
 }
 
 /// The router's side.
@@ -331,7 +331,7 @@ fn run(host: &Host, files: &Path) -> Process {
     run_as(host, files, "kube1")
 }
 
-/// The part of the node of this name.
+/// Starts the process for the node of this name.
 fn run_as(host: &Host, files: &Path, node: &str) -> Process {
     Process::start(host, Path::new(FERROLB), |command| {
         command.arg("run").arg(files).args(["--node", node]);

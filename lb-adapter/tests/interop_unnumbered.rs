@@ -3,14 +3,18 @@
 //!
 //! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`).
 
+mod scrape;
+mod web;
+
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
 use test_peers::{Host, Lan, Process, WrittenBird, WrittenFrr, requested, wait_until};
+
+use scrape::HTTP;
+use web::WEB;
 
 const FERROLB: &str = env!("CARGO_BIN_EXE_ferrolb");
 const SOON: Duration = Duration::from_secs(30);
@@ -210,7 +214,7 @@ impl Node {
     /// With fewer capabilities, as these arguments of `setpriv` say.
     fn start_as(host: Host, interface: &str, peer: &str, setpriv: &[&str]) -> Self {
         let files = tempfile::tempdir().expect("a temporary directory");
-        fs::write(files.path().join("objects.yaml"), OBJECTS).expect("the objects");
+        fs::write(files.path().join("objects.yaml"), format!("{WEB}{KUBE1}")).expect("the objects");
         write_config(files.path(), interface, peer, "localpref: 0");
         let program = if setpriv.is_empty() { FERROLB } else { "setpriv" };
         let process = Process::start(&host, Path::new(program), |command| {
@@ -234,26 +238,13 @@ impl Node {
         write_config(self.files.path(), &self.interface, peer, advertisement);
     }
 
-    fn metrics(&self) -> Result<String, String> {
-        let fetch = || {
-            let mut stream = TcpStream::connect(HTTP)?;
-            stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
-            let mut text = String::new();
-            stream.read_to_string(&mut text)?;
-            Ok(text)
-        };
-        self.host.enter(fetch).map_err(|error: std::io::Error| error.to_string())
-    }
-
     fn has(&self, line: &str) -> Result<(), String> {
-        let metrics = self.metrics()?;
+        let metrics = scrape::metrics(&self.host)?;
         if metrics.lines().any(|it| it == line) { Ok(()) } else { Err(metrics) }
     }
 
     fn value(&self, name: &str) -> Result<String, String> {
-        let metrics = self.metrics()?;
-        let line = metrics.lines().find(|line| line.starts_with(name));
-        line.and_then(|line| line.rsplit(' ').next()).map(str::to_owned).ok_or(metrics)
+        scrape::value(&self.host, name)
     }
 
     fn explain(&self) -> String {
@@ -293,25 +284,9 @@ data:
     fs::rename(written, directory.join("config.yaml")).expect("the configuration");
 }
 
-const HTTP: &str = "127.0.0.1:7472";
-const OBJECTS: &str = "apiVersion: v1
+const KUBE1: &str = "---
+apiVersion: v1
 kind: Node
 metadata: {name: kube1}
 status: {addresses: [{type: InternalIP, address: 172.22.36.26}]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec:
-  type: LoadBalancer
-  ipFamilyPolicy: RequireDualStack
-  ipFamilies: [IPv4, IPv6]
-  clusterIPs: [10.0.0.7, \"fd00::7\"]
-  ports: [{port: 80}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: web-1, labels: {kubernetes.io/service-name: web}}
-addressType: IPv4
-endpoints: [{addresses: [10.244.1.7], nodeName: kube1, conditions: {ready: true}}]
 ";

@@ -1,7 +1,7 @@
-//! What a Service keeps of the addresses that it holds.
+//! The addresses that a Service keeps of those that it holds.
 //!
-//! Owns the rules by which an address in a Service's status stays with the Service: what the pools, the request and the
-//! other holders say of it, and which addresses stay although no pool has them. Gives nothing out.
+//! Owns the rules by which an address in a Service's status stays with the Service: pools, request and other holders
+//! decide, and some addresses stay although no pool has them. Gives no address out.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,28 +11,28 @@ use crate::model::{IpFamily, Pool, ServiceKey};
 use super::ledger::Ledger;
 use super::outcome::{Assignment, Changes};
 use super::refusal::{Cleared, Refusal};
-use super::request::Request;
+use super::request::{Request, Wanted};
 use super::terms::Terms;
 use super::{Allocator, Entry};
 
-/// Which addresses stay with the Services that hold them although no pool has them.
+/// The addresses that stay with the Services that hold them although no pool has them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stranded {
-    /// Pools that are no longer configured, and whose addresses are not taken back yet.
+    /// Pools that are no longer configured, but whose addresses are not taken back yet.
     retired: Vec<(Arc<str>, Pool)>,
-    /// Whether any other address stays too: there is no pool that could give another one, or the pool that it is of
+    /// True if any other address stays too: no pool could give another one, or the pool of the address may be one that
     /// cannot be read.
     unknown: bool,
 }
 
 impl Stranded {
-    /// The addresses of these pools; with `unknown`, any others too.
+    /// Keeps the addresses of these pools, and with `unknown` all others.
     pub(crate) fn new(retired: &[Pool], unknown: bool) -> Self {
         let retired = retired.iter().map(|pool| (pool.name.as_str().into(), pool.clone()));
         Self { retired: retired.collect(), unknown }
     }
 
-    /// The name of the pool that an address was of; empty where that is not known. None if it does not stay.
+    /// Returns the name of the pool that an address was of, empty if that is not known. None if it does not stay.
     fn pool_of(&self, address: IpAddr) -> Option<Arc<str>> {
         let retired = self.retired.iter().find(|(_, pool)| pool.contains(address));
         let retired = retired.map(|(name, _)| Arc::clone(name));
@@ -46,12 +46,18 @@ impl Allocator {
         self.stranded = stranded;
     }
 
-    /// Whether an address that a Service holds is in none of the pools.
+    /// Returns true if a Service holds addresses that are in none of the pools.
     pub(crate) fn is_stranded(&self, key: &ServiceKey) -> bool {
         self.assignment(key).is_some_and(|held| !self.ledger.has_pool(&held.pool))
     }
 
-    /// Lets a Service keep what it holds, as far as it may; says whether it lost something.
+    /// Returns true if a Service holds an address of the pool of this name.
+    pub(crate) fn is_held(&self, pool: &str) -> bool {
+        let mut held = self.entries.values().filter_map(|entry| entry.assignment.as_ref());
+        held.any(|assignment| *assignment.pool == *pool)
+    }
+
+    /// Lets a Service keep what it may of the addresses that it holds. Returns true if it lost something.
     pub(super) fn adopt(
         &mut self,
         key: &ServiceKey,
@@ -60,7 +66,7 @@ impl Allocator {
     ) -> bool {
         let Some(entry) = self.entries.get_mut(key) else { return false };
         if self.follows {
-            // Only what keeps a Service from what its status says is of interest, and that is found now.
+            // Where addresses are given out elsewhere, a refusal only says why the status cannot hold. That is found now.
             entry.refusal = None;
         }
         if entry.assignment.is_some() || held.is_empty() {
@@ -70,10 +76,10 @@ impl Allocator {
         let (kept, pool) = match self.keepable(&request, held) {
             Ok(keepable) => keepable,
             Err(why) => {
-                let entry = self.entries.get_mut(key);
                 changes.cleared(key, held, &why);
-                if let (true, Cleared::NotAllowed(refusal), Some(entry)) =
-                    (self.follows, why, entry)
+                if self.follows
+                    && let Cleared::NotAllowed(refusal) = why
+                    && let Some(entry) = self.entries.get_mut(key)
                 {
                     entry.refusal = Some(Box::new(refusal));
                 }
@@ -81,15 +87,16 @@ impl Allocator {
             }
         };
 
-        let mut lost = false;
         for address in held.iter().filter(|address| !kept.contains(address)) {
             let why = match self.may_hold(*address, &request) {
                 Err(why) => Cleared::NotAllowed(why),
                 Ok(_) => Cleared::OneFamily(IpFamily::of(*address).other()),
             };
             changes.cleared(key, &[*address], &why);
-            lost = request.wanted.as_ref().is_ok_and(|wanted| wanted.missing(&kept).is_some());
         }
+
+        let lost = held.iter().any(|address| !kept.contains(address))
+            && request.wanted.as_ref().is_ok_and(|wanted| wanted.missing(&kept).is_some());
         if kept != held {
             changes.services.insert(key.clone());
         }
@@ -97,8 +104,8 @@ impl Allocator {
         lost
     }
 
-    /// Gives a Service that lost what its status said the addresses that it had before, if it may have them: what
-    /// somebody else wrote there is no reason to renumber it.
+    /// Gives a Service whose status was refused the addresses that it had before, if it may have them: a status that
+    /// another program wrote is no reason to renumber the Service.
     pub(super) fn put_back(&mut self, key: &ServiceKey, before: &Entry, changes: &mut Changes) {
         let had = before.addresses();
         let Some(entry) = self.entries.get(key) else { return };
@@ -119,12 +126,13 @@ impl Allocator {
         entry.assignment = Some(Assignment { addresses: addresses.into(), pool });
     }
 
-    /// Whether a Service may hold an address; the name of its pool.
+    /// Checks that a Service may hold an address, and returns the name of its pool.
     pub(super) fn may_hold(&self, address: IpAddr, request: &Request) -> Result<Arc<str>, Refusal> {
         let Request { terms, pinned, .. } = request;
-        let judged = match self.follows {
-            true => self.ledger.check_held(address, terms),
-            false => self.ledger.check(address, pinned, terms),
+        let judged = if self.follows {
+            self.ledger.check_held(address, terms)
+        } else {
+            self.ledger.check(address, pinned, terms)
         };
         let refusal = match judged {
             Err(Refusal::InNoPool(_)) if self.ledger.is_empty() => Refusal::NoPools,
@@ -132,15 +140,15 @@ impl Allocator {
             judged => return judged.cloned(),
         };
 
-        // Nobody else is given such an address, so that whoever has it may go on.
-        let stays = self.stranded.pool_of(address).ok_or(refusal)?;
-        match self.follows {
-            true => self.ledger.check_holders(address, terms).map(|()| stays),
-            false => Ok(stays),
+        let pool = self.stranded.pool_of(address).ok_or(refusal)?;
+        // The controller gives such an address to no other Service, but a speaker may find it in two statuses.
+        if self.follows {
+            self.ledger.check_holders(address, terms)?;
         }
+        Ok(pool)
     }
 
-    /// Which of the addresses that a Service holds it may keep, and their pool. One of two stays alone.
+    /// Returns the addresses that a Service may keep of those that it holds, and their pool. One of two stays alone.
     fn keepable(
         &self,
         request: &Request,
@@ -161,45 +169,48 @@ impl Allocator {
             return Err(refused.map_or(Cleared::TooMany, Cleared::NotAllowed));
         };
 
-        let kept = match &request.wanted {
-            // What is asked for is the business of whoever gives addresses out: until that is done, what the status says
-            // holds.
-            _ if self.follows => allowed,
-            // A request that makes no sense is told, and changes nothing.
-            Err(_) => allowed,
-            Ok(wanted) if self.ledger.has_pool(&pool) => wanted.keeps(&allowed, &pool)?,
-            // What no pool has is given up only for what a pool can give.
-            Ok(wanted) => {
-                let asks_for_others = wanted.addresses.iter().any(|it| !allowed.contains(it));
-                match &wanted.pool {
-                    _ if self.ledger.is_empty() => allowed,
-                    Some(other) if self.ledger.has_pool(other) => {
-                        return Err(Cleared::OtherPoolRequested(other.to_string()));
-                    }
-                    _ if asks_for_others => {
-                        return Err(Cleared::OtherAddressRequested(wanted.addresses.to_vec()));
-                    }
-                    _ => allowed,
-                }
-            }
+        let wanted = match &request.wanted {
+            Ok(wanted) if !self.follows => wanted,
+            // The controller acts on a request, and until then the status holds. A request that cannot be read is
+            // reported, and changes nothing.
+            _ => return Ok((allowed, pool)),
         };
-        Ok((kept, pool))
+        if self.ledger.has_pool(&pool) {
+            return Ok((wanted.keeps(&allowed, &pool)?, pool));
+        }
+        self.check_stranded(wanted, &allowed)?;
+        Ok((allowed, pool))
+    }
+
+    /// Checks that a request lets a Service keep addresses that no pool has. They are given up only for what a pool can
+    /// give.
+    fn check_stranded(&self, wanted: &Wanted, held: &[IpAddr]) -> Result<(), Cleared> {
+        if self.ledger.is_empty() {
+            return Ok(());
+        }
+        if let Some(other) = wanted.pool.as_ref().filter(|name| self.ledger.has_pool(name)) {
+            return Err(Cleared::OtherPoolRequested(other.to_string()));
+        }
+        if wanted.addresses.iter().any(|address| !held.contains(address)) {
+            return Err(Cleared::OtherAddressRequested(wanted.addresses.to_vec()));
+        }
+        Ok(())
     }
 }
 
 impl Ledger {
-    /// Whether there is a pool of this name.
+    /// Returns true if there is a pool of this name.
     pub(super) fn has_pool(&self, name: &str) -> bool {
         self.names.binary_search_by(|it| (**it).cmp(name)).is_ok()
     }
 
-    /// Whether there is no pool at all.
+    /// Returns true if there is no pool at all.
     pub(super) fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
 
-    /// Whether a Service may hold an address that it was given elsewhere: a pool has it, and nobody who holds it has
-    /// anything against that. The name of the pool.
+    /// Checks that a Service may hold an address that the controller gave it: a pool has the address, and its other
+    /// holders can share it. Returns the name of the pool.
     ///
     /// # Errors
     ///

@@ -189,11 +189,11 @@ impl Ledger {
         Ok(&self.names[index])
     }
 
-    /// Whether those who hold an address let a Service with these terms hold it too.
+    /// Checks that the holders of an address can share it with a Service with these terms.
     ///
     /// # Errors
     ///
-    /// Who does not.
+    /// The holder that cannot, and why.
     pub(super) fn check_holders(&self, address: IpAddr, terms: &Terms) -> Result<(), Refusal> {
         let Some(holders) = self.holders.get(&address) else { return Ok(()) };
         holders.accept(terms).map_err(|by| Refusal::InUse { address, by })
@@ -346,8 +346,8 @@ impl Ledger {
         }
     }
 
-    /// Adds to the refusal of a Service with these terms what is known now, and may be otherwise with the next change of
-    /// another Service: so it is not kept.
+    /// Adds to the refusal of a Service with these terms the address that it comes nearest to sharing. That changes with
+    /// other Services, so that it is not kept.
     pub(super) fn explained(&self, refusal: &Refusal, terms: &Terms) -> Refusal {
         let mut explained = refusal.clone();
         if let Refusal::Exhausted { pools, families, nearest } = &mut explained {
@@ -356,8 +356,9 @@ impl Ledger {
         explained
     }
 
-    /// The held address of these pools that a Service comes nearest to sharing, and what forbids it: one of its own key
-    /// before one of a key that is spelt alike. Only the first few are looked at, so that a refusal costs little.
+    /// Returns the held address of these pools that a Service comes nearest to sharing, and what forbids it. One of its
+    /// own key comes before one of a key that is spelt alike. Only the first few are examined, so that a refusal costs
+    /// little.
     fn nearest(
         &self,
         pools: &[String],
@@ -393,8 +394,9 @@ impl Ledger {
     }
 }
 
-/// Addresses of a key, and keys, that are looked at to say why none can be shared.
+/// The most addresses of one key that are examined to explain why none can be shared.
 const FEW: usize = 16;
+/// The most keys that are examined for that.
 const MANY: usize = 100;
 
 /// What to look for together, the best first.
@@ -404,9 +406,10 @@ fn attempts(families: Families) -> Vec<Vec<Option<IpFamily>>> {
         Families::One(family) => vec![vec![Some(family)]],
         Families::Both { first, required } => {
             let both = vec![Some(first), Some(first.other())];
-            match required {
-                true => vec![both],
-                false => vec![both, vec![Some(first)], vec![Some(first.other())]],
+            if required {
+                vec![both]
+            } else {
+                vec![both, vec![Some(first)], vec![Some(first.other())]]
             }
         }
     }

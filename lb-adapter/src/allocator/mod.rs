@@ -173,10 +173,11 @@ impl Allocator {
         let mut changes = Changes::default();
         let key = &service.key;
         let before = self.forget(key);
+
         let mut lost = BTreeSet::new();
         if self.take_in(service, before.as_deref(), held, &mut changes) {
             let cleared = self.adopt(key, held, &mut changes);
-            if let (true, Some(before)) = (cleared, &before) {
+            if cleared && let Some(before) = &before {
                 self.put_back(key, before, &mut changes);
             }
             if let Some(entry) = self.entries.get_mut(key) {
@@ -189,6 +190,7 @@ impl Allocator {
             }
         }
         self.note_deprived(key, held);
+
         let freed = before.as_ref().map(|before| self.freed(key, before)).unwrap_or_default();
         self.adopt_again(&freed, &mut changes);
         // Only what becomes free lets others in.
@@ -197,6 +199,7 @@ impl Allocator {
             true => self.waiting.only(key, self.entries.get(key).map(|entry| entry.age())),
         };
         self.serve_all(&lost, &others, &mut changes);
+
         let had = before.as_ref().map_or(&[][..], |before| before.addresses());
         self.tell_rivals(key, had, &mut changes);
         changes
@@ -223,7 +226,7 @@ impl Allocator {
         self.entries.get(key)?.refusal.as_deref()
     }
 
-    /// The same, with what comes nearest to being shared, where all addresses are taken.
+    /// Like [`Allocator::refusal`]; if all addresses are taken, with the one that comes nearest to being shared.
     pub fn refusal_explained(&self, key: &ServiceKey) -> Option<Refusal> {
         let entry = self.entries.get(key)?;
         Some(self.ledger.explained(entry.refusal.as_deref()?, &entry.request.terms))
@@ -405,7 +408,7 @@ impl Entry {
         };
         let Some(Assignment { addresses, pool }) = &self.assignment else { return true };
         if !ledger.has_pool(pool) {
-            // What no pool has is complete as it is.
+            // A pool that is gone cannot give a missing address.
             self.refusal = None;
             return false;
         }
@@ -419,7 +422,7 @@ impl Entry {
         waits
     }
 
-    /// Notes a refusal, and tells it in these words if it is another one than before.
+    /// Notes a refusal. If it has changed, reports it as `told`, its explained form.
     fn refuse(
         &mut self,
         key: &ServiceKey,

@@ -38,7 +38,7 @@ pub struct CheckArgs {
     /// `json` prints one document.
     #[arg(long, short, value_enum, default_value_t, env = "FERROLB_OUTPUT")]
     pub output: OutputFormat,
-    /// What a cluster is like; of the Services those are judged that would be served.
+    /// The options of the cluster. The Services that it would serve are judged.
     #[command(flatten)]
     pub cluster: ClusterArgs,
 }

@@ -1,4 +1,4 @@
-//! Services and endpoints that nobody hears of.
+//! Services and endpoints that no peer hears of.
 
 use crate::check::problems;
 use crate::manifest::{Options, Source};
@@ -36,7 +36,7 @@ endpoints:
 - {addresses: [10.244.2.7], nodeName: kube2}
 ";
 
-/// What is said of these objects and one advertisement with this spec.
+/// Returns the messages about these objects and one advertisement with this spec.
 fn said(objects: &str, advertisement: &str) -> Vec<String> {
     let text = format!(
         "{objects}---\napiVersion: metallb.io/v1beta1\nkind: BGPAdvertisement\nmetadata: {{name: a}}\nspec: {advertisement}\n"
@@ -54,20 +54,20 @@ fn a_service_that_every_node_announces_is_not_mentioned() {
 #[test]
 fn a_service_that_no_node_announces_is_told_with_the_reason() {
     let found = said(OBJECTS, "{serviceSelectors: [{matchLabels: {a: b}}]}");
-    let expected = "Service metallb-system/web: no Node announces it, such as kube1: no advertisement of pool \"p\" selects the Service";
+    let expected = "Service metallb-system/web: no Node announces it (kube1: no advertisement of pool \"p\" selects the Service)";
     assert!(found.iter().any(|it| it == expected), "{found:?}");
     let excluded = OBJECTS
         .replace("rack: a", "node.kubernetes.io/exclude-from-external-load-balancers: ''")
         .replace("rack: b", "node.kubernetes.io/exclude-from-external-load-balancers: ''");
     let found = said(&excluded, "{}");
-    assert!(found.iter().any(|it| it.contains("no Node announces it, such as kube1: kube1 has")));
+    assert!(found.iter().any(|it| it.contains("no Node announces it (kube1: kube1 has")));
 }
 
 #[test]
 fn endpoints_of_a_local_service_that_no_advertisement_reaches_are_told() {
     let from_a = "{nodeSelectors: [{matchLabels: {rack: a}}]}";
     let found = said(OBJECTS, from_a);
-    let expected = "Service metallb-system/web: nobody hears of its endpoints on kube2: no advertisement of pool \"p\" selects kube2";
+    let expected = "Service metallb-system/web: no peer hears of its endpoints on kube2: no advertisement of pool \"p\" selects kube2";
     assert_eq!(found, [expected]);
     let cluster = OBJECTS.replace("externalTrafficPolicy: Local, ", "");
     assert_eq!(said(&cluster, from_a), [""; 0], "traffic reaches them through kube1");

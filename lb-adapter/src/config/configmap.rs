@@ -46,7 +46,7 @@ pub(crate) fn read(root: Field<'_>, report: &mut Report<'_>) -> Draft {
     draft
 }
 
-/// Whether a mapping without kind looks like such a text. Sections without a value count: they are empty.
+/// Returns true if a mapping without kind looks like such a text. Sections without a value count as empty ones.
 pub(crate) fn looks_like(mapping: &Mapping<'_>) -> bool {
     mapping.fields().any(|(key, _)| KEYS.contains(&key))
 }
@@ -91,6 +91,7 @@ fn pool(item: Field<'_>, draft: &mut Draft, report: &mut Report<'_>) {
         field.choice(report, &[("bgp", Protocol::Bgp), ("layer2", Protocol::Layer2)])
     });
     own::read(&mapping, "", &mut pool, report);
+
     let listed = mapping.get(ADVERTISEMENTS);
     let mut advertisements: Vec<BgpDraft> = Vec::new();
     if let Some(list) = &listed {
@@ -106,7 +107,8 @@ fn pool(item: Field<'_>, draft: &mut Draft, report: &mut Report<'_>) {
     {
         list.error(report, "a layer2 pool has no BGP advertisements, expected protocol bgp");
     }
-    // Something stands in for what could not be read, so that the rest is compared with other pools.
+
+    // Placeholders stand in for unreadable values, so that the rest is compared with other pools.
     let place = report.place_of(&item);
     let (name, name_place) =
         name.unwrap_or_else(|| (format!("#{}", draft.pools.len()), place.clone()));
@@ -119,6 +121,7 @@ fn pool(item: Field<'_>, draft: &mut Draft, report: &mut Report<'_>) {
     if protocol == Protocol::Bgp {
         announce(&name, advertisements, draft);
     }
+
     (pool.name, pool.protocol) = (name, protocol);
     draft.pools.push(PoolDraft {
         pool,

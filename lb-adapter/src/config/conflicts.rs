@@ -8,11 +8,11 @@ use super::report;
 use crate::model::{BgpAdvertisement, IpFamily, Pool};
 
 /// Reports advertisements of one pool that give one prefix two local preferences at one peer. In
-/// resources they are errors, as in MetalLB today; a ConfigMap with them has always been taken, so that
-/// there they are warnings, and the first counts. Of two that are alike one is superfluous, which is a
-/// warning in both.
+/// resources they are errors, as in MetalLB today. A ConfigMap with them has always been accepted, so that
+/// there they are warnings, and the first one counts. If two advertisements are alike, one is superfluous,
+/// which is a warning in both formats.
 ///
-/// What depends on the labels of nodes or Services is found when it happens.
+/// Conflicts that depend on the labels of nodes or Services are found when they happen.
 pub(super) fn check(
     draft: &Draft,
     resolved: &[BgpAdvertisement],
@@ -21,18 +21,21 @@ pub(super) fn check(
     // Where something is wrong, advertisements may be alike only because of that.
     let complete = diagnostics.iter().all(|it| it.severity != Severity::Error);
     let mut told = BTreeSet::new();
+
     for pool in &draft.pools {
         let advertisements = draft.bgp_advertisements.iter().zip(resolved);
         // Beyond this many the configuration is not one that a person wrote.
         let mut advertisements: Vec<_> =
             advertisements.filter(|(_, it)| it.selects_pool(&pool.pool)).take(MOST).collect();
         advertisements.sort_by_key(|(draft, _)| draft.seniority);
+
         for (at, (draft_of_one, one)) in advertisements.iter().enumerate() {
             for (draft_of_other, other) in advertisements.iter().take(at) {
                 let Some(problem) = Problem::between(one, other, &pool.pool) else { continue };
                 if !told.insert((&one.name, &other.name)) {
                     continue;
                 }
+
                 let message = problem.with(&draft_of_other.place.shown());
                 match (problem, draft.format) {
                     (Problem::Same, _) if !complete => {}
@@ -46,7 +49,7 @@ pub(super) fn check(
     }
 }
 
-/// What is wrong between two advertisements of a pool.
+/// A problem between two advertisements of a pool.
 #[derive(Clone, Copy, Debug)]
 enum Problem {
     Same,
@@ -55,8 +58,8 @@ enum Problem {
 }
 
 impl Problem {
-    /// MetalLB's rule: a local preference that is not given is 0, and of a pool of both families
-    /// neither length may be the same.
+    /// Finds the problem by MetalLB's rule: a local preference that is not given is 0, and in a pool of both
+    /// families neither length may be the same.
     fn between(one: &BgpAdvertisement, other: &BgpAdvertisement, pool: &Pool) -> Option<Self> {
         if *one == (BgpAdvertisement { name: one.name.clone(), ..other.clone() }) {
             return Some(Self::Same);
@@ -101,4 +104,5 @@ impl Problem {
     }
 }
 
+/// The most advertisements of one pool that are compared.
 const MOST: usize = 100;

@@ -67,7 +67,8 @@ pub(crate) struct PeerDraft {
     pub(crate) password_secret: Option<Reference>,
 }
 
-/// Which of two objects was there first: those in force before newcomers, then by age. Those of unknown age come last.
+/// The seniority of an object: objects in force come before newcomers, then older ones before younger ones. Those of
+/// unknown age come last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Seniority {
     is_newcomer: bool,
@@ -76,7 +77,7 @@ pub(crate) struct Seniority {
 }
 
 impl Seniority {
-    /// That of an object that was made at this time.
+    /// The seniority of an object that was created at this time.
     pub(crate) fn new(is_newcomer: bool, created: Option<Timestamp>) -> Self {
         Self { is_newcomer, is_of_unknown_age: created.is_none(), created }
     }

@@ -95,7 +95,7 @@ impl<'a> Field<'a> {
         self.error(report, self.hinted(format!("expected {expected}, found {}", self.shown())));
     }
 
-    /// Adds to a message what should have been done to the text first, if that can be told.
+    /// Adds a hint to a message if the text is unfinished, or has leading zeros.
     pub(crate) fn hinted(&self, message: String) -> String {
         let Kind::Scalar(scalar) = &self.value.kind else { return message };
         if let Some(hint) = unfinished(&scalar.text) {
@@ -137,8 +137,8 @@ impl<'a> Field<'a> {
         Some(Mapping { entries, path: self.path, position: self.position() })
     }
 
-    /// A mapping, where nothing at all is one without entries: as in the ConfigMap, whose readers have always taken
-    /// a list entry that is null for one without keys.
+    /// The mapping that this is. Null is one without entries: the ConfigMap's readers have always taken a null list entry
+    /// that way.
     pub(crate) fn mapping_or_null(&self, report: &mut Report<'_>) -> Option<Mapping<'a>> {
         match &self.value.kind {
             Kind::Null => {

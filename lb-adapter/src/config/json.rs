@@ -1,6 +1,6 @@
 //! Objects as the API server writes them, as the trees that YAML would have become.
 //!
-//! What is large and says nothing here is passed over while it is read, such as the annotation of `kubectl apply`. Of
+//! Large parts that are of no use here, such as the annotation of `kubectl apply`, are skipped while they are read. Of
 //! the managed fields only a summary of who wrote the status is kept. Nothing in such a tree has a position, since
 //! there is no file to look at.
 

@@ -16,8 +16,8 @@ pub(crate) fn selectors(
 ) -> Vec<LabelSelector> {
     let Some(list) = mapping.get(key) else { return Vec::new() };
     let items: Vec<_> = list.list(report).collect();
-    let read = |item: &Field<'_>, report: &mut Report<'_>| selector(*item, format, report);
-    let selectors = items.iter().filter_map(|item| Some((*item, read(item, report)?))).collect();
+    let read = items.iter().filter_map(|item| Some((*item, selector(*item, format, report)?)));
+    let selectors = read.collect();
     different(selectors, sorted_selector, "this selector", format, report)
 }
 
@@ -39,9 +39,9 @@ pub(crate) fn selector(
     }
     if let Some(list) = mapping.get(expressions) {
         let expressions: Vec<_> = list.list(report).collect();
-        let read = |item: &Field<'_>, report: &mut Report<'_>| expression(*item, format, report);
-        let expressions =
-            expressions.iter().filter_map(|item| Some((*item, read(item, report)?))).collect();
+        let read =
+            expressions.iter().filter_map(|it| Some((*it, expression(*it, format, report)?)));
+        let expressions = read.collect();
         let what = "this expression";
         selector.match_expressions =
             different(expressions, sorted_expression, what, format, report);
@@ -49,22 +49,22 @@ pub(crate) fn selector(
     Some(selector)
 }
 
-/// The selector with the values of each expression in order.
+/// Returns a selector with the values of each expression in order.
 fn sorted_selector(selector: &LabelSelector) -> LabelSelector {
     let mut sorted = selector.clone();
-    for expression in &mut sorted.match_expressions {
-        expression.values.sort();
-    }
+    sorted.match_expressions = selector.match_expressions.iter().map(sorted_expression).collect();
     sorted
 }
 
+/// Returns an expression with its values in order.
 fn sorted_expression(expression: &MatchExpression) -> MatchExpression {
     let mut sorted = expression.clone();
     sorted.values.sort();
     sorted
 }
 
-/// Returns the items of a list. In a resource it is an error if one says the same as an earlier one, as in MetalLB.
+/// Returns the items of a list. In a resource it is an error, as in MetalLB, if two of them are equal in their canonical
+/// form.
 fn different<T, C: Ord>(
     items: Vec<(Field<'_>, T)>,
     canonical: impl Fn(&T) -> C,
@@ -122,9 +122,8 @@ fn expression(
     let values: Vec<_> = match &listed {
         Some(list) => {
             let items: Vec<_> = list.list(report).collect();
-            let read = |item: &Field<'_>, report: &mut Report<'_>| value(*item, format, report);
-            let values =
-                items.iter().filter_map(|item| Some((*item, read(item, report)?))).collect();
+            let read = items.iter().filter_map(|it| Some((*it, value(*it, format, report)?)));
+            let values = read.collect();
             different(values, String::clone, "this value", format, report)
         }
         None => Vec::new(),

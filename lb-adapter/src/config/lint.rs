@@ -43,7 +43,7 @@ pub(crate) fn lint(
     lint.aliases();
 }
 
-/// What is looked at, and what was found.
+/// The configuration that is examined, and the findings.
 pub(super) struct Lint<'a> {
     pub(super) draft: &'a Draft,
     pub(super) config: &'a Config,
@@ -112,7 +112,7 @@ impl Lint<'_> {
         }
         let speaks = |node: &&Node| peer.selects(&node.labels);
         let without = |node: &&Node| !node.addresses.iter().any(IpAddr::is_ipv6);
-        // The first by name, in whatever order the files have them.
+        // The first by name, so that the order of the files does not matter.
         let nodes = self.around.nodes.iter().filter(speaks).filter(without);
         if let Some(node) = nodes.min_by(|a, b| a.name.cmp(&b.name)) {
             let name = &node.name;

@@ -1,6 +1,6 @@
 //! A summary of `metadata.managedFields`: who wrote the status of an object, and when.
 //!
-//! The whole of it is often larger than the object, and is passed over while it is read.
+//! The list itself is often larger than the object, so that the rest of it is skipped while it is read.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -9,7 +9,7 @@ use super::json::{NOWHERE, scalar};
 use super::schema::Schema;
 use super::yaml::{Key, Kind, Value};
 
-/// One entry of the list, as far as it is read.
+/// One entry of the list, without what is skipped.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ManagedFields {
@@ -36,8 +36,8 @@ struct StatusFields {
 }
 
 impl ManagedFields {
-    /// The entry as a mapping of `manager`, `time` and, where the manager owns it, `loadBalancer`; none if it is not about
-    /// the subresource `status`.
+    /// Returns the entry as a mapping of `manager`, `time` and, if the manager owns it, `loadBalancer`. None if the entry
+    /// is not about the subresource `status`.
     fn summary(self) -> Option<Value> {
         if self.subresource.as_deref() != Some("status") {
             return None;
@@ -57,9 +57,11 @@ impl ManagedFields {
     }
 }
 
-/// The summaries of the entries about the status; none if there are none.
+/// Returns the summaries of the entries about the status, or None if there is no such entry.
 pub(super) fn summary(entries: Vec<ManagedFields>) -> Option<Value> {
     let summaries: Vec<Value> = entries.into_iter().filter_map(ManagedFields::summary).collect();
-    let kind = Kind::Sequence(summaries);
-    (kind != Kind::Sequence(Vec::new())).then_some(Value { position: NOWHERE, kind })
+    if summaries.is_empty() {
+        return None;
+    }
+    Some(Value { position: NOWHERE, kind: Kind::Sequence(summaries) })
 }

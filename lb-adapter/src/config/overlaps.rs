@@ -16,7 +16,7 @@ struct Placed<'a> {
 
 /// Reports each range that has addresses of another one, at the place that comes later.
 pub(super) fn check(pools: &[PoolDraft], diagnostics: &mut Vec<Diagnostic>) {
-    // The later one is that of the younger pool, whatever the two are called.
+    // The overlap is reported on the younger pool, and names do not matter.
     let mut pools: Vec<_> = pools.iter().collect();
     pools.sort_by_key(|draft| draft.seniority);
     let all = pools.iter().flat_map(|draft| draft.pool.ranges.iter().zip(&draft.ranges));

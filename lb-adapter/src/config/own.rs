@@ -97,7 +97,7 @@ pub(crate) fn read_peer(
     peer.without_capabilities = left_out.unwrap_or_default();
 }
 
-/// A list, or a text with commas, of capabilities.
+/// Reads a list of capabilities, or a text of them with commas.
 fn left_out(field: Field<'_>, report: &mut Report<'_>) -> Option<Vec<LeftOut>> {
     let names = LeftOut::names().collect::<Vec<_>>().join(", ");
     let expected = format!("some of {names}");
@@ -180,7 +180,7 @@ impl Own<'_> {
     }
 }
 
-/// The items of a list, or the parts of a text between commas.
+/// Returns the items of a list, or the parts of a text between commas.
 fn texts(field: &Field<'_>, report: &mut Report<'_>) -> Vec<String> {
     if matches!(field.value.kind, Kind::Sequence(_)) {
         let items: Vec<_> = field.list(report).collect();

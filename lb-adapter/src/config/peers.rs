@@ -12,8 +12,8 @@ use super::yaml::Kind;
 use super::{duration, labels};
 use crate::model::{Asn, BgpIdentifier, IpFamily, Password, Peer, PeerAddress, PeerAsn};
 
-/// Reads one peer; its name is what it is reached at. Whether it is whole comes with it: where it is not, something
-/// stands in for what could not be read, so that all that is wrong with it is told.
+/// Reads one peer, named by its address. Also returns true if it is whole. If it is not, placeholders stand in for
+/// unreadable values, so that every error in it is reported.
 pub(crate) fn read(
     mapping: &Mapping<'_>,
     at: &Field<'_>,
@@ -25,12 +25,14 @@ pub(crate) fn read(
     let peer_asn = peer_asn(mapping, format, report);
     let address = address(mapping, format, report);
     let (hold_time, keepalive_time) = times(mapping, format, report);
+
     let is_whole = my_asn.is_some() && peer_asn.is_some() && address.is_some();
     let mut peer = Peer::new(
         my_asn.unwrap_or(Asn(1)),
         peer_asn.unwrap_or(PeerAsn::External),
         address.clone().unwrap_or_else(|| PeerAddress::Ip(Ipv4Addr::LOCALHOST.into())),
     );
+
     peer.local_asn = local_asn;
     if let Some(field) = mapping.get(PORT.of(format)) {
         // As in MetalLB, 0 is the default port.
@@ -44,11 +46,13 @@ pub(crate) fn read(
     peer.router_id = mapping.get(ROUTER_ID.of(format)).and_then(|field| router_id(field, report));
     peer.source_address = source_address(mapping, address.as_ref(), format, report);
     peer.node_selectors = labels::selectors(mapping, NODE_SELECTORS.of(format), format, report);
+
     let password_secret = password(mapping, &mut peer, format, report);
     let bfd_profile = mapping
         .get(BFD_PROFILE.of(format))
         .filter(|field| !field.is_empty_text())
         .and_then(|field| reference(field, format, report));
+
     let boolean = |key: Key, report: &mut Report<'_>| {
         mapping.get(key.of(format)).and_then(|field| field.boolean(report)).unwrap_or(false)
     };
@@ -62,6 +66,7 @@ pub(crate) fn read(
     {
         field.error(report, "an internal peer may always be some hops away, expected false");
     }
+
     unsupported(mapping, format, report);
     (PeerDraft { peer, place: report.place_of(at), bfd_profile, password_secret }, is_whole)
 }

@@ -17,7 +17,7 @@ pub(crate) fn read(
     report: &mut Report<'_>,
 ) -> Option<AddressRange> {
     let text = field.word(format, report)?;
-    // Some readers take a part with a leading zero for octal, others refuse it, as MetalLB's does.
+    // Some programs read a part with a leading zero as octal, others refuse it, as MetalLB does.
     let parsed = match without_zeros(text) {
         Some(_) => Err(RangeError::Syntax),
         None => text.parse::<AddressRange>(),
@@ -36,6 +36,7 @@ pub(crate) fn read(
             return None;
         }
     };
+
     if let Ok(prefix) = text.parse::<IpNet>()
         && prefix.addr() != prefix.network()
     {

@@ -150,11 +150,20 @@ pub(crate) fn is_full(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().filter(|it| it.severity == Severity::Error).count() > LIMIT
 }
 
+/// Returns true if a diagnostic only says that no more are listed. The place is that of one that is not.
+pub(crate) fn is_notice(diagnostic: &Diagnostic) -> bool {
+    diagnostic.message == notice(diagnostic.severity)
+}
+
+fn notice(severity: Severity) -> String {
+    format!("from here on no more {severity}s are listed")
+}
+
 fn push(diagnostics: &mut Vec<Diagnostic>, severity: Severity, at: &Place, mut message: String) {
     if let Some(line) = at.inner_line {
         message.push_str(&format!(" (line {line} of the text)"));
     }
-    // An error has a place to look at. A warning is often met without its file: in a log, or in a list of them.
+    // An error is shown with its place. A warning is often seen without its file, in a log or in a list of warnings.
     if let Some(subject) = &at.subject
         && severity == Severity::Warning
         && at.path == subject.path
@@ -166,7 +175,7 @@ fn push(diagnostics: &mut Vec<Diagnostic>, severity: Severity, at: &Place, mut m
         ..LIMIT => {}
         LIMIT => {
             path.clear();
-            message = format!("from here on no more {severity}s are listed");
+            message = notice(severity);
         }
         _ => return,
     }

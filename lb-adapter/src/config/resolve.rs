@@ -67,7 +67,7 @@ pub(crate) fn resolve(
     config
 }
 
-/// No two are named alike; those that are get an error.
+/// Reports each name that an earlier one has too.
 fn different_names<'a>(
     what: &str,
     named: impl Iterator<Item = (&'a str, &'a Place)>,
@@ -115,7 +115,7 @@ fn with_password(
     peer.bfd_profile = draft.bfd_profile.as_ref().map(|profile| profile.name.clone());
     let Some(wanted) = &draft.password_secret else { return peer };
     let Some(secret) = secrets.known.get(&wanted.name) else {
-        // In a cluster only these are looked at: one of another type may well be there.
+        // In a cluster only Secrets of this type are watched: one of another type may be there.
         let message = format!("no Secret {:?} of type {SECRET_TYPE} is there", wanted.name);
         match secrets.absence {
             Absence::Nothing => {}

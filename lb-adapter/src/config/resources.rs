@@ -152,8 +152,8 @@ pub(crate) fn read(
     }
 }
 
-/// Whether a BGPPeer or a BGPAdvertisement is for a node with these labels, none of which is known where there are none. One
-/// whose selectors cannot be read may be for every node.
+/// Returns true if a BGPPeer or a BGPAdvertisement is for a node with these labels; without labels, as if the node had
+/// none. An object whose selectors cannot be read counts as one for every node.
 #[cfg(feature = "kubernetes")]
 pub(crate) fn selects_node(tree: &Value, labels: Option<&Labels>) -> bool {
     let mut problems = Vec::new();

@@ -1,9 +1,9 @@
-//! Texts that a step before this one should have replaced or corrected, and the hint that says so.
+//! Hints for texts that an earlier step should have replaced or corrected.
 
 use std::net::IpAddr;
 
-/// Returns what should have been done to a text: it is encrypted, or a variable or a template is in it. The text itself
-/// is not in the answer, so that it may be a password's.
+/// Returns a hint if a text is encrypted, or has a variable or a template in it. The hint does not contain the text, which
+/// may be a password.
 pub(crate) fn unfinished(text: &str) -> Option<&'static str> {
     let within = |open: &str, close: &str| {
         text.find(open).is_some_and(|at| text.get(at..).is_some_and(|rest| rest.contains(close)))
@@ -17,8 +17,8 @@ pub(crate) fn unfinished(text: &str) -> Option<&'static str> {
     within("{{", "}}").then_some("a template in it is not rendered, run helm template first")
 }
 
-/// Returns an address, a prefix or a range without the leading zeros of its IPv4 parts; nothing if it has none. Some
-/// programs take such parts for octal numbers, so that nobody can tell which address is meant.
+/// Returns an address, a prefix or a range without the leading zeros of its IPv4 parts, or None if it has none. Some
+/// programs read such parts as octal numbers, so that it is not clear which address is meant.
 pub(crate) fn without_zeros(text: &str) -> Option<String> {
     let part = |part: &str| match part.trim_start_matches('0') {
         "" if !part.is_empty() => "0".to_owned(),
@@ -30,7 +30,7 @@ pub(crate) fn without_zeros(text: &str) -> Option<String> {
         (parts.len() == 4 && stripped.parse::<IpAddr>().is_ok()).then_some(stripped)
     };
     let prefix = |text: &str| match text.split_once('/') {
-        Some((ip, length)) => Some(format!("{}/{length}", address(ip)?)),
+        Some((ip, length)) => Some(format!("{}/{}", address(ip)?, length.trim_start())),
         None => address(text),
     };
     let ends: Option<Vec<_>> = text.split('-').map(|end| prefix(end.trim())).collect();
@@ -69,6 +69,7 @@ mod tests {
             ("10.0.0.1", None),
             ("0.0.0.0/0", None),
             ("fd00::01", None),
+            ("10.0.0.1/ 24", None),
             ("010.0.0", None),
             ("1.2.3.999", None),
             ("", None),

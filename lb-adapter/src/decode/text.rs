@@ -217,15 +217,14 @@ impl<W: Write> Page<'_, W> {
     }
 }
 
-/// What the octets do not decide: why a session that keeps routes would not use these.
+/// Returns what the verdict on the octets does not say: why a session that imports routes would not use these.
 fn remarks(judged: &Judged<'_>) -> Vec<&'static str> {
     let Some(update) = judged.update().filter(|_| judged.is_used()) else { return Vec::new() };
-    let mut remarks = Vec::new();
     if update.reachable().next().is_some() && update.to_attributes().as_path.has_set() {
-        remarks
-            .push("the path has an AS_SET or AS_CONFED_SET: routes count as withdrawn (RFC 9774)");
+        vec!["the path has an AS_SET or AS_CONFED_SET: routes count as withdrawn (RFC 9774)"]
+    } else {
+        Vec::new()
     }
-    remarks
 }
 
 /// What a verdict means for routes and session (RFC 7606 section 2).

@@ -57,6 +57,7 @@ pub fn run(args: &DiffArgs, problems: Problems) -> Result<(), Failure> {
     stdin_once(given.into_iter().flatten())?;
     let (before, after) = states(args, problems)?;
     let differences = before.diff(&after);
+
     let mut out = io::stdout().lock();
     let written = match args.output {
         OutputFormat::Text => {
@@ -105,12 +106,14 @@ fn states(args: &DiffArgs, problems: Problems) -> Result<(State, State), Failure
 /// What there is, a process or a cluster tells, without passwords.
 fn asked(args: &DiffArgs, problems: Problems) -> Result<(State, State), Failure> {
     let content = Content::read(&args.new);
-    // That nobody answers is told first, whatever is wrong with NEW.
+    // An error of NEW is reported only after one of asking.
     let meant = content.as_ref().map(Content::namespaces).unwrap_or_default();
     let (asked, cluster) = Cluster::ask_for(&args.process, &args.cluster, &meant, problems)?;
     let content = content?;
+
     let mut engine = asked.engine;
     let before = State::of(&engine).without_passwords();
+
     let new = if matches!(content, Content::Recording(_)) {
         let new = Cluster::of(content, &cluster, engine.held(), problems)?.engine;
         match new.config().cloned() {
@@ -132,6 +135,7 @@ fn asked(args: &DiffArgs, problems: Problems) -> Result<(State, State), Failure>
             New::Everything(Box::new(new))
         }
     };
+
     let after = match new {
         New::Configuration(config) => {
             engine.apply(Change::Config(config));

@@ -24,7 +24,7 @@ use crate::wanted;
 /// What is of interest of one state of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// What is sent to which prefix over which session.
+    /// The attributes that a session sends with a prefix.
     routes: BTreeMap<(IpNet, SessionKey), String>,
     services: BTreeMap<ServiceKey, Vec<IpAddr>>,
     sessions: BTreeMap<SessionKey, Session>,
@@ -33,7 +33,7 @@ pub struct State {
 /// A session, as far as it may be reset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Session {
-    /// What the peer is called.
+    /// The peer's name for people.
     label: String,
     terms: Terms,
     has_password: bool,
@@ -43,7 +43,7 @@ struct Session {
 type Route<'a> = (IpNet, &'a str, bool, &'a str);
 
 impl Session {
-    /// How the session that this one goes on as, or is reset to, differs from it.
+    /// Returns how the session changes when it goes on as `now`, or is reset to it; nothing if it does not change.
     fn diff(&self, now: &Self, node: &str) -> Option<Difference> {
         let (node, peer) = (node.to_owned(), self.label.clone());
         let changes = match self.terms.course(&now.terms) {
@@ -52,13 +52,14 @@ impl Session {
             }
             Course::GoesOn(changes) => changes,
         };
+
         let of = |when: TakesEffect| {
             let changes = changes.iter().filter(|change| change.takes_effect == when);
             configured(changes.map(|change| change.field))
         };
         let (at_once, next_session) = (of(TakesEffect::AtOnce), of(TakesEffect::NextSession));
-        let is_another = !at_once.is_empty() || !next_session.is_empty();
-        is_another.then_some(Difference::Changed { node, peer, at_once, next_session })
+        let is_changed = !at_once.is_empty() || !next_session.is_empty();
+        is_changed.then_some(Difference::Changed { node, peer, at_once, next_session })
     }
 }
 
@@ -126,18 +127,18 @@ pub enum Difference {
         node: String,
         /// With whom.
         peer: String,
-        /// What is another at once.
+        /// The values that change at once.
         at_once: Vec<&'static str>,
-        /// What is another with the next session.
+        /// The values that change with the next session.
         next_session: Vec<&'static str>,
     },
-    /// The peer of a session has another name, and nothing else of the session changes by that.
+    /// The peer of a session is renamed, which by itself changes nothing else of the session.
     Renamed {
         /// By which node.
         node: String,
-        /// With whom, as it is called now.
+        /// The peer's name now.
         before: String,
-        /// As it will be called.
+        /// Its new name.
         after: String,
     },
 }
@@ -161,7 +162,7 @@ impl State {
         state
     }
 
-    /// The same where only is known who has a password, and not which or from where.
+    /// Returns the state with one and the same password for every peer that has one: a process does not tell which.
     #[must_use]
     pub fn without_passwords(mut self) -> Self {
         for session in self.sessions.values_mut().filter(|session| session.has_password) {
@@ -201,12 +202,14 @@ impl State {
                 found.push(Difference::Closed { node, peer });
                 continue;
             };
+
             found.extend(session.diff(now, &key.node));
             if name != key {
                 let (before, after) = (peer, now.label.clone());
                 found.push(Difference::Renamed { node, before, after });
             }
         }
+
         let new = after.sessions.iter().filter(|(key, _)| !pairs.contains_key(*key));
         found.extend(new.map(|(key, session)| Difference::Opened {
             node: key.node.clone(),
@@ -233,7 +236,7 @@ impl State {
         }));
     }
 
-    /// A session that goes on under another name is the same one.
+    /// Compares the routes. A session that goes on under another name is the same one.
     fn diff_routes(
         &self,
         after: &Self,
@@ -259,20 +262,21 @@ impl State {
 
         found.extend(nodes.into_iter().map(|((prefix, peer, announced, attributes), nodes)| {
             let (peer, attributes) = (peer.to_owned(), attributes.to_owned());
-            match announced {
-                true => Difference::Announced { prefix, peer, attributes, nodes },
-                false => Difference::Withdrawn { prefix, peer, attributes, nodes },
+            if announced {
+                Difference::Announced { prefix, peer, attributes, nodes }
+            } else {
+                Difference::Withdrawn { prefix, peer, attributes, nodes }
             }
         }));
     }
 
-    /// What the peer of a session is called.
+    /// Returns the name of a session's peer for people.
     fn label<'a>(&'a self, key: &'a SessionKey) -> &'a str {
         self.sessions.get(key).map_or(key.peer.as_str(), |session| session.label.as_str())
     }
 }
 
-/// A session by its terms. A node is taken to dial from its first address of the peer's family, as one does that has it.
+/// Makes a session of a plan. The node is assumed to dial from its first address of the peer's family.
 fn session(plan: &Plan, peer: &Peer) -> Session {
     let router = peer.address.ip().filter(|_| peer.source_address.is_none());
     let own = |router: IpAddr| {
@@ -286,7 +290,7 @@ fn session(plan: &Plan, peer: &Peer) -> Session {
     }
 }
 
-/// What values of a session's terms are called where they are configured, each once.
+/// Returns the names that values of a session's terms have in the configuration, each once.
 fn configured(fields: impl IntoIterator<Item = &'static str>) -> Vec<&'static str> {
     let mut names = Vec::new();
     for field in fields {
@@ -438,7 +442,7 @@ struct Row<'a> {
     /// Those that come into force with the next session.
     #[serde(rename = "nextSession", skip_serializing_if = "Vec::is_empty")]
     next_session: Vec<&'static str>,
-    /// What the peer is called from now on.
+    /// The peer's new name.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
 }

@@ -17,7 +17,7 @@ use crate::model::{
 use crate::planner::Scene;
 use crate::sessions::{Sessions, Wanted};
 
-/// What a node with addresses of both families makes of a configuration with this peer.
+/// The plan of a node with addresses of both families under a configuration with this peer.
 fn plan(peer: &Peer) -> Plan {
     let mut node = Node::new("kube1");
     node.addresses = ["127.22.35.25", "fd00::25"].map(address).into();
@@ -49,7 +49,7 @@ fn changed(change: impl FnOnce(&mut Peer)) -> Peer {
     peer
 }
 
-/// What resets the session of a peer that is changed so.
+/// Returns the values that reset the session when the peer changes so.
 fn resets(change: impl FnOnce(&mut Peer)) -> Vec<&'static str> {
     match state(&peer()).diff(&state(&changed(change))).as_slice() {
         [Difference::Reset { fields, .. }] => fields.clone(),
@@ -68,7 +68,7 @@ fn resets(change: impl FnOnce(&mut Peer)) -> Vec<&'static str> {
     }
 }
 
-/// What is said of a peer that is changed so.
+/// Returns the differences when the peer changes so.
 fn told(change: impl FnOnce(&mut Peer)) -> Vec<String> {
     let differences = state(&peer()).diff(&state(&changed(change)));
     differences.iter().map(ToString::to_string).collect()
@@ -91,6 +91,7 @@ fn what_opens_and_connections_have_settled_resets_a_session() {
     assert_eq!(resets(|peer| peer.password = Some(Password::new("sesame"))), ["password"]);
     assert_eq!(resets(|peer| peer.graceful_restart = true), ["enableGracefulRestart"]);
     assert_eq!(resets(|peer| peer.ebgp_multihop = true), ["ebgpMultiHop"]);
+
     for left_out in [
         LeftOut::All,
         LeftOut::Ipv6Unicast,
@@ -121,6 +122,7 @@ fn what_comes_into_force_in_a_session_or_with_the_next_one_resets_none() {
 fn what_a_session_goes_on_with_is_told_and_when() {
     let seconds = Duration::from_secs;
     let session = "session kube1 with 127.22.35.1";
+
     assert_eq!(
         told(|peer| peer.hold_time = seconds(30)),
         [format!("{session}: stays up, holdTime changes with the next session")]
@@ -169,7 +171,7 @@ fn two_peers_that_change_their_names_keep_their_sessions_and_a_third_may_take_a_
     );
 }
 
-/// Every value of a peer, changed. Without a rest pattern: whoever adds one says here how it changes.
+/// Every value of a peer, changed. There is no rest pattern: a new value does not compile before it is changed here.
 fn each_changed(router: &Peer) -> Vec<(&'static str, Peer)> {
     let Peer {
         name: _,
@@ -193,18 +195,21 @@ fn each_changed(router: &Peer) -> Vec<(&'static str, Peer)> {
         next_hop: _,
         without_capabilities: _,
     } = router;
+
     let seconds = Duration::from_secs;
     let elsewhere = || {
         let mut selector = LabelSelector::default();
         selector.match_labels.insert("rack".to_owned(), "b".to_owned());
         selector
     };
+
     let mut peers = Vec::new();
     let mut add = |name, change: &dyn Fn(&mut Peer)| {
         let mut peer = router.clone();
         change(&mut peer);
         peers.push((name, peer));
     };
+
     add("nothing", &|_| {});
     add("name", &|peer| peer.name = "rack".to_owned());
     add("my_asn", &|peer| peer.my_asn = Asn(64700));

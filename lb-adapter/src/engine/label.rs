@@ -19,15 +19,15 @@ pub fn identifier(node: &Node, peer: &Peer) -> BgpIdentifier {
     BgpIdentifier(address.unwrap_or_else(|| made_of(&node.name)))
 }
 
-/// An identifier that looks like the address of a host, as routers before RFC 6286 want it.
+/// Makes an identifier of a name that looks like the address of a host, as routers before RFC 6286 expect.
 fn made_of(name: &str) -> Ipv4Addr {
-    let [first, rest @ ..] = fnv1a(name).to_be_bytes();
+    let [first, second, third, fourth] = fnv1a(name).to_be_bytes();
     let first = match first {
         0 | 127 | 224.. => first % 126 + 1,
-        // As it always was: a node keeps its identifier.
+        // A node keeps the identifier that it always had.
         _ => first,
     };
-    Ipv4Addr::from(u32::from_be_bytes([first, rest[0], rest[1], rest[2]]))
+    Ipv4Addr::new(first, second, third, fourth)
 }
 
 /// How a peer is called where people read it: its name without the port of BGP.

@@ -41,7 +41,7 @@ pub struct Engine {
     node: Option<String>,
     rows: Rows,
     config: Option<Arc<Config>>,
-    /// The same with the pools that are gone and whose addresses are still held: what plans are made of.
+    /// The same with the pools that are gone but whose addresses are still held. Plans are made of it.
     planned: Option<Arc<Config>>,
     strays: Strays,
     synced: bool,
@@ -63,8 +63,7 @@ pub enum Change {
     /// A valid configuration takes effect. Where it has no pool, Services keep what they hold until
     /// [`Change::GracePeriodOver`].
     Config(Arc<Config>),
-    /// Services have held addresses of pools that are gone for long enough: where there still is no pool, the addresses
-    /// are released.
+    /// The grace period for addresses of pools that are gone is over. If there still is no pool, they are released.
     GracePeriodOver,
     /// A Service is new or has changed. With a status, that is what it holds from now on; without
     /// one it holds what it did.

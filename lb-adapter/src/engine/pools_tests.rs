@@ -1,4 +1,4 @@
-//! Configurations that change in more than one step: nobody is renumbered on the way.
+//! Configurations that change in more than one step, without renumbering a Service on the way.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ fn slice(name: &str) -> Change {
     Change::Slice(slice)
 }
 
-/// With a node, all of whose objects have been listed.
+/// An engine with a node, to which everything has been listed.
 fn engine(options: Options) -> Engine {
     let mut engine = Engine::new(options, None);
     engine.apply(Change::Node(Node::new("n1")));
@@ -74,13 +74,13 @@ fn without_a_pool_nothing_is_taken_back() {
     let effects = engine.apply(config(&[]));
     assert_eq!((told(&effects), holds(&engine, "a")), (vec![], vec!["198.51.100.7".to_owned()]));
     assert!(effects.written.is_empty() && engine.is_stranded(&key("a")));
-    // It changes for any reason, and others come.
+    // The Service changes for some reason, and another one comes.
     engine.apply(service("a", &["198.51.100.7"]));
     engine.apply(service("b", &["198.51.100.7"]));
     engine.apply(config(&[]));
     assert_eq!(holds(&engine, "a"), ["198.51.100.7"]);
-    assert_eq!(holds(&engine, "b"), ["198.51.100.7"], "nobody can say who is right");
-    // Its pool comes, as that of a cluster that was set up before.
+    assert_eq!(holds(&engine, "b"), ["198.51.100.7"], "either may be right");
+    // The pool comes, as in a cluster that was set up before.
     let effects = engine.apply(config(&[pool("default", "198.51.100.0/24")]));
     assert_eq!(holds(&engine, "a"), ["198.51.100.7"]);
     assert!(!engine.is_stranded(&key("a")));
@@ -88,7 +88,7 @@ fn without_a_pool_nothing_is_taken_back() {
 }
 
 #[test]
-fn the_only_pool_made_again_renumbers_nobody_and_withdraws_nothing() {
+fn the_only_pool_made_again_renumbers_no_service_and_withdraws_nothing() {
     for mut engine in [engine(Options::default()), follower()] {
         engine.apply(config(&[pool("default", "192.0.2.0/24")]));
         engine.apply(service("a", &["192.0.2.7"]));
@@ -115,7 +115,7 @@ fn when_the_grace_period_is_over_addresses_without_a_pool_are_released() {
     assert_eq!(told(&effects)[0].1, "took back 192.0.2.7: no address pool is configured");
     assert!(effects.written.contains(&key("a")));
     assert!(holds(&engine, "a").is_empty() && routes(&engine).is_empty());
-    // It has begun anew when there was a pool again.
+    // It began again when there was a pool again.
     engine.apply(config(&[pool("default", "192.0.2.0/24")]));
     engine.apply(config(&[]));
     assert_eq!(holds(&engine, "a"), ["192.0.2.0"]);
@@ -131,7 +131,7 @@ fn one_pool_of_two_that_is_gone_gives_its_services_to_the_other() {
 }
 
 #[test]
-fn a_status_that_somebody_overwrote_is_put_back_and_told() {
+fn an_overwritten_status_is_put_back_and_reported() {
     let mut engine = engine(Options::default());
     engine.apply(config(&[pool("default", "192.0.2.0/24")]));
     engine.apply(service("a", &["192.0.2.7"]));
@@ -166,7 +166,7 @@ fn the_last_advertisement_and_the_last_peer_take_effect_at_once() {
 }
 
 #[test]
-fn who_follows_announces_what_a_status_says_whatever_is_asked_for() {
+fn a_follower_announces_what_a_status_says_and_not_what_is_asked_for() {
     let asks = |change: Change, how: &dyn Fn(&mut Service)| match change {
         Change::Service { mut service, status } => {
             how(&mut service);
@@ -180,6 +180,7 @@ fn who_follows_announces_what_a_status_says_whatever_is_asked_for() {
     engine.apply(config(&[pool("default", "192.0.2.0/24"), other]));
     engine.apply(service("a", &["192.0.2.7"]));
     engine.apply(slice("a"));
+
     let annotation = |name: &str, value: &str| {
         let (name, value) = (format!("metallb.io/{name}"), value.to_owned());
         move |service: &mut Service| {
@@ -198,7 +199,8 @@ fn who_follows_announces_what_a_status_says_whatever_is_asked_for() {
         engine.apply(asks(service("a", &["192.0.2.7"]), edit));
         assert_eq!(routes(&engine), ["192.0.2.7/32"], "edit {number}");
     }
-    // What nobody can announce is not: the address is in no pool, or another Service has it.
+
+    // An address that is in no pool, or that another Service has, is not announced.
     engine.apply(service("a", &["203.0.113.1"]));
     assert!(routes(&engine).is_empty());
     engine.apply(service("a", &["192.0.2.7"]));
@@ -206,6 +208,24 @@ fn who_follows_announces_what_a_status_says_whatever_is_asked_for() {
     assert_eq!(holds(&engine, "b"), [""; 0]);
     engine.apply(asks(service("a", &["192.0.2.7"]), &|it| it.type_ = ServiceType::ClusterIp));
     assert_eq!(holds(&engine, "b"), ["192.0.2.7"]);
+}
+
+#[test]
+fn a_pool_that_is_gone_is_forgotten_once_no_service_holds_its_addresses() {
+    let mut engine = follower();
+    engine.apply(config(&[pool("default", "192.0.2.0/24")]));
+    engine.apply(service("a", &["192.0.2.7"]));
+    engine.apply(slice("a"));
+    let others = [pool("other", "198.51.100.0/24")];
+
+    engine.apply(config(&others));
+    engine.apply(config(&others));
+    assert_eq!(routes(&engine), ["192.0.2.7/32"], "still held");
+
+    engine.apply(service("a", &[]));
+    engine.apply(config(&others));
+    engine.apply(service("a", &["192.0.2.7"]));
+    assert!(routes(&engine).is_empty());
 }
 
 proptest! {

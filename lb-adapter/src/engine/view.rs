@@ -104,7 +104,7 @@ impl Engine {
         Some(Assignment { pool, addresses: addresses.into() })
     }
 
-    /// Whether a Service holds addresses that are in none of the pools, and that are not taken back.
+    /// Returns true if a Service holds addresses that are in none of the pools and are not taken back.
     pub fn is_stranded(&self, key: &ServiceKey) -> bool {
         self.is_ready() && self.allocator.is_stranded(key)
     }
@@ -129,7 +129,7 @@ impl Engine {
     ) -> Option<T> {
         let service = self.rows.service(key)?;
         let endpoints = Endpoints::of(&service, self.rows.endpoints_of(key));
-        // Who asks wants to know more than is kept.
+        // This is shown to people, so the refusal comes with the explanation that is not kept.
         let refusal = self.allocator.refusal_explained(key);
         let held = self.allocator.assignment(key).ok_or(refusal.as_ref());
         let mut subject = Subject::new(&service, held, &endpoints);

@@ -57,6 +57,7 @@ pub fn run(args: &ExplainArgs, problems: Problems) -> Result<(), Failure> {
             return Err(Failure::Unusable(format!("there is no Node {node}")));
         }
     }
+
     let mut out = io::stdout().lock();
     let written = match args.output {
         OutputFormat::Text => write_folded(&mut out, &explanation),

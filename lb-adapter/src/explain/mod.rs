@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::cluster::{Cluster, Sent, SessionState, Unsent};
 use crate::engine::peer_label;
-use crate::model::{ConfigFormat, Service, ServiceKey};
+use crate::model::{ConfigFormat, Peer, Service, ServiceKey};
 use crate::planner::{Changed, Gate, NotAnnounced, Plan, PlannedRoute, Reason, Wishes};
 
 pub use text::write_text;
@@ -42,7 +42,7 @@ pub struct Explanation {
 pub struct NodeExplained {
     /// The node.
     pub node: String,
-    /// Whether this node tells a router of the Service. Of sessions of which nothing is known it is taken that they are up.
+    /// Whether this node tells a router of the Service. A session of unknown state is assumed to be up.
     pub announced: bool,
     /// The conditions that concern no single peer, in their order.
     pub gates: Vec<GateExplained>,
@@ -73,7 +73,7 @@ pub struct PeerExplained {
     pub peer: String,
     /// The conditions from here on, in their order.
     pub gates: Vec<GateExplained>,
-    /// What the router is told, each with its attributes.
+    /// The routes that the router gets, each with its attributes.
     pub routes: Vec<String>,
 }
 
@@ -106,38 +106,34 @@ fn explain_node(cluster: &Cluster, service: &Service, plan: &Plan) -> NodeExplai
     let reasons = cluster.engine.not_announced(plan, &service.key);
     let format = cluster.engine.config().map(|config| config.format).unwrap_or_default();
     let announced = !plan.announced(&service.key).is_empty();
-    // What concerns one peer alone stands with it, unless no peer is left. Of what concerns no peer the last stops the
-    // Service, unless it came as far as the peers; the others are about one of two addresses.
+    // A reason about one peer stands with that peer, unless no peer is left. Of the other reasons the last one stopped the
+    // Service, unless it came as far as the peers; those before it are about one of two addresses.
     let (by_peer, mut partial): (Vec<_>, Vec<_>) = reasons.iter().partition(|it| it.peer.is_some());
-    let first = match plan.peers.is_empty() {
-        _ if announced => None,
-        true if !by_peer.is_empty() => by_peer.first().copied(),
-        _ if by_peer.is_empty() => partial.pop(),
-        _ => None,
+    let first = if announced {
+        None
+    } else if by_peer.is_empty() {
+        partial.pop()
+    } else if plan.peers.is_empty() {
+        by_peer.first().copied()
+    } else {
+        None
     };
     let first = first.map(|it| &it.reason);
-    let mut gates: Vec<_> = FOR_ALL
-        .into_iter()
-        .map(|gate| {
-            let passed = first.map_or(Some(true), |reason| match reason.gate() {
-                failed if gate < failed => Some(true),
-                failed if gate == failed => Some(false),
-                _ => None,
-            });
-            match (passed, first) {
-                (Some(true), _) => {
-                    GateExplained::passed(gate.as_str(), found(cluster, service, plan, gate))
-                }
-                (Some(false), Some(reason)) => GateExplained::failed(gate.as_str(), reason, format),
-                _ => GateExplained::unknown(gate.as_str()),
+
+    let mut gates = Vec::new();
+    for gate in FOR_ALL {
+        gates.push(match first {
+            Some(reason) if gate == reason.gate() => {
+                GateExplained::failed(gate.as_str(), reason, format)
             }
-        })
-        .collect();
-    gates.extend(
-        partial
-            .iter()
-            .map(|it| GateExplained::failed(it.reason.gate().as_str(), &it.reason, format)),
-    );
+            Some(reason) if gate > reason.gate() => GateExplained::unknown(gate.as_str()),
+            _ => GateExplained::passed(gate.as_str(), found(cluster, service, plan, gate)),
+        });
+    }
+    for NotAnnounced { reason, .. } in partial {
+        gates.push(GateExplained::failed(reason.gate().as_str(), reason, format));
+    }
+
     let peers = match first {
         Some(_) => Vec::new(),
         None => explain_peers(cluster, service, plan, &reasons),
@@ -152,57 +148,69 @@ fn explain_peers(
     plan: &Plan,
     reasons: &[NotAnnounced],
 ) -> Vec<PeerExplained> {
-    let format = cluster.engine.config().map(|config| config.format).unwrap_or_default();
-    let explained = |(at, peer_plan): (usize, &crate::planner::PeerPlan)| {
-        let peer = &peer_plan.peer;
-        let mut explained =
-            PeerExplained { peer: peer.endpoint(), gates: Vec::new(), routes: Vec::new() };
-        let own = reasons.iter().filter(|it| it.peer.as_ref() == Some(&peer.name));
-        let failed =
-            own.map(|own| GateExplained::failed(own.reason.gate().as_str(), &own.reason, format));
-        explained.gates.extend(failed);
-        // Of two addresses one may be announced to the peer all the same.
-        let to_peer = |(peer, _): &&Changed| *peer == at;
-        if !explained.gates.is_empty()
-            && !plan.announced(&service.key).iter().any(|it| to_peer(&it))
-        {
-            explained.gates.push(GateExplained::unknown(SENT));
-            return explained;
-        }
-        let session = (plan.node().to_owned(), peer.endpoint());
-        let state = cluster.sessions.get(&session);
-        explained.gates.push(match state {
-            Some(state) if state.up => {
-                let bfd = state.bfd_problem.as_ref();
-                let bfd = bfd.map(|why| format!(", but without BFD: {why}")).unwrap_or_default();
-                GateExplained::passed(SESSION, format!("Established{bfd}"))
-            }
-            Some(state) => {
-                let why = state.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-                GateExplained {
-                    gate: SESSION,
-                    passed: Some(false),
-                    found: format!("the session with {} is not up{why}", peer_label(peer)),
-                    mend: Some("see the log of the node, and of the router".to_owned()),
-                }
-            }
-            None => GateExplained {
-                found: "not known here".to_owned(),
-                ..GateExplained::unknown(SESSION)
-            },
-        });
-        let announced = plan.announced(&service.key).iter().filter(to_peer);
-        let routes = announced.filter_map(|(_, prefix)| {
-            let route = peer_plan.routes.get(prefix)?;
-            Some((*prefix, format!("{prefix}{}", attributes(route))))
-        });
-        explain_sent(&mut explained, state, routes);
-        explained
-    };
-    plan.peers.iter().enumerate().map(explained).collect()
+    let peers = 0..plan.peers.len();
+    peers.filter_map(|at| explain_peer(cluster, service, plan, at, reasons)).collect()
 }
 
-/// What becomes of the routes on the session: those that the router is told, then those that it is not.
+/// Explains the peer at this position in the plan.
+fn explain_peer(
+    cluster: &Cluster,
+    service: &Service,
+    plan: &Plan,
+    at: usize,
+    reasons: &[NotAnnounced],
+) -> Option<PeerExplained> {
+    let format = cluster.engine.config().map(|config| config.format).unwrap_or_default();
+    let peer_plan = plan.peers.get(at)?;
+    let peer = &peer_plan.peer;
+    let mut explained =
+        PeerExplained { peer: peer.endpoint(), gates: Vec::new(), routes: Vec::new() };
+
+    let own = reasons.iter().filter(|it| it.peer.as_ref() == Some(&peer.name));
+    for NotAnnounced { reason, .. } in own {
+        explained.gates.push(GateExplained::failed(reason.gate().as_str(), reason, format));
+    }
+    // Of two addresses one may be announced to the peer all the same.
+    let to_peer = |(peer, _): &&Changed| *peer == at;
+    if !explained.gates.is_empty() && !plan.announced(&service.key).iter().any(|it| to_peer(&it)) {
+        explained.gates.push(GateExplained::unknown(SENT));
+        return Some(explained);
+    }
+
+    let state = cluster.sessions.get(&(plan.node().to_owned(), peer.endpoint()));
+    explained.gates.push(session_gate(peer, state));
+
+    let announced = plan.announced(&service.key).iter().filter(to_peer);
+    let routes = announced.filter_map(|(_, prefix)| {
+        let route = peer_plan.routes.get(prefix)?;
+        Some((*prefix, format!("{prefix}{}", attributes(route))))
+    });
+    explain_sent(&mut explained, state, routes);
+    Some(explained)
+}
+
+/// The condition that the session with the peer is up.
+fn session_gate(peer: &Peer, state: Option<&SessionState>) -> GateExplained {
+    let Some(state) = state else {
+        let found = "not known here".to_owned();
+        return GateExplained { found, ..GateExplained::unknown(SESSION) };
+    };
+    if state.up {
+        let bfd = state.bfd_problem.as_ref();
+        let bfd = bfd.map(|why| format!(", but without BFD: {why}")).unwrap_or_default();
+        return GateExplained::passed(SESSION, format!("Established{bfd}"));
+    }
+
+    let why = state.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    GateExplained {
+        gate: SESSION,
+        passed: Some(false),
+        found: format!("the session with {} is not up{why}", peer_label(peer)),
+        mend: Some("see the log of the node, and of the router".to_owned()),
+    }
+}
+
+/// Adds the conditions about each route: first those that the session sends, then those that it cannot send.
 fn explain_sent(
     explained: &mut PeerExplained,
     state: Option<&SessionState>,

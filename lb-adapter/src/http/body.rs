@@ -1,4 +1,5 @@
-//! Bodies of large answers: handed on in pieces, as fast as they are read. Each keeps its place until it is read or given up.
+//! Bodies of large answers: sent in pieces, as fast as the client reads. Each keeps its place until it has been read or the
+//! client gives up.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use tokio::task::spawn_blocking;
 
 use crate::replay::Known;
 
-/// An answer of this text.
+/// Answers with a text.
 pub(super) fn of_text(kind: &'static str, text: String, place: OwnedSemaphorePermit) -> Response {
     let text = Bytes::from(text);
     let length = text.len();
@@ -23,8 +24,8 @@ pub(super) fn of_text(kind: &'static str, text: String, place: OwnedSemaphorePer
     whole(kind, length, Body::from_stream(pieces))
 }
 
-/// An answer of what is known, as a recording. It is made twice: to know how long it is, so that whoever reads it sees
-/// whether it is whole, and piece by piece while it is read.
+/// Answers with all that is known, as a recording. The text is made twice: once to measure it, so that the reader sees
+/// whether it is whole, and once piece by piece while it is read.
 pub(super) async fn of_recording(
     kind: &'static str,
     known: Known,
@@ -32,7 +33,9 @@ pub(super) async fn of_recording(
 ) -> Response {
     let known = Arc::new(known);
     let measured = Arc::clone(&known);
-    let Ok(length) = spawn_blocking(move || length(&measured)).await else {
+    // The place goes along: a reader that gives up in between must not free it while this is measured.
+    let measuring = spawn_blocking(move || (length(&measured), place));
+    let Ok((length, place)) = measuring.await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
 
@@ -62,7 +65,7 @@ fn length(known: &Known) -> usize {
     length
 }
 
-/// Waits for the reader where it is slow, and stops when it is gone.
+/// Writes the recording in pieces. Waits for a slow reader, and stops when it is gone.
 fn write(known: &Known, pieces: &mpsc::Sender<Bytes>) {
     let mut piece = String::new();
     let whole = known.lines(|line| {
@@ -77,5 +80,5 @@ fn write(known: &Known, pieces: &mpsc::Sender<Bytes>) {
 
 /// Octets.
 const PIECE: usize = 16 << 10;
-/// So many pieces wait for the reader.
+/// The number of pieces that wait for the reader.
 const PIECES: usize = 2;

@@ -1,8 +1,8 @@
 //! The HTTP side of a process: probes, metrics, and the objects that it knows.
 //!
 //! Every answer comes from the loop that does the work, so that a process whose loop hangs is not called alive. Large
-//! answers are made while they are read, a few at a time. This module owns the listener and the paths; it knows nothing of
-//! what is answered.
+//! answers are made while they are read, a few at a time. This module owns the listener and the paths, and does not know the
+//! content of the answers.
 
 mod body;
 mod serve;
@@ -50,16 +50,16 @@ pub struct Http {
     task: JoinHandle<()>,
 }
 
-/// What a process says of `/objects` that has them from a cluster, which has them still.
+/// The answer to `/objects` of a process whose objects come from a cluster, which still has them.
 #[cfg(feature = "kubernetes")]
 pub(crate) const NOT_KEPT: &str = "the objects of a cluster are not kept here: ask the API server for them, with --cluster or --kubeconfig";
-/// So many questions may wait.
+/// How many questions may wait.
 const QUEUE: usize = 16;
 /// A loop that has not answered by then hangs.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// So many answers of `/metrics` may be on their way at a time, since each is held until it is read.
+/// How many answers of `/metrics` may be on their way at a time: each is held until it is read.
 const SCRAPES: usize = 8;
-/// So many of `/objects`.
+/// How many answers of `/objects`.
 const RECORDINGS: usize = 2;
 
 impl Http {
@@ -95,7 +95,7 @@ impl Http {
         Ok((Self { address, task }, asked))
     }
 
-    /// Listens if there is to be a listener; else nobody ever asks. `flag` is what names the address.
+    /// Listens if there is an address; else no question ever comes. `flag` is the command line flag of the address.
     ///
     /// # Errors
     ///
@@ -125,7 +125,7 @@ impl Drop for Http {
     }
 }
 
-/// The next question; waits for ever where nobody can ask.
+/// Waits for the next question; for ever if there is no listener.
 pub async fn next(asked: &mut mpsc::Receiver<Question>) -> Question {
     match asked.recv().await {
         Some(question) => question,
@@ -133,7 +133,7 @@ pub async fn next(asked: &mut mpsc::Receiver<Question>) -> Question {
     }
 }
 
-/// What the paths share.
+/// The state that the paths share.
 #[derive(Clone)]
 struct Asking {
     ask: mpsc::Sender<Question>,
@@ -176,7 +176,7 @@ async fn objects(State(asking): State<Asking>) -> Response {
 /// JSON on each line.
 const RECORDING_TYPE: &str = "application/x-ndjson";
 
-/// A place among those whose large answers are on their way.
+/// Takes a place among the large answers on their way, if one is free.
 fn place(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
     Arc::clone(places).try_acquire_owned().ok()
 }

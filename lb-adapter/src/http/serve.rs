@@ -1,8 +1,8 @@
 //! Serving connections so that no client can take what sessions need: time, memory or descriptors.
 //!
 //! A request's head has to come soon, a connection does not last long, and there are few of them: a new one takes the
-//! place of the oldest, so that the probes of the kubelet are answered whoever else connects. What is answered is not
-//! decided here.
+//! place of the oldest, so that the kubelet's probes are answered however many others connect. The answers are not decided
+//! here.
 
 use std::collections::VecDeque;
 use std::io;
@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::descriptors;
 
-/// What one client may take.
+/// The limits of what clients may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// How many connections there may be.
@@ -33,7 +33,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// Those of a process, whose limit of descriptors may be low: most of them are for the sessions.
+    /// The limits in a process. Its own limit of descriptors may be low, and most of them are for the sessions.
     pub(super) fn of_process() -> Self {
         Self {
             connections: MOST.min(descriptors::limit() / 4).max(1),
@@ -63,9 +63,12 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits)
                 continue;
             }
         };
+
         oldest_first.retain(|task| !task.is_finished());
-        while oldest_first.len() >= limits.connections {
-            oldest_first.pop_front().as_ref().map(AbortHandle::abort);
+        while oldest_first.len() >= limits.connections
+            && let Some(oldest) = oldest_first.pop_front()
+        {
+            oldest.abort();
         }
         oldest_first.push_back(tasks.spawn(connection(stream, router.clone(), limits)));
     }
@@ -80,7 +83,7 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits) {
         ended = serving.as_mut() => ended,
         () = sleep(limits.lifetime) => {
             serving.as_mut().graceful_shutdown();
-            // An answer that is not taken by then is cut off.
+            // An answer that the client has not read by then is cut off.
             timeout(limits.last, serving).await.unwrap_or(Ok(()))
         }
     };
@@ -89,7 +92,7 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits) {
     }
 }
 
-/// Whether accepting at once again would fail again.
+/// Returns true if accepting again at once would fail again.
 fn is_shortage(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     ![ConnectionAborted, ConnectionReset, Interrupted].contains(&error.kind())

@@ -63,7 +63,7 @@ async fn begin(stream: &mut TcpStream) -> String {
     String::from_utf8(heard.to_vec()).unwrap()
 }
 
-/// Manifests of so many Namespaces, which are a line each.
+/// Manifests of this number of Namespaces, which are a line each.
 fn known(namespaces: usize) -> Known {
     let namespace =
         |nth: usize| format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: n{nth}}}\n---\n");
@@ -113,7 +113,7 @@ async fn a_new_connection_takes_the_place_of_the_oldest() {
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_reads_is_cut_off_and_others_are_not_kept_from_theirs() {
+async fn an_answer_that_is_not_read_is_cut_off_and_others_are_not_kept_from_theirs() {
     let lifetime = Duration::from_secs(3);
     let http = listen(Limits { connections: 100, lifetime, ..quick() }, Known::default()).await;
     let mut unread = Vec::new();
@@ -130,7 +130,7 @@ async fn an_answer_that_nobody_reads_is_cut_off_and_others_are_not_kept_from_the
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(Duration::from_secs(20), free).await.expect("an end of those who do not read");
+    timeout(Duration::from_secs(20), free).await.expect("an end of the answers that are not read");
     let mut heard = Vec::new();
     let end = unread[0].read_to_end(&mut heard);
     let _ = timeout(Duration::from_secs(20), end).await.unwrap();

@@ -1,6 +1,6 @@
-//! What a speaker's node announces, by Service and by session.
+//! The routes that a speaker's node announces, by Service and by session.
 //!
-//! Owns how a plan is taken over into the routes of sessions, and to which peers a Service counts as announced.
+//! Owns how the changes of a plan reach the routes of sessions, and the rule by which a Service counts as announced to a peer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::model::ServiceKey;
 use crate::planner::{Changed, Plan, PlannedRoute};
 use crate::sessions::{SessionKey, Sessions, Wanted};
 
-/// Takes what has changed in a plan over into the routes of the sessions; returns the sessions whose routes it are.
+/// Applies the changes of a plan to the routes of the sessions. Returns the sessions whose routes have changed.
 pub(super) fn change_routes(
     plan: &Plan,
     changed: BTreeSet<Changed>,
@@ -34,7 +34,7 @@ pub(super) fn change_routes(
     touched
 }
 
-/// The peers that a Service is announced to, by name, without those whose session is known to carry none of its routes.
+/// Returns the names of the peers that a Service is announced to, without those whose session cannot carry any of its routes.
 pub(super) fn peers_of(plan: &Plan, key: &ServiceKey, sessions: &Sessions) -> BTreeSet<String> {
     let mut peers = BTreeSet::new();
     for (at, prefix) in plan.announced(key) {
@@ -47,7 +47,7 @@ pub(super) fn peers_of(plan: &Plan, key: &ServiceKey, sessions: &Sessions) -> BT
     peers
 }
 
-/// The Services whose routes these are, by session.
+/// Returns the Services to which these routes of sessions belong.
 pub(super) fn services_of(
     plan: &Plan,
     changed: &BTreeMap<SessionKey, BTreeSet<IpNet>>,

@@ -248,7 +248,7 @@ impl SpeakerArgs {
             .message(format!("{} is being drained", self.node_name))
     }
 
-    /// Opens the port of probes and metrics, if there is to be one: for the host alone, unless an address is named.
+    /// Opens the port of probes and metrics, if there is to be one: on the host's loopback, unless an address is named.
     pub(super) async fn listen(&self) -> Result<(Option<Http>, mpsc::Receiver<Question>), Failure> {
         let by_default = self.host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         self.cluster.listen(by_default).await

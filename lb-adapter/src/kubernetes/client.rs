@@ -64,28 +64,29 @@ fn client(config: Config) -> Result<Client, kube::Error> {
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .option_layer(config.default_retry.then(|| RetryLayer::new(RetryPolicy::server_retry())))
-        .option_layer(config.auth_layer()?)
-        .layer(config.extra_headers_layer()?)
+        // Around the credentials: a token that cannot be had keeps every request from the API server, too.
         .map_result(|answer: Result<http::Response<_>, BoxError>| {
             reach::observe(answer.as_ref().map(|answer| answer.status().as_u16()));
             answer
         })
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
         .map_err(BoxError::from)
         .service(http);
     Ok(Client::new(service, config.default_namespace))
 }
 
-/// What a request comes to, or several that are one. A connection on which nobody answers any more, as when a load balancer
-/// before the API server has forgotten it, fails as one that is refused does; without this end it would be TCP's, which
-/// takes a quarter of an hour.
+/// Waits for the answer to a request, or to several that are one. A connection that no longer carries answers, as when a
+/// load balancer before the API server has forgotten it, fails as one that is refused does; TCP would take a quarter of an
+/// hour to end it.
 pub(super) async fn answered<T>(
     request: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, kube::Error> {
     match tokio::time::timeout(TIMEOUT, request).await {
         Ok(answer) => answer,
         Err(_) => {
-            reach::failed(&format!("nobody answers within {} s", TIMEOUT.as_secs()));
-            Err(kube::Error::Service("nobody answers".into()))
+            reach::failed(&format!("it does not answer within {} s", TIMEOUT.as_secs()));
+            Err(kube::Error::Service("the API server does not answer".into()))
         }
     }
 }

@@ -35,7 +35,7 @@ async fn what_nobody_answers_has_failed() {
     let begin = Instant::now();
     let failed = answered(nodes.list(&ListParams::default())).await.unwrap_err();
     assert_eq!(begin.elapsed(), TIMEOUT);
-    assert!(failed.to_string().contains("nobody answers"), "{failed}");
+    assert!(failed.to_string().contains("does not answer"), "{failed}");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ pub(super) struct ConfigurationState {
 
 const KIND: (&str, &str, &str, &str) =
     ("metallb.io", "v1beta1", "ConfigurationState", "configurationstates");
-/// What there is to say where nothing configures.
+/// The message where there is no configuration object.
 pub(super) const NO_CONFIGURATION: &str = "there is no ConfigMap and no metallb.io resource: nothing is given out and nothing is taken back";
 const PACE: Duration = Duration::from_secs(1);
 /// So many problems are told of; the log has all.
@@ -47,22 +47,21 @@ impl ConfigurationState {
         Self { object: object.labels(labels), condition: "configReconcilerValid" }
     }
 
-    /// Begins to write what has become of the configuration, and when the addresses of the last pool are released, if
-    /// it is gone.
+    /// Begins to write the state of the configuration, with the time at which the addresses of the last pool are released,
+    /// if it is gone.
     pub(super) fn write(&mut self, config: &ConfigState, release: Option<&str>) {
-        let mut status = self.status(config);
-        if let Some(release) = release {
-            let message = &mut status["conditions"][0]["message"];
-            let said = message.as_str().filter(|said| !said.is_empty()).map(|it| format!("{it}\n"));
-            *message = json!(format!(
-                "{}the last pool is gone: its addresses are released at {release}",
-                said.unwrap_or_default()
-            ));
-        }
+        let status = self.status(config, release);
         self.object.write(status);
     }
 
-    fn status(&self, config: &ConfigState) -> Value {
+    fn status(&self, config: &ConfigState, release: Option<&str>) -> Value {
+        let release =
+            release.map(|at| format!("the last pool is gone: its addresses are released at {at}"));
+        let with_release = |message: &str| {
+            let parts = [Some(message).filter(|it| !it.is_empty()), release.as_deref()];
+            parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
+        };
+
         if config.is_absent {
             return json!({
                 "result": "Unknown",
@@ -71,7 +70,7 @@ impl ConfigurationState {
                     "type": self.condition,
                     "status": "Unknown",
                     "reason": "NoConfiguration",
-                    "message": NO_CONFIGURATION,
+                    "message": with_release(NO_CONFIGURATION),
                 }],
             });
         }
@@ -80,12 +79,14 @@ impl ConfigurationState {
             // Nothing has been read yet.
             return json!({"result": "Unknown", "errorSummary": "", "conditions": []});
         }
+
         let problems: Vec<String> =
             config.errors.iter().take(TOLD).map(ToString::to_string).collect();
         let mut problems = problems.join("\n");
         let end =
             (0..=LENGTH.min(problems.len())).rev().find(|end| problems.is_char_boundary(*end));
         problems.truncate(end.unwrap_or(0));
+
         json!({
             "result": if valid { "Valid" } else { "Invalid" },
             "errorSummary": problems,
@@ -93,7 +94,7 @@ impl ConfigurationState {
                 "type": self.condition,
                 "status": if valid { "True" } else { "False" },
                 "reason": if valid { "Valid" } else { "ConfigurationError" },
-                "message": problems,
+                "message": with_release(&problems),
             }],
         })
     }

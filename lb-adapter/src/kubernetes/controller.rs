@@ -50,16 +50,19 @@ pub async fn controller(args: ControllerArgs) -> Result<(), Failure> {
     let client = client::connect(args.cluster.kubeconfig.as_ref()).await?;
     let (_http, mut asked) = args.cluster.listen(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).await?;
     args.note_unused();
+
     let identity = args.identity();
     let election = args.election()?;
     let namespace = args.cluster.namespace();
     let mut candidate = Candidate::new(client.clone(), &namespace, LEASE, &identity, election);
+
     loop {
         tokio::select! {
             () = candidate.elected() => {}
             () = stand_by(&mut asked) => {}
             () = signals.any() => return Ok(()),
         }
+
         let mut leader = Leader::new(client.clone(), &args);
         tokio::select! {
             _ = candidate.lead(leader.run(&mut asked)) => {}
@@ -75,7 +78,7 @@ pub async fn controller(args: ControllerArgs) -> Result<(), Failure> {
 /// The Lease's name, in the namespace of the configuration.
 const LEASE: &str = "ferrolb-controller";
 
-/// A standby is alive and ready, and has nothing to tell.
+/// A standby is alive and ready, and has nothing to report.
 async fn stand_by(asked: &mut mpsc::Receiver<Question>) {
     loop {
         match http::next(asked).await {
@@ -83,9 +86,8 @@ async fn stand_by(asked: &mut mpsc::Receiver<Question>) {
             Question::Ready(tell) => drop(tell.send(Ok(()))),
             Question::Objects(tell) => drop(tell.send(Err(http::NOT_KEPT.to_owned()))),
             Question::Metrics(tell) => {
-                drop(tell.send(
-                    metrics::encode(&Sample::default(), &Latency::new()).unwrap_or_default(),
-                ));
+                let text = metrics::encode(&Sample::default(), &Latency::new());
+                drop(tell.send(text.unwrap_or_default()));
             }
         }
     }
@@ -117,6 +119,7 @@ impl Leader {
         let namespace = args.cluster.namespace();
         let restarts = Restarts::default();
         let mut watches = Watches::new(restarts.clone());
+
         let others = [Watched::all(Kind::Service), Watched::all(Kind::Namespace)];
         // Passwords are the speakers' business.
         let configuration = args.cluster.configuration().into_iter();
@@ -127,6 +130,7 @@ impl Leader {
         }
         // No Service waits for these.
         watches.watch(&client, Watched::within(Kind::BgpNodeStatus, &namespace));
+
         let class = args.cluster.lb_class.clone();
         let options = Options { class: class.clone(), ..Options::default() };
         Self {
@@ -170,7 +174,10 @@ impl Leader {
                 () = self.pools.due(), if self.synced => self.pools.write(&sampling::pools(&self.engine)),
                 due = self.pool_changes.due() => self.pools_due(due),
                 () = self.heartbeats.due() => self.heartbeats.mark(),
-                () = self.configuration.object.due() => self.configuration.write(self.mirror.state(), self.pool_changes.until().as_deref()),
+                () = self.configuration.object.due() => {
+                    let release = self.pool_changes.until();
+                    self.configuration.write(self.mirror.state(), release.as_deref());
+                }
                 question = http::next(asked) => self.answer(question),
             }
             self.begin_writes();
@@ -184,6 +191,7 @@ impl Leader {
                 self.take(Seen::Gone(*kind, name));
             }
         }
+
         let face = match &seen {
             Seen::Applied(Kind::Service, object) => Some(Box::new(Face::of(object))),
             Seen::Listed(Kind::Service, _) => {
@@ -201,22 +209,21 @@ impl Leader {
             }
             _ => None,
         };
+
         let Some(change) = self.mirror.take(seen) else { return };
-        let change = match (change, face) {
+        match (change, face) {
             (Change::Service { service, status }, Some(face)) => {
                 self.take_service(service, status, face);
-                return;
             }
             (Change::ServiceGone(key), _) => {
                 self.faces.remove(&key);
                 self.unseen.remove(&key);
                 self.writer.forget(&key);
                 self.pools.mark();
-                Change::ServiceGone(key)
+                self.apply(Change::ServiceGone(key));
             }
-            (change, _) => change,
-        };
-        self.apply(change);
+            (change, _) => self.apply(change),
+        }
     }
 
     fn take_service(
@@ -225,12 +232,11 @@ impl Leader {
         status: Option<Vec<String>>,
         face: Box<Face>,
     ) {
-        // Where another controller may have left addresses, they are not ours to take back.
+        // Addresses that another controller may have left are not ours to take back.
         let is_left = service.type_ != ServiceType::LoadBalancer && !face.is_ours();
-        let status = match is_left {
-            true => Some(Vec::new()),
-            false => self.status_of(&service.key, &face, status),
-        };
+        let status =
+            if is_left { Some(Vec::new()) } else { self.status_of(&service.key, &face, status) };
+
         let seen = service.key.clone();
         let effects = self.engine.apply(Change::Service { service, status });
         // The engine has a key that shares its names with others; here it is the same, not another with the same names.
@@ -260,14 +266,18 @@ impl Leader {
 
     fn settle(&mut self) {
         let before = self.mirror.state().clone();
-        if let Some(Change::Config(config)) = self.mirror.settle()
-            && let Some(config) = match self.synced {
-                true => self.pool_changes.take(config, &self.engine),
-                false => Some(config),
+        if let Some(Change::Config(config)) = self.mirror.settle() {
+            // Before everything has been listed, no change of pools has been seen that could have to wait.
+            let in_force = if self.synced {
+                self.pool_changes.take(config, &self.engine)
+            } else {
+                Some(config)
+            };
+            if let Some(config) = in_force {
+                self.configure(config);
             }
-        {
-            self.configure(config);
         }
+
         self.mirror.news().tell(&mut self.events);
         if *self.mirror.state() != before {
             self.configuration.object.mark();
@@ -275,6 +285,7 @@ impl Leader {
                 tracing::info!("{NO_CONFIGURATION}");
             }
         }
+
         if !self.synced && self.mirror.is_complete() {
             self.synced = true;
             tracing::info!(services = self.faces.len(), "all objects have been listed");
@@ -288,6 +299,7 @@ impl Leader {
         self.loaded_at =
             SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|it| it.as_secs_f64());
         tracing::info!("the configuration has been loaded");
+
         let turn = self.pool_changes.follow(self.engine.config().map(Arc::as_ref), &config);
         self.apply(Change::Config(config));
         match turn {
@@ -316,19 +328,21 @@ impl Leader {
         }
     }
 
-    /// Tells those whose address is released when the grace period ends.
+    /// Announces the end of the grace period, to each Service whose address is released then and in the log.
     fn tell_of_grace_period(&mut self) {
         let (mut services, until) = (0, self.pool_changes.until().unwrap_or_default());
         for (key, face) in &self.faces {
-            let Some(held) = self.engine.holding(key).filter(|_| self.engine.is_stranded(key))
-            else {
+            if !self.engine.is_stranded(key) {
                 continue;
-            };
+            }
+            let Some(held) = self.engine.holding(key) else { continue };
             services += 1;
+
             let Some(message) = self.pool_changes.notice(&held.pool) else { continue };
             let told = Told { warning: true, reason: "PoolGone", action: "Allocate", message };
             self.events.tell(events::service(&key.namespace, &key.name, Some(&face.uid)), told);
         }
+
         tracing::warn!(
             services,
             until,
@@ -352,7 +366,7 @@ impl Leader {
         for event in events {
             let ServiceName { namespace, name, .. } = &*event.service;
             tracing::info!(service = %event.service, reason = event.reason.as_str(), "{}", event.message);
-            // Of a Service that is gone nobody wants to know.
+            // A Service that is gone has no use for Events.
             let Some(face) = self.faces.get(&event.service) else { continue };
             let told = Told {
                 warning: event.reason.is_warning(),
@@ -378,7 +392,7 @@ impl Leader {
             let face = faces.get(key)?;
             let mut wanted = wanted(engine, key, class.as_deref(), face)?;
             if engine.is_stranded(key) {
-                // Of what pool it is may not be known, and then nothing that is written is known to be wrong.
+                // Without the name of its pool, nothing in its status is known to be wrong.
                 let pool = wanted.pool.as_deref().filter(|pool| !pool.is_empty())?;
                 wanted.notice = pool_changes.notice(pool);
             }
@@ -389,7 +403,7 @@ impl Leader {
     fn written(&mut self, key: &ServiceKey, written: Written) {
         match written {
             Written::Done(face) => {
-                // The watch may have been faster, and somebody else too; or the Service is gone.
+                // The watch may have been faster, or another writer; or the Service is gone.
                 if self.faces.get(key).is_some_and(|seen| face.is_newer_than(seen)) {
                     self.unseen.insert(key.clone(), face.version.clone());
                     self.faces.insert(key.clone(), face);
@@ -428,12 +442,12 @@ impl Leader {
     }
 }
 
-/// What the status of a Service should say; `None` leaves it alone.
+/// Returns what the status of a Service should say; `None` leaves it alone.
 fn wanted(engine: &Engine, key: &ServiceKey, class: Option<&str>, face: &Face) -> Option<Wanted> {
     let service = engine.service_of(key)?;
     match ours(&service, class) {
         Ok(()) => {}
-        // Another controller serves it, and whatever the status says is that one's business.
+        // Another controller serves it, and its status is that controller's business.
         Err(NotOurs::Class { .. }) => return None,
         Err(NotOurs::Type(_)) => return face.is_ours().then(Wanted::default),
     }

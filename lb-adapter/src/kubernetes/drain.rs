@@ -1,5 +1,4 @@
-//! What asks for a drain of the node: an annotation or a taint of its Node, as the operator has named them. And how
-//! the drain goes.
+//! The annotation or taint of a Node that asks for a drain, as the operator has named it, and the way the drain goes.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,7 +11,8 @@ use super::SpeakerArgs;
 use super::object::Object;
 use crate::config::yaml::Value;
 
-/// The label of a Node that keeps speakers off it: `metallb`, or `none`. The DaemonSet's affinity names it.
+/// The label of a Node that keeps our speakers off it, with the values `metallb` and `none`. The DaemonSet's affinity names
+/// it.
 const SPEAKER: &str = "ferrolb.io/speaker";
 
 /// What on the Node asks for a drain, and how far it is.
@@ -57,18 +57,18 @@ impl DrainTrigger {
         self.under_way = None;
     }
 
-    /// How the drain goes.
+    /// Returns the way the drain goes.
     pub(super) fn how(&self) -> GracefulShutdown {
         self.how.clone().withdrawn_for(self.withdrawn())
     }
 
-    /// How long routes are withdrawn before the sessions end. On a node that is handed over, another speaker waits for
-    /// that end, and the node has no routes until it comes.
+    /// Returns how long routes are withdrawn before the sessions end. On a node that is handed over, another speaker waits
+    /// for that end, and the node has no routes until it comes.
     pub(super) fn withdrawn(&self) -> Duration {
         if self.handed_over { Duration::ZERO } else { self.withdrawn }
     }
 
-    /// Notes what the Node says, and returns whether it asks for a drain.
+    /// Notes the labels of the Node. Returns true if it asks for a drain.
     pub(super) fn take(&mut self, node: &Object) -> bool {
         let speaker = node.text(&["metadata", "labels", SPEAKER]);
         self.handed_over = matches!(speaker, Some("metallb" | "none"));

@@ -177,7 +177,7 @@ fn clipped(mut note: String) -> String {
     note
 }
 
-/// What an object is told of which another version is in force than the one that is written, or none.
+/// The Event of an object that is not in force as it is written.
 pub(super) fn invalid(problem: String) -> Told {
     let message = format!("not in force: {problem}");
     Told { warning: true, reason: "InvalidConfiguration", action: "Configure", message }

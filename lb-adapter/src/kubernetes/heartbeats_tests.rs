@@ -138,7 +138,7 @@ async fn a_mark_is_logged_when_it_is_written_and_why_a_write_of_it_failed() {
     pass(&mut heartbeats, 240).await;
     assert_eq!(log.count(stopped), 0);
     let failed = log.lines("could not be marked");
-    let say_why = failed.iter().all(|line| line.contains("nobody answers"));
+    let say_why = failed.iter().all(|line| line.contains("does not answer"));
     assert!(failed.len() >= 3 && say_why, "{failed:?}");
     server.set_delay(Duration::ZERO);
     pass(&mut heartbeats, 60).await;

@@ -11,6 +11,7 @@ use kube::{Api, Client};
 
 use super::election::{Answer, Election, ElectionConfig, Observed, Request};
 use super::reach;
+use crate::failure::causes;
 
 /// A candidate at one Lease.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub struct Candidate {
     election: Election,
     /// The Lease as it was last seen, for what of it is not ours.
     last: Option<Lease>,
-    /// Why it could not be used, as the log says.
+    /// Why the Lease could not be used, as last logged.
     told: Option<String>,
 }
 
@@ -106,7 +107,7 @@ impl Candidate {
         // An API server that does not answer must not keep a leader from noticing that it is none.
         let answer = tokio::time::timeout(self.config.retry_period, self.ask(&request)).await;
         let answer = answer.unwrap_or_else(|_| {
-            reach::failed(&format!("nobody answers within {:?}", self.config.retry_period));
+            reach::failed(&format!("it does not answer within {:?}", self.config.retry_period));
             Answer::Unreachable
         });
         self.election.handle_answer(now(), answer);
@@ -128,6 +129,7 @@ impl Candidate {
                 self.api.replace(&self.name, &params, &lease).await
             }
         };
+
         match answer {
             Ok(lease) => {
                 let observed = observed(&lease);
@@ -144,9 +146,9 @@ impl Candidate {
         }
     }
 
-    /// Says why the Lease cannot be read or written, once for each reason.
+    /// Logs why the Lease cannot be read or written, once for each reason.
     fn cannot_use(&mut self, error: &kube::Error) {
-        let why = reach::chain(error);
+        let why = causes(error);
         if reach::is_news(error) && self.told.as_ref() != Some(&why) {
             tracing::warn!(lease = self.name, "cannot use the Lease, trying again: {why}");
             self.told = Some(why);

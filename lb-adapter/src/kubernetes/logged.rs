@@ -1,16 +1,16 @@
-//! The log lines of a test, to look at.
+//! The log lines of a test.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use tracing::subscriber::DefaultGuard;
 
-/// What this thread logs.
+/// The log of this thread.
 #[derive(Clone, Default)]
 pub(super) struct Logged(Arc<Mutex<Vec<u8>>>);
 
 impl Logged {
-    /// Everything from now on, until the guard is dropped.
+    /// Collects everything from now on, until the guard is dropped.
     pub(super) fn begin() -> (Self, DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
@@ -22,14 +22,14 @@ impl Logged {
         (log, tracing::subscriber::set_default(subscriber))
     }
 
-    /// The lines that have these words.
+    /// Returns the lines that have these words.
     pub(super) fn lines(&self, words: &str) -> Vec<String> {
         let octets = self.0.lock().unwrap();
         let text = std::str::from_utf8(&octets).unwrap();
         text.lines().filter(|line| line.contains(words)).map(str::to_owned).collect()
     }
 
-    /// How many lines have these words.
+    /// Returns how many lines have these words.
     pub(super) fn count(&self, words: &str) -> usize {
         self.lines(words).len()
     }

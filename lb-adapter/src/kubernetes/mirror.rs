@@ -32,7 +32,9 @@ pub(super) struct Mirror {
     in_force: InForce<(Kind, ObjectName)>,
     config: Option<Arc<Config>>,
     problems: Problems,
-    /// Whether the node has other labels, so that others of the problems may concern it.
+    /// The error that the ConfigMap is gone, while it is.
+    config_map_gone: Option<Diagnostic>,
+    /// Whether the labels of the node have changed, and with them perhaps the problems that concern it.
     relabelled: bool,
     state: ConfigState,
     news: News,
@@ -45,16 +47,16 @@ pub(super) struct Mirror {
 pub(super) struct ConfigState {
     /// Whether one has been in force.
     pub(super) loaded: bool,
-    /// What is not in force as it is written, as far as it concerns this program.
+    /// Errors of objects that are not in force as they are written, as far as they concern this program.
     pub(super) errors: Vec<Diagnostic>,
     /// What is odd about it.
     pub(super) warnings: Vec<Diagnostic>,
-    /// Whether there is no object at all that configures.
+    /// Whether there is no configuration object at all.
     pub(super) is_absent: bool,
 }
 
 impl ConfigState {
-    /// Whether an older one is in force than the one that is written, or none.
+    /// Returns true if something is not in force as it is written.
     pub(super) fn is_stale(&self) -> bool {
         !self.errors.is_empty()
     }
@@ -65,10 +67,13 @@ impl Mirror {
     /// them, peers are without the passwords that are in one.
     pub(super) fn new(namespace: &str, awaited: impl IntoIterator<Item = Kind>) -> Self {
         let awaited: BTreeSet<Kind> = awaited.into_iter().collect();
-        let problems = match awaited.contains(&Kind::Node) {
-            true => Problems::of_speaker(),
-            false => Problems::of_controller(),
+        // Only speakers follow a Node, their own.
+        let problems = if awaited.contains(&Kind::Node) {
+            Problems::of_speaker()
+        } else {
+            Problems::of_controller()
         };
+
         let options = manifest::Options {
             namespace: namespace.to_owned(),
             // One alone is watched, that of --config.
@@ -85,6 +90,7 @@ impl Mirror {
             in_force: InForce::default(),
             config: None,
             problems,
+            config_map_gone: None,
             relabelled: false,
             state: ConfigState::default(),
             news: News::default(),
@@ -152,12 +158,13 @@ impl Mirror {
     fn applied(&mut self, kind: Kind, object: Object) -> Option<Change> {
         let name = object.name();
         if Kind::CONFIGURATION.contains(&kind) {
-            // What is written into its status, by us too, is no other configuration.
+            // A change of its status alone, which we write too, is no change of the configuration.
             let said = object.into_said();
             self.changed |= self.configuration.get(&(kind, name.clone())) != Some(&said);
             self.configuration.insert((kind, name), said);
             return None;
         }
+
         let found = [found(kind, &name, object.tree())];
         match manifest::read_found(&self.options, "the cluster", found) {
             Ok(rows) => {
@@ -202,35 +209,38 @@ impl Mirror {
             self.in_force.judge(&self.options, &self.configuration);
         self.state.is_absent = found == Configured::No;
         self.state.loaded |= config.is_some();
-        self.news
-            .warnings
-            .extend(warnings.iter().filter(|it| !self.state.warnings.contains(it)).cloned());
+
+        let new_warnings = warnings.iter().filter(|it| !self.state.warnings.contains(it));
+        self.news.warnings.extend(new_warnings.cloned());
         self.state.warnings = warnings;
+
+        self.config_map_gone = (found == Configured::ConfigMapGone).then(|| {
+            let message = "the ConfigMap is gone; the last configuration stays in force".to_owned();
+            Diagnostic::file_error("the cluster", message)
+        });
         self.problems.set(problems);
         self.note_problems();
-        if found == Configured::ConfigMapGone {
-            let message = "the ConfigMap is gone; the last configuration stays in force".to_owned();
-            let gone = Diagnostic::file_error("the cluster", message);
-            self.news.errors.push(gone.clone());
-            self.state.errors = vec![gone];
-        }
 
         let config = config.map(Arc::new).filter(|config| self.config.as_ref() != Some(config))?;
         self.config = Some(Arc::clone(&config));
         Some(Change::Config(config))
     }
 
-    /// Says what of the problems concerns this program, which depends on the labels of its node.
+    /// Notes the problems that concern this program, which depend on the labels of its node.
     fn note_problems(&mut self) {
         let concerning = self.problems.concerning(&self.configuration);
-        let errors: Vec<_> =
-            concerning.values().flat_map(|problems| problems.iter().cloned()).collect();
+        let errors: Vec<_> = match &self.config_map_gone {
+            Some(gone) => vec![gone.clone()],
+            None => concerning.values().flatten().cloned().collect(),
+        };
+
+        let known = self.news.errors.len();
         let new = errors.iter().filter(|it| !self.state.errors.contains(it));
-        let before = self.news.errors.len();
         self.news.errors.extend(new.cloned());
-        if self.news.errors.len() > before {
+        if self.news.errors.len() > known {
             self.counts.1 += 1;
         }
+
         self.news.invalid.extend(self.problems.invalid(&concerning, &self.configuration));
         self.state.errors = errors;
     }

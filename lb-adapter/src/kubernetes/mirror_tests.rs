@@ -24,6 +24,15 @@ fn pool(name: &str, addresses: &str) -> Seen {
     )
 }
 
+fn config_map(name: &str) -> Seen {
+    let config = "address-pools: [{name: a, protocol: bgp, addresses: [192.0.2.0/28]}]";
+    seen(
+        Kind::ConfigMap,
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"config": config},
+            "metadata": {"namespace": "metallb-system", "name": name}}),
+    )
+}
+
 fn pools(change: Option<Change>) -> Vec<String> {
     let Some(Change::Config(config)) = change else {
         panic!("expected a configuration: {change:?}")
@@ -48,12 +57,7 @@ fn objects_that_configure_take_effect_together_and_only_when_they_change() {
 fn the_config_map_that_is_watched_counts_whatever_it_is_called() {
     let mut mirror = mirror();
     assert_eq!(mirror.settle(), None, "there is no configuration");
-    let config = "address-pools: [{name: a, protocol: bgp, addresses: [192.0.2.0/28]}]";
-    mirror.take(seen(
-        Kind::ConfigMap,
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"config": config},
-            "metadata": {"namespace": "metallb-system", "name": "metallb"}}),
-    ));
+    mirror.take(config_map("metallb"));
     assert_eq!(pools(mirror.settle()), ["a"]);
 }
 
@@ -120,16 +124,35 @@ fn without_an_object_that_configures_there_is_no_configuration_and_after_the_las
 #[test]
 fn a_config_map_that_is_taken_away_stays_in_force() {
     let mut mirror = mirror();
-    let config = "address-pools: [{name: a, protocol: bgp, addresses: [192.0.2.0/28]}]";
-    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"config": config},
-        "metadata": {"namespace": "metallb-system", "name": "config"}});
-    mirror.take(seen(Kind::ConfigMap, map));
+    mirror.take(config_map("config"));
     assert_eq!(pools(mirror.settle()), ["a"]);
     mirror.take(Seen::Gone(Kind::ConfigMap, ("metallb-system".to_owned(), "config".to_owned())));
     assert_eq!(mirror.settle(), None);
     assert!(mirror.state().is_stale() && !mirror.state().is_absent);
     mirror.take(pool("b", "192.0.2.0/28"));
     assert_eq!(pools(mirror.settle()), ["b"], "until there is another");
+}
+
+#[test]
+fn a_config_map_that_is_gone_stays_an_error_when_the_labels_of_the_node_change() {
+    let kinds = Kind::CONFIGURATION.into_iter().chain([Kind::Node]);
+    let mut mirror = Mirror::new("metallb-system", kinds.clone());
+    for kind in kinds {
+        mirror.take(Seen::Listed(kind, None));
+    }
+    mirror.take(config_map("config"));
+    assert_eq!(pools(mirror.settle()), ["a"]);
+    mirror.take(Seen::Gone(Kind::ConfigMap, ("metallb-system".to_owned(), "config".to_owned())));
+    assert_eq!(mirror.settle(), None);
+    let errors = mirror.news().errors;
+    assert_eq!((errors.len(), &mirror.state().errors), (1, &errors));
+
+    let node = json!({"apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": "n1", "labels": {"zone": "b"}}});
+    mirror.take(seen(Kind::Node, node));
+    assert_eq!(mirror.settle(), None);
+    assert_eq!(mirror.state().errors, errors);
+    assert!(mirror.news().errors.is_empty(), "it was reported");
 }
 
 #[test]

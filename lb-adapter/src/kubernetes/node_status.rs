@@ -91,6 +91,7 @@ pub(super) fn status(
     let established = format!("{established}/{}", sessions.len());
     let ready = condition(config, sessions, refused);
     let sessions: Vec<Value> = sessions.iter().map(session).collect();
+
     json!({
         "node": node,
         "conditions": [ready],
@@ -111,7 +112,7 @@ pub(super) fn status(
     })
 }
 
-/// Whether the speaker does all that it should.
+/// Returns the condition Ready, which is true if the speaker does all that it should.
 fn condition(
     config: &ConfigState,
     sessions: &[SessionSample],
@@ -129,9 +130,13 @@ fn condition(
     if !config.loaded {
         return ready("False", "NoConfiguration", "there has been no valid configuration yet");
     }
-    let without_bfd = sessions.iter().filter_map(|it| Some((it, it.status.bfd_problem()?)));
-    let without_bfd: Vec<_> = without_bfd
-        .map(|(it, problem)| format!("{} ({}): {problem}", it.name, it.endpoint))
+
+    let without_bfd: Vec<_> = sessions
+        .iter()
+        .filter_map(|it| {
+            let problem = it.status.bfd_problem()?;
+            Some(format!("{} ({}): {problem}", it.name, it.endpoint))
+        })
         .collect();
     if !without_bfd.is_empty() {
         let message = format!("no BFD session with {}", without_bfd.join("; with "));
@@ -140,7 +145,7 @@ fn condition(
     ready("True", "SpeakerReady", "the speaker announces what it should")
 }
 
-/// So many of the routes that a session cannot carry are listed: an object is no place for thousands.
+/// How many of the routes that a session cannot carry are listed: an object is no place for thousands.
 const LISTED: usize = 20;
 
 fn unsendable(route: &UnsendableRoute) -> Value {

@@ -46,7 +46,7 @@ impl Object {
         self.text(&["metadata", "annotations", name])
     }
 
-    /// Whether this field manager wrote the status, and no other has written the addresses of a load balancer since.
+    /// Returns true if this field manager wrote the status, and no other has written the addresses of a load balancer since.
     pub(super) fn has_status_of(&self, manager: &str) -> bool {
         let writers = self.get(&["metadata", "managedFields"]).map_or(&[][..], Value::items);
         let (ours, others): (Vec<_>, Vec<_>) =
@@ -63,7 +63,7 @@ impl Object {
         &self.tree
     }
 
-    /// What it says itself, without what the API server and controllers add, such as its status and its version.
+    /// Returns the object without what the API server and controllers add, such as its status and its version.
     pub(super) fn into_said(self) -> Value {
         let mut tree = self.tree;
         tree.remove("status");

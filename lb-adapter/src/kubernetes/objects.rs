@@ -30,9 +30,9 @@ const PAGE: u32 = 500;
 /// The namespaces of MetalLB's manifests and of ours.
 const USUAL: [&str; 2] = ["metallb-system", "ferrolb-system"];
 
-/// The objects of the cluster that a kubeconfig file names, or KUBECONFIG, or in which this is a pod. Its configuration is
-/// in the namespace that is named, or else in the first that has one: of those that are meant, the context's and the
-/// usual ones. Gives back the namespaces too that have been looked in, if none has one.
+/// Lists the objects of the cluster that a kubeconfig file names, or KUBECONFIG, or in which this is a pod. Its configuration
+/// is in the namespace that is named, or else in the first of these that has one: those in `meant`, the context's and the
+/// usual ones. Returns the namespaces that have been searched, too, if none of them has one.
 ///
 /// # Errors
 ///
@@ -43,18 +43,21 @@ pub(crate) fn objects(
     meant: &BTreeSet<String>,
 ) -> Result<(Known, Vec<String>), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+
     runtime.map_err(Failure::unusable)?.block_on(async {
         let client = client::connect(kubeconfig).await?;
         let mut known = Known::default();
         for kind in [Kind::Namespace, Kind::Node, Kind::Service, Kind::EndpointSlice] {
             add(&mut known, kind, &list(&client, kind, None, None).await?);
         }
+
         let namespaces = match &place.namespace {
             Some(namespace) => vec![namespace.clone()],
             None => candidates(meant, client.default_namespace()),
         };
         let (namespace, objects) = configuration(&client, &namespaces, place.config_map()).await?;
         let found = !objects.is_empty();
+
         for (kind, objects) in objects {
             add(&mut known, kind, &objects);
         }
@@ -64,10 +67,11 @@ pub(crate) fn objects(
     })
 }
 
-/// The namespaces to look in, the likeliest first. A context that names none has `default`, which means little.
+/// Returns the namespaces to search, the likeliest first. A context that names none has `default`, which means little.
 fn candidates(meant: &BTreeSet<String>, context: &str) -> Vec<String> {
     let context = |wanted: bool| Some(context).filter(|it| (*it == "default") == wanted);
     let all = meant.iter().map(String::as_str).chain(context(false)).chain(USUAL);
+
     let mut namespaces: Vec<String> = Vec::new();
     for namespace in all.chain(context(true)) {
         if !namespaces.iter().any(|known| known == namespace) {
@@ -77,7 +81,8 @@ fn candidates(meant: &BTreeSet<String>, context: &str) -> Vec<String> {
     namespaces
 }
 
-/// What configures, of the first of these namespaces that has any of it; the first where none has.
+/// Lists the configuration objects of the first of these namespaces that has any. Returns that namespace with them, or the
+/// first one with nothing.
 async fn configuration(
     client: &Client,
     namespaces: &[String],
@@ -94,15 +99,20 @@ async fn configuration(
                 Err(why) => missing = missing.or(Some(why)),
             }
         }
-        match (objects.is_empty(), missing) {
-            (false, None) => return Ok((namespace.clone(), objects)),
-            // A part of a configuration is not to be taken for the whole.
-            (false, Some(why)) => return Err(why),
-            (true, missing) => refused = refused.or(missing),
+
+        if objects.is_empty() {
+            refused = refused.or(missing);
+            continue;
         }
+        return match missing {
+            None => Ok((namespace.clone(), objects)),
+            // A part of a configuration must not pass for the whole.
+            Some(why) => Err(why),
+        };
     }
+
     match refused {
-        // Where one may not look there may be one.
+        // A namespace that may not be read may have the configuration.
         Some(why) => Err(why),
         None => Ok((namespaces.first().cloned().unwrap_or_default(), Vec::new())),
     }
@@ -124,6 +134,7 @@ async fn list(
     if let Some(name) = name {
         params = params.fields(&format!("metadata.name={name}"));
     }
+
     let mut objects = Vec::new();
     loop {
         match answered(api.list(&params)).await {
@@ -154,9 +165,10 @@ fn add(known: &mut Known, kind: Kind, objects: &[DynamicObject]) {
         object.types = Some(types.clone());
         object.metadata.managed_fields = None;
         if kind == Kind::ConfigMap {
-            // A recording has it under this name, whatever the cluster calls it.
+            // A recording has it under this name; the cluster may call it otherwise.
             object.metadata.name = Some(CONFIG_MAP.to_owned());
         }
+
         if kind == Kind::Service {
             let ingress = object.data["status"]["loadBalancer"]["ingress"].as_array();
             let addresses = ingress.into_iter().flatten().filter_map(|it| it["ip"].as_str());
@@ -165,6 +177,7 @@ fn add(known: &mut Known, kind: Kind, objects: &[DynamicObject]) {
             let key = ServiceKey::new(of(&object.metadata.namespace), of(&object.metadata.name));
             known.held.insert(key, addresses);
         }
+
         let octets = serde_json::to_vec(&object).unwrap_or_default();
         known.sources.push(Source { name: resource.plural.clone(), octets });
     }
@@ -181,6 +194,7 @@ async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String)
             return BTreeMap::new();
         }
     };
+
     let now = time_of_server(client).await;
     let mut sessions = BTreeMap::new();
     for node in nodes {
@@ -195,6 +209,7 @@ async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String)
             );
             continue;
         }
+
         for session in status["sessions"].as_array().into_iter().flatten() {
             let peer = session["address"].as_str().unwrap_or_default().to_owned();
             let up = session["established"] == true;
@@ -208,7 +223,7 @@ async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String)
     sessions
 }
 
-/// What a speaker says that a session does not carry.
+/// Notes the routes and families that a session does not carry, as its speaker reports them.
 fn note_unsendable(state: &mut SessionState, session: &Value) {
     let families = session["families"].as_array();
     state.families = families.map(|families| {

@@ -1,4 +1,4 @@
-//! Whose statuses a controller writes: those of the Services that it serves, and no others.
+//! A controller writes the statuses of the Services that it serves, and no others.
 //!
 //! Leaders run at the API server of the tests, in virtual time.
 
@@ -25,7 +25,7 @@ struct Command {
     args: ControllerArgs,
 }
 
-/// Who wrote a status, by its looks.
+/// The author of a status, by its looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mark {
     /// Our condition, and our field manager.
@@ -49,7 +49,7 @@ const MARKS: [Mark; 6] = [
     Mark::Nobody,
 ];
 
-/// What a leader does when it meets the Service.
+/// The occasion on which a leader meets the Service.
 #[derive(Clone, Copy, Debug)]
 enum Trigger {
     Event,
@@ -138,6 +138,7 @@ async fn meets(class: Option<&str>, service: Value, trigger: Trigger) -> (ApiSer
     let server = server().await;
     let name = service["metadata"]["name"].as_str().unwrap().to_owned();
     let mut leader = leader(&server, "default", class);
+
     let before = match trigger {
         Trigger::Start => {
             server.put(service);
@@ -163,6 +164,7 @@ async fn meets(class: Option<&str>, service: Value, trigger: Trigger) -> (ApiSer
             before
         }
     };
+
     run(&mut leader, WHILE).await;
     let after = get(&server, &name).await;
     (server, before, after)
@@ -189,7 +191,7 @@ fn table() -> impl Iterator<Item = (Option<&'static str>, Option<&'static str>, 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_of_another_class_is_never_written_whoever_marked_it() {
+async fn a_service_of_another_class_is_never_written_by_any_mark() {
     for (instance, class, mark, trigger) in
         table().filter(|(instance, class, ..)| instance != class)
     {
@@ -204,7 +206,7 @@ async fn a_service_of_another_class_is_never_written_whoever_marked_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_of_our_class_keeps_an_address_of_our_pools_whoever_marked_it() {
+async fn a_service_of_our_class_keeps_an_address_of_our_pools_by_any_mark() {
     for (instance, class, mark, trigger) in
         table().filter(|(instance, class, ..)| instance == class)
     {
@@ -234,6 +236,7 @@ async fn of_a_service_that_is_no_load_balancer_only_a_status_of_ours_is_taken_ba
                 assert_eq!((told, lines), (vec![], vec![]), "{row}");
                 continue;
             }
+
             assert_eq!(after["status"], json!({"loadBalancer": {}}), "{row}");
             assert_eq!(after["metadata"]["annotations"], json!({}), "{row}");
             let [told] = &told[..] else { panic!("{row}: {told:?}") };

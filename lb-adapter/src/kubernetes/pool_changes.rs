@@ -1,11 +1,11 @@
-//! Pools that go away, as the leader sees it: when that takes effect, and what there is to say of it.
+//! Pools that go away, as the leader sees it: the time at which that takes effect, and the words that announce it.
 //!
 //! ```text
 //! one pool of several goes or comes ──► a moment, for the others ──► its Services move
 //! the last pool goes ─────────────────► the grace period ──────────► its addresses are released
 //! ```
 //!
-//! Owns the two delays. Which addresses stay is the engine's business.
+//! Owns the two delays. The engine decides which addresses stay.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use crate::model::Config;
 #[derive(Debug)]
 pub(super) struct PoolChanges {
     grace: GracePeriod,
-    /// When the grace period ends, for people.
+    /// The end of the grace period, for people.
     until: Option<Timestamp>,
-    /// A configuration without a pool for addresses that Services have, and when it takes effect.
+    /// A configuration that lacks a pool for addresses that Services have, and the time at which it takes effect.
     awaited: Option<(Arc<Config>, Instant)>,
 }
 
-/// What is due.
+/// A change that is due.
 #[derive(Debug, PartialEq)]
 pub(super) enum Due {
     /// This configuration takes effect.
@@ -38,28 +38,30 @@ pub(super) enum Due {
     GracePeriodOver,
 }
 
-/// So long until an address that is in no pool is given up where there are pools. Pools are deleted, and made, one after the
-/// other: a Service is not to move to a pool that goes next, or because its own comes last.
+/// The time after which an address that is in no pool is given up while there are other pools. Pools are deleted and made
+/// one after the other: a Service must not move to a pool that goes next, or because its own comes last.
 const MOMENT: Duration = Duration::from_secs(2);
 
 impl PoolChanges {
-    /// With a grace period of this length; with one of zero nothing waits.
+    /// Nothing waits yet. With a grace period of zero nothing ever does.
     pub(super) fn new(grace_period: Duration) -> Self {
         Self { grace: GracePeriod::new(grace_period), until: None, awaited: None }
     }
 
-    /// The configuration that takes effect now, if it need not wait.
+    /// Returns the configuration if it takes effect at once; else keeps it until it is due.
     pub(super) fn take(&mut self, config: Arc<Config>, engine: &Engine) -> Option<Arc<Config>> {
         let before = self.awaited.take();
         if config.pools.is_empty() || self.grace.length().is_zero() || !strands(&config, engine) {
             return Some(config);
         }
+
+        // One that waits already passes on its time, so that no number of changes puts it off.
         let at = before.map_or_else(|| Instant::now() + MOMENT, |(_, at)| at);
         self.awaited = Some((config, at));
         None
     }
 
-    /// Takes note of a configuration that is about to take effect.
+    /// Notes a configuration that is about to take effect.
     pub(super) fn follow(&mut self, before: Option<&Config>, now: &Config) -> Option<Turn> {
         let turn = self.grace.follow(before, now);
         self.until = match turn {
@@ -73,7 +75,7 @@ impl PoolChanges {
         turn
     }
 
-    /// What there is to say of an address of a pool that is gone.
+    /// Returns the notice for a Service that has an address of a pool that is gone.
     pub(super) fn notice(&self, pool: &str) -> Option<String> {
         let until = time(self.until?);
         Some(format!(
@@ -81,7 +83,7 @@ impl PoolChanges {
         ))
     }
 
-    /// When the addresses of the last pool are released, if that is due.
+    /// Returns the time at which the addresses of the last pool are released, if they are to be.
     pub(super) fn until(&self) -> Option<String> {
         self.until.map(time)
     }
@@ -103,8 +105,7 @@ impl PoolChanges {
     }
 }
 
-/// Whether a Service has an address that none of these pools has, and that is not of one of them as it was before: its
-/// pool is gone, or has not come yet.
+/// Returns true if a Service has addresses that no pool has, and its pool is not there: it is gone, or has not come yet.
 fn strands(config: &Config, engine: &Engine) -> bool {
     engine.service_keys().filter_map(|key| engine.holding(key)).any(|held| {
         let is_there = |address: &IpAddr| config.pools.iter().any(|pool| pool.contains(*address));
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pool_that_does_not_come_back_is_gone_after_a_moment_whatever_else_changes() {
+    async fn a_pool_that_does_not_come_back_is_gone_after_a_moment_despite_other_changes() {
         let (mut changes, engine) = (PoolChanges::new(Duration::from_secs(300)), engine());
         let begin = Instant::now();
         changes.take(config(&[TWO]), &engine);
@@ -169,7 +170,7 @@ mod tests {
         assert_eq!(changes.take(Arc::clone(&last), &engine), None);
         assert_eq!(changes.due().await, Due::Config(last));
         assert_eq!(begin.elapsed(), MOMENT);
-        // One that comes back is there at once, and so is what strands nobody.
+        // A pool that comes back takes effect at once, as does a configuration that strands no Service.
         changes.take(config(&[TWO]), &engine);
         for at_once in [config(&[ONE, TWO]), config(&[ONE])] {
             assert_eq!(changes.take(Arc::clone(&at_once), &engine), Some(at_once));
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn pools_that_come_one_after_the_other_renumber_nobody() {
+    async fn pools_that_come_one_after_the_other_renumber_no_service() {
         let mut changes = PoolChanges::new(Duration::from_secs(300));
         for mut engine in [engine(), Engine::new(Options::default(), None)] {
             engine.apply(Change::Config(config(&[])));

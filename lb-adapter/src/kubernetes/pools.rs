@@ -1,8 +1,8 @@
 //! The status of IPAddressPools: how full they are.
 //!
-//! What there is to write follows from what is seen: a status that another controller wrote, such as one that has been
-//! deposed and does not know it, is set right. Where the other one does the same, as MetalLB's does that runs in the same
-//! namespace, the pauses grow: two controllers do not write against each other all the time.
+//! What there is to write follows from what is seen. A status that another controller wrote, such as one that was deposed
+//! and does not know it, is set right. If that controller does the same, as a MetalLB in the same namespace does, the pauses
+//! grow, so that two controllers do not write against each other all the time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,14 +30,14 @@ pub(super) struct PoolStatus {
     wanted: BTreeMap<String, Value>,
     /// The pools whose status another controller has changed.
     contested: BTreeMap<String, Contest>,
-    /// When the first of them is set right that differs.
+    /// The time at which the first of them that differs is set right.
     truce: Option<Instant>,
     due: Option<Instant>,
     /// Whether what was under way is written.
     under_way: JoinSet<bool>,
 }
 
-/// How often another controller has changed what a pool should say, and when it is set right.
+/// The count of another controller's changes to the status of a pool, and the time at which it is set right.
 struct Contest {
     times: u32,
     at: Instant,
@@ -78,7 +78,7 @@ impl PoolStatus {
         }
     }
 
-    /// Another controller has changed a status that was right.
+    /// Notes that another controller has changed a status that was right.
     fn contest(&mut self, name: &str) {
         let now = Instant::now();
         let recent = self.contested.get(name).filter(|contest| contest.at + TRUCE > now);
@@ -123,6 +123,7 @@ impl PoolStatus {
         let now = Instant::now();
         (self.due, self.truce) = (None, None);
         self.wanted = samples.iter().map(|it| (it.name.clone(), status(it))).collect();
+
         for (name, status) in &self.wanted {
             let Some((version, seen)) = self.seen.get(name) else { continue };
             if seen == status {
@@ -132,6 +133,7 @@ impl PoolStatus {
                 self.truce = self.truce.into_iter().chain([contest.at]).min();
                 continue;
             }
+
             let patch = json!({"metadata": {"resourceVersion": version}, "status": status});
             let (api, manager, name) = (self.api.clone(), self.manager, name.clone());
             self.under_way.spawn(async move {

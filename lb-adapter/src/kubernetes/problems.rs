@@ -1,9 +1,9 @@
-//! What is wrong with the objects that configure, and whose business that is.
+//! The errors of configuration objects, and the program that reports each of them.
 //!
-//! As with MetalLB, a speaker is concerned with the peers and advertisements of its node, and with everything that is not of
-//! a node; the controller with pools and communities. Owns that rule, and what there is to tell of it.
+//! As with MetalLB, a speaker is concerned with the peers and advertisements of its node, and with everything that belongs
+//! to no node; the controller with pools and communities. This module owns that rule, and remembers what has been reported.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 
@@ -15,7 +15,7 @@ use crate::config::{Diagnostic, resources};
 use crate::manifest::{ObjectKey, Options, refers};
 use crate::model::Labels;
 
-/// An object that configures.
+/// A configuration object.
 type Key = (Kind, ObjectName);
 
 /// The objects with errors.
@@ -23,29 +23,29 @@ type Key = (Kind, ObjectName);
 pub(super) struct Problems {
     all: BTreeMap<Key, Vec<Diagnostic>>,
     scope: Scope,
-    /// The objects of which an Event tells: with their errors, so that others are news.
-    told: BTreeSet<(Key, String)>,
+    /// The error of each object that the last Event about it reports.
+    told: BTreeMap<Key, String>,
 }
 
-/// Whose business they are.
+/// The program that is concerned.
 #[derive(Debug)]
 enum Scope {
     Controller,
-    /// Of a node with these labels, once they are known.
+    /// The speaker of a node with these labels, once they are known.
     Speaker(Option<Labels>),
 }
 
-/// What has not been told yet.
+/// Problems that have not been reported yet.
 #[derive(Debug, Default)]
 pub(super) struct News {
     pub(super) warnings: Vec<Diagnostic>,
     pub(super) errors: Vec<Diagnostic>,
-    /// Objects that are not in force as they are written, and why: for an Event of each.
+    /// Objects that are not in force as they are written, each with the reason for its Event.
     pub(super) invalid: Vec<(ObjectReference, String)>,
 }
 
 impl News {
-    /// Tells it: in the log, and to whoever looks at the objects.
+    /// Reports them in the log, and as Events of the objects.
     pub(super) fn tell(self, events: &mut Events) {
         for warning in self.warnings {
             tracing::warn!("{warning}");
@@ -61,28 +61,30 @@ impl News {
 
 impl Problems {
     pub(super) fn of_controller() -> Self {
-        Self { all: BTreeMap::new(), scope: Scope::Controller, told: BTreeSet::new() }
+        Self { all: BTreeMap::new(), scope: Scope::Controller, told: BTreeMap::new() }
     }
 
     pub(super) fn of_speaker() -> Self {
         Self { scope: Scope::Speaker(None), ..Self::of_controller() }
     }
 
-    /// Takes note of all there are.
+    /// Replaces the errors by those that there are now.
     pub(super) fn set(&mut self, all: BTreeMap<Key, Vec<Diagnostic>>) {
-        self.told.retain(|(key, _)| all.contains_key(key));
+        self.told.retain(|key, _| all.contains_key(key));
         self.all = all;
     }
 
-    /// Takes note of the labels of the node; says whether they are others.
+    /// Notes the labels of the node. Returns true if they have changed.
     pub(super) fn set_node(&mut self, labels: &Labels) -> bool {
         let Scope::Speaker(known) = &mut self.scope else { return false };
-        let is_another = known.as_ref() != Some(labels);
+        if known.as_ref() == Some(labels) {
+            return false;
+        }
         *known = Some(labels.clone());
-        is_another
+        true
     }
 
-    /// Those that concern this program. `written` are all objects that configure.
+    /// Returns the errors that concern this program. `written` are all configuration objects.
     pub(super) fn concerning(
         &self,
         written: &BTreeMap<Key, Value>,
@@ -102,7 +104,7 @@ impl Problems {
         match key.0 {
             Kind::BgpPeer | Kind::BgpAdvertisement => resources::selects_node(tree, node),
             Kind::Secret => {
-                // There are Secrets that no peer has anything to do with.
+                // A Secret that no object refers to concerns no speaker.
                 let mut users = written.iter().filter(|(user, its)| refers(*user, its, key, tree));
                 users.any(|(user, its)| {
                     user.0 != Kind::BgpPeer || resources::selects_node(its, node)
@@ -112,8 +114,8 @@ impl Problems {
         }
     }
 
-    /// Those of which no Event has told, each with its first error. Of an object that several programs are concerned with
-    /// one tells, as far as that can be known: of pools and communities the controller, of the rest the speakers.
+    /// Returns the objects whose first error no Event has reported yet, each with that error. Where several programs are
+    /// concerned, one reports: the controller for pools and communities, the speakers for the rest.
     pub(super) fn invalid(
         &mut self,
         concerning: &BTreeMap<Key, Vec<Diagnostic>>,
@@ -123,18 +125,20 @@ impl Problems {
         let mut invalid = Vec::new();
         for (key, problems) in concerning {
             let is_pool = matches!(key.0, Kind::IpAddressPool | Kind::Community);
-            // An Event of a Secret might be read by whoever may not read Secrets.
+            // A user who may not read Secrets may well read Events.
             if is_pool != of_controller || key.0 == Kind::Secret {
                 continue;
             }
             let (Some(problem), Some(tree)) = (problems.first(), written.get(key)) else {
                 continue;
             };
+
             let message = match problem.path.as_str() {
                 "" => problem.message.clone(),
                 path => format!("{path}: {}", problem.message),
             };
-            if self.told.insert((key.clone(), message.clone())) {
+            if self.told.get(key) != Some(&message) {
+                self.told.insert(key.clone(), message.clone());
                 invalid.push((reference(key, tree), message));
             }
         }
@@ -172,7 +176,7 @@ impl ObjectKey for Key {
     }
 
     fn configures(&self, _: &Options) -> bool {
-        // Nothing else is watched than what the options mean.
+        // Only objects that the options mean are watched.
         self.0 != Kind::Secret
     }
 

@@ -1,4 +1,4 @@
-//! Which objects are in force when others have errors, and who is concerned.
+//! The objects that are in force when others have errors, and the programs that are concerned.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ fn object(kind: Kind, name: &str, spec: &Value) -> Seen {
     seen(kind, json!({"metadata": {"namespace": SPACE, "name": name, "uid": name}, "spec": spec}))
 }
 
-/// With the time at which it was made.
+/// Returns a pool with the year in which it was made.
 fn pool(name: &str, created: &str, addresses: &str) -> Seen {
     let created = format!("{created}-01-01T00:00:00Z");
     let metadata = json!({"namespace": SPACE, "name": name, "creationTimestamp": created});
@@ -52,7 +52,7 @@ fn gone(kind: Kind, name: &str) -> Seen {
     Seen::Gone(kind, (SPACE.to_owned(), name.to_owned()))
 }
 
-/// What a program has listed, of which nothing configures.
+/// A program that has listed a cluster without configuration objects, and the configuration that it puts in force.
 struct Program(Mirror, Config);
 
 impl Program {
@@ -92,14 +92,14 @@ impl Program {
         self.1.pools.iter().map(|it| it.name.as_str()).collect()
     }
 
-    /// The objects that it is not content with.
+    /// Returns the objects with errors.
     fn errors(&self) -> Vec<String> {
         self.0.state().errors.iter().map(|it| it.file.replace("metallb-system/", "")).collect()
     }
 }
 
 #[test]
-fn a_peer_of_another_node_with_an_error_harms_nobody_and_concerns_that_node_alone() {
+fn a_peer_of_another_node_with_an_error_does_no_harm_and_concerns_that_node_alone() {
     let broken = json!({"bfdProfile": "not-there"});
     let all = || {
         [
@@ -114,7 +114,8 @@ fn a_peer_of_another_node_with_an_error_harms_nobody_and_concerns_that_node_alon
     let mut controller = Program::controller();
     controller.see(all());
     assert_eq!((controller.pools(), controller.errors()), (vec!["a"], vec![]));
-    // It follows what changes after that.
+
+    // The speaker follows later changes.
     speaker.see([peer("fine", "n1", &json!({})), gone(Kind::BgpPeer, "good")]);
     assert_eq!((speaker.peers(), speaker.errors()), (vec!["fine"], vec![]));
     speaker.see([peer("fine", "n1", &broken)]);
@@ -167,7 +168,8 @@ fn the_controller_is_content_where_metallbs_is() {
         speaker.see(objects);
         assert_eq!(speaker.errors().join(" "), told);
     }
-    // What it reads itself concerns it.
+
+    // Communities are the controller's business.
     let mut controller = Program::controller();
     controller.see([object(
         Kind::Community,
@@ -217,7 +219,17 @@ fn what_an_object_in_force_needs_stays_until_it_needs_it_no_more() {
 }
 
 #[test]
-fn an_overlap_is_the_fault_of_the_newcomer_whatever_it_is_called() {
+fn an_error_that_comes_back_after_another_one_has_an_event_again() {
+    let mut controller = Program::controller();
+    for addresses in ["10.0.0.0/33", "10.0.0.0/34", "10.0.0.0/33"] {
+        controller.see([pool("a", "2024", addresses)]);
+        let events = controller.0.news().invalid;
+        assert_eq!(events.len(), 1, "{addresses}: {events:?}");
+    }
+}
+
+#[test]
+fn an_overlap_is_the_fault_of_the_newcomer_by_any_name() {
     let (old, young) =
         (|range| pool("z-old", "2020", range), |range| pool("a-young", "2024", range));
     for _ in ["listed together", "and another time"] {
@@ -227,7 +239,8 @@ fn an_overlap_is_the_fault_of_the_newcomer_whatever_it_is_called() {
         assert_eq!(controller.errors(), ["IPAddressPool a-young"]);
         assert_eq!(controller.1.left_out_pools, ["a-young"]);
     }
-    // In force it stays, and the change is what is wrong.
+
+    // A pool that is in force stays so, and its change is the error.
     let mut controller = Program::controller();
     controller.see([young("10.0.1.0/24"), old("10.0.0.0/24")]);
     controller.see([old("10.0.0.0/23")]);
@@ -235,7 +248,8 @@ fn an_overlap_is_the_fault_of_the_newcomer_whatever_it_is_called() {
     assert_eq!(controller.errors(), ["IPAddressPool z-old"]);
     assert_eq!(controller.1.pools[1].ranges[0].to_string(), "10.0.0.0/24");
     assert_eq!(controller.1.left_out_pools, [""; 0], "it is in force as it was");
-    // Who only contradicts one that is out itself is in.
+
+    // A pool that only contradicts one that is left out is in force.
     let mut controller = Program::controller();
     controller.see([
         pool("one", "2020", "10.0.0.0-10.0.0.10"),

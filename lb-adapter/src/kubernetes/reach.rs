@@ -1,31 +1,32 @@
-//! Whether the API server can be reached: one log line when it is lost, and one when it answers again.
+//! The reach of the API server: one log line when it is lost, and one when it answers again.
 //!
-//! Every request of the process, watches included, reports here what came of it, and none of them logs by itself that
-//! nobody answers. What the API server refuses is not this module's business: whoever asked says so.
+//! Every request of the process, watches included, reports its outcome here, and none of them logs by itself that the API
+//! server does not answer. What the API server refuses is not this module's business: the module that asked logs it.
 
-use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tower::BoxError;
 
-/// The API server of this process, of which there is one.
+use crate::failure::causes;
+
+/// The reach of the API server; a process has one.
 static REACH: Mutex<Reach> = Mutex::new(Reach { failing_since: None, is_lost: false });
 
-/// Requests fail for so long before the API server is called lost: one that only restarts a connection is not.
+/// How long all requests fail before the API server is called lost. A connection that is only begun again takes less.
 const GRACE: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
 struct Reach {
-    /// Since when every request has failed.
+    /// The first failure after the last answer.
     failing_since: Option<Instant>,
-    /// Whether the log says so.
+    /// Whether the log says that the API server is lost.
     is_lost: bool,
 }
 
 impl Reach {
-    /// A request has failed. Returns whether the API server is lost, as of now.
+    /// Notes that a request has failed. Returns true if this makes the API server a lost one.
     fn failed(&mut self, now: Instant) -> bool {
         let since = *self.failing_since.get_or_insert(now);
         if self.is_lost || now.duration_since(since) < GRACE {
@@ -35,23 +36,23 @@ impl Reach {
         true
     }
 
-    /// A request was answered. Returns for how long the API server was lost, if it was.
+    /// Notes that a request was answered. Returns how long the API server was lost, if it was.
     fn answered(&mut self, now: Instant) -> Option<Duration> {
         let since = self.failing_since.take()?;
         std::mem::take(&mut self.is_lost).then(|| now.duration_since(since))
     }
 }
 
-/// Takes note of what a request came to: the status of the answer, or why there is none.
+/// Notes the outcome of a request: the status of the answer, or why there is none.
 pub(super) fn observe(answer: Result<u16, &BoxError>) {
     match answer {
         Ok(status) if status >= 500 => failed(&format!("it answers with status {status}")),
         Ok(_) => answered(),
-        Err(error) => failed(&chain(error.as_ref())),
+        Err(error) => failed(&causes(error.as_ref())),
     }
 }
 
-/// Nobody has answered a request, for this reason.
+/// Notes that a request was not answered, and why.
 pub(super) fn failed(why: &str) {
     let mut reach = REACH.lock().unwrap_or_else(PoisonError::into_inner);
     if reach.failed(Instant::now()) {
@@ -66,7 +67,8 @@ fn answered() {
     }
 }
 
-/// Whether a failed request deserves a log line of its own. That nobody answers is told once for all requests.
+/// Returns true if a failed request deserves a log line of its own. That the API server does not answer is logged once for
+/// all requests.
 pub(super) fn is_news(error: &kube::Error) -> bool {
     match error {
         kube::Error::Api(status) => status.code < 500,
@@ -77,29 +79,16 @@ pub(super) fn is_news(error: &kube::Error) -> bool {
 
 /// Warns of a request that has failed with this error, if that [is news](is_news); the rest is as for `tracing::warn`.
 macro_rules! warn_if_news {
-    ($error:expr, $($rest:tt)*) => {
-        match $crate::kubernetes::reach::is_news(&$error) {
-            true => tracing::warn!(error = %$error, $($rest)*),
-            false => tracing::debug!(error = %$error, $($rest)*),
+    ($error:expr, $($rest:tt)*) => {{
+        let causes = $crate::failure::causes(&$error);
+        if $crate::kubernetes::reach::is_news(&$error) {
+            tracing::warn!(error = %causes, $($rest)*);
+        } else {
+            tracing::debug!(error = %causes, $($rest)*);
         }
-    };
+    }};
 }
 pub(super) use warn_if_news;
-
-/// What went wrong, with its causes to the last.
-pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut texts: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let text = error.to_string();
-        // Some repeat their cause.
-        if !texts.iter().any(|before| before.contains(&text)) {
-            texts.push(text);
-        }
-        next = error.source();
-    }
-    texts.join(": ")
-}
 
 #[cfg(test)]
 mod tests {
@@ -124,15 +113,5 @@ mod tests {
             assert!(!reach.failed(now));
             assert_eq!(reach.answered(now + Duration::from_millis(200)), None);
         }
-    }
-
-    #[test]
-    fn a_cause_stands_once_and_the_last_one_too() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("cannot connect")]
-        struct Connect(#[source] std::io::Error);
-
-        let cause = std::io::Error::other("connection refused");
-        assert_eq!(chain(&Connect(cause)), "cannot connect: connection refused");
     }
 }

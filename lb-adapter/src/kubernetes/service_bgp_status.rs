@@ -215,7 +215,7 @@ impl ServiceStatuses {
         self.listed = false;
     }
 
-    /// The Service whose turn it is: that after the last one, in a circle.
+    /// Takes the Service whose turn it is: the one after the last, in a circle.
     fn take_due(&mut self) -> Option<ServiceKey> {
         let after = self
             .last

@@ -44,7 +44,7 @@ pub(super) struct Wanted {
     pub(super) pool: Option<String>,
     /// Why it has no address, or not the one that it asks for.
     pub(super) refusal: Option<String>,
-    /// What threatens the address that it has.
+    /// The notice that it is about to lose its address.
     pub(super) notice: Option<String>,
     /// Whether it is served here at all; if not, everything of ours goes.
     pub(super) ours: bool,
@@ -106,8 +106,8 @@ impl Face {
         self.has_addresses
     }
 
-    /// Whether the status is ours. Two things have to agree: the API server says that the controller wrote it, and it
-    /// has the condition. MetalLB's annotation proves nothing, since MetalLB writes it too; nor does the condition
+    /// Returns true if the status is ours. Two things have to agree: the API server says that the controller wrote it, and
+    /// it has the condition. MetalLB's annotation proves nothing, since MetalLB writes it too; nor does the condition
     /// alone, which stays when another controller takes over.
     pub(super) fn is_ours(&self) -> bool {
         self.is_ours
@@ -164,16 +164,16 @@ impl Status {
         if !wanted.ours {
             return None;
         }
-        let (status, reason, message) = match &wanted.refusal {
-            None => match &wanted.notice {
-                Some(notice) => ("True", "PoolGone", notice.clone()),
-                None => {
-                    let pool = wanted.pool.as_deref().unwrap_or_default();
-                    ("True", "IPAllocated", format!("from the pool {pool}"))
-                }
-            },
-            Some(refusal) => ("False", "AllocationFailed", refusal.clone()),
+
+        let (status, reason, message) = match (&wanted.refusal, &wanted.notice) {
+            (Some(refusal), _) => ("False", "AllocationFailed", refusal.clone()),
+            (None, Some(notice)) => ("True", "PoolGone", notice.clone()),
+            (None, None) => {
+                let pool = wanted.pool.as_deref().unwrap_or_default();
+                ("True", "IPAllocated", format!("from the pool {pool}"))
+            }
         };
+
         let before = self.condition();
         let since = before.filter(|before| before["status"] == status);
         let since = since.and_then(|before| before["lastTransitionTime"].as_str()).unwrap_or(now);
@@ -186,6 +186,7 @@ impl Status {
         if let Some(before) = before.filter(same) {
             return Some(before.clone());
         }
+
         Some(json!({
             "type": CONDITION,
             "status": status,

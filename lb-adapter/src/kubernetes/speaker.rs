@@ -97,6 +97,7 @@ impl Speaker {
         let (namespace, node) = (args.cluster.namespace(), args.node_name.clone());
         let restarts = Restarts::default();
         let bell = Arc::new(Notify::new());
+
         let mut watches = Watches::new(restarts.clone()).ringing(&bell);
         let others = [
             Watched::all(Kind::Service),
@@ -108,6 +109,7 @@ impl Speaker {
         for watched in &watched {
             watches.watch(&client, watched.clone());
         }
+
         let options = Options {
             class: args.cluster.lb_class.clone(),
             follows: true,
@@ -116,6 +118,7 @@ impl Speaker {
             next_hop: NextHopPolicy::SessionAddress,
             ..Options::default()
         };
+
         Self {
             watches,
             restarts,
@@ -167,7 +170,7 @@ impl Speaker {
         }
     }
 
-    /// Something has happened at a session. To which peers a Service can be announced may be others now.
+    /// Looks at the sessions after a change. The peers to which a Service can be announced may have changed with it.
     async fn look_at_sessions(&mut self) {
         let changed = self.sessions.look(false).await;
         if let Some(plan) = self.engine.plan(&self.node) {
@@ -268,6 +271,7 @@ impl Speaker {
                 self.take(Seen::Gone(*kind, name));
             }
         }
+
         if let Seen::Applied(Kind::Node, node) = &seen {
             if let Some(uid) = node.text(&["metadata", "uid"]) {
                 let owner = node_as_owner(&self.node, uid);
@@ -284,6 +288,7 @@ impl Speaker {
             }
             self.drain.wanted = asks;
         }
+
         let Some(change) = self.mirror.take(seen) else { return };
         self.apply(change);
     }
@@ -296,11 +301,13 @@ impl Speaker {
             tracing::info!("the configuration has been loaded");
             self.apply(config);
         }
+
         self.mirror.news().tell(&mut self.events);
         if *self.mirror.state() != before {
             self.status.mark();
             self.configuration.object.mark();
         }
+
         if !self.synced && self.mirror.is_complete() {
             self.synced = true;
             tracing::info!("all objects have been listed");
@@ -432,21 +439,25 @@ impl Speaker {
         match question {
             Question::Live(tell) => drop(tell.send(())),
             // A router that is down is no reason to restart this.
-            Question::Ready(tell) => {
-                drop(tell.send(match (self.synced, self.mirror.state()) {
-                    (false, _) => Err("not all objects have been listed yet".to_owned()),
-                    // One that is installed before it is configured is ready for its configuration.
-                    (_, state) if !state.loaded && !state.is_absent => {
-                        Err("there has been no valid configuration yet".to_owned())
-                    }
-                    _ => Ok(()),
-                }));
-            }
+            Question::Ready(tell) => drop(tell.send(self.is_ready())),
             Question::Objects(tell) => drop(tell.send(Err(http::NOT_KEPT.to_owned()))),
             Question::Metrics(tell) => {
                 drop(tell.send(metrics::encode(&self.sample(), &self.latency).unwrap_or_default()));
             }
         }
+    }
+
+    /// Returns an error with the reason if the speaker is not ready.
+    fn is_ready(&self) -> Result<(), String> {
+        if !self.synced {
+            return Err("not all objects have been listed yet".to_owned());
+        }
+        let state = self.mirror.state();
+        // A speaker that is installed before it is configured is ready for its configuration.
+        if !state.loaded && !state.is_absent {
+            return Err("there has been no valid configuration yet".to_owned());
+        }
+        Ok(())
     }
 
     fn sample(&self) -> Sample {

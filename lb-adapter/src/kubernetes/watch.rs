@@ -4,10 +4,10 @@
 //! list in pages, watch ──► Seen::Applied, Seen::Gone ... Seen::Listed ──► one queue
 //! ```
 //!
-//! A watch that ends, breaks or falls behind is begun anew with a list; what went away meanwhile is what the list
-//! lacks, which whoever has the rows finds by its names. While the API server is away nothing is said, so that what is
-//! in force stays in force. Objects are handed on one by one and kept nowhere here. What the API server refuses is told
-//! once for each resource; that nobody answers is told by `reach`.
+//! A watch that ends, breaks or falls behind begins again with a list. Objects that the list lacks went away in between;
+//! the owner of the rows finds them by the names that come with it. While the API server is away nothing is reported, so
+//! that what is in force stays in force. Objects are handed on one by one and are not kept here. What the API server
+//! refuses is logged once for each resource; that it does not answer is logged by `reach`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use super::object::Object;
 use super::reach;
 use super::resource::{Kind, Watched};
+use crate::failure::causes;
 
 /// What was seen of a resource.
 #[derive(Debug)]
@@ -78,7 +79,7 @@ impl Refused {
         self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The server has refused, for this reason. Returns whether that was not known.
+    /// Notes that the server has refused, and why. Returns true if that is new.
     fn insert(&self, resource: &'static str, why: &str) -> bool {
         let before = self.lock().insert(resource, why.to_owned());
         let is_new = before.as_deref() != Some(why);
@@ -88,7 +89,7 @@ impl Refused {
         is_new
     }
 
-    /// The server refuses no more. Returns whether it did.
+    /// Notes that the server no longer refuses. Returns true if it did before.
     fn remove(&self, resource: &'static str) -> bool {
         let was_refused = self.lock().remove(resource).is_some();
         if was_refused {
@@ -98,7 +99,7 @@ impl Refused {
     }
 }
 
-/// How often watches were begun anew, by the plural names of their resources.
+/// How often watches were begun again, by the plural names of their resources.
 pub(super) type Restarts = Arc<Mutex<BTreeMap<&'static str, u64>>>;
 
 /// So many events may wait; a watch stops reading while the queue is full.
@@ -107,7 +108,7 @@ const QUEUE: usize = 64;
 const PAGE: u32 = 100;
 /// Pauses after failures grow between these.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-/// A watch that has not failed again by then works, though nothing has happened to be seen.
+/// A watch that does not fail again within this time works, though it may have nothing to show.
 const SETTLED: Duration = Duration::from_secs(2);
 /// How often an API that the cluster does not have is looked for.
 const ABSENT: Duration = Duration::from_secs(20);
@@ -119,7 +120,7 @@ impl Watches {
         Self { tasks: JoinSet::new(), queue, seen, restarts, refused: Refused::default() }
     }
 
-    /// Rings the bell when other resources are [refused](Self::refused). Counts for watches that begin later.
+    /// Rings the bell when the [refused](Self::refused) resources change. Applies to watches that begin later.
     pub(super) fn ringing(mut self, bell: &Arc<Notify>) -> Self {
         self.refused.bell = Arc::clone(bell);
         self
@@ -181,21 +182,21 @@ impl Follower {
         let mut config = watcher::Config::default().page_size(PAGE);
         config.field_selector.clone_from(&self.watched.fields);
         config.label_selector.clone_from(&self.watched.labels);
+
         let mut events = Box::pin(watcher::watcher(api, config));
         let mut pause = PAUSE.0;
         loop {
             let next = events.next();
-            let event = match self.failures {
-                0 => next.await,
-                _ => match tokio::time::timeout(SETTLED, next).await {
-                    Ok(event) => event,
-                    Err(_) => {
-                        pause = PAUSE.0;
-                        self.works();
-                        continue;
-                    }
-                },
+            let event = if self.failures == 0 {
+                next.await
+            } else if let Ok(event) = tokio::time::timeout(SETTLED, next).await {
+                event
+            } else {
+                pause = PAUSE.0;
+                self.works();
+                continue;
             };
+
             let Some(event) = event else { return };
             match event {
                 Ok(event) => {
@@ -209,7 +210,8 @@ impl Follower {
                     }
                 }
                 Err(error) if kind.is_optional() && is_absent(&error) => {
-                    // An API that is not installed has no objects.
+                    // An API that is not installed has no objects, and refuses nothing.
+                    self.works();
                     if self.hand_on(Event::Init).await.is_err()
                         || self.hand_on(Event::InitDone).await.is_err()
                     {
@@ -253,7 +255,8 @@ impl Follower {
         self.queue.send(seen).await.map_err(|_| Over)
     }
 
-    /// Notes a failure. A watch that only has to be begun again is no news: the API server ends each from time to time.
+    /// Notes a failure, and warns if the API server refuses. A watch that only has to be begun again is no news: the API
+    /// server ends each of them from time to time.
     fn failed(&mut self, error: &watcher::Error) {
         self.count_restart();
         self.failures += 1;
@@ -264,7 +267,9 @@ impl Follower {
                     "the API server refuses to list or to watch {resource}, trying again: {why}"
                 );
             }
-            _ => tracing::debug!(resource, %error, "the watch has to be begun again"),
+            _ => {
+                tracing::debug!(resource, error = causes(error), "the watch has to be begun again");
+            }
         }
     }
 
@@ -282,20 +287,20 @@ impl Follower {
     }
 }
 
-/// Nobody listens any more.
+/// The receiver is gone.
 struct Over;
 
-/// Why the API server refuses, if it answers.
+/// Returns why the API server refuses, or nothing if it does not answer.
 fn refusal(error: &watcher::Error) -> Option<String> {
     let (watcher::Error::InitialListFailed(error)
     | watcher::Error::WatchStartFailed(error)
     | watcher::Error::WatchFailed(error)) = error
     else {
-        return Some(reach::chain(error));
+        return Some(causes(error));
     };
     reach::is_news(error).then(|| match error {
         kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
-        error => reach::chain(error),
+        error => causes(error),
     })
 }
 

@@ -37,7 +37,7 @@ pub(super) enum Written {
     Done(Box<Face>),
     /// It was out of date, or the Service is gone.
     Outdated,
-    /// It failed, and is tried again.
+    /// It failed, and will be tried again.
     Failed,
 }
 
@@ -47,11 +47,11 @@ pub(super) struct Writer {
     manager: &'static str,
     /// The Services to look at, the one that has waited longest first.
     due: VecDeque<ServiceKey>,
-    /// The same, to find out whether a Service is among them.
+    /// The same as a set, to look a Service up.
     queued: BTreeSet<ServiceKey>,
     /// The Services whose last write failed or was outdated.
     failed: BTreeMap<ServiceKey, Failure>,
-    /// Those of them that wait for the end of their pause, by that end.
+    /// The failed Services that wait for the end of their pause, by that end.
     paused: BTreeSet<(Instant, ServiceKey)>,
     /// The Services whose write is under way, and whether they have changed since it began.
     busy: BTreeMap<ServiceKey, bool>,
@@ -60,7 +60,7 @@ pub(super) struct Writer {
     tasks: HashMap<Id, ServiceKey>,
 }
 
-/// What is remembered of a Service whose write failed.
+/// The record of a Service whose write failed.
 struct Failure {
     times: u32,
     /// The end of the pause.
@@ -98,7 +98,7 @@ impl Writer {
         }
     }
 
-    /// Notes that the watch has shown a Service, which is then looked at. This ends the pause after a conflict.
+    /// Notes that the watch has shown a Service, which then has to be looked at. This ends the pause after a conflict.
     pub(super) fn seen(&mut self, key: &ServiceKey) {
         if let Some(failure) = self.failed.get(key).filter(|failure| failure.outdated) {
             self.paused.remove(&(failure.at, key.clone()));
@@ -119,7 +119,7 @@ impl Writer {
         }
     }
 
-    /// Whether a write of the Service is under way, so that the watch may still show it as it was before.
+    /// Returns true if a write of the Service is under way, so that the watch may still show it as it was before.
     pub(super) fn is_busy(&self, key: &ServiceKey) -> bool {
         self.busy.contains_key(key)
     }
@@ -216,7 +216,7 @@ impl Writer {
                 }
                 return;
             }
-            // What made it so may have been seen while the write was under way.
+            // The watch may have shown the other writer's version while this write was under way.
             Written::Outdated if changed => {
                 self.queue(key.clone());
                 return;

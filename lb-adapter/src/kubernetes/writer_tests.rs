@@ -81,7 +81,7 @@ async fn services_that_lack_nothing_take_no_place() {
         }
     }
     fixture.begin();
-    assert!(fixture.writer.is_busy(&key(SERVICES - 1)), "in the first turn, whatever is before it");
+    assert!(fixture.writer.is_busy(&key(SERVICES - 1)), "in the first turn, after all others");
     fixture.turn_for(Duration::from_secs(60)).await;
     assert_eq!(fixture.written, fixture.wanted);
     assert_eq!(fixture.turns, 2);

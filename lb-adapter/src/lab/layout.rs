@@ -102,8 +102,8 @@ pub(super) fn wanted_session(
     Wanted::new(terms, routes(plan, peer_plan))
 }
 
-/// The routes of a plan with the next hops that they have where the session runs between the addresses of the
-/// manifests, and not on loopback. They stay without one where the node's address is not known.
+/// Returns the routes of a plan with the next hops of a session between the addresses of the manifests, rather than on
+/// loopback. A route stays without a next hop if the node's address is not known.
 fn routes(plan: &Plan, peer_plan: &PeerPlan) -> RouteSet {
     let next_hop = |family| session_next_hop(&plan.scene.node, &peer_plan.peer, family);
     let by_family = [IpFamily::Ipv4, IpFamily::Ipv6].map(next_hop);

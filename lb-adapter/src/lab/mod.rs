@@ -77,6 +77,7 @@ async fn once(
         in_time = timeout(args.timeout, converged) => in_time.is_ok(),
         () = signals.any() => return Err(Failure::Interrupted),
     };
+
     let differences = cluster.differences();
     Printer::new(args.output).document(&cluster.picture())?;
     if in_time && differences.is_empty() {

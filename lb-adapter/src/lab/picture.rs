@@ -24,11 +24,13 @@ impl Cluster {
         let routers = self.routers.listening().map(|(router, listens_at)| {
             format!("router {} listens on {listens_at}", router_label(engine, router))
         });
+
         let peers = engine.config().into_iter().flat_map(|config| &config.peers);
         let at_interfaces = peers.filter(|peer| peer.address.ip().is_none()).map(|peer| {
             format!("peer {} is at an interface, which a lab has none of", peer_label(peer))
         });
         let no_nodes = engine.plans().next().is_none().then(|| NO_NODES.to_owned());
+
         Picture {
             sessions: self.picture_of_sessions(),
             services: services(engine),
@@ -75,8 +77,8 @@ impl Cluster {
         table
     }
 
-    /// The next hop of a path; none where it is the address that the session of a lab has on loopback, which stands for
-    /// an address of the node that the manifests do not have.
+    /// Returns the next hop of a path; nothing if it is the loopback address of a lab's session, which stands for an
+    /// address of the node that the manifests do not have.
     fn next_hop(&self, router: SocketAddr, path: &RoutePath) -> Option<IpAddr> {
         let next_hop = path.attributes.next_hop?.address();
         let node = self.routers.node(router, path.peer.address());
@@ -123,6 +125,7 @@ fn rows_of(
             None => groups.push((common, BTreeSet::from([hop]))),
         }
     }
+
     let row = |(common, hops): (RouterPath, BTreeSet<Hop>)| {
         let (next_hops, nodes) = hops.into_iter().unzip();
         RouteRow {

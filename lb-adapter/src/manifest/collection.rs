@@ -30,7 +30,7 @@ pub(super) struct Collection<'a> {
     namespaces: Vec<Namespace>,
     /// Whether some text could not be read, so that what is missing may have been in it.
     incomplete: bool,
-    /// Whether what is being read is not in force as it is.
+    /// True if the object that is being read is not in force as it is.
     is_newcomer: bool,
     /// Where each object stands.
     places: BTreeMap<Identity, String>,
@@ -89,8 +89,17 @@ fn is_status(api_version: &str, kind: &str) -> bool {
         && matches!(kind, "ServiceBGPStatus" | "ServiceL2Status" | "ConfigurationState")
 }
 
-/// Kinds of one file that are not read: how many objects, and where the first one is.
-type Unread = BTreeMap<(String, String), (usize, Position)>;
+/// Kinds of one file that are not read, by version and name.
+type Unread = BTreeMap<(String, String), UnreadKind>;
+
+/// The objects of a kind that is not read.
+struct UnreadKind {
+    count: usize,
+    /// Where the first one is.
+    position: Position,
+    /// Added to the warning.
+    hint: &'static str,
+}
 
 impl<'a> Collection<'a> {
     /// Nothing yet.
@@ -129,17 +138,17 @@ impl<'a> Collection<'a> {
             let message = format!("{}{}", error.message, template.unwrap_or_default());
             report.error("", error.position, message);
         }
+
         let mut unread = Unread::new();
         for document in &documents {
             let root = Field::root(document);
             field::repeated_keys(root, &mut report);
             self.add_object(root, None, &mut unread, &mut report);
         }
-        for ((api_version, kind), (count, position)) in unread {
-            let mut message = format!("{kind:?} of {api_version:?} is a kind that is not read");
-            if let Verdict::Unread(hint) = kinds::judge(&api_version, &kind) {
-                message.push_str(hint);
-            }
+
+        for ((api_version, kind), UnreadKind { count, position, hint }) in unread {
+            let mut message =
+                format!("{kind:?} of {api_version:?} is a kind that is not read{hint}");
             if count > 1 {
                 message.push_str(&format!(", {count} times"));
             }
@@ -242,9 +251,9 @@ impl<'a> Collection<'a> {
             None if is_status(&api_version, &kind) => {}
             None => match kinds::judge(&api_version, &kind) {
                 Verdict::Error(message) => report.error(object.path, object.position, message),
-                Verdict::Unread(_) => {
-                    let entry = unread.entry((api_version, kind)).or_insert((0, object.position));
-                    entry.0 += 1;
+                Verdict::Unread(hint) => {
+                    let first = UnreadKind { count: 0, position: object.position, hint };
+                    unread.entry((api_version, kind)).or_insert(first).count += 1;
                 }
             },
         }
@@ -258,18 +267,20 @@ impl<'a> Collection<'a> {
         report: &mut Report<'_>,
     ) {
         let (mut metadata, is_whole) = Metadata::read(object, report);
+
         let configures = matches!(kind, Kind::Resource(_) | Kind::Secret);
         if !is_whole {
-            // The rest is looked at all the same, as if it were the configuration.
+            // The rest is read all the same, as if it were the configuration, so that every error in it is reported.
             metadata.namespace.clone_from(&self.options.namespace);
             metadata.name = self.options.config_map.clone().unwrap_or_default();
         } else if !metadata.has_namespace && (configures || self.options.lenient) {
-            // What has no namespace is applied to the one that the configuration is in, by `kubectl -n`.
+            // `kubectl -n` applies objects without a namespace to that of the configuration.
             metadata.namespace.clone_from(&self.options.namespace);
         }
         if is_whole && !self.is_first(kind, &metadata, object, report) {
             return;
         }
+
         match kind {
             Kind::ConfigMap => self.configuration.add_config_map(&metadata, object, report),
             Kind::Secret => self.configuration.add_secret(&metadata, field, object, report),

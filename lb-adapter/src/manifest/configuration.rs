@@ -100,7 +100,7 @@ impl<'a> Configuration<'a> {
         *config_map = config::read(text, &mut report.within(origin));
     }
 
-    /// Remembers a ConfigMap that is not the configuration, and says how it would be.
+    /// Remembers a ConfigMap that is not the configuration, and reports the options that would make it so.
     fn leave_out(&mut self, metadata: &Metadata, object: &Mapping<'_>, report: &mut Report<'_>) {
         let namespace = &self.options.namespace;
         let (name, key) = (self.name(), metadata.key());
@@ -243,7 +243,7 @@ impl<'a> Configuration<'a> {
     }
 }
 
-/// Whether a ConfigMap has the key that a configuration is under.
+/// Returns true if a ConfigMap has the key of a configuration.
 fn has_configuration(object: &Mapping<'_>) -> bool {
     object.get("data").is_some_and(|data| match &data.value.kind {
         Kind::Mapping(entries) => entries.iter().any(|(key, _)| key.text == DATA_KEY),

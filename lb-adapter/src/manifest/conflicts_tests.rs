@@ -9,7 +9,7 @@ fn object(kind: &str, name: &str, spec: &str) -> String {
     )
 }
 
-/// By MetalLB's rule: each pool is looked at by itself, with all advertisements that select it.
+/// MetalLB's rule: each pool is judged by itself, with all advertisements that select it.
 #[test]
 fn advertisements_of_one_pool_have_one_local_preference_for_a_prefix_and_a_peer() {
     let advertisement = |name: &str, spec: &str| object("BGPAdvertisement", name, spec);
@@ -24,6 +24,7 @@ fn advertisements_of_one_pool_have_one_local_preference_for_a_prefix_and_a_peer(
         };
         told.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     };
+
     for (pools, one, other, expected) in [
         // Named, selected, or all: it is the same pool.
         (
@@ -64,7 +65,7 @@ fn advertisements_of_one_pool_have_one_local_preference_for_a_prefix_and_a_peer(
         (&v4, "{localPref: 1}", "{localPref: 2, ipAddressPools: [b]}", ""),
         (&String::new(), "{localPref: 1}", "{localPref: 2}", ""),
         (&v4, "{localPref: 1}", "{localPref: 2, serviceSelectors: [{}]}", ""),
-        // Superfluous, but no contradiction: MetalLB takes it.
+        // Superfluous, but no contradiction: MetalLB accepts it.
         (&v4, "{}", "{}", "the same advertisement as at f:6"),
     ] {
         let found = problem(pools, one, other);

@@ -83,7 +83,7 @@ fn subset_address(field: Field<'_>, report: &mut Report<'_>) -> Option<Endpoint>
     Some(endpoint)
 }
 
-/// The object that an endpoint stands for. Nothing depends on it but counting, so that mistakes in it are no errors.
+/// Returns the object that an endpoint stands for. Only counting depends on it, so that mistakes in it are no errors.
 fn target(endpoint: &Mapping<'_>) -> Option<u64> {
     let target = endpoint.get("targetRef")?;
     let uid = target.entry("uid").filter(|uid| !uid.is_empty())?;

@@ -35,12 +35,12 @@ fn is_manifest(file: &Path) -> bool {
     !hidden && matches!(extension, Some("yaml" | "yml" | "json"))
 }
 
-/// Whether a path stands for stdin.
+/// Returns true if a path stands for stdin.
 pub(crate) fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// Returns what messages call a path.
+/// Returns the name of a path in messages.
 pub(crate) fn shown(path: &Path) -> String {
     if is_stdin(path) { "stdin".to_owned() } else { path.display().to_string() }
 }

@@ -4,29 +4,29 @@
 //! what is written ──► read ──► an object has an error ──► its last valid version, or nothing ──► read again
 //! ```
 //!
-//! Owns which version of each object is in force. An object with an error is left out, or stays as it was while it was
-//! valid, and so does what an object needs that has not changed: a Secret that is deleted ends no session. Everything
-//! else takes effect. A ConfigMap is one text, and is in force as a whole or not at all. What an error is, is the
-//! readers'.
+//! Owns which version of each object is in force. An object with an error keeps its last valid version, or is left out
+//! if it has none. What an unchanged object refers to is kept as well: deleting a Secret ends no session. Everything
+//! else takes effect. A ConfigMap is one text, and is in force as a whole or not at all. The readers decide what an
+//! error is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Found, Manifests, Options, read_found};
 use crate::config::yaml::Value;
-use crate::config::{Diagnostic, Severity};
+use crate::config::{Diagnostic, Severity, report};
 use crate::model::Config;
 
-/// Which object: what is unique in a cluster.
+/// The identity of an object, unique in a cluster.
 pub(crate) trait ObjectKey: Ord + Clone {
     /// Its kind, as Kubernetes writes it.
     fn kind(&self) -> &str;
     /// Its name, without the namespace.
     fn name(&self) -> &str;
-    /// What diagnostics call it: `BGPPeer metallb-system/tor`.
+    /// The name that diagnostics use: `BGPPeer metallb-system/tor`.
     fn shown(&self) -> String;
-    /// Whether it makes a configuration, rather than be a part of one or none of this one's business.
+    /// Returns true if it makes a configuration by itself. A Secret does not, nor does an object of another namespace.
     fn configures(&self, options: &Options) -> bool;
-    /// The version of the API that its tree is of.
+    /// The API version of its tree.
     fn api_version<'a>(&'a self, tree: &'a Value) -> &'a str;
 }
 
@@ -34,42 +34,43 @@ pub(crate) trait ObjectKey: Ord + Clone {
 #[derive(Clone, Debug)]
 pub(crate) struct InForce<K> {
     objects: BTreeMap<K, Value>,
-    /// Whether there has been a configuration, be it one in which everything is left out.
+    /// True once there has been a configuration, even one in which every object was left out.
     is_configured: bool,
 }
 
-/// What was found.
+/// The result of a judgement.
 #[derive(Clone, Debug)]
 pub(crate) struct Judged<K> {
     pub(crate) found: Configured,
-    /// The configuration of what is in force; none if that is the one before, or there has been none.
+    /// The configuration now in force; none if the one before stays, or if there has been none.
     pub(crate) config: Option<Config>,
-    /// What is odd about what is in force.
+    /// Oddities in what is in force.
     #[cfg_attr(
         not(feature = "kubernetes"),
         expect(dead_code, reason = "the controller and the speaker log them")
     )]
     pub(crate) warnings: Vec<Diagnostic>,
-    /// The objects with errors, none of which is in force as it is written.
+    /// The objects with errors. None of them is in force as it is written.
     pub(crate) problems: BTreeMap<K, Vec<Diagnostic>>,
 }
 
-/// Whether there is a configuration.
+/// The answer to whether there is a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Configured {
     /// There is an object that configures.
     Yes,
-    /// There is none. Where resources were there before, no peer and no pool is left; where nothing was, nothing is known.
+    /// There is none. If there were resources before, no peer and no pool is left; otherwise nothing is known yet.
     No,
-    /// There was a ConfigMap, and nothing has taken its place. As with MetalLB 0.7.3 that is a mistake, and it stays in force.
+    /// The ConfigMap is gone, and nothing has taken its place. That is a mistake, as in MetalLB 0.7.3, so that the last
+    /// one stays in force.
     ConfigMapGone,
 }
 
-/// Which version of an object is tried.
+/// The version of an object that is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Version {
     Written,
-    /// The last valid one, of which there is one where this is tried.
+    /// The last valid one. It is only tried where there is one.
     Last,
 }
 
@@ -82,7 +83,7 @@ impl<K> Default for InForce<K> {
 }
 
 impl<K: ObjectKey> InForce<K> {
-    /// Whether an object is in force, in whichever version.
+    /// Returns true if some version of an object is in force.
     pub(crate) fn contains(&self, key: &K) -> bool {
         self.objects.contains_key(key)
     }
@@ -92,67 +93,43 @@ impl<K: ObjectKey> InForce<K> {
         if !written.keys().any(|key| key.configures(options)) {
             return self.judge_nothing(options);
         }
-        let of = Judge { options, written, last: &self.objects };
+        let found = Configured::Yes;
+        let judge = Judge { options, written, last: &self.objects };
         let mut tried: Tried<K> =
             written.keys().map(|key| (key.clone(), Version::Written)).collect();
         let mut problems = BTreeMap::new();
-        let mut read = of.settle(&mut tried, &mut problems);
-        self.reconsider(&of, &mut tried, &mut problems, &mut read);
+        let Some(mut read) = judge.settle(&mut tried, &mut problems) else {
+            return Judged { found, config: None, warnings: Vec::new(), problems };
+        };
+        judge.reconsider(&mut tried, &mut problems, &mut read);
 
-        let found = Configured::Yes;
-        let is_whole = |key: &K| key.kind() != CONFIG_MAP || tried.contains_key(key);
-        if tried.is_empty() && problems.is_empty()
-            || !written.keys().filter(|key| key.configures(options)).all(is_whole)
-        {
+        // A ConfigMap without a valid version leaves everything as it was.
+        let is_left_out = |key: &K| !tried.contains_key(key);
+        let mut config_maps =
+            written.keys().filter(|key| key.kind() == CONFIG_MAP && key.configures(options));
+        if config_maps.any(is_left_out) {
             return Judged { found, config: None, warnings: Vec::new(), problems };
         }
+
         let Manifests { mut config, warnings, .. } = read;
-        let left_out = written.keys().filter(|key| is_pool(*key) && !tried.contains_key(key));
-        config.left_out_pools = left_out.map(|key| key.name().to_owned()).collect();
-        self.objects = of.versions(&tried);
+        let left_out_pools = written.keys().filter(|key| is_pool(*key) && is_left_out(key));
+        config.left_out_pools = left_out_pools.map(|key| key.name().to_owned()).collect();
+        self.objects = judge.versions(&tried);
         self.is_configured = true;
         Judged { found, config: Some(config), warnings, problems }
     }
 
-    /// Nothing that is written configures.
+    /// Judges the case in which nothing that is written configures.
     fn judge_nothing(&mut self, options: &Options) -> Judged<K> {
+        let (warnings, problems) = (Vec::new(), BTreeMap::new());
         let mut before = self.objects.keys().filter(|key| key.configures(options));
-        let (found, config) = match before.any(|key| key.kind() == CONFIG_MAP) {
-            true => (Configured::ConfigMapGone, None),
-            false => (Configured::No, self.is_configured.then(Config::default)),
-        };
-        if found == Configured::No {
-            *self = Self::default();
+        if before.any(|key| key.kind() == CONFIG_MAP) {
+            return Judged { found: Configured::ConfigMapGone, config: None, warnings, problems };
         }
-        Judged { found, config, warnings: Vec::new(), problems: BTreeMap::new() }
-    }
 
-    /// Tries again what was put aside because of something that was put aside itself. The order is that of seniority, so
-    /// that it does not depend on the order in which objects came.
-    fn reconsider(
-        &self,
-        of: &Judge<'_, K>,
-        tried: &mut Tried<K>,
-        problems: &mut BTreeMap<K, Vec<Diagnostic>>,
-        read: &mut Manifests,
-    ) {
-        if problems.len() < 2 || problems.len() > MOST_RECONSIDERED {
-            return;
-        }
-        let created = |key: &K| -> Option<String> {
-            let metadata = of.written.get(key)?.get("metadata")?;
-            Some(metadata.get("creationTimestamp")?.text()?.to_owned())
-        };
-        let mut aside: Vec<_> = problems.keys().cloned().collect();
-        aside.sort_by_cached_key(|key| (created(key).is_none(), created(key), key.clone()));
-        for key in aside {
-            let mut with = tried.clone();
-            with.insert(key.clone(), Version::Written);
-            if let Ok(manifests) = of.read(&with) {
-                (*tried, *read) = (with, manifests);
-                problems.remove(&key);
-            }
-        }
+        let config = self.is_configured.then(Config::default);
+        *self = Self::default();
+        Judged { found: Configured::No, config, warnings, problems }
     }
 }
 
@@ -164,63 +141,101 @@ struct Judge<'a, K> {
 }
 
 impl<K: ObjectKey> Judge<'_, K> {
-    /// Puts objects aside until the rest has no error.
+    /// Puts objects aside until the rest has no error. None if an error belongs to no object, so that nothing can take
+    /// effect.
     fn settle(
         &self,
         tried: &mut Tried<K>,
         problems: &mut BTreeMap<K, Vec<Diagnostic>>,
-    ) -> Manifests {
+    ) -> Option<Manifests> {
+        let mut given_up = BTreeSet::new();
         loop {
             let errors = match self.read(tried) {
-                Ok(manifests) => return manifests,
+                Ok(manifests) => return Some(manifests),
                 Err(errors) => errors,
             };
+
             let names: BTreeMap<String, &K> = self.names(tried);
             let mut wrong: BTreeMap<K, Vec<Diagnostic>> = BTreeMap::new();
             for error in errors.into_iter().filter(|it| it.severity == Severity::Error) {
-                if let Some(key) = names.get(&error.file) {
+                let Some(key) = names.get(&error.file) else { continue };
+                // An error that is not listed any more is found in the next round.
+                if wrong.contains_key(*key) || !report::is_notice(&error) {
                     wrong.entry((*key).clone()).or_default().push(error);
                 }
             }
             if wrong.is_empty() {
-                // It cannot be said of any object: nothing takes effect.
-                tried.clear();
-                return Manifests::default();
+                return None;
             }
+
             for (key, errors) in wrong {
-                self.put_aside(&key, tried);
+                self.put_aside(&key, tried, &mut given_up);
                 let told: &mut Vec<Diagnostic> = problems.entry(key).or_default();
                 told.extend(errors.into_iter().filter(|it| !told.contains(it)).collect::<Vec<_>>());
             }
         }
     }
 
-    /// Goes back to the last valid version of an object; if it is that already, to those of what it refers to; and leaves
-    /// it out if nothing helps.
-    fn put_aside(&self, key: &K, tried: &mut Tried<K>) {
+    /// Goes back to the last valid version of an object. If that is tried already, goes back to the last valid versions
+    /// of what it refers to. Leaves the object out if there are none.
+    ///
+    /// What is left out is given up: it does not come back for the sake of another object, so that this ends.
+    fn put_aside(&self, key: &K, tried: &mut Tried<K>, given_up: &mut BTreeSet<K>) {
         let Some(version) = tried.get(key).copied() else { return };
         let last = self.last.get(key);
         if version == Version::Written && last.is_some() && last != self.written.get(key) {
             tried.insert(key.clone(), Version::Last);
             return;
         }
-        let restored = last.map(|last| self.restorable(key, last, tried)).unwrap_or_default();
+
+        let restorable = last.map(|last| self.restorable(key, last, tried)).unwrap_or_default();
+        let restored: Vec<K> = restorable.into_iter().filter(|it| !given_up.contains(it)).collect();
         if restored.is_empty() {
             tried.remove(key);
+            given_up.insert(key.clone());
         }
         tried.extend(restored.into_iter().map(|key| (key, Version::Last)));
     }
 
-    /// What an object refers to that was another when it was valid, or was there.
+    /// Returns what an object refers to that has changed since the object was valid, or is gone.
     fn restorable(&self, key: &K, tree: &Value, tried: &Tried<K>) -> Vec<K> {
-        let is_another = |other: &K, last: &Value| match tried.get(other) {
+        let has_changed = |other: &K, last: &Value| match tried.get(other) {
             Some(Version::Last) => false,
             Some(Version::Written) => self.written.get(other) != Some(last),
             None => true,
         };
-        let others = self.last.iter().filter(|(other, last)| is_another(other, last));
-        let needed = others.filter(|(other, last)| refers(key, tree, *other, last));
+        let changed = self.last.iter().filter(|(other, last)| has_changed(other, last));
+        let needed = changed.filter(|(other, last)| refers(key, tree, *other, last));
         needed.map(|(other, _)| other.clone()).collect()
+    }
+
+    /// Tries objects again that were put aside because of others that were put aside themselves. The most senior comes
+    /// first, so that the result does not depend on the order in which objects came.
+    fn reconsider(
+        &self,
+        tried: &mut Tried<K>,
+        problems: &mut BTreeMap<K, Vec<Diagnostic>>,
+        read: &mut Manifests,
+    ) {
+        if problems.len() < 2 || problems.len() > MOST_RECONSIDERED {
+            return;
+        }
+
+        let created = |key: &K| -> Option<String> {
+            let metadata = self.written.get(key)?.get("metadata")?;
+            Some(metadata.get("creationTimestamp")?.text()?.to_owned())
+        };
+        let mut aside: Vec<_> = problems.keys().cloned().collect();
+        aside.sort_by_cached_key(|key| (created(key).is_none(), created(key), key.clone()));
+
+        for key in aside {
+            let mut with = tried.clone();
+            with.insert(key.clone(), Version::Written);
+            if let Ok(manifests) = self.read(&with) {
+                (*tried, *read) = (with, manifests);
+                problems.remove(&key);
+            }
+        }
     }
 
     fn read(&self, tried: &Tried<K>) -> Result<Manifests, crate::config::Diagnostics> {
@@ -257,7 +272,7 @@ impl<K: ObjectKey> Judge<'_, K> {
     }
 }
 
-/// Whether an object refers to another one, by the name of that or, of a community, of what is in it.
+/// Returns true if an object refers to another one: by its name, or to a community by an alias in it.
 pub(crate) fn refers<K: ObjectKey>(key: &K, tree: &Value, other: &K, other_tree: &Value) -> bool {
     let spec = tree.get("spec");
     let text = |keys: &[&str]| {
@@ -288,5 +303,56 @@ fn is_pool(key: &impl ObjectKey) -> bool {
 
 const CONFIG_MAP: &str = "ConfigMap";
 const SECRET: &str = "Secret";
-/// Beyond this many nobody asks which of them might do after all.
+/// The most objects that are tried again; each costs a reading of the whole configuration.
 const MOST_RECONSIDERED: usize = 50;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::yaml;
+
+    #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    struct PoolName(String);
+
+    impl ObjectKey for PoolName {
+        fn kind(&self) -> &str {
+            "IPAddressPool"
+        }
+
+        fn name(&self) -> &str {
+            &self.0
+        }
+
+        fn shown(&self) -> String {
+            format!("IPAddressPool metallb-system/{}", self.0)
+        }
+
+        fn configures(&self, _options: &Options) -> bool {
+            true
+        }
+
+        fn api_version<'a>(&'a self, _tree: &'a Value) -> &'a str {
+            "metallb.io/v1beta1"
+        }
+    }
+
+    #[test]
+    fn each_of_more_invalid_objects_than_errors_are_listed_has_its_own_error() {
+        let pool = |number: usize| {
+            let name = format!("p{number}");
+            let text = format!("metadata: {{name: {name}}}\nspec: {{addresses: [x]}}\n");
+            let (mut documents, _) = yaml::documents(&text);
+            (PoolName(name), documents.remove(0))
+        };
+        let written: BTreeMap<_, _> = (0..1_010).map(pool).collect();
+        let options = Options { config_required: false, ..Options::default() };
+
+        let problems = InForce::default().judge(&options, &written).problems;
+
+        assert_eq!(problems.len(), written.len());
+        for (key, errors) in &problems {
+            let is_own = |error: &Diagnostic| error.path.starts_with("spec.addresses");
+            assert!(!errors.is_empty() && errors.iter().all(is_own), "{key:?}: {errors:?}");
+        }
+    }
+}

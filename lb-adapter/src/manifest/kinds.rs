@@ -1,18 +1,18 @@
-//! Kinds that are nearly one of those that are read: a slip in the kind, its group or its version.
+//! Kinds that are nearly one of those that are read: there is a slip in the kind, its group or its version.
 
 use crate::config::nearest;
 use crate::config::resources;
 
-/// What to say of an object that is not read.
+/// The judgement on an object that is not read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It was meant to be one that is read: kubectl would refuse it, or a pool would go by unread.
+    /// It was meant to be one that is read: kubectl would refuse it, or a pool would be ignored.
     Error(String),
-    /// It is one of something else, with what is to be known of it.
+    /// It belongs to something else. The text is added to the warning.
     Unread(&'static str),
 }
 
-/// Whether an object that is not read was meant to be one that is.
+/// Returns true if an object that is not read was meant to be one that is.
 pub(crate) fn is_slip(api_version: &str, kind: &str) -> bool {
     let read =
         CORE.contains(&(api_version, kind)) || resources::Kind::of(api_version, kind).is_some();
@@ -23,19 +23,21 @@ pub(crate) fn is_slip(api_version: &str, kind: &str) -> bool {
 pub(super) fn judge(api_version: &str, kind: &str) -> Verdict {
     let (group, _) = api_version.rsplit_once('/').unwrap_or(("", api_version));
     let named = |name: &str| RESOURCES.iter().find(|(_, known)| *known == name);
+
     if kind == "AddressPool" && is_ours(group) {
-        let message = "AddressPool is MetalLB's of before 0.15, expected an IPAddressPool and a \
+        let message = "AddressPool is a kind of MetalLB before 0.15, expected an IPAddressPool and a \
                        BGPAdvertisement";
         return Verdict::Error(message.to_owned());
     }
+
     if let Some((version, kind)) = named(kind) {
         // Other projects have kinds of these names, in groups of their own.
-        let ours = is_ours(group) || group.is_empty();
-        return match ours {
-            true => Verdict::Error(format!("{kind} is {version}, found {api_version:?}")),
-            false => Verdict::Unread(""),
-        };
+        if !is_ours(group) && !group.is_empty() {
+            return Verdict::Unread("");
+        }
+        return Verdict::Error(format!("{kind} is {version}, found {api_version:?}"));
     }
+
     if is_ours(group) {
         let meant = nearest(kind, RESOURCES.iter().map(|(_, kind)| *kind));
         return match meant.and_then(named) {
@@ -45,6 +47,7 @@ pub(super) fn judge(api_version: &str, kind: &str) -> Verdict {
             None => Verdict::Unread(""),
         };
     }
+
     match (api_version, kind) {
         ("discovery.k8s.io/v1beta1", "EndpointSlice") => {
             return Verdict::Unread(", expected discovery.k8s.io/v1");
@@ -54,6 +57,7 @@ pub(super) fn judge(api_version: &str, kind: &str) -> Verdict {
         }
         _ => {}
     }
+
     let core = CORE.iter().filter(|(version, _)| *version == api_version);
     match nearest(kind, core.map(|(_, kind)| *kind)).filter(|_| !STRANGERS.contains(&kind)) {
         Some(meant) => {
@@ -63,7 +67,7 @@ pub(super) fn judge(api_version: &str, kind: &str) -> Verdict {
     }
 }
 
-/// Whether a group is metallb.io, or that with a slip.
+/// Returns true if a group is metallb.io, or nearly so.
 fn is_ours(group: &str) -> bool {
     group == OURS
         || group == "metallb.universe.tf"
@@ -72,7 +76,7 @@ fn is_ours(group: &str) -> bool {
 
 const OURS: &str = "metallb.io";
 
-/// The resources, with the version that is stored.
+/// The resources of metallb.io, with the version that is stored.
 const RESOURCES: [(&str, &str); 6] = [
     ("metallb.io/v1beta2", "BGPPeer"),
     ("metallb.io/v1beta1", "IPAddressPool"),
@@ -93,7 +97,7 @@ const CORE: [(&str, &str); 7] = [
     ("discovery.k8s.io/v1", "EndpointSlice"),
 ];
 
-/// Kinds of Kubernetes that are like one of these and none of them.
+/// Kinds of Kubernetes that resemble one of these, and are right.
 const STRANGERS: [&str; 2] = ["Pod", "Event"];
 
 #[cfg(test)]

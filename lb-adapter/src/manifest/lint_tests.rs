@@ -183,7 +183,7 @@ metadata: {name: web, namespace: shop, labels: {expose: 'yes'}}
 spec: {type: LoadBalancer, ports: [{port: 80}]}
 ";
 
-/// What is said of one advertisement, one pool and one peer, each with this in its spec.
+/// Returns the messages about one advertisement, one pool and one peer, each with this in its spec.
 fn selections(advertisement: &str, pool: &str, peer: &str) -> Vec<String> {
     let object = |version: &str, kind: &str, spec: String| {
         format!(
@@ -239,6 +239,7 @@ fn selectors_that_select_nothing_are_told() {
             "{found:?}"
         );
     }
+
     let named = format!("ipAddressPools: [x], ipAddressPoolSelectors: {}", one("tier: tin"));
     let found = selections(&named, "", "");
     assert!(found.len() == 1 && found[0].contains("ipAddressPoolSelectors[0]"), "{found:?}");
@@ -292,8 +293,8 @@ spec: {peers: [b], nodeSelectors: [{matchLabels: {rack: a}}]}
     let found = said(&format!("{AROUND}{other}"));
     let expected = "warning: : BGPAdvertisement metallb-system/a: without effect: the Nodes that it selects speak to none of its peers";
     assert!(found.iter().any(|it| it == expected), "{found:?}");
-    let mended = other.replace("{rack: a}}]}", "{rack: b}}]}");
-    assert!(!said(&format!("{AROUND}{mended}")).iter().any(|it| it == expected));
+    let corrected = other.replace("{rack: a}}]}", "{rack: b}}]}");
+    assert!(!said(&format!("{AROUND}{corrected}")).iter().any(|it| it == expected));
 }
 
 #[test]
@@ -317,11 +318,10 @@ fn texts_that_are_not_finished_are_told_with_what_to_do() {
         assert!(found.iter().any(|it| it.contains(expected)), "{text}: {found:?}");
         assert!(!found.iter().any(|it| it.contains("hunter2")), "{found:?}");
     }
-    for (key, value) in
-        [("stringData", "ENC[AES256_GCM,hunter2]"), ("data", "ENC[AES256_GCM,hunter2]")]
-    {
+
+    for key in ["stringData", "data"] {
         let found = said(&format!(
-            "apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\ntype: kubernetes.io/basic-auth\n{key}: {{password: '{value}'}}\n---\n{BARE}"
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\ntype: kubernetes.io/basic-auth\n{key}: {{password: 'ENC[AES256_GCM,hunter2]'}}\n---\n{BARE}"
         ));
         assert!(found.iter().any(|it| it.contains("encrypted by SOPS")), "{found:?}");
         assert!(!found.iter().any(|it| it.contains("hunter2")), "{found:?}");

@@ -88,7 +88,7 @@ pub struct Source {
 pub struct Options {
     /// The namespace that the configuration is in.
     pub namespace: String,
-    /// Name of the ConfigMap that it is in. `None` takes the only one with a configuration, whatever its name.
+    /// Name of the ConfigMap that it is in. `None` takes the only ConfigMap with a configuration, under any name.
     pub config_map: Option<String>,
     /// Whether it is an error if there is no configuration.
     pub config_required: bool,
@@ -175,7 +175,7 @@ pub(crate) struct Found<'a> {
     pub(crate) api_version: &'a str,
     pub(crate) kind: &'a str,
     pub(crate) tree: &'a Value,
-    /// Whether it is not in force as it is: of two that contradict each other it is the wrong one.
+    /// True if it is not in force as it is: of two objects that contradict each other, the newcomer has the error.
     pub(crate) is_newcomer: bool,
 }
 

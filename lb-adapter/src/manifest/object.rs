@@ -19,7 +19,7 @@ pub(super) struct Metadata {
 }
 
 impl Metadata {
-    /// Reads the metadata of an object; it must at least have a name. Whether it is whole comes with it.
+    /// Reads the metadata of an object, which must at least have a name. Also returns true if it could be read.
     pub(super) fn read(object: &Mapping<'_>, report: &mut Report<'_>) -> (Self, bool) {
         match Self::read_whole(object, report) {
             Some(metadata) => (metadata, true),

@@ -407,7 +407,7 @@ fn objects_of_other_namespaces_and_statuses_configure_nothing() {
     assert_eq!(
         said(&format!("{PEER}{old}")),
         [
-            "f:6:1: error: AddressPool is MetalLB's of before 0.15, expected an IPAddressPool and a BGPAdvertisement"
+            "f:6:1: error: AddressPool is a kind of MetalLB before 0.15, expected an IPAddressPool and a BGPAdvertisement"
         ]
     );
 }

@@ -317,7 +317,7 @@ fn an_annotation_of_ours_on_another_kind_is_named() {
     assert!(said.iter().any(|it| it.message == expected), "{said:?}");
 }
 
-/// One mistake hides no other: of any two keys with a value that nobody can read, both are named.
+/// One mistake hides no other: if any two keys have unreadable values, both are named.
 #[test]
 fn of_two_mistakes_both_are_named() {
     type Part = fn(&mut Text) -> &mut Map<String, Value>;

@@ -185,7 +185,7 @@ pub(super) fn named(session: &SessionSample) -> Labels {
     vec![("peer", peer_value(session)), ("name", session.name.clone())]
 }
 
-/// Address and port as MetalLB joins them: that of an IPv6 address without brackets.
+/// The peer's address and port as MetalLB joins them, without brackets around an IPv6 address.
 fn peer_value(session: &SessionSample) -> String {
     session.endpoint.replace(['[', ']'], "")
 }

@@ -94,9 +94,9 @@ pub struct SessionSample {
     pub status: SessionStatus,
     /// How many prefixes the peer should have.
     pub prefixes: u64,
-    /// How many of them it has not been told: none of them while the session is down, or those that it cannot carry.
+    /// How many of them it has not received: all while the session is down, then those that the session cannot carry.
     pub pending: u64,
-    /// Those that the session cannot carry, as far as they have been looked at.
+    /// The routes that the session cannot carry, as of the last look at it.
     pub unsendable: Arc<[UnsendableRoute]>,
 }
 

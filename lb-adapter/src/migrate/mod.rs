@@ -26,8 +26,8 @@ pub struct MigrateArgs {
     /// The ConfigMap, or the bare text of a configuration; `-` is stdin.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// Where the ConfigMap is, and where the resources will be. Without --config the only ConfigMap
-    /// with a configuration is taken, whatever its name.
+    /// The namespace of the ConfigMap and of the resources. Without --config the only ConfigMap with a
+    /// configuration is taken, under any name.
     #[command(flatten)]
     pub configuration: ConfigurationArgs,
 }

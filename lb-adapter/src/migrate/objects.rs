@@ -172,18 +172,20 @@ impl Maker<'_> {
             }
             (None, None) => None,
         };
-        let next_hop = peer.next_hop.as_ref().map(ToString::to_string);
-        let left_out: Vec<_> = peer.without_capabilities.iter().map(ToString::to_string).collect();
-        let left_out = (!left_out.is_empty()).then(|| left_out.join(","));
-        let notes = [("next-hop", next_hop), ("without-capabilities", left_out)];
-        let notes: Map<String, Value> = notes
-            .into_iter()
-            .filter_map(|(key, value)| Some((format!("ferrolb.io/{key}"), value?.into())))
-            .collect();
-        let notes = (!notes.is_empty()).then_some(Value::Object(notes));
         if let Some(secret) = secret {
             set("passwordSecret", json!({"name": secret}));
         }
+
+        let mut notes = Map::new();
+        if let Some(next_hop) = &peer.next_hop {
+            notes.insert("ferrolb.io/next-hop".to_owned(), next_hop.to_string().into());
+        }
+        if !peer.without_capabilities.is_empty() {
+            let left_out: Vec<_> =
+                peer.without_capabilities.iter().map(ToString::to_string).collect();
+            notes.insert("ferrolb.io/without-capabilities".to_owned(), left_out.join(",").into());
+        }
+        let notes = (!notes.is_empty()).then_some(Value::Object(notes));
         self.add("v1beta2", "BGPPeer", name, notes, Value::Object(spec));
     }
 }

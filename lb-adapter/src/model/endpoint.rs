@@ -49,12 +49,12 @@ pub struct Endpoint<N = Arc<str>> {
     pub serving: Option<bool>,
     /// `conditions.terminating`.
     pub terminating: Option<bool>,
-    /// A number for `targetRef.uid`, by which endpoints of one pod are known.
+    /// A number for `targetRef.uid`, by which endpoints of one pod are recognised.
     pub target: Option<u64>,
 }
 
-/// Returns the number that stands for the UID of an object. The same UID has the same number within a process, and of
-/// the pods of one Service no two have the same.
+/// Returns a number that stands for the UID of an object. It is the same for the same UID within a process, and for two
+/// pods of one Service it differs in all likelihood.
 pub(crate) fn target(uid: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     uid.hash(&mut hasher);

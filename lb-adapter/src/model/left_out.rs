@@ -1,4 +1,4 @@
-//! What an operator leaves out of the OPEN to a router that does not take it.
+//! Capabilities that an operator leaves out of the OPEN to a router that refuses them.
 
 use std::fmt;
 use std::str::FromStr;

@@ -66,13 +66,13 @@ pub struct Config {
     pub l2_advertisements: Vec<L2Advertisement>,
     /// What peers name to be watched by BFD.
     pub bfd_profiles: Vec<BfdProfile>,
-    /// The names of pools that are left out since they are not valid: addresses that no pool has may be theirs.
+    /// The names of pools that are left out since they are not valid. Addresses that no pool has may be theirs.
     pub left_out_pools: Vec<String>,
-    /// How it is written, for who has to say what to change in it.
+    /// The format that it is written in, for hints about what to change in it.
     pub format: ConfigFormat,
 }
 
-/// How a configuration is written.
+/// The format of a configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "MetalLB has had these two")]
 pub enum ConfigFormat {
@@ -94,7 +94,7 @@ impl Config {
         }
     }
 
-    /// Whether there is a pool, be it one that is left out.
+    /// Returns true if there is a pool, even one that is left out.
     pub fn has_pools(&self) -> bool {
         !self.pools.is_empty() || !self.left_out_pools.is_empty()
     }

@@ -49,7 +49,7 @@ pub struct Peer {
     pub dual_stack: bool,
     /// What routes to it name as their next hop; none leaves it to the speaker.
     pub next_hop: Option<NextHopPolicy>,
-    /// Capabilities that are not offered, sorted, each once. A family is left at least.
+    /// Capabilities that are not offered, sorted, each once. At least one address family remains.
     pub without_capabilities: Vec<LeftOut>,
 }
 

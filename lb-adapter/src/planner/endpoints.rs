@@ -1,8 +1,8 @@
-//! Which nodes can take traffic for a Service.
+//! The nodes that can take traffic for a Service.
 //!
-//! Owns the rule which endpoints count. Kubernetes cuts a Service's endpoints into any number of
-//! slices, and may list one of them in several of these for a while; a pod of a dual-stack Service is
-//! listed once for each family. Here each is counted once.
+//! Owns the rule that says which endpoints count. Kubernetes cuts a Service's endpoints into any number of
+//! slices, and may list one endpoint in several of them for a while; a pod of a dual-stack Service is
+//! listed once for each family. Each pod is counted once here.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -116,7 +116,7 @@ struct Pods<'a> {
     by_target: BTreeMap<u64, usize>,
 }
 
-/// Endpoints that are one: of one address, or of one object.
+/// The endpoints that are the same pod: they have the same address, or stand for the same object.
 #[derive(Default)]
 struct Pod<'a> {
     /// More than one only while a slice is out of date.
@@ -126,7 +126,7 @@ struct Pod<'a> {
 }
 
 impl<'a> Pods<'a> {
-    /// Returns the pod of an endpoint, a new one if it is the first.
+    /// Returns the pod of an endpoint; a new one if this is its first endpoint.
     fn of(&mut self, endpoint: &Endpoint<&str>) -> &mut Pod<'a> {
         let by_address = endpoint.address.and_then(|it| self.by_address.get(&it));
         let by_target = || endpoint.target.and_then(|it| self.by_target.get(&it));

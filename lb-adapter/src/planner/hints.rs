@@ -1,6 +1,6 @@
-//! What would let a Service be announced: for each reason the step that an operator can take.
+//! Hints: for each reason why a Service is not announced, the step that an operator can take.
 //!
-//! Owns the sentences. A hint names only what the format of the configuration has.
+//! Owns the sentences. A hint names only what exists in the format of the configuration.
 
 use crate::allocator::{InUse, Refusal, WhyNotShared};
 use crate::model::ConfigFormat;
@@ -41,9 +41,11 @@ impl Words {
 }
 
 impl Reason {
-    /// What would mend it, where that can be said: a sentence as the reason is one, in the words of this format.
+    /// Returns the step that removes this reason, in the words of a format of the configuration. None if there is none to
+    /// take.
     pub fn mend(&self, format: ConfigFormat) -> Option<String> {
         let words = Words(format);
+
         let text = match self {
             Self::OtherType(_) => "set spec.type to LoadBalancer".to_owned(),
             Self::OtherClass { found, served } => other_class(found.as_deref(), served.as_deref()),
@@ -124,10 +126,12 @@ impl Reason {
             | Self::HeldDown { .. }
             | Self::Draining { .. } => return None,
         };
+
         Some(text)
     }
 }
 
+/// Returns the step for a Service of a class that is not served.
 fn other_class(found: Option<&str>, served: Option<&str>) -> String {
     let again = match served {
         Some(class) => format!("create the Service again with loadBalancerClass {class:?}"),
@@ -139,6 +143,7 @@ fn other_class(found: Option<&str>, served: Option<&str>) -> String {
     }
 }
 
+/// Returns the step for a Service that the allocator refused.
 fn refused(refusal: &Refusal, words: Words) -> Option<String> {
     let text = match refusal {
         Refusal::NoPools => format!("add {}", words.pool()),
@@ -172,10 +177,11 @@ fn refused(refusal: &Refusal, words: Words) -> Option<String> {
         }
         Refusal::NotAnAddress { .. } | Refusal::NotOneOfEach { .. } => return None,
     };
+
     Some(text)
 }
 
-/// What lets a Service share the address of another one.
+/// Returns the step that lets a Service share the address of another one.
 fn to_share(by: &InUse) -> String {
     let holder = &by.holder;
     match &by.why {

@@ -227,9 +227,9 @@ fn float(octets: u64) -> f32 {
     octets as f32
 }
 
-/// The AS that stands for those that do not fit two octets (RFC 6793).
-/// What routers give a route that says nothing, and what MetalLB's FRR modes send.
+/// The LOCAL_PREF that routers assume where a route has none, and that MetalLB's FRR modes send.
 const DEFAULT_LOCAL_PREF: u32 = 100;
+/// The AS that stands for those that do not fit two octets (RFC 6793).
 const AS_TRANS: u16 = 23_456;
 
 /// A value and who wants it.

@@ -1,6 +1,6 @@
 //! Why a Service is not announced, in an operator's words.
 //!
-//! Owns the gates, their order and the sentences. Decides nothing; what would mend it is in `hints`.
+//! Owns the gates, their order and the sentences. Decides nothing. The steps that would help are in `hints`.
 
 use std::collections::BTreeSet;
 use std::fmt;

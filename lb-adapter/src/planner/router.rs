@@ -50,7 +50,7 @@ impl RouterPath {
         Self::of(next_hop, &PathAttributes::default())
     }
 
-    /// A path through this next hop with these attributes, whatever next hop they have.
+    /// A path through this next hop with these attributes. Their own next hop does not count.
     pub fn of(next_hop: IpAddr, attributes: &PathAttributes) -> Self {
         let asns = attributes.as_path.segments.iter().flat_map(|segment| &segment.asns);
         Self {
@@ -150,19 +150,18 @@ pub fn expected_router_table<'a>(
     table
 }
 
-/// The next hop of a node's routes of a family to a peer, where the plan leaves it to the session: the address that the
-/// session starts at, or for the other family the node's first address. IPv4 routes over an IPv6 session have the
-/// session's where the node has no IPv4 address (RFC 8950). A session is taken to start at the configured address, or at
-/// the node's first.
+/// The next hop of a node's routes of a family to a peer, where the plan leaves it to the session.
+///
+/// Routes of the session's family have the address that the session starts at: the configured source address, or the
+/// node's first of that family. Routes of the other family have the node's first address of theirs. If a node has no
+/// IPv4 address, IPv4 routes over an IPv6 session have the session's (RFC 8950).
 pub fn session_next_hop(node: &Node, peer: &Peer, family: IpFamily) -> Option<IpAddr> {
-    let own = |family| {
-        let addresses = node.addresses.iter().copied();
-        addresses.into_iter().find(|address| IpFamily::of(*address) == family)
-    };
+    let own =
+        |family| node.addresses.iter().copied().find(|address| IpFamily::of(*address) == family);
     let session = peer.address.ip().map(IpFamily::of);
     let local = || peer.source_address.or_else(|| own(session?));
     match (session, family) {
-        (Some(session), family) if session == family => local(),
+        (Some(IpFamily::Ipv4), IpFamily::Ipv4) | (Some(IpFamily::Ipv6), IpFamily::Ipv6) => local(),
         (Some(IpFamily::Ipv6), IpFamily::Ipv4) => own(family).or_else(local),
         _ => own(family),
     }

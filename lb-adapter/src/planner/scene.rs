@@ -36,7 +36,7 @@ pub struct Options {
     pub ignore_exclude_label: bool,
     /// What the routes name as their next hop, to peers that say nothing else.
     pub next_hop: NextHopPolicy,
-    /// Whether the session's address stands in where the Node has no address that `next_hop` could name.
+    /// True if the session's address stands in where the Node has no address that `next_hop` could name.
     pub or_session: bool,
     /// Whether the probes of Services are carried out; where they are not, they count as answered.
     pub probing: bool,

@@ -189,30 +189,33 @@ impl<'a> Walk<'a> {
             return Err(Reason::Layer2(pool));
         }
         let all = self.config.bgp_advertisements.iter().enumerate();
-        let mut found: Vec<_> = all.filter(|(_, it)| it.selects_pool(self.pool)).collect();
-        if found.is_empty() {
+        let mut all = all.filter(|(_, it)| it.selects_pool(self.pool)).peekable();
+        if all.peek().is_none() {
             return Err(Reason::NoAdvertisement(pool));
         }
+
         let node = &self.scene.node;
-        let names = |found: &[(usize, &BgpAdvertisement)]| -> Vec<String> {
-            found.iter().map(|(_, it)| it.name.clone()).collect()
-        };
-        let all = found.clone();
-        found.retain(|(_, it)| it.selects_node(&node.labels));
-        if found.is_empty() {
+        let (from_node, not_from_node): (Vec<_>, Vec<_>) =
+            all.partition(|(_, it)| it.selects_node(&node.labels));
+        if from_node.is_empty() {
             return Err(Reason::NotFromNode { pool, node: node.name.clone() });
         }
-        let from_node = found.clone();
-        found.retain(|(_, it)| it.selects_service(&self.subject.service.labels));
+
+        let (found, not_for_service): (Vec<_>, Vec<_>) = from_node
+            .into_iter()
+            .partition(|(_, it)| it.selects_service(&self.subject.service.labels));
+        if found.is_empty() && not_from_node.is_empty() {
+            return Err(Reason::NotForService(pool));
+        }
         if found.is_empty() {
-            let elsewhere = all.into_iter().filter(|it| !from_node.contains(it));
-            let not_from_node = names(&elsewhere.collect::<Vec<_>>());
-            if not_from_node.is_empty() {
-                return Err(Reason::NotForService(pool));
-            }
-            let (node, not_for_service) = (node.name.clone(), names(&from_node));
+            let [not_from_node, not_for_service] =
+                [not_from_node, not_for_service].map(|advertisements| {
+                    advertisements.iter().map(|(_, it)| it.name.clone()).collect()
+                });
+            let node = node.name.clone();
             return Err(Reason::NoneApplies { pool, node, not_from_node, not_for_service });
         }
+
         match conflicting(&found, &self.addresses) {
             Some(names) => Err(Reason::Conflicting { names }),
             None => Ok(found),
@@ -220,10 +223,12 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Why addresses that a Service holds are not announced: the configuration does not have their pool.
+/// Returns why the addresses that a Service holds are not announced if the configuration does not have their pool.
 fn without_pool(config: &Config, held: &Assignment) -> Reason {
+    if !held.pool.is_empty() {
+        return Reason::PoolGone(held.pool.to_string());
+    }
     match held.addresses.first() {
-        _ if !held.pool.is_empty() => Reason::PoolGone(held.pool.to_string()),
         Some(address) if !config.pools.is_empty() => Reason::Refused(Refusal::InNoPool(*address)),
         _ => Reason::Refused(Refusal::NoPools),
     }
@@ -243,8 +248,8 @@ fn check_node(node: &Node, ignore_exclude_label: bool) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Whether there is a next hop for routes of a family to any of the node's peers that carry the family. Where none
-/// carries it, that is the reason, and not the next hop.
+/// Checks that there is a next hop for routes of a family to one of the node's peers that carry the family. If no peer
+/// carries it, that is not a matter of next hops, and there is no error.
 fn can_be_next_hop(scene: &Scene, config: &Config, family: IpFamily) -> Result<(), Reason> {
     let peers = config.peers.iter().filter(|peer| peer.selects(&scene.node.labels));
     let mut without = Ok(());
@@ -270,8 +275,9 @@ pub(super) fn next_hop(
         Err(_) if or_session => None,
         named => named?,
     };
-    // The address of an IPv4 session is no next hop of IPv6 routes, and the node's is taken instead. IPv4 routes may
-    // have that of an IPv6 session (RFC 8950).
+
+    // The address of an IPv4 session cannot be the next hop of IPv6 routes, so that the node needs one. The address of
+    // an IPv6 session can be that of IPv4 routes (RFC 8950).
     let ipv4_session = peer.address.ip().is_some_and(|address| address.is_ipv4());
     let has_ipv6 = || node.addresses.iter().any(IpAddr::is_ipv6);
     if named.is_none() && family == IpFamily::Ipv6 && ipv4_session && !has_ipv6() {

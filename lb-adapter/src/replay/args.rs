@@ -54,7 +54,7 @@ fn begin(text: &[u8], cluster: &ClusterArgs) -> Replay {
     nothing(cluster, lines(text).any(super::is_sync))
 }
 
-/// A cluster of which nothing is known yet, and that knows so where a sync is to come.
+/// A cluster of which nothing is known yet. If a sync is to come, no addresses are given out before it.
 pub(crate) fn nothing(cluster: &ClusterArgs, sync_comes: bool) -> Replay {
     let configuration = &cluster.configuration;
     Replay::new(configuration.namespace(), cluster.options(), sync_comes)

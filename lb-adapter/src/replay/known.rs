@@ -49,7 +49,8 @@ impl Known {
         text
     }
 
-    /// Hands on the lines of the [`recording`](Self::recording) one by one, as long as they are taken; says whether all were.
+    /// Hands on the lines of the [`recording`](Self::recording) one by one, as long as they are taken. Returns true if all
+    /// were.
     pub(crate) fn lines(&self, mut take: impl FnMut(&str) -> bool) -> bool {
         let mut take = |step: Value| take(&format!("{step}\n"));
         let texts = self.sources.iter().filter_map(|it| std::str::from_utf8(&it.octets).ok());
@@ -66,7 +67,7 @@ impl Known {
         take(json!({ "sync": true })) && self.findings().all(take)
     }
 
-    /// How sessions stand, and what was found by probing.
+    /// The steps about sessions and about what probes have found.
     fn findings(&self) -> impl Iterator<Item = Value> {
         let sessions = self.sessions.iter();
         let sessions = sessions.map(|((node, peer), state)| step::session(node, peer, state));
@@ -84,10 +85,12 @@ impl Known {
             // The whole object once more, with its password.
             annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
         }
+
         let named = |metadata: &Map<String, Value>, key: &str| {
             metadata.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
         let (namespace, name) = (named(metadata, "namespace"), named(metadata, "name"));
+
         match kind {
             Kind::Secret | Kind::Other(_) => return None,
             Kind::ConfigMap => {

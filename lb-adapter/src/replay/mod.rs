@@ -37,12 +37,12 @@ pub(crate) fn is_step(line: &[u8]) -> bool {
     step::read(line).is_ok()
 }
 
-/// The namespaces of the objects in a text of manifests that configure.
+/// Returns the namespaces of the objects that configure in a text of manifests.
 pub(crate) fn namespaces_of(text: &str) -> Vec<String> {
     let mut objects = Vec::new();
     for document in yaml::documents(text).0 {
         if let Value::Object(fields) = document.to_json() {
-            // What is no object configures nothing.
+            // A document that is no object configures nothing.
             let _ = step::collect(&fields, None, "", &mut objects);
         }
     }
@@ -110,7 +110,11 @@ impl Replay {
     ///
     /// Why it has no effect.
     pub fn take(&mut self, line: &[u8]) -> Result<Effects, Vec<String>> {
-        match step::read(line)? {
+        self.perform(step::read(line)?)
+    }
+
+    fn perform(&mut self, step: Step) -> Result<Effects, Vec<String>> {
+        match step {
             Step::Apply(objects) => self.put(objects),
             Step::Delete(object) => self.delete(&self.resources.placed(object)),
             Step::Session { node, peer, state } => {

@@ -98,7 +98,7 @@ impl Name {
         Self { kind, namespace, name }
     }
 
-    /// The same in its namespace, where the configuration is in this one.
+    /// Puts a resource without a namespace into that of the configuration.
     pub(super) fn placed(mut self, configuration: &str) -> Self {
         if matches!(self.kind, Kind::Resource(_)) && self.namespace.is_empty() {
             configuration.clone_into(&mut self.namespace);
@@ -110,7 +110,7 @@ impl Name {
         self.namespace == namespace
     }
 
-    /// The namespace, if the object says one.
+    /// Returns the namespace, if the object names one.
     pub(super) fn namespace(self) -> Option<String> {
         Some(self.namespace).filter(|namespace| !namespace.is_empty())
     }

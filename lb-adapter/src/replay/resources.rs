@@ -1,7 +1,8 @@
 //! The objects that configure, and which of them are in force.
 //!
-//! Owns what is written, and what is said of each step. What is in force of it is [`InForce`]'s business: what has an error
-//! leaves the configuration as it was, but stays, and is judged again whenever another object comes or goes.
+//! Owns the objects as they are written, and the answer to each step. [`InForce`] decides which of them are in force: an
+//! object with an error leaves the configuration as it was, but stays, and is judged again whenever another object comes
+//! or goes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,9 +16,9 @@ use crate::config::yaml::Value;
 use crate::manifest::{Configured, InForce, Judged, ObjectKey, Options};
 use crate::model::Config;
 
-/// What came of objects that were put together.
+/// The result of putting objects together.
 pub(super) struct Put {
-    /// The configuration, if it is another one now.
+    /// The configuration, if it has changed.
     pub(super) config: Option<Arc<Config>>,
     /// Why objects are refused, by their names.
     pub(super) refused: BTreeMap<Name, Vec<String>>,
@@ -26,11 +27,11 @@ pub(super) struct Put {
 /// What configures.
 #[derive(Debug)]
 pub(super) struct Resources {
-    /// How the objects are read: which namespace and which ConfigMap count.
+    /// The namespace and the ConfigMap that count, and how objects are read.
     pub(super) options: Options,
     written: BTreeMap<Name, Value>,
     in_force: InForce<Name>,
-    /// What is not in force as it is written.
+    /// The problems of the objects that are not in force as they are written.
     problems: BTreeMap<Name, Vec<Diagnostic>>,
     config: Option<Arc<Config>>,
 }
@@ -48,7 +49,7 @@ impl Resources {
         }
     }
 
-    /// The ConfigMap of this name counts.
+    /// Sets the name of the ConfigMap that counts.
     pub(super) fn set_config_map(&mut self, name: &str) {
         self.options.config_map = Some(name.to_owned());
     }
@@ -58,8 +59,8 @@ impl Resources {
         self.written.contains_key(name)
     }
 
-    /// Takes in an object, or that it is gone. Gives back the configuration, if it is another one
-    /// now, and why the object is refused, if it is: it has an error, or makes an error of another one.
+    /// Takes in an object, or its deletion. Returns the configuration, if it has changed, and why the object is refused,
+    /// if it is: it has an error, or causes one in another object.
     pub(super) fn put(
         &mut self,
         name: Name,
@@ -70,6 +71,7 @@ impl Resources {
             Some(Err(error)) => return (None, Err(vec![format!("{name}: {error}")])),
             None => drop(self.written.remove(&name)),
         }
+
         let before: Vec<Name> = self.problems.keys().filter(|it| **it != name).cloned().collect();
         let (found, config) = self.judge();
         let mut why = Vec::new();
@@ -83,7 +85,7 @@ impl Resources {
         (config, if why.is_empty() { Ok(()) } else { Err(why) })
     }
 
-    /// Takes in objects that come together, in whatever order: what one refers to may be among the others.
+    /// Takes in objects that come together, in any order: they may refer to each other.
     pub(super) fn put_all(&mut self, objects: impl IntoIterator<Item = Object>) -> Put {
         let mut refused = BTreeMap::new();
         for object in objects {
@@ -93,22 +95,24 @@ impl Resources {
                 Err(error) => drop(refused.insert(name.clone(), vec![format!("{name}: {error}")])),
             }
         }
+
         let (_, config) = self.judge();
-        let told = |(name, problems): (&Name, &Vec<Diagnostic>)| {
-            (name.clone(), problems.iter().map(shown).collect())
-        };
-        refused.extend(self.problems.iter().map(told));
+        refused.extend(self.refused());
         Put { config, refused }
     }
 
-    /// Whether an object, or its end, was refused and is not in force.
-    pub(super) fn is_waiting(&self, name: &Name) -> bool {
-        let is_kept = !self.written.contains_key(name) && self.in_force.contains(name);
-        is_kept || self.problems.contains_key(name)
+    /// Returns why objects are not in force as they are written, by their names.
+    pub(super) fn refused(&self) -> BTreeMap<Name, Vec<String>> {
+        let refused = self.problems.iter();
+        refused.map(|(name, why)| (name.clone(), why.iter().map(shown).collect())).collect()
     }
 
-    /// The name of an object in its namespace: a resource without one is applied to the one that the configuration is
-    /// in, as from a file.
+    /// Returns true if an object is in force although it was deleted.
+    pub(super) fn is_kept(&self, name: &Name) -> bool {
+        !self.written.contains_key(name) && self.in_force.contains(name)
+    }
+
+    /// Returns the name with its namespace: a resource without one is in that of the configuration, as from a file.
     pub(super) fn placed(&self, name: Name) -> Name {
         name.placed(&self.options.namespace)
     }
@@ -119,7 +123,7 @@ impl Resources {
         self.judge().1
     }
 
-    /// Puts in force what can be; gives back the configuration if it is not the one that was.
+    /// Puts in force what can be, and returns the configuration if it has changed.
     fn judge(&mut self) -> (Configured, Option<Arc<Config>>) {
         let Judged { found, config, problems, .. } =
             self.in_force.judge(&self.options, &self.written);

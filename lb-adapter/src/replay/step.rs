@@ -23,7 +23,7 @@ pub(super) enum Step {
     Probe { node: String, service: ServiceKey, found: Probed },
     /// All objects are known that there were at the start.
     Sync,
-    /// The process begins anew.
+    /// The process starts again.
     Restart,
 }
 
@@ -58,47 +58,47 @@ fn step(key: &str, value: &Value) -> Result<Step, String> {
             let kind = Kind::of(api_version.as_deref(), &kind);
             Ok(Step::Delete(Name::new(kind, namespace, name)))
         }
-        "session" => {
-            let fields = fields()?;
-            let up = fields.get("up").and_then(Value::as_bool);
-            let up = up.ok_or("session.up: expected true or false")?;
-            let mut state = SessionState::new(up, optional_text(fields, "session", "reason")?);
-            state.bfd_problem = optional_text(fields, "session", "bfdProblem")?;
-            state.families = families(fields)?;
-            state.unsendable = unsendable(fields)?;
-            let unlisted = fields.get("unlisted").and_then(Value::as_u64).unwrap_or(0);
-            state.unlisted = usize::try_from(unlisted).unwrap_or(usize::MAX);
-            Ok(Step::Session {
-                node: text(fields, "session", "node")?,
-                peer: text(fields, "session", "peer")?,
-                state: Box::new(state),
-            })
-        }
-        "probe" => {
-            let fields = fields()?;
-            let reason = optional_text(fields, "probe", "reason")?.unwrap_or_default();
-            let namespace = optional_text(fields, "probe", "namespace")?;
-            let namespace = namespace.as_deref().unwrap_or("default");
-            Ok(Step::Probe {
-                node: text(fields, "probe", "node")?,
-                service: ServiceKey::new(namespace, text(fields, "probe", "name")?),
-                found: match text(fields, "probe", "found")?.as_str() {
-                    "up" => Probed::Up,
-                    "held" => Probed::Held,
-                    "down" => Probed::Down(reason),
-                    other => {
-                        return Err(format!(
-                            "probe.found: expected up, held or down, found {other:?}"
-                        ));
-                    }
-                },
-            })
-        }
+        "session" => session_step(fields()?),
+        "probe" => probe_step(fields()?),
         "sync" | "restart" if *value == Value::Bool(true) => {
             Ok(if key == "sync" { Step::Sync } else { Step::Restart })
         }
         _ => Err(format!("{key}: expected true, found {value}")),
     }
+}
+
+fn session_step(fields: &Map<String, Value>) -> Result<Step, String> {
+    let up = fields.get("up").and_then(Value::as_bool);
+    let up = up.ok_or("session.up: expected true or false")?;
+    let mut state = SessionState::new(up, optional_text(fields, "session", "reason")?);
+    state.bfd_problem = optional_text(fields, "session", "bfdProblem")?;
+    state.families = families(fields)?;
+    state.unsendable = unsendable(fields)?;
+    state.unlisted = unlisted(fields)?;
+
+    Ok(Step::Session {
+        node: text(fields, "session", "node")?,
+        peer: text(fields, "session", "peer")?,
+        state: Box::new(state),
+    })
+}
+
+fn probe_step(fields: &Map<String, Value>) -> Result<Step, String> {
+    let reason = optional_text(fields, "probe", "reason")?.unwrap_or_default();
+    let namespace = optional_text(fields, "probe", "namespace")?;
+    let namespace = namespace.as_deref().unwrap_or("default");
+    let found = match text(fields, "probe", "found")?.as_str() {
+        "up" => Probed::Up,
+        "held" => Probed::Held,
+        "down" => Probed::Down(reason),
+        other => {
+            return Err(format!("probe.found: expected up, held or down, found {other:?}"));
+        }
+    };
+
+    let node = text(fields, "probe", "node")?;
+    let service = ServiceKey::new(namespace, text(fields, "probe", "name")?);
+    Ok(Step::Probe { node, service, found })
 }
 
 /// Takes an object, or the items of a list as `kubectl get` prints it.
@@ -126,6 +126,7 @@ pub(super) fn collect(
         }
         return Ok(());
     }
+
     let metadata = fields.get("metadata").and_then(Value::as_object);
     let metadata =
         metadata.ok_or_else(|| format!("{path}.metadata: missing, expected an object"))?;
@@ -170,6 +171,17 @@ fn families(session: &Map<String, Value>) -> Result<Option<Vec<String>>, String>
         other => Err(format!("session.families: expected texts, found {other}")),
     };
     families.iter().map(read).collect::<Result<_, _>>().map(Some)
+}
+
+/// How many routes that a session cannot carry are not listed.
+fn unlisted(session: &Map<String, Value>) -> Result<usize, String> {
+    let count = match session.get("unlisted") {
+        None | Some(Value::Null) => return Ok(0),
+        Some(count) => count,
+    };
+    let wrong = || format!("session.unlisted: expected a number, found {count}");
+    let count = count.as_u64().ok_or_else(wrong)?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
 /// The routes that a session cannot carry.

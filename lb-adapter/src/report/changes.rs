@@ -19,7 +19,7 @@ fn session_name(row: &SessionRow) -> String {
     format!("session {} with {}", row.node, row.peer)
 }
 
-/// The sessions that were lost between two looks and are back: a session that is up is not the one that was.
+/// Reports the sessions that were lost and came back between two looks.
 fn losses(before: &[SessionRow], now: &[SessionRow]) -> Vec<String> {
     let since = |row: &SessionRow| Some(row.up.as_ref()?.0);
     let were: BTreeMap<_, _> =
@@ -28,6 +28,7 @@ fn losses(before: &[SessionRow], now: &[SessionRow]) -> Vec<String> {
         let was = were.get(&(&row.node, &row.peer));
         was.is_some_and(|was| since(row).is_some_and(|since| since > *was))
     };
+
     let told = now.iter().filter(came_back).flat_map(|row| {
         let why = row.up.as_ref().and_then(|(_, why)| why.as_ref());
         let why = why.map(|why| format!(": {why}")).unwrap_or_default();

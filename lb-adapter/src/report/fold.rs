@@ -1,16 +1,16 @@
 //! Lines that fit a terminal, broken between words.
 //!
-//! Owns how wide stdout is and how one line becomes several. Where stdout is no terminal nothing is broken: programs
+//! Owns how wide stdout is and how one line becomes several. If stdout is no terminal, nothing is broken: programs
 //! read whole lines.
 
 use std::io::{self, IsTerminal as _};
 
 use textwrap::{Options, WordSplitter};
 
-/// How many columns there are where the terminal does not say.
+/// The number of columns of a terminal that does not say it.
 const USUAL: usize = 80;
 
-/// How wide stdout is; nothing if it is no terminal, and lines may have any length.
+/// Returns the width of stdout; nothing if it is no terminal: then lines may have any length.
 pub(crate) fn width_of_stdout() -> Option<usize> {
     let stdout = io::stdout();
     if !stdout.is_terminal() {
@@ -20,13 +20,12 @@ pub(crate) fn width_of_stdout() -> Option<usize> {
     Some(columns.filter(|columns| *columns > 0).unwrap_or(USUAL))
 }
 
-/// The lines that a line becomes, of which those after the first are indented so far. A word that is longer than a line
-/// stays whole.
+/// Breaks a line into lines, and indents those after the first. A word that is longer than a line stays whole.
 pub(crate) fn fold(line: &str, width: usize, indent: usize) -> Vec<String> {
     if line.chars().count() <= width {
         return vec![line.to_owned()];
     }
-    // What stands before the first word is no place to break at.
+    // A line is not broken before its first word.
     let start = line.len() - line.trim_start().len();
     let (before, words) = line.split_at(start);
     let indent = " ".repeat(indent);
@@ -38,7 +37,7 @@ pub(crate) fn fold(line: &str, width: usize, indent: usize) -> Vec<String> {
     textwrap::wrap(words, options).into_iter().map(|line| line.into_owned()).collect()
 }
 
-/// Each line of a text folded, if there is a width.
+/// Folds each line of a text, if there is a width.
 pub(crate) fn fold_all(text: &str, width: Option<usize>, indent: impl Fn(&str) -> usize) -> String {
     let Some(width) = width else { return text.to_owned() };
     let mut folded = String::with_capacity(text.len());

@@ -55,7 +55,7 @@ pub struct SessionRow {
     /// Why it is not Established, as far as that is known.
     #[serde(skip)]
     pub reason: Option<String>,
-    /// Since when it is Established, and why the one before it ended: it may have come back between two looks.
+    /// The time since when it is Established, and why the session before it ended: it may have come back between two looks.
     #[serde(skip)]
     pub up: Option<(Instant, Option<String>)>,
 }
@@ -84,7 +84,7 @@ pub struct RouteRow {
     /// Where to.
     #[serde(serialize_with = "as_text")]
     pub prefix: IpNet,
-    /// The next hops, in order; none stands for an address of the node that is not known.
+    /// The next hops, in order; `None` stands for an address of the node that is not known.
     pub next_hops: Vec<Option<IpAddr>>,
     /// AS_PATH, the nearest AS first.
     pub as_path: Vec<u32>,

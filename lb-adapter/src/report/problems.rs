@@ -49,7 +49,7 @@ impl Problems {
         }
     }
 
-    /// Tells what was taken for granted.
+    /// Writes what a command has assumed.
     pub fn note(self, message: &str) {
         match self.format {
             LogFormat::Text => line(&format!("ferrolb: note: {message}")),

@@ -1,7 +1,7 @@
 //! Tables with aligned columns, as wide as a terminal is.
 //!
-//! Owns where the columns stand. A table that does not fit has its cells broken between words; where even that does
-//! not help, each row goes on in the next line.
+//! Owns where the columns stand. If a table does not fit, its cells are broken between words; if even that does not help,
+//! each row goes on in the next line.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -17,14 +17,14 @@ pub(super) struct Table {
     pub(super) rows: Vec<Vec<Cell>>,
 }
 
-/// What stands in one column of one row.
+/// The content of one column of one row.
 pub(super) struct Cell {
     pub(super) text: String,
     /// The parameters of an SGR sequence, or nothing.
     pub(super) colour: &'static str,
 }
 
-/// So far are the lines indented in which a row goes on that no column fits.
+/// The indentation of the lines in which a row goes on if its columns do not fit.
 const CONTINUED: usize = 6;
 
 pub(super) fn plain(text: impl Display) -> Cell {
@@ -36,7 +36,7 @@ impl Table {
         Self { title: title.into(), headings: headings.to_vec(), rows: Vec::new() }
     }
 
-    /// Writes it so that no line is longer than `limit`, if there is one and no word is.
+    /// Writes it. If there is a `limit`, no line is longer, unless a single word is.
     pub(super) fn write(
         &self,
         out: &mut dyn Write,
@@ -48,19 +48,16 @@ impl Table {
             writeln!(out, "  none")?;
             return writeln!(out);
         }
-        let headings: Vec<_> = self
-            .headings
-            .iter()
-            .map(|text| Cell { text: (*text).to_owned(), colour: DIM })
-            .collect();
-        let rows = || [&headings].into_iter().chain(&self.rows);
 
         let wanted = self.widths(|text| text.chars().count());
         let widths = match limit {
             Some(limit) => narrowed(wanted, &self.widths(longest_word), limit),
             None => Some(wanted),
         };
-        for row in rows() {
+
+        let heading = |text: &&str| Cell { text: (*text).to_owned(), colour: DIM };
+        let headings: Vec<_> = self.headings.iter().map(heading).collect();
+        for row in [&headings].into_iter().chain(&self.rows) {
             match &widths {
                 Some(widths) => write_row(out, row, widths, style)?,
                 None => write_flowing(out, row, limit.unwrap_or(usize::MAX), style)?,
@@ -69,7 +66,7 @@ impl Table {
         writeln!(out)
     }
 
-    /// How wide each column is by its widest cell.
+    /// Returns the width of each column by its widest cell.
     fn widths(&self, of: fn(&str) -> usize) -> Vec<usize> {
         let width = |(column, heading): (usize, &&str)| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
@@ -85,7 +82,7 @@ fn longest_word(text: &str) -> usize {
     text.split(' ').map(|word| word.chars().count()).max().unwrap_or(0)
 }
 
-/// Takes from the columns that can spare most until all fit; nothing if they cannot.
+/// Narrows the columns that can spare most until all fit; returns nothing if they cannot.
 fn narrowed(mut widths: Vec<usize>, least: &[usize], limit: usize) -> Option<Vec<usize>> {
     let total = |widths: &[usize]| widths.iter().map(|width| width + 2).sum::<usize>();
     while total(&widths) > limit {
@@ -101,6 +98,7 @@ fn narrowed(mut widths: Vec<usize>, least: &[usize], limit: usize) -> Option<Vec
 fn write_row(out: &mut dyn Write, row: &[Cell], widths: &[usize], style: Style) -> io::Result<()> {
     let cells = row.iter().zip(widths).map(|(cell, width)| fold(&cell.text, *width, 0));
     let cells: Vec<_> = cells.collect();
+
     let height = cells.iter().map(Vec::len).max().unwrap_or(0);
     for line in 0..height {
         let mut text = String::new();
@@ -119,7 +117,7 @@ fn write_row(out: &mut dyn Write, row: &[Cell], widths: &[usize], style: Style) 
     Ok(())
 }
 
-/// Writes a row as words one after the other, since its columns do not stand beside each other.
+/// Writes a row as words one after the other, since its columns do not fit beside each other.
 fn write_flowing(out: &mut dyn Write, row: &[Cell], limit: usize, style: Style) -> io::Result<()> {
     let mut line = String::new();
     let mut column = 0;

@@ -38,8 +38,8 @@ impl Style {
     }
 }
 
-/// Writes the picture as tables; of one that has been shown `before`, only the tables that are
-/// others now. No line is longer than `width`, if there is one and no word is.
+/// Writes the picture as tables; if another was shown `before`, only the tables that have changed. If there is a `width`,
+/// no line is longer, unless a single word is.
 ///
 /// # Errors
 ///
@@ -64,16 +64,26 @@ pub fn write_text(
     if is_new(|a, b| a.withheld == b.withheld) && !picture.withheld.is_empty() {
         withheld(picture).write(out, style, width)?;
     }
+
     let known = before.map_or(&[][..], |before| &before.notes);
     for note in picture.notes.iter().filter(|note| !known.contains(note)) {
-        let line = format!("{NOTE} {note}");
-        let lines = fold(&line, width.unwrap_or(usize::MAX), NOTE.len() + 1);
-        for (number, line) in lines.iter().enumerate() {
-            let rest = line.strip_prefix(NOTE).filter(|_| number == 0);
-            match rest {
-                Some(rest) => writeln!(out, "{}{rest}", style.paint(BOLD, NOTE))?,
-                None => writeln!(out, "{line}")?,
-            }
+        write_note(out, note, style, width)?;
+    }
+    Ok(())
+}
+
+fn write_note(
+    out: &mut dyn Write,
+    note: &str,
+    style: Style,
+    width: Option<usize>,
+) -> io::Result<()> {
+    let line = format!("{NOTE} {note}");
+    let lines = fold(&line, width.unwrap_or(usize::MAX), NOTE.len() + 1);
+    for (number, line) in lines.iter().enumerate() {
+        match line.strip_prefix(NOTE) {
+            Some(rest) if number == 0 => writeln!(out, "{}{rest}", style.paint(BOLD, NOTE))?,
+            _ => writeln!(out, "{line}")?,
         }
     }
     Ok(())
@@ -126,7 +136,7 @@ fn routes(router: Option<&str>, rows: &[&RouteRow]) -> Table {
         Some(router) => Cow::from(format!("Routes at {router}")),
         None => "Routes at the router".into(),
     };
-    // What no path has needs no column.
+    // A value that no path has needs no column.
     let optional: Vec<_> = OPTIONAL
         .into_iter()
         .filter(|(_, value)| rows.iter().any(|row| value(row).is_some()))
@@ -159,7 +169,7 @@ fn communities(row: &RouteRow) -> impl Iterator<Item = String> {
     row.communities.iter().cloned().chain(large).chain(row.extended_communities.iter().cloned())
 }
 
-/// A value of a path, if it has one.
+/// Returns a value of a path, if it has one.
 type Value = fn(&RouteRow) -> Option<String>;
 
 /// The columns that are there only where a path has such a value.
@@ -277,7 +287,7 @@ note: localpref 100 is not sent
         assert_eq!(written(&picture(), Style::Plain), expected);
     }
 
-    /// A picture with everything in it that makes lines long.
+    /// A picture with long lines in every part.
     fn wide() -> Picture {
         let mut wide = picture();
         wide.sessions[1].reason =

@@ -25,6 +25,7 @@ pub(super) fn write(router: &Router) -> String {
         };
         let _ = writeln!(text, "filter ferrolb_{channel} {{ {accepted} }}");
     }
+
     let profile = router.neighbors.iter().find_map(|neighbor| neighbor.bfd.as_ref());
     if let Some(profile) = profile {
         let _ = writeln!(
@@ -37,6 +38,7 @@ pub(super) fn write(router: &Router) -> String {
             profile.detect_multiplier
         );
     }
+
     for neighbor in &router.neighbors {
         protocol(&mut text, router, neighbor);
     }
@@ -66,6 +68,7 @@ fn protocol(text: &mut String, router: &Router, neighbor: &Neighbor) {
         // With `on`, BFD would end what graceful restart keeps: our BFD ends with the process.
         text.push_str(if neighbor.graceful_restart { "  bfd graceful;\n" } else { "  bfd on;\n" });
     }
+
     for family in &neighbor.families {
         let channel = channel(*family);
         let most = router.most(*family);

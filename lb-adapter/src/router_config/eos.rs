@@ -27,6 +27,7 @@ pub(super) fn write(router: &Router) -> String {
             }
         }
     }
+
     for family in &families {
         let _ = writeln!(
             text,
@@ -37,11 +38,13 @@ pub(super) fn write(router: &Router) -> String {
         );
     }
     text.push_str("route-map FERROLB-OUT deny 10\n!\n");
+
     let _ = writeln!(text, "router bgp {}", router.asn);
     let _ = writeln!(text, "   router-id {}", router.identifier);
     // Several nodes for one prefix share its traffic.
     text.push_str("   maximum-paths 64 ecmp 64\n");
     if router.has_several_asns() {
+        // Without it, only paths through the same ASes are used together.
         text.push_str("   bgp bestpath as-path multipath-relax\n");
     }
     for it in &router.neighbors {

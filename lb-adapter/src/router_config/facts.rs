@@ -29,7 +29,7 @@ pub(super) struct Router {
     pub(super) neighbors: Vec<Neighbor>,
     /// What the nodes may announce, IPv4 before IPv6.
     pub(super) accepted: Vec<Accepted>,
-    /// The nodes that a peer selects and that cannot speak to it, and why, in words.
+    /// The nodes that a peer selects and that cannot speak to it, each with the reason.
     pub(super) left_out: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Router {
 pub(super) struct Neighbor {
     /// The node's name.
     pub(super) node: String,
-    /// The same, with the family where the router meets the node by both.
+    /// The node's name as the router's configuration has it, with the family if the router meets the node by both.
     pub(super) name: String,
     pub(super) address: IpAddr,
     /// Where the node dials: one of the router's addresses, and its port.
@@ -93,7 +93,7 @@ impl Router {
         sum.clamp(FEWEST, MOST)
     }
 
-    /// Whether the nodes are in several ASes, so that routes by several of them have different paths.
+    /// Returns true if the nodes are in several ASes, so that the AS paths of their routes differ.
     pub(super) fn has_several_asns(&self) -> bool {
         let mut asns = self.neighbors.iter().map(|neighbor| neighbor.asn);
         let first = asns.next();
@@ -106,18 +106,20 @@ impl Router {
         ports.into_iter().filter(|port| *port != Peer::DEFAULT_PORT).collect()
     }
 
-    /// The lines of a comment that comes before everything else. A system that cannot listen on `other_ports` says so
-    /// in `about_ports`.
+    /// Returns the lines of the comment that comes before everything else. `about_ports` follows each port of
+    /// [`other_ports`](Self::other_ports): what the system needs in order to listen there.
     pub(super) fn heading(&self, comment: &str, about_ports: &str) -> String {
         let addresses: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
+        let addresses = addresses.join(" and ");
         let nodes: BTreeSet<_> = self.neighbors.iter().map(|neighbor| &neighbor.node).collect();
         let counted =
             if nodes.len() == 1 { "1 node".to_owned() } else { format!("{} nodes", nodes.len()) };
-        let addresses = addresses.join(" and ");
+
         let mut text = format!(
             "{comment} router {addresses}, AS {}: {counted}. Made by ferrolb router-config.\n",
             self.asn
         );
+
         for why in &self.left_out {
             text.push_str(&format!("{comment} Left out: {why}.\n"));
         }
@@ -191,22 +193,25 @@ fn wanted_peers<'a>(config: &'a Config, wanted: &Wanted<'_>) -> Result<Vec<&'a P
     Ok(config.peers.iter().filter(is_wanted).collect())
 }
 
-/// Joins an IPv4 and an IPv6 address of one AS that the same nodes speak to: that is one router. Where there are
-/// several of a family, nothing tells which of them belong together.
+/// Joins an IPv4 and an IPv6 address of one AS that the same nodes speak to: they are one router. Where a family has
+/// several addresses, nothing says which of them belong together.
 fn join_families(routers: Vec<(Router, BTreeSet<&str>)>) -> Vec<Router> {
-    let mut joined: BTreeMap<(Asn, BTreeSet<&str>), Vec<Router>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Asn, BTreeSet<&str>), Vec<Router>> = BTreeMap::new();
     for (router, nodes) in routers {
-        joined.entry((router.asn, nodes)).or_default().push(router);
+        groups.entry((router.asn, nodes)).or_default().push(router);
     }
-    let of_group = |group: Vec<Router>| -> Vec<Router> {
-        let families = group.iter().flat_map(|it| &it.addresses).map(|it| IpFamily::of(*it));
-        let families: BTreeSet<_> = families.collect();
-        match (group.len(), families.len()) {
-            (2, 2) => group.into_iter().reduce(Router::join).into_iter().collect(),
-            _ => group,
+
+    let mut joined = Vec::new();
+    for group in groups.into_values() {
+        let addresses = group.iter().flat_map(|it| &it.addresses);
+        let families: BTreeSet<_> = addresses.map(|it| IpFamily::of(*it)).collect();
+        if group.len() == 2 && families.len() == 2 {
+            joined.extend(group.into_iter().reduce(Router::join));
+        } else {
+            joined.extend(group);
         }
-    };
-    joined.into_values().flat_map(of_group).collect()
+    }
+    joined
 }
 
 /// Joins the peers that were named together.
@@ -245,6 +250,7 @@ impl Router {
         if selected.is_empty() {
             self.left_out.push(format!("peer {}, whose node selectors select no Node", peer.name));
         }
+
         for node in &selected {
             let Some(neighbor) = neighbor(&manifests.config, node, peer, address, wanted) else {
                 let family = IpFamily::of(address);
@@ -254,11 +260,10 @@ impl Router {
                 ));
                 continue;
             };
-            let known = self
-                .neighbors
-                .iter()
-                .any(|other| other.address == neighbor.address && other.router == neighbor.router);
-            if !known {
+
+            let is_same =
+                |it: &Neighbor| it.address == neighbor.address && it.router == neighbor.router;
+            if !self.neighbors.iter().any(is_same) {
                 self.neighbors.push(neighbor);
             }
         }
@@ -280,8 +285,10 @@ impl Router {
         self.identifier = self.addresses.first().copied().map_or(self.identifier, identifier);
         self.accepted.sort_unstable();
         self.accepted.dedup();
-        self.left_out.dedup();
+        let mut known = BTreeSet::new();
+        self.left_out.retain(|why| known.insert(why.clone()));
 
+        // A node that the router meets by both families gets the family into its name; what is still the same, a number.
         let mut count: BTreeMap<String, usize> = BTreeMap::new();
         for neighbor in &self.neighbors {
             *count.entry(plain(&neighbor.node)).or_default() += 1;
@@ -317,10 +324,15 @@ pub(super) fn at_interfaces(config: &Config) -> impl Iterator<Item = &Peer> {
 fn identifier(address: IpAddr) -> Ipv4Addr {
     match address {
         IpAddr::V4(address) => address,
-        // The last 32 bits of an address are seldom those of another router of the AS.
+        // The last 32 bits of an address are seldom those of another router of the AS. The first octet is made that of a
+        // host's address, as routers before RFC 6286 want it.
         IpAddr::V6(address) => {
             let [.., a, b, c, d] = address.octets();
-            Ipv4Addr::new(a.max(1), b, c, d)
+            let first = match a {
+                0 | 127 | 224.. => a % 126 + 1,
+                _ => a,
+            };
+            Ipv4Addr::new(first, b, c, d)
         }
     }
 }
@@ -341,6 +353,7 @@ fn neighbor(
     });
     let families = [IpFamily::Ipv4, IpFamily::Ipv6];
     let hold_time = peer.hold_time.as_secs();
+
     Some(Neighbor {
         node: node.name.clone(),
         name: node.name.clone(),

@@ -27,6 +27,7 @@ pub(super) fn write(router: &Router) -> String {
         }
         text.push_str("exit\n!\n");
     }
+
     let families = router.families();
     for family in &families {
         for (sequence, accepted) in (1..).zip(router.accepted_of(*family)) {
@@ -39,6 +40,7 @@ pub(super) fn write(router: &Router) -> String {
             );
         }
     }
+
     for family in &families {
         let _ = writeln!(
             text,
@@ -48,10 +50,11 @@ pub(super) fn write(router: &Router) -> String {
         );
     }
     text.push_str("route-map FERROLB-OUT deny 10\nexit\n!\n");
+
     let _ = writeln!(text, "router bgp {}", router.asn);
     let _ = writeln!(text, " bgp router-id {}\n no bgp default ipv4-unicast", router.identifier);
     if router.has_several_asns() {
-        // Without it several paths count only if the same ASes are in them.
+        // Without it, only paths through the same ASes are used together.
         text.push_str(" bgp bestpath as-path multipath-relax\n");
     }
     for it in &router.neighbors {

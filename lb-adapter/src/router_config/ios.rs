@@ -27,7 +27,7 @@ pub(super) fn permit(accepted: &Accepted) -> String {
     format!("{network}{ge}{le}")
 }
 
-/// The entry of a family in a route-map, the same whichever families there are.
+/// The entry of a family in a route-map, the same for every set of families.
 pub(super) fn sequence(family: IpFamily) -> u32 {
     match family {
         IpFamily::Ipv4 => 10,

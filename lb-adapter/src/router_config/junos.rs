@@ -13,6 +13,7 @@ pub(super) fn write(router: &Router) -> String {
     };
     set(format!("routing-options autonomous-system {}", router.asn));
     set(format!("routing-options router-id {}", router.identifier));
+
     for accepted in &router.accepted {
         set(format!(
             "policy-options policy-statement FERROLB-IN term pools from route-filter {} \
@@ -28,24 +29,27 @@ pub(super) fn write(router: &Router) -> String {
     // Several nodes for one prefix share its traffic, flow by flow in spite of the word.
     set("policy-options policy-statement FERROLB-ECMP then load-balance per-packet".to_owned());
     set("routing-options forwarding-table export FERROLB-ECMP".to_owned());
+
     let kinds = [(true, "external"), (false, "internal")];
-    for ((external, kind), address) in
-        kinds.into_iter().flat_map(|kind| router.addresses.iter().map(move |it| (kind, *it)))
-    {
+    let of_kind = |kind| router.addresses.iter().map(move |address| (kind, *address));
+    for ((external, kind), address) in kinds.into_iter().flat_map(of_kind) {
         let neighbors = router.neighbors.iter().filter(|it| it.router == address);
         let neighbors: Vec<_> = neighbors.filter(|it| router.is_external(it) == external).collect();
         if neighbors.is_empty() {
             continue;
         }
+
         // A group has one address of the router's own.
         let nth = router.addresses.iter().position(|it| *it == address).unwrap_or(0);
         let which = if nth == 0 { String::new() } else { format!("-{}", nth + 1) };
         let group = format!("protocols bgp group FERROLB-{}{which}", kind.to_uppercase());
-        // Without it several paths count only if they are of one neighboring AS.
-        let multipath = match external && router.has_several_asns() {
-            true => "multipath multiple-as",
-            false => "multipath",
+        // Without multiple-as, only paths of one neighboring AS are used together.
+        let multipath = if external && router.has_several_asns() {
+            "multipath multiple-as"
+        } else {
+            "multipath"
         };
+
         for line in [
             format!("type {kind}"),
             format!("local-address {address}"),

@@ -98,9 +98,10 @@ pub fn run(args: &RouterConfigArgs, problems: Problems) -> Result<(), Failure> {
             (args.process.name(), sources)
         }
     };
+
     let mut options = Options { lenient: true, ..configuration.manifests() };
     if args.from.is_none() {
-        // A process or a cluster tells of one ConfigMap only.
+        // The recording of a process or a cluster has one ConfigMap only.
         options.config_map = None;
         options.namespace = found.unwrap_or(options.namespace);
     }
@@ -111,12 +112,14 @@ pub fn run(args: &RouterConfigArgs, problems: Problems) -> Result<(), Failure> {
         problems.refused(&errors, "nothing is printed");
         return Err(Failure::Configuration);
     };
+
     let wanted = facts::Wanted {
         peers: &args.peers,
         asn: args.asn.map(Asn),
         with_passwords: args.with_passwords,
     };
     let routers = facts::of(&manifests, &wanted).map_err(Failure::Unusable)?;
+
     let unsaid = facts::at_interfaces(&manifests.config).filter(|_| args.peers.is_empty());
     for peer in unsaid {
         let why = "the router's side is an interface of its own";
@@ -125,6 +128,7 @@ pub fn run(args: &RouterConfigArgs, problems: Problems) -> Result<(), Failure> {
     for why in routers.iter().flat_map(|router| &router.left_out) {
         problems.warning(&format!("left out: {why}"));
     }
+
     let met: Vec<_> = routers.iter().filter(|router| !router.neighbors.is_empty()).collect();
     if met.is_empty() && !routers.is_empty() {
         return Err(Failure::Unusable(

@@ -58,6 +58,7 @@ pub(super) fn write_7(router: &Router) -> String {
     }
     text.push_str("/routing filter rule add chain=ferrolb-in rule=\"reject\"\n");
     text.push_str("/routing filter rule add chain=ferrolb-out rule=\"reject\"\n");
+
     let _ = writeln!(
         text,
         "/routing bgp template add name=ferrolb as={} router-id={}",

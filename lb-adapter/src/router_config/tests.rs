@@ -163,6 +163,20 @@ fn nodes() -> String {
         + &node("kube2", "rack: b", &["10.7.0.12", "fd07::12"])
 }
 
+#[test]
+fn a_node_that_cannot_speak_to_a_router_is_named_once() {
+    let nodes = node("kube1", "", &["10.7.0.11"]) + &node("kube2", "", &["10.7.0.12"]);
+    let two_ports = peers(&[("fd07::1", ""), ("fd07::1", ", peer-port: 1179")]);
+    let routers = routers_with(&two_ports, &nodes, &[], false).unwrap();
+    assert_eq!(routers[0].left_out.len(), 2, "{:?}", routers[0].left_out);
+}
+
+#[test]
+fn the_identifier_of_an_ipv6_router_is_no_multicast_address() {
+    let routers = routers_with(&peers(&[("fd07::e000:1", "")]), &nodes(), &[], false).unwrap();
+    assert_eq!(routers[0].identifier, Ipv4Addr::new(99, 0, 0, 1));
+}
+
 /// One peer for each of these addresses, with more keys, and a pool of both families.
 fn peers(peers: &[(&str, &str)]) -> String {
     let peer = |(address, more): &(&str, &str)| {
@@ -267,8 +281,8 @@ fn nodes_that_cannot_speak_to_a_router_are_named_with_the_reason() {
         assert!(text.contains(&format!(" Left out: {why}.\n")), "{system:?}: {text}");
         assert!(text.contains("AS 64900: 1 node."), "{text}");
     }
-    let nobody = peers(&[("10.7.0.1", ", node-selectors: [{match-labels: {rack: z}}]")]);
-    let routers = routers_with(&nobody, &nodes, &[], false).unwrap();
+    let selects_none = peers(&[("10.7.0.1", ", node-selectors: [{match-labels: {rack: z}}]")]);
+    let routers = routers_with(&selects_none, &nodes, &[], false).unwrap();
     assert_eq!(routers[0].left_out, ["peer 10.7.0.1:179, whose node selectors select no Node"]);
     assert!(routers[0].neighbors.is_empty());
 }

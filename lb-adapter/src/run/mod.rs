@@ -53,10 +53,12 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
     let (_http, mut asked) = Http::listen_if(args.http, "--http").await?;
     let grace = GracePeriod::new(args.pool_grace_period);
     let mut node = Node::new(args.node, &args.cluster, start.memory, grace, problems);
+
     node.decide(start.manifests);
     node.check_memory(by_default)?;
     node.introduce();
     node.speak().await;
+
     let mut intake = Intake::new(problems);
     let mut readings = start.source.follow();
     loop {
@@ -82,6 +84,7 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
             () = signals.any() => break,
         }
     }
+
     tracing::info!("ending the sessions");
     node.sessions.shutdown("ferrolb is stopping").await;
     Ok(())
@@ -148,6 +151,7 @@ impl Node {
         self.files = std::mem::take(&mut manifests.sources);
         self.loaded_at =
             SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|it| it.as_secs_f64());
+
         let before = self.engine.config().map(Arc::as_ref);
         let turn = self.grace.follow(before, &manifests.config);
         let mut effects = self.engine.load(manifests);
@@ -165,17 +169,18 @@ impl Node {
             Some(Turn::Over) => effects.extend(self.engine.apply(Change::GracePeriodOver)),
             None => {}
         }
+
         self.remember(&effects);
     }
 
-    /// Takes back what no pool has any more.
+    /// Releases the addresses that are in no pool.
     fn release(&mut self) {
         tracing::warn!("there has been no pool for the grace period: addresses are released");
         let effects = self.engine.apply(Change::GracePeriodOver);
         self.remember(&effects);
     }
 
-    /// Writes down what Services hold now.
+    /// Saves the addresses that Services hold now.
     fn remember(&mut self, effects: &Effects) {
         log::allocation(&effects.events);
         self.forgetful = self.memory.save(&self.engine.held()).err().map(|error| error.to_string());
@@ -245,6 +250,7 @@ impl Node {
             let holding = self.engine.holding(key)?;
             Some((key.clone(), holding.addresses.to_vec()))
         });
+
         let sessions = sampling::sessions(&self.engine, &self.sessions, &self.name);
         let sessions = sessions.into_iter().map(|session| {
             let up = session.status.is_established();
@@ -254,6 +260,7 @@ impl Node {
             state.families = session.status.families();
             ((self.name.clone(), session.endpoint), state)
         });
+
         let probed = self.engine.probed(&self.name);
         let probed =
             probed.map(|(service, found)| ((self.name.clone(), service.clone()), found.clone()));

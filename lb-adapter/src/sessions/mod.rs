@@ -4,9 +4,9 @@
 //! wanted: (node, peer) -> terms, routes  --->  Sessions::apply  --->  a peer of the node's speaker
 //! ```
 //!
-//! What stays as it was is not touched: a session is closed only when it is no longer wanted, and begun again only when
-//! it cannot go on with its new terms. New routes are handed to it as a whole. This module owns the speakers of
-//! nodes; it decides neither whom to speak to nor what to announce.
+//! A session that has not changed is not touched: a session is closed only when it is no longer wanted, and begun again
+//! only when it cannot go on with its new terms. It gets all its routes at once. This module owns the speakers of nodes;
+//! it decides neither whom to speak to nor what to announce.
 
 mod open;
 mod pairing;
@@ -35,17 +35,17 @@ pub struct Sessions {
     /// Why others could not be opened.
     refused: BTreeMap<SessionKey, String>,
     speakers: Speakers,
-    /// What they could not carry when that was looked at last; those that carry everything are not in it.
+    /// The routes that they could not carry at the last look; sessions that carry everything are left out.
     unsendable: BTreeMap<SessionKey, Arc<[UnsendableRoute]>>,
     bell: Arc<Notify>,
 }
 
-/// The sessions that are not what is wanted.
+/// The sessions that cannot stay as they are.
 #[derive(Default)]
 struct Others {
-    /// Their terms are others now.
+    /// Those whose terms have changed.
     changing: BTreeMap<SessionKey, Open>,
-    /// They are wanted no longer.
+    /// Those that are no longer wanted.
     gone: Vec<(SessionKey, Open)>,
 }
 
@@ -68,11 +68,12 @@ impl Sessions {
         let mut others = self.keep(wanted);
         self.set_routes(wanted).await;
         self.change_in_place(wanted, &mut others.changing).await;
-        let closing = others.changing.into_iter().chain(others.gone).map(|(key, open)| {
-            let why = match wanted.contains_key(&key) {
-                true => "the peer is another router",
-                false => "peer removed from the configuration",
-            };
+
+        let changed = "the session cannot go on with its new terms";
+        let changed = others.changing.into_iter().map(|(key, open)| (key, open, changed));
+        let gone = "peer removed from the configuration";
+        let gone = others.gone.into_iter().map(|(key, open)| (key, open, gone));
+        let closing = changed.chain(gone).map(|(key, open, why)| {
             tracing::info!(node = key.node, peer = key.peer, "closing the session: {why}");
             open.close()
         });
@@ -96,7 +97,7 @@ impl Sessions {
         failed
     }
 
-    /// Opens a session at the first of its node's speakers that has none with the same router.
+    /// Opens a session at the first of its node's speakers that has no session with the same router.
     async fn open(&mut self, key: &SessionKey, wanted: &Wanted) -> Result<Open, SpeakerError> {
         let of_node = self.open.iter().filter(|(other, _)| other.node == key.node);
         let excluding = of_node.filter(|(_, open)| open.terms.remote.is_same(&wanted.terms.remote));
@@ -119,8 +120,8 @@ impl Sessions {
         set_routes(key, open, routes).await;
     }
 
-    /// Takes all of them out of service without loss (RFC 8326), and ends them. Dropped before it is done,
-    /// everything is announced again as it should be.
+    /// Takes all of them out of service without loss (RFC 8326), and ends them. If the future is dropped before it is
+    /// done, everything is announced again as it should be.
     pub fn drain(&self, how: &GracefulShutdown) -> impl Future<Output = ()> + Send + use<> {
         let speakers = self.speakers.all().map(|speaker| (speaker.clone(), how.clone()));
         let drains = speakers.map(async |(speaker, how)| speaker.drain(how).await);
@@ -128,14 +129,14 @@ impl Sessions {
         async move { while drains.next().await.is_some() {} }
     }
 
-    /// How a session stands that was asked for, be it that it could not be opened.
+    /// Returns how a wanted session stands, also one that could not be opened.
     pub fn status(&self, key: &SessionKey) -> Option<SessionStatus> {
         let refused = || Some(SessionStatus::refused(self.refused.get(key)?.clone()));
         self.open.get(key).map(Open::status).or_else(refused)
     }
 
-    /// Looks again at what the sessions cannot carry: at those that say there is something, or at all of them. Returns
-    /// the prefixes that are carried no longer, or are carried now, by session.
+    /// Looks again at the routes that sessions cannot carry: of all sessions, or of those that say they have some.
+    /// Returns for each session the prefixes for which this has changed.
     pub async fn look(&mut self, all: bool) -> BTreeMap<SessionKey, BTreeSet<IpNet>> {
         let looks = |key: &SessionKey, open: &Open| {
             all || self.unsendable.contains_key(key) || open.status().unsendable() > 0
@@ -161,7 +162,7 @@ impl Sessions {
         changed
     }
 
-    /// The routes that a session could not carry when that was [looked at](Self::look) last.
+    /// Returns the routes that a session could not carry at the last [look](Self::look).
     pub fn unsendable(&self, key: &SessionKey) -> Arc<[UnsendableRoute]> {
         self.unsendable.get(key).cloned().unwrap_or_default()
     }
@@ -195,8 +196,7 @@ impl Sessions {
         drop(others);
     }
 
-    /// Keeps the sessions whose terms are wanted as they are, under the names that they have now, and gives back the
-    /// others.
+    /// Keeps the sessions whose terms have not changed, under their new names, and returns the others.
     fn keep(&mut self, wanted: &BTreeMap<SessionKey, Wanted>) -> Others {
         let mut open = std::mem::take(&mut self.open);
         let terms = open.iter().map(|(key, open)| (key, &open.terms));
@@ -235,7 +235,7 @@ impl Sessions {
         }
     }
 
-    /// Gives sessions whose terms are others the new ones. What is left over is another router's, and is closed.
+    /// Gives sessions their new terms. Those that cannot go on with them stay in `others`.
     async fn change_in_place(
         &mut self,
         wanted: &BTreeMap<SessionKey, Wanted>,
@@ -249,12 +249,12 @@ impl Sessions {
             };
             let changes: Vec<_> = updated.changes.iter().map(|change| change.field).collect();
             let (node, peer, changes) = (&key.node, &key.peer, changes.join(", "));
-            match updated.reset {
-                true => {
-                    tracing::info!(node, peer, "reset the session for its new terms: {changes}");
-                }
-                false => tracing::info!(node, peer, "changed the session in place: {changes}"),
+            if updated.reset {
+                tracing::info!(node, peer, "reset the session for its new terms: {changes}");
+            } else {
+                tracing::info!(node, peer, "changed the session in place: {changes}");
             }
+
             set_routes(key, &mut open, &wanted.routes).await;
             self.open.insert(key.clone(), open);
         }

@@ -69,9 +69,9 @@ impl Open {
         }
     }
 
-    /// Gives it other terms. A session that cannot go on with them is ended by Cease / Other Configuration Change, which
-    /// lets a router keep the routes until the next one (RFC 8538), and begun again. Nothing is changed if they are
-    /// another router's, or cannot be used.
+    /// Gives it new terms. A session that cannot go on with them is ended by Cease / Other Configuration Change, which
+    /// lets a router keep the routes until the next one (RFC 8538), and begun again. Changes nothing and returns nothing
+    /// if the terms are for another router, or cannot be used.
     pub(super) async fn change(&mut self, terms: &Terms) -> Option<Updated> {
         let updated: Result<Updated, SpeakerError> = match (&self.handle, terms.whole()) {
             _ if !self.terms.remote.is_same(&terms.remote) => return None,
@@ -84,7 +84,7 @@ impl Open {
         Some(updated)
     }
 
-    /// Whether the speaker has ended it for good, as at the end of a drain.
+    /// Returns true if the speaker has ended it for good, as at the end of a drain.
     pub(super) fn has_ended(&self) -> bool {
         match &self.handle {
             Handle::Address(peer) => peer.is_shut_down(),
@@ -109,7 +109,7 @@ impl Open {
         }
     }
 
-    /// The routes that the session cannot carry, now that those that it was given have been looked at.
+    /// Returns the routes that the session cannot carry, after it has looked at those that it was given.
     pub(super) async fn unsendable(&self) -> Vec<UnsendableRoute> {
         let peer = match &self.handle {
             Handle::Address(peer) => Some(peer.clone()),
@@ -131,8 +131,8 @@ impl Open {
             Handle::Interface(interface) => {
                 let found = interface.status();
                 let peer = found.peer.and_then(|peer| self.speaker.peer(peer));
-                let nobody = || format!("no router is heard on {} yet", interface.interface());
-                let problem = found.problem.or_else(|| peer.is_none().then(nobody));
+                let no_router = || format!("no router is heard on {} yet", interface.interface());
+                let problem = found.problem.or_else(|| peer.is_none().then(no_router));
                 let bfd = peer.as_ref().and_then(|peer| peer.bfd());
                 SessionStatus { peer: peer.map(|peer| peer.status()), bfd, problem }
             }
@@ -163,7 +163,7 @@ impl SessionStatus {
         self.peer.as_ref().is_some_and(PeerStatus::is_established)
     }
 
-    /// How many routes it cannot carry.
+    /// Returns the number of routes that it cannot carry.
     pub fn unsendable(&self) -> usize {
         self.peer.as_ref().map_or(0, |peer| peer.unsendable)
     }
@@ -179,7 +179,7 @@ impl SessionStatus {
         self.peer.as_ref().map_or(StateKind::Idle, |peer| peer.state)
     }
 
-    /// What keeps the router's BFD session from coming up, as far as that is known here.
+    /// Returns what keeps the router's BFD session from coming up, if that is known here.
     pub fn bfd_problem(&self) -> Option<&str> {
         let bfd = self.bfd.as_ref().filter(|bfd| bfd.state != State::Up)?;
         bfd.problem.as_deref()
@@ -247,7 +247,8 @@ fn ring_at_changes(handle: &InterfaceHandle, speaker: &Speaker, bell: &Arc<Notif
     });
 }
 
-/// Rings the bell when BFD changes its state, and when it is found what keeps it from coming up, which is no event.
+/// Rings the bell when BFD changes its state, and when something is found that keeps it from coming up: neither is an event
+/// of the speaker.
 fn ring_at_bfd(peer: &PeerHandle, bell: &Arc<Notify>) {
     let (mut changes, bell) = (peer.bfd_changes(), Arc::clone(bell));
     tokio::spawn(async move {

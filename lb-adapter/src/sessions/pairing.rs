@@ -1,7 +1,6 @@
-//! Which session goes on as which, when the configuration is another one, and what that takes.
+//! The sessions before a change of the configuration paired with those after it, and what each change takes.
 //!
-//! Owns this decision for the process that carries it out and for the commands that tell of it before. Touches no
-//! session.
+//! Owns this decision, for the process that carries it out and for the commands that predict it. Touches no session.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +8,18 @@ use bgp_session::{Change, TakesEffect};
 
 use super::terms::{SessionKey, Terms};
 
-/// What becomes of a session whose terms may be others.
+/// The effect of new terms on a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a session goes on, or it does not")]
 pub enum Course {
-    /// It goes on. These values are others, each at once or with the next session.
+    /// It goes on. These values change, each at once or with the next session.
     GoesOn(Vec<Change>),
-    /// It is closed, and opened again with the new values: these take another session.
+    /// It is closed, and opened again: these values cannot change within a session.
     Resets(Vec<&'static str>),
 }
 
 impl Terms {
-    /// What becomes of the session when its terms are these.
+    /// Returns the effect on the session when `after` replaces these terms.
     pub fn course(&self, after: &Self) -> Course {
         if self == after {
             return Course::GoesOn(Vec::new());
@@ -37,8 +36,8 @@ impl Terms {
     }
 }
 
-/// Says for each session that goes on, or is reset, what it was called before; the others are new. A peer may have
-/// another name: what counts first is that the terms are the same, then the name, then the router.
+/// Maps each session that goes on, or is reset, to its key before; sessions that are not in the map are new. Since a peer
+/// may be renamed, sessions are paired by equal terms first, then by name, then by router.
 pub fn pair<'a>(
     before: impl IntoIterator<Item = (&'a SessionKey, &'a Terms)>,
     after: impl IntoIterator<Item = (&'a SessionKey, &'a Terms)>,

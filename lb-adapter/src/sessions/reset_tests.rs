@@ -1,4 +1,4 @@
-//! A peer whose terms change: which changes end its session, and what the router keeps meanwhile.
+//! A peer whose terms change: which changes end its session, and which routes the router keeps until the next one.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -23,7 +23,7 @@ struct World {
     events: Events,
     router: Speaker,
     sessions: Sessions,
-    /// What our side calls the router.
+    /// Our side's name for the router.
     peer: &'static str,
 }
 
@@ -77,8 +77,8 @@ impl World {
         timeout(SOON, there).await.expect("the route");
     }
 
-    /// Waits for the end of the session and for the next one. Returns what the router was told, and how many routes it
-    /// has lost meanwhile.
+    /// Waits for the end of the session and for the next one. Returns what the router received, and how many routes it
+    /// lost in between.
     async fn next_session(&mut self) -> (String, usize) {
         let (mut reason, mut lost, mut end_of_rib) = (None, 0, false);
         while reason.is_none() || !end_of_rib {

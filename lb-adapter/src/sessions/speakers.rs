@@ -1,8 +1,8 @@
 //! The BGP speakers of the nodes.
 //!
-//! A node has one speaker for all of its peers: AS, BGP Identifier and source address are each peer's own. Only a router
-//! that a node has two sessions with, at two ports, takes a second speaker, since a speaker has one peer for an address.
-//! Owns the speakers; what the peers are is decided elsewhere.
+//! A node has one speaker for all of its peers: each peer has its own AS, BGP Identifier and source address. Only two
+//! sessions with one router, at two ports, take a second speaker, since a speaker has one peer for an address. Owns the
+//! speakers; the peers are decided elsewhere.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -61,7 +61,7 @@ impl Remote {
         }
     }
 
-    /// Whether the other one is the same router, on whatever terms.
+    /// Returns true if the other one is the same router, on any terms.
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Address(one), Self::Address(other)) => one.id() == other.id(),
@@ -89,7 +89,7 @@ impl Terms {
         Self { asn, identifier, remote }
     }
 
-    /// With AS and BGP Identifier as the peer's own, so that they can be changed with the rest.
+    /// Returns the peer with AS and BGP Identifier as values of its own, so that they can be changed with the rest.
     pub(super) fn whole(&self) -> Remote {
         let (asn, identifier) = (self.asn, self.identifier);
         self.remote.clone().config(|config| config.local_asn(asn).identifier(identifier))

@@ -111,7 +111,7 @@ impl Source {
     }
 
     /// Follows the files: a reading for each change, errors included. Ends when the receiver is
-    /// dropped. What came from stdin does not change.
+    /// dropped. Input from stdin does not change.
     pub fn follow(self) -> mpsc::Receiver<Reading> {
         let (sender, receiver) = mpsc::channel(1);
         if manifest::is_stdin(&self.path) {

@@ -31,6 +31,13 @@ pub(crate) fn get(url: &str, path: &str) -> String {
     answer
 }
 
+/// The value of the first metric whose line begins so.
+pub(crate) fn value(metrics: &str, begin: &str) -> f64 {
+    let line = metrics.lines().find(|line| line.starts_with(begin));
+    let line = line.unwrap_or_else(|| panic!("{begin} is not in\n{metrics}"));
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
 #[test]
 fn a_running_process_is_asked_and_answers_as_its_recording_does() {
     let router = Router::start();

@@ -1,5 +1,5 @@
-//! What README, docs and `--help` print as commands: each of them is one, and those that need neither a cluster nor
-//! a router are run.
+//! The commands that README, docs and `--help` print. Each of them parses, and those that need neither a cluster nor a
+//! router are run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ fn pages() -> Vec<(String, String)> {
     names.into_iter().map(page).collect()
 }
 
-/// The command lines of a page's blocks that begin with this word, without what is said about them.
+/// The command lines in the blocks of a page that begin with this word, without the remarks beside them.
 fn commands(page: &str, word: &str) -> Vec<Vec<String>> {
     let mut fenced = false;
     let mut commands = Vec::new();
@@ -59,7 +59,7 @@ fn assert_parses(place: &str, words: &[String]) {
 }
 
 #[test]
-fn every_command_of_ours_is_one() {
+fn every_ferrolb_command_of_the_pages_parses() {
     let mut seen = 0;
     for (name, page) in pages() {
         for words in commands(&page, "ferrolb") {
@@ -71,7 +71,7 @@ fn every_command_of_ours_is_one() {
 }
 
 #[test]
-fn every_example_of_a_help_is_a_command() {
+fn every_example_of_a_help_text_parses() {
     let mut seen = 0;
     let mut cli = Cli::command();
     let names: Vec<_> = cli.get_subcommands().map(|it| it.get_name().to_owned()).collect();
@@ -83,7 +83,7 @@ fn every_example_of_a_help_is_a_command() {
             // Other programs may stand before ours in a pipe, or after it.
             let ours = line.split(" | ").find(|it| it.starts_with("ferrolb "));
             let ours = ours.unwrap_or_else(|| panic!("{name}: {line}"));
-            // Nor is a file that the shell opens an argument.
+            // The shell opens what follows `<`: it is no argument.
             let ours = ours.split(" < ").next().unwrap();
             let words: Vec<_> = ours.split_whitespace().map(str::to_owned).collect();
             assert_parses(&name, &words);
@@ -104,12 +104,14 @@ fn folder() -> tempfile::TempDir {
             fs::copy(entry.path(), directory.join(entry.file_name())).unwrap();
         }
     }
+
     let config = reference().join("config.yaml");
     let configurations =
         ["config.yaml", "configuration.yaml", "FILE..", "old.yaml", "new.yaml", "metallb.new.yaml"];
     for name in configurations {
         fs::copy(&config, folder.path().join(name)).unwrap();
     }
+
     let mut recording = String::new();
     for name in ["nodes.yaml", "config.yaml", "endpoints.yaml", "services.yaml"] {
         let text = fs::read_to_string(reference().join(name)).unwrap();
@@ -122,7 +124,7 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// Whether a command ends by itself, and asks nobody.
+/// Returns true if a command ends by itself, and asks neither a cluster nor a process.
 fn stands_alone(words: &[String]) -> bool {
     let has = |word: &str| words.iter().any(|it| it == word);
     let asks = has("--cluster") || has("--kubeconfig") || has("--url");
@@ -165,7 +167,7 @@ fn the_table_of_the_readme_is_what_the_lab_prints() {
     let (_, block) = page.split_once("$ ferrolb lab examples/reference --once\n").unwrap();
     let (expected, _) = block.split_once("```").unwrap();
     let output = lab(&reference(), &["--once"]);
-    // Any port that is free is another than the page's, which the lab says.
+    // The lab listens on a free port instead of the page's, and says so.
     let lines = |text: &str| {
         let lines = text.lines().filter(|line| !line.contains("listens on"));
         lines.map(|line| line.trim_end().to_owned()).collect::<Vec<_>>()
@@ -186,33 +188,42 @@ fn every_example_passes_check() {
         folders += 1;
     }
     assert!(folders >= 3, "{folders}");
-    // And where it is applied to another namespace, as docs/kubernetes.md does.
+    // docs/kubernetes.md applies this one to another namespace.
     let resources = root().join("examples/resources/config.yaml");
     let arguments = ["check", "--namespace", "ferrolb-system", resources.to_str().unwrap()];
     let output = ferrolb(&arguments).output().unwrap();
     assert!(text(&output.stdout).contains("4 peers, 2 pools"), "{}", text(&output.stdout));
 }
 
-/// Files that commands for other programs name, and files that pages link to.
+/// The files that commands of other programs name, the targets of `make`, and the files that pages link to.
 #[test]
 fn what_the_pages_name_is_there() {
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    let (mut files, mut targets, mut links) = (0, 0, 0);
     for (name, page) in pages() {
         for program in ["kubectl", "sed", "helm", "docker"] {
             for word in commands(&page, program).iter().flatten() {
-                let file = ["deploy/", "examples/"].iter().any(|folder| word.starts_with(folder));
-                assert!(!file || root().join(word).exists(), "{name}: {word}");
+                if ["deploy/", "examples/"].iter().any(|folder| word.starts_with(folder)) {
+                    assert!(root().join(word).exists(), "{name}: {word}");
+                    files += 1;
+                }
             }
         }
+
         for words in commands(&page, "make").iter().filter(|words| words.len() > 1) {
             let target = format!("\n{}:", words[1]);
             assert!(makefile.contains(&target), "{name}: make {}", words[1]);
+            targets += 1;
         }
+
         let folder = root().join(&name).parent().unwrap().to_owned();
         for link in page.split("](").skip(1) {
             let link = link.split([')', '#']).next().unwrap();
-            let local = !link.is_empty() && !link.contains("://");
-            assert!(!local || folder.join(link).exists(), "{name}: {link}");
+            if !link.is_empty() && !link.contains("://") {
+                assert!(folder.join(link).exists(), "{name}: {link}");
+                links += 1;
+            }
         }
     }
+    assert!(files >= 5 && targets >= 1 && links >= 20, "{files} {targets} {links}");
 }

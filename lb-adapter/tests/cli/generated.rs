@@ -14,9 +14,9 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<GeneratedNode>,
     pub(crate) peers: Vec<GeneratedPeer>,
     pub(crate) services: Vec<GeneratedService>,
-    /// Whether the pool has IPv6 addresses too.
+    /// True if the pool has IPv6 addresses too.
     pub(crate) ipv6_pool: bool,
-    /// Whether an alias stands for the community of the advertisement.
+    /// True if the advertisement names its community by an alias.
     pub(crate) alias: bool,
     pub(crate) aggregation_length: u8,
 }
@@ -35,13 +35,13 @@ pub(crate) struct GeneratedPeer {
     pub(crate) address: &'static str,
     pub(crate) port: u16,
     pub(crate) dual_stack: bool,
-    /// Whether the advertisement is for this peer.
+    /// True if the advertisement is for this peer.
     pub(crate) advertised: bool,
-    /// What the router offers, where there is one.
+    /// The state of the router, in tests that run one.
     pub(crate) router: Router,
 }
 
-/// How the router treats the node.
+/// The families that a router offers to the node, if it is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Router {
     Down,
@@ -55,7 +55,7 @@ pub(crate) struct GeneratedService {
     pub(crate) name: String,
     pub(crate) families: &'static [&'static str],
     pub(crate) local: bool,
-    /// The nodes that have an endpoint, and whether it is ready.
+    /// The nodes that have an endpoint, each with true if it is ready.
     pub(crate) endpoints: Vec<(&'static str, bool)>,
 }
 
@@ -63,7 +63,7 @@ const NODES: [(&str, &str); 2] = [("kube1", "127.22.35.25"), ("kube2", "127.22.3
 const PEERS: [(&str, &str); 2] = [("rack", "127.22.35.1"), ("spine", "127.22.35.2")];
 const FAMILIES: [&[&str]; 4] = [&["IPv4"], &["IPv6"], &["IPv4", "IPv6"], &["IPv6", "IPv4"]];
 
-/// Small clusters.
+/// A strategy that generates small clusters.
 pub(crate) fn worlds() -> impl Strategy<Value = World> {
     let nodes = prop::collection::vec((any::<bool>(), prop::bool::weighted(0.9)), 1..3);
     let router = prop_oneof![
@@ -115,7 +115,7 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
 }
 
 impl GeneratedNode {
-    /// Whether this is one of its addresses.
+    /// Returns true if this is one of its addresses.
     pub(crate) fn has(&self, address: IpAddr) -> bool {
         let own = address.to_string();
         own == self.address || self.ipv6_address().is_some_and(|it| it == own)
@@ -128,7 +128,7 @@ impl GeneratedNode {
 }
 
 impl World {
-    /// All objects, in no order that means anything.
+    /// All objects, in an arbitrary order.
     pub(crate) fn objects(&self) -> Vec<Value> {
         let mut objects: Vec<_> = self.nodes.iter().map(node).collect();
         objects.extend(self.peers.iter().map(peer));
@@ -145,7 +145,7 @@ impl World {
         addresses.extend(self.ipv6_pool.then_some("2001:db8:16::/124"));
         let names: Vec<_> =
             self.peers.iter().filter(|it| it.advertised).map(|it| it.name).collect();
-        let peers = if names.is_empty() { vec!["nobody"] } else { names };
+        let peers = if names.is_empty() { vec!["missing"] } else { names };
         let community = if self.alias { "shops" } else { "64636:20" };
         let advertisement = json!({
             "peers": peers, "communities": [community], "aggregationLength": self.aggregation_length,
@@ -230,7 +230,7 @@ fn slice(service: &GeneratedService) -> Value {
     })
 }
 
-/// Objects that are written down somewhere.
+/// Objects in files of a temporary directory.
 pub(crate) struct Written {
     directory: TempDir,
     path: PathBuf,

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::world::{Manifests, ferrolb, lab, lab_document, next_hops, reference, text};
+use crate::world::{
+    Manifests, around_a_shop, ferrolb, lab, lab_document, next_hops, reference, text,
+};
 
 #[test]
 fn the_reference_cluster_gives_the_router_the_reference_table() {
@@ -198,8 +200,8 @@ fn communities_are_those_of_the_advertisement() {
     }
 }
 
-/// A Service on the node kube1, with what else stands in the metadata of its pool and of itself, in the specification
-/// of its peer and advertisement, and in the Node's status.
+/// A Service on the node kube1. Its pool and the Service have these annotations, its peer and advertisement these fields,
+/// and the Node these addresses.
 fn one_service(
     pool: &str,
     service: &str,
@@ -207,38 +209,18 @@ fn one_service(
     advertisement: &str,
     node: &str,
 ) -> Manifests {
+    let around = around_a_shop(node, &format!("peerAddress: 172.22.35.1{peer}"), advertisement);
     Manifests::of(&format!(
-        "apiVersion: v1
-kind: Node
-metadata: {{name: kube1}}
-status: {{addresses: [{node}]}}
----
-apiVersion: metallb.io/v1beta2
-kind: BGPPeer
-metadata: {{name: rack, namespace: metallb-system}}
-spec: {{myASN: 64636, peerASN: 64635, peerAddress: 172.22.35.1{peer}}}
----
+        "{around}---
 apiVersion: metallb.io/v1beta1
 kind: IPAddressPool
 metadata: {{name: public, namespace: metallb-system, annotations: {{{pool}}}}}
 spec: {{addresses: [192.0.2.16/28]}}
 ---
-apiVersion: metallb.io/v1beta1
-kind: BGPAdvertisement
-metadata: {{name: all, namespace: metallb-system}}
-spec: {{{advertisement}}}
----
 apiVersion: v1
 kind: Service
 metadata: {{name: shop, namespace: web, annotations: {{{service}}}}}
 spec: {{type: LoadBalancer, externalTrafficPolicy: Local, selector: {{app: shop}}, ports: [{{port: 443}}]}}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {{name: shop-x1, namespace: web, labels: {{kubernetes.io/service-name: shop}}}}
-addressType: IPv4
-ports: [{{port: 443}}]
-endpoints: [{{addresses: [10.244.1.9], nodeName: kube1, conditions: {{ready: true}}}}]
 "
     ))
 }
@@ -280,7 +262,7 @@ fn a_next_hop_is_never_an_address_of_the_lab() {
         ("", OWN, json!("172.22.35.25")),
         (without_effect, OWN, json!("172.22.35.25")),
         (", sourceAddress: 172.22.35.77", OWN, json!("172.22.35.77")),
-        // Which address the session would have is not known.
+        // The address that the session would have is not known.
         ("", "", json!(null)),
         ("", r#"{type: InternalIP, address: "fd00:35::25"}"#, json!(null)),
     ] {

@@ -1,10 +1,10 @@
-//! MetalLB's end-to-end scenarios that take a session: what a router sees of a peer's fields, and what the metrics say.
+//! MetalLB's end-to-end scenarios that need a session: the effects of a peer's fields on the router, and the metrics.
 
 use std::time::{Duration, Instant};
 
 use bgp_session::{BgpIdentifier, PeerHandle, Route};
 
-use crate::ask::{get, start};
+use crate::ask::{get, start, value};
 use crate::run::{ALL, Router, manifests_for, run};
 use crate::world::{Manifests, Process, wait_until};
 
@@ -81,29 +81,28 @@ fn a_session_that_is_reset_is_back_within_the_connect_time() {
     let since = router.since();
     let begin = Instant::now();
     tell(&router, async |node| node.reset("cleared by hand").await).unwrap();
-    wait_until("another session", || router.since() > since && router.has_all());
+    wait_until("a new session", || router.since() > since && router.has_all());
     assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
 }
 
 #[test]
-fn what_the_router_announces_is_taken_by_nobody() {
+fn routes_that_the_router_announces_are_not_taken() {
     let router = Router::start();
     let manifests = manifests_for(&router);
     let (_run, url) = start(&manifests);
     wait_until("the table", || router.has_all());
+    let updates = r#"metallb_bgp_updates_total_received{peer="127.22.35.1"#;
+    let received = || value(&get(&url, "/metrics"), updates);
+    // The End-of-RIB of the router is the first one.
+    wait_until("the router's first update", || received() >= 1.0);
+    let (before, since) = (received(), router.since());
+
     let route = Route::new("10.99.0.0/24".parse().unwrap());
     tell(&router, async |node| node.announce(route).await).unwrap();
-    let received = r#"metallb_bgp_updates_total_received{peer="127.22.35.1"#;
-    wait_until("the announcement", || value(&get(&url, "/metrics"), received) >= 2.0);
+    wait_until("the announcement", || received() > before);
+    assert_eq!(router.since(), since, "the session stays up");
     assert!(!get(&url, "/objects").contains("10.99.0.0"));
     assert_eq!(router.table(), ALL);
-}
-
-/// The value of the first metric whose line begins so.
-fn value(metrics: &str, begin: &str) -> f64 {
-    let line = metrics.lines().find(|line| line.starts_with(begin));
-    let line = line.unwrap_or_else(|| panic!("{begin} is not in\n{metrics}"));
-    line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
 #[test]
@@ -123,6 +122,7 @@ fn metrics_follow_services_and_sessions() {
                 && value(&metrics, &begin) == expected
         });
     };
+
     let pool = r#"{pool="default"}"#;
     is("metallb_bgp_session_up", &peer, 1.0);
     is("metallb_bgp_announced_prefixes_total", &peer, 0.0);
@@ -135,6 +135,7 @@ fn metrics_follow_services_and_sessions() {
     is("metallb_allocator_addresses_in_use_total", pool, 2.0);
     let smtp = r#"{service="mail/smtp",protocol="bgp",node="kube1",ip="172.22.35.70"}"#;
     is("metallb_speaker_announced", smtp, 1.0);
+
     let metrics = get(&url, "/metrics");
     for counter in [
         "updates_total",
@@ -149,7 +150,7 @@ fn metrics_follow_services_and_sessions() {
         assert!(value(&metrics, &begin) >= 1.0, "{begin}");
     }
 
-    // A configuration that is not valid is stale until it is mended.
+    // The configuration is stale from an error until its correction.
     is("metallb_k8s_client_config_loaded_bool", "", 1.0);
     is("metallb_k8s_client_config_stale_bool", "", 0.0);
     let config = manifests.read("config.yaml");

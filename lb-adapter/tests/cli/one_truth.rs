@@ -1,4 +1,4 @@
-//! `explain`, `replay`, `lab`, `diff` and a `run` with real routers say the same of the same objects.
+//! `explain`, `replay`, `lab`, `diff`, and `run` with real routers, which must agree about the same objects.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -11,18 +11,12 @@ use tokio::runtime::Runtime;
 
 use crate::ask::get;
 use crate::generated::{Router, World, Written, worlds};
-use crate::world::{Process, ferrolb, text, wait_until};
+use crate::world::{Process, ferrolb, printed, wait_until};
 
-/// Who tells whom of which prefix: node, peer and prefix.
+/// Announced routes: node, peer and prefix.
 type Routes = BTreeSet<(String, String, String)>;
-/// Which node keeps which Service back, and why.
+/// Services that are not announced: node, Service and reason.
 type Reasons = BTreeSet<(String, String, String)>;
-
-fn printed(arguments: &[&str]) -> String {
-    let output = ferrolb(arguments).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
-    text(&output.stdout)
-}
 
 fn json(arguments: &[&str]) -> Value {
     serde_json::from_str(&printed(arguments)).unwrap()
@@ -36,7 +30,7 @@ fn word(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// What `explain` says of one Service.
+/// The answer of `explain` about one Service.
 struct Explained {
     routes: Routes,
     reasons: Reasons,
@@ -51,20 +45,24 @@ fn explained(service: &str, from: &[&str]) -> Explained {
     let document = json(&[&["explain", service, "-o", "json"], from].concat());
     let (mut routes, mut reasons, mut for_all) = (Routes::new(), Reasons::new(), Reasons::new());
     let (mut announcing, mut unsent) = (BTreeSet::new(), BTreeSet::new());
+
     for node in rows(&document["nodes"]) {
         let name = word(&node["node"]);
         if node["announced"] == true {
             announcing.insert(name.clone());
         }
+
         let failed = |gate: &&Value| gate["passed"] == false;
         let reason = |gate: &Value| (name.clone(), service.to_owned(), word(&gate["found"]));
         for_all.extend(rows(&node["gates"]).filter(failed).map(reason));
+
         for peer in rows(&node["peers"]) {
             let endpoint = word(&peer["peer"]);
             for route in rows(&peer["routes"]) {
                 let prefix = word(route).split(' ').next().unwrap_or_default().to_owned();
                 routes.insert((name.clone(), endpoint.clone(), prefix));
             }
+
             for gate in rows(&peer["gates"]).filter(failed) {
                 match gate["gate"].as_str() {
                     Some("sent") => {
@@ -78,13 +76,14 @@ fn explained(service: &str, from: &[&str]) -> Explained {
             }
         }
     }
+
     reasons.extend(for_all.iter().cloned());
     Explained { routes, reasons, for_all, announcing, unsent }
 }
 
-/// What the last answer of `replay` says.
+/// The routes and reasons of the last answer of `replay`.
 fn replayed(world: &World) -> (Routes, Reasons) {
-    // What comes before the step `sync` was there at the start, as with files.
+    // All that comes before the step `sync` counts as present at the start, as files are.
     let recording = Written::recording(&world.objects());
     let synced = recording.beside("synced.jsonl");
     let lines = std::fs::read_to_string(recording.path()).unwrap();
@@ -172,7 +171,7 @@ struct Running {
 }
 
 impl Running {
-    /// Starts the router; one that is down has a port at which nobody listens.
+    /// Starts the router. If it is to be down, its port is one at which no process listens.
     async fn start(address: &str, router: Router) -> (Self, u16) {
         let address: IpAddr = address.parse().unwrap();
         if router == Router::Down {
@@ -183,17 +182,20 @@ impl Running {
                 port,
             );
         }
+
         let families = match router {
             Router::OffersIpv4 => vec![AfiSafi::IPV4_UNICAST],
             Router::OffersIpv6 => vec![AfiSafi::IPV6_UNICAST],
             _ => vec![AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST],
         };
+
         let IpAddr::V4(identifier) = address else { panic!("an IPv4 address") };
         let speaker = Speaker::builder(Asn(64635), BgpIdentifier(identifier));
         let speaker = speaker.listen(SocketAddr::new(address, 0)).start().await.unwrap();
         let node: IpAddr = "127.22.35.25".parse().unwrap();
         let node = PeerConfig::new(node, Asn(64636)).passive().import(Import::Keep);
         let node = speaker.add_peer(node.families(families)).await.unwrap();
+
         let port = speaker.listen_addr().unwrap().port();
         (
             Self {
@@ -235,7 +237,7 @@ fn a_run_with_routers_agrees_with_them_and_with_what_it_says_without_a_session()
         let up = routers.iter().filter(|router| router.speaker.is_some()).count();
         wait_until("the sessions", || get(&url, "/objects").matches("\"up\":true").count() == up);
 
-        // What is planned, what of it is told, and what is known not to be.
+        // The planned routes, those that were sent, and those that `explain` says were not.
         let (mut planned, mut told, mut unsent) = (Routes::new(), Routes::new(), BTreeSet::new());
         for service in world.services.iter().map(|it| format!("web/{}", it.name)) {
             let offline = explained(&service, &["--from", &dir, "--node", "kube1"]);

@@ -1,5 +1,5 @@
-//! The options that every command takes which reads a configuration: where it is, and which Services and nodes count.
-//! `-` as stdin wherever a file is taken.
+//! The options of every command that reads a configuration: the place of the configuration, and the Services and nodes
+//! that count. `-` stands for stdin wherever a command takes a file.
 
 use std::io::Write as _;
 use std::process::{Output, Stdio};
@@ -23,7 +23,7 @@ data:
     config_map.to_owned() + OBJECTS
 }
 
-/// The same with resources.
+/// The same cluster with resources instead of the ConfigMap.
 fn unusual_resources() -> String {
     "apiVersion: metallb.io/v1beta2
 kind: BGPPeer
@@ -111,21 +111,25 @@ fn every_command_that_reads_a_configuration_takes_the_same_options() {
         assert!(printed(&[&lab[..], &ALL].concat(), "").contains(PREFIX));
         let explain = ["explain", "shop/web", "--from", file];
         assert!(printed(&[&explain[..], &ALL].concat(), "").contains("edge1: announced\n"));
+
         let empty = directory.path().join("empty.yaml");
         std::fs::write(&empty, objects.replace("10.3.9.0/30", "10.3.8.0/30")).unwrap();
         let diff = ["diff", empty.to_str().unwrap(), file];
         let changed = printed(&[&diff[..], &ALL].concat(), "");
         assert!(changed.contains(&format!("+ {PREFIX} -> ")), "{changed}");
+
         let replayed = printed(&[&["replay"][..], &ALL].concat(), &recording(&objects));
         let last: Value = serde_json::from_str(replayed.lines().last().unwrap()).unwrap();
         assert_eq!(last["routes"][0]["prefix"], PREFIX, "{last}");
+
         let router = ["router-config", "--for", "bird", "--from", file];
         assert!(printed(&[&router[..], &ALL].concat(), "").contains("10.3.9.0/30"));
+
         let check = ["check", file];
         let checked = printed(&[&check[..], &ALL].concat(), "");
         assert!(checked.contains("1 peer, 1 pool, 1 advertisement"), "{checked}");
 
-        // Each of them fails without the place.
+        // Without the place of the configuration, each of them fails.
         for command in [&lab[..], &explain, &diff, &router] {
             let output = run(command, "");
             assert!(!output.status.success(), "{command:?}");
@@ -134,10 +138,10 @@ fn every_command_that_reads_a_configuration_takes_the_same_options() {
 }
 
 #[test]
-fn run_speaks_for_an_excluded_node_and_tells_its_objects_by_the_usual_name() {
+fn run_speaks_for_an_excluded_node_and_serves_its_objects_under_the_usual_name() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("all.yaml");
-    // A router to whom nobody can connect, so that the test reaches nothing.
+    // At this address no router answers, and the test connects to no other machine.
     std::fs::write(&file, unusual().replace("10.3.0.1}", "127.3.0.1}")).unwrap();
     let state = directory.path().join("state.json");
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -159,7 +163,7 @@ fn run_speaks_for_an_excluded_node_and_tells_its_objects_by_the_usual_name() {
         "edge.example/lb",
         "--ignore-exclude-lb",
     ];
-    // Whether --config is given does not matter: a process has one configuration.
+    // --config makes no difference: a process has one configuration.
     for more in [&[][..], &["--config", "lb-release"]] {
         let explained = printed(&[&asked, more].concat(), "");
         assert!(explained.contains("address       ok    10.3.9.0\n"), "{explained}");
@@ -216,7 +220,7 @@ fn manifests_and_recordings_are_read_from_stdin_wherever_a_file_is_taken() {
 }
 
 #[test]
-fn migrate_takes_the_only_config_map_with_a_configuration_whatever_its_name() {
+fn migrate_takes_the_only_config_map_with_a_configuration_under_any_name() {
     let root = "apiVersion: v1
 kind: ConfigMap
 metadata: {name: kube-root-ca.crt, namespace: edge}

@@ -1,4 +1,4 @@
-//! What `diff` says of peers that have another name: their sessions go on.
+//! `diff` of renamed peers, whose sessions stay up.
 
 use std::process::Output;
 

@@ -21,7 +21,7 @@ impl Router {
         Self::with(|peer| peer)
     }
 
-    /// One that treats the node otherwise.
+    /// Starts a router whose configuration of the node is changed so.
     pub(crate) fn with(change: impl FnOnce(PeerConfig) -> PeerConfig + Send + 'static) -> Self {
         let (end, ended) = oneshot::channel::<()>();
         let (sender, speaker) = std::sync::mpsc::channel();
@@ -54,7 +54,7 @@ impl Router {
         self.node().since
     }
 
-    /// Ends the session; the node gets another.
+    /// Ends the session. The node opens a new one.
     pub(crate) fn reset(&self) {
         let node: IpAddr = NODE.parse().unwrap();
         let peer = self.speaker.peer(node.into()).unwrap();
@@ -64,7 +64,7 @@ impl Router {
         wait_until("the end of the session", || peer.stats().sessions_lost > before);
     }
 
-    /// How the session with the node stands.
+    /// The state of the session with the node.
     pub(crate) fn node(&self) -> PeerStatus {
         self.speaker.peers().remove(0)
     }

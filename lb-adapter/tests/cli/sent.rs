@@ -1,38 +1,25 @@
-//! What `explain`, `replay`, `lab`, the log and the metrics say of routes that no session can carry: all the same.
+//! Routes that no session can carry: `explain`, `replay`, `lab`, the log and the metrics must agree about them.
 
 use serde_json::Value;
 
 use bgp_session::AfiSafi;
 
-use crate::ask::{ask, get, start};
+use crate::ask::{ask, get, start, value};
 use crate::run::Router;
-use crate::world::{Manifests, ferrolb, lab, text, wait_until};
+use crate::world::{Manifests, around_a_shop, lab, printed, text, wait_until};
 
 /// A dual-stack Service on the node kube1, which has these addresses and speaks to the router at this port.
 fn dual_stack(port: u16, addresses: &[&str], peer: &str, advertisement: &str) -> Manifests {
     let addresses: Vec<_> =
         addresses.iter().map(|it| format!("{{type: InternalIP, address: \"{it}\"}}")).collect();
-    let addresses = addresses.join(", ");
+    let peer = format!("peerAddress: 127.22.35.1, peerPort: {port}{peer}");
+    let around = around_a_shop(&addresses.join(", "), &peer, advertisement);
     Manifests::of(&format!(
-        r#"apiVersion: v1
-kind: Node
-metadata: {{name: kube1}}
-status: {{addresses: [{addresses}]}}
----
-apiVersion: metallb.io/v1beta2
-kind: BGPPeer
-metadata: {{name: rack, namespace: metallb-system}}
-spec: {{myASN: 64636, peerASN: 64635, peerAddress: 127.22.35.1, peerPort: {port}{peer}}}
----
+        r#"{around}---
 apiVersion: metallb.io/v1beta1
 kind: IPAddressPool
 metadata: {{name: both, namespace: metallb-system}}
 spec: {{addresses: [192.0.2.16/28, "2001:db8:16::/124"]}}
----
-apiVersion: metallb.io/v1beta1
-kind: BGPAdvertisement
-metadata: {{name: all, namespace: metallb-system}}
-spec: {{{advertisement}}}
 ---
 apiVersion: v1
 kind: Service
@@ -44,13 +31,6 @@ spec:
   ipFamilyPolicy: RequireDualStack
   selector: {{app: shop}}
   ports: [{{port: 443}}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {{name: shop-x1, namespace: web, labels: {{kubernetes.io/service-name: shop}}}}
-addressType: IPv4
-ports: [{{port: 443}}]
-endpoints: [{{addresses: [10.244.1.9], nodeName: kube1, conditions: {{ready: true}}}}]
 "#
     ))
 }
@@ -61,21 +41,12 @@ const BOTH: [&str; 2] = ["127.22.35.25", "fd00:35::25"];
 const DUAL: &str = ", dualStackAddressFamily: true";
 const EXPLAIN: [&str; 2] = ["explain", "web/shop"];
 
-fn metric(url: &str, start: &str) -> f64 {
-    let metrics = get(url, "/metrics");
-    let line = metrics.lines().find(|line| line.starts_with(start));
-    let value = line.and_then(|line| line.rsplit_once(' ')?.1.parse().ok());
-    value.unwrap_or_else(|| panic!("no {start} in {metrics}"))
-}
-
-fn printed(arguments: &[&str]) -> String {
-    let output = ferrolb(arguments).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    text(&output.stdout)
+fn metric(url: &str, begin: &str) -> f64 {
+    value(&get(url, "/metrics"), begin)
 }
 
 #[test]
-fn a_family_that_the_router_does_not_offer_is_told_in_explain_log_and_metrics() {
+fn a_family_that_the_router_does_not_offer_is_reported_by_explain_log_and_metrics() {
     let router = Router::with(|peer| peer.families([AfiSafi::IPV4_UNICAST]));
     let manifests = dual_stack(router.address().port(), &BOTH, DUAL, "");
     let (process, url) = start(&manifests);
@@ -106,7 +77,7 @@ fn a_family_that_the_router_does_not_offer_is_told_in_explain_log_and_metrics() 
 }
 
 #[test]
-fn a_router_that_offers_nothing_of_use_is_told_nothing_and_explain_says_so() {
+fn a_router_that_offers_no_family_of_ours_gets_no_route_and_explain_says_so() {
     let router = Router::with(|peer| peer.families([AfiSafi::IPV6_UNICAST]));
     let manifests = dual_stack(router.address().port(), &BOTH, "", "");
     let (_process, url) = start(&manifests);
@@ -122,7 +93,7 @@ fn a_router_that_offers_nothing_of_use_is_told_nothing_and_explain_says_so() {
 }
 
 #[test]
-fn attributes_that_fit_no_message_are_told() {
+fn attributes_that_fit_no_message_are_reported() {
     let router = Router::with(|peer| peer.extended_messages(false));
     let communities: Vec<_> = (1..1_100).map(|it| format!("\"64636:{it}\"")).collect();
     let communities = format!("communities: [{}]", communities.join(", "));
@@ -136,7 +107,7 @@ fn attributes_that_fit_no_message_are_told() {
     assert_eq!(metric(&url, "metallb_bgp_pending_prefixes_total{"), 1.0);
 }
 
-/// The reasons that a lab gives for a Service that the node does not announce whole.
+/// The reasons that a lab gives for a Service that the node does not announce completely.
 fn lab_reasons(manifests: &Manifests) -> String {
     let output = lab(&manifests.path(), &["--once"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -144,7 +115,7 @@ fn lab_reasons(manifests: &Manifests) -> String {
     text.split("Not announced").nth(1).unwrap_or_default().to_owned()
 }
 
-/// The reasons that a recording's last answer gives.
+/// The gates and reasons of the last answer to a recording.
 fn replayed(url: &str, manifests: &Manifests) -> Vec<(String, String)> {
     let recording = manifests.beside("recording.jsonl");
     let objects = get(url, "/objects");

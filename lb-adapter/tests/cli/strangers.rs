@@ -1,4 +1,4 @@
-//! Strangers at the HTTP port of `ferrolb run`: however many there are, sessions have what they need.
+//! Many strangers at the HTTP port of `ferrolb run`, who must not take what the sessions need.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -10,10 +10,10 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use crate::run::{Router, manifests_for};
 use crate::world::{Manifests, Process, ferrolb, wait_until};
 
-/// More than the memory limit of the manifests could hold, at 60 kB each.
+/// More clients than the memory limit of the manifests could hold, at 60 kB each.
 const STRANGERS: usize = 1_300;
 
-/// The process for kube1 with so many descriptors at most, and where it answers.
+/// The process for kube1 with at most so many descriptors, and its HTTP address.
 fn start(manifests: &Manifests, descriptors: u32) -> (Process, SocketAddr) {
     let (dir, state) = (manifests.path(), manifests.beside("kube1.json"));
     let [dir, state] = [&dir, &state].map(|path| path.to_str().unwrap());
@@ -43,7 +43,7 @@ fn is_alive(http: SocketAddr) -> bool {
     stream.read_to_string(&mut answer).is_ok() && answer.ends_with("ok\n")
 }
 
-/// The memory that a process has, in kB.
+/// The most memory that a process has had, in kB.
 fn resident(process: &Process) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
@@ -69,7 +69,7 @@ fn unfinished_requests_take_neither_memory_nor_descriptors_from_sessions() {
     for nth in 0..STRANGERS {
         let mut stream = TcpStream::connect(http).unwrap();
         stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
-        // It may be closed before it has said all.
+        // The process may close the connection before all is written.
         let _ = stream.write_all(if nth % 2 == 0 { header.as_bytes() } else { b"GET /" });
         held.push(stream);
     }
@@ -77,7 +77,7 @@ fn unfinished_requests_take_neither_memory_nor_descriptors_from_sessions() {
     let grown = resident(&process) - before;
     assert!(grown < 8_000, "{STRANGERS} of them took {grown} kB");
 
-    // A session that ends meanwhile comes back, and files are read.
+    // With all of them connected, a session that ends comes back, and files are read.
     router.reset();
     wait_until("the session and the table again", || router.has_all());
     let services = manifests.read("services.yaml");

@@ -63,6 +63,35 @@ impl Manifests {
     }
 }
 
+/// The node kube1 with these addresses, its peer and advertisement with these fields, and an endpoint of the Service
+/// `web/shop` on the node. The pool and the Service are left to the test.
+pub(crate) fn around_a_shop(addresses: &str, peer: &str, advertisement: &str) -> String {
+    format!(
+        "apiVersion: v1
+kind: Node
+metadata: {{name: kube1}}
+status: {{addresses: [{addresses}]}}
+---
+apiVersion: metallb.io/v1beta2
+kind: BGPPeer
+metadata: {{name: rack, namespace: metallb-system}}
+spec: {{myASN: 64636, peerASN: 64635, {peer}}}
+---
+apiVersion: metallb.io/v1beta1
+kind: BGPAdvertisement
+metadata: {{name: all, namespace: metallb-system}}
+spec: {{{advertisement}}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: shop-x1, namespace: web, labels: {{kubernetes.io/service-name: shop}}}}
+addressType: IPv4
+ports: [{{port: 443}}]
+endpoints: [{{addresses: [10.244.1.9], nodeName: kube1, conditions: {{ready: true}}}}]
+"
+    )
+}
+
 pub(crate) fn reference() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/reference")
 }
@@ -78,6 +107,13 @@ pub(crate) fn ferrolb(arguments: &[&str]) -> Command {
     }
     command.args(arguments).stdin(Stdio::null());
     command
+}
+
+/// The output of a command that must succeed.
+pub(crate) fn printed(arguments: &[&str]) -> String {
+    let output = ferrolb(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
 }
 
 /// `ferrolb lab DIR --port 0` with more arguments, to its end.

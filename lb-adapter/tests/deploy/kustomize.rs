@@ -84,6 +84,7 @@ fn the_overlay_of_the_migration_builds() {
         let (_, rest) = page.split_once(&format!("```yaml\n{begin}")).unwrap();
         format!("{begin}{}", rest.split_once("```").unwrap().0)
     };
+
     let overlay = block("apiVersion: kustomize").replace("../ferrolb/deploy/", "../");
     let folder = tempfile::tempdir_in(root().join("deploy")).unwrap();
     let text = overlay + &block("patches:");

@@ -1,4 +1,4 @@
-//! A speaker of a cluster whose three routers watch it by BFD: each is watched, and BGPNodeStatus says so.
+//! A speaker of a cluster and three routers that watch it by BFD, as BGPNodeStatus shows.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use test_peers::{Lan, Process};
 use crate::cluster::{Cluster, wait};
 use crate::three_routers::{BfdRouter, CONFIG, Site};
 
-/// From the first word of BFD to a router that is cut off.
+/// Waits for BFD with all three, cuts one off, and plugs it in again.
 pub(crate) fn three_routers_are_watched<R: BfdRouter>() {
     let lan = Lan::new();
     let site = Site::<R>::on(&lan);
@@ -19,32 +19,37 @@ pub(crate) fn three_routers_are_watched<R: BfdRouter>() {
         runtime.block_on(async {
             let cluster = Cluster::at(api_address, CONFIG).await;
             cluster.add_node("kube1", std::net::Ipv4Addr::new(172, 22, 35, 26)).await;
+
             let more = ["--node-name", "kube1", "--on-exit", "withdraw"];
             let arguments = cluster.arguments("speaker", "kube1", &more);
             let speaker =
                 Process::start(&site.node, Path::new(env!("CARGO_BIN_EXE_ferrolb")), |command| {
                     command.args(arguments).env_remove("RUST_LOG");
                 });
+
             wait("BFD with the three", async || {
                 expect(&cluster, "3/3", ["Up", "Up", "Up"]).await?;
                 site.is_watched()
             })
             .await;
+
             site.hosts[1].unplug();
             wait("the second to be lost", async || {
                 expect(&cluster, "2/3", ["Up", "Down", "Up"]).await
             })
             .await;
+
             site.hosts[1].plug();
             wait("the three again", async || expect(&cluster, "3/3", ["Up", "Up", "Up"]).await)
                 .await;
+
             drop(speaker);
             cluster.end().await;
         });
     });
 }
 
-/// What BGPNodeStatus says of the sessions, and of BFD.
+/// Fails unless BGPNodeStatus says this of the sessions and of BFD.
 async fn expect(cluster: &Cluster, established: &str, bfd: [&str; 3]) -> Result<(), String> {
     let api = cluster.node_statuses();
     let status = api.get("kube1").await.map_err(|it| it.to_string())?.data["status"].clone();

@@ -119,7 +119,7 @@ pub(crate) async fn events(cluster: &Cluster, service: &str, reason: &str) -> Ve
 #[tokio::test]
 async fn each_program_uses_all_that_its_roles_allow() {
     if real_server().is_some() {
-        // What was asked of a real server, it does not tell.
+        // A real server does not list the requests that it got.
         return;
     }
     let cluster = configured().await;

@@ -22,7 +22,7 @@ use crate::real::{self, Made};
 pub(crate) const ROLES: &str = include_str!("../../../deploy/kustomize/base/rbac.yaml");
 /// Our own resources.
 const RESOURCES: &str = include_str!("../../../deploy/kustomize/crds/ferrolb.io.yaml");
-/// Those of MetalLB.
+/// MetalLB's resources.
 const METALLB: &str = include_str!("../../../deploy/kustomize/crds/metallb.io.yaml");
 
 /// An API server, and a namespace of the test's own in it, with a configuration.
@@ -36,7 +36,7 @@ pub(crate) struct Cluster {
     pub(crate) server: Option<ApiServer>,
     /// Services of others at a real server are none of ours.
     pub(crate) class: String,
-    /// What is made at a real server, which goes when the test ends, also when it fails.
+    /// The objects made at a real server. They are removed when the test ends, also after a failure.
     made: Option<Made>,
     crowd: Crowd,
 }
@@ -53,10 +53,12 @@ impl Cluster {
                 (server.kubeconfig("admin"), Some(server), None)
             }
         };
+
         let client = connect(&path).await;
         if server.is_none() {
             real::install(&client, &[RESOURCES, METALLB]).await;
         }
+
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let mut made = Vec::new();
         for name in ["ferrolb-test-", "ferrolb-test-system-"] {
@@ -67,6 +69,7 @@ impl Cluster {
                 at_real.namespaces.push(namespace.name_any());
             }
         }
+
         let (system, namespace) = (made.pop().unwrap(), made.pop().unwrap());
         if let Some(server) = &server {
             // The roles are those of the namespace that is installed into.
@@ -80,6 +83,7 @@ impl Cluster {
                 server.put(document);
             }
         }
+
         let class = format!("ferrolb.io/{namespace}");
         let crowd = Crowd::new(&client, &namespace, server.as_ref()).await;
         let cluster = Self { client, namespace, system, server, class, made: at_real, crowd };
@@ -204,9 +208,9 @@ impl Cluster {
         asked.into_iter().filter(|asked| asked.who == who).collect()
     }
 
-    /// Fails if one of our programs did what it may not. Everything that was made goes.
+    /// Fails if one of our programs did what it may not, and removes everything that the test made.
     pub(crate) async fn end(self) {
-        // What a program was not allowed is a verb that a role lacks.
+        // A request that was refused shows a verb that a role lacks.
         for program in ["controller", "speaker"] {
             let refused: Vec<_> =
                 self.asked(program).into_iter().filter(|it| !it.allowed).collect();

@@ -92,7 +92,7 @@ async fn services_get_addresses_a_condition_and_events_and_lose_them_when_they_n
         Patch::Merge(json!({"spec": {"type": "ClusterIP", "loadBalancerClass": null}}));
     cluster.services().patch("web", &PatchParams::default(), &no_balancer).await.unwrap();
     cluster.wait_for_addresses("web", &[]).await;
-    // The API server takes the address away itself. What else is ours goes too, and an Event says so.
+    // The API server takes the address away. The controller removes its other marks, and an Event says so.
     wait("the condition and the annotation to go", async || {
         let web = cluster.services().get("web").await.unwrap();
         let conditions = web.status.and_then(|it| it.conditions).unwrap_or_default();
@@ -159,7 +159,7 @@ async fn the_second_replica_takes_over_and_no_address_changes() {
     cluster.end().await;
 }
 
-/// Makes a Service and gives back the address that it gets, which has to be soon after.
+/// Makes a Service, which must get an address soon.
 async fn create_soon(cluster: &Cluster, name: &str) -> String {
     let begin = Instant::now();
     cluster.create(name, json!({})).await;
@@ -176,11 +176,11 @@ async fn create_soon(cluster: &Cluster, name: &str) -> String {
 async fn among_hundreds_of_services_a_new_one_is_not_kept_waiting() {
     let pool = POOL.replace("192.0.2.0/30", "198.18.0.0/22");
     let cluster = Cluster::new(&pool).await;
-    // The server is busy with so many, and runs in the thread of the test.
+    // The server is busy with so many Services, and runs in the thread of the test.
     let terms = ["--lease-duration", "8s", "--renew-deadline", "6s", "--retry-period", "1s"];
     let first = cluster.start("controller", "a", &terms);
     leads(&cluster, "a").await;
-    // As many as it takes for some to be behind others.
+    // So many that some have to wait for others.
     let many = crowd::count();
     let names = (0..many).map(|number| format!("m{number}"));
     let spec = json!({"allocateLoadBalancerNodePorts": false});
@@ -189,6 +189,7 @@ async fn among_hundreds_of_services_a_new_one_is_not_kept_waiting() {
         async move { drop(cluster.create(&name, spec).await) }
     });
     stream::iter(making).buffer_unordered(16).collect::<Vec<()>>().await;
+
     let held = async || {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let services = cluster.services().list(&ListParams::default()).await.unwrap().items;
@@ -210,6 +211,7 @@ async fn among_hundreds_of_services_a_new_one_is_not_kept_waiting() {
     create_soon(&cluster, "takeover").await;
     cluster.configure(&pool.replace("198.18.0.0/22", "198.18.0.0/22, 192.0.2.0/24")).await;
     create_soon(&cluster, "configuration").await;
+
     second.terminate().await;
     let third = cluster.start("controller", "c", &terms);
     leads(&cluster, "c").await;
@@ -278,6 +280,7 @@ async fn the_config_map_that_is_named_counts_and_no_other() {
     cluster.add_node("kube1", Ipv4Addr::new(127, 22, 35, 25)).await;
     let named = ["--config", "metallb"];
     let program = cluster.start("controller", "a", &[&ARGUMENTS[..], &named].concat());
+
     let of_speaker = ["--node-name", &node, "--on-exit", "withdraw"];
     let speaker = cluster.start("speaker", "s", &[&of_speaker[..], &named].concat());
     let peer = async |address: &str| {
@@ -313,7 +316,7 @@ async fn failures_of_the_api_server_delay_addresses_and_change_none() {
         server.fail_next(2, fault);
         let _asked = cluster.services().get("two").await;
         cluster.wait_for_addresses("two", &["192.0.2.1"]).await;
-        // Where the controller was faster than the test, a failure is left for this request.
+        // If the controller was faster than the test, one of the failures is left for this request.
         wait("it to be deleted", async || {
             let deleted = cluster.services().delete("two", &DeleteParams::default()).await;
             deleted.map(drop).map_err(|it| it.to_string())

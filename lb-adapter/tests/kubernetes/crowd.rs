@@ -1,5 +1,5 @@
-//! The many other Services of a cluster, which no program of ours may touch: of another class, or of no load balancer,
-//! with the marks that MetalLB leaves. Every test runs among them.
+//! The many other Services of a cluster, which no program of ours may touch. They are of another class or of another type,
+//! and have the marks that MetalLB leaves. Every test runs among them.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::Service;
@@ -10,8 +10,8 @@ use test_apiserver::ApiServer;
 
 use crate::cluster::real_server;
 
-/// The number of Services where nothing else is said: at a server of ours, and at a real one, where each takes two requests
-/// and each second one a cluster IP.
+/// The default number of Services: at a server of ours, and at a real one, where each needs two requests and every second
+/// one a cluster IP.
 const SERVICES: (usize, usize) = (300, 100);
 /// Requests at a time.
 const AT_ONCE: usize = 16;
@@ -72,7 +72,7 @@ impl Crowd {
     }
 }
 
-/// How many Services there are, of others and, where a test wants many, of ours.
+/// The number of Services of others, and of ours in a test that wants many.
 pub(crate) fn count() -> usize {
     let said = std::env::var("FERROLB_TEST_SERVICES").ok();
     let (here, at_real) = SERVICES;
@@ -80,31 +80,29 @@ pub(crate) fn count() -> usize {
     said.and_then(|it| it.parse().ok()).unwrap_or(default)
 }
 
-/// One of them. Their names come before and after those of the tests.
+/// One of the Services. Their names come before and after those of the tests.
 fn service(namespace: &str, number: usize) -> Value {
     let place = if number % 4 < 2 { "a" } else { "z" };
     let of_class = number.is_multiple_of(2);
     let mut spec = json!({"ports": [{"port": 25, "protocol": "TCP"}]});
-    let status = match of_class {
-        true => {
-            spec["type"] = json!("LoadBalancer");
-            spec["loadBalancerClass"] = json!("example.com/crowd");
-            spec["allocateLoadBalancerNodePorts"] = json!(false);
-            let address = format!("198.18.{}.{}", number / 250, number % 250);
-            json!({"loadBalancer": {"ingress": [{"ip": address, "ipMode": "VIP"}]}, "conditions": conditions()})
-        }
-        false => {
-            spec["type"] = json!("ClusterIP");
-            spec["clusterIP"] = json!("None");
-            json!({"loadBalancer": {}, "conditions": conditions()})
-        }
+    let status = if of_class {
+        spec["type"] = json!("LoadBalancer");
+        spec["loadBalancerClass"] = json!("example.com/crowd");
+        spec["allocateLoadBalancerNodePorts"] = json!(false);
+        let address = format!("198.18.{}.{}", number / 250, number % 250);
+        json!({"loadBalancer": {"ingress": [{"ip": address, "ipMode": "VIP"}]}, "conditions": conditions()})
+    } else {
+        spec["type"] = json!("ClusterIP");
+        spec["clusterIP"] = json!("None");
+        json!({"loadBalancer": {}, "conditions": conditions()})
     };
+
     json!({"apiVersion": "v1", "kind": "Service", "spec": spec, "status": status,
         "metadata": {"namespace": namespace, "name": format!("{place}-crowd-{number}"), "labels": {LABEL: "crowd"},
             "annotations": {"metallb.io/ip-allocated-from-pool": "crowd"}}})
 }
 
-/// As a controller of ours leaves it, and as anyone else can write it.
+/// A condition as a controller of ours writes it, and as any other client can.
 fn conditions() -> Value {
     json!([{"type": "ferrolb.io/AddressAssigned", "status": "True", "reason": "IPAllocated",
         "message": "from the pool crowd", "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1}])

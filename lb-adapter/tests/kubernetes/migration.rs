@@ -162,7 +162,7 @@ async fn the_steps_free_the_resources_of_webhooks_and_no_address_changes() {
     cluster.end().await;
 }
 
-/// The patch of a workload that is not ours adds to its selector, and leaves an affinity that it has alone.
+/// The patches of MetalLB's workloads add to their selectors, and leave their affinities alone.
 #[test]
 fn metallbs_speakers_are_kept_off_nodes_without_the_label() {
     for name in ["speaker", "frr-k8s-daemon"] {

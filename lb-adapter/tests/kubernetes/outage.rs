@@ -1,4 +1,4 @@
-//! An API server that is away, or refuses: what our programs say of it, and how often.
+//! The logs and states of our programs while the API server is away, or refuses requests.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::statuses::ready;
 
 const NODE: Ipv4Addr = Ipv4Addr::new(127, 22, 35, 25);
 
-/// The lines of a log that warn, but for those of the routers, of which there are none here.
+/// The warnings and errors of a log, without those about peers: the test has no router.
 fn warnings(log: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(log).unwrap();
     let warns = |line: &&str| {
@@ -33,18 +33,20 @@ async fn says(log: &Path, part: &str) {
 #[tokio::test]
 async fn an_outage_is_a_line_when_it_begins_and_a_line_when_it_ends() {
     if real_server().is_some() {
-        // It is not for a test to take it away.
+        // A test does not take a real server away.
         return;
     }
     let cluster = configured().await;
     let logs = tempfile::tempdir().unwrap();
     let log = |name: &str| logs.path().join(name);
     cluster.add_node("kube1", NODE).await;
+
     let quick = ["--retry-period", "200ms"];
     let leader = cluster.start_logged("controller", "a", &quick, &log("leader"));
     says(&log("leader"), "all objects have been listed").await;
     let standby = cluster.start_logged("controller", "b", &quick, &log("standby"));
     says(&log("standby"), "another one leads").await;
+
     let node = ["--node-name", "kube1", "--heartbeat", "1s", "--on-exit", "withdraw"];
     let speaker = cluster.start_logged("speaker", "s", &node, &log("speaker"));
     ready(&cluster, "True", "SpeakerReady").await;
@@ -69,7 +71,7 @@ async fn an_outage_is_a_line_when_it_begins_and_a_line_when_it_ends() {
         assert!(warned[0].contains("out of reach, everything stays as it is: "), "{warned:?}");
         let text = std::fs::read_to_string(log(name)).unwrap();
         assert_eq!(text.matches("the API server answers again").count(), 1, "{text}");
-        assert!(!text.contains("kube_"), "the client library has no word: {text}");
+        assert!(!text.contains("kube_"), "the client library logs: {text}");
     }
 
     for program in [speaker, standby, leader] {
@@ -88,7 +90,7 @@ fn allow(cluster: &Cluster, rules: &Value) {
 #[tokio::test]
 async fn a_speaker_that_may_watch_nothing_any_more_is_not_ready_and_says_so_once() {
     if real_server().is_some() {
-        // It is not for a test to take it away.
+        // A test does not take a real server away.
         return;
     }
     let cluster = configured().await;
@@ -121,6 +123,6 @@ async fn a_speaker_that_may_watch_nothing_any_more_is_not_ready_and_says_so_once
         refused.iter().filter(|line| line.contains("to watch services,")).collect();
     assert_eq!(of_services.len(), 1, "{refused:#?}");
     says(&log, "the API server no longer refuses services").await;
-    // What it was refused is what this is about: nothing more is asked of the cluster.
+    // `Cluster::end` would fail, since the API server has refused requests of the speaker.
     speaker.terminate().await;
 }

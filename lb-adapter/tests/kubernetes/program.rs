@@ -15,8 +15,7 @@ impl Cluster {
         Self::at(std::net::Ipv4Addr::LOCALHOST.into(), config).await
     }
 
-    /// Makes the endpoints of a Service addresses of this machine, which are loopback ones. The API refuses those, so that
-    /// only a server of ours can have them.
+    /// Gives a Service endpoints at loopback addresses. The API refuses these, so that only a server of ours can have them.
     pub(crate) fn put_slice(&self, service: &str, endpoints: Vec<Value>) {
         let server = self.server.as_ref().expect("a server of ours");
         let mut slice = slice_of(service, endpoints);

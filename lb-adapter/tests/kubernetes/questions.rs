@@ -24,7 +24,7 @@ pub(crate) async fn ask(cluster: &Cluster, arguments: &[&str]) -> String {
     out.into_owned()
 }
 
-/// What a command says that is told of no namespace, where the kubeconfig's context is in this one.
+/// The output of a command without `--namespace`, where the context of the kubeconfig has this namespace.
 async fn ask_in_context(cluster: &Cluster, context: &str, arguments: &[&str]) -> (String, String) {
     let server = cluster.server.as_ref().unwrap();
     let config = std::fs::read_to_string(server.kubeconfig("admin")).unwrap();
@@ -49,11 +49,11 @@ address-pools: [{name: default, protocol: bgp, addresses: [192.0.2.0/28]}]
 ";
     let cluster = Cluster::new(config).await;
     if cluster.server.is_none() {
-        // A real API server has namespaces of others, which may have a configuration.
+        // Other namespaces of a real server may have a configuration.
         return;
     }
-    // What explain calls an address is what the status says.
-    let _controller = cluster.start("controller", "a", &[]);
+    // `explain` takes the address from the status.
+    let controller = cluster.start("controller", "a", &[]);
     cluster.create("web", json!({})).await;
     cluster.wait_for_addresses("web", &["192.0.2.0"]).await;
     let service = format!("{}/web", cluster.namespace);
@@ -77,10 +77,12 @@ address-pools: [{name: default, protocol: bgp, addresses: [192.0.2.0/28]}]
     let diff = ["diff", new.path().to_str().unwrap(), "--lb-class", &cluster.class];
     let (changes, told) = ask_in_context(&cluster, "elsewhere", &diff).await;
     assert_eq!((changes.as_str(), told), ("nothing changes\n", note));
+    controller.terminate().await;
+    cluster.end().await;
 }
 
 #[tokio::test]
-async fn a_cluster_is_asked_by_whoever_may_read_it() {
+async fn every_account_that_may_read_a_cluster_may_ask_it() {
     let cluster = Cluster::new("").await;
     let node = cluster.node("kube1");
     // A real server has other Nodes too.
@@ -167,7 +169,7 @@ async fn a_cluster_is_asked_by_whoever_may_read_it() {
         resource("v1beta1", "BGPAdvertisement", json!({})),
     ];
     let new = file("resources.json", &resources);
-    // Only the peer has another name, and keeps its session.
+    // Only the name of the peer differs, and its session stays up.
     let expected = format!(
         "session {node} with 127.0.0.1:1: the peer is called default\n\
          session resets: none\n"

@@ -1,4 +1,4 @@
-//! What the tests have of a real API server: our resource types, Nodes that stay ready, and nothing left behind.
+//! The tests at a real API server: they install our resource types, keep their Nodes ready, and leave nothing else behind.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{connect, object};
 
-/// What one test made at a real server. It goes when this is dropped, however the test ends.
+/// The objects that one test made at a real server. They are removed when this is dropped, also after a failure.
 pub(crate) struct Made {
     kubeconfig: PathBuf,
     pub(crate) namespaces: Vec<String>,
@@ -23,7 +23,7 @@ pub(crate) struct Made {
 }
 
 impl Made {
-    /// Nothing yet, at the server of this kubeconfig.
+    /// A record without objects, for the server of this kubeconfig.
     pub(crate) fn at(kubeconfig: PathBuf) -> Self {
         Self { kubeconfig, namespaces: Vec::new(), nodes: Mutex::default() }
     }
@@ -57,17 +57,17 @@ impl Drop for Made {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 runtime.unwrap().block_on(self.remove());
             });
-            // If it panics, that has been said, and the end of the test is not the place for another panic.
+            // Its panic has been printed. A second panic while the test unwinds would abort the process.
             drop(removed.join());
         });
     }
 }
 
-/// Where kubelets say that they are alive.
+/// The namespace of the leases by which kubelets show that they are alive.
 const NODE_LEASES: &str = "kube-node-lease";
 
-/// Says for as long as the test runs that a kubelet is alive, as the node lifecycle controller wants to hear: it takes a
-/// Node for lost without that.
+/// Renews the lease of a Node for as long as the test runs. Without it, the node lifecycle controller takes the Node for
+/// lost.
 pub(crate) fn renew(client: &Client, node: &str) {
     let leases: Api<Lease> = Api::namespaced(client.clone(), NODE_LEASES);
     let node = node.to_owned();
@@ -77,7 +77,7 @@ pub(crate) fn renew(client: &Client, node: &str) {
                 "metadata": {"name": node}, "spec": {"holderIdentity": node, "leaseDurationSeconds": 40,
                     "renewTime": MicroTime(jiff::Timestamp::now())}});
             let params = PatchParams::apply("test").force();
-            // The next one may succeed.
+            // The next attempt may succeed.
             drop(leases.patch(&node, &params, &Patch::Apply(lease)).await);
             tokio::time::sleep(Duration::from_secs(5)).await;
         }
@@ -106,7 +106,7 @@ const KINDS: [(&str, &str, &str, &str); 15] = [
 /// Removes a namespace and what is in it, also where no controller of the cluster does that.
 async fn remove_namespace(client: &Client, namespace: &str) {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    // From then on nothing can be made in it.
+    // From here on nothing can be created in it.
     drop(namespaces.delete(namespace, &DeleteParams::default()).await);
 
     for (group, version, kind, plural) in KINDS {

@@ -1,4 +1,4 @@
-//! Configurations that change in more than one step, and what becomes of addresses and routes on the way.
+//! Configurations that change in several steps, and the addresses and routes on the way.
 
 use std::net::Ipv4Addr;
 
@@ -21,8 +21,8 @@ const KINDS: [(&str, &str, &str); 4] = [
     ("v1beta1", "Community", "communities"),
 ];
 
-/// A cluster with MetalLB's definitions and no object that configures; none where the server is not ours, which has its
-/// own.
+/// A cluster with MetalLB's definitions and without a configuration. None at a real server, where the fixed names of the
+/// Nodes would meet those of other tests.
 async fn unconfigured() -> Option<Cluster> {
     let cluster = Cluster::new("").await;
     let server = cluster.server.as_ref()?;
@@ -74,7 +74,7 @@ async fn says(cluster: &Cluster, program: &str, result: &str, words: &str) {
     .await;
 }
 
-/// What the condition of a Service says.
+/// The reason and the message of the condition of a Service.
 async fn condition(cluster: &Cluster, name: &str) -> Option<(String, String)> {
     let service = cluster.services().get(name).await.unwrap();
     let conditions = service.status?.conditions?;
@@ -101,24 +101,32 @@ async fn addresses(cluster: &Cluster, name: &str) -> Vec<String> {
     addresses_of(&cluster.services().get(name).await.unwrap())
 }
 
+/// Writes an address into the status of a Service, as another controller would.
+async fn hold(cluster: &Cluster, name: &str, address: &str) {
+    let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": address}]}}});
+    let params = PatchParams::default();
+    cluster.services().patch_status(name, &params, &Patch::Merge(status)).await.unwrap();
+}
+
 #[tokio::test]
-async fn who_installs_first_and_configures_second_renumbers_nobody() {
+async fn installing_first_and_configuring_second_renumbers_no_service() {
     let Some(cluster) = unconfigured().await else { return };
     cluster.create("web", json!({})).await;
-    let held =
-        Patch::Merge(json!({"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.9"}]}}}));
-    cluster.services().patch_status("web", &PatchParams::default(), &held).await.unwrap();
+    hold(&cluster, "web", "192.0.2.9").await;
     let version = |it: &k8s_openapi::api::core::v1::Service| it.metadata.resource_version.clone();
     let before = version(&cluster.services().get("web").await.unwrap());
+
     let program = controller(&cluster, "5m");
     says(&cluster, "controller", "Unknown", "NoConfiguration").await;
     apply(&cluster, "BGPPeer", "tor", peer(1)).await;
     says(&cluster, "controller", "Valid", "").await;
-    // A Service that has no address says why, so that what was to be written is written.
+
+    // When this Service says why it has no address, the controller has written all that it had to write.
     cluster.create("late", json!({})).await;
     wait_for_reason(&cluster, "late", "AllocationFailed").await;
     let after = version(&cluster.services().get("web").await.unwrap());
-    assert_eq!(before, after, "nobody has touched it");
+    assert_eq!(before, after, "the controller has not touched it");
+
     apply(&cluster, "IPAddressPool", "default", pool("192.0.2.0/28")).await;
     cluster.wait_for_addresses("late", &["192.0.2.0"]).await;
     wait_for_reason(&cluster, "web", "IPAllocated").await;
@@ -139,7 +147,7 @@ async fn addresses_outlive_the_last_pool_for_the_grace_period_and_no_longer() {
     }
     cluster.services().delete("other", &DeleteParams::default()).await.unwrap();
 
-    // Made anew in time, under another name: it stays where it is, though there is a lower one.
+    // A pool of another name comes in time: the address stays, though a lower one is free.
     delete(&cluster, "IPAddressPool", "default").await;
     wait_for_reason(&cluster, "web", "PoolGone").await;
     assert!(event(&cluster, "web", "PoolGone").await.contains("is released at 20"));
@@ -148,9 +156,9 @@ async fn addresses_outlive_the_last_pool_for_the_grace_period_and_no_longer() {
     wait_for_reason(&cluster, "web", "IPAllocated").await;
     assert_eq!(addresses(&cluster, "web").await, ["192.0.2.1"]);
     tokio::time::sleep(std::time::Duration::from_secs(7)).await;
-    assert_eq!(addresses(&cluster, "web").await, ["192.0.2.1"], "the end was called off");
+    assert_eq!(addresses(&cluster, "web").await, ["192.0.2.1"], "the release was called off");
 
-    // Not made anew.
+    // No pool comes in time.
     delete(&cluster, "IPAddressPool", "again").await;
     cluster.wait_for_addresses("web", &[]).await;
     assert_eq!(
@@ -158,11 +166,9 @@ async fn addresses_outlive_the_last_pool_for_the_grace_period_and_no_longer() {
         "took back 192.0.2.1: no address pool is configured"
     );
 
-    // Another leader, that has never seen a pool.
+    // A new leader has never seen a pool.
     program.terminate().await;
-    let held =
-        Patch::Merge(json!({"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.9"}]}}}));
-    cluster.services().patch_status("web", &PatchParams::default(), &held).await.unwrap();
+    hold(&cluster, "web", "192.0.2.9").await;
     let program = controller(&cluster, "0");
     cluster.create("late", json!({})).await;
     wait_for_reason(&cluster, "late", "AllocationFailed").await;
@@ -172,12 +178,13 @@ async fn addresses_outlive_the_last_pool_for_the_grace_period_and_no_longer() {
 }
 
 #[tokio::test]
-async fn two_pools_deleted_one_after_the_other_and_made_again_renumber_nobody() {
+async fn two_pools_deleted_one_after_the_other_and_made_again_renumber_no_service() {
     let Some(cluster) = unconfigured().await else { return };
     let pools = [("first", "192.0.2.0/28"), ("second", "192.0.2.16/28")];
     for (name, range) in pools {
         apply(&cluster, "IPAddressPool", name, pool(range)).await;
     }
+
     let program = controller(&cluster, "5m");
     let annotations = |pool: &str| json!({"metallb.io/address-pool": pool});
     for (name, _) in pools {
@@ -188,13 +195,15 @@ async fn two_pools_deleted_one_after_the_other_and_made_again_renumber_nobody() 
         cluster.wait_for_addresses("second", &["192.0.2.16"]).await;
     };
     unchanged().await;
-    // No Service asks for a pool any more, so that any would do.
+
+    // The Services no longer ask for a pool, so that any pool would do.
     let any = Patch::Merge(json!({"metadata": {"annotations": {"metallb.io/address-pool": null}}}));
     for (name, _) in pools {
         cluster.services().patch(name, &PatchParams::default(), &any).await.unwrap();
         delete(&cluster, "IPAddressPool", name).await;
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     }
+
     wait_for_reason(&cluster, "second", "PoolGone").await;
     for (name, range) in pools.into_iter().rev() {
         apply(&cluster, "IPAddressPool", name, pool(range)).await;
@@ -209,17 +218,18 @@ async fn two_pools_deleted_one_after_the_other_and_made_again_renumber_nobody() 
 }
 
 #[tokio::test]
-async fn routes_stay_while_addresses_are_held_and_while_nobody_leads() {
+async fn routes_stay_while_addresses_are_held_and_while_no_controller_leads() {
     let _turn = TURN.lock().await;
     let Some(cluster) = unconfigured().await else { return };
     let router = Router::new().await;
     cluster.add_node("kube1", Ipv4Addr::new(127, 22, 35, 25)).await;
-    let port = router.speaker.listen_addr().unwrap().port();
+
     let program = controller(&cluster, "5m");
     let arguments = ["--node-name", "kube1", "--on-exit", "withdraw"];
     let speaker = cluster.start("speaker", "s", &arguments);
     says(&cluster, "speaker-kube1", "Unknown", "NoConfiguration").await;
-    apply(&cluster, "BGPPeer", "tor", peer(port)).await;
+
+    apply(&cluster, "BGPPeer", "tor", peer(router.port())).await;
     apply(&cluster, "BGPAdvertisement", "default", json!({})).await;
     apply(&cluster, "IPAddressPool", "default", pool("192.0.2.0/28")).await;
     cluster.create("web", json!({})).await;
@@ -227,29 +237,33 @@ async fn routes_stay_while_addresses_are_held_and_while_nobody_leads() {
     let route: &[(&str, &[&str])] = &[("192.0.2.0/32", &["kube1"])];
     router.wait_for("the route", route).await;
 
-    // The only pool is made anew: that is not to be heard at the router.
+    // The only pool is deleted and made again. The router must not notice.
+    wait_for_reason(&cluster, "web", "IPAllocated").await;
+    let changes = router.speaker.loc_rib_changed();
+    let before = *changes.borrow();
     delete(&cluster, "IPAddressPool", "default").await;
     wait_for_reason(&cluster, "web", "PoolGone").await;
     apply(&cluster, "IPAddressPool", "default", pool("192.0.2.0/28")).await;
     wait_for_reason(&cluster, "web", "IPAllocated").await;
     router.wait_for("the route as it was", route).await;
+    assert_eq!(*changes.borrow(), before, "the router's table has changed");
 
-    // Nobody leads, and somebody asks for another pool: who could give it is not there.
+    // Without a leader, no controller gives the address of the other pool that the Service asks for.
     program.kill();
     apply(&cluster, "IPAddressPool", "other", pool("192.0.2.16/28")).await;
     let other = json!({"metadata": {"annotations": {"metallb.io/address-pool": "other"}}});
     let other = Patch::Merge(other);
     cluster.services().patch("web", &PatchParams::default(), &other).await.unwrap();
-    // A Service that is announced after that, as another that waits for its turn.
-    let held =
-        Patch::Merge(json!({"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.5"}]}}}));
+
+    // The first of these gets an address from the test and is announced; the second one waits.
     cluster.create("next", json!({})).await;
     cluster.endpoints("next", &[("kube1", true)]).await;
     cluster.create("late", other_pool()).await;
     cluster.endpoints("late", &[("kube1", true)]).await;
-    cluster.services().patch_status("next", &PatchParams::default(), &held).await.unwrap();
+    hold(&cluster, "next", "192.0.2.5").await;
     let both: &[(&str, &[&str])] = &[("192.0.2.0/32", &["kube1"]), ("192.0.2.5/32", &["kube1"])];
     router.wait_for("both routes", both).await;
+
     let explain = async |name: &str| {
         let service = format!("{}/{name}", cluster.namespace);
         ask(&cluster, &["explain", &service, "--lb-class", &cluster.class]).await
@@ -262,7 +276,7 @@ async fn routes_stay_while_addresses_are_held_and_while_nobody_leads() {
         "{explained}"
     );
 
-    // When somebody leads again, the Service moves.
+    // The next leader moves the Service.
     let program = controller(&cluster, "5m");
     cluster.wait_for_addresses("web", &["192.0.2.16"]).await;
     cluster.services().delete("late", &DeleteParams::default()).await.unwrap();
@@ -281,6 +295,7 @@ async fn routes_stay_while_addresses_are_held_and_while_nobody_leads() {
     })
     .await;
     assert_eq!(addresses(&cluster, "web").await, ["192.0.2.16"]);
+
     speaker.terminate().await;
     program.terminate().await;
     let nodes: Api<Node> = Api::all(cluster.client.clone());
@@ -289,22 +304,15 @@ async fn routes_stay_while_addresses_are_held_and_while_nobody_leads() {
 }
 
 #[tokio::test]
-async fn a_peer_of_another_node_with_an_error_stops_nobody() {
+async fn an_error_in_a_peer_of_another_node_stops_no_other_node() {
     let _turn = TURN.lock().await;
     let Some(cluster) = unconfigured().await else { return };
     let router = Router::new().await;
     for (name, last) in [("kube1", 25), ("kube2", 26)] {
         cluster.add_node(name, Ipv4Addr::new(127, 22, 35, last)).await;
     }
-    let nodes: Api<Node> = Api::all(cluster.client.clone());
-    for name in ["kube1", "kube2"] {
-        let labels =
-            Patch::Merge(json!({"metadata": {"labels": {"kubernetes.io/hostname": name}}}));
-        nodes.patch(name, &PatchParams::default(), &labels).await.unwrap();
-    }
-    let port = router.speaker.listen_addr().unwrap().port();
     let for_node = |node: &str, more: Value| {
-        let mut spec = peer(port);
+        let mut spec = peer(router.port());
         spec["nodeSelectors"] = json!([{"matchLabels": {"kubernetes.io/hostname": node}}]);
         spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         spec
@@ -323,6 +331,7 @@ async fn a_peer_of_another_node_with_an_error_stops_nobody() {
     cluster.endpoints("web", &[("kube1", true)]).await;
     let route: &[(&str, &[&str])] = &[("192.0.2.0/32", &["kube1"])];
     router.wait_for("the route of a node without errors", route).await;
+
     for (program, result) in [("controller", "Valid"), ("speaker-kube1", "Valid")] {
         says(&cluster, program, result, "").await;
     }
@@ -337,7 +346,7 @@ async fn a_peer_of_another_node_with_an_error_stops_nobody() {
     })
     .await;
 
-    // It follows what changes, and announces after a restart; and a new pool gives addresses.
+    // The first node announces after a restart, and follows a new pool.
     first.terminate().await;
     router.wait_for("no route", &[]).await;
     let first = speak("kube1");
@@ -349,21 +358,23 @@ async fn a_peer_of_another_node_with_an_error_stops_nobody() {
         .wait_for("the new pool", &[("192.0.2.0/32", &["kube1"]), ("192.0.2.16/32", &["kube1"])])
         .await;
 
-    // And when the peer is right it speaks.
+    // Once the error is corrected, the second node announces too.
     apply(&cluster, "BGPPeer", "broken", for_node("kube2", json!({}))).await;
     let both: &[&str] = &["kube1", "kube2"];
     router.wait_for("both nodes", &[("192.0.2.0/32", both), ("192.0.2.16/32", both)]).await;
     says(&cluster, "speaker-kube2", "Valid", "").await;
+
     for program in [first, second, program] {
         program.terminate().await;
     }
+    let nodes: Api<Node> = Api::all(cluster.client.clone());
     for name in ["kube1", "kube2"] {
         nodes.delete(name, &DeleteParams::default()).await.unwrap();
     }
     cluster.end().await;
 }
 
-/// Asks for an address of the second pool.
+/// The spec of a Service that asks for an address of the second pool.
 fn other_pool() -> Value {
     json!({"loadBalancerIP": "192.0.2.17"})
 }

@@ -86,7 +86,7 @@ fn the_last_pool_takes_nothing_back_and_a_new_one_finds_everything_as_it_was() {
     assert_eq!(answer.service("a").pool.as_deref(), Some("again"));
     assert_eq!((&answer.routes, answer.service("a").changed), (&before.routes, false));
 
-    // Whoever begins without the pool does not know what was announced, and still takes nothing.
+    // A process that starts without the pool does not know what was announced, and still takes nothing.
     world.delete("IPAddressPool", "metallb-system", "again");
     let answer = world.step(json!({"restart": true}));
     assert_eq!(answer.service("a").addresses, ["172.22.35.64"]);
@@ -95,7 +95,7 @@ fn the_last_pool_takes_nothing_back_and_a_new_one_finds_everything_as_it_was() {
 }
 
 #[test]
-fn resources_that_come_one_after_the_other_renumber_nobody() {
+fn resources_that_come_one_after_the_other_renumber_no_service() {
     for order in [["tor", "all", "default"], ["all", "tor", "default"], ["default", "tor", "all"]] {
         let mut world = World::new();
         world.applied(node("kube1", "172.22.35.25"));
@@ -111,9 +111,11 @@ fn resources_that_come_one_after_the_other_renumber_nobody() {
             assert_eq!(row.addresses, ["172.22.35.99"], "{order:?} {name}");
             assert!(!row.changed && row.events.is_empty(), "{order:?} {name}");
         }
+
         let answer = world.applied(node("kube1", "172.22.35.25"));
         assert_eq!(answer.routes(), ["kube1 172.22.35.99/32"], "{order:?}");
-        // And all of it goes: sessions and routes at once, addresses not.
+
+        // Then all of it is deleted: sessions and routes end at once, and addresses stay.
         for (kind, name) in
             [("BGPAdvertisement", "all"), ("IPAddressPool", "default"), ("BGPPeer", "tor")]
         {
@@ -220,6 +222,7 @@ fn both_addresses_of_a_service_go_to_the_sessions_that_carry_them() {
     let withheld = answer.withheld("kube1", "default/a");
     assert_eq!(withheld.gate, "node", "an IPv4 session gives IPv6 routes no next hop");
     assert_eq!(withheld.reason, "kube1 has no IPv6 address to be the next hop");
+
     for (name, v4, v6) in
         [("kube1", "172.22.35.25", "fd00:35::25"), ("kube2", "172.22.35.26", "fd00:35::26")]
     {
@@ -228,6 +231,7 @@ fn both_addresses_of_a_service_go_to_the_sessions_that_carry_them() {
         addresses.push(json!({"type": "InternalIP", "address": v6}));
         world.applied(node);
     }
+
     let answer = world.applied(peer(json!({"dualStackAddressFamily": true})));
     assert_eq!(answer.routes().len(), 4);
     assert_eq!(answer.not_announced, []);

@@ -3,7 +3,7 @@
 
 use test_peers::{Host, Lan, WrittenBird, WrittenFrr};
 
-/// Where the node is, by its addresses.
+/// The addresses of the node.
 pub(crate) const NODE: [&str; 2] = ["172.22.35.26", "fd22::26"];
 
 /// The configuration of the node, as the ConfigMap has it. BIRD sends over several hops with a TTL of 64.
@@ -24,7 +24,7 @@ pub(crate) struct Site<R> {
 }
 
 impl<R: BfdRouter> Site<R> {
-    /// Plugs all of them in but the last router, which has a link of its own.
+    /// Plugs the hosts into the LAN, except for the last router, which has a link of its own.
     pub(crate) fn on(lan: &Lan) -> Self {
         let far = Lan::new();
         let node = lan.host("node", &["172.22.35.26/24", "fd22::26/64"]);
@@ -34,10 +34,12 @@ impl<R: BfdRouter> Site<R> {
                 [format!("172.22.35.{n}/24"), format!("fd22::{n}/64"), format!("fe80::{n}/64")];
             lan.host(&format!("router{n}"), &addresses.each_ref().map(String::as_str))
         });
+
         let behind = far.host("router3", &["10.2.0.1/24"]);
         let between = lan.host("between", &["172.22.35.254/24"]);
         far.join(&between, "lan1", &["10.2.0.254/24"]);
         between.forward_packets();
+
         node.ip("route add 10.2.0.0/24 via 172.22.35.254");
         behind.ip("route add default via 10.2.0.254");
 
@@ -50,28 +52,29 @@ impl<R: BfdRouter> Site<R> {
         Self { node, hosts: [first, second, behind], routers, _between: between }
     }
 
-    /// Whether the routers' BFD sessions are up.
+    /// Fails unless the BFD sessions of all routers are up.
     pub(crate) fn is_watched(&self) -> Result<(), String> {
         let nodes = [NODE[0], NODE[1], NODE[0]];
         self.routers.iter().zip(nodes).try_for_each(|(router, node)| router.bfd(node).map(drop))
     }
 }
 
-/// A router with BFD, whichever daemon it is.
+/// A router with BFD, of any daemon.
 pub(crate) trait BfdRouter: Sized + Send + Sync {
     /// Starts it with the node for a peer: an external one on the link, or an internal one behind another router.
     fn start(host: &Host, identifier: &str, node: &str, internal: bool) -> Self;
 
-    /// What it says of its BFD session with the node, if that is up.
+    /// The router's output about its BFD session with the node. Fails unless the session is up.
     fn bfd(&self, node: &str) -> Result<String, String>;
 }
 
 impl BfdRouter for WrittenBird {
     fn start(host: &Host, identifier: &str, node: &str, internal: bool) -> Self {
-        // BIRD wants to know where a session of several hops is from.
-        let (local, reach) = match internal {
-            true => (format!("{identifier} as 64636"), "multihop"),
-            false => ("as 64635".to_owned(), "direct"),
+        // BIRD needs the local address of a session over several hops.
+        let (local, reach) = if internal {
+            (format!("{identifier} as 64636"), "multihop")
+        } else {
+            ("as 64635".to_owned(), "direct")
         };
         let family = if node.contains(':') { "ipv6" } else { "ipv4" };
         let config = format!(

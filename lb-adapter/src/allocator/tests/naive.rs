@@ -35,7 +35,7 @@ impl World<'_> {
         }
         let (first, then): (Vec<&Service>, Vec<_>) =
             services.iter().partition(|service| lost.contains(&service.key));
-        // Who moves to a pool of both families frees an address: the others are looked at once more.
+        // A Service that moves to a pool of both families frees an address, so that the others are tried once more.
         for service in first.into_iter().chain(then).chain(services.iter().copied()) {
             if let Some(addresses) = self.served(service, &assigned) {
                 assigned.insert(service.key.clone(), addresses);

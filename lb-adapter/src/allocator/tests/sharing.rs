@@ -154,7 +154,7 @@ fn a_port_that_becomes_free_on_a_shared_address_is_found_again() {
     assert_eq!(put("e", 80, &[]), "10.0.0.0");
 }
 
-/// One address, which `a` holds; why `b` cannot have it too.
+/// There is one address, which `a` holds, and `b` is refused it.
 #[test]
 fn an_exhausted_pool_says_why_its_shared_address_cannot_be_shared() {
     let why = |a: Asks, b: Asks| {

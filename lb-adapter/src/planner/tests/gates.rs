@@ -269,7 +269,7 @@ fn the_first_gate_that_fails_is_the_one_named() {
 }
 
 #[test]
-fn a_node_without_an_ipv6_address_has_one_reason_whatever_the_next_hop_is_by_default() {
+fn a_node_without_an_ipv6_address_has_one_reason_with_any_default_next_hop() {
     for next_hop in [NextHopPolicy::SessionAddress, NextHopPolicy::NodeAddress] {
         for (dual_stack, gate, reason) in [
             (true, Gate::Node, "kube1 has no IPv6 address to be the next hop"),

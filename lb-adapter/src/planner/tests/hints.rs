@@ -1,4 +1,4 @@
-//! Every hint is followed: what stopped a Service is gone then.
+//! Every hint is followed, and the Service is announced then.
 
 use crate::model::{
     ConfigFormat, IpFamily, IpFamilyPolicy, LabelSelector, Labels, MinReady, Protocol,
@@ -7,7 +7,7 @@ use crate::model::{
 
 use super::*;
 
-/// Something that keeps Service `a` from being announced by kube1, a part of the hint, and what it asks for.
+/// A change that keeps kube1 from announcing Service `a`, a part of the hint, and the step that the hint asks for.
 struct Case {
     hint: &'static str,
     wrong: fn(&mut Cluster),
@@ -227,7 +227,7 @@ fn cases() -> Vec<Case> {
                 it.config.bgp_advertisements.clear();
                 it.config.pools[0].protocol = Protocol::Layer2;
             },
-            // The reader of the resources sees that the pool is no longer for layer 2 alone.
+            // The reader of the resources finds that the pool is no longer for layer 2 alone.
             follow: |it| {
                 it.config.bgp_advertisements.push(BgpAdvertisement::new("a"));
                 it.config.pools[0].protocol = Protocol::Bgp;
@@ -324,7 +324,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn whoever_follows_a_hint_is_rid_of_what_it_is_for() {
+fn following_a_hint_lets_the_service_be_announced() {
     for case in cases() {
         let mut cluster = Cluster::default().service("a", &["kube1"], |_| {});
         cluster.config.format = ConfigFormat::Resources;
@@ -364,7 +364,7 @@ fn announced(cluster: &Cluster) -> bool {
     !cluster.plan("kube1").announced(&key("a")).is_empty()
 }
 
-/// What is said of Service `a` on kube1, with what comes nearest to being shared.
+/// Returns the hints about Service `a` on kube1.
 fn hints(cluster: &Cluster) -> Vec<String> {
     let mut allocator = cluster.class.clone().map_or_else(Allocator::new, Allocator::for_class);
     allocator.reconcile(&cluster.config.pools, &cluster.services, &Held::new());

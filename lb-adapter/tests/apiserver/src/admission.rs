@@ -7,8 +7,8 @@ use crate::resource::Resource;
 use crate::store::Store;
 use crate::validation;
 
-/// Drops the fields of a Service that its new type does not have, where the request left them as they were. The real
-/// server clears the addresses of one that is no load balancer in the same step.
+/// Drops the fields of a Service that its new type does not have and that the request left as they were. In the same step
+/// the real server clears the addresses of a Service that is no load balancer.
 pub(crate) fn drop_fields_of_the_type_before(before: &Value, after: &mut Value) {
     let was_load_balancer = before["spec"]["type"] == "LoadBalancer";
     if after["spec"]["type"] == "LoadBalancer" {
@@ -147,7 +147,7 @@ pub(crate) fn check(
     refused.map_err(|why| Failure::invalid(&resource.qualified(), name, why))
 }
 
-/// Whether a Service has an endpoint that is ready.
+/// Returns true if a Service has an endpoint that is ready.
 pub(crate) fn has_endpoint(store: &Store, namespace: &str, service: &str) -> bool {
     let (_, slices) = store.list("endpointslices.discovery.k8s.io", Some(namespace));
     let of_it = slices
@@ -157,7 +157,7 @@ pub(crate) fn has_endpoint(store: &Store, namespace: &str, service: &str) -> boo
     endpoints.any(|endpoint| endpoint["conditions"]["ready"] == true)
 }
 
-/// Fails as the real server does where a webhook that must be asked does not answer. One answers while its Service has
+/// Fails as the real server does if a webhook that must be asked does not answer. A webhook answers while its Service has
 /// an endpoint, and lets everything pass.
 pub(crate) fn ask_webhooks(
     store: &Store,

@@ -58,8 +58,8 @@ pub(crate) fn apply(
     Ok(result)
 }
 
-/// Notes that `manager` has written these fields by another way than apply. What a request to this subresource cannot
-/// change is not its manager's.
+/// Notes that `manager` has written these fields in another way than by apply. It does not own the fields that a request
+/// to this subresource cannot change.
 pub(crate) fn own(object: &mut Value, before: Option<&Value>, manager: &str, subresource: &str) {
     let (mut is, mut was) = (BTreeSet::new(), BTreeSet::new());
     leaves(object, String::new(), &mut is);
@@ -119,7 +119,7 @@ impl Owner {
         }
     }
 
-    /// Whether both are entries of one manager for one way of writing.
+    /// Returns true if both are entries of one manager for one way of writing.
     fn is(&self, other: &Self) -> bool {
         let key = |it: &Self| (it.manager.clone(), it.operation.clone(), it.subresource.clone());
         key(self) == key(other)
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn who_wrote_the_status_is_told_as_the_real_server_tells_it() {
+    fn managed_fields_name_the_writer_of_the_status_as_on_a_real_server() {
         let mut created = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"},
             "spec": {"type": "LoadBalancer"}, "status": {"loadBalancer": {}}});
         own(&mut created, None, "kubectl", "");

@@ -188,7 +188,7 @@ impl Resources {
     }
 }
 
-/// The Service that a CustomResourceDefinition has its versions converted by.
+/// The namespace and name of the Service that converts the versions of a CustomResourceDefinition.
 fn converter(definition: &Value) -> Option<(String, String)> {
     let conversion = definition.pointer("/spec/conversion")?;
     if conversion["strategy"] != "Webhook" {

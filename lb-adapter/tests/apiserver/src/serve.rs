@@ -348,7 +348,7 @@ impl Request<'_> {
         }
         let mut resources = self.shared.resources.write().unwrap_or_else(PoisonError::into_inner);
         if verb == "delete" {
-            // Its objects go with it.
+            // The objects of a kind are deleted with its definition.
             let plural = object["metadata"]["name"].as_str().unwrap_or_default();
             let (_, orphans) = self.shared.store.list(plural, None);
             for orphan in orphans {

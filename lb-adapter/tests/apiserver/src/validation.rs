@@ -1,5 +1,5 @@
-//! What the real server refuses in objects of the kinds that FerroLB touches: names, labels, and the fields of Services
-//! and EndpointSlices. Custom resources have their schemas for that.
+//! The checks of the real server on objects of the kinds that FerroLB touches: on names, on labels, and on the fields of
+//! Services, EndpointSlices, Events and Leases. Custom resources have schemas instead.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -35,24 +35,24 @@ pub(crate) fn validate(
     }
 }
 
-/// Whether this is a label of RFC 1123.
+/// Returns true for a label of RFC 1123.
 fn is_dns_label(text: &str) -> bool {
     text.len() <= 63 && has_the_letters_of_a_label(text)
 }
 
-/// Whether this is letters in lower case and digits, and hyphens between them.
+/// Returns true for lower-case letters and digits with hyphens between them.
 fn has_the_letters_of_a_label(text: &str) -> bool {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let outer = |c: Option<char>| c.is_some_and(|c| inner(c) && c != '-');
     text.chars().all(inner) && outer(text.chars().next()) && outer(text.chars().last())
 }
 
-/// Whether this is a subdomain of RFC 1123: labels with dots between them, which have no limit of their own.
+/// Returns true for a subdomain of RFC 1123: labels, each of any length, with dots between them.
 fn is_dns_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(has_the_letters_of_a_label)
 }
 
-/// Whether this is a name of at most 63 letters, digits, `-`, `_` and `.` that begins and ends with a letter or digit.
+/// Returns true for a name of at most 63 letters, digits, `-`, `_` and `.` that begins and ends with a letter or digit.
 fn is_qualified_part(text: &str) -> bool {
     let inner = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let outer = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
@@ -62,7 +62,7 @@ fn is_qualified_part(text: &str) -> bool {
         && outer(text.chars().last())
 }
 
-/// Whether this is a key of labels and annotations: a name, and before it a DNS subdomain and a slash if need be.
+/// Returns true for a key of labels and annotations: a name, optionally after a DNS subdomain and a slash.
 fn is_qualified_name(text: &str) -> bool {
     match text.split_once('/') {
         None => is_qualified_part(text),
@@ -70,7 +70,7 @@ fn is_qualified_name(text: &str) -> bool {
     }
 }
 
-/// Whether this is an address, and no IPv4 address in the clothes of an IPv6 one.
+/// Returns true for an address, except for an IPv4-mapped IPv6 address.
 fn is_address(text: &str) -> bool {
     match text.parse() {
         Ok(IpAddr::V4(_)) => true,
@@ -183,6 +183,7 @@ fn service_ports(spec: &Value, type_: &str) -> Result<(), String> {
     if ports.is_empty() && type_ != "ExternalName" && spec["clusterIP"] != "None" {
         return Err("spec.ports: Required value".to_owned());
     }
+
     let (mut names, mut numbers, mut node_ports) =
         (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (at, port) in ports.iter().enumerate() {
@@ -198,10 +199,12 @@ fn service_ports(spec: &Value, type_: &str) -> Result<(), String> {
             }
             _ => {}
         }
+
         if !port["port"].as_u64().is_some_and(|it| (1..=65_535).contains(&it)) {
             let why = "must be between 1 and 65535, inclusive";
             return Err(invalid(&path("port"), &port["port"], why));
         }
+
         let protocol = port["protocol"].as_str().unwrap_or_default();
         if !["TCP", "UDP", "SCTP"].contains(&protocol) {
             return Err(format!("{}: Unsupported value: {protocol:?}", path("protocol")));
@@ -209,6 +212,7 @@ fn service_ports(spec: &Value, type_: &str) -> Result<(), String> {
         if !numbers.insert((protocol, port["port"].as_u64())) {
             return Err(format!("spec.ports[{at}]: Duplicate value: {port}"));
         }
+
         let Some(node_port) = port["nodePort"].as_u64().filter(|it| *it != 0) else { continue };
         if type_ == "ClusterIP" {
             let why = "may not be used when `type` is 'ClusterIP'";
@@ -233,6 +237,7 @@ fn load_balancer_status(object: &Value, type_: &str) -> Result<(), String> {
             let why = "may only be used when `spec.type` is 'LoadBalancer'";
             return Err(format!("status.loadBalancer.ingress: Forbidden: {why}"));
         }
+
         let ip = entry["ip"].as_str().unwrap_or_default();
         if !ip.is_empty() && !is_address(ip) {
             return Err(invalid(&path("ip"), &entry["ip"], "must be a valid IP address"));
@@ -245,6 +250,7 @@ fn load_balancer_status(object: &Value, type_: &str) -> Result<(), String> {
             Some("VIP" | "Proxy") | None => {}
             Some(mode) => return Err(format!("{}: Unsupported value: {mode:?}", path("ipMode"))),
         }
+
         if let Some(name) = entry["hostname"].as_str()
             && (!is_dns_subdomain(name) || name.parse::<IpAddr>().is_ok())
         {
@@ -360,10 +366,9 @@ fn immutable(object: &Value, before: Option<&Value>) -> Result<(), String> {
 }
 
 fn event(object: &Value) -> Result<(), String> {
-    let (field, about) = match object["regarding"].is_object() {
-        true => ("regarding", &object["regarding"]),
-        false => ("involvedObject", &object["involvedObject"]),
-    };
+    let field = if object["regarding"].is_object() { "regarding" } else { "involvedObject" };
+    let about = &object[field];
+
     let of_cluster = about["namespace"].as_str().unwrap_or_default().is_empty();
     let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
     if of_cluster && !["default", "kube-system"].contains(&namespace) {
@@ -375,7 +380,7 @@ fn event(object: &Value) -> Result<(), String> {
         return Err("note: Invalid value: can have at most 1024 characters".to_owned());
     }
     if object["eventTime"].is_null() {
-        // What follows is asked of Events of today only.
+        // The rest applies to Events of the newer form only.
         return Ok(());
     }
 

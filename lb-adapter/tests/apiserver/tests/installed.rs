@@ -1,5 +1,5 @@
-//! What an administrator installs takes effect: webhooks that answer or do not, roles, defaults of workloads, and
-//! definitions whose objects go with them.
+//! The effects of installed objects: webhooks that answer or do not, roles, defaults of workloads, and definitions whose
+//! objects go with them.
 
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -53,6 +53,7 @@ async fn a_role_holds_as_soon_as_it_is_applied() {
     let server = ApiServer::builder().start().await;
     let reader: Api<ConfigMap> = Api::all(client(&server, "default/reader").await);
     reader.list(&ListParams::default()).await.unwrap_err();
+
     let admin = client(&server, "admin").await;
     let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
         "metadata": {"name": "reader"},
@@ -61,6 +62,7 @@ async fn a_role_holds_as_soon_as_it_is_applied() {
         "metadata": {"name": "reader"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "reader"},
         "subjects": [{"kind": "ServiceAccount", "name": "reader", "namespace": "default"}]});
+
     let params = PatchParams::apply("kubectl");
     let roles: Api<ClusterRole> = Api::all(admin.clone());
     roles.patch("reader", &params, &Patch::Apply(role)).await.unwrap();
@@ -75,10 +77,12 @@ async fn a_daemon_set_has_the_update_strategy_that_the_real_server_gives_it() {
     let sets: Api<DaemonSet> = Api::namespaced(client(&server, "admin").await, "default");
     let set = json!({"metadata": {"name": "speaker"}, "spec": {"selector": {}, "template": {}}});
     sets.create(&PostParams::default(), &object(set)).await.unwrap();
+
     let strategy = async || {
         let set = serde_json::to_value(sets.get("speaker").await.unwrap()).unwrap();
         set["spec"]["updateStrategy"].clone()
     };
+
     let rolling =
         json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}});
     assert_eq!(strategy().await, rolling);
@@ -101,13 +105,16 @@ async fn objects_go_with_the_definition_of_their_kind() {
         "scope": "Namespaced", "names": {"kind": "Lamp", "plural": "lamps"},
         "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}]}});
     let definition: CustomResourceDefinition = object(definition);
+
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     let kind = GroupVersionKind::gvk("example.com", "v1", "Lamp");
     let kind = ApiResource::from_gvk_with_plural(&kind, "lamps");
     let lamps: Api<DynamicObject> = Api::namespaced_with(client, "default", &kind);
     definitions.create(&PostParams::default(), &definition).await.unwrap();
+
     let lamp = json!({"apiVersion": "example.com/v1", "kind": "Lamp", "metadata": {"name": "one"}});
     lamps.create(&PostParams::default(), &object(lamp)).await.unwrap();
+
     definitions.delete("lamps.example.com", &DeleteParams::default()).await.unwrap();
     lamps.list(&ListParams::default()).await.unwrap_err();
     definitions.create(&PostParams::default(), &definition).await.unwrap();

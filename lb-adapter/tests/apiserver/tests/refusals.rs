@@ -1,5 +1,5 @@
-//! What an API server refuses, and what it takes, asked of this one; with `FERROLB_TEST_KUBECONFIG` set, of a real one, so
-//! that this one refuses nothing that the real one takes, and the tests make nothing that it refuses.
+//! The objects that this API server refuses and takes. With `FERROLB_TEST_KUBECONFIG` set, a real API server is asked
+//! instead, so that both are known to refuse and take the same.
 
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -50,7 +50,7 @@ impl Cluster {
         Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
     }
 
-    /// Creates an object; the code of the refusal, or 201.
+    /// Creates an object. Returns the code of the refusal, or 201.
     async fn create(&self, kind: &str, mut object: Value) -> u16 {
         let group = match kind {
             "EndpointSlice" => "discovery.k8s.io/v1",
@@ -77,7 +77,7 @@ impl Cluster {
     }
 }
 
-/// A Service with this spec merged into that of a load balancer.
+/// A load balancer with these fields in its spec.
 fn service(name: &str, spec: &Value) -> Value {
     let mut all = json!({"type": "LoadBalancer", "ports": [{"port": 25}]});
     for (key, value) in spec.as_object().unwrap() {
@@ -138,6 +138,7 @@ async fn names_labels_and_fields_are_refused_as_the_real_server_refuses_them() {
         ("Event", event("", "a note")),
         ("Event", event(&cluster.namespace, &"a".repeat(1025))),
     ];
+
     for (kind, object) in refused {
         assert_eq!(cluster.create(kind, object.clone()).await, 422, "{kind} {object}");
     }
@@ -169,6 +170,7 @@ async fn what_is_valid_is_taken() {
         ("EndpointSlice", slice("IPv6", &json!({"addresses": ["2001:db8::1"], "nodeName": "a.b"}))),
         ("Event", event(&cluster.namespace, &"a".repeat(1024))),
     ];
+
     for (kind, object) in taken {
         assert_eq!(cluster.create(kind, object.clone()).await, 201, "{kind} {object}");
     }
@@ -211,7 +213,7 @@ async fn fields_that_may_not_change_stay_and_the_status_is_that_of_a_load_balanc
         assert_eq!(code(status(at(ip)).await), 422, "{ip}");
     }
 
-    // Who wrote what is noted by the fields that it changed.
+    // The server notes which manager changed which fields.
     let written = status(at("127.0.0.1")).await.unwrap();
     let entries = serde_json::to_value(written.managed_fields()).unwrap();
     let mut of_status =
@@ -224,12 +226,12 @@ async fn fields_that_may_not_change_stay_and_the_status_is_that_of_a_load_balanc
     let ingress = written.status.unwrap().load_balancer.unwrap().ingress.unwrap();
     assert_eq!(ingress[0].ip_mode.as_deref(), Some("VIP"));
 
-    // What a ClusterIP does not have goes, with the addresses.
+    // A Service that becomes a ClusterIP loses the fields of a load balancer, and its addresses.
     let other = patch(json!({"spec": {"type": "ClusterIP"}})).await.unwrap();
     assert_eq!(other.spec.unwrap().load_balancer_class, None);
     assert_eq!(other.status.unwrap().load_balancer.unwrap_or_default().ingress, None);
     assert_eq!(code(status(at("192.0.2.1")).await), 422);
-    // And then another class is a new choice.
+    // When it is a load balancer again, it may have another class.
     let again = json!({"spec": {"type": "LoadBalancer", "loadBalancerClass": "example.com/b"}});
     patch(again).await.unwrap();
     cluster.end().await;

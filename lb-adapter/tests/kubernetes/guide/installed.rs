@@ -1,11 +1,10 @@
-//! What an installation of MetalLB consists of: the names and the shape of what it ships, as far as the steps of the
-//! page meet it.
+//! The objects of an installation of MetalLB: their names and their shape, as far as the steps of the page touch them.
 
 use serde_json::{Value, json};
 
 use super::page::Mode;
 
-/// Where MetalLB is installed.
+/// The namespace in which MetalLB is installed.
 pub(crate) const SYSTEM: &str = "metallb-system";
 const DEFINITIONS: &str = include_str!("../../../../deploy/kustomize/crds/metallb.io.yaml");
 
@@ -22,12 +21,13 @@ fn within(mut object: Value) -> Value {
     object
 }
 
-/// Everything that the installation creates but the configuration.
+/// Everything that the installation creates, except for the configuration.
 pub(crate) fn installed(mode: Mode) -> Vec<Value> {
     let mut objects = vec![object("v1", "Namespace", SYSTEM, json!({}))];
     if !mode.config_map {
         objects.extend(definitions(mode));
     }
+
     objects.extend(accounts(mode));
     objects.push(within(object(
         "v1",
@@ -37,6 +37,7 @@ pub(crate) fn installed(mode: Mode) -> Vec<Value> {
     )));
     objects.push(workload(&mode.name("daemonset/speaker"), json!({})));
     objects.push(workload(&mode.name("deployment/controller"), json!({})));
+
     if !mode.config_map {
         objects.push(within(object("v1", "Secret", "metallb-webhook-cert", json!({}))));
         objects.push(webhook_service("metallb-webhook-service"));
@@ -52,9 +53,11 @@ pub(crate) fn installed(mode: Mode) -> Vec<Value> {
             &resources,
         ));
     }
+
     if mode.frr_k8s {
         objects.extend(frr_k8s(mode));
     }
+
     if mode.helm {
         let labels = json!({"owner": "helm", "name": "metallb", "status": "deployed"});
         let mut release = within(object(
@@ -72,7 +75,7 @@ pub(crate) fn installed(mode: Mode) -> Vec<Value> {
     objects
 }
 
-/// What belongs to FRR-K8s.
+/// The objects of FRR-K8s.
 fn frr_k8s(mode: Mode) -> Vec<Value> {
     // The one DaemonSet with an affinity of its own.
     let affinity = json!({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
@@ -109,7 +112,7 @@ fn workload(name: &str, pod: Value) -> Value {
     }
     let kind = match kind {
         "daemonset" => {
-            // As the API server stores what says nothing of it.
+            // The default that the API server stores.
             spec["updateStrategy"] = json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}});
             "DaemonSet"
         }
@@ -147,7 +150,7 @@ fn webhooks(name: &str, service: &str, group: &str, resources: &[(&str, &str)]) 
     )
 }
 
-/// MetalLB's own: a webhook converts BGPPeers, and there is more than FerroLB has.
+/// MetalLB's definitions. A webhook converts BGPPeers, and there are kinds that FerroLB does not have.
 fn definitions(mode: Mode) -> Vec<Value> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(DEFINITIONS).unwrap();
     let mut definitions: Vec<_> = documents.into_iter().filter(Value::is_object).collect();
@@ -158,6 +161,7 @@ fn definitions(mode: Mode) -> Vec<Value> {
                     "name": "metallb-webhook-service", "namespace": SYSTEM, "path": "/convert"}}}});
         }
     }
+
     definitions.push(open_definition(
         "metallb.io",
         "v1beta1",
@@ -189,7 +193,7 @@ fn open_definition(group: &str, version: &str, kind: &str, plural: &str) -> Valu
     )
 }
 
-/// Accounts, roles and what else lies around.
+/// Accounts, roles, and ConfigMaps that are no configuration.
 fn accounts(mode: Mode) -> Vec<Value> {
     let names: &[(&str, &str)] = match (mode.helm, mode.config_map) {
         (false, true) => &[
@@ -221,8 +225,9 @@ fn accounts(mode: Mode) -> Vec<Value> {
             &[("ServiceAccount", "metallb-controller"), ("ServiceAccount", "metallb-speaker")]
         }
     };
-    let frr_k8s: &[(&str, &str)] = match mode.frr_k8s && !mode.helm {
-        true => &[
+
+    let frr_k8s: &[(&str, &str)] = if mode.frr_k8s && !mode.helm {
+        &[
             ("ServiceAccount", "frr-k8s-daemon"),
             ("Role", "frr-k8s-daemon-role"),
             ("Role", "frr-k8s-nodestate-cleaner-role"),
@@ -234,9 +239,11 @@ fn accounts(mode: Mode) -> Vec<Value> {
             ("ClusterRoleBinding", "frr-k8s-daemon-rolebinding"),
             ("ClusterRoleBinding", "frr-k8s-proxy-rolebinding"),
             ("ConfigMap", "frr-k8s-frr-startup"),
-        ],
-        false => &[],
+        ]
+    } else {
+        &[]
     };
+
     let account = |(kind, name): &(&str, &str)| match *kind {
         "ServiceAccount" | "ConfigMap" => within(object("v1", kind, name, json!({}))),
         "Role" => within(object("rbac.authorization.k8s.io/v1", kind, name, json!({"rules": []}))),
@@ -251,6 +258,7 @@ fn accounts(mode: Mode) -> Vec<Value> {
             object("rbac.authorization.k8s.io/v1", kind, name, json!({"roleRef": role}))
         }
     };
+
     names.iter().chain(frr_k8s).map(account).collect()
 }
 

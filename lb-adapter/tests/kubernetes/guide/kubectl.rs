@@ -1,4 +1,4 @@
-//! `kubectl`, as far as the page uses it. What it does not know it refuses, so that the page cannot rely on it.
+//! `kubectl`, as far as the page uses it. It refuses what it does not know, so that the page cannot rely on it.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::types::{Type, of_object, of_word};
 
-/// Who writes.
+/// A `kubectl` that is connected to the server.
 pub(crate) struct Kubectl {
     pub(crate) client: Client,
-    /// What `-k overlay` builds.
+    /// The objects that `-k overlay` builds.
     pub(crate) overlay: Vec<Value>,
 }
 
@@ -81,7 +81,7 @@ impl Call {
         self.flags.iter().any(|it| it == flag)
     }
 
-    /// What the words name: `type/name`, `type,type`, or one type and names.
+    /// The types and names in the words: `type/name`, `type,type`, or one type and names.
     fn targets(&self) -> Result<Vec<(&'static Type, Option<String>)>, String> {
         let mut targets = Vec::new();
         let mut words = self.words.iter();
@@ -112,13 +112,13 @@ impl Call {
     }
 }
 
-/// Whether a word sets a label, or takes one away.
+/// Returns true if a word sets or removes a label.
 fn is_label(word: &str) -> bool {
     word.contains('=') || word.ends_with('-')
 }
 
 impl Kubectl {
-    /// Runs a command; what it prints, or what it fails with.
+    /// Runs a command. Returns its output, or its error.
     pub(crate) async fn run(
         &self,
         words: &[&str],
@@ -127,10 +127,12 @@ impl Kubectl {
     ) -> Result<String, String> {
         // Options may stand before the verb.
         let mut call = Call::parse(words)?;
+
         if call.words.is_empty() {
             return Err("kubectl alone does nothing".to_owned());
         }
         let verb = call.words.remove(0);
+
         match verb.as_str() {
             "get" => self.get(&call).await,
             "patch" => self.patch(&call).await,
@@ -188,6 +190,7 @@ impl Kubectl {
             };
             found.extend(objects.into_iter().map(|object| (kind, shown(kind, object))));
         }
+
         if let Some(selector) = call.option("--field-selector") {
             let node = selector.strip_prefix("spec.nodeName=").ok_or("another field selector")?;
             found.retain(|(_, object)| object["spec"]["nodeName"] == node);
@@ -281,6 +284,7 @@ impl Kubectl {
         if call.option("-k").is_some() {
             return Ok(self.overlay.clone());
         }
+
         let mut objects = Vec::new();
         for (_, file) in call.options.iter().filter(|(option, _)| option == "-f") {
             let text = match file.as_str() {
@@ -303,6 +307,7 @@ impl Kubectl {
                 }
             }
         }
+
         if objects.is_empty() {
             return Err("no objects".to_owned());
         }
@@ -319,11 +324,13 @@ impl Kubectl {
         let namespace = object["metadata"]["namespace"].as_str().map(str::to_owned);
         let api = self.api(kind, Some(namespace.as_deref().unwrap_or("default")));
         let key = name(&object).to_owned();
+
         let read = |object: &Value| {
             serde_json::from_value::<DynamicObject>(object.clone()).map_err(|it| it.to_string())
         };
         let params =
             PostParams { field_manager: Some(format!("kubectl-{verb}")), ..PostParams::default() };
+
         let written = match verb {
             "apply" => {
                 if !call.has("--server-side") {
@@ -348,11 +355,12 @@ impl Kubectl {
                 api.replace(&key, &params, &read(&object)?).await
             }
         };
+
         written.map_err(|error| format!("{} {key}: {error}", kind.plural))?;
         Ok(())
     }
 
-    /// Waits until what was found is no longer there.
+    /// Waits until the objects that the call names are gone.
     async fn wait(&self, call: &Call) -> Result<String, String> {
         if call.option("--for") != Some("delete") {
             return Err("wait knows --for=delete here".to_owned());
@@ -394,7 +402,7 @@ fn name(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap_or_default()
 }
 
-/// As `kubectl` shows it: with its kind, and without who owns which field.
+/// An object as `kubectl` shows it: with its kind, and without the owners of its fields.
 fn shown(kind: &Type, object: DynamicObject) -> Value {
     let mut object = serde_json::to_value(object).unwrap();
     object["apiVersion"] = match kind.group {

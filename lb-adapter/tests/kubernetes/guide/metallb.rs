@@ -1,5 +1,5 @@
-//! In place of MetalLB's programs: a speaker that announces what the status of Services says, a controller that gives
-//! addresses to Services without one, and whatever answers for webhooks.
+//! Substitutes for MetalLB's programs: a speaker that announces the addresses in the status of Services, a controller that
+//! gives addresses to Services without one, and servers of webhooks.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::cluster::{addresses_of, object};
 
 const TURN: Duration = Duration::from_millis(50);
 
-/// A pod of MetalLB's, until it is stopped.
+/// Runs a pod of MetalLB until it is stopped.
 pub(crate) async fn run(
     site: &Site,
     workload: &str,
@@ -43,7 +43,7 @@ pub(crate) async fn run(
     }
 }
 
-/// Does something for as long as it is not stopped.
+/// Does this work until it is stopped.
 async fn until(work: impl Future<Output = ()>, stopped: oneshot::Receiver<()>) {
     tokio::select! {
         () = work => {}
@@ -51,7 +51,7 @@ async fn until(work: impl Future<Output = ()>, stopped: oneshot::Receiver<()>) {
     }
 }
 
-/// The Service of a webhook has an endpoint while this runs.
+/// Does this work until it is stopped, and gives the Service of a webhook an endpoint for that time.
 async fn answer_for(
     site: &Site,
     service: &str,
@@ -118,7 +118,7 @@ async fn announce(site: &Site, node: &str, ready: &AtomicBool) {
     }
 }
 
-/// Writes what FRR-K8s is to do at a node.
+/// Writes the FRRConfiguration of a node.
 async fn hand_to_frr(site: &Site, node: &str) {
     let kind = GroupVersionKind::gvk("frrk8s.metallb.io", "v1beta1", "FRRConfiguration");
     let resource = ApiResource::from_gvk_with_plural(&kind, "frrconfigurations");

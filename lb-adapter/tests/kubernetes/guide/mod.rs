@@ -1,6 +1,6 @@
-//! docs/migrating-from-metallb.md, walked: its commands, at an API server with what MetalLB installs, in both directions
-//! and in every mode. Meanwhile no Service may change its address, no prefix may be without a route, and no two
-//! programs may run where one must.
+//! The commands of docs/migrating-from-metallb.md, run at an API server with the objects that MetalLB installs, in both
+//! directions and in every mode. All the time no Service may change its address, no prefix may be without a route, and no
+//! two programs may run where only one may.
 
 mod installed;
 mod kubectl;
@@ -32,7 +32,7 @@ use crate::speaker::{NODES, Router};
 const INSTALLED: &str = include_str!("../../../../deploy/manifests/metallb-system.yaml");
 const NAMES: [&str; 3] = ["kube1", "kube2", "kube3"];
 
-/// A cluster with MetalLB, a router, and the page's reader.
+/// A cluster with MetalLB, a router, and a shell for the commands of the page.
 struct Walk {
     mode: Mode,
     site: Arc<Site>,
@@ -44,7 +44,7 @@ struct Walk {
 }
 
 impl Walk {
-    /// Until MetalLB announces three Services from three nodes.
+    /// Installs MetalLB, and waits until it announces three Services from three nodes.
     async fn begin(mode: Mode) -> Self {
         let server = ApiServer::builder().start().await;
         let kubeconfig = Kubeconfig::read_from(server.kubeconfig("admin")).unwrap();
@@ -69,12 +69,13 @@ impl Walk {
         for object in installed::installed(mode) {
             writer.write_one("create", object).await.unwrap();
         }
-        // Webhooks let nothing pass before the controller answers for them.
+        // The webhooks refuse everything until the controller runs, which answers for them.
         let workloads = Workloads::begin(Arc::clone(&site));
         for object in installed::configuration(mode, router.port()) {
             wait("the configuration", async || writer.write_one("create", object.clone()).await)
                 .await;
         }
+
         let monitor = Monitor::begin(&site, &router);
         let shell = Shell::new(Kubectl { client, overlay: overlay(mode) });
         let walk = Self { mode, site, shell, router, monitor, workloads, _server: server };
@@ -85,7 +86,7 @@ impl Walk {
         walk
     }
 
-    /// A Service of type LoadBalancer, with an endpoint on each node.
+    /// Makes a Service of type LoadBalancer, with an endpoint on each node.
     async fn serve(&self, name: &str) {
         let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
             "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]}});
@@ -100,7 +101,7 @@ impl Walk {
         }
     }
 
-    /// Waits until every node leads to every one of so many Services.
+    /// Waits until the router has a route through every node to each of so many Services.
     async fn everywhere(&self, what: &str, services: usize) {
         wait(what, async || {
             let table = self.router.table();
@@ -110,7 +111,7 @@ impl Walk {
         .await;
     }
 
-    /// Does what the page says under a heading; `after` follows each node of the first block that is for each.
+    /// Runs the commands of the page under a heading. `after` runs after each node of a block that is for each node.
     async fn section(&self, heading: &str, after: impl AsyncFn(&str)) {
         for block in blocks(heading, self.mode) {
             let nodes = if block.is_for_each_node() { &NAMES[..] } else { &NAMES[..1] };
@@ -128,7 +129,7 @@ impl Walk {
 
     /// Ends what runs, before the API server goes.
     async fn end(self) {
-        drop(self.monitor);
+        self.monitor.end();
         self.workloads.end().await;
     }
 
@@ -136,12 +137,10 @@ impl Walk {
         self.site.note(|notes| assert_eq!(notes.wrong, [""; 0], "{after}"));
     }
 
-    /// From MetalLB to FerroLB, up to and with the step that cleans up.
+    /// Goes from MetalLB to FerroLB, up to and including the step that cleans up.
     async fn there(&self) {
-        let begin: &[&str] = match self.mode.config_map {
-            true => &["With the ConfigMap"],
-            false => &["1. ", "2. ", "3. "],
-        };
+        let begin: &[&str] =
+            if self.mode.config_map { &["With the ConfigMap"] } else { &["1. ", "2. ", "3. "] };
         let rest = ["4. ", "5. ", "6. "];
         for heading in begin.iter().chain(&rest) {
             self.section(heading, async |_| {}).await;
@@ -150,7 +149,7 @@ impl Walk {
         self.nothing_is_wrong("the way there");
     }
 
-    /// And back.
+    /// Goes back to MetalLB.
     async fn back(&self) {
         let first = self.router.table().len();
         self.section("The way back", async |node| {
@@ -162,7 +161,8 @@ impl Walk {
             .await;
         })
         .await;
-        // The update strategy is back, and has replaced what still had the selector.
+
+        // With the old update strategy, the DaemonSet has replaced the pods that still had the selector.
         let session =
             if self.mode.frr_k8s { "daemonset/frr-k8s-daemon" } else { "daemonset/speaker" };
         let session = self.mode.name(session);
@@ -172,11 +172,12 @@ impl Walk {
             other => Err(other.to_string()),
         })
         .await;
+
         self.everywhere("MetalLB announces again", first).await;
         self.nothing_is_wrong("the way back");
     }
 
-    /// Waits until FerroLB says of every Service that it has its address from it.
+    /// Waits until the condition of every Service says that FerroLB has assigned its address.
     async fn adopted(&self) {
         wait("FerroLB's mark", async || {
             let kubectl = Kubectl { client: self.site.client.clone(), overlay: Vec::new() };
@@ -197,12 +198,12 @@ impl Walk {
         .await;
     }
 
-    /// Pods of these workloads that have begun so far.
+    /// The number of pods of this workload that have begun so far.
     fn begun(&self, workload: &str) -> usize {
         self.site.note(|notes| notes.begun.iter().filter(|(it, _)| it == workload).count())
     }
 
-    /// Every object of a type, by its names.
+    /// The objects of these types, which are given as on a command line.
     async fn objects(&self, words: &str) -> Vec<Value> {
         let kubectl = Kubectl { client: self.site.client.clone(), overlay: Vec::new() };
         let words = [&["get", "-n", SYSTEM, "-o", "json"][..], &[words][..]].concat();
@@ -211,7 +212,7 @@ impl Walk {
         list["items"].as_array().unwrap().clone()
     }
 
-    /// Names of all that an installation consists of, but for the definitions that a ConfigMap's has been given.
+    /// The names of all objects of an installation. With a ConfigMap, definitions do not count: FerroLB brings them.
     async fn everything(&self) -> Vec<String> {
         let within = "services,serviceaccount,role,rolebinding,configmaps,secrets,daemonset,deployment,lease";
         let mut names = self.names(within).await;
@@ -224,7 +225,7 @@ impl Walk {
         names
     }
 
-    /// Names of what is there of these types.
+    /// The names of the objects of these types.
     async fn names(&self, words: &str) -> Vec<String> {
         let objects = self.objects(words).await;
         let name = |it: &Value| it["metadata"]["name"].as_str().unwrap().to_owned();
@@ -241,7 +242,7 @@ fn nodes() -> Vec<Value> {
     NODES.iter().map(node).collect()
 }
 
-/// What kustomize would build of the page's overlay.
+/// The objects that kustomize would build from the page's overlay.
 fn overlay(mode: Mode) -> Vec<Value> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(INSTALLED).unwrap();
     let mut objects: Vec<_> = documents.into_iter().filter(Value::is_object).collect();
@@ -266,10 +267,10 @@ fn overlay(mode: Mode) -> Vec<Value> {
     objects
 }
 
-/// There, back, and there again for good.
+/// Goes to FerroLB, back to MetalLB, and to FerroLB again for good.
 async fn walk(mode: Mode) {
     if std::env::var_os("FERROLB_TEST_KUBECONFIG").is_some() {
-        // A whole installation of MetalLB is for a cluster of this process.
+        // A whole installation of MetalLB needs a cluster of its own.
         return;
     }
     let walk = Walk::begin(mode).await;
@@ -280,6 +281,7 @@ async fn walk(mode: Mode) {
     walk.adopted().await;
     // No pod is restarted when the migration ends: each node has had one.
     assert_eq!(walk.begun("ferrolb-speaker"), 3);
+
     walk.serve("new").await;
     walk.everywhere("FerroLB gives an address", 4).await;
     assert_eq!(walk.names(workloads).await, ["ferrolb-speaker", "ferrolb-controller"]);
@@ -290,12 +292,13 @@ async fn walk(mode: Mode) {
 
     walk.site.note(|notes| notes.gaps.clear());
     walk.back().await;
-    // FerroLB's speaker did not wait for --drain-withdrawn, 5s, nor MetalLB's for a router that refused it.
+    // FerroLB's speaker did not wait for --drain-withdrawn (5s), nor MetalLB's for a router that refused it.
     let gaps = walk.site.note(|notes| notes.gaps.clone());
     assert!(
         gaps.len() >= 3 && gaps.iter().all(|(_, gap)| *gap < Duration::from_secs(5)),
         "{gaps:?}"
     );
+
     walk.serve("newer").await;
     walk.everywhere("MetalLB gives an address", 5).await;
     // MetalLB's workloads are what they were, selector and strategy included.
@@ -306,6 +309,7 @@ async fn walk(mode: Mode) {
     assert_eq!(specs(&walk.objects(workloads).await), specs(&of_metallb));
     let labels = walk.objects("nodes").await;
     assert!(labels.iter().all(|node| node["metadata"]["labels"]["ferrolb.io/speaker"].is_null()));
+
     // Nothing is missing, and nothing of FerroLB's is left.
     assert_eq!(walk.everything().await, everything);
     if !mode.config_map {
@@ -322,18 +326,21 @@ async fn walk(mode: Mode) {
         return;
     }
 
-    // There again, and never back.
+    // To FerroLB again, and this time to stay.
     walk.there().await;
     walk.section("7. ", async |_| {}).await;
     walk.everywhere("FerroLB announces, and MetalLB is gone", 5).await;
     walk.nothing_is_wrong("the end");
+
     let left = walk.names("serviceaccount,role,rolebinding,lease,daemonset,deployment").await;
     assert!(left.iter().all(|name| name.starts_with("ferrolb-")), "{left:?}");
     let left = walk.names("clusterrole,clusterrolebinding,validatingwebhookconfiguration").await;
     assert!(left.iter().all(|name| name.starts_with("ferrolb-")), "{left:?}");
+
     let left = walk.names("services,secrets,configmaps").await;
     let configuration: &[&str] = if mode.config_map { &["config"] } else { &[] };
     assert_eq!(left, configuration);
+
     let definitions = walk.names("crd").await;
     assert_eq!(definitions.len(), 9, "{definitions:?}");
     walk.end().await;

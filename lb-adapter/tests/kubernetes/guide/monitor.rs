@@ -1,5 +1,4 @@
-//! What must never happen on the way, looked for all the time: a Service that changes its address, or a prefix without
-//! a route.
+//! A monitor of what must never happen on the way: a Service changes its address, or a prefix has no route.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use super::workloads::Site;
 use crate::cluster::addresses_of;
 use crate::speaker::Router;
 
-/// Looks, until it is dropped.
+/// The tasks that look, until it is dropped.
 pub(crate) struct Monitor(Vec<tokio::task::JoinHandle<()>>);
 
 impl Monitor {
@@ -21,6 +20,11 @@ impl Monitor {
         let routes = tokio::spawn(watch_routes(Arc::clone(site), Arc::clone(router)));
         let addresses = tokio::spawn(watch_addresses(Arc::clone(site)));
         Self(vec![routes, addresses])
+    }
+
+    /// Ends the monitor. Fails if it has ended by itself, since it has seen nothing from then on.
+    pub(crate) fn end(self) {
+        assert!(!self.0.iter().any(tokio::task::JoinHandle::is_finished), "the monitor failed");
     }
 }
 
@@ -30,16 +34,17 @@ impl Drop for Monitor {
     }
 }
 
-/// What once had a route has one.
+/// Notes each prefix that had a route and has none, and how long each node was without any.
 async fn watch_routes(site: Arc<Site>, router: Arc<Router>) {
     let mut seen: BTreeMap<String, bool> = BTreeMap::new();
-    // Since when a node has had no route to anything.
+    // The time since which a node has had no route to anything.
     let mut silent: BTreeMap<&'static str, Option<Instant>> = BTreeMap::new();
     loop {
         let table = router.table();
         for prefix in table.keys() {
             seen.insert(prefix.clone(), true);
         }
+
         for (prefix, there) in &mut seen {
             if std::mem::replace(there, table.get(prefix).is_some_and(|it| !it.is_empty()))
                 && !*there
@@ -47,6 +52,7 @@ async fn watch_routes(site: Arc<Site>, router: Arc<Router>) {
                 site.note(|notes| notes.wrong.push(format!("{prefix} has no route")));
             }
         }
+
         for (node, _) in &site.nodes {
             let speaks = table.values().any(|nodes| nodes.contains(node));
             match (silent.get(node).copied(), speaks) {
@@ -63,11 +69,12 @@ async fn watch_routes(site: Arc<Site>, router: Arc<Router>) {
                 _ => {}
             }
         }
+
         tokio::time::sleep(Duration::from_millis(4)).await;
     }
 }
 
-/// What once had an address keeps it.
+/// Notes each Service that had an address and has another one or none.
 async fn watch_addresses(site: Arc<Site>) {
     let api: Api<Service> = Api::all(site.client.clone());
     let mut seen: BTreeMap<String, Vec<String>> = BTreeMap::new();

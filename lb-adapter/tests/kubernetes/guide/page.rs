@@ -1,15 +1,15 @@
-//! The commands of docs/migrating-from-metallb.md, and for whom each block of them is.
+//! The commands of docs/migrating-from-metallb.md, and the installations that each block of them is for.
 
 const PAGE: &str = include_str!("../../../../docs/migrating-from-metallb.md");
 
-/// How MetalLB was installed, and how it is configured.
+/// The way in which MetalLB was installed and configured.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Mode {
-    /// Its sessions belong to FRR-K8s.
+    /// True if its sessions belong to FRR-K8s.
     pub(crate) frr_k8s: bool,
-    /// It is a release of its Helm chart, and not its manifests.
+    /// True for a release of its Helm chart, false for its manifests.
     pub(crate) helm: bool,
-    /// It is one up to 0.12, which reads a ConfigMap.
+    /// True for a version up to 0.12, which reads a ConfigMap.
     pub(crate) config_map: bool,
 }
 
@@ -24,7 +24,7 @@ impl Mode {
     }
 }
 
-/// Workloads as manifests and Helm call them.
+/// The workloads: the name in the manifests, and the name in a Helm release.
 fn renamed() -> Vec<(&'static str, &'static str)> {
     let rows = PAGE.lines().filter_map(|line| {
         let mut cells = line.strip_prefix("| `")?.split('`').step_by(2);
@@ -40,13 +40,13 @@ fn renamed() -> Vec<(&'static str, &'static str)> {
 pub(crate) struct Block {
     /// The heading of its section.
     section: &'static str,
-    /// What its first line says about whom it is for, in small letters.
+    /// The installations that its first line names, in lower case.
     conditions: Vec<String>,
     lines: Vec<&'static str>,
 }
 
 impl Block {
-    /// Whether it is for this installation.
+    /// Returns true if it is for this installation.
     fn is_for(&self, mode: Mode) -> bool {
         self.conditions.iter().all(|condition| match condition.as_str() {
             "frr-k8s mode" => mode.frr_k8s,
@@ -55,7 +55,7 @@ impl Block {
             "configmap" => mode.config_map,
             "resources" => !mode.config_map,
             "for each node" => true,
-            other => panic!("{}: nobody knows for whom a block is: {other}", self.section),
+            other => panic!("{}: the condition of a block is unknown: {other}", self.section),
         })
     }
 
@@ -120,7 +120,7 @@ pub(crate) fn patches() -> Vec<(String, String, serde_json::Value)> {
     text["patches"].as_array().unwrap().iter().map(patch).collect()
 }
 
-/// The overlay that the page gives is one for kustomize.
+/// The overlay of the page names a folder that exists.
 #[test]
 fn the_overlay_of_the_page_names_what_there_is() {
     let (_, text) = PAGE.split_once("```yaml\napiVersion: kustomize").expect("an overlay");

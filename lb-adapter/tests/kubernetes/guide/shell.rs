@@ -1,13 +1,11 @@
 //! A shell that knows what the page needs: pipes, `>`, `until`, `grep`, `ferrolb`, and `kubectl` by [`super::kubectl`].
-//!
-//! With a real `kubectl`, the page's lines are a real shell's; see the tests.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::kubectl::Kubectl;
 
-/// A word, or what joins commands.
+/// A word, or a sign that joins commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
     Word(String),
@@ -15,7 +13,7 @@ enum Token {
     Into,
 }
 
-/// Where commands run.
+/// A shell with a directory of its own.
 pub(crate) struct Shell {
     kubectl: Kubectl,
     folder: tempfile::TempDir,
@@ -26,7 +24,7 @@ impl Shell {
         Self { kubectl, folder: tempfile::tempdir().unwrap() }
     }
 
-    /// What a command has written into a file.
+    /// The content of a file that a command has written.
     pub(crate) fn file(&self, name: &str) -> String {
         let path = self.folder.path().join(name);
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
@@ -100,22 +98,22 @@ fn grep(flags: &str, pattern: &str, input: &str) -> Result<String, String> {
         }
     }
     let found: Vec<_> = input.lines().filter(|line| line.contains(pattern) != inverted).collect();
-    match found.is_empty() {
-        true => Err(format!("grep: nothing in {input:?}")),
-        false if quiet => Ok(String::new()),
-        false => Ok(found.join("\n") + "\n"),
+    if found.is_empty() {
+        return Err(format!("grep: nothing in {input:?}"));
     }
+    Ok(if quiet { String::new() } else { found.join("\n") + "\n" })
 }
 
-/// Runs the program, which asks nothing of the API server.
+/// Runs `ferrolb`, without the API server.
 fn ferrolb(words: &[&str], folder: &Path) -> Result<String, String> {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ferrolb"));
     let output = command.args(words).current_dir(folder).env_remove("RUST_LOG").output();
     let output = output.map_err(|error| error.to_string())?;
     let text = |octets| String::from_utf8_lossy(octets).into_owned();
-    match output.status.success() {
-        true => Ok(text(&output.stdout)),
-        false => Err(text(&output.stdout) + &text(&output.stderr)),
+    if output.status.success() {
+        Ok(text(&output.stdout))
+    } else {
+        Err(text(&output.stdout) + &text(&output.stderr))
     }
 }
 
@@ -155,7 +153,7 @@ fn tokens(line: &str) -> Result<Vec<Token>, String> {
 }
 
 #[test]
-fn words_are_a_shell_s() {
+fn a_line_is_split_as_a_shell_splits_it() {
     let word = |text: &str| Token::Word(text.to_owned());
     let found = tokens("a -p '{\"b\": 1}' | c \"d e\" > f").unwrap();
     let expected = [word("a"), word("-p"), word("{\"b\": 1}"), Token::Pipe, word("c"), word("d e")];

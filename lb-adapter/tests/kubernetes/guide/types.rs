@@ -110,7 +110,7 @@ static TYPES: [Type; 31] = [
     ),
 ];
 
-/// The type that a command line calls so.
+/// The type of this name on a command line.
 pub(crate) fn of_word(word: &str) -> Result<&'static Type, String> {
     let found = TYPES.iter().find(|kind| kind.names.contains(&word));
     found.ok_or_else(|| format!("the server doesn't have a resource type {word:?} here"))

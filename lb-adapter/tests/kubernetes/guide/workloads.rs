@@ -1,7 +1,7 @@
-//! What keeps the pods of DaemonSets and Deployments as they should be, and what runs in them: FerroLB's programs as
-//! processes, and in place of MetalLB's something that announces and gives addresses as they do.
+//! The pods of DaemonSets and Deployments, and what runs in them: FerroLB's programs as processes, and substitutes that
+//! announce and give addresses as MetalLB's programs do.
 //!
-//! Two programs that must not run at one time, and do, are noted.
+//! It is noted if two programs run at the same time that must not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -23,7 +23,7 @@ use super::page::Mode;
 use crate::cluster::object;
 use crate::program::Program;
 
-/// What the pods need to know.
+/// The surroundings of the pods.
 pub(crate) struct Site {
     pub(crate) client: Client,
     pub(crate) mode: Mode,
@@ -34,16 +34,16 @@ pub(crate) struct Site {
     pub(crate) notes: Mutex<Notes>,
 }
 
-/// What happened.
+/// A log of the test.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    /// What must not happen.
+    /// Events that must not happen.
     pub(crate) wrong: Vec<String>,
-    /// Pods that began: of which workload, where.
+    /// Pods that began: workload and place.
     pub(crate) begun: Vec<(String, String)>,
-    /// How long nodes were without routes of their own.
+    /// The times for which nodes had no routes.
     pub(crate) gaps: Vec<(&'static str, Duration)>,
-    /// Whose programs run, by place: a node, or `controller`.
+    /// The owners of the programs that run, by place: a node, or `controller`.
     running: BTreeMap<String, Vec<&'static str>>,
 }
 
@@ -52,7 +52,7 @@ impl Site {
         write(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whose program a workload runs, where two of them are one too many.
+    /// The owner of a workload's program, if no other owner's may run beside it.
     fn exclusive(&self, workload: &str) -> Option<&'static str> {
         let speaker =
             if self.mode.frr_k8s { "daemonset/frr-k8s-daemon" } else { "daemonset/speaker" };
@@ -70,7 +70,7 @@ struct Running {
     workload: String,
     template: Value,
     stop: Option<oneshot::Sender<()>>,
-    /// Whether it does what it is there for.
+    /// True once it does its work.
     ready: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -81,11 +81,11 @@ struct Wanted {
     /// Its node, or its number.
     place: String,
     template: Value,
-    /// Whether pods of an older template are replaced.
+    /// True if pods of an older template are replaced.
     rolls: bool,
 }
 
-/// Keeps pods as they should be.
+/// The task that starts and stops pods as the API server's objects demand.
 pub(crate) struct Workloads {
     end: oneshot::Sender<()>,
     task: tokio::task::JoinHandle<()>,
@@ -101,7 +101,7 @@ impl Workloads {
                 turn(&site, &mut running, &mut number).await;
                 tokio::time::sleep(Duration::from_millis(40)).await;
             }
-            // Nothing has to end well any more.
+            // The test is over: these pods need not end in order.
             for (_, pod) in running {
                 pod.task.abort();
                 drop(pod.task.await);
@@ -119,7 +119,15 @@ impl Workloads {
 
 async fn turn(site: &Arc<Site>, running: &mut BTreeMap<String, Running>, number: &mut u32) {
     let wanted = wanted(site).await;
-    running.retain(|_, pod| !pod.task.is_finished());
+    let ended = running.iter().filter(|(_, pod)| pod.task.is_finished());
+    let ended: Vec<_> = ended.map(|(key, _)| key.clone()).collect();
+    for key in ended {
+        let Some(pod) = running.remove(&key) else { continue };
+        if let Err(error) = pod.task.await {
+            site.note(|notes| notes.wrong.push(format!("{key} failed: {error}")));
+        }
+    }
+
     for (key, pod) in running.iter_mut() {
         if !wanted.contains_key(key) {
             drop(pod.stop.take());
@@ -146,7 +154,7 @@ async fn turn(site: &Arc<Site>, running: &mut BTreeMap<String, Running>, number:
         running.insert(key.clone(), pod);
     }
 
-    // One after the other, and the next one when the last is back.
+    // One pod after the other, each when the last one is back.
     let mut rolling = BTreeSet::new();
     let whole = |pod: &Running| pod.stop.is_some() && pod.ready.load(Ordering::Relaxed);
     for pod in running.values().filter(|pod| !whole(pod)) {
@@ -162,13 +170,14 @@ async fn turn(site: &Arc<Site>, running: &mut BTreeMap<String, Running>, number:
     report(site, running).await;
 }
 
-/// Every pod that should be, by workload and place.
+/// The pods that should run, by workload and place.
 async fn wanted(site: &Site) -> BTreeMap<String, Wanted> {
     let everything = ListParams::default();
     let nodes: Api<Node> = Api::all(site.client.clone());
     let nodes = plain(nodes.list(&everything).await.unwrap().items);
     let sets: Api<DaemonSet> = Api::namespaced(site.client.clone(), SYSTEM);
     let deployments: Api<Deployment> = Api::namespaced(site.client.clone(), SYSTEM);
+
     let mut wanted = Vec::new();
     for set in plain(sets.list(&everything).await.unwrap().items) {
         for node in nodes.iter().filter(|node| fits(&set["spec"]["template"]["spec"], node)) {
@@ -181,6 +190,7 @@ async fn wanted(site: &Site) -> BTreeMap<String, Wanted> {
             wanted.push((deployment.clone(), number.to_string(), true));
         }
     }
+
     let wanted = wanted.into_iter().map(|(object, place, rolls)| {
         let workload = text(&object["metadata"]["name"]);
         let template = object["spec"]["template"].clone();
@@ -189,11 +199,12 @@ async fn wanted(site: &Site) -> BTreeMap<String, Wanted> {
     wanted.collect()
 }
 
-/// Whether a pod's selector and affinity let it run on a node.
+/// Returns true if a pod's selector and affinity let it run on a node.
 fn fits(pod: &Value, node: &Value) -> bool {
     let labels = &node["metadata"]["labels"];
     let selected = pod["nodeSelector"].as_object().into_iter().flatten();
     let selected = selected.into_iter().all(|(key, value)| labels[key.as_str()] == *value);
+
     let terms =
         "/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
     let holds = |expression: &Value| {
@@ -207,12 +218,13 @@ fn fits(pod: &Value, node: &Value) -> bool {
             other => panic!("{other}"),
         }
     };
+
     let term = |term: &Value| term["matchExpressions"].as_array().unwrap().iter().all(holds);
     let terms = pod.pointer(terms).and_then(Value::as_array);
     selected && terms.is_none_or(|terms| terms.iter().any(term))
 }
 
-/// Deployments say how many of their pods there are.
+/// Writes into the status of each Deployment how many of its pods there are.
 async fn report(site: &Site, running: &BTreeMap<String, Running>) {
     let api: Api<Deployment> = Api::namespaced(site.client.clone(), SYSTEM);
     for deployment in plain(api.list(&ListParams::default()).await.unwrap().items) {
@@ -222,12 +234,12 @@ async fn report(site: &Site, running: &BTreeMap<String, Running>) {
             continue;
         }
         let status = Patch::Merge(json!({"status": {"availableReplicas": count}}));
-        // Somebody may just have deleted it.
+        // It may just have been deleted.
         drop(api.patch_status(&name, &PatchParams::default(), &status).await);
     }
 }
 
-/// A pod, from its beginning to its end.
+/// Runs a pod from its beginning to its end.
 fn run(
     site: Arc<Site>,
     name: String,
@@ -248,7 +260,7 @@ fn run(
             notes.begun.push((workload.clone(), place.clone()));
             let there = notes.running.entry(room.clone()).or_default();
             let other = whose.and_then(|whose| there.iter().find(|it| **it != whose).copied());
-            // On its node, FerroLB's speaker begins while MetalLB's ends.
+            // FerroLB's speaker may begin on a node while MetalLB's still ends there.
             let takes_over = whose == Some("FerroLB") && place.starts_with("kube");
             if let Some(other) = other.filter(|_| !takes_over) {
                 notes.wrong.push(format!("{workload} begins at {place}, and {other}'s still runs"));
@@ -274,24 +286,26 @@ fn run(
     }
 }
 
-/// The arguments of a pod of ours: those of its container, and what the pod's environment would say.
+/// The arguments of a pod of ours: those of its container, and those that its environment would give.
 fn arguments(site: &Site, name: &str, place: &str, template: &Value) -> Vec<std::ffi::OsString> {
     let container = &template["spec"]["containers"][0];
     let mut arguments: Vec<_> = container["args"].as_array().unwrap().iter().map(text).collect();
     for argument in &mut arguments {
         match argument.split_once('=') {
-            // All nodes are this machine.
+            // All nodes are this one machine.
             Some(("--port", _)) => *argument = "--port=0".to_owned(),
             Some(("--drain-marked", _)) => *argument = "--drain-marked=200ms".to_owned(),
             Some(("--log-level", _)) => *argument = "--log-level=warn".to_owned(),
             _ => {}
         }
     }
+
     let program = if arguments[0] == "speaker" { "speaker" } else { "controller" };
     arguments.extend([format!("--pod-name={name}"), format!("--namespace={SYSTEM}")]);
     if program == "speaker" {
         arguments.push(format!("--node-name={place}"));
     }
+
     let mut arguments: Vec<std::ffi::OsString> = arguments.into_iter().map(Into::into).collect();
     arguments.extend(["--kubeconfig".into(), site.kubeconfigs[program].clone().into_os_string()]);
     arguments

@@ -1,5 +1,5 @@
-//! MetalLB's cases of the allocator (`internal/allocator`): who gets which address, who may share, what a change of the
-//! pools does.
+//! MetalLB's cases of the allocator (`internal/allocator`): the address that each Service gets, sharing, and changes of the
+//! pools.
 
 use lb_adapter::replay::Answer;
 use serde_json::{Value, json};
@@ -7,29 +7,29 @@ use serde_json::{Value, json};
 use super::objects;
 use crate::world::*;
 
-/// What the Service holds, with blanks between.
+/// The addresses of the Service, separated by blanks.
 pub(super) fn held(answer: &Answer, name: &str) -> String {
     answer.service(name).addresses.join(" ")
 }
 
-/// The Service asks for these addresses.
+/// The Service, asking for these addresses.
 pub(super) fn asking(service: Value, addresses: &str) -> Value {
     annotated(service, "metallb.io/loadBalancerIPs", addresses)
 }
 
-/// The Service may share with others of this key, on this port.
+/// The Service, on this port, sharing its address with others of this key.
 pub(super) fn sharing(service: Value, key: &str, port: u16, protocol: &str) -> Value {
     let service = annotated(service, "metallb.io/allow-shared-ip", key);
     with(service, "/spec/ports", json!([{"port": port, "protocol": protocol}]))
 }
 
-/// The Service's endpoints decide which nodes announce it.
+/// The Service with this selector, announced by the nodes that have its endpoints.
 pub(super) fn local(service: Value, app: &str) -> Value {
     let service = with(service, "/spec/externalTrafficPolicy", "Local");
     with(service, "/spec/selector", json!({"app": app}))
 }
 
-/// The Service has cluster IPs of these families.
+/// The Service with cluster IPs of these families.
 pub(super) fn families(service: Value, policy: &str, families: &[&str]) -> Value {
     let addresses: Vec<_> = families
         .iter()
@@ -180,14 +180,14 @@ fn four(family: &str) -> (&'static str, [String; 2]) {
 }
 
 #[test]
-fn who_comes_after_the_last_address_waits_until_one_is_free_or_shared() {
+fn a_service_that_finds_no_address_waits_until_one_is_free_or_shared() {
     for (kind, of) in
         [("IPv4", &["IPv4"][..]), ("IPv6", &["IPv6"][..]), ("dual", &["IPv4", "IPv6"][..])]
     {
         let policy = if of.len() == 1 { "SingleStack" } else { "RequireDualStack" };
         let (_, [first, second]) = four(kind);
         let ranges = format!("{},{}", first.trim_end_matches(']'), second.trim_start_matches('['));
-        // Once in one pool, asked for by name, and once in two, asked for by nobody.
+        // One pool that the Services name, and two pools that they do not name.
         for (pools, asked) in [
             (
                 format!(
@@ -214,6 +214,7 @@ fn who_comes_after_the_last_address_waits_until_one_is_free_or_shared() {
                     "{kind}"
                 );
             }
+
             for name in ["s5", "s6"] {
                 let answer = world.applied(new(name));
                 assert_eq!(
@@ -221,6 +222,7 @@ fn who_comes_after_the_last_address_waits_until_one_is_free_or_shared() {
                     (String::new(), vec!["AllocationFailed"])
                 );
             }
+
             let before = held(&world.applied(new("s1")), "s1");
             let answer = world.delete("Service", "default", "s1");
             assert_eq!(
@@ -288,7 +290,7 @@ fn addresses_that_end_in_0_and_255_are_passed_over_where_the_pool_says_so() {
 }
 
 #[test]
-fn pools_that_are_not_automatic_are_for_who_asks() {
+fn pools_that_are_not_automatic_are_for_services_that_ask() {
     for family in FAMILIES {
         let [manual, automatic] = ["4", "10"].map(|last| family.address(last));
         let length = if family.name == "IPv4" { 31 } else { 127 };
@@ -305,8 +307,8 @@ fn pools_that_are_not_automatic_are_for_who_asks() {
     }
 }
 
-/// Two Services hold the first addresses of a pool; then the pools are others. They are said to be in these pools, and who
-/// is in none has lost its address.
+/// Two Services hold the first addresses of a pool, and then the pools change. Each Service is in the named pool, or has
+/// lost its address if that is empty.
 #[test]
 fn a_change_of_the_pools_takes_only_what_is_in_no_pool() {
     let before = "IPAddressPool test {addresses: [198.51.100.0/30, '2001:db8::/126']}
@@ -358,6 +360,7 @@ fn a_change_of_the_pools_takes_only_what_is_in_no_pool() {
         let mut world = World::of(before);
         world.applied(FAMILIES[0].service("four"));
         world.applied(FAMILIES[1].service("six"));
+
         assert!(world.delete("IPAddressPool", "metallb-system", "unused").ok);
         if case == "another name" {
             assert!(world.delete("IPAddressPool", "metallb-system", "test").ok);

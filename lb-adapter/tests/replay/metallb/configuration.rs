@@ -1,4 +1,4 @@
-//! MetalLB's cases of the configuration (`internal/config`) and of its webhooks: what is taken, and what is refused.
+//! MetalLB's cases of the configuration (`internal/config`) and of its webhooks: objects that are taken or refused.
 //!
 //! The cases stand in `configuration.cases`. Each begins with a line `valid:` or `refused, WORDS:`, where the problem must
 //! have these words in it, and its objects follow, one on a line.
@@ -14,7 +14,7 @@ const CASES: &str = include_str!("configuration.cases");
 
 struct Case {
     title: String,
-    /// What the problem must say; none if there must be no problem.
+    /// Words of the expected problem. None if there must be no problem.
     problem: Option<String>,
     objects: String,
 }

@@ -2,8 +2,8 @@
 
 use crate::world::*;
 
-/// Two nodes, a peer of the nodes' own AS, a Service with an address of a pool of IPv4, and these advertisements, `x` and
-/// `y`. Says which of the two was refused, and with which local preference each node announces the Service.
+/// Two nodes with two internal peers, a Service with an IPv4 address, and these advertisements, `x` and `y`. Returns true
+/// if `y` was refused, and the routes with their local preferences.
 fn with_two(x: &str, y: &str) -> (bool, Vec<String>) {
     let mut world = World::of(
         "BGPPeer one {myASN: 64636, peerASN: 64636, peerAddress: 172.22.35.1}
@@ -14,13 +14,16 @@ fn with_two(x: &str, y: &str) -> (bool, Vec<String>) {
         let node = node(&format!("kube-{name}"), "172.22.35.25");
         world.applied(with(node, "/metadata/labels", serde_json::json!({"n": name})));
     }
+
     world.applied(slice("s", &["kube-a"]));
     world.applied(service("s"));
+
     let mut answer = world.have(&format!("BGPAdvertisement x {x}"));
     assert!(answer.ok);
     for object in super::objects(&format!("BGPAdvertisement y {y}")) {
         answer = world.apply(object);
     }
+
     let routes = answer.routes.iter().map(|row| {
         let (node, peer) =
             (row.node.trim_start_matches("kube-"), row.peer.trim_end_matches(":179"));
@@ -139,8 +142,8 @@ fn two_that_do_not_meet_are_taken() {
     }
 }
 
-/// MetalLB refuses two whose selectors select one node, although they differ. Here the first by name counts on that node,
-/// as the documentation says: a label of a node makes no configuration invalid.
+/// MetalLB refuses two advertisements whose different selectors select one node. FerroLB uses the first by name on that
+/// node, as the documentation says: a label of a node makes no configuration invalid.
 #[test]
 fn of_two_that_meet_by_the_labels_of_a_node_the_first_counts_there() {
     let a = "nodeSelectors: [{matchLabels: {n: a}}]";

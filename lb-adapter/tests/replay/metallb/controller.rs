@@ -1,4 +1,4 @@
-//! MetalLB's cases of the controller (`controller`): what becomes of the status of a Service, whatever it was before.
+//! MetalLB's cases of the controller (`controller`): the status of a Service, from every status before.
 
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ fn in_namespace(service: Value, namespace: &str, team: &str) -> Value {
     with(service, "/metadata/labels", json!({"team": team}))
 }
 
-/// The cases: what the Service is like, and what it holds then.
+/// The cases: a description, the Service, and the addresses that it gets.
 fn cases() -> Vec<(&'static str, Value, &'static str)> {
     let host_name = |address: &str| json!({"loadBalancer": {"ingress": [{"hostname": "lb.example.org"}, {"ip": address}]}});
     let require = "RequireDualStack";
@@ -141,7 +141,7 @@ fn cases() -> Vec<(&'static str, Value, &'static str)> {
     ]
 }
 
-/// In whatever order the Service becomes the ones of the cases, it ends where it would have begun.
+/// In every order of the cases, each Service gets what it would get first.
 #[test]
 fn the_status_follows_from_what_the_service_is_like_now() {
     let mut order = cases();
@@ -149,7 +149,7 @@ fn the_status_follows_from_what_the_service_is_like_now() {
         let mut world = World::of(POOLS);
         for (case, service, expected) in &order {
             let namespace = service["metadata"]["namespace"].as_str().unwrap();
-            // Where the case does not say what it holds, it holds nothing.
+            // A case without a status begins with an empty one.
             let service = match service.get("status") {
                 Some(_) => service.clone(),
                 None => holding(service.clone(), &[]),
@@ -166,12 +166,12 @@ fn the_status_follows_from_what_the_service_is_like_now() {
 }
 
 #[test]
-fn a_warning_tells_what_a_service_cannot_have() {
+fn a_warning_says_that_a_service_cannot_have_what_it_asks_for() {
     for (case, service, expected) in cases() {
         let mut world = World::of(POOLS);
         let answer = world.applied(service);
         let warned = answer.services[0].events.iter().any(|event| event.type_ == "Warning");
-        // Three addresses of one family are told too.
+        // A Service with three addresses of one family gets a warning too.
         assert_eq!(
             warned,
             expected.is_empty() || case == "has three addresses",
@@ -205,7 +205,7 @@ fn without_cluster_ips_and_families_a_service_waits_without_a_warning() {
 }
 
 #[test]
-fn nothing_is_given_before_there_is_a_configuration_and_it_goes_with_the_pool() {
+fn addresses_are_given_with_the_first_pool_and_not_before() {
     for (asks, address) in
         [(four(), "198.51.100.0"), (dual("RequireDualStack"), "198.51.100.0 2001:db8::")]
     {
@@ -218,7 +218,7 @@ fn nothing_is_given_before_there_is_a_configuration_and_it_goes_with_the_pool() 
 }
 
 #[test]
-fn the_address_of_a_deleted_service_is_given_to_who_waits() {
+fn the_address_of_a_deleted_service_goes_to_the_one_that_waits() {
     let mut world = World::of("IPAddressPool p {addresses: [198.51.100.7/32]}");
     assert_eq!(held(&world.applied(service("a")), "a"), "198.51.100.7");
     let answer = world.applied(service("b"));
@@ -232,7 +232,7 @@ fn the_address_of_a_deleted_service_is_given_to_who_waits() {
 }
 
 #[test]
-fn a_second_pool_moves_nobody_until_the_first_one_goes() {
+fn a_second_pool_moves_no_service_until_the_first_one_goes() {
     let mut world =
         World::of("IPAddressPool default {addresses: [198.51.100.0/24, '2001:db8::/127']}");
     assert_eq!(held(&world.applied(service("a")), "a"), "198.51.100.0");
@@ -272,7 +272,7 @@ fn addresses_survive_restarts_and_the_two_that_wait_go_on_waiting() {
 }
 
 #[test]
-fn who_shares_is_looked_at_again_when_policy_or_pods_change() {
+fn sharing_is_judged_again_when_policy_or_pods_change() {
     let mut world = World::of("IPAddressPool p {addresses: [198.51.100.7/32]}");
     let service = |name: &str, port: u16, app: &str, policy: &str| {
         let service = local(sharing(service(name), "share", port, "TCP"), app);
@@ -344,8 +344,8 @@ fn requests_are_read_as_metallb_reads_them() {
     }
 }
 
-/// MetalLB takes everything back when the families of a Service change, and assigns again. Ours keeps the address of a
-/// family that stays, as the documentation says.
+/// MetalLB takes everything back when the families of a Service change, and assigns again. FerroLB keeps the address of
+/// a family that stays, as the documentation says.
 #[test]
 fn a_change_of_the_families_keeps_the_address_of_the_one_that_stays() {
     let mut world = World::of("IPAddressPool p {addresses: [198.51.100.0/24, '2001:db8::/120']}");

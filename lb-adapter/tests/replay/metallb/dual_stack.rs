@@ -43,10 +43,10 @@ fn the_second_address_comes_when_the_pool_has_one() {
     assert_eq!(held(&answer, "a"), "198.51.100.100 2001:db8::");
 }
 
-/// MetalLB takes the one address away from who requires two. Ours leaves it, as the documentation says: a Service that is
-/// reached by one family is better than one that is not reached.
+/// MetalLB takes the only address away from a Service that requires two. FerroLB leaves it, as the documentation says: a
+/// Service that is reached by one family is better than one that is not reached.
 #[test]
-fn who_comes_to_require_both_keeps_the_one_that_there_is() {
+fn a_service_that_comes_to_require_both_keeps_the_address_that_it_has() {
     let mut world = World::of(V4);
     let order = ["IPv4", "IPv6"];
     assert_eq!(held(&world.applied(prefers(&order)), "a"), "198.51.100.100");
@@ -62,7 +62,7 @@ fn who_comes_to_require_both_keeps_the_one_that_there_is() {
 }
 
 #[test]
-fn a_new_pool_with_both_moves_nobody() {
+fn a_new_pool_with_both_families_moves_no_service() {
     let mut world = World::of(V4);
     world.applied(prefers(&["IPv4", "IPv6"]));
     let answer = world.have(BOTH);
@@ -72,7 +72,7 @@ fn a_new_pool_with_both_moves_nobody() {
     );
 }
 
-/// MetalLB moves the Service to the other pool, both addresses of it. Ours leaves the address that still is of a pool, as
+/// MetalLB moves the Service to the other pool with both addresses. FerroLB leaves the address that is still in a pool, as
 /// the documentation says: what is in use is not taken away.
 #[test]
 fn of_a_pool_that_loses_one_family_the_other_address_stays() {

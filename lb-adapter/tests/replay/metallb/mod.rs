@@ -1,7 +1,7 @@
-//! What MetalLB's own tests show of its behaviour in BGP mode, shown of ours: its cases of the configuration, of the
-//! allocator, of the controller and of the speaker, and its end-to-end scenarios.
+//! MetalLB's own tests of its BGP mode, written again for FerroLB: its cases of the configuration, of the allocator, of the
+//! controller and of the speaker, and its end-to-end scenarios.
 //!
-//! Where ours differ, the test asserts what `docs/services.md` and `docs/configuration.md` say under "What differs".
+//! Where FerroLB differs, the test asserts what `docs/services.md` and `docs/configuration.md` say under "What differs".
 
 mod allocator;
 mod configuration;
@@ -31,6 +31,7 @@ fn object(line: &str) -> Value {
     let (name, body) = rest.split_once(' ').unwrap_or((rest, "{}"));
     let body: Value =
         serde_saphyr::from_str(body).unwrap_or_else(|error| panic!("{line}: {error}"));
+
     let mut names = name.split(',');
     let name = names.next().unwrap_or_default();
     let labels: Value = names
@@ -38,6 +39,7 @@ fn object(line: &str) -> Value {
         .map(|(key, value)| (key.to_owned(), Value::from(value)))
         .collect::<serde_json::Map<_, _>>()
         .into();
+
     let mut object = match kind {
         "Secret" | "Namespace" => {
             let mut object = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}});
@@ -54,6 +56,7 @@ fn object(line: &str) -> Value {
         }
         _ => resource(kind, name, body),
     };
+
     if labels.as_object().is_some_and(|labels| !labels.is_empty()) {
         object["metadata"]["labels"] = labels;
     }
@@ -68,7 +71,7 @@ impl World {
         world
     }
 
-    /// Applies each of these objects, which must be taken; says what there is after the last one.
+    /// Applies each of these objects, which must be taken. Returns the answer to the last one.
     pub(super) fn have(&mut self, text: &str) -> lb_adapter::replay::Answer {
         let answers = objects(text).into_iter().map(|object| self.applied(object));
         answers.last().expect("there is an object")

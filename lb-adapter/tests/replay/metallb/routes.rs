@@ -1,4 +1,4 @@
-//! MetalLB's scenarios of what a route looks like: prefixes, communities, local preference, both families.
+//! MetalLB's scenarios of routes: prefixes, communities, local preference, both families.
 
 use lb_adapter::replay::Answer;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::world::*;
 const PEER: &str = "BGPPeer tor {myASN: 64636, peerASN: 64636, peerAddress: 172.22.35.1}";
 const PEER6: &str = "BGPPeer tor6 {myASN: 64636, peerASN: 64636, peerAddress: 'fd00:35::1'}";
 
-/// A world with one node, which is reached by both families, and an endpoint of `a` on it.
+/// A world with one node that has addresses of both families, and an endpoint of `a` on it.
 fn world(text: &str) -> World {
     let mut world = World::of(text);
     let addresses = json!([
@@ -22,7 +22,7 @@ fn world(text: &str) -> World {
     world
 }
 
-/// `198.51.100.0/24 300 64512:1 large:1:2:3`, a line for each route.
+/// A line for each route, such as `198.51.100.0/24 300 64512:1 large:1:2:3`.
 fn shown(answer: &Answer) -> Vec<String> {
     let line = |row: &lb_adapter::replay::RouteRow| {
         let mut words = vec![row.prefix.clone()];
@@ -79,7 +79,7 @@ fn communities_and_local_preference_are_those_of_the_advertisement() {
 }
 
 #[test]
-fn an_external_peer_is_told_no_local_preference() {
+fn an_external_peer_gets_no_local_preference() {
     let mut world = world(
         "IPAddressPool p {addresses: [198.51.100.0/24]}
          BGPPeer tor {myASN: 64636, peerASN: 64635, peerAddress: 172.22.35.1}

@@ -1,4 +1,4 @@
-//! MetalLB's scenarios of selectors: which nodes, which peers and which Services an advertisement is for.
+//! MetalLB's scenarios of selectors: the nodes, peers and Services that an advertisement is for.
 
 use lb_adapter::replay::Answer;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ fn by(answer: &Answer, prefix: &str) -> String {
     nodes.concat()
 }
 
-/// A selector of the nodes with these numbers; of no node, one that no node has.
+/// A selector of the nodes with these numbers. Without numbers, it selects no node.
 fn selecting(numbers: &str) -> String {
     let numbers = if numbers.is_empty() { "9" } else { numbers };
     let each = numbers.chars().map(|number| format!("{{matchLabels: {{n: '{number}'}}}}"));
@@ -166,7 +166,7 @@ fn a_selector_that_selects_no_node_any_more_withdraws_its_own_routes_alone() {
     }
 }
 
-/// Which Services are told with which communities: `a 1:1 1:2`.
+/// A line for each announced Service with its communities, such as `a 1:1 1:2`.
 fn told(answer: &Answer, family: &Family) -> Vec<String> {
     let mut lines = Vec::new();
     for name in ["a", "b"] {
@@ -199,7 +199,7 @@ fn service_selectors_choose_among_the_services_of_a_pool() {
         label(&mut world, "a", "prod");
         label(&mut world, "b", "staged");
 
-        // One selector, several of which one is enough, another one in its place.
+        // One selector, then two that each suffice, then another one.
         let answer = world.have(&format!("BGPAdvertisement x {{{}}}", of(&["prod"])));
         assert_eq!(told(&answer, &family), ["a"]);
         assert_eq!(answer.withheld("kube1", "default/b").gate, "advertisement");
@@ -208,7 +208,7 @@ fn service_selectors_choose_among_the_services_of_a_pool() {
         let answer = world.have(&format!("BGPAdvertisement x {{{}}}", of(&["staged"])));
         assert_eq!(told(&answer, &family), ["b"]);
 
-        // Labels of the Services that change.
+        // The labels of the Services change.
         assert_eq!(told(&label(&mut world, "a", "staged"), &family), ["a", "b"]);
         assert_eq!(told(&label(&mut world, "b", "prod"), &family), ["a"]);
 
@@ -220,7 +220,7 @@ fn service_selectors_choose_among_the_services_of_a_pool() {
             world.have(&format!("BGPAdvertisement x {{ipAddressPools: [q], {}}}", of(&["prod"])));
         assert_eq!(told(&answer, &family), ["b"]);
 
-        // What is for all and what is for some add up.
+        // An advertisement for all and one for some add up.
         world.have(&format!("BGPAdvertisement x {{communities: ['1:1'], {}}}", of(&["prod"])));
         let answer = world.have("BGPAdvertisement y {communities: ['1:2']}");
         assert_eq!(told(&answer, &family), ["a 1:2", "b 1:1 1:2"]);

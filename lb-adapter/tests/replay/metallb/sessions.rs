@@ -1,10 +1,10 @@
-//! MetalLB's scenarios of sessions: which node speaks to which peer, as what and with which timers.
+//! MetalLB's scenarios of sessions: the peers of each node, the AS numbers and the timers.
 
 use serde_json::json;
 
 use crate::world::*;
 
-/// `kube1 172.22.35.1`, a line for each session.
+/// A line for each session, such as `kube1 172.22.35.1`.
 fn sessions(answer: &lb_adapter::replay::Answer) -> Vec<String> {
     let rows = answer.peers.iter();
     rows.map(|row| format!("{} {}", row.node, row.peer.trim_end_matches(":179"))).collect()

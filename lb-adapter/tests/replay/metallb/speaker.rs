@@ -1,4 +1,4 @@
-//! MetalLB's cases of the speaker (`speaker`): what a node announces, as endpoints, advertisements, peers and nodes change.
+//! MetalLB's cases of the speaker (`speaker`): the routes of a node as endpoints, advertisements, peers and nodes change.
 
 use lb_adapter::planner::Options;
 use lb_adapter::replay::{Answer, Replay};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::world::*;
 
-/// Endpoints, each of a slice of its own: address, node, ready, serving.
+/// Applies endpoints, each in a slice of its own: address, node, ready, serving.
 fn slices(world: &mut World, endpoints: &[(&str, &str, Option<bool>, Option<bool>)]) -> Answer {
     for number in 0..4 {
         world.delete("EndpointSlice", "default", &format!("a-{number}"));
@@ -29,7 +29,7 @@ fn slices(world: &mut World, endpoints: &[(&str, &str, Option<bool>, Option<bool
     answer
 }
 
-/// The routes of `kube1`, with the peer's address where there are several peers.
+/// The routes of `kube1`, each with the address of its peer.
 fn announced(answer: &Answer) -> Vec<String> {
     let rows = answer.routes.iter().filter(|row| row.node == "kube1");
     rows.map(|row| format!("{} {}", row.peer.trim_end_matches(":179"), row.prefix)).collect()
@@ -81,10 +81,11 @@ fn a_node_announces_what_has_an_endpoint_that_counts() {
             &[("10.244.0.5", "kube2", ready, unready)],
             true,
         ),
-        ("one of which nothing is said", "Cluster", &[("10.244.0.5", "kube2", None, None)], true),
+        ("one without conditions", "Cluster", &[("10.244.0.5", "kube2", None, None)], true),
         ("ready, then not ready, in two slices", "Cluster", &[near, near_unready], true),
         ("twice, both not ready", "Cluster", &[near_unready, near_unready], false),
     ];
+
     let mut world = World::of(CONFIG);
     nodes(&mut world);
     for (case, traffic, endpoints, expected) in cases {
@@ -104,7 +105,7 @@ fn a_node_announces_what_has_an_endpoint_that_counts() {
 }
 
 #[test]
-fn nothing_is_announced_without_configuration_and_of_other_types() {
+fn nothing_is_announced_without_a_configuration_nor_for_other_types() {
     let mut world = World::new();
     nodes(&mut world);
     world.applied(policy("Cluster"));
@@ -156,7 +157,7 @@ fn services_peers_and_their_end() {
 }
 
 #[test]
-fn which_peers_a_service_is_told_to() {
+fn a_service_is_announced_to_the_peers_of_its_advertisements() {
     let mut world = World::of(
         "BGPPeer one {myASN: 64636, peerASN: 64635, peerAddress: 172.22.35.1}
          BGPPeer two {myASN: 64636, peerASN: 64635, peerAddress: 172.22.35.2}
@@ -166,6 +167,7 @@ fn which_peers_a_service_is_told_to() {
          BGPAdvertisement q {ipAddressPools: [q]}",
     );
     nodes(&mut world);
+
     for (name, address) in [("a", "10.20.30.1"), ("b", "10.20.40.1")] {
         world.applied(slice(name, &["kube2"]));
         world.applied(holding(service(name), &[address]));
@@ -176,7 +178,7 @@ fn which_peers_a_service_is_told_to() {
     for (text, expected) in [
         // An unknown name among the peers changes nothing.
         (
-            "BGPAdvertisement p {ipAddressPools: [p], peers: [one, two, nobody]}",
+            "BGPAdvertisement p {ipAddressPools: [p], peers: [one, two, missing]}",
             vec![line(one, a), line(one, b), line(two, a), line(two, b)],
         ),
         (
@@ -186,6 +188,7 @@ fn which_peers_a_service_is_told_to() {
     ] {
         assert_eq!(announced(&world.have(text)), expected, "{text}");
     }
+
     let answer = world.delete("Service", "default", "a");
     assert_eq!(announced(&answer), [line(one, b), line(two, b)]);
     world.applied(holding(service("a"), &["10.20.30.1"]));
@@ -214,6 +217,7 @@ fn a_node_that_is_excluded_or_has_no_network_announces_nothing() {
         world.applied(slice("a", &["kube1"]));
         world.applied(policy("Cluster"))
     };
+
     for (node, announces) in
         [(node("kube1", "172.22.35.25"), true), (excluded(), false), (without_network(), false)]
     {
@@ -223,10 +227,11 @@ fn a_node_that_is_excluded_or_has_no_network_announces_nothing() {
         if !announces {
             assert_eq!(answer.withheld("kube1", "default/a").gate, "node");
         }
-        // It goes as soon as the cause goes.
+        // The node announces as soon as the cause is gone.
         let answer = world.applied(crate::world::node("kube1", "172.22.35.25"));
         assert_eq!(announced(&answer).len(), 1);
     }
+
     let mut options = Options::default();
     options.ignore_exclude_label = true;
     let mut world = World(Replay::new("metallb-system", options, false));
@@ -241,6 +246,7 @@ fn layer_2_beside_bgp_changes_nothing_of_bgp() {
     nodes(&mut world);
     world.applied(policy("Cluster"));
     let before = world.applied(slice("a", &["kube1"]));
+    assert_eq!(announced(&before), ["172.22.35.1 10.20.30.1/32"]);
     let answer = world.have("L2Advertisement l2 {}");
     assert_eq!(answer.routes, before.routes);
     let answer = world.delete("L2Advertisement", "metallb-system", "l2");
