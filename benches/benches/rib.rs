@@ -162,15 +162,19 @@ fn established(config: FsmConfig, now: Instant) -> Peer {
         let endpoints = Endpoints { local: at(ours), remote: at(theirs) };
         peer.connected(now, direction, endpoints).expect("a connection is wanted");
     }
+
+    // A few turns bring OPEN and KEEPALIVE across in both directions.
     for _ in 0..8 {
         let mut octets = BytesMut::new();
         while peer.poll_transmit(now, Direction::Outgoing, &mut octets) {}
         far.read_buffer(Direction::Incoming).extend_from_slice(&octets);
         far.received(now, Direction::Incoming);
+
         octets.clear();
         while far.poll_transmit(now, Direction::Incoming, &mut octets) {}
         peer.read_buffer(Direction::Outgoing).extend_from_slice(&octets);
         peer.received(now, Direction::Outgoing);
+
         while far.poll_output().is_some() {}
         while peer.poll_output().is_some() {}
     }
@@ -255,17 +259,20 @@ fn memory() {
             format!("{:.1}", most as f64 / f64::from(ROUTES)),
         ]);
     };
+
     for per_set in [0, 5] {
         let sets = if per_set == 0 { "one set" } else { "one per 5" };
         let before = held::start();
         let routes = table(ROUTES, per_set);
         row(&format!("1 M routes, {sets}"), held::now() - before, held::most() - before);
+
         let before = if per_set == 0 { before } else { held::now() };
         held::start();
         let peers: Vec<_> = (0..4).map(|_| announce(&routes, |_| ())).collect();
         let what =
             if per_set == 0 { "the routes, and 4 peers told" } else { "4 peers told, beside" };
         row(&format!("{what}, {sets}"), held::now() - before, held::most() - before);
+
         let octets = announced(&routes);
         drop((peers, routes));
         let before = held::start();
@@ -273,5 +280,6 @@ fn memory() {
         row(&format!("Adj-RIB-In of 1 M, {sets}"), held::now() - before, held::most() - before);
         drop(peer);
     }
+
     print!("{}", markdown(&["memory", "MB held", "MB at most", "octets a route at most"], &rows));
 }

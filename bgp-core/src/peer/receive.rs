@@ -188,6 +188,7 @@ impl Peer {
                 routes.withdrawn.push(nlri);
             }
         }
+
         let policy = self.config.policies.import.clone();
         // The NLRI field and an MP_REACH_NLRI have next hops of their own.
         let mut known: Option<(AfiSafi, Option<Arc<PathAttributes>>)> = None;
@@ -203,6 +204,7 @@ impl Peer {
                 (Some(usable), None) => Some(Arc::clone(usable)),
                 (None, _) => None,
             };
+
             if let Some(attributes) = passed {
                 if self.adj_rib_in.announce(nlri, &attributes) {
                     routes.announced.push((nlri, attributes));
