@@ -13,8 +13,7 @@ use benches::arguments::Arguments;
 use benches::held::{self, Held};
 use benches::measure::{contestant, measure};
 use benches::table::markdown;
-use bgp_core::fsm::{FsmConfig, Import};
-use bgp_core::peer::{Endpoints, Output, Peer};
+use bgp_core::peer::{Endpoints, Import, Output, Peer, PeerSettings};
 use bgp_core::rib::{LocRib, Path, PathSource, Route, RouteSet};
 use bgp_core::wire::{Community, PathAttributes};
 use bgp_core::{Asn, BgpIdentifier, Direction, IpNet, Ipv4Net, PeerType};
@@ -142,15 +141,15 @@ fn attributes(number: u32) -> PathAttributes {
     }
 }
 
-fn config(last: u8) -> FsmConfig {
+fn config(last: u8) -> PeerSettings {
     let identifier = BgpIdentifier(Ipv4Addr::new(10, 0, 0, last));
     let asn = |last| Asn(64_600 + u32::from(last));
-    FsmConfig::new(asn(last), identifier, asn(3 - last))
+    PeerSettings::new(asn(last), identifier, asn(3 - last))
 }
 
 /// A peer whose session is up, on the connection that it made.
-fn established(config: FsmConfig, now: Instant) -> Peer {
-    let (last, other) = if config.local_asn == Asn(64_601) { (1, 2) } else { (2, 1) };
+fn established(config: PeerSettings, now: Instant) -> Peer {
+    let (last, other) = if config.fsm.local_asn == Asn(64_601) { (1, 2) } else { (2, 1) };
     let mut peer = Peer::new(config);
     let mut far = Peer::new(self::config(other));
     let at = |last| std::net::SocketAddr::from((Ipv4Addr::new(10, 0, 0, last), 179));

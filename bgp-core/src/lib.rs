@@ -30,13 +30,12 @@
 //! use std::net::Ipv4Addr;
 //! use std::time::Instant;
 //!
-//! use bgp_core::fsm::FsmConfig;
-//! use bgp_core::peer::{Endpoints, Output, Peer};
+//! use bgp_core::peer::{Endpoints, Output, Peer, PeerSettings};
 //! use bgp_core::{Asn, BgpIdentifier, Direction};
 //! use bytes::BytesMut;
 //!
 //! let identifier = BgpIdentifier(Ipv4Addr::new(172, 22, 35, 25));
-//! let mut peer = Peer::new(FsmConfig::new(Asn(64636), identifier, Asn(64635)));
+//! let mut peer = Peer::new(PeerSettings::new(Asn(64636), identifier, Asn(64635)));
 //!
 //! let now = Instant::now();
 //! peer.start(now);

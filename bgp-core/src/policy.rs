@@ -4,7 +4,7 @@
 //! It knows nothing of sessions: what every session does to attributes, as our AS in the path, is done elsewhere.
 //!
 //! RFC 8212 wants an explicit policy before any route passes an external session. Inwards that is
-//! [`Import`](crate::fsm::Import), whose default takes nothing; outwards a peer gets the routes that it was given, and
+//! [`Import`](crate::peer::Import), whose default takes nothing; outwards a peer gets the routes that it was given, and
 //! nothing else: routes of one peer never go to another by themselves.
 
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -1,6 +1,6 @@
 //! [`PeerConfig`]: everything that can be said about one peer.
 //!
-//! It splits into what the protocol needs, a core [`FsmConfig`], and what the sockets need, a
+//! It splits into what the protocol needs, the core's [`PeerSettings`], and what the sockets need, a
 //! [`TransportConfig`], whose methods are beside it. Values are judged when the peer is added, not here.
 
 use std::{
@@ -12,7 +12,8 @@ use std::{
 
 use bgp_core::{
     AfiSafi, Asn, BgpIdentifier,
-    fsm::{Change, FsmConfig, Import, RemoteAs},
+    fsm::{FsmConfig, RemoteAs},
+    peer::{ConfigChange, Import, PeerSettings},
 };
 
 use crate::{
@@ -220,12 +221,12 @@ impl PeerConfig {
     /// assert_eq!(changes, [("hold_time", TakesEffect::NextSession), ("password", TakesEffect::Reset)]);
     /// # Ok::<(), std::net::AddrParseError>(())
     /// ```
-    pub fn changes(&self, new: &Self) -> Vec<Change> {
+    pub fn changes(&self, new: &Self) -> Vec<ConfigChange> {
         // Whatever the speaker's are, they are in both.
         let of = |config: &Self| {
-            let mut fsm = config.fsm(Asn::ZERO, BgpIdentifier::new(0, 0, 0, 0));
-            fsm.jitter_seed = config.jitter_seed.unwrap_or_default();
-            fsm
+            let mut settings = config.settings(Asn::ZERO, BgpIdentifier::new(0, 0, 0, 0));
+            settings.fsm.jitter_seed = config.jitter_seed.unwrap_or_default();
+            settings
         };
         update::changes((self, &of(self)), (new, &of(new)))
     }
@@ -277,27 +278,29 @@ impl PeerConfig {
     }
 
     /// The core's share, with the speaker's AS and identifier where the peer has none of its own.
-    pub(crate) fn fsm(&self, asn: Asn, identifier: BgpIdentifier) -> FsmConfig {
+    pub(crate) fn settings(&self, asn: Asn, identifier: BgpIdentifier) -> PeerSettings {
         let local_asn = self.local_asn.unwrap_or(asn);
         let identifier = self.identifier.unwrap_or(identifier);
-        let mut fsm = FsmConfig::new(local_asn, identifier, self.remote_as);
+        let mut settings = PeerSettings::new(local_asn, identifier, self.remote_as);
+        self.terms.apply(&mut settings, asn);
+        self.routing.apply(&mut settings);
+        settings.import = self.import;
+        settings.min_route_advertisement_interval =
+            self.advertisement_interval.unwrap_or(settings.min_route_advertisement_interval);
+
+        let fsm = &mut settings.fsm;
         fsm.hold_time = self.hold_time.unwrap_or(fsm.hold_time);
         fsm.keepalive_time = self.keepalive_time.or(fsm.keepalive_time);
         fsm.connect_retry_time = self.connect_retry_time.unwrap_or(fsm.connect_retry_time);
         (fsm.idle_hold_time, fsm.idle_hold_max) =
             self.idle_hold.unwrap_or((fsm.idle_hold_time, fsm.idle_hold_max));
         fsm.delay_open_time = self.delay_open_time.or(fsm.delay_open_time);
-        self.terms.apply(&mut fsm, asn);
-        self.routing.apply(&mut fsm);
         if let Some(families) = &self.families {
             fsm.families.clone_from(families);
         }
-        fsm.min_route_advertisement_interval =
-            self.advertisement_interval.unwrap_or(fsm.min_route_advertisement_interval);
-        fsm.import = self.import;
         fsm.jitter_seed =
             self.jitter_seed.unwrap_or_else(|| RandomState::new().hash_one(self.id()));
-        fsm
+        settings
     }
 }
 

@@ -104,11 +104,13 @@ pub use update::Updated;
 pub use bgp_core::{
     Afi, AfiSafi, Asn, BgpIdentifier, Direction, IpNet, Ipv4Net, Ipv6Net, PeerType, Safi,
     fsm::{
-        Agreed, Change, ConnectMode, DownReason, EndedBy, Exceeded, Import, Negotiated,
-        PrefixLimit, PrefixLimits, ReceivedPath, Refusal, RemoteAs, RestartConfig, RoleConfig,
-        SentPath, StateKind, TakesEffect, TransportError,
+        Agreed, ConnectMode, DownReason, EndedBy, Negotiated, ReceivedPath, Refusal, RemoteAs,
+        RestartConfig, RoleConfig, SentPath, StateKind, TransportError,
     },
-    peer::{Endpoints, MessageCounts, PeerStats},
+    peer::{
+        ConfigChange, Endpoints, Exceeded, Import, MessageCounts, PeerStats, PrefixLimit,
+        PrefixLimits, TakesEffect,
+    },
     rib::{Nlri, Route, RouteSet, Unsendable, UnsendableRoute},
     wire::{
         AddPathMode, Aggregator, AsPath, AsPathSegment, Capability, CeaseSubcode, Community,

@@ -7,7 +7,8 @@ use std::{
 
 use bgp_core::{
     AfiSafi,
-    fsm::{Extensions, FsmConfig, RestartConfig},
+    fsm::{Extensions, RestartConfig},
+    peer::PeerSettings,
     policy::{NextHops, Policies, Policy},
     wire::{AddPath, AddPathMode},
 };
@@ -163,13 +164,15 @@ impl PeerConfig {
 }
 
 impl Routing {
-    pub(crate) fn apply(&self, fsm: &mut FsmConfig) {
+    pub(crate) fn apply(&self, settings: &mut PeerSettings) {
+        settings.next_hops = self.next_hops;
+        settings.policies.clone_from(&self.policies);
+        settings.allow_as_sets = self.allow_as_sets;
+
+        let fsm = &mut settings.fsm;
         fsm.extensions.clone_from(&self.extensions);
-        fsm.next_hops = self.next_hops;
-        fsm.policies.clone_from(&self.policies);
         fsm.route_refresh = !self.no_route_refresh;
         fsm.capabilities = !self.no_capabilities;
-        fsm.allow_as_sets = self.allow_as_sets;
         fsm.four_octet_as = !self.two_octet_as;
     }
 

@@ -269,7 +269,7 @@ impl Inner {
         let (accepted, receive_accepted) = mpsc::channel(task::WAITING_CONNECTIONS);
         let (stop, receive_stop) = oneshot::channel();
         let (bfd, receive_bfd) = watch::channel(None);
-        let fsm = config.fsm(self.asn, self.identifier);
+        let settings = config.settings(self.asn, self.identifier);
         let (status, receive_status) = watch::channel(task::first_status(&config));
         let entry = Entry {
             config: Arc::clone(&config),
@@ -281,7 +281,7 @@ impl Inner {
         };
         let registration = self.registry.add(entry)?;
         let peer = config.id();
-        let span = tracing::info_span!("peer", %peer, local_as = %fsm.local_asn, remote_as = %fsm.remote_as);
+        let span = tracing::info_span!("peer", %peer, local_as = %settings.fsm.local_asn, remote_as = %settings.fsm.remote_as);
         let inputs = Inputs {
             commands: receive_commands,
             accepted: receive_accepted,
@@ -294,7 +294,7 @@ impl Inner {
         let registry = Arc::clone(&self.registry);
         let liveness = Liveness::new(self.bfd.clone(), registry, bfd);
         let speaker = (self.asn, self.identifier);
-        let task = PeerTask::new(config, speaker, fsm, connector, inputs, liveness, reports);
+        let task = PeerTask::new(config, speaker, settings, connector, inputs, liveness, reports);
         let running = tokio::spawn(task.run(registration).instrument(span));
         self.registry.started(peer, running.abort_handle());
         Ok(PeerHandle::new(peer, commands, receive_status, receive_bfd))

@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use bgp_core::{
     Asn,
-    fsm::{
-        ConnectMode, FsmConfig, LocalAs, PrefixLimit, PrefixLimits, ReceivedPath, RoleConfig,
-        SentPath,
-    },
+    fsm::{ConnectMode, LocalAs, ReceivedPath, RoleConfig, SentPath},
+    peer::{PeerSettings, PrefixLimit, PrefixLimits},
     wire::Role,
 };
 
@@ -102,7 +100,11 @@ impl PeerConfig {
 
 impl Terms {
     /// Writes them where the core looks for them. `asn` is the speaker's own.
-    pub(crate) fn apply(&self, fsm: &mut FsmConfig, asn: Asn) {
+    pub(crate) fn apply(&self, settings: &mut PeerSettings, asn: Asn) {
+        settings.collision_detect_established_state = self.collision_detect_established_state;
+        settings.maximum_prefixes = self.maximum_prefixes.clone();
+
+        let fsm = &mut settings.fsm;
         fsm.connect_mode = self.connect_mode;
         fsm.local_as = self
             .local_as
@@ -110,7 +112,5 @@ impl Terms {
             .map(|(sent, received)| LocalAs { speaker_asn: asn, sent, received });
         fsm.role = self.role;
         fsm.send_hold_time = self.send_hold_time;
-        fsm.collision_detect_established_state = self.collision_detect_established_state;
-        fsm.maximum_prefixes = self.maximum_prefixes.clone();
     }
 }

@@ -4,7 +4,7 @@
 
 use std::{fmt, net::IpAddr, ops::RangeInclusive, time::Duration};
 
-use bgp_core::fsm::{Change, TakesEffect};
+use bgp_core::peer::{ConfigChange, TakesEffect};
 
 use crate::{AoKey, PeerConfig, SpeakerError};
 
@@ -242,7 +242,7 @@ impl PeerConfig {
 
 impl TransportConfig {
     /// The values in which `new` differs: most need another connection.
-    pub(crate) fn changes(&self, new: &Self) -> Vec<Change> {
+    pub(crate) fn changes(&self, new: &Self) -> Vec<ConfigChange> {
         use TakesEffect::{NextSession, Reset};
         let mut changes = Vec::new();
         // Without a rest pattern: whoever adds a field decides here.
@@ -250,7 +250,7 @@ impl TransportConfig {
             ($($field:ident: $takes_effect:expr),* $(,)?) => {
                 let Self { $($field),* } = self;
                 $(if *$field != new.$field {
-                    changes.push(Change { field: stringify!($field), takes_effect: $takes_effect });
+                    changes.push(ConfigChange { field: stringify!($field), takes_effect: $takes_effect });
                 })*
             };
         }

@@ -1,6 +1,6 @@
 //! A change of a peer's configuration in place: what it takes, and what came of it.
 
-use bgp_core::fsm::{Change, FsmConfig, TakesEffect};
+use bgp_core::peer::{ConfigChange, PeerSettings, TakesEffect};
 
 use crate::PeerConfig;
 
@@ -9,9 +9,9 @@ use crate::PeerConfig;
 #[non_exhaustive]
 pub struct Updated {
     /// The values that changed, each with what it takes to come into force. The names are those of
-    /// [`FsmConfig`]'s fields, and of the methods of [`PeerConfig`](crate::PeerConfig) where a value is of the
+    /// [`PeerSettings`]'s fields and those of its `fsm`, and of the methods of [`PeerConfig`](crate::PeerConfig) where a value is of the
     /// transport.
-    pub changes: Vec<Change>,
+    pub changes: Vec<ConfigChange>,
     /// Whether a session that was up has been ended for it, by Cease / Other Configuration Change (RFC 4486).
     pub reset: bool,
 }
@@ -36,16 +36,16 @@ pub(crate) enum Resets {
 
 /// All differences between two configurations of one peer, each given with the core's share of it.
 pub(crate) fn changes(
-    (old, old_fsm): (&PeerConfig, &FsmConfig),
-    (new, new_fsm): (&PeerConfig, &FsmConfig),
-) -> Vec<Change> {
-    let mut changes = old_fsm.changes(new_fsm);
+    (old, old_settings): (&PeerConfig, &PeerSettings),
+    (new, new_settings): (&PeerConfig, &PeerSettings),
+) -> Vec<ConfigChange> {
+    let mut changes = old_settings.changes(new_settings);
     if old.address().port() != new.address().port() {
-        changes.push(Change { field: "port", takes_effect: TakesEffect::Reset });
+        changes.push(ConfigChange { field: "port", takes_effect: TakesEffect::Reset });
     }
     changes.extend(old.transport.changes(&new.transport));
     if old.bfd != new.bfd {
-        changes.push(Change { field: "bfd", takes_effect: TakesEffect::AtOnce });
+        changes.push(ConfigChange { field: "bfd", takes_effect: TakesEffect::AtOnce });
     }
     changes
 }

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::negotiate::negotiate;
-use crate::fsm::{ConnectMode, Extensions, LocalAs, PrefixLimits, Refusal, RemoteAs, RoleConfig};
-use crate::policy::{NextHops, Policies};
-use crate::wire::Open;
+use crate::fsm::{ConnectMode, Extensions, LocalAs, RemoteAs, RoleConfig};
 use crate::{AfiSafi, Asn, BgpIdentifier, PeerType};
 
 /// The session attributes of one peer (RFC 4271, section 8.1).
@@ -52,9 +49,6 @@ pub struct FsmConfig {
     pub send_hold_time: Option<Duration>,
     /// Who opens the connection. Default: both ends.
     pub connect_mode: ConnectMode,
-    /// CollisionDetectEstablishedState: a new connection on which the peer's OPEN has come is compared with the
-    /// session too, not only with others in the making (RFC 4271, section 6.8). Default `false`: the session stays.
-    pub collision_detect_established_state: bool,
     /// The address families to negotiate (RFC 4760). Default: IPv4 and IPv6 unicast.
     pub families: Vec<AfiSafi>,
     /// AS numbers of four octets are offered (RFC 6793). Default `true`; without it we speak as a peer from before 2007.
@@ -66,37 +60,9 @@ pub struct FsmConfig {
     pub route_refresh: bool,
     /// What is offered beside the families: long messages, several paths, graceful restart and the like.
     pub extensions: Extensions,
-    /// Next hops of routes that have none of their own. Default: the session's local address.
-    pub next_hops: NextHops,
-    /// What is done to routes on their way in and out. Default: nothing.
-    pub policies: Policies,
-    /// What becomes of the routes that the peer sends. Default: [`Import::Drop`].
-    pub import: Import,
-    /// Routes whose path has an AS_SET or AS_CONFED_SET are kept. Default `false`: they are treated as withdrawn
-    /// (RFC 9774).
-    pub allow_as_sets: bool,
-    /// The numbers of prefixes beyond which the session is ended by Cease/1 (RFC 4486). What [`Import::Drop`]
-    /// drops is not counted: it costs nothing. Default: none.
-    pub maximum_prefixes: PrefixLimits,
-    /// MinRouteAdvertisementIntervalTimer: the least time between two rounds of announcements, our own routes
-    /// included (MinASOriginationIntervalTimer); withdrawals never wait. Default zero: a Service is to be
-    /// reachable at once.
-    pub min_route_advertisement_interval: Duration,
     /// Seed of the jitter on timers (RFC 4271, section 10). Give each peer another one, or all of them dial
     /// in step.
     pub jitter_seed: u64,
-}
-
-/// What becomes of received routes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a route is kept or it is not")]
-pub enum Import {
-    /// Count them, keep nothing. What a load balancer wants, and what a peer without an import policy gets (RFC 8212).
-    #[default]
-    Drop,
-    /// Keep them in an Adj-RIB-In and report each change: all that [`Policies::import`] accepts, and where that is `None`
-    /// all, which makes this an import policy of its own in the sense of RFC 8212.
-    Keep,
 }
 
 impl FsmConfig {
@@ -122,29 +88,13 @@ impl FsmConfig {
             idle_hold_max: Duration::from_secs(60),
             send_hold_time: None,
             connect_mode: ConnectMode::Both,
-            collision_detect_established_state: false,
             families: vec![AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST],
             four_octet_as: true,
             capabilities: true,
             route_refresh: true,
             extensions: Extensions::default(),
-            next_hops: NextHops::default(),
-            policies: Policies::default(),
-            import: Import::Drop,
-            allow_as_sets: false,
-            maximum_prefixes: PrefixLimits::none(),
-            min_route_advertisement_interval: Duration::ZERO,
             jitter_seed: 0,
         }
-    }
-
-    /// Whether a peer with that OPEN is the one that is configured, and has something in common with us.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it.
-    pub fn judge(&self, open: &Open) -> Result<(), Refusal> {
-        negotiate(self, open).map(|_| ())
     }
 
     /// Internal where both AS numbers are the same, external otherwise (RFC 4271, section 1.1), as far as that is

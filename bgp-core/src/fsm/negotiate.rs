@@ -122,6 +122,17 @@ pub(super) fn local_open(config: &FsmConfig, restarting: bool) -> Open {
     )
 }
 
+impl FsmConfig {
+    /// Checks that a peer with this OPEN is the configured one and has an address family in common with us.
+    ///
+    /// # Errors
+    ///
+    /// The reason to refuse the OPEN.
+    pub fn judge(&self, open: &Open) -> Result<(), Refusal> {
+        negotiate(self, open).map(|_| ())
+    }
+}
+
 /// Joins the peer's OPEN with our side.
 ///
 /// # Errors

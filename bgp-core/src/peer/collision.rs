@@ -29,7 +29,7 @@ impl Peer {
     /// that will be refused takes no part in it: a stranger at the peer's address must not end the peer's
     /// session in the making.
     pub(super) fn handle_open(&mut self, now: Instant, direction: Direction, open: Open) {
-        if self.offered().judge(&open).is_err() {
+        if self.offered.judge(&open).is_err() {
             self.handle(now, direction, Event::BgpOpen(open));
             return;
         }
@@ -56,13 +56,13 @@ impl Peer {
     }
 
     fn judge_collision(&self, direction: Direction, open: &Open) -> Verdict {
-        let config = &self.config;
-        let local = Speaker { identifier: config.local_identifier, asn: config.local_asn };
+        let fsm = &self.settings.fsm;
+        let local = Speaker { identifier: fsm.local_identifier, asn: fsm.local_asn };
         let remote = Speaker { identifier: open.identifier, asn: open.asn };
         let other = self.connection(direction.opposite());
         let judged = match other.map_or(StateKind::Idle, |other| other.fsm.state()) {
             // With CollisionDetectEstablishedState, a session counts as a connection in OpenConfirm.
-            StateKind::Established if config.collision_detect_established_state => {
+            StateKind::Established if self.settings.collision_detect_established_state => {
                 StateKind::OpenConfirm
             }
             // Its OPEN has come, and only waits for this one.
@@ -113,7 +113,7 @@ impl Peer {
         let unread = std::mem::take(&mut connection.buffer);
         self.handle(now, direction, Event::BgpOpen(open));
 
-        let cx = WireContext::new(self.config.peer_type());
+        let cx = WireContext::new(self.settings.fsm.peer_type());
         let mut rest = unread.as_ref();
         while let Ok(Some(frame)) = Frame::split(rest, cx.limit()) {
             rest = rest.get(frame.as_bytes().len()..).unwrap_or_default();

@@ -13,14 +13,16 @@
 //! 6.8). Never reads a clock and never touches a socket. Nothing is encoded before the socket has room: what
 //! is due is a flag or a route in the Adj-RIB-Out, hence memory does not grow with a slow peer.
 
+mod change;
 mod collision;
 mod connection;
-mod limits;
 mod operator;
 mod output;
+mod prefix_limit;
 mod receive;
 mod retention;
 mod routes;
+mod settings;
 mod stats;
 mod transmit;
 mod unsendable;
@@ -39,7 +41,10 @@ use crate::fsm::{Action, DownReason, Event, FsmConfig, Negotiated, StateKind, Tr
 use crate::rib::{AdjRibIn, AdjRibOut, RouteSet};
 use crate::{AfiSafi, Direction};
 
+pub use self::change::{ConfigChange, TakesEffect};
 pub use self::output::{Endpoints, Output, ReceivedRoutes, Refused};
+pub use self::prefix_limit::{Exceeded, PrefixLimit, PrefixLimits};
+pub use self::settings::{Import, PeerSettings};
 pub use self::stats::{MessageCounts, PeerStats};
 
 use self::connection::Connection;
@@ -51,10 +56,11 @@ use self::unsendable::Unsent;
 /// One peer.
 #[derive(Debug)]
 pub struct Peer {
-    config: Arc<FsmConfig>,
-    /// The configuration without the capabilities that the peer has refused. It holds until a session that it made
-    /// possible ends, or until the operator resets, starts or reconfigures the peer.
-    reduced: Option<Arc<FsmConfig>>,
+    settings: PeerSettings,
+    /// The configuration that the next OPEN is made from: `settings.fsm`, without the capabilities that the peer has
+    /// refused. Refusals are forgotten when a session ends, and when the operator resets, starts or reconfigures the
+    /// peer.
+    offered: Arc<FsmConfig>,
     /// The operator wants a session.
     started: bool,
     /// No connection is made or accepted before this is over.
@@ -91,12 +97,12 @@ pub struct Peer {
 impl Peer {
     /// A peer, stopped.
     #[must_use]
-    pub fn new(config: FsmConfig) -> Self {
-        let config = Arc::new(config);
+    pub fn new(settings: PeerSettings) -> Self {
+        let offered = Arc::new(settings.fsm.clone());
         Self {
-            outgoing: Connection::outgoing(Arc::clone(&config)),
-            config,
-            reduced: None,
+            outgoing: Connection::outgoing(Arc::clone(&offered)),
+            settings,
+            offered,
             started: false,
             pause: None,
             warned: BTreeSet::new(),
@@ -162,7 +168,7 @@ impl Peer {
 
     /// Takes a connection that the peer made.
     fn accept(&mut self, now: Instant, endpoints: Endpoints) -> Result<(), Refused> {
-        if !self.config.connect_mode.listens() {
+        if !self.settings.fsm.connect_mode.listens() {
             return Err(Refused::NotAwaited);
         }
         if let Some(lost) = self.established().filter(|_| self.has_restarted(now)) {
@@ -182,7 +188,7 @@ impl Peer {
             }
         }
 
-        let mut incoming = Connection::incoming(Arc::clone(self.offered()), now, endpoints);
+        let mut incoming = Connection::incoming(Arc::clone(&self.offered), now, endpoints);
         let restarted = self.restarting.is_some() && self.stats.established_transitions == 0;
         incoming.fsm.set_restarting(restarted);
         self.incoming = Some(incoming);
@@ -287,10 +293,10 @@ impl Peer {
         self.connection(self.established()?)?.endpoints
     }
 
-    /// The session attributes.
+    /// The configuration.
     #[must_use]
-    pub fn config(&self) -> &FsmConfig {
-        &self.config
+    pub fn settings(&self) -> &PeerSettings {
+        &self.settings
     }
 
     /// The counters.
@@ -299,7 +305,7 @@ impl Peer {
         &self.stats
     }
 
-    /// What the peer has told us; empty with [`Import::Drop`](crate::fsm::Import::Drop).
+    /// What the peer has told us; empty with [`Import::Drop`](crate::peer::Import::Drop).
     #[must_use]
     pub fn adj_rib_in(&self) -> &AdjRibIn {
         &self.adj_rib_in
@@ -411,31 +417,29 @@ impl Peer {
     /// Leaves out of the next OPEN what the peer has refused in this one (RFC 5492, section 3).
     fn reduce(&mut self, reason: &DownReason) {
         let DownReason::Remote(notification) = reason else { return };
-        let Some(reduced) = self.offered().without_refused(notification) else { return };
+        let Some(reduced) = self.offered.without_refused(notification) else { return };
         info!(refused = %notification, "the next OPEN leaves out what the peer refuses");
-        self.offer(Some(Arc::new(reduced)));
+        self.offer(reduced);
     }
 
-    /// The configuration that the next OPEN is made from.
-    fn offered(&self) -> &Arc<FsmConfig> {
-        self.reduced.as_ref().unwrap_or(&self.config)
-    }
-
-    /// Has the next OPEN made from a reduced configuration; `None`: from the whole one.
-    fn offer(&mut self, reduced: Option<Arc<FsmConfig>>) {
-        if self.reduced.is_none() && reduced.is_none() {
-            return;
+    /// Makes the next OPEN from the whole configuration.
+    fn offer_all(&mut self) {
+        if *self.offered != self.settings.fsm {
+            self.offer(self.settings.fsm.clone());
         }
-        self.reduced = reduced;
-        let config = Arc::clone(self.offered());
+    }
+
+    /// Makes the next OPEN from this configuration.
+    fn offer(&mut self, config: FsmConfig) {
+        self.offered = Arc::new(config);
+        self.outgoing.fsm.set_config(Arc::clone(&self.offered));
         if let Some(incoming) = &mut self.incoming {
-            incoming.fsm.set_config(Arc::clone(&config));
+            incoming.fsm.set_config(Arc::clone(&self.offered));
         }
-        self.outgoing.fsm.set_config(config);
     }
 
     fn session_down(&mut self, now: Instant, reason: &DownReason) {
-        self.offer(None);
+        self.offer_all();
         self.stats.sessions_lost += 1;
         self.warned.clear();
         self.refresh_due.clear();
@@ -461,7 +465,7 @@ impl Peer {
         if self.pause.is_some() || self.incoming_state() >= StateKind::OpenConfirm {
             self.outgoing.fsm.cancel_restart();
         } else if self.outgoing.fsm.state() == StateKind::Idle {
-            if self.config.connect_mode.dials() {
+            if self.settings.fsm.connect_mode.dials() {
                 self.outgoing.fsm.restart_after_pause(now);
             } else {
                 self.outgoing.fsm.handle(now, Event::AutomaticStart);

@@ -1,12 +1,11 @@
 //! What the operator does to a peer: start, stop, reset, another configuration; and the pauses that only an operator
 //! or time ends.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::Direction;
-use crate::fsm::{Event, FsmConfig, Import, StateKind, after};
-use crate::peer::Peer;
+use crate::fsm::{Event, StateKind, after};
+use crate::peer::{Import, Peer, PeerSettings};
 use crate::wire::{CeaseSubcode, Notification};
 
 /// How long a peer is left alone.
@@ -24,7 +23,7 @@ impl Peer {
     pub fn start(&mut self, now: Instant) {
         self.started = true;
         self.pause = None;
-        self.offer(None);
+        self.offer_all();
         if self.incoming_state() < StateKind::OpenConfirm {
             self.outgoing.fsm.handle(now, Event::ManualStart);
         }
@@ -46,7 +45,7 @@ impl Peer {
     pub fn reset(&mut self, now: Instant, cease: Notification) {
         if self.started {
             self.pause = None;
-            self.offer(None);
+            self.offer_all();
             let cease = self.hard(cease);
             self.stop_connections(now, cease);
             self.settle(now);
@@ -62,14 +61,12 @@ impl Peer {
     }
 
     /// Takes another configuration. A session goes on; what of it was settled by the OPENs holds until the next one,
-    /// the rest from now on ([`FsmConfig::changes`] says which is which). An attempt to get a session begins again.
-    pub fn reconfigure(&mut self, now: Instant, config: FsmConfig) {
-        if *self.config == config {
+    /// the rest from now on ([`PeerSettings::changes`] says which is which). An attempt to get a session begins again.
+    pub fn reconfigure(&mut self, now: Instant, settings: PeerSettings) {
+        if self.settings == settings {
             return;
         }
 
-        self.reduced = None;
-        let config = Arc::new(config);
         let attempt = self.started && self.pause.is_none() && self.established().is_none();
         if attempt {
             self.stop_connections(
@@ -79,12 +76,9 @@ impl Peer {
             self.settle_stopped(now);
         }
 
-        self.outgoing.fsm.set_config(Arc::clone(&config));
-        if let Some(incoming) = &mut self.incoming {
-            incoming.fsm.set_config(Arc::clone(&config));
-        }
-        let before = std::mem::replace(&mut self.config, config);
-        self.config_changed(&before);
+        let before = std::mem::replace(&mut self.settings, settings);
+        self.offer_all();
+        self.settings_changed(&before);
         if attempt {
             self.start(now);
         }
@@ -95,11 +89,12 @@ impl Peer {
     }
 
     /// What of a new configuration holds in the session that is up.
-    fn apply_at_once(&mut self, now: Instant, session: Direction, before: &FsmConfig) {
-        if before.min_route_advertisement_interval != self.config.min_route_advertisement_interval {
+    fn apply_at_once(&mut self, now: Instant, session: Direction, before: &PeerSettings) {
+        if before.min_route_advertisement_interval != self.settings.min_route_advertisement_interval
+        {
             self.next_advertisement = None;
         }
-        if self.config.import == Import::Drop {
+        if self.settings.import == Import::Drop {
             self.forget_received();
         }
         self.enforce_limits(now, session);

@@ -44,7 +44,7 @@ pub enum Output {
     },
     /// The peer has announced all its routes of this family (End-of-RIB, RFC 4724, section 2).
     EndOfRib(AfiSafi),
-    /// The Adj-RIB-In changed; only with [`Import::Keep`](crate::fsm::Import::Keep).
+    /// The Adj-RIB-In changed; only with [`Import::Keep`](crate::peer::Import::Keep).
     Received(ReceivedRoutes),
 }
 

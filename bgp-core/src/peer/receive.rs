@@ -6,15 +6,15 @@ use std::time::Instant;
 use bytes::Buf;
 use tracing::debug;
 
-use crate::fsm::{Event, Import};
+use crate::fsm::Event;
 use crate::peer::connection::Connection;
-use crate::peer::{Peer, ReceivedRoutes};
-use crate::rib::{Nlri, family_of};
+use crate::peer::{Import, Peer, ReceivedRoutes};
+use crate::rib::{ImportRules, Nlri, family_of};
 use crate::wire::{
     DecodeError, Frame, Message, MessageType, PathAttributes, RouteRefresh, RouteRefreshSubtype,
     Treatment, Update, WireContext,
 };
-use crate::{AfiSafi, Direction, rib};
+use crate::{AfiSafi, Direction};
 
 impl Peer {
     /// Octets were appended to [`Peer::read_buffer`]: takes every whole message from it.
@@ -62,7 +62,7 @@ impl Peer {
         connection
             .fsm
             .negotiated()
-            .map_or_else(|| WireContext::new(self.config.peer_type()), |it| it.wire_context())
+            .map_or_else(|| WireContext::new(self.settings.fsm.peer_type()), |it| it.wire_context())
     }
 
     /// Restarts an expired HoldTimer where a message waits: it shows that the peer lives, however late we are.
@@ -159,7 +159,7 @@ impl Peer {
         if update.treatment() == Treatment::TreatAsWithdraw {
             self.stats.treated_as_withdrawn += 1;
         }
-        match self.config.import {
+        match self.settings.import {
             Import::Drop => {
                 self.stats.prefixes_withdrawn_in += count(update.unreachable());
                 self.stats.prefixes_announced_in += count(update.reachable());
@@ -189,7 +189,7 @@ impl Peer {
             }
         }
 
-        let policy = self.config.policies.import.clone();
+        let policy = self.settings.policies.import.clone();
         // The NLRI field and an MP_REACH_NLRI have next hops of their own.
         let mut known: Option<(AfiSafi, Option<Arc<PathAttributes>>)> = None;
         for (path_id, prefix) in update.reachable().with_path_ids() {
@@ -227,8 +227,8 @@ impl Peer {
     ) -> Option<Arc<PathAttributes>> {
         let mut attributes = update.to_attributes_for(family);
         let (negotiated, endpoints) = (self.negotiated()?, self.endpoints()?);
-        let import = rib::Import::new(negotiated, endpoints.local.ip())
-            .allow_as_sets(self.config.allow_as_sets);
+        let import = ImportRules::new(negotiated, endpoints.local.ip())
+            .allow_as_sets(self.settings.allow_as_sets);
         match import.apply(&mut attributes) {
             Ok(()) => Some(Arc::new(attributes)),
             Err(why) => {

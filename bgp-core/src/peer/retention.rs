@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use tracing::debug;
 
 use crate::AfiSafi;
-use crate::fsm::{Agreed, DownReason, Import, Negotiated, RestartConfig, after};
-use crate::peer::{Output, Peer, ReceivedRoutes};
+use crate::fsm::{Agreed, DownReason, Negotiated, RestartConfig, after};
+use crate::peer::{Import, Output, Peer, ReceivedRoutes};
 use crate::wire::{CeaseSubcode, Community, ErrorCode, Notification, PathAttributes};
 
 /// An attempt to connect that was made before a session was up arrives within this time after, on any network.
@@ -103,7 +103,7 @@ impl Peer {
         let gently = notified.is_none_or(|notification| {
             theirs.notification && ours.notification && !is_hard(notification)
         });
-        if !gently || !self.started || self.config.import == Import::Drop {
+        if !gently || !self.started || self.settings.import == Import::Drop {
             return BTreeMap::new();
         }
         let time = Duration::from_secs(theirs.restart_time.into());
@@ -207,7 +207,7 @@ impl Peer {
     }
 
     fn restart_config(&self) -> Option<&RestartConfig> {
-        self.config.extensions.graceful_restart.as_ref()
+        self.settings.fsm.extensions.graceful_restart.as_ref()
     }
 
     pub(super) fn report_received(&mut self, routes: ReceivedRoutes) {

@@ -6,8 +6,7 @@ use std::time::Instant;
 use ipnet::IpNet;
 
 use crate::AfiSafi;
-use crate::fsm::FsmConfig;
-use crate::peer::Peer;
+use crate::peer::{Peer, PeerSettings};
 use crate::policy::Policy;
 use crate::rib::{Route, RouteSet};
 use crate::wire::PathAttributes;
@@ -18,7 +17,7 @@ impl Peer {
     /// The routes are shared with the set, and with other peers that were given it, not copied, but for those that the
     /// export policy changes.
     pub fn set_routes(&mut self, routes: &RouteSet) {
-        self.change_routes(|peer| match peer.config.policies.export.clone() {
+        self.change_routes(|peer| match peer.settings.policies.export.clone() {
             None => peer.adj_rib_out.set(routes),
             Some(policy) => {
                 peer.adj_rib_out.set(&apply(&policy, routes));
@@ -34,7 +33,7 @@ impl Peer {
     }
 
     fn announce_one(&mut self, route: &Route) {
-        let Some(policy) = &self.config.policies.export else {
+        let Some(policy) = &self.settings.policies.export else {
             self.adj_rib_out.announce(route);
             return;
         };
@@ -87,7 +86,7 @@ impl Peer {
     /// routes (RFC 4724, section 4.1). Until `deadline`, or the first session, our OPEN says so. Until `deadline`, or the
     /// first [`Peer::set_routes`], no End-of-RIB is sent: the peer would drop what was not announced again yet.
     pub fn restarted(&mut self, deadline: Instant) {
-        if self.config.extensions.graceful_restart.is_some() {
+        if self.settings.fsm.extensions.graceful_restart.is_some() {
             self.restarting = Some(deadline);
             self.adj_rib_out.hold_end_of_rib(true);
             self.say_restarting(true);
@@ -116,8 +115,8 @@ impl Peer {
     }
 
     /// Another configuration is in force: the export policy may let the peer have other routes, and next hops may differ.
-    pub(super) fn config_changed(&mut self, before: &FsmConfig) {
-        let new = self.config.policies.export.clone();
+    pub(super) fn settings_changed(&mut self, before: &PeerSettings) {
+        let new = self.settings.policies.export.clone();
         if before.policies.export != new {
             let routes = self.routes();
             self.originated = None;
@@ -132,14 +131,14 @@ impl Peer {
         }
 
         self.encoded.forget();
-        if before.next_hops != self.config.next_hops {
+        if before.next_hops != self.settings.next_hops {
             self.adj_rib_out.repeat();
         }
 
         // What a policy let pass, or kept out, before has to be asked for again (RFC 2918).
-        let as_sets = before.allow_as_sets != self.config.allow_as_sets;
-        if as_sets || before.policies.import != self.config.policies.import {
-            let families = self.config.families.clone();
+        let as_sets = before.allow_as_sets != self.settings.allow_as_sets;
+        if as_sets || before.policies.import != self.settings.policies.import {
+            let families = self.settings.fsm.families.clone();
             families.into_iter().for_each(|family| {
                 self.request_refresh(family);
             });

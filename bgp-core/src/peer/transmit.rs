@@ -9,7 +9,7 @@ use crate::AfiSafi;
 use crate::Direction;
 use crate::fsm::{Control, StateKind, after};
 use crate::peer::Peer;
-use crate::rib::{Export, Pending, Unsendable};
+use crate::rib::{ExportRules, Pending, Unsendable};
 use crate::wire::{
     AttributeBlock, MessageType, NextHop, PathAttributes, RouteRefresh, RouteRefreshSubtype,
     UpdateWriter, WireContext, encode_end_of_rib, encode_keepalive,
@@ -84,9 +84,9 @@ impl Peer {
                     let mut unsendable = Unsendable::TooLong { limit: cx.limit().octets() };
                     if !self.encoded.is(family, attributes) {
                         let Some(endpoints) = connection.endpoints else { return false };
-                        let export = Export::new(negotiated, endpoints.local.ip());
+                        let export = ExportRules::new(negotiated, endpoints.local.ip());
                         let exported = export
-                            .next_hops(self.config.next_hops)
+                            .next_hops(self.settings.next_hops)
                             .draining(self.draining)
                             .apply(attributes, family);
                         match exported {
@@ -141,7 +141,7 @@ impl Peer {
     /// Everything of this round has been announced: the next one waits for the
     /// MinRouteAdvertisementIntervalTimer.
     fn start_advertisement_interval(&mut self, now: Instant) {
-        let interval = self.config.min_route_advertisement_interval;
+        let interval = self.settings.min_route_advertisement_interval;
         if !interval.is_zero() && !self.adj_rib_out.has_reach() {
             self.next_advertisement = Some(after(now, interval));
         }

@@ -15,7 +15,7 @@ const DEFAULT_LOCAL_PREF: u32 = 100;
 
 /// What one session does to the attributes of our routes.
 #[derive(Clone, Debug)]
-pub struct Export<'a> {
+pub struct ExportRules<'a> {
     negotiated: &'a Negotiated,
     local_address: IpAddr,
     next_hops: NextHops,
@@ -108,7 +108,7 @@ impl fmt::Display for Unsendable {
 
 impl std::error::Error for Unsendable {}
 
-impl<'a> Export<'a> {
+impl<'a> ExportRules<'a> {
     /// For a session with these parameters whose own end has `local_address`.
     #[must_use]
     pub fn new(negotiated: &'a Negotiated, local_address: IpAddr) -> Self {
@@ -237,7 +237,7 @@ mod tests {
     }
 
     fn next_hop(negotiated: &Negotiated, local: &str, family: AfiSafi) -> Option<String> {
-        let export = Export::new(negotiated, local.parse().expect("an address"));
+        let export = ExportRules::new(negotiated, local.parse().expect("an address"));
         let sent = export.apply(&PathAttributes::default(), family).ok()?;
         Some(sent.next_hop.expect("one is always sent").to_string())
     }
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(next_hop(&plain, "fe80::1", v6).as_deref(), Some("fe80::1 (fe80::1)"));
         assert_eq!(next_hop(&extended, "fe80::1", v4).as_deref(), Some("fe80::1 (fe80::1)"));
         let global = NextHops { ipv6: Some("2001:db8::1".parse().expect("it")), ipv4: None };
-        let export = Export::new(&plain, "fe80::1".parse().expect("it")).next_hops(global);
+        let export = ExportRules::new(&plain, "fe80::1".parse().expect("it")).next_hops(global);
         let sent = export.apply(&PathAttributes::default(), v6).expect("it fits");
         assert_eq!(sent.next_hop.expect("one").to_string(), "2001:db8::1 (fe80::1)");
     }
@@ -266,7 +266,7 @@ mod tests {
         let marked = PathAttributes { only_to_customer: Some(Asn(1)), ..PathAttributes::default() };
         let send = |role, attributes: &PathAttributes| {
             let negotiated = negotiated(|it| it.local_role = role);
-            let export = Export::new(&negotiated, "10.0.0.1".parse().expect("an address"));
+            let export = ExportRules::new(&negotiated, "10.0.0.1".parse().expect("an address"));
             export.apply(attributes, AfiSafi::IPV4_UNICAST).map(|sent| sent.only_to_customer)
         };
         let plain = PathAttributes::default();
@@ -288,7 +288,7 @@ mod tests {
     fn a_drain_marks_routes_and_lowers_their_preference_within_the_as() {
         for (peer_type, local_pref) in [(PeerType::External, None), (PeerType::Internal, Some(0))] {
             let negotiated = negotiated(|it| it.peer_type = peer_type);
-            let export = Export::new(&negotiated, "10.0.0.1".parse().expect("an address"));
+            let export = ExportRules::new(&negotiated, "10.0.0.1".parse().expect("an address"));
             let sent = export.draining(true).apply(
                 &PathAttributes { local_pref: Some(200), ..PathAttributes::default() },
                 AfiSafi::IPV4_UNICAST,

@@ -9,7 +9,7 @@ use crate::{Asn, PeerType};
 
 /// What one session does to the attributes of the peer's routes, before any policy.
 #[derive(Clone, Debug)]
-pub struct Import<'a> {
+pub struct ImportRules<'a> {
     negotiated: &'a Negotiated,
     local_address: IpAddr,
     as_sets: bool,
@@ -48,7 +48,7 @@ impl fmt::Display for Rejected {
 
 impl std::error::Error for Rejected {}
 
-impl<'a> Import<'a> {
+impl<'a> ImportRules<'a> {
     /// For a session with these parameters whose own end has `local_address`.
     #[must_use]
     pub fn new(negotiated: &'a Negotiated, local_address: IpAddr) -> Self {
@@ -143,7 +143,7 @@ mod tests {
         let mut negotiated = Fsm::negotiated_for_tests(&config, PEER);
         change(&mut negotiated);
         let local = "10.0.0.1".parse().expect("an address");
-        Import::new(&negotiated, local).apply(&mut attributes).map(|()| attributes)
+        ImportRules::new(&negotiated, local).apply(&mut attributes).map(|()| attributes)
     }
 
     fn path(asns: &[u32]) -> PathAttributes {
@@ -208,7 +208,7 @@ mod tests {
         let local = "127.0.0.1".parse().expect("an address");
         let next_hop = Some("127.0.0.2".parse::<IpAddr>().expect("an address").into());
         let mut attributes = PathAttributes { next_hop, ..path(&[64635]) };
-        assert_eq!(Import::new(&negotiated, local).apply(&mut attributes), Ok(()));
+        assert_eq!(ImportRules::new(&negotiated, local).apply(&mut attributes), Ok(()));
     }
 
     #[test]
@@ -221,7 +221,7 @@ mod tests {
         {
             let as_path: AsPath = text.parse().expect("a path");
             let with = || PathAttributes { as_path: as_path.clone(), ..PathAttributes::default() };
-            let import = Import::new(&negotiated, local);
+            let import = ImportRules::new(&negotiated, local);
             let refused = if has_set { Err(Rejected::AsSet) } else { Ok(()) };
             assert_eq!(import.apply(&mut with()), refused, "{text}");
             assert_eq!(import.allow_as_sets(true).apply(&mut with()), Ok(()), "{text}");

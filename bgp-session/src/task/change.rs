@@ -54,13 +54,13 @@ impl PeerTask {
     ) -> Result<Updated, SpeakerError> {
         let now = clock::now();
         let (asn, identifier) = self.speaker;
-        let mut fsm = config.fsm(asn, identifier);
+        let mut settings = config.settings(asn, identifier);
         if config.jitter_seed.is_none() {
             // One that nobody chose is no reason for a change.
-            fsm.jitter_seed = self.peer.config().jitter_seed;
+            settings.fsm.jitter_seed = self.peer.settings().fsm.jitter_seed;
         }
-        let before = (self.config.as_ref(), self.peer.config());
-        let changes = update::changes(before, (&config, &fsm));
+        let before = (self.config.as_ref(), self.peer.settings());
+        let changes = update::changes(before, (&config, &settings));
         let mut updated = Updated { changes, reset: false };
         let established = self.peer.state() == StateKind::Established;
         let needed = updated.needs_reset().next().is_some();
@@ -68,7 +68,7 @@ impl PeerTask {
         // The last step that can fail comes before the first change.
         registration.update(&config)?;
         self.config = config;
-        self.peer.reconfigure(now, fsm);
+        self.peer.reconfigure(now, settings);
         self.follow_bfd_config();
 
         if needed && established && resets == Resets::WhereNeeded {

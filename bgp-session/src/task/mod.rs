@@ -14,8 +14,8 @@ use std::{
 
 use bgp_core::{
     Asn, BgpIdentifier, Direction,
-    fsm::{FsmConfig, TransportError},
-    peer::{Output, Peer, Refused},
+    fsm::TransportError,
+    peer::{Output, Peer, PeerSettings, Refused},
     rib::UnsendableRoute,
     wire::{CeaseSubcode, Notification},
 };
@@ -106,7 +106,7 @@ impl PeerTask {
     pub(crate) fn new(
         config: Arc<PeerConfig>,
         speaker: (Asn, BgpIdentifier),
-        fsm: FsmConfig,
+        settings: PeerSettings,
         connector: Arc<dyn Connector>,
         inputs: Inputs,
         liveness: Liveness,
@@ -115,7 +115,7 @@ impl PeerTask {
         Self {
             config,
             speaker,
-            peer: Peer::new(fsm),
+            peer: Peer::new(settings),
             originated: Originated::default(),
             connector,
             connecting: None,

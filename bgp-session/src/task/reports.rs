@@ -4,8 +4,8 @@ use std::{collections::VecDeque, mem, sync::Arc};
 
 use bgp_core::{
     AfiSafi,
-    fsm::{DownReason, Import, Negotiated, RemoteAs, StateKind},
-    peer::{Peer, PeerStats, ReceivedRoutes},
+    fsm::{DownReason, Negotiated, RemoteAs, StateKind},
+    peer::{Import, Peer, PeerStats, ReceivedRoutes},
     rib::PathSource,
 };
 use tokio::sync::{broadcast, watch};

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bgp_session::{
-    BgpIdentifier, Change, DownReason, ErrorCode, EventKind, PeerConfig, PeerHandle, Speaker,
+    BgpIdentifier, ConfigChange, DownReason, ErrorCode, EventKind, PeerConfig, PeerHandle, Speaker,
     SpeakerError, TakesEffect,
     bfd::{BfdProfile, Packet, Session, State},
 };
@@ -63,7 +63,7 @@ async fn two_speakers_watch_each_other_and_one_stops() {
     assert!(!transition.is_failure());
 
     let updated = at_router.update(plain.clone()).await.unwrap();
-    let bfd = Change { field: "bfd", takes_effect: TakesEffect::AtOnce };
+    let bfd = ConfigChange { field: "bfd", takes_effect: TakesEffect::AtOnce };
     assert_eq!((updated.changes, updated.reset), (vec![bfd], false));
     bfd_state(&mut at_node, State::Down).await;
     let facts = at_node.bfd().unwrap();

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bgp_core::fsm::{FsmConfig, Import, StateKind, TransportError};
-use bgp_core::peer::{Endpoints, Output, Peer, ReceivedRoutes, Refused};
-use bgp_core::rib::{Export, Nlri, Route, RouteSet, family_of};
+use bgp_core::fsm::{StateKind, TransportError};
+use bgp_core::peer::{Endpoints, Import, Output, Peer, PeerSettings, ReceivedRoutes, Refused};
+use bgp_core::rib::{ExportRules, Nlri, Route, RouteSet, family_of};
 use bgp_core::wire::{
     AttributeFlags, ErrorCode, Frame, Message, MessageType, Notification, PathAttributes,
     Treatment, Update, WireContext,
@@ -59,7 +59,7 @@ struct Wire {
 impl Driver {
     /// A stopped peer.
     #[must_use]
-    pub fn new(config: FsmConfig) -> Self {
+    pub fn new(config: PeerSettings) -> Self {
         let driver = Self {
             peer: Peer::new(config),
             now: Instant::now(),
@@ -81,7 +81,7 @@ impl Driver {
     /// How messages of the session are read; before it, as of one that negotiated nothing.
     #[must_use]
     pub fn context(&self) -> WireContext {
-        let none = || WireContext::new(self.peer.config().peer_type());
+        let none = || WireContext::new(self.peer.settings().fsm.peer_type());
         self.peer.negotiated().map_or_else(none, |negotiated| negotiated.wire_context())
     }
 
@@ -108,8 +108,8 @@ impl Driver {
     }
 
     /// Another configuration. A session stays, or was ended for a reason that is given.
-    pub fn reconfigure(&mut self, change: impl FnOnce(&mut FsmConfig)) {
-        let mut config = self.peer.config().clone();
+    pub fn reconfigure(&mut self, change: impl FnOnce(&mut PeerSettings)) {
+        let mut config = self.peer.settings().clone();
         change(&mut config);
         self.peer.reconfigure(self.now, config);
         self.drive();
@@ -144,7 +144,7 @@ impl Driver {
             self.drive();
             answer = self.peer.connected(self.now, Direction::Incoming, endpoints);
         }
-        let wanted = awake && self.peer.config().connect_mode.listens();
+        let wanted = awake && self.peer.settings().fsm.connect_mode.listens();
         assert_eq!(answer.is_ok(), wanted && !self.incoming.open, "{answer:?}");
         if answer.is_ok() {
             self.incoming = Wire { open: true, ..Wire::default() };
@@ -278,7 +278,7 @@ impl Driver {
         match output {
             Output::Connect => {
                 assert!(!self.dialling && !self.outgoing.open, "a second connection is asked for");
-                assert!(self.started && self.peer.config().connect_mode.dials());
+                assert!(self.started && self.peer.settings().fsm.connect_mode.dials());
                 self.dialling = true;
             }
             Output::Close(direction) => {
@@ -307,12 +307,12 @@ impl Driver {
             }
             Output::Failed(reason) => judge_text(&reason.to_string()),
             Output::PrefixWarning { family, held, limit } => {
-                let limits = &self.peer.config().maximum_prefixes;
+                let limits = &self.peer.settings().maximum_prefixes;
                 let configured = limits.of(family).expect("a limit was configured");
                 assert!(self.up && configured.limit == limit && held >= configured.warning());
             }
             Output::EndOfRib(family) => {
-                assert!(self.up && self.peer.config().families.contains(&family));
+                assert!(self.up && self.peer.settings().fsm.families.contains(&family));
             }
             Output::Received(routes) => self.take(routes),
             other => panic!("an output that this driver does not know: {other:?}"),
@@ -322,7 +322,7 @@ impl Driver {
     /// Received routes come only in a session, and each report says what changed.
     fn take(&mut self, routes: ReceivedRoutes) {
         assert!(self.up, "routes without a session");
-        assert!(routes.announced.is_empty() || self.peer.config().import == Import::Keep);
+        assert!(routes.announced.is_empty() || self.peer.settings().import == Import::Keep);
         for nlri in routes.withdrawn {
             assert!(self.received.remove(&nlri).is_some(), "{nlri} was not there");
         }
@@ -413,9 +413,10 @@ impl Driver {
         } else if !self.started {
             assert_eq!(self.state, StateKind::Idle);
             assert_eq!(deadline, None, "a stopped peer has a timer");
-        } else if self.peer.config().connect_mode.dials() && self.state < StateKind::OpenSent {
+        } else if self.peer.settings().fsm.connect_mode.dials() && self.state < StateKind::OpenSent
+        {
             assert!(deadline.is_some(), "a started peer is stuck in {}", self.state);
-        } else if !self.peer.config().connect_mode.dials() {
+        } else if !self.peer.settings().fsm.connect_mode.dials() {
             assert_ne!(self.state, StateKind::Idle, "a passive peer does not listen");
         }
     }
@@ -427,7 +428,7 @@ impl Driver {
         if wire.full {
             return;
         }
-        let config = self.peer.config();
+        let config = self.peer.settings();
         if self.peer.adj_rib_out().pending(false).is_some() {
             let interval = config.min_route_advertisement_interval;
             assert!(!interval.is_zero(), "the socket has room, and something waits");
@@ -439,7 +440,7 @@ impl Driver {
         let mut should = BTreeMap::new();
         for (prefix, attributes) in &self.desired {
             let family = family_of(prefix);
-            let export = Export::new(negotiated, session.local.ip());
+            let export = ExportRules::new(negotiated, session.local.ip());
             match export.apply(attributes, family) {
                 // The large one fits a long message alone.
                 Ok(mut sent)

@@ -9,9 +9,9 @@ pub mod messages;
 use std::time::Duration;
 
 use bgp_core::fsm::{
-    ConnectMode, Exceeded, FsmConfig, Import, LocalAs, PrefixLimit, PrefixLimits, ReceivedPath,
-    RemoteAs, RoleConfig, SentPath, TransportError,
+    ConnectMode, LocalAs, ReceivedPath, RemoteAs, RoleConfig, SentPath, TransportError,
 };
+use bgp_core::peer::{Exceeded, Import, PeerSettings, PrefixLimit, PrefixLimits};
 use bgp_core::wire::{
     AttributeCode, AttributeFlags, CeaseSubcode, Community, MessageType, Notification,
     PathAttributes, RawAttribute, Role, RouteRefresh, RouteRefreshSubtype,
@@ -41,45 +41,45 @@ pub fn check(input: &[u8]) {
 }
 
 /// A configuration: half of the bits choose what, the other times of any size.
-fn config(input: &mut Input<'_>) -> FsmConfig {
+fn config(input: &mut Input<'_>) -> PeerSettings {
     let bits = input.two_octets();
     let on = |bit: u32| bits & 1 << bit != 0;
     let identifier = BgpIdentifier::new(10, 0, 0, if on(0) { 1 } else { 3 });
     let local_asn = if on(1) { messages::REMOTE_ASN } else { Asn(4_200_000_000) };
-    let mut config = FsmConfig::new(local_asn, identifier, messages::REMOTE_ASN);
-    config.connect_mode = if on(2) { ConnectMode::Passive } else { ConnectMode::Both };
+    let mut config = PeerSettings::new(local_asn, identifier, messages::REMOTE_ASN);
+    config.fsm.connect_mode = if on(2) { ConnectMode::Passive } else { ConnectMode::Both };
     config.import = if on(3) { Import::Keep } else { Import::Drop };
     if on(4) {
         config.maximum_prefixes = PrefixLimits::each(3);
     }
-    config.families = match bits >> 5 & 7 {
+    config.fsm.families = match bits >> 5 & 7 {
         0 => vec![AfiSafi::IPV4_UNICAST],
         1 => vec![AfiSafi::IPV6_UNICAST],
         2 => FAMILIES.to_vec(),
         3 => Vec::new(),
         _ => vec![AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST],
     };
-    config.jitter_seed = u64::from(bits);
+    config.fsm.jitter_seed = u64::from(bits);
     if on(8) {
-        config.hold_time = time(input);
+        config.fsm.hold_time = time(input);
     }
     if on(9) {
-        config.keepalive_time = Some(time(input));
+        config.fsm.keepalive_time = Some(time(input));
     }
     if on(10) {
-        config.open_hold_time = time(input);
+        config.fsm.open_hold_time = time(input);
     }
     if on(11) {
-        config.connect_retry_time = time(input);
+        config.fsm.connect_retry_time = time(input);
     }
     if on(12) {
-        config.delay_open_time = Some(time(input));
+        config.fsm.delay_open_time = Some(time(input));
     }
     if on(13) {
-        config.idle_hold_time = time(input);
+        config.fsm.idle_hold_time = time(input);
     }
     if on(14) {
-        config.idle_hold_max = time(input);
+        config.fsm.idle_hold_max = time(input);
     }
     if on(15) {
         config.min_route_advertisement_interval = time(input);
@@ -142,7 +142,7 @@ fn step(driver: &mut Driver, input: &mut Input<'_>) {
 }
 
 /// Another configuration in what an operator may change at any time.
-fn change(config: &mut FsmConfig, bits: u16, time: Duration) {
+fn change(config: &mut PeerSettings, bits: u16, time: Duration) {
     let exceeded = match bits & 3 {
         0 => Exceeded::Warn,
         1 => Exceeded::Stop,
@@ -151,12 +151,12 @@ fn change(config: &mut FsmConfig, bits: u16, time: Duration) {
     let limit = PrefixLimit { limit: u32::from(bits >> 2 & 3), warning_percent: 50, exceeded };
     let few = PrefixLimits::each(limit).family(AfiSafi::IPV6_UNICAST, 2);
     config.maximum_prefixes = if bits & 1 << 4 == 0 { PrefixLimits::none() } else { few };
-    config.connect_mode = match bits >> 5 & 3 {
+    config.fsm.connect_mode = match bits >> 5 & 3 {
         0 => ConnectMode::Active,
         1 => ConnectMode::Passive,
         _ => ConnectMode::Both,
     };
-    config.remote_as = match bits >> 7 & 3 {
+    config.fsm.remote_as = match bits >> 7 & 3 {
         0 => RemoteAs::Any,
         1 => RemoteAs::External,
         2 => RemoteAs::Internal,
@@ -168,11 +168,11 @@ fn change(config: &mut FsmConfig, bits: u16, time: Duration) {
         (SentPath::LocalAsAlone, ReceivedPath::AsReceived)
     };
     let speaker_asn = Asn(7);
-    config.local_as = (bits & 1 << 10 != 0).then_some(LocalAs { speaker_asn, sent, received });
+    config.fsm.local_as = (bits & 1 << 10 != 0).then_some(LocalAs { speaker_asn, sent, received });
     let role = RoleConfig { role: Role((bits >> 11 & 7) as u8), strict: bits & 1 << 14 != 0 };
-    config.role = (bits & 1 << 15 != 0).then_some(role);
+    config.fsm.role = (bits & 1 << 15 != 0).then_some(role);
     config.collision_detect_established_state = bits & 1 << 13 != 0;
-    config.send_hold_time = (bits & 1 << 12 != 0).then_some(time);
+    config.fsm.send_hold_time = (bits & 1 << 12 != 0).then_some(time);
     config.import = if bits & 1 << 8 != 0 { Import::Keep } else { Import::Drop };
 }
 

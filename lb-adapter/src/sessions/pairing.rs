@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use bgp_session::{Change, TakesEffect};
+use bgp_session::{ConfigChange, TakesEffect};
 
 use super::terms::{SessionKey, Terms};
 
@@ -13,7 +13,7 @@ use super::terms::{SessionKey, Terms};
 #[expect(clippy::exhaustive_enums, reason = "a session goes on, or it does not")]
 pub enum Course {
     /// It goes on. These values change, each at once or with the next session.
-    GoesOn(Vec<Change>),
+    GoesOn(Vec<ConfigChange>),
     /// It is closed, and opened again: these values cannot change within a session.
     Resets(Vec<&'static str>),
 }

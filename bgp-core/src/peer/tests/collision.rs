@@ -13,11 +13,11 @@ use crate::wire::{CeaseSubcode, ErrorCode, Notification, Open, encode_keepalive}
 use crate::{Asn, BgpIdentifier, Direction};
 
 /// Which way round the identifiers are must not matter.
-fn configs(swapped: bool) -> [crate::fsm::FsmConfig; 2] {
+fn configs(swapped: bool) -> [crate::peer::PeerSettings; 2] {
     let [mut a, mut b] = Net::configs();
     if swapped {
-        a.local_identifier = BgpIdentifier(Ipv4Addr::new(10, 0, 0, 2));
-        b.local_identifier = BgpIdentifier(Ipv4Addr::new(10, 0, 0, 1));
+        a.fsm.local_identifier = BgpIdentifier(Ipv4Addr::new(10, 0, 0, 2));
+        b.fsm.local_identifier = BgpIdentifier(Ipv4Addr::new(10, 0, 0, 1));
     }
     [a, b]
 }
@@ -67,7 +67,7 @@ struct Router {
 impl Router {
     fn new(above: bool) -> Self {
         let [mut config, _] = Net::configs();
-        config.local_identifier = BgpIdentifier::new(10, 0, 0, 5);
+        config.fsm.local_identifier = BgpIdentifier::new(10, 0, 0, 5);
         let identifier = BgpIdentifier::new(10, 0, 0, if above { 9 } else { 1 });
         #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
         let mut router = Self { peer: Peer::new(config), now: Instant::now(), identifier };
@@ -251,8 +251,8 @@ fn a_router_that_does_not_wait_cannot_fill_our_memory() {
 #[test]
 fn an_open_does_not_wait_beyond_its_own_connection() {
     let [mut config, _] = Net::configs();
-    config.local_identifier = BgpIdentifier::new(10, 0, 0, 5);
-    config.open_hold_time = Duration::from_millis(300);
+    config.fsm.local_identifier = BgpIdentifier::new(10, 0, 0, 5);
+    config.fsm.open_hold_time = Duration::from_millis(300);
     let mut router = Router::new(true);
     router.peer = Peer::new(config);
     router.peer.start(router.now);

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::net::Net;
 use crate::BgpIdentifier;
-use crate::fsm::{ConnectMode, FsmConfig, Import, StateKind, Timer};
-use crate::peer::{Output, Peer};
+use crate::fsm::{ConnectMode, StateKind, Timer};
+use crate::peer::{Import, Output, Peer, PeerSettings};
 use crate::rib::{Route, RouteSet};
 use crate::wire::{CeaseSubcode, Notification};
 
@@ -83,21 +83,21 @@ fn how_it_ended(output: &Output) -> Option<(u8, u8)> {
 }
 
 /// Both ends dial, or one waits; either identifier is the higher; one or both let the other speak first.
-fn configs(seed: u64) -> [FsmConfig; 2] {
+fn configs(seed: u64) -> [PeerSettings; 2] {
     let [mut a, mut b] = Net::configs();
     if seed & 1 != 0 {
-        a.local_identifier = BgpIdentifier(Ipv4Addr::new(10, 0, 0, 2));
-        b.local_identifier = BgpIdentifier(Ipv4Addr::new(10, 0, 0, 1));
+        a.fsm.local_identifier = BgpIdentifier(Ipv4Addr::new(10, 0, 0, 2));
+        b.fsm.local_identifier = BgpIdentifier(Ipv4Addr::new(10, 0, 0, 1));
     }
-    a.connect_mode = if seed & 2 == 0 { ConnectMode::Both } else { ConnectMode::Passive };
+    a.fsm.connect_mode = if seed & 2 == 0 { ConnectMode::Both } else { ConnectMode::Passive };
     for (config, bit) in [(&mut a, 4), (&mut b, 8)] {
-        config.delay_open_time = (seed & bit != 0).then_some(Duration::from_millis(50));
+        config.fsm.delay_open_time = (seed & bit != 0).then_some(Duration::from_millis(50));
         // Short enough that the limit holds for a connection of which one end alone is left; where no HoldTimer
         // is as short, a driver lets TCP ask whether the other end is still there.
-        config.hold_time = Duration::from_secs(6);
-        config.open_hold_time = Duration::from_secs(4);
-        config.send_hold_time = Some(Duration::from_secs(4));
-        config.idle_hold_max = Duration::from_secs(4);
+        config.fsm.hold_time = Duration::from_secs(6);
+        config.fsm.open_hold_time = Duration::from_secs(4);
+        config.fsm.send_hold_time = Some(Duration::from_secs(4));
+        config.fsm.idle_hold_max = Duration::from_secs(4);
         config.import = Import::Keep;
     }
     [a, b]

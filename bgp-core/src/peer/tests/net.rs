@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use crate::fsm::{FsmConfig, StateKind, TransportError};
-use crate::peer::{Endpoints, Output, Peer, Refused};
+use crate::fsm::{StateKind, TransportError};
+use crate::peer::{Endpoints, Output, Peer, PeerSettings, Refused};
 use crate::{Asn, BgpIdentifier, Direction};
 
 /// More than any test needs for its time; a loop without progress gets here soon.
@@ -59,9 +59,9 @@ enum Packet {
 }
 
 impl Node {
-    pub(super) fn new(config: FsmConfig) -> Self {
+    pub(super) fn new(config: PeerSettings) -> Self {
         Self {
-            address: IpAddr::V4(config.local_identifier.0),
+            address: IpAddr::V4(config.fsm.local_identifier.0),
             peer: Peer::new(config),
             outgoing: None,
             incoming: None,
@@ -87,15 +87,15 @@ impl Node {
 impl Net {
     /// Two configurations that fit each other: node 0 is AS 64636 with identifier .1, node 1 AS 64635 with
     /// .2.
-    pub(super) fn configs() -> [FsmConfig; 2] {
+    pub(super) fn configs() -> [PeerSettings; 2] {
         let identifier = |last| BgpIdentifier(Ipv4Addr::new(10, 0, 0, last));
-        let mut a = FsmConfig::new(Asn(64636), identifier(1), Asn(64635));
-        let mut b = FsmConfig::new(Asn(64635), identifier(2), Asn(64636));
-        (a.jitter_seed, b.jitter_seed) = (1, 2);
+        let mut a = PeerSettings::new(Asn(64636), identifier(1), Asn(64635));
+        let mut b = PeerSettings::new(Asn(64635), identifier(2), Asn(64636));
+        (a.fsm.jitter_seed, b.fsm.jitter_seed) = (1, 2);
         [a, b]
     }
 
-    pub(super) fn new([a, b]: [FsmConfig; 2], seed: u64) -> Self {
+    pub(super) fn new([a, b]: [PeerSettings; 2], seed: u64) -> Self {
         #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
         let now = Instant::now();
         Self {
@@ -266,7 +266,7 @@ impl Net {
         for wire in self.wires.iter_mut().filter(|_| !self.cut) {
             wire.towards[usize::from(wire.dialler != i)].clear();
         }
-        self.nodes[i] = Node::new(self.nodes[i].peer.config().clone());
+        self.nodes[i] = Node::new(self.nodes[i].peer.settings().clone());
     }
 
     /// Gives the packets that have arrived at one end of a wire to its node.

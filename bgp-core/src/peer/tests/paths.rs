@@ -5,12 +5,12 @@ use ipnet::IpNet;
 
 use super::net::Net;
 use super::{prefix, secs};
-use crate::fsm::{FsmConfig, Import};
+use crate::peer::{Import, PeerSettings};
 use crate::rib::{Route, RouteSet};
 use crate::wire::{AddPath, AddPathMode, AsPath};
 use crate::{AfiSafi, Asn};
 
-fn up(change: impl FnOnce(&mut [FsmConfig; 2])) -> Net {
+fn up(change: impl FnOnce(&mut [PeerSettings; 2])) -> Net {
     let mut configs = Net::configs();
     configs[1].import = Import::Keep;
     change(&mut configs);
@@ -19,8 +19,8 @@ fn up(change: impl FnOnce(&mut [FsmConfig; 2])) -> Net {
     net
 }
 
-fn several(config: &mut FsmConfig, mode: AddPathMode) {
-    config.extensions.add_path = vec![AddPath { family: AfiSafi::IPV4_UNICAST, mode }];
+fn several(config: &mut PeerSettings, mode: AddPathMode) {
+    config.fsm.extensions.add_path = vec![AddPath { family: AfiSafi::IPV4_UNICAST, mode }];
 }
 
 fn held(net: &Net) -> Vec<(String, u32, Option<u32>)> {
@@ -73,7 +73,7 @@ fn a_peer_without_add_path_gets_the_path_with_the_lowest_identifier() {
 #[test]
 fn long_messages_carry_what_would_need_several() {
     for (long, updates) in [(true, 1), (false, 3)] {
-        let mut net = up(|[a, _]| a.extensions.extended_messages = long);
+        let mut net = up(|[a, _]| a.fsm.extensions.extended_messages = long);
         let sent = net.nodes[0].peer.stats().sent.update;
         let host = |i: u32| {
             Route::new(IpNet::new(std::net::Ipv4Addr::from(i << 8).into(), 32).expect("it"))
@@ -88,7 +88,7 @@ fn long_messages_carry_what_would_need_several() {
 #[test]
 fn ipv4_routes_take_ipv6_next_hops_where_both_ends_know_them() {
     for known in [true, false] {
-        let mut net = up(|[a, _]| a.extensions.extended_next_hop = known);
+        let mut net = up(|[a, _]| a.fsm.extensions.extended_next_hop = known);
         let next_hop = "2001:db8::1".parse().expect("an address");
         let route = Route::new(prefix("10.0.0.0/24")).next_hop(next_hop);
         net.mutate(0, |peer, _| peer.announce(&route));
@@ -120,7 +120,7 @@ fn configured_next_hops_stand_in_for_the_address_of_the_session() {
 #[test]
 fn long_as_numbers_in_a_path_survive_a_session_with_an_old_peer_at_either_end() {
     for old in 0..2 {
-        let mut net = up(|configs| configs[old].four_octet_as = false);
+        let mut net = up(|configs| configs[old].fsm.four_octet_as = false);
         assert!(!net.nodes[0].peer.negotiated().expect("a session").four_octet_as);
         let as_path = AsPath::sequence([Asn(65001), Asn(4_200_000_002)]);
         let attributes = crate::wire::PathAttributes { as_path, ..Default::default() };

@@ -8,13 +8,14 @@ use ipnet::Ipv4Net;
 use super::net::Net;
 use super::{prefix, secs};
 use crate::Asn;
-use crate::fsm::{FsmConfig, Import, RoleConfig};
+use crate::fsm::RoleConfig;
+use crate::peer::{Import, PeerSettings};
 use crate::policy::{Action, Match, Policy, PrefixMatch, Rule};
 use crate::rib::{Route, RouteSet};
 use crate::wire::{Community, Frame, NextHop, PathAttributes, Role, Update, WireContext};
 
 /// Node 0 has announced two routes.
-fn up(change: impl FnOnce(&mut [FsmConfig; 2])) -> Net {
+fn up(change: impl FnOnce(&mut [PeerSettings; 2])) -> Net {
     let mut configs = Net::configs();
     configs[1].import = Import::Keep;
     change(&mut configs);
@@ -57,7 +58,7 @@ fn an_export_policy_holds_at_once_and_what_it_held_back_comes_when_it_is_gone() 
     net.mutate(0, |peer, _| peer.announce(&Route::new(prefix("10.1.0.0/24")).med(1)));
     net.run(secs(1));
     assert_eq!(held(&net), ["10.0.0.0/24"]);
-    let mut config = net.nodes[0].peer.config().clone();
+    let mut config = net.nodes[0].peer.settings().clone();
     let marks = Rule::change(Match::all()).action(Action::AddCommunity(Community::new(1, 2)));
     config.policies.export = Some(Policy::accept_all().rule(marks).into());
     net.mutate(0, |peer, now| peer.reconfigure(now, config.clone()));
@@ -77,7 +78,7 @@ fn an_export_policy_holds_at_once_and_what_it_held_back_comes_when_it_is_gone() 
 fn an_import_policy_that_changes_asks_the_peer_again() {
     let mut net = up(|[_, b]| b.policies.import = without("10.1.0.0/24"));
     assert_eq!(held(&net), ["10.0.0.0/24"]);
-    let mut config = net.nodes[1].peer.config().clone();
+    let mut config = net.nodes[1].peer.settings().clone();
     config.policies.import = without("10.0.0.0/24");
     net.mutate(1, |peer, now| peer.reconfigure(now, config));
     net.run(secs(1));
@@ -87,8 +88,8 @@ fn an_import_policy_that_changes_asks_the_peer_again() {
 #[test]
 fn a_customer_marks_what_its_provider_sends_and_sends_none_of_that_on() {
     let mut net = up(|[a, b]| {
-        a.role = Some(RoleConfig::new(Role::PROVIDER));
-        b.role = Some(RoleConfig::new(Role::CUSTOMER));
+        a.fsm.role = Some(RoleConfig::new(Role::PROVIDER));
+        b.fsm.role = Some(RoleConfig::new(Role::CUSTOMER));
     });
     assert_eq!(attributes(&net).only_to_customer, Some(Asn(64636)));
     let marked = PathAttributes { only_to_customer: Some(Asn(1)), ..PathAttributes::default() };
@@ -145,7 +146,7 @@ fn what_changes_for_a_group_of_many_messages_holds_from_the_next_one_on() {
         }
         peer.drain(true);
         assert!(peer.poll_transmit(now, direction, &mut out));
-        let mut config = peer.config().clone();
+        let mut config = peer.settings().clone();
         config.next_hops.ipv4 = Some([192, 0, 2, 1].into());
         peer.reconfigure(now, config);
         while peer.poll_transmit(now, direction, &mut out) {}

@@ -3,14 +3,14 @@
 use super::net::Net;
 use super::{prefix, secs};
 use crate::AfiSafi;
-use crate::fsm::Import;
+use crate::peer::Import;
 use crate::rib::{Nlri, Route, RouteSet};
 use crate::wire::{RouteRefresh, RouteRefreshSubtype};
 
 /// Node 1 holds two routes of node 0, and one that node 0 knows nothing of.
 fn net(enhanced: bool) -> Net {
     let mut configs = Net::configs();
-    configs[0].extensions.enhanced_refresh = enhanced;
+    configs[0].fsm.extensions.enhanced_refresh = enhanced;
     configs[1].import = Import::Keep;
     let mut net = Net::new(configs, 3);
     let routes = ["10.0.0.0/24", "10.0.1.0/24"].map(|text| Route::new(prefix(text)));

@@ -7,8 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::net::Net;
 use super::secs;
-use crate::fsm::FsmConfig;
-use crate::peer::{Endpoints, Output, Peer};
+use crate::peer::{Endpoints, Output, Peer, PeerSettings};
 use crate::wire::{
     Capability, CeaseSubcode, ErrorCode, Frame, Message, MessageLimit, Notification, Open,
     OpenSubcode, WireContext, encode_keepalive,
@@ -22,7 +21,7 @@ struct Router {
 }
 
 impl Router {
-    fn new(change: impl FnOnce(&mut FsmConfig)) -> Self {
+    fn new(change: impl FnOnce(&mut PeerSettings)) -> Self {
         let [mut config, _] = Net::configs();
         change(&mut config);
         #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
@@ -102,7 +101,7 @@ fn after_an_unsupported_optional_parameter_the_open_has_none() {
 
 #[test]
 fn a_peer_of_ipv6_alone_goes_on_offering_it_after_an_unsupported_optional_parameter() {
-    let mut router = Router::new(|config| config.families = vec![AfiSafi::IPV6_UNICAST]);
+    let mut router = Router::new(|config| config.fsm.families = vec![AfiSafi::IPV6_UNICAST]);
     let all = router.open().capabilities;
     router.refuse(OpenSubcode::UNSUPPORTED_OPTIONAL_PARAMETER, &[]);
     assert_eq!(router.open().capabilities, all);
@@ -172,8 +171,8 @@ fn everything_is_offered_again_after_the_session_and_when_the_operator_says_so()
             router.peer.start(router.now);
         }),
         ("another configuration", |router| {
-            let mut config = router.peer.config().clone();
-            config.connect_retry_time = secs(7);
+            let mut config = router.peer.settings().clone();
+            config.fsm.connect_retry_time = secs(7);
             router.peer.reconfigure(router.now, config);
         }),
     ];
@@ -210,13 +209,13 @@ fn a_start_before_the_answer_to_a_reduced_open_agrees_on_no_more_than_it_offered
 #[test]
 fn what_the_configuration_leaves_out_is_not_offered() {
     let mut router = Router::new(|config| {
-        config.leave_out(&Capability::RouteRefresh);
-        config.leave_out(&Capability::Multiprotocol(AfiSafi::IPV6_UNICAST));
+        config.fsm.leave_out(&Capability::RouteRefresh);
+        config.fsm.leave_out(&Capability::Multiprotocol(AfiSafi::IPV6_UNICAST));
     });
     let capabilities = router.open().capabilities;
     assert!(!capabilities.contains(&Capability::RouteRefresh));
     assert!(!capabilities.contains(&Capability::Multiprotocol(AfiSafi::IPV6_UNICAST)));
-    let mut router = Router::new(|config| config.capabilities = false);
+    let mut router = Router::new(|config| config.fsm.capabilities = false);
     assert_eq!(router.open().capabilities, []);
     router.accept();
 }

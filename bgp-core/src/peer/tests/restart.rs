@@ -6,20 +6,20 @@ use ipnet::IpNet;
 
 use super::net::Net;
 use super::secs;
-use crate::fsm::{ConnectMode, DownReason, FsmConfig, Import, RestartConfig, TransportError};
-use crate::peer::{Output, Peer};
+use crate::fsm::{ConnectMode, DownReason, RestartConfig, TransportError};
+use crate::peer::{Import, Output, Peer, PeerSettings};
 use crate::rib::{Route, RouteSet};
 use crate::wire::{CeaseSubcode, Community, ErrorCode, Notification};
 
 /// Node 0 restarts, node 1 waits for it.
-fn configs(change: impl Fn(&mut RestartConfig)) -> [FsmConfig; 2] {
+fn configs(change: impl Fn(&mut RestartConfig)) -> [PeerSettings; 2] {
     let mut configs = Net::configs();
     for config in &mut configs {
         let mut restart = RestartConfig::default();
         change(&mut restart);
-        config.extensions.graceful_restart = Some(restart);
+        config.fsm.extensions.graceful_restart = Some(restart);
         config.import = Import::Keep;
-        config.hold_time = secs(9);
+        config.fsm.hold_time = secs(9);
     }
     configs
 }
@@ -30,7 +30,7 @@ fn routes(lasts: &[u8]) -> RouteSet {
 }
 
 /// A session in which node 0 has announced routes 1 to 3, and 3 must not live long.
-fn up(configs: [FsmConfig; 2]) -> Net {
+fn up(configs: [PeerSettings; 2]) -> Net {
     let mut net = Net::new(configs, 5);
     let mut all = routes(&[1, 2]);
     let third = Route::new("10.0.0.3/32".parse().expect("a prefix"));
@@ -93,9 +93,9 @@ fn a_peer_that_is_back_before_it_was_missed_need_not_wait_for_the_hold_timer() {
     for dialler in [None, Some(0), Some(1)] {
         let mut configs = configs(|_| ());
         for (i, config) in configs.iter_mut().enumerate() {
-            config.hold_time = secs(90);
+            config.fsm.hold_time = secs(90);
             if dialler.is_some_and(|dialler| dialler != i) {
-                config.connect_mode = ConnectMode::Passive;
+                config.fsm.connect_mode = ConnectMode::Passive;
             }
         }
         let mut net = up(configs);
@@ -119,7 +119,7 @@ fn a_second_connection_is_refused_where_it_tells_of_no_restart() {
     for (with, pause) in [(false, 60), (true, 0)] {
         let mut configs = configs(|_| ());
         if !with {
-            configs[0].extensions.graceful_restart = None;
+            configs[0].fsm.extensions.graceful_restart = None;
         }
         let mut net = up(configs);
         net.run(secs(pause));
@@ -204,7 +204,7 @@ fn a_peer_that_is_back_within_the_long_time_replaces_what_was_kept() {
 fn a_notification_keeps_the_routes_where_both_ends_say_so_and_a_hard_reset_never() {
     for (both, kept) in [(true, 3), (false, 0)] {
         let mut configs = configs(|_| ());
-        configs[0].extensions.graceful_restart =
+        configs[0].fsm.extensions.graceful_restart =
             Some(RestartConfig { notification: both, ..RestartConfig::default() });
         let mut net = up(configs);
         net.inject(0, &[0; 19]);
@@ -242,7 +242,7 @@ fn to_stop_a_peer_forgets_what_was_kept_for_it() {
 fn without_the_capability_a_lost_session_takes_its_routes_along() {
     for without in 0..2 {
         let mut configs = configs(|_| ());
-        configs[without].extensions.graceful_restart = None;
+        configs[without].fsm.extensions.graceful_restart = None;
         let mut net = up(configs);
         net.cut_power(0);
         net.mutate(0, Peer::start);

@@ -9,8 +9,8 @@ use ipnet::{IpNet, Ipv4Net};
 use super::net::Net;
 use super::{prefix, secs};
 use crate::Asn;
-use crate::fsm::{DownReason, Import, PrefixLimits};
-use crate::peer::Output;
+use crate::fsm::DownReason;
+use crate::peer::{Import, Output, PrefixLimits};
 use crate::rib::{Route, RouteSet};
 use crate::wire::{Community, ErrorCode, NextHop};
 
@@ -57,8 +57,8 @@ fn a_route_arrives_with_our_as_our_address_and_no_local_pref() {
 #[test]
 fn an_internal_peer_gets_local_pref_and_an_empty_path() {
     let mut configs = Net::configs();
-    configs[0].local_asn = Asn(64635);
-    configs[1].remote_as = Asn(64635).into();
+    configs[0].fsm.local_asn = Asn(64635);
+    configs[1].fsm.remote_as = Asn(64635).into();
     configs[1].import = Import::Keep;
     let mut net = Net::new(configs, 1);
     let own = Route::new(prefix("10.1.0.0/16")).local_pref(7);
@@ -144,7 +144,7 @@ fn a_change_that_the_peer_never_saw_costs_nothing() {
 fn equal_attributes_share_updates_and_a_thousand_withdrawals_fit_legal_messages() {
     let mut configs = Net::configs();
     configs[1].import = Import::Keep;
-    configs[1].extensions.extended_messages = false;
+    configs[1].fsm.extensions.extended_messages = false;
     let mut net = Net::new(configs, 3);
     net.bring_up();
     let sent = net.nodes[0].peer.stats().sent.update;
@@ -249,7 +249,7 @@ fn announcements_wait_for_the_advertisement_interval_and_withdrawals_do_not() {
 fn the_end_of_rib_does_not_wait_for_the_advertisement_interval() {
     let mut configs = Net::configs();
     configs[0].min_route_advertisement_interval = secs(3_600);
-    configs[0].hold_time = Duration::ZERO;
+    configs[0].fsm.hold_time = Duration::ZERO;
     let mut net = Net::new(configs, 3);
     let routes = RouteSet::from([Route::new(prefix("10.0.0.0/24"))]);
     net.mutate(0, |peer, _| peer.set_routes(&routes));
@@ -305,7 +305,7 @@ fn routes_are_counted_alike_whether_they_are_kept_or_dropped() {
 fn behind() -> (Net, crate::Direction) {
     let mut configs = Net::configs();
     configs[1].import = Import::Keep;
-    configs[1].hold_time = secs(9);
+    configs[1].fsm.hold_time = secs(9);
     let mut net = Net::new(configs, 3);
     net.bring_up();
     let direction = net.nodes[1].peer.established().expect("a session");

@@ -90,7 +90,7 @@ fn a_stopped_peer_refuses_connections_until_it_is_started_again() {
 #[test]
 fn a_passive_peer_waits_in_active_and_is_reached_by_the_other() {
     let mut configs = Net::configs();
-    configs[0].connect_mode = ConnectMode::Passive;
+    configs[0].fsm.connect_mode = ConnectMode::Passive;
     let mut net = Net::new(configs, 1);
     net.mutate(0, |peer, now| peer.start(now));
     net.run(secs(600));
@@ -103,7 +103,7 @@ fn a_passive_peer_waits_in_active_and_is_reached_by_the_other() {
 #[test]
 fn a_connection_whose_peer_is_gone_does_not_keep_the_next_one_out() {
     let mut configs = Net::configs();
-    configs[0].connect_mode = ConnectMode::Passive;
+    configs[0].fsm.connect_mode = ConnectMode::Passive;
     let mut net = Net::new(configs, 1);
     net.mutate(0, |peer, now| peer.start(now));
     for _ in 0..3 {
@@ -160,8 +160,8 @@ fn a_stranger_at_the_address_of_the_peer_does_not_end_its_session_in_the_making(
 #[test]
 fn a_wrong_as_is_refused_again_and_again_but_ever_more_slowly() {
     let mut configs = Net::configs();
-    configs[0].remote_as = Asn(65000).into();
-    configs[1].connect_mode = ConnectMode::Passive;
+    configs[0].fsm.remote_as = Asn(65000).into();
+    configs[1].fsm.connect_mode = ConnectMode::Passive;
     let mut net = Net::new(configs, 1);
     net.start();
     net.run(secs(600));

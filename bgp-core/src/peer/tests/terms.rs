@@ -5,16 +5,17 @@ use std::time::Duration;
 use super::net::Net;
 use super::secs;
 use crate::fsm::{
-    ConnectMode, DownReason, EndedBy, Exceeded, FsmConfig, Import, LocalAs, PrefixLimit,
-    PrefixLimits, ReceivedPath, Refusal, RemoteAs, RoleConfig, SentPath, StateKind, Timer,
-    TransportError,
+    ConnectMode, DownReason, EndedBy, LocalAs, ReceivedPath, Refusal, RemoteAs, RoleConfig,
+    SentPath, StateKind, Timer, TransportError,
 };
-use crate::peer::{Endpoints, Output, Peer, Refused};
+use crate::peer::{
+    Endpoints, Exceeded, Import, Output, Peer, PeerSettings, PrefixLimit, PrefixLimits, Refused,
+};
 use crate::rib::{Route, RouteSet};
 use crate::wire::{CeaseSubcode, Notification, Role};
 use crate::{AfiSafi, Asn, Direction};
 
-fn up_with(change: impl FnOnce(&mut [FsmConfig; 2])) -> Net {
+fn up_with(change: impl FnOnce(&mut [PeerSettings; 2])) -> Net {
     let mut configs = Net::configs();
     change(&mut configs);
     let mut net = Net::new(configs, 1);
@@ -38,13 +39,13 @@ fn failures(net: &Net, i: usize) -> Vec<&DownReason> {
 
 #[test]
 fn a_peer_of_any_external_as_is_met_and_one_of_ours_refused() {
-    let net = up_with(|configs| configs[0].remote_as = RemoteAs::External);
+    let net = up_with(|configs| configs[0].fsm.remote_as = RemoteAs::External);
     assert!(net.is_up());
     assert_eq!(net.nodes[0].peer.negotiated().expect("a session").remote_asn, Asn(64635));
 
     let net = up_with(|configs| {
-        configs[0].remote_as = RemoteAs::External;
-        (configs[1].local_asn, configs[1].remote_as) = (Asn(64636), RemoteAs::Any);
+        configs[0].fsm.remote_as = RemoteAs::External;
+        (configs[1].fsm.local_asn, configs[1].fsm.remote_as) = (Asn(64636), RemoteAs::Any);
     });
     assert!(!net.is_up());
     let reason = failures(&net, 0)[0];
@@ -58,7 +59,7 @@ fn a_peer_of_any_external_as_is_met_and_one_of_ours_refused() {
 
 #[test]
 fn a_wrong_as_is_told_with_both_numbers() {
-    let net = up_with(|configs| configs[0].remote_as = Asn(65000).into());
+    let net = up_with(|configs| configs[0].fsm.remote_as = Asn(65000).into());
     let expected =
         Refusal::WrongAs { expected: Asn(65000).into(), local: Asn(64636), received: Asn(64635) };
     assert!(failures(&net, 0).contains(&&DownReason::Refused(expected)));
@@ -68,7 +69,7 @@ fn a_wrong_as_is_told_with_both_numbers() {
 #[test]
 fn the_paths_of_a_dynamic_peer_begin_with_the_as_of_its_open() {
     let mut net = up_with(|configs| {
-        (configs[1].remote_as, configs[1].import) = (RemoteAs::Any, Import::Keep);
+        (configs[1].fsm.remote_as, configs[1].import) = (RemoteAs::Any, Import::Keep);
     });
     net.mutate(0, |peer, _| peer.set_routes(&hosts(2)));
     net.run(secs(1));
@@ -79,8 +80,8 @@ fn the_paths_of_a_dynamic_peer_begin_with_the_as_of_its_open() {
 fn roles_that_fit_are_known_to_both_ends_and_others_refused() {
     let with = |a: Role, b: Role| {
         up_with(|configs| {
-            configs[0].role = Some(RoleConfig::new(a));
-            configs[1].role = Some(RoleConfig::new(b));
+            configs[0].fsm.role = Some(RoleConfig::new(a));
+            configs[1].fsm.role = Some(RoleConfig::new(b));
         })
     };
     let net = with(Role::CUSTOMER, Role::PROVIDER);
@@ -103,7 +104,7 @@ fn a_local_as_is_seen_in_paths_as_configured() {
     ] {
         let mut net = up_with(|configs| {
             let local_as = LocalAs { speaker_asn: Asn(65100), sent, received };
-            configs[0].local_as = Some(local_as);
+            configs[0].fsm.local_as = Some(local_as);
             configs[1].import = Import::Keep;
         });
         net.mutate(0, |peer, _| peer.set_routes(&hosts(1)));
@@ -116,7 +117,7 @@ fn a_local_as_is_seen_in_paths_as_configured() {
     {
         let mut net = up_with(|configs| {
             let sent = SentPath::BothAses;
-            configs[0].local_as = Some(LocalAs { speaker_asn: Asn(65100), sent, received });
+            configs[0].fsm.local_as = Some(LocalAs { speaker_asn: Asn(65100), sent, received });
             configs[0].import = Import::Keep;
         });
         let looped = Route::new("10.1.0.0/16".parse().expect("a prefix"));
@@ -190,7 +191,7 @@ fn a_limit_may_stop_the_peer_until_the_operator_starts_it_or_only_warn() {
 #[test]
 fn a_second_connection_brings_no_session_into_the_pause() {
     let mut net = up_with(|configs| {
-        configs[0].connect_mode = ConnectMode::Passive;
+        configs[0].fsm.connect_mode = ConnectMode::Passive;
         configs[1].import = Import::Keep;
     });
     net.mutate(0, |peer, _| peer.set_routes(&hosts(6)));
@@ -198,7 +199,7 @@ fn a_second_connection_brings_no_session_into_the_pause() {
     net.dial_and_vanish(1);
     assert_eq!(net.open_connections(1), 2);
     net.mutate(1, |peer, now| {
-        let mut config = peer.config().clone();
+        let mut config = peer.settings().clone();
         let exceeded = Exceeded::Restart(secs(600));
         config.maximum_prefixes =
             PrefixLimits::each(PrefixLimit { exceeded, ..PrefixLimit::new(5) });
@@ -230,7 +231,7 @@ fn families_are_counted_each_by_itself() {
 
 #[test]
 fn a_peer_that_stops_reading_is_ended_by_the_send_hold_timer() {
-    let mut net = up_with(|configs| configs[0].send_hold_time = Some(secs(20)));
+    let mut net = up_with(|configs| configs[0].fsm.send_hold_time = Some(secs(20)));
     net.run(secs(5));
     net.nodes[1].stalled = true;
     let began = net.now;
@@ -262,7 +263,7 @@ fn the_send_hold_time_is_twice_a_long_hold_time_and_none_without_hold_time_or_wh
     ] {
         let mut net = up_with(|configs| {
             for config in configs.iter_mut() {
-                (config.hold_time, config.send_hold_time) = (secs(hold), send_hold);
+                (config.fsm.hold_time, config.fsm.send_hold_time) = (secs(hold), send_hold);
             }
         });
         let (direction, now) = (session_direction(&net, 0), net.now);
@@ -299,8 +300,8 @@ fn a_reset_says_so_and_brings_the_session_back_at_once() {
 #[test]
 fn another_configuration_leaves_a_session_alone_and_holds_for_the_next() {
     let mut net = up_with(|_| {});
-    let mut config = net.nodes[0].peer.config().clone();
-    config.hold_time = secs(9);
+    let mut config = net.nodes[0].peer.settings().clone();
+    config.fsm.hold_time = secs(9);
     net.mutate(0, |peer, now| peer.reconfigure(now, config.clone()));
     net.run(secs(120));
     let hold_time = |net: &Net| net.nodes[0].peer.negotiated().map(|it| it.hold_time);
@@ -316,12 +317,12 @@ fn another_configuration_leaves_a_session_alone_and_holds_for_the_next() {
 fn another_configuration_begins_an_attempt_anew() {
     // Neither end dials, until one is told to.
     let mut net = up_with(|configs| {
-        configs[0].connect_mode = ConnectMode::Passive;
-        configs[1].connect_mode = ConnectMode::Passive;
+        configs[0].fsm.connect_mode = ConnectMode::Passive;
+        configs[1].fsm.connect_mode = ConnectMode::Passive;
     });
     assert_eq!(net.states(), [StateKind::Active; 2]);
-    let mut config = net.nodes[0].peer.config().clone();
-    config.connect_mode = ConnectMode::Active;
+    let mut config = net.nodes[0].peer.settings().clone();
+    config.fsm.connect_mode = ConnectMode::Active;
     net.mutate(0, |peer, now| peer.reconfigure(now, config));
     net.run(secs(1));
     assert!(net.is_up());
@@ -330,12 +331,12 @@ fn another_configuration_begins_an_attempt_anew() {
 #[test]
 fn a_peer_that_is_only_dialled_refuses_its_connections() {
     let net = up_with(|configs| {
-        configs[0].connect_mode = ConnectMode::Active;
+        configs[0].fsm.connect_mode = ConnectMode::Active;
     });
     assert!(net.is_up());
     let mut peer = Peer::new({
         let [mut config, _] = Net::configs();
-        config.connect_mode = ConnectMode::Active;
+        config.fsm.connect_mode = ConnectMode::Active;
         config
     });
     peer.start(net.now);
@@ -358,7 +359,8 @@ fn a_session_takes_part_in_a_collision_only_if_it_is_configured_to() {
         peer.start(now);
         for direction in [Direction::Outgoing, Direction::Incoming] {
             peer.connected(now, direction, endpoints).expect("wanted");
-            let open = crate::wire::Open::new(Asn(64635), 90, configs[1].local_identifier, vec![]);
+            let open =
+                crate::wire::Open::new(Asn(64635), 90, configs[1].fsm.local_identifier, vec![]);
             open.encode(peer.read_buffer(direction));
             crate::wire::encode_keepalive(peer.read_buffer(direction));
             peer.received(now, direction);

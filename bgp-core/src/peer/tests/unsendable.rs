@@ -3,8 +3,7 @@
 use super::net::Net;
 use super::{prefix, secs};
 use crate::AfiSafi;
-use crate::fsm::FsmConfig;
-use crate::peer::Peer;
+use crate::peer::{Peer, PeerSettings};
 use crate::rib::{Route, RouteSet, Unsendable};
 use crate::wire::{CeaseSubcode, Community, Notification};
 
@@ -12,7 +11,7 @@ const V4: AfiSafi = AfiSafi::IPV4_UNICAST;
 const V6: AfiSafi = AfiSafi::IPV6_UNICAST;
 
 /// Two peers with an IPv4 and an IPv6 route at the first, whose configurations a test has changed.
-fn net(change: impl FnOnce(&mut [FsmConfig; 2])) -> Net {
+fn net(change: impl FnOnce(&mut [PeerSettings; 2])) -> Net {
     let mut configs = Net::configs();
     change(&mut configs);
     let mut net = Net::new(configs, 1);
@@ -40,20 +39,20 @@ fn a_family_that_either_end_leaves_out_is_named_with_the_end_that_did() {
         (vec![V4], vec![V4, V6], V6, "2001:db8::1/128"),
         (vec![V6], vec![V4, V6], V4, "10.1.0.0/16"),
     ] {
-        let net = net(|[a, b]| (a.families, b.families) = (ours, theirs));
+        let net = net(|[a, b]| (a.fsm.families, b.fsm.families) = (ours, theirs));
         let peer = &net.nodes[0].peer;
         assert_eq!(told(peer), [(prefix.to_owned(), Unsendable::FamilyNotOffered { family })]);
         assert_eq!(peer.stats().prefixes_unsendable, 1);
         assert_eq!(peer.unsendable_reasons(), peer.unsendable());
     }
-    let net = net(|[a, _]| a.families = vec![V4]);
+    let net = net(|[a, _]| a.fsm.families = vec![V4]);
     let left_out = Unsendable::FamilyLeftOut { family: V6 };
     assert_eq!(told(&net.nodes[0].peer), [("2001:db8::1/128".to_owned(), left_out)]);
 }
 
 #[test]
 fn what_is_announced_and_withdrawn_later_counts_too() {
-    let mut net = net(|[_, b]| b.families = vec![V4]);
+    let mut net = net(|[_, b]| b.fsm.families = vec![V4]);
     let second = prefix("2001:db8::2/128");
     let changes = net.nodes[0].peer.unsendable_changes();
     net.mutate(0, |peer, _| peer.announce(&Route::new(second)));
@@ -69,7 +68,7 @@ fn what_is_announced_and_withdrawn_later_counts_too() {
 
 #[test]
 fn a_next_hop_of_the_other_family_and_attributes_that_fit_no_message_are_reasons() {
-    let mut net = net(|[_, b]| b.extensions.extended_messages = false);
+    let mut net = net(|[_, b]| b.fsm.extensions.extended_messages = false);
     assert_eq!(told(&net.nodes[0].peer), []);
     let v6 = prefix("2001:db8::3/128");
     let crowded = prefix("10.2.0.0/16");
@@ -104,7 +103,7 @@ fn extended_messages_carry_what_others_do_not() {
 
 #[test]
 fn without_a_session_no_route_is_unsendable() {
-    let mut net = net(|[_, b]| b.families = vec![V4]);
+    let mut net = net(|[_, b]| b.fsm.families = vec![V4]);
     net.mutate(0, |peer, now| {
         peer.stop(now, Notification::cease(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN));
     });
