@@ -1,15 +1,15 @@
 # `make` alone lists the targets. Every target works from a clean clone with a Rust toolchain.
 
 CARGO ?= cargo
-# Every command takes the versions of Cargo.lock as they are.
+# Every command uses the exact versions of Cargo.lock.
 LOCKED ?= --locked
-# More arguments for `make lab`, such as ARGS="--once --output json".
+# Additional arguments for `make lab`, such as ARGS="--once --output json".
 ARGS ?=
-# How long `make fuzz` stays with each target.
+# How many seconds `make fuzz` spends on each target.
 FUZZ_SECONDS ?= 60
-# What `make deny` checks; without a network, DENY="bans licenses sources".
+# The checks of `make deny`. Without a network, use DENY="bans licenses sources".
 DENY ?= advisories bans licenses sources
-# What `make semver` compares with: a tag or a commit.
+# The tag or commit that `make semver` compares with.
 BASELINE ?= main
 
 .DEFAULT_GOAL := help
@@ -21,46 +21,46 @@ help: ## List the targets
 lab: ## Build ferrolb and run the reference cluster on loopback addresses: no root, nothing to install
 	$(CARGO) run $(LOCKED) --bin ferrolb -- lab examples/reference $(ARGS)
 
-test: test-deps guard check unit interop ## Test everything; installs routers and tshark with apt if they are missing
+test: test-deps guard check unit interop ## Run all tests; installs routers and tshark with apt if they are missing
 	@tail -qn 1 target/unit-tests.log target/interop-tests.log
 	@echo 'make test: all passed'
 
-test-deps: ## Install what the interoperability tests need (says what, and why)
+test-deps: ## Install what the interoperability tests need, and print what is missing
 	scripts/install-test-deps
 
-check: fmt clippy docs ## Formatting, lints and documentation, warnings as errors
+check: fmt clippy docs ## Check formatting, lints and documentation; warnings are errors
 
-fmt: ## Check the formatting (`cargo fmt` sets it right)
+fmt: ## Check the formatting (`cargo fmt` fixes it)
 	$(CARGO) fmt --all -- --check
 
-clippy: ## Lints, tests and examples included
+clippy: ## Run the lints, also on tests and examples
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
 	$(CARGO) clippy $(LOCKED) -p lb-adapter --no-default-features -- -D warnings
 
-docs: ## Documentation, with broken links as errors
+docs: ## Build the documentation; broken links are errors
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(LOCKED) --workspace --no-deps
 
-guard: ## Rules that no compiler knows: crate boundaries, file sizes, no machine paths
+guard: ## Check what the compiler does not: crate boundaries, file sizes, no machine paths
 	scripts/check-boundaries
 	scripts/check-files
 
-unit: ## All tests that need no privileges, documentation tests included
+unit: ## Run all tests that need no privileges, documentation tests included
 	scripts/run-tests unit
 
-interop: ## The tests against real routers, and tshark; as root, or with sudo
+interop: ## Run the tests against real routers and tshark, as root or with sudo
 	scripts/run-tests interop
 
 bench: ## Run the benchmarks
 	$(CARGO) bench $(LOCKED) -p benches
 
-bench-lto: ## Run the benchmarks with link-time optimization and without, and compare
+bench-lto: ## Run the benchmarks with and without link-time optimization, and compare
 	scripts/bench-lto
 
-msrv: ## Build the crates with the oldest Rust that each names; needs both (`rustup toolchain install 1.85.0 1.89.0`)
+msrv: ## Build each crate with the oldest Rust that it names; needs both versions (`rustup toolchain install 1.85.0 1.89.0`)
 	$(CARGO) +1.85.0 check $(LOCKED) -p bgp-core -p bgp-session --target-dir target/msrv
 	$(CARGO) +1.89.0 check $(LOCKED) -p lb-adapter --target-dir target/msrv
 
-deny: ## Dependencies: advisories, licences, sources; needs cargo-deny (`cargo install --locked cargo-deny`)
+deny: ## Check advisories, licences and sources of dependencies; needs cargo-deny (`cargo install --locked cargo-deny`)
 	$(CARGO) deny $(LOCKED) check $(DENY)
 
 semver: ## Compare the public API with BASELINE (main); needs cargo-semver-checks (`cargo install --locked cargo-semver-checks`)
