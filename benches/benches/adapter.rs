@@ -10,7 +10,7 @@ use benches::arguments::Arguments;
 use benches::clusters;
 use benches::measure::{Measured, contestant, measure};
 use benches::table::markdown;
-use lb_adapter::allocator::{Allocator, Held};
+use lb_adapter::allocator::{Allocator, HeldAddresses};
 use lb_adapter::engine::{Change, Engine};
 use lb_adapter::model::{IpFamily, Service};
 use lb_adapter::planner::{Endpoints, Plan, Scene, Subject};
@@ -66,7 +66,7 @@ fn main() {
 fn at_once<'a>(services: &'a [Service], range: &str) -> Box<dyn FnMut() + 'a> {
     let pools = clusters::config(range, PEERS).pools;
     contestant(move || {
-        let outcome = Allocator::new().reconcile(&pools, services, &Held::new());
+        let outcome = Allocator::new().reconcile(&pools, services, &HeldAddresses::new());
         assert_eq!(outcome.assignments.len(), services.len());
     })
 }
@@ -75,7 +75,7 @@ fn one_by_one<'a>(services: &'a [Service], range: &str) -> Box<dyn FnMut() + 'a>
     let pools = clusters::config(range, PEERS).pools;
     contestant(move || {
         let mut allocator = Allocator::new();
-        allocator.reconcile::<&Service>(&pools, [], &Held::new());
+        allocator.reconcile::<&Service>(&pools, [], &HeldAddresses::new());
         for service in services {
             allocator.upsert(service, &[]);
         }
@@ -86,7 +86,7 @@ fn one_by_one<'a>(services: &'a [Service], range: &str) -> Box<dyn FnMut() + 'a>
 fn whole_plan(services: &[Service]) -> Box<dyn FnMut() + '_> {
     let config = Arc::new(clusters::config("10.0.0.0/16", PEERS));
     let mut allocator = Allocator::new();
-    allocator.reconcile(&config.pools, services, &Held::new());
+    allocator.reconcile(&config.pools, services, &HeldAddresses::new());
     let slices: Vec<_> = services.iter().map(|service| clusters::slice(service, true)).collect();
     contestant(move || {
         let mut plan = Plan::new(Scene::new(clusters::node(), Arc::clone(&config)));

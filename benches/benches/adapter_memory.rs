@@ -32,7 +32,7 @@ fn main() {
         allocator.reconcile(&config.pools, &services, &Default::default());
         add(&format!("allocator, {count} Services"), count, held::now() - before);
         let before = held::now();
-        let mut follower = Allocator::new().following();
+        let mut follower = Allocator::new().observing();
         follower.reconcile::<&Service>(&config.pools, [], &Default::default());
         for service in &services {
             let given = allocator.assignment(&service.key).map(|it| &*it.addresses);

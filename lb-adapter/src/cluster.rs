@@ -11,7 +11,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use ipnet::IpNet;
 
-use crate::allocator::Held;
+use crate::allocator::HeldAddresses;
 use crate::ask::{Asked, ProcessArgs};
 use crate::config::Diagnostic;
 use crate::engine::{Change, Engine};
@@ -228,7 +228,7 @@ impl Cluster {
     pub fn read(
         path: &Path,
         args: &ClusterArgs,
-        held: Held,
+        held: HeldAddresses,
         problems: Problems,
     ) -> Result<Self, Failure> {
         Self::of(Content::read(path)?, args, held, problems)
@@ -238,7 +238,7 @@ impl Cluster {
     pub(crate) fn of(
         content: Content,
         args: &ClusterArgs,
-        held: Held,
+        held: HeldAddresses,
         problems: Problems,
     ) -> Result<Self, Failure> {
         let content = match content {
@@ -280,7 +280,7 @@ impl Cluster {
 
         let configuration = args.configuration.recorded(found);
         let recorded = ClusterArgs { configuration, ..args.clone() };
-        Ok((Self::replayed(&recording, &recorded, Held::new(), problems), named))
+        Ok((Self::replayed(&recording, &recorded, HeldAddresses::new(), problems), named))
     }
 
     /// [`Cluster::read`] where a path is named, else [`Cluster::ask`].
@@ -295,7 +295,7 @@ impl Cluster {
         problems: Problems,
     ) -> Result<Self, Failure> {
         match path {
-            Some(path) => Self::read(path, args, Held::new(), problems),
+            Some(path) => Self::read(path, args, HeldAddresses::new(), problems),
             None => {
                 // A Service of a cluster holds the addresses in its status, as for the speakers, and not those that a
                 // controller would give it.
@@ -318,7 +318,7 @@ impl Cluster {
     ) -> Result<Self, Failure> {
         let content = match Content::read(path)? {
             Content::Recording(text) => {
-                let mut cluster = Self::replayed(&text, args, Held::new(), problems);
+                let mut cluster = Self::replayed(&text, args, HeldAddresses::new(), problems);
                 cluster.engine.apply(Change::Config(Arc::clone(config)));
                 return Ok(cluster);
             }
@@ -333,7 +333,7 @@ impl Cluster {
         Ok(Self { engine, sessions: BTreeMap::new() })
     }
 
-    fn replayed(text: &[u8], args: &ClusterArgs, held: Held, problems: Problems) -> Self {
+    fn replayed(text: &[u8], args: &ClusterArgs, held: HeldAddresses, problems: Problems) -> Self {
         let mut replay = nothing(args, true).remembering(held);
         for problem in replay.take_all(text) {
             problems.error(&problem);

@@ -45,12 +45,13 @@ pub mod sessions;
 pub mod source;
 pub mod state;
 
+mod compact;
 mod grace;
+mod intern;
 mod probing;
 mod sampling;
-mod shared;
 mod signals;
 mod source_address;
+mod spelling;
 mod start;
-mod trees;
 mod wanted;

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::allocator::Held;
+use crate::allocator::HeldAddresses;
 use crate::state::{self, StateError};
 
 /// A state file and what is in it; or nothing, which remembers nothing.
@@ -13,7 +13,7 @@ use crate::state::{self, StateError};
 pub struct Memory {
     path: Option<PathBuf>,
     /// What the file has; none after a failure, so that the next change writes it.
-    saved: Option<Held>,
+    saved: Option<HeldAddresses>,
 }
 
 impl Memory {
@@ -26,13 +26,13 @@ impl Memory {
     pub fn open(path: Option<PathBuf>) -> Result<Self, StateError> {
         let saved = match &path {
             Some(path) => state::load(path)?,
-            None => Held::new(),
+            None => HeldAddresses::new(),
         };
         Ok(Self { path, saved: Some(saved) })
     }
 
     /// What Services hold by the file.
-    pub fn held(&self) -> Held {
+    pub fn held(&self) -> HeldAddresses {
         self.saved.clone().unwrap_or_default()
     }
 
@@ -41,7 +41,7 @@ impl Memory {
     /// # Errors
     ///
     /// The file could not be written.
-    pub fn save(&mut self, held: &Held) -> Result<(), StateError> {
+    pub fn save(&mut self, held: &HeldAddresses) -> Result<(), StateError> {
         let Some(path) = &self.path else { return Ok(()) };
         if self.saved.as_ref() == Some(held) {
             return Ok(());

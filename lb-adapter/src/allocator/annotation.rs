@@ -32,7 +32,7 @@ pub(super) fn deprecated(service: &Service) -> Box<[&'static str]> {
 }
 
 /// Whether an annotation of this name is one of them.
-pub(crate) fn is_read(annotation: &str) -> bool {
+pub(crate) fn reads_annotation(annotation: &str) -> bool {
     let name = PREFIXES.into_iter().find_map(|prefix| annotation.strip_prefix(prefix));
     name.is_some_and(|name| NAMES.contains(&name))
 }

@@ -10,14 +10,14 @@ use crate::model::{IpFamily, Pool, ServiceKey};
 
 use super::ledger::Ledger;
 use super::outcome::{Assignment, Changes};
-use super::refusal::{Cleared, Refusal};
-use super::request::{Request, Wanted};
-use super::terms::Terms;
-use super::{Allocator, Entry};
+use super::refusal::{ClearReason, Refusal};
+use super::request::{AddressRequest, ServiceRequest};
+use super::sharing::SharingTerms;
+use super::{Allocator, ServiceEntry};
 
 /// The addresses that stay with the Services that hold them although no pool has them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Stranded {
+pub(crate) struct StrandedAddresses {
     /// Pools that are no longer configured, but whose addresses are not taken back yet.
     retired: Vec<(Arc<str>, Pool)>,
     /// True if any other address stays too: no pool could give another one, or the pool of the address may be one that
@@ -25,7 +25,7 @@ pub(crate) struct Stranded {
     unknown: bool,
 }
 
-impl Stranded {
+impl StrandedAddresses {
     /// Keeps the addresses of these pools, and with `unknown` all others.
     pub(crate) fn new(retired: &[Pool], unknown: bool) -> Self {
         let retired = retired.iter().map(|pool| (pool.name.as_str().into(), pool.clone()));
@@ -42,7 +42,7 @@ impl Stranded {
 
 impl Allocator {
     /// Sets which addresses stay although no pool has them, from the next [`Allocator::reconcile`] on.
-    pub(crate) fn set_stranded(&mut self, stranded: Stranded) {
+    pub(crate) fn set_stranded(&mut self, stranded: StrandedAddresses) {
         self.stranded = stranded;
     }
 
@@ -65,7 +65,7 @@ impl Allocator {
         changes: &mut Changes,
     ) -> bool {
         let Some(entry) = self.entries.get_mut(key) else { return false };
-        if self.follows {
+        if self.observes {
             // Where addresses are given out elsewhere, a refusal only says why the status cannot hold. That is found now.
             entry.refusal = None;
         }
@@ -77,8 +77,8 @@ impl Allocator {
             Ok(keepable) => keepable,
             Err(why) => {
                 changes.cleared(key, held, &why);
-                if self.follows
-                    && let Cleared::NotAllowed(refusal) = why
+                if self.observes
+                    && let ClearReason::NotAllowed(refusal) = why
                     && let Some(entry) = self.entries.get_mut(key)
                 {
                     entry.refusal = Some(Box::new(refusal));
@@ -89,8 +89,8 @@ impl Allocator {
 
         for address in held.iter().filter(|address| !kept.contains(address)) {
             let why = match self.may_hold(*address, &request) {
-                Err(why) => Cleared::NotAllowed(why),
-                Ok(_) => Cleared::OneFamily(IpFamily::of(*address).other()),
+                Err(why) => ClearReason::NotAllowed(why),
+                Ok(_) => ClearReason::OneFamily(IpFamily::of(*address).other()),
             };
             changes.cleared(key, &[*address], &why);
         }
@@ -106,10 +106,15 @@ impl Allocator {
 
     /// Gives a Service whose status was refused the addresses that it had before, if it may have them: a status that
     /// another program wrote is no reason to renumber the Service.
-    pub(super) fn put_back(&mut self, key: &ServiceKey, before: &Entry, changes: &mut Changes) {
+    pub(super) fn put_back(
+        &mut self,
+        key: &ServiceKey,
+        before: &ServiceEntry,
+        changes: &mut Changes,
+    ) {
         let had = before.addresses();
         let Some(entry) = self.entries.get(key) else { return };
-        if self.follows || entry.assignment.is_some() || had.is_empty() {
+        if self.observes || entry.assignment.is_some() || had.is_empty() {
             return;
         }
         let request = Arc::clone(&entry.request);
@@ -127,9 +132,13 @@ impl Allocator {
     }
 
     /// Checks that a Service may hold an address, and returns the name of its pool.
-    pub(super) fn may_hold(&self, address: IpAddr, request: &Request) -> Result<Arc<str>, Refusal> {
-        let Request { terms, pinned, .. } = request;
-        let judged = if self.follows {
+    pub(super) fn may_hold(
+        &self,
+        address: IpAddr,
+        request: &ServiceRequest,
+    ) -> Result<Arc<str>, Refusal> {
+        let ServiceRequest { terms, pinned, .. } = request;
+        let judged = if self.observes {
             self.ledger.check_held(address, terms)
         } else {
             self.ledger.check(address, pinned, terms)
@@ -142,7 +151,7 @@ impl Allocator {
 
         let pool = self.stranded.pool_of(address).ok_or(refusal)?;
         // The controller gives such an address to no other Service, but a speaker may find it in two statuses.
-        if self.follows {
+        if self.observes {
             self.ledger.check_holders(address, terms)?;
         }
         Ok(pool)
@@ -151,26 +160,26 @@ impl Allocator {
     /// Returns the addresses that a Service may keep of those that it holds, and their pool. One of two stays alone.
     fn keepable(
         &self,
-        request: &Request,
+        request: &ServiceRequest,
         held: &[IpAddr],
-    ) -> Result<(Vec<IpAddr>, Arc<str>), Cleared> {
+    ) -> Result<(Vec<IpAddr>, Arc<str>), ClearReason> {
         let mut pool: Option<Arc<str>> = None;
         let (mut allowed, mut refused) = (Vec::new(), None);
         for &address in held {
             match self.may_hold(address, request) {
                 Ok(lies_in) if *pool.get_or_insert_with(|| Arc::clone(&lies_in)) != lies_in => {
-                    return Err(Cleared::TooMany);
+                    return Err(ClearReason::TooMany);
                 }
                 Ok(_) => allowed.push(address),
                 Err(why) => refused = refused.or(Some(why)),
             }
         }
         let Some(pool) = pool else {
-            return Err(refused.map_or(Cleared::TooMany, Cleared::NotAllowed));
+            return Err(refused.map_or(ClearReason::TooMany, ClearReason::NotAllowed));
         };
 
         let wanted = match &request.wanted {
-            Ok(wanted) if !self.follows => wanted,
+            Ok(wanted) if !self.observes => wanted,
             // The controller acts on a request, and until then the status holds. A request that cannot be read is
             // reported, and changes nothing.
             _ => return Ok((allowed, pool)),
@@ -184,15 +193,15 @@ impl Allocator {
 
     /// Checks that a request lets a Service keep addresses that no pool has. They are given up only for what a pool can
     /// give.
-    fn check_stranded(&self, wanted: &Wanted, held: &[IpAddr]) -> Result<(), Cleared> {
+    fn check_stranded(&self, wanted: &AddressRequest, held: &[IpAddr]) -> Result<(), ClearReason> {
         if self.ledger.is_empty() {
             return Ok(());
         }
         if let Some(other) = wanted.pool.as_ref().filter(|name| self.ledger.has_pool(name)) {
-            return Err(Cleared::OtherPoolRequested(other.to_string()));
+            return Err(ClearReason::OtherPoolRequested(other.to_string()));
         }
         if wanted.addresses.iter().any(|address| !held.contains(address)) {
-            return Err(Cleared::OtherAddressRequested(wanted.addresses.to_vec()));
+            return Err(ClearReason::OtherAddressRequested(wanted.addresses.to_vec()));
         }
         Ok(())
     }
@@ -215,7 +224,7 @@ impl Ledger {
     /// # Errors
     ///
     /// Why it may not.
-    fn check_held(&self, address: IpAddr, terms: &Terms) -> Result<&Arc<str>, Refusal> {
+    fn check_held(&self, address: IpAddr, terms: &SharingTerms) -> Result<&Arc<str>, Refusal> {
         let index = self.pool_of(address).ok_or(Refusal::InNoPool(address))?;
         self.check_holders(address, terms)?;
         self.names.get(index).ok_or(Refusal::InNoPool(address))

@@ -7,16 +7,16 @@ use std::collections::{BTreeMap, btree_map};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::config::nearest;
+use crate::compact;
 use crate::model::{AddressRange, IpFamily, Namespace, Pool, Service, ServiceKey};
-use crate::trees;
+use crate::spelling::nearest;
 
-use super::group::Group;
+use super::interval_set::IntervalSet;
 use super::outcome::Assignment;
-use super::refusal::{OfFamily, Refusal};
-use super::request::{Families, Pinned, Wanted};
-use super::runs::Runs;
-use super::terms::{Holders, InUse, SharingKey, Terms};
+use super::refusal::{AddressFamilies, Refusal};
+use super::request::{AddressRequest, FamilyRequirement, PinnedPools};
+use super::sharing::{Holders, SharingConflict, SharingKey, SharingTerms};
+use super::sharing_group::SharingGroup;
 
 /// Pools and what is held of them.
 #[derive(Clone, Debug, Default)]
@@ -34,11 +34,11 @@ pub(super) struct Ledger {
     ranges: BTreeMap<IpAddr, (AddressRange, usize)>,
     /// What is no longer free: addresses that are held, and those passed over since their pool
     /// avoids them.
-    taken: Runs,
+    taken: IntervalSet,
     /// Held addresses only.
     holders: BTreeMap<IpAddr, Holders>,
     /// The held addresses that a Service with these keys may be able to join.
-    shared: BTreeMap<Arc<SharingKey>, Group>,
+    shared: BTreeMap<Arc<SharingKey>, SharingGroup>,
 }
 
 impl Ledger {
@@ -56,7 +56,7 @@ impl Ledger {
     }
 
     /// The pools for some Services that are for this one, in the order they are tried.
-    pub(super) fn pinned(&self, service: &Service, namespace: Option<&Namespace>) -> Pinned {
+    pub(super) fn pinned(&self, service: &Service, namespace: Option<&Namespace>) -> PinnedPools {
         let rank = |(index, pool): (usize, &Pool)| {
             let rule = pool.allocation.as_ref().filter(|it| it.admits(service, namespace))?;
             // 0 is no priority, and comes last.
@@ -64,22 +64,22 @@ impl Ledger {
         };
         let mut ranked: Vec<_> = self.pools.iter().enumerate().filter_map(rank).collect();
         ranked.sort_unstable();
-        Pinned(ranked.into_iter().map(|(_, _, index)| index).collect())
+        PinnedPools(ranked.into_iter().map(|(_, _, index)| index).collect())
     }
 
     /// Whether some pool asks which namespace a Service is in.
-    pub(super) fn asks_for_namespaces(&self) -> bool {
+    pub(super) fn uses_namespaces(&self) -> bool {
         let rules = self.pools.iter().filter_map(|pool| pool.allocation.as_ref());
         rules.into_iter().any(|rule| !rule.namespace_selectors.is_empty())
     }
 
     /// What is held takes no more memory than it has to; until more is.
     pub(super) fn pack(&mut self) {
-        trees::pack(&mut self.holders);
+        compact::pack(&mut self.holders);
     }
 
     /// Notes that a Service holds an address that [`Ledger::check`] allows.
-    pub(super) fn hold(&mut self, key: &ServiceKey, address: IpAddr, terms: &Arc<Terms>) {
+    pub(super) fn hold(&mut self, key: &ServiceKey, address: IpAddr, terms: &Arc<SharingTerms>) {
         match self.holders.entry(address) {
             btree_map::Entry::Vacant(free) => drop(free.insert(Holders::one(key, terms))),
             btree_map::Entry::Occupied(mut held) => held.get_mut().add(key, terms),
@@ -123,9 +123,9 @@ impl Ledger {
     /// Why there are none.
     pub(super) fn find(
         &mut self,
-        wanted: &Wanted,
-        pinned: &Pinned,
-        terms: &Terms,
+        wanted: &AddressRequest,
+        pinned: &PinnedPools,
+        terms: &SharingTerms,
     ) -> Result<Assignment, Refusal> {
         if self.pools.is_empty() {
             return Err(Refusal::NoPools);
@@ -145,9 +145,9 @@ impl Ledger {
     pub(super) fn find_other(
         &mut self,
         (pool, family): (&str, IpFamily),
-        wanted: &Wanted,
-        pinned: &Pinned,
-        terms: &Terms,
+        wanted: &AddressRequest,
+        pinned: &PinnedPools,
+        terms: &SharingTerms,
     ) -> Result<IpAddr, Refusal> {
         if let Some(address) = wanted.address_of(family) {
             let lies_in = self.check(address, pinned, terms)?;
@@ -158,7 +158,7 @@ impl Ledger {
         }
         let index = self.pools.iter().position(|it| it.name == pool);
         let found = index.and_then(|index| self.first_fit_in_pool(index, &[Some(family)], terms));
-        let (pools, families) = (vec![pool.to_owned()], OfFamily::One(family));
+        let (pools, families) = (vec![pool.to_owned()], AddressFamilies::One(family));
         let exhausted = Refusal::Exhausted { pools, families, nearest: None };
         found.and_then(|found| found.first().copied()).ok_or(exhausted)
     }
@@ -177,8 +177,8 @@ impl Ledger {
     pub(super) fn check(
         &self,
         address: IpAddr,
-        pinned: &Pinned,
-        terms: &Terms,
+        pinned: &PinnedPools,
+        terms: &SharingTerms,
     ) -> Result<&Arc<str>, Refusal> {
         let index = self.pool_of(address).ok_or(Refusal::InNoPool(address))?;
         let pool = self.admitting(index, pinned)?;
@@ -194,7 +194,11 @@ impl Ledger {
     /// # Errors
     ///
     /// The holder that cannot, and why.
-    pub(super) fn check_holders(&self, address: IpAddr, terms: &Terms) -> Result<(), Refusal> {
+    pub(super) fn check_holders(
+        &self,
+        address: IpAddr,
+        terms: &SharingTerms,
+    ) -> Result<(), Refusal> {
         let Some(holders) = self.holders.get(&address) else { return Ok(()) };
         holders.accept(terms).map_err(|by| Refusal::InUse { address, by })
     }
@@ -204,7 +208,7 @@ impl Ledger {
         range.contains(address).then_some(*index)
     }
 
-    fn admitting(&self, index: usize, pinned: &Pinned) -> Result<&Pool, Refusal> {
+    fn admitting(&self, index: usize, pinned: &PinnedPools) -> Result<&Pool, Refusal> {
         let pool = &self.pools[index];
         match pool.allocation.is_none() || pinned.0.contains(&index) {
             true => Ok(pool),
@@ -214,9 +218,9 @@ impl Ledger {
 
     fn check_requested(
         &self,
-        wanted: &Wanted,
-        pinned: &Pinned,
-        terms: &Terms,
+        wanted: &AddressRequest,
+        pinned: &PinnedPools,
+        terms: &SharingTerms,
     ) -> Result<(Vec<IpAddr>, &Arc<str>), Refusal> {
         let mut found: Option<&Arc<str>> = None;
         for &address in &wanted.addresses {
@@ -242,9 +246,9 @@ impl Ledger {
     /// first family if there is one left of it, else the other.
     fn first_fit(
         &mut self,
-        wanted: &Wanted,
-        pinned: &Pinned,
-        terms: &Terms,
+        wanted: &AddressRequest,
+        pinned: &PinnedPools,
+        terms: &SharingTerms,
     ) -> Result<(Vec<IpAddr>, &Arc<str>), Refusal> {
         let candidates = self.candidates(wanted.pool.as_deref(), pinned)?;
         for pools in &candidates {
@@ -264,7 +268,7 @@ impl Ledger {
         &mut self,
         pool: usize,
         families: &[Option<IpFamily>],
-        terms: &Terms,
+        terms: &SharingTerms,
     ) -> Option<Vec<IpAddr>> {
         let mut found = Vec::with_capacity(families.len());
         for family in families {
@@ -284,7 +288,12 @@ impl Ledger {
     }
 
     /// The lowest address of a range that is free or can be shared.
-    fn first_fit_in(&mut self, pool: usize, range: AddressRange, terms: &Terms) -> Option<IpAddr> {
+    fn first_fit_in(
+        &mut self,
+        pool: usize,
+        range: AddressRange,
+        terms: &SharingTerms,
+    ) -> Option<IpAddr> {
         let free = self.first_free_in(pool, range);
         let end = free.unwrap_or_else(|| range.last());
         let group = terms.sharing.as_ref().and_then(|sharing| self.shared.get_mut(sharing));
@@ -310,7 +319,11 @@ impl Ledger {
     }
 
     /// The indexes of the pools to look in, in groups of which the first that serves is taken.
-    fn candidates(&self, pool: Option<&str>, pinned: &Pinned) -> Result<Vec<Vec<usize>>, Refusal> {
+    fn candidates(
+        &self,
+        pool: Option<&str>,
+        pinned: &PinnedPools,
+    ) -> Result<Vec<Vec<usize>>, Refusal> {
         let known = || self.pools.iter().map(|pool| pool.name.clone()).collect();
         if let Some(name) = pool {
             let index = self.pools.iter().position(|pool| pool.name == name);
@@ -331,7 +344,7 @@ impl Ledger {
         }
     }
 
-    fn nothing_in(&self, candidates: &[usize], families: Families) -> Refusal {
+    fn nothing_in(&self, candidates: &[usize], families: FamilyRequirement) -> Refusal {
         let pools = candidates.iter().map(|index| self.pools[*index].name.clone()).collect();
         let has = |family: &Option<IpFamily>, index: usize| {
             let mut ranges = self.pools[index].ranges.iter();
@@ -339,8 +352,8 @@ impl Ledger {
         };
         let attempts = attempts(families);
         let served = |index: &usize| attempts.iter().any(|it| it.iter().all(|f| has(f, *index)));
-        let families = OfFamily::from(families);
-        match families != OfFamily::Any && !candidates.iter().any(served) {
+        let families = AddressFamilies::from(families);
+        match families != AddressFamilies::Any && !candidates.iter().any(served) {
             true => Refusal::NoneOfFamily { pools, families },
             false => Refusal::Exhausted { pools, families, nearest: None },
         }
@@ -348,7 +361,7 @@ impl Ledger {
 
     /// Adds to the refusal of a Service with these terms the address that it comes nearest to sharing. That changes with
     /// other Services, so that it is not kept.
-    pub(super) fn explained(&self, refusal: &Refusal, terms: &Terms) -> Refusal {
+    pub(super) fn explained(&self, refusal: &Refusal, terms: &SharingTerms) -> Refusal {
         let mut explained = refusal.clone();
         if let Refusal::Exhausted { pools, families, nearest } = &mut explained {
             *nearest = self.nearest(pools, *families, terms);
@@ -362,15 +375,15 @@ impl Ledger {
     fn nearest(
         &self,
         pools: &[String],
-        families: OfFamily,
-        terms: &Terms,
-    ) -> Option<Box<(IpAddr, InUse)>> {
+        families: AddressFamilies,
+        terms: &SharingTerms,
+    ) -> Option<Box<(IpAddr, SharingConflict)>> {
         let wanted = terms.sharing.as_ref()?;
         let suits = |address: IpAddr| match families {
-            OfFamily::One(family) => family == IpFamily::of(address),
-            OfFamily::Any | OfFamily::Both => true,
+            AddressFamilies::One(family) => family == IpFamily::of(address),
+            AddressFamilies::Any | AddressFamilies::Both => true,
         };
-        let of = |group: &Group| {
+        let of = |group: &SharingGroup| {
             let mut held = group.addresses().take(FEW).filter(|address| {
                 let pool = self.pool_of(*address).map(|index| &self.pools[index].name);
                 suits(*address) && pool.is_some_and(|pool| pools.contains(pool))
@@ -400,11 +413,11 @@ const FEW: usize = 16;
 const MANY: usize = 100;
 
 /// What to look for together, the best first.
-fn attempts(families: Families) -> Vec<Vec<Option<IpFamily>>> {
+fn attempts(families: FamilyRequirement) -> Vec<Vec<Option<IpFamily>>> {
     match families {
-        Families::Any => vec![vec![None]],
-        Families::One(family) => vec![vec![Some(family)]],
-        Families::Both { first, required } => {
+        FamilyRequirement::Any => vec![vec![None]],
+        FamilyRequirement::One(family) => vec![vec![Some(family)]],
+        FamilyRequirement::Both { first, required } => {
             let both = vec![Some(first), Some(first.other())];
             if required {
                 vec![both]

@@ -15,39 +15,39 @@
 //! where the held addresses are remembered is the caller's business.
 
 mod annotation;
-mod deprived;
-mod group;
+mod displaced;
+mod interval_set;
 mod keep;
 mod ledger;
 mod outcome;
 mod refusal;
 mod request;
-mod runs;
-mod terms;
+mod sharing;
+mod sharing_group;
 #[cfg(test)]
 mod tests;
-mod waiting;
+mod wait_queue;
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::compact;
+use crate::intern::Interner;
 use crate::model::{IpFamily, Namespace, Pool, Service, ServiceKey, Timestamp};
-use crate::shared::Shared;
-use crate::trees;
 
-use deprived::Deprived;
+use displaced::Displaced;
 use ledger::Ledger;
-use request::{Age, Families, Request, Wanted, age};
-use waiting::Waiting;
+use request::{AddressRequest, Age, FamilyRequirement, ServiceRequest, age};
+use wait_queue::WaitQueue;
 
-pub(crate) use annotation::{KNOWN_ANNOTATIONS, is_read};
-pub(crate) use keep::Stranded;
-pub use outcome::{Addresses, Assignment, Changes, Event, EventReason, Held, Outcome};
-pub use refusal::{Cleared, OfFamily, Refusal};
-pub use request::{NotOurs, ours};
-pub use terms::{InUse, WhyNotShared};
+pub(crate) use annotation::{KNOWN_ANNOTATIONS, reads_annotation};
+pub(crate) use keep::StrandedAddresses;
+pub use outcome::{AddressList, Assignment, Changes, Event, EventReason, HeldAddresses, Outcome};
+pub use refusal::{AddressFamilies, ClearReason, Refusal};
+pub use request::{NotServed, check_served};
+pub use sharing::{ConflictReason, SharingConflict};
 
 /// Gives addresses to Services.
 ///
@@ -60,22 +60,22 @@ pub use terms::{InUse, WhyNotShared};
 pub struct Allocator {
     class: Option<String>,
     /// Whether addresses are given out elsewhere.
-    follows: bool,
+    observes: bool,
     ledger: Ledger,
     namespaces: BTreeMap<String, Namespace>,
-    entries: BTreeMap<ServiceKey, Box<Entry>>,
-    requests: Shared<Request>,
+    entries: BTreeMap<ServiceKey, Box<ServiceEntry>>,
+    requests: Interner<ServiceRequest>,
     /// None while addresses are given out elsewhere.
-    waiting: Waiting,
-    deprived: Deprived,
-    stranded: Stranded,
+    waiting: WaitQueue,
+    displaced: Displaced,
+    stranded: StrandedAddresses,
 }
 
 /// One Service that is served here.
 #[derive(Clone, Debug)]
-struct Entry {
+struct ServiceEntry {
     created: Option<Timestamp>,
-    request: Arc<Request>,
+    request: Arc<ServiceRequest>,
     assignment: Option<Assignment>,
     /// Told already.
     refusal: Option<Box<Refusal>>,
@@ -95,19 +95,19 @@ impl Allocator {
     /// Gives nothing out: a Service has what it holds, as far as it may, and waits for whoever gives
     /// it more.
     #[must_use]
-    pub fn following(self) -> Self {
-        Self { follows: true, ..self }
+    pub fn observing(self) -> Self {
+        Self { observes: true, ..self }
     }
 
     /// Sets the namespaces, which pools may ask for. They count from the next time that a Service
-    /// is looked at: see [`Allocator::asks_for_namespaces`].
+    /// is looked at: see [`Allocator::uses_namespaces`].
     pub fn set_namespaces(&mut self, namespaces: impl IntoIterator<Item = Namespace>) {
         self.namespaces = namespaces.into_iter().map(|it| (it.name.clone(), it)).collect();
     }
 
     /// Whether namespaces matter to the pools of the last [`Allocator::reconcile`].
-    pub fn asks_for_namespaces(&self) -> bool {
-        self.ledger.asks_for_namespaces()
+    pub fn uses_namespaces(&self) -> bool {
+        self.ledger.uses_namespaces()
     }
 
     /// Brings addresses in line with pools and requests.
@@ -118,23 +118,23 @@ impl Allocator {
         &mut self,
         pools: &[Pool],
         services: impl IntoIterator<Item = S>,
-        held: &Held,
+        held: &HeldAddresses,
     ) -> Outcome {
-        let changes = self.bring_in_line(pools, services, held);
+        let changes = self.reconcile_changes(pools, services, held);
         self.outcome(changes)
     }
 
     /// The same for who asks for each Service by itself what it holds now.
-    pub(crate) fn bring_in_line<S: Borrow<Service>>(
+    pub(crate) fn reconcile_changes<S: Borrow<Service>>(
         &mut self,
         pools: &[Pool],
         services: impl IntoIterator<Item = S>,
-        held: &Held,
+        held: &HeldAddresses,
     ) -> Changes {
         let mut changes = Changes::default();
         let before = std::mem::take(&mut self.entries);
-        self.ledger = Ledger::new(pools, self.follows);
-        (self.waiting, self.deprived) = (Waiting::default(), Deprived::default());
+        self.ledger = Ledger::new(pools, self.observes);
+        (self.waiting, self.displaced) = (WaitQueue::default(), Displaced::default());
         let mut claims = Vec::new();
         for service in services {
             let service = service.borrow();
@@ -150,19 +150,19 @@ impl Allocator {
         let mut lost = BTreeSet::new();
         for (_, age, key, held) in claims {
             let cleared = self.adopt(&key, held, &mut changes);
-            self.note_deprived(&key, held);
+            self.note_displaced(&key, held);
             if cleared {
                 lost.insert((age, key));
             }
         }
         for (key, entry) in &mut self.entries {
-            if entry.settle(key, &self.ledger, &mut changes) && !self.follows {
+            if entry.settle(key, &self.ledger, &mut changes) && !self.observes {
                 self.waiting.insert(key, entry.age(), &entry.request);
             }
         }
         let all = self.waiting.all();
         self.serve_all(&lost, &all, &mut changes);
-        trees::pack(&mut self.entries);
+        compact::pack(&mut self.entries);
         self.ledger.pack();
         changes
     }
@@ -184,12 +184,12 @@ impl Allocator {
                 if cleared {
                     lost.insert((entry.age(), key.clone()));
                 }
-                if entry.settle(key, &self.ledger, &mut changes) && !self.follows {
+                if entry.settle(key, &self.ledger, &mut changes) && !self.observes {
                     self.waiting.insert(key, entry.age(), &entry.request);
                 }
             }
         }
-        self.note_deprived(key, held);
+        self.note_displaced(key, held);
 
         let freed = before.as_ref().map(|before| self.freed(key, before)).unwrap_or_default();
         self.adopt_again(&freed, &mut changes);
@@ -227,7 +227,7 @@ impl Allocator {
     }
 
     /// Like [`Allocator::refusal`]; if all addresses are taken, with the one that comes nearest to being shared.
-    pub fn refusal_explained(&self, key: &ServiceKey) -> Option<Refusal> {
+    pub fn explain_refusal(&self, key: &ServiceKey) -> Option<Refusal> {
         let entry = self.entries.get(key)?;
         Some(self.ledger.explained(entry.refusal.as_deref()?, &entry.request.terms))
     }
@@ -245,10 +245,10 @@ impl Allocator {
         outcome
     }
 
-    fn forget(&mut self, key: &ServiceKey) -> Option<Box<Entry>> {
+    fn forget(&mut self, key: &ServiceKey) -> Option<Box<ServiceEntry>> {
         let entry = self.entries.remove(key)?;
         self.waiting.remove(key, entry.age(), &entry.request);
-        self.deprived.remove(key);
+        self.displaced.remove(key);
         entry.addresses().iter().for_each(|address| self.ledger.release(key, *address));
         Some(entry)
     }
@@ -257,26 +257,26 @@ impl Allocator {
     fn take_in(
         &mut self,
         service: &Service,
-        before: Option<&Entry>,
+        before: Option<&ServiceEntry>,
         held: &[IpAddr],
         changes: &mut Changes,
     ) -> bool {
-        match ours(service, self.class.as_deref()) {
+        match check_served(service, self.class.as_deref()) {
             Ok(()) => {}
-            Err(NotOurs::Type(type_)) if !held.is_empty() => {
-                changes.cleared(&service.key, held, &Cleared::NotLoadBalancer(type_));
+            Err(NotServed::Type(type_)) if !held.is_empty() => {
+                changes.cleared(&service.key, held, &ClearReason::NotLoadBalancer(type_));
                 return false;
             }
             Err(_) => return false,
         }
         let pinned = self.ledger.pinned(service, self.namespaces.get(&*service.key.namespace));
-        let request = self.requests.share(Request::of(service, pinned));
+        let request = self.requests.intern(ServiceRequest::of(service, pinned));
         let known = before.map_or(&[][..], |before| &before.request.deprecated);
         for name in request.deprecated.iter().filter(|name| !known.contains(name)) {
             changes.deprecated(&service.key, name);
         }
         let refusal = before.and_then(|before| before.refusal.clone());
-        let entry = Entry { created: service.created, request, assignment: None, refusal };
+        let entry = ServiceEntry { created: service.created, request, assignment: None, refusal };
         self.entries.insert(service.key.clone(), Box::new(entry));
         true
     }
@@ -289,7 +289,7 @@ impl Allocator {
         others: &BTreeSet<(Age, ServiceKey)>,
         changes: &mut Changes,
     ) {
-        if self.follows {
+        if self.observes {
             return;
         }
         for (_, key) in first.iter().chain(others) {
@@ -320,7 +320,7 @@ impl Allocator {
     /// Serves a Service if it waits for an address.
     fn serve(&mut self, key: &ServiceKey, changes: &mut Changes) -> Result<(), Refusal> {
         let Some(entry) = self.entries.get_mut(key) else { return Ok(()) };
-        let Request { terms, wanted: Ok(wanted), pinned, .. } = &*entry.request else {
+        let ServiceRequest { terms, wanted: Ok(wanted), pinned, .. } = &*entry.request else {
             return Ok(());
         };
         let assignment = match &entry.assignment {
@@ -353,12 +353,12 @@ impl Allocator {
 /// Both addresses of a Service that has one of them; nothing if one alone will do.
 fn complete(
     ledger: &mut Ledger,
-    (key, entry): (&ServiceKey, &Entry),
-    wanted: &Wanted,
+    (key, entry): (&ServiceKey, &ServiceEntry),
+    wanted: &AddressRequest,
     missing: IpFamily,
     changes: &mut Changes,
 ) -> Result<Option<Assignment>, Refusal> {
-    let Request { terms, pinned, .. } = &*entry.request;
+    let ServiceRequest { terms, pinned, .. } = &*entry.request;
     let Some(Assignment { addresses, pool }) = &entry.assignment else { return Ok(None) };
     let refusal = match ledger.find_other((pool, missing), wanted, pinned, terms) {
         Ok(other) => {
@@ -368,7 +368,7 @@ fn complete(
         }
         Err(refusal) => refusal,
     };
-    if !matches!(wanted.families, Families::Both { required: true, .. }) {
+    if !matches!(wanted.families, FamilyRequirement::Both { required: true, .. }) {
         return Ok(None);
     }
     if !wanted.addresses.is_empty() {
@@ -376,14 +376,14 @@ fn complete(
     }
     let both = ledger.find(wanted, pinned, terms).map_err(|_| refusal)?;
     addresses.iter().for_each(|address| ledger.release(key, *address));
-    changes.cleared(key, addresses, &Cleared::BothElsewhere);
+    changes.cleared(key, addresses, &ClearReason::BothElsewhere);
     changes.assigned(key, &both.addresses, &both.pool);
     Ok(Some(both))
 }
 
-impl Entry {
+impl ServiceEntry {
     /// Whether nothing has changed in what the Service shares and holds.
-    fn stands(&self, request: &Request, held: &[IpAddr]) -> bool {
+    fn stands(&self, request: &ServiceRequest, held: &[IpAddr]) -> bool {
         self.request.terms == request.terms && self.addresses() == held
     }
 
@@ -414,7 +414,7 @@ impl Entry {
         }
         let waits = match (wanted.missing(addresses), wanted.families) {
             (None, _) => false,
-            (Some(_), Families::Both { required: true, .. }) => return true,
+            (Some(_), FamilyRequirement::Both { required: true, .. }) => return true,
             // What can only come with other pools need not be looked for before.
             (Some(family), _) => ledger.has_family(pool, family),
         };

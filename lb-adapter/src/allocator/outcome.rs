@@ -12,24 +12,24 @@ use std::sync::Arc;
 use crate::model::ServiceKey;
 
 use super::annotation::{OLD_PREFIX, PREFIX};
-use super::refusal::{Cleared, Refusal, and};
+use super::refusal::{ClearReason, Refusal, and};
 
 /// Which addresses each Service holds: what is remembered over a restart.
-pub type Held = BTreeMap<ServiceKey, Vec<IpAddr>>;
+pub type HeldAddresses = BTreeMap<ServiceKey, Vec<IpAddr>>;
 
 /// The addresses that one Service was given, all of one pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Assignment {
     /// One, or one of each family: IPv4 before IPv6 unless the Service's `ipFamilies` say otherwise.
-    pub addresses: Addresses,
+    pub addresses: AddressList,
     /// The name of the pool they lie in.
     pub pool: Arc<str>,
 }
 
 /// A list of addresses that takes no memory of its own where it has one, as that of most Services.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Addresses(List);
+pub struct AddressList(List);
 
 #[derive(Clone, PartialEq, Eq)]
 enum List {
@@ -37,7 +37,7 @@ enum List {
     Other(Box<[IpAddr]>),
 }
 
-impl Deref for Addresses {
+impl Deref for AddressList {
     type Target = [IpAddr];
 
     fn deref(&self) -> &[IpAddr] {
@@ -48,7 +48,7 @@ impl Deref for Addresses {
     }
 }
 
-impl From<Vec<IpAddr>> for Addresses {
+impl From<Vec<IpAddr>> for AddressList {
     fn from(addresses: Vec<IpAddr>) -> Self {
         Self(match *addresses {
             [address] => List::One(address),
@@ -57,7 +57,7 @@ impl From<Vec<IpAddr>> for Addresses {
     }
 }
 
-impl<'a> IntoIterator for &'a Addresses {
+impl<'a> IntoIterator for &'a AddressList {
     type Item = &'a IpAddr;
     type IntoIter = slice::Iter<'a, IpAddr>;
 
@@ -66,7 +66,7 @@ impl<'a> IntoIterator for &'a Addresses {
     }
 }
 
-impl fmt::Debug for Addresses {
+impl fmt::Debug for AddressList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }
@@ -97,7 +97,7 @@ pub struct Changes {
 
 impl Outcome {
     /// The addresses, in the form they are remembered in.
-    pub fn held(&self) -> Held {
+    pub fn held(&self) -> HeldAddresses {
         let entry = |(key, assignment): (&ServiceKey, &Assignment)| {
             (key.clone(), assignment.addresses.to_vec())
         };
@@ -164,9 +164,9 @@ impl Changes {
         self.services.insert(key.clone());
     }
 
-    pub(super) fn cleared(&mut self, key: &ServiceKey, addresses: &[IpAddr], why: &Cleared) {
+    pub(super) fn cleared(&mut self, key: &ServiceKey, addresses: &[IpAddr], why: &ClearReason) {
         let reason = match why {
-            Cleared::TooMany => EventReason::NoLbIpsIpFamily,
+            ClearReason::TooMany => EventReason::NoLbIpsIpFamily,
             _ => EventReason::ClearAssignment,
         };
         self.push(key, reason, format!("took back {}: {why}", and(addresses)));

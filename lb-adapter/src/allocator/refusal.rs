@@ -7,8 +7,8 @@ use std::net::IpAddr;
 
 use crate::model::{IpFamily, ServiceType};
 
-use super::request::Families;
-use super::terms::InUse;
+use super::request::FamilyRequirement;
+use super::sharing::SharingConflict;
 
 /// Why a Service was given no address.
 ///
@@ -45,16 +45,16 @@ pub enum Refusal {
         /// The pools looked at.
         pools: Vec<String>,
         /// The family of the Service.
-        families: OfFamily,
+        families: AddressFamilies,
     },
     /// All addresses of the pools that the Service may use are taken, and none can be shared.
     Exhausted {
         /// The pools looked at.
         pools: Vec<String>,
         /// The family of the Service, if it has one.
-        families: OfFamily,
+        families: AddressFamilies,
         /// The address that it comes nearest to sharing, and what forbids that.
-        nearest: Option<Box<(IpAddr, InUse)>>,
+        nearest: Option<Box<(IpAddr, SharingConflict)>>,
     },
     /// An address lies in no pool.
     InNoPool(IpAddr),
@@ -70,7 +70,7 @@ pub enum Refusal {
         /// The address.
         address: IpAddr,
         /// Who holds it, and why it cannot be shared.
-        by: InUse,
+        by: SharingConflict,
     },
     /// The requested address lies in another pool than the requested one.
     OtherPool {
@@ -86,7 +86,7 @@ pub enum Refusal {
         /// The address.
         address: IpAddr,
         /// The family of the Service.
-        family: OfFamily,
+        family: AddressFamilies,
     },
     /// Two addresses of one Service lie in two pools.
     TwoPools {
@@ -122,7 +122,7 @@ pub enum Refusal {
 /// Of which family addresses are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "there are two families")]
-pub enum OfFamily {
+pub enum AddressFamilies {
     /// Of either.
     Any,
     /// Of this one.
@@ -131,12 +131,12 @@ pub enum OfFamily {
     Both,
 }
 
-impl From<Families> for OfFamily {
-    fn from(families: Families) -> Self {
+impl From<FamilyRequirement> for AddressFamilies {
+    fn from(families: FamilyRequirement) -> Self {
         match families {
-            Families::Any | Families::Both { required: false, .. } => Self::Any,
-            Families::One(family) => Self::One(family),
-            Families::Both { required: true, .. } => Self::Both,
+            FamilyRequirement::Any | FamilyRequirement::Both { required: false, .. } => Self::Any,
+            FamilyRequirement::One(family) => Self::One(family),
+            FamilyRequirement::Both { required: true, .. } => Self::Both,
         }
     }
 }
@@ -165,7 +165,7 @@ impl fmt::Display for Refusal {
             Self::NotAdmitted { pool } => {
                 write!(f, "pool {pool:?} is not for this Service, by its serviceAllocation")
             }
-            Self::NoneOfFamily { pools, families: OfFamily::One(family) } => {
+            Self::NoneOfFamily { pools, families: AddressFamilies::One(family) } => {
                 write!(f, "no {family} addresses in {}", list(pools))
             }
             Self::NoneOfFamily { pools, .. } => {
@@ -174,9 +174,11 @@ impl fmt::Display for Refusal {
             Self::Exhausted { pools, families, nearest } => {
                 let pools = list(pools);
                 match families {
-                    OfFamily::Any => write!(f, "no address is left in {pools}")?,
-                    OfFamily::One(family) => write!(f, "no {family} address is left in {pools}")?,
-                    OfFamily::Both => {
+                    AddressFamilies::Any => write!(f, "no address is left in {pools}")?,
+                    AddressFamilies::One(family) => {
+                        write!(f, "no {family} address is left in {pools}")?
+                    }
+                    AddressFamilies::Both => {
                         write!(f, "no pool has both an IPv4 and an IPv6 address left, of {pools}")?;
                     }
                 }
@@ -196,7 +198,7 @@ impl fmt::Display for Refusal {
                 f,
                 "{address} is in pool {lies_in:?}, but the Service asks for pool {requested:?}"
             ),
-            Self::OtherFamily { address, family: OfFamily::One(family) } => {
+            Self::OtherFamily { address, family: AddressFamilies::One(family) } => {
                 write!(f, "{address} is not of the Service's family, {family}")
             }
             Self::OtherFamily { address, .. } => write!(
@@ -229,7 +231,7 @@ impl fmt::Display for Refusal {
 /// Why a Service lost the address it held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Cleared {
+pub enum ClearReason {
     /// It is of another type now.
     NotLoadBalancer(ServiceType),
     /// The pools, or whom it shares with, no longer allow the address.
@@ -248,7 +250,7 @@ pub enum Cleared {
     TooMany,
 }
 
-impl fmt::Display for Cleared {
+impl fmt::Display for ClearReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotLoadBalancer(_) => f.write_str("the Service is not of type LoadBalancer"),

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use crate::model::{IpFamily, IpFamilyPolicy, Service, ServiceType, Timestamp};
 
 use super::annotation::{self, ADDRESS_POOL, LOAD_BALANCER_IPS};
-use super::refusal::{Cleared, OfFamily, Refusal};
-use super::terms::Terms;
+use super::refusal::{AddressFamilies, ClearReason, Refusal};
+use super::sharing::SharingTerms;
 
 /// Why a Service is none that this allocator serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum NotOurs {
+pub enum NotServed {
     /// It is not of type LoadBalancer.
     Type(ServiceType),
     /// Its `loadBalancerClass` is for somebody else.
@@ -32,13 +32,13 @@ pub enum NotOurs {
 /// # Errors
 ///
 /// What it is instead.
-pub fn ours(service: &Service, class: Option<&str>) -> Result<(), NotOurs> {
+pub fn check_served(service: &Service, class: Option<&str>) -> Result<(), NotServed> {
     if service.type_ != ServiceType::LoadBalancer {
-        return Err(NotOurs::Type(service.type_));
+        return Err(NotServed::Type(service.type_));
     }
     if service.load_balancer_class.as_deref() != class {
         let (found, served) = (service.load_balancer_class.clone(), class.map(str::to_owned));
-        return Err(NotOurs::Class { found, served });
+        return Err(NotServed::Class { found, served });
     }
     Ok(())
 }
@@ -53,23 +53,23 @@ pub(super) fn age(created: Option<Timestamp>) -> Age {
 
 /// What a Service asks for. Nothing in it is of one Service, so that many have one request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Request {
-    pub(super) terms: Arc<Terms>,
+pub(super) struct ServiceRequest {
+    pub(super) terms: Arc<SharingTerms>,
     /// An error is a request that cannot be understood or served whatever the pools are.
-    pub(super) wanted: Result<Wanted, Box<Refusal>>,
-    pub(super) pinned: Pinned,
+    pub(super) wanted: Result<AddressRequest, Box<Refusal>>,
+    pub(super) pinned: PinnedPools,
     /// The annotations under names of old.
     pub(super) deprecated: Box<[&'static str]>,
 }
 
 /// The pools for some Services that are for this one, by index, in the order they are tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Pinned(pub(super) Box<[usize]>);
+pub(super) struct PinnedPools(pub(super) Box<[usize]>);
 
 /// What the addresses must be like.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Wanted {
-    pub(super) families: Families,
+pub(super) struct AddressRequest {
+    pub(super) families: FamilyRequirement,
     /// These addresses and no others; any if there are none.
     pub(super) addresses: Box<[IpAddr]>,
     pub(super) pool: Option<Box<str>>,
@@ -77,7 +77,7 @@ pub(super) struct Wanted {
 
 /// Of which families a Service wants addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Families {
+pub(super) enum FamilyRequirement {
     /// It has no family of its own: one address of either will do.
     Any,
     /// One address.
@@ -91,10 +91,10 @@ pub(super) enum Families {
     },
 }
 
-impl Request {
-    pub(super) fn of(service: &Service, pinned: Pinned) -> Self {
+impl ServiceRequest {
+    pub(super) fn of(service: &Service, pinned: PinnedPools) -> Self {
         Self {
-            terms: Arc::new(Terms::of(service)),
+            terms: Arc::new(SharingTerms::of(service)),
             wanted: wanted(service).map_err(Box::new),
             pinned,
             deprecated: annotation::deprecated(service),
@@ -102,29 +102,32 @@ impl Request {
     }
 }
 
-impl Wanted {
+impl AddressRequest {
     /// Which of these addresses, which lie in this pool, a Service that wants this keeps.
-    pub(super) fn keeps(&self, held: &[IpAddr], pool: &str) -> Result<Vec<IpAddr>, Cleared> {
+    pub(super) fn keeps(&self, held: &[IpAddr], pool: &str) -> Result<Vec<IpAddr>, ClearReason> {
         let mut families: Vec<IpFamily> = held.iter().map(|it| IpFamily::of(*it)).collect();
         families.sort();
         if families.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(Cleared::TooMany);
+            return Err(ClearReason::TooMany);
         }
         let kept: Vec<IpAddr> = self.families.sorted(held);
-        if let (true, Families::One(family), Some(address)) =
+        if let (true, FamilyRequirement::One(family), Some(address)) =
             (kept.is_empty(), self.families, held.first())
         {
-            let family = OfFamily::One(family);
-            return Err(Cleared::NotAllowed(Refusal::OtherFamily { address: *address, family }));
+            let family = AddressFamilies::One(family);
+            return Err(ClearReason::NotAllowed(Refusal::OtherFamily {
+                address: *address,
+                family,
+            }));
         }
         let other =
             |address: &&IpAddr| !self.addresses.is_empty() && !self.addresses.contains(address);
         if kept.iter().any(|address| other(&address)) {
-            return Err(Cleared::OtherAddressRequested(self.addresses.to_vec()));
+            return Err(ClearReason::OtherAddressRequested(self.addresses.to_vec()));
         }
         match &self.pool {
             Some(wanted) if **wanted != *pool => {
-                Err(Cleared::OtherPoolRequested(wanted.to_string()))
+                Err(ClearReason::OtherPoolRequested(wanted.to_string()))
             }
             _ => Ok(kept),
         }
@@ -137,13 +140,13 @@ impl Wanted {
 
     /// The family of which a Service that holds these wants another address.
     pub(super) fn missing(&self, held: &[IpAddr]) -> Option<IpFamily> {
-        let Families::Both { .. } = self.families else { return None };
+        let FamilyRequirement::Both { .. } = self.families else { return None };
         let &[address] = held else { return None };
         Some(IpFamily::of(address).other())
     }
 }
 
-impl Families {
+impl FamilyRequirement {
     /// Those of the addresses that are of a wanted family, in the order they are listed in.
     pub(super) fn sorted(self, addresses: &[IpAddr]) -> Vec<IpAddr> {
         let mut addresses = addresses.to_vec();
@@ -157,28 +160,31 @@ impl Families {
     }
 }
 
-fn wanted(service: &Service) -> Result<Wanted, Refusal> {
+fn wanted(service: &Service) -> Result<AddressRequest, Refusal> {
     let addresses = wanted_addresses(service)?;
     let mut families = wanted_families(service)?;
     match (families, &*addresses) {
         (_, []) => {}
-        (Families::Any, [address]) => families = Families::One(IpFamily::of(*address)),
-        (Families::Any, [first, ..]) => {
-            families = Families::Both { first: IpFamily::of(*first), required: true };
+        (FamilyRequirement::Any, [address]) => {
+            families = FamilyRequirement::One(IpFamily::of(*address))
         }
-        (Families::One(family), [address]) if IpFamily::of(*address) == family => {}
-        (Families::One(family), [_, ..]) => {
+        (FamilyRequirement::Any, [first, ..]) => {
+            families = FamilyRequirement::Both { first: IpFamily::of(*first), required: true };
+        }
+        (FamilyRequirement::One(family), [address]) if IpFamily::of(*address) == family => {}
+        (FamilyRequirement::One(family), [_, ..]) => {
             let address = addresses.iter().find(|it| IpFamily::of(**it) != family);
-            let (address, family) = (*address.unwrap_or(&addresses[0]), OfFamily::One(family));
+            let (address, family) =
+                (*address.unwrap_or(&addresses[0]), AddressFamilies::One(family));
             return Err(Refusal::OtherFamily { address, family });
         }
-        (Families::Both { .. }, [address]) => {
-            return Err(Refusal::OtherFamily { address: *address, family: OfFamily::Both });
+        (FamilyRequirement::Both { .. }, [address]) => {
+            return Err(Refusal::OtherFamily { address: *address, family: AddressFamilies::Both });
         }
-        (Families::Both { .. }, _) => {}
+        (FamilyRequirement::Both { .. }, _) => {}
     }
     let pool = annotation::value(service, ADDRESS_POOL).map(|(_, pool)| pool.into());
-    Ok(Wanted { families, addresses, pool })
+    Ok(AddressRequest { families, addresses, pool })
 }
 
 /// The addresses that are asked for: none, one, or one of each family.
@@ -205,7 +211,7 @@ fn wanted_addresses(service: &Service) -> Result<Box<[IpAddr]>, Refusal> {
 }
 
 /// The families of the cluster IPs; of a Service without them, those it asks for.
-fn wanted_families(service: &Service) -> Result<Families, Refusal> {
+fn wanted_families(service: &Service) -> Result<FamilyRequirement, Refusal> {
     let given = service.cluster_ips.iter().map(|address| IpFamily::of(*address));
     let mut families: Vec<IpFamily> = given.collect();
     let known = !families.is_empty();
@@ -220,13 +226,13 @@ fn wanted_families(service: &Service) -> Result<Families, Refusal> {
         Some(IpFamilyPolicy::SingleStack) | None if families.len() > 1 => true,
         Some(IpFamilyPolicy::SingleStack) | None => {
             let only = families.first().copied();
-            return Ok(only.map_or(Families::Any, Families::One));
+            return Ok(only.map_or(FamilyRequirement::Any, FamilyRequirement::One));
         }
     };
     let first = service.ip_families.first().or_else(|| families.first()).copied();
     match families[..] {
         [family] if known && required => Err(Refusal::NotEnoughClusterIps { family }),
-        [family] if known => Ok(Families::One(family)),
-        _ => Ok(Families::Both { first: first.unwrap_or(IpFamily::Ipv4), required }),
+        [family] if known => Ok(FamilyRequirement::One(family)),
+        _ => Ok(FamilyRequirement::Both { first: first.unwrap_or(IpFamily::Ipv4), required }),
     }
 }

@@ -4,12 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::allocator::{Allocator, EventReason, Held, KNOWN_ANNOTATIONS, Outcome};
+use crate::allocator::{Allocator, EventReason, HeldAddresses, KNOWN_ANNOTATIONS, Outcome};
+use crate::config::Diagnostic;
 use crate::config::report::{self, Place};
-use crate::config::{Diagnostic, nearest};
 use crate::manifest::{Manifests, ServicePlace, ServicePlaces};
 use crate::model::{Pool, Service, ServiceType};
 use crate::planner::{Why, Wishes};
+use crate::spelling::nearest;
 
 /// Adds a warning for each such thing, and returns what the Services would hold.
 pub(super) fn judge(
@@ -27,11 +28,11 @@ pub(super) fn judge(
         .collect();
     let mut allocator = class.map_or_else(Allocator::new, Allocator::for_class);
     allocator.set_namespaces(manifests.namespaces.iter().cloned());
-    let held: Held = balanced.iter().map(|it| (it.key.clone(), held(it))).collect();
+    let held: HeldAddresses = balanced.iter().map(|it| (it.key.clone(), held(it))).collect();
     let outcome = allocator.reconcile(&manifests.config.pools, balanced.iter().copied(), &held);
     // Whether a pool is for a namespace only its labels say.
     let known: BTreeSet<&str> = manifests.namespaces.iter().map(|it| it.name.as_str()).collect();
-    let by_labels = allocator.asks_for_namespaces();
+    let by_labels = allocator.uses_namespaces();
     for event in &outcome.changes.events {
         let told = match event.reason {
             EventReason::IpAllocated => false,

@@ -9,12 +9,12 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use super::draft::Format;
-use super::nearest::nearest;
 use super::report::Report;
 use super::schema::Schema;
 use super::unfinished::{unfinished, without_zeros};
 use super::yaml::{Kind, Position, Scalar, Value};
 use crate::model::Labels;
+use crate::spelling::nearest;
 
 /// The keys and indices that lead to a value; borrowed step by step while descending.
 #[derive(Clone, Copy, Debug)]

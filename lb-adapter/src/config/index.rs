@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::nearest::nearest;
 use crate::model::{BgpAdvertisement, Pool, PoolSelection};
+use crate::spelling::nearest;
 
 /// The pools that some advertisements are for.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::draft::{Format, Key};
 use super::field::{Field, Mapping};
 use super::report::Report;
-use crate::model::{LabelSelector, Labels, MatchExpression, Operator};
+use crate::model::{LabelSelector, Labels, MatchExpression, SelectorOperator};
 
 /// Reads the list of selectors under this key; none if it is not there.
 pub(crate) fn selectors(
@@ -110,10 +110,10 @@ fn expression(
         Some(key.to_owned())
     });
     let words = [
-        ("In", Operator::In),
-        ("NotIn", Operator::NotIn),
-        ("Exists", Operator::Exists),
-        ("DoesNotExist", Operator::DoesNotExist),
+        ("In", SelectorOperator::In),
+        ("NotIn", SelectorOperator::NotIn),
+        ("Exists", SelectorOperator::Exists),
+        ("DoesNotExist", SelectorOperator::DoesNotExist),
     ];
     let operator = mapping
         .required("operator", "In, NotIn, Exists or DoesNotExist", report)
@@ -130,17 +130,19 @@ fn expression(
     };
     let expression = MatchExpression { key: key?, operator: operator?, values };
     match (expression.operator, listed) {
-        (Operator::In | Operator::NotIn, None) => {
+        (SelectorOperator::In | SelectorOperator::NotIn, None) => {
             report.error(
                 mapping.path.key("values"),
                 mapping.position,
                 "missing, In and NotIn need at least one value",
             );
         }
-        (Operator::In | Operator::NotIn, Some(list)) if list.is_empty_list() => {
+        (SelectorOperator::In | SelectorOperator::NotIn, Some(list)) if list.is_empty_list() => {
             list.error(report, "empty, In and NotIn need at least one value");
         }
-        (Operator::Exists | Operator::DoesNotExist, Some(list)) if !list.is_empty_list() => {
+        (SelectorOperator::Exists | SelectorOperator::DoesNotExist, Some(list))
+            if !list.is_empty_list() =>
+        {
             list.error(report, "Exists and DoesNotExist take no values");
         }
         _ => {}

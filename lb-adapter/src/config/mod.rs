@@ -17,7 +17,6 @@ pub(crate) mod duration;
 mod index;
 mod labels;
 mod lint;
-mod nearest;
 mod overlaps;
 pub(crate) mod own;
 pub(crate) mod peers;
@@ -43,7 +42,6 @@ pub(crate) use diagnostic::settle;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub(crate) use lint::Around;
 pub(crate) use lint::lint;
-pub(crate) use nearest::nearest;
 pub(crate) use resolve::{Absence, Secrets, resolve};
 
 use crate::model::Config;

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use super::duration;
 use super::field::{Field, Mapping, listed};
-use super::nearest::nearest;
 use super::report::Report;
 use super::yaml::Kind;
 use crate::model::{
-    CommunityPattern, IpFamily, LeftOut, LinkBandwidth, NextHopPolicy, Peer, Pool, WhenUnhealthy,
+    CommunityPattern, DisabledCapability, IpFamily, LinkBandwidth, NextHopPolicy, Peer, Pool,
+    WhenUnhealthy,
 };
+use crate::spelling::nearest;
 
 /// Before the names of annotations.
 pub(crate) const PREFIX: &str = "ferrolb.io/";
@@ -98,8 +99,8 @@ pub(crate) fn read_peer(
 }
 
 /// Reads a list of capabilities, or a text of them with commas.
-fn left_out(field: Field<'_>, report: &mut Report<'_>) -> Option<Vec<LeftOut>> {
-    let names = LeftOut::names().collect::<Vec<_>>().join(", ");
+fn left_out(field: Field<'_>, report: &mut Report<'_>) -> Option<Vec<DisabledCapability>> {
+    let names = DisabledCapability::names().collect::<Vec<_>>().join(", ");
     let expected = format!("some of {names}");
     let mut all = Vec::new();
     for text in texts(&field, report) {
@@ -112,7 +113,9 @@ fn left_out(field: Field<'_>, report: &mut Report<'_>) -> Option<Vec<LeftOut>> {
     }
     all.sort_unstable();
     all.dedup();
-    if all.contains(&LeftOut::Ipv4Unicast) && all.contains(&LeftOut::Ipv6Unicast) {
+    if all.contains(&DisabledCapability::Ipv4Unicast)
+        && all.contains(&DisabledCapability::Ipv6Unicast)
+    {
         let message = "both address families are left out, expected one that is offered";
         field.error(report, message.to_owned());
         return None;

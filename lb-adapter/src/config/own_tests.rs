@@ -47,15 +47,15 @@ fn a_pool_says_what_services_may_set_and_when_they_are_healthy() {
 
 #[test]
 fn a_peer_says_which_capabilities_are_left_out() {
-    use crate::model::LeftOut;
+    use crate::model::DisabledCapability;
     for (text, expected) in [
-        ("all", vec![LeftOut::All]),
-        ("ipv6-unicast", vec![LeftOut::Ipv6Unicast]),
+        ("all", vec![DisabledCapability::All]),
+        ("ipv6-unicast", vec![DisabledCapability::Ipv6Unicast]),
         (
             "'extended-message, route-refresh'",
-            vec![LeftOut::RouteRefresh, LeftOut::ExtendedMessage],
+            vec![DisabledCapability::RouteRefresh, DisabledCapability::ExtendedMessage],
         ),
-        ("[four-octet-as, four-octet-as]", vec![LeftOut::FourOctetAs]),
+        ("[four-octet-as, four-octet-as]", vec![DisabledCapability::FourOctetAs]),
     ] {
         let peer = &good(&peer_with(&format!("without-capabilities: {text}"))).peers[0];
         assert_eq!(peer.without_capabilities, expected, "{text}");

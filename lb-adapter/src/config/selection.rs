@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 
 use super::lint::Lint;
-use super::nearest::nearest;
 use super::report::Place;
 use crate::model::{BgpAdvertisement, LabelSelector, Labels, Peer, Service, ServiceType};
+use crate::spelling::nearest;
 
 /// The objects of a kind, by their labels.
 struct Candidates<'a> {

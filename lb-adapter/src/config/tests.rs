@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    Asn, BgpAdvertisement, BgpIdentifier, Community, Operator, Password, Peer, PeerAsn, Pool,
-    PoolSelection, Protocol,
+    Asn, BgpAdvertisement, BgpIdentifier, Community, Password, Peer, PeerAsn, Pool, PoolSelection,
+    Protocol, SelectorOperator,
 };
 
 pub(super) fn good(text: &str) -> Config {
@@ -122,8 +122,11 @@ address-pools:
     assert_eq!(peer.node_selectors.len(), 2);
     assert_eq!(peer.node_selectors[0].match_labels.get("rack"), Some("a"));
     let expressions = &peer.node_selectors[1].match_expressions;
-    assert_eq!((expressions[0].operator, expressions[0].values.len()), (Operator::NotIn, 2));
-    assert_eq!(expressions[1].operator, Operator::Exists);
+    assert_eq!(
+        (expressions[0].operator, expressions[0].values.len()),
+        (SelectorOperator::NotIn, 2)
+    );
+    assert_eq!(expressions[1].operator, SelectorOperator::Exists);
 
     let a = config.pool("a").unwrap();
     assert!(a.avoid_buggy_ips && !a.auto_assign);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{Difference, State};
-use crate::allocator::Held;
+use crate::allocator::HeldAddresses;
 use crate::args::OutputFormat;
 use crate::ask::ProcessArgs;
 use crate::cluster::{Cluster, ClusterArgs, Content, stdin_once};
@@ -90,7 +90,7 @@ fn states(args: &DiffArgs, problems: Problems) -> Result<(State, State), Failure
         let new = config(&args.new)?;
         let old = match &args.old {
             Some(old) => Cluster::of_config(from, &config(old)?, &args.cluster, problems)?,
-            None => Cluster::read(from, &args.cluster, Held::new(), problems)?,
+            None => Cluster::read(from, &args.cluster, HeldAddresses::new(), problems)?,
         };
         let mut engine = old.engine;
         let before = State::of(&engine);
@@ -98,7 +98,7 @@ fn states(args: &DiffArgs, problems: Problems) -> Result<(State, State), Failure
         return Ok((before, State::of(&engine)));
     }
     let Some(old) = &args.old else { return asked(args, problems) };
-    let old = Cluster::read(old, &args.cluster, Held::new(), problems)?.engine;
+    let old = Cluster::read(old, &args.cluster, HeldAddresses::new(), problems)?.engine;
     let new = Cluster::read(&args.new, &args.cluster, old.held(), problems)?.engine;
     Ok((State::of(&old), State::of(&new)))
 }

@@ -11,8 +11,8 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 use crate::model::{
-    Asn, BfdProfile, BgpIdentifier, Config, LabelSelector, LeftOut, NextHopPolicy, Node, Password,
-    Peer, PeerAddress, PeerAsn,
+    Asn, BfdProfile, BgpIdentifier, Config, DisabledCapability, LabelSelector, NextHopPolicy, Node,
+    Password, Peer, PeerAddress, PeerAsn,
 };
 use crate::planner::Scene;
 use crate::sessions::{Sessions, Wanted};
@@ -93,13 +93,13 @@ fn what_opens_and_connections_have_settled_resets_a_session() {
     assert_eq!(resets(|peer| peer.ebgp_multihop = true), ["ebgpMultiHop"]);
 
     for left_out in [
-        LeftOut::All,
-        LeftOut::Ipv6Unicast,
-        LeftOut::RouteRefresh,
-        LeftOut::ExtendedNextHop,
-        LeftOut::ExtendedMessage,
-        LeftOut::FourOctetAs,
-        LeftOut::EnhancedRouteRefresh,
+        DisabledCapability::All,
+        DisabledCapability::Ipv6Unicast,
+        DisabledCapability::RouteRefresh,
+        DisabledCapability::ExtendedNextHop,
+        DisabledCapability::ExtendedMessage,
+        DisabledCapability::FourOctetAs,
+        DisabledCapability::EnhancedRouteRefresh,
     ] {
         let changed = resets(|peer| peer.without_capabilities = vec![left_out]);
         assert_eq!(changed, ["without-capabilities"], "{left_out}");
@@ -231,7 +231,9 @@ fn each_changed(router: &Peer) -> Vec<(&'static str, Peer)> {
     add("ebgp_multihop", &|peer| peer.ebgp_multihop = true);
     add("dual_stack", &|peer| peer.dual_stack = true);
     add("next_hop", &|peer| peer.next_hop = Some(NextHopPolicy::NodeAddress));
-    add("without_capabilities", &|peer| peer.without_capabilities = vec![LeftOut::ExtendedMessage]);
+    add("without_capabilities", &|peer| {
+        peer.without_capabilities = vec![DisabledCapability::ExtendedMessage]
+    });
     add("name and hold_time", &|peer| {
         peer.name = "rack".to_owned();
         peer.hold_time = seconds(30);

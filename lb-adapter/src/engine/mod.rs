@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::allocator::{Allocator, Changes, Event, EventReason, Held, ours};
+use crate::allocator::{Allocator, Changes, Event, EventReason, HeldAddresses, check_served};
 use crate::manifest::Manifests;
 use crate::model::{Config, EndpointSlice, Namespace, Node, Service, ServiceKey};
 use crate::planner::{self, Changed, Complaint, Endpoints, Plan, Probed, Scene, Subject, Wishes};
@@ -53,7 +53,7 @@ pub struct Engine {
     /// What was told of a status that a Service cannot keep.
     told: Vec<Event>,
     /// What is remembered of Services that are not known yet.
-    remembered: Held,
+    remembered: HeldAddresses,
 }
 
 /// One thing that happened in the cluster.
@@ -130,13 +130,13 @@ impl Engine {
     /// given out before [`Change::Config`] and [`Change::Synced`].
     pub fn new(options: planner::Options, node: Option<String>) -> Self {
         let allocator = options.class.clone().map_or_else(Allocator::new, Allocator::for_class);
-        let allocator = if options.follows { allocator.following() } else { allocator };
+        let allocator = if options.follows { allocator.observing() } else { allocator };
         Self { options, node, allocator, ..Self::default() }
     }
 
     /// Remembers what Services hold that are yet to come: it counts before their status.
     #[must_use]
-    pub fn remembering(mut self, held: Held) -> Self {
+    pub fn remembering(mut self, held: HeldAddresses) -> Self {
         self.remembered = held;
         self
     }
@@ -299,7 +299,7 @@ impl Engine {
         }
         self.rows.set_status_addresses(key, Vec::new());
         let class = self.options.class.as_deref();
-        if self.rows.service(key).is_some_and(|service| ours(&service, class).is_ok()) {
+        if self.rows.service(key).is_some_and(|service| check_served(&service, class).is_ok()) {
             let message = format!("took back {}: expected IP addresses", written.join(" and "));
             effects.written.insert(key.clone());
             let (service, reason) = (key.clone(), EventReason::ClearAssignment);
@@ -314,12 +314,12 @@ impl Engine {
             self.allocator.set_namespaces(self.rows.namespaces.values().cloned());
             let config = Arc::clone(config);
             let keys: Vec<_> = self.rows.service_keys().cloned().collect();
-            let mut held = Held::new();
+            let mut held = HeldAddresses::new();
             for key in &keys {
                 held.insert(key.clone(), self.held_by_status(key, effects));
             }
             let services = self.rows.services();
-            let changes = self.allocator.bring_in_line(&config.pools, services, &held);
+            let changes = self.allocator.reconcile_changes(&config.pools, services, &held);
             self.write(changes, effects);
             keys.iter().for_each(|key| self.complain(key, effects));
         }
@@ -334,7 +334,7 @@ impl Engine {
     /// The pools of some Services in a namespace may be others now.
     fn namespace(&mut self, name: &str, effects: &mut Effects) {
         self.allocator.set_namespaces(self.rows.namespaces.values().cloned());
-        if !self.is_ready() || !self.allocator.asks_for_namespaces() {
+        if !self.is_ready() || !self.allocator.uses_namespaces() {
             return;
         }
         let keys = self.rows.service_keys().filter(|key| *key.namespace == *name);

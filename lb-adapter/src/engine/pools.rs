@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::allocator::Stranded;
+use crate::allocator::StrandedAddresses;
 use crate::model::{Config, Pool};
 
 use super::Engine;
@@ -51,7 +51,7 @@ impl Engine {
 
         let unknown = if has_pools {
             // A pool that cannot be read may have any address.
-            !config.left_out_pools.is_empty()
+            !config.invalid_pools.is_empty()
         } else {
             had_pools || self.strays.unknown
         };
@@ -75,7 +75,7 @@ impl Engine {
 
     fn apply_strays(&mut self) {
         let Strays { retired, unknown } = &self.strays;
-        self.allocator.set_stranded(Stranded::new(retired, *unknown));
+        self.allocator.set_stranded(StrandedAddresses::new(retired, *unknown));
         self.planned = self.config.as_ref().map(|config| match retired.as_slice() {
             [] => Arc::clone(config),
             retired => {

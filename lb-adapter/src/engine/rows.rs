@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::allocator;
+use crate::compact;
+use crate::intern::Interner;
 use crate::model::{Endpoint, EndpointSlice, Namespace, Node, Service, ServiceKey};
 use crate::planner;
-use crate::shared::Shared;
-use crate::trees;
 
 use super::packed::{PackedEndpoints, PackedService};
 
@@ -24,7 +24,7 @@ pub(super) struct Rows {
     pub(super) nodes: BTreeMap<String, Node>,
     pub(super) namespaces: BTreeMap<String, Namespace>,
     /// What stands in the names of many.
-    namespace_names: Shared<str>,
+    namespace_names: Interner<str>,
 }
 
 /// Namespace and name.
@@ -72,7 +72,9 @@ impl Rows {
     /// Takes in a Service, whose status has what it holds by whatever remembers it; gives back its key, as everybody is
     /// to have it. Of its annotations those are kept that mean something here.
     pub(super) fn put_service(&mut self, mut service: Service) -> ServiceKey {
-        service.annotations.retain(|name| allocator::is_read(name) || planner::is_read(name));
+        service
+            .annotations
+            .retain(|name| allocator::reads_annotation(name) || planner::is_read(name));
         let packed = PackedService::of(&service);
         let key = self.known(service.key);
         self.services.insert(key.clone(), packed);
@@ -148,7 +150,7 @@ impl Rows {
         let service = self.known(slice.service);
         let name = match self.slices.get_key_value(&name) {
             Some((known, _)) => Arc::clone(known),
-            None => Arc::new((self.namespace_names.share(Arc::clone(&name.0)), name.1.clone())),
+            None => Arc::new((self.namespace_names.intern(Arc::clone(&name.0)), name.1.clone())),
         };
         let mut touched = BTreeSet::from([service.clone()]);
         if let Some(before) = self.slices.insert(Arc::clone(&name), service.clone())
@@ -179,9 +181,9 @@ impl Rows {
 
     /// Makes the most of the memory, when much has come in at once.
     pub(super) fn pack(&mut self) {
-        trees::pack(&mut self.services);
-        trees::pack(&mut self.endpoints);
-        trees::pack(&mut self.slices);
+        compact::pack(&mut self.services);
+        compact::pack(&mut self.endpoints);
+        compact::pack(&mut self.slices);
     }
 
     /// Forgets all endpoints.

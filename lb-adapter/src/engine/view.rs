@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::allocator::{Allocator, Assignment, Held, Refusal, ours};
+use crate::allocator::{Allocator, Assignment, HeldAddresses, Refusal, check_served};
 use crate::model::{Config, Namespace, Node, Service, ServiceKey};
 use crate::planner::{
     self, Endpoints, NotAnnounced, PeerPlan, Plan, Probed, Subject, Wishes, is_usable,
@@ -96,7 +96,7 @@ impl Engine {
             return self.allocator.assignment(key).cloned();
         }
         let service = self.rows.service(key)?;
-        ours(&service, self.options.class.as_deref()).ok()?;
+        check_served(&service, self.options.class.as_deref()).ok()?;
         let addresses = addresses(&service.status_addresses).filter(|held| !held.is_empty())?;
         let pools = self.config.iter().flat_map(|config| &config.pools);
         let pool = pools.into_iter().find(|pool| pool.contains(addresses[0]));
@@ -130,7 +130,7 @@ impl Engine {
         let service = self.rows.service(key)?;
         let endpoints = Endpoints::of(&service, self.rows.endpoints_of(key));
         // This is shown to people, so the refusal comes with the explanation that is not kept.
-        let refusal = self.allocator.refusal_explained(key);
+        let refusal = self.allocator.explain_refusal(key);
         let held = self.allocator.assignment(key).ok_or(refusal.as_ref());
         let mut subject = Subject::new(&service, held, &endpoints);
         subject.probed = self.probed.get(&(node.to_owned(), key.clone()));
@@ -185,7 +185,7 @@ impl Engine {
     }
 
     /// Which Service holds which address: what to remember.
-    pub fn held(&self) -> Held {
+    pub fn held(&self) -> HeldAddresses {
         let held = self.rows.service_keys().filter_map(|key| {
             let assignment = self.allocator.assignment(key)?;
             Some((key.clone(), assignment.addresses.to_vec()))

@@ -29,13 +29,13 @@ use super::service_status::{Face, MANAGER, Wanted};
 use super::watch::{Restarts, Seen, Watches};
 use super::writer::{Writer, Written};
 use super::{ControllerArgs, client};
-use crate::allocator::{NotOurs, ours};
+use crate::allocator::{NotServed, check_served};
 use crate::engine::{Change, Effects, Engine};
 use crate::failure::Failure;
 use crate::grace::Turn;
 use crate::http::{self, Question};
 use crate::metrics::{self, ApiSample, ConfigSample, Latency, Sample};
-use crate::model::{Config, Service, ServiceKey, ServiceName, ServiceType};
+use crate::model::{Config, NamespacedName, Service, ServiceKey, ServiceType};
 use crate::planner::Options;
 use crate::sampling;
 use crate::signals::Signals;
@@ -364,7 +364,7 @@ impl Leader {
     /// Tells and writes what has become of a change.
     fn follow(&mut self, Effects { events, written, .. }: Effects) {
         for event in events {
-            let ServiceName { namespace, name, .. } = &*event.service;
+            let NamespacedName { namespace, name, .. } = &*event.service;
             tracing::info!(service = %event.service, reason = event.reason.as_str(), "{}", event.message);
             // A Service that is gone has no use for Events.
             let Some(face) = self.faces.get(&event.service) else { continue };
@@ -445,11 +445,11 @@ impl Leader {
 /// Returns what the status of a Service should say; `None` leaves it alone.
 fn wanted(engine: &Engine, key: &ServiceKey, class: Option<&str>, face: &Face) -> Option<Wanted> {
     let service = engine.service_of(key)?;
-    match ours(&service, class) {
+    match check_served(&service, class) {
         Ok(()) => {}
         // Another controller serves it, and its status is that controller's business.
-        Err(NotOurs::Class { .. }) => return None,
-        Err(NotOurs::Type(_)) => return face.is_ours().then(Wanted::default),
+        Err(NotServed::Class { .. }) => return None,
+        Err(NotServed::Type(_)) => return face.is_ours().then(Wanted::default),
     }
     let holding = engine.holding(key);
     Some(Wanted {

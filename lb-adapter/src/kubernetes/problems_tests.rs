@@ -237,7 +237,7 @@ fn an_overlap_is_the_fault_of_the_newcomer_by_any_name() {
         controller.see([young("10.0.0.0/25"), old("10.0.0.0/24")]);
         assert_eq!(controller.pools(), ["z-old"]);
         assert_eq!(controller.errors(), ["IPAddressPool a-young"]);
-        assert_eq!(controller.1.left_out_pools, ["a-young"]);
+        assert_eq!(controller.1.invalid_pools, ["a-young"]);
     }
 
     // A pool that is in force stays so, and its change is the error.
@@ -247,7 +247,7 @@ fn an_overlap_is_the_fault_of_the_newcomer_by_any_name() {
     assert_eq!(controller.pools(), ["a-young", "z-old"]);
     assert_eq!(controller.errors(), ["IPAddressPool z-old"]);
     assert_eq!(controller.1.pools[1].ranges[0].to_string(), "10.0.0.0/24");
-    assert_eq!(controller.1.left_out_pools, [""; 0], "it is in force as it was");
+    assert_eq!(controller.1.invalid_pools, [""; 0], "it is in force as it was");
 
     // A pool that only contradicts one that is left out is in force.
     let mut controller = Program::controller();

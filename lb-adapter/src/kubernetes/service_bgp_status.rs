@@ -23,8 +23,8 @@ use super::object::Object;
 use super::status_object::{PERIOD, goes_with_another};
 use crate::config::yaml::Value as Tree;
 use crate::failure::causes;
+use crate::intern::Interner;
 use crate::model::ServiceKey;
-use crate::shared::Shared;
 
 /// The peers that a Service is announced to, by name; none for one that is not. Most Services have the same, and
 /// share them.
@@ -38,7 +38,7 @@ pub(super) struct ServiceStatuses {
     /// Whoever the objects go with.
     owner: Option<Value>,
     rows: BTreeMap<ServiceKey, Row>,
-    peers: Shared<BTreeSet<String>>,
+    peers: Interner<BTreeSet<String>>,
     due: BTreeSet<ServiceKey>,
     /// The Service whose turn was last. The next one follows it, so that one that cannot be written keeps no other
     /// waiting.
@@ -105,7 +105,7 @@ impl ServiceStatuses {
             manager,
             owner: None,
             rows: BTreeMap::new(),
-            peers: Shared::default(),
+            peers: Interner::default(),
             due: BTreeSet::new(),
             last: None,
             listed: false,
@@ -133,7 +133,7 @@ impl ServiceStatuses {
     pub(super) fn set(&mut self, key: &ServiceKey, peers: BTreeSet<String>) {
         // Taken out and put in, so that it is under the key that others share.
         let mut row = self.rows.remove(key).unwrap_or_default();
-        let wanted = (!peers.is_empty()).then(|| self.peers.share(peers));
+        let wanted = (!peers.is_empty()).then(|| self.peers.intern(peers));
         if row.wanted != wanted {
             row.wanted = wanted;
             self.due.insert(key.clone());
@@ -173,7 +173,7 @@ impl ServiceStatuses {
         match done {
             Done::Listed(objects) => {
                 for (key, name, peers) in objects {
-                    let peers = self.peers.share(peers);
+                    let peers = self.peers.intern(peers);
                     let row = self.rows.entry(key).or_default();
                     row.told |= !self.begun && !peers.is_empty();
                     row.written = Some((name, peers));

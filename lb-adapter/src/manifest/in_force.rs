@@ -112,8 +112,8 @@ impl<K: ObjectKey> InForce<K> {
         }
 
         let Manifests { mut config, warnings, .. } = read;
-        let left_out_pools = written.keys().filter(|key| is_pool(*key) && is_left_out(key));
-        config.left_out_pools = left_out_pools.map(|key| key.name().to_owned()).collect();
+        let invalid_pools = written.keys().filter(|key| is_pool(*key) && is_left_out(key));
+        config.invalid_pools = invalid_pools.map(|key| key.name().to_owned()).collect();
         self.objects = judge.versions(&tried);
         self.is_configured = true;
         Judged { found, config: Some(config), warnings, problems }

@@ -1,7 +1,7 @@
 //! Kinds that are nearly one of those that are read: there is a slip in the kind, its group or its version.
 
-use crate::config::nearest;
 use crate::config::resources;
+use crate::spelling::nearest;
 
 /// The judgement on an object that is not read.
 #[derive(Debug, PartialEq, Eq)]

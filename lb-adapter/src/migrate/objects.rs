@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::names::Names;
 use crate::config::draft::{AnyCommunity, BgpDraft, Draft};
 use crate::model::{
-    BfdProfile, BgpAdvertisement, Config, Health, LabelSelector, Operator, Peer, PeerAddress,
-    PeerAsn, Permissions, Pool, PoolSelection, ServiceAllocation, WhenUnhealthy,
+    BfdProfile, BgpAdvertisement, Config, Health, LabelSelector, Peer, PeerAddress, PeerAsn,
+    Permissions, Pool, PoolSelection, SelectorOperator, ServiceAllocation, WhenUnhealthy,
 };
 
 /// What came of a configuration.
@@ -282,11 +282,11 @@ fn selectors(selectors: &[LabelSelector]) -> Value {
 }
 
 fn selector(selector: &LabelSelector) -> Value {
-    let operator = |operator: Operator| match operator {
-        Operator::In => "In",
-        Operator::NotIn => "NotIn",
-        Operator::Exists => "Exists",
-        Operator::DoesNotExist => "DoesNotExist",
+    let operator = |operator: SelectorOperator| match operator {
+        SelectorOperator::In => "In",
+        SelectorOperator::NotIn => "NotIn",
+        SelectorOperator::Exists => "Exists",
+        SelectorOperator::DoesNotExist => "DoesNotExist",
     };
     let expressions: Vec<_> = selector
         .match_expressions

@@ -13,10 +13,10 @@ mod address_range;
 mod advertisement;
 mod allocation;
 mod bfd;
+mod disabled_capability;
 mod endpoint;
 mod health;
 mod labels;
-mod left_out;
 mod namespace;
 mod node;
 mod peer;
@@ -31,20 +31,20 @@ pub use advertisement::{BgpAdvertisement, L2Advertisement, PoolSelection};
 pub use allocation::ServiceAllocation;
 pub use bfd::BfdProfile;
 pub use bgp_session::{Asn, BgpIdentifier, Community, LargeCommunity};
+pub use disabled_capability::DisabledCapability;
 pub(crate) use endpoint::target;
 pub use endpoint::{Endpoint, EndpointSlice};
 pub use health::{Health, HealthError, LinkBandwidth, MinReady, Probe, ProbeKind, WhenUnhealthy};
 pub use labels::Labels;
-pub use left_out::LeftOut;
 pub use namespace::Namespace;
 pub use node::Node;
 pub use peer::{NextHopPolicy, Password, Peer, PeerAddress, PeerAsn};
 pub use permission::{CommunityPattern, PatternError, Permissions};
 pub use pool::{Pool, Protocol};
-pub use selector::{LabelSelector, MatchExpression, Operator};
+pub use selector::{LabelSelector, MatchExpression, SelectorOperator};
 pub use service::{
-    ExternalTrafficPolicy, IpFamily, IpFamilyPolicy, Service, ServiceKey, ServiceName, ServicePort,
-    ServiceType, TransportProtocol,
+    ExternalTrafficPolicy, IpFamily, IpFamilyPolicy, NamespacedName, Service, ServiceKey,
+    ServicePort, ServiceType, TransportProtocol,
 };
 pub use timestamp::{Timestamp, TimestampError};
 
@@ -67,7 +67,7 @@ pub struct Config {
     /// What peers name to be watched by BFD.
     pub bfd_profiles: Vec<BfdProfile>,
     /// The names of pools that are left out since they are not valid. Addresses that no pool has may be theirs.
-    pub left_out_pools: Vec<String>,
+    pub invalid_pools: Vec<String>,
     /// The format that it is written in, for hints about what to change in it.
     pub format: ConfigFormat,
 }
@@ -96,7 +96,7 @@ impl Config {
 
     /// Returns true if there is a pool, even one that is left out.
     pub fn has_pools(&self) -> bool {
-        !self.pools.is_empty() || !self.left_out_pools.is_empty()
+        !self.pools.is_empty() || !self.invalid_pools.is_empty()
     }
 
     /// The pool of this name.

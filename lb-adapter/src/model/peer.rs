@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::selector::any_or_none;
-use super::{Asn, BgpIdentifier, IpFamily, LabelSelector, Labels, LeftOut};
+use super::{Asn, BgpIdentifier, DisabledCapability, IpFamily, LabelSelector, Labels};
 
 /// One router, and how to speak to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub struct Peer {
     /// What routes to it name as their next hop; none leaves it to the speaker.
     pub next_hop: Option<NextHopPolicy>,
     /// Capabilities that are not offered, sorted, each once. At least one address family remains.
-    pub without_capabilities: Vec<LeftOut>,
+    pub without_capabilities: Vec<DisabledCapability>,
 }
 
 impl Peer {

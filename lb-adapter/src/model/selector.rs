@@ -31,7 +31,7 @@ pub struct MatchExpression {
     /// The label's key.
     pub key: String,
     /// How the label is compared with the values.
-    pub operator: Operator,
+    pub operator: SelectorOperator,
     /// At least one for `In` and `NotIn`, none for the others.
     pub values: Vec<String>,
 }
@@ -42,10 +42,10 @@ impl MatchExpression {
         let value = labels.get(&self.key);
         let listed = value.is_some_and(|value| self.values.iter().any(|listed| listed == value));
         match self.operator {
-            Operator::In => listed,
-            Operator::NotIn => !listed,
-            Operator::Exists => value.is_some(),
-            Operator::DoesNotExist => value.is_none(),
+            SelectorOperator::In => listed,
+            SelectorOperator::NotIn => !listed,
+            SelectorOperator::Exists => value.is_some(),
+            SelectorOperator::DoesNotExist => value.is_none(),
         }
     }
 }
@@ -53,7 +53,7 @@ impl MatchExpression {
 /// How a [`MatchExpression`] compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the operators of a Kubernetes label selector")]
-pub enum Operator {
+pub enum SelectorOperator {
     /// The label is there with one of the values.
     In,
     /// The label is absent or has another value.
@@ -68,7 +68,7 @@ pub enum Operator {
 mod tests {
     use super::*;
 
-    fn holds(operator: Operator, values: &[&str], labels: &[(&str, &str)]) -> bool {
+    fn holds(operator: SelectorOperator, values: &[&str], labels: &[(&str, &str)]) -> bool {
         let expression = MatchExpression {
             key: "rack".to_owned(),
             operator,
@@ -80,16 +80,19 @@ mod tests {
 
     #[test]
     fn expressions_follow_the_label_selectors_of_kubernetes() {
-        assert!(holds(Operator::In, &["a", "b"], &[("rack", "b")]));
-        assert!(!holds(Operator::In, &["a"], &[("rack", "b")]));
-        assert!(!holds(Operator::In, &["a"], &[]));
-        assert!(holds(Operator::NotIn, &["a"], &[("rack", "b")]));
-        assert!(!holds(Operator::NotIn, &["b"], &[("rack", "b")]));
-        assert!(holds(Operator::NotIn, &["a"], &[]), "an absent label is not in the values");
-        assert!(holds(Operator::Exists, &[], &[("rack", "")]));
-        assert!(!holds(Operator::Exists, &[], &[("other", "")]));
-        assert!(holds(Operator::DoesNotExist, &[], &[("other", "")]));
-        assert!(!holds(Operator::DoesNotExist, &[], &[("rack", "")]));
+        assert!(holds(SelectorOperator::In, &["a", "b"], &[("rack", "b")]));
+        assert!(!holds(SelectorOperator::In, &["a"], &[("rack", "b")]));
+        assert!(!holds(SelectorOperator::In, &["a"], &[]));
+        assert!(holds(SelectorOperator::NotIn, &["a"], &[("rack", "b")]));
+        assert!(!holds(SelectorOperator::NotIn, &["b"], &[("rack", "b")]));
+        assert!(
+            holds(SelectorOperator::NotIn, &["a"], &[]),
+            "an absent label is not in the values"
+        );
+        assert!(holds(SelectorOperator::Exists, &[], &[("rack", "")]));
+        assert!(!holds(SelectorOperator::Exists, &[], &[("other", "")]));
+        assert!(holds(SelectorOperator::DoesNotExist, &[], &[("other", "")]));
+        assert!(!holds(SelectorOperator::DoesNotExist, &[], &[("rack", "")]));
     }
 
     #[test]
@@ -101,7 +104,7 @@ mod tests {
         assert!(selector.matches(&labels));
         selector.match_expressions.push(MatchExpression {
             key: "role".to_owned(),
-            operator: Operator::Exists,
+            operator: SelectorOperator::Exists,
             values: Vec::new(),
         });
         assert!(!selector.matches(&labels));

@@ -8,18 +8,18 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Labels, Timestamp};
-use crate::shared::Shared;
+use crate::intern::Interner;
 
 /// Namespace and name of a Service; ordered by namespace first.
 ///
 /// Everything that is known of a Service is kept by it, so clones share the names.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServiceKey(Arc<ServiceName>);
+pub struct ServiceKey(Arc<NamespacedName>);
 
 /// The two names of a [`ServiceKey`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub struct ServiceName {
+pub struct NamespacedName {
     /// The namespace.
     pub namespace: Arc<str>,
     /// The name, unique in the namespace.
@@ -30,22 +30,22 @@ impl ServiceKey {
     /// The key of `namespace/name`.
     pub fn new(namespace: impl AsRef<str>, name: impl AsRef<str>) -> Self {
         let (namespace, name) = (namespace.as_ref().into(), name.as_ref().into());
-        Self(Arc::new(ServiceName { namespace, name }))
+        Self(Arc::new(NamespacedName { namespace, name }))
     }
 }
 
 impl ServiceKey {
     /// The same with a namespace that all have in common who share these.
-    pub(crate) fn sharing(self, namespaces: &mut Shared<str>) -> Self {
-        let ServiceName { namespace, name } = Arc::unwrap_or_clone(self.0);
-        Self(Arc::new(ServiceName { namespace: namespaces.share(namespace), name }))
+    pub(crate) fn sharing(self, namespaces: &mut Interner<str>) -> Self {
+        let NamespacedName { namespace, name } = Arc::unwrap_or_clone(self.0);
+        Self(Arc::new(NamespacedName { namespace: namespaces.intern(namespace), name }))
     }
 }
 
 impl Deref for ServiceKey {
-    type Target = ServiceName;
+    type Target = NamespacedName;
 
-    fn deref(&self) -> &ServiceName {
+    fn deref(&self) -> &NamespacedName {
         &self.0
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns the sentences. A hint names only what exists in the format of the configuration.
 
-use crate::allocator::{InUse, Refusal, WhyNotShared};
+use crate::allocator::{ConflictReason, Refusal, SharingConflict};
 use crate::model::ConfigFormat;
 
 use super::reason::{EXCLUDE_LABEL, Reason};
@@ -182,23 +182,23 @@ fn refused(refusal: &Refusal, words: Words) -> Option<String> {
 }
 
 /// Returns the step that lets a Service share the address of another one.
-fn to_share(by: &InUse) -> String {
+fn to_share(by: &SharingConflict) -> String {
     let holder = &by.holder;
     match &by.why {
-        WhyNotShared::NoKey => {
+        ConflictReason::NoKey => {
             format!(
                 "give both Services the same value of the annotation metallb.io/allow-shared-ip, this one and {holder}"
             )
         }
-        WhyNotShared::OtherKey { key } => {
+        ConflictReason::OtherKey { key } => {
             format!(
                 "write {key:?} in the annotation metallb.io/allow-shared-ip, as {holder} has it"
             )
         }
-        WhyNotShared::OtherBackend => {
+        ConflictReason::OtherBackend => {
             format!("set externalTrafficPolicy to Cluster for this Service and {holder}")
         }
-        WhyNotShared::SamePort(port) => {
+        ConflictReason::SamePort(port) => {
             format!("use another port than {port}, which {holder} has")
         }
     }

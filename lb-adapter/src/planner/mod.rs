@@ -30,9 +30,9 @@ use std::sync::Arc;
 use bgp_session::{PathAttributes, Route, RouteSet};
 use ipnet::IpNet;
 
+use crate::compact;
+use crate::intern::Interner;
 use crate::model::{IpFamily, Peer, ServiceKey};
-use crate::shared::Shared;
-use crate::trees;
 
 use join::{Maker, Part};
 
@@ -58,7 +58,7 @@ pub struct Plan {
     /// nowhere are not in it.
     services: BTreeMap<ServiceKey, Box<[Changed]>>,
     /// What the parts of routes have in common.
-    advertisements: Shared<[usize]>,
+    advertisements: Interner<[usize]>,
 }
 
 /// What a node announces to one peer.
@@ -70,7 +70,7 @@ pub struct PeerPlan {
     /// The routes.
     pub routes: BTreeMap<IpNet, PlannedRoute>,
     /// The attributes of its routes.
-    shared: Shared<PathAttributes>,
+    shared: Interner<PathAttributes>,
 }
 
 /// A route that has changed: the position of its peer in [`Plan::peers`], and its prefix.
@@ -83,7 +83,7 @@ impl Plan {
             scene,
             peers: Vec::new(),
             services: BTreeMap::new(),
-            advertisements: Shared::default(),
+            advertisements: Interner::default(),
         };
         plan.peers = plan.peers_of(&mut BTreeMap::new());
         plan
@@ -115,9 +115,11 @@ impl Plan {
         let peers = peers.filter(|peer| peer.selects(&self.scene.node.labels));
         let plan = |peer: &Peer| match before.remove(&peer.name) {
             Some(plan) => PeerPlan { peer: peer.clone(), ..plan },
-            None => {
-                PeerPlan { peer: peer.clone(), routes: BTreeMap::new(), shared: Shared::default() }
-            }
+            None => PeerPlan {
+                peer: peer.clone(),
+                routes: BTreeMap::new(),
+                shared: Interner::default(),
+            },
         };
         peers.map(plan).collect()
     }
@@ -166,7 +168,7 @@ impl Plan {
             }
             now.push((at, prefix));
             let service = key.clone();
-            let advertisements = self.advertisements.share(announcement.advertisements);
+            let advertisements = self.advertisements.intern(announcement.advertisements);
             let mut part = Part { service, advertisements, own: announcement.own };
             self.settle_bandwidth(at, prefix, &mut part);
             if self.put(at, prefix, part) {
@@ -186,8 +188,8 @@ impl Plan {
 
     /// Makes the most of the memory, when many Services have been updated at once.
     pub(crate) fn pack(&mut self) {
-        trees::pack(&mut self.services);
-        self.peers.iter_mut().for_each(|peer| trees::pack(&mut peer.routes));
+        compact::pack(&mut self.services);
+        self.peers.iter_mut().for_each(|peer| compact::pack(&mut peer.routes));
     }
 
     /// Forgets a Service.
@@ -235,7 +237,7 @@ impl Plan {
             Some(route) => route.put(part),
             None => {
                 is_new = true;
-                let attributes = peer.shared.share(PathAttributes::default());
+                let attributes = peer.shared.intern(PathAttributes::default());
                 peer.routes.insert(prefix, PlannedRoute::of(part, attributes));
             }
         }
@@ -265,7 +267,7 @@ impl Plan {
         if **route.attributes() == attributes {
             return false;
         }
-        route.set_attributes(peer.shared.share(attributes));
+        route.set_attributes(peer.shared.intern(attributes));
         true
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::allocator::{Assignment, NotOurs, Refusal, ours};
+use crate::allocator::{Assignment, NotServed, Refusal, check_served};
 use crate::model::{BgpAdvertisement, Config, IpFamily, NextHopPolicy, Node, Peer, Pool, Protocol};
 
 use super::own::Own;
@@ -66,10 +66,10 @@ impl<'a> Walk<'a> {
         subject: &'a Subject<'a>,
         routes: &mut ServiceRoutes,
     ) -> Result<Self, Reason> {
-        match ours(subject.service, scene.options.class.as_deref()) {
+        match check_served(subject.service, scene.options.class.as_deref()) {
             Ok(()) => {}
-            Err(NotOurs::Type(type_)) => return Err(Reason::OtherType(type_)),
-            Err(NotOurs::Class { found, served }) => {
+            Err(NotServed::Type(type_)) => return Err(Reason::OtherType(type_)),
+            Err(NotServed::Class { found, served }) => {
                 return Err(Reason::OtherClass { found, served });
             }
         }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::allocator::{Event, ours};
+use crate::allocator::{Event, check_served};
 use crate::engine::{Effects, Engine};
 use crate::model::{Community, LargeCommunity, Peer, PeerAsn, Service, ServiceKey};
 use crate::planner::{PeerPlan, Plan, PlannedRoute};
@@ -133,7 +133,7 @@ impl Answer {
         effects: &Effects,
     ) -> Self {
         let class = engine.options().class.as_deref();
-        let served = engine.services().filter(|service| ours(service, class).is_ok());
+        let served = engine.services().filter(|service| check_served(service, class).is_ok());
         let mut answer = Self {
             step,
             ok: problems.is_empty(),

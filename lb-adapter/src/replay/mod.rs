@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::allocator::Held;
+use crate::allocator::HeldAddresses;
 use crate::cluster::{Cluster, SessionState};
 use crate::config::yaml;
 use crate::engine::{Change, Effects, Engine};
@@ -89,7 +89,7 @@ impl Replay {
 
     /// What Services hold that are yet to come counts before their status.
     #[must_use]
-    pub fn remembering(mut self, held: Held) -> Self {
+    pub fn remembering(mut self, held: HeldAddresses) -> Self {
         self.engine = self.engine.remembering(held);
         self
     }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use bgp_session::bfd::BfdProfile;
 use bgp_session::{AfiSafi, Asn, BgpIdentifier, InterfacePeer, PeerConfig, RemoteAs, RouteSet};
 
-use crate::model::{self, LeftOut, Peer, PeerAddress, PeerAsn};
+use crate::model::{self, DisabledCapability, Peer, PeerAddress, PeerAsn};
 
 /// Which session: a node's to a configured peer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -165,16 +165,16 @@ pub fn agreed(config: PeerConfig, peer: &Peer, bfd: Option<&model::BfdProfile>) 
 }
 
 /// Offers what is left.
-fn without(config: PeerConfig, left_out: &[LeftOut]) -> PeerConfig {
+fn without(config: PeerConfig, left_out: &[DisabledCapability]) -> PeerConfig {
     left_out.iter().fold(config, |config, it| match it {
-        LeftOut::All => config.without_capabilities(),
-        LeftOut::Ipv4Unicast => config.families([AfiSafi::IPV6_UNICAST]),
-        LeftOut::Ipv6Unicast => config.families([AfiSafi::IPV4_UNICAST]),
-        LeftOut::RouteRefresh => config.route_refresh(false),
-        LeftOut::ExtendedNextHop => config.extended_next_hop(false),
-        LeftOut::ExtendedMessage => config.extended_messages(false),
-        LeftOut::FourOctetAs => config.two_octet_as(),
-        LeftOut::EnhancedRouteRefresh => config.enhanced_refresh(false),
+        DisabledCapability::All => config.without_capabilities(),
+        DisabledCapability::Ipv4Unicast => config.families([AfiSafi::IPV6_UNICAST]),
+        DisabledCapability::Ipv6Unicast => config.families([AfiSafi::IPV4_UNICAST]),
+        DisabledCapability::RouteRefresh => config.route_refresh(false),
+        DisabledCapability::ExtendedNextHop => config.extended_next_hop(false),
+        DisabledCapability::ExtendedMessage => config.extended_messages(false),
+        DisabledCapability::FourOctetAs => config.two_octet_as(),
+        DisabledCapability::EnhancedRouteRefresh => config.enhanced_refresh(false),
     })
 }
 

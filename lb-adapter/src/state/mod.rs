@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::allocator::Held;
+use crate::allocator::HeldAddresses;
 use crate::model::ServiceKey;
 
 /// Reads what was remembered; a file that does not exist remembers nothing.
@@ -25,10 +25,10 @@ use crate::model::ServiceKey;
 /// # Errors
 ///
 /// The file cannot be read, is not what [`save`] writes, or is of a later version.
-pub fn load(path: &Path) -> Result<Held, StateError> {
+pub fn load(path: &Path) -> Result<HeldAddresses, StateError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Held::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HeldAddresses::new()),
         Err(error) => return Err(StateError::Read { path: path.to_owned(), error }),
     };
     parse(&text).map_err(|why| match why {
@@ -45,7 +45,7 @@ pub fn load(path: &Path) -> Result<Held, StateError> {
 /// # Errors
 ///
 /// What could not be done, with the file as it was.
-pub fn save(path: &Path, held: &Held) -> Result<(), StateError> {
+pub fn save(path: &Path, held: &HeldAddresses) -> Result<(), StateError> {
     let temporary = temporary_of(path);
     let failed = |error| StateError::Write { path: path.to_owned(), error };
     let text = render(held).map_err(|error| failed(error.into()))?;
@@ -130,14 +130,14 @@ enum Unreadable {
     OtherVersion(u64),
 }
 
-fn parse(text: &str) -> Result<Held, Unreadable> {
+fn parse(text: &str) -> Result<HeldAddresses, Unreadable> {
     let malformed = |error: serde_json::Error| Unreadable::Malformed(error.to_string());
     let Versioned { version } = serde_json::from_str(text).map_err(malformed)?;
     if version != VERSION {
         return Err(Unreadable::OtherVersion(version));
     }
     let document: Document = serde_json::from_str(text).map_err(malformed)?;
-    let mut held = Held::new();
+    let mut held = HeldAddresses::new();
     for Row { namespace, name, addresses } in document.services {
         let key = ServiceKey::new(namespace, name);
         if held.contains_key(&key) {
@@ -148,7 +148,7 @@ fn parse(text: &str) -> Result<Held, Unreadable> {
     Ok(held)
 }
 
-fn render(held: &Held) -> serde_json::Result<String> {
+fn render(held: &HeldAddresses) -> serde_json::Result<String> {
     let row = |(key, addresses): (&ServiceKey, &Vec<IpAddr>)| Row {
         namespace: key.namespace.to_string(),
         name: key.name.to_string(),

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn held(rows: &[(&str, &[&str])]) -> Held {
+fn held(rows: &[(&str, &[&str])]) -> HeldAddresses {
     let row = |(name, addresses): &(&str, &[&str])| {
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
         (ServiceKey::new("default", *name), addresses)
@@ -68,7 +68,7 @@ fn the_file_is_json_that_a_person_can_read() {
 
 #[test]
 fn a_file_that_does_not_exist_remembers_nothing() {
-    assert_eq!(load(&Place::new().file()).unwrap(), Held::new());
+    assert_eq!(load(&Place::new().file()).unwrap(), HeldAddresses::new());
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_failed_save_leaves_the_old_file_in_force() {
     let old = held(&[("smtp", &["172.22.35.70"])]);
     save(&place.file(), &old).unwrap();
     fs::create_dir(temporary_of(&place.file())).unwrap();
-    let error = save(&place.file(), &Held::new()).unwrap_err();
+    let error = save(&place.file(), &HeldAddresses::new()).unwrap_err();
     assert!(matches!(error, StateError::Write { .. }), "{error}");
     assert_eq!(load(&place.file()).unwrap(), old);
 }
@@ -138,7 +138,7 @@ fn a_failed_save_leaves_the_old_file_in_force() {
 fn a_place_that_cannot_be_used_is_named() {
     let place = Place::new();
     let nowhere = place.directory.path().join("missing").join("state.json");
-    let error = save(&nowhere, &Held::new()).unwrap_err().to_string();
+    let error = save(&nowhere, &HeldAddresses::new()).unwrap_err().to_string();
     assert!(error.contains("missing/state.json: expected a place that can be written"), "{error}");
     let error = load(place.directory.path()).unwrap_err().to_string();
     assert!(error.contains("expected a file that can be read"), "{error}");
@@ -173,7 +173,7 @@ proptest! {
             0..6,
         ),
     ) {
-        let held: Held = rows
+        let held: HeldAddresses = rows
             .into_iter()
             .map(|((namespace, name), addresses)| (ServiceKey::new(namespace, name), addresses))
             .collect();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::allocator::Entry;
-use crate::allocator::terms::{Holders, InUse, Terms, WhyNotShared};
+use crate::allocator::ServiceEntry;
+use crate::allocator::sharing::{ConflictReason, Holders, SharingConflict, SharingTerms};
 
 use super::*;
 
@@ -14,28 +14,28 @@ use super::*;
 type List = BTreeMap<ServiceKey, Service>;
 
 /// What [`Holders::accept`] says.
-fn accepted(list: &List, asks: &Service) -> Result<(), InUse> {
+fn accepted(list: &List, asks: &Service) -> Result<(), SharingConflict> {
     let sharing = |service: &Service| {
         let name = service.annotations.get("metallb.io/allow-shared-ip").map(str::to_owned);
         name.map(|name| (name, service.selector.clone()))
     };
     let Some(first) = list.values().next() else { return Ok(()) };
-    let in_use = |holder: &Service, why| Err(InUse { holder: holder.key.clone(), why });
+    let in_use = |holder: &Service, why| Err(SharingConflict { holder: holder.key.clone(), why });
     match (sharing(asks), sharing(first)) {
         (Some((name, _)), Some((key, _))) if name != key => {
-            return in_use(first, WhyNotShared::OtherKey { key });
+            return in_use(first, ConflictReason::OtherKey { key });
         }
         (Some((_, pods)), Some((_, others))) if pods != others => {
-            return in_use(first, WhyNotShared::OtherBackend);
+            return in_use(first, ConflictReason::OtherBackend);
         }
         (Some(_), Some(_)) => {}
-        _ => return in_use(first, WhyNotShared::NoKey),
+        _ => return in_use(first, ConflictReason::NoKey),
     }
     let mut ports = asks.ports.clone();
     ports.sort();
     let holder = |port| list.values().find(|it| it.ports.contains(port));
     match ports.iter().find_map(|port| Some((port, holder(port)?))) {
-        Some((port, holder)) => in_use(holder, WhyNotShared::SamePort(*port)),
+        Some((port, holder)) => in_use(holder, ConflictReason::SamePort(*port)),
         None => Ok(()),
     }
 }
@@ -60,7 +60,7 @@ proptest! {
     ) {
         let (mut list, mut holders) = (List::new(), None::<Holders>);
         for (comes, asks) in steps {
-            let (key, terms) = (asks.key.clone(), Arc::new(Terms::of(&asks)));
+            let (key, terms) = (asks.key.clone(), Arc::new(SharingTerms::of(&asks)));
             let found = holders.as_ref().map_or(Ok(()), |it| it.accept(&terms));
             prop_assert_eq!(&found, &accepted(&list, &asks));
             if comes && found.is_ok() && !list.contains_key(&key) {
@@ -77,7 +77,7 @@ proptest! {
             }
             if let Some(holders) = &mut holders {
                 for (key, asks) in &list {
-                    let terms = Terms::of(asks);
+                    let terms = SharingTerms::of(asks);
                     prop_assert_eq!(holders.terms_of(key).map(|it| &**it), Some(&terms));
                     // Who is there already changes nothing by coming again.
                     holders.add(key, &Arc::new(terms));
@@ -97,9 +97,13 @@ proptest! {
 fn a_service_that_asks_for_what_others_do_adds_little() {
     const WORD: usize = size_of::<usize>();
     assert_eq!(size_of::<Holders>(), 2 * WORD);
-    assert!(size_of::<Entry>() <= 16 + 7 * WORD, "{}", size_of::<Entry>());
+    assert!(size_of::<ServiceEntry>() <= 16 + 7 * WORD, "{}", size_of::<ServiceEntry>());
     let mut allocator = Allocator::new();
-    allocator.reconcile::<&Service>(&[pool("default", &["10.0.0.0/24"])], [], &Held::new());
+    allocator.reconcile::<&Service>(
+        &[pool("default", &["10.0.0.0/24"])],
+        [],
+        &HeldAddresses::new(),
+    );
     for asks in [service("a").tcp(80), service("b").tcp(80), service("c").tcp(81)] {
         allocator.upsert(&asks.0, &[]);
     }
@@ -113,8 +117,8 @@ fn a_service_that_asks_for_what_others_do_adds_little() {
 #[test]
 fn who_gives_nothing_out_says_what_is_held_and_keeps_nobody_waiting() {
     let pools = [pool("default", &["10.0.0.0/31"])];
-    let mut allocator = Allocator::new().following();
-    let held = Held::from([(key("a"), vec![ip("10.0.0.0")])]);
+    let mut allocator = Allocator::new().observing();
+    let held = HeldAddresses::from([(key("a"), vec![ip("10.0.0.0")])]);
     let services = ["a", "b"].map(|name| service(name).tcp(80).0);
     let outcome = allocator.reconcile(&pools, &services, &held);
     assert_eq!(outcome.of("a"), "10.0.0.0");
@@ -137,8 +141,8 @@ fn who_follows_sees_statuses_in_any_order_and_comes_to_the_same() {
     let pools = [pool("default", &["10.0.0.0/31"])];
     let [a, b, c] = ["a", "b", "c"].map(|name| service(name).tcp(80).0);
     let started = |a_held: &[IpAddr], b_held: &[IpAddr]| {
-        let mut allocator = Allocator::new().following();
-        let held = Held::from([(key("a"), a_held.to_vec()), (key("b"), b_held.to_vec())]);
+        let mut allocator = Allocator::new().observing();
+        let held = HeldAddresses::from([(key("a"), a_held.to_vec()), (key("b"), b_held.to_vec())]);
         allocator.reconcile(&pools, [&a, &b, &c], &held);
         allocator
     };

@@ -15,7 +15,7 @@ use crate::model::{
     ExternalTrafficPolicy, Pool, Service, ServiceKey, ServicePort, TransportProtocol,
 };
 
-use super::{Allocator, EventReason, Held, Outcome};
+use super::{Allocator, EventReason, HeldAddresses, Outcome};
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -98,7 +98,7 @@ impl Asks {
 struct Cluster {
     allocator: Allocator,
     pools: Vec<Pool>,
-    held: Held,
+    held: HeldAddresses,
 }
 
 impl Cluster {

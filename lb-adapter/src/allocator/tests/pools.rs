@@ -87,7 +87,7 @@ fn namespaces_are_picked_by_their_labels() {
         allocator.reconcile(&pools, [&asks], &held).of("a")
     };
     assert!(reconcile(&mut allocator, &[]).starts_with("no pool that is assigned"));
-    assert!(allocator.asks_for_namespaces());
+    assert!(allocator.uses_namespaces());
     let mut namespace = Namespace::new("default");
     namespace.labels.insert("team".to_owned(), "a".to_owned());
     allocator.set_namespaces([namespace]);

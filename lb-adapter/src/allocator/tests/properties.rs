@@ -155,7 +155,7 @@ proptest! {
         let ranges = pools.iter().flat_map(|pool| &pool.ranges);
         let addresses: Vec<_> = ranges.flat_map(|range| range.addresses()).collect();
         let pairs = all.iter().zip(&holders);
-        let held: Held = pairs
+        let held: HeldAddresses = pairs
             .filter_map(|(s, indexes)| {
                 let held: Vec<_> = indexes.iter().filter_map(|at| addresses.get(*at)).collect();
                 (!held.is_empty()).then(|| (s.key.clone(), held.into_iter().copied().collect()))
@@ -178,7 +178,7 @@ proptest! {
     ) {
         let (mut whole, mut services) = (Cluster::new(first), Vec::new());
         let mut single_steps = Allocator::new();
-        single_steps.reconcile::<&Service>(&whole.pools, [], &Held::new());
+        single_steps.reconcile::<&Service>(&whole.pools, [], &HeldAddresses::new());
         for step in steps {
             apply(&mut services, &step);
             let held = whole.held.clone();
@@ -224,7 +224,7 @@ proptest! {
     ) {
         let (mut giver, mut services) = (Cluster::new(pools), Vec::new());
         let mut outcome = Outcome::default();
-        let mut follower = Allocator::new().following();
+        let mut follower = Allocator::new().observing();
         for (at, step) in steps.iter().chain(&more).enumerate() {
             if at == steps.len() {
                 follower.reconcile(&giver.pools, &services, &giver.held);

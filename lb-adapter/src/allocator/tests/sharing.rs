@@ -139,7 +139,7 @@ fn a_shared_address_is_free_when_its_last_holder_is_gone() {
 #[test]
 fn a_port_that_becomes_free_on_a_shared_address_is_found_again() {
     let mut allocator = Allocator::new();
-    allocator.reconcile::<&Service>(&one_pool(), [], &Held::new());
+    allocator.reconcile::<&Service>(&one_pool(), [], &HeldAddresses::new());
     let mut put = |name: &str, port: u16, held: &[&str]| {
         let held: Vec<_> = held.iter().map(|address| ip(address)).collect();
         allocator.upsert(&service(name).shares("k").tcp(port).0, &held);
@@ -162,7 +162,7 @@ fn an_exhausted_pool_says_why_its_shared_address_cannot_be_shared() {
         let a = a.created("2024-01-01T00:00:00Z").0;
         cluster.reconcile([Asks(a.clone())]);
         cluster.reconcile([Asks(a), b]);
-        cluster.allocator.refusal_explained(&key("b")).unwrap().to_string()
+        cluster.allocator.explain_refusal(&key("b")).unwrap().to_string()
     };
     let a = || service("a").shares("global").tcp(443);
     let exhausted = "no address is left in pool \"p\"";

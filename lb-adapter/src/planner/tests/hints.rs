@@ -367,11 +367,11 @@ fn announced(cluster: &Cluster) -> bool {
 /// Returns the hints about Service `a` on kube1.
 fn hints(cluster: &Cluster) -> Vec<String> {
     let mut allocator = cluster.class.clone().map_or_else(Allocator::new, Allocator::for_class);
-    allocator.reconcile(&cluster.config.pools, &cluster.services, &Held::new());
+    allocator.reconcile(&cluster.config.pools, &cluster.services, &HeldAddresses::new());
     let service = &cluster.services[0];
     let slices = cluster.slices.iter().filter(|slice| slice.service == service.key);
     let endpoints = Endpoints::of(service, slices.flat_map(|slice| &slice.endpoints));
-    let refusal = allocator.refusal_explained(&service.key);
+    let refusal = allocator.explain_refusal(&service.key);
     let held = allocator.assignment(&service.key).ok_or(refusal.as_ref());
     let subject = Subject::new(service, held, &endpoints);
     let routes = service_routes(&cluster.scene("kube1"), &subject);

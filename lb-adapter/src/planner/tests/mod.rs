@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::allocator::{Allocator, Held};
+use crate::allocator::{Allocator, HeldAddresses};
 use crate::model::{
     Asn, BgpAdvertisement, Config, Endpoint, EndpointSlice, ExternalTrafficPolicy, NextHopPolicy,
     Node, Peer, Pool, PoolSelection, Service, ServiceKey,
@@ -111,7 +111,7 @@ impl Cluster {
     /// Looks at each of some Services, when all of them have their addresses.
     fn each<'a>(&'a self, services: &'a [Service], mut see: impl FnMut(&Subject<'_>)) {
         let mut allocator = self.class.clone().map_or_else(Allocator::new, Allocator::for_class);
-        allocator.reconcile(&self.config.pools, &self.services, &Held::new());
+        allocator.reconcile(&self.config.pools, &self.services, &HeldAddresses::new());
         for service in services {
             let slices = self.slices.iter().filter(|slice| slice.service == service.key);
             let endpoints = Endpoints::of(service, slices.flat_map(|slice| &slice.endpoints));

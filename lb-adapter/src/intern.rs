@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 /// The values that are shared. It keeps none alive for long that nobody else has.
 #[derive(Debug)]
-pub(crate) struct Shared<T: ?Sized> {
+pub(crate) struct Interner<T: ?Sized> {
     all: BTreeSet<Arc<T>>,
     /// How many there may be before those that nobody has any more are dropped.
     limit: usize,
 }
 
-impl<T: Ord + ?Sized> Shared<T> {
+impl<T: Ord + ?Sized> Interner<T> {
     /// The value, as everybody has it.
-    pub(crate) fn share<V: Borrow<T> + Into<Arc<T>>>(&mut self, value: V) -> Arc<T> {
+    pub(crate) fn intern<V: Borrow<T> + Into<Arc<T>>>(&mut self, value: V) -> Arc<T> {
         if let Some(known) = self.all.get(value.borrow()) {
             return Arc::clone(known);
         }
@@ -29,26 +29,26 @@ impl<T: Ord + ?Sized> Shared<T> {
 }
 
 /// Without asking for clones of the values.
-impl<T: ?Sized> Clone for Shared<T> {
+impl<T: ?Sized> Clone for Interner<T> {
     fn clone(&self) -> Self {
         Self { all: self.all.clone(), limit: self.limit }
     }
 }
 
-impl<T: ?Sized> Default for Shared<T> {
+impl<T: ?Sized> Default for Interner<T> {
     fn default() -> Self {
         Self { all: BTreeSet::new(), limit: KEPT }
     }
 }
 
 /// A way to save memory, not a part of what somebody says who has it.
-impl<T: ?Sized> PartialEq for Shared<T> {
+impl<T: ?Sized> PartialEq for Interner<T> {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl<T: ?Sized> Eq for Shared<T> {}
+impl<T: ?Sized> Eq for Interner<T> {}
 
 /// Values that are kept without asking who has them.
 const KEPT: usize = 16;
@@ -59,13 +59,13 @@ mod tests {
 
     #[test]
     fn equal_values_are_one_and_those_that_nobody_has_go() {
-        let mut shared = Shared::<str>::default();
-        let first = shared.share(Arc::from("kube1"));
-        assert!(Arc::ptr_eq(&first, &shared.share(Arc::from("kube1"))));
+        let mut shared = Interner::<str>::default();
+        let first = shared.intern(Arc::from("kube1"));
+        assert!(Arc::ptr_eq(&first, &shared.intern(Arc::from("kube1"))));
         for number in 0..1_000 {
-            shared.share(Arc::from(number.to_string()));
+            shared.intern(Arc::from(number.to_string()));
         }
         assert!(shared.all.len() <= KEPT, "{}", shared.all.len());
-        assert!(Arc::ptr_eq(&first, &shared.share(Arc::from("kube1"))));
+        assert!(Arc::ptr_eq(&first, &shared.intern(Arc::from("kube1"))));
     }
 }

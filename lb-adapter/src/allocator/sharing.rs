@@ -12,7 +12,7 @@ use super::annotation::{self, ALLOW_SHARED_IP};
 
 /// What a Service brings to the question whether it may share an address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Terms {
+pub(super) struct SharingTerms {
     /// The two keys that must be equal; `None` shares with nobody.
     pub(super) sharing: Option<Arc<SharingKey>>,
     /// In their order. No two holders of an address may have a port in common.
@@ -36,7 +36,7 @@ impl SharingKey {
     }
 }
 
-impl Terms {
+impl SharingTerms {
     /// The terms of a Service as it stands.
     pub(super) fn of(service: &Service) -> Self {
         let sharing = annotation::value(service, ALLOW_SHARED_IP).map(|(_, name)| {
@@ -65,19 +65,19 @@ pub(super) enum Holders {
     /// One.
     One(Holder),
     /// More than one.
-    Several(Box<Several>),
+    Sharers(Box<Sharers>),
 }
 
 /// A Service that holds an address.
 #[derive(Clone, Debug)]
 pub(super) struct Holder {
     key: ServiceKey,
-    terms: Arc<Terms>,
+    terms: Arc<SharingTerms>,
 }
 
 /// The Services that share one address.
 #[derive(Clone, Debug)]
-pub(super) struct Several {
+pub(super) struct Sharers {
     /// By their keys. All have the same sharing key.
     holders: Vec<Holder>,
     /// Whose each port is, by port.
@@ -86,7 +86,7 @@ pub(super) struct Several {
 
 impl Holders {
     /// A Service alone.
-    pub(super) fn one(key: &ServiceKey, terms: &Arc<Terms>) -> Self {
+    pub(super) fn one(key: &ServiceKey, terms: &Arc<SharingTerms>) -> Self {
         Self::One(Holder { key: key.clone(), terms: Arc::clone(terms) })
     }
 
@@ -95,38 +95,39 @@ impl Holders {
     /// # Errors
     ///
     /// Which rule forbids it, and because of whom.
-    pub(super) fn accept(&self, terms: &Terms) -> Result<(), InUse> {
+    pub(super) fn accept(&self, terms: &SharingTerms) -> Result<(), SharingConflict> {
         let [first, ..] = self.all() else { return Ok(()) };
-        let in_use = |why, holder: &ServiceKey| Err(InUse { holder: holder.clone(), why });
+        let in_use =
+            |why, holder: &ServiceKey| Err(SharingConflict { holder: holder.clone(), why });
         let (Some(wanted), Some(present)) = (&terms.sharing, &first.terms.sharing) else {
-            return in_use(WhyNotShared::NoKey, &first.key);
+            return in_use(ConflictReason::NoKey, &first.key);
         };
         if wanted.name != present.name {
             let key = present.name.clone();
-            return in_use(WhyNotShared::OtherKey { key }, &first.key);
+            return in_use(ConflictReason::OtherKey { key }, &first.key);
         }
         if wanted.backend != present.backend {
-            return in_use(WhyNotShared::OtherBackend, &first.key);
+            return in_use(ConflictReason::OtherBackend, &first.key);
         }
         match terms.ports.iter().find_map(|port| Some((port, self.holder_of(*port)?))) {
-            Some((port, holder)) => in_use(WhyNotShared::SamePort(*port), holder),
+            Some((port, holder)) => in_use(ConflictReason::SamePort(*port), holder),
             None => Ok(()),
         }
     }
 
     /// Adds a Service that [`Holders::accept`] let in, or that is there with these terms already.
-    pub(super) fn add(&mut self, key: &ServiceKey, terms: &Arc<Terms>) {
+    pub(super) fn add(&mut self, key: &ServiceKey, terms: &Arc<SharingTerms>) {
         let several = match self {
             Self::One(first) if first.key == *key => return,
-            Self::One(first) => Several::of(first.clone()),
-            Self::Several(several) => {
+            Self::One(first) => Sharers::of(first.clone()),
+            Self::Sharers(several) => {
                 several.add(key, terms);
                 return;
             }
         };
         let mut several = Box::new(several);
         several.add(key, terms);
-        *self = Self::Several(several);
+        *self = Self::Sharers(several);
     }
 
     /// Takes a Service out, and says whether anybody is left. The last one stays: with it all this
@@ -134,7 +135,7 @@ impl Holders {
     pub(super) fn remove(&mut self, key: &ServiceKey) -> bool {
         let several = match self {
             Self::One(only) => return only.key != *key,
-            Self::Several(several) => several,
+            Self::Sharers(several) => several,
         };
         several.holders.retain(|holder| holder.key != *key);
         several.ports.retain(|(_, holder)| holder != key);
@@ -145,7 +146,7 @@ impl Holders {
     }
 
     /// The terms of one of these Services.
-    pub(super) fn terms_of(&self, key: &ServiceKey) -> Option<&Arc<Terms>> {
+    pub(super) fn terms_of(&self, key: &ServiceKey) -> Option<&Arc<SharingTerms>> {
         let all = self.all();
         let at = all.binary_search_by(|holder| holder.key.cmp(key)).ok()?;
         Some(&all[at].terms)
@@ -159,26 +160,26 @@ impl Holders {
     fn all(&self) -> &[Holder] {
         match self {
             Self::One(holder) => slice::from_ref(holder),
-            Self::Several(several) => &several.holders,
+            Self::Sharers(several) => &several.holders,
         }
     }
 
     fn holder_of(&self, port: ServicePort) -> Option<&ServiceKey> {
         match self {
             Self::One(holder) => holder.terms.has(port).then_some(&holder.key),
-            Self::Several(several) => several.find(port).ok().map(|at| &several.ports[at].1),
+            Self::Sharers(several) => several.find(port).ok().map(|at| &several.ports[at].1),
         }
     }
 }
 
-impl Several {
+impl Sharers {
     /// One that others are to join.
     fn of(first: Holder) -> Self {
         let ports = first.terms.ports.iter().map(|port| (*port, first.key.clone())).collect();
         Self { ports, holders: vec![first] }
     }
 
-    fn add(&mut self, key: &ServiceKey, terms: &Arc<Terms>) {
+    fn add(&mut self, key: &ServiceKey, terms: &Arc<SharingTerms>) {
         let Err(at) = self.holders.binary_search_by(|holder| holder.key.cmp(key)) else { return };
         self.holders.reserve_exact(1);
         self.holders.insert(at, Holder { key: key.clone(), terms: Arc::clone(terms) });
@@ -199,14 +200,14 @@ impl Several {
 /// An address that another Service holds and that cannot be shared with it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub struct InUse {
+pub struct SharingConflict {
     /// The Service that holds it; the first by name if there are several.
     pub holder: ServiceKey,
     /// The rule of sharing that forbids it.
-    pub why: WhyNotShared,
+    pub why: ConflictReason,
 }
 
-impl fmt::Display for InUse {
+impl fmt::Display for SharingConflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "in use by {}, {}", self.holder, self.why)
     }
@@ -215,7 +216,7 @@ impl fmt::Display for InUse {
 /// The rule that keeps two Services from sharing an address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum WhyNotShared {
+pub enum ConflictReason {
     /// One of the two has no annotation `allow-shared-ip`.
     NoKey,
     /// The annotations `allow-shared-ip` differ.
@@ -230,7 +231,7 @@ pub enum WhyNotShared {
     SamePort(ServicePort),
 }
 
-impl fmt::Display for WhyNotShared {
+impl fmt::Display for ConflictReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoKey => f.write_str("and not both have the annotation allow-shared-ip"),

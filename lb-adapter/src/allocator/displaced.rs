@@ -11,17 +11,17 @@ use crate::model::ServiceKey;
 
 use super::outcome::Changes;
 use super::refusal::Refusal;
-use super::{Allocator, Entry};
+use super::{Allocator, ServiceEntry};
 
 /// The Services that could not have all that their status says, since another one has it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Deprived {
+pub(super) struct Displaced {
     /// With the addresses of the status.
     services: BTreeMap<ServiceKey, Box<[IpAddr]>>,
     by_address: BTreeMap<IpAddr, BTreeSet<ServiceKey>>,
 }
 
-impl Deprived {
+impl Displaced {
     fn insert(&mut self, key: &ServiceKey, held: &[IpAddr]) {
         self.remove(key);
         for address in held {
@@ -49,25 +49,25 @@ impl Deprived {
 
 impl Allocator {
     /// Notes whether a Service that holds this by its status was not left all of it because of another.
-    pub(super) fn note_deprived(&mut self, key: &ServiceKey, held: &[IpAddr]) {
-        let Some(entry) = self.entries.get(key).filter(|_| self.follows) else { return };
+    pub(super) fn note_displaced(&mut self, key: &ServiceKey, held: &[IpAddr]) {
+        let Some(entry) = self.entries.get(key).filter(|_| self.observes) else { return };
         let kept = entry.addresses();
         let in_use = held.iter().filter(|address| !kept.contains(address)).any(|address| {
             let judged = self.may_hold(*address, &entry.request);
             matches!(judged, Err(Refusal::InUse { .. }))
         });
         match in_use {
-            true => self.deprived.insert(key, held),
-            false => self.deprived.remove(key),
+            true => self.displaced.insert(key, held),
+            false => self.displaced.remove(key),
         }
     }
 
     /// Looks again at those that could not have these addresses, the oldest first.
     pub(super) fn adopt_again(&mut self, freed: &[IpAddr], changes: &mut Changes) {
-        let those = self.deprived.of(freed).into_iter();
+        let those = self.displaced.of(freed).into_iter();
         let aged = those.filter_map(|key| Some((self.entries.get(&key)?.age(), key)));
         for (_, key) in aged.collect::<BTreeSet<_>>() {
-            let Some(held) = self.deprived.services.get(&key).cloned() else { continue };
+            let Some(held) = self.displaced.services.get(&key).cloned() else { continue };
             let kept = self.entries.get_mut(&key).and_then(|entry| entry.assignment.take());
             for address in kept.iter().flat_map(|kept| kept.addresses.iter()) {
                 self.ledger.release(&key, *address);
@@ -76,13 +76,13 @@ impl Allocator {
             if let Some(entry) = self.entries.get_mut(&key) {
                 entry.settle(&key, &self.ledger, changes);
             }
-            self.note_deprived(&key, &held);
+            self.note_displaced(&key, &held);
             changes.services.insert(key);
         }
     }
 
     /// What a Service had before and does not have now, or shares with others now.
-    pub(super) fn freed(&self, key: &ServiceKey, before: &Entry) -> Vec<IpAddr> {
+    pub(super) fn freed(&self, key: &ServiceKey, before: &ServiceEntry) -> Vec<IpAddr> {
         let now = self.entries.get(key);
         let others = now.is_none_or(|now| now.request.terms != before.request.terms);
         let has = now.map_or(&[][..], |now| now.addresses());

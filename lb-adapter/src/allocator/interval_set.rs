@@ -9,11 +9,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// A set of addresses of both families, stored as runs that neither touch nor overlap: first to
 /// last address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Runs {
+pub(super) struct IntervalSet {
     runs: BTreeMap<IpAddr, IpAddr>,
 }
 
-impl Runs {
+impl IntervalSet {
     /// Adds an address; joins the runs on both sides of it.
     pub(super) fn insert(&mut self, address: IpAddr) {
         if self.run_around(address).is_some() {
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_next_absent_address_lies_behind_the_run() {
-        let mut runs = Runs::default();
+        let mut runs = IntervalSet::default();
         for address in ["10.0.0.255", "10.0.1.1", "10.0.1.0"] {
             runs.insert(ip(address));
         }
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_last_address_of_a_family_has_nothing_behind_it() {
-        let mut runs = Runs::default();
+        let mut runs = IntervalSet::default();
         runs.insert(ip("255.255.255.255"));
         runs.insert(ip("::"));
         assert_eq!(runs.next_absent(ip("255.255.255.255")), None);
@@ -114,7 +114,7 @@ mod tests {
     proptest! {
         #[test]
         fn runs_are_a_set(steps in prop::collection::vec((any::<bool>(), 0_u8..40), 0..120)) {
-            let (mut runs, mut set) = (Runs::default(), BTreeSet::new());
+            let (mut runs, mut set) = (IntervalSet::default(), BTreeSet::new());
             let address = |n: u8| IpAddr::from([10, 0, 0, n]);
             for (add, n) in steps {
                 if add {

@@ -11,14 +11,14 @@ use crate::model::{AddressRange, ServicePort};
 
 /// The addresses of one sharing key.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Group {
+pub(super) struct SharingGroup {
     members: BTreeSet<IpAddr>,
     /// For the first address of a range and a port: all members from there up to this one have the
     /// port in use.
     passed: BTreeMap<(IpAddr, ServicePort), IpAddr>,
 }
 
-impl Group {
+impl SharingGroup {
     /// Adds an address.
     pub(super) fn insert(&mut self, address: IpAddr) {
         if self.members.insert(address) {
@@ -116,7 +116,7 @@ mod tests {
         fn a_search_finds_what_looking_at_every_member_finds(
             steps in prop::collection::vec(step(), 0..80),
         ) {
-            let mut group = Group::default();
+            let mut group = SharingGroup::default();
             let mut members: BTreeMap<IpAddr, BTreeSet<ServicePort>> = BTreeMap::new();
             for step in steps {
                 match step {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// A capability that is not offered to a peer, or all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub enum LeftOut {
+pub enum DisabledCapability {
     /// Every capability: the OPEN has no optional parameters.
     All,
     /// Routes of IPv4 (RFC 4760).
@@ -25,7 +25,7 @@ pub enum LeftOut {
     EnhancedRouteRefresh,
 }
 
-impl LeftOut {
+impl DisabledCapability {
     const NAMES: [(&'static str, Self); 8] = [
         ("all", Self::All),
         ("ipv4-unicast", Self::Ipv4Unicast),
@@ -43,14 +43,14 @@ impl LeftOut {
     }
 }
 
-impl fmt::Display for LeftOut {
+impl fmt::Display for DisabledCapability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = Self::NAMES.iter().find(|(_, it)| it == self).map_or("", |(name, _)| *name);
         f.write_str(name)
     }
 }
 
-impl FromStr for LeftOut {
+impl FromStr for DisabledCapability {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {

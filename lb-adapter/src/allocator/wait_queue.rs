@@ -7,19 +7,19 @@ use std::net::IpAddr;
 
 use crate::model::ServiceKey;
 
-use super::request::{Age, Request};
+use super::request::{Age, ServiceRequest};
 
 /// Those that hold nothing, or one of two addresses, and whose request makes sense.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Waiting {
+pub(super) struct WaitQueue {
     /// Oldest first.
     all: BTreeSet<(Age, ServiceKey)>,
     /// By the addresses asked for.
     by_address: BTreeMap<IpAddr, BTreeSet<(Age, ServiceKey)>>,
 }
 
-impl Waiting {
-    pub(super) fn insert(&mut self, key: &ServiceKey, age: Age, request: &Request) {
+impl WaitQueue {
+    pub(super) fn insert(&mut self, key: &ServiceKey, age: Age, request: &ServiceRequest) {
         let place = (age, key.clone());
         for address in addresses(request) {
             self.by_address.entry(*address).or_default().insert(place.clone());
@@ -27,7 +27,7 @@ impl Waiting {
         self.all.insert(place);
     }
 
-    pub(super) fn remove(&mut self, key: &ServiceKey, age: Age, request: &Request) {
+    pub(super) fn remove(&mut self, key: &ServiceKey, age: Age, request: &ServiceRequest) {
         let place = (age, key.clone());
         if !self.all.remove(&place) {
             return;
@@ -59,6 +59,6 @@ impl Waiting {
     }
 }
 
-fn addresses(request: &Request) -> &[IpAddr] {
+fn addresses(request: &ServiceRequest) -> &[IpAddr] {
     request.wanted.as_ref().map_or(&[][..], |wanted| &wanted.addresses)
 }
