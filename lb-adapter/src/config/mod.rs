@@ -45,6 +45,7 @@ pub(crate) use lint::lint;
 pub(crate) use resolve::{Absence, Secrets, resolve};
 
 use crate::model::Config;
+use crate::spelling::nearest;
 use draft::Draft;
 use field::{Field, Path};
 use report::Report;
