@@ -176,7 +176,7 @@ impl fmt::Display for Refusal {
                 match families {
                     AddressFamilies::Any => write!(f, "no address is left in {pools}")?,
                     AddressFamilies::One(family) => {
-                        write!(f, "no {family} address is left in {pools}")?
+                        write!(f, "no {family} address is left in {pools}")?;
                     }
                     AddressFamilies::Both => {
                         write!(f, "no pool has both an IPv4 and an IPv6 address left, of {pools}")?;

@@ -166,7 +166,7 @@ fn wanted(service: &Service) -> Result<AddressRequest, Refusal> {
     match (families, &*addresses) {
         (_, []) => {}
         (FamilyRequirement::Any, [address]) => {
-            families = FamilyRequirement::One(IpFamily::of(*address))
+            families = FamilyRequirement::One(IpFamily::of(*address));
         }
         (FamilyRequirement::Any, [first, ..]) => {
             families = FamilyRequirement::Both { first: IpFamily::of(*first), required: true };

@@ -232,7 +232,7 @@ fn each_changed(router: &Peer) -> Vec<(&'static str, Peer)> {
     add("dual_stack", &|peer| peer.dual_stack = true);
     add("next_hop", &|peer| peer.next_hop = Some(NextHopPolicy::NodeAddress));
     add("without_capabilities", &|peer| {
-        peer.without_capabilities = vec![DisabledCapability::ExtendedMessage]
+        peer.without_capabilities = vec![DisabledCapability::ExtendedMessage];
     });
     add("name and hold_time", &|peer| {
         peer.name = "rack".to_owned();
