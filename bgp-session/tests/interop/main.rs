@@ -81,23 +81,23 @@ macro_rules! matrix {
 }
 
 const ANY_CAPABILITY: &str =
-    "It ignores capabilities that it does not have, and has no option to refuse them.";
+    "It ignores capabilities that it does not support, and has no option to refuse them.";
 const EXABGP_COMMUNICATION: &str =
-    "ExaBGP 4.2 fails to read the message of a shutdown under Python 3, and cannot send one.";
+    "ExaBGP 4.2 fails to read a shutdown message under Python 3, and cannot send one.";
 const NO_BFD: &str = "Neither GoBGP 3 nor ExaBGP has BFD.";
 const NO_TABLE: &str =
-    "ExaBGP keeps no table of what it receives: there is nothing to limit, to keep, or to relay.";
-const ONE_PATH: &str = "It originates one path to a prefix, and relays several: the next row.";
-const NO_LONG: &str = "Neither GoBGP 3 nor OpenBGPD 7.7 knows RFC 8654.";
-const NO_ROLES: &str = "Neither GoBGP 3 nor ExaBGP 4 knows roles.";
+    "ExaBGP keeps no table of received routes, so it has nothing to limit, keep or relay.";
+const ONE_PATH: &str = "It originates one path to a prefix and relays several, see the next row.";
+const NO_LONG: &str = "Neither GoBGP 3 nor OpenBGPD 7.7 supports RFC 8654.";
+const NO_ROLES: &str = "Neither GoBGP 3 nor ExaBGP 4 supports roles.";
 const ONE_CONNECTION: &str =
-    "It never has two connections to resolve: while one is opening, it closes the other.";
+    "It never has two connections to resolve, because it closes one while the other is opening.";
 
 //   feature, story: BIRD FRR GoBGP ExaBGP OpenBGPD
 matrix! {
     "Session over IPv4, routes of IPv4 and IPv6 with their attributes",
     routes_arrive_with_the_attributes_they_were_given: yes yes yes yes yes;
-    "Session over IPv6, routes of both",
+    "Session over IPv6, routes of both families",
     a_session_over_ipv6_carries_both_families: yes yes yes yes yes;
     "Internal session, LOCAL_PREF",
     an_internal_session_carries_local_pref_and_an_empty_as_path: yes yes yes yes yes;
@@ -118,18 +118,18 @@ matrix! {
         (no ANY_CAPABILITY) yes (no ANY_CAPABILITY) (no ANY_CAPABILITY) (no ANY_CAPABILITY);
     "A router with two-octet AS numbers only",
     an_old_speaker_hears_of_as_trans:
-        yes yes (no "GoBGP always has the capability of four-octet AS numbers.") yes yes;
+        yes yes (no "GoBGP always offers the capability for four-octet AS numbers.") yes yes;
     "Route refresh that the router asks for",
     a_refresh_that_the_router_asks_for_repeats_all_routes: yes yes
-        (no "GoBGP never asks: it keeps all that it receives.") yes yes;
+        (no "GoBGP never asks, because it keeps everything that it receives.") yes yes;
     "Route refresh that we ask for",
     a_refresh_that_we_ask_for_brings_all_routes_again: yes yes yes
-        (no "ExaBGP 4.2 ends the session with whoever asks.")
-        (no "OpenBGPD 7.7 refuses whoever asks: it takes the family for not negotiated.");
+        (no "ExaBGP 4.2 ends the session when a peer asks.")
+        (no "OpenBGPD 7.7 refuses the request, as if the family were not negotiated.");
     "IPv4 routes with IPv6 next hops (RFC 8950), both ways",
     routes_of_ipv4_have_next_hops_of_ipv6_both_ways: yes yes yes yes
-        (no "OpenBGPD 7.7 does not know RFC 8950.");
-    "Several paths to a prefix (ADD-PATH), ours",
+        (no "OpenBGPD 7.7 does not support RFC 8950.");
+    "Several paths to a prefix (ADD-PATH), that we announce",
     several_paths_of_ours_reach_the_router: yes yes yes yes yes;
     "Several paths to a prefix (ADD-PATH), that the router originates",
     several_paths_that_the_router_originates_reach_us:
@@ -144,35 +144,35 @@ matrix! {
     ttl_security_takes_a_router_on_the_link_and_no_other: yes yes yes yes yes;
     "BFD, and a silent link",
     bfd_ends_the_session_of_a_silent_link: yes yes (no NO_BFD) (no NO_BFD)
-        (no "OpenBGPD has BFD on OpenBSD alone, in the kernel.");
-    "Router dials, we are passive",
+        (no "OpenBGPD has BFD only on OpenBSD, in the kernel.");
+    "The router dials, we are passive",
     a_router_that_dials_finds_a_passive_speaker: yes yes yes yes yes;
-    "Collision resolved by the identifiers",
+    "Connection collision resolved by BGP Identifiers",
     of_two_connections_the_higher_identifiers_stays:
         yes yes (no ONE_CONNECTION) (no ONE_CONNECTION) (no ONE_CONNECTION);
     "Hold time, and a silent link",
     the_smaller_hold_time_holds_and_a_silent_link_ends_the_session: yes yes yes yes yes;
-    "Our process killed: its routes go, and the next one brings them",
+    "Our process killed: its routes disappear, and the next process announces them again",
     a_killed_process_of_ours_takes_its_routes_along_and_the_next_brings_them: yes yes yes yes yes;
     "Graceful restart: our process killed, no route lost at the router",
     our_process_is_killed_and_the_router_loses_no_route: yes yes yes (no NO_TABLE) yes;
     "Graceful restart: our configuration changed, no route lost at the router",
     another_configuration_ends_our_session_and_the_router_loses_no_route:
-        (no "BIRD 2.0.12 does not know RFC 8538: it drops the routes at every NOTIFICATION.")
+        (no "BIRD 2.0.12 does not support RFC 8538: it drops the routes at every NOTIFICATION.")
         yes yes (no NO_TABLE)
-        (no "OpenBGPD 7.7 does not know RFC 8538: it drops the routes at every NOTIFICATION.");
+        (no "OpenBGPD 7.7 does not support RFC 8538: it drops the routes at every NOTIFICATION.");
     "Graceful restart: the router killed, no route lost here",
     the_router_is_killed_and_we_lose_no_route: yes yes yes yes
-        (no "OpenBGPD keeps the routes of others, and does not ask for that itself.");
-    "Long-lived graceful restart: our routes stale at the router",
+        (no "OpenBGPD keeps the routes of restarting peers, but does not ask its peers to do the same.");
+    "Long-lived graceful restart: the router keeps our routes as stale",
     long_after_a_kill_our_routes_are_stale_at_the_router_but_there: yes yes yes (no NO_TABLE)
-        (no "OpenBGPD 7.7 does not know RFC 9494.");
-    "Router killed and stopped: it gets everything again",
+        (no "OpenBGPD 7.7 does not support RFC 9494.");
+    "The router killed or stopped: it gets all routes again",
     a_router_that_was_killed_gets_everything_again: yes yes yes yes yes;
-    "Shutdown message, ours seen there",
+    "Shutdown message, received by the router",
     a_shutdown_and_its_message_reach_the_routers_operator:
         yes yes yes (no EXABGP_COMMUNICATION) yes;
-    "Shutdown message, the router's seen here",
+    "Shutdown message, received from the router",
     a_shutdown_by_the_router_and_its_message_reach_us:
         yes yes yes (no EXABGP_COMMUNICATION) yes;
     "Reset with a message, and the next session",
@@ -180,11 +180,11 @@ matrix! {
         yes yes yes (no EXABGP_COMMUNICATION) yes;
     "Drain (RFC 8326): marked, withdrawn, ended",
     a_drain_is_seen_by_the_router_step_by_step: yes yes yes yes yes;
-    "Maximum of prefixes, the router's limit",
+    "Prefix limit of the router",
     too_many_prefixes_of_ours_end_the_session_there: yes yes yes (no NO_TABLE) yes;
-    "Maximum of prefixes, our limit",
+    "Our prefix limit",
     a_router_that_sends_too_many_prefixes_is_told_and_left_alone: yes yes yes yes yes;
-    "Roles, and those that do not fit",
+    "Roles, and roles that do not match",
     roles_that_fit_are_agreed_on_and_others_refused: yes yes
         (no NO_ROLES) (no NO_ROLES) yes;
 }

@@ -26,16 +26,16 @@ pub(crate) enum Cell {
 const HEAD: &str = "\
 # Interoperation
 
-What `make test` shows against real routers, each in a network namespace of its own, over TCP on port 179. Each *yes* is a
-test that passes: the story of its row, told to that daemon. All that we send in it is recorded, and Wireshark's dissector
+`make test` runs FerroLB's speaker against real routers, each in a network namespace of its own, over TCP on port 179. Each *yes* is
+a test that passes: it runs the scenario of its row with that daemon. The test records everything that we send, and Wireshark's dissector
 must find nothing malformed in it. The daemons are those of Debian 12: BIRD 2.0.12, FRR 8.4.4, GoBGP 3.10, ExaBGP 4.2.21 and
 OpenBGPD 7.7.
 
-This page is made of the tests themselves and checked by one of them: `FERROLB_WRITE_DOCS=1 cargo test -p bgp-session --test
-interop table` writes it. One cell alone, as root:
+The tests generate this page, and one of them checks it: `FERROLB_WRITE_DOCS=1 cargo test -p bgp-session --test interop table` writes
+it. This command runs a single cell, as root:
 
 ```text
-FERROLB_TEST_INTEROP=1 cargo test -p bgp-session --test interop gobgp::STORY
+FERROLB_TEST_INTEROP=1 cargo test -p bgp-session --test interop gobgp::TEST
 ```
 
 ";
@@ -64,7 +64,7 @@ pub(crate) fn page(rows: &[Row]) -> String {
     for (index, reason) in reasons.iter().enumerate() {
         let _ = writeln!(text, "{}. {reason}", index + 1);
     }
-    text.push_str("\nThe stories, by row:\n\n");
+    text.push_str("\nThe tests, by row:\n\n");
     for row in rows {
         let _ = writeln!(text, "- {}: `{}`", row.title, row.story);
     }
