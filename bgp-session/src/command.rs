@@ -10,7 +10,7 @@ use bgp_core::{
 use ipnet::IpNet;
 use tokio::sync::oneshot;
 
-use crate::{PeerConfig, SpeakerError, Updated, update::Resets};
+use crate::{PeerConfig, SpeakerError, Updated, config::Resets};
 
 /// A request, in the order in which the handles made them.
 #[derive(Debug)]

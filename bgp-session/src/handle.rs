@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     PeerConfig, PeerId, PeerStats, PeerStatus, SpeakerError, Updated, bfd::BfdStatus,
-    command::Command, socket, update::Resets,
+    command::Command, config::Resets, socket,
 };
 
 /// A peer of a [`Speaker`](crate::Speaker). Clones are handles on the same peer; when the last one

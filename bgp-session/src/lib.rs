@@ -57,7 +57,6 @@
 //! The [guide] walks through the rest. What a session may carry, the timers and their defaults are in [`PeerConfig`]. Without tokio, or
 //! with another kind of transport altogether, drive [`bgp_core::peer::Peer`] yourself.
 
-mod ao_key;
 pub mod bfd;
 mod clock;
 mod command;
@@ -73,18 +72,13 @@ mod id;
 mod listener;
 mod range;
 mod registry;
-mod routing;
 mod socket;
 mod speaker;
 mod status;
 mod table;
 mod task;
-mod terms;
-mod transport;
-mod update;
 
-pub use ao_key::{AoAlgorithm, AoKey};
-pub use config::PeerConfig;
+pub use config::{AoAlgorithm, AoKey, Password, PeerConfig, Updated};
 pub use connect::{Connecting, Connector, TcpConnector, Transport};
 pub use discovery::{InterfaceHandle, InterfacePeer, InterfaceStatus};
 pub use drain::{DrainStage, GracefulShutdown};
@@ -97,8 +91,6 @@ pub use registry::Accepted;
 pub use speaker::{Speaker, SpeakerBuilder};
 pub use status::PeerStatus;
 pub use table::{LocRibIter, LocRibSnapshot, RoutePath};
-pub use transport::Password;
-pub use update::Updated;
 
 // What a user of a speaker meets of the core, so that one dependency is enough.
 pub use bgp_core::{

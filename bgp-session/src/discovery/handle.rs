@@ -12,7 +12,7 @@ use super::{
     InterfacePeer,
     neighbor::{InterfaceStatus, Update},
 };
-use crate::{SpeakerError, Updated, update::Resets};
+use crate::{SpeakerError, Updated, config::Resets};
 
 /// A hold on an [`InterfacePeer`]. Dropping it ends the session with Cease / Peer De-configured.
 #[derive(Debug)]

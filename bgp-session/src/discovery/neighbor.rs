@@ -20,9 +20,9 @@ use super::{
 };
 use crate::{
     PeerAddress, PeerConfig, PeerHandle, PeerId, Speaker, SpeakerError, Updated,
+    config::Resets,
     socket::icmp6::{Icmp6, Link},
     speaker::Inner,
-    update::Resets,
 };
 
 /// Whoever is at the other end of a link, and on which terms it is a peer.

@@ -5,7 +5,7 @@
 use std::{io, net::SocketAddr};
 
 use super::{explain, option};
-use crate::{AoKey, transport::TransportConfig};
+use crate::{AoKey, config::TransportConfig};
 
 /// Whose segments are signed: one address, or on a listening socket all of a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

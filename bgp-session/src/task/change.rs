@@ -11,8 +11,8 @@ use super::PeerTask;
 use crate::{
     PeerConfig, SpeakerError, Updated, clock,
     command::Command,
+    config::{self, Resets},
     registry::Registration,
-    update::{self, Resets},
 };
 
 impl PeerTask {
@@ -60,7 +60,7 @@ impl PeerTask {
             settings.fsm.jitter_seed = self.peer.settings().fsm.jitter_seed;
         }
         let before = (self.config.as_ref(), self.peer.settings());
-        let changes = update::changes(before, (&config, &settings));
+        let changes = config::changes(before, (&config, &settings));
         let mut updated = Updated { changes, reset: false };
         let established = self.peer.state() == StateKind::Established;
         let needed = updated.needs_reset().next().is_some();

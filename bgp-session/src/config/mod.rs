@@ -16,10 +16,23 @@ use bgp_core::{
     peer::{ConfigChange, Import, PeerSettings},
 };
 
-use crate::{
-    PeerAddress, PeerId, SpeakerError, bfd::BfdProfile, routing::Routing, terms::Terms,
-    transport::TransportConfig, update,
-};
+use crate::{PeerAddress, PeerId, SpeakerError, bfd::BfdProfile};
+
+mod authentication;
+mod routes;
+mod session;
+mod transport;
+mod update;
+
+pub use authentication::{AoAlgorithm, AoKey};
+pub use transport::Password;
+pub use update::Updated;
+
+pub(crate) use transport::TransportConfig;
+pub(crate) use update::{Resets, changes};
+
+use routes::Routing;
+use session::Terms;
 
 /// How to reach one peer and what to agree with it.
 ///
