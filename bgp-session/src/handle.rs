@@ -142,7 +142,7 @@ impl PeerHandle {
     /// [`SpeakerError::PeerConfig`] for a value that makes no sense or another peer's address,
     /// [`SpeakerError::Socket`], [`SpeakerError::Password`], [`SpeakerError::PeerShutDown`]. Nothing has changed then.
     pub async fn update(&self, config: PeerConfig) -> Result<Updated, SpeakerError> {
-        self.change(config, Resets::WhereNeeded).await
+        self.change(config, Resets::IfNeeded).await
     }
 
     /// As [`update`](Self::update), but a session that is up is never ended: what it takes a new one for waits for the

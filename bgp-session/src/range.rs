@@ -23,7 +23,7 @@ use tokio::{
 use tracing::Instrument;
 
 use crate::{
-    Accepted, PeerAddress, PeerConfig, PeerHandle, PeerId, Speaker, SpeakerError, Transport,
+    Accepted, PeerConfig, PeerHandle, PeerId, Speaker, SpeakerError, Transport,
     registry::RangeEntry, socket, speaker::Inner,
 };
 
@@ -223,8 +223,7 @@ impl RangeTask {
             self.status.send_modify(|status| status.refused += 1);
             return;
         }
-        let mut config = self.range.template.clone();
-        config.address = PeerAddress::new(PeerId::from(remote), config.address.port());
+        let config = self.range.template.at(PeerId::from(remote));
         let handle = match speaker.insert(config) {
             Ok(handle) => {
                 let routes = self.range.routes.clone();

@@ -5,6 +5,7 @@
 
 use std::{
     fmt,
+    hash::{BuildHasher, RandomState},
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -269,7 +270,8 @@ impl Inner {
         let (accepted, receive_accepted) = mpsc::channel(task::WAITING_CONNECTIONS);
         let (stop, receive_stop) = oneshot::channel();
         let (bfd, receive_bfd) = watch::channel(None);
-        let settings = config.settings(self.asn, self.identifier);
+        let jitter_seed = RandomState::new().hash_one(config.id());
+        let settings = config.settings(self.asn, self.identifier, jitter_seed);
         let (status, receive_status) = watch::channel(task::first_status(&config));
         let entry = Entry {
             config: Arc::clone(&config),

@@ -49,9 +49,9 @@ impl Endpoint {
     /// The session that a peer's configuration asks for; `asn` is the speaker's AS.
     pub(crate) fn new(config: &PeerConfig, profile: &BfdProfile, asn: Asn) -> Self {
         let BfdProfile { minimum_ttl, multihop, .. } = *profile;
-        let local_asn = config.local_asn.unwrap_or(asn);
+        let local_asn = config.protocol.local_asn_of(asn);
         let internal =
-            [RemoteAs::Internal, RemoteAs::Number(local_asn)].contains(&config.remote_as);
+            [RemoteAs::Internal, RemoteAs::Number(local_asn)].contains(&config.remote_as());
 
         let distance = if config.is_multihop() || multihop {
             Distance::Known(Hops::Multi { minimum_ttl })

@@ -1,116 +1,144 @@
-//! The terms of a session that an operator sets beyond its timers: who may be at the other end, who dials, roles, limits.
+//! The setters that shape a session: who is at its two ends, who opens the connection, and the timers.
 
 use std::time::Duration;
 
 use bgp_core::{
-    Asn,
-    fsm::{ConnectMode, LocalAs, ReceivedPath, RoleConfig, SentPath},
-    peer::{PeerSettings, PrefixLimit, PrefixLimits},
+    Asn, BgpIdentifier,
+    fsm::{ConnectMode, ReceivedPath, RoleConfig, SentPath},
     wire::Role,
 };
 
 use crate::PeerConfig;
 
-/// What [`PeerConfig`] holds of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Terms {
-    pub(crate) connect_mode: ConnectMode,
-    local_as: Option<(SentPath, ReceivedPath)>,
-    role: Option<RoleConfig>,
-    send_hold_time: Option<Duration>,
-    collision_detect_established_state: bool,
-    maximum_prefixes: PrefixLimits,
+/// The two ends.
+impl PeerConfig {
+    /// Sets the AS that we show to this peer, which learns of no other. Use [`local_as`](Self::local_as) for paths that name
+    /// the speaker's own AS too. Default: the speaker's.
+    #[must_use]
+    pub fn local_asn(mut self, asn: Asn) -> Self {
+        self.protocol.local_asn = Some(asn);
+        self
+    }
+
+    /// Sets another AS than the speaker's own, shown to this external peer alone, and how paths name the speaker's own:
+    /// [`SentPath::LocalAsAlone`] with [`ReceivedPath::AsReceived`] is what routers call `no-prepend replace-as`, and what
+    /// [`local_asn`](Self::local_asn) does. Default: the speaker's AS.
+    #[must_use]
+    pub fn local_as(mut self, asn: Asn, sent: SentPath, received: ReceivedPath) -> Self {
+        self.protocol.local_asn = Some(asn);
+        self.protocol.local_as = Some((sent, received));
+        self
+    }
+
+    /// Sets the BGP Identifier that we show to this peer. Default: the speaker's.
+    #[must_use]
+    pub fn identifier(mut self, identifier: BgpIdentifier) -> Self {
+        self.protocol.identifier = Some(identifier);
+        self
+    }
+
+    /// Sets our role towards an external peer (RFC 9234). A peer whose role does not fit is refused; one that names no role
+    /// is accepted. Default: no role is offered.
+    #[must_use]
+    pub fn role(mut self, role: Role) -> Self {
+        self.protocol.core.fsm.role = Some(RoleConfig::new(role));
+        self
+    }
+
+    /// Like [`role`](Self::role), and also refuses a peer that names no role (strict mode).
+    #[must_use]
+    pub fn strict_role(mut self, role: Role) -> Self {
+        self.protocol.core.fsm.role = Some(RoleConfig { role, strict: true });
+        self
+    }
 }
 
+/// The connection.
 impl PeerConfig {
-    /// Never dial, wait for the peer's connection. Default: both ends dial.
+    /// Never dials, and waits for the peer's connection. Default: both ends dial.
     #[must_use]
     pub fn passive(self) -> Self {
         self.connect_mode(ConnectMode::Passive)
     }
 
-    /// Dial, and refuse the peer's connections. Default: both ends dial.
+    /// Dials, and refuses the peer's connections. Default: both ends dial.
     #[must_use]
     pub fn active(self) -> Self {
         self.connect_mode(ConnectMode::Active)
     }
 
-    /// Who opens the connection. Default: both ends, whichever is first.
+    /// Sets the end that opens the connection. Default: both, and the first connection is used.
     #[must_use]
     pub fn connect_mode(mut self, mode: ConnectMode) -> Self {
-        self.terms.connect_mode = mode;
+        self.protocol.core.fsm.connect_mode = mode;
         self
     }
 
-    /// Another AS than the speaker's own, shown to this external peer alone, and what paths tell of the speaker's own:
-    /// [`SentPath::LocalAsAlone`] with [`ReceivedPath::AsReceived`] is what routers call `no-prepend replace-as`, and what
-    /// [`local_asn`](Self::local_asn) does. Default: the speaker's AS.
-    #[must_use]
-    pub fn local_as(mut self, asn: Asn, sent: SentPath, received: ReceivedPath) -> Self {
-        self.local_asn = Some(asn);
-        self.terms.local_as = Some((sent, received));
-        self
-    }
-
-    /// Our role towards an external peer (RFC 9234): a peer whose own does not fit is refused; one that names none is
-    /// accepted. Default: no role is offered.
-    #[must_use]
-    pub fn role(mut self, role: Role) -> Self {
-        self.terms.role = Some(RoleConfig::new(role));
-        self
-    }
-
-    /// As [`role`](Self::role), and a peer that names none is refused too (strict mode).
-    #[must_use]
-    pub fn strict_role(mut self, role: Role) -> Self {
-        self.terms.role = Some(RoleConfig { role, strict: true });
-        self
-    }
-
-    /// How long the peer may take none of what waits for it before its session is ended (RFC 9687); zero: for ever.
-    /// Default: 8 minutes, or twice the negotiated hold time where that is more.
-    #[must_use]
-    pub fn send_hold_time(mut self, time: Duration) -> Self {
-        self.terms.send_hold_time = Some(time);
-        self
-    }
-
-    /// Has a session take part in collisions (CollisionDetectEstablishedState of RFC 4271 section 8.1.1), so that a new
-    /// connection may replace it. Default: a session stays, and the new connection is closed.
+    /// Includes an Established session in collision detection (CollisionDetectEstablishedState of RFC 4271 section
+    /// 8.1.1), so that a new connection may replace it. Default: the session stays, and the new connection is closed.
     #[must_use]
     pub fn collision_detect_established_state(mut self) -> Self {
-        self.terms.collision_detect_established_state = true;
-        self
-    }
-
-    /// What happens when the peer sends more prefixes of a family than this (RFC 4486); a number means Cease and a pause
-    /// of 5 minutes. What [`Import::Drop`](crate::Import::Drop) drops is not counted. Default: no limit.
-    #[must_use]
-    pub fn maximum_prefixes(self, limit: impl Into<PrefixLimit>) -> Self {
-        self.prefix_limits(PrefixLimits::each(limit))
-    }
-
-    /// As [`maximum_prefixes`](Self::maximum_prefixes), with another limit for each family.
-    #[must_use]
-    pub fn prefix_limits(mut self, limits: PrefixLimits) -> Self {
-        self.terms.maximum_prefixes = limits;
+        self.protocol.core.collision_detect_established_state = true;
         self
     }
 }
 
-impl Terms {
-    /// Writes them where the core looks for them. `asn` is the speaker's own.
-    pub(crate) fn apply(&self, settings: &mut PeerSettings, asn: Asn) {
-        settings.collision_detect_established_state = self.collision_detect_established_state;
-        settings.maximum_prefixes = self.maximum_prefixes.clone();
+/// The timers.
+impl PeerConfig {
+    /// Sets the hold time that we propose (RFC 4271 section 4.2); the session uses the smaller of both sides'. Zero means
+    /// a session without KEEPALIVEs; otherwise 3 to 65,535 whole seconds. Default: 90 s.
+    #[must_use]
+    pub fn hold_time(mut self, time: Duration) -> Self {
+        self.protocol.core.fsm.hold_time = time;
+        self
+    }
 
-        let fsm = &mut settings.fsm;
-        fsm.connect_mode = self.connect_mode;
-        fsm.local_as = self
-            .local_as
-            .filter(|_| fsm.local_asn != asn)
-            .map(|(sent, received)| LocalAs { speaker_asn: asn, sent, received });
-        fsm.role = self.role;
-        fsm.send_hold_time = self.send_hold_time;
+    /// Sets the interval between KEEPALIVEs. It is never shorter than a second, and never longer than a third of the
+    /// negotiated hold time. Default: a third of that.
+    #[must_use]
+    pub fn keepalive_time(mut self, time: Duration) -> Self {
+        self.protocol.core.fsm.keepalive_time = Some(time);
+        self
+    }
+
+    /// Sets the time that one attempt to connect may take before the next one, which is also the longest pause between
+    /// attempts that failed in TCP (ConnectRetryTime of RFC 4271 section 8). Default: 5 s.
+    #[must_use]
+    pub fn connect_retry(mut self, time: Duration) -> Self {
+        self.protocol.core.fsm.connect_retry_time = time;
+        self
+    }
+
+    /// Sets the pause after a failure: `first` after the first one, doubled with each further one, and shortened by jitter
+    /// (IdleHoldTime and DampPeerOscillations of RFC 4271 section 8.1.1). `longest` limits the pause after failures with a
+    /// NOTIFICATION, where trying again soon seldom helps. Default: 1 s and 60 s.
+    #[must_use]
+    pub fn idle_hold(mut self, first: Duration, longest: Duration) -> Self {
+        self.protocol.core.fsm.idle_hold_time = first;
+        self.protocol.core.fsm.idle_hold_max = longest;
+        self
+    }
+
+    /// Waits this long for the peer's OPEN before sending ours (DelayOpenTime of RFC 4271). Default: no delay.
+    #[must_use]
+    pub fn delay_open(mut self, time: Duration) -> Self {
+        self.protocol.core.fsm.delay_open_time = Some(time);
+        self
+    }
+
+    /// Ends the session when the peer has accepted no octets for this long although some are waiting (RFC 9687); zero
+    /// disables the timer. Default: 8 minutes, or twice the negotiated hold time where that is more.
+    #[must_use]
+    pub fn send_hold_time(mut self, time: Duration) -> Self {
+        self.protocol.core.fsm.send_hold_time = Some(time);
+        self
+    }
+
+    /// Sets the seed of the timers' jitter (RFC 4271 section 10), for reproducible runs. Default: another one for each
+    /// peer.
+    #[must_use]
+    pub fn jitter_seed(mut self, seed: u64) -> Self {
+        self.protocol.jitter_seed = Some(seed);
+        self
     }
 }

@@ -1,40 +1,39 @@
-//! A change of a peer's configuration in place: what it takes, and what came of it.
+//! [`Updated`]: the changes between two configurations of a peer, and what each of them takes to come into force.
 
 use bgp_core::peer::{ConfigChange, PeerSettings, TakesEffect};
 
+use super::TransportConfig;
 use crate::PeerConfig;
 
-/// What a change of a peer's configuration came to; see [`PeerHandle::update`](crate::PeerHandle::update).
+/// The outcome of a change of a peer's configuration; see [`PeerHandle::update`](crate::PeerHandle::update).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Updated {
     /// The values that changed, each with what it takes to come into force. The names are those of
-    /// [`PeerSettings`]'s fields and those of its `fsm`, and of the methods of [`PeerConfig`](crate::PeerConfig) where a value is of the
-    /// transport.
+    /// the fields of [`PeerSettings`] and of its `fsm`, and those of [`PeerConfig`]'s methods for values of the transport.
     pub changes: Vec<ConfigChange>,
-    /// Whether a session that was up has been ended for it, by Cease / Other Configuration Change (RFC 4486).
+    /// True if a session that was up has been ended for the change, by Cease / Other Configuration Change (RFC 4486).
     pub reset: bool,
 }
 
 impl Updated {
-    /// The values that come into force with a new session only, and without which this session is not what was
-    /// asked for.
+    /// The values that only a new session brings into force. Until then the session that is up is not as configured.
     pub fn needs_reset(&self) -> impl Iterator<Item = &'static str> {
-        let reset = self.changes.iter().filter(|it| it.takes_effect == TakesEffect::Reset);
+        let reset = self.changes.iter().filter(|change| change.takes_effect == TakesEffect::Reset);
         reset.map(|change| change.field)
     }
 }
 
-/// Whether a session that is up may be ended.
+/// The permission to end a session that is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resets {
-    /// Where a change needs it.
-    WhereNeeded,
-    /// Not for this.
+    /// If a change needs it.
+    IfNeeded,
+    /// Not for this change.
     Never,
 }
 
-/// All differences between two configurations of one peer, each given with the core's share of it.
+/// All differences between two configurations of one peer, each given with the core's part of it.
 pub(crate) fn changes(
     (old, old_settings): (&PeerConfig, &PeerSettings),
     (new, new_settings): (&PeerConfig, &PeerSettings),
@@ -48,4 +47,34 @@ pub(crate) fn changes(
         changes.push(ConfigChange { field: "bfd", takes_effect: TakesEffect::AtOnce });
     }
     changes
+}
+
+impl TransportConfig {
+    /// The values in which `new` differs. Most need another connection.
+    fn changes(&self, new: &Self) -> Vec<ConfigChange> {
+        use TakesEffect::{NextSession, Reset};
+
+        let mut changes = Vec::new();
+        // Without a rest pattern, so that each new field needs a decision here.
+        macro_rules! compare {
+            ($($field:ident: $takes_effect:expr),* $(,)?) => {
+                let Self { $($field),* } = self;
+                $(if *$field != new.$field {
+                    changes.push(ConfigChange { field: stringify!($field), takes_effect: $takes_effect });
+                })*
+            };
+        }
+        compare! {
+            local_address: Reset,
+            source_ports: NextSession,
+            device: Reset,
+            password: Reset,
+            ao_keys: Reset,
+            reach: Reset,
+            dscp: NextSession,
+            user_timeout: NextSession,
+            connect_timeout: NextSession,
+        }
+        changes
+    }
 }

@@ -70,7 +70,7 @@ impl InterfaceHandle {
     /// [`SpeakerError::PeerConfig`] for a value that makes no sense, [`SpeakerError::Interface`] for another
     /// interface, [`SpeakerError::SpeakerShutDown`]. Nothing has changed then.
     pub async fn update(&self, peer: InterfacePeer) -> Result<Updated, SpeakerError> {
-        self.change(peer, Resets::WhereNeeded).await
+        self.change(peer, Resets::IfNeeded).await
     }
 
     /// As [`update`](Self::update), but a session that is up is never ended; see

@@ -19,7 +19,7 @@ use super::{
     message::Message,
 };
 use crate::{
-    PeerAddress, PeerConfig, PeerHandle, PeerId, Speaker, SpeakerError, Updated,
+    PeerConfig, PeerHandle, PeerId, Speaker, SpeakerError, Updated,
     config::Resets,
     socket::icmp6::{Icmp6, Link},
     speaker::Inner,
@@ -258,9 +258,7 @@ impl Finder {
             None => {}
         }
         let Some(speaker) = self.speaker.upgrade() else { return };
-        let mut config = self.peer.template.clone();
-        config.address = PeerAddress::new(id, config.address.port());
-        match speaker.insert(config) {
+        match speaker.insert(self.peer.template.at(id)) {
             Ok(handle) => {
                 tracing::info!(peer = %id, "found the neighbour");
                 self.current = Some(Neighbor { handle, last_heard: Instant::now() });
@@ -283,8 +281,7 @@ impl Finder {
         let Update { template, resets, answer } = update;
         let updated = match &self.current {
             Some(current) => {
-                let mut config = template.clone();
-                config.address = PeerAddress::new(current.handle.id(), config.address.port());
+                let config = template.at(current.handle.id());
                 current.handle.change(config, resets).await
             }
             None => Ok(Updated { changes: self.peer.template.changes(&template), reset: false }),

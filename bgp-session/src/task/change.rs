@@ -54,11 +54,7 @@ impl PeerTask {
     ) -> Result<Updated, SpeakerError> {
         let now = clock::now();
         let (asn, identifier) = self.speaker;
-        let mut settings = config.settings(asn, identifier);
-        if config.jitter_seed.is_none() {
-            // One that nobody chose is no reason for a change.
-            settings.fsm.jitter_seed = self.peer.settings().fsm.jitter_seed;
-        }
+        let settings = config.settings(asn, identifier, self.peer.settings().fsm.jitter_seed);
         let before = (self.config.as_ref(), self.peer.settings());
         let changes = config::changes(before, (&config, &settings));
         let mut updated = Updated { changes, reset: false };
@@ -71,7 +67,7 @@ impl PeerTask {
         self.peer.reconfigure(now, settings);
         self.follow_bfd_config();
 
-        if needed && established && resets == Resets::WhereNeeded {
+        if needed && established && resets == Resets::IfNeeded {
             self.peer.reset(now, Notification::cease(CeaseSubcode::OTHER_CONFIGURATION_CHANGE));
             self.begin_when_closed = true;
             updated.reset = true;

@@ -144,7 +144,7 @@ impl PeerTask {
     pub(crate) async fn run(mut self, registration: Registration) {
         self.reports.event(EventKind::Added);
         self.drain();
-        if let Some(time) = self.config.routing.restart_time() {
+        if let Some(time) = self.config.protocol.restart_time() {
             self.peer.restarted(clock::now() + time);
         }
         self.peer.start(clock::now());

@@ -68,7 +68,7 @@ impl Reports {
     ) -> Self {
         Self {
             peer: config.id(),
-            import: config.import,
+            import: config.protocol.import(),
             status,
             events,
             table,
@@ -154,11 +154,11 @@ impl Reports {
             tracing::info!("configuration changed in place: {fields}");
         }
 
-        if config.import == Import::Keep {
+        if config.protocol.import() == Import::Keep {
             self.import = Import::Keep;
         }
         self.news.changed = true;
-        self.news.remote_as = Some(config.remote_as);
+        self.news.remote_as = Some(config.remote_as());
         self.event(EventKind::Updated(Arc::new(updated.clone())));
     }
 
@@ -309,7 +309,7 @@ impl Drop for Reports {
 pub(crate) fn first_status(config: &PeerConfig) -> PeerStatus {
     PeerStatus {
         peer: config.id(),
-        remote_as: config.remote_as,
+        remote_as: config.remote_as(),
         disabled: false,
         drain: DrainStage::Normal,
         state: StateKind::Idle,
