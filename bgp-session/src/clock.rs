@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-/// The present, as the core takes it.
+/// The present time, as the core takes it.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

@@ -1,4 +1,4 @@
-//! [`Command`]: what a handle may ask of its peer's task.
+//! [`Command`]: a handle's request to its peer's task.
 
 use std::sync::Arc;
 
@@ -10,36 +10,36 @@ use bgp_core::{
 use ipnet::IpNet;
 use tokio::sync::oneshot;
 
-use crate::{PeerConfig, SpeakerError, Updated, config::Resets};
+use crate::{PeerConfig, SpeakerError, Updated, config::ResetPolicy};
 
-/// A request, in the order in which the handles made them.
+/// A request. The task obeys requests in the order in which the handles made them.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// From now on exactly these routes are announced.
+    /// Announce exactly these routes from now on.
     SetRoutes(Arc<RouteSet>),
-    /// This route too, or instead of the one for the same prefix and path identifier.
+    /// Announce this route too, or in place of the one for the same prefix and path identifier.
     Announce(Route),
-    /// No route for this prefix any more.
+    /// Withdraw all routes for this prefix.
     Withdraw(IpNet),
-    /// No such path to this prefix any more.
+    /// Withdraw the path with this identifier to this prefix.
     WithdrawPath(IpNet, u32),
-    /// The peer's routes of this family again; whether it was asked is the answer.
+    /// Ask the peer for its routes of this family again. The answer is true if it was asked.
     Refresh(AfiSafi, oneshot::Sender<bool>),
-    /// The routes that the session cannot carry, once the earlier commands have been obeyed.
+    /// Answer with the routes that the session cannot carry, once the earlier commands have been obeyed.
     Unsendable(oneshot::Sender<Vec<UnsendableRoute>>),
-    /// No session until further notice, with this word to the peer.
+    /// Send this to the peer, and have no session until [`Command::Enable`].
     Disable(Notification),
-    /// The end of that.
+    /// Have sessions again.
     Enable,
-    /// A new session, with this word to the peer.
+    /// Send this to the peer, and begin a new session.
     Reset(Notification),
-    /// Another configuration; what came of it is the answer.
-    Update(Box<PeerConfig>, Resets, oneshot::Sender<Result<Updated, SpeakerError>>),
-    /// The end, with this word to the peer.
+    /// Change the configuration, and answer with the outcome.
+    Update(Box<PeerConfig>, ResetPolicy, oneshot::Sender<Result<Updated, SpeakerError>>),
+    /// Send this to the peer, and end.
     Shutdown(Notification),
-    /// The end, without a NOTIFICATION.
+    /// End without a NOTIFICATION.
     Abandon,
 }
 
-/// How many commands may wait for a peer's task before the caller does.
+/// The number of commands that may wait for a peer's task before callers have to wait.
 pub(crate) const CAPACITY: usize = 64;

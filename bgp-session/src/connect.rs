@@ -1,6 +1,6 @@
-//! [`Connector`]: how a connection to a peer comes into being, and [`Transport`], what it is then.
+//! [`Connector`]: opens connections to peers, and [`Transport`]: an open connection.
 //!
-//! The default dials TCP. Another one may go through a pipe in a test, a proxy or a namespace.
+//! The default connector dials TCP. Another one may use a pipe in a test, a proxy or a namespace.
 
 use std::{fmt, future::Future, io, pin::Pin};
 
@@ -18,13 +18,12 @@ pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Transport>> + Send>
 
 /// Opens connections to peers.
 pub trait Connector: Send + Sync + 'static {
-    /// Starts to connect to the peer. The future is dropped when the attempt is no longer wanted,
-    /// and should give up by itself after the peer's
-    /// [`connect_limit`](PeerConfig::connect_limit).
+    /// Starts to connect to the peer. The speaker drops the future when it no longer wants the connection. The future
+    /// should give up after the peer's [`connect_limit`](PeerConfig::connect_limit).
     fn connect(&self, peer: &PeerConfig) -> Connecting;
 }
 
-/// Dials by TCP with the peer's socket options. What a speaker uses unless told otherwise.
+/// The default connector, which dials TCP with the peer's socket options.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TcpConnector;
 
@@ -42,7 +41,7 @@ impl Connector for TcpConnector {
     }
 }
 
-/// An open connection: two halves of a reliable byte stream and who is at its ends.
+/// An open connection: two halves of a reliable byte stream, and the addresses of its ends.
 pub struct Transport {
     pub(crate) reader: Box<dyn AsyncRead + Send + Unpin>,
     pub(crate) writer: Box<dyn AsyncWrite + Send + Unpin>,
@@ -50,8 +49,8 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// A connection of the two halves. Whatever is written must leave without a flush. Next hops
-    /// that are left to the session are taken from `endpoints.local`.
+    /// A connection made of two halves. Written octets must leave without a flush. Routes without a next hop of their own
+    /// get the address of `endpoints.local`.
     pub fn new(
         reader: impl AsyncRead + Send + Unpin + 'static,
         writer: impl AsyncWrite + Send + Unpin + 'static,
@@ -60,7 +59,7 @@ impl Transport {
         Self { reader: Box::new(reader), writer: Box::new(writer), endpoints }
     }
 
-    /// Who is at the ends.
+    /// The addresses of the two ends.
     pub fn endpoints(&self) -> Endpoints {
         self.endpoints
     }
@@ -71,7 +70,7 @@ impl TryFrom<TcpStream> for Transport {
 
     /// # Errors
     ///
-    /// When the connection has been reset already, so that it has no addresses.
+    /// If the connection has been reset already, so that it has no addresses.
     fn try_from(stream: TcpStream) -> io::Result<Self> {
         let endpoints = Endpoints { local: stream.local_addr()?, remote: stream.peer_addr()? };
         let (reader, writer) = stream.into_split();

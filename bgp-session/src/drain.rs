@@ -1,4 +1,4 @@
-//! Maintenance without loss (RFC 8326): routes are marked, withdrawn, and only then the sessions are ended.
+//! Maintenance without loss (RFC 8326): the speaker marks its routes, then withdraws them, and only then ends the sessions.
 
 use std::{
     future::{Future, pending},
@@ -11,14 +11,14 @@ use tokio::{sync::watch, time::sleep};
 
 use crate::Speaker;
 
-/// How [`Speaker::drain`] goes about it.
+/// The timing and the message of [`Speaker::drain`].
 ///
 /// ```
 /// use std::time::Duration;
 /// use bgp_session::GracefulShutdown;
 ///
-/// let how = GracefulShutdown::new().message("kernel upgrade").marked_for(Duration::from_secs(30));
-/// # let _ = how;
+/// let shutdown = GracefulShutdown::new().message("kernel upgrade").marked_for(Duration::from_secs(30));
+/// # let _ = shutdown;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
@@ -29,26 +29,26 @@ pub struct GracefulShutdown {
 }
 
 impl GracefulShutdown {
-    /// Ten seconds marked, five withdrawn, and no message.
+    /// Ten seconds marked, five seconds withdrawn, and no message.
     pub fn new() -> Self {
         let (marked, withdrawn) = (Duration::from_secs(10), Duration::from_secs(5));
         Self { marked, withdrawn, message: String::new() }
     }
 
-    /// How long routes are announced with GRACEFUL_SHUTDOWN before they are withdrawn: so long the network has to find
-    /// other ways, while traffic still arrives here.
+    /// Sets how long routes are announced with GRACEFUL_SHUTDOWN before they are withdrawn. The network can find other
+    /// paths in that time, while traffic still arrives here.
     pub fn marked_for(mut self, time: Duration) -> Self {
         self.marked = time;
         self
     }
 
-    /// How long routes are withdrawn before the sessions end: so long traffic that is under way still arrives.
+    /// Sets how long routes are withdrawn before the sessions end. Packets that are under way still arrive in that time.
     pub fn withdrawn_for(mut self, time: Duration) -> Self {
         self.withdrawn = time;
         self
     }
 
-    /// The text for the peers' operators (RFC 9003).
+    /// Sets the text for the peers' operators (RFC 9003).
     pub fn message(mut self, text: impl Into<String>) -> Self {
         self.message = text.into();
         self
@@ -61,14 +61,11 @@ impl Default for GracefulShutdown {
     }
 }
 
-/// How far a [drain](Speaker::drain) has come at a peer.
+/// The stage of a [drain](Speaker::drain) at a peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "RFC 8326 has these steps; the last is the session's end"
-)]
+#[expect(clippy::exhaustive_enums, reason = "RFC 8326 has these steps, and then the session ends")]
 pub enum DrainStage {
-    /// No drain: routes are as they should be.
+    /// No drain: routes are announced unchanged.
     #[default]
     Normal,
     /// Routes have the community GRACEFUL_SHUTDOWN, and LOCAL_PREF 0 within the AS.
@@ -80,32 +77,34 @@ pub enum DrainStage {
 impl Speaker {
     /// Takes the speaker out of service without loss (RFC 8326): announces all routes with the community
     /// GRACEFUL_SHUTDOWN, waits, withdraws them, waits, and [shuts down](Self::shutdown) with the message. Each step is an
-    /// event of each peer; routes that change meanwhile are marked or held back as well.
+    /// event of each peer. Routes that change during the drain are marked or withheld as well.
     ///
-    /// To call it off, drop the future before it is done, as `tokio::select!` does: all routes are announced again as
-    /// they should be. Once the sessions are ending it is too late for that.
-    pub async fn drain(&self, how: GracefulShutdown) {
-        let mut called_off = CalledOff(Some(self.drain_stage()));
+    /// To cancel it, drop the future before it is done, as `tokio::select!` does: all routes are announced unchanged
+    /// again. Once the sessions are ending it is too late for that.
+    pub async fn drain(&self, shutdown: GracefulShutdown) {
+        let mut cancel = CancelOnDrop(Some(self.drain_stage()));
         self.drain_stage().send_replace(DrainStage::Marked);
-        sleep(how.marked).await;
+        sleep(shutdown.marked).await;
+
         self.drain_stage().send_replace(DrainStage::Withdrawn);
-        sleep(how.withdrawn).await;
-        called_off.0 = None;
-        self.shutdown(&how.message).await;
+        sleep(shutdown.withdrawn).await;
+
+        cancel.0 = None;
+        self.shutdown(&shutdown.message).await;
     }
 }
 
-/// How far the speaker's drain has come, for a task that polls.
+/// The stage of the speaker's drain, for a task that polls.
 pub(crate) struct DrainWatch {
     stage: watch::Receiver<DrainStage>,
-    /// Kept between polls, since a future that is dropped forgets who waits.
+    /// Kept between polls, because a dropped future loses its waker.
     changed: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl DrainWatch {
     pub(crate) fn new(stage: &watch::Sender<DrainStage>) -> Self {
         let mut stage = stage.subscribe();
-        // Looked at once in any case.
+        // The task takes the stage once in any case.
         stage.mark_changed();
         Self { changed: Box::pin(changed(stage.clone())), stage }
     }
@@ -114,7 +113,7 @@ impl DrainWatch {
         self.changed.as_mut().poll(cx)
     }
 
-    /// The present stage; from now on a change of it is waited for.
+    /// Returns the present stage, and waits for a change of it from now on.
     pub(crate) fn take(&mut self) -> DrainStage {
         let stage = *self.stage.borrow_and_update();
         self.changed = Box::pin(changed(self.stage.clone()));
@@ -124,15 +123,15 @@ impl DrainWatch {
 
 async fn changed(mut stage: watch::Receiver<DrainStage>) {
     if stage.changed().await.is_err() {
-        // The speaker is gone, of which the task hears elsewhere.
+        // The speaker is gone, which the task learns elsewhere.
         pending::<()>().await;
     }
 }
 
-/// Puts everything back, unless it is done.
-struct CalledOff<'a>(Option<&'a watch::Sender<DrainStage>>);
+/// Cancels the drain when it is dropped before the end.
+struct CancelOnDrop<'a>(Option<&'a watch::Sender<DrainStage>>);
 
-impl Drop for CalledOff<'_> {
+impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
         if let Some(stage) = self.0 {
             stage.send_replace(DrainStage::Normal);

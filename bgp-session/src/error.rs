@@ -1,7 +1,7 @@
-//! What can go wrong between an embedder and its speaker.
+//! [`SpeakerError`]: the errors of calls to a speaker or a handle.
 //!
-//! This is about requests that can't be met. What goes wrong between two routers is not an error
-//! of a call: it is a [`DownReason`](crate::DownReason) in the peer's status and events.
+//! A problem between two routers is not an error of a call. It is a [`DownReason`](crate::DownReason) in the peer's status
+//! and events.
 
 use std::{io, net::SocketAddr};
 
@@ -9,8 +9,8 @@ use ipnet::IpNet;
 
 use crate::PeerId;
 
-/// A request to a [`Speaker`](crate::Speaker) or a [`PeerHandle`](crate::PeerHandle) that was not
-/// met. The text names what was asked for and what was expected.
+/// A request to a [`Speaker`](crate::Speaker) or a [`PeerHandle`](crate::PeerHandle) that failed. The text names the value
+/// in question and what was expected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpeakerError {
@@ -19,7 +19,7 @@ pub enum SpeakerError {
     Listen {
         /// The address asked for.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// One value of the speaker itself makes no sense.
@@ -27,9 +27,9 @@ pub enum SpeakerError {
     Speaker {
         /// The name of the builder's argument.
         field: &'static str,
-        /// What was given.
+        /// The refused value.
         value: String,
-        /// What would do.
+        /// A description of the accepted values.
         expected: &'static str,
     },
     /// One value of a [`PeerConfig`](crate::PeerConfig) makes no sense.
@@ -39,21 +39,20 @@ pub enum SpeakerError {
         peer: PeerId,
         /// The name of the builder method.
         field: &'static str,
-        /// What was given.
+        /// The refused value.
         value: String,
-        /// What would do.
+        /// A description of the accepted values.
         expected: &'static str,
     },
-    /// The speaker has a live peer of that address already.
+    /// The speaker has a peer with this address already.
     ///
-    /// An incoming connection is told from others by its source address alone, therefore there is
-    /// one peer per address.
+    /// Only the source address tells which peer an incoming connection belongs to, so there is one peer per address.
     #[error("peer {peer} exists already, expected an address that no other peer has")]
     PeerExists {
         /// The address in question.
         peer: PeerId,
     },
-    /// The speaker has a range of peers of that prefix already.
+    /// The speaker has a range with this prefix already.
     #[error("the range {prefix} exists already, expected a prefix that no other range has")]
     RangeExists {
         /// The prefix in question.
@@ -68,23 +67,23 @@ pub enum SpeakerError {
         peer: PeerId,
         /// The listening socket's address.
         listener: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The system has an option of the peer's sockets not, or refuses its value.
+    /// The system does not support an option of the peer's sockets, or refuses its value.
     #[error("peer {peer}: the system refuses an option of the peer's sockets: {source}")]
     Socket {
         /// The peer whose option it is.
         peer: PeerId,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A neighbour on an interface can't be looked for.
+    /// The search for a neighbour on an interface is impossible.
     #[error("interface {interface}: {source}")]
     Interface {
         /// The interface's name.
         interface: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The peer's session has been ended for good by `shutdown`, here or through another handle.

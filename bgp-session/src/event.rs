@@ -1,6 +1,6 @@
-//! [`Event`]: what happened at the speaker's peers, in order, for logs and for those who react.
+//! [`Event`]: the changes at the speaker's peers, in order, for logs and reactions.
 //!
-//! Events are news and may be missed by a slow reader, who is told so. The truth is a peer's
+//! A slow reader may miss events, and learns how many. The present facts are in a peer's
 //! [`PeerStatus`](crate::PeerStatus).
 
 use std::{fmt, sync::Arc};
@@ -13,33 +13,33 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::{DrainStage, PeerId, Updated, bfd};
 
-/// Something happened at a peer.
+/// A change at a peer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Event {
-    /// At which one.
+    /// The peer.
     pub peer: PeerId,
-    /// What.
+    /// The change.
     pub kind: EventKind,
 }
 
-/// What happened.
+/// The kinds of changes at a peer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum EventKind {
     /// The peer was added to the speaker.
     Added,
-    /// The session is Established with these terms.
+    /// The session is Established with these values.
     Up(Arc<Negotiated>),
-    /// The session ended; what was announced over it is void on both sides.
+    /// The session ended. The routes that were announced over it are void on both sides.
     Down(DownReason),
-    /// An attempt to get a session failed. Nothing was lost.
+    /// An attempt to get a session failed.
     Failed(DownReason),
-    /// The state machine moved on.
+    /// The state machine entered another state.
     StateChange {
-        /// The state that it left.
+        /// The state before.
         from: StateKind,
-        /// The state that it entered.
+        /// The state after.
         to: StateKind,
     },
     /// The peer's BFD session changed its state.
@@ -48,35 +48,35 @@ pub enum EventKind {
     ///
     /// [`PeerHandle::unsendable`]: crate::PeerHandle::unsendable
     Unsendable {
-        /// How many there are now.
+        /// The number of such routes now.
         routes: usize,
     },
-    /// The peer has announced all its routes of this family (End-of-RIB, RFC 4724): its part of the Loc-RIB is whole.
+    /// The peer has announced all its routes of this family (End-of-RIB, RFC 4724): its part of the Loc-RIB is complete.
     EndOfRib(AfiSafi),
     /// Received routes changed, see [`Speaker::loc_rib`](crate::Speaker::loc_rib). Only from peers
     /// with [`Import::Keep`](crate::Import::Keep).
     RoutesChanged {
-        /// How many routes came or were replaced.
+        /// The number of new and replaced routes.
         announced: usize,
-        /// How many were taken back.
+        /// The number of withdrawn routes.
         withdrawn: usize,
     },
-    /// The peer has sent so many prefixes of a family that its limit is near, or reached (RFC 4486). Said once, and
+    /// The peer has sent so many prefixes of a family that its limit is near, or reached (RFC 4486). Reported once, and
     /// again only after the number has fallen.
     PrefixWarning {
         /// The family.
         family: AfiSafi,
-        /// How many are held.
+        /// The number of prefixes that are kept.
         held: u32,
-        /// How many there may be.
+        /// The limit.
         limit: u32,
     },
-    /// A [drain](crate::Speaker::drain) of the speaker came so far here. The routes go out from now on, as soon as the
-    /// peer takes them.
+    /// A [drain](crate::Speaker::drain) of the speaker reached this stage at the peer. The changed routes are sent as soon as
+    /// the peer accepts them.
     Draining(DrainStage),
     /// The peer's configuration was [changed in place](crate::PeerHandle::update).
     Updated(Arc<Updated>),
-    /// The peer's session is over for good and its connections are closed.
+    /// The peer's session has ended for good and its connections are closed.
     Removed,
 }
 
@@ -87,13 +87,13 @@ pub struct Events {
 }
 
 impl Events {
-    /// Waits for the next event; `None` when the speaker is gone. May be dropped at any time without
+    /// Waits for the next event. Returns `None` when the speaker is gone. May be dropped at any time without
     /// loss.
     ///
     /// # Errors
     ///
-    /// [`Missed`] when the oldest events were dropped because they were not read in time. Reading
-    /// goes on with the oldest one that is left; look at the peers' status to catch up.
+    /// [`Missed`] if the oldest events were dropped because they were not read in time. The next call returns the
+    /// oldest one that is left. Read the peers' status to catch up.
     pub async fn next(&mut self) -> Option<Result<Event, Missed>> {
         match self.receiver.recv().await {
             Ok(event) => Some(Ok(event)),
@@ -103,11 +103,11 @@ impl Events {
     }
 }
 
-/// That many events were lost to a slow reader.
+/// The number of events that a slow reader has missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Missed {
-    /// How many.
+    /// The number of events.
     pub events: u64,
 }
 

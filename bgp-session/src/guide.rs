@@ -1,13 +1,13 @@
-//! A walk through the API, for whoever builds a controller, an anycast server or a route server on it.
+//! A walk through the API, for authors of a controller, an anycast server or a route server.
 //!
-//! Nothing but this page and [`PeerConfig`](crate::PeerConfig) is needed for most programs. The examples of the crate are whole programs:
+//! Most programs need only this page and [`PeerConfig`](crate::PeerConfig). The examples of the crate are whole programs:
 //! `announce` and `observe` for the two directions, `anycast` with a health check, `blast` for benchmarks.
 //!
 //! # A speaker and its peers
 //!
-//! A [`Speaker`](crate::Speaker) has an AS, a BGP Identifier and any number of listeners. It lives in the tokio runtime of the caller: none is
-//! started, no logger is set and no allocator chosen. [`Speaker::add_peer`](crate::Speaker::add_peer) gives a
-//! [`PeerHandle`](crate::PeerHandle); as long as one of its clones lives, the peer does.
+//! A [`Speaker`](crate::Speaker) has an AS, a BGP Identifier and any number of listeners. It runs on the tokio runtime of the
+//! caller, and sets neither a logger nor an allocator. [`Speaker::add_peer`](crate::Speaker::add_peer) returns a
+//! [`PeerHandle`](crate::PeerHandle). The peer lives as long as one of the handle's clones.
 //!
 //! ```
 //! use std::{net::IpAddr, time::Duration};
@@ -23,7 +23,7 @@
 //!     .role(Role::CUSTOMER)
 //!     .maximum_prefixes(1_000);
 //! let peer = speaker.add_peer(config).await?;
-//! // A peer whose AS is known from its OPEN alone; the session is external, whichever it is.
+//! // A peer in any AS but ours: its OPEN names it, and the session is external.
 //! let second: IpAddr = "192.0.2.2".parse()?;
 //! let _second = speaker.add_peer(PeerConfig::new(second, RemoteAs::External)).await?;
 //! # drop(peer);
@@ -31,11 +31,12 @@
 //! # }
 //! ```
 //!
-//! # What to announce
+//! # Announced routes
 //!
-//! [`set_routes`](crate::PeerHandle::set_routes) takes all that the peer should have, at any rate and whether or not a session is up. Only the
-//! difference goes out, and a change that a slow peer never saw costs nothing. For tables too large to repeat there are
-//! [`announce`](crate::PeerHandle::announce) and [`withdraw`](crate::PeerHandle::withdraw). Give one `Arc<RouteSet>` to many peers, and one
+//! [`set_routes`](crate::PeerHandle::set_routes) takes all routes that the peer should have, at any rate and whether or not a
+//! session is up. Only the difference is sent, and a change that a slow peer never saw costs nothing. For tables too large to
+//! repeat there are
+//! [`announce`](crate::PeerHandle::announce) and [`withdraw`](crate::PeerHandle::withdraw). Pass one `Arc<RouteSet>` to many peers, and one
 //! `Arc<PathAttributes>` to many routes: they are shared, not copied.
 //!
 //! ```
@@ -46,11 +47,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What happened
+//! # Status and events
 //!
-//! [`PeerStatus`](crate::PeerStatus) is the latest fact: state, uptime, what both OPENs offered and what was agreed on, why the last session
-//! ended, counters. [`Events`](crate::Events) are the news of all peers, for logs; a reader that is too slow is told what it missed. A
-//! [`DownReason`](crate::DownReason) says who ended a session and why, in words for an operator:
+//! [`PeerStatus`](crate::PeerStatus) has the latest facts: state, uptime, what both OPENs offered and what was agreed on, the
+//! reason of the last session's end, counters. [`Events`](crate::Events) report the changes at all peers, for logs; a slow
+//! reader learns how many it missed. A [`DownReason`](crate::DownReason) explains to an operator who ended a session and why:
 //!
 //! ```
 //! # use bgp_session::{Asn, DownReason, EndedBy, Refusal, TransportError};
@@ -67,9 +68,10 @@
 //!
 //! # Changes
 //!
-//! [`PeerHandle::update`](crate::PeerHandle::update) changes a peer's configuration in place. What can hold at once does, timers hold from the next
-//! session on, and what the OPENs or the connection settled resets the session; the answer says which is which.
-//! [`update_without_reset`](crate::PeerHandle::update_without_reset) leaves the session alone in any case. No other peer notices either.
+//! [`PeerHandle::update`](crate::PeerHandle::update) changes a peer's configuration in place. Some values take effect at once,
+//! and timers with the next session. A value that the OPENs or the connection depend on resets the session. The result lists
+//! which is which. [`update_without_reset`](crate::PeerHandle::update_without_reset) never resets a session. Neither call
+//! affects another peer.
 //!
 //! ```
 //! # use std::{net::IpAddr, time::Duration};
@@ -89,10 +91,10 @@
 //!
 //! # Maintenance
 //!
-//! [`disable`](crate::PeerHandle::disable) and [`enable`](crate::PeerHandle::enable) switch one peer off and on, [`reset`](crate::PeerHandle::reset) begins
-//! its session anew, each with a text that the other operator reads (RFC 9003). [`Speaker::drain`](crate::Speaker::drain) takes the whole
-//! speaker out of service without loss (RFC 8326): routes are marked, then withdrawn, then the sessions end. Drop the future to call
-//! it off:
+//! [`disable`](crate::PeerHandle::disable) and [`enable`](crate::PeerHandle::enable) switch one peer off and on, and
+//! [`reset`](crate::PeerHandle::reset) restarts its session, each with a text that the other operator reads (RFC 9003).
+//! [`Speaker::drain`](crate::Speaker::drain) takes the whole speaker out of service without loss (RFC 8326): routes are marked,
+//! then withdrawn, then the sessions end. Drop the future to cancel the drain:
 //!
 //! ```no_run
 //! # use bgp_session::{GracefulShutdown, Speaker};
@@ -104,18 +106,20 @@
 //! # }
 //! ```
 //!
-//! [`Speaker::shutdown`](crate::Speaker::shutdown) ends everything at once, and waits for it. Dropping the last handle of a peer, or the
-//! speaker, ends sessions with a Cease too, in the background.
+//! [`Speaker::shutdown`](crate::Speaker::shutdown) ends all sessions at once, and waits until they are closed. Dropping the last
+//! handle of a peer, or the speaker, ends sessions with a Cease too, in the background.
 //!
 //! # Received routes
 //!
-//! They are counted and dropped, unless a peer has [`Import::Keep`](crate::Import::Keep). Then [`Speaker::loc_rib`](crate::Speaker::loc_rib)
-//! has all of them with the decision process applied, and [`loc_rib_changed`](crate::Speaker::loc_rib_changed) tells of changes.
+//! They are counted and dropped, unless a peer has [`Import::Keep`](crate::Import::Keep). Then
+//! [`Speaker::loc_rib`](crate::Speaker::loc_rib) returns them with the decision process applied, and
+//! [`loc_rib_changed`](crate::Speaker::loc_rib_changed) reports changes.
 //!
 //! # Other transports, and tests
 //!
-//! A [`Connector`](crate::Connector) opens connections in another way than TCP, and [`Speaker::accept`](crate::Speaker::accept) takes those that somebody
-//! else accepted. With pipes in their place a whole session runs in a test, in virtual time: all timers follow tokio's
-//! clock, which `#[tokio::test(start_paused = true)]` lets jump to the next deadline.
+//! A [`Connector`](crate::Connector) opens connections in another way than TCP, and
+//! [`Speaker::accept`](crate::Speaker::accept) takes connections that were accepted elsewhere. With pipes in their place a whole
+//! session runs in a test, in virtual time: all timers follow tokio's clock, which `#[tokio::test(start_paused = true)]` lets
+//! jump to the next deadline.
 //!
-//! Without tokio drive [`bgp_core::peer::Peer`] by the law of the loop on its page; all of the protocol is there.
+//! Without tokio, drive [`bgp_core::peer::Peer`] in the loop that its page describes; all of the protocol is there.

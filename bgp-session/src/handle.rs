@@ -1,4 +1,4 @@
-//! [`PeerHandle`]: an embedder's hold on one peer.
+//! [`PeerHandle`]: an embedder's handle on one peer.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     PeerConfig, PeerId, PeerStats, PeerStatus, SpeakerError, Updated, bfd::BfdStatus,
-    command::Command, config::Resets, socket,
+    command::Command, config::ResetPolicy, socket,
 };
 
 /// A peer of a [`Speaker`](crate::Speaker). Clones are handles on the same peer; when the last one
@@ -35,11 +35,10 @@ impl PeerHandle {
         Self { id, commands, status, bfd }
     }
 
-    /// Announces exactly these routes: the whole truth, whatever was said before. What the peer has
-    /// been told already is not repeated, so this may be called at any rate. It holds for this
-    /// session and all later ones; no session needs to be up.
+    /// Announces exactly these routes, and withdraws all others. Only the difference is sent to the peer, so this may be
+    /// called at any rate. It applies to this session and all later ones; no session needs to be up.
     ///
-    /// Give an `Arc` to share one set between peers.
+    /// Pass an `Arc` to share one set between peers.
     ///
     /// # Errors
     ///
@@ -48,8 +47,7 @@ impl PeerHandle {
         self.send(Command::SetRoutes(routes.into())).await
     }
 
-    /// Announces one route besides those announced already, or replaces the one for its prefix and path
-    /// identifier.
+    /// Announces one more route, or replaces the one for its prefix and path identifier.
     ///
     /// # Errors
     ///
@@ -58,32 +56,33 @@ impl PeerHandle {
         self.send(Command::Announce(route)).await
     }
 
-    /// Asks the peer to send all its routes of a family again (RFC 2918). What it does not repeat is gone when it says that
-    /// it is done, if it can (RFC 7313). `false`: there is no session, or the peer does not understand the request.
+    /// Asks the peer to send all its routes of a family again (RFC 2918). If the peer marks the end of its answer (RFC
+    /// 7313), routes that it has not repeated by then are dropped. Returns `false` if there is no session, or if the peer
+    /// does not support the request.
     ///
     /// # Errors
     ///
     /// [`SpeakerError::PeerShutDown`].
     pub async fn refresh(&self, family: AfiSafi) -> Result<bool, SpeakerError> {
-        let (answer, asked) = oneshot::channel();
+        let (answer, outcome) = oneshot::channel();
         self.send(Command::Refresh(family, answer)).await?;
-        asked.await.map_err(|_| self.gone())
+        outcome.await.map_err(|_| self.gone())
     }
 
-    /// The routes that the peer should have and that the session cannot carry, IPv4 before IPv6, each with the reason:
-    /// its family was not negotiated, no next hop fits, or its attributes fit no message. None while no session is up.
-    /// The answer takes account of all earlier requests, also those of other handles, as far as the peer takes octets.
+    /// Returns the routes that the session cannot carry, IPv4 before IPv6, each with the reason: its family was not
+    /// negotiated, no next hop fits, or its attributes fit no message. Empty while no session is up. The answer covers
+    /// all earlier requests, also those of other handles, as far as the peer accepts octets.
     ///
     /// # Errors
     ///
     /// [`SpeakerError::PeerShutDown`].
     pub async fn unsendable(&self) -> Result<Vec<UnsendableRoute>, SpeakerError> {
-        let (answer, asked) = oneshot::channel();
+        let (answer, outcome) = oneshot::channel();
         self.send(Command::Unsendable(answer)).await?;
-        asked.await.map_err(|_| self.gone())
+        outcome.await.map_err(|_| self.gone())
     }
 
-    /// Takes the path with this identifier to `prefix` back, if there is one (RFC 7911).
+    /// Withdraws the path with this identifier to `prefix`, if there is one (RFC 7911).
     ///
     /// # Errors
     ///
@@ -92,7 +91,7 @@ impl PeerHandle {
         self.send(Command::WithdrawPath(prefix, path_id)).await
     }
 
-    /// Takes every route for `prefix` back, if there is one.
+    /// Withdraws every route for `prefix`.
     ///
     /// # Errors
     ///
@@ -102,7 +101,7 @@ impl PeerHandle {
     }
 
     /// Ends the session with Cease / Administrative Shutdown and a text for the peer's operator (RFC 9003; empty for
-    /// none), and gets no other until [`enable`](Self::enable). The peer stays configured and its routes are kept.
+    /// none), and starts no other until [`enable`](Self::enable). The peer stays configured and its routes are kept.
     ///
     /// # Errors
     ///
@@ -112,8 +111,8 @@ impl PeerHandle {
         self.send(Command::Disable(Notification::cease_with_message(shutdown, message))).await
     }
 
-    /// Begins to get a session again, at once: after [`disable`](Self::disable), in a pause after failures, or in one
-    /// after too many prefixes. Does nothing to a session that is up.
+    /// Tries at once to get a session again: after [`disable`](Self::disable), or in the pause after failures or after too
+    /// many prefixes. Does nothing to a session that is up.
     ///
     /// # Errors
     ///
@@ -123,7 +122,8 @@ impl PeerHandle {
     }
 
     /// Ends the session with Cease / Administrative Reset and a text for the peer's operator (RFC 9003; empty for none),
-    /// and begins to get another after the first pause of [`idle_hold`](PeerConfig::idle_hold). Does nothing to a peer that is disabled.
+    /// and tries to get another after the first pause of [`idle_hold`](PeerConfig::idle_hold). Does nothing to a disabled
+    /// peer.
     ///
     /// # Errors
     ///
@@ -133,32 +133,33 @@ impl PeerHandle {
         self.send(Command::Reset(Notification::cease_with_message(reset, message))).await
     }
 
-    /// Changes the peer's configuration in place. Routes stay as they are, and so does the session, unless something
-    /// changed that its OPENs or its connection settled: then it is ended by Cease / Other Configuration Change, and
-    /// begun anew soon. The answer says what changed, what each change takes, and whether that happened.
+    /// Changes the peer's configuration in place. Routes stay as they are. The session stays too, unless a value changed
+    /// that its OPENs or its connection depend on: then it ends with Cease / Other Configuration Change, and the next one
+    /// begins soon. Returns the changes, what each takes to come into force, and whether the session was reset.
     ///
     /// # Errors
     ///
     /// [`SpeakerError::PeerConfig`] for a value that makes no sense or another peer's address,
-    /// [`SpeakerError::Socket`], [`SpeakerError::Password`], [`SpeakerError::PeerShutDown`]. Nothing has changed then.
+    /// [`SpeakerError::Socket`], [`SpeakerError::Password`], [`SpeakerError::PeerShutDown`]. After an error nothing has
+    /// changed.
     pub async fn update(&self, config: PeerConfig) -> Result<Updated, SpeakerError> {
-        self.change(config, Resets::IfNeeded).await
+        self.change(config, ResetPolicy::IfNeeded).await
     }
 
-    /// As [`update`](Self::update), but a session that is up is never ended: what it takes a new one for waits for the
-    /// next, as [`Updated::needs_reset`] tells.
+    /// Like [`update`](Self::update), but never ends a session that is up. Values that need a new one wait for the next;
+    /// [`Updated::needs_reset`] lists them.
     ///
     /// # Errors
     ///
-    /// As [`update`](Self::update).
+    /// The same as those of [`update`](Self::update).
     pub async fn update_without_reset(&self, config: PeerConfig) -> Result<Updated, SpeakerError> {
-        self.change(config, Resets::Never).await
+        self.change(config, ResetPolicy::Never).await
     }
 
     pub(crate) async fn change(
         &self,
         config: PeerConfig,
-        resets: Resets,
+        resets: ResetPolicy,
     ) -> Result<Updated, SpeakerError> {
         config.check()?;
         if config.id() != self.id {
@@ -170,34 +171,35 @@ impl PeerHandle {
             });
         }
         socket::probe(&config).map_err(|source| SpeakerError::Socket { peer: self.id, source })?;
+
         let (answer, outcome) = oneshot::channel();
         self.send(Command::Update(Box::new(config), resets, answer)).await?;
         outcome.await.map_err(|_| self.gone())?
     }
 
-    /// The latest facts about the peer's BFD session, if it has one. A change of its state, unlike its
-    /// counters, is a change of the peer's status.
+    /// The latest facts about the peer's BFD session, if it has one. A change of its state is a change of the peer's status;
+    /// a change of its counters is not.
     pub fn bfd(&self) -> Option<BfdStatus> {
         self.bfd.borrow().clone()
     }
 
-    /// A receiver that wakes when the state of [`bfd`](Self::bfd) changes, or the problem that keeps it from coming up.
+    /// A receiver that wakes when the state of [`bfd`](Self::bfd) changes, or the problem that prevents it from coming up.
     pub fn bfd_changes(&self) -> watch::Receiver<Option<BfdStatus>> {
         self.bfd.clone()
     }
 
     /// Ends the session for good with Cease / Administrative Shutdown and a text for the peer's
     /// operator (RFC 9003; empty for none), removes the peer from the speaker, and waits until its
-    /// connections are closed, a few seconds at most. Other handles on the peer fail from then on.
+    /// connections are closed, a few seconds at most. From then on other handles on the peer fail.
     ///
     /// # Errors
     ///
-    /// [`SpeakerError::PeerShutDown`] when that has happened already.
+    /// [`SpeakerError::PeerShutDown`] if the peer has been shut down already.
     pub async fn shutdown(mut self, message: &str) -> Result<(), SpeakerError> {
         let cease =
             Notification::cease_with_message(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN, message);
         self.send(Command::Shutdown(cease)).await?;
-        // The task drops its end as the last thing that it does.
+        // The task drops its end of the channel last.
         while self.status.changed().await.is_ok() {}
         Ok(())
     }
@@ -209,10 +211,10 @@ impl PeerHandle {
     ///
     /// # Errors
     ///
-    /// [`SpeakerError::PeerShutDown`] when the peer has been shut down already.
+    /// [`SpeakerError::PeerShutDown`] if the peer has been shut down already.
     pub async fn abandon(mut self) -> Result<(), SpeakerError> {
         self.send(Command::Abandon).await?;
-        // The task drops its end as the last thing that it does.
+        // The task drops its end of the channel last.
         while self.status.changed().await.is_ok() {}
         Ok(())
     }
@@ -223,12 +225,12 @@ impl PeerHandle {
         self.end(Notification::cease(CeaseSubcode::PEER_DECONFIGURED)).await;
     }
 
-    /// Waits until the status changes: the state, the session's terms, why it ended. Changes before
-    /// the first call count from when the peer was added.
+    /// Waits until the status changes, for example the state, the negotiated values, or the reason of the session's end.
+    /// The first call returns at once if something changed since the peer was added.
     ///
     /// # Errors
     ///
-    /// [`SpeakerError::PeerShutDown`]: there will be no more changes.
+    /// [`SpeakerError::PeerShutDown`] if there will be no more changes.
     pub async fn changed(&mut self) -> Result<PeerStatus, SpeakerError> {
         match self.status.changed().await {
             Ok(()) => Ok(self.status.borrow_and_update().clone()),
@@ -236,11 +238,11 @@ impl PeerHandle {
         }
     }
 
-    /// Waits until the status is as `wanted`, which may be at once.
+    /// Waits until the status satisfies `wanted`. It may do so already.
     ///
     /// # Errors
     ///
-    /// [`SpeakerError::PeerShutDown`]: it never will be.
+    /// [`SpeakerError::PeerShutDown`] if it never will.
     pub async fn wait_for(
         &mut self,
         wanted: impl FnMut(&PeerStatus) -> bool,
@@ -253,7 +255,7 @@ impl PeerHandle {
     ///
     /// # Errors
     ///
-    /// [`SpeakerError::PeerShutDown`]: it never will be.
+    /// [`SpeakerError::PeerShutDown`] if it never will.
     pub async fn established(&mut self) -> Result<PeerStatus, SpeakerError> {
         self.wait_for(PeerStatus::is_established).await
     }
@@ -273,15 +275,15 @@ impl PeerHandle {
         self.status.borrow().stats.clone()
     }
 
-    /// Which peer.
+    /// The peer's name within its speaker.
     pub fn id(&self) -> PeerId {
         self.id
     }
 
-    /// Ends the session for good with that word, and waits until its connections are closed.
+    /// Ends the session for good with this NOTIFICATION, and waits until its connections are closed.
     pub(crate) async fn end(mut self, cease: Notification) {
         if self.send(Command::Shutdown(cease)).await.is_ok() {
-            // The task drops its end as the last thing that it does.
+            // The task drops its end of the channel last.
             while self.status.changed().await.is_ok() {}
         }
     }

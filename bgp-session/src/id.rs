@@ -1,11 +1,11 @@
-//! [`PeerId`] and [`PeerAddress`]: which peer, and where to dial it.
+//! [`PeerId`] and [`PeerAddress`]: a peer's name within a speaker, and the address to dial.
 
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6},
 };
 
-/// Which peer: its address, and for a link-local one the interface too.
+/// The name of a peer within a speaker: its address, and for a link-local one the interface too.
 ///
 /// An IPv4-mapped IPv6 address is the IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,12 +71,12 @@ impl PeerAddress {
     /// The port that RFC 4271 gives to BGP.
     pub const BGP_PORT: u16 = 179;
 
-    /// `id` at `port`.
+    /// The peer `id` at the TCP port `port`.
     pub fn new(id: PeerId, port: u16) -> Self {
         Self { id, port }
     }
 
-    /// Which peer.
+    /// The peer.
     pub fn id(self) -> PeerId {
         self.id
     }

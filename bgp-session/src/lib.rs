@@ -1,7 +1,7 @@
 //! An embeddable BGP-4 speaker on tokio.
 //!
-//! [`bgp_core`] decides: what a message means, which state comes next, what to send. This crate has
-//! the sockets, the clock and the tasks, and an API made of a handful of types:
+//! [`bgp_core`] implements the protocol: the meaning of messages, the states, and what to send. This crate adds
+//! the sockets, the clock and the tasks, and an API of a handful of types:
 //!
 //! ```text
 //!   your program                    bgp-session                                 the network
@@ -15,13 +15,13 @@
 //!   LocRibSnapshot ◀────────────┘ received routes, with Import::Keep
 //! ```
 //!
-//! * [`PeerHandle::set_routes`] takes the whole truth and may be called at any rate; only what
-//!   differs from what the peer was told goes out, as soon as its socket takes it.
-//! * [`PeerStatus`] is always the latest fact. [`Events`] are news and may be missed.
-//! * Lost sessions come back by themselves, with growing pauses and jitter.
+//! * [`PeerHandle::set_routes`] takes all routes of a peer and may be called at any rate. Only the difference from what the
+//!   peer knows is sent, as soon as its socket takes it.
+//! * [`PeerStatus`] always has the latest facts. [`Events`] report each change, and a slow reader may miss some.
+//! * Lost sessions are re-established automatically, with growing pauses and jitter.
 //! * Dropping the last [`PeerHandle`] of a peer ends its session with a Cease;
 //!   [`Speaker::shutdown`] ends all of them with a message to the peers' operators (RFC 9003).
-//! * Every queue is bounded. No runtime is started and no logger is set: call it from within a tokio
+//! * Every queue is bounded. The crate starts no runtime and sets no logger: call it from within a tokio
 //!   runtime, and subscribe to [`tracing`] if you like; each peer has a span.
 //!
 //! Two speakers on loopback, one of which announces a route to the other:
@@ -54,8 +54,8 @@
 //! # }
 //! ```
 //!
-//! The [guide] walks through the rest. What a session may carry, the timers and their defaults are in [`PeerConfig`]. Without tokio, or
-//! with another kind of transport altogether, drive [`bgp_core::peer::Peer`] yourself.
+//! The [guide] walks through the rest. [`PeerConfig`] has the capabilities of a session, the timers and their defaults. Without
+//! tokio, or with another kind of transport altogether, drive [`bgp_core::peer::Peer`] yourself.
 
 pub mod bfd;
 mod clock;
@@ -92,7 +92,7 @@ pub use speaker::{Speaker, SpeakerBuilder};
 pub use status::PeerStatus;
 pub use table::{LocRibIter, LocRibSnapshot, RoutePath};
 
-// What a user of a speaker meets of the core, so that one dependency is enough.
+// The parts of the core that a user of a speaker needs, so that one dependency is enough.
 pub use bgp_core::{
     Afi, AfiSafi, Asn, BgpIdentifier, Direction, IpNet, Ipv4Net, Ipv6Net, PeerType, Safi,
     fsm::{

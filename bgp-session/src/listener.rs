@@ -1,4 +1,4 @@
-//! The accept loop: connections in, to the registry; nothing is read from them here.
+//! The accept loop: hands incoming connections to the registry, and reads nothing from them.
 
 use std::{
     future::poll_fn,
@@ -17,12 +17,12 @@ use tokio::{
 
 use crate::{
     Accepted,
-    registry::{Alive, Registry},
+    registry::{Registry, TaskGuard},
 };
 
 /// A source of connections: the system's, or a test's.
 pub(crate) trait Accept {
-    /// Waits for the next one.
+    /// Waits for the next connection.
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>>;
 }
 
@@ -37,20 +37,21 @@ pub(crate) async fn run(
     listener: Arc<impl Accept>,
     registry: Arc<Registry>,
     mut open: watch::Receiver<()>,
-    alive: Alive,
+    task: TaskGuard,
 ) {
     loop {
         let accepted = tokio::select! {
             accepted = poll_fn(|cx| listener.poll_accept(cx)) => accepted,
             _ = open.changed() => break,
         };
+
         match accepted {
             Ok((stream, remote)) => hand_over(&registry, stream, remote),
             Err(error) if concerns_one_connection(&error) => {
                 tracing::debug!(%error, "connection ended before it was accepted");
             }
             Err(error) => {
-                // Out of descriptors or memory: the connection stays in the queue, so that trying
+                // Out of descriptors or memory. The connection stays in the queue, so trying
                 // again at once would spin.
                 tracing::warn!(%error, "cannot accept connections, trying again soon");
                 tokio::select! {
@@ -60,9 +61,10 @@ pub(crate) async fn run(
             }
         }
     }
+
     // The port must be free before the task counts as ended.
     drop(listener);
-    drop(alive);
+    drop(task);
 }
 
 fn hand_over(registry: &Registry, stream: TcpStream, remote: SocketAddr) {
@@ -77,7 +79,7 @@ fn hand_over(registry: &Registry, stream: TcpStream, remote: SocketAddr) {
     }
 }
 
-/// Whether the error tells of the connection that would have been accepted, not of the listener.
+/// Returns true if the error is about the connection that would have been accepted, and not about the listener.
 fn concerns_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
@@ -111,10 +113,10 @@ mod tests {
         let listener = Arc::new(Exhausted { calls: AtomicUsize::new(0), error });
         let registry = Arc::new(Registry::default());
         let open = watch::Sender::new(());
-        let alive = registry.alive();
+        let task = registry.count_task();
         let ten_seconds = Instant::now() + Duration::from_secs(10);
         tokio::select! {
-            () = run(Arc::clone(&listener), registry, open.subscribe(), alive) => {}
+            () = run(Arc::clone(&listener), registry, open.subscribe(), task) => {}
             () = sleep_until(ten_seconds) => {}
         }
         listener.calls.load(Ordering::Relaxed)
@@ -132,8 +134,8 @@ mod tests {
         let listener = Arc::new(Exhausted { calls: AtomicUsize::new(0), error });
         let registry = Arc::new(Registry::default());
         let open = watch::Sender::new(());
-        let alive = registry.alive();
-        let running = tokio::spawn(run(listener, Arc::clone(&registry), open.subscribe(), alive));
+        let task = registry.count_task();
+        let running = tokio::spawn(run(listener, Arc::clone(&registry), open.subscribe(), task));
         sleep(PAUSE / 2).await;
         let before = Instant::now();
         open.send_replace(());

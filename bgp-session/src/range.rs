@@ -1,7 +1,7 @@
-//! [`PeerRange`]: peers that nobody names one by one; whoever connects from a prefix is one.
+//! [`PeerRange`]: a prefix whose addresses become peers when they connect (dynamic neighbours).
 //!
-//! One task for each range makes a peer of a connection and unmakes it when its session is gone. It holds the
-//! limits. What a peer does is `task`'s business.
+//! One task for each range adds a peer when it connects, removes it when its session is gone, and enforces the limits. The
+//! peers themselves are run by `task`.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -24,10 +24,10 @@ use tracing::Instrument;
 
 use crate::{
     Accepted, PeerConfig, PeerHandle, PeerId, Speaker, SpeakerError, Transport,
-    registry::RangeEntry, socket, speaker::Inner,
+    registry::RegisteredRange, socket, speaker::SpeakerInner,
 };
 
-/// A prefix from which anybody may be a peer, and on which terms.
+/// A prefix from which any address may be a peer, and the configuration of those peers.
 ///
 /// ```
 /// use bgp_session::{PeerRange, RemoteAs};
@@ -40,7 +40,7 @@ use crate::{
 /// # Ok::<(), ipnet::AddrParseError>(())
 /// ```
 ///
-/// Such peers are never dialled. A peer that is configured by its address is not of the range.
+/// Such peers are never dialled. A peer that is configured by its address does not belong to the range.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PeerRange {
@@ -56,8 +56,8 @@ impl PeerRange {
     /// Peers from `prefix` with an AS that `remote_as` admits.
     pub fn new(prefix: IpNet, remote_as: impl Into<RemoteAs>) -> Self {
         let prefix = prefix.trunc();
-        // Only a place for the address of the peer to come; that of 0.0.0.0/0 or fe80::/10 would be no router's.
-        let somebody = match prefix {
+        // A placeholder for the address of the peer. The address of 0.0.0.0/0 or fe80::/10 cannot be a router's.
+        let placeholder = match prefix {
             IpNet::V4(v4) if v4.addr().is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpNet::V6(v6) if v6.addr().is_unspecified() || v6.addr().is_unicast_link_local() => {
                 Ipv6Addr::LOCALHOST.into()
@@ -66,7 +66,7 @@ impl PeerRange {
         };
         Self {
             prefix,
-            template: PeerConfig::new(somebody, remote_as).passive(),
+            template: PeerConfig::new(placeholder, remote_as).passive(),
             limit: 100,
             unestablished_limit: 16,
             patience: Duration::from_secs(30),
@@ -74,33 +74,33 @@ impl PeerRange {
         }
     }
 
-    /// Changes the terms, which are those of a [`PeerConfig`] but for its address. A password or keys hold for
-    /// the whole prefix. Whatever is said of it, the peers are passive.
+    /// Changes the configuration of the peers; its address has no meaning. A password or keys apply to
+    /// the whole prefix. The peers are always passive.
     pub fn config(mut self, change: impl FnOnce(PeerConfig) -> PeerConfig) -> Self {
         self.template = change(self.template).passive();
         self
     }
 
-    /// How many peers there may be at a time. Default: 100.
+    /// Limits the number of peers at a time. Default: 100.
     pub fn limit(mut self, peers: usize) -> Self {
         self.limit = peers;
         self
     }
 
-    /// How many of them may have no session, or not yet: what strangers can take up. Default: 16.
+    /// Limits the number of peers without a session, which is what strangers can occupy. Default: 16.
     pub fn unestablished_limit(mut self, peers: usize) -> Self {
         self.unestablished_limit = peers;
         self
     }
 
-    /// How long a peer may be without a session before it is forgotten, from its first connection, or from the
-    /// end of a session. One whose first attempt fails is forgotten at once. Default: 30 s.
+    /// Sets how long a peer may be without a session before it is removed, counted from its first connection, or from the
+    /// end of a session. A peer whose first attempt fails is removed at once. Default: 30 s.
     pub fn patience(mut self, time: Duration) -> Self {
         self.patience = time;
         self
     }
 
-    /// What each of them is announced. Default: nothing until [`PeerHandle::set_routes`], with the handle of
+    /// Sets the routes that are announced to each peer. Default: none, until [`PeerHandle::set_routes`] with the handle of
     /// [`Speaker::peer`].
     pub fn routes(mut self, routes: impl Into<Arc<RouteSet>>) -> Self {
         self.routes = Some(routes.into());
@@ -114,9 +114,9 @@ impl PeerRange {
 }
 
 impl Speaker {
-    /// Takes whoever connects from the range's prefix for a peer, as long as the answer is kept. Of several ranges
-    /// the longest prefix counts. Peers that come and go are told of by [`EventKind::Added`](crate::EventKind::Added)
-    /// and [`Removed`](crate::EventKind::Removed).
+    /// Accepts connections from all addresses of the range's prefix as peers, for as long as the handle is kept. Among
+    /// several ranges the longest prefix wins. Events report the peers: [`EventKind::Added`](crate::EventKind::Added) and
+    /// [`Removed`](crate::EventKind::Removed).
     ///
     /// # Errors
     ///
@@ -126,11 +126,13 @@ impl Speaker {
         range.template.check()?;
         socket::probe(&range.template)
             .map_err(|source| SpeakerError::Socket { peer: range.template.id(), source })?;
+
         let prefix = range.prefix;
         let (newcomers, receive_newcomers) = mpsc::channel(WAITING_NEWCOMERS);
         let template = Arc::new(range.template.clone());
         let inner = self.inner();
-        inner.registry().add_range(RangeEntry { prefix, template, newcomers })?;
+        inner.registry().add_range(RegisteredRange { prefix, template, newcomers })?;
+
         let (stop, stopped) = oneshot::channel();
         let (status, receive_status) = watch::channel(RangeStatus::default());
         let task = RangeTask {
@@ -145,7 +147,7 @@ impl Speaker {
     }
 }
 
-/// A hold on a [`PeerRange`]. Dropping it ends the sessions of its peers with Cease / Peer De-configured.
+/// A handle on a [`PeerRange`]. Dropping it ends the sessions of its peers with Cease / Peer De-configured.
 #[derive(Debug)]
 pub struct RangeHandle {
     prefix: IpNet,
@@ -159,12 +161,12 @@ impl RangeHandle {
         self.prefix
     }
 
-    /// How many there are.
+    /// The numbers of peers.
     pub fn status(&self) -> RangeStatus {
         *self.status.borrow()
     }
 
-    /// Waits until the range is as `wanted`, which may be at once. `None`: the speaker is gone.
+    /// Waits until the status satisfies `wanted`. It may do so already. `None`: the speaker is gone.
     pub async fn wait_for(
         &mut self,
         wanted: impl FnMut(&RangeStatus) -> bool,
@@ -173,21 +175,21 @@ impl RangeHandle {
     }
 }
 
-/// The peers of a range, in numbers.
+/// The numbers of a range's peers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RangeStatus {
-    /// Peers that there are.
+    /// All peers.
     pub peers: usize,
-    /// Those of them without a session.
+    /// Peers without a session.
     pub unestablished: usize,
-    /// Connections that were closed since the range was full; it only grows.
+    /// Connections that were closed because the range was full. A counter.
     pub refused: u64,
 }
 
 struct RangeTask {
     range: PeerRange,
-    speaker: Weak<Inner>,
+    speaker: Weak<SpeakerInner>,
     newcomers: mpsc::Receiver<Transport>,
     status: Arc<watch::Sender<RangeStatus>>,
     keepers: JoinSet<()>,
@@ -206,14 +208,15 @@ impl RangeTask {
                 Some(_) = self.keepers.join_next() => {}
             }
         }
+
         if let Some(speaker) = self.speaker.upgrade() {
             speaker.registry().remove_range(self.range.prefix);
         }
-        // Each keeper has its peer's only handle of ours, and a peer without handles ends.
+        // Each keeper holds our only handle on its peer, and a peer without handles ends.
         self.keepers.shutdown().await;
     }
 
-    /// Makes a peer of a connection.
+    /// Adds a peer for a connection.
     async fn welcome(&mut self, transport: Transport) {
         let Some(speaker) = self.speaker.upgrade() else { return };
         let remote = transport.endpoints().remote;
@@ -223,55 +226,61 @@ impl RangeTask {
             self.status.send_modify(|status| status.refused += 1);
             return;
         }
-        let config = self.range.template.at(PeerId::from(remote));
-        let handle = match speaker.insert(config) {
-            Ok(handle) => {
-                let routes = self.range.routes.clone();
-                let place = Place::taken(Arc::clone(&self.status));
-                self.keepers.spawn(keep(handle.clone(), self.range.patience, place));
-                if let Some(routes) = routes {
-                    // A new peer's queue is empty, so that this doesn't wait.
-                    let _ = handle.set_routes(routes).await;
-                }
-                Some(handle)
-            }
-            // It came between the connection and now, or it is just ending.
-            Err(error) => {
-                tracing::debug!(%remote, %error, "no new peer");
-                None
-            }
-        };
+
+        let added = speaker.insert(self.range.template.at(PeerId::from(remote)));
+        match &added {
+            Ok(handle) => self.keep(handle).await,
+            // Another connection added the peer in between, or the peer is just ending.
+            Err(error) => tracing::debug!(%remote, %error, "no new peer"),
+        }
+
         let accepted = speaker.registry().accept(transport);
-        tracing::debug!(%remote, new = handle.is_some(), ?accepted, "a newcomer");
+        tracing::debug!(%remote, new = added.is_ok(), ?accepted, "a newcomer");
+    }
+
+    /// Counts and keeps a new peer, and announces the range's routes to it.
+    async fn keep(&mut self, handle: &PeerHandle) {
+        let slot = RangeSlot::occupy(Arc::clone(&self.status));
+        self.keepers.spawn(keep_while_useful(handle.clone(), self.range.patience, slot));
+
+        if let Some(routes) = self.range.routes.clone() {
+            // This doesn't wait: a new peer's queue is empty. If the peer has ended again, it needs no routes.
+            let _ = handle.set_routes(routes).await;
+        }
     }
 }
 
-/// Keeps a peer for as long as it has a session, or may get one.
-async fn keep(mut handle: PeerHandle, patience: Duration, mut place: Place) {
-    let begun = handle.wait_for(|status| status.is_established() || status.last_failure.is_some());
-    let begun = timeout(patience, begun).await;
-    if begun.is_ok_and(|status| status.is_ok_and(|status| status.is_established())) {
-        while timeout(patience, handle.established()).await.is_ok_and(|status| status.is_ok()) {
-            place.established(true);
-            let over = handle.wait_for(|status| !status.is_established()).await.is_err();
-            place.established(false);
-            if over {
+/// Keeps a peer for as long as it has a session, or may soon get one.
+async fn keep_while_useful(mut handle: PeerHandle, patience: Duration, mut slot: RangeSlot) {
+    let first = handle.wait_for(|status| status.is_established() || status.last_failure.is_some());
+    let came_up = match timeout(patience, first).await {
+        Ok(Ok(status)) => status.is_established(),
+        Ok(Err(_)) | Err(_) => false,
+    };
+
+    if came_up {
+        while let Ok(Ok(_)) = timeout(patience, handle.established()).await {
+            slot.set_established(true);
+            let ended = handle.wait_for(|status| !status.is_established()).await;
+            slot.set_established(false);
+            if ended.is_err() {
                 break;
             }
         }
     }
-    // Embedders may have handles too.
+
+    // The embedder may have handles too, so dropping ours is not enough.
     handle.end(Notification::cease(CeaseSubcode::PEER_DECONFIGURED)).await;
 }
 
-/// One peer's part of the counts.
-struct Place {
+/// The part of a range's numbers that one peer makes up.
+struct RangeSlot {
     status: Arc<watch::Sender<RangeStatus>>,
     established: bool,
 }
 
-impl Place {
-    fn taken(status: Arc<watch::Sender<RangeStatus>>) -> Self {
+impl RangeSlot {
+    fn occupy(status: Arc<watch::Sender<RangeStatus>>) -> Self {
         status.send_modify(|status| {
             status.peers += 1;
             status.unestablished += 1;
@@ -279,20 +288,24 @@ impl Place {
         Self { status, established: false }
     }
 
-    fn established(&mut self, established: bool) {
-        if self.established != established {
-            self.established = established;
-            self.status.send_modify(|status| match established {
-                true => status.unestablished -= 1,
-                false => status.unestablished += 1,
-            });
+    fn set_established(&mut self, established: bool) {
+        if self.established == established {
+            return;
         }
+        self.established = established;
+        self.status.send_modify(|status| {
+            if established {
+                status.unestablished -= 1;
+            } else {
+                status.unestablished += 1;
+            }
+        });
     }
 }
 
-impl Drop for Place {
+impl Drop for RangeSlot {
     fn drop(&mut self) {
-        self.established(false);
+        self.set_established(false);
         self.status.send_modify(|status| {
             status.peers -= 1;
             status.unestablished -= 1;
@@ -300,22 +313,22 @@ impl Drop for Place {
     }
 }
 
-/// What becomes of a connection from an address that no peer has.
-pub(crate) fn offer(ranges: &[RangeEntry], transport: Transport) -> Option<Accepted> {
+/// Hands a connection from an address that no peer has to the range that the address is in, if there is one.
+pub(crate) fn offer(ranges: &[RegisteredRange], transport: Transport) -> Option<Accepted> {
     let remote = transport.endpoints().remote;
     let range = range_of(ranges, remote)?;
     let peer = PeerId::from(remote);
-    Some(match range.newcomers.try_send(transport) {
-        Ok(()) => Accepted::Peer(peer),
-        Err(_) => Accepted::Busy(peer),
-    })
+    match range.newcomers.try_send(transport) {
+        Ok(()) => Some(Accepted::Peer(peer)),
+        Err(_) => Some(Accepted::Busy(peer)),
+    }
 }
 
-/// The range with the longest prefix that an address is in.
-pub(crate) fn range_of(ranges: &[RangeEntry], remote: SocketAddr) -> Option<&RangeEntry> {
+/// The range with the longest prefix that contains an address.
+pub(crate) fn range_of(ranges: &[RegisteredRange], remote: SocketAddr) -> Option<&RegisteredRange> {
     let address: IpAddr = PeerId::from(remote).address();
-    let mine = ranges.iter().filter(|range| range.prefix.contains(&address));
-    mine.max_by_key(|range| range.prefix.prefix_len())
+    let containing = ranges.iter().filter(|range| range.prefix.contains(&address));
+    containing.max_by_key(|range| range.prefix.prefix_len())
 }
 
 const WAITING_NEWCOMERS: usize = 16;

@@ -1,7 +1,7 @@
 //! [`Registry`]: the peers of a speaker as the listeners and the speaker's handle know them.
 //!
-//! It decides which peer a connection belongs to, and sees to it that the listening sockets know
-//! the passwords and keys of exactly the peers that there are. It does not look into a connection.
+//! It decides which peer a connection belongs to, and keeps the passwords and keys of the listening sockets in line with the
+//! peers. It reads nothing from a connection.
 
 use std::{
     collections::BTreeMap,
@@ -25,20 +25,20 @@ use crate::{
     range,
     socket::{
         self,
-        authentication::{self, Whom},
+        authentication::{self, KeyScope},
     },
 };
 
 /// The peers of a speaker, shared by its handle, its listeners and its peers' tasks.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    inner: Mutex<Inner>,
-    /// How many tasks are left, listeners included.
+    state: Mutex<RegistryState>,
+    /// The number of tasks that are left, listeners included.
     tasks: watch::Sender<usize>,
 }
 
-/// One peer, seen from outside of its task.
-pub(crate) struct Entry {
+/// A peer to register, with the ends of the channels to its task.
+pub(crate) struct NewPeer {
     pub(crate) config: Arc<PeerConfig>,
     pub(crate) status: watch::Receiver<PeerStatus>,
     pub(crate) commands: mpsc::WeakSender<Command>,
@@ -47,112 +47,117 @@ pub(crate) struct Entry {
     pub(crate) bfd: watch::Receiver<Option<BfdStatus>>,
 }
 
-/// A prefix from which anybody may be a peer.
-pub(crate) struct RangeEntry {
+/// A prefix whose addresses may all be peers.
+pub(crate) struct RegisteredRange {
     pub(crate) prefix: IpNet,
     /// The socket options of its peers.
     pub(crate) template: Arc<PeerConfig>,
     pub(crate) newcomers: mpsc::Sender<Transport>,
 }
 
-/// What became of a connection that came from outside.
+/// The outcome of a connection that came from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Accepted {
-    /// It is the peer's, whose state machine will judge it.
+    /// The connection was handed to the peer, whose state machine decides about it.
     Peer(PeerId),
-    /// That peer has several waiting already; this one was closed.
+    /// The peer has several connections waiting already; this one was closed.
     Busy(PeerId),
-    /// No peer has that source address; it was closed.
+    /// No peer has the source address; the connection was closed.
     Stranger,
 }
 
 impl Registry {
-    /// Adds a peer. Dropping the answer removes it, so the peer's task keeps it to its end.
-    pub(crate) fn add(self: &Arc<Self>, entry: Entry) -> Result<Registration, SpeakerError> {
-        let peer = entry.config.id();
-        let mut inner = self.lock();
-        if inner.shut_down {
+    /// Adds a peer. The peer's task holds the registration to its end, since dropping it removes the peer.
+    pub(crate) fn add(self: &Arc<Self>, peer: NewPeer) -> Result<Registration, SpeakerError> {
+        let NewPeer { config, status, commands, accepted, stop, bfd } = peer;
+        let id = config.id();
+
+        let mut state = self.lock();
+        if state.shut_down {
             return Err(SpeakerError::SpeakerShutDown);
         }
-        if inner.peers.contains_key(&peer) {
-            return Err(SpeakerError::PeerExists { peer });
+        if state.peers.contains_key(&id) {
+            return Err(SpeakerError::PeerExists { peer: id });
         }
-        inner.set_authentication(&entry.config, entry.config.address().into())?;
-        let Entry { config, status, commands, accepted, stop, bfd } = entry;
+        state.set_authentication(&config, config.address().into())?;
+
         let stop = Some(stop);
-        let known = Known { config, status, commands, accepted, stop, bfd, task: None };
-        inner.peers.insert(peer, known);
-        drop(inner);
-        Ok(Registration { registry: Arc::clone(self), peer, _alive: self.alive() })
+        let peer = RegisteredPeer { config, status, commands, accepted, stop, bfd, task: None };
+        state.peers.insert(id, peer);
+        drop(state);
+
+        Ok(Registration { registry: Arc::clone(self), peer: id, _task: self.count_task() })
     }
 
-    /// Takes newcomers from a prefix, which no other range has.
-    pub(crate) fn add_range(&self, range: RangeEntry) -> Result<(), SpeakerError> {
-        let mut inner = self.lock();
-        if inner.shut_down {
+    /// Accepts new peers from a prefix, which no other range may have.
+    pub(crate) fn add_range(&self, range: RegisteredRange) -> Result<(), SpeakerError> {
+        let mut state = self.lock();
+        if state.shut_down {
             return Err(SpeakerError::SpeakerShutDown);
         }
-        if inner.ranges.iter().any(|other| other.prefix == range.prefix) {
+        if state.ranges.iter().any(|other| other.prefix == range.prefix) {
             return Err(SpeakerError::RangeExists { prefix: range.prefix });
         }
-        inner.set_authentication(&range.template, whole(range.prefix))?;
-        inner.ranges.push(range);
+        state.set_authentication(&range.template, whole(range.prefix))?;
+        state.ranges.push(range);
         Ok(())
     }
 
     pub(crate) fn remove_range(&self, prefix: IpNet) {
-        let mut inner = self.lock();
-        let Some(index) = inner.ranges.iter().position(|range| range.prefix == prefix) else {
+        let mut state = self.lock();
+        let Some(index) = state.ranges.iter().position(|range| range.prefix == prefix) else {
             return;
         };
-        let range = inner.ranges.swap_remove(index);
-        inner.remove_authentication(&range.template, whole(prefix));
+        let range = state.ranges.swap_remove(index);
+        state.remove_authentication(&range.template, whole(prefix));
     }
 
-    /// A handle on a peer that there is.
+    /// A new handle on a registered peer.
     pub(crate) fn handle(&self, peer: PeerId) -> Option<PeerHandle> {
-        let inner = self.lock();
-        let known = inner.peers.get(&peer)?;
-        let commands = known.commands.upgrade()?;
-        Some(PeerHandle::new(peer, commands, known.status.clone(), known.bfd.clone()))
+        let state = self.lock();
+        let registered = state.peers.get(&peer)?;
+        let commands = registered.commands.upgrade()?;
+        Some(PeerHandle::new(peer, commands, registered.status.clone(), registered.bfd.clone()))
     }
 
-    /// Notes how to end the peer's task by force.
+    /// Keeps the means to end the peer's task by force.
     pub(crate) fn started(&self, peer: PeerId, task: AbortHandle) {
-        if let Some(known) = self.lock().peers.get_mut(&peer) {
-            known.task = Some(task);
+        if let Some(registered) = self.lock().peers.get_mut(&peer) {
+            registered.task = Some(task);
         }
     }
 
-    /// Has the listener serve the peers, those to come included.
+    /// Adds a listener, which serves all peers, including those that are added later.
     pub(crate) fn listen(&self, listener: Arc<TcpListener>) {
         self.lock().listeners.push(listener);
     }
 
-    /// Hands a connection to the peer whose it is by its source address.
+    /// Hands a connection to the peer that has its source address.
     pub(crate) fn accept(&self, transport: Transport) -> Accepted {
         let peer = PeerId::from(transport.endpoints().remote);
-        let mut inner = self.lock();
-        let Some(known) = inner.peers.get(&peer) else {
-            let offered = range::offer(&inner.ranges, transport);
+        let mut state = self.lock();
+        let Some(registered) = state.peers.get(&peer) else {
+            let offered = range::offer(&state.ranges, transport);
             return offered.unwrap_or_else(|| {
-                inner.strangers += 1;
+                state.strangers += 1;
                 Accepted::Stranger
             });
         };
-        match known.accepted.try_send(transport) {
+
+        match registered.accepted.try_send(transport) {
             Ok(()) => Accepted::Peer(peer),
             Err(_) => Accepted::Busy(peer),
         }
     }
 
-    /// As [`Registry::accept`], with the peer's socket options.
+    /// Like [`Registry::accept`], after setting the peer's socket options.
     pub(crate) fn accept_tcp(&self, stream: TcpStream, remote: SocketAddr) -> Accepted {
         let Some(config) = self.lock().config_for(remote) else {
             self.lock().strangers += 1;
             return Accepted::Stranger;
         };
+
         let ready = socket::accepted(&stream, &config).and_then(|()| Transport::try_from(stream));
         match ready {
             Ok(transport) => self.accept(transport),
@@ -164,23 +169,23 @@ impl Registry {
         }
     }
 
-    /// Asks every task to end with that word to its peer, and takes no new one.
+    /// Asks every task to end with this NOTIFICATION, and accepts no new peer.
     pub(crate) fn shut_down(&self, cease: &Notification) {
-        let mut inner = self.lock();
-        inner.close();
-        for known in inner.peers.values_mut() {
-            if let Some(stop) = known.stop.take() {
-                // A task that is ending by itself doesn't hear it.
+        let mut state = self.lock();
+        state.close();
+        for registered in state.peers.values_mut() {
+            if let Some(stop) = registered.stop.take() {
+                // A task that is ending already doesn't receive it.
                 let _ = stop.send(cease.clone());
             }
         }
     }
 
-    /// Ends the tasks that are left by force, and takes no new one.
+    /// Aborts the tasks that are left, and accepts no new peer.
     pub(crate) fn abort(&self) {
-        let mut inner = self.lock();
-        inner.close();
-        for task in inner.peers.values().filter_map(|known| known.task.as_ref()) {
+        let mut state = self.lock();
+        state.close();
+        for task in state.peers.values().filter_map(|registered| registered.task.as_ref()) {
             task.abort();
         }
     }
@@ -188,52 +193,52 @@ impl Registry {
     /// Waits until no task is left.
     pub(crate) async fn ended(&self) {
         let mut tasks = self.tasks.subscribe();
-        // It can't fail: the sender is ours.
+        // This can't fail: the sender is ours.
         let _ = tasks.wait_for(|tasks| *tasks == 0).await;
     }
 
-    /// Counts a task as long as the answer lives.
-    pub(crate) fn alive(self: &Arc<Self>) -> Alive {
+    /// Counts a task for as long as the guard lives.
+    pub(crate) fn count_task(self: &Arc<Self>) -> TaskGuard {
         self.tasks.send_modify(|tasks| *tasks += 1);
-        Alive(Arc::clone(self))
+        TaskGuard(Arc::clone(self))
     }
 
     /// The status of each peer, in the order of their addresses.
     pub(crate) fn statuses(&self) -> Vec<PeerStatus> {
-        self.lock().peers.values().map(|known| known.status.borrow().clone()).collect()
+        self.lock().peers.values().map(|registered| registered.status.borrow().clone()).collect()
     }
 
-    /// What tells that the peer is gone, if it is ending: all its handles were dropped or one of
-    /// them shut it down.
+    /// Returns the status of a peer that is ending, whose closing shows that the peer is gone. A peer ends when all its
+    /// handles were dropped, or one of them shut it down.
     pub(crate) fn ending(&self, peer: PeerId) -> Option<watch::Receiver<PeerStatus>> {
-        let inner = self.lock();
-        let known = inner.peers.get(&peer)?;
-        let ending = known.commands.upgrade().is_none_or(|commands| commands.is_closed());
-        ending.then(|| known.status.clone())
+        let state = self.lock();
+        let registered = state.peers.get(&peer)?;
+        let ending = registered.commands.upgrade().is_none_or(|commands| commands.is_closed());
+        ending.then(|| registered.status.clone())
     }
 
-    /// How many connections came from nobody's address.
+    /// The number of connections from addresses that no peer has.
     pub(crate) fn strangers(&self) -> u64 {
         self.lock().strangers
     }
 
-    /// The map is whole at any time, so a panic elsewhere doesn't spoil it.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The state is consistent at any time, so a panic elsewhere doesn't spoil it.
+    fn lock(&self) -> MutexGuard<'_, RegistryState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[derive(Default)]
-struct Inner {
+struct RegistryState {
     shut_down: bool,
-    peers: BTreeMap<PeerId, Known>,
+    peers: BTreeMap<PeerId, RegisteredPeer>,
     listeners: Vec<Arc<TcpListener>>,
-    ranges: Vec<RangeEntry>,
+    ranges: Vec<RegisteredRange>,
     strangers: u64,
 }
 
 /// A registered peer.
-struct Known {
+struct RegisteredPeer {
     config: Arc<PeerConfig>,
     status: watch::Receiver<PeerStatus>,
     commands: mpsc::WeakSender<Command>,
@@ -243,37 +248,41 @@ struct Known {
     task: Option<AbortHandle>,
 }
 
-impl Inner {
-    /// Takes no new peer and no connection any more.
+impl RegistryState {
+    /// Stops accepting peers and connections.
     fn close(&mut self) {
         self.shut_down = true;
         self.listeners.clear();
         self.ranges.clear();
     }
 
-    /// By whose options a connection from there goes.
+    /// The configuration whose socket options apply to a connection from `remote`.
     fn config_for(&self, remote: SocketAddr) -> Option<Arc<PeerConfig>> {
-        let known = self.peers.get(&remote.into()).map(|known| &known.config);
-        let config = known.or_else(|| Some(&range::range_of(&self.ranges, remote)?.template));
-        config.map(Arc::clone)
+        if let Some(peer) = self.peers.get(&remote.into()) {
+            return Some(Arc::clone(&peer.config));
+        }
+        let range = range::range_of(&self.ranges, remote)?;
+        Some(Arc::clone(&range.template))
     }
 
-    /// The listening sockets that can hear this peer, with their addresses.
+    /// The listening sockets that this peer can connect to, with their addresses.
     fn listeners_for(
         &self,
         config: &PeerConfig,
     ) -> impl Iterator<Item = (&TcpListener, SocketAddr)> {
         let v4 = config.address().is_ipv4();
-        let with_address =
-            self.listeners.iter().filter_map(|it| Some((it.as_ref(), it.local_addr().ok()?)));
+        let with_address = self
+            .listeners
+            .iter()
+            .filter_map(|listener| Some((listener.as_ref(), listener.local_addr().ok()?)));
         with_address.filter(move |(_, address)| address.is_ipv4() == v4)
     }
 
-    /// Has the listeners ask for the password or keys.
-    fn set_authentication(&self, config: &PeerConfig, whom: Whom) -> Result<(), SpeakerError> {
+    /// Makes the listeners require the peer's password or keys.
+    fn set_authentication(&self, config: &PeerConfig, scope: KeyScope) -> Result<(), SpeakerError> {
         for (listener, address) in self.listeners_for(config) {
-            if let Err(source) = authentication::set(listener, whom, &config.transport) {
-                self.remove_authentication(config, whom);
+            if let Err(source) = authentication::set(listener, scope, &config.transport) {
+                self.remove_authentication(config, scope);
                 let peer = config.id();
                 return Err(SpeakerError::Password { peer, listener: address, source });
             }
@@ -281,9 +290,9 @@ impl Inner {
         Ok(())
     }
 
-    fn remove_authentication(&self, config: &PeerConfig, whom: Whom) {
+    fn remove_authentication(&self, config: &PeerConfig, scope: KeyScope) {
         for (listener, address) in self.listeners_for(config) {
-            if let Err(error) = authentication::remove(listener, whom, &config.transport) {
+            if let Err(error) = authentication::remove(listener, scope, &config.transport) {
                 tracing::debug!(peer = %config.id(), %address, %error, "no password to remove");
             }
         }
@@ -291,42 +300,44 @@ impl Inner {
 }
 
 /// All addresses of a prefix.
-fn whole(prefix: IpNet) -> Whom {
+fn whole(prefix: IpNet) -> KeyScope {
     let address = SocketAddr::new(prefix.addr(), 0);
-    Whom { address, prefix_len: Some(prefix.prefix_len()) }
+    KeyScope { address, prefix_len: Some(prefix.prefix_len()) }
 }
 
-impl fmt::Debug for Inner {
+impl fmt::Debug for RegistryState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner").field("peers", &self.peers.keys()).finish_non_exhaustive()
+        f.debug_struct("RegistryState").field("peers", &self.peers.keys()).finish_non_exhaustive()
     }
 }
 
-/// A peer's place in the registry.
+/// A peer's entry in the registry. Dropping it removes the peer.
 #[derive(Debug)]
 pub(crate) struct Registration {
     registry: Arc<Registry>,
     peer: PeerId,
-    /// Dropped last: who waits for the tasks finds the registry without the peer.
-    _alive: Alive,
+    /// Dropped last: once no task is left, the registry has no peer.
+    _task: TaskGuard,
 }
 
 impl Registration {
-    /// Has the listeners and the accepted connections to come go by another configuration.
+    /// Applies another configuration to the listeners, and to connections that are accepted from now on.
     pub(crate) fn update(&self, config: &Arc<PeerConfig>) -> Result<(), SpeakerError> {
-        let mut inner = self.registry.lock();
-        let Some(known) = inner.peers.get(&self.peer) else { return Ok(()) };
-        let before = Arc::clone(&known.config);
+        let mut state = self.registry.lock();
+        let Some(registered) = state.peers.get(&self.peer) else { return Ok(()) };
+        let before = Arc::clone(&registered.config);
+
         if !before.transport.has_same_authentication(&config.transport) {
-            inner.remove_authentication(&before, before.address().into());
-            if let Err(error) = inner.set_authentication(config, config.address().into()) {
-                // The old one worked, so it is there again.
-                let _ = inner.set_authentication(&before, before.address().into());
+            state.remove_authentication(&before, before.address().into());
+            if let Err(error) = state.set_authentication(config, config.address().into()) {
+                // The old authentication worked before, so it is likely to work again.
+                let _ = state.set_authentication(&before, before.address().into());
                 return Err(error);
             }
         }
-        if let Some(known) = inner.peers.get_mut(&self.peer) {
-            known.config = Arc::clone(config);
+
+        if let Some(registered) = state.peers.get_mut(&self.peer) {
+            registered.config = Arc::clone(config);
         }
         Ok(())
     }
@@ -334,18 +345,18 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let mut inner = self.registry.lock();
-        if let Some(known) = inner.peers.remove(&self.peer) {
-            inner.remove_authentication(&known.config, known.config.address().into());
+        let mut state = self.registry.lock();
+        if let Some(registered) = state.peers.remove(&self.peer) {
+            state.remove_authentication(&registered.config, registered.config.address().into());
         }
     }
 }
 
-/// A task that is counted.
+/// A counted task.
 #[derive(Debug)]
-pub(crate) struct Alive(Arc<Registry>);
+pub(crate) struct TaskGuard(Arc<Registry>);
 
-impl Drop for Alive {
+impl Drop for TaskGuard {
     fn drop(&mut self) {
         self.0.tasks.send_modify(|tasks| *tasks -= 1);
     }

@@ -1,7 +1,6 @@
 //! [`Speaker`]: one BGP speaker, its listeners and its peers.
 //!
-//! It starts the tasks and ends them. What goes on in a session is the business of `task` and the
-//! core.
+//! It starts and ends the tasks. Sessions themselves are run by `task` and the core.
 
 use std::{
     fmt,
@@ -29,22 +28,22 @@ use crate::{
     command,
     drain::DrainWatch,
     listener,
-    registry::{Entry, Registry},
+    registry::{NewPeer, Registry},
     socket,
     table::Table,
-    task::{self, Inputs, Liveness, PeerTask, Reports},
+    task::{self, BfdMonitor, Inputs, PeerTask, Reports},
 };
 
-/// A BGP speaker: an AS, a BGP Identifier, any number of peers.
+/// A BGP speaker: an AS, a BGP Identifier, and any number of peers.
 ///
 /// Clones are the same speaker. When the last one is dropped, the listeners close and every session
 /// ends with a Cease, in the background; [`Speaker::shutdown`] does so with a message and waits.
 #[derive(Clone, Debug)]
 pub struct Speaker {
-    inner: Arc<Inner>,
+    inner: Arc<SpeakerInner>,
 }
 
-/// A speaker to be; see [`Speaker::builder`].
+/// The settings of a speaker that is not started yet; see [`Speaker::builder`].
 #[must_use]
 pub struct SpeakerBuilder {
     asn: Asn,
@@ -55,20 +54,20 @@ pub struct SpeakerBuilder {
 }
 
 impl SpeakerBuilder {
-    /// Listens on that address for connections of the peers. May be called again for more
-    /// addresses; port 0 is one that the system chooses. Without it the speaker only dials.
+    /// Listens on this address for connections of the peers. May be called again for more
+    /// addresses; the system chooses a port for port 0. Without a listener the speaker only dials.
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen.push(address);
         self
     }
 
-    /// How to open connections. Default: [`TcpConnector`].
+    /// Opens connections with this connector. Default: [`TcpConnector`].
     pub fn connector(mut self, connector: impl Connector) -> Self {
         self.connector = Arc::new(connector);
         self
     }
 
-    /// How many events a reader may fall behind before it misses the oldest. Default: 1,024.
+    /// Sets the number of events that a reader may fall behind before it misses the oldest. Default: 1,024.
     pub fn event_capacity(mut self, events: usize) -> Self {
         self.event_capacity = events.max(1);
         self
@@ -79,32 +78,19 @@ impl SpeakerBuilder {
     /// # Errors
     ///
     /// [`SpeakerError::Speaker`] and [`SpeakerError::Listen`].
-    #[expect(clippy::unused_async, reason = "binding may have to wait some day, as in a namespace")]
+    #[expect(clippy::unused_async, reason = "binding may have to wait in a later version")]
     pub async fn start(self) -> Result<Speaker, SpeakerError> {
-        if self.asn.0 == 0 {
-            let expected = "an AS number (0 is reserved by RFC 7607)";
-            return Err(SpeakerError::Speaker { field: "asn", value: "0".into(), expected });
-        }
-        if self.identifier.0 == Ipv4Addr::UNSPECIFIED {
-            let (value, expected) = ("0.0.0.0".into(), "a nonzero BGP Identifier (RFC 6286)");
-            return Err(SpeakerError::Speaker { field: "identifier", value, expected });
-        }
+        self.check()?;
+
         let registry = Arc::new(Registry::default());
         let open = watch::Sender::new(());
         let mut addresses = Vec::new();
-        for address in self.listen {
-            let listener = socket::listening(address)
-                .and_then(|listener| Ok((listener.local_addr()?, Arc::new(listener))));
-            let (address, listener) =
-                listener.map_err(|source| SpeakerError::Listen { address, source })?;
-            addresses.push(address);
-            registry.listen(Arc::clone(&listener));
-            let alive = registry.alive();
-            let accepting = listener::run(listener, Arc::clone(&registry), open.subscribe(), alive);
-            tokio::spawn(accepting.instrument(tracing::info_span!("listener", %address)));
+        for address in &self.listen {
+            addresses.push(listen(*address, &registry, &open)?);
         }
+
         Ok(Speaker {
-            inner: Arc::new(Inner {
+            inner: Arc::new(SpeakerInner {
                 asn: self.asn,
                 identifier: self.identifier,
                 connector: self.connector,
@@ -118,10 +104,39 @@ impl SpeakerBuilder {
             }),
         })
     }
+
+    fn check(&self) -> Result<(), SpeakerError> {
+        if self.asn == Asn::ZERO {
+            let expected = "an AS number (0 is reserved by RFC 7607)";
+            return Err(SpeakerError::Speaker { field: "asn", value: "0".into(), expected });
+        }
+        if self.identifier.0 == Ipv4Addr::UNSPECIFIED {
+            let (value, expected) = ("0.0.0.0".into(), "a nonzero BGP Identifier (RFC 6286)");
+            return Err(SpeakerError::Speaker { field: "identifier", value, expected });
+        }
+        Ok(())
+    }
+}
+
+/// Starts the task of a listener, and returns the address that it is bound to.
+fn listen(
+    address: SocketAddr,
+    registry: &Arc<Registry>,
+    open: &watch::Sender<()>,
+) -> Result<SocketAddr, SpeakerError> {
+    let (address, listener) = socket::listening(address)
+        .and_then(|listener| Ok((listener.local_addr()?, Arc::new(listener))))
+        .map_err(|source| SpeakerError::Listen { address, source })?;
+    registry.listen(Arc::clone(&listener));
+
+    let task = registry.count_task();
+    let accepting = listener::run(listener, Arc::clone(registry), open.subscribe(), task);
+    tokio::spawn(accepting.instrument(tracing::info_span!("listener", %address)));
+    Ok(address)
 }
 
 impl Speaker {
-    /// A speaker of that AS. The BGP Identifier is an IPv4 address of the router by custom; it must
+    /// The settings of a speaker of this AS. The BGP Identifier is usually an IPv4 address of the router; it must
     /// differ from those of its neighbours in the AS (RFC 6286).
     pub fn builder(asn: Asn, identifier: BgpIdentifier) -> SpeakerBuilder {
         SpeakerBuilder {
@@ -133,7 +148,7 @@ impl Speaker {
         }
     }
 
-    /// Adds a peer and begins to get a session with it. No other peer is touched. If a peer of that
+    /// Adds a peer and tries to get a session with it. No other peer is affected. If a peer of the same
     /// address is just ending, this waits until its connections are closed.
     ///
     /// # Errors
@@ -149,17 +164,17 @@ impl Speaker {
         self.inner.insert(config)
     }
 
-    /// A handle on a peer that there is, whoever added it.
+    /// A handle on an existing peer, also if a range or an interface added it.
     pub fn peer(&self, peer: PeerId) -> Option<PeerHandle> {
         self.inner.registry.handle(peer)
     }
 
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
+    pub(crate) fn inner(&self) -> &Arc<SpeakerInner> {
         &self.inner
     }
 
-    /// Hands the speaker a connection that somebody else accepted: a listener of the embedder's
-    /// own, or a pipe. It belongs to the peer whose address is `endpoints().remote`.
+    /// Hands the speaker a connection from elsewhere, for example from the embedder's own listener,
+    /// or a pipe. It belongs to the peer whose address is `endpoints().remote`.
     pub fn accept(&self, transport: Transport) -> Accepted {
         self.inner.registry.accept(transport)
     }
@@ -184,7 +199,7 @@ impl Speaker {
         &self.inner.addresses
     }
 
-    /// The events of all peers from now on.
+    /// The events of all peers, from now on.
     pub fn events(&self) -> Events {
         Events { receiver: self.inner.events.subscribe() }
     }
@@ -194,19 +209,19 @@ impl Speaker {
         self.inner.registry.statuses()
     }
 
-    /// How many connections were closed since no peer has their source address.
+    /// The number of connections that were closed because no peer has their source address.
     pub fn strangers(&self) -> u64 {
         self.inner.registry.strangers()
     }
 
     /// The routes received from all peers with [`Import::Keep`](crate::Import::Keep), as they are
-    /// now. It is a copy (attributes are shared), whose cost grows with the table and during which
-    /// peers with such routes wait.
+    /// now. This makes a copy (attributes are shared), whose cost grows with the table. Peers with such routes wait for
+    /// it.
     pub fn loc_rib(&self) -> LocRibSnapshot {
         self.inner.table.snapshot()
     }
 
-    /// A counter that grows with each change of [`Speaker::loc_rib`]; wait for its change, then take
+    /// A counter that grows with each change of [`Speaker::loc_rib`]. Wait for it to change, then take
     /// a snapshot.
     pub fn loc_rib_changed(&self) -> watch::Receiver<u64> {
         self.inner.table.version()
@@ -226,9 +241,9 @@ impl Speaker {
         }
     }
 
-    /// Closes every connection and the listeners without a word to the peers, as the system does for a process that is
+    /// Closes every connection and the listeners without a NOTIFICATION, as the system does for a process that is
     /// killed. Peers that have agreed on graceful restart keep our routes for the restart time (RFC 4724, section 4.2);
-    /// others drop them at once. For a process that is about to be started again.
+    /// others drop them at once. Use it in a process that is about to be started again.
     pub async fn abandon(&self) {
         self.inner.open.send_replace(());
         self.inner.registry.abort();
@@ -239,51 +254,49 @@ impl Speaker {
         &self.inner.drain
     }
 
-    /// Waits for a peer that is ending already to be gone. One that is alive is not waited for.
+    /// Waits until a peer that is already ending is gone. Does not wait for any other.
     async fn predecessor_ended(&self, peer: PeerId) {
         let Some(mut status) = self.inner.registry.ending(peer) else { return };
         while status.changed().await.is_ok() {}
     }
 }
 
-/// What the clones of a speaker share.
-pub(crate) struct Inner {
+/// The state that the clones of a speaker share.
+pub(crate) struct SpeakerInner {
     asn: Asn,
     identifier: BgpIdentifier,
     connector: Arc<dyn Connector>,
     addresses: Vec<SocketAddr>,
     registry: Arc<Registry>,
-    /// A value sent here, or its end, closes the listeners.
+    /// A value sent here, or dropping this, closes the listeners.
     open: watch::Sender<()>,
-    /// How far a drain has come, for the peers' tasks.
+    /// The stage of a drain, for the peers' tasks.
     drain: watch::Sender<DrainStage>,
     events: broadcast::Sender<Event>,
     table: Arc<Table>,
     bfd: Bfd,
 }
 
-impl Inner {
+impl SpeakerInner {
     /// Adds a peer and starts its task.
     pub(crate) fn insert(&self, config: PeerConfig) -> Result<PeerHandle, SpeakerError> {
         let config = Arc::new(config);
+        let peer = config.id();
+
         let (commands, receive_commands) = mpsc::channel(command::CAPACITY);
         let (accepted, receive_accepted) = mpsc::channel(task::WAITING_CONNECTIONS);
         let (stop, receive_stop) = oneshot::channel();
         let (bfd, receive_bfd) = watch::channel(None);
-        let jitter_seed = RandomState::new().hash_one(config.id());
-        let settings = config.settings(self.asn, self.identifier, jitter_seed);
         let (status, receive_status) = watch::channel(task::first_status(&config));
-        let entry = Entry {
+        let registration = self.registry.add(NewPeer {
             config: Arc::clone(&config),
             status: receive_status.clone(),
             commands: commands.downgrade(),
             accepted,
             stop,
             bfd: receive_bfd.clone(),
-        };
-        let registration = self.registry.add(entry)?;
-        let peer = config.id();
-        let span = tracing::info_span!("peer", %peer, local_as = %settings.fsm.local_asn, remote_as = %settings.fsm.remote_as);
+        })?;
+
         let inputs = Inputs {
             commands: receive_commands,
             accepted: receive_accepted,
@@ -292,11 +305,15 @@ impl Inner {
         };
         let events = self.events.clone();
         let reports = Reports::new(&config, status, events, Arc::clone(&self.table));
-        let connector = Arc::clone(&self.connector);
-        let registry = Arc::clone(&self.registry);
-        let liveness = Liveness::new(self.bfd.clone(), registry, bfd);
+        let monitor = BfdMonitor::new(self.bfd.clone(), Arc::clone(&self.registry), bfd);
+
+        let jitter_seed = RandomState::new().hash_one(peer);
+        let settings = config.settings(self.asn, self.identifier, jitter_seed);
+        let span = tracing::info_span!("peer", %peer, local_as = %settings.fsm.local_asn, remote_as = %settings.fsm.remote_as);
         let speaker = (self.asn, self.identifier);
-        let task = PeerTask::new(config, speaker, settings, connector, inputs, liveness, reports);
+        let connector = Arc::clone(&self.connector);
+        let task = PeerTask::new(config, speaker, settings, connector, inputs, monitor, reports);
+
         let running = tokio::spawn(task.run(registration).instrument(span));
         self.registry.started(peer, running.abort_handle());
         Ok(PeerHandle::new(peer, commands, receive_status, receive_bfd))
@@ -312,13 +329,13 @@ impl Inner {
     }
 }
 
-impl Drop for Inner {
+impl Drop for SpeakerInner {
     fn drop(&mut self) {
         self.shut_down(&Notification::cease(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN));
     }
 }
 
-impl fmt::Debug for Inner {
+impl fmt::Debug for SpeakerInner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Speaker")
             .field("asn", &self.asn)

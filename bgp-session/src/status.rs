@@ -12,62 +12,61 @@ use bgp_core::{
 
 use crate::{DrainStage, PeerId, bfd, clock};
 
-/// What is known of a peer at one moment. It is a fact, never a backlog: who looks late sees the
-/// latest.
+/// The facts about a peer at one moment. A late reader sees the latest facts, and misses those in between.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PeerStatus {
-    /// Which peer.
+    /// The peer.
     pub peer: PeerId,
-    /// The AS expected of it.
+    /// The AS expected of the peer.
     pub remote_as: RemoteAs,
-    /// Whether handles have [disabled](crate::PeerHandle::disable) it.
+    /// True if a handle has [disabled](crate::PeerHandle::disable) the peer.
     pub disabled: bool,
-    /// How far a [drain](crate::Speaker::drain) of the speaker has come here.
+    /// The stage of the speaker's [drain](crate::Speaker::drain) at this peer.
     pub drain: DrainStage,
-    /// Where the peer's state machine stands; with two connections, the one that is further.
+    /// The state of the peer's state machine; with two connections, the more advanced one.
     pub state: StateKind,
-    /// When that state was entered: in [`StateKind::Established`] the session's uptime counts from here.
+    /// The time when that state was entered. In [`StateKind::Established`] the session's uptime counts from here.
     pub since: Instant,
-    /// What both sides agreed on, while the session is Established.
+    /// The values that both sides agreed on, while the session is Established.
     pub negotiated: Option<Arc<Negotiated>>,
     /// The ends of the Established session's connection.
     pub endpoints: Option<Endpoints>,
-    /// Why the last session ended, if one did.
+    /// The reason of the last session's end, if one has ended.
     pub last_down: Option<DownReason>,
-    /// When it ended.
+    /// The time when it ended.
     pub down_since: Option<Instant>,
-    /// Why the last attempt failed that never got to a session, since the last session came up.
+    /// The reason of the last failure to get a session, since a session last came up.
     pub last_failure: Option<DownReason>,
-    /// The most telling of the two reasons above. A connection that TCP ended does not replace what a NOTIFICATION said
-    /// before: a router that has shut a session down (RFC 9003) or refused it closes the next connections without one. The
-    /// end of a session replaces it in any case.
+    /// The more informative of the two reasons above. If TCP ends a connection, that does not replace the reason of an earlier
+    /// NOTIFICATION: a router that has shut a session down (RFC 9003) or refused it closes the next connections without one.
+    /// The end of a session always replaces it.
     pub last_error: Option<DownReason>,
-    /// The state of the peer's BFD session, if it has one; [`PeerHandle::bfd`](crate::PeerHandle::bfd) knows
+    /// The state of the peer's BFD session, if it has one; [`PeerHandle::bfd`](crate::PeerHandle::bfd) returns
     /// the rest.
     pub bfd: Option<bfd::State>,
-    /// The counters. They are brought up to date with every event of the peer, but a new value
-    /// alone wakes nobody who waits for a change.
+    /// The counters. They are updated with every event of the peer, but a new value alone does not count as a change of the
+    /// status.
     pub stats: PeerStats,
-    /// Octets composed for the peer that its connections have not taken yet: they stay where the peer does not read. As up
-    /// to date as `stats`.
+    /// Octets composed for the peer that its connections have not taken yet. Their number stays high if the peer does not
+    /// read. As up to date as `stats`.
     pub octets_waiting: usize,
-    /// How many routes the peer should have that the session cannot carry; [`PeerHandle::unsendable`] lists them, with
-    /// the reasons. 0 while no session is up.
+    /// The number of routes that the session cannot carry; [`PeerHandle::unsendable`] lists them, with the reasons. 0 while
+    /// no session is up.
     ///
     /// [`PeerHandle::unsendable`]: crate::PeerHandle::unsendable
     pub unsendable: usize,
-    /// How many routes are held of the peer: [`Import::Keep`](crate::Import::Keep) only. As up to date as `stats`.
+    /// The number of the peer's routes that are kept, with [`Import::Keep`](crate::Import::Keep). As up to date as `stats`.
     pub prefixes_held: usize,
 }
 
 impl PeerStatus {
-    /// Whether routes are being exchanged.
+    /// Returns true if routes are being exchanged.
     pub fn is_established(&self) -> bool {
         matches!(self.state, StateKind::Established)
     }
 
-    /// For how long the session has been up.
+    /// The time for which the session has been up.
     pub fn uptime(&self) -> Option<Duration> {
         self.is_established().then(|| clock::now().saturating_duration_since(self.since))
     }

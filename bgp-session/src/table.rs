@@ -1,7 +1,7 @@
-//! [`Table`]: the speaker's Loc-RIB, which the tasks of the peers feed, and what is shown of it.
+//! [`Table`]: the speaker's Loc-RIB, which the tasks of the peers feed, and its snapshots.
 //!
-//! Its lock is held for a bounded number of changes or for one snapshot, and never across an `await`. The
-//! choice between paths is the core's.
+//! Its lock is held for a bounded number of changes or for one snapshot, and never across an `await`. The core
+//! chooses between paths.
 
 use std::{
     collections::{BTreeMap, btree_map},
@@ -20,20 +20,20 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::PeerId;
 
-/// What has changed at a peer and is not in the table yet.
-pub(crate) struct Unapplied {
+/// Changed routes of a peer that are not in the table yet.
+pub(crate) struct PendingRoutes {
     source: PathSource,
     withdrawn: vec::IntoIter<Nlri>,
     announced: vec::IntoIter<(Nlri, Arc<PathAttributes>)>,
 }
 
-impl Unapplied {
+impl PendingRoutes {
     pub(crate) fn new(source: PathSource, routes: ReceivedRoutes) -> Self {
         let ReceivedRoutes { announced, withdrawn } = routes;
         Self { source, withdrawn: withdrawn.into_iter(), announced: announced.into_iter() }
     }
 
-    /// How many changes are left.
+    /// The number of changes that are left.
     pub(crate) fn len(&self) -> usize {
         self.withdrawn.len() + self.announced.len()
     }
@@ -44,54 +44,54 @@ pub(crate) struct Table {
     rib: Mutex<LocRib<PeerId>>,
     version: watch::Sender<u64>,
     /// One permit for each thread of the runtime.
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
-/// The right to go on with much work. However many peers have sent routes, only a few of their tasks compute at a time, so
+/// The permission to handle much work. Even if many peers send routes, only a few of their tasks compute at a time, so
 /// that the others, and those that only have a KEEPALIVE to send, soon get to run.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct WorkPermit {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Table {
-    /// A table without routes, which gives turns to as many tasks at a time as there are `threads`.
+    /// An empty table, which lets as many tasks work at a time as there are `threads`.
     pub(crate) fn new(threads: usize) -> Self {
-        let turns = Arc::new(Semaphore::new(threads.max(1)));
-        Self { rib: Mutex::default(), version: watch::Sender::default(), turns }
+        let permits = Arc::new(Semaphore::new(threads.max(1)));
+        Self { rib: Mutex::default(), version: watch::Sender::default(), permits }
     }
 
-    /// Waits for a turn. The task that has waited longest gets the next one.
-    pub(crate) fn turn(&self) -> impl Future<Output = Turn> + Send + use<> {
-        let turns = Arc::clone(&self.turns);
+    /// Waits for a permit. The task that has waited longest gets the next one.
+    pub(crate) fn work_permit(&self) -> impl Future<Output = WorkPermit> + Send + use<> {
+        let permits = Arc::clone(&self.permits);
         // The semaphore is never closed.
-        async move { Turn { _permit: turns.acquire_owned().await.ok() } }
+        async move { WorkPermit { _permit: permits.acquire_owned().await.ok() } }
     }
 
-    /// Applies the first changes of one peer, at most `most` of them, since the table is locked for that long. Returns how
-    /// many it applied.
-    pub(crate) fn apply(&self, peer: PeerId, unapplied: &mut Unapplied, most: usize) -> usize {
-        let source = unapplied.source;
-        let before = unapplied.len();
+    /// Applies the first changes of one peer, at most `most` of them, because the table is locked for that long. Returns the
+    /// number of applied changes.
+    pub(crate) fn apply(&self, peer: PeerId, pending: &mut PendingRoutes, most: usize) -> usize {
+        let source = pending.source;
+        let before = pending.len();
         if before == 0 {
             return 0;
         }
 
         let mut rib = self.lock();
-        for nlri in unapplied.withdrawn.by_ref().take(most) {
+        for nlri in pending.withdrawn.by_ref().take(most) {
             rib.remove(&nlri, peer);
         }
-        let left = most.saturating_sub(before - unapplied.len());
-        for (nlri, attributes) in unapplied.announced.by_ref().take(left) {
+        let left = most.saturating_sub(before - pending.len());
+        for (nlri, attributes) in pending.announced.by_ref().take(left) {
             rib.insert(nlri.prefix, Path { peer, path_id: nlri.path_id, source, attributes });
         }
         drop(rib);
 
         self.changed();
-        before - unapplied.len()
+        before - pending.len()
     }
 
-    /// Forgets everything from one peer.
+    /// Removes all routes of one peer.
     pub(crate) fn clear(&self, peer: PeerId) {
         if self.lock().clear_peer(peer) {
             self.changed();
@@ -99,8 +99,9 @@ impl Table {
     }
 
     pub(crate) fn snapshot(&self) -> LocRibSnapshot {
-        // Read first: a change meanwhile makes the snapshot newer than it says, never older.
+        // Read before the table is locked: a change in between makes the snapshot newer than its version, never older.
         let version = *self.version.borrow();
+
         let mut rib = self.lock();
         rib.choose();
         let routes = rib.iter().map(|(prefix, paths, equal)| {
@@ -143,19 +144,19 @@ pub struct LocRibSnapshot {
     routes: BTreeMap<IpNet, Vec<RoutePath>>,
 }
 
-/// One way to reach a prefix.
+/// One path to a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RoutePath {
     /// The peer that announced it.
     pub peer: PeerId,
-    /// Which of the peer's paths to the prefix it is (RFC 7911); 0 where the session has one a prefix.
+    /// The path's identifier among the peer's paths to the prefix (RFC 7911); 0 where the session has one path to each.
     pub path_id: u32,
-    /// Its path attributes, as received.
+    /// The path attributes, as received.
     pub attributes: Arc<PathAttributes>,
-    /// Whether the decision process (RFC 4271 section 9.1.2) prefers it to all others.
+    /// True if the decision process (RFC 4271 section 9.1.2) prefers this path to all others.
     pub best: bool,
-    /// Whether traffic may be spread over it: it is the best, or only a tie-break told it from that.
+    /// True if traffic may be spread over this path: it is the best one, or lost to the best one by a tie-break only.
     pub multipath: bool,
 }
 
@@ -165,7 +166,7 @@ impl LocRibSnapshot {
         self.version
     }
 
-    /// The paths to exactly this prefix, the best first; none if nobody announces it.
+    /// The paths to exactly this prefix, the best first; empty if no peer announces it.
     pub fn paths(&self, prefix: &IpNet) -> &[RoutePath] {
         self.routes.get(prefix).map_or(&[], Vec::as_slice)
     }
@@ -180,12 +181,12 @@ impl LocRibSnapshot {
         LocRibIter { routes: self.routes.iter() }
     }
 
-    /// How many prefixes there are.
+    /// The number of prefixes.
     pub fn len(&self) -> usize {
         self.routes.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no prefixes.
     pub fn is_empty(&self) -> bool {
         self.routes.is_empty()
     }

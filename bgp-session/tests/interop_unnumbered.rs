@@ -175,7 +175,7 @@ fn what_keeps_us_from_looking_is_told_and_mended() {
                 other => Err(format!("{other:?}")),
             });
         };
-        problem(&look("eth7"), "no interface eth7 is there");
+        problem(&look("eth7"), "there is no interface eth7");
         let handle = look("lan0");
         problem(&handle, "the interface lan0 has no link-local address");
         node.ip("address add fe80::26/64 dev lan0 nodad");

@@ -151,7 +151,7 @@ fn what_keeps_a_node_from_looking_for_its_router_is_told() {
     }
     let (_router, host) = Lan::new().unnumbered_router_and_node();
     let node = Node::start_on(host, "away", "");
-    wait_until(SOON, "why", || node.process.says("no interface away is there"));
+    wait_until(SOON, "why", || node.process.says("there is no interface away"));
     assert!(node.has(r#"metallb_bgp_session_up{peer="away:179"} 0.0"#).is_ok());
     // The interface comes, and with it the reason changes: nobody has to start anything again.
     node.host.ip("link add away type veth peer name away-end");

@@ -1,7 +1,7 @@
 //! The task that drives all sessions of a runtime: octets in and out, and one alarm for the next deadline.
 //!
-//! It decides nothing about a session's state: that is [`Session`]'s. It tells sessions apart (RFC 5880 section
-//! 6.3), and judges how far a packet has come (RFC 5881 section 5, RFC 5883 section 4).
+//! It finds the session of a packet (RFC 5880 section 6.3), and checks the distance that a packet has come (RFC 5881 section
+//! 5, RFC 5883 section 4). [`Session`] decides about a session's state.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,228 +19,251 @@ use tokio::time::sleep_until;
 
 use super::{
     Packet, Session, State,
-    live::{Live, Ports},
-    service::{Key, Order, Shared},
+    active::{ActiveSession, SessionSockets},
+    service::{SessionKey, SessionRequest, SessionRequests},
 };
 use crate::{
     PeerId, clock,
-    socket::bfd::{Arrival, Receiver, Sender},
+    socket::bfd::{Arrival, MOST_WAITING, Receiver, Sender},
 };
 
 /// Runs until there is no session left.
-pub(super) async fn run(shared: Arc<Shared>) {
+pub(super) async fn run(requests: Arc<SessionRequests>) {
     let mut driver = Driver::default();
     loop {
-        if !driver.take_orders(&shared) {
+        if !driver.follow_requests(&requests) {
             break;
         }
-        // Before any deadline is judged: what has come while this task was kept from running counts.
+        // Before the deadlines: packets that came while this task was kept from running count.
         driver.receive_all();
-        driver.expire();
+        driver.handle_deadlines();
         if !driver.sessions.is_empty() {
-            driver.wait(&shared).await;
+            driver.wait(&requests).await;
         }
     }
 }
 
 #[derive(Default)]
 struct Driver {
-    sessions: BTreeMap<Key, Live>,
-    /// Our names for the sessions.
-    discriminators: BTreeMap<u32, Key>,
-    receivers: BTreeMap<Place, Arc<Receiver>>,
-    deadlines: BTreeSet<(Instant, Key)>,
+    sessions: BTreeMap<SessionKey, ActiveSession>,
+    /// Our discriminators of the sessions.
+    discriminators: BTreeMap<u32, SessionKey>,
+    receivers: BTreeMap<ReceiverAddress, Arc<Receiver>>,
+    deadlines: BTreeSet<(Instant, SessionKey)>,
     random: fastrand::Rng,
-    /// Which orders have been taken.
+    /// The version of the requests that the sessions follow.
     version: u64,
 }
 
-/// Where a receiver listens.
+/// The local address of a receiver, and the interface that it is bound to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct ReceiverAddress {
     local: SocketAddr,
     device: Option<String>,
 }
 
 impl Driver {
-    /// Makes the sessions those that are wanted. False: none is left, and a later one needs a new driver.
-    fn take_orders(&mut self, shared: &Shared) -> bool {
+    /// Begins, changes and ends sessions as requested. Returns false if none is left; a later request then starts a new
+    /// driver.
+    fn follow_requests(&mut self, requests: &SessionRequests) -> bool {
         let now = clock::now();
-        let mut orders = shared.lock();
-        if orders.by_key.is_empty() && self.sessions.is_empty() {
-            orders.running = false;
+        let mut table = requests.lock();
+        if table.by_key.is_empty() && self.sessions.is_empty() {
+            table.running = false;
             return false;
         }
-        if std::mem::replace(&mut self.version, orders.version) == orders.version {
+        if std::mem::replace(&mut self.version, table.version) == table.version {
             return true;
         }
 
-        let gone: Vec<Key> = self
+        let gone: Vec<SessionKey> = self
             .sessions
             .iter()
-            .filter(|(key, live)| live.leaving.is_none() && !orders.by_key.contains_key(key))
+            .filter(|(key, session)| session.leaving.is_none() && !table.by_key.contains_key(key))
             .map(|(key, _)| *key)
             .collect();
-        let wanted: Vec<Order> = orders.by_key.values().cloned().collect();
-        drop(orders);
+        let wanted: Vec<SessionRequest> = table.by_key.values().cloned().collect();
+        drop(table);
 
         for key in gone {
             self.leave(now, key);
         }
-        for order in wanted {
-            self.take_order(now, order);
+        for request in wanted {
+            self.follow_request(now, request);
         }
         true
     }
 
-    fn take_order(&mut self, now: Instant, order: Order) {
-        let key = order.key;
+    fn follow_request(&mut self, now: Instant, request: SessionRequest) {
+        let key = request.key;
         match self.sessions.get_mut(&key) {
-            Some(live) if live.order.number == order.number => {
-                if live.order.endpoint != order.endpoint {
-                    live.ports = None;
-                    live.retry = now;
+            Some(active) if active.request.number == request.number => {
+                if active.request.endpoint != request.endpoint {
+                    active.sockets = None;
+                    active.retry = now;
                 }
-                if live.order.profile != order.profile {
-                    live.session.set_profile(now, order.profile);
+                if active.request.profile != request.profile {
+                    active.session.set_profile(now, request.profile);
                 }
-                live.order = order;
+                active.request = request;
             }
             _ => {
-                self.forget(key);
+                self.remove(key);
+
                 let discriminator = self.new_discriminator(key);
                 let seed = self.random.u64(..);
-                let session = Session::new(now, order.profile, discriminator, seed);
-                self.sessions.insert(key, Live::new(order, session, now));
+                let session = Session::new(now, request.profile, discriminator, seed);
+                self.sessions.insert(key, ActiveSession::new(request, session, now));
             }
         }
-        self.touch(now, key);
+        self.session_changed(now, key);
     }
 
-    /// The router is told for as long as it takes to hear it (RFC 5880 section 6.8.16), within reason.
-    fn leave(&mut self, now: Instant, key: Key) {
-        if let Some(live) = self.sessions.get_mut(&key) {
-            let known = live.session.remote_discriminator() != 0 && live.ports.is_some();
-            let farewell = live.session.remote_detection_time().min(LONGEST_FAREWELL);
-            live.leaving = Some(now + if known { farewell } else { Duration::ZERO });
-            live.session.disable(now);
-            self.touch(now, key);
-        }
+    /// Takes a session out of service. Its packets go on for as long as the router needs to notice (RFC 5880 section
+    /// 6.8.16), up to a limit.
+    fn leave(&mut self, now: Instant, key: SessionKey) {
+        let Some(active) = self.sessions.get_mut(&key) else { return };
+        let known = active.session.remote_discriminator() != 0 && active.sockets.is_some();
+        let farewell = active.session.remote_detection_time().min(LONGEST_FAREWELL);
+        active.leaving = Some(if known { now + farewell } else { now });
+        active.session.disable(now);
+
+        self.session_changed(now, key);
     }
 
-    fn forget(&mut self, key: Key) {
-        if let Some(live) = self.sessions.remove(&key) {
-            self.discriminators.remove(&live.session.discriminator().get());
-            if let Some(deadline) = live.deadline {
+    fn remove(&mut self, key: SessionKey) {
+        if let Some(active) = self.sessions.remove(&key) {
+            self.discriminators.remove(&active.session.discriminator().get());
+            if let Some(deadline) = active.deadline {
                 self.deadlines.remove(&(deadline, key));
             }
         }
         self.receivers.retain(|_, receiver| Arc::strong_count(receiver) > 1);
     }
 
-    fn new_discriminator(&mut self, key: Key) -> NonZeroU32 {
+    fn new_discriminator(&mut self, key: SessionKey) -> NonZeroU32 {
         loop {
             let number = self.random.u32(1..);
-            if let (Some(discriminator), false) =
-                (NonZeroU32::new(number), self.discriminators.contains_key(&number))
-            {
+            if self.discriminators.contains_key(&number) {
+                continue;
+            }
+            if let Some(discriminator) = NonZeroU32::new(number) {
                 self.discriminators.insert(number, key);
                 return discriminator;
             }
         }
     }
 
-    /// Takes what waits in the sockets, though no more at once than fits a socket's buffer.
+    /// Takes all packets that wait in the sockets.
     fn receive_all(&mut self) {
+        let mut receivers = Vec::with_capacity(self.receivers.len());
+        for (address, receiver) in &self.receivers {
+            receivers.push((address.clone(), Arc::clone(receiver)));
+        }
+
+        for (address, receiver) in receivers {
+            self.receive_from(&address, &receiver);
+        }
+    }
+
+    /// Takes the packets that wait in one socket. They are never more than the limit, so that no session can be judged while
+    /// a packet for it waits behind those of others; packets that arrive in the meantime may wait for the next round.
+    fn receive_from(&mut self, address: &ReceiverAddress, receiver: &Receiver) {
         let mut buffer = [0; LONGEST_DATAGRAM];
-        let receivers: Vec<(Place, Arc<Receiver>)> =
-            self.receivers.iter().map(|(place, it)| (place.clone(), Arc::clone(it))).collect();
-        for (place, receiver) in receivers {
-            let mut left = MOST_AT_ONCE;
-            for receive in [Receiver::receive, Receiver::receive_unheard] {
-                while left > 0 {
-                    left -= 1;
-                    match receive(&receiver, &mut buffer) {
-                        Ok(arrival) => self.arrived(&place, arrival, &buffer),
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                        Err(error) => tracing::debug!(%error, "cannot receive"),
-                    }
+        let mut left = MOST_WAITING;
+        for receive in [Receiver::receive, Receiver::receive_unnoticed] {
+            while left > 0 {
+                left -= 1;
+                match receive(receiver, &mut buffer) {
+                    Ok(arrival) => self.arrived(address, arrival, &buffer),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) => tracing::debug!(%error, "cannot receive"),
                 }
             }
         }
     }
 
-    fn arrived(&mut self, place: &Place, arrival: Arrival, buffer: &[u8]) {
+    fn arrived(&mut self, address: &ReceiverAddress, arrival: Arrival, buffer: &[u8]) {
         let now = clock::now();
         let packet = Packet::decode(buffer.get(..arrival.octets).unwrap_or_default());
         let discriminator = packet.map_or(0, |packet| packet.your_discriminator);
         let named = self.discriminators.get(&discriminator).copied();
-        let Some(key) = self.session_for(PeerId::from(arrival.source), place, named) else {
+
+        let Some(key) = self.session_for(PeerId::from(arrival.source), address, named) else {
             tracing::trace!(source = %arrival.source, "a packet for no session");
             return;
         };
-        let Some(live) = self.sessions.get_mut(&key) else { return };
+        let Some(active) = self.sessions.get_mut(&key) else { return };
 
-        let ports = live.ports.as_ref().filter(|ports| ports.place == *place);
-        let believed = ports.is_some() && (discriminator == 0 || named.is_some());
-        let too_far = ports.map(|ports| ports.hops).filter(|hops| !hops.admits(arrival.ttl));
+        let sockets = active.sockets.as_ref().filter(|sockets| sockets.address == *address);
+        let addressed = sockets.is_some() && (discriminator == 0 || named.is_some());
+        let hops = sockets.map(|sockets| sockets.hops);
+        let too_far = hops.filter(|hops| !hops.admits(arrival.ttl));
+
         match (packet, too_far) {
             (Ok(_), Some(hops)) => {
-                live.came_too_far(hops, arrival.ttl);
-                live.session.count_discarded();
+                active.came_too_far(hops, arrival.ttl);
+                active.session.count_discarded();
             }
-            (Ok(packet), None) if believed => live.received(now, &packet),
+            (Ok(packet), None) if addressed => active.received(now, &packet),
             (Ok(_), None) => {
                 let peer = key.peer;
                 tracing::debug!(%peer, ttl = arrival.ttl, discriminator, "packet discarded");
-                live.session.count_discarded();
+                active.session.count_discarded();
             }
             (Err(error), _) => {
                 tracing::debug!(peer = %key.peer, %error, "packet discarded");
-                live.session.count_discarded();
+                active.session.count_discarded();
             }
         }
-        self.touch(now, key);
+        self.session_changed(now, key);
     }
 
     /// The session that a packet from `source` is for (RFC 5880 section 6.3). A packet that names another router's
-    /// session is believed no more than one that names none.
-    fn session_for(&self, source: PeerId, place: &Place, named: Option<Key>) -> Option<Key> {
+    /// session has none.
+    fn session_for(
+        &self,
+        source: PeerId,
+        address: &ReceiverAddress,
+        named: Option<SessionKey>,
+    ) -> Option<SessionKey> {
         if let Some(key) = named {
             return (key.peer == source).then_some(key);
         }
-        let mut theirs = self.sessions.range(Key::all_of(source));
-        let at_place = theirs.clone().find(|(_, live)| {
-            live.leaving.is_none() && live.ports.as_ref().is_some_and(|it| it.place == *place)
+
+        let mut theirs = self.sessions.range(SessionKey::all_of(source));
+        let at_address = theirs.clone().find(|(_, active)| {
+            let sockets = active.sockets.as_ref().filter(|_| active.leaving.is_none());
+            sockets.is_some_and(|sockets| sockets.address == *address)
         });
-        at_place.or_else(|| theirs.next()).map(|(key, _)| *key)
+        at_address.or_else(|| theirs.next()).map(|(key, _)| *key)
     }
 
-    /// Takes every deadline that has come.
-    fn expire(&mut self) {
+    /// Handles every deadline that has come.
+    fn handle_deadlines(&mut self) {
         let now = clock::now();
         while let Some((_, key)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
-            if let Some(live) = self.sessions.get_mut(&key) {
-                if live.leaving.is_some_and(|end| end <= now) {
-                    self.forget(key);
+            if let Some(active) = self.sessions.get_mut(&key) {
+                if active.leaving.is_some_and(|end| end <= now) {
+                    self.remove(key);
                     continue;
                 }
-                live.session.handle_timeout(now);
+                active.session.handle_timeout(now);
             }
-            self.touch(now, key);
+            self.session_changed(now, key);
         }
     }
 
-    /// After each mutation of a session: what it has to tell and to say, and when it wants to be asked again.
-    fn touch(&mut self, now: Instant, key: Key) {
+    /// Sends and reports what a mutation of a session has made due, and sets its next deadline.
+    fn session_changed(&mut self, now: Instant, key: SessionKey) {
         self.open_when_due(now, key);
-        let Some(live) = self.sessions.get_mut(&key) else { return };
-        live.transmit(now, RETRY);
-        live.report();
+        let Some(active) = self.sessions.get_mut(&key) else { return };
+        active.transmit(now, RETRY);
+        active.report();
 
-        let deadline = live.next_deadline(now);
-        if live.deadline != deadline {
-            if let Some(old) = std::mem::replace(&mut live.deadline, deadline) {
+        let deadline = active.next_deadline(now);
+        if active.deadline != deadline {
+            if let Some(old) = std::mem::replace(&mut active.deadline, deadline) {
                 self.deadlines.remove(&(old, key));
             }
             self.deadlines.extend(deadline.map(|at| (at, key)));
@@ -248,30 +271,33 @@ impl Driver {
     }
 
     /// Opens a session's sockets if they are closed and it is time to try.
-    fn open_when_due(&mut self, now: Instant, key: Key) {
-        let Some(live) = self.sessions.get(&key) else { return };
-        if live.ports.is_some() || live.retry > now || live.leaving.is_some() {
+    fn open_when_due(&mut self, now: Instant, key: SessionKey) {
+        let Some(active) = self.sessions.get(&key) else { return };
+        if active.sockets.is_some() || active.retry > now || active.leaving.is_some() {
             return;
         }
 
-        let taken = self.places_of_others(key);
-        let opened = open_ports(&mut self.receivers, live, &taken, &mut self.random);
-        let Some(live) = self.sessions.get_mut(&key) else { return };
+        let taken = self.addresses_of_others(key);
+        let opened = open_sockets(&mut self.receivers, active, &taken, &mut self.random);
+        let Some(active) = self.sessions.get_mut(&key) else { return };
         match opened {
-            Ok(ports) => live.opened(ports),
-            Err(error) => live.failed_to_open(now + RETRY, &error),
+            Ok(sockets) => active.opened(sockets),
+            Err(error) => active.failed_to_open(now + RETRY, &error),
         }
     }
 
-    /// The places of other speakers' sessions with the same router.
-    fn places_of_others(&self, key: Key) -> Vec<Place> {
-        let theirs = self.sessions.range(Key::all_of(key.peer)).filter(|(other, _)| **other != key);
-        theirs.filter_map(|(_, live)| Some(live.ports.as_ref()?.place.clone())).collect()
+    /// The receiver addresses of other speakers' sessions with the same router.
+    fn addresses_of_others(&self, key: SessionKey) -> Vec<ReceiverAddress> {
+        self.sessions
+            .range(SessionKey::all_of(key.peer))
+            .filter(|(other, _)| **other != key)
+            .filter_map(|(_, active)| Some(active.sockets.as_ref()?.address.clone()))
+            .collect()
     }
 
-    /// Waits for a datagram, for other orders, or for the next deadline.
-    async fn wait(&self, shared: &Shared) {
-        let mut changed = pin!(shared.changed.notified());
+    /// Waits for a datagram, for other requests, or for the next deadline.
+    async fn wait(&self, requests: &SessionRequests) {
+        let mut changed = pin!(requests.changed.notified());
         let next = self.deadlines.first().map(|(at, _)| *at);
         let mut alarm = pin!(async {
             match next {
@@ -289,14 +315,14 @@ impl Driver {
     }
 }
 
-/// The sockets of a session: one to send, and one to receive, which it shares with those at the same address.
-fn open_ports(
-    receivers: &mut BTreeMap<Place, Arc<Receiver>>,
-    live: &Live,
-    taken: &[Place],
+/// Opens the sockets of a session.
+fn open_sockets(
+    receivers: &mut BTreeMap<ReceiverAddress, Arc<Receiver>>,
+    active: &ActiveSession,
+    taken: &[ReceiverAddress],
     random: &mut fastrand::Rng,
-) -> io::Result<Ports> {
-    let endpoint = &live.order.endpoint;
+) -> io::Result<SessionSockets> {
+    let endpoint = &active.request.endpoint;
     let device = endpoint.device.as_deref();
     let hops = endpoint.hops()?;
     let sender = Sender::connect(endpoint.remote(hops), endpoint.local, device, random.u16(..))?;
@@ -304,8 +330,8 @@ fn open_ports(
     // We receive at the address that we send from.
     let mut local = sender.local();
     local.set_port(hops.port());
-    let place = Place { local, device: endpoint.device.clone() };
-    if taken.contains(&place) {
+    let address = ReceiverAddress { local, device: endpoint.device.clone() };
+    if taken.contains(&address) {
         // RFC 5881 section 3 allows one session for a pair of addresses.
         let error = format!(
             "another peer of this process has the BFD session between {} and {}",
@@ -315,25 +341,24 @@ fn open_ports(
         return Err(io::Error::new(io::ErrorKind::AddrInUse, error));
     }
 
-    let receiver = match receivers.get(&place) {
+    let receiver = match receivers.get(&address) {
         Some(receiver) => Arc::clone(receiver),
         None => {
-            // The address may have changed, and nobody hears the old one any more.
+            // The local address may have changed, and then no session uses the old receiver.
             receivers.retain(|_, receiver| Arc::strong_count(receiver) > 1);
             let receiver = Arc::new(Receiver::bind(local, device)?);
-            receivers.insert(place.clone(), Arc::clone(&receiver));
+            receivers.insert(address.clone(), Arc::clone(&receiver));
             receiver
         }
     };
-    Ok(Ports { sender, place, hops, _receiver: receiver })
+    Ok(SessionSockets { sender, address, hops, _receiver: receiver })
 }
 
-/// Whether a session that can't send should look for its way anew.
+/// Returns true if a session that can't send should open its sockets again.
 pub(super) fn is_lost(state: State, error: &io::Error) -> bool {
     state != State::Up && error.kind() != io::ErrorKind::ConnectionRefused
 }
 
 const LONGEST_DATAGRAM: usize = 256;
-const MOST_AT_ONCE: usize = 1_024;
 const LONGEST_FAREWELL: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! [`Endpoint`]: between whom a session runs, and by which rules of the path.
+//! [`Endpoint`]: the two ends of a session, and the rules for the path between them.
 
 use std::{
     io,
@@ -20,10 +20,10 @@ pub(crate) struct Endpoint {
     pub(super) distance: Distance,
 }
 
-/// How far the other end is, as far as the configuration says.
+/// The distance to the other end, as far as the configuration fixes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Distance {
-    /// The configuration says it.
+    /// The configuration fixes it.
     Known(Hops),
     /// An internal peer may be on the link or some hops away. It is on the link if an interface has a network with its
     /// address; FRR decides the same way.
@@ -33,14 +33,14 @@ pub(super) enum Distance {
     },
 }
 
-/// How far the other end may be.
+/// The distance to the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hops {
     /// On the link (RFC 5881).
     Single,
     /// Some hops away (RFC 5883).
     Multi {
-        /// What must be left of a packet's time to live.
+        /// The least time to live that a packet must have left.
         minimum_ttl: u8,
     },
 }
@@ -68,18 +68,18 @@ impl Endpoint {
         }
     }
 
-    /// How far the other end may be, by the host's present networks.
+    /// The distance to the other end, considering the host's present networks.
     pub(super) fn hops(&self) -> io::Result<Hops> {
         match self.distance {
             Distance::Known(hops) => Ok(hops),
             Distance::ByNetworks { minimum_ttl } => {
-                let on_link = socket::is_on_link(self.peer.address())?;
+                let on_link = socket::is_on_link(self.peer.address(), self.device.as_deref())?;
                 Ok(if on_link { Hops::Single } else { Hops::Multi { minimum_ttl } })
             }
         }
     }
 
-    /// Where packets go.
+    /// The address and port to send packets to.
     pub(super) fn remote(&self, hops: Hops) -> SocketAddr {
         self.peer.with_port(hops.port())
     }
@@ -94,7 +94,7 @@ impl Hops {
         }
     }
 
-    /// Whether a packet that has arrived with `ttl` can come from the other end.
+    /// Returns true if a packet that arrived with `ttl` can come from the other end.
     pub(super) fn admits(self, ttl: u8) -> bool {
         match self {
             Self::Single => ttl == 255,

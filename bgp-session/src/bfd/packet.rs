@@ -1,58 +1,59 @@
 //! The BFD Control packet (RFC 5880 section 4.1): octets to a value and back.
 //!
-//! It owns the layout and the checks of section 6.8.6 that need no session. It knows no state machine.
+//! It owns the layout and the checks of section 6.8.6 that need no session. The state machine is in `session`.
 
 use std::fmt;
 
 use super::{Diagnostic, State};
 
-/// A BFD Control packet without an authentication section, which this implementation doesn't have.
+/// A BFD Control packet. This implementation has no authentication section.
 ///
 /// Intervals are in microseconds, as on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 5880 section 4.1 has these fields and no other")]
 pub struct Packet {
-    /// Why the sender's state last changed.
+    /// The reason of the last change of the sender's state.
     pub diagnostic: Diagnostic,
     /// The sender's state.
     pub state: State,
-    /// P: the sender asks for an answer, to have a change of its timers confirmed.
+    /// P: the sender asks for an answer that confirms a change of its timers.
     pub poll: bool,
     /// F: the answer to a poll.
     pub final_answer: bool,
     /// C: the sender's BFD outlives a failure of its control plane.
     pub control_plane_independent: bool,
-    /// D: the sender wishes for Demand mode, in which we never are.
+    /// D: the sender wants Demand mode, which we never enter.
     pub demand: bool,
-    /// How many packets may be missed before the session is down.
+    /// The number of packets that may be missed before the session is down.
     pub detect_multiplier: u8,
     /// The sender's name for the session, never 0.
     pub my_discriminator: u32,
-    /// The sender's idea of our name for the session; 0 if it doesn't know.
+    /// Our name for the session, as far as the sender knows; 0 if it doesn't.
     pub your_discriminator: u32,
     /// The shortest interval at which the sender would like to send.
     pub desired_min_tx: u32,
-    /// The shortest interval at which the sender can receive; 0: it wants nothing.
+    /// The shortest interval at which the sender can receive; 0: it wants no packets.
     pub required_min_rx: u32,
     /// The shortest interval between Echo packets that the sender can return; 0: none.
     pub required_min_echo_rx: u32,
 }
 
 impl Packet {
-    /// How many octets [`Packet::encode`] makes.
+    /// The number of octets of [`Packet::encode`].
     pub const LENGTH: usize = 24;
 
-    /// Reads a datagram by the rules of RFC 5880 section 6.8.6 as far as no session is needed for them.
+    /// Reads a datagram by those rules of RFC 5880 section 6.8.6 that need no session.
     /// Octets after the packet's own length are ignored.
     ///
     /// # Errors
     ///
-    /// The first rule that it breaks; such a packet must be discarded.
+    /// The first broken rule; such a packet must be discarded.
     pub fn decode(datagram: &[u8]) -> Result<Self, PacketError> {
         let Some((octets, _)) = datagram.split_first_chunk::<{ Self::LENGTH }>() else {
             return Err(PacketError::Truncated { octets: datagram.len() });
         };
         let [first, flags, detect_multiplier, length, words @ ..] = *octets;
+
         let version = first >> 5;
         if version != VERSION {
             return Err(PacketError::Version(version));
@@ -67,10 +68,7 @@ impl Packet {
         if flags & MULTIPOINT != 0 {
             return Err(PacketError::Multipoint);
         }
-        let word = |index: usize| {
-            let at = words.get(index * 4..).and_then(<[u8]>::first_chunk);
-            at.copied().map_or(0, u32::from_be_bytes)
-        };
+
         let packet = Self {
             diagnostic: Diagnostic(first & 0b1_1111),
             state: State::from_bits(flags >> 6),
@@ -79,12 +77,13 @@ impl Packet {
             control_plane_independent: flags & CONTROL_PLANE_INDEPENDENT != 0,
             demand: flags & DEMAND != 0,
             detect_multiplier,
-            my_discriminator: word(0),
-            your_discriminator: word(1),
-            desired_min_tx: word(2),
-            required_min_rx: word(3),
-            required_min_echo_rx: word(4),
+            my_discriminator: word(&words, 0),
+            your_discriminator: word(&words, 1),
+            desired_min_tx: word(&words, 2),
+            required_min_rx: word(&words, 3),
+            required_min_echo_rx: word(&words, 4),
         };
+
         if packet.my_discriminator == 0 {
             return Err(PacketError::MyDiscriminator);
         }
@@ -92,7 +91,7 @@ impl Packet {
         {
             return Err(PacketError::YourDiscriminator(packet.state));
         }
-        // A session is known by now where there is one, and none of ours is authenticated.
+        // Section 6.8.6 looks for the session before it checks this, and none of ours is authenticated.
         if flags & AUTHENTICATION != 0 {
             return Err(PacketError::Authentication);
         }
@@ -101,16 +100,12 @@ impl Packet {
 
     /// The packet as octets.
     pub fn encode(&self) -> [u8; Self::LENGTH] {
-        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
         let mut octets = [0; Self::LENGTH];
         octets[0] = VERSION << 5 | (self.diagnostic.0 & 0b1_1111);
-        octets[1] = self.state.bits() << 6
-            | flag(self.poll, POLL)
-            | flag(self.final_answer, FINAL)
-            | flag(self.control_plane_independent, CONTROL_PLANE_INDEPENDENT)
-            | flag(self.demand, DEMAND);
+        octets[1] = self.state.bits() << 6 | self.flags();
         octets[2] = self.detect_multiplier;
         octets[3] = 24;
+
         let words = [
             self.my_discriminator,
             self.your_discriminator,
@@ -123,24 +118,40 @@ impl Packet {
         }
         octets
     }
+
+    fn flags(&self) -> u8 {
+        let flags = [
+            (self.poll, POLL),
+            (self.final_answer, FINAL),
+            (self.control_plane_independent, CONTROL_PLANE_INDEPENDENT),
+            (self.demand, DEMAND),
+        ];
+        flags.iter().filter(|(set, _)| *set).fold(0, |octet, (_, bit)| octet | bit)
+    }
 }
 
-/// Why a datagram is no usable BFD Control packet (RFC 5880 section 6.8.6).
+/// The 32-bit word at this index.
+fn word(words: &[u8; 20], index: usize) -> u32 {
+    let octets = words.get(index * 4..).and_then(<[u8]>::first_chunk);
+    octets.copied().map_or(0, u32::from_be_bytes)
+}
+
+/// The reason for which a datagram is no usable BFD Control packet (RFC 5880 section 6.8.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PacketError {
     /// Fewer octets than the mandatory section has.
     Truncated {
-        /// How many there are.
+        /// The number of octets.
         octets: usize,
     },
     /// Another version of the protocol.
     Version(u8),
     /// A length that is too small, or larger than the datagram.
     Length {
-        /// What the packet says.
+        /// The length in the packet.
         length: u8,
-        /// How many octets there are.
+        /// The number of octets.
         octets: usize,
     },
     /// A detection time multiplier of 0.
@@ -149,7 +160,7 @@ pub enum PacketError {
     Multipoint,
     /// A sender without a name for the session.
     MyDiscriminator,
-    /// A sender that claims a state that it can't have without knowing our name for the session.
+    /// A state that the sender can't have without knowing our name for the session.
     YourDiscriminator(State),
     /// An authenticated packet, for a session that isn't.
     Authentication,

@@ -1,20 +1,20 @@
-//! [`BfdProfile`]: what is asked of a BFD session.
+//! [`BfdProfile`]: the configuration of a BFD session.
 
 use std::time::Duration;
 
-/// How fast a peer's failure is to be noticed by BFD (RFC 5880), and how.
+/// The parameters with which BFD (RFC 5880) notices a peer's failure.
 ///
 /// ```
 /// use std::time::Duration;
 /// use bgp_session::bfd::BfdProfile;
 ///
-/// // Down within 150 ms, where the router is as fast.
+/// // Down within 150 ms, if the router is as fast.
 /// let fast = BfdProfile::new().interval(Duration::from_millis(50)).multiplier(3);
 /// assert!(fast.check().is_ok());
 /// ```
 ///
-/// The router's wishes count too: each side sends no faster than the other can receive. Until a session is
-/// up both send once a second at most (RFC 5880 section 6.8.3). Echo, Demand mode and authentication are
+/// The router's parameters count too: each side sends no faster than the other can receive. Until a session is
+/// up, both send at most once a second (RFC 5880 section 6.8.3). Echo, Demand mode and authentication are
 /// not implemented; no router needs them for asynchronous mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BfdProfile {
@@ -47,59 +47,59 @@ impl BfdProfile {
         Self::default()
     }
 
-    /// Both [`transmit_interval`](Self::transmit_interval) and [`receive_interval`](Self::receive_interval).
+    /// Sets both [`transmit_interval`](Self::transmit_interval) and [`receive_interval`](Self::receive_interval).
     #[must_use]
     pub fn interval(self, interval: Duration) -> Self {
         self.transmit_interval(interval).receive_interval(interval)
     }
 
-    /// The shortest interval at which to send (DesiredMinTxInterval), 10 ms to 60 s. Default: 300 ms.
+    /// Sets the shortest interval at which to send (DesiredMinTxInterval), 10 ms to 60 s. Default: 300 ms.
     #[must_use]
     pub fn transmit_interval(mut self, interval: Duration) -> Self {
         self.transmit_interval = interval;
         self
     }
 
-    /// The shortest interval at which to receive (RequiredMinRxInterval), 10 ms to 60 s. Default: 300 ms.
+    /// Sets the shortest interval at which to receive (RequiredMinRxInterval), 10 ms to 60 s. Default: 300 ms.
     #[must_use]
     pub fn receive_interval(mut self, interval: Duration) -> Self {
         self.receive_interval = interval;
         self
     }
 
-    /// How many of our packets the router may miss before it calls the session down (DetectMult), 1 to 255.
-    /// The router says how many of its own we may miss. Default: 3.
+    /// Sets the number of our packets that the router may miss before it declares the session down (DetectMult), 1 to 255.
+    /// The router sets the number of its own packets that we may miss. Default: 3.
     #[must_use]
     pub fn multiplier(mut self, packets: u8) -> Self {
         self.multiplier = packets;
         self
     }
 
-    /// Say nothing before the router does (RFC 5880 section 6.1). Default: begin.
+    /// Sends nothing before the router does (RFC 5880 section 6.1). Default: active.
     #[must_use]
     pub fn passive(mut self) -> Self {
         self.passive = true;
         self
     }
 
-    /// For a router some hops away (RFC 5883): another port, and no check that packets come from the link.
-    /// Default: as the BGP session, by [`PeerConfig::multihop`](crate::PeerConfig::multihop).
+    /// Monitors a router some hops away (RFC 5883): another port, and no check that packets come from the link.
+    /// Default: the same as the BGP session, by [`PeerConfig::multihop`](crate::PeerConfig::multihop).
     #[must_use]
     pub fn multihop(mut self) -> Self {
         self.multihop = true;
         self
     }
 
-    /// The least time to live of a packet that is believed, for a router some hops away. From the link
-    /// it is always 255 (RFC 5881 section 5). Default: 254, one router between, as in FRR. BIRD sends over
-    /// several hops with its system's time to live, 64 by custom, so that it must be less for it.
+    /// Sets the least time to live of accepted packets, for a router some hops away. On the link
+    /// it is always 255 (RFC 5881 section 5). Default: 254, one router in between, as in FRR. BIRD sends over
+    /// several hops with its system's time to live, usually 64, so it needs a lower value.
     #[must_use]
     pub fn minimum_ttl(mut self, hops: u8) -> Self {
         self.minimum_ttl = hops;
         self
     }
 
-    /// How long no new BGP session is tried at most after BFD has ended one. It is tried at once when BFD
+    /// Sets the longest pause before a new BGP session after BFD has ended one. The session is tried at once when BFD
     /// comes up again, or when the router takes its BFD out of service. Default: 60 s, so that a router whose
     /// BFD is gone for good doesn't lose its session for good.
     #[must_use]
@@ -108,7 +108,7 @@ impl BfdProfile {
         self
     }
 
-    /// Whether every value is within its range.
+    /// Checks that every value is within its range.
     ///
     /// # Errors
     ///
@@ -124,6 +124,7 @@ impl BfdProfile {
                 return Err((field, format!("{interval:?}"), expected));
             }
         }
+
         if self.multiplier == 0 {
             return Err(("bfd.multiplier", "0".into(), "1 to 255"));
         }

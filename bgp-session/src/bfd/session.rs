@@ -1,11 +1,11 @@
 //! [`Session`]: the state machine of one BFD session (RFC 5880 section 6.8), without I/O and without a clock.
 //!
-//! It decides the state, what to send and when, and when the other end has been silent for too long. The law
-//! of its loop: one mutation; then [`Session::poll_event`] until `None`; then [`Session::poll_transmit`] until
+//! It decides the state, what to send and when, and when the other end has been silent for too long. Drive it in a
+//! loop: one mutation; then [`Session::poll_event`] until `None`; then [`Session::poll_transmit`] until
 //! `None`; then wait for a packet or for [`Session::poll_timeout`].
 //!
 //! ```text
-//!            Down ──Down──▶ Init            in each state, by what the other end says it is:
+//!            Down ──Down──▶ Init            in each state, by the state of the other end:
 //!             ▲  ╲           │              a state not shown changes nothing, but AdminDown,
 //!   AdminDown,│   Init       │ Init, Up     or silence for the detection time, leads to Down
 //!     silence │      ╲       ▼
@@ -27,21 +27,21 @@ pub struct Session {
     discriminator: NonZeroU32,
     state: State,
     diagnostic: Diagnostic,
-    remote: Remote,
-    /// What our packets say.
+    remote: RemoteEnd,
+    /// The timers in our packets.
     advertised: Timers,
-    /// What holds until the other end has confirmed what our packets say (section 6.8.3).
+    /// The timers that we use until the other end has confirmed those in our packets (section 6.8.3).
     effective: Timers,
     /// A Poll Sequence runs (section 6.5).
     polling: bool,
-    /// The other end polls, and is to be answered.
+    /// The other end polls, and must be answered.
     answer: bool,
-    /// Our packets would say something new.
-    news: bool,
+    /// The next packet differs from the last one, and must be sent at once.
+    urgent: bool,
     last_received: Option<Instant>,
     last_sent: Option<Instant>,
     next_send: Option<Instant>,
-    /// The interval by which `next_send` was reckoned.
+    /// The interval from which `next_send` was computed.
     send_interval: Duration,
     random: fastrand::Rng,
     events: VecDeque<Transition>,
@@ -52,27 +52,27 @@ pub struct Session {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Transition {
-    /// Before.
+    /// The state before.
     pub from: State,
-    /// After.
+    /// The state after.
     pub to: State,
-    /// Why.
+    /// The reason.
     pub diagnostic: Diagnostic,
-    /// What the other end last said of itself; AdminDown: its operator took it down, and the path may be well.
+    /// The other end's last state. AdminDown: its operator took it down, and the path may be intact.
     pub remote_state: State,
 }
 
 impl Transition {
-    /// Whether the path to the other end has failed: the session was up, and its end was no operator's wish
+    /// Returns true if the path to the other end has failed: the session was up, and no operator took it down
     /// (RFC 5882 section 3.2).
     pub fn is_failure(&self) -> bool {
         self.from == State::Up && self.to == State::Down && self.remote_state != State::AdminDown
     }
 }
 
-/// What the other end has said of itself.
+/// The other end, according to its last packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Remote {
+struct RemoteEnd {
     discriminator: u32,
     state: State,
     diagnostic: Diagnostic,
@@ -83,7 +83,7 @@ struct Remote {
 }
 
 /// The initial values of section 6.8.1.
-const UNKNOWN: Remote = Remote {
+const UNKNOWN: RemoteEnd = RemoteEnd {
     discriminator: 0,
     state: State::Down,
     diagnostic: Diagnostic::NONE,
@@ -94,10 +94,10 @@ const UNKNOWN: Remote = Remote {
 };
 
 impl Session {
-    /// A session that begins to send at once, unless it is passive. The discriminator is our name for it, and
-    /// no other session of this host may have it; the seed is that of the jitter.
+    /// A session that begins to send at once, unless it is passive. The discriminator is our name for it, which
+    /// no other session of this host may have. The seed is for the jitter.
     pub fn new(now: Instant, profile: BfdProfile, discriminator: NonZeroU32, seed: u64) -> Self {
-        let timers = Timers::wanted(&profile, State::Down);
+        let timers = Timers::desired(&profile, State::Down);
         let mut session = Self {
             profile,
             discriminator,
@@ -108,7 +108,7 @@ impl Session {
             effective: timers,
             polling: false,
             answer: false,
-            news: false,
+            urgent: false,
             last_received: None,
             last_sent: None,
             next_send: None,
@@ -117,16 +117,17 @@ impl Session {
             events: VecDeque::new(),
             stats: BfdStats::default(),
         };
+
         session.settle(now);
         session
     }
 
-    /// A packet for this session has come: by its [`Packet::your_discriminator`], or, where that is 0, by who
-    /// sent it (sections 6.3 and 6.8.6).
+    /// Handles a packet for this session: one with its discriminator in [`Packet::your_discriminator`], or, where that is
+    /// 0, one from the other end's address (sections 6.3 and 6.8.6).
     pub fn receive(&mut self, now: Instant, packet: &Packet) {
         self.stats.received += 1;
         self.last_received = Some(now);
-        self.remote = Remote {
+        self.remote = RemoteEnd {
             discriminator: packet.my_discriminator,
             state: packet.state,
             diagnostic: packet.diagnostic,
@@ -135,18 +136,19 @@ impl Session {
             detect_multiplier: packet.detect_multiplier,
             control_plane_independent: packet.control_plane_independent,
         };
+
         if packet.final_answer && self.polling {
             self.polling = false;
             self.effective = self.advertised;
         }
         if self.state != State::AdminDown {
-            self.hear(packet.state);
+            self.follow_remote(packet.state);
             self.answer |= packet.poll;
         }
         self.settle(now);
     }
 
-    /// Takes the detection time where it has passed by `now`. Calling it too early does nothing.
+    /// Declares the session down if the detection time has passed by `now`. Calling it too early does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.detection_deadline().is_some_and(|deadline| deadline <= now) {
             if matches!(self.state, State::Init | State::Up) {
@@ -158,9 +160,9 @@ impl Session {
         }
     }
 
-    /// Changes the intervals, the multiplier or the role in place; the other end is told by a Poll Sequence.
+    /// Changes the intervals, the multiplier or the role in place. A Poll Sequence tells the other end.
     pub fn set_profile(&mut self, now: Instant, profile: BfdProfile) {
-        self.news |= self.profile.multiplier != profile.multiplier;
+        self.urgent |= self.profile.multiplier != profile.multiplier;
         self.profile = profile;
         self.settle(now);
     }
@@ -171,7 +173,7 @@ impl Session {
         self.settle(now);
     }
 
-    /// Puts it in service again.
+    /// Puts the session in service again.
     pub fn enable(&mut self, now: Instant) {
         if self.state == State::AdminDown {
             self.become_state(State::Down, Diagnostic::NONE);
@@ -179,13 +181,13 @@ impl Session {
         }
     }
 
-    /// The next change of state to know of.
+    /// Returns the next change of state to report.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Transition> {
         self.events.pop_front()
     }
 
-    /// The next packet to send now, if one is due.
+    /// Returns the next packet to send now, if one is due.
     #[must_use]
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Packet> {
         if std::mem::take(&mut self.answer) {
@@ -194,13 +196,13 @@ impl Session {
         if self.next_send.is_none_or(|at| at > now) {
             return None;
         }
-        self.news = false;
+        self.urgent = false;
         self.last_sent = Some(now);
         self.next_send = Some(now + self.jittered());
         Some(self.packet(false))
     }
 
-    /// When to call [`Session::handle_timeout`] and [`Session::poll_transmit`] next.
+    /// Returns the next time to call [`Session::handle_timeout`] and [`Session::poll_transmit`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         [self.next_send, self.detection_deadline()].into_iter().flatten().min()
@@ -211,17 +213,17 @@ impl Session {
         self.state
     }
 
-    /// Why the state last changed.
+    /// The reason of the last change of state.
     pub fn diagnostic(&self) -> Diagnostic {
         self.diagnostic
     }
 
-    /// The state that the other end last claimed; Down if it hasn't been heard of for the detection time.
+    /// The other end's last state; Down if it hasn't been heard for the detection time.
     pub fn remote_state(&self) -> State {
         self.remote.state
     }
 
-    /// Why the other end's state last changed, in its own words.
+    /// The reason of the last change of the other end's state, in its own words.
     pub fn remote_diagnostic(&self) -> Diagnostic {
         self.remote.diagnostic
     }
@@ -231,7 +233,7 @@ impl Session {
         self.remote.discriminator
     }
 
-    /// Whether the other end's BFD outlives a failure of its control plane (the C bit).
+    /// Returns true if the other end's BFD outlives a failure of its control plane (the C bit).
     pub fn remote_is_independent(&self) -> bool {
         self.remote.control_plane_independent
     }
@@ -246,13 +248,13 @@ impl Session {
         micros(self.effective.tx.max(self.remote.required_min_rx))
     }
 
-    /// How long the other end may be silent (section 6.8.4); zero before it has been heard.
+    /// The longest silence of the other end that is tolerated (section 6.8.4); zero before it has been heard.
     pub fn detection_time(&self) -> Duration {
         let interval = self.effective.rx.max(self.remote.desired_min_tx);
         micros(interval) * u32::from(self.remote.detect_multiplier)
     }
 
-    /// How long the other end takes to notice our silence, as far as we know.
+    /// The time in which the other end notices our silence, as far as we know.
     pub fn remote_detection_time(&self) -> Duration {
         self.transmit_interval() * u32::from(self.profile.multiplier)
     }
@@ -268,7 +270,7 @@ impl Session {
     }
 
     /// The transitions of section 6.8.6.
-    fn hear(&mut self, remote: State) {
+    fn follow_remote(&mut self, remote: State) {
         let signaled = Diagnostic::NEIGHBOR_SIGNALED_DOWN;
         let next = match (self.state, remote) {
             (State::Init | State::Up, State::AdminDown) => Some((State::Down, signaled)),
@@ -292,54 +294,57 @@ impl Session {
             return;
         }
         self.diagnostic = diagnostic;
-        self.news = true;
+        self.urgent = true;
         self.stats.ups += u64::from(to == State::Up);
         let transition = Transition { from, to, diagnostic, remote_state: self.remote.state };
         self.stats.failures += u64::from(transition.is_failure());
         self.events.push_back(transition);
     }
 
-    /// After each mutation: the timers that should hold, and the time of the next packet.
+    /// Updates the timers, and the time of the next packet. Called after each mutation.
     fn settle(&mut self, now: Instant) {
         self.negotiate();
         self.schedule(now);
     }
 
-    /// Section 6.8.3. Outside of Up nothing depends on our timers, so that they change at once.
+    /// Updates the timers (section 6.8.3). In other states than Up nothing depends on them, so they change at once.
     fn negotiate(&mut self) {
-        let wanted = Timers::wanted(&self.profile, self.state);
+        let desired = Timers::desired(&self.profile, self.state);
         if self.state != State::Up {
-            self.news |= self.advertised != wanted;
-            self.advertised = wanted;
-            self.effective = wanted;
+            self.urgent |= self.advertised != desired;
+            self.advertised = desired;
+            self.effective = desired;
             self.polling = false;
             return;
         }
-        // One Poll Sequence at a time: its answer must be to what it asked.
-        if self.polling || self.advertised == wanted {
+
+        // One Poll Sequence at a time, so that the answer confirms the timers that were sent.
+        if self.polling || self.advertised == desired {
             return;
         }
-        self.advertised = wanted;
+        self.advertised = desired;
         self.polling = true;
-        self.news = true;
-        // Faster to send and slower to judge does no harm before it is confirmed; the opposite would.
-        self.effective.tx = self.effective.tx.min(wanted.tx);
-        self.effective.rx = self.effective.rx.max(wanted.rx);
+        self.urgent = true;
+
+        // Until the change is confirmed, sending faster and detecting slower does no harm; the opposite would.
+        self.effective.tx = self.effective.tx.min(desired.tx);
+        self.effective.rx = self.effective.rx.max(desired.rx);
     }
 
-    /// Section 6.8.7.
+    /// Sets the time of the next packet (section 6.8.7).
     fn schedule(&mut self, now: Instant) {
         let unknown = self.remote.discriminator == 0;
-        // An end that is held down has nothing to say to somebody whom it doesn't know.
+        // A session that is held down sends nothing to an end that it doesn't know.
         let silent = unknown && (self.profile.passive || self.state == State::AdminDown);
         if silent || self.remote.required_min_rx == 0 {
             self.next_send = None;
             return;
         }
+
         let interval = self.transmit_interval();
         let shorter = interval < self.send_interval;
         self.send_interval = interval;
-        if self.news {
+        if self.urgent {
             self.next_send = Some(now);
         } else if self.next_send.is_none() || shorter {
             let due = match self.last_sent {
@@ -350,14 +355,14 @@ impl Session {
         }
     }
 
-    /// The interval less 0 to 25 %; with a multiplier of 1, less 10 to 25 % (section 6.8.7), since the first
-    /// packet that is late would be the last.
+    /// The interval minus 0 to 25 %; with a multiplier of 1, minus 10 to 25 % (section 6.8.7), because then a single
+    /// late packet ends the session.
     fn jittered(&mut self) -> Duration {
         let most = if self.profile.multiplier == 1 { 900 } else { 1_000 };
         self.send_interval * self.random.u32(750..=most) / 1_000
     }
 
-    /// Also in Down: an end that has been silent for that long is forgotten (section 6.8.1).
+    /// The end of the detection time. It counts in Down too: an end that is silent for so long is forgotten (section 6.8.1).
     fn detection_deadline(&self) -> Option<Instant> {
         Some(self.last_received? + self.detection_time())
     }
@@ -369,7 +374,7 @@ impl Session {
             state: self.state,
             poll: self.polling && !answer,
             final_answer: answer,
-            // Our BFD lives and dies with the process that has the routes.
+            // Our BFD ends with the process that announces the routes.
             control_plane_independent: false,
             demand: false,
             detect_multiplier: self.profile.multiplier,

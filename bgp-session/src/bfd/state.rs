@@ -1,4 +1,4 @@
-//! The words of RFC 5880: the four states, and the diagnostic codes.
+//! The vocabulary of RFC 5880: the four states, and the diagnostic codes.
 
 use std::fmt;
 
@@ -9,12 +9,12 @@ use std::fmt;
     reason = "the field has two bits, and RFC 5880 uses all four values"
 )]
 pub enum State {
-    /// Held down by the operator. Of the other end it says nothing about the path.
+    /// Held down by the operator. If the other end is in this state, that says nothing about the path.
     AdminDown,
-    /// No word from the other end yet, or none any more.
+    /// The other end is not heard, or not any more.
     #[default]
     Down,
-    /// The other end is heard, and doesn't yet hear us.
+    /// The other end is heard, and doesn't hear us yet.
     Init,
     /// Both ends hear each other.
     Up,
@@ -54,13 +54,13 @@ impl fmt::Display for State {
     }
 }
 
-/// Why a session's state last changed (RFC 5880 section 4.1, Diag).
+/// The reason of the last change of a session's state (RFC 5880 section 4.1, Diag).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a number of five bits, known or not")]
 pub struct Diagnostic(pub u8);
 
 impl Diagnostic {
-    /// Nothing to say.
+    /// No reason.
     pub const NONE: Self = Self(0);
     /// No packet came within the detection time.
     pub const DETECTION_TIME_EXPIRED: Self = Self(1);

@@ -1,4 +1,4 @@
-//! [`BfdStatus`] and [`BfdStats`]: what can be known of a session from outside.
+//! [`BfdStatus`] and [`BfdStats`]: the facts about a session that its owner publishes.
 
 use std::time::Duration;
 
@@ -10,31 +10,31 @@ use super::{Diagnostic, Session, State};
 pub struct BfdStatus {
     /// Our state.
     pub state: State,
-    /// Why it last changed.
+    /// The reason of its last change.
     pub diagnostic: Diagnostic,
-    /// The router's state, as it last said.
+    /// The router's state, in its last packet.
     pub remote_state: State,
-    /// Why that last changed, as it last said.
+    /// The reason of that state's last change, in its last packet.
     pub remote_diagnostic: Diagnostic,
     /// Our name for the session.
     pub discriminator: u32,
     /// The router's name for it; 0 if unknown.
     pub remote_discriminator: u32,
-    /// Whether the router's BFD outlives a failure of its control plane (the C bit).
+    /// True if the router's BFD outlives a failure of its control plane (the C bit).
     pub remote_is_independent: bool,
     /// The interval at which we send, as negotiated, before jitter.
     pub transmit_interval: Duration,
-    /// How long the router may be silent; zero before it has been heard.
+    /// The longest silence of the router that is tolerated; zero before it has been heard.
     pub detection_time: Duration,
-    /// What keeps the session from coming up, as far as it is known here: a port in use, an address that isn't
-    /// there, packets that come from too far.
+    /// The problem that prevents the session from coming up, if we know it: a port in use, a missing address, packets from
+    /// too far away.
     pub problem: Option<String>,
     /// The counters.
     pub stats: BfdStats,
 }
 
 impl BfdStatus {
-    /// Writes the session's facts into it.
+    /// Copies the session's facts.
     pub(super) fn update(&mut self, session: &Session) {
         self.state = session.state();
         self.diagnostic = session.diagnostic();
@@ -49,18 +49,18 @@ impl BfdStatus {
     }
 }
 
-/// What happened in a session since it was made; all of them only grow.
+/// The counters of a session since its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BfdStats {
     /// Packets composed for sending.
     pub sent: u64,
-    /// Packets received that were the session's.
+    /// Packets received for this session.
     pub received: u64,
-    /// Packets from the router's address that were not used: malformed, from too far, for another session.
+    /// Packets from the router's address that were discarded: malformed, from too far away, for another session.
     pub discarded: u64,
-    /// Times that it came up.
+    /// Times that the session came up.
     pub ups: u64,
-    /// Times that it went from up to down by no operator's wish.
+    /// Times that the session went from up to down without an operator's request.
     pub failures: u64,
 }

@@ -1,10 +1,10 @@
-//! [`Timers`]: the two intervals that one end says and keeps to.
+//! [`Timers`]: the two intervals that one end announces and uses.
 
 use std::time::Duration;
 
 use super::{BfdProfile, State};
 
-/// In microseconds, as on the wire.
+/// Two intervals in microseconds, as on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Timers {
     /// DesiredMinTxInterval.
@@ -14,9 +14,9 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    /// What the profile asks for in that state: no faster than once a second before the session is up
+    /// The profile's intervals in a state: not faster than once a second before the session is up
     /// (RFC 5880 section 6.8.3).
-    pub(super) fn wanted(profile: &BfdProfile, state: State) -> Self {
+    pub(super) fn desired(profile: &BfdProfile, state: State) -> Self {
         let tx = micros(profile.transmit_interval);
         let tx = if state == State::Up { tx } else { tx.max(SLOW) };
         Self { tx, rx: micros(profile.receive_interval) }

@@ -34,7 +34,7 @@ pub use authentication::{AoAlgorithm, AoKey, Password};
 pub use update::Updated;
 
 pub(crate) use transport::TransportConfig;
-pub(crate) use update::{Resets, changes};
+pub(crate) use update::{ResetPolicy, changes};
 
 use protocol::ProtocolConfig;
 

@@ -26,7 +26,7 @@ impl Updated {
 
 /// The permission to end a session that is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Resets {
+pub(crate) enum ResetPolicy {
     /// If a change needs it.
     IfNeeded,
     /// Not for this change.

@@ -1,4 +1,4 @@
-//! [`InterfaceHandle`]: an embedder's hold on a peer by interface.
+//! [`InterfaceHandle`]: an embedder's handle on a peer by interface.
 
 use std::sync::Arc;
 
@@ -10,30 +10,30 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     InterfacePeer,
-    neighbor::{InterfaceStatus, Update},
+    neighbor::{InterfaceStatus, UpdateRequest},
 };
-use crate::{SpeakerError, Updated, config::Resets};
+use crate::{SpeakerError, Updated, config::ResetPolicy};
 
-/// A hold on an [`InterfacePeer`]. Dropping it ends the session with Cease / Peer De-configured.
+/// A handle on an [`InterfacePeer`]. Dropping it ends the session with Cease / Peer De-configured.
 #[derive(Debug)]
 pub struct InterfaceHandle {
     interface: String,
     routes: watch::Sender<Option<Arc<RouteSet>>>,
-    updates: mpsc::Sender<Update>,
+    updates: mpsc::Sender<UpdateRequest>,
     status: watch::Receiver<InterfaceStatus>,
-    stop: oneshot::Sender<Farewell>,
+    stop: oneshot::Sender<SessionEnd>,
 }
 
-/// How the session with the neighbour ends.
+/// The end of the session with the neighbour.
 #[derive(Debug)]
-pub(super) enum Farewell {
+pub(super) enum SessionEnd {
     /// With this NOTIFICATION.
     Cease(Notification),
     /// Without a NOTIFICATION.
     Abandon,
 }
 
-impl Farewell {
+impl SessionEnd {
     /// Cease / Peer De-configured (RFC 4486).
     pub(super) fn deconfigured() -> Self {
         Self::Cease(Notification::cease(CeaseSubcode::PEER_DECONFIGURED))
@@ -44,9 +44,9 @@ impl InterfaceHandle {
     pub(super) fn new(
         interface: String,
         routes: watch::Sender<Option<Arc<RouteSet>>>,
-        updates: mpsc::Sender<Update>,
+        updates: mpsc::Sender<UpdateRequest>,
         status: watch::Receiver<InterfaceStatus>,
-        stop: oneshot::Sender<Farewell>,
+        stop: oneshot::Sender<SessionEnd>,
     ) -> Self {
         Self { interface, routes, updates, status, stop }
     }
@@ -56,34 +56,38 @@ impl InterfaceHandle {
         &self.interface
     }
 
-    /// Announces exactly these routes to the neighbour, whoever it is by then; see
+    /// Announces exactly these routes to the present neighbour, and to those that replace it; see
     /// [`PeerHandle::set_routes`](crate::PeerHandle::set_routes).
     pub fn set_routes(&self, routes: impl Into<Arc<RouteSet>>) {
         self.routes.send_replace(Some(routes.into()));
     }
 
-    /// Changes the terms in place, for the neighbour that there is and for those to come; see
-    /// [`PeerHandle::update`](crate::PeerHandle::update). The routes that `peer` has are not looked at.
+    /// Changes the configuration in place, for the present neighbour and for those that replace it; see
+    /// [`PeerHandle::update`](crate::PeerHandle::update). The routes of `peer` are ignored.
     ///
     /// # Errors
     ///
     /// [`SpeakerError::PeerConfig`] for a value that makes no sense, [`SpeakerError::Interface`] for another
-    /// interface, [`SpeakerError::SpeakerShutDown`]. Nothing has changed then.
+    /// interface, [`SpeakerError::SpeakerShutDown`]. After an error nothing has changed.
     pub async fn update(&self, peer: InterfacePeer) -> Result<Updated, SpeakerError> {
-        self.change(peer, Resets::IfNeeded).await
+        self.change(peer, ResetPolicy::IfNeeded).await
     }
 
-    /// As [`update`](Self::update), but a session that is up is never ended; see
+    /// Like [`update`](Self::update), but never ends a session that is up; see
     /// [`PeerHandle::update_without_reset`](crate::PeerHandle::update_without_reset).
     ///
     /// # Errors
     ///
-    /// As [`update`](Self::update).
+    /// The same as those of [`update`](Self::update).
     pub async fn update_without_reset(&self, peer: InterfacePeer) -> Result<Updated, SpeakerError> {
-        self.change(peer, Resets::Never).await
+        self.change(peer, ResetPolicy::Never).await
     }
 
-    async fn change(&self, peer: InterfacePeer, resets: Resets) -> Result<Updated, SpeakerError> {
+    async fn change(
+        &self,
+        peer: InterfacePeer,
+        resets: ResetPolicy,
+    ) -> Result<Updated, SpeakerError> {
         let InterfacePeer { interface, template, .. } = peer;
         template.check()?;
         if interface != self.interface {
@@ -92,56 +96,57 @@ impl InterfaceHandle {
             let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, other);
             return Err(SpeakerError::Interface { interface, source });
         }
+
         let (answer, outcome) = oneshot::channel();
-        let update = Update { template, resets, answer };
+        let update = UpdateRequest { template, resets, answer };
         self.updates.send(update).await.map_err(|_| SpeakerError::SpeakerShutDown)?;
         outcome.await.map_err(|_| SpeakerError::SpeakerShutDown)?
     }
 
-    /// Returns true if the speaker is gone, so that it looks for no neighbour any more.
+    /// Returns true if the speaker is gone, so that the search for neighbours has ended.
     pub fn is_shut_down(&self) -> bool {
         self.updates.is_closed()
     }
 
-    /// What is known of the neighbour.
+    /// The latest facts about the neighbour.
     pub fn status(&self) -> InterfaceStatus {
         self.status.borrow().clone()
     }
 
-    /// What wakes at each change of [`status`](Self::status).
+    /// A receiver that wakes at each change of [`status`](Self::status).
     pub fn status_changes(&self) -> watch::Receiver<InterfaceStatus> {
         self.status.clone()
     }
 
     /// Ends the session with Cease / Administrative Shutdown and a text for the neighbour's operator (RFC 9003; empty for
-    /// none), looks for no neighbour any more, and waits until the connections are closed, a few seconds at most.
+    /// none), stops looking for neighbours, and waits until the connections are closed, a few seconds at most.
     pub async fn shutdown(self, message: &str) {
         let subcode = CeaseSubcode::ADMINISTRATIVE_SHUTDOWN;
-        self.end(Farewell::Cease(Notification::cease_with_message(subcode, message))).await;
+        self.end(SessionEnd::Cease(Notification::cease_with_message(subcode, message))).await;
     }
 
-    /// Ends the session with Cease / Peer De-configured (RFC 4486), looks for no neighbour any more, and waits until the
+    /// Ends the session with Cease / Peer De-configured (RFC 4486), stops looking for neighbours, and waits until the
     /// connections are closed, a few seconds at most.
     pub async fn remove(self) {
-        self.end(Farewell::deconfigured()).await;
+        self.end(SessionEnd::deconfigured()).await;
     }
 
-    /// Closes the connections without a NOTIFICATION, and looks for no neighbour any more; see
+    /// Closes the connections without a NOTIFICATION, and stops looking for neighbours; see
     /// [`PeerHandle::abandon`](crate::PeerHandle::abandon).
     pub async fn abandon(self) {
-        self.end(Farewell::Abandon).await;
+        self.end(SessionEnd::Abandon).await;
     }
 
-    async fn end(self, farewell: Farewell) {
+    async fn end(self, farewell: SessionEnd) {
         let Self { stop, mut status, updates, routes, .. } = self;
-        // A task that has ended already does not hear it.
+        // A task that has ended already does not receive it.
         let _ = stop.send(farewell);
-        // The task drops its end as the last thing that it does.
+        // The task drops its end of the channel last.
         while status.changed().await.is_ok() {}
         drop((updates, routes));
     }
 
-    /// Waits until the status is as `wanted`, which may be at once. `None`: the speaker is gone.
+    /// Waits until the status satisfies `wanted`. It may do so already. `None`: the speaker is gone.
     pub async fn wait_for(
         &mut self,
         wanted: impl FnMut(&InterfaceStatus) -> bool,

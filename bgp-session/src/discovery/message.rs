@@ -1,25 +1,26 @@
-//! The two messages of neighbour discovery that are spoken here (RFC 4861 section 4), and the checks of section 6.1.
+//! [`NdMessage`]: the two messages of neighbour discovery that we use (RFC 4861 section 4), and the checks of section 6.1.
 
 use std::net::Ipv6Addr;
 
-/// What a neighbour says.
+/// A message of neighbour discovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Message {
-    /// Who is a router here?
+pub(super) enum NdMessage {
+    /// The question for routers on the link.
     Solicitation,
-    /// I am.
+    /// The sender is a router.
     Advertisement,
 }
 
-impl Message {
-    /// Reads an ICMPv6 message, whose checksum the system has seen to. `None`: it is another one, or one that must
-    /// not be believed.
+impl NdMessage {
+    /// Reads an ICMPv6 message, whose checksum the system has verified. `None`: another message, or one that must be
+    /// ignored.
     pub(super) fn decode(octets: &[u8], hop_limit: u8, source: Ipv6Addr) -> Option<Self> {
         let (&kind, code) = (octets.first()?, *octets.get(1)?);
-        // From the link, since no router leaves it at 255.
+        // From the link: a router would have decremented the hop limit.
         if hop_limit != 255 || code != 0 {
             return None;
         }
+
         let (message, options) = match kind {
             SOLICITATION => (Self::Solicitation, octets.get(8..)?),
             ADVERTISEMENT if source.is_unicast_link_local() => {
@@ -44,7 +45,7 @@ impl Message {
     }
 }
 
-/// Whether every option has a length, in units of eight octets, that fits.
+/// Returns true if every option has a length, in units of eight octets, that fits.
 fn well_formed(mut options: &[u8]) -> bool {
     while let [_, units, ..] = *options {
         match options.get(usize::from(units) * 8..) {
@@ -66,32 +67,32 @@ mod tests {
 
     #[test]
     fn both_messages_survive_the_wire() {
-        for message in [Message::Solicitation, Message::Advertisement] {
-            assert_eq!(Message::decode(&message.encode(), 255, NEIGHBOR), Some(message));
+        for message in [NdMessage::Solicitation, NdMessage::Advertisement] {
+            assert_eq!(NdMessage::decode(&message.encode(), 255, NEIGHBOR), Some(message));
         }
-        assert_eq!(Message::Advertisement.encode()[6..8], [0, 0], "nobody's default router");
+        assert_eq!(NdMessage::Advertisement.encode()[6..8], [0, 0], "no host's default router");
     }
 
     #[test]
-    fn what_may_come_from_elsewhere_is_not_believed() {
-        let octets = Message::Advertisement.encode();
-        assert_eq!(Message::decode(&octets, 254, NEIGHBOR), None);
+    fn a_message_that_may_come_from_elsewhere_is_ignored() {
+        let octets = NdMessage::Advertisement.encode();
+        assert_eq!(NdMessage::decode(&octets, 254, NEIGHBOR), None);
         let global = "2001:db8::1".parse().unwrap();
-        assert_eq!(Message::decode(&octets, 255, global), None);
+        assert_eq!(NdMessage::decode(&octets, 255, global), None);
         let other_code = [&[ADVERTISEMENT, 1][..], &octets[2..]].concat();
-        assert_eq!(Message::decode(&other_code, 255, NEIGHBOR), None);
+        assert_eq!(NdMessage::decode(&other_code, 255, NEIGHBOR), None);
         for length in 0..16 {
-            assert_eq!(Message::decode(&octets[..length], 255, NEIGHBOR), None);
+            assert_eq!(NdMessage::decode(&octets[..length], 255, NEIGHBOR), None);
         }
     }
 
     #[test]
-    fn options_without_a_length_or_beyond_the_end_are_not_believed() {
+    fn options_without_a_length_or_beyond_the_end_are_ignored() {
         let with = |options: &[u8]| {
-            let octets = [&Message::Advertisement.encode()[..], options].concat();
-            Message::decode(&octets, 255, NEIGHBOR)
+            let octets = [&NdMessage::Advertisement.encode()[..], options].concat();
+            NdMessage::decode(&octets, 255, NEIGHBOR)
         };
-        assert_eq!(with(&[1, 1, 2, 0, 0, 0, 0, 9]), Some(Message::Advertisement));
+        assert_eq!(with(&[1, 1, 2, 0, 0, 0, 0, 9]), Some(NdMessage::Advertisement));
         assert_eq!(with(&[1, 0, 2, 0, 0, 0, 0, 9]), None);
         assert_eq!(with(&[1, 2, 2, 0, 0, 0, 0, 9]), None);
         assert_eq!(with(&[1]), None);

@@ -1,8 +1,7 @@
-//! Peers by interface: whoever is at the other end of a link is the peer, by its link-local address ("unnumbered").
+//! Peers by interface ("unnumbered"): the router at the other end of a link is the peer, by its link-local address.
 //!
-//! Both ends say that they are there by router advertisements (RFC 4861), as routers do for `neighbor IFACE
-//! interface`. Ours have a lifetime of 0: nobody takes us for a default router. This module finds the neighbour and
-//! adds it as a peer; what the peer does is `task`'s business.
+//! Both ends send router advertisements (RFC 4861), as routers do for `neighbor IFACE interface`. Ours have a lifetime of 0,
+//! so no host uses us as a default router. This module finds the neighbour and adds it as a peer, which `task` runs.
 
 mod handle;
 mod message;

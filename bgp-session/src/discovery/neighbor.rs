@@ -1,6 +1,7 @@
-//! [`InterfacePeer`]: a peer that is known by the interface that it is on, and the task that looks for it.
+//! [`InterfacePeer`]: a peer that is configured by its interface, and the task that looks for it.
 
 use std::{
+    io,
     net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6},
     pin::pin,
     sync::{Arc, Weak},
@@ -15,17 +16,17 @@ use tokio::{
 use tracing::Instrument;
 
 use super::{
-    handle::{Farewell, InterfaceHandle},
-    message::Message,
+    handle::{InterfaceHandle, SessionEnd},
+    message::NdMessage,
 };
 use crate::{
     PeerConfig, PeerHandle, PeerId, Speaker, SpeakerError, Updated,
-    config::Resets,
+    config::ResetPolicy,
     socket::icmp6::{Icmp6, Link},
-    speaker::Inner,
+    speaker::SpeakerInner,
 };
 
-/// Whoever is at the other end of a link, and on which terms it is a peer.
+/// The router at the other end of a link, and its configuration as a peer.
 ///
 /// ```
 /// use bgp_session::{InterfacePeer, RemoteAs};
@@ -44,20 +45,20 @@ pub struct InterfacePeer {
 }
 
 impl InterfacePeer {
-    /// The neighbour on the interface of that name, with an AS that `remote_as` admits.
+    /// The neighbour on the interface of this name, with an AS that `remote_as` admits.
     pub fn new(interface: impl Into<String>, remote_as: impl Into<RemoteAs>) -> Self {
-        // Only a place for the address to come.
+        // A placeholder for the neighbour's address.
         let template = PeerConfig::new(Ipv6Addr::LOCALHOST, remote_as);
         Self { interface: interface.into(), template, routes: None }
     }
 
-    /// Changes the terms, which are those of a [`PeerConfig`] but for its address.
+    /// Changes the configuration of the peer; its address has no meaning.
     pub fn config(mut self, change: impl FnOnce(PeerConfig) -> PeerConfig) -> Self {
         self.template = change(self.template);
         self
     }
 
-    /// What the neighbour is announced. Default: nothing until [`InterfaceHandle::set_routes`].
+    /// Sets the routes that are announced to the neighbour. Default: none, until [`InterfaceHandle::set_routes`].
     pub fn routes(mut self, routes: impl Into<Arc<RouteSet>>) -> Self {
         self.routes = Some(routes.into());
         self
@@ -68,33 +69,32 @@ impl InterfacePeer {
         &self.interface
     }
 
-    /// The terms. Their address is nobody's.
+    /// The configuration of the peer. Its address has no meaning.
     pub fn terms(&self) -> &PeerConfig {
         &self.template
     }
 }
 
 impl Speaker {
-    /// Looks for the neighbour on an interface, by router advertisements, and has a session with it, as long as the
-    /// answer is kept. To be found by a router that dials, the speaker must listen on `[::]`. Needs Linux and the
-    /// capability NET_RAW; an interface that isn't there yet, or has no link-local address, is waited for.
+    /// Looks for the neighbour on an interface, by router advertisements, and keeps a session with it, for as long as the
+    /// handle is kept. To be found by a router that dials, the speaker must listen on `[::]`. Needs Linux and the
+    /// capability NET_RAW. An interface that does not exist yet, or has no link-local address, is waited for.
     ///
     /// # Errors
     ///
     /// [`SpeakerError::PeerConfig`], [`SpeakerError::Interface`] without the capability.
     pub fn add_interface_peer(&self, peer: InterfacePeer) -> Result<InterfaceHandle, SpeakerError> {
         peer.template.check()?;
-        Icmp6::permitted().map_err(|source| SpeakerError::Interface {
-            interface: peer.interface.clone(),
-            source,
-        })?;
+        let interface = peer.interface.clone();
+        if let Err(source) = Icmp6::permitted() {
+            return Err(SpeakerError::Interface { interface, source });
+        }
+
         let (stop, stopped) = oneshot::channel();
         let (status, receive_status) = watch::channel(InterfaceStatus::default());
         let (routes, receive_routes) = watch::channel(peer.routes.clone());
-        let (updates, receive_updates) = mpsc::channel(UPDATES);
-        let interface = peer.interface.clone();
-        let span = tracing::info_span!("interface", %interface);
-        let finder = Finder {
+        let (updates, receive_updates) = mpsc::channel(WAITING_UPDATES);
+        let finder = NeighborFinder {
             peer,
             speaker: Arc::downgrade(self.inner()),
             routes: receive_routes,
@@ -102,33 +102,36 @@ impl Speaker {
             status,
             current: None,
         };
+
+        let span = tracing::info_span!("interface", %interface);
         tokio::spawn(finder.run(stopped).instrument(span));
         Ok(InterfaceHandle::new(interface, routes, updates, receive_status, stop))
     }
 }
 
-/// What is known of the neighbour on an interface.
+/// The latest facts about the neighbour on an interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InterfaceStatus {
-    /// The peer, once it has been heard; [`Speaker::peer`] gives a handle on it.
+    /// The peer, once it has been found; [`Speaker::peer`] gives a handle on it.
     pub peer: Option<PeerId>,
-    /// What keeps us from looking for it, in the system's words.
+    /// The problem that prevents the search, in the system's words.
     pub problem: Option<String>,
 }
 
-/// Other terms for the neighbour, whoever it is; what came of them is the answer.
-pub(super) struct Update {
+/// Another configuration for the neighbour.
+pub(super) struct UpdateRequest {
     pub(super) template: PeerConfig,
-    pub(super) resets: Resets,
+    pub(super) resets: ResetPolicy,
     pub(super) answer: oneshot::Sender<Result<Updated, SpeakerError>>,
 }
 
-struct Finder {
+/// The task that looks for the neighbour.
+struct NeighborFinder {
     peer: InterfacePeer,
-    speaker: Weak<Inner>,
+    speaker: Weak<SpeakerInner>,
     routes: watch::Receiver<Option<Arc<RouteSet>>>,
-    updates: mpsc::Receiver<Update>,
+    updates: mpsc::Receiver<UpdateRequest>,
     status: watch::Sender<InterfaceStatus>,
     current: Option<Neighbor>,
 }
@@ -138,19 +141,20 @@ struct Neighbor {
     last_heard: Instant,
 }
 
-impl Finder {
-    async fn run(mut self, stopped: oneshot::Receiver<Farewell>) {
+impl NeighborFinder {
+    async fn run(mut self, stopped: oneshot::Receiver<SessionEnd>) {
         let mut stopped = pin!(stopped);
-        // An error comes from a handle that was dropped, and names no farewell.
-        let farewell = loop {
+
+        // An error comes from a handle that was dropped, which is a deconfiguration.
+        let end = loop {
             let problem = tokio::select! {
-                problem = self.look() => problem,
+                error = self.search() => error.to_string(),
                 stopped = &mut stopped => {
-                    break stopped.unwrap_or_else(|_| Farewell::deconfigured());
+                    break stopped.unwrap_or_else(|_| SessionEnd::deconfigured());
                 }
             };
             if self.speaker.strong_count() == 0 {
-                break Farewell::deconfigured();
+                break SessionEnd::deconfigured();
             }
 
             let known = self.status.borrow().problem.as_ref() == Some(&problem);
@@ -158,105 +162,103 @@ impl Finder {
                 tracing::warn!(%problem, "cannot look for the neighbour, trying again");
                 self.status.send_modify(|status| status.problem = Some(problem));
             }
+
             tokio::select! {
                 () = sleep(PAUSE) => {}
                 Some(update) = self.updates.recv() => self.update(update).await,
                 stopped = &mut stopped => {
-                    break stopped.unwrap_or_else(|_| Farewell::deconfigured());
+                    break stopped.unwrap_or_else(|_| SessionEnd::deconfigured());
                 }
             }
         };
-        self.end(farewell).await;
+
+        self.end(end).await;
     }
 
-    /// Advertises and listens, until that is not possible any more, for the reason that is the answer.
-    async fn look(&mut self) -> String {
-        let opened = Link::find(&self.peer.interface)
-            .and_then(|link| Ok((link, Icmp6::open(&self.peer.interface, link)?)));
-        let (link, icmp6) = match opened {
-            Ok(opened) => opened,
-            Err(error) => return error.to_string(),
-        };
+    /// Advertises and listens until that fails, and returns the error.
+    async fn search(&mut self) -> io::Error {
+        match self.try_search().await {
+            Ok(()) => io::Error::other("the speaker is gone"),
+            Err(error) => error,
+        }
+    }
+
+    /// Advertises and listens until the speaker is gone.
+    async fn try_search(&mut self) -> io::Result<()> {
+        let link = Link::find(&self.peer.interface)?;
+        let icmp6 = Icmp6::open(&self.peer.interface, link)?;
         self.status.send_modify(|status| status.problem = None);
-        let mut pace = Pace::new();
+
+        let mut timer = AdvertisementTimer::new();
         let mut buffer = [0; LONGEST];
         loop {
-            let said = tokio::select! {
-                arrival = icmp6.receive(&mut buffer) => match arrival {
-                    Ok(arrival) => {
-                        let octets = buffer.get(..arrival.octets).unwrap_or_default();
-                        self.heard(link, octets, arrival.ttl, arrival.source, &mut pace).await;
-                        Ok(())
-                    }
-                    Err(error) => Err(error),
-                },
-                () = sleep_until(pace.next) => {
+            tokio::select! {
+                arrival = icmp6.receive(&mut buffer) => {
+                    let arrival = arrival?;
+                    let octets = buffer.get(..arrival.octets).unwrap_or_default();
+                    self.received(link, octets, arrival.ttl, arrival.source, &mut timer).await;
+                }
+                () = sleep_until(timer.next) => {
                     let found = self.current.is_some();
-                    pace.step(found);
-                    let solicit = || icmp6.send(&Message::Solicitation.encode(), ALL_ROUTERS);
-                    let asked = if found { Ok(()) } else { solicit() };
-                    asked.and_then(|()| icmp6.send(&Message::Advertisement.encode(), ALL_NODES))
+                    timer.step(found);
+                    if !found {
+                        icmp6.send(&NdMessage::Solicitation.encode(), ALL_ROUTERS)?;
+                    }
+                    icmp6.send(&NdMessage::Advertisement.encode(), ALL_NODES)?;
                 }
                 changed = self.routes.changed() => {
                     if changed.is_ok() {
                         self.announce().await;
                     }
-                    Ok(())
                 }
-                Some(update) = self.updates.recv() => {
-                    self.update(update).await;
-                    Ok(())
-                }
-            };
-            if self.speaker.strong_count() == 0 {
-                return "the speaker is gone".into();
+                Some(update) = self.updates.recv() => self.update(update).await,
             }
-            if let Err(error) = said {
-                return error.to_string();
+
+            if self.speaker.strong_count() == 0 {
+                return Ok(());
             }
         }
     }
 
-    async fn heard(
+    async fn received(
         &mut self,
         link: Link,
         octets: &[u8],
         ttl: u8,
         source: SocketAddr,
-        pace: &mut Pace,
+        timer: &mut AdvertisementTimer,
     ) {
         let IpAddr::V6(address) = source.ip() else { return };
         if address == link.address {
             return;
         }
-        match Message::decode(octets, ttl, address) {
-            Some(Message::Solicitation) => pace.soon(),
-            Some(Message::Advertisement) => {
+
+        match NdMessage::decode(octets, ttl, address) {
+            Some(NdMessage::Solicitation) => timer.hurry(),
+            Some(NdMessage::Advertisement) => {
                 let neighbor = SocketAddrV6::new(address, 0, 0, link.index);
-                self.found(PeerId::from(SocketAddr::from(neighbor)), pace).await;
+                self.found(PeerId::from(SocketAddr::from(neighbor)), timer).await;
             }
             None => {}
         }
     }
 
-    /// A neighbour has been heard. Another one than before takes its place only when that is silent and has no
-    /// session: two routers on one link would turn each other out for ever.
-    async fn found(&mut self, id: PeerId, pace: &mut Pace) {
-        match &mut self.current {
-            Some(current) if current.handle.id() == id => {
+    /// Handles an advertisement. Another neighbour replaces the present one only when that is silent and has no
+    /// session. Otherwise two routers on one link would replace each other again and again.
+    async fn found(&mut self, id: PeerId, timer: &mut AdvertisementTimer) {
+        if let Some(current) = &mut self.current {
+            if current.handle.id() == id {
                 current.last_heard = Instant::now();
                 return;
             }
-            Some(current) => {
-                let silent = current.last_heard.elapsed() > FORGOTTEN;
-                if current.handle.status().is_established() || !silent {
-                    tracing::debug!(%id, "another neighbour on the link");
-                    return;
-                }
-                self.forget().await;
+            let silent = current.last_heard.elapsed() > SILENCE_LIMIT;
+            if current.handle.status().is_established() || !silent {
+                tracing::debug!(%id, "another neighbour on the link");
+                return;
             }
-            None => {}
+            self.end(SessionEnd::deconfigured()).await;
         }
+
         let Some(speaker) = self.speaker.upgrade() else { return };
         match speaker.insert(self.peer.template.at(id)) {
             Ok(handle) => {
@@ -267,8 +269,8 @@ impl Finder {
                     status.problem = None;
                 });
                 self.announce().await;
-                // It may not have heard us yet.
-                pace.soon();
+                // The neighbour may not have received an advertisement of ours yet.
+                timer.hurry();
             }
             Err(error) => {
                 self.status.send_modify(|status| status.problem = Some(error.to_string()));
@@ -276,9 +278,9 @@ impl Finder {
         }
     }
 
-    /// The neighbour that there is goes by other terms, and so will those to come.
-    async fn update(&mut self, update: Update) {
-        let Update { template, resets, answer } = update;
+    /// Changes the configuration of the present neighbour, and of those that replace it.
+    async fn update(&mut self, request: UpdateRequest) {
+        let UpdateRequest { template, resets, answer } = request;
         let updated = match &self.current {
             Some(current) => {
                 let config = template.at(current.handle.id());
@@ -286,34 +288,31 @@ impl Finder {
             }
             None => Ok(Updated { changes: self.peer.template.changes(&template), reset: false }),
         };
+
         if updated.is_ok() {
             self.peer.template = template;
         }
-        // Who asked may not wait for the answer.
+        // The caller may have stopped waiting for the answer.
         let _ = answer.send(updated);
     }
 
     async fn announce(&mut self) {
         let routes = self.routes.borrow_and_update().clone();
-        if let (Some(current), Some(routes)) = (&self.current, routes) {
-            // One that somebody has shut down is found again.
-            if current.handle.set_routes(routes).await.is_err() {
-                self.current = None;
-                self.status.send_modify(|status| status.peer = None);
-            }
+        let (Some(current), Some(routes)) = (&self.current, routes) else { return };
+        if current.handle.set_routes(routes).await.is_err() {
+            // Another handle has shut the neighbour down. Its next advertisement adds it again.
+            self.current = None;
+            self.status.send_modify(|status| status.peer = None);
         }
     }
 
-    async fn forget(&mut self) {
-        self.end(Farewell::deconfigured()).await;
-    }
-
-    async fn end(&mut self, farewell: Farewell) {
+    async fn end(&mut self, end: SessionEnd) {
         let Some(current) = self.current.take() else { return };
         self.status.send_modify(|status| status.peer = None);
-        match farewell {
-            Farewell::Cease(cease) => current.handle.end(cease).await,
-            Farewell::Abandon => {
+
+        match end {
+            SessionEnd::Cease(cease) => current.handle.end(cease).await,
+            SessionEnd::Abandon => {
                 // The peer may have been shut down already.
                 let _ = current.handle.abandon().await;
             }
@@ -321,14 +320,15 @@ impl Finder {
     }
 }
 
-/// When to advertise: often at first, then now and then; who asks is answered, though no more than once a second.
-struct Pace {
+/// The time of the next advertisement: often at first, then now and then. Solicitations are answered at most once a second.
+struct AdvertisementTimer {
     next: Instant,
     last: Option<Instant>,
+    /// Advertisements to send in quick succession once the neighbour is found.
     quick_ones_left: u8,
 }
 
-impl Pace {
+impl AdvertisementTimer {
     fn new() -> Self {
         Self { next: Instant::now(), last: None, quick_ones_left: 5 }
     }
@@ -340,7 +340,8 @@ impl Pace {
         self.next = now + if self.quick_ones_left > 0 { QUICK } else { SLOW };
     }
 
-    fn soon(&mut self) {
+    /// Advertises as soon as the limit allows.
+    fn hurry(&mut self) {
         let earliest = self.last.map_or_else(Instant::now, |last| last + QUICK);
         self.next = self.next.min(earliest.max(Instant::now()));
     }
@@ -349,11 +350,11 @@ impl Pace {
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 const LONGEST: usize = 1_500;
-/// So many changes may wait.
-const UPDATES: usize = 4;
+/// The number of changes that may wait.
+const WAITING_UPDATES: usize = 4;
 const PAUSE: Duration = Duration::from_secs(1);
 const QUICK: Duration = Duration::from_secs(1);
-/// What FRR does for such peers.
+/// The interval that FRR uses for such peers.
 const SLOW: Duration = Duration::from_secs(10);
-/// Three advertisements missed.
-const FORGOTTEN: Duration = Duration::from_secs(35);
+/// Three missed advertisements.
+const SILENCE_LIMIT: Duration = Duration::from_secs(35);

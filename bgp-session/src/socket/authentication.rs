@@ -7,33 +7,37 @@ use std::{io, net::SocketAddr};
 use super::{explain, option};
 use crate::{AoKey, config::TransportConfig};
 
-/// Whose segments are signed: one address, or on a listening socket all of a prefix.
+/// The addresses whose segments a key signs: one, or on a listening socket all of a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Whom {
+pub(crate) struct KeyScope {
     pub(crate) address: SocketAddr,
     /// `None`: the address alone.
     pub(crate) prefix_len: Option<u8>,
 }
 
-impl From<SocketAddr> for Whom {
+impl From<SocketAddr> for KeyScope {
     fn from(address: SocketAddr) -> Self {
         Self { address, prefix_len: None }
     }
 }
 
-/// Sets the password or the keys that are configured, if any. On a listening socket they govern connections
-/// from there.
-pub(crate) fn set(socket: &impl Socket, whom: Whom, transport: &TransportConfig) -> io::Result<()> {
+/// Sets the configured password or keys, if any. On a listening socket they apply to connections from the addresses of
+/// `scope`.
+pub(crate) fn set(
+    socket: &impl OptionTarget,
+    scope: KeyScope,
+    transport: &TransportConfig,
+) -> io::Result<()> {
     if let Some(password) = &transport.password {
-        set_md5(socket, whom, password.as_bytes())
+        set_md5(socket, scope, password.as_bytes())
             .map_err(|error| explain(error, format_args!("cannot set the TCP MD5 password")))?;
     }
     for key in &transport.ao_keys {
-        let added = option::set(socket, TCP, TCP_AO_ADD_KEY, &ao_add(whom, key));
+        let added = option::set(socket, TCP, TCP_AO_ADD_KEY, &ao_add(scope, key));
         added.map_err(|error| match error.raw_os_error() {
             Some(libc::ENOPROTOOPT) => io::Error::new(
                 io::ErrorKind::Unsupported,
-                "this kernel has no TCP-AO: it takes Linux 6.7 or later, built with CONFIG_TCP_AO",
+                "this kernel has no TCP-AO, which needs Linux 6.7 or later, built with CONFIG_TCP_AO",
             ),
             _ => explain(error, format_args!("cannot set the TCP-AO key {}", key.send_id)),
         })?;
@@ -41,42 +45,42 @@ pub(crate) fn set(socket: &impl Socket, whom: Whom, transport: &TransportConfig)
     Ok(())
 }
 
-/// Takes them off a listening socket. Connections that exist keep theirs.
+/// Removes the password or keys from a listening socket. Existing connections keep theirs.
 pub(crate) fn remove(
-    socket: &impl Socket,
-    whom: Whom,
+    socket: &impl OptionTarget,
+    scope: KeyScope,
     transport: &TransportConfig,
 ) -> io::Result<()> {
     if transport.password.is_some() {
-        set_md5(socket, whom, &[])?;
+        set_md5(socket, scope, &[])?;
     }
     for key in &transport.ao_keys {
-        option::set(socket, TCP, TCP_AO_DEL_KEY, &ao_del(whom, key))?;
+        option::set(socket, TCP, TCP_AO_DEL_KEY, &ao_del(scope, key))?;
     }
     Ok(())
 }
 
-/// What an option can be set on.
+/// A socket whose options can be set.
 #[cfg(target_os = "linux")]
-pub(crate) trait Socket: std::os::fd::AsFd {}
+pub(crate) trait OptionTarget: std::os::fd::AsFd {}
 #[cfg(target_os = "linux")]
-impl<S: std::os::fd::AsFd> Socket for S {}
-/// Nothing can be set, on anything.
+impl<S: std::os::fd::AsFd> OptionTarget for S {}
+/// A socket, on which no option can be set.
 #[cfg(not(target_os = "linux"))]
-pub(crate) trait Socket {}
+pub(crate) trait OptionTarget {}
 #[cfg(not(target_os = "linux"))]
-impl<S> Socket for S {}
+impl<S> OptionTarget for S {}
 
-fn set_md5(socket: &impl Socket, whom: Whom, key: &[u8]) -> io::Result<()> {
-    let name = if whom.prefix_len.is_some() { TCP_MD5SIG_EXT } else { TCP_MD5SIG };
-    option::set(socket, TCP, name, &md5sig(whom, key)?)
+fn set_md5(socket: &impl OptionTarget, scope: KeyScope, key: &[u8]) -> io::Result<()> {
+    let name = if scope.prefix_len.is_some() { TCP_MD5SIG_EXT } else { TCP_MD5SIG };
+    option::set(socket, TCP, name, &md5sig(scope, key)?)
 }
 
 /// `struct tcp_md5sig` of `linux/tcp.h`.
-fn md5sig(whom: Whom, key: &[u8]) -> io::Result<[u8; 216]> {
+fn md5sig(scope: KeyScope, key: &[u8]) -> io::Result<[u8; 216]> {
     let mut octets = [0; 216];
-    octets[..128].copy_from_slice(&sockaddr_storage(whom.address));
-    if let Some(prefix_len) = whom.prefix_len {
+    octets[..128].copy_from_slice(&sockaddr_storage(scope.address));
+    if let Some(prefix_len) = scope.prefix_len {
         octets[128] = TCP_MD5SIG_FLAG_PREFIX;
         octets[129] = prefix_len;
     }
@@ -91,14 +95,14 @@ fn md5sig(whom: Whom, key: &[u8]) -> io::Result<[u8; 216]> {
 }
 
 /// `struct tcp_ao_add` of `linux/tcp.h`.
-fn ao_add(whom: Whom, key: &AoKey) -> [u8; 288] {
+fn ao_add(scope: KeyScope, key: &AoKey) -> [u8; 288] {
     let mut octets = [0; 288];
-    octets[..128].copy_from_slice(&sockaddr_storage(whom.address));
+    octets[..128].copy_from_slice(&sockaddr_storage(scope.address));
     let name = key.algorithm.name().as_bytes();
     octets[128..128 + name.len()].copy_from_slice(name);
-    // 192: the index of a VRF. 196: `set_current` and `set_rnext`, which a listening socket has neither of; the
-    // first key that is added becomes both by itself, so that the order is what counts.
-    octets[202] = prefix_len(whom);
+    // 192: the index of a VRF. 196: `set_current` and `set_rnext`. A listening socket has neither, and on others the
+    // first key that is added becomes both, so the order of keys counts.
+    octets[202] = prefix_len(scope);
     octets[203] = key.send_id;
     octets[204] = key.receive_id;
     octets[205] = key.algorithm.code_length();
@@ -110,17 +114,17 @@ fn ao_add(whom: Whom, key: &AoKey) -> [u8; 288] {
 }
 
 /// `struct tcp_ao_del` of `linux/tcp.h`.
-fn ao_del(whom: Whom, key: &AoKey) -> [u8; 144] {
+fn ao_del(scope: KeyScope, key: &AoKey) -> [u8; 144] {
     let mut octets = [0; 144];
-    octets[..128].copy_from_slice(&sockaddr_storage(whom.address));
-    octets[138] = prefix_len(whom);
+    octets[..128].copy_from_slice(&sockaddr_storage(scope.address));
+    octets[138] = prefix_len(scope);
     octets[139] = key.send_id;
     octets[140] = key.receive_id;
     octets
 }
 
-fn prefix_len(whom: Whom) -> u8 {
-    whom.prefix_len.unwrap_or_else(|| if whom.address.is_ipv4() { 32 } else { 128 })
+fn prefix_len(scope: KeyScope) -> u8 {
+    scope.prefix_len.unwrap_or_else(|| if scope.address.is_ipv4() { 32 } else { 128 })
 }
 
 /// The address as a `struct sockaddr_storage`. The port is zero: the kernel keys by address.
@@ -140,7 +144,7 @@ fn sockaddr_storage(peer: SocketAddr) -> [u8; 128] {
     storage
 }
 
-// The numbers are Linux's, which the assertions hold against libc where that has them.
+// The numbers are Linux's. The assertions compare them with libc's where it has them.
 const TCP: i32 = 6;
 const TCP_MD5SIG: i32 = 14;
 const TCP_MD5SIG_EXT: i32 = 32;
@@ -166,8 +170,8 @@ mod tests {
 
     const PEER: &str = "192.0.2.7:179";
 
-    fn whom(prefix_len: Option<u8>) -> Whom {
-        Whom { address: PEER.parse().unwrap(), prefix_len }
+    fn scope(prefix_len: Option<u8>) -> KeyScope {
+        KeyScope { address: PEER.parse().unwrap(), prefix_len }
     }
 
     /// The same structures by the compiler's layout.
@@ -251,21 +255,21 @@ mod tests {
 
     #[test]
     fn a_key_of_eighty_octets_is_the_longest() {
-        let option = md5sig(whom(None), &[1; 80]).unwrap();
+        let option = md5sig(scope(None), &[1; 80]).unwrap();
         assert_eq!(option[128..132], [&[0, 0][..], &80u16.to_ne_bytes()].concat());
         assert_eq!(option[136..], [1; 80]);
-        assert!(md5sig(whom(None), &[1; 81]).is_err());
-        assert_eq!(md5sig(whom(Some(24)), b"k").unwrap()[128..130], [1, 24]);
+        assert!(md5sig(scope(None), &[1; 81]).is_err());
+        assert_eq!(md5sig(scope(Some(24)), b"k").unwrap()[128..130], [1, 24]);
     }
 
     #[test]
     fn a_key_of_tcp_ao_says_its_names_and_its_algorithm() {
         let key = AoKey::new(5, "s3cret").receive_id(6).algorithm(AoAlgorithm::Aes128Cmac);
-        let option = ao_add(whom(None), &key);
+        let option = ao_add(scope(None), &key);
         assert_eq!(&option[128..141], b"cmac(aes128)\0");
         assert_eq!(option[192..202], [0; 10]);
         assert_eq!(option[202..208], [32, 5, 6, 12, 0, 6]);
         assert_eq!(&option[208..215], b"s3cret\0");
-        assert_eq!(ao_del(whom(Some(24)), &key)[138..], [24, 5, 6, 0, 0, 0]);
+        assert_eq!(ao_del(scope(Some(24)), &key)[138..], [24, 5, 6, 0, 0, 0]);
     }
 }

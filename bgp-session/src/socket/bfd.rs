@@ -1,7 +1,7 @@
-//! The UDP sockets of BFD (RFC 5881 section 4): one to receive by each local address, one to send by each
-//! session, from a port of its own.
+//! The UDP sockets of BFD (RFC 5881 section 4): one for each local address to receive, one for each session to send,
+//! from a port of its own.
 //!
-//! It makes them and moves datagrams. What is in one is the business of `bfd`.
+//! It opens them and moves datagrams. The module `bfd` of the crate reads them.
 
 use std::{
     io,
@@ -12,9 +12,9 @@ use std::{
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::io::Interest;
 
-use super::{explain, set_class};
+use super::{bind_device, explain, set_class};
 
-/// A datagram's sender and the time to live that was left of it.
+/// A received datagram: its length, its sender, and the time to live that was left of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
     pub(crate) octets: usize,
@@ -22,24 +22,26 @@ pub(crate) struct Arrival {
     pub(crate) ttl: u8,
 }
 
-/// Receives what is sent to one local address.
+/// Receives the datagrams to one local address.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     socket: tokio::net::UdpSocket,
 }
 
 impl Receiver {
-    /// Binds `local`. No other process may receive there: of two, one would hear nothing.
+    /// Binds `local`. No other process may receive there, because only one of the two would get the datagrams.
     pub(crate) fn bind(local: SocketAddr, device: Option<&str>) -> io::Result<Self> {
-        let bind = || {
-            let socket = datagrams(local, device)?;
-            receive_ttl(&socket, local)?;
-            socket.bind(&SockAddr::from(local))?;
-            tokio::net::UdpSocket::from_std(socket.into())
-        };
-        let socket = bind()
+        let socket = Self::bound_socket(local, device)
             .map_err(|error| explain(error, format_args!("cannot receive BFD at {local}")))?;
         Ok(Self { socket })
+    }
+
+    fn bound_socket(local: SocketAddr, device: Option<&str>) -> io::Result<tokio::net::UdpSocket> {
+        let socket = datagrams(local, device)?;
+        receive_ttl(&socket, local)?;
+        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+        socket.bind(&SockAddr::from(local))?;
+        tokio::net::UdpSocket::from_std(socket.into())
     }
 
     /// Waits for a datagram.
@@ -47,13 +49,13 @@ impl Receiver {
         self.socket.poll_recv_ready(cx)
     }
 
-    /// The next datagram, or `WouldBlock`, after which [`Receiver::poll_ready`] waits.
+    /// Returns the next datagram, or `WouldBlock`, after which [`Receiver::poll_ready`] waits.
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Arrival> {
         self.socket.try_io(Interest::READABLE, || receive(&self.socket, buffer))
     }
 
-    /// The next datagram, also one of which the runtime hasn't heard yet, since it was busy elsewhere.
-    pub(crate) fn receive_unheard(&self, buffer: &mut [u8]) -> io::Result<Arrival> {
+    /// Returns the next datagram, even if the runtime was too busy to notice it yet.
+    pub(crate) fn receive_unnoticed(&self, buffer: &mut [u8]) -> io::Result<Arrival> {
         receive(&self.socket, buffer)
     }
 }
@@ -66,22 +68,29 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    /// A socket to `remote` whose port is in the range of RFC 5881 section 4, tried from `first` on. Without a
-    /// local address it is what the routing table says.
+    /// Opens a socket to `remote`. Its port is in the range of RFC 5881 section 4, tried from `first` on. Without a
+    /// local address the routing table selects one.
     pub(crate) fn connect(
         remote: SocketAddr,
         local: Option<IpAddr>,
         device: Option<&str>,
         first: u16,
     ) -> io::Result<Self> {
-        let connect = || {
-            let socket = datagrams(remote, device)?;
-            bind_source(&socket, remote, local, first)?;
-            socket.connect(&SockAddr::from(remote))?;
-            let socket = UdpSocket::from(socket);
-            Ok(Self { local: socket.local_addr()?, socket })
-        };
-        connect().map_err(|error| explain(error, format_args!("cannot send BFD to {remote}")))
+        let socket = Self::connected_socket(remote, local, device, first)
+            .map_err(|error| explain(error, format_args!("cannot send BFD to {remote}")))?;
+        Ok(Self { local: socket.local_addr()?, socket })
+    }
+
+    fn connected_socket(
+        remote: SocketAddr,
+        local: Option<IpAddr>,
+        device: Option<&str>,
+        first: u16,
+    ) -> io::Result<UdpSocket> {
+        let socket = datagrams(remote, device)?;
+        bind_source(&socket, remote, local, first)?;
+        socket.connect(&SockAddr::from(remote))?;
+        Ok(socket.into())
     }
 
     /// Our end.
@@ -92,7 +101,7 @@ impl Sender {
     /// Sends a datagram, or fails.
     pub(crate) fn send(&self, octets: &[u8]) -> io::Result<()> {
         match self.socket.send(octets) {
-            // It tells of an earlier datagram that nobody wanted; this one has not been sent.
+            // The error is about an earlier datagram, which the other end refused. This one has not been sent.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 self.socket.send(octets).map(drop)
             }
@@ -101,8 +110,8 @@ impl Sender {
     }
 }
 
-/// A UDP socket whose packets leave with a time to live of 255, by which a neighbour knows that they come
-/// from the link, and marked as network control.
+/// Opens a UDP socket. Its packets are marked as network control, and leave with a time to live of 255, by which a neighbour
+/// knows that they come from the link.
 fn datagrams(address: SocketAddr, device: Option<&str>) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     match address {
@@ -112,7 +121,8 @@ fn datagrams(address: SocketAddr, device: Option<&str>) -> io::Result<Socket> {
             socket.set_unicast_hops_v6(255)?;
         }
     }
-    super::bind_device(&socket, device)?;
+
+    bind_device(&socket, device)?;
     set_class(&socket, address)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
@@ -147,7 +157,7 @@ fn receive_ttl(socket: &Socket, local: SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
-/// A datagram without its time to live is as good as one from afar.
+/// Receives a datagram with its time to live. Where the system does not report that, it counts as 0.
 #[cfg(target_os = "linux")]
 pub(super) fn receive(
     socket: &impl std::os::fd::AsRawFd,
@@ -163,14 +173,20 @@ pub(super) fn receive(
         Some(&mut control),
         MsgFlags::MSG_DONTWAIT,
     )?;
+
     let ttl = message.cmsgs()?.find_map(|control| match control {
         ControlMessageOwned::Ipv4Ttl(ttl) | ControlMessageOwned::Ipv6HopLimit(ttl) => Some(ttl),
         _ => None,
     });
     let ttl = ttl.and_then(|ttl| u8::try_from(ttl).ok()).unwrap_or(0);
+
     let address = message.address.as_ref();
-    let v4 = address.and_then(|it| it.as_sockaddr_in()).map(|it| SocketAddr::V4((*it).into()));
-    let v6 = address.and_then(|it| it.as_sockaddr_in6()).map(|it| SocketAddr::V6((*it).into()));
+    let v4 = address
+        .and_then(|address| address.as_sockaddr_in())
+        .map(|address| SocketAddr::V4((*address).into()));
+    let v6 = address
+        .and_then(|address| address.as_sockaddr_in6())
+        .map(|address| SocketAddr::V6((*address).into()));
     let source = v4.or(v6).ok_or(io::ErrorKind::InvalidData)?;
     Ok(Arrival { octets: message.bytes, source, ttl })
 }
@@ -187,7 +203,11 @@ fn receive(_socket: &tokio::net::UdpSocket, _buffer: &mut [u8]) -> io::Result<Ar
 
 const FIRST_SOURCE_PORT: u16 = 49_152;
 const SOURCE_PORTS: u16 = 16_384;
-/// More than a header and a number take on any machine.
+/// The size of a receive buffer in octets, of which Linux grants twice as many and counts at least 500 for each datagram.
+const RECEIVE_BUFFER: usize = 256 * 1_024;
+/// More datagrams than can wait in a receive buffer.
+pub(crate) const MOST_WAITING: usize = 2_048;
+/// More octets than a header and a number need on any machine.
 #[cfg(target_os = "linux")]
 const CONTROL_ROOM: usize = 64;
 
@@ -197,7 +217,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn a_datagram_tells_its_time_to_live_and_its_source() {
+    async fn a_datagram_comes_with_its_time_to_live_and_its_source() {
         for (local, from) in [("127.0.0.77:0", "127.0.0.78"), ("[::1]:0", "::1")] {
             let receiver = Receiver::bind(local.parse().unwrap(), Some("lo")).unwrap();
             let remote = receiver.socket.local_addr().unwrap();
@@ -207,9 +227,29 @@ mod tests {
             let mut buffer = [0; 100];
             let arrival = receiver.receive(&mut buffer).unwrap();
             assert_eq!(arrival, Arrival { octets: 25, source: sender.local(), ttl: 255 });
-            let empty = receiver.receive_unheard(&mut buffer).unwrap_err();
+            let empty = receiver.receive_unnoticed(&mut buffer).unwrap_err();
             assert_eq!(empty.kind(), io::ErrorKind::WouldBlock);
         }
+    }
+
+    /// The driver judges deadlines after it has taken this many packets. If more could wait, a flood could hide the packet
+    /// that keeps a session up.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_full_buffer_holds_fewer_datagrams_than_the_driver_takes_at_once() {
+        let receiver = Receiver::bind("127.0.0.80:0".parse().unwrap(), None).unwrap();
+        let remote = receiver.socket.local_addr().unwrap();
+        let sender = Sender::connect(remote, None, None, 11).unwrap();
+        for _ in 0..3 * MOST_WAITING {
+            sender.send(&[0; 24]).unwrap();
+        }
+
+        let mut buffer = [0; 100];
+        let mut waiting = 0;
+        while receiver.receive_unnoticed(&mut buffer).is_ok() {
+            waiting += 1;
+        }
+        assert!((100..MOST_WAITING).contains(&waiting), "{waiting}");
     }
 
     #[test]
@@ -228,7 +268,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn a_port_that_another_has_is_named() {
+    async fn the_error_names_a_port_that_is_in_use() {
         let first = Receiver::bind("127.0.0.77:0".parse().unwrap(), None).unwrap();
         let taken = first.socket.local_addr().unwrap();
         let error = Receiver::bind(taken, None).unwrap_err();

@@ -1,7 +1,7 @@
-//! The raw socket of neighbour discovery: ICMPv6 on one interface, of which only router solicitations and
-//! advertisements arrive.
+//! The raw socket of neighbour discovery: ICMPv6 on one interface, which receives only router solicitations and
+//! advertisements.
 //!
-//! It moves octets. What is in them is the business of `discovery`.
+//! It moves octets. The module `discovery` reads them.
 
 use std::{io, net::Ipv6Addr};
 
@@ -11,7 +11,7 @@ use tokio::io::Interest;
 
 use super::{bfd::Arrival, explain};
 
-/// An interface as its messages need it.
+/// An interface: the facts that its messages need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Link {
     pub(crate) index: u32,
@@ -22,13 +22,13 @@ pub(crate) struct Link {
 /// A socket for one interface.
 pub(crate) struct Icmp6 {
     #[cfg(target_os = "linux")]
-    /// To the runtime one socket of datagrams is as good as another.
+    /// The runtime treats all datagram sockets alike.
     socket: tokio::net::UdpSocket,
     #[cfg(target_os = "linux")]
     index: u32,
 }
 
-/// A raw socket, or in words why not.
+/// Opens a raw socket. The error explains the missing permission.
 fn raw() -> io::Result<Socket> {
     Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6)).map_err(|error| {
         match error.kind() {
@@ -43,26 +43,27 @@ fn raw() -> io::Result<Socket> {
 
 #[cfg(target_os = "linux")]
 impl Link {
-    /// The interface of that name, if it is there and has a link-local address.
+    /// Finds the interface of this name, if it exists and has a link-local address.
     pub(crate) fn find(interface: &str) -> io::Result<Self> {
         let index = nix::net::if_::if_nametoindex(interface).map_err(|error| {
-            explain(error.into(), format_args!("no interface {interface} is there"))
+            explain(error.into(), format_args!("there is no interface {interface}"))
         })?;
-        let own = nix::ifaddrs::getifaddrs()?.filter(|it| it.interface_name == interface);
-        let addresses = own.filter_map(|it| Some(it.address?.as_sockaddr_in6()?.ip()));
-        match addresses.into_iter().find(Ipv6Addr::is_unicast_link_local) {
-            Some(address) => Ok(Self { index, address }),
-            None => Err(io::Error::new(
-                io::ErrorKind::AddrNotAvailable,
-                format!("the interface {interface} has no link-local address"),
-            )),
-        }
+
+        let link_local = nix::ifaddrs::getifaddrs()?
+            .filter(|own| own.interface_name == interface)
+            .filter_map(|own| Some(own.address?.as_sockaddr_in6()?.ip()))
+            .find(Ipv6Addr::is_unicast_link_local);
+        let Some(address) = link_local else {
+            let text = format!("the interface {interface} has no link-local address");
+            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, text));
+        };
+        Ok(Self { index, address })
     }
 }
 
 #[cfg(target_os = "linux")]
 impl Icmp6 {
-    /// Whether this process may do that at all.
+    /// Fails if this process may not open such a socket.
     pub(crate) fn permitted() -> io::Result<()> {
         raw().map(drop)
     }
@@ -70,21 +71,9 @@ impl Icmp6 {
     pub(crate) fn open(interface: &str, link: Link) -> io::Result<Self> {
         let socket = raw()?;
         super::bind_device(&socket, Some(interface))?;
-        let open = || {
-            socket.set_unicast_hops_v6(255)?;
-            socket.set_multicast_hops_v6(255)?;
-            socket.set_multicast_if_v6(link.index)?;
-            socket.set_multicast_loop_v6(false)?;
-            socket.set_recv_hoplimit_v6(true)?;
-            super::option::set(&socket, libc::IPPROTO_ICMPV6, ICMP6_FILTER, &filter())?;
-            // Solicitations are for routers alone.
-            let all_routers = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
-            socket.join_multicast_v6(&all_routers, link.index)?;
-            let own = std::net::SocketAddrV6::new(link.address, 0, 0, link.index);
-            socket.bind(&own.into())?;
-            socket.set_nonblocking(true)
-        };
-        open().map_err(|error| explain(error, format_args!("cannot advertise on {interface}")))?;
+        prepare(&socket, link)
+            .map_err(|error| explain(error, format_args!("cannot advertise on {interface}")))?;
+
         let socket = tokio::net::UdpSocket::from_std(socket.into())?;
         Ok(Self { socket, index: link.index })
     }
@@ -100,7 +89,26 @@ impl Icmp6 {
     }
 }
 
-/// `struct icmp6_filter`: a bit for each type, set where it is not wanted.
+/// Sets the options and binds the socket to our address on the link.
+#[cfg(target_os = "linux")]
+fn prepare(socket: &Socket, link: Link) -> io::Result<()> {
+    socket.set_unicast_hops_v6(255)?;
+    socket.set_multicast_hops_v6(255)?;
+    socket.set_multicast_if_v6(link.index)?;
+    socket.set_multicast_loop_v6(false)?;
+    socket.set_recv_hoplimit_v6(true)?;
+    super::option::set(socket, libc::IPPROTO_ICMPV6, ICMP6_FILTER, &filter())?;
+
+    // Solicitations go to this group.
+    let all_routers = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
+    socket.join_multicast_v6(&all_routers, link.index)?;
+
+    let own = std::net::SocketAddrV6::new(link.address, 0, 0, link.index);
+    socket.bind(&own.into())?;
+    socket.set_nonblocking(true)
+}
+
+/// `struct icmp6_filter`: a bit for each type, set if it is not wanted.
 #[cfg(target_os = "linux")]
 fn filter() -> [u8; 32] {
     let mut words = [u32::MAX; 8];

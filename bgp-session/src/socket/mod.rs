@@ -1,6 +1,6 @@
-//! Socket options: what BGP wants of TCP and what a peer's configuration asks for.
+//! Sockets with the options that BGP needs and that a peer's configuration asks for.
 //!
-//! It makes and prepares sockets. It does not connect, accept, read or write.
+//! It opens and prepares sockets. It does not connect, accept, read or write.
 
 use std::{
     fmt, io,
@@ -21,7 +21,7 @@ mod option;
 
 pub(crate) use networks::is_on_link;
 
-/// A socket to dial the peer with, all options set and the local address bound.
+/// Opens a socket to dial the peer with, sets its options and binds the local address.
 pub(crate) fn dialling(config: &PeerConfig) -> io::Result<TcpSocket> {
     let remote = config.address();
     let socket = match remote {
@@ -34,7 +34,7 @@ pub(crate) fn dialling(config: &PeerConfig) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// Whether the kernel has what the peer's authentication needs, which no later attempt would change.
+/// Checks that the kernel supports the peer's authentication. A later attempt would not change that.
 pub(crate) fn probe(config: &PeerConfig) -> io::Result<()> {
     if !config.transport.has_authentication() {
         return Ok(());
@@ -44,23 +44,25 @@ pub(crate) fn probe(config: &PeerConfig) -> io::Result<()> {
     authentication::set(&socket, remote.into(), &config.transport)
 }
 
-/// Sets the peer's options on an accepted connection, whatever the listener's are.
+/// Sets the peer's options on an accepted connection, which has the listener's.
 pub(crate) fn accepted(stream: &TcpStream, config: &PeerConfig) -> io::Result<()> {
     prepare(&SockRef::from(stream), config.address(), config)
 }
 
-/// A listening socket. One of IPv6 takes IPv6 connections only, so that a speaker may listen on
+/// Opens a listening socket. One for IPv6 accepts IPv6 connections only, so that a speaker may listen on
 /// both wildcard addresses.
 pub(crate) fn listening(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    // A restarted speaker must not wait for the connections of the one before it to fade.
+
+    // A restarted speaker must not wait until the old connections have left TIME-WAIT.
     socket.set_reuse_address(true)?;
-    // Answers to SYNs are sent by the listener, and a peer with TTL security (RFC 5082) takes no other.
+    // The listener answers SYNs, and a peer with TTL security (RFC 5082) accepts no lower value.
     set_ttl(&socket, address, Some(255))?;
     set_class(&socket, address)?;
+
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::from(address))?;
     socket.listen(BACKLOG)?;
@@ -69,50 +71,54 @@ pub(crate) fn listening(address: SocketAddr) -> io::Result<TcpListener> {
 
 fn prepare(socket: &Socket, remote: SocketAddr, config: &PeerConfig) -> io::Result<()> {
     let transport = &config.transport;
-    // Whole messages are written at once; there is nothing to wait for.
+    // Whole messages are written at once, so there is nothing to wait for.
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&probes())?;
     #[cfg(target_os = "linux")]
     if let Some(time) = transport.user_timeout {
         socket.set_tcp_user_timeout(Some(time))?;
     }
+
     set_ttl(socket, remote, transport.reach.ttl())?;
     if let Some(ttl) = transport.reach.minimum_ttl() {
         set_minimum_ttl(socket, remote, ttl)
             .map_err(|error| explain(error, format_args!("cannot set the least TTL to {ttl}")))?;
     }
+
     bind_device(socket, transport.device.as_deref())?;
     set_code_point(socket, remote, transport.dscp.unwrap_or(CLASS_SELECTOR_6))
 }
 
-/// Binds the local address and one of the ports, where they are configured.
+/// Binds the local address and one of the ports, if they are configured.
 fn bind_source(socket: &TcpSocket, remote: SocketAddr, config: &PeerConfig) -> io::Result<()> {
     let local = config.transport.local_address;
-    let bind = |port| {
-        let source = source(remote, local, port);
-        socket.bind(source).map_err(|error| match error.kind() {
-            io::ErrorKind::AddrInUse => error,
-            _ => explain(error, format_args!("cannot dial from {}", source.ip())),
-        })
-    };
     let Some(ports) = &config.transport.source_ports else {
-        return if local.is_some() { bind(0) } else { Ok(()) };
+        return if local.is_some() { bind(socket, source(remote, local, 0)) } else { Ok(()) };
     };
-    // A port whose last connection has only to fade may be used for the next one.
+
+    // A port may be used again while its last connection is still in TIME-WAIT.
     socket.set_reuseaddr(true)?;
     let first = fastrand::u16(ports.clone());
     let in_turn = (first..=*ports.end()).chain(*ports.start()..first);
     for port in in_turn {
-        match bind(port) {
+        match bind(socket, source(remote, local, port)) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
             bound => return bound,
         }
     }
+
     let text = format!("every port of {} to {} is in use", ports.start(), ports.end());
     Err(io::Error::new(io::ErrorKind::AddrInUse, text))
 }
 
-/// Where to send from: a link-local address needs the interface too.
+fn bind(socket: &TcpSocket, source: SocketAddr) -> io::Result<()> {
+    socket.bind(source).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => error,
+        _ => explain(error, format_args!("cannot dial from {}", source.ip())),
+    })
+}
+
+/// The address to send from. A link-local one has the interface of the remote address.
 fn source(remote: SocketAddr, local: Option<IpAddr>, port: u16) -> SocketAddr {
     let unspecified: IpAddr = match remote {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -127,19 +133,21 @@ fn source(remote: SocketAddr, local: Option<IpAddr>, port: u16) -> SocketAddr {
     source
 }
 
-/// The time to live of what is sent; `None`: the system's own, which an accepted connection doesn't have by
-/// itself.
+/// Sets the time to live of our packets. `None` is the system's own, which an accepted connection would not have otherwise.
 fn set_ttl(socket: &Socket, address: SocketAddr, ttl: Option<u8>) -> io::Result<()> {
-    // Of Linux -1 in both options means that.
-    let ttl = ttl.map(u32::from).or(if cfg!(target_os = "linux") { Some(u32::MAX) } else { None });
-    let Some(ttl) = ttl else { return Ok(()) };
+    let ttl = match ttl {
+        Some(ttl) => u32::from(ttl),
+        // On Linux, -1 stands for the system's own in both options.
+        None if cfg!(target_os = "linux") => u32::MAX,
+        None => return Ok(()),
+    };
     match address {
         SocketAddr::V4(_) => socket.set_ttl_v4(ttl),
         SocketAddr::V6(_) => socket.set_unicast_hops_v6(ttl),
     }
 }
 
-/// Drops, in the kernel, what arrives with less (RFC 5082 section 3).
+/// Makes the kernel drop packets that arrive with less (RFC 5082 section 3).
 #[cfg(target_os = "linux")]
 fn set_minimum_ttl(socket: &Socket, address: SocketAddr, ttl: u8) -> io::Result<()> {
     let (level, name) = match address {
@@ -165,20 +173,19 @@ fn bind_device(socket: &Socket, name: Option<&str>) -> io::Result<()> {
     bound.map_err(|error| explain(error, format_args!("cannot bind to the interface {name}")))
 }
 
-/// TCP's own question whether the other end still knows of the connection. A router that lost its
-/// power answers with a reset as soon as it is back, so that no dead connection stands in the way
-/// of its next one. Silence is the HoldTimer's business: ten minutes of it pass before TCP gives
-/// up, which is for connections without that timer.
+/// The keepalive probes of TCP. A router that lost its power answers one with a reset as soon as it is back, so that no dead
+/// connection blocks its next one. The HoldTimer ends connections to silent routers. Without that timer TCP gives up
+/// after ten minutes of silence.
 fn probes() -> TcpKeepalive {
     TcpKeepalive::new().with_time(PROBE_TIME).with_interval(PROBE_TIME).with_retries(PROBES_MOST)
 }
 
-/// Marks what is sent as network control, as routing protocols are (RFC 4594 section 3.1).
+/// Marks our packets as network control, the class of routing protocols (RFC 4594 section 3.1).
 fn set_class(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     set_code_point(socket, address, CLASS_SELECTOR_6)
 }
 
-/// Writes the Differentiated Services Code Point (RFC 2474), which has six bits of an octet.
+/// Sets the Differentiated Services Code Point (RFC 2474): the upper six bits of an octet.
 fn set_code_point(socket: &Socket, address: SocketAddr, dscp: u8) -> io::Result<()> {
     let octet = u32::from(dscp) << 2;
     match address {
@@ -187,7 +194,7 @@ fn set_code_point(socket: &Socket, address: SocketAddr, dscp: u8) -> io::Result<
     }
 }
 
-/// The same kind of error with what was tried, since an operator sees only its text.
+/// Adds what was tried to an error, because an operator sees only its text.
 fn explain(error: io::Error, tried: fmt::Arguments<'_>) -> io::Error {
     io::Error::new(error.kind(), format!("{tried}: {error}"))
 }
@@ -196,7 +203,7 @@ fn explain(error: io::Error, tried: fmt::Arguments<'_>) -> io::Error {
 const CLASS_SELECTOR_6: u8 = 0b110_000;
 const BACKLOG: i32 = 128;
 const PROBE_TIME: Duration = Duration::from_secs(5);
-/// The most that Linux takes.
+/// The most that Linux accepts.
 const PROBES_MOST: u32 = 127;
 
 #[cfg(test)]

@@ -1,14 +1,13 @@
-//! `setsockopt` for the options that no safe interface reaches.
+//! `setsockopt` for the options that no safe interface offers.
 //!
-//! It holds the workspace's only `unsafe` block. What the octets mean is its callers' business: they lay them
-//! out as the kernel's headers do, and test that.
+//! It holds the workspace's only `unsafe` block. Its callers lay the octets out as the kernel's headers do, and test that.
 
 use std::io;
 
 #[cfg(target_os = "linux")]
 use libc::c_int;
 
-/// Sets an option to a value whose layout is the kernel's.
+/// Sets an option to a value in the kernel's layout.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "neither std, tokio, socket2 nor nix can set these options")]
 pub(super) fn set(
@@ -29,7 +28,7 @@ pub(super) fn set(
     if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Refused: the options are Linux's.
+/// Refuses, because these options exist on Linux only.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn set<S>(_socket: &S, _level: i32, _name: i32, _value: &[u8]) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "this socket option needs Linux"))

@@ -67,10 +67,10 @@ async fn a_password_goes_on_and_comes_off_a_listener() {
         ("[::1]:0", "[2001:db8::]:0", Some(32)),
     ] {
         let listener = listening(listen.parse().unwrap()).unwrap();
-        let whom = authentication::Whom { address: peer.parse().unwrap(), prefix_len };
-        authentication::set(&listener, whom, &transport).unwrap();
-        authentication::remove(&listener, whom, &transport).unwrap();
-        let again = authentication::remove(&listener, whom, &transport);
+        let scope = authentication::KeyScope { address: peer.parse().unwrap(), prefix_len };
+        authentication::set(&listener, scope, &transport).unwrap();
+        authentication::remove(&listener, scope, &transport).unwrap();
+        let again = authentication::remove(&listener, scope, &transport);
         assert!(again.is_err(), "there was one to remove");
     }
 }
@@ -85,7 +85,7 @@ async fn a_kernel_without_tcp_ao_is_told_of_in_words() {
             Ok(_) => {}
             Err(error) => assert_eq!(
                 error.to_string(),
-                "this kernel has no TCP-AO: it takes Linux 6.7 or later, built with CONFIG_TCP_AO"
+                "this kernel has no TCP-AO, which needs Linux 6.7 or later, built with CONFIG_TCP_AO"
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! What handles and the speaker change about a peer, beyond its routes.
+//! The changes to a peer that handles and the speaker request, other than its routes and its end.
 
 use std::sync::Arc;
 
@@ -11,28 +11,28 @@ use super::PeerTask;
 use crate::{
     PeerConfig, SpeakerError, Updated, clock,
     command::Command,
-    config::{self, Resets},
+    config::{self, ResetPolicy},
     registry::Registration,
 };
 
 impl PeerTask {
-    /// Obeys a command that is not about routes, nor the end.
+    /// Obeys a command that changes the peer itself.
     pub(super) fn change(&mut self, command: Command, registration: &Registration) {
         match command {
             Command::Disable(cease) => {
-                self.liveness.disabled(true);
+                self.bfd.disabled(true);
                 self.peer.stop(clock::now(), cease);
                 self.reports.disabled(true);
             }
             Command::Enable => {
-                self.liveness.disabled(false);
+                self.bfd.disabled(false);
                 self.peer.start(clock::now());
                 self.reports.disabled(false);
             }
             Command::Reset(cease) => self.peer.reset(clock::now(), cease),
             Command::Update(config, resets, answer) => {
                 let updated = self.update(Arc::new(*config), resets, registration);
-                // Who asked may not wait for the answer.
+                // The caller may have stopped waiting for the answer.
                 let _ = answer.send(updated);
             }
             Command::SetRoutes(_)
@@ -49,17 +49,19 @@ impl PeerTask {
     fn update(
         &mut self,
         config: Arc<PeerConfig>,
-        resets: Resets,
+        resets: ResetPolicy,
         registration: &Registration,
     ) -> Result<Updated, SpeakerError> {
         let now = clock::now();
         let (asn, identifier) = self.speaker;
+        // A seed that the configuration does not name stays as it is.
         let settings = config.settings(asn, identifier, self.peer.settings().fsm.jitter_seed);
+
         let before = (self.config.as_ref(), self.peer.settings());
         let changes = config::changes(before, (&config, &settings));
         let mut updated = Updated { changes, reset: false };
         let established = self.peer.state() == StateKind::Established;
-        let needed = updated.needs_reset().next().is_some();
+        let needs_reset = updated.needs_reset().next().is_some();
 
         // The last step that can fail comes before the first change.
         registration.update(&config)?;
@@ -67,9 +69,9 @@ impl PeerTask {
         self.peer.reconfigure(now, settings);
         self.follow_bfd_config();
 
-        if needed && established && resets == Resets::IfNeeded {
+        if needs_reset && established && resets == ResetPolicy::IfNeeded {
             self.peer.reset(now, Notification::cease(CeaseSubcode::OTHER_CONFIGURATION_CHANGE));
-            self.begin_when_closed = true;
+            self.early_start.request();
             updated.reset = true;
         }
 
@@ -77,7 +79,7 @@ impl PeerTask {
         Ok(updated)
     }
 
-    /// Goes as far as the speaker's drain has come.
+    /// Follows the speaker's drain to its present stage.
     pub(super) fn drain(&mut self) {
         let stage = self.inputs.drain.take();
         if self.originated.enter(stage, &mut self.peer) {

@@ -1,6 +1,6 @@
-//! [`Originated`]: the routes that handles asked for, as the peer should have them at this stage of a drain (RFC 8326).
+//! [`Originated`]: the routes that handles want announced, as the present stage of a drain allows (RFC 8326).
 //!
-//! Outside of the last stage nothing is kept here: the core's Adj-RIB-Out holds what is wanted, and marks it.
+//! Only the last stage keeps routes here. Before that the core's Adj-RIB-Out holds them all, and marks them.
 
 use std::mem;
 
@@ -12,26 +12,27 @@ use ipnet::IpNet;
 
 use crate::DrainStage;
 
-/// What is wanted while a drain keeps it from the peer.
+/// The wanted routes while a drain withholds them from the peer.
 #[derive(Default)]
 pub(super) struct Originated {
     stage: DrainStage,
-    /// All that handles asked for; empty but in [`DrainStage::Withdrawn`].
-    wanted: RouteSet,
+    /// All wanted routes in [`DrainStage::Withdrawn`]; empty in the other stages.
+    withheld: RouteSet,
 }
 
 impl Originated {
-    /// Goes to another stage. Answers whether it is another.
+    /// Enters a stage. Returns true if it is another one than before.
     pub(super) fn enter(&mut self, stage: DrainStage, peer: &mut Peer) -> bool {
         let before = mem::replace(&mut self.stage, stage);
         if before == stage {
             return false;
         }
+
         if stage == DrainStage::Withdrawn {
-            self.wanted = peer.routes();
+            self.withheld = peer.routes();
             peer.set_routes(&RouteSet::new());
         } else if before == DrainStage::Withdrawn {
-            peer.set_routes(&mem::take(&mut self.wanted));
+            peer.set_routes(&mem::take(&mut self.withheld));
         }
         peer.drain(stage == DrainStage::Marked);
         true
@@ -39,7 +40,7 @@ impl Originated {
 
     pub(super) fn set(&mut self, routes: &RouteSet, peer: &mut Peer) {
         if self.stage == DrainStage::Withdrawn {
-            self.wanted = routes.clone();
+            self.withheld = routes.clone();
         } else {
             peer.set_routes(routes);
         }
@@ -47,7 +48,7 @@ impl Originated {
 
     pub(super) fn announce(&mut self, route: Route, peer: &mut Peer) {
         if self.stage == DrainStage::Withdrawn {
-            self.wanted.insert(route);
+            self.withheld.insert(route);
         } else {
             peer.announce(&route);
         }
@@ -55,14 +56,14 @@ impl Originated {
 
     pub(super) fn withdraw(&mut self, prefix: IpNet, peer: &mut Peer) {
         if self.stage == DrainStage::Withdrawn {
-            self.wanted.remove(&prefix);
+            self.withheld.remove(&prefix);
         }
         peer.withdraw(prefix);
     }
 
     pub(super) fn withdraw_path(&mut self, prefix: IpNet, path_id: u32, peer: &mut Peer) {
         if self.stage == DrainStage::Withdrawn {
-            self.wanted.remove_path(&prefix, path_id);
+            self.withheld.remove_path(&prefix, path_id);
         }
         peer.withdraw_path(prefix, path_id);
     }

@@ -1,4 +1,4 @@
-//! [`Reports`]: what a peer's task tells the world: status, events, log and received routes.
+//! [`Reports`]: the outward side of a peer's task: status, events, log and received routes.
 
 use std::{collections::VecDeque, mem, sync::Arc};
 
@@ -12,43 +12,44 @@ use tokio::sync::{broadcast, watch};
 
 use crate::{
     DrainStage, Event, EventKind, PeerConfig, PeerId, PeerStatus, Updated, bfd, clock,
-    table::{Table, Turn, Unapplied},
+    table::{PendingRoutes, Table, WorkPermit},
 };
 
-/// The ways out of a peer's task.
+/// The channels on which a peer's task reports.
 pub(crate) struct Reports {
     peer: PeerId,
-    /// Whether routes of it may be in the table.
+    /// [`Import::Keep`] if the peer's routes may be in the table.
     import: Import,
     status: watch::Sender<PeerStatus>,
     events: broadcast::Sender<Event>,
     table: Arc<Table>,
-    /// Where the session's routes come from, for the decision process.
+    /// The source of the session's routes, for the decision process.
     source: Option<PathSource>,
-    /// What has been reported of the routes that the session cannot carry.
-    unsendable: Unsendable,
-    /// Received and not in the table yet, in order, each with the event that is sent when it is.
-    unapplied: VecDeque<(Unapplied, EventKind)>,
-    /// What changed since the status was published.
-    news: News,
+    unsendable: UnsendableReport,
+    /// Received routes that are not in the table yet, in order, each with the event to send when they are.
+    pending: VecDeque<(PendingRoutes, EventKind)>,
+    /// The changes since the status was published.
+    changes: StatusChanges,
 }
 
-/// What has been reported of the routes that the session cannot carry.
+/// The latest report on the routes that the session cannot carry.
 #[derive(Default)]
-struct Unsendable {
+struct UnsendableReport {
     /// The last count of [`Peer::unsendable_changes`].
     changes: u64,
     routes: usize,
-    /// How many of the session's reasons are in the log.
+    /// The number of the session's reasons that are in the log.
     logged: usize,
 }
 
-/// How many changes of the table a task makes before others have their turn.
+/// The most changes of the table that a task makes with one work permit.
 const MOST_CHANGES: usize = 1_024;
 
+/// The facts that changed; `None`: as before.
 #[derive(Default)]
-struct News {
-    changed: bool,
+struct StatusChanges {
+    /// Something changed that wakes those who wait for a change.
+    any: bool,
     state: Option<StateKind>,
     negotiated: Option<Option<Arc<Negotiated>>>,
     down: Option<DownReason>,
@@ -73,16 +74,16 @@ impl Reports {
             events,
             table,
             source: None,
-            unsendable: Unsendable::default(),
-            unapplied: VecDeque::new(),
-            news: News::default(),
+            unsendable: UnsendableReport::default(),
+            pending: VecDeque::new(),
+            changes: StatusChanges::default(),
         }
     }
 
     pub(super) fn state_change(&mut self, from: StateKind, to: StateKind) {
         tracing::debug!(%from, %to, "state changed");
-        self.news.changed = true;
-        self.news.state = Some(to);
+        self.changes.any = true;
+        self.changes.state = Some(to);
         self.event(EventKind::StateChange { from, to });
     }
 
@@ -97,29 +98,32 @@ impl Reports {
         self.unsendable.logged = 0;
         let (address, peer_type) = (self.peer.address(), negotiated.peer_type);
         self.source = Some(PathSource { address, identifier, peer_type });
+
         let negotiated = Arc::new(negotiated);
-        self.news.changed = true;
-        self.news.negotiated = Some(Some(Arc::clone(&negotiated)));
+        self.changes.any = true;
+        self.changes.negotiated = Some(Some(Arc::clone(&negotiated)));
         self.event(EventKind::Up(negotiated));
     }
 
     pub(super) fn down(&mut self, reason: DownReason) {
         tracing::warn!(%reason, "session down");
-        self.news.changed = true;
-        self.news.negotiated = Some(None);
-        self.news.down = Some(reason.clone());
+        self.changes.any = true;
+        self.changes.negotiated = Some(None);
+        self.changes.down = Some(reason.clone());
         self.event(EventKind::Down(reason));
     }
 
     pub(super) fn failed(&mut self, reason: DownReason) {
-        // Those who wait for a router that isn't there would fill their log with it: said once.
+        // A router that is down for long would fill the log with repetitions.
         let again = self.status.borrow().last_failure.as_ref() == Some(&reason);
-        match again {
-            true => tracing::debug!(%reason, "no session"),
-            false => tracing::warn!(%reason, "no session"),
+        if again {
+            tracing::debug!(%reason, "no session");
+        } else {
+            tracing::warn!(%reason, "no session");
         }
-        self.news.changed = true;
-        self.news.failure = Some(reason.clone());
+
+        self.changes.any = true;
+        self.changes.failure = Some(reason.clone());
         self.event(EventKind::Failed(reason));
     }
 
@@ -129,15 +133,15 @@ impl Reports {
     }
 
     pub(super) fn disabled(&mut self, disabled: bool) {
-        tracing::info!(disabled, "as the operator asked");
-        self.news.changed = true;
-        self.news.disabled = Some(disabled);
+        tracing::info!(disabled, "the operator disabled or enabled the peer");
+        self.changes.any = true;
+        self.changes.disabled = Some(disabled);
     }
 
     pub(super) fn draining(&mut self, stage: DrainStage) {
         tracing::info!(?stage, "drain");
-        self.news.changed = true;
-        self.news.drain = Some(stage);
+        self.changes.any = true;
+        self.changes.drain = Some(stage);
         self.event(EventKind::Draining(stage));
     }
 
@@ -146,9 +150,9 @@ impl Reports {
         let fields = fields.join(", ");
 
         if updated.reset {
-            tracing::info!("configuration changed, the session ends for it: {fields}");
+            tracing::info!("configuration changed, resetting the session: {fields}");
         } else if updated.needs_reset().next().is_some() {
-            // The caller logs what becomes of the session.
+            // The caller logs whether the session is reset.
             tracing::debug!("configuration changed for the next session: {fields}");
         } else {
             tracing::info!("configuration changed in place: {fields}");
@@ -157,23 +161,23 @@ impl Reports {
         if config.protocol.import() == Import::Keep {
             self.import = Import::Keep;
         }
-        self.news.changed = true;
-        self.news.remote_as = Some(config.remote_as());
+        self.changes.any = true;
+        self.changes.remote_as = Some(config.remote_as());
         self.event(EventKind::Updated(Arc::new(updated.clone())));
     }
 
     pub(super) fn bfd_state(&mut self, state: Option<bfd::State>) {
-        self.news.changed = true;
-        self.news.bfd = Some(state);
+        self.changes.any = true;
+        self.changes.bfd = Some(state);
     }
 
-    /// Takes routes to the table; many of them take several turns.
+    /// Brings routes into the table. Many routes need several work permits.
     pub(super) fn received(&mut self, routes: ReceivedRoutes) {
         let Some(source) = self.source else { return };
         let (announced, withdrawn) = (routes.announced.len(), routes.withdrawn.len());
         let changed = EventKind::RoutesChanged { announced, withdrawn };
-        self.unapplied.push_back((Unapplied::new(source, routes), changed));
-        if self.unapplied.len() == 1 {
+        self.pending.push_back((PendingRoutes::new(source, routes), changed));
+        if self.pending.len() == 1 {
             self.apply_some();
         }
     }
@@ -181,41 +185,42 @@ impl Reports {
     /// Reports an End-of-RIB once the routes that came before it are in the table.
     pub(super) fn end_of_rib(&mut self, family: AfiSafi) {
         let kind = EventKind::EndOfRib(family);
-        match self.source.filter(|_| self.has_unapplied()) {
+        match self.source.filter(|_| self.has_pending_routes()) {
             Some(source) => {
-                let nothing = Unapplied::new(source, ReceivedRoutes::default());
-                self.unapplied.push_back((nothing, kind));
+                let no_routes = PendingRoutes::new(source, ReceivedRoutes::default());
+                self.pending.push_back((no_routes, kind));
             }
             None => self.event(kind),
         }
     }
 
-    /// Waits for a turn among the tasks with much to do.
-    pub(super) fn turn(&self) -> impl Future<Output = Turn> + Send + use<> {
-        self.table.turn()
+    /// Waits for a permit, as all tasks with much to do have to.
+    pub(super) fn work_permit(&self) -> impl Future<Output = WorkPermit> + Send + use<> {
+        self.table.work_permit()
     }
 
     /// Returns true if some received routes are not in the table yet.
-    pub(super) fn has_unapplied(&self) -> bool {
-        !self.unapplied.is_empty()
+    pub(super) fn has_pending_routes(&self) -> bool {
+        !self.pending.is_empty()
     }
 
-    /// Takes the next of those routes to the table, and sends the events that follow them.
+    /// Brings the next of those routes into the table, and sends the events that follow them.
     pub(super) fn apply_some(&mut self) {
         let mut left = MOST_CHANGES;
-        while let Some((unapplied, _)) = self.unapplied.front_mut().filter(|_| left > 0) {
-            left -= self.table.apply(self.peer, unapplied, left);
-            if unapplied.len() > 0 {
+        while let Some((routes, _)) = self.pending.front_mut().filter(|_| left > 0) {
+            left -= self.table.apply(self.peer, routes, left);
+            if routes.len() > 0 {
                 return;
             }
-            if let Some((_, changed)) = self.unapplied.pop_front() {
-                self.event(changed);
+
+            if let Some((_, event)) = self.pending.pop_front() {
+                self.event(event);
             }
         }
     }
 
     pub(super) fn event(&self, kind: EventKind) {
-        // Nobody has to listen.
+        // There may be no reader.
         let _ = self.events.send(Event { peer: self.peer, kind });
     }
 
@@ -235,34 +240,36 @@ impl Reports {
 
         if routes > 0 || self.unsendable.routes > 0 {
             self.unsendable.routes = routes;
-            self.news.changed = true;
+            self.changes.any = true;
             self.event(EventKind::Unsendable { routes });
         }
     }
 
-    /// Brings the status up to date, and wakes those who wait for a change if there was one.
+    /// Updates the status. If something changed, this wakes those who wait for a change.
     pub(super) fn publish(&mut self, peer: &Peer, octets_waiting: usize) {
         self.publish_unsendable(peer);
-        let news = mem::take(&mut self.news);
+
+        let changes = mem::take(&mut self.changes);
         self.status.send_if_modified(|status| {
             status.stats.clone_from(peer.stats());
             status.octets_waiting = octets_waiting;
             status.unsendable = peer.unsendable_len();
             status.prefixes_held = peer.adj_rib_in().len();
-            if news.changed {
-                news.write(status, peer);
+            if changes.any {
+                changes.apply(status, peer);
             }
-            news.changed
+            changes.any
         });
     }
 }
 
-impl News {
-    fn write(&self, status: &mut PeerStatus, peer: &Peer) {
+impl StatusChanges {
+    fn apply(&self, status: &mut PeerStatus, peer: &Peer) {
         if let Some(state) = self.state {
             status.state = state;
             status.since = clock::now();
         }
+
         if let Some(negotiated) = &self.negotiated {
             status.negotiated.clone_from(negotiated);
             status.endpoints = peer.endpoints();
@@ -271,33 +278,33 @@ impl News {
                 status.last_error.clone_from(&status.last_down);
             }
         }
+
         if let Some(reason) = &self.down {
             status.last_down = Some(reason.clone());
             status.down_since = Some(clock::now());
             status.last_error = Some(reason.clone());
         }
-        status.disabled = self.disabled.unwrap_or(status.disabled);
-        status.drain = self.drain.unwrap_or(status.drain);
-        status.remote_as = self.remote_as.unwrap_or(status.remote_as);
         if let Some(reason) = &self.failure {
             status.last_failure = Some(reason.clone());
             if is_as_telling(reason, status.last_error.as_ref()) {
                 status.last_error = Some(reason.clone());
             }
         }
-        if let Some(state) = self.bfd {
-            status.bfd = state;
-        }
+
+        status.disabled = self.disabled.unwrap_or(status.disabled);
+        status.drain = self.drain.unwrap_or(status.drain);
+        status.remote_as = self.remote_as.unwrap_or(status.remote_as);
+        status.bfd = self.bfd.unwrap_or(status.bfd);
     }
 }
 
-/// Returns true if a failure says at least as much as the known reason.
+/// Returns true if a failure explains at least as much as the known reason.
 fn is_as_telling(reason: &DownReason, known: Option<&DownReason>) -> bool {
     reason.notification().is_some() || known.is_none_or(|known| known.notification().is_none())
 }
 
 impl Drop for Reports {
-    /// However the task ends, its routes end with it.
+    /// Removes the peer's routes from the table, even if the task was aborted.
     fn drop(&mut self) {
         if self.import == Import::Keep {
             self.table.clear(self.peer);

@@ -1,4 +1,4 @@
-//! The order of a peer's events where its routes take several turns.
+//! The order of a peer's events when its routes need several work permits.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use bgp_core::{Asn, BgpIdentifier, PeerType, rib::Nlri, wire::PathAttributes};
 
 use super::*;
 
-/// As many routes as take two turns.
+/// As many routes as need two work permits.
 fn routes() -> ReceivedRoutes {
     let attributes = Arc::new(PathAttributes::default());
     let nlri = |n: usize| {
@@ -22,7 +22,7 @@ async fn an_end_of_rib_waits_until_the_routes_before_it_are_in_the_table() {
     let router: IpAddr = "192.0.2.1".parse().unwrap();
     let config = PeerConfig::new(router, Asn(64_500));
     let (status, _status) = watch::channel(first_status(&config));
-    let (events, mut heard) = broadcast::channel(8);
+    let (events, mut received) = broadcast::channel(8);
     let table = Arc::new(Table::new(1));
     let mut reports = Reports::new(&config, status, events, Arc::clone(&table));
     let identifier = BgpIdentifier::new(192, 0, 2, 1);
@@ -31,18 +31,18 @@ async fn an_end_of_rib_waits_until_the_routes_before_it_are_in_the_table() {
 
     reports.received(routes());
     reports.end_of_rib(AfiSafi::IPV4_UNICAST);
-    assert!(reports.has_unapplied());
-    assert!(heard.try_recv().is_err(), "one route is not in the table yet");
+    assert!(reports.has_pending_routes());
+    assert!(received.try_recv().is_err(), "one route is not in the table yet");
 
     reports.apply_some();
-    assert!(!reports.has_unapplied());
+    assert!(!reports.has_pending_routes());
     assert_eq!(table.snapshot().len(), MOST_CHANGES + 1);
-    let first = heard.try_recv().unwrap().kind;
+    let first = received.try_recv().unwrap().kind;
     assert!(matches!(first, EventKind::RoutesChanged { withdrawn: 0, .. }), "{first:?}");
-    let second = heard.try_recv().unwrap().kind;
+    let second = received.try_recv().unwrap().kind;
     assert!(matches!(second, EventKind::EndOfRib(AfiSafi::IPV4_UNICAST)), "{second:?}");
 
     reports.end_of_rib(AfiSafi::IPV6_UNICAST);
-    let third = heard.try_recv().unwrap().kind;
+    let third = received.try_recv().unwrap().kind;
     assert!(matches!(third, EventKind::EndOfRib(AfiSafi::IPV6_UNICAST)), "{third:?}");
 }

@@ -1,6 +1,6 @@
 //! [`Wake`]: the one thing that a peer's task waits for next.
 //!
-//! All sources are polled in turn from one place, not by `select!`: both connections read into
+//! One function polls all sources in turn. `select!` would not do, because both connections read into
 //! buffers of the same core value, which only one future at a time could borrow.
 
 use std::{
@@ -8,21 +8,23 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use bgp_core::{Direction, fsm::TransportError, wire::Notification};
+use tokio::time::{Sleep, sleep};
 
 use super::PeerTask;
-use crate::{Transport, bfd::Transition, command::Command, table::Turn};
+use crate::{Transport, bfd::Transition, command::Command, table::WorkPermit};
 
-/// A turn that a task waits for.
-pub(super) type WaitingTurn = Pin<Box<dyn Future<Output = Turn> + Send>>;
+/// A work permit that a task waits for.
+pub(super) type AwaitedPermit = Pin<Box<dyn Future<Output = WorkPermit> + Send>>;
 
-/// What happened.
+/// The next thing to handle.
 pub(super) enum Wake {
-    /// The speaker ends, with this word to the peer; `None`: it is gone.
+    /// The speaker ends, and sends this to the peer; `None`: the speaker is gone.
     Stop(Option<Notification>),
-    /// A handle asks for something; `None`: no handle is left.
+    /// A handle's request; `None`: no handle is left.
     Command(Option<Command>),
     /// Our attempt to connect is over.
     Connected(io::Result<Transport>),
@@ -30,67 +32,87 @@ pub(super) enum Wake {
     Accepted(Transport),
     /// The core's buffer for this connection has grown, or the connection is gone.
     Read(Direction, Result<(), TransportError>),
-    /// It is this task's turn to go on with what has been read before. Dropping the value ends the turn.
-    Turn(Turn),
+    /// This task may handle some of what it has read before.
+    Permit(WorkPermit),
     /// The socket of this connection took octets: there is room for more.
     Wrote(Direction),
-    /// One of the connections that only had to say their last words is closed.
+    /// One of the connections that were being closed is closed.
     Closed,
-    /// A drain of the speaker has come further, or was called off.
+    /// A drain of the speaker reached another stage, or was cancelled.
     Drain,
-    /// BFD has something to tell.
+    /// The state of the BFD session changed.
     Bfd(Transition),
     /// A deadline has come.
     Deadline,
 }
 
+/// The timer for the earliest deadline.
+pub(super) struct Alarm {
+    sleep: Pin<Box<Sleep>>,
+    set: bool,
+    /// The connections have been read once since the deadline came. Only then is it handled: whatever the peer has sent in
+    /// time counts, however late we are.
+    has_read: bool,
+}
+
+impl Alarm {
+    pub(super) fn new() -> Self {
+        Self { sleep: Box::pin(sleep(Duration::ZERO)), set: false, has_read: false }
+    }
+
+    fn set(&mut self, deadline: Option<Instant>) {
+        self.set = deadline.is_some();
+        let Some(deadline) = deadline.map(Into::into) else { return };
+        if self.sleep.deadline() != deadline {
+            self.has_read = false;
+            self.sleep.as_mut().reset(deadline);
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.set { self.sleep.as_mut().poll(cx) } else { Poll::Pending }
+    }
+}
+
 impl PeerTask {
     /// Waits for the next thing. May be dropped at any time without loss.
     pub(super) async fn wait(&mut self) -> Wake {
-        self.set_alarm();
+        let deadlines =
+            [self.peer.poll_timeout(), self.bfd.held_until(), self.early_start.deadline()];
+        self.alarm.set(deadlines.into_iter().flatten().min());
+
         poll_fn(|cx| self.poll_sources(cx)).await
     }
 
-    fn set_alarm(&mut self) {
-        let deadlines = [self.peer.poll_timeout(), self.liveness.held_until(), self.begin_at];
-        self.alarm_set = match deadlines.into_iter().flatten().min() {
-            Some(deadline) => {
-                let deadline = deadline.into();
-                if self.alarm.deadline() != deadline {
-                    self.read_at_deadline = false;
-                    self.alarm.as_mut().reset(deadline);
-                }
-                true
-            }
-            None => false,
-        };
-    }
-
-    /// Each call begins after the source that was served last, so that a busy one doesn't starve
-    /// the others.
+    /// Polls each source once. The first is the one after the source that was ready last, so that a busy one doesn't
+    /// starve the others.
     fn poll_sources(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
         for _ in 0..SOURCES {
-            self.turn = (self.turn + 1) % SOURCES;
-            let polled = match self.turn {
-                0 => self.poll_stop(cx),
-                1 => self.inputs.commands.poll_recv(cx).map(Wake::Command),
-                2 => self.poll_accepted(cx),
-                3 => self.poll_connecting(cx),
-                4 => self.poll_read(cx, Direction::Outgoing),
-                5 => self.poll_read(cx, Direction::Incoming),
-                6 => self.poll_write(cx, Direction::Outgoing),
-                7 => self.poll_write(cx, Direction::Incoming),
-                8 => self.poll_closing(cx),
-                9 => self.poll_drain(cx),
-                10 => self.poll_turn(cx),
-                11 => self.liveness.poll_heard(cx).map(Wake::Bfd),
-                _ => self.poll_alarm(cx),
-            };
+            self.last_source = (self.last_source + 1) % SOURCES;
+            let polled = self.poll_source(cx, self.last_source);
             if polled.is_ready() {
                 return polled;
             }
         }
         Poll::Pending
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>, source: usize) -> Poll<Wake> {
+        match source {
+            0 => self.poll_stop(cx),
+            1 => self.inputs.commands.poll_recv(cx).map(Wake::Command),
+            2 => self.poll_accepted(cx),
+            3 => self.poll_connecting(cx),
+            4 => self.poll_read(cx, Direction::Outgoing),
+            5 => self.poll_read(cx, Direction::Incoming),
+            6 => self.poll_write(cx, Direction::Outgoing),
+            7 => self.poll_write(cx, Direction::Incoming),
+            8 => self.poll_closing(cx),
+            9 => self.poll_drain(cx),
+            10 => self.poll_permit(cx),
+            11 => self.bfd.poll_transition(cx).map(Wake::Bfd),
+            _ => self.poll_alarm(cx),
+        }
     }
 
     fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
@@ -100,7 +122,7 @@ impl PeerTask {
     fn poll_accepted(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
         match self.inputs.accepted.poll_recv(cx) {
             Poll::Ready(Some(transport)) => Poll::Ready(Wake::Accepted(transport)),
-            // The registry dropped its end, which is no news: `stop` tells.
+            // The registry dropped its end. `stop` reports that too.
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
@@ -120,27 +142,29 @@ impl PeerTask {
         self.poll_socket(cx, direction)
     }
 
-    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
+    fn poll_permit(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
         if !self.has_backlog() {
-            self.waiting_turn = None;
+            self.awaited_permit = None;
             return Poll::Pending;
         }
-        let waiting = self.waiting_turn.get_or_insert_with(|| Box::pin(self.reports.turn()));
-        waiting.as_mut().poll(cx).map(|turn| {
-            self.waiting_turn = None;
-            Wake::Turn(turn)
+
+        let reports = &self.reports;
+        let awaited = self.awaited_permit.get_or_insert_with(|| Box::pin(reports.work_permit()));
+        awaited.as_mut().poll(cx).map(|permit| {
+            self.awaited_permit = None;
+            Wake::Permit(permit)
         })
     }
 
     fn poll_socket(&mut self, cx: &mut Context<'_>, direction: Direction) -> Poll<Wake> {
-        let Some(link) = self.links.get_mut(direction) else { return Poll::Pending };
+        let Some(connection) = self.connections.get_mut(direction) else { return Poll::Pending };
         let buffer = self.peer.read_buffer(direction);
-        link.poll_read(cx, buffer).map(|outcome| Wake::Read(direction, outcome))
+        connection.poll_read(cx, buffer).map(|outcome| Wake::Read(direction, outcome))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, direction: Direction) -> Poll<Wake> {
-        let Some(link) = self.links.get_mut(direction) else { return Poll::Pending };
-        link.poll_write(cx).map(|()| Wake::Wrote(direction))
+        let Some(connection) = self.connections.get_mut(direction) else { return Poll::Pending };
+        connection.poll_write(cx).map(|()| Wake::Wrote(direction))
     }
 
     fn poll_closing(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
@@ -155,17 +179,14 @@ impl PeerTask {
     }
 
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
-        if !self.alarm_set {
-            return Poll::Pending;
-        }
-        if self.alarm.as_mut().poll(cx).is_pending() {
+        if self.alarm.poll(cx).is_pending() {
             return Poll::Pending;
         }
 
-        if !std::mem::replace(&mut self.read_at_deadline, true) {
+        if !std::mem::replace(&mut self.alarm.has_read, true) {
             for direction in [Direction::Outgoing, Direction::Incoming] {
                 let read = self.poll_socket(cx, direction);
-                // The end of a connection waits for the messages that came before it: the next read finds it again.
+                // The end of a connection must not overtake the messages before it. The next read finds it again.
                 let ended = matches!(read, Poll::Ready(Wake::Read(_, Err(_))));
                 if read.is_ready() && !(ended && self.unread.contains(&direction)) {
                     return read;
@@ -173,9 +194,13 @@ impl PeerTask {
             }
         }
 
-        self.read_at_deadline = false;
+        self.alarm.has_read = false;
         Poll::Ready(Wake::Deadline)
     }
 }
 
 const SOURCES: usize = 13;
+
+#[cfg(test)]
+#[path = "wake_tests.rs"]
+mod tests;

@@ -75,7 +75,7 @@ async fn keys_of_tcp_ao_work_or_are_refused_in_words() {
         let mut at_router = match router.add_peer(towards_node(from).ao_keys(keys())).await {
             Ok(peer) => peer,
             Err(error) => {
-                let expected = "this kernel has no TCP-AO: it takes Linux 6.7 or later, built with \
+                let expected = "this kernel has no TCP-AO, which needs Linux 6.7 or later, built with \
                                 CONFIG_TCP_AO";
                 assert!(error.to_string().ends_with(expected), "{error}");
                 assert!(matches!(error, SpeakerError::Socket { .. }), "{error:?}");

@@ -1,8 +1,7 @@
-//! [`Liveness`]: what BFD says of a peer, and what that means for its BGP session.
+//! [`BfdMonitor`]: a peer's BFD session, and its effect on the BGP session.
 //!
-//! A failure of the path ends the session (RFC 9384) and holds off the next one until BFD is up again, though
-//! not for ever. What BFD is like before it was ever up holds nothing off. The sessions of BFD themselves are
-//! `bfd`'s.
+//! A failure of the path ends the BGP session (RFC 9384) and holds off the next one until BFD is up again, for a limited
+//! time. BFD that was never up holds nothing off. The BFD sessions themselves are run by the module `bfd` of this crate.
 
 use std::{
     sync::Arc,
@@ -25,45 +24,45 @@ use crate::{
 };
 
 /// A peer's BFD session as its task holds it.
-pub(crate) struct Liveness {
+pub(crate) struct BfdMonitor {
     bfd: Bfd,
     registry: Arc<Registry>,
     attachment: Option<Attachment>,
     transitions: mpsc::Sender<Transition>,
-    heard: mpsc::Receiver<Transition>,
+    received: mpsc::Receiver<Transition>,
     status: watch::Sender<Option<BfdStatus>>,
-    /// BFD has ended the session, and until then no other one is tried.
+    /// BFD has ended the session, and holds the next one off until then.
     held_until: Option<Instant>,
     /// The operator wants no session.
     disabled: bool,
 }
 
-impl Liveness {
+impl BfdMonitor {
     pub(crate) fn new(
         bfd: Bfd,
         registry: Arc<Registry>,
         status: watch::Sender<Option<BfdStatus>>,
     ) -> Self {
-        let (transitions, heard) = mpsc::channel(WAITING_TRANSITIONS);
+        let (transitions, received) = mpsc::channel(WAITING_TRANSITIONS);
         let (attachment, held_until, disabled) = (None, None, false);
-        Self { bfd, registry, attachment, transitions, heard, status, held_until, disabled }
+        Self { bfd, registry, attachment, transitions, received, status, held_until, disabled }
     }
 
-    /// When a session may be tried again at the latest, if none may now.
+    /// The latest time at which a session that is held off may be tried again.
     pub(super) fn held_until(&self) -> Option<Instant> {
         self.held_until
     }
 
-    /// What the operator wants ends what BFD holds off.
+    /// Notes that the operator disabled or enabled the peer. Either way BFD holds nothing off any more.
     pub(super) fn disabled(&mut self, disabled: bool) {
         self.disabled = disabled;
         self.held_until = None;
     }
 
-    pub(super) fn poll_heard(&mut self, cx: &mut Context<'_>) -> Poll<Transition> {
-        match self.heard.poll_recv(cx) {
+    pub(super) fn poll_transition(&mut self, cx: &mut Context<'_>) -> Poll<Transition> {
+        match self.received.poll_recv(cx) {
             Poll::Ready(Some(transition)) => Poll::Ready(transition),
-            // It can't end: one of its senders is ours.
+            // The channel can't end: one of its senders is ours.
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
@@ -73,12 +72,13 @@ impl Liveness {
             self.attachment = None;
             return;
         };
+
         let endpoint = Endpoint::new(config, &profile, asn);
         match &self.attachment {
             Some(attachment) => attachment.change(endpoint, profile),
             None => {
                 self.attachment = Some(self.bfd.attach(
-                    self.registry.alive(),
+                    self.registry.count_task(),
                     endpoint,
                     profile,
                     self.transitions.clone(),
@@ -94,12 +94,13 @@ impl Liveness {
 }
 
 impl PeerTask {
-    /// Begins, changes or ends the peer's BFD session as the configuration says. The BGP session is left alone.
+    /// Begins, changes or ends the peer's BFD session as configured. The BGP session is left alone.
     pub(super) fn follow_bfd_config(&mut self) {
-        let had_one = self.liveness.attachment.is_some();
+        let was_attached = self.bfd.attachment.is_some();
         let (asn, _) = self.speaker;
-        self.liveness.set(&self.config, asn);
-        match (had_one, self.config.bfd) {
+        self.bfd.set(&self.config, asn);
+
+        match (was_attached, self.config.bfd) {
             (false, Some(_)) => self.reports.bfd_state(Some(State::Down)),
             (true, None) => {
                 self.reports.bfd_state(None);
@@ -109,39 +110,41 @@ impl PeerTask {
         }
     }
 
-    /// BFD has something to tell.
+    /// Handles a change of the BFD session's state.
     pub(super) fn bfd_changed(&mut self, transition: Transition) {
-        if self.liveness.attachment.is_none() {
+        if self.bfd.attachment.is_none() {
             return;
         }
+
         self.reports.bfd_state(Some(transition.to));
         self.reports.event(EventKind::Bfd(transition));
         if transition.is_failure() {
             self.path_failed();
         }
-        // What has changed meanwhile may have found no room in the queue.
+
+        // A later transition may have found no room in the queue, so the status counts.
         let out_of_service = transition.remote_state == State::AdminDown;
-        if out_of_service || self.liveness.state() == Some(State::Up) {
+        if out_of_service || self.bfd.state() == Some(State::Up) {
             self.release();
         }
     }
 
     fn path_failed(&mut self) {
-        let Some(profile) = self.config.bfd.filter(|_| !self.liveness.disabled) else { return };
+        let Some(profile) = self.config.bfd.filter(|_| !self.bfd.disabled) else { return };
         let now = clock::now();
-        self.liveness.held_until = now.checked_add(profile.hold);
+        self.bfd.held_until = now.checked_add(profile.hold);
         self.peer.stop(now, Notification::cease(CeaseSubcode::BFD_DOWN));
     }
 
-    /// Lets a session that was held off be tried, if there is one and its time has come.
+    /// Lets a session that was held off be tried when its time has come.
     pub(super) fn release_when_due(&mut self) {
-        if self.liveness.held_until.is_some_and(|until| until <= clock::now()) {
+        if self.bfd.held_until.is_some_and(|until| until <= clock::now()) {
             self.release();
         }
     }
 
     fn release(&mut self) {
-        if self.liveness.held_until.take().is_some() {
+        if self.bfd.held_until.take().is_some() {
             self.peer.start(clock::now());
         }
     }

@@ -1,6 +1,6 @@
-//! [`Link`]: one connection of a peer as its task holds it, and how it is laid down.
+//! [`Connection`]: one connection of a peer as its task holds it, and its orderly end.
 //!
-//! Octets only: which ones is the core's business.
+//! It moves octets. The core composes and reads them.
 
 use std::{
     future::Future,
@@ -19,27 +19,27 @@ use tokio::{
 
 use crate::Transport;
 
-/// An open connection and what waits to be written to it.
-pub(super) struct Link {
+/// An open connection and the octets that wait to be written to it.
+pub(super) struct Connection {
     transport: Transport,
-    /// Composed by the core, not yet taken by the socket.
+    /// Octets that the core has composed and the socket has not yet taken.
     pub(super) outbox: BytesMut,
-    /// How much room to offer to the next read.
+    /// The room to offer to the next read, in octets.
     read_size: usize,
-    /// The connection takes nothing any more. What the peer said before may still be there to read,
-    /// and the end of the reading will tell that the connection is gone.
-    deaf: bool,
+    /// The connection takes no more octets. What the peer sent before may still be there to read,
+    /// and the end of the stream will show that the connection is gone.
+    write_closed: bool,
 }
 
-impl Link {
+impl Connection {
     pub(super) fn new(transport: Transport) -> Self {
-        Self { transport, outbox: BytesMut::new(), read_size: READ_SIZE_FIRST, deaf: false }
+        let (outbox, read_size) = (BytesMut::new(), READ_SIZE_FIRST);
+        Self { transport, outbox, read_size, write_closed: false }
     }
 
-    /// Whether the outbox should be filled further: sending is pulled, so that what waits here
-    /// is bounded however slow the peer reads.
+    /// Returns true if the outbox should be filled further. Its size is bounded, however slowly the peer reads.
     pub(super) fn has_room(&self) -> bool {
-        !self.deaf && self.outbox.len() < HIGH_WATER
+        !self.write_closed && self.outbox.len() < HIGH_WATER
     }
 
     /// Reads once, straight into the core's buffer. Nothing is lost when this is not polled again.
@@ -52,12 +52,13 @@ impl Link {
             buffer.reserve(self.read_size);
         }
         let room = buffer.capacity() - buffer.len();
+
         let read = pin!(self.transport.reader.read_buf(buffer)).poll(cx);
         read.map(|read| match read {
             Ok(0) => Err(TransportError::ClosedByPeer),
             Ok(octets) => {
                 if octets >= room {
-                    // The peer has much to say.
+                    // The peer has more to send.
                     self.read_size = (self.read_size * 2).min(READ_SIZE_MOST);
                 }
                 Ok(())
@@ -68,66 +69,68 @@ impl Link {
 
     /// Writes once. Pending also when there is nothing to write.
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.deaf || self.outbox.is_empty() {
+        if self.write_closed || self.outbox.is_empty() {
             return Poll::Pending;
         }
+
         let write = pin!(self.transport.writer.write_buf(&mut self.outbox)).poll(cx);
         write.map(|written| match written {
             Ok(octets) if octets > 0 => {}
-            // Neither nothing nor an error is a reason to stop reading, see `deaf`.
+            // There may still be something to read, see `write_closed`.
             Ok(_) | Err(_) => {
-                self.deaf = true;
+                self.write_closed = true;
                 self.outbox.clear();
             }
         })
     }
 
-    /// Writes what is left, tells the peer that no more will come, and waits for its end, all within
+    /// Writes what is left, closes our direction, and waits for the peer to close its own, all within
     /// a bounded time. Closing with unread octets would reset the connection, and the peer's system
     /// would throw away our NOTIFICATION before the peer had read it.
     pub(super) async fn close(mut self) {
-        let last_words = async {
+        let last_octets = async {
             self.transport.writer.write_all_buf(&mut self.outbox).await?;
             self.transport.writer.shutdown().await
         };
-        if !matches!(timeout(LAST_WORDS_LIMIT, last_words).await, Ok(Ok(()))) {
+        if !matches!(timeout(WRITE_LIMIT, last_octets).await, Ok(Ok(()))) {
             return;
         }
-        let mut waste = [0; 4_096];
-        let drained =
-            async { while self.transport.reader.read(&mut waste).await.is_ok_and(|n| n > 0) {} };
+
+        let mut ignored = [0; 4_096];
+        let end_of_stream =
+            async { while self.transport.reader.read(&mut ignored).await.is_ok_and(|n| n > 0) {} };
         // Late or not, there is nothing more to do.
-        let _ = timeout(DRAIN_LIMIT, drained).await;
+        let _ = timeout(READ_LIMIT, end_of_stream).await;
     }
 }
 
 /// The connections of a peer: at most one of each direction.
 #[derive(Default)]
-pub(super) struct Links {
-    outgoing: Option<Link>,
-    incoming: Option<Link>,
+pub(super) struct Connections {
+    outgoing: Option<Connection>,
+    incoming: Option<Connection>,
 }
 
-impl Links {
-    pub(super) fn insert(&mut self, direction: Direction, link: Link) {
-        *self.slot(direction) = Some(link);
+impl Connections {
+    pub(super) fn insert(&mut self, direction: Direction, connection: Connection) {
+        *self.slot(direction) = Some(connection);
     }
 
-    pub(super) fn remove(&mut self, direction: Direction) -> Option<Link> {
+    pub(super) fn remove(&mut self, direction: Direction) -> Option<Connection> {
         self.slot(direction).take()
     }
 
-    pub(super) fn get_mut(&mut self, direction: Direction) -> Option<&mut Link> {
+    pub(super) fn get_mut(&mut self, direction: Direction) -> Option<&mut Connection> {
         self.slot(direction).as_mut()
     }
 
-    /// What was composed and not yet taken, of both.
+    /// The number of octets in the outboxes of both.
     pub(super) fn octets_waiting(&self) -> usize {
-        let links = [&self.outgoing, &self.incoming].into_iter().flatten();
-        links.map(|link| link.outbox.len()).sum()
+        let connections = [&self.outgoing, &self.incoming].into_iter().flatten();
+        connections.map(|connection| connection.outbox.len()).sum()
     }
 
-    fn slot(&mut self, direction: Direction) -> &mut Option<Link> {
+    fn slot(&mut self, direction: Direction) -> &mut Option<Connection> {
         match direction {
             Direction::Outgoing => &mut self.outgoing,
             Direction::Incoming => &mut self.incoming,
@@ -135,7 +138,7 @@ impl Links {
     }
 }
 
-/// What the system said, in the core's words.
+/// Translates the system's error into the core's.
 pub(super) fn transport_error(error: &io::Error) -> TransportError {
     use io::ErrorKind as Kind;
     match error.kind() {
@@ -153,5 +156,5 @@ pub(super) fn transport_error(error: &io::Error) -> TransportError {
 const HIGH_WATER: usize = 64 * 1_024;
 const READ_SIZE_FIRST: usize = 4 * 1_024;
 const READ_SIZE_MOST: usize = 64 * 1_024;
-const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
-const DRAIN_LIMIT: Duration = Duration::from_secs(1);
+const WRITE_LIMIT: Duration = Duration::from_secs(1);
+const READ_LIMIT: Duration = Duration::from_secs(1);
