@@ -5,8 +5,8 @@
 //! cargo run -p bgp-session --example announce -- 127.0.0.2:1790 64500 64512 203.0.113.7/32
 //! ```
 //!
-//! The BGP Identifier is derived from the process, so that several may run beside each other.
-#![expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+//! The BGP Identifier is derived from the process, so that several may run at the same time.
+#![expect(clippy::print_stdout, reason = "an example prints to its user")]
 
 use std::{env, error::Error, net::IpAddr, net::SocketAddr};
 
@@ -20,14 +20,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let [router, router_as, own_as, prefixes @ ..] = arguments.as_slice() else {
         return Err("expected ROUTER[:PORT] ROUTER_AS OWN_AS PREFIX...".into());
     };
+
+    // Any identifier will do that no other process has.
     let identifier = BgpIdentifier::from(0x0a00_0000 | (std::process::id() & 0x00ff_ffff));
     let speaker = Speaker::builder(Asn(own_as.parse()?), identifier).start().await?;
     let mut events = speaker.events();
     let config = PeerConfig::new(address(router)?, Asn(router_as.parse()?));
     let peer = speaker.add_peer(config).await?;
-    let routes = prefixes.iter().map(|prefix| Ok(Route::new(prefix.parse()?)));
-    let routes: RouteSet = routes.collect::<Result<_, Box<dyn Error>>>()?;
+
+    let mut routes = RouteSet::new();
+    for prefix in prefixes {
+        routes.insert(Route::new(prefix.parse()?));
+    }
     peer.set_routes(routes).await?;
+
     loop {
         match events.next().await {
             Some(Ok(event)) => match event.kind {
@@ -45,6 +51,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn address(text: &str) -> Result<PeerAddress, Box<dyn Error>> {
-    let with_port = text.parse::<SocketAddr>().map(PeerAddress::from);
-    Ok(with_port.or_else(|_| text.parse::<IpAddr>().map(PeerAddress::from))?)
+    if let Ok(with_port) = text.parse::<SocketAddr>() {
+        return Ok(with_port.into());
+    }
+    Ok(text.parse::<IpAddr>()?.into())
 }

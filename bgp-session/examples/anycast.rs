@@ -5,9 +5,9 @@
 //!     --check 127.0.0.1:53 203.0.113.53/32 2001:db8:53::53/128
 //! ```
 //!
-//! A check opens a TCP connection. So many in a row that succeed (`--rise`) bring the routes, so many that fail (`--fall`)
-//! take them. On an interrupt the server leaves without loss (RFC 8326); a second one does not wait for that.
-#![expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+//! A check opens a TCP connection. After `--rise` successful checks in a row the routes are announced, after `--fall` failed
+//! checks they are withdrawn. On an interrupt the server leaves without loss (RFC 8326); a second interrupt ends it at once.
+#![expect(clippy::print_stdout, reason = "an example prints to its user")]
 
 use std::{error::Error, net::IpAddr, net::SocketAddr, time::Duration};
 
@@ -43,7 +43,7 @@ struct Args {
     /// The address and port that must accept a connection.
     #[arg(long)]
     check: SocketAddr,
-    /// Milliseconds from one check to the next, within which it must have been answered.
+    /// Milliseconds from one check to the next, and the time limit of a check.
     #[arg(long, default_value_t = 1_000)]
     interval: u64,
     /// Checks in a row that must succeed before the routes are announced.
@@ -52,7 +52,7 @@ struct Args {
     /// Checks in a row that must fail before the routes are withdrawn.
     #[arg(long, default_value_t = 3)]
     fall: u32,
-    /// What to announce.
+    /// The prefixes to announce.
     #[arg(required = true)]
     prefixes: Vec<IpNet>,
 }
@@ -61,16 +61,19 @@ struct Args {
 async fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let speaker = Speaker::builder(args.own_as, args.identifier).start().await?;
-    tokio::spawn(tell(speaker.events()));
+    tokio::spawn(print_events(speaker.events()));
+
     let mut config = PeerConfig::new(args.router, args.router_as);
     if let Some(password) = &args.password {
         config = config.password(password.as_str());
     }
     let peer = speaker.add_peer(config).await?;
+
     tokio::select! {
         outcome = keep_in_line(&args, &peer) => return outcome,
         interrupted = ctrl_c() => interrupted?,
     }
+
     println!("leaving without loss; interrupt again to leave at once");
     tokio::select! {
         () = speaker.drain(GracefulShutdown::new().message("anycast server stops")) => {}
@@ -82,28 +85,30 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Checks for ever, and announces or withdraws by what comes of it.
+/// Runs the checks, and announces or withdraws the routes as they succeed or fail.
 async fn keep_in_line(args: &Args, peer: &PeerHandle) -> Result<(), Box<dyn Error>> {
     let routes: RouteSet = args.prefixes.iter().map(|prefix| Route::new(*prefix)).collect();
     let every = Duration::from_millis(args.interval.max(1));
     let mut ticks = interval(every);
     let (mut announced, mut in_a_row) = (false, 0);
+
     loop {
         ticks.tick().await;
         let healthy = matches!(timeout(every, TcpStream::connect(args.check)).await, Ok(Ok(_)));
-        // Counted is what speaks for a change.
+
+        // Only the checks that call for a change are counted.
         in_a_row = if healthy == announced { 0 } else { in_a_row + 1 };
         let needed = if announced { args.fall } else { args.rise };
         if in_a_row >= needed.max(1) && healthy != announced {
             (announced, in_a_row) = (healthy, 0);
             println!("{} {}", args.check, if healthy { "answers" } else { "does not answer" });
-            // The whole truth each time: what is there already is not announced again.
+            // The complete set each time. Only the difference is sent.
             peer.set_routes(if healthy { routes.clone() } else { RouteSet::new() }).await?;
         }
     }
 }
 
-async fn tell(mut events: Events) {
+async fn print_events(mut events: Events) {
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => match event.kind {

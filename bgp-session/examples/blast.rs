@@ -1,14 +1,14 @@
-//! A generator of routes for benchmarks of any router: announces N prefixes, one attribute set for each K of them, and
-//! reports how long the router took them.
+//! A generator of routes for benchmarks of any router: announces N prefixes, with one attribute set for each K of them, and
+//! reports how long the router needs to accept them.
 //!
 //! ```text
 //! cargo run --release -p bgp-session --example blast -- --router 127.0.0.2:1790 --router-as 64500 --own-as 64512 \
 //!     --count 1000000 --per-set 5 --withdraw
 //! ```
 //!
-//! Times count from the moment at which the session is up to that at which the router's TCP has taken the last octet.
-//! What the router does after that, only the router can tell; `--stay` leaves the routes with it until an interrupt.
-#![expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+//! The time counts from when the session is up until the router's TCP has taken the last octet. Only the router knows what it
+//! does after that; `--stay` leaves the routes with it until an interrupt.
+#![expect(clippy::print_stdout, reason = "an example prints to its user")]
 
 use std::{
     error::Error,
@@ -27,7 +27,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// Announces many prefixes, and reports how long the router took them.
+/// Announces many prefixes, and reports how long the router needs to accept them.
 #[derive(Debug, Parser)]
 struct Args {
     /// The router's address; with another port than 179, ADDRESS:PORT.
@@ -51,10 +51,10 @@ struct Args {
     /// The proposed hold time in seconds.
     #[arg(long, default_value_t = 90)]
     hold_time: u64,
-    /// How many prefixes.
+    /// The number of prefixes.
     #[arg(long, default_value_t = 100_000)]
     count: u32,
-    /// How many prefixes share one attribute set; 0: all of them.
+    /// The number of prefixes that share one attribute set; 0: all of them.
     #[arg(long, default_value_t = 0)]
     per_set: u32,
     /// The first prefix; the others follow it without gaps.
@@ -63,13 +63,13 @@ struct Args {
     /// The next hop. Default: our end of the session.
     #[arg(long)]
     next_hop: Option<IpAddr>,
-    /// How many AS numbers each path has behind ours.
+    /// The number of AS numbers that each path has behind ours.
     #[arg(long, default_value_t = 3)]
     path_length: u32,
-    /// How many communities each attribute set has.
+    /// The number of communities of each attribute set.
     #[arg(long, default_value_t = 2)]
     communities: u16,
-    /// How often to announce everything with other attributes.
+    /// The number of times to announce everything, each time with other attributes.
     #[arg(long, default_value_t = 1)]
     rounds: u32,
     /// Withdraw everything at the end, and report that time too.
@@ -78,10 +78,10 @@ struct Args {
     /// Leave the routes with the router until an interrupt.
     #[arg(long)]
     stay: bool,
-    /// One JSON object a line in place of text.
+    /// Print one JSON object per line in place of text.
     #[arg(long)]
     json: bool,
-    /// Seconds until it gives up.
+    /// The time limit in seconds.
     #[arg(long, default_value_t = 300)]
     limit: u64,
 }
@@ -89,34 +89,48 @@ struct Args {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
-    let limit = Duration::from_secs(args.limit);
-    let rounds: Vec<Arc<RouteSet>> = (0..args.rounds.max(1))
-        .map(|round| routes(&args, round).map(Arc::new))
-        .collect::<Result<_, _>>()?;
+    let mut rounds = Vec::new();
+    for round in 0..args.rounds.max(1) {
+        rounds.push(Arc::new(routes(&args, round)?));
+    }
+
     let speaker = Speaker::builder(args.own_as, args.identifier).start().await?;
     let mut peer = speaker.add_peer(config(&args)).await?;
+    let limit = Duration::from_secs(args.limit);
     timeout(limit, peer.established()).await.map_err(|_| why_not(&peer))??;
-    for (round, routes) in (1..).zip(&rounds) {
+
+    for (round, routes) in (1..).zip(rounds) {
         let what = format!("announced, round {round}");
-        let prefixes = u64::from(args.count);
-        let counter = |status: &PeerStatus| status.stats.prefixes_announced_out;
-        let began = Started::now(&peer, counter);
-        peer.set_routes(Arc::clone(routes)).await?;
-        timeout(limit, began.taken(&peer, prefixes)).await.map_err(|_| why_not(&peer))??;
-        began.report(&args, &what, &peer);
+        measure(&args, &peer, &what, routes, |status| status.stats.prefixes_announced_out).await?;
     }
     if args.withdraw {
-        let counter = |status: &PeerStatus| status.stats.prefixes_withdrawn_out;
-        let began = Started::now(&peer, counter);
-        peer.set_routes(RouteSet::new()).await?;
-        let prefixes = u64::from(args.count);
-        timeout(limit, began.taken(&peer, prefixes)).await.map_err(|_| why_not(&peer))??;
-        began.report(&args, "withdrawn", &peer);
+        let routes = Arc::new(RouteSet::new());
+        measure(&args, &peer, "withdrawn", routes, |status| status.stats.prefixes_withdrawn_out)
+            .await?;
     }
+
     if args.stay {
         ctrl_c().await?;
     }
     speaker.shutdown("done").await;
+    Ok(())
+}
+
+/// Sets the routes, and reports how long it takes until the counter has grown by all prefixes.
+async fn measure(
+    args: &Args,
+    peer: &PeerHandle,
+    what: &str,
+    routes: Arc<RouteSet>,
+    counter: fn(&PeerStatus) -> u64,
+) -> Result<(), Box<dyn Error>> {
+    let limit = Duration::from_secs(args.limit);
+    let start = Start::now(peer, counter);
+    peer.set_routes(routes).await?;
+
+    let accepted = start.accepted(peer, u64::from(args.count));
+    timeout(limit, accepted).await.map_err(|_| why_not(peer))??;
+    start.report(args, what, peer);
     Ok(())
 }
 
@@ -146,6 +160,7 @@ fn routes(args: &Args, round: u32) -> Result<RouteSet, Box<dyn Error>> {
         )
         .into());
     }
+
     let per_set = if args.per_set == 0 { args.count.max(1) } else { args.per_set };
     let mut set = 0;
     let mut shared = Arc::new(attributes(args, round, set));
@@ -162,7 +177,7 @@ fn routes(args: &Args, round: u32) -> Result<RouteSet, Box<dyn Error>> {
 }
 
 fn attributes(args: &Args, round: u32, set: u32) -> PathAttributes {
-    // The last AS tells the sets apart, as in a real table.
+    // The last AS differs from set to set, as in a real table.
     let path = (0..args.path_length)
         .map(|n| Asn(if n + 1 == args.path_length { 100_000 + set } else { 65_000 + n }));
     PathAttributes {
@@ -174,20 +189,20 @@ fn attributes(args: &Args, round: u32, set: u32) -> PathAttributes {
     }
 }
 
-/// What the counters were before.
-struct Started<F> {
+/// The time and the counters at the start of a measurement.
+struct Start {
     at: Instant,
     status: PeerStatus,
-    counter: F,
+    counter: fn(&PeerStatus) -> u64,
 }
 
-impl<F: Fn(&PeerStatus) -> u64> Started<F> {
-    fn now(peer: &PeerHandle, counter: F) -> Self {
+impl Start {
+    fn now(peer: &PeerHandle, counter: fn(&PeerStatus) -> u64) -> Self {
         Self { at: Instant::now(), status: peer.status(), counter }
     }
 
-    /// Waits until the router's TCP has taken so many prefixes.
-    async fn taken(&self, peer: &PeerHandle, prefixes: u64) -> Result<(), Box<dyn Error>> {
+    /// Waits until the router's TCP has taken this many prefixes.
+    async fn accepted(&self, peer: &PeerHandle, prefixes: u64) -> Result<(), Box<dyn Error>> {
         let wanted = (self.counter)(&self.status) + prefixes;
         loop {
             let status = peer.status();

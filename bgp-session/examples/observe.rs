@@ -4,7 +4,7 @@
 //! cargo run -p bgp-session --example observe -- LISTEN OWN_AS PEER=AS...
 //! cargo run -p bgp-session --example observe -- 127.0.0.2:1790 64500 127.0.0.1=64512 127.0.0.3=any
 //! ```
-#![expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+#![expect(clippy::print_stdout, reason = "an example prints to its user")]
 
 use std::{env, error::Error, net::IpAddr, net::SocketAddr};
 
@@ -16,6 +16,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let [listen, own_as, peers @ ..] = arguments.as_slice() else {
         return Err("expected LISTEN OWN_AS PEER=AS...".into());
     };
+
     let listen: SocketAddr = listen.parse()?;
     let identifier = match listen.ip() {
         IpAddr::V4(address) if !address.is_unspecified() => address.into(),
@@ -23,6 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let builder = Speaker::builder(Asn(own_as.parse()?), identifier).listen(listen);
     let speaker = builder.start().await?;
+
     // A session lasts as long as its handle.
     let mut handles = Vec::new();
     for peer in peers {
@@ -30,6 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let config = PeerConfig::new(address.parse::<IpAddr>()?, asn.parse::<RemoteAs>()?);
         handles.push(speaker.add_peer(config.passive().import(Import::Keep)).await?);
     }
+
     let mut changed = speaker.loc_rib_changed();
     loop {
         changed.changed().await?;

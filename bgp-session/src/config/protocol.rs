@@ -15,7 +15,7 @@ pub(crate) struct ProtocolConfig {
     pub(super) local_asn: Option<Asn>,
     /// The BGP Identifier that we show to this peer; `None`: the speaker's.
     pub(super) identifier: Option<BgpIdentifier>,
-    /// How paths name the speaker's own AS, where we show another one.
+    /// The way in which paths name the speaker's own AS, if we show another one.
     pub(super) local_as: Option<(SentPath, ReceivedPath)>,
     /// `None`: another one for each peer.
     pub(super) jitter_seed: Option<u64>,

@@ -32,6 +32,7 @@ pub(crate) fn set(
         set_md5(socket, scope, password.as_bytes())
             .map_err(|error| explain(error, format_args!("cannot set the TCP MD5 password")))?;
     }
+
     for key in &transport.ao_keys {
         let added = option::set(socket, TCP, TCP_AO_ADD_KEY, &ao_add(scope, key));
         added.map_err(|error| match error.raw_os_error() {
