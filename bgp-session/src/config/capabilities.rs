@@ -12,7 +12,7 @@ impl PeerConfig {
     /// Sets the address families to offer (RFC 4760). Default: IPv4 and IPv6 unicast.
     #[must_use]
     pub fn families(mut self, families: impl IntoIterator<Item = AfiSafi>) -> Self {
-        self.protocol.core.fsm.families = families.into_iter().collect();
+        self.protocol.settings.fsm.families = families.into_iter().collect();
         self
     }
 
@@ -29,7 +29,7 @@ impl PeerConfig {
     /// Offers graceful restart with the given times, and long-lived graceful restart (RFC 9494).
     #[must_use]
     pub fn graceful_restart_with(mut self, restart: RestartConfig) -> Self {
-        self.protocol.core.fsm.extensions.graceful_restart = Some(restart);
+        self.protocol.settings.fsm.extensions.graceful_restart = Some(restart);
         self
     }
 
@@ -47,7 +47,7 @@ impl PeerConfig {
     /// [`Route::path`](crate::Route::path). Default: one path.
     #[must_use]
     pub fn add_path(mut self, family: AfiSafi, mode: AddPathMode) -> Self {
-        let add_path = &mut self.protocol.core.fsm.extensions.add_path;
+        let add_path = &mut self.protocol.settings.fsm.extensions.add_path;
         add_path.retain(|offer| offer.family != family);
         add_path.push(AddPath { family, mode });
         self
@@ -56,35 +56,35 @@ impl PeerConfig {
     /// Offers messages of up to 65,535 octets (RFC 8654). Default: offered.
     #[must_use]
     pub fn extended_messages(mut self, offered: bool) -> Self {
-        self.protocol.core.fsm.extensions.extended_messages = offered;
+        self.protocol.settings.fsm.extensions.extended_messages = offered;
         self
     }
 
     /// Offers IPv4 routes with IPv6 next hops (RFC 8950). Default: offered.
     #[must_use]
     pub fn extended_next_hop(mut self, offered: bool) -> Self {
-        self.protocol.core.fsm.extensions.extended_next_hop = offered;
+        self.protocol.settings.fsm.extensions.extended_next_hop = offered;
         self
     }
 
     /// Offers route refreshes with a beginning and an end (RFC 7313). Default: offered.
     #[must_use]
     pub fn enhanced_refresh(mut self, offered: bool) -> Self {
-        self.protocol.core.fsm.extensions.enhanced_refresh = offered;
+        self.protocol.settings.fsm.extensions.enhanced_refresh = offered;
         self
     }
 
     /// Offers route refreshes at the request of either end (RFC 2918). Default: offered.
     #[must_use]
     pub fn route_refresh(mut self, offered: bool) -> Self {
-        self.protocol.core.fsm.route_refresh = offered;
+        self.protocol.settings.fsm.route_refresh = offered;
         self
     }
 
     /// Offers AS numbers of two octets only, as routers did before RFC 6793. Default: four octets are offered.
     #[must_use]
     pub fn two_octet_as(mut self) -> Self {
-        self.protocol.core.fsm.four_octet_as = false;
+        self.protocol.settings.fsm.four_octet_as = false;
         self
     }
 
@@ -94,7 +94,7 @@ impl PeerConfig {
     /// reconfigured.
     #[must_use]
     pub fn without_capabilities(mut self) -> Self {
-        self.protocol.core.fsm.capabilities = false;
+        self.protocol.settings.fsm.capabilities = false;
         self
     }
 }

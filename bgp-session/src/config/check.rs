@@ -38,7 +38,7 @@ impl PeerConfig {
             return self.refuse("address", &address, expected);
         }
 
-        if self.address().port() == 0 && self.protocol.core.fsm.connect_mode.dials() {
+        if self.address().port() == 0 && self.protocol.settings.fsm.connect_mode.dials() {
             return self.refuse("port", &0, "a TCP port to dial, or a passive peer");
         }
         Ok(())
@@ -65,11 +65,11 @@ impl PeerConfig {
             return self.refuse("identifier", &Ipv4Addr::UNSPECIFIED, expected);
         }
 
-        let hold_time = self.protocol.core.fsm.hold_time;
+        let hold_time = self.protocol.settings.fsm.hold_time;
         if !is_hold_time(hold_time) {
             return self.refuse("hold_time", &hold_time, "0, or 3 to 65535 whole seconds");
         }
-        let families = &self.protocol.core.fsm.families;
+        let families = &self.protocol.settings.fsm.families;
         if families.is_empty() {
             return self.refuse("families", families, "at least one address family");
         }

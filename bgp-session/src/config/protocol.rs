@@ -22,7 +22,7 @@ pub(crate) struct ProtocolConfig {
     /// This process has just been started again.
     pub(super) restarted: bool,
     /// Everything else. The fields for which the values above stand have no meaning here.
-    pub(super) core: PeerSettings,
+    pub(super) settings: PeerSettings,
 }
 
 impl ProtocolConfig {
@@ -33,7 +33,7 @@ impl ProtocolConfig {
             local_as: None,
             jitter_seed: None,
             restarted: false,
-            core: PeerSettings::new(Asn::ZERO, BgpIdentifier::new(0, 0, 0, 0), remote_as),
+            settings: PeerSettings::new(Asn::ZERO, BgpIdentifier::new(0, 0, 0, 0), remote_as),
         }
     }
 
@@ -44,17 +44,17 @@ impl ProtocolConfig {
         identifier: BgpIdentifier,
         jitter_seed: u64,
     ) -> PeerSettings {
-        let mut core = self.core.clone();
-        core.fsm.local_asn = self.local_asn_of(asn);
-        core.fsm.local_identifier = self.identifier.unwrap_or(identifier);
-        core.fsm.jitter_seed = self.jitter_seed.unwrap_or(jitter_seed);
+        let mut settings = self.settings.clone();
+        settings.fsm.local_asn = self.local_asn_of(asn);
+        settings.fsm.local_identifier = self.identifier.unwrap_or(identifier);
+        settings.fsm.jitter_seed = self.jitter_seed.unwrap_or(jitter_seed);
 
         // Where both are the same AS, there is no other to name.
-        if core.fsm.local_asn != asn {
-            core.fsm.local_as =
+        if settings.fsm.local_asn != asn {
+            settings.fsm.local_as =
                 self.local_as.map(|(sent, received)| LocalAs { speaker_asn: asn, sent, received });
         }
-        core
+        settings
     }
 
     /// The AS that a speaker with this AS shows to the peer.
@@ -63,16 +63,16 @@ impl ProtocolConfig {
     }
 
     pub(crate) fn import(&self) -> Import {
-        self.core.import
+        self.settings.import
     }
 
     pub(crate) fn remote_as(&self) -> RemoteAs {
-        self.core.fsm.remote_as
+        self.settings.fsm.remote_as
     }
 
     /// The time for which the peer keeps our routes, if this process has just been started again.
     pub(crate) fn restart_time(&self) -> Option<Duration> {
-        let restart = self.core.fsm.extensions.graceful_restart.as_ref()?;
+        let restart = self.settings.fsm.extensions.graceful_restart.as_ref()?;
         self.restarted.then_some(restart.restart_time)
     }
 }

@@ -18,7 +18,7 @@ impl PeerConfig {
     /// Keeps or drops the routes that this peer sends. Default: they are counted and dropped.
     #[must_use]
     pub fn import(mut self, import: Import) -> Self {
-        self.protocol.core.import = import;
+        self.protocol.settings.import = import;
         self
     }
 
@@ -27,7 +27,7 @@ impl PeerConfig {
     /// peer for its routes again; no session ends.
     #[must_use]
     pub fn import_policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
-        self.protocol.core.policies.import = Some(policy.into());
+        self.protocol.settings.policies.import = Some(policy.into());
         self.import(Import::Keep)
     }
 
@@ -35,7 +35,7 @@ impl PeerConfig {
     /// withdrawn (RFC 9774). After a change the speaker asks the peer for its routes again.
     #[must_use]
     pub fn allow_as_sets(mut self) -> Self {
-        self.protocol.core.allow_as_sets = true;
+        self.protocol.settings.allow_as_sets = true;
         self
     }
 
@@ -49,7 +49,7 @@ impl PeerConfig {
     /// Like [`maximum_prefixes`](Self::maximum_prefixes), with another limit for each family.
     #[must_use]
     pub fn prefix_limits(mut self, limits: PrefixLimits) -> Self {
-        self.protocol.core.maximum_prefixes = limits;
+        self.protocol.settings.maximum_prefixes = limits;
         self
     }
 }
@@ -71,14 +71,14 @@ impl PeerConfig {
     /// ```
     #[must_use]
     pub fn export_policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
-        self.protocol.core.policies.export = Some(policy.into());
+        self.protocol.settings.policies.export = Some(policy.into());
         self
     }
 
     /// Sets the next hop of IPv4 routes that have none of their own. Default: the session's local address.
     #[must_use]
     pub fn next_hop_ipv4(mut self, address: Ipv4Addr) -> Self {
-        self.protocol.core.next_hops.ipv4 = Some(address);
+        self.protocol.settings.next_hops.ipv4 = Some(address);
         self
     }
 
@@ -86,7 +86,7 @@ impl PeerConfig {
     /// (RFC 2545). Default: the session's local address.
     #[must_use]
     pub fn next_hop_ipv6(mut self, address: Ipv6Addr) -> Self {
-        self.protocol.core.next_hops.ipv6 = Some(address);
+        self.protocol.settings.next_hops.ipv6 = Some(address);
         self
     }
 
@@ -94,7 +94,7 @@ impl PeerConfig {
     /// RFC 4271 section 9.2.1.1); withdrawals never wait. Default: zero.
     #[must_use]
     pub fn advertisement_interval(mut self, time: Duration) -> Self {
-        self.protocol.core.min_route_advertisement_interval = time;
+        self.protocol.settings.min_route_advertisement_interval = time;
         self
     }
 }

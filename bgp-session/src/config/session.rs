@@ -41,14 +41,14 @@ impl PeerConfig {
     /// is accepted. Default: no role is offered.
     #[must_use]
     pub fn role(mut self, role: Role) -> Self {
-        self.protocol.core.fsm.role = Some(RoleConfig::new(role));
+        self.protocol.settings.fsm.role = Some(RoleConfig::new(role));
         self
     }
 
     /// Like [`role`](Self::role), and also refuses a peer that names no role (strict mode).
     #[must_use]
     pub fn strict_role(mut self, role: Role) -> Self {
-        self.protocol.core.fsm.role = Some(RoleConfig { role, strict: true });
+        self.protocol.settings.fsm.role = Some(RoleConfig { role, strict: true });
         self
     }
 }
@@ -70,7 +70,7 @@ impl PeerConfig {
     /// Sets the end that opens the connection. Default: both, and the first connection is used.
     #[must_use]
     pub fn connect_mode(mut self, mode: ConnectMode) -> Self {
-        self.protocol.core.fsm.connect_mode = mode;
+        self.protocol.settings.fsm.connect_mode = mode;
         self
     }
 
@@ -78,7 +78,7 @@ impl PeerConfig {
     /// 8.1.1), so that a new connection may replace it. Default: the session stays, and the new connection is closed.
     #[must_use]
     pub fn collision_detect_established_state(mut self) -> Self {
-        self.protocol.core.collision_detect_established_state = true;
+        self.protocol.settings.collision_detect_established_state = true;
         self
     }
 }
@@ -89,7 +89,7 @@ impl PeerConfig {
     /// a session without KEEPALIVEs; otherwise 3 to 65,535 whole seconds. Default: 90 s.
     #[must_use]
     pub fn hold_time(mut self, time: Duration) -> Self {
-        self.protocol.core.fsm.hold_time = time;
+        self.protocol.settings.fsm.hold_time = time;
         self
     }
 
@@ -97,7 +97,7 @@ impl PeerConfig {
     /// negotiated hold time. Default: a third of that.
     #[must_use]
     pub fn keepalive_time(mut self, time: Duration) -> Self {
-        self.protocol.core.fsm.keepalive_time = Some(time);
+        self.protocol.settings.fsm.keepalive_time = Some(time);
         self
     }
 
@@ -105,7 +105,7 @@ impl PeerConfig {
     /// attempts that failed in TCP (ConnectRetryTime of RFC 4271 section 8). Default: 5 s.
     #[must_use]
     pub fn connect_retry(mut self, time: Duration) -> Self {
-        self.protocol.core.fsm.connect_retry_time = time;
+        self.protocol.settings.fsm.connect_retry_time = time;
         self
     }
 
@@ -114,15 +114,15 @@ impl PeerConfig {
     /// NOTIFICATION, where trying again soon seldom helps. Default: 1 s and 60 s.
     #[must_use]
     pub fn idle_hold(mut self, first: Duration, longest: Duration) -> Self {
-        self.protocol.core.fsm.idle_hold_time = first;
-        self.protocol.core.fsm.idle_hold_max = longest;
+        self.protocol.settings.fsm.idle_hold_time = first;
+        self.protocol.settings.fsm.idle_hold_max = longest;
         self
     }
 
     /// Waits this long for the peer's OPEN before sending ours (DelayOpenTime of RFC 4271). Default: no delay.
     #[must_use]
     pub fn delay_open(mut self, time: Duration) -> Self {
-        self.protocol.core.fsm.delay_open_time = Some(time);
+        self.protocol.settings.fsm.delay_open_time = Some(time);
         self
     }
 
@@ -130,7 +130,7 @@ impl PeerConfig {
     /// disables the timer. Default: 8 minutes, or twice the negotiated hold time where that is more.
     #[must_use]
     pub fn send_hold_time(mut self, time: Duration) -> Self {
-        self.protocol.core.fsm.send_hold_time = Some(time);
+        self.protocol.settings.fsm.send_hold_time = Some(time);
         self
     }
 

@@ -140,7 +140,7 @@ impl PeerConfig {
 
     /// The time that an attempt to dial should wait for an answer.
     pub fn connect_limit(&self) -> Duration {
-        let default = (self.protocol.core.fsm.connect_retry_time / 5).saturating_mul(3);
+        let default = (self.protocol.settings.fsm.connect_retry_time / 5).saturating_mul(3);
         self.transport.connect_timeout.unwrap_or(default)
     }
 
