@@ -1,5 +1,5 @@
-//! BFD against BIRD's and FRR's, in network namespaces: up, a silent link noticed in time, recovery, timers
-//! agreed on and changed, several sessions, several hops.
+//! BFD with BIRD and FRR, in network namespaces: coming up, noticing a silent link in time, recovery, negotiated and
+//! changed timers, several sessions, several hops.
 //!
 //! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`).
 
@@ -18,15 +18,15 @@ const ROUTER: &str = "172.22.35.1";
 const NODE: &str = "172.22.35.26";
 const SOON: Duration = Duration::from_secs(30);
 
-/// A router with BFD, whichever daemon it is.
+/// A router with BFD, run by either daemon.
 trait BfdRouter: Sized + Send + Sync {
-    /// Starts it with a peer at each address, and BFD every so many milliseconds, thrice.
+    /// Starts the router with a peer at each address, and BFD with this interval in milliseconds and a multiplier of 3.
     fn start(host: &Host, peers: &[&str], milliseconds: u32) -> Self;
 
-    /// Starts it with one peer some hops away.
+    /// Starts the router with one peer some hops away.
     fn start_multihop(host: &Host, own: &str, peer: &str, milliseconds: u32) -> Self;
 
-    /// Whether its BFD session with the peer is up, and what it says.
+    /// Returns true if the router's BFD session with the peer is up, and its own report.
     fn bfd(&self, peer: &str) -> Result<String, String>;
 }
 
@@ -124,7 +124,7 @@ fn a_silent_link_ends_the_session_within_the_detection_time_and_heals<R: BfdRout
     node.with_runtime(|runtime| {
         let (_speaker, mut peer) = dial(runtime, config(ROUTER).bfd(fast()));
         bfd_up(&router, &peer, NODE);
-        // A machine that is busy elsewhere may notice late; one that can notice in time does so once in a few.
+        // A busy machine may notice late. One that can notice in time does so at least once in a few attempts.
         let mut silences = Vec::new();
         while silences.iter().all(|silent| *silent >= ms(200)) {
             assert!(silences.len() < 5, "noticed after {silences:?}");
@@ -159,7 +159,7 @@ fn timers_are_agreed_on_and_changed_without_touching_the_bgp_session<R: BfdRoute
     node.with_runtime(|runtime| {
         let (_speaker, peer) = dial(runtime, config(ROUTER).bfd(fast()));
         bfd_up(&router, &peer, NODE);
-        // The slower of what we want and what it can take, each way.
+        // In each direction, the longer of our interval and the one that the router can receive.
         wait_for_bfd(&peer, "its timers", |it| {
             (it.transmit_interval, it.detection_time) == (ms(200), ms(600))
         });
@@ -275,7 +275,7 @@ fn a_router_that_takes_its_bfd_out_of_service_keeps_its_session() {
 }
 
 #[test]
-fn a_router_without_bfd_has_its_session_all_the_same() {
+fn a_router_without_bfd_has_its_session_nevertheless() {
     if !requested() {
         return;
     }
@@ -293,7 +293,7 @@ fn a_router_without_bfd_has_its_session_all_the_same() {
     });
 }
 
-/// Pulls a host's cable, and says how long the session lasts.
+/// Pulls a host's cable, and returns how long the session lasts.
 fn cut(runtime: &Runtime, host: &Host, peer: &mut PeerHandle) -> Duration {
     host.unplug();
     let start = Instant::now();

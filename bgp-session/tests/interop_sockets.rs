@@ -37,21 +37,21 @@ fn ttl_security_from_both_sides<R: Router>() {
     for (router, node) in PAIRS {
         let (host, node_host) = Lan::new().router_and_node();
         let neighbor = || Neighbor::new(node, NODE_AS).ttl_security();
-        // It waits for us, and takes only what comes from the link.
+        // The router waits for us, and accepts only connections from the link.
         let mut waiting = R::start(&host, router_config(neighbor().passive()));
         node_host.with_runtime(|runtime| {
-            // The connection is there before the router looks at it; then it hears nothing any more.
+            // The connection is made before the router checks it. After that the router ignores it.
             let (speaker, mut peer) = add(runtime, ours(), quick(config(router)).ttl(254));
             let _ = runtime.block_on(async {
                 tokio::time::timeout(Duration::from_secs(2), peer.established()).await
             });
-            // FRR 8.4 looks only at what answers its own dials.
+            // FRR 8.4 checks only the answers to its own dials.
             if R::NAME != "FRR" {
                 let seen = waiting.established(address(node));
                 assert!(seen.is_err(), "254 comes from behind a router: {seen:?}");
             }
             runtime.block_on(speaker.shutdown(""));
-            // Of which it hasn't heard, nor will it, so that it would not take another.
+            // The router does not learn that this session is over, and would not accept another.
             waiting.start_again();
 
             let (speaker, mut peer) = add(runtime, ours(), quick(config(router)).ttl_security(1));
@@ -59,7 +59,7 @@ fn ttl_security_from_both_sides<R: Router>() {
             runtime.block_on(speaker.shutdown(""));
         });
         drop(waiting);
-        // It dials us.
+        // The router dials us.
         let _dialling = R::start(&host, router_config(neighbor()));
         node_host.with_runtime(|runtime| {
             let builder = ours().listen(SocketAddr::new(address(node), 179));
@@ -105,7 +105,7 @@ fn a_session_without_a_hold_timer_notices_a_vanished_router_by_its_user_timeout(
             let config = config.user_timeout(Duration::from_secs(2));
             let (_speaker, mut peer) = add(runtime, ours(), config);
             runtime.block_on(established(&mut peer));
-            // Nobody has anything to say: TCP's own probes do it.
+            // Neither end sends anything, so TCP's own probes notice.
             host.unplug();
             let down = runtime.block_on(async {
                 let down = peer.wait_for(|status| !status.is_established());
@@ -119,7 +119,7 @@ fn a_session_without_a_hold_timer_notices_a_vanished_router_by_its_user_timeout(
 }
 
 #[test]
-fn a_session_is_from_the_port_and_the_interface_that_were_asked_for() {
+fn a_session_uses_the_configured_port_and_interface() {
     if !requested() {
         return;
     }
@@ -142,7 +142,7 @@ fn a_session_is_from_the_port_and_the_interface_that_were_asked_for() {
     }
 }
 
-/// Tries each configuration, and compares whether it gets a session.
+/// Tries each configuration, and checks if it gets a session.
 fn reaches<const N: usize>(
     far: &FarRouter,
     configs: impl FnOnce(&dyn Fn() -> PeerConfig) -> [(PeerConfig, bool); N] + Send,
@@ -159,7 +159,7 @@ fn reaches<const N: usize>(
     });
 }
 
-/// A node, a router two hops away that waits for it, and what is between.
+/// A node, a router two hops away that waits for it, and the host in between.
 struct FarRouter {
     node: Host,
     router: IpAddr,
@@ -176,7 +176,7 @@ impl FarRouter {
             .map(|(side, host)| format!("{}{host}", net[side]));
         let with_length = |address: &str| format!("{address}/{bits}");
         let node = near.host("node", &[&with_length(&at_node)]);
-        // What is forwarded by IPv6 needs the router's own link-local address to find its way.
+        // Forwarding by IPv6 needs the router's own link-local address.
         let between = near.host("between", &[&with_length(&at_between), "fe80::fe/64"]);
         far.join(&between, "lan1", &[&with_length(&at_far), "fe80::fe/64"]);
         between.forward_packets();

@@ -1,4 +1,4 @@
-//! Peers by interface, found by router advertisements: against FRR's `neighbor IFACE interface`, and among ourselves.
+//! Peers by interface, found by router advertisements: with FRR's `neighbor IFACE interface`, and between two of us.
 //!
 //! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`).
 
@@ -35,7 +35,7 @@ fn frr_finds_us_and_is_found() {
             }
         });
         received(&speaker, &["fd99::/48"]);
-        // The end of the handle is the end of the session.
+        // Dropping the handle ends the session.
         drop(handle);
         wait_until(SOON, "the end", || {
             let left = speaker.peers();
@@ -126,7 +126,7 @@ fn two_speakers_on_a_link_find_each_other_and_a_replaced_one() {
 }
 
 #[test]
-fn terms_change_in_place_for_the_neighbour_that_there_is_and_for_those_to_come() {
+fn the_configuration_changes_in_place_for_the_present_neighbour_and_for_later_ones() {
     let Some((router, node, frr)) = link_to_frr("") else { return };
     node.with_runtime(|runtime| {
         let (speaker, handle) = uplink(runtime, |config| config);
@@ -137,7 +137,7 @@ fn terms_change_in_place_for_the_neighbour_that_there_is_and_for_those_to_come()
         let updated = runtime.block_on(handle.update_without_reset(by_lan0(longer))).unwrap();
         assert!(updated.changes.iter().any(|it| it.field == "hold_time"), "{updated:?}");
         assert!(!updated.reset && peer.status().since == since, "it is the same session");
-        // The neighbour is another process then, of the same terms as before.
+        // Then the neighbour is another process with the same configuration.
         drop(frr);
         ended(&peer);
         let _frr = self::frr(&router, " neighbor lan0 password s3cret\n");
@@ -157,7 +157,7 @@ fn terms_change_in_place_for_the_neighbour_that_there_is_and_for_those_to_come()
 }
 
 #[test]
-fn what_keeps_us_from_looking_is_told_and_mended() {
+fn the_problem_that_prevents_the_search_is_reported_and_cleared() {
     if !requested() {
         return;
     }
@@ -186,7 +186,7 @@ fn what_keeps_us_from_looking_is_told_and_mended() {
     });
 }
 
-/// A router with FRR, our node, and FRR with these options more; none if such tests were not asked for.
+/// A router with FRR and these additional options, and our node. `None` if interoperability tests are not enabled.
 fn link_to_frr(options: &str) -> Option<(Host, Host, WrittenFrr)> {
     if !requested() {
         return None;
@@ -226,7 +226,7 @@ fn begin(
     })
 }
 
-/// Whoever is at the other end of the link, with little patience.
+/// The neighbour at the other end of the link, with short pauses.
 fn by_lan0(change: impl FnOnce(PeerConfig) -> PeerConfig) -> InterfacePeer {
     InterfacePeer::new("lan0", RemoteAs::External).config(|config| {
         let second = Duration::from_secs(1);
@@ -252,7 +252,7 @@ fn found_and_established(speaker: &Speaker, handle: &InterfaceHandle) -> Interfa
     })
 }
 
-/// Waits until the table has routes to these prefixes alone.
+/// Waits until the table has routes to exactly these prefixes.
 fn received(speaker: &Speaker, expected: &[&str]) {
     wait_until(SOON, &format!("{expected:?}"), || {
         let seen: Vec<String> = speaker.loc_rib().iter().map(|(p, _)| p.to_string()).collect();

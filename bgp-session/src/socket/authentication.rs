@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_tcp_ao_says_its_names_and_its_algorithm() {
+    fn a_key_of_tcp_ao_is_encoded_with_its_identifiers_and_its_algorithm() {
         let key = AoKey::new(5, "s3cret").receive_id(6).algorithm(AoAlgorithm::Aes128Cmac);
         let option = ao_add(scope(None), &key);
         assert_eq!(&option[128..141], b"cmac(aes128)\0");

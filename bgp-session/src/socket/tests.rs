@@ -50,7 +50,7 @@ async fn both_wildcard_addresses_share_a_port() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_not_ours_is_named() {
+async fn the_error_names_an_address_that_is_not_ours() {
     let foreign = "192.0.2.99".parse().unwrap();
     let error = dialling(&config("127.0.0.1").local_address(foreign)).unwrap_err();
     assert!(error.to_string().starts_with("cannot dial from 192.0.2.99: "), "{error}");
@@ -78,7 +78,7 @@ async fn a_password_goes_on_and_comes_off_a_listener() {
 /// Where the kernel has TCP-AO the keys are taken, and elsewhere the words say what it lacks.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_kernel_without_tcp_ao_is_told_of_in_words() {
+async fn the_error_explains_that_the_kernel_has_no_tcp_ao() {
     let keys = [AoKey::new(1, "s3cret"), AoKey::new(2, "other").algorithm(AoAlgorithm::Aes128Cmac)];
     for address in ["127.0.0.1", "::1"] {
         match dialling(&config(address).ao_keys(keys.clone())) {
@@ -110,7 +110,7 @@ async fn a_device_a_timeout_and_a_code_point_are_set_for_both_versions_of_ip() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn an_interface_that_is_not_there_is_named() {
+async fn the_error_names_a_missing_interface() {
     let error = dialling(&config("127.0.0.1").bind_device("nowhere0")).unwrap_err();
     assert!(error.to_string().starts_with("cannot bind to the interface nowhere0: "), "{error}");
 }

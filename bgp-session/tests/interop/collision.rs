@@ -1,4 +1,4 @@
-//! Two connections with one router, kept open side by side until it has our OPEN on both.
+//! Two connections with one router, kept open in parallel until it has our OPEN on both.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::site::*;
 
-/// RFC 4271 section 6.8 with RFC 6286: the connection stays that the end with the higher identifier dialled.
+/// RFC 4271 section 6.8 with RFC 6286: the connection that the end with the higher identifier dialled stays.
 pub(crate) fn of_two_connections_the_higher_identifiers_stays<R: Router>(site: &Site) {
     for (identifier, ours_stays) in [(ROUTER, true), ("172.22.35.200", false)] {
         site.on(|runtime| {
@@ -22,7 +22,7 @@ pub(crate) fn of_two_connections_the_higher_identifiers_stays<R: Router>(site: &
                 let (gate, closed) = watch::channel(false);
                 let speaker = site.start(speaker().connector(Deaf(closed.clone()))).await;
                 let config = PeerConfig::new(address(ROUTER), Asn(ROUTER_AS));
-                // No other connection comes to disturb these two.
+                // No other connection interferes with these two.
                 let config = config.connect_retry(SOON * 2).connect_timeout(SOON * 2);
                 let mut peer = speaker.add_peer(config).await.unwrap();
                 let sent = |count| {
@@ -46,8 +46,8 @@ pub(crate) fn of_two_connections_the_higher_identifiers_stays<R: Router>(site: &
     }
 }
 
-/// On our port 179. The one before it may live on for a moment in a process that another test is just starting, between
-/// its fork and its exec.
+/// Listens on our port 179. The previous listener may live on for a moment in a process that another test is just starting,
+/// between its fork and its exec.
 fn listener() -> TcpListener {
     let bound = wait_until(SOON, "port 179", || {
         std::net::TcpListener::bind((NODE, 179)).map_err(|error| error.to_string())
@@ -56,7 +56,7 @@ fn listener() -> TcpListener {
     TcpListener::from_std(bound).expect("a listener of tokio's")
 }
 
-/// Dials, and hands over what hears nothing until the gate is open.
+/// Dials, and returns a connection that receives nothing until the gate is open.
 struct Deaf(watch::Receiver<bool>);
 
 impl Connector for Deaf {

@@ -1,10 +1,10 @@
 //! A [`Speaker`](bgp_session::Speaker) against real BIRD, FRR, GoBGP, ExaBGP and OpenBGPD, over TCP
 //! on port 179, each side in a network namespace of its own.
 //!
-//! [`matrix!`] is the table of features and daemons: a story is told once, over any `Router`, and
-//! each `yes` in its row makes a test of it, named `daemon::story`. The page `docs/interop.md` is
+//! [`matrix!`] is the table of features and daemons. A story is written once, for any `Router`, and
+//! each `yes` in its row becomes a test, named `daemon::story`. The page `docs/interop.md` is
 //! made of the same rows. They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`); see the
-//! crate `test-peers` for what a story can do.
+//! crate `test-peers` for the tools of a story.
 
 mod collision;
 mod paths;
@@ -27,7 +27,7 @@ use terms::*;
 use test_peers::{Bird, Exabgp, Frr, Gobgp, Openbgpd, Router, requested};
 use us::*;
 
-/// Tells a story to one daemon.
+/// Runs a story with one daemon.
 fn tell<R: Router>(name: &str, story: fn(&Site)) {
     if requested() {
         let site = Site::new(R::NAME, name);

@@ -1,4 +1,4 @@
-//! Stories of what the protocol learnt later: requests for all routes, long messages, other next hops, several paths.
+//! Stories of later extensions: route refresh, long messages, other next hops, several paths.
 
 use bgp_session::{
     AddPathMode, AfiSafi, Asn, BgpIdentifier, Community, Import, LargeCommunity, NextHop,
@@ -42,7 +42,7 @@ pub(crate) fn a_message_may_be_longer_than_4096_octets<R: Router>(site: &Site) {
         let attributes = PathAttributes { large_communities, ..PathAttributes::default() };
         let route = Route::with_attributes(prefix(SMTP), attributes.into());
         runtime.block_on(peer.announce(route)).unwrap();
-        // BIRD shows as many as a line takes.
+        // BIRD shows as many as fit into a line.
         assert!(only_path(&router, SMTP).large_communities.len() > 20);
         assert!(peer.stats().octets_out > 12_000, "in one message");
         assert_eq!(peer.stats().established_transitions, 1);

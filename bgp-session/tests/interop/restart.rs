@@ -1,4 +1,4 @@
-//! Stories of restarts after which nothing is lost: of our process, and of the router.
+//! Stories of restarts that lose no route: of our process, and of the router.
 
 use bgp_session::{BgpIdentifier, Import, Route};
 use test_peers::{Originated, Router, wait_until};
@@ -103,8 +103,8 @@ pub(crate) fn long_after_a_kill_our_routes_are_stale_at_the_router_but_there<R: 
 
 pub(crate) fn the_router_is_killed_and_we_lose_no_route<R: Router>(site: &Site) {
     let originated = ["10.1.0.0/16", "fd99::/48"];
-    // Of two connections that cross each other some routers end the one whose session is up, and with it go the routes
-    // that were not repeated: who dials is us.
+    // If two connections cross each other, some routers end the one whose session is up, and lose the routes that were
+    // not repeated. So only we dial.
     let config = router_config(node().passive().graceful_restart(120));
     let config = originated.into_iter().fold(config, |c, text| c.route(Originated::new(text)));
     let mut router: R = site.router(config);
@@ -114,7 +114,7 @@ pub(crate) fn the_router_is_killed_and_we_lose_no_route<R: Router>(site: &Site) 
         for route in originated {
             received(&speaker, route);
         }
-        // Neither for a moment.
+        // No route is lost even for a moment.
         let kept = || {
             let table = speaker.loc_rib();
             for route in originated {
@@ -132,7 +132,7 @@ pub(crate) fn the_router_is_killed_and_we_lose_no_route<R: Router>(site: &Site) 
             let again = now.prefixes_announced_in - before.prefixes_announced_in;
             if again == 2 { Ok(()) } else { Err(format!("{now:?}")) }
         });
-        // Nothing of before is left over.
+        // No old route is left.
         router.set_routes(vec![Originated::new("fd99::/48")]);
         wait_until(SOON, "the end of the other", || {
             let table = speaker.loc_rib();

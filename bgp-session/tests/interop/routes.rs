@@ -1,4 +1,4 @@
-//! Stories of routes: what is said of them in both directions, over each kind of session.
+//! Stories of routes and their attributes, in both directions, over each kind of session.
 
 use bgp_session::{
     AsPath, Asn, Community, ExtendedCommunity, Import, LargeCommunity, PathAttributes, PeerConfig,
@@ -53,7 +53,7 @@ pub(crate) fn what_changes_is_withdrawn_or_replaced_and_nothing_else<R: Router>(
             only_path(&router, &format!("172.22.35.{host}/32"));
         }
         let sent = peer.stats();
-        // One goes, one changes, and the other thirty are not said again.
+        // One is withdrawn, one changes, and the other thirty are not repeated.
         let changed = routes[1].clone().community(Community::new(64635, 1));
         set(&[&[changed], &routes[2..]].concat()).unwrap();
         wait_until(SOON, "the withdrawal", || router.path_count("172.22.35.64/32", 0));
@@ -181,7 +181,7 @@ pub(crate) fn as_numbers_of_four_octets_go_both_ways<R: Router>(site: &Site) {
 }
 
 pub(crate) fn an_old_speaker_hears_of_as_trans<R: Router>(site: &Site) {
-    /// What stands for an AS number that has no place in two octets (AS_TRANS, RFC 6793).
+    /// The number that stands for an AS number that does not fit into two octets (AS_TRANS, RFC 6793).
     const AS_TRANS: u32 = 23_456;
     const FAR: u32 = 4_200_000_002;
     let config = router_config(node().two_octet_as()).route(Originated::new("10.8.0.0/13"));
@@ -194,7 +194,7 @@ pub(crate) fn an_old_speaker_hears_of_as_trans<R: Router>(site: &Site) {
         let route = Route::with_attributes(prefix(SMTP), attributes.into());
         runtime.block_on(peer.announce(route)).unwrap();
         let path = only_path(&router, SMTP);
-        // A router that was only told not to say what it knows still reads AS4_PATH.
+        // A router that only omits the capability by configuration still reads AS4_PATH.
         let known = [[NODE_AS, AS_TRANS], [NODE_AS, FAR]];
         assert!(known.iter().any(|known| *known == *path.as_path), "{path:?}");
         let asn = ROUTER_AS.to_string();

@@ -1,4 +1,4 @@
-//! Stories of sessions: how they begin, what they agree on, how they end.
+//! Stories of sessions: their beginning, the negotiated values, their end.
 
 use std::time::Duration;
 
@@ -85,7 +85,7 @@ pub(crate) fn a_router_that_was_killed_gets_everything_again<R: Router>(site: &S
 
 pub(crate) fn a_router_that_dials_finds_a_passive_speaker<R: Router>(site: &Site) {
     site.on(|runtime| {
-        // Listening first: OpenBGPD dials once when it starts, and then not for two minutes.
+        // Listen first: OpenBGPD dials once when it starts, and then not for two minutes.
         let speaker = runtime.block_on(site.start(listening()));
         let mut peer = runtime.block_on(speaker.add_peer(peer_config().passive())).unwrap();
         let router: R = site.router_of(node());
@@ -102,7 +102,7 @@ pub(crate) fn a_password_signs_the_session_and_a_wrong_one_prevents_it<R: Router
     let neighbor = node().passive().password("s3cret");
     let router: R = site.router_of(neighbor);
     site.on(|runtime| {
-        // Segments with another key are dropped, so that nothing answers; shorter than the time to
+        // Segments with another key are dropped, so nothing answers. The timeout is shorter than the time to
         // connect again, which would hide that.
         let patience = Duration::from_millis(300);
         let wrong = peer_config().password("guess").connect_timeout(patience);
@@ -136,7 +136,7 @@ pub(crate) fn a_shutdown_by_the_router_and_its_message_reach_us<R: Router>(site:
 }
 
 pub(crate) fn ttl_security_takes_a_router_on_the_link_and_no_other<R: Router>(site: &Site) {
-    // Without it a router sends with some TTL, but not with the highest.
+    // A router without it sends with some TTL, but not with the highest.
     let mut router: R = site.router_of(node().passive());
     site.on(|runtime| {
         let config = peer_config().ttl_security(1);
@@ -146,14 +146,14 @@ pub(crate) fn ttl_security_takes_a_router_on_the_link_and_no_other<R: Router>(si
             // Either TCP fails, or the router's OPEN is lost on the way.
             wait_until(SOON, "a failure", || {
                 let session = router.session(address(NODE))?;
-                // FRR tells of a connection that it accepted in its log alone.
+                // FRR reports an accepted connection only in its log.
                 let spoken = ["OpenSent", "OpenConfirm"].contains(&session.state.as_str())
                     || router.log().contains("sending OPEN");
                 let status = peer.status();
                 let over = spoken || status.last_failure.is_some();
                 if over { Ok(()) } else { Err(format!("{status:?}, {session:?}")) }
             });
-            assert_eq!(peer.stats().received.open, 0, "nothing of it was heard");
+            assert_eq!(peer.stats().received.open, 0, "no OPEN arrived");
             speaker.shutdown("").await;
         });
         router.kill();

@@ -1,5 +1,5 @@
-//! Where a story takes place: a LAN with a host for the router and one for us, a recording of what
-//! our cable carries, and what a failed test should say about our side.
+//! The site of a story: a LAN with a host for the router and one for us, a capture of our cable, and the report of a failed
+//! test about our side.
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -21,7 +21,7 @@ pub(crate) const NODE_IPV6: &str = "fd22::26";
 pub(crate) const NODE_AS: u32 = 64636;
 /// The first route of most stories.
 pub(crate) const SMTP: &str = "172.22.35.70/32";
-/// Far more than anything takes; a test that passes never waits so long.
+/// Far longer than anything needs. A test that passes never waits so long.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// The LAN of one test.
@@ -35,7 +35,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// A LAN whose recording goes by the name of the test.
+    /// A LAN whose capture is named after the test.
     pub(crate) fn new(router: &str, story: &str) -> Self {
         let lan = Lan::new();
         let (host, node) = lan.router_and_node();
@@ -46,7 +46,7 @@ impl Site {
         Self { lan, router: host, node, capture, events: Arc::default() }
     }
 
-    /// Another host, with that address.
+    /// Adds another host, with this address.
     pub(crate) fn host(&self, own: &str) -> Host {
         self.lan.host(&format!("host{}", own.replace('.', "-")), &[&format!("{own}/24")])
     }
@@ -61,12 +61,12 @@ impl Site {
         self.router(router_config(neighbor))
     }
 
-    /// Tells a story on our host, with a runtime whose threads are there.
+    /// Runs a story on our host, with a runtime whose threads are in its namespace.
     pub(crate) fn on(&self, story: impl FnOnce(&Runtime) + Send) {
         self.node.with_runtime(story);
     }
 
-    /// Starts a speaker, whose events are shown if the test fails.
+    /// Starts a speaker. Its events are printed if the test fails.
     pub(crate) async fn start(&self, builder: SpeakerBuilder) -> Speaker {
         let speaker = builder.start().await.expect("a speaker");
         let mut events = speaker.events();
@@ -79,19 +79,19 @@ impl Site {
         speaker
     }
 
-    /// A speaker that only dials, and its session.
+    /// Starts a speaker that only dials, and waits for its session.
     pub(crate) async fn dial(&self, config: PeerConfig) -> (Speaker, PeerHandle) {
         self.peer(speaker(), config).await
     }
 
-    /// A speaker that only dials, and a peer without a session yet.
+    /// Starts a speaker that only dials, with a peer that has no session yet.
     pub(crate) async fn add(&self, config: PeerConfig) -> (Speaker, PeerHandle) {
         let speaker = self.start(speaker()).await;
         let peer = speaker.add_peer(config).await.expect("a peer");
         (speaker, peer)
     }
 
-    /// A speaker that listens on port 179, too, so that both may dial at once.
+    /// Starts a speaker that also listens on port 179, so that both ends may dial at the same time.
     pub(crate) async fn listen_and_dial(&self, config: PeerConfig) -> (Speaker, PeerHandle) {
         let builder = [NODE, NODE_IPV6]
             .into_iter()
@@ -99,7 +99,7 @@ impl Site {
         self.peer(builder, config).await
     }
 
-    /// A speaker and its session with that peer.
+    /// Starts a speaker and waits for its session with this peer.
     pub(crate) async fn peer(
         &self,
         builder: SpeakerBuilder,
@@ -111,7 +111,7 @@ impl Site {
         (speaker, peer)
     }
 
-    /// Lets tshark look at all that we sent.
+    /// Lets tshark check everything that we sent.
     #[track_caller]
     pub(crate) fn judge(mut self) {
         let capture = self.capture.take().expect("a capture");
@@ -147,7 +147,7 @@ pub(crate) fn peer_config() -> PeerConfig {
     quick(PeerConfig::new(address(ROUTER), Asn(ROUTER_AS)))
 }
 
-/// With little patience, since the router may just be starting.
+/// With short pauses, because the router may just be starting.
 pub(crate) fn quick(config: PeerConfig) -> PeerConfig {
     let second = Duration::from_secs(1);
     config.connect_retry(second).connect_timeout(second).idle_hold(second / 10, second)
@@ -157,7 +157,7 @@ pub(crate) fn speaker() -> SpeakerBuilder {
     Speaker::builder(Asn(NODE_AS), BgpIdentifier::new(172, 22, 35, 26))
 }
 
-/// One that listens on port 179.
+/// A speaker that listens on port 179.
 pub(crate) fn listening() -> SpeakerBuilder {
     let own = [NODE, NODE_IPV6].map(|own| SocketAddr::new(address(own), 179));
     own.into_iter().fold(speaker(), SpeakerBuilder::listen)
@@ -168,7 +168,7 @@ pub(crate) async fn established(peer: &mut PeerHandle) {
     assert!(up.is_ok(), "no session: {:?}", peer.status());
 }
 
-/// Waits for the end of a session, and gives its reason in words.
+/// Waits for the end of a session, and returns its reason as text.
 pub(crate) async fn ended(peer: &mut PeerHandle) -> String {
     let down = peer.wait_for(|status| !status.is_established());
     let status = tokio::time::timeout(SOON, down).await.expect("an end of the session").unwrap();

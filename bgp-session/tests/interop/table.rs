@@ -8,18 +8,18 @@ const DAEMONS: [&str; 5] = ["BIRD", "FRR", "GoBGP", "ExaBGP", "OpenBGPD"];
 
 /// One feature.
 pub(crate) struct Row {
-    /// What it is, for a reader.
+    /// A description for readers.
     pub(crate) title: &'static str,
     /// The test's name in the module of each daemon.
     pub(crate) story: &'static str,
     pub(crate) cells: [Cell; 5],
 }
 
-/// What is tested of a feature with one daemon.
+/// The support of a feature by one daemon.
 pub(crate) enum Cell {
     /// The story is a test, which passes.
     Yes,
-    /// The daemon does not have it, or not as it should be, and why.
+    /// The daemon does not have it, or not in a usable form, with the reason.
     No(&'static str),
 }
 

@@ -1,4 +1,4 @@
-//! Stories of what an operator agrees on with a router and does to the session: roles, a local AS, limits, resets, a drain.
+//! Stories of an operator's settings and actions: roles, a local AS, limits, resets, a drain.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub(crate) fn roles_that_fit_are_agreed_on_and_others_refused<R: Router>(site: &
         assert_eq!(terms.remote_role, Some(Role::PROVIDER));
         runtime.block_on(peer.announce(Route::new(prefix(SMTP)))).unwrap();
         only_path(&router, SMTP);
-        // A provider's routes go no further than to us and our customers.
+        // A provider's routes may go to us and to our customers only.
         let best = received(&speaker, "10.8.0.0/13");
         assert_eq!(best.only_to_customer.map(|asn| asn.0), Some(ROUTER_AS));
     });
@@ -50,7 +50,7 @@ pub(crate) fn too_many_prefixes_of_ours_end_the_session_there<R: Router>(site: &
         let routes = (70..72).map(|host| Route::new(prefix(&format!("172.22.35.{host}/32"))));
         runtime.block_on(peer.set_routes(routes.collect::<RouteSet>())).unwrap();
         only_path(&router, "172.22.35.71/32");
-        // Another two, in two messages: FRR counts after it has looked.
+        // Two more, in two messages, because FRR checks before it counts.
         for (med, host) in [(1, "172.22.35.72/32"), (2, "172.22.35.73/32")] {
             runtime.block_on(peer.announce(Route::new(prefix(host)).med(med))).unwrap();
         }
@@ -63,7 +63,7 @@ pub(crate) fn too_many_prefixes_of_ours_end_the_session_there<R: Router>(site: &
 pub(crate) fn a_local_as_stands_in_the_path_with_or_without_the_speakers_own<R: Router>(
     site: &Site,
 ) {
-    // The router knows the node by this number alone.
+    // The router knows the node by this number only.
     let shown = 65_100;
     let router: R = site.router_of(Neighbor::new(NODE, shown));
     for (sent, path) in
@@ -113,7 +113,7 @@ pub(crate) fn a_router_that_sends_too_many_prefixes_is_told_and_left_alone<R: Ro
             let said = || {
                 let error = router.session(address(NODE))?.last_error;
                 let words = error.to_lowercase();
-                // ExaBGP, which is about to write, may see the end of the connection first.
+                // ExaBGP may be about to write, and then sees the end of the connection first.
                 let known = words.contains("max") && words.contains("prefix")
                     || R::NAME == Exabgp::NAME && words.contains("peer reset");
                 if known { Ok(()) } else { Err(error) }

@@ -1,4 +1,4 @@
-//! Us as a process of our own, which can be killed: the test binary runs itself.
+//! Our speaker in a process of its own, which can be killed. The test binary runs itself.
 
 use std::env;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use test_peers::{Process, Router, wait_until};
 
 use crate::site::*;
 
-/// The variable that says which part the process plays.
+/// The variable with the part that the process plays.
 const PART: &str = "FERROLB_TEST_PART";
 
-/// What a process of ours does.
+/// The part of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Announces, as by default.
+    /// Announces routes.
     Plain,
-    /// Announces with graceful restart, as one that may have done so before.
+    /// Announces routes with graceful restart, and may have announced some before.
     Graceful,
     /// The same with another set of routes.
     GracefulNext,
@@ -40,7 +40,7 @@ impl Part {
         }
     }
 
-    /// The IPv4 routes that it announces; one of IPv6 comes with them.
+    /// The IPv4 routes to announce. One of IPv6 is added.
     const fn routes(self) -> [&'static str; 2] {
         match self {
             Self::GracefulNext => [SMTP, "172.22.35.72/32"],
@@ -48,7 +48,7 @@ impl Part {
         }
     }
 
-    /// Starts us on the node, with this part.
+    /// Starts the process on the node, with this part.
     pub(crate) fn start(self, site: &Site) -> Process {
         let program = env::current_exe().expect("the test's own path");
         Process::start(&site.node, &program, |command| {
@@ -58,7 +58,7 @@ impl Part {
     }
 }
 
-/// Not a test: what the process does, until it is killed.
+/// Not a test: runs in the other process, until it is killed.
 #[test]
 #[expect(clippy::print_stdout, reason = "what a failed test shows of the process")]
 fn as_a_process() {

@@ -1,4 +1,4 @@
-//! BFD between two speakers on loopback, and against a router whose BFD is played by the test.
+//! BFD between two speakers on loopback, and with a router whose BFD the test plays.
 #![cfg(target_os = "linux")]
 
 use std::{
@@ -24,7 +24,7 @@ use crate::{
     world::{NODE, ROUTER, both_up, soon, towards_node, towards_router},
 };
 
-/// BFD's port is the same for all, so that tests that run at once must differ in their addresses.
+/// BFD always uses the same port, so tests that run at the same time need different addresses.
 fn address(host: u8) -> Ipv4Addr {
     let [.., high, low] = std::process::id().to_be_bytes();
     Ipv4Addr::new(127, 64 + high % 128, low, host)
@@ -79,7 +79,7 @@ async fn two_speakers_watch_each_other_and_one_stops() {
     assert!(matches!(down, DownReason::Remote(_)), "the Cease ends it, not BFD: {down}");
 }
 
-/// A router that speaks BFD by the library's own machine, and BGP by hand.
+/// A router that speaks BFD with the library's own state machine, and BGP by hand.
 struct Router {
     socket: UdpSocket,
     session: Session,
@@ -95,7 +95,7 @@ impl Router {
         Self { socket, session, node }
     }
 
-    /// Speaks until it is up.
+    /// Sends packets until the session is up.
     async fn come_up(&mut self) {
         while self.session.state() != State::Up {
             self.speak();
@@ -117,7 +117,7 @@ impl Router {
     }
 }
 
-/// A node with a session, watched by BFD, which is up; and the router.
+/// A node whose session is monitored by BFD, with both up, and the router.
 async fn watched(
     hosts: [u8; 2],
     profile: BfdProfile,
@@ -153,7 +153,7 @@ async fn silence_ends_the_session_and_none_is_tried_before_bfd_is_up_again() {
     };
     assert_eq!(told, crate::scripted::Heard::Notification(cease.clone()));
     let dial = timeout(Duration::from_millis(1_500), dials.recv()).await;
-    assert!(dial.is_err(), "not while the path is down");
+    assert!(dial.is_err(), "no dial while the path is down");
     soon("BFD at the router", router.come_up()).await;
     soon("a dial at once", dials.recv()).await.unwrap();
 }
@@ -170,7 +170,7 @@ async fn a_router_whose_bfd_is_gone_for_good_is_dialled_after_the_hold() {
 }
 
 #[tokio::test]
-async fn packets_from_afar_are_not_believed() {
+async fn packets_from_too_far_away_are_discarded() {
     let (router, _, at_node, _dials, _node) = watched([7, 8], fast().multiplier(20)).await;
     let (before, down) = (
         at_node.bfd().unwrap(),
@@ -221,7 +221,7 @@ async fn bfd_problem(peer: &PeerHandle, part: &str) {
     assert!(named.is_ok(), "expected {part}, found {:?}", peer.bfd());
 }
 
-/// Makes the routers speak until the returned set is dropped.
+/// Lets the routers send packets until the returned set is dropped.
 fn keep_speaking(mut routers: Vec<Router>) -> tokio::task::JoinSet<()> {
     let mut speaking = tokio::task::JoinSet::new();
     speaking.spawn(async move {
@@ -245,7 +245,7 @@ async fn two_speakers_of_a_process_watch_a_router_each_from_one_address() {
     let before = at_second.bfd().unwrap().discriminator;
     let begin = Instant::now();
     first.shutdown("").await;
-    assert!(begin.elapsed() < Duration::from_secs(3), "it waits for its own sessions alone");
+    assert!(begin.elapsed() < Duration::from_secs(3), "it waits for its own sessions only");
     bfd_state(&mut at_second, State::Up).await;
     assert_eq!(at_second.bfd().unwrap().discriminator, before, "the same session");
 }

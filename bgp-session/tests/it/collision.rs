@@ -23,8 +23,8 @@ async fn dial(from: &Speaker, to: &Speaker, asn: Asn) -> PeerHandle {
 
 /// Both dial; in the end there is one session, on one connection, and routes cross it both ways.
 ///
-/// On the way there one end may already have taken for Established what the other end closes: the
-/// rule of RFC 4271 asks each end for its own state.
+/// Before that, one end may already be Established on a connection that the other end closes, because
+/// the rule of RFC 4271 considers each end's own state.
 async fn one_session_is_left(a: (Asn, [u8; 4]), b: (Asn, [u8; 4]), third: u8) {
     let left = speaker(a.0, a.1, &format!("127.0.{third}.1:0")).await;
     let right = speaker(b.0, b.1, &format!("127.0.{third}.2:0")).await;
@@ -51,12 +51,12 @@ async fn one_session_is_left(a: (Asn, [u8; 4]), b: (Asn, [u8; 4]), third: u8) {
     table(&right, "the left one's routes", |table| table.len() == 2).await;
     assert!(one_connection(&to_right, &to_left), "it lasts");
     let after = [to_right.stats(), to_left.stats()].map(|stats| stats.established_transitions);
-    assert_eq!(settled, after, "and no other came up meanwhile");
+    assert_eq!(settled, after, "and no other came up");
     left.shutdown("").await;
     right.shutdown("").await;
 }
 
-/// Whether both ends call the same connection their session.
+/// Returns true if both ends have their session on the same connection.
 fn one_connection(a: &PeerHandle, b: &PeerHandle) -> bool {
     let (a, b) = (a.status(), b.status());
     match (a.endpoints, b.endpoints) {

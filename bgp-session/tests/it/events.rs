@@ -12,7 +12,7 @@ async fn next(events: &mut Events) -> Event {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sessions_life_is_told_in_order() {
+async fn the_events_of_a_session_come_in_order() {
     let router = router_without_socket().await;
     let (node, dials) = node_by_hand().await;
     let mut events = router.events();
@@ -43,14 +43,14 @@ async fn a_sessions_life_is_told_in_order() {
             other => panic!("{other:?}"),
         }
     }
-    // The state is told when all that belongs to the transition has been.
+    // The event of the state comes after the others of its transition.
     seen.retain(|entry| entry != "established");
     let down = "down, ended by the peer: Cease: administrative shutdown: \"bye\"";
     assert_eq!(seen, ["added", "up with 64636", "+2 -0", "+0 -2", down]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_reader_is_told_how_much_it_missed() {
+async fn a_slow_reader_learns_how_many_events_it_missed() {
     let identifier = bgp_session::BgpIdentifier::new(10, 0, 0, 1);
     let builder = Speaker::builder(crate::world::NODE, identifier).event_capacity(2);
     let speaker = builder.start().await.unwrap();
@@ -63,7 +63,11 @@ async fn a_slow_reader_is_told_how_much_it_missed() {
     let missed = events.next().await.unwrap().unwrap_err();
     assert!(matches!(missed, Missed { events: 4.., .. }), "{missed}");
     let newest = next(&mut events).await;
-    assert_eq!(newest.peer.to_string(), "192.0.2.3", "reading goes on with what is left");
+    assert_eq!(
+        newest.peer.to_string(),
+        "192.0.2.3",
+        "the next event is the oldest one that is left"
+    );
     drop(speaker);
     while let Some(event) = events.next().await {
         event.unwrap();
@@ -71,10 +75,10 @@ async fn a_slow_reader_is_told_how_much_it_missed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn status_is_the_latest_fact_for_who_looks_late() {
+async fn a_late_reader_of_the_status_sees_the_latest_facts() {
     let (_router, mut at_router, _node, mut at_node) = pair().await;
     both_up(&mut at_router, &mut at_node).await;
-    // Several changes happened; one answer covers them all.
+    // One call covers several changes.
     let mut late = at_router.clone();
     let status = late.status();
     assert!(status.is_established());

@@ -1,4 +1,4 @@
-//! Peers that do what no peer should, in virtual time.
+//! Misbehaving peers, in virtual time.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use crate::{
     world::{NODE, ROUTER, soon},
 };
 
-/// The peer with that address connects to the speaker; its end of the pipe.
+/// Connects the peer with this address to the speaker, and returns its end of the pipe.
 fn connect(speaker: &Speaker, local: &str, remote: &str, capacity: usize) -> DuplexStream {
     let (ours, theirs) = duplex(capacity);
     let accepted = speaker.accept(transport(ours, local, remote));
@@ -32,7 +32,7 @@ fn passive(address: &str, asn: Asn) -> PeerConfig {
     PeerConfig::new(address.parse::<IpAddr>().unwrap(), asn).passive()
 }
 
-/// A hundred thousand routes, a hundred to an attribute set.
+/// A hundred thousand routes, a hundred with each attribute set.
 fn table(version: u32) -> RouteSet {
     let sets: Vec<Arc<PathAttributes>> = (0..1_000)
         .map(|n| {
@@ -46,7 +46,7 @@ fn table(version: u32) -> RouteSet {
     routes.collect()
 }
 
-/// A router that takes routes and keeps none, and the node's session with it.
+/// A router that accepts routes and keeps none, and the node's session with it.
 async fn reader(node: &Speaker) -> (Arc<Speaker>, PeerHandle, PeerHandle) {
     let router = router_without_socket().await;
     let at_router = router.add_peer(passive("192.0.2.7", NODE)).await.unwrap();
@@ -58,7 +58,7 @@ async fn reader(node: &Speaker) -> (Arc<Speaker>, PeerHandle, PeerHandle) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_stops_reading_costs_no_memory_delays_nobody_and_is_ended() {
+async fn a_peer_that_stops_reading_costs_no_memory_delays_no_other_peer_and_is_ended() {
     let (node, _dials) = node_by_hand().await;
     let (_router, mut at_reader, to_reader) = reader(&node).await;
     let config = passive("192.0.2.2", ROUTER).send_hold_time(Duration::from_secs(200));
@@ -66,7 +66,7 @@ async fn a_peer_that_stops_reading_costs_no_memory_delays_nobody_and_is_ended() 
     let mut stuck = Scripted::new(connect(&node, AT_NODE, "192.0.2.2:40001", 4_096));
     stuck.shake_hands(90).await;
     to_stuck.established().await.unwrap();
-    // It lives, and reads nothing any more.
+    // The router stays up, and stops reading.
     tokio::spawn(async move {
         while stuck.say(&[&[0xff; 16][..], &[0, 19, 4]].concat()).await {
             sleep(Duration::from_secs(20)).await;
@@ -89,11 +89,11 @@ async fn a_peer_that_stops_reading_costs_no_memory_delays_nobody_and_is_ended() 
             after_first = held();
         }
     }
-    assert_eq!(began.elapsed(), Duration::ZERO, "the other peer waits for nothing");
+    assert_eq!(began.elapsed(), Duration::ZERO, "the other peer does not wait");
     let grown = held() - after_first;
     assert!(grown < 2_000_000, "{grown} octets more after three changes of every route");
     let composed = to_stuck.stats().prefixes_announced_out;
-    assert!(composed < 30_000, "what the outbox and the pipe take, once: {composed}");
+    assert!(composed < 30_000, "the capacity of the outbox and the pipe, once: {composed}");
 
     let ended = to_stuck.wait_for(|status| !status.is_established()).await.unwrap();
     let waited = began.elapsed();
@@ -105,7 +105,7 @@ async fn a_peer_that_stops_reading_costs_no_memory_delays_nobody_and_is_ended() 
     assert_eq!(to_reader.stats().sessions_lost, 0);
 }
 
-/// UPDATEs with a million prefixes, 200 to a path.
+/// UPDATEs with a million prefixes, 200 with each path.
 fn a_million_routes() -> BytesMut {
     let mut out = BytesMut::new();
     let cx = WireContext::default().four_octet_as(true);
@@ -145,11 +145,11 @@ async fn a_million_routes_for_a_speaker_that_wants_none_are_counted_and_cost_not
         tokio::task::yield_now().await;
     }
     let grown = held() - before;
-    assert!(grown < 300_000, "{grown} octets for routes that nobody wants");
+    assert!(grown < 300_000, "{grown} octets for routes that are not kept");
     assert!(at_node.status().is_established() && node.loc_rib().is_empty());
 }
 
-/// Octets without a meaning, of several kinds.
+/// Several kinds of garbage.
 fn garbage(seed: u32) -> Vec<u8> {
     let mut state = seed.wrapping_mul(2_654_435_761) | 1;
     let mut next = || {
@@ -169,11 +169,11 @@ fn garbage(seed: u32) -> Vec<u8> {
         0 => [&body[..], &[0; 19]].concat(),
         // A message whose inside is noise.
         1 => with_header(2, &body),
-        // A type that there is not.
+        // An unknown type.
         2 => with_header(200, &body),
         // An OPEN in the middle of a session.
         3 => with_header(1, &body),
-        // A length that cannot be.
+        // An impossible length.
         _ => [&[0xff; 16][..], &[0xff, 0xff, 2], &body].concat(),
     }
 }
@@ -197,12 +197,12 @@ async fn garbage_and_truncated_messages_end_their_session_alone_and_it_comes_bac
             router.say(&octets[..octets.len().min(18)]).await;
         } else {
             router.say(&octets).await;
-            // What is well-formed by chance leaves the session up, and says so.
+            // Octets that are well-formed by chance leave the session up.
             router.say(&[0; 19]).await;
             let notification = loop {
                 match soon("a NOTIFICATION", router.hear_control()).await {
                     Heard::Notification(notification) => break notification,
-                    Heard::End => panic!("closed without a word, seed {seed}"),
+                    Heard::End => panic!("closed without a NOTIFICATION, seed {seed}"),
                     _ => {}
                 }
             };
@@ -230,13 +230,13 @@ async fn garbage_and_truncated_messages_end_their_session_alone_and_it_comes_bac
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_half_open_connection_is_noticed_by_the_hold_timer_and_does_not_keep_the_next_one_out() {
+async fn a_half_open_connection_ends_by_the_hold_timer_and_does_not_block_the_next_one() {
     let (node, _dials) = node_by_hand().await;
     let mut at_node = node.add_peer(passive("192.0.2.2", ROUTER)).await.unwrap();
     let mut gone = Scripted::new(connect(&node, AT_NODE, "192.0.2.2:40001", 65_536));
     gone.shake_hands(90).await;
     at_node.established().await.unwrap();
-    // The router lost its power: it knows nothing of the connection, and says nothing on it. It dials again.
+    // The router lost its power: it has forgotten the connection, and dials again.
     let began = Instant::now();
     loop {
         let mut router = Scripted::new(connect(&node, AT_NODE, "192.0.2.2:40002", 65_536));

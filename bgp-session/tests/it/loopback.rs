@@ -74,7 +74,7 @@ async fn sessions_run_over_ipv6_too() {
     let config = towards_router(router.listen_addr().unwrap(), "::1");
     let mut at_node = node.add_peer(config).await.unwrap();
     both_up(&mut at_router, &mut at_node).await;
-    // The router would not take a route through its own address, which on ::1 is the node's too.
+    // The router would not accept a route through its own address, and ::1 is the node's too.
     let next_hop: std::net::IpAddr = "2001:db8::25".parse().unwrap();
     let prefix = "2001:db8:1::/64".parse().unwrap();
     at_node.announce(Route::new(prefix).next_hop(next_hop)).await.unwrap();
@@ -83,7 +83,7 @@ async fn sessions_run_over_ipv6_too() {
 }
 
 #[tokio::test]
-async fn a_shutdown_is_told_to_the_peer_in_words() {
+async fn a_shutdown_sends_its_text_to_the_peer() {
     let router = router("127.0.0.1:0").await;
     let mut at_router = router.add_peer(towards_node("127.0.0.28")).await.unwrap();
     let node = node().await;

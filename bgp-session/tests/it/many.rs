@@ -1,4 +1,4 @@
-//! Many sessions in one process that receive the same routes: none ends because the process is computing.
+//! Many sessions in one process that receive the same routes. None ends because the process is busy.
 
 use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 const SESSIONS: u16 = 400;
-/// Fewer without optimisation, where each takes many times as long.
+/// Fewer without optimisation, which makes each many times as slow.
 const PREFIXES: u16 = if cfg!(debug_assertions) { 300 } else { 1_000 };
 const HOLD_TIME: Duration = Duration::from_secs(9);
 
@@ -84,7 +84,7 @@ async fn no_session_is_lost(meds: bool) {
 
     let began = Instant::now();
     while received.iter().any(|peer| peer.status().prefixes_held < PREFIXES.into()) {
-        assert!(began.elapsed() < Duration::from_secs(60), "the routes do not come");
+        assert!(began.elapsed() < Duration::from_secs(60), "the routes did not arrive");
         sleep(Duration::from_millis(100)).await;
     }
     let table = at_router.loc_rib();
@@ -103,7 +103,7 @@ async fn no_session_is_lost(meds: bool) {
 }
 
 #[tokio::test]
-async fn four_hundred_sessions_that_tell_the_same_routes_are_all_kept() {
+async fn four_hundred_sessions_that_announce_the_same_routes_all_stay_up() {
     no_session_is_lost(false).await;
 }
 

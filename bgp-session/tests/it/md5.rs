@@ -42,7 +42,7 @@ async fn another_password_gets_no_answer() {
         let mut at_node = node.add_peer(config).await.unwrap();
         let failed = at_node.wait_for(|status| status.last_failure.is_some());
         let reason = soon("a failure", failed).await.unwrap().last_failure.unwrap();
-        // TCP gives no sign of what is wrong; that a password is set is the only hint.
+        // TCP does not report the cause. The only hint is that a password is set.
         let expected = match password {
             Some(_) => TransportError::TimedOutSigned,
             None => TransportError::TimedOut,
@@ -66,9 +66,9 @@ async fn a_removed_peer_takes_its_password_along() {
     both_up(&mut at_router, &mut at_node).await;
 }
 
-/// Where the kernel has no TCP-AO the peer is refused at once: no later attempt would do better.
+/// If the kernel has no TCP-AO, the peer is refused at once, because a later attempt would fail too.
 #[tokio::test]
-async fn keys_of_tcp_ao_work_or_are_refused_in_words() {
+async fn keys_of_tcp_ao_work_or_the_refusal_explains_why_not() {
     let keys = || [AoKey::new(1, "s3cret"), AoKey::new(2, "next").receive_id(3)];
     for (listen, from) in [("127.0.0.1:0", "127.0.0.43"), ("[::1]:0", "::1")] {
         let router = router(listen).await;
@@ -92,7 +92,7 @@ async fn keys_of_tcp_ao_work_or_are_refused_in_words() {
 }
 
 #[tokio::test]
-async fn keys_that_cannot_be_told_apart_are_refused() {
+async fn keys_with_a_common_identifier_are_refused() {
     let node = node().await;
     let config = towards_node("127.0.0.44");
     for (keys, expected) in [

@@ -1,4 +1,4 @@
-//! What a test's thread holds in memory: tests in virtual time run all their tasks on one thread.
+//! The memory of a test's thread. Tests in virtual time run all their tasks on one thread.
 #![expect(unsafe_code, reason = "a counting global allocator cannot be written without")]
 
 use std::{
@@ -6,7 +6,7 @@ use std::{
     cell::Cell,
 };
 
-/// The system's allocator, which counts what this thread took and did not give back.
+/// The system's allocator, which counts the octets that this thread has allocated and not freed.
 struct Counting;
 
 thread_local! {
@@ -14,13 +14,13 @@ thread_local! {
 }
 
 fn count(taken: usize, returned: usize) {
-    // Late in a thread's life the cell may be gone.
+    // When the thread ends, the cell may be gone already.
     let _ = HELD.try_with(|held| {
         held.set(held.get().wrapping_add_unsigned(taken).wrapping_sub_unsigned(returned));
     });
 }
 
-// SAFETY: every call goes to the system's allocator as it came; counting touches no memory but a thread's own cell.
+// SAFETY: every call is passed to the system's allocator unchanged. Counting touches only the thread's own cell.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 0);
@@ -44,7 +44,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How many octets this thread holds, less what it was given by others.
+/// The number of octets that this thread has allocated and not freed.
 pub(crate) fn held() -> isize {
     HELD.with(Cell::get)
 }

@@ -1,4 +1,4 @@
-//! What an operator does: disables, resets, reconfigures and drains.
+//! The operator's actions: disable, reset, reconfigure and drain.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -40,11 +40,11 @@ async fn a_disabled_peer_stays_configured_and_comes_back_with_its_routes() {
     sleep(secs(3_600)).await;
     assert!(at_node.status().disabled && node.peers().len() == 1);
     assert_eq!(at_node.status().state, StateKind::Idle);
-    // What is decided meanwhile holds for later.
+    // Routes that are set while the peer is disabled are announced later.
     at_node.set_routes(routes(&["172.22.35.71/32"])).await.unwrap();
     at_node.reset("").await.unwrap();
     sleep(secs(60)).await;
-    assert_eq!(at_node.status().state, StateKind::Idle, "a reset is no start");
+    assert_eq!(at_node.status().state, StateKind::Idle, "a reset does not start a session");
     at_node.enable().await.unwrap();
     both_up(&mut at_router, &mut at_node).await;
     assert!(!at_node.status().disabled);
@@ -52,7 +52,7 @@ async fn a_disabled_peer_stays_configured_and_comes_back_with_its_routes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reset_is_told_in_words_and_the_session_is_back_at_once() {
+async fn a_reset_carries_its_text_and_the_session_is_back_at_once() {
     let (_router, mut at_router, _node, mut at_node) = pair().await;
     both_up(&mut at_router, &mut at_node).await;
     let before = Instant::now();
@@ -112,7 +112,7 @@ async fn a_limit_that_is_near_is_an_event_and_one_that_is_exceeded_the_end() {
     let reason = why(&mut at_node).await;
     let end = "Cease: maximum number of prefixes reached (ipv4-unicast, limit 4)";
     assert_eq!(reason, format!("ended by the peer: {end}"));
-    // An operator who has seen to it does not wait for the end of the pause.
+    // `enable` ends the pause.
     at_node.set_routes(routes(&all[..4])).await.unwrap();
     sleep(secs(30)).await;
     assert_eq!(at_router.status().state, StateKind::Idle);
@@ -123,7 +123,7 @@ async fn a_limit_that_is_near_is_an_event_and_one_that_is_exceeded_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_needs_a_reset_gets_one_or_waits_as_asked() {
+async fn a_change_that_needs_a_reset_gets_one_or_waits_as_requested() {
     let (router, mut at_router, _node, mut at_node) = pair().await;
     at_node.set_routes(routes(&[SMTP])).await.unwrap();
     both_up(&mut at_router, &mut at_node).await;
@@ -155,7 +155,7 @@ async fn after_a_reset_for_a_change_the_next_session_does_not_wait_for_the_pause
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_port_takes_another_session() {
+async fn another_port_needs_a_new_session() {
     let (_router, mut at_router, _node, mut at_node) = pair().await;
     both_up(&mut at_router, &mut at_node).await;
     let updated = at_node.update(towards_pipe().port(1_179)).await.unwrap();
@@ -164,7 +164,7 @@ async fn another_port_takes_another_session() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_cannot_be_is_refused_and_changes_nothing() {
+async fn an_impossible_change_is_refused_and_changes_nothing() {
     let (_router, mut at_router, _node, mut at_node) = pair().await;
     both_up(&mut at_router, &mut at_node).await;
     let elsewhere: IpAddr = "192.0.2.99".parse().unwrap();
@@ -205,7 +205,7 @@ async fn a_drain_marks_then_withdraws_then_ends_the_sessions() {
     let draining = tokio::spawn(async move { node.drain(how).await });
     marked(&router, true).await;
     assert!(began.elapsed() < secs(1));
-    // A route that comes meanwhile is marked as well.
+    // A route that is added during the drain is marked as well.
     at_node.announce(Route::new("172.22.35.71/32".parse().unwrap())).await.unwrap();
     let both = table(&router, "both", |table| table.len() == 2).await;
     let marks = both.iter().map(|(_, paths)| paths[0].attributes.communities.len());
@@ -227,7 +227,7 @@ async fn a_drain_marks_then_withdraws_then_ends_the_sessions() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_that_is_called_off_puts_everything_back() {
+async fn a_cancelled_drain_restores_all_routes() {
     let (router, mut at_router, node, mut at_node) = pair().await;
     at_node.set_routes(routes(&[SMTP, "172.22.35.71/32"])).await.unwrap();
     both_up(&mut at_router, &mut at_node).await;
@@ -243,7 +243,11 @@ async fn a_drain_that_is_called_off_puts_everything_back() {
         assert!(outcome.is_err());
         marked(&router, false).await;
         let held = table(&router, "one route", |table| table.len() == 1).await;
-        assert_eq!(prefixes(&held), [SMTP], "what was withdrawn meanwhile stays so");
+        assert_eq!(
+            prefixes(&held),
+            [SMTP],
+            "a route that was withdrawn during the drain stays withdrawn"
+        );
         assert_eq!(at_node.status().drain, DrainStage::Normal);
     }
     assert_eq!(at_node.stats().sessions_lost, 0);
@@ -261,7 +265,7 @@ async fn a_peer_added_during_a_drain_is_drained_too() {
     soon("the mark", late.wait_for(|status| status.drain == DrainStage::Marked)).await.unwrap();
 }
 
-/// Whatever is done to one peer, no other notices.
+/// No action on one peer affects another.
 #[tokio::test(start_paused = true)]
 async fn adding_changing_and_removing_one_peer_touches_no_others_session() {
     let (router, mut at_router, node, mut at_node) = pair().await;
@@ -307,13 +311,13 @@ async fn adding_changing_and_removing_one_peer_touches_no_others_session() {
         }
         assert!(at_node.status().is_established(), "step {step}");
         while let Ok(Some(event)) = timeout(Duration::ZERO, events.next()).await {
-            // A burst may be more than the reader takes; what is left must not be of this peer.
+            // A burst may overrun the reader. None of the events that are left may be of this peer.
             assert!(event.is_err() || event.unwrap().peer != untouched, "step {step}");
         }
     }
     for (before, after) in [(ours, at_node.stats()), (theirs, at_router.stats())] {
         assert_eq!(before.sessions_lost, after.sessions_lost);
-        assert_eq!(before.sent.update, after.sent.update, "not an UPDATE more");
+        assert_eq!(before.sent.update, after.sent.update, "no additional UPDATE");
     }
     assert!(at_node.status().last_down.is_none());
 }

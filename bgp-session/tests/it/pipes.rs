@@ -1,4 +1,4 @@
-//! Pipes in the place of TCP: a connector whose every dial the test answers.
+//! Pipes in the place of TCP: a connector whose dials the test answers.
 
 use std::{io, sync::Arc};
 
@@ -20,7 +20,7 @@ pub(crate) struct ByHand {
     dials: mpsc::Sender<Dial>,
 }
 
-/// An attempt to connect; dropping it lets it wait for ever.
+/// An attempt to connect. If it is dropped, the dial hangs.
 pub(crate) struct Dial {
     answer: oneshot::Sender<io::Result<Transport>>,
 }
@@ -46,7 +46,7 @@ impl Connector for ByHand {
 }
 
 impl Dial {
-    /// Connects; the other end of the pipe is the answer.
+    /// Connects, and returns the other end of the pipe.
     pub(crate) fn connect(self, capacity: usize) -> DuplexStream {
         let (ours, theirs) = duplex(capacity);
         // The attempt may have been given up.
@@ -79,7 +79,7 @@ pub(crate) fn towards_pipe() -> PeerConfig {
     PeerConfig::new(address, ROUTER).jitter_seed(7)
 }
 
-/// Connects the node's dials to the router for ever.
+/// Connects all dials of the node to the router.
 pub(crate) fn patch_through(mut dials: mpsc::Receiver<Dial>, router: &Arc<Speaker>) {
     let router = Arc::downgrade(router);
     tokio::spawn(async move {
@@ -115,7 +115,7 @@ async fn an_embedder_may_bring_its_own_transport() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_from_elsewhere_is_a_strangers() {
+async fn a_connection_from_another_address_is_not_the_peers() {
     let (router, at_router, ..) = pair().await;
     let (ours, theirs) = duplex(100);
     let stranger = transport(ours, AT_ROUTER, "192.0.2.8:40000");
@@ -138,7 +138,7 @@ async fn a_router_that_dials_again_is_not_kept_out_by_the_connection_it_forgot()
     let mut forgotten = dial();
     let mut forgotten_too = dial();
     let mut scripted = crate::scripted::Scripted::new(dial());
-    // Said by nobody but the last: what it is told is for it alone.
+    // Only the second connection is refused.
     scripted.shake_hands_as(NODE, 90).await;
     at_router.established().await.unwrap();
     for connection in [&mut forgotten, &mut forgotten_too] {

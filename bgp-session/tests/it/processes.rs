@@ -1,4 +1,4 @@
-//! Processes that are killed, stopped, or told another time of day. The test binary runs itself as the other one.
+//! Processes that are killed, stopped, or get another time of day. The test binary runs itself as the other process.
 
 use std::{
     env, fs,
@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use crate::world::{NODE, node, router, routes, soon, table, towards_node, towards_router};
 
-/// Where the other process finds what it is to do: a part, then addresses.
+/// The variable with the other process's task: a part, then addresses.
 const PART: &str = "BGP_SESSION_TEST_PART";
 
 /// Another process, ended with this value.
@@ -53,7 +53,7 @@ impl Drop for Other {
     }
 }
 
-/// Not a test: what the other process does.
+/// Not a test: the other process.
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "that is how the processes speak to each other")]
 async fn the_other_process() {
@@ -138,7 +138,7 @@ async fn a_node_that_hangs_is_ended_by_the_hold_timer_and_comes_back() {
     soon("the session again", at_router.established()).await.unwrap();
 }
 
-/// libfaketime, where it is installed.
+/// The path of libfaketime, if it is installed.
 fn libfaketime() -> Option<PathBuf> {
     let directories = fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
     let places = directories.map(|directory| directory.join("faketime/libfaketimeMT.so.1"));
@@ -146,7 +146,7 @@ fn libfaketime() -> Option<PathBuf> {
 }
 
 #[tokio::test]
-async fn the_time_of_day_may_leap_by_a_day_either_way_and_no_session_notices() {
+async fn the_time_of_day_may_jump_by_a_day_either_way_and_no_session_notices() {
     let Some(library) = libfaketime() else {
         // `make test` installs it.
         return;
@@ -179,7 +179,8 @@ async fn the_time_of_day_may_leap_by_a_day_either_way_and_no_session_notices() {
             .collect::<Vec<_>>()
     });
     soon("the session", at_router.established()).await.unwrap();
-    // Forward, a timer by the wall clock would expire; back, none would for a day: the hold time is three seconds.
+    // The hold time is three seconds. After a jump forward, a timer that follows the wall clock would expire; after a jump
+    // back, it would not expire for a day.
     for (offset, wait) in [("+0", 300), ("+1d", 1_000), ("-1d", 4_000), ("+0", 500)] {
         leap(offset);
         sleep(Duration::from_millis(wait)).await;

@@ -1,4 +1,4 @@
-//! Peers that come from a prefix, and go again.
+//! Peers of a range, which come and go.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -52,7 +52,7 @@ fn unchanged(config: PeerConfig) -> PeerConfig {
 }
 
 #[tokio::test]
-async fn whoever_connects_from_the_prefix_is_a_peer_until_it_goes() {
+async fn an_address_in_the_prefix_is_a_peer_from_its_connection_to_its_end() {
     for (listen, prefix, from) in
         [("127.0.0.1:0", "127.0.44.0/24", "127.0.44.7"), ("[::1]:0", "::/64", "::1")]
     {
@@ -105,16 +105,16 @@ async fn no_more_peers_than_the_limit() {
     let (_third, mut third) = dial_from(&router, "127.0.45.3", NODE, unchanged).await;
     soon("a refusal", handle.wait_for(|it| it.refused > 0)).await.unwrap();
     assert!(!third.status().is_established());
-    // One goes, and there is room.
+    // One peer ends, which makes room.
     kept.pop().unwrap().0.shutdown("").await;
     soon("its end", handle.wait_for(|it| it.unestablished == 1)).await.unwrap();
     let at_router = router.peers().into_iter().find(|it| !it.is_established()).unwrap();
     router.peer(at_router.peer).unwrap().shutdown("").await.unwrap();
-    soon("its turn", third.established()).await.unwrap();
+    soon("the third session", third.established()).await.unwrap();
 }
 
 #[tokio::test]
-async fn strangers_take_up_a_few_places_and_not_for_long() {
+async fn strangers_occupy_a_few_places_and_not_for_long() {
     let router = router("127.0.0.1:0").await;
     let terms = range("127.0.46.0/24").unestablished_limit(2).patience(Duration::from_millis(400));
     let mut handle = router.add_range(terms).unwrap();
@@ -127,7 +127,7 @@ async fn strangers_take_up_a_few_places_and_not_for_long() {
     let end = soon("the end of the third", refused.read(&mut [0; 100])).await;
     assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
     assert_eq!(handle.status().refused, 1);
-    // A node that means it gets its session when the silent ones are forgotten.
+    // A real node gets its session once the silent ones are removed.
     let (_node, mut peer) = dial_from(&router, "127.0.46.9", NODE, unchanged).await;
     soon("a session", peer.established()).await.unwrap();
     counts(&mut handle, 1, 0).await;
@@ -185,17 +185,17 @@ async fn a_password_holds_for_the_whole_prefix() {
     let failed = wrong.wait_for(|status| status.last_failure.is_some());
     soon("silence", failed).await.unwrap();
     assert_eq!(router.peers().len(), 1);
-    // The range goes, its sessions and its password with it.
+    // The end of the range ends its sessions, and removes its password.
     drop(handle);
     soon("the end", right.wait_for(|it| !it.is_established())).await.unwrap();
     let failed = right.wait_for(|it| {
         it.last_down.as_ref().is_some_and(|it| it.to_string().contains("de-configured"))
     });
-    soon("the word for it", failed).await.unwrap();
+    soon("the refusal", failed).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_peer_of_its_own_and_a_longer_prefix_come_first() {
+async fn a_configured_peer_and_a_longer_prefix_win() {
     let router = router("127.0.0.1:0").await;
     let mut wide = router.add_range(range("127.0.0.0/8")).unwrap();
     let mut narrow = router.add_range(range("127.0.49.0/24")).unwrap();

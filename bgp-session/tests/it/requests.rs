@@ -1,4 +1,4 @@
-//! Requests that can't be met, and what is said about them.
+//! Requests that fail, and their errors.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -54,7 +54,7 @@ async fn one_address_is_one_peer() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_an_error_that_names_it() {
+async fn the_error_names_a_listening_address_that_is_taken() {
     let router = router("127.0.0.1:0").await;
     let address = router.listen_addr().unwrap();
     let builder = Speaker::builder(ROUTER, BgpIdentifier::new(10, 0, 0, 1)).listen(address);

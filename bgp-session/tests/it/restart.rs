@@ -1,7 +1,7 @@
 //! Peers that go away and come back.
 //!
-//! The addresses listened on are each test's own, so that no other test is given a port that is
-//! free for the moment.
+//! Each test listens on addresses of its own, so that no other test gets a port that is
+//! free for a moment.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn the_session_and_its_routes_come_back_with_the_router() {
     let down = soon("the session's end", down).await.unwrap();
     assert!(down.negotiated.is_none() && down.endpoints.is_none());
     assert!(down.last_down.unwrap().to_string().contains("upgrade"));
-    // What is decided while there is no session holds for the next one.
+    // Routes that are set while there is no session are announced in the next one.
     at_node.set_routes(routes(&["172.22.35.71/32"])).await.unwrap();
     let second = router(&address.to_string()).await;
     let mut at_second = second.add_peer(towards_node("127.0.0.60")).await.unwrap();
@@ -46,7 +46,7 @@ async fn a_node_finds_a_router_that_starts_later() {
     let router = router(&address.to_string()).await;
     let mut at_router = router.add_peer(towards_node("127.0.0.61")).await.unwrap();
     both_up(&mut at_router, &mut at_node).await;
-    assert!(at_node.status().last_failure.is_none(), "a session makes good for failures");
+    assert!(at_node.status().last_failure.is_none(), "a session clears the last failure");
 }
 
 #[tokio::test]

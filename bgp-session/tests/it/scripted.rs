@@ -15,7 +15,7 @@ pub(crate) struct Scripted {
     buffer: BytesMut,
 }
 
-/// What the node said.
+/// A message of the node.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Heard {
     Open {
@@ -45,7 +45,7 @@ impl Scripted {
         }
     }
 
-    /// The next message that is no UPDATE.
+    /// Waits for the next message other than an UPDATE.
     pub(crate) async fn hear_control(&mut self) -> Heard {
         loop {
             match self.hear().await {
@@ -78,7 +78,7 @@ impl Scripted {
         self.stream.write_all(&octets).await.unwrap();
     }
 
-    /// Any octets; whether the node still took them.
+    /// Sends any octets. Returns true if the node still accepted them.
     pub(crate) async fn say(&mut self, octets: &[u8]) -> bool {
         self.stream.write_all(octets).await.is_ok()
     }
@@ -89,18 +89,18 @@ impl Scripted {
         self.stream.write_all(&octets).await.unwrap();
     }
 
-    /// Up to Established.
+    /// Brings the session up.
     pub(crate) async fn shake_hands(&mut self, hold_time: u16) {
         self.shake_hands_as(ROUTER, hold_time).await;
     }
 
-    /// Up to Established, as a speaker of that AS.
+    /// Brings the session up, as a speaker of this AS.
     pub(crate) async fn shake_hands_as(&mut self, asn: Asn, hold_time: u16) {
         assert!(matches!(self.hear().await, Heard::Open { .. }));
         self.answer(asn, hold_time).await;
     }
 
-    /// From the node's OPEN on.
+    /// Brings the session up after the node's OPEN.
     pub(crate) async fn answer(&mut self, asn: Asn, hold_time: u16) {
         self.say_open(asn, hold_time).await;
         assert_eq!(self.hear().await, Heard::Keepalive);

@@ -1,4 +1,4 @@
-//! Connections from those whom nobody knows, over TCP on loopback addresses.
+//! Connections from addresses that no peer has, over TCP on loopback addresses.
 
 use std::net::Ipv4Addr;
 
@@ -11,7 +11,7 @@ use crate::world::{
 const STRANGERS: u32 = 10_000;
 
 #[tokio::test]
-async fn ten_thousand_strangers_are_closed_and_disturb_nobody() {
+async fn ten_thousand_strangers_are_closed_and_disturb_no_session() {
     let router = router("127.0.70.1:0").await;
     let address = router.listen_addr().unwrap();
     let mut at_router = router.add_peer(towards_node("127.0.0.70")).await.unwrap();
@@ -25,7 +25,7 @@ async fn ten_thousand_strangers_are_closed_and_disturb_nobody() {
         let from = Ipv4Addr::from(0x7f46_0002 + n % 251);
         socket.bind((from, 0).into()).unwrap();
         let mut stream = socket.connect(address).await.unwrap();
-        // It is closed, by a reset or not, before anything is said.
+        // It is closed, with or without a reset, before any message.
         assert!(stream.read_u8().await.is_err());
     };
     soon("all strangers are closed", async {

@@ -30,7 +30,7 @@ async fn a_silent_peer_expires_the_hold_timer_after_ninety_seconds() {
         }
     };
     assert_eq!(notification.code, ErrorCode::HOLD_TIMER_EXPIRED);
-    assert_eq!(last_word.elapsed(), Duration::from_secs(90), "the smaller hold time holds");
+    assert_eq!(last_word.elapsed(), Duration::from_secs(90), "the smaller hold time applies");
     assert_eq!(router.hear().await, Heard::End);
     let down = at_node.wait_for(|status| status.last_down.is_some()).await.unwrap();
     let reason = down.last_down.unwrap().to_string();
@@ -46,7 +46,7 @@ async fn a_keepalive_is_sent_in_each_third_of_the_hold_time() {
     let mut last = Instant::now();
     for _ in 0..100 {
         assert_eq!(router.hear_control().await, Heard::Keepalive);
-        // Jitter makes it three quarters of the time at least (RFC 4271 section 10).
+        // With jitter it is at least three quarters of the time (RFC 4271 section 10).
         let pause = last.elapsed();
         assert!(pause <= Duration::from_secs(10), "{pause:?}");
         last = Instant::now();
@@ -115,7 +115,7 @@ async fn a_session_comes_back_after_its_connection_was_cut() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handle_is_heard_while_a_connection_is_being_made() {
+async fn commands_are_obeyed_while_a_connection_is_being_made() {
     let (node, mut dials) = node_by_hand().await;
     let at_node = node.add_peer(towards_pipe()).await.unwrap();
     let _unanswered = dials.recv().await.unwrap();
@@ -128,9 +128,9 @@ async fn a_handle_is_heard_while_a_connection_is_being_made() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hanging_dial_is_given_up_and_begun_anew() {
+async fn a_hanging_dial_is_given_up_and_repeated() {
     let (node, mut dials) = node_by_hand().await;
-    // By hand nothing times out, hence it is the ConnectRetryTimer that does.
+    // The test's dials do not time out, so the ConnectRetryTimer expires.
     let config = towards_pipe().connect_retry(Duration::from_secs(20));
     let _at_node = node.add_peer(config).await.unwrap();
     let _hanging = dials.recv().await.unwrap();
@@ -144,13 +144,17 @@ fn a_dial_is_given_up_before_the_connect_retry_timer_can_expire() {
     let config = towards_pipe();
     assert_eq!(config.connect_limit(), Duration::from_secs(3));
     let slower = config.connect_retry(Duration::from_secs(120));
-    assert_eq!(slower.connect_limit(), Duration::from_secs(72), "jitter leaves 90 s at least");
+    assert_eq!(
+        slower.connect_limit(),
+        Duration::from_secs(72),
+        "with jitter at least 90 s are left"
+    );
     let never = slower.clone().connect_retry(Duration::MAX);
     assert!(never.connect_limit() > HOUR, "{:?}", never.connect_limit());
     assert_eq!(slower.connect_timeout(Duration::from_secs(1)).connect_limit().as_secs(), 1);
 }
 
-/// Routes that share no UPDATE, each with 30 octets of attributes at the least.
+/// Routes that share no UPDATE, each with at least 30 octets of attributes.
 fn many_routes(count: u32) -> RouteSet {
     let prefixes = (0..count).map(|n| ipnet::Ipv4Net::new((0x0a00_0000 | n).into(), 32).unwrap());
     let routes = prefixes.zip(0..).map(|(prefix, med)| {
@@ -172,8 +176,8 @@ async fn little_is_composed_for_a_peer_that_does_not_read() {
     at_node.set_routes(many_routes(20_001)).await.unwrap();
     advance(Duration::from_secs(10)).await;
     let composed = at_node.stats().prefixes_announced_out;
-    assert!((100..3_000).contains(&composed), "some 64 KiB and what the pipe takes: {composed}");
-    // It reads again, and gets everything.
+    assert!((100..3_000).contains(&composed), "about 64 KiB and the pipe's capacity: {composed}");
+    // The router reads again, and gets everything.
     let mut updates = 0;
     while updates < 20_001 {
         match router.hear().await {

@@ -1,4 +1,4 @@
-//! The two speakers that most tests are about, and waiting with a deadline.
+//! The two speakers of most tests, and waiting with a deadline.
 
 use std::{future::Future, net::SocketAddr, time::Duration};
 
@@ -9,13 +9,13 @@ use bgp_session::{
 pub(crate) const ROUTER: Asn = Asn(64_635);
 pub(crate) const NODE: Asn = Asn(64_636);
 
-/// Long enough for a loaded machine; only a failing test waits for so long.
+/// Long enough for a loaded machine. Only a failing test waits so long.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(DEADLINE, future).await {
         Ok(value) => value,
-        Err(_) => panic!("in vain: {what}"),
+        Err(_) => panic!("timed out waiting for {what}"),
     }
 }
 
@@ -34,13 +34,13 @@ pub(crate) fn towards_node(address: &str) -> PeerConfig {
     PeerConfig::new(address, NODE).passive().import(Import::Keep)
 }
 
-/// A node's side of a session with the router: quick to try again.
+/// A node's side of a session with the router, with short pauses.
 pub(crate) fn towards_router(address: SocketAddr, from: &str) -> PeerConfig {
     let quick = Duration::from_millis(50);
     PeerConfig::new(address, ROUTER).local_address(from.parse().unwrap()).idle_hold(quick, quick)
 }
 
-/// Waits until both ends call the session Established.
+/// Waits until the session is Established at both ends.
 pub(crate) async fn both_up(a: &mut PeerHandle, b: &mut PeerHandle) {
     soon("both ends Established", async {
         a.established().await.unwrap();
@@ -49,7 +49,7 @@ pub(crate) async fn both_up(a: &mut PeerHandle, b: &mut PeerHandle) {
     .await;
 }
 
-/// Waits until the speaker's table is as wanted, and returns it.
+/// Waits until the speaker's table satisfies `wanted`, and returns it.
 pub(crate) async fn table(
     speaker: &Speaker,
     what: &str,

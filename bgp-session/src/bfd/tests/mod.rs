@@ -20,7 +20,7 @@ pub(super) fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// Some instant: the machine never asks for another.
+/// Some instant. The state machine never reads a clock.
 pub(super) fn epoch() -> Instant {
     crate::clock::now()
 }
@@ -29,7 +29,7 @@ pub(super) fn session(now: Instant, profile: BfdProfile) -> Session {
     Session::new(now, profile, NonZeroU32::new(OURS).unwrap(), 1)
 }
 
-/// What a router in that state says, 300 ms and 3 of everything.
+/// A packet of a router in this state, with intervals of 300 ms and a multiplier of 3.
 pub(super) fn packet(state: State) -> Packet {
     Packet {
         diagnostic: Diagnostic::NONE,
@@ -47,12 +47,12 @@ pub(super) fn packet(state: State) -> Packet {
     }
 }
 
-/// A session in that state, with nothing left to say or to tell.
+/// A session in this state, with nothing left to send or to report.
 pub(super) fn session_in(state: State, now: Instant, profile: BfdProfile) -> Session {
     let mut session = session(now, profile);
     match state {
         State::AdminDown => session.disable(now),
-        // Heard of, so that the detection time runs: a router in AdminDown changes nothing.
+        // A router in AdminDown changes nothing, but once it is heard the detection time runs.
         State::Down => session.receive(now, &packet(State::AdminDown)),
         State::Init => session.receive(now, &packet(State::Down)),
         State::Up => session.receive(now, &packet(State::Init)),

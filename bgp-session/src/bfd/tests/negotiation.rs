@@ -1,4 +1,4 @@
-//! Poll Sequences: a change of timers holds when the other end has confirmed it (sections 6.5 and 6.8.3).
+//! Poll Sequences: a change of timers takes effect when the other end has confirmed it (sections 6.5 and 6.8.3).
 
 use super::*;
 
@@ -7,14 +7,14 @@ fn answer() -> Packet {
 }
 
 #[test]
-fn the_real_intervals_are_told_by_a_poll_when_the_session_is_up() {
+fn a_poll_announces_the_real_intervals_when_the_session_is_up() {
     let now = epoch();
     let mut session = session(now, BfdProfile::new().interval(ms(300)));
     session.receive(now, &packet(State::Init));
     let said = session.poll_transmit(now).unwrap();
     assert_eq!((said.state, said.poll, said.desired_min_tx), (State::Up, true, 300_000));
-    assert_eq!(session.transmit_interval(), ms(300), "to be faster needs no leave");
-    // It asks until it is answered, and not longer.
+    assert_eq!(session.transmit_interval(), ms(300), "sending faster needs no confirmation");
+    // The session polls until it is answered.
     let again = run(&mut session, now, now + ms(800));
     assert!(again.len() >= 2 && again.iter().all(|(_, packet)| packet.poll), "{again:?}");
     session.receive(now + ms(800), &answer());
@@ -23,7 +23,7 @@ fn the_real_intervals_are_told_by_a_poll_when_the_session_is_up() {
 }
 
 #[test]
-fn a_slower_sender_waits_for_leave() {
+fn slower_sending_waits_for_the_confirmation() {
     let now = epoch();
     let mut session = session_in(State::Up, now, BfdProfile::new().interval(ms(300)));
     session.set_profile(now, BfdProfile::new().interval(ms(300)).transmit_interval(ms(2_000)));
@@ -35,7 +35,7 @@ fn a_slower_sender_waits_for_leave() {
 }
 
 #[test]
-fn a_stricter_judge_waits_for_leave() {
+fn a_shorter_detection_time_waits_for_the_confirmation() {
     let now = epoch();
     let mut session = session_in(State::Up, now, BfdProfile::new().interval(ms(1_000)));
     assert_eq!(session.detection_time(), ms(3_000));
@@ -47,7 +47,7 @@ fn a_stricter_judge_waits_for_leave() {
 }
 
 #[test]
-fn a_milder_judge_and_a_faster_sender_need_none() {
+fn a_longer_detection_time_and_faster_sending_need_no_confirmation() {
     let now = epoch();
     let mut session = session_in(State::Up, now, BfdProfile::new().interval(ms(1_000)));
     let milder = BfdProfile::new().transmit_interval(ms(400)).receive_interval(ms(5_000));
@@ -64,7 +64,7 @@ fn a_second_change_waits_for_the_answer_to_the_first() {
     assert_eq!(session.poll_transmit(now).unwrap().desired_min_tx, 500_000);
     session.set_profile(now, BfdProfile::new().interval(ms(700)));
     session.receive(now + ms(10), &answer());
-    assert_eq!(session.transmit_interval(), ms(500), "what the answer was to");
+    assert_eq!(session.transmit_interval(), ms(500), "the interval that the answer confirms");
     let said = session.poll_transmit(now + ms(10)).unwrap();
     assert_eq!((said.poll, said.desired_min_tx), (true, 700_000));
     session.receive(now + ms(20), &answer());
@@ -72,7 +72,7 @@ fn a_second_change_waits_for_the_answer_to_the_first() {
 }
 
 #[test]
-fn an_answer_that_nobody_asked_for_changes_nothing() {
+fn an_unsolicited_answer_changes_nothing() {
     let now = epoch();
     let mut session = session_in(State::Up, now, BfdProfile::new());
     let before = (session.transmit_interval(), session.detection_time());
@@ -82,7 +82,7 @@ fn an_answer_that_nobody_asked_for_changes_nothing() {
 }
 
 #[test]
-fn outside_of_up_a_change_holds_at_once() {
+fn outside_of_up_a_change_takes_effect_at_once() {
     let now = epoch();
     let mut session = session_in(State::Init, now, BfdProfile::new());
     session.set_profile(now, BfdProfile::new().interval(ms(2_000)));
@@ -95,7 +95,7 @@ fn outside_of_up_a_change_holds_at_once() {
 }
 
 #[test]
-fn another_multiplier_is_told_at_once_and_needs_no_poll() {
+fn another_multiplier_is_sent_at_once_and_needs_no_poll() {
     let now = epoch();
     let mut session = session_in(State::Up, now, BfdProfile::new());
     session.set_profile(now, BfdProfile::new().multiplier(10));

@@ -53,18 +53,18 @@ fn another_version_is_discarded() {
 }
 
 #[test]
-fn a_length_that_cannot_be_is_discarded() {
+fn an_impossible_length_is_discarded() {
     for octets in 0..24 {
         assert_eq!(Packet::decode(&WIRE[..octets]), Err(PacketError::Truncated { octets }));
     }
     assert_eq!(with(3, 23), Err(PacketError::Length { length: 23, octets: 24 }));
     assert_eq!(with(3, 25), Err(PacketError::Length { length: 25, octets: 24 }));
-    // With authentication it has two octets more at least.
+    // With authentication it has at least two more octets.
     let mut authenticated = WIRE.to_vec();
     authenticated[1] |= 0x04;
     let error = PacketError::Length { length: 24, octets: 24 };
     assert_eq!(Packet::decode(&authenticated), Err(error));
-    // What follows the packet is nobody's business.
+    // Octets after the packet are ignored.
     assert!(Packet::decode(&[&WIRE[..], &[1, 2, 3]].concat()).is_ok());
 }
 
@@ -84,7 +84,7 @@ fn a_sender_without_a_discriminator_is_discarded() {
 }
 
 #[test]
-fn without_our_discriminator_only_the_two_down_states_are_believed() {
+fn without_our_discriminator_only_the_two_down_states_are_accepted() {
     for state in State::ALL {
         let mut wire = WIRE;
         wire[1] = state.bits() << 6;

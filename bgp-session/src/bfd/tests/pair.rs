@@ -5,9 +5,9 @@ use super::*;
 struct Net {
     now: Instant,
     ends: [Session; 2],
-    /// Packets under way: when they arrive, and at which end.
+    /// Packets under way, each with the time of its arrival and its destination.
     path: Vec<(Instant, usize, Packet)>,
-    /// How many of a hundred packets are lost.
+    /// The percentage of lost packets.
     loss: u32,
     random: fastrand::Rng,
 }
@@ -31,7 +31,7 @@ impl Net {
                     let octets = packet.encode();
                     let arrival = self.now + ms(self.random.u64(1..8));
                     if self.random.u32(0..100) >= self.loss {
-                        // A link doesn't change the order.
+                        // A link keeps the order.
                         let before = self.path.iter().rev().find(|(_, to, _)| *to != index);
                         let arrival = before.map_or(arrival, |(at, ..)| arrival.max(*at));
                         let packet = Packet::decode(&octets).unwrap();
@@ -101,7 +101,7 @@ fn a_dead_path_is_noticed_in_time_at_both_ends_and_heals() {
 }
 
 #[test]
-fn a_lossy_path_settles_whatever_is_lost() {
+fn two_ends_agree_over_a_lossy_path() {
     for seed in 0..200 {
         let fast = BfdProfile::new().interval(ms(50)).multiplier(2);
         let mut net = Net::new(fast, BfdProfile::new().passive(), 40, seed);
@@ -116,7 +116,7 @@ fn a_lossy_path_settles_whatever_is_lost() {
 }
 
 #[test]
-fn a_restarted_end_comes_back_under_another_name() {
+fn a_restarted_end_comes_back_with_another_discriminator() {
     let fast = BfdProfile::new().interval(ms(50));
     let mut net = Net::new(fast, fast, 0, 3);
     net.run(ms(3_000));
@@ -124,7 +124,11 @@ fn a_restarted_end_comes_back_under_another_name() {
     net.run(ms(5_000));
     assert_eq!(net.states(), [State::Up; 2]);
     assert_eq!(net.ends[0].remote_discriminator(), 3);
-    assert_eq!(net.ends[0].stats().failures, 1, "what the other end forgot is down");
+    assert_eq!(
+        net.ends[0].stats().failures,
+        1,
+        "a session that the other end has forgotten goes down"
+    );
 }
 
 #[test]

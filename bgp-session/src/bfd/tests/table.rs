@@ -1,11 +1,11 @@
-//! Every event in every state: a packet in each state of the other end, known to it or not, silence, and
-//! what the operator does (RFC 5880 sections 6.8.4, 6.8.6 and 6.8.16).
+//! Every event in every state: a packet in each state of the other end, which may know us or not, silence, and
+//! the operator's actions (RFC 5880 sections 6.8.4, 6.8.6 and 6.8.16).
 
 use super::*;
 
 enum Event {
     Packet(State),
-    /// The other end doesn't know us: it has been restarted, or never heard of us.
+    /// The other end doesn't know us: it has been restarted, or has never heard us.
     Stranger(State),
     Silence,
     Disable,
@@ -24,7 +24,7 @@ const EVENTS: [(&str, Event); 9] = [
     ("enable", Event::Enable),
 ];
 
-/// Feeds every event to a fresh session in `state`: what it becomes, why, and what it says at once.
+/// Feeds every event to a new session in `state`, and returns its new state, the reason, and the packet that it sends at once.
 fn check(state: State, expected: [&str; 9]) {
     let actual = EVENTS.map(|(name, event)| {
         let now = epoch();

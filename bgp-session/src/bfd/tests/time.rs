@@ -1,4 +1,4 @@
-//! When packets are sent, and when silence is too long.
+//! The times of packets, and the detection of silence.
 
 use super::*;
 
@@ -28,7 +28,7 @@ fn with_a_multiplier_of_one_a_tenth_of_the_interval_is_spared() {
 }
 
 #[test]
-fn the_jitter_is_the_seeds() {
+fn the_seed_determines_the_jitter() {
     let sent = |seed| {
         let now = epoch();
         let discriminator = NonZeroU32::new(OURS).unwrap();
@@ -40,21 +40,21 @@ fn the_jitter_is_the_seeds() {
 }
 
 #[test]
-fn a_passive_session_waits_for_the_first_word() {
+fn a_passive_session_waits_for_the_first_packet() {
     let now = epoch();
     let mut session = session(now, BfdProfile::new().passive());
     assert_eq!(session.poll_timeout(), None);
     assert!(run(&mut session, now, now + ms(60_000)).is_empty());
     session.receive(now, &Packet { your_discriminator: 0, ..packet(State::Down) });
     assert_eq!(session.poll_transmit(now).unwrap().state, State::Init);
-    // Forgotten again after the detection time, it falls silent.
+    // After the detection time the router is forgotten, and the session stops sending.
     let sent = run(&mut session, now, now + ms(60_000));
     assert!(sent.last().is_none_or(|(at, _)| *at <= ms(900)), "{sent:?}");
 }
 
 #[test]
 fn silence_is_noticed_after_the_routers_multiplier_times_the_slower_interval() {
-    // Ours to receive, the router's to send, the router's multiplier.
+    // Our receive interval, the router's transmit interval, and the router's multiplier.
     for (receive, send, multiplier, expected) in
         [(300, 50_u32, 3, 900), (50, 300, 3, 900), (50, 50, 3, 150), (10, 20, 200, 4_000)]
     {
@@ -75,18 +75,22 @@ fn silence_is_noticed_after_the_routers_multiplier_times_the_slower_interval() {
         assert_eq!(session.state(), State::Up);
         session.handle_timeout(last + ms(expected));
         assert_eq!(session.state(), State::Down);
-        assert_eq!(session.remote_discriminator(), 0, "it may come back by another name");
+        assert_eq!(
+            session.remote_discriminator(),
+            0,
+            "it may come back with another discriminator"
+        );
         assert_eq!(session.stats().failures, 1);
     }
 }
 
 #[test]
-fn a_router_that_takes_packets_slower_gets_them_slower() {
+fn a_router_that_receives_more_slowly_gets_packets_more_slowly() {
     let now = epoch();
     let mut session = session_in(State::Up, now, BfdProfile::new().interval(ms(50)));
     session.receive(now, &Packet { required_min_rx: 2_000_000, ..packet(State::Up) });
     assert_eq!(session.transmit_interval(), ms(2_000));
-    // And faster at once when it can.
+    // The session sends faster at once when the router allows it.
     let later = now + ms(300);
     session.receive(later, &Packet { required_min_rx: 50_000, ..packet(State::Up) });
     assert!(session.poll_timeout().unwrap() <= later + ms(50));
@@ -113,5 +117,8 @@ fn a_session_that_goes_down_says_so_at_once_and_slowly_from_then_on() {
     assert_eq!(down[0].0, ms(900), "at the detection time");
     assert_eq!(down[0].1.diagnostic, Diagnostic::DETECTION_TIME_EXPIRED);
     assert!(down.windows(2).all(|pair| pair[1].0 - pair[0].0 >= ms(750)), "{down:?}");
-    assert!(sent.iter().filter(|(at, _)| *at < ms(900)).count() >= 3, "300 ms is what it can take");
+    assert!(
+        sent.iter().filter(|(at, _)| *at < ms(900)).count() >= 3,
+        "the router can receive every 300 ms"
+    );
 }
