@@ -19,7 +19,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 lab: ## Build ferrolb and run the reference cluster on loopback addresses: no root, nothing to install
-	$(CARGO) run $(LOCKED) --bin ferrolb -- lab examples/reference $(ARGS)
+	$(CARGO) run $(LOCKED) -p ferrolb --no-default-features -- lab examples/reference $(ARGS)
 
 test: test-deps guard check unit interop ## Run all tests; installs routers and tshark with apt if they are missing
 	@tail -qn 1 target/unit-tests.log target/interop-tests.log
@@ -35,7 +35,7 @@ fmt: ## Check the formatting (`cargo fmt` fixes it)
 
 clippy: ## Run the lints, also on tests and examples
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
-	$(CARGO) clippy $(LOCKED) -p lb-adapter --no-default-features -- -D warnings
+	$(CARGO) clippy $(LOCKED) -p ferrolb --no-default-features -- -D warnings
 
 docs: ## Build the documentation; broken links are errors
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(LOCKED) --workspace --no-deps
@@ -58,7 +58,7 @@ bench-lto: ## Run the benchmarks with and without link-time optimization, and co
 
 msrv: ## Build each crate with the oldest Rust that it names; needs both versions (`rustup toolchain install 1.85.0 1.89.0`)
 	$(CARGO) +1.85.0 check $(LOCKED) -p bgp-core -p bgp-session --target-dir target/msrv
-	$(CARGO) +1.89.0 check $(LOCKED) -p lb-adapter --target-dir target/msrv
+	$(CARGO) +1.89.0 check $(LOCKED) -p ferrolb --target-dir target/msrv
 
 deny: ## Check advisories, licences and sources of dependencies; needs cargo-deny (`cargo install --locked cargo-deny`)
 	$(CARGO) deny $(LOCKED) check $(DENY)

@@ -20,8 +20,7 @@ pub fn check(input: &[u8]) {
         Ok(manifests) => judge_diagnostics(&manifests.warnings, &text),
         Err(diagnostics) => judge_refusal(&diagnostics, &text),
     }
-    let mut options = Options::default();
-    options.lenient = true;
+    let options = Options { lenient: true, ..Default::default() };
     let found = check::problems(&options, "all", &sources);
     judge_diagnostics(&found, &text);
     let refused = manifest::parse_with(&options, "all", &sources).is_err();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use lb_adapter::decode::{self, Context, Form};
+use ferrolb::commands::decode::{self, Context, Form};
 use serde_json::Value;
 
 use crate::input::Input;

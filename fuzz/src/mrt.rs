@@ -3,7 +3,7 @@
 use bgp_core::mrt::{Content, RECORD_HEADER_LENGTH, Record, Records, Rib, Sessions};
 use bgp_core::wire::Message;
 use bytes::BytesMut;
-use lb_adapter::decode::{self, Form};
+use ferrolb::commands::decode::{self, Form};
 
 use crate::decode::judge_page;
 

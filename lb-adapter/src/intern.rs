@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// The values that are shared. It keeps none alive for long that nobody else has.
 #[derive(Debug)]
-pub(crate) struct Interner<T: ?Sized> {
+pub struct Interner<T: ?Sized> {
     all: BTreeSet<Arc<T>>,
     /// How many there may be before those that nobody has any more are dropped.
     limit: usize,
@@ -14,7 +14,7 @@ pub(crate) struct Interner<T: ?Sized> {
 
 impl<T: Ord + ?Sized> Interner<T> {
     /// The value, as everybody has it.
-    pub(crate) fn intern<V: Borrow<T> + Into<Arc<T>>>(&mut self, value: V) -> Arc<T> {
+    pub fn intern<V: Borrow<T> + Into<Arc<T>>>(&mut self, value: V) -> Arc<T> {
         if let Some(known) = self.all.get(value.borrow()) {
             return Arc::clone(known);
         }

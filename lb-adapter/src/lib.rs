@@ -1,57 +1,32 @@
-//! FerroLB: address pools and Services of type LoadBalancer to BGP routes.
+//! FerroLB: address pools and Services of type LoadBalancer to BGP routes, without I/O.
 //!
 //! ```text
-//! source ─► manifest, config ─► model ─► allocator ─► planner ─► engine ─► sessions ─► bgp_session
-//!                                            │            │
-//!                                            └── state    └── why something is not announced
+//! text ─► config, manifest ─► model ─► allocator ─► planner ─► engine ─► routes for each node and peer
+//!                                          │            │
+//!                                     state file        └── the reason for each route that is missing
 //! ```
 //!
-//! The library of the binary `ferrolb`. What decides is pure and can be used by itself: [`config`] and [`manifest`]
-//! turn text into the [`model`] with every problem at its place, [`allocator`] gives addresses, [`planner`] says
-//! which node announces what to whom, and why not. [`lab`] and [`run`] put them to work on files, [`decode`]
-//! explains captured messages.
+//! The library that decides, for a controller to embed. [`config`] and [`manifest`] turn text into the [`model`] and report
+//! every problem with its place, [`allocator`] assigns addresses, [`planner`] says which node announces which routes to
+//! which peer. [`engine`] joins them; [`recording`], [`explain`] and [`check`] answer questions about the result.
 //!
-//! It speaks BGP only through the public API of `bgp_session`.
+//! This crate opens no socket, starts no task and reads no clock. It knows the values of BGP from `bgp_core`, and nothing of
+//! Kubernetes' client.
+
+#![forbid(unsafe_code)]
 
 pub mod allocator;
-pub mod args;
-pub mod ask;
 pub mod check;
-pub mod cluster;
 pub mod config;
-pub mod decode;
-pub mod descriptors;
-pub mod diff;
 pub mod engine;
 pub mod explain;
-pub mod failure;
-pub mod http;
-#[cfg(feature = "kubernetes")]
-pub mod kubernetes;
-pub mod lab;
-pub mod log_filter;
 pub mod manifest;
-pub mod memory;
-pub mod metrics;
-pub mod migrate;
+pub mod migration;
 pub mod model;
 pub mod planner;
-pub mod probe;
-pub mod replay;
-pub mod report;
-pub mod router_config;
-pub mod run;
-pub mod sessions;
-pub mod source;
-pub mod state;
+pub mod recording;
+pub mod state_file;
 
 mod compact;
-mod grace;
-mod intern;
-mod probing;
-mod sampling;
-mod signals;
-mod source_address;
-mod spelling;
-mod start;
-mod wanted;
+pub mod intern;
+pub mod spelling;

@@ -13,7 +13,7 @@ use super::sharing::SharingTerms;
 
 /// Why a Service is none that this allocator serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_enums, reason = "the crates above match every case")]
 pub enum NotServed {
     /// It is not of type LoadBalancer.
     Type(ServiceType),

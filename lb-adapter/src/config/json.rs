@@ -6,8 +6,8 @@
 
 use std::fmt;
 
-use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::managed_fields::{self, ManagedFields};
 use super::schema::Schema;
@@ -112,36 +112,41 @@ impl<'de> Visitor<'de> for Part {
 
 impl Value {
     /// The value of a key; none if it is absent, or this is no mapping.
-    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+    pub fn get(&self, key: &str) -> Option<&Self> {
         let Kind::Mapping(entries) = &self.kind else { return None };
         entries.iter().find(|(name, _)| name.text == key).map(|(_, value)| value)
     }
 
     /// The text of a scalar.
-    pub(crate) fn text(&self) -> Option<&str> {
+    pub fn text(&self) -> Option<&str> {
         let Kind::Scalar(scalar) = &self.kind else { return None };
         Some(&scalar.text)
     }
 
     /// The items of a list; none if it is no list.
-    pub(crate) fn items(&self) -> &[Self] {
+    pub fn items(&self) -> &[Self] {
         let Kind::Sequence(items) = &self.kind else { return &[] };
         items
     }
 
     /// Takes a key out of a mapping.
-    #[cfg(feature = "kubernetes")]
-    pub(crate) fn remove(&mut self, key: &str) {
+    pub fn remove(&mut self, key: &str) {
         if let Kind::Mapping(entries) = &mut self.kind {
             entries.retain(|(name, _)| name.text != key);
         }
     }
 
     /// The value of a key, to be changed.
-    #[cfg(feature = "kubernetes")]
-    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
         let Kind::Mapping(entries) = &mut self.kind else { return None };
         entries.iter_mut().find(|(name, _)| name.text == key).map(|(_, value)| value)
+    }
+}
+
+/// Reads an object of Kubernetes, without the parts that have no meaning here.
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Part::Object.deserialize(deserializer)
     }
 }
 

@@ -43,6 +43,8 @@ pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub(crate) use lint::Around;
 pub(crate) use lint::lint;
 pub(crate) use resolve::{Absence, Secrets, resolve};
+pub use resources::selects_node;
+pub use yaml::Value;
 
 use crate::model::Config;
 use crate::spelling::nearest;
@@ -99,7 +101,7 @@ pub(crate) fn read_root(root: Field<'_>, report: &mut Report<'_>) -> Draft {
 }
 
 /// Whether the word is perhaps the other one, misspelt.
-pub(crate) fn resembles(word: &str, other: &str) -> bool {
+pub fn resembles(word: &str, other: &str) -> bool {
     nearest(word, std::iter::once(other)).is_some()
 }
 

@@ -377,4 +377,4 @@ pub(crate) const OLD_KEYS: usize = 12;
 /// What the OPEN message can carry (RFC 4271 section 4.2).
 const MAX_HOLD_TIME: u64 = 65_535;
 /// What Linux takes for a key of TCP MD5 signatures.
-pub(crate) const LONGEST_PASSWORD: usize = bgp_session::Password::LONGEST;
+pub(crate) const LONGEST_PASSWORD: usize = 80;

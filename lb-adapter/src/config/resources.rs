@@ -7,11 +7,9 @@ use super::draft::{
     BgpDraft, Draft, Format, Key, L2Draft, PoolDraft, ProfileDraft, SecretDraft, Seniority,
 };
 use super::field::{Field, Mapping};
-#[cfg(feature = "kubernetes")]
 use super::labels;
 use super::report::Report;
 use super::unfinished::unfinished;
-#[cfg(feature = "kubernetes")]
 use super::yaml::Value;
 use super::{advertisements, bfd_profiles, communities, own, peers, pools};
 use crate::model::{Labels, Password};
@@ -154,8 +152,7 @@ pub(crate) fn read(
 
 /// Returns true if a BGPPeer or a BGPAdvertisement is for a node with these labels; without labels, as if the node had
 /// none. An object whose selectors cannot be read counts as one for every node.
-#[cfg(feature = "kubernetes")]
-pub(crate) fn selects_node(tree: &Value, labels: Option<&Labels>) -> bool {
+pub fn selects_node(tree: &Value, labels: Option<&Labels>) -> bool {
     let mut problems = Vec::new();
     let mut report = Report::new("", &mut problems);
     let root = Field::root(tree).mapping(&mut report);

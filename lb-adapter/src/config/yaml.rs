@@ -22,7 +22,7 @@ pub(crate) struct Position {
 
 /// A node of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Value {
+pub struct Value {
     /// Where it is written; for an alias, where its anchor is. A mapping or list in block style
     /// stands at its first entry, a block scalar at its first line that is not blank.
     pub(crate) position: Position,
@@ -52,7 +52,7 @@ pub(crate) struct Scalar {
 
 impl Value {
     /// The same as JSON. What YAML takes for a fraction stays the text that it is: `1.10` is an AS number.
-    pub(crate) fn to_json(&self) -> serde_json::Value {
+    pub fn to_json(&self) -> serde_json::Value {
         self.to_json_within(MAX_JSON_DEPTH)
     }
 

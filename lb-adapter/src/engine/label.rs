@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use bgp_session::BgpIdentifier;
+use bgp_core::BgpIdentifier;
 
 use crate::model::{Node, Peer};
 

@@ -13,6 +13,7 @@ mod packed;
 mod pools;
 #[cfg(test)]
 mod pools_tests;
+mod probe_target;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use rows::Rows;
 use view::holding;
 
 pub use label::{identifier, peer_label};
+pub use probe_target::ProbeTarget;
 
 /// Turns objects into addresses and plans.
 #[derive(Debug, Default)]

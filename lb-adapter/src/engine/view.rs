@@ -10,8 +10,7 @@ use crate::planner::{
     service_routes,
 };
 
-use super::{Engine, addresses};
-use crate::probe::Target;
+use super::{Engine, ProbeTarget, addresses};
 
 impl Engine {
     /// The configuration in force, if there is one.
@@ -145,7 +144,7 @@ impl Engine {
 
     /// What a node should probe itself: of the Services that say so, the usable endpoints that run
     /// on it, as many as one try can see.
-    pub fn probes(&self, node: &str) -> BTreeMap<ServiceKey, Target> {
+    pub fn probes(&self, node: &str) -> BTreeMap<ServiceKey, ProbeTarget> {
         // Most configurations have none, and then no Service needs to be looked at.
         let mut pools = self.planned.iter().flat_map(|config| &config.pools);
         if !pools.any(|pool| pool.health.probe.is_some() || pool.permissions.health) {
@@ -156,7 +155,7 @@ impl Engine {
     }
 
     /// What a node should probe of one Service; see [`Self::probes`].
-    pub fn probe(&self, node: &str, key: &ServiceKey) -> Option<Target> {
+    pub fn probe(&self, node: &str, key: &ServiceKey) -> Option<ProbeTarget> {
         let service = self.rows.service(key)?;
         let pool = self.planned.as_deref()?.pool(&self.allocator.assignment(key)?.pool)?;
         let health = Wishes::of(&service, pool).health;
@@ -176,7 +175,7 @@ impl Engine {
             let enough = health.min_ready.is_none_or(|it| it.is_met(count.ready, count.all));
             enough && endpoints.check(policy, node).is_ok()
         };
-        Some(Target { probe, hold_down, addresses, announced })
+        Some(ProbeTarget { probe, hold_down, addresses, announced })
     }
 
     /// The `loadBalancerClass` and the like.

@@ -7,18 +7,17 @@
 //! Owns the walk along the gates as people see it: what each found, the first that failed, and what
 //! would mend it. Which one that is, the planner says; nothing is decided here.
 
-pub mod args;
 mod text;
 
 use ipnet::IpNet;
 use serde::Serialize;
 
-use crate::cluster::{Cluster, Sent, SessionState, Unsent};
 use crate::engine::peer_label;
 use crate::model::{ConfigFormat, Peer, Service, ServiceKey};
 use crate::planner::{Changed, Gate, NotAnnounced, Plan, PlannedRoute, Reason, Wishes};
+use crate::recording::{Cluster, Sent, SessionState, Unsent};
 
-pub use text::write_text;
+pub use text::{indent_of, write_text};
 
 /// What there is to say about one Service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -297,7 +296,7 @@ fn endpoints(cluster: &Cluster, service: &Service, plan: &Plan) -> String {
 }
 
 /// What is sent with a route, for people.
-pub(crate) fn attributes(route: &PlannedRoute) -> String {
+pub fn attributes(route: &PlannedRoute) -> String {
     let attributes = route.attributes();
     let mut text = String::new();
     if let Some(next_hop) = route.next_hop() {

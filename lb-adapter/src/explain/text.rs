@@ -44,7 +44,7 @@ fn write_node(out: &mut dyn Write, node: &NodeExplained) -> io::Result<()> {
 
 /// Returns the indentation with which a line goes on that does not fit a terminal: the column of what gates found, or a
 /// little more than the line's own.
-pub(super) fn indent_of(line: &str) -> usize {
+pub fn indent_of(line: &str) -> usize {
     let start = line.chars().take_while(|it| *it == ' ').count();
     let is_gate = |line: &str| {
         let marks = ["ok ", "FAIL ", "- "];

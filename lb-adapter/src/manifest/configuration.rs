@@ -252,5 +252,5 @@ fn has_configuration(object: &Mapping<'_>) -> bool {
 }
 
 /// Where MetalLB 0.7.3 looks for its configuration.
-pub(crate) const NAME: &str = "config";
+pub const NAME: &str = "config";
 const DATA_KEY: &str = "config";

@@ -36,17 +36,17 @@ fn is_manifest(file: &Path) -> bool {
 }
 
 /// Returns true if a path stands for stdin.
-pub(crate) fn is_stdin(path: &Path) -> bool {
+pub fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
 /// Returns the name of a path in messages.
-pub(crate) fn shown(path: &Path) -> String {
+pub fn shown(path: &Path) -> String {
     if is_stdin(path) { "stdin".to_owned() } else { path.display().to_string() }
 }
 
 /// Reads the files that can be read, or stdin for `-`, and reports the others.
-pub(crate) fn load(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<Source> {
+pub fn load(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<Source> {
     let name = shown(path);
     if is_stdin(path) {
         return match stdin() {
@@ -83,11 +83,7 @@ pub(crate) fn load(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<Source
 }
 
 /// Returns the content of a file, or reports that it is too large.
-pub(crate) fn limited(
-    name: &str,
-    octets: Vec<u8>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Source> {
+pub fn limited(name: &str, octets: Vec<u8>, diagnostics: &mut Vec<Diagnostic>) -> Option<Source> {
     if octets.len() > MAX_OCTETS {
         let message = format!("larger than expected, at most {MAX_OCTETS} octets are read");
         diagnostics.push(Diagnostic::file_error(name, message));

@@ -17,7 +17,7 @@ use crate::config::{Diagnostic, Severity, report};
 use crate::model::Config;
 
 /// The identity of an object, unique in a cluster.
-pub(crate) trait ObjectKey: Ord + Clone {
+pub trait ObjectKey: Ord + Clone {
     /// Its kind, as Kubernetes writes it.
     fn kind(&self) -> &str;
     /// Its name, without the namespace.
@@ -32,7 +32,7 @@ pub(crate) trait ObjectKey: Ord + Clone {
 
 /// The last valid version of each object.
 #[derive(Clone, Debug)]
-pub(crate) struct InForce<K> {
+pub struct InForce<K> {
     objects: BTreeMap<K, Value>,
     /// True once there has been a configuration, even one in which every object was left out.
     is_configured: bool,
@@ -40,23 +40,21 @@ pub(crate) struct InForce<K> {
 
 /// The result of a judgement.
 #[derive(Clone, Debug)]
-pub(crate) struct Judged<K> {
-    pub(crate) found: Configured,
+pub struct Judged<K> {
+    /// The answer to whether there is a configuration.
+    pub found: Configured,
     /// The configuration now in force; none if the one before stays, or if there has been none.
-    pub(crate) config: Option<Config>,
+    pub config: Option<Config>,
     /// Oddities in what is in force.
-    #[cfg_attr(
-        not(feature = "kubernetes"),
-        expect(dead_code, reason = "the controller and the speaker log them")
-    )]
-    pub(crate) warnings: Vec<Diagnostic>,
+    pub warnings: Vec<Diagnostic>,
     /// The objects with errors. None of them is in force as it is written.
-    pub(crate) problems: BTreeMap<K, Vec<Diagnostic>>,
+    pub problems: BTreeMap<K, Vec<Diagnostic>>,
 }
 
 /// The answer to whether there is a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Configured {
+#[expect(clippy::exhaustive_enums, reason = "the crates above match every case")]
+pub enum Configured {
     /// There is an object that configures.
     Yes,
     /// There is none. If there were resources before, no peer and no pool is left; otherwise nothing is known yet.
@@ -84,12 +82,12 @@ impl<K> Default for InForce<K> {
 
 impl<K: ObjectKey> InForce<K> {
     /// Returns true if some version of an object is in force.
-    pub(crate) fn contains(&self, key: &K) -> bool {
+    pub fn contains(&self, key: &K) -> bool {
         self.objects.contains_key(key)
     }
 
     /// Judges what is written, and puts in force what can be.
-    pub(crate) fn judge(&mut self, options: &Options, written: &BTreeMap<K, Value>) -> Judged<K> {
+    pub fn judge(&mut self, options: &Options, written: &BTreeMap<K, Value>) -> Judged<K> {
         if !written.keys().any(|key| key.configures(options)) {
             return self.judge_nothing(options);
         }
@@ -273,7 +271,7 @@ impl<K: ObjectKey> Judge<'_, K> {
 }
 
 /// Returns true if an object refers to another one: by its name, or to a community by an alias in it.
-pub(crate) fn refers<K: ObjectKey>(key: &K, tree: &Value, other: &K, other_tree: &Value) -> bool {
+pub fn refers<K: ObjectKey>(key: &K, tree: &Value, other: &K, other_tree: &Value) -> bool {
     let spec = tree.get("spec");
     let text = |keys: &[&str]| {
         let value = keys.iter().try_fold(spec?, |value, key| value.get(key));

@@ -35,12 +35,11 @@ use crate::config::yaml::Value;
 use crate::config::{Diagnostic, Diagnostics, settle};
 use crate::model::{Config, EndpointSlice, Namespace, Node, Service};
 use collection::Collection;
-pub(crate) use configuration::NAME as CONFIG_MAP;
+pub use configuration::NAME as CONFIG_MAP;
 pub use files::files;
-pub(crate) use files::{is_stdin, limited, load, shown};
-#[cfg(feature = "kubernetes")]
-pub(crate) use in_force::refers;
-pub(crate) use in_force::{Configured, InForce, Judged, ObjectKey};
+pub use files::{is_stdin, limited, load, shown};
+pub use in_force::refers;
+pub use in_force::{Configured, InForce, Judged, ObjectKey};
 pub(crate) use kinds::is_slip;
 pub(crate) use places::{ServicePlace, ServicePlaces};
 
@@ -66,7 +65,7 @@ pub struct Manifests {
 
 impl Manifests {
     /// Whether there is nothing but what configures.
-    pub(crate) fn only_configure(&self) -> bool {
+    pub fn only_configure(&self) -> bool {
         let Self { services, slices, nodes, namespaces, .. } = self;
         services.is_empty() && slices.is_empty() && nodes.is_empty() && namespaces.is_empty()
     }
@@ -84,7 +83,6 @@ pub struct Source {
 
 /// How objects are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Options {
     /// The namespace that the configuration is in.
     pub namespace: String,
@@ -134,7 +132,7 @@ pub fn read_with(options: &Options, path: &Path) -> Result<Manifests, Diagnostic
 }
 
 /// Reads files that [`load`] has read, with what it reported.
-pub(crate) fn parse_loaded(
+pub fn parse_loaded(
     options: &Options,
     name: &str,
     sources: Vec<Source>,
@@ -168,19 +166,21 @@ pub fn parse_with(
 
 /// An object of the API server.
 #[derive(Debug)]
-pub(crate) struct Found<'a> {
+pub struct Found<'a> {
     /// What diagnostics call it.
-    pub(crate) name: String,
-    /// What it is; the items of a list do not say it themselves.
-    pub(crate) api_version: &'a str,
-    pub(crate) kind: &'a str,
-    pub(crate) tree: &'a Value,
+    pub name: String,
+    /// Its API version; the items of a list do not say it themselves.
+    pub api_version: &'a str,
+    /// Its kind.
+    pub kind: &'a str,
+    /// Its content.
+    pub tree: &'a Value,
     /// True if it is not in force as it is: of two objects that contradict each other, the newcomer has the error.
-    pub(crate) is_newcomer: bool,
+    pub is_newcomer: bool,
 }
 
 /// Reads objects of the API server. `name` is what diagnostics call all of them together.
-pub(crate) fn read_found<'a>(
+pub fn read_found<'a>(
     options: &Options,
     name: &str,
     objects: impl IntoIterator<Item = Found<'a>>,
@@ -196,19 +196,19 @@ pub(crate) fn read_found<'a>(
 
 /// What was found in files that are looked at before they are applied.
 #[derive(Debug)]
-pub(crate) struct Examined {
+pub struct Examined {
     /// What they say, if nothing is wrong with them.
-    pub(crate) manifests: Option<Manifests>,
+    pub manifests: Option<Manifests>,
     /// What the configuration in force says, with its places.
     pub(crate) draft: Option<Draft>,
     /// Where the Services stand.
     pub(crate) services: ServicePlaces,
     /// All errors and warnings, in order of file and line; also what has no effect.
-    pub(crate) problems: Vec<Diagnostic>,
+    pub problems: Vec<Diagnostic>,
 }
 
 /// Reads files, and looks for what takes effect though it is hardly meant.
-pub(crate) fn examine(
+pub fn examine(
     options: &Options,
     name: &str,
     sources: &[Source],

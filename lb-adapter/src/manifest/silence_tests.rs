@@ -8,7 +8,6 @@ use crate::config::draft::{Format, Key};
 use crate::config::{advertisements, bfd_profiles, own, peers, pools};
 use crate::engine::identifier;
 use crate::model::{IpFamily, Labels, NextHopPolicy};
-use crate::sessions::{Terms, remote};
 
 /// A peer, a pool, an advertisement and a profile that say as little as they may.
 #[derive(Clone)]
@@ -101,8 +100,8 @@ fn outcome(text: &Text) -> (Option<String>, Vec<String>) {
             .map(|peer| {
                 let name = peer.bfd_profile.as_deref();
                 let bfd = name.and_then(|name| manifests.config.bfd_profile(name));
-                let terms =
-                    Terms::new(peer.shown_asn(), identifier(&node, peer), remote(peer, bfd));
+                // That each field of a peer has an effect on its session is shown in ferrolb-node.
+                let terms = (peer, peer.shown_asn(), identifier(&node, peer), bfd);
                 let carried = [IpFamily::Ipv4, IpFamily::Ipv6].map(|family| peer.carries(family));
                 let next_hop = peer.next_hop_or(&NextHopPolicy::NodeAddress).clone();
                 (terms, peer.selects(&Labels::new()), carried, next_hop)

@@ -8,7 +8,6 @@ use super::{Community, IpFamily, LabelSelector, Labels, LargeCommunity, Pool};
 /// How addresses are announced by BGP; several that pick one address give several routes, or one
 /// route with all their communities.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct BgpAdvertisement {
     /// Unique in the configuration.
     pub name: String,

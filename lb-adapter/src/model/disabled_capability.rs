@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// A capability that is not offered to a peer, or all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_enums, reason = "the crates above match every case")]
 pub enum DisabledCapability {
     /// Every capability: the OPEN has no optional parameters.
     All,

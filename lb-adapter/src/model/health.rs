@@ -101,7 +101,7 @@ impl Probe {
 
 /// What a [`Probe`] takes for an answer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_enums, reason = "the crates above match every case")]
 pub enum ProbeKind {
     /// A TCP connection that is accepted.
     Tcp,

@@ -9,7 +9,6 @@ use super::{Asn, BgpIdentifier, DisabledCapability, IpFamily, LabelSelector, Lab
 
 /// One router, and how to speak to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Peer {
     /// Unique in the configuration: what it was named, or its address and port.
     pub name: String,

@@ -9,7 +9,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bgp_session::{AsPath, ExtendedCommunity, NextHop, Origin, PathAttributes};
+use bgp_core::wire::{AsPath, ExtendedCommunity, NextHop, Origin, PathAttributes};
 use ipnet::IpNet;
 use smallvec::{SmallVec, smallvec};
 

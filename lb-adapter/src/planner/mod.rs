@@ -27,7 +27,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bgp_session::{PathAttributes, Route, RouteSet};
+use bgp_core::rib::{Route, RouteSet};
+use bgp_core::wire::PathAttributes;
 use ipnet::IpNet;
 
 use crate::compact;

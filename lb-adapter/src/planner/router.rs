@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
-use bgp_session::{ExtendedCommunity, Origin, PathAttributes};
+use bgp_core::wire::{ExtendedCommunity, Origin, PathAttributes};
 
 use crate::model::{Asn, Community, IpFamily, LargeCommunity, Node, Peer};
 
@@ -24,7 +24,6 @@ pub struct RouterTable {
 /// One way to a prefix, as the router received it. Next hop first, so that a set of them sorts by
 /// it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
 pub struct RouterPath {
     /// NEXT_HOP.
     pub next_hop: IpAddr,

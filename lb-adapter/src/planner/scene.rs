@@ -25,7 +25,6 @@ pub struct Scene {
 
 /// What was decided for the whole process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Options {
     /// The `loadBalancerClass` that is served; none is Services without one.
     pub class: Option<String>,

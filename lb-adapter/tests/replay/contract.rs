@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::world::*;
 
 /// The answer as whoever reads it gets it.
-fn shown(answer: &lb_adapter::replay::Answer) -> Value {
+fn shown(answer: &lb_adapter::recording::Answer) -> Value {
     serde_json::to_value(answer).unwrap()
 }
 
@@ -225,9 +225,9 @@ fn only_services_that_are_ours_are_listed_and_the_others_have_a_reason() {
     assert!(answer.services.is_empty());
     assert_eq!(answer.withheld("kube1", "default/a").gate, "type");
     assert_eq!(answer.withheld("kube1", "default/b").gate, "class");
-    let mut options = lb_adapter::planner::Options::default();
-    options.class = Some("example.org/lb".to_owned());
-    let mut world = World(lb_adapter::replay::Replay::new("metallb-system", options, false));
+    let class = Some("example.org/lb".to_owned());
+    let options = lb_adapter::planner::Options { class, ..Default::default() };
+    let mut world = World(lb_adapter::recording::Replay::new("metallb-system", options, false));
     world.set_up();
     world.applied(service("a"));
     let answer = world.applied(with(service("b"), "/spec/loadBalancerClass", "example.org/lb"));
@@ -238,7 +238,7 @@ fn only_services_that_are_ours_are_listed_and_the_others_have_a_reason() {
 #[test]
 fn the_configuration_is_in_the_namespace_that_is_named() {
     let options = lb_adapter::planner::Options::default();
-    let mut world = World(lb_adapter::replay::Replay::new("lb", options, false));
+    let mut world = World(lb_adapter::recording::Replay::new("lb", options, false));
     world.applied(config_map(REFERENCE));
     world.applied(node("kube1", "172.22.35.25"));
     let answer = world.applied(service("a"));

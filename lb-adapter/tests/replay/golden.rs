@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lb_adapter::planner::Options;
-use lb_adapter::replay::Replay;
+use lb_adapter::recording::Replay;
 
 fn recordings() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/replay");

@@ -1,7 +1,7 @@
 //! The words the tests are written in: objects as `kubectl get -o json` prints them, and steps.
 
 use lb_adapter::planner::Options;
-use lb_adapter::replay::{Answer, Replay, RouteRow, ServiceRow, WithheldRow};
+use lb_adapter::recording::{Answer, Replay, RouteRow, ServiceRow, WithheldRow};
 use serde_json::{Value, json};
 
 /// A replay in which addresses are given out from the first step on.

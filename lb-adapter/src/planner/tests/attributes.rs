@@ -1,6 +1,6 @@
 //! What the routes say: prefix, communities, LOCAL_PREF, next hop.
 
-use bgp_session::Community;
+use bgp_core::wire::Community;
 
 use super::*;
 use crate::model::PeerAddress;

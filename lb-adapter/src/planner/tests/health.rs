@@ -57,7 +57,7 @@ fn a_depreferenced_route_loses_against_those_of_other_nodes() {
         PathAttributes::clone(plan.route("172.22.35.64/32").attributes())
     };
     let external = attributes(&cluster(1, least));
-    assert_eq!(external.origin, bgp_session::Origin::Incomplete);
+    assert_eq!(external.origin, bgp_core::wire::Origin::Incomplete);
     assert_eq!((external.med, external.as_path.hop_count()), (Some(u32::MAX), 1));
     let internal = attributes(&cluster(1, least).with(|cluster| {
         cluster.config.peers[0].peer_asn = Asn(64636).into();

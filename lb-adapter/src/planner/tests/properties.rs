@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use bgp_session::Community;
+use bgp_core::wire::Community;
 
 use crate::model::{LabelSelector, ServiceType};
 

@@ -1,7 +1,7 @@
 //! MetalLB's cases of the allocator (`internal/allocator`): the address that each Service gets, sharing, and changes of the
 //! pools.
 
-use lb_adapter::replay::Answer;
+use lb_adapter::recording::Answer;
 use serde_json::{Value, json};
 
 use super::objects;

@@ -1,6 +1,6 @@
 //! MetalLB's scenarios of routes: prefixes, communities, local preference, both families.
 
-use lb_adapter::replay::Answer;
+use lb_adapter::recording::Answer;
 use serde_json::{Value, json};
 
 use super::allocator::families;
@@ -24,7 +24,7 @@ fn world(text: &str) -> World {
 
 /// A line for each route, such as `198.51.100.0/24 300 64512:1 large:1:2:3`.
 fn shown(answer: &Answer) -> Vec<String> {
-    let line = |row: &lb_adapter::replay::RouteRow| {
+    let line = |row: &lb_adapter::recording::RouteRow| {
         let mut words = vec![row.prefix.clone()];
         words.extend(row.local_pref.map(|preference| preference.to_string()));
         words.extend(row.communities.iter().cloned());

@@ -1,6 +1,6 @@
 //! MetalLB's scenarios of selectors: the nodes, peers and Services that an advertisement is for.
 
-use lb_adapter::replay::Answer;
+use lb_adapter::recording::Answer;
 use serde_json::{Value, json};
 
 use super::allocator::families;

@@ -1,0 +1,286 @@
+//! What a controller and a speaker need in a cluster of some size, and how soon they are done.
+//!
+//!     cargo build --release --bin ferrolb
+//!     cargo run --release -p ferrolb-kubernetes --example cluster_load -- --services 5000 --nodes 100 --burst 500
+//!
+//! It starts an API server in this process, the binary `ferrolb` as controller and as speaker of one node, and a
+//! router that keeps what it hears; then it prints the resident memory of both programs, the time from a burst of new
+//! Services to their routes at the router, the time from single changes at the API server to their UPDATEs at the
+//! router, and the speaker's own measure from an event of the API to the routes handed to the session. Linux only:
+//! memory is read from /proc.
+
+#![expect(clippy::print_stdout, reason = "a program for people")]
+
+use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bgp_session::{Asn, BgpIdentifier, Import, PeerConfig, Speaker};
+use clap::Parser;
+use serde_json::{Value, json};
+use test_apiserver::ApiServer;
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Services with an EndpointSlice each that are there from the start.
+    #[arg(long, default_value_t = 5_000)]
+    services: u32,
+    /// Nodes.
+    #[arg(long, default_value_t = 100)]
+    nodes: u32,
+    /// Services that are created at once, then.
+    #[arg(long, default_value_t = 500)]
+    burst: u32,
+    /// How often the only local endpoint of a Service comes or goes, one after the other.
+    #[arg(long, default_value_t = 400)]
+    changes: u32,
+    /// Seconds to wait before memory is read: the speaker writes 20 ServiceBGPStatus a second.
+    #[arg(long, default_value_t = 2)]
+    settle: u64,
+    /// The binary; by default the one built with the same profile.
+    #[arg(long)]
+    ferrolb: Option<PathBuf>,
+}
+
+/// A process that is ended with this.
+struct Program(Child);
+
+impl Program {
+    fn start(binary: &Path, arguments: &[&str], kubeconfig: &Path) -> std::io::Result<Self> {
+        let mut command = Command::new(binary);
+        command.args(arguments).arg("--kubeconfig").arg(kubeconfig);
+        command.args(["--namespace", SYSTEM, "--log-level", "error"]);
+        command.stdout(Stdio::null()).spawn().map(Self)
+    }
+
+    /// Resident memory, in MB of 10^6 octets: now, at its peak, and how much of it is now the program itself.
+    fn memory(&self) -> std::io::Result<(f64, f64, f64)> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let field = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name));
+            let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
+            kib.unwrap_or(f64::NAN) * 1024.0 / 1e6
+        };
+        Ok((field("VmRSS:"), field("VmHWM:"), field("RssFile:")))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+const SYSTEM: &str = "ferrolb-system";
+const NODE: Ipv4Addr = Ipv4Addr::new(127, 22, 35, 25);
+const METRICS: u16 = 7475;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    let binary = match arguments.ferrolb {
+        Some(binary) => binary,
+        None => {
+            let example = std::env::current_exe()?;
+            let profile = example.ancestors().nth(2).ok_or("a folder of builds")?;
+            profile.join("ferrolb")
+        }
+    };
+    let router = Speaker::builder(Asn(64_635), BgpIdentifier::new(172, 22, 35, 1));
+    let router = router.listen(SocketAddr::from(([127, 0, 0, 1], 0))).start().await?;
+    let peer = PeerConfig::new(IpAddr::from(NODE), Asn(64_636)).passive().import(Import::Keep);
+    let _peer = router.add_peer(peer).await?;
+    let port = router.listen_addr().ok_or("a router that listens")?.port();
+
+    let server = ApiServer::builder().start().await;
+    server.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}}));
+    let config = format!(
+        "peers:\n- {{my-asn: 64636, peer-asn: 64635, peer-address: 127.0.0.1, peer-port: {port}}}\n\
+         address-pools:\n- {{name: default, protocol: bgp, addresses: [10.64.0.0/16]}}\n"
+    );
+    server.put(json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"namespace": SYSTEM, "name": "config"}, "data": {"config": config}}));
+    for number in 0..arguments.nodes {
+        server.put(node(number));
+    }
+    for number in 0..arguments.services {
+        server.put(service(number));
+        server.put(slice(number, number));
+    }
+
+    let admin = server.kubeconfig("admin");
+    let begin = Instant::now();
+    let controller =
+        Program::start(&binary, &["controller", "--port", "0", "--pod-name", "a"], &admin)?;
+    let metrics = METRICS.to_string();
+    let speaker =
+        ["speaker", "--port", &metrics, "--bind-address", "127.0.0.1", "--node-name", "node-0"];
+    let speaker = Program::start(&binary, &speaker, &admin)?;
+    let wanted = usize::try_from(arguments.services)?;
+    wait_for(&router, wanted).await?;
+    println!(
+        "{wanted} Services routed {:.2} s after both programs were started",
+        begin.elapsed().as_secs_f64()
+    );
+    tokio::time::sleep(Duration::from_secs(arguments.settle)).await;
+    report("controller", &controller)?;
+    report("speaker", &speaker)?;
+
+    let begin = Instant::now();
+    for number in arguments.services..arguments.services + arguments.burst {
+        server.put(slice(number, number));
+        server.put(service(number));
+    }
+    let created = Instant::now();
+    wait_for(&router, wanted + usize::try_from(arguments.burst)?).await?;
+    println!(
+        "{} Services at once: created in {:.2} s, all routed {:.2} s after the last was created",
+        arguments.burst,
+        (created - begin).as_secs_f64(),
+        created.elapsed().as_secs_f64()
+    );
+    report("controller", &controller)?;
+    report("speaker", &speaker)?;
+    let all = wanted + usize::try_from(arguments.burst)?;
+    print_changes(&server, &router, arguments.services + arguments.burst, arguments.changes, all)
+        .await?;
+    print_latency().await?;
+    Ok(())
+}
+
+/// Lets the only local endpoint of a new Service come and go; prints how long it took to the router.
+async fn print_changes(
+    server: &ApiServer,
+    router: &Speaker,
+    number: u32,
+    changes: u32,
+    others: usize,
+) -> Result<(), Box<dyn Error>> {
+    let mut local = service(number);
+    local["spec"]["externalTrafficPolicy"] = "Local".into();
+    server.put(slice(number, 0));
+    server.put(local);
+    wait_for(router, others + 1).await?;
+    let mut times = Vec::new();
+    for change in 1..=changes {
+        // What the change before left to do, the router's and the status of the Service, is done by then.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let comes = change % 2 == 0;
+        let begin = Instant::now();
+        server.put(slice(number, if comes { 0 } else { 1 }));
+        wait_until(router, |prefixes| prefixes == others + usize::from(comes)).await?;
+        times.push(begin.elapsed());
+    }
+    times.sort();
+    let at = |share: usize| times.get(times.len() * share / 100).copied().unwrap_or_default();
+    println!(
+        "{changes} single changes, from the API server to the router: median {:.2} ms, p99 {:.2} ms",
+        at(50).as_secs_f64() * 1e3,
+        at(99).as_secs_f64() * 1e3
+    );
+    Ok(())
+}
+
+fn report(name: &str, program: &Program) -> std::io::Result<()> {
+    let (now, peak, file) = program.memory()?;
+    println!(
+        "{name}: {now:.1} MB resident, {peak:.1} MB at its peak; {file:.1} MB are the program"
+    );
+    Ok(())
+}
+
+/// Waits until the router has so many prefixes.
+async fn wait_for(router: &Speaker, prefixes: usize) -> Result<(), Box<dyn Error>> {
+    wait_until(router, |held| held >= prefixes).await
+}
+
+/// Waits until the number of the router's prefixes is right.
+async fn wait_until(
+    router: &Speaker,
+    is_right: impl Fn(usize) -> bool,
+) -> Result<(), Box<dyn Error>> {
+    let mut changed = router.loc_rib_changed();
+    let held = async {
+        while !is_right(router.loc_rib().len()) {
+            changed.changed().await?;
+        }
+        Ok::<_, tokio::sync::watch::error::RecvError>(())
+    };
+    tokio::time::timeout(Duration::from_secs(300), held).await??;
+    Ok(())
+}
+
+/// The speaker's own measure: the buckets that its median and its 99th percentile are in.
+async fn print_latency() -> Result<(), Box<dyn Error>> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", METRICS)).await?;
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .await?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await?;
+    let buckets: Vec<(&str, f64)> = text
+        .lines()
+        .filter_map(|line| {
+            let bucket = line.strip_prefix("ferrolb_bgp_update_latency_seconds_bucket{le=\"")?;
+            let (limit, count) = bucket.split_once("\"} ")?;
+            Some((limit, count.parse().ok()?))
+        })
+        .collect();
+    let all = buckets.last().map_or(0.0, |(_, count)| *count);
+    let within = |share: f64| {
+        let bucket = buckets.iter().find(|(_, count)| *count >= all * share);
+        bucket.map_or("?", |(limit, _)| limit)
+    };
+    println!(
+        "from an event of the API to the routes handed to the session, {all} times: half within {} s, 99% within {} s",
+        within(0.5),
+        within(0.99)
+    );
+    Ok(())
+}
+
+fn node(number: u32) -> Value {
+    let address = if number == 0 { NODE } else { Ipv4Addr::from(0x0a00_0000 + number) };
+    json!({"apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": format!("node-{number}"), "labels": {"kubernetes.io/hostname": format!("node-{number}")}},
+        "status": {"addresses": [{"type": "InternalIP", "address": address.to_string()}],
+            "conditions": [{"type": "Ready", "status": "True"}]}})
+}
+
+fn service(number: u32) -> Value {
+    json!({"apiVersion": "v1", "kind": "Service",
+        "metadata": {"namespace": "default", "name": format!("service-{number}"),
+            "labels": {"app.kubernetes.io/name": format!("app-{number}"), "app.kubernetes.io/managed-by": "Helm"},
+            "annotations": {"meta.helm.sh/release-name": format!("release-{number}")}, "managedFields": managed("helm")},
+        "spec": {"type": "LoadBalancer", "selector": {"app.kubernetes.io/name": format!("app-{number}")},
+            "ports": [{"name": "http", "port": 80, "targetPort": 8080, "nodePort": 30_000},
+                {"name": "https", "port": 443, "targetPort": 8443, "nodePort": 30_001}]}})
+}
+
+/// Of a Service, with three endpoints on three nodes from this one on.
+fn slice(number: u32, node: u32) -> Value {
+    let endpoints: Vec<Value> = (0..3)
+        .map(|pod: u32| {
+            let address = Ipv4Addr::from(0x0b00_0000 + number * 4 + pod);
+            json!({"addresses": [address.to_string()], "nodeName": format!("node-{}", (node + pod) % 100),
+                "conditions": {"ready": true, "serving": true, "terminating": false},
+                "targetRef": {"kind": "Pod", "namespace": "default", "name": format!("app-{number}-{pod}")}})
+        })
+        .collect();
+    json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": {"namespace": "default", "name": format!("service-{number}-abcde"),
+            "labels": {"kubernetes.io/service-name": format!("service-{number}")},
+            "managedFields": managed("kube-controller-manager")},
+        "addressType": "IPv4", "endpoints": endpoints, "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}]})
+}
+
+/// As the API server notes who wrote what.
+fn managed(by: &str) -> Value {
+    json!([{"manager": by, "operation": "Update", "apiVersion": "v1", "time": "2026-01-01T00:00:00Z", "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:metadata": {"f:labels": {".": {}, "f:app.kubernetes.io/name": {}, "f:app.kubernetes.io/managed-by": {}}},
+            "f:spec": {"f:ports": {".": {}, "k:{\"port\":80,\"protocol\":\"TCP\"}": {".": {}, "f:name": {}, "f:port": {}}}}}}])
+}

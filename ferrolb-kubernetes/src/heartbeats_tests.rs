@@ -1,0 +1,177 @@
+use kube::Config;
+use test_apiserver::{ApiServer, Fault};
+
+use super::super::logged::Logged;
+use super::*;
+
+const RESOURCES: &str = include_str!("../../deploy/kustomize/crds/ferrolb.io.yaml");
+
+/// Nobody is there, and nobody is asked.
+fn heartbeats() -> Heartbeats {
+    let nowhere = Config::new("http://127.0.0.1:1".parse().unwrap());
+    Heartbeats::new(Client::try_from(nowhere).unwrap(), "metallb-system", "test")
+}
+
+fn status(version: &str, status: Value) -> Seen {
+    let object = json!({"apiVersion": "ferrolb.io/v1alpha1", "kind": "BGPNodeStatus", "status": status,
+        "metadata": {"name": "kube1", "namespace": "metallb-system", "resourceVersion": version}});
+    Seen::Applied(Kind::BgpNodeStatus, Box::new(serde_json::from_value(object).unwrap()))
+}
+
+fn ready(value: &str) -> Value {
+    json!([{"type": "Ready", "status": value, "lastTransitionTime": "2024-05-01T10:00:00Z"}])
+}
+
+/// As a speaker writes it that renews it within a minute.
+fn beat(version: &str, time: &str) -> Seen {
+    let conditions = ready("True");
+    status(
+        version,
+        json!({"heartbeatTime": time, "heartbeatPeriodSeconds": 60, "conditions": conditions}),
+    )
+}
+
+/// Takes in what was seen, and waits for as long.
+async fn after(heartbeats: &mut Heartbeats, seen: Seen, seconds: u64) -> Vec<Mark> {
+    assert!(heartbeats.take(seen).is_none());
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+    heartbeats.silent()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_speaker_that_misses_three_heartbeats_is_marked_once() {
+    let mut heartbeats = heartbeats();
+    let first = beat("1", "2024-05-01T10:00:00Z");
+    assert_eq!(after(&mut heartbeats, first, 179).await, []);
+    // Its clock may be wrong: that it is another heartbeat counts.
+    let second = beat("2", "2024-05-01T09:00:00Z");
+    assert_eq!(after(&mut heartbeats, second, 100).await, []);
+    // The same one once more, as when somebody labels the object.
+    assert_eq!(after(&mut heartbeats, beat("3", "2024-05-01T09:00:00Z"), 0).await, []);
+    let before = Instant::now();
+    heartbeats.due().await;
+    assert_eq!(before.elapsed(), Duration::from_secs(80));
+    let marked = heartbeats.silent();
+    let [Mark { name, patch, .. }] = &marked[..] else { panic!("{marked:?}") };
+    assert_eq!((name.as_str(), &patch["metadata"]["resourceVersion"]), ("kube1", &json!("3")));
+    let condition = &patch["status"]["conditions"][0];
+    assert_eq!(condition["status"], "Unknown");
+    assert_eq!(condition["reason"], "SpeakerStoppedReporting");
+    assert!(condition["message"].as_str().unwrap().contains("since 2024-05-01T09:00:00Z"));
+    assert_ne!(condition["lastTransitionTime"], "2024-05-01T10:00:00Z");
+
+    let mut unknown =
+        json!({"heartbeatTime": "2024-05-01T09:00:00Z", "heartbeatPeriodSeconds": 60});
+    unknown["conditions"] = patch["status"]["conditions"].clone();
+    assert_eq!(after(&mut heartbeats, status("4", unknown), 10_000).await, []);
+    // It is back, and lost again.
+    let third = beat("5", "2024-05-01T12:00:00Z");
+    assert_eq!(after(&mut heartbeats, third, 179).await, []);
+    tokio::time::advance(Duration::from_secs(2)).await;
+    assert_eq!(heartbeats.silent().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_ended_or_promises_no_heartbeat_or_is_gone_is_left_alone() {
+    let mut heartbeats = heartbeats();
+    // As of a version that had no heartbeats, and as of one that has said that it ends.
+    let old = json!({"node": "kube1", "sessions": []});
+    assert_eq!(after(&mut heartbeats, status("1", old), 10_000).await, []);
+    let ended = json!({"heartbeatTime": "2024-05-01T09:00:00Z", "conditions": ready("False")});
+    assert_eq!(after(&mut heartbeats, status("2", ended), 10_000).await, []);
+    for gone in [
+        Seen::Gone(Kind::BgpNodeStatus, ("metallb-system".to_owned(), "kube1".to_owned())),
+        Seen::Listed(Kind::BgpNodeStatus, Some(super::super::watch::Names::default())),
+    ] {
+        assert_eq!(after(&mut heartbeats, beat("3", "2024-05-01T10:00:00Z"), 100).await, []);
+        assert_eq!(after(&mut heartbeats, gone, 10_000).await, []);
+    }
+    // The first list says of nobody that it is gone.
+    assert!(heartbeats.take(beat("4", "2024-05-01T10:00:00Z")).is_none());
+    let listed = Seen::Listed(Kind::BgpNodeStatus, None);
+    assert_eq!(after(&mut heartbeats, listed, 10_000).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_seen_of_others_is_handed_on() {
+    let mut heartbeats = heartbeats();
+    assert!(heartbeats.take(Seen::Listed(Kind::Service, None)).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_is_logged_when_it_is_written_and_why_a_write_of_it_failed() {
+    let (log, _guard) = Logged::begin();
+    let server = ApiServer::builder().manifests(&[RESOURCES]).start().await;
+    let client = Client::new(server.service("admin"), "default");
+    let mut heartbeats = Heartbeats::new(client, "default", "test");
+    server.put(json!({"apiVersion": "ferrolb.io/v1alpha1", "kind": "BGPNodeStatus",
+        "metadata": {"namespace": "default", "name": "kube1"},
+        "status": {"heartbeatTime": "2024-05-01T10:00:00Z", "heartbeatPeriodSeconds": 60,
+            "conditions": ready("True")}}));
+    let api = heartbeats.api.clone();
+    let seen =
+        async || Seen::Applied(Kind::BgpNodeStatus, Box::new(api.get("kube1").await.unwrap()));
+    let stopped = "the speaker has stopped reporting";
+    // A minute more than a status holds, and then others.
+    let pass = async |heartbeats: &mut Heartbeats, time| {
+        let passes = async {
+            loop {
+                heartbeats.due().await;
+                heartbeats.mark();
+            }
+        };
+        drop(tokio::time::timeout(Duration::from_secs(time), passes).await);
+    };
+
+    // The speaker has just spoken.
+    heartbeats.take(seen().await);
+    server.fail_next(1, Fault::Conflict);
+    pass(&mut heartbeats, 240).await;
+    assert_eq!((log.count(stopped), log.count("could not be marked")), (0, 0));
+
+    // Somebody labels the object.
+    let labels = json!({"metadata": {"labels": {"a": "b"}}});
+    api.patch("kube1", &PatchParams::default(), &Patch::Merge(labels)).await.unwrap();
+    heartbeats.rows.clear();
+    heartbeats.take(seen().await);
+    server.set_delay(Duration::from_secs(3600));
+    pass(&mut heartbeats, 240).await;
+    assert_eq!(log.count(stopped), 0);
+    let failed = log.lines("could not be marked");
+    let say_why = failed.iter().all(|line| line.contains("does not answer"));
+    assert!(failed.len() >= 3 && say_why, "{failed:?}");
+    server.set_delay(Duration::ZERO);
+    pass(&mut heartbeats, 60).await;
+    assert_eq!(log.count(stopped), 1);
+    assert!(is_unknown(
+        &api.get("kube1").await.unwrap().get(&["status", "conditions"]).unwrap().to_json()
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_that_are_silent_are_marked_however_many_they_are() {
+    const NODES: usize = 5 * AT_ONCE + 1;
+    let (log, _guard) = Logged::begin();
+    let server = ApiServer::builder().manifests(&[RESOURCES]).start().await;
+    let client = Client::new(server.service("admin"), "default");
+    let mut heartbeats = Heartbeats::new(client, "default", "test");
+    for node in 0..NODES {
+        let name = format!("node-{node}");
+        server.put(json!({"apiVersion": "ferrolb.io/v1alpha1", "kind": "BGPNodeStatus",
+            "metadata": {"namespace": "default", "name": name},
+            "status": {"heartbeatTime": "2024-05-01T10:00:00Z", "heartbeatPeriodSeconds": 60,
+                "conditions": ready("True")}}));
+        let object = heartbeats.api.get(&name).await.unwrap();
+        heartbeats.take(Seen::Applied(Kind::BgpNodeStatus, Box::new(object)));
+    }
+    // Nothing else wakes the loop, and some writes fail.
+    server.fail_next(AT_ONCE, Fault::Internal);
+    let passes = async {
+        loop {
+            heartbeats.due().await;
+            heartbeats.mark();
+        }
+    };
+    drop(tokio::time::timeout(Duration::from_secs(200), passes).await);
+    assert_eq!(log.count("the speaker has stopped reporting"), NODES);
+}

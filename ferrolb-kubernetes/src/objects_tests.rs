@@ -1,0 +1,78 @@
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde_json::json;
+use test_apiserver::ApiServer;
+
+use super::super::status_object::time;
+use super::*;
+use lb_adapter::recording::Sent;
+
+const RESOURCES: &str = include_str!("../../deploy/kustomize/crds/ferrolb.io.yaml");
+
+/// A server with the status of a speaker that reported then.
+async fn reported(at: Timestamp) -> (ApiServer, Client) {
+    let server = ApiServer::builder().manifests(&[RESOURCES]).start().await;
+    server.put(json!({"apiVersion": "ferrolb.io/v1alpha1", "kind": "BGPNodeStatus",
+        "metadata": {"namespace": "default", "name": "kube1"},
+        "status": {"node": "kube1", "heartbeatTime": time(at), "heartbeatPeriodSeconds": 60,
+            "sessions": [{"peer": "tor", "address": "192.0.2.1:179", "established": true}]}}));
+    let client = Client::new(server.service("admin"), "default");
+    (server, client)
+}
+
+#[tokio::test(start_paused = true)]
+async fn whether_speakers_report_is_judged_by_the_clock_of_the_cluster() {
+    // The clock here is ahead.
+    let ahead = SignedDuration::from_mins(-10);
+    let (server, client) = reported(Timestamp::now() + ahead).await;
+    server.set_clock(ahead);
+    assert_eq!(sessions(&client, "default").await.len(), 1);
+    // Or behind.
+    let (server, client) = reported(Timestamp::now()).await;
+    server.set_clock(SignedDuration::from_mins(10));
+    assert!(sessions(&client, "default").await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_say_what_time_it_is_has_ours() {
+    let (_server, client) = reported(Timestamp::now()).await;
+    assert_eq!(sessions(&client, "default").await.len(), 1);
+    let (_server, client) = reported(Timestamp::now() - SignedDuration::from_mins(10)).await;
+    assert!(sessions(&client, "default").await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_answer_is_told_of() {
+    let (server, client) = reported(Timestamp::now()).await;
+    server.set_delay(Duration::from_secs(3600));
+    let listed = list(&client, Kind::Node, None, None).await;
+    let why = listed.expect_err("it answers").to_string();
+    assert!(why.contains("cannot list nodes") && why.contains("does not answer"), "{why}");
+    assert!(sessions(&client, "default").await.is_empty());
+}
+
+#[test]
+fn what_a_session_cannot_carry_is_known_as_far_as_the_status_lists_it() {
+    let session = serde_json::json!({
+        "families": ["ipv4-unicast"], "unsendable": 3,
+        "unsendableRoutes": [{"prefix": "2001:db8::1/128", "reason": "the router did not offer ipv6-unicast"}],
+    });
+    let mut state = SessionState::new(true, None);
+    note_unsendable(&mut state, &session);
+    let sends = |prefix: &str| state.sends(prefix.parse().unwrap());
+    let not_offered = Unsent::told("the router did not offer ipv6-unicast");
+    assert_eq!(sends("2001:db8::1/128"), Sent::No(not_offered.clone()));
+    assert_eq!(sends("2001:db8::2/128"), Sent::No(not_offered), "of the family none is carried");
+    assert_eq!(sends("192.0.2.1/32"), Sent::Unknown(2), "two more are not listed");
+
+    let session =
+        serde_json::json!({"families": ["ipv4-unicast", "ipv6-unicast"], "unsendable": 0});
+    let mut state = SessionState::new(true, None);
+    note_unsendable(&mut state, &session);
+    assert_eq!(state.sends("2001:db8::1/128".parse().unwrap()), Sent::Yes);
+    // An older speaker says nothing of it.
+    let mut state = SessionState::new(true, None);
+    note_unsendable(&mut state, &serde_json::json!({}));
+    assert_eq!(state.sends("2001:db8::1/128".parse().unwrap()), Sent::Yes);
+}

@@ -1,0 +1,138 @@
+//! The settings of the controller and the speaker, which the command line resolves.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bgp_session::GracefulShutdown;
+use ferrolb_node::Error;
+use ferrolb_node::http::{Http, Question};
+use tokio::sync::mpsc;
+
+use super::election::ElectionConfig;
+use super::resource::{Kind, Watched};
+
+/// The settings that both programs share.
+#[derive(Clone, Debug)]
+pub struct ClusterOptions {
+    /// The file that says how to reach the API server. Default: as KUBECONFIG says, or as a pod does.
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace of the configuration.
+    pub namespace: String,
+    /// The name of the ConfigMap, for a configuration in the format of MetalLB 0.7 to 0.12.
+    pub config_map: String,
+    /// The `spec.loadBalancerClass` of the Services to serve; without one, those that name none.
+    pub class: Option<String>,
+    /// The name of this pod, or of the host.
+    pub pod: Option<String>,
+    /// The address of probes and metrics, if there is one.
+    pub http: Option<SocketAddr>,
+}
+
+/// The settings of the controller.
+#[derive(Clone, Debug)]
+pub struct ControllerOptions {
+    /// The cluster.
+    pub cluster: ClusterOptions,
+    /// The times of the election.
+    pub election: ElectionConfig,
+    /// How long Services keep their addresses after the last pool is gone.
+    pub pool_grace_period: Duration,
+}
+
+/// The settings of the speaker.
+#[derive(Clone, Debug)]
+pub struct SpeakerOptions {
+    /// The cluster.
+    pub cluster: ClusterOptions,
+    /// The name of the Node to speak for.
+    pub node: String,
+    /// True if the label `node.kubernetes.io/exclude-from-external-load-balancers` has no effect.
+    pub ignore_exclude_label: bool,
+    /// What happens to the routes when a signal ends the process.
+    pub on_exit: OnExit,
+    /// How long routes carry GRACEFUL_SHUTDOWN (RFC 8326) in a drain.
+    pub drain_marked: Duration,
+    /// How long they are withdrawn after that, before the sessions end.
+    pub drain_withdrawn: Duration,
+    /// The annotation of the Node that asks for a drain.
+    pub drain_annotation: Option<String>,
+    /// The key of the taint of the Node that asks for a drain.
+    pub drain_taint: Option<String>,
+    /// The longest time between two writes of BGPNodeStatus.
+    pub heartbeat: Duration,
+}
+
+/// What happens to the routes when a signal ends the speaker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the command line maps every case")]
+pub enum OnExit {
+    /// They carry GRACEFUL_SHUTDOWN, then are withdrawn, then the sessions end with a Cease.
+    #[default]
+    Drain,
+    /// The sessions end with a Cease at once.
+    Withdraw,
+    /// Routers with graceful restart (RFC 4724) keep them until this process is back.
+    Restart,
+}
+
+impl ClusterOptions {
+    /// The resources that configure.
+    pub(super) fn configuration(&self) -> Vec<Watched> {
+        let mut watched = Vec::new();
+        for kind in Kind::CONFIGURATION {
+            let within = Watched::within(kind, &self.namespace);
+            watched.push(match kind {
+                Kind::ConfigMap => within.named(&self.config_map),
+                Kind::Secret => within.with_fields("type=kubernetes.io/basic-auth"),
+                _ => within,
+            });
+        }
+        watched
+    }
+
+    /// Opens the port of probes and metrics, if there is to be one.
+    pub(super) async fn listen(&self) -> Result<(Option<Http>, mpsc::Receiver<Question>), Error> {
+        Http::listen_if(self.http, "--port").await
+    }
+}
+
+impl ControllerOptions {
+    /// The name of this process in the Lease. A pod that starts again has the same name.
+    pub(super) fn identity(&self) -> String {
+        self.cluster.pod.clone().unwrap_or_else(|| format!("pid-{}", std::process::id()))
+    }
+}
+
+impl SpeakerOptions {
+    /// The steps of a drain.
+    pub(super) fn graceful_shutdown(&self) -> GracefulShutdown {
+        GracefulShutdown::new()
+            .marked_for(self.drain_marked)
+            .withdrawn_for(self.drain_withdrawn)
+            .message(format!("{} is being drained", self.node))
+    }
+}
+
+#[cfg(test)]
+impl ControllerOptions {
+    /// The defaults of the command line, with the configuration in this namespace.
+    pub(super) fn of_test(namespace: &str) -> Self {
+        Self {
+            cluster: ClusterOptions {
+                kubeconfig: None,
+                namespace: namespace.to_owned(),
+                config_map: "config".to_owned(),
+                class: None,
+                pod: None,
+                http: None,
+            },
+            election: ElectionConfig {
+                lease_duration: Duration::from_secs(15),
+                renew_deadline: Duration::from_secs(10),
+                retry_period: Duration::from_secs(2),
+            },
+            pool_grace_period: Duration::from_secs(300),
+        }
+    }
+}

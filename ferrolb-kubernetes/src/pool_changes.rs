@@ -1,0 +1,202 @@
+//! Pools that go away, as the leader sees it: the time at which that takes effect, and the words that announce it.
+//!
+//! ```text
+//! one pool of several goes or comes ──► a moment, for the others ──► its Services move
+//! the last pool goes ─────────────────► the grace period ──────────► its addresses are released
+//! ```
+//!
+//! Owns the two delays. The engine decides which addresses stay.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use super::status_object::time;
+use ferrolb_node::grace::{GracePeriod, Turn};
+use lb_adapter::engine::Engine;
+use lb_adapter::model::Config;
+
+/// The changes of pools that are not in effect yet.
+#[derive(Debug)]
+pub(super) struct PoolChanges {
+    grace: GracePeriod,
+    /// The end of the grace period, for people.
+    until: Option<Timestamp>,
+    /// A configuration that lacks a pool for addresses that Services have, and the time at which it takes effect.
+    awaited: Option<(Arc<Config>, Instant)>,
+}
+
+/// A change that is due.
+#[derive(Debug, PartialEq)]
+pub(super) enum Due {
+    /// This configuration takes effect.
+    Config(Arc<Config>),
+    /// The grace period is over.
+    GracePeriodOver,
+}
+
+/// The time after which an address that is in no pool is given up while there are other pools. Pools are deleted and made
+/// one after the other: a Service must not move to a pool that goes next, or because its own comes last.
+const MOMENT: Duration = Duration::from_secs(2);
+
+impl PoolChanges {
+    /// Nothing waits yet. With a grace period of zero nothing ever does.
+    pub(super) fn new(grace_period: Duration) -> Self {
+        Self { grace: GracePeriod::new(grace_period), until: None, awaited: None }
+    }
+
+    /// Returns the configuration if it takes effect at once; else keeps it until it is due.
+    pub(super) fn take(&mut self, config: Arc<Config>, engine: &Engine) -> Option<Arc<Config>> {
+        let before = self.awaited.take();
+        if config.pools.is_empty() || self.grace.length().is_zero() || !strands(&config, engine) {
+            return Some(config);
+        }
+
+        // One that waits already passes on its time, so that no number of changes puts it off.
+        let at = before.map_or_else(|| Instant::now() + MOMENT, |(_, at)| at);
+        self.awaited = Some((config, at));
+        None
+    }
+
+    /// Notes a configuration that is about to take effect.
+    pub(super) fn follow(&mut self, before: Option<&Config>, now: &Config) -> Option<Turn> {
+        let turn = self.grace.follow(before, now);
+        self.until = match turn {
+            Some(Turn::Begins) => {
+                let length = SignedDuration::try_from(self.grace.length()).unwrap_or_default();
+                Timestamp::now().checked_add(length).ok()
+            }
+            Some(Turn::CalledOff | Turn::Over) => None,
+            None => self.until,
+        };
+        turn
+    }
+
+    /// Returns the notice for a Service that has an address of a pool that is gone.
+    pub(super) fn notice(&self, pool: &str) -> Option<String> {
+        let until = time(self.until?);
+        Some(format!(
+            "pool {pool:?} is gone and there is no other: the address is released at {until} unless a pool has it again"
+        ))
+    }
+
+    /// Returns the time at which the addresses of the last pool are released, if they are to be.
+    pub(super) fn until(&self) -> Option<String> {
+        self.until.map(time)
+    }
+
+    /// Waits until something is due. Loses nothing when it is dropped.
+    pub(super) async fn due(&mut self) -> Due {
+        let awaited = self.awaited.as_ref().map(|(_, at)| *at);
+        tokio::select! {
+            () = self.grace.over() => {
+                self.until = None;
+                return Due::GracePeriodOver;
+            }
+            () = sleep_until(awaited) => {}
+        }
+        match self.awaited.take() {
+            Some((config, _)) => Due::Config(config),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Returns true if a Service has addresses that no pool has, and its pool is not there: it is gone, or has not come yet.
+fn strands(config: &Config, engine: &Engine) -> bool {
+    engine.service_keys().filter_map(|key| engine.holding(key)).any(|held| {
+        let is_there = |address: &IpAddr| config.pools.iter().any(|pool| pool.contains(*address));
+        config.pool(&held.pool).is_none() && !held.addresses.iter().any(is_there)
+    })
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lb_adapter::engine::Change;
+    use lb_adapter::model::{Pool, Service, ServiceKey, ServiceType};
+    use lb_adapter::planner::Options;
+
+    fn config(pools: &[(&str, &str)]) -> Arc<Config> {
+        let pool = |(name, range): &(&str, &str)| Pool::new(*name, vec![range.parse().unwrap()]);
+        Arc::new(Config::new(Vec::new(), pools.iter().map(pool).collect()))
+    }
+
+    const ONE: (&str, &str) = ("one", "192.0.2.0/24");
+    const TWO: (&str, &str) = ("two", "198.51.100.0/24");
+
+    /// A Service has an address of the first pool.
+    fn engine() -> Engine {
+        let mut engine = Engine::new(Options::default(), None);
+        engine.apply(Change::Synced);
+        engine.apply(Change::Config(config(&[ONE, TWO])));
+        let mut service = Service::new(ServiceKey::new("default", "a"));
+        service.type_ = ServiceType::LoadBalancer;
+        engine.apply(Change::Service { service: Box::new(service), status: None });
+        engine
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_pools_deleted_one_after_the_other_are_the_last_pool_gone() {
+        let (mut changes, engine) = (PoolChanges::new(Duration::from_secs(300)), engine());
+        let begin = Instant::now();
+        assert_eq!(changes.take(config(&[TWO]), &engine), None, "its Services wait");
+        let none = config(&[]);
+        assert_eq!(changes.take(Arc::clone(&none), &engine), Some(Arc::clone(&none)));
+        let before = engine.config().map(Arc::as_ref);
+        assert_eq!(changes.follow(before, &none), Some(Turn::Begins));
+        assert!(changes.notice("one").unwrap().starts_with("pool \"one\" is gone"));
+        assert_eq!(changes.due().await, Due::GracePeriodOver);
+        assert_eq!((begin.elapsed().as_secs(), changes.notice("one")), (300, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pool_that_does_not_come_back_is_gone_after_a_moment_despite_other_changes() {
+        let (mut changes, engine) = (PoolChanges::new(Duration::from_secs(300)), engine());
+        let begin = Instant::now();
+        changes.take(config(&[TWO]), &engine);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let last = config(&[TWO, ("three", "203.0.113.0/24")]);
+        assert_eq!(changes.take(Arc::clone(&last), &engine), None);
+        assert_eq!(changes.due().await, Due::Config(last));
+        assert_eq!(begin.elapsed(), MOMENT);
+        // A pool that comes back takes effect at once, as does a configuration that strands no Service.
+        changes.take(config(&[TWO]), &engine);
+        for at_once in [config(&[ONE, TWO]), config(&[ONE])] {
+            assert_eq!(changes.take(Arc::clone(&at_once), &engine), Some(at_once));
+        }
+        let waits = tokio::time::timeout(Duration::from_secs(60), changes.due()).await;
+        assert!(waits.is_err(), "nothing is due any more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pools_that_come_one_after_the_other_renumber_no_service() {
+        let mut changes = PoolChanges::new(Duration::from_secs(300));
+        for mut engine in [engine(), Engine::new(Options::default(), None)] {
+            engine.apply(Change::Config(config(&[])));
+            let mut service = Service::new(ServiceKey::new("default", "a"));
+            service.type_ = ServiceType::LoadBalancer;
+            let status = Some(vec!["192.0.2.0".to_owned()]);
+            engine.apply(Change::Service { service: Box::new(service), status });
+            assert_eq!(changes.take(config(&[TWO]), &engine), None, "its pool comes next");
+            let all = config(&[TWO, ONE]);
+            assert_eq!(changes.take(Arc::clone(&all), &engine), Some(all));
+        }
+    }
+
+    #[test]
+    fn without_a_grace_period_nothing_waits() {
+        let mut changes = PoolChanges::new(Duration::ZERO);
+        assert!(changes.take(config(&[TWO]), &engine()).is_some());
+    }
+}

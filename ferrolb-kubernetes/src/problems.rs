@@ -1,0 +1,188 @@
+//! The errors of configuration objects, and the program that reports each of them.
+//!
+//! As with MetalLB, a speaker is concerned with the peers and advertisements of its node, and with everything that belongs
+//! to no node; the controller with pools and communities. This module owns that rule, and remembers what has been reported.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+
+use super::events::{self, Events};
+use super::resource::Kind;
+use super::watch::ObjectId;
+use lb_adapter::config::Value;
+use lb_adapter::config::{Diagnostic, selects_node};
+use lb_adapter::manifest::{ObjectKey, Options, refers};
+use lb_adapter::model::Labels;
+
+/// A configuration object.
+type Key = ObjectId;
+
+/// The objects with errors.
+#[derive(Debug)]
+pub(super) struct Problems {
+    all: BTreeMap<Key, Vec<Diagnostic>>,
+    scope: Scope,
+    /// The error of each object that the last Event about it reports.
+    told: BTreeMap<Key, String>,
+}
+
+/// The program that is concerned.
+#[derive(Debug)]
+enum Scope {
+    Controller,
+    /// The speaker of a node with these labels, once they are known.
+    Speaker(Option<Labels>),
+}
+
+/// Problems that have not been reported yet.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    pub(super) warnings: Vec<Diagnostic>,
+    pub(super) errors: Vec<Diagnostic>,
+    /// Objects that are not in force as they are written, each with the reason for its Event.
+    pub(super) invalid: Vec<(ObjectReference, String)>,
+}
+
+impl News {
+    /// Reports them in the log, and as Events of the objects.
+    pub(super) fn tell(self, events: &mut Events) {
+        for warning in self.warnings {
+            tracing::warn!("{warning}");
+        }
+        for error in self.errors {
+            tracing::error!("{error}");
+        }
+        for (object, problem) in self.invalid {
+            events.tell(object, events::invalid(problem));
+        }
+    }
+}
+
+impl Problems {
+    pub(super) fn of_controller() -> Self {
+        Self { all: BTreeMap::new(), scope: Scope::Controller, told: BTreeMap::new() }
+    }
+
+    pub(super) fn of_speaker() -> Self {
+        Self { scope: Scope::Speaker(None), ..Self::of_controller() }
+    }
+
+    /// Replaces the errors by those that there are now.
+    pub(super) fn set(&mut self, all: BTreeMap<Key, Vec<Diagnostic>>) {
+        self.told.retain(|key, _| all.contains_key(key));
+        self.all = all;
+    }
+
+    /// Notes the labels of the node. Returns true if they have changed.
+    pub(super) fn set_node(&mut self, labels: &Labels) -> bool {
+        let Scope::Speaker(known) = &mut self.scope else { return false };
+        if known.as_ref() == Some(labels) {
+            return false;
+        }
+        *known = Some(labels.clone());
+        true
+    }
+
+    /// Returns the errors that concern this program. `written` are all configuration objects.
+    pub(super) fn concerning(
+        &self,
+        written: &BTreeMap<Key, Value>,
+    ) -> BTreeMap<Key, Vec<Diagnostic>> {
+        let concerns = self.all.iter().filter(|(key, _)| self.concerns(key, written));
+        concerns.map(|(key, problems)| (key.clone(), problems.clone())).collect()
+    }
+
+    fn concerns(&self, key: &Key, written: &BTreeMap<Key, Value>) -> bool {
+        let node = match &self.scope {
+            Scope::Controller => {
+                return matches!(key.0, Kind::ConfigMap | Kind::IpAddressPool | Kind::Community);
+            }
+            Scope::Speaker(node) => node.as_ref(),
+        };
+        let Some(tree) = written.get(key) else { return true };
+        match key.0 {
+            Kind::BgpPeer | Kind::BgpAdvertisement => selects_node(tree, node),
+            Kind::Secret => {
+                // A Secret that no object refers to concerns no speaker.
+                let mut users = written.iter().filter(|(user, its)| refers(*user, its, key, tree));
+                users.any(|(user, its)| user.0 != Kind::BgpPeer || selects_node(its, node))
+            }
+            _ => true,
+        }
+    }
+
+    /// Returns the objects whose first error no Event has reported yet, each with that error. Where several programs are
+    /// concerned, one reports: the controller for pools and communities, the speakers for the rest.
+    pub(super) fn invalid(
+        &mut self,
+        concerning: &BTreeMap<Key, Vec<Diagnostic>>,
+        written: &BTreeMap<Key, Value>,
+    ) -> Vec<(ObjectReference, String)> {
+        let of_controller = matches!(self.scope, Scope::Controller);
+        let mut invalid = Vec::new();
+        for (key, problems) in concerning {
+            let is_pool = matches!(key.0, Kind::IpAddressPool | Kind::Community);
+            // A user who may not read Secrets may well read Events.
+            if is_pool != of_controller || key.0 == Kind::Secret {
+                continue;
+            }
+            let (Some(problem), Some(tree)) = (problems.first(), written.get(key)) else {
+                continue;
+            };
+
+            let message = match problem.path.as_str() {
+                "" => problem.message.clone(),
+                path => format!("{path}: {}", problem.message),
+            };
+            if self.told.get(key) != Some(&message) {
+                self.told.insert(key.clone(), message.clone());
+                invalid.push((reference(key, tree), message));
+            }
+        }
+        invalid
+    }
+}
+
+fn reference(key: &Key, tree: &Value) -> ObjectReference {
+    let ObjectId(kind, (namespace, name)) = key;
+    let (api_version, kind) = kind.type_meta();
+    let uid = tree.get("metadata").and_then(|it| it.get("uid")).and_then(Value::text);
+    ObjectReference {
+        api_version: Some(api_version.to_owned()),
+        kind: Some(kind.to_owned()),
+        namespace: Some(namespace.clone()),
+        name: Some(name.clone()),
+        uid: uid.map(str::to_owned),
+        ..ObjectReference::default()
+    }
+}
+
+impl ObjectKey for ObjectId {
+    fn kind(&self) -> &str {
+        self.0.type_meta().1
+    }
+
+    fn name(&self) -> &str {
+        &self.1.1
+    }
+
+    fn shown(&self) -> String {
+        let (kind, (namespace, name)) = (self.kind(), &self.1);
+        let slash = if namespace.is_empty() { "" } else { "/" };
+        format!("{kind} {namespace}{slash}{name}")
+    }
+
+    fn configures(&self, _: &Options) -> bool {
+        // Only objects that the options mean are watched.
+        self.0 != Kind::Secret
+    }
+
+    fn api_version<'a>(&'a self, _: &'a Value) -> &'a str {
+        self.0.type_meta().0
+    }
+}
+
+#[cfg(test)]
+#[path = "problems_tests.rs"]
+mod tests;

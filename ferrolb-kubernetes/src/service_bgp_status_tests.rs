@@ -1,0 +1,147 @@
+//! The objects of Services at the API server of the tests, in virtual time.
+
+use kube::ResourceExt as _;
+use kube::api::DynamicObject;
+use test_apiserver::ApiServer;
+
+use super::super::status_object::node_as_owner;
+use super::*;
+
+const DEFINITIONS: &str = include_str!("../../deploy/kustomize/crds/metallb.io.yaml");
+
+struct Fixture {
+    server: ApiServer,
+    client: Client,
+    statuses: ServiceStatuses,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let server = ApiServer::builder().manifests(&[DEFINITIONS]).start().await;
+        let client = Client::new(server.service("admin"), "default");
+        let statuses = ServiceStatuses::new(client.clone(), "default", "kube1", "test");
+        let mut fixture = Self { server, client, statuses };
+        fixture.set_owner("first");
+        fixture
+    }
+
+    fn set_owner(&mut self, uid: &str) {
+        self.statuses.set_owner(&node_as_owner("kube1", uid));
+    }
+
+    fn announce(&mut self, service: &str, peers: &[&str]) {
+        let peers = peers.iter().map(|peer| (*peer).to_owned()).collect();
+        self.statuses.set(&ServiceKey::new("mail", service), peers);
+    }
+
+    /// What there is to tell within so many seconds.
+    async fn within(&mut self, seconds: u64) -> Vec<News> {
+        let mut news = Vec::new();
+        let work = async {
+            loop {
+                news.push(self.statuses.work().await);
+            }
+        };
+        drop(tokio::time::timeout(Duration::from_secs(seconds), work).await);
+        news
+    }
+
+    fn api(&self) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk("metallb.io", "v1beta1", "ServiceBGPStatus");
+        let resource = ApiResource::from_gvk_with_plural(&kind, "servicebgpstatuses");
+        Api::namespaced_with(self.client.clone(), "default", &resource)
+    }
+
+    /// The UIDs of the Nodes that the objects go with whose status is written.
+    async fn owners(&self) -> Vec<String> {
+        let objects = self.api().list(&ListParams::default()).await.unwrap().items;
+        let written = objects.iter().filter(|it| it.data["status"]["peers"].is_array());
+        written.map(|it| it.owner_references()[0].uid.clone()).collect()
+    }
+
+    async fn delete_all(&self) {
+        for object in self.api().list(&ListParams::default()).await.unwrap().items {
+            let name = object.name_any();
+            drop(self.api().delete(&name, &DeleteParams::default()).await.unwrap());
+        }
+    }
+}
+
+fn begun(service: &str, peers: &[&str]) -> News {
+    let peers = peers.iter().map(|peer| (*peer).to_owned()).collect();
+    News::Begun(ServiceKey::new("mail", service), Arc::new(peers))
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_node_while_a_list_is_under_way_has_objects_of_its_own() {
+    let mut fixture = Fixture::new().await;
+    fixture.announce("smtp", &["tor"]);
+    assert_eq!(fixture.within(60).await, [begun("smtp", &["tor"])]);
+    fixture.server.set_delay(Duration::from_secs(2));
+    let asked = fixture.server.asked().len();
+    // The list that is made every so often begins, and is not answered yet.
+    while !matches!(&fixture.statuses.under_way, Some(list) if !list.is_finished()) {
+        assert_eq!(fixture.within(1).await, []);
+    }
+    fixture.set_owner("second");
+    assert_eq!(fixture.server.asked().len(), asked);
+    fixture.server.set_delay(Duration::ZERO);
+    assert_eq!(fixture.within(5).await, []);
+    // Beside what went with the first, which nobody removes here.
+    let owners = fixture.owners().await;
+    assert!(owners.contains(&"second".to_owned()), "{owners:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_turns_is_told_though_objects_are_made_anew() {
+    let mut fixture = Fixture::new().await;
+    fixture.announce("smtp", &["tor"]);
+    fixture.announce("imap", &["tor"]);
+    assert_eq!(fixture.within(60).await, [begun("imap", &["tor"]), begun("smtp", &["tor"])]);
+    for owner in ["second", "third"] {
+        fixture.delete_all().await;
+        fixture.set_owner(owner);
+        assert_eq!(fixture.within(60).await, []);
+        assert_eq!(fixture.owners().await, [owner, owner]);
+    }
+    // One ends while nothing is known of the objects, which are gone.
+    fixture.delete_all().await;
+    fixture.set_owner("fourth");
+    fixture.announce("smtp", &[]);
+    assert_eq!(fixture.within(60).await, [News::Ended(ServiceKey::new("mail", "smtp"))]);
+    assert_eq!(fixture.statuses.rows.len(), 1);
+    // A process that starts again finds what the last one told.
+    fixture.statuses = ServiceStatuses::new(fixture.client.clone(), "default", "kube1", "test");
+    fixture.set_owner("fourth");
+    fixture.announce("imap", &["tor"]);
+    assert_eq!(fixture.within(60).await, []);
+    fixture.announce("imap", &[]);
+    assert_eq!(fixture.within(60).await, [News::Ended(ServiceKey::new("mail", "imap"))]);
+    assert_eq!(fixture.owners().await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_answers_is_tried_again() {
+    let mut fixture = Fixture::new().await;
+    fixture.announce("smtp", &["tor"]);
+    let silence = Duration::from_secs(3600);
+    // A list, and then a write.
+    for service in ["smtp", "imap"] {
+        fixture.announce(service, &["tor"]);
+        fixture.server.set_delay(silence);
+        assert_eq!(fixture.within(5).await, []);
+        fixture.server.set_delay(Duration::ZERO);
+        assert_eq!(fixture.within(60).await, [begun(service, &["tor"])]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_whose_object_is_refused_keeps_no_other_waiting() {
+    let mut fixture = Fixture::new().await;
+    // The first of all by name, and its labels are not valid ones.
+    fixture.announce("-", &["tor"]);
+    let services: Vec<_> = (0..40).map(|number| format!("s{number:02}")).collect();
+    services.iter().for_each(|service| fixture.announce(service, &["tor"]));
+    let expected: Vec<_> = services.iter().map(|service| begun(service, &["tor"])).collect();
+    assert_eq!(fixture.within(120).await, expected);
+}

@@ -1,0 +1,18 @@
+//! The binary `ferrolb`: arguments, commands and output.
+//!
+//! ```text
+//! cli ─► commands ─► input ─► lb_adapter, ferrolb_node, ferrolb_kubernetes
+//!            └─► output
+//! ```
+//!
+//! [`cli`] owns the command line and the exit codes, [`commands`] has a module for each command, [`input`] reads clusters
+//! from files, recordings, processes and API servers, [`output`] writes for people and programs. Nothing is decided here.
+//!
+//! This is a library so that the binary's arguments and the decoder can be tested and fuzzed. Its API is not stable.
+
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod commands;
+pub mod input;
+pub mod output;

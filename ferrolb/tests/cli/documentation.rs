@@ -1,0 +1,229 @@
+//! The commands that README, docs and `--help` print. Each of them parses, and those that need neither a cluster nor a
+//! router are run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{CommandFactory as _, Parser as _};
+use ferrolb::cli::Cli;
+use serde_json::{Value, json};
+
+use crate::world::{ferrolb, lab, reference, text};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The pages of the repository, by name.
+fn pages() -> Vec<(String, String)> {
+    let mut names = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
+    for entry in fs::read_dir(root().join("docs")).unwrap() {
+        names.push(format!("docs/{}", entry.unwrap().file_name().to_str().unwrap()));
+    }
+    names.sort();
+    let page = |name: String| {
+        let text = fs::read_to_string(root().join(&name)).unwrap();
+        (name, text)
+    };
+    names.into_iter().map(page).collect()
+}
+
+/// The command lines in the blocks of a page that begin with this word, without the remarks beside them.
+fn commands(page: &str, word: &str) -> Vec<Vec<String>> {
+    let mut fenced = false;
+    let mut commands = Vec::new();
+    for line in page.lines() {
+        if line.starts_with("```") {
+            fenced = !fenced;
+            continue;
+        }
+        let line = match line.strip_prefix("    ") {
+            Some(line) => line,
+            None if fenced => line.trim_start_matches("$ "),
+            None => continue,
+        };
+        // A column of remarks begins after two blanks.
+        let line = line.split("  ").next().unwrap();
+        let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+        if words.first().is_some_and(|first| first == word) {
+            commands.push(words);
+        }
+    }
+    commands
+}
+
+fn assert_parses(place: &str, words: &[String]) {
+    if let Err(error) = Cli::try_parse_from(words) {
+        panic!("{place}: {}\n{error}", words.join(" "));
+    }
+}
+
+#[test]
+fn every_ferrolb_command_of_the_pages_parses() {
+    let mut seen = 0;
+    for (name, page) in pages() {
+        for words in commands(&page, "ferrolb") {
+            assert_parses(&name, &words);
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "{seen}");
+}
+
+#[test]
+fn every_example_of_a_help_text_parses() {
+    let mut seen = 0;
+    let mut cli = Cli::command();
+    let names: Vec<_> = cli.get_subcommands().map(|it| it.get_name().to_owned()).collect();
+    for name in names {
+        let help = cli.find_subcommand_mut(&name).unwrap().render_long_help().to_string();
+        let Some((_, examples)) = help.split_once("Examples:\n") else { continue };
+        for line in examples.lines().take_while(|line| line.starts_with("  ")) {
+            let line = line.trim_start().split("  ").next().unwrap();
+            // Other programs may stand before ours in a pipe, or after it.
+            let ours = line.split(" | ").find(|it| it.starts_with("ferrolb "));
+            let ours = ours.unwrap_or_else(|| panic!("{name}: {line}"));
+            // The shell opens what follows `<`: it is no argument.
+            let ours = ours.split(" < ").next().unwrap();
+            let words: Vec<_> = ours.split_whitespace().map(str::to_owned).collect();
+            assert_parses(&name, &words);
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "{seen}");
+}
+
+/// A folder with everything under the names that the pages use.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["DIR", "OLD", "NEW", "manifests", "manifests.new", "examples/reference"] {
+        let directory = folder.path().join(name);
+        fs::create_dir_all(&directory).unwrap();
+        for entry in fs::read_dir(reference()).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), directory.join(entry.file_name())).unwrap();
+        }
+    }
+
+    let config = reference().join("config.yaml");
+    let configurations =
+        ["config.yaml", "configuration.yaml", "FILE..", "old.yaml", "new.yaml", "metallb.new.yaml"];
+    for name in configurations {
+        fs::copy(&config, folder.path().join(name)).unwrap();
+    }
+
+    let mut recording = String::new();
+    for name in ["nodes.yaml", "config.yaml", "endpoints.yaml", "services.yaml"] {
+        let text = fs::read_to_string(reference().join(name)).unwrap();
+        let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+        for object in objects.iter().filter(|object| object.is_object()) {
+            recording.push_str(&format!("{}\n", json!({"apply": object})));
+        }
+    }
+    fs::write(folder.path().join("recording.jsonl"), recording).unwrap();
+    folder
+}
+
+/// Returns true if a command ends by itself, and asks neither a cluster nor a process.
+fn stands_alone(words: &[String]) -> bool {
+    let has = |word: &str| words.iter().any(|it| it == word);
+    let asks = has("--cluster") || has("--kubeconfig") || has("--url");
+    match words[1].as_str() {
+        "run" | "controller" | "speaker" => false,
+        "lab" => has("--once"),
+        "explain" | "router-config" => has("--from") && !asks,
+        "diff" => (has("--from") || words.len() == 4) && !asks,
+        _ => !asks,
+    }
+}
+
+#[test]
+fn what_stands_alone_runs_as_printed() {
+    let folder = folder();
+    let mut ran = Vec::new();
+    for (name, page) in pages() {
+        for words in commands(&page, "ferrolb").into_iter().filter(|words| stands_alone(words)) {
+            let mut arguments: Vec<_> = words[1..].iter().map(String::as_str).collect();
+            if arguments[0] == "lab" {
+                arguments.extend(["--port", "0"]);
+            }
+            let output = ferrolb(&arguments).current_dir(folder.path()).output().unwrap();
+            let said = text(&output.stdout) + &text(&output.stderr);
+            assert_eq!(output.status.code(), Some(0), "{name}: {}\n{said}", words.join(" "));
+            assert!(!output.stdout.is_empty(), "{name}: {}", words.join(" "));
+            ran.push(words[1].clone());
+        }
+    }
+    for command in
+        ["check", "explain", "diff", "migrate", "router-config", "replay", "decode", "lab"]
+    {
+        assert!(ran.iter().any(|it| it == command), "{command} is not among {ran:?}");
+    }
+}
+
+#[test]
+fn the_table_of_the_readme_is_what_the_lab_prints() {
+    let page = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, block) = page.split_once("$ ferrolb lab examples/reference --once\n").unwrap();
+    let (expected, _) = block.split_once("```").unwrap();
+    let output = lab(&reference(), &["--once"]);
+    // The lab listens on a free port instead of the page's, and says so.
+    let lines = |text: &str| {
+        let lines = text.lines().filter(|line| !line.contains("listens on"));
+        lines.map(|line| line.trim_end().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&text(&output.stdout)), lines(expected), "{}", text(&output.stderr));
+}
+
+/// Examples are what newcomers apply first.
+#[test]
+fn every_example_passes_check() {
+    let mut folders = 0;
+    for entry in fs::read_dir(root().join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let output = ferrolb(&["check", path.to_str().unwrap()]).output().unwrap();
+        let said = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{}: {said}", path.display());
+        assert!(!said.contains("error"), "{said}");
+        folders += 1;
+    }
+    assert!(folders >= 3, "{folders}");
+    // docs/kubernetes.md applies this one to another namespace.
+    let resources = root().join("examples/resources/config.yaml");
+    let arguments = ["check", "--namespace", "ferrolb-system", resources.to_str().unwrap()];
+    let output = ferrolb(&arguments).output().unwrap();
+    assert!(text(&output.stdout).contains("4 peers, 2 pools"), "{}", text(&output.stdout));
+}
+
+/// The files that commands of other programs name, the targets of `make`, and the files that pages link to.
+#[test]
+fn what_the_pages_name_is_there() {
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    let (mut files, mut targets, mut links) = (0, 0, 0);
+    for (name, page) in pages() {
+        for program in ["kubectl", "sed", "helm", "docker"] {
+            for word in commands(&page, program).iter().flatten() {
+                if ["deploy/", "examples/"].iter().any(|folder| word.starts_with(folder)) {
+                    assert!(root().join(word).exists(), "{name}: {word}");
+                    files += 1;
+                }
+            }
+        }
+
+        for words in commands(&page, "make").iter().filter(|words| words.len() > 1) {
+            let target = format!("\n{}:", words[1]);
+            assert!(makefile.contains(&target), "{name}: make {}", words[1]);
+            targets += 1;
+        }
+
+        let folder = root().join(&name).parent().unwrap().to_owned();
+        for link in page.split("](").skip(1) {
+            let link = link.split([')', '#']).next().unwrap();
+            if !link.is_empty() && !link.contains("://") {
+                assert!(folder.join(link).exists(), "{name}: {link}");
+                links += 1;
+            }
+        }
+    }
+    assert!(files >= 5 && targets >= 1 && links >= 20, "{files} {targets} {links}");
+}

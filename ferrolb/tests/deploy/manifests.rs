@@ -1,0 +1,230 @@
+//! Every document is an object of its kind, and what is made is up to date.
+
+use std::process::Command;
+
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::documents::{documents, files, one, parse, plain_yaml, root, text};
+
+/// Reads an object as its kind and writes it again; a field that its kind does not have is lost by it.
+fn again<T: DeserializeOwned + Serialize>(object: &Value) -> Result<Value, String> {
+    let typed: T = serde_json::from_value(object.clone()).map_err(|error| error.to_string())?;
+    Ok(serde_json::to_value(typed).unwrap())
+}
+
+/// The first difference; a schema's numbers may be written with a point or without.
+fn difference(path: &str, expected: &Value, found: &Value) -> Option<String> {
+    match (expected, found) {
+        (Value::Object(expected), Value::Object(found)) => expected
+            .iter()
+            .find_map(|(key, value)| difference(&format!("{path}.{key}"), value, found.get(key)?))
+            .or_else(|| {
+                let lost = expected.keys().find(|key| !found.contains_key(*key))?;
+                Some(format!("{path}.{lost} is not known"))
+            }),
+        (Value::Array(expected), Value::Array(found)) if expected.len() == found.len() => {
+            let pairs = expected.iter().zip(found).enumerate();
+            pairs.into_iter().find_map(|(at, (a, b))| difference(&format!("{path}[{at}]"), a, b))
+        }
+        (Value::Number(a), Value::Number(b)) if a.as_f64() == b.as_f64() => None,
+        (a, b) if a == b => None,
+        (a, b) => Some(format!("{path}: {a} was read as {b}")),
+    }
+}
+
+/// What is wrong with an object of Kubernetes' own kinds; nothing is found wrong with those of others.
+pub(crate) fn not_of_its_kind(object: &Value) -> Option<String> {
+    let kind = object["kind"].as_str()?;
+    let read = match kind {
+        "Namespace" => again::<Namespace>(object),
+        "ServiceAccount" => again::<ServiceAccount>(object),
+        "ConfigMap" => again::<ConfigMap>(object),
+        "Role" => again::<Role>(object),
+        "RoleBinding" => again::<RoleBinding>(object),
+        "ClusterRole" => again::<ClusterRole>(object),
+        "ClusterRoleBinding" => again::<ClusterRoleBinding>(object),
+        "Deployment" => again::<Deployment>(object),
+        "DaemonSet" => again::<DaemonSet>(object),
+        "CustomResourceDefinition" => again::<CustomResourceDefinition>(object),
+        // There is no type of them here.
+        "Kustomization" | "Component" | "PodMonitor" | "PrometheusRule" => return None,
+        other => return Some(format!("{other} is not expected here")),
+    };
+    match read {
+        Ok(read) => difference(kind, object, &read),
+        Err(error) => Some(format!("{kind}: {error}")),
+    }
+}
+
+#[test]
+fn every_document_is_of_its_kind_and_has_no_field_that_the_kind_lacks() {
+    let mut seen = 0;
+    for path in plain_yaml() {
+        if path.ends_with("/values.yaml") || path.ends_with("/Chart.yaml") {
+            continue;
+        }
+        for object in documents(&path) {
+            assert!(object["kind"].is_string(), "{path}: no kind");
+            assert_eq!(not_of_its_kind(&object), None, "{path}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 50, "{seen}");
+}
+
+#[test]
+fn what_is_made_of_the_kustomize_folder_is_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = root().join("scripts/render-manifests");
+    let status = Command::new(script).arg(folder.path()).status().unwrap();
+    assert!(status.success());
+    let mut compared = 0;
+    let mut folders = vec![folder.path().to_owned()];
+    while let Some(path) = folders.pop() {
+        for entry in std::fs::read_dir(&path).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder.path()).unwrap().to_str().unwrap().to_owned();
+            let made = std::fs::read_to_string(&path).unwrap();
+            let there = text(&format!("deploy/{name}"));
+            assert!(made == there, "deploy/{name} is out of date: run scripts/render-manifests");
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 7);
+}
+
+#[test]
+fn every_file_that_a_kustomization_names_is_there() {
+    for path in files("deploy/kustomize", "kustomization.yaml") {
+        let folder = path.trim_end_matches("kustomization.yaml");
+        let kustomization = documents(&path).remove(0);
+        let resources = kustomization["resources"].as_array().into_iter().flatten();
+        let generated = kustomization["configMapGenerator"].as_array().into_iter().flatten();
+        let generated = generated.flat_map(|it| it["files"].as_array().into_iter().flatten());
+        for name in resources.chain(generated) {
+            let name = name.as_str().unwrap();
+            let name = name.split_once('=').map_or(name, |(_, file)| file);
+            assert!(root().join(folder).join(name).exists(), "{path}: {name}");
+        }
+        for patch in kustomization["patches"].as_array().into_iter().flatten() {
+            let patch = parse(patch["patch"].as_str().unwrap()).unwrap().remove(0);
+            let changed = one("deploy/kustomize/base/speaker.yaml", "DaemonSet");
+            assert_eq!(patch["kind"], changed["kind"], "{path}");
+            assert_eq!(patch["metadata"]["name"], changed["metadata"]["name"], "{path}");
+            // A container is found by its name.
+            let containers = patch.pointer("/spec/template/spec/containers");
+            if let Some(container) = containers {
+                assert_eq!(container[0]["name"], "speaker", "{path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_overlay_is_in_one_namespace_and_its_roles_are_of_its_accounts() {
+    for namespace in ["ferrolb-system", "metallb-system"] {
+        let objects = documents(&format!("deploy/manifests/{namespace}.yaml"));
+        for object in &objects {
+            let kind = object["kind"].as_str().unwrap();
+            let cluster = kind.starts_with("Cluster")
+                || ["Namespace", "CustomResourceDefinition"].contains(&kind);
+            let expected = if cluster { Value::Null } else { json!(namespace) };
+            assert_eq!(object["metadata"]["namespace"], expected, "{kind}");
+            for subject in object["subjects"].as_array().into_iter().flatten() {
+                assert_eq!(subject["namespace"], namespace);
+                let account = objects.iter().any(|it| {
+                    it["kind"] == "ServiceAccount" && it["metadata"]["name"] == subject["name"]
+                });
+                assert!(account, "{subject}");
+            }
+        }
+        let named = objects.iter().find(|it| it["kind"] == "Namespace").unwrap();
+        assert_eq!(named["metadata"]["name"], namespace);
+        assert_eq!(named["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "privileged");
+    }
+}
+
+#[test]
+fn no_role_has_a_wildcard_and_secrets_are_read_in_one_namespace() {
+    let mut rules = 0;
+    for object in documents("deploy/kustomize/base/rbac.yaml") {
+        for rule in object["rules"].as_array().into_iter().flatten() {
+            rules += 1;
+            for field in ["apiGroups", "resources", "verbs"] {
+                let words = rule[field].as_array().unwrap();
+                assert!(words.iter().all(|it| !it.as_str().unwrap().contains('*')), "{rule}");
+            }
+            let resources = rule["resources"].as_array().unwrap();
+            if resources.iter().any(|it| it == "secrets") {
+                assert_eq!(object["kind"], "Role", "{rule}");
+            }
+        }
+    }
+    assert!(rules > 10, "{rules}");
+}
+
+#[test]
+fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
+    let source: String =
+        files("ferrolb-node/src/metrics", ".rs").iter().map(|it| text(it)).collect();
+    let board: Value =
+        serde_json::from_str(&text("deploy/kustomize/components/monitoring/dashboard.json"))
+            .unwrap();
+    let rules = one("deploy/kustomize/components/monitoring/alerts.yaml", "PrometheusRule");
+    let mut asked = Vec::new();
+    expressions(&board, &mut asked);
+    expressions(&rules, &mut asked);
+    let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
+    let mut metrics = 0;
+    for expression in &asked {
+        let names = expression
+            .split(word)
+            .filter(|it| it.starts_with("ferrolb_") || it.starts_with("metallb_"));
+        for name in names {
+            let bare = name.trim_end_matches("_bucket");
+            // The encoder adds what a counter's name ends with.
+            let counter = bare.strip_suffix("_total").unwrap_or(bare);
+            let known = [bare, counter].iter().any(|it| source.contains(&format!("\"{it}\"")));
+            assert!(known, "{name} in {expression}");
+            metrics += 1;
+        }
+    }
+    assert!(metrics > 15, "{metrics}");
+}
+
+/// Every expression of PromQL in it.
+fn expressions(value: &Value, into: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match (key.as_str(), value) {
+                    ("expr" | "query", Value::String(text)) => into.push(text.clone()),
+                    _ => expressions(value, into),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| expressions(item, into)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_image_is_of_this_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    for name in ["controller", "speaker"] {
+        let file = text(&format!("deploy/kustomize/base/{name}.yaml"));
+        assert!(file.contains(&format!("image: ferrolb/ferrolb:{version}\n")), "{name}");
+    }
+    let chart = documents("deploy/charts/ferrolb/Chart.yaml").remove(0);
+    assert_eq!((&chart["version"], &chart["appVersion"]), (&json!(version), &json!(version)));
+}
