@@ -46,7 +46,7 @@ pub enum SpeakerError {
     },
     /// The speaker has a peer with this address already.
     ///
-    /// Only the source address tells which peer an incoming connection belongs to, so there is one peer per address.
+    /// An incoming connection belongs to the peer with its source address, so there is one peer per address.
     #[error("peer {peer} exists already, expected an address that no other peer has")]
     PeerExists {
         /// The address in question.

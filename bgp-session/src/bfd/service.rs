@@ -158,7 +158,7 @@ impl fmt::Debug for SessionRequests {
     }
 }
 
-/// A peer's handle on its session. Dropping it takes the session out of service, and the other end is told so.
+/// A peer's handle on its session. Dropping it takes the session out of service, which AdminDown signals to the other end.
 #[derive(Debug)]
 pub(crate) struct Attachment {
     requests: Arc<SessionRequests>,

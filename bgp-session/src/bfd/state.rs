@@ -11,7 +11,7 @@ use std::fmt;
 pub enum State {
     /// Held down by the operator. If the other end is in this state, that says nothing about the path.
     AdminDown,
-    /// The other end is not heard, or not any more.
+    /// The other end is silent.
     #[default]
     Down,
     /// The other end is heard, and doesn't hear us yet.

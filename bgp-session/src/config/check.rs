@@ -145,7 +145,7 @@ impl PeerConfig {
         self.refuse("transport", &self.transport, "options that other systems than Linux have")
     }
 
-    /// The error for a value, with what was expected in its place.
+    /// Returns the error for a value, with a description of the accepted ones.
     fn refuse(
         &self,
         field: &'static str,

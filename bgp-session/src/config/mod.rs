@@ -3,10 +3,10 @@
 //! It has a part for the protocol, a [`ProtocolConfig`], and a part for the sockets, a [`TransportConfig`]. All of its
 //! setters are here, by topic:
 //!
-//! * `session`: who is at the two ends, who connects, and the timers;
+//! * `session`: the two ends, the connection, and the timers;
 //! * `capabilities`: what our OPEN offers;
 //! * `routes`: policies, next hops and limits;
-//! * `transport` and `authentication`: the options of the sockets, and who may use them.
+//! * `transport` and `authentication`: the options of the sockets, and the keys that sign segments.
 //!
 //! `check` refuses values that make no sense, when the peer is added and not before. `update` compares two configurations.
 //! Nothing here opens a socket or runs a session.

@@ -1,4 +1,4 @@
-//! The setters for a peer's routes: what is kept and announced, with which next hops, how many and how often.
+//! The setters for a peer's routes: the kept and the announced ones, next hops, and limits.
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr},

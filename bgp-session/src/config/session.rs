@@ -1,4 +1,4 @@
-//! The setters that shape a session: who is at its two ends, who opens the connection, and the timers.
+//! The setters for a session: its two ends, the connection, and the timers.
 
 use std::time::Duration;
 

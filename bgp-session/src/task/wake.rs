@@ -50,8 +50,8 @@ pub(super) enum Wake {
 pub(super) struct Alarm {
     sleep: Pin<Box<Sleep>>,
     set: bool,
-    /// The connections have been read once since the deadline came. Only then is it handled: whatever the peer has sent in
-    /// time counts, however late we are.
+    /// The connections have been read once since the deadline came. Only then is it handled, so that messages which the
+    /// peer has sent in time count, even if we are late.
     has_read: bool,
 }
 
