@@ -166,8 +166,8 @@ impl Driver {
         }
     }
 
-    /// Takes the packets that wait in one socket. They are never more than the limit, so that no session can be judged while
-    /// a packet for it waits behind those of others; packets that arrive in the meantime may wait for the next round.
+    /// Takes all packets that wait in one socket: a full receive buffer holds fewer than the limit. Otherwise a session could be
+    /// declared down while a packet for it waits behind those of others. Packets that keep arriving wait for the next round.
     fn receive_from(&mut self, address: &ReceiverAddress, receiver: &Receiver) {
         let mut buffer = [0; LONGEST_DATAGRAM];
         let mut left = MOST_WAITING;

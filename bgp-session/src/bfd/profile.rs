@@ -101,7 +101,7 @@ impl BfdProfile {
 
     /// Sets the longest pause before a new BGP session after BFD has ended one. The session is tried at once when BFD
     /// comes up again, or when the router takes its BFD out of service. Default: 60 s, so that a router whose
-    /// BFD is gone for good doesn't lose its session for good.
+    /// BFD never comes back gets its session back.
     #[must_use]
     pub fn hold(mut self, longest: Duration) -> Self {
         self.hold = longest;

@@ -1,4 +1,4 @@
-//! The options as the system reports them; on the wire they are tested against routers.
+//! The options as the system reports them. Interoperability tests check them on the wire.
 
 use std::net::IpAddr;
 
@@ -75,7 +75,7 @@ async fn a_password_goes_on_and_comes_off_a_listener() {
     }
 }
 
-/// Where the kernel has TCP-AO the keys are taken, and elsewhere the words say what it lacks.
+/// If the kernel has TCP-AO, it accepts the keys. Otherwise the error explains what it lacks.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn the_error_explains_that_the_kernel_has_no_tcp_ao() {
@@ -124,7 +124,7 @@ async fn the_source_port_is_one_of_the_range_until_none_is_left() {
         for _ in 0..4 {
             let socket = dialling(&config).unwrap();
             assert!((61_200..=61_203).contains(&socket.local_addr().unwrap().port()));
-            // Bound alone a port may be had again; one that listens may not.
+            // A port that is only bound may be bound again; one that listens may not.
             sockets.push(socket.listen(1).unwrap());
         }
         let error = dialling(&config).unwrap_err();
