@@ -1,11 +1,12 @@
-//! Policy as plain data: which routes pass, and with which attributes (RFC 4271, section 9.1).
+//! Routing policies as plain data: they select routes and change their attributes (RFC 4271, section 9.1).
 //!
-//! A policy is asked of each received route before the Adj-RIB-In, and of each route of ours before the Adj-RIB-Out.
-//! It knows nothing of sessions: what every session does to attributes, as our AS in the path, is done elsewhere.
+//! A policy is applied to each received route before the Adj-RIB-In, and to each of our routes before the Adj-RIB-Out. It
+//! knows nothing of sessions. The attribute changes of every session, such as our AS in the path, are in
+//! [`ImportRules`](crate::rib::ImportRules) and [`ExportRules`](crate::rib::ExportRules).
 //!
-//! RFC 8212 wants an explicit policy before any route passes an external session. Inwards that is
-//! [`Import`](crate::peer::Import), whose default takes nothing; outwards a peer gets the routes that it was given, and
-//! nothing else: routes of one peer never go to another by themselves.
+//! RFC 8212 requires an explicit policy before any route passes an external session. For received routes that is
+//! [`Import`](crate::peer::Import), which keeps nothing by default. For sent routes it is the set of routes that a peer is
+//! given: routes of one peer are never passed on to another without it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -19,9 +20,9 @@ use crate::wire::{Community, LargeCommunity, NextHop, PathAttributes};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Policies {
-    /// For routes that the peer sends. `None`: all pass as they are.
+    /// The policy for routes that the peer sends. `None`: all pass unchanged.
     pub import: Option<Arc<Policy>>,
-    /// For routes that are sent to the peer. `None`: all pass as they are.
+    /// The policy for routes that we send to the peer. `None`: all pass unchanged.
     pub export: Option<Arc<Policy>>,
 }
 
@@ -29,14 +30,15 @@ pub struct Policies {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "next hops are of IPv4 or of IPv6")]
 pub struct NextHops {
-    /// For IPv4 routes. `None`: the session's local address, if it is of IPv4, or where RFC 8950 was agreed on of IPv6.
+    /// The next hop of IPv4 routes. `None`: the session's local address, if it is an IPv4 address, or an IPv6 address and
+    /// RFC 8950 was negotiated.
     pub ipv4: Option<Ipv4Addr>,
-    /// For IPv6 routes; beside a link-local session, the global address (RFC 2545). `None`: the session's local address,
-    /// if it is of IPv6.
+    /// The next hop of IPv6 routes. On a link-local session it is the global address beside the link-local one (RFC 2545).
+    /// `None`: the session's local address, if it is an IPv6 address.
     pub ipv6: Option<Ipv6Addr>,
 }
 
-/// Rules in the order in which they are asked; the first that accepts or rejects decides.
+/// A list of rules. They are applied in order, and the first that accepts or rejects a route decides.
 ///
 /// ```
 /// use bgp_core::policy::{Action, Match, Policy, PrefixMatch, Rule};
@@ -57,37 +59,37 @@ pub struct NextHops {
 pub struct Policy {
     /// The rules.
     pub rules: Vec<Rule>,
-    /// What becomes of a route that no rule decided on.
+    /// The verdict on a route that no rule accepts or rejects.
     pub otherwise: Verdict,
 }
 
-/// Whether a route passes.
+/// The decision about a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a route passes or it does not")]
 pub enum Verdict {
-    /// It does.
+    /// The route passes.
     Accept,
-    /// It does not.
+    /// The route does not pass.
     Reject,
 }
 
-/// What is done to the routes that match.
+/// The treatment of matching routes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rule {
-    /// Which ones.
+    /// The routes that the rule applies to.
     pub matches: Match,
-    /// What changes, in this order.
+    /// The changes to their attributes, in this order.
     pub actions: Vec<Action>,
-    /// Whether they pass; `None`: the rules behind this one are asked.
+    /// The decision about them. `None`: the following rules decide.
     pub verdict: Option<Verdict>,
 }
 
-/// Which routes: those to which every part applies. A part that is empty applies to all.
+/// A condition for routes. All its parts must hold. An empty part holds for every route.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Match {
-    /// The prefix is of one of these.
+    /// The prefix matches one of these.
     pub prefixes: Vec<PrefixMatch>,
     /// The route has one of these communities.
     pub communities: Vec<Community>,
@@ -97,11 +99,11 @@ pub struct Match {
     pub asns: Vec<Asn>,
 }
 
-/// Prefixes within another, of some lengths.
+/// The prefixes inside another one, limited by length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PrefixMatch {
-    /// The prefix around them.
+    /// The containing prefix.
     pub within: IpNet,
     /// The shortest length.
     pub shortest: u8,
@@ -113,47 +115,48 @@ pub struct PrefixMatch {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
-    /// Adds a community, unless it is there.
+    /// Adds a community, unless it is present.
     AddCommunity(Community),
     /// Removes a community.
     RemoveCommunity(Community),
     /// Removes all communities.
     ClearCommunities,
-    /// Adds a large community, unless it is there.
+    /// Adds a large community, unless it is present.
     AddLargeCommunity(LargeCommunity),
     /// Removes a large community.
     RemoveLargeCommunity(LargeCommunity),
-    /// Prepends an AS number so many times to the AS_PATH, beside what an external session prepends.
+    /// Prepends an AS number to the AS_PATH this many times, in addition to what an external session prepends.
     Prepend(Asn, usize),
     /// Sets MULTI_EXIT_DISC, or removes it.
     Med(Option<u32>),
     /// Sets LOCAL_PREF, or removes it.
     LocalPref(Option<u32>),
-    /// Sets the next hop. `None`: on the way out the session's own (next hop self).
+    /// Sets the next hop. `None` in an export policy: the session's own (next hop self).
     NextHop(Option<NextHop>),
 }
 
 impl Policy {
-    /// Every route passes that no rule rejects.
+    /// A policy without rules that accepts every route.
     #[must_use]
     pub fn accept_all() -> Self {
         Self { rules: Vec::new(), otherwise: Verdict::Accept }
     }
 
-    /// No route passes that no rule accepts.
+    /// A policy without rules that rejects every route.
     #[must_use]
     pub fn reject_all() -> Self {
         Self { rules: Vec::new(), otherwise: Verdict::Reject }
     }
 
-    /// Adds a rule behind the others.
+    /// Adds a rule after the others.
     #[must_use]
     pub fn rule(mut self, rule: Rule) -> Self {
         self.rules.push(rule);
         self
     }
 
-    /// The attributes with which a route passes; `None` where it does not. The same `Arc` where nothing changes.
+    /// Returns the attributes with which a route passes, or `None` if it does not pass. The `Arc` is the same if nothing
+    /// changes.
     #[must_use]
     pub fn apply(
         &self,
@@ -168,35 +171,42 @@ impl Policy {
             if rule.verdict == Some(Verdict::Reject) {
                 return None;
             }
-            rule.actions.iter().for_each(|action| action.apply(&mut passing));
+
+            for action in &rule.actions {
+                action.apply(&mut passing);
+            }
             if rule.verdict == Some(Verdict::Accept) {
                 return Some(passing);
             }
         }
-        (self.otherwise == Verdict::Accept).then_some(passing)
+
+        match self.otherwise {
+            Verdict::Accept => Some(passing),
+            Verdict::Reject => None,
+        }
     }
 }
 
 impl Rule {
-    /// Accepts what matches.
+    /// A rule that accepts matching routes.
     #[must_use]
     pub fn accept(matches: Match) -> Self {
         Self { matches, actions: Vec::new(), verdict: Some(Verdict::Accept) }
     }
 
-    /// Rejects what matches.
+    /// A rule that rejects matching routes.
     #[must_use]
     pub fn reject(matches: Match) -> Self {
         Self { matches, actions: Vec::new(), verdict: Some(Verdict::Reject) }
     }
 
-    /// Changes what matches, and leaves the decision to the rules behind.
+    /// A rule that changes matching routes, and leaves the decision to the following rules.
     #[must_use]
     pub fn change(matches: Match) -> Self {
         Self { matches, actions: Vec::new(), verdict: None }
     }
 
-    /// Adds a change behind the others.
+    /// Adds an action after the others.
     #[must_use]
     pub fn action(mut self, action: Action) -> Self {
         self.actions.push(action);
@@ -205,57 +215,61 @@ impl Rule {
 }
 
 impl Match {
-    /// Every route.
+    /// Matches every route.
     #[must_use]
     pub fn all() -> Self {
         Self::default()
     }
 
-    /// Routes to these prefixes.
+    /// Matches routes to these prefixes.
     #[must_use]
     pub fn prefixes(prefixes: impl IntoIterator<Item = PrefixMatch>) -> Self {
         Self { prefixes: prefixes.into_iter().collect(), ..Self::default() }
     }
 
-    /// Routes with one of these communities.
+    /// Matches routes with one of these communities.
     #[must_use]
     pub fn communities(communities: impl IntoIterator<Item = Community>) -> Self {
         Self { communities: communities.into_iter().collect(), ..Self::default() }
     }
 
-    /// Whether it applies to a route.
+    /// Returns true if the condition holds for a route.
     #[must_use]
     pub fn applies(&self, prefix: IpNet, attributes: &PathAttributes) -> bool {
-        fn any<T>(wanted: &[T], has: impl Fn(&T) -> bool) -> bool {
-            wanted.is_empty() || wanted.iter().any(has)
-        }
-        any(&self.prefixes, |it| it.contains(prefix))
-            && any(&self.communities, |it| attributes.communities.contains(it))
-            && any(&self.large_communities, |it| attributes.large_communities.contains(it))
-            && any(&self.asns, |it| attributes.as_path.contains(*it))
+        let PathAttributes { communities, large_communities, as_path, .. } = attributes;
+
+        any_or_empty(&self.prefixes, |wanted| wanted.contains(prefix))
+            && any_or_empty(&self.communities, |wanted| communities.contains(wanted))
+            && any_or_empty(&self.large_communities, |wanted| large_communities.contains(wanted))
+            && any_or_empty(&self.asns, |wanted| as_path.contains(*wanted))
     }
 }
 
+/// Returns true if the list is empty or if one of its values is present.
+fn any_or_empty<T>(wanted: &[T], is_present: impl Fn(&T) -> bool) -> bool {
+    wanted.is_empty() || wanted.iter().any(is_present)
+}
+
 impl PrefixMatch {
-    /// This prefix and no other.
+    /// Matches only this prefix.
     #[must_use]
     pub fn exactly(prefix: IpNet) -> Self {
         Self { within: prefix, shortest: prefix.prefix_len(), longest: prefix.prefix_len() }
     }
 
-    /// This prefix and all within it.
+    /// Matches this prefix and all prefixes inside it.
     #[must_use]
     pub fn or_longer(prefix: IpNet) -> Self {
         Self { longest: prefix.max_prefix_len(), ..Self::exactly(prefix) }
     }
 
-    /// Prefixes within this one of such lengths, both included.
+    /// Matches prefixes inside this one whose lengths are between these two, inclusive.
     #[must_use]
     pub fn lengths(prefix: IpNet, shortest: u8, longest: u8) -> Self {
         Self { within: prefix, shortest, longest }
     }
 
-    /// Whether it is one of them.
+    /// Returns true if the prefix matches.
     #[must_use]
     pub fn contains(&self, prefix: IpNet) -> bool {
         (self.shortest..=self.longest).contains(&prefix.prefix_len())
@@ -265,34 +279,40 @@ impl PrefixMatch {
 
 impl Action {
     fn apply(&self, attributes: &mut Arc<PathAttributes>) {
-        // What changes nothing makes no copy.
-        let changes = match self {
-            Self::AddCommunity(it) => !attributes.communities.contains(it),
-            Self::RemoveCommunity(it) => attributes.communities.contains(it),
-            Self::ClearCommunities => !attributes.communities.is_empty(),
-            Self::AddLargeCommunity(it) => !attributes.large_communities.contains(it),
-            Self::RemoveLargeCommunity(it) => attributes.large_communities.contains(it),
-            Self::Prepend(_, times) => *times > 0,
-            Self::Med(med) => attributes.med != *med,
-            Self::LocalPref(preference) => attributes.local_pref != *preference,
-            Self::NextHop(next_hop) => attributes.next_hop != *next_hop,
-        };
-        if !changes {
+        // Shared attributes are copied only if something changes.
+        if !self.would_change(attributes) {
             return;
         }
+
         let attributes = Arc::make_mut(attributes);
         match self {
-            Self::AddCommunity(it) => attributes.communities.push(*it),
-            Self::RemoveCommunity(it) => attributes.communities.retain(|other| other != it),
+            Self::AddCommunity(community) => attributes.communities.push(*community),
+            Self::RemoveCommunity(community) => attributes.communities.retain(|it| it != community),
             Self::ClearCommunities => attributes.communities.clear(),
-            Self::AddLargeCommunity(it) => attributes.large_communities.push(*it),
-            Self::RemoveLargeCommunity(it) => {
-                attributes.large_communities.retain(|other| other != it);
+            Self::AddLargeCommunity(community) => attributes.large_communities.push(*community),
+            Self::RemoveLargeCommunity(community) => {
+                attributes.large_communities.retain(|it| it != community);
             }
             Self::Prepend(asn, times) => attributes.as_path.prepend(*asn, *times),
             Self::Med(med) => attributes.med = *med,
             Self::LocalPref(preference) => attributes.local_pref = *preference,
             Self::NextHop(next_hop) => attributes.next_hop = *next_hop,
+        }
+    }
+
+    fn would_change(&self, attributes: &PathAttributes) -> bool {
+        match self {
+            Self::AddCommunity(community) => !attributes.communities.contains(community),
+            Self::RemoveCommunity(community) => attributes.communities.contains(community),
+            Self::ClearCommunities => !attributes.communities.is_empty(),
+            Self::AddLargeCommunity(community) => !attributes.large_communities.contains(community),
+            Self::RemoveLargeCommunity(community) => {
+                attributes.large_communities.contains(community)
+            }
+            Self::Prepend(_, times) => *times > 0,
+            Self::Med(med) => attributes.med != *med,
+            Self::LocalPref(preference) => attributes.local_pref != *preference,
+            Self::NextHop(next_hop) => attributes.next_hop != *next_hop,
         }
     }
 }
@@ -306,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_that_decides_decides_and_those_before_it_have_changed_the_route() {
+    fn the_first_decisive_rule_decides_and_earlier_rules_change_the_route() {
         let pool = PrefixMatch::lengths(prefix("10.0.0.0/8"), 24, 32);
         let policy = Policy::reject_all()
             .rule(Rule::reject(Match::prefixes([PrefixMatch::exactly(prefix("10.1.0.0/24"))])))
@@ -323,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn communities_and_paths_are_matched_and_changed() {
+    fn policies_match_and_change_communities_and_paths() {
         let (red, blue) = (Community::new(1, 1), Community::new(1, 2));
         let mut path = PathAttributes { communities: vec![red], ..PathAttributes::default() };
         path.as_path.prepend(Asn(65001), 1);
@@ -342,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nothing_changes_stays_shared() {
+    fn unchanged_attributes_stay_shared() {
         let policy =
             Policy::accept_all().rule(Rule::change(Match::all()).action(Action::Med(None)));
         let attributes = Arc::new(PathAttributes::default());

@@ -96,8 +96,8 @@ pub use table::{LocRibIter, LocRibSnapshot, RoutePath};
 pub use bgp_core::{
     Afi, AfiSafi, Asn, BgpIdentifier, Direction, IpNet, Ipv4Net, Ipv6Net, PeerType, Safi,
     fsm::{
-        Agreed, ConnectMode, DownReason, EndedBy, Negotiated, ReceivedPath, Refusal, RemoteAs,
-        RestartConfig, RoleConfig, SentPath, StateKind, TransportError,
+        ConnectMode, DownReason, EndedBy, Negotiated, NegotiatedExtensions, ReceivedPath, Refusal,
+        RemoteAs, RestartConfig, RoleConfig, SentPath, StateKind, TransportError,
     },
     peer::{
         ConfigChange, Endpoints, Exceeded, Import, MessageCounts, PeerStats, PrefixLimit,

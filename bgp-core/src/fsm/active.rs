@@ -12,7 +12,7 @@ pub(super) struct Active;
 impl Active {
     pub(super) fn handle(self, cx: &mut Context, now: Instant, event: Event) -> State {
         match event {
-            // A machine that does not dial never starts the timer.
+            // Only a machine that dials ever starts this timer.
             Event::ConnectRetryTimerExpires if cx.dials() => Connect::enter(cx, now),
             event => before_open::handle(cx, now, event, State::Active(self)),
         }

@@ -1,19 +1,19 @@
-//! Connect: our TCP connection is being made (RFC 4271, section 8.2.2).
+//! Connect: we are opening a TCP connection (RFC 4271, section 8.2.2).
 
 use std::time::Instant;
 
 use super::active::Active;
 use super::state::State;
-use super::{Action, Context, DownReason, Event, Timer, TransportError, before_open};
+use super::{Context, DownReason, Event, FsmAction, Timer, TransportError, before_open};
 
 #[derive(Debug)]
 pub(super) struct Connect;
 
 impl Connect {
-    /// Starts an attempt.
+    /// Starts an attempt to connect.
     pub(super) fn enter(cx: &mut Context, now: Instant) -> State {
         cx.start_connect_retry_timer(now);
-        cx.act(Action::Connect);
+        cx.act(FsmAction::Connect);
         State::Connect(Self)
     }
 
@@ -26,7 +26,7 @@ impl Connect {
             Event::TcpConnectionFails(_) if cx.timers.is_running(Timer::DelayOpen) => {
                 cx.timers.stop(Timer::DelayOpen);
                 cx.start_connect_retry_timer(now);
-                cx.act(Action::Close);
+                cx.act(FsmAction::Close);
                 State::Active(Active)
             }
             event => before_open::handle(cx, now, event, State::Connect(self)),

@@ -6,11 +6,11 @@ use crate::wire::{FsmSubcode, Notification};
 
 use super::negotiate::Negotiated;
 use super::state::State;
-use super::{Action, Context, DownReason, Event};
+use super::{Context, DownReason, Event, FsmAction};
 
-/// A session that lasted this long has shown that the peer is sound: failures before it no longer count for
-/// the IdleHoldTimer. Shorter ones do, so that a peer which comes up only to end the session is not met in a
-/// tight loop.
+/// The age at which a session counts as stable, so that earlier failures no longer lengthen the IdleHoldTime. Failures
+/// before shorter sessions still count: a peer that comes up only to end the session must not be dialled in a tight
+/// loop.
 const STABLE_AFTER: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
@@ -20,11 +20,11 @@ pub(super) struct Established {
 }
 
 impl Established {
-    /// The peer's KEEPALIVE has confirmed the session.
+    /// Enters the state: the peer's KEEPALIVE has confirmed the session.
     pub(super) fn enter(cx: &mut Context, now: Instant, negotiated: Negotiated) -> State {
         cx.start_hold_timer(now, &negotiated);
         cx.up = true;
-        cx.act(Action::Up(Box::new(negotiated.clone())));
+        cx.act(FsmAction::Up(Box::new(negotiated.clone())));
         State::Established(Self { negotiated, since: now })
     }
 
@@ -46,25 +46,26 @@ impl Established {
         }
     }
 
-    /// Every other event ends the session.
+    /// Ends the session, as every other event does.
     fn end(self, cx: &mut Context, now: Instant, event: Event) -> State {
         if now.saturating_duration_since(self.since) >= STABLE_AFTER {
             cx.failures = 0;
         }
+
         match event {
             Event::ManualStop(cease) => cx.notify_and_stop(cease),
             Event::AutomaticStop(cease) => cx.notify_and_give_up(now, cease),
             Event::HoldTimerExpires => {
                 cx.notify_and_give_up(now, Notification::hold_timer_expired())
             }
-            // RFC 9687 wants the NOTIFICATION tried. A driver gives up what it cannot write soon.
+            // RFC 9687 asks us to try the NOTIFICATION. A driver gives up if it cannot write it soon.
             Event::SendHoldTimerExpires => {
                 cx.notify_and_give_up(now, Notification::send_hold_timer_expired())
             }
             Event::TcpConnectionFails(error) => cx.give_up(now, Some(DownReason::Transport(error))),
             Event::NotifMsg(notification) => cx.ended_by_peer(now, notification),
-            // The RFC counts event 21 among the errors of the state machine; what is wrong with the header
-            // (section 6.1) tells the peer more.
+            // The RFC lists event 21 among the errors of the state machine. The header error (section 6.1) says more
+            // to the peer.
             Event::BgpHeaderErr(notification) | Event::UpdateMsgErr(notification) => {
                 cx.notify_and_give_up(now, notification)
             }

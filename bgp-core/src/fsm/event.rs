@@ -1,7 +1,7 @@
 //! The events of RFC 4271, section 8.1, that can reach a connection's state machine.
 //!
-//! The numbers are the RFC's. Of its nine start events one suffices here: which of them it is follows from
-//! the configuration (PassiveTcpEstablishment, DampPeerOscillations) and the timers.
+//! The numbers are the RFC's. Two of its start events are enough here: the others follow from the configuration
+//! (PassiveTcpEstablishment, DampPeerOscillations) and the timers.
 
 use crate::fsm::reason::TransportError;
 use crate::wire::{Notification, Open};
@@ -12,11 +12,11 @@ use crate::wire::{Notification, Open};
 pub enum Event {
     /// Event 1, or 4 with PassiveTcpEstablishment: the operator starts the peer.
     ManualStart,
-    /// Event 2: the operator stops the peer; the Cease to say so.
+    /// Event 2: the operator stops the peer, with this Cease.
     ManualStop(Notification),
     /// Event 3, or 5: the machine starts itself again.
     AutomaticStart,
-    /// Event 8: the machine stops the connection by itself, for a reason given as a Cease.
+    /// Event 8: the speaker stops the connection by itself, with this Cease.
     AutomaticStop(Notification),
     /// Event 9.
     ConnectRetryTimerExpires,
@@ -28,7 +28,7 @@ pub enum Event {
     DelayOpenTimerExpires,
     /// Event 13.
     IdleHoldTimerExpires,
-    /// Event 29 (RFC 9687): the peer has taken nothing of what we send for the SendHoldTime.
+    /// Event 29 (RFC 9687): the peer has not read anything for the SendHoldTime.
     SendHoldTimerExpires,
     /// Event 16 (our SYN was acknowledged) or 17 (a connection was accepted).
     TcpConnectionConfirmed,
@@ -36,19 +36,19 @@ pub enum Event {
     TcpConnectionFails(TransportError),
     /// Event 19, or 20 while the DelayOpenTimer runs: a well-formed OPEN.
     BgpOpen(Open),
-    /// Event 21: a header that cannot be right, with what to answer.
+    /// Event 21: a malformed message header, with the NOTIFICATION to send.
     BgpHeaderErr(Notification),
-    /// Event 22: an OPEN that cannot be right, with what to answer.
+    /// Event 22: a malformed OPEN, with the NOTIFICATION to send.
     BgpOpenMsgErr(Notification),
-    /// Event 23: this connection loses against the peer's other one (section 6.8).
+    /// Event 23: this connection has lost a collision with the peer's other one (section 6.8).
     OpenCollisionDump,
-    /// Event 25, or 24 where it speaks of the version: the peer ends the session.
+    /// Event 25, or 24 for a version error: the peer ends the session.
     NotifMsg(Notification),
     /// Event 26.
     KeepAliveMsg,
-    /// Event 27: an UPDATE that can be used, at least in part (RFC 7606). ROUTE-REFRESH (RFC 2918) is treated
-    /// alike: it is legal in Established alone, and shows that the peer lives.
+    /// Event 27: an UPDATE that is usable, at least in part (RFC 7606). ROUTE-REFRESH (RFC 2918) raises it too: it is
+    /// legal only in Established, and shows that the peer is alive.
     UpdateMsg,
-    /// Event 28: an UPDATE that ends the session, with what to answer.
+    /// Event 28: an UPDATE that ends the session, with the NOTIFICATION to send.
     UpdateMsgErr(Notification),
 }

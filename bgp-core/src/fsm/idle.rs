@@ -1,4 +1,4 @@
-//! Idle: nothing is attempted (RFC 4271, section 8.2.2).
+//! Idle: no connection is attempted (RFC 4271, section 8.2.2).
 
 use std::time::Instant;
 
@@ -19,9 +19,9 @@ impl Idle {
                 cx.failures = 0;
                 begin(cx, now)
             }
-            // Events 3, 5 and 13: the pause is over. The counter stays, since nobody has intervened.
+            // Events 3, 5 and 13: the pause is over. The counter stays, since the operator has not intervened.
             Event::AutomaticStart | Event::IdleHoldTimerExpires => begin(cx, now),
-            // Event 2: a pause that runs is not ended by a start of its own any more.
+            // Event 2: a running pause must not start the machine again.
             Event::ManualStop(_) => {
                 cx.timers.stop_all();
                 State::Idle(self)
@@ -31,7 +31,7 @@ impl Idle {
     }
 }
 
-/// Starts to dial, or to wait where the peer is to dial.
+/// Starts to dial, or to wait for the peer if it has to dial.
 fn begin(cx: &mut Context, now: Instant) -> State {
     cx.timers.stop_all();
     if cx.dials() { Connect::enter(cx, now) } else { State::Active(Active) }

@@ -1,8 +1,8 @@
-//! The jitter of RFC 4271, section 10, from a seed: the same seed gives the same run.
+//! The jitter of RFC 4271, section 10, drawn from a seed: the same seed gives the same run.
 
 use std::time::Duration;
 
-/// A stream of jittered durations.
+/// A source of jitter.
 #[derive(Clone, Debug)]
 pub(super) struct Jitter {
     state: u64,
@@ -13,14 +13,14 @@ impl Jitter {
         Self { state: seed }
     }
 
-    /// `base` times a factor spread evenly over 0.75 to 1.0.
+    /// Returns `base` times a factor spread evenly over 0.75 to 1.0.
     pub(super) fn apply(&mut self, base: Duration) -> Duration {
-        // 768 to 1023 of 1024 parts: no floating point, hence the same on every machine.
+        // 768 to 1023 parts of 1024. Without floating point the result is the same on every machine.
         let parts = 768 + u32::from(self.next_octet());
         base.saturating_mul(parts) / 1024
     }
 
-    /// SplitMix64: small, of full period for any seed, and good enough to keep peers out of step.
+    /// The next octet of SplitMix64, which is small, has its full period for any seed, and keeps peers out of step.
     fn next_octet(&mut self) -> u8 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_gives_the_same_jitter_and_another_seed_another() {
+    fn equal_seeds_give_equal_jitter_and_different_seeds_do_not() {
         let run = |seed| {
             let mut jitter = Jitter::new(seed);
             (0..8).map(|_| jitter.apply(Duration::from_secs(1))).collect::<Vec<_>>()

@@ -8,25 +8,25 @@
 //!       ▲      passive    │ Active  │                     │                  │                   │
 //!       │                 └─────────┘                     │                  │                   │
 //!       └──────────────────────┴──────────────────────────┴──────────────────┴───────────────────┘
-//!                           any failure; begun anew when the IdleHoldTimer expires
+//!                           any failure; the IdleHoldTimer starts the machine again
 //! ```
 //!
-//! Events go in as values ([`Fsm::handle`]), actions come out as values ([`Fsm::poll_action`]), deadlines are
-//! asked for ([`Fsm::poll_timeout`]), and control messages are flags, at most one of each due
-//! ([`Fsm::poll_control`]). A state can touch nothing else, so the same events at the same instants give the
-//! same run. There is no error type: every event has a successor in every state.
+//! The driver passes events as values ([`Fsm::handle`]) and takes actions as values ([`Fsm::poll_action`]). It asks for
+//! the next deadline ([`Fsm::poll_timeout`]) and for control messages ([`Fsm::poll_control`]), of which at most one of
+//! each kind is due. A state can touch nothing else, so the same events at the same instants give the same run. There
+//! is no error type: every state handles every event.
 //!
-//! A peer may have two connections for a moment, the one that we made and the one that it made; each is a
-//! machine of its own, and [`Peer`](crate::peer::Peer) settles which one stays.
+//! A peer may have two connections for a moment, one opened by each end. Each has its own machine, and
+//! [`Peer`](crate::peer::Peer) decides which one stays.
 //!
-//! Where this differs from the letter of the RFC:
+//! The machine differs from the letter of the RFC in these points:
 //!
-//! * A NOTIFICATION is never answered by one, not even in OpenSent (section 6.4).
-//! * A connection that loses a collision goes to Idle without a pause: the other one is the session.
-//! * A passive peer runs no ConnectRetryTimer: in Active it would make it dial.
-//! * The SendHoldTimer (RFC 9687) runs only while octets wait: whoever drives the machine says when that is.
-//! * After a failure in TCP the pause is never longer than the ConnectRetryTime; the damping of oscillations
-//!   is for peers that come up and go down, not for a cable that is out.
+//! * A NOTIFICATION is never answered by another, not even in OpenSent (section 6.4).
+//! * A connection that loses a collision goes to Idle without a pause, because the other one becomes the session.
+//! * A passive peer has no ConnectRetryTimer, which would make it dial in Active.
+//! * The SendHoldTimer (RFC 9687) runs only while octets wait to be sent. The driver reports when they do.
+//! * After a failure in TCP the pause is never longer than the ConnectRetryTime. Damping is for peers that come up and
+//!   go down, not for a cable that is unplugged.
 
 mod action;
 mod active;
@@ -64,12 +64,12 @@ use tracing::debug;
 use crate::Direction;
 use crate::wire::{CeaseSubcode, Notification, Open};
 
-pub use self::action::Action;
-pub use self::collision::{Speaker, Verdict, resolve};
+pub use self::action::FsmAction;
+pub use self::collision::{Resolution, SpeakerId, resolve_collision};
 pub use self::config::FsmConfig;
 pub use self::connect_mode::ConnectMode;
 pub use self::event::Event;
-pub use self::extensions::{Agreed, Extensions, RestartConfig};
+pub use self::extensions::{Extensions, NegotiatedExtensions, RestartConfig};
 pub use self::local_as::{LocalAs, ReceivedPath, SentPath};
 pub use self::negotiate::Negotiated;
 pub use self::reason::{DownReason, EndedBy, TransportError};
@@ -86,8 +86,8 @@ use self::jitter::Jitter;
 use self::state::State;
 use self::timers::TimerTable;
 
-/// However short the configured times are, the pause after a failure is not shorter than this, less the jitter:
-/// a peer that refuses at once must not be dialled in a tight loop.
+/// The shortest pause after a failure before jitter, however short the configured times are: a peer that refuses at once
+/// must not be dialled in a tight loop.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// The state machine of one connection.
@@ -101,29 +101,29 @@ pub struct Fsm {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "the rest of the messages carry routes, and are not the FSM's"
+    reason = "the other messages carry routes, and the state machine does not send them"
 )]
 pub enum Control {
     /// The last message of a connection.
     Notification(Notification),
     /// The first message of a connection.
     Open(Open),
-    /// Confirms the OPEN, then shows that we live.
+    /// Confirms the OPEN, and later shows that we are alive.
     Keepalive,
 }
 
 impl Fsm {
-    /// The machine of the connection that we make: Idle until started.
+    /// The machine of the connection that we open. Idle until it is started.
     #[must_use]
     pub fn outgoing(config: Arc<FsmConfig>) -> Self {
         let seed = config.jitter_seed;
         Self { state: State::Idle(Idle), cx: Context::new(config, Direction::Outgoing, seed) }
     }
 
-    /// The machine of a connection that the peer made and we accepted.
+    /// The machine of a connection that the peer opened and we accepted.
     #[must_use]
     pub fn incoming(config: Arc<FsmConfig>, now: Instant) -> Self {
-        // Another seed than the outgoing machine's, or both would draw the same jitter.
+        // With the seed of the outgoing machine both would draw the same jitter.
         let seed = !config.jitter_seed;
         let mut fsm = Self {
             state: State::Active(Active),
@@ -133,67 +133,66 @@ impl Fsm {
         fsm
     }
 
-    /// Takes one event.
+    /// Handles one event.
     pub fn handle(&mut self, now: Instant, event: Event) {
         let from = self.state.kind();
         let state = std::mem::replace(&mut self.state, State::Idle(Idle));
         self.state = state.handle(&mut self.cx, now, event);
+
         let to = self.state.kind();
         if from != to {
             debug!(%from, %to, direction = ?self.cx.direction, "state change");
-            self.cx.act(Action::StateChange { from, to });
+            self.cx.act(FsmAction::StateChange { from, to });
         }
     }
 
-    /// Takes every timer that has expired by `now`. Calling it too early does nothing.
+    /// Handles every timer that has expired by `now`. A call before the next deadline does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(timer) = self.cx.timers.take_expired(now) {
-            self.handle(
-                now,
-                match timer {
-                    Timer::Hold => Event::HoldTimerExpires,
-                    Timer::SendHold => Event::SendHoldTimerExpires,
-                    Timer::Keepalive => Event::KeepaliveTimerExpires,
-                    Timer::DelayOpen => Event::DelayOpenTimerExpires,
-                    Timer::ConnectRetry => Event::ConnectRetryTimerExpires,
-                    Timer::IdleHold => Event::IdleHoldTimerExpires,
-                },
-            );
+            let event = match timer {
+                Timer::Hold => Event::HoldTimerExpires,
+                Timer::SendHold => Event::SendHoldTimerExpires,
+                Timer::Keepalive => Event::KeepaliveTimerExpires,
+                Timer::DelayOpen => Event::DelayOpenTimerExpires,
+                Timer::ConnectRetry => Event::ConnectRetryTimerExpires,
+                Timer::IdleHold => Event::IdleHoldTimerExpires,
+            };
+            self.handle(now, event);
         }
     }
 
-    /// Octets wait that the connection does not take: starts the SendHoldTimer of a session (RFC 9687), unless it
-    /// runs already.
+    /// Reports that octets wait because the connection does not accept them. Starts the SendHoldTimer of a session
+    /// (RFC 9687), unless it already runs.
     pub fn send_blocked(&mut self, now: Instant) {
-        if let Some(negotiated) = self.negotiated().filter(|_| self.cx.up) {
-            let delay = negotiated.send_hold_time;
-            if !delay.is_zero() && !self.cx.timers.is_running(Timer::SendHold) {
-                self.cx.timers.start(Timer::SendHold, now, delay);
-            }
+        let Some(negotiated) = self.session() else { return };
+        let delay = negotiated.send_hold_time;
+        if !delay.is_zero() && !self.cx.timers.is_running(Timer::SendHold) {
+            self.cx.timers.start(Timer::SendHold, now, delay);
         }
     }
 
-    /// The connection took octets: stops the SendHoldTimer.
+    /// Reports that the connection accepted octets. Stops the SendHoldTimer.
     pub fn send_progress(&mut self) {
         self.cx.timers.stop(Timer::SendHold);
     }
 
-    /// Restarts the HoldTimer of a session if it has just expired: a message has come that will be handled later.
+    /// Reports a message that has arrived and will be handled later. Restarts the HoldTimer of a session if it has just
+    /// expired.
     pub fn heard(&mut self, now: Instant) {
+        let Some(hold_time) = self.session().map(|negotiated| negotiated.hold_time) else { return };
         let expired = self.cx.timers.deadline(Timer::Hold).is_some_and(|deadline| deadline <= now);
-        let hold_time = self.negotiated().filter(|_| self.cx.up).map(|it| it.hold_time);
-        if let Some(hold_time) = hold_time.filter(|_| expired) {
+        if expired {
             self.cx.timers.start(Timer::Hold, now, hold_time);
         }
     }
 
-    /// Takes another configuration, for all that begins from now on. An OPEN that is due or sent stays as it was.
+    /// Replaces the configuration, for everything that begins from now on. An OPEN that is due or sent does not change.
     pub fn set_config(&mut self, config: Arc<FsmConfig>) {
         self.cx.config = config;
     }
 
-    /// In Idle: begins anew after an IdleHoldTime, since the peer's other connection, for which this one stood
-    /// back, is no more. Does nothing in another state, or where a pause runs already.
+    /// Starts again after an IdleHoldTime, because the peer's other connection, to which this one gave way, has ended. Does
+    /// nothing outside of Idle, or if a pause already runs.
     pub fn restart_after_pause(&mut self, now: Instant) {
         if self.state() == StateKind::Idle && !self.cx.timers.is_running(Timer::IdleHold) {
             let pause = self.cx.config.idle_hold_time;
@@ -201,21 +200,21 @@ impl Fsm {
         }
     }
 
-    /// In Idle: gives up the pause that runs, since the peer's other connection is the session.
+    /// Cancels a pause in Idle, because the peer's other connection is the session.
     pub fn cancel_restart(&mut self) {
         if self.state() == StateKind::Idle {
             self.cx.timers.stop_all();
         }
     }
 
-    /// Whether our OPEN says that we have just restarted (RFC 4724, section 3).
+    /// Sets the R bit in our OPEN: we have just restarted (RFC 4724, section 3).
     pub fn set_restarting(&mut self, restarting: bool) {
         self.cx.restarting = restarting;
     }
 
-    /// The next action to take; `None` where there is none until the next event.
+    /// The next action to take. `None` if there is none before the next event.
     #[must_use]
-    pub fn poll_action(&mut self) -> Option<Action> {
+    pub fn poll_action(&mut self) -> Option<FsmAction> {
         self.cx.actions.pop_front()
     }
 
@@ -224,23 +223,25 @@ impl Fsm {
     pub fn poll_control(&mut self) -> Option<Control> {
         let due = &mut self.cx.due;
         if let Some(notification) = due.notification.take() {
-            Some(Control::Notification(notification))
-        } else if std::mem::take(&mut due.open) {
-            Some(Control::Open(negotiate::local_open(&self.cx.offered, self.cx.restarting)))
-        } else if std::mem::take(&mut due.keepalive) {
-            Some(Control::Keepalive)
-        } else {
-            None
+            return Some(Control::Notification(notification));
         }
+        if std::mem::take(&mut due.open) {
+            let open = negotiate::local_open(&self.cx.offered, self.cx.restarting);
+            return Some(Control::Open(open));
+        }
+        if std::mem::take(&mut due.keepalive) {
+            return Some(Control::Keepalive);
+        }
+        None
     }
 
-    /// When to call [`Fsm::handle_timeout`] next.
+    /// The time for the next call of [`Fsm::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.cx.timers.next_deadline()
     }
 
-    /// When `timer` expires, where it runs.
+    /// The time at which `timer` expires, if it runs.
     #[must_use]
     pub fn deadline(&self, timer: Timer) -> Option<Instant> {
         self.cx.timers.deadline(timer)
@@ -252,10 +253,15 @@ impl Fsm {
         self.state.kind()
     }
 
-    /// What was agreed on, in OpenConfirm and Established.
+    /// The negotiated parameters, in OpenConfirm and Established.
     #[must_use]
     pub fn negotiated(&self) -> Option<&Negotiated> {
         self.state.negotiated()
+    }
+
+    /// The negotiated parameters of an Established session.
+    fn session(&self) -> Option<&Negotiated> {
+        if self.cx.up { self.negotiated() } else { None }
     }
 
     /// ConnectRetryCounter (RFC 4271, section 8.1.1): failures since the operator started the peer.
@@ -265,31 +271,31 @@ impl Fsm {
     }
 }
 
-/// Control messages that are due: at most one of each, however often it was asked for.
+/// The control messages that are due: at most one of each kind.
 #[derive(Debug, Default)]
-struct Due {
+struct DueMessages {
     notification: Option<Notification>,
     open: bool,
     keepalive: bool,
 }
 
-/// All that a state may touch.
+/// Everything that a state may change.
 #[derive(Debug)]
 struct Context {
     config: Arc<FsmConfig>,
-    /// The configuration that our OPEN on this connection was made from: `config` may have changed since.
+    /// The configuration that our OPEN on this connection was made from. `config` may have changed since.
     offered: Arc<FsmConfig>,
     direction: Direction,
     timers: TimerTable,
-    due: Due,
-    actions: VecDeque<Action>,
+    due: DueMessages,
+    actions: VecDeque<FsmAction>,
     connect_retry_counter: u32,
-    /// Failures in a row, for the IdleHoldTimer; not counted further once they no longer lengthen the pause.
+    /// The number of failures in a row, for the IdleHoldTimer. It stops growing when the pause has its full length.
     failures: u32,
-    /// The session is up: its end is a loss.
+    /// True while the session is Established, so that its end is reported as a loss.
     up: bool,
     jitter: Jitter,
-    /// Our OPEN says that we have just restarted (RFC 4724, section 3).
+    /// True if our OPEN carries the R bit: we have just restarted (RFC 4724, section 3).
     restarting: bool,
 }
 
@@ -300,7 +306,7 @@ impl Context {
             config,
             direction,
             timers: TimerTable::default(),
-            due: Due::default(),
+            due: DueMessages::default(),
             actions: VecDeque::new(),
             connect_retry_counter: 0,
             failures: 0,
@@ -310,33 +316,37 @@ impl Context {
         }
     }
 
-    /// Our OPEN is due, with what is configured now.
+    /// Schedules our OPEN, made from the current configuration.
     fn send_open(&mut self) {
         self.due.open = true;
         self.offered = Arc::clone(&self.config);
     }
 
-    fn act(&mut self, action: Action) {
+    fn act(&mut self, action: FsmAction) {
         self.actions.push_back(action);
     }
 
-    /// Whether this machine makes connections of its own.
+    /// Returns true if this machine opens connections.
     fn dials(&self) -> bool {
         self.direction == Direction::Outgoing && self.config.connect_mode.dials()
     }
 
-    /// Ends the connection and what belongs to it; the failure, if it is one, is reported.
+    /// Closes the connection and stops its timers. Reports the reason, if there is one.
     fn release(&mut self, reason: Option<DownReason>) {
         self.timers.stop_all();
-        self.due = Due { notification: self.due.notification.take(), ..Due::default() };
-        self.act(Action::Close);
+        self.due =
+            DueMessages { notification: self.due.notification.take(), ..DueMessages::default() };
+        self.act(FsmAction::Close);
+
         let was_up = std::mem::take(&mut self.up);
-        if let Some(reason) = reason {
-            self.act(if was_up { Action::Down(reason) } else { Action::Failed(reason) });
+        match reason {
+            Some(reason) if was_up => self.act(FsmAction::Down(reason)),
+            Some(reason) => self.act(FsmAction::Failed(reason)),
+            None => {}
         }
     }
 
-    /// The operator's stop: to Idle, without a start of its own.
+    /// Goes to Idle and stays there, because the operator stops the peer.
     fn stop(&mut self, reason: Option<DownReason>) -> State {
         self.connect_retry_counter = 0;
         self.failures = 0;
@@ -349,7 +359,7 @@ impl Context {
         self.stop(Some(DownReason::Local(cease)))
     }
 
-    /// A failure: to Idle, and begun anew after a pause.
+    /// Goes to Idle after a failure, and starts again after a pause.
     fn give_up(&mut self, now: Instant, reason: Option<DownReason>) -> State {
         let longest = match reason {
             Some(DownReason::Local(_) | DownReason::Remote(_) | DownReason::Refused(_)) => {
@@ -357,6 +367,7 @@ impl Context {
             }
             Some(DownReason::Transport(_)) | None => self.config.connect_retry_time,
         };
+
         self.connect_retry_counter = self.connect_retry_counter.saturating_add(1);
         self.release(reason);
         self.start_idle_hold_timer(now, longest);
@@ -373,19 +384,19 @@ impl Context {
         self.give_up(now, Some(DownReason::Refused(refusal)))
     }
 
-    /// Event 25, and 24 with it: the two differ in the counter and the damping alone, and a peer that speaks
-    /// another version is not mended by trying again at once either.
+    /// Handles events 24 and 25. They differ only in the counter and the damping, and an immediate retry does not help
+    /// with a peer of another version either.
     fn ended_by_peer(&mut self, now: Instant, notification: Notification) -> State {
         self.give_up(now, Some(DownReason::Remote(notification)))
     }
 
-    /// A lost collision before an OPEN was sent: there is nothing to tell the peer.
+    /// Gives way in a collision before our OPEN was sent, without a NOTIFICATION.
     fn stand_down(&mut self) -> State {
         self.release(None);
         State::Idle(Idle)
     }
 
-    /// A lost collision.
+    /// Gives way in a collision.
     fn notify_and_stand_down(&mut self) -> State {
         let cease = Notification::cease(CeaseSubcode::CONNECTION_COLLISION_RESOLUTION);
         self.due.notification = Some(cease.clone());
@@ -399,18 +410,18 @@ impl Context {
         self.timers.start(Timer::ConnectRetry, now, delay);
     }
 
-    /// The pause after a failure: doubled each time, up to `longest`. A machine that does not dial has nothing
-    /// to begin anew.
+    /// Starts the pause after a failure, which doubles each time, up to `longest`.
     fn start_idle_hold_timer(&mut self, now: Instant, longest: Duration) {
         let doubled = 2_u32.checked_pow(self.failures).unwrap_or(u32::MAX);
         let pause = self.config.idle_hold_time.saturating_mul(doubled).min(longest);
-        // Not counted beyond that: after an hour without a cable the first NOTIFICATION is still a first one.
+        // A longer count would change nothing now, but a later NOTIFICATION would be met with a long pause.
         if pause < longest {
             self.failures = self.failures.saturating_add(1);
         }
         self.pause(now, pause);
     }
 
+    /// Starts the IdleHoldTimer. A machine that does not dial has nothing to start again.
     fn pause(&mut self, now: Instant, pause: Duration) {
         if self.dials() {
             let delay = self.jitter.apply(pause.max(SHORTEST_PAUSE));

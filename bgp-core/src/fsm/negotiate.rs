@@ -1,17 +1,17 @@
-//! What two OPENs come to: both ends' parameters, or the NOTIFICATION that refuses the peer's.
+//! The comparison of both OPENs: it yields the parameters of the session, or the reason to refuse the peer's OPEN.
 //!
-//! The octets of an OPEN are judged by [`wire::open`](crate::wire); here only what depends on our side.
+//! [`wire::open`](crate::wire) checks the octets of an OPEN. Only checks that depend on our side are here.
 
 use std::time::Duration;
 
-use crate::fsm::{Agreed, FsmConfig, LocalAs, Refusal, RoleConfig};
+use crate::fsm::{FsmConfig, LocalAs, NegotiatedExtensions, Refusal, RoleConfig};
 use crate::wire::{Capability, Open, Role, WireContext};
 use crate::{AfiSafi, Asn, BgpIdentifier, PeerType};
 
-/// KEEPALIVEs must not be sent more often (RFC 4271, section 4.4).
+/// The shortest time allowed between KEEPALIVEs (RFC 4271, section 4.4).
 const SHORTEST_KEEPALIVE: Duration = Duration::from_secs(1);
 
-/// What was agreed on for one session.
+/// The parameters of one session, negotiated by both OPENs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Negotiated {
@@ -25,26 +25,26 @@ pub struct Negotiated {
     pub remote_asn: Asn,
     /// The peer's BGP Identifier.
     pub remote_identifier: BgpIdentifier,
-    /// The smaller of both proposals; zero where either end wants no KEEPALIVEs.
+    /// The smaller of both proposals. Zero if either end wants no KEEPALIVEs.
     pub hold_time: Duration,
-    /// The time between our KEEPALIVEs, before jitter; zero where there are none.
+    /// The time between our KEEPALIVEs, before jitter. Zero if there are none.
     pub keepalive_time: Duration,
-    /// How long the peer may take nothing of what we send (RFC 9687); zero: for ever.
+    /// The longest time for which the peer may read nothing (RFC 9687). Zero: no limit.
     pub send_hold_time: Duration,
     /// The address families that both ends have, in our order.
     pub families: Vec<AfiSafi>,
-    /// Both ends understand ROUTE-REFRESH (RFC 2918).
+    /// True if both ends understand ROUTE-REFRESH (RFC 2918).
     pub route_refresh: bool,
-    /// Both ends use four-octet AS numbers (RFC 6793).
+    /// True if both ends use four-octet AS numbers (RFC 6793).
     pub four_octet_as: bool,
-    /// Our role towards the peer (RFC 9234), where we have one; it holds whether or not the peer names its own.
+    /// Our role towards the peer, if we have one (RFC 9234). It applies even if the peer names none.
     pub local_role: Option<Role>,
-    /// The peer's role towards us, where it named one and it was asked for.
+    /// The peer's role towards us, if it named one and we have one.
     pub remote_role: Option<Role>,
-    /// What paths tell of the speaker's own AS, where `local_asn` is another.
+    /// The place of the speaker's own AS in paths, if `local_asn` is not that AS.
     pub local_as: Option<LocalAs>,
-    /// What both ends have beyond that.
-    pub extensions: Agreed,
+    /// The extensions that both ends have.
+    pub extensions: NegotiatedExtensions,
     /// Every capability of our OPEN.
     pub local_capabilities: Vec<Capability>,
     /// Every capability of the peer's OPEN, unknown ones included.
@@ -52,37 +52,42 @@ pub struct Negotiated {
 }
 
 impl Negotiated {
-    /// How the messages of the peer are to be read.
+    /// The context for reading messages of the peer.
     #[must_use]
     pub fn wire_context(&self) -> WireContext {
         self.context(&self.extensions.add_path_receive)
     }
 
-    /// How messages to the peer are to be written.
+    /// The context for writing messages to the peer.
     #[must_use]
     pub fn send_context(&self) -> WireContext {
         self.context(&self.extensions.add_path_send)
     }
 
     fn context(&self, add_path: &[AfiSafi]) -> WireContext {
-        let base = WireContext::new(self.peer_type)
+        let mut cx = WireContext::new(self.peer_type)
             .four_octet_as(self.four_octet_as)
             .extended_messages(self.extensions.extended_messages)
             .extended_next_hop(self.extensions.extended_next_hop)
             .multiprotocol(AfiSafi::IPV4_UNICAST, false);
-        let with_families =
-            self.families.iter().fold(base, |cx, &family| cx.multiprotocol(family, true));
-        add_path.iter().fold(with_families, |cx, &family| cx.add_path(family, true))
+
+        for family in &self.families {
+            cx = cx.multiprotocol(*family, true);
+        }
+        for family in add_path {
+            cx = cx.add_path(*family, true);
+        }
+        cx
     }
 
-    /// Whether routes of `family` may be exchanged.
+    /// Returns true if routes of `family` may be exchanged.
     #[must_use]
     pub fn has_family(&self, family: AfiSafi) -> bool {
         self.families.contains(&family)
     }
 
-    /// Returns true if the peer's OPEN offers `family`. One that names no family offers IPv4 unicast: its speaker may be
-    /// older than RFC 4760.
+    /// Returns true if the peer's OPEN offers `family`. An OPEN that names no family offers IPv4 unicast, because its sender
+    /// may be older than RFC 4760.
     #[must_use]
     pub fn remote_offers(&self, family: AfiSafi) -> bool {
         offered(&self.remote_capabilities).contains(&family)
@@ -94,6 +99,7 @@ pub(super) fn local_capabilities(config: &FsmConfig, restarting: bool) -> Vec<Ca
     if !config.capabilities {
         return Vec::new();
     }
+
     let mut capabilities: Vec<_> =
         config.families.iter().map(|&family| Capability::Multiprotocol(family)).collect();
     if config.route_refresh {
@@ -102,17 +108,19 @@ pub(super) fn local_capabilities(config: &FsmConfig, restarting: bool) -> Vec<Ca
     if config.four_octet_as {
         capabilities.push(Capability::FourOctetAs(config.local_asn));
     }
-    capabilities.extend(local_role(config, config.peer_type()).map(|it| Capability::Role(it.role)));
+    if let Some(role) = local_role(config, config.peer_type()) {
+        capabilities.push(Capability::Role(role.role));
+    }
     capabilities.extend(config.extensions.capabilities(&config.families, restarting));
     capabilities
 }
 
-/// Roles are for external peers (RFC 9234, section 4.1).
+/// Our role towards a peer of this type. Roles are for external peers only (RFC 9234, section 4.1).
 fn local_role(config: &FsmConfig, peer_type: PeerType) -> Option<RoleConfig> {
     config.role.filter(|_| peer_type == PeerType::External)
 }
 
-/// Our OPEN. `restarting`: we have just come back, and hope that the peer has kept our routes (RFC 4724).
+/// Our OPEN. `restarting`: we have just restarted, and the peer may have kept our routes (RFC 4724).
 pub(super) fn local_open(config: &FsmConfig, restarting: bool) -> Open {
     Open::new(
         config.local_asn,
@@ -133,11 +141,11 @@ impl FsmConfig {
     }
 }
 
-/// Joins the peer's OPEN with our side.
+/// Combines the peer's OPEN with our side.
 ///
 /// # Errors
 ///
-/// What is wrong with the peer's.
+/// The reason to refuse the peer's OPEN.
 pub(super) fn negotiate(config: &FsmConfig, open: &Open) -> Result<Negotiated, Refusal> {
     let config = &*config.offered();
     if !config.remote_as.accepts(config.local_asn, open.asn) {
@@ -159,11 +167,13 @@ pub(super) fn negotiate(config: &FsmConfig, open: &Open) -> Result<Negotiated, R
         let ours = config.families.clone();
         return Err(Refusal::NoCommonFamily { ours, theirs: remote_families });
     }
-    let hold_time = Duration::from_secs(
-        u64::from(open.hold_time).min(u64::from(wire_hold_time(config.hold_time))),
-    );
-    let third = hold_time / 3;
+
+    let hold_time = open.hold_time.min(wire_hold_time(config.hold_time));
+    let hold_time = Duration::from_secs(hold_time.into());
     let extensions = config.extensions.agree(&families, open);
+    let theirs = &open.capabilities;
+    let four_octet_as = theirs.iter().any(|it| matches!(it, Capability::FourOctetAs(_)));
+
     Ok(Negotiated {
         peer_type,
         local_asn: config.local_asn,
@@ -171,25 +181,30 @@ pub(super) fn negotiate(config: &FsmConfig, open: &Open) -> Result<Negotiated, R
         remote_asn: open.asn,
         remote_identifier: open.identifier,
         hold_time,
-        keepalive_time: config
-            .keepalive_time
-            .map_or(third, |wanted| wanted.max(SHORTEST_KEEPALIVE).min(third)),
+        keepalive_time: keepalive_time(config, hold_time),
         send_hold_time: config.send_hold_time_for(hold_time),
         families,
-        route_refresh: config.route_refresh
-            && open.capabilities.contains(&Capability::RouteRefresh),
-        four_octet_as: config.four_octet_as
-            && open.capabilities.iter().any(|c| matches!(c, Capability::FourOctetAs(_))),
+        route_refresh: config.route_refresh && theirs.contains(&Capability::RouteRefresh),
+        four_octet_as: config.four_octet_as && four_octet_as,
         local_role: role.map(|role| role.role),
         remote_role,
         local_as: config.local_as.filter(|_| peer_type == PeerType::External),
         extensions,
         local_capabilities: local_capabilities(config, false),
-        remote_capabilities: open.capabilities.clone(),
+        remote_capabilities: theirs.clone(),
     })
 }
 
-/// Seconds for the OPEN: 0, or 3 and more (RFC 4271, section 4.2).
+/// The time between our KEEPALIVEs: the configured one within its bounds, or a third of the HoldTime.
+fn keepalive_time(config: &FsmConfig, hold_time: Duration) -> Duration {
+    let third = hold_time / 3;
+    match config.keepalive_time {
+        Some(time) => time.max(SHORTEST_KEEPALIVE).min(third),
+        None => third,
+    }
+}
+
+/// The HoldTime in seconds for the OPEN: 0, or 3 and more (RFC 4271, section 4.2).
 fn wire_hold_time(hold_time: Duration) -> u16 {
     match hold_time.as_secs() {
         0 if hold_time.is_zero() => 0,
@@ -211,7 +226,7 @@ fn offered(capabilities: &[Capability]) -> Vec<AfiSafi> {
 
 #[cfg(test)]
 impl super::Fsm {
-    /// What a session with a peer of that AS comes to which has no capabilities.
+    /// The parameters of a session with a peer of this AS that offers no capabilities.
     pub(crate) fn negotiated_for_tests(config: &FsmConfig, asn: Asn) -> Negotiated {
         let open = Open::new(asn, 90, BgpIdentifier::new(10, 0, 0, 2), vec![]);
         negotiate(config, &open).expect("an OPEN that fits")
@@ -245,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn keepalives_are_sent_at_least_thrice_a_hold_time_and_at_most_once_a_second() {
+    fn keepalives_are_sent_at_least_three_times_per_hold_time_and_at_most_once_a_second() {
         let mut ours = config();
         for (wanted, expected) in [(0, 1), (1, 1), (10, 10), (60, 30)] {
             ours.keepalive_time = Some(Duration::from_secs(wanted));
@@ -285,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn another_as_than_the_configured_one_is_refused() {
+    fn an_as_other_than_the_configured_one_is_refused() {
         let mut ours = config();
         ours.remote_as = Asn(65000).into();
         let refusal = negotiate(&ours, &open(90, vec![])).unwrap_err();
@@ -305,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_without_any_family_of_ours_is_told_which_are_missing() {
+    fn a_peer_without_any_of_our_families_gets_a_list_of_them() {
         let mut ours = config();
         ours.families = vec![AfiSafi::IPV6_UNICAST];
         let refusal = negotiate(&ours, &open(90, vec![])).unwrap_err();
@@ -316,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_time_of_our_own_is_proposed_within_what_the_field_can_carry() {
+    fn our_hold_time_is_proposed_within_the_limits_of_the_field() {
         assert_eq!(wire_hold_time(Duration::from_millis(500)), 3);
         assert_eq!(wire_hold_time(Duration::from_secs(100_000)), u16::MAX);
         assert_eq!(wire_hold_time(Duration::ZERO), 0);

@@ -1,4 +1,4 @@
-//! Configurations that offer fewer capabilities, for a peer that has refused some (RFC 5492, section 3).
+//! Configurations that offer fewer capabilities, for a peer that has refused some of them (RFC 5492, section 3).
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use crate::fsm::{Extensions, FsmConfig};
 use crate::wire::{Capability, CapabilityCode, ErrorCode, Notification, OpenSubcode};
 
 impl FsmConfig {
-    /// The part of the configuration that our OPEN can offer. Without capabilities it is what RFC 4271 has.
+    /// The part of the configuration that our OPEN can offer. Without capabilities it is the protocol of RFC 4271 alone.
     pub(super) fn offered(&self) -> Cow<'_, Self> {
         if self.capabilities {
             return Cow::Borrowed(self);
@@ -28,8 +28,8 @@ impl FsmConfig {
         Cow::Owned(config)
     }
 
-    /// The configuration without what this NOTIFICATION of the peer refuses; `None` if it refuses nothing that can be
-    /// left out.
+    /// The configuration without the capabilities that this NOTIFICATION of the peer refuses. `None` if it refuses nothing
+    /// that we can leave out.
     pub(crate) fn without_refused(&self, notification: &Notification) -> Option<Self> {
         if notification.code != ErrorCode::OPEN_MESSAGE {
             return None;
@@ -37,7 +37,7 @@ impl FsmConfig {
 
         let mut config = self.clone();
         match OpenSubcode(notification.subcode) {
-            // Without capabilities there is IPv4 unicast, or nothing to exchange.
+            // Without capabilities only IPv4 unicast can be exchanged.
             OpenSubcode::UNSUPPORTED_OPTIONAL_PARAMETER
                 if self.families.contains(&AfiSafi::IPV4_UNICAST) =>
             {
@@ -53,7 +53,7 @@ impl FsmConfig {
         (config != *self).then_some(config)
     }
 
-    /// Leaves a capability out of the OPEN. The last family stays: without one there is nothing to exchange.
+    /// Leaves a capability out of the OPEN. The last family stays: without it there is nothing to exchange.
     pub fn leave_out(&mut self, capability: &Capability) {
         let extensions = &mut self.extensions;
         match capability {
@@ -63,11 +63,12 @@ impl FsmConfig {
                 }
             }
             Capability::RouteRefresh => self.route_refresh = false,
+            Capability::FourOctetAs(_) => self.four_octet_as = false,
+            Capability::Role(_) => self.role = None,
+
             Capability::ExtendedNextHop(_) => extensions.extended_next_hop = false,
             Capability::ExtendedMessage => extensions.extended_messages = false,
-            Capability::Role(_) => self.role = None,
             Capability::GracefulRestart(_) => extensions.graceful_restart = None,
-            Capability::FourOctetAs(_) => self.four_octet_as = false,
             Capability::AddPath(_) => extensions.add_path.clear(),
             Capability::EnhancedRouteRefresh => extensions.enhanced_refresh = false,
             Capability::LongLivedGracefulRestart(_) => {
@@ -75,7 +76,8 @@ impl FsmConfig {
                     restart.long_lived = None;
                 }
             }
-            // A router may name one by its code alone.
+
+            // A router may name a capability by its code alone.
             Capability::Unknown { code, .. } => match CapabilityCode(*code) {
                 CapabilityCode::EXTENDED_NEXT_HOP => extensions.extended_next_hop = false,
                 CapabilityCode::ROLE => self.role = None,

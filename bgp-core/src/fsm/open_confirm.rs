@@ -1,4 +1,4 @@
-//! OpenConfirm: both OPENs are exchanged, the peer's KEEPALIVE has not come (RFC 4271, section 8.2.2).
+//! OpenConfirm: both OPENs are exchanged, the peer's KEEPALIVE has not arrived (RFC 4271, section 8.2.2).
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ pub(super) struct OpenConfirm {
 }
 
 impl OpenConfirm {
-    /// The peer's OPEN has come after ours.
+    /// Enters the state, or refuses the peer's OPEN.
     pub(super) fn enter(cx: &mut Context, now: Instant, open: &Open) -> State {
         match negotiate(&cx.offered, open) {
             Ok(negotiated) => {
@@ -28,7 +28,7 @@ impl OpenConfirm {
         }
     }
 
-    /// Event 20: the peer's OPEN has come while the DelayOpenTimer kept ours back.
+    /// Event 20: the peer's OPEN has arrived while the DelayOpenTimer delayed ours.
     pub(super) fn enter_by_delayed_open(cx: &mut Context, now: Instant, open: &Open) -> State {
         cx.send_open();
         Self::enter(cx, now, open)
@@ -44,20 +44,23 @@ impl OpenConfirm {
             Event::HoldTimerExpires => {
                 cx.notify_and_give_up(now, Notification::hold_timer_expired())
             }
+
+            Event::KeepAliveMsg => Established::enter(cx, now, self.negotiated),
             Event::KeepaliveTimerExpires => {
                 cx.due.keepalive = true;
                 cx.start_keepalive_timer(now, &self.negotiated);
                 State::OpenConfirm(self)
             }
+
             Event::TcpConnectionFails(error) => cx.give_up(now, Some(DownReason::Transport(error))),
             Event::NotifMsg(notification) => cx.ended_by_peer(now, notification),
             Event::BgpHeaderErr(notification) | Event::BgpOpenMsgErr(notification) => {
                 cx.notify_and_give_up(now, notification)
             }
             Event::OpenCollisionDump => cx.notify_and_stand_down(),
-            Event::KeepAliveMsg => Established::enter(cx, now, self.negotiated),
-            // A second OPEN on one connection is as unexpected as an UPDATE; section 6.8 speaks of an OPEN on
-            // the peer's other connection, which is a machine of its own.
+
+            // A second OPEN on one connection is as unexpected as an UPDATE. Section 6.8 means an OPEN on the peer's
+            // other connection, which has its own machine.
             Event::BgpOpen(_)
             | Event::ConnectRetryTimerExpires
             | Event::DelayOpenTimerExpires

@@ -1,4 +1,4 @@
-//! OpenSent: our OPEN is on its way, the peer's has not come (RFC 4271, section 8.2.2).
+//! OpenSent: our OPEN is sent, the peer's has not arrived (RFC 4271, section 8.2.2).
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use super::{Context, DownReason, Event, Timer, TransportError};
 pub(super) struct OpenSent;
 
 impl OpenSent {
-    /// Sends our OPEN, and gives the peer time for its own.
+    /// Sends our OPEN, and gives the peer time to send its own.
     pub(super) fn enter(cx: &mut Context, now: Instant) -> State {
         cx.timers.stop_all();
         cx.send_open();
@@ -24,7 +24,7 @@ impl OpenSent {
 
     pub(super) fn handle(self, cx: &mut Context, now: Instant, event: Event) -> State {
         match event {
-            // The second connection of a collision is a machine of its own: event 17 does not come here.
+            // Event 17 does not occur here: the second connection of a collision has its own machine.
             Event::ManualStart | Event::AutomaticStart | Event::TcpConnectionConfirmed => {
                 State::OpenSent(self)
             }
@@ -33,24 +33,17 @@ impl OpenSent {
             Event::HoldTimerExpires => {
                 cx.notify_and_give_up(now, Notification::hold_timer_expired())
             }
-            Event::TcpConnectionFails(error) => {
-                let error = match (cx.direction, error) {
-                    // A peer that does not know us listens all the same.
-                    (Direction::Outgoing, TransportError::ClosedByPeer | TransportError::Reset) => {
-                        TransportError::ClosedBeforeOpen
-                    }
-                    (_, error) => error,
-                };
-                fall_back(cx, now, DownReason::Transport(error))
-            }
+
             Event::BgpOpen(open) => OpenConfirm::enter(cx, now, &open),
             Event::BgpHeaderErr(notification) | Event::BgpOpenMsgErr(notification) => {
                 cx.notify_and_give_up(now, notification)
             }
-            Event::OpenCollisionDump => cx.notify_and_stand_down(),
-            // Event 25 stands among "any other event" in the RFC, which would have us answer a NOTIFICATION
-            // with one. Section 6.4 has it that this is never done.
+            // The RFC lists event 25 under "any other event", which would answer a NOTIFICATION with another.
+            // Section 6.4 forbids that.
             Event::NotifMsg(notification) => cx.ended_by_peer(now, notification),
+            Event::TcpConnectionFails(error) => fall_back(cx, now, error),
+            Event::OpenCollisionDump => cx.notify_and_stand_down(),
+
             Event::ConnectRetryTimerExpires
             | Event::KeepaliveTimerExpires
             | Event::DelayOpenTimerExpires
@@ -66,13 +59,19 @@ impl OpenSent {
     }
 }
 
-/// Event 18 in OpenSent: wait in Active for the peer, and dial again when the ConnectRetryTimer says so. A
-/// connection that the peer made has nothing to go back to.
-fn fall_back(cx: &mut Context, now: Instant, reason: DownReason) -> State {
+/// Event 18 in OpenSent: waits in Active for the peer, and dials again when the ConnectRetryTimer expires. A connection
+/// that the peer opened has no earlier state to return to.
+fn fall_back(cx: &mut Context, now: Instant, error: TransportError) -> State {
     if cx.direction == Direction::Incoming {
-        return cx.give_up(now, Some(reason));
+        return cx.give_up(now, Some(DownReason::Transport(error)));
     }
-    cx.release(Some(reason));
+
+    // A router that does not know us still accepts the connection, and closes it at once.
+    let error = match error {
+        TransportError::ClosedByPeer | TransportError::Reset => TransportError::ClosedBeforeOpen,
+        error => error,
+    };
+    cx.release(Some(DownReason::Transport(error)));
     cx.start_connect_retry_timer(now);
     State::Active(Active)
 }

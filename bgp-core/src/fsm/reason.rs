@@ -1,11 +1,11 @@
-//! Why a session or an attempt ended, in words that an operator can act on.
+//! The reasons why sessions and attempts end, in words that an operator can act on.
 
 use std::fmt;
 
 use crate::fsm::Refusal;
 use crate::wire::{ErrorCode, Notification};
 
-/// Why a session went down, or why an attempt to get one failed, and who ended it.
+/// The reason why a session went down, or why an attempt to establish one failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DownReason {
@@ -15,24 +15,24 @@ pub enum DownReason {
     Refused(Refusal),
     /// The peer ended it, with this NOTIFICATION.
     Remote(Notification),
-    /// TCP ended it: nobody said why.
+    /// The TCP connection failed, and neither side gave a reason.
     Transport(TransportError),
 }
 
-/// Which side ended it.
+/// The side that ended a session or an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a connection has two ends and something between")]
 pub enum EndedBy {
-    /// We did, and said so.
+    /// We ended it, with a NOTIFICATION.
     Us,
-    /// The peer did, and said so.
+    /// The peer ended it, with a NOTIFICATION.
     Peer,
-    /// Nobody said why.
+    /// The TCP connection failed, and neither side gave a reason.
     Transport,
 }
 
 impl DownReason {
-    /// Who ended it.
+    /// The side that ended it.
     #[must_use]
     pub fn ended_by(&self) -> EndedBy {
         match self {
@@ -42,7 +42,7 @@ impl DownReason {
         }
     }
 
-    /// The NOTIFICATION that ended it, of either side.
+    /// The NOTIFICATION with which either side ended it.
     #[must_use]
     pub fn notification(&self) -> Option<Notification> {
         match self {
@@ -58,6 +58,7 @@ impl fmt::Display for DownReason {
         match self {
             Self::Local(notification) => {
                 write!(f, "ended by us: {notification}")?;
+
                 match notification.code {
                     ErrorCode::HOLD_TIMER_EXPIRED => f.write_str(", the peer was silent"),
                     ErrorCode::SEND_HOLD_TIMER_EXPIRED => {
@@ -73,26 +74,26 @@ impl fmt::Display for DownReason {
     }
 }
 
-/// What happened to a TCP connection, or to the attempt to make one.
+/// The failure of a TCP connection, or of the attempt to open one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// The peer's host answered, and nothing listens on that port, or it refuses us.
+    /// The peer's host answered, but nothing listens on the port, or it refuses us.
     Refused,
-    /// No answer at all within the time allowed.
+    /// No response within the time allowed.
     TimedOut,
-    /// No answer at all to an attempt whose packets carry a signature: TCP drops in silence what is signed with
-    /// another password.
+    /// No response to an attempt whose packets are signed: TCP silently drops packets that are signed with another
+    /// password.
     TimedOutSigned,
     /// No route to the peer's address.
     Unreachable,
     /// The peer closed the connection without a NOTIFICATION.
     ClosedByPeer,
-    /// The peer accepted our connection, and ended it before it had sent its OPEN.
+    /// The peer accepted our connection, and closed it before it sent its OPEN.
     ClosedBeforeOpen,
     /// The connection was reset.
     Reset,
-    /// The peer made another connection beside that of the session, so it has restarted (RFC 4724, section 5).
+    /// The peer opened a second connection while its session was up, so it has restarted (RFC 4724, section 5).
     Replaced,
     /// Anything else, in the words of the operating system.
     Other(String),
@@ -115,7 +116,7 @@ impl fmt::Display for TransportError {
             ),
             Self::Reset => f.write_str("the connection was reset"),
             Self::Replaced => {
-                f.write_str("the peer connected anew: it has restarted and lost the session")
+                f.write_str("the peer opened a new connection: it has restarted and lost the session")
             }
             Self::Other(text) => write!(f, "transport error: {text}"),
         }

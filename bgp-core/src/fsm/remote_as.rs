@@ -1,11 +1,11 @@
-//! Which AS a peer may be of.
+//! The AS that a peer has to be in.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::Asn;
 
-/// The AS that the peer's OPEN has to name; anything else is refused with Bad Peer AS (RFC 4271, section 6.2).
+/// The AS that the peer's OPEN has to name. Any other is refused with Bad Peer AS (RFC 4271, section 6.2).
 ///
 /// ```
 /// use bgp_core::Asn;
@@ -23,36 +23,37 @@ use crate::Asn;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "a peer is of a known AS, of ours, of another, of a block, or of any"
+    reason = "a peer is in a known AS, in ours, in another, in one of a range, or in any"
 )]
 pub enum RemoteAs {
-    /// This one.
+    /// This AS.
     Number(Asn),
-    /// Ours: the session is internal.
+    /// Our AS: the session is internal.
     Internal,
-    /// Any but ours: the session is external, and the OPEN says with whom.
+    /// Any AS but ours: the session is external. The OPEN names the AS.
     External,
-    /// One of these, the first and the last included, as for a block of private numbers; the OPEN says which.
+    /// One of a range of AS numbers, including the first and the last, such as a range of private numbers. The OPEN names
+    /// the AS.
     Between(Asn, Asn),
-    /// Whichever the OPEN says.
+    /// Any AS. The OPEN names it.
     Any,
 }
 
 impl RemoteAs {
-    /// Whether a peer of AS `remote` may be at the other end, where we are `local`.
+    /// Returns true if a peer in AS `remote` is accepted when we are in AS `local`.
     #[must_use]
     pub fn accepts(self, local: Asn, remote: Asn) -> bool {
-        let wanted = match self {
+        let expected = match self {
             Self::Number(expected) => remote == expected,
             Self::Internal => remote == local,
             Self::External => remote != local,
             Self::Between(first, last) => (first..=last).contains(&remote),
             Self::Any => true,
         };
-        wanted && remote != Asn::ZERO
+        expected && remote != Asn::ZERO
     }
 
-    /// The one number that is accepted, where we are `local`; `None` where several are.
+    /// The only accepted number when we are in AS `local`. `None` if several are accepted.
     #[must_use]
     pub fn number(self, local: Asn) -> Option<Asn> {
         match self {
@@ -73,29 +74,32 @@ impl From<Asn> for RemoteAs {
 impl FromStr for RemoteAs {
     type Err = ParseRemoteAsError;
 
-    /// `internal`, `external`, `any`, a number in either form of [`Asn`], or a block of them as `64512-65534`.
+    /// Parses `internal`, `external`, `any`, a number in either form of [`Asn`], or a range such as `64512-65534`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let asn = |text: &str| text.parse().map_err(|_| ParseRemoteAsError);
         match text {
             "internal" => Ok(Self::Internal),
             "external" => Ok(Self::External),
             "any" => Ok(Self::Any),
             numbers => match numbers.split_once('-') {
-                Some((first, last)) => Ok(Self::Between(asn(first)?, asn(last)?)),
-                None => asn(numbers).map(Self::Number),
+                Some((first, last)) => Ok(Self::Between(parse_asn(first)?, parse_asn(last)?)),
+                None => parse_asn(numbers).map(Self::Number),
             },
         }
     }
 }
 
-/// The text is neither an AS number nor one of the words.
+fn parse_asn(text: &str) -> Result<Asn, ParseRemoteAsError> {
+    text.parse().map_err(|_| ParseRemoteAsError)
+}
+
+/// The error for a text that is neither an AS number nor one of the words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParseRemoteAsError;
 
 impl fmt::Display for ParseRemoteAsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected an AS number or a block of them, internal, external or any")
+        f.write_str("expected an AS number, a range of AS numbers, internal, external or any")
     }
 }
 

@@ -1,30 +1,30 @@
-//! Roles of peers towards each other (RFC 9234), as far as the OPEN is concerned.
+//! Roles of peers towards each other (RFC 9234), as negotiated by OPENs.
 //!
-//! What a role does to routes, the Only to Customer attribute, is the business of the RIBs.
+//! The RIBs apply roles to routes, by the Only to Customer attribute.
 
 use crate::fsm::Refusal;
 use crate::wire::{Capability, Open, Role};
 
 /// Our role towards an external peer, offered in the OPEN (RFC 9234, section 4).
 ///
-/// An internal peer is never offered one, whatever stands here.
+/// A role is never offered to an internal peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 9234, section 4, has these two")]
 pub struct RoleConfig {
-    /// What we are to the peer.
+    /// Our role towards the peer.
     pub role: Role,
-    /// Strict mode: a peer that names no role is refused, as one is whose role does not fit ours.
+    /// True for strict mode: a peer that names no role is refused, like a peer whose role does not fit ours.
     pub strict: bool,
 }
 
 impl RoleConfig {
-    /// This role, and peers without one are accepted.
+    /// A role without strict mode: peers that name none are accepted.
     #[must_use]
     pub const fn new(role: Role) -> Self {
         Self { role, strict: false }
     }
 
-    /// The role that the peer names, if it fits (RFC 9234, section 4.2).
+    /// Returns the role that the peer names, if it fits ours (RFC 9234, section 4.2).
     pub(super) fn judge(self, open: &Open) -> Result<Option<Role>, Refusal> {
         let mut roles = open.capabilities.iter().filter_map(|capability| match capability {
             Capability::Role(role) => Some(*role),
@@ -37,18 +37,19 @@ impl RoleConfig {
                 Ok(None)
             };
         };
-        // A peer of two minds has none that could fit.
-        let contradiction = roles.find(|other| *other != theirs);
-        if contradiction.is_none() && counterpart(self.role) == Some(theirs) {
-            Ok(Some(theirs))
-        } else {
-            let theirs = contradiction.unwrap_or(theirs);
-            Err(Refusal::RoleMismatch { ours: self.role, theirs })
+
+        // A peer that names two different roles does not fit.
+        if let Some(other) = roles.find(|other| *other != theirs) {
+            return Err(Refusal::RoleMismatch { ours: self.role, theirs: other });
         }
+        if counterpart(self.role) != Some(theirs) {
+            return Err(Refusal::RoleMismatch { ours: self.role, theirs });
+        }
+        Ok(Some(theirs))
     }
 }
 
-/// The only role that the other end may have; none for a value that RFC 9234 does not know.
+/// The only role that fits at the other end. `None` for a value that RFC 9234 does not define.
 fn counterpart(role: Role) -> Option<Role> {
     match role {
         Role::PROVIDER => Some(Role::CUSTOMER),
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pairs_of_the_rfc_fit_and_no_others() {
+    fn only_the_pairs_of_the_rfc_fit() {
         let pairs = [(0, 3), (3, 0), (1, 2), (2, 1), (4, 4)];
         for ours in 0..6 {
             for theirs in 0..6 {
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_without_a_role_is_refused_in_strict_mode_alone() {
+    fn a_peer_without_a_role_is_refused_only_in_strict_mode() {
         let lenient = RoleConfig::new(Role::CUSTOMER);
         assert_eq!(lenient.judge(&open(&[])), Ok(None));
         let strict = RoleConfig { strict: true, ..lenient };
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_said_twice_is_one_and_two_roles_are_none() {
+    fn the_same_role_named_twice_fits_and_two_different_roles_do_not() {
         let config = RoleConfig::new(Role::CUSTOMER);
         let twice = config.judge(&open(&[Role::PROVIDER, Role::PROVIDER]));
         assert_eq!(twice, Ok(Some(Role::PROVIDER)));

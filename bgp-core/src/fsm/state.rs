@@ -1,4 +1,4 @@
-//! The six states of RFC 4271, section 8.2.2, each with what exists only in it.
+//! The six states of RFC 4271, section 8.2.2, each with the data that exists only in it.
 
 use std::fmt;
 
@@ -11,20 +11,20 @@ use super::open_sent::OpenSent;
 use super::{Context, Event, Negotiated};
 use std::time::Instant;
 
-/// The name of a state (RFC 4271, section 8.2.2), from the furthest from a session to the session itself.
+/// The name of a state (RFC 4271, section 8.2.2), in order of progress towards a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "RFC 4271 has these six and no other")]
 pub enum StateKind {
-    /// Nothing is attempted, or the pause after a failure runs.
+    /// No connection is attempted, or the pause after a failure runs.
     #[default]
     Idle,
-    /// Our connection to the peer is being made.
+    /// We are opening a connection to the peer.
     Connect,
-    /// Waiting for the peer's connection.
+    /// We are waiting for the peer's connection.
     Active,
-    /// Our OPEN is sent, the peer's has not come.
+    /// Our OPEN is sent, the peer's has not arrived.
     OpenSent,
-    /// Both OPENs are exchanged, the peer's KEEPALIVE has not come.
+    /// Both OPENs are exchanged, the peer's KEEPALIVE has not arrived.
     OpenConfirm,
     /// The session is up.
     Established,
@@ -55,7 +55,7 @@ pub(super) enum State {
 }
 
 impl State {
-    /// The successor of this state.
+    /// Handles an event, and returns the next state.
     pub(super) fn handle(self, cx: &mut Context, now: Instant, event: Event) -> Self {
         match self {
             Self::Idle(state) => state.handle(cx, now, event),

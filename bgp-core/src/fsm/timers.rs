@@ -1,21 +1,20 @@
 //! The timers of one connection, as deadlines.
 //!
-//! Owns which timer is due when. Never reads a clock: whoever drives the machine asks for the earliest
-//! deadline and waits.
+//! Owns the deadline of each timer. Never reads a clock: the driver asks for the earliest deadline and waits for it.
 
 use std::time::{Duration, Instant};
 
-/// The timers of RFC 4271, section 8.1.3, in the order in which two that expire together are handled.
+/// The timers of RFC 4271, section 8.1.3. Timers that expire together are handled in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Timer {
     /// HoldTimer: the peer has been silent for too long.
     Hold,
-    /// SendHoldTimer (RFC 9687): the peer has taken nothing for too long.
+    /// SendHoldTimer (RFC 9687): the peer has not read anything for too long.
     SendHold,
-    /// KeepaliveTimer: it is our turn to say that we live.
+    /// KeepaliveTimer: a KEEPALIVE is due.
     Keepalive,
-    /// DelayOpenTimer: the peer had its chance to send the first OPEN.
+    /// DelayOpenTimer: we have waited long enough for the peer to send the first OPEN.
     DelayOpen,
     /// ConnectRetryTimer: the attempt to connect has hung for too long.
     ConnectRetry,
@@ -35,13 +34,13 @@ impl Timer {
     ];
 }
 
-/// What a delay of any length comes to: a configuration may say "for ever" by one that no clock can count.
-pub(crate) fn after(now: Instant, delay: Duration) -> Instant {
-    now + delay.min(FOR_EVER)
-}
+/// The longest delay that is counted, ten years. A configuration may hold longer ones that would overflow the clock.
+const LONGEST_DELAY: Duration = Duration::from_secs(10 * 365 * 86_400);
 
-/// Longer than anything runs: ten years.
-const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
+/// The time at which a delay of any length is over.
+pub(crate) fn after(now: Instant, delay: Duration) -> Instant {
+    now + delay.min(LONGEST_DELAY)
+}
 
 /// The deadline of each running timer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,7 +57,7 @@ impl TimerTable {
     /// Starts or restarts `timer`, to expire when `delay` has passed.
     pub(super) fn start(&mut self, timer: Timer, now: Instant, delay: Duration) {
         let least = match timer {
-            // These start themselves again when they expire: with no pause at all there would be no end.
+            // These restart when they expire. With no pause at all they would never stop expiring.
             Timer::ConnectRetry | Timer::Keepalive => Duration::from_millis(1),
             Timer::Hold | Timer::SendHold | Timer::DelayOpen | Timer::IdleHold => Duration::ZERO,
         };

@@ -143,7 +143,7 @@ mod tests {
     use crate::{Asn, BgpIdentifier};
 
     #[test]
-    fn only_what_differs_is_named_with_what_it_takes() {
+    fn only_changed_fields_are_listed_with_the_time_they_take_effect() {
         let before = PeerSettings::new(Asn(64636), BgpIdentifier::new(10, 0, 0, 1), Asn(64635));
         assert!(before.changes(&before.clone()).is_empty());
 

@@ -1,6 +1,6 @@
 //! Connection collision: which of the peer's two connections becomes the session (RFC 4271, section 6.8).
 //!
-//! The rule is [`resolve`]'s. Here an OPEN that it cannot judge yet waits, for a bounded time, and its connection with
+//! The rule is [`resolve_collision`]'s. Here an OPEN that it cannot judge yet waits, for a bounded time, and its connection with
 //! it: the state machine stays in OpenSent, and nothing further is read.
 
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tracing::debug;
 
 use crate::Direction;
-use crate::fsm::{Event, Speaker, StateKind, Timer, Verdict, after, resolve};
+use crate::fsm::{Event, Resolution, SpeakerId, StateKind, Timer, after, resolve_collision};
 use crate::peer::Peer;
 use crate::peer::connection::WaitingOpen;
 use crate::wire::{Frame, Message, Open, WireContext};
@@ -36,13 +36,13 @@ impl Peer {
 
         let other = direction.opposite();
         match self.judge_collision(direction, &open) {
-            Verdict::NoCollision => {}
-            Verdict::DumpOther => self.handle(now, other, Event::OpenCollisionDump),
-            Verdict::DumpThis => {
+            Resolution::NoCollision => {}
+            Resolution::DumpOther => self.handle(now, other, Event::OpenCollisionDump),
+            Resolution::DumpThis => {
                 self.handle(now, direction, Event::OpenCollisionDump);
                 return;
             }
-            Verdict::Wait => {
+            Resolution::Wait => {
                 let until = self.open_awaited_until(now, other);
                 if let Some(connection) = self.connection_mut(direction).filter(|_| now < until) {
                     debug!(?direction, "the OPEN waits for one on the peer's other connection");
@@ -55,10 +55,10 @@ impl Peer {
         self.handle(now, direction, Event::BgpOpen(open));
     }
 
-    fn judge_collision(&self, direction: Direction, open: &Open) -> Verdict {
+    fn judge_collision(&self, direction: Direction, open: &Open) -> Resolution {
         let fsm = &self.settings.fsm;
-        let local = Speaker { identifier: fsm.local_identifier, asn: fsm.local_asn };
-        let remote = Speaker { identifier: open.identifier, asn: open.asn };
+        let local = SpeakerId { identifier: fsm.local_identifier, asn: fsm.local_asn };
+        let remote = SpeakerId { identifier: open.identifier, asn: open.asn };
         let other = self.connection(direction.opposite());
         let judged = match other.map_or(StateKind::Idle, |other| other.fsm.state()) {
             // With CollisionDetectEstablishedState, a session counts as a connection in OpenConfirm.
@@ -71,7 +71,7 @@ impl Peer {
             }
             state => state,
         };
-        resolve(local, remote, direction, judged)
+        resolve_collision(local, remote, direction, judged)
     }
 
     /// The time until which we wait for the peer's OPEN on this connection.

@@ -37,7 +37,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 use tracing::info;
 
-use crate::fsm::{Action, DownReason, Event, FsmConfig, Negotiated, StateKind, TransportError};
+use crate::fsm::{DownReason, Event, FsmAction, FsmConfig, Negotiated, StateKind, TransportError};
 use crate::rib::{AdjRibIn, AdjRibOut, RouteSet};
 use crate::{AfiSafi, Direction};
 
@@ -365,7 +365,7 @@ impl Peer {
         }
     }
 
-    fn next_action(&mut self) -> Option<(Direction, Action)> {
+    fn next_action(&mut self) -> Option<(Direction, FsmAction)> {
         if let Some(action) = self.outgoing.fsm.poll_action() {
             return Some((Direction::Outgoing, action));
         }
@@ -373,23 +373,23 @@ impl Peer {
         Some((Direction::Incoming, action))
     }
 
-    fn perform(&mut self, now: Instant, direction: Direction, action: Action) {
+    fn perform(&mut self, now: Instant, direction: Direction, action: FsmAction) {
         match action {
-            Action::Connect => self.outputs.push_back(Output::Connect),
-            Action::Close => {
+            FsmAction::Connect => self.outputs.push_back(Output::Connect),
+            FsmAction::Close => {
                 if let Some(connection) = self.connection_mut(direction) {
                     connection.forget();
                 }
                 self.outputs.push_back(Output::Close(direction));
             }
             // The state of the peer is judged when everything has settled.
-            Action::StateChange { .. } => {}
-            Action::Up(negotiated) => self.session_up(now, direction, negotiated),
-            Action::Down(reason) => {
+            FsmAction::StateChange { .. } => {}
+            FsmAction::Up(negotiated) => self.session_up(now, direction, negotiated),
+            FsmAction::Down(reason) => {
                 self.session_down(now, &reason);
                 self.outputs.push_back(Output::Down(reason));
             }
-            Action::Failed(reason) => {
+            FsmAction::Failed(reason) => {
                 self.reduce(&reason);
                 self.outputs.push_back(Output::Failed(reason));
             }

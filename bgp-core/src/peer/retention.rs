@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tracing::debug;
 
 use crate::AfiSafi;
-use crate::fsm::{Agreed, DownReason, Negotiated, RestartConfig, after};
+use crate::fsm::{DownReason, Negotiated, NegotiatedExtensions, RestartConfig, after};
 use crate::peer::{Import, Output, Peer, ReceivedRoutes};
 use crate::wire::{CeaseSubcode, Community, ErrorCode, Notification, PathAttributes};
 
@@ -21,7 +21,7 @@ const COLLISION_TIME: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Retention {
     /// What was agreed on in the session that is up, or in the last one.
-    agreed: Agreed,
+    agreed: NegotiatedExtensions,
     /// When the families' stale routes go, and what for they are kept until then.
     stale: BTreeMap<AfiSafi, (Instant, Kept)>,
 }

@@ -1,4 +1,4 @@
-//! The state machine against RFC 4271: first every event in every state, then behaviour over time.
+//! Tests of the state machine against RFC 4271: every event in every state, then behaviour over time.
 
 mod table;
 mod time;
@@ -38,11 +38,11 @@ fn notification(code: ErrorCode, subcode: u8) -> Notification {
     Notification::new(code, subcode, bytes::Bytes::new())
 }
 
-/// A machine of ours, brought to `state` by the shortest way, with nothing left to poll.
+/// An outgoing machine in `state`, reached by the shortest way, with nothing left to poll.
 fn fsm_in(config: FsmConfig, state: StateKind, now: Instant) -> Fsm {
     let mut fsm = Fsm::outgoing(Arc::new(config));
     if state == StateKind::Active {
-        // The only way of a machine that dials: a connection lost in OpenSent.
+        // A machine that dials reaches Active only by losing a connection in OpenSent.
         fsm = fsm_in((*fsm.cx.config).clone(), StateKind::OpenSent, now);
         fsm.handle(now, Event::TcpConnectionFails(TransportError::Reset));
     }
@@ -62,17 +62,17 @@ fn fsm_in(config: FsmConfig, state: StateKind, now: Instant) -> Fsm {
     fsm
 }
 
-/// What a machine has to say, in one line: state, actions, control messages, timers.
+/// The output of a machine in one line: state, actions, control messages, timers.
 fn report(fsm: &mut Fsm) -> String {
     let mut words = Vec::new();
     while let Some(action) = fsm.poll_action() {
         match action {
-            Action::Connect => words.push("connect".to_owned()),
-            Action::Close => words.push("close".to_owned()),
-            Action::StateChange { .. } => {}
-            Action::Up(_) => words.push("up".to_owned()),
-            Action::Down(reason) => words.push(format!("down by {}", who(&reason))),
-            Action::Failed(reason) => words.push(format!("failed by {}", who(&reason))),
+            FsmAction::Connect => words.push("connect".to_owned()),
+            FsmAction::Close => words.push("close".to_owned()),
+            FsmAction::StateChange { .. } => {}
+            FsmAction::Up(_) => words.push("up".to_owned()),
+            FsmAction::Down(reason) => words.push(format!("down by {}", ended_by(&reason))),
+            FsmAction::Failed(reason) => words.push(format!("failed by {}", ended_by(&reason))),
         }
     }
     while let Some(control) = fsm.poll_control() {
@@ -90,7 +90,7 @@ fn report(fsm: &mut Fsm) -> String {
     format!("{}: {} [{}]", fsm.state(), words.join(", "), timers.join(" "))
 }
 
-fn who(reason: &DownReason) -> &'static str {
+fn ended_by(reason: &DownReason) -> &'static str {
     match reason {
         DownReason::Local(_) | DownReason::Refused(_) => "us",
         DownReason::Remote(_) => "peer",
@@ -98,7 +98,7 @@ fn who(reason: &DownReason) -> &'static str {
     }
 }
 
-/// Seconds, for tests that count them.
+/// A number of seconds.
 fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }

@@ -1,9 +1,9 @@
 //! Every event of section 8.1 in every state of section 8.2.2, and event 29 of RFC 9687.
 //!
-//! The numbers that have no line of their own: 4 is event 1 of a passive peer, 5 is event 3 of one, both in
-//! [`variants`](super::variants); 6 and 7, a start with DampPeerOscillations, are what event 13 leads to, since pauses
-//! are always damped; 14 is the accept that makes a machine of its own, 15 a connection that the peer refuses, which no
-//! machine hears of; 16 and 17 are one; 20 is event 19 while the DelayOpenTimer runs, in [`variants`](super::variants).
+//! Some numbers have no line here. Events 4 and 5 are events 1 and 3 of a passive peer, and event 20 is event 19 while
+//! the DelayOpenTimer runs; all three are in [`variants`](super::variants). Events 6 and 7, a start with
+//! DampPeerOscillations, happen at event 13, because pauses are always damped. Event 14 creates a new machine. No machine
+//! hears of event 15, a connection that was refused. Events 16 and 17 are the same here.
 
 use super::*;
 
@@ -34,13 +34,13 @@ fn events() -> Vec<(&'static str, Event)> {
     ]
 }
 
-/// Feeds every event to a fresh machine in `state` and compares what comes of it with `expected`, which has a
-/// line for each event, in order.
+/// Passes every event to a new machine in `state` and compares the output with `expected`, which has one line for each
+/// event, in order.
 fn check(config: &FsmConfig, state: StateKind, expected: &[&str]) {
     check_machine(|now| fsm_in(config.clone(), state, now), expected);
 }
 
-/// The same for any machine.
+/// Does the same for any machine.
 pub(super) fn check_machine(machine: impl Fn(Instant) -> Fsm, expected: &[&str]) {
     let now = epoch();
     let actual: Vec<String> = events()

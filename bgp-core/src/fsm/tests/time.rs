@@ -1,8 +1,8 @@
-//! The state machine over time: which timer does what, and when.
+//! Tests of the state machine over time: the effect of each timer, and its time.
 
 use super::*;
 
-/// The instant at which `timer` expires, as a distance from `now`.
+/// The time from `now` until `timer` expires.
 fn due(fsm: &Fsm, timer: Timer, now: Instant) -> Duration {
     fsm.deadline(timer).expect("the timer runs").duration_since(now)
 }
@@ -46,7 +46,7 @@ fn a_hold_time_of_zero_runs_no_timer_at_all() {
 }
 
 #[test]
-fn the_send_hold_timer_counts_from_the_first_octet_that_waits_and_anew_after_progress() {
+fn the_send_hold_timer_runs_from_the_first_waiting_octet_and_restarts_after_progress() {
     let now = epoch();
     let mut fsm = fsm_in(config(), StateKind::Established, now);
     assert_eq!(fsm.deadline(Timer::SendHold), None);
@@ -57,7 +57,7 @@ fn the_send_hold_timer_counts_from_the_first_octet_that_waits_and_anew_after_pro
     assert_eq!(fsm.deadline(Timer::SendHold), None);
     fsm.send_blocked(now + secs(5));
     for n in 1..=8 {
-        // The peer is alive, and reads nothing.
+        // The peer is alive, but reads nothing.
         fsm.handle(now + secs(60 * n), Event::KeepAliveMsg);
     }
     fsm.handle_timeout(now + secs(485) - Duration::from_nanos(1));
@@ -68,7 +68,7 @@ fn the_send_hold_timer_counts_from_the_first_octet_that_waits_and_anew_after_pro
 }
 
 #[test]
-fn a_peer_that_never_answers_the_open_is_given_four_minutes() {
+fn a_peer_has_four_minutes_to_answer_the_open() {
     let now = epoch();
     let mut fsm = fsm_in(config(), StateKind::OpenSent, now);
     assert_eq!(due(&fsm, Timer::Hold, now), secs(240));
@@ -77,7 +77,7 @@ fn a_peer_that_never_answers_the_open_is_given_four_minutes() {
 }
 
 #[test]
-fn an_attempt_that_hangs_is_begun_anew() {
+fn an_attempt_that_hangs_is_repeated() {
     let now = epoch();
     let mut fsm = fsm_in(config(), StateKind::Connect, now);
     let retry = due(&fsm, Timer::ConnectRetry, now);
@@ -125,7 +125,7 @@ fn pauses(fail: impl Fn(&mut Fsm, Instant)) -> Vec<Duration> {
 }
 
 #[test]
-fn a_session_that_lasted_clears_the_failures_and_a_short_one_does_not() {
+fn a_long_session_clears_the_failures_and_a_short_one_does_not() {
     for (lasted, expected) in [(secs(29), 2), (secs(30), 1)] {
         let mut now = epoch();
         let mut fsm = fsm_in(config(), StateKind::Connect, now);
@@ -146,7 +146,7 @@ fn a_session_that_lasted_clears_the_failures_and_a_short_one_does_not() {
 }
 
 #[test]
-fn the_delay_open_timer_keeps_our_open_back_until_the_peer_had_its_chance() {
+fn the_delay_open_timer_delays_our_open_so_that_the_peer_can_send_its_own() {
     let now = epoch();
     let mut config = config();
     config.delay_open_time = Some(secs(3));
@@ -181,7 +181,7 @@ fn an_open_that_does_not_fit_the_configuration_is_refused() {
 }
 
 #[test]
-fn a_connection_that_the_peer_made_is_not_begun_anew() {
+fn a_connection_that_the_peer_opened_is_not_repeated() {
     let now = epoch();
     let mut fsm = Fsm::incoming(Arc::new(config()), now);
     assert_eq!(report(&mut fsm), "OpenSent: OPEN [Hold]");
@@ -211,7 +211,7 @@ fn failures_are_counted_until_the_operator_intervenes() {
 }
 
 #[test]
-fn a_timer_that_starts_itself_again_leaves_time_between_however_short_it_was_set() {
+fn a_timer_that_restarts_itself_never_runs_without_a_pause() {
     let now = epoch();
     let mut config = config();
     (config.connect_retry_time, config.hold_time) = (Duration::ZERO, secs(3));
@@ -224,7 +224,7 @@ fn a_timer_that_starts_itself_again_leaves_time_between_however_short_it_was_set
 }
 
 #[test]
-fn a_time_that_no_clock_can_count_is_a_time_that_never_comes() {
+fn a_delay_longer_than_any_clock_never_ends() {
     let now = epoch();
     let mut config = config();
     config.open_hold_time = Duration::MAX;
@@ -239,7 +239,7 @@ fn a_time_that_no_clock_can_count_is_a_time_that_never_comes() {
 }
 
 #[test]
-fn a_pause_of_no_length_is_no_loop() {
+fn a_pause_without_length_makes_no_tight_loop() {
     let mut config = config();
     (config.idle_hold_time, config.idle_hold_max) = (Duration::ZERO, Duration::ZERO);
     let now = epoch();

@@ -1,5 +1,5 @@
-//! The tables of machines whose configuration or direction makes a difference (section 8.2.2): passive peers, the
-//! DelayOpenTimer, connections that the peer made.
+//! Tables for machines that behave differently by configuration or direction (section 8.2.2): passive peers, the
+//! DelayOpenTimer, and connections that the peer opened.
 
 use super::table::check_machine;
 use super::*;
@@ -87,7 +87,7 @@ fn active_of_a_passive_peer() {
     );
 }
 
-/// Event 20 among them.
+/// Includes event 20.
 #[test]
 fn connect_with_the_delay_open_timer() {
     check_machine(
@@ -123,7 +123,7 @@ fn connect_with_the_delay_open_timer() {
     );
 }
 
-/// Event 20 among them.
+/// Includes event 20.
 #[test]
 fn active_with_the_delay_open_timer() {
     check_machine(
@@ -155,7 +155,7 @@ fn active_with_the_delay_open_timer() {
 }
 
 #[test]
-fn open_sent_of_a_connection_that_the_peer_made() {
+fn open_sent_of_a_connection_that_the_peer_opened() {
     check_machine(
         |now| quiet(Fsm::incoming(Arc::new(config()), now)),
         &[
@@ -185,7 +185,7 @@ fn open_sent_of_a_connection_that_the_peer_made() {
 }
 
 #[test]
-fn established_of_a_connection_that_the_peer_made() {
+fn established_of_a_connection_that_the_peer_opened() {
     check_machine(
         |now| {
             let mut fsm = Fsm::incoming(Arc::new(config()), now);
@@ -219,7 +219,7 @@ fn established_of_a_connection_that_the_peer_made() {
     );
 }
 
-/// Event 29 does not come while octets go.
+/// Event 29 does not occur while octets are sent.
 #[test]
 fn established_while_octets_wait() {
     check_machine(
