@@ -1,7 +1,7 @@
 //! Connection collision: which of the peer's two connections becomes the session (RFC 4271, section 6.8).
 //!
-//! The rule is [`resolve_collision`]'s. Here an OPEN that it cannot judge yet waits, for a bounded time, and its connection with
-//! it: the state machine stays in OpenSent, and nothing further is read.
+//! The rule is in [`resolve_collision`]. If it cannot decide yet, the OPEN waits here for a bounded time: its state machine
+//! stays in OpenSent, and no further message is read from its connection.
 
 use std::time::{Duration, Instant};
 
@@ -13,21 +13,20 @@ use crate::peer::Peer;
 use crate::peer::connection::WaitingOpen;
 use crate::wire::{Frame, Message, Open, WireContext};
 
-/// How long an OPEN waits for one on the other connection. Both were sent within one round trip, so that the second is
-/// late only where a packet was lost.
+/// The time that an OPEN waits for one on the other connection. Both were sent within one round trip, so the second is
+/// late only if a packet was lost.
 const OPEN_WAIT: Duration = Duration::from_secs(1);
 
-/// The age at which a connection without an OPEN of the peer is not waited for any longer.
+/// The age at which a connection without an OPEN of the peer is no longer waited for.
 const SILENT_AFTER: Duration = Duration::from_secs(5);
 
-/// The number of unread octets that ends the wait: they are more than the KEEPALIVE that may follow an OPEN, so the peer
+/// The number of unread octets that ends the wait. They are more than the KEEPALIVE that may follow an OPEN, so the peer
 /// does not wait for us.
 const MOST_UNREAD: usize = 4_096;
 
 impl Peer {
-    /// Handles an OPEN. Settles the collision first, since an OPEN on the losing connection is not to be answered. One
-    /// that will be refused takes no part in it: a stranger at the peer's address must not end the peer's
-    /// session in the making.
+    /// Handles an OPEN. Resolves the collision first, because an OPEN on the losing connection must not be answered. An OPEN
+    /// that will be refused takes no part in it: a stranger at the peer's address must not end the peer's attempt.
     pub(super) fn handle_open(&mut self, now: Instant, direction: Direction, open: Open) {
         if self.offered.judge(&open).is_err() {
             self.handle(now, direction, Event::BgpOpen(open));
@@ -46,8 +45,8 @@ impl Peer {
                 let until = self.open_awaited_until(now, other);
                 if let Some(connection) = self.connection_mut(direction).filter(|_| now < until) {
                     debug!(?direction, "the OPEN waits for one on the peer's other connection");
-                    let own = connection.fsm.deadline(Timer::Hold).unwrap_or(until);
-                    connection.waiting = Some(WaitingOpen { open, until: until.min(own) });
+                    let hold = connection.fsm.deadline(Timer::Hold).unwrap_or(until);
+                    connection.waiting = Some(WaitingOpen { open, until: until.min(hold) });
                     return;
                 }
             }
@@ -55,23 +54,25 @@ impl Peer {
         self.handle(now, direction, Event::BgpOpen(open));
     }
 
+    /// Applies the rule to the OPEN that has arrived on this connection.
     fn judge_collision(&self, direction: Direction, open: &Open) -> Resolution {
         let fsm = &self.settings.fsm;
         let local = SpeakerId { identifier: fsm.local_identifier, asn: fsm.local_asn };
         let remote = SpeakerId { identifier: open.identifier, asn: open.asn };
+
         let other = self.connection(direction.opposite());
-        let judged = match other.map_or(StateKind::Idle, |other| other.fsm.state()) {
+        let state = match other.map_or(StateKind::Idle, |other| other.fsm.state()) {
             // With CollisionDetectEstablishedState, a session counts as a connection in OpenConfirm.
             StateKind::Established if self.settings.collision_detect_established_state => {
                 StateKind::OpenConfirm
             }
-            // Its OPEN has come, and only waits for this one.
+            // Its OPEN has arrived, and only waits for this one.
             StateKind::OpenSent if other.is_some_and(|other| other.waiting.is_some()) => {
                 StateKind::OpenConfirm
             }
             state => state,
         };
-        resolve_collision(local, remote, direction, judged)
+        resolve_collision(local, remote, direction, state)
     }
 
     /// The time until which we wait for the peer's OPEN on this connection.
@@ -81,20 +82,23 @@ impl Peer {
         silent.min(after(now, OPEN_WAIT))
     }
 
-    /// Goes on with each connection whose OPEN need not wait any longer: the other connection is gone or has its OPEN, or
-    /// the time is over.
+    /// Handles each OPEN that need not wait any longer, because the other connection is gone or has its OPEN, or because the
+    /// time is over.
     pub(super) fn resume_waiting(&mut self, now: Instant) {
         for direction in [Direction::Outgoing, Direction::Incoming] {
             let other = self.connection(direction.opposite());
             let awaited = other.is_some_and(|other| {
                 other.fsm.state() == StateKind::OpenSent && other.waiting.is_none()
             });
+
             let Some(connection) = self.connection_mut(direction) else { continue };
             let unread = connection.buffer.len();
-            let over = |it: &mut WaitingOpen| !awaited || it.until <= now || unread >= MOST_UNREAD;
-            let Some(WaitingOpen { open, .. }) = connection.waiting.take_if(over) else { continue };
+            let waited_enough = connection
+                .waiting
+                .take_if(|waiting| !awaited || waiting.until <= now || unread >= MOST_UNREAD);
+            let Some(WaitingOpen { open, .. }) = waited_enough else { continue };
 
-            // Where the other connection is still silent, the wait is over and nothing is left to settle.
+            // If the other connection is still silent, it has lost its chance and this OPEN needs no second check.
             if awaited {
                 self.handle(now, direction, Event::BgpOpen(open));
             } else {
@@ -105,8 +109,8 @@ impl Peer {
         }
     }
 
-    /// Gives the state machine of a lost connection the OPEN that waits there, if one does, and the NOTIFICATION in which
-    /// the peer says why it closed the connection, if it sent one.
+    /// Passes the OPEN that waits on a lost connection to its state machine, followed by the NOTIFICATION with which the peer
+    /// closed the connection, if it sent one.
     pub(super) fn lost_while_waiting(&mut self, now: Instant, direction: Direction) {
         let Some(connection) = self.connection_mut(direction) else { return };
         let Some(WaitingOpen { open, .. }) = connection.waiting.take() else { return };
@@ -124,10 +128,11 @@ impl Peer {
         }
     }
 
-    /// The time at which [`Peer::resume_waiting`] has something to do, unless the other connection ends the wait before.
+    /// The time at which [`Peer::resume_waiting`] has an OPEN to handle, unless the other connection ends the wait before.
     pub(super) fn waiting_until(&self) -> Option<Instant> {
         let connections = [Some(&self.outgoing), self.incoming.as_ref()];
-        let waiting = connections.into_iter().flatten().filter_map(|it| it.waiting.as_ref());
+        let waiting =
+            connections.into_iter().flatten().filter_map(|connection| connection.waiting.as_ref());
         waiting.map(|waiting| waiting.until).min()
     }
 }

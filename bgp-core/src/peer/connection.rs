@@ -12,21 +12,21 @@ use crate::wire::Open;
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) fsm: Fsm,
-    /// Received and not yet understood: less than one message between two calls, or what follows a [`WaitingOpen`].
+    /// Octets received and not yet decoded: less than one message between two calls, or those after a [`WaitingOpen`].
     pub(super) buffer: BytesMut,
-    /// Where the connection runs; `None` while there is none.
+    /// Both ends of the connection. `None` while there is none.
     pub(super) endpoints: Option<Endpoints>,
-    /// When the connection was made; `None` while there is none.
+    /// The time at which the connection was opened. `None` while there is none.
     pub(super) since: Option<Instant>,
-    /// The peer's OPEN, while a collision that it is part of cannot be settled yet.
+    /// The peer's OPEN, while its collision cannot be resolved yet.
     pub(super) waiting: Option<WaitingOpen>,
 }
 
-/// An OPEN that the state machine does not know of yet: it waits for one on the peer's other connection.
+/// An OPEN that waits for one on the peer's other connection. The state machine has not received it yet.
 #[derive(Debug)]
 pub(super) struct WaitingOpen {
     pub(super) open: Open,
-    /// When it has waited long enough.
+    /// The end of the wait.
     pub(super) until: Instant,
 }
 
@@ -51,7 +51,7 @@ impl Connection {
         }
     }
 
-    /// The connection is gone, or to be closed.
+    /// Clears the data of a connection that is gone or will be closed.
     pub(super) fn forget(&mut self) {
         self.buffer.clear();
         self.endpoints = None;

@@ -1,17 +1,17 @@
 //! One peer: its connections, its RIBs, and what to send to it next.
 //!
-//! [`Peer`] joins everything in this crate into a machine that a driver needs only to feed. The law of the
-//! loop, the same for a test, for a task on any runtime and for a loop around `epoll`:
+//! [`Peer`] combines everything in this crate into one machine. The law of the loop is the same for a test, for a task on
+//! any runtime and for a loop around `epoll`:
 //!
 //! 1. make one mutation: a call that takes `&mut self` and is not a `poll_*`;
-//! 2. call [`Peer::poll_output`] until it answers `None`, and do what it says;
-//! 3. call [`Peer::poll_transmit`] while the socket takes octets; where a connection is gone, until it answers
-//!    `false`, so that the peer is done with it;
+//! 2. call [`Peer::poll_output`] until it returns `None`, and do what it says;
+//! 3. call [`Peer::poll_transmit`] while the socket accepts octets. For a closed connection, call it until it returns
+//!    `false`, so that the peer can forget the connection;
 //! 4. wait for octets, for room, for a command, or until [`Peer::poll_timeout`].
 //!
-//! Owns the two connections that a peer may have for a moment, and settles their collision (RFC 4271, section
-//! 6.8). Never reads a clock and never touches a socket. Nothing is encoded before the socket has room: what
-//! is due is a flag or a route in the Adj-RIB-Out, hence memory does not grow with a slow peer.
+//! Owns the two connections that a peer may have for a moment, and resolves their collision (RFC 4271, section 6.8).
+//! Never reads a clock and never touches a socket. Nothing is encoded before the socket has room: a message that is due
+//! is only a flag or a route in the Adj-RIB-Out, so memory does not grow with a slow peer.
 
 mod change;
 mod collision;
@@ -42,7 +42,7 @@ use crate::rib::{AdjRibIn, AdjRibOut, RouteSet};
 use crate::{AfiSafi, Direction};
 
 pub use self::change::{ConfigChange, TakesEffect};
-pub use self::output::{Endpoints, Output, ReceivedRoutes, Refused};
+pub use self::output::{ConnectionRefused, Endpoints, Output, ReceivedRoutes};
 pub use self::prefix_limit::{Exceeded, PrefixLimit, PrefixLimits};
 pub use self::settings::{Import, PeerSettings};
 pub use self::stats::{MessageCounts, PeerStats};
@@ -51,9 +51,9 @@ use self::connection::Connection;
 use self::operator::Pause;
 use self::retention::Retention;
 use self::transmit::EncodedGroup;
-use self::unsendable::Unsent;
+use self::unsendable::UnsendableRecord;
 
-/// One peer.
+/// The machine of one peer.
 #[derive(Debug)]
 pub struct Peer {
     settings: PeerSettings,
@@ -61,41 +61,41 @@ pub struct Peer {
     /// refused. Refusals are forgotten when a session ends, and when the operator resets, starts or reconfigures the
     /// peer.
     offered: Arc<FsmConfig>,
-    /// The operator wants a session.
+    /// True if the operator wants a session.
     started: bool,
-    /// No connection is made or accepted before this is over.
+    /// The pause during which no connection is opened or accepted.
     pause: Option<Pause>,
     outgoing: Connection,
     incoming: Option<Connection>,
-    /// Octets for a connection that is not there; never read.
-    unwanted: BytesMut,
+    /// A buffer for octets of a connection that is gone. Never read.
+    discarded: BytesMut,
     adj_rib_in: AdjRibIn,
     adj_rib_out: AdjRibOut,
-    unsent: Unsent,
-    /// Our routes are marked, since traffic is to go another way (RFC 8326).
+    unsendable: UnsendableRecord,
+    /// True if our routes carry GRACEFUL_SHUTDOWN, so that traffic moves elsewhere (RFC 8326).
     draining: bool,
-    /// All that the peer should have, where an export policy lets it have something else.
+    /// All routes that the peer is given, if an export policy changes them for the Adj-RIB-Out.
     originated: Option<RouteSet>,
-    /// Families to ask the peer for (RFC 2918).
+    /// Families that the peer will be asked to send again (RFC 2918).
     refresh_due: BTreeSet<AfiSafi>,
-    /// Until then our OPEN says that we have just restarted, and End-of-RIB waits for routes (RFC 4724).
+    /// The end of our own restart. Until then our OPEN carries the R bit, and End-of-RIB waits for routes (RFC 4724).
     restarting: Option<Instant>,
     retention: Retention,
     outputs: VecDeque<Output>,
-    /// The state last reported.
+    /// The last reported state.
     state: StateKind,
-    /// When the session that is up, or the last one, was Established.
+    /// The time at which the current or last session was Established.
     established_at: Option<Instant>,
-    /// While this lies ahead no announcement is sent: MinRouteAdvertisementIntervalTimer.
+    /// The end of the MinRouteAdvertisementIntervalTimer. No announcement is sent before it.
     next_advertisement: Option<Instant>,
     encoded: EncodedGroup,
     stats: PeerStats,
-    /// Families that have reached the warning of their limit in this session.
+    /// Families that have reached the warning threshold of their limit in this session.
     warned: BTreeSet<AfiSafi>,
 }
 
 impl Peer {
-    /// A peer, stopped.
+    /// A stopped peer.
     #[must_use]
     pub fn new(settings: PeerSettings) -> Self {
         let offered = Arc::new(settings.fsm.clone());
@@ -105,47 +105,51 @@ impl Peer {
             offered,
             started: false,
             pause: None,
-            warned: BTreeSet::new(),
             incoming: None,
-            unwanted: BytesMut::new(),
+            discarded: BytesMut::new(),
+
             adj_rib_in: AdjRibIn::new(),
             adj_rib_out: AdjRibOut::new(),
-            unsent: Unsent::default(),
+            unsendable: UnsendableRecord::default(),
             draining: false,
             originated: None,
             refresh_due: BTreeSet::new(),
             restarting: None,
             retention: Retention::default(),
+
             outputs: VecDeque::new(),
             state: StateKind::Idle,
             established_at: None,
             next_advertisement: None,
             encoded: EncodedGroup::default(),
             stats: PeerStats::default(),
+            warned: BTreeSet::new(),
         }
     }
 
-    /// A TCP connection is there: the one that [`Output::Connect`] asked for, or one that the peer made.
+    /// Reports a new TCP connection: the one that [`Output::Connect`] asked for, or one that the peer opened.
     ///
-    /// The peer dials again only when it has given up the connection that it made before. So one that is not
-    /// yet Established, and of whose end we may never hear, makes way for the new one. A session makes way only where
-    /// graceful restart was agreed on, since a peer that dials then has restarted (RFC 4724, section 5).
+    /// A peer dials again only after it has given up its earlier connection. So an incoming connection that is not yet
+    /// Established gives way to the new one, because we may never hear of its end. A session gives way only if graceful
+    /// restart was negotiated, because a peer that dials then has restarted (RFC 4724, section 5).
     ///
     /// # Errors
     ///
-    /// Where it is not wanted: close it. [`Refused::OfferAgain`]: not yet.
+    /// The connection is not wanted and has to be closed. After [`ConnectionRefused::OfferAgain`] it can be offered again
+    /// instead.
     pub fn connected(
         &mut self,
         now: Instant,
         direction: Direction,
         endpoints: Endpoints,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ConnectionRefused> {
         if !self.started {
-            return Err(Refused::Stopped);
+            return Err(ConnectionRefused::Stopped);
         }
         if self.pause.is_some() {
-            return Err(Refused::Paused);
+            return Err(ConnectionRefused::Paused);
         }
+
         match direction {
             Direction::Outgoing => self.dialled(now, endpoints)?,
             Direction::Incoming => self.accept(now, endpoints)?,
@@ -154,37 +158,39 @@ impl Peer {
         Ok(())
     }
 
-    /// Takes the connection that [`Output::Connect`] asked for.
-    fn dialled(&mut self, now: Instant, endpoints: Endpoints) -> Result<(), Refused> {
+    /// Handles the connection that [`Output::Connect`] asked for.
+    fn dialled(&mut self, now: Instant, endpoints: Endpoints) -> Result<(), ConnectionRefused> {
         let outgoing = &mut self.outgoing;
         if outgoing.fsm.state() != StateKind::Connect || outgoing.endpoints.is_some() {
-            return Err(Refused::Busy);
+            return Err(ConnectionRefused::Busy);
         }
+
         outgoing.endpoints = Some(endpoints);
         outgoing.since = Some(now);
         outgoing.fsm.handle(now, Event::TcpConnectionConfirmed);
         Ok(())
     }
 
-    /// Takes a connection that the peer made.
-    fn accept(&mut self, now: Instant, endpoints: Endpoints) -> Result<(), Refused> {
+    /// Handles a connection that the peer opened.
+    fn accept(&mut self, now: Instant, endpoints: Endpoints) -> Result<(), ConnectionRefused> {
         if !self.settings.fsm.connect_mode.listens() {
-            return Err(Refused::NotAwaited);
+            return Err(ConnectionRefused::NotAwaited);
         }
         if let Some(lost) = self.established().filter(|_| self.has_restarted(now)) {
             self.handle(now, lost, Event::TcpConnectionFails(TransportError::Replaced));
             self.settle(now);
-            return Err(Refused::OfferAgain);
+            return Err(ConnectionRefused::OfferAgain);
         }
+
         match self.incoming_state() {
-            // One that is over only waits for its last message to be fetched.
+            // A connection that has ended may still wait for its last message to be taken.
             StateKind::Idle => {}
-            StateKind::Established => return Err(Refused::Busy),
+            StateKind::Established => return Err(ConnectionRefused::Busy),
             _ => {
                 self.handle(now, Direction::Incoming, Event::OpenCollisionDump);
                 self.settle(now);
                 self.resume_waiting(now);
-                return Err(Refused::OfferAgain);
+                return Err(ConnectionRefused::OfferAgain);
             }
         }
 
@@ -195,7 +201,7 @@ impl Peer {
         Ok(())
     }
 
-    /// A connection is lost, or could not be made.
+    /// Reports a connection that was lost or could not be opened.
     pub fn disconnected(&mut self, now: Instant, direction: Direction, error: TransportError) {
         self.lost_while_waiting(now, direction);
         self.handle(now, direction, Event::TcpConnectionFails(error));
@@ -203,23 +209,23 @@ impl Peer {
         self.resume_waiting(now);
     }
 
-    /// Octets wait that this connection does not take: the SendHoldTimer runs from now on (RFC 9687). Say so as often
-    /// as you like; a driver that never does never ends a session whose peer has stopped reading.
+    /// Reports that octets wait because this connection does not accept them. The SendHoldTimer runs from now on
+    /// (RFC 9687). Repeated calls do no harm. Without any call, the session of a peer that has stopped reading never ends.
     pub fn send_blocked(&mut self, now: Instant, direction: Direction) {
         if let Some(connection) = self.connection_mut(direction) {
             connection.fsm.send_blocked(now);
         }
     }
 
-    /// This connection took octets.
+    /// Reports that this connection accepted octets.
     pub fn send_progress(&mut self, direction: Direction) {
         if let Some(connection) = self.connection_mut(direction) {
             connection.fsm.send_progress();
         }
     }
 
-    /// Where to append received octets before [`Peer::received`]; read straight into it. Empty and without
-    /// use where there is no such connection: what comes late on one that is over is never read.
+    /// The buffer to which the driver appends received octets before it calls [`Peer::received`]. Without such a connection
+    /// the buffer is empty and its contents are never read, so late octets of a closed connection do no harm.
     pub fn read_buffer(&mut self, direction: Direction) -> &mut BytesMut {
         let connection = match direction {
             Direction::Outgoing => Some(&mut self.outgoing),
@@ -228,13 +234,13 @@ impl Peer {
         match connection.filter(|connection| connection.endpoints.is_some()) {
             Some(connection) => &mut connection.buffer,
             None => {
-                self.unwanted.clear();
-                &mut self.unwanted
+                self.discarded.clear();
+                &mut self.discarded
             }
         }
     }
 
-    /// Takes every timer that has expired by `now`. Calling it too early does nothing.
+    /// Handles every timer that has expired by `now`. A call before the next deadline does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.resume_waiting(now);
         self.hear_unread(now);
@@ -242,46 +248,55 @@ impl Peer {
         if let Some(incoming) = &mut self.incoming {
             incoming.fsm.handle_timeout(now);
         }
+
         if self.next_advertisement.is_some_and(|at| at <= now) {
             self.next_advertisement = None;
         }
         self.end_pause(now);
         self.expire_stale(now);
         self.end_restart(now);
+
         self.settle(now);
         self.resume_waiting(now);
     }
 
-    /// What to do or to know next.
+    /// The next output for the driver.
     #[must_use]
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When to call [`Peer::handle_timeout`] next.
+    /// The time for the next call of [`Peer::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let incoming = self.incoming.as_ref().and_then(|incoming| incoming.fsm.poll_timeout());
         let advertisement = self.next_advertisement.filter(|_| self.adj_rib_out.has_reach());
-        let timers = [self.outgoing.fsm.poll_timeout(), incoming, advertisement, self.pause_end()];
-        let waits = [self.retention.next_deadline(), self.restarting, self.waiting_until()];
-        let timers = timers.into_iter().chain(waits);
-        timers.flatten().min()
+
+        let deadlines = [
+            self.outgoing.fsm.poll_timeout(),
+            incoming,
+            advertisement,
+            self.pause_end(),
+            self.retention.next_deadline(),
+            self.restarting,
+            self.waiting_until(),
+        ];
+        deadlines.into_iter().flatten().min()
     }
 
-    /// The state of the connection that is nearest to a session.
+    /// The state of the connection that is closest to a session.
     #[must_use]
     pub fn state(&self) -> StateKind {
         self.incoming_state().max(self.outgoing.fsm.state())
     }
 
-    /// What was agreed on, while the session is up.
+    /// The negotiated parameters of the session, while it is up.
     #[must_use]
     pub fn negotiated(&self) -> Option<&Negotiated> {
         self.connection(self.established()?)?.fsm.negotiated()
     }
 
-    /// Whether a peer's connection is past TCP: OPENs are being exchanged, or the session is up.
+    /// Returns true if a connection is past TCP: OPENs are being exchanged, or the session is up.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.state() >= StateKind::OpenSent
@@ -305,13 +320,13 @@ impl Peer {
         &self.stats
     }
 
-    /// What the peer has told us; empty with [`Import::Drop`](crate::peer::Import::Drop).
+    /// The routes received from the peer. Empty with [`Import::Drop`](crate::peer::Import::Drop).
     #[must_use]
     pub fn adj_rib_in(&self) -> &AdjRibIn {
         &self.adj_rib_in
     }
 
-    /// What the peer should have, and has been told.
+    /// The routes that the peer should have, and those that were announced to it.
     #[must_use]
     pub fn adj_rib_out(&self) -> &AdjRibOut {
         &self.adj_rib_out
@@ -331,25 +346,30 @@ impl Peer {
         }
     }
 
-    /// The state of the connection that the peer made; Idle where there is none.
+    /// The state of the connection that the peer opened. Idle if there is none.
     fn incoming_state(&self) -> StateKind {
         self.incoming.as_ref().map_or(StateKind::Idle, |incoming| incoming.fsm.state())
     }
 
     /// The connection that carries the session.
     fn established(&self) -> Option<Direction> {
-        [Direction::Outgoing, Direction::Incoming].into_iter().find(|&direction| {
-            self.connection(direction).is_some_and(|c| c.fsm.state() == StateKind::Established)
-        })
+        if self.outgoing.fsm.state() == StateKind::Established {
+            return Some(Direction::Outgoing);
+        }
+        if self.incoming_state() == StateKind::Established {
+            return Some(Direction::Incoming);
+        }
+        None
     }
 
+    /// Passes an event to the state machine of a connection, if the connection exists.
     fn handle(&mut self, now: Instant, direction: Direction, event: Event) {
         if let Some(connection) = self.connection_mut(direction) {
             connection.fsm.handle(now, event);
         }
     }
 
-    /// Carries out what the state machines ask for, until they ask for nothing.
+    /// Takes the actions of the state machines until there are none, and reports the state if it changed.
     fn settle(&mut self, now: Instant) {
         while let Some((direction, action)) = self.next_action() {
             self.perform(now, direction, action);
@@ -358,6 +378,7 @@ impl Peer {
         while let Some((direction, action)) = self.next_action() {
             self.perform(now, direction, action);
         }
+
         let state = self.state();
         if state != self.state {
             self.outputs.push_back(Output::StateChange { from: self.state, to: state });
@@ -382,7 +403,7 @@ impl Peer {
                 }
                 self.outputs.push_back(Output::Close(direction));
             }
-            // The state of the peer is judged when everything has settled.
+            // `settle` reports the state of the peer when all actions are taken.
             FsmAction::StateChange { .. } => {}
             FsmAction::Up(negotiated) => self.session_up(now, direction, negotiated),
             FsmAction::Down(reason) => {
@@ -399,22 +420,25 @@ impl Peer {
     fn session_up(&mut self, now: Instant, direction: Direction, negotiated: Box<Negotiated>) {
         self.stats.established_transitions += 1;
         self.established_at = Some(now);
+
         let several_paths = &negotiated.extensions.add_path_send;
         self.adj_rib_out.session_up(&negotiated.families, several_paths);
         self.encoded.forget();
         self.next_advertisement = None;
-        self.begin_unsent();
+        self.begin_unsendable();
+
         self.outputs.push_back(Output::Up(negotiated.clone()));
         self.resume_routes(now, &negotiated);
-        self.say_restarting(false);
-        // Whatever stage the other connection is at, it has lost.
+        self.set_restarting(false);
+
+        // The other connection has lost, whatever its state.
         let other = direction.opposite();
         if self.connection(other).is_some_and(|c| c.fsm.state() != StateKind::Idle) {
             self.handle(now, other, Event::OpenCollisionDump);
         }
     }
 
-    /// Leaves out of the next OPEN what the peer has refused in this one (RFC 5492, section 3).
+    /// Leaves the capabilities that the peer has refused out of the next OPEN (RFC 5492, section 3).
     fn reduce(&mut self, reason: &DownReason) {
         let DownReason::Remote(notification) = reason else { return };
         let Some(reduced) = self.offered.without_refused(notification) else { return };
@@ -441,35 +465,40 @@ impl Peer {
     fn session_down(&mut self, now: Instant, reason: &DownReason) {
         self.offer_all();
         self.stats.sessions_lost += 1;
+
         self.warned.clear();
         self.refresh_due.clear();
         self.adj_rib_out.session_down();
-        self.end_unsent();
+        self.end_unsendable();
         self.encoded.forget();
         self.retain_routes(now, reason);
     }
 
-    /// Drops what the peer has told us.
+    /// Drops the routes received from the peer.
     fn forget_received(&mut self) {
         self.retention.forget();
         let withdrawn = self.adj_rib_in.clear();
         self.report_received(ReceivedRoutes { announced: Vec::new(), withdrawn });
     }
 
-    /// Sees to it that a started peer is on its way to a session, and that only one way is taken once the
-    /// peer's own connection is confirmed.
+    /// Starts the outgoing machine of a started peer again if it is Idle. Once the peer's own connection is confirmed, it
+    /// cancels that start instead.
     fn restart(&mut self, now: Instant) {
         if !self.started {
             return;
         }
         if self.pause.is_some() || self.incoming_state() >= StateKind::OpenConfirm {
             self.outgoing.fsm.cancel_restart();
-        } else if self.outgoing.fsm.state() == StateKind::Idle {
-            if self.settings.fsm.connect_mode.dials() {
-                self.outgoing.fsm.restart_after_pause(now);
-            } else {
-                self.outgoing.fsm.handle(now, Event::AutomaticStart);
-            }
+            return;
+        }
+        if self.outgoing.fsm.state() != StateKind::Idle {
+            return;
+        }
+
+        if self.settings.fsm.connect_mode.dials() {
+            self.outgoing.fsm.restart_after_pause(now);
+        } else {
+            self.outgoing.fsm.handle(now, Event::AutomaticStart);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What the operator does to a peer: start, stop, reset, another configuration; and the pauses that only an operator
-//! or time ends.
+//! The operator's commands to a peer: start, stop, reset and reconfigure. Also the pauses that end by time or by the
+//! operator.
 
 use std::time::{Duration, Instant};
 
@@ -8,18 +8,18 @@ use crate::fsm::{Event, StateKind, after};
 use crate::peer::{Import, Peer, PeerSettings};
 use crate::wire::{CeaseSubcode, Notification};
 
-/// How long a peer is left alone.
+/// The end of a pause, during which the peer has no connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pause {
-    /// Until then.
+    /// The pause ends at this time.
     Until(Instant),
-    /// Until the operator starts it.
+    /// The pause ends when the operator starts the peer.
     ForOperator,
 }
 
 impl Peer {
-    /// Starts the peer: ManualStart (event 1), or event 4 where it is passive. One that waits after a failure
-    /// begins anew at once; a session that is up, or about to be, is left alone.
+    /// Starts the peer: ManualStart (event 1), or event 4 for a passive peer. Ends the pause after a failure. A session that
+    /// is up, or about to be, is not affected.
     pub fn start(&mut self, now: Instant) {
         self.started = true;
         self.pause = None;
@@ -30,38 +30,41 @@ impl Peer {
         self.settle(now);
     }
 
-    /// Stops the peer: ManualStop (event 2). `cease` is what a peer that has our OPEN is told.
+    /// Stops the peer: ManualStop (event 2). A peer that has our OPEN receives `cease`.
     pub fn stop(&mut self, now: Instant, cease: Notification) {
         self.started = false;
         self.pause = None;
-        let cease = self.hard(cease);
+
+        let cease = self.hard_reset_if_final(cease);
         self.stop_connections(now, cease);
         self.settle(now);
         self.forget_stale();
     }
 
-    /// Ends the session, or the attempt to get one, with `cease`, and begins anew after an IdleHoldTime: a peer that is
-    /// dialled before it has read the `cease` refuses. Does nothing to a peer that is stopped.
+    /// Ends the session, or the attempt to establish one, with `cease`, and starts again after an IdleHoldTime: a peer that
+    /// is dialled before it has read the `cease` would refuse. Does nothing to a stopped peer.
     pub fn reset(&mut self, now: Instant, cease: Notification) {
-        if self.started {
-            self.pause = None;
-            self.offer_all();
-            let cease = self.hard(cease);
-            self.stop_connections(now, cease);
-            self.settle(now);
+        if !self.started {
+            return;
         }
+
+        self.pause = None;
+        self.offer_all();
+        let cease = self.hard_reset_if_final(cease);
+        self.stop_connections(now, cease);
+        self.settle(now);
     }
 
     /// Ends the IdleHoldTime after a failure or a [`Peer::reset`], as [`Peer::start`] does. Does nothing to a peer that is
-    /// stopped, or that is left alone because it sent too many prefixes.
+    /// stopped, or paused because it sent too many prefixes.
     pub fn begin(&mut self, now: Instant) {
         if self.started && self.pause.is_none() {
             self.start(now);
         }
     }
 
-    /// Takes another configuration. A session goes on; what of it was settled by the OPENs holds until the next one,
-    /// the rest from now on ([`PeerSettings::changes`] says which is which). An attempt to get a session begins again.
+    /// Replaces the configuration. A session continues: values negotiated by the OPENs apply with the next session, the
+    /// others at once ([`PeerSettings::changes`] tells which is which). An attempt to establish a session starts again.
     pub fn reconfigure(&mut self, now: Instant, settings: PeerSettings) {
         if self.settings == settings {
             return;
@@ -79,6 +82,7 @@ impl Peer {
         let before = std::mem::replace(&mut self.settings, settings);
         self.offer_all();
         self.settings_changed(&before);
+
         if attempt {
             self.start(now);
         }
@@ -88,7 +92,7 @@ impl Peer {
         self.settle(now);
     }
 
-    /// What of a new configuration holds in the session that is up.
+    /// Applies the values that take effect in the current session.
     fn apply_at_once(&mut self, now: Instant, session: Direction, before: &PeerSettings) {
         if before.min_route_advertisement_interval != self.settings.min_route_advertisement_interval
         {
@@ -107,22 +111,25 @@ impl Peer {
         }
     }
 
-    /// Settles without a new beginning.
+    /// Settles without a restart of the outgoing machine.
     fn settle_stopped(&mut self, now: Instant) {
         self.started = false;
         self.settle(now);
         self.started = true;
     }
 
-    /// Whether the peer is left alone for a time, or until the operator starts it: it sent too many prefixes.
+    /// Returns true if the peer is paused, for a time or until the operator starts it, because it sent too many prefixes.
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.pause.is_some()
     }
 
-    /// Leaves the peer alone for so long; `None`: until the operator starts it.
+    /// Pauses the peer for this time. `None`: until the operator starts it.
     pub(super) fn pause_for(&mut self, now: Instant, time: Option<Duration>) {
-        self.pause = Some(time.map_or(Pause::ForOperator, |time| Pause::Until(after(now, time))));
+        self.pause = Some(match time {
+            Some(time) => Pause::Until(after(now, time)),
+            None => Pause::ForOperator,
+        });
     }
 
     pub(super) fn pause_end(&self) -> Option<Instant> {

@@ -1,4 +1,4 @@
-//! What a [`Peer`](crate::peer::Peer) asks of its driver, and reports.
+//! The requests and reports of a [`Peer`](crate::peer::Peer) to its driver.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,52 +9,52 @@ use crate::rib::Nlri;
 use crate::wire::PathAttributes;
 use crate::{AfiSafi, Direction};
 
-/// Something to do or to know, in the order given.
+/// A request or a report. Outputs are handled in the order given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Output {
-    /// Open a TCP connection to the peer, and answer with [`Peer::connected`](crate::peer::Peer::connected) or
-    /// [`Peer::disconnected`](crate::peer::Peer::disconnected), [`Direction::Outgoing`].
+    /// Open a TCP connection to the peer, and call [`Peer::connected`](crate::peer::Peer::connected) or
+    /// [`Peer::disconnected`](crate::peer::Peer::disconnected) with [`Direction::Outgoing`].
     Connect,
-    /// Write what [`Peer::poll_transmit`](crate::peer::Peer::poll_transmit) still has for this connection, then
-    /// close it, or give up the attempt to make it. The peer has forgotten it: report nothing of it any more.
+    /// Write the messages that [`Peer::poll_transmit`](crate::peer::Peer::poll_transmit) still returns for this connection,
+    /// then close it or abandon the attempt to open it. The peer has forgotten it, so report nothing more about it.
     Close(Direction),
-    /// The state of the peer, which is that of the connection nearest to a session, changed.
+    /// The state of the peer changed. It is the state of the connection that is closest to a session.
     StateChange {
-        /// Before.
+        /// The old state.
         from: StateKind,
-        /// After.
+        /// The new state.
         to: StateKind,
     },
     /// The session is up.
     Up(Box<Negotiated>),
-    /// The session that was up has ended.
+    /// An Established session has ended.
     Down(DownReason),
-    /// An attempt to get a session failed; nothing was lost.
+    /// An attempt to establish a session failed. No routes are lost.
     Failed(DownReason),
-    /// The peer has sent so many prefixes of a family that its limit is near, or reached (RFC 4486). Said once, and
-    /// again only after the number has fallen.
+    /// The number of prefixes of a family is near its limit, or has reached it (RFC 4486). Reported once, and again only
+    /// after the number has fallen.
     PrefixWarning {
         /// The family.
         family: AfiSafi,
-        /// How many are held.
+        /// The number of prefixes held.
         held: u32,
-        /// How many there may be.
+        /// The number of prefixes allowed.
         limit: u32,
     },
     /// The peer has announced all its routes of this family (End-of-RIB, RFC 4724, section 2).
     EndOfRib(AfiSafi),
-    /// The Adj-RIB-In changed; only with [`Import::Keep`](crate::peer::Import::Keep).
+    /// The Adj-RIB-In changed. Only with [`Import::Keep`](crate::peer::Import::Keep).
     Received(ReceivedRoutes),
 }
 
-/// What one UPDATE, or the end of a session, changed in the Adj-RIB-In.
+/// The changes that one UPDATE, or the end of a session, made to the Adj-RIB-In.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a route comes or goes")]
 pub struct ReceivedRoutes {
-    /// New routes, and known ones with other attributes.
+    /// New routes, and known routes with changed attributes.
     pub announced: Vec<(Nlri, Arc<PathAttributes>)>,
-    /// Routes that are no more.
+    /// Removed routes.
     pub withdrawn: Vec<Nlri>,
 }
 
@@ -62,41 +62,41 @@ pub struct ReceivedRoutes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a connection has two ends")]
 pub struct Endpoints {
-    /// Our end: its address is the next hop of routes that have none of their own.
+    /// Our end. Its address is the next hop of routes that have none of their own.
     pub local: SocketAddr,
     /// The peer's end.
     pub remote: SocketAddr,
 }
 
-/// A connection that is not wanted: close it.
+/// The reason to refuse a new connection, which has to be closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Refused {
+pub enum ConnectionRefused {
     /// The peer is stopped.
     Stopped,
-    /// The peer sent too many prefixes, and is left alone for a time.
+    /// The peer sent too many prefixes, and its sessions are paused.
     Paused,
-    /// Only we open connections to this peer.
+    /// Connections to this peer are opened only by us.
     NotAwaited,
-    /// There is a connection of this direction already.
+    /// The peer already has a connection of this direction.
     Busy,
-    /// The connection before it has just been given up for it: do what [`Peer::poll_output`] says, which closes
-    /// that one, then offer this one again. To close it too does no harm but the time until the peer's next.
+    /// An earlier connection has just given way to this one. Handle [`Peer::poll_output`], which closes the earlier one,
+    /// then offer this one again. A driver may also close it and wait for the peer's next attempt.
     ///
     /// [`Peer::poll_output`]: crate::peer::Peer::poll_output
     OfferAgain,
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for ConnectionRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Stopped => "the peer is stopped",
-            Self::Paused => "the peer sent too many prefixes and is left alone for a time",
+            Self::Paused => "the peer sent too many prefixes and its sessions are paused",
             Self::NotAwaited => "only we open connections to the peer",
-            Self::Busy => "the peer has a connection of this direction already",
-            Self::OfferAgain => "the connection before it has to be closed first",
+            Self::Busy => "the peer already has a connection of this direction",
+            Self::OfferAgain => "the earlier connection has to be closed first",
         })
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for ConnectionRefused {}

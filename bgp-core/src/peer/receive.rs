@@ -1,4 +1,4 @@
-//! Octets in: messages to events, UPDATEs to the Adj-RIB-In.
+//! Received octets: turns messages into events, and UPDATEs into changes of the Adj-RIB-In.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,18 +17,19 @@ use crate::wire::{
 use crate::{AfiSafi, Direction};
 
 impl Peer {
-    /// Octets were appended to [`Peer::read_buffer`]: takes every whole message from it.
+    /// Handles every complete message in [`Peer::read_buffer`], after the driver has appended octets to it.
     pub fn received(&mut self, now: Instant, direction: Direction) {
         self.received_some(now, direction, usize::MAX);
     }
 
-    /// As [`Peer::received`], but takes no further message after this number of octets. Returns true if whole messages are
-    /// left: a driver with many peers calls it again when the others, and the timers of this one, have had their turn. Do
-    /// not read more before that.
+    /// Does the same as [`Peer::received`], but takes no further message after this number of octets. Returns true if
+    /// complete messages are left: a driver with many peers calls it again after the other peers, and the timers of this
+    /// one, have had their turn. Do not read more octets before that.
     pub fn received_some(&mut self, now: Instant, direction: Direction, most: usize) -> bool {
         let Some(connection) = self.connection_mut(direction) else { return false };
-        // Taken out, since a message borrows it while the peer changes.
+        // The buffer is taken out because a message borrows it while the peer changes.
         let mut buffer = std::mem::take(&mut connection.buffer);
+
         let mut taken = 0_usize;
         while taken < most {
             let Some(length) = self.take_message(now, direction, &buffer) else { break };
@@ -37,6 +38,7 @@ impl Peer {
             self.settle(now);
         }
         self.settle(now);
+
         let connection = self.connection_mut(direction);
         if let Some(connection) = connection.filter(|it| it.endpoints.is_some()) {
             connection.buffer = buffer;
@@ -45,27 +47,27 @@ impl Peer {
         self.has_unread(direction)
     }
 
-    /// Returns true if a whole message, or the header of a wrong one, waits to be taken.
+    /// Returns true if a complete message, or a malformed header, is in the buffer.
     fn has_unread(&self, direction: Direction) -> bool {
         let Some(connection) = self.readable(direction) else { return false };
         let cx = self.wire_context(connection);
         !matches!(Frame::split(&connection.buffer, cx.limit()), Ok(None))
     }
 
-    /// A connection whose messages may be taken now.
+    /// The connection, if its messages may be handled now.
     fn readable(&self, direction: Direction) -> Option<&Connection> {
         self.connection(direction).filter(|it| it.endpoints.is_some() && it.waiting.is_none())
     }
 
-    /// The context that the messages of a connection are read in.
+    /// The context for reading the messages of a connection.
     fn wire_context(&self, connection: &Connection) -> WireContext {
-        connection
-            .fsm
-            .negotiated()
-            .map_or_else(|| WireContext::new(self.settings.fsm.peer_type()), |it| it.wire_context())
+        match connection.fsm.negotiated() {
+            Some(negotiated) => negotiated.wire_context(),
+            None => WireContext::new(self.settings.fsm.peer_type()),
+        }
     }
 
-    /// Restarts an expired HoldTimer where a message waits: it shows that the peer lives, however late we are.
+    /// Restarts an expired HoldTimer if a message waits: it shows that the peer is alive, however late we are.
     pub(super) fn hear_unread(&mut self, now: Instant) {
         for direction in [Direction::Outgoing, Direction::Incoming] {
             let unread = self.has_unread(direction);
@@ -75,8 +77,8 @@ impl Peer {
         }
     }
 
-    /// Handles the first message in `octets` and returns its length; `None` where there is none, or where the
-    /// connection is over.
+    /// Handles the first message in `octets` and returns its length. `None` if there is no complete message, or if the
+    /// connection has ended.
     fn take_message(&mut self, now: Instant, direction: Direction, octets: &[u8]) -> Option<usize> {
         let cx = self.wire_context(self.readable(direction)?);
         let frame = match Frame::split(octets, cx.limit()) {
@@ -125,6 +127,7 @@ impl Peer {
             Message::Notification(notification) => {
                 self.handle(now, direction, Event::NotifMsg(notification));
             }
+
             Message::Update(update) => {
                 self.handle(now, direction, Event::UpdateMsg);
                 if self.established() == Some(direction) {
@@ -148,7 +151,7 @@ impl Peer {
         }
         match refresh.subtype {
             RouteRefreshSubtype::REQUEST => self.adj_rib_out.refresh(family, enhanced),
-            // To be ignored where they were not agreed on, as any other subtype (RFC 7313, section 5).
+            // Ignored if not negotiated, like any unknown subtype (RFC 7313, section 5).
             RouteRefreshSubtype::BEGIN if enhanced => self.refresh_begins(now, family),
             RouteRefreshSubtype::END if enhanced => self.refresh_ends(family),
             _ => {}
@@ -159,10 +162,11 @@ impl Peer {
         if update.treatment() == Treatment::TreatAsWithdraw {
             self.stats.treated_as_withdrawn += 1;
         }
+
         match self.settings.import {
             Import::Drop => {
-                self.stats.prefixes_withdrawn_in += count(update.unreachable());
-                self.stats.prefixes_announced_in += count(update.reachable());
+                self.stats.prefixes_withdrawn_in += update.unreachable().fold(0, |n, _| n + 1);
+                self.stats.prefixes_announced_in += update.reachable().fold(0, |n, _| n + 1);
             }
             Import::Keep => {
                 let routes = self.keep(update);
@@ -170,15 +174,16 @@ impl Peer {
                 self.enforce_limits(now, direction);
             }
         }
-        // Of a family that was not agreed on it says nothing.
-        let has = |family: &AfiSafi| self.negotiated().is_some_and(|it| it.has_family(*family));
-        if let Some(family) = update.end_of_rib().filter(has) {
+
+        // An End-of-RIB of a family that was not negotiated means nothing.
+        let Some(family) = update.end_of_rib() else { return };
+        if self.negotiated().is_some_and(|negotiated| negotiated.has_family(family)) {
             self.end_of_rib_received(family);
         }
     }
 
-    /// Applies an UPDATE to the Adj-RIB-In and returns what that changed. What is treated as a withdrawal is
-    /// among the unreachable prefixes already.
+    /// Applies an UPDATE to the Adj-RIB-In and returns the changes. Routes that are treated as withdrawn are already among
+    /// the unreachable prefixes.
     fn keep(&mut self, update: &Update<'_>) -> ReceivedRoutes {
         let mut routes = ReceivedRoutes::default();
         for (path_id, prefix) in update.unreachable().with_path_ids() {
@@ -190,11 +195,12 @@ impl Peer {
         }
 
         let policy = self.settings.policies.import.clone();
-        // The NLRI field and an MP_REACH_NLRI have next hops of their own.
+        // The attributes of the last family: the NLRI field and an MP_REACH_NLRI have next hops of their own.
         let mut known: Option<(AfiSafi, Option<Arc<PathAttributes>>)> = None;
         for (path_id, prefix) in update.reachable().with_path_ids() {
             let nlri = Nlri { prefix, path_id: path_id.unwrap_or_default() };
             self.stats.prefixes_announced_in += 1;
+
             let family = family_of(&prefix);
             known.take_if(|(known, _)| *known != family);
             let (_, usable) =
@@ -219,7 +225,7 @@ impl Peer {
         routes
     }
 
-    /// The attributes under which a message's routes of a family may be used; `None` where they must not be.
+    /// The attributes with which a message's routes of a family are used. `None` if they must not be used.
     fn usable_attributes(
         &self,
         update: &Update<'_>,
@@ -229,16 +235,13 @@ impl Peer {
         let (negotiated, endpoints) = (self.negotiated()?, self.endpoints()?);
         let import = ImportRules::new(negotiated, endpoints.local.ip())
             .allow_as_sets(self.settings.allow_as_sets);
+
         match import.apply(&mut attributes) {
             Ok(()) => Some(Arc::new(attributes)),
-            Err(why) => {
-                debug!(%why, %family, "routes not used");
+            Err(reason) => {
+                debug!(%reason, %family, "routes not used");
                 None
             }
         }
     }
-}
-
-fn count<T>(items: impl Iterator<Item = T>) -> u64 {
-    items.fold(0, |n, _| n + 1)
 }

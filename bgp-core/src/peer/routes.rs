@@ -1,4 +1,5 @@
-//! The routes that the peer should have: through the export policy to the Adj-RIB-Out; and what the peer is asked for.
+//! The routes that the peer should have: through the export policy to the Adj-RIB-Out. Also our requests for a route
+//! refresh, and our own graceful restart.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,10 +13,10 @@ use crate::rib::{Route, RouteSet};
 use crate::wire::PathAttributes;
 
 impl Peer {
-    /// Makes `routes` the whole of what the peer should have; what it has been told already is not repeated.
+    /// Replaces all routes that the peer should have. Routes that were already announced are not repeated.
     ///
-    /// The routes are shared with the set, and with other peers that were given it, not copied, but for those that the
-    /// export policy changes.
+    /// The routes are shared with the set and with other peers that were given it. Only those that the export policy changes
+    /// are copied.
     pub fn set_routes(&mut self, routes: &RouteSet) {
         self.change_routes(|peer| match peer.settings.policies.export.clone() {
             None => peer.adj_rib_out.set(routes),
@@ -27,7 +28,7 @@ impl Peer {
         self.release_end_of_rib();
     }
 
-    /// The peer should have this route, in place of one to the same prefix with the same path identifier.
+    /// Adds a route that the peer should have. It replaces one with the same prefix and path identifier.
     pub fn announce(&mut self, route: &Route) {
         self.change_routes(|peer| peer.announce_one(route));
     }
@@ -37,6 +38,7 @@ impl Peer {
             self.adj_rib_out.announce(route);
             return;
         };
+
         let (prefix, path_id) = (route.prefix(), route.path_id());
         match policy.apply(prefix, route.attributes()) {
             Some(attributes) => {
@@ -45,10 +47,11 @@ impl Peer {
             }
             None => self.adj_rib_out.withdraw_path(prefix, path_id),
         }
+
         self.originated.get_or_insert_default().insert(route.clone());
     }
 
-    /// The peer should not have any route to `prefix`.
+    /// Removes every route to `prefix` from those that the peer should have.
     pub fn withdraw(&mut self, prefix: IpNet) {
         self.change_routes(|peer| peer.adj_rib_out.withdraw(prefix));
         if let Some(originated) = &mut self.originated {
@@ -56,7 +59,7 @@ impl Peer {
         }
     }
 
-    /// The peer should not have the path with this identifier to `prefix` (RFC 7911).
+    /// Removes the path with this identifier to `prefix` from the routes that the peer should have (RFC 7911).
     pub fn withdraw_path(&mut self, prefix: IpNet, path_id: u32) {
         self.change_routes(|peer| peer.adj_rib_out.withdraw_path(prefix, path_id));
         if let Some(originated) = &mut self.originated {
@@ -64,36 +67,38 @@ impl Peer {
         }
     }
 
-    /// All that the peer should have, before the export policy.
+    /// All routes that the peer should have, before the export policy.
     #[must_use]
     pub fn routes(&self) -> RouteSet {
         self.originated.clone().unwrap_or_else(|| self.adj_rib_out.desired())
     }
 
-    /// Asks the peer to send all its routes of a family again (RFC 2918). Those that it does not repeat are gone when it
-    /// says that it is done, where it can say so (RFC 7313).
+    /// Asks the peer to send all its routes of a family again (RFC 2918). Routes that it does not repeat are dropped when it
+    /// reports the end of the refresh, if it supports that (RFC 7313).
     ///
-    /// `false`: there is no session, or the peer does not understand the request.
+    /// Returns false if there is no session, or if the peer does not understand the request.
     pub fn request_refresh(&mut self, family: AfiSafi) -> bool {
-        let asked = self.negotiated().is_some_and(|it| it.route_refresh && it.has_family(family));
-        if asked {
-            self.refresh_due.insert(family);
+        let Some(negotiated) = self.negotiated() else { return false };
+        if !negotiated.route_refresh || !negotiated.has_family(family) {
+            return false;
         }
-        asked
+        self.refresh_due.insert(family);
+        true
     }
 
-    /// Says, before [`Peer::start`], that this process has just been started again, and that the peer may still have its
-    /// routes (RFC 4724, section 4.1). Until `deadline`, or the first session, our OPEN says so. Until `deadline`, or the
-    /// first [`Peer::set_routes`], no End-of-RIB is sent: the peer would drop what was not announced again yet.
+    /// Reports, before [`Peer::start`], that this process has just restarted and that the peer may still have its routes
+    /// (RFC 4724, section 4.1). Until `deadline`, or the first session, our OPEN carries the R bit. Until `deadline`, or the
+    /// first [`Peer::set_routes`], no End-of-RIB is sent, because the peer would drop routes that are not announced again
+    /// yet.
     pub fn restarted(&mut self, deadline: Instant) {
         if self.settings.fsm.extensions.graceful_restart.is_some() {
             self.restarting = Some(deadline);
             self.adj_rib_out.hold_end_of_rib(true);
-            self.say_restarting(true);
+            self.set_restarting(true);
         }
     }
 
-    /// The first routes are known.
+    /// Allows End-of-RIB, because the first routes are known.
     fn release_end_of_rib(&mut self) {
         if self.restarting.is_some() {
             self.adj_rib_out.hold_end_of_rib(false);
@@ -103,24 +108,24 @@ impl Peer {
     pub(super) fn end_restart(&mut self, now: Instant) {
         if self.restarting.take_if(|deadline| *deadline <= now).is_some() {
             self.adj_rib_out.hold_end_of_rib(false);
-            self.say_restarting(false);
+            self.set_restarting(false);
         }
     }
 
-    pub(super) fn say_restarting(&mut self, restarting: bool) {
+    pub(super) fn set_restarting(&mut self, restarting: bool) {
         self.outgoing.fsm.set_restarting(restarting);
         if let Some(incoming) = &mut self.incoming {
             incoming.fsm.set_restarting(restarting);
         }
     }
 
-    /// Another configuration is in force: the export policy may let the peer have other routes, and next hops may differ.
+    /// Applies changed settings to routes: the export policy may select other routes, and next hops may differ.
     pub(super) fn settings_changed(&mut self, before: &PeerSettings) {
         let new = self.settings.policies.export.clone();
         if before.policies.export != new {
             let routes = self.routes();
             self.originated = None;
-            // Not by `set_routes`: the embedder has said nothing new.
+            // Not by `set_routes`, which would allow End-of-RIB: the embedder has not given any routes.
             self.change_routes(|peer| match new {
                 None => peer.adj_rib_out.set(&routes),
                 Some(policy) => {
@@ -135,18 +140,18 @@ impl Peer {
             self.adj_rib_out.repeat();
         }
 
-        // What a policy let pass, or kept out, before has to be asked for again (RFC 2918).
+        // Routes that the old policy rejected or changed have to be requested again (RFC 2918).
         let as_sets = before.allow_as_sets != self.settings.allow_as_sets;
         if as_sets || before.policies.import != self.settings.policies.import {
-            let families = self.settings.fsm.families.clone();
-            families.into_iter().for_each(|family| {
+            for family in self.settings.fsm.families.clone() {
                 self.request_refresh(family);
-            });
+            }
         }
     }
 
-    /// While draining, all our routes carry GRACEFUL_SHUTDOWN, and the LOCAL_PREF 0 towards an internal peer, so that
-    /// traffic goes another way before the session ends (RFC 8326). What the peer has been told is repeated so.
+    /// Starts or ends a drain. While draining, all our routes carry GRACEFUL_SHUTDOWN, and LOCAL_PREF 0 towards an internal
+    /// peer, so that traffic moves elsewhere before the session ends (RFC 8326). Routes that were announced are repeated
+    /// with these attributes.
     pub fn drain(&mut self, draining: bool) {
         if self.draining != draining {
             self.draining = draining;
@@ -156,15 +161,15 @@ impl Peer {
     }
 }
 
-/// The routes that pass a policy. Neighbours with equal attributes share them.
+/// The routes that pass a policy. Adjacent routes with equal attributes share them.
 fn apply(policy: &Policy, routes: &RouteSet) -> RouteSet {
     let mut last: Option<Arc<PathAttributes>> = None;
     routes.filter_map(|prefix, attributes| {
         let passed = policy.apply(prefix, attributes)?;
+        let is_changed = !Arc::ptr_eq(&passed, attributes);
+
         match &last {
-            Some(last) if *last == passed && !Arc::ptr_eq(&passed, attributes) => {
-                Some(Arc::clone(last))
-            }
+            Some(last) if is_changed && *last == passed => Some(Arc::clone(last)),
             _ => {
                 last = Some(Arc::clone(&passed));
                 Some(passed)

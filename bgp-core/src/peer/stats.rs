@@ -1,9 +1,9 @@
-//! Counters of one peer, as plain data for whoever exports metrics.
+//! Counters of one peer, as plain data for metrics.
 
 use crate::fsm::Control;
 use crate::wire::MessageType;
 
-/// What happened to a peer since it was made; all counters only grow, but for the gauges at the end.
+/// Counters of one peer since it was created. They only grow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerStats {
@@ -25,15 +25,15 @@ pub struct PeerStats {
     pub prefixes_withdrawn_out: u64,
     /// Received UPDATEs whose routes were treated as withdrawn (RFC 7606).
     pub treated_as_withdrawn: u64,
-    /// Received prefixes that were not taken: for one of the reasons of [`Rejected`](crate::rib::Rejected), or by the
-    /// import policy.
+    /// Received prefixes that were rejected: for one of the reasons of [`Rejected`](crate::rib::Rejected), or by the import
+    /// policy.
     pub prefixes_rejected: u64,
-    /// Prefixes of ours that could not be sent on a session. [`Peer::unsendable`](crate::peer::Peer::unsendable) returns
-    /// those of now, with the reasons.
+    /// Prefixes of ours that could not be sent on a session. [`Peer::unsendable`](crate::peer::Peer::unsendable) returns the
+    /// current ones with the reasons.
     pub prefixes_unsendable: u64,
-    /// Times that a session came up.
+    /// The number of sessions that came up.
     pub established_transitions: u64,
-    /// Times that a session that was up ended: flaps.
+    /// The number of Established sessions that ended (flaps).
     pub sessions_lost: u64,
 }
 
@@ -54,7 +54,7 @@ pub struct MessageCounts {
 }
 
 impl MessageCounts {
-    /// All of them.
+    /// The number of all messages.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.open + self.update + self.notification + self.keepalive + self.route_refresh

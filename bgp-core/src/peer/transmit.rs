@@ -1,4 +1,4 @@
-//! Octets out: one message at a time, when the socket has room.
+//! Sent octets: encodes one message at a time, when the socket has room.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,10 +16,10 @@ use crate::wire::{
 };
 
 impl Peer {
-    /// Appends the next message for this connection to `out`, the most urgent first: NOTIFICATION, OPEN,
-    /// KEEPALIVE, withdrawals, announcements, End-of-RIB. Answers whether there was one.
+    /// Appends the next message for this connection to `out`, the most urgent first: NOTIFICATION, OPEN, KEEPALIVE,
+    /// withdrawals, announcements, End-of-RIB. Returns false if there is none.
     ///
-    /// Call it while the socket takes octets, and no longer: what is composed can no longer be taken back.
+    /// Call it only while the socket accepts octets, because an encoded message cannot be taken back.
     pub fn poll_transmit(
         &mut self,
         now: Instant,
@@ -39,9 +39,10 @@ impl Peer {
             self.stats.sent.count_control(&control);
             return true;
         }
+
         match connection.fsm.state() {
             StateKind::Established => self.poll_update(now, direction, out),
-            // An accepted connection that is over, and has said so.
+            // An accepted connection that has ended, and whose last message is sent.
             StateKind::Idle if direction == Direction::Incoming => {
                 self.incoming = None;
                 false
@@ -80,7 +81,7 @@ impl Peer {
                     return true;
                 }
                 Pending::Reach(family, ref attributes) => {
-                    // The reason if the group is encoded and not even one prefix fits beside it.
+                    // The reason if the group is encoded and no prefix fits beside it.
                     let mut unsendable = Unsendable::TooLong { limit: cx.limit().octets() };
                     if !self.encoded.is(family, attributes) {
                         let Some(endpoints) = connection.endpoints else { return false };
@@ -100,7 +101,7 @@ impl Peer {
 
                     if self.send_reach(family, cx, out) == 0 {
                         let skipped = self.adj_rib_out.skip_reach(family, unsendable);
-                        self.note_skipped(skipped, unsendable);
+                        self.record_skipped(skipped, unsendable);
                         continue;
                     }
                     self.start_advertisement_interval(now);
@@ -115,22 +116,22 @@ impl Peer {
     fn send_unreach(&mut self, family: AfiSafi, cx: WireContext, out: &mut BytesMut) {
         let mut writer = UpdateWriter::unreach(out, family, cx);
         let mut room = writer.room(self.adj_rib_out.unreach_len(family));
-        let push = |prefix, path_id| room.push(prefix, path_id);
-        let taken = self.adj_rib_out.take_unreach(family, push);
+        let taken = self.adj_rib_out.take_unreach(family, |prefix, id| room.push(prefix, id));
+
         let written = room.written();
         writer.wrote(written);
         writer.finish();
         self.stats.prefixes_withdrawn_out += taken as u64;
     }
 
-    /// Composes one UPDATE of the group that was encoded, and returns how many prefixes it carries; with none, nothing was
-    /// appended: nothing is encoded, or attributes so large that no prefix fits beside them.
+    /// Composes one UPDATE of the encoded group, and returns the number of its prefixes. With none nothing is appended: either
+    /// no group is encoded, or its attributes are so large that no prefix fits beside them.
     fn send_reach(&mut self, family: AfiSafi, cx: WireContext, out: &mut BytesMut) -> usize {
         let Some((block, next_hop)) = self.encoded.get() else { return 0 };
         let mut writer = UpdateWriter::reach(out, family, &next_hop, block, cx);
         let mut room = writer.room(self.adj_rib_out.reach_len(family));
-        let push = |prefix, path_id| room.push(prefix, path_id);
-        let taken = self.adj_rib_out.take_reach(family, push);
+        let taken = self.adj_rib_out.take_reach(family, |prefix, id| room.push(prefix, id));
+
         let written = room.written();
         writer.wrote(written);
         writer.finish();
@@ -138,8 +139,7 @@ impl Peer {
         taken
     }
 
-    /// Everything of this round has been announced: the next one waits for the
-    /// MinRouteAdvertisementIntervalTimer.
+    /// Starts the MinRouteAdvertisementIntervalTimer if this round of announcements is complete.
     fn start_advertisement_interval(&mut self, now: Instant) {
         let interval = self.settings.min_route_advertisement_interval;
         if !interval.is_zero() && !self.adj_rib_out.has_reach() {
@@ -148,25 +148,25 @@ impl Peer {
     }
 }
 
-/// The attributes of the group of routes that is being announced, as octets: a group may need many messages.
+/// The encoded attributes of the group of routes that is being announced. A group may need many messages.
 #[derive(Debug, Default)]
 pub(super) struct EncodedGroup {
     block: AttributeBlock,
-    /// Of which routes, as they were originated, and the next hop that they are sent with. What was encoded holds as long
-    /// as the session and what is done to routes on their way out stay the same.
-    of: Option<(AfiSafi, Arc<PathAttributes>, NextHop)>,
+    /// The family of the group, its attributes before the export rules, and the next hop. They are valid as long as the session
+    /// and the export rules stay the same.
+    group: Option<(AfiSafi, Arc<PathAttributes>, NextHop)>,
 }
 
 impl EncodedGroup {
-    /// What was encoded no longer holds: the session, or how routes are sent, is another.
+    /// Invalidates the encoded attributes, because the session or the export rules changed.
     pub(super) fn forget(&mut self) {
-        self.of = None;
+        self.group = None;
     }
 
     fn is(&self, family: AfiSafi, attributes: &Arc<PathAttributes>) -> bool {
-        self.of
+        self.group
             .as_ref()
-            .is_some_and(|(of, known, _)| *of == family && Arc::ptr_eq(known, attributes))
+            .is_some_and(|(encoded, known, _)| *encoded == family && Arc::ptr_eq(known, attributes))
     }
 
     fn encode(
@@ -177,11 +177,11 @@ impl EncodedGroup {
         cx: WireContext,
     ) {
         self.block.encode(exported, cx);
-        self.of = exported.next_hop.map(|next_hop| (family, Arc::clone(attributes), next_hop));
+        self.group = exported.next_hop.map(|next_hop| (family, Arc::clone(attributes), next_hop));
     }
 
     fn get(&self) -> Option<(&AttributeBlock, NextHop)> {
-        self.of.as_ref().map(|(.., next_hop)| (&self.block, *next_hop))
+        self.group.as_ref().map(|(.., next_hop)| (&self.block, *next_hop))
     }
 }
 

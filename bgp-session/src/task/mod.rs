@@ -9,7 +9,7 @@ use std::{io, sync::Arc};
 use bgp_core::{
     Asn, BgpIdentifier, Direction,
     fsm::TransportError,
-    peer::{Output, Peer, PeerSettings, Refused},
+    peer::{ConnectionRefused, Output, Peer, PeerSettings},
     rib::UnsendableRoute,
     wire::{CeaseSubcode, Notification},
 };
@@ -263,7 +263,7 @@ impl PeerTask {
     fn add_connection(&mut self, direction: Direction, transport: Transport) {
         let endpoints = transport.endpoints();
         let mut offered = self.peer.connected(clock::now(), direction, endpoints);
-        if offered == Err(Refused::OfferAgain) {
+        if offered == Err(ConnectionRefused::OfferAgain) {
             self.perform_outputs();
             offered = self.peer.connected(clock::now(), direction, endpoints);
         }

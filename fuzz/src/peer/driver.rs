@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgp_core::fsm::{StateKind, TransportError};
-use bgp_core::peer::{Endpoints, Import, Output, Peer, PeerSettings, ReceivedRoutes, Refused};
+use bgp_core::peer::{
+    ConnectionRefused, Endpoints, Import, Output, Peer, PeerSettings, ReceivedRoutes,
+};
 use bgp_core::rib::{ExportRules, Nlri, Route, RouteSet, family_of};
 use bgp_core::wire::{
     AttributeFlags, ErrorCode, Frame, Message, MessageType, Notification, PathAttributes,
@@ -139,7 +141,7 @@ impl Driver {
         let awake = self.started && !self.peer.is_paused();
         let endpoints = endpoints(how, 40_000);
         let mut answer = self.peer.connected(self.now, Direction::Incoming, endpoints);
-        if answer == Err(Refused::OfferAgain) {
+        if answer == Err(ConnectionRefused::OfferAgain) {
             // What it replaces is closed first.
             self.drive();
             answer = self.peer.connected(self.now, Direction::Incoming, endpoints);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 
 use crate::fsm::{StateKind, TransportError};
-use crate::peer::{Endpoints, Output, Peer, PeerSettings, Refused};
+use crate::peer::{ConnectionRefused, Endpoints, Output, Peer, PeerSettings};
 use crate::{Asn, BgpIdentifier, Direction};
 
 /// More than any test needs for its time; a loop without progress gets here soon.
@@ -242,7 +242,7 @@ impl Net {
         let offer =
             |net: &mut Self| net.nodes[i].peer.connected(net.now, Direction::Incoming, endpoints);
         let mut accepted = offer(self);
-        if accepted == Err(Refused::OfferAgain) {
+        if accepted == Err(ConnectionRefused::OfferAgain) {
             self.drive(i);
             accepted = offer(self);
         }

@@ -9,7 +9,8 @@ use crate::fsm::{
     SentPath, StateKind, Timer, TransportError,
 };
 use crate::peer::{
-    Endpoints, Exceeded, Import, Output, Peer, PeerSettings, PrefixLimit, PrefixLimits, Refused,
+    ConnectionRefused, Endpoints, Exceeded, Import, Output, Peer, PeerSettings, PrefixLimit,
+    PrefixLimits,
 };
 use crate::rib::{Route, RouteSet};
 use crate::wire::{CeaseSubcode, Notification, Role};
@@ -343,7 +344,7 @@ fn a_peer_that_is_only_dialled_refuses_its_connections() {
     let at = |address: &str| address.parse().expect("an address");
     let endpoints = Endpoints { local: at("10.0.0.1:179"), remote: at("10.0.0.2:40000") };
     let answer = peer.connected(net.now, Direction::Incoming, endpoints);
-    assert_eq!(answer, Err(Refused::NotAwaited));
+    assert_eq!(answer, Err(ConnectionRefused::NotAwaited));
 }
 
 #[test]
