@@ -16,6 +16,7 @@
 mod change;
 mod collision;
 mod connection;
+mod offer;
 mod operator;
 mod output;
 mod prefix_limit;
@@ -35,7 +36,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use tracing::info;
 
 use crate::fsm::{DownReason, Event, FsmAction, FsmConfig, Negotiated, StateKind, TransportError};
 use crate::rib::{AdjRibIn, AdjRibOut, RouteSet};
@@ -435,30 +435,6 @@ impl Peer {
         let other = direction.opposite();
         if self.connection(other).is_some_and(|c| c.fsm.state() != StateKind::Idle) {
             self.handle(now, other, Event::OpenCollisionDump);
-        }
-    }
-
-    /// Leaves the capabilities that the peer has refused out of the next OPEN (RFC 5492, section 3).
-    fn reduce(&mut self, reason: &DownReason) {
-        let DownReason::Remote(notification) = reason else { return };
-        let Some(reduced) = self.offered.without_refused(notification) else { return };
-        info!(refused = %notification, "the next OPEN leaves out what the peer refuses");
-        self.offer(reduced);
-    }
-
-    /// Makes the next OPEN from the whole configuration.
-    fn offer_all(&mut self) {
-        if *self.offered != self.settings.fsm {
-            self.offer(self.settings.fsm.clone());
-        }
-    }
-
-    /// Makes the next OPEN from this configuration.
-    fn offer(&mut self, config: FsmConfig) {
-        self.offered = Arc::new(config);
-        self.outgoing.fsm.set_config(Arc::clone(&self.offered));
-        if let Some(incoming) = &mut self.incoming {
-            incoming.fsm.set_config(Arc::clone(&self.offered));
         }
     }
 

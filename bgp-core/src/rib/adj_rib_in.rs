@@ -1,4 +1,4 @@
-//! Adj-RIB-In: what one peer has told us (RFC 4271, section 3.2).
+//! Adj-RIB-In: the routes received from one peer (RFC 4271, section 3.2).
 
 use std::sync::Arc;
 
@@ -7,73 +7,71 @@ use ipnet::IpNet;
 use crate::AfiSafi;
 use crate::rib::key::{Key, Key4, Key6};
 use crate::rib::table::Table;
-use crate::rib::{Iter, Nlri};
+use crate::rib::{Nlri, RouteIter};
 use crate::wire::PathAttributes;
 
 /// The routes received from one peer and still valid.
 ///
-/// Some of them may be stale: the peer has to announce them again, or they go, since it restarts (RFC 4724) or
-/// repeats all its routes (RFC 7313).
+/// Some of them may be stale, because the peer restarts (RFC 4724) or repeats all its routes (RFC 7313). They are dropped if
+/// the peer does not announce them again.
 #[derive(Clone, Debug, Default)]
 pub struct AdjRibIn {
-    v4: Held<Key4>,
-    v6: Held<Key6>,
+    v4: FamilyRoutes<Key4>,
+    v6: FamilyRoutes<Key6>,
 }
 
 /// The routes of one family.
 #[derive(Clone, Debug)]
-struct Held<K> {
+struct FamilyRoutes<K> {
     routes: Table<K>,
-    /// Those of them that are stale.
+    /// The stale ones among them.
     stale: Table<K>,
 }
 
-/// Routes with their new attributes, and routes that are gone.
+/// Routes with their new attributes, and removed routes.
 type Changed = (Vec<(Nlri, Arc<PathAttributes>)>, Vec<Nlri>);
 
 impl AdjRibIn {
-    /// Empty.
+    /// An empty RIB.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes an announcement, and says whether it changed anything. The route is not stale any more.
+    /// Adds or replaces a route, which is then not stale. Returns true if that changed anything.
     pub fn announce(&mut self, nlri: Nlri, attributes: &Arc<PathAttributes>) -> bool {
         let Nlri { prefix, path_id } = nlri;
         if let Some(key) = Key4::new(prefix, path_id) {
-            self.v4.announce(key, attributes)
-        } else {
-            Key6::new(prefix, path_id).is_some_and(|key| self.v6.announce(key, attributes))
+            return self.v4.announce(key, attributes);
         }
+        Key6::new(prefix, path_id).is_some_and(|key| self.v6.announce(key, attributes))
     }
 
-    /// Takes a withdrawal, and says whether there was a route.
+    /// Removes a route. Returns true if there was one.
     pub fn withdraw(&mut self, nlri: &Nlri) -> bool {
         let Nlri { prefix, path_id } = *nlri;
-        let v4 = Key4::new(prefix, path_id).is_some_and(|key| self.v4.withdraw(key));
-        v4 || Key6::new(prefix, path_id).is_some_and(|key| self.v6.withdraw(key))
+        if let Some(key) = Key4::new(prefix, path_id) {
+            return self.v4.withdraw(key);
+        }
+        Key6::new(prefix, path_id).is_some_and(|key| self.v6.withdraw(key))
     }
 
-    /// Forgets everything. What was there is returned.
+    /// Removes and returns all routes.
     pub fn clear(&mut self) -> Vec<Nlri> {
         let Self { v4, v6 } = std::mem::take(self);
         v4.routes.iter().map(nlri).chain(v6.routes.iter().map(nlri)).collect()
     }
 
-    /// Forgets all routes of a family. What was there is returned.
+    /// Removes and returns all routes of a family.
     pub fn clear_family(&mut self, family: AfiSafi) -> Vec<Nlri> {
-        fn taken<K: Key>(held: &mut Held<K>) -> Vec<Nlri> {
-            std::mem::take(held).routes.iter().map(nlri).collect()
-        }
         match family {
-            AfiSafi::IPV4_UNICAST => taken(&mut self.v4),
-            AfiSafi::IPV6_UNICAST => taken(&mut self.v6),
+            AfiSafi::IPV4_UNICAST => self.v4.clear(),
+            AfiSafi::IPV6_UNICAST => self.v6.clear(),
             _ => Vec::new(),
         }
     }
 
-    /// From now on every route of the family is stale.
+    /// Marks every route of the family as stale.
     pub fn mark_stale(&mut self, family: AfiSafi) {
         match family {
             AfiSafi::IPV4_UNICAST => self.v4.stale = self.v4.routes.clone(),
@@ -82,7 +80,7 @@ impl AdjRibIn {
         }
     }
 
-    /// Forgets the routes of the family that are still stale, which are returned.
+    /// Removes and returns the routes of the family that are still stale.
     pub fn remove_stale(&mut self, family: AfiSafi) -> Vec<Nlri> {
         match family {
             AfiSafi::IPV4_UNICAST => self.v4.remove_stale(),
@@ -91,8 +89,8 @@ impl AdjRibIn {
         }
     }
 
-    /// Gives stale routes of the family other attributes, or forgets them where `change` answers `None`. They stay stale. Returns
-    /// what changed, and what is gone.
+    /// Changes the attributes of the family's stale routes, or removes the routes for which `change` returns `None`. The others
+    /// stay stale. Returns the changed and the removed routes.
     pub(crate) fn change_stale(
         &mut self,
         family: AfiSafi,
@@ -105,7 +103,7 @@ impl AdjRibIn {
         }
     }
 
-    /// How many routes of the family are stale.
+    /// The number of stale routes of the family.
     #[must_use]
     pub fn stale(&self, family: AfiSafi) -> usize {
         match family {
@@ -115,27 +113,28 @@ impl AdjRibIn {
         }
     }
 
-    /// The attributes of the route to `prefix`; of several, of that with the lowest path identifier.
+    /// The attributes of the route to `prefix`, or of the path with the lowest identifier if there are several.
     #[must_use]
     pub fn get(&self, prefix: &IpNet) -> Option<&Arc<PathAttributes>> {
-        let v4 = Key4::new(*prefix, 0).and_then(|key| self.v4.routes.first_of(key));
-        v4.map(|(_, attributes)| attributes)
-            .or_else(|| Some(self.v6.routes.first_of(Key6::new(*prefix, 0)?)?.1))
+        if let Some(key) = Key4::new(*prefix, 0) {
+            return Some(self.v4.routes.first_of(key)?.1);
+        }
+        Some(self.v6.routes.first_of(Key6::new(*prefix, 0)?)?.1)
     }
 
-    /// The routes, in the order of prefixes; a prefix comes as often as there are paths to it.
+    /// The routes in the order of prefixes. A prefix occurs once for each path to it.
     #[must_use]
-    pub fn iter(&self) -> Iter<'_> {
-        Iter::new(&self.v4.routes, &self.v6.routes)
+    pub fn iter(&self) -> RouteIter<'_> {
+        RouteIter::new(&self.v4.routes, &self.v6.routes)
     }
 
-    /// How many routes there are.
+    /// The number of routes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.v4.routes.len() + self.v6.routes.len()
     }
 
-    /// How many routes of `family` there are.
+    /// The number of routes of `family`.
     #[must_use]
     pub fn len_of(&self, family: AfiSafi) -> usize {
         match family {
@@ -145,7 +144,7 @@ impl AdjRibIn {
         }
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no routes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -154,20 +153,20 @@ impl AdjRibIn {
 
 impl<'a> IntoIterator for &'a AdjRibIn {
     type Item = (IpNet, &'a Arc<PathAttributes>);
-    type IntoIter = Iter<'a>;
+    type IntoIter = RouteIter<'a>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
 }
 
-impl<K> Default for Held<K> {
+impl<K> Default for FamilyRoutes<K> {
     fn default() -> Self {
         Self { routes: Table::default(), stale: Table::default() }
     }
 }
 
-impl<K: Key> Held<K> {
+impl<K: Key> FamilyRoutes<K> {
     fn announce(&mut self, key: K, attributes: &Arc<PathAttributes>) -> bool {
         if !self.stale.is_empty() {
             self.stale.remove(key);
@@ -181,6 +180,10 @@ impl<K: Key> Held<K> {
             self.stale.remove(key);
         }
         self.routes.remove(key).is_some()
+    }
+
+    fn clear(&mut self) -> Vec<Nlri> {
+        std::mem::take(self).routes.iter().map(nlri).collect()
     }
 
     fn remove_stale(&mut self) -> Vec<Nlri> {
@@ -197,20 +200,19 @@ impl<K: Key> Held<K> {
     ) -> Changed {
         let (mut announced, mut withdrawn) = Changed::default();
         let before = std::mem::take(&mut self.stale);
+
         for (key, attributes) in before.iter() {
-            match change(attributes) {
-                Some(new) => {
-                    if new != *attributes {
-                        announced.push((nlri((key, ())), Arc::clone(&new)));
-                        self.routes.insert(key, Arc::clone(&new));
-                    }
-                    self.stale.insert(key, new);
-                }
-                None => {
-                    self.routes.remove(key);
-                    withdrawn.push(nlri((key, ())));
-                }
+            let Some(new) = change(attributes) else {
+                self.routes.remove(key);
+                withdrawn.push(nlri((key, ())));
+                continue;
+            };
+
+            if new != *attributes {
+                announced.push((nlri((key, ())), Arc::clone(&new)));
+                self.routes.insert(key, Arc::clone(&new));
             }
+            self.stale.insert(key, new);
         }
         (announced, withdrawn)
     }

@@ -1,8 +1,8 @@
-//! The decision process: which paths to one prefix are the best (RFC 4271, section 9.1.2.2).
+//! The decision process: it finds the best paths to one prefix (RFC 4271, section 9.1.2.2).
 //!
-//! Done by elimination, rule by rule, as the RFC has it, and not by sorting: MULTI_EXIT_DISC is compared
-//! between paths of one neighbouring AS alone, so that "better than" between two paths is no order among
-//! three. The metric of the interior gateway protocol is not asked: there is none.
+//! It eliminates paths rule by rule, as in the RFC, and does not sort them. MULTI_EXIT_DISC is compared only between paths
+//! of one neighbouring AS, so "better than" is not an order among three paths. There is no metric of an interior gateway
+//! protocol to compare.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,12 +11,12 @@ use crate::rib::Path;
 use crate::wire::{Community, PathAttributes};
 use crate::{Asn, BgpIdentifier, PeerType};
 
-/// LOCAL_PREF where a path has none.
+/// The LOCAL_PREF of a path without one.
 const DEFAULT_LOCAL_PREF: u32 = 100;
 
-/// Where a path comes from.
+/// The peer that a path comes from, as the decision process sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "what RFC 4271, section 9.1.2.2, compares of a peer")]
+#[expect(clippy::exhaustive_structs, reason = "RFC 4271, section 9.1.2.2, compares these")]
 pub struct PathSource {
     /// The address of the peer.
     pub address: IpAddr,
@@ -26,12 +26,13 @@ pub struct PathSource {
     pub peer_type: PeerType,
 }
 
-/// Puts the best path first, behind it those that only a tie-break told from it, then the rest; returns how
-/// many traffic may be spread over.
+/// Sorts the best path to the front, followed by those that only a tie-break separates from it, then the rest. Returns the
+/// number of paths over which traffic may be spread.
 ///
-/// In the order of the rules: what is not kept as a last resort (RFC 9494, section 4.3), the highest LOCAL_PREF, the shortest AS_PATH, the lowest ORIGIN, the lowest
-/// MULTI_EXIT_DISC of each neighbouring AS, external before internal. Then, as tie-breaks, the lowest
-/// identifier (ORIGINATOR_ID in place of the peer's, RFC 4456), the shortest CLUSTER_LIST, the lowest address.
+/// The rules in their order: paths that are not long-lived stale (RFC 9494, section 4.3), the highest LOCAL_PREF, the
+/// shortest AS_PATH, the lowest ORIGIN, the lowest MULTI_EXIT_DISC of each neighbouring AS, external before internal.
+/// Then the tie-breaks: the lowest identifier (ORIGINATOR_ID in place of the peer's, RFC 4456), the shortest CLUSTER_LIST,
+/// the lowest address.
 pub(super) fn rank<K>(paths: &mut [Path<K>]) -> usize {
     let mut left = paths.len();
     left = keep_best(paths, left, |path| is_long_lived(&path.attributes));
@@ -42,6 +43,7 @@ pub(super) fn rank<K>(paths: &mut [Path<K>]) -> usize {
     left = keep_best(paths, left, |path| path.attributes.origin);
     left = keep_lowest_med(paths, left);
     left = keep_best(paths, left, |path| path.source.peer_type == PeerType::Internal);
+
     let (equal, _) = paths.split_at_mut(left);
     equal.sort_by_key(|path| {
         let attributes = &path.attributes;
@@ -51,7 +53,7 @@ pub(super) fn rank<K>(paths: &mut [Path<K>]) -> usize {
     left
 }
 
-/// Of the first `left` paths, moves those with the smallest key to the front; returns how many they are.
+/// Moves those of the first `left` paths that have the smallest key to the front, and returns their number.
 fn keep_best<K, T: Ord>(paths: &mut [Path<K>], left: usize, key: impl Fn(&Path<K>) -> T) -> usize {
     let (candidates, _) = paths.split_at_mut(left);
     candidates.sort_by_key(&key);
@@ -59,8 +61,8 @@ fn keep_best<K, T: Ord>(paths: &mut [Path<K>], left: usize, key: impl Fn(&Path<K
     candidates.partition_point(|path| key(path) == best)
 }
 
-/// Of the first `left` paths, moves those to the front of which no other path of the same neighbouring AS
-/// has a lower MULTI_EXIT_DISC; returns how many they are.
+/// Moves those of the first `left` paths that have the lowest MULTI_EXIT_DISC of their neighbouring AS to the front, and
+/// returns their number.
 fn keep_lowest_med<K>(paths: &mut [Path<K>], left: usize) -> usize {
     let (candidates, _) = paths.split_at_mut(left);
     let Some(first) = candidates.first().map(|path| med(&path.attributes)) else { return 0 };
@@ -75,12 +77,13 @@ fn keep_lowest_med<K>(paths: &mut [Path<K>], left: usize) -> usize {
         *known = own.min(*known);
     }
 
-    let beaten = |path: &Path<K>| {
-        let own = med(&path.attributes);
-        lowest.get(&neighbour(&path.attributes)).is_some_and(|lowest| *lowest < own)
-    };
-    candidates.sort_by_cached_key(beaten);
-    candidates.partition_point(|path| !beaten(path))
+    candidates.sort_by_cached_key(|path| !has_lowest_med(&path.attributes, &lowest));
+    candidates.partition_point(|path| has_lowest_med(&path.attributes, &lowest))
+}
+
+/// Returns true if no path of the same neighbouring AS has a lower MULTI_EXIT_DISC.
+fn has_lowest_med(attributes: &PathAttributes, lowest: &BTreeMap<Option<Asn>, u32>) -> bool {
+    lowest.get(&neighbour(attributes)).is_none_or(|lowest| med(attributes) <= *lowest)
 }
 
 fn is_long_lived(attributes: &PathAttributes) -> bool {
@@ -122,7 +125,7 @@ mod tests {
         }
     }
 
-    /// The peers of the paths, the best first, cut to those that traffic may be spread over.
+    /// The peers of the paths over which traffic may be spread, the best first.
     fn ranked(mut paths: Vec<Path<u8>>) -> Vec<u8> {
         let equal = rank(&mut paths);
         paths[..equal].iter().map(|path| path.peer).collect()
@@ -135,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_beats_those_behind_it() {
+    fn each_rule_overrides_the_rules_after_it() {
         let long_but_preferred = path(9, &[1, 2, 3], |a| a.local_pref = Some(200));
         let short = path(8, &[1], |a| a.origin = Origin::Incomplete);
         assert_eq!(ranked(vec![short.clone(), long_but_preferred]), [9]);
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn med_decides_within_one_neighbouring_as_alone() {
+    fn med_decides_only_within_one_neighbouring_as() {
         let high = path(1, &[65001], |a| a.med = Some(50));
         let low = path(2, &[65001], |a| a.med = Some(10));
         let other = path(3, &[65002], |a| a.med = Some(30));
@@ -158,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_as_a_last_resort_is_the_last() {
+    fn a_long_lived_stale_path_is_the_last_choice() {
         let stale = path(1, &[1], |a| {
             a.communities.push(Community::LLGR_STALE);
             a.local_pref = Some(1_000);

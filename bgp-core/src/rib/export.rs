@@ -1,4 +1,4 @@
-//! From a route of ours to what goes on the wire of one session (RFC 4271, sections 5 and 9.1.3).
+//! The rules that turn a route of ours into the one that is sent on a session (RFC 4271, sections 5 and 9.1.3).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,10 +10,10 @@ use crate::policy::NextHops;
 use crate::wire::{Community, NextHop, PathAttributes, Role};
 use crate::{Afi, AfiSafi, Asn, PeerType};
 
-/// LOCAL_PREF where the route has none of its own, as every implementation has it.
+/// The LOCAL_PREF of a route without one, as in every implementation.
 const DEFAULT_LOCAL_PREF: u32 = 100;
 
-/// What one session does to the attributes of our routes.
+/// The changes that one session makes to the attributes of our routes.
 #[derive(Clone, Debug)]
 pub struct ExportRules<'a> {
     negotiated: &'a Negotiated,
@@ -22,18 +22,18 @@ pub struct ExportRules<'a> {
     draining: bool,
 }
 
-/// Why a route cannot be sent on this session.
+/// The reason why a route cannot be sent on a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unsendable {
-    /// The next hop is of another family than the prefix, and the peer does not take that.
+    /// The next hop is of another family than the prefix, and the peer does not support that.
     NextHopFamily {
         /// The family of the prefix.
         family: AfiSafi,
         /// The next hop: the route's own, or the session's local address.
         next_hop: IpAddr,
     },
-    /// The route has ONLY_TO_CUSTOMER, and the peer is no customer (RFC 9234, section 5).
+    /// The route has ONLY_TO_CUSTOMER, and the peer is not a customer (RFC 9234, section 5).
     OnlyToCustomer,
     /// The peer's OPEN does not offer the family (RFC 4760, section 8).
     FamilyNotOffered {
@@ -45,22 +45,22 @@ pub enum Unsendable {
         /// The family of the prefix.
         family: AfiSafi,
     },
-    /// The attributes leave no room for a prefix in the longest message that the peer takes (RFC 8654).
+    /// The attributes leave no room for a prefix in the longest message that the peer accepts (RFC 8654).
     TooLong {
-        /// The number of octets that a message may have.
+        /// The largest number of octets of a message.
         limit: usize,
     },
 }
 
 impl Unsendable {
-    /// Returns true if the other reason is the same one, apart from the route that it is given for.
+    /// Returns true if the other reason is of the same kind and family.
     #[must_use]
     pub fn is_alike(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
             && self.family() == other.family()
     }
 
-    /// The family that the reason is about, if it is about one.
+    /// The family of the reason, if it has one.
     #[must_use]
     pub fn family(&self) -> Option<AfiSafi> {
         match self {
@@ -72,16 +72,16 @@ impl Unsendable {
     }
 }
 
-/// A route that the peer should have and that this session cannot carry.
+/// A route that the peer should have but the session cannot carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnsendableRoute {
-    /// Where to.
+    /// The prefix.
     pub prefix: IpNet,
-    /// The identifier of the path (RFC 7911); 0 in a family in which the session carries one path to each prefix. In a
-    /// family that it does not carry, as the route has it.
+    /// The identifier of the path (RFC 7911). It is 0 if the session carries one path to each prefix of the family, and the
+    /// route's own if it does not carry the family.
     pub path_id: u32,
-    /// Why it cannot be sent.
+    /// The reason.
     pub why: Unsendable,
 }
 
@@ -109,35 +109,36 @@ impl fmt::Display for Unsendable {
 impl std::error::Error for Unsendable {}
 
 impl<'a> ExportRules<'a> {
-    /// For a session with these parameters whose own end has `local_address`.
+    /// The rules of a session with these parameters whose local end is `local_address`.
     #[must_use]
     pub fn new(negotiated: &'a Negotiated, local_address: IpAddr) -> Self {
         Self { negotiated, local_address, next_hops: NextHops::default(), draining: false }
     }
 
-    /// The next hops of routes that have none of their own.
+    /// Sets the next hops of routes that have none of their own.
     #[must_use]
     pub fn next_hops(mut self, next_hops: NextHops) -> Self {
         self.next_hops = next_hops;
         self
     }
 
-    /// Whether routes carry GRACEFUL_SHUTDOWN, and towards an internal peer the LOCAL_PREF 0, so that traffic goes another
-    /// way before the session ends (RFC 8326, section 4.1).
+    /// Adds GRACEFUL_SHUTDOWN to routes, and LOCAL_PREF 0 towards an internal peer, so that traffic moves elsewhere before the
+    /// session ends (RFC 8326, section 4.1).
     #[must_use]
     pub fn draining(mut self, draining: bool) -> Self {
         self.draining = draining;
         self
     }
 
-    /// The attributes to send, for a route with `attributes` to a prefix of `family`.
+    /// The attributes to send for a route with `attributes` to a prefix of `family`.
     ///
-    /// To an external peer: our AS before the path, and neither LOCAL_PREF nor what route reflection adds; with a role,
-    /// ONLY_TO_CUSTOMER by RFC 9234, section 5. To an internal one: LOCAL_PREF always, 100 where the route has none.
+    /// An external peer gets our AS before the path, and neither LOCAL_PREF nor the attributes of route reflection. With a
+    /// role it gets ONLY_TO_CUSTOMER by RFC 9234, section 5. An internal peer always gets LOCAL_PREF, which is 100 if the
+    /// route has none.
     ///
     /// # Errors
     ///
-    /// Where the next hop is of the wrong family, or where the route would leak.
+    /// The next hop is of the wrong family, or the route would leak.
     pub fn apply(
         &self,
         attributes: &PathAttributes,
@@ -154,6 +155,7 @@ impl<'a> ExportRules<'a> {
             return Err(Unsendable::NextHopFamily { family, next_hop: next_hop.address() });
         }
         let only_to_customer = self.only_to_customer(attributes)?;
+
         let mut sent = attributes.clone();
         sent.next_hop = Some(next_hop);
         sent.only_to_customer = only_to_customer;
@@ -163,24 +165,30 @@ impl<'a> ExportRules<'a> {
                 sent.communities.push(Community::GRACEFUL_SHUTDOWN);
             }
         }
+
         match self.negotiated.peer_type {
-            PeerType::External => {
-                if let Some(LocalAs { speaker_asn, sent: SentPath::BothAses, .. }) =
-                    self.negotiated.local_as
-                {
-                    sent.as_path.prepend(speaker_asn, 1);
-                }
-                sent.as_path.prepend(self.negotiated.local_asn, 1);
-                sent.local_pref = None;
-                sent.originator_id = None;
-                sent.cluster_list.clear();
-            }
+            PeerType::External => self.prepare_external(&mut sent),
             PeerType::Internal => {
                 sent.local_pref.get_or_insert(DEFAULT_LOCAL_PREF);
             }
         }
         Ok(sent)
     }
+
+    /// Applies the rules for external peers.
+    fn prepare_external(&self, sent: &mut PathAttributes) {
+        if let Some(LocalAs { speaker_asn, sent: SentPath::BothAses, .. }) =
+            self.negotiated.local_as
+        {
+            sent.as_path.prepend(speaker_asn, 1);
+        }
+        sent.as_path.prepend(self.negotiated.local_asn, 1);
+
+        sent.local_pref = None;
+        sent.originator_id = None;
+        sent.cluster_list.clear();
+    }
+
     /// The next hop of a route that has none of its own: the configured one, or our end of the session.
     fn next_hop(&self, family: AfiSafi) -> NextHop {
         match (family.afi, self.local_address) {
@@ -195,8 +203,8 @@ impl<'a> ExportRules<'a> {
         }
     }
 
-    /// ONLY_TO_CUSTOMER as the peer gets it (RFC 9234, section 5): a route that has it goes to customers alone, and one
-    /// that goes to a customer or to a peer has it from then on.
+    /// The ONLY_TO_CUSTOMER to send (RFC 9234, section 5). A route with it is sent only to customers, and a route gets it when it
+    /// is sent to a customer or to a peer.
     fn only_to_customer(&self, attributes: &PathAttributes) -> Result<Option<Asn>, Unsendable> {
         let has = attributes.only_to_customer;
         match self.negotiated.local_role {
@@ -211,7 +219,7 @@ impl<'a> ExportRules<'a> {
     }
 }
 
-/// The local address as a next hop. Where it is link-local, it stands for the global one too (RFC 2545, section 3).
+/// The local address as a next hop. A link-local one takes the place of the global one too (RFC 2545, section 3).
 fn local_next_hop(local: IpAddr) -> NextHop {
     match local {
         IpAddr::V6(local) if local.is_unicast_link_local() => {
@@ -243,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_hop_is_our_end_of_the_session_where_the_family_takes_it() {
+    fn the_next_hop_is_our_end_of_the_session_if_the_family_allows_it() {
         let plain = negotiated(|it| it.extensions.extended_next_hop = false);
         let extended = negotiated(|it| it.extensions.extended_next_hop = true);
         let (v4, v6) = (AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST);
@@ -262,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc_9234_section_5_marks_what_goes_down_and_stops_what_would_leak() {
+    fn rfc_9234_section_5_marks_routes_sent_down_and_stops_leaks() {
         let marked = PathAttributes { only_to_customer: Some(Asn(1)), ..PathAttributes::default() };
         let send = |role, attributes: &PathAttributes| {
             let negotiated = negotiated(|it| it.local_role = role);

@@ -1,4 +1,4 @@
-//! From a received route to one that may be used (RFC 4271, sections 6.3 and 9.1.2).
+//! The rules that accept or reject a received route (RFC 4271, sections 6.3 and 9.1.2).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,29 +7,29 @@ use crate::fsm::{Negotiated, ReceivedPath};
 use crate::wire::{Community, PathAttributes, Role};
 use crate::{Asn, PeerType};
 
-/// What one session does to the attributes of the peer's routes, before any policy.
+/// The changes that one session makes to the attributes of the peer's routes, before any policy.
 #[derive(Clone, Debug)]
 pub struct ImportRules<'a> {
     negotiated: &'a Negotiated,
     local_address: IpAddr,
-    as_sets: bool,
+    allow_as_sets: bool,
 }
 
-/// Why a received route is not used.
+/// The reason why a received route is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejected {
     /// The path of an external peer does not begin with its AS (RFC 4271, section 6.3).
     FirstAs,
-    /// The path leads through our AS.
+    /// The path contains our AS.
     Loop,
     /// The next hop is our own address.
     OwnNextHop,
-    /// The next hop is not the address of a host: unspecified, loopback, multicast or reserved (RFC 4271, section 6.3).
+    /// The next hop is not the address of a host, but unspecified, loopback, multicast or reserved (RFC 4271, section 6.3).
     MartianNextHop,
     /// The path has an AS_SET or AS_CONFED_SET (RFC 9774).
     AsSet,
-    /// The route was for customers only, and came from one (RFC 9234, section 5).
+    /// The route is for customers only, and came from a peer that must not send it (RFC 9234, section 5).
     Leak,
 }
 
@@ -37,11 +37,13 @@ impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::FirstAs => "the path does not begin with the AS of the peer",
-            Self::Loop => "the path leads through our own AS",
+            Self::Loop => "the path contains our own AS",
             Self::OwnNextHop => "the next hop is our own address",
             Self::MartianNextHop => "the next hop is not the address of a host",
             Self::AsSet => "the path has an AS_SET or AS_CONFED_SET (RFC 9774)",
-            Self::Leak => "a route for customers only (RFC 9234) came from where it must not",
+            Self::Leak => {
+                "the route is for customers only (RFC 9234), and the peer must not send it"
+            }
         })
     }
 }
@@ -49,35 +51,36 @@ impl fmt::Display for Rejected {
 impl std::error::Error for Rejected {}
 
 impl<'a> ImportRules<'a> {
-    /// For a session with these parameters whose own end has `local_address`.
+    /// The rules of a session with these parameters whose local end is `local_address`.
     #[must_use]
     pub fn new(negotiated: &'a Negotiated, local_address: IpAddr) -> Self {
-        Self { negotiated, local_address, as_sets: false }
+        Self { negotiated, local_address, allow_as_sets: false }
     }
 
-    /// Accepts paths that have an AS_SET or AS_CONFED_SET, or refuses them as by default.
+    /// Accepts paths that have an AS_SET or AS_CONFED_SET. By default they are rejected.
     #[must_use]
     pub fn allow_as_sets(mut self, allow: bool) -> Self {
-        self.as_sets = allow;
+        self.allow_as_sets = allow;
         self
     }
 
-    /// Changes the attributes to those under which a route takes part in the decision process: ONLY_TO_CUSTOMER by
-    /// our role (RFC 9234, section 5); LOCAL_PREF 0 for what an external peer is about to withdraw
-    /// (GRACEFUL_SHUTDOWN, RFC 8326, section 4.2); our local AS in the path, where it is not to be left out.
+    /// Changes the attributes to those with which the route takes part in the decision process: ONLY_TO_CUSTOMER by our role
+    /// (RFC 9234, section 5), LOCAL_PREF 0 for routes that an external peer is about to withdraw (GRACEFUL_SHUTDOWN, RFC 8326,
+    /// section 4.2), and our local AS in the path, if it is configured.
     ///
     /// # Errors
     ///
-    /// Where the route must not be used.
+    /// The route must not be used.
     pub fn apply(&self, attributes: &mut PathAttributes) -> Result<(), Rejected> {
         let Negotiated { local_asn, remote_asn, local_as, .. } = *self.negotiated;
         let external = self.negotiated.peer_type == PeerType::External;
         let path = &attributes.as_path;
+
         if external && path.first_as() != Some(remote_asn) {
             return Err(Rejected::FirstAs);
         }
-        let of_speaker = local_as.is_some_and(|local_as| path.contains(local_as.speaker_asn));
-        if path.contains(local_asn) || of_speaker {
+        let has_speaker = local_as.is_some_and(|local_as| path.contains(local_as.speaker_asn));
+        if path.contains(local_asn) || has_speaker {
             return Err(Rejected::Loop);
         }
         if attributes.next_hop.is_some_and(|it| it.address() == self.local_address) {
@@ -86,7 +89,7 @@ impl<'a> ImportRules<'a> {
         if attributes.next_hop.is_some_and(|it| self.is_martian(it.address())) {
             return Err(Rejected::MartianNextHop);
         }
-        if path.has_set() && !self.as_sets {
+        if path.has_set() && !self.allow_as_sets {
             return Err(Rejected::AsSet);
         }
 
@@ -100,8 +103,7 @@ impl<'a> ImportRules<'a> {
         Ok(())
     }
 
-    /// Returns true for an address that cannot be a host's. A loopback address is a next hop only between speakers on one
-    /// host.
+    /// Returns true for an address that is not a host's. A loopback address is a next hop only between speakers on one host.
     fn is_martian(&self, next_hop: IpAddr) -> bool {
         let next_hop = next_hop.to_canonical();
         if next_hop.is_loopback() {
@@ -113,6 +115,7 @@ impl<'a> ImportRules<'a> {
         }
     }
 
+    /// The ONLY_TO_CUSTOMER of an accepted route.
     fn only_to_customer(&self, has: Option<Asn>) -> Result<Option<Asn>, Rejected> {
         let remote_asn = self.negotiated.remote_asn;
         match (self.negotiated.local_role, has) {
@@ -152,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_that_leads_back_or_hides_the_peer_is_not_used() {
+    fn a_route_that_loops_or_omits_the_peers_as_is_rejected() {
         assert!(import(|_| (), path(&[64635, 1])).is_ok());
         assert_eq!(import(|_| (), path(&[1, 64635])), Err(Rejected::FirstAs));
         assert_eq!(import(|_| (), path(&[])), Err(Rejected::FirstAs));
@@ -163,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_next_hop_that_can_be_no_host_is_not_used() {
+    fn a_next_hop_that_is_not_a_host_is_rejected() {
         let with = |next_hop: &str| {
             let next_hop = Some(next_hop.parse::<IpAddr>().expect("an address").into());
             import(|_| (), PathAttributes { next_hop, ..path(&[64635]) }).map(|_| ())
@@ -202,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn between_speakers_of_one_host_a_loopback_address_is_a_next_hop() {
+    fn between_speakers_on_one_host_a_loopback_address_is_a_valid_next_hop() {
         let config = FsmConfig::new(Asn(64636), BgpIdentifier::new(10, 0, 0, 1), PEER);
         let negotiated = Fsm::negotiated_for_tests(&config, PEER);
         let local = "127.0.0.1".parse().expect("an address");
@@ -212,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc_9774_a_path_with_a_set_is_used_only_where_it_is_allowed() {
+    fn rfc_9774_a_path_with_a_set_is_used_only_if_it_is_allowed() {
         let config = FsmConfig::new(Asn(64636), BgpIdentifier::new(10, 0, 0, 1), PEER);
         let negotiated = Fsm::negotiated_for_tests(&config, PEER);
         let local = "10.0.0.1".parse().expect("an address");
@@ -229,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc_9234_section_5_marks_what_comes_down_and_refuses_what_leaked() {
+    fn rfc_9234_section_5_marks_routes_from_above_and_rejects_leaked_ones() {
         let with =
             |otc: Option<u32>| PathAttributes { only_to_customer: otc.map(Asn), ..path(&[64635]) };
         let leak = Err(Rejected::Leak);
@@ -250,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_external_peer_is_about_to_withdraw_is_preferred_least() {
+    fn a_route_that_an_external_peer_is_about_to_withdraw_has_the_lowest_preference() {
         let draining = PathAttributes {
             communities: vec![Community::GRACEFUL_SHUTDOWN],
             local_pref: Some(200),

@@ -1,4 +1,4 @@
-//! What the tables are ordered by: a prefix and a path identifier, as small as they can be.
+//! The keys of route tables: a prefix and a path identifier, in the smallest form.
 
 use std::fmt::Debug;
 use std::net::Ipv6Addr;
@@ -12,7 +12,7 @@ pub(crate) trait Key: Copy + Ord + Debug {
     /// The family whose prefixes these are.
     const FAMILY: AfiSafi;
 
-    /// `None` where the prefix is of another family. Host bits are cleared.
+    /// The key of a prefix without its host bits. `None` if the prefix is of another family.
     fn new(prefix: IpNet, path_id: u32) -> Option<Self>;
 
     fn prefix(self) -> IpNet;
@@ -22,7 +22,7 @@ pub(crate) trait Key: Copy + Ord + Debug {
     /// The same prefix with another identifier.
     fn with_path_id(self, path_id: u32) -> Self;
 
-    /// Whether both are paths to one prefix.
+    /// Returns true if both are paths to one prefix.
     fn same_prefix(self, other: Self) -> bool {
         self.with_path_id(0) == other.with_path_id(0)
     }

@@ -1,7 +1,7 @@
-//! Loc-RIB: the routes that the decision process has chosen among all peers' (RFC 4271, section 3.2).
+//! Loc-RIB: the routes that the decision process has chosen from those of all peers (RFC 4271, section 3.2).
 //!
-//! The choice among many paths is made when it is read, not at each change: a prefix that a thousand peers announce
-//! changes a thousand times before it is read once.
+//! The choice among many paths is made when it is read, not at each change: a prefix that a thousand peers announce may
+//! change a thousand times before it is read once.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -12,7 +12,7 @@ use crate::rib::decision::rank;
 use crate::rib::{Nlri, PathSource};
 use crate::wire::PathAttributes;
 
-/// The routes of all peers, with the choice made. `K` names a peer.
+/// The routes of all peers, ranked by the decision process. `K` identifies a peer.
 #[derive(Clone, Debug)]
 pub struct LocRib<K> {
     prefixes: BTreeMap<IpNet, Destination<K>>,
@@ -20,13 +20,13 @@ pub struct LocRib<K> {
 
 /// One peer's path to a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a path is who told us what")]
+#[expect(clippy::exhaustive_structs, reason = "a path is the attributes that a peer has announced")]
 pub struct Path<K> {
-    /// The peer that it came from.
+    /// The peer that announced it.
     pub peer: K,
-    /// Which of the peer's paths to the prefix it is (RFC 7911); 0 where the session has one a prefix.
+    /// The identifier among the peer's paths to the prefix (RFC 7911). It is 0 on a session with one path per prefix.
     pub path_id: u32,
-    /// What the decision process asks of that peer.
+    /// The peer's properties that the decision process compares.
     pub source: PathSource,
     /// The path attributes, as received.
     pub attributes: Arc<PathAttributes>,
@@ -35,24 +35,24 @@ pub struct Path<K> {
 /// The paths to one prefix.
 #[derive(Clone, Debug)]
 struct Destination<K> {
-    /// The best first, where the choice has been made.
+    /// The paths, the best first if the choice has been made.
     paths: Vec<Path<K>>,
-    /// How many of them traffic may be spread over; `None`: the choice has not been made.
+    /// The number of paths over which traffic may be spread. `None`: the choice has not been made.
     equal: Option<usize>,
-    /// The choice, made for a reader, which cannot change `paths`.
+    /// The choice that was made for a reader, which cannot change `paths`.
     chosen: OnceLock<Box<Ranked<K>>>,
 }
 
-/// Paths to one prefix among which the choice has been made.
+/// The ranked paths to one prefix.
 #[derive(Clone, Debug)]
 struct Ranked<K> {
-    /// The best first.
+    /// The paths, the best first.
     paths: Vec<Path<K>>,
-    /// How many of them traffic may be spread over.
+    /// The number of paths over which traffic may be spread.
     equal: usize,
 }
 
-/// Among so few paths the choice is made at each change.
+/// The largest number of paths among which the choice is made at each change.
 const FEW: usize = 8;
 
 impl<K> Default for LocRib<K> {
@@ -62,13 +62,13 @@ impl<K> Default for LocRib<K> {
 }
 
 impl<K: Copy + Eq> LocRib<K> {
-    /// Empty.
+    /// An empty RIB.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes a peer's path to `prefix`, in place of the one with the same identifier that it gave before.
+    /// Adds a peer's path to `prefix`. It replaces the peer's path with the same identifier.
     pub fn insert(&mut self, prefix: IpNet, path: Path<K>) {
         let destination = self.prefixes.entry(prefix).or_insert_with(|| Destination {
             paths: Vec::with_capacity(1),
@@ -78,14 +78,14 @@ impl<K: Copy + Eq> LocRib<K> {
         destination.insert(path);
     }
 
-    /// Makes every choice that is due. A reader makes it too, but has to keep a copy of the paths.
+    /// Makes every choice that is due. A reader makes it too, but has to copy the paths.
     pub fn choose(&mut self) {
         for destination in self.prefixes.values_mut() {
             destination.choose();
         }
     }
 
-    /// Removes a peer's path, and says whether there was one.
+    /// Removes a peer's path. Returns true if there was one.
     pub fn remove(&mut self, nlri: &Nlri, peer: K) -> bool {
         let Some(destination) = self.prefixes.get_mut(&nlri.prefix) else { return false };
         let removed = destination.remove(|path| path.peer == peer && path.path_id == nlri.path_id);
@@ -95,7 +95,7 @@ impl<K: Copy + Eq> LocRib<K> {
         removed
     }
 
-    /// Removes every path of a peer, and says whether there was one.
+    /// Removes every path of a peer. Returns true if there was one.
     pub fn clear_peer(&mut self, peer: K) -> bool {
         let mut removed = false;
         self.prefixes.retain(|_, destination| {
@@ -111,15 +111,15 @@ impl<K: Copy + Eq> LocRib<K> {
         self.prefixes.get(prefix)?.ranked().0.first()
     }
 
-    /// The paths to `prefix` over which traffic may be spread: the best, and those that only a tie-break told
-    /// from it.
+    /// The paths to `prefix` over which traffic may be spread: the best, and those that only a tie-break separates from it.
     #[must_use]
     pub fn multipath(&self, prefix: &IpNet) -> &[Path<K>] {
-        let ranked = self.prefixes.get(prefix).map(Destination::ranked);
-        ranked.and_then(|(paths, equal)| paths.get(..equal)).unwrap_or_default()
+        let Some(destination) = self.prefixes.get(prefix) else { return &[] };
+        let (paths, equal) = destination.ranked();
+        paths.get(..equal).unwrap_or_default()
     }
 
-    /// Every prefix with all its paths, the best first, and how many of those traffic may be spread over.
+    /// Every prefix with all its paths, the best first, and the number of those over which traffic may be spread.
     pub fn iter(&self) -> impl Iterator<Item = (&IpNet, &[Path<K>], usize)> {
         self.prefixes.iter().map(|(prefix, destination)| {
             let (paths, equal) = destination.ranked();
@@ -127,13 +127,13 @@ impl<K: Copy + Eq> LocRib<K> {
         })
     }
 
-    /// How many prefixes there are.
+    /// The number of prefixes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.prefixes.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no routes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.prefixes.is_empty()
@@ -142,8 +142,8 @@ impl<K: Copy + Eq> LocRib<K> {
 
 impl<K: Copy + Eq> Destination<K> {
     fn insert(&mut self, path: Path<K>) {
-        let is_same = |known: &Path<K>| known.peer == path.peer && known.path_id == path.path_id;
-        match self.paths.iter_mut().find(|known| is_same(known)) {
+        let id = (path.peer, path.path_id);
+        match self.paths.iter_mut().find(|known| (known.peer, known.path_id) == id) {
             Some(known) => *known = path,
             None => self.paths.push(path),
         }
@@ -160,7 +160,7 @@ impl<K: Copy + Eq> Destination<K> {
         removed
     }
 
-    /// Drops the choice after a change of the paths, and makes it again at once if they are few.
+    /// Discards the choice after a change of the paths, and makes it again if there are few.
     fn changed(&mut self) {
         self.equal = None;
         self.chosen.take();
@@ -182,7 +182,7 @@ impl<K: Copy + Eq> Destination<K> {
         });
     }
 
-    /// The paths, the best first, and how many of them traffic may be spread over.
+    /// The paths, the best first, and the number of those over which traffic may be spread.
     fn ranked(&self) -> (&[Path<K>], usize) {
         if let Some(equal) = self.equal {
             return (&self.paths, equal);
@@ -225,7 +225,7 @@ mod tests {
         Path { peer, path_id: 0, source, attributes: Arc::new(attributes) }
     }
 
-    /// The rules as RFC 4271 states them, with each path compared with each other one.
+    /// The rules as RFC 4271 states them: each path is compared with each other one.
     fn spread_over(paths: &BTreeMap<u16, Path<u16>>) -> Vec<u16> {
         let med = |path: &Path<u16>| path.attributes.med;
         let asn = |path: &Path<u16>| path.attributes.as_path.first_as();
@@ -242,7 +242,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn however_paths_come_and_go_the_choice_is_that_of_the_rules(
+        fn after_any_changes_the_choice_is_that_of_the_rules(
             steps in prop::collection::vec(
                 (0_u16..40, 0_u32..3, 0_u32..3, 100_u32..102, any::<bool>(), 0_u8..6),
                 1..120,
@@ -265,7 +265,7 @@ mod tests {
                 }
             }
 
-            // Once for a reader that makes the choice, and once after the choice was made.
+            // First a reader makes the choice, then `choose` has made it.
             for _ in 0..2 {
                 let chosen: Vec<_> = rib.multipath(&prefix()).iter().map(|it| it.peer).collect();
                 prop_assert_eq!(&chosen, &spread_over(&paths));

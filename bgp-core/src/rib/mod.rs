@@ -1,13 +1,13 @@
 //! The routing information bases of RFC 4271, section 3.2, as plain data structures.
 //!
 //! ```text
-//!   received UPDATEs ──► AdjRibIn (one a peer) ──► LocRib (one a speaker: the decision process)
+//!   received UPDATEs ──► AdjRibIn (one per peer) ──► LocRib (one per speaker: the decision process)
 //!
-//!   RouteSet (what a peer should have) ──► AdjRibOut (one a peer) ──► UPDATEs to send
+//!   RouteSet (the desired routes of a peer) ──► AdjRibOut (one per peer) ──► UPDATEs to send
 //! ```
 //!
-//! Owns routes and what differs between wanted and told. Never encodes or decodes a message, and knows
-//! nothing of sessions but when one begins and ends.
+//! Owns routes, and the difference between desired and advertised ones. Never encodes or decodes a message, and knows
+//! nothing of sessions except their beginning and end.
 
 mod adj_rib_in;
 mod adj_rib_out;
@@ -30,7 +30,7 @@ pub use self::export::{ExportRules, Unsendable, UnsendableRoute};
 pub use self::import::{ImportRules, Rejected};
 pub use self::loc_rib::{LocRib, Path};
 pub use self::nlri::Nlri;
-pub use self::route::{Iter, Route, RouteSet};
+pub use self::route::{Route, RouteIter, RouteSet};
 
 use ipnet::IpNet;
 

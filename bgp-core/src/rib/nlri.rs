@@ -1,4 +1,4 @@
-//! A prefix as one of several paths to it.
+//! [`Nlri`]: a prefix with the identifier of one of its paths.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 pub struct Nlri {
     /// The prefix.
     pub prefix: IpNet,
-    /// The path identifier; 0 where the session has none.
+    /// The path identifier. It is 0 if the session has none.
     pub path_id: u32,
 }
 

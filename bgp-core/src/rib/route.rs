@@ -1,4 +1,4 @@
-//! Routes to originate, and sets of them.
+//! Routes to originate, and sets of routes.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,12 +6,12 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::rib::key::{Key, Key4, Key6};
-use crate::rib::table::{self, Table};
+use crate::rib::table::{Table, TableIter};
 use crate::wire::{Community, NextHop, Origin, PathAttributes};
 
 /// A route: a prefix and its path attributes.
 ///
-/// Made for originating: AS_PATH stays empty (the session prepends the local AS towards an external peer), and
+/// It is meant to be originated: AS_PATH stays empty (the session prepends the local AS towards an external peer), and
 /// without a next hop of its own the route is announced with the session's local address.
 ///
 /// ```
@@ -30,30 +30,30 @@ pub struct Route {
 }
 
 impl Route {
-    /// The path identifier of a route that was given none.
+    /// The path identifier of a route without one.
     pub const DEFAULT_PATH_ID: u32 = 1;
 
-    /// A route of our own to `prefix`, host bits cleared: ORIGIN IGP and nothing else.
+    /// A route of our own to `prefix` without its host bits. It has ORIGIN IGP and no other attributes.
     #[must_use]
     pub fn new(prefix: IpNet) -> Self {
         Self::with_attributes(prefix, Arc::new(PathAttributes::default()))
     }
 
-    /// A route with attributes that may be shared with others.
+    /// A route with attributes that it may share with others.
     #[must_use]
     pub fn with_attributes(prefix: IpNet, attributes: Arc<PathAttributes>) -> Self {
         Self { prefix: prefix.trunc(), path_id: Self::DEFAULT_PATH_ID, attributes }
     }
 
-    /// Makes it one of several paths to its prefix, told from the others by this identifier (RFC 7911). A peer with
-    /// which ADD-PATH was negotiated gets all of them; another one the path with the lowest identifier.
+    /// Makes it one of several paths to its prefix, distinguished by this identifier (RFC 7911). A peer that negotiated
+    /// ADD-PATH gets all of them. Other peers get the path with the lowest identifier.
     #[must_use]
     pub fn path(mut self, path_id: u32) -> Self {
         self.path_id = path_id;
         self
     }
 
-    /// Adds a community (RFC 1997); one that is there already is not added again.
+    /// Adds a community (RFC 1997), unless it is present.
     #[must_use]
     pub fn community(mut self, community: Community) -> Self {
         let communities = &mut Arc::make_mut(&mut self.attributes).communities;
@@ -70,7 +70,7 @@ impl Route {
         self
     }
 
-    /// Sets LOCAL_PREF (RFC 4271, section 5.1.5), which is sent to internal peers alone.
+    /// Sets LOCAL_PREF (RFC 4271, section 5.1.5), which is sent only to internal peers.
     #[must_use]
     pub fn local_pref(mut self, local_pref: u32) -> Self {
         Arc::make_mut(&mut self.attributes).local_pref = Some(local_pref);
@@ -110,11 +110,11 @@ impl Route {
     }
 }
 
-/// All routes that a peer should have, in the order of prefixes: at most one for each prefix and path identifier.
+/// All routes that a peer should have, in the order of prefixes, with at most one for each prefix and path identifier.
 ///
-/// Cheap to clone: routes and attributes are shared, and a change to a clone copies a few hundred routes around
-/// it. Peers that should have the same routes hold them once. Give routes of equal attributes one `Arc` of them
-/// ([`Route::with_attributes`]) where there are many.
+/// Clones are cheap: they share routes and attributes, and a change to a clone copies only the few hundred routes around it.
+/// Peers that should have the same routes share one copy. If many routes have equal attributes, give them one `Arc`
+/// ([`Route::with_attributes`]).
 ///
 /// ```
 /// use bgp_core::rib::{Route, RouteSet};
@@ -132,13 +132,13 @@ pub struct RouteSet {
 }
 
 impl RouteSet {
-    /// No routes.
+    /// An empty set.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a route, in place of one to the same prefix with the same path identifier.
+    /// Adds a route. It replaces one with the same prefix and path identifier.
     pub fn insert(&mut self, route: Route) {
         let Route { prefix, path_id, attributes } = route;
         if let Some(key) = Key4::new(prefix, path_id) {
@@ -148,39 +148,38 @@ impl RouteSet {
         }
     }
 
-    /// Removes every route to `prefix`, and says whether there was one.
+    /// Removes every route to `prefix`. Returns true if there was one.
     pub fn remove(&mut self, prefix: &IpNet) -> bool {
-        fn all<K: Key>(table: &mut Table<K>, key: K) -> bool {
-            let mut removed = false;
-            while let Some(key) = table.first_of(key).map(|(key, _)| key) {
-                removed |= table.remove(key).is_some();
-            }
-            removed
+        if let Some(key) = Key4::new(*prefix, 0) {
+            return self.v4.remove_paths(key);
         }
-        let v4 = Key4::new(*prefix, 0).is_some_and(|key| all(&mut self.v4, key));
-        v4 || Key6::new(*prefix, 0).is_some_and(|key| all(&mut self.v6, key))
+        Key6::new(*prefix, 0).is_some_and(|key| self.v6.remove_paths(key))
     }
 
-    /// Removes the route to `prefix` with that path identifier, and says whether there was one.
+    /// Removes the route with this prefix and path identifier. Returns true if there was one.
     pub fn remove_path(&mut self, prefix: &IpNet, path_id: u32) -> bool {
-        let v4 = Key4::new(*prefix, path_id).and_then(|key| self.v4.remove(key));
-        v4.or_else(|| Key6::new(*prefix, path_id).and_then(|key| self.v6.remove(key))).is_some()
+        if let Some(key) = Key4::new(*prefix, path_id) {
+            return self.v4.remove(key).is_some();
+        }
+        Key6::new(*prefix, path_id).is_some_and(|key| self.v6.remove(key).is_some())
     }
 
-    /// The attributes of the route to `prefix`; of several, of that with the lowest path identifier.
+    /// The attributes of the route to `prefix`, or of the path with the lowest identifier if there are several.
     #[must_use]
     pub fn get(&self, prefix: &IpNet) -> Option<&Arc<PathAttributes>> {
-        let v4 = Key4::new(*prefix, 0).and_then(|key| self.v4.first_of(key)).map(|(_, it)| it);
-        v4.or_else(|| Some(self.v6.first_of(Key6::new(*prefix, 0)?)?.1))
+        if let Some(key) = Key4::new(*prefix, 0) {
+            return Some(self.v4.first_of(key)?.1);
+        }
+        Some(self.v6.first_of(Key6::new(*prefix, 0)?)?.1)
     }
 
-    /// How many routes there are.
+    /// The number of routes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.v4.len() + self.v6.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no routes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.v4.is_empty() && self.v6.is_empty()
@@ -188,12 +187,12 @@ impl RouteSet {
 
     /// The routes, in the order of prefixes.
     #[must_use]
-    pub fn iter(&self) -> Iter<'_> {
-        Iter::new(&self.v4, &self.v6)
+    pub fn iter(&self) -> RouteIter<'_> {
+        RouteIter::new(&self.v4, &self.v6)
     }
 
-    /// The routes that `change` leaves, with the attributes that it gives them. Where it gives back the same `Arc`,
-    /// both sets go on to share what they have in common.
+    /// The routes for which `change` returns attributes, with these attributes. If it returns the same `Arc`, both sets go on
+    /// sharing the routes that they have in common.
     #[must_use]
     pub fn filter_map(
         &self,
@@ -230,35 +229,34 @@ impl Extend<Route> for RouteSet {
 
 impl<'a> IntoIterator for &'a RouteSet {
     type Item = (IpNet, &'a Arc<PathAttributes>);
-    type IntoIter = Iter<'a>;
+    type IntoIter = RouteIter<'a>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
 }
 
-/// Prefixes and attributes in the order of prefixes; a prefix with several paths comes as often.
+/// An iterator over prefixes and attributes, in the order of prefixes. A prefix occurs once for each path to it.
 #[derive(Clone, Debug, Default)]
-pub struct Iter<'a> {
-    v4: table::Iter<'a, Key4>,
-    v6: table::Iter<'a, Key6>,
+pub struct RouteIter<'a> {
+    v4: TableIter<'a, Key4>,
+    v6: TableIter<'a, Key6>,
 }
 
-impl<'a> Iter<'a> {
+impl<'a> RouteIter<'a> {
     pub(super) fn new(v4: &'a Table<Key4>, v6: &'a Table<Key6>) -> Self {
         Self { v4: v4.iter(), v6: v6.iter() }
     }
 
-    /// The same with the path identifier of each, between prefix and attributes.
+    /// Adds the path identifier of each route, between prefix and attributes.
     pub fn with_path_ids(self) -> impl Iterator<Item = (IpNet, u32, &'a Arc<PathAttributes>)> {
-        fn parts<K: Key, T>((key, attributes): (K, T)) -> (IpNet, u32, T) {
-            (key.prefix(), key.path_id(), attributes)
-        }
-        self.v4.map(parts).chain(self.v6.map(parts))
+        let v4 = self.v4.map(|(key, attributes)| (key.prefix(), key.path_id(), attributes));
+        let v6 = self.v6.map(|(key, attributes)| (key.prefix(), key.path_id(), attributes));
+        v4.chain(v6)
     }
 }
 
-impl<'a> Iterator for Iter<'a> {
+impl<'a> Iterator for RouteIter<'a> {
     type Item = (IpNet, &'a Arc<PathAttributes>);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -290,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn several_paths_to_a_prefix_are_told_apart_by_their_identifiers() {
+    fn several_paths_to_a_prefix_are_distinguished_by_their_identifiers() {
         let prefix = "10.0.0.0/24".parse().unwrap();
         let path = |id| Route::new(prefix).path(id).med(id);
         let mut set = RouteSet::from([path(7), path(3), path(5)]);
@@ -303,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_attributes_of_neighbours_are_held_once() {
+    fn equal_attributes_of_adjacent_routes_are_stored_once() {
         let routes =
             ["10.0.0.0/24", "10.0.1.0/24"].map(|prefix| Route::new(prefix.parse().unwrap()));
         let set = RouteSet::from(routes);
@@ -315,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_community_given_twice_stands_once() {
+    fn a_community_added_twice_occurs_once() {
         let community = Community::new(64635, 100);
         let route =
             Route::new("10.0.0.0/24".parse().unwrap()).community(community).community(community);

@@ -1,28 +1,28 @@
 //! [`Table`]: routes in the order of prefixes, in chunks that clones share.
 //!
-//! Every RIB of this crate is made of it. A clone costs nothing; a change to a clone copies the one chunk that it
-//! touches. So a hundred peers that should have the same million routes hold them once, and the difference between
-//! two tables of common descent is found without a look at what they share.
+//! Every RIB of this crate except the Loc-RIB consists of it. A clone costs nothing, and a change to a clone copies only one
+//! chunk. So a hundred peers that should have the same million routes share one copy, and the difference between two
+//! tables with a common origin is found without reading the chunks that they share.
 
 use std::sync::Arc;
 
 use crate::rib::key::Key;
 use crate::wire::PathAttributes;
 
-/// Routes in a chunk: few enough that to move them on an insertion is cheap, many enough that the list of
+/// The number of routes in a full chunk: few enough that moving them on an insertion is cheap, many enough that the list of
 /// chunks is short.
 const CHUNK: usize = 256;
-/// A chunk that has become smaller is joined with its neighbour where both fit.
+/// The number of routes below which a chunk is joined with an adjacent one, if both fit into one.
 const SMALL: usize = CHUNK / 8;
 
-/// Paths by prefix and path identifier.
+/// Path attributes by prefix and path identifier.
 #[derive(Clone, Debug)]
 pub(crate) struct Table<K> {
     chunks: Arc<Vec<Chunk<K>>>,
     len: usize,
 }
 
-/// Never empty.
+/// A run of entries. It is never empty.
 #[derive(Clone, Debug)]
 struct Chunk<K> {
     first: K,
@@ -35,8 +35,8 @@ struct Entry<K> {
     attributes: Arc<PathAttributes>,
 }
 
-/// Where an entry stands: its chunk, and its place there.
-type Place = (usize, usize);
+/// The position of an entry: the index of its chunk, and its index there.
+type Position = (usize, usize);
 
 impl<K> Default for Table<K> {
     fn default() -> Self {
@@ -71,7 +71,7 @@ impl<K: Key> Table<K> {
         self.iter_from(from).take_while(move |(found, _)| found.same_prefix(key))
     }
 
-    /// Returns what was there before.
+    /// Adds or replaces an entry. Returns the old attributes, if there were any.
     pub(crate) fn insert(
         &mut self,
         key: K,
@@ -89,7 +89,7 @@ impl<K: Key> Table<K> {
         }
     }
 
-    /// As [`insert`](Self::insert), but shares the attributes of the entry before it where they are equal.
+    /// Does the same as [`insert`](Self::insert), but shares the attributes of the entry before it if they are equal.
     pub(crate) fn insert_shared(&mut self, key: K, attributes: Arc<PathAttributes>) {
         let (Ok(place) | Err(place)) = self.find(key);
         let before = place.1.checked_sub(1).and_then(|at| self.entry((place.0, at)));
@@ -111,24 +111,35 @@ impl<K: Key> Table<K> {
         let entries = Arc::make_mut(&mut found.entries);
         let removed = entries.remove(at);
         self.len -= 1;
+
         match entries.first() {
-            Some(first) => found.first = first.key,
             None => {
                 chunks.remove(chunk);
-                return Some(removed.attributes);
             }
-        }
-        if entries.len() < SMALL {
-            join(chunks, chunk);
+            Some(first) => {
+                found.first = first.key;
+                if entries.len() < SMALL {
+                    join(chunks, chunk);
+                }
+            }
         }
         Some(removed.attributes)
     }
 
-    pub(crate) fn iter(&self) -> Iter<'_, K> {
+    /// Removes all paths to the prefix of `key`. Returns true if there was one.
+    pub(crate) fn remove_paths(&mut self, key: K) -> bool {
+        let mut removed = false;
+        while let Some((key, _)) = self.first_of(key) {
+            removed |= self.remove(key).is_some();
+        }
+        removed
+    }
+
+    pub(crate) fn iter(&self) -> TableIter<'_, K> {
         self.iter_from((0, 0))
     }
 
-    /// Where each entry stands, for [`at`](Self::at).
+    /// The entries with their places, for [`at`](Self::at).
     pub(crate) fn places(&self) -> impl Iterator<Item = (u32, K, &Arc<PathAttributes>)> {
         self.chunks.iter().zip((0_u32..).step_by(CHUNK)).flat_map(|(chunk, first)| {
             let entries = chunk.entries.iter().zip(first..);
@@ -144,32 +155,33 @@ impl<K: Key> Table<K> {
         Some((entry.key, &entry.attributes))
     }
 
-    /// Whether both are one table, so that nothing needs to be compared.
+    /// Returns true if both share all chunks, so that no comparison is needed.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.chunks, &other.chunks)
     }
 
-    /// The entries that `change` maps to others, or to none, are replaced; chunks of which none is stay shared.
+    /// Replaces the attributes of each entry by those that `change` returns, or removes the entry. Chunks without a change stay
+    /// shared.
     pub(crate) fn filter_map(
         &self,
         mut change: impl FnMut(K, &Arc<PathAttributes>) -> Option<Arc<PathAttributes>>,
     ) -> Self {
         let mut mapped = Self::default();
         for chunk in self.chunks.iter() {
-            let entries: Vec<_> = chunk
-                .entries
-                .iter()
-                .filter_map(|entry| {
-                    let attributes = change(entry.key, &entry.attributes)?;
-                    Some(Entry { key: entry.key, attributes })
-                })
-                .collect();
-            let same = entries.len() == chunk.entries.len()
-                && entries
-                    .iter()
-                    .zip(chunk.entries.iter())
-                    .all(|(new, old)| Arc::ptr_eq(&new.attributes, &old.attributes));
-            mapped.push_chunk(if same { Arc::clone(&chunk.entries) } else { Arc::new(entries) });
+            let mut entries = Vec::with_capacity(chunk.entries.len());
+            let mut is_changed = false;
+            for Entry { key, attributes } in chunk.entries.iter() {
+                let new = change(*key, attributes);
+                is_changed |= !new.as_ref().is_some_and(|new| Arc::ptr_eq(new, attributes));
+                entries.extend(new.map(|attributes| Entry { key: *key, attributes }));
+            }
+
+            if is_changed {
+                entries.shrink_to_fit();
+                mapped.push_chunk(Arc::new(entries));
+            } else {
+                mapped.push_chunk(Arc::clone(&chunk.entries));
+            }
         }
         mapped
     }
@@ -181,40 +193,43 @@ impl<K: Key> Table<K> {
         }
     }
 
-    fn iter_from(&self, (chunk, at): Place) -> Iter<'_, K> {
+    /// The entries from this position on.
+    fn iter_from(&self, (chunk, at): Position) -> TableIter<'_, K> {
         let mut chunks = self.chunks.get(chunk..).unwrap_or_default().iter();
         let entries = chunks.next().and_then(|chunk| chunk.entries.get(at..)).unwrap_or_default();
-        Iter { chunks, entries: entries.iter() }
+        TableIter { chunks, entries: entries.iter() }
     }
 
     #[inline]
-    fn entry(&self, (chunk, at): Place) -> Option<&Entry<K>> {
+    fn entry(&self, (chunk, at): Position) -> Option<&Entry<K>> {
         self.chunks.get(chunk)?.entries.get(at)
     }
 
-    fn entry_mut(&mut self, (chunk, at): Place) -> Option<&mut Entry<K>> {
+    fn entry_mut(&mut self, (chunk, at): Position) -> Option<&mut Entry<K>> {
         let chunk = Arc::make_mut(&mut self.chunks).get_mut(chunk)?;
         Arc::make_mut(&mut chunk.entries).get_mut(at)
     }
 
-    /// Where the entry is, or where it belongs: never at the start of a chunk but of the first.
-    fn find(&self, key: K) -> Result<Place, Place> {
-        // What is appended in order is found without a search.
+    /// The position of the entry, or else the position at which to insert it. The latter is never the start of a chunk, except
+    /// for the first chunk.
+    fn find(&self, key: K) -> Result<Position, Position> {
+        // A key that is appended in order is found without a search.
         let chunk = match self.chunks.last() {
             Some(last) if last.first <= key => self.chunks.len() - 1,
             _ => self.chunks.partition_point(|chunk| chunk.first <= key).saturating_sub(1),
         };
+
         let entries = self.chunks.get(chunk).map_or(&[][..], |chunk| chunk.entries.as_slice());
         if entries.last().is_some_and(|last| last.key < key) {
             return Err((chunk, entries.len()));
         }
-        match entries.binary_search_by(|entry| entry.key.cmp(&key)) {
-            Ok(at) => Ok((chunk, at)),
-            Err(at) => Err((chunk, at)),
-        }
+        entries
+            .binary_search_by(|entry| entry.key.cmp(&key))
+            .map(|at| (chunk, at))
+            .map_err(|at| (chunk, at))
     }
 
-    fn insert_at(&mut self, (chunk, at): Place, entry: Entry<K>) {
+    fn insert_at(&mut self, (chunk, at): Position, entry: Entry<K>) {
         self.len += 1;
         let chunks = Arc::make_mut(&mut self.chunks);
         let last = chunk + 1 >= chunks.len();
@@ -222,6 +237,7 @@ impl<K: Key> Table<K> {
             chunks.push(Chunk { first: entry.key, entries: Arc::new(vec![entry]) });
             return;
         };
+
         let key = entry.key;
         let entries = Arc::make_mut(&mut found.entries);
         if entries.len() < CHUNK {
@@ -229,8 +245,9 @@ impl<K: Key> Table<K> {
             found.first = found.first.min(key);
             return;
         }
+
+        // The chunk is full. If the entry is appended in order, the chunk stays full. Otherwise it is split.
         let new = if last && at == entries.len() {
-            // Appended in order: the full chunk stays full.
             let mut new = Vec::with_capacity(CHUNK);
             new.push(entry);
             new
@@ -243,27 +260,35 @@ impl<K: Key> Table<K> {
             found.first = found.first.min(key);
             new
         };
+
         if let Some(first) = new.first().map(|entry| entry.key) {
             chunks.insert(chunk + 1, Chunk { first, entries: Arc::new(new) });
         }
     }
 }
 
-/// Joins a small chunk with the next one, or with the one before it, where both fit into one.
+/// Joins a small chunk with the next one, or with the one before it, if both fit into one.
 fn join<K: Key>(chunks: &mut Vec<Chunk<K>>, small: usize) {
-    let len = |at: usize| chunks.get(at).map(|chunk| chunk.entries.len());
-    let left = match (len(small + 1), small.checked_sub(1).map(|at| (at, len(at)))) {
-        (Some(next), _) if next <= CHUNK / 2 => small,
-        (_, Some((at, Some(before)))) if before <= CHUNK / 2 => at,
-        _ => return,
+    let left = if has_room(chunks.get(small + 1)) {
+        small
+    } else if small > 0 && has_room(chunks.get(small - 1)) {
+        small - 1
+    } else {
+        return;
     };
+
     let right = chunks.remove(left + 1);
     if let Some(chunk) = chunks.get_mut(left) {
         Arc::make_mut(&mut chunk.entries).extend(right.entries.iter().cloned());
     }
 }
 
-/// Equal where prefixes, identifiers and attributes are.
+/// Returns true if a small chunk can be joined with this one.
+fn has_room<K>(chunk: Option<&Chunk<K>>) -> bool {
+    chunk.is_some_and(|chunk| chunk.entries.len() <= CHUNK / 2)
+}
+
+/// Tables are equal if their prefixes, identifiers and attributes are.
 impl<K: Key> PartialEq for Table<K> {
     fn eq(&self, other: &Self) -> bool {
         self.is_same(other) || (self.len == other.len && self.iter().eq(other.iter()))
@@ -272,21 +297,21 @@ impl<K: Key> PartialEq for Table<K> {
 
 impl<K: Key> Eq for Table<K> {}
 
-/// The entries in order.
+/// An iterator over the entries, in order.
 #[derive(Clone, Debug)]
-pub(crate) struct Iter<'a, K> {
+pub(crate) struct TableIter<'a, K> {
     chunks: std::slice::Iter<'a, Chunk<K>>,
     entries: std::slice::Iter<'a, Entry<K>>,
 }
 
-impl<K> Default for Iter<'_, K> {
+impl<K> Default for TableIter<'_, K> {
     fn default() -> Self {
         Self { chunks: [].iter(), entries: [].iter() }
     }
 }
 
-impl<K: Key> Iter<'_, K> {
-    /// Passes over a whole chunk that both share. Only where both are at the start of one.
+impl<K: Key> TableIter<'_, K> {
+    /// Skips a whole chunk that both tables share, if both iterators are at the start of it. Returns true if it did.
     fn skip_shared(&mut self, other: &mut Self) -> bool {
         if !self.entries.as_slice().is_empty() || !other.entries.as_slice().is_empty() {
             return false;
@@ -309,7 +334,7 @@ impl<K: Key> Iter<'_, K> {
     }
 }
 
-impl<'a, K: Copy> Iterator for Iter<'a, K> {
+impl<'a, K: Copy> Iterator for TableIter<'a, K> {
     type Item = (K, &'a Arc<PathAttributes>);
 
     #[inline]
@@ -329,22 +354,24 @@ impl<'a, K: Copy> Iterator for Iter<'a, K> {
     }
 }
 
-/// Attributes before and after.
-pub(crate) type Change<'a> = (Option<&'a Arc<PathAttributes>>, Option<&'a Arc<PathAttributes>>);
+/// The attributes of a key before and after a change.
+pub(crate) type AttributesChange<'a> =
+    (Option<&'a Arc<PathAttributes>>, Option<&'a Arc<PathAttributes>>);
 
-/// Calls `each` for every key at which the tables differ, in order, until it answers `false`. What they share
-/// is not looked at.
+/// Calls `each` for every key at which the tables differ, in order, until it returns false. Shared chunks are skipped.
 pub(crate) fn differences<'a, K: Key>(
     old: &'a Table<K>,
     new: &'a Table<K>,
-    mut each: impl FnMut(K, Change<'a>) -> bool,
+    mut each: impl FnMut(K, AttributesChange<'a>) -> bool,
 ) {
     if old.is_same(new) {
         return;
     }
+
     let (mut old, mut new) = (old.iter(), new.iter());
     loop {
         while old.skip_shared(&mut new) {}
+
         let (key, change) = match (old.peek(), new.peek()) {
             (None, None) => return,
             (Some(key), None) => (key, (old.next(), None)),
@@ -353,18 +380,17 @@ pub(crate) fn differences<'a, K: Key>(
             (Some(a), Some(b)) if b < a => (b, (None, new.next())),
             (Some(key), Some(_)) => (key, (old.next(), new.next())),
         };
-        let change: Change<'a> = (
-            change.0.map(|(_, attributes)| attributes),
-            change.1.map(|(_, attributes)| attributes),
-        );
-        if !same(change.0, change.1) && !each(key, change) {
+        let before = change.0.map(|(_, attributes)| attributes);
+        let after = change.1.map(|(_, attributes)| attributes);
+
+        if !same(before, after) && !each(key, (before, after)) {
             return;
         }
     }
 }
 
-/// Whether both have the same attributes, or both none. Routes of one origin mostly share them outright: then
-/// nothing is compared.
+/// Returns true if both have the same attributes, or both none. Routes of one origin mostly share them, so that no comparison
+/// is needed.
 pub(crate) fn same(a: Option<&Arc<PathAttributes>>, b: Option<&Arc<PathAttributes>>) -> bool {
     match (a, b) {
         (None, None) => true,
@@ -396,7 +422,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_table_is_a_map_whose_clones_differ_by_what_was_changed(
+        fn a_table_is_a_map_and_changes_do_not_affect_its_clones(
             first in prop::collection::vec((0_u16..2_000, any::<bool>()), 0..3_000),
             sorted in any::<bool>(),
             then in prop::collection::vec((0_u16..2_000, any::<bool>()), 0..1_500),
@@ -451,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn appended_in_order_chunks_are_full_and_emptied_again_they_are_gone() {
+    fn chunks_are_full_after_appending_in_order_and_gone_when_empty() {
         let mut table = Table::default();
         for n in 0..4_096 {
             table.insert(key(n), attributes(0));

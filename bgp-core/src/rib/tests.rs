@@ -1,4 +1,4 @@
-//! The RIBs against plain models of what they stand for.
+//! Tests of the RIBs against plain models.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -14,12 +14,12 @@ use crate::{BgpIdentifier, PeerType};
 const FAMILIES: [AfiSafi; 1] = [AfiSafi::IPV4_UNICAST];
 const TOO_LONG: Unsendable = Unsendable::TooLong { limit: 4_096 };
 
-/// One of a few prefixes, so that changes meet.
+/// One of a few prefixes, so that changes concern the same ones.
 fn prefix(n: u8) -> IpNet {
     Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, n), 32).into()
 }
 
-/// One of a few sets of attributes, each time in memory of its own.
+/// One of a few sets of attributes, newly allocated each time.
 fn attributes(med: u32) -> Arc<PathAttributes> {
     Arc::new(PathAttributes { med: Some(med), ..PathAttributes::default() })
 }
@@ -40,9 +40,9 @@ enum Step {
         several_paths: bool,
     },
     SessionDown,
-    /// Send so many prefixes, as a socket with little room does.
+    /// Send this number of prefixes, like a socket with little room.
     Send(usize),
-    /// What is offered cannot be sent.
+    /// Skip the offered routes, which cannot be sent.
     Skip,
 }
 
@@ -62,15 +62,15 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The far end: what has been sent to it, in order.
+/// The peer, with the routes that were sent to it.
 #[derive(Default)]
 struct Far {
     up: bool,
     several_paths: bool,
     held: BTreeMap<(IpNet, u32), Arc<PathAttributes>>,
-    /// What it asked to be told again, once for each time that it asked.
+    /// The routes that it requested again, once for each request.
     owed: BTreeSet<(IpNet, u32)>,
-    /// Between BoRR and EoRR: what was not repeated yet.
+    /// The routes that were not repeated yet, between BoRR and EoRR.
     refreshing: Option<BTreeSet<(IpNet, u32)>>,
     end_of_rib: bool,
 }
@@ -80,8 +80,8 @@ impl Far {
         if self.several_paths { path_id } else { 0 }
     }
 
-    /// It hears of a route.
-    fn hear(&mut self, prefix: IpNet, id: u32, attributes: Option<&Arc<PathAttributes>>) {
+    /// Receives a route.
+    fn receive(&mut self, prefix: IpNet, id: u32, attributes: Option<&Arc<PathAttributes>>) {
         let key = (prefix, self.id(id));
         self.owed.remove(&key);
         if let Some(refreshing) = &mut self.refreshing {
@@ -95,7 +95,7 @@ impl Far {
         }
     }
 
-    /// Sends up to `room` prefixes, and answers whether there was anything to send.
+    /// Receives up to `room` prefixes. Returns false if there was nothing to send.
     fn take(&mut self, rib: &mut AdjRibOut, mut room: usize) -> bool {
         let Some(pending) = rib.pending(false) else { return false };
         let mut fits = || {
@@ -107,14 +107,14 @@ impl Far {
             Pending::Unreach(family) => rib.take_unreach(*family, |prefix, id| {
                 let fits = fits();
                 if fits {
-                    self.hear(prefix, id, None);
+                    self.receive(prefix, id, None);
                 }
                 fits
             }),
             Pending::Reach(family, attributes) => rib.take_reach(*family, |prefix, id| {
                 let fits = fits();
                 if fits {
-                    self.hear(prefix, id, Some(attributes));
+                    self.receive(prefix, id, Some(attributes));
                 }
                 fits
             }),
@@ -131,7 +131,7 @@ impl Far {
                 1
             }
             Pending::EndOfRefresh(_) => {
-                // What was not repeated is gone, but for what cannot be sent: that was never there.
+                // Routes that were not repeated are dropped. Routes that cannot be sent were never there.
                 let gone = self.refreshing.take().expect("a beginning");
                 assert!(gone.is_empty(), "not repeated: {gone:?}");
                 rib.marker_sent(&pending);
@@ -145,7 +145,7 @@ impl Far {
     fn skip(rib: &mut AdjRibOut) {
         let Some(pending) = rib.pending(false) else { return };
         if let Pending::Reach(family, _) = pending {
-            // That not even one prefix fits is sometimes only known from the attempt.
+            // Sometimes only an attempt shows that no prefix fits.
             assert_eq!(rib.take_reach(family, |_, _| false), 0);
             assert_eq!(rib.pending(false), Some(pending), "what is skipped is what was offered");
             assert!(rib.skip_reach(family, TOO_LONG) > 0);
@@ -153,8 +153,8 @@ impl Far {
     }
 }
 
-/// What a session is told of the routes.
-fn shown(
+/// The routes that a session carries.
+fn carried(
     routes: &BTreeMap<(u8, u32), u32>,
     several_paths: bool,
 ) -> BTreeMap<(IpNet, u32), Arc<PathAttributes>> {
@@ -174,7 +174,7 @@ fn set_of(routes: &BTreeMap<(u8, u32), u32>) -> RouteSet {
 
 proptest! {
     #[test]
-    fn polled_to_the_end_the_far_side_holds_exactly_what_is_desired(
+    fn after_polling_the_peer_has_exactly_the_desired_routes(
         steps in prop::collection::vec(step(), 0..60),
     ) {
         let mut rib = AdjRibOut::new();
@@ -239,15 +239,15 @@ proptest! {
         while far.take(&mut rib, 3) {}
         prop_assert!(far.owed.is_empty() || skipped, "asked for in vain: {:?}", far.owed);
         prop_assert!(far.refreshing.is_none() && far.end_of_rib == far.up);
-        let all = if far.up { shown(&desired, far.several_paths) } else { BTreeMap::new() };
+        let all = if far.up { carried(&desired, far.several_paths) } else { BTreeMap::new() };
         if skipped {
-            // What could not be sent is not there; what is there is right.
+            // Routes that could not be sent are missing, and all others are right.
             prop_assert!(far.held.iter().all(|(key, held)| all.get(key) == Some(held)));
         } else {
             prop_assert_eq!(&far.held, &all);
         }
 
-        // The far side misses the routes that the RIB says it could not send, and no others.
+        // The peer misses exactly the routes that the RIB reports as withheld.
         let missing = all.keys().filter(|key| !far.held.contains_key(*key)).copied();
         let withheld: Vec<_> = rib.withheld().map(|it| (it.prefix, it.path_id)).collect();
         prop_assert_eq!(&withheld, &missing.collect::<Vec<_>>());
@@ -258,7 +258,7 @@ proptest! {
 }
 
 #[test]
-fn a_family_that_was_not_negotiated_is_kept_back_until_a_session_has_it() {
+fn routes_of_a_family_that_was_not_negotiated_wait_for_a_session_with_it() {
     let mut rib = AdjRibOut::new();
     rib.announce(&Route::with_attributes("2001:db8::/32".parse().unwrap(), attributes(1)));
     rib.session_up(&FAMILIES, &[]);
@@ -285,7 +285,7 @@ fn a_route_that_changes_and_changes_back_during_a_refresh_is_still_repeated() {
 }
 
 #[test]
-fn what_cannot_be_sent_withdraws_what_was_sent_before_it() {
+fn a_route_that_cannot_be_sent_withdraws_the_one_that_was_sent_before() {
     let mut rib = AdjRibOut::new();
     rib.announce(&route(1, 1));
     rib.session_up(&FAMILIES, &[]);
@@ -304,7 +304,7 @@ fn what_cannot_be_sent_withdraws_what_was_sent_before_it() {
 }
 
 #[test]
-fn what_fits_no_message_is_skipped_and_not_the_table_that_it_goes_ahead_of() {
+fn a_route_that_fits_no_message_is_skipped_without_the_replay_that_it_overtakes() {
     let family = AfiSafi::IPV4_UNICAST;
     let mut rib = AdjRibOut::new();
     rib.announce(&route(1, 1));

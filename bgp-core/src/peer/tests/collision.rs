@@ -1,4 +1,4 @@
-//! Both peers dial at once: exactly one connection becomes the session (RFC 4271, section 6.8).
+//! Connection collisions: if both peers dial at once, exactly one connection becomes the session (RFC 4271, section 6.8).
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::peer::{Endpoints, Output, Peer};
 use crate::wire::{CeaseSubcode, ErrorCode, Notification, Open, encode_keepalive};
 use crate::{Asn, BgpIdentifier, Direction};
 
-/// Which way round the identifiers are must not matter.
+/// Configurations in which either node has the higher identifier. The outcome must not depend on it.
 fn configs(swapped: bool) -> [crate::peer::PeerSettings; 2] {
     let [mut a, mut b] = Net::configs();
     if swapped {
@@ -42,7 +42,7 @@ fn simultaneous_connections_end_in_one_session_that_never_flaps() {
 }
 
 #[test]
-fn after_a_collision_the_session_comes_back_whichever_connection_carried_it() {
+fn after_a_collision_the_session_comes_back_on_either_connection() {
     for seed in 0..100 {
         let mut net = Net::new(Net::configs(), seed);
         net.start();
@@ -57,7 +57,7 @@ fn after_a_collision_the_session_comes_back_whichever_connection_carried_it() {
     }
 }
 
-/// Our peer alone, with a router played by hand: AS 64635 with an identifier that is above ours, or below.
+/// Our peer and a simulated router of AS 64635, whose identifier is above or below ours.
 struct Router {
     peer: Peer,
     now: Instant,
@@ -75,14 +75,14 @@ impl Router {
         router
     }
 
-    /// Makes a TCP connection.
+    /// Opens a TCP connection.
     fn connect(&mut self, direction: Direction) {
         let at = |port| std::net::SocketAddr::from(([10, 0, 0, 5], port));
         let endpoints = Endpoints { local: at(179), remote: at(40_000) };
         self.peer.connected(self.now, direction, endpoints).expect("a connection that is wanted");
     }
 
-    /// Lets time pass, with every deadline at its instant.
+    /// Lets time pass, and handles every deadline at its instant.
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(due) = self.peer.poll_timeout().filter(|due| *due <= end) {
@@ -104,7 +104,7 @@ impl Router {
         octets
     }
 
-    /// An OPEN and a KEEPALIVE in one packet, as of a router that does not wait for ours.
+    /// An OPEN and a KEEPALIVE in one packet, as from a router that does not wait for our OPEN.
     fn open_and_keepalive(&self) -> BytesMut {
         let mut octets = self.open();
         encode_keepalive(&mut octets);
@@ -139,7 +139,7 @@ impl Router {
     }
 }
 
-/// The connection on which the router never speaks, which is the one that would survive, and the other one.
+/// The connection that would survive, on which the router never sends anything, and the other connection.
 fn silent_and_good(above: bool) -> (Direction, Direction) {
     let silent = if above { Direction::Incoming } else { Direction::Outgoing };
     (silent, silent.opposite())
@@ -171,14 +171,14 @@ fn a_silent_connection_does_not_end_one_on_which_the_router_answers() {
 }
 
 #[test]
-fn connections_that_follow_each_other_in_silence_do_not_make_the_good_one_wait_longer() {
+fn a_series_of_silent_connections_does_not_prolong_the_wait_of_the_good_one() {
     let mut router = Router::new(true);
     router.connect(Direction::Incoming);
     router.connect(Direction::Outgoing);
     let octets = router.open_and_keepalive();
     router.say(Direction::Outgoing, &octets);
     assert_eq!(router.peer.state(), StateKind::OpenSent);
-    // The next silent one takes the place of the first, which ends the wait.
+    // The next silent connection replaces the first, which ends the wait.
     let at = |port| std::net::SocketAddr::from(([10, 0, 0, 5], port));
     let endpoints = Endpoints { local: at(179), remote: at(40_001) };
     let _ = router.peer.connected(router.now, Direction::Incoming, endpoints);
@@ -206,7 +206,7 @@ fn an_open_that_waits_gives_way_to_one_on_the_connection_that_survives() {
 }
 
 #[test]
-fn an_open_waits_no_longer_for_a_connection_that_is_lost() {
+fn an_open_does_not_wait_for_a_connection_that_is_lost() {
     for above in [false, true] {
         let (survivor, other) = silent_and_good(above);
         let mut router = Router::new(above);
@@ -220,7 +220,7 @@ fn an_open_waits_no_longer_for_a_connection_that_is_lost() {
 }
 
 #[test]
-fn a_notification_that_comes_while_the_open_waits_is_the_reason() {
+fn a_notification_that_arrives_while_the_open_waits_is_the_reason() {
     let mut router = Router::new(true);
     router.connect(Direction::Incoming);
     router.connect(Direction::Outgoing);

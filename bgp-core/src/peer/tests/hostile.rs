@@ -1,5 +1,4 @@
-//! Anything that can go wrong goes wrong, from a seed; then it is put right, and both peers must get there by
-//! themselves.
+//! Faults of every kind, drawn from a seed. After the last fault both peers must recover on their own.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -12,25 +11,25 @@ use crate::peer::{Import, Output, Peer, PeerSettings};
 use crate::rib::{Route, RouteSet};
 use crate::wire::{CeaseSubcode, Notification};
 
-/// Runs of each of the two tests, which share the machine's processors.
+/// The number of runs of each test. The two tests share the machine's processors.
 const SEEDS: u64 = 1_250;
 const STEPS: usize = 40;
 
-/// The most routes that a peer ever has.
+/// The largest number of routes of a peer.
 const MANY: u16 = 300;
-/// What fits the socket, and one message more.
+/// The octets that fit the socket, and one message.
 const MOST_UNDER_WAY: usize = 8_192 + 4_096;
 
-/// How soon after the last fault everything must be right.
+/// The time after the last fault within which both peers must recover.
 const LIMIT: Duration = Duration::from_secs(10);
 
 #[test]
-fn whatever_went_wrong_both_tables_are_right_ten_seconds_after() {
+fn ten_seconds_after_any_faults_both_tables_are_right() {
     heals_after_anything(0..SEEDS);
 }
 
 #[test]
-fn whatever_else_went_wrong_both_tables_are_right_ten_seconds_after() {
+fn ten_seconds_after_any_other_faults_both_tables_are_right() {
     heals_after_anything(SEEDS..2 * SEEDS);
 }
 
@@ -41,7 +40,7 @@ fn heals_after_anything(seeds: std::ops::Range<u64>) {
         net.start();
         for step in 0..STEPS {
             harm(&mut net);
-            // Mostly amidst a handshake, now and then as long as a HoldTime.
+            // Mostly within a handshake, and sometimes as long as a HoldTime.
             let longest = match net.random(4) {
                 0 => 20,
                 1 => 60,
@@ -66,7 +65,7 @@ fn heals_after_anything(seeds: std::ops::Range<u64>) {
         }
         ends.extend(net.nodes.iter().flat_map(|node| &node.log).filter_map(how_it_ended));
     }
-    // Every way to end a session that is played here has been met.
+    // All ways to end a session have occurred.
     let expected = [(1, 1), (4, 0), (5, 1), (6, 2), (6, 7), (8, 0)];
     let missing: Vec<_> = expected.iter().filter(|end| !ends.contains(end)).collect();
     assert!(missing.is_empty(), "no session or attempt ended by {missing:?}: {ends:?}");
@@ -82,7 +81,7 @@ fn how_it_ended(output: &Output) -> Option<(u8, u8)> {
     }
 }
 
-/// Both ends dial, or one waits; either identifier is the higher; one or both let the other speak first.
+/// Configurations of which both ends dial or one waits, either identifier is higher, and one or both delay their OPEN.
 fn configs(seed: u64) -> [PeerSettings; 2] {
     let [mut a, mut b] = Net::configs();
     if seed & 1 != 0 {
@@ -92,8 +91,8 @@ fn configs(seed: u64) -> [PeerSettings; 2] {
     a.fsm.connect_mode = if seed & 2 == 0 { ConnectMode::Both } else { ConnectMode::Passive };
     for (config, bit) in [(&mut a, 4), (&mut b, 8)] {
         config.fsm.delay_open_time = (seed & bit != 0).then_some(Duration::from_millis(50));
-        // Short enough that the limit holds for a connection of which one end alone is left; where no HoldTimer
-        // is as short, a driver lets TCP ask whether the other end is still there.
+        // Short enough to end a connection of which only one end is left within the limit. With longer HoldTimers, a
+        // driver uses TCP keepalives.
         config.fsm.hold_time = Duration::from_secs(6);
         config.fsm.open_hold_time = Duration::from_secs(4);
         config.fsm.send_hold_time = Some(Duration::from_secs(4));
@@ -124,12 +123,12 @@ fn harm(net: &mut Net) {
         8 => net.nodes[i].frozen = !net.nodes[i].frozen,
         9 => net.loss = [0, 5, 30, 60][net.random(4) as usize],
         10 => net.slowest = [2, 16, 300, 3_000][net.random(4) as usize],
-        // Both machines were suspended, or the clock leapt.
+        // Both machines were suspended, or the clock jumped.
         11 => {
             let leap = net.random(100_000);
             net.now += Duration::from_millis(leap.into());
         }
-        // More than the other end takes at once, none of which shares an UPDATE.
+        // More routes than the other end accepts at once, each in its own UPDATE.
         12 => {
             let routes: RouteSet = (0..u32::from(MANY)).map(|n| host(n).med(n)).collect();
             net.mutate(i, |peer, _| peer.set_routes(&routes));
@@ -149,7 +148,7 @@ fn harm(net: &mut Net) {
     }
 }
 
-/// One of a few, so that changes meet.
+/// One of a few routes, so that changes concern the same ones.
 fn route(net: &mut Net) -> Route {
     host(net.random(6)).med(net.random(3))
 }
@@ -166,7 +165,7 @@ fn heal(net: &mut Net) {
     }
 }
 
-/// What holds at any moment.
+/// Checks the invariants that hold at any moment.
 fn check(net: &Net, when: &str) {
     let fullest = net.fullest();
     assert!(fullest <= MOST_UNDER_WAY, "{when}: {fullest} octets wait on a connection");

@@ -1,4 +1,4 @@
-//! Behaviour of two peers that speak to each other, without a socket.
+//! Tests of two peers that exchange messages without a socket.
 
 mod collision;
 mod hostile;
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-/// Seconds, for tests that count them.
+/// A number of seconds.
 fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }

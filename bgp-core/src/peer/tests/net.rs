@@ -1,7 +1,7 @@
-//! Two peers, the wires between them and a clock of their own: the driver of every test here.
+//! The driver of every test here: two peers, the wires between them, and a virtual clock.
 //!
-//! The clock jumps to the next thing that is due, so an hour costs what its messages cost. Delays come from a
-//! seed; the same seed gives the same run. A run has a bounded number of steps: what spins, fails.
+//! The clock jumps to the next event, so the cost of an hour is that of its messages. Delays come from a seed, so the same
+//! seed gives the same run. The number of steps of a run is bounded, so an endless loop fails.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,10 +13,10 @@ use crate::fsm::{StateKind, TransportError};
 use crate::peer::{ConnectionRefused, Endpoints, Output, Peer, PeerSettings};
 use crate::{Asn, BgpIdentifier, Direction};
 
-/// More than any test needs for its time; a loop without progress gets here soon.
+/// More steps than any test needs. An endless loop soon exceeds it.
 const MAX_STEPS: usize = 200_000;
 
-/// How many octets may be on their way on one connection in one direction before its socket is full.
+/// The number of octets in transit on one connection in one direction at which its socket is full.
 const WINDOW: usize = 8_192;
 
 pub(super) struct Net {
@@ -24,11 +24,11 @@ pub(super) struct Net {
     pub(super) nodes: [Node; 2],
     wires: Vec<Wire>,
     seed: u64,
-    /// Neither packets nor attempts to connect get through, and nobody is told.
+    /// True if packets and attempts to connect are lost without notice.
     pub(super) cut: bool,
-    /// So many of a hundred packets are lost and come a fifth of a second later, with all behind them.
+    /// The percentage of packets that are lost. They arrive a fifth of a second later, with all packets behind them.
     pub(super) loss: u32,
-    /// The longest way of a packet, in milliseconds.
+    /// The longest delay of a packet, in milliseconds.
     pub(super) slowest: u32,
 }
 
@@ -37,13 +37,13 @@ pub(super) struct Node {
     address: IpAddr,
     pub(super) outgoing: Option<usize>,
     incoming: Option<usize>,
-    /// When the attempt to connect that is under way arrives.
+    /// The time at which the current attempt to connect arrives.
     dialling: Option<Instant>,
     /// Everything that the peer has reported, in order.
     pub(super) log: Vec<Output>,
-    /// Takes no octets from the wire, as a process that has stopped reading.
+    /// True if it reads no octets from the wire, like a process that has stopped reading.
     pub(super) stalled: bool,
-    /// Does nothing at all, as a process that was stopped or a machine that was suspended.
+    /// True if it does nothing, like a stopped process or a suspended machine.
     pub(super) frozen: bool,
 }
 
@@ -85,8 +85,7 @@ impl Node {
 }
 
 impl Net {
-    /// Two configurations that fit each other: node 0 is AS 64636 with identifier .1, node 1 AS 64635 with
-    /// .2.
+    /// Two matching configurations: node 0 is AS 64636 with identifier .1, and node 1 is AS 64635 with .2.
     pub(super) fn configs() -> [PeerSettings; 2] {
         let identifier = |last| BgpIdentifier(Ipv4Addr::new(10, 0, 0, last));
         let mut a = PeerSettings::new(Asn(64636), identifier(1), Asn(64635));
@@ -116,20 +115,20 @@ impl Net {
         }
     }
 
-    /// Starts both peers, waits for their session, and for a second more: what they had to say is said.
+    /// Starts both peers, waits for their session, and for another second in which all messages are exchanged.
     pub(super) fn bring_up(&mut self) {
         self.start();
         self.run_until_up(Duration::from_secs(5));
         self.run(Duration::from_secs(1));
     }
 
-    /// One mutation, by the law of the loop.
+    /// Makes one mutation, by the law of the loop.
     pub(super) fn mutate(&mut self, i: usize, change: impl FnOnce(&mut Peer, Instant)) {
         change(&mut self.nodes[i].peer, self.now);
         self.drive(i);
     }
 
-    /// Runs until nothing is due before `duration` has passed.
+    /// Runs until `duration` has passed.
     pub(super) fn run(&mut self, duration: Duration) {
         let end = self.now + duration;
         for _ in 0..MAX_STEPS {
@@ -164,13 +163,13 @@ impl Net {
         [self.nodes[0].peer.state(), self.nodes[1].peer.state()]
     }
 
-    /// The connections that are open at this moment.
+    /// The open connections.
     pub(super) fn open_connections(&self, i: usize) -> usize {
         usize::from(self.nodes[i].outgoing.is_some())
             + usize::from(self.nodes[i].incoming.is_some())
     }
 
-    /// Gives octets to node `i` as if its peer had sent them on the connection in use.
+    /// Passes octets to node `i` as if its peer had sent them on the current connection.
     pub(super) fn inject(&mut self, i: usize, octets: &[u8]) {
         let node = &mut self.nodes[i];
         let direction =
@@ -212,7 +211,7 @@ impl Net {
         }
     }
 
-    /// The attempt of node `i` to connect reaches the other.
+    /// Delivers the attempt of node `i` to connect to the other node.
     fn arrive(&mut self, i: usize) {
         if self.cut {
             return;
@@ -237,7 +236,7 @@ impl Net {
         });
     }
 
-    /// A connection reaches node `i`: its wire, unless it is refused.
+    /// Delivers a connection to node `i`. Returns its wire, unless it is refused.
     fn accept(&mut self, i: usize, endpoints: Endpoints) -> Option<usize> {
         let offer =
             |net: &mut Self| net.nodes[i].peer.connected(net.now, Direction::Incoming, endpoints);
@@ -252,7 +251,7 @@ impl Net {
         Some(self.wires.len() - 1)
     }
 
-    /// A connection to node `i` whose other end was gone before it was accepted.
+    /// Delivers a connection to node `i` whose other end was closed before it was accepted.
     pub(super) fn dial_and_vanish(&mut self, i: usize) {
         let at = |address: IpAddr| SocketAddr::new(address, 179);
         let (local, remote) = (at(self.nodes[i].address), at(self.nodes[1 - i].address));
@@ -260,8 +259,7 @@ impl Net {
         self.drive(i);
     }
 
-    /// Node `i` loses its connections, its routes and whatever it had not read, and nobody is told. It has to
-    /// be started again.
+    /// Kills node `i`: it loses its connections, its routes and unread octets without notice. It has to be started again.
     pub(super) fn cut_power(&mut self, i: usize) {
         for wire in self.wires.iter_mut().filter(|_| !self.cut) {
             wire.towards[usize::from(wire.dialler != i)].clear();
@@ -269,7 +267,7 @@ impl Net {
         self.nodes[i] = Node::new(self.nodes[i].peer.settings().clone());
     }
 
-    /// Gives the packets that have arrived at one end of a wire to its node.
+    /// Passes the packets that have arrived at one end of a wire to its node.
     fn deliver(&mut self, wire: usize, end: usize) {
         let dialler = self.wires[wire].dialler;
         let (i, direction) = if end == 0 {
@@ -284,7 +282,7 @@ impl Net {
             let Some((_, packet)) = self.wires[wire].towards[end].pop_front() else { return };
             if *self.nodes[i].wire(direction) != Some(wire) {
                 if matches!(packet, Packet::Octets(_)) {
-                    // As TCP does by a reset.
+                    // TCP answers with a reset.
                     self.send(wire, i, Packet::Fin);
                 }
                 continue;
@@ -321,7 +319,7 @@ impl Net {
 
     fn close(&mut self, i: usize, direction: Direction) {
         self.transmit(i, direction);
-        // What does not fit any more is never said.
+        // Messages that do not fit any more are lost.
         let mut unsaid = BytesMut::new();
         while self.nodes[i].peer.poll_transmit(self.now, direction, &mut unsaid) {}
         if direction == Direction::Outgoing {
@@ -349,7 +347,7 @@ impl Net {
         }
     }
 
-    /// The other end of node `i` has taken octets.
+    /// Reports that the other end of node `i` has read octets.
     fn room(&mut self, wire: usize, i: usize, direction: Direction) {
         if *self.nodes[i].wire(direction) == Some(wire) && !self.nodes[i].frozen {
             self.nodes[i].peer.send_progress(direction);
@@ -357,7 +355,7 @@ impl Net {
         }
     }
 
-    /// How many octets that node `i` has sent are on their way.
+    /// The number of octets from node `i` in transit.
     fn under_way(&self, wire: usize, i: usize) -> usize {
         let wire = &self.wires[wire];
         let packets = wire.towards[usize::from(wire.dialler == i)].iter();
@@ -368,13 +366,13 @@ impl Net {
         octets.sum()
     }
 
-    /// The most octets that any connection holds in one direction: however long its end does not read.
+    /// The largest number of octets in transit on any connection in one direction.
     pub(super) fn fullest(&self) -> usize {
         let ends = (0..self.wires.len()).flat_map(|wire| [(wire, 0), (wire, 1)]);
         ends.map(|(wire, i)| self.under_way(wire, i)).max().unwrap_or(0)
     }
 
-    /// Sends from node `i`; a wire keeps the order of what it carries.
+    /// Sends from node `i`. A wire keeps the order of packets.
     fn send(&mut self, wire: usize, i: usize, packet: Packet) {
         let arrival = self.now + self.delay();
         let wire = &mut self.wires[wire];
@@ -383,7 +381,7 @@ impl Net {
         towards.push_back((arrival.max(after_last), packet));
     }
 
-    /// 1 to 16 ms, unless the network is slow.
+    /// A delay of 1 to 16 ms, unless the network is slow.
     fn delay(&mut self) -> Duration {
         let lost = if self.loss > 0 && self.random(100) < self.loss { 200 } else { 0 };
         Duration::from_millis(lost + 1 + u64::from(self.random(self.slowest)))

@@ -1,5 +1,5 @@
-//! Several paths to a prefix (RFC 7911), long messages (RFC 8654), next hops of the other family (RFC 8950), old peers
-//! (RFC 6793).
+//! Tests of several paths to a prefix (RFC 7911), long messages (RFC 8654), next hops of the other family (RFC 8950), and old
+//! peers (RFC 6793).
 
 use ipnet::IpNet;
 
@@ -34,7 +34,7 @@ fn paths(ids: &[u32]) -> RouteSet {
 }
 
 #[test]
-fn every_path_arrives_under_its_identifier_and_goes_alone() {
+fn every_path_arrives_with_its_identifier_and_is_withdrawn_alone() {
     let mut net = up(|[a, b]| {
         several(a, AddPathMode::SEND);
         several(b, AddPathMode::RECEIVE);
@@ -71,7 +71,7 @@ fn a_peer_without_add_path_gets_the_path_with_the_lowest_identifier() {
 }
 
 #[test]
-fn long_messages_carry_what_would_need_several() {
+fn a_long_message_carries_routes_that_would_need_several_messages() {
     for (long, updates) in [(true, 1), (false, 3)] {
         let mut net = up(|[a, _]| a.fsm.extensions.extended_messages = long);
         let sent = net.nodes[0].peer.stats().sent.update;
@@ -101,7 +101,7 @@ fn ipv4_routes_take_ipv6_next_hops_where_both_ends_know_them() {
 }
 
 #[test]
-fn configured_next_hops_stand_in_for_the_address_of_the_session() {
+fn configured_next_hops_replace_the_local_address_of_the_session() {
     let mut net = up(|[a, _]| {
         a.next_hops.ipv4 = Some([10, 9, 9, 9].into());
         a.next_hops.ipv6 = Some("2001:db8::9".parse().expect("an address"));

@@ -1,4 +1,4 @@
-//! Policies (RFC 8212 among them), roles (RFC 9234) and drains (RFC 8326), from one peer to the other.
+//! Tests of policies (including RFC 8212), roles (RFC 9234) and drains (RFC 8326) between two peers.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::policy::{Action, Match, Policy, PrefixMatch, Rule};
 use crate::rib::{Route, RouteSet};
 use crate::wire::{Community, Frame, NextHop, PathAttributes, Role, Update, WireContext};
 
-/// Node 0 has announced two routes.
+/// Two nodes of which node 0 has announced two routes.
 fn up(change: impl FnOnce(&mut [PeerSettings; 2])) -> Net {
     let mut configs = Net::configs();
     configs[1].import = Import::Keep;
@@ -45,14 +45,14 @@ fn without_any_policy_no_route_passes_in_or_out_rfc_8212() {
     let mut net = Net::new(Net::configs(), 4);
     net.mutate(0, |peer, _| peer.announce(&Route::new(prefix("10.0.0.0/24"))));
     net.bring_up();
-    // In: nothing is taken by default. Out: what was given to one peer goes to that one alone.
+    // By default no received route is kept, and a route is sent only to the peer that it was given to.
     assert!(net.nodes[1].peer.adj_rib_in().is_empty());
     assert_eq!(net.nodes[1].peer.stats().prefixes_announced_in, 1);
     assert_eq!(net.nodes[1].peer.stats().prefixes_announced_out, 0);
 }
 
 #[test]
-fn an_export_policy_holds_at_once_and_what_it_held_back_comes_when_it_is_gone() {
+fn an_export_policy_takes_effect_at_once_and_its_removal_announces_the_other_routes() {
     let mut net = up(|[a, _]| a.policies.export = without("10.1.0.0/24"));
     assert_eq!(held(&net), ["10.0.0.0/24"]);
     net.mutate(0, |peer, _| peer.announce(&Route::new(prefix("10.1.0.0/24")).med(1)));
@@ -75,7 +75,7 @@ fn an_export_policy_holds_at_once_and_what_it_held_back_comes_when_it_is_gone() 
 }
 
 #[test]
-fn an_import_policy_that_changes_asks_the_peer_again() {
+fn a_changed_import_policy_requests_a_route_refresh() {
     let mut net = up(|[_, b]| b.policies.import = without("10.1.0.0/24"));
     assert_eq!(held(&net), ["10.0.0.0/24"]);
     let mut config = net.nodes[1].peer.settings().clone();
@@ -86,7 +86,7 @@ fn an_import_policy_that_changes_asks_the_peer_again() {
 }
 
 #[test]
-fn a_customer_marks_what_its_provider_sends_and_sends_none_of_that_on() {
+fn a_customer_marks_routes_of_its_provider_and_does_not_pass_them_on() {
     let mut net = up(|[a, b]| {
         a.fsm.role = Some(RoleConfig::new(Role::PROVIDER));
         b.fsm.role = Some(RoleConfig::new(Role::CUSTOMER));
@@ -100,7 +100,7 @@ fn a_customer_marks_what_its_provider_sends_and_sends_none_of_that_on() {
 }
 
 #[test]
-fn a_drain_repeats_every_route_with_its_mark_and_takes_it_back() {
+fn a_drain_repeats_every_route_with_its_mark_and_its_end_without() {
     let mut net = up(|_| ());
     net.mutate(0, |peer, _| peer.drain(true));
     net.run(secs(1));
@@ -117,7 +117,7 @@ fn a_drain_repeats_every_route_with_its_mark_and_takes_it_back() {
     assert_eq!(held(&net).len(), 2);
 }
 
-/// The communities and the next hop of each UPDATE that announces routes, and how many those are.
+/// The communities and the next hop of each UPDATE that announces routes, with the number of its routes.
 fn announcements(octets: &[u8], cx: WireContext) -> Vec<(Vec<Community>, Option<NextHop>, usize)> {
     let mut rest = octets;
     let mut all = Vec::new();
@@ -133,14 +133,14 @@ fn announcements(octets: &[u8], cx: WireContext) -> Vec<(Vec<Community>, Option<
 }
 
 #[test]
-fn what_changes_for_a_group_of_many_messages_holds_from_the_next_one_on() {
+fn a_change_during_a_group_of_many_messages_applies_from_the_next_message() {
     let mut net = up(|_| ());
     let mut out = BytesMut::new();
     net.mutate(0, |peer, now| {
         let direction = peer.established().expect("it is up");
         let hosts = (0..30_000).map(|n| Ipv4Net::new_assert((0x0a00_0000 + n).into(), 32).into());
         peer.set_routes(&hosts.map(Route::new).collect());
-        // Two routes are withdrawn before.
+        // Before that, two routes are withdrawn.
         for _ in 0..2 {
             assert!(peer.poll_transmit(now, direction, &mut out));
         }
@@ -159,6 +159,6 @@ fn what_changes_for_a_group_of_many_messages_holds_from_the_next_one_on() {
     let next_hops: Vec<_> = all.iter().map(|(_, next_hop, _)| *next_hop).collect();
     assert_eq!(next_hops[..2], [own("10.0.0.1"); 2]);
     assert_eq!(next_hops[2..], [own("192.0.2.1"); 3]);
-    // What is repeated is all of them.
+    // All routes are repeated.
     assert_eq!(all[2..].iter().map(|(.., count)| count).sum::<usize>(), 30_000);
 }

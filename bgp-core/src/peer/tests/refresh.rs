@@ -1,4 +1,4 @@
-//! Route refresh, asked for and answered, with and without its beginning and end (RFC 2918, RFC 7313).
+//! Tests of route refreshes on both sides, with and without their beginning and end (RFC 2918, RFC 7313).
 
 use super::net::Net;
 use super::{prefix, secs};
@@ -7,7 +7,7 @@ use crate::peer::Import;
 use crate::rib::{Nlri, Route, RouteSet};
 use crate::wire::{RouteRefresh, RouteRefreshSubtype};
 
-/// Node 1 holds two routes of node 0, and one that node 0 knows nothing of.
+/// Two nodes of which node 1 has two routes of node 0, and one that node 0 does not have.
 fn net(enhanced: bool) -> Net {
     let mut configs = Net::configs();
     configs[0].fsm.extensions.enhanced_refresh = enhanced;
@@ -33,7 +33,7 @@ fn mark(subtype: RouteRefreshSubtype) -> Vec<u8> {
 }
 
 #[test]
-fn a_refresh_with_an_end_removes_what_was_not_repeated() {
+fn a_refresh_with_an_end_removes_routes_that_were_not_repeated() {
     let mut net = net(true);
     net.mutate(1, |peer, _| assert!(peer.request_refresh(AfiSafi::IPV4_UNICAST)));
     net.run(secs(1));
@@ -52,7 +52,7 @@ fn a_refresh_without_an_end_repeats_and_removes_nothing() {
     assert_eq!(held(&net), 3);
     let stats = net.nodes[1].peer.stats();
     assert_eq!((stats.received.route_refresh, stats.prefixes_announced_in), (0, 4));
-    // RFC 7313, section 5: marks that were not agreed on are ignored.
+    // RFC 7313, section 5: markers that were not negotiated are ignored.
     net.inject(1, &mark(RouteRefreshSubtype::BEGIN));
     net.inject(1, &mark(RouteRefreshSubtype::END));
     assert_eq!(held(&net), 3);
@@ -72,7 +72,7 @@ fn a_refresh_whose_end_never_comes_ends_in_time() {
 }
 
 #[test]
-fn a_request_without_a_session_or_of_a_family_that_is_not_there_is_not_made() {
+fn a_refresh_is_not_requested_without_a_session_or_its_family() {
     let mut net = Net::new(Net::configs(), 1);
     net.mutate(1, |peer, _| assert!(!peer.request_refresh(AfiSafi::IPV4_UNICAST)));
     net.start();

@@ -1,4 +1,4 @@
-//! Routers that refuse capabilities: our next OPEN leaves these out (RFC 5492, section 3).
+//! Tests of routers that refuse capabilities: our next OPEN leaves these out (RFC 5492, section 3).
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -14,7 +14,7 @@ use crate::wire::{
 };
 use crate::{AfiSafi, Asn, BgpIdentifier, Direction, PeerType};
 
-/// Our peer alone, and a router played by hand.
+/// Our peer and a simulated router.
 struct Router {
     peer: Peer,
     now: Instant,
@@ -131,10 +131,10 @@ fn after_an_unsupported_capability_the_open_leaves_it_out_and_the_reason_names_i
 }
 
 #[test]
-fn refusals_add_up_and_what_cannot_be_left_out_changes_nothing() {
+fn refusals_add_up_and_capabilities_that_cannot_be_left_out_change_nothing() {
     let mut router = Router::new(|_| ());
     let all = router.open().capabilities;
-    // Empty, cut short, unknown, and of a family that was not offered.
+    // Empty, truncated, unknown, and of a family that was not offered.
     for data in [&[][..], &[1, 4, 0], &[200, 1, 7], &[1, 4, 0, 3, 0, 9]] {
         router.refuse(OpenSubcode::UNSUPPORTED_CAPABILITY, data);
         assert_eq!(router.open().capabilities, all, "{data:?}");
@@ -150,7 +150,7 @@ fn refusals_add_up_and_what_cannot_be_left_out_changes_nothing() {
 }
 
 #[test]
-fn everything_is_offered_again_after_the_session_and_when_the_operator_says_so() {
+fn everything_is_offered_again_after_the_session_and_on_the_operators_commands() {
     type Act = fn(&mut Router);
     let acts: [(&str, Act); 4] = [
         ("the session ends", |router| {
@@ -190,7 +190,7 @@ fn everything_is_offered_again_after_the_session_and_when_the_operator_says_so()
 }
 
 #[test]
-fn a_start_before_the_answer_to_a_reduced_open_agrees_on_no_more_than_it_offered() {
+fn a_start_before_the_answer_to_a_reduced_open_negotiates_only_what_that_open_offered() {
     let mut router = Router::new(|_| ());
     router.open();
     router.refuse(OpenSubcode::UNSUPPORTED_OPTIONAL_PARAMETER, &[]);
@@ -207,7 +207,7 @@ fn a_start_before_the_answer_to_a_reduced_open_agrees_on_no_more_than_it_offered
 }
 
 #[test]
-fn what_the_configuration_leaves_out_is_not_offered() {
+fn capabilities_that_the_configuration_leaves_out_are_not_offered() {
     let mut router = Router::new(|config| {
         config.fsm.leave_out(&Capability::RouteRefresh);
         config.fsm.leave_out(&Capability::Multiprotocol(AfiSafi::IPV6_UNICAST));

@@ -1,4 +1,4 @@
-//! Graceful restart: routes outlive their session, for as long as they may and no longer (RFC 4724, 8538, 9494).
+//! Tests of graceful restart: routes outlive their session for the negotiated time (RFC 4724, 8538, 9494).
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::peer::{Import, Output, Peer, PeerSettings};
 use crate::rib::{Route, RouteSet};
 use crate::wire::{CeaseSubcode, Community, ErrorCode, Notification};
 
-/// Node 0 restarts, node 1 waits for it.
+/// Configurations in which node 0 restarts and node 1 waits for it.
 fn configs(change: impl Fn(&mut RestartConfig)) -> [PeerSettings; 2] {
     let mut configs = Net::configs();
     for config in &mut configs {
@@ -29,7 +29,7 @@ fn routes(lasts: &[u8]) -> RouteSet {
     lasts.iter().map(|last| Route::new(prefix(last))).collect()
 }
 
-/// A session in which node 0 has announced routes 1 to 3, and 3 must not live long.
+/// A session in which node 0 has announced routes 1 to 3. Route 3 must not become long-lived.
 fn up(configs: [PeerSettings; 2]) -> Net {
     let mut net = Net::new(configs, 5);
     let mut all = routes(&[1, 2]);
@@ -41,7 +41,7 @@ fn up(configs: [PeerSettings; 2]) -> Net {
     net
 }
 
-/// The last octets of what node 1 holds.
+/// The last octets of the routes that node 1 has.
 fn held(net: &Net) -> Vec<u8> {
     let last = |prefix: IpNet| match prefix {
         IpNet::V4(prefix) => prefix.addr().octets()[3],
@@ -50,7 +50,7 @@ fn held(net: &Net) -> Vec<u8> {
     net.nodes[1].peer.adj_rib_in().iter().map(|(prefix, _)| last(prefix)).collect()
 }
 
-/// How many routes node 1 has reported as gone.
+/// The number of routes that node 1 has reported as withdrawn.
 fn gone(net: &Net) -> usize {
     let of = |output: &Output| match output {
         Output::Received(routes) => routes.withdrawn.len(),
@@ -68,19 +68,19 @@ fn restart(net: &mut Net) {
 }
 
 #[test]
-fn what_a_killed_speaker_announced_stays_until_its_end_of_rib() {
+fn routes_of_a_killed_speaker_stay_until_its_end_of_rib() {
     let mut net = up(configs(|_| ()));
     restart(&mut net);
     net.run(secs(20));
     assert!(net.is_up());
     let agreed = net.nodes[1].peer.negotiated().expect("a session").extensions.clone();
     assert!(agreed.graceful_restart.expect("it has it").restarting, "the R bit");
-    // It is back, and does not know its routes yet: the End-of-RIB waits.
+    // The node has returned, but does not know its routes yet, so the End-of-RIB waits.
     assert_eq!((held(&net), gone(&net)), (vec![1, 2, 3], 0));
     net.mutate(0, |peer, _| peer.set_routes(&routes(&[1, 2])));
     net.run(secs(1));
     assert_eq!((held(&net), gone(&net)), (vec![1, 2], 1));
-    // A later session is no restart any more.
+    // A later session is not a restart.
     net.inject(0, &[0; 19]);
     net.run(secs(10));
     let agreed = net.nodes[1].peer.negotiated().expect("a session").extensions.clone();
@@ -89,7 +89,7 @@ fn what_a_killed_speaker_announced_stays_until_its_end_of_rib() {
 
 /// RFC 4724, section 5.
 #[test]
-fn a_peer_that_is_back_before_it_was_missed_need_not_wait_for_the_hold_timer() {
+fn a_peer_that_returns_early_need_not_wait_for_the_hold_timer() {
     for dialler in [None, Some(0), Some(1)] {
         let mut configs = configs(|_| ());
         for (i, config) in configs.iter_mut().enumerate() {
@@ -113,9 +113,9 @@ fn a_peer_that_is_back_before_it_was_missed_need_not_wait_for_the_hold_timer() {
     }
 }
 
-/// A session ends by no connection that a peer without graceful restart makes, nor by one of a collision.
+/// A second connection of a peer without graceful restart does not end the session, nor does one of a collision.
 #[test]
-fn a_second_connection_is_refused_where_it_tells_of_no_restart() {
+fn a_second_connection_is_refused_unless_it_shows_a_restart() {
     for (with, pause) in [(false, 60), (true, 0)] {
         let mut configs = configs(|_| ());
         if !with {
@@ -132,7 +132,7 @@ fn a_second_connection_is_refused_where_it_tells_of_no_restart() {
 }
 
 #[test]
-fn a_restarted_speaker_that_never_knows_its_routes_says_so_in_time() {
+fn a_restarted_speaker_that_never_gets_routes_sends_end_of_rib_in_time() {
     let mut net = up(configs(|_| ()));
     restart(&mut net);
     net.run(secs(59));
@@ -142,7 +142,7 @@ fn a_restarted_speaker_that_never_knows_its_routes_says_so_in_time() {
 }
 
 #[test]
-fn routes_of_a_peer_that_does_not_come_back_go_after_its_restart_time() {
+fn routes_of_a_peer_that_does_not_return_are_dropped_after_its_restart_time() {
     let mut net = up(configs(|restart| restart.restart_time = secs(30)));
     net.cut_power(0);
     net.run(secs(25));
@@ -154,7 +154,7 @@ fn routes_of_a_peer_that_does_not_come_back_go_after_its_restart_time() {
 }
 
 #[test]
-fn routes_of_a_peer_that_kept_no_forwarding_go_when_it_is_back() {
+fn routes_of_a_peer_that_did_not_keep_forwarding_are_dropped_when_it_returns() {
     let mut net = up(configs(|restart| restart.forwarding = false));
     restart(&mut net);
     net.run(secs(20));
@@ -162,7 +162,7 @@ fn routes_of_a_peer_that_kept_no_forwarding_go_when_it_is_back() {
 }
 
 #[test]
-fn routes_are_kept_for_long_with_a_mark_unless_they_refuse() {
+fn long_lived_routes_are_kept_with_a_mark_unless_they_have_no_llgr() {
     let mut net = up(configs(|restart| {
         restart.restart_time = secs(10);
         restart.long_lived = Some(secs(600));
@@ -181,7 +181,7 @@ fn routes_are_kept_for_long_with_a_mark_unless_they_refuse() {
 }
 
 #[test]
-fn a_peer_that_is_back_within_the_long_time_replaces_what_was_kept() {
+fn a_peer_that_returns_within_the_long_lived_time_replaces_its_routes() {
     let mut net = up(configs(|restart| {
         restart.restart_time = secs(5);
         restart.long_lived = Some(secs(600));
@@ -201,7 +201,7 @@ fn a_peer_that_is_back_within_the_long_time_replaces_what_was_kept() {
 }
 
 #[test]
-fn a_notification_keeps_the_routes_where_both_ends_say_so_and_a_hard_reset_never() {
+fn a_notification_keeps_the_routes_if_both_ends_agree_and_a_hard_reset_never() {
     for (both, kept) in [(true, 3), (false, 0)] {
         let mut configs = configs(|_| ());
         configs[0].fsm.extensions.graceful_restart =
@@ -226,7 +226,7 @@ fn a_notification_keeps_the_routes_where_both_ends_say_so_and_a_hard_reset_never
 }
 
 #[test]
-fn to_stop_a_peer_forgets_what_was_kept_for_it() {
+fn a_stop_drops_the_routes_that_were_kept_for_the_peer() {
     let mut net = up(configs(|_| ()));
     net.cut_power(0);
     net.run(secs(15));
@@ -239,7 +239,7 @@ fn to_stop_a_peer_forgets_what_was_kept_for_it() {
 }
 
 #[test]
-fn without_the_capability_a_lost_session_takes_its_routes_along() {
+fn without_the_capability_the_routes_of_a_lost_session_are_dropped() {
     for without in 0..2 {
         let mut configs = configs(|_| ());
         configs[without].fsm.extensions.graceful_restart = None;

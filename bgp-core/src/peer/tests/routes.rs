@@ -1,4 +1,4 @@
-//! Routes: what one peer should have arrives at the other, and nothing else.
+//! Tests of routes: exactly the routes that one peer should have arrive at the other.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -27,7 +27,7 @@ fn hosts(n: u32) -> impl Iterator<Item = IpNet> {
     (0..n).map(|i| Ipv4Net::new_assert(Ipv4Addr::from(0x0a00_0000 + i), 32).into())
 }
 
-/// What node 1 holds, as text.
+/// The routes that node 1 has, as text.
 fn held(net: &Net) -> BTreeMap<String, String> {
     net.nodes[1]
         .peer
@@ -104,7 +104,7 @@ fn ipv6_routes_need_a_next_hop_of_their_own_over_ipv4_and_harm_no_other_without(
 }
 
 #[test]
-fn the_whole_truth_replaces_what_was_there_and_repeats_nothing() {
+fn a_new_set_replaces_all_routes_and_repeats_none() {
     let mut net = net();
     let set = |prefixes: &[&str]| prefixes.iter().map(|p| Route::new(prefix(p))).collect();
     let first: RouteSet = set(&["10.0.0.0/24", "10.0.1.0/24"]);
@@ -125,7 +125,7 @@ fn the_whole_truth_replaces_what_was_there_and_repeats_nothing() {
 fn a_change_that_the_peer_never_saw_costs_nothing() {
     let mut net = net();
     let sent = net.nodes[0].peer.stats().sent.update;
-    // Not driven in between: the socket is full.
+    // The peer is not driven in between, because the socket is full.
     let peer = &mut net.nodes[0].peer;
     for i in 0..1000 {
         let route = Route::new(prefix("10.0.0.0/24")).med(i);
@@ -174,7 +174,7 @@ fn a_new_session_brings_everything_again_and_ends_with_end_of_rib() {
     net.run_until_up(secs(5));
     net.run(secs(1));
     assert_eq!(net.nodes[1].peer.adj_rib_in().len(), 10);
-    // The routes, and an End-of-RIB for either family.
+    // The routes, and an End-of-RIB for each family.
     assert_eq!(net.nodes[1].peer.stats().received.update, before + 3);
 }
 
@@ -215,7 +215,7 @@ fn too_many_prefixes_end_the_session_by_cease() {
 }
 
 #[test]
-fn a_path_through_our_own_as_is_not_taken() {
+fn a_path_through_our_own_as_is_rejected() {
     let mut net = net();
     let mut attributes = crate::wire::PathAttributes::default();
     attributes.as_path.prepend(Asn(64635), 1);
@@ -301,7 +301,7 @@ fn routes_are_counted_alike_whether_they_are_kept_or_dropped() {
     }
 }
 
-/// A session whose node 1 keeps routes, and the connection that it runs on there.
+/// A session of which node 1 keeps routes, and the direction of its connection at node 1.
 fn behind() -> (Net, crate::Direction) {
     let mut configs = Net::configs();
     configs[1].import = Import::Keep;
@@ -345,7 +345,7 @@ fn messages_are_taken_in_slices_and_none_is_lost() {
 }
 
 #[test]
-fn a_message_that_waits_to_be_taken_keeps_the_session_and_half_of_one_does_not() {
+fn a_complete_unread_message_keeps_the_session_and_an_incomplete_one_does_not() {
     for whole in [true, false] {
         let (mut net, direction) = behind();
         let octets = updates(1);

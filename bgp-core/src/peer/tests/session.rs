@@ -1,4 +1,4 @@
-//! Sessions: how they come up, stay up and end.
+//! Tests of sessions: they come up, stay up and end.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -122,7 +122,7 @@ fn a_connection_whose_peer_is_gone_does_not_keep_the_next_one_out() {
 }
 
 #[test]
-fn to_start_a_peer_that_has_a_session_changes_nothing() {
+fn the_start_of_a_peer_with_a_session_changes_nothing() {
     for seed in 0..10 {
         let mut net = Net::new(Net::configs(), seed);
         net.start();
@@ -136,7 +136,7 @@ fn to_start_a_peer_that_has_a_session_changes_nothing() {
 }
 
 #[test]
-fn a_stranger_at_the_address_of_the_peer_does_not_end_its_session_in_the_making() {
+fn a_stranger_at_the_address_of_the_peer_does_not_end_its_attempt() {
     let [config, _] = Net::configs();
     let now = Net::new(Net::configs(), 1).now;
     let mut peer = Peer::new(config);
@@ -146,7 +146,7 @@ fn a_stranger_at_the_address_of_the_peer_does_not_end_its_session_in_the_making(
     for direction in [Direction::Outgoing, Direction::Incoming] {
         peer.connected(now, direction, endpoints).expect("wanted");
     }
-    // The identifier is the higher one, so that the incoming connection would win.
+    // The stranger's identifier is higher, so the incoming connection would win.
     let stranger = Open::new(Asn(65000), 90, BgpIdentifier(Ipv4Addr::new(10, 0, 0, 9)), vec![]);
     stranger.encode(peer.read_buffer(Direction::Incoming));
     peer.received(now, Direction::Incoming);
@@ -158,7 +158,7 @@ fn a_stranger_at_the_address_of_the_peer_does_not_end_its_session_in_the_making(
 }
 
 #[test]
-fn a_wrong_as_is_refused_again_and_again_but_ever_more_slowly() {
+fn a_wrong_as_is_refused_at_growing_intervals() {
     let mut configs = Net::configs();
     configs[0].fsm.remote_as = Asn(65000).into();
     configs[1].fsm.connect_mode = ConnectMode::Passive;
@@ -200,7 +200,7 @@ fn messages_split_anywhere_are_understood() {
 }
 
 #[test]
-fn a_process_that_hangs_loses_its_session_at_the_other_end_alone_and_recovers() {
+fn a_hanging_process_loses_its_session_only_at_the_other_end_and_recovers() {
     let mut net = up();
     net.nodes[1].stalled = true;
     net.run(secs(200));
@@ -228,7 +228,7 @@ fn octets_for_a_connection_that_is_not_there_reach_no_other() {
     } else {
         (Direction::Incoming, Direction::Outgoing)
     };
-    // Half a header waits on the connection in use.
+    // Half a header waits on the current connection.
     net.nodes[0].peer.read_buffer(used).extend_from_slice(&[0xff; 10]);
     net.mutate(0, |peer, now| peer.received(now, used));
     net.nodes[0].peer.read_buffer(unused).extend_from_slice(&[0; 30]);

@@ -1,4 +1,4 @@
-//! What both ends must agree on, and what an operator changes: AS numbers, roles, limits, configurations.
+//! Tests of the values that both ends negotiate and that an operator changes: AS numbers, roles, limits, configurations.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ fn failures(net: &Net, i: usize) -> Vec<&DownReason> {
 }
 
 #[test]
-fn a_peer_of_any_external_as_is_met_and_one_of_ours_refused() {
+fn a_peer_in_any_external_as_is_accepted_and_one_in_ours_is_refused() {
     let net = up_with(|configs| configs[0].fsm.remote_as = RemoteAs::External);
     assert!(net.is_up());
     assert_eq!(net.nodes[0].peer.negotiated().expect("a session").remote_asn, Asn(64635));
@@ -59,7 +59,7 @@ fn a_peer_of_any_external_as_is_met_and_one_of_ours_refused() {
 }
 
 #[test]
-fn a_wrong_as_is_told_with_both_numbers() {
+fn a_wrong_as_is_reported_with_both_numbers() {
     let net = up_with(|configs| configs[0].fsm.remote_as = Asn(65000).into());
     let expected =
         Refusal::WrongAs { expected: Asn(65000).into(), local: Asn(64636), received: Asn(64635) };
@@ -134,7 +134,7 @@ fn a_local_as_is_seen_in_paths_as_configured() {
     }
 }
 
-/// Node 1 takes so many prefixes.
+/// A session in which node 1 accepts this number of prefixes.
 fn limited(limit: PrefixLimit) -> Net {
     up_with(|configs| {
         configs[1].import = Import::Keep;
@@ -211,7 +211,7 @@ fn a_second_connection_brings_no_session_into_the_pause() {
 }
 
 #[test]
-fn families_are_counted_each_by_itself() {
+fn each_family_is_counted_on_its_own() {
     let mut net = up_with(|configs| {
         configs[1].import = Import::Keep;
         let limits = PrefixLimits::each(100).family(AfiSafi::IPV6_UNICAST, 1);
@@ -254,7 +254,7 @@ fn a_peer_that_stops_reading_is_ended_by_the_send_hold_timer() {
 }
 
 #[test]
-fn the_send_hold_time_is_twice_a_long_hold_time_and_none_without_hold_time_or_when_switched_off() {
+fn the_send_hold_time_is_twice_a_long_hold_time_and_off_without_one_or_by_configuration() {
     for (hold, send_hold, expected) in [
         (3600, None, Some(secs(7200))),
         (90, None, Some(secs(480))),
@@ -299,7 +299,7 @@ fn a_reset_says_so_and_brings_the_session_back_at_once() {
 }
 
 #[test]
-fn another_configuration_leaves_a_session_alone_and_holds_for_the_next() {
+fn a_new_configuration_keeps_the_session_and_applies_to_the_next() {
     let mut net = up_with(|_| {});
     let mut config = net.nodes[0].peer.settings().clone();
     config.fsm.hold_time = secs(9);
@@ -315,8 +315,8 @@ fn another_configuration_leaves_a_session_alone_and_holds_for_the_next() {
 }
 
 #[test]
-fn another_configuration_begins_an_attempt_anew() {
-    // Neither end dials, until one is told to.
+fn a_new_configuration_restarts_an_attempt() {
+    // Neither end dials until one is configured to.
     let mut net = up_with(|configs| {
         configs[0].fsm.connect_mode = ConnectMode::Passive;
         configs[1].fsm.connect_mode = ConnectMode::Passive;
@@ -351,7 +351,7 @@ fn a_peer_that_is_only_dialled_refuses_its_connections() {
 fn a_session_takes_part_in_a_collision_only_if_it_is_configured_to() {
     for (detect, expected) in [(false, 1), (true, 2)] {
         let mut configs = Net::configs();
-        // Node 1 has the higher identifier, so that what it dials wins.
+        // Node 1 has the higher identifier, so its connection wins.
         configs[0].collision_detect_established_state = detect;
         let now = Net::new(configs.clone(), 1).now;
         let mut peer = Peer::new(configs[0].clone());
@@ -393,6 +393,6 @@ fn octets_are_counted_both_ways() {
     let net = up_with(|_| {});
     let [a, b] = [0, 1].map(|i| net.nodes[i].peer.stats().clone());
     assert!(a.octets_in > 0 && a.octets_out > 0);
-    // Node 0 has read what node 1 sent and the other way round, but for a lost collision.
+    // Each node has read the octets that the other sent, except those of a lost collision.
     assert!(b.octets_out >= a.octets_in && a.octets_out >= b.octets_in);
 }

@@ -1,4 +1,4 @@
-//! The routes that a session cannot carry, and the reasons that [`Peer::unsendable`] gives.
+//! Tests of routes that a session cannot carry, and of the reasons that [`Peer::unsendable`] gives.
 
 use super::net::Net;
 use super::{prefix, secs};
@@ -10,7 +10,7 @@ use crate::wire::{CeaseSubcode, Community, Notification};
 const V4: AfiSafi = AfiSafi::IPV4_UNICAST;
 const V6: AfiSafi = AfiSafi::IPV6_UNICAST;
 
-/// Two peers with an IPv4 and an IPv6 route at the first, whose configurations a test has changed.
+/// Two peers with changed configurations, of which the first has an IPv4 and an IPv6 route.
 fn net(change: impl FnOnce(&mut [PeerSettings; 2])) -> Net {
     let mut configs = Net::configs();
     change(&mut configs);
@@ -26,7 +26,7 @@ fn net(change: impl FnOnce(&mut [PeerSettings; 2])) -> Net {
     net
 }
 
-/// What [`Peer::unsendable`] returns, without the path identifiers.
+/// The result of [`Peer::unsendable`] without the path identifiers.
 fn told(peer: &Peer) -> Vec<(String, Unsendable)> {
     let found = peer.unsendable();
     assert_eq!(found.len(), peer.unsendable_len());
@@ -34,7 +34,7 @@ fn told(peer: &Peer) -> Vec<(String, Unsendable)> {
 }
 
 #[test]
-fn a_family_that_either_end_leaves_out_is_named_with_the_end_that_did() {
+fn a_family_left_out_by_either_end_is_reported_with_that_end() {
     for (theirs, ours, family, prefix) in [
         (vec![V4], vec![V4, V6], V6, "2001:db8::1/128"),
         (vec![V6], vec![V4, V6], V4, "10.1.0.0/16"),
@@ -51,7 +51,7 @@ fn a_family_that_either_end_leaves_out_is_named_with_the_end_that_did() {
 }
 
 #[test]
-fn what_is_announced_and_withdrawn_later_counts_too() {
+fn later_announcements_and_withdrawals_count_too() {
     let mut net = net(|[_, b]| b.fsm.families = vec![V4]);
     let second = prefix("2001:db8::2/128");
     let changes = net.nodes[0].peer.unsendable_changes();
@@ -92,7 +92,7 @@ fn a_next_hop_of_the_other_family_and_attributes_that_fit_no_message_are_reasons
 }
 
 #[test]
-fn extended_messages_carry_what_others_do_not() {
+fn extended_messages_carry_routes_that_other_messages_cannot() {
     let mut net = net(|_| {});
     let crowded = Route::new(prefix("10.2.0.0/16"));
     let crowded = (0..1_100).fold(crowded, |it, i| it.community(Community::new(1, i)));

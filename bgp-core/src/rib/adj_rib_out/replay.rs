@@ -1,8 +1,7 @@
-//! A walk over many routes that are to be announced, grouped by attributes, and over those that are to be
-//! withdrawn before.
+//! A walk over many routes that have to be announced, grouped by attributes, and over those that have to be withdrawn before.
 //!
-//! The table that is walked does not change. So what the peer has been told of a prefix is known from how far the
-//! walk has come, and nothing is written down for each route but its place, once.
+//! The table of the walk does not change. So the progress of the walk tells what the peer has of a prefix, and each route
+//! needs no record but its place, once.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -15,30 +14,30 @@ use crate::wire::PathAttributes;
 /// The walk.
 #[derive(Debug)]
 pub(super) struct Replay<K> {
-    /// What the peer had been told when the walk began.
+    /// The advertised routes when the walk began.
     base: Table<K>,
-    /// What it will have been told when it ends.
+    /// The advertised routes when it ends.
     target: Table<K>,
-    /// Prefixes to withdraw, in order, and how many of them have been taken.
-    gone: Vec<K>,
-    gone_taken: usize,
-    /// Places of routes in `target`, by group and prefix, and how many of them have been taken.
+    /// The prefixes to withdraw, in order, and the number of those taken.
+    withdrawals: Vec<K>,
+    withdrawals_taken: usize,
+    /// The places of routes in `target`, by group and prefix, and the number of those taken.
     order: Vec<u32>,
     taken: usize,
     /// The end of each group in `order`.
     ends: Vec<u32>,
     groups: Groups,
-    /// Whether routes are announced that the peer has been told already.
+    /// True if routes are announced that the peer already has.
     pub(super) repeats: bool,
 }
 
-/// The key that what was told is known by: where a session has one path a prefix, the prefix alone.
-pub(super) fn told_key<K: Key>(key: K, several_paths: bool) -> K {
+/// The key under which advertised routes are recorded. For a session with one path per prefix, it is the prefix alone.
+pub(super) fn session_key<K: Key>(key: K, several_paths: bool) -> K {
     if several_paths { key } else { key.with_path_id(0) }
 }
 
-/// What a session is to be told of a key: the path, or where only one is told the first one.
-pub(super) fn lookup<K: Key>(
+/// The path that a session carries for a key: the path itself, or the first path to its prefix.
+pub(super) fn session_path<K: Key>(
     table: &Table<K>,
     key: K,
     several_paths: bool,
@@ -51,7 +50,7 @@ pub(super) fn lookup<K: Key>(
 }
 
 impl<K: Key> Replay<K> {
-    /// From what was told to what should be. Where it `repeats`, what is told already is told again.
+    /// A walk from the advertised routes to the desired ones. If it `repeats`, it announces unchanged routes again.
     pub(super) fn new(
         base: Table<K>,
         target: Table<K>,
@@ -66,47 +65,64 @@ impl<K: Key> Replay<K> {
             if !several_paths && !first {
                 continue;
             }
-            if repeats || !same(lookup(&base, key, several_paths), Some(attributes)) {
+            if repeats || !same(session_path(&base, key, several_paths), Some(attributes)) {
                 selected.push((groups.number(attributes), place));
             }
         }
+
+        let mut withdrawals = Vec::new();
         let mut before = None;
-        let mut gone = Vec::new();
         for (key, _) in base.iter() {
             let first = before.replace(key).is_none_or(|before: K| !before.same_prefix(key));
-            if (several_paths || first) && lookup(&target, key, several_paths).is_none() {
-                gone.push(told_key(key, several_paths));
+            if (several_paths || first) && session_path(&target, key, several_paths).is_none() {
+                withdrawals.push(session_key(key, several_paths));
             }
         }
+
         let (order, ends) = by_group(&selected, groups.count());
-        Self { base, target, gone, gone_taken: 0, order, taken: 0, ends, groups, repeats }
+        Self {
+            base,
+            target,
+            withdrawals,
+            withdrawals_taken: 0,
+            order,
+            taken: 0,
+            ends,
+            groups,
+            repeats,
+        }
     }
 
-    /// What the peer has been told, so far, of a key that nothing but this walk concerns.
-    pub(super) fn told(&self, key: K, several_paths: bool) -> Option<&Arc<PathAttributes>> {
-        let before = || lookup(&self.base, key, several_paths);
-        let Some(attributes) = lookup(&self.target, key, several_paths) else {
-            let still_there = self.gone.get(self.gone_taken).is_some_and(|next| *next <= key);
-            return if still_there { before() } else { None };
+    /// The attributes that the peer has so far of a key that was changed by nothing but this walk.
+    pub(super) fn advertised(&self, key: K, several_paths: bool) -> Option<&Arc<PathAttributes>> {
+        let Some(attributes) = session_path(&self.target, key, several_paths) else {
+            let is_withdrawn = self.next_withdrawal().is_none_or(|next| key < next);
+            return if is_withdrawn { None } else { session_path(&self.base, key, several_paths) };
         };
-        if self.has_passed(key, attributes, several_paths) { Some(attributes) } else { before() }
+
+        if self.has_passed(key, attributes, several_paths) {
+            Some(attributes)
+        } else {
+            session_path(&self.base, key, several_paths)
+        }
     }
 
-    /// Whether the walk still has to say something of a key that the peer has been told of.
+    /// Returns true if the walk still has to announce or withdraw a key that the peer has.
     pub(super) fn is_ahead(&self, key: K, several_paths: bool) -> bool {
-        lookup(&self.target, key, several_paths)
+        session_path(&self.target, key, several_paths)
             .is_none_or(|attributes| !self.has_passed(key, attributes, several_paths))
     }
 
+    /// Returns true if the walk has already passed a route of `target`.
     fn has_passed(&self, key: K, attributes: &Arc<PathAttributes>, several_paths: bool) -> bool {
         let Some((next, next_attributes)) = self.peek() else { return true };
         let (Some(group), Some(next_group)) =
             (self.groups.get(attributes), self.groups.get(next_attributes))
         else {
-            // Of no group: it is not announced, since the peer has it.
+            // A route without a group is not announced, because the peer has it.
             return true;
         };
-        (group, key) < (next_group, told_key(next, several_paths))
+        (group, key) < (next_group, session_key(next, several_paths))
     }
 
     /// The next route to announce.
@@ -114,7 +130,7 @@ impl<K: Key> Replay<K> {
         self.target.at(*self.order.get(self.taken)?)
     }
 
-    /// Gives the keys of the next group to `push`, until it answers that no more fit.
+    /// Passes the keys of the next group to `push`, until it returns false because no more fit.
     pub(super) fn take(&mut self, mut push: impl FnMut(K) -> bool) {
         let end = self.end_of_group();
         for place in self.order.get(self.taken..end).unwrap_or_default() {
@@ -125,13 +141,13 @@ impl<K: Key> Replay<K> {
         }
     }
 
-    /// What [`take`](Self::take) would give.
+    /// The keys that [`take`](Self::take) would pass on.
     pub(super) fn rest_of_group(&self) -> impl Iterator<Item = K> {
         let places = self.order.get(self.taken..self.end_of_group()).unwrap_or_default();
         places.iter().filter_map(|place| Some(self.target.at(*place)?.0))
     }
 
-    /// How many keys [`take`](Self::take) would give.
+    /// The number of keys that [`take`](Self::take) would pass on.
     pub(super) fn rest_of_group_len(&self) -> usize {
         self.end_of_group().saturating_sub(self.taken)
     }
@@ -143,26 +159,26 @@ impl<K: Key> Replay<K> {
     }
 
     /// The next key to withdraw.
-    pub(super) fn peek_gone(&self) -> Option<K> {
-        self.gone.get(self.gone_taken).copied()
+    pub(super) fn next_withdrawal(&self) -> Option<K> {
+        self.withdrawals.get(self.withdrawals_taken).copied()
     }
 
-    /// How many keys are to be withdrawn still.
-    pub(super) fn gone_len(&self) -> usize {
-        self.gone.len().saturating_sub(self.gone_taken)
+    /// The number of keys that still have to be withdrawn.
+    pub(super) fn withdrawals_len(&self) -> usize {
+        self.withdrawals.len().saturating_sub(self.withdrawals_taken)
     }
 
-    /// Gives the keys to withdraw to `push`, until it answers that no more fit.
-    pub(super) fn take_gone(&mut self, mut push: impl FnMut(K) -> bool) {
-        while self.peek_gone().is_some_and(&mut push) {
-            self.gone_taken += 1;
+    /// Passes the keys to withdraw to `push`, until it returns false because no more fit.
+    pub(super) fn take_withdrawals(&mut self, mut push: impl FnMut(K) -> bool) {
+        while self.next_withdrawal().is_some_and(&mut push) {
+            self.withdrawals_taken += 1;
         }
     }
 
-    /// Passes what is next as long as it is `settled` by other means.
-    pub(super) fn pass(&mut self, settled: impl Fn(K) -> bool) {
-        while self.peek_gone().is_some_and(&settled) {
-            self.gone_taken += 1;
+    /// Skips the next keys as long as they are `settled` by other means.
+    pub(super) fn skip(&mut self, settled: impl Fn(K) -> bool) {
+        while self.next_withdrawal().is_some_and(&settled) {
+            self.withdrawals_taken += 1;
         }
         while self.peek().is_some_and(|(key, _)| settled(key)) {
             self.taken += 1;
@@ -170,33 +186,30 @@ impl<K: Key> Replay<K> {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.taken >= self.order.len() && self.gone_taken >= self.gone.len()
+        self.taken >= self.order.len() && self.withdrawals_taken >= self.withdrawals.len()
     }
 
-    /// All keys of which the peer may have been told something.
+    /// The tables that contain all keys of which the peer may have a route.
     pub(super) fn tables(&self) -> [&Table<K>; 2] {
         [&self.base, &self.target]
     }
 }
 
-/// Sorts places by group and leaves each group in its order; returns them, and the end of each group.
+/// Sorts places by group and keeps their order in each group. Returns them, and the end of each group.
 fn by_group(selected: &[(u32, u32)], groups: usize) -> (Vec<u32>, Vec<u32>) {
+    // A counting sort: first the size of each group, then its start, which grows to its end as places are filled in.
     let mut ends = vec![0_u32; groups];
-    let count = |ends: &mut Vec<u32>, group: u32| {
-        let slot = ends.get_mut(group as usize)?;
-        let value = *slot;
-        *slot += 1;
-        Some(value)
-    };
     for (group, _) in selected {
         count(&mut ends, *group);
     }
+
     let mut sum = 0;
     for end in &mut ends {
         let start = sum;
         sum += *end;
         *end = start;
     }
+
     let mut order = vec![0; selected.len()];
     for (group, place) in selected {
         let slot = count(&mut ends, *group).and_then(|at| order.get_mut(at as usize));
@@ -207,10 +220,18 @@ fn by_group(selected: &[(u32, u32)], groups: usize) -> (Vec<u32>, Vec<u32>) {
     (order, ends)
 }
 
-/// Numbers sets of attributes in the order in which they are first seen, equal ones alike.
+/// Increments the counter of a group, and returns its old value.
+fn count(counters: &mut [u32], group: u32) -> Option<u32> {
+    let counter = counters.get_mut(group as usize)?;
+    let before = *counter;
+    *counter += 1;
+    Some(before)
+}
+
+/// Numbers for sets of attributes, in the order of their first occurrence. Equal sets have the same number.
 #[derive(Debug, Default)]
 struct Groups {
-    /// By the address of what `target` keeps alive.
+    /// The numbers by address. `target` keeps the attributes at these addresses alive.
     numbers: BTreeMap<usize, u32>,
     values: BTreeMap<Group, u32>,
     last: Option<(usize, u32)>,
@@ -219,10 +240,11 @@ struct Groups {
 impl Groups {
     fn number(&mut self, attributes: &Arc<PathAttributes>) -> u32 {
         let address = address(attributes);
-        // Neighbours mostly share their attributes.
+        // Adjacent routes mostly share their attributes.
         if let Some((_, number)) = self.last.filter(|(last, _)| *last == address) {
             return number;
         }
+
         let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
         let number = *self
             .numbers
@@ -245,13 +267,13 @@ fn address(attributes: &Arc<PathAttributes>) -> usize {
     Arc::as_ptr(attributes).addr()
 }
 
-/// Equal attributes, wherever they are: what can share an UPDATE.
+/// Attributes that are compared by value, so that routes with equal ones share an UPDATE.
 #[derive(Clone, Debug)]
 pub(super) struct Group(pub(super) Arc<PathAttributes>);
 
 impl Ord for Group {
     fn cmp(&self, other: &Self) -> Ordering {
-        // Routes of one origin mostly share their attributes outright: then nothing is compared.
+        // Routes of one origin mostly share their attributes. Then no comparison is needed.
         if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
     }
 }
