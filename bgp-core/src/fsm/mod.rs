@@ -50,6 +50,7 @@ mod refusal;
 mod remote_as;
 mod role;
 mod state;
+mod state_kind;
 mod timers;
 
 #[cfg(test)]
@@ -76,7 +77,7 @@ pub use self::reason::{DownReason, EndedBy, TransportError};
 pub use self::refusal::Refusal;
 pub use self::remote_as::{ParseRemoteAsError, RemoteAs};
 pub use self::role::RoleConfig;
-pub use self::state::StateKind;
+pub use self::state_kind::StateKind;
 pub use self::timers::Timer;
 pub(crate) use self::timers::after;
 

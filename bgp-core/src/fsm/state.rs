@@ -1,6 +1,6 @@
 //! The six states of RFC 4271, section 8.2.2, each with the data that exists only in it.
 
-use std::fmt;
+use std::time::Instant;
 
 use super::active::Active;
 use super::connect::Connect;
@@ -8,40 +8,7 @@ use super::established::Established;
 use super::idle::Idle;
 use super::open_confirm::OpenConfirm;
 use super::open_sent::OpenSent;
-use super::{Context, Event, Negotiated};
-use std::time::Instant;
-
-/// The name of a state (RFC 4271, section 8.2.2), in order of progress towards a session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "RFC 4271 has these six and no other")]
-pub enum StateKind {
-    /// No connection is attempted, or the pause after a failure runs.
-    #[default]
-    Idle,
-    /// We are opening a connection to the peer.
-    Connect,
-    /// We are waiting for the peer's connection.
-    Active,
-    /// Our OPEN is sent, the peer's has not arrived.
-    OpenSent,
-    /// Both OPENs are exchanged, the peer's KEEPALIVE has not arrived.
-    OpenConfirm,
-    /// The session is up.
-    Established,
-}
-
-impl fmt::Display for StateKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Idle => "Idle",
-            Self::Connect => "Connect",
-            Self::Active => "Active",
-            Self::OpenSent => "OpenSent",
-            Self::OpenConfirm => "OpenConfirm",
-            Self::Established => "Established",
-        })
-    }
-}
+use super::{Context, Event, Negotiated, StateKind};
 
 /// A state with its data.
 #[derive(Debug)]

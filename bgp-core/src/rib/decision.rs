@@ -5,26 +5,13 @@
 //! protocol to compare.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use crate::rib::Path;
 use crate::wire::{Community, PathAttributes};
-use crate::{Asn, BgpIdentifier, PeerType};
+use crate::{Asn, PeerType};
 
 /// The LOCAL_PREF of a path without one.
 const DEFAULT_LOCAL_PREF: u32 = 100;
-
-/// The peer that a path comes from, as the decision process sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "RFC 4271, section 9.1.2.2, compares these")]
-pub struct PathSource {
-    /// The address of the peer.
-    pub address: IpAddr,
-    /// The BGP Identifier of the peer.
-    pub identifier: BgpIdentifier,
-    /// Internal or external.
-    pub peer_type: PeerType,
-}
 
 /// Sorts the best path to the front, followed by those that only a tie-break separates from it, then the rest. Returns the
 /// number of paths over which traffic may be spread.
@@ -104,6 +91,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::BgpIdentifier;
+    use crate::rib::PathSource;
     use crate::wire::{AsPath, Origin};
 
     fn path(peer: u8, asns: &[u32], change: impl FnOnce(&mut PathAttributes)) -> Path<u8> {

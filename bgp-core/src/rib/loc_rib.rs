@@ -4,32 +4,17 @@
 //! change a thousand times before it is read once.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use ipnet::IpNet;
 
 use crate::rib::decision::rank;
-use crate::rib::{Nlri, PathSource};
-use crate::wire::PathAttributes;
+use crate::rib::{Nlri, Path};
 
 /// The routes of all peers, ranked by the decision process. `K` identifies a peer.
 #[derive(Clone, Debug)]
 pub struct LocRib<K> {
     prefixes: BTreeMap<IpNet, Destination<K>>,
-}
-
-/// One peer's path to a prefix.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a path is the attributes that a peer has announced")]
-pub struct Path<K> {
-    /// The peer that announced it.
-    pub peer: K,
-    /// The identifier among the peer's paths to the prefix (RFC 7911). It is 0 on a session with one path per prefix.
-    pub path_id: u32,
-    /// The peer's properties that the decision process compares.
-    pub source: PathSource,
-    /// The path attributes, as received.
-    pub attributes: Arc<PathAttributes>,
 }
 
 /// The paths to one prefix.
@@ -199,11 +184,13 @@ impl<K: Copy + Eq> Destination<K> {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::sync::Arc;
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::AsPath;
+    use crate::rib::PathSource;
+    use crate::wire::{AsPath, PathAttributes};
     use crate::{Asn, BgpIdentifier, PeerType};
 
     fn prefix() -> IpNet {

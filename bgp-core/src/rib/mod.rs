@@ -17,6 +17,7 @@ mod import;
 mod key;
 mod loc_rib;
 mod nlri;
+mod path;
 mod route;
 mod table;
 
@@ -25,11 +26,11 @@ mod tests;
 
 pub use self::adj_rib_in::AdjRibIn;
 pub use self::adj_rib_out::{AdjRibOut, Pending};
-pub use self::decision::PathSource;
 pub use self::export::{ExportRules, Unsendable, UnsendableRoute};
 pub use self::import::{ImportRules, Rejected};
-pub use self::loc_rib::{LocRib, Path};
+pub use self::loc_rib::LocRib;
 pub use self::nlri::Nlri;
+pub use self::path::{Path, PathSource};
 pub use self::route::{Route, RouteIter, RouteSet};
 
 use ipnet::IpNet;
