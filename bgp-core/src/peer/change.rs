@@ -1,7 +1,7 @@
 //! When a changed setting of a peer takes effect.
 //!
-//! Every field of [`PeerSettings`], [`FsmConfig`] and [`Extensions`] has an entry here. The structs are taken apart
-//! without a rest pattern, so a new field does not compile until someone decides about it.
+//! Every field of [`PeerSettings`], [`FsmConfig`] and [`Extensions`] has an entry here. The structs are destructured
+//! without a rest pattern, so a new field does not compile before it has an entry.
 
 use crate::fsm::{Extensions, FsmConfig};
 use crate::peer::{Import, PeerSettings};

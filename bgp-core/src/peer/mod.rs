@@ -1,4 +1,4 @@
-//! One peer: its connections, its RIBs, and what to send to it next.
+//! One peer: its connections, its RIBs, and the messages to send to it.
 //!
 //! [`Peer`] combines everything in this crate into one machine. The law of the loop is the same for a test, for a task on
 //! any runtime and for a loop around `epoll`:

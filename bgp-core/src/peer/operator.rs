@@ -64,7 +64,7 @@ impl Peer {
     }
 
     /// Replaces the configuration. A session continues: values negotiated by the OPENs apply with the next session, the
-    /// others at once ([`PeerSettings::changes`] tells which is which). An attempt to establish a session starts again.
+    /// others at once (see [`PeerSettings::changes`]). An attempt to establish a session starts again.
     pub fn reconfigure(&mut self, now: Instant, settings: PeerSettings) {
         if self.settings == settings {
             return;

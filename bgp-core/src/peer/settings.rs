@@ -1,8 +1,7 @@
 //! [`PeerSettings`]: everything that a driver configures about one peer.
 //!
-//! Owns what applies to routes and to the choice between connections, beside the configuration of the state machine,
-//! [`FsmConfig`]. It only holds values: [`Peer`](crate::peer::Peer) applies them, and `change.rs` decides when a changed
-//! value takes effect.
+//! It contains the configuration of the state machine, [`FsmConfig`], and adds the settings for routes and collisions. It
+//! only holds values: [`Peer`](crate::peer::Peer) applies them, and `change.rs` decides when a changed value takes effect.
 
 use std::time::Duration;
 

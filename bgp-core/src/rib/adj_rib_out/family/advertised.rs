@@ -1,4 +1,4 @@
-//! The routes of a family that were advertised to the peer, computed from what differs from the desired ones.
+//! The routes of a family that were advertised to the peer, computed from the desired ones and the differences.
 
 use std::sync::Arc;
 

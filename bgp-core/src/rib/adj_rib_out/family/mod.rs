@@ -28,7 +28,7 @@ pub(super) struct Family<K> {
     /// True if the session has every path to a prefix. Otherwise it has the first path.
     several_paths: bool,
     replay: Option<Replay<K>>,
-    /// The advertised attributes of keys for which `replay` and `desired` do not tell them.
+    /// The state at the peer of keys for which it does not follow from `replay` and `desired`.
     differing: BTreeMap<K, Advertised>,
     /// Keys of `differing` to announce, by attributes, and to withdraw.
     reach: BTreeMap<Group, BTreeSet<K>>,
