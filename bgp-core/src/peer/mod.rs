@@ -320,7 +320,7 @@ impl Peer {
         &self.stats
     }
 
-    /// The routes received from the peer. Empty with [`Import::Drop`](crate::peer::Import::Drop).
+    /// The routes received from the peer. Empty with [`Import::Drop`].
     #[must_use]
     pub fn adj_rib_in(&self) -> &AdjRibIn {
         &self.adj_rib_in
