@@ -1,6 +1,6 @@
 //! MRT files: any octets are read to an end, or to an error; what comes out is text, and messages that can be judged.
 
-use bgp_core::mrt::{Content, RECORD_HEADER_LENGTH, Record, Records, Rib, Sessions};
+use bgp_core::mrt::{RECORD_HEADER_LENGTH, Record, RecordContent, Records, RibRecord, Sessions};
 use bgp_core::wire::Message;
 use bytes::BytesMut;
 use ferrolb::commands::decode::{self, Form};
@@ -30,15 +30,15 @@ fn judge_records(file: &[u8]) {
         assert_eq!(Record::split(octets), Some(record));
         assert_eq!(Record::split(&octets[..octets.len() - 1]), None);
         match record.content() {
-            Ok(Content::Message(recorded)) => {
+            Ok(RecordContent::Message(recorded)) => {
                 let cx = sessions.context(&recorded);
                 assert_eq!(cx.is_four_octet_as(), recorded.four_octet_as);
                 assert!(record.body().ends_with(recorded.octets));
             }
-            Ok(Content::PeerIndexTable(table)) => {
+            Ok(RecordContent::PeerIndexTable(table)) => {
                 assert!(table.peers().count() <= record.body().len());
             }
-            Ok(Content::Rib(rib)) => judge_rib(&rib),
+            Ok(RecordContent::Rib(rib)) => judge_rib(&rib),
             _ => {}
         }
     }
@@ -47,7 +47,7 @@ fn judge_records(file: &[u8]) {
 }
 
 /// An entry becomes one whole UPDATE, or nothing.
-fn judge_rib(rib: &Rib<'_>) {
+fn judge_rib(rib: &RibRecord<'_>) {
     let mut out = BytesMut::from(&b"before"[..]);
     for entry in rib.entries() {
         let written = rib.encode_update(&entry, &mut out);

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 
-use bgp_core::mrt::{Content, Records, RibEntry};
+use bgp_core::mrt::{RecordContent, Records, RibEntry};
 use ipnet::IpNet;
 
 use crate::append;
@@ -38,7 +38,7 @@ pub fn recorded(name: &str, path: &Path) -> Result<Stream, String> {
         Some("gz") => flate2::read::MultiGzDecoder::new(&*compressed).read_to_end(&mut file),
         _ => (&*compressed).read_to_end(&mut file),
     };
-    let stream = if contents(&file).any(|content| matches!(content, Content::Rib(_))) {
+    let stream = if contents(&file).any(|content| matches!(content, RecordContent::Rib(_))) {
         Stream::new(name, true).with_messages(table_messages(&file))
     } else {
         from_messages(name, &file)
@@ -47,7 +47,7 @@ pub fn recorded(name: &str, path: &Path) -> Result<Stream, String> {
 }
 
 /// What the records of a file hold, but those that are not in order.
-fn contents(file: &[u8]) -> impl Iterator<Item = Content<'_>> {
+fn contents(file: &[u8]) -> impl Iterator<Item = RecordContent<'_>> {
     Records::new(file).filter_map(|record| record.content().ok())
 }
 
@@ -55,7 +55,9 @@ fn contents(file: &[u8]) -> impl Iterator<Item = Content<'_>> {
 fn from_messages(name: &str, file: &[u8]) -> Stream {
     let updates = || {
         contents(file).filter_map(|content| match content {
-            Content::Message(message) if message.octets.get(18) == Some(&2) && !message.sent => {
+            RecordContent::Message(message)
+                if message.octets.get(18) == Some(&2) && !message.sent =>
+            {
                 Some(message)
             }
             _ => None,
@@ -122,7 +124,7 @@ fn split(mut rest: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 fn table_messages(file: &[u8]) -> Vec<Vec<u8>> {
     let mut groups = Groups::default();
     for content in contents(file) {
-        if let Content::Rib(rib) = content {
+        if let RecordContent::Rib(rib) = content {
             let Some(prefix) = rib.prefix() else { continue };
             rib.entries().for_each(|entry| groups.add(prefix, entry));
         }

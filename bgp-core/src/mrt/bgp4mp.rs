@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use crate::fsm::StateKind;
 use crate::types::{AfiSafi, Asn, PeerType};
 use crate::wire::WireContext;
-use crate::wire::input::{Parsed, four_octets, short, two_octets};
+use crate::wire::input::{Parsed, four_octets, truncated, two_octets};
 
-use super::{Content, address};
+use super::{RecordContent, address};
 
 /// A whole message, and the session that it was seen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,13 +84,13 @@ impl StateChange {
     }
 }
 
-pub(super) fn content(subtype: u16, body: &[u8]) -> Parsed<'_, Content<'_>> {
+pub(super) fn content(subtype: u16, body: &[u8]) -> Parsed<'_, RecordContent<'_>> {
     let four_octet_as = matches!(subtype, 4 | 5 | 7 | 9 | 11);
     match subtype {
         0 | 5 => state_change(body, four_octet_as),
         1 | 4 | 6..=11 => {
             let (octets, session) = session(body, four_octet_as)?;
-            let Session { peer_as, local_as, interface, peer, local } = session;
+            let SessionHeader { peer_as, local_as, interface, peer, local } = session;
             let message = RecordedMessage {
                 peer_as,
                 local_as,
@@ -102,23 +102,23 @@ pub(super) fn content(subtype: u16, body: &[u8]) -> Parsed<'_, Content<'_>> {
                 add_path: subtype >= 8,
                 octets,
             };
-            Ok((&[], Content::Message(message)))
+            Ok((&[], RecordContent::Message(message)))
         }
-        _ => Ok((&[], Content::Other)),
+        _ => Ok((&[], RecordContent::Other)),
     }
 }
 
-fn state_change(body: &[u8], four_octet_as: bool) -> Parsed<'_, Content<'_>> {
+fn state_change(body: &[u8], four_octet_as: bool) -> Parsed<'_, RecordContent<'_>> {
     let (input, session) = session(body, four_octet_as)?;
-    let Session { peer_as, local_as, interface, peer, local } = session;
+    let SessionHeader { peer_as, local_as, interface, peer, local } = session;
     let (input, old) = two_octets(input)?;
     let (input, new) = two_octets(input)?;
     let change = StateChange { peer_as, local_as, interface, peer, local, old, new };
-    Ok((input, Content::StateChange(change)))
+    Ok((input, RecordContent::StateChange(change)))
 }
 
 /// What every record of these begins with.
-struct Session {
+struct SessionHeader {
     peer_as: Asn,
     local_as: Asn,
     interface: u16,
@@ -126,17 +126,17 @@ struct Session {
     local: IpAddr,
 }
 
-fn session(input: &[u8], four_octet_as: bool) -> Parsed<'_, Session> {
+fn session(input: &[u8], four_octet_as: bool) -> Parsed<'_, SessionHeader> {
     let (input, peer_as) = asn(input, four_octet_as)?;
     let (input, local_as) = asn(input, four_octet_as)?;
     let (input, interface) = two_octets(input)?;
     let (input, afi) = two_octets(input)?;
     if !matches!(afi, 1 | 2) {
-        return Err(short());
+        return Err(truncated());
     }
     let (input, peer) = address(input, afi == 2)?;
     let (input, local) = address(input, afi == 2)?;
-    Ok((input, Session { peer_as, local_as, interface, peer, local }))
+    Ok((input, SessionHeader { peer_as, local_as, interface, peer, local }))
 }
 
 fn asn(input: &[u8], four_octets_wide: bool) -> Parsed<'_, Asn> {

@@ -47,12 +47,12 @@
 //! ```
 //!
 //! The attributes are those of an UPDATE with AS numbers of four octets, but an MP_REACH_NLRI holds the next hop with its
-//! length and nothing else. [`Rib::encode_update`] makes the UPDATE of an entry that would have brought it.
+//! length and nothing else. [`RibRecord::encode_update`] makes the UPDATE of an entry that would have brought it.
 //!
 //! # Reading
 //!
 //! ```
-//! use bgp_core::mrt::{Content, Records, Sessions};
+//! use bgp_core::mrt::{RecordContent, Records, Sessions};
 //! use bgp_core::wire::{Frame, Message};
 //!
 //! // One record: a KEEPALIVE that 10.0.0.1, AS 65001, sent to 10.0.0.2, AS 65002.
@@ -63,7 +63,7 @@
 //!
 //! let mut sessions = Sessions::new();
 //! for record in Records::new(&file) {
-//!     if let Content::Message(recorded) = record.content()? {
+//!     if let RecordContent::Message(recorded) = record.content()? {
 //!         let cx = sessions.context(&recorded);
 //!         let frame = Frame::split(recorded.octets, cx.limit())?.expect("a whole message");
 //!         assert!(matches!(Message::decode(frame, cx)?, Message::Keepalive));
@@ -83,9 +83,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use bgp4mp::{RecordedMessage, StateChange};
 pub use sessions::Sessions;
-pub use table::{PeerIndexTable, Rib, RibEntries, RibEntry, TablePeer, TablePeers};
+pub use table::{PeerIndexTable, RibEntries, RibEntry, RibRecord, TablePeer, TablePeers};
 
-use crate::wire::input::{Parsed, four_octets, octets, short, two_octets};
+use crate::wire::input::{Parsed, four_octets, octets, truncated, two_octets};
 
 /// Octets of the header of every record.
 pub const RECORD_HEADER_LENGTH: usize = 12;
@@ -103,7 +103,7 @@ pub struct Record<'a> {
 /// What a record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Content<'a> {
+pub enum RecordContent<'a> {
     /// A message of a session (BGP4MP).
     Message(RecordedMessage<'a>),
     /// A session went from one state to another (BGP4MP).
@@ -111,7 +111,7 @@ pub enum Content<'a> {
     /// The peers that entries refer to by number (TABLE_DUMP_V2).
     PeerIndexTable(PeerIndexTable<'a>),
     /// A prefix, and the routes to it (TABLE_DUMP_V2).
-    Rib(Rib<'a>),
+    Rib(RibRecord<'a>),
     /// Any other type or subtype, which is not read.
     Other,
 }
@@ -190,13 +190,13 @@ impl<'a> Record<'a> {
     /// # Errors
     ///
     /// Where its parts do not fill the record, or exceed it. The next record can be read all the same.
-    pub fn content(&self) -> Result<Content<'a>, MrtError> {
+    pub fn content(&self) -> Result<RecordContent<'a>, MrtError> {
         let read = match self.kind {
             BGP4MP => bgp4mp::content(self.subtype, self.body),
             BGP4MP_ET => four_octets(self.body)
                 .and_then(|(body, _microseconds)| bgp4mp::content(self.subtype, body)),
             TABLE_DUMP_V2 => table::content(self.subtype, self.body),
-            _ => Ok((&[][..], Content::Other)),
+            _ => Ok((&[][..], RecordContent::Other)),
         };
         match read {
             Ok(([], content)) => Ok(content),
@@ -248,17 +248,17 @@ fn header(input: &[u8]) -> Parsed<'_, (u32, u16, u16, u32)> {
 
 fn record(input: &[u8]) -> Parsed<'_, (u32, u16, u16, &[u8])> {
     let (input, (timestamp, kind, subtype, length)) = header(input)?;
-    let (input, body) = octets(input, usize::try_from(length).map_err(|_| short())?)?;
+    let (input, body) = octets(input, usize::try_from(length).map_err(|_| truncated())?)?;
     Ok((input, (timestamp, kind, subtype, body)))
 }
 
 /// An address of AFI 1 or 2.
 fn address(input: &[u8], ipv6: bool) -> Parsed<'_, IpAddr> {
     if ipv6 {
-        let (address, rest) = input.split_first_chunk::<16>().ok_or_else(short)?;
+        let (address, rest) = input.split_first_chunk::<16>().ok_or_else(truncated)?;
         return Ok((rest, Ipv6Addr::from(*address).into()));
     }
-    let (address, rest) = input.split_first_chunk::<4>().ok_or_else(short)?;
+    let (address, rest) = input.split_first_chunk::<4>().ok_or_else(truncated)?;
     Ok((rest, Ipv4Addr::from(*address).into()))
 }
 

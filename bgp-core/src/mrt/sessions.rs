@@ -19,20 +19,20 @@ use super::RecordedMessage;
 ///   can be read with them. From this one on all are read so.
 #[derive(Clone, Debug, Default)]
 pub struct Sessions {
-    sessions: BTreeMap<(IpAddr, IpAddr), Session>,
+    sessions: BTreeMap<(IpAddr, IpAddr), RecordedSession>,
 }
 
 /// One session. Index 0 is the peer, who sends what is not [`sent`](RecordedMessage::sent); 1 is the recording side.
 #[derive(Clone, Debug, Default)]
-struct Session {
-    opens: [Option<Offer>; 2],
+struct RecordedSession {
+    opens: [Option<OfferedCapabilities>; 2],
     /// A message of that side could only be read with path identifiers.
     shown: [bool; 2],
 }
 
 /// What an OPEN offers, as far as it changes how messages are read.
 #[derive(Clone, Copy, Debug, Default)]
-struct Offer {
+struct OfferedCapabilities {
     extended_messages: bool,
     extended_next_hop: bool,
     sends_paths: [bool; FAMILIES.len()],
@@ -73,7 +73,7 @@ impl Sessions {
     }
 }
 
-impl Session {
+impl RecordedSession {
     fn learn(&mut self, frame: Frame<'_>, sent: bool) {
         let Ok(Message::Open(open)) = Message::decode(frame, WireContext::default()) else {
             return;
@@ -81,20 +81,20 @@ impl Session {
         let [peer, local] = &mut self.opens;
         let (of_sender, of_other) = if sent { (local, peer) } else { (peer, local) };
         // A second OPEN of a side begins another session; what the other side said was for the one before.
-        if of_sender.replace(Offer::of(&open)).is_some() {
+        if of_sender.replace(OfferedCapabilities::of(&open)).is_some() {
             *of_other = None;
         }
         self.shown = [false; 2];
     }
 
-    fn offers(&self, sent: bool) -> (Option<Offer>, Option<Offer>) {
+    fn offers(&self, sent: bool) -> (Option<OfferedCapabilities>, Option<OfferedCapabilities>) {
         let [peer, local] = self.opens;
         if sent { (local, peer) } else { (peer, local) }
     }
 
     /// What is known of the session beside what the record says.
     fn context(&self, own: WireContext, recorded: &RecordedMessage<'_>) -> WireContext {
-        let any = |has: fn(&Offer) -> bool| self.opens.iter().flatten().any(has);
+        let any = |has: fn(&OfferedCapabilities) -> bool| self.opens.iter().flatten().any(has);
         let cx = own
             .extended_messages(any(|offer| offer.extended_messages))
             .extended_next_hop(any(|offer| offer.extended_next_hop));
@@ -124,7 +124,7 @@ impl Session {
     }
 }
 
-impl Offer {
+impl OfferedCapabilities {
     fn of(open: &Open) -> Self {
         let mut offer = Self::default();
         for capability in &open.capabilities {

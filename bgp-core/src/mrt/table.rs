@@ -7,13 +7,13 @@ use ipnet::IpNet;
 
 use crate::types::{Afi, AfiSafi, Asn, BgpIdentifier, PeerType, Safi};
 use crate::wire::input::{
-    Parsed, counted_by_two_octets, four_octets, octet, octets, short, two_octets,
+    Parsed, counted_by_two_octets, four_octets, octet, octets, truncated, two_octets,
 };
 use crate::wire::{
     AttributeCode, AttributeFlags, AttributeView, Attributes, Prefixes, WireContext,
 };
 
-use super::{Content, address};
+use super::{RecordContent, address};
 
 /// The peers that the entries of a file refer to by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct TablePeer {
 
 /// A prefix, and the routes to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rib<'a> {
+pub struct RibRecord<'a> {
     sequence: u32,
     family: AfiSafi,
     add_path: bool,
@@ -99,7 +99,7 @@ impl Iterator for TablePeers<'_> {
     }
 }
 
-impl<'a> Rib<'a> {
+impl<'a> RibRecord<'a> {
     /// The number of the record within its file, from 0.
     #[must_use]
     pub const fn sequence(&self) -> u32 {
@@ -256,7 +256,7 @@ fn next_hop(value: &[u8]) -> Option<&[u8]> {
     }
 }
 
-pub(super) fn content(subtype: u16, body: &[u8]) -> Parsed<'_, Content<'_>> {
+pub(super) fn content(subtype: u16, body: &[u8]) -> Parsed<'_, RecordContent<'_>> {
     let (v4, v6) = (Afi::IPV4, Afi::IPV6);
     let family = match subtype {
         1 => return peer_index_table(body),
@@ -265,20 +265,20 @@ pub(super) fn content(subtype: u16, body: &[u8]) -> Parsed<'_, Content<'_>> {
         4 | 10 => AfiSafi::new(v6, Safi::UNICAST),
         5 | 11 => AfiSafi::new(v6, Safi::MULTICAST),
         6 | 12 => return generic(body, subtype == 12),
-        _ => return Ok((&[], Content::Other)),
+        _ => return Ok((&[], RecordContent::Other)),
     };
     let (input, sequence) = four_octets(body)?;
     rib(input, sequence, family, subtype >= 8)
 }
 
-fn peer_index_table(body: &[u8]) -> Parsed<'_, Content<'_>> {
+fn peer_index_table(body: &[u8]) -> Parsed<'_, RecordContent<'_>> {
     let (input, collector) = four_octets(body)?;
     let (input, view) = counted_by_two_octets(input)?;
     let (peers, count) = two_octets(input)?;
     let (rest, ()) = skip(peers, count, table_peer)?;
-    let peers = peers.get(..peers.len() - rest.len()).ok_or_else(short)?;
+    let peers = peers.get(..peers.len() - rest.len()).ok_or_else(truncated)?;
     let table = PeerIndexTable { collector: collector.into(), view, count, peers };
-    Ok((rest, Content::PeerIndexTable(table)))
+    Ok((rest, RecordContent::PeerIndexTable(table)))
 }
 
 fn table_peer(input: &[u8]) -> Parsed<'_, TablePeer> {
@@ -295,24 +295,29 @@ fn table_peer(input: &[u8]) -> Parsed<'_, TablePeer> {
 }
 
 /// RIB_GENERIC: the family stands in the record (RFC 6396 section 4.3.3).
-fn generic(body: &[u8], add_path: bool) -> Parsed<'_, Content<'_>> {
+fn generic(body: &[u8], add_path: bool) -> Parsed<'_, RecordContent<'_>> {
     let (input, sequence) = four_octets(body)?;
     let (input, afi) = two_octets(input)?;
     let (input, safi) = octet(input)?;
     rib(input, sequence, AfiSafi::new(Afi(afi), Safi(safi)), add_path)
 }
 
-fn rib(input: &[u8], sequence: u32, family: AfiSafi, add_path: bool) -> Parsed<'_, Content<'_>> {
-    let Some(length) = nlri_length(family, input) else { return Ok((&[], Content::Other)) };
+fn rib(
+    input: &[u8],
+    sequence: u32,
+    family: AfiSafi,
+    add_path: bool,
+) -> Parsed<'_, RecordContent<'_>> {
+    let Some(length) = nlri_length(family, input) else { return Ok((&[], RecordContent::Other)) };
     let (input, nlri) = octets(input, length)?;
     if Prefixes::new(family, nlri, false).next().is_none() && is_of_prefixes(family) {
-        return Err(short());
+        return Err(truncated());
     }
     let (entries, count) = two_octets(input)?;
     let (rest, ()) = skip(entries, count, |input| rib_entry(input, add_path))?;
-    let entries = entries.get(..entries.len() - rest.len()).ok_or_else(short)?;
-    let rib = Rib { sequence, family, add_path, nlri, count, entries };
-    Ok((rest, Content::Rib(rib)))
+    let entries = entries.get(..entries.len() - rest.len()).ok_or_else(truncated)?;
+    let rib = RibRecord { sequence, family, add_path, nlri, count, entries };
+    Ok((rest, RecordContent::Rib(rib)))
 }
 
 fn rib_entry(input: &[u8], add_path: bool) -> Parsed<'_, RibEntry<'_>> {

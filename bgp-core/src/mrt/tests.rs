@@ -23,7 +23,7 @@ fn record(kind: u16, subtype: u16, body: &[u8]) -> Vec<u8> {
     [&[0, 0, 0, 7], &kind.to_be_bytes()[..], &subtype.to_be_bytes(), &length, body].concat()
 }
 
-fn content(octets: &[u8]) -> Result<Content<'_>, MrtError> {
+fn content(octets: &[u8]) -> Result<RecordContent<'_>, MrtError> {
     Record::split(octets).unwrap().content()
 }
 
@@ -44,7 +44,9 @@ fn messages_of_all_eight_subtypes_say_how_they_are_to_be_read() {
         let asns = if four { "0000fde9 0000fdea" } else { "fde9 fdea" };
         let body = hex(&format!("{asns} 0003 0001 0a000001 0a000002 {KEEPALIVE}"));
         let octets = record(16, subtype, &body);
-        let Ok(Content::Message(message)) = content(&octets) else { panic!("subtype {subtype}") };
+        let Ok(RecordContent::Message(message)) = content(&octets) else {
+            panic!("subtype {subtype}")
+        };
         assert_eq!((message.peer_as, message.local_as), (Asn(65_001), Asn(65_002)));
         assert_eq!((message.four_octet_as, message.sent), (four, sent), "subtype {subtype}");
         assert_eq!((message.add_path, message.interface), (add_path, 3));
@@ -64,7 +66,7 @@ fn the_extended_timestamp_stands_before_the_body() {
     let octets = record(17, 4, &body);
     let read = Record::split(&octets).unwrap();
     assert_eq!((read.timestamp(), read.microseconds()), (7, Some(123_456)));
-    let Ok(Content::Message(message)) = read.content() else { panic!() };
+    let Ok(RecordContent::Message(message)) = read.content() else { panic!() };
     assert_eq!(message.context().peer_type(), PeerType::Internal);
     assert!(message.peer.is_ipv6());
     let before = record(16, 4, &body[4..]);
@@ -76,7 +78,7 @@ fn a_change_of_state_has_two_states() {
     for (subtype, asns) in [(0, "fde9 fdea"), (5, "0000fde9 0000fdea")] {
         let octets =
             record(16, subtype, &hex(&format!("{asns} 0000 0001 0a000001 0a000002 0005 0006")));
-        let Ok(Content::StateChange(change)) = content(&octets) else { panic!("{subtype}") };
+        let Ok(RecordContent::StateChange(change)) = content(&octets) else { panic!("{subtype}") };
         assert_eq!(StateChange::state(change.old), Some(StateKind::OpenConfirm));
         assert_eq!(StateChange::state(change.new), Some(StateKind::Established));
         assert_eq!(StateChange::state(7), None);
@@ -89,10 +91,13 @@ fn records_are_read_up_to_one_that_is_cut() {
     let first = record(16, 1, &keepalive);
     let file = [first.clone(), record(48, 2, b"unknown"), first[..20].to_vec()].concat();
     let mut records = Records::new(&file);
-    assert!(matches!(records.next().map(|record| record.content()), Some(Ok(Content::Message(_)))));
+    assert!(matches!(
+        records.next().map(|record| record.content()),
+        Some(Ok(RecordContent::Message(_)))
+    ));
     let other = records.next().unwrap();
     assert_eq!((other.kind(), other.subtype(), other.body()), (48, 2, &b"unknown"[..]));
-    assert_eq!(other.content(), Ok(Content::Other));
+    assert_eq!(other.content(), Ok(RecordContent::Other));
     assert_eq!(records.next(), None);
     assert_eq!(records.rest(), &first[..20]);
     assert_eq!(Record::length(records.rest()), Some(first.len() as u64));
@@ -136,7 +141,7 @@ fn the_peers_of_a_table_have_addresses_and_as_numbers_of_either_width() {
               02 0a000002 0a000002 00011170
               03 0a000003 20010db8000000000000000000000003 0000fdeb"),
     );
-    let Ok(Content::PeerIndexTable(table)) = content(&octets) else { panic!() };
+    let Ok(RecordContent::PeerIndexTable(table)) = content(&octets) else { panic!() };
     assert_eq!((table.collector().to_string(), table.view()), ("10.0.0.9".into(), &b"view"[..]));
     let peers: Vec<_> = table
         .peers()
@@ -151,7 +156,7 @@ fn the_peers_of_a_table_have_addresses_and_as_numbers_of_either_width() {
 /// The records of a table and, for each entry, its UPDATE as text.
 fn updates(subtype: u16, body: &str) -> Vec<String> {
     let octets = record(13, subtype, &hex(body));
-    let Ok(Content::Rib(rib)) = content(&octets) else { panic!("{body}") };
+    let Ok(RecordContent::Rib(rib)) = content(&octets) else { panic!("{body}") };
     let mut told = Vec::new();
     for entry in rib.entries() {
         let mut out = BytesMut::new();
@@ -214,7 +219,7 @@ fn an_entry_that_makes_no_message_leaves_the_buffer_as_it_was() {
         let length = hex(attributes).len();
         let body = format!("00000000 08 0a 0001 0000 00000001 {length:04x} {attributes}");
         let octets = record(13, 2, &hex(&body));
-        let Ok(Content::Rib(rib)) = content(&octets) else { panic!("{attributes}") };
+        let Ok(RecordContent::Rib(rib)) = content(&octets) else { panic!("{attributes}") };
         let entry = rib.entries().next().unwrap();
         let mut out = BytesMut::from(&b"before"[..]);
         assert!(!rib.encode_update(&entry, &mut out), "{attributes}");
@@ -235,12 +240,12 @@ fn families_of_other_forms_are_carried_as_octets() {
         let body = format!("00000001 {family} {nlri} 0001 0002 00000001 0004 40010100");
         let octets = record(13, 6, &hex(&body));
         match content(&octets) {
-            Ok(Content::Rib(rib)) if read => {
+            Ok(RecordContent::Rib(rib)) if read => {
                 assert_eq!(rib.nlri_octets(), hex(&nlri));
                 assert_eq!((rib.prefix(), rib.sequence()), (None, 1));
                 assert_eq!(rib.entries().map(|entry| entry.peer).collect::<Vec<_>>(), [2]);
             }
-            Ok(Content::Other) if !read => {}
+            Ok(RecordContent::Other) if !read => {}
             other => panic!("{family} {nlri}: {other:?}"),
         }
     }
@@ -272,7 +277,7 @@ fn update_with_path_id() -> Vec<u8> {
 fn contexts(records: &[Vec<u8>]) -> Vec<WireContext> {
     let mut sessions = Sessions::new();
     let of = |octets: &Vec<u8>| match content(octets) {
-        Ok(Content::Message(message)) => sessions.context(&message),
+        Ok(RecordContent::Message(message)) => sessions.context(&message),
         other => panic!("{other:?}"),
     };
     records.iter().map(of).collect()

@@ -7,13 +7,13 @@ use nom::IResult;
 use nom::error::{ErrorKind, ParseError};
 
 /// What a parser gives: the rest of the input and a value, or the word that octets are missing.
-pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, Short>;
+pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, Truncated>;
 
-/// The input was too short.
+/// The input was too truncated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Short;
+pub(crate) struct Truncated;
 
-impl<'a> ParseError<&'a [u8]> for Short {
+impl<'a> ParseError<&'a [u8]> for Truncated {
     #[inline]
     fn from_error_kind(_: &'a [u8], _: ErrorKind) -> Self {
         Self
@@ -30,7 +30,7 @@ impl<'a> ParseError<&'a [u8]> for Short {
 pub(crate) fn octet(input: &[u8]) -> Parsed<'_, u8> {
     match input.split_first() {
         Some((octet, rest)) => Ok((rest, *octet)),
-        None => Err(short()),
+        None => Err(truncated()),
     }
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn octet(input: &[u8]) -> Parsed<'_, u8> {
 pub(crate) fn two_octets(input: &[u8]) -> Parsed<'_, u16> {
     match input.split_first_chunk() {
         Some((number, rest)) => Ok((rest, u16::from_be_bytes(*number))),
-        None => Err(short()),
+        None => Err(truncated()),
     }
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn two_octets(input: &[u8]) -> Parsed<'_, u16> {
 pub(crate) fn four_octets(input: &[u8]) -> Parsed<'_, u32> {
     match input.split_first_chunk() {
         Some((number, rest)) => Ok((rest, u32::from_be_bytes(*number))),
-        None => Err(short()),
+        None => Err(truncated()),
     }
 }
 
@@ -58,14 +58,14 @@ pub(crate) fn four_octets(input: &[u8]) -> Parsed<'_, u32> {
 pub(crate) fn octets(input: &[u8], count: usize) -> Parsed<'_, &[u8]> {
     match input.split_at_checked(count) {
         Some((taken, rest)) => Ok((rest, taken)),
-        None => Err(short()),
+        None => Err(truncated()),
     }
 }
 
 /// The error of every parser here.
 #[inline]
-pub(crate) const fn short() -> nom::Err<Short> {
-    nom::Err::Error(Short)
+pub(crate) const fn truncated() -> nom::Err<Truncated> {
+    nom::Err::Error(Truncated)
 }
 
 /// A length of one octet, and what it counts.

@@ -7,7 +7,7 @@ use super::attribute::Attributes;
 use super::capability::CapabilityViews;
 use super::frame::{Frame, MessageType};
 use super::input::{Parsed, counted_by_two_octets};
-use super::open::Parameters;
+use super::open::OptionalParameters;
 
 /// The three fields of an UPDATE, none of them read (RFC 4271 section 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl<'a> Frame<'a> {
         if self.kind() != MessageType::Open {
             return None;
         }
-        Parameters::of(self.body()).map(CapabilityViews::new)
+        OptionalParameters::of(self.body()).map(CapabilityViews::new)
     }
 }
 

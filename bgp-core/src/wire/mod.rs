@@ -249,5 +249,5 @@ pub use path_attributes::{
 };
 pub use route_refresh::{RouteRefresh, RouteRefreshSubtype};
 pub use update::{
-    Finding, Findings, Items, MpReach, MpUnreach, OwnedUpdate, RoutePrefixes, Update,
+    Finding, Findings, MpReach, MpUnreach, OwnedUpdate, RoutePrefixes, Update, ValueIter,
 };

@@ -153,9 +153,9 @@ enum Inner<'a> {
 impl<'a> Prefixes<'a> {
     #[inline]
     pub(crate) const fn new(family: AfiSafi, octets: &'a [u8], add_path: bool) -> Self {
-        Self(match Bits::of(family) {
-            Some(Bits::V4) => Inner::V4(Ipv4Prefixes::new(octets, add_path)),
-            Some(Bits::V6) => Inner::V6(Ipv6Prefixes::new(octets, add_path)),
+        Self(match AddressWidth::of(family) {
+            Some(AddressWidth::V4) => Inner::V4(Ipv4Prefixes::new(octets, add_path)),
+            Some(AddressWidth::V6) => Inner::V6(Ipv6Prefixes::new(octets, add_path)),
             None => Inner::None,
         })
     }
@@ -172,8 +172,8 @@ impl<'a> Prefixes<'a> {
     pub fn is_whole(&self) -> bool {
         match &self.0 {
             Inner::None => false,
-            Inner::V4(it) => check(it.octets, Bits::V4, it.add_path).is_ok(),
-            Inner::V6(it) => check(it.octets, Bits::V6, it.add_path).is_ok(),
+            Inner::V4(it) => check(it.octets, AddressWidth::V4, it.add_path).is_ok(),
+            Inner::V6(it) => check(it.octets, AddressWidth::V6, it.add_path).is_ok(),
         }
     }
 
@@ -284,14 +284,14 @@ fn fold<B, T>(
 
 /// How long the addresses of a family are, where its NLRI are plain prefixes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Bits {
+pub(super) enum AddressWidth {
     /// 32 bits.
     V4,
     /// 128 bits.
     V6,
 }
 
-impl Bits {
+impl AddressWidth {
     #[inline]
     pub(super) const fn of(family: AfiSafi) -> Option<Self> {
         match (family.afi, family.safi) {
@@ -308,24 +308,24 @@ impl Bits {
 ///
 /// The octets of the field before the first prefix that is wrong.
 #[inline(always)]
-pub(super) fn check(field: &[u8], bits: Bits, add_path: bool) -> Result<(), usize> {
-    let wrong = match (bits, add_path) {
-        (Bits::V4, false) => {
+pub(super) fn check(field: &[u8], width: AddressWidth, add_path: bool) -> Result<(), usize> {
+    let wrong = match (width, add_path) {
+        (AddressWidth::V4, false) => {
             after_prefixes(field, |octets| skip_pair_v4(octets).or_else(|| skip_v4(octets)))
         }
-        (Bits::V6, false) => after_prefixes(field, skip_v6),
-        (_, true) => with_path_ids(field, bits),
+        (AddressWidth::V6, false) => after_prefixes(field, skip_v6),
+        (_, true) => with_path_ids(field, width),
     };
     if wrong.is_empty() { Ok(()) } else { Err(field.len() - wrong.len()) }
 }
 
 #[cold]
-fn with_path_ids(field: &[u8], bits: Bits) -> &[u8] {
+fn with_path_ids(field: &[u8], width: AddressWidth) -> &[u8] {
     after_prefixes(field, |octets| {
         let (_, octets) = path_id(octets, true)?;
-        match bits {
-            Bits::V4 => skip_v4(octets),
-            Bits::V6 => skip_v6(octets),
+        match width {
+            AddressWidth::V4 => skip_v4(octets),
+            AddressWidth::V6 => skip_v6(octets),
         }
     })
 }

@@ -129,7 +129,7 @@ impl Open {
 }
 
 /// What is wrong, and the octets from there on.
-struct Fault<'a> {
+struct OpenFault<'a> {
     kind: ErrorKind,
     rest: &'a [u8],
 }
@@ -144,13 +144,13 @@ fn fixed(input: &[u8]) -> Parsed<'_, (u8, u16, u16, BgpIdentifier)> {
 
 /// The optional parameters of an OPEN, one after the other.
 #[derive(Clone, Debug)]
-pub(super) struct Parameters<'a> {
+pub(super) struct OptionalParameters<'a> {
     rest: &'a [u8],
     /// Lengths have two octets (RFC 9072).
     extended: bool,
 }
 
-impl<'a> Parameters<'a> {
+impl<'a> OptionalParameters<'a> {
     /// From the body of an OPEN that may be anything.
     pub(super) fn of(body: &'a [u8]) -> Option<Self> {
         let (rest, _) = fixed(body).ok()?;
@@ -194,9 +194,9 @@ impl<'a> Parameters<'a> {
 }
 
 /// The capabilities of all optional parameters; and whether these are in the form of RFC 9072.
-fn parameters(input: &[u8]) -> Result<(Vec<Capability>, bool), Fault<'_>> {
-    let malformed = |rest| Fault { kind: ErrorKind::OpenStructure, rest };
-    let (after, mut parameters) = Parameters::split(input).map_err(|_| malformed(input))?;
+fn parameters(input: &[u8]) -> Result<(Vec<Capability>, bool), OpenFault<'_>> {
+    let malformed = |rest| OpenFault { kind: ErrorKind::OpenStructure, rest };
+    let (after, mut parameters) = OptionalParameters::split(input).map_err(|_| malformed(input))?;
     if !after.is_empty() {
         return Err(malformed(after));
     }
@@ -205,19 +205,22 @@ fn parameters(input: &[u8]) -> Result<(Vec<Capability>, bool), Fault<'_>> {
         let rest = parameters.rest;
         let (kind, value) = parameters.next().ok_or_else(|| malformed(rest))?;
         if kind != CAPABILITIES {
-            return Err(Fault { kind: ErrorKind::OpenParameter, rest });
+            return Err(OpenFault { kind: ErrorKind::OpenParameter, rest });
         }
         read_capabilities(value, &mut capabilities)?;
     }
     Ok((capabilities, parameters.extended))
 }
 
-fn read_capabilities<'a>(mut rest: &'a [u8], all: &mut Vec<Capability>) -> Result<(), Fault<'a>> {
+fn read_capabilities<'a>(
+    mut rest: &'a [u8],
+    all: &mut Vec<Capability>,
+) -> Result<(), OpenFault<'a>> {
     while let [code, tail @ ..] = rest {
-        let malformed = |_| Fault { kind: ErrorKind::OpenStructure, rest };
+        let malformed = |_| OpenFault { kind: ErrorKind::OpenStructure, rest };
         let (next, value) = counted_by_octet(tail).map_err(malformed)?;
         if Capability::is_malformed(*code, value) {
-            return Err(Fault { kind: ErrorKind::OpenStructure, rest });
+            return Err(OpenFault { kind: ErrorKind::OpenStructure, rest });
         }
         all.push(Capability::decode(*code, value));
         rest = next;

@@ -1,6 +1,6 @@
 //! Input from somebody who means no good: never a panic, never more than was sent, and nothing is said twice.
 
-use bgp_core::mrt::{Content, Records, Sessions};
+use bgp_core::mrt::{RecordContent, Records, Sessions};
 use bgp_core::wire::{
     AttributeBlock, Frame, Message, OwnedUpdate, Treatment, Update, UpdateWriter, WireContext,
 };
@@ -129,13 +129,13 @@ fn read_recording(file: &[u8]) -> Result<(), TestCaseError> {
     for record in records.by_ref() {
         read += record.as_bytes().len();
         match record.content() {
-            Ok(Content::Message(recorded)) => {
+            Ok(RecordContent::Message(recorded)) => {
                 decode_all(recorded.octets, sessions.context(&recorded))?;
             }
-            Ok(Content::PeerIndexTable(table)) => {
+            Ok(RecordContent::PeerIndexTable(table)) => {
                 prop_assert!(table.peers().count() <= record.body().len());
             }
-            Ok(Content::Rib(rib)) => {
+            Ok(RecordContent::Rib(rib)) => {
                 for entry in rib.entries() {
                     out.clear();
                     prop_assert_eq!(rib.encode_update(&entry, &mut out), !out.is_empty());

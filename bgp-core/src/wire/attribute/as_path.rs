@@ -1,7 +1,7 @@
 //! AS_PATH: who passed a route on (RFC 4271 section 5.1.2, RFC 5065, RFC 6793).
 
 use crate::types::Asn;
-use crate::wire::encode::Place;
+use crate::wire::encode::WriteCursor;
 
 use super::{AttributeCode, AttributeFlags};
 
@@ -168,7 +168,11 @@ impl AsPath {
 
     /// Writes the attribute, with AS_TRANS for what two octets do not hold.
     #[inline(always)]
-    pub(in crate::wire) fn encode(&self, place: &mut Place<'_>, four_octet_as: bool) -> Option<()> {
+    pub(in crate::wire) fn encode(
+        &self,
+        place: &mut WriteCursor<'_>,
+        four_octet_as: bool,
+    ) -> Option<()> {
         match &*self.segments {
             [] => place.put_header(AttributeFlags::TRANSITIVE, AttributeCode::AS_PATH, 0),
             // What nearly all paths are, of which the length needs no care.
@@ -184,7 +188,11 @@ impl AsPath {
     }
 
     #[inline(never)]
-    fn encode_long<'a>(&self, mut place: Place<'a>, four_octet_as: bool) -> Option<Place<'a>> {
+    fn encode_long<'a>(
+        &self,
+        mut place: WriteCursor<'a>,
+        four_octet_as: bool,
+    ) -> Option<WriteCursor<'a>> {
         let length = self.encoded_length(four_octet_as);
         place.put_header(AttributeFlags::TRANSITIVE, AttributeCode::AS_PATH, length)?;
         let mut segments = self.segments.iter();
@@ -198,7 +206,7 @@ impl AsPath {
     }
 
     /// Writes AS4_PATH: the path without confederation segments (RFC 6793 section 4.2.2).
-    pub(in crate::wire) fn encode_as4(&self, place: &mut Place<'_>) -> Option<()> {
+    pub(in crate::wire) fn encode_as4(&self, place: &mut WriteCursor<'_>) -> Option<()> {
         let flags = AttributeFlags::OPTIONAL.with(AttributeFlags::TRANSITIVE);
         place.put_header(flags, AttributeCode::AS4_PATH, self.encoded_length_as4())?;
         self.without_confederation().try_for_each(|segment| encode_segment(place, segment, true))
@@ -398,7 +406,7 @@ fn segment_length(segment: &AsPathSegment, four_octet_as: bool) -> usize {
 
 #[inline]
 fn encode_segment(
-    place: &mut Place<'_>,
+    place: &mut WriteCursor<'_>,
     segment: &AsPathSegment,
     four_octet_as: bool,
 ) -> Option<()> {

@@ -6,11 +6,12 @@ use crate::types::{Afi, AfiSafi, PeerType, Safi};
 use crate::wire::context::WireContext;
 use crate::wire::error::{ErrorKind, Treatment};
 use crate::wire::input::{
-    Parsed, counted_by_octet, counted_by_two_octets, four_octets, octet, octets, short, two_octets,
+    Parsed, counted_by_octet, counted_by_two_octets, four_octets, octet, octets, truncated,
+    two_octets,
 };
-use crate::wire::nlri::{self, Bits};
+use crate::wire::nlri::{self, AddressWidth};
 
-use super::rules::Rule;
+use super::rules::AttributeRule;
 use super::{AttributeCode, Attributes, as_path};
 
 /// Whether the value is right; flags and length are already.
@@ -96,10 +97,10 @@ fn mp_reach_of(
     if !cx.has_family(family) {
         return Ok(());
     }
-    let right = match (Bits::of(family), next_hop.len()) {
-        (Some(Bits::V4), 4) => true,
-        (Some(Bits::V4), 16 | 32) => cx.has_extended_next_hop(),
-        (Some(Bits::V6), 16 | 32) => true,
+    let right = match (AddressWidth::of(family), next_hop.len()) {
+        (Some(AddressWidth::V4), 4) => true,
+        (Some(AddressWidth::V4), 16 | 32) => cx.has_extended_next_hop(),
+        (Some(AddressWidth::V6), 16 | 32) => true,
         _ => false,
     };
     if !right {
@@ -129,8 +130,8 @@ fn mp_unreach_of(family: AfiSafi, nlri: &[u8], cx: WireContext) -> Result<(), Er
 
 #[inline(always)]
 fn prefixes(field: &[u8], family: AfiSafi, cx: WireContext) -> Result<(), ErrorKind> {
-    let Some(bits) = Bits::of(family) else { return Ok(()) };
-    nlri::check(field, bits, cx.has_add_path(family)).map_err(|_| ErrorKind::Prefix)
+    let Some(width) = AddressWidth::of(family) else { return Ok(()) };
+    nlri::check(field, width, cx.has_add_path(family)).map_err(|_| ErrorKind::Prefix)
 }
 
 /// RFC 7311 section 3: the length of a TLV counts its header; the AIGP TLV has 11 octets.
@@ -139,7 +140,7 @@ fn aigp_tlv(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (input, length) = two_octets(input)?;
     match (kind, length) {
         (1, 11) => octets(input, 8),
-        (1, _) | (_, 0..=2) => Err(short()),
+        (1, _) | (_, 0..=2) => Err(truncated()),
         _ => octets(input, usize::from(length) - 3),
     }
 }
@@ -152,7 +153,7 @@ fn tunnel_tlv(input: &[u8]) -> Parsed<'_, &[u8]> {
         let (input, kind) = octet(input)?;
         if kind < 128 { counted_by_octet(input) } else { counted_by_two_octets(input) }
     });
-    if whole { Ok((input, value)) } else { Err(short()) }
+    if whole { Ok((input, value)) } else { Err(truncated()) }
 }
 
 /// RFC 8669 section 3, RFC 9252 section 2.
@@ -182,10 +183,10 @@ fn srv6_service(tlv: &[u8]) -> bool {
         let (input, (kind, sub_tlv)) = sid_tlv(input)?;
         // SRv6 SID Information: 21 octets and sub-sub-TLVs.
         let Some(rest) = sub_tlv.get(21..) else {
-            return if kind == 1 { Err(short()) } else { Ok((input, sub_tlv)) };
+            return if kind == 1 { Err(truncated()) } else { Ok((input, sub_tlv)) };
         };
         let whole = kind != 1 || all(rest, |input| sid_tlv(input));
-        if whole { Ok((input, sub_tlv)) } else { Err(short()) }
+        if whole { Ok((input, sub_tlv)) } else { Err(truncated()) }
     })
 }
 
@@ -202,11 +203,11 @@ fn attr_set(value: &[u8]) -> bool {
     let cx = WireContext::new(PeerType::Internal).four_octet_as(true);
     let mut attributes = Attributes::new(inner);
     let right = attributes.by_ref().all(|attribute| {
-        let rule = Rule::of(attribute.code);
+        let rule = AttributeRule::of(attribute.code);
         match attribute.code {
             AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI => false,
             AttributeCode::ATTR_SET => true,
-            _ => match Rule::judge(attribute.flags, attribute.code, attribute.value, cx) {
+            _ => match AttributeRule::judge(attribute.flags, attribute.code, attribute.value, cx) {
                 Ok(()) => true,
                 Err(kind) => rule.treatment(kind) <= Treatment::AttributeDiscard,
             },

@@ -15,7 +15,7 @@ const JUDGED_FLAGS: u8 = AttributeFlags::OPTIONAL.0 | AttributeFlags::TRANSITIVE
 
 /// What an attribute's flags have to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::wire) enum Class {
+pub(in crate::wire) enum AttributeClass {
     /// Well-known: transitive and not optional.
     WellKnown,
     /// Optional transitive.
@@ -28,7 +28,7 @@ pub(in crate::wire) enum Class {
 
 /// What an attribute's length has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Length {
+enum LengthRule {
     Any,
     Exactly(u8),
     AtLeast(u8),
@@ -40,7 +40,7 @@ enum Length {
 
 /// On which sessions an attribute is read. Elsewhere it is discarded unread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scope {
+enum SessionScope {
     Everywhere,
     /// From internal peers.
     Internal,
@@ -50,10 +50,10 @@ enum Scope {
 
 /// One row.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::wire) struct Rule {
-    pub(in crate::wire) class: Class,
-    length: Length,
-    scope: Scope,
+pub(in crate::wire) struct AttributeRule {
+    pub(in crate::wire) class: AttributeClass,
+    length: LengthRule,
+    scope: SessionScope,
     /// Where Optional or Transitive is wrong.
     flags_wrong: Treatment,
     /// Where the length or the value is wrong.
@@ -61,14 +61,14 @@ pub(in crate::wire) struct Rule {
     /// Where the attribute occurs again.
     repeated: Treatment,
     /// Its place in the index of an [`Update`](crate::wire::Update).
-    pub(in crate::wire) slot: Slot,
+    pub(in crate::wire) slot: IndexSlot,
 }
 
 /// A place in the index of an UPDATE's attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::wire) struct Slot(u8);
+pub(in crate::wire) struct IndexSlot(u8);
 
-impl Slot {
+impl IndexSlot {
     /// How many there are.
     pub(in crate::wire) const COUNT: usize = 20;
     const NONE: Self = Self(u8::MAX);
@@ -94,16 +94,17 @@ impl Slot {
     }
 }
 
-use Class::{NonTransitive, Transitive, WellKnown};
-use Length::{Any, AsnAndAddress, AtLeast, Exactly, Multiple};
-use Scope::{Everywhere, Internal, TwoOctetAs};
+use AttributeClass::{NonTransitive, Transitive, WellKnown};
+use LengthRule::{Any, AsnAndAddress, AtLeast, Exactly, Multiple};
+use SessionScope::{Everywhere, Internal, TwoOctetAs};
 use Treatment::{AttributeDiscard as AD, SessionReset as RESET, TreatAsWithdraw as TAW};
 
-type Row = (AttributeCode, Class, Length, Scope, Treatment, Treatment, Treatment);
+type TableRow =
+    (AttributeCode, AttributeClass, LengthRule, SessionScope, Treatment, Treatment, Treatment);
 
 /// RFC 7606 section 7 and the RFCs that came after it.
 #[rustfmt::skip]
-const TABLE: [Row; 25] = [
+const TABLE: [TableRow; 25] = [
     // attribute                                class          length         read        flags  malformed repeated
     (AttributeCode::ORIGIN,                     WellKnown,     Exactly(1),    Everywhere, TAW,   TAW,   AD),
     (AttributeCode::AS_PATH,                    WellKnown,     Any,           Everywhere, TAW,   TAW,   AD),
@@ -133,39 +134,39 @@ const TABLE: [Row; 25] = [
 ];
 
 /// The row of every code that has none: kept or dropped, never judged by its value.
-static UNKNOWN: Rule = Rule {
-    class: Class::Unknown,
+static UNKNOWN: AttributeRule = AttributeRule {
+    class: AttributeClass::Unknown,
     length: Any,
     scope: Everywhere,
     flags_wrong: RESET,
     malformed: AD,
     repeated: AD,
-    slot: Slot::NONE,
+    slot: IndexSlot::NONE,
 };
 
 /// The table by code, so that a look-up is one load.
-static RULES: [Rule; 256] = ROWS;
+static RULES: [AttributeRule; 256] = ROWS;
 /// The same for the compiler, where it knows the code.
-const ROWS: [Rule; 256] = by_code();
+const ROWS: [AttributeRule; 256] = by_code();
 
 #[expect(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler, which would refuse a bad index"
 )]
-const fn by_code() -> [Rule; 256] {
+const fn by_code() -> [AttributeRule; 256] {
     let mut rules = [UNKNOWN; 256];
     let mut row = 0;
     while row < TABLE.len() {
         let (code, class, length, scope, flags_wrong, malformed, repeated) = TABLE[row];
-        let slot = Slot::of(code);
+        let slot = IndexSlot::of(code);
         rules[code.0 as usize] =
-            Rule { class, length, scope, flags_wrong, malformed, repeated, slot };
+            AttributeRule { class, length, scope, flags_wrong, malformed, repeated, slot };
         row += 1;
     }
     rules
 }
 
-impl Rule {
+impl AttributeRule {
     #[inline]
     pub(in crate::wire) fn of(code: AttributeCode) -> &'static Self {
         RULES.get(usize::from(code.0)).unwrap_or(&UNKNOWN)
@@ -209,7 +210,7 @@ impl Rule {
         }
         if !self.class.allows(flags) {
             return Err(match self.class {
-                Class::Unknown => ErrorKind::UnknownWellKnown,
+                AttributeClass::Unknown => ErrorKind::UnknownWellKnown,
                 _ => ErrorKind::AttributeFlags,
             });
         }
@@ -234,7 +235,7 @@ impl Rule {
     }
 }
 
-impl Class {
+impl AttributeClass {
     #[inline(always)]
     const fn allows(self, flags: AttributeFlags) -> bool {
         let expected = match self {
@@ -247,7 +248,7 @@ impl Class {
     }
 }
 
-impl Length {
+impl LengthRule {
     #[inline(always)]
     fn allows(self, length: usize, cx: WireContext) -> bool {
         match self {
@@ -260,7 +261,7 @@ impl Length {
     }
 }
 
-impl Scope {
+impl SessionScope {
     #[inline(always)]
     fn includes(self, cx: WireContext) -> bool {
         match self {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::wire::input::counted_by_octet;
-use crate::wire::open::Parameters;
+use crate::wire::open::OptionalParameters;
 
 use super::Capability;
 
@@ -108,11 +108,11 @@ pub struct CapabilityViews<'a> {
     /// The rest of the parameter that is being read.
     capabilities: &'a [u8],
     /// The parameters after it.
-    parameters: Parameters<'a>,
+    parameters: OptionalParameters<'a>,
 }
 
 impl<'a> CapabilityViews<'a> {
-    pub(in crate::wire) const fn new(parameters: Parameters<'a>) -> Self {
+    pub(in crate::wire) const fn new(parameters: OptionalParameters<'a>) -> Self {
         Self { capabilities: &[], parameters }
     }
 }

@@ -15,7 +15,7 @@ pub use code::{CapabilityCode, CapabilityView, CapabilityViews};
 
 use crate::types::{Afi, AfiSafi, Asn, Safi};
 
-use super::input::{Parsed, counted_by_octet, four_octets, octet, short, two_octets};
+use super::input::{Parsed, counted_by_octet, four_octets, octet, truncated, two_octets};
 
 /// One capability of an OPEN.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -307,7 +307,7 @@ fn extended_next_hop(input: &[u8]) -> Parsed<'_, ExtendedNextHop> {
     let (input, safi) = two_octets(input)?;
     let (input, next_hop) = two_octets(input)?;
     // The SAFI has two octets here; one above 255 means no family.
-    let safi = u8::try_from(safi).map_err(|_| short())?;
+    let safi = u8::try_from(safi).map_err(|_| truncated())?;
     let family = AfiSafi::new(Afi(afi), Safi(safi));
     Ok((input, ExtendedNextHop { family, next_hop: Afi(next_hop) }))
 }

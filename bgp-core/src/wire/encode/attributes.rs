@@ -4,7 +4,7 @@
 //! once: what is left to do for each attribute are stores.
 
 use crate::types::PeerType;
-use crate::wire::attribute::rules::{Class, Rule, Slot};
+use crate::wire::attribute::rules::{AttributeClass, AttributeRule, IndexSlot};
 use crate::wire::attribute::{AttributeCode, AttributeFlags};
 use crate::wire::community::{LargeCommunity, without_repeated};
 use crate::wire::context::WireContext;
@@ -16,12 +16,12 @@ const TRANSITIVE: AttributeFlags = AttributeFlags::OPTIONAL.with(AttributeFlags:
 
 /// Octets to write to, from the front. What has no room is not written, and the answer is `None`.
 #[derive(Debug, Default)]
-pub(in crate::wire) struct Place<'a>(pub(super) &'a mut [u8]);
+pub(in crate::wire) struct WriteCursor<'a>(pub(super) &'a mut [u8]);
 
-/// Octets that [`Place`] wants behind the last one that is written.
+/// Octets that [`WriteCursor`] wants behind the last one that is written.
 pub(super) const SPARE: usize = 8;
 
-impl<'a> Place<'a> {
+impl<'a> WriteCursor<'a> {
     #[inline(always)]
     pub(in crate::wire) fn put<const N: usize>(&mut self, octets: [u8; N]) -> Option<()> {
         let (place, rest) = std::mem::take(&mut self.0).split_first_chunk_mut()?;
@@ -151,27 +151,27 @@ pub(super) fn most_octets(attributes: &PathAttributes, cx: WireContext) -> usize
     octets
 }
 
-/// Octets that are room enough for a message up to its NLRI with attributes that [`are_few`].
-pub(super) const FEW: usize = 192;
-/// AS numbers and communities that are few.
-const FEW_ITEMS: usize = 16;
+/// Octets that are room enough for a message up to its NLRI with attributes that [`are_small`].
+pub(super) const SMALL_ROOM: usize = 192;
+/// AS numbers and communities that are small.
+const SMALL_COUNT: usize = 16;
 
-/// Whether the attributes are so few as most routes have: [`FEW`] octets hold them and what stands before them. It is asked
+/// Whether the attributes are so small as most routes have: [`SMALL_ROOM`] octets hold them and what stands before them. It is asked
 /// before each message, and costs less than to count them.
 #[inline(always)]
-pub(super) fn are_few(attributes: &PathAttributes, cx: WireContext) -> bool {
+pub(super) fn are_small(attributes: &PathAttributes, cx: WireContext) -> bool {
     /// Everything that is not repeated: BEGINNING, ORIGIN, NEXT_HOP, MULTI_EXIT_DISC, LOCAL_PREF, ATOMIC_AGGREGATE,
     /// AGGREGATOR, ORIGINATOR_ID and ONLY_TO_CUSTOMER; the headers of AS_PATH with its segment and of COMMUNITIES.
     const ONCE: usize = 23 + 4 + 7 + 7 + 7 + 3 + 11 + 7 + 7 + 5 + 3;
-    const { assert!(ONCE + 4 * FEW_ITEMS + SPARE <= FEW) };
+    const { assert!(ONCE + 4 * SMALL_COUNT + SPARE <= SMALL_ROOM) };
     let PathAttributes { as_path, communities, cluster_list, .. } = attributes;
     let hops = match &*as_path.segments {
         [] => 0,
         [only] => only.asns.len(),
         _ => return false,
     };
-    let items = hops + communities.len() + cluster_list.len() * FEW_ITEMS;
-    items <= FEW_ITEMS && cx.is_four_octet_as() && !has_more(attributes)
+    let items = hops + communities.len() + cluster_list.len() * SMALL_COUNT;
+    items <= SMALL_COUNT && cx.is_four_octet_as() && !has_more(attributes)
 }
 
 /// Whether there is any of the attributes that most routes do not have.
@@ -224,7 +224,7 @@ const fn attribute_length(value: usize) -> usize {
 /// What stands before NEXT_HOP: ORIGIN and AS_PATH, which are always there.
 #[inline(always)]
 pub(super) fn put_head(
-    place: &mut Place<'_>,
+    place: &mut WriteCursor<'_>,
     attributes: &PathAttributes,
     cx: WireContext,
 ) -> Option<()> {
@@ -239,11 +239,11 @@ pub(super) fn put_head(
 /// AS4_PATH and AS4_AGGREGATOR (RFC 6793 section 4.2.2).
 #[inline(always)]
 pub(super) fn put_tail(
-    place: &mut Place<'_>,
+    place: &mut WriteCursor<'_>,
     attributes: &PathAttributes,
     cx: WireContext,
 ) -> Option<()> {
-    let mut raw = Raw::new(&attributes.unknown, cx);
+    let mut raw = CarriedAttributes::new(&attributes.unknown, cx);
     put_metrics(place, attributes, cx)?;
     raw.put_below(place, AttributeCode::COMMUNITIES)?;
     let communities = &attributes.communities;
@@ -266,11 +266,11 @@ pub(super) fn put_tail(
 /// What stands between COMMUNITIES or the attributes of reflection and ONLY_TO_CUSTOMER, which most routes do not have.
 #[inline(never)]
 fn put_more<'a>(
-    mut place: Place<'a>,
+    mut place: WriteCursor<'a>,
     attributes: &PathAttributes,
     cx: WireContext,
-    mut raw: Raw<'_>,
-) -> Option<Place<'a>> {
+    mut raw: CarriedAttributes<'_>,
+) -> Option<WriteCursor<'a>> {
     raw.put_below(&mut place, AttributeCode::EXTENDED_COMMUNITIES)?;
     let extended = &attributes.extended_communities;
     place.put_items(TRANSITIVE, AttributeCode::EXTENDED_COMMUNITIES, extended, |it| it.0)?;
@@ -290,7 +290,11 @@ fn put_more<'a>(
 
 /// Codes 4 to 7.
 #[inline(always)]
-fn put_metrics(place: &mut Place<'_>, attributes: &PathAttributes, cx: WireContext) -> Option<()> {
+fn put_metrics(
+    place: &mut WriteCursor<'_>,
+    attributes: &PathAttributes,
+    cx: WireContext,
+) -> Option<()> {
     if let Some(med) = attributes.med {
         place.put_number(OPTIONAL, AttributeCode::MULTI_EXIT_DISC, med)?;
     }
@@ -316,7 +320,10 @@ fn put_metrics(place: &mut Place<'_>, attributes: &PathAttributes, cx: WireConte
 
 /// Codes 9 and 10.
 #[inline(never)]
-fn put_reflection<'a>(mut place: Place<'a>, attributes: &PathAttributes) -> Option<Place<'a>> {
+fn put_reflection<'a>(
+    mut place: WriteCursor<'a>,
+    attributes: &PathAttributes,
+) -> Option<WriteCursor<'a>> {
     if let Some(identifier) = attributes.originator_id {
         place.put_number(OPTIONAL, AttributeCode::ORIGINATOR_ID, identifier.into())?;
     }
@@ -329,7 +336,7 @@ fn put_reflection<'a>(mut place: Place<'a>, attributes: &PathAttributes) -> Opti
 
 /// Codes 17 and 18: what AS_TRANS hides (RFC 6793 section 4.2.2).
 #[inline(never)]
-fn put_as4<'a>(mut place: Place<'a>, attributes: &PathAttributes) -> Option<Place<'a>> {
+fn put_as4<'a>(mut place: WriteCursor<'a>, attributes: &PathAttributes) -> Option<WriteCursor<'a>> {
     let path = &attributes.as_path;
     if path.needs_as4_path() {
         path.encode_as4(&mut place)?;
@@ -347,7 +354,10 @@ fn put_as4<'a>(mut place: Place<'a>, attributes: &PathAttributes) -> Option<Plac
 
 /// Large communities, each once (RFC 8092 section 3).
 #[inline(never)]
-fn put_large<'a>(mut place: Place<'a>, communities: &[LargeCommunity]) -> Option<Place<'a>> {
+fn put_large<'a>(
+    mut place: WriteCursor<'a>,
+    communities: &[LargeCommunity],
+) -> Option<WriteCursor<'a>> {
     // They are compared twice where they are out of order, which those of a table are not.
     let count = without_repeated(communities).count();
     place.put_header(TRANSITIVE, AttributeCode::LARGE_COMMUNITIES, 12 * count)?;
@@ -361,13 +371,13 @@ fn put_large<'a>(mut place: Place<'a>, communities: &[LargeCommunity]) -> Option
 
 /// The attributes that are carried as octets, taken in ascending order of their codes between the others.
 #[derive(Clone, Copy)]
-struct Raw<'a> {
+struct CarriedAttributes<'a> {
     attributes: &'a [RawAttribute],
     next: u8,
     external: bool,
 }
 
-impl<'a> Raw<'a> {
+impl<'a> CarriedAttributes<'a> {
     #[inline(always)]
     fn new(attributes: &'a [RawAttribute], cx: WireContext) -> Self {
         Self { attributes, next: 0, external: cx.peer_type() == PeerType::External }
@@ -375,7 +385,7 @@ impl<'a> Raw<'a> {
 
     /// Writes those with a code from where the last call ended to this one, itself included where it has no typed form.
     #[inline(always)]
-    fn put_below(&mut self, place: &mut Place<'_>, code: AttributeCode) -> Option<()> {
+    fn put_below(&mut self, place: &mut WriteCursor<'_>, code: AttributeCode) -> Option<()> {
         if self.attributes.is_empty() {
             return Some(());
         }
@@ -386,11 +396,11 @@ impl<'a> Raw<'a> {
 
 #[inline(never)]
 fn put_raw<'a>(
-    mut place: Place<'a>,
+    mut place: WriteCursor<'a>,
     attributes: &[RawAttribute],
     codes: std::ops::RangeInclusive<u8>,
     external: bool,
-) -> Option<Place<'a>> {
+) -> Option<WriteCursor<'a>> {
     for raw in attributes {
         let leaves = raw.flags.contains(AttributeFlags::TRANSITIVE) || !external;
         if codes.contains(&raw.code.0) && leaves && !is_typed(raw.code) {
@@ -404,7 +414,7 @@ fn put_raw<'a>(
 /// Whether the owned form has a field for the attribute, or the writer composes it.
 pub(in crate::wire) fn is_typed(code: AttributeCode) -> bool {
     let opaque = [AttributeCode::AIGP, AttributeCode::PREFIX_SID];
-    Rule::of(code).class != Class::Unknown
-        && Rule::of(code).slot.index() < Slot::COUNT
+    AttributeRule::of(code).class != AttributeClass::Unknown
+        && AttributeRule::of(code).slot.index() < IndexSlot::COUNT
         && !opaque.contains(&code)
 }

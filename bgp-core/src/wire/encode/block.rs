@@ -9,7 +9,7 @@ use crate::wire::context::WireContext;
 use crate::wire::frame::MessageType;
 use crate::wire::path_attributes::PathAttributes;
 
-use super::attributes::{Place, most_octets, put_head, put_tail};
+use super::attributes::{WriteCursor, most_octets, put_head, put_tail};
 use super::{ATTRIBUTES_AT, LONGEST_PREFIX, header, patch_length};
 
 /// The attributes of a group of routes as octets: all but the next hop, in ascending order of their codes.
@@ -76,7 +76,7 @@ impl AttributeBlock {
             self.message.resize(room, 0);
         }
         let octets = self.message.len();
-        let mut place = Place(&mut self.message);
+        let mut place = WriteCursor(&mut self.message);
         let written = put(&mut place, attributes, cx);
         debug_assert!(written.is_some(), "more octets than there were to be at most");
         let left = place.0.len();
@@ -120,7 +120,7 @@ impl AttributeBlock {
     pub(super) fn put_attributes(&self, out: &mut BytesMut) {
         let (head, tail) = (self.head(), self.tail());
         // A head that is short, as most are, is copied with octets behind it that the tail overwrites: a copy of constant
-        // length is a few loads and stores.
+        // length is a small loads and stores.
         let start = out.len();
         match self.message.get(ATTRIBUTES_AT..).and_then(<[u8]>::first_chunk::<SHORT>) {
             Some(short) if head.len() <= SHORT => {
@@ -147,7 +147,7 @@ impl AttributeBlock {
 const SHORT: usize = 32;
 
 /// Writes a message up to its NLRI, and answers how many octets were left after NEXT_HOP.
-fn put(place: &mut Place<'_>, attributes: &PathAttributes, cx: WireContext) -> Option<usize> {
+fn put(place: &mut WriteCursor<'_>, attributes: &PathAttributes, cx: WireContext) -> Option<usize> {
     place.put(BEGINNING)?;
     put_head(place, attributes, cx)?;
     place.put(NEXT_HOP)?;

@@ -13,7 +13,7 @@ mod writer;
 
 use bytes::{BufMut, BytesMut};
 
-pub(super) use attributes::{Place, is_typed};
+pub(super) use attributes::{WriteCursor, is_typed};
 pub use block::AttributeBlock;
 pub(crate) use prefixes::PrefixRoom;
 pub use writer::UpdateWriter;
@@ -113,7 +113,7 @@ fn patch_length(out: &mut [u8], at: usize, length: usize) {
     }
 }
 
-/// Octets that are made room for at once: a constant number is a few stores.
+/// Octets that are made room for at once: a constant number is a small stores.
 const STEP: usize = 128;
 
 /// Makes a buffer at least so long.

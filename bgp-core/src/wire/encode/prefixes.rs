@@ -2,7 +2,7 @@
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::wire::nlri::{self, Bits};
+use crate::wire::nlri::{self, AddressWidth};
 
 use super::LONGEST_PREFIX;
 
@@ -14,7 +14,7 @@ pub(crate) struct PrefixRoom<'a> {
     rest: &'a mut [u8],
     /// Octets of `rest` before anything was written.
     octets: usize,
-    bits: Option<Bits>,
+    width: Option<AddressWidth>,
     add_path: bool,
     prefixes: usize,
 }
@@ -22,9 +22,9 @@ pub(crate) struct PrefixRoom<'a> {
 impl<'a> PrefixRoom<'a> {
     /// Room up to [`LONGEST_PREFIX`] octets before the end of `rest`.
     #[inline(always)]
-    pub(super) fn new(rest: &'a mut [u8], bits: Option<Bits>, add_path: bool) -> Self {
+    pub(super) fn new(rest: &'a mut [u8], width: Option<AddressWidth>, add_path: bool) -> Self {
         let octets = rest.len();
-        Self { rest, octets, bits, add_path, prefixes: 0 }
+        Self { rest, octets, width, add_path, prefixes: 0 }
     }
 
     /// How many octets and prefixes were written.
@@ -35,11 +35,15 @@ impl<'a> PrefixRoom<'a> {
 
     /// The most octets that so many prefixes need.
     #[inline(always)]
-    pub(super) fn most_octets(prefixes: usize, bits: Option<Bits>, add_path: bool) -> usize {
+    pub(super) fn most_octets(
+        prefixes: usize,
+        width: Option<AddressWidth>,
+        add_path: bool,
+    ) -> usize {
         let path_id = if add_path { 4 } else { 0 };
-        let prefix = match bits {
-            Some(Bits::V4) => 5,
-            Some(Bits::V6) => 17,
+        let prefix = match width {
+            Some(AddressWidth::V4) => 5,
+            Some(AddressWidth::V6) => 17,
             None => return 0,
         };
         prefixes.saturating_mul(path_id + prefix)
@@ -49,8 +53,8 @@ impl<'a> PrefixRoom<'a> {
     #[inline(always)]
     pub(super) fn push_all(mut self, prefixes: &[IpNet]) -> Self {
         // The loop asks for the family of each prefix and for nothing else.
-        match (self.bits, self.add_path) {
-            (Some(Bits::V4), false) => {
+        match (self.width, self.add_path) {
+            (Some(AddressWidth::V4), false) => {
                 for prefix in prefixes {
                     let IpNet::V4(prefix) = prefix else { break };
                     if !self.put_v4::<false>(*prefix, 1) {
@@ -58,7 +62,7 @@ impl<'a> PrefixRoom<'a> {
                     }
                 }
             }
-            (Some(Bits::V6), false) => {
+            (Some(AddressWidth::V6), false) => {
                 for prefix in prefixes {
                     let IpNet::V6(prefix) = prefix else { break };
                     if !self.put_v6::<false>(*prefix, 1) {
@@ -82,15 +86,15 @@ impl<'a> PrefixRoom<'a> {
     /// `false` where it does not fit or is not of the family: nothing was written.
     #[inline(always)]
     pub(crate) fn push(&mut self, prefix: IpNet, path_id: u32) -> bool {
-        match (&prefix, self.bits) {
-            (IpNet::V4(prefix), Some(Bits::V4)) if self.add_path => {
+        match (&prefix, self.width) {
+            (IpNet::V4(prefix), Some(AddressWidth::V4)) if self.add_path => {
                 self.put_v4::<true>(*prefix, path_id)
             }
-            (IpNet::V4(prefix), Some(Bits::V4)) => self.put_v4::<false>(*prefix, path_id),
-            (IpNet::V6(prefix), Some(Bits::V6)) if self.add_path => {
+            (IpNet::V4(prefix), Some(AddressWidth::V4)) => self.put_v4::<false>(*prefix, path_id),
+            (IpNet::V6(prefix), Some(AddressWidth::V6)) if self.add_path => {
                 self.put_v6::<true>(*prefix, path_id)
             }
-            (IpNet::V6(prefix), Some(Bits::V6)) => self.put_v6::<false>(*prefix, path_id),
+            (IpNet::V6(prefix), Some(AddressWidth::V6)) => self.put_v6::<false>(*prefix, path_id),
             _ => false,
         }
     }

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use ipnet::IpNet;
 
 use crate::types::{AfiSafi, Asn, BgpIdentifier, PeerType};
-use crate::wire::update::tests::{hex, update, usual};
+use crate::wire::update::tests::{external, hex, update};
 use crate::wire::{
     Aggregator, AsPath, AttributeBlock, AttributeCode, AttributeFlags, Capability, Community,
     Frame, LargeCommunity, Message, MessageLimit, NextHop, Open, PathAttributes, RawAttribute,
@@ -58,7 +58,7 @@ fn frames(mut octets: &[u8], limit: MessageLimit) -> Vec<Frame<'_>> {
 #[test]
 fn ipv4_routes_with_an_ipv4_next_hop_use_the_classic_fields() {
     let prefixes = ["172.22.35.70/32".parse().unwrap(), "200.1.154.77/26".parse().unwrap()];
-    let out = reach(AfiSafi::IPV4_UNICAST, "172.22.35.26", &attributes(), &prefixes, usual());
+    let out = reach(AfiSafi::IPV4_UNICAST, "172.22.35.26", &attributes(), &prefixes, external());
     let core = "40010100 40020602 01 0000fc7c 400304 ac16231a c00804 fc7b0064";
     assert_eq!(out, update("", core, "20 ac162346 1a c8019a40"));
 }
@@ -77,12 +77,12 @@ fn ipv6_routes_and_ipv6_next_hops_put_mp_reach_first() {
     let mp = "800e1a 0002 01 10 20010db8000000000000000000000001 00 20 20010db8";
     let core = "40010100 40020602 01 0000fc7c c00804 fc7b0064";
     let prefixes = ["2001:db8::/32".parse().unwrap()];
-    let out = reach(AfiSafi::IPV6_UNICAST, "2001:db8::1", &attributes(), &prefixes, usual());
+    let out = reach(AfiSafi::IPV6_UNICAST, "2001:db8::1", &attributes(), &prefixes, external());
     assert_eq!(out, update("", &format!("{mp}{core}"), ""));
 
     let mp = "800e17 0001 01 10 20010db8000000000000000000000001 00 08 0a";
     let prefixes = ["10.0.0.0/8".parse().unwrap()];
-    let out = reach(AfiSafi::IPV4_UNICAST, "2001:db8::1", &attributes(), &prefixes, usual());
+    let out = reach(AfiSafi::IPV4_UNICAST, "2001:db8::1", &attributes(), &prefixes, external());
     assert_eq!(out, update("", &format!("{mp}{core}"), ""));
 }
 
@@ -112,8 +112,8 @@ fn a_table_is_cut_into_messages_that_fit() {
     let v6: Vec<IpNet> =
         (0..5_000).map(|n| format!("2001:db8:{n:x}::/48").parse().unwrap()).collect();
     for (cx, limit) in [
-        (usual(), MessageLimit::Standard),
-        (usual().extended_messages(true), MessageLimit::Extended),
+        (external(), MessageLimit::Standard),
+        (external().extended_messages(true), MessageLimit::Extended),
     ] {
         for (family, next_hop, prefixes) in
             [(AfiSafi::IPV4_UNICAST, "10.0.0.1", &v4), (AfiSafi::IPV6_UNICAST, "2001:db8::1", &v6)]
@@ -141,13 +141,13 @@ fn attributes_that_are_not_encoded_before_leave_no_room_unused() {
     for communities in 0..40 {
         let attributes =
             PathAttributes { communities: vec![Community(1); communities], ..attributes() };
-        let of_block = reach(AfiSafi::IPV6_UNICAST, "2001:db8::1", &attributes, &v6, usual());
+        let of_block = reach(AfiSafi::IPV6_UNICAST, "2001:db8::1", &attributes, &v6, external());
         let of_block = frames(&of_block, MessageLimit::Standard)[0].as_bytes().len();
         for at_once in [true, false] {
             let mut out = BytesMut::new();
             let family = AfiSafi::IPV6_UNICAST;
             let mut writer =
-                UpdateWriter::reach_with(&mut out, family, &next_hop, &attributes, usual());
+                UpdateWriter::reach_with(&mut out, family, &next_hop, &attributes, external());
             if at_once {
                 writer.push_all(&v6);
             } else {
@@ -162,12 +162,12 @@ fn attributes_that_are_not_encoded_before_leave_no_room_unused() {
 #[test]
 fn withdrawals_use_the_classic_field_or_mp_unreach() {
     let mut out = BytesMut::new();
-    let mut writer = UpdateWriter::unreach(&mut out, AfiSafi::IPV4_UNICAST, usual());
+    let mut writer = UpdateWriter::unreach(&mut out, AfiSafi::IPV4_UNICAST, external());
     assert!(writer.push("10.0.0.0/8".parse().unwrap()));
     assert_eq!(writer.finish(), 1);
     assert_eq!(out, update("08 0a", "", ""));
     out.clear();
-    let mut writer = UpdateWriter::unreach(&mut out, AfiSafi::IPV6_UNICAST, usual());
+    let mut writer = UpdateWriter::unreach(&mut out, AfiSafi::IPV6_UNICAST, external());
     assert!(writer.push("2001:db8::/32".parse().unwrap()));
     assert_eq!(writer.finish(), 1);
     assert_eq!(out, update("", "800f08 000201 20 20010db8", ""));
@@ -176,7 +176,7 @@ fn withdrawals_use_the_classic_field_or_mp_unreach() {
 #[test]
 fn the_default_route_alone_is_withdrawn_in_one_octet() {
     let mut out = BytesMut::new();
-    let mut writer = UpdateWriter::unreach(&mut out, AfiSafi::IPV4_UNICAST, usual());
+    let mut writer = UpdateWriter::unreach(&mut out, AfiSafi::IPV4_UNICAST, external());
     assert!(writer.push("0.0.0.0/0".parse().unwrap()));
     assert_eq!(writer.finish(), 1);
     assert_eq!(out, update("00", "", ""));
@@ -191,7 +191,7 @@ fn no_alignment_of_attributes_and_prefixes_exceeds_the_limit_or_wastes_room() {
         let value = vec![0; padding].into();
         let unknown = vec![RawAttribute { code, flags: AttributeFlags(0xe0), value }];
         let attributes = PathAttributes { unknown, ..attributes() };
-        let out = reach(AfiSafi::IPV6_UNICAST, "2001:db8::1", &attributes, &v6, usual());
+        let out = reach(AfiSafi::IPV6_UNICAST, "2001:db8::1", &attributes, &v6, external());
         let all = frames(&out, MessageLimit::Standard);
         assert!((4_090..=4_096).contains(&all[0].as_bytes().len()), "{padding}");
     }
@@ -204,7 +204,7 @@ fn withdrawals_fill_a_message_to_the_last_octet() {
         (AfiSafi::IPV6_UNICAST, "2001:db8::/48", "::/0"),
     ] {
         let mut out = BytesMut::new();
-        let mut writer = UpdateWriter::unreach(&mut out, family, usual());
+        let mut writer = UpdateWriter::unreach(&mut out, family, external());
         let (longer, shorter): (IpNet, IpNet) = (longer.parse().unwrap(), shorter.parse().unwrap());
         let mut count = 0;
         while writer.push(longer) || writer.push(shorter) {
@@ -213,7 +213,7 @@ fn withdrawals_fill_a_message_to_the_last_octet() {
         assert_eq!(writer.finish(), count);
         assert_eq!(out.len(), 4_096);
         let frame = frames(&out, MessageLimit::Standard)[0];
-        let Ok(Message::Update(read)) = Message::decode(frame, usual()) else {
+        let Ok(Message::Update(read)) = Message::decode(frame, external()) else {
             panic!("no UPDATE")
         };
         assert_eq!(read.unreachable().count(), count);
@@ -254,7 +254,7 @@ fn carried_attributes_stand_once_each_in_the_order_of_codes() {
 #[test]
 fn an_ipv4_next_hop_of_ipv6_routes_is_sent_mapped() {
     let prefixes = ["2001:db8::/32".parse().unwrap()];
-    let out = reach(AfiSafi::IPV6_UNICAST, "10.0.0.1", &attributes(), &prefixes, usual());
+    let out = reach(AfiSafi::IPV6_UNICAST, "10.0.0.1", &attributes(), &prefixes, external());
     let mp = "800e1a 0002 01 10 00000000000000000000ffff0a000001 00 20 20010db8";
     let core = "40010100 40020602 01 0000fc7c c00804 fc7b0064";
     assert_eq!(out, update("", &format!("{mp}{core}"), ""));
@@ -265,9 +265,9 @@ fn a_path_of_many_hops_is_sent_in_segments_and_a_long_attribute_with_a_long_leng
     let path = AsPath::sequence((1..=600).map(Asn));
     let attributes = PathAttributes { as_path: path, ..PathAttributes::default() };
     let prefixes = ["10.0.0.0/8".parse().unwrap()];
-    let out = reach(AfiSafi::IPV4_UNICAST, "10.0.0.1", &attributes, &prefixes, usual());
+    let out = reach(AfiSafi::IPV4_UNICAST, "10.0.0.1", &attributes, &prefixes, external());
     let Ok(Message::Update(read)) =
-        Message::decode(frames(&out, MessageLimit::Standard)[0], usual())
+        Message::decode(frames(&out, MessageLimit::Standard)[0], external())
     else {
         panic!("no UPDATE")
     };
@@ -283,13 +283,13 @@ fn a_path_of_many_hops_is_sent_in_segments_and_a_long_attribute_with_a_long_leng
 fn a_writer_without_prefixes_leaves_nothing_behind() {
     let mut out = BytesMut::from(&b"before"[..]);
     let mut block = AttributeBlock::new();
-    block.encode(&attributes(), usual());
+    block.encode(&attributes(), external());
     let next_hop = NextHop::V4([10, 0, 0, 1].into());
     let mut writer =
-        UpdateWriter::reach(&mut out, AfiSafi::IPV4_UNICAST, &next_hop, &block, usual());
+        UpdateWriter::reach(&mut out, AfiSafi::IPV4_UNICAST, &next_hop, &block, external());
     assert!(!writer.push("2001:db8::/32".parse().unwrap()), "not of the family");
     assert_eq!(writer.finish(), 0);
-    let mut writer = UpdateWriter::unreach(&mut out, AfiSafi::IPV4_UNICAST, usual());
+    let mut writer = UpdateWriter::unreach(&mut out, AfiSafi::IPV4_UNICAST, external());
     assert!(writer.push("10.0.0.0/8".parse().unwrap()));
     drop(writer);
     assert_eq!(out, &b"before"[..]);
@@ -300,11 +300,11 @@ fn attributes_that_fill_a_message_let_no_prefix_in() {
     let large = PathAttributes { communities: vec![Community(1); 1_020], ..attributes() };
     for family in [AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST] {
         let prefix = if family == AfiSafi::IPV4_UNICAST { "10.0.0.0/8" } else { "2001:db8::/32" };
-        let out = reach(family, "2001:db8::1", &large, &[prefix.parse().unwrap()], usual());
+        let out = reach(family, "2001:db8::1", &large, &[prefix.parse().unwrap()], external());
         assert!(out.is_empty());
         for next_hop in ["10.0.0.1", "2001:db8::1"] {
             let (mut out, next_hop) = (BytesMut::new(), next_hop.parse().unwrap());
-            let mut writer = UpdateWriter::reach_with(&mut out, family, &next_hop, &large, usual());
+            let mut writer = UpdateWriter::reach_with(&mut out, family, &next_hop, &large, external());
             assert!(!writer.push(prefix.parse().unwrap()));
             assert_eq!((writer.finish(), out.len()), (0, 0));
         }
@@ -326,7 +326,7 @@ fn an_open_reads_back_with_its_real_as() {
                     10 02 0e 0104 00010001 0200 4104 00011170";
     assert_eq!(out, hex(expected));
     let frame = frames(&out, MessageLimit::Standard)[0];
-    let Ok(Message::Open(read)) = Message::decode(frame, usual()) else { panic!("no OPEN") };
+    let Ok(Message::Open(read)) = Message::decode(frame, external()) else { panic!("no OPEN") };
     assert_eq!(read, open);
     assert_eq!((read.asn, read.my_as), (Asn(70_000), 23_456));
 }
@@ -352,7 +352,7 @@ fn repeated_large_communities_are_sent_once_in_their_order() {
     let large = [3, 1, 3, 2, 1].map(|n| LargeCommunity::new(64_635, 1, n)).to_vec();
     let attributes = PathAttributes { large_communities: large, ..PathAttributes::default() };
     let prefixes = ["10.0.0.0/8".parse().unwrap()];
-    let out = reach(AfiSafi::IPV4_UNICAST, "10.0.0.1", &attributes, &prefixes, usual());
+    let out = reach(AfiSafi::IPV4_UNICAST, "10.0.0.1", &attributes, &prefixes, external());
     let communities =
         "0000fc7b 00000001 00000003 0000fc7b 00000001 00000001 0000fc7b 00000001 00000002";
     let core = format!("40010100 400200 400304 0a000001 c02024 {communities}");

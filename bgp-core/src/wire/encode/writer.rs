@@ -6,10 +6,12 @@ use ipnet::IpNet;
 use crate::types::{Afi, AfiSafi};
 use crate::wire::attribute::{AttributeCode, AttributeFlags};
 use crate::wire::context::WireContext;
-use crate::wire::nlri::Bits;
+use crate::wire::nlri::AddressWidth;
 use crate::wire::path_attributes::{NextHop, PathAttributes};
 
-use super::attributes::{FEW, Place, SPARE, are_few, most_octets, put_head, put_tail};
+use super::attributes::{
+    SMALL_ROOM, SPARE, WriteCursor, are_small, most_octets, put_head, put_tail,
+};
 use super::block::{BEGINNING, NEXT_HOP};
 use super::{
     ATTRIBUTES_AT, AttributeBlock, LONGEST_PREFIX, PrefixRoom, close_attribute, make_room,
@@ -45,9 +47,9 @@ use super::{
 #[derive(Debug)]
 pub struct UpdateWriter<'b> {
     out: &'b mut BytesMut,
-    form: Form<'b>,
+    form: NlriField<'b>,
     /// What the prefixes of the family are, where its NLRI are prefixes.
-    bits: Option<Bits>,
+    width: Option<AddressWidth>,
     add_path: bool,
     /// Where the message begins.
     start: usize,
@@ -60,26 +62,26 @@ pub struct UpdateWriter<'b> {
 
 /// Where the NLRI stand, and what is still to be written after them.
 #[derive(Clone, Copy, Debug)]
-enum Form<'b> {
+enum NlriField<'b> {
     /// The NLRI field; everything before it is written.
     Nlri,
     /// The withdrawn routes, whose length is patched.
     Withdrawn,
     /// An MP_REACH_NLRI, the first attribute; then these.
-    MpReach(Attributes<'b>),
+    MpReach(AttributeSource<'b>),
     /// An MP_UNREACH_NLRI, the only attribute.
     MpUnreach,
 }
 
 /// The attributes of a message, encoded before or to be encoded.
 #[derive(Clone, Copy, Debug)]
-enum Attributes<'b> {
+enum AttributeSource<'b> {
     Block(&'b AttributeBlock),
-    /// `few`: see [`are_few`]; the room was counted with [`FEW`] octets for them then.
+    /// `small`: see [`are_small`]; the room was counted with [`SMALL_ROOM`] octets for them then.
     Owned {
         attributes: &'b PathAttributes,
         cx: WireContext,
-        few: bool,
+        small: bool,
     },
 }
 
@@ -106,11 +108,11 @@ impl<'b> UpdateWriter<'b> {
         match next_hop {
             NextHop::V4(address) if family == AfiSafi::IPV4_UNICAST => {
                 let end = block.put_message(out, *address);
-                Self::new(out, Form::Nlri, family, cx, start, end, cx.limit().octets())
+                Self::new(out, NlriField::Nlri, family, cx, start, end, cx.limit().octets())
             }
             _ => {
                 let end = put_mp_reach(out, family, next_hop);
-                let form = Form::MpReach(Attributes::Block(block));
+                let form = NlriField::MpReach(AttributeSource::Block(block));
                 let limit = cx.limit().octets().saturating_sub(block.len() + EXTENDED_LENGTH_ROOM);
                 Self::new(out, form, family, cx, start, end, limit)
             }
@@ -132,16 +134,16 @@ impl<'b> UpdateWriter<'b> {
         match next_hop {
             NextHop::V4(address) if family == AfiSafi::IPV4_UNICAST => {
                 let written = put_message(out, address.octets(), attributes, cx);
-                // Attributes that were cut off must not leave.
+                // AttributeSource that were cut off must not leave.
                 let (end, limit) = written.map_or((start, 0), |end| (end, cx.limit().octets()));
-                Self::new(out, Form::Nlri, family, cx, start, end, limit)
+                Self::new(out, NlriField::Nlri, family, cx, start, end, limit)
             }
             _ => {
                 let end = put_mp_reach(out, family, next_hop);
-                let few = are_few(attributes, cx);
-                let form = Form::MpReach(Attributes::Owned { attributes, cx, few });
-                // A few octets may be left over: how many it is are counted when it matters.
-                let after = if few { FEW } else { most_octets_of_all(attributes, cx) };
+                let small = are_small(attributes, cx);
+                let form = NlriField::MpReach(AttributeSource::Owned { attributes, cx, small });
+                // A small octets may be left over: how many it is are counted when it matters.
+                let after = if small { SMALL_ROOM } else { most_octets_of_all(attributes, cx) };
                 let limit = cx.limit().octets().saturating_sub(after + EXTENDED_LENGTH_ROOM);
                 Self::new(out, form, family, cx, start, end, limit)
             }
@@ -157,26 +159,26 @@ impl<'b> UpdateWriter<'b> {
         out.put_slice(&BEGINNING);
         if family == AfiSafi::IPV4_UNICAST {
             let end = start + WITHDRAWN_AT;
-            return Self::new(out, Form::Withdrawn, family, cx, start, end, limit - 2);
+            return Self::new(out, NlriField::Withdrawn, family, cx, start, end, limit - 2);
         }
         out.put_slice(&mp_header(AttributeCode::MP_UNREACH_NLRI, family));
         let end = out.len();
-        Self::new(out, Form::MpUnreach, family, cx, start, end, limit - EXTENDED_LENGTH_ROOM)
+        Self::new(out, NlriField::MpUnreach, family, cx, start, end, limit - EXTENDED_LENGTH_ROOM)
     }
 
     /// `limit`: octets up to the end of the NLRI.
     #[inline(always)]
     fn new(
         out: &'b mut BytesMut,
-        form: Form<'b>,
+        form: NlriField<'b>,
         family: AfiSafi,
         cx: WireContext,
         start: usize,
         end: usize,
         limit: usize,
     ) -> Self {
-        let (bits, add_path) = (Bits::of(family), cx.has_add_path(family));
-        Self { out, form, bits, add_path, start, end, room_to: start + limit, prefixes: 0 }
+        let (width, add_path) = (AddressWidth::of(family), cx.has_add_path(family));
+        Self { out, form, width, add_path, start, end, room_to: start + limit, prefixes: 0 }
     }
 
     /// Adds a prefix, its host bits masked. On a session with path identifiers (RFC 7911) it gets the identifier 1.
@@ -196,7 +198,7 @@ impl<'b> UpdateWriter<'b> {
         make_room(self.out, self.end + 2 * LONGEST_PREFIX);
         let to = self.out.len().min(self.room_to + LONGEST_PREFIX);
         let rest = self.out.get_mut(self.end..to).unwrap_or_default();
-        let mut room = PrefixRoom::new(rest, self.bits, self.add_path);
+        let mut room = PrefixRoom::new(rest, self.width, self.add_path);
         let fits = room.push(prefix, path_id);
         let written = room.written();
         self.wrote(written);
@@ -216,7 +218,7 @@ impl<'b> UpdateWriter<'b> {
     /// [`wrote`](Self::wrote).
     #[inline(always)]
     pub(crate) fn room(&mut self, most: usize) -> PrefixRoom<'_> {
-        self.room_of_octets(PrefixRoom::most_octets(most, self.bits, self.add_path))
+        self.room_of_octets(PrefixRoom::most_octets(most, self.width, self.add_path))
     }
 
     #[inline(always)]
@@ -225,7 +227,7 @@ impl<'b> UpdateWriter<'b> {
         let most = most.min(self.room_to.saturating_sub(self.end)) + LONGEST_PREFIX;
         make_room(self.out, self.end + most);
         let rest = self.out.get_mut(self.end..self.end + most).unwrap_or_default();
-        PrefixRoom::new(rest, self.bits, self.add_path)
+        PrefixRoom::new(rest, self.width, self.add_path)
     }
 
     /// Where there is not room for so many octets, the room is what there really is.
@@ -233,8 +235,8 @@ impl<'b> UpdateWriter<'b> {
     fn count_if_short(&mut self, octets: usize) {
         if self.end + octets > self.room_to {
             self.room_to += left_over(self.form);
-            if let Form::MpReach(Attributes::Owned { few, .. }) = &mut self.form {
-                *few = false;
+            if let NlriField::MpReach(AttributeSource::Owned { small, .. }) = &mut self.form {
+                *small = false;
             }
         }
     }
@@ -251,7 +253,7 @@ impl<'b> UpdateWriter<'b> {
     /// `false` where they do not fit, or where the family's NLRI are plain prefixes: nothing was written.
     pub fn push_opaque(&mut self, nlri: &[u8]) -> bool {
         self.count_if_short(nlri.len());
-        if self.end + nlri.len() > self.room_to || self.bits.is_some() {
+        if self.end + nlri.len() > self.room_to || self.width.is_some() {
             return false;
         }
         self.out.truncate(self.end);
@@ -267,7 +269,7 @@ impl<'b> UpdateWriter<'b> {
         let prefixes = self.prefixes;
         if prefixes != 0 {
             self.out.truncate(self.end);
-            if !matches!(self.form, Form::Nlri) {
+            if !matches!(self.form, NlriField::Nlri) {
                 close(self.out, self.form, self.start);
             }
             let length = self.out.len() - self.start;
@@ -289,10 +291,10 @@ impl Drop for UpdateWriter<'_> {
 /// Octets by which the room for prefixes was counted too small.
 #[cold]
 #[inline(never)]
-fn left_over(form: Form<'_>) -> usize {
+fn left_over(form: NlriField<'_>) -> usize {
     match form {
-        Form::MpReach(Attributes::Owned { attributes, cx, few: true }) => {
-            FEW.saturating_sub(most_octets(attributes, cx))
+        NlriField::MpReach(AttributeSource::Owned { attributes, cx, small: true }) => {
+            SMALL_ROOM.saturating_sub(most_octets(attributes, cx))
         }
         _ => 0,
     }
@@ -300,8 +302,8 @@ fn left_over(form: Form<'_>) -> usize {
 
 /// Writes what stands after the prefixes, and the lengths of what they stand in, but for that of the message.
 #[inline(never)]
-fn close(out: &mut BytesMut, form: Form<'_>, start: usize) {
-    if let Form::Withdrawn = form {
+fn close(out: &mut BytesMut, form: NlriField<'_>, start: usize) {
+    if let NlriField::Withdrawn = form {
         let length = out.len() - start - WITHDRAWN_AT;
         patch_length(out, start + WITHDRAWN_AT - 2, length);
         out.put_slice(&[0; 2]);
@@ -310,11 +312,11 @@ fn close(out: &mut BytesMut, form: Form<'_>, start: usize) {
     let at = start + ATTRIBUTES_AT;
     close_attribute(out, at, out.len() - at - 3);
     match form {
-        Form::MpReach(Attributes::Block(block)) => block.put_attributes(out),
-        Form::MpReach(Attributes::Owned { attributes, cx, .. }) => {
+        NlriField::MpReach(AttributeSource::Block(block)) => block.put_attributes(out),
+        NlriField::MpReach(AttributeSource::Owned { attributes, cx, .. }) => {
             put_attributes(out, attributes, cx);
         }
-        Form::MpUnreach | Form::Nlri | Form::Withdrawn => {}
+        NlriField::MpUnreach | NlriField::Nlri | NlriField::Withdrawn => {}
     }
     let length = out.len() - at;
     patch_length(out, at - 2, length);
@@ -330,15 +332,15 @@ fn put_message(
     cx: WireContext,
 ) -> Option<usize> {
     let start = out.len();
-    if are_few(attributes, cx) {
-        out.put_slice(&[0; FEW]);
+    if are_small(attributes, cx) {
+        out.put_slice(&[0; SMALL_ROOM]);
     } else {
         let most = ATTRIBUTES_AT + NEXT_HOP.len() + most_octets_of_all(attributes, cx);
         make_room(out, start + most + LONGEST_PREFIX);
     }
     let message = out.get_mut(start..)?;
     let octets = message.len();
-    let mut place = Place(message);
+    let mut place = WriteCursor(message);
     place.put(BEGINNING)?;
     put_head(&mut place, attributes, cx)?;
     let (flags, code) = (AttributeFlags::TRANSITIVE, AttributeCode::NEXT_HOP);
@@ -353,12 +355,12 @@ fn put_message(
 #[inline(always)]
 fn put_attributes(out: &mut BytesMut, attributes: &PathAttributes, cx: WireContext) {
     let start = out.len();
-    if are_few(attributes, cx) {
-        out.put_slice(&[0; FEW]);
+    if are_small(attributes, cx) {
+        out.put_slice(&[0; SMALL_ROOM]);
     } else {
         make_room(out, start + most_octets_of_all(attributes, cx) + SPARE);
     }
-    let mut place = Place(out.get_mut(start..).unwrap_or_default());
+    let mut place = WriteCursor(out.get_mut(start..).unwrap_or_default());
     let written = put_head(&mut place, attributes, cx);
     let written = written.and_then(|()| put_tail(&mut place, attributes, cx));
     debug_assert!(written.is_some(), "more octets than there were to be at most");
@@ -383,7 +385,7 @@ fn put_mp_reach(out: &mut BytesMut, family: AfiSafi, next_hop: &NextHop) -> usiz
     let start = out.len();
     make_room(out, start + MP_HEAD + LONGEST_PREFIX);
     let room = out.len();
-    let mut place = Place(out.get_mut(start..).unwrap_or_default());
+    let mut place = WriteCursor(out.get_mut(start..).unwrap_or_default());
     let written = put_mp_head(&mut place, family, next_hop);
     debug_assert!(written.is_some(), "more octets than there were to be at most");
     room - place.0.len()
@@ -394,7 +396,7 @@ fn put_mp_reach(out: &mut BytesMut, family: AfiSafi, next_hop: &NextHop) -> usiz
 /// The next hop is as RFC 2545 section 3 and RFC 8950 section 3 have it. IPv6 routes have no IPv4 next hops: such a one is
 /// sent as the IPv6 address that stands for it (RFC 4798 section 2).
 #[inline(always)]
-fn put_mp_head(place: &mut Place<'_>, family: AfiSafi, next_hop: &NextHop) -> Option<()> {
+fn put_mp_head(place: &mut WriteCursor<'_>, family: AfiSafi, next_hop: &NextHop) -> Option<()> {
     let mut beginning = [0; ATTRIBUTES_AT + 7];
     *beginning.first_chunk_mut()? = BEGINNING;
     let [.., a, b, c, d, e, f, length] = &mut beginning;

@@ -4,16 +4,16 @@
 //! that is not made.
 
 use crate::types::AfiSafi;
-use crate::wire::attribute::rules::Rule;
+use crate::wire::attribute::rules::AttributeRule;
 use crate::wire::attribute::{AttributeCode, AttributeView};
 use crate::wire::context::WireContext;
 use crate::wire::error::{DecodeError, ErrorKind, Treatment};
 use crate::wire::frame::{Frame, HEADER_LENGTH};
 use crate::wire::input::{Parsed, counted_by_two_octets, octets};
-use crate::wire::nlri::{self, Bits};
+use crate::wire::nlri::{self, AddressWidth};
 
-use super::index::Index;
-use super::{MANDATORY, Parts, Update, WITHDRAWN_AT, bit, missing_codes, mp, usual};
+use super::index::AttributeIndex;
+use super::{MANDATORY, Update, UpdateMetadata, WITHDRAWN_AT, bit, fast_path, missing_codes, mp};
 
 impl<'a> Update<'a> {
     /// Reads and judges the body of an UPDATE.
@@ -24,8 +24,8 @@ impl<'a> Update<'a> {
     /// attribute that says it is well-known and is not, an MP attribute that cannot be read.
     #[inline]
     pub fn decode(frame: Frame<'a>, cx: WireContext) -> Result<Self, DecodeError> {
-        let mut update = Self { octets: frame.as_bytes(), parts: Parts::new(cx) };
-        if usual::read(update.octets, &mut update.parts).is_none() {
+        let mut update = Self { octets: frame.as_bytes(), metadata: UpdateMetadata::new(cx) };
+        if fast_path::read(update.octets, &mut update.metadata).is_none() {
             update = Self::judge(update.octets, cx)?;
         }
         Ok(update)
@@ -41,24 +41,32 @@ impl<'a> Update<'a> {
         let nlri_at = attributes_at + attributes.len();
         check_prefixes(withdrawn, WITHDRAWN_AT, cx)?;
         check_prefixes(nlri, nlri_at, cx)?;
-        let mut verdict = Verdict::new(attributes, attributes_at, cx);
-        let mut index = Index::default();
-        let mut judged = Judged::new(attributes, cx);
+        let mut verdict = MessageVerdict::new(attributes, attributes_at, cx);
+        let mut index = AttributeIndex::default();
+        let mut judged = JudgedAttributes::new(attributes, cx);
         while let Some(step) = judged.step() {
             match step.verdict {
                 Ok(value) => {
                     let at = nlri_at - judged.rest.len() - value.len();
-                    index.set(Rule::of(step.code).slot, at, value.len());
+                    index.set(AttributeRule::of(step.code).slot, at, value.len());
                 }
                 Err(kind) => verdict = verdict.with(kind, step.code, step.at)?,
             }
         }
         let missing = MANDATORY & !judged.first_codes();
-        let Verdict { withdraw, treatment, error, .. } = verdict;
-        let (attributes_at, nlri_at) = (short(attributes_at), short(nlri_at));
-        let parts =
-            Parts { index, attributes_at, nlri_at, cx, missing, withdraw, treatment, error };
-        Self { octets, parts }.conclude()
+        let MessageVerdict { withdraw, treatment, error, .. } = verdict;
+        let (attributes_at, nlri_at) = (offset_u16(attributes_at), offset_u16(nlri_at));
+        let metadata = UpdateMetadata {
+            index,
+            attributes_at,
+            nlri_at,
+            cx,
+            missing,
+            withdraw,
+            treatment,
+            error,
+        };
+        Self { octets, metadata }.conclude()
     }
 
     /// Missing attributes (RFC 7606 section 3 d), and the rule of its section 5.2: an error beyond a discard, in a message
@@ -71,13 +79,13 @@ impl<'a> Update<'a> {
             (false, true) => MANDATORY & !bit(AttributeCode::NEXT_HOP),
             (false, false) => 0,
         };
-        self.parts.missing &= wanted;
-        let mut verdict = Verdict::of(&self);
-        for code in missing_codes(self.parts.missing) {
+        self.metadata.missing &= wanted;
+        let mut verdict = MessageVerdict::of(&self);
+        for code in missing_codes(self.metadata.missing) {
             verdict = verdict.with(ErrorKind::MissingAttribute, code, verdict.attributes.len())?;
         }
-        let Verdict { withdraw, treatment, error, .. } = verdict;
-        self.parts = Parts { withdraw, treatment, error, ..self.parts };
+        let MessageVerdict { withdraw, treatment, error, .. } = verdict;
+        self.metadata = UpdateMetadata { withdraw, treatment, error, ..self.metadata };
         let reachable = classic || mp || treatment == Treatment::AfiSafiDisable;
         match error {
             Some(error) if withdraw && !reachable => Err(error),
@@ -98,19 +106,19 @@ pub(super) fn sections(message: &[u8]) -> Parsed<'_, (&[u8], &[u8])> {
 /// What is below 65,536 in two octets: a place in a message.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "no message is longer than 65,535 octets")]
-pub(super) const fn short(at: usize) -> u16 {
+pub(super) const fn offset_u16(at: usize) -> u16 {
     at as u16
 }
 
 #[inline]
 fn check_prefixes(field: &[u8], at: usize, cx: WireContext) -> Result<(), DecodeError> {
-    nlri::check(field, Bits::V4, cx.has_add_path(AfiSafi::IPV4_UNICAST))
+    nlri::check(field, AddressWidth::V4, cx.has_add_path(AfiSafi::IPV4_UNICAST))
         .map_err(|inside| DecodeError::new(ErrorKind::Prefix, at + inside))
 }
 
 /// The attributes of a field one after the other, each judged.
 #[derive(Clone, Debug)]
-pub(super) struct Judged<'a> {
+pub(super) struct JudgedAttributes<'a> {
     octets: &'a [u8],
     rest: &'a [u8],
     cx: WireContext,
@@ -122,7 +130,7 @@ pub(super) struct Judged<'a> {
 
 /// One attribute with its verdict.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Step<'a> {
+pub(super) struct JudgedAttribute<'a> {
     /// Where it begins in the field.
     pub(super) at: usize,
     /// What it is.
@@ -131,14 +139,14 @@ pub(super) struct Step<'a> {
     pub(super) verdict: Result<&'a [u8], ErrorKind>,
 }
 
-impl<'a> Judged<'a> {
+impl<'a> JudgedAttributes<'a> {
     #[inline]
     pub(super) const fn new(octets: &'a [u8], cx: WireContext) -> Self {
         Self { octets, rest: octets, cx, seen: 0, seen_high: [0; 3] }
     }
 
     /// The next attribute. One that exceeds the field is the last: after it nothing can be found.
-    pub(super) fn step(&mut self) -> Option<Step<'a>> {
+    pub(super) fn step(&mut self) -> Option<JudgedAttribute<'a>> {
         if self.rest.is_empty() {
             return None;
         }
@@ -147,16 +155,17 @@ impl<'a> Judged<'a> {
             let code = code_of_overrun(self.rest);
             self.rest = &[];
             self.is_first(code);
-            return Some(Step { at, code, verdict: Err(ErrorKind::AttributeOverrun) });
+            return Some(JudgedAttribute { at, code, verdict: Err(ErrorKind::AttributeOverrun) });
         };
         self.rest = rest;
         let code = attribute.code;
         let verdict = if self.is_first(code) {
-            Rule::judge(attribute.flags, code, attribute.value, self.cx).map(|()| attribute.value)
+            AttributeRule::judge(attribute.flags, code, attribute.value, self.cx)
+                .map(|()| attribute.value)
         } else {
             Err(ErrorKind::RepeatedAttribute)
         };
-        Some(Step { at, code, verdict })
+        Some(JudgedAttribute { at, code, verdict })
     }
 
     /// A bit for each of the codes below 8 that occurred.
@@ -195,7 +204,7 @@ fn code_of_overrun(octets: &[u8]) -> AttributeCode {
 
 /// What becomes of a message, as far as its errors are known.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Verdict<'a> {
+pub(super) struct MessageVerdict<'a> {
     attributes: &'a [u8],
     attributes_at: usize,
     cx: WireContext,
@@ -204,7 +213,7 @@ pub(super) struct Verdict<'a> {
     error: Option<DecodeError>,
 }
 
-impl<'a> Verdict<'a> {
+impl<'a> MessageVerdict<'a> {
     #[inline]
     const fn new(attributes: &'a [u8], attributes_at: usize, cx: WireContext) -> Self {
         let treatment = Treatment::None;
@@ -213,7 +222,7 @@ impl<'a> Verdict<'a> {
 
     /// The verdict on a message.
     pub(super) fn of(update: &Update<'a>) -> Self {
-        let Parts { cx, withdraw, treatment, error, .. } = update.parts;
+        let UpdateMetadata { cx, withdraw, treatment, error, .. } = update.metadata;
         let (attributes, attributes_at) = (update.attributes_field(), update.attributes_at());
         Self { attributes, attributes_at, cx, withdraw, treatment, error }
     }
@@ -240,7 +249,7 @@ impl<'a> Verdict<'a> {
         code: AttributeCode,
         at: usize,
     ) -> Treatment {
-        let treatment = Rule::of(code).treatment(kind);
+        let treatment = AttributeRule::of(code).treatment(kind);
         let of_family =
             matches!(code, AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI)
                 && kind != ErrorKind::RepeatedAttribute;

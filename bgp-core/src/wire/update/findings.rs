@@ -3,7 +3,7 @@
 use crate::wire::attribute::{AttributeCode, AttributeView};
 use crate::wire::error::{DecodeError, ErrorKind, Treatment};
 
-use super::decode::{Judged, Verdict};
+use super::decode::{JudgedAttributes, MessageVerdict};
 use super::{Update, missing_codes};
 
 /// One error in an UPDATE.
@@ -22,14 +22,14 @@ pub struct Finding<'a> {
 #[derive(Clone, Debug)]
 pub struct Findings<'a> {
     update: Update<'a>,
-    judged: Judged<'a>,
+    judged: JudgedAttributes<'a>,
     missing: u8,
 }
 
 impl<'a> Findings<'a> {
     pub(super) fn new(update: Update<'a>) -> Self {
-        let judged = Judged::new(update.attributes_field(), update.parts.cx);
-        Self { update, judged, missing: update.parts.missing }
+        let judged = JudgedAttributes::new(update.attributes_field(), update.metadata.cx);
+        Self { update, judged, missing: update.metadata.missing }
     }
 
     fn finding(&self, kind: ErrorKind, code: AttributeCode, at: usize) -> Finding<'a> {
@@ -37,7 +37,7 @@ impl<'a> Findings<'a> {
         let attributes = update.attributes_field();
         let attribute = attributes.get(at..).and_then(AttributeView::split);
         Finding {
-            treatment: Verdict::of(update).treatment_of(kind, code, at),
+            treatment: MessageVerdict::of(update).treatment_of(kind, code, at),
             error: DecodeError::of_attribute(kind, code, update.attributes_at() + at),
             attribute: attribute.map(|(attribute, _)| attribute),
         }

@@ -1,33 +1,33 @@
 //! UPDATE: a view of a checked message (RFC 4271 section 4.3, RFC 4760, RFC 7606).
 //!
 //! [`Update::decode`] passes over the attributes once, judges each by the table in `attribute/rules.rs` and notes where
-//! those stand that are right: `usual.rs` is the pass over a message in which nothing is wrong, `decode.rs` the one that
+//! those stand that are right: `fast_path.rs` is the pass over a message in which nothing is wrong, `decode.rs` the one that
 //! judges. Everything else is read from the message when it is asked for, and cannot fail: it was
 //! checked.
 
 mod decode;
+mod fast_path;
 mod findings;
 mod index;
-mod items;
 mod mp;
-mod own;
 mod owned;
 mod routes;
 #[cfg(test)]
 pub(in crate::wire) mod tests;
-mod usual;
+mod to_attributes;
+mod values;
 
 use std::net::Ipv4Addr;
 
 pub use findings::{Finding, Findings};
-pub use items::Items;
 pub use mp::{MpReach, MpUnreach};
 pub use owned::OwnedUpdate;
 pub use routes::RoutePrefixes;
+pub use values::ValueIter;
 
 use crate::types::{AfiSafi, Asn, BgpIdentifier};
 
-use super::attribute::rules::Slot;
+use super::attribute::rules::IndexSlot;
 use super::attribute::{AsPathView, AttributeCode, AttributeView, Attributes};
 use super::community::{Community, ExtendedCommunity, Ipv6ExtendedCommunity, LargeCommunity};
 use super::context::WireContext;
@@ -36,7 +36,7 @@ use super::frame::HEADER_LENGTH;
 use super::nlri::Ipv4Prefixes;
 use super::path_attributes::{Aggregator, Origin, aigp_metric};
 
-use index::Index;
+use index::AttributeIndex;
 
 /// An UPDATE in the octets it was received in. It is `Copy` and owns nothing.
 ///
@@ -47,14 +47,14 @@ use index::Index;
 pub struct Update<'a> {
     /// The whole message.
     octets: &'a [u8],
-    parts: Parts,
+    metadata: UpdateMetadata,
 }
 
 /// Where things stand in the message, and what was made of them: all of an [`Update`] but the octets. It is kept so small
 /// that moving it is a few instructions.
 #[derive(Clone, Copy, Debug)]
-struct Parts {
-    index: Index,
+struct UpdateMetadata {
+    index: AttributeIndex,
     attributes_at: u16,
     nlri_at: u16,
     cx: WireContext,
@@ -67,12 +67,12 @@ struct Parts {
     error: Option<DecodeError>,
 }
 
-impl Parts {
+impl UpdateMetadata {
     /// Those of a message of which nothing is known yet.
     #[inline]
     fn new(cx: WireContext) -> Self {
         Self {
-            index: Index::default(),
+            index: AttributeIndex::default(),
             attributes_at: 0,
             nlri_at: 0,
             cx,
@@ -89,13 +89,13 @@ impl<'a> Update<'a> {
     /// error of [`decode`](Self::decode).
     #[must_use]
     pub const fn treatment(&self) -> Treatment {
-        self.parts.treatment
+        self.metadata.treatment
     }
 
     /// The first error of those that the treatment is for.
     #[must_use]
     pub const fn error(&self) -> Option<DecodeError> {
-        self.parts.error
+        self.metadata.error
     }
 
     /// Every error in the message in the order of its octets.
@@ -114,7 +114,7 @@ impl<'a> Update<'a> {
     /// The octets of the attribute that [`error`](Self::error) is about, header included; none where it is missing.
     #[must_use]
     pub fn offending(&self) -> Option<&'a [u8]> {
-        let at = self.parts.error?.offset().checked_sub(self.attributes_at())?;
+        let at = self.metadata.error?.offset().checked_sub(self.attributes_at())?;
         let rest = self.attributes_field().get(at..).filter(|rest| !rest.is_empty())?;
         let length = AttributeView::split(rest).map_or(rest.len(), |(_, length)| length);
         rest.get(..length)
@@ -123,8 +123,8 @@ impl<'a> Update<'a> {
     /// The family that is to be disabled, where that is the treatment.
     #[must_use]
     pub fn disabled_family(&self) -> Option<AfiSafi> {
-        self.parts.error.filter(|_| self.parts.treatment == Treatment::AfiSafiDisable)?;
-        let at = self.parts.error?.offset().checked_sub(self.attributes_at())?;
+        self.metadata.error.filter(|_| self.metadata.treatment == Treatment::AfiSafiDisable)?;
+        let at = self.metadata.error?.offset().checked_sub(self.attributes_at())?;
         mp::family_at(self.attributes_field(), at)
     }
 
@@ -145,21 +145,24 @@ impl<'a> Update<'a> {
     /// What the session negotiated, as given to [`decode`](Self::decode).
     #[must_use]
     pub const fn context(&self) -> WireContext {
-        self.parts.cx
+        self.metadata.cx
     }
 
     /// The prefixes of the withdrawn routes field.
     #[inline]
     #[must_use]
     pub fn withdrawn(&self) -> Ipv4Prefixes<'a> {
-        Ipv4Prefixes::new(self.withdrawn_field(), self.parts.cx.has_add_path(AfiSafi::IPV4_UNICAST))
+        Ipv4Prefixes::new(
+            self.withdrawn_field(),
+            self.metadata.cx.has_add_path(AfiSafi::IPV4_UNICAST),
+        )
     }
 
     /// The prefixes of the NLRI field, whatever the treatment.
     #[inline]
     #[must_use]
     pub fn nlri(&self) -> Ipv4Prefixes<'a> {
-        Ipv4Prefixes::new(self.nlri_field(), self.parts.cx.has_add_path(AfiSafi::IPV4_UNICAST))
+        Ipv4Prefixes::new(self.nlri_field(), self.metadata.cx.has_add_path(AfiSafi::IPV4_UNICAST))
     }
 
     /// All attributes in the order sent, discarded ones among them.
@@ -189,7 +192,7 @@ impl<'a> Update<'a> {
     #[must_use]
     pub fn as_path(&self) -> Option<AsPathView<'a>> {
         let octets = self.value(AttributeCode::AS_PATH)?;
-        Some(AsPathView::new(octets, self.parts.cx.is_four_octet_as()))
+        Some(AsPathView::new(octets, self.metadata.cx.is_four_octet_as()))
     }
 
     /// AS4_PATH, from a peer whose AS numbers have two octets (RFC 6793).
@@ -249,28 +252,28 @@ impl<'a> Update<'a> {
     /// COMMUNITIES in the order sent; none where there is no such attribute.
     #[inline]
     #[must_use]
-    pub fn communities(&self) -> Items<'a, Community> {
+    pub fn communities(&self) -> ValueIter<'a, Community> {
         self.items(AttributeCode::COMMUNITIES)
     }
 
     /// EXTENDED_COMMUNITIES in the order sent.
     #[inline]
     #[must_use]
-    pub fn extended_communities(&self) -> Items<'a, ExtendedCommunity> {
+    pub fn extended_communities(&self) -> ValueIter<'a, ExtendedCommunity> {
         self.items(AttributeCode::EXTENDED_COMMUNITIES)
     }
 
     /// IPV6_EXTENDED_COMMUNITIES in the order sent.
     #[inline]
     #[must_use]
-    pub fn ipv6_extended_communities(&self) -> Items<'a, Ipv6ExtendedCommunity> {
+    pub fn ipv6_extended_communities(&self) -> ValueIter<'a, Ipv6ExtendedCommunity> {
         self.items(AttributeCode::IPV6_EXTENDED_COMMUNITIES)
     }
 
     /// LARGE_COMMUNITIES in the order sent, repeated ones included.
     #[inline]
     #[must_use]
-    pub fn large_communities(&self) -> Items<'a, LargeCommunity> {
+    pub fn large_communities(&self) -> ValueIter<'a, LargeCommunity> {
         self.items(AttributeCode::LARGE_COMMUNITIES)
     }
 
@@ -282,7 +285,7 @@ impl<'a> Update<'a> {
 
     /// CLUSTER_LIST, from an internal peer, the nearest first.
     #[must_use]
-    pub fn cluster_list(&self) -> Items<'a, BgpIdentifier> {
+    pub fn cluster_list(&self) -> ValueIter<'a, BgpIdentifier> {
         self.items(AttributeCode::CLUSTER_LIST)
     }
 
@@ -301,7 +304,7 @@ impl<'a> Update<'a> {
     /// The value of a known attribute that is right.
     #[inline]
     fn value(&self, code: AttributeCode) -> Option<&'a [u8]> {
-        self.parts.index.get(Slot::of(code), self.octets)
+        self.metadata.index.get(IndexSlot::of(code), self.octets)
     }
 
     #[inline]
@@ -310,14 +313,14 @@ impl<'a> Update<'a> {
     }
 
     #[inline]
-    fn items<T>(&self, code: AttributeCode) -> Items<'a, T> {
-        Items::new(self.value(code).unwrap_or_default())
+    fn items<T>(&self, code: AttributeCode) -> ValueIter<'a, T> {
+        ValueIter::new(self.value(code).unwrap_or_default())
     }
 
     /// Where the attributes begin in the message.
     #[inline]
     const fn attributes_at(&self) -> usize {
-        self.parts.attributes_at as usize
+        self.metadata.attributes_at as usize
     }
 
     #[inline]
@@ -331,12 +334,12 @@ impl<'a> Update<'a> {
 
     #[inline]
     fn attributes_field(&self) -> &'a [u8] {
-        self.octets.get(self.attributes_at()..self.parts.nlri_at.into()).unwrap_or_default()
+        self.octets.get(self.attributes_at()..self.metadata.nlri_at.into()).unwrap_or_default()
     }
 
     #[inline]
     fn nlri_field(&self) -> &'a [u8] {
-        self.octets.get(self.parts.nlri_at.into()..).unwrap_or_default()
+        self.octets.get(self.metadata.nlri_at.into()..).unwrap_or_default()
     }
 }
 

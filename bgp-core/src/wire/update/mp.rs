@@ -107,7 +107,7 @@ impl<'a> Update<'a> {
     pub fn mp_reach(&self) -> Option<MpReach<'a>> {
         let value = self.value(AttributeCode::MP_REACH_NLRI)?;
         let (nlri, (family, next_hop)) = mp_reach_parts(value).ok()?;
-        Some(MpReach { family, next_hop, nlri, add_path: self.parts.cx.has_add_path(family) })
+        Some(MpReach { family, next_hop, nlri, add_path: self.metadata.cx.has_add_path(family) })
     }
 
     /// MP_UNREACH_NLRI; see [`mp_reach`](Self::mp_reach).
@@ -116,7 +116,7 @@ impl<'a> Update<'a> {
     pub fn mp_unreach(&self) -> Option<MpUnreach<'a>> {
         let value = self.value(AttributeCode::MP_UNREACH_NLRI)?;
         let (family, nlri) = (family(value)?, value.get(3..)?);
-        Some(MpUnreach { family, nlri, add_path: self.parts.cx.has_add_path(family) })
+        Some(MpUnreach { family, nlri, add_path: self.metadata.cx.has_add_path(family) })
     }
 }
 

@@ -4,7 +4,7 @@ use crate::wire::context::WireContext;
 use crate::wire::error::DecodeError;
 use crate::wire::frame::Frame;
 
-use super::{Parts, Update};
+use super::{Update, UpdateMetadata};
 
 /// An UPDATE with a copy of its octets, for who keeps messages or hands them to another thread.
 ///
@@ -25,7 +25,7 @@ use super::{Parts, Update};
 #[derive(Clone, Debug)]
 pub struct OwnedUpdate {
     octets: Box<[u8]>,
-    parts: Parts,
+    metadata: UpdateMetadata,
 }
 
 impl OwnedUpdate {
@@ -43,7 +43,7 @@ impl OwnedUpdate {
     #[inline]
     #[must_use]
     pub fn view(&self) -> Update<'_> {
-        Update { octets: &self.octets, parts: self.parts }
+        Update { octets: &self.octets, metadata: self.metadata }
     }
 
     /// The whole message, header included.
@@ -57,14 +57,14 @@ impl OwnedUpdate {
 impl From<Update<'_>> for OwnedUpdate {
     #[inline]
     fn from(update: Update<'_>) -> Self {
-        Self { octets: update.octets.into(), parts: update.parts }
+        Self { octets: update.octets.into(), metadata: update.metadata }
     }
 }
 
 /// Equal messages, read in the same way.
 impl PartialEq for OwnedUpdate {
     fn eq(&self, other: &Self) -> bool {
-        self.octets == other.octets && self.parts.cx == other.parts.cx
+        self.octets == other.octets && self.metadata.cx == other.metadata.cx
     }
 }
 

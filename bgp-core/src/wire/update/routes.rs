@@ -62,7 +62,7 @@ impl<'a> Update<'a> {
     #[must_use]
     pub fn reachable(&self) -> RoutePrefixes<'a> {
         let none = Prefixes::default;
-        let fields = if self.parts.withdraw {
+        let fields = if self.metadata.withdraw {
             [none(), none(), none(), none()]
         } else {
             [self.classic(self.nlri_field()), self.mp_reach_routes(), none(), none()]
@@ -77,7 +77,7 @@ impl<'a> Update<'a> {
     #[must_use]
     pub fn unreachable(&self) -> RoutePrefixes<'a> {
         let (mut nlri, mut mp_reach) = (Prefixes::default(), Prefixes::default());
-        if self.parts.withdraw {
+        if self.metadata.withdraw {
             (nlri, mp_reach) = (self.classic(self.nlri_field()), self.mp_reach_routes());
         }
         let fields =
@@ -87,10 +87,10 @@ impl<'a> Update<'a> {
 
     fn classic(&self, octets: &'a [u8]) -> Prefixes<'a> {
         let family = AfiSafi::IPV4_UNICAST;
-        if !self.parts.cx.has_family(family) {
+        if !self.metadata.cx.has_family(family) {
             return Prefixes::default();
         }
-        Prefixes::new(family, octets, self.parts.cx.has_add_path(family))
+        Prefixes::new(family, octets, self.metadata.cx.has_add_path(family))
     }
 
     fn mp_reach_routes(&self) -> Prefixes<'a> {
@@ -109,7 +109,7 @@ impl<'a> Update<'a> {
 
     fn is_route_family(&self, family: AfiSafi) -> bool {
         matches!(family, AfiSafi::IPV4_UNICAST | AfiSafi::IPV6_UNICAST)
-            && self.parts.cx.has_family(family)
+            && self.metadata.cx.has_family(family)
     }
 }
 

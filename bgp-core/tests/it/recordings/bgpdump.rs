@@ -1,7 +1,7 @@
 //! The text that bgpdump prints for a file is what this crate reads in it, line by line.
 
 use bgp_core::IpNet;
-use bgp_core::mrt::{Content, Records, Sessions, StateChange};
+use bgp_core::mrt::{RecordContent, Records, Sessions, StateChange};
 use bgp_core::wire::{Frame, NextHop, Origin, SegmentType, Treatment, Update, WireContext};
 use bytes::BytesMut;
 
@@ -69,14 +69,14 @@ fn of_messages(file: &[u8]) -> Vec<String> {
     for record in Records::new(file) {
         let head = format!("BGP4MP|{}", record.timestamp());
         match record.content().unwrap() {
-            Content::Message(recorded) => {
+            RecordContent::Message(recorded) => {
                 let cx = sessions.context(&recorded);
                 let peer = format!("{}|{}", recorded.peer, recorded.peer_as);
                 if let Some(update) = update(recorded.octets, cx) {
                     lines(&update, &head, &peer, &mut told);
                 }
             }
-            Content::StateChange(StateChange { peer, peer_as, old, new, .. }) => {
+            RecordContent::StateChange(StateChange { peer, peer_as, old, new, .. }) => {
                 told.push(format!("{head}|STATE|{peer}|{peer_as}|{old}|{new}"));
             }
             _ => {}
@@ -90,8 +90,8 @@ fn of_table(file: &[u8]) -> Vec<String> {
     let (mut peers, mut told, mut out) = (Vec::new(), Vec::new(), BytesMut::new());
     for record in Records::new(file) {
         match record.content().unwrap() {
-            Content::PeerIndexTable(table) => peers = table.peers().collect(),
-            Content::Rib(rib) => {
+            RecordContent::PeerIndexTable(table) => peers = table.peers().collect(),
+            RecordContent::Rib(rib) => {
                 let prefix: IpNet = rib.prefix().unwrap();
                 for entry in rib.entries() {
                     out.clear();

@@ -10,7 +10,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use bgp_core::mrt::{Content, Records, Sessions};
+use bgp_core::mrt::{RecordContent, Records, Sessions};
 use bgp_core::wire::WireContext;
 use bytes::BytesMut;
 
@@ -46,8 +46,8 @@ fn for_each_message(file: &[u8], mut each: impl FnMut(WireContext, &[u8])) {
     let mut out = BytesMut::new();
     for record in Records::new(file) {
         match record.content().unwrap() {
-            Content::Message(recorded) => each(sessions.context(&recorded), recorded.octets),
-            Content::Rib(rib) => {
+            RecordContent::Message(recorded) => each(sessions.context(&recorded), recorded.octets),
+            RecordContent::Rib(rib) => {
                 for entry in rib.entries() {
                     out.clear();
                     assert!(rib.encode_update(&entry, &mut out), "a route that makes no UPDATE");

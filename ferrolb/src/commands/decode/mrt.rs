@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 use std::net::IpAddr;
 
 use bgp_session::Asn;
-use bgp_session::mrt::{Content, RECORD_HEADER_LENGTH, Record, Rib, Sessions};
+use bgp_session::mrt::{RECORD_HEADER_LENGTH, Record, RecordContent, RibRecord, Sessions};
 use bgp_session::wire::WireContext;
 use bytes::BytesMut;
 
@@ -110,7 +110,7 @@ struct File<F> {
 impl<F: FnMut(Entry<'_>) -> io::Result<()>> File<F> {
     fn record(&mut self, record: &Record<'_>) -> io::Result<()> {
         match record.content() {
-            Ok(Content::Message(recorded)) => (self.each)(Entry {
+            Ok(RecordContent::Message(recorded)) => (self.each)(Entry {
                 place: Place::Record {
                     timestamp: record.timestamp(),
                     microseconds: record.microseconds(),
@@ -120,8 +120,8 @@ impl<F: FnMut(Entry<'_>) -> io::Result<()>> File<F> {
                 message: recorded.octets,
                 context: self.sessions.context(&recorded),
             }),
-            Ok(Content::Rib(rib)) => self.rib(record.timestamp(), &rib),
-            Ok(Content::PeerIndexTable(table)) => {
+            Ok(RecordContent::Rib(rib)) => self.rib(record.timestamp(), &rib),
+            Ok(RecordContent::PeerIndexTable(table)) => {
                 self.peers.clear();
                 self.peers.extend(table.peers().map(|peer| (peer.address, peer.asn)));
                 self.skipped.other_records += 1;
@@ -138,7 +138,7 @@ impl<F: FnMut(Entry<'_>) -> io::Result<()>> File<F> {
         }
     }
 
-    fn rib(&mut self, timestamp: u32, rib: &Rib<'_>) -> io::Result<()> {
+    fn rib(&mut self, timestamp: u32, rib: &RibRecord<'_>) -> io::Result<()> {
         for entry in rib.entries() {
             self.message.clear();
             if !rib.encode_update(&entry, &mut self.message) {

@@ -1,9 +1,9 @@
 //! What an UPDATE says, by hex vectors.
 
-mod cells;
-mod judgement;
-mod own;
-mod usual;
+mod fast_path;
+mod remaining_cells;
+mod to_attributes;
+mod treatments;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -20,7 +20,7 @@ pub(in crate::wire) fn hex(text: &str) -> Vec<u8> {
     digits.chunks(2).map(|two| u8::from_str_radix(&pair(two), 16).unwrap()).collect()
 }
 
-/// A whole UPDATE of these three parts, each in hexadecimal digits.
+/// A whole UPDATE of these three metadata, each in hexadecimal digits.
 pub(in crate::wire) fn update(withdrawn: &str, attributes: &str, nlri: &str) -> Vec<u8> {
     let (withdrawn, attributes, nlri) = (hex(withdrawn), hex(attributes), hex(nlri));
     let length = 23 + withdrawn.len() + attributes.len() + nlri.len();
@@ -36,7 +36,7 @@ pub(in crate::wire) fn update(withdrawn: &str, attributes: &str, nlri: &str) -> 
 }
 
 /// External, AS numbers of four octets, IPv4 and IPv6 unicast.
-pub(in crate::wire) fn usual() -> WireContext {
+pub(in crate::wire) fn external() -> WireContext {
     WireContext::new(PeerType::External)
         .four_octet_as(true)
         .multiprotocol(AfiSafi::IPV6_UNICAST, true)
@@ -54,7 +54,7 @@ const CORE: &str = "40010100 40020602 01 0000fc7c 400304 ac16231a";
 fn an_announcement_tells_its_prefixes_and_attributes() {
     let more = "800404 00000007 c00804 fc7b0064 c0200c 0000fc7b 00000001 00000002";
     let octets = update("", &format!("{CORE}{more}"), "20 ac162346 1a c8019a40");
-    let update = decode(&octets, usual());
+    let update = decode(&octets, external());
     let prefixes: Vec<_> = update.nlri().map(|prefix| prefix.to_string()).collect();
     assert_eq!(prefixes, ["172.22.35.70/32", "200.1.154.64/26"]);
     assert_eq!(update.origin(), Some(Origin::Igp));
@@ -73,7 +73,7 @@ fn an_announcement_tells_its_prefixes_and_attributes() {
 #[test]
 fn host_bits_are_masked_and_a_default_route_has_one_octet() {
     let octets = update("08 0b 00 11 0a01ff", "", "");
-    let update = decode(&octets, usual());
+    let update = decode(&octets, external());
     let prefixes: Vec<_> = update.withdrawn().map(|prefix| prefix.to_string()).collect();
     assert_eq!(prefixes, ["11.0.0.0/8", "0.0.0.0/0", "10.1.128.0/17"]);
     assert_eq!(update.unreachable().count(), 3);
@@ -90,7 +90,7 @@ fn ipv6_routes_stand_in_mp_attributes_with_one_next_hop_or_two() {
         let length = hex(&value).len();
         let attributes = format!("80 0e {length:02x} {value} 40010100 40020602010000fc7c");
         let octets = update("", &attributes, "");
-        let update = decode(&octets, usual());
+        let update = decode(&octets, external());
         let reach = update.mp_reach().unwrap();
         let prefixes: Vec<_> = reach.nlri().map(|prefix| prefix.to_string()).collect();
         assert_eq!(prefixes, ["2001:db8::/32", "::/0", "2001:668:0:20::/59"]);
@@ -103,7 +103,7 @@ fn ipv6_routes_stand_in_mp_attributes_with_one_next_hop_or_two() {
 
 #[test]
 fn path_identifiers_are_read_where_they_were_negotiated() {
-    let cx = usual().add_path(AfiSafi::IPV4_UNICAST, true);
+    let cx = external().add_path(AfiSafi::IPV4_UNICAST, true);
     let octets = update("00000005 08 0a", CORE, "00000001 18 0a0001 00000002 18 0a0001");
     let update = decode(&octets, cx);
     let routes: Vec<_> =
@@ -117,7 +117,7 @@ fn path_identifiers_are_read_where_they_were_negotiated() {
 fn every_kind_of_segment_is_told_apart() {
     let path = "02 02 0000fc7c 0000fc7b 01 02 00000001 00000002";
     let octets = update("", &format!("40010100 400214 {path} 400304 0a000001"), "080a");
-    let update = decode(&octets, usual());
+    let update = decode(&octets, external());
     let path = update.as_path().unwrap();
     assert_eq!(path.to_string(), "64636 64635 {1 2}");
     assert_eq!(path.hop_count(), 3);
@@ -132,22 +132,22 @@ fn every_kind_of_segment_is_told_apart() {
 #[test]
 fn an_end_of_rib_names_its_family() {
     let ipv4 = update("", "", "");
-    assert_eq!(decode(&ipv4, usual()).end_of_rib(), Some(AfiSafi::IPV4_UNICAST));
+    assert_eq!(decode(&ipv4, external()).end_of_rib(), Some(AfiSafi::IPV4_UNICAST));
     let ipv6 = update("", "800f03 000201", "");
-    assert_eq!(decode(&ipv6, usual()).end_of_rib(), Some(AfiSafi::IPV6_UNICAST));
+    assert_eq!(decode(&ipv6, external()).end_of_rib(), Some(AfiSafi::IPV6_UNICAST));
     for other in [
         update("080a", "", ""),
         update("", CORE, "080a"),
         update("", "800f04 000201 00", ""),
         update("", &format!("{CORE} 800f03 000201"), ""),
     ] {
-        assert_eq!(decode(&other, usual()).end_of_rib(), None);
+        assert_eq!(decode(&other, external()).end_of_rib(), None);
     }
 }
 
 #[test]
 fn routes_of_a_family_that_was_not_negotiated_are_read_but_not_used() {
-    let cx = usual().multiprotocol(AfiSafi::IPV6_UNICAST, false);
+    let cx = external().multiprotocol(AfiSafi::IPV6_UNICAST, false);
     let octets = update("", "800f08 000201 20 20010db8", "");
     let update = decode(&octets, cx);
     assert_eq!(update.mp_unreach().unwrap().nlri().count(), 1);
@@ -159,10 +159,10 @@ fn multicast_prefixes_are_read_but_are_no_routes() {
     let mp = "800e1d 0002 01 10 20010db8000000000000000000000001 00 08ff 10ff02 07fe 00";
     let ipv6 = update("", &format!("{mp} 40010100 40020602010000fc7c"), "");
     let routes: Vec<_> =
-        decode(&ipv6, usual()).reachable().map(|prefix| prefix.to_string()).collect();
+        decode(&ipv6, external()).reachable().map(|prefix| prefix.to_string()).collect();
     assert_eq!(routes, ["fe00::/7", "::/0"]);
     let octets = update("", CORE, "04 e0 04 f0 08 0a 03 c0");
-    let update = decode(&octets, usual());
+    let update = decode(&octets, external());
     assert_eq!(update.nlri().count(), 4);
     let routes: Vec<_> = update.reachable().map(|prefix| prefix.to_string()).collect();
     assert_eq!(routes, ["10.0.0.0/8", "192.0.0.0/3"]);
@@ -181,7 +181,7 @@ fn next_hops_of_vpn_families_stand_behind_a_route_distinguisher() {
         let value = format!("0001 80 {:02x} {next_hop} 00 ffff", hex(&next_hop).len());
         let mp = format!("800e{:02x}{value}", hex(&value).len());
         let octets = update("", &format!("{mp} 40010100 40020602010000fc7c"), "");
-        let reach = decode(&octets, usual()).mp_reach().unwrap();
+        let reach = decode(&octets, external()).mp_reach().unwrap();
         assert_eq!(
             reach.next_hop().map(|next_hop| next_hop.to_string()).as_deref(),
             Some(expected)
@@ -197,7 +197,7 @@ fn ipv6_prefixes_of_every_length_are_read_and_masked() {
         let field = format!("{length:02x} {}", "ff".repeat(octets));
         let value = format!("0002 01 {field}");
         let octets = update("", &format!("800f{:02x}{value}", hex(&value).len()), "");
-        let prefix = decode(&octets, usual()).unreachable().next().unwrap();
+        let prefix = decode(&octets, external()).unreachable().next().unwrap();
         let all: ipnet::IpNet =
             format!("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/{length}").parse().unwrap();
         assert_eq!(prefix, all.trunc());

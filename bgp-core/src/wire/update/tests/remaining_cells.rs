@@ -1,4 +1,4 @@
-//! RFC 7606, the cells that `judgement.rs` leaves: the same verdict from internal peers, what old sessions and deprecated
+//! RFC 7606, the cells that `treatments.rs` leaves: the same verdict from internal peers, what old sessions and deprecated
 //! codes make of an attribute, and what a refusal tells.
 
 use crate::types::{AfiSafi, PeerType};
@@ -7,7 +7,7 @@ use crate::wire::{
     AttributeCode, DecodeError, ErrorKind, Frame, MessageLimit, Update, WireContext,
 };
 
-use super::{CORE, hex, update, usual};
+use super::{CORE, external, hex, update};
 
 fn decode(octets: &[u8], cx: WireContext) -> Result<Update<'_>, DecodeError> {
     let frame = Frame::split(octets, MessageLimit::Extended).unwrap().unwrap();
@@ -43,7 +43,7 @@ fn an_internal_peer_is_judged_as_an_external_one_but_for_its_own_attributes() {
         (format!("{CORE} c02300"), Taw),
         (CORE.to_owned(), Fine),
     ] {
-        for cx in [usual(), internal()] {
+        for cx in [external(), internal()] {
             assert_eq!(treatment(&attributes, cx), expected, "{attributes}");
         }
     }
@@ -51,7 +51,7 @@ fn an_internal_peer_is_judged_as_an_external_one_but_for_its_own_attributes() {
 
 #[test]
 fn an_aggregator_is_as_wide_as_the_as_numbers_of_its_session() {
-    let old = usual().four_octet_as(false);
+    let old = external().four_octet_as(false);
     let core = format!("{ORIGIN} 400204 02 01 fc7c {NEXT_HOP}");
     for (attribute, expected) in [
         ("c00706 fc7c 0a000001", Fine),
@@ -61,7 +61,7 @@ fn an_aggregator_is_as_wide_as_the_as_numbers_of_its_session() {
     ] {
         assert_eq!(treatment(&format!("{core}{attribute}"), old), expected, "{attribute}");
     }
-    assert_eq!(treatment(&format!("{CORE} c00706 fc7c 0a000001"), usual()), Ad);
+    assert_eq!(treatment(&format!("{CORE} c00706 fc7c 0a000001"), external()), Ad);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn codes_that_were_given_up_are_unknown_attributes() {
         for flags in [0x80, 0xc0] {
             let attributes = format!("{CORE} {flags:02x}{code:02x}01 ff");
             let octets = update("", &attributes, "08 0a");
-            let update = decode(&octets, usual()).unwrap();
+            let update = decode(&octets, external()).unwrap();
             assert_eq!(update.treatment(), Fine, "{code}");
             assert_eq!(update.unknown().map(|it| it.code.0).collect::<Vec<_>>(), [code]);
             let kept = update.to_attributes().unknown;
@@ -91,17 +91,17 @@ fn a_refusal_tells_the_attribute_and_its_octets() {
         ("4000 00", ErrorKind::UnknownWellKnown, 0),
     ] {
         let octets = update("", &format!("{CORE} {attribute} c00804 fc7b0064"), "08 0a");
-        let error = decode(&octets, usual()).unwrap_err();
+        let error = decode(&octets, external()).unwrap_err();
         assert_eq!((error.kind(), error.attribute()), (kind, Some(AttributeCode(code))));
         assert_eq!(error.attribute_octets(&octets), hex(attribute));
         assert_eq!(error.offset(), 23 + hex(CORE).len());
     }
     // Without an attribute there are no octets; one that is missing has none.
     let octets = update("21 00", "", "");
-    let error = decode(&octets, usual()).unwrap_err();
+    let error = decode(&octets, external()).unwrap_err();
     assert_eq!((error.attribute(), error.attribute_octets(&octets)), (None, &[][..]));
     let octets = update("", ORIGIN, "08 0a");
-    let update = decode(&octets, usual()).unwrap();
+    let update = decode(&octets, external()).unwrap();
     assert_eq!(
         (update.error().unwrap().attribute_octets(&octets), update.offending()),
         (&[][..], None)
@@ -114,7 +114,7 @@ fn what_is_discarded_is_in_the_result_whatever_the_treatment() {
         "{CORE} 400504 00000064 c00706 fc7c 0a000001 c00804 fc7b0064 c00804 fc7b0065 c00805 fc7b"
     );
     let octets = update("", &attributes, "08 0a");
-    let update = decode(&octets, usual()).unwrap();
+    let update = decode(&octets, external()).unwrap();
     assert_eq!(update.treatment(), Taw);
     let discarded: Vec<_> = update.discarded().map(|it| (it.code.0, it.value.len())).collect();
     assert_eq!(discarded, [(5, 4), (7, 6), (8, 4)]);

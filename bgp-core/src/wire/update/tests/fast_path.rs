@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
 use crate::types::{AfiSafi, PeerType};
-use crate::wire::update::{Parts, usual};
+use crate::wire::update::{UpdateMetadata, fast_path};
 use crate::wire::{ErrorKind, Frame, Treatment, Update, WireContext};
 
-use super::{update, usual as usual_context};
+use super::{external, update};
 
 /// Attributes that are right, with four octets for an AS number, most of them in the order in which speakers send them.
 const RIGHT: [&str; 16] = [
@@ -43,11 +43,11 @@ fn context() -> impl Strategy<Value = WireContext> {
 
 /// Whether both say the same of the message, and whether the first had something to say.
 fn compare(octets: &[u8], cx: WireContext) -> Result<bool, TestCaseError> {
-    let mut parts = Parts::new(cx);
-    let Some(()) = usual::read(octets, &mut parts) else { return Ok(false) };
+    let mut metadata = UpdateMetadata::new(cx);
+    let Some(()) = fast_path::read(octets, &mut metadata) else { return Ok(false) };
     let judged = Update::judge(octets, cx);
     prop_assert!(judged.is_ok(), "{judged:?}");
-    let update = Update { octets, parts };
+    let update = Update { octets, metadata };
     prop_assert_eq!(format!("{update:?}"), format!("{:?}", judged.unwrap()));
     prop_assert_eq!(update.treatment(), Treatment::None);
     Ok(true)
@@ -93,7 +93,7 @@ proptest! {
 
 #[test]
 fn what_is_usual_passes() {
-    let cx = usual_context();
+    let cx = external();
     let most = [&RIGHT[..4], &RIGHT[5..8], &RIGHT[10..15]].concat().concat();
     for (attributes, nlri) in
         [(&*RIGHT[..3].concat(), "180a0001 160a0000 080a"), (&*most, ""), ("", "")]
@@ -121,7 +121,7 @@ fn what_is_usual_passes() {
 fn prefixes_two_at_a_time_are_those_one_at_a_time() {
     let mut octets = update("", &RIGHT[..3].concat(), "18ffffff 18ffffff");
     let nlri = octets.len() - 8;
-    let cx = usual_context();
+    let cx = external();
     for (first, second) in (0..=255).flat_map(|first| (0..=255).map(move |second| (first, second)))
     {
         (octets[nlri], octets[nlri + 4]) = (first, second);
@@ -147,7 +147,7 @@ fn prefixes_two_at_a_time_are_those_one_at_a_time() {
 #[test]
 fn an_as_number_of_0_is_found_at_every_place() {
     for (width, narrow) in [(4_u8, false), (2, true)] {
-        let cx = usual_context().four_octet_as(!narrow);
+        let cx = external().four_octet_as(!narrow);
         for count in 1..8_u8 {
             for zero in 0..=count {
                 let asns = (0..count).flat_map(|at| {

@@ -3,7 +3,7 @@
 use crate::types::{AfiSafi, Asn};
 use crate::wire::{Frame, MessageLimit, NextHop, PathAttributes, Update, WireContext};
 
-use super::{CORE, hex, update, usual};
+use super::{CORE, external, hex, update};
 
 fn own(octets: &[u8], cx: WireContext) -> PathAttributes {
     let frame = Frame::split(octets, MessageLimit::Extended).unwrap().unwrap();
@@ -16,7 +16,7 @@ fn merged(path: &str, as4: &str, more: &str) -> PathAttributes {
     let attributes = format!(
         "40010100 4002{path_length:02x}{path} 400304 0a000001 {more} c011{as4_length:02x}{as4}"
     );
-    own(&update("", &attributes, "08 0a"), usual().four_octet_as(false))
+    own(&update("", &attributes, "08 0a"), external().four_octet_as(false))
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn unknown_attributes_are_carried_if_transitive_and_marked_partial() {
         "{CORE} 806302 abcd c06401 01 d0650001 02 c01704 00080000 801a0b 01000b0000000000000064"
     );
     let octets = update("", &attributes, "08 0a");
-    let carried: Vec<_> = own(&octets, usual())
+    let carried: Vec<_> = own(&octets, external())
         .unknown
         .iter()
         .map(|raw| (raw.flags.0, raw.code.0, raw.value.len()))
@@ -71,7 +71,7 @@ fn unknown_attributes_are_carried_if_transitive_and_marked_partial() {
     // Known ones as they came; 99 is gone; of the others only the extended length.
     assert_eq!(carried, [(0xc0, 23, 4), (0x80, 26, 11), (0xe0, 100, 1), (0xe0, 101, 1)]);
     let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
-    let update = Update::decode(frame, usual()).unwrap();
+    let update = Update::decode(frame, external()).unwrap();
     assert_eq!(update.unknown().map(|raw| raw.code.0).collect::<Vec<_>>(), [99, 100, 101]);
     assert_eq!(update.aigp(), Some(100));
 }
@@ -79,7 +79,7 @@ fn unknown_attributes_are_carried_if_transitive_and_marked_partial() {
 #[test]
 fn discarded_attributes_are_not_owned() {
     let attributes = format!("{CORE} 400504 000000c8 400601 00 c00804 fc7b0064 c00804 00000001");
-    let owned = own(&update("", &attributes, "08 0a"), usual());
+    let owned = own(&update("", &attributes, "08 0a"), external());
     assert_eq!((owned.local_pref, owned.atomic_aggregate), (None, false));
     assert_eq!(
         owned.communities.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -92,7 +92,7 @@ fn repeated_large_communities_are_owned_once_in_their_order() {
     let (one, two) = ("0000fc7b 00000002 00000001", "0000fc7b 00000001 00000001");
     let octets = update("", &format!("{CORE} c02030 {one} {two} {one} {two}"), "08 0a");
     let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
-    let update = Update::decode(frame, usual()).unwrap();
+    let update = Update::decode(frame, external()).unwrap();
     assert_eq!(update.large_communities().len(), 4);
     let owned = update.to_attributes().large_communities;
     let owned: Vec<_> = owned.iter().map(ToString::to_string).collect();
@@ -104,7 +104,7 @@ fn each_family_of_one_message_has_its_next_hop() {
     let mp = "800e1a 0002 01 10 20010db8000000000000000000000001 00 20 20010db8";
     let octets = update("", &format!("{mp}{CORE}"), "08 0a");
     let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
-    let update = Update::decode(frame, usual()).unwrap();
+    let update = Update::decode(frame, external()).unwrap();
     let v4 = Some(NextHop::V4([172, 22, 35, 26].into()));
     let v6 = Some(NextHop::V6 { global: "2001:db8::1".parse().unwrap(), link_local: None });
     assert_eq!(update.to_attributes_for(AfiSafi::IPV4_UNICAST).next_hop, v4);
@@ -120,7 +120,7 @@ fn joining_two_paths_keeps_segments_within_255_numbers() {
     let (old_length, as4_length) = (hex(&old).len(), hex(&as4).len());
     let attributes =
         format!("40010100 5002{old_length:04x}{old} 400304 0a000001 d011{as4_length:04x}{as4}");
-    let owned = own(&update("", &attributes, "08 0a"), usual().four_octet_as(false));
+    let owned = own(&update("", &attributes, "08 0a"), external().four_octet_as(false));
     let lengths: Vec<_> = owned.as_path.segments.iter().map(|segment| segment.asns.len()).collect();
     assert_eq!(lengths, [2, 254]);
 }

@@ -6,10 +6,10 @@ use crate::wire::Treatment::{
 };
 use crate::wire::{AttributeCode, ErrorKind, Frame, MessageLimit, Update, WireContext};
 
-use super::{CORE, hex, update, usual};
+use super::{CORE, external, hex, update};
 
 /// The treatment, or code, subcode and data of the NOTIFICATION.
-type Verdict = Result<Treatment, (u8, u8, Vec<u8>)>;
+type Judgement = Result<Treatment, (u8, u8, Vec<u8>)>;
 
 /// Internal, otherwise as usual.
 fn internal() -> WireContext {
@@ -20,10 +20,10 @@ fn internal() -> WireContext {
 
 /// External with AS numbers of two octets.
 fn old() -> WireContext {
-    usual().four_octet_as(false)
+    external().four_octet_as(false)
 }
 
-fn judge(octets: &[u8], cx: WireContext) -> Verdict {
+fn judge(octets: &[u8], cx: WireContext) -> Judgement {
     let frame = Frame::split(octets, MessageLimit::Extended).unwrap().unwrap();
     Update::decode(frame, cx).map(|update| update.treatment()).map_err(|error| {
         let notification = error.notification(octets);
@@ -32,12 +32,12 @@ fn judge(octets: &[u8], cx: WireContext) -> Verdict {
 }
 
 /// What becomes of 10.0.0.0/8 announced with the core attributes and these.
-fn with(attributes: &str, cx: WireContext) -> Verdict {
+fn with(attributes: &str, cx: WireContext) -> Judgement {
     judge(&update("", &format!("{CORE}{attributes}"), "08 0a"), cx)
 }
 
 /// What becomes of 10.0.0.0/8 announced with exactly these attributes.
-fn only(attributes: &str, cx: WireContext) -> Verdict {
+fn only(attributes: &str, cx: WireContext) -> Judgement {
     judge(&update("", attributes, "08 0a"), cx)
 }
 
@@ -91,8 +91,8 @@ fn every_attribute_beside_the_core_is_treated_by_its_row() {
         ("c02303 0000fc", Taw, Taw),
         ("802304 0000fc7b", Taw, Taw),
     ];
-    for (attribute, external, internal_peer) in cells {
-        assert_eq!(with(attribute, usual()), Ok(*external), "{attribute} from an external peer");
+    for (attribute, expected, internal_peer) in cells {
+        assert_eq!(with(attribute, external()), Ok(*expected), "{attribute} from an external peer");
         assert_eq!(
             with(attribute, internal()),
             Ok(*internal_peer),
@@ -143,14 +143,14 @@ fn attributes_of_tlvs_are_judged_by_their_lengths() {
         ("c01801 00", Taw),
     ];
     for (attribute, treatment) in cells {
-        assert_eq!(with(attribute, usual()), Ok(*treatment), "{attribute}");
+        assert_eq!(with(attribute, external()), Ok(*treatment), "{attribute}");
     }
     let sid = "01 001e 00 20010db8000000000000000000000000 00 0001 00";
     let structure = "01 0006 20 10 10 00 10 30";
     let service = format!("c02825 05 0022 00 {sid} {structure}");
-    assert_eq!(with(&service, usual()), Ok(Fine));
+    assert_eq!(with(&service, external()), Ok(Fine));
     let service = format!("c02825 05 0022 00 {sid} {}", structure.replace("0006", "0007"));
-    assert_eq!(with(&service, usual()), Ok(Taw));
+    assert_eq!(with(&service, external()), Ok(Taw));
 }
 
 #[test]
@@ -165,9 +165,9 @@ fn an_attribute_set_is_judged_by_what_is_inside() {
     ] {
         let length = 4 + hex(&inside).len();
         let set = format!("c080{length:02x} 0000fc7c {inside}");
-        assert_eq!(with(&set, usual()), Ok(treatment), "{inside}");
+        assert_eq!(with(&set, external()), Ok(treatment), "{inside}");
     }
-    assert_eq!(with("c08003 0000fc", usual()), Ok(Taw));
+    assert_eq!(with("c08003 0000fc", external()), Ok(Taw));
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn origin_and_next_hop_are_one_and_four_octets() {
         ("5001000100", Fine),
     ] {
         assert_eq!(
-            only(&format!("{origin}{AS_PATH}{NEXT_HOP}"), usual()),
+            only(&format!("{origin}{AS_PATH}{NEXT_HOP}"), external()),
             Ok(treatment),
             "{origin}"
         );
@@ -196,7 +196,7 @@ fn origin_and_next_hop_are_one_and_four_octets() {
         ("c00304 ac16231a", Taw),
     ] {
         assert_eq!(
-            only(&format!("{ORIGIN}{AS_PATH}{next_hop}"), usual()),
+            only(&format!("{ORIGIN}{AS_PATH}{next_hop}"), external()),
             Ok(treatment),
             "{next_hop}"
         );
@@ -224,15 +224,15 @@ fn a_path_is_whole_segments_without_as_0() {
         ("01 02 00000001 00000000", Taw),
         ("02 01 fc7c", Taw),
     ] {
-        assert_eq!(verdict(path, usual()), Ok(treatment), "{path}");
+        assert_eq!(verdict(path, external()), Ok(treatment), "{path}");
         assert_eq!(verdict(path, internal()), Ok(treatment), "{path} from an internal peer");
     }
     assert_eq!(verdict("02 01 fc7c", old()), Ok(Fine));
     assert_eq!(verdict("02 01 0000", old()), Ok(Taw));
     assert_eq!(verdict("02 01 0000fc7c", old()), Ok(Taw), "four octets where two are due");
     for path in ["03 01 0000fc7c", "04 01 0000fc7c 02 01 00000001"] {
-        assert_eq!(verdict(path, usual()), Ok(Taw), "{path} from another AS");
-        assert_eq!(verdict(path, usual().confederation(true)), Ok(Fine), "{path} inside");
+        assert_eq!(verdict(path, external()), Ok(Taw), "{path} from another AS");
+        assert_eq!(verdict(path, external().confederation(true)), Ok(Fine), "{path} inside");
         assert_eq!(verdict(path, internal()), Ok(Fine), "{path} from an internal peer");
     }
 }
@@ -256,29 +256,29 @@ fn the_four_octet_attributes_belong_on_two_octet_sessions() {
     ] {
         assert_eq!(verdict(attribute), Ok(treatment), "{attribute}");
         // Unread on a session with four octets, whatever is in it.
-        assert_eq!(with(attribute, usual()), Ok(Ad), "{attribute}");
+        assert_eq!(with(attribute, external()), Ok(Ad), "{attribute}");
     }
 }
 
 #[test]
 fn a_missing_mandatory_attribute_withdraws() {
-    assert_eq!(only(&format!("{AS_PATH}{NEXT_HOP}"), usual()), Ok(Taw));
-    assert_eq!(only(&format!("{ORIGIN}{NEXT_HOP}"), usual()), Ok(Taw));
-    assert_eq!(only(&format!("{ORIGIN}{AS_PATH}"), usual()), Ok(Taw));
-    assert_eq!(only("", usual()), Ok(Taw));
+    assert_eq!(only(&format!("{AS_PATH}{NEXT_HOP}"), external()), Ok(Taw));
+    assert_eq!(only(&format!("{ORIGIN}{NEXT_HOP}"), external()), Ok(Taw));
+    assert_eq!(only(&format!("{ORIGIN}{AS_PATH}"), external()), Ok(Taw));
+    assert_eq!(only("", external()), Ok(Taw));
     // LOCAL_PREF is not missed, even from an internal peer.
     assert_eq!(only(CORE, internal()), Ok(Fine));
     // NEXT_HOP is of the NLRI field alone.
     let reach = "800e0e 0001 01 04 0a000001 00 18 0a0001";
     let reach = reach.replace("0e0e", "0e0d");
-    let alone = |attributes: &str| judge(&update("", attributes, ""), usual());
+    let alone = |attributes: &str| judge(&update("", attributes, ""), external());
     assert_eq!(alone(&format!("{reach}{ORIGIN}{AS_PATH}")), Ok(Fine));
     assert_eq!(alone(&format!("{reach}{ORIGIN}")), Ok(Taw));
     // Nothing is announced, nothing is missed.
     assert_eq!(alone("800f03 000201"), Ok(Fine));
     assert_eq!(alone("800e09 0001 01 04 0a000001 00"), Ok(Fine));
     assert_eq!(alone("c00804 fc7b0064"), Ok(Fine));
-    assert_eq!(judge(&update("08 0a", "", ""), usual()), Ok(Fine));
+    assert_eq!(judge(&update("08 0a", "", ""), external()), Ok(Fine));
 }
 
 #[test]
@@ -287,28 +287,28 @@ fn an_error_beyond_a_discard_without_reachable_routes_resets() {
     let bad = "c00803 fc7b00";
     let octets = hex(bad);
     let reset = Err((3, 5, octets));
-    assert_eq!(judge(&update("", bad, ""), usual()), reset);
-    assert_eq!(judge(&update("08 0a", bad, ""), usual()), reset);
-    assert_eq!(judge(&update("", &format!("{bad} 800f03 000201"), ""), usual()), reset);
+    assert_eq!(judge(&update("", bad, ""), external()), reset);
+    assert_eq!(judge(&update("08 0a", bad, ""), external()), reset);
+    assert_eq!(judge(&update("", &format!("{bad} 800f03 000201"), ""), external()), reset);
     let empty = "800e09 0001 01 04 0a000001 00";
-    assert_eq!(judge(&update("", &format!("{empty}{bad}"), ""), usual()), reset);
-    assert_eq!(judge(&update("", "400601 00", ""), usual()), Ok(Ad));
-    assert_eq!(judge(&update("", "40010103", ""), usual()), Err((3, 6, hex("40010103"))));
-    assert_eq!(judge(&update("", "400203 020100", ""), usual()), Err((3, 11, vec![])));
+    assert_eq!(judge(&update("", &format!("{empty}{bad}"), ""), external()), reset);
+    assert_eq!(judge(&update("", "400601 00", ""), external()), Ok(Ad));
+    assert_eq!(judge(&update("", "40010103", ""), external()), Err((3, 6, hex("40010103"))));
+    assert_eq!(judge(&update("", "400203 020100", ""), external()), Err((3, 11, vec![])));
     assert_eq!(
-        judge(&update("", "c00404 00000001", ""), usual()),
+        judge(&update("", "c00404 00000001", ""), external()),
         Err((3, 4, hex("c00404 00000001")))
     );
-    assert_eq!(judge(&update("", "c03105", ""), usual()), Err((3, 1, vec![])));
+    assert_eq!(judge(&update("", "c03105", ""), external()), Err((3, 1, vec![])));
 }
 
 #[test]
 fn an_attribute_that_exceeds_the_field_withdraws_and_the_nlri_are_still_found() {
     for tail in ["c00805 fc7b0064", "c008", "c0", "d00800", "d008 0005 00000000", "c03201"] {
         let octets = update("", &format!("{CORE}{tail}"), "08 0a");
-        assert_eq!(judge(&octets, usual()), Ok(Taw), "{tail}");
+        assert_eq!(judge(&octets, external()), Ok(Taw), "{tail}");
         let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
-        let update = Update::decode(frame, usual()).unwrap();
+        let update = Update::decode(frame, external()).unwrap();
         assert_eq!(update.reachable().count(), 0);
         assert_eq!(
             update.unreachable().map(|prefix| prefix.to_string()).collect::<Vec<_>>(),
@@ -320,20 +320,20 @@ fn an_attribute_that_exceeds_the_field_withdraws_and_the_nlri_are_still_found() 
     // A mandatory attribute that is cut is not missing as well.
     let octets = update("", &format!("{ORIGIN}{AS_PATH}400304 ac16"), "08 0a");
     let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
-    assert_eq!(Update::decode(frame, usual()).unwrap().findings().count(), 1);
+    assert_eq!(Update::decode(frame, external()).unwrap().findings().count(), 1);
     // The routes of an MP attribute cannot be found.
-    assert_eq!(with("800e09 0001", usual()), Err((3, 9, hex("800e09 0001"))));
-    assert_eq!(with("800f09 0001", usual()), Err((3, 9, hex("800f09 0001"))));
+    assert_eq!(with("800e09 0001", external()), Err((3, 9, hex("800e09 0001"))));
+    assert_eq!(with("800f09 0001", external()), Err((3, 9, hex("800f09 0001"))));
 }
 
 #[test]
 fn the_first_of_repeated_attributes_stands() {
     for repeated in [ORIGIN, "40010103", "c00804 fc7b0064 c00803 000000", "c06300 c06301 00"] {
-        assert_eq!(with(repeated, usual()), Ok(Ad), "{repeated}");
+        assert_eq!(with(repeated, external()), Ok(Ad), "{repeated}");
     }
     let octets = update("", &format!("{CORE} c00804 fc7b0064 c00804 fc7b0065"), "08 0a");
     let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
-    let update = Update::decode(frame, usual()).unwrap();
+    let update = Update::decode(frame, external()).unwrap();
     assert_eq!(update.communities().map(|c| c.to_string()).collect::<Vec<_>>(), ["64635:100"]);
     let discarded: Vec<_> = update.discarded().map(|attribute| attribute.value).collect();
     assert_eq!(discarded, [[0xfc, 0x7b, 0, 0x65]]);
@@ -343,7 +343,7 @@ fn the_first_of_repeated_attributes_stands() {
         (ErrorKind::RepeatedAttribute, Some(AttributeCode::COMMUNITIES))
     );
     let mp = "800f03 000201";
-    for cx in [usual(), usual().afi_safi_disable(true)] {
+    for cx in [external(), external().afi_safi_disable(true)] {
         assert_eq!(with(&format!("{mp}{mp}"), cx), Err((3, 1, vec![])));
     }
 }
@@ -373,9 +373,9 @@ fn mp_attributes_that_cannot_be_read_reset_or_disable_their_family() {
     ];
     for (attribute, subcode) in cells {
         let octets = hex(&attribute);
-        assert_eq!(with(&attribute, usual()), Err((3, subcode, octets.clone())), "{attribute}");
+        assert_eq!(with(&attribute, external()), Err((3, subcode, octets.clone())), "{attribute}");
         assert_eq!(with(&attribute, internal()), Err((3, subcode, octets)), "{attribute}");
-        let disabled = with(&attribute, usual().afi_safi_disable(true));
+        let disabled = with(&attribute, external().afi_safi_disable(true));
         if attribute.starts_with("800f02") {
             // Without a family there is none to disable.
             assert!(disabled.is_err());
@@ -389,7 +389,7 @@ fn mp_attributes_that_cannot_be_read_reset_or_disable_their_family() {
 fn a_disabled_family_leaves_the_routes_of_the_others() {
     let octets = update("", &format!("{CORE} 800f04 0002 01 81"), "08 0a");
     let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
-    let update = Update::decode(frame, usual().afi_safi_disable(true)).unwrap();
+    let update = Update::decode(frame, external().afi_safi_disable(true)).unwrap();
     assert_eq!(update.disabled_family(), Some(AfiSafi::IPV6_UNICAST));
     assert_eq!((update.reachable().count(), update.unreachable().count()), (1, 0));
 }
@@ -397,7 +397,7 @@ fn a_disabled_family_leaves_the_routes_of_the_others() {
 #[test]
 fn rfc_8950_allows_ipv6_next_hops_where_it_was_negotiated() {
     let next_hop = "20010db8000000000000000000000001";
-    let cx = usual().extended_next_hop(true);
+    let cx = external().extended_next_hop(true);
     let both = format!("{next_hop}fe800000000000000000000000000001");
     for (length, next_hop, right) in [
         ("04", "0a000001", true),
@@ -418,9 +418,9 @@ fn families_that_are_unknown_or_not_negotiated_are_never_malformed() {
     for attribute in
         ["800e07 0019 46 01 ff 00 ff", "800e06 0001 85 00 00 ff", "800f05 0019 46 ffff"]
     {
-        assert_eq!(with(attribute, usual()), Ok(Fine), "{attribute}");
+        assert_eq!(with(attribute, external()), Ok(Fine), "{attribute}");
     }
-    let cx = usual().multiprotocol(AfiSafi::IPV6_UNICAST, false);
+    let cx = external().multiprotocol(AfiSafi::IPV6_UNICAST, false);
     assert_eq!(with("800f04 0002 01 81", cx), Ok(Fine));
 }
 
@@ -431,24 +431,24 @@ fn prefixes_that_cannot_be_reset_the_session() {
     {
         let attributes = if nlri.is_empty() { "" } else { CORE };
         let octets = update(withdrawn, attributes, nlri);
-        assert_eq!(judge(&octets, usual()), Err((3, 10, vec![])), "{withdrawn} {nlri}");
+        assert_eq!(judge(&octets, external()), Err((3, 10, vec![])), "{withdrawn} {nlri}");
     }
     // The lengths of the fields against the message.
     let mut octets = update("08 0a", "", "");
     octets[20] = 9;
-    assert_eq!(judge(&octets, usual()), Err((3, 1, vec![])));
+    assert_eq!(judge(&octets, external()), Err((3, 1, vec![])));
     let mut octets = update("", CORE, "");
     octets[22] += 1;
-    assert_eq!(judge(&octets, usual()), Err((3, 1, vec![])));
+    assert_eq!(judge(&octets, external()), Err((3, 1, vec![])));
 }
 
 #[test]
 fn unknown_attributes_are_refused_kept_or_dropped_by_their_flags() {
     for code in ["00", "0b", "15", "1c", "63", "81", "ff"] {
         let well_known = format!("40{code}02 abcd");
-        assert_eq!(with(&well_known, usual()), Err((3, 2, hex(&well_known))), "{code}");
+        assert_eq!(with(&well_known, external()), Err((3, 2, hex(&well_known))), "{code}");
         for flags in ["80", "c0", "e0", "a0"] {
-            assert_eq!(with(&format!("{flags}{code}02 abcd"), usual()), Ok(Fine), "{flags} {code}");
+            assert_eq!(with(&format!("{flags}{code}02 abcd"), external()), Ok(Fine), "{flags} {code}");
         }
     }
 }
@@ -458,7 +458,7 @@ fn the_strongest_error_decides_and_every_error_is_told() {
     let attributes = format!("{CORE} 400601 00 c00803 fc7b00 c00803 fc7b00 c02000");
     let octets = update("", &attributes, "08 0a");
     let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
-    let update = Update::decode(frame, usual()).unwrap();
+    let update = Update::decode(frame, external()).unwrap();
     let told: Vec<_> = update
         .findings()
         .map(|finding| (finding.treatment, finding.error.kind(), finding.attribute.unwrap().code.0))
@@ -486,7 +486,7 @@ fn the_strongest_error_decides_and_every_error_is_told() {
     // What is missing is told last.
     let octets = super::update("", "c00803 fc7b00", "08 0a");
     let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
-    let update = Update::decode(frame, usual()).unwrap();
+    let update = Update::decode(frame, external()).unwrap();
     let missing: Vec<_> =
         update.findings().skip(1).map(|finding| finding.error.attribute().unwrap().0).collect();
     assert_eq!(missing, [1, 2, 3]);

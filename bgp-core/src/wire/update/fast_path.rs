@@ -5,33 +5,33 @@
 //! table in `attribute/rules.rs`, compiled.
 
 use crate::types::AfiSafi;
-use crate::wire::attribute::rules::{Rule, Slot};
+use crate::wire::attribute::rules::{AttributeRule, IndexSlot};
 use crate::wire::attribute::{AttributeCode, AttributeFlags};
 use crate::wire::context::WireContext;
 use crate::wire::frame::HEADER_LENGTH;
-use crate::wire::nlri::{self, Bits};
+use crate::wire::nlri::{self, AddressWidth};
 
-use super::Parts;
-use super::decode::{sections, short};
-use super::index::Index;
+use super::UpdateMetadata;
+use super::decode::{offset_u16, sections};
+use super::index::AttributeIndex;
 
 /// Notes where everything is in a message in which nothing is wrong. Of any other it says that there is something to
 /// judge, by `None`, and what it has noted is worth nothing.
-pub(super) fn read(octets: &[u8], parts: &mut Parts) -> Option<()> {
+pub(super) fn read(octets: &[u8], metadata: &mut UpdateMetadata) -> Option<()> {
     let (nlri, (withdrawn, attributes)) = sections(octets).ok()?;
     let attributes_at = HEADER_LENGTH + 4 + withdrawn.len();
     let nlri_at = attributes_at + attributes.len();
-    let cx = parts.cx;
+    let cx = metadata.cx;
     let add_path = cx.has_add_path(AfiSafi::IPV4_UNICAST);
     if !withdrawn.is_empty() {
-        nlri::check(withdrawn, Bits::V4, add_path).ok()?;
+        nlri::check(withdrawn, AddressWidth::V4, add_path).ok()?;
     }
-    nlri::check(nlri, Bits::V4, add_path).ok()?;
-    (parts.attributes_at, parts.nlri_at) = (short(attributes_at), short(nlri_at));
-    let index = &mut parts.index;
+    nlri::check(nlri, AddressWidth::V4, add_path).ok()?;
+    (metadata.attributes_at, metadata.nlri_at) = (offset_u16(attributes_at), offset_u16(nlri_at));
+    let index = &mut metadata.index;
     attributes_up_to(octets.get(..nlri_at)?, attributes_at, cx, index)?;
     // The mandatory attributes are there, as far as there are routes that want them.
-    let has = |code| index.has(Slot::of(code));
+    let has = |code| index.has(IndexSlot::of(code));
     let complete = if nlri.is_empty() {
         has(AttributeCode::ORIGIN) && has(AttributeCode::AS_PATH)
             || !has(AttributeCode::MP_REACH_NLRI)
@@ -43,7 +43,12 @@ pub(super) fn read(octets: &[u8], parts: &mut Parts) -> Option<()> {
 
 /// The attributes from a place in the message up to the end of what is given of it.
 #[inline(always)]
-fn attributes_up_to(octets: &[u8], start: usize, cx: WireContext, index: &mut Index) -> Option<()> {
+fn attributes_up_to(
+    octets: &[u8],
+    start: usize,
+    cx: WireContext,
+    index: &mut AttributeIndex,
+) -> Option<()> {
     let mut next = beginning(octets, start, cx, index);
     let mut seen = 0;
     while next < octets.len() {
@@ -62,9 +67,9 @@ fn attributes_up_to(octets: &[u8], start: usize, cx: WireContext, index: &mut In
             AttributeCode::MP_REACH_NLRI => {
                 take::<14>(flags, value, at, cx, index)?;
                 // Where it stands first, as it should (RFC 7606 section 5.1), the usual beginning follows it.
-                if !index.has(const { Slot::of(AttributeCode::ORIGIN) })
-                    && !index.has(const { Slot::of(AttributeCode::AS_PATH) })
-                    && !index.has(const { Slot::of(AttributeCode::NEXT_HOP) })
+                if !index.has(const { IndexSlot::of(AttributeCode::ORIGIN) })
+                    && !index.has(const { IndexSlot::of(AttributeCode::AS_PATH) })
+                    && !index.has(const { IndexSlot::of(AttributeCode::NEXT_HOP) })
                 {
                     next = beginning(octets, next, cx, index);
                 }
@@ -74,7 +79,7 @@ fn attributes_up_to(octets: &[u8], start: usize, cx: WireContext, index: &mut In
             AttributeCode::LARGE_COMMUNITIES => take::<32>(flags, value, at, cx, index)?,
             _ => {
                 seen = take_other(flags, code, value, cx, seen)?;
-                index.set(Rule::of(code).slot, at, value.len());
+                index.set(AttributeRule::of(code).slot, at, value.len());
             }
         }
     }
@@ -96,12 +101,12 @@ fn header(octets: &[u8], start: usize) -> Option<(AttributeFlags, AttributeCode,
 /// What nearly all attributes begin with, in an order and with lengths that are nearly always the same: ORIGIN, AS_PATH
 /// and NEXT_HOP. Answers where those end that are as expected; the loop looks at what is not.
 #[inline(always)]
-fn beginning(octets: &[u8], start: usize, cx: WireContext, index: &mut Index) -> usize {
+fn beginning(octets: &[u8], start: usize, cx: WireContext, index: &mut AttributeIndex) -> usize {
     match octets.get(start..start + 4).and_then(<[u8]>::first_chunk) {
         Some(origin) if matches!(u32::from_be_bytes(*origin), 0x4001_0100..=0x4001_0102) => {}
         _ => return start,
     }
-    index.set(const { Slot::of(AttributeCode::ORIGIN) }, start + 3, 1);
+    index.set(const { IndexSlot::of(AttributeCode::ORIGIN) }, start + 3, 1);
     let start = start + 4;
     let (at, length) = match header(octets, start) {
         Some((flags, AttributeCode::AS_PATH, at, length)) if flags.0 & 0xc0 == 0x40 => (at, length),
@@ -112,13 +117,13 @@ fn beginning(octets: &[u8], start: usize, cx: WireContext, index: &mut Index) ->
         Some(path) if !cx.is_four_octet_as() && is_sequence::<2>(path) => {}
         _ => return start,
     }
-    index.set(const { Slot::of(AttributeCode::AS_PATH) }, at, length);
+    index.set(const { IndexSlot::of(AttributeCode::AS_PATH) }, at, length);
     let start = at + length;
     match octets.get(start..start + 7).and_then(<[u8]>::first_chunk) {
         Some(next_hop) if u32::from_be_bytes(*next_hop) >> 8 == 0x0040_0304 => {}
         _ => return start,
     }
-    index.set(const { Slot::of(AttributeCode::NEXT_HOP) }, start + 3, 4);
+    index.set(const { IndexSlot::of(AttributeCode::NEXT_HOP) }, start + 3, 4);
     start + 7
 }
 
@@ -146,10 +151,10 @@ fn take<const CODE: u8>(
     value: &[u8],
     at: usize,
     cx: WireContext,
-    index: &mut Index,
+    index: &mut AttributeIndex,
 ) -> Option<()> {
-    let slot = const { Slot::of(AttributeCode(CODE)) };
-    if index.has(slot) || Rule::judge_as::<CODE>(flags, value, cx).is_err() {
+    let slot = const { IndexSlot::of(AttributeCode(CODE)) };
+    if index.has(slot) || AttributeRule::judge_as::<CODE>(flags, value, cx).is_err() {
         return None;
     }
     index.set(slot, at, value.len());
@@ -167,5 +172,5 @@ fn take_other(
 ) -> Option<u64> {
     let bit = 1_u64.checked_shl(code.0.into())?;
     let first = seen & bit == 0;
-    (first && Rule::judge(flags, code, value, cx).is_ok()).then_some(seen | bit)
+    (first && AttributeRule::judge(flags, code, value, cx).is_ok()).then_some(seen | bit)
 }

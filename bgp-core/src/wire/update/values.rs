@@ -9,12 +9,12 @@ use crate::wire::community::{Community, ExtendedCommunity, Ipv6ExtendedCommunity
 
 /// An iterator over the values of one attribute.
 #[derive(Clone)]
-pub struct Items<'a, T> {
+pub struct ValueIter<'a, T> {
     octets: &'a [u8],
     value: PhantomData<fn() -> T>,
 }
 
-impl<'a, T> Items<'a, T> {
+impl<'a, T> ValueIter<'a, T> {
     pub(super) const fn new(octets: &'a [u8]) -> Self {
         Self { octets, value: PhantomData }
     }
@@ -26,7 +26,7 @@ impl<'a, T> Items<'a, T> {
     }
 }
 
-impl<T> fmt::Debug for Items<'_, T>
+impl<T> fmt::Debug for ValueIter<'_, T>
 where
     Self: Iterator<Item: fmt::Debug> + Clone,
 {
@@ -38,7 +38,7 @@ where
 /// Implements the iterator for values of that many octets.
 macro_rules! items {
     ($($value:ty, $length:literal => $read:expr;)+) => {$(
-        impl Iterator for Items<'_, $value> {
+        impl Iterator for ValueIter<'_, $value> {
             type Item = $value;
 
             #[inline]
@@ -72,8 +72,8 @@ macro_rules! items {
             }
         }
 
-        impl ExactSizeIterator for Items<'_, $value> {}
-        impl std::iter::FusedIterator for Items<'_, $value> {}
+        impl ExactSizeIterator for ValueIter<'_, $value> {}
+        impl std::iter::FusedIterator for ValueIter<'_, $value> {}
     )+};
 }
 

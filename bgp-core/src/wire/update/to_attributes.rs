@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::types::{AfiSafi, Asn};
-use crate::wire::attribute::rules::{Class, Rule};
+use crate::wire::attribute::rules::{AttributeClass, AttributeRule};
 use crate::wire::attribute::{
     AsPath, AsPathSegment, AsPathView, AttributeFlags, AttributeView, SegmentType,
 };
@@ -11,8 +11,8 @@ use crate::wire::community::{LargeCommunity, without_repeated};
 use crate::wire::encode::is_typed;
 use crate::wire::path_attributes::{Aggregator, NextHop, PathAttributes, RawAttribute};
 
-use super::decode::Judged;
-use super::{Items, Update};
+use super::decode::JudgedAttributes;
+use super::{Update, ValueIter};
 
 impl<'a> Update<'a> {
     /// The attributes in their owned form, with the next hop of the NLRI field, or where that is empty of the
@@ -67,13 +67,14 @@ impl<'a> Update<'a> {
 
     /// Attributes that are right and that this crate does not know, in the order sent.
     pub fn unknown(&self) -> impl Iterator<Item = AttributeView<'a>> + use<'a> {
-        self.right().filter(|attribute| Rule::of(attribute.code).class == Class::Unknown)
+        self.right()
+            .filter(|attribute| AttributeRule::of(attribute.code).class == AttributeClass::Unknown)
     }
 
     /// The attributes that are right, each code once.
     fn right(&self) -> impl Iterator<Item = AttributeView<'a>> + use<'a> {
         let octets = self.attributes_field();
-        let mut judged = Judged::new(octets, self.parts.cx);
+        let mut judged = JudgedAttributes::new(octets, self.metadata.cx);
         std::iter::from_fn(move || judged.step())
             .filter(|step| step.verdict.is_ok())
             .filter_map(move |step| AttributeView::split(octets.get(step.at..)?))
@@ -85,9 +86,9 @@ impl<'a> Update<'a> {
         let mut carried = Vec::new();
         for attribute in self.right().filter(|attribute| !is_typed(attribute.code)) {
             let flags = AttributeFlags(attribute.flags.0 & CARRIED_FLAGS);
-            let flags = match Rule::of(attribute.code).class {
-                Class::Unknown if !flags.contains(AttributeFlags::TRANSITIVE) => continue,
-                Class::Unknown => flags.with(AttributeFlags::PARTIAL),
+            let flags = match AttributeRule::of(attribute.code).class {
+                AttributeClass::Unknown if !flags.contains(AttributeFlags::TRANSITIVE) => continue,
+                AttributeClass::Unknown => flags.with(AttributeFlags::PARTIAL),
                 _ => flags,
             };
             let value = Bytes::copy_from_slice(attribute.value);
@@ -126,7 +127,7 @@ impl<'a> Update<'a> {
 }
 
 /// RFC 8092 section 3: of repeated large communities the first stands.
-fn each_once(communities: Items<'_, LargeCommunity>) -> Vec<LargeCommunity> {
+fn each_once(communities: ValueIter<'_, LargeCommunity>) -> Vec<LargeCommunity> {
     let all: Vec<_> = communities.collect();
     if without_repeated(&all).count() == all.len() { all } else { without_repeated(&all).collect() }
 }
