@@ -1,17 +1,17 @@
-//! AS_PATH: who passed a route on (RFC 4271 section 5.1.2, RFC 5065, RFC 6793).
+//! AS_PATH: the ASes that a route passed through (RFC 4271 section 5.1.2, RFC 5065, RFC 6793).
 
 use crate::types::Asn;
 use crate::wire::encode::WriteCursor;
 
 use super::{AttributeCode, AttributeFlags};
 
-/// What a segment of a path means.
+/// The type of a path segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "RFC 4271 and RFC 5065 define these four")]
 pub enum SegmentType {
-    /// AS_SET: these passed it on, in no order.
+    /// AS_SET: ASes that the route passed through, unordered.
     Set,
-    /// AS_SEQUENCE: these passed it on, the last one first.
+    /// AS_SEQUENCE: ASes that the route passed through, the most recent first.
     Sequence,
     /// AS_CONFED_SEQUENCE: a sequence within a confederation.
     ConfedSequence,
@@ -39,14 +39,14 @@ impl SegmentType {
         }
     }
 
-    /// Whether the segment is of a confederation.
+    /// Returns true for a confederation segment.
     #[must_use]
     pub const fn is_confederation(self) -> bool {
         matches!(self, Self::ConfedSequence | Self::ConfedSet)
     }
 
-    /// How many hops the segment counts in a comparison of path lengths (RFC 4271 section 9.1.2.2 a, RFC 5065 section
-    /// 5.3): a set counts one, a segment of a confederation none.
+    /// The hops of the segment in a comparison of path lengths (RFC 4271 section 9.1.2.2 a, RFC 5065 section 5.3): a set
+    /// counts as one, a confederation segment as none.
     const fn hops(self, asns: usize) -> usize {
         match self {
             Self::Sequence => asns,
@@ -60,28 +60,28 @@ impl SegmentType {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 4271 section 4.3 has these fields")]
 pub struct AsPathSegment {
-    /// What it means.
+    /// The type of the segment.
     pub kind: SegmentType,
-    /// Its AS numbers; more than 255 are sent as several segments.
+    /// The AS numbers; more than 255 are sent as several segments.
     pub asns: Vec<Asn>,
 }
 
-/// A path, owned.
+/// An owned AS path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a path is its segments")]
 pub struct AsPath {
-    /// Its segments, the nearest first.
+    /// The segments, the nearest first.
     pub segments: Vec<AsPathSegment>,
 }
 
 impl AsPath {
-    /// The path of a route that its own AS originates: no segment.
+    /// The path of a locally originated route: no segment.
     #[must_use]
     pub const fn new() -> Self {
         Self { segments: Vec::new() }
     }
 
-    /// A path of one sequence; none where there are no AS numbers.
+    /// A path of one sequence, or an empty path if there are no AS numbers.
     #[must_use]
     pub fn sequence(asns: impl IntoIterator<Item = Asn>) -> Self {
         let asns: Vec<_> = asns.into_iter().collect();
@@ -91,14 +91,15 @@ impl AsPath {
         Self { segments: vec![AsPathSegment { kind: SegmentType::Sequence, asns }] }
     }
 
-    /// Puts an AS number before all others, that many times (RFC 4271 section 5.1.2 b).
+    /// Prepends an AS number `times` times (RFC 4271 section 5.1.2 b).
     pub fn prepend(&mut self, asn: Asn, times: usize) {
         if times == 0 {
             return;
         }
+
         let more = std::iter::repeat_n(asn, times);
         match self.segments.first_mut() {
-            // Encoding splits what is more than 255, so that the length needs no care here.
+            // Encoding splits a segment of more than 255, so the length does not matter here.
             Some(first) if first.kind == SegmentType::Sequence => {
                 first.asns.splice(0..0, more);
             }
@@ -109,52 +110,52 @@ impl AsPath {
         }
     }
 
-    /// The length that routes are compared by: a set counts one, confederation segments none.
+    /// The length for comparing routes: a set counts as one, confederation segments as none.
     #[must_use]
     pub fn hop_count(&self) -> usize {
         self.segments.iter().map(|segment| segment.kind.hops(segment.asns.len())).sum()
     }
 
-    /// Whether the path holds an AS number, in any segment.
+    /// Returns true if any segment of the path has the AS number.
     #[must_use]
     pub fn contains(&self, asn: Asn) -> bool {
         self.segments.iter().any(|segment| segment.asns.contains(&asn))
     }
 
-    /// The nearest AS: the first of the path where that begins with a sequence.
+    /// The nearest AS: the first in the path, if the path begins with a sequence.
     #[must_use]
     pub fn first_as(&self) -> Option<Asn> {
         let first = self.segments.iter().find(|segment| !segment.kind.is_confederation())?;
         first.asns.first().copied().filter(|_| first.kind == SegmentType::Sequence)
     }
 
-    /// The AS that originated the route: the last of the path where that ends with a sequence.
+    /// The AS that originated the route: the last in the path, if the path ends with a sequence.
     #[must_use]
     pub fn origin_as(&self) -> Option<Asn> {
         let last = self.segments.last()?;
         last.asns.last().copied().filter(|_| last.kind == SegmentType::Sequence)
     }
 
-    /// Returns true if a segment is an AS_SET or AS_CONFED_SET: such a route is not to be used (RFC 9774).
+    /// Returns true if a segment is an AS_SET or AS_CONFED_SET, in which case the route must not be used (RFC 9774).
     #[must_use]
     pub fn has_set(&self) -> bool {
-        let is_set = |kind| matches!(kind, SegmentType::Set | SegmentType::ConfedSet);
-        self.segments.iter().any(|segment| is_set(segment.kind))
+        let mut kinds = self.segments.iter().map(|segment| segment.kind);
+        kinds.any(|kind| matches!(kind, SegmentType::Set | SegmentType::ConfedSet))
     }
 
-    /// Whether there is no segment.
+    /// Returns true if the path has no segment.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.segments.is_empty()
     }
 
-    /// Whether a number needs four octets, outside of confederation segments.
+    /// Returns true if an AS number outside of confederation segments needs four octets.
     pub(in crate::wire) fn needs_as4_path(&self) -> bool {
         self.without_confederation()
             .any(|segment| segment.asns.iter().any(|asn| !asn.fits_two_octets()))
     }
 
-    /// Octets of the value of an AS_PATH.
+    /// The length of an AS_PATH value in octets.
     #[inline(always)]
     pub(in crate::wire) fn encoded_length(&self, four_octet_as: bool) -> usize {
         match &*self.segments {
@@ -166,50 +167,50 @@ impl AsPath {
         }
     }
 
-    /// Writes the attribute, with AS_TRANS for what two octets do not hold.
+    /// Writes the attribute, with AS_TRANS for numbers that do not fit two octets.
     #[inline(always)]
     pub(in crate::wire) fn encode(
         &self,
-        place: &mut WriteCursor<'_>,
+        cursor: &mut WriteCursor<'_>,
         four_octet_as: bool,
     ) -> Option<()> {
         match &*self.segments {
-            [] => place.put_header(AttributeFlags::TRANSITIVE, AttributeCode::AS_PATH, 0),
-            // What nearly all paths are, of which the length needs no care.
+            [] => cursor.put_header(AttributeFlags::TRANSITIVE, AttributeCode::AS_PATH, 0),
+            // Nearly all paths: one segment, short enough that the length needs no check.
             [only] if four_octet_as && (1..FEW_ASNS).contains(&only.asns.len()) => {
                 let [count, ..] = only.asns.len().to_le_bytes();
                 let header = [AttributeFlags::TRANSITIVE.0, AttributeCode::AS_PATH.0];
                 let ([flags, code], length) = (header, 2 + 4 * count);
-                place.put_first(5, [flags, code, length, only.kind.code(), count, 0, 0, 0])?;
-                place.put_all(&only.asns, |asn| asn.0.to_be_bytes())
+                cursor.put_first(5, [flags, code, length, only.kind.code(), count, 0, 0, 0])?;
+                cursor.put_all(&only.asns, |asn| asn.0.to_be_bytes())
             }
-            _ => place.by(|place| self.encode_long(place, four_octet_as)),
+            _ => cursor.by(|cursor| self.encode_long(cursor, four_octet_as)),
         }
     }
 
     #[inline(never)]
     fn encode_long<'a>(
         &self,
-        mut place: WriteCursor<'a>,
+        mut cursor: WriteCursor<'a>,
         four_octet_as: bool,
     ) -> Option<WriteCursor<'a>> {
         let length = self.encoded_length(four_octet_as);
-        place.put_header(AttributeFlags::TRANSITIVE, AttributeCode::AS_PATH, length)?;
+        cursor.put_header(AttributeFlags::TRANSITIVE, AttributeCode::AS_PATH, length)?;
         let mut segments = self.segments.iter();
-        segments.try_for_each(|segment| encode_segment(&mut place, segment, four_octet_as))?;
-        Some(place)
+        segments.try_for_each(|segment| encode_segment(&mut cursor, segment, four_octet_as))?;
+        Some(cursor)
     }
 
-    /// Octets of the value of an AS4_PATH.
+    /// The length of an AS4_PATH value in octets.
     pub(in crate::wire) fn encoded_length_as4(&self) -> usize {
         self.without_confederation().map(|segment| segment_length(segment, true)).sum()
     }
 
     /// Writes AS4_PATH: the path without confederation segments (RFC 6793 section 4.2.2).
-    pub(in crate::wire) fn encode_as4(&self, place: &mut WriteCursor<'_>) -> Option<()> {
+    pub(in crate::wire) fn encode_as4(&self, cursor: &mut WriteCursor<'_>) -> Option<()> {
         let flags = AttributeFlags::OPTIONAL.with(AttributeFlags::TRANSITIVE);
-        place.put_header(flags, AttributeCode::AS4_PATH, self.encoded_length_as4())?;
-        self.without_confederation().try_for_each(|segment| encode_segment(place, segment, true))
+        cursor.put_header(flags, AttributeCode::AS4_PATH, self.encoded_length_as4())?;
+        self.without_confederation().try_for_each(|segment| encode_segment(cursor, segment, true))
     }
 
     fn without_confederation(&self) -> impl Iterator<Item = &AsPathSegment> {
@@ -223,7 +224,7 @@ impl FromIterator<Asn> for AsPath {
     }
 }
 
-/// A path in a message.
+/// An AS path, borrowed from a message.
 #[derive(Clone, Copy, Debug)]
 pub struct AsPathView<'a> {
     octets: &'a [u8],
@@ -235,7 +236,7 @@ impl<'a> AsPathView<'a> {
         Self { octets, four_octet_as }
     }
 
-    /// Its segments, the nearest first.
+    /// The segments, the nearest first.
     #[inline]
     pub fn segments(self) -> impl Iterator<Item = AsPathSegmentView<'a>> + Clone {
         let mut octets = self.octets;
@@ -246,7 +247,7 @@ impl<'a> AsPathView<'a> {
         })
     }
 
-    /// All AS numbers of all segments.
+    /// The AS numbers of all segments.
     #[inline]
     pub fn asns(self) -> impl Iterator<Item = Asn> + Clone {
         self.segments().flat_map(|segment| segment.asns)
@@ -258,7 +259,7 @@ impl<'a> AsPathView<'a> {
         self.segments().map(|segment| segment.kind.hops(segment.asns.len())).sum()
     }
 
-    /// Whether the path holds an AS number, in any segment.
+    /// Returns true if any segment of the path has the AS number.
     #[must_use]
     pub fn contains(self, asn: Asn) -> bool {
         self.asns().any(|other| other == asn)
@@ -284,30 +285,29 @@ impl<'a> AsPathView<'a> {
         self.octets
     }
 
-    /// The owned form.
+    /// The path in owned form.
     #[must_use]
     pub fn to_owned(self) -> AsPath {
-        let own = |segment: AsPathSegmentView<'_>| AsPathSegment {
-            kind: segment.kind,
-            asns: segment.asns.collect(),
-        };
-        let mut path = AsPath { segments: Vec::with_capacity(1) };
-        path.segments.extend(self.segments().map(own));
-        path
+        let mut segments = Vec::with_capacity(1);
+        segments.extend(
+            self.segments()
+                .map(|segment| AsPathSegment { kind: segment.kind, asns: segment.asns.collect() }),
+        );
+        AsPath { segments }
     }
 }
 
-/// A segment of a path in a message.
+/// A path segment, borrowed from a message.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 4271 section 4.3 has these fields")]
 pub struct AsPathSegmentView<'a> {
-    /// What it means.
+    /// The type of the segment.
     pub kind: SegmentType,
-    /// Its AS numbers.
+    /// The AS numbers.
     pub asns: Asns<'a>,
 }
 
-/// The AS numbers of a segment in a message.
+/// An iterator over the AS numbers of a segment in a message.
 #[derive(Clone, Debug)]
 pub struct Asns<'a> {
     octets: &'a [u8],
@@ -335,7 +335,7 @@ impl Iterator for Asns<'_> {
         (count, Some(count))
     }
 
-    /// The loop over all of them, with one width: half the work of `next` for each.
+    /// Loops over all AS numbers with a fixed width, which is half the work of `next` for each.
     #[inline]
     fn fold<B, F: FnMut(B, Asn) -> B>(self, init: B, mut f: F) -> B {
         if self.four_octet_as {
@@ -356,8 +356,8 @@ impl Iterator for Asns<'_> {
 impl ExactSizeIterator for Asns<'_> {}
 impl std::iter::FusedIterator for Asns<'_> {}
 
-/// Whether the octets are whole segments of known types that hold AS numbers, none of them 0 (RFC 7606 section 7.2,
-/// RFC 7607); and no confederation segment where those have no business (RFC 5065 section 5).
+/// Returns true if the octets are complete segments of known types, each with AS numbers, none of them 0 (RFC 7606 section
+/// 7.2, RFC 7607), and without confederation segments unless those are allowed (RFC 5065 section 5).
 #[inline]
 pub(super) fn is_valid(mut octets: &[u8], four_octet_as: bool, confederation: bool) -> bool {
     while !octets.is_empty() {
@@ -387,9 +387,9 @@ const fn width(four_octet_as: bool) -> usize {
     if four_octet_as { 4 } else { 2 }
 }
 
-/// The most AS numbers of a segment on the wire.
+/// The maximum number of AS numbers in a segment on the wire.
 const MOST_ASNS: usize = 255;
-/// A path of one segment with fewer has a length of one octet.
+/// A path of one segment with fewer AS numbers than this has a length of one octet.
 const FEW_ASNS: usize = 64;
 
 #[inline(never)]
@@ -397,7 +397,7 @@ fn long_length(segments: &[AsPathSegment], four_octet_as: bool) -> usize {
     segments.iter().map(|segment| segment_length(segment, four_octet_as)).sum()
 }
 
-/// Octets of a segment, or of several where it has too many AS numbers for one.
+/// The octets of a segment, which becomes several if it has too many AS numbers for one.
 #[inline]
 fn segment_length(segment: &AsPathSegment, four_octet_as: bool) -> usize {
     let asns = segment.asns.len();
@@ -406,16 +406,16 @@ fn segment_length(segment: &AsPathSegment, four_octet_as: bool) -> usize {
 
 #[inline]
 fn encode_segment(
-    place: &mut WriteCursor<'_>,
+    cursor: &mut WriteCursor<'_>,
     segment: &AsPathSegment,
     four_octet_as: bool,
 ) -> Option<()> {
     for asns in segment.asns.chunks(MOST_ASNS) {
-        place.put([segment.kind.code(), u8::try_from(asns.len()).unwrap_or(u8::MAX)])?;
+        cursor.put([segment.kind.code(), u8::try_from(asns.len()).unwrap_or(u8::MAX)])?;
         if four_octet_as {
-            place.put_all(asns, |asn| asn.0.to_be_bytes())?;
+            cursor.put_all(asns, |asn| asn.0.to_be_bytes())?;
         } else {
-            place.put_all(asns, |asn| asn.to_two_octets().to_be_bytes())?;
+            cursor.put_all(asns, |asn| asn.to_two_octets().to_be_bytes())?;
         }
     }
     Some(())

@@ -8,7 +8,7 @@ use crate::types::Asn;
 use super::{AsPath, AsPathSegment, AsPathView, SegmentType};
 
 impl SegmentType {
-    /// What stands before and after the segment in text.
+    /// The text before and after the segment.
     const fn brackets(self) -> (&'static str, &'static str) {
         match self {
             Self::Sequence => ("", ""),
@@ -35,8 +35,8 @@ impl fmt::Display for AsPathView<'_> {
     }
 }
 
-/// Reads what [`Display`](fmt::Display) writes, and commas in place of blanks within brackets, as others write them.
-/// Numbers that stand together are one sequence: of two sequences in a row the text does not tell where they meet.
+/// Reads the format that [`Display`](fmt::Display) writes. Within brackets it also accepts commas as separators, as other
+/// programs write them. Adjacent numbers become one sequence: the text does not show the border between two sequences.
 ///
 /// ```
 /// use bgp_core::wire::AsPath;
@@ -55,10 +55,12 @@ impl FromStr for AsPath {
             let bracketed = [SegmentType::Set, SegmentType::ConfedSequence, SegmentType::ConfedSet]
                 .into_iter()
                 .find(|kind| kind.brackets().0.starts_with(first));
+
             let (kind, inside, after) = match bracketed {
                 Some(kind) => {
+                    let (_, closing) = kind.brackets();
                     let (inside, after) =
-                        rest.split_at(1).1.split_once(kind.brackets().1).ok_or(ParseAsPathError)?;
+                        rest.split_at(1).1.split_once(closing).ok_or(ParseAsPathError)?;
                     (kind, inside, after)
                 }
                 None => {
@@ -67,23 +69,28 @@ impl FromStr for AsPath {
                     (SegmentType::Sequence, inside, after)
                 }
             };
-            segments.push(AsPathSegment { kind, asns: asns(inside, kind)? });
+
+            segments.push(AsPathSegment { kind, asns: parse_asns(inside, kind)? });
             rest = after.trim_ascii_start();
         }
         Ok(Self { segments })
     }
 }
 
-/// The numbers of a segment, at least one.
-fn asns(text: &str, kind: SegmentType) -> Result<Vec<Asn>, ParseAsPathError> {
-    let separator = |c: char| c.is_ascii_whitespace() || c == ',' && kind != SegmentType::Sequence;
-    let words = text.split(separator).filter(|word| !word.is_empty());
-    let asns = words.map(|word| word.parse().map_err(|_| ParseAsPathError));
-    let asns: Vec<_> = asns.collect::<Result<_, _>>()?;
+/// Parses the AS numbers of a segment, at least one.
+fn parse_asns(text: &str, kind: SegmentType) -> Result<Vec<Asn>, ParseAsPathError> {
+    let allows_commas = kind != SegmentType::Sequence;
+    let mut asns = Vec::new();
+    for word in text.split(|c: char| c.is_ascii_whitespace() || c == ',' && allows_commas) {
+        if !word.is_empty() {
+            asns.push(word.parse().map_err(|_| ParseAsPathError)?);
+        }
+    }
+
     if asns.is_empty() { Err(ParseAsPathError) } else { Ok(asns) }
 }
 
-/// The text was no path.
+/// The text was not an AS path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected AS numbers, sets in braces, such as `65001 65002 {{1 2}}`")]
 #[non_exhaustive]

@@ -1,6 +1,6 @@
-//! What is inside the values that are more than a fixed length: segments, next hops, TLVs.
+//! Checks of attribute values that have an inner structure: segments, next hops, TLVs.
 //!
-//! Nothing here decides a treatment; see `rules.rs`.
+//! Treatments are not decided here; see `rules.rs`.
 
 use crate::types::{Afi, AfiSafi, PeerType, Safi};
 use crate::wire::context::WireContext;
@@ -14,10 +14,10 @@ use crate::wire::nlri::{self, AddressWidth};
 use super::rules::AttributeRule;
 use super::{AttributeCode, Attributes, as_path};
 
-/// Whether the value is right; flags and length are already.
+/// Checks the value of an attribute whose flags and length are already checked.
 #[inline(always)]
 pub(super) fn value(code: AttributeCode, value: &[u8], cx: WireContext) -> Result<(), ErrorKind> {
-    let right = match code {
+    let is_valid = match code {
         AttributeCode::AS_PATH => {
             let confederation = cx.may_hold_confederation_segments();
             if as_path::is_valid(value, cx.is_four_octet_as(), confederation) {
@@ -34,7 +34,7 @@ pub(super) fn value(code: AttributeCode, value: &[u8], cx: WireContext) -> Resul
             let asn = value.get(..value.len().saturating_sub(4)).unwrap_or_default();
             asn.iter().any(|octet| *octet != 0)
         }
-        // Confederation segments have no business here, but are left out when the path is used (RFC 6793 section 6).
+        // Confederation segments do not belong here, but are left out when the path is used (RFC 6793 section 6).
         AttributeCode::AS4_PATH => as_path::is_valid(value, true, true),
         AttributeCode::AIGP => all(value, |input| aigp_tlv(input)),
         AttributeCode::BGP_LS => all(value, |input| {
@@ -46,10 +46,11 @@ pub(super) fn value(code: AttributeCode, value: &[u8], cx: WireContext) -> Resul
         AttributeCode::ATTR_SET => attr_set(value),
         _ => true,
     };
-    if right { Ok(()) } else { Err(ErrorKind::AttributeValue) }
+
+    if is_valid { Ok(()) } else { Err(ErrorKind::AttributeValue) }
 }
 
-/// Family, next hop and NLRI of an MP_REACH_NLRI (RFC 4760 section 3).
+/// Reads the family and next hop of an MP_REACH_NLRI; the NLRI are the rest of the input (RFC 4760 section 3).
 #[inline]
 pub(in crate::wire) fn mp_reach_parts(input: &[u8]) -> Parsed<'_, (AfiSafi, &[u8])> {
     let (input, family) = family(input)?;
@@ -58,7 +59,7 @@ pub(in crate::wire) fn mp_reach_parts(input: &[u8]) -> Parsed<'_, (AfiSafi, &[u8
     Ok((input, (family, next_hop)))
 }
 
-/// AFI and SAFI.
+/// Reads an AFI and a SAFI.
 #[inline]
 pub(super) fn family(input: &[u8]) -> Parsed<'_, AfiSafi> {
     let (input, afi) = two_octets(input)?;
@@ -70,7 +71,7 @@ pub(super) fn family(input: &[u8]) -> Parsed<'_, AfiSafi> {
 fn mp_reach(value: &[u8], cx: WireContext) -> Result<(), ErrorKind> {
     let (nlri, (family, next_hop)) =
         mp_reach_parts(value).map_err(|_| ErrorKind::AttributeLength)?;
-    // Of this family nearly all are, and what is asked of it is next to nothing once the family is known.
+    // Nearly all are of this family, and once the compiler knows the family, little is left to check.
     if family == AfiSafi::IPV6_UNICAST {
         return mp_reach_of(AfiSafi::IPV6_UNICAST, next_hop, nlri, cx);
     }
@@ -97,13 +98,14 @@ fn mp_reach_of(
     if !cx.has_family(family) {
         return Ok(());
     }
-    let right = match (AddressWidth::of(family), next_hop.len()) {
+
+    let is_valid = match (AddressWidth::of(family), next_hop.len()) {
         (Some(AddressWidth::V4), 4) => true,
         (Some(AddressWidth::V4), 16 | 32) => cx.has_extended_next_hop(),
         (Some(AddressWidth::V6), 16 | 32) => true,
         _ => false,
     };
-    if !right {
+    if !is_valid {
         return Err(ErrorKind::MpNextHop);
     }
     prefixes(nlri, family, cx)
@@ -134,7 +136,7 @@ fn prefixes(field: &[u8], family: AfiSafi, cx: WireContext) -> Result<(), ErrorK
     nlri::check(field, width, cx.has_add_path(family)).map_err(|_| ErrorKind::Prefix)
 }
 
-/// RFC 7311 section 3: the length of a TLV counts its header; the AIGP TLV has 11 octets.
+/// Reads a TLV of AIGP (RFC 7311 section 3). Its length counts the header; the AIGP TLV has 11 octets.
 fn aigp_tlv(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (input, kind) = octet(input)?;
     let (input, length) = two_octets(input)?;
@@ -145,7 +147,7 @@ fn aigp_tlv(input: &[u8]) -> Parsed<'_, &[u8]> {
     }
 }
 
-/// RFC 9012 section 2: sub-TLVs of a type below 128 have a length of one octet, the others of two.
+/// Reads a tunnel TLV (RFC 9012 section 2). Sub-TLVs of a type below 128 have a length of one octet, the others of two.
 fn tunnel_tlv(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (input, _kind) = two_octets(input)?;
     let (input, value) = counted_by_two_octets(input)?;
@@ -156,12 +158,13 @@ fn tunnel_tlv(input: &[u8]) -> Parsed<'_, &[u8]> {
     if whole { Ok((input, value)) } else { Err(truncated()) }
 }
 
-/// RFC 8669 section 3, RFC 9252 section 2.
+/// Checks the TLVs of a PREFIX_SID (RFC 8669 section 3, RFC 9252 section 2).
 fn prefix_sid(value: &[u8]) -> Result<(), ErrorKind> {
     let mut rest = value;
     while !rest.is_empty() {
         let (next, (kind, tlv)) = sid_tlv(rest).map_err(|_| ErrorKind::AttributeValue)?;
         rest = next;
+
         match kind {
             // Label-Index: reserved, flags, index.
             1 if tlv.len() != 7 => return Err(ErrorKind::AttributeValue),
@@ -196,27 +199,33 @@ fn sid_tlv(input: &[u8]) -> Parsed<'_, (u8, &[u8])> {
     Ok((input, (kind, value)))
 }
 
-/// RFC 6368 section 5: an AS number, and the attributes of a customer's route as an internal peer with four-octet AS
-/// numbers would send them. One level deep: a set in a set is not looked into.
+/// Checks an ATTR_SET (RFC 6368 section 5): an AS number, and the attributes of a customer's route as an internal peer with
+/// four-octet AS numbers would send them. A set within a set is not checked.
 fn attr_set(value: &[u8]) -> bool {
     let Ok((inner, _asn)) = four_octets(value) else { return false };
     let cx = WireContext::new(PeerType::Internal).four_octet_as(true);
     let mut attributes = Attributes::new(inner);
-    let right = attributes.by_ref().all(|attribute| {
-        let rule = AttributeRule::of(attribute.code);
-        match attribute.code {
-            AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI => false,
-            AttributeCode::ATTR_SET => true,
-            _ => match AttributeRule::judge(attribute.flags, attribute.code, attribute.value, cx) {
-                Ok(()) => true,
-                Err(kind) => rule.treatment(kind) <= Treatment::AttributeDiscard,
-            },
+
+    for attribute in attributes.by_ref() {
+        let code = attribute.code;
+        match code {
+            AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI => return false,
+            AttributeCode::ATTR_SET => continue,
+            _ => {}
         }
-    });
-    right && attributes.as_octets().is_empty()
+
+        if let Err(kind) = AttributeRule::judge(attribute.flags, code, attribute.value, cx) {
+            if AttributeRule::of(code).treatment(kind) > Treatment::AttributeDiscard {
+                return false;
+            }
+        }
+    }
+
+    // What is left over is an attribute that exceeds the set.
+    attributes.as_octets().is_empty()
 }
 
-/// Whether elements fill the input.
+/// Returns true if complete elements fill the input.
 fn all<'a, T>(mut input: &'a [u8], one: impl Fn(&'a [u8]) -> Parsed<'a, T>) -> bool {
     while !input.is_empty() {
         match one(input) {

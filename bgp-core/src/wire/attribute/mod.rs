@@ -1,4 +1,4 @@
-//! Path attributes: their header, their flags, their codes. What is right and wrong with each is in `rules.rs`.
+//! Path attributes: headers, flags and codes. `rules.rs` defines which attributes are valid.
 
 mod as_path;
 mod as_path_text;
@@ -11,7 +11,7 @@ pub use as_path::{AsPath, AsPathSegment, AsPathSegmentView, AsPathView, Asns, Se
 pub use as_path_text::ParseAsPathError;
 pub(super) use check::mp_reach_parts;
 
-/// The type code of a path attribute, of IANA's registry.
+/// The type code of a path attribute, from IANA's registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttributeCode(pub u8);
 
@@ -21,7 +21,7 @@ macro_rules! codes {
         impl AttributeCode {
             $($(#[$doc])* pub const $constant: Self = Self($code);)+
 
-            /// The name of RFC or registry, if the code has one here.
+            /// The name from the RFC or the registry, if this crate has one for the code.
             #[must_use]
             pub const fn name(self) -> Option<&'static str> {
                 match self {
@@ -95,47 +95,47 @@ impl fmt::Display for AttributeCode {
     }
 }
 
-/// The flags of a path attribute (RFC 4271 section 4.3); the low four bits mean nothing.
+/// The flags of a path attribute (RFC 4271 section 4.3); the low four bits have no meaning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttributeFlags(pub u8);
 
 impl AttributeFlags {
-    /// Not every speaker needs to know the attribute.
+    /// The attribute is not well-known: a speaker need not support it.
     pub const OPTIONAL: Self = Self(0x80);
     /// A speaker that does not know the attribute passes it on.
     pub const TRANSITIVE: Self = Self(0x40);
-    /// A speaker on the way did not know the attribute.
+    /// A speaker on the path did not know the attribute.
     pub const PARTIAL: Self = Self(0x20);
     /// The length has two octets.
     pub const EXTENDED_LENGTH: Self = Self(0x10);
 
-    /// Whether all of these flags are set.
+    /// Returns true if all of these flags are set.
     #[must_use]
     pub const fn contains(self, flags: Self) -> bool {
         self.0 & flags.0 == flags.0
     }
 
-    /// These flags and those.
+    /// The union of both sets of flags.
     #[must_use]
     pub const fn with(self, flags: Self) -> Self {
         Self(self.0 | flags.0)
     }
 }
 
-/// A path attribute as it stands in the message.
+/// A path attribute, borrowed from a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 4271 section 4.3 has these fields")]
 pub struct AttributeView<'a> {
-    /// Its flags, as received.
+    /// The flags as received.
     pub flags: AttributeFlags,
-    /// Its type.
+    /// The type code.
     pub code: AttributeCode,
-    /// Its value.
+    /// The value.
     pub value: &'a [u8],
 }
 
 impl<'a> AttributeView<'a> {
-    /// The attribute at the start of `input`, and what follows it.
+    /// The attribute at the start of `input`, and the rest of the input.
     #[inline]
     pub(super) fn parse(input: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let [flags, code, length, rest @ ..] = input else { return None };
@@ -149,15 +149,14 @@ impl<'a> AttributeView<'a> {
         Some((Self { flags, code, value }, rest))
     }
 
-    /// The attribute at the start of `input`, and how many octets it has with its header.
+    /// The attribute at the start of `input`, and its length including the header.
     pub(crate) fn split(input: &'a [u8]) -> Option<(Self, usize)> {
         let (attribute, rest) = Self::parse(input)?;
         Some((attribute, input.len() - rest.len()))
     }
 }
 
-/// The attributes of a message in the order sent, none left out and none judged. It ends early where one exceeds the
-/// field.
+/// An iterator over all attributes of a message in the order sent, unjudged. It ends early at one that exceeds the field.
 #[derive(Clone, Debug)]
 pub struct Attributes<'a> {
     octets: &'a [u8],

@@ -1,8 +1,8 @@
-//! The one table of RFC 7606: which attribute, wrong in which way, from which peer, leads to which treatment.
+//! The table of RFC 7606: for each attribute, the rules it must follow and the treatment of each violation.
 //!
-//! A row says what an attribute has to look like (flags, length, on which session it belongs) and what becomes of an
-//! UPDATE in which it does not. What is inside a value is looked at by `check.rs`, which answers with an [`ErrorKind`];
-//! the treatment is read here.
+//! A row has the required flags and length of an attribute, the sessions on which it belongs, and the treatments of an
+//! UPDATE that breaks these rules. `check.rs` checks the inside of a value and returns an [`ErrorKind`]; the treatment is
+//! looked up here.
 
 use crate::types::PeerType;
 use crate::wire::context::WireContext;
@@ -10,10 +10,10 @@ use crate::wire::error::{ErrorKind, Treatment};
 
 use super::{AttributeCode, AttributeFlags, check};
 
-/// Optional and Transitive, the two flags that are judged.
+/// The two flags that are judged: Optional and Transitive.
 const JUDGED_FLAGS: u8 = AttributeFlags::OPTIONAL.0 | AttributeFlags::TRANSITIVE.0;
 
-/// What an attribute's flags have to be.
+/// The required flags of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::wire) enum AttributeClass {
     /// Well-known: transitive and not optional.
@@ -22,23 +22,23 @@ pub(in crate::wire) enum AttributeClass {
     Transitive,
     /// Optional non-transitive.
     NonTransitive,
-    /// Not known here: anything optional.
+    /// Not known to this crate: any optional attribute.
     Unknown,
 }
 
-/// What an attribute's length has to be.
+/// The required length of an attribute's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LengthRule {
     Any,
     Exactly(u8),
     AtLeast(u8),
-    /// A multiple, and not zero.
+    /// A multiple, but not zero.
     Multiple(u8),
-    /// An AS number as wide as the session's, and four octets.
+    /// An AS number of the session's width, and four octets.
     AsnAndAddress,
 }
 
-/// On which sessions an attribute is read. Elsewhere it is discarded unread.
+/// The sessions on which an attribute is read. On others it is discarded unread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SessionScope {
     Everywhere,
@@ -48,28 +48,28 @@ enum SessionScope {
     TwoOctetAs,
 }
 
-/// One row.
+/// A row of the table.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::wire) struct AttributeRule {
     pub(in crate::wire) class: AttributeClass,
     length: LengthRule,
     scope: SessionScope,
-    /// Where Optional or Transitive is wrong.
+    /// The treatment if Optional or Transitive is wrong.
     flags_wrong: Treatment,
-    /// Where the length or the value is wrong.
+    /// The treatment if the length or the value is wrong.
     malformed: Treatment,
-    /// Where the attribute occurs again.
+    /// The treatment if the attribute is repeated.
     repeated: Treatment,
-    /// Its place in the index of an [`Update`](crate::wire::Update).
+    /// The slot in the index of an [`Update`](crate::wire::Update).
     pub(in crate::wire) slot: IndexSlot,
 }
 
-/// A place in the index of an UPDATE's attributes.
+/// A slot in the index of an UPDATE's attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::wire) struct IndexSlot(u8);
 
 impl IndexSlot {
-    /// How many there are.
+    /// The number of slots.
     pub(in crate::wire) const COUNT: usize = 20;
     const NONE: Self = Self(u8::MAX);
 
@@ -102,7 +102,7 @@ use Treatment::{AttributeDiscard as AD, SessionReset as RESET, TreatAsWithdraw a
 type TableRow =
     (AttributeCode, AttributeClass, LengthRule, SessionScope, Treatment, Treatment, Treatment);
 
-/// RFC 7606 section 7 and the RFCs that came after it.
+/// The rows, from RFC 7606 section 7 and later RFCs.
 #[rustfmt::skip]
 const TABLE: [TableRow; 25] = [
     // attribute                                class          length         read        flags  malformed repeated
@@ -133,7 +133,7 @@ const TABLE: [TableRow; 25] = [
     (AttributeCode::ATTR_SET,                   Transitive,    AtLeast(4),    Everywhere, TAW,   TAW,   AD),
 ];
 
-/// The row of every code that has none: kept or dropped, never judged by its value.
+/// The row of all other codes: kept or dropped, never judged by value.
 static UNKNOWN: AttributeRule = AttributeRule {
     class: AttributeClass::Unknown,
     length: Any,
@@ -144,9 +144,9 @@ static UNKNOWN: AttributeRule = AttributeRule {
     slot: IndexSlot::NONE,
 };
 
-/// The table by code, so that a look-up is one load.
+/// The table indexed by code, so that a lookup is one load.
 static RULES: [AttributeRule; 256] = ROWS;
-/// The same for the compiler, where it knows the code.
+/// The same table as a constant, for codes that the compiler knows.
 const ROWS: [AttributeRule; 256] = by_code();
 
 #[expect(
@@ -172,7 +172,7 @@ impl AttributeRule {
         RULES.get(usize::from(code.0)).unwrap_or(&UNKNOWN)
     }
 
-    /// Whether an attribute is right, by its flags, its length and its value.
+    /// Checks an attribute: scope, flags, length and value.
     #[inline(never)]
     pub(in crate::wire) fn judge(
         flags: AttributeFlags,
@@ -183,7 +183,7 @@ impl AttributeRule {
         Self::of(code).judge_row(flags, code, value, cx)
     }
 
-    /// The same where the compiler knows the code: it gets to see the row, of which little is left then.
+    /// The same check for a code that the compiler knows, so that it can reduce the row to the checks that apply.
     #[inline(always)]
     #[expect(
         clippy::indexing_slicing,
@@ -208,26 +208,28 @@ impl AttributeRule {
         if !self.scope.includes(cx) {
             return Err(ErrorKind::UnexpectedAttribute);
         }
+
         if !self.class.allows(flags) {
             return Err(match self.class {
                 AttributeClass::Unknown => ErrorKind::UnknownWellKnown,
                 _ => ErrorKind::AttributeFlags,
             });
         }
+
         if !self.length.allows(value.len(), cx) {
             return Err(ErrorKind::AttributeLength);
         }
         check::value(code, value, cx)
     }
 
-    /// What becomes of an UPDATE in which this attribute has that error.
+    /// The treatment of an UPDATE in which this attribute has the given error.
     #[cold]
     pub(in crate::wire) fn treatment(&self, kind: ErrorKind) -> Treatment {
         match kind {
             ErrorKind::UnexpectedAttribute => AD,
             ErrorKind::RepeatedAttribute => self.repeated,
             ErrorKind::AttributeFlags | ErrorKind::UnknownWellKnown => self.flags_wrong,
-            // Without the whole MP attribute its routes cannot be found (RFC 7606 section 3 j).
+            // If the MP attribute is incomplete, its routes cannot be found (RFC 7606 section 3 j).
             ErrorKind::AttributeOverrun => self.malformed.max(TAW),
             ErrorKind::MissingAttribute | ErrorKind::Srv6Service => TAW,
             _ => self.malformed,

@@ -1,7 +1,7 @@
-//! The attributes of a route as octets, but for its next hop.
+//! Encoding of the attributes of a route, except its next hop.
 //!
-//! All lengths are known before anything is written, so that nothing is moved or patched, and the room is asked for at
-//! once: what is left to do for each attribute are stores.
+//! All lengths are known before anything is written. So nothing is moved or patched, the space is reserved once, and
+//! writing an attribute is just a few stores.
 
 use crate::types::PeerType;
 use crate::wire::attribute::rules::{AttributeClass, AttributeRule, IndexSlot};
@@ -14,23 +14,23 @@ const WELL_KNOWN: AttributeFlags = AttributeFlags::TRANSITIVE;
 const OPTIONAL: AttributeFlags = AttributeFlags::OPTIONAL;
 const TRANSITIVE: AttributeFlags = AttributeFlags::OPTIONAL.with(AttributeFlags::TRANSITIVE);
 
-/// Octets to write to, from the front. What has no room is not written, and the answer is `None`.
+/// A cursor that writes to a slice from the front. Its methods return `None`, and write nothing, if the space is too small.
 #[derive(Debug, Default)]
 pub(in crate::wire) struct WriteCursor<'a>(pub(super) &'a mut [u8]);
 
-/// Octets that [`WriteCursor`] wants behind the last one that is written.
+/// The spare octets that [`WriteCursor`] needs behind the last octet written.
 pub(super) const SPARE: usize = 8;
 
 impl<'a> WriteCursor<'a> {
     #[inline(always)]
     pub(in crate::wire) fn put<const N: usize>(&mut self, octets: [u8; N]) -> Option<()> {
-        let (place, rest) = std::mem::take(&mut self.0).split_first_chunk_mut()?;
-        *place = octets;
+        let (destination, rest) = std::mem::take(&mut self.0).split_first_chunk_mut()?;
+        *destination = octets;
         self.0 = rest;
         Some(())
     }
 
-    /// Writes a whole word of which only the first octets count: what is written next overwrites the others.
+    /// Writes a whole word but advances only by `count` octets: the next write overwrites the others.
     #[inline(always)]
     pub(in crate::wire) fn put_first<const N: usize>(
         &mut self,
@@ -44,13 +44,13 @@ impl<'a> WriteCursor<'a> {
     }
 
     fn put_slice(&mut self, octets: &[u8]) -> Option<()> {
-        let (place, rest) = std::mem::take(&mut self.0).split_at_mut_checked(octets.len())?;
-        place.copy_from_slice(octets);
+        let (destination, rest) = std::mem::take(&mut self.0).split_at_mut_checked(octets.len())?;
+        destination.copy_from_slice(octets);
         self.0 = rest;
         Some(())
     }
 
-    /// Writes items that are alike.
+    /// Writes items of equal length.
     #[inline(always)]
     pub(in crate::wire) fn put_all<T, const N: usize>(
         &mut self,
@@ -58,18 +58,18 @@ impl<'a> WriteCursor<'a> {
         octets: impl Fn(&T) -> [u8; N],
     ) -> Option<()> {
         let rest = std::mem::take(&mut self.0);
-        let (places, rest) = rest.split_at_mut_checked(N * items.len())?;
-        for (place, item) in places.chunks_exact_mut(N).zip(items) {
-            if let Some(place) = place.first_chunk_mut() {
-                *place = octets(item);
+        let (destinations, rest) = rest.split_at_mut_checked(N * items.len())?;
+        for (destination, item) in destinations.chunks_exact_mut(N).zip(items) {
+            if let Some(destination) = destination.first_chunk_mut() {
+                *destination = octets(item);
             }
         }
         self.0 = rest;
         Some(())
     }
 
-    /// The header of an attribute, with a length of two octets only where it needs them. A length beyond those becomes the
-    /// greatest: the writer never lets such a thing leave.
+    /// Writes the header of an attribute, with a length of two octets only if needed. A length that does not fit becomes the
+    /// maximum: the writer never sends such an attribute.
     #[inline(always)]
     pub(in crate::wire) fn put_header(
         &mut self,
@@ -81,11 +81,12 @@ impl<'a> WriteCursor<'a> {
         if let Ok(length) = u8::try_from(length) {
             return self.put_first(3, [flags, code.0, length, 0]);
         }
+
         let [high, low] = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
         self.put([flags | AttributeFlags::EXTENDED_LENGTH.0, code.0, high, low])
     }
 
-    /// An attribute of a number.
+    /// Writes an attribute whose value is a number.
     #[inline(always)]
     pub(super) fn put_number(
         &mut self,
@@ -97,7 +98,7 @@ impl<'a> WriteCursor<'a> {
         self.put_first(7, (header | u64::from(value) << 8).to_be_bytes())
     }
 
-    /// An attribute of items that are alike; none where there are none.
+    /// Writes an attribute of items of equal length, or nothing if there are no items.
     #[inline(always)]
     fn put_items<T, const N: usize>(
         &mut self,
@@ -113,7 +114,7 @@ impl<'a> WriteCursor<'a> {
         self.put_all(items, octets)
     }
 
-    /// Has a function write that is seldom called: what it gets is a copy, so that this one may be in registers.
+    /// Writes by a function that is rarely called. It gets a copy of the cursor, so that this one can stay in registers.
     #[inline(always)]
     pub(in crate::wire) fn by(&mut self, put: impl FnOnce(Self) -> Option<Self>) -> Option<()> {
         *self = put(std::mem::take(self))?;
@@ -121,16 +122,16 @@ impl<'a> WriteCursor<'a> {
     }
 }
 
-/// The most octets that [`put_head`] and [`put_tail`] write, but for the [`SPARE`] ones. They write fewer only where large
-/// communities are repeated or where attributes that are carried stay out.
+/// The maximum number of octets that [`put_head`] and [`put_tail`] write, without the [`SPARE`] ones. They write fewer only
+/// if large communities are repeated or carried attributes are left out.
 #[inline(always)]
 pub(super) fn most_octets(attributes: &PathAttributes, cx: WireContext) -> usize {
-    let number = |is_there| if is_there { 7 } else { 0 };
     let mut octets = 4
         + attribute_length(attributes.as_path.encoded_length(cx.is_four_octet_as()))
         + items_length(&attributes.communities, 4)
-        + number(attributes.med.is_some())
-        + number(attributes.only_to_customer.is_some());
+        + number_length(attributes.med.is_some())
+        + number_length(attributes.only_to_customer.is_some());
+
     if attributes.atomic_aggregate {
         octets += 3;
     }
@@ -138,10 +139,11 @@ pub(super) fn most_octets(attributes: &PathAttributes, cx: WireContext) -> usize
         octets += if cx.is_four_octet_as() { 11 } else { 9 };
     }
     if cx.peer_type() == PeerType::Internal {
-        octets += number(attributes.local_pref.is_some())
-            + number(attributes.originator_id.is_some())
+        octets += number_length(attributes.local_pref.is_some())
+            + number_length(attributes.originator_id.is_some())
             + items_length(&attributes.cluster_list, 4);
     }
+
     if has_more(attributes) {
         octets += most_octets_of_more(attributes);
     }
@@ -151,19 +153,21 @@ pub(super) fn most_octets(attributes: &PathAttributes, cx: WireContext) -> usize
     octets
 }
 
-/// Octets that are room enough for a message up to its NLRI with attributes that [`are_small`].
+/// The octets that hold a message up to its NLRI if its attributes [`are_small`].
 pub(super) const SMALL_ROOM: usize = 192;
-/// AS numbers and communities that are small.
+/// The maximum number of AS numbers and communities of small attributes.
 const SMALL_COUNT: usize = 16;
 
-/// Whether the attributes are so small as most routes have: [`SMALL_ROOM`] octets hold them and what stands before them. It is asked
-/// before each message, and costs less than to count them.
+/// Returns true if the attributes are as few as those of most routes, so that [`SMALL_ROOM`] octets hold them and the
+/// octets before them. It is checked for each message, and costs less than counting the octets.
 #[inline(always)]
 pub(super) fn are_small(attributes: &PathAttributes, cx: WireContext) -> bool {
-    /// Everything that is not repeated: BEGINNING, ORIGIN, NEXT_HOP, MULTI_EXIT_DISC, LOCAL_PREF, ATOMIC_AGGREGATE,
-    /// AGGREGATOR, ORIGINATOR_ID and ONLY_TO_CUSTOMER; the headers of AS_PATH with its segment and of COMMUNITIES.
+    /// The octets of everything that occurs once: BEGINNING, ORIGIN, NEXT_HOP, MULTI_EXIT_DISC, LOCAL_PREF,
+    /// ATOMIC_AGGREGATE, AGGREGATOR, ORIGINATOR_ID and ONLY_TO_CUSTOMER; the headers of AS_PATH and its segment, and of
+    /// COMMUNITIES.
     const ONCE: usize = 23 + 4 + 7 + 7 + 7 + 3 + 11 + 7 + 7 + 5 + 3;
     const { assert!(ONCE + 4 * SMALL_COUNT + SPARE <= SMALL_ROOM) };
+
     let PathAttributes { as_path, communities, cluster_list, .. } = attributes;
     let hops = match &*as_path.segments {
         [] => 0,
@@ -174,7 +178,7 @@ pub(super) fn are_small(attributes: &PathAttributes, cx: WireContext) -> bool {
     items <= SMALL_COUNT && cx.is_four_octet_as() && !has_more(attributes)
 }
 
-/// Whether there is any of the attributes that most routes do not have.
+/// Returns true if there is an attribute that most routes do not have.
 #[inline(always)]
 fn has_more(attributes: &PathAttributes) -> bool {
     let PathAttributes {
@@ -210,166 +214,188 @@ fn most_octets_of_as4(attributes: &PathAttributes) -> usize {
     }
 }
 
+/// The octets of an optional attribute whose value is a number.
+#[inline(always)]
+const fn number_length(is_present: bool) -> usize {
+    if is_present { 7 } else { 0 }
+}
+
+/// The octets of an attribute of items, 0 if there are no items.
 #[inline(always)]
 fn items_length<T>(items: &[T], octets: usize) -> usize {
     if items.is_empty() { 0 } else { attribute_length(items.len() * octets) }
 }
 
-/// Octets of an attribute with a value of so many.
+/// The octets of an attribute with a value of that length.
 #[inline(always)]
 const fn attribute_length(value: usize) -> usize {
     if value > 255 { 4 + value } else { 3 + value }
 }
 
-/// What stands before NEXT_HOP: ORIGIN and AS_PATH, which are always there.
+/// Writes the attributes before NEXT_HOP: ORIGIN and AS_PATH, which are always present.
 #[inline(always)]
 pub(super) fn put_head(
-    place: &mut WriteCursor<'_>,
+    cursor: &mut WriteCursor<'_>,
     attributes: &PathAttributes,
     cx: WireContext,
 ) -> Option<()> {
-    place.put([WELL_KNOWN.0, AttributeCode::ORIGIN.0, 1, attributes.origin.code()])?;
-    attributes.as_path.encode(place, cx.is_four_octet_as())
+    cursor.put([WELL_KNOWN.0, AttributeCode::ORIGIN.0, 1, attributes.origin.code()])?;
+    attributes.as_path.encode(cursor, cx.is_four_octet_as())
 }
 
-/// What stands after NEXT_HOP, in ascending order of the codes.
+/// Writes the attributes after NEXT_HOP, in ascending order of their codes.
 ///
-/// To an external peer LOCAL_PREF, ORIGINATOR_ID, CLUSTER_LIST and what is not transitive stay out (RFC 4271 section
-/// 5.1.5, RFC 4456 section 8). A peer with AS numbers of two octets gets AS_TRANS and, where that loses something,
-/// AS4_PATH and AS4_AGGREGATOR (RFC 6793 section 4.2.2).
+/// An external peer does not get LOCAL_PREF, ORIGINATOR_ID, CLUSTER_LIST and non-transitive attributes (RFC 4271 section
+/// 5.1.5, RFC 4456 section 8). A peer with two-octet AS numbers gets AS_TRANS and, if that loses information, AS4_PATH and
+/// AS4_AGGREGATOR (RFC 6793 section 4.2.2).
 #[inline(always)]
 pub(super) fn put_tail(
-    place: &mut WriteCursor<'_>,
+    cursor: &mut WriteCursor<'_>,
     attributes: &PathAttributes,
     cx: WireContext,
 ) -> Option<()> {
     let mut raw = CarriedAttributes::new(&attributes.unknown, cx);
-    put_metrics(place, attributes, cx)?;
-    raw.put_below(place, AttributeCode::COMMUNITIES)?;
+    put_metrics(cursor, attributes, cx)?;
+
+    raw.put_below(cursor, AttributeCode::COMMUNITIES)?;
     let communities = &attributes.communities;
-    place.put_items(TRANSITIVE, AttributeCode::COMMUNITIES, communities, |community| {
+    cursor.put_items(TRANSITIVE, AttributeCode::COMMUNITIES, communities, |community| {
         community.0.to_be_bytes()
     })?;
+
     if cx.peer_type() == PeerType::Internal {
-        place.by(|place| put_reflection(place, attributes))?;
+        cursor.by(|cursor| put_reflection(cursor, attributes))?;
     }
+
     if has_more(attributes) || !cx.is_four_octet_as() {
-        place.by(|place| put_more(place, attributes, cx, raw))?;
+        cursor.by(|cursor| put_more(cursor, attributes, cx, raw))?;
         raw.next = AttributeCode::ONLY_TO_CUSTOMER.0 + 1;
     }
+
     if let Some(asn) = attributes.only_to_customer {
-        place.put_number(TRANSITIVE, AttributeCode::ONLY_TO_CUSTOMER, asn.0)?;
+        cursor.put_number(TRANSITIVE, AttributeCode::ONLY_TO_CUSTOMER, asn.0)?;
     }
-    raw.put_below(place, AttributeCode(u8::MAX))
+    raw.put_below(cursor, AttributeCode(u8::MAX))
 }
 
-/// What stands between COMMUNITIES or the attributes of reflection and ONLY_TO_CUSTOMER, which most routes do not have.
+/// Writes the attributes between CLUSTER_LIST and ONLY_TO_CUSTOMER, which most routes do not have.
 #[inline(never)]
 fn put_more<'a>(
-    mut place: WriteCursor<'a>,
+    mut cursor: WriteCursor<'a>,
     attributes: &PathAttributes,
     cx: WireContext,
     mut raw: CarriedAttributes<'_>,
 ) -> Option<WriteCursor<'a>> {
-    raw.put_below(&mut place, AttributeCode::EXTENDED_COMMUNITIES)?;
+    raw.put_below(&mut cursor, AttributeCode::EXTENDED_COMMUNITIES)?;
     let extended = &attributes.extended_communities;
-    place.put_items(TRANSITIVE, AttributeCode::EXTENDED_COMMUNITIES, extended, |it| it.0)?;
+    cursor.put_items(TRANSITIVE, AttributeCode::EXTENDED_COMMUNITIES, extended, |it| it.0)?;
+
     if !cx.is_four_octet_as() {
-        place.by(|place| put_as4(place, attributes))?;
+        cursor.by(|cursor| put_as4(cursor, attributes))?;
     }
-    raw.put_below(&mut place, AttributeCode::IPV6_EXTENDED_COMMUNITIES)?;
+
+    raw.put_below(&mut cursor, AttributeCode::IPV6_EXTENDED_COMMUNITIES)?;
     let extended = &attributes.ipv6_extended_communities;
-    place.put_items(TRANSITIVE, AttributeCode::IPV6_EXTENDED_COMMUNITIES, extended, |it| it.0)?;
-    raw.put_below(&mut place, AttributeCode::LARGE_COMMUNITIES)?;
+    cursor.put_items(TRANSITIVE, AttributeCode::IPV6_EXTENDED_COMMUNITIES, extended, |it| it.0)?;
+
+    raw.put_below(&mut cursor, AttributeCode::LARGE_COMMUNITIES)?;
     if !attributes.large_communities.is_empty() {
-        place.by(|place| put_large(place, &attributes.large_communities))?;
+        cursor.by(|cursor| put_large(cursor, &attributes.large_communities))?;
     }
-    raw.put_below(&mut place, AttributeCode::ONLY_TO_CUSTOMER)?;
-    Some(place)
+
+    raw.put_below(&mut cursor, AttributeCode::ONLY_TO_CUSTOMER)?;
+    Some(cursor)
 }
 
-/// Codes 4 to 7.
+/// Writes the attributes with the codes 4 to 7.
 #[inline(always)]
 fn put_metrics(
-    place: &mut WriteCursor<'_>,
+    cursor: &mut WriteCursor<'_>,
     attributes: &PathAttributes,
     cx: WireContext,
 ) -> Option<()> {
     if let Some(med) = attributes.med {
-        place.put_number(OPTIONAL, AttributeCode::MULTI_EXIT_DISC, med)?;
+        cursor.put_number(OPTIONAL, AttributeCode::MULTI_EXIT_DISC, med)?;
     }
+
     match attributes.local_pref {
         Some(preference) if cx.peer_type() == PeerType::Internal => {
-            place.put_number(WELL_KNOWN, AttributeCode::LOCAL_PREF, preference)?;
+            cursor.put_number(WELL_KNOWN, AttributeCode::LOCAL_PREF, preference)?;
         }
         _ => {}
     }
+
     if attributes.atomic_aggregate {
-        place.put_header(WELL_KNOWN, AttributeCode::ATOMIC_AGGREGATE, 0)?;
+        cursor.put_header(WELL_KNOWN, AttributeCode::ATOMIC_AGGREGATE, 0)?;
     }
+
     let Some(aggregator) = attributes.aggregator else { return Some(()) };
     if cx.is_four_octet_as() {
-        place.put_header(TRANSITIVE, AttributeCode::AGGREGATOR, 8)?;
-        place.put(aggregator.asn.0.to_be_bytes())?;
+        cursor.put_header(TRANSITIVE, AttributeCode::AGGREGATOR, 8)?;
+        cursor.put(aggregator.asn.0.to_be_bytes())?;
     } else {
-        place.put_header(TRANSITIVE, AttributeCode::AGGREGATOR, 6)?;
-        place.put(aggregator.asn.to_two_octets().to_be_bytes())?;
+        cursor.put_header(TRANSITIVE, AttributeCode::AGGREGATOR, 6)?;
+        cursor.put(aggregator.asn.to_two_octets().to_be_bytes())?;
     }
-    place.put(aggregator.address.octets())
+    cursor.put(aggregator.address.octets())
 }
 
-/// Codes 9 and 10.
+/// Writes the attributes with the codes 9 and 10.
 #[inline(never)]
 fn put_reflection<'a>(
-    mut place: WriteCursor<'a>,
+    mut cursor: WriteCursor<'a>,
     attributes: &PathAttributes,
 ) -> Option<WriteCursor<'a>> {
     if let Some(identifier) = attributes.originator_id {
-        place.put_number(OPTIONAL, AttributeCode::ORIGINATOR_ID, identifier.into())?;
+        cursor.put_number(OPTIONAL, AttributeCode::ORIGINATOR_ID, identifier.into())?;
     }
     let clusters = &attributes.cluster_list;
-    place.put_items(OPTIONAL, AttributeCode::CLUSTER_LIST, clusters, |cluster| {
+    cursor.put_items(OPTIONAL, AttributeCode::CLUSTER_LIST, clusters, |cluster| {
         u32::from(*cluster).to_be_bytes()
     })?;
-    Some(place)
+    Some(cursor)
 }
 
-/// Codes 17 and 18: what AS_TRANS hides (RFC 6793 section 4.2.2).
+/// Writes the attributes with the codes 17 and 18: the AS numbers that AS_TRANS hides (RFC 6793 section 4.2.2).
 #[inline(never)]
-fn put_as4<'a>(mut place: WriteCursor<'a>, attributes: &PathAttributes) -> Option<WriteCursor<'a>> {
+fn put_as4<'a>(
+    mut cursor: WriteCursor<'a>,
+    attributes: &PathAttributes,
+) -> Option<WriteCursor<'a>> {
     let path = &attributes.as_path;
     if path.needs_as4_path() {
-        path.encode_as4(&mut place)?;
+        path.encode_as4(&mut cursor)?;
     }
+
     match attributes.aggregator {
         Some(aggregator) if !aggregator.asn.fits_two_octets() => {
-            place.put_header(TRANSITIVE, AttributeCode::AS4_AGGREGATOR, 8)?;
-            place.put(aggregator.asn.0.to_be_bytes())?;
-            place.put(aggregator.address.octets())?;
+            cursor.put_header(TRANSITIVE, AttributeCode::AS4_AGGREGATOR, 8)?;
+            cursor.put(aggregator.asn.0.to_be_bytes())?;
+            cursor.put(aggregator.address.octets())?;
         }
         _ => {}
     }
-    Some(place)
+    Some(cursor)
 }
 
-/// Large communities, each once (RFC 8092 section 3).
+/// Writes the large communities, each once (RFC 8092 section 3).
 #[inline(never)]
 fn put_large<'a>(
-    mut place: WriteCursor<'a>,
+    mut cursor: WriteCursor<'a>,
     communities: &[LargeCommunity],
 ) -> Option<WriteCursor<'a>> {
-    // They are compared twice where they are out of order, which those of a table are not.
+    // The length is counted first. This compares unordered communities twice, but those of a table are in order.
     let count = without_repeated(communities).count();
-    place.put_header(TRANSITIVE, AttributeCode::LARGE_COMMUNITIES, 12 * count)?;
+    cursor.put_header(TRANSITIVE, AttributeCode::LARGE_COMMUNITIES, 12 * count)?;
     without_repeated(communities).try_for_each(|community| {
-        place.put(community.global_administrator.to_be_bytes())?;
-        place.put(community.local_data_1.to_be_bytes())?;
-        place.put(community.local_data_2.to_be_bytes())
+        cursor.put(community.global_administrator.to_be_bytes())?;
+        cursor.put(community.local_data_1.to_be_bytes())?;
+        cursor.put(community.local_data_2.to_be_bytes())
     })?;
-    Some(place)
+    Some(cursor)
 }
 
-/// The attributes that are carried as octets, taken in ascending order of their codes between the others.
+/// The attributes that are carried as octets, written between the others in ascending order of codes.
 #[derive(Clone, Copy)]
 struct CarriedAttributes<'a> {
     attributes: &'a [RawAttribute],
@@ -383,20 +409,21 @@ impl<'a> CarriedAttributes<'a> {
         Self { attributes, next: 0, external: cx.peer_type() == PeerType::External }
     }
 
-    /// Writes those with a code from where the last call ended to this one, itself included where it has no typed form.
+    /// Writes the attributes with codes after that of the last call, up to and including `code`. Codes with a typed form
+    /// are skipped.
     #[inline(always)]
-    fn put_below(&mut self, place: &mut WriteCursor<'_>, code: AttributeCode) -> Option<()> {
+    fn put_below(&mut self, cursor: &mut WriteCursor<'_>, code: AttributeCode) -> Option<()> {
         if self.attributes.is_empty() {
             return Some(());
         }
         let next = std::mem::replace(&mut self.next, code.0.saturating_add(1));
-        place.by(|place| put_raw(place, self.attributes, next..=code.0, self.external))
+        cursor.by(|cursor| put_raw(cursor, self.attributes, next..=code.0, self.external))
     }
 }
 
 #[inline(never)]
 fn put_raw<'a>(
-    mut place: WriteCursor<'a>,
+    mut cursor: WriteCursor<'a>,
     attributes: &[RawAttribute],
     codes: std::ops::RangeInclusive<u8>,
     external: bool,
@@ -404,14 +431,14 @@ fn put_raw<'a>(
     for raw in attributes {
         let leaves = raw.flags.contains(AttributeFlags::TRANSITIVE) || !external;
         if codes.contains(&raw.code.0) && leaves && !is_typed(raw.code) {
-            place.put_header(raw.flags, raw.code, raw.value.len())?;
-            place.put_slice(&raw.value)?;
+            cursor.put_header(raw.flags, raw.code, raw.value.len())?;
+            cursor.put_slice(&raw.value)?;
         }
     }
-    Some(place)
+    Some(cursor)
 }
 
-/// Whether the owned form has a field for the attribute, or the writer composes it.
+/// Returns true if [`PathAttributes`] has a field for the attribute, or if the writer composes it.
 pub(in crate::wire) fn is_typed(code: AttributeCode) -> bool {
     let opaque = [AttributeCode::AIGP, AttributeCode::PREFIX_SID];
     AttributeRule::of(code).class != AttributeClass::Unknown

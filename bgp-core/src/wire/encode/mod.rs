@@ -1,8 +1,8 @@
-//! Writing: helpers that patch lengths, the attribute block, and the writer of one UPDATE.
+//! Encoding: the attribute block, the writer of an UPDATE, and functions that patch lengths.
 //!
 //! Everything appends to a buffer of the caller. Attributes are encoded once for a group of routes
-//! ([`AttributeBlock`]); then [`UpdateWriter`] fills as many messages as the prefixes need. Nothing is allocated per
-//! message once the buffers have grown.
+//! ([`AttributeBlock`]); then [`UpdateWriter`] fills as many messages as the prefixes need. Once the buffers have grown, a
+//! message needs no allocation.
 
 mod attributes;
 mod block;
@@ -23,12 +23,12 @@ use crate::types::AfiSafi;
 use super::attribute::{AttributeCode, AttributeFlags};
 use super::frame::{HEADER_LENGTH, MessageType};
 
-/// Where the attributes of an UPDATE without withdrawn routes begin: header, two lengths.
+/// The offset of the attributes in an UPDATE without withdrawn routes: after the header and two lengths.
 const ATTRIBUTES_AT: usize = HEADER_LENGTH + 4;
-/// The most octets of one prefix: a path identifier, a length, an address of IPv6; and some to spare.
+/// The maximum length of one prefix: path identifier, length and IPv6 address, rounded up.
 const LONGEST_PREFIX: usize = 32;
 
-/// Appends the message that says that all routes of a family were sent (RFC 4724 section 2).
+/// Appends an End-of-RIB for a family (RFC 4724 section 2).
 pub fn encode_end_of_rib(out: &mut BytesMut, family: AfiSafi) {
     message(out, MessageType::Update, |out| {
         if family == AfiSafi::IPV4_UNICAST {
@@ -47,7 +47,7 @@ pub fn encode_keepalive(out: &mut BytesMut) {
     message(out, MessageType::Keepalive, |_| {});
 }
 
-/// Appends a message: header, what `body` appends, then the length in its place.
+/// Appends a message: writes the header, calls `body` to append the rest, and patches the length.
 pub(super) fn message(out: &mut BytesMut, kind: MessageType, body: impl FnOnce(&mut BytesMut)) {
     let start = out.len();
     put_header(out, kind);
@@ -56,7 +56,7 @@ pub(super) fn message(out: &mut BytesMut, kind: MessageType, body: impl FnOnce(&
     patch_length(out, start + 16, length);
 }
 
-/// Appends a header whose length is still to be patched.
+/// Appends a header, with its length left open.
 fn put_header(out: &mut BytesMut, kind: MessageType) {
     out.put_slice(&header(kind));
 }
@@ -68,7 +68,8 @@ const fn header(kind: MessageType) -> [u8; HEADER_LENGTH] {
     header
 }
 
-/// Appends an attribute: header, what `value` appends, then the length, of two octets only where it needs them.
+/// Appends an attribute: writes the header, calls `value` to append the value, and patches the length, which has two octets
+/// only if needed.
 #[inline]
 fn attribute(
     out: &mut BytesMut,
@@ -83,7 +84,7 @@ fn attribute(
     close_attribute(out, start, out.len() - start - 3);
 }
 
-/// Writes the length of an attribute whose header of three octets is at `start`. A long one is moved by one octet.
+/// Patches the length of an attribute whose header of three octets is at `start`. A long value is moved by one octet.
 #[inline]
 fn close_attribute(out: &mut BytesMut, start: usize, length: usize) {
     match (u8::try_from(length), out.get_mut(start + 2)) {
@@ -103,8 +104,8 @@ fn extend_length(out: &mut BytesMut, start: usize, length: usize) {
     patch_length(out, start + 2, length);
 }
 
-/// Writes a length of two octets at a place that exists. One that does not fit becomes the greatest: the writer never
-/// lets such a thing leave.
+/// Writes a length of two octets at an offset within `out`. A length that does not fit becomes the maximum: the writer
+/// never sends such a message.
 #[inline]
 fn patch_length(out: &mut [u8], at: usize, length: usize) {
     let length = u16::try_from(length).unwrap_or(u16::MAX);
@@ -113,15 +114,18 @@ fn patch_length(out: &mut [u8], at: usize, length: usize) {
     }
 }
 
-/// Octets that are made room for at once: a constant number is a small stores.
+/// The number of octets that a buffer grows by at least: a constant number takes a few stores.
 const STEP: usize = 128;
 
-/// Makes a buffer at least so long.
+/// Grows a buffer to at least `length` octets.
 #[inline(always)]
 fn make_room(out: &mut BytesMut, length: usize) {
-    let more = length.saturating_sub(out.len());
-    if more == 0 {
-    } else if more <= STEP {
+    let missing = length.saturating_sub(out.len());
+    if missing == 0 {
+        return;
+    }
+
+    if missing <= STEP {
         out.put_slice(&[0; STEP]);
     } else {
         out.resize(length, 0);

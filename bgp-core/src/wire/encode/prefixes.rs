@@ -1,4 +1,4 @@
-//! The loop that writes prefixes.
+//! Encoding of prefixes into the free space of a message.
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -6,13 +6,13 @@ use crate::wire::nlri::{self, AddressWidth};
 
 use super::LONGEST_PREFIX;
 
-/// Room for prefixes in a message, as a value of its own: a loop that fills it keeps it in registers.
+/// The space for prefixes in a message. It is a separate value so that a loop can keep it in registers.
 #[derive(Debug)]
 pub(crate) struct PrefixRoom<'a> {
-    /// What is not written yet, and [`LONGEST_PREFIX`] octets behind it: a prefix is written with all octets of its
-    /// address, of which the next one overwrites those that do not count.
+    /// The free space, and [`LONGEST_PREFIX`] octets behind it: a prefix is written with all octets of its address, and the
+    /// next one overwrites those that do not count.
     rest: &'a mut [u8],
-    /// Octets of `rest` before anything was written.
+    /// The initial length of `rest`.
     octets: usize,
     width: Option<AddressWidth>,
     add_path: bool,
@@ -20,20 +20,20 @@ pub(crate) struct PrefixRoom<'a> {
 }
 
 impl<'a> PrefixRoom<'a> {
-    /// Room up to [`LONGEST_PREFIX`] octets before the end of `rest`.
+    /// The space from the start of `rest` to [`LONGEST_PREFIX`] octets before its end.
     #[inline(always)]
     pub(super) fn new(rest: &'a mut [u8], width: Option<AddressWidth>, add_path: bool) -> Self {
         let octets = rest.len();
         Self { rest, octets, width, add_path, prefixes: 0 }
     }
 
-    /// How many octets and prefixes were written.
+    /// The numbers of octets and of prefixes written.
     #[inline(always)]
     pub(crate) fn written(&self) -> (usize, usize) {
         (self.octets - self.rest.len(), self.prefixes)
     }
 
-    /// The most octets that so many prefixes need.
+    /// The maximum number of octets that `prefixes` prefixes need.
     #[inline(always)]
     pub(super) fn most_octets(
         prefixes: usize,
@@ -49,10 +49,10 @@ impl<'a> PrefixRoom<'a> {
         prefixes.saturating_mul(path_id + prefix)
     }
 
-    /// Writes prefixes, each with the path identifier 1, up to the first that does not fit or is not of the family.
+    /// Writes prefixes with the path identifier 1, up to the first that does not fit or is of another family.
     #[inline(always)]
     pub(super) fn push_all(mut self, prefixes: &[IpNet]) -> Self {
-        // The loop asks for the family of each prefix and for nothing else.
+        // One loop for each family: all that it checks for each prefix is the family and the space.
         match (self.width, self.add_path) {
             (Some(AddressWidth::V4), false) => {
                 for prefix in prefixes {
@@ -78,12 +78,13 @@ impl<'a> PrefixRoom<'a> {
                 }
             }
         }
+
         self
     }
 
-    /// Writes a prefix, its host bits masked, and before it the path identifier where the session has them.
+    /// Writes a prefix with its host bits masked, after a path identifier if the session has these.
     ///
-    /// `false` where it does not fit or is not of the family: nothing was written.
+    /// Returns false, and writes nothing, if the prefix does not fit or is of another family.
     #[inline(always)]
     pub(crate) fn push(&mut self, prefix: IpNet, path_id: u32) -> bool {
         match (&prefix, self.width) {
@@ -123,13 +124,15 @@ impl<'a> PrefixRoom<'a> {
         if self.rest.len() < used + LONGEST_PREFIX {
             return false;
         }
+
         if ADD_PATH {
-            let Some(place) = self.rest.first_chunk_mut() else { return false };
-            *place = path_id.to_be_bytes();
+            let Some(destination) = self.rest.first_chunk_mut() else { return false };
+            *destination = path_id.to_be_bytes();
         }
-        let place = self.rest.get_mut(before..).and_then(<[u8]>::first_chunk_mut);
-        let Some(place) = place else { return false };
-        *place = octets;
+        let destination = self.rest.get_mut(before..).and_then(<[u8]>::first_chunk_mut);
+        let Some(destination) = destination else { return false };
+        *destination = octets;
+
         let rest = std::mem::take(&mut self.rest).get_mut(used..);
         self.rest = rest.unwrap_or_default();
         self.prefixes += 1;

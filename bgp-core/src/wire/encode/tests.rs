@@ -304,7 +304,8 @@ fn attributes_that_fill_a_message_let_no_prefix_in() {
         assert!(out.is_empty());
         for next_hop in ["10.0.0.1", "2001:db8::1"] {
             let (mut out, next_hop) = (BytesMut::new(), next_hop.parse().unwrap());
-            let mut writer = UpdateWriter::reach_with(&mut out, family, &next_hop, &large, external());
+            let mut writer =
+                UpdateWriter::reach_with(&mut out, family, &next_hop, &large, external());
             assert!(!writer.push(prefix.parse().unwrap()));
             assert_eq!((writer.finish(), out.len()), (0, 0));
         }

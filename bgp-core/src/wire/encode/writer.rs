@@ -18,11 +18,11 @@ use super::{
     patch_length,
 };
 
-/// Writes one UPDATE at the end of a buffer, never longer than the session allows.
+/// Writes one UPDATE at the end of a buffer, within the session's message limit.
 ///
-/// Push prefixes until one does not fit, finish, and begin the next message with that one. A writer that got no prefix,
-/// or that is dropped before [`finish`](Self::finish), leaves the buffer as it was: an UPDATE without prefixes would be
-/// an End-of-RIB.
+/// Push prefixes until one does not fit, finish, and start the next message with that one. A writer without prefixes, or
+/// one that is dropped before [`finish`](Self::finish), leaves the buffer as it was: an UPDATE without prefixes would be an
+/// End-of-RIB.
 ///
 /// ```
 /// use bgp_core::wire::{AttributeBlock, NextHop, PathAttributes, UpdateWriter, WireContext};
@@ -47,37 +47,37 @@ use super::{
 #[derive(Debug)]
 pub struct UpdateWriter<'b> {
     out: &'b mut BytesMut,
-    form: NlriField<'b>,
-    /// What the prefixes of the family are, where its NLRI are prefixes.
+    field: NlriField<'b>,
+    /// The address width of the family; `None` if its NLRI are not plain prefixes.
     width: Option<AddressWidth>,
     add_path: bool,
-    /// Where the message begins.
+    /// The start of the message in the buffer.
     start: usize,
-    /// Where what is written ends. The buffer is longer by room for the next prefixes.
+    /// The end of the octets written. The buffer is longer, with space for the next prefixes.
     end: usize,
-    /// Where the NLRI may end so that what follows them still fits.
+    /// The limit for the end of the NLRI, so that the octets after them still fit.
     room_to: usize,
     prefixes: usize,
 }
 
-/// Where the NLRI stand, and what is still to be written after them.
+/// The field that has the NLRI, and the octets to write after them.
 #[derive(Clone, Copy, Debug)]
 enum NlriField<'b> {
-    /// The NLRI field; everything before it is written.
+    /// The NLRI field; everything before it is already written.
     Nlri,
-    /// The withdrawn routes, whose length is patched.
+    /// The withdrawn routes; their length is still to be patched.
     Withdrawn,
-    /// An MP_REACH_NLRI, the first attribute; then these.
+    /// An MP_REACH_NLRI, the first attribute; these attributes follow.
     MpReach(AttributeSource<'b>),
     /// An MP_UNREACH_NLRI, the only attribute.
     MpUnreach,
 }
 
-/// The attributes of a message, encoded before or to be encoded.
+/// The attributes of a message: already encoded, or still to be encoded.
 #[derive(Clone, Copy, Debug)]
 enum AttributeSource<'b> {
     Block(&'b AttributeBlock),
-    /// `small`: see [`are_small`]; the room was counted with [`SMALL_ROOM`] octets for them then.
+    /// If `small` (see [`are_small`]), [`SMALL_ROOM`] octets are reserved for the attributes.
     Owned {
         attributes: &'b PathAttributes,
         cx: WireContext,
@@ -85,16 +85,16 @@ enum AttributeSource<'b> {
     },
 }
 
-/// Octets of an extended attribute length beyond the short one.
+/// The additional octet of an extended attribute length.
 const EXTENDED_LENGTH_ROOM: usize = 1;
-/// Where the withdrawn routes of an UPDATE begin: header, one length.
+/// The offset of the withdrawn routes in an UPDATE: after the header and one length.
 const WITHDRAWN_AT: usize = 21;
 
 impl<'b> UpdateWriter<'b> {
-    /// Begins an UPDATE that announces routes with these attributes.
+    /// Starts an UPDATE that announces routes with these attributes.
     ///
-    /// IPv4 unicast with an IPv4 next hop uses the classic NLRI field and NEXT_HOP; anything else an MP_REACH_NLRI,
-    /// which stands first (RFC 7606 section 5.1).
+    /// IPv4 unicast with an IPv4 next hop uses the NLRI field and NEXT_HOP; anything else uses an MP_REACH_NLRI, which is the
+    /// first attribute (RFC 7606 section 5.1).
     #[inline]
     #[must_use]
     pub fn reach(
@@ -105,6 +105,7 @@ impl<'b> UpdateWriter<'b> {
         cx: WireContext,
     ) -> Self {
         let start = out.len();
+
         match next_hop {
             NextHop::V4(address) if family == AfiSafi::IPV4_UNICAST => {
                 let end = block.put_message(out, *address);
@@ -112,15 +113,16 @@ impl<'b> UpdateWriter<'b> {
             }
             _ => {
                 let end = put_mp_reach(out, family, next_hop);
-                let form = NlriField::MpReach(AttributeSource::Block(block));
+                let field = NlriField::MpReach(AttributeSource::Block(block));
                 let limit = cx.limit().octets().saturating_sub(block.len() + EXTENDED_LENGTH_ROOM);
-                Self::new(out, form, family, cx, start, end, limit)
+                Self::new(out, field, family, cx, start, end, limit)
             }
         }
     }
 
-    /// The same with attributes that were not encoded yet: they are written where they stand. It is the faster way for a
-    /// message whose attributes no other one has; for several messages encode an [`AttributeBlock`] once.
+    /// Starts an UPDATE that announces routes, like [`reach`](Self::reach), but encodes the attributes directly into the
+    /// message. This is faster if no other message has these attributes; for several messages, encode an
+    /// [`AttributeBlock`] once.
     #[inline]
     #[must_use]
     pub fn reach_with(
@@ -131,28 +133,29 @@ impl<'b> UpdateWriter<'b> {
         cx: WireContext,
     ) -> Self {
         let start = out.len();
+
         match next_hop {
             NextHop::V4(address) if family == AfiSafi::IPV4_UNICAST => {
                 let written = put_message(out, address.octets(), attributes, cx);
-                // AttributeSource that were cut off must not leave.
+                // Truncated attributes must not be sent.
                 let (end, limit) = written.map_or((start, 0), |end| (end, cx.limit().octets()));
                 Self::new(out, NlriField::Nlri, family, cx, start, end, limit)
             }
             _ => {
                 let end = put_mp_reach(out, family, next_hop);
                 let small = are_small(attributes, cx);
-                let form = NlriField::MpReach(AttributeSource::Owned { attributes, cx, small });
-                // A small octets may be left over: how many it is are counted when it matters.
+                let field = NlriField::MpReach(AttributeSource::Owned { attributes, cx, small });
+                // The estimate may be too high: the exact number is counted when it matters.
                 let after = if small { SMALL_ROOM } else { most_octets_of_all(attributes, cx) };
                 let limit = cx.limit().octets().saturating_sub(after + EXTENDED_LENGTH_ROOM);
-                Self::new(out, form, family, cx, start, end, limit)
+                Self::new(out, field, family, cx, start, end, limit)
             }
         }
     }
 
-    /// Begins an UPDATE that withdraws routes.
+    /// Starts an UPDATE that withdraws routes.
     ///
-    /// IPv4 unicast uses the classic field, any other family an MP_UNREACH_NLRI.
+    /// IPv4 unicast uses the withdrawn routes field, any other family an MP_UNREACH_NLRI.
     #[must_use]
     pub fn unreach(out: &'b mut BytesMut, family: AfiSafi, cx: WireContext) -> Self {
         let (start, limit) = (out.len(), cx.limit().octets());
@@ -166,11 +169,11 @@ impl<'b> UpdateWriter<'b> {
         Self::new(out, NlriField::MpUnreach, family, cx, start, end, limit - EXTENDED_LENGTH_ROOM)
     }
 
-    /// `limit`: octets up to the end of the NLRI.
+    /// Creates a writer. `limit` is the maximum number of octets up to the end of the NLRI.
     #[inline(always)]
     fn new(
         out: &'b mut BytesMut,
-        form: NlriField<'b>,
+        field: NlriField<'b>,
         family: AfiSafi,
         cx: WireContext,
         start: usize,
@@ -178,20 +181,20 @@ impl<'b> UpdateWriter<'b> {
         limit: usize,
     ) -> Self {
         let (width, add_path) = (AddressWidth::of(family), cx.has_add_path(family));
-        Self { out, form, width, add_path, start, end, room_to: start + limit, prefixes: 0 }
+        Self { out, field, width, add_path, start, end, room_to: start + limit, prefixes: 0 }
     }
 
-    /// Adds a prefix, its host bits masked. On a session with path identifiers (RFC 7911) it gets the identifier 1.
+    /// Adds a prefix with its host bits masked. On a session with path identifiers (RFC 7911) it gets the identifier 1.
     ///
-    /// `false` where it does not fit or is not of the family: nothing was written.
+    /// Returns false, and writes nothing, if the prefix does not fit or is of another family.
     #[inline]
     pub fn push(&mut self, prefix: IpNet) -> bool {
         self.push_with_path_id(prefix, 1)
     }
 
-    /// Adds a prefix with a path identifier, which is left out where the session has none (RFC 7911).
+    /// Adds a prefix with a path identifier, which is left out if the session has none (RFC 7911).
     ///
-    /// `false` where it does not fit or is not of the family: nothing was written.
+    /// Returns false, and writes nothing, if the prefix does not fit or is of another family.
     #[inline]
     pub fn push_with_path_id(&mut self, prefix: IpNet, path_id: u32) -> bool {
         self.count_if_short(LONGEST_PREFIX);
@@ -205,16 +208,16 @@ impl<'b> UpdateWriter<'b> {
         fits
     }
 
-    /// Adds prefixes in their order, up to the first that does not fit or is not of the family; says how many. It writes
-    /// what [`push`](Self::push) would, in one loop.
+    /// Adds prefixes in order, up to the first that does not fit or is of another family. Returns their number. It writes
+    /// the same octets as [`push`](Self::push), in one loop.
     #[inline]
     pub fn push_all(&mut self, prefixes: &[IpNet]) -> usize {
-        let written = self.room(prefixes.len()).push_all(prefixes).written();
-        self.wrote(written);
-        written.1
+        let (octets, prefixes) = self.room(prefixes.len()).push_all(prefixes).written();
+        self.wrote((octets, prefixes));
+        prefixes
     }
 
-    /// Room for so many prefixes at most. What was [`written`](PrefixRoom::written) to it is to be told by
+    /// The space for up to `most` prefixes. After writing, pass [`written`](PrefixRoom::written) to
     /// [`wrote`](Self::wrote).
     #[inline(always)]
     pub(crate) fn room(&mut self, most: usize) -> PrefixRoom<'_> {
@@ -230,32 +233,33 @@ impl<'b> UpdateWriter<'b> {
         PrefixRoom::new(rest, self.width, self.add_path)
     }
 
-    /// Where there is not room for so many octets, the room is what there really is.
+    /// Counts the remaining space exactly if the estimate is less than `octets`.
     #[inline(always)]
     fn count_if_short(&mut self, octets: usize) {
         if self.end + octets > self.room_to {
-            self.room_to += left_over(self.form);
-            if let NlriField::MpReach(AttributeSource::Owned { small, .. }) = &mut self.form {
+            self.room_to += left_over(self.field);
+            if let NlriField::MpReach(AttributeSource::Owned { small, .. }) = &mut self.field {
                 *small = false;
             }
         }
     }
 
-    /// So many octets and prefixes were written to the room that was given last.
+    /// Adds the octets and prefixes that were written to the last [`room`](Self::room).
     #[inline(always)]
     pub(crate) fn wrote(&mut self, (octets, prefixes): (usize, usize)) {
         self.end += octets;
         self.prefixes += prefixes;
     }
 
-    /// Adds NLRI of a family whose form this crate does not know, as octets.
+    /// Adds NLRI as octets, for a family whose format this crate does not know.
     ///
-    /// `false` where they do not fit, or where the family's NLRI are plain prefixes: nothing was written.
+    /// Returns false, and writes nothing, if they do not fit or if the family's NLRI are plain prefixes.
     pub fn push_opaque(&mut self, nlri: &[u8]) -> bool {
         self.count_if_short(nlri.len());
         if self.end + nlri.len() > self.room_to || self.width.is_some() {
             return false;
         }
+
         self.out.truncate(self.end);
         self.out.put_slice(nlri);
         self.end = self.out.len();
@@ -263,18 +267,19 @@ impl<'b> UpdateWriter<'b> {
         true
     }
 
-    /// Completes the message and says how many prefixes it has. With none there is no message: the buffer is as before.
+    /// Completes the message and returns the number of its prefixes. Without prefixes, the buffer is left as it was.
     #[inline]
     pub fn finish(mut self) -> usize {
         let prefixes = self.prefixes;
         if prefixes != 0 {
             self.out.truncate(self.end);
-            if !matches!(self.form, NlriField::Nlri) {
-                close(self.out, self.form, self.start);
+            if !matches!(self.field, NlriField::Nlri) {
+                close(self.out, self.field, self.start);
             }
             let length = self.out.len() - self.start;
             patch_length(self.out, self.start + 16, length);
-            // What is written stays when the writer is dropped.
+
+            // Keep the message when the writer is dropped.
             self.start = usize::MAX;
         }
         prefixes
@@ -288,11 +293,11 @@ impl Drop for UpdateWriter<'_> {
     }
 }
 
-/// Octets by which the room for prefixes was counted too small.
+/// The number of octets by which the estimate of the space for prefixes was too low.
 #[cold]
 #[inline(never)]
-fn left_over(form: NlriField<'_>) -> usize {
-    match form {
+fn left_over(field: NlriField<'_>) -> usize {
+    match field {
         NlriField::MpReach(AttributeSource::Owned { attributes, cx, small: true }) => {
             SMALL_ROOM.saturating_sub(most_octets(attributes, cx))
         }
@@ -300,30 +305,32 @@ fn left_over(form: NlriField<'_>) -> usize {
     }
 }
 
-/// Writes what stands after the prefixes, and the lengths of what they stand in, but for that of the message.
+/// Writes the octets after the prefixes and patches all lengths except that of the message.
 #[inline(never)]
-fn close(out: &mut BytesMut, form: NlriField<'_>, start: usize) {
-    if let NlriField::Withdrawn = form {
+fn close(out: &mut BytesMut, field: NlriField<'_>, start: usize) {
+    if let NlriField::Withdrawn = field {
         let length = out.len() - start - WITHDRAWN_AT;
         patch_length(out, start + WITHDRAWN_AT - 2, length);
         out.put_slice(&[0; 2]);
         return;
     }
+
     let at = start + ATTRIBUTES_AT;
     close_attribute(out, at, out.len() - at - 3);
-    match form {
+    match field {
         NlriField::MpReach(AttributeSource::Block(block)) => block.put_attributes(out),
         NlriField::MpReach(AttributeSource::Owned { attributes, cx, .. }) => {
             put_attributes(out, attributes, cx);
         }
         NlriField::MpUnreach | NlriField::Nlri | NlriField::Withdrawn => {}
     }
+
     let length = out.len() - at;
     patch_length(out, at - 2, length);
 }
 
-/// Appends an UPDATE of IPv4 unicast up to its NLRI, its own length left open, and octets that mean nothing, so that
-/// there is room for the first prefix. Answers where its attributes end.
+/// Appends an UPDATE of IPv4 unicast up to its NLRI, with the message length left open, and filler octets as space for the
+/// first prefix. Returns the offset of the end of the attributes.
 #[inline(never)]
 fn put_message(
     out: &mut BytesMut,
@@ -338,20 +345,22 @@ fn put_message(
         let most = ATTRIBUTES_AT + NEXT_HOP.len() + most_octets_of_all(attributes, cx);
         make_room(out, start + most + LONGEST_PREFIX);
     }
+
     let message = out.get_mut(start..)?;
     let octets = message.len();
-    let mut place = WriteCursor(message);
-    place.put(BEGINNING)?;
-    put_head(&mut place, attributes, cx)?;
+    let mut cursor = WriteCursor(message);
+    cursor.put(BEGINNING)?;
+    put_head(&mut cursor, attributes, cx)?;
     let (flags, code) = (AttributeFlags::TRANSITIVE, AttributeCode::NEXT_HOP);
-    place.put_number(flags, code, u32::from_be_bytes(next_hop))?;
-    put_tail(&mut place, attributes, cx)?;
-    let end = start + octets - place.0.len();
+    cursor.put_number(flags, code, u32::from_be_bytes(next_hop))?;
+    put_tail(&mut cursor, attributes, cx)?;
+
+    let end = start + octets - cursor.0.len();
     patch_length(out, start + ATTRIBUTES_AT - 2, end - start - ATTRIBUTES_AT);
     Some(end)
 }
 
-/// Appends the attributes of a message that has no NEXT_HOP.
+/// Appends the attributes of a message without NEXT_HOP.
 #[inline(always)]
 fn put_attributes(out: &mut BytesMut, attributes: &PathAttributes, cx: WireContext) {
     let start = out.len();
@@ -360,67 +369,71 @@ fn put_attributes(out: &mut BytesMut, attributes: &PathAttributes, cx: WireConte
     } else {
         make_room(out, start + most_octets_of_all(attributes, cx) + SPARE);
     }
-    let mut place = WriteCursor(out.get_mut(start..).unwrap_or_default());
-    let written = put_head(&mut place, attributes, cx);
-    let written = written.and_then(|()| put_tail(&mut place, attributes, cx));
-    debug_assert!(written.is_some(), "more octets than there were to be at most");
-    let left = place.0.len();
+
+    let mut cursor = WriteCursor(out.get_mut(start..).unwrap_or_default());
+    let written = put_head(&mut cursor, attributes, cx);
+    let written = written.and_then(|()| put_tail(&mut cursor, attributes, cx));
+    debug_assert!(written.is_some(), "the attributes exceed their maximum length");
+
+    let left = cursor.0.len();
     out.truncate(out.len() - left);
 }
 
-/// The most octets of attributes, NEXT_HOP not among them.
+/// The maximum length of the attributes without NEXT_HOP; see [`most_octets`].
 #[inline(never)]
 fn most_octets_of_all(attributes: &PathAttributes, cx: WireContext) -> usize {
     most_octets(attributes, cx)
 }
 
-/// The most octets of an UPDATE up to the NLRI of an MP_REACH_NLRI: two addresses of IPv6, their length, an octet that
-/// is reserved.
+/// The maximum length of an UPDATE up to the NLRI of an MP_REACH_NLRI, with two IPv6 addresses, their length and a reserved
+/// octet.
 const MP_HEAD: usize = ATTRIBUTES_AT + 6 + 1 + 32 + 1;
 
-/// Appends an UPDATE up to the NLRI of its MP_REACH_NLRI, the lengths left open, and octets that mean nothing, so that
-/// there is room for the first prefix. Answers where the NLRI begin.
+/// Appends an UPDATE up to the NLRI of its MP_REACH_NLRI, with the lengths left open, and filler octets as space for the
+/// first prefix. Returns the offset of the NLRI.
 #[inline(never)]
 fn put_mp_reach(out: &mut BytesMut, family: AfiSafi, next_hop: &NextHop) -> usize {
     let start = out.len();
     make_room(out, start + MP_HEAD + LONGEST_PREFIX);
     let room = out.len();
-    let mut place = WriteCursor(out.get_mut(start..).unwrap_or_default());
-    let written = put_mp_head(&mut place, family, next_hop);
-    debug_assert!(written.is_some(), "more octets than there were to be at most");
-    room - place.0.len()
+    let mut cursor = WriteCursor(out.get_mut(start..).unwrap_or_default());
+    let written = put_mp_head(&mut cursor, family, next_hop);
+    debug_assert!(written.is_some(), "the attributes exceed their maximum length");
+    room - cursor.0.len()
 }
 
-/// Writes an UPDATE up to the NLRI of its MP_REACH_NLRI, the lengths left open.
+/// Writes an UPDATE up to the NLRI of its MP_REACH_NLRI, with the lengths left open.
 ///
-/// The next hop is as RFC 2545 section 3 and RFC 8950 section 3 have it. IPv6 routes have no IPv4 next hops: such a one is
-/// sent as the IPv6 address that stands for it (RFC 4798 section 2).
+/// The next hop follows RFC 2545 section 3 and RFC 8950 section 3. IPv6 routes cannot have an IPv4 next hop: it is sent as
+/// an IPv4-mapped IPv6 address (RFC 4798 section 2).
 #[inline(always)]
-fn put_mp_head(place: &mut WriteCursor<'_>, family: AfiSafi, next_hop: &NextHop) -> Option<()> {
+fn put_mp_head(cursor: &mut WriteCursor<'_>, family: AfiSafi, next_hop: &NextHop) -> Option<()> {
     let mut beginning = [0; ATTRIBUTES_AT + 7];
     *beginning.first_chunk_mut()? = BEGINNING;
     let [.., a, b, c, d, e, f, length] = &mut beginning;
     [*a, *b, *c, *d, *e, *f] = mp_header(AttributeCode::MP_REACH_NLRI, family);
+
     let (global, link_local) = match next_hop {
         NextHop::V4(address) if family.afi != Afi::IPV6 => {
             *length = 4;
-            place.put(beginning)?;
-            place.put(address.octets())?;
-            return place.put([0]);
+            cursor.put(beginning)?;
+            cursor.put(address.octets())?;
+            return cursor.put([0]);
         }
         NextHop::V4(address) => (address.to_ipv6_mapped(), None),
         NextHop::V6 { global, link_local } => (*global, *link_local),
     };
+
     *length = if link_local.is_some() { 32 } else { 16 };
-    place.put(beginning)?;
-    place.put(global.octets())?;
+    cursor.put(beginning)?;
+    cursor.put(global.octets())?;
     if let Some(link_local) = link_local {
-        place.put(link_local.octets())?;
+        cursor.put(link_local.octets())?;
     }
-    place.put([0])
+    cursor.put([0])
 }
 
-/// What an MP attribute begins with, its length left open: the header of an attribute, and the family.
+/// The beginning of an MP attribute: its header, with the length left open, and the family.
 const fn mp_header(code: AttributeCode, family: AfiSafi) -> [u8; 6] {
     let [high, low] = family.afi.0.to_be_bytes();
     [AttributeFlags::OPTIONAL.0, code.0, 0, high, low, family.safi.0]

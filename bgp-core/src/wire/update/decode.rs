@@ -1,7 +1,7 @@
-//! Decoding: the one pass over the attributes of an UPDATE, with a verdict for each.
+//! Decoding: one pass over the attributes of an UPDATE, with a verdict for each.
 //!
-//! What is right costs little here: the state of the pass stays in registers, and whatever is about an error is a call
-//! that is not made.
+//! Valid attributes cost little: the state of the pass stays in registers, and all code about errors is in functions that
+//! are not called for them.
 
 use crate::types::AfiSafi;
 use crate::wire::attribute::rules::AttributeRule;
@@ -20,8 +20,8 @@ impl<'a> Update<'a> {
     ///
     /// # Errors
     ///
-    /// What ends the session (RFC 4271 section 6.3 as revised by RFC 7606): lengths or prefixes that cannot be, an
-    /// attribute that says it is well-known and is not, an MP attribute that cannot be read.
+    /// The errors that end the session (RFC 4271 section 6.3 as revised by RFC 7606): impossible lengths or prefixes, an
+    /// unknown attribute that is marked well-known, an unreadable MP attribute.
     #[inline]
     pub fn decode(frame: Frame<'a>, cx: WireContext) -> Result<Self, DecodeError> {
         let mut update = Self { octets: frame.as_bytes(), metadata: UpdateMetadata::new(cx) };
@@ -31,7 +31,7 @@ impl<'a> Update<'a> {
         Ok(update)
     }
 
-    /// The same of a message in which there is something to judge.
+    /// Decodes a message that the fast path gave up on.
     #[inline(never)]
     pub(super) fn judge(octets: &'a [u8], cx: WireContext) -> Result<Self, DecodeError> {
         let Ok((nlri, (withdrawn, attributes))) = sections(octets) else {
@@ -41,18 +41,20 @@ impl<'a> Update<'a> {
         let nlri_at = attributes_at + attributes.len();
         check_prefixes(withdrawn, WITHDRAWN_AT, cx)?;
         check_prefixes(nlri, nlri_at, cx)?;
+
         let mut verdict = MessageVerdict::new(attributes, attributes_at, cx);
         let mut index = AttributeIndex::default();
         let mut judged = JudgedAttributes::new(attributes, cx);
-        while let Some(step) = judged.step() {
-            match step.verdict {
+        while let Some(attribute) = judged.next_judged() {
+            match attribute.verdict {
                 Ok(value) => {
                     let at = nlri_at - judged.rest.len() - value.len();
-                    index.set(AttributeRule::of(step.code).slot, at, value.len());
+                    index.set(AttributeRule::of(attribute.code).slot, at, value.len());
                 }
-                Err(kind) => verdict = verdict.with(kind, step.code, step.at)?,
+                Err(kind) => verdict = verdict.with(kind, attribute.code, attribute.at)?,
             }
         }
+
         let missing = MANDATORY & !judged.first_codes();
         let MessageVerdict { withdraw, treatment, error, .. } = verdict;
         let (attributes_at, nlri_at) = (offset_u16(attributes_at), offset_u16(nlri_at));
@@ -69,24 +71,28 @@ impl<'a> Update<'a> {
         Self { octets, metadata }.conclude()
     }
 
-    /// Missing attributes (RFC 7606 section 3 d), and the rule of its section 5.2: an error beyond a discard, in a message
-    /// that names no reachable route, may have hidden the routes that it was about.
+    /// Completes the verdict: judges missing attributes (RFC 7606 section 3 d), and resets the session if an error worse
+    /// than a discard may have hidden the routes it was about, because the message has no reachable route (section 5.2).
     fn conclude(mut self) -> Result<Self, DecodeError> {
-        let classic = !self.nlri_field().is_empty();
-        let mp = self.mp_reach().is_some_and(|reach| !reach.nlri_octets().is_empty());
-        let wanted = match (classic, mp) {
-            (true, _) => MANDATORY,
-            (false, true) => MANDATORY & !bit(AttributeCode::NEXT_HOP),
-            (false, false) => 0,
+        let has_nlri = !self.nlri_field().is_empty();
+        let has_mp_nlri = self.mp_reach().is_some_and(|reach| !reach.nlri_octets().is_empty());
+        let required = if has_nlri {
+            MANDATORY
+        } else if has_mp_nlri {
+            MANDATORY & !bit(AttributeCode::NEXT_HOP)
+        } else {
+            0
         };
-        self.metadata.missing &= wanted;
+        self.metadata.missing &= required;
+
         let mut verdict = MessageVerdict::of(&self);
         for code in missing_codes(self.metadata.missing) {
             verdict = verdict.with(ErrorKind::MissingAttribute, code, verdict.attributes.len())?;
         }
         let MessageVerdict { withdraw, treatment, error, .. } = verdict;
         self.metadata = UpdateMetadata { withdraw, treatment, error, ..self.metadata };
-        let reachable = classic || mp || treatment == Treatment::AfiSafiDisable;
+
+        let reachable = has_nlri || has_mp_nlri || treatment == Treatment::AfiSafiDisable;
         match error {
             Some(error) if withdraw && !reachable => Err(error),
             _ => Ok(self),
@@ -94,7 +100,7 @@ impl<'a> Update<'a> {
     }
 }
 
-/// Withdrawn routes and attributes; the NLRI are the rest.
+/// Splits a message into withdrawn routes and attributes; the NLRI are the rest of the input.
 #[inline]
 pub(super) fn sections(message: &[u8]) -> Parsed<'_, (&[u8], &[u8])> {
     let (body, _header) = octets(message, HEADER_LENGTH)?;
@@ -103,7 +109,7 @@ pub(super) fn sections(message: &[u8]) -> Parsed<'_, (&[u8], &[u8])> {
     Ok((nlri, (withdrawn, attributes)))
 }
 
-/// What is below 65,536 in two octets: a place in a message.
+/// An offset in a message as two octets.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "no message is longer than 65,535 octets")]
 pub(super) const fn offset_u16(at: usize) -> u16 {
@@ -116,7 +122,7 @@ fn check_prefixes(field: &[u8], at: usize, cx: WireContext) -> Result<(), Decode
         .map_err(|inside| DecodeError::new(ErrorKind::Prefix, at + inside))
 }
 
-/// The attributes of a field one after the other, each judged.
+/// The attributes of a field, judged one after the other.
 #[derive(Clone, Debug)]
 pub(super) struct JudgedAttributes<'a> {
     octets: &'a [u8],
@@ -124,18 +130,18 @@ pub(super) struct JudgedAttributes<'a> {
     cx: WireContext,
     /// A bit for each code below 64 that occurred.
     seen: u64,
-    /// The same for all others.
+    /// A bit for each code from 64 that occurred.
     seen_high: [u64; 3],
 }
 
 /// One attribute with its verdict.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct JudgedAttribute<'a> {
-    /// Where it begins in the field.
+    /// The offset of the attribute in the field.
     pub(super) at: usize,
-    /// What it is.
+    /// The type code.
     pub(super) code: AttributeCode,
-    /// What is wrong with it; else its value.
+    /// The value, or the error.
     pub(super) verdict: Result<&'a [u8], ErrorKind>,
 }
 
@@ -145,8 +151,8 @@ impl<'a> JudgedAttributes<'a> {
         Self { octets, rest: octets, cx, seen: 0, seen_high: [0; 3] }
     }
 
-    /// The next attribute. One that exceeds the field is the last: after it nothing can be found.
-    pub(super) fn step(&mut self) -> Option<JudgedAttribute<'a>> {
+    /// Judges the next attribute. One that exceeds the field is the last, because nothing after it can be found.
+    pub(super) fn next_judged(&mut self) -> Option<JudgedAttribute<'a>> {
         if self.rest.is_empty() {
             return None;
         }
@@ -157,6 +163,7 @@ impl<'a> JudgedAttributes<'a> {
             self.is_first(code);
             return Some(JudgedAttribute { at, code, verdict: Err(ErrorKind::AttributeOverrun) });
         };
+
         self.rest = rest;
         let code = attribute.code;
         let verdict = if self.is_first(code) {
@@ -168,15 +175,16 @@ impl<'a> JudgedAttributes<'a> {
         Some(JudgedAttribute { at, code, verdict })
     }
 
-    /// A bit for each of the codes below 8 that occurred.
+    /// A bit for each code below 8 that occurred.
     #[inline]
     const fn first_codes(&self) -> u8 {
         self.seen.to_le_bytes()[0]
     }
 
+    /// Marks a code as seen. Returns true if it was not seen before.
     fn is_first(&mut self, code: AttributeCode) -> bool {
         let bit = 1 << (code.0 & 63);
-        // Not one array of four words: this way the word of the usual codes stays in a register.
+        // Two fields instead of one array: this keeps the word of the common codes in a register.
         if code.0 < 64 {
             let first = self.seen & bit == 0;
             self.seen |= bit;
@@ -202,7 +210,7 @@ fn code_of_overrun(octets: &[u8]) -> AttributeCode {
     AttributeCode(octets.get(1).copied().unwrap_or(0))
 }
 
-/// What becomes of a message, as far as its errors are known.
+/// The verdict on a message, from the errors found so far.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MessageVerdict<'a> {
     attributes: &'a [u8],
@@ -220,14 +228,14 @@ impl<'a> MessageVerdict<'a> {
         Self { attributes, attributes_at, cx, withdraw: false, treatment, error: None }
     }
 
-    /// The verdict on a message.
+    /// The verdict on a decoded message.
     pub(super) fn of(update: &Update<'a>) -> Self {
         let UpdateMetadata { cx, withdraw, treatment, error, .. } = update.metadata;
         let (attributes, attributes_at) = (update.attributes_field(), update.attributes_at());
         Self { attributes, attributes_at, cx, withdraw, treatment, error }
     }
 
-    /// Takes in an error.
+    /// Adds an error.
     #[cold]
     fn with(self, kind: ErrorKind, code: AttributeCode, at: usize) -> Result<Self, DecodeError> {
         let error = DecodeError::of_attribute(kind, code, self.attributes_at + at);
@@ -235,6 +243,7 @@ impl<'a> MessageVerdict<'a> {
         if treatment == Treatment::SessionReset {
             return Err(error);
         }
+
         let withdraw = self.withdraw || treatment == Treatment::TreatAsWithdraw;
         if treatment > self.treatment {
             return Ok(Self { withdraw, treatment, error: Some(error), ..self });
@@ -242,21 +251,20 @@ impl<'a> MessageVerdict<'a> {
         Ok(Self { withdraw, ..self })
     }
 
-    /// The table's answer, with AFI/SAFI disable in place of a reset where that is configured and the family is known.
+    /// The treatment from the table; AFI/SAFI disable instead of a reset if that is configured and the family is known.
     pub(super) fn treatment_of(
         &self,
         kind: ErrorKind,
         code: AttributeCode,
         at: usize,
     ) -> Treatment {
-        let treatment = AttributeRule::of(code).treatment(kind);
-        let of_family =
-            matches!(code, AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI)
-                && kind != ErrorKind::RepeatedAttribute;
-        let disables = of_family && self.cx.may_disable_family();
-        if disables && mp::family_at(self.attributes, at).is_some() {
+        let is_mp = matches!(code, AttributeCode::MP_REACH_NLRI | AttributeCode::MP_UNREACH_NLRI);
+        let may_disable =
+            is_mp && kind != ErrorKind::RepeatedAttribute && self.cx.may_disable_family();
+        if may_disable && mp::family_at(self.attributes, at).is_some() {
             return Treatment::AfiSafiDisable;
         }
-        treatment
+
+        AttributeRule::of(code).treatment(kind)
     }
 }

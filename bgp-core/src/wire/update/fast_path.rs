@@ -1,8 +1,8 @@
-//! The pass over a message in which nothing is wrong, which is nearly every one.
+//! The fast path: one pass over a message without errors, which is nearly every message.
 //!
-//! It knows no error: at the first thing that is not as it should be it gives up, and `decode.rs` judges the message from
-//! its beginning. So what is right is all that its registers hold, and what it asks of an attribute is its row of the
-//! table in `attribute/rules.rs`, compiled.
+//! It reports no errors. At the first irregularity it gives up, and `decode.rs` judges the message from the beginning. So
+//! the registers hold only valid values, and the check of an attribute is its row of the table in `attribute/rules.rs`,
+//! compiled into the loop.
 
 use crate::types::AfiSafi;
 use crate::wire::attribute::rules::{AttributeRule, IndexSlot};
@@ -15,33 +15,36 @@ use super::UpdateMetadata;
 use super::decode::{offset_u16, sections};
 use super::index::AttributeIndex;
 
-/// Notes where everything is in a message in which nothing is wrong. Of any other it says that there is something to
-/// judge, by `None`, and what it has noted is worth nothing.
+/// Records the position of every field of a message without errors.
+///
+/// Returns `None` if there is anything to judge; `metadata` is then in an unspecified state.
 pub(super) fn read(octets: &[u8], metadata: &mut UpdateMetadata) -> Option<()> {
     let (nlri, (withdrawn, attributes)) = sections(octets).ok()?;
     let attributes_at = HEADER_LENGTH + 4 + withdrawn.len();
     let nlri_at = attributes_at + attributes.len();
     let cx = metadata.cx;
     let add_path = cx.has_add_path(AfiSafi::IPV4_UNICAST);
+
     if !withdrawn.is_empty() {
         nlri::check(withdrawn, AddressWidth::V4, add_path).ok()?;
     }
     nlri::check(nlri, AddressWidth::V4, add_path).ok()?;
+
     (metadata.attributes_at, metadata.nlri_at) = (offset_u16(attributes_at), offset_u16(nlri_at));
     let index = &mut metadata.index;
     attributes_up_to(octets.get(..nlri_at)?, attributes_at, cx, index)?;
-    // The mandatory attributes are there, as far as there are routes that want them.
-    let has = |code| index.has(IndexSlot::of(code));
+
+    // The mandatory attributes must be present if there are routes that need them.
+    let has_path = index.has_code(AttributeCode::ORIGIN) && index.has_code(AttributeCode::AS_PATH);
     let complete = if nlri.is_empty() {
-        has(AttributeCode::ORIGIN) && has(AttributeCode::AS_PATH)
-            || !has(AttributeCode::MP_REACH_NLRI)
+        has_path || !index.has_code(AttributeCode::MP_REACH_NLRI)
     } else {
-        has(AttributeCode::ORIGIN) && has(AttributeCode::AS_PATH) && has(AttributeCode::NEXT_HOP)
+        has_path && index.has_code(AttributeCode::NEXT_HOP)
     };
     complete.then_some(())
 }
 
-/// The attributes from a place in the message up to the end of what is given of it.
+/// Reads the attributes from offset `start` up to the end of `octets`.
 #[inline(always)]
 fn attributes_up_to(
     octets: &[u8],
@@ -55,6 +58,7 @@ fn attributes_up_to(
         let (flags, code, at, length) = header(octets, next)?;
         next = at + length;
         let value = octets.get(at..next)?;
+
         match code {
             AttributeCode::ORIGIN => take::<1>(flags, value, at, cx, index)?,
             AttributeCode::AS_PATH => take::<2>(flags, value, at, cx, index)?,
@@ -66,7 +70,7 @@ fn attributes_up_to(
             AttributeCode::COMMUNITIES => take::<8>(flags, value, at, cx, index)?,
             AttributeCode::MP_REACH_NLRI => {
                 take::<14>(flags, value, at, cx, index)?;
-                // Where it stands first, as it should (RFC 7606 section 5.1), the usual beginning follows it.
+                // If it comes first, as it should (RFC 7606 section 5.1), the common beginning follows it.
                 if !index.has(const { IndexSlot::of(AttributeCode::ORIGIN) })
                     && !index.has(const { IndexSlot::of(AttributeCode::AS_PATH) })
                     && !index.has(const { IndexSlot::of(AttributeCode::NEXT_HOP) })
@@ -86,11 +90,12 @@ fn attributes_up_to(
     Some(())
 }
 
-/// Flags, code, where the value begins and how long it is.
+/// Reads the header of an attribute: flags, code, offset and length of the value.
 #[inline(always)]
 fn header(octets: &[u8], start: usize) -> Option<(AttributeFlags, AttributeCode, usize, usize)> {
     let [flags, code, length] = *octets.get(start..start + 3)?.first_chunk()?;
     let (flags, code) = (AttributeFlags(flags), AttributeCode(code));
+
     if flags.contains(AttributeFlags::EXTENDED_LENGTH) {
         let low = *octets.get(start + 3)?;
         return Some((flags, code, start + 4, u16::from_be_bytes([length, low]).into()));
@@ -98,8 +103,10 @@ fn header(octets: &[u8], start: usize) -> Option<(AttributeFlags, AttributeCode,
     Some((flags, code, start + 3, length.into()))
 }
 
-/// What nearly all attributes begin with, in an order and with lengths that are nearly always the same: ORIGIN, AS_PATH
-/// and NEXT_HOP. Answers where those end that are as expected; the loop looks at what is not.
+/// Reads the common beginning of the attributes: ORIGIN, AS_PATH and NEXT_HOP, nearly always in this order and with the
+/// same lengths.
+///
+/// Returns the offset after those that are as expected. The loop of [`attributes_up_to`] reads the rest.
 #[inline(always)]
 fn beginning(octets: &[u8], start: usize, cx: WireContext, index: &mut AttributeIndex) -> usize {
     match octets.get(start..start + 4).and_then(<[u8]>::first_chunk) {
@@ -108,6 +115,7 @@ fn beginning(octets: &[u8], start: usize, cx: WireContext, index: &mut Attribute
     }
     index.set(const { IndexSlot::of(AttributeCode::ORIGIN) }, start + 3, 1);
     let start = start + 4;
+
     let (at, length) = match header(octets, start) {
         Some((flags, AttributeCode::AS_PATH, at, length)) if flags.0 & 0xc0 == 0x40 => (at, length),
         _ => return start,
@@ -119,6 +127,7 @@ fn beginning(octets: &[u8], start: usize, cx: WireContext, index: &mut Attribute
     }
     index.set(const { IndexSlot::of(AttributeCode::AS_PATH) }, at, length);
     let start = at + length;
+
     match octets.get(start..start + 7).and_then(<[u8]>::first_chunk) {
         Some(next_hop) if u32::from_be_bytes(*next_hop) >> 8 == 0x0040_0304 => {}
         _ => return start,
@@ -127,13 +136,14 @@ fn beginning(octets: &[u8], start: usize, cx: WireContext, index: &mut Attribute
     start + 7
 }
 
-/// Whether a path is one sequence of AS numbers of so many octets, none of them 0.
+/// Returns true if a path is one sequence of AS numbers of `WIDTH` octets, none of them 0.
 #[inline(always)]
 fn is_sequence<const WIDTH: usize>(path: &[u8]) -> bool {
     let [2, count, asns @ ..] = path else { return false };
     if asns.is_empty() || asns.len() != WIDTH * usize::from(*count) {
         return false;
     }
+
     let mut rest = asns;
     while let Some((asn, after)) = rest.split_first_chunk::<WIDTH>() {
         if *asn == [0; WIDTH] {
@@ -144,7 +154,7 @@ fn is_sequence<const WIDTH: usize>(path: &[u8]) -> bool {
     true
 }
 
-/// An attribute of which the compiler gets to see the row.
+/// Checks an attribute whose code, and so its row of the table, is known to the compiler.
 #[inline(always)]
 fn take<const CODE: u8>(
     flags: AttributeFlags,
@@ -161,7 +171,7 @@ fn take<const CODE: u8>(
     Some(())
 }
 
-/// Any other attribute, with a bit for each code below 64 of those that were seen.
+/// Checks any other attribute. `seen` has a bit for each code below 64; the result includes this one.
 #[inline(never)]
 fn take_other(
     flags: AttributeFlags,

@@ -6,19 +6,19 @@ use crate::wire::error::{DecodeError, ErrorKind, Treatment};
 use super::decode::{JudgedAttributes, MessageVerdict};
 use super::{Update, missing_codes};
 
-/// One error in an UPDATE.
+/// An error in an UPDATE, with its treatment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding<'a> {
-    /// What RFC 7606 makes of it.
+    /// The treatment by RFC 7606.
     pub treatment: Treatment,
-    /// What is wrong, and where.
+    /// The error and its offset.
     pub error: DecodeError,
-    /// The attribute, where it is there and whole.
+    /// The attribute, if it is present and complete.
     pub attribute: Option<AttributeView<'a>>,
 }
 
-/// The errors in an UPDATE that do not end the session, in the order of their octets; then what is missing.
+/// An iterator over the errors in an UPDATE that do not end the session: first by offset, then the missing attributes.
 #[derive(Clone, Debug)]
 pub struct Findings<'a> {
     update: Update<'a>,
@@ -48,11 +48,12 @@ impl<'a> Iterator for Findings<'a> {
     type Item = Finding<'a>;
 
     fn next(&mut self) -> Option<Finding<'a>> {
-        while let Some(step) = self.judged.step() {
+        while let Some(step) = self.judged.next_judged() {
             if let Err(kind) = step.verdict {
                 return Some(self.finding(kind, step.code, step.at));
             }
         }
+
         let code = missing_codes(self.missing).next()?;
         self.missing &= !super::bit(code);
         Some(self.finding(ErrorKind::MissingAttribute, code, self.update.attributes_field().len()))

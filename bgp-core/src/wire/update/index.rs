@@ -1,17 +1,20 @@
-//! Where the attributes of an UPDATE are.
+//! The positions of the attributes of an UPDATE.
 
+use crate::wire::attribute::AttributeCode;
 use crate::wire::attribute::rules::IndexSlot;
 
-/// Where the value of each known attribute that is right begins in the message, and its length in the upper half: one
-/// number for each, since they are moved about more often than they are looked at. A message has less than 65,536 octets,
-/// so that both fit; no value begins at 0, which stands for an attribute that is not there.
+/// The position of the value of each known, valid attribute: its offset in the message in the lower half of a number, its
+/// length in the upper half.
+///
+/// One number each, because entries are copied more often than they are read. A message has less than 65,536 octets, so
+/// both fit. No value begins at offset 0, so 0 stands for an absent attribute.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct AttributeIndex {
     values: [u32; IndexSlot::COUNT],
 }
 
 impl AttributeIndex {
-    /// Notes where a value is. One without a place in the index is not noted.
+    /// Records the position of a value. Ignores an attribute that has no slot.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "see above: both are below 65,536")]
     pub(super) fn set(&mut self, slot: IndexSlot, at: usize, length: usize) {
@@ -20,13 +23,19 @@ impl AttributeIndex {
         }
     }
 
-    /// Whether a value was noted.
+    /// Returns true if the slot has a value.
     #[inline(always)]
     pub(super) fn has(&self, slot: IndexSlot) -> bool {
         self.values.get(slot.index()).is_some_and(|entry| *entry != 0)
     }
 
-    /// The value, of the message that it was noted of.
+    /// Returns true if the attribute has a value.
+    #[inline(always)]
+    pub(super) fn has_code(&self, code: AttributeCode) -> bool {
+        self.has(IndexSlot::of(code))
+    }
+
+    /// The value in `message`, which must be the message that was indexed.
     #[inline(always)]
     pub(super) fn get<'a>(&self, slot: IndexSlot, message: &'a [u8]) -> Option<&'a [u8]> {
         match self.values.get(slot.index())? {

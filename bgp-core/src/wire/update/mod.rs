@@ -1,9 +1,8 @@
 //! UPDATE: a view of a checked message (RFC 4271 section 4.3, RFC 4760, RFC 7606).
 //!
-//! [`Update::decode`] passes over the attributes once, judges each by the table in `attribute/rules.rs` and notes where
-//! those stand that are right: `fast_path.rs` is the pass over a message in which nothing is wrong, `decode.rs` the one that
-//! judges. Everything else is read from the message when it is asked for, and cannot fail: it was
-//! checked.
+//! [`Update::decode`] makes one pass over the attributes, judges each by the table in `attribute/rules.rs`, and records the
+//! positions of the valid ones. `fast_path.rs` is the pass over a message without errors, `decode.rs` the pass that judges.
+//! Everything else is read from the message on demand. That cannot fail, because the message was checked.
 
 mod decode;
 mod fast_path;
@@ -38,37 +37,37 @@ use super::path_attributes::{Aggregator, Origin, aigp_metric};
 
 use index::AttributeIndex;
 
-/// An UPDATE in the octets it was received in. It is `Copy` and owns nothing.
+/// An UPDATE, borrowed from its receive buffer. It is `Copy` and owns nothing.
 ///
-/// An attribute that RFC 7606 discards is as if it were not there; [`findings`](Self::findings) tells what was wrong.
-/// Whoever keeps routes wants [`unreachable`](Self::unreachable) first, then [`reachable`](Self::reachable) with
-/// [`to_attributes_for`](Self::to_attributes_for): they already obey [`treatment`](Self::treatment).
+/// The getters skip attributes that RFC 7606 discards; [`findings`](Self::findings) lists the errors. To maintain a RIB,
+/// apply [`unreachable`](Self::unreachable) first, then [`reachable`](Self::reachable) with
+/// [`to_attributes_for`](Self::to_attributes_for). These already follow [`treatment`](Self::treatment).
 #[derive(Clone, Copy, Debug)]
 pub struct Update<'a> {
-    /// The whole message.
+    /// The complete message.
     octets: &'a [u8],
     metadata: UpdateMetadata,
 }
 
-/// Where things stand in the message, and what was made of them: all of an [`Update`] but the octets. It is kept so small
-/// that moving it is a few instructions.
+/// The positions of the parts of a message and the verdict on it: an [`Update`] without the octets. Small enough to be
+/// moved in a few instructions.
 #[derive(Clone, Copy, Debug)]
 struct UpdateMetadata {
     index: AttributeIndex,
     attributes_at: u16,
     nlri_at: u16,
     cx: WireContext,
-    /// Well-known mandatory attributes that are missing: a bit for each code.
+    /// The missing mandatory attributes, a bit for each code.
     missing: u8,
-    /// The routes of the message are taken as withdrawn.
+    /// True if the routes of the message are treated as withdrawn.
     withdraw: bool,
     treatment: Treatment,
-    /// The first error of the strongest treatment.
+    /// The first error with the strongest treatment.
     error: Option<DecodeError>,
 }
 
 impl UpdateMetadata {
-    /// Those of a message of which nothing is known yet.
+    /// The metadata of a message that has not been decoded.
     #[inline]
     fn new(cx: WireContext) -> Self {
         Self {
@@ -85,20 +84,20 @@ impl UpdateMetadata {
 }
 
 impl<'a> Update<'a> {
-    /// What RFC 7606 makes of the message: the strongest of what its errors ask for, below a session reset, which is an
-    /// error of [`decode`](Self::decode).
+    /// The treatment of the message by RFC 7606: the strongest that its errors require. It is never a session reset, which
+    /// is an error of [`decode`](Self::decode).
     #[must_use]
     pub const fn treatment(&self) -> Treatment {
         self.metadata.treatment
     }
 
-    /// The first error of those that the treatment is for.
+    /// The first error that requires this treatment.
     #[must_use]
     pub const fn error(&self) -> Option<DecodeError> {
         self.metadata.error
     }
 
-    /// Every error in the message in the order of its octets.
+    /// All errors in the message, in the order of its octets.
     #[must_use]
     pub fn findings(&self) -> Findings<'a> {
         Findings::new(*self)
@@ -111,7 +110,7 @@ impl<'a> Update<'a> {
             .filter_map(|finding| finding.attribute)
     }
 
-    /// The octets of the attribute that [`error`](Self::error) is about, header included; none where it is missing.
+    /// The octets of the attribute that [`error`](Self::error) is about, including its header; `None` if it is missing.
     #[must_use]
     pub fn offending(&self) -> Option<&'a [u8]> {
         let at = self.metadata.error?.offset().checked_sub(self.attributes_at())?;
@@ -120,15 +119,17 @@ impl<'a> Update<'a> {
         rest.get(..length)
     }
 
-    /// The family that is to be disabled, where that is the treatment.
+    /// The family to disable, if that is the treatment.
     #[must_use]
     pub fn disabled_family(&self) -> Option<AfiSafi> {
-        self.metadata.error.filter(|_| self.metadata.treatment == Treatment::AfiSafiDisable)?;
+        if self.metadata.treatment != Treatment::AfiSafiDisable {
+            return None;
+        }
         let at = self.metadata.error?.offset().checked_sub(self.attributes_at())?;
         mp::family_at(self.attributes_field(), at)
     }
 
-    /// The family of which this message says that all routes were sent (RFC 4724 section 2), if it is an End-of-RIB.
+    /// The family that this message ends, if it is an End-of-RIB (RFC 4724 section 2).
     #[must_use]
     pub fn end_of_rib(&self) -> Option<AfiSafi> {
         if !self.withdrawn_field().is_empty() || !self.nlri_field().is_empty() {
@@ -137,12 +138,14 @@ impl<'a> Update<'a> {
         if self.attributes_field().is_empty() {
             return Some(AfiSafi::IPV4_UNICAST);
         }
+
+        // Any other family: an empty MP_UNREACH_NLRI as the only attribute.
         let unreach = self.mp_unreach().filter(|unreach| unreach.nlri_octets().is_empty())?;
         let (_, length) = AttributeView::split(self.attributes_field())?;
         (length == self.attributes_field().len()).then_some(unreach.family())
     }
 
-    /// What the session negotiated, as given to [`decode`](Self::decode).
+    /// The context that was passed to [`decode`](Self::decode).
     #[must_use]
     pub const fn context(&self) -> WireContext {
         self.metadata.cx
@@ -158,21 +161,21 @@ impl<'a> Update<'a> {
         )
     }
 
-    /// The prefixes of the NLRI field, whatever the treatment.
+    /// The prefixes of the NLRI field, regardless of the treatment.
     #[inline]
     #[must_use]
     pub fn nlri(&self) -> Ipv4Prefixes<'a> {
         Ipv4Prefixes::new(self.nlri_field(), self.metadata.cx.has_add_path(AfiSafi::IPV4_UNICAST))
     }
 
-    /// All attributes in the order sent, discarded ones among them.
+    /// All attributes in the order sent, including discarded ones.
     #[inline]
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
         Attributes::new(self.attributes_field())
     }
 
-    /// The octets of all attributes: equal ones mean equal attributes, so that they may serve as a key.
+    /// The octets of all attributes. They can serve as a key: equal octets mean equal attributes.
     #[inline]
     #[must_use]
     pub fn attribute_octets(&self) -> &'a [u8] {
@@ -186,7 +189,7 @@ impl<'a> Update<'a> {
         self.fixed(AttributeCode::ORIGIN).and_then(|[code]| Origin::from_code(code))
     }
 
-    /// AS_PATH as it was sent: with AS_TRANS where two octets do not hold a number. See also
+    /// AS_PATH as sent, with AS_TRANS for numbers that do not fit two octets. See also
     /// [`merged_as_path`](Self::merged_as_path).
     #[inline]
     #[must_use]
@@ -195,13 +198,13 @@ impl<'a> Update<'a> {
         Some(AsPathView::new(octets, self.metadata.cx.is_four_octet_as()))
     }
 
-    /// AS4_PATH, from a peer whose AS numbers have two octets (RFC 6793).
+    /// AS4_PATH, from a peer with two-octet AS numbers (RFC 6793).
     #[must_use]
     pub fn as4_path(&self) -> Option<AsPathView<'a>> {
         Some(AsPathView::new(self.value(AttributeCode::AS4_PATH)?, true))
     }
 
-    /// NEXT_HOP: of the routes in the NLRI field.
+    /// NEXT_HOP, for the routes in the NLRI field.
     #[inline]
     #[must_use]
     pub fn next_hop(&self) -> Option<Ipv4Addr> {
@@ -222,14 +225,14 @@ impl<'a> Update<'a> {
         self.fixed(AttributeCode::LOCAL_PREF).map(u32::from_be_bytes)
     }
 
-    /// Whether ATOMIC_AGGREGATE is there.
+    /// Returns true if ATOMIC_AGGREGATE is present.
     #[inline]
     #[must_use]
     pub fn atomic_aggregate(&self) -> bool {
         self.value(AttributeCode::ATOMIC_AGGREGATE).is_some()
     }
 
-    /// AGGREGATOR as it was sent.
+    /// AGGREGATOR as sent.
     #[must_use]
     pub fn aggregator(&self) -> Option<Aggregator> {
         let value = self.value(AttributeCode::AGGREGATOR)?;
@@ -242,39 +245,39 @@ impl<'a> Update<'a> {
         Some(Aggregator { asn, address: (*address).into() })
     }
 
-    /// AS4_AGGREGATOR, from a peer whose AS numbers have two octets (RFC 6793).
+    /// AS4_AGGREGATOR, from a peer with two-octet AS numbers (RFC 6793).
     #[must_use]
     pub fn as4_aggregator(&self) -> Option<Aggregator> {
         let [a, b, c, d, address @ ..] = self.fixed::<8>(AttributeCode::AS4_AGGREGATOR)?;
         Some(Aggregator { asn: Asn(u32::from_be_bytes([a, b, c, d])), address: address.into() })
     }
 
-    /// COMMUNITIES in the order sent; none where there is no such attribute.
+    /// COMMUNITIES in the order sent; empty if the attribute is absent.
     #[inline]
     #[must_use]
     pub fn communities(&self) -> ValueIter<'a, Community> {
-        self.items(AttributeCode::COMMUNITIES)
+        self.values(AttributeCode::COMMUNITIES)
     }
 
     /// EXTENDED_COMMUNITIES in the order sent.
     #[inline]
     #[must_use]
     pub fn extended_communities(&self) -> ValueIter<'a, ExtendedCommunity> {
-        self.items(AttributeCode::EXTENDED_COMMUNITIES)
+        self.values(AttributeCode::EXTENDED_COMMUNITIES)
     }
 
     /// IPV6_EXTENDED_COMMUNITIES in the order sent.
     #[inline]
     #[must_use]
     pub fn ipv6_extended_communities(&self) -> ValueIter<'a, Ipv6ExtendedCommunity> {
-        self.items(AttributeCode::IPV6_EXTENDED_COMMUNITIES)
+        self.values(AttributeCode::IPV6_EXTENDED_COMMUNITIES)
     }
 
-    /// LARGE_COMMUNITIES in the order sent, repeated ones included.
+    /// LARGE_COMMUNITIES in the order sent, including repeated ones.
     #[inline]
     #[must_use]
     pub fn large_communities(&self) -> ValueIter<'a, LargeCommunity> {
-        self.items(AttributeCode::LARGE_COMMUNITIES)
+        self.values(AttributeCode::LARGE_COMMUNITIES)
     }
 
     /// ORIGINATOR_ID, from an internal peer.
@@ -286,7 +289,7 @@ impl<'a> Update<'a> {
     /// CLUSTER_LIST, from an internal peer, the nearest first.
     #[must_use]
     pub fn cluster_list(&self) -> ValueIter<'a, BgpIdentifier> {
-        self.items(AttributeCode::CLUSTER_LIST)
+        self.values(AttributeCode::CLUSTER_LIST)
     }
 
     /// ONLY_TO_CUSTOMER (RFC 9234).
@@ -295,13 +298,13 @@ impl<'a> Update<'a> {
         self.fixed(AttributeCode::ONLY_TO_CUSTOMER).map(u32::from_be_bytes).map(Asn)
     }
 
-    /// The metric of AIGP's first TLV of that kind (RFC 7311).
+    /// The metric of the first AIGP TLV in AIGP (RFC 7311).
     #[must_use]
     pub fn aigp(&self) -> Option<u64> {
         aigp_metric(self.value(AttributeCode::AIGP)?)
     }
 
-    /// The value of a known attribute that is right.
+    /// The value of a known, valid attribute.
     #[inline]
     fn value(&self, code: AttributeCode) -> Option<&'a [u8]> {
         self.metadata.index.get(IndexSlot::of(code), self.octets)
@@ -313,11 +316,11 @@ impl<'a> Update<'a> {
     }
 
     #[inline]
-    fn items<T>(&self, code: AttributeCode) -> ValueIter<'a, T> {
+    fn values<T>(&self, code: AttributeCode) -> ValueIter<'a, T> {
         ValueIter::new(self.value(code).unwrap_or_default())
     }
 
-    /// Where the attributes begin in the message.
+    /// The offset of the attributes in the message.
     #[inline]
     const fn attributes_at(&self) -> usize {
         self.metadata.attributes_at as usize
@@ -343,14 +346,14 @@ impl<'a> Update<'a> {
     }
 }
 
-/// Where the withdrawn routes begin: after the header and their length.
+/// The offset of the withdrawn routes: after the header and their length.
 const WITHDRAWN_AT: usize = HEADER_LENGTH + 2;
 
 const fn bit(code: AttributeCode) -> u8 {
     1 << code.0
 }
 
-/// The codes of a set of bits below 8.
+/// The codes in a set with a bit for each code below 8.
 fn missing_codes(missing: u8) -> impl Iterator<Item = AttributeCode> {
     (1..8).filter(move |code| missing & 1 << code != 0).map(AttributeCode)
 }

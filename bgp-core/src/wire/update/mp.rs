@@ -27,14 +27,15 @@ pub struct MpUnreach<'a> {
 }
 
 impl<'a> MpReach<'a> {
-    /// Whose routes.
+    /// The family of the routes.
     #[must_use]
     pub const fn family(&self) -> AfiSafi {
         self.family
     }
 
-    /// Where to send packets: an address of any family that RFC 2545, 4364, 4659 or 8950 allow. A route distinguisher
-    /// before it is skipped. `None` where it has another form.
+    /// The next hop, in any form that RFC 2545, 4364, 4659 or 8950 allow; `None` in any other form.
+    ///
+    /// A route distinguisher before the address is skipped.
     #[must_use]
     pub fn next_hop(&self) -> Option<NextHop> {
         let octets = match (self.family.safi, self.next_hop.len()) {
@@ -47,6 +48,7 @@ impl<'a> MpReach<'a> {
             }
             _ => self.next_hop,
         };
+
         match octets.len() {
             4 => <[u8; 4]>::try_from(octets).ok().map(|octets| NextHop::V4(octets.into())),
             16 => address(octets).map(|global| NextHop::V6 { global, link_local: None }),
@@ -64,7 +66,7 @@ impl<'a> MpReach<'a> {
         self.next_hop
     }
 
-    /// The prefixes; none where the family is carried opaquely.
+    /// The prefixes; none if the family is carried as octets.
     #[inline]
     #[must_use]
     pub const fn nlri(&self) -> Prefixes<'a> {
@@ -79,13 +81,13 @@ impl<'a> MpReach<'a> {
 }
 
 impl<'a> MpUnreach<'a> {
-    /// Whose routes.
+    /// The family of the routes.
     #[must_use]
     pub const fn family(&self) -> AfiSafi {
         self.family
     }
 
-    /// The prefixes; none where the family is carried opaquely.
+    /// The prefixes; none if the family is carried as octets.
     #[inline]
     #[must_use]
     pub const fn nlri(&self) -> Prefixes<'a> {
@@ -100,8 +102,9 @@ impl<'a> MpUnreach<'a> {
 }
 
 impl<'a> Update<'a> {
-    /// MP_REACH_NLRI, whatever the treatment. Of a family that was not negotiated the NLRI were not checked: they end at
-    /// the first prefix that is wrong.
+    /// MP_REACH_NLRI, regardless of the treatment.
+    ///
+    /// The NLRI of a family that was not negotiated are not checked: they end at the first invalid prefix.
     #[inline]
     #[must_use]
     pub fn mp_reach(&self) -> Option<MpReach<'a>> {
@@ -120,14 +123,14 @@ impl<'a> Update<'a> {
     }
 }
 
-/// The family that the MP attribute at that place begins with, as far as it is there.
+/// The family of the MP attribute at offset `at`, if its value has enough octets.
 pub(super) fn family_at(attributes: &[u8], at: usize) -> Option<AfiSafi> {
     let [flags, _, rest @ ..] = attributes.get(at..)? else { return None };
     let length = if flags & 0x10 == 0 { 1 } else { 2 };
     family(rest.get(length..)?)
 }
 
-/// The AFI and SAFI that octets begin with.
+/// The AFI and SAFI at the start of `octets`.
 #[inline]
 fn family(octets: &[u8]) -> Option<AfiSafi> {
     let [high, low, safi, ..] = octets else { return None };

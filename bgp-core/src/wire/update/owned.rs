@@ -1,4 +1,4 @@
-//! An UPDATE that outlives the buffer it was received in.
+//! An UPDATE that outlives its receive buffer.
 
 use crate::wire::context::WireContext;
 use crate::wire::error::DecodeError;
@@ -6,11 +6,11 @@ use crate::wire::frame::Frame;
 
 use super::{Update, UpdateMetadata};
 
-/// An UPDATE with a copy of its octets, for who keeps messages or hands them to another thread.
+/// An UPDATE with its own copy of the octets, to store messages or send them to another thread.
 ///
-/// It is one allocation, of the length of the message, and what was decoded: [`view`](Self::view) gives that back as it
-/// was and looks at nothing again. Who keeps routes and not messages wants
-/// [`Update::to_attributes_for`], of which equal ones can be shared.
+/// It makes one allocation of the length of the message, and keeps the decoded state: [`view`](Self::view) returns the
+/// UPDATE without decoding it again. To store routes rather than messages, use [`Update::to_attributes_for`]: equal
+/// attributes can be shared.
 ///
 /// ```
 /// use bgp_core::wire::{Frame, MessageLimit, OwnedUpdate, WireContext};
@@ -29,24 +29,24 @@ pub struct OwnedUpdate {
 }
 
 impl OwnedUpdate {
-    /// Reads and judges an UPDATE, as [`Update::decode`] does, and keeps it.
+    /// Decodes an UPDATE like [`Update::decode`], and copies it.
     ///
     /// # Errors
     ///
-    /// Those of [`Update::decode`]; nothing was copied then.
+    /// The errors of [`Update::decode`]; nothing is copied in that case.
     #[inline]
     pub fn decode(frame: Frame<'_>, cx: WireContext) -> Result<Self, DecodeError> {
         Ok(Update::decode(frame, cx)?.into())
     }
 
-    /// The UPDATE, in the octets that are kept here.
+    /// The UPDATE, borrowed from this copy.
     #[inline]
     #[must_use]
     pub fn view(&self) -> Update<'_> {
         Update { octets: &self.octets, metadata: self.metadata }
     }
 
-    /// The whole message, header included.
+    /// The complete message, including the header.
     #[inline]
     #[must_use]
     pub fn as_octets(&self) -> &[u8] {
@@ -61,7 +61,7 @@ impl From<Update<'_>> for OwnedUpdate {
     }
 }
 
-/// Equal messages, read in the same way.
+/// Two messages are equal if they have the same octets and were read in the same context.
 impl PartialEq for OwnedUpdate {
     fn eq(&self, other: &Self) -> bool {
         self.octets == other.octets && self.metadata.cx == other.metadata.cx

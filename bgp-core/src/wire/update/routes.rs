@@ -1,4 +1,4 @@
-//! What a RIB wants of an UPDATE: the prefixes that are reachable and those that are not, whichever field they stand in.
+//! The routes of an UPDATE for a RIB: reachable and unreachable prefixes from all fields of the message.
 
 use ipnet::IpNet;
 
@@ -7,17 +7,17 @@ use crate::wire::nlri::{Prefixes, WithPathIds};
 
 use super::Update;
 
-/// Prefixes of several fields of one UPDATE, one field after the other.
+/// An iterator over the prefixes of several fields of one UPDATE.
 #[derive(Clone, Debug)]
 pub struct RoutePrefixes<'a> {
     fields: [Prefixes<'a>; 4],
     at: usize,
-    /// Leave out what is no unicast prefix.
+    /// Skip prefixes that are not unicast.
     unicast_only: bool,
 }
 
 impl RoutePrefixes<'_> {
-    /// The same with the path identifier of each (RFC 7911), `None` where the session has none.
+    /// The same prefixes with their path identifiers (RFC 7911), `None` if the session has none.
     #[must_use]
     pub const fn with_path_ids(self) -> WithPathIds<Self> {
         WithPathIds(self)
@@ -54,38 +54,40 @@ impl Iterator for WithPathIds<RoutePrefixes<'_>> {
 }
 
 impl<'a> Update<'a> {
-    /// The unicast prefixes that the message announces: of the NLRI field and of an MP_REACH_NLRI, of the families that
-    /// were negotiated. Prefixes that are no unicast addresses are left out (RFC 4271 section 6.3). None where the
-    /// message is treated as a withdrawal.
+    /// The unicast prefixes that the message announces, from the NLRI field and an MP_REACH_NLRI.
     ///
-    /// The two fields may have different next hops: see [`to_attributes_for`](Self::to_attributes_for).
+    /// Only negotiated families are included, and prefixes that are not unicast addresses are skipped (RFC 4271 section
+    /// 6.3). Empty if the message is treated as a withdrawal. The two fields may have different next hops: see
+    /// [`to_attributes_for`](Self::to_attributes_for).
     #[must_use]
     pub fn reachable(&self) -> RoutePrefixes<'a> {
         let none = Prefixes::default;
         let fields = if self.metadata.withdraw {
             [none(), none(), none(), none()]
         } else {
-            [self.classic(self.nlri_field()), self.mp_reach_routes(), none(), none()]
+            [self.ipv4_unicast(self.nlri_field()), self.mp_reach_routes(), none(), none()]
         };
         RoutePrefixes { fields, at: 0, unicast_only: true }
     }
 
-    /// The unicast prefixes that the message withdraws: of the withdrawn routes field and of an MP_UNREACH_NLRI, of the
-    /// families that were negotiated; and, where the message is treated as a withdrawal, those that it announces.
+    /// The unicast prefixes that the message withdraws, from the withdrawn routes field and an MP_UNREACH_NLRI.
     ///
+    /// Only negotiated families are included. If the message is treated as a withdrawal, the announced prefixes follow.
     /// Apply these before [`reachable`](Self::reachable): a prefix in both is announced (RFC 4271 section 4.3).
     #[must_use]
     pub fn unreachable(&self) -> RoutePrefixes<'a> {
         let (mut nlri, mut mp_reach) = (Prefixes::default(), Prefixes::default());
         if self.metadata.withdraw {
-            (nlri, mp_reach) = (self.classic(self.nlri_field()), self.mp_reach_routes());
+            (nlri, mp_reach) = (self.ipv4_unicast(self.nlri_field()), self.mp_reach_routes());
         }
-        let fields =
-            [self.classic(self.withdrawn_field()), self.mp_unreach_routes(), nlri, mp_reach];
+
+        let withdrawn = self.ipv4_unicast(self.withdrawn_field());
+        let fields = [withdrawn, self.mp_unreach_routes(), nlri, mp_reach];
         RoutePrefixes { fields, at: 0, unicast_only: false }
     }
 
-    fn classic(&self, octets: &'a [u8]) -> Prefixes<'a> {
+    /// The prefixes of the withdrawn routes or NLRI field.
+    fn ipv4_unicast(&self, octets: &'a [u8]) -> Prefixes<'a> {
         let family = AfiSafi::IPV4_UNICAST;
         if !self.metadata.cx.has_family(family) {
             return Prefixes::default();
@@ -113,8 +115,8 @@ impl<'a> Update<'a> {
     }
 }
 
-/// Whether a prefix holds addresses of single hosts: nothing of 224.0.0.0 and above, nor of ff00::/8. A prefix so short
-/// that it holds others too is let through.
+/// Returns true unless the prefix is within 224.0.0.0/3 or ff00::/8. A shorter prefix that covers other addresses as well
+/// is accepted.
 #[inline]
 fn is_unicast(prefix: &IpNet) -> bool {
     match prefix {

@@ -1,4 +1,5 @@
-//! From a view to the owned attributes, with the AS numbers of AS4_PATH and AS4_AGGREGATOR (RFC 6793 section 4.2.3).
+//! Conversion of an UPDATE to owned [`PathAttributes`], with the AS numbers of AS4_PATH and AS4_AGGREGATOR merged in (RFC
+//! 6793 section 4.2.3).
 
 use bytes::Bytes;
 
@@ -15,11 +16,10 @@ use super::decode::JudgedAttributes;
 use super::{Update, ValueIter};
 
 impl<'a> Update<'a> {
-    /// The attributes in their owned form, with the next hop of the NLRI field, or where that is empty of the
-    /// MP_REACH_NLRI.
+    /// The attributes in owned form, with the next hop of the NLRI field, or of the MP_REACH_NLRI if that field is empty.
     ///
-    /// What RFC 7606 discards is left out, and so are repeated large communities (RFC 8092 section 3) and unknown
-    /// attributes that are not transitive; unknown ones that are get Partial (RFC 4271 section 9).
+    /// Attributes that RFC 7606 discards, repeated large communities (RFC 8092 section 3) and unknown non-transitive
+    /// attributes are left out. Unknown transitive attributes get the Partial flag (RFC 4271 section 9).
     #[must_use]
     pub fn to_attributes(&self) -> PathAttributes {
         let next_hop = if self.nlri_field().is_empty() {
@@ -28,24 +28,24 @@ impl<'a> Update<'a> {
             None
         };
         let next_hop = next_hop.or_else(|| self.next_hop().map(NextHop::V4));
-        self.own(next_hop)
+        self.with_next_hop(next_hop)
     }
 
-    /// The attributes in their owned form with the next hop of that family's routes: of the MP_REACH_NLRI where it is of
-    /// that family, else NEXT_HOP for IPv4 unicast.
+    /// The attributes in owned form, with the next hop of one family's routes: NEXT_HOP for IPv4 unicast routes in the
+    /// NLRI field, otherwise the next hop of that family's MP_REACH_NLRI.
     #[must_use]
     pub fn to_attributes_for(&self, family: AfiSafi) -> PathAttributes {
         let mp = self.mp_reach().filter(|reach| reach.family() == family);
-        let classic = family == AfiSafi::IPV4_UNICAST && !self.nlri_field().is_empty();
-        let next_hop = if classic {
+        let in_nlri_field = family == AfiSafi::IPV4_UNICAST && !self.nlri_field().is_empty();
+        let next_hop = if in_nlri_field {
             self.next_hop().map(NextHop::V4)
         } else {
             mp.and_then(|reach| reach.next_hop())
         };
-        self.own(next_hop)
+        self.with_next_hop(next_hop)
     }
 
-    fn own(&self, next_hop: Option<NextHop>) -> PathAttributes {
+    fn with_next_hop(&self, next_hop: Option<NextHop>) -> PathAttributes {
         PathAttributes {
             origin: self.origin().unwrap_or_default(),
             as_path: self.merged_as_path(),
@@ -65,40 +65,42 @@ impl<'a> Update<'a> {
         }
     }
 
-    /// Attributes that are right and that this crate does not know, in the order sent.
+    /// The valid attributes that this crate does not know, in the order sent.
     pub fn unknown(&self) -> impl Iterator<Item = AttributeView<'a>> + use<'a> {
-        self.right()
+        self.valid_attributes()
             .filter(|attribute| AttributeRule::of(attribute.code).class == AttributeClass::Unknown)
     }
 
-    /// The attributes that are right, each code once.
-    fn right(&self) -> impl Iterator<Item = AttributeView<'a>> + use<'a> {
+    /// The valid attributes, each code once.
+    fn valid_attributes(&self) -> impl Iterator<Item = AttributeView<'a>> + use<'a> {
         let octets = self.attributes_field();
         let mut judged = JudgedAttributes::new(octets, self.metadata.cx);
-        std::iter::from_fn(move || judged.step())
-            .filter(|step| step.verdict.is_ok())
-            .filter_map(move |step| AttributeView::split(octets.get(step.at..)?))
+        std::iter::from_fn(move || judged.next_judged())
+            .filter(|attribute| attribute.verdict.is_ok())
+            .filter_map(move |attribute| AttributeView::split(octets.get(attribute.at..)?))
             .map(|(attribute, _)| attribute)
     }
 
-    /// What [`PathAttributes::unknown`] holds.
+    /// The attributes for [`PathAttributes::unknown`].
     fn carried(&self) -> Vec<RawAttribute> {
         let mut carried = Vec::new();
-        for attribute in self.right().filter(|attribute| !is_typed(attribute.code)) {
+        for attribute in self.valid_attributes().filter(|attribute| !is_typed(attribute.code)) {
             let flags = AttributeFlags(attribute.flags.0 & CARRIED_FLAGS);
             let flags = match AttributeRule::of(attribute.code).class {
                 AttributeClass::Unknown if !flags.contains(AttributeFlags::TRANSITIVE) => continue,
                 AttributeClass::Unknown => flags.with(AttributeFlags::PARTIAL),
                 _ => flags,
             };
+
             let value = Bytes::copy_from_slice(attribute.value);
             carried.push(RawAttribute { code: attribute.code, flags, value });
         }
+
         carried.sort_by_key(|attribute| attribute.code);
         carried
     }
 
-    /// AS_PATH with the four-octet numbers of AS4_PATH, where the peer sent both (RFC 6793 section 4.2.3).
+    /// AS_PATH, with the four-octet numbers of AS4_PATH if the peer sent both (RFC 6793 section 4.2.3).
     #[must_use]
     pub fn merged_as_path(&self) -> AsPath {
         let Some(path) = self.as_path() else { return AsPath::new() };
@@ -108,7 +110,7 @@ impl<'a> Update<'a> {
         }
     }
 
-    /// AGGREGATOR with the four-octet number of AS4_AGGREGATOR, where the peer sent both.
+    /// AGGREGATOR, with the four-octet number of AS4_AGGREGATOR if the peer sent both.
     #[must_use]
     pub fn merged_aggregator(&self) -> Option<Aggregator> {
         let aggregator = self.aggregator()?;
@@ -116,8 +118,10 @@ impl<'a> Update<'a> {
         Some(as4.unwrap_or(aggregator))
     }
 
-    /// An AGGREGATOR that is not AS_TRANS beside an AS4_AGGREGATOR was written by a speaker that does not know the AS4
-    /// attributes, so that those are out of date.
+    /// Returns true if the AS4 attributes apply.
+    ///
+    /// If there is an AS4_AGGREGATOR but the AGGREGATOR is not AS_TRANS, a speaker that does not know the AS4 attributes
+    /// wrote the AGGREGATOR, and the AS4 attributes are out of date.
     fn uses_as4(&self) -> bool {
         match (self.aggregator(), self.as4_aggregator()) {
             (Some(aggregator), Some(_)) => aggregator.asn == Asn::TRANS,
@@ -126,23 +130,24 @@ impl<'a> Update<'a> {
     }
 }
 
-/// RFC 8092 section 3: of repeated large communities the first stands.
+/// Removes repeated large communities; the first one stays (RFC 8092 section 3).
 fn each_once(communities: ValueIter<'_, LargeCommunity>) -> Vec<LargeCommunity> {
     let all: Vec<_> = communities.collect();
     if without_repeated(&all).count() == all.len() { all } else { without_repeated(&all).collect() }
 }
 
-/// As many of the nearest AS numbers of the path as the other one lacks, then that one.
+/// Merges AS_PATH with AS4_PATH: the nearest AS numbers of `path` that `as4` lacks, followed by `as4`.
 #[cold]
 fn merge(path: AsPathView<'_>, as4: AsPathView<'_>) -> AsPath {
     let as4 = without_confederation(as4);
     let Some(mut missing) = path.hop_count().checked_sub(as4.hop_count()) else {
         return path.to_owned();
     };
+
     let mut merged = AsPath::new();
     for segment in path.segments() {
         let asns: Vec<_> = match segment.kind {
-            // A confederation segment counts nothing, and stays where it leads or follows what stays.
+            // A confederation segment has no hops; it stays if it comes before the cut.
             SegmentType::ConfedSequence | SegmentType::ConfedSet => segment.asns.collect(),
             _ if missing == 0 => break,
             SegmentType::Set => {
@@ -157,11 +162,12 @@ fn merge(path: AsPathView<'_>, as4: AsPathView<'_>) -> AsPath {
         };
         merged.segments.push(AsPathSegment { kind: segment.kind, asns });
     }
+
     append(&mut merged, as4);
     merged
 }
 
-/// Joins two paths; sequences that meet become one, as they were before a speaker took them apart.
+/// Joins two paths. Two sequences that meet become one, as they were before a speaker split them.
 fn append(path: &mut AsPath, mut tail: AsPath) {
     match (path.segments.last_mut(), tail.segments.first_mut()) {
         (Some(last), Some(first))
@@ -177,13 +183,13 @@ fn append(path: &mut AsPath, mut tail: AsPath) {
     path.segments.append(&mut tail.segments);
 }
 
-/// RFC 6793 section 6: confederation segments in an AS4_PATH are dropped.
+/// The path of an AS4_PATH without confederation segments (RFC 6793 section 6).
 fn without_confederation(as4: AsPathView<'_>) -> AsPath {
     let mut path = as4.to_owned();
     path.segments.retain(|segment| !segment.kind.is_confederation());
     path
 }
 
-/// The flags that stay with an attribute that is carried.
+/// The flags that a carried attribute keeps.
 const CARRIED_FLAGS: u8 =
     AttributeFlags::OPTIONAL.0 | AttributeFlags::TRANSITIVE.0 | AttributeFlags::PARTIAL.0;

@@ -1,4 +1,4 @@
-//! Values of equal length, one after the other: communities, clusters.
+//! Lists of values of equal length: communities, clusters.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -57,13 +57,14 @@ macro_rules! items {
             #[inline]
             fn fold<B, F: FnMut(B, $value) -> B>(self, init: B, mut f: F) -> B {
                 let (mut sum, mut rest) = (init, self.octets);
-                // How many there are would take a division.
+                // `chunks_exact` would divide by a length that is not a power of two.
                 if !usize::is_power_of_two($length) {
                     while let Some((octets, after)) = rest.split_first_chunk::<$length>() {
                         (sum, rest) = (f(sum, $read(*octets)), after);
                     }
                     return sum;
                 }
+
                 let chunks: ChunksExact<'_, u8> = rest.chunks_exact($length);
                 chunks.fold(sum, |sum, chunk| match <[u8; $length]>::try_from(chunk) {
                     Ok(octets) => f(sum, $read(octets)),
@@ -88,6 +89,8 @@ items! {
 #[inline]
 fn large_community(octets: [u8; 12]) -> LargeCommunity {
     let [a, b, c, d, e, f, g, h, i, j, k, l] = octets;
-    let word = |octets| u32::from_be_bytes(octets);
-    LargeCommunity::new(word([a, b, c, d]), word([e, f, g, h]), word([i, j, k, l]))
+    let global_administrator = u32::from_be_bytes([a, b, c, d]);
+    let local_data_1 = u32::from_be_bytes([e, f, g, h]);
+    let local_data_2 = u32::from_be_bytes([i, j, k, l]);
+    LargeCommunity::new(global_administrator, local_data_1, local_data_2)
 }

@@ -448,7 +448,11 @@ fn unknown_attributes_are_refused_kept_or_dropped_by_their_flags() {
         let well_known = format!("40{code}02 abcd");
         assert_eq!(with(&well_known, external()), Err((3, 2, hex(&well_known))), "{code}");
         for flags in ["80", "c0", "e0", "a0"] {
-            assert_eq!(with(&format!("{flags}{code}02 abcd"), external()), Ok(Fine), "{flags} {code}");
+            assert_eq!(
+                with(&format!("{flags}{code}02 abcd"), external()),
+                Ok(Fine),
+                "{flags} {code}"
+            );
         }
     }
 }
