@@ -1,10 +1,10 @@
-//! What a session negotiated, as far as it changes how octets are read or written.
+//! The wire context: the negotiated features of a session that change how messages are read and written.
 
 use crate::types::{Afi, AfiSafi, PeerType, Safi};
 
 use super::frame::MessageLimit;
 
-/// How to read, or how to write, the messages of one session. Small and `Copy`; built by chaining:
+/// The context for reading or writing the messages of one session. Small and `Copy`; built by chaining:
 ///
 /// ```
 /// use bgp_core::wire::WireContext;
@@ -15,15 +15,15 @@ use super::frame::MessageLimit;
 /// assert!(cx.is_four_octet_as());
 /// ```
 ///
-/// A session has two where its directions differ (ADD-PATH): one for what is received, one for what is sent.
-/// [`Default`] is an external peer with which nothing was negotiated: 2-octet AS numbers, IPv4 unicast.
+/// A session whose directions differ (ADD-PATH) has two contexts: one for received messages, one for sent ones.
+/// [`Default`] is an external peer with nothing negotiated: two-octet AS numbers, IPv4 unicast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WireContext {
     bits: u16,
 }
 
 impl WireContext {
-    /// A session with that kind of peer on which nothing was negotiated: IPv4 unicast, 2-octet AS numbers.
+    /// A session with nothing negotiated: IPv4 unicast, two-octet AS numbers.
     #[must_use]
     pub const fn new(peer: PeerType) -> Self {
         let internal = match peer {
@@ -33,52 +33,52 @@ impl WireContext {
         Self { bits: internal | FAMILY }
     }
 
-    /// AS numbers have four octets: both sides have that capability (RFC 6793).
+    /// Sets four-octet AS numbers: both sides have the capability (RFC 6793).
     #[must_use]
     pub const fn four_octet_as(self, on: bool) -> Self {
         self.with(FOUR_OCTET_AS, on)
     }
 
-    /// Messages may have 65,535 octets: both sides have that capability (RFC 8654).
+    /// Allows messages of 65,535 octets: both sides have the capability (RFC 8654).
     #[must_use]
     pub const fn extended_messages(self, on: bool) -> Self {
         self.with(EXTENDED_MESSAGES, on)
     }
 
-    /// The NLRI of the family carry path identifiers in this direction (RFC 7911). Without effect for families that
-    /// are carried opaquely.
+    /// Sets path identifiers for the NLRI of a family in this direction (RFC 7911). It has no effect for families that are
+    /// carried as octets.
     #[must_use]
     pub const fn add_path(self, family: AfiSafi, on: bool) -> Self {
         self.with(family_bit(family) << ADD_PATH_SHIFT, on)
     }
 
-    /// The next hop of IPv4 routes may be an IPv6 address (RFC 8950).
+    /// Allows IPv6 next hops for IPv4 routes (RFC 8950).
     #[must_use]
     pub const fn extended_next_hop(self, on: bool) -> Self {
         self.with(EXTENDED_NEXT_HOP, on)
     }
 
-    /// Both sides have the family (RFC 4760). IPv4 unicast is on unless it is turned off. Routes of a family that is
-    /// off are neither judged nor among [`Update::reachable`](super::Update::reachable).
+    /// Turns a family on or off: both sides have it, or not (RFC 4760). IPv4 unicast is on by default. Routes of a family
+    /// that is off are neither checked nor in [`Update::reachable`](super::Update::reachable).
     #[must_use]
     pub const fn multiprotocol(self, family: AfiSafi, on: bool) -> Self {
         self.with(family_bit(family), on)
     }
 
-    /// The peer is in our confederation, so that its paths may hold confederation segments (RFC 5065). An internal
-    /// peer always may.
+    /// Allows confederation segments in paths, because the peer is in our confederation (RFC 5065). They are always allowed
+    /// from an internal peer.
     #[must_use]
     pub const fn confederation(self, on: bool) -> Self {
         self.with(CONFEDERATION, on)
     }
 
-    /// An MP attribute that cannot be read disables its family and does not end the session (RFC 7606 section 2).
+    /// Makes an unreadable MP attribute disable its family instead of ending the session (RFC 7606 section 2).
     #[must_use]
     pub const fn afi_safi_disable(self, on: bool) -> Self {
         self.with(AFI_SAFI_DISABLE, on)
     }
 
-    /// The kind of peer.
+    /// The type of the peer.
     #[inline]
     #[must_use]
     pub const fn peer_type(self) -> PeerType {
@@ -106,14 +106,14 @@ impl WireContext {
         self.has(EXTENDED_NEXT_HOP)
     }
 
-    /// See [`multiprotocol`](Self::multiprotocol). Families that are carried opaquely always count as off.
+    /// See [`multiprotocol`](Self::multiprotocol). Families that are carried as octets always count as off.
     #[inline]
     #[must_use]
     pub const fn has_family(self, family: AfiSafi) -> bool {
         self.has(family_bit(family))
     }
 
-    /// The longest message.
+    /// The maximum message length.
     #[inline]
     #[must_use]
     pub const fn limit(self) -> MessageLimit {
@@ -145,7 +145,7 @@ impl Default for WireContext {
     }
 }
 
-/// The bit of a family whose NLRI are prefixes; none for any other.
+/// The bit of a family whose NLRI are prefixes; 0 for any other.
 #[inline]
 const fn family_bit(family: AfiSafi) -> u16 {
     match (family.afi, family.safi) {
@@ -163,7 +163,7 @@ const EXTENDED_MESSAGES: u16 = 1 << 2;
 const EXTENDED_NEXT_HOP: u16 = 1 << 3;
 const CONFEDERATION: u16 = 1 << 4;
 const AFI_SAFI_DISABLE: u16 = 1 << 5;
-/// Four bits for families, then four for ADD-PATH.
+/// The first of four bits for families; four for ADD-PATH follow.
 const FAMILY: u16 = 1 << 8;
 const ADD_PATH_SHIFT: u32 = 4;
 

@@ -1,7 +1,7 @@
-//! What can be wrong with a message, where it is, and what the peer is to be told.
+//! Errors in messages: kind, position, and the NOTIFICATION for the peer.
 //!
-//! [`ErrorKind`] says what; [`Treatment`] says what becomes of the message by RFC 7606. Which kind leads to which
-//! treatment is decided in one table, `attribute/rules.rs`, and not here.
+//! [`ErrorKind`] is the error; [`Treatment`] is the consequence for the message by RFC 7606. One table, in
+//! `attribute/rules.rs`, maps kinds to treatments.
 
 use std::fmt;
 use std::ops::Range;
@@ -12,20 +12,20 @@ use super::attribute::{AttributeCode, AttributeView};
 use super::frame::HEADER_LENGTH;
 use super::notification::{ErrorCode, Notification, UpdateSubcode};
 
-/// What becomes of a message with an error in it, weakest first (RFC 7606 section 2).
+/// The treatment of a message with an error, weakest first (RFC 7606 section 2).
 ///
-/// Of several the strongest wins, which is the greatest.
+/// If there are several errors, the strongest treatment applies, which compares as the greatest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "RFC 7606 defines these four")]
 pub enum Treatment {
-    /// Nothing was wrong.
+    /// There was no error.
     #[default]
     None,
-    /// The attribute is dropped, the rest of the UPDATE is used.
+    /// The attribute is discarded; the rest of the UPDATE is used.
     AttributeDiscard,
-    /// Every route of the UPDATE is taken as withdrawn.
+    /// All routes of the UPDATE are treated as withdrawn.
     TreatAsWithdraw,
-    /// The session goes on without that address family.
+    /// The session continues without the address family.
     AfiSafiDisable,
     /// The session ends with a NOTIFICATION.
     SessionReset,
@@ -43,7 +43,7 @@ impl fmt::Display for Treatment {
     }
 }
 
-/// What is wrong with a message.
+/// The kind of an error in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -69,36 +69,36 @@ pub enum ErrorKind {
     AttributeList,
     /// An attribute exceeds the attributes of its UPDATE (RFC 7606 section 4).
     AttributeOverrun,
-    /// An attribute that says that it is well-known is not (RFC 4271 section 6.3).
+    /// An unknown attribute is marked as well-known (RFC 4271 section 6.3).
     UnknownWellKnown,
     /// A well-known mandatory attribute is missing (RFC 7606 section 3 d).
     MissingAttribute,
     /// The Optional or the Transitive flag is wrong (RFC 7606 section 3 c).
     AttributeFlags,
-    /// The attribute has a length that it cannot have.
+    /// The attribute has an invalid length.
     AttributeLength,
     /// The attribute occurs a second time (RFC 7606 section 3 g).
     RepeatedAttribute,
-    /// The attribute has no business on this kind of session, and was not read.
+    /// The attribute does not belong on this kind of session, and was not read.
     UnexpectedAttribute,
     /// The ORIGIN is none of IGP, EGP and INCOMPLETE (RFC 7606 section 7.1).
     Origin,
     /// The AS_PATH's segments are wrong, or it holds AS 0 (RFC 7606 section 7.2, RFC 7607).
     AsPath,
-    /// The next hop of an MP_REACH_NLRI has a length that the family cannot have (RFC 7606 section 7.11).
+    /// The next hop of an MP_REACH_NLRI has a length that is invalid for the family (RFC 7606 section 7.11).
     MpNextHop,
-    /// The value of an optional attribute is wrong (RFC 4271 section 6.3).
+    /// The value of an optional attribute is malformed (RFC 4271 section 6.3).
     AttributeValue,
-    /// A TLV of SRv6 services is wrong (RFC 9252 section 7).
+    /// An SRv6 service TLV is malformed (RFC 9252 section 7).
     Srv6Service,
     /// A prefix is longer than its address, or overruns the field (RFC 7606 section 5.3).
     Prefix,
-    /// A ROUTE-REFRESH that marks a beginning or an end has a wrong length (RFC 7313 section 5).
+    /// A BoRR or EoRR, a ROUTE-REFRESH that marks a beginning or an end, has a wrong length (RFC 7313 section 5).
     RouteRefreshLength,
 }
 
 impl ErrorKind {
-    /// The code and subcode of the NOTIFICATION that RFC 4271 section 6 gives this error.
+    /// The code and subcode of the NOTIFICATION for this error (RFC 4271 section 6).
     const fn codes(self) -> (ErrorCode, u8) {
         let update = match self {
             Self::Marker => return (ErrorCode::MESSAGE_HEADER, 1),
@@ -126,6 +126,7 @@ impl ErrorKind {
             | Self::Srv6Service
             | Self::UnexpectedAttribute => UpdateSubcode::OPTIONAL_ATTRIBUTE_ERROR,
         };
+
         (ErrorCode::UPDATE_MESSAGE, update.0)
     }
 
@@ -165,10 +166,10 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// An error in a message: what, in which attribute, and at which octet.
+/// An error in a message: its kind, attribute and offset.
 ///
-/// It is small and `Copy`; the data of the NOTIFICATION is cut from the message only when
-/// [`notification`](Self::notification) asks for it.
+/// It is small and `Copy`: the data of the NOTIFICATION is copied from the message only by
+/// [`notification`](Self::notification).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DecodeError {
     kind: ErrorKind,
@@ -187,28 +188,30 @@ impl DecodeError {
         Self { kind, attribute: attribute.0, offset: u16::try_from(offset).unwrap_or(u16::MAX) }
     }
 
-    /// What is wrong.
+    /// The kind of error.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// Where: octets from the start of the message (its marker). An attribute is pointed at by its first octet, the
-    /// flags; one that is missing by the end of the attributes.
+    /// The offset of the error from the start of the message (its marker). For an attribute it is that of its first octet,
+    /// the flags; for a missing attribute it is the end of the attributes.
     #[must_use]
     pub fn offset(&self) -> usize {
         usize::from(self.offset)
     }
 
-    /// The path attribute that the error is about, if it is about one.
+    /// The path attribute that the error is about, if any.
     #[must_use]
     pub fn attribute(&self) -> Option<AttributeCode> {
         let about_one = self.attribute != 0 || self.kind == ErrorKind::UnknownWellKnown;
         about_one.then_some(AttributeCode(self.attribute))
     }
 
-    /// The NOTIFICATION that RFC 4271 section 6 asks for. `message` is the message with its header, as received:
-    /// the data field is cut from it, so that only octets which the peer sent ever go back.
+    /// The NOTIFICATION that RFC 4271 section 6 requires.
+    ///
+    /// `message` is the message as received, with its header. The data field is copied from it, so that the peer only gets
+    /// back octets that it sent.
     #[must_use]
     pub fn notification(&self, message: &[u8]) -> Notification {
         let (code, subcode) = self.kind.codes();
@@ -233,6 +236,7 @@ impl DecodeError {
             }
             _ => Bytes::new(),
         };
+
         // RFC 4760 section 7: an MP attribute is refused as an optional attribute.
         let subcode = match self.kind {
             ErrorKind::Prefix | ErrorKind::AttributeLength | ErrorKind::AttributeOverrun
@@ -242,6 +246,7 @@ impl DecodeError {
             }
             _ => subcode,
         };
+
         Notification::new(code, subcode, data)
     }
 
@@ -252,14 +257,16 @@ impl DecodeError {
         )
     }
 
-    /// The octets of the attribute that the error is about: flags, type, length and value, as far as the attributes of the
-    /// message have them. None where the error is about no attribute, or about one that is missing. `message` is the
-    /// message with its header, as received.
+    /// The octets of the attribute that the error is about: flags, type, length and value, as far as they are in the message.
+    /// Empty if the error is not about an attribute, or if the attribute is missing.
+    ///
+    /// `message` is the message as received, with its header.
     #[must_use]
     pub fn attribute_octets<'m>(&self, message: &'m [u8]) -> &'m [u8] {
         if self.attribute().is_none() {
             return &[];
         }
+
         let attributes = attributes_of(message).and_then(|range| {
             let tail = message.get(self.offset()..range.end)?;
             range.contains(&self.offset()).then_some(tail)
@@ -285,13 +292,15 @@ fn cut(message: &[u8], from: usize, length: usize) -> Bytes {
     message.get(from..from + length).map_or_else(Bytes::new, Bytes::copy_from_slice)
 }
 
-/// Where the attributes of an UPDATE stand.
+/// The range of the attributes in an UPDATE.
 fn attributes_of(message: &[u8]) -> Option<Range<usize>> {
-    let length = |at: usize| {
-        let octets = message.get(at..)?.first_chunk()?;
-        Some(usize::from(u16::from_be_bytes(*octets)))
-    };
-    let withdrawn_end = HEADER_LENGTH + 2 + length(HEADER_LENGTH)?;
+    let withdrawn_end = HEADER_LENGTH + 2 + length_at(message, HEADER_LENGTH)?;
     let start = withdrawn_end + 2;
-    Some(start..start + length(withdrawn_end)?)
+    Some(start..start + length_at(message, withdrawn_end)?)
+}
+
+/// Reads a length of two octets at an offset.
+fn length_at(message: &[u8], at: usize) -> Option<usize> {
+    let octets = message.get(at..)?.first_chunk()?;
+    Some(usize::from(u16::from_be_bytes(*octets)))
 }

@@ -1,34 +1,34 @@
-//! Whole messages cut from a stream: the fixed header of RFC 4271 section 4.1.
+//! Framing: complete messages split from a stream by their fixed header (RFC 4271 section 4.1).
 //!
-//! This module checks the header and nothing after it.
+//! This module checks only the header.
 
 use std::fmt;
 
 use super::error::{DecodeError, ErrorKind};
 
-/// Octets of the fixed header: marker, length and type.
+/// The length of the fixed header: marker, length and type.
 pub const HEADER_LENGTH: usize = 19;
 
-/// The longest message that a peer may send.
+/// The maximum length of the messages that a peer may send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "RFC 4271 and RFC 8654 define these two")]
 pub enum MessageLimit {
     /// 4,096 octets (RFC 4271 section 4.1).
     #[default]
     Standard,
-    /// 65,535 octets, where both sides have the Extended Message capability; an OPEN or a KEEPALIVE keeps to 4,096
-    /// even then (RFC 8654 section 4).
+    /// 65,535 octets, if both sides have the Extended Message capability. The limit of an OPEN or a KEEPALIVE stays at
+    /// 4,096 (RFC 8654 section 4).
     Extended,
 }
 
 impl MessageLimit {
-    /// The limit in octets, header included.
+    /// The limit in octets, including the header.
     #[must_use]
     pub const fn octets(self) -> usize {
         self.length() as usize
     }
 
-    /// The same as the header has it.
+    /// The limit as the length field of a header.
     #[inline]
     const fn length(self) -> u16 {
         match self {
@@ -55,7 +55,7 @@ pub enum MessageType {
 }
 
 impl MessageType {
-    /// The type that a number means, if any.
+    /// The type with a number on the wire, if there is one.
     #[must_use]
     pub const fn from_code(code: u8) -> Option<Self> {
         Some(match code {
@@ -81,13 +81,13 @@ impl MessageType {
     }
 }
 
-/// What every message begins with.
+/// The marker at the start of every message.
 const MARKER: [u8; 16] = [0xff; 16];
-/// Octets of an UPDATE that says nothing: the header and two lengths.
+/// The length of an empty UPDATE: the header and two lengths.
 const LEAST_UPDATE: u16 = 23;
 
-/// The types by their numbers from 1, with the fewest octets that such a message may have, and the most, whatever the
-/// session allows.
+/// The message types in the order of their numbers from 1, each with its minimum and maximum length. The session may set a
+/// lower limit.
 const TYPES: [(MessageType, u16, u16); 5] = [
     (MessageType::Open, 29, 4_096),
     (MessageType::Update, LEAST_UPDATE, u16::MAX),
@@ -108,7 +108,7 @@ impl fmt::Display for MessageType {
     }
 }
 
-/// One whole message whose header is right.
+/// A complete message with a valid header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
     octets: &'a [u8],
@@ -116,26 +116,26 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// The first message of `buffer`, or `None` while it is not whole. What follows it is not looked at.
+    /// The first message of `buffer`, or `None` while it is incomplete. The octets after it are ignored.
     ///
-    /// The header is judged as soon as it is there: a message that is too long is refused before it arrives.
+    /// The header is checked as soon as it is complete: a message that is too long is refused before it arrives.
     ///
     /// # Errors
     ///
-    /// RFC 4271 section 6.1: a marker that is not all ones, a length that cannot be, an unknown type.
+    /// RFC 4271 section 6.1: a marker that is not all ones, an invalid length, an unknown type.
     #[inline]
     pub fn split(buffer: &'a [u8], limit: MessageLimit) -> Result<Option<Self>, DecodeError> {
         let Some((marker, length, code)) = header(buffer) else { return Ok(None) };
-        // Nearly every message is an UPDATE, and of those nearly every one is right and whole.
+        // Nearly every message is an UPDATE with a valid header, and complete.
         let is_update = code == MessageType::Update.code() && marker == MARKER;
-        let usual = is_update && length >= LEAST_UPDATE && length <= limit.length();
+        let is_valid_update = is_update && length >= LEAST_UPDATE && length <= limit.length();
         match buffer.get(..usize::from(length)) {
-            Some(octets) if usual => Ok(Some(Self { octets, kind: MessageType::Update })),
+            Some(octets) if is_valid_update => Ok(Some(Self { octets, kind: MessageType::Update })),
             _ => Self::split_other(buffer, limit),
         }
     }
 
-    /// What is left of [`split`](Self::split): other messages, and what is wrong with a header.
+    /// The remaining cases of [`split`](Self::split): other message types, and errors in the header.
     #[inline(never)]
     fn split_other(buffer: &'a [u8], limit: MessageLimit) -> Result<Option<Self>, DecodeError> {
         let Some((marker, length, code)) = header(buffer) else { return Ok(None) };
@@ -145,6 +145,7 @@ impl<'a> Frame<'a> {
         if usize::from(length) < HEADER_LENGTH || length > limit.length() {
             return Err(DecodeError::new(ErrorKind::MessageLength, 16));
         }
+
         let Some((kind, least, most)) = TYPES.get(usize::from(code.wrapping_sub(1))) else {
             return Err(DecodeError::new(ErrorKind::MessageType, 18));
         };
@@ -160,7 +161,7 @@ impl<'a> Frame<'a> {
         self.kind
     }
 
-    /// What follows the header.
+    /// The octets after the header.
     #[must_use]
     pub const fn body(&self) -> &'a [u8] {
         match self.octets.split_at_checked(HEADER_LENGTH) {
@@ -169,14 +170,14 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The whole message; its length is what a reader consumes.
+    /// The complete message. A reader consumes this many octets.
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.octets
     }
 }
 
-/// Marker, length and type.
+/// Reads the header: marker, length and type.
 #[inline]
 fn header(input: &[u8]) -> Option<([u8; 16], u16, u8)> {
     let (marker, input) = input.split_first_chunk()?;
@@ -195,7 +196,7 @@ mod tests {
         octets
     }
 
-    /// What `split` makes of a header with that length and type: `Ok` means that it is in order.
+    /// The result of `split` for a header with that length and type; `Ok` means that the header is valid.
     fn judge(length: u16, code: u8, limit: MessageLimit) -> Result<(), (u8, u8, Vec<u8>)> {
         let octets = header_of(length, code);
         Frame::split(&octets, limit).map(|_| ()).map_err(|error| {

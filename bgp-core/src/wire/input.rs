@@ -1,15 +1,15 @@
-//! The parsers that every message and record shares: the one place that names nom.
+//! The parsers that all messages and records share. Only this module uses nom.
 //!
-//! All of them are `complete`: [`Frame::split`](super::Frame::split) waits for octets, nobody else does. The error
-//! is empty on purpose: what a shortage means, and where it is, only the caller knows, who adds both.
+//! All parsers are `complete`: only [`Frame::split`](super::Frame::split) waits for more octets. The error is empty on
+//! purpose: the caller knows what missing octets mean and where they are missing, and adds both.
 
 use nom::IResult;
 use nom::error::{ErrorKind, ParseError};
 
-/// What a parser gives: the rest of the input and a value, or the word that octets are missing.
+/// The result of a parser: the rest of the input and a value, or an error if the input is too short.
 pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, Truncated>;
 
-/// The input was too truncated.
+/// The error of every parser: the input is too short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Truncated;
 
@@ -25,7 +25,7 @@ impl<'a> ParseError<&'a [u8]> for Truncated {
     }
 }
 
-/// One octet.
+/// Reads one octet.
 #[inline]
 pub(crate) fn octet(input: &[u8]) -> Parsed<'_, u8> {
     match input.split_first() {
@@ -34,7 +34,7 @@ pub(crate) fn octet(input: &[u8]) -> Parsed<'_, u8> {
     }
 }
 
-/// Two octets, big-endian. In place of nom's `be_u16`, as [`octets`] is in place of `take`.
+/// Reads a big-endian number of two octets. It replaces nom's `be_u16` for the same reason as [`octets`] replaces `take`.
 #[inline]
 pub(crate) fn two_octets(input: &[u8]) -> Parsed<'_, u16> {
     match input.split_first_chunk() {
@@ -43,7 +43,7 @@ pub(crate) fn two_octets(input: &[u8]) -> Parsed<'_, u16> {
     }
 }
 
-/// Four octets, big-endian.
+/// Reads a big-endian number of four octets.
 #[inline]
 pub(crate) fn four_octets(input: &[u8]) -> Parsed<'_, u32> {
     match input.split_first_chunk() {
@@ -52,8 +52,8 @@ pub(crate) fn four_octets(input: &[u8]) -> Parsed<'_, u32> {
     }
 }
 
-/// As many octets as asked for. nom's `take` is a call into another crate unless everything is linked as one, and a
-/// dependent should not need that for speed.
+/// Reads `count` octets. nom's `take` is a call into another crate unless link-time optimization inlines it, and dependents
+/// should not need that for speed.
 #[inline]
 pub(crate) fn octets(input: &[u8], count: usize) -> Parsed<'_, &[u8]> {
     match input.split_at_checked(count) {
@@ -62,20 +62,20 @@ pub(crate) fn octets(input: &[u8], count: usize) -> Parsed<'_, &[u8]> {
     }
 }
 
-/// The error of every parser here.
+/// Returns the error of every parser, as nom expects it.
 #[inline]
 pub(crate) const fn truncated() -> nom::Err<Truncated> {
     nom::Err::Error(Truncated)
 }
 
-/// A length of one octet, and what it counts.
+/// Reads a length of one octet and that many octets.
 #[inline]
 pub(crate) fn counted_by_octet(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (input, length) = octet(input)?;
     octets(input, usize::from(length))
 }
 
-/// A length of two octets, and what it counts.
+/// Reads a length of two octets and that many octets.
 #[inline]
 pub(crate) fn counted_by_two_octets(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (input, length) = two_octets(input)?;

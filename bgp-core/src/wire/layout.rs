@@ -1,7 +1,6 @@
-//! Where the parts of a message stand, whatever is wrong with them: for whoever shows messages to people, those that are
-//! refused too.
+//! The layout of a message, regardless of errors: for programs that display messages, including refused ones.
 //!
-//! Nothing here judges, and no session goes by it.
+//! Nothing here is checked, and sessions do not use it.
 
 use super::attribute::Attributes;
 use super::capability::CapabilityViews;
@@ -9,7 +8,7 @@ use super::frame::{Frame, MessageType};
 use super::input::{Parsed, counted_by_two_octets};
 use super::open::OptionalParameters;
 
-/// The three fields of an UPDATE, none of them read (RFC 4271 section 4.3).
+/// The three fields of an UPDATE, not decoded (RFC 4271 section 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 4271 section 4.3 has these fields")]
 pub struct UpdateFields<'a> {
@@ -22,7 +21,7 @@ pub struct UpdateFields<'a> {
 }
 
 impl<'a> UpdateFields<'a> {
-    /// The attributes one after the other, up to one that exceeds the field.
+    /// The attributes in order, up to one that exceeds the field.
     #[must_use]
     pub const fn attributes(&self) -> Attributes<'a> {
         Attributes::new(self.attributes)
@@ -30,7 +29,7 @@ impl<'a> UpdateFields<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// The fields of an UPDATE. `None` where their lengths exceed the message, and for a message of another type.
+    /// The fields of an UPDATE; `None` if their lengths exceed the message, and for a message of another type.
     #[must_use]
     pub fn update_fields(&self) -> Option<UpdateFields<'a>> {
         if self.kind() != MessageType::Update {
@@ -39,7 +38,7 @@ impl<'a> Frame<'a> {
         update_fields(self.body()).ok().map(|(_, fields)| fields)
     }
 
-    /// The capabilities of an OPEN as they stand in it; none for a message of another type.
+    /// The capabilities of an OPEN, not decoded; `None` for a message of another type.
     #[must_use]
     pub fn capabilities(&self) -> Option<CapabilityViews<'a>> {
         if self.kind() != MessageType::Open {

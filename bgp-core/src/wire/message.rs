@@ -1,4 +1,4 @@
-//! A message of any type.
+//! [`Message`]: a decoded message of any type.
 
 use super::context::WireContext;
 use super::error::{DecodeError, ErrorKind};
@@ -8,7 +8,7 @@ use super::open::Open;
 use super::route_refresh::RouteRefresh;
 use super::update::Update;
 
-/// A decoded message. An UPDATE borrows the octets it was read from; the others, which are rare, own what they hold.
+/// A decoded message. An UPDATE borrows the octets that it was read from; the others are rare and own their data.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Message<'a> {
@@ -25,11 +25,11 @@ pub enum Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads a message by what the session negotiated.
+    /// Decodes a message in the context of its session.
     ///
     /// # Errors
     ///
-    /// What ends the session. Errors in an UPDATE that RFC 7606 treats more gently are in the result:
+    /// The errors that end the session. For errors in an UPDATE with a milder treatment by RFC 7606, see
     /// [`Update::treatment`].
     #[inline]
     pub fn decode(frame: Frame<'a>, cx: WireContext) -> Result<Self, DecodeError> {

@@ -11,16 +11,16 @@ use crate::types::{Asn, BgpIdentifier};
 use super::attribute::{AsPath, AttributeCode, AttributeFlags};
 use super::community::{Community, ExtendedCommunity, Ipv6ExtendedCommunity, LargeCommunity};
 
-/// Where a route came from (RFC 4271 section 5.1.1).
+/// The origin of a route (RFC 4271 section 5.1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "RFC 4271 section 4.3 defines these three")]
 pub enum Origin {
-    /// From inside the originating AS.
+    /// Learned from an interior protocol of the originating AS.
     #[default]
     Igp,
-    /// From the protocol EGP of old.
+    /// Learned from the historic protocol EGP.
     Egp,
-    /// By other means, as by redistribution.
+    /// Learned by other means, such as redistribution.
     Incomplete,
 }
 
@@ -66,16 +66,16 @@ impl FromStr for Origin {
     }
 }
 
-/// Where to send packets for a route.
+/// The next hop of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "addresses are of IPv4 or of IPv6")]
 pub enum NextHop {
     /// An IPv4 address.
     V4(Ipv4Addr),
-    /// An IPv6 address, and the link-local one beside it where both speakers share a link (RFC 2545 section 3).
+    /// An IPv6 address, with a link-local one if both speakers share a link (RFC 2545 section 3).
     V6 {
-        /// The global address. A speaker that has none writes its link-local address here too, alone or twice, or the
-        /// unspecified address.
+        /// The global address. A speaker without one writes its link-local address here, alone or twice, or the unspecified
+        /// address.
         global: Ipv6Addr,
         /// The link-local address.
         link_local: Option<Ipv6Addr>,
@@ -83,7 +83,7 @@ pub enum NextHop {
 }
 
 impl NextHop {
-    /// The address; of two, the global one, unless that is unspecified.
+    /// The address to use: the global one, unless it is unspecified and there is a link-local one.
     #[must_use]
     pub const fn address(&self) -> IpAddr {
         match self {
@@ -95,7 +95,13 @@ impl NextHop {
         }
     }
 
-    /// The link-local address, where one was told in either place.
+    fn parse_pair(global: &str, link_local: &str) -> Option<Self> {
+        let global = global.parse().ok()?;
+        let link_local = Some(link_local.parse().ok()?);
+        Some(Self::V6 { global, link_local })
+    }
+
+    /// The link-local address, from either field.
     #[must_use]
     pub const fn link_local(&self) -> Option<Ipv6Addr> {
         match self {
@@ -123,17 +129,14 @@ impl fmt::Display for NextHop {
 impl FromStr for NextHop {
     type Err = ParseAttributeError;
 
-    /// Reads what [`Display`](fmt::Display) writes: an address, or two of IPv6, the second in parentheses.
+    /// Reads the format that [`Display`](fmt::Display) writes: one address, or two IPv6 addresses, the second in
+    /// parentheses.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let read = || match text.strip_suffix(')').and_then(|text| text.split_once(" (")) {
-            Some((global, link_local)) => Some(Self::V6 {
-                global: global.parse().ok()?,
-                link_local: Some(link_local.parse().ok()?),
-            }),
+        let next_hop = match text.strip_suffix(')').and_then(|text| text.split_once(" (")) {
+            Some((global, link_local)) => Self::parse_pair(global, link_local),
             None => text.parse::<IpAddr>().ok().map(Self::from),
         };
-        let expected = "an address, or two such as `2001:db8::1 (fe80::1)`";
-        read().ok_or(ParseAttributeError(expected))
+        next_hop.ok_or(ParseAttributeError("an address, or two such as `2001:db8::1 (fe80::1)`"))
     }
 }
 
@@ -158,13 +161,13 @@ impl From<Ipv6Addr> for NextHop {
     }
 }
 
-/// Who aggregated routes into this one (RFC 4271 section 5.1.7).
+/// The speaker that aggregated routes into this one (RFC 4271 section 5.1.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 4271 section 4.3 has these fields")]
 pub struct Aggregator {
-    /// Its AS.
+    /// The speaker's AS.
     pub asn: Asn,
-    /// Its address, by convention its identifier.
+    /// The speaker's address, by convention its identifier.
     pub address: Ipv4Addr,
 }
 
@@ -178,33 +181,33 @@ impl FromStr for Aggregator {
     type Err = ParseAttributeError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parts = text.split_once(' ').and_then(|(asn, address)| {
+        let aggregator = text.split_once(' ').and_then(|(asn, address)| {
             Some(Self { asn: asn.parse().ok()?, address: address.parse().ok()? })
         });
-        parts.ok_or(ParseAttributeError("an AS and an address such as `65001 10.0.0.1`"))
+        aggregator.ok_or(ParseAttributeError("an AS and an address such as `65001 10.0.0.1`"))
     }
 }
 
-/// The text was no value of that attribute.
+/// The text was not a value of the attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {0}")]
 pub struct ParseAttributeError(&'static str);
 
-/// An attribute that is carried and not understood, or understood and carried as octets.
+/// An attribute that is carried as octets, either unknown or without a typed form.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 4271 section 4.3 has these fields")]
 pub struct RawAttribute {
-    /// Its type; the owned form must not have a field of its own for it.
+    /// The type code. It must not be one that [`PathAttributes`] has a field for.
     pub code: AttributeCode,
-    /// Its flags. Extended length is set and cleared by encoding.
+    /// The flags. Encoding sets and clears the extended length flag.
     pub flags: AttributeFlags,
-    /// Its value.
+    /// The value.
     pub value: Bytes,
 }
 
-/// The attributes of a route. Equal ones share an UPDATE, so that equality, order and hash are by value.
+/// The attributes of a route. Equality, order and hash are by value, because routes with equal attributes share an UPDATE.
 ///
-/// [`Default`] is the route of a speaker itself: origin IGP, empty path, nothing else.
+/// [`Default`] is a locally originated route: origin IGP, an empty path and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(
     clippy::exhaustive_structs,
@@ -213,17 +216,17 @@ pub struct RawAttribute {
 pub struct PathAttributes {
     /// ORIGIN.
     pub origin: Origin,
-    /// AS_PATH, with the numbers of AS4_PATH where the peer has only two octets (RFC 6793 section 4.2.3).
+    /// AS_PATH, with the AS numbers of AS4_PATH if the peer has two-octet AS numbers (RFC 6793 section 4.2.3).
     pub as_path: AsPath,
-    /// NEXT_HOP, or that of the MP_REACH_NLRI.
+    /// NEXT_HOP, or the next hop of the MP_REACH_NLRI.
     pub next_hop: Option<NextHop>,
     /// MULTI_EXIT_DISC.
     pub med: Option<u32>,
-    /// LOCAL_PREF; left out of what is sent to an external peer.
+    /// LOCAL_PREF; not sent to external peers.
     pub local_pref: Option<u32>,
     /// ATOMIC_AGGREGATE.
     pub atomic_aggregate: bool,
-    /// AGGREGATOR, with the number of AS4_AGGREGATOR where there is one.
+    /// AGGREGATOR, with the AS number of AS4_AGGREGATOR if there is one.
     pub aggregator: Option<Aggregator>,
     /// COMMUNITIES, in the order received.
     pub communities: Vec<Community>,
@@ -233,30 +236,30 @@ pub struct PathAttributes {
     pub ipv6_extended_communities: Vec<Ipv6ExtendedCommunity>,
     /// LARGE_COMMUNITIES, in the order received.
     pub large_communities: Vec<LargeCommunity>,
-    /// ORIGINATOR_ID; left out of what is sent to an external peer.
+    /// ORIGINATOR_ID; not sent to external peers.
     pub originator_id: Option<BgpIdentifier>,
-    /// CLUSTER_LIST; left out of what is sent to an external peer.
+    /// CLUSTER_LIST; not sent to external peers.
     pub cluster_list: Vec<BgpIdentifier>,
     /// ONLY_TO_CUSTOMER (RFC 9234).
     pub only_to_customer: Option<Asn>,
-    /// Every other attribute that is to be passed on, by code: optional transitive ones with Partial set, unless they
-    /// are known; AIGP, Prefix-SID, tunnel encapsulation and the like as they came. What is not transitive is left out
-    /// of what is sent to an external peer.
+    /// All other attributes to pass on, ordered by code. Unknown optional transitive ones have Partial set; AIGP, Prefix-SID,
+    /// tunnel encapsulation and similar ones are unchanged. Non-transitive ones are not sent to external peers.
     pub unknown: Vec<RawAttribute>,
 }
 
 impl PathAttributes {
-    /// The metric of AIGP (RFC 7311), which is carried among [`unknown`](Self::unknown).
+    /// The metric of AIGP (RFC 7311), which is carried in [`unknown`](Self::unknown).
     #[must_use]
     pub fn aigp(&self) -> Option<u64> {
         let aigp = self.unknown.iter().find(|raw| raw.code == AttributeCode::AIGP)?;
         aigp_metric(&aigp.value)
     }
 
-    /// Sets the metric of AIGP, or leaves the attribute out. What else was in it is gone.
+    /// Sets the metric of AIGP, or removes the attribute. Other TLVs in it are lost.
     pub fn set_aigp(&mut self, metric: Option<u64>) {
         self.unknown.retain(|raw| raw.code != AttributeCode::AIGP);
         let Some(metric) = metric else { return };
+
         let value = [&[AIGP_TLV, 0, AIGP_TLV_LENGTH][..], &metric.to_be_bytes()].concat();
         let at = self.unknown.partition_point(|raw| raw.code < AttributeCode::AIGP);
         let flags = AttributeFlags::OPTIONAL;
@@ -265,7 +268,7 @@ impl PathAttributes {
     }
 }
 
-/// The metric of the first AIGP TLV in the value of an AIGP (RFC 7311 section 3).
+/// The metric of the first AIGP TLV in an AIGP value (RFC 7311 section 3).
 pub(super) fn aigp_metric(value: &[u8]) -> Option<u64> {
     let mut rest = value;
     while let [kind, high, low, tail @ ..] = rest {
@@ -279,7 +282,7 @@ pub(super) fn aigp_metric(value: &[u8]) -> Option<u64> {
 }
 
 const AIGP_TLV: u8 = 1;
-/// Type, length and metric.
+/// The length of an AIGP TLV: type, length and metric.
 const AIGP_TLV_LENGTH: u8 = 11;
 
 #[cfg(test)]
@@ -307,17 +310,18 @@ mod tests {
     #[test]
     fn the_address_of_a_next_hop_is_one_that_can_be_used() {
         let link_local: Ipv6Addr = "fe80::1".parse().unwrap();
-        for (text, address, own) in [
+        for (text, address, expected) in [
             ("10.0.0.1", "10.0.0.1", None),
             ("2001:db8::1", "2001:db8::1", None),
             ("2001:db8::1 (fe80::1)", "2001:db8::1", Some(link_local)),
-            // What a speaker without a global address sends.
+            // The forms that speakers without a global address send.
             ("fe80::1", "fe80::1", Some(link_local)),
             ("fe80::1 (fe80::1)", "fe80::1", Some(link_local)),
             (":: (fe80::1)", "fe80::1", Some(link_local)),
         ] {
             let hop: NextHop = text.parse().unwrap();
-            assert_eq!((hop.address().to_string(), hop.link_local()), (address.to_owned(), own));
+            assert_eq!(hop.address().to_string(), address);
+            assert_eq!(hop.link_local(), expected);
         }
     }
 

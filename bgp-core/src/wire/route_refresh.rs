@@ -1,4 +1,4 @@
-//! ROUTE-REFRESH: a request for a peer's routes, and the marks around the answer (RFC 2918, RFC 7313).
+//! ROUTE-REFRESH: a request for a peer's routes, and the marks around the response (RFC 2918, RFC 7313).
 
 use bytes::{BufMut, BytesMut};
 
@@ -8,16 +8,16 @@ use super::encode::message;
 use super::error::{DecodeError, ErrorKind};
 use super::frame::{Frame, HEADER_LENGTH, MessageType};
 
-/// What a ROUTE-REFRESH means (RFC 7313 section 3.2).
+/// The meaning of a ROUTE-REFRESH (RFC 7313 section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteRefreshSubtype(pub u8);
 
 impl RouteRefreshSubtype {
-    /// Send your routes again.
+    /// A request to send all routes again.
     pub const REQUEST: Self = Self(0);
-    /// Beginning of Route Refresh: what is not repeated until the end is gone.
+    /// Beginning of Route Refresh (BoRR): routes that are not repeated before the end are withdrawn.
     pub const BEGIN: Self = Self(1);
-    /// End of Route Refresh.
+    /// End of Route Refresh (EoRR).
     pub const END: Self = Self(2);
 }
 
@@ -25,14 +25,14 @@ impl RouteRefreshSubtype {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 2918 section 3 has these fields")]
 pub struct RouteRefresh {
-    /// Whose routes.
+    /// The family of the routes.
     pub family: AfiSafi,
-    /// What it means; a receiver ignores those it does not know.
+    /// The meaning; a receiver ignores an unknown one.
     pub subtype: RouteRefreshSubtype,
 }
 
 impl RouteRefresh {
-    /// The request for all routes of a family.
+    /// A request for all routes of a family.
     #[must_use]
     pub const fn request(family: AfiSafi) -> Self {
         Self { family, subtype: RouteRefreshSubtype::REQUEST }
@@ -46,16 +46,18 @@ impl RouteRefresh {
         });
     }
 
-    /// A longer request is one with outbound route filters (RFC 5291), which are not read.
+    /// Decodes a message. A longer request has outbound route filters (RFC 5291), which are ignored.
     pub(super) fn decode(frame: Frame<'_>) -> Result<Self, DecodeError> {
         let [afi_high, afi_low, subtype, safi, rest @ ..] = frame.body() else {
             return Err(DecodeError::new(ErrorKind::MessageLength, 16));
         };
+
         let subtype = RouteRefreshSubtype(*subtype);
-        let marks = matches!(subtype, RouteRefreshSubtype::BEGIN | RouteRefreshSubtype::END);
-        if marks && !rest.is_empty() {
+        let is_mark = matches!(subtype, RouteRefreshSubtype::BEGIN | RouteRefreshSubtype::END);
+        if is_mark && !rest.is_empty() {
             return Err(DecodeError::new(ErrorKind::RouteRefreshLength, HEADER_LENGTH + 4));
         }
+
         let afi = Afi(u16::from_be_bytes([*afi_high, *afi_low]));
         Ok(Self { family: AfiSafi::new(afi, Safi(*safi)), subtype })
     }

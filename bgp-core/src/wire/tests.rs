@@ -50,7 +50,7 @@ fn an_open_is_refused_for_what_its_octets_say() {
         ("04 fc7c 005a 00000000 00", 3, &[], 24),
         // A four-octet capability with AS 0.
         ("04 fc7c 005a 0a000002 08 02 06 41 04 00000000", 2, &[], 20),
-        // OptionalParameters other than capabilities.
+        // Optional parameters other than capabilities.
         ("04 fc7c 005a 0a000002 04 01 02 0000", 4, &[], 29),
         ("04 fc7c 005a 0a000002 08 02 02 0200 04 02 0000", 4, &[], 33),
         // Lengths that disagree.

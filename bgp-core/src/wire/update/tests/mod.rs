@@ -20,7 +20,7 @@ pub(in crate::wire) fn hex(text: &str) -> Vec<u8> {
     digits.chunks(2).map(|two| u8::from_str_radix(&pair(two), 16).unwrap()).collect()
 }
 
-/// A whole UPDATE of these three metadata, each in hexadecimal digits.
+/// A whole UPDATE of these three parts, each in hexadecimal digits.
 pub(in crate::wire) fn update(withdrawn: &str, attributes: &str, nlri: &str) -> Vec<u8> {
     let (withdrawn, attributes, nlri) = (hex(withdrawn), hex(attributes), hex(nlri));
     let length = 23 + withdrawn.len() + attributes.len() + nlri.len();
