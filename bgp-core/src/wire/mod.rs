@@ -1,15 +1,15 @@
-//! Messages: octets in, views out; values in, octets out.
+//! The codec: decodes octets into views of messages, and encodes values into octets.
 //!
-//! This module owns how BGP-4 looks on the wire (RFC 4271 section 4 and its successors) and what is wrong with a message
-//! (RFC 4271 section 6, RFC 7606). It does not know what to do about it: no state, no timers, no routes.
+//! This module owns the wire format of BGP-4 (RFC 4271 section 4 and its successors) and the errors in messages (RFC 4271
+//! section 6, RFC 7606). It does not act on them: it has no state, no timers and no routes.
 //!
 //! # Reading
 //!
 //! ```text
 //!  stream of octets        Frame::split            Message::decode
 //!  ─────────────────► one whole message ──────────► Open, Update<'_>, Notification, Keepalive, RouteRefresh
-//!                     (header is right)   with a
-//!                                         WireContext: what the session negotiated
+//!                     with a valid        needs a
+//!                     header              WireContext: the negotiated features
 //! ```
 //!
 //! ```
@@ -26,15 +26,15 @@
 //! # Ok::<(), bgp_core::wire::DecodeError>(())
 //! ```
 //!
-//! An [`Update`] borrows the octets. Everything in it was checked once, so that its iterators and getters cannot fail,
-//! and nothing in it was copied: decoding allocates nothing. The other messages are rare and own what they hold.
+//! An [`Update`] borrows the octets. Everything in it was checked once, so its iterators and getters cannot fail. Nothing is
+//! copied: decoding does not allocate. The other messages are rare and own their data.
 //!
 //! # Writing
 //!
-//! [`AttributeBlock`] holds the attributes of a group of routes, encoded once; [`UpdateWriter`] puts them and as many
-//! prefixes as fit into one message at the end of the caller's buffer. The other messages have an `encode` of their own.
+//! [`AttributeBlock`] has the attributes of a group of routes, encoded once; [`UpdateWriter`] writes them and as many
+//! prefixes as fit into one message at the end of the caller's buffer. The other messages have an `encode` method.
 //!
-//! # How a message looks
+//! # Message formats
 //!
 //! Numbers are big-endian; widths below are in octets.
 //!
@@ -47,8 +47,8 @@
 //!   16                             2        1
 //! ```
 //!
-//! The length counts the header: from 19, a KEEPALIVE, to 4,096, or 65,535 for what follows the OPENs of two speakers
-//! that both said so (RFC 8654).
+//! The length includes the header. It is at least 19, a KEEPALIVE, and at most 4,096, or 65,535 after the OPENs if both
+//! speakers have the Extended Message capability (RFC 8654).
 //!
 //! ## OPEN (type 1)
 //!
@@ -60,13 +60,13 @@
 //!   1   2       2           4            1     parameter 2: capabilities (RFC 5492)
 //! ```
 //!
-//! "My AS" has two octets: a speaker whose number is longer writes AS_TRANS, 23456, and tells the truth in capability 65
-//! (RFC 6793). Where the parameters need more than 255 octets, `len` is 255, a 255 follows in the place of the first
-//! parameter's type, and all lengths but those of capabilities have two octets (RFC 9072).
+//! "My AS" has two octets: a speaker with a longer number writes AS_TRANS, 23456, and the real number in capability 65 (RFC
+//! 6793). If the parameters need more than 255 octets, `len` is 255, another 255 replaces the first parameter's type, and
+//! all lengths except those of capabilities have two octets (RFC 9072).
 //!
 //! ### The capabilities
 //!
-//! Code, name, and the value with its widths; a row that ends in dots repeats.
+//! The columns are code, name, and the value with the widths of its fields; a row that ends in dots repeats.
 //!
 //! ```text
 //!   1 multiprotocol                 │ AFI │ 0 │ SAFI │                                2, 1, 1: once for each family
@@ -83,8 +83,8 @@
 //!  75 software version              │ len │ text │                                    1, ..
 //! ```
 //!
-//! Both sides have what both sent, but for those that say something of the sender alone: its AS, its role, its name, and
-//! how long it may take to restart. ADD-PATH is in force in a direction where the one sends and the other receives.
+//! A capability is in force if both sides sent it, except for those about the sender alone: its AS, role, name and restart
+//! time. ADD-PATH is in force in a direction if one side sends and the other receives.
 //!
 //! ## UPDATE (type 2)
 //!
@@ -101,10 +101,10 @@
 //!      flags: 80 optional · 40 transitive · 20 partial · 10 the length has two octets
 //! ```
 //!
-//! All prefixes of the NLRI have the attributes of the message, and the next hop of the attribute NEXT_HOP. With
-//! ADD-PATH (RFC 7911) each prefix has a path identifier of four octets before it.
+//! All prefixes of the NLRI have the attributes of the message, and the next hop in NEXT_HOP. With ADD-PATH (RFC 7911), a
+//! path identifier of four octets precedes each prefix.
 //!
-//! Both fields are for IPv4 unicast alone. Routes of any family stand inside two attributes (RFC 4760):
+//! Both fields are for IPv4 unicast only. Two attributes have the routes of any family (RFC 4760):
 //!
 //! ```text
 //!                   ┌─────┬──────┬─────┬──────────┬───┬──────────┐
@@ -116,22 +116,22 @@
 //!                   └─────┴──────┴──────────┘
 //! ```
 //!
-//! An UPDATE with nothing in it, or with an MP_UNREACH_NLRI without NLRI, says that all routes of its family were sent:
-//! End-of-RIB (RFC 4724).
+//! An empty UPDATE, or one with only an MP_UNREACH_NLRI without NLRI, is an End-of-RIB: all routes of its family were sent
+//! (RFC 4724).
 //!
-//! AS_PATH is a row of segments, and so is AS4_PATH:
+//! AS_PATH and AS4_PATH consist of segments:
 //!
 //! ```text
 //! ┌──────┬───────┬────────┬────────┬───
 //! │ type │ count │ AS     │ AS     │ ...     type 1 set, 2 sequence, 3 and 4 the same within a confederation
 //! └──────┴───────┴────────┴────────┴───
-//!   1      1       2 or 4, by what the session negotiated
+//!   1      1       2 or 4, as negotiated
 //! ```
 //!
 //! ### The path attributes
 //!
-//! Flags as they are sent, code, name, and the value with its widths; a row that ends in dots repeats. With AS numbers
-//! of two octets an AS has two, but in the AS4 attributes, which exist to say what two cannot.
+//! The columns are flags as sent, code, name, and the value with the widths of its fields; a row that ends in dots repeats.
+//! On a session with two-octet AS numbers an AS has two octets, except in the AS4 attributes.
 //!
 //! ```text
 //!  40  1 ORIGIN                     │ 0 IGP, 1 EGP, 2 incomplete │                    1
@@ -146,7 +146,7 @@
 //!  80 10 CLUSTER_LIST               │ identifier │ ...                                4, between internal peers
 //!  80 14 MP_REACH_NLRI              see above
 //!  80 15 MP_UNREACH_NLRI            see above
-//!  c0 16 EXTENDED_COMMUNITIES       │ type │ subtype │ what these say │ ...           1, 1, 6
+//!  c0 16 EXTENDED_COMMUNITIES       │ type │ subtype │ value │ ...                    1, 1, 6
 //!  c0 17 AS4_PATH                   as AS_PATH                                        from old speakers
 //!  c0 18 AS4_AGGREGATOR             │ AS │ IPv4 address │                             4, 4, from old speakers
 //!  c0 23 TUNNEL_ENCAPSULATION       │ type │ len │ sub-TLVs │ ...                     carried as octets
@@ -157,16 +157,16 @@
 //!  c0 40 PREFIX_SID                 │ type │ len │ value │ ...                        carried as octets
 //! ```
 //!
-//! The next hop of an MP_REACH_NLRI has four octets for IPv4 routes; sixteen for IPv6 routes, or 32 where both speakers share
-//! a link: the global address, then the link-local one (RFC 2545). IPv4 routes may have such a next hop where both sides
-//! said so (RFC 8950). In VPN families eight octets stand before each address.
+//! The next hop of an MP_REACH_NLRI has four octets for IPv4 routes. For IPv6 routes it has sixteen, or 32 if both speakers
+//! share a link: the global address, then the link-local one (RFC 2545). IPv4 routes may have an IPv6 next hop if both sides
+//! have the capability (RFC 8950). In VPN families, eight octets precede each address.
 //!
 //! ### An example
 //!
 //! An UPDATE that announces 172.22.35.70/32, as `ferrolb decode` explains it:
 //!
 //! ```text
-//! offset octets                   what it says
+//! offset octets                   meaning
 //!     0  ffffffffffffffffffffff.. marker
 //!    16  0037                     length 55
 //!    18  02                       type 2, UPDATE
@@ -188,20 +188,20 @@
 //!   1      1                                              2     1         1
 //! ```
 //!
-//! What the codes of a NOTIFICATION mean: 1 a header, 2 an OPEN, 3 an UPDATE was wrong; 4 nothing came for the hold time; 5 a
-//! message came where the state machine has none; 6 Cease, whose subcode says why (RFC 4486), with words for the operator
-//! where it was one of ours (RFC 9003); 7 a ROUTE-REFRESH was wrong (RFC 7313); 8 nothing could be sent for too long (RFC 9687).
-//! The subtype of a ROUTE-REFRESH is 0 for the request, 1 and 2 for the marks around the answer (RFC 7313).
+//! The codes of a NOTIFICATION are: 1, 2 and 3, an error in a header, an OPEN or an UPDATE; 4, the hold timer expired; 5, an
+//! unexpected message in the state; 6, Cease, with the reason as subcode (RFC 4486) and possibly a message from the operator
+//! (RFC 9003); 7, an error in a ROUTE-REFRESH (RFC 7313); 8, the send hold timer expired (RFC 9687).
+//! The subtype of a ROUTE-REFRESH is 0 for the request, 1 and 2 for the marks around the response (RFC 7313).
 //!
-//! # When something is wrong
+//! # Errors
 //!
-//! | where | what the decoder gives |
+//! | error in | result of decoding |
 //! |---|---|
 //! | header, OPEN, lengths and prefixes of an UPDATE, MP attributes | a [`DecodeError`]: the session ends with its [`notification`](DecodeError::notification) |
-//! | any other attribute | an [`Update`] with a [`treatment`](Update::treatment) by RFC 7606: the attribute is discarded, or the routes count as withdrawn |
-//! | an unknown optional attribute, an unknown capability, a family of which only octets are known | nothing is wrong: they are kept as octets |
+//! | any other attribute | an [`Update`] with a [`treatment`](Update::treatment) by RFC 7606: the attribute is discarded, or the routes are treated as withdrawn |
 //!
-//! [`Update::reachable`] and [`Update::unreachable`] obey the treatment already.
+//! Unknown optional attributes, unknown capabilities and NLRI of unknown families are not errors: they are kept as octets.
+//! [`Update::reachable`] and [`Update::unreachable`] already follow the treatment.
 
 mod attribute;
 mod capability;

@@ -1,14 +1,14 @@
 //! Prefixes on the wire (RFC 4271 section 4.3, RFC 7911 section 3).
 //!
-//! A field is checked once, by [`check`]; the iterators then cannot fail. Given octets that were not checked they end
-//! at the first prefix that is wrong. The loops go by the number of octets of a prefix, so that each arm has a constant
-//! stride: the processor runs ahead of the chain of lengths.
+//! [`check`] checks a field once; after that, the iterators cannot fail. On unchecked octets they end at the first invalid
+//! prefix. The loops match on the number of octets of a prefix, so that each arm has a constant stride and the processor
+//! can run ahead of the chain of lengths.
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::types::{Afi, AfiSafi, Safi};
 
-/// IPv4 prefixes of a message, host bits masked.
+/// An iterator over the IPv4 prefixes of a field, with their host bits masked.
 #[derive(Clone, Debug)]
 pub struct Ipv4Prefixes<'a> {
     octets: &'a [u8],
@@ -20,7 +20,7 @@ impl<'a> Ipv4Prefixes<'a> {
         Self { octets, add_path }
     }
 
-    /// The same with the path identifier of each (RFC 7911), `None` where the session has none.
+    /// The same prefixes with their path identifiers (RFC 7911), `None` if the session has none.
     #[must_use]
     pub const fn with_path_ids(self) -> WithPathIds<Self> {
         WithPathIds(self)
@@ -35,10 +35,10 @@ impl<'a> Ipv4Prefixes<'a> {
     }
 }
 
-/// The first prefix, and what follows it.
+/// Reads the first prefix. Returns it with the octets after it.
 #[inline(always)]
 fn first_v4(octets: &[u8]) -> Option<(Ipv4Net, &[u8])> {
-    // Most prefixes of a table have three octets: those and the length are one load.
+    // Most prefixes of a table have three octets: these and the length are one load.
     if let Some((word, rest)) = octets.split_first_chunk() {
         let word = u32::from_be_bytes(*word);
         let [length, ..] = word.to_be_bytes();
@@ -46,6 +46,7 @@ fn first_v4(octets: &[u8]) -> Option<(Ipv4Net, &[u8])> {
             return Some((net_v4(word << 8, length)?, rest));
         }
     }
+
     let (length, rest) = octets.split_first()?;
     let (address, rest) = match (length, rest) {
         (17..=24, [a, b, c, rest @ ..]) => (u32::from_be_bytes([*a, *b, *c, 0]), rest),
@@ -63,14 +64,14 @@ fn net_v4(address: u32, length: u8) -> Option<Ipv4Net> {
     Ipv4Net::new((address & !host_bits(length)).into(), length).ok()
 }
 
-/// The bits of an IPv4 address beyond a prefix of that length: in 64 bits, where a shift by 32 is one like any other.
+/// The host bits of an IPv4 address for a prefix length. The shift is done in 64 bits, which allows a length of 32.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the upper half is zeroes")]
 const fn host_bits(length: u8) -> u32 {
     (u32::MAX as u64).wrapping_shr(length as u32) as u32
 }
 
-/// IPv6 prefixes of a message, host bits masked.
+/// An iterator over the IPv6 prefixes of a field, with their host bits masked.
 #[derive(Clone, Debug)]
 pub struct Ipv6Prefixes<'a> {
     octets: &'a [u8],
@@ -82,7 +83,7 @@ impl<'a> Ipv6Prefixes<'a> {
         Self { octets, add_path }
     }
 
-    /// The same with the path identifier of each (RFC 7911), `None` where the session has none.
+    /// The same prefixes with their path identifiers (RFC 7911), `None` if the session has none.
     #[must_use]
     pub const fn with_path_ids(self) -> WithPathIds<Self> {
         WithPathIds(self)
@@ -97,8 +98,9 @@ impl<'a> Ipv6Prefixes<'a> {
     }
 }
 
-/// The first prefix, and what follows it. The lengths that tables are made of have an arm each; none of them but those of
-/// single hosts reaches into the lower half of the address.
+/// Reads the first prefix. Returns it with the octets after it.
+///
+/// The common lengths of tables have an arm each. They are all in the upper half of the address.
 #[inline(always)]
 fn first_v6(octets: &[u8]) -> Option<(Ipv6Net, &[u8])> {
     let (length, rest) = octets.split_first()?;
@@ -116,6 +118,7 @@ fn first_v6(octets: &[u8]) -> Option<(Ipv6Net, &[u8])> {
         }
         _ => return other_v6(octets),
     };
+
     // The length is between 25 and 64 here.
     let mask = !u64::MAX.checked_shr((*length).into()).unwrap_or(0);
     let address = u128::from(high & mask) << 64;
@@ -127,18 +130,20 @@ fn word(octets: [u8; 4]) -> u64 {
     u32::from_be_bytes(octets).into()
 }
 
+/// Reads the first prefix if it has one of the less common lengths.
 #[inline(never)]
 fn other_v6(octets: &[u8]) -> Option<(Ipv6Net, &[u8])> {
     let (length, rest) = octets.split_first()?;
     let (given, rest) = rest.split_at_checked(usize::from(length.div_ceil(8)))?;
     let mut address = [0; 16];
     address.get_mut(..given.len())?.copy_from_slice(given);
+
     let mask = u128::MAX.checked_shl(128_u32.checked_sub((*length).into())?).unwrap_or(0);
     let address = u128::from_be_bytes(address) & mask;
     Some((Ipv6Net::new(address.into(), *length).ok()?, rest))
 }
 
-/// Prefixes of IPv4 or of IPv6; none for a family that is carried opaquely.
+/// An iterator over the IPv4 or IPv6 prefixes of a field; empty for a family that is carried as octets.
 #[derive(Clone, Debug, Default)]
 pub struct Prefixes<'a>(Inner<'a>);
 
@@ -160,20 +165,26 @@ impl<'a> Prefixes<'a> {
         })
     }
 
-    /// The same with the path identifier of each (RFC 7911), `None` where the session has none.
+    /// The same prefixes with their path identifiers (RFC 7911), `None` if the session has none.
     #[must_use]
     pub const fn with_path_ids(self) -> WithPathIds<Self> {
         WithPathIds(self)
     }
 
-    /// Whether the field is whole prefixes up to its end. It always is where it was checked, and need not be for a family
-    /// that was not negotiated; it never is for one that is carried opaquely.
+    /// Returns true if the field consists of complete prefixes.
+    ///
+    /// Always true for a field that was checked. May be false for a family that was not negotiated, and is always false for
+    /// one that is carried as octets.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         match &self.0 {
             Inner::None => false,
-            Inner::V4(it) => check(it.octets, AddressWidth::V4, it.add_path).is_ok(),
-            Inner::V6(it) => check(it.octets, AddressWidth::V6, it.add_path).is_ok(),
+            Inner::V4(prefixes) => {
+                check(prefixes.octets, AddressWidth::V4, prefixes.add_path).is_ok()
+            }
+            Inner::V6(prefixes) => {
+                check(prefixes.octets, AddressWidth::V6, prefixes.add_path).is_ok()
+            }
         }
     }
 
@@ -191,8 +202,8 @@ impl<'a> Prefixes<'a> {
 #[derive(Clone, Debug)]
 pub struct WithPathIds<I>(pub(super) I);
 
-/// The two iterators over the same `step`, with a loop over all of the first, `all`, that asks only once what holds for
-/// each.
+/// Implements two iterators on `step`: with and without path identifiers. The one without overrides `fold` by `all`, which
+/// checks once for all prefixes whether there are path identifiers.
 macro_rules! iterators {
     ($($name:ident => $prefix:ty;)+) => {$(
         impl Iterator for $name<'_> {
@@ -205,7 +216,7 @@ macro_rules! iterators {
 
             #[inline(always)]
             fn fold<B, F: FnMut(B, Self::Item) -> B>(self, init: B, f: F) -> B {
-                self.all(init, f)
+                self.fold_all(init, f)
             }
         }
 
@@ -231,10 +242,11 @@ iterators! {
 
 impl Ipv4Prefixes<'_> {
     #[inline(always)]
-    fn all<B>(mut self, init: B, mut f: impl FnMut(B, Ipv4Net) -> B) -> B {
+    fn fold_all<B>(mut self, init: B, mut f: impl FnMut(B, Ipv4Net) -> B) -> B {
         if !self.add_path {
-            return fold(self.octets, init, first_v4, f);
+            return fold_with(self.octets, init, first_v4, f);
         }
+
         let mut sum = init;
         while let Some((_, prefix)) = self.step() {
             sum = f(sum, prefix);
@@ -245,10 +257,11 @@ impl Ipv4Prefixes<'_> {
 
 impl Ipv6Prefixes<'_> {
     #[inline(always)]
-    fn all<B>(mut self, init: B, mut f: impl FnMut(B, Ipv6Net) -> B) -> B {
+    fn fold_all<B>(mut self, init: B, mut f: impl FnMut(B, Ipv6Net) -> B) -> B {
         if !self.add_path {
-            return fold(self.octets, init, first_v6, f);
+            return fold_with(self.octets, init, first_v6, f);
         }
+
         let mut sum = init;
         while let Some((_, prefix)) = self.step() {
             sum = f(sum, prefix);
@@ -259,17 +272,17 @@ impl Ipv6Prefixes<'_> {
 
 impl Prefixes<'_> {
     #[inline(always)]
-    fn all<B>(self, init: B, mut f: impl FnMut(B, IpNet) -> B) -> B {
+    fn fold_all<B>(self, init: B, mut f: impl FnMut(B, IpNet) -> B) -> B {
         match self.0 {
             Inner::None => init,
-            Inner::V4(prefixes) => prefixes.all(init, |sum, prefix| f(sum, prefix.into())),
-            Inner::V6(prefixes) => prefixes.all(init, |sum, prefix| f(sum, prefix.into())),
+            Inner::V4(prefixes) => prefixes.fold_all(init, |sum, prefix| f(sum, prefix.into())),
+            Inner::V6(prefixes) => prefixes.fold_all(init, |sum, prefix| f(sum, prefix.into())),
         }
     }
 }
 
 #[inline(always)]
-fn fold<B, T>(
+fn fold_with<B, T>(
     mut octets: &[u8],
     mut sum: B,
     first: impl Fn(&[u8]) -> Option<(T, &[u8])>,
@@ -282,7 +295,7 @@ fn fold<B, T>(
     sum
 }
 
-/// How long the addresses of a family are, where its NLRI are plain prefixes.
+/// The width of the addresses of a family whose NLRI are plain prefixes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AddressWidth {
     /// 32 bits.
@@ -302,21 +315,21 @@ impl AddressWidth {
     }
 }
 
-/// Whether a field holds whole prefixes, none longer than its address.
+/// Checks that a field consists of complete prefixes, none longer than its address.
 ///
 /// # Errors
 ///
-/// The octets of the field before the first prefix that is wrong.
+/// The offset of the first invalid prefix in the field.
 #[inline(always)]
 pub(super) fn check(field: &[u8], width: AddressWidth, add_path: bool) -> Result<(), usize> {
-    let wrong = match (width, add_path) {
+    let invalid = match (width, add_path) {
         (AddressWidth::V4, false) => {
             after_prefixes(field, |octets| skip_pair_v4(octets).or_else(|| skip_v4(octets)))
         }
         (AddressWidth::V6, false) => after_prefixes(field, skip_v6),
         (_, true) => with_path_ids(field, width),
     };
-    if wrong.is_empty() { Ok(()) } else { Err(field.len() - wrong.len()) }
+    if invalid.is_empty() { Ok(()) } else { Err(field.len() - invalid.len()) }
 }
 
 #[cold]
@@ -330,7 +343,7 @@ fn with_path_ids(field: &[u8], width: AddressWidth) -> &[u8] {
     })
 }
 
-/// What is left when no further prefix is whole and right.
+/// The octets that are left when there is no further valid prefix.
 #[inline(always)]
 fn after_prefixes(field: &[u8], skip: impl Fn(&[u8]) -> Option<&[u8]>) -> &[u8] {
     let mut rest = field;
@@ -340,15 +353,16 @@ fn after_prefixes(field: &[u8], skip: impl Fn(&[u8]) -> Option<&[u8]>) -> &[u8] 
     rest
 }
 
-/// Two prefixes of three octets each, which is what most of a table is made of, are seen to be right at once: the five
-/// upper bits of length + 7 are the number of octets.
+/// Skips two prefixes of three octets each, the most common in a table, with one check: the five upper bits of length + 7
+/// are the number of octets.
 #[inline(always)]
 fn skip_pair_v4(octets: &[u8]) -> Option<&[u8]> {
     const ROUND_UP: u64 = u64::from_le_bytes([7, 0, 0, 0, 7, 0, 0, 0]);
     const UPPER_BITS: u64 = u64::from_le_bytes([0xf8, 0, 0, 0, 0xf8, 0, 0, 0]);
     const THREE: u64 = u64::from_le_bytes([3 << 3, 0, 0, 0, 3 << 3, 0, 0, 0]);
+
     let (pair, rest) = octets.split_first_chunk()?;
-    // A length near 255 overflows: it is 0 then, which is not 3, whatever the next one has become.
+    // A length near 255 overflows. It becomes 0, not 3, so the pair is rejected whatever happens to the second length.
     let rounded = u64::from_le_bytes(*pair).wrapping_add(ROUND_UP);
     (rounded & UPPER_BITS == THREE).then_some(rest)
 }
@@ -379,7 +393,7 @@ fn skip_v6(octets: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The path identifier before a prefix, where the session has them.
+/// Reads the path identifier before a prefix, if the session has these.
 #[inline]
 fn path_id(octets: &[u8], add_path: bool) -> Option<(Option<u32>, &[u8])> {
     if !add_path {
@@ -389,25 +403,26 @@ fn path_id(octets: &[u8], add_path: bool) -> Option<(Option<u32>, &[u8])> {
     Some((Some(u32::from_be_bytes(*id)), rest))
 }
 
-/// Octets of a prefix of that length on the wire, without a path identifier.
+/// The number of octets of a prefix on the wire, without a path identifier.
 #[inline]
 pub(super) fn encoded_length(length: u8) -> usize {
-    // One more than its eighth, rounded up.
+    // One octet for the length, and an eighth of the length, rounded up.
     (usize::from(length) + 15) / 8
 }
 
-/// An IPv4 prefix as on the wire, host bits masked, and then octets that do not count: to write a whole word and go on
-/// before its end is cheaper than a copy of variable length.
+/// The octets of an IPv4 prefix on the wire, with its host bits masked, followed by octets that do not count. Writing a
+/// whole word and advancing by less is cheaper than a copy of variable length.
 #[inline(always)]
 pub(super) fn octets_v4(prefix: Ipv4Net) -> [u8; 8] {
     let length = prefix.prefix_len();
-    // Octets stay in their order, so that it is the mask that is turned.
+    // Swap the mask rather than the address, whose octets are in network order already.
     let mask = (!host_bits(length)).swap_bytes();
     let address = u32::from_le_bytes(prefix.addr().octets()) & mask;
     (u64::from(length) | u64::from(address) << 8).to_le_bytes()
 }
 
-/// The same of IPv6: what a prefix of 64 bits or less has in the lower half does not count.
+/// The octets of an IPv6 prefix on the wire, as in [`octets_v4`]. For a prefix of up to 64 bits, the lower half does not
+/// count.
 #[inline(always)]
 pub(super) fn octets_v6(prefix: Ipv6Net) -> [u8; 17] {
     let length = prefix.prefix_len();
@@ -419,6 +434,7 @@ pub(super) fn octets_v6(prefix: Ipv6Net) -> [u8; 17] {
     } else {
         low &= !u64::MAX.checked_shr(u32::from(length) - 64).unwrap_or(0);
     }
+
     let ([a, b, c, d, e, f, g, h], [i, j, k, l, m, n, o, p]) =
         (high.to_be_bytes(), low.to_be_bytes());
     [length, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]

@@ -1,4 +1,4 @@
-//! NOTIFICATION: why a session ends (RFC 4271 section 4.5, RFC 4486, 6608, 8538, 9003).
+//! NOTIFICATION: the reason for the end of a session (RFC 4271 section 4.5, RFC 4486, 6608, 8538, 9003).
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use super::capability::Capability;
 use super::encode::message;
 use super::frame::{HEADER_LENGTH, MessageLimit, MessageType};
 
-/// The number of unsupported capabilities that are printed: a peer may name thousands.
+/// The maximum number of unsupported capabilities to print: a peer may list thousands.
 const MOST_NAMED: usize = 8;
 
 /// The error code of a NOTIFICATION.
@@ -79,7 +79,7 @@ subcodes! {
     HeaderSubcode {
         /// The marker was not all ones.
         CONNECTION_NOT_SYNCHRONIZED = 1, "connection not synchronized";
-        /// The length cannot be.
+        /// The length is invalid.
         BAD_MESSAGE_LENGTH = 2, "bad message length";
         /// The type is unknown.
         BAD_MESSAGE_TYPE = 3, "bad message type";
@@ -91,9 +91,9 @@ subcodes! {
     OpenSubcode {
         /// Nothing more specific is defined.
         UNSPECIFIC = 0, "unspecific";
-        /// The version is not ours.
+        /// The version is not supported.
         UNSUPPORTED_VERSION_NUMBER = 1, "unsupported version number";
-        /// The AS number is not the one that was configured.
+        /// The AS number is not the configured one.
         BAD_PEER_AS = 2, "bad peer AS";
         /// The identifier is zero or our own.
         BAD_BGP_IDENTIFIER = 3, "bad BGP identifier";
@@ -101,7 +101,7 @@ subcodes! {
         UNSUPPORTED_OPTIONAL_PARAMETER = 4, "unsupported optional parameter";
         /// The hold time is 1 or 2 seconds, or too small for us.
         UNACCEPTABLE_HOLD_TIME = 6, "unacceptable hold time";
-        /// A capability that we insist on is missing.
+        /// A capability that we require is missing.
         UNSUPPORTED_CAPABILITY = 7, "unsupported capability";
         /// The roles of the two sides do not match (RFC 9234).
         ROLE_MISMATCH = 11, "role mismatch";
@@ -111,7 +111,7 @@ subcodes! {
 subcodes! {
     /// Subcodes of an UPDATE Message Error (RFC 4271 section 6.3).
     UpdateSubcode {
-        /// Lengths disagree, or an attribute occurs twice.
+        /// Lengths do not match, or an attribute occurs twice.
         MALFORMED_ATTRIBUTE_LIST = 1, "malformed attribute list";
         /// An attribute claims to be well-known and is not.
         UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE = 2, "unrecognized well-known attribute";
@@ -123,7 +123,7 @@ subcodes! {
         ATTRIBUTE_LENGTH_ERROR = 5, "attribute length error";
         /// The ORIGIN is undefined.
         INVALID_ORIGIN = 6, "invalid ORIGIN attribute";
-        /// The NEXT_HOP is no address.
+        /// The NEXT_HOP is not an address.
         INVALID_NEXT_HOP = 8, "invalid NEXT_HOP attribute";
         /// The value of an optional attribute is wrong.
         OPTIONAL_ATTRIBUTE_ERROR = 9, "optional attribute error";
@@ -139,11 +139,11 @@ subcodes! {
     FsmSubcode {
         /// Nothing more specific is defined.
         UNSPECIFIED = 0, "unspecified";
-        /// A message that does not belong in OpenSent.
+        /// A message that is not allowed in OpenSent.
         UNEXPECTED_IN_OPEN_SENT = 1, "unexpected message in OpenSent";
-        /// A message that does not belong in OpenConfirm.
+        /// A message that is not allowed in OpenConfirm.
         UNEXPECTED_IN_OPEN_CONFIRM = 2, "unexpected message in OpenConfirm";
-        /// A message that does not belong in Established.
+        /// A message that is not allowed in Established.
         UNEXPECTED_IN_ESTABLISHED = 3, "unexpected message in Established";
     }
 }
@@ -159,38 +159,38 @@ subcodes! {
         PEER_DECONFIGURED = 3, "peer de-configured";
         /// An operator resets the session; may carry a message (RFC 9003).
         ADMINISTRATIVE_RESET = 4, "administrative reset";
-        /// The speaker does not want this connection.
+        /// The speaker refuses the connection.
         CONNECTION_REJECTED = 5, "connection rejected";
-        /// The configuration changed in a way that needs a new session.
+        /// A configuration change requires a new session.
         OTHER_CONFIGURATION_CHANGE = 6, "other configuration change";
         /// The other connection of a collision was kept.
         CONNECTION_COLLISION_RESOLUTION = 7, "connection collision resolution";
-        /// The speaker is short of something.
+        /// The speaker lacks memory or another resource.
         OUT_OF_RESOURCES = 8, "out of resources";
-        /// The session ends without graceful restart; the real reason is inside (RFC 8538).
+        /// The session ends without graceful restart; the actual reason is in the data (RFC 8538).
         HARD_RESET = 9, "hard reset";
-        /// BFD says that the peer is gone (RFC 9384).
+        /// BFD detected that the peer is down (RFC 9384).
         BFD_DOWN = 10, "BFD down";
     }
 }
 
-/// A NOTIFICATION message: the session ends after it.
+/// A NOTIFICATION message, which ends the session.
 ///
-/// Its [`Display`](fmt::Display) is for people: `Cease: administrative shutdown: "maintenance"`. Text of the peer
-/// is escaped in it.
+/// Its [`Display`](fmt::Display) is for people, such as `Cease: administrative shutdown: "maintenance"`. Text from the peer
+/// is escaped.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 4271 section 4.5 has these three fields")]
 pub struct Notification {
-    /// What kind of error.
+    /// The kind of error.
     pub code: ErrorCode,
-    /// Which error of that kind; its meaning depends on the code.
+    /// The specific error; its meaning depends on the code.
     pub subcode: u8,
-    /// What the error was about; its form depends on code and subcode.
+    /// Details of the error; their format depends on code and subcode.
     pub data: Bytes,
 }
 
 impl Notification {
-    /// A notification of these three parts.
+    /// Creates a notification from its three parts.
     #[must_use]
     pub const fn new(code: ErrorCode, subcode: u8, data: Bytes) -> Self {
         Self { code, subcode, data }
@@ -202,21 +202,25 @@ impl Notification {
         Self::new(ErrorCode::CEASE, subcode.0, Bytes::new())
     }
 
-    /// A Cease with words for the operator of the other side (RFC 9003). They are cut at a character so as not to
-    /// exceed 255 octets. Only administrative shutdown and reset carry words: for any other subcode they are left out.
+    /// A Cease with a message for the operator of the peer (RFC 9003).
+    ///
+    /// A message of more than 255 octets is truncated at a character. Only administrative shutdown and reset have a message:
+    /// it is left out for any other subcode.
     #[must_use]
     pub fn cease_with_message(subcode: CeaseSubcode, text: &str) -> Self {
-        if !carries_words(subcode) || text.is_empty() {
+        if !has_message(subcode) || text.is_empty() {
             return Self::cease(subcode);
         }
+
         let mut length = text.len().min(255);
         while !text.is_char_boundary(length) {
             length -= 1;
         }
-        let words = text.get(..length).unwrap_or_default();
-        let mut data = BytesMut::with_capacity(1 + words.len());
-        data.put_u8(u8::try_from(words.len()).unwrap_or(0));
-        data.put_slice(words.as_bytes());
+        let message = text.get(..length).unwrap_or_default();
+
+        let mut data = BytesMut::with_capacity(1 + message.len());
+        data.put_u8(u8::try_from(message.len()).unwrap_or(0));
+        data.put_slice(message.as_bytes());
         Self::new(ErrorCode::CEASE, subcode.0, data.freeze())
     }
 
@@ -230,7 +234,7 @@ impl Notification {
         Self::new(ErrorCode::CEASE, CeaseSubcode::MAXIMUM_PREFIXES_REACHED.0, data.freeze())
     }
 
-    /// Of which family more prefixes were sent than how many (RFC 4486, section 4), where the NOTIFICATION says so.
+    /// The family and the limit that the peer reports as exceeded (RFC 4486, section 4), if the NOTIFICATION has them.
     #[must_use]
     pub fn prefix_limit(&self) -> Option<(AfiSafi, u32)> {
         let reached = CeaseSubcode::MAXIMUM_PREFIXES_REACHED.0;
@@ -245,8 +249,8 @@ impl Notification {
         }
     }
 
-    /// The capabilities that an Unsupported Capability names, as they stood in an OPEN (RFC 5492, section 5). Octets at the
-    /// end that are no whole capability are left out.
+    /// The capabilities listed in an Unsupported Capability error, in the format of an OPEN (RFC 5492, section 5). An
+    /// incomplete capability at the end is left out.
     #[must_use]
     pub fn unsupported_capabilities(&self) -> Vec<Capability> {
         let unsupported = OpenSubcode::UNSUPPORTED_CAPABILITY.0;
@@ -264,7 +268,7 @@ impl Notification {
         named
     }
 
-    /// A Hard Reset that carries the real reason (RFC 8538 section 3.1).
+    /// A Hard Reset with the actual reason in its data (RFC 8538 section 3.1).
     #[must_use]
     pub fn hard_reset(reason: &Self) -> Self {
         let mut data = BytesMut::with_capacity(2 + reason.data.len());
@@ -285,7 +289,7 @@ impl Notification {
         Self::new(ErrorCode::SEND_HOLD_TIMER_EXPIRED, 0, Bytes::new())
     }
 
-    /// Finite State Machine Error (RFC 6608). RFC 6608 lets the data be the type of the message: see [`new`](Self::new).
+    /// Finite State Machine Error without data. RFC 6608 allows the message type as data: see [`new`](Self::new).
     #[must_use]
     pub const fn fsm_error(subcode: FsmSubcode) -> Self {
         Self::new(ErrorCode::FSM, subcode.0, Bytes::new())
@@ -297,17 +301,21 @@ impl Notification {
         Self::new(ErrorCode::OPEN_MESSAGE, subcode.0, data)
     }
 
-    /// The words of an administrative shutdown or reset (RFC 9003), if there are any and they are UTF-8. They come from
-    /// the peer: escape them before they are printed, as [`Display`](fmt::Display) does.
+    /// The message of an administrative shutdown or reset (RFC 9003), if there is one and it is UTF-8.
+    ///
+    /// It comes from the peer: escape it before printing, as [`Display`](fmt::Display) does.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
-        let words = self.code == ErrorCode::CEASE && carries_words(CeaseSubcode(self.subcode));
-        let (length, text) = self.data.split_first().filter(|_| words)?;
+        if self.code != ErrorCode::CEASE || !has_message(CeaseSubcode(self.subcode)) {
+            return None;
+        }
+
+        let (length, text) = self.data.split_first()?;
         let text = text.get(..usize::from(*length))?;
         std::str::from_utf8(text).ok().filter(|text| !text.is_empty())
     }
 
-    /// The real reason inside a Hard Reset (RFC 8538).
+    /// The actual reason in the data of a Hard Reset (RFC 8538).
     #[must_use]
     pub fn inner(&self) -> Option<Self> {
         if (self.code, self.subcode) != (ErrorCode::CEASE, CeaseSubcode::HARD_RESET.0) {
@@ -321,7 +329,7 @@ impl Notification {
         }
     }
 
-    /// Appends the message. Data that would make it longer than 4,096 octets is cut.
+    /// Appends the message. The data is truncated if the message would exceed 4,096 octets.
     pub fn encode(&self, out: &mut BytesMut) {
         let room = MessageLimit::Standard.octets() - HEADER_LENGTH - 2;
         let data = self.data.get(..room).unwrap_or(&self.data);
@@ -331,7 +339,7 @@ impl Notification {
         });
     }
 
-    /// Reads what follows the header, at least two octets by the frame's check.
+    /// Decodes the body, which has at least two octets in a valid frame.
     pub(super) fn decode(body: &[u8]) -> Option<Self> {
         let [code, subcode, data @ ..] = body else { return None };
         Some(Self::new(ErrorCode(*code), *subcode, Bytes::copy_from_slice(data)))
@@ -364,7 +372,7 @@ impl fmt::Display for Notification {
 
         match (self.message(), self.inner()) {
             (Some(text), _) => write!(f, ": {text:?}"),
-            // A hard reset inside a hard reset is not followed: its depth is the peer's choice.
+            // Do not follow a hard reset within a hard reset: the peer could nest them without limit.
             (None, Some(inner)) if inner.inner().is_none() => write!(f, " ({inner})"),
             _ => match self.prefix_limit() {
                 Some((family, limit)) => write!(f, " ({family}, limit {limit})"),
@@ -374,7 +382,8 @@ impl fmt::Display for Notification {
     }
 }
 
-fn carries_words(subcode: CeaseSubcode) -> bool {
+/// Returns true if a Cease with the subcode may have a message (RFC 9003).
+fn has_message(subcode: CeaseSubcode) -> bool {
     matches!(subcode, CeaseSubcode::ADMINISTRATIVE_SHUTDOWN | CeaseSubcode::ADMINISTRATIVE_RESET)
 }
 
@@ -383,7 +392,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_unsupported_capabilities_the_first_are_printed() {
+    fn only_the_first_of_many_unsupported_capabilities_are_printed() {
         let subcode = OpenSubcode::UNSUPPORTED_CAPABILITY;
         let printed = |count: usize| {
             Notification::open_error(subcode, Bytes::from([2_u8, 0].repeat(count))).to_string()
@@ -394,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cease_for_too_many_prefixes_says_of_what_and_how_many() {
+    fn a_cease_for_too_many_prefixes_has_the_family_and_the_limit() {
         let cease = Notification::maximum_prefixes(AfiSafi::IPV6_UNICAST, 70_000);
         assert_eq!(cease.data.as_ref(), [0, 2, 1, 0, 1, 0x11, 0x70]);
         assert_eq!(cease.prefix_limit(), Some((AfiSafi::IPV6_UNICAST, 70_000)));
@@ -407,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cease_with_words_reads_like_a_sentence() {
+    fn a_cease_with_a_message_reads_like_a_sentence() {
         let shutdown = CeaseSubcode::ADMINISTRATIVE_SHUTDOWN;
         let cease = Notification::cease_with_message(shutdown, "maintenance");
         assert_eq!(cease.data.as_ref(), b"\x0bmaintenance");
@@ -416,14 +425,14 @@ mod tests {
     }
 
     #[test]
-    fn words_of_the_peer_cannot_break_a_log_line() {
+    fn a_message_from_the_peer_cannot_break_a_log_line() {
         let data = Bytes::from_static(b"\x05a\n\x1b[0");
         let cease = Notification::new(ErrorCode::CEASE, 2, data);
         assert_eq!(cease.to_string(), "Cease: administrative shutdown: \"a\\n\\u{1b}[0\"");
     }
 
     #[test]
-    fn words_are_cut_at_a_character_to_255_octets() {
+    fn a_message_is_truncated_at_a_character_to_255_octets() {
         let text = "é".repeat(200);
         let cease = Notification::cease_with_message(CeaseSubcode::ADMINISTRATIVE_RESET, &text);
         assert_eq!(cease.data.len(), 255);
@@ -432,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_lie_about_their_length_or_are_not_text_are_no_words() {
+    fn a_message_with_a_wrong_length_or_invalid_utf8_is_ignored() {
         for data in [&b"\x09abc"[..], b"\x02\xff\xfe", b"\x00", b""] {
             let cease = Notification::new(ErrorCode::CEASE, 2, Bytes::copy_from_slice(data));
             assert_eq!(cease.message(), None, "{data:?}");
@@ -452,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn data_is_cut_so_that_the_message_keeps_to_4096_octets() {
+    fn data_is_truncated_to_keep_the_message_within_4096_octets() {
         let data = Bytes::from(vec![7; 5_000]);
         let mut out = BytesMut::new();
         Notification::new(ErrorCode::ROUTE_REFRESH, 1, data).encode(&mut out);

@@ -1,4 +1,4 @@
-//! The codes of capabilities, and capabilities as they stand in an OPEN.
+//! The codes of capabilities, and views of the capabilities in an OPEN.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::wire::open::OptionalParameters;
 
 use super::Capability;
 
-/// The code of a capability, of IANA's registry.
+/// The code of a capability, from IANA's registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CapabilityCode(pub u8);
 
@@ -17,7 +17,7 @@ macro_rules! codes {
         impl CapabilityCode {
             $($(#[$doc])* pub const $constant: Self = Self($code);)+
 
-            /// The name of the registry, if the code has one here.
+            /// The name in the registry, if this crate has one for the code.
             #[must_use]
             pub const fn name(self) -> Option<&'static str> {
                 match self {
@@ -50,9 +50,9 @@ codes! {
     GRACEFUL_RESTART = 64, "graceful restart";
     /// RFC 6793.
     FOUR_OCTET_AS = 65, "four-octet AS";
-    /// Of a draft, and seldom met.
+    /// From a draft; rarely used.
     DYNAMIC_CAPABILITY = 67, "dynamic capability";
-    /// Of a draft.
+    /// From a draft.
     MULTISESSION = 68, "multisession";
     /// RFC 7911.
     ADD_PATH = 69, "ADD-PATH";
@@ -64,11 +64,11 @@ codes! {
     FQDN = 73, "FQDN";
     /// The speaker's software.
     SOFTWARE_VERSION = 75, "software version";
-    /// What Cisco used before RFC 2918 was; many send it beside the code 2 to this day.
+    /// Cisco's code from before RFC 2918; many speakers still send it together with code 2.
     ROUTE_REFRESH_CISCO = 128, "route refresh (Cisco)";
-    /// What Cisco used before RFC 5291 was.
+    /// Cisco's code from before RFC 5291.
     OUTBOUND_ROUTE_FILTERING_CISCO = 130, "outbound route filtering (Cisco)";
-    /// Of a draft, by Cisco's number.
+    /// From a draft, with Cisco's code.
     MULTISESSION_CISCO = 131, "multisession (Cisco)";
 }
 
@@ -81,31 +81,31 @@ impl fmt::Display for CapabilityCode {
     }
 }
 
-/// A capability as it stands in an OPEN: bits without a meaning, which [`Capability`] forgets, included.
+/// A capability, borrowed from an OPEN. Unlike [`Capability`], it includes bits without a meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 5492 section 4 has these fields")]
 pub struct CapabilityView<'a> {
-    /// Its code.
+    /// The code.
     pub code: CapabilityCode,
-    /// Its value.
+    /// The value.
     pub value: &'a [u8],
 }
 
 impl CapabilityView<'_> {
-    /// What it says.
+    /// Decodes the capability.
     #[must_use]
     pub fn read(&self) -> Capability {
         Capability::decode(self.code.0, self.value)
     }
 }
 
-/// The capabilities of an OPEN in the order sent, none of them read: see [`Frame::capabilities`]. It ends early where one
-/// exceeds its parameter, or a parameter the message.
+/// An iterator over the capabilities of an OPEN in the order sent, not decoded: see [`Frame::capabilities`]. It ends early at
+/// a capability that exceeds its parameter, or a parameter that exceeds the message.
 ///
 /// [`Frame::capabilities`]: crate::wire::Frame::capabilities
 #[derive(Clone, Debug)]
 pub struct CapabilityViews<'a> {
-    /// The rest of the parameter that is being read.
+    /// The rest of the current parameter.
     capabilities: &'a [u8],
     /// The parameters after it.
     parameters: OptionalParameters<'a>,

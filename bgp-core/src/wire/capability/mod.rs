@@ -1,8 +1,8 @@
-//! Capabilities: what a speaker offers in its OPEN (RFC 5492).
+//! Capabilities: the features that a speaker offers in its OPEN (RFC 5492).
 //!
-//! A capability that is not known here, and one whose value is not what its RFC says, is kept as
-//! [`Capability::Unknown`]: an OPEN is not refused for what only one side understands. But it is refused where the length
-//! alone shows that the value is malformed, as by BIRD and FRR.
+//! An unknown capability, or one with a value that does not conform to its RFC, is kept as [`Capability::Unknown`]: an OPEN
+//! is not refused for a capability that only one side understands. It is refused if the length alone shows that the value
+//! is malformed, as BIRD and FRR do.
 
 mod code;
 #[cfg(test)]
@@ -21,7 +21,7 @@ use super::input::{Parsed, counted_by_octet, four_octets, octet, truncated, two_
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Capability {
-    /// Routes of that family (RFC 4760), code 1.
+    /// Routes of a family (RFC 4760), code 1.
     Multiprotocol(AfiSafi),
     /// The speaker answers ROUTE-REFRESH (RFC 2918), code 2.
     RouteRefresh,
@@ -33,7 +33,7 @@ pub enum Capability {
     Role(Role),
     /// Graceful restart (RFC 4724, RFC 8538), code 64.
     GracefulRestart(GracefulRestart),
-    /// AS numbers of four octets, and the speaker's own (RFC 6793), code 65.
+    /// Four-octet AS numbers, with the speaker's AS (RFC 6793), code 65.
     FourOctetAs(Asn),
     /// Several paths for a prefix (RFC 7911), code 69.
     AddPath(Vec<AddPath>),
@@ -50,7 +50,7 @@ pub enum Capability {
     },
     /// The speaker's software and its version, code 75.
     SoftwareVersion(String),
-    /// Any other, or one of the above whose value is malformed.
+    /// Any other capability, or a malformed one of the above.
     Unknown {
         /// The capability code.
         code: u8,
@@ -72,11 +72,11 @@ impl Role {
     pub const ROUTE_SERVER_CLIENT: Self = Self(2);
     /// The speaker gets transit from the peer.
     pub const CUSTOMER: Self = Self(3);
-    /// Neither pays the other.
+    /// The two are peers: neither gives transit to the other.
     pub const PEER: Self = Self(4);
 }
 
-/// For the NLRI of that family, next hops of that address family (RFC 8950 section 4).
+/// A family whose routes may have next hops of another address family (RFC 8950 section 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 8950 section 4 has these fields")]
 pub struct ExtendedNextHop {
@@ -90,13 +90,13 @@ pub struct ExtendedNextHop {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 4724 and RFC 8538 have these fields")]
 pub struct GracefulRestart {
-    /// The speaker has just restarted (R).
+    /// True if the speaker has just restarted (R).
     pub restarting: bool,
-    /// NOTIFICATIONs leave the routes in place too (N, RFC 8538).
+    /// True if routes are also kept after a NOTIFICATION (N, RFC 8538).
     pub notification: bool,
-    /// Seconds, at most 4,095, that the speaker may take to come back.
+    /// The maximum duration of a restart in seconds, at most 4,095.
     pub restart_time: u16,
-    /// The families whose routes may be kept meanwhile.
+    /// The families whose routes may be kept during a restart.
     pub families: Vec<GracefulRestartFamily>,
 }
 
@@ -106,7 +106,7 @@ pub struct GracefulRestart {
 pub struct GracefulRestartFamily {
     /// The family.
     pub family: AfiSafi,
-    /// Forwarding went on during the restart (F).
+    /// True if forwarding continued during the restart (F).
     pub forwarding: bool,
 }
 
@@ -116,9 +116,9 @@ pub struct GracefulRestartFamily {
 pub struct LongLivedFamily {
     /// The family.
     pub family: AfiSafi,
-    /// Forwarding went on during the restart (F).
+    /// True if forwarding continued during the restart (F).
     pub forwarding: bool,
-    /// Seconds, at most 16,777,215, for which stale routes may be kept.
+    /// The maximum time to keep stale routes in seconds, at most 16,777,215.
     pub stale_time: u32,
 }
 
@@ -128,11 +128,11 @@ pub struct LongLivedFamily {
 pub struct AddPath {
     /// The family.
     pub family: AfiSafi,
-    /// What the speaker does with it.
+    /// The directions in which the speaker supports it.
     pub mode: AddPathMode,
 }
 
-/// The "Send/Receive" field of ADD-PATH. Values but these three are ignored by receivers.
+/// The "Send/Receive" field of ADD-PATH. Receivers ignore all but these three values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AddPathMode(pub u8);
 
@@ -141,16 +141,16 @@ impl AddPathMode {
     pub const RECEIVE: Self = Self(1);
     /// The speaker sends several paths.
     pub const SEND: Self = Self(2);
-    /// Both.
+    /// The speaker receives and sends several paths.
     pub const BOTH: Self = Self(3);
 
-    /// Whether the speaker sends several paths.
+    /// Returns true if the speaker sends several paths.
     #[must_use]
     pub const fn sends(self) -> bool {
         matches!(self, Self::SEND | Self::BOTH)
     }
 
-    /// Whether the speaker receives several paths.
+    /// Returns true if the speaker receives several paths.
     #[must_use]
     pub const fn receives(self) -> bool {
         matches!(self, Self::RECEIVE | Self::BOTH)
@@ -178,11 +178,12 @@ impl Capability {
         }
     }
 
-    /// Appends code, length and value. A value of more than 255 octets is cut after its last whole element.
+    /// Appends code, length and value. A value of more than 255 octets is truncated after its last complete element.
     pub fn encode(&self, out: &mut BytesMut) {
         out.put_slice(&[self.code(), 0]);
         let start = out.len();
         self.encode_value(out);
+
         let length = out.len() - start;
         if let Some(octet) = out.get_mut(start - 1) {
             *octet = u8::try_from(length).unwrap_or(u8::MAX);
@@ -221,7 +222,7 @@ impl Capability {
                 }
             }
             Self::Fqdn { host, domain } => {
-                // Two lengths of one octet beside them: 253 octets for both names.
+                // Two lengths of one octet leave 253 octets for both names.
                 let host = cut(host, 253);
                 put_text(out, host);
                 put_text(out, cut(domain, 253 - host.len()));
@@ -231,8 +232,8 @@ impl Capability {
         }
     }
 
-    /// Returns true if the capability's RFC does not allow a value of this length, so that an OPEN with it is refused.
-    /// Knows only the capabilities for which routers do so.
+    /// Returns true if the capability's RFC does not allow a value of this length, so that the OPEN is refused. Only checks
+    /// the capabilities that other routers check as well.
     pub(in crate::wire) const fn is_malformed(code: u8, value: &[u8]) -> bool {
         let length = value.len();
         match CapabilityCode(code) {
@@ -244,9 +245,9 @@ impl Capability {
         }
     }
 
-    /// Reads a value. Whatever does not fit its RFC is kept as unknown.
+    /// Decodes a value. A value that does not conform to its RFC is kept as unknown.
     pub(in crate::wire) fn decode(code: u8, value: &[u8]) -> Self {
-        typed(code, value)
+        decode_known(code, value)
             .unwrap_or_else(|| Self::Unknown { code, value: Bytes::copy_from_slice(value) })
     }
 }
@@ -263,7 +264,8 @@ impl GracefulRestart {
     }
 }
 
-fn typed(code: u8, value: &[u8]) -> Option<Capability> {
+/// Decodes a known capability; `None` if it is unknown or malformed.
+fn decode_known(code: u8, value: &[u8]) -> Option<Capability> {
     Some(match (code, value) {
         (1, [_, _, _, safi]) => {
             let (_, afi) = whole(two_octets, value.get(..2)?)?;
@@ -306,7 +308,7 @@ fn extended_next_hop(input: &[u8]) -> Parsed<'_, ExtendedNextHop> {
     let (input, afi) = two_octets(input)?;
     let (input, safi) = two_octets(input)?;
     let (input, next_hop) = two_octets(input)?;
-    // The SAFI has two octets here; one above 255 means no family.
+    // The SAFI has two octets here; a value above 255 is not a SAFI.
     let safi = u8::try_from(safi).map_err(|_| truncated())?;
     let family = AfiSafi::new(Afi(afi), Safi(safi));
     Ok((input, ExtendedNextHop { family, next_hop: Afi(next_hop) }))
@@ -331,7 +333,7 @@ fn family(input: &[u8]) -> Parsed<'_, AfiSafi> {
     Ok((input, AfiSafi::new(Afi(afi), Safi(safi))))
 }
 
-/// Elements up to the end of the input, all of them whole.
+/// Reads complete elements up to the end of the input.
 fn entries<T>(mut input: &[u8], one: impl Fn(&[u8]) -> Parsed<'_, T>) -> Option<Vec<T>> {
     let mut all = Vec::new();
     while !input.is_empty() {
@@ -342,7 +344,7 @@ fn entries<T>(mut input: &[u8], one: impl Fn(&[u8]) -> Parsed<'_, T>) -> Option<
     Some(all)
 }
 
-/// What the parser gives, if it takes the whole input.
+/// Applies a parser that must consume the whole input.
 fn whole<'a, T>(one: impl Fn(&'a [u8]) -> Parsed<'a, T>, input: &'a [u8]) -> Option<(&'a [u8], T)> {
     one(input).ok().filter(|(rest, _)| rest.is_empty())
 }
@@ -361,7 +363,7 @@ fn put_text(out: &mut BytesMut, text: &str) {
     out.put_slice(text.as_bytes());
 }
 
-/// At most that many octets of the text, cut at a character.
+/// At most `most` octets of the text, truncated at a character.
 fn cut(text: &str, most: usize) -> &str {
     let mut length = text.len().min(most);
     while !text.is_char_boundary(length) {
@@ -370,5 +372,5 @@ fn cut(text: &str, most: usize) -> &str {
     text.get(..length).unwrap_or_default()
 }
 
-/// The F bit of graceful restart and of its long-lived sister.
+/// The F bit of graceful restart and of long-lived graceful restart.
 const FORWARDING: u8 = 0x80;

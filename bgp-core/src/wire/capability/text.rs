@@ -1,4 +1,4 @@
-//! Capabilities for people, on one line each. What the peer wrote is escaped.
+//! Capabilities as text for people, one line each. Text from the peer is escaped.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -33,10 +33,10 @@ impl Display for Capability {
     }
 }
 
-fn list(f: &mut Formatter<'_>, code: CapabilityCode, all: &[impl Display]) -> fmt::Result {
+fn list(f: &mut Formatter<'_>, code: CapabilityCode, entries: &[impl Display]) -> fmt::Result {
     write!(f, "{code}")?;
-    for (at, one) in all.iter().enumerate() {
-        write!(f, "{} {one}", if at == 0 { "" } else { "," })?;
+    for (at, entry) in entries.iter().enumerate() {
+        write!(f, "{} {entry}", if at == 0 { "" } else { "," })?;
     }
     Ok(())
 }

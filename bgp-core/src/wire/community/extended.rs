@@ -1,4 +1,4 @@
-//! Extended communities: eight octets whose first two say how to read the rest.
+//! Extended communities: eight octets, where the first two define the format of the rest.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -10,14 +10,14 @@ use super::ParseCommunityError;
 
 /// An extended community (RFC 4360).
 ///
-/// Those that operators meet have a name: `rt:65000:1` (route target), `soo:10.0.0.1:7` (site of origin),
-/// `color:100`, `encap:8` (tunnel type), `bw:65000:1250000` (link bandwidth in octets a second). A four-octet AS that would
-/// fit two has an `L`: `rt:65000L:1`. Any other prints as `ext:` and its sixteen digits. What other speakers write is read
-/// too: `target:`, `ro:` and `origin:`, `lb:` and `bandwidth:`.
+/// Common types have names in text: `rt:65000:1` (route target), `soo:10.0.0.1:7` (site of origin), `color:100`, `encap:8`
+/// (tunnel type), `bw:65000:1250000` (link bandwidth in octets per second). A four-octet AS that would fit two octets has an
+/// `L`: `rt:65000L:1`. All others print as `ext:` with sixteen hexadecimal digits. The names that other speakers use are
+/// accepted as well: `target:`, `ro:`, `origin:`, `lb:` and `bandwidth:`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExtendedCommunity(pub [u8; 8]);
 
-/// Who stands behind the value of a route target or a site of origin, which decides how many octets the value has.
+/// The administrator of a route target or a site of origin. Its type determines the number of octets of the value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Administrator {
     TwoOctetAs(u16),
@@ -26,8 +26,10 @@ enum Administrator {
 }
 
 impl ExtendedCommunity {
-    /// A route target of an AS: in the two-octet form where the AS fits, where the value has four octets; else in the
-    /// four-octet form (RFC 5668), whose value has two. `None` where the value does not fit.
+    /// A route target of an AS.
+    ///
+    /// An AS that fits two octets uses the two-octet format, with a value of four octets; any other uses the four-octet format
+    /// (RFC 5668), with a value of two octets. `None` if the value does not fit.
     #[must_use]
     pub fn route_target(asn: Asn, value: u32) -> Option<Self> {
         Self::of_as(ROUTE_TARGET, asn, value)
@@ -39,7 +41,7 @@ impl ExtendedCommunity {
         Self::of_as(SITE_OF_ORIGIN, asn, value)
     }
 
-    /// A link bandwidth in octets a second, non-transitive as most speakers send it.
+    /// A link bandwidth in octets per second, non-transitive as most speakers send it.
     #[must_use]
     pub const fn link_bandwidth(asn: u16, octets_per_second: f32) -> Self {
         let [a, b] = asn.to_be_bytes();
@@ -47,7 +49,7 @@ impl ExtendedCommunity {
         Self([NON_TRANSITIVE, LINK_BANDWIDTH, a, b, c, d, e, f])
     }
 
-    /// A color (RFC 9012 section 4.3), flags zero.
+    /// A color with all flags zero (RFC 9012 section 4.3).
     #[must_use]
     pub const fn color(color: u32) -> Self {
         let [a, b, c, d] = color.to_be_bytes();
@@ -61,13 +63,13 @@ impl ExtendedCommunity {
         Self([OPAQUE, ENCAPSULATION, 0, 0, 0, 0, a, b])
     }
 
-    /// Whether the community is passed on between ASes.
+    /// Returns true if the community is passed on between ASes.
     #[must_use]
     pub const fn is_transitive(self) -> bool {
         self.0[0] & NON_TRANSITIVE == 0
     }
 
-    /// AS and octets a second, if it is a link bandwidth.
+    /// The AS and the octets per second, if the community is a link bandwidth.
     #[must_use]
     pub const fn as_link_bandwidth(self) -> Option<(u16, f32)> {
         let [kind, subtype, a, b, c, d, e, f] = self.0;
@@ -94,6 +96,7 @@ impl ExtendedCommunity {
             Administrator::Ipv4(address) => (IPV4, address.octets()),
             Administrator::FourOctetAs(asn) => (FOUR_OCTET_AS, asn.to_be_bytes()),
         };
+
         let [a, b, c, d] = wide;
         let [e, f] = u16::try_from(value).ok()?.to_be_bytes();
         Some(Self([kind, subtype, a, b, c, d, e, f]))
@@ -128,17 +131,17 @@ impl fmt::Display for ExtendedCommunity {
             }
             _ => {}
         }
+
         if let ([OPAQUE, COLOR], [0, 0, a, b, c, d]) = ([kind, subtype], rest) {
             return write!(f, "color:{}", u32::from_be_bytes([a, b, c, d]));
         }
         if let ([OPAQUE, ENCAPSULATION], [0, 0, 0, 0, a, b]) = ([kind, subtype], rest) {
             return write!(f, "encap:{}", u16::from_be_bytes([a, b]));
         }
+
         match self.as_link_bandwidth() {
-            // A transitive one, and a rate that is no rate, print as octets so as to read back.
-            Some((asn, rate))
-                if kind == NON_TRANSITIVE && rate.is_finite() && !rate.is_sign_negative() =>
-            {
+            // Transitive ones and invalid rates print as octets, so that the text reads back to the same value.
+            Some((asn, rate)) if kind == NON_TRANSITIVE && is_valid_rate(rate) => {
                 write!(f, "bw:{asn}:{rate}")
             }
             _ => write!(f, "ext:{:016x}", u64::from_be_bytes(self.0)),
@@ -176,42 +179,60 @@ impl FromStr for ExtendedCommunity {
     type Err = ParseCommunityError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parse = || {
-            let (word, rest) = text.split_once(':')?;
-            let pair = rest.rsplit_once(':');
-            let subtype = match word {
-                "rt" | "target" => ROUTE_TARGET,
-                "soo" | "ro" | "origin" => SITE_OF_ORIGIN,
-                "color" => return rest.parse().ok().map(Self::color),
-                "encap" => return rest.parse().ok().map(Self::encapsulation),
-                "bw" | "lb" | "bandwidth" => {
-                    let (asn, rate) = pair?;
-                    let rate: f32 = rate.parse().ok()?;
-                    let sane = rate.is_finite() && !rate.is_sign_negative();
-                    return sane.then_some(Self::link_bandwidth(asn.parse().ok()?, rate));
-                }
-                "ext"
-                    if rest.len() == 16 && rest.bytes().all(|digit| digit.is_ascii_hexdigit()) =>
-                {
-                    return u64::from_str_radix(rest, 16).ok().map(|all| Self(all.to_be_bytes()));
-                }
-                _ => return None,
-            };
-            let (administrator, value) = pair?;
-            Self::assemble(subtype, administrator.parse().ok()?, value.parse().ok()?)
-        };
-        parse().ok_or(ParseCommunityError("an extended community such as `rt:65000:1`"))
+        let expected = "an extended community such as `rt:65000:1`";
+        Self::parse(text).ok_or(ParseCommunityError(expected))
     }
+}
+
+impl ExtendedCommunity {
+    fn parse(text: &str) -> Option<Self> {
+        let (word, rest) = text.split_once(':')?;
+        let subtype = match word {
+            "rt" | "target" => ROUTE_TARGET,
+            "soo" | "ro" | "origin" => SITE_OF_ORIGIN,
+            "color" => return rest.parse().ok().map(Self::color),
+            "encap" => return rest.parse().ok().map(Self::encapsulation),
+            "bw" | "lb" | "bandwidth" => return Self::parse_link_bandwidth(rest),
+            "ext" => return Self::parse_digits(rest),
+            _ => return None,
+        };
+
+        let (administrator, value) = rest.rsplit_once(':')?;
+        Self::assemble(subtype, administrator.parse().ok()?, value.parse().ok()?)
+    }
+
+    fn parse_link_bandwidth(text: &str) -> Option<Self> {
+        let (asn, rate) = text.rsplit_once(':')?;
+        let rate: f32 = rate.parse().ok()?;
+        if !is_valid_rate(rate) {
+            return None;
+        }
+        Some(Self::link_bandwidth(asn.parse().ok()?, rate))
+    }
+
+    /// Parses all eight octets, as sixteen hexadecimal digits.
+    fn parse_digits(text: &str) -> Option<Self> {
+        if text.len() != 16 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        u64::from_str_radix(text, 16).ok().map(|octets| Self(octets.to_be_bytes()))
+    }
+}
+
+/// Returns true if a number is a possible link bandwidth.
+fn is_valid_rate(rate: f32) -> bool {
+    rate.is_finite() && !rate.is_sign_negative()
 }
 
 /// An IPv6-address-specific extended community (RFC 5701).
 ///
-/// Route targets and sites of origin print as `rt:[2001:db8::1]:7`; any other as `ext6:` and its forty digits.
+/// The text format of route targets and sites of origin is `rt:[2001:db8::1]:7`, and `ext6:` with forty hexadecimal digits
+/// for all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ipv6ExtendedCommunity(pub [u8; 20]);
 
 impl Ipv6ExtendedCommunity {
-    /// The route target of that address.
+    /// A route target of an address.
     #[must_use]
     pub fn route_target(address: Ipv6Addr, value: u16) -> Self {
         Self::assemble(ROUTE_TARGET, address, value)
@@ -220,7 +241,9 @@ impl Ipv6ExtendedCommunity {
     fn assemble(subtype: u8, address: Ipv6Addr, value: u16) -> Self {
         let mut octets = [0; 20];
         let parts = [0, subtype].into_iter().chain(address.octets()).chain(value.to_be_bytes());
-        octets.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
+        for (octet, part) in octets.iter_mut().zip(parts) {
+            *octet = part;
+        }
         Self(octets)
     }
 }
@@ -244,36 +267,49 @@ impl FromStr for Ipv6ExtendedCommunity {
     type Err = ParseCommunityError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parse = || {
-            let (word, rest) = text.split_once(':')?;
-            let subtype = match word {
-                "rt" | "target" => ROUTE_TARGET,
-                "soo" | "ro" | "origin" => SITE_OF_ORIGIN,
-                "ext6" if rest.len() == 40 && rest.is_ascii() => return hex(rest),
-                _ => return None,
-            };
-            let (address, value) = rest.strip_prefix('[')?.split_once("]:")?;
-            Some(Self::assemble(subtype, address.parse().ok()?, value.parse().ok()?))
+        let expected = "an extended community such as `rt:[2001:db8::1]:7`";
+        Self::parse(text).ok_or(ParseCommunityError(expected))
+    }
+}
+
+impl Ipv6ExtendedCommunity {
+    fn parse(text: &str) -> Option<Self> {
+        let (word, rest) = text.split_once(':')?;
+        let subtype = match word {
+            "rt" | "target" => ROUTE_TARGET,
+            "soo" | "ro" | "origin" => SITE_OF_ORIGIN,
+            "ext6" => return Self::parse_digits(rest),
+            _ => return None,
         };
-        parse().ok_or(ParseCommunityError("an extended community such as `rt:[2001:db8::1]:7`"))
+
+        let (address, value) = rest.strip_prefix('[')?.split_once("]:")?;
+        Some(Self::assemble(subtype, address.parse().ok()?, value.parse().ok()?))
+    }
+
+    /// Parses all twenty octets, as forty hexadecimal digits.
+    fn parse_digits(text: &str) -> Option<Self> {
+        if text.len() != 40 {
+            return None;
+        }
+
+        let mut octets = [0; 20];
+        for (octet, pair) in octets.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let [high, low] = pair else { return None };
+            let high = char::from(*high).to_digit(16)?;
+            let low = char::from(*low).to_digit(16)?;
+            *octet = u8::try_from(high << 4 | low).ok()?;
+        }
+        Some(Self(octets))
     }
 }
 
-fn hex(digits: &str) -> Option<Ipv6ExtendedCommunity> {
-    let mut octets = [0; 20];
-    for (octet, pair) in octets.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
-        let digit = |at: usize| char::from(*pair.get(at)?).to_digit(16);
-        *octet = u8::try_from(digit(0)? << 4 | digit(1)?).ok()?;
-    }
-    Some(Ipv6ExtendedCommunity(octets))
-}
-
-/// First octets (RFC 4360 section 3, RFC 5668) and second ones.
+/// The first octet, the type (RFC 4360 section 3, RFC 5668).
 const TWO_OCTET_AS: u8 = 0x00;
 const IPV4: u8 = 0x01;
 const FOUR_OCTET_AS: u8 = 0x02;
 const OPAQUE: u8 = 0x03;
 const NON_TRANSITIVE: u8 = 0x40;
+/// The second octet, the subtype.
 const ROUTE_TARGET: u8 = 0x02;
 const SITE_OF_ORIGIN: u8 = 0x03;
 const LINK_BANDWIDTH: u8 = 0x04;
@@ -304,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_other_speakers_write_is_read() {
+    fn the_formats_of_other_speakers_are_read() {
         for (theirs, ours) in [
             ("target:65000:1", "rt:65000:1"),
             ("ro:65000:1", "soo:65000:1"),
@@ -318,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_target_takes_the_form_that_holds_it() {
+    fn a_route_target_uses_the_format_that_fits_its_value() {
         let two = ExtendedCommunity::route_target(Asn(65_000), 70_000);
         assert_eq!(two.map(|community| community.0[0]), Some(0));
         assert_eq!(ExtendedCommunity::route_target(Asn(70_000), 70_000), None);

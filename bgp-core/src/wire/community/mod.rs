@@ -1,5 +1,5 @@
 //! Communities: standard (RFC 1997), large (RFC 8092), extended (RFC 4360, RFC 5668) and IPv6-extended (RFC 5701),
-//! with the text forms that operators write.
+//! with the text formats that operators use.
 
 mod extended;
 
@@ -9,9 +9,9 @@ use std::str::FromStr;
 
 pub use extended::{ExtendedCommunity, Ipv6ExtendedCommunity};
 
-/// A community of RFC 1997.
+/// A standard community (RFC 1997).
 ///
-/// It prints and reads as `64635:100`, the well-known ones by name:
+/// Its text format is `64635:100`; well-known communities have names:
 ///
 /// ```
 /// use bgp_core::wire::Community;
@@ -34,9 +34,9 @@ impl Community {
         (self.0 >> 16) as u16
     }
 
-    /// The lower half, whose meaning that AS defines.
+    /// The lower half, with a meaning that the AS defines.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is asked for")]
+    #[expect(clippy::cast_possible_truncation, reason = "only the lower half is wanted")]
     pub const fn value(self) -> u16 {
         self.0 as u16
     }
@@ -60,35 +60,35 @@ macro_rules! well_known {
 }
 
 well_known! {
-    /// The session is about to be shut down: prefer other paths (RFC 8326).
+    /// The session will be shut down soon: prefer other paths (RFC 8326).
     GRACEFUL_SHUTDOWN = 0xffff_0000, "graceful-shutdown";
     /// The route may be accepted by a route server's client (RFC 7611).
     ACCEPT_OWN = 0xffff_0001, "accept-own";
-    /// Of a draft: a filter for VPN routes was translated from IPv4.
+    /// From a draft: a filter for VPN routes was translated from IPv4.
     ROUTE_FILTER_TRANSLATED_V4 = 0xffff_0002, "route-filter-translated-v4";
-    /// Of a draft: a filter for VPN routes of IPv4.
+    /// From a draft: a filter for IPv4 VPN routes.
     ROUTE_FILTER_V4 = 0xffff_0003, "route-filter-v4";
-    /// Of a draft: a filter for VPN routes was translated from IPv6.
+    /// From a draft: a filter for VPN routes was translated from IPv6.
     ROUTE_FILTER_TRANSLATED_V6 = 0xffff_0004, "route-filter-translated-v6";
-    /// Of a draft: a filter for VPN routes of IPv6.
+    /// From a draft: a filter for IPv6 VPN routes.
     ROUTE_FILTER_V6 = 0xffff_0005, "route-filter-v6";
     /// The route is stale (RFC 9494).
     LLGR_STALE = 0xffff_0006, "llgr-stale";
     /// The route must not become stale (RFC 9494).
     NO_LLGR = 0xffff_0007, "no-llgr";
-    /// Of a draft: accept the route with the receiver's own next hop.
+    /// From a draft: accept the route with the receiver's own next hop.
     ACCEPT_OWN_NEXT_HOP = 0xffff_0008, "accept-own-nexthop";
-    /// The provider edge that stands by (RFC 9026).
+    /// The route is from a standby provider edge (RFC 9026).
     STANDBY_PE = 0xffff_0009, "standby-pe";
     /// Discard traffic to the prefix (RFC 7999).
     BLACKHOLE = 0xffff_029a, "blackhole";
-    /// Not beyond the AS or confederation (RFC 1997).
+    /// Do not advertise outside the AS or confederation (RFC 1997).
     NO_EXPORT = 0xffff_ff01, "no-export";
-    /// To no other peer (RFC 1997).
+    /// Do not advertise to any peer (RFC 1997).
     NO_ADVERTISE = 0xffff_ff02, "no-advertise";
-    /// To no external peer, not even within the confederation (RFC 1997).
+    /// Do not advertise to external peers, including those within the confederation (RFC 1997).
     NO_EXPORT_SUBCONFED = 0xffff_ff03, "no-export-subconfed";
-    /// Not to bilateral peers (RFC 3765).
+    /// Do not advertise to bilateral peers (RFC 3765).
     NO_PEER = 0xffff_ff04, "no-peer";
 }
 
@@ -108,6 +108,7 @@ impl FromStr for Community {
         if let Some((community, _)) = NAMES.iter().find(|(_, name)| *name == text) {
             return Ok(*community);
         }
+
         let parts = text
             .split_once(':')
             .and_then(|(asn, value)| Some(Self::new(asn.parse().ok()?, value.parse().ok()?)));
@@ -123,11 +124,11 @@ impl From<(u16, u16)> for Community {
 
 /// A large community (RFC 8092).
 ///
-/// It prints as `large:64496:1:2`, and reads that as well as the bare numbers.
+/// Its text format is `large:64496:1:2`; the prefix may be omitted when reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 8092 section 3 has these fields")]
 pub struct LargeCommunity {
-    /// The AS that defines what the rest means.
+    /// The AS that defines the meaning of the other two fields.
     pub global_administrator: u32,
     /// The first value.
     pub local_data_1: u32,
@@ -136,7 +137,7 @@ pub struct LargeCommunity {
 }
 
 impl LargeCommunity {
-    /// The community of these three numbers.
+    /// Creates a community from its three numbers.
     #[must_use]
     pub const fn new(global_administrator: u32, local_data_1: u32, local_data_2: u32) -> Self {
         Self { global_administrator, local_data_1, local_data_2 }
@@ -165,16 +166,19 @@ impl FromStr for LargeCommunity {
     }
 }
 
-/// So many are compared each with all before it, which needs no memory; the routes of a table have fewer.
+/// The maximum number of communities that are compared in pairs, which needs no memory. The routes of a table have fewer.
 const COMPARED: usize = 64;
 
-/// Large communities in their order, of repeated ones the first (RFC 8092 section 3). Only a list that is both long and
-/// not in ascending order asks for memory: a peer may send thousands, and the work must not grow with their square.
+/// Large communities in order, without repetitions (RFC 8092 section 3).
+///
+/// Only a long list that is not in ascending order needs memory: a peer may send thousands, and the work must not grow with
+/// the square of their number.
 pub(super) fn without_repeated(
     communities: &[LargeCommunity],
 ) -> impl Iterator<Item = LargeCommunity> {
     let ascending = communities.is_sorted_by(|one, next| one < next);
     let mut seen = BTreeSet::new();
+
     let firsts = communities.iter().enumerate().filter(move |(at, community)| {
         if ascending {
             true
@@ -184,10 +188,11 @@ pub(super) fn without_repeated(
             seen.insert(**community)
         }
     });
+
     firsts.map(|(_, community)| *community)
 }
 
-/// The text was no community of that kind.
+/// The text was not a community of the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {0}")]
 pub struct ParseCommunityError(&'static str);
@@ -198,12 +203,11 @@ mod tests {
 
     #[test]
     fn communities_print_as_operators_write_them_and_read_back() {
-        let text = |community: Community| community.to_string();
-        assert_eq!(text(Community::new(64_635, 100)), "64635:100");
-        assert_eq!(text(Community(0xffff_029a)), "blackhole");
+        assert_eq!(Community::new(64_635, 100).to_string(), "64635:100");
+        assert_eq!(Community(0xffff_029a).to_string(), "blackhole");
         for (community, name) in NAMES {
             assert_eq!(name.parse(), Ok(*community));
-            assert_eq!(text(*community), *name);
+            assert_eq!(community.to_string(), *name);
         }
         // A well-known one may be written in numbers too.
         assert_eq!("65535:65281".parse(), Ok(Community::NO_EXPORT));
@@ -213,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn large_communities_read_with_and_without_their_word() {
+    fn large_communities_read_with_and_without_their_prefix() {
         let community = LargeCommunity::new(4_200_000_000, 1, 2);
         assert_eq!(community.to_string(), "large:4200000000:1:2");
         assert_eq!("large:4200000000:1:2".parse(), Ok(community));
@@ -224,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn of_repeated_large_communities_the_first_stands_in_lists_short_and_long() {
+    fn repeated_large_communities_are_removed_from_short_and_long_lists() {
         let large = |numbers: &[u32]| {
             numbers.iter().map(|n| LargeCommunity::new(64_635, 1, *n)).collect::<Vec<_>>()
         };
