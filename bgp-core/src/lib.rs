@@ -1,5 +1,4 @@
-//! BGP-4 (RFC 4271) without I/O: a codec that borrows, a state machine that asks for nothing but events, and the
-//! routing information bases between them.
+//! BGP-4 (RFC 4271) without I/O: a zero-copy codec, a state machine driven by events, and the routing information bases.
 //!
 //! ```text
 //!            octets                                                          octets
@@ -17,14 +16,14 @@
 //! * [`wire`]: octets to messages and back. Decoding allocates nothing and checks everything once.
 //! * [`fsm`]: the six states of RFC 4271, section 8. Time is an argument.
 //! * [`rib`]: Adj-RIB-In, Loc-RIB, Adj-RIB-Out and the decision process.
-//! * [`policy`]: which routes pass, and with which attributes.
+//! * [`policy`]: filters for routes, and changes to their attributes.
 //! * [`peer`]: one peer, with its two possible connections; what a driver feeds.
-//! * [`mrt`]: the files in which collectors record messages and tables.
-//! * [`types`]: the values that all of them speak of.
+//! * [`mrt`]: the format of the files in which collectors record messages and tables.
+//! * [`types`]: the values that all modules share.
 //!
-//! Nothing here opens a socket, reads a clock, starts a thread or draws a random number. The same calls with the
-//! same instants give the same run, so that a whole session, the loss of the network included, is a unit test.
-//! `bgp-session` drives it on tokio; to drive it yourself, keep to the law of the loop of [`peer`]:
+//! This crate does not open sockets, read clocks, start threads or draw random numbers. The same calls with the same
+//! instants give the same results, so a complete session, including network failures, fits in a unit test. `bgp-session`
+//! drives it on tokio; to drive it yourself, follow the rules of the loop in [`peer`]:
 //!
 //! ```
 //! use std::net::Ipv4Addr;
@@ -49,7 +48,7 @@
 //! let mut out = BytesMut::new();
 //! while peer.poll_transmit(now, Direction::Outgoing, &mut out) {}
 //! assert_eq!(out[18], 1, "the first message is an OPEN");
-//! assert!(peer.poll_timeout().is_some(), "the peer has so long to answer");
+//! assert!(peer.poll_timeout().is_some(), "the peer has a deadline to answer");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -1,4 +1,4 @@
-//! BGP4MP: messages and changes of state, as a session saw them (RFC 6396 section 4.4, RFC 8050 section 3).
+//! BGP4MP: the messages and state changes of a session (RFC 6396 section 4.4, RFC 8050 section 3).
 
 use std::net::IpAddr;
 
@@ -9,53 +9,53 @@ use crate::wire::input::{Parsed, four_octets, truncated, two_octets};
 
 use super::{RecordContent, address};
 
-/// A whole message, and the session that it was seen on.
+/// A complete message and its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordedMessage<'a> {
     /// The AS of the peer.
     pub peer_as: Asn,
-    /// The AS of whoever recorded.
+    /// The AS of the recording side.
     pub local_as: Asn,
-    /// The number of the interface; 0 where it is not told.
+    /// The number of the interface; 0 if unknown.
     pub interface: u16,
     /// The address of the peer.
     pub peer: IpAddr,
-    /// The address of whoever recorded.
+    /// The address of the recording side.
     pub local: IpAddr,
-    /// AS numbers in the message have four octets.
+    /// True if AS numbers in the message have four octets.
     pub four_octet_as: bool,
-    /// The message went to the peer; else it came from there.
+    /// True if the message was sent to the peer, false if it was received.
     pub sent: bool,
-    /// Prefixes in the message have path identifiers (RFC 8050).
+    /// True if prefixes in the message have path identifiers (RFC 8050).
     pub add_path: bool,
-    /// The message with its header. It is for [`Frame::split`](crate::wire::Frame::split) to judge.
+    /// The message with its header, unchecked: see [`Frame::split`](crate::wire::Frame::split).
     pub octets: &'a [u8],
 }
 
-/// A session went from one state to another.
+/// A state change of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StateChange {
     /// The AS of the peer.
     pub peer_as: Asn,
-    /// The AS of whoever recorded.
+    /// The AS of the recording side.
     pub local_as: Asn,
-    /// The number of the interface; 0 where it is not told.
+    /// The number of the interface; 0 if unknown.
     pub interface: u16,
     /// The address of the peer.
     pub peer: IpAddr,
-    /// The address of whoever recorded.
+    /// The address of the recording side.
     pub local: IpAddr,
-    /// The state before, by its number: see [`state`](Self::state).
+    /// The number of the old state: see [`state`](Self::state).
     pub old: u16,
-    /// The state after.
+    /// The number of the new state.
     pub new: u16,
 }
 
 impl RecordedMessage<'_> {
-    /// How to read the message, by what its record says and nothing else: IPv4 and IPv6 unicast, both with path identifiers
-    /// where the record has them. [`Sessions`](super::Sessions) knows more.
+    /// The context for reading the message, from its record alone: IPv4 and IPv6 unicast, both with path identifiers if the
+    /// record has them. [`Sessions`](super::Sessions) also uses the OPENs of the recording.
     #[must_use]
     pub fn context(&self) -> WireContext {
         let peer =
@@ -69,7 +69,7 @@ impl RecordedMessage<'_> {
 }
 
 impl StateChange {
-    /// The state of that number (RFC 6396 section 4.4.1), if there is one.
+    /// The state with a number (RFC 6396 section 4.4.1), if there is one.
     #[must_use]
     pub const fn state(number: u16) -> Option<StateKind> {
         Some(match number {
@@ -117,7 +117,7 @@ fn state_change(body: &[u8], four_octet_as: bool) -> Parsed<'_, RecordContent<'_
     Ok((input, RecordContent::StateChange(change)))
 }
 
-/// What every record of these begins with.
+/// The common header of all BGP4MP records.
 struct SessionHeader {
     peer_as: Asn,
     local_as: Asn,
@@ -129,11 +129,14 @@ struct SessionHeader {
 fn session(input: &[u8], four_octet_as: bool) -> Parsed<'_, SessionHeader> {
     let (input, peer_as) = asn(input, four_octet_as)?;
     let (input, local_as) = asn(input, four_octet_as)?;
+
     let (input, interface) = two_octets(input)?;
     let (input, afi) = two_octets(input)?;
+
     if !matches!(afi, 1 | 2) {
         return Err(truncated());
     }
+
     let (input, peer) = address(input, afi == 2)?;
     let (input, local) = address(input, afi == 2)?;
     Ok((input, SessionHeader { peer_as, local_as, interface, peer, local }))

@@ -1,11 +1,11 @@
-//! MRT: the files in which collectors and daemons record what they hear (RFC 6396, RFC 8050).
+//! MRT: the format in which collectors and daemons record BGP messages and tables (RFC 6396, RFC 8050).
 //!
-//! This module owns the form of the records and what they say about the sessions of a file. It reads no file and
-//! uncompresses nothing: octets come in, views that borrow them go out. What is in a message is [`wire`](crate::wire)'s.
+//! This module owns the format of the records, and the session parameters that follow from a file. It does not read or
+//! decompress files: it takes octets and returns views that borrow them. [`wire`](crate::wire) decodes the messages.
 //!
-//! # How a file looks
+//! # File format
 //!
-//! A file is a row of records, often compressed as a whole. Numbers are big-endian; widths below are in octets.
+//! A file is a sequence of records, often compressed as a whole. Numbers are big-endian; widths below are in octets.
 //!
 //! ```text
 //! ┌───────────┬──────┬─────────┬────────┬──────────┐
@@ -16,9 +16,9 @@
 //!
 //! ## BGP4MP (type 16; 17 with microseconds before the body)
 //!
-//! A message of a session, or a change of its state. Subtypes 1, 4, 6 to 11 hold a message; 4, 5, 7, 9 and 11 have AS
-//! numbers of four octets, here and in the message; 6, 7, 10 and 11 are messages that the recording side sent; 8 to 11
-//! have path identifiers (RFC 8050). Subtypes 0 and 5 hold two states instead.
+//! A message or a state change of a session. Subtypes 1, 4 and 6 to 11 have a message; 4, 5, 7, 9 and 11 have four-octet AS
+//! numbers, in the record and in the message; 6, 7, 10 and 11 are messages that the recording side sent; 8 to 11 have path
+//! identifiers (RFC 8050). Subtypes 0 and 5 have two states instead.
 //!
 //! ```text
 //! ┌─────────┬──────────┬───────────┬─────┬──────┬───────┬─────────────────────┐
@@ -30,10 +30,10 @@
 //!
 //! ## TABLE_DUMP_V2 (type 13)
 //!
-//! The routes of a table at one instant. Subtype 1, the PEER_INDEX_TABLE, comes first and says who the peers are; each of
-//! the others has one prefix and the routes that peers have for it: 2 and 3 of IPv4 unicast and multicast, 4 and 5 of
-//! IPv6, 6 of any family; 8 to 12 are the same with path identifiers (RFC 8050). In 12 these are looked for in the
-//! entries, where all who write it put them, and not in the NLRI, where RFC 8050 section 4.3 has them.
+//! The routes of a table at one instant. Subtype 1, the PEER_INDEX_TABLE, comes first and lists the peers. Each of the others
+//! has one prefix and the routes of the peers to it: 2 and 3 for IPv4 unicast and multicast, 4 and 5 for IPv6, 6 for any
+//! family; 8 to 12 are the same with path identifiers (RFC 8050). In subtype 12 these are read from the entries, where all
+//! known writers put them, and not from the NLRI as in RFC 8050 section 4.3.
 //!
 //! ```text
 //!      ┌───────────┬──────┬──────┬───────┬───────────────────────────────────────────────┐
@@ -46,8 +46,8 @@
 //!        4          1 to 17  2       2      4            4           2
 //! ```
 //!
-//! The attributes are those of an UPDATE with AS numbers of four octets, but an MP_REACH_NLRI holds the next hop with its
-//! length and nothing else. [`RibRecord::encode_update`] makes the UPDATE of an entry that would have brought it.
+//! The attributes are those of an UPDATE with four-octet AS numbers, but an MP_REACH_NLRI only has the length of the next hop
+//! and the next hop. [`RibRecord::encode_update`] reconstructs the UPDATE for an entry.
 //!
 //! # Reading
 //!
@@ -55,7 +55,7 @@
 //! use bgp_core::mrt::{RecordContent, Records, Sessions};
 //! use bgp_core::wire::{Frame, Message};
 //!
-//! // One record: a KEEPALIVE that 10.0.0.1, AS 65001, sent to 10.0.0.2, AS 65002.
+//! // One record: a KEEPALIVE from 10.0.0.1, AS 65001, to 10.0.0.2, AS 65002.
 //! let mut file = vec![0x65, 0, 0, 0, 0, 16, 0, 4, 0, 0, 0, 39];
 //! file.extend([0, 0, 0xfd, 0xe9, 0, 0, 0xfd, 0xea, 0, 0, 0, 1, 10, 0, 0, 1, 10, 0, 0, 2]);
 //! file.extend([0xff; 16]);
@@ -87,10 +87,10 @@ pub use table::{PeerIndexTable, RibEntries, RibEntry, RibRecord, TablePeer, Tabl
 
 use crate::wire::input::{Parsed, four_octets, octets, truncated, two_octets};
 
-/// Octets of the header of every record.
+/// The length of the header of every record.
 pub const RECORD_HEADER_LENGTH: usize = 12;
 
-/// One whole record.
+/// A complete record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
     octets: &'a [u8],
@@ -100,36 +100,38 @@ pub struct Record<'a> {
     body: &'a [u8],
 }
 
-/// What a record holds.
+/// The content of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecordContent<'a> {
     /// A message of a session (BGP4MP).
     Message(RecordedMessage<'a>),
-    /// A session went from one state to another (BGP4MP).
+    /// A state change of a session (BGP4MP).
     StateChange(StateChange),
     /// The peers that entries refer to by number (TABLE_DUMP_V2).
     PeerIndexTable(PeerIndexTable<'a>),
-    /// A prefix, and the routes to it (TABLE_DUMP_V2).
+    /// A prefix and the routes to it (TABLE_DUMP_V2).
     Rib(RibRecord<'a>),
-    /// Any other type or subtype, which is not read.
+    /// Any other type or subtype, which is not decoded.
     Other,
 }
 
-/// What is in a record does not fit its length.
+/// The content of a record does not match its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("what is in the MRT record of type {kind}, subtype {subtype} does not fit its length")]
+#[error(
+    "the content of the MRT record of type {kind}, subtype {subtype} does not match its length"
+)]
 #[non_exhaustive]
 pub struct MrtError {
     /// The type of the record.
     pub kind: u16,
-    /// Its subtype.
+    /// The subtype of the record.
     pub subtype: u16,
 }
 
 impl<'a> Record<'a> {
-    /// The first record of `buffer`, or `None` while it is not whole: see [`length`](Self::length). What follows it is not
-    /// looked at.
+    /// The first record of `buffer`, or `None` while it is incomplete: see [`length`](Self::length). The octets after it are
+    /// ignored.
     #[must_use]
     pub fn split(buffer: &'a [u8]) -> Option<Self> {
         let (rest, (timestamp, kind, subtype, body)) = record(buffer).ok()?;
@@ -137,8 +139,9 @@ impl<'a> Record<'a> {
         Some(Self { octets, timestamp, kind, subtype, body })
     }
 
-    /// How many octets the first record of `buffer` has with its header, where the header is there. The length is what the
-    /// file says: up to 4 GiB and 12 octets, so that nobody should allocate it before it is read.
+    /// The length of the first record of `buffer`, including its header; `None` while the header is incomplete.
+    ///
+    /// The length comes from the file and may be up to 4 GiB and 12 octets: do not allocate it before reading.
     #[must_use]
     pub fn length(buffer: &[u8]) -> Option<u64> {
         let (_, (.., length)) = header(buffer).ok()?;
@@ -151,7 +154,7 @@ impl<'a> Record<'a> {
         self.timestamp
     }
 
-    /// Microseconds after the [`timestamp`](Self::timestamp), where the type has them.
+    /// Microseconds after the [`timestamp`](Self::timestamp), if the type has them.
     #[must_use]
     pub fn microseconds(&self) -> Option<u32> {
         if self.kind != BGP4MP_ET {
@@ -160,7 +163,7 @@ impl<'a> Record<'a> {
         four_octets(self.body).ok().map(|(_, microseconds)| microseconds)
     }
 
-    /// The type of IANA's registry.
+    /// The type, from IANA's registry.
     #[must_use]
     pub const fn kind(&self) -> u16 {
         self.kind
@@ -172,24 +175,25 @@ impl<'a> Record<'a> {
         self.subtype
     }
 
-    /// What follows the header.
+    /// The octets after the header.
     #[must_use]
     pub const fn body(&self) -> &'a [u8] {
         self.body
     }
 
-    /// The whole record; its length is what a reader consumes.
+    /// The complete record. A reader consumes this many octets.
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.octets
     }
 
-    /// What the record holds. Everything in it is checked now but the messages and attributes, so that its iterators
-    /// cannot fail.
+    /// The content of the record.
+    ///
+    /// Everything except messages and attributes is checked here, so the iterators of the content cannot fail.
     ///
     /// # Errors
     ///
-    /// Where its parts do not fill the record, or exceed it. The next record can be read all the same.
+    /// The parts of the record do not match its length. The next record can still be read.
     pub fn content(&self) -> Result<RecordContent<'a>, MrtError> {
         let read = match self.kind {
             BGP4MP => bgp4mp::content(self.subtype, self.body),
@@ -198,6 +202,7 @@ impl<'a> Record<'a> {
             TABLE_DUMP_V2 => table::content(self.subtype, self.body),
             _ => Ok((&[][..], RecordContent::Other)),
         };
+
         match read {
             Ok(([], content)) => Ok(content),
             _ => Err(MrtError { kind: self.kind, subtype: self.subtype }),
@@ -205,20 +210,20 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The records of a file, uncompressed, up to its end or to a record that is cut.
+/// An iterator over the records of a decompressed file, up to its end or to an incomplete record.
 #[derive(Clone, Debug)]
 pub struct Records<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Records<'a> {
-    /// Begins at the start of a file.
+    /// Creates an iterator from the content of a file.
     #[must_use]
     pub const fn new(file: &'a [u8]) -> Self {
         Self { rest: file }
     }
 
-    /// What is not read yet. Once the iterator has ended, these are the octets of a record that is cut.
+    /// The octets that are not read yet. After the end of the iterator, these are an incomplete record.
     #[must_use]
     pub const fn rest(&self) -> &'a [u8] {
         self.rest
@@ -237,7 +242,7 @@ impl<'a> Iterator for Records<'a> {
 
 impl std::iter::FusedIterator for Records<'_> {}
 
-/// Timestamp, type, subtype, length of the body.
+/// Reads the header: timestamp, type, subtype, length of the body.
 fn header(input: &[u8]) -> Parsed<'_, (u32, u16, u16, u32)> {
     let (input, timestamp) = four_octets(input)?;
     let (input, kind) = two_octets(input)?;
@@ -252,7 +257,7 @@ fn record(input: &[u8]) -> Parsed<'_, (u32, u16, u16, &[u8])> {
     Ok((input, (timestamp, kind, subtype, body)))
 }
 
-/// An address of AFI 1 or 2.
+/// Reads an IPv4 or IPv6 address.
 fn address(input: &[u8], ipv6: bool) -> Parsed<'_, IpAddr> {
     if ipv6 {
         let (address, rest) = input.split_first_chunk::<16>().ok_or_else(truncated)?;

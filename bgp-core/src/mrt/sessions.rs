@@ -1,36 +1,45 @@
-//! What the sessions of a recording negotiated, as far as it tells.
+//! The negotiated features of the sessions of a recording, as far as they can be inferred.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::types::{Afi, AfiSafi};
-use crate::wire::{Capability, Frame, Message, MessageType, Open, WireContext};
+use crate::wire::{AddPath, Capability, Frame, Message, MessageType, Open, WireContext};
 
 use super::RecordedMessage;
 
-/// The sessions of a recording, each with what its OPENs have shown so far.
+/// The sessions of a recording, with the capabilities in their OPENs so far.
 ///
-/// A record says how wide its AS numbers are and, by RFC 8050, whether its prefixes have path identifiers. The rest of what
-/// a session negotiated stands in its OPENs, where the recording has those. And some daemons record what they got with path
-/// identifiers as if it had none: so a record without them is read with them all the same where
+/// A record defines the width of its AS numbers and, by RFC 8050, the presence of path identifiers. The other negotiated
+/// features are in the OPENs of the session, if the recording has them. Some daemons record messages with path identifiers
+/// but mark them as having none. So path identifiers are read even if the record does not have them, if
 ///
 /// * the OPENs of both sides are in the recording and agree on it (RFC 7911 section 4), or
-/// * only the sender's is, it offers to send path identifiers, and an UPDATE of the session cannot be read without them but
-///   can be read with them. From this one on all are read so.
+/// * only the sender's OPEN is in the recording and offers to send path identifiers, and an UPDATE of the session can only
+///   be decoded with them. This applies from that UPDATE on.
 #[derive(Clone, Debug, Default)]
 pub struct Sessions {
     sessions: BTreeMap<(IpAddr, IpAddr), RecordedSession>,
 }
 
-/// One session. Index 0 is the peer, who sends what is not [`sent`](RecordedMessage::sent); 1 is the recording side.
+/// A session of a recording.
 #[derive(Clone, Debug, Default)]
 struct RecordedSession {
-    opens: [Option<OfferedCapabilities>; 2],
-    /// A message of that side could only be read with path identifiers.
-    shown: [bool; 2],
+    /// The peer: the sender of messages that are not [`sent`](RecordedMessage::sent).
+    peer: RecordedSpeaker,
+    /// The recording side.
+    local: RecordedSpeaker,
 }
 
-/// What an OPEN offers, as far as it changes how messages are read.
+/// One side of a session.
+#[derive(Clone, Copy, Debug, Default)]
+struct RecordedSpeaker {
+    open: Option<OfferedCapabilities>,
+    /// True if a message from this side could only be decoded with path identifiers.
+    needs_path_ids: bool,
+}
+
+/// The capabilities in an OPEN that change how messages are read.
 #[derive(Clone, Copy, Debug, Default)]
 struct OfferedCapabilities {
     extended_messages: bool,
@@ -40,87 +49,107 @@ struct OfferedCapabilities {
 }
 
 impl Sessions {
-    /// None is known yet.
+    /// Creates an empty set of sessions.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How to read a message, which is learnt from as well: give every message of the recording once, in its order.
+    /// The context for reading a message. Call it once for each message of the recording, in order: it also learns from the
+    /// messages.
     pub fn context(&mut self, recorded: &RecordedMessage<'_>) -> WireContext {
         let session = self.sessions.entry((recorded.peer, recorded.local)).or_default();
-        let own = recorded.context();
-        let Some(frame) = whole(recorded) else { return session.context(own, recorded) };
+        let Some(frame) = complete_frame(recorded) else { return session.context(recorded) };
+
         match frame.kind() {
             MessageType::Open => {
-                session.learn(frame, recorded.sent);
-                own
+                session.learn_open(frame, recorded.sent);
+                recorded.context()
             }
-            MessageType::Update => {
-                let cx = session.context(own, recorded);
-                let guess = session.guess(cx, recorded);
-                if guess == cx || Message::decode(frame, cx).is_ok() {
-                    return cx;
-                }
-                if Message::decode(frame, guess).is_err() {
-                    return cx;
-                }
-                session.note(recorded.sent);
-                guess
-            }
-            _ => session.context(own, recorded),
+            MessageType::Update => session.context_of_update(frame, recorded),
+            _ => session.context(recorded),
         }
     }
 }
 
 impl RecordedSession {
-    fn learn(&mut self, frame: Frame<'_>, sent: bool) {
+    /// The sender and the receiver of a message.
+    fn ends(&mut self, sent: bool) -> (&mut RecordedSpeaker, &mut RecordedSpeaker) {
+        if sent { (&mut self.local, &mut self.peer) } else { (&mut self.peer, &mut self.local) }
+    }
+
+    fn learn_open(&mut self, frame: Frame<'_>, sent: bool) {
         let Ok(Message::Open(open)) = Message::decode(frame, WireContext::default()) else {
             return;
         };
-        let [peer, local] = &mut self.opens;
-        let (of_sender, of_other) = if sent { (local, peer) } else { (peer, local) };
-        // A second OPEN of a side begins another session; what the other side said was for the one before.
-        if of_sender.replace(OfferedCapabilities::of(&open)).is_some() {
-            *of_other = None;
+
+        let (sender, receiver) = self.ends(sent);
+        sender.needs_path_ids = false;
+        receiver.needs_path_ids = false;
+
+        // A second OPEN from the sender starts a new session: the receiver's OPEN was for the previous one.
+        if sender.open.replace(OfferedCapabilities::of(&open)).is_some() {
+            receiver.open = None;
         }
-        self.shown = [false; 2];
     }
 
-    fn offers(&self, sent: bool) -> (Option<OfferedCapabilities>, Option<OfferedCapabilities>) {
-        let [peer, local] = self.opens;
-        if sent { (local, peer) } else { (peer, local) }
+    /// The context of an UPDATE: with path identifiers if it can only be decoded with them.
+    fn context_of_update(
+        &mut self,
+        frame: Frame<'_>,
+        recorded: &RecordedMessage<'_>,
+    ) -> WireContext {
+        let cx = self.context(recorded);
+        let guess = self.with_offered_path_ids(cx, recorded);
+        if guess == cx || Message::decode(frame, cx).is_ok() {
+            return cx;
+        }
+        if Message::decode(frame, guess).is_err() {
+            return cx;
+        }
+
+        let (sender, _) = self.ends(recorded.sent);
+        sender.needs_path_ids = true;
+        guess
     }
 
-    /// What is known of the session beside what the record says.
-    fn context(&self, own: WireContext, recorded: &RecordedMessage<'_>) -> WireContext {
-        let any = |has: fn(&OfferedCapabilities) -> bool| self.opens.iter().flatten().any(has);
-        let cx = own
-            .extended_messages(any(|offer| offer.extended_messages))
-            .extended_next_hop(any(|offer| offer.extended_next_hop));
-        let [peer, local] = self.shown;
-        if if recorded.sent { local } else { peer } {
-            return self.guess(cx, recorded);
+    /// The context from the record and the OPENs so far.
+    fn context(&mut self, recorded: &RecordedMessage<'_>) -> WireContext {
+        let mut cx = recorded.context();
+        for offer in [self.peer.open, self.local.open].into_iter().flatten() {
+            if offer.extended_messages {
+                cx = cx.extended_messages(true);
+            }
+            if offer.extended_next_hop {
+                cx = cx.extended_next_hop(true);
+            }
         }
-        let (Some(sender), Some(receiver)) = self.offers(recorded.sent) else { return cx };
+
+        let (sender, receiver) = self.ends(recorded.sent);
+        if sender.needs_path_ids {
+            return self.with_offered_path_ids(cx, recorded);
+        }
+
+        let (Some(sender), Some(receiver)) = (sender.open, receiver.open) else { return cx };
         let agreed = sender.sends_paths.into_iter().zip(receiver.receives_paths);
-        FAMILIES.into_iter().zip(agreed).fold(cx, |cx, (family, (sends, receives))| {
-            cx.add_path(family, sends && receives || recorded.add_path)
-        })
+        for (family, (sends, receives)) in FAMILIES.into_iter().zip(agreed) {
+            cx = cx.add_path(family, sends && receives || recorded.add_path);
+        }
+        cx
     }
 
-    /// The same with the path identifiers that the sender alone offers.
-    fn guess(&self, cx: WireContext, recorded: &RecordedMessage<'_>) -> WireContext {
-        let (Some(sender), None) = self.offers(recorded.sent) else { return cx };
-        FAMILIES
-            .into_iter()
-            .zip(sender.sends_paths)
-            .fold(cx, |cx, (family, sends)| cx.add_path(family, sends || recorded.add_path))
-    }
-
-    fn note(&mut self, sent: bool) {
-        let [peer, local] = &mut self.shown;
-        *(if sent { local } else { peer }) = true;
+    /// Adds the path identifiers that the sender offers, if the receiver's OPEN is not in the recording.
+    fn with_offered_path_ids(
+        &mut self,
+        mut cx: WireContext,
+        recorded: &RecordedMessage<'_>,
+    ) -> WireContext {
+        let (sender, receiver) = self.ends(recorded.sent);
+        let (Some(sender), None) = (sender.open, receiver.open) else { return cx };
+        for (family, sends) in FAMILIES.into_iter().zip(sender.sends_paths) {
+            cx = cx.add_path(family, sends || recorded.add_path);
+        }
+        cx
     }
 }
 
@@ -136,14 +165,7 @@ impl OfferedCapabilities {
                 }
                 Capability::AddPath(entries) => {
                     for entry in entries {
-                        let places = offer.sends_paths.iter_mut().zip(&mut offer.receives_paths);
-                        let of_family = FAMILIES.into_iter().zip(places);
-                        for (_, (sends, receives)) in
-                            of_family.filter(|(family, _)| *family == entry.family)
-                        {
-                            *sends |= entry.mode.sends();
-                            *receives |= entry.mode.receives();
-                        }
+                        offer.add(*entry);
                     }
                 }
                 _ => {}
@@ -151,13 +173,25 @@ impl OfferedCapabilities {
         }
         offer
     }
+
+    /// Adds an entry of the ADD-PATH capability, if it is for one of [`FAMILIES`].
+    fn add(&mut self, entry: AddPath) {
+        let modes = self.sends_paths.iter_mut().zip(&mut self.receives_paths);
+        for (family, (sends, receives)) in FAMILIES.into_iter().zip(modes) {
+            if family == entry.family {
+                *sends |= entry.mode.sends();
+                *receives |= entry.mode.receives();
+            }
+        }
+    }
 }
 
-/// The message, if the record has exactly one whose header is right.
-fn whole<'a>(recorded: &RecordedMessage<'a>) -> Option<Frame<'a>> {
+/// The message, if the record consists of exactly one message with a valid header.
+fn complete_frame<'a>(recorded: &RecordedMessage<'a>) -> Option<Frame<'a>> {
     let limit = crate::wire::MessageLimit::Extended;
     let frame = Frame::split(recorded.octets, limit).ok()??;
     (frame.as_bytes().len() == recorded.octets.len()).then_some(frame)
 }
 
+/// The families for which path identifiers are inferred.
 const FAMILIES: [AfiSafi; 2] = [AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST];

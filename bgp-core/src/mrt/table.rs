@@ -15,7 +15,7 @@ use crate::wire::{
 
 use super::{RecordContent, address};
 
-/// The peers that the entries of a file refer to by number.
+/// The table of peers that the entries of a file refer to by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerIndexTable<'a> {
     collector: BgpIdentifier,
@@ -28,15 +28,15 @@ pub struct PeerIndexTable<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct TablePeer {
-    /// Its identifier.
+    /// The identifier of the peer.
     pub identifier: BgpIdentifier,
-    /// Its address.
+    /// The address of the peer.
     pub address: IpAddr,
-    /// Its AS.
+    /// The AS of the peer.
     pub asn: Asn,
 }
 
-/// A prefix, and the routes to it.
+/// A prefix and the routes to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RibRecord<'a> {
     sequence: u32,
@@ -51,37 +51,37 @@ pub struct RibRecord<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RibEntry<'a> {
-    /// Which of the peers has it: the place in the [`PeerIndexTable`], from 0.
+    /// The peer with this route: its index in the [`PeerIndexTable`], from 0.
     pub peer: u16,
-    /// When it came, in seconds since 1970.
+    /// The time when the route was received, in seconds since 1970.
     pub originated: u32,
-    /// The identifier of the path, where the table has them.
+    /// The path identifier, if the table has these.
     pub path_id: Option<u32>,
-    /// Its attributes as recorded: those of an UPDATE with AS numbers of four octets, save MP_REACH_NLRI.
+    /// The attributes as recorded: those of an UPDATE with four-octet AS numbers, except for MP_REACH_NLRI.
     pub attribute_octets: &'a [u8],
 }
 
 impl<'a> PeerIndexTable<'a> {
-    /// The identifier of whoever recorded; often 0.
+    /// The identifier of the recording collector; often 0.
     #[must_use]
     pub const fn collector(&self) -> BgpIdentifier {
         self.collector
     }
 
-    /// The name of the view, by its octets; often none.
+    /// The octets of the name of the view; often empty.
     #[must_use]
     pub const fn view(&self) -> &'a [u8] {
         self.view
     }
 
-    /// The peers in the order of their numbers.
+    /// The peers in order of their numbers.
     #[must_use]
     pub const fn peers(&self) -> TablePeers<'a> {
         TablePeers { octets: self.peers, left: self.count }
     }
 }
 
-/// The peers of a table in the order of their numbers.
+/// An iterator over the peers of a table in order of their numbers.
 #[derive(Clone, Debug)]
 pub struct TablePeers<'a> {
     octets: &'a [u8],
@@ -106,13 +106,13 @@ impl<'a> RibRecord<'a> {
         self.sequence
     }
 
-    /// Whose routes.
+    /// The family of the routes.
     #[must_use]
     pub const fn family(&self) -> AfiSafi {
         self.family
     }
 
-    /// The prefix, its host bits masked; `None` for a family whose NLRI are carried as octets.
+    /// The prefix with its host bits masked; `None` for a family whose NLRI are carried as octets.
     #[must_use]
     pub fn prefix(&self) -> Option<IpNet> {
         Prefixes::new(self.family, self.nlri, false).next()
@@ -130,8 +130,10 @@ impl<'a> RibRecord<'a> {
         RibEntries { octets: self.entries, left: self.count, add_path: self.add_path }
     }
 
-    /// How to read what [`encode_update`](Self::encode_update) writes. What stands in a table was accepted, LOCAL_PREF too,
-    /// so that it is read as from an internal peer; and with its MP_REACH_NLRI made whole it may be longer than 4,096 octets.
+    /// The context for reading the messages that [`encode_update`](Self::encode_update) writes.
+    ///
+    /// Entries of a table may have a LOCAL_PREF, so they are read as from an internal peer. With a complete MP_REACH_NLRI they
+    /// may exceed 4,096 octets.
     #[must_use]
     pub fn context(&self) -> WireContext {
         WireContext::new(PeerType::Internal)
@@ -143,10 +145,11 @@ impl<'a> RibRecord<'a> {
             .add_path(self.family, self.add_path)
     }
 
-    /// Appends the UPDATE that would have brought an entry of this record: the prefix in its place, the MP_REACH_NLRI made
-    /// whole. The attributes keep their order and are not judged.
+    /// Appends the UPDATE for an entry of this record, with the prefix and a complete MP_REACH_NLRI. The attributes keep their
+    /// order and are not checked.
     ///
-    /// `false` where that is no message (the attributes are cut, or it would exceed 65,535 octets): nothing was written.
+    /// Returns false, and writes nothing, if there is no valid message: the attributes are incomplete, or it would exceed
+    /// 65,535 octets.
     #[must_use]
     pub fn encode_update(&self, entry: &RibEntry<'_>, out: &mut BytesMut) -> bool {
         let start = out.len();
@@ -162,6 +165,7 @@ impl<'a> RibRecord<'a> {
         out.put_bytes(0xff, 16);
         out.put_slice(&[0, 0, 2, 0, 0, 0, 0]);
         let attributes_at = out.len();
+
         let mut rest = entry.attribute_octets;
         let mut is_mp = false;
         while !rest.is_empty() {
@@ -176,10 +180,12 @@ impl<'a> RibRecord<'a> {
             }
         }
         let attributes = u16::try_from(out.len() - attributes_at).ok()?;
+
         // IPv4 unicast needs no MP_REACH_NLRI, unless its next hop is in one (RFC 8950).
         if !is_mp && self.family == AfiSafi::IPV4_UNICAST {
             self.write_nlri(entry.path_id, out);
         }
+
         let length = u16::try_from(out.len() - start).ok()?;
         out.get_mut(start + 16..start + 18)?.copy_from_slice(&length.to_be_bytes());
         out.get_mut(attributes_at - 2..attributes_at)?.copy_from_slice(&attributes.to_be_bytes());
@@ -196,6 +202,7 @@ impl<'a> RibRecord<'a> {
         out.put_slice(&[flags.0, AttributeCode::MP_REACH_NLRI.0]);
         let path_id_length = if path_id.is_some() { 4 } else { 0 };
         out.put_u16(u16::try_from(5 + next_hop.len() + path_id_length + self.nlri.len()).ok()?);
+
         out.put_u16(self.family.afi.0);
         out.put_slice(&[self.family.safi.0, u8::try_from(next_hop.len()).ok()?]);
         out.put_slice(next_hop);
@@ -212,7 +219,7 @@ impl<'a> RibRecord<'a> {
     }
 }
 
-/// The routes of one record in the order recorded.
+/// An iterator over the routes of one record in the order recorded.
 #[derive(Clone, Debug)]
 pub struct RibEntries<'a> {
     octets: &'a [u8],
@@ -232,22 +239,23 @@ impl<'a> Iterator for RibEntries<'a> {
 }
 
 impl<'a> RibEntry<'a> {
-    /// Its attributes one after the other; see [`attribute_octets`](Self::attribute_octets).
+    /// The attributes in order; see [`attribute_octets`](Self::attribute_octets).
     #[must_use]
     pub const fn attributes(&self) -> Attributes<'a> {
         Attributes::new(self.attribute_octets)
     }
 
-    /// The next hop of its MP_REACH_NLRI as octets, whichever form that has.
+    /// The octets of the next hop in MP_REACH_NLRI, in either of its recorded formats.
     #[must_use]
     pub fn mp_next_hop(&self) -> Option<&'a [u8]> {
-        let mp = self.attributes().find(|it| it.code == AttributeCode::MP_REACH_NLRI)?;
+        let mut attributes = self.attributes();
+        let mp = attributes.find(|attribute| attribute.code == AttributeCode::MP_REACH_NLRI)?;
         next_hop(mp.value)
     }
 }
 
-/// The next hop of an MP_REACH_NLRI: after its length, as it should be (RFC 6396 section 4.3.4), or, since some record the
-/// whole attribute, after family and length.
+/// The next hop of an MP_REACH_NLRI: after its length (RFC 6396 section 4.3.4), or after family and length, because some
+/// writers record the whole attribute.
 fn next_hop(value: &[u8]) -> Option<&[u8]> {
     match value {
         [length, next_hop @ ..] if usize::from(*length) == next_hop.len() => Some(next_hop),
@@ -294,7 +302,7 @@ fn table_peer(input: &[u8]) -> Parsed<'_, TablePeer> {
     Ok((input, TablePeer { identifier, address, asn: Asn(asn) }))
 }
 
-/// RIB_GENERIC: the family stands in the record (RFC 6396 section 4.3.3).
+/// Reads a RIB_GENERIC record, which contains its family (RFC 6396 section 4.3.3).
 fn generic(body: &[u8], add_path: bool) -> Parsed<'_, RecordContent<'_>> {
     let (input, sequence) = four_octets(body)?;
     let (input, afi) = two_octets(input)?;
@@ -313,6 +321,7 @@ fn rib(
     if Prefixes::new(family, nlri, false).next().is_none() && is_of_prefixes(family) {
         return Err(truncated());
     }
+
     let (entries, count) = two_octets(input)?;
     let (rest, ()) = skip(entries, count, |input| rib_entry(input, add_path))?;
     let entries = entries.get(..entries.len() - rest.len()).ok_or_else(truncated)?;
@@ -332,14 +341,14 @@ fn rib_entry(input: &[u8], add_path: bool) -> Parsed<'_, RibEntry<'_>> {
     Ok((input, RibEntry { peer, originated, path_id, attribute_octets }))
 }
 
-/// Passes over that many elements.
+/// Skips `count` elements, and checks them.
 fn skip<'a, T>(
     mut input: &'a [u8],
     count: u16,
-    one: impl Fn(&'a [u8]) -> Parsed<'a, T>,
+    parse: impl Fn(&'a [u8]) -> Parsed<'a, T>,
 ) -> Parsed<'a, ()> {
     for _ in 0..count {
-        (input, _) = one(input)?;
+        (input, _) = parse(input)?;
     }
     Ok((input, ()))
 }
@@ -349,9 +358,10 @@ fn is_of_prefixes(family: AfiSafi) -> bool {
         && matches!(family.safi, Safi::UNICAST | Safi::MULTICAST)
 }
 
-/// How many octets the first of some NLRI has. In most families they begin with their length in bits, in EVPN with a type
-/// and the length in octets (RFC 7432 section 7), in flow specifications with the length in octets (RFC 8955 section 4.1).
-/// `None` for families of which that is not known.
+/// The length in octets of the first of some NLRI; `None` for an unknown family.
+///
+/// The NLRI of most families begin with their length in bits, those of EVPN with a type and the length in octets (RFC 7432
+/// section 7), and those of flow specifications with the length in octets (RFC 8955 section 4.1).
 fn nlri_length(family: AfiSafi, input: &[u8]) -> Option<usize> {
     match (family.safi, input) {
         (
@@ -367,6 +377,6 @@ fn nlri_length(family: AfiSafi, input: &[u8]) -> Option<usize> {
     }
 }
 
-/// The bits of the type of a peer (RFC 6396 section 4.3.1).
+/// The flags in the type of a peer (RFC 6396 section 4.3.1).
 const IPV6_PEER: u8 = 1;
 const FOUR_OCTET_PEER: u8 = 2;

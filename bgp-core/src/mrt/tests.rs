@@ -128,7 +128,10 @@ fn what_does_not_fit_its_record_is_an_error_of_that_record() {
         assert_eq!(content(&octets), Err(MrtError { kind, subtype }), "{body}");
     }
     let error = MrtError { kind: 13, subtype: 2 }.to_string();
-    assert_eq!(error, "what is in the MRT record of type 13, subtype 2 does not fit its length");
+    assert_eq!(
+        error,
+        "the content of the MRT record of type 13, subtype 2 does not match its length"
+    );
 }
 
 #[test]

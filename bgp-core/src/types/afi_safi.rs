@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// An Address Family Identifier of IANA's registry.
+/// An Address Family Identifier, from IANA's registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Afi(pub u16);
 
@@ -12,7 +12,7 @@ impl Afi {
     pub const IPV4: Self = Self(1);
     /// IPv6.
     pub const IPV6: Self = Self(2);
-    /// L2VPN, EVPN among it.
+    /// L2VPN, which includes EVPN.
     pub const L2VPN: Self = Self(25);
     /// BGP-LS.
     pub const LINK_STATE: Self = Self(16_388);
@@ -44,7 +44,7 @@ impl FromStr for Afi {
     }
 }
 
-/// A Subsequent Address Family Identifier of IANA's registry.
+/// A Subsequent Address Family Identifier, from IANA's registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Safi(pub u8);
 
@@ -93,20 +93,20 @@ impl FromStr for Safi {
     }
 }
 
-/// What kind of routes: an AFI and a SAFI together.
+/// A kind of routes: an AFI and a SAFI.
 ///
-/// It prints as `ipv4-unicast` and reads that as well as the numbers `1/1`.
+/// Its text format is `ipv4-unicast`; numbers such as `1/1` can be read as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "a pair, and nothing else ever")]
+#[expect(clippy::exhaustive_structs, reason = "it will always be a pair")]
 pub struct AfiSafi {
     /// The address family.
     pub afi: Afi,
-    /// What the addresses are for.
+    /// The use of the addresses.
     pub safi: Safi,
 }
 
 impl AfiSafi {
-    /// IPv4 unicast, the family of a session that negotiated none.
+    /// IPv4 unicast, the default family of a session.
     pub const IPV4_UNICAST: Self = Self::new(Afi::IPV4, Safi::UNICAST);
     /// IPv6 unicast.
     pub const IPV6_UNICAST: Self = Self::new(Afi::IPV6, Safi::UNICAST);
@@ -115,7 +115,7 @@ impl AfiSafi {
     /// IPv6 multicast.
     pub const IPV6_MULTICAST: Self = Self::new(Afi::IPV6, Safi::MULTICAST);
 
-    /// The pair.
+    /// Creates the pair.
     #[must_use]
     pub const fn new(afi: Afi, safi: Safi) -> Self {
         Self { afi, safi }
@@ -135,7 +135,8 @@ impl FromStr for AfiSafi {
         if let Some((afi, safi)) = text.split_once('/') {
             return Ok(Self::new(Afi(number(afi, "")?), Safi(number(safi, "")?)));
         }
-        // `link-state` has a hyphen of its own, and so have some SAFIs: try every place to cut.
+
+        // `link-state` and some SAFIs contain a hyphen: try to split at each.
         text.match_indices('-')
             .filter_map(|(at, _)| Some((text.get(..at)?, text.get(at + 1..)?)))
             .find_map(|(afi, safi)| Some(Self::new(afi.parse().ok()?, safi.parse().ok()?)))
@@ -143,7 +144,7 @@ impl FromStr for AfiSafi {
     }
 }
 
-/// The text was no address family.
+/// The text was not an address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected an address family such as `ipv4-unicast` or `1/1`")]
 #[non_exhaustive]

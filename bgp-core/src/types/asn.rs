@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// An Autonomous System number of four octets (RFC 6793).
 ///
-/// It prints in "asplain" form (RFC 5396) and reads both `4200000000` and the dotted `64086.59904`.
+/// It prints in "asplain" format (RFC 5396) and reads both `4200000000` and the dotted `64086.59904`.
 ///
 /// ```
 /// use bgp_core::Asn;
@@ -17,24 +17,24 @@ use std::str::FromStr;
 pub struct Asn(pub u32);
 
 impl Asn {
-    /// AS 0, which no speaker may use and no path may hold (RFC 7607).
+    /// AS 0, which must not be used by a speaker or appear in a path (RFC 7607).
     pub const ZERO: Self = Self(0);
-    /// AS_TRANS, which stands for a number that two octets cannot hold (RFC 6793 section 9).
+    /// AS_TRANS, which replaces a number that does not fit two octets (RFC 6793 section 9).
     pub const TRANS: Self = Self(23_456);
 
-    /// The number as the two octets of an old speaker's message: AS_TRANS where it does not fit.
+    /// The number in two octets, or AS_TRANS if it does not fit.
     #[must_use]
     pub fn to_two_octets(self) -> u16 {
         u16::try_from(self.0).unwrap_or(23_456)
     }
 
-    /// Whether two octets hold the number without loss.
+    /// Returns true if the number fits two octets.
     #[must_use]
     pub const fn fits_two_octets(self) -> bool {
         self.0 <= 0xffff
     }
 
-    /// Whether the number is for private use (RFC 6996).
+    /// Returns true if the number is for private use (RFC 6996).
     #[must_use]
     pub const fn is_private(self) -> bool {
         matches!(self.0, 64_512..=65_534 | 4_200_000_000..=4_294_967_294)
@@ -80,7 +80,7 @@ impl From<Asn> for u32 {
     }
 }
 
-/// The text was no AS number.
+/// The text was not an AS number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected an AS number from 0 to 4294967295, or the form `high.low`")]
 #[non_exhaustive]

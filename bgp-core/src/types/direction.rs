@@ -1,8 +1,8 @@
-//! Who opened a connection, and on which side of the AS border a peer stands.
+//! The direction of a connection, and the type of a peer.
 
 use std::fmt;
 
-/// Which side opened a TCP connection.
+/// The direction of a TCP connection: outgoing if we opened it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
 pub enum Direction {
@@ -13,7 +13,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The other one.
+    /// The other direction.
     #[must_use]
     pub const fn opposite(self) -> Self {
         match self {
@@ -32,9 +32,9 @@ impl fmt::Display for Direction {
     }
 }
 
-/// Whether a peer is in another AS or in ours (RFC 4271 section 1.1).
+/// The type of a peer: internal if it is in our AS (RFC 4271 section 1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "RFC 4271 knows no third kind")]
+#[expect(clippy::exhaustive_enums, reason = "RFC 4271 defines these two")]
 pub enum PeerType {
     /// The peer is in our AS (IBGP).
     Internal,

@@ -4,10 +4,10 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-/// A BGP Identifier: four octets that name a speaker within its AS (RFC 4271 section 4.2, RFC 6286).
+/// A BGP Identifier: four octets that identify a speaker within its AS (RFC 4271 section 4.2, RFC 6286).
 ///
-/// It is written like an IPv4 address but need not be one. Identifiers are ordered as unsigned numbers, which is
-/// the order that collision detection asks for. Zero is no valid identifier: see [`is_valid`](Self::is_valid).
+/// It is written like an IPv4 address but need not be one. Identifiers are ordered as unsigned numbers, as collision
+/// detection requires. Zero is not a valid identifier: see [`is_valid`](Self::is_valid).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BgpIdentifier(pub Ipv4Addr);
 
@@ -18,7 +18,7 @@ impl BgpIdentifier {
         Self(Ipv4Addr::new(a, b, c, d))
     }
 
-    /// Whether a speaker may use it: RFC 6286 section 2.1 allows every value but zero.
+    /// Returns true if a speaker may use the identifier: any value except zero (RFC 6286 section 2.1).
     #[must_use]
     pub const fn is_valid(self) -> bool {
         !self.0.is_unspecified()
@@ -57,7 +57,7 @@ impl From<BgpIdentifier> for u32 {
     }
 }
 
-/// The text was no BGP identifier.
+/// The text was not a BGP identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a BGP identifier of the form `a.b.c.d`")]
 #[non_exhaustive]

@@ -1,6 +1,6 @@
-//! The small values that every layer speaks of: AS numbers, identifiers, address families.
+//! Small values that all layers share: AS numbers, identifiers, address families.
 //!
-//! Nothing here knows how a message looks; [`crate::wire`] does. Prefixes are those of the crate `ipnet`.
+//! Message formats belong to [`crate::wire`]. Prefixes are types of the crate `ipnet`.
 
 mod afi_safi;
 mod asn;
