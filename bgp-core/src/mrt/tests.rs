@@ -1,4 +1,4 @@
-//! Records by their octets; the UPDATEs of tables; what OPENs tell.
+//! Decoding of records, the UPDATEs of tables, and the use of OPENs.
 
 use bytes::BytesMut;
 
@@ -30,7 +30,7 @@ fn content(octets: &[u8]) -> Result<RecordContent<'_>, MrtError> {
 const KEEPALIVE: &str = "ffffffffffffffffffffffffffffffff 0013 04";
 
 #[test]
-fn messages_of_all_eight_subtypes_say_how_they_are_to_be_read() {
+fn messages_of_all_eight_subtypes_have_their_contexts() {
     for (subtype, four, sent, add_path) in [
         (1, false, false, false),
         (4, true, false, false),
@@ -60,7 +60,7 @@ fn messages_of_all_eight_subtypes_say_how_they_are_to_be_read() {
 }
 
 #[test]
-fn the_extended_timestamp_stands_before_the_body() {
+fn the_extended_timestamp_precedes_the_body() {
     let body =
         hex(&format!("0001e240 0000fde9 0000fde9 0000 0002 {} {KEEPALIVE}", "20".repeat(32)));
     let octets = record(17, 4, &body);
@@ -74,7 +74,7 @@ fn the_extended_timestamp_stands_before_the_body() {
 }
 
 #[test]
-fn a_change_of_state_has_two_states() {
+fn a_state_change_has_two_states() {
     for (subtype, asns) in [(0, "fde9 fdea"), (5, "0000fde9 0000fdea")] {
         let octets =
             record(16, subtype, &hex(&format!("{asns} 0000 0001 0a000001 0a000002 0005 0006")));
@@ -86,7 +86,7 @@ fn a_change_of_state_has_two_states() {
 }
 
 #[test]
-fn records_are_read_up_to_one_that_is_cut() {
+fn records_are_read_up_to_an_incomplete_one() {
     let keepalive = hex(&format!("fde9 fdea 0000 0001 0a000001 0a000002 {KEEPALIVE}"));
     let first = record(16, 1, &keepalive);
     let file = [first.clone(), record(48, 2, b"unknown"), first[..20].to_vec()].concat();
@@ -108,7 +108,7 @@ fn records_are_read_up_to_one_that_is_cut() {
 }
 
 #[test]
-fn what_does_not_fit_its_record_is_an_error_of_that_record() {
+fn content_that_does_not_match_its_length_is_an_error_of_that_record() {
     let entry = "0000 00000001 0004 40010100";
     for (kind, subtype, body) in [
         (16, 4, "0000fde9 0000fdea 0000 0001 0a000001 0a0000".to_owned()),
@@ -185,7 +185,7 @@ fn updates(subtype: u16, body: &str) -> Vec<String> {
 const CORE: &str = "40010100 40020602 01 0000fde9";
 
 #[test]
-fn an_entry_becomes_the_update_that_would_have_brought_it() {
+fn an_entry_is_converted_to_an_update() {
     let v4 = format!("{CORE} 400304 0a000001 400504 000000c8");
     let v4_length = hex(&v4).len();
     assert_eq!(
@@ -196,7 +196,7 @@ fn an_entry_becomes_the_update_that_would_have_brought_it() {
         updates(8, &format!("00000005 18 c0a801 0001 0000 00000001 0000002a {v4_length:04x} {v4}")),
         ["ok 192.168.1.0/24 path 42 via 10.0.0.1"]
     );
-    // The next hop with its length, as it should be; the whole attribute, as some write it; twice the length of one.
+    // The next hop with its length, as specified; the whole attribute, as some write it; twice the length of one.
     let global = "20010db8000000000000000000000001";
     let link_local = "fe800000000000000000000000000001";
     for (attribute, hop) in [
@@ -210,14 +210,14 @@ fn an_entry_becomes_the_update_that_would_have_brought_it() {
         assert_eq!(updates(4, &body), [format!("ok 2001:db8::/32 via {hop}")]);
         let body = format!("00000000 20 20010db8 0001 0000 00000001 00000007 {length:04x} {v6}");
         assert_eq!(updates(10, &body), [format!("ok 2001:db8::/32 path 7 via {hop}")]);
-        // IPv4 routes with such a next hop (RFC 8950).
+        // IPv4 routes with an IPv6 next hop (RFC 8950).
         let body = format!("00000000 08 0a 0001 0000 00000001 {length:04x} {v6}");
         assert_eq!(updates(2, &body), [format!("ok 10.0.0.0/8 via {hop}")]);
     }
 }
 
 #[test]
-fn an_entry_that_makes_no_message_leaves_the_buffer_as_it_was() {
+fn an_entry_without_a_valid_message_leaves_the_buffer_unchanged() {
     for attributes in ["40010100 4002", "800e05 20 20010db8", "800e00"] {
         let length = hex(attributes).len();
         let body = format!("00000000 08 0a 0001 0000 00000001 {length:04x} {attributes}");
@@ -231,7 +231,7 @@ fn an_entry_that_makes_no_message_leaves_the_buffer_as_it_was() {
 }
 
 #[test]
-fn families_of_other_forms_are_carried_as_octets() {
+fn nlri_of_other_families_are_carried_as_octets() {
     let labeled = "000a 01 0a0a 0a";
     for (family, nlri, read) in [
         ("0001 80", "70 000011 0000000100000001 0a0000".to_owned(), true),
@@ -254,7 +254,7 @@ fn families_of_other_forms_are_carried_as_octets() {
     }
 }
 
-/// A record of a message between 10.0.0.1, AS 65001, and 10.0.0.2, AS 65002, with AS numbers of four octets.
+/// A record of a message between 10.0.0.1, AS 65001, and 10.0.0.2, AS 65002, with four-octet AS numbers.
 fn of_session(message: &[u8], sent: bool) -> Vec<u8> {
     let head = hex("0000fde9 0000fdea 0000 0001 0a000001 0a000002");
     record(16, if sent { 7 } else { 4 }, &[&head, message].concat())
@@ -291,26 +291,26 @@ fn has_path_ids(records: &[Vec<u8>]) -> bool {
 }
 
 #[test]
-fn path_identifiers_that_the_records_do_not_tell_are_learnt_from_opens() {
+fn path_identifiers_that_are_not_in_the_records_are_inferred_from_opens() {
     let (send, receive) = (Some(AddPathMode::SEND), Some(AddPathMode::RECEIVE));
     let theirs = |mode| of_session(&open(mode), false);
     let ours = |mode| of_session(&open(mode), true);
     let update = of_session(&update_with_path_id(), false);
     let keepalive = of_session(&hex(KEEPALIVE), false);
-    // No OPEN: what the record says stands.
+    // No OPEN: the record alone counts.
     assert!(!has_path_ids(std::slice::from_ref(&update)));
-    // Both agree; or they do not.
+    // Both sides agree, or they do not.
     assert!(has_path_ids(&[theirs(send), ours(receive), keepalive.clone()]));
     assert!(!has_path_ids(&[theirs(receive), ours(receive), update.clone()]));
     assert!(!has_path_ids(&[theirs(send), ours(None), update.clone()]));
-    // Only the peer's is recorded: one UPDATE shows it, for all that follow.
+    // Only the peer's OPEN is recorded: one UPDATE decides for all that follow.
     assert!(!has_path_ids(&[theirs(send), keepalive.clone()]));
     assert!(has_path_ids(&[theirs(send), update.clone()]));
     assert!(has_path_ids(&[theirs(send), update.clone(), keepalive.clone()]));
     assert!(!has_path_ids(&[theirs(receive), update.clone()]));
-    // The next session of the same peer knows nothing of it.
+    // This does not affect the next session of the same peer.
     assert!(!has_path_ids(&[theirs(send), update.clone(), theirs(None), keepalive]));
-    // The other direction is its own.
+    // Nor the other direction.
     assert!(has_path_ids(&[ours(send), of_session(&update_with_path_id(), true)]));
     assert!(!has_path_ids(&[theirs(send), of_session(&update_with_path_id(), true)]));
     let cx = contexts(&[theirs(None), update]);
@@ -318,7 +318,7 @@ fn path_identifiers_that_the_records_do_not_tell_are_learnt_from_opens() {
 }
 
 #[test]
-fn the_update_of_the_test_cannot_be_read_without_path_identifiers() {
+fn the_test_update_cannot_be_read_without_path_identifiers() {
     let octets = update_with_path_id();
     let cx = WireContext::default().four_octet_as(true);
     let frame = Frame::split(&octets, cx.limit()).unwrap().unwrap();

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fact_is_its_own() {
+    fn each_feature_is_independent() {
         let cx = WireContext::new(PeerType::Internal)
             .add_path(AfiSafi::IPV6_UNICAST, true)
             .extended_messages(true)

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_is_not_whole_asks_for_more() {
+    fn an_incomplete_header_needs_more_octets() {
         let keepalive = header_of(19, 4);
         for length in 0..19 {
             let cut = Frame::split(&keepalive[..length], MessageLimit::Standard);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_message_is_taken_and_the_next_may_be_nonsense() {
+    fn only_the_first_message_is_split_and_the_next_may_be_invalid() {
         let mut octets = header_of(19, 4);
         octets.extend([0x00; 40]);
         let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn each_type_has_its_least_length() {
+    fn each_type_has_a_minimum_length() {
         for (code, least) in [(1, 29), (2, 23), (3, 21), (4, 19), (5, 23)] {
             let refused = Err((1, 2, (least - 1u16).to_be_bytes().to_vec()));
             assert_eq!(judge(least, code, MessageLimit::Standard), Ok(()), "type {code}");
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_type_is_sent_back_but_a_wrong_length_comes_first() {
+    fn an_unknown_type_is_sent_back_unless_the_length_is_wrong() {
         assert_eq!(judge(19, 6, MessageLimit::Standard), Err((1, 3, vec![6])));
         assert_eq!(judge(19, 0, MessageLimit::Standard), Err((1, 3, vec![0])));
         assert_eq!(judge(18, 6, MessageLimit::Standard), Err((1, 2, vec![0, 18])));

@@ -1,4 +1,4 @@
-//! The owned form of a route's attributes: what RIBs keep and what is built to be sent.
+//! Owned path attributes, as stored in RIBs and encoded into messages.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -292,13 +292,13 @@ mod tests {
     #[test]
     fn attributes_print_and_read_back() {
         for text in ["igp", "egp", "incomplete"] {
-            assert_eq!(text.parse::<Origin>().map(|it| it.to_string()), Ok(text.to_owned()));
+            assert_eq!(text.parse::<Origin>().map(|read| read.to_string()), Ok(text.to_owned()));
         }
         for text in ["10.0.0.1", "2001:db8::1", "2001:db8::1 (fe80::1)", ":: (fe80::1)"] {
-            assert_eq!(text.parse::<NextHop>().map(|it| it.to_string()), Ok(text.to_owned()));
+            assert_eq!(text.parse::<NextHop>().map(|read| read.to_string()), Ok(text.to_owned()));
         }
         let text = "4200000000 10.0.0.1";
-        assert_eq!(text.parse::<Aggregator>().map(|it| it.to_string()), Ok(text.to_owned()));
+        assert_eq!(text.parse::<Aggregator>().map(|read| read.to_string()), Ok(text.to_owned()));
         assert!("IGP".parse::<Origin>().is_err());
         for wrong in ["", "10.0.0.1 (fe80::1)", "2001:db8::1 fe80::1", "2001:db8::1 (fe80::1"] {
             assert!(wrong.parse::<NextHop>().is_err(), "{wrong}");
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_of_a_next_hop_is_one_that_can_be_used() {
+    fn the_address_of_a_next_hop_is_usable() {
         let link_local: Ipv6Addr = "fe80::1".parse().unwrap();
         for (text, address, expected) in [
             ("10.0.0.1", "10.0.0.1", None),
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn the_metric_of_aigp_is_set_and_read_among_what_is_carried() {
+    fn the_metric_of_aigp_is_set_and_read_in_the_carried_attributes() {
         let mut attributes = PathAttributes::default();
         let raw = |code| RawAttribute {
             code: AttributeCode(code),

@@ -10,7 +10,7 @@ use super::{
     WireContext,
 };
 
-/// A message of that type with this body in hexadecimal digits.
+/// A message of a type with a body in hexadecimal digits.
 fn message(code: u8, body: &str) -> Vec<u8> {
     let body = hex(body);
     let mut octets = vec![0xff; 16];
@@ -25,7 +25,7 @@ fn decode(octets: &[u8]) -> Result<Message<'_>, DecodeError> {
     Message::decode(frame, WireContext::default())
 }
 
-/// The OPEN with this body, or code, subcode and data of the NOTIFICATION and the octet that is to blame.
+/// Decodes an OPEN. The error is code, subcode and data of the NOTIFICATION, and the offset.
 fn open(body: &str) -> Result<Open, (u8, u8, Vec<u8>, usize)> {
     let octets = message(1, body);
     match decode(&octets) {
@@ -40,7 +40,7 @@ fn open(body: &str) -> Result<Open, (u8, u8, Vec<u8>, usize)> {
 }
 
 #[test]
-fn an_open_is_refused_for_what_its_octets_say() {
+fn an_invalid_open_is_refused() {
     for (body, subcode, data, offset) in [
         ("03 fc7c 005a 0a000002 00", 1, &[0, 4][..], 19),
         ("05 0000 0001 00000000 00", 1, &[0, 4], 19),
@@ -53,14 +53,14 @@ fn an_open_is_refused_for_what_its_octets_say() {
         // Optional parameters other than capabilities.
         ("04 fc7c 005a 0a000002 04 01 02 0000", 4, &[], 29),
         ("04 fc7c 005a 0a000002 08 02 02 0200 04 02 0000", 4, &[], 33),
-        // Lengths that disagree.
+        // Lengths that do not match.
         ("04 fc7c 005a 0a000002 01", 0, &[], 28),
         ("04 fc7c 005a 0a000002 00 00", 0, &[], 29),
         ("04 fc7c 005a 0a000002 03 02 02 02", 0, &[], 29),
         ("04 fc7c 005a 0a000002 04 02 02 02 01", 0, &[], 31),
         ("04 fc7c 005a 0a000002 03 02 01 02", 0, &[], 31),
         ("04 fc7c 005a 0a000002 01 02", 0, &[], 29),
-        // RFC 9072: the extended length is what counts.
+        // RFC 9072: the extended length counts.
         ("04 fc7c 005a 0a000002 ff ff", 0, &[], 28),
         ("04 fc7c 005a 0a000002 ff ff 0006 02 0002 0200", 0, &[], 28),
         ("04 fc7c 005a 0a000002 ff ff 0005 02 0003 0200", 0, &[], 32),
@@ -70,7 +70,7 @@ fn an_open_is_refused_for_what_its_octets_say() {
 }
 
 #[test]
-fn no_capability_is_needed_and_the_short_as_stands() {
+fn without_capabilities_the_two_octet_as_is_used() {
     let open = open("04 fc7c 0000 0a000002 00").unwrap();
     assert_eq!((open.asn, open.my_as, open.four_octet_as()), (Asn(64_636), 64_636, None));
     assert_eq!((open.hold_time, open.identifier), (0, BgpIdentifier::new(10, 0, 0, 2)));
@@ -84,14 +84,14 @@ fn capabilities_come_in_one_parameter_or_in_many() {
     assert_eq!(one, many);
     assert_eq!(one.asn, Asn(70_000));
     assert_eq!(one.capabilities, [Capability::RouteRefresh, Capability::FourOctetAs(Asn(70_000))]);
-    // A hundred empty parameters say nothing.
+    // A hundred empty parameters have no effect.
     let empty = open(&format!("04 fc7c 005a 0a000002 c8 {}", "02 00".repeat(100))).unwrap();
     assert_eq!(empty.capabilities, []);
 }
 
 #[test]
-fn long_parameters_are_read_and_written_as_rfc_9072_has_them() {
-    // The length before the sign does not matter unless it is 0.
+fn long_parameters_are_read_and_written_as_in_rfc_9072() {
+    // The length before the marker does not matter unless it is 0.
     for length in ["ff", "01"] {
         let body = format!("04 fc7c 005a 0a000002 {length} ff 0005 02 0002 0200");
         let open = open(&body).unwrap();
@@ -116,26 +116,26 @@ fn long_parameters_are_read_and_written_as_rfc_9072_has_them() {
 }
 
 #[test]
-fn capabilities_stand_as_they_were_sent_in_whatever_parameter() {
+fn capabilities_are_shown_as_sent_from_any_parameter() {
     let views = |body: &str| -> Vec<(u8, Vec<u8>)> {
         let octets = message(1, body);
         let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
         frame.capabilities().unwrap().map(|view| (view.code.0, view.value.to_vec())).collect()
     };
-    // A reserved octet that is not 0 says nothing, but is there.
+    // A reserved octet that is not 0 has no meaning, but is in the value.
     let octets = message(1, "04 fc7c 005a 0a000002 0a 02 06 01 04 0001 ff 01 02 00");
     let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
     let view = frame.capabilities().unwrap().next().unwrap();
     assert_eq!(view.value, [0, 1, 0xff, 1]);
     assert_eq!(view.read(), Capability::Multiprotocol(AfiSafi::IPV4_UNICAST));
-    // Several parameters, an unknown one among them; the long form.
+    // Several parameters, including an unknown one, in the extended format.
     let expected = [(2, vec![]), (65, vec![0, 1, 0x11, 0x70])];
     assert_eq!(
         views("04 fc7c 005a 0a000002 10 02 02 0200 07 00 02 06 4104 00011170 02 00"),
         expected
     );
     assert_eq!(views("04 fc7c 005a 0a000002 ff ff 000b 02 0008 0200 4104 00011170"), expected);
-    // What is cut ends them; what is no OPEN has none.
+    // A truncated one ends the list; another type of message has none.
     assert_eq!(views("04 fc7c 005a 0a000002 06 02 04 0200 41 04"), expected[..1]);
     let keepalive = message(4, "");
     let frame = Frame::split(&keepalive, MessageLimit::Standard).unwrap().unwrap();
@@ -143,7 +143,7 @@ fn capabilities_stand_as_they_were_sent_in_whatever_parameter() {
 }
 
 #[test]
-fn the_fields_of_an_update_that_is_refused_can_be_shown() {
+fn the_fields_of_a_refused_update_can_be_shown() {
     let octets = message(2, "0002 08 0a 0005 40010100 40 ff");
     let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
     assert!(Message::decode(frame, WireContext::default()).is_err());
@@ -168,13 +168,13 @@ fn a_route_refresh_has_a_family_and_a_subtype() {
         refresh.encode(&mut out);
         assert_eq!(out, octets);
     }
-    // Filters after a request are not read; after a mark they are an error that sends the message back.
+    // Filters after a request are ignored; after a mark they are an error with the message as data.
     assert!(decode(&message(5, "0001 00 01 01 80 0000")).is_ok());
     let octets = message(5, "0001 01 01 00");
     let notification = decode(&octets).unwrap_err().notification(&octets);
     assert_eq!((notification.code.0, notification.subcode), (7, 1));
     assert_eq!(notification.data, octets);
-    // A mark that is too short fails the header's check already.
+    // A mark that is too short already fails the check of the header.
     assert!(Frame::split(&message(5, "0001 01"), MessageLimit::Standard).is_err());
 }
 

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_path_is_refused() {
+    fn text_that_is_not_a_path_is_refused() {
         for text in ["{", "{1", "{}", "1,2", "a", "1 }", "(1]", "4294967296", "[[1]]", "é"] {
             assert_eq!(text.parse::<AsPath>(), Err(ParseAsPathError), "{text}");
         }

@@ -6,7 +6,7 @@ use crate::types::{Afi, AfiSafi, Asn};
 
 use super::*;
 
-/// Each capability beside its octets: read and written, they are the same.
+/// Pairs of a capability and its octets.
 fn vectors() -> Vec<(Capability, &'static [u8])> {
     let v4 = AfiSafi::IPV4_UNICAST;
     let v6 = AfiSafi::IPV6_UNICAST;
@@ -84,7 +84,7 @@ fn a_known_capability_with_a_wrong_value_is_kept_as_unknown() {
 }
 
 #[test]
-fn a_value_that_is_too_long_is_cut_between_elements() {
+fn a_value_that_is_too_long_is_truncated_between_elements() {
     let entry = AddPath { family: AfiSafi::IPV4_UNICAST, mode: AddPathMode::SEND };
     let mut out = BytesMut::new();
     Capability::AddPath(vec![entry; 100]).encode(&mut out);
@@ -126,9 +126,9 @@ fn capabilities_print_on_one_line_by_the_names_of_the_registry() {
     assert_eq!(hostile.to_string(), "FQDN \"a\\n\\u{1b}[0m\" in \"b\"");
 }
 
-/// BIRD and FRR both refuse these lengths; a length that only one of them refuses passes.
+/// BIRD and FRR both refuse these lengths; a length that only one of them refuses is accepted.
 #[test]
-fn an_open_is_refused_for_a_capability_of_a_length_that_cannot_be() {
+fn an_open_is_refused_for_a_capability_of_an_invalid_length() {
     let open = |code: u8, value: &[u8]| {
         let mut body = vec![4, 0xfd, 0xe9, 0, 0xb4, 10, 0, 0, 2];
         let length = u8::try_from(value.len()).expect("a short value");
@@ -144,7 +144,7 @@ fn an_open_is_refused_for_a_capability_of_a_length_that_cannot_be() {
             let value: Vec<u8> = (0..length).map(|n| n % 4 / 3).collect();
             let outcome = open(code, &value);
             if lengths.contains(&length) {
-                // An AS number of 0 is another error.
+                // An AS number of 0 is a different error.
                 assert!(outcome.is_ok() || code == 65, "{code}, {length}: {outcome:?}");
             } else {
                 let refused = outcome.expect_err("a wrong length");

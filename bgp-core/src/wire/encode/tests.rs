@@ -20,7 +20,7 @@ fn attributes() -> PathAttributes {
     }
 }
 
-/// As many UPDATEs as the prefixes need, one after the other.
+/// Encodes as many UPDATEs as the prefixes need.
 fn reach(
     family: AfiSafi,
     next_hop: &str,
@@ -56,7 +56,7 @@ fn frames(mut octets: &[u8], limit: MessageLimit) -> Vec<Frame<'_>> {
 }
 
 #[test]
-fn ipv4_routes_with_an_ipv4_next_hop_use_the_classic_fields() {
+fn ipv4_routes_with_an_ipv4_next_hop_use_the_nlri_field_and_next_hop() {
     let prefixes = ["172.22.35.70/32".parse().unwrap(), "200.1.154.77/26".parse().unwrap()];
     let out = reach(AfiSafi::IPV4_UNICAST, "172.22.35.26", &attributes(), &prefixes, external());
     let core = "40010100 40020602 01 0000fc7c 400304 ac16231a c00804 fc7b0064";
@@ -87,7 +87,7 @@ fn ipv6_routes_and_ipv6_next_hops_put_mp_reach_first() {
 }
 
 #[test]
-fn a_peer_with_two_octets_gets_as_trans_and_the_truth_beside_it() {
+fn a_peer_with_two_octets_gets_as_trans_and_the_as4_attributes() {
     let attributes = PathAttributes {
         as_path: AsPath::sequence([Asn(64_636), Asn(70_000)]),
         aggregator: Some(Aggregator { asn: Asn(70_000), address: [10, 0, 0, 9].into() }),
@@ -106,7 +106,7 @@ fn a_peer_with_two_octets_gets_as_trans_and_the_truth_beside_it() {
 }
 
 #[test]
-fn a_table_is_cut_into_messages_that_fit() {
+fn a_table_is_split_into_messages_that_fit() {
     let v4: Vec<IpNet> =
         (0..5_000u32).map(|n| format!("10.{}.{}.0/24", n >> 8, n & 255).parse().unwrap()).collect();
     let v6: Vec<IpNet> =
@@ -124,7 +124,7 @@ fn a_table_is_cut_into_messages_that_fit() {
             for (at, frame) in all.iter().enumerate() {
                 let Ok(Message::Update(update)) = Message::decode(*frame, cx) else { panic!() };
                 read.extend(update.reachable());
-                // No message but the last has room for one more.
+                // Only the last message has space for another prefix.
                 let room = limit.octets() - frame.as_bytes().len();
                 assert!(at + 1 == all.len() || room < 8 + 1, "{room} octets left");
             }
@@ -134,7 +134,7 @@ fn a_table_is_cut_into_messages_that_fit() {
 }
 
 #[test]
-fn attributes_that_are_not_encoded_before_leave_no_room_unused() {
+fn directly_encoded_attributes_leave_no_space_unused() {
     let v6: Vec<IpNet> =
         (0..1_000).map(|n| format!("2001:db8:{n:x}::/48").parse().unwrap()).collect();
     let next_hop = "2001:db8::1".parse().unwrap();
@@ -160,7 +160,7 @@ fn attributes_that_are_not_encoded_before_leave_no_room_unused() {
 }
 
 #[test]
-fn withdrawals_use_the_classic_field_or_mp_unreach() {
+fn withdrawals_use_the_withdrawn_routes_field_or_mp_unreach() {
     let mut out = BytesMut::new();
     let mut writer = UpdateWriter::unreach(&mut out, AfiSafi::IPV4_UNICAST, external());
     assert!(writer.push("10.0.0.0/8".parse().unwrap()));
@@ -183,7 +183,7 @@ fn the_default_route_alone_is_withdrawn_in_one_octet() {
 }
 
 #[test]
-fn no_alignment_of_attributes_and_prefixes_exceeds_the_limit_or_wastes_room() {
+fn no_combination_of_attributes_and_prefixes_exceeds_the_limit_or_wastes_space() {
     let v6: Vec<IpNet> =
         (0..1_000).map(|n| format!("2001:db8:{n:x}::/48").parse().unwrap()).collect();
     for padding in 0..20 {
@@ -221,7 +221,7 @@ fn withdrawals_fill_a_message_to_the_last_octet() {
 }
 
 #[test]
-fn carried_attributes_stand_once_each_in_the_order_of_codes() {
+fn carried_attributes_are_sent_once_each_in_order_of_codes() {
     let raw = |code, flags, value: &'static [u8]| RawAttribute {
         code: AttributeCode(code),
         flags: AttributeFlags(flags),
@@ -296,7 +296,7 @@ fn a_writer_without_prefixes_leaves_nothing_behind() {
 }
 
 #[test]
-fn attributes_that_fill_a_message_let_no_prefix_in() {
+fn attributes_that_fill_a_message_leave_no_space_for_a_prefix() {
     let large = PathAttributes { communities: vec![Community(1); 1_020], ..attributes() };
     for family in [AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST] {
         let prefix = if family == AfiSafi::IPV4_UNICAST { "10.0.0.0/8" } else { "2001:db8::/32" };

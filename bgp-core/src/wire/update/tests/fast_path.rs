@@ -1,4 +1,4 @@
-//! The pass that knows no error agrees with the one that judges.
+//! The fast path agrees with the pass that judges.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -10,8 +10,8 @@ use crate::wire::{ErrorKind, Frame, Treatment, Update, WireContext};
 
 use super::{external, update};
 
-/// Attributes that are right, with four octets for an AS number, most of them in the order in which speakers send them.
-const RIGHT: [&str; 16] = [
+/// Valid attributes with four-octet AS numbers, mostly in the order in which speakers send them.
+const VALID: [&str; 16] = [
     "40010100",
     "50020006 0201 0000fc7c",
     "400304 ac16231a",
@@ -41,7 +41,7 @@ fn context() -> impl Strategy<Value = WireContext> {
     })
 }
 
-/// Whether both say the same of the message, and whether the first had something to say.
+/// Checks that both passes agree on the message. Returns true if the fast path accepted it.
 fn compare(octets: &[u8], cx: WireContext) -> Result<bool, TestCaseError> {
     let mut metadata = UpdateMetadata::new(cx);
     let Some(()) = fast_path::read(octets, &mut metadata) else { return Ok(false) };
@@ -57,8 +57,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn a_message_that_passes_is_judged_as_right(
-        chosen in subsequence(RIGHT.to_vec(), 0..=RIGHT.len()),
+    fn a_message_accepted_by_the_fast_path_is_judged_valid(
+        chosen in subsequence(VALID.to_vec(), 0..=VALID.len()),
         changes in vec((any::<Index>(), any::<u8>()), 0..3),
         nlri in vec(prop_oneof![Just("18 0a0001"), Just("16 0a0000"), Just("20 0a000001"), Just("00"), Just("ff")], 0..5),
         cx in context(),
@@ -73,42 +73,42 @@ proptest! {
     }
 
     #[test]
-    fn attributes_in_any_order_and_repeated_are_judged_as_one_by_one(
-        chosen in vec(select(RIGHT.to_vec()), 0..8),
+    fn attributes_in_any_order_and_repeated_are_judged_alike_by_both_passes(
+        chosen in vec(select(VALID.to_vec()), 0..8),
         mp_first in any::<bool>(),
         nlri in prop_oneof![Just(""), Just("18 0a0001")],
         cx in context(),
     ) {
-        let first = if mp_first { RIGHT[10] } else { "" };
+        let first = if mp_first { VALID[10] } else { "" };
         let octets = update("", &[first, &chosen.concat()].concat(), nlri);
         let passes = compare(&octets, cx)?;
         let frame = Frame::split(&octets, cx.limit()).unwrap().unwrap();
         let right = Update::judge(&octets, cx).is_ok_and(|it| it.treatment() == Treatment::None);
         prop_assert!(!passes || right);
-        // However it was read, the answer is the same.
+        // Both ways of reading give the same result.
         let (read, judged) = (Update::decode(frame, cx), Update::judge(&octets, cx));
         prop_assert_eq!(format!("{read:?}"), format!("{judged:?}"));
     }
 }
 
 #[test]
-fn what_is_usual_passes() {
+fn common_messages_are_read_by_the_fast_path() {
     let cx = external();
-    let most = [&RIGHT[..4], &RIGHT[5..8], &RIGHT[10..15]].concat().concat();
+    let most = [&VALID[..4], &VALID[5..8], &VALID[10..15]].concat().concat();
     for (attributes, nlri) in
-        [(&*RIGHT[..3].concat(), "180a0001 160a0000 080a"), (&*most, ""), ("", "")]
+        [(&*VALID[..3].concat(), "180a0001 160a0000 080a"), (&*most, ""), ("", "")]
     {
         assert!(compare(&update("180a0002", attributes, nlri), cx).unwrap(), "{attributes}");
     }
-    // Announced by MP_REACH_NLRI, which stands first.
-    let mp_first = [RIGHT[10], &RIGHT[..2].concat(), RIGHT[7]].concat();
+    // Routes in an MP_REACH_NLRI, which comes first.
+    let mp_first = [VALID[10], &VALID[..2].concat(), VALID[7]].concat();
     assert!(compare(&update("", &mp_first, ""), cx).unwrap());
     for repeated in [0, 1, 2] {
-        let twice = [&RIGHT[..3].concat(), RIGHT[10], RIGHT[repeated]].concat();
+        let twice = [&VALID[..3].concat(), VALID[10], VALID[repeated]].concat();
         assert!(!compare(&update("", &twice, ""), cx).unwrap(), "{repeated}");
-        let twice = [RIGHT[repeated], RIGHT[10], &RIGHT[..3].concat()].concat();
+        let twice = [VALID[repeated], VALID[10], &VALID[..3].concat()].concat();
         assert!(!compare(&update("", &twice, ""), cx).unwrap(), "{repeated}");
-        let twice = [RIGHT[10], &RIGHT[..3].concat(), RIGHT[repeated]].concat();
+        let twice = [VALID[10], &VALID[..3].concat(), VALID[repeated]].concat();
         assert!(!compare(&update("", &twice, ""), cx).unwrap(), "{repeated}");
     }
     let narrow = WireContext::default();
@@ -116,10 +116,10 @@ fn what_is_usual_passes() {
     assert!(compare(&update("", path, "180a0001"), narrow).unwrap());
 }
 
-/// Two lengths of prefixes are looked at in one number: an octet of one must not carry over into the other.
+/// The lengths of two prefixes are checked in one number: the octet of one must not carry over into the other.
 #[test]
-fn prefixes_two_at_a_time_are_those_one_at_a_time() {
-    let mut octets = update("", &RIGHT[..3].concat(), "18ffffff 18ffffff");
+fn prefixes_checked_in_pairs_give_the_same_result_as_one_by_one() {
+    let mut octets = update("", &VALID[..3].concat(), "18ffffff 18ffffff");
     let nlri = octets.len() - 8;
     let cx = external();
     for (first, second) in (0..=255).flat_map(|first| (0..=255).map(move |second| (first, second)))
@@ -143,7 +143,7 @@ fn prefixes_two_at_a_time_are_those_one_at_a_time() {
     }
 }
 
-/// One that is 0 is found wherever it stands.
+/// An AS number of 0 is found at any position.
 #[test]
 fn an_as_number_of_0_is_found_at_every_place() {
     for (width, narrow) in [(4_u8, false), (2, true)] {

@@ -1,4 +1,4 @@
-//! What an UPDATE says, by hex vectors.
+//! Decoding of UPDATEs from hexadecimal vectors.
 
 mod fast_path;
 mod remaining_cells;
@@ -13,14 +13,14 @@ use crate::wire::{
     Update, WireContext,
 };
 
-/// The octets of hexadecimal digits; spaces and line ends only divide them.
+/// The octets of hexadecimal digits; white space is ignored.
 pub(in crate::wire) fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<_> = text.chars().filter(|c| !c.is_whitespace()).collect();
-    let pair = |pair: &[char]| pair.iter().collect::<String>();
-    digits.chunks(2).map(|two| u8::from_str_radix(&pair(two), 16).unwrap()).collect()
+    let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
 }
 
-/// A whole UPDATE of these three parts, each in hexadecimal digits.
+/// A complete UPDATE of these three fields, each in hexadecimal digits.
 pub(in crate::wire) fn update(withdrawn: &str, attributes: &str, nlri: &str) -> Vec<u8> {
     let (withdrawn, attributes, nlri) = (hex(withdrawn), hex(attributes), hex(nlri));
     let length = 23 + withdrawn.len() + attributes.len() + nlri.len();
@@ -51,7 +51,7 @@ fn decode(octets: &[u8], cx: WireContext) -> Update<'_> {
 const CORE: &str = "40010100 40020602 01 0000fc7c 400304 ac16231a";
 
 #[test]
-fn an_announcement_tells_its_prefixes_and_attributes() {
+fn an_announcement_has_its_prefixes_and_attributes() {
     let more = "800404 00000007 c00804 fc7b0064 c0200c 0000fc7b 00000001 00000002";
     let octets = update("", &format!("{CORE}{more}"), "20 ac162346 1a c8019a40");
     let update = decode(&octets, external());
@@ -71,7 +71,7 @@ fn an_announcement_tells_its_prefixes_and_attributes() {
 }
 
 #[test]
-fn host_bits_are_masked_and_a_default_route_has_one_octet() {
+fn host_bits_are_masked_and_a_default_route_is_read_from_one_octet() {
     let octets = update("08 0b 00 11 0a01ff", "", "");
     let update = decode(&octets, external());
     let prefixes: Vec<_> = update.withdrawn().map(|prefix| prefix.to_string()).collect();
@@ -80,7 +80,7 @@ fn host_bits_are_masked_and_a_default_route_has_one_octet() {
 }
 
 #[test]
-fn ipv6_routes_stand_in_mp_attributes_with_one_next_hop_or_two() {
+fn ipv6_routes_are_read_from_mp_attributes_with_one_next_hop_or_two() {
     let both = "20010db8000000000000000000000001 fe80000000000000000000000000 0001";
     let one = "20010db8000000000000000000000001";
     let link_local = "fe80::1".parse().ok();
@@ -102,7 +102,7 @@ fn ipv6_routes_stand_in_mp_attributes_with_one_next_hop_or_two() {
 }
 
 #[test]
-fn path_identifiers_are_read_where_they_were_negotiated() {
+fn path_identifiers_are_read_if_they_were_negotiated() {
     let cx = external().add_path(AfiSafi::IPV4_UNICAST, true);
     let octets = update("00000005 08 0a", CORE, "00000001 18 0a0001 00000002 18 0a0001");
     let update = decode(&octets, cx);
@@ -114,7 +114,7 @@ fn path_identifiers_are_read_where_they_were_negotiated() {
 }
 
 #[test]
-fn every_kind_of_segment_is_told_apart() {
+fn segment_types_are_distinguished() {
     let path = "02 02 0000fc7c 0000fc7b 01 02 00000001 00000002";
     let octets = update("", &format!("40010100 400214 {path} 400304 0a000001"), "080a");
     let update = decode(&octets, external());
@@ -130,7 +130,7 @@ fn every_kind_of_segment_is_told_apart() {
 }
 
 #[test]
-fn an_end_of_rib_names_its_family() {
+fn an_end_of_rib_has_a_family() {
     let ipv4 = update("", "", "");
     assert_eq!(decode(&ipv4, external()).end_of_rib(), Some(AfiSafi::IPV4_UNICAST));
     let ipv6 = update("", "800f03 000201", "");
@@ -155,7 +155,7 @@ fn routes_of_a_family_that_was_not_negotiated_are_read_but_not_used() {
 }
 
 #[test]
-fn multicast_prefixes_are_read_but_are_no_routes() {
+fn multicast_prefixes_are_read_but_are_not_routes() {
     let mp = "800e1d 0002 01 10 20010db8000000000000000000000001 00 08ff 10ff02 07fe 00";
     let ipv6 = update("", &format!("{mp} 40010100 40020602010000fc7c"), "");
     let routes: Vec<_> =
@@ -169,7 +169,7 @@ fn multicast_prefixes_are_read_but_are_no_routes() {
 }
 
 #[test]
-fn next_hops_of_vpn_families_stand_behind_a_route_distinguisher() {
+fn the_route_distinguisher_before_a_vpn_next_hop_is_skipped() {
     let global = "20010db8000000000000000000000001";
     let link_local = "fe800000000000000000000000000001";
     let rd = "0000000000000000";

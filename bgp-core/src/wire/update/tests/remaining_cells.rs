@@ -1,5 +1,5 @@
-//! RFC 7606, the cells that `treatments.rs` leaves: the same verdict from internal peers, what old sessions and deprecated
-//! codes make of an attribute, and what a refusal tells.
+//! The cells of RFC 7606 that `treatments.rs` does not cover: internal peers, sessions with two-octet AS numbers, deprecated
+//! codes, and the details of a refusal.
 
 use crate::types::{AfiSafi, PeerType};
 use crate::wire::Treatment::{self, AttributeDiscard as Ad, None as Fine, TreatAsWithdraw as Taw};
@@ -29,7 +29,7 @@ const AS_PATH: &str = "40020602 01 0000fc7c";
 const NEXT_HOP: &str = "400304 ac16231a";
 
 #[test]
-fn an_internal_peer_is_judged_as_an_external_one_but_for_its_own_attributes() {
+fn internal_and_external_peers_differ_only_in_internal_attributes() {
     for (attributes, expected) in [
         (format!("40010103{AS_PATH}{NEXT_HOP}"), Taw),
         (format!("400100{AS_PATH}{NEXT_HOP}"), Taw),
@@ -65,8 +65,8 @@ fn an_aggregator_is_as_wide_as_the_as_numbers_of_its_session() {
 }
 
 #[test]
-fn codes_that_were_given_up_are_unknown_attributes() {
-    // DPA, ADVERTISER, RCID_PATH, two of Cisco's, Entropy Label, BGP Entropy and SFP, and one of the experiments.
+fn deprecated_codes_are_unknown_attributes() {
+    // DPA, ADVERTISER, RCID_PATH, two Cisco codes, Entropy Label, BGP Entropy and SFP, and an experimental code.
     for code in [11, 12, 13, 19, 20, 21, 28, 30, 31, 129, 241, 255] {
         for flags in [0x80, 0xc0] {
             let attributes = format!("{CORE} {flags:02x}{code:02x}01 ff");
@@ -76,14 +76,14 @@ fn codes_that_were_given_up_are_unknown_attributes() {
             assert_eq!(update.unknown().map(|it| it.code.0).collect::<Vec<_>>(), [code]);
             let kept = update.to_attributes().unknown;
             let kept: Vec<_> = kept.iter().map(|it| (it.code.0, it.flags.0)).collect();
-            // Passed on with Partial set, or not at all.
+            // Either passed on with Partial set, or dropped.
             assert_eq!(kept, if flags == 0xc0 { vec![(code, 0xe0)] } else { vec![] });
         }
     }
 }
 
 #[test]
-fn a_refusal_tells_the_attribute_and_its_octets() {
+fn a_refusal_has_the_attribute_and_its_octets() {
     for (attribute, kind, code) in [
         ("800f02 0002", ErrorKind::AttributeLength, 15),
         ("c00f03 0002 01", ErrorKind::AttributeFlags, 15),
@@ -96,7 +96,7 @@ fn a_refusal_tells_the_attribute_and_its_octets() {
         assert_eq!(error.attribute_octets(&octets), hex(attribute));
         assert_eq!(error.offset(), 23 + hex(CORE).len());
     }
-    // Without an attribute there are no octets; one that is missing has none.
+    // There are no octets without an attribute, or for a missing one.
     let octets = update("21 00", "", "");
     let error = decode(&octets, external()).unwrap_err();
     assert_eq!((error.attribute(), error.attribute_octets(&octets)), (None, &[][..]));
@@ -109,7 +109,7 @@ fn a_refusal_tells_the_attribute_and_its_octets() {
 }
 
 #[test]
-fn what_is_discarded_is_in_the_result_whatever_the_treatment() {
+fn discarded_attributes_are_in_the_result_regardless_of_the_treatment() {
     let attributes = format!(
         "{CORE} 400504 00000064 c00706 fc7c 0a000001 c00804 fc7b0064 c00804 fc7b0065 c00805 fc7b"
     );

@@ -1,4 +1,4 @@
-//! From the view to the owned attributes: what is left out, and the merge of RFC 6793.
+//! Conversion to owned attributes: omissions, and the merge of RFC 6793.
 
 use crate::types::{AfiSafi, Asn};
 use crate::wire::{Frame, MessageLimit, NextHop, PathAttributes, Update, WireContext};
@@ -10,7 +10,7 @@ fn own(octets: &[u8], cx: WireContext) -> PathAttributes {
     Update::decode(frame, cx).unwrap().to_attributes()
 }
 
-/// The path that comes of an AS_PATH with two octets and an AS4_PATH, beside those attributes.
+/// Merges an AS_PATH with two-octet AS numbers and an AS4_PATH in a message with these other attributes.
 fn merged(path: &str, as4: &str, more: &str) -> PathAttributes {
     let (path_length, as4_length) = (hex(path).len(), hex(as4).len());
     let attributes = format!(
@@ -23,14 +23,14 @@ fn merged(path: &str, as4: &str, more: &str) -> PathAttributes {
 fn as4_path_fills_in_what_as_trans_hides() {
     let cases = [
         ("02 03 0001 5ba0 5ba0", "02 02 00011170 00011171", "1 70000 70001"),
-        // Equal lengths: the whole of AS4_PATH.
+        // Equal lengths: AS4_PATH replaces all.
         ("02 02 5ba0 5ba0", "02 02 00011170 00011171", "70000 70001"),
         // Longer than AS_PATH: ignored.
         ("02 01 5ba0", "02 02 00011170 00011171", "23456"),
-        // A set counts one and is taken whole.
+        // A set counts as one and is taken as a whole.
         ("01 02 0001 0002 02 01 5ba0", "02 01 00011170", "{1 2} 70000"),
         ("02 01 0001 01 02 5ba0 5ba0", "01 02 00011170 00011171", "1 {70000 70001}"),
-        // A sequence is cut where AS4_PATH takes over.
+        // A sequence is truncated where AS4_PATH takes over.
         ("02 03 0001 0002 5ba0 01 01 0003", "02 01 00011170 01 01 00000003", "1 2 70000 {3}"),
         // Confederation segments inside AS4_PATH are dropped.
         ("02 02 0001 5ba0", "03 01 00000009 02 01 00011170", "1 70000"),
@@ -50,9 +50,9 @@ fn an_aggregator_that_is_not_as_trans_makes_the_as4_attributes_void() {
     let stale = merged(path, as4, &format!("c00706 fc7c 0a000008 {as4_aggregator}"));
     assert_eq!(stale.as_path.to_string(), "1 23456");
     assert_eq!(stale.aggregator.map(|a| (a.asn, a.address.octets()[3])), Some((Asn(64_636), 8)));
-    // AS4_AGGREGATOR alone says nothing.
+    // AS4_AGGREGATOR alone has no effect.
     assert_eq!(merged(path, as4, as4_aggregator).aggregator, None);
-    // AGGREGATOR alone does not make AS4_PATH void.
+    // AGGREGATOR alone does not invalidate AS4_PATH.
     let alone = merged(path, as4, "c00706 fc7c 0a000008");
     assert_eq!(alone.as_path.to_string(), "1 70000");
 }
@@ -68,7 +68,7 @@ fn unknown_attributes_are_carried_if_transitive_and_marked_partial() {
         .iter()
         .map(|raw| (raw.flags.0, raw.code.0, raw.value.len()))
         .collect();
-    // Known ones as they came; 99 is gone; of the others only the extended length.
+    // Known ones are unchanged; 99 is dropped; the others only lose the extended length.
     assert_eq!(carried, [(0xc0, 23, 4), (0x80, 26, 11), (0xe0, 100, 1), (0xe0, 101, 1)]);
     let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
     let update = Update::decode(frame, external()).unwrap();
@@ -100,7 +100,7 @@ fn repeated_large_communities_are_owned_once_in_their_order() {
 }
 
 #[test]
-fn each_family_of_one_message_has_its_next_hop() {
+fn each_family_in_a_message_has_its_own_next_hop() {
     let mp = "800e1a 0002 01 10 20010db8000000000000000000000001 00 20 20010db8";
     let octets = update("", &format!("{mp}{CORE}"), "08 0a");
     let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();

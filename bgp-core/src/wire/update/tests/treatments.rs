@@ -11,14 +11,14 @@ use super::{CORE, external, hex, update};
 /// The treatment, or code, subcode and data of the NOTIFICATION.
 type Judgement = Result<Treatment, (u8, u8, Vec<u8>)>;
 
-/// Internal, otherwise as usual.
+/// Internal, otherwise the same as [`external`].
 fn internal() -> WireContext {
     WireContext::new(PeerType::Internal)
         .four_octet_as(true)
         .multiprotocol(AfiSafi::IPV6_UNICAST, true)
 }
 
-/// External with AS numbers of two octets.
+/// External, with two-octet AS numbers.
 fn old() -> WireContext {
     external().four_octet_as(false)
 }
@@ -31,12 +31,12 @@ fn judge(octets: &[u8], cx: WireContext) -> Judgement {
     })
 }
 
-/// What becomes of 10.0.0.0/8 announced with the core attributes and these.
+/// Judges an UPDATE that announces 10.0.0.0/8 with the core attributes and these.
 fn with(attributes: &str, cx: WireContext) -> Judgement {
     judge(&update("", &format!("{CORE}{attributes}"), "08 0a"), cx)
 }
 
-/// What becomes of 10.0.0.0/8 announced with exactly these attributes.
+/// Judges an UPDATE that announces 10.0.0.0/8 with exactly these attributes.
 fn only(attributes: &str, cx: WireContext) -> Judgement {
     judge(&update("", attributes, "08 0a"), cx)
 }
@@ -46,8 +46,8 @@ const AS_PATH: &str = "40020602 01 0000fc7c";
 const NEXT_HOP: &str = "400304 ac16231a";
 
 #[test]
-fn every_attribute_beside_the_core_is_treated_by_its_row() {
-    // Attribute; from an external peer; from an internal one.
+fn every_optional_attribute_is_treated_by_its_row() {
+    // Attribute, treatment from an external peer, treatment from an internal peer.
     let cells: &[(&str, Treatment, Treatment)] = &[
         ("800404 00000001", Fine, Fine),
         ("800403 000000", Taw, Taw),
@@ -104,7 +104,7 @@ fn every_attribute_beside_the_core_is_treated_by_its_row() {
 #[test]
 fn attributes_of_tlvs_are_judged_by_their_lengths() {
     let cells: &[(&str, Treatment)] = &[
-        // AIGP: a metric; another TLV before it; a metric of wrong length; a TLV shorter than its header; transitive.
+        // AIGP: a metric; another TLV before it; a metric with a wrong length; a TLV shorter than its header; transitive.
         ("801a0b 01 000b 0000000000000064", Fine),
         ("801a0f 02 0004 ff 01 000b 0000000000000064", Fine),
         ("801a0a 01 000a 00000000000064", Ad),
@@ -112,7 +112,7 @@ fn attributes_of_tlvs_are_judged_by_their_lengths() {
         ("801a03 02 0004", Ad),
         ("801a00", Ad),
         ("c01a0b 01 000b 0000000000000064", Ad),
-        // BGP-LS: TLVs of four octets of header.
+        // BGP-LS: TLVs with headers of four octets.
         ("801d05 0400 0001 00", Fine),
         ("801d04 0400 0001", Ad),
         ("c01d05 0400 0001 00", Ad),
@@ -124,7 +124,7 @@ fn attributes_of_tlvs_are_judged_by_their_lengths() {
         ("c01708 0008 0005 04 02 0000", Taw),
         ("c01700", Taw),
         ("801708 0008 0004 04 02 0000", Taw),
-        // Prefix-SID: label index, SRGB, unknown TLVs, the all-zero one of 2025; SRv6 services are harsher.
+        // Prefix-SID: label index, SRGB, unknown TLVs, the all-zero one of 2025; SRv6 services are treated more strictly.
         ("c0280a 01 0007 00 0000 00000064", Fine),
         ("c02809 01 0006 00 0000 000064", Ad),
         ("c0280b 03 0008 0000 003e80 001f40", Fine),
@@ -137,7 +137,7 @@ fn attributes_of_tlvs_are_judged_by_their_lengths() {
         ("c02803 05 0000", Taw),
         ("c02808 05 0005 00 01 0001 00", Taw),
         ("c02807 05 0004 00 02 0000", Fine),
-        // Traffic engineering: whatever is wrong.
+        // Traffic engineering: any error.
         ("801801 00", Fine),
         ("801800", Taw),
         ("c01801 00", Taw),
@@ -154,7 +154,7 @@ fn attributes_of_tlvs_are_judged_by_their_lengths() {
 }
 
 #[test]
-fn an_attribute_set_is_judged_by_what_is_inside() {
+fn an_attribute_set_is_judged_by_its_content() {
     for (inside, treatment) in [
         (String::new(), Fine),
         (format!("{ORIGIN}{AS_PATH}400504 00000064"), Fine),
@@ -204,7 +204,7 @@ fn origin_and_next_hop_are_one_and_four_octets() {
 }
 
 #[test]
-fn a_path_is_whole_segments_without_as_0() {
+fn a_path_must_be_complete_segments_without_as_0() {
     let verdict = |path: &str, cx| {
         let length = hex(path).len();
         only(&format!("{ORIGIN} 4002{length:02x} {path} {NEXT_HOP}"), cx)
@@ -255,7 +255,7 @@ fn the_four_octet_attributes_belong_on_two_octet_sessions() {
         ("801208 00011170 0a000001", Taw),
     ] {
         assert_eq!(verdict(attribute), Ok(treatment), "{attribute}");
-        // Unread on a session with four octets, whatever is in it.
+        // Not read on a session with four-octet AS numbers, whatever the value.
         assert_eq!(with(attribute, external()), Ok(Ad), "{attribute}");
     }
 }
@@ -266,15 +266,15 @@ fn a_missing_mandatory_attribute_withdraws() {
     assert_eq!(only(&format!("{ORIGIN}{NEXT_HOP}"), external()), Ok(Taw));
     assert_eq!(only(&format!("{ORIGIN}{AS_PATH}"), external()), Ok(Taw));
     assert_eq!(only("", external()), Ok(Taw));
-    // LOCAL_PREF is not missed, even from an internal peer.
+    // LOCAL_PREF is not mandatory, even from an internal peer.
     assert_eq!(only(CORE, internal()), Ok(Fine));
-    // NEXT_HOP is of the NLRI field alone.
+    // NEXT_HOP is only mandatory for the NLRI field.
     let reach = "800e0e 0001 01 04 0a000001 00 18 0a0001";
     let reach = reach.replace("0e0e", "0e0d");
     let alone = |attributes: &str| judge(&update("", attributes, ""), external());
     assert_eq!(alone(&format!("{reach}{ORIGIN}{AS_PATH}")), Ok(Fine));
     assert_eq!(alone(&format!("{reach}{ORIGIN}")), Ok(Taw));
-    // Nothing is announced, nothing is missed.
+    // Without announced routes no attribute is mandatory.
     assert_eq!(alone("800f03 000201"), Ok(Fine));
     assert_eq!(alone("800e09 0001 01 04 0a000001 00"), Ok(Fine));
     assert_eq!(alone("c00804 fc7b0064"), Ok(Fine));
@@ -283,7 +283,7 @@ fn a_missing_mandatory_attribute_withdraws() {
 
 #[test]
 fn an_error_beyond_a_discard_without_reachable_routes_resets() {
-    // RFC 7606 section 5.2: the routes may be in what could not be read.
+    // RFC 7606 section 5.2: the routes may be in the unreadable part.
     let bad = "c00803 fc7b00";
     let octets = hex(bad);
     let reset = Err((3, 5, octets));
@@ -303,7 +303,7 @@ fn an_error_beyond_a_discard_without_reachable_routes_resets() {
 }
 
 #[test]
-fn an_attribute_that_exceeds_the_field_withdraws_and_the_nlri_are_still_found() {
+fn an_attribute_that_exceeds_the_field_withdraws_and_the_nlri_are_still_read() {
     for tail in ["c00805 fc7b0064", "c008", "c0", "d00800", "d008 0005 00000000", "c03201"] {
         let octets = update("", &format!("{CORE}{tail}"), "08 0a");
         assert_eq!(judge(&octets, external()), Ok(Taw), "{tail}");
@@ -317,7 +317,7 @@ fn an_attribute_that_exceeds_the_field_withdraws_and_the_nlri_are_still_found() 
         assert_eq!(update.offending(), Some(&hex(tail)[..]));
         assert_eq!(update.findings().count(), 1);
     }
-    // A mandatory attribute that is cut is not missing as well.
+    // A truncated mandatory attribute is not reported as missing as well.
     let octets = update("", &format!("{ORIGIN}{AS_PATH}400304 ac16"), "08 0a");
     let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
     assert_eq!(Update::decode(frame, external()).unwrap().findings().count(), 1);
@@ -327,7 +327,7 @@ fn an_attribute_that_exceeds_the_field_withdraws_and_the_nlri_are_still_found() 
 }
 
 #[test]
-fn the_first_of_repeated_attributes_stands() {
+fn the_first_of_repeated_attributes_is_used() {
     for repeated in [ORIGIN, "40010103", "c00804 fc7b0064 c00803 000000", "c06300 c06301 00"] {
         assert_eq!(with(repeated, external()), Ok(Ad), "{repeated}");
     }
@@ -349,14 +349,14 @@ fn the_first_of_repeated_attributes_stands() {
 }
 
 #[test]
-fn mp_attributes_that_cannot_be_read_reset_or_disable_their_family() {
+fn unreadable_mp_attributes_reset_the_session_or_disable_their_family() {
     let next_hop = "20010db8000000000000000000000001";
     let cells = [
-        // Too short for what has to be there.
+        // Too short for the mandatory fields.
         ("800e04 0002 01 00".to_owned(), 9),
         ("800e05 0002 01 05 00".into(), 9),
         ("800f02 0002".into(), 9),
-        // Next hops that the family does not have.
+        // Next hops that are invalid for the family.
         ("800e09 0002 01 04 0a000001 00".into(), 9),
         ("800e05 0002 01 00 00".into(), 9),
         (format!("800e15 0001 01 10 {next_hop} 00"), 9),
@@ -377,7 +377,7 @@ fn mp_attributes_that_cannot_be_read_reset_or_disable_their_family() {
         assert_eq!(with(&attribute, internal()), Err((3, subcode, octets)), "{attribute}");
         let disabled = with(&attribute, external().afi_safi_disable(true));
         if attribute.starts_with("800f02") {
-            // Without a family there is none to disable.
+            // Without a readable family there is none to disable.
             assert!(disabled.is_err());
         } else {
             assert_eq!(disabled, Ok(AfiSafiDisable), "{attribute}");
@@ -386,7 +386,7 @@ fn mp_attributes_that_cannot_be_read_reset_or_disable_their_family() {
 }
 
 #[test]
-fn a_disabled_family_leaves_the_routes_of_the_others() {
+fn a_disabled_family_does_not_affect_the_routes_of_others() {
     let octets = update("", &format!("{CORE} 800f04 0002 01 81"), "08 0a");
     let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
     let update = Update::decode(frame, external().afi_safi_disable(true)).unwrap();
@@ -414,7 +414,7 @@ fn rfc_8950_allows_ipv6_next_hops_where_it_was_negotiated() {
 
 #[test]
 fn families_that_are_unknown_or_not_negotiated_are_never_malformed() {
-    // EVPN, flow specification and unnegotiated IPv6: nonsense inside is nobody's business.
+    // EVPN, flow specification and unnegotiated IPv6: the NLRI are not checked.
     for attribute in
         ["800e07 0019 46 01 ff 00 ff", "800e06 0001 85 00 00 ff", "800f05 0019 46 ffff"]
     {
@@ -425,7 +425,7 @@ fn families_that_are_unknown_or_not_negotiated_are_never_malformed() {
 }
 
 #[test]
-fn prefixes_that_cannot_be_reset_the_session() {
+fn invalid_prefixes_reset_the_session() {
     for (withdrawn, nlri) in
         [("21 0a000000 00", ""), ("18 0a00", ""), ("", "21 0a000000 00"), ("", "08"), ("ff", "")]
     {
@@ -458,7 +458,7 @@ fn unknown_attributes_are_refused_kept_or_dropped_by_their_flags() {
 }
 
 #[test]
-fn the_strongest_error_decides_and_every_error_is_told() {
+fn the_strongest_error_decides_and_all_errors_are_reported() {
     let attributes = format!("{CORE} 400601 00 c00803 fc7b00 c00803 fc7b00 c02000");
     let octets = update("", &attributes, "08 0a");
     let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
@@ -487,7 +487,7 @@ fn the_strongest_error_decides_and_every_error_is_told() {
             error.offset()
         )
     );
-    // What is missing is told last.
+    // Missing attributes are reported last.
     let octets = super::update("", "c00803 fc7b00", "08 0a");
     let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
     let update = Update::decode(frame, external()).unwrap();
