@@ -1,4 +1,4 @@
-//! What several oracles share: messages around a body, and what must hold of an error.
+//! Functions that several oracles share: messages around a body, and the checks of an error.
 
 use bgp_core::wire::{
     DecodeError, ErrorKind, Frame, HEADER_LENGTH, Message, MessageLimit, MessageType, Notification,
@@ -6,7 +6,7 @@ use bgp_core::wire::{
 };
 use bytes::{BufMut, BytesMut};
 
-/// A message of that type with that body, cut to what its length can say.
+/// A message of a type with a body, which is truncated to the maximum length of a message.
 #[must_use]
 pub fn message(kind: MessageType, body: &[u8]) -> Vec<u8> {
     let body = &body[..body.len().min(MessageLimit::Extended.octets() - HEADER_LENGTH)];
@@ -19,7 +19,7 @@ pub fn message(kind: MessageType, body: &[u8]) -> Vec<u8> {
     octets
 }
 
-/// Reads one message; where that fails, the error must be in order.
+/// Decodes one message; if that fails, the error must be valid.
 #[must_use]
 pub fn decode(octets: &[u8], cx: WireContext) -> Option<Message<'_>> {
     let frame = match Frame::split(octets, cx.limit()) {
@@ -30,6 +30,7 @@ pub fn decode(octets: &[u8], cx: WireContext) -> Option<Message<'_>> {
         }
     };
     assert_eq!(frame.as_bytes(), octets, "the frame is the whole message");
+
     match Message::decode(frame, cx) {
         Ok(message) => {
             assert_eq!(message.kind(), frame.kind());
@@ -42,15 +43,16 @@ pub fn decode(octets: &[u8], cx: WireContext) -> Option<Message<'_>> {
     }
 }
 
-/// An error lies inside its message, prints on one line, and sends back nothing but what was received.
+/// An error has an offset in its message, prints on one line, and only sends back octets that were received.
 pub fn judge_error(error: DecodeError, message: &[u8]) {
     let offset = error.offset();
     assert!(offset <= message.len(), "{error}: beyond the {} octets", message.len());
     judge_text(&error.to_string());
+
     let notification = error.notification(message);
     let data = notification.data.as_ref();
     match error.kind() {
-        // The version that we speak, and the code of what the peer did not send.
+        // Our version, or the code of the attribute that the peer did not send.
         ErrorKind::OpenVersion => assert_eq!(data, [0, 4]),
         ErrorKind::MissingAttribute => assert_eq!(data, [error.attribute().map_or(0, |a| a.0)]),
         _ => assert!(occurs(data, message), "{error}: {data:02x?} was not received"),
@@ -58,13 +60,15 @@ pub fn judge_error(error: DecodeError, message: &[u8]) {
     judge_notification(&notification);
 }
 
-/// A NOTIFICATION prints on one line, fits a message and reads back, cut where it has to be.
+/// A NOTIFICATION prints on one line, fits a message and reads back, truncated if necessary.
 pub fn judge_notification(notification: &Notification) {
     judge_text(&notification.to_string());
+
     let mut out = BytesMut::new();
     notification.encode(&mut out);
     let most = MessageLimit::Standard.octets();
     assert!(out.len() <= most, "a NOTIFICATION of {} octets", out.len());
+
     let Some(Message::Notification(back)) = decode(&out, WireContext::default()) else {
         panic!("our own NOTIFICATION does not read back: {notification:?}");
     };
@@ -73,13 +77,13 @@ pub fn judge_notification(notification: &Notification) {
     assert!(back.data == notification.data || out.len() == most);
 }
 
-/// Text for people has one line, whatever the peer sent.
+/// Text for people has one line, regardless of the octets from the peer.
 pub fn judge_text(text: &str) {
     assert!(!text.is_empty());
     assert!(!text.contains(char::is_control), "{text:?} would break a line");
 }
 
-/// Whether a run of octets occurs in others.
+/// Returns true if `whole` contains `part`.
 #[must_use]
 pub fn occurs(part: &[u8], whole: &[u8]) -> bool {
     part.is_empty() || whole.windows(part.len()).any(|window| window == part)

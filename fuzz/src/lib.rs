@@ -1,9 +1,9 @@
-//! Oracles: what must hold for any input, as functions over octets that panic where it does not.
+//! Oracles: functions over any octets that panic if an invariant is violated.
 //!
-//! One oracle has three drivers: libFuzzer (`fuzz_targets/`, run by cargo-fuzz), the replay of `corpus/` and
-//! `regressions/` on any toolchain, and proptest (both in `tests/replay.rs`). An oracle reads its choices from the front
-//! of the input by [`input::Input`], calls the crate under test by its public API, and judges; it has no logic of its
-//! own beyond that, and knows nothing of who drives it.
+//! An oracle has three drivers: libFuzzer (`fuzz_targets/`, run by cargo-fuzz), the replay of `corpus/` and `regressions/`
+//! on any toolchain, and proptest (both in `tests/replay.rs`). An oracle reads its choices from the front of the input by
+//! [`input::Input`], calls the public API of the crate under test, and checks the results. It has no other logic, and does
+//! not depend on its driver.
 
 #![forbid(unsafe_code)]
 
@@ -30,9 +30,9 @@ use std::process::ExitCode;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Target {
-    /// Of the binary, and of its directories in `corpus/` and `regressions/`.
+    /// The name of the binary, and of its directories in `corpus/` and `regressions/`.
     pub name: &'static str,
-    /// Panics where something that must hold does not.
+    /// The oracle, which panics if an invariant is violated.
     pub check: fn(&[u8]),
 }
 
@@ -52,8 +52,8 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "mrt", check: mrt::check },
 ];
 
-/// What a target does when it was not built for fuzzing: it gives the files that its arguments name to the oracle, so
-/// that a finding can be looked at with any toolchain and a debugger.
+/// Runs the oracle on the files in the arguments. This is the main function of a target that was not built for fuzzing, to
+/// debug a crash with any toolchain.
 #[must_use]
 pub fn replay_arguments(check: fn(&[u8])) -> ExitCode {
     let mut out = std::io::stderr().lock();
@@ -61,16 +61,17 @@ pub fn replay_arguments(check: fn(&[u8])) -> ExitCode {
     if files.is_empty() {
         let _ = writeln!(
             out,
-            "not built for fuzzing: use `cargo fuzz run TARGET`, or name files to try (see fuzz/README.md)"
+            "not built for fuzzing: use `cargo fuzz run TARGET`, or pass files to replay (see fuzz/README.md)"
         );
         return ExitCode::FAILURE;
     }
+
     for file in files {
         let name = file.display();
         match std::fs::read(&file) {
             Ok(input) => {
                 check(&input);
-                let _ = writeln!(out, "{name}: {} octets, all is as it must be", input.len());
+                let _ = writeln!(out, "{name}: {} octets, ok", input.len());
             }
             Err(error) => {
                 let _ = writeln!(out, "{name}: {error}");

@@ -1,4 +1,4 @@
-//! MRT files: any octets are read to an end, or to an error; what comes out is text, and messages that can be judged.
+//! MRT files: any octets are read to the end or to an error, and the output is text and valid contexts.
 
 use bgp_core::mrt::{RECORD_HEADER_LENGTH, Record, RecordContent, Records, RibRecord, Sessions};
 use bgp_core::wire::Message;
@@ -7,7 +7,7 @@ use ferrolb::commands::decode::{self, Form};
 
 use crate::decode::judge_page;
 
-/// The input is a file, which may be compressed.
+/// The input is a file, possibly compressed.
 pub fn check(input: &[u8]) {
     judge_records(input);
     for form in [Form::Text, Form::Json] {
@@ -17,7 +17,7 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// Records stand one after the other; none depends on what follows it; every message has a context.
+/// The records follow each other; none depends on the octets after it; every message has a context.
 fn judge_records(file: &[u8]) {
     let mut sessions = Sessions::new();
     let mut records = Records::new(file);
@@ -29,6 +29,7 @@ fn judge_records(file: &[u8]) {
         assert_eq!(octets.len(), RECORD_HEADER_LENGTH + record.body().len());
         assert_eq!(Record::split(octets), Some(record));
         assert_eq!(Record::split(&octets[..octets.len() - 1]), None);
+
         match record.content() {
             Ok(RecordContent::Message(recorded)) => {
                 let cx = sessions.context(&recorded);
@@ -42,11 +43,12 @@ fn judge_records(file: &[u8]) {
             _ => {}
         }
     }
+
     assert_eq!(records.rest(), &file[at..]);
     assert_eq!(Record::split(records.rest()), None);
 }
 
-/// An entry becomes one whole UPDATE, or nothing.
+/// An entry becomes one complete UPDATE, or nothing.
 fn judge_rib(rib: &RibRecord<'_>) {
     let mut out = BytesMut::from(&b"before"[..]);
     for entry in rib.entries() {
@@ -56,6 +58,7 @@ fn judge_rib(rib: &RibRecord<'_>) {
         if !written {
             continue;
         }
+
         let decoded = crate::judge::decode(&message, rib.context());
         if let (Some(Message::Update(update)), Some(prefix)) = (decoded, rib.prefix()) {
             let mut routes = update

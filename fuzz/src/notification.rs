@@ -1,11 +1,11 @@
-//! NOTIFICATION: any octets read and print on one line; what we compose keeps to its limits.
+//! NOTIFICATION: any octets decode and print on one line; the messages that we compose keep to their limits.
 
 use bgp_core::wire::{CeaseSubcode, Message, MessageType, Notification, WireContext};
 
 use crate::input::Input;
 use crate::judge::{decode, judge_notification, judge_text, message};
 
-/// The input is what follows the header.
+/// The input is the body of a message.
 pub fn check(input: &[u8]) {
     let octets = message(MessageType::Notification, input);
     let cx = WireContext::default().extended_messages(true);
@@ -13,25 +13,28 @@ pub fn check(input: &[u8]) {
     assert_eq!([notification.code.0, notification.subcode], octets[19..21]);
     assert_eq!(notification.data, octets[21..]);
     judge_notification(&notification);
+
     if let Some(text) = notification.message() {
         assert!(!text.is_empty() && text.len() <= 255);
     }
+
     let reset = Notification::hard_reset(&notification);
     assert_eq!(reset.inner(), Some(notification));
     judge_text(&reset.to_string());
-    judge_words(input);
+
+    judge_message(input);
 }
 
-/// The words of a shutdown come back as they were, or cut at a character.
-fn judge_words(input: &[u8]) {
+/// The message of a shutdown reads back unchanged, or truncated at a character.
+fn judge_message(input: &[u8]) {
     let mut input = Input::new(input);
     let subcode = CeaseSubcode(input.octet() % 12);
-    let words = String::from_utf8_lossy(input.rest());
-    let cease = Notification::cease_with_message(subcode, &words);
+    let message = String::from_utf8_lossy(input.rest());
+    let cease = Notification::cease_with_message(subcode, &message);
     assert!(cease.data.len() <= 256);
     judge_notification(&cease);
     if let Some(text) = cease.message() {
-        assert!(words.starts_with(text));
-        assert!(text.len() == words.len() || (252..=255).contains(&text.len()));
+        assert!(message.starts_with(text));
+        assert!(text.len() == message.len() || (252..=255).contains(&text.len()));
     }
 }

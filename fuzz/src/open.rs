@@ -1,11 +1,11 @@
-//! OPEN: any octets are judged; what is read can be written, and reads the same.
+//! OPEN: any octets are judged; an OPEN that was read can be written, and reads back the same.
 
 use bgp_core::wire::{Message, MessageLimit, MessageType, Open, WireContext};
 use bytes::BytesMut;
 
 use crate::judge::{decode, message};
 
-/// The input is what follows the header.
+/// The input is the body of a message.
 pub fn check(input: &[u8]) {
     let octets = message(MessageType::Open, input);
     let cx = WireContext::default();
@@ -13,6 +13,7 @@ pub fn check(input: &[u8]) {
     assert_eq!(open.version, Open::VERSION);
     assert!(open.identifier.is_valid() && !matches!(open.hold_time, 1 | 2));
     assert_eq!(open.asn, open.four_octet_as().unwrap_or_else(|| open.my_as.into()));
+
     let written = write(&open);
     let Some(Message::Open(back)) = decode(&written, cx) else {
         panic!("our own OPEN does not read back: {open:?}");

@@ -1,4 +1,4 @@
-//! What is decoded can be written, reads the same, and writes the same again; no message is over its limit.
+//! Decoded routes can be encoded, read back the same, and encode the same again; no message exceeds its limit.
 
 use bgp_core::wire::{
     AsPath, AttributeBlock, AttributeFlags, Frame, Message, MessageType, NextHop, PathAttributes,
@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use crate::input::Input;
 use crate::judge::{decode, message};
 
-/// Two octets of context, then what follows the header of an UPDATE.
+/// The input has two octets of context and the body of an UPDATE.
 pub fn check(input: &[u8]) {
     let mut input = Input::new(input);
     let cx = input.context();
@@ -19,6 +19,7 @@ pub fn check(input: &[u8]) {
     if update.treatment() > Treatment::AttributeDiscard {
         return;
     }
+
     let (reach, unreach) = routes(&update);
     for group in &reach {
         judge_group(group, cx);
@@ -35,38 +36,38 @@ pub type Prefixes = Vec<(u32, IpNet)>;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Group {
-    /// Of the prefixes.
+    /// The family of the prefixes.
     pub family: AfiSafi,
-    /// With a next hop, or nothing can be written.
+    /// The attributes, which must have a next hop.
     pub attributes: PathAttributes,
-    /// Of that family.
+    /// The prefixes, all of the family.
     pub prefixes: Prefixes,
 }
 
 impl Group {
-    /// A group of these parts.
+    /// Creates a group.
     #[must_use]
     pub const fn new(family: AfiSafi, attributes: PathAttributes, prefixes: Prefixes) -> Self {
         Self { family, attributes, prefixes }
     }
 }
 
-/// A group that is written reads back, as far as the session lets its attributes through.
+/// An encoded group reads back with the attributes that are sent on the session.
 pub fn judge_group(group: &Group, cx: WireContext) {
-    let written = write(group, cx);
-    let back = read_group(&written, cx);
-    let Some(back) = back else { return };
-    let sent = Group { attributes: let_through(&group.attributes, cx), ..group.clone() };
+    let encoded = encode(group, cx);
+    let Some(decoded) = decode_group(&encoded, cx) else { return };
+    let sent = Group { attributes: as_sent(&group.attributes, cx), ..group.clone() };
     if is_regular(&group.attributes.as_path) || cx.is_four_octet_as() {
-        assert_eq!(back, sent, "it reads back as another");
+        assert_eq!(decoded, sent, "the group changes in a round trip");
     }
-    let again = write(&back, cx);
-    let twice = read_group(&again, cx).expect("what fitted once fits again");
-    assert_eq!(twice, back, "reading what was read and written is not a fixed point");
-    assert_eq!(write(&twice, cx), again, "writing is not a fixed point");
+
+    let encoded_again = encode(&decoded, cx);
+    let decoded_again = decode_group(&encoded_again, cx).expect("it fitted before");
+    assert_eq!(decoded_again, decoded, "decoding is not a fixed point");
+    assert_eq!(encode(&decoded_again, cx), encoded_again, "encoding is not a fixed point");
 }
 
-/// Withdrawn prefixes read back.
+/// Encoded withdrawals read back.
 pub fn judge_withdrawal(family: AfiSafi, prefixes: &[(u32, IpNet)], cx: WireContext) {
     let mut out = BytesMut::new();
     let mut rest = prefixes;
@@ -74,9 +75,10 @@ pub fn judge_withdrawal(family: AfiSafi, prefixes: &[(u32, IpNet)], cx: WireCont
         let mut writer = UpdateWriter::unreach(&mut out, family, cx);
         let pushed = rest.iter().take_while(|(id, p)| writer.push_with_path_id(*p, *id)).count();
         assert_eq!(writer.finish(), pushed);
-        assert_ne!(pushed, 0, "an empty UPDATE has room for a withdrawal");
+        assert_ne!(pushed, 0, "an empty UPDATE has no space for a withdrawal");
         rest = &rest[pushed..];
     }
+
     let mut back = Prefixes::new();
     for_each_update(&out, cx, |update| {
         let (reach, unreach) = routes(update);
@@ -89,14 +91,13 @@ pub fn judge_withdrawal(family: AfiSafi, prefixes: &[(u32, IpNet)], cx: WireCont
     assert_eq!(back, prefixes);
 }
 
-/// The routes that a message announces, and those that it withdraws, of families whose NLRI were checked.
+/// The routes that a message announces and those that it withdraws, for the families whose NLRI were checked.
 fn routes(update: &Update<'_>) -> (Vec<Group>, Vec<(AfiSafi, Prefixes)>) {
     let cx = update.context();
     let (mut reach, mut unreach) = (Vec::new(), Vec::new());
     let v4 = AfiSafi::IPV4_UNICAST;
-    let classic = |(id, prefix): (Option<u32>, _)| (id.unwrap_or(1), IpNet::V4(prefix));
-    let mp = |(id, prefix): (Option<u32>, IpNet)| (id.unwrap_or(1), prefix);
-    let nlri: Prefixes = update.nlri().with_path_ids().map(classic).collect();
+
+    let nlri = with_ids(update.nlri().with_path_ids());
     if !nlri.is_empty() {
         reach.push(Group::new(v4, update.to_attributes_for(v4), nlri));
     }
@@ -104,46 +105,57 @@ fn routes(update: &Update<'_>) -> (Vec<Group>, Vec<(AfiSafi, Prefixes)>) {
         let family = mp_reach.family();
         let mut attributes = update.to_attributes_for(family);
         attributes.next_hop = mp_reach.next_hop();
-        let nlri: Prefixes = mp_reach.nlri().with_path_ids().map(mp).collect();
+        let nlri = with_ids(mp_reach.nlri().with_path_ids());
         if !nlri.is_empty() {
             reach.push(Group::new(family, attributes, nlri));
         }
     }
-    let withdrawn: Prefixes = update.withdrawn().with_path_ids().map(classic).collect();
+
+    let withdrawn = with_ids(update.withdrawn().with_path_ids());
     if !withdrawn.is_empty() {
         unreach.push((v4, withdrawn));
     }
     if let Some(mp_unreach) = update.mp_unreach().filter(|u| cx.has_family(u.family())) {
-        let nlri: Prefixes = mp_unreach.nlri().with_path_ids().map(mp).collect();
+        let nlri = with_ids(mp_unreach.nlri().with_path_ids());
         if !nlri.is_empty() {
             unreach.push((mp_unreach.family(), nlri));
         }
     }
+
     (reach, unreach)
 }
 
-/// As many messages as the group needs; none where its attributes leave no room for a prefix.
-fn write(group: &Group, cx: WireContext) -> BytesMut {
+/// Prefixes with the path identifier 1 if the session has none.
+fn with_ids<P: Into<IpNet>>(prefixes: impl Iterator<Item = (Option<u32>, P)>) -> Prefixes {
+    prefixes.map(|(id, prefix)| (id.unwrap_or(1), prefix.into())).collect()
+}
+
+/// Encodes as many messages as the group needs; none if its attributes leave no space for a prefix.
+fn encode(group: &Group, cx: WireContext) -> BytesMut {
     let (mut out, mut block) = (BytesMut::new(), AttributeBlock::new());
     let next_hop = group.attributes.next_hop.unwrap_or_else(|| NextHop::V4([192, 0, 2, 1].into()));
     block.encode(&group.attributes, cx);
+
     let mut rest = group.prefixes.as_slice();
     while !rest.is_empty() {
         let start = out.len();
         let mut writer = UpdateWriter::reach(&mut out, group.family, &next_hop, &block, cx);
         let pushed = rest.iter().take_while(|(id, p)| writer.push_with_path_id(*p, *id)).count();
         assert_eq!(writer.finish(), pushed);
-        let mut alone = BytesMut::new();
+
+        // The writer that encodes the attributes directly writes the same message.
+        let mut direct = BytesMut::new();
         let (family, attributes) = (group.family, &group.attributes);
-        let mut writer = UpdateWriter::reach_with(&mut alone, family, &next_hop, attributes, cx);
-        let alike = rest.iter().take_while(|(id, p)| writer.push_with_path_id(*p, *id)).count();
-        assert_eq!(writer.finish(), alike);
-        assert!(alike <= pushed, "more fits beside attributes that were not encoded before");
-        if alike == pushed {
-            assert_eq!(alone, out[start..], "attributes are written in two ways");
+        let mut writer = UpdateWriter::reach_with(&mut direct, family, &next_hop, attributes, cx);
+        let count = rest.iter().take_while(|(id, p)| writer.push_with_path_id(*p, *id)).count();
+        assert_eq!(writer.finish(), count);
+        assert!(count <= pushed, "directly encoded attributes leave more space");
+        if count == pushed {
+            assert_eq!(direct, out[start..], "directly encoded attributes differ");
         }
+
         if pushed == 0 {
-            // Prefixes of an IPv6 table differ in length: a later one may be too long where a first one fitted.
+            // IPv6 prefixes differ in length: a later one may be too long although the first one fitted.
             out.clear();
             break;
         }
@@ -152,14 +164,15 @@ fn write(group: &Group, cx: WireContext) -> BytesMut {
     out
 }
 
-/// The group that messages carry; `None` where there are none.
-fn read_group(octets: &[u8], cx: WireContext) -> Option<Group> {
+/// Decodes the group in some messages; `None` if there are none.
+fn decode_group(octets: &[u8], cx: WireContext) -> Option<Group> {
     let mut all: Option<Group> = None;
     for_each_update(octets, cx, |update| {
         let (mut reach, unreach) = routes(update);
         assert!(unreach.is_empty());
-        let group = reach.pop().expect("an UPDATE that announces nothing");
+        let group = reach.pop().expect("an UPDATE that announces routes");
         assert!(reach.is_empty());
+
         match &mut all {
             None => all = Some(group),
             Some(all) => {
@@ -173,19 +186,19 @@ fn read_group(octets: &[u8], cx: WireContext) -> Option<Group> {
 
 fn for_each_update(mut octets: &[u8], cx: WireContext, mut each: impl FnMut(&Update<'_>)) {
     while !octets.is_empty() {
-        let frame = Frame::split(octets, cx.limit()).expect("our own header is in order");
-        let message = frame.expect("our own message is whole").as_bytes();
+        let frame = Frame::split(octets, cx.limit()).expect("our own header is valid");
+        let message = frame.expect("our own message is complete").as_bytes();
         let Some(Message::Update(update)) = decode(message, cx) else {
             panic!("our own UPDATE does not read back: {message:02x?}");
         };
-        assert_eq!(update.treatment(), Treatment::None, "our own UPDATE is not in order");
+        assert_eq!(update.treatment(), Treatment::None, "our own UPDATE is not valid");
         each(&update);
         octets = &octets[message.len()..];
     }
 }
 
-/// What of the attributes leaves on such a session.
-fn let_through(attributes: &PathAttributes, cx: WireContext) -> PathAttributes {
+/// The attributes that are sent on the session.
+fn as_sent(attributes: &PathAttributes, cx: WireContext) -> PathAttributes {
     let mut sent = attributes.clone();
     let mut seen = std::collections::BTreeSet::new();
     sent.large_communities.retain(|community| seen.insert(*community));
@@ -198,8 +211,8 @@ fn let_through(attributes: &PathAttributes, cx: WireContext) -> PathAttributes {
     sent
 }
 
-/// Whether confederation segments only lead: anywhere else they are lost between AS_PATH and AS4_PATH, which has none
-/// (RFC 6793 section 4.2.3), and RFC 5065 section 5 does not put them there.
+/// Returns true if confederation segments only come first. Elsewhere they are lost between AS_PATH and AS4_PATH, which has
+/// none (RFC 6793 section 4.2.3), and RFC 5065 section 5 does not put them there.
 fn is_regular(path: &AsPath) -> bool {
     path.segments.is_sorted_by_key(|segment| !segment.kind.is_confederation())
 }

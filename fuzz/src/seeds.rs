@@ -1,6 +1,6 @@
-//! Seed corpora: a few inputs for each target, made by our own encoder, so that a fuzzer begins where the format does.
+//! Seed corpora: a few inputs for each target from our own encoder, so that a fuzzer starts with valid formats.
 //!
-//! `cargo run -p fuzz --example seeds` writes them as `corpus/TARGET/seed-NAME`; a test sees to it that they are there.
+//! `cargo run -p fuzz --example seeds` writes them as `corpus/TARGET/seed-NAME`; a test checks that they are up to date.
 
 use bgp_core::wire::{
     AddPath, AddPathMode, Aggregator, AsPath, AsPathSegment, AttributeBlock, AttributeCode,
@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::input::Input;
 
-/// The seeds of a target with their names; none where there is no such target.
+/// The seeds of a target with their names; none for an unknown target.
 #[must_use]
 pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
     match target {
@@ -32,7 +32,7 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
     }
 }
 
-/// A name and a whole message.
+/// A name and a complete message.
 type Named = (&'static str, BytesMut);
 
 /// Messages without their headers.
@@ -46,37 +46,39 @@ fn encoded(write: impl FnOnce(&mut BytesMut)) -> BytesMut {
     out
 }
 
+fn open(capabilities: Vec<Capability>) -> BytesMut {
+    let identifier = BgpIdentifier::new(172, 22, 35, 25);
+    encoded(|out| Open::new(Asn(64_636), 90, identifier, capabilities).encode(out))
+}
+
 fn opens() -> Vec<Named> {
-    let open = |capabilities| {
-        let identifier = BgpIdentifier::new(172, 22, 35, 25);
-        encoded(|out| Open::new(Asn(64_636), 90, identifier, capabilities).encode(out))
-    };
     let families = [AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST];
-    let usual = || {
-        let mut all = families.map(Capability::Multiprotocol).to_vec();
-        all.extend([Capability::RouteRefresh, Capability::FourOctetAs(Asn(4_200_000_000))]);
-        all
-    };
-    let mut rich = usual();
-    let entry = |family| AddPath { family, mode: AddPathMode::BOTH };
+    let mut usual = families.map(Capability::Multiprotocol).to_vec();
+    usual.extend([Capability::RouteRefresh, Capability::FourOctetAs(Asn(4_200_000_000))]);
+
+    let mut rich = usual.clone();
     rich.extend([
         Capability::ExtendedMessage,
         Capability::EnhancedRouteRefresh,
         Capability::Role(Role::CUSTOMER),
-        Capability::AddPath(families.map(entry).to_vec()),
+        Capability::AddPath(
+            families.map(|family| AddPath { family, mode: AddPathMode::BOTH }).to_vec(),
+        ),
         Capability::Fqdn { host: "kube2".to_owned(), domain: "example".to_owned() },
         Capability::SoftwareVersion("FerroLB/0.1".to_owned()),
         Capability::Unknown { code: 64, value: Bytes::from_static(&[0xc0, 120, 0, 1, 1, 0x80]) },
         Capability::Unknown { code: 71, value: Bytes::from_static(&[0, 2, 1, 0x80, 0, 1, 0]) },
         Capability::Unknown { code: 5, value: Bytes::from_static(&[0, 1, 0, 1, 0, 2]) },
     ]);
-    let unknown = |code| Capability::Unknown { code, value: Bytes::from_static(&[7; 100]) };
-    let long = [128, 129, 130].map(unknown).to_vec();
+
+    let value = Bytes::from_static(&[7; 100]);
+    let long = [128, 129, 130].map(|code| Capability::Unknown { code, value: value.clone() });
+
     vec![
         ("bare", open(Vec::new())),
-        ("usual", open(usual())),
+        ("usual", open(usual)),
         ("rich", open(rich)),
-        ("rfc9072", open(long)),
+        ("rfc9072", open(long.to_vec())),
     ]
 }
 
@@ -99,7 +101,7 @@ fn route_refreshes() -> Vec<(String, Vec<u8>)> {
     vec![("request".to_owned(), [&[0, 0], &message[19..]].concat())]
 }
 
-/// The octets that choose a [context](Input::context), with the context.
+/// The octets that choose a [context](Input::context), and the context.
 fn context(bits: u16) -> ([u8; 2], WireContext) {
     let octets = bits.to_be_bytes();
     (octets, Input::new(&octets).context())
@@ -134,6 +136,7 @@ fn update_kinds(cx: WireContext) -> Vec<Named> {
     let v4 = AfiSafi::IPV4_UNICAST;
     let v4_prefixes = prefixes(&["172.22.35.70/32", "200.1.154.64/26", "10.0.0.0/8", "0.0.0.0/0"]);
     let v6_prefixes = prefixes(&["2001:db8::/32", "2001:db8:0:1::/64", "2001:db8::1/128"]);
+
     let mut all = vec![
         ("ipv4", reach(v4, &v4_hop, &rich(cx), &v4_prefixes, cx)),
         ("ipv4-plain", reach(v4, &v4_hop, &plain(), &v4_prefixes, cx)),
@@ -163,7 +166,7 @@ fn reach(
     let (mut out, mut block) = (BytesMut::new(), AttributeBlock::new());
     block.encode(attributes, cx);
     let mut writer = UpdateWriter::reach(&mut out, family, next_hop, &block, cx);
-    prefixes.iter().for_each(|prefix| assert!(writer.push(*prefix)));
+    assert_eq!(writer.push_all(prefixes), prefixes.len());
     writer.finish();
     out
 }
@@ -171,7 +174,7 @@ fn reach(
 fn unreach(family: AfiSafi, prefixes: &[IpNet], cx: WireContext) -> BytesMut {
     let mut out = BytesMut::new();
     let mut writer = UpdateWriter::unreach(&mut out, family, cx);
-    prefixes.iter().for_each(|prefix| assert!(writer.push(*prefix)));
+    assert_eq!(writer.push_all(prefixes), prefixes.len());
     writer.finish();
     out
 }
@@ -181,7 +184,7 @@ fn plain() -> PathAttributes {
     PathAttributes { as_path, ..PathAttributes::default() }
 }
 
-/// Every attribute that has a field, and some that are carried.
+/// All attributes that have a field, and some that are carried as octets.
 fn rich(cx: WireContext) -> PathAttributes {
     let set = AsPathSegment { kind: SegmentType::Set, asns: vec![Asn(1), Asn(70_000)] };
     let mut as_path = AsPath::sequence([Asn(64_635), Asn(4_200_000_000)]);
@@ -190,8 +193,8 @@ fn rich(cx: WireContext) -> PathAttributes {
         let kind = SegmentType::ConfedSequence;
         as_path.segments.insert(0, AsPathSegment { kind, asns: vec![Asn(65_001)] });
     }
+
     let transitive = AttributeFlags::OPTIONAL.with(AttributeFlags::TRANSITIVE);
-    let raw = |code, flags, value| RawAttribute { code, flags, value: Bytes::from_static(value) };
     PathAttributes {
         origin: Origin::Incomplete,
         as_path,
@@ -215,22 +218,28 @@ fn rich(cx: WireContext) -> PathAttributes {
     }
 }
 
+fn raw(code: AttributeCode, flags: AttributeFlags, value: &'static [u8]) -> RawAttribute {
+    RawAttribute { code, flags, value: Bytes::from_static(value) }
+}
+
 fn framer() -> Vec<(String, Vec<u8>)> {
     let (_, cx) = context(0x0102);
     let mut stream = Vec::new();
-    let all = opens().into_iter().chain(update_kinds(cx)).chain(notifications());
-    all.for_each(|(_, message)| stream.extend_from_slice(&message));
-    let keepalives = encoded(|out| (0..4).for_each(|_| encode_keepalive(out)));
+    for (_, message) in opens().into_iter().chain(update_kinds(cx)).chain(notifications()) {
+        stream.extend_from_slice(&message);
+    }
+    let keepalives = encoded(encode_keepalive).repeat(4);
+
     vec![
         ("everything".to_owned(), [&[0, 4, 1, 18, 19, 200], stream.as_slice()].concat()),
-        ("keepalives".to_owned(), [&[1, 2, 30, 9], keepalives.as_ref()].concat()),
+        ("keepalives".to_owned(), [&[1, 2, 30, 9], keepalives.as_slice()].concat()),
     ]
 }
 
 fn encodes() -> Vec<(String, Vec<u8>)> {
-    let counting = |length: u16| (0..length).map(|n| n.to_be_bytes()[1]).collect::<Vec<_>>();
+    let counting: Vec<_> = (0..400_u16).map(|n| n.to_be_bytes()[1]).collect();
     [("v4", [1, 2, 0]), ("v6", [1, 3, 1]), ("old", [0, 0, 0]), ("long", [1, 0x86, 2])]
-        .map(|(name, head)| (name.to_owned(), [&head[..], &[0x1f, 0xff], &counting(400)].concat()))
+        .map(|(name, head)| (name.to_owned(), [&head[..], &[0x1f, 0xff], &counting].concat()))
         .to_vec()
 }
 
@@ -257,11 +266,11 @@ fn texts() -> Vec<(String, Vec<u8>)> {
     .to_vec()
 }
 
-/// Steps as `peer::step` reads them: the low four bits say what, bit 4 on which connection, the high three how.
+/// Steps as read by `peer::step`: the low four bits are the call, bit 4 the connection, and the high three the arguments.
 fn peers() -> Vec<(String, Vec<u8>)> {
-    // Started, one route; dialled; the peer's OPEN and KEEPALIVE.
+    // Start, advertise a route, connect, receive an OPEN and a KEEPALIVE.
     let up = [0x00, 0x0d, 0x00, 0x01, 0x02, 0x08, 0x00, 0x09];
-    // Accepted in place of dialled.
+    // The same on an accepted connection.
     let accepted = [0x00, 0x0d, 0x10, 0x01, 0x04, 0x18, 0x00, 0x19];
     let external_keep = [0x00, 0x88];
     let traffic = [0x0a, 0x01, 0x2a, 0x02, 0x8a, 0x01, 0x8f, 0x0b, 0x0b, 0xcd, 0x55, 0x01];
@@ -270,6 +279,7 @@ fn peers() -> Vec<(String, Vec<u8>)> {
     let ended = [0x0f, 0x0b, 0x02, 0x08, 0x00, 0x09, 0x0b];
     let garbage = [0x06, 0x04, 0xff, 0xff, 0xff, 0x00, 0x27, 0x04, 0x00, 0x00, 0x00, 0x00];
     let held = [0x0c, 0x09, 0x65, 0x0b, 0x0b, 0x0b, 0x0b];
+
     [
         ("up", [&external_keep[..], &up, &traffic, &held].concat()),
         ("accepted", [&external_keep[..], &accepted, &full, &ended].concat()),
@@ -295,7 +305,7 @@ fn peers() -> Vec<(String, Vec<u8>)> {
     .to_vec()
 }
 
-/// A ConfigMap's text and the manifests of a Service, an EndpointSlice and a Node.
+/// The text of a ConfigMap and the manifests of a Service, an EndpointSlice and a Node.
 fn configs() -> Vec<(String, Vec<u8>)> {
     [
         ("pools", CONFIG.to_owned()),
@@ -311,7 +321,7 @@ fn configs() -> Vec<(String, Vec<u8>)> {
     .to_vec()
 }
 
-/// Each message of the other seeds, as `decode::check` reads it: form, context, octets.
+/// The messages of the other seeds, as read by `decode::check`: form, context, octets.
 fn decodes() -> Vec<(String, Vec<u8>)> {
     let (_, cx) = context(0x0102);
     let messages = opens().into_iter().chain(update_kinds(cx)).chain(notifications());
@@ -323,20 +333,24 @@ fn decodes() -> Vec<(String, Vec<u8>)> {
     seeds
 }
 
-/// One BGP4MP_MESSAGE_AS4 record for each of a few messages, one after the other.
+/// Files with a BGP4MP record for each of a few messages, and tables.
 fn mrts() -> Vec<(String, Vec<u8>)> {
     let (_, cx) = context(0x0102);
     let peers = [0, 0, 0xfc, 0x7b, 0, 0, 0xfc, 0x7c, 0, 0, 0, 1, 10, 0, 0, 1, 10, 0, 0, 2];
     let messages: Vec<_> = opens().into_iter().chain(update_kinds(cx)).take(6).collect();
-    let records = |kind, subtype, before: &[u8]| {
-        let of = |message: &BytesMut| record(kind, subtype, &[before, &peers, message].concat());
-        messages.iter().flat_map(|(_, message)| of(message)).collect::<Vec<_>>()
-    };
-    let states = record(16, 5, &[&peers[..], &[0, 5, 0, 6]].concat());
+    let (mut plain, mut extended, mut add_path) = (Vec::new(), Vec::new(), Vec::new());
+    extended.extend(record(16, 5, &[&peers[..], &[0, 5, 0, 6]].concat()));
+    for (_, message) in &messages {
+        let body = [&peers, message.as_ref()].concat();
+        plain.extend(record(16, 4, &body));
+        extended.extend(record(17, 7, &[&[0, 1, 2, 3], body.as_slice()].concat()));
+        add_path.extend(record(16, 9, &body));
+    }
+
     vec![
-        ("bgp4mp".to_owned(), records(16, 4, &[])),
-        ("bgp4mp-et".to_owned(), [states, records(17, 7, &[0, 1, 2, 3])].concat()),
-        ("bgp4mp-add-path".to_owned(), records(16, 9, &[])),
+        ("bgp4mp".to_owned(), plain),
+        ("bgp4mp-et".to_owned(), extended),
+        ("bgp4mp-add-path".to_owned(), add_path),
         ("table".to_owned(), table(false)),
         ("table-add-path".to_owned(), table(true)),
     ]
@@ -347,26 +361,30 @@ fn record(kind: u8, subtype: u8, body: &[u8]) -> Vec<u8> {
     [&[0x60, 0, 0, 0, 0, kind, 0, subtype], &length[..], body].concat()
 }
 
-/// Peers, a prefix of IPv4, one of IPv6 and one of another family.
+/// A table with its peers, an IPv4 prefix, an IPv6 prefix and one of another family.
 fn table(add_path: bool) -> Vec<u8> {
     let peers = [10, 0, 0, 9, 0, 1, b'v', 0, 1, 2, 10, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0xfc, 0x7b];
     let v4 = [0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfc, 0x7b, 0x40, 3, 4, 10, 0, 0, 1];
     let v6_hop = [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
     let v6 = [&v4[..13], &[0x80, 14, 17, 16], &v6_hop].concat();
-    let path_id: &[u8] = if add_path { &[0, 0, 0, 7] } else { &[] };
-    let rib = |subtype: u8, head: &[u8], attributes: &[u8]| {
-        let length = u8::try_from(attributes.len()).expect("few attributes");
-        let entry = [&[0, 0, 0x60, 0, 0, 0], path_id, &[0, length], attributes].concat();
-        let subtype = if add_path { subtype + 6 } else { subtype };
-        record(13, subtype, &[&[0, 0, 0, 1], head, &[0, 1], &entry].concat())
-    };
+    let other = [0, 1, 128, 104, 0, 0, 0x11, 0, 0, 0, 1, 0, 0, 0, 1, 10, 0];
+
     [
         record(13, 1, &peers),
-        rib(2, &[24, 192, 168, 1], &v4),
-        rib(4, &[32, 0x20, 1, 0x0d, 0xb8], &v6),
-        rib(6, &[0, 1, 128, 104, 0, 0, 0x11, 0, 0, 0, 1, 0, 0, 0, 1, 10, 0], &v6),
+        rib(2, add_path, &[24, 192, 168, 1], &v4),
+        rib(4, add_path, &[32, 0x20, 1, 0x0d, 0xb8], &v6),
+        rib(6, add_path, &other, &v6),
     ]
     .concat()
+}
+
+/// A record of a prefix with one entry.
+fn rib(subtype: u8, add_path: bool, prefix: &[u8], attributes: &[u8]) -> Vec<u8> {
+    let path_id: &[u8] = if add_path { &[0, 0, 0, 7] } else { &[] };
+    let length = u8::try_from(attributes.len()).expect("few attributes");
+    let entry = [&[0, 0, 0x60, 0, 0, 0], path_id, &[0, length], attributes].concat();
+    let subtype = if add_path { subtype + 6 } else { subtype };
+    record(13, subtype, &[&[0, 0, 0, 1], prefix, &[0, 1], &entry].concat())
 }
 
 const CONFIG: &str = "\

@@ -1,4 +1,4 @@
-//! Text forms: any value prints as what reads back as it; any text that reads prints as what reads the same.
+//! Text formats: any value reads back from its text, and so does any value that was read from text.
 
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use bgp_core::{Afi, AfiSafi, Asn, BgpIdentifier, Safi};
 use crate::input::Input;
 use crate::judge::judge_text;
 
-/// The input is a text, and also the octets of a value of each kind.
+/// The input is both a text and the octets of a value of each type.
 pub fn check(input: &[u8]) {
     if let Ok(text) = std::str::from_utf8(input) {
         judge_read::<Asn>(text);
@@ -22,7 +22,7 @@ pub fn check(input: &[u8]) {
         judge_read::<LargeCommunity>(text);
         judge_read::<ExtendedCommunity>(text);
         judge_read::<Ipv6ExtendedCommunity>(text);
-        // The empty path prints as nothing, which is no text.
+        // The empty path prints as nothing, which `judge_text` does not allow.
         if !text.trim_ascii().is_empty() {
             judge_read::<AsPath>(text);
         }
@@ -30,17 +30,21 @@ pub fn check(input: &[u8]) {
         judge_read::<Aggregator>(text);
         judge_read::<Origin>(text);
     }
-    let input = || Input::new(input);
-    let number = input().four_octets();
+
+    // Each value is read from the start of the input.
+    let input = Input::new(input);
+    let number = input.clone().four_octets();
     judge_printed(&Asn(number));
     judge_printed(&BgpIdentifier::from(number));
     judge_printed(&Community(number));
-    let (mut large, mut family) = (input(), input());
-    let mut word = || large.four_octets();
-    judge_printed(&LargeCommunity::new(word(), word(), word()));
+
+    let mut family = input.clone();
     judge_printed(&AfiSafi::new(Afi(family.two_octets()), Safi(family.octet())));
-    judge_printed(&ExtendedCommunity(input().array()));
-    judge_printed(&Ipv6ExtendedCommunity(input().array()));
+    let mut large = input.clone();
+    let (global, first) = (large.four_octets(), large.four_octets());
+    judge_printed(&LargeCommunity::new(global, first, large.four_octets()));
+    judge_printed(&ExtendedCommunity(input.clone().array()));
+    judge_printed(&Ipv6ExtendedCommunity(input.clone().array()));
 }
 
 fn judge_printed<T: Debug + Display + FromStr<Err: Debug> + PartialEq>(value: &T) {
@@ -48,7 +52,7 @@ fn judge_printed<T: Debug + Display + FromStr<Err: Debug> + PartialEq>(value: &T
     judge_text(&text);
     match text.parse::<T>() {
         Ok(back) => assert_eq!(back, *value, "{text}"),
-        Err(error) => panic!("{value:?} prints as {text}, which does not read: {error:?}"),
+        Err(error) => panic!("{value:?} prints as {text}, which does not read back: {error:?}"),
     }
 }
 

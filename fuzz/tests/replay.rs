@@ -1,4 +1,4 @@
-//! Every oracle on any toolchain: the corpora, past crashes, and what proptest makes of both.
+//! All oracles on any toolchain: the corpora, past crashes, and mutations of them by proptest.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ fn every_target_holds_on_its_corpus() {
 }
 
 #[test]
-fn no_crash_of_the_past_comes_back() {
+fn no_past_crash_comes_back() {
     replay("regressions");
 }
 
@@ -52,7 +52,7 @@ fn the_committed_seeds_are_what_the_generator_writes() {
 }
 
 #[test]
-fn every_target_is_a_binary_of_the_manifest() {
+fn every_target_is_a_binary_in_the_manifest() {
     let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
     let manifest = manifest.expect("a manifest");
     for target in TARGETS {
@@ -62,7 +62,7 @@ fn every_target_is_a_binary_of_the_manifest() {
     assert_eq!(manifest.matches("[[bin]]").count(), TARGETS.len());
 }
 
-/// A change to an input, in the way of a fuzzer.
+/// A mutation of an input, as by a fuzzer.
 #[derive(Clone, Debug)]
 enum Mutation {
     Set(usize, u8),
@@ -87,7 +87,7 @@ fn mutation() -> impl Strategy<Value = Mutation> {
 
 fn mutate(octets: &mut Vec<u8>, mutation: &Mutation) {
     let length = octets.len();
-    let place = |at: &usize| if length == 0 { 0 } else { at % length };
+    let place = |at: &usize| at.checked_rem(length).unwrap_or(0);
     match mutation {
         Mutation::Set(at, octet) => {
             octets.iter_mut().skip(place(at)).take(1).for_each(|o| *o = *octet);
@@ -108,7 +108,7 @@ fn mutate(octets: &mut Vec<u8>, mutation: &Mutation) {
     }
 }
 
-/// An input of a target: a seed or a file with a few changes, or octets at will.
+/// An input of a target: a file of the corpus with a few mutations, or random octets.
 fn inputs(target: &Target) -> impl Strategy<Value = Vec<u8>> + use<> {
     let corpus: Vec<_> =
         files("corpus", target.name).into_iter().map(|(_, octets)| octets).collect();
@@ -116,16 +116,19 @@ fn inputs(target: &Target) -> impl Strategy<Value = Vec<u8>> + use<> {
     prop_oneof![
         1 => prop::collection::vec(any::<u8>(), 0..400),
         4 => changed.prop_map(|(mut octets, mutations)| {
-            mutations.iter().for_each(|mutation| mutate(&mut octets, mutation));
+            for mutation in &mutations {
+                mutate(&mut octets, mutation);
+            }
             octets
         }),
     ]
 }
 
 /// Runs the oracle of one target on such inputs.
+///
+/// A failing input belongs in `regressions/`, where every driver finds it.
 fn hold(name: &str) {
     let target = TARGETS.iter().find(|target| target.name == name).expect("a target");
-    // What fails here belongs into `regressions/`, where every driver finds it.
     let config =
         ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(octets in inputs(target))| {
@@ -133,7 +136,7 @@ fn hold(name: &str) {
     });
 }
 
-/// A test for each target, so that they run side by side and fail by name.
+/// A test for each target, so that they run in parallel and fail by name.
 macro_rules! targets_hold_on_changed_inputs {
     ($($test:ident => $target:literal;)+) => {$(
         #[test]

@@ -1,4 +1,4 @@
-//! The driver of one peer, by the law of the loop, and what must hold whatever the other side does.
+//! The driver of one peer, which follows the rules of its loop and checks the invariants for any behaviour of the other side.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,30 +19,30 @@ use bytes::BytesMut;
 use crate::input::FAMILIES;
 use crate::judge::{decode, judge_notification, judge_text, occurs};
 
-/// More outputs or messages than any one mutation here can ask for: what spins, fails.
-const MANY: usize = 4_096;
+/// A number of outputs or messages that no single step can cause: an endless loop fails.
+const OUTPUT_LIMIT: usize = 4_096;
 
-/// A peer and the world around it, as the driver knows it.
+/// A peer and the state of its environment.
 #[derive(Debug)]
 pub struct Driver {
     peer: Peer,
     now: Instant,
     started: bool,
-    /// The peer asked for a connection and has no answer yet.
+    /// True if the peer has requested a connection that is pending.
     dialling: bool,
     outgoing: Wire,
     incoming: Wire,
-    /// The state last reported.
+    /// The last reported state.
     state: StateKind,
-    /// Reported up and not down.
+    /// True if the session was reported up, and not down since.
     up: bool,
-    /// What the reports of received routes come to.
+    /// The received routes, from the reports.
     received: BTreeMap<Nlri, Arc<PathAttributes>>,
-    /// What the peer should have by our commands.
+    /// The routes to advertise, from our commands.
     desired: BTreeMap<IpNet, Arc<PathAttributes>>,
-    /// What the peer has by the UPDATEs that were composed in this session.
-    told: BTreeMap<IpNet, PathAttributes>,
-    /// Families whose End-of-RIB was composed in this session.
+    /// The advertised routes, from the UPDATEs composed in this session.
+    advertised: BTreeMap<IpNet, PathAttributes>,
+    /// The families whose End-of-RIB was composed in this session.
     ended: BTreeSet<AfiSafi>,
 }
 
@@ -50,16 +50,16 @@ pub struct Driver {
 #[derive(Debug, Default)]
 struct Wire {
     open: bool,
-    /// The socket takes no octets.
+    /// True if the send buffer of the socket is full.
     full: bool,
-    /// Octets received on it, the last so many of them.
+    /// The last octets received.
     log: Vec<u8>,
-    /// Types of the messages composed for it.
+    /// The types of the messages composed.
     sent: Vec<MessageType>,
 }
 
 impl Driver {
-    /// A stopped peer.
+    /// Creates a stopped peer.
     #[must_use]
     pub fn new(config: PeerSettings) -> Self {
         let driver = Self {
@@ -73,28 +73,30 @@ impl Driver {
             up: false,
             received: BTreeMap::new(),
             desired: BTreeMap::new(),
-            told: BTreeMap::new(),
+            advertised: BTreeMap::new(),
             ended: BTreeSet::new(),
         };
         driver.judge();
         driver
     }
 
-    /// How messages of the session are read; before it, as of one that negotiated nothing.
+    /// The context for reading the messages of the session; before it, that of a session with nothing negotiated.
     #[must_use]
     pub fn context(&self) -> WireContext {
-        let none = || WireContext::new(self.peer.settings().fsm.peer_type());
-        self.peer.negotiated().map_or_else(none, |negotiated| negotiated.wire_context())
+        match self.peer.negotiated() {
+            Some(negotiated) => negotiated.wire_context(),
+            None => WireContext::new(self.peer.settings().fsm.peer_type()),
+        }
     }
 
-    /// The operator's start.
+    /// The operator starts the peer.
     pub fn start(&mut self) {
         self.started = true;
         self.peer.start(self.now);
         self.drive();
     }
 
-    /// The operator's stop.
+    /// The operator stops the peer.
     pub fn stop(&mut self, cease: Notification) {
         self.started = false;
         self.peer.stop(self.now, cease);
@@ -106,10 +108,10 @@ impl Driver {
     pub fn reset(&mut self, cease: Notification) {
         self.peer.reset(self.now, cease);
         self.drive();
-        assert!(!self.up, "a session outlives its reset");
+        assert!(!self.up, "a session survives its reset");
     }
 
-    /// Another configuration. A session stays, or was ended for a reason that is given.
+    /// Changes the configuration. A session stays up, or goes down with a reason.
     pub fn reconfigure(&mut self, change: impl FnOnce(&mut PeerSettings)) {
         let mut config = self.peer.settings().clone();
         change(&mut config);
@@ -117,7 +119,7 @@ impl Driver {
         self.drive();
     }
 
-    /// The connection that the peer asked for is there.
+    /// The requested connection succeeds.
     pub fn answer_dial(&mut self, how: u8) {
         let answer = self.peer.connected(self.now, Direction::Outgoing, endpoints(how, 179));
         assert_eq!(answer.is_ok(), self.dialling && self.started, "{answer:?}");
@@ -128,7 +130,7 @@ impl Driver {
         self.drive();
     }
 
-    /// The connection that the peer asked for cannot be made.
+    /// The requested connection fails.
     pub fn fail_dial(&mut self, error: TransportError) {
         if std::mem::take(&mut self.dialling) {
             self.peer.disconnected(self.now, Direction::Outgoing, error);
@@ -136,18 +138,19 @@ impl Driver {
         }
     }
 
-    /// The peer dials.
+    /// The other side opens a connection.
     pub fn accept(&mut self, how: u8) {
         let awake = self.started && !self.peer.is_paused();
         let endpoints = endpoints(how, 40_000);
         let mut answer = self.peer.connected(self.now, Direction::Incoming, endpoints);
         if answer == Err(ConnectionRefused::OfferAgain) {
-            // What it replaces is closed first.
+            // The connection that it replaces is closed first.
             self.drive();
             answer = self.peer.connected(self.now, Direction::Incoming, endpoints);
         }
-        let wanted = awake && self.peer.settings().fsm.connect_mode.listens();
-        assert_eq!(answer.is_ok(), wanted && !self.incoming.open, "{answer:?}");
+
+        let expected = awake && self.peer.settings().fsm.connect_mode.listens();
+        assert_eq!(answer.is_ok(), expected && !self.incoming.open, "{answer:?}");
         if answer.is_ok() {
             self.incoming = Wire { open: true, ..Wire::default() };
         }
@@ -162,26 +165,28 @@ impl Driver {
         }
     }
 
-    /// Octets arrive. On a connection that is no more they are of no use, and do no harm.
+    /// Octets arrive. On a closed connection they have no effect.
     pub fn receive(&mut self, direction: Direction, octets: &[u8]) {
         let wire = self.wire(direction);
         wire.log.extend_from_slice(octets);
         let surplus = wire.log.len().saturating_sub(8_192);
         wire.log.drain(..surplus);
+
         self.peer.read_buffer(direction).extend_from_slice(octets);
         self.peer.received(self.now, direction);
         self.drive();
+
         let left = self.peer.read_buffer(direction).len();
         if self.wire(direction).open {
-            assert!(left < self.context().limit().octets(), "{left} octets wait");
+            assert!(left < self.context().limit().octets(), "{left} octets are not processed");
         } else {
-            assert_eq!(left, 0, "octets wait for a connection that is no more");
+            assert_eq!(left, 0, "octets are kept for a closed connection");
         }
     }
 
-    /// The next deadline comes.
+    /// Time passes until the next deadline.
     pub fn wait_for_deadline(&mut self) {
-        // What is never due is not waited for.
+        // A deadline in the far future is never reached.
         let far = self.now + Duration::from_secs(1 << 32);
         if let Some(deadline) = self.peer.poll_timeout().filter(|deadline| *deadline < far) {
             self.now = self.now.max(deadline);
@@ -189,13 +194,13 @@ impl Driver {
         }
     }
 
-    /// So much time passes without a look at the clock: the driver was busy, or early.
+    /// Time passes without timeouts, as if the driver was busy or early.
     pub fn wait(&mut self, time: Duration) {
         self.now += time;
         self.expire();
     }
 
-    /// Takes the timers that are due. A few calls may be needed where pauses are of no length, but no more.
+    /// Handles the timers that are due. Pauses of zero length may need a few calls, but not many.
     fn expire(&mut self) {
         for _ in 0..4 {
             self.peer.handle_timeout(self.now);
@@ -204,10 +209,10 @@ impl Driver {
                 return;
             }
         }
-        panic!("the timer that is due never goes: state {}", self.peer.state());
+        panic!("a timer stays due: state {}", self.peer.state());
     }
 
-    /// The peer should have a route.
+    /// Advertises a route to the peer.
     pub fn announce(&mut self, prefix: IpNet, attributes: PathAttributes) {
         let attributes = Arc::new(attributes);
         self.peer.announce(&Route::with_attributes(prefix, Arc::clone(&attributes)));
@@ -215,25 +220,25 @@ impl Driver {
         self.drive();
     }
 
-    /// The peer should not have a route.
+    /// Withdraws a route from the peer.
     pub fn withdraw(&mut self, prefix: IpNet) {
         self.peer.withdraw(prefix);
         self.desired.remove(&prefix);
         self.drive();
     }
 
-    /// The peer should have these routes and no others.
+    /// Advertises exactly these routes to the peer.
     pub fn set_routes(&mut self, routes: impl Iterator<Item = (IpNet, PathAttributes)>) {
         self.desired = routes.map(|(prefix, attributes)| (prefix, Arc::new(attributes))).collect();
-        let all = self.desired.iter();
+        let desired = self.desired.iter();
         let set: RouteSet =
-            all.map(|(prefix, a)| Route::with_attributes(*prefix, Arc::clone(a))).collect();
+            desired.map(|(prefix, a)| Route::with_attributes(*prefix, Arc::clone(a))).collect();
         self.peer.set_routes(&set);
         self.drive();
     }
 
-    /// The socket takes octets again, or no more.
-    pub fn toggle_room(&mut self, direction: Direction) {
+    /// The send buffer of the socket becomes full, or has space again.
+    pub fn toggle_full(&mut self, direction: Direction) {
         let full = &mut self.wire(direction).full;
         *full = !*full;
         if !*full {
@@ -242,7 +247,7 @@ impl Driver {
         self.drive();
     }
 
-    /// The last look: everything is read, then the operator stops the peer.
+    /// Ends the run: everything is sent, then the operator stops the peer.
     pub fn finish(&mut self) {
         (self.outgoing.full, self.incoming.full) = (false, false);
         self.drive();
@@ -258,14 +263,15 @@ impl Driver {
         }
     }
 
-    /// Steps 2 and 3 of the law, then the judgement.
+    /// Performs all outputs and sends all messages (steps 2 and 3 of the peer's loop), then checks the invariants.
     fn drive(&mut self) {
         let mut count = 0;
         while let Some(output) = self.peer.poll_output() {
             count += 1;
-            assert!(count < MANY, "outputs without end");
+            assert!(count < OUTPUT_LIMIT, "endless outputs");
             self.perform(output);
         }
+
         for direction in [Direction::Outgoing, Direction::Incoming] {
             if self.wire(direction).full {
                 self.peer.send_blocked(self.now, direction);
@@ -279,7 +285,7 @@ impl Driver {
     fn perform(&mut self, output: Output) {
         match output {
             Output::Connect => {
-                assert!(!self.dialling && !self.outgoing.open, "a second connection is asked for");
+                assert!(!self.dialling && !self.outgoing.open, "a second connection is requested");
                 assert!(self.started && self.peer.settings().fsm.connect_mode.dials());
                 self.dialling = true;
             }
@@ -300,7 +306,7 @@ impl Driver {
             }
             Output::Up(_) => {
                 assert!(!std::mem::replace(&mut self.up, true), "up twice");
-                self.told.clear();
+                self.advertised.clear();
                 self.ended.clear();
             }
             Output::Down(reason) => {
@@ -317,22 +323,22 @@ impl Driver {
                 assert!(self.up && self.peer.settings().fsm.families.contains(&family));
             }
             Output::Received(routes) => self.take(routes),
-            other => panic!("an output that this driver does not know: {other:?}"),
+            other => panic!("an unknown output: {other:?}"),
         }
     }
 
-    /// Received routes come only in a session, and each report says what changed.
+    /// Received routes are only reported in a session, and each report is a change.
     fn take(&mut self, routes: ReceivedRoutes) {
         assert!(self.up, "routes without a session");
         assert!(routes.announced.is_empty() || self.peer.settings().import == Import::Keep);
         for nlri in routes.withdrawn {
-            assert!(self.received.remove(&nlri).is_some(), "{nlri} was not there");
+            assert!(self.received.remove(&nlri).is_some(), "{nlri} was not announced");
         }
         self.received.extend(routes.announced);
     }
 
     fn transmit(&mut self, direction: Direction) {
-        for _ in 0..MANY {
+        for _ in 0..OUTPUT_LIMIT {
             let mut out = BytesMut::new();
             if !self.peer.poll_transmit(self.now, direction, &mut out) {
                 assert!(out.is_empty(), "octets without a message");
@@ -340,30 +346,34 @@ impl Driver {
             }
             self.judge_sent(direction, &out);
         }
-        panic!("messages without end");
+        panic!("endless messages");
     }
 
-    /// One whole message, in its place, for a connection that is there, and in order by our own decoder.
+    /// Checks a composed message: it is complete, valid, allowed at this point, and for an open connection.
     fn judge_sent(&mut self, direction: Direction, octets: &[u8]) {
         let cx = self.context();
         let wire = self.wire(direction);
-        assert!(wire.open, "a message for no connection");
-        let limit = cx.limit();
-        let frame = Frame::split(octets, limit).expect("a right header").expect("a whole message");
+        assert!(wire.open, "a message for a closed connection");
+        let frame = Frame::split(octets, cx.limit()).expect("a valid header");
+        let frame = frame.expect("a complete message");
         assert_eq!(frame.as_bytes().len(), octets.len(), "one message at a time");
+
         let opened = wire.sent.contains(&MessageType::Open);
-        assert_ne!(wire.sent.last(), Some(&MessageType::Notification), "a message after the last");
-        let in_place = match frame.kind() {
+        let last = wire.sent.last();
+        assert_ne!(last, Some(&MessageType::Notification), "a message after a NOTIFICATION");
+        let is_allowed = match frame.kind() {
             MessageType::Open => wire.sent.is_empty(),
             MessageType::Notification => true,
             _ => opened,
         };
-        assert!(in_place, "{} after {:?}", frame.kind(), wire.sent);
-        // KEEPALIVEs and UPDATEs have no number in a judgement.
+        assert!(is_allowed, "{} after {:?}", frame.kind(), wire.sent);
+
+        // Repeated types, such as KEEPALIVEs and UPDATEs, are recorded once.
         if wire.sent.last() != Some(&frame.kind()) {
             wire.sent.push(frame.kind());
         }
-        match decode(octets, cx).expect("our own message reads") {
+
+        match decode(octets, cx).expect("our own message is valid") {
             Message::Update(update) => self.judge_update(direction, &update),
             Message::Notification(notification) => {
                 judge_notification(&notification);
@@ -377,37 +387,41 @@ impl Driver {
         let session = self.peer.endpoints().expect("an UPDATE outside of a session");
         assert_eq!(session.remote.port() == 179, direction == Direction::Outgoing);
         assert_eq!(update.treatment(), Treatment::None);
+
         if let Some(family) = update.end_of_rib() {
             assert!(self.ended.insert(family), "End-of-RIB twice");
         }
         for prefix in update.unreachable() {
-            assert!(self.told.remove(&prefix).is_some(), "{prefix} was never announced");
+            assert!(self.advertised.remove(&prefix).is_some(), "{prefix} was never announced");
         }
         for prefix in update.reachable() {
-            self.told.insert(prefix, update.to_attributes_for(family_of(&prefix)));
+            self.advertised.insert(prefix, update.to_attributes_for(family_of(&prefix)));
         }
     }
 
-    /// What holds between any two mutations.
+    /// Checks the invariants between steps.
     fn judge(&self) {
         let peer = &self.peer;
         assert_eq!(peer.state(), self.state, "the state was not reported");
         assert_eq!(self.up, self.state == StateKind::Established);
         assert_eq!(self.up, peer.negotiated().is_some());
         assert_eq!(self.up, peer.endpoints().is_some());
+
         let kept = peer.adj_rib_in();
         let by_family = FAMILIES.map(|family| kept.len_of(family));
         assert_eq!(by_family.iter().sum::<usize>(), kept.len(), "a family is counted wrongly");
-        assert!(self.up || kept.is_empty(), "routes outlive their session");
+        assert!(self.up || kept.is_empty(), "routes survive their session");
         let reported = self.received.iter().map(|(nlri, a)| (nlri.prefix, nlri.path_id, a));
         assert!(kept.iter().with_path_ids().eq(reported), "the reports and the Adj-RIB-In differ");
+
         let desired = self.desired.iter().map(|(prefix, attributes)| (*prefix, attributes));
         assert!(peer.adj_rib_out().desired().iter().eq(desired));
+
         self.judge_deadlines();
-        self.judge_told();
+        self.judge_advertised();
     }
 
-    /// A stopped peer waits for nothing; a started one that dials never waits for ever to begin.
+    /// A stopped peer has no deadline. A started one that dials has one until it is connected.
     fn judge_deadlines(&self) {
         let deadline = self.peer.poll_timeout();
         if self.peer.is_paused() {
@@ -423,64 +437,67 @@ impl Driver {
         }
     }
 
-    /// When everything that may go has gone, the peer has what it should have.
-    fn judge_told(&self) {
+    /// When all pending routes are sent, the peer has exactly the desired routes.
+    fn judge_advertised(&self) {
         let Some(session) = self.peer.endpoints() else { return };
         let wire = if session.remote.port() == 179 { &self.outgoing } else { &self.incoming };
         if wire.full {
             return;
         }
+
         let config = self.peer.settings();
         if self.peer.adj_rib_out().pending(false).is_some() {
             let interval = config.min_route_advertisement_interval;
-            assert!(!interval.is_zero(), "the socket has room, and something waits");
-            let deadline = self.peer.poll_timeout().expect("what waits has a deadline");
-            assert!(deadline.duration_since(self.now) <= interval, "it waits for too long");
+            assert!(!interval.is_zero(), "routes are pending, but the socket has space");
+            let deadline = self.peer.poll_timeout().expect("pending routes have a deadline");
+            assert!(deadline.duration_since(self.now) <= interval, "the deadline is too late");
             return;
         }
+
         let Some(negotiated) = self.peer.negotiated() else { return };
-        let mut should = BTreeMap::new();
+        let mut expected = BTreeMap::new();
         for (prefix, attributes) in &self.desired {
             let family = family_of(prefix);
             let export = ExportRules::new(negotiated, session.local.ip());
             match export.apply(attributes, family) {
-                // The large one fits a long message alone.
+                // The large attribute only fits an extended message.
                 Ok(mut sent)
                     if negotiated.has_family(family)
                         && (sent.unknown.is_empty() || negotiated.extensions.extended_messages) =>
                 {
-                    // Its reader does not know it, and says so.
+                    // The reader does not know the attribute and sets Partial.
                     for raw in &mut sent.unknown {
                         raw.flags = raw.flags.with(AttributeFlags::PARTIAL);
                     }
-                    should.insert(*prefix, sent);
+                    expected.insert(*prefix, sent);
                 }
                 _ => {}
             }
         }
-        assert_eq!(self.told, should, "the peer has other routes than it should have");
+
+        assert_eq!(self.advertised, expected, "the peer does not have the desired routes");
         assert!(negotiated.families.iter().all(|family| self.ended.contains(family)));
     }
 }
 
-/// Errors of messages are explained by what the peer sent, and by nothing that it did not.
+/// A NOTIFICATION for an error in a message only sends back octets that the peer sent.
 fn judge_echo(notification: &Notification, log: &[u8]) {
     let of_message = matches!(
         notification.code,
         ErrorCode::MESSAGE_HEADER | ErrorCode::UPDATE_MESSAGE | ErrorCode::ROUTE_REFRESH
     );
-    // The code of a missing attribute is not the peer's.
+    // The code of a missing attribute was not sent by the peer.
     let missing = notification.code == ErrorCode::UPDATE_MESSAGE && notification.subcode == 3;
     if of_message && !missing {
         assert!(occurs(&notification.data, log), "{notification}: was not received");
     }
 }
 
-/// Both ends of a connection; the peer's port tells which one it is.
+/// The endpoints of a connection. The port of the peer shows its direction.
 fn endpoints(how: u8, port: u16) -> Endpoints {
-    let address = |last: u8| match how {
+    let [local, remote] = [1, 2].map(|last: u8| match how {
         0..=5 => std::net::IpAddr::from([192, 0, 2, last]),
         _ => std::net::IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(last)]),
-    };
-    Endpoints { local: (address(1), 50_000).into(), remote: (address(2), port).into() }
+    });
+    Endpoints { local: (local, 50_000).into(), remote: (remote, port).into() }
 }

@@ -1,4 +1,4 @@
-//! What a peer that means well sends, so that a run gets to a session without guessing an OPEN.
+//! The messages of a cooperative peer, so that a run establishes a session without guessing an OPEN.
 
 use bgp_core::wire::{
     AddPath, AddPathMode, AsPath, AttributeBlock, Capability, GracefulRestart, NextHop, Open,
@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use crate::input::{FAMILIES, Input};
 use crate::peer::prefix;
 
-/// The AS that the peer is expected to have.
+/// The expected AS of the peer.
 pub const REMOTE_ASN: Asn = Asn(64_635);
 
 /// An OPEN; most of them are acceptable.
@@ -24,14 +24,15 @@ pub fn open(how: u8, input: &mut Input<'_>) -> BytesMut {
     if how & 2 == 0 {
         capabilities.extend(FAMILIES.map(Capability::Multiprotocol));
     }
+
     let more = input.octet();
     if more & 1 != 0 {
         capabilities.push(Capability::ExtendedMessage);
         capabilities.push(Capability::EnhancedRouteRefresh);
     }
     if more & 2 != 0 {
-        let entry = |family| AddPath { family, mode: AddPathMode::BOTH };
-        capabilities.push(Capability::AddPath(FAMILIES.map(entry).to_vec()));
+        let entries = FAMILIES.map(|family| AddPath { family, mode: AddPathMode::BOTH });
+        capabilities.push(Capability::AddPath(entries.to_vec()));
     }
     if more & 4 != 0 {
         let restart = GracefulRestart { restart_time: 120, ..GracefulRestart::default() };
@@ -40,6 +41,7 @@ pub fn open(how: u8, input: &mut Input<'_>) -> BytesMut {
     if more & 8 != 0 {
         capabilities.push(Capability::Role(Role(more >> 6)));
     }
+
     let hold_time = [0, 3, 90, u16::MAX][usize::from(more >> 4 & 3)];
     let identifier = BgpIdentifier::new(10, 0, 0, 2);
     let mut out = BytesMut::new();
@@ -55,7 +57,7 @@ pub fn keepalive() -> BytesMut {
     out
 }
 
-/// An UPDATE in the form of the session.
+/// An UPDATE in the format of the session.
 #[must_use]
 pub fn update(cx: WireContext, how: u8, input: &mut Input<'_>) -> BytesMut {
     let mut out = BytesMut::new();
@@ -67,12 +69,14 @@ pub fn update(cx: WireContext, how: u8, input: &mut Input<'_>) -> BytesMut {
     } else {
         NextHop::from(std::net::Ipv6Addr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]))
     };
+
     match how {
         0..=3 => {
             let first = if how == 3 { Asn(1) } else { REMOTE_ASN };
             let path = [first, if how == 2 { Asn(4_200_000_000) } else { Asn(7) }];
             let as_path = AsPath::sequence(path);
             let attributes = PathAttributes { as_path, ..PathAttributes::default() };
+
             let mut block = AttributeBlock::new();
             block.encode(&attributes, cx);
             let mut writer = UpdateWriter::reach(&mut out, family, &next_hop, &block, cx);

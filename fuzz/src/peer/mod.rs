@@ -1,7 +1,7 @@
-//! A whole session: octets, timeouts and commands, chosen by the input, against one [`Peer`](bgp_core::peer::Peer).
+//! A complete session: the input chooses octets, timeouts and commands for one [`Peer`](bgp_core::peer::Peer).
 //!
-//! The input's first octets choose the configuration; then each step is one mutation, after which the driver does what
-//! the law of the loop says and [`driver`] judges what must hold between any two mutations.
+//! The first octets of the input choose the configuration. Each step is one call that changes the peer. After it, the
+//! [`driver`] follows the rules of the peer's loop and checks the invariants.
 
 pub mod driver;
 pub mod messages;
@@ -19,14 +19,14 @@ use bgp_core::wire::{
 use bgp_core::{AfiSafi, Asn, BgpIdentifier, Direction, IpNet, Ipv4Net, Ipv6Net};
 use bytes::{Bytes, BytesMut};
 
-use crate::input::{FAMILIES, Input};
+use crate::input::{FAMILIES, Input, is_set};
 use crate::judge::message;
 use driver::Driver;
 
-/// The most steps of one run: longer inputs find nothing that shorter ones don't.
+/// The maximum number of steps in a run: longer inputs do not find more than shorter ones.
 const MAX_STEPS: usize = 512;
 
-/// Two octets of configuration, two of times, then steps.
+/// The input has two octets of configuration, the times that these select, and steps.
 pub fn check(input: &[u8]) {
     let mut input = Input::new(input);
     let config = config(&mut input);
@@ -40,16 +40,16 @@ pub fn check(input: &[u8]) {
     driver.finish();
 }
 
-/// A configuration: half of the bits choose what, the other times of any size.
+/// Chooses a configuration: half of the bits choose options, the others times.
 fn config(input: &mut Input<'_>) -> PeerSettings {
     let bits = input.two_octets();
-    let on = |bit: u32| bits & 1 << bit != 0;
-    let identifier = BgpIdentifier::new(10, 0, 0, if on(0) { 1 } else { 3 });
-    let local_asn = if on(1) { messages::REMOTE_ASN } else { Asn(4_200_000_000) };
+    let identifier = BgpIdentifier::new(10, 0, 0, if is_set(bits, 0) { 1 } else { 3 });
+    let local_asn = if is_set(bits, 1) { messages::REMOTE_ASN } else { Asn(4_200_000_000) };
     let mut config = PeerSettings::new(local_asn, identifier, messages::REMOTE_ASN);
-    config.fsm.connect_mode = if on(2) { ConnectMode::Passive } else { ConnectMode::Both };
-    config.import = if on(3) { Import::Keep } else { Import::Drop };
-    if on(4) {
+    config.fsm.connect_mode =
+        if is_set(bits, 2) { ConnectMode::Passive } else { ConnectMode::Both };
+    config.import = if is_set(bits, 3) { Import::Keep } else { Import::Drop };
+    if is_set(bits, 4) {
         config.maximum_prefixes = PrefixLimits::each(3);
     }
     config.fsm.families = match bits >> 5 & 7 {
@@ -60,34 +60,35 @@ fn config(input: &mut Input<'_>) -> PeerSettings {
         _ => vec![AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST],
     };
     config.fsm.jitter_seed = u64::from(bits);
-    if on(8) {
+
+    if is_set(bits, 8) {
         config.fsm.hold_time = time(input);
     }
-    if on(9) {
+    if is_set(bits, 9) {
         config.fsm.keepalive_time = Some(time(input));
     }
-    if on(10) {
+    if is_set(bits, 10) {
         config.fsm.open_hold_time = time(input);
     }
-    if on(11) {
+    if is_set(bits, 11) {
         config.fsm.connect_retry_time = time(input);
     }
-    if on(12) {
+    if is_set(bits, 12) {
         config.fsm.delay_open_time = Some(time(input));
     }
-    if on(13) {
+    if is_set(bits, 13) {
         config.fsm.idle_hold_time = time(input);
     }
-    if on(14) {
+    if is_set(bits, 14) {
         config.fsm.idle_hold_max = time(input);
     }
-    if on(15) {
+    if is_set(bits, 15) {
         config.min_route_advertisement_interval = time(input);
     }
     config
 }
 
-/// From nothing to for ever, with what is usual between.
+/// Chooses a time from zero to the maximum, mostly a common one.
 fn time(input: &mut Input<'_>) -> Duration {
     match input.octet() {
         0 => Duration::ZERO,
@@ -98,11 +99,12 @@ fn time(input: &mut Input<'_>) -> Duration {
     }
 }
 
-/// One mutation: the low bits of an octet say which, the high ones how.
+/// Performs one step: the low bits of an octet choose the call, the high ones its arguments.
 fn step(driver: &mut Driver, input: &mut Input<'_>) {
     let octet = input.octet();
     let direction = if octet & 0x10 == 0 { Direction::Outgoing } else { Direction::Incoming };
     let how = octet >> 5;
+
     match octet & 0x0f {
         0 => match how {
             0..=3 => driver.start(),
@@ -136,12 +138,12 @@ fn step(driver: &mut Driver, input: &mut Input<'_>) {
         11 => driver.wait_for_deadline(),
         12 => driver.wait(Duration::from_millis(1 << (2 * how)) * u32::from(input.octet())),
         13 => routes(driver, how, input),
-        14 => driver.toggle_room(direction),
-        _ => driver.receive(direction, &last(how)),
+        14 => driver.toggle_full(direction),
+        _ => driver.receive(direction, &fixed_message(how)),
     }
 }
 
-/// Another configuration in what an operator may change at any time.
+/// Changes the options that an operator may change at any time.
 fn change(config: &mut PeerSettings, bits: u16, time: Duration) {
     let exceeded = match bits & 3 {
         0 => Exceeded::Warn,
@@ -149,8 +151,9 @@ fn change(config: &mut PeerSettings, bits: u16, time: Duration) {
         _ => Exceeded::Restart(time),
     };
     let limit = PrefixLimit { limit: u32::from(bits >> 2 & 3), warning_percent: 50, exceeded };
-    let few = PrefixLimits::each(limit).family(AfiSafi::IPV6_UNICAST, 2);
-    config.maximum_prefixes = if bits & 1 << 4 == 0 { PrefixLimits::none() } else { few };
+    let low = PrefixLimits::each(limit).family(AfiSafi::IPV6_UNICAST, 2);
+    config.maximum_prefixes = if is_set(bits, 4) { low } else { PrefixLimits::none() };
+
     config.fsm.connect_mode = match bits >> 5 & 3 {
         0 => ConnectMode::Active,
         1 => ConnectMode::Passive,
@@ -162,22 +165,24 @@ fn change(config: &mut PeerSettings, bits: u16, time: Duration) {
         2 => RemoteAs::Internal,
         _ => messages::REMOTE_ASN.into(),
     };
-    let (sent, received) = if bits & 1 << 9 == 0 {
-        (SentPath::BothAses, ReceivedPath::WithLocalAs)
-    } else {
+
+    let (sent, received) = if is_set(bits, 9) {
         (SentPath::LocalAsAlone, ReceivedPath::AsReceived)
+    } else {
+        (SentPath::BothAses, ReceivedPath::WithLocalAs)
     };
-    let speaker_asn = Asn(7);
-    config.fsm.local_as = (bits & 1 << 10 != 0).then_some(LocalAs { speaker_asn, sent, received });
-    let role = RoleConfig { role: Role((bits >> 11 & 7) as u8), strict: bits & 1 << 14 != 0 };
-    config.fsm.role = (bits & 1 << 15 != 0).then_some(role);
-    config.collision_detect_established_state = bits & 1 << 13 != 0;
-    config.fsm.send_hold_time = (bits & 1 << 12 != 0).then_some(time);
-    config.import = if bits & 1 << 8 != 0 { Import::Keep } else { Import::Drop };
+    let local_as = LocalAs { speaker_asn: Asn(7), sent, received };
+    config.fsm.local_as = is_set(bits, 10).then_some(local_as);
+
+    let role = RoleConfig { role: Role((bits >> 11 & 7) as u8), strict: is_set(bits, 14) };
+    config.fsm.role = is_set(bits, 15).then_some(role);
+    config.collision_detect_established_state = is_set(bits, 13);
+    config.fsm.send_hold_time = is_set(bits, 12).then_some(time);
+    config.import = if is_set(bits, 8) { Import::Keep } else { Import::Drop };
 }
 
 fn cease(how: u8) -> Notification {
-    Notification::cease_with_message(CeaseSubcode(how), "as the operator said")
+    Notification::cease_with_message(CeaseSubcode(how), "maintenance")
 }
 
 fn transport_error(how: u8) -> TransportError {
@@ -187,12 +192,12 @@ fn transport_error(how: u8) -> TransportError {
         2 => TransportError::Unreachable,
         3 => TransportError::ClosedByPeer,
         4 => TransportError::Reset,
-        _ => TransportError::Other("the cable is out".to_owned()),
+        _ => TransportError::Other("the cable is unplugged".to_owned()),
     }
 }
 
-/// Well-formed messages that need no choice.
-fn last(how: u8) -> BytesMut {
+/// Valid messages without further choices.
+fn fixed_message(how: u8) -> BytesMut {
     let mut out = BytesMut::new();
     let family = if how & 1 == 0 { AfiSafi::IPV4_UNICAST } else { AfiSafi::IPV6_UNICAST };
     match how {
@@ -206,7 +211,7 @@ fn last(how: u8) -> BytesMut {
     out
 }
 
-/// Announces, withdraws, or says anew what the peer should have.
+/// Announces a route, withdraws one, or replaces all routes to advertise.
 fn routes(driver: &mut Driver, how: u8, input: &mut Input<'_>) {
     let octet = input.octet();
     match how {
@@ -214,13 +219,13 @@ fn routes(driver: &mut Driver, how: u8, input: &mut Input<'_>) {
         4..=5 => driver.withdraw(prefix(octet)),
         _ => {
             let attributes = attributes(input.octet());
-            let wanted = (0..8).filter(|bit| octet & 1 << bit != 0);
-            driver.set_routes(wanted.map(|n| (prefix(n * 2 + how % 2), attributes.clone())));
+            let chosen = (0..8).filter(|bit| octet & 1 << bit != 0);
+            driver.set_routes(chosen.map(|n| (prefix(n * 2 + how % 2), attributes.clone())));
         }
     }
 }
 
-/// One of sixteen of each family, so that changes meet; nested ones and host routes.
+/// One of sixteen prefixes of each family, so that changes affect the same prefix; some are nested, some are host routes.
 #[must_use]
 pub fn prefix(choice: u8) -> IpNet {
     let n = choice % 16;
@@ -232,7 +237,7 @@ pub fn prefix(choice: u8) -> IpNet {
     }
 }
 
-/// One of a few sets, among them one whose next hop does not fit every family and one that fits no message.
+/// One of a few sets of attributes, including one whose next hop does not fit every family and one that fits no message.
 #[must_use]
 pub fn attributes(choice: u8) -> PathAttributes {
     let mut attributes = PathAttributes { med: Some(u32::from(choice % 3)), ..Default::default() };
@@ -246,7 +251,7 @@ pub fn attributes(choice: u8) -> PathAttributes {
     attributes
 }
 
-/// An attribute that no message has room for.
+/// An attribute that fits no message.
 fn too_long() -> RawAttribute {
     let flags = AttributeFlags::OPTIONAL.with(AttributeFlags::TRANSITIVE);
     RawAttribute { code: AttributeCode(99), flags, value: Bytes::from_static(&[0; 5_000]) }
