@@ -1,11 +1,11 @@
-//! The allocator and the planner: many Services at once, and one that changes among many.
+//! The allocator and the planner, with many Services at once and with one change among many.
 //! `cargo bench -p benches --bench adapter [-- [--rounds N]]`.
 
-#![expect(clippy::print_stdout, reason = "the table is what it is for")]
+#![expect(clippy::print_stdout, reason = "it prints the table")]
 
 use std::sync::Arc;
 
-use benches::alloc::Counting;
+use benches::alloc::CountingAllocator;
 use benches::arguments::Arguments;
 use benches::clusters;
 use benches::measure::{Measured, contestant, measure};
@@ -16,25 +16,16 @@ use lb_adapter::model::{IpFamily, Service};
 use lb_adapter::planner::{Endpoints, Plan, Scene, Subject};
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Services where there are many.
+/// The number of Services in the large cases.
 const MANY: usize = 10_000;
 const PEERS: u8 = 4;
 
 fn main() {
     let arguments = Arguments::of_program();
     let mut rows = Vec::new();
-    let mut add = |name: &str, of: usize, measured: &Measured| {
-        let of = of as f64;
-        rows.push(vec![
-            name.to_owned(),
-            format!("{:.3}", measured.median() * 1e3),
-            format!("{:.0}", measured.median() * 1e9 / of),
-            format!("{:.0}", measured.least() * 1e9 / of),
-            format!("{:.1}", measured.allocations as f64 / of),
-        ]);
-    };
+
     let (v4, v6) =
         (clusters::services(MANY, IpFamily::Ipv4), clusters::services(MANY, IpFamily::Ipv6));
     let mut contestants = [
@@ -50,17 +41,33 @@ fn main() {
         "allocate 10,000 one by one from a /16",
         "plan 10,000 for 4 peers",
     ];
-    names.iter().zip(&measured).for_each(|(name, measured)| add(name, MANY, measured));
+    for (name, measured) in names.iter().zip(&measured) {
+        rows.push(row(name, MANY, measured));
+    }
+
     let sizes = [100, 1_000, MANY];
     let mut engines = sizes.map(|size| clusters::engine(size, PEERS));
     let mut contestants: Vec<_> = engines.iter_mut().map(one_change).collect();
     let measured = measure(&mut contestants, arguments.rounds);
     for (size, measured) in sizes.iter().zip(&measured) {
-        add(&format!("one changed Service among {size}, 4 peers"), 2, measured);
+        rows.push(row(&format!("one changed Service among {size}, 4 peers"), 2, measured));
     }
+
     print!("{}", markdown(&["what", "ms in all", "ns each", "least", "allocations each"], &rows));
     let growth = measured[2].median() / measured[0].median();
-    println!("\none change among 10,000 took {growth:.2} times what it took among 100");
+    println!("\none change among 10,000 took {growth:.2} times as long as one among 100");
+}
+
+/// A row of the table, for a measurement of a number of operations.
+fn row(name: &str, operations: usize, measured: &Measured) -> Vec<String> {
+    let operations = operations as f64;
+    vec![
+        name.to_owned(),
+        format!("{:.3}", measured.median() * 1e3),
+        format!("{:.0}", measured.median() * 1e9 / operations),
+        format!("{:.0}", measured.least() * 1e9 / operations),
+        format!("{:.1}", measured.allocations as f64 / operations),
+    ]
 }
 
 fn at_once<'a>(services: &'a [Service], range: &str) -> Box<dyn FnMut() + 'a> {
@@ -102,8 +109,7 @@ fn whole_plan(services: &[Service]) -> Box<dyn FnMut() + '_> {
 
 /// The only endpoint of a Service with policy Local leaves the node, and comes back.
 fn one_change(engine: &mut Engine) -> Box<dyn FnMut() + '_> {
-    let local = |service: &Service| service.key.name.ends_with('1');
-    let service = engine.services().find(local);
+    let service = engine.services().find(|service| service.key.name.ends_with('1'));
     let service = service.unwrap_or_else(|| panic!("expected a Service with policy Local"));
     let (here, gone) = (clusters::slice(&service, true), clusters::slice(&service, false));
     contestant(move || {

@@ -1,46 +1,42 @@
-//! What the adapter keeps in memory: octets asked for, without what the system adds to each request.
+//! The memory of the adapter: allocated octets, without the overhead of the system's allocator.
 //! `cargo bench -p benches --bench adapter_memory`.
 
-#![expect(clippy::print_stdout, reason = "the table is what it is for")]
+#![expect(clippy::print_stdout, reason = "it prints the table")]
 
 use std::sync::Arc;
 
 use benches::clusters;
-use benches::held::{self, Held};
+use benches::memory::{self, TrackingAllocator};
 use benches::table::markdown;
 use lb_adapter::allocator::Allocator;
 use lb_adapter::model::{IpFamily, Service};
 use lb_adapter::planner::{Endpoints, Plan, Scene, Subject};
 
 #[global_allocator]
-static ALLOCATOR: Held = Held;
+static ALLOCATOR: TrackingAllocator = TrackingAllocator;
 
 fn main() {
     let mut rows = Vec::new();
-    let mut add = |name: &str, of: usize, octets: usize| {
-        rows.push(vec![
-            name.to_owned(),
-            format!("{:.2}", octets as f64 / 1e6),
-            format!("{:.0}", octets as f64 / of as f64),
-        ]);
-    };
     for count in [1_000, 5_000, 10_000] {
         let config = Arc::new(clusters::config("10.0.0.0/16", 4));
         let services = clusters::services(count, IpFamily::Ipv4);
-        let before = held::now();
+
+        let before = memory::allocated();
         let mut allocator = Allocator::new();
         allocator.reconcile(&config.pools, &services, &Default::default());
-        add(&format!("allocator, {count} Services"), count, held::now() - before);
-        let before = held::now();
+        rows.push(row(&format!("allocator, {count} Services"), count, before));
+
+        let before = memory::allocated();
         let mut follower = Allocator::new().observing();
         follower.reconcile::<&Service>(&config.pools, [], &Default::default());
         for service in &services {
             let given = allocator.assignment(&service.key).map(|it| &*it.addresses);
             follower.upsert(service, given.unwrap_or_default());
         }
-        add(&format!("the same, following, {count} one by one"), count, held::now() - before);
+        rows.push(row(&format!("the same, following, {count} one by one"), count, before));
         drop(follower);
-        let before = held::now();
+
+        let before = memory::allocated();
         let mut plan = Plan::new(Scene::new(clusters::node(), config));
         for service in &services {
             let slice = clusters::slice(service, true);
@@ -48,15 +44,23 @@ fn main() {
             let held = allocator.assignment(&service.key).ok_or(None);
             plan.update(&Subject::new(service, held, &endpoints));
         }
-        add(&format!("plan of a node, {count} Services, 4 peers"), count, held::now() - before);
-        let before = held::now();
+        rows.push(row(&format!("plan of a node, {count} Services, 4 peers"), count, before));
+
+        let before = memory::allocated();
         let engine = clusters::engine(count, 4);
-        add(
-            &format!("engine: both, and all objects, {count} Services"),
-            count,
-            held::now() - before,
-        );
+        rows.push(row(&format!("engine: both, and all objects, {count} Services"), count, before));
         drop(engine);
     }
+
     print!("{}", markdown(&["what", "MB", "octets for each Service"], &rows));
+}
+
+/// A row of the table, for the memory that a number of Services has allocated since `before`.
+fn row(name: &str, services: usize, before: usize) -> Vec<String> {
+    let octets = memory::allocated() - before;
+    vec![
+        name.to_owned(),
+        format!("{:.2}", octets as f64 / 1e6),
+        format!("{:.0}", octets as f64 / services as f64),
+    ]
 }

@@ -1,17 +1,17 @@
 //! Decoders side by side on the same streams: `cargo bench -p benches --bench decode [-- [--rounds N] [NAME]]`.
 
-#![expect(clippy::print_stdout, reason = "the table is what it is for")]
+#![expect(clippy::print_stdout, reason = "it prints the table")]
 
-use benches::alloc::Counting;
+use benches::alloc::CountingAllocator;
 use benches::arguments::Arguments;
 use benches::decoders::{self, Decoder};
 use benches::measure::{Measured, contestant, measure};
-use benches::seen::Seen;
 use benches::streams::{self, Stream};
 use benches::table::markdown;
+use benches::tally::Tally;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn main() {
     let arguments = Arguments::of_program();
@@ -19,6 +19,7 @@ fn main() {
     for line in skipped {
         println!("{line}");
     }
+
     let rows: Vec<_> =
         streams.iter().filter_map(|stream| compare(stream, arguments.rounds)).collect();
     let names = decoders::all();
@@ -28,17 +29,19 @@ fn main() {
     print!("{}", markdown(&head, &rows));
 }
 
-/// Measures all decoders on a stream and prints what they needed, and in what they differ. Answers the row of the stream in
-/// the table of all.
+/// Measures all decoders on a stream, and prints a table and the differences between their tallies. Returns the row of the
+/// stream in the table of all streams.
 fn compare(stream: &Stream, rounds: usize) -> Option<Vec<String>> {
     let decoders = decoders::all();
-    let seen: Vec<_> = decoders.iter().map(|decoder| (decoder.sees)(stream)).collect();
+    let tally: Vec<_> = decoders.iter().map(|decoder| (decoder.full_pass)(stream)).collect();
+
     let mut contestants: Vec<_> = decoders
         .iter()
         .map(|decoder| contestant(move || (decoder.pass)(std::hint::black_box(stream))))
         .collect();
     let measured = measure(&mut contestants, rounds);
-    let (walked, limit) = (seen.first()?, measured.first()?);
+
+    let (walked, limit) = (tally.first()?, measured.first()?);
     println!(
         "\n## {}: {} UPDATEs, {} octets, {} prefixes, {} hops, {} communities\n",
         stream.name(),
@@ -48,29 +51,45 @@ fn compare(stream: &Stream, rounds: usize) -> Option<Vec<String>> {
         walked.hops.count,
         walked.communities.count,
     );
+
     let rows: Vec<_> = decoders
         .iter()
         .zip(&measured)
         .map(|(decoder, measured)| row(decoder, measured, limit, stream, walked))
         .collect();
     print!("{}", markdown(&HEAD, &rows));
-    for (decoder, seen) in decoders.iter().zip(&seen).filter(|(decoder, _)| decoder.visits) {
-        let difference = seen.difference(walked);
+
+    for (decoder, tally) in decoders.iter().zip(&tally).filter(|(decoder, _)| decoder.visits) {
+        let difference = tally.difference(walked);
         if !difference.is_empty() {
-            println!("\n{} saw {difference}", decoder.name);
+            println!("\n{}: {difference}", decoder.name);
         }
     }
-    let view = measured.get(1)?;
-    let nanoseconds =
-        |measured: &Measured| format!("{:.1}", measured.least() * 1e9 / stream.len() as f64);
-    let prefixes = format!("{:.0}", walked.prefixes() as f64 / view.median() / 1e6);
-    let ratios = measured.iter().skip(1).map(|measured| {
-        let (median, least) =
-            (measured.median() / limit.median(), measured.least() / limit.least());
-        format!("{median:.2} ({least:.2})")
-    });
-    let first = [stream.name().to_owned(), nanoseconds(limit), nanoseconds(view), prefixes];
-    Some(first.into_iter().chain(ratios).collect())
+
+    Some(summary(stream, walked, limit, &measured))
+}
+
+/// The row of a stream in the table of all streams.
+fn summary(
+    stream: &Stream,
+    walked: &Tally,
+    limit: &Measured,
+    measured: &[Measured],
+) -> Vec<String> {
+    let updates = stream.len() as f64;
+    let view = &measured[1];
+    let mut row = vec![
+        stream.name().to_owned(),
+        format!("{:.1}", limit.least() * 1e9 / updates),
+        format!("{:.1}", view.least() * 1e9 / updates),
+        format!("{:.0}", walked.prefixes() as f64 / view.median() / 1e6),
+    ];
+    for measured in measured.iter().skip(1) {
+        let median = measured.median() / limit.median();
+        let least = measured.least() / limit.least();
+        row.push(format!("{median:.2} ({least:.2})"));
+    }
+    row
 }
 
 const HEAD: [&str; 7] =
@@ -81,7 +100,7 @@ fn row(
     measured: &Measured,
     limit: &Measured,
     stream: &Stream,
-    walked: &Seen,
+    walked: &Tally,
 ) -> Vec<String> {
     let updates = stream.len() as f64;
     vec![

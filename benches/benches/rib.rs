@@ -1,7 +1,7 @@
-//! The RIBs: announcing tables to a sink, receiving them, and the memory that they take.
+//! The RIBs: announcing and receiving tables, and the memory that they need.
 //! `cargo bench -p benches --bench rib [-- [--rounds N]]`.
 
-#![expect(clippy::print_stdout, reason = "the table is what it is for")]
+#![expect(clippy::print_stdout, reason = "it prints the tables")]
 
 use std::hint::black_box;
 use std::io::{Read, Write};
@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use benches::arguments::Arguments;
-use benches::held::{self, Held};
 use benches::measure::{contestant, measure};
+use benches::memory::{self, TrackingAllocator};
 use benches::table::markdown;
 use bgp_core::peer::{Endpoints, Import, Output, Peer, PeerSettings};
 use bgp_core::rib::{LocRib, Path, PathSource, Route, RouteSet};
@@ -20,9 +20,9 @@ use bgp_core::{Asn, BgpIdentifier, Direction, IpNet, Ipv4Net, PeerType};
 use bytes::BytesMut;
 
 #[global_allocator]
-static ALLOCATOR: Held = Held;
+static ALLOCATOR: TrackingAllocator = TrackingAllocator;
 
-/// A socket takes so many octets at once; what is written beyond is the next call's.
+/// The number of octets that a socket takes at once.
 const OUTBOX: usize = 64 * 1_024;
 
 fn main() {
@@ -42,21 +42,20 @@ fn main() {
     memory();
 }
 
-/// Fills a Loc-RIB with the paths of many peers, one after the other, and makes the choice once. The cost of a path grows
-/// only with the search for the one that it replaces.
+/// Measures a Loc-RIB that is filled with the paths of many peers in turn, and then makes its choices once. The cost of a
+/// path only grows with the search for the path that it replaces.
 fn decisions(rounds: usize) {
     let mut rows = Vec::new();
     for prefixes in [100, 1_000] {
         for meds in [false, true] {
-            let fill = |peers: u32| move || filled(prefixes, peers, meds).len();
+            let peers = [10, 100, 1_000];
             let mut contestants =
-                [contestant(fill(10)), contestant(fill(100)), contestant(fill(1_000))];
+                peers.map(|peers| contestant(move || filled(prefixes, peers, meds).len()));
             let measured = measure(&mut contestants, rounds);
 
-            let per_path = |peers: u32, seconds: f64| seconds * 1e9 / f64::from(peers * prefixes);
-            let among_ten = per_path(10, measured[0].median());
-            for (peers, measured) in [10, 100, 1_000].into_iter().zip(&measured) {
-                let nanoseconds = per_path(peers, measured.median());
+            let among_ten = measured[0].median() * 1e9 / f64::from(10 * prefixes);
+            for (peers, measured) in peers.into_iter().zip(&measured) {
+                let nanoseconds = measured.median() * 1e9 / f64::from(peers * prefixes);
                 rows.push(vec![
                     format!("{prefixes} prefixes, {peers} paths each"),
                     if meds { "differs" } else { "the same" }.to_owned(),
@@ -72,7 +71,7 @@ fn decisions(rounds: usize) {
     );
 }
 
-/// How many routes, and how many share a set of attributes; 0: all.
+/// Measures tables of `count` routes, of which `per_set` share a set of attributes; 0 means all.
 fn times(rows: &mut Vec<Vec<String>>, count: u32, per_set: u32, rounds: usize) {
     let routes = table(count, per_set);
     let octets = announced(&routes);
@@ -84,6 +83,7 @@ fn times(rows: &mut Vec<Vec<String>>, count: u32, per_set: u32, rounds: usize) {
         contestant(|| received(&octets).adj_rib_in().len()),
     ];
     let measured = measure(&mut contestants, rounds);
+
     let sets = if per_set == 0 { "one set".to_owned() } else { format!("one per {per_set}") };
     let limit = measured[0].median();
     let names = ["octets written to TCP", "announced", "RouteSet made", "received and kept"];
@@ -97,7 +97,7 @@ fn times(rows: &mut Vec<Vec<String>>, count: u32, per_set: u32, rounds: usize) {
     }
 }
 
-/// A Loc-RIB in which each of the peers, one after the other, has announced all prefixes, with every choice made.
+/// A Loc-RIB in which each of the peers in turn has announced all prefixes, with all choices made.
 fn filled(prefixes: u32, peers: u32, meds: bool) -> LocRib<u32> {
     let mut rib = LocRib::new();
     let prefixes: Vec<_> = table(prefixes, 0).iter().map(|(prefix, _)| prefix).collect();
@@ -118,7 +118,7 @@ fn filled(prefixes: u32, peers: u32, meds: bool) -> LocRib<u32> {
     rib
 }
 
-/// Routes whose prefixes are a /24 each; neighbours share their attributes.
+/// A table of /24 prefixes; adjacent ones share their attributes.
 fn table(count: u32, per_set: u32) -> RouteSet {
     let mut shared = Arc::new(attributes(0));
     let mut routes = RouteSet::new();
@@ -143,26 +143,27 @@ fn attributes(number: u32) -> PathAttributes {
 
 fn config(last: u8) -> PeerSettings {
     let identifier = BgpIdentifier(Ipv4Addr::new(10, 0, 0, last));
-    let asn = |last| Asn(64_600 + u32::from(last));
-    PeerSettings::new(asn(last), identifier, asn(3 - last))
+    let [local_asn, remote_asn] = [last, 3 - last].map(|last| Asn(64_600 + u32::from(last)));
+    PeerSettings::new(local_asn, identifier, remote_asn)
 }
 
-/// A peer whose session is up, on the connection that it made.
+/// A peer with an Established session on an outgoing connection.
 fn established(config: PeerSettings, now: Instant) -> Peer {
     let (last, other) = if config.fsm.local_asn == Asn(64_601) { (1, 2) } else { (2, 1) };
     let mut peer = Peer::new(config);
     let mut far = Peer::new(self::config(other));
-    let at = |last| std::net::SocketAddr::from((Ipv4Addr::new(10, 0, 0, last), 179));
-    for (peer, direction, ours, theirs) in [
+
+    for (peer, direction, local, remote) in [
         (&mut peer, Direction::Outgoing, last, other),
         (&mut far, Direction::Incoming, other, last),
     ] {
         peer.start(now);
-        let endpoints = Endpoints { local: at(ours), remote: at(theirs) };
-        peer.connected(now, direction, endpoints).expect("a connection is wanted");
+        let [local, remote] =
+            [local, remote].map(|last| (Ipv4Addr::new(10, 0, 0, last), 179).into());
+        peer.connected(now, direction, Endpoints { local, remote }).expect("it connects");
     }
 
-    // A few turns bring OPEN and KEEPALIVE across in both directions.
+    // A few rounds exchange OPEN and KEEPALIVE in both directions.
     for _ in 0..8 {
         let mut octets = BytesMut::new();
         while peer.poll_transmit(now, Direction::Outgoing, &mut octets) {}
@@ -181,7 +182,7 @@ fn established(config: PeerSettings, now: Instant) -> Peer {
     peer
 }
 
-/// Gives the routes to a peer whose session is up and takes all messages, as much at once as a socket does.
+/// Announces the routes to a peer with an Established session, and passes on the messages in the portions of a socket.
 fn announce(routes: &RouteSet, mut each: impl FnMut(&[u8])) -> Peer {
     let now = Instant::now();
     let mut peer = established(config(1), now);
@@ -209,7 +210,7 @@ fn announced_length(routes: &RouteSet) -> usize {
     length
 }
 
-/// A TCP connection to a thread that reads and forgets: what nobody who announces can do without.
+/// A TCP connection to a thread that discards what it reads: the minimum cost of an announcement.
 struct Wire(TcpStream);
 
 impl Wire {
@@ -231,7 +232,7 @@ impl Wire {
     }
 }
 
-/// A peer that was sent the octets, in reads of 64 KiB, and kept the routes.
+/// A peer that has received the octets, in reads of 64 KiB, and kept the routes.
 fn received(octets: &[u8]) -> Peer {
     let now = Instant::now();
     let mut config = config(2);
@@ -247,38 +248,42 @@ fn received(octets: &[u8]) -> Peer {
     peer
 }
 
-fn memory() {
-    const ROUTES: u32 = 1_000_000;
-    let mut rows = Vec::new();
-    let mut row = |what: &str, held: usize, most: usize| {
-        rows.push(vec![
-            what.to_owned(),
-            format!("{:.1}", held as f64 / 1e6),
-            format!("{:.1}", most as f64 / 1e6),
-            format!("{:.1}", most as f64 / f64::from(ROUTES)),
-        ]);
-    };
+/// The number of routes in the measurement of memory.
+const ROUTES: u32 = 1_000_000;
 
+fn memory() {
+    let mut rows = Vec::new();
     for per_set in [0, 5] {
         let sets = if per_set == 0 { "one set" } else { "one per 5" };
-        let before = held::start();
+        let before = memory::reset_peak();
         let routes = table(ROUTES, per_set);
-        row(&format!("1 M routes, {sets}"), held::now() - before, held::most() - before);
+        rows.push(memory_row(format!("1 M routes, {sets}"), before));
 
-        let before = if per_set == 0 { before } else { held::now() };
-        held::start();
+        let before = if per_set == 0 { before } else { memory::allocated() };
+        memory::reset_peak();
         let peers: Vec<_> = (0..4).map(|_| announce(&routes, |_| ())).collect();
-        let what =
-            if per_set == 0 { "the routes, and 4 peers told" } else { "4 peers told, beside" };
-        row(&format!("{what}, {sets}"), held::now() - before, held::most() - before);
+        let name =
+            if per_set == 0 { "the routes, announced to 4 peers" } else { "announced to 4 peers" };
+        rows.push(memory_row(format!("{name}, {sets}"), before));
 
         let octets = announced(&routes);
         drop((peers, routes));
-        let before = held::start();
+        let before = memory::reset_peak();
         let peer = received(&octets);
-        row(&format!("Adj-RIB-In of 1 M, {sets}"), held::now() - before, held::most() - before);
+        rows.push(memory_row(format!("Adj-RIB-In of 1 M, {sets}"), before));
         drop(peer);
     }
 
     print!("{}", markdown(&["memory", "MB held", "MB at most", "octets a route at most"], &rows));
+}
+
+/// A row of the table, for the memory that was allocated since `before`, and its peak.
+fn memory_row(name: String, before: usize) -> Vec<String> {
+    let (held, most) = (memory::allocated() - before, memory::peak() - before);
+    vec![
+        name,
+        format!("{:.1}", held as f64 / 1e6),
+        format!("{:.1}", most as f64 / 1e6),
+        format!("{:.1}", most as f64 / f64::from(ROUTES)),
+    ]
 }

@@ -1,12 +1,12 @@
-//! UPDATEs by hand: values appended to a `Vec`, lengths put in their places. Nothing is checked.
+//! UPDATEs encoded by hand: values are appended to a `Vec`, and lengths patched. Nothing is checked.
 //!
-//! It is the limit that encoders are measured by, and how the generated streams are made.
+//! This is the reference for encoders, and writes the generated streams.
 
 use bgp_core::wire::{NextHop, PathAttributes, SegmentType};
 use ipnet::IpNet;
 
-/// Appends an UPDATE of IPv4 prefixes, or of IPv6 prefixes where the next hop is of IPv6, as a 4-octet-AS external
-/// session would have it.
+/// Appends an UPDATE for an external session with four-octet AS numbers. The prefixes are IPv6 if the next hop is IPv6,
+/// otherwise IPv4.
 #[inline]
 pub fn update(out: &mut Vec<u8>, attributes: &PathAttributes, nlri: &[IpNet]) {
     let start = header(out);
@@ -14,15 +14,18 @@ pub fn update(out: &mut Vec<u8>, attributes: &PathAttributes, nlri: &[IpNet]) {
     if let Some(NextHop::V6 { global, .. }) = &attributes.next_hop {
         mp_reach(out, &global.octets(), nlri);
     }
+
     path_attributes(out, attributes);
     patch(out, start + 21, start + 23);
+
     if let Some(NextHop::V4(_)) = &attributes.next_hop {
         prefixes(out, nlri);
     }
+
     patch_message(out, start);
 }
 
-/// Appends the header of an UPDATE, and says where it begins.
+/// Appends the header of an UPDATE, and returns its offset.
 #[inline]
 pub fn header(out: &mut Vec<u8>) -> usize {
     let start = out.len();
@@ -33,20 +36,20 @@ pub fn header(out: &mut Vec<u8>) -> usize {
     start
 }
 
-/// Writes the length of what stands from `from` to the end, at `at`.
+/// Writes the number of octets from `from` to the end at offset `at`.
 #[inline]
 pub fn patch(out: &mut [u8], at: usize, from: usize) {
     let length = u16::try_from(out.len() - from).unwrap_or(u16::MAX);
     out[at..at + 2].copy_from_slice(&length.to_be_bytes());
 }
 
-/// Writes the length of the message that begins at `start`.
+/// Writes the length of the message that starts at `start`.
 #[inline]
 pub fn patch_message(out: &mut [u8], start: usize) {
     patch(out, start + 16, start);
 }
 
-/// Appends prefixes: always all octets of the address, then those are taken back that do not count.
+/// Appends prefixes. For each it writes all octets of the address, and then truncates those that do not count.
 #[inline]
 pub fn prefixes(out: &mut Vec<u8>, prefixes: &[IpNet]) {
     for prefix in prefixes {
@@ -65,7 +68,7 @@ pub fn prefixes(out: &mut Vec<u8>, prefixes: &[IpNet]) {
     }
 }
 
-/// Appends an MP_REACH_NLRI of IPv6 unicast, its length always of two octets.
+/// Appends an MP_REACH_NLRI of IPv6 unicast, always with a length of two octets.
 pub fn mp_reach(out: &mut Vec<u8>, next_hop: &[u8], nlri: &[IpNet]) {
     let at = out.len();
     let length = u8::try_from(next_hop.len()).unwrap_or(u8::MAX);
@@ -79,6 +82,7 @@ pub fn mp_reach(out: &mut Vec<u8>, next_hop: &[u8], nlri: &[IpNet]) {
 #[inline]
 fn path_attributes(out: &mut Vec<u8>, attributes: &PathAttributes) {
     out.extend_from_slice(&[0x40, 1, 1, attributes.origin as u8]);
+
     let at = out.len();
     out.extend_from_slice(&[0x40, 2, 0]);
     for segment in &attributes.as_path.segments {
@@ -87,14 +91,17 @@ fn path_attributes(out: &mut Vec<u8>, attributes: &PathAttributes) {
         segment.asns.iter().for_each(|asn| out.extend_from_slice(&asn.0.to_be_bytes()));
     }
     close(out, at);
+
     if let Some(NextHop::V4(address)) = &attributes.next_hop {
         let [a, b, c, d] = address.octets();
         out.extend_from_slice(&[0x40, 3, 4, a, b, c, d]);
     }
+
     if let Some(med) = attributes.med {
         out.extend_from_slice(&[0x80, 4, 4]);
         out.extend_from_slice(&med.to_be_bytes());
     }
+
     if !attributes.communities.is_empty() {
         let at = out.len();
         out.extend_from_slice(&[0xc0, 8, 0]);
@@ -102,6 +109,7 @@ fn path_attributes(out: &mut Vec<u8>, attributes: &PathAttributes) {
         communities.for_each(|community| out.extend_from_slice(&community.0.to_be_bytes()));
         close(out, at);
     }
+
     if !attributes.large_communities.is_empty() {
         let at = out.len();
         out.extend_from_slice(&[0xc0, 32, 0]);
@@ -114,7 +122,7 @@ fn path_attributes(out: &mut Vec<u8>, attributes: &PathAttributes) {
     }
 }
 
-/// Writes the length of an attribute whose header of three octets is at `at`. The streams have no long ones.
+/// Writes the length of an attribute whose header of three octets is at `at`. The streams have no long attributes.
 #[inline]
 fn close(out: &mut [u8], at: usize) {
     let length = out.len() - at - 3;

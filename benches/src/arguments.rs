@@ -1,17 +1,17 @@
-//! The few arguments that the benchmarks take.
+//! The arguments of the benchmarks.
 
-/// How much is measured.
+/// The arguments: the extent of the measurement.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Arguments {
-    /// Rounds; odd, so that there is one in the middle.
+    /// The number of rounds; odd, so that there is a median.
     pub rounds: usize,
-    /// Only streams whose name contains this.
+    /// A filter: measure only streams whose name contains this.
     pub filter: String,
 }
 
 impl Arguments {
-    /// Those of the program: `--rounds N`, and a word that names of streams contain. What Cargo adds is left out.
+    /// The arguments of the program: `--rounds N`, and a filter for names of streams. Arguments that Cargo adds are ignored.
     #[must_use]
     pub fn of_program() -> Self {
         let mut arguments = Self { rounds: 9, filter: String::new() };

@@ -1,4 +1,4 @@
-//! Clusters of any size for lb-adapter: Services of the usual kind, one node, some peers.
+//! Clusters of any size for lb-adapter: ordinary Services, one node, some peers.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use lb_adapter::model::{
 };
 use lb_adapter::planner::Options;
 
-/// Services of one family, as the API server completes them; every other one has policy Local.
+/// Services of one family, with the API server's defaults; every other one has policy Local.
 #[must_use]
 pub fn services(count: usize, family: IpFamily) -> Vec<Service> {
     (0..count).map(|number| service(number, family)).collect()
@@ -31,7 +31,7 @@ fn service(number: usize, family: IpFamily) -> Service {
     service
 }
 
-/// Three ready endpoints of a Service, one of them on the node; or all of them elsewhere.
+/// Three ready endpoints of a Service. If `here` is true, one is on the node, otherwise none.
 #[must_use]
 pub fn slice(service: &Service, here: bool) -> EndpointSlice {
     let mut slice = EndpointSlice::new(format!("{}-abcde", service.key.name), service.key.clone());
@@ -51,7 +51,7 @@ pub fn slice(service: &Service, here: bool) -> EndpointSlice {
     slice
 }
 
-/// The node that is planned for.
+/// The node to plan for.
 #[must_use]
 pub fn node() -> Node {
     let mut node = Node::new("kube0");
@@ -63,17 +63,16 @@ pub fn node() -> Node {
 ///
 /// # Panics
 ///
-/// If `range` is none.
+/// If `range` is not an address range.
 #[must_use]
 pub fn config(range: &str, peers: u8) -> Config {
-    let peer = |number| {
-        Peer::new(Asn(64_636), Asn(64_635), IpAddr::V4(Ipv4Addr::new(172, 22, 35, number)))
-    };
+    let addresses = (1..=peers).map(|number| IpAddr::V4(Ipv4Addr::new(172, 22, 35, number)));
+    let peers = addresses.map(|address| Peer::new(Asn(64_636), Asn(64_635), address));
     let range = range.parse().unwrap_or_else(|_| panic!("expected a range, found {range}"));
-    Config::new((1..=peers).map(peer).collect(), vec![Pool::new("default", vec![range])])
+    Config::new(peers.collect(), vec![Pool::new("default", vec![range])])
 }
 
-/// A cluster in which all Services have their addresses and are announced.
+/// A cluster whose Services all have addresses and are announced.
 #[must_use]
 pub fn engine(count: usize, peers: u8) -> Engine {
     let mut engine = Engine::new(Options::default(), Some("kube0".to_owned()));

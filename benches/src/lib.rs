@@ -1,5 +1,5 @@
-//! What the benchmarks share: streams of real and generated UPDATEs, the decoders and encoders that are compared, and
-//! the measuring. `README.md` says how to run them and what came out.
+//! The shared parts of the benchmarks: streams of recorded and generated UPDATEs, the decoders and encoders to compare, and
+//! the measurement. See `README.md` for how to run them, and the results.
 
 pub mod alloc;
 pub mod append;
@@ -7,8 +7,8 @@ pub mod arguments;
 pub mod clusters;
 pub mod decoders;
 pub mod encoders;
-pub mod held;
 pub mod measure;
-pub mod seen;
+pub mod memory;
 pub mod streams;
 pub mod table;
+pub mod tally;

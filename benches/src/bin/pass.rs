@@ -1,11 +1,11 @@
-//! One decoder or encoder, one stream or UPDATE, one pass after another: what a profiler is pointed at.
+//! A program for profilers: repeated passes of one decoder over a stream, or of one encoder.
 //!
-//! `pass DECODER STREAM PASSES [MESSAGES]`: both names by a part of them, the stream cut to so many messages.
-//! `pass encode ENCODER TASK PASSES`: as many UPDATEs.
+//! `pass DECODER STREAM PASSES [MESSAGES]`: decodes the stream, truncated to a number of messages. Parts of names suffice.
+//! `pass encode ENCODER TASK PASSES`: encodes that many UPDATEs.
 
 #![expect(
     clippy::print_stdout,
-    reason = "what was seen is what keeps the pass from being left out"
+    reason = "the printed tally keeps the compiler from removing the pass"
 )]
 
 use benches::encoders::{Encode, Encoder};
@@ -31,11 +31,11 @@ fn decode(decoder: &str, stream: &str, passes: &str, messages: Option<&str>) -> 
     if let Some(messages) = messages {
         stream.truncate(messages.parse().ok()?);
     }
-    let mut seen = 0;
+    let mut count = 0;
     for _ in 0..passes.parse::<u64>().ok()? {
-        seen += measured_pass(&decoder, &stream);
+        count += measured_pass(&decoder, &stream);
     }
-    println!("{} on {}: {} UPDATEs, {seen} values", decoder.name, stream.name(), stream.len());
+    println!("{} on {}: {} UPDATEs, {count} values", decoder.name, stream.name(), stream.len());
     Some(())
 }
 
@@ -44,7 +44,7 @@ fn encode(encoder: &str, task: &str, passes: &str) -> Option<()> {
     let task = encoders::tasks().into_iter().find(|one| one.name.contains(task))?;
     let passes = passes.parse().ok()?;
     let mut ready = (encoder.ready)(&task, 8_192);
-    // The buffers grow in the first.
+    // The buffers grow in the first pass.
     ready.write(1);
     measured_pass_of_encoder(&mut *ready, passes);
     let octets = ready.octets().len();
@@ -52,14 +52,14 @@ fn encode(encoder: &str, task: &str, passes: &str) -> Option<()> {
     Some(())
 }
 
-/// What callgrind collects, by its name.
+/// A pass of a decoder. Callgrind collects this function by its name.
 #[inline(never)]
 fn measured_pass(decoder: &decoders::Decoder, stream: &streams::Stream) -> u64 {
-    let seen = (decoder.pass)(stream);
-    seen.prefixes() + seen.hops.count + seen.communities.count
+    let tally = (decoder.pass)(stream);
+    tally.prefixes() + tally.hops.count + tally.communities.count
 }
 
-/// The same of an encoder.
+/// Passes of an encoder. Callgrind collects this function by its name.
 #[inline(never)]
 fn measured_pass_of_encoder(encoder: &mut dyn Encode, passes: usize) {
     encoder.write(passes);

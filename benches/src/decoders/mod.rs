@@ -1,35 +1,35 @@
-//! The decoders that are compared. Each passes over a whole stream and visits every prefix, hop and community.
+//! The decoders to compare. Each makes a pass over a stream and visits every prefix, hop and community.
 
 mod ours;
 #[cfg(feature = "peers")]
 mod peers;
 mod walker;
 
-use crate::seen::Seen;
 use crate::streams::Stream;
+use crate::tally::Tally;
 
 /// A way to decode a stream.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Decoder {
-    /// What it is called in the table.
+    /// The name in the table.
     pub name: &'static str,
-    /// Decodes all messages and says what it saw.
-    pub pass: fn(&Stream) -> Seen,
-    /// The same for the comparison of what was seen: not measured, so that it may take the time to put values together that
-    /// the decoder has in another form.
-    pub sees: fn(&Stream) -> Seen,
-    /// It is to visit everything.
+    /// Decodes all messages and returns a tally of the values.
+    pub pass: fn(&Stream) -> Tally,
+    /// Does the same for the comparison of tallies. It is not measured, and may convert values that the decoder has in
+    /// another form.
+    pub full_pass: fn(&Stream) -> Tally,
+    /// True if the decoder visits all values.
     pub visits: bool,
 }
 
 impl Decoder {
-    const fn new(name: &'static str, pass: fn(&Stream) -> Seen) -> Self {
-        Self { name, pass, sees: pass, visits: true }
+    const fn new(name: &'static str, pass: fn(&Stream) -> Tally) -> Self {
+        Self { name, pass, full_pass: pass, visits: true }
     }
 }
 
-/// All of them; first the walker, which the others are measured by.
+/// All decoders; the first is the walker, the reference for the others.
 #[must_use]
 pub fn all() -> Vec<Decoder> {
     let mut all = vec![

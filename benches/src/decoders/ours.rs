@@ -1,63 +1,64 @@
-//! bgp-core by its public API, as an embedder would call it: frames cut from the stream, every check on.
+//! bgp-core by its public API, as an application would call it: split the stream into frames, with all checks.
 
 use bgp_core::wire::{Frame, OwnedUpdate, Prefixes, Update};
 use bgp_core::{AfiSafi, IpNet};
 
-use crate::seen::{Seen, Sum};
 use crate::streams::Stream;
+use crate::tally::{Sum, Tally};
 
-/// Calls `visit` with every UPDATE; stops at one that ends a session.
+/// Calls `visit` for every UPDATE; stops at one that ends a session.
 #[inline(always)]
-fn updates<'a>(stream: &'a Stream, mut visit: impl FnMut(&Update<'a>, &mut Seen)) -> Seen {
-    let mut seen = Seen::default();
+fn updates<'a>(stream: &'a Stream, mut visit: impl FnMut(&Update<'a>, &mut Tally)) -> Tally {
+    let mut tally = Tally::default();
     let mut rest: &[u8] = stream.octets();
     let cx = stream.cx();
     while let Ok(Some(frame)) = Frame::split(rest, cx.limit()) {
         match Update::decode(frame, cx) {
-            Ok(update) => visit(&update, &mut seen),
+            Ok(update) => visit(&update, &mut tally),
             Err(_) => break,
         }
-        seen.updates += 1;
+        tally.updates += 1;
         rest = &rest[frame.as_bytes().len()..];
     }
-    seen
+    tally
 }
 
-/// The view, everything in it visited.
-pub(super) fn view(stream: &Stream) -> Seen {
+/// Visits everything in a view.
+pub(super) fn view(stream: &Stream) -> Tally {
     updates(stream, visit)
 }
 
-/// The message in a copy of its own, everything in it visited.
-pub(super) fn owned(stream: &Stream) -> Seen {
-    let mut seen = Seen::default();
+/// Visits everything in an owned copy of the message.
+pub(super) fn owned(stream: &Stream) -> Tally {
+    let mut tally = Tally::default();
     let mut rest: &[u8] = stream.octets();
     let cx = stream.cx();
     while let Ok(Some(frame)) = Frame::split(rest, cx.limit()) {
         let Ok(update) = OwnedUpdate::decode(frame, cx) else { break };
-        visit(&update.view(), &mut seen);
-        seen.updates += 1;
+        visit(&update.view(), &mut tally);
+        tally.updates += 1;
         rest = &rest[frame.as_bytes().len()..];
     }
-    seen
+    tally
 }
 
-/// The view, nothing visited but what says how many there are.
-pub(super) fn decode_only(stream: &Stream) -> Seen {
-    updates(stream, |update, seen| {
+/// Only decodes, without visiting any value.
+pub(super) fn decode_only(stream: &Stream) -> Tally {
+    updates(stream, |update, tally| {
         std::hint::black_box(update);
-        seen.hops.count += u64::from(update.treatment() as u8);
+        tally.hops.count += u64::from(update.treatment() as u8);
     })
 }
 
-/// The owned attributes of each message, and its prefixes.
-pub(super) fn path_attributes(stream: &Stream) -> Seen {
-    updates(stream, |update, seen| {
+/// Visits the owned attributes of each message, and its prefixes.
+pub(super) fn path_attributes(stream: &Stream) -> Tally {
+    updates(stream, |update, tally| {
         let attributes = update.to_attributes();
         for segment in &attributes.as_path.segments {
-            segment.asns.iter().for_each(|asn| seen.hops.add(asn.0.into()));
+            segment.asns.iter().for_each(|asn| tally.hops.add(asn.0.into()));
         }
-        let communities = &mut seen.communities;
+
+        let communities = &mut tally.communities;
         attributes.communities.iter().for_each(|community| communities.add(community.0.into()));
         let extended = attributes.extended_communities.iter();
         extended.for_each(|community| communities.add(u64::from_be_bytes(community.0)));
@@ -65,18 +66,20 @@ pub(super) fn path_attributes(stream: &Stream) -> Seen {
             let (first, second) = (community.local_data_1, community.local_data_2);
             communities.add_large(community.global_administrator, first, second);
         }
-        prefixes(update, seen);
+
+        prefixes(update, tally);
     })
 }
 
 #[inline(always)]
-fn visit(update: &Update<'_>, seen: &mut Seen) {
+fn visit(update: &Update<'_>, tally: &mut Tally) {
     if let Some(path) = update.as_path() {
         for segment in path.segments() {
-            segment.asns.for_each(|asn| seen.hops.add(asn.0.into()));
+            segment.asns.for_each(|asn| tally.hops.add(asn.0.into()));
         }
     }
-    let communities = &mut seen.communities;
+
+    let communities = &mut tally.communities;
     update.communities().for_each(|community| communities.add(community.0.into()));
     let extended = update.extended_communities();
     extended.for_each(|community| communities.add(u64::from_be_bytes(community.0)));
@@ -84,21 +87,24 @@ fn visit(update: &Update<'_>, seen: &mut Seen) {
         let (first, second) = (community.local_data_1, community.local_data_2);
         communities.add_large(community.global_administrator, first, second);
     });
-    prefixes(update, seen);
+
+    prefixes(update, tally);
 }
 
 #[inline(always)]
-fn prefixes(update: &Update<'_>, seen: &mut Seen) {
-    let v4 = |sum: &mut Sum, prefix: ipnet::Ipv4Net| {
-        sum.add_v4(prefix.addr().into(), prefix.prefix_len());
-    };
-    update.withdrawn().for_each(|prefix| v4(&mut seen.withdrawn, prefix));
-    update.nlri().for_each(|prefix| v4(&mut seen.announced, prefix));
+fn prefixes(update: &Update<'_>, tally: &mut Tally) {
+    update.withdrawn().for_each(|prefix| {
+        tally.withdrawn.add_v4(prefix.addr().into(), prefix.prefix_len());
+    });
+    update.nlri().for_each(|prefix| {
+        tally.announced.add_v4(prefix.addr().into(), prefix.prefix_len());
+    });
+
     if let Some(reach) = update.mp_reach() {
-        unicast(reach.family(), reach.nlri(), &mut seen.announced);
+        unicast(reach.family(), reach.nlri(), &mut tally.announced);
     }
     if let Some(unreach) = update.mp_unreach() {
-        unicast(unreach.family(), unreach.nlri(), &mut seen.withdrawn);
+        unicast(unreach.family(), unreach.nlri(), &mut tally.withdrawn);
     }
 }
 

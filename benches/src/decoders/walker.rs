@@ -1,24 +1,24 @@
-//! The limit: the plainest safe loop that touches every prefix, hop and community. It judges nothing; it only never
-//! reads outside of the message. At octets that are no UPDATE it stops.
+//! The walker, the reference for decoders: the simplest safe loop that reads every prefix, hop and community. It checks
+//! nothing, except that it never reads outside of the message. It stops at octets that are not an UPDATE.
 
-use crate::seen::{Seen, Sum};
 use crate::streams::Stream;
+use crate::tally::{Sum, Tally};
 
-pub(super) fn pass(stream: &Stream) -> Seen {
-    let mut seen = Seen::default();
+pub(super) fn pass(stream: &Stream) -> Tally {
+    let mut tally = Tally::default();
     let mut rest: &[u8] = stream.octets();
     let four_octet_as = stream.cx().is_four_octet_as();
     while let Some((message, after)) = message(rest) {
-        seen.updates += 1;
-        if walk(message, four_octet_as, &mut seen).is_none() {
+        tally.updates += 1;
+        if walk(message, four_octet_as, &mut tally).is_none() {
             break;
         }
         rest = after;
     }
-    seen
+    tally
 }
 
-/// The body of the first message, and what follows.
+/// The body of the first message, and the rest.
 #[inline]
 fn message(octets: &[u8]) -> Option<(&[u8], &[u8])> {
     let length = octets.get(16..18)?;
@@ -28,10 +28,11 @@ fn message(octets: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 #[inline]
-fn walk(body: &[u8], four_octet_as: bool, seen: &mut Seen) -> Option<()> {
+fn walk(body: &[u8], four_octet_as: bool, tally: &mut Tally) -> Option<()> {
     let (withdrawn, body) = counted(body)?;
     let (attributes, nlri) = counted(body)?;
-    v4(withdrawn, &mut seen.withdrawn)?;
+    v4(withdrawn, &mut tally.withdrawn)?;
+
     let mut rest = attributes;
     while let [flags, code, length, after @ ..] = rest {
         let (value, after) = if flags & 0x10 == 0 {
@@ -41,17 +42,19 @@ fn walk(body: &[u8], four_octet_as: bool, seen: &mut Seen) -> Option<()> {
             after.split_at_checked(usize::from(u16::from_be_bytes([*length, *low])))?
         };
         rest = after;
+
         match code {
-            2 => as_path(value, four_octet_as, &mut seen.hops)?,
-            8 => words::<4>(value, |word| seen.communities.add(u32::from_be_bytes(word).into())),
-            14 => mp_reach(value, &mut seen.announced)?,
-            15 => mp_unreach(value, &mut seen.withdrawn)?,
-            16 => words::<8>(value, |word| seen.communities.add(u64::from_be_bytes(word))),
-            32 => words::<12>(value, |word| large(word, &mut seen.communities)),
+            2 => as_path(value, four_octet_as, &mut tally.hops)?,
+            8 => words::<4>(value, |word| tally.communities.add(u32::from_be_bytes(word).into())),
+            14 => mp_reach(value, &mut tally.announced)?,
+            15 => mp_unreach(value, &mut tally.withdrawn)?,
+            16 => words::<8>(value, |word| tally.communities.add(u64::from_be_bytes(word))),
+            32 => words::<12>(value, |word| large(word, &mut tally.communities)),
             _ => {}
         }
     }
-    v4(nlri, &mut seen.announced)
+
+    v4(nlri, &mut tally.announced)
 }
 
 #[inline]
@@ -72,8 +75,8 @@ fn words<const N: usize>(octets: &[u8], mut add: impl FnMut([u8; N])) {
 #[inline]
 fn large(word: [u8; 12], sum: &mut Sum) {
     let [a, b, c, d, e, f, g, h, i, j, k, l] = word;
-    let number = |octets| u32::from_be_bytes(octets);
-    sum.add_large(number([a, b, c, d]), number([e, f, g, h]), number([i, j, k, l]));
+    let (first, second) = (u32::from_be_bytes([e, f, g, h]), u32::from_be_bytes([i, j, k, l]));
+    sum.add_large(u32::from_be_bytes([a, b, c, d]), first, second);
 }
 
 #[inline]
@@ -148,6 +151,7 @@ fn v6(mut rest: &[u8], sum: &mut Sum) -> Option<()> {
             }
             _ => return None,
         };
+
         let mask = u128::MAX.checked_shl(128 - u32::from(*length)).unwrap_or(0);
         sum.add_v6(u128::from_be_bytes(address) & mask, *length);
         rest = after;

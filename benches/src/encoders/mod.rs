@@ -1,4 +1,4 @@
-//! The encoders that are compared. Each has its object ready and writes one UPDATE again and again.
+//! The encoders to compare. Each prepares its object, and then writes one UPDATE repeatedly.
 
 mod ours;
 #[cfg(feature = "peers")]
@@ -14,19 +14,19 @@ use bytes::{Bytes, BytesMut};
 use crate::append;
 use crate::streams::metallb_attributes;
 
-/// An UPDATE to write: what a load balancer announces, with some prefixes.
+/// An UPDATE to write: an announcement of a load balancer, with some prefixes.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Task {
-    /// How many prefixes of which length.
+    /// The name: the number and length of the prefixes.
     pub name: String,
-    /// The attributes, the next hop among them.
+    /// The attributes, including the next hop.
     pub attributes: PathAttributes,
     /// The prefixes, all of one family.
     pub prefixes: Vec<IpNet>,
 }
 
-/// The tasks: of IPv4, and of IPv6 in an MP_REACH_NLRI.
+/// All tasks: for IPv4, and for IPv6 in an MP_REACH_NLRI.
 #[must_use]
 pub fn tasks() -> Vec<Task> {
     let v4 = [(1, 32), (5, 24), (200, 24)];
@@ -38,28 +38,28 @@ pub fn tasks() -> Vec<Task> {
 }
 
 impl Task {
-    /// So many prefixes of that length from an address on.
+    /// A task with `count` prefixes of a length, starting at an address.
     fn new(count: u32, length: u8, from: IpAddr) -> Self {
         let mut attributes = metallb_attributes();
         if from.is_ipv6() {
             let next_hop = Ipv6Addr::new(0xfc00, 0xf853, 0xccd, 0xe793, 0, 0, 0, 3);
             attributes.next_hop = Some(next_hop.into());
         }
-        let prefix = |number: u32| match from {
+
+        let addresses = (0..count).map(|number| match from {
             IpAddr::V4(from) => {
-                let address = u32::from(from) + (number << (32 - length));
-                IpNet::new_assert(Ipv4Addr::from(address).into(), length)
+                IpAddr::from((u32::from(from) + (number << (32 - length))).to_be_bytes())
             }
             IpAddr::V6(from) => {
-                let address = u128::from(from) + (u128::from(number) << (128 - length));
-                IpNet::new_assert(Ipv6Addr::from(address).into(), length)
+                let offset = u128::from(number) << (128 - length);
+                IpAddr::from((u128::from(from) + offset).to_be_bytes())
             }
-        };
-        let prefixes = (0..count).map(prefix).collect();
+        });
+        let prefixes = addresses.map(|address| IpNet::new_assert(address, length)).collect();
         Self { name: format!("{count} x /{length}"), attributes, prefixes }
     }
 
-    /// What the session negotiated.
+    /// The context of the session.
     #[must_use]
     pub const fn cx(&self) -> WireContext {
         WireContext::new(PeerType::External)
@@ -82,55 +82,56 @@ impl Task {
         self.attributes.next_hop.unwrap_or(NextHop::V4(Ipv4Addr::UNSPECIFIED))
     }
 
-    /// What of the task is not in these octets, or is there and not in the task; nothing where they are one UPDATE that
-    /// says what was meant.
+    /// The difference between these octets and the task; `None` if they are exactly the UPDATE to write.
     #[must_use]
     pub fn difference(&self, octets: &[u8]) -> Option<String> {
         let cx = self.cx();
         let frame = match Frame::split(octets, cx.limit()) {
             Ok(Some(frame)) if frame.as_bytes().len() == octets.len() => frame,
-            other => return Some(format!("no message: {other:?}")),
+            other => return Some(format!("not a message: {other:?}")),
         };
         let update = match Update::decode(frame, cx) {
             Ok(update) => update,
             Err(error) => return Some(format!("an UPDATE that ends the session: {error}")),
         };
         if let Some(finding) = update.findings().next() {
-            return Some(format!("an UPDATE with a fault: {finding:?}"));
+            return Some(format!("an UPDATE with an error: {finding:?}"));
         }
+
         let attributes = update.to_attributes();
         if attributes.as_path != self.attributes.as_path {
-            let (written, meant) = (&attributes.as_path, &self.attributes.as_path);
-            return Some(format!("another AS_PATH: {written}, where {meant} was meant"));
+            let (written, expected) = (&attributes.as_path, &self.attributes.as_path);
+            return Some(format!("the AS_PATH {written} instead of {expected}"));
         }
         if attributes != self.attributes {
-            return Some(format!("other attributes: {attributes:?}"));
+            return Some(format!("different attributes: {attributes:?}"));
         }
+
         let same = update.reachable().eq(self.prefixes.iter().copied());
-        (!same || update.unreachable().count() > 0).then(|| "other prefixes".to_owned())
+        (!same || update.unreachable().count() > 0).then(|| "different prefixes".to_owned())
     }
 }
 
-/// A way to encode.
+/// A way to encode UPDATEs.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Encoder {
-    /// What it is called in the table.
+    /// The name in the table.
     pub name: &'static str,
-    /// Makes it ready for a task, with a buffer of so many octets where it takes one.
+    /// Prepares the encoder for a task, with the size of its buffer if it has one.
     pub ready: for<'a> fn(&'a Task, usize) -> Box<dyn Encode + 'a>,
 }
 
-/// An encoder that has everything ready.
+/// An encoder that is prepared for a task.
 pub trait Encode {
-    /// Writes the UPDATE so many times.
+    /// Writes the UPDATE a number of times.
     fn write(&mut self, times: usize);
 
-    /// What it wrote last.
+    /// The last UPDATE.
     fn octets(&self) -> &[u8];
 }
 
-/// All of them; first the append by hand, which the others are measured by.
+/// All encoders; the first appends by hand and is the reference for the others.
 #[must_use]
 pub fn all() -> Vec<Encoder> {
     let mut all = vec![
@@ -151,7 +152,7 @@ fn by_hand(task: &Task, capacity: usize) -> Box<dyn Encode + '_> {
     })
 }
 
-/// What is written to: a buffer to be used again, or what an encoder answers.
+/// The output of an encoder: a buffer that is reused, or the result of the encoder.
 trait Buffer: AsRef<[u8]> {
     fn clear(&mut self);
 }
@@ -193,7 +194,7 @@ impl<B: Buffer, F: FnMut(&mut B)> Encode for Ready<B, F> {
     }
 }
 
-/// An encoder of a function that writes into an empty buffer.
+/// Makes an encoder from a function that writes into an empty buffer.
 fn ready<'a, B: Buffer + 'a>(buffer: B, encode: impl FnMut(&mut B) + 'a) -> Box<dyn Encode + 'a> {
     Box::new(Ready { buffer, encode })
 }

@@ -1,4 +1,4 @@
-//! bgp-core by its public API, as an embedder would call it.
+//! bgp-core by its public API, as an application would call it.
 
 use std::hint::black_box;
 
@@ -7,7 +7,7 @@ use bytes::BytesMut;
 
 use super::{Encode, Task, ready};
 
-/// An UPDATE whose attributes were not encoded before.
+/// Writes an UPDATE and encodes the attributes into it.
 pub(super) fn from_attributes(task: &Task, capacity: usize) -> Box<dyn Encode + '_> {
     let (cx, family, next_hop) = (task.cx(), task.family(), task.next_hop());
     ready(BytesMut::with_capacity(capacity), move |out| {
@@ -18,14 +18,14 @@ pub(super) fn from_attributes(task: &Task, capacity: usize) -> Box<dyn Encode + 
     })
 }
 
-/// One of the UPDATEs of a group whose attributes were encoded once.
+/// Writes an UPDATE with attributes that were encoded once for a group of routes.
 pub(super) fn from_block(task: &Task, capacity: usize) -> Box<dyn Encode + '_> {
     with_block(task, capacity, |update| {
         update.push_all(black_box(&task.prefixes));
     })
 }
 
-/// The same for who has its prefixes one by one.
+/// The same as [`from_block`], but pushes the prefixes one by one.
 pub(super) fn one_by_one(task: &Task, capacity: usize) -> Box<dyn Encode + '_> {
     with_block(task, capacity, |update| {
         for prefix in black_box(&task.prefixes) {
@@ -43,6 +43,7 @@ fn with_block<'a>(
     let (cx, family, next_hop) = (task.cx(), task.family(), task.next_hop());
     let mut block = AttributeBlock::new();
     block.encode(&task.attributes, cx);
+
     ready(BytesMut::with_capacity(capacity), move |out| {
         let mut update = UpdateWriter::reach(out, family, &next_hop, black_box(&block), cx);
         push(&mut update);

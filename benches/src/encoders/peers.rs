@@ -1,4 +1,4 @@
-//! Other crates by their public APIs. Each has read the UPDATE as its own object before, and writes that again and again.
+//! Other crates by their public APIs. Each reads the UPDATE as its own object first, and then writes it repeatedly.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -27,24 +27,24 @@ use crate::append;
 
 use super::{Buffer, Encode, Encoder, Task, ready};
 
-/// All of them.
+/// All encoders of other crates.
 pub(super) const ALL: [Encoder; 5] = [
-    Encoder { name: "routecore, built anew", ready: routecore },
+    Encoder { name: "routecore, rebuilt", ready: routecore },
     Encoder { name: "netgauze-bgp-pkt", ready: netgauze },
     Encoder { name: "zettabgp", ready: zettabgp },
     Encoder { name: "rustbgpd-wire", ready: rustbgpd },
     Encoder { name: "bgpkit-parser", ready: bgpkit },
 ];
 
-/// What they read.
+/// The UPDATE that the encoders read.
 fn message(task: &Task) -> Vec<u8> {
     let mut octets = Vec::new();
     append::update(&mut octets, &task.attributes, &task.prefixes);
     octets
 }
 
-/// A builder of it is used up by the message that it makes, so that attributes and prefixes are copied into a new one for
-/// each; it then reads what it wrote.
+/// Its builder is consumed by the message, so the attributes and prefixes are copied into a new one for each message. It
+/// also reads the message that it wrote.
 fn routecore(task: &Task, _capacity: usize) -> Box<dyn Encode + '_> {
     let octets = message(task);
     let config = SessionConfig::modern();
@@ -52,6 +52,7 @@ fn routecore(task: &Task, _capacity: usize) -> Box<dyn Encode + '_> {
     let attributes = PaMap::from_update_pdu(&update).expect("its attributes");
     let next_hop = NextHop::Unicast(task.next_hop().address());
     let nlri = update.announcements().expect("its prefixes").flatten();
+
     match task.next_hop().address() {
         IpAddr::V4(_) => built(
             attributes,
@@ -100,7 +101,7 @@ fn netgauze(task: &Task, capacity: usize) -> Box<dyn Encode + '_> {
     })
 }
 
-/// Its buffer is a slice that it writes to from the front.
+/// The buffer of zettabgp: a slice that it writes to from the front.
 struct Slice {
     octets: Vec<u8>,
     length: usize,
@@ -126,6 +127,7 @@ fn zettabgp(task: &Task, capacity: usize) -> Box<dyn Encode + '_> {
     session.has_as32bit = true;
     let mut update = BgpUpdateMessage::new();
     update.decode_from(&session, &octets[19..]).expect("an UPDATE");
+
     ready(Slice { octets: vec![0; capacity], length: 0 }, move |out| {
         let length = black_box(&update).encode_to(&session, &mut out.octets[19..]);
         let length = length.expect("a message");
@@ -149,7 +151,7 @@ fn rustbgpd(task: &Task, capacity: usize) -> Box<dyn Encode + '_> {
     })
 }
 
-/// It answers `Bytes` of its own for each message.
+/// It returns new `Bytes` for each message.
 fn bgpkit(task: &Task, _capacity: usize) -> Box<dyn Encode + '_> {
     let mut octets = Bytes::from(message(task));
     let message = parse_bgp_message(&mut octets, false, &AsnLength::Bits32).expect("an UPDATE");

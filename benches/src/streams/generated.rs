@@ -1,4 +1,4 @@
-//! Streams that need no file: a full table, and what a load balancer announces.
+//! Generated streams: a full table, and the announcements of a load balancer.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -13,12 +13,12 @@ use super::Stream;
 pub(super) const FULL_TABLE: &str = "generated-full-table";
 pub(super) const METALLB: &str = "generated-metallb";
 
-/// Prefixes of the full table.
+/// The number of prefixes in the full table.
 const PREFIXES: usize = 1_000_000;
-/// Messages of the other stream.
+/// The number of messages in the stream of a load balancer.
 const SERVICES: u32 = 100_000;
 
-/// Lengths of IPv4 prefixes in hundredths, roughly as in the Internet's table.
+/// The cumulative distribution of IPv4 prefix lengths in percent, roughly as in the Internet's table.
 const V4_LENGTHS: [(u64, u8); 10] = [
     (60, 24),
     (70, 23),
@@ -31,12 +31,13 @@ const V4_LENGTHS: [(u64, u8); 10] = [
     (99, 16),
     (100, 12),
 ];
-/// The same for IPv6.
+/// The same distribution for IPv6.
 const V6_LENGTHS: [(u64, u8); 8] =
     [(47, 48), (67, 32), (77, 44), (86, 40), (91, 36), (95, 29), (98, 46), (100, 64)];
 
-/// A full table: a million prefixes, one in five of IPv6, one to some forty in a message; paths of two to eight hops;
-/// up to twenty communities, and one to four large ones in one of eight messages. The same octets in every run.
+/// A full table with a million prefixes. One in five messages is IPv6. A message has one to forty prefixes, a path of two to
+/// eight hops, up to twenty communities, and in one of eight messages one to four large communities. The octets are the same
+/// in every run.
 #[must_use]
 pub fn full_table() -> Stream {
     let mut random = Random(0x5eed_0b97);
@@ -44,10 +45,11 @@ pub fn full_table() -> Stream {
     let mut prefixes = 0;
     while prefixes < PREFIXES {
         let is_v6 = random.below(5) == 0;
-        // One half have one prefix, a quarter two to five, and so on.
+        // Half of the messages have one prefix, a quarter up to five, and so on.
         let most = [1, 1, 1, 1, 5, 5, 12, 40][random.index(8)];
         let count = (1 + random.index(most)).min(PREFIXES - prefixes);
         let nlri: Vec<_> = (0..count).map(|_| random.prefix(is_v6)).collect();
+
         let mut message = Vec::new();
         append::update(&mut message, &random.attributes(is_v6), &nlri);
         messages.push(message);
@@ -56,7 +58,7 @@ pub fn full_table() -> Stream {
     Stream::new(FULL_TABLE, true).with_messages(messages)
 }
 
-/// What a load balancer with a hundred thousand Services sends: one /32 with three communities in each message.
+/// The UPDATEs of a load balancer with a hundred thousand Services: one /32 with three communities in each message.
 #[must_use]
 pub fn metallb() -> Stream {
     let attributes = metallb_attributes();
@@ -69,7 +71,7 @@ pub fn metallb() -> Stream {
     Stream::new(METALLB, true).with_messages(messages)
 }
 
-/// The attributes of a Service's route.
+/// The attributes of the route to a Service.
 #[must_use]
 pub fn metallb_attributes() -> PathAttributes {
     PathAttributes {
@@ -84,7 +86,7 @@ pub fn metallb_attributes() -> PathAttributes {
     }
 }
 
-/// Numbers that look random and are the same in every run (SplitMix64).
+/// A pseudo-random number generator (SplitMix64), with the same numbers in every run.
 struct Random(u64);
 
 impl Random {
@@ -126,7 +128,7 @@ impl Random {
     }
 
     fn asn(&mut self) -> Asn {
-        // One of eight needs four octets.
+        // One AS number in eight needs four octets.
         Asn(if self.below(8) == 0 {
             131_072 + self.number(300_000)
         } else {
@@ -143,6 +145,7 @@ impl Random {
         } else {
             NextHop::V4(Ipv4Addr::new(80, 249, 208, 50))
         };
+
         PathAttributes {
             origin: if self.below(10) == 0 { Origin::Incomplete } else { Origin::Igp },
             as_path: (0..hops).map(|_| self.asn()).collect(),

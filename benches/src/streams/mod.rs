@@ -1,4 +1,4 @@
-//! What is decoded: whole UPDATEs one after the other, as they come out of a socket.
+//! The streams to decode: consecutive UPDATEs, as received from a socket.
 
 mod generated;
 mod recorded;
@@ -12,18 +12,18 @@ use bytes::Bytes;
 pub use generated::{full_table, metallb, metallb_attributes};
 pub use recorded::recorded;
 
-/// UPDATEs of one session, or of sessions that negotiated the same.
+/// The UPDATEs of one session, or of sessions with the same context.
 #[derive(Clone, Debug)]
 pub struct Stream {
     name: String,
     octets: Bytes,
-    /// Where each message ends.
+    /// The end of each message in `octets`.
     ends: Vec<usize>,
     cx: WireContext,
 }
 
 impl Stream {
-    /// A stream of no message.
+    /// Creates an empty stream.
     fn new(name: &str, four_octet_as: bool) -> Self {
         let cx = WireContext::new(PeerType::External)
             .four_octet_as(four_octet_as)
@@ -31,7 +31,7 @@ impl Stream {
         Self { name: name.to_owned(), octets: Bytes::new(), ends: Vec::new(), cx }
     }
 
-    /// The stream of these messages.
+    /// Sets the messages of the stream.
     fn with_messages<T: AsRef<[u8]>>(mut self, messages: impl IntoIterator<Item = T>) -> Self {
         let mut octets = Vec::new();
         for message in messages {
@@ -42,37 +42,37 @@ impl Stream {
         self
     }
 
-    /// Keeps so many messages at most.
+    /// Truncates the stream to a number of messages.
     pub fn truncate(&mut self, messages: usize) {
         self.ends.truncate(messages);
         self.octets.truncate(self.ends.last().copied().unwrap_or(0));
     }
 
-    /// What it is called: the file that it was made from, up to what is the same for all.
+    /// The name: that of the recorded file, without the parts that all have in common.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// All messages, one after the other.
+    /// The octets of all messages.
     #[must_use]
     pub const fn octets(&self) -> &Bytes {
         &self.octets
     }
 
-    /// How many messages.
+    /// The number of messages.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there is no message.
+    /// Returns true if there is no message.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// What the session negotiated.
+    /// The context of the session.
     #[must_use]
     pub const fn cx(&self) -> WireContext {
         self.cx
@@ -83,7 +83,7 @@ impl Stream {
         self.ranges().map(|(start, end)| &self.octets[start..end])
     }
 
-    /// The messages as handles of the shared buffer, for decoders that ask for that.
+    /// The messages as handles of the shared buffer, for decoders that need these.
     pub fn shared_messages(&self) -> impl Iterator<Item = Bytes> {
         self.ranges().map(|(start, end)| self.octets.slice(start..end))
     }
@@ -94,20 +94,20 @@ impl Stream {
     }
 }
 
-/// Where the recorded files are, beside the repository.
+/// The directory of the recorded files, next to the repository.
 #[must_use]
 pub fn data_directory() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/mrt")
 }
 
-/// All streams whose name contains `filter`, and a line for each file that is not there or holds nothing to decode.
+/// All streams whose name contains `filter`, and a line for each file that is missing or has no UPDATE.
 #[must_use]
 pub fn all(filter: &str) -> (Vec<Stream>, Vec<String>) {
     let (mut streams, mut skipped) = (Vec::new(), Vec::new());
     for (name, file) in recorded::FILES.iter().filter(|(name, _)| name.contains(filter)) {
         match recorded(name, &data_directory().join(file)) {
             Ok(stream) => streams.push(stream),
-            Err(reason) => skipped.push(format!("{name} is skipped: {reason}")),
+            Err(reason) => skipped.push(format!("skipped {name}: {reason}")),
         }
     }
     if generated::FULL_TABLE.contains(filter) {

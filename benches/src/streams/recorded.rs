@@ -1,7 +1,7 @@
-//! Streams made of what collectors recorded.
+//! Streams from the recordings of collectors.
 //!
-//! Of a recording of messages the UPDATEs are taken as they are. A table dump has routes and no messages: the routes of
-//! each peer are put into as few UPDATEs as a router would need, with the attributes as recorded.
+//! The UPDATEs of a recording of messages are used unchanged. A table dump has routes but no messages: the routes of each
+//! peer are packed into as few UPDATEs as a router would send, with the attributes as recorded.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -14,7 +14,7 @@ use crate::append;
 
 use super::Stream;
 
-/// Names and files.
+/// The names of the streams and their files.
 pub(super) const FILES: [(&str, &str); 6] = [
     ("ris-updates.20190101.0000", "ris-updates.20190101.0000.gz"),
     ("ris-updates.20160811.1600", "ris-updates.20160811.1600.gz"),
@@ -24,51 +24,51 @@ pub(super) const FILES: [(&str, &str); 6] = [
     ("routeviews-rib6.20151101.0600", "routeviews-rib6.20151101.0600.first-6870-prefixes.bz2"),
 ];
 
-/// The stream of a file, gzip and bzip2 by its ending.
+/// The stream of a file, which is decompressed according to its extension.
 ///
 /// # Errors
 ///
-/// What a reader should know: the file is not there, or holds no route.
+/// The file is missing, or has no UPDATE.
 pub fn recorded(name: &str, path: &Path) -> Result<Stream, String> {
     let compressed = std::fs::read(path).map_err(|error| error.to_string())?;
     let mut file = Vec::new();
-    // A file that was cut ends in an error after all that is there.
-    let _cut = match path.extension().and_then(|ending| ending.to_str()) {
+    // The decompression of a truncated file fails after the last complete octets, which is expected.
+    let _truncated = match path.extension().and_then(|ending| ending.to_str()) {
         Some("bz2") => bzip2::read::MultiBzDecoder::new(&*compressed).read_to_end(&mut file),
         Some("gz") => flate2::read::MultiGzDecoder::new(&*compressed).read_to_end(&mut file),
         _ => (&*compressed).read_to_end(&mut file),
     };
+
     let stream = if contents(&file).any(|content| matches!(content, RecordContent::Rib(_))) {
         Stream::new(name, true).with_messages(table_messages(&file))
     } else {
         from_messages(name, &file)
     };
-    if stream.is_empty() { Err("there is no UPDATE in it".to_owned()) } else { Ok(stream) }
+    if stream.is_empty() { Err("it has no UPDATE".to_owned()) } else { Ok(stream) }
 }
 
-/// What the records of a file hold, but those that are not in order.
+/// The contents of the valid records of a file.
 fn contents(file: &[u8]) -> impl Iterator<Item = RecordContent<'_>> {
     Records::new(file).filter_map(|record| record.content().ok())
 }
 
-/// The received UPDATEs of sessions with AS numbers as wide as in the first of them.
+/// The received UPDATEs of all sessions with the same width of AS numbers as the first one.
 fn from_messages(name: &str, file: &[u8]) -> Stream {
-    let updates = || {
-        contents(file).filter_map(|content| match content {
-            RecordContent::Message(message)
-                if message.octets.get(18) == Some(&2) && !message.sent =>
-            {
-                Some(message)
+    let mut updates = Vec::new();
+    for content in contents(file) {
+        if let RecordContent::Message(message) = content {
+            if message.octets.get(18) == Some(&2) && !message.sent {
+                updates.push(message);
             }
-            _ => None,
-        })
-    };
-    let wide = updates().next().is_some_and(|message| message.four_octet_as);
-    let alike = updates().filter(|message| message.four_octet_as == wide && !message.add_path);
-    Stream::new(name, wide).with_messages(alike.map(|message| message.octets))
+        }
+    }
+
+    let wide = updates.first().is_some_and(|message| message.four_octet_as);
+    updates.retain(|message| message.four_octet_as == wide && !message.add_path);
+    Stream::new(name, wide).with_messages(updates.iter().map(|message| message.octets))
 }
 
-/// The routes of each peer with equal attributes, in the order in which they first occur.
+/// The routes grouped by peer and attributes, in order of first occurrence.
 #[derive(Default)]
 struct Groups {
     numbers: HashMap<(u16, Vec<u8>), usize>,
@@ -86,8 +86,8 @@ impl Groups {
     }
 }
 
-/// The attributes with the short form of MP_REACH_NLRI that RFC 6396 asks for, next hop and its length, also where a
-/// collector recorded the whole one.
+/// The attributes with MP_REACH_NLRI in the short format of RFC 6396, next hop and its length, even if the collector
+/// recorded the complete attribute.
 fn abbreviated(attributes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(attributes.len());
     for (header, value) in split(attributes) {
@@ -105,7 +105,7 @@ fn abbreviated(attributes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Headers and values of attributes; it ends at one that is not whole.
+/// An iterator over headers and values of attributes. It ends at an incomplete one.
 fn split(mut rest: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     std::iter::from_fn(move || {
         let (at, length) = match rest {
@@ -126,33 +126,37 @@ fn table_messages(file: &[u8]) -> Vec<Vec<u8>> {
     for content in contents(file) {
         if let RecordContent::Rib(rib) = content {
             let Some(prefix) = rib.prefix() else { continue };
-            rib.entries().for_each(|entry| groups.add(prefix, entry));
+            for entry in rib.entries() {
+                groups.add(prefix, entry);
+            }
         }
     }
+
     let mut messages = Vec::new();
     for (attributes, prefixes) in groups.groups {
-        let octets = |prefix: &IpNet| 1 + usize::from(prefix.prefix_len().div_ceil(8));
-        let room = 4_096 - 19 - 4 - 32 - attributes.len();
+        let space = 4_096 - 19 - 4 - 32 - attributes.len();
         let mut rest = &*prefixes;
         while !rest.is_empty() {
-            let mut left = room;
-            let fit = rest.iter().take_while(|prefix| {
-                left = left.saturating_sub(octets(prefix));
+            let mut left = space;
+            let fitting = rest.iter().take_while(|prefix| {
+                let octets = 1 + usize::from(prefix.prefix_len().div_ceil(8));
+                left = left.saturating_sub(octets);
                 left > 0
             });
-            let (these, others) = rest.split_at(fit.count().max(1));
-            messages.push(message(&attributes, these));
+            let (prefixes, others) = rest.split_at(fitting.count().max(1));
+            messages.push(message(&attributes, prefixes));
             rest = others;
         }
     }
     messages
 }
 
-/// One UPDATE. IPv6 prefixes go into the MP_REACH_NLRI, of which the dump has only the next hop.
+/// An UPDATE. IPv6 prefixes go into the MP_REACH_NLRI, which only has the next hop in the dump.
 fn message(attributes: &[u8], prefixes: &[IpNet]) -> Vec<u8> {
     let mut out = Vec::new();
     let start = append::header(&mut out);
     out.extend([0; 4]);
+
     let is_v6 = matches!(prefixes.first(), Some(IpNet::V6(_)));
     for (header, value) in split(attributes) {
         match (header[1], value, is_v6) {
@@ -165,6 +169,7 @@ fn message(attributes: &[u8], prefixes: &[IpNet]) -> Vec<u8> {
         }
     }
     append::patch(&mut out, start + 21, start + 23);
+
     if !is_v6 {
         append::prefixes(&mut out, prefixes);
     }

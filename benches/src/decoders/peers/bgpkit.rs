@@ -1,6 +1,7 @@
-//! bgpkit-parser: `Bytes` in, a tree of attributes out. It has no number for a community, so that these are put together
-//! again; nor for an extended community: where time is measured such ones are counted only; where what was seen is
-//! compared, the number is read from what its encoder makes of them.
+//! bgpkit-parser: reads `Bytes` into a tree of attributes.
+//!
+//! It does not have communities as numbers, so these are reassembled. Extended communities are only counted when measuring;
+//! when comparing tallies, their numbers are read from the output of its encoder.
 
 use bgpkit_parser::models::{
     AsPathSegment, AsnLength, Attribute, AttributeValue, BgpMessage, Community, NetworkPrefix,
@@ -9,25 +10,26 @@ use bgpkit_parser::parser::bgp::messages::parse_bgp_message;
 use bytes::Bytes;
 use ipnet::IpNet;
 
-use crate::seen::{Seen, Sum};
 use crate::streams::Stream;
+use crate::tally::{Sum, Tally};
 
-pub(super) fn pass<const NUMBERS: bool>(stream: &Stream) -> Seen {
-    let mut seen = Seen::default();
+pub(super) fn pass<const NUMBERS: bool>(stream: &Stream) -> Tally {
+    let mut tally = Tally::default();
     let width = if stream.cx().is_four_octet_as() { AsnLength::Bits32 } else { AsnLength::Bits16 };
     for mut message in stream.shared_messages() {
         let Ok(BgpMessage::Update(update)) = parse_bgp_message(&mut message, false, &width) else {
             break;
         };
-        seen.updates += 1;
-        prefixes(&update.withdrawn_prefixes, &mut seen.withdrawn);
-        prefixes(&update.announced_prefixes, &mut seen.announced);
-        (&update.attributes).into_iter().for_each(|value| visit::<NUMBERS>(value, &mut seen));
+        tally.updates += 1;
+
+        prefixes(&update.withdrawn_prefixes, &mut tally.withdrawn);
+        prefixes(&update.announced_prefixes, &mut tally.announced);
+        (&update.attributes).into_iter().for_each(|value| visit::<NUMBERS>(value, &mut tally));
     }
-    seen
+    tally
 }
 
-fn visit<const NUMBERS: bool>(attribute: &AttributeValue, seen: &mut Seen) {
+fn visit<const NUMBERS: bool>(attribute: &AttributeValue, tally: &mut Tally) {
     match attribute {
         AttributeValue::AsPath(path) => {
             for segment in &path.segments {
@@ -35,34 +37,35 @@ fn visit<const NUMBERS: bool>(attribute: &AttributeValue, seen: &mut Seen) {
                 | AsPathSegment::AsSet(asns)
                 | AsPathSegment::ConfedSequence(asns)
                 | AsPathSegment::ConfedSet(asns)) = segment;
-                asns.iter().for_each(|asn| seen.hops.add(asn.to_u32().into()));
+                asns.iter().for_each(|asn| tally.hops.add(asn.to_u32().into()));
             }
         }
         AttributeValue::Communities(items) => {
-            items.iter().for_each(|item| seen.communities.add(number(item).into()));
+            items.iter().for_each(|item| tally.communities.add(number(item).into()));
         }
         AttributeValue::ExtendedCommunities(items) => {
             let octets = if NUMBERS { encoded(attribute) } else { Bytes::new() };
+
             let mut numbers = octets.rchunks_exact(8).rev().take(items.len());
             for item in items {
                 std::hint::black_box(item);
                 let number = numbers.next().and_then(<[u8]>::first_chunk);
-                seen.communities.add(number.map_or(0, |octets| u64::from_be_bytes(*octets)));
+                tally.communities.add(number.map_or(0, |octets| u64::from_be_bytes(*octets)));
             }
         }
         AttributeValue::LargeCommunities(items) => {
             for item in items {
                 let [first, second] = item.local_data;
-                seen.communities.add_large(item.global_admin, first, second);
+                tally.communities.add_large(item.global_admin, first, second);
             }
         }
-        AttributeValue::MpReachNlri(nlri) => prefixes(&nlri.prefixes, &mut seen.announced),
-        AttributeValue::MpUnreachNlri(nlri) => prefixes(&nlri.prefixes, &mut seen.withdrawn),
+        AttributeValue::MpReachNlri(nlri) => prefixes(&nlri.prefixes, &mut tally.announced),
+        AttributeValue::MpUnreachNlri(nlri) => prefixes(&nlri.prefixes, &mut tally.withdrawn),
         _ => {}
     }
 }
 
-/// An attribute as its encoder writes it: a header, and then the values.
+/// An attribute as its encoder writes it: a header, followed by the values.
 fn encoded(attribute: &AttributeValue) -> Bytes {
     Attribute::from(attribute.clone()).encode(AsnLength::Bits32).expect("it was read")
 }

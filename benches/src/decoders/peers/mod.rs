@@ -1,5 +1,5 @@
-//! Other crates by their public APIs, each as its documentation has it. They are asked for all that the walker sees; in
-//! what they cannot say it, the comparison of what was seen tells.
+//! Other crates by their public APIs, used as documented. They visit the same values as the walker; the comparison of the
+//! tallies shows the values that they lack.
 
 mod bgpkit;
 mod netgauze;
@@ -9,14 +9,17 @@ mod zettabgp;
 
 use super::Decoder;
 
-/// All of them.
+/// All decoders of other crates.
 pub(super) const ALL: [Decoder; 5] = [
     Decoder::new("routecore", routecore::pass),
     Decoder {
-        sees: netgauze::pass::<true>,
+        full_pass: netgauze::pass::<true>,
         ..Decoder::new("netgauze-bgp-pkt", netgauze::pass::<false>)
     },
     Decoder::new("zettabgp", zettabgp::pass),
     Decoder::new("rustbgpd-wire", rustbgpd::pass),
-    Decoder { sees: bgpkit::pass::<true>, ..Decoder::new("bgpkit-parser", bgpkit::pass::<false>) },
+    Decoder {
+        full_pass: bgpkit::pass::<true>,
+        ..Decoder::new("bgpkit-parser", bgpkit::pass::<false>)
+    },
 ];

@@ -1,4 +1,4 @@
-//! zettabgp: a `Vec` of attributes; sets of communities are `BTreeSet`s, which keep one of equal ones.
+//! zettabgp: a `Vec` of attributes; communities are `BTreeSet`s, without repeated ones.
 
 use std::net::Ipv4Addr;
 
@@ -7,15 +7,16 @@ use zettabgp::prelude::{
     BgpUpdateMessage,
 };
 
-use crate::seen::{Seen, Sum};
 use crate::streams::Stream;
+use crate::tally::{Sum, Tally};
 
-pub(super) fn pass(stream: &Stream) -> Seen {
-    let mut seen = Seen::default();
+pub(super) fn pass(stream: &Stream) -> Tally {
+    let mut tally = Tally::default();
     let router_id = Ipv4Addr::new(192, 0, 2, 1);
     let mut session =
         BgpSessionParams::new(64_512, 180, BgpTransportMode::IPv4, router_id, Vec::new());
     session.has_as32bit = stream.cx().is_four_octet_as();
+
     let mut rest: &[u8] = stream.octets();
     while let Ok((_, length)) = session.decode_message_head(rest) {
         let mut update = BgpUpdateMessage::new();
@@ -23,45 +24,46 @@ pub(super) fn pass(stream: &Stream) -> Seen {
         if update.decode_from(&session, body).is_err() {
             break;
         }
-        seen.updates += 1;
-        prefixes(&update.withdraws, &mut seen.withdrawn);
-        prefixes(&update.updates, &mut seen.announced);
-        update.attrs.iter().for_each(|attribute| visit(attribute, &mut seen));
+
+        tally.updates += 1;
+        prefixes(&update.withdraws, &mut tally.withdrawn);
+        prefixes(&update.updates, &mut tally.announced);
+        update.attrs.iter().for_each(|attribute| visit(attribute, &mut tally));
         rest = &rest[19 + length..];
     }
-    seen
+    tally
 }
 
-fn visit(attribute: &BgpAttrItem, seen: &mut Seen) {
+fn visit(attribute: &BgpAttrItem, tally: &mut Tally) {
     match attribute {
         BgpAttrItem::ASPath(path) => {
             for item in &path.value {
                 match item {
                     BgpASitem::Seq(asns) => {
-                        asns.value.iter().for_each(|asn| seen.hops.add(asn.value.into()));
+                        asns.value.iter().for_each(|asn| tally.hops.add(asn.value.into()));
                     }
                     BgpASitem::Set(asns) => {
-                        asns.value.iter().for_each(|asn| seen.hops.add(asn.value.into()));
+                        asns.value.iter().for_each(|asn| tally.hops.add(asn.value.into()));
                     }
                 }
             }
         }
         BgpAttrItem::CommunityList(list) => {
-            list.value.iter().for_each(|item| seen.communities.add(item.value.into()));
+            list.value.iter().for_each(|item| tally.communities.add(item.value.into()));
         }
         BgpAttrItem::ExtCommunityList(list) => {
             for item in &list.value {
                 let head = u64::from(item.ctype) << 56 | u64::from(item.subtype) << 48;
-                seen.communities.add(head | u64::from(item.a) << 32 | u64::from(item.b));
+                tally.communities.add(head | u64::from(item.a) << 32 | u64::from(item.b));
             }
         }
         BgpAttrItem::LargeCommunityList(list) => {
             for item in &list.value {
-                seen.communities.add_large(item.ga, item.ldp1, item.ldp2);
+                tally.communities.add_large(item.ga, item.ldp1, item.ldp2);
             }
         }
-        BgpAttrItem::MPUpdates(updates) => prefixes(&updates.addrs, &mut seen.announced),
-        BgpAttrItem::MPWithdraws(withdraws) => prefixes(&withdraws.addrs, &mut seen.withdrawn),
+        BgpAttrItem::MPUpdates(updates) => prefixes(&updates.addrs, &mut tally.announced),
+        BgpAttrItem::MPWithdraws(withdraws) => prefixes(&withdraws.addrs, &mut tally.withdrawn),
         _ => {}
     }
 }
