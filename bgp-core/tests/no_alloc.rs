@@ -1,4 +1,4 @@
-//! Zero copy is a claim: an allocator that counts keeps it true.
+//! Zero copy, verified by an allocator that counts.
 
 #![expect(unsafe_code, reason = "a counting global allocator cannot be written without")]
 
@@ -14,29 +14,29 @@ use bgp_core::wire::{
 use bgp_core::{AfiSafi, Asn, IpNet, PeerType};
 use bytes::BytesMut;
 
-/// The system's allocator, which counts what this thread asks of it.
+/// The system's allocator, with a count of the allocations of this thread.
 struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: every call goes to the system's allocator as it came; counting touches no memory but a thread's own cell.
+// SAFETY: every call goes to the system's allocator unchanged; counting only accesses a thread-local cell.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the caller follows the contract of `GlobalAlloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the caller follows the contract of `GlobalAlloc`.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the caller follows the contract of `GlobalAlloc`.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
@@ -44,7 +44,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often `work` asked for memory.
+/// The number of allocations by `work`.
 fn allocations(work: impl FnOnce()) -> usize {
     let before = ALLOCATIONS.with(Cell::get);
     work();
@@ -69,7 +69,7 @@ fn attributes() -> PathAttributes {
     }
 }
 
-/// Two hundred prefixes of each family, with the next hop of their message.
+/// Two hundred prefixes of each family, with a next hop.
 fn tables() -> [(AfiSafi, NextHop, Vec<IpNet>); 2] {
     let v4 = (0..200u8).map(|n| IpNet::new([10, 0, n, 0].into(), 24).unwrap()).collect();
     let v6 = (0..200u16)
@@ -83,7 +83,7 @@ fn tables() -> [(AfiSafi, NextHop, Vec<IpNet>); 2] {
     ]
 }
 
-/// Writes both tables, all messages one after the other.
+/// Encodes all messages of both tables.
 fn write(
     out: &mut BytesMut,
     block: &mut AttributeBlock,
@@ -107,7 +107,7 @@ fn write(
     encode_keepalive(out);
 }
 
-/// Visits every prefix, hop and community; says how many there were.
+/// Visits every prefix, hop and community, and returns their number.
 fn visit(update: &Update<'_>) -> usize {
     let path = update.as_path().map_or(0, |path| path.asns().map(black_box).count());
     let hops = update.as_path().map_or(0, |path| path.hop_count());
@@ -145,7 +145,7 @@ fn decoding_and_visiting_everything_allocates_nothing() {
 }
 
 #[test]
-fn an_update_that_is_kept_is_one_allocation_and_its_view_none() {
+fn an_owned_update_is_one_allocation_and_its_view_none() {
     let (mut out, mut block) = (BytesMut::new(), AttributeBlock::new());
     write(&mut out, &mut block, &attributes(), &tables());
     let frame = Frame::split(&out, MessageLimit::Standard).unwrap().unwrap();
@@ -160,7 +160,7 @@ fn an_update_that_is_kept_is_one_allocation_and_its_view_none() {
 }
 
 #[test]
-fn errors_allocate_nothing_until_a_notification_is_made() {
+fn errors_allocate_nothing_until_a_notification_is_created() {
     let mut octets = vec![0xff; 16];
     octets.extend([0, 29, 2, 0, 0, 0, 6, 0xc0, 8, 3, 1, 2, 3]);
     let count = allocations(|| {
@@ -183,7 +183,7 @@ fn encoding_into_a_used_buffer_allocates_nothing() {
 }
 
 #[test]
-fn large_communities_that_are_repeated_or_out_of_order_allocate_nothing_when_sent() {
+fn encoding_repeated_or_unordered_large_communities_allocates_nothing() {
     let large_communities: Vec<_> =
         (0..64).rev().map(|n| LargeCommunity::new(1, 2, n / 2)).collect();
     let attributes = PathAttributes { large_communities, ..PathAttributes::default() };

@@ -1,4 +1,4 @@
-//! Input from somebody who means no good: never a panic, never more than was sent, and nothing is said twice.
+//! Hostile input: it never causes a panic, and only octets that were received are sent back.
 
 use bgp_core::mrt::{RecordContent, Records, Sessions};
 use bgp_core::wire::{
@@ -13,7 +13,7 @@ use proptest::sample::Index;
 use crate::roundtrip::announce;
 use crate::strategies::{context, open, path_attributes, routes};
 
-/// Calls everything that a view offers, and checks what must hold whatever was received.
+/// Calls all methods of a view, and checks the invariants that hold for any input.
 fn visit(update: &Update<'_>, message: &[u8]) -> Result<(), TestCaseError> {
     let octets = message.len();
     prop_assert!(update.withdrawn().count() + update.nlri().count() <= octets);
@@ -40,7 +40,7 @@ fn visit(update: &Update<'_>, message: &[u8]) -> Result<(), TestCaseError> {
     let _ = update.mp_reach().map(|reach| (reach.next_hop(), reach.nlri().count()));
     let owned = update.to_attributes();
     let _ = update.to_attributes_for(AfiSafi::IPV6_UNICAST);
-    // What is owned can be sent, and is read without a complaint.
+    // The owned attributes can be sent, and decode without an error.
     let (mut out, mut block) = (BytesMut::new(), AttributeBlock::new());
     let cx = update.context().four_octet_as(true).confederation(true);
     block.encode(&owned, cx);
@@ -75,7 +75,7 @@ fn decode_all(octets: &[u8], cx: WireContext) -> Result<(), TestCaseError> {
                         prop_assert!(kept.is_ok());
                         let kept = kept.unwrap();
                         prop_assert_eq!(kept.as_octets(), message);
-                        // All that a view consists of, and that is all it can answer from.
+                        // The debug output contains the complete state of a view.
                         prop_assert_eq!(format!("{:?}", kept.view()), format!("{update:?}"));
                         prop_assert_eq!(&OwnedUpdate::from(update), &kept);
                         visit(&kept.view(), message)?;
@@ -89,7 +89,7 @@ fn decode_all(octets: &[u8], cx: WireContext) -> Result<(), TestCaseError> {
                             message.len()
                         );
                         let notification = error.notification(message);
-                        // Only octets that were received go back, but for our version and a missing code.
+                        // Only received octets are sent back, except for our version and the code of a missing attribute.
                         let ours = notification.data.len() <= 2;
                         let theirs = message
                             .windows(notification.data.len().max(1))
@@ -102,7 +102,7 @@ fn decode_all(octets: &[u8], cx: WireContext) -> Result<(), TestCaseError> {
     }
 }
 
-/// A body behind a header that is right, so that the decoders behind it are reached.
+/// A body with a valid header, to reach the decoders of the body.
 fn framed(code: u8, body: &[u8]) -> Vec<u8> {
     let mut octets = vec![0xff; 16];
     octets.extend(u16::try_from(19 + body.len()).unwrap().to_be_bytes());
@@ -111,7 +111,7 @@ fn framed(code: u8, body: &[u8]) -> Vec<u8> {
     octets
 }
 
-/// A record of a type that is read, or of another, with anything in it.
+/// A record of a known or unknown type with random content.
 fn record() -> impl Strategy<Value = Vec<u8>> {
     let kind = prop_oneof![Just((13, 13)), Just((16, 12)), Just((17, 12)), Just((48, 2))];
     let kind = kind.prop_flat_map(|(kind, subtypes): (u8, u8)| (Just(kind), 0..subtypes));
@@ -152,7 +152,7 @@ fn read_recording(file: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Attributes with headers that are right and values that are anything.
+/// Attributes with valid headers and random values.
 fn attributes() -> impl Strategy<Value = Vec<u8>> {
     let code = prop_oneof![1..=40u8, any::<u8>()];
     let flags = prop_oneof![Just(0x40u8), Just(0x80), Just(0xc0), any::<u8>()];
@@ -177,7 +177,7 @@ proptest! {
     }
 
     #[test]
-    fn any_octets_are_a_recording_up_to_some_record(
+    fn any_octets_are_read_as_a_recording(
         records in vec(record(), 0..5),
         tail in vec(any::<u8>(), 0..20),
     ) {
@@ -197,7 +197,7 @@ proptest! {
     }
 
     #[test]
-    fn a_good_update_with_octets_changed_decodes_or_is_refused(
+    fn a_valid_update_with_changed_octets_decodes_or_is_refused(
         path_attributes in path_attributes(),
         (family, next_hop, prefixes) in routes(),
         cx in context(),
@@ -214,7 +214,7 @@ proptest! {
     }
 
     #[test]
-    fn a_good_open_with_octets_changed_decodes_or_is_refused(
+    fn a_valid_open_with_changed_octets_decodes_or_is_refused(
         open in open(),
         changes in vec((any::<Index>(), any::<u8>()), 1..4),
     ) {

@@ -1,4 +1,4 @@
-//! What is written reads back as it was, and what was read is written as it was.
+//! Round trips: encoded values decode unchanged, and decoded messages encode unchanged.
 
 use bgp_core::wire::{
     AsPath, AttributeBlock, AttributeFlags, Frame, Message, NextHop, PathAttributes, RouteRefresh,
@@ -13,7 +13,7 @@ use crate::strategies::{
     confederation_path, context, family, notification, open, path_attributes, routes,
 };
 
-/// The UPDATE of as many prefixes as fit, and how many those are.
+/// Encodes an UPDATE with as many prefixes as fit, and returns their number.
 pub(crate) fn announce(
     attributes: &PathAttributes,
     family: AfiSafi,
@@ -43,7 +43,7 @@ fn only_update(octets: &[u8], cx: WireContext) -> Update<'_> {
     }
 }
 
-/// The attributes that such a peer can be told.
+/// The attributes as they are sent to the peer.
 fn as_sent(attributes: &PathAttributes, next_hop: NextHop, cx: WireContext) -> PathAttributes {
     let mut sent = PathAttributes { next_hop: Some(next_hop), ..attributes.clone() };
     if cx.peer_type() == PeerType::External {
@@ -55,24 +55,25 @@ fn as_sent(attributes: &PathAttributes, next_hop: NextHop, cx: WireContext) -> P
     sent
 }
 
-/// The context with what such a next hop needs (RFC 8950).
+/// The context with extended next hops if the next hop needs them (RFC 8950).
 fn fitting(cx: WireContext, family: AfiSafi, next_hop: &NextHop) -> WireContext {
     let mixed = family == AfiSafi::IPV4_UNICAST && matches!(next_hop, NextHop::V6 { .. });
     if mixed { cx.extended_next_hop(true) } else { cx }
 }
 
-/// AS4_PATH names as many hops as AS_PATH only where sets have a number each; RFC 6793 loses nothing else.
+/// Returns true if the path is the same after a session with two-octet AS numbers. AS4_PATH has as many hops as AS_PATH only
+/// if each set has one AS number; nothing else is lost by RFC 6793.
 fn survives_two_octets(attributes: &PathAttributes) -> bool {
     let path = &attributes.as_path;
     let loses =
         path.segments.iter().flat_map(|segment| &segment.asns).any(|asn| !asn.fits_two_octets());
-    // A reader joins what it cannot tell was apart; the order of numbers is the same.
+    // The decoder joins adjacent sequences; the order of AS numbers is the same.
     !loses || path.segments.len() < 2
 }
 
 proptest! {
     #[test]
-    fn an_update_reads_back_as_it_was_written(
+    fn an_encoded_update_decodes_unchanged(
         attributes in path_attributes(),
         (family, next_hop, prefixes) in routes(),
         ids in any::<u32>(),
@@ -96,7 +97,7 @@ proptest! {
     }
 
     #[test]
-    fn an_update_that_was_read_is_written_with_the_same_octets(
+    fn a_decoded_update_encodes_to_the_same_octets(
         attributes in path_attributes(),
         (family, next_hop, prefixes) in routes(),
         cx in context(),
@@ -148,7 +149,7 @@ proptest! {
     }
 
     #[test]
-    fn paths_of_a_confederation_read_back_inside_of_it(
+    fn confederation_paths_survive_a_round_trip_within_the_confederation(
         as_path in confederation_path(),
         (family, next_hop, prefixes) in routes(),
         cx in context().prop_map(|cx| cx.four_octet_as(true).confederation(true)),
@@ -160,13 +161,13 @@ proptest! {
         let update = only_update(&out, cx);
         prop_assert_eq!(update.treatment(), Treatment::None);
         prop_assert_eq!(update.to_attributes().as_path, attributes.as_path);
-        // As text too, as far as that tells where a sequence ends.
+        // As text as well, except for the borders between sequences.
         let path = update.as_path().unwrap().to_string();
         prop_assert_eq!(path.parse::<AsPath>().map(|path| path.to_string()), Ok(path));
     }
 
     #[test]
-    fn families_beyond_unicast_read_back_as_octets(
+    fn nlri_of_other_families_survive_a_round_trip_as_octets(
         attributes in path_attributes(),
         family in family(),
         nlri in vec(any::<u8>(), 1..200),
@@ -193,13 +194,13 @@ proptest! {
     }
 
     #[test]
-    fn many_prefixes_at_once_are_written_as_one_after_the_other(
+    fn many_prefixes_at_once_are_written_like_one_by_one(
         attributes in path_attributes(),
         (family, next_hop, prefixes) in routes(),
         more in 1..2_000usize,
         cx in context(),
     ) {
-        // More than a message holds, now and then.
+        // Sometimes more than fit in a message.
         let prefixes: Vec<_> = prefixes.iter().copied().cycle().take(more).collect();
         let numbered: Vec<_> = prefixes.iter().map(|prefix| (*prefix, 1)).collect();
         let (one_by_one, count) = announce(&attributes, family, &next_hop, &numbered, cx);
@@ -212,7 +213,7 @@ proptest! {
     }
 
     #[test]
-    fn attributes_are_written_into_the_message_as_they_are_into_a_block(
+    fn directly_encoded_attributes_are_the_same_as_those_of_a_block(
         attributes in path_attributes(),
         (family, next_hop, prefixes) in routes(),
         more in 1..2_000usize,
@@ -229,7 +230,7 @@ proptest! {
             prefixes.iter().take_while(|prefix| writer.push(**prefix)).count()
         };
         prop_assert_eq!(writer.finish(), pushed);
-        // Repeated large communities and attributes that stay out are counted as if they were sent.
+        // The estimate includes repeated large communities and attributes that are not sent.
         let exact = attributes.large_communities.len() < 2 && attributes.unknown.is_empty();
         prop_assert!(pushed <= count && (pushed == count || !exact), "{} of {}", pushed, count);
         let again = announce(&attributes, family, &next_hop, &numbered[..pushed], cx).0;
@@ -237,7 +238,7 @@ proptest! {
     }
 
     #[test]
-    fn withdrawals_read_back_as_they_were_written((family, _, prefixes) in routes(), cx in context()) {
+    fn encoded_withdrawals_decode_unchanged((family, _, prefixes) in routes(), cx in context()) {
         let mut out = BytesMut::new();
         let mut writer = UpdateWriter::unreach(&mut out, family, cx);
         let pushed = prefixes.iter().take_while(|prefix| writer.push(**prefix)).count();
@@ -249,7 +250,7 @@ proptest! {
     }
 
     #[test]
-    fn an_open_reads_back_as_it_was_written(open in open(), cx in context()) {
+    fn an_encoded_open_decodes_unchanged(open in open(), cx in context()) {
         let mut out = BytesMut::new();
         open.encode(&mut out);
         let Message::Open(mut read) = only_message(&out, cx) else { panic!("no OPEN") };
@@ -258,7 +259,7 @@ proptest! {
     }
 
     #[test]
-    fn the_small_messages_read_back_as_they_were_written(
+    fn the_other_encoded_messages_decode_unchanged(
         notification in notification(),
         family in family(),
         subtype in any::<u8>(),
@@ -267,7 +268,7 @@ proptest! {
         let mut out = BytesMut::new();
         notification.encode(&mut out);
         let Message::Notification(read) = only_message(&out, cx) else { panic!("no NOTIFICATION") };
-        // Whatever is in it, its words print on one line.
+        // Any message prints on one line.
         prop_assert!(!read.to_string().contains(|c: char| c.is_control()));
         prop_assert_eq!(read, notification);
 

@@ -42,12 +42,12 @@ pub(crate) fn context() -> impl Strategy<Value = WireContext> {
     })
 }
 
-/// A path that reads back as it was: no empty segment, none of more than 255 numbers.
+/// A path that decodes unchanged: no segment is empty or has more than 255 AS numbers.
 pub(crate) fn as_path() -> impl Strategy<Value = AsPath> {
     of_kinds(prop_oneof![Just(SegmentType::Set), Just(SegmentType::Sequence)])
 }
 
-/// The same with segments of a confederation, as its members tell each other.
+/// The same with confederation segments, as sent between members of a confederation.
 pub(crate) fn confederation_path() -> impl Strategy<Value = AsPath> {
     of_kinds(prop_oneof![
         Just(SegmentType::Set),
@@ -63,7 +63,7 @@ fn of_kinds(kind: impl Strategy<Value = SegmentType>) -> impl Strategy<Value = A
 }
 
 pub(crate) fn ipv4_prefix() -> impl Strategy<Value = IpNet> {
-    // Unicast, so that it is a route.
+    // Only unicast prefixes are routes.
     (0..0xe000_0000u32, 0..=32u8).prop_map(|(address, length)| {
         Ipv4Net::new(Ipv4Addr::from(address), length).unwrap().trunc().into()
     })
@@ -90,7 +90,7 @@ fn ipv6_next_hop() -> impl Strategy<Value = NextHop> {
 pub(crate) fn routes() -> impl Strategy<Value = (AfiSafi, NextHop, Vec<IpNet>)> {
     let v4 = (Just(AfiSafi::IPV4_UNICAST), ipv4_next_hop(), vec(ipv4_prefix(), 1..60));
     let v6 = (Just(AfiSafi::IPV6_UNICAST), ipv6_next_hop(), vec(ipv6_prefix(), 1..60));
-    // RFC 8950, for a context that has it.
+    // An extended next hop (RFC 8950), for a context that allows it.
     let mixed = (Just(AfiSafi::IPV4_UNICAST), ipv6_next_hop(), vec(ipv4_prefix(), 1..60));
     prop_oneof![2 => v4, 2 => v6, 1 => mixed]
 }
@@ -103,8 +103,8 @@ fn aggregator() -> impl Strategy<Value = Aggregator> {
     (asn(), any::<u32>()).prop_map(|(asn, address)| Aggregator { asn, address: address.into() })
 }
 
-/// Attributes that are carried as octets: optional transitive ones with codes that nobody knows, as a speaker passes them
-/// on, and those that are known but opaque.
+/// Attributes that are carried as octets: unknown optional transitive ones, as passed on by a speaker, and known ones without
+/// a typed form.
 fn carried() -> impl Strategy<Value = Vec<RawAttribute>> {
     let raw = |code, flags, value: Vec<u8>| RawAttribute {
         code: AttributeCode(code),

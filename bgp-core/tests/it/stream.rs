@@ -1,4 +1,4 @@
-//! A stream may be cut anywhere: the messages are the same.
+//! A stream gives the same messages in any pieces.
 
 use bgp_core::AfiSafi;
 use bgp_core::wire::{Frame, MessageLimit, encode_end_of_rib, encode_keepalive};
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use crate::strategies::{notification, open};
 
-/// Some messages one after the other.
+/// Some consecutive messages.
 fn stream() -> impl Strategy<Value = Vec<u8>> {
     let message = prop_oneof![
         open().prop_map(|open| encoded(|out| open.encode(out))),
@@ -17,7 +17,7 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
         Just(encoded(|out| encode_end_of_rib(out, AfiSafi::IPV6_UNICAST))),
     ];
     (vec(message, 1..8), vec(any::<u8>(), 0..30)).prop_map(|(messages, tail)| {
-        // What follows the last message need not be one.
+        // Random octets may follow the last message.
         [messages.concat(), tail].concat()
     })
 }
@@ -28,7 +28,7 @@ fn encoded(encode: impl FnOnce(&mut BytesMut)) -> Vec<u8> {
     out.to_vec()
 }
 
-/// The messages of a stream that comes in pieces; and the error that ends it, if one does.
+/// Reads the messages of a stream that arrives in pieces, and the error that ends it, if any.
 fn read(pieces: &[&[u8]]) -> (Vec<Vec<u8>>, Option<String>) {
     let (mut buffer, mut messages) = (BytesMut::new(), Vec::new());
     for piece in pieces {
@@ -49,7 +49,7 @@ fn read(pieces: &[&[u8]]) -> (Vec<Vec<u8>>, Option<String>) {
 
 proptest! {
     #[test]
-    fn cutting_the_stream_anywhere_gives_the_same_messages(
+    fn splitting_the_stream_anywhere_gives_the_same_messages(
         stream in stream(),
         cuts in vec(any::<proptest::sample::Index>(), 0..10),
     ) {

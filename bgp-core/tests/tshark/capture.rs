@@ -1,4 +1,4 @@
-//! A capture as tshark reads it: TCP put together again, each message with its octets and with what tshark found in it.
+//! A capture as read by tshark: reassembled TCP, and each message with its octets and tshark's dissection.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,32 +6,32 @@ use std::process::Command;
 
 use super::node::Node;
 
-/// Who sends and who receives: address and port of each.
+/// The addresses and ports of the sender and the receiver.
 pub(crate) type Endpoints = (String, String);
 
 /// A BGP message of a capture.
 pub(crate) struct Captured {
-    /// The number of the packet in which it ends.
+    /// The number of the packet with its end.
     pub(crate) packet: usize,
     /// The TCP connection.
     pub(crate) stream: u64,
     pub(crate) endpoints: Endpoints,
     pub(crate) octets: Vec<u8>,
-    /// What tshark found.
+    /// tshark's dissection.
     pub(crate) fields: Node,
 }
 
-/// What tshark makes of a file.
+/// tshark's output for a file.
 #[derive(Default)]
 pub(crate) struct Capture {
     pub(crate) messages: Vec<Captured>,
-    /// Octets that TCP carried beyond those of the messages: of a message that is cut, for one.
+    /// The TCP payload octets that are not in a message, such as those of a truncated message.
     pub(crate) left_over: usize,
-    /// What tshark has to say against messages.
+    /// tshark's complaints about messages.
     pub(crate) complaints: Vec<String>,
 }
 
-/// Where the captures are, beside the workspace; `None` and a word about it where they are not.
+/// The directory of the captures, next to the workspace. If it is missing, prints a note and returns `None`.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 pub(crate) fn directory() -> Option<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/pcap");
@@ -49,7 +49,7 @@ impl Capture {
             .arg("-r")
             .arg(path)
             .args(["-n", "-d", "tcp.port==179,bgp", "-T", "json", "-x", "-J", "ip ipv6 tcp bgp"])
-            // The preferences of whoever runs this must not matter.
+            // Ignore the preferences of the user.
             .env("HOME", env!("CARGO_TARGET_TMPDIR"))
             .env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR"))
             .output()
@@ -57,7 +57,7 @@ impl Capture {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "tshark failed on {}: {said}", path.display());
         let packets: Node = serde_json::from_slice(&output.stdout).unwrap();
-        let Node::List(packets) = packets else { panic!("tshark's JSON is no list of packets") };
+        let Node::List(packets) = packets else { panic!("tshark's JSON is not a list of packets") };
         let (mut capture, mut carried) = (Self::default(), 0);
         for (index, packet) in packets.into_iter().enumerate() {
             carried += capture.take(index + 1, packet);
@@ -67,7 +67,7 @@ impl Capture {
         capture
     }
 
-    /// Takes the messages of a packet; how many octets TCP carried in it.
+    /// Takes the messages of a packet, and returns the length of its TCP payload.
     fn take(&mut self, packet: usize, node: Node) -> usize {
         let Some(layers) = take(node, "_source").and_then(|source| take(source, "layers")) else {
             panic!("packet {packet} has no layers");
@@ -100,7 +100,7 @@ impl Capture {
         usize::try_from(carried).unwrap()
     }
 
-    /// How many messages of each type there are, by number.
+    /// The number of messages of each type.
     pub(crate) fn counts(&self) -> BTreeMap<u8, usize> {
         let mut counts = BTreeMap::new();
         for message in &self.messages {

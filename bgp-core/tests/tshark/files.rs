@@ -1,19 +1,19 @@
-//! The captures: what is in each, and what is wrong in it.
+//! The captures, with their expected messages and errors.
 
 use bgp_core::PeerType;
 use bgp_core::wire::WireContext;
 
 use super::session::Negotiated;
 
-/// A capture and what is expected of it.
+/// A capture and its expected content.
 pub(crate) struct File {
     pub(crate) name: &'static str,
-    /// OPENs, UPDATEs, NOTIFICATIONs, KEEPALIVEs, ROUTE-REFRESHes.
+    /// The numbers of OPENs, UPDATEs, NOTIFICATIONs, KEEPALIVEs and ROUTE-REFRESHes.
     pub(crate) counts: [usize; 5],
     pub(crate) negotiated: Negotiated,
-    /// Octets that TCP carried after the last whole message.
+    /// The TCP payload octets after the last complete message.
     pub(crate) left_over: usize,
-    /// What tshark says against messages.
+    /// tshark's complaints about messages.
     pub(crate) complaints: &'static [&'static str],
 }
 
@@ -38,13 +38,13 @@ impl File {
     }
 }
 
-/// By name. Where the description of the data gives numbers of messages, these are they; `left_over` tells that of the
-/// other files no message was passed over either.
+/// The captures by name. The numbers of messages are those in the description of the data, if it has them; for other files,
+/// `left_over` shows that no message was skipped.
 pub(crate) const FILES: [File; 21] = [
     File::new("netgauze-multiple-sessions.pcap", [20, 100, 0, 171, 0]),
     File::new("packetlife-16-bit-asn.cap", [2, 14, 0, 8, 0]),
     File::new("packetlife-4-byte_AS_numbers_Full_Support.cap", [2, 9, 0, 5, 0]),
-    // The one side knows two octets only: paths of AS_TRANS with AS4_PATH beside them.
+    // One side only has two-octet AS numbers: paths have AS_TRANS, with an AS4_PATH.
     File::new("packetlife-4-byte_AS_numbers_Mixed_Scenario.cap", [0, 2, 0, 2, 0])
         .negotiated(Negotiated::Unseen(WireContext::new(PeerType::External))),
     File::new("packetlife-BGP_AS_set.cap", [2, 1, 0, 7, 0]),
@@ -52,11 +52,11 @@ pub(crate) const FILES: [File; 21] = [
     File::new("packetlife-BGP_MP_NLRI.cap", [4, 4, 0, 16, 0]),
     File::new("packetlife-BGP_hard_reset.cap", [2, 12, 0, 12, 0]),
     File::new("packetlife-BGP_notification.cap", [1, 0, 1, 0, 0]),
-    // VPN routes between the two ends of a provider, twice the same UPDATE; the path is empty, so that the size of an
-    // AS number does not show.
+    // VPN routes between the two ends of a provider, twice the same UPDATE. The path is empty, so it does not show the width
+    // of AS numbers.
     File::new("packetlife-BGP_redist.cap", [0, 2, 0, 0, 0])
         .negotiated(Negotiated::Unseen(WireContext::new(PeerType::Internal))),
-    // The session of the hard reset, later.
+    // A later part of the session of the hard reset.
     File::new("packetlife-BGP_soft_reset.cap", [0, 12, 0, 8, 1])
         .negotiated(Negotiated::In("packetlife-BGP_hard_reset.cap")),
     File::new("packetlife-EBGP_adjacency.cap", [2, 12, 0, 12, 0]),
@@ -81,12 +81,12 @@ pub(crate) const FILES: [File; 21] = [
         .complaints(&["packet 1: Graceful Restart Capability supported in Helper mode only"]),
 ];
 
-/// Messages that are not in order, by file and packet, and what this crate makes of each. There are none: this crate
-/// takes every message as it is, and tshark calls none malformed.
+/// Messages with errors by file and packet, with the verdict of this crate. There are none: this crate accepts all messages,
+/// and tshark reports none as malformed.
 pub(crate) const KNOWN_BAD: [(&str, &str); 0] = [];
 
-/// How many lines of each kind are compared in all files: what the comparison covers. The numbers of messages, attributes
-/// and capabilities are those that a plain walk over the octets counts too.
+/// The number of compared lines of each kind in all files, to show the coverage. The numbers of messages, attributes and
+/// capabilities are the same as in a simple walk over the octets.
 pub(crate) const COVERED: &[(&str, usize)] = &[
     ("type 1", 61),
     ("type 2", 689),

@@ -1,7 +1,7 @@
-//! Real captures, read by tshark and by this crate: both must find the same in every message, attribute by attribute.
+//! Real captures, read by tshark and by this crate: both must read the same from every message, attribute by attribute.
 //!
-//! The captures are looked for in `../shared/data/pcap` beside the workspace. The test runs with
-//! `FERROLB_TEST_INTEROP=1` (`make interop`), for it needs tshark.
+//! The captures are in `../shared/data/pcap` next to the workspace. The test needs tshark and runs with
+//! `FERROLB_TEST_INTEROP=1` (`make interop`).
 
 mod capture;
 mod files;
@@ -23,18 +23,18 @@ use capture::{Capture, Captured};
 use files::{COVERED, FILES, File, KNOWN_BAD};
 use session::Sessions;
 
-/// Whether the test was asked for; if it was, tshark must be there.
+/// Returns true if the test was requested; tshark must be installed then.
 fn requested() -> bool {
-    let wish = std::env::var("FERROLB_TEST_INTEROP").unwrap_or_default();
-    if wish == "0" {
+    let requested = std::env::var("FERROLB_TEST_INTEROP").unwrap_or_default();
+    if requested == "0" {
         return false;
     }
-    if wish.is_empty() {
-        // Not `eprintln!`, which the test runner would keep to itself.
+    if requested.is_empty() {
+        // Not `eprintln!`, which the test runner would capture.
         let _ = writeln!(
             std::io::stderr(),
-            "the comparison with tshark is skipped, for it needs tshark: `make test` sees to that, \
-             or set FERROLB_TEST_INTEROP=1"
+            "skipped the comparison with tshark: run `make test`, or install tshark and set \
+             FERROLB_TEST_INTEROP=1"
         );
         return false;
     }
@@ -54,7 +54,7 @@ fn hex(octets: &[u8]) -> String {
     })
 }
 
-/// A prefix, with its path identifier where it has one.
+/// A prefix, with its path identifier if it has one.
 fn prefix(path_id: Option<u32>, prefix: &str) -> String {
     match path_id {
         Some(id) => format!("{prefix} path {id}"),
@@ -62,7 +62,7 @@ fn prefix(path_id: Option<u32>, prefix: &str) -> String {
     }
 }
 
-/// What this crate makes of a message, and its verdict where that is not "in order"; no lines if the session ends.
+/// The lines of this crate for a message, and its verdict if there is an error; no lines if the session ends.
 fn decoded(message: &Captured, cx: WireContext) -> (Option<Vec<String>>, Option<String>) {
     let decoded = Frame::split(&message.octets, cx.limit())
         .and_then(|frame| Message::decode(frame.unwrap(), cx));
@@ -88,7 +88,7 @@ fn difference(ours: &[String], theirs: &[String]) -> Option<String> {
         .map(|(ours, theirs)| format!("we have `{ours}`, tshark has `{theirs}`"))
 }
 
-/// What a line is about: attributes, capabilities and messages by their number, the rest by its first word.
+/// The subject of a line: attributes, capabilities and messages by their number, all others by their first word.
 fn subject(line: &str) -> String {
     let mut words = line.split([' ', ':']);
     match (words.next(), words.next()) {
@@ -99,7 +99,7 @@ fn subject(line: &str) -> String {
     }
 }
 
-/// Compares the messages of a file; everything that is not as the file's entry says.
+/// Compares the messages of a file, and returns all differences from the expected content.
 fn compare(directory: &Path, file: &File, covered: &mut BTreeMap<String, usize>) -> Vec<String> {
     let capture = Capture::read(&directory.join(file.name));
     let sessions =
@@ -135,7 +135,7 @@ fn compare(directory: &Path, file: &File, covered: &mut BTreeMap<String, usize>)
 }
 
 #[test]
-fn every_message_of_the_captures_reads_as_tshark_reads_it() {
+fn every_captured_message_is_read_like_tshark() {
     if !requested() {
         return;
     }

@@ -1,4 +1,4 @@
-//! tshark's JSON as it stands: names repeat, and their order is that of the octets.
+//! tshark's JSON output: names repeat, and are in the order of the octets.
 
 use std::fmt;
 
@@ -10,12 +10,12 @@ pub(crate) enum Node {
     Text(String),
     List(Vec<Self>),
     Fields(Vec<(String, Self)>),
-    /// A number or nothing: only positions and the like.
+    /// A number or null: positions and similar data.
     Other,
 }
 
 impl Node {
-    /// What stands under this one, name by name, in the order of the octets.
+    /// The fields of this node with their names, in the order of the octets.
     pub(crate) fn fields(&self) -> &[(String, Self)] {
         match self {
             Self::Fields(fields) => fields,
@@ -23,7 +23,7 @@ impl Node {
         }
     }
 
-    /// Everything of that name.
+    /// All fields with a name.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &Self> {
         self.fields().iter().filter(move |(other, _)| other == name).map(|(_, node)| node)
     }
@@ -32,31 +32,31 @@ impl Node {
         self.all(name).next()
     }
 
-    /// The field of that name as tshark prints it.
+    /// The text of the field with a name, as printed by tshark.
     pub(crate) fn text(&self, name: &str) -> &str {
         match self.get(name) {
             Some(Self::Text(text)) => text,
-            _ => panic!("tshark gave no `{name}` but {:?}", self.names()),
+            _ => panic!("no `{name}` in tshark's output, only {:?}", self.names()),
         }
     }
 
-    /// The field of that name, decimal or hexadecimal.
+    /// The number in the field with a name, decimal or hexadecimal.
     pub(crate) fn number(&self, name: &str) -> u64 {
         let text = self.text(name);
         match text.strip_prefix("0x") {
             Some(digits) => u64::from_str_radix(digits, 16),
             None => text.parse(),
         }
-        .unwrap_or_else(|_| panic!("`{name}` is no number but `{text}`"))
+        .unwrap_or_else(|_| panic!("`{name}` is not a number: `{text}`"))
     }
 
-    /// The octets of the field of that name, in hexadecimal.
+    /// The octets of the field with a name, in hexadecimal.
     pub(crate) fn raw(&self, name: &str) -> &str {
         let raw = self.get(&format!("{name}_raw")).and_then(Self::hex);
-        raw.unwrap_or_else(|| panic!("tshark gave no octets of `{name}` but {:?}", self.names()))
+        raw.unwrap_or_else(|| panic!("no octets of `{name}`, only {:?}", self.names()))
     }
 
-    /// The hexadecimal digits that a list `[digits, position, length, mask, type]` begins with.
+    /// The hexadecimal digits at the start of a list `[digits, position, length, mask, type]`.
     pub(crate) fn hex(&self) -> Option<&str> {
         match self {
             Self::List(parts) => match parts.first()? {
@@ -67,8 +67,8 @@ impl Node {
         }
     }
 
-    /// The octets of all the fields that tshark found inside this one and inside those, which must leave no gap: what
-    /// it calls `NAME_raw` beside each. Bits of a field (`NAME_tree`) are no octets of their own.
+    /// The octets of all nested fields, which must leave no gap: tshark prints them as `NAME_raw` next to each field. The bits
+    /// of a field (`NAME_tree`) have no octets of their own.
     pub(crate) fn leaves(&self) -> String {
         let fields = self.fields();
         let mut octets = String::new();
@@ -85,7 +85,7 @@ impl Node {
         octets
     }
 
-    /// The text of every field of that name, however deep.
+    /// The text of every field with a name, at any depth.
     pub(crate) fn deep<'a>(&'a self, name: &str, found: &mut Vec<&'a str>) {
         for (other, node) in self.fields() {
             match node {
@@ -112,7 +112,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
     type Value = Node;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value that tshark writes")
+        f.write_str("a value of tshark's JSON")
     }
 
     fn visit_unit<E>(self) -> Result<Node, E> {

@@ -1,4 +1,4 @@
-//! What this crate finds in a message, a line for each thing, by its typed views.
+//! The content of a message as read by this crate's typed views, one line for each part.
 
 use bgp_core::wire::{
     Aggregator, AsPathView, AttributeCode, AttributeView, Capability, Message, Notification, Open,
@@ -19,7 +19,7 @@ pub(crate) fn lines(message: &Message<'_>, octets: usize) -> Vec<String> {
             lines.push(format!("{} subtype {}", family(refresh.family), refresh.subtype.0));
         }
         Message::Keepalive => {}
-        _ => panic!("a type of message that this test does not know"),
+        _ => panic!("an unknown type of message"),
     }
     lines
 }
@@ -66,7 +66,7 @@ fn of_capability(capability: &Capability, lines: &mut Vec<String>) {
         Capability::RouteRefresh
         | Capability::ExtendedMessage
         | Capability::EnhancedRouteRefresh => {}
-        other => panic!("no capture had this capability: {other:?}"),
+        other => panic!("an unexpected capability: {other:?}"),
     }
 }
 
@@ -162,7 +162,7 @@ fn of_unreach(update: &Update<'_>, lines: &mut Vec<String>) {
     of_nlri("unreach", unreach.nlri().with_path_ids(), unreach.nlri_octets(), lines);
 }
 
-/// Prefixes; of a family that is carried opaquely, the octets.
+/// The prefixes, or the octets of a family that is carried as octets.
 fn of_nlri(
     word: &str,
     prefixes: impl Iterator<Item = (Option<u32>, IpNet)>,

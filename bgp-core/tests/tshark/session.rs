@@ -1,4 +1,4 @@
-//! What the session of a message negotiated, by the OPENs of the capture.
+//! The context of the session of a message, from the OPENs of the capture.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use bgp_core::{Afi, AfiSafi, PeerType};
 
 use super::capture::{Capture, Captured, Endpoints};
 
-/// Where what a session negotiated is to be found.
+/// The source of the negotiated features of a session.
 #[derive(Clone, Copy)]
 pub(crate) enum Negotiated {
-    /// In the OPENs of both sides. Where one is missing there must be nothing but what every session reads alike.
+    /// The OPENs of both sides. If one is missing, there must only be messages that are read the same on any session.
     InTheCapture,
-    /// In the OPEN of one side, for the capture has one direction only: the other side is taken to have offered the
-    /// same, and to be external. No such capture has a LOCAL_PREF, which an internal peer would be sent.
+    /// The OPEN of one side, because the capture has only one direction. The other side is assumed to be external and to offer
+    /// the same. No such capture has a LOCAL_PREF, which an internal peer would send.
     OneSided,
-    /// In the OPENs of that file, between the same addresses and ports, of both sides or of one.
+    /// The OPENs in another file, between the same addresses and ports, from both sides or one.
     In(&'static str),
-    /// Nowhere: the capture begins when the session is Established.
+    /// Unknown: the capture begins when the session is already Established.
     Unseen(WireContext),
 }
 
@@ -43,7 +43,7 @@ impl Sessions {
     ) -> Self {
         let opens = match negotiated {
             Negotiated::In(file) => {
-                // The connections of two files are counted apart: only the endpoints tell.
+                // Two files number their connections separately: only the endpoints identify them.
                 let other = other(file);
                 opens(&other).map(|(message, open)| ((None, ends(message)), open)).collect()
             }
@@ -54,7 +54,7 @@ impl Sessions {
         Self { opens, negotiated }
     }
 
-    /// How to read a message.
+    /// The context for reading a message.
     pub(crate) fn context(&self, message: &Captured) -> WireContext {
         let (from, to) = message.endpoints.clone();
         let stream = match self.negotiated {
@@ -75,7 +75,7 @@ impl Sessions {
             }
             _ => {
                 let kind = message.octets[18];
-                // These read alike whatever was negotiated.
+                // These are read the same on any session.
                 assert!(matches!(kind, 1 | 3 | 4), "packet {}: no OPENs", message.packet);
                 WireContext::default()
             }
@@ -97,7 +97,7 @@ fn opens(capture: &Capture) -> impl Iterator<Item = (&Captured, Open)> {
     })
 }
 
-/// What the two negotiated for messages from the one to the other.
+/// The context for messages from one side to the other.
 fn between(peer: PeerType, from: &Open, to: Option<&Open>) -> WireContext {
     let both = |has: &dyn Fn(&Capability) -> bool| {
         from.capabilities.iter().any(has) && to.is_none_or(|to| to.capabilities.iter().any(has))
@@ -114,7 +114,7 @@ fn between(peer: PeerType, from: &Open, to: Option<&Open>) -> WireContext {
         .extended_next_hop(both(&next_hop));
     for family in FAMILIES {
         let offered = both(&|capability| *capability == Capability::Multiprotocol(family));
-        // Without that capability a session is for IPv4 unicast (RFC 4760 section 8).
+        // Without the capability a session is for IPv4 unicast (RFC 4760 section 8).
         let default = family == AfiSafi::IPV4_UNICAST && !(speaks(from) && to.is_none_or(speaks));
         let sends = modes(from, family).any(|mode| mode.sends());
         let receives = to.is_none_or(|to| modes(to, family).any(|mode| mode.receives()));
@@ -123,7 +123,7 @@ fn between(peer: PeerType, from: &Open, to: Option<&Open>) -> WireContext {
     cx
 }
 
-/// Whether a speaker says for which families it is.
+/// Returns true if a speaker offers its families.
 fn speaks(open: &Open) -> bool {
     open.capabilities.iter().any(|capability| matches!(capability, Capability::Multiprotocol(_)))
 }

@@ -1,4 +1,4 @@
-//! What tshark finds in a message, in the same lines. The names of the fields are those of tshark 4.0.
+//! The content of a message as read by tshark, in the same lines. The names of the fields are those of tshark 4.0.
 
 use super::node::Node;
 use super::prefix;
@@ -31,7 +31,7 @@ fn of_notification(message: &Node) -> String {
         .iter()
         .find(|(name, _)| name.starts_with("bgp.notify.minor_error") && !name.ends_with("_raw"))
         .unwrap();
-    let Node::Text(subcode) = subcode else { panic!("`{name}` is no number") };
+    let Node::Text(subcode) = subcode else { panic!("`{name}` is not a number") };
     // Marker, length, type and the two codes have 21 octets.
     let data = message.leaves().split_off(2 * 21);
     format!("error {code} {subcode} data {data}")
@@ -80,7 +80,7 @@ fn of_capability(code: u64, node: &Node, lines: &mut Vec<String>) {
             lines.push(format!("host {host} domain {domain}"));
         }
         2 | 6 | 70 => {}
-        // Carried as octets: what stands after type and length.
+        // Carried as octets: everything after type and length.
         _ => lines.push(format!("octets {}", &node.leaves()[4..])),
     }
 }
@@ -114,7 +114,7 @@ fn of_update(message: &Node, lines: &mut Vec<String>) {
     }
 }
 
-/// Most fields of attributes are named so.
+/// The full name of most fields of attributes.
 fn field(name: &str) -> String {
     format!("bgp.update.path_attribute.{name}")
 }
@@ -151,7 +151,7 @@ fn of_attribute(code: u64, node: &Node, lines: &mut Vec<String>) {
                 .map(|part| one.text(&format!("bgp.large_communities.{part}")));
             format!("large:{ga}:{first}:{second}")
         })),
-        // Carried as octets: what stands after flags, type and length.
+        // Carried as octets: everything after flags, type and length.
         _ => {
             let header = 4 + node.raw(&field("length")).len();
             lines.push(format!("octets {}", &node.leaves()[header..]));
@@ -201,7 +201,7 @@ fn of_extended(node: &Node, lines: &mut Vec<String>) {
 
 fn of_reach(node: &Node, lines: &mut Vec<String>) {
     let of_family = family(node, &field("mp_reach_nlri"));
-    // The octet with the length is counted in.
+    // The raw field includes the octet with the length.
     let length = node.raw(&field("mp_reach_nlri.next_hop")).len() / 2 - 1;
     lines.push(format!("{of_family} next hop length {length}"));
     let tree = node.get(&field("mp_reach_nlri.next_hop_tree")).unwrap();
@@ -218,8 +218,8 @@ fn of_reach(node: &Node, lines: &mut Vec<String>) {
     }
 }
 
-/// Prefixes; of a VPN, which this crate carries opaquely, the octets of all that tshark found. (Of IPv6 ones tshark 4.0
-/// itself finds no more than where they begin and end: their text is its own format string, `Label Stack=%s RD=...`.)
+/// The prefixes, or for a VPN, which this crate carries as octets, the octets of all nested fields. (tshark 4.0 only finds
+/// the bounds of IPv6 ones: their text is its own format string, `Label Stack=%s RD=...`.)
 fn of_prefixes(word: &str, node: &Node, lines: &mut Vec<String>) {
     let opaque = |name: &str| name == "BGP Prefix" || name.starts_with("bgp.label_stack");
     if node.fields().iter().any(|(name, _)| opaque(name)) {

@@ -1,4 +1,4 @@
-//! The text that bgpdump prints for a file is what this crate reads in it, line by line.
+//! This crate reads the same from a file as bgpdump prints, line by line.
 
 use bgp_core::IpNet;
 use bgp_core::mrt::{RecordContent, Records, Sessions, StateChange};
@@ -7,7 +7,7 @@ use bytes::BytesMut;
 
 use super::{recordings, text, unpacked};
 
-/// A path as bgpdump has it: sets in braces with commas.
+/// A path in the format of bgpdump: sets in braces with commas.
 fn path(update: &Update<'_>) -> String {
     let segments = update.as_path().into_iter().flat_map(|path| path.segments());
     let words = segments.map(|segment| {
@@ -20,12 +20,12 @@ fn path(update: &Update<'_>) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// What stands behind the path: origin, next hop, LOCAL_PREF, MED, communities, aggregation.
+/// The fields after the path: origin, next hop, LOCAL_PREF, MED, communities, aggregation.
 fn attributes(update: &Update<'_>, next_hop: &str) -> String {
     let origin = match update.origin() {
         Some(Origin::Igp) => "IGP",
         Some(Origin::Egp) => "EGP",
-        // Its word also where there is none.
+        // bgpdump also prints this if there is no origin.
         Some(Origin::Incomplete) | None => "INCOMPLETE",
     };
     let communities = update.communities().map(|it| {
@@ -46,8 +46,8 @@ fn next_hop(next_hop: Option<NextHop>) -> String {
     next_hop.map(|hop| hop.address().to_string()).unwrap_or_default()
 }
 
-/// The lines of one UPDATE: what is gone, then what is reachable.
-fn lines(update: &Update<'_>, head: &str, peer: &str, lines: &mut Vec<String>) {
+/// The lines of one UPDATE: withdrawn prefixes, then announced ones.
+fn push_lines(update: &Update<'_>, head: &str, peer: &str, lines: &mut Vec<String>) {
     lines.extend(update.unreachable().map(|prefix| format!("{head}|W|{peer}|{prefix}")));
     for prefix in update.reachable() {
         let family = bgp_core::rib::family_of(&prefix);
@@ -62,10 +62,10 @@ fn update(octets: &[u8], cx: WireContext) -> Option<Update<'_>> {
     (frame.kind().code() == 2).then(|| Update::decode(frame, cx).unwrap())
 }
 
-/// A file of messages.
+/// The lines of a file of messages.
 fn of_messages(file: &[u8]) -> Vec<String> {
     let mut sessions = Sessions::new();
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for record in Records::new(file) {
         let head = format!("BGP4MP|{}", record.timestamp());
         match record.content().unwrap() {
@@ -73,21 +73,21 @@ fn of_messages(file: &[u8]) -> Vec<String> {
                 let cx = sessions.context(&recorded);
                 let peer = format!("{}|{}", recorded.peer, recorded.peer_as);
                 if let Some(update) = update(recorded.octets, cx) {
-                    lines(&update, &head, &peer, &mut told);
+                    push_lines(&update, &head, &peer, &mut lines);
                 }
             }
             RecordContent::StateChange(StateChange { peer, peer_as, old, new, .. }) => {
-                told.push(format!("{head}|STATE|{peer}|{peer_as}|{old}|{new}"));
+                lines.push(format!("{head}|STATE|{peer}|{peer_as}|{old}|{new}"));
             }
             _ => {}
         }
     }
-    told
+    lines
 }
 
-/// A file of a table.
+/// The lines of a file with a table.
 fn of_table(file: &[u8]) -> Vec<String> {
-    let (mut peers, mut told, mut out) = (Vec::new(), Vec::new(), BytesMut::new());
+    let (mut peers, mut lines, mut out) = (Vec::new(), Vec::new(), BytesMut::new());
     for record in Records::new(file) {
         match record.content().unwrap() {
             RecordContent::PeerIndexTable(table) => peers = table.peers().collect(),
@@ -98,13 +98,13 @@ fn of_table(file: &[u8]) -> Vec<String> {
                     assert!(rib.encode_update(&entry, &mut out));
                     let update = update(&out, rib.context()).unwrap();
                     let peer = peers[usize::from(entry.peer)];
-                    // Its word for the next hop of an IPv6 route.
+                    // bgpdump prints this as the next hop of an IPv6 route.
                     let hop = update
                         .next_hop()
                         .map_or_else(|| "255.255.255.255".to_owned(), |hop| hop.to_string());
                     let behind = attributes(&update, &hop);
                     let id = entry.path_id.unwrap();
-                    told.push(format!(
+                    lines.push(format!(
                         "TABLE_DUMP2_AP|{}|B|{}|{}|{prefix}|{id}|{}|{behind}",
                         record.timestamp(),
                         peer.address,
@@ -117,7 +117,7 @@ fn of_table(file: &[u8]) -> Vec<String> {
             _ => {}
         }
     }
-    told
+    lines
 }
 
 fn compare(name: &str, read: fn(&[u8]) -> Vec<String>) {
@@ -132,12 +132,12 @@ fn compare(name: &str, read: fn(&[u8]) -> Vec<String>) {
 }
 
 #[test]
-fn updates_read_as_bgpdump_reads_them() {
+fn updates_are_read_like_bgpdump() {
     compare("ris-updates.20160811.1600", of_messages);
 }
 
 #[test]
-fn tables_with_path_identifiers_read_as_bgpdump_reads_them() {
+fn tables_with_path_identifiers_are_read_like_bgpdump() {
     compare("bview.ipv4_unicast_add_path", of_table);
     compare("bview.ipv6_unicast_add_path", of_table);
 }

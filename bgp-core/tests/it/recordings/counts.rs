@@ -1,4 +1,4 @@
-//! Recorded UPDATEs have as many attributes and prefixes as another reader counted, and what is written reads back.
+//! Recorded UPDATEs have the same numbers of attributes and prefixes as in another reader, and survive a round trip.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ fn count(counts: &mut BTreeMap<String, u64>, what: impl Into<String>, more: usiz
     }
 }
 
-/// What `counts.json` counts.
+/// Adds the counts of an UPDATE, as in `counts.json`.
 fn tally(update: &Update<'_>, counts: &mut BTreeMap<String, u64>) {
     count(counts, "updates", 1);
     count(counts, "outcome_ok", usize::from(update.treatment() == Treatment::None));
@@ -30,7 +30,7 @@ fn tally(update: &Update<'_>, counts: &mut BTreeMap<String, u64>) {
     count(counts, "withdrawn_v6", update.mp_unreach().map_or(0, |unreach| unreach.nlri().count()));
 }
 
-/// Writes what was read, and reads that: the same routes with the same attributes.
+/// Encodes a decoded UPDATE and decodes it again: the routes and attributes are the same.
 fn write_and_read(
     update: &Update<'_>,
     cx: WireContext,
@@ -57,7 +57,7 @@ fn write_and_read(
 }
 
 #[test]
-fn recorded_updates_decode_as_counted_and_read_back() {
+fn recorded_updates_have_the_expected_counts_and_survive_a_round_trip() {
     let Some(directory) = recordings() else { return };
     let text = fs::read_to_string(directory.join("counts.json")).unwrap();
     let expected: BTreeMap<String, BTreeMap<String, u64>> = serde_json::from_str(&text).unwrap();

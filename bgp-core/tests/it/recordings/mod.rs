@@ -1,6 +1,6 @@
-//! Real messages: what public route collectors and daemons recorded, where their recordings are at hand.
+//! Real messages, recorded by public route collectors and daemons.
 //!
-//! They are looked for in `../shared/data/mrt` beside the workspace. Where they are not, a test says so and passes.
+//! The recordings are in `../shared/data/mrt` next to the workspace. If they are missing, a test prints a note and passes.
 
 mod bgpdump;
 mod counts;
@@ -24,7 +24,7 @@ fn recordings() -> Option<PathBuf> {
     Some(directory)
 }
 
-/// A file, uncompressed; and whether it ends properly.
+/// Decompresses a file. The flag is true if the file is complete.
 fn unpacked(path: &Path) -> (Vec<u8>, bool) {
     let packed = fs::read(path).unwrap();
     let mut octets = Vec::new();
@@ -40,7 +40,7 @@ fn text(path: &Path) -> String {
     String::from_utf8(unpacked(path).0).unwrap()
 }
 
-/// Every message of a file with what its session negotiated, tables as the UPDATEs that would have brought their routes.
+/// Calls `each` for every message of a file with the context of its session. The routes of a table are converted to UPDATEs.
 fn for_each_message(file: &[u8], mut each: impl FnMut(WireContext, &[u8])) {
     let mut sessions = Sessions::new();
     let mut out = BytesMut::new();
@@ -50,7 +50,10 @@ fn for_each_message(file: &[u8], mut each: impl FnMut(WireContext, &[u8])) {
             RecordContent::Rib(rib) => {
                 for entry in rib.entries() {
                     out.clear();
-                    assert!(rib.encode_update(&entry, &mut out), "a route that makes no UPDATE");
+                    assert!(
+                        rib.encode_update(&entry, &mut out),
+                        "a route that cannot be converted to an UPDATE"
+                    );
                     each(rib.context(), &out);
                 }
             }

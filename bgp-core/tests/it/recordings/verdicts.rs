@@ -1,4 +1,4 @@
-//! Every message of every recording decodes; those that are not in order are known, with their verdict.
+//! Every message of every recording decodes, except for known ones with errors.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,9 +8,9 @@ use bytes::BytesMut;
 
 use super::{for_each_message, recordings, unpacked};
 
-/// Messages that are not in order: file, verdict, first error without its place, how many.
+/// The known messages with errors: file, treatment, first error without its offset, count.
 const KNOWN_BAD: &[(&str, &str, &str, usize)] = &[
-    // Routes of the recording router itself, of which it wrote no attribute.
+    // Locally originated routes of the recording router, without attributes.
     (
         "bview.ipv4_unicast_add_path.gz",
         "treat-as-withdraw",
@@ -19,13 +19,13 @@ const KNOWN_BAD: &[(&str, &str, &str, usize)] = &[
     ),
 ];
 
-/// Files that were cut, as their names say.
+/// The files that are truncated, as their names show.
 const CUT: [&str; 2] = [
     "routeviews-rib.20140523.0600.first-9072-prefixes.bz2",
     "routeviews-rib6.20151101.0600.first-6870-prefixes.bz2",
 ];
 
-/// How many UPDATEs a file has, routes of a table counted as one each: as the description of the data has it.
+/// The number of UPDATEs in each file, where a route of a table counts as one, from the description of the data.
 const UPDATES: &[(&str, usize)] = &[
     ("bview.ipv4_unicast_add_path.gz", 62),
     ("bview.ipv6_unicast_add_path.gz", 62),
@@ -45,7 +45,7 @@ const UPDATES: &[(&str, usize)] = &[
     ("routeviews-rib6.20151101.0600.first-6870-prefixes.bz2", 149_578),
 ];
 
-/// What was read of the recordings.
+/// The results of reading the recordings.
 #[derive(Default)]
 struct Reading {
     updates: BTreeMap<String, usize>,
@@ -88,7 +88,7 @@ fn reads_back(open: &bgp_core::wire::Open) {
 }
 
 #[test]
-fn every_recorded_message_decodes_but_those_known_to_be_bad() {
+fn every_recorded_message_decodes_except_for_known_invalid_ones() {
     let Some(directory) = recordings() else { return };
     let mut reading = Reading::default();
     let mut files: Vec<_> =
