@@ -46,7 +46,7 @@ const AS_PATH: &str = "40020602 01 0000fc7c";
 const NEXT_HOP: &str = "400304 ac16231a";
 
 #[test]
-fn every_optional_attribute_is_treated_by_its_row() {
+fn every_attribute_outside_the_core_is_treated_by_its_row() {
     // Attribute, treatment from an external peer, treatment from an internal peer.
     let cells: &[(&str, Treatment, Treatment)] = &[
         ("800404 00000001", Fine, Fine),
