@@ -56,10 +56,9 @@ fn contents(file: &[u8]) -> impl Iterator<Item = RecordContent<'_>> {
 fn from_messages(name: &str, file: &[u8]) -> Stream {
     let mut updates = Vec::new();
     for content in contents(file) {
-        if let RecordContent::Message(message) = content {
-            if message.octets.get(18) == Some(&2) && !message.sent {
-                updates.push(message);
-            }
+        let RecordContent::Message(message) = content else { continue };
+        if message.octets.get(18) == Some(&2) && !message.sent {
+            updates.push(message);
         }
     }
 
