@@ -1,11 +1,11 @@
-//! B-trees with thousands of entries.
+//! Compact B-trees.
 //!
-//! Owns how they come to need no more memory than they have to.
+//! Owns the repacking of maps with thousands of entries, so that they take no more memory than they need.
 
 use std::collections::BTreeMap;
 
-/// Puts the entries into nodes that are full. Those of a map that grew in the order of its keys, as lists come, are half
-/// empty.
+/// Rebuilds a map so that its nodes are full. The nodes of a map that was filled in the order of its keys, as a list
+/// of objects fills it, are half empty.
 pub(crate) fn pack<K: Ord, V>(map: &mut BTreeMap<K, V>) {
     *map = std::mem::take(map).into_iter().collect();
 }

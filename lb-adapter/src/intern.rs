@@ -1,47 +1,49 @@
-//! Values that many have in common, each there once.
+//! Equal values that are stored once and shared.
 
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The values that are shared. It keeps none alive for long that nobody else has.
+/// A set of shared values. A value that is no longer used elsewhere is dropped from it after a while.
 #[derive(Debug)]
 pub struct Interner<T: ?Sized> {
-    all: BTreeSet<Arc<T>>,
-    /// How many there may be before those that nobody has any more are dropped.
+    values: BTreeSet<Arc<T>>,
+    /// The number of values at which the unused ones are dropped.
     limit: usize,
 }
 
 impl<T: Ord + ?Sized> Interner<T> {
-    /// The value, as everybody has it.
+    /// Returns the shared copy of a value.
     pub fn intern<V: Borrow<T> + Into<Arc<T>>>(&mut self, value: V) -> Arc<T> {
-        if let Some(known) = self.all.get(value.borrow()) {
-            return Arc::clone(known);
+        if let Some(shared) = self.values.get(value.borrow()) {
+            return Arc::clone(shared);
         }
-        if self.all.len() >= self.limit {
-            self.all.retain(|it| Arc::strong_count(it) > 1);
-            self.limit = (2 * self.all.len()).max(KEPT);
+
+        if self.values.len() >= self.limit {
+            self.values.retain(|shared| Arc::strong_count(shared) > 1);
+            self.limit = (2 * self.values.len()).max(INITIAL_LIMIT);
         }
+
         let value = value.into();
-        self.all.insert(Arc::clone(&value));
+        self.values.insert(Arc::clone(&value));
         value
     }
 }
 
-/// Without asking for clones of the values.
+/// Written by hand, since `T` need not implement `Clone`.
 impl<T: ?Sized> Clone for Interner<T> {
     fn clone(&self) -> Self {
-        Self { all: self.all.clone(), limit: self.limit }
+        Self { values: self.values.clone(), limit: self.limit }
     }
 }
 
 impl<T: ?Sized> Default for Interner<T> {
     fn default() -> Self {
-        Self { all: BTreeSet::new(), limit: KEPT }
+        Self { values: BTreeSet::new(), limit: INITIAL_LIMIT }
     }
 }
 
-/// A way to save memory, not a part of what somebody says who has it.
+/// All interners are equal: one only saves memory and is not part of its owner's value.
 impl<T: ?Sized> PartialEq for Interner<T> {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -50,22 +52,23 @@ impl<T: ?Sized> PartialEq for Interner<T> {
 
 impl<T: ?Sized> Eq for Interner<T> {}
 
-/// Values that are kept without asking who has them.
-const KEPT: usize = 16;
+/// The number of values that are kept before unused ones are looked for.
+const INITIAL_LIMIT: usize = 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn equal_values_are_one_and_those_that_nobody_has_go() {
-        let mut shared = Interner::<str>::default();
-        let first = shared.intern(Arc::from("kube1"));
-        assert!(Arc::ptr_eq(&first, &shared.intern(Arc::from("kube1"))));
+    fn equal_values_are_shared_and_unused_ones_are_dropped() {
+        let mut interner = Interner::<str>::default();
+        let first = interner.intern(Arc::from("kube1"));
+        assert!(Arc::ptr_eq(&first, &interner.intern(Arc::from("kube1"))));
+
         for number in 0..1_000 {
-            shared.intern(Arc::from(number.to_string()));
+            interner.intern(Arc::from(number.to_string()));
         }
-        assert!(shared.all.len() <= KEPT, "{}", shared.all.len());
-        assert!(Arc::ptr_eq(&first, &shared.intern(Arc::from("kube1"))));
+        assert!(interner.values.len() <= INITIAL_LIMIT, "{}", interner.values.len());
+        assert!(Arc::ptr_eq(&first, &interner.intern(Arc::from("kube1"))));
     }
 }

@@ -1,52 +1,55 @@
-//! The annotations by which a Service asks for an address.
+//! The annotations with which a Service requests an address.
 //!
-//! Owns their names. MetalLB had them under `metallb.universe.tf/` first and has them under
-//! `metallb.io/` now; where a Service has both, the new one counts.
+//! Owns their names. MetalLB read them under the prefix `metallb.universe.tf/` at first and reads them under
+//! `metallb.io/` today; if a Service has an annotation under both, the new prefix wins.
 
 use crate::model::Service;
 
-/// Names the pool to take the address of.
+/// The pool to take the address from.
 pub(super) const ADDRESS_POOL: &str = "address-pool";
-/// Lets Services with an equal value hold one address.
+/// The key that Services must have in common to share an address.
 pub(super) const ALLOW_SHARED_IP: &str = "allow-shared-ip";
-/// Names the addresses wanted, one for each family.
+/// The requested addresses, at most one for each family.
 pub(super) const LOAD_BALANCER_IPS: &str = "loadBalancerIPs";
 
 const NAMES: [&str; 3] = [ADDRESS_POOL, ALLOW_SHARED_IP, LOAD_BALANCER_IPS];
 
-/// The annotation's whole name and its value; one that is empty counts as absent.
+/// Returns the annotation's full name and its value. An empty value counts as absent.
 pub(super) fn value<'a>(service: &'a Service, name: &str) -> Option<(&'a str, &'a str)> {
-    let (name, value) = PREFIXES.into_iter().find_map(|prefix| find(service, prefix, name))?;
+    let (full_name, value) = PREFIXES.into_iter().find_map(|prefix| find(service, prefix, name))?;
     let value = value.trim();
-    (!value.is_empty()).then_some((name, value))
+    (!value.is_empty()).then_some((full_name, value))
 }
 
 fn find<'a>(service: &'a Service, prefix: &str, name: &str) -> Option<(&'a str, &'a str)> {
     service.annotations.iter().find(|(key, _)| key.strip_prefix(prefix) == Some(name))
 }
 
-/// Those of the names that a Service has under the old prefix alone.
+/// Returns the names that a Service has under the old prefix only.
 pub(super) fn deprecated(service: &Service) -> Box<[&'static str]> {
-    let has = |prefix, name| find(service, prefix, name).is_some();
-    NAMES.into_iter().filter(|name| has(OLD_PREFIX, name) && !has(PREFIX, name)).collect()
+    let mut names = NAMES.to_vec();
+    names.retain(|name| {
+        find(service, OLD_PREFIX, name).is_some() && find(service, PREFIX, name).is_none()
+    });
+    names.into()
 }
 
-/// Whether an annotation of this name is one of them.
-pub(crate) fn reads_annotation(annotation: &str) -> bool {
-    let name = PREFIXES.into_iter().find_map(|prefix| annotation.strip_prefix(prefix));
+/// Returns true if the allocator reads an annotation of this full name.
+pub(crate) fn reads_annotation(full_name: &str) -> bool {
+    let name = PREFIXES.into_iter().find_map(|prefix| full_name.strip_prefix(prefix));
     name.is_some_and(|name| NAMES.contains(&name))
 }
 
-/// All that a Service may have under MetalLB's prefixes, the one that is written included.
+/// All names that a Service may have under MetalLB's prefixes, including the one that the controller writes.
 pub(crate) const KNOWN_ANNOTATIONS: [&str; 4] =
     [ADDRESS_POOL, ALLOW_SHARED_IP, LOAD_BALANCER_IPS, "ip-allocated-from-pool"];
 
-/// What the names begin with.
+/// MetalLB's prefix of today.
 pub(super) const PREFIX: &str = "metallb.io/";
-/// What they began with.
+/// MetalLB's deprecated prefix.
 pub(super) const OLD_PREFIX: &str = "metallb.universe.tf/";
 
-/// The first wins.
+/// The prefixes in order of precedence.
 const PREFIXES: [&str; 2] = [PREFIX, OLD_PREFIX];
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! What becomes of Services whose status says an address that another one still has.
+//! The Services whose status lists an address that another Service still holds.
 //!
-//! Only while addresses are given out elsewhere: whoever does so takes an address from one Service and gives it to
-//! another in one step, but their statuses come one after the other, in any order. Owns who is to be looked at again
-//! when an address becomes free.
+//! This happens only to an observing allocator. The controller moves an address from one Service to another in one
+//! step, but their statuses are written one after the other, in any order. Owns the record of the Services to
+//! reconsider when an address becomes free.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -13,10 +13,10 @@ use super::outcome::Changes;
 use super::refusal::Refusal;
 use super::{Allocator, ServiceEntry};
 
-/// The Services that could not have all that their status says, since another one has it.
+/// The Services that could not keep all addresses of their status, because another Service holds one of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Displaced {
-    /// With the addresses of the status.
+    /// The addresses of each Service's status.
     services: BTreeMap<ServiceKey, Box<[IpAddr]>>,
     by_address: BTreeMap<IpAddr, BTreeSet<ServiceKey>>,
 }
@@ -30,48 +30,64 @@ impl Displaced {
         self.services.insert(key.clone(), held.into());
     }
 
+    /// Removes a Service, if it is there.
     pub(super) fn remove(&mut self, key: &ServiceKey) {
         for address in self.services.remove(key).iter().flatten() {
-            if let Some(those) = self.by_address.get_mut(address) {
-                those.remove(key);
-                if those.is_empty() {
-                    self.by_address.remove(address);
-                }
+            let Some(displaced) = self.by_address.get_mut(address) else { continue };
+            displaced.remove(key);
+            if displaced.is_empty() {
+                self.by_address.remove(address);
             }
         }
     }
 
-    fn of(&self, addresses: &[IpAddr]) -> BTreeSet<ServiceKey> {
-        let of = |address| self.by_address.get(address).into_iter().flatten().cloned();
-        addresses.iter().flat_map(of).collect()
+    /// Returns the Services whose status lists one of these addresses.
+    fn with_any_of(&self, addresses: &[IpAddr]) -> BTreeSet<ServiceKey> {
+        let lists = addresses.iter().filter_map(|address| self.by_address.get(address));
+        lists.flatten().cloned().collect()
     }
 }
 
 impl Allocator {
-    /// Notes whether a Service that holds this by its status was not left all of it because of another.
+    /// Records whether a Service with these addresses in its status lost one of them to another Service.
     pub(super) fn note_displaced(&mut self, key: &ServiceKey, held: &[IpAddr]) {
-        let Some(entry) = self.entries.get(key).filter(|_| self.observes) else { return };
+        if !self.observes {
+            return;
+        }
+        let Some(entry) = self.entries.get(key) else { return };
+
         let kept = entry.addresses();
-        let in_use = held.iter().filter(|address| !kept.contains(address)).any(|address| {
-            let judged = self.may_hold(*address, &entry.request);
-            matches!(judged, Err(Refusal::InUse { .. }))
+        let lost_to_another = held.iter().any(|address| {
+            !kept.contains(address)
+                && matches!(
+                    self.check_holdable(*address, &entry.request),
+                    Err(Refusal::InUse { .. })
+                )
         });
-        match in_use {
-            true => self.displaced.insert(key, held),
-            false => self.displaced.remove(key),
+
+        if lost_to_another {
+            self.displaced.insert(key, held);
+        } else {
+            self.displaced.remove(key);
         }
     }
 
-    /// Looks again at those that could not have these addresses, the oldest first.
-    pub(super) fn adopt_again(&mut self, freed: &[IpAddr], changes: &mut Changes) {
-        let those = self.displaced.of(freed).into_iter();
-        let aged = those.filter_map(|key| Some((self.entries.get(&key)?.age(), key)));
-        for (_, key) in aged.collect::<BTreeSet<_>>() {
+    /// Reconsiders the displaced Services that these addresses may now go to, the oldest first.
+    pub(super) fn readopt(&mut self, freed: &[IpAddr], changes: &mut Changes) {
+        let mut by_age = BTreeSet::new();
+        for key in self.displaced.with_any_of(freed) {
+            if let Some(entry) = self.entries.get(&key) {
+                by_age.insert((entry.age(), key));
+            }
+        }
+
+        for (_, key) in by_age {
             let Some(held) = self.displaced.services.get(&key).cloned() else { continue };
-            let kept = self.entries.get_mut(&key).and_then(|entry| entry.assignment.take());
-            for address in kept.iter().flat_map(|kept| kept.addresses.iter()) {
+            let assignment = self.entries.get_mut(&key).and_then(|entry| entry.assignment.take());
+            for address in assignment.iter().flat_map(|assignment| &assignment.addresses) {
                 self.ledger.release(&key, *address);
             }
+
             self.adopt(&key, &held, changes);
             if let Some(entry) = self.entries.get_mut(&key) {
                 entry.settle(&key, &self.ledger, changes);
@@ -81,12 +97,15 @@ impl Allocator {
         }
     }
 
-    /// What a Service had before and does not have now, or shares with others now.
+    /// Returns the addresses that a Service held before and holds no longer, or now shares on other terms.
     pub(super) fn freed(&self, key: &ServiceKey, before: &ServiceEntry) -> Vec<IpAddr> {
-        let now = self.entries.get(key);
-        let others = now.is_none_or(|now| now.request.terms != before.request.terms);
-        let has = now.map_or(&[][..], |now| now.addresses());
-        let freed = before.addresses().iter().filter(|address| others || !has.contains(address));
-        freed.copied().collect()
+        let held_before = before.addresses();
+        match self.entries.get(key) {
+            Some(entry) if entry.request.terms == before.request.terms => {
+                let held = entry.addresses();
+                held_before.iter().filter(|address| !held.contains(address)).copied().collect()
+            }
+            _ => held_before.to_vec(),
+        }
     }
 }

@@ -1,47 +1,47 @@
-//! The addresses that a Service keeps of those that it holds.
+//! The addresses that a Service keeps.
 //!
-//! Owns the rules by which an address in a Service's status stays with the Service: pools, request and other holders
-//! decide, and some addresses stay although no pool has them. Gives no address out.
+//! Owns the rules by which an address in a Service's status stays with the Service: the pools, the request and the
+//! other holders decide, and some addresses stay although no pool has them. Gives no address out.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::model::{IpFamily, Pool, ServiceKey};
 
-use super::ledger::Ledger;
+use super::Allocator;
+use super::entry::ServiceEntry;
 use super::outcome::{Assignment, Changes};
 use super::refusal::{ClearReason, Refusal};
 use super::request::{AddressRequest, ServiceRequest};
-use super::sharing::SharingTerms;
-use super::{Allocator, ServiceEntry};
 
-/// The addresses that stay with the Services that hold them although no pool has them.
+/// The addresses that their Services keep although no pool has them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StrandedAddresses {
-    /// Pools that are no longer configured, but whose addresses are not taken back yet.
+    /// The pools that are no longer configured, but whose addresses are not taken back yet.
     retired: Vec<(Arc<str>, Pool)>,
-    /// True if any other address stays too: no pool could give another one, or the pool of the address may be one that
-    /// cannot be read.
-    unknown: bool,
+    /// True if all other addresses stay too: no pool could replace them, or their pool may be one that is invalid.
+    keeps_unknown: bool,
 }
 
 impl StrandedAddresses {
-    /// Keeps the addresses of these pools, and with `unknown` all others.
-    pub(crate) fn new(retired: &[Pool], unknown: bool) -> Self {
+    /// Keeps the addresses of the retired pools and, with `keeps_unknown`, all others.
+    pub(crate) fn new(retired: &[Pool], keeps_unknown: bool) -> Self {
         let retired = retired.iter().map(|pool| (pool.name.as_str().into(), pool.clone()));
-        Self { retired: retired.collect(), unknown }
+        Self { retired: retired.collect(), keeps_unknown }
     }
 
-    /// Returns the name of the pool that an address was of, empty if that is not known. None if it does not stay.
+    /// Returns the name of the pool that had an address, or an empty name if the pool is unknown. None if the Service
+    /// may not keep the address.
     fn pool_of(&self, address: IpAddr) -> Option<Arc<str>> {
-        let retired = self.retired.iter().find(|(_, pool)| pool.contains(address));
-        let retired = retired.map(|(name, _)| Arc::clone(name));
-        retired.or_else(|| self.unknown.then(|| "".into()))
+        if let Some((name, _)) = self.retired.iter().find(|(_, pool)| pool.contains(address)) {
+            return Some(Arc::clone(name));
+        }
+        self.keeps_unknown.then(|| "".into())
     }
 }
 
 impl Allocator {
-    /// Sets which addresses stay although no pool has them, from the next [`Allocator::reconcile`] on.
+    /// Sets the addresses that stay although no pool has them. Takes effect with the next [`Allocator::reconcile`].
     pub(crate) fn set_stranded(&mut self, stranded: StrandedAddresses) {
         self.stranded = stranded;
     }
@@ -51,13 +51,14 @@ impl Allocator {
         self.assignment(key).is_some_and(|held| !self.ledger.has_pool(&held.pool))
     }
 
-    /// Returns true if a Service holds an address of the pool of this name.
+    /// Returns true if a Service holds an address of the pool with this name.
     pub(crate) fn is_held(&self, pool: &str) -> bool {
         let mut held = self.entries.values().filter_map(|entry| entry.assignment.as_ref());
         held.any(|assignment| *assignment.pool == *pool)
     }
 
-    /// Lets a Service keep what it may of the addresses that it holds. Returns true if it lost something.
+    /// Lets a Service keep the addresses that it holds, as far as it may. Returns true if it lost an address and has to
+    /// be given another one.
     pub(super) fn adopt(
         &mut self,
         key: &ServiceKey,
@@ -66,60 +67,68 @@ impl Allocator {
     ) -> bool {
         let Some(entry) = self.entries.get_mut(key) else { return false };
         if self.observes {
-            // Where addresses are given out elsewhere, a refusal only says why the status cannot hold. That is found now.
+            // An observer refuses nothing but a status, and that is judged now.
             entry.refusal = None;
         }
         if entry.assignment.is_some() || held.is_empty() {
             return false;
         }
+
         let request = Arc::clone(&entry.request);
         let (kept, pool) = match self.keepable(&request, held) {
             Ok(keepable) => keepable,
-            Err(why) => {
-                changes.cleared(key, held, &why);
-                if self.observes
-                    && let ClearReason::NotAllowed(refusal) = why
-                    && let Some(entry) = self.entries.get_mut(key)
-                {
-                    entry.refusal = Some(Box::new(refusal));
-                }
+            Err(cause) => {
+                changes.cleared(key, held, &cause);
+                self.note_refused_status(key, cause);
                 return true;
             }
         };
 
+        let mut lost_any = false;
         for address in held.iter().filter(|address| !kept.contains(address)) {
-            let why = match self.may_hold(*address, &request) {
-                Err(why) => ClearReason::NotAllowed(why),
+            let cause = match self.check_holdable(*address, &request) {
+                Err(refusal) => ClearReason::NotAllowed(refusal),
                 Ok(_) => ClearReason::OneFamily(IpFamily::of(*address).other()),
             };
-            changes.cleared(key, &[*address], &why);
+            changes.cleared(key, &[*address], &cause);
+            lost_any = true;
         }
 
-        let lost = held.iter().any(|address| !kept.contains(address))
-            && request.wanted.as_ref().is_ok_and(|wanted| wanted.missing(&kept).is_some());
         if kept != held {
             changes.services.insert(key.clone());
         }
+        let lacks_one = request.wanted.as_ref().is_ok_and(|wanted| wanted.missing(&kept).is_some());
         self.hold(key, kept, pool);
-        lost
+        lost_any && lacks_one
+    }
+
+    /// Records why an observed status was refused.
+    fn note_refused_status(&mut self, key: &ServiceKey, cause: ClearReason) {
+        if self.observes
+            && let ClearReason::NotAllowed(refusal) = cause
+            && let Some(entry) = self.entries.get_mut(key)
+        {
+            entry.refusal = Some(Box::new(refusal));
+        }
     }
 
     /// Gives a Service whose status was refused the addresses that it had before, if it may have them: a status that
     /// another program wrote is no reason to renumber the Service.
-    pub(super) fn put_back(
+    pub(super) fn restore(
         &mut self,
         key: &ServiceKey,
         before: &ServiceEntry,
         changes: &mut Changes,
     ) {
-        let had = before.addresses();
+        let held_before = before.addresses();
         let Some(entry) = self.entries.get(key) else { return };
-        if self.observes || entry.assignment.is_some() || had.is_empty() {
+        if self.observes || entry.assignment.is_some() || held_before.is_empty() {
             return;
         }
+
         let request = Arc::clone(&entry.request);
-        let Ok((kept, pool)) = self.keepable(&request, had) else { return };
-        if kept == had {
+        let Ok((kept, pool)) = self.keepable(&request, held_before) else { return };
+        if kept == held_before {
             changes.assigned(key, &kept, &pool);
             self.hold(key, kept, pool);
         }
@@ -127,61 +136,65 @@ impl Allocator {
 
     fn hold(&mut self, key: &ServiceKey, addresses: Vec<IpAddr>, pool: Arc<str>) {
         let Some(entry) = self.entries.get_mut(key) else { return };
-        addresses.iter().for_each(|it| self.ledger.hold(key, *it, &entry.request.terms));
+        for address in &addresses {
+            self.ledger.hold(key, *address, &entry.request.terms);
+        }
         entry.assignment = Some(Assignment { addresses: addresses.into(), pool });
     }
 
     /// Checks that a Service may hold an address, and returns the name of its pool.
-    pub(super) fn may_hold(
+    pub(super) fn check_holdable(
         &self,
         address: IpAddr,
         request: &ServiceRequest,
     ) -> Result<Arc<str>, Refusal> {
         let ServiceRequest { terms, pinned, .. } = request;
-        let judged = if self.observes {
+        let checked = if self.observes {
             self.ledger.check_held(address, terms)
         } else {
             self.ledger.check(address, pinned, terms)
         };
-        let refusal = match judged {
+        let refusal = match checked {
+            Ok(pool) => return Ok(Arc::clone(pool)),
             Err(Refusal::InNoPool(_)) if self.ledger.is_empty() => Refusal::NoPools,
             Err(refusal @ Refusal::InNoPool(_)) => refusal,
-            judged => return judged.cloned(),
+            Err(refusal) => return Err(refusal),
         };
 
         let pool = self.stranded.pool_of(address).ok_or(refusal)?;
-        // The controller gives such an address to no other Service, but a speaker may find it in two statuses.
+        // The controller gives a stranded address to no other Service, but a speaker may find it in two statuses.
         if self.observes {
             self.ledger.check_holders(address, terms)?;
         }
         Ok(pool)
     }
 
-    /// Returns the addresses that a Service may keep of those that it holds, and their pool. One of two stays alone.
+    /// Returns the held addresses that a Service may keep, and their pool. One of two may stay alone.
     fn keepable(
         &self,
         request: &ServiceRequest,
         held: &[IpAddr],
     ) -> Result<(Vec<IpAddr>, Arc<str>), ClearReason> {
         let mut pool: Option<Arc<str>> = None;
-        let (mut allowed, mut refused) = (Vec::new(), None);
+        let mut allowed = Vec::new();
+        let mut first_refusal = None;
         for &address in held {
-            match self.may_hold(address, request) {
-                Ok(lies_in) if *pool.get_or_insert_with(|| Arc::clone(&lies_in)) != lies_in => {
+            match self.check_holdable(address, request) {
+                Ok(found) if *pool.get_or_insert_with(|| Arc::clone(&found)) != found => {
                     return Err(ClearReason::TooMany);
                 }
                 Ok(_) => allowed.push(address),
-                Err(why) => refused = refused.or(Some(why)),
+                Err(refusal) => first_refusal = first_refusal.or(Some(refusal)),
             }
         }
         let Some(pool) = pool else {
-            return Err(refused.map_or(ClearReason::TooMany, ClearReason::NotAllowed));
+            return Err(first_refusal.map_or(ClearReason::TooMany, ClearReason::NotAllowed));
         };
 
         let wanted = match &request.wanted {
             Ok(wanted) if !self.observes => wanted,
-            // The controller acts on a request, and until then the status holds. A request that cannot be read is
-            // reported, and changes nothing.
+            // An observer leaves requests to the controller: until it acts, the status stands. An invalid request is
+            // reported and changes nothing.
             _ => return Ok((allowed, pool)),
         };
         if self.ledger.has_pool(&pool) {
@@ -191,42 +204,20 @@ impl Allocator {
         Ok((allowed, pool))
     }
 
-    /// Checks that a request lets a Service keep addresses that no pool has. They are given up only for what a pool can
-    /// give.
+    /// Checks that a request lets a Service keep addresses that no pool has. The Service gives them up only for
+    /// addresses that a pool can give.
     fn check_stranded(&self, wanted: &AddressRequest, held: &[IpAddr]) -> Result<(), ClearReason> {
         if self.ledger.is_empty() {
             return Ok(());
         }
-        if let Some(other) = wanted.pool.as_ref().filter(|name| self.ledger.has_pool(name)) {
-            return Err(ClearReason::OtherPoolRequested(other.to_string()));
+        if let Some(pool) = &wanted.pool
+            && self.ledger.has_pool(pool)
+        {
+            return Err(ClearReason::OtherPoolRequested(pool.to_string()));
         }
         if wanted.addresses.iter().any(|address| !held.contains(address)) {
             return Err(ClearReason::OtherAddressRequested(wanted.addresses.to_vec()));
         }
         Ok(())
-    }
-}
-
-impl Ledger {
-    /// Returns true if there is a pool of this name.
-    pub(super) fn has_pool(&self, name: &str) -> bool {
-        self.names.binary_search_by(|it| (**it).cmp(name)).is_ok()
-    }
-
-    /// Returns true if there is no pool at all.
-    pub(super) fn is_empty(&self) -> bool {
-        self.names.is_empty()
-    }
-
-    /// Checks that a Service may hold an address that the controller gave it: a pool has the address, and its other
-    /// holders can share it. Returns the name of the pool.
-    ///
-    /// # Errors
-    ///
-    /// Why it may not.
-    fn check_held(&self, address: IpAddr, terms: &SharingTerms) -> Result<&Arc<str>, Refusal> {
-        let index = self.pool_of(address).ok_or(Refusal::InNoPool(address))?;
-        self.check_holders(address, terms)?;
-        self.names.get(index).ok_or(Refusal::InNoPool(address))
     }
 }

@@ -1,6 +1,6 @@
-//! What the allocator says about its work.
+//! The results of the allocator's work.
 //!
-//! Owns the types of its answers and the sentences of its events.
+//! Owns the types of the results and the messages of the events.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,29 +12,29 @@ use std::sync::Arc;
 use crate::model::ServiceKey;
 
 use super::annotation::{OLD_PREFIX, PREFIX};
-use super::refusal::{ClearReason, Refusal, and};
+use super::refusal::{ClearReason, Refusal, join_addresses};
 
-/// Which addresses each Service holds: what is remembered over a restart.
+/// The addresses that each Service holds, as they are remembered across restarts.
 pub type HeldAddresses = BTreeMap<ServiceKey, Vec<IpAddr>>;
 
-/// The addresses that one Service was given, all of one pool.
+/// The addresses assigned to one Service, all from one pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Assignment {
     /// One, or one of each family: IPv4 before IPv6 unless the Service's `ipFamilies` say otherwise.
     pub addresses: AddressList,
-    /// The name of the pool they lie in.
+    /// The name of their pool.
     pub pool: Arc<str>,
 }
 
-/// A list of addresses that takes no memory of its own where it has one, as that of most Services.
+/// A list of addresses. A list of one, as most Services have it, needs no heap memory.
 #[derive(Clone, PartialEq, Eq)]
-pub struct AddressList(List);
+pub struct AddressList(Storage);
 
 #[derive(Clone, PartialEq, Eq)]
-enum List {
+enum Storage {
     One(IpAddr),
-    Other(Box<[IpAddr]>),
+    Many(Box<[IpAddr]>),
 }
 
 impl Deref for AddressList {
@@ -42,8 +42,8 @@ impl Deref for AddressList {
 
     fn deref(&self) -> &[IpAddr] {
         match &self.0 {
-            List::One(address) => slice::from_ref(address),
-            List::Other(addresses) => addresses,
+            Storage::One(address) => slice::from_ref(address),
+            Storage::Many(addresses) => addresses,
         }
     }
 }
@@ -51,8 +51,8 @@ impl Deref for AddressList {
 impl From<Vec<IpAddr>> for AddressList {
     fn from(addresses: Vec<IpAddr>) -> Self {
         Self(match *addresses {
-            [address] => List::One(address),
-            _ => List::Other(addresses.into_boxed_slice()),
+            [address] => Storage::One(address),
+            _ => Storage::Many(addresses.into_boxed_slice()),
         })
     }
 }
@@ -72,73 +72,71 @@ impl fmt::Debug for AddressList {
     }
 }
 
-/// What [`Allocator::reconcile`](super::Allocator::reconcile) made of the Services.
+/// The result of [`Allocator::reconcile`](super::Allocator::reconcile).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// The Services that hold an address now.
+    /// The assignments of the Services that hold an address now.
     pub assignments: BTreeMap<ServiceKey, Assignment>,
-    /// Why a Service was not given what it asks for. One that is in `assignments` too keeps what
-    /// it has, since its request cannot be understood.
+    /// The refusals of the Services that were not given what they request. A Service that is in `assignments` too has
+    /// an invalid request and keeps its addresses.
     pub refusals: BTreeMap<ServiceKey, Refusal>,
-    /// What this call did.
+    /// The changes made by this call.
     pub changes: Changes,
 }
 
-/// What one call did.
+/// The changes made by one call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Changes {
-    /// What to tell about it, in the order it happened. A refusal is told once, not at each call.
+    /// The events to report, in order. A refusal is reported once, not by each call.
     pub events: Vec<Event>,
-    /// The Services whose addresses are no longer those they held: what has to be written.
+    /// The Services whose addresses changed, so that their status must be written.
     pub services: BTreeSet<ServiceKey>,
 }
 
 impl Outcome {
-    /// The addresses, in the form they are remembered in.
+    /// Returns the addresses in the form in which they are remembered.
     pub fn held(&self) -> HeldAddresses {
-        let entry = |(key, assignment): (&ServiceKey, &Assignment)| {
-            (key.clone(), assignment.addresses.to_vec())
-        };
-        self.assignments.iter().map(entry).collect()
+        let assignments = self.assignments.iter();
+        assignments.map(|(key, assignment)| (key.clone(), assignment.addresses.to_vec())).collect()
     }
 }
 
-/// Something that happened to a Service, for its operator.
+/// An event of a Service, for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
     /// The Service.
     pub service: ServiceKey,
-    /// What happened.
+    /// The kind of the event.
     pub reason: EventReason,
-    /// A sentence about it: lower case, without a full stop.
+    /// A sentence in lower case, without a full stop.
     pub message: String,
 }
 
-/// What an [`Event`] is about; the names are those of MetalLB's events, where it has one.
+/// The reason of an [`Event`], named as MetalLB names it where it has the same event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum EventReason {
-    /// The Service was given its address.
+    /// The Service was assigned an address.
     IpAllocated,
-    /// The Service was not given what it asks for.
+    /// The Service was not given what it requests.
     AllocationFailed,
     /// The Service lost its address.
     ClearAssignment,
-    /// The Service requires both families and has a cluster IP of one.
+    /// The Service requires both families but has a cluster IP of only one.
     NotEnoughClusterIps,
-    /// The Service held addresses that cannot be those of one Service.
+    /// The Service held a combination of addresses that no Service may have.
     NoLbIpsIpFamily,
-    /// The Service has an annotation by a name of old.
+    /// The Service has an annotation with a deprecated name.
     DeprecatedAnnotation,
-    /// The Service has an annotation of our own that has no effect.
+    /// The Service has an annotation `ferrolb.io/...` that has no effect.
     InvalidAnnotation,
 }
 
 impl EventReason {
-    /// The word Kubernetes shows: `IPAllocated`.
+    /// The reason as Kubernetes shows it: `IPAllocated`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::IpAllocated => "IPAllocated",
@@ -151,42 +149,51 @@ impl EventReason {
         }
     }
 
-    /// Whether Kubernetes shows it as of type Warning; the others are Normal.
+    /// Returns true if the Event is of type Warning; the others are Normal.
     pub fn is_warning(self) -> bool {
         !matches!(self, Self::IpAllocated | Self::ClearAssignment)
     }
 }
 
 impl Changes {
+    /// Reports that a Service was assigned these addresses.
     pub(super) fn assigned(&mut self, key: &ServiceKey, addresses: &[IpAddr], pool: &str) {
-        let message = format!("assigned {} from pool {pool:?}", and(addresses));
+        let message = format!("assigned {} from pool {pool:?}", join_addresses(addresses));
         self.push(key, EventReason::IpAllocated, message);
         self.services.insert(key.clone());
     }
 
-    pub(super) fn cleared(&mut self, key: &ServiceKey, addresses: &[IpAddr], why: &ClearReason) {
-        let reason = match why {
+    /// Reports that a Service lost these addresses.
+    pub(super) fn cleared(&mut self, key: &ServiceKey, addresses: &[IpAddr], cause: &ClearReason) {
+        let reason = match cause {
             ClearReason::TooMany => EventReason::NoLbIpsIpFamily,
             _ => EventReason::ClearAssignment,
         };
-        self.push(key, reason, format!("took back {}: {why}", and(addresses)));
+        self.push(key, reason, format!("took back {}: {cause}", join_addresses(addresses)));
         self.services.insert(key.clone());
     }
 
-    pub(super) fn refused(&mut self, key: &ServiceKey, why: &Refusal, keeps: Option<&Assignment>) {
-        let reason = match why {
+    /// Reports a refusal to a Service that keeps the addresses of `kept`, if any.
+    pub(super) fn refused(
+        &mut self,
+        key: &ServiceKey,
+        refusal: &Refusal,
+        kept: Option<&Assignment>,
+    ) {
+        let reason = match refusal {
             Refusal::NotEnoughClusterIps { .. } => EventReason::NotEnoughClusterIps,
             _ => EventReason::AllocationFailed,
         };
-        let message = match keeps {
-            None => format!("no address: {why}"),
-            Some(keeps) => format!("keeps {}: {why}", and(&keeps.addresses)),
+        let message = match kept {
+            None => format!("no address: {refusal}"),
+            Some(kept) => format!("keeps {}: {refusal}", join_addresses(&kept.addresses)),
         };
         self.push(key, reason, message);
     }
 
+    /// Reports that a Service has a deprecated annotation.
     pub(super) fn deprecated(&mut self, key: &ServiceKey, name: &str) {
-        let message = format!("annotation {OLD_PREFIX}{name} is deprecated, write {PREFIX}{name}");
+        let message = format!("annotation {OLD_PREFIX}{name} is deprecated, use {PREFIX}{name}");
         self.push(key, EventReason::DeprecatedAnnotation, message);
     }
 

@@ -1,6 +1,6 @@
-//! Why a Service has no address, or lost the one it had, in an operator's words.
+//! The reasons why a Service has no address or lost the one it had.
 //!
-//! Owns the sentences. Decides nothing.
+//! Owns the sentences that operators read. Decides nothing.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,124 +10,124 @@ use crate::model::{IpFamily, ServiceType};
 use super::request::FamilyRequirement;
 use super::sharing::SharingConflict;
 
-/// Why a Service was given no address.
+/// The reason why a Service was not given an address.
 ///
-/// Its text is a sentence for the Service's event: lower case, without a full stop.
+/// It displays as a sentence for the Service's event: in lower case, without a full stop.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The configuration has no pool at all.
+    /// The configuration has no pool.
     NoPools,
-    /// The annotation `address-pool` names no pool.
+    /// The annotation `address-pool` names a pool that does not exist.
     UnknownPool {
         /// The name in the annotation.
         pool: String,
-        /// The pools there are.
-        known: Vec<String>,
+        /// The configured pools.
+        configured: Vec<String>,
     },
-    /// The Service names no pool, and none is for such Services.
+    /// The Service names no pool, and no pool is assigned automatically.
     NoAutoAssign {
-        /// The pools there are, all with `auto-assign: false`.
-        known: Vec<String>,
+        /// The configured pools, all with `auto-assign: false`.
+        configured: Vec<String>,
     },
-    /// There are pools that are assigned automatically, and all are for other Services.
+    /// All pools that are assigned automatically are for other Services.
     NoneAdmits {
-        /// The pools there are.
-        known: Vec<String>,
+        /// The configured pools.
+        configured: Vec<String>,
     },
-    /// A pool that the Service asks for is for other Services.
+    /// The requested pool is for other Services.
     NotAdmitted {
         /// The pool, whose `serviceAllocation` does not select the Service.
         pool: String,
     },
     /// None of the pools that the Service may use has addresses of its family.
     NoneOfFamily {
-        /// The pools looked at.
+        /// The pools that were searched.
         pools: Vec<String>,
-        /// The family of the Service.
+        /// The families of the Service.
         families: AddressFamilies,
     },
     /// All addresses of the pools that the Service may use are taken, and none can be shared.
     Exhausted {
-        /// The pools looked at.
+        /// The pools that were searched.
         pools: Vec<String>,
-        /// The family of the Service, if it has one.
+        /// The families of the Service.
         families: AddressFamilies,
-        /// The address that it comes nearest to sharing, and what forbids that.
+        /// The held address that the Service could most nearly share, and the conflict that prevents it.
         nearest: Option<Box<(IpAddr, SharingConflict)>>,
     },
-    /// An address lies in no pool.
+    /// The address is in no pool.
     InNoPool(IpAddr),
-    /// An address ends in .0 or .255, and its pool avoids those.
+    /// The address ends in .0 or .255, and its pool avoids such addresses.
     Avoided {
         /// The address.
         address: IpAddr,
         /// Its pool, which has `avoid-buggy-ips: true`.
         pool: String,
     },
-    /// An address is held by a Service with which it cannot be shared.
+    /// Another Service holds the address and cannot share it.
     InUse {
         /// The address.
         address: IpAddr,
-        /// Who holds it, and why it cannot be shared.
-        by: SharingConflict,
+        /// The holder, and the reason why it cannot share the address.
+        conflict: SharingConflict,
     },
-    /// The requested address lies in another pool than the requested one.
+    /// The requested address is in another pool than the requested one.
     OtherPool {
         /// The requested address.
         address: IpAddr,
-        /// The pool it lies in.
-        lies_in: String,
-        /// The pool the annotation names.
+        /// The pool of the address.
+        found: String,
+        /// The pool that the annotation names.
         requested: String,
     },
-    /// An address is not of the Service's family, or is the only one of a Service that has both.
+    /// A requested address is not of the Service's family, or is the only one although the Service has both.
     OtherFamily {
         /// The address.
         address: IpAddr,
-        /// The family of the Service.
-        family: AddressFamilies,
+        /// The families of the Service.
+        families: AddressFamilies,
     },
-    /// Two addresses of one Service lie in two pools.
+    /// The two requested addresses are in different pools.
     TwoPools {
         /// The pools.
         pools: [String; 2],
     },
-    /// What asks for an address is none.
+    /// The request contains a text that is not an IP address.
     NotAnAddress {
-        /// Where it stands: a field or an annotation.
+        /// The field or annotation.
         source: String,
-        /// What stands there.
+        /// The invalid text.
         text: String,
     },
-    /// Both `spec.loadBalancerIP` and the annotation ask for an address.
+    /// Both `spec.loadBalancerIP` and the annotation request an address.
     RequestedTwice {
-        /// The annotation's whole name.
+        /// The annotation's full name.
         annotation: String,
     },
-    /// What asks for addresses has more than one of a family.
+    /// The request contains more than one address of a family.
     NotOneOfEach {
-        /// Where it stands: a field or an annotation.
+        /// The field or annotation.
         source: String,
-        /// What stands there.
+        /// The invalid text.
         text: String,
     },
-    /// The Service requires both families, and its cluster IP is of one.
+    /// The Service requires both families, but has a cluster IP of only one.
     NotEnoughClusterIps {
         /// The family of the cluster IP.
         family: IpFamily,
     },
 }
 
-/// Of which family addresses are wanted.
+/// The families of the addresses that a Service needs, as far as a refusal mentions them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "there are two families")]
 pub enum AddressFamilies {
-    /// Of either.
+    /// One address of either family.
     Any,
-    /// Of this one.
+    /// One address of this family.
     One(IpFamily),
-    /// One of each.
+    /// One address of each family.
     Both,
 }
 
@@ -145,60 +145,46 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoPools => f.write_str("no address pool is configured"),
-            Self::UnknownPool { pool, known } => {
-                write!(f, "there is no pool {pool:?}, only {}", list(known))
+            Self::UnknownPool { pool, configured } => {
+                write!(f, "there is no pool {pool:?}, only {}", list(configured))
             }
-            Self::NoAutoAssign { known } => {
-                write!(
-                    f,
-                    "no pool is assigned automatically, the Service must name one of {}",
-                    list(known)
-                )
+            Self::NoAutoAssign { configured } => {
+                let one_of = if configured.len() == 1 { "" } else { "one of " };
+                let pools = list(configured);
+                write!(f, "no pool is auto-assign, so the Service must name {one_of}{pools}")
             }
-            Self::NoneAdmits { known } => {
-                write!(
-                    f,
-                    "no pool that is assigned automatically is for this Service, of {}",
-                    list(known)
-                )
+            Self::NoneAdmits { configured } => {
+                let pools = list(configured);
+                write!(f, "no auto-assign pool admits this Service (configured: {pools})")
             }
             Self::NotAdmitted { pool } => {
-                write!(f, "pool {pool:?} is not for this Service, by its serviceAllocation")
+                write!(f, "the serviceAllocation of pool {pool:?} does not admit this Service")
             }
             Self::NoneOfFamily { pools, families: AddressFamilies::One(family) } => {
                 write!(f, "no {family} addresses in {}", list(pools))
             }
             Self::NoneOfFamily { pools, .. } => {
-                write!(f, "no pool has both IPv4 and IPv6 addresses, of {}", list(pools))
+                write!(f, "no pool has both IPv4 and IPv6 addresses (searched: {})", list(pools))
             }
             Self::Exhausted { pools, families, nearest } => {
-                let pools = list(pools);
-                match families {
-                    AddressFamilies::Any => write!(f, "no address is left in {pools}")?,
-                    AddressFamilies::One(family) => {
-                        write!(f, "no {family} address is left in {pools}")?;
-                    }
-                    AddressFamilies::Both => {
-                        write!(f, "no pool has both an IPv4 and an IPv6 address left, of {pools}")?;
-                    }
-                }
+                write_exhausted(f, &list(pools), *families)?;
                 match nearest.as_deref() {
-                    Some((address, by)) => {
-                        write!(f, ", and {address} cannot be shared: it is {by}")
-                    }
                     None => Ok(()),
+                    Some((address, conflict)) => {
+                        write!(f, ", and {address} cannot be shared: it is {conflict}")
+                    }
                 }
             }
             Self::InNoPool(address) => write!(f, "{address} is in no pool"),
             Self::Avoided { address, pool } => {
                 write!(f, "{address} ends in .0 or .255, which pool {pool:?} avoids")
             }
-            Self::InUse { address, by } => write!(f, "{address} is {by}"),
-            Self::OtherPool { address, lies_in, requested } => write!(
+            Self::InUse { address, conflict } => write!(f, "{address} is {conflict}"),
+            Self::OtherPool { address, found, requested } => write!(
                 f,
-                "{address} is in pool {lies_in:?}, but the Service asks for pool {requested:?}"
+                "{address} is in pool {found:?}, but the Service asks for pool {requested:?}"
             ),
-            Self::OtherFamily { address, family: AddressFamilies::One(family) } => {
+            Self::OtherFamily { address, families: AddressFamilies::One(family) } => {
                 write!(f, "{address} is not of the Service's family, {family}")
             }
             Self::OtherFamily { address, .. } => write!(
@@ -214,39 +200,51 @@ impl fmt::Display for Refusal {
             }
             Self::RequestedTwice { annotation } => write!(
                 f,
-                "expected one of spec.loadBalancerIP and annotation {annotation}, found both"
+                "expected either spec.loadBalancerIP or annotation {annotation}, found both"
             ),
             Self::NotOneOfEach { source, text } => {
                 write!(f, "{source}: expected one address, or one of each family, found {text:?}")
             }
             Self::NotEnoughClusterIps { family } => write!(
                 f,
-                "not enough cluster IPs: the Service requires both families and has one of \
-                 {family} only"
+                "not enough cluster IPs: the Service requires both families, but has only an \
+                 {family} one"
             ),
         }
     }
 }
 
-/// Why a Service lost the address it held.
+fn write_exhausted(
+    f: &mut fmt::Formatter<'_>,
+    pools: &str,
+    families: AddressFamilies,
+) -> fmt::Result {
+    match families {
+        AddressFamilies::Any => write!(f, "no address is left in {pools}"),
+        AddressFamilies::One(family) => write!(f, "no {family} address is left in {pools}"),
+        AddressFamilies::Both => {
+            write!(f, "no pool has both an IPv4 and an IPv6 address left (searched: {pools})")
+        }
+    }
+}
+
+/// The reason why a Service lost an address that it held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClearReason {
-    /// It is of another type now.
+    /// The Service is of another type now.
     NotLoadBalancer(ServiceType),
-    /// The pools, or whom it shares with, no longer allow the address.
+    /// A pool or another holder no longer allows the address.
     NotAllowed(Refusal),
-    /// It asks for other addresses.
+    /// The Service requests other addresses.
     OtherAddressRequested(Vec<IpAddr>),
-    /// It no longer takes addresses of this one's family.
+    /// The Service takes addresses of this family only.
     OneFamily(IpFamily),
-    /// A pool can serve both of its families, which that of its address cannot.
+    /// Another pool can serve both families, which the pool of the address cannot.
     BothElsewhere,
-    /// Its status has what is no address.
-    NoAddress,
-    /// It asks for another pool.
+    /// The Service requests another pool.
     OtherPoolRequested(String),
-    /// It held more than one address of a family, or addresses of two pools.
+    /// The Service held more than one address of a family, or addresses of two pools.
     TooMany,
 }
 
@@ -256,24 +254,25 @@ impl fmt::Display for ClearReason {
             Self::NotLoadBalancer(_) => f.write_str("the Service is not of type LoadBalancer"),
             Self::NotAllowed(refusal) => refusal.fmt(f),
             Self::OtherAddressRequested(addresses) => {
-                write!(f, "the Service asks for {}", and(addresses))
+                write!(f, "the Service asks for {}", join_addresses(addresses))
             }
-            Self::OneFamily(family) => write!(f, "the Service takes {family} only"),
+            Self::OneFamily(family) => write!(f, "the Service takes only {family}"),
             Self::BothElsewhere => f.write_str("another pool has addresses of both families"),
-            Self::NoAddress => f.write_str("expected an IP address"),
             Self::OtherPoolRequested(pool) => write!(f, "the Service asks for pool {pool:?}"),
-            Self::TooMany => f.write_str("a Service takes one address of a family, of one pool"),
+            Self::TooMany => {
+                f.write_str("a Service takes at most one address per family, all from one pool")
+            }
         }
     }
 }
 
-/// Addresses for a sentence: `192.0.2.1 and 2001:db8::1`.
-pub(super) fn and(addresses: &[IpAddr]) -> String {
+/// Formats addresses for a sentence: `192.0.2.1 and 2001:db8::1`.
+pub(super) fn join_addresses(addresses: &[IpAddr]) -> String {
     let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
     texts.join(" and ")
 }
 
-/// Names of pools for a sentence: `pool "a"`, `pools "a", "b"`.
+/// Formats the names of pools for a sentence: `pool "a"`, `pools "a", "b"`.
 fn list(pools: &[String]) -> String {
     let names: Vec<_> = pools.iter().map(|pool| format!("{pool:?}")).collect();
     let noun = if names.len() == 1 { "pool" } else { "pools" };

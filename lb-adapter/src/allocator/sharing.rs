@@ -1,4 +1,4 @@
-//! When two Services may hold one address.
+//! The rules by which Services may share an address.
 //!
 //! Owns the rules of the annotation `allow-shared-ip`. Knows nothing of pools.
 
@@ -10,22 +10,22 @@ use crate::model::{ExternalTrafficPolicy, Labels, Service, ServiceKey, ServicePo
 
 use super::annotation::{self, ALLOW_SHARED_IP};
 
-/// What a Service brings to the question whether it may share an address.
+/// The properties of a Service that decide whether it may share an address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SharingTerms {
-    /// The two keys that must be equal; `None` shares with nobody.
+    /// The key that must be equal for all holders; a Service without one shares with no other.
     pub(super) sharing: Option<Arc<SharingKey>>,
-    /// In their order. No two holders of an address may have a port in common.
+    /// The ports, sorted. No two holders of an address may have a port in common.
     pub(super) ports: Box<[ServicePort]>,
 }
 
-/// The keys on which all holders of a shared address agree.
+/// The values on which all holders of a shared address must agree.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SharingKey {
     /// The value of the annotation.
     name: String,
-    /// The pods behind the address as far as they decide which nodes announce it: the selector
-    /// with policy Local, nothing with policy Cluster, where all nodes do.
+    /// The pod selector, with policy Local only: these pods decide which nodes announce the address. With policy
+    /// Cluster all nodes announce it, so this is empty.
     backend: Labels,
 }
 
@@ -37,7 +37,7 @@ impl SharingKey {
 }
 
 impl SharingTerms {
-    /// The terms of a Service as it stands.
+    /// Reads the terms of a Service.
     pub(super) fn of(service: &Service) -> Self {
         let sharing = annotation::value(service, ALLOW_SHARED_IP).map(|(_, name)| {
             let backend = match service.external_traffic_policy {
@@ -46,26 +46,28 @@ impl SharingTerms {
             };
             Arc::new(SharingKey { name: name.to_owned(), backend })
         });
+
         let mut ports = service.ports.clone();
         ports.sort_unstable();
         ports.dedup();
+
         Self { sharing, ports: ports.into_boxed_slice() }
     }
 
-    fn has(&self, port: ServicePort) -> bool {
+    fn has_port(&self, port: ServicePort) -> bool {
         self.ports.binary_search(&port).is_ok()
     }
 }
 
-/// Who holds one address.
+/// The Services that hold one address.
 ///
-/// There are thousands of addresses that one Service has for itself, so that this is two pointers.
+/// Most addresses have one holder and there are thousands of them, so this is only two pointers large.
 #[derive(Clone, Debug)]
 pub(super) enum Holders {
-    /// One.
+    /// One Service.
     One(Holder),
-    /// More than one.
-    Sharers(Box<Sharers>),
+    /// Two Services or more.
+    Several(Box<SharedHolders>),
 }
 
 /// A Service that holds an address.
@@ -77,69 +79,65 @@ pub(super) struct Holder {
 
 /// The Services that share one address.
 #[derive(Clone, Debug)]
-pub(super) struct Sharers {
-    /// By their keys. All have the same sharing key.
+pub(super) struct SharedHolders {
+    /// The Services by key. All have the same sharing key.
     holders: Vec<Holder>,
-    /// Whose each port is, by port.
+    /// Each port and the Service that uses it, sorted by port.
     ports: Vec<(ServicePort, ServiceKey)>,
 }
 
 impl Holders {
-    /// A Service alone.
+    /// Makes the holders of an address that only this Service holds.
     pub(super) fn one(key: &ServiceKey, terms: &Arc<SharingTerms>) -> Self {
         Self::One(Holder { key: key.clone(), terms: Arc::clone(terms) })
     }
 
-    /// Whether a Service with these terms may join.
+    /// Checks that a Service with these terms may join the holders.
     ///
     /// # Errors
     ///
-    /// Which rule forbids it, and because of whom.
+    /// The rule that forbids it, and the holder in conflict.
     pub(super) fn accept(&self, terms: &SharingTerms) -> Result<(), SharingConflict> {
-        let [first, ..] = self.all() else { return Ok(()) };
-        let in_use =
-            |why, holder: &ServiceKey| Err(SharingConflict { holder: holder.clone(), why });
-        let (Some(wanted), Some(present)) = (&terms.sharing, &first.terms.sharing) else {
-            return in_use(ConflictReason::NoKey, &first.key);
-        };
-        if wanted.name != present.name {
-            let key = present.name.clone();
-            return in_use(ConflictReason::OtherKey { key }, &first.key);
-        }
-        if wanted.backend != present.backend {
-            return in_use(ConflictReason::OtherBackend, &first.key);
-        }
-        match terms.ports.iter().find_map(|port| Some((port, self.holder_of(*port)?))) {
-            Some((port, holder)) => in_use(ConflictReason::SamePort(*port), holder),
-            None => Ok(()),
-        }
-    }
+        let [first, ..] = self.as_slice() else { return Ok(()) };
 
-    /// Adds a Service that [`Holders::accept`] let in, or that is there with these terms already.
-    pub(super) fn add(&mut self, key: &ServiceKey, terms: &Arc<SharingTerms>) {
-        let several = match self {
-            Self::One(first) if first.key == *key => return,
-            Self::One(first) => Sharers::of(first.clone()),
-            Self::Sharers(several) => {
-                several.add(key, terms);
-                return;
+        if let Some(reason) = first.terms.key_conflict(terms) {
+            return Err(SharingConflict { holder: first.key.clone(), reason });
+        }
+
+        for &port in &terms.ports {
+            if let Some(holder) = self.holder_of(port) {
+                let reason = ConflictReason::SamePort(port);
+                return Err(SharingConflict { holder: holder.clone(), reason });
             }
-        };
-        let mut several = Box::new(several);
-        several.add(key, terms);
-        *self = Self::Sharers(several);
+        }
+
+        Ok(())
     }
 
-    /// Takes a Service out, and says whether anybody is left. The last one stays: with it all this
-    /// is to be dropped.
+    /// Adds a Service that [`Holders::accept`] allowed, or that holds the address with these terms already.
+    pub(super) fn add(&mut self, key: &ServiceKey, terms: &Arc<SharingTerms>) {
+        match self {
+            Self::One(first) if first.key == *key => {}
+            Self::One(first) => {
+                let mut shared = Box::new(SharedHolders::of(first.clone()));
+                shared.add(key, terms);
+                *self = Self::Several(shared);
+            }
+            Self::Several(shared) => shared.add(key, terms),
+        }
+    }
+
+    /// Removes a Service. Returns true if another one still holds the address; if not, the caller must drop this value,
+    /// which still has the last holder in it.
     pub(super) fn remove(&mut self, key: &ServiceKey) -> bool {
-        let several = match self {
+        let shared = match self {
             Self::One(only) => return only.key != *key,
-            Self::Sharers(several) => several,
+            Self::Several(shared) => shared,
         };
-        several.holders.retain(|holder| holder.key != *key);
-        several.ports.retain(|(_, holder)| holder != key);
-        if let [last] = several.holders.as_slice() {
+
+        shared.holders.retain(|holder| holder.key != *key);
+        shared.ports.retain(|(_, holder)| holder != key);
+        if let [last] = shared.holders.as_slice() {
             *self = Self::One(last.clone());
         }
         true
@@ -147,47 +145,69 @@ impl Holders {
 
     /// The terms of one of these Services.
     pub(super) fn terms_of(&self, key: &ServiceKey) -> Option<&Arc<SharingTerms>> {
-        let all = self.all();
-        let at = all.binary_search_by(|holder| holder.key.cmp(key)).ok()?;
-        Some(&all[at].terms)
+        let holders = self.as_slice();
+        let position = holders.binary_search_by(|holder| holder.key.cmp(key)).ok()?;
+        Some(&holders[position].terms)
     }
 
-    /// Whether a holder has this port.
-    pub(super) fn uses(&self, port: ServicePort) -> bool {
+    /// Returns true if a holder uses this port.
+    pub(super) fn uses_port(&self, port: ServicePort) -> bool {
         self.holder_of(port).is_some()
     }
 
-    fn all(&self) -> &[Holder] {
+    fn as_slice(&self) -> &[Holder] {
         match self {
             Self::One(holder) => slice::from_ref(holder),
-            Self::Sharers(several) => &several.holders,
+            Self::Several(shared) => &shared.holders,
         }
     }
 
     fn holder_of(&self, port: ServicePort) -> Option<&ServiceKey> {
         match self {
-            Self::One(holder) => holder.terms.has(port).then_some(&holder.key),
-            Self::Sharers(several) => several.find(port).ok().map(|at| &several.ports[at].1),
+            Self::One(holder) => holder.terms.has_port(port).then_some(&holder.key),
+            Self::Several(shared) => {
+                let position = shared.find(port).ok()?;
+                Some(&shared.ports[position].1)
+            }
         }
     }
 }
 
-impl Sharers {
-    /// One that others are to join.
+impl SharingTerms {
+    /// Returns the reason why the sharing keys forbid that a Service with the other terms joins a holder with these.
+    fn key_conflict(&self, other: &Self) -> Option<ConflictReason> {
+        let (Some(present), Some(joining)) = (&self.sharing, &other.sharing) else {
+            return Some(ConflictReason::NoKey);
+        };
+        if present.name != joining.name {
+            return Some(ConflictReason::OtherKey { key: present.name.clone() });
+        }
+        if present.backend != joining.backend {
+            return Some(ConflictReason::OtherBackend);
+        }
+        None
+    }
+}
+
+impl SharedHolders {
+    /// Makes a list with one holder, which others are about to join.
     fn of(first: Holder) -> Self {
         let ports = first.terms.ports.iter().map(|port| (*port, first.key.clone())).collect();
         Self { ports, holders: vec![first] }
     }
 
     fn add(&mut self, key: &ServiceKey, terms: &Arc<SharingTerms>) {
-        let Err(at) = self.holders.binary_search_by(|holder| holder.key.cmp(key)) else { return };
+        let Err(position) = self.holders.binary_search_by(|holder| holder.key.cmp(key)) else {
+            return;
+        };
         self.holders.reserve_exact(1);
-        self.holders.insert(at, Holder { key: key.clone(), terms: Arc::clone(terms) });
+        self.holders.insert(position, Holder { key: key.clone(), terms: Arc::clone(terms) });
+
         self.ports.reserve_exact(terms.ports.len());
         for port in &terms.ports {
             match self.find(*port) {
-                Ok(at) => self.ports[at].1 = key.clone(),
-                Err(at) => self.ports.insert(at, (*port, key.clone())),
+                Ok(position) => self.ports[position].1 = key.clone(),
+                Err(position) => self.ports.insert(position, (*port, key.clone())),
             }
         }
     }
@@ -197,19 +217,19 @@ impl Sharers {
     }
 }
 
-/// An address that another Service holds and that cannot be shared with it.
+/// Another Service that holds an address and cannot share it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct SharingConflict {
-    /// The Service that holds it; the first by name if there are several.
+    /// The Service that holds the address; the first by name if there are several.
     pub holder: ServiceKey,
-    /// The rule of sharing that forbids it.
-    pub why: ConflictReason,
+    /// The rule that forbids sharing.
+    pub reason: ConflictReason,
 }
 
 impl fmt::Display for SharingConflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "in use by {}, {}", self.holder, self.why)
+        write!(f, "in use by {}, {}", self.holder, self.reason)
     }
 }
 
@@ -217,30 +237,30 @@ impl fmt::Display for SharingConflict {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ConflictReason {
-    /// One of the two has no annotation `allow-shared-ip`.
+    /// At least one of the two has no annotation `allow-shared-ip`.
     NoKey,
     /// The annotations `allow-shared-ip` differ.
     OtherKey {
-        /// The one of the holder.
+        /// The holder's value.
         key: String,
     },
-    /// One has externalTrafficPolicy Local and the other does not, or both have it and select
-    /// different pods: a node would attract traffic that it has no pod for.
+    /// Only one has externalTrafficPolicy Local, or both have it and select different pods: a node would attract
+    /// traffic for which it has no pod.
     OtherBackend,
-    /// Both want this port.
+    /// Both use this port.
     SamePort(ServicePort),
 }
 
 impl fmt::Display for ConflictReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoKey => f.write_str("and not both have the annotation allow-shared-ip"),
+            Self::NoKey => f.write_str("and not both Services have the annotation allow-shared-ip"),
             Self::OtherKey { key } => write!(f, "whose annotation allow-shared-ip is {key:?}"),
             Self::OtherBackend => f.write_str(
-                "and with externalTrafficPolicy Local an address is shared only between Services \
-                 with that policy and the same selector",
+                "and with externalTrafficPolicy Local, Services share an address only if both have \
+                 that policy and the same selector",
             ),
-            Self::SamePort(port) => write!(f, "which has port {port} too"),
+            Self::SamePort(port) => write!(f, "which also has port {port}"),
         }
     }
 }

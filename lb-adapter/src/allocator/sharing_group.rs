@@ -1,53 +1,54 @@
 //! The held addresses that Services with one sharing key may be able to join.
 //!
-//! Owns the search among them. Where many Services have one key and one port, each lands on an
-//! address of its own and would look at those of all the others first; so for each port the group
-//! notes up to where there is nothing to find.
+//! Owns the search among them. When many Services have the same key and the same port, each ends up with an address of
+//! its own, and each new one would examine the addresses of all the others first. So the group remembers, for each
+//! port, how far a search has found nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::model::{AddressRange, ServicePort};
 
-/// The addresses of one sharing key.
+/// The held addresses of one sharing key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SharingGroup {
-    members: BTreeSet<IpAddr>,
-    /// For the first address of a range and a port: all members from there up to this one have the
-    /// port in use.
-    passed: BTreeMap<(IpAddr, ServicePort), IpAddr>,
+    addresses: BTreeSet<IpAddr>,
+    /// By the first address of a range and a port: the address up to which the port is in use at every address of the
+    /// group.
+    exhausted: BTreeMap<(IpAddr, ServicePort), IpAddr>,
 }
 
 impl SharingGroup {
     /// Adds an address.
     pub(super) fn insert(&mut self, address: IpAddr) {
-        if self.members.insert(address) {
-            self.passed.retain(|(first, _), last| address < *first || *last < address);
+        if self.addresses.insert(address) {
+            self.exhausted.retain(|(first, _), last| address < *first || *last < address);
         }
     }
 
-    /// Takes out an address that nobody holds any more.
+    /// Removes an address that no Service holds any more.
     pub(super) fn remove(&mut self, address: IpAddr) {
-        self.members.remove(&address);
+        self.addresses.remove(&address);
     }
 
-    /// Notes that a port of an address is no longer in use.
-    pub(super) fn freed(&mut self, address: IpAddr, port: ServicePort) {
-        self.passed.retain(|(first, of), last| *of != port || address < *first || *last < address);
+    /// Records that a port of an address is no longer in use.
+    pub(super) fn free_port(&mut self, address: IpAddr, freed: ServicePort) {
+        self.exhausted
+            .retain(|(first, port), last| *port != freed || address < *first || *last < address);
     }
 
-    /// Its addresses, the lowest first.
+    /// The addresses, lowest first.
     pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        self.members.iter().copied()
+        self.addresses.iter().copied()
     }
 
-    /// Whether it has no address.
+    /// Returns true if the group has no address.
     pub(super) fn is_empty(&self) -> bool {
-        self.members.is_empty()
+        self.addresses.is_empty()
     }
 
-    /// The lowest address of a range, not above `end`, at which none of these ports is in use.
-    pub(super) fn lowest(
+    /// Returns the lowest address of a range, up to and including `end`, at which none of these ports is in use.
+    pub(super) fn find_lowest(
         &mut self,
         range: AddressRange,
         end: IpAddr,
@@ -55,22 +56,30 @@ impl SharingGroup {
         in_use: impl Fn(IpAddr, ServicePort) -> bool,
     ) -> Option<IpAddr> {
         let first = range.first();
-        let passed = |port: &ServicePort| self.passed.get(&(first, *port)).copied();
-        let start = ports.iter().filter_map(passed).max().unwrap_or(first);
-        // Only what was noted up to the start can be carried on from there.
-        let mut carried: Vec<_> =
-            ports.iter().filter(|port| passed(port).unwrap_or(first) == start).collect();
+        let exhausted_to = ports.iter().map(|port| self.exhausted_to(first, *port));
+        let start = exhausted_to.max().unwrap_or(first);
         if end < start {
             return None;
         }
-        for address in self.members.range(start..=end) {
-            if !ports.iter().any(|port| in_use(*address, *port)) {
-                return Some(*address);
+
+        // A port that was searched only up to an earlier address has a gap before the start, so this search cannot
+        // extend its record.
+        let mut extendable = ports.to_vec();
+        extendable.retain(|port| self.exhausted_to(first, *port) == start);
+
+        for &address in self.addresses.range(start..=end) {
+            if !ports.iter().any(|port| in_use(address, *port)) {
+                return Some(address);
             }
-            carried.retain(|port| in_use(*address, **port));
-            self.passed.extend(carried.iter().map(|port| ((first, **port), *address)));
+            extendable.retain(|port| in_use(address, *port));
+            self.exhausted.extend(extendable.iter().map(|port| ((first, *port), address)));
         }
         None
+    }
+
+    /// The address up to which a search of the range with this first address need not look for a free port.
+    fn exhausted_to(&self, first: IpAddr, port: ServicePort) -> IpAddr {
+        self.exhausted.get(&(first, port)).copied().unwrap_or(first)
     }
 }
 
@@ -93,11 +102,11 @@ mod tests {
 
     #[derive(Clone, Debug)]
     enum Step {
-        /// Puts a port to use; the address becomes a member.
+        /// Puts a port to use and adds the address.
         Use(u8, u16),
-        /// Frees a port, and the address with the last one.
+        /// Frees a port, and removes the address with its last port.
         Free(u8, u16),
-        /// Searches one of two ranges, up to an address.
+        /// Searches one of two ranges up to an address.
         Search(bool, u8, BTreeSet<u16>),
     }
 
@@ -113,7 +122,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_search_finds_what_looking_at_every_member_finds(
+        fn a_search_finds_what_a_walk_over_all_addresses_finds(
             steps in prop::collection::vec(step(), 0..80),
         ) {
             let mut group = SharingGroup::default();
@@ -129,7 +138,7 @@ mod tests {
                         let Some(used) = members.get_mut(&address(at)) else { continue };
                         let port = ports(&[port].into()).pop_first().unwrap();
                         used.remove(&port);
-                        group.freed(address(at), port);
+                        group.free_port(address(at), port);
                         if used.is_empty() {
                             members.remove(&address(at));
                             group.remove(address(at));
@@ -139,12 +148,12 @@ mod tests {
                         let text = if upper { "10.0.0.6-10.0.0.11" } else { "10.0.0.0-10.0.0.5" };
                         let range: AddressRange = text.parse().unwrap();
                         let (end, ports) = (address(end).min(range.last()), ports(&numbers));
-                        let listed: Vec<_> = ports.iter().copied().collect();
+                        let sorted: Vec<_> = ports.iter().copied().collect();
                         let mut within = members
                             .iter()
                             .filter(|(address, _)| range.first() <= **address && **address <= end);
                         let expected = within.find(|(_, used)| used.is_disjoint(&ports));
-                        let found = group.lowest(range, end, &listed, |address, port| {
+                        let found = group.find_lowest(range, end, &sorted, |address, port| {
                             members[&address].contains(&port)
                         });
                         prop_assert_eq!(found, expected.map(|(address, _)| *address));

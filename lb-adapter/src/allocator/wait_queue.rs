@@ -1,6 +1,6 @@
 //! The Services that wait for an address.
 //!
-//! Owns their order, and which of them want one address and no other.
+//! Owns their order, and the index of those that wait for a particular address.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -9,56 +9,54 @@ use crate::model::ServiceKey;
 
 use super::request::{Age, ServiceRequest};
 
-/// Those that hold nothing, or one of two addresses, and whose request makes sense.
+/// The Services with a valid request that hold no address, or only one of two.
 #[derive(Clone, Debug, Default)]
 pub(super) struct WaitQueue {
-    /// Oldest first.
-    all: BTreeSet<(Age, ServiceKey)>,
-    /// By the addresses asked for.
+    /// All Services, oldest first.
+    services: BTreeSet<(Age, ServiceKey)>,
+    /// The Services that request particular addresses, by address.
     by_address: BTreeMap<IpAddr, BTreeSet<(Age, ServiceKey)>>,
 }
 
 impl WaitQueue {
+    /// Adds a Service.
     pub(super) fn insert(&mut self, key: &ServiceKey, age: Age, request: &ServiceRequest) {
         let place = (age, key.clone());
-        for address in addresses(request) {
+        for address in request.addresses() {
             self.by_address.entry(*address).or_default().insert(place.clone());
         }
-        self.all.insert(place);
+        self.services.insert(place);
     }
 
+    /// Removes a Service, if it is there.
     pub(super) fn remove(&mut self, key: &ServiceKey, age: Age, request: &ServiceRequest) {
         let place = (age, key.clone());
-        if !self.all.remove(&place) {
+        if !self.services.remove(&place) {
             return;
         }
-        for address in addresses(request) {
-            if let Some(those) = self.by_address.get_mut(address) {
-                those.remove(&place);
-                if those.is_empty() {
-                    self.by_address.remove(address);
-                }
+
+        for address in request.addresses() {
+            let Some(waiting) = self.by_address.get_mut(address) else { continue };
+            waiting.remove(&place);
+            if waiting.is_empty() {
+                self.by_address.remove(address);
             }
         }
     }
 
-    /// All of them.
+    /// Returns all waiting Services.
     pub(super) fn all(&self) -> BTreeSet<(Age, ServiceKey)> {
-        self.all.clone()
+        self.services.clone()
     }
 
-    /// This one, if it waits.
-    pub(super) fn only(&self, key: &ServiceKey, age: Option<Age>) -> BTreeSet<(Age, ServiceKey)> {
-        let place = age.map(|age| (age, key.clone()));
-        place.filter(|place| self.all.contains(place)).into_iter().collect()
+    /// Returns this Service alone, or nothing if it does not wait.
+    pub(super) fn only(&self, key: &ServiceKey, age: Age) -> BTreeSet<(Age, ServiceKey)> {
+        let place = (age, key.clone());
+        if self.services.contains(&place) { BTreeSet::from([place]) } else { BTreeSet::new() }
     }
 
-    /// Those that ask for this address.
+    /// Returns the Services that request this address.
     pub(super) fn for_address(&self, address: IpAddr) -> Vec<(Age, ServiceKey)> {
         self.by_address.get(&address).into_iter().flatten().cloned().collect()
     }
-}
-
-fn addresses(request: &ServiceRequest) -> &[IpAddr] {
-    request.wanted.as_ref().map_or(&[][..], |wanted| &wanted.addresses)
 }

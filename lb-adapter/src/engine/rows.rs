@@ -211,7 +211,7 @@ impl Rows {
         let service = self.services.get_key_value(&key).map(|(known, _)| known);
         let known = service.or_else(|| Some(self.endpoints.get_key_value(&key)?.0));
         let known = known.cloned();
-        known.unwrap_or_else(|| key.sharing(&mut self.namespace_names))
+        known.unwrap_or_else(|| key.intern_namespace(&mut self.namespace_names))
     }
 }
 

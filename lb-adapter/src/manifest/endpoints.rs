@@ -87,7 +87,7 @@ fn subset_address(field: Field<'_>, report: &mut Report<'_>) -> Option<Endpoint>
 fn target(endpoint: &Mapping<'_>) -> Option<u64> {
     let target = endpoint.get("targetRef")?;
     let uid = target.entry("uid").filter(|uid| !uid.is_empty())?;
-    Some(model::target(&uid))
+    Some(model::hash_uid(&uid))
 }
 
 const SERVICE_NAME: &str = "kubernetes.io/service-name";

@@ -1,4 +1,4 @@
-//! A run of addresses of one family, never enumerated: an IPv6 /64 costs as much as one address.
+//! Ranges of addresses of one family. A range is never enumerated: an IPv6 /64 costs as much as one address.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,17 +10,17 @@ use super::IpFamily;
 
 /// The addresses from `first` to `last`, both included, all of one family.
 ///
-/// Its text is the one it was written as: `172.22.35.64/26` or `172.22.35.70-172.22.35.79`.
+/// It displays as it was written: `172.22.35.64/26` or `172.22.35.70-172.22.35.79`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AddressRange {
     first: IpAddr,
     last: IpAddr,
-    /// The length when it was written as a prefix.
+    /// The prefix length, if the range was written as a prefix.
     prefix_length: Option<u8>,
 }
 
 impl AddressRange {
-    /// The addresses of a prefix, network and broadcast address included; host bits are masked.
+    /// Makes the range of a prefix, network and broadcast address included. Host bits are masked.
     pub fn from_prefix(prefix: IpNet) -> Self {
         Self {
             first: prefix.network(),
@@ -29,11 +29,11 @@ impl AddressRange {
         }
     }
 
-    /// The addresses from `first` to `last`, both included.
+    /// Makes the range from `first` to `last`, both included.
     ///
     /// # Errors
     ///
-    /// The two are of different families, or `first` comes after `last`.
+    /// The addresses are of different families, or `first` comes after `last`.
     pub fn from_bounds(first: IpAddr, last: IpAddr) -> Result<Self, RangeError> {
         if first.is_ipv4() != last.is_ipv4() {
             return Err(RangeError::MixedFamilies);
@@ -54,40 +54,40 @@ impl AddressRange {
         self.last
     }
 
-    /// The family of all its addresses.
+    /// The family of the addresses.
     pub fn family(&self) -> IpFamily {
         IpFamily::of(self.first)
     }
 
-    /// Whether it holds this address.
+    /// Returns true if the range contains this address.
     pub fn contains(&self, address: IpAddr) -> bool {
         address.is_ipv4() == self.first.is_ipv4() && self.first <= address && address <= self.last
     }
 
-    /// Whether some address is in both.
+    /// Returns true if both ranges contain a common address.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.family() == other.family() && self.first <= other.last && other.first <= self.last
     }
 
-    /// How many addresses it has; all of IPv6, which is one more than fits, counts `u128::MAX`.
+    /// The number of addresses. The range of all IPv6 addresses, which has one more than fits, counts `u128::MAX`.
     pub fn size(&self) -> u128 {
         (number(self.last) - number(self.first)).saturating_add(1)
     }
 
-    /// Its addresses, lowest first.
+    /// The addresses, lowest first.
     pub fn addresses(&self) -> Addresses {
         self.addresses_from(self.first)
     }
 
-    /// Its addresses that are not below `start`, lowest first; none for another family.
+    /// The addresses from `start` on, lowest first; none if `start` is of the other family.
     pub fn addresses_from(&self, start: IpAddr) -> Addresses {
         let family = self.family();
-        let next = (IpFamily::of(start) == family && start <= self.last)
-            .then(|| number(start.max(self.first)));
+        let is_within = IpFamily::of(start) == family && start <= self.last;
+        let next = is_within.then(|| number(start.max(self.first)));
         Addresses { family, next, last: number(self.last) }
     }
 
-    /// The fewest prefixes that make it up, lowest first.
+    /// The smallest list of prefixes that covers the range exactly, lowest first.
     pub fn prefixes(&self) -> Prefixes {
         Prefixes { family: self.family(), next: Some(number(self.first)), last: number(self.last) }
     }
@@ -108,15 +108,17 @@ impl From<IpNet> for AddressRange {
     }
 }
 
-/// Reads a prefix, whose host bits are masked, or `first-last` with blanks allowed around the dash.
+/// Parses a prefix, whose host bits are masked, or `first-last`, with blanks allowed around the dash.
 impl FromStr for AddressRange {
     type Err = RangeError;
 
     fn from_str(text: &str) -> Result<Self, RangeError> {
         if let Some((first, last)) = text.split_once('-') {
-            let bound = |text: &str| text.trim().parse().map_err(|_| RangeError::Syntax);
-            return Self::from_bounds(bound(first)?, bound(last)?);
+            let first = first.trim().parse().map_err(|_| RangeError::Syntax)?;
+            let last = last.trim().parse().map_err(|_| RangeError::Syntax)?;
+            return Self::from_bounds(first, last);
         }
+
         match text.parse::<IpNet>() {
             Ok(prefix) => Ok(Self::from_prefix(prefix)),
             Err(_) => Err(RangeError::Syntax),
@@ -124,14 +126,14 @@ impl FromStr for AddressRange {
     }
 }
 
-/// Why a text or a pair of addresses is no [`AddressRange`].
+/// The reason why a text or a pair of addresses is not an [`AddressRange`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RangeError {
-    /// Neither a prefix nor two addresses with a dash between them.
+    /// The text is neither a prefix nor two addresses with a dash between them.
     #[error("expected a prefix such as 192.0.2.0/24 or a range such as 192.0.2.10-192.0.2.20")]
     Syntax,
-    /// One bound is IPv4, the other IPv6.
+    /// One bound is IPv4 and the other IPv6.
     #[error("expected two addresses of one family")]
     MixedFamilies,
     /// The first address is above the last.
@@ -157,7 +159,7 @@ impl Iterator for Addresses {
     }
 }
 
-/// The fewest prefixes that make up an [`AddressRange`], lowest first.
+/// The smallest list of prefixes that covers an [`AddressRange`] exactly, lowest first.
 #[derive(Clone, Debug)]
 pub struct Prefixes {
     family: IpFamily,
@@ -171,13 +173,15 @@ impl Iterator for Prefixes {
     fn next(&mut self) -> Option<IpNet> {
         let current = self.next?;
         let width = self.family.bits();
-        // A piece is as large as its alignment and what is left of the range allow.
+
+        // A prefix is as large as its alignment and the rest of the range allow.
         let aligned = current.trailing_zeros().min(u32::from(width));
         let left = match (self.last - current).checked_add(1) {
             Some(count) => count.ilog2(),
             None => u128::BITS,
         };
         let host_bits = u8::try_from(aligned.min(left)).unwrap_or(width);
+
         let step = 1_u128.checked_shl(u32::from(host_bits));
         self.next =
             step.and_then(|step| current.checked_add(step)).filter(|next| *next <= self.last);
@@ -185,7 +189,7 @@ impl Iterator for Prefixes {
     }
 }
 
-/// The address as a number; the order within a family is the order of the numbers.
+/// The address as a number. Numbers sort as the addresses of a family do.
 fn number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => u128::from(u32::from(address)),
@@ -196,7 +200,7 @@ fn number(address: IpAddr) -> u128 {
 /// The inverse of [`number`] within a family.
 fn address(family: IpFamily, number: u128) -> IpAddr {
     match family {
-        // Numbers of this family come from addresses of 32 bits.
+        // Numbers of this family come from 32-bit addresses.
         IpFamily::Ipv4 => Ipv4Addr::from(u32::try_from(number).unwrap_or(u32::MAX)).into(),
         IpFamily::Ipv6 => Ipv6Addr::from(number).into(),
     }

@@ -6,12 +6,12 @@ fn range(text: &str) -> AddressRange {
     text.parse().unwrap()
 }
 
-fn pieces(text: &str) -> Vec<String> {
+fn prefixes(text: &str) -> Vec<String> {
     range(text).prefixes().map(|prefix| prefix.to_string()).collect()
 }
 
 #[test]
-fn a_range_is_shown_as_it_was_written() {
+fn a_range_is_displayed_as_it_was_written() {
     assert_eq!(range("172.22.35.64/26").to_string(), "172.22.35.64/26");
     assert_eq!(range("172.22.35.70/26").to_string(), "172.22.35.64/26");
     assert_eq!(range("10.0.0.0 - 10.0.0.255").to_string(), "10.0.0.0-10.0.0.255");
@@ -19,7 +19,7 @@ fn a_range_is_shown_as_it_was_written() {
 }
 
 #[test]
-fn what_is_no_range_says_why() {
+fn invalid_ranges_are_refused_with_a_reason() {
     for (text, error) in [
         ("", RangeError::Syntax),
         ("10.0.0.1", RangeError::Syntax),
@@ -53,20 +53,20 @@ fn ranges_that_share_one_address_overlap() {
 }
 
 #[test]
-fn a_range_is_cut_into_the_fewest_prefixes() {
-    assert_eq!(pieces("10.0.0.0/26"), ["10.0.0.0/26"]);
+fn a_range_is_split_into_the_fewest_prefixes() {
+    assert_eq!(prefixes("10.0.0.0/26"), ["10.0.0.0/26"]);
     assert_eq!(
-        pieces("10.0.0.2-10.0.0.20"),
+        prefixes("10.0.0.2-10.0.0.20"),
         ["10.0.0.2/31", "10.0.0.4/30", "10.0.0.8/29", "10.0.0.16/30", "10.0.0.20/32"]
     );
-    assert_eq!(pieces("0.0.0.0-255.255.255.255"), ["0.0.0.0/0"]);
-    assert_eq!(pieces("0.0.0.0-255.255.255.254").len(), 32);
-    assert_eq!(pieces("::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), ["::/0"]);
-    assert_eq!(pieces("255.255.255.255-255.255.255.255"), ["255.255.255.255/32"]);
+    assert_eq!(prefixes("0.0.0.0-255.255.255.255"), ["0.0.0.0/0"]);
+    assert_eq!(prefixes("0.0.0.0-255.255.255.254").len(), 32);
+    assert_eq!(prefixes("::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), ["::/0"]);
+    assert_eq!(prefixes("255.255.255.255-255.255.255.255"), ["255.255.255.255/32"]);
 }
 
 #[test]
-fn addresses_of_the_largest_ranges_come_one_by_one_to_the_last() {
+fn the_largest_ranges_are_iterated_to_the_last_address() {
     let all = range("::/0");
     assert_eq!(all.size(), u128::MAX);
     assert_eq!(all.addresses().nth(1), Some("::1".parse().unwrap()));
@@ -84,21 +84,21 @@ fn addresses_of_the_largest_ranges_come_one_by_one_to_the_last() {
 
 proptest! {
     #[test]
-    fn pieces_join_to_the_range(a in any::<u32>(), b in any::<u32>()) {
+    fn prefixes_cover_the_range(a in any::<u32>(), b in any::<u32>()) {
         let (low, high) = (a.min(b), a.max(b));
         let range = AddressRange::from_bounds(
             Ipv4Addr::from(low).into(), Ipv4Addr::from(high).into()).unwrap();
         let mut expected = u64::from(low);
-        for piece in range.prefixes() {
-            prop_assert_eq!(number(piece.network()), u128::from(expected));
-            expected += 1_u64 << (32 - piece.prefix_len());
+        for prefix in range.prefixes() {
+            prop_assert_eq!(number(prefix.network()), u128::from(expected));
+            expected += 1_u64 << (32 - prefix.prefix_len());
         }
         prop_assert_eq!(expected, u64::from(high) + 1);
         prop_assert!(range.prefixes().count() <= 62);
     }
 
     #[test]
-    fn what_is_shown_reads_back(a in any::<u128>(), b in any::<u128>()) {
+    fn a_displayed_range_parses_back(a in any::<u128>(), b in any::<u128>()) {
         let range = AddressRange::from_bounds(
             Ipv6Addr::from(a.min(b)).into(), Ipv6Addr::from(a.max(b)).into()).unwrap();
         prop_assert_eq!(range.to_string().parse(), Ok(range));

@@ -1,39 +1,38 @@
-//! How the addresses of pools become known outside.
+//! Advertisements, which make the addresses of pools known outside the cluster.
 
 use std::collections::BTreeSet;
 
-use super::selector::any_or_none;
+use super::selector::matches_any_or_empty;
 use super::{Community, IpFamily, LabelSelector, Labels, LargeCommunity, Pool};
 
-/// How addresses are announced by BGP; several that pick one address give several routes, or one
-/// route with all their communities.
+/// A rule for announcing addresses by BGP. Several rules for one address give several routes, or one route with all their
+/// communities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BgpAdvertisement {
     /// Unique in the configuration.
     pub name: String,
-    /// The prefix length that an IPv4 address is announced as, at most 32.
+    /// The length of the prefix that is announced for an IPv4 address, at most 32.
     pub aggregation_length: u8,
-    /// The prefix length that an IPv6 address is announced as, at most 128.
+    /// The length of the prefix that is announced for an IPv6 address, at most 128.
     pub aggregation_length_v6: u8,
-    /// LOCAL_PREF for internal peers (RFC 4271 section 5.1.5); none, which stands for 100, when not configured or 0.
+    /// LOCAL_PREF for internal peers (RFC 4271 section 5.1.5). None, which stands for 100, if it is not configured or 0.
     pub local_pref: Option<u32>,
     /// COMMUNITIES (RFC 1997).
     pub communities: BTreeSet<Community>,
     /// LARGE_COMMUNITY (RFC 8092).
     pub large_communities: BTreeSet<LargeCommunity>,
-    /// Whose addresses are announced.
+    /// The pools whose addresses are announced.
     pub pools: PoolSelection,
-    /// The nodes that announce: those that one of these selects, or all if there is none.
+    /// The nodes that announce: those selected by one of these, or all nodes if empty.
     pub node_selectors: Vec<LabelSelector>,
-    /// The peers that are told, by name; all if there is none.
+    /// The names of the peers that receive the routes; all peers if empty.
     pub peers: BTreeSet<String>,
-    /// The Services that are announced: those that one of these selects by their labels, or all if
-    /// there is none.
+    /// The Services that are announced: those selected by one of these, or all Services if empty.
     pub service_selectors: Vec<LabelSelector>,
 }
 
 impl BgpAdvertisement {
-    /// Host routes without attributes of all pools, from all nodes, to all peers.
+    /// Makes an advertisement of host routes without attributes, for all pools, nodes and peers.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -57,46 +56,46 @@ impl BgpAdvertisement {
         }
     }
 
-    /// Whether it announces addresses of this pool.
+    /// Returns true if it announces addresses of this pool.
     pub fn selects_pool(&self, pool: &Pool) -> bool {
         self.pools.selects(pool)
     }
 
-    /// Whether a node with these labels announces.
+    /// Returns true if a node with these labels announces.
     pub fn selects_node(&self, labels: &Labels) -> bool {
-        any_or_none(&self.node_selectors, labels)
+        matches_any_or_empty(&self.node_selectors, labels)
     }
 
-    /// Whether the peer of this name is told.
+    /// Returns true if the peer with this name receives the routes.
     pub fn selects_peer(&self, name: &str) -> bool {
         self.peers.is_empty() || self.peers.contains(name)
     }
 
-    /// Whether a Service with these labels is announced.
+    /// Returns true if a Service with these labels is announced.
     pub fn selects_service(&self, labels: &Labels) -> bool {
-        any_or_none(&self.service_selectors, labels)
+        matches_any_or_empty(&self.service_selectors, labels)
     }
 }
 
-/// How addresses are answered for by ARP and NDP. FerroLB leaves that to others: it knows by it
-/// which pools it need not announce.
+/// A rule for announcing addresses by ARP and NDP. FerroLB leaves that to other programs; the rule shows which pools it
+/// need not announce by BGP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct L2Advertisement {
     /// Unique in the configuration.
     pub name: String,
-    /// Whose addresses are answered for.
+    /// The pools whose addresses are announced.
     pub pools: PoolSelection,
-    /// The nodes that answer: those that one of these selects, or all if there is none.
+    /// The nodes that announce: those selected by one of these, or all nodes if empty.
     pub node_selectors: Vec<LabelSelector>,
-    /// The Services that it is for: those that one of these selects, or all if there is none.
+    /// The Services that are announced: those selected by one of these, or all Services if empty.
     pub service_selectors: Vec<LabelSelector>,
-    /// The interfaces to answer on; all if there is none.
+    /// The interfaces to announce on; all interfaces if empty.
     pub interfaces: Vec<String>,
 }
 
 impl L2Advertisement {
-    /// For all pools, nodes and interfaces.
+    /// Makes an advertisement for all pools, nodes and interfaces.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -108,28 +107,28 @@ impl L2Advertisement {
     }
 }
 
-/// Which pools an advertisement is for: those named and those selected, or all if it says neither.
+/// The pools of an advertisement: those named and those selected, or all pools if both lists are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolSelection {
-    /// Pools by name. A name that no pool has selects nothing.
+    /// The names of pools. A name that no pool has selects nothing.
     pub names: BTreeSet<String>,
-    /// Pools by their labels.
+    /// The selectors of pools by their labels.
     pub selectors: Vec<LabelSelector>,
 }
 
 impl PoolSelection {
-    /// The pool of this name and no other.
+    /// Selects only the pool with this name.
     pub fn only(name: impl Into<String>) -> Self {
         Self { names: BTreeSet::from([name.into()]), selectors: Vec::new() }
     }
 
-    /// Whether it is for all pools, whatever they are.
+    /// Returns true if it selects all pools.
     pub fn is_all(&self) -> bool {
         self.names.is_empty() && self.selectors.is_empty()
     }
 
-    /// Whether it is for this pool.
+    /// Returns true if it selects this pool.
     pub fn selects(&self, pool: &Pool) -> bool {
         self.is_all()
             || self.names.contains(&pool.name)
@@ -142,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pools_are_picked_by_name_or_label_and_all_if_nothing_is_said() {
+    fn pools_are_selected_by_name_or_label_and_all_by_default() {
         let mut pool = Pool::new("a", Vec::new());
         pool.labels.insert("zone".to_owned(), "dmz".to_owned());
         assert!(PoolSelection::default().selects(&pool));
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn peers_are_picked_by_name_and_all_if_none_is_named() {
+    fn peers_are_selected_by_name_and_all_by_default() {
         let mut advertisement = BgpAdvertisement::new("a");
         assert!(advertisement.selects_peer("tor1"));
         advertisement.peers.insert("tor2".to_owned());

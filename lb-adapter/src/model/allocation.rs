@@ -1,41 +1,43 @@
-//! Which Services a pool is for.
+//! The restriction of a pool to some Services.
 
 use std::collections::BTreeSet;
 
 use super::{LabelSelector, Namespace, Service};
 
-/// The Services that may have addresses of a pool, and how gladly the pool gives them.
+/// The Services that a pool admits, and the priority of the pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServiceAllocation {
-    /// Of the pools that are for a Service the one with the smallest number is tried first; 0 is
-    /// last of all.
+    /// The priority among the pools that admit a Service: the smallest number is tried first, and 0 last.
     pub priority: u32,
-    /// The namespaces, by name.
+    /// The names of the admitted namespaces.
     pub namespaces: BTreeSet<String>,
-    /// The namespaces, by label; alternatives to those by name.
+    /// The selectors of admitted namespaces, in addition to those named.
     pub namespace_selectors: Vec<LabelSelector>,
-    /// The Services, by label. Where namespaces are restricted too, both must hold.
+    /// The selectors of admitted Services. If namespaces are restricted too, both must match.
     pub service_selectors: Vec<LabelSelector>,
 }
 
 impl ServiceAllocation {
-    /// Whether the pool is for this Service, which lies in this namespace.
+    /// Returns true if the pool admits this Service.
     ///
-    /// The Namespace object is `None` while it is not known: no selector selects it then.
+    /// `namespace` is the Service's namespace. An unknown one, `None`, is not selected by any selector.
     pub fn admits(&self, service: &Service, namespace: Option<&Namespace>) -> bool {
         self.admits_namespace(&service.key.namespace, namespace)
             && (self.service_selectors.is_empty()
-                || self.service_selectors.iter().any(|it| it.matches(&service.labels)))
+                || self.service_selectors.iter().any(|selector| selector.matches(&service.labels)))
     }
 
     fn admits_namespace(&self, name: &str, namespace: Option<&Namespace>) -> bool {
         if self.namespaces.is_empty() && self.namespace_selectors.is_empty() {
             return true;
         }
-        let selected =
-            |selector: &LabelSelector| namespace.is_some_and(|it| selector.matches(&it.labels));
-        self.namespaces.contains(name) || self.namespace_selectors.iter().any(selected)
+        if self.namespaces.contains(name) {
+            return true;
+        }
+
+        let Some(namespace) = namespace else { return false };
+        self.namespace_selectors.iter().any(|selector| selector.matches(&namespace.labels))
     }
 }
 
@@ -51,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn namespaces_are_alternatives_and_services_are_asked_for_besides() {
+    fn namespaces_are_alternatives_and_service_selectors_must_match_too() {
         let mut service = Service::new(ServiceKey::new("shop", "web"));
         let mut namespace = Namespace::new("shop");
         let mut rule = ServiceAllocation::default();
@@ -62,7 +64,7 @@ mod tests {
         assert!(!rule.admits(&service, Some(&namespace)));
         namespace.labels.insert("team".to_owned(), "a".to_owned());
         assert!(rule.admits(&service, Some(&namespace)));
-        assert!(!rule.admits(&service, None), "a namespace that is not known is not selected");
+        assert!(!rule.admits(&service, None), "an unknown namespace is not selected");
         rule.service_selectors.push(labelled("public", "yes"));
         assert!(!rule.admits(&service, Some(&namespace)));
         service.labels.insert("public".to_owned(), "yes".to_owned());

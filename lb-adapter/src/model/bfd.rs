@@ -1,31 +1,31 @@
-//! How BFD watches over a peer.
+//! The BFD profiles of peers.
 
 use std::time::Duration;
 
-/// Parameters of BFD sessions (RFC 5880), which peers name.
+/// The parameters of BFD sessions (RFC 5880). Peers refer to a profile by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BfdProfile {
     /// Unique in the configuration.
     pub name: String,
-    /// The shortest interval at which control packets are taken (Required Min RX Interval).
+    /// The shortest interval at which control packets are accepted (Required Min RX Interval).
     pub receive_interval: Duration,
-    /// The interval at which control packets are sent at best (Desired Min TX Interval).
+    /// The shortest interval at which control packets are sent (Desired Min TX Interval).
     pub transmit_interval: Duration,
-    /// How many packets in a row may be lost before the peer counts as dead (Detect Mult).
+    /// The number of consecutive lost packets after which the peer counts as dead (Detect Mult).
     pub detect_multiplier: u8,
     /// The interval of echo packets (Required Min Echo RX Interval).
     pub echo_interval: Duration,
-    /// Whether echo packets are wanted, which FerroLB does not send.
+    /// True if echo packets are requested. FerroLB does not send any.
     pub echo_mode: bool,
-    /// Whether to send nothing before the peer has.
+    /// True if nothing is sent until the peer has sent a packet.
     pub passive_mode: bool,
-    /// The least TTL of packets of a peer some hops away.
+    /// The minimum TTL of packets from a multihop peer.
     pub minimum_ttl: u8,
 }
 
 impl BfdProfile {
-    /// A profile with MetalLB's defaults, which are FRR's: three packets in 300 ms each.
+    /// Makes a profile with MetalLB's defaults, which are FRR's: three packets at 300 ms each.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),

@@ -1,17 +1,17 @@
-//! Capabilities that an operator leaves out of the OPEN to a router that refuses them.
+//! Capabilities that an operator disables for a router that cannot handle them.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A capability that is not offered to a peer, or all of them.
+/// A capability that the OPEN to a peer does not offer, or all capabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the crates above match every case")]
 pub enum DisabledCapability {
-    /// Every capability: the OPEN has no optional parameters.
+    /// All capabilities: the OPEN has no optional parameters.
     All,
-    /// Routes of IPv4 (RFC 4760).
+    /// IPv4 unicast routes (RFC 4760).
     Ipv4Unicast,
-    /// Routes of IPv6 (RFC 4760).
+    /// IPv6 unicast routes (RFC 4760).
     Ipv6Unicast,
     /// ROUTE-REFRESH (RFC 2918).
     RouteRefresh,
@@ -19,9 +19,9 @@ pub enum DisabledCapability {
     ExtendedNextHop,
     /// Messages of up to 65,535 octets (RFC 8654).
     ExtendedMessage,
-    /// AS numbers of four octets (RFC 6793).
+    /// Four-octet AS numbers (RFC 6793).
     FourOctetAs,
-    /// Route refreshes with a beginning and an end (RFC 7313).
+    /// Enhanced route refresh, with markers at the beginning and the end (RFC 7313).
     EnhancedRouteRefresh,
 }
 
@@ -37,7 +37,7 @@ impl DisabledCapability {
         ("enhanced-route-refresh", Self::EnhancedRouteRefresh),
     ];
 
-    /// Every name, for people.
+    /// The names of all capabilities, for error messages.
     pub fn names() -> impl Iterator<Item = &'static str> {
         Self::NAMES.iter().map(|(name, _)| *name)
     }
@@ -45,8 +45,8 @@ impl DisabledCapability {
 
 impl fmt::Display for DisabledCapability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Self::NAMES.iter().find(|(_, it)| it == self).map_or("", |(name, _)| *name);
-        f.write_str(name)
+        let entry = Self::NAMES.iter().find(|(_, capability)| capability == self);
+        f.write_str(entry.map_or("", |(name, _)| *name))
     }
 }
 
@@ -54,6 +54,7 @@ impl FromStr for DisabledCapability {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::NAMES.iter().find(|(name, _)| *name == text).map(|(_, it)| *it).ok_or(())
+        let entry = Self::NAMES.iter().find(|(name, _)| *name == text);
+        entry.map(|(_, capability)| *capability).ok_or(())
     }
 }

@@ -1,4 +1,4 @@
-//! Where the pods of a Service are.
+//! The endpoints of a Service.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::ServiceKey;
 
-/// One EndpointSlice: a part of a Service's endpoints. A Service has any number of them.
+/// One EndpointSlice: a part of a Service's endpoints. A Service can have any number of slices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndpointSlice {
@@ -14,14 +14,14 @@ pub struct EndpointSlice {
     pub namespace: String,
     /// The slice's own name.
     pub name: String,
-    /// The Service it belongs to, by the label `kubernetes.io/service-name`.
+    /// The Service of the slice, by the label `kubernetes.io/service-name`.
     pub service: ServiceKey,
-    /// The endpoints, in the order written.
+    /// The endpoints, in the order of the manifest.
     pub endpoints: Vec<Endpoint>,
 }
 
 impl EndpointSlice {
-    /// An empty slice of this Service.
+    /// Makes an empty slice of this Service.
     pub fn new(name: impl Into<String>, service: ServiceKey) -> Self {
         Self {
             namespace: service.namespace.to_string(),
@@ -32,16 +32,16 @@ impl EndpointSlice {
     }
 }
 
-/// One endpoint, mostly one pod.
+/// One endpoint, usually a pod.
 ///
-/// The conditions are kept as given, since an absent one means something: see the methods. Its node's name is owned,
-/// or only looked at: `Endpoint<&str>`.
+/// The conditions are stored as given, since an absent condition has a meaning: see the methods. The node's name is
+/// either shared or borrowed: `Endpoint<&str>`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Endpoint<N = Arc<str>> {
-    /// The first of its addresses, all of which reach the same; `None` if it has none.
+    /// The first address, or `None` if there is none. All addresses of an endpoint reach the same pod.
     pub address: Option<IpAddr>,
-    /// The node it runs on.
+    /// The node on which the endpoint runs.
     pub node_name: Option<N>,
     /// `conditions.ready`.
     pub ready: Option<bool>,
@@ -49,20 +49,20 @@ pub struct Endpoint<N = Arc<str>> {
     pub serving: Option<bool>,
     /// `conditions.terminating`.
     pub terminating: Option<bool>,
-    /// A number for `targetRef.uid`, by which endpoints of one pod are recognised.
+    /// A hash of `targetRef.uid`, by which the endpoints of one pod are recognised.
     pub target: Option<u64>,
 }
 
-/// Returns a number that stands for the UID of an object. It is the same for the same UID within a process, and for two
-/// pods of one Service it differs in all likelihood.
-pub(crate) fn target(uid: &str) -> u64 {
+/// Returns a hash of the UID of an object. Within a process it is the same for the same UID, and most likely different
+/// for two pods of one Service.
+pub(crate) fn hash_uid(uid: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     uid.hash(&mut hasher);
     hasher.finish()
 }
 
 impl Endpoint {
-    /// An endpoint at this address, with no node and no conditions.
+    /// Makes an endpoint at this address, without a node and conditions.
     pub fn new(address: impl Into<Option<IpAddr>>) -> Self {
         Self { address: address.into(), ..Self::default() }
     }
@@ -76,17 +76,17 @@ impl<'a> From<&'a Endpoint> for Endpoint<&'a str> {
 }
 
 impl<N> Endpoint<N> {
-    /// Whether it takes new connections; unknown counts as ready, as the API defines it.
+    /// Returns true if the endpoint accepts new connections. Unknown counts as ready, as the API defines it.
     pub fn is_ready(&self) -> bool {
         self.ready.unwrap_or(true)
     }
 
-    /// Whether it answers, terminating or not; unknown is as ready as [`Endpoint::is_ready`].
+    /// Returns true if the endpoint responds, even if it terminates. If unknown, the same as [`Endpoint::is_ready`].
     pub fn is_serving(&self) -> bool {
         self.serving.unwrap_or_else(|| self.is_ready())
     }
 
-    /// Whether it is going away; unknown counts as staying.
+    /// Returns true if the endpoint terminates. Unknown counts as false.
     pub fn is_terminating(&self) -> bool {
         self.terminating.unwrap_or(false)
     }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn absent_conditions_mean_ready_serving_and_staying() {
+    fn absent_conditions_mean_ready_serving_and_not_terminating() {
         let mut endpoint = Endpoint::new(None);
         assert!(endpoint.is_ready() && endpoint.is_serving() && !endpoint.is_terminating());
         endpoint.ready = Some(false);

@@ -1,4 +1,4 @@
-//! When a Service counts as healthy on a node, and what follows if it does not.
+//! The conditions under which a Service is healthy on a node, and the consequences if it is not.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -7,42 +7,43 @@ use std::time::Duration;
 
 use super::number;
 
-/// What a node asks of a Service before it announces it as usual. Says nothing by default: then
-/// the ordinary rule holds, one endpoint that is ready or still serves.
+/// The conditions under which a node announces a Service normally.
+///
+/// By default there are none of these, and only the general rule applies: one endpoint must be ready or still serving.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Health {
-    /// How many of the endpoints that count (with `externalTrafficPolicy: Local` the node's own)
-    /// must be ready.
+    /// The number or share of endpoints that must be ready. With `externalTrafficPolicy: Local` only the node's own
+    /// endpoints count.
     pub min_ready: Option<MinReady>,
-    /// What the node itself tries, besides what Kubernetes says of the endpoints.
+    /// The probe that the node itself makes, in addition to the readiness that Kubernetes reports.
     pub probe: Option<Probe>,
-    /// How long a Service must be healthy again before it is announced again as usual.
+    /// The time for which a Service must be healthy before it is announced normally again.
     pub hold_down: Duration,
-    /// What is done with the routes meanwhile.
+    /// The treatment of the routes while the Service is unhealthy.
     pub when_unhealthy: WhenUnhealthy,
-    /// Whether routes tell how many endpoints they lead to.
+    /// The link bandwidth that routes carry, if they carry one.
     pub link_bandwidth: Option<LinkBandwidth>,
 }
 
-/// The least number of ready endpoints: `2`, or `50%` of those there are, rounded up.
+/// The minimum number of ready endpoints: `2`, or `50%` of all, rounded up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a number is absolute or relative")]
 pub enum MinReady {
-    /// So many.
+    /// A number of endpoints.
     Count(u32),
-    /// So many in a hundred, up to 100.
+    /// A percentage of all endpoints, up to 100.
     Percent(u8),
 }
 
 impl MinReady {
-    /// Whether `ready` out of `all` endpoints are enough. None at all never are.
+    /// Returns true if `ready` out of `all` endpoints suffice. At least one must be ready in any case.
     pub fn is_met(self, ready: usize, all: usize) -> bool {
-        let least = match self {
+        let minimum = match self {
             Self::Count(count) => usize::try_from(count).unwrap_or(usize::MAX),
             Self::Percent(percent) => all.saturating_mul(percent.into()).div_ceil(100),
         };
-        ready >= least.max(1)
+        ready >= minimum.max(1)
     }
 }
 
@@ -59,34 +60,34 @@ impl FromStr for MinReady {
     type Err = HealthError;
 
     fn from_str(text: &str) -> Result<Self, HealthError> {
-        let read = match text.strip_suffix('%') {
+        let parsed = match text.strip_suffix('%') {
             Some(percent) => number::<u8>(percent).filter(|it| *it <= 100).map(Self::Percent),
             None => number(text).map(Self::Count),
         };
-        read.ok_or(HealthError("a number such as 2 or a share such as 50%"))
+        parsed.ok_or(HealthError("a number such as 2 or a share such as 50%"))
     }
 }
 
-/// What a node tries at the endpoints of a Service that run on it.
+/// A probe that a node makes of the endpoints of a Service that run on it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Probe {
-    /// What counts as an answer.
+    /// The kind of the probe, which decides what counts as success.
     pub kind: ProbeKind,
     /// The port of the endpoints.
     pub port: u16,
-    /// The time from one try to the next.
+    /// The time from one attempt to the next.
     pub interval: Duration,
-    /// The time that an answer may take.
+    /// The time within which an attempt must succeed.
     pub timeout: Duration,
-    /// How many answers in a row make a Service healthy.
+    /// The number of consecutive successes that make a Service healthy.
     pub rise: NonZeroU32,
-    /// How many failures in a row make it unhealthy.
+    /// The number of consecutive failures that make it unhealthy.
     pub fall: NonZeroU32,
 }
 
 impl Probe {
-    /// A probe each 5 s that waits 1 s, with 2 answers up and 3 failures down.
+    /// Makes a probe with an interval of 5 s, a timeout of 1 s, a rise of 2 and a fall of 3.
     pub fn new(kind: ProbeKind, port: u16) -> Self {
         Self {
             kind,
@@ -99,20 +100,20 @@ impl Probe {
     }
 }
 
-/// What a [`Probe`] takes for an answer.
+/// The kind of a [`Probe`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the crates above match every case")]
 pub enum ProbeKind {
-    /// A TCP connection that is accepted.
+    /// The endpoint must accept a TCP connection.
     Tcp,
-    /// A response 200 to 399 to a GET of this path.
+    /// The endpoint must respond to a GET of this path with a status from 200 to 399.
     Http {
-        /// The path, with its slash.
+        /// The path, with its leading slash.
         path: String,
     },
 }
 
-/// Kind, port and path: `tcp:8080`, `http:8080/healthz`.
+/// Displays kind, port and path: `tcp:8080`, `http:8080/healthz`.
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
@@ -122,57 +123,63 @@ impl fmt::Display for Probe {
     }
 }
 
-/// Reads kind, port and path; the rest is as in [`Probe::new`].
+/// Parses kind, port and path. The rest is as in [`Probe::new`].
 impl FromStr for Probe {
     type Err = HealthError;
 
     fn from_str(text: &str) -> Result<Self, HealthError> {
-        let read = || {
-            let (kind, port) = match text.split_once(':')? {
-                ("tcp", port) => (ProbeKind::Tcp, port),
-                ("http", rest) => {
-                    let (port, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-                    let plain = path.bytes().all(|octet| octet.is_ascii_graphic());
-                    let path = if path.is_empty() { "/" } else { path };
-                    (ProbeKind::Http { path: plain.then(|| path.to_owned())? }, port)
-                }
-                _ => return None,
-            };
-            Some(Self::new(kind, number(port).filter(|port| *port != 0)?))
-        };
-        read().ok_or(HealthError("a probe such as tcp:8080 or http:8080/healthz"))
+        parse_probe(text).ok_or(HealthError("a probe such as tcp:8080 or http:8080/healthz"))
     }
 }
 
-/// What is done with the routes of a Service that is not healthy on a node.
+fn parse_probe(text: &str) -> Option<Probe> {
+    let (kind, port) = match text.split_once(':')? {
+        ("tcp", port) => (ProbeKind::Tcp, port),
+        ("http", rest) => {
+            let (port, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            if !path.bytes().all(|octet| octet.is_ascii_graphic()) {
+                return None;
+            }
+            let path = if path.is_empty() { "/" } else { path };
+            (ProbeKind::Http { path: path.to_owned() }, port)
+        }
+        _ => return None,
+    };
+
+    let port = number(port).filter(|port| *port != 0)?;
+    Some(Probe::new(kind, port))
+}
+
+/// The treatment of the routes of a Service that is not healthy on a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "a route is there or not")]
+#[expect(clippy::exhaustive_enums, reason = "a route is withdrawn or kept")]
 pub enum WhenUnhealthy {
-    /// They are withdrawn.
+    /// The routes are withdrawn.
     #[default]
     Withdraw,
-    /// They stay, so that there is a way if no node is healthy, but made worse than others'.
+    /// The routes stay with a lower preference than those of other nodes, so that traffic still has a path if no node
+    /// is healthy.
     Depreference,
 }
 
-/// How routes tell the number of endpoints behind them (the link bandwidth extended community).
+/// The encoding of the number of endpoints in a route (the link bandwidth extended community).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct LinkBandwidth {
-    /// Octets per second that each ready endpoint of the node counts.
+    /// The octets per second for each ready endpoint of the node.
     pub per_endpoint: u64,
-    /// How far the number must have changed, in percent, before routers are told.
+    /// The change of the sum, in percent, from which on an update is sent.
     pub hysteresis: u8,
 }
 
 impl LinkBandwidth {
-    /// So many octets per second for each endpoint, and told when the sum is another by 10 %.
+    /// Makes a link bandwidth with so many octets per second for each endpoint, and a hysteresis of 10 %.
     pub fn new(per_endpoint: u64) -> Self {
         Self { per_endpoint, hysteresis: 10 }
     }
 }
 
-/// The text is not what its field expects.
+/// The error for a text that its field does not accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {0}")]
 pub struct HealthError(&'static str);
@@ -182,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_share_is_rounded_up_and_never_met_by_nobody() {
+    fn a_share_is_rounded_up_and_never_met_without_ready_endpoints() {
         let met = |text: &str, ready, all| text.parse::<MinReady>().unwrap().is_met(ready, all);
         assert!(met("2", 2, 9) && !met("2", 1, 1));
         assert!(met("50%", 2, 3) && !met("50%", 1, 3));
@@ -194,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn probes_read_back() {
+    fn displayed_probes_parse_back() {
         for text in ["tcp:1", "http:8080/", "http:65535/healthz?deep=1"] {
             assert_eq!(text.parse::<Probe>().unwrap().to_string(), text);
         }

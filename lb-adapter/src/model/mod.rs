@@ -1,13 +1,11 @@
-//! What allocation and announcement work on: plain, typed rows.
+//! The data model: typed values on which allocation and announcement work.
 //!
-//! Both configuration formats are read into one [`Config`], and manifests or watches into
-//! [`Service`], [`EndpointSlice`] and [`Node`]. A value in here is right by its type; what a
-//! manifest leaves to be judged later (a requested address, say) is kept as written and its field
-//! says so.
+//! Both configuration formats are read into one [`Config`], and manifests or watches into [`Service`],
+//! [`EndpointSlice`] and [`Node`]. Values are valid by their type. A value that is checked only later, such as a
+//! requested address, is stored as written, and its field says so.
 //!
-//! This module owns no text format: nothing of YAML, no Kubernetes client, no file, no clock.
-//! Structures that later configuration keys will widen are `#[non_exhaustive]`: make one with its
-//! `new` and set the public fields.
+//! This module owns no text format: it knows no YAML, no Kubernetes client, no file and no clock. Structures that may
+//! get more fields are `#[non_exhaustive]`: create one with `new` and set the public fields.
 
 mod address_range;
 mod advertisement;
@@ -33,7 +31,7 @@ pub use bfd::BfdProfile;
 pub use bgp_core::wire::{Community, LargeCommunity};
 pub use bgp_core::{Asn, BgpIdentifier};
 pub use disabled_capability::DisabledCapability;
-pub(crate) use endpoint::target;
+pub(crate) use endpoint::hash_uid;
 pub use endpoint::{Endpoint, EndpointSlice};
 pub use health::{Health, HealthError, LinkBandwidth, MinReady, Probe, ProbeKind, WhenUnhealthy};
 pub use labels::Labels;
@@ -49,27 +47,26 @@ pub use service::{
 };
 pub use timestamp::{Timestamp, TimestampError};
 
-/// A whole configuration: whom to speak to, which addresses to give out, and how they are announced.
+/// A configuration: the peers, the address pools, and the advertisements.
 ///
-/// Values are resolved: communities are numbers, addresses are checked, and no two pools overlap.
+/// Values are resolved: communities are numbers, addresses are valid, and no two pools overlap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// The routers to speak to; their names are unique. In the order written, those of resources by
-    /// name.
+    /// The BGP peers, whose names are unique. Those of a ConfigMap in the order written, those of resources by name.
     pub peers: Vec<Peer>,
-    /// The address pools, in the same order; their names are unique.
+    /// The address pools, whose names are unique, in the same order.
     pub pools: Vec<Pool>,
-    /// What is announced of them; of contradictions the first counts. An entry of a pool in the
-    /// ConfigMap is one that names this pool only.
+    /// The BGP advertisements; if two contradict, the first wins. One that a ConfigMap lists in a pool names only this
+    /// pool.
     pub bgp_advertisements: Vec<BgpAdvertisement>,
-    /// What others answer for by ARP and NDP.
+    /// The advertisements by ARP and NDP, which other programs make.
     pub l2_advertisements: Vec<L2Advertisement>,
-    /// What peers name to be watched by BFD.
+    /// The BFD profiles, which peers refer to by name.
     pub bfd_profiles: Vec<BfdProfile>,
-    /// The names of pools that are left out since they are not valid. Addresses that no pool has may be theirs.
+    /// The names of pools that are left out because they are invalid. Addresses that no pool has may be theirs.
     pub invalid_pools: Vec<String>,
-    /// The format that it is written in, for hints about what to change in it.
+    /// The format of the configuration, for hints.
     pub format: ConfigFormat,
 }
 
@@ -77,15 +74,15 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "MetalLB has had these two")]
 pub enum ConfigFormat {
-    /// MetalLB's up to 0.12, one text in a ConfigMap.
+    /// MetalLB's format up to 0.12, one text in a ConfigMap.
     #[default]
     ConfigMap,
-    /// The `metallb.io` resources of today.
+    /// MetalLB's format of today, `metallb.io` resources.
     Resources,
 }
 
 impl Config {
-    /// A configuration of these peers and pools, and one advertisement with every default.
+    /// Makes a configuration of these peers and pools, with one advertisement that has all defaults.
     pub fn new(peers: Vec<Peer>, pools: Vec<Pool>) -> Self {
         Self {
             peers,
@@ -95,28 +92,31 @@ impl Config {
         }
     }
 
-    /// Returns true if there is a pool, even one that is left out.
+    /// Returns true if there is a pool, even an invalid one.
     pub fn has_pools(&self) -> bool {
         !self.pools.is_empty() || !self.invalid_pools.is_empty()
     }
 
-    /// The pool of this name.
+    /// The pool with this name.
     pub fn pool(&self, name: &str) -> Option<&Pool> {
         self.pools.iter().find(|pool| pool.name == name)
     }
 
-    /// The advertisements that announce addresses of this pool, in their order.
+    /// The advertisements that announce addresses of this pool, in order.
     pub fn advertisements_of(&self, pool: &Pool) -> impl Iterator<Item = &BgpAdvertisement> {
-        self.bgp_advertisements.iter().filter(|it| it.selects_pool(pool))
+        self.bgp_advertisements.iter().filter(|advertisement| advertisement.selects_pool(pool))
     }
 
-    /// The BFD profile of this name.
+    /// The BFD profile with this name.
     pub fn bfd_profile(&self, name: &str) -> Option<&BfdProfile> {
         self.bfd_profiles.iter().find(|profile| profile.name == name)
     }
 }
 
-/// A number of nothing but digits.
+/// Parses a number that consists of digits only, without a sign.
 fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
-    text.bytes().all(|octet| octet.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+    if !text.bytes().all(|octet| octet.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
 }

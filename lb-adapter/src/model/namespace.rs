@@ -1,4 +1,4 @@
-//! A namespace, which pools may be restricted to.
+//! A namespace. Pools can be restricted to namespaces.
 
 use super::Labels;
 
@@ -8,12 +8,12 @@ use super::Labels;
 pub struct Namespace {
     /// Unique in the cluster.
     pub name: String,
-    /// What selectors see. The label that the API server gives to each namespace is always there.
+    /// The labels, always including the one that the API server sets on each namespace.
     pub labels: Labels,
 }
 
 impl Namespace {
-    /// A namespace without labels of its own.
+    /// Makes a namespace without labels of its own.
     pub fn new(name: impl Into<String>) -> Self {
         let name = name.into();
         let labels = Labels::from([("kubernetes.io/metadata.name".to_owned(), name.clone())]);

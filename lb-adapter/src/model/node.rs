@@ -10,18 +10,18 @@ use super::Labels;
 pub struct Node {
     /// Unique in the cluster.
     pub name: String,
-    /// What selectors see.
+    /// The labels.
     pub labels: Labels,
-    /// Its addresses: those of type InternalIP in the order given, then the others.
+    /// The addresses: those of type InternalIP in the order of the status, then the others.
     pub addresses: Vec<IpAddr>,
-    /// Whether it is ready: it says nothing, or its condition Ready is true.
+    /// True if the condition Ready is true or absent.
     pub ready: bool,
-    /// Whether its condition NetworkUnavailable is true.
+    /// True if the condition NetworkUnavailable is true.
     pub network_unavailable: bool,
 }
 
 impl Node {
-    /// A node without labels and addresses, and without conditions.
+    /// Makes a node without labels, addresses and conditions.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),

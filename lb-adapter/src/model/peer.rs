@@ -1,66 +1,67 @@
-//! A router that the nodes speak BGP to.
+//! A BGP peer: a router to which the nodes announce routes.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::selector::any_or_none;
+use super::selector::matches_any_or_empty;
 use super::{Asn, BgpIdentifier, DisabledCapability, IpFamily, LabelSelector, Labels};
 
-/// One router, and how to speak to it.
+/// A router, and the parameters of the sessions with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// Unique in the configuration: what it was named, or its address and port.
+    /// Unique in the configuration: the configured name, or the address and port.
     pub name: String,
-    /// The AS that the nodes are in.
+    /// The nodes' AS.
     pub my_asn: Asn,
-    /// The AS that the router is in.
+    /// The router's AS.
     pub peer_asn: PeerAsn,
-    /// Another AS that the nodes pretend to be in towards this router.
+    /// Another AS that the nodes present to this router in place of their own.
     pub local_asn: Option<Asn>,
-    /// Where the router is.
+    /// The address of the router, or the interface that leads to it.
     pub address: PeerAddress,
     /// The router's TCP port.
     pub port: u16,
-    /// The address to dial from; none leaves it to the speaker.
+    /// The source address of the connection; if none, the speaker chooses.
     pub source_address: Option<IpAddr>,
-    /// The hold time to propose, in whole seconds; zero is a session without keepalives.
+    /// The hold time to propose, in whole seconds; zero means a session without keepalives.
     pub hold_time: Duration,
-    /// The time between keepalives, in whole seconds; none is a third of the hold time agreed on.
+    /// The time between keepalives, in whole seconds; if none, a third of the negotiated hold time.
     pub keepalive_time: Option<Duration>,
-    /// The time between attempts to connect, in whole seconds; none leaves it to the speaker.
+    /// The time between attempts to connect, in whole seconds; if none, the speaker chooses.
     pub connect_time: Option<Duration>,
-    /// The BGP Identifier to use; none leaves it to the speaker (the node's address).
+    /// The BGP Identifier; if none, the speaker uses the node's address.
     pub router_id: Option<BgpIdentifier>,
-    /// The nodes that speak to it: those that one of these selects, or all if there is none.
+    /// The nodes that connect to it: those selected by one of these, or all nodes if empty.
     pub node_selectors: Vec<LabelSelector>,
     /// The password of TCP MD5 signatures (RFC 2385).
     pub password: Option<Password>,
-    /// The Secret that the password is from, if it is from one.
+    /// The name of the Secret that contains the password, if there is one.
     pub password_secret: Option<String>,
-    /// The profile of the BFD sessions that watch over it, by name; none is no BFD.
+    /// The name of the BFD profile; if none, there are no BFD sessions.
     pub bfd_profile: Option<String>,
-    /// Whether the router is asked to keep routes over a restart of the speaker (RFC 4724).
+    /// True if the router is asked to retain routes over a restart of the speaker (RFC 4724).
     pub graceful_restart: bool,
-    /// Whether an external router may be some hops away.
+    /// True if an external router may be more than one hop away.
     pub ebgp_multihop: bool,
-    /// Whether routes of the family that the session does not run over are sent too.
+    /// True if routes of both families are sent, not only those of the family that the session runs over.
     pub dual_stack: bool,
-    /// What routes to it name as their next hop; none leaves it to the speaker.
+    /// The next hop of the routes; if none, the speaker chooses.
     pub next_hop: Option<NextHopPolicy>,
-    /// Capabilities that are not offered, sorted, each once. At least one address family remains.
+    /// The capabilities that are not offered, sorted and without duplicates. At least one address family remains.
     pub without_capabilities: Vec<DisabledCapability>,
 }
 
 impl Peer {
     /// The port of BGP (RFC 4271 section 4.2).
     pub const DEFAULT_PORT: u16 = 179;
-    /// MetalLB's hold time, also the one suggested by RFC 4271 section 10.
+    /// MetalLB's hold time, which RFC 4271 section 10 also suggests.
     pub const DEFAULT_HOLD_TIME: Duration = Duration::from_secs(90);
 
-    /// A peer with every default, named by its address and port.
+    /// Makes a peer with all defaults, named by its address and port.
     pub fn new(my_asn: Asn, peer_asn: impl Into<PeerAsn>, address: impl Into<PeerAddress>) -> Self {
         let address = address.into();
+
         Self {
             name: address.with_port(Self::DEFAULT_PORT),
             my_asn,
@@ -85,28 +86,27 @@ impl Peer {
         }
     }
 
-    /// Whether a node with these labels speaks to it.
+    /// Returns true if a node with these labels connects to it.
     pub fn selects(&self, labels: &Labels) -> bool {
-        any_or_none(&self.node_selectors, labels)
+        matches_any_or_empty(&self.node_selectors, labels)
     }
 
-    /// Where it is, with its port: `172.22.35.1:179`, `[fd00::1]:179`, `eth1:179`. Two peers may
-    /// be alike in it.
+    /// The address and port: `172.22.35.1:179`, `[fd00::1]:179`, `eth1:179`. Two peers may have the same.
     pub fn endpoint(&self) -> String {
         self.address.with_port(self.port)
     }
 
-    /// Address and port to dial, of a router whose address is configured.
+    /// The address and port to connect to, if the address is configured.
     pub fn socket_address(&self) -> Option<SocketAddr> {
         Some(SocketAddr::new(self.address.ip()?, self.port))
     }
 
-    /// The AS that the router sees.
+    /// The AS that the nodes present to the router.
     pub fn shown_asn(&self) -> Asn {
         self.local_asn.unwrap_or(self.my_asn)
     }
 
-    /// The AS that the router must be in; `None` is any but the nodes' own.
+    /// The AS that the router must have; `None` accepts any but the nodes' own.
     pub fn expected_asn(&self) -> Option<Asn> {
         match self.peer_asn {
             PeerAsn::Number(asn) => Some(asn),
@@ -115,37 +115,37 @@ impl Peer {
         }
     }
 
-    /// Whether the session is an internal one: LOCAL_PREF is for these only.
+    /// Returns true if the session is internal. LOCAL_PREF is sent on internal sessions only.
     pub fn is_internal(&self) -> bool {
         self.expected_asn() == Some(self.shown_asn())
     }
 
-    /// What its routes name as their next hop, where a process has them name this by default. Over an interface that
-    /// is always the session's address: its link may have no other ones.
+    /// The next hop of the routes, given the default of the process. An interface always uses the session's address by
+    /// default, since its link may have no others.
     pub fn next_hop_or<'a>(&'a self, default: &'a NextHopPolicy) -> &'a NextHopPolicy {
         match (&self.next_hop, &self.address) {
-            (Some(own), _) => own,
+            (Some(configured), _) => configured,
             (None, PeerAddress::Interface(_)) => &NextHopPolicy::SessionAddress,
             (None, PeerAddress::Ip(_)) => default,
         }
     }
 
-    /// Whether routes of this family are sent to it: those of the family that the session runs
-    /// over, or both. Link-local sessions of an interface carry both.
+    /// Returns true if routes of this family are sent: those of the family that the session runs over, or both.
+    /// Link-local sessions of an interface carry both.
     pub fn carries(&self, family: IpFamily) -> bool {
         self.dual_stack || self.address.ip().is_none_or(|address| IpFamily::of(address) == family)
     }
 }
 
-/// The AS that a router is in.
+/// The AS of a router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "MetalLB has these")]
 pub enum PeerAsn {
-    /// This one.
+    /// This AS.
     Number(Asn),
-    /// The nodes' own, whichever that is.
+    /// The nodes' own AS.
     Internal,
-    /// Any other, as the router says.
+    /// Any other AS; the router's OPEN says which.
     External,
 }
 
@@ -165,13 +165,13 @@ impl fmt::Display for PeerAsn {
     }
 }
 
-/// Where a router is.
+/// The address of a router, or the interface that leads to it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "MetalLB has these")]
 pub enum PeerAddress {
-    /// At this address.
+    /// A router at this address.
     Ip(IpAddr),
-    /// At the other end of this interface of the node, whatever its address is there (unnumbered).
+    /// The router at the other end of this interface of the node, at an address that is not configured (unnumbered).
     Interface(String),
 }
 
@@ -184,7 +184,7 @@ impl PeerAddress {
         }
     }
 
-    /// With a port: `172.22.35.1:179`, `[fd00::1]:179`, `eth1:179`.
+    /// Formats the address with a port: `172.22.35.1:179`, `[fd00::1]:179`, `eth1:179`.
     pub fn with_port(&self, port: u16) -> String {
         match self {
             Self::Ip(address) => SocketAddr::new(*address, port).to_string(),
@@ -208,17 +208,16 @@ impl fmt::Display for PeerAddress {
     }
 }
 
-/// What routes name as their next hop.
+/// The next hop of announced routes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum NextHopPolicy {
-    /// The address that the session itself uses, which need not be known here.
+    /// The local address of the session, which need not be configured.
     #[default]
     SessionAddress,
-    /// The node's first address of the prefix's family, for sessions that run between other
-    /// addresses than the traffic.
+    /// The node's first address of the prefix's family, for sessions that do not use the addresses of the traffic.
     NodeAddress,
-    /// The one of these addresses that is of the prefix's family; for the other family the session's address.
+    /// The one of these addresses that is of the prefix's family. If there is none, the session's address.
     Addresses(Vec<IpAddr>),
 }
 
@@ -235,17 +234,17 @@ impl fmt::Display for NextHopPolicy {
     }
 }
 
-/// A password, which no log shows: `Debug` prints a row of dots whatever it is.
+/// A password. `Debug` does not print it, so that no log shows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
 impl Password {
-    /// Takes the password as it is, blanks included.
+    /// Makes a password of a text, blanks included.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The password itself, for the socket and nothing else.
+    /// The text of the password, for the socket only.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -261,13 +260,13 @@ impl fmt::Debug for Password {
 mod tests {
     use super::*;
 
-    fn at(address: &str) -> Peer {
+    fn peer_at(address: &str) -> Peer {
         Peer::new(Asn(64636), Asn(64635), address.parse::<IpAddr>().unwrap())
     }
 
     #[test]
     fn debug_of_a_peer_does_not_show_its_password() {
-        let mut peer = at("172.22.35.1");
+        let mut peer = peer_at("172.22.35.1");
         peer.password = Some(Password::new("opensesame"));
         let shown = format!("{peer:?}");
         assert!(!shown.contains("opensesame"), "{shown}");
@@ -276,14 +275,14 @@ mod tests {
 
     #[test]
     fn a_peer_is_named_by_address_and_port() {
-        let v4 = at("172.22.35.1");
-        let v6 = at("fd00::1");
+        let v4 = peer_at("172.22.35.1");
+        let v6 = peer_at("fd00::1");
         assert_eq!((v4.name.as_str(), v6.name.as_str()), ("172.22.35.1:179", "[fd00::1]:179"));
     }
 
     #[test]
     fn selectors_of_a_peer_are_alternatives_and_none_selects_all() {
-        let mut peer = at("172.22.35.1");
+        let mut peer = peer_at("172.22.35.1");
         let labels = Labels::from([("rack".to_owned(), "b".to_owned())]);
         assert!(peer.selects(&labels));
         for value in ["a", "b"] {
@@ -295,8 +294,8 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_internal_by_the_as_that_the_router_sees() {
-        let mut peer = at("172.22.35.1");
+    fn a_session_is_internal_by_the_as_presented_to_the_router() {
+        let mut peer = peer_at("172.22.35.1");
         assert!(!peer.is_internal());
         peer.local_asn = Some(Asn(64635));
         assert!(peer.is_internal());
@@ -310,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_session_carries_the_family_that_it_runs_over_or_both() {
-        let mut peer = at("fd00::1");
+        let mut peer = peer_at("fd00::1");
         assert!(peer.carries(IpFamily::Ipv6) && !peer.carries(IpFamily::Ipv4));
         peer.dual_stack = true;
         assert!(peer.carries(IpFamily::Ipv4));

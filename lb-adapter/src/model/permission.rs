@@ -1,4 +1,4 @@
-//! What Services may say about their own routes.
+//! The permissions of Services to set attributes of their own routes.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use super::{Community, LargeCommunity, number};
 
-/// What the annotations `ferrolb.io/...` of a Service may set for addresses of a pool. By default
-/// nothing: a Service that could choose freely might have its own or another's traffic dropped.
+/// The attributes that the annotations `ferrolb.io/...` of a Service may set for addresses of a pool.
+///
+/// By default none: a Service that could choose freely might cause its own traffic or another's to be dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Permissions {
@@ -17,53 +18,53 @@ pub struct Permissions {
     pub local_pref: Option<RangeInclusive<u32>>,
     /// The values that MULTI_EXIT_DISC may have.
     pub med: Option<RangeInclusive<u32>>,
-    /// How often the own AS may be prepended to AS_PATH at most.
+    /// The maximum number of times that the own AS may be prepended to AS_PATH.
     pub prepend: u8,
-    /// Whether Services may say when they count as healthy, which has nodes probe what they name.
+    /// True if Services may set their own health conditions, which makes nodes send the probes that they name.
     pub health: bool,
 }
 
 impl Permissions {
-    /// Whether a Service may add this community.
+    /// Returns true if a Service may add this community.
     pub fn allows_community(&self, community: Community) -> bool {
         self.communities.iter().any(|pattern| pattern.matches(community))
     }
 
-    /// Whether a Service may add this large community.
+    /// Returns true if a Service may add this large community.
     pub fn allows_large_community(&self, community: LargeCommunity) -> bool {
         self.communities.iter().any(|pattern| pattern.matches_large(community))
     }
 
-    /// Whether a Service may set this LOCAL_PREF.
+    /// Returns true if a Service may set this LOCAL_PREF.
     pub fn allows_local_pref(&self, value: u32) -> bool {
         self.local_pref.as_ref().is_some_and(|range| range.contains(&value))
     }
 
-    /// Whether a Service may set this MULTI_EXIT_DISC.
+    /// Returns true if a Service may set this MULTI_EXIT_DISC.
     pub fn allows_med(&self, value: u32) -> bool {
         self.med.as_ref().is_some_and(|range| range.contains(&value))
     }
 }
 
-/// Communities that a Service may add: numbers, the last of which may be `*` for any.
+/// A pattern of communities that a Service may add: numbers, of which the last may be `*` for any number.
 ///
-/// Written `64512:100`, `64512:*`, `large:64512:1:*`. There is no pattern for everything, since
-/// `65535:666` asks routers to drop the traffic.
+/// Written `64512:100`, `64512:*`, `large:64512:1:*`. No pattern matches all communities, since `65535:666` makes routers
+/// drop the traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CommunityPattern {
-    /// This one.
+    /// This community.
     One(Community),
-    /// Those of an AS.
+    /// All communities of an AS.
     OfAs(u16),
-    /// This large one.
+    /// This large community.
     OneLarge(LargeCommunity),
-    /// The large ones that begin with these two numbers.
+    /// All large communities that begin with these two numbers.
     OfFunction(u32, u32),
 }
 
 impl CommunityPattern {
-    /// Whether the community is one of them.
+    /// Returns true if the pattern matches a community.
     pub fn matches(self, community: Community) -> bool {
         match self {
             Self::One(one) => one == community,
@@ -72,7 +73,7 @@ impl CommunityPattern {
         }
     }
 
-    /// Whether the large community is one of them.
+    /// Returns true if the pattern matches a large community.
     pub fn matches_large(self, community: LargeCommunity) -> bool {
         match self {
             Self::OneLarge(one) => one == community,
@@ -95,7 +96,7 @@ impl fmt::Display for CommunityPattern {
     }
 }
 
-/// The text is no [`CommunityPattern`].
+/// The error for a text that is not a [`CommunityPattern`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a community or pattern such as 64512:100, 64512:* or large:64512:1:*")]
 #[non_exhaustive]
@@ -132,12 +133,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_match_what_they_say_and_read_back() {
+    fn patterns_match_their_communities_and_parse_back() {
         let matches = |pattern: &str, community: &str| {
             let pattern: CommunityPattern = pattern.parse().unwrap();
-            match community.starts_with("large:") {
-                true => pattern.matches_large(community.parse().unwrap()),
-                false => pattern.matches(community.parse().unwrap()),
+            if community.starts_with("large:") {
+                pattern.matches_large(community.parse().unwrap())
+            } else {
+                pattern.matches(community.parse().unwrap())
             }
         };
         assert!(matches("64512:100", "64512:100"));

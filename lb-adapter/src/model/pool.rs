@@ -1,35 +1,35 @@
-//! A pool of addresses.
+//! An address pool.
 
 use std::net::IpAddr;
 
 use super::{AddressRange, Health, Labels, Namespace, Permissions, Service, ServiceAllocation};
 
-/// Addresses to give to Services.
+/// A pool of addresses for Services.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pool {
     /// Unique in the configuration.
     pub name: String,
-    /// What advertisements select pools by.
+    /// The labels, by which advertisements select pools.
     pub labels: Labels,
-    /// How its addresses become reachable.
+    /// The protocol that announces its addresses.
     pub protocol: Protocol,
-    /// Its addresses, in the order written, which is the order they are tried in.
+    /// The ranges of addresses, in the order written, in which they are tried.
     pub ranges: Vec<AddressRange>,
-    /// Whether a Service that asks for nothing may get an address of it.
+    /// True if the pool serves Services that do not request a pool or an address.
     pub auto_assign: bool,
-    /// Whether addresses that end in .0 or .255 are never given out.
+    /// True if addresses that end in .0 or .255 are never given out.
     pub avoid_buggy_ips: bool,
-    /// Which Services may have its addresses; none is all, after those that are for some.
+    /// The Services that the pool admits. If none, it admits all, and is tried after the pools that admit only some.
     pub allocation: Option<ServiceAllocation>,
-    /// What Services may say about their own routes.
+    /// The permissions of Services to set attributes of their own routes.
     pub permissions: Permissions,
-    /// When its Services count as healthy, unless they say it themselves.
+    /// The health conditions of its Services, unless they set their own.
     pub health: Health,
 }
 
 impl Pool {
-    /// A BGP pool with MetalLB's defaults: assigned automatically, for all Services.
+    /// Makes a BGP pool with MetalLB's defaults: assigned automatically, for all Services.
     pub fn new(name: impl Into<String>, ranges: Vec<AddressRange>) -> Self {
         Self {
             name: name.into(),
@@ -44,33 +44,33 @@ impl Pool {
         }
     }
 
-    /// Whether this Service, which lies in this namespace, may have one of its addresses; see
-    /// [`ServiceAllocation::admits`].
+    /// Returns true if the pool admits this Service of this namespace; see [`ServiceAllocation::admits`].
     pub fn admits(&self, service: &Service, namespace: Option<&Namespace>) -> bool {
-        self.allocation.as_ref().is_none_or(|rule| rule.admits(service, namespace))
+        self.allocation.as_ref().is_none_or(|allocation| allocation.admits(service, namespace))
     }
 
-    /// Whether the address lies in it; [`Pool::avoids`] is not looked at.
+    /// Returns true if the pool contains the address, even if it avoids it.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.ranges.iter().any(|range| range.contains(address))
     }
 
-    /// Whether the address is one that this pool never gives out: IPv4, ending in .0 or .255.
+    /// Returns true if the pool never gives out the address, since it is an IPv4 address that ends in .0 or .255.
     pub fn avoids(&self, address: IpAddr) -> bool {
         let IpAddr::V4(address) = address else { return false };
         self.avoid_buggy_ips && matches!(address.octets()[3], 0 | 255)
     }
 }
 
-/// How the addresses of a [`Pool`] become reachable. The ConfigMap says it; of today's resources it
-/// follows: [`Layer2`](Self::Layer2) is a pool that an [`L2Advertisement`](super::L2Advertisement)
-/// selects and no [`BgpAdvertisement`](super::BgpAdvertisement).
+/// The protocol that announces the addresses of a [`Pool`].
+///
+/// A ConfigMap names it. With resources, a pool is [`Layer2`](Self::Layer2) if an
+/// [`L2Advertisement`](super::L2Advertisement) selects it and no [`BgpAdvertisement`](super::BgpAdvertisement) does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "MetalLB has these two")]
 pub enum Protocol {
-    /// Announced to routers.
+    /// Announced to routers by BGP.
     Bgp,
-    /// Answered by ARP and NDP, which FerroLB leaves to others.
+    /// Announced by ARP and NDP, which FerroLB leaves to other programs.
     Layer2,
 }
 
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_that_end_in_0_or_255_are_avoided_only_where_asked() {
+    fn addresses_that_end_in_0_or_255_are_avoided_only_on_request() {
         let mut pool = Pool::new("default", vec!["10.0.0.0/23".parse().unwrap()]);
         let avoided = |pool: &Pool, text: &str| pool.avoids(text.parse().unwrap());
         assert!(!avoided(&pool, "10.0.1.0"));

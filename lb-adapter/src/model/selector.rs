@@ -1,43 +1,43 @@
-//! Selectors, which pick objects by their labels.
+//! Label selectors.
 
 use super::Labels;
 
-/// A label selector of Kubernetes: every equality and every expression must hold, so an empty one selects all.
+/// A label selector of Kubernetes. All equalities and expressions must hold, so an empty selector selects all objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LabelSelector {
-    /// Labels that must be there with exactly this value.
+    /// The labels that must exist with exactly these values.
     pub match_labels: Labels,
-    /// Expressions that must all hold.
+    /// The expressions that must hold.
     pub match_expressions: Vec<MatchExpression>,
 }
 
 impl LabelSelector {
-    /// Whether an object with these labels is selected.
+    /// Returns true if an object with these labels is selected.
     pub fn matches(&self, labels: &Labels) -> bool {
         self.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value))
             && self.match_expressions.iter().all(|expression| expression.matches(labels))
     }
 }
 
-/// Whether one of these selectors selects the labels, or there is none: how lists of selectors are
-/// meant that restrict something only when they are not empty.
-pub(super) fn any_or_none(selectors: &[LabelSelector], labels: &Labels) -> bool {
+/// Returns true if one of these selectors selects the labels, or if there are no selectors: an empty list restricts
+/// nothing.
+pub(super) fn matches_any_or_empty(selectors: &[LabelSelector], labels: &Labels) -> bool {
     selectors.is_empty() || selectors.iter().any(|selector| selector.matches(labels))
 }
 
 /// One expression of a [`LabelSelector`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MatchExpression {
-    /// The label's key.
+    /// The key of the label.
     pub key: String,
-    /// How the label is compared with the values.
+    /// The comparison of the label with the values.
     pub operator: SelectorOperator,
     /// At least one for `In` and `NotIn`, none for the others.
     pub values: Vec<String>,
 }
 
 impl MatchExpression {
-    /// Whether it holds for these labels. As in Kubernetes, an absent label is "not in" anything.
+    /// Returns true if the expression holds for these labels. As in Kubernetes, an absent label is "not in" any values.
     pub fn matches(&self, labels: &Labels) -> bool {
         let value = labels.get(&self.key);
         let listed = value.is_some_and(|value| self.values.iter().any(|listed| listed == value));
@@ -50,15 +50,15 @@ impl MatchExpression {
     }
 }
 
-/// How a [`MatchExpression`] compares.
+/// The operator of a [`MatchExpression`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the operators of a Kubernetes label selector")]
 pub enum SelectorOperator {
-    /// The label is there with one of the values.
+    /// The label exists with one of the values.
     In,
     /// The label is absent or has another value.
     NotIn,
-    /// The label is there.
+    /// The label exists.
     Exists,
     /// The label is absent.
     DoesNotExist,
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn expressions_follow_the_label_selectors_of_kubernetes() {
+    fn expressions_follow_the_rules_of_kubernetes() {
         assert!(holds(SelectorOperator::In, &["a", "b"], &[("rack", "b")]));
         assert!(!holds(SelectorOperator::In, &["a"], &[("rack", "b")]));
         assert!(!holds(SelectorOperator::In, &["a"], &[]));
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_selector_wants_everything_it_lists() {
+    fn all_conditions_of_a_selector_must_hold() {
         let labels = Labels::from([("rack".to_owned(), "a".to_owned())]);
         let mut selector = LabelSelector::default();
         assert!(selector.matches(&labels));

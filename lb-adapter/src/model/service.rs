@@ -1,4 +1,4 @@
-//! A Service: what allocation and announcement read of it.
+//! A Service, with the fields that allocation and announcement read.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::{Labels, Timestamp};
 use crate::intern::Interner;
 
-/// Namespace and name of a Service; ordered by namespace first.
+/// The namespace and name of a Service, ordered by namespace first.
 ///
-/// Everything that is known of a Service is kept by it, so clones share the names.
+/// Clones share the names, since a key occurs in many maps.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceKey(Arc<NamespacedName>);
 
@@ -27,16 +27,14 @@ pub struct NamespacedName {
 }
 
 impl ServiceKey {
-    /// The key of `namespace/name`.
+    /// Makes the key of `namespace/name`.
     pub fn new(namespace: impl AsRef<str>, name: impl AsRef<str>) -> Self {
         let (namespace, name) = (namespace.as_ref().into(), name.as_ref().into());
         Self(Arc::new(NamespacedName { namespace, name }))
     }
-}
 
-impl ServiceKey {
-    /// The same with a namespace that all have in common who share these.
-    pub(crate) fn sharing(self, namespaces: &mut Interner<str>) -> Self {
+    /// Returns the same key with an interned namespace.
+    pub(crate) fn intern_namespace(self, namespaces: &mut Interner<str>) -> Self {
         let NamespacedName { namespace, name } = Arc::unwrap_or_clone(self.0);
         Self(Arc::new(NamespacedName { namespace: namespaces.intern(namespace), name }))
     }
@@ -62,17 +60,17 @@ impl fmt::Display for ServiceKey {
     }
 }
 
-/// One Service. Field names are those of Kubernetes.
+/// A Service. Its fields are named as in Kubernetes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Service {
-    /// Namespace and name.
+    /// The namespace and name.
     pub key: ServiceKey,
-    /// `metadata.creationTimestamp`; a manifest that was never applied has none.
+    /// `metadata.creationTimestamp`, which a manifest that was never applied does not have.
     pub created: Option<Timestamp>,
     /// `spec.type`.
     pub type_: ServiceType,
-    /// `spec.loadBalancerIP` as written: the allocator judges it.
+    /// `spec.loadBalancerIP` as written. The allocator checks it.
     pub load_balancer_ip: Option<String>,
     /// `spec.loadBalancerClass`.
     pub load_balancer_class: Option<String>,
@@ -86,20 +84,20 @@ pub struct Service {
     pub labels: Labels,
     /// `metadata.annotations`.
     pub annotations: Labels,
-    /// `spec.ipFamilies`; empty when the manifest leaves it to the API server.
+    /// `spec.ipFamilies`, empty if the API server is to choose.
     pub ip_families: Vec<IpFamily>,
     /// `spec.ipFamilyPolicy`.
     pub ip_family_policy: Option<IpFamilyPolicy>,
-    /// `spec.clusterIPs` (or `spec.clusterIP`); empty for a headless Service too.
+    /// `spec.clusterIPs` or `spec.clusterIP`, empty for a headless Service too.
     pub cluster_ips: Vec<IpAddr>,
     /// `spec.publishNotReadyAddresses`.
     pub publish_not_ready_addresses: bool,
-    /// `status.loadBalancer.ingress[]`, the `ip` (or else `hostname`) of each entry as written.
+    /// `status.loadBalancer.ingress[]`: the `ip` of each entry, or else its `hostname`, as written.
     pub status_addresses: Vec<String>,
 }
 
 impl Service {
-    /// A Service of type LoadBalancer with the API server's defaults and without ports.
+    /// Makes a Service of type LoadBalancer with the API server's defaults and without ports.
     pub fn new(key: ServiceKey) -> Self {
         Self {
             key,
@@ -125,18 +123,18 @@ impl Service {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "the types of the Kubernetes API")]
 pub enum ServiceType {
-    /// Reachable inside the cluster only.
+    /// A Service that is reachable only inside the cluster.
     #[serde(rename = "ClusterIP")]
     ClusterIp,
-    /// Also at a port of each node.
+    /// A Service that is also reachable at a port of each node.
     NodePort,
-    /// Also at an address from outside: what FerroLB is for.
+    /// A Service that is also reachable at an external address, which FerroLB provides.
     LoadBalancer,
-    /// A name in DNS, no address at all.
+    /// An alias of a DNS name, without an address.
     ExternalName,
 }
 
-/// As Kubernetes writes it.
+/// Displays the type as Kubernetes writes it.
 impl fmt::Display for ServiceType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -152,9 +150,9 @@ impl fmt::Display for ServiceType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "the policies of the Kubernetes API")]
 pub enum ExternalTrafficPolicy {
-    /// Each node takes traffic and passes it to any endpoint.
+    /// Each node accepts traffic and forwards it to any endpoint.
     Cluster,
-    /// A node takes traffic for its own endpoints only.
+    /// A node accepts traffic only for its own endpoints.
     Local,
 }
 
@@ -217,7 +215,7 @@ impl IpFamily {
         }
     }
 
-    /// The one that it is not.
+    /// The other family.
     #[must_use]
     pub fn other(self) -> Self {
         match self {
@@ -226,7 +224,7 @@ impl IpFamily {
         }
     }
 
-    /// How many bits an address has, which is the length of a host route.
+    /// The number of bits of an address, which is the prefix length of a host route.
     pub fn bits(self) -> u8 {
         match self {
             Self::Ipv4 => 32,
@@ -250,8 +248,8 @@ impl fmt::Display for IpFamily {
 pub enum IpFamilyPolicy {
     /// One family.
     SingleStack,
-    /// Both if there are addresses of both.
+    /// Both families if there are addresses of both.
     PreferDualStack,
-    /// Both or nothing.
+    /// Both families or none.
     RequireDualStack,
 }

@@ -1,23 +1,23 @@
-//! A point in time as Kubernetes writes it, comparable without a clock or a calendar.
+//! Timestamps as Kubernetes writes them, which can be compared without a clock or a calendar.
 
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
-/// A time of RFC 3339, such as `2018-09-12T08:30:00Z`; compares by the instant it means.
+/// A time of RFC 3339, such as `2018-09-12T08:30:00Z`. Times compare by the instant, not by the text.
 ///
-/// It is shown in UTC, with a fraction only if it has one.
+/// It displays in UTC, with a fraction only if it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp {
-    /// Seconds since 1970-01-01T00:00:00Z; negative before it.
+    /// The seconds since 1970-01-01T00:00:00Z, negative for earlier times.
     seconds: i64,
-    /// Nanoseconds after that, and one more: a time is kept of each of thousands of Services, and an
-    /// `Option` of it takes no more room this way.
+    /// The nanoseconds after that, plus one. This way an `Option` of a time needs no extra memory, and each of thousands
+    /// of Services has one.
     nanoseconds: NonZeroU32,
 }
 
 impl Timestamp {
-    /// Seconds since 1970-01-01T00:00:00Z, and nanoseconds after that.
+    /// The seconds since 1970-01-01T00:00:00Z, and the nanoseconds after that.
     pub(crate) fn parts(self) -> (i64, u32) {
         (self.seconds, self.nanoseconds.get() - 1)
     }
@@ -27,7 +27,7 @@ impl Timestamp {
     }
 }
 
-/// A text is no time of RFC 3339.
+/// The error for a text that is not a time of RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a time such as 2018-09-12T08:30:00Z")]
 #[non_exhaustive]
@@ -56,14 +56,15 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Reads `YYYY-MM-DDThh:mm:ss[.fraction](Z|+hh:mm|-hh:mm)`.
+/// Parses `YYYY-MM-DDThh:mm:ss[.fraction](Z|+hh:mm|-hh:mm)`.
 fn parse(text: &str) -> Option<Timestamp> {
     let (date, rest) = (text.get(..10)?, text.get(10..)?);
     let clock = rest.strip_prefix(['T', 't'])?;
     let (time, rest) = (clock.get(..8)?, clock.get(8..)?);
     let [year, month, day] = fields(date, '-', [4, 2, 2])?;
     let [hour, minute, second] = fields(time, ':', [2, 2, 2])?;
-    // RFC 3339 knows the leap second, 60; it then counts as the next minute's first.
+
+    // RFC 3339 allows 60 for a leap second. It counts as the first second of the next minute.
     let valid = (1..=12).contains(&month)
         && (1..=days_in_month(year, month)).contains(&day)
         && hour < 24
@@ -72,6 +73,7 @@ fn parse(text: &str) -> Option<Timestamp> {
     if !valid {
         return None;
     }
+
     let (nanoseconds, zone) = fraction(rest)?;
     let seconds =
         days_since_1970(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second
@@ -79,7 +81,7 @@ fn parse(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_parts((seconds, nanoseconds)))
 }
 
-/// Three numbers of exactly these many digits with a separator between them.
+/// Parses three numbers with a separator between them. Each must have exactly the given number of digits.
 fn fields(text: &str, separator: char, widths: [usize; 3]) -> Option<[i64; 3]> {
     let mut values = [0; 3];
     let mut parts = text.split(separator);
@@ -91,15 +93,18 @@ fn fields(text: &str, separator: char, widths: [usize; 3]) -> Option<[i64; 3]> {
 }
 
 fn digits(text: &str) -> Option<i64> {
-    let all = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    all.then(|| text.parse().ok()).flatten()
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
 }
 
-/// Splits off `.digits` and gives it as nanoseconds; what is finer is cut off.
+/// Splits off `.digits` and returns it as nanoseconds, without digits beyond those.
 fn fraction(text: &str) -> Option<(u32, &str)> {
     let Some(text) = text.strip_prefix('.') else { return Some((0, text)) };
     let end = text.find(|c: char| !c.is_ascii_digit()).filter(|end| *end > 0)?;
     let (fraction, rest) = text.split_at(end);
+
     let nanoseconds = fraction
         .bytes()
         .chain(std::iter::repeat(b'0'))
@@ -108,7 +113,7 @@ fn fraction(text: &str) -> Option<(u32, &str)> {
     Some((nanoseconds, rest))
 }
 
-/// The seconds that local time is ahead of UTC.
+/// Returns the number of seconds by which local time is ahead of UTC.
 fn offset(zone: &str) -> Option<i64> {
     if matches!(zone, "Z" | "z") {
         return Some(0);
@@ -131,8 +136,8 @@ fn days_in_month(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days from 1970-01-01 in the Gregorian calendar. Years are counted from March, so that the leap
-/// day is the last one and a month's first day is a linear function of its number.
+/// Returns the days from 1970-01-01 in the Gregorian calendar. Years are counted from March, so that the leap day is the
+/// last day of a year and the first day of a month is a linear function of its number.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let month_from_march = (month + 9) % 12;
@@ -141,12 +146,12 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     365 * year + leap_days + day_of_year - DAYS_TO_1970
 }
 
-/// The inverse of [`days_since_1970`]: year, month, day.
+/// The inverse of [`days_since_1970`]. Returns year, month and day.
 fn date_of(days: i64) -> (i64, i64, i64) {
     let days = days + DAYS_TO_1970;
     let era = days.div_euclid(DAYS_PER_400_YEARS);
     let day_of_era = days.rem_euclid(DAYS_PER_400_YEARS);
-    // Take out the leap days of the era, then years are of equal length.
+    // Without the leap days of the era, all years are equally long.
     let year_of_era =
         (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
@@ -158,7 +163,7 @@ fn date_of(days: i64) -> (i64, i64, i64) {
 }
 
 const SECONDS_PER_DAY: i64 = 86_400;
-/// From 0000-03-01 to 1970-01-01.
+/// The days from 0000-03-01 to 1970-01-01.
 const DAYS_TO_1970: i64 = 719_468;
 const DAYS_PER_400_YEARS: i64 = 146_097;
 
@@ -168,17 +173,17 @@ mod tests {
 
     use super::*;
 
-    fn shown(text: &str) -> String {
+    fn displayed(text: &str) -> String {
         text.parse::<Timestamp>().unwrap().to_string()
     }
 
     #[test]
-    fn times_are_shown_in_utc() {
-        assert_eq!(shown("2018-09-12T08:30:00Z"), "2018-09-12T08:30:00Z");
-        assert_eq!(shown("2018-09-12T00:30:00+02:00"), "2018-09-11T22:30:00Z");
-        assert_eq!(shown("1969-12-31T23:59:59-00:30"), "1970-01-01T00:29:59Z");
-        assert_eq!(shown("2000-02-29T12:00:00.2500Z"), "2000-02-29T12:00:00.25Z");
-        assert_eq!(shown("0000-01-01T00:00:00Z"), "0000-01-01T00:00:00Z");
+    fn times_are_displayed_in_utc() {
+        assert_eq!(displayed("2018-09-12T08:30:00Z"), "2018-09-12T08:30:00Z");
+        assert_eq!(displayed("2018-09-12T00:30:00+02:00"), "2018-09-11T22:30:00Z");
+        assert_eq!(displayed("1969-12-31T23:59:59-00:30"), "1970-01-01T00:29:59Z");
+        assert_eq!(displayed("2000-02-29T12:00:00.2500Z"), "2000-02-29T12:00:00.25Z");
+        assert_eq!(displayed("0000-01-01T00:00:00Z"), "0000-01-01T00:00:00Z");
     }
 
     #[test]
@@ -194,14 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn order_is_the_order_of_the_instants_not_of_the_texts() {
+    fn times_compare_by_the_instant_and_not_by_the_text() {
         let time = |text: &str| text.parse::<Timestamp>().unwrap();
         assert!(time("2018-09-12T09:00:00+02:00") < time("2018-09-12T08:30:00Z"));
         assert!(time("2018-09-12T08:30:00Z") < time("2018-09-12T08:30:00.1Z"));
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn invalid_times_are_refused() {
         for text in [
             "",
             "2018-09-12",
@@ -222,7 +227,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_second_reads_back(seconds in -62_000_000_000_i64..250_000_000_000) {
+        fn every_displayed_second_parses_back(seconds in -62_000_000_000_i64..250_000_000_000) {
             let time = Timestamp::from_parts((seconds, 0));
             prop_assert_eq!(time.to_string().parse(), Ok(time));
         }

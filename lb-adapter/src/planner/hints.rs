@@ -163,7 +163,9 @@ fn refused(refusal: &Refusal, words: Words) -> Option<String> {
         }
         Refusal::InNoPool(_) => "ask for an address of a pool, or add it to one".to_owned(),
         Refusal::Avoided { .. } => "ask for another address".to_owned(),
-        Refusal::InUse { by, .. } => format!("ask for another address, or {}", to_share(by)),
+        Refusal::InUse { conflict, .. } => {
+            format!("ask for another address, or {}", to_share(conflict))
+        }
         Refusal::OtherPool { .. } => "ask for the address or for the pool, not for both".to_owned(),
         Refusal::OtherFamily { .. } => "ask for addresses of the Service's families".to_owned(),
         Refusal::RequestedTwice { .. } => "remove one of the two".to_owned(),
@@ -184,7 +186,7 @@ fn refused(refusal: &Refusal, words: Words) -> Option<String> {
 /// Returns the step that lets a Service share the address of another one.
 fn to_share(by: &SharingConflict) -> String {
     let holder = &by.holder;
-    match &by.why {
+    match &by.reason {
         ConflictReason::NoKey => {
             format!(
                 "give both Services the same value of the annotation metallb.io/allow-shared-ip, this one and {holder}"

@@ -1,11 +1,10 @@
-//! The file in which `ferrolb` remembers, outside Kubernetes, which Service holds which address.
+//! The state file, in which `ferrolb` remembers the addresses of Services outside Kubernetes.
 //!
-//! Owns its format, a version with it, and the way it is replaced: whole or not at all. What is in
-//! it that no longer fits, a Service that is gone, an address that no pool has, is the allocator's
-//! to judge. A file that cannot be understood is never thrown away: that is for the operator to
-//! decide.
+//! Owns the format and its version, and the atomic replacement of the file. The allocator deals with contents that are
+//! out of date, such as a Service that no longer exists or an address that no pool has. An unreadable file is never
+//! deleted: that is for the operator to decide.
 //!
-//! One process writes one file.
+//! Only one process may write a file.
 
 #[cfg(test)]
 mod tests;
@@ -20,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::allocator::HeldAddresses;
 use crate::model::ServiceKey;
 
-/// Reads what was remembered; a file that does not exist remembers nothing.
+/// Reads the remembered addresses. A file that does not exist contains none.
 ///
 /// # Errors
 ///
@@ -31,117 +30,126 @@ pub fn load(path: &Path) -> Result<HeldAddresses, StateError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HeldAddresses::new()),
         Err(error) => return Err(StateError::Read { path: path.to_owned(), error }),
     };
-    parse(&text).map_err(|why| match why {
-        Unreadable::Malformed(what) => StateError::Malformed { path: path.to_owned(), what },
-        Unreadable::OtherVersion(found) => {
+
+    parse(&text).map_err(|error| match error {
+        ParseError::Malformed(problem) => StateError::Malformed { path: path.to_owned(), problem },
+        ParseError::OtherVersion(found) => {
             StateError::OtherVersion { path: path.to_owned(), found }
         }
     })
 }
 
-/// Replaces the file by one with this content. Whenever the process or the machine stops, the file
-/// is the old one or the new one.
+/// Replaces the file. If the process or the machine stops at any time, the file is either the old or the new one.
 ///
 /// # Errors
 ///
-/// What could not be done, with the file as it was.
+/// The file could not be replaced, and is unchanged.
 pub fn save(path: &Path, held: &HeldAddresses) -> Result<(), StateError> {
-    let temporary = temporary_of(path);
-    let failed = |error| StateError::Write { path: path.to_owned(), error };
-    let text = render(held).map_err(|error| failed(error.into()))?;
-    write_synced(&temporary, &text).map_err(failed)?;
-    fs::rename(&temporary, path).map_err(failed)?;
-    // The new name is safe only when the directory is on the disk too.
-    File::open(directory_of(path)).and_then(|directory| directory.sync_all()).map_err(failed)
+    replace(path, held).map_err(|error| StateError::Write { path: path.to_owned(), error })
 }
 
-/// Why the state file cannot be used.
+fn replace(path: &Path, held: &HeldAddresses) -> io::Result<()> {
+    let temporary = temporary_of(path);
+    write_synced(&temporary, &render(held)?)?;
+    fs::rename(&temporary, path)?;
+
+    // The rename is durable only once the directory is on the disk too.
+    File::open(directory_of(path))?.sync_all()
+}
+
+/// The reason why the state file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
-    /// The file is there and cannot be read.
-    #[error("state file {}: expected a file that can be read: {error}", path.display())]
+    /// The file exists but cannot be read.
+    #[error("state file {}: expected a readable file: {error}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
     /// The file cannot be written.
-    #[error("state file {}: expected a place that can be written: {error}", path.display())]
+    #[error("state file {}: expected a writable file: {error}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
-    /// The file is not what this program writes.
+    /// The file does not have the format of this version.
     #[error(
-        "state file {}: expected JSON as ferrolb writes it, version {VERSION}: {what}; move the \
-         file away to begin without remembered addresses",
+        "state file {}: expected JSON as ferrolb writes it, version {VERSION}: {problem}; move the \
+         file away to start without remembered addresses",
         path.display()
     )]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// Where and what.
-        what: String,
+        /// The problem, with its position.
+        problem: String,
     },
     /// Another version of this program wrote the file.
     #[error(
         "state file {}: expected version {VERSION}, found {found}; use the ferrolb that wrote it, \
-         or move the file away to begin without remembered addresses",
+         or move the file away to start without remembered addresses",
         path.display()
     )]
     OtherVersion {
         /// The file.
         path: PathBuf,
-        /// Its version.
+        /// The version of the file.
         found: u64,
     },
 }
 
-/// The whole file.
+/// The contents of the file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document {
+struct StateFile {
     version: u64,
-    services: Vec<Row>,
+    services: Vec<ServiceRecord>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Row {
+struct ServiceRecord {
     namespace: String,
     name: String,
     addresses: Vec<IpAddr>,
 }
 
-/// The one thing that every version has.
+/// The part of the file that is common to all versions.
 #[derive(Deserialize)]
 struct Versioned {
     version: u64,
 }
 
-enum Unreadable {
+enum ParseError {
     Malformed(String),
     OtherVersion(u64),
 }
 
-fn parse(text: &str) -> Result<HeldAddresses, Unreadable> {
-    let malformed = |error: serde_json::Error| Unreadable::Malformed(error.to_string());
-    let Versioned { version } = serde_json::from_str(text).map_err(malformed)?;
-    if version != VERSION {
-        return Err(Unreadable::OtherVersion(version));
+impl From<serde_json::Error> for ParseError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Malformed(error.to_string())
     }
-    let document: Document = serde_json::from_str(text).map_err(malformed)?;
+}
+
+fn parse(text: &str) -> Result<HeldAddresses, ParseError> {
+    let Versioned { version } = serde_json::from_str(text)?;
+    if version != VERSION {
+        return Err(ParseError::OtherVersion(version));
+    }
+
+    let file: StateFile = serde_json::from_str(text)?;
     let mut held = HeldAddresses::new();
-    for Row { namespace, name, addresses } in document.services {
+    for ServiceRecord { namespace, name, addresses } in file.services {
         let key = ServiceKey::new(namespace, name);
         if held.contains_key(&key) {
-            return Err(Unreadable::Malformed(format!("service {key} stands there twice")));
+            return Err(ParseError::Malformed(format!("service {key} appears twice")));
         }
         held.insert(key, addresses);
     }
@@ -149,13 +157,17 @@ fn parse(text: &str) -> Result<HeldAddresses, Unreadable> {
 }
 
 fn render(held: &HeldAddresses) -> serde_json::Result<String> {
-    let row = |(key, addresses): (&ServiceKey, &Vec<IpAddr>)| Row {
-        namespace: key.namespace.to_string(),
-        name: key.name.to_string(),
-        addresses: addresses.clone(),
-    };
-    let document = Document { version: VERSION, services: held.iter().map(row).collect() };
-    Ok(serde_json::to_string_pretty(&document)? + "\n")
+    let mut services = Vec::with_capacity(held.len());
+    for (key, addresses) in held {
+        services.push(ServiceRecord {
+            namespace: key.namespace.to_string(),
+            name: key.name.to_string(),
+            addresses: addresses.clone(),
+        });
+    }
+
+    let file = StateFile { version: VERSION, services };
+    Ok(serde_json::to_string_pretty(&file)? + "\n")
 }
 
 fn write_synced(path: &Path, text: &str) -> io::Result<()> {
@@ -164,8 +176,8 @@ fn write_synced(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Beside the file, since a rename is atomic only within a file system. What a crash leaves there
-/// is overwritten the next time.
+/// The temporary file beside the state file, since a rename is atomic only within a file system. A file that a crash
+/// leaves there is overwritten by the next write.
 fn temporary_of(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".tmp");
@@ -179,5 +191,5 @@ fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// Raised whenever an older program could misread the file.
+/// The version of the format, increased whenever an older program could misread the file.
 const VERSION: u64 = 1;

@@ -3,19 +3,20 @@ use proptest::prelude::*;
 use super::*;
 
 fn held(rows: &[(&str, &[&str])]) -> HeldAddresses {
-    let row = |(name, addresses): &(&str, &[&str])| {
+    let mut held = HeldAddresses::new();
+    for (name, addresses) in rows {
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        (ServiceKey::new("default", *name), addresses)
-    };
-    rows.iter().map(row).collect()
+        held.insert(ServiceKey::new("default", *name), addresses);
+    }
+    held
 }
 
-/// A state file in a directory of its own, which goes with the value.
-struct Place {
+/// A temporary directory for a state file, removed with the value.
+struct TestDirectory {
     directory: tempfile::TempDir,
 }
 
-impl Place {
+impl TestDirectory {
     fn new() -> Self {
         Self { directory: tempfile::tempdir().unwrap() }
     }
@@ -28,27 +29,27 @@ impl Place {
         fs::write(self.file(), text).unwrap();
     }
 
-    /// What is said of a file with this text.
-    fn complaint(&self, text: &str) -> String {
+    /// The error for a file with this text.
+    fn error(&self, text: &str) -> String {
         self.write(text);
         let error = load(&self.file()).unwrap_err().to_string();
-        assert_eq!(fs::read_to_string(self.file()).unwrap(), text, "it is left alone");
+        assert_eq!(fs::read_to_string(self.file()).unwrap(), text, "the file is unchanged");
         error.strip_prefix(&format!("state file {}: ", self.file().display())).unwrap().to_owned()
     }
 }
 
 #[test]
-fn what_is_saved_is_loaded() {
-    let place = Place::new();
+fn saved_addresses_are_loaded() {
+    let test = TestDirectory::new();
     let held = held(&[("smtp", &["172.22.35.70"]), ("web", &["172.22.35.64", "fd00::1"])]);
-    save(&place.file(), &held).unwrap();
-    assert_eq!(load(&place.file()).unwrap(), held);
-    let files: Vec<_> = fs::read_dir(place.directory.path()).unwrap().collect();
-    assert_eq!(files.len(), 1, "nothing else is left behind");
+    save(&test.file(), &held).unwrap();
+    assert_eq!(load(&test.file()).unwrap(), held);
+    let files: Vec<_> = fs::read_dir(test.directory.path()).unwrap().collect();
+    assert_eq!(files.len(), 1, "there are no leftovers");
 }
 
 #[test]
-fn the_file_is_json_that_a_person_can_read() {
+fn the_file_is_readable_json() {
     let text = render(&held(&[("smtp", &["172.22.35.70"])])).unwrap();
     let expected = r#"{
   "version": 1,
@@ -67,93 +68,93 @@ fn the_file_is_json_that_a_person_can_read() {
 }
 
 #[test]
-fn a_file_that_does_not_exist_remembers_nothing() {
-    assert_eq!(load(&Place::new().file()).unwrap(), HeldAddresses::new());
+fn a_missing_file_contains_no_addresses() {
+    assert_eq!(load(&TestDirectory::new().file()).unwrap(), HeldAddresses::new());
 }
 
 #[test]
-fn a_file_that_was_half_written_is_an_error_at_every_length() {
-    let place = Place::new();
+fn a_file_truncated_at_any_length_is_an_error() {
+    let test = TestDirectory::new();
     let whole = render(&held(&[("smtp", &["172.22.35.70"])])).unwrap();
     for length in 0..whole.trim_end().len() {
-        let complaint = place.complaint(&whole[..length]);
-        assert!(complaint.starts_with("expected JSON as ferrolb writes it, version 1: "));
-        assert!(complaint.ends_with("move the file away to begin without remembered addresses"));
+        let error = test.error(&whole[..length]);
+        assert!(error.starts_with("expected JSON as ferrolb writes it, version 1: "));
+        assert!(error.ends_with("move the file away to start without remembered addresses"));
     }
 }
 
 #[test]
-fn a_malformed_file_says_where() {
-    let place = Place::new();
-    let complaint = place.complaint("{\"version\": 1,\n \"services\": [7]}");
-    assert!(complaint.contains("line 2 column 15"), "{complaint}");
-    let complaint = place.complaint(r#"{"version": 1, "services": [], "comment": ""}"#);
-    assert!(complaint.contains("unknown field `comment`"), "{complaint}");
-    let complaint = place.complaint(r#"{"services": []}"#);
-    assert!(complaint.contains("missing field `version`"), "{complaint}");
+fn the_error_for_a_malformed_file_has_a_position() {
+    let test = TestDirectory::new();
+    let error = test.error("{\"version\": 1,\n \"services\": [7]}");
+    assert!(error.contains("line 2 column 15"), "{error}");
+    let error = test.error(r#"{"version": 1, "services": [], "comment": ""}"#);
+    assert!(error.contains("unknown field `comment`"), "{error}");
+    let error = test.error(r#"{"services": []}"#);
+    assert!(error.contains("missing field `version`"), "{error}");
     let row = r#"{"namespace": "default", "name": "a", "addresses": ["10.0.0.1"]}"#;
-    let complaint = place.complaint(&format!(r#"{{"version": 1, "services": [{row}, {row}]}}"#));
-    assert!(complaint.contains("service default/a stands there twice"), "{complaint}");
+    let error = test.error(&format!(r#"{{"version": 1, "services": [{row}, {row}]}}"#));
+    assert!(error.contains("service default/a appears twice"), "{error}");
     let bad = row.replace("10.0.0.1", "10.0.0");
-    let complaint = place.complaint(&format!(r#"{{"version": 1, "services": [{bad}]}}"#));
-    assert!(complaint.contains("invalid IP address"), "{complaint}");
+    let error = test.error(&format!(r#"{{"version": 1, "services": [{bad}]}}"#));
+    assert!(error.contains("invalid IP address"), "{error}");
 }
 
 #[test]
-fn a_file_of_a_later_version_is_an_error_whatever_else_is_in_it() {
-    let complaint = Place::new().complaint(r#"{"version": 2, "holdings": {}}"#);
+fn a_file_of_a_later_version_is_an_error_whatever_it_contains() {
+    let error = TestDirectory::new().error(r#"{"version": 2, "holdings": {}}"#);
     assert_eq!(
-        complaint,
+        error,
         "expected version 1, found 2; use the ferrolb that wrote it, or move the file away to \
-         begin without remembered addresses"
+         start without remembered addresses"
     );
 }
 
 #[test]
-fn a_crash_between_writing_and_renaming_leaves_the_old_file_in_force() {
-    let place = Place::new();
+fn a_crash_between_write_and_rename_leaves_the_old_file() {
+    let test = TestDirectory::new();
     let old = held(&[("smtp", &["172.22.35.70"])]);
-    save(&place.file(), &old).unwrap();
-    let leftover = temporary_of(&place.file());
+    save(&test.file(), &old).unwrap();
+    let leftover = temporary_of(&test.file());
     fs::write(&leftover, "{\"version\": 1, \"serv").unwrap();
-    assert_eq!(load(&place.file()).unwrap(), old);
+    assert_eq!(load(&test.file()).unwrap(), old);
     let new = held(&[("smtp", &["172.22.35.71"])]);
-    save(&place.file(), &new).unwrap();
-    assert_eq!(load(&place.file()).unwrap(), new);
-    assert!(!leftover.exists(), "the next save takes its place");
+    save(&test.file(), &new).unwrap();
+    assert_eq!(load(&test.file()).unwrap(), new);
+    assert!(!leftover.exists(), "the next save replaces it");
 }
 
 #[test]
-fn a_failed_save_leaves_the_old_file_in_force() {
-    let place = Place::new();
+fn a_failed_save_leaves_the_old_file() {
+    let test = TestDirectory::new();
     let old = held(&[("smtp", &["172.22.35.70"])]);
-    save(&place.file(), &old).unwrap();
-    fs::create_dir(temporary_of(&place.file())).unwrap();
-    let error = save(&place.file(), &HeldAddresses::new()).unwrap_err();
+    save(&test.file(), &old).unwrap();
+    fs::create_dir(temporary_of(&test.file())).unwrap();
+    let error = save(&test.file(), &HeldAddresses::new()).unwrap_err();
     assert!(matches!(error, StateError::Write { .. }), "{error}");
-    assert_eq!(load(&place.file()).unwrap(), old);
+    assert_eq!(load(&test.file()).unwrap(), old);
 }
 
 #[test]
-fn a_place_that_cannot_be_used_is_named() {
-    let place = Place::new();
-    let nowhere = place.directory.path().join("missing").join("state.json");
+fn an_unusable_path_is_named() {
+    let test = TestDirectory::new();
+    let nowhere = test.directory.path().join("missing").join("state.json");
     let error = save(&nowhere, &HeldAddresses::new()).unwrap_err().to_string();
-    assert!(error.contains("missing/state.json: expected a place that can be written"), "{error}");
-    let error = load(place.directory.path()).unwrap_err().to_string();
-    assert!(error.contains("expected a file that can be read"), "{error}");
+    assert!(error.contains("missing/state.json: expected a writable file"), "{error}");
+    let error = load(test.directory.path()).unwrap_err().to_string();
+    assert!(error.contains("expected a readable file"), "{error}");
 }
 
 #[test]
-fn what_a_vanished_service_held_does_no_harm() {
+fn addresses_of_deleted_services_do_no_harm() {
     use crate::allocator::Allocator;
     use crate::model::{Pool, Service};
 
-    let place = Place::new();
-    save(&place.file(), &held(&[("gone", &["10.0.0.0"]), ("here", &["10.0.0.1"])])).unwrap();
+    let test = TestDirectory::new();
+    save(&test.file(), &held(&[("gone", &["10.0.0.0"]), ("here", &["10.0.0.1"])])).unwrap();
     let pools = [Pool::new("default", vec!["10.0.0.0/31".parse().unwrap()])];
     let services = ["here", "new"].map(|name| Service::new(ServiceKey::new("default", name)));
-    let outcome = Allocator::new().reconcile(&pools, &services, &load(&place.file()).unwrap());
+    let outcome = Allocator::new().reconcile(&pools, &services, &load(&test.file()).unwrap());
     assert_eq!(outcome.held(), held(&[("here", &["10.0.0.1"]), ("new", &["10.0.0.0"])]));
 }
 
@@ -166,7 +167,7 @@ fn a_bare_file_name_is_in_the_current_directory() {
 
 proptest! {
     #[test]
-    fn every_state_reads_back(
+    fn every_state_parses_back(
         rows in prop::collection::btree_map(
             ("[a-z]{1,8}", ".{0,12}"),
             prop::collection::vec(any::<IpAddr>(), 0..3),

@@ -62,7 +62,7 @@ fn both_addresses_come_from_one_pool() {
     assert_eq!(gets(pools(), prefers()), "10.0.9.0 and fd00:9::");
     assert_eq!(
         gets(vec![v4("a"), pool("b", &["fd00:b::/64"])], requires()),
-        r#"no pool has both IPv4 and IPv6 addresses, of pools "a", "b""#
+        r#"no pool has both IPv4 and IPv6 addresses (searched: pools "a", "b")"#
     );
 }
 
@@ -170,7 +170,7 @@ fn a_service_that_becomes_single_stack_gives_up_the_other_address() {
     assert_eq!(all(&outcome), "fd00:9::");
     assert_eq!(
         outcome.told(),
-        ["a ClearAssignment: took back 10.0.9.0: the Service takes IPv6 only"]
+        ["a ClearAssignment: took back 10.0.9.0: the Service takes only IPv6"]
     );
     assert_eq!(outcome.changes.services, [key("a")].into());
 }
@@ -224,7 +224,7 @@ fn a_service_that_requires_both_and_has_one_cluster_ip_has_not_enough() {
     assert_eq!(
         outcome.told(),
         ["a not enough clusterips: no address: not enough cluster IPs: the Service requires \
-             both families and has one of IPv4 only"]
+             both families, but has only an IPv4 one"]
     );
     assert_eq!(gets(vec![both("a")], families(PreferDualStack, &[Ipv6])), "fd00:9::");
 }

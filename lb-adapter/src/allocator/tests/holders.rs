@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::allocator::ServiceEntry;
+use crate::allocator::entry::ServiceEntry;
 use crate::allocator::sharing::{ConflictReason, Holders, SharingConflict, SharingTerms};
 
 use super::*;
@@ -20,7 +20,8 @@ fn accepted(list: &List, asks: &Service) -> Result<(), SharingConflict> {
         name.map(|name| (name, service.selector.clone()))
     };
     let Some(first) = list.values().next() else { return Ok(()) };
-    let in_use = |holder: &Service, why| Err(SharingConflict { holder: holder.key.clone(), why });
+    let in_use =
+        |holder: &Service, reason| Err(SharingConflict { holder: holder.key.clone(), reason });
     match (sharing(asks), sharing(first)) {
         (Some((name, _)), Some((key, _))) if name != key => {
             return in_use(first, ConflictReason::OtherKey { key });
@@ -85,7 +86,7 @@ proptest! {
                 for number in 80..86 {
                     let port = port(TransportProtocol::Tcp, number);
                     let used = list.values().any(|asks| asks.ports.contains(&port));
-                    prop_assert_eq!(holders.uses(port), used);
+                    prop_assert_eq!(holders.uses_port(port), used);
                 }
                 prop_assert_eq!(matches!(holders, Holders::One(_)), list.len() == 1);
             }

@@ -48,12 +48,12 @@ fn a_pool_for_others_is_not_given_out_not_even_on_request() {
             rule.namespaces.insert("shop".to_owned());
         })
     };
-    let refused = r#"pool "b" is not for this Service, by its serviceAllocation"#;
+    let refused = r#"the serviceAllocation of pool "b" does not admit this Service"#;
     assert_eq!(gets(vec![others()], service("a").pool("b")), refused);
     assert_eq!(gets(vec![others()], service("a").ip("10.0.1.7")), refused);
     assert_eq!(
         gets(vec![others()], service("a")),
-        r#"no pool that is assigned automatically is for this Service, of pool "b""#
+        r#"no auto-assign pool admits this Service (configured: pool "b")"#
     );
     let shop = service("a").with(|service| service.key = ServiceKey::new("shop", "a"));
     let outcome = Cluster::new(vec![others()]).reconcile([shop]);
@@ -72,7 +72,7 @@ fn service_selectors_are_asked_besides_namespaces() {
         service("a").with(|s| s.labels = [("tier".to_owned(), tier.to_owned())].into())
     };
     assert_eq!(gets(vec![pool()], asks("edge")), "10.0.1.0");
-    assert!(gets(vec![pool()], asks("back")).starts_with("no pool that is assigned"));
+    assert!(gets(vec![pool()], asks("back")).starts_with("no auto-assign pool admits"));
 }
 
 #[test]
@@ -86,14 +86,14 @@ fn namespaces_are_picked_by_their_labels() {
         let held = [(key("a"), held.iter().map(|it| ip(it)).collect())].into();
         allocator.reconcile(&pools, [&asks], &held).of("a")
     };
-    assert!(reconcile(&mut allocator, &[]).starts_with("no pool that is assigned"));
+    assert!(reconcile(&mut allocator, &[]).starts_with("no auto-assign pool admits"));
     assert!(allocator.uses_namespaces());
     let mut namespace = Namespace::new("default");
     namespace.labels.insert("team".to_owned(), "a".to_owned());
     allocator.set_namespaces([namespace]);
     assert_eq!(reconcile(&mut allocator, &[]), "10.0.1.0");
     allocator.set_namespaces([Namespace::new("default")]);
-    assert!(reconcile(&mut allocator, &["10.0.1.0"]).starts_with("no pool that is assigned"));
+    assert!(reconcile(&mut allocator, &["10.0.1.0"]).starts_with("no auto-assign pool admits"));
 }
 
 #[test]
@@ -120,6 +120,6 @@ fn a_service_that_a_pool_no_longer_lets_in_is_moved_with_a_reason() {
     assert_eq!(outcome.of("a"), "10.0.0.0");
     assert_eq!(
         outcome.told()[0],
-        r#"a ClearAssignment: took back 10.0.1.0: pool "b" is not for this Service, by its serviceAllocation"#
+        r#"a ClearAssignment: took back 10.0.1.0: the serviceAllocation of pool "b" does not admit this Service"#
     );
 }

@@ -42,7 +42,7 @@ fn a_pool_that_is_not_automatic_gives_to_those_who_name_it_or_an_address_of_it()
     let outcome = Cluster::new(vec![manual("public", &["10.0.0.0/24"])]).reconcile([service("a")]);
     assert_eq!(
         outcome.of("a"),
-        r#"no pool is assigned automatically, the Service must name one of pool "public""#
+        r#"no pool is auto-assign, so the Service must name pool "public""#
     );
 }
 
@@ -69,7 +69,7 @@ fn the_annotation_asks_for_an_address_as_the_field_does() {
     );
     assert_eq!(
         gets(asks("172.22.35.70").ip("172.22.35.70")),
-        "expected one of spec.loadBalancerIP and annotation metallb.io/loadBalancerIPs, found both"
+        "expected either spec.loadBalancerIP or annotation metallb.io/loadBalancerIPs, found both"
     );
 }
 
@@ -146,9 +146,9 @@ fn annotations_of_old_are_told_once_and_the_new_ones_win() {
         outcome.told()[..2],
         [
             "a deprecatedAnnotation: annotation metallb.universe.tf/address-pool is deprecated, \
-             write metallb.io/address-pool",
+             use metallb.io/address-pool",
             "a deprecatedAnnotation: annotation metallb.universe.tf/allow-shared-ip is deprecated, \
-             write metallb.io/allow-shared-ip",
+             use metallb.io/allow-shared-ip",
         ]
     );
     assert_eq!(cluster.reconcile([asks(&[])]).told(), [""; 0]);

@@ -77,13 +77,13 @@ fn an_address_in_use_that_can_be_shared_comes_before_a_free_one_above_it() {
 #[test]
 fn a_requested_address_in_use_says_by_whom_and_why_it_is_not_shared() {
     for (asks, why) in [
-        (service("b").tcp(443), "and not both have the annotation allow-shared-ip"),
+        (service("b").tcp(443), "and not both Services have the annotation allow-shared-ip"),
         (service("b").tcp(443).shares("l"), r#"whose annotation allow-shared-ip is "k""#),
-        (service("b").tcp(80).shares("k"), "which has port 80/TCP too"),
+        (service("b").tcp(80).shares("k"), "which also has port 80/TCP"),
         (
             service("b").tcp(443).shares("k").local(&[("app", "b")]),
-            "and with externalTrafficPolicy Local an address is shared only between Services with \
-             that policy and the same selector",
+            "and with externalTrafficPolicy Local, Services share an address only if both have that \
+             policy and the same selector",
         ),
     ] {
         let mut cluster = Cluster::new(one_pool());
@@ -168,10 +168,10 @@ fn an_exhausted_pool_says_why_its_shared_address_cannot_be_shared() {
     let exhausted = "no address is left in pool \"p\"";
     let shared = format!("{exhausted}, and 10.0.0.1 cannot be shared: it is in use by default/a, ");
     for (b, expected) in [
-        (service("b").shares("global").tcp(443), format!("{shared}which has port 443/TCP too")),
+        (service("b").shares("global").tcp(443), format!("{shared}which also has port 443/TCP")),
         (
             service("b").shares("global").udp(53).local(&[("app", "dns")]),
-            format!("{shared}and with externalTrafficPolicy Local an address is shared only"),
+            format!("{shared}and with externalTrafficPolicy Local, Services share an address only"),
         ),
         (
             service("b").shares("gobal").tcp(444),

@@ -1,0 +1,137 @@
+//! The service of waiting Services.
+//!
+//! Owns the order in which they are given addresses, and the reports to those that still wait.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::model::{IpFamily, ServiceKey};
+
+use super::Allocator;
+use super::entry::ServiceEntry;
+use super::ledger::Ledger;
+use super::outcome::{Assignment, Changes};
+use super::refusal::{ClearReason, Refusal};
+use super::request::{AddressRequest, Age, FamilyRequirement, ServiceRequest};
+
+impl Allocator {
+    /// Serves the Services of `first`, then the others. Reports the refusals only after that, so that they do not
+    /// depend on the order in which the Services were served.
+    pub(super) fn serve_all(
+        &mut self,
+        first: &BTreeSet<(Age, ServiceKey)>,
+        others: &BTreeSet<(Age, ServiceKey)>,
+        changes: &mut Changes,
+    ) {
+        if self.observes {
+            return;
+        }
+
+        for (_, key) in first.iter().chain(others) {
+            self.serve(key, changes).ok();
+        }
+        for (_, key) in others {
+            self.serve_or_refuse(key, changes);
+        }
+    }
+
+    /// Updates the refusals of the Services that request an address which this Service has just taken.
+    pub(super) fn update_rivals(
+        &mut self,
+        key: &ServiceKey,
+        held_before: &[IpAddr],
+        changes: &mut Changes,
+    ) {
+        let Some(assignment) = self.assignment(key) else { return };
+
+        let mut rivals = Vec::new();
+        for address in &assignment.addresses {
+            if !held_before.contains(address) {
+                rivals.extend(self.waiting.for_address(*address));
+            }
+        }
+
+        for (_, rival) in &rivals {
+            self.serve_or_refuse(rival, changes);
+        }
+    }
+
+    fn serve_or_refuse(&mut self, key: &ServiceKey, changes: &mut Changes) {
+        if let Err(refusal) = self.serve(key, changes)
+            && let Some(entry) = self.entries.get_mut(key)
+        {
+            let explained = self.ledger.explain(&refusal, &entry.request.terms);
+            entry.refuse(key, refusal, &explained, changes);
+        }
+    }
+
+    /// Serves a Service if it waits for an address.
+    fn serve(&mut self, key: &ServiceKey, changes: &mut Changes) -> Result<(), Refusal> {
+        let Some(entry) = self.entries.get_mut(key) else { return Ok(()) };
+        let ServiceRequest { terms, wanted: Ok(wanted), pinned, .. } = &*entry.request else {
+            return Ok(());
+        };
+
+        let assignment = match &entry.assignment {
+            None => {
+                let found = self.ledger.find(wanted, pinned, terms)?;
+                changes.assigned(key, &found.addresses, &found.pool);
+                found
+            }
+            Some(held) => {
+                let Some(missing) = wanted.missing(&held.addresses) else { return Ok(()) };
+                let completed = complete(&mut self.ledger, key, entry, wanted, missing, changes)?;
+                let Some(completed) = completed else { return Ok(()) };
+                completed
+            }
+        };
+
+        for address in &assignment.addresses {
+            self.ledger.hold(key, *address, terms);
+        }
+        entry.assignment = Some(assignment);
+        if !entry.settle(key, &self.ledger, changes) {
+            self.waiting.remove(key, entry.age(), &entry.request);
+        }
+        Ok(())
+    }
+}
+
+/// Finds the missing address of a Service that holds only one of two. Returns both, or None if the Service can do
+/// without the other one.
+fn complete(
+    ledger: &mut Ledger,
+    key: &ServiceKey,
+    entry: &ServiceEntry,
+    wanted: &AddressRequest,
+    missing: IpFamily,
+    changes: &mut Changes,
+) -> Result<Option<Assignment>, Refusal> {
+    let ServiceRequest { terms, pinned, .. } = &*entry.request;
+    let Some(Assignment { addresses, pool }) = &entry.assignment else { return Ok(None) };
+
+    let refusal = match ledger.find_other((pool, missing), wanted, pinned, terms) {
+        Err(refusal) => refusal,
+        Ok(other) => {
+            changes.assigned(key, &[other], pool);
+            let addresses = wanted.families.sorted(&[addresses, &[other][..]].concat()).into();
+            return Ok(Some(Assignment { addresses, pool: Arc::clone(pool) }));
+        }
+    };
+    if !matches!(wanted.families, FamilyRequirement::Both { required: true, .. }) {
+        return Ok(None);
+    }
+    if !wanted.addresses.is_empty() {
+        return Err(refusal);
+    }
+
+    // The pool cannot give the other address, so the Service moves to a pool that can give both.
+    let both = ledger.find(wanted, pinned, terms).map_err(|_| refusal)?;
+    for address in addresses {
+        ledger.release(key, *address);
+    }
+    changes.cleared(key, addresses, &ClearReason::BothElsewhere);
+    changes.assigned(key, &both.addresses, &both.pool);
+    Ok(Some(both))
+}
