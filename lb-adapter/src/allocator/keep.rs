@@ -3,42 +3,18 @@
 //! Owns the rules by which an address in a Service's status stays with the Service: the pools, the request and the
 //! other holders decide, and some addresses stay although no pool has them. Gives no address out.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::model::{IpFamily, Pool, ServiceKey};
+use crate::model::{IpFamily, ServiceKey};
 
 use super::Allocator;
 use super::entry::ServiceEntry;
 use super::outcome::{Assignment, Changes};
 use super::refusal::{ClearReason, Refusal};
 use super::request::{AddressRequest, ServiceRequest};
-
-/// The addresses that their Services keep although no pool has them.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct StrandedAddresses {
-    /// The pools that are no longer configured, but whose addresses are not taken back yet.
-    retired: Vec<(Arc<str>, Pool)>,
-    /// True if all other addresses stay too: no pool could replace them, or their pool may be one that is invalid.
-    keeps_unknown: bool,
-}
-
-impl StrandedAddresses {
-    /// Keeps the addresses of the retired pools and, with `keeps_unknown`, all others.
-    pub(crate) fn new(retired: &[Pool], keeps_unknown: bool) -> Self {
-        let retired = retired.iter().map(|pool| (pool.name.as_str().into(), pool.clone()));
-        Self { retired: retired.collect(), keeps_unknown }
-    }
-
-    /// Returns the name of the pool that had an address, or an empty name if the pool is unknown. None if the Service
-    /// may not keep the address.
-    fn pool_of(&self, address: IpAddr) -> Option<Arc<str>> {
-        if let Some((name, _)) = self.retired.iter().find(|(_, pool)| pool.contains(address)) {
-            return Some(Arc::clone(name));
-        }
-        self.keeps_unknown.then(|| "".into())
-    }
-}
+use super::stranded::StrandedAddresses;
 
 impl Allocator {
     /// Sets the addresses that stay although no pool has them. Takes effect with the next [`Allocator::reconcile`].
@@ -219,5 +195,65 @@ impl Allocator {
             return Err(ClearReason::OtherAddressRequested(wanted.addresses.to_vec()));
         }
         Ok(())
+    }
+
+    /// Records whether a Service with these addresses in its status lost one of them to another Service.
+    pub(super) fn note_displaced(&mut self, key: &ServiceKey, held: &[IpAddr]) {
+        if !self.observes {
+            return;
+        }
+        let Some(entry) = self.entries.get(key) else { return };
+
+        let kept = entry.addresses();
+        let lost_to_another = held.iter().any(|address| {
+            !kept.contains(address)
+                && matches!(
+                    self.check_holdable(*address, &entry.request),
+                    Err(Refusal::InUse { .. })
+                )
+        });
+
+        if lost_to_another {
+            self.displaced.insert(key, held);
+        } else {
+            self.displaced.remove(key);
+        }
+    }
+
+    /// Reconsiders the displaced Services that these addresses may now go to, the oldest first.
+    pub(super) fn readopt(&mut self, freed: &[IpAddr], changes: &mut Changes) {
+        let mut by_age = BTreeSet::new();
+        for key in self.displaced.with_any_of(freed) {
+            if let Some(entry) = self.entries.get(&key) {
+                by_age.insert((entry.age(), key));
+            }
+        }
+
+        for (_, key) in by_age {
+            let Some(held) = self.displaced.held(&key) else { continue };
+            let assignment = self.entries.get_mut(&key).and_then(|entry| entry.assignment.take());
+            for address in assignment.iter().flat_map(|assignment| &assignment.addresses) {
+                self.ledger.release(&key, *address);
+            }
+
+            self.adopt(&key, &held, changes);
+            if let Some(entry) = self.entries.get_mut(&key) {
+                entry.settle(&key, &self.ledger, changes);
+            }
+            self.note_displaced(&key, &held);
+            changes.services.insert(key);
+        }
+    }
+
+    /// Returns the addresses that a Service held before and holds no longer, or now shares on other terms.
+    pub(super) fn freed(&self, key: &ServiceKey, before: &ServiceEntry) -> Vec<IpAddr> {
+        let held_before = before.addresses();
+        match self.entries.get(key) {
+            Some(entry) if entry.request.terms == before.request.terms => {
+                let held = entry.addresses();
+                held_before.iter().filter(|address| !held.contains(address)).copied().collect()
+            }
+            _ => held_before.to_vec(),
+        }
     }
 }

@@ -27,6 +27,7 @@ mod search;
 mod serve;
 mod sharing;
 mod sharing_group;
+mod stranded;
 #[cfg(test)]
 mod tests;
 mod wait_queue;
@@ -46,11 +47,11 @@ use request::ServiceRequest;
 use wait_queue::WaitQueue;
 
 pub(crate) use annotation::{KNOWN_ANNOTATIONS, reads_annotation};
-pub(crate) use keep::StrandedAddresses;
 pub use outcome::{AddressList, Assignment, Changes, Event, EventReason, HeldAddresses, Outcome};
 pub use refusal::{AddressFamilies, ClearReason, Refusal};
 pub use request::{NotServed, check_served};
 pub use sharing::{ConflictReason, SharingConflict};
+pub(crate) use stranded::StrandedAddresses;
 
 /// Gives addresses to Services.
 ///

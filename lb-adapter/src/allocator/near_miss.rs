@@ -33,21 +33,27 @@ impl Ledger {
         terms: &SharingTerms,
     ) -> Option<Box<(IpAddr, SharingConflict)>> {
         let own = terms.sharing.as_ref()?;
-        let search = |group: &SharingGroup| self.nearest_of_group(group, pools, families, terms);
-        if let Some(found) = self.shared.get(own).and_then(search) {
+        if let Some(group) = self.shared.get(own)
+            && let Some(found) = self.nearest_of_group(group, pools, families, terms)
+        {
             return Some(found);
         }
 
+        // The same annotation, but with other pods.
         let others: Vec<_> =
             self.shared.iter().take(MAX_KEYS).filter(|(key, _)| *key != own).collect();
-        let mut same_name = others.iter().filter(|(key, _)| key.name() == own.name());
-        if let Some(found) = same_name.find_map(|(_, group)| search(group)) {
-            return Some(found);
+        for (key, group) in &others {
+            if key.name() == own.name()
+                && let Some(found) = self.nearest_of_group(group, pools, families, terms)
+            {
+                return Some(found);
+            }
         }
 
-        let similar = spelling::nearest(own.name(), others.iter().map(|(key, _)| key.name()))?;
+        let names = others.iter().map(|(key, _)| key.name());
+        let similar = spelling::nearest(own.name(), names)?;
         let mut of_similar = others.iter().filter(|(key, _)| key.name() == similar);
-        of_similar.find_map(|(_, group)| search(group))
+        of_similar.find_map(|(_, group)| self.nearest_of_group(group, pools, families, terms))
     }
 
     fn nearest_of_group(

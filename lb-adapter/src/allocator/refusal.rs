@@ -7,7 +7,6 @@ use std::net::IpAddr;
 
 use crate::model::{IpFamily, ServiceType};
 
-use super::request::FamilyRequirement;
 use super::sharing::SharingConflict;
 
 /// The reason why a Service was not given an address.
@@ -129,16 +128,6 @@ pub enum AddressFamilies {
     One(IpFamily),
     /// One address of each family.
     Both,
-}
-
-impl From<FamilyRequirement> for AddressFamilies {
-    fn from(families: FamilyRequirement) -> Self {
-        match families {
-            FamilyRequirement::Any | FamilyRequirement::Both { required: false, .. } => Self::Any,
-            FamilyRequirement::One(family) => Self::One(family),
-            FamilyRequirement::Both { required: true, .. } => Self::Both,
-        }
-    }
 }
 
 impl fmt::Display for Refusal {

@@ -166,6 +166,16 @@ impl FamilyRequirement {
     }
 }
 
+impl From<FamilyRequirement> for AddressFamilies {
+    fn from(families: FamilyRequirement) -> Self {
+        match families {
+            FamilyRequirement::Any | FamilyRequirement::Both { required: false, .. } => Self::Any,
+            FamilyRequirement::One(family) => Self::One(family),
+            FamilyRequirement::Both { required: true, .. } => Self::Both,
+        }
+    }
+}
+
 /// Reads the addresses that a Service wants.
 fn address_request(service: &Service) -> Result<AddressRequest, Refusal> {
     let addresses = requested_addresses(service)?;
@@ -257,7 +267,7 @@ fn family_requirement(service: &Service) -> Result<FamilyRequirement, Refusal> {
         [family] if has_cluster_ips && required => Err(Refusal::NotEnoughClusterIps { family }),
         [family] if has_cluster_ips => Ok(FamilyRequirement::One(family)),
         _ => {
-            let first = service.ip_families.first().or(families.first());
+            let first = service.ip_families.first().or_else(|| families.first());
             let first = first.copied().unwrap_or(IpFamily::Ipv4);
             Ok(FamilyRequirement::Both { first, required })
         }

@@ -248,11 +248,12 @@ impl Ledger {
 
     /// Returns true if a pool has addresses, free or taken, that would meet a requirement.
     fn has_any_of(&self, pool: usize, families: FamilyRequirement) -> bool {
-        let ranges = &self.pools[pool].ranges;
-        let has_family = |family: &Option<IpFamily>| {
-            ranges.iter().any(|range| family.is_none_or(|family| family == range.family()))
-        };
-        attempts(families).iter().any(|attempt| attempt.iter().all(has_family))
+        attempts(families).iter().any(|attempt| {
+            attempt.iter().all(|family| {
+                let mut ranges = self.pools[pool].ranges.iter();
+                ranges.any(|range| family.is_none_or(|family| family == range.family()))
+            })
+        })
     }
 }
 

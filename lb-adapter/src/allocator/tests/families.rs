@@ -1,12 +1,12 @@
-//! Services of one family and of both.
+//! The families of addresses: single-stack and dual-stack Services.
 
 use crate::model::IpFamily::{self, Ipv4, Ipv6};
 use crate::model::IpFamilyPolicy::{self, PreferDualStack, RequireDualStack, SingleStack};
 
 use super::*;
 
-/// A Service as the API server completes it.
-fn families(policy: IpFamilyPolicy, families: &[IpFamily]) -> Asks {
+/// A Service of these families, with the fields that the API server adds.
+fn families(policy: IpFamilyPolicy, families: &[IpFamily]) -> TestService {
     service("a").with(|service| {
         service.ip_family_policy = Some(policy);
         service.ip_families = families.to_vec();
@@ -18,11 +18,11 @@ fn families(policy: IpFamilyPolicy, families: &[IpFamily]) -> Asks {
     })
 }
 
-fn prefers() -> Asks {
+fn prefers() -> TestService {
     families(PreferDualStack, &[Ipv4, Ipv6])
 }
 
-fn requires() -> Asks {
+fn requires() -> TestService {
     families(RequireDualStack, &[Ipv4, Ipv6])
 }
 
@@ -30,34 +30,34 @@ fn v4(name: &str) -> Pool {
     pool(name, &["10.0.0.0/24"])
 }
 
-fn both(name: &str) -> Pool {
+fn dual_pool(name: &str) -> Pool {
     pool(name, &["10.0.9.0/30", "fd00:9::/64"])
 }
 
-/// The addresses that the Service gets, or why it gets none.
-fn gets(pools: Vec<Pool>, asks: Asks) -> String {
-    all(&Cluster::new(pools).reconcile([asks]))
+/// The addresses that the Service gets, or the reason why it gets none.
+fn gets(pools: Vec<Pool>, request: TestService) -> String {
+    result(&Cluster::new(pools).reconcile([request]))
 }
 
-fn all(outcome: &Outcome) -> String {
+fn result(outcome: &Outcome) -> String {
     match (outcome.assignments.get(&key("a")), outcome.refusals.get(&key("a"))) {
-        (Some(assignment), None) => and(&assignment.addresses),
+        (Some(assignment), None) => join(&assignment.addresses),
         (None, Some(refusal)) => refusal.to_string(),
         (Some(assignment), Some(refusal)) => {
-            format!("{} but {refusal}", and(&assignment.addresses))
+            format!("{} but {refusal}", join(&assignment.addresses))
         }
         (None, None) => "nothing".to_owned(),
     }
 }
 
-fn and(addresses: &[IpAddr]) -> String {
+fn join(addresses: &[IpAddr]) -> String {
     let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
     texts.join(" and ")
 }
 
 #[test]
 fn both_addresses_come_from_one_pool() {
-    let pools = || vec![v4("a"), pool("b", &["fd00:b::/64"]), both("c")];
+    let pools = || vec![v4("a"), pool("b", &["fd00:b::/64"]), dual_pool("c")];
     assert_eq!(gets(pools(), requires()), "10.0.9.0 and fd00:9::");
     assert_eq!(gets(pools(), prefers()), "10.0.9.0 and fd00:9::");
     assert_eq!(
@@ -68,93 +68,93 @@ fn both_addresses_come_from_one_pool() {
 
 #[test]
 fn addresses_are_listed_in_the_order_of_the_ip_families() {
-    let asks = families(RequireDualStack, &[Ipv6, Ipv4]);
-    assert_eq!(gets(vec![both("a")], asks), "fd00:9:: and 10.0.9.0");
+    let request = families(RequireDualStack, &[Ipv6, Ipv4]);
+    assert_eq!(gets(vec![dual_pool("a")], request), "fd00:9:: and 10.0.9.0");
     let unordered = service("a").with(|s| s.ip_family_policy = Some(RequireDualStack));
-    assert_eq!(gets(vec![both("a")], unordered), "10.0.9.0 and fd00:9::");
+    assert_eq!(gets(vec![dual_pool("a")], unordered), "10.0.9.0 and fd00:9::");
 }
 
 #[test]
-fn who_prefers_both_takes_one_of_the_first_family_or_else_of_the_other() {
+fn a_service_that_prefers_both_accepts_one_of_the_first_family_or_else_of_the_other() {
     let v6 = || pool("b", &["fd00::/64"]);
     for (order, first) in [([Ipv4, Ipv6], "10.0.0.0"), ([Ipv6, Ipv4], "fd00::")] {
-        let asks = || families(PreferDualStack, &order);
-        assert_eq!(gets(vec![v4("a")], asks()), "10.0.0.0");
-        assert_eq!(gets(vec![v6()], asks()), "fd00::");
-        assert_eq!(gets(vec![v4("a"), v6()], asks()), first, "the first family of either pool");
+        let request = || families(PreferDualStack, &order);
+        assert_eq!(gets(vec![v4("a")], request()), "10.0.0.0");
+        assert_eq!(gets(vec![v6()], request()), "fd00::");
+        assert_eq!(gets(vec![v4("a"), v6()], request()), first, "the first family of either pool");
     }
 
-    // Also of a pool that it names, and of one that has run out of the first family.
+    // The same holds for a requested pool, and for one in which the first family is exhausted.
     let named = prefers().annotation("metallb.io/address-pool", "b");
     assert_eq!(gets(vec![v4("a"), v6()], named), "fd00::");
     let mut cluster = Cluster::new(vec![pool("a", &["10.0.0.1/32", "fd00::/64"])]);
     let rival = || service("b").ip("10.0.0.1");
     cluster.reconcile([rival()]);
-    assert_eq!(all(&cluster.reconcile([rival(), prefers()])), "fd00::");
+    assert_eq!(result(&cluster.reconcile([rival(), prefers()])), "fd00::");
 
-    // None at all is left.
+    // No address of either family is left.
     let mut cluster = Cluster::new(vec![pool("a", &["fd00::1/128"])]);
     let rival = || service("b").ip("fd00::1");
     cluster.reconcile([rival()]);
     let outcome = cluster.reconcile([rival(), prefers()]);
-    assert_eq!(all(&outcome), r#"no address is left in pool "a""#);
+    assert_eq!(result(&outcome), r#"no address is left in pool "a""#);
 }
 
 #[test]
-fn who_prefers_both_keeps_an_address_of_the_second_family_alone() {
+fn a_service_that_prefers_both_keeps_a_single_address_of_the_second_family() {
     let mut cluster = Cluster::new(vec![pool("a", &["fd00::/64"])]);
     cluster.reconcile([prefers()]);
     let outcome = cluster.reconcile([prefers()]);
-    assert_eq!((all(&outcome), outcome.told()), ("fd00::".to_owned(), vec![]));
-    cluster.pools = vec![both("a"), pool("b", &["fd00::/64"])];
-    assert_eq!(all(&cluster.reconcile([prefers()])), "fd00::", "another pool moves nothing");
+    assert_eq!((result(&outcome), outcome.event_lines()), ("fd00::".to_owned(), vec![]));
+    cluster.pools = vec![dual_pool("a"), pool("b", &["fd00::/64"])];
+    assert_eq!(result(&cluster.reconcile([prefers()])), "fd00::", "another pool moves nothing");
     cluster.pools = vec![pool("a", &["10.0.0.0/24", "fd00::/64"])];
-    assert_eq!(all(&cluster.reconcile([prefers()])), "10.0.0.0 and fd00::");
+    assert_eq!(result(&cluster.reconcile([prefers()])), "10.0.0.0 and fd00::");
 }
 
 #[test]
-fn the_second_address_comes_when_the_pool_has_one() {
+fn the_second_address_is_assigned_when_the_pool_gets_one() {
     let mut cluster = Cluster::new(vec![v4("a")]);
-    assert_eq!(all(&cluster.reconcile([prefers()])), "10.0.0.0");
-    cluster.pools = vec![v4("a"), both("b")];
-    assert_eq!(all(&cluster.reconcile([prefers()])), "10.0.0.0", "another pool moves nothing");
+    assert_eq!(result(&cluster.reconcile([prefers()])), "10.0.0.0");
+    cluster.pools = vec![v4("a"), dual_pool("b")];
+    assert_eq!(result(&cluster.reconcile([prefers()])), "10.0.0.0", "another pool moves nothing");
     cluster.pools = vec![pool("a", &["10.0.0.0/24", "fd00::/64"])];
     let outcome = cluster.reconcile([prefers()]);
-    assert_eq!(all(&outcome), "10.0.0.0 and fd00::");
-    assert_eq!(outcome.told(), [r#"a IPAllocated: assigned fd00:: from pool "a""#]);
+    assert_eq!(result(&outcome), "10.0.0.0 and fd00::");
+    assert_eq!(outcome.event_lines(), [r#"a IPAllocated: assigned fd00:: from pool "a""#]);
 }
 
 #[test]
-fn the_second_address_comes_when_it_is_released() {
+fn the_second_address_is_assigned_when_it_is_released() {
     let pools = vec![pool("a", &["10.0.0.0/24", "fd00::1-fd00::1"])];
     let mut cluster = Cluster::new(pools);
     let rival = || service("b").ip("fd00::1");
     cluster.reconcile([rival()]);
     let outcome = cluster.reconcile([prefers(), rival()]);
-    assert_eq!(all(&outcome), "10.0.0.0");
-    assert_eq!(all(&cluster.reconcile([prefers()])), "10.0.0.0 and fd00::1");
+    assert_eq!(result(&outcome), "10.0.0.0");
+    assert_eq!(result(&cluster.reconcile([prefers()])), "10.0.0.0 and fd00::1");
 }
 
 #[test]
 fn a_service_that_becomes_dual_stack_keeps_its_address() {
-    let mut cluster = Cluster::new(vec![both("a")]);
+    let mut cluster = Cluster::new(vec![dual_pool("a")]);
     cluster.reconcile([families(SingleStack, &[Ipv4])]);
     let outcome = cluster.reconcile([requires()]);
-    assert_eq!(all(&outcome), "10.0.9.0 and fd00:9::");
-    assert_eq!(outcome.told(), [r#"a IPAllocated: assigned fd00:9:: from pool "a""#]);
+    assert_eq!(result(&outcome), "10.0.9.0 and fd00:9::");
+    assert_eq!(outcome.event_lines(), [r#"a IPAllocated: assigned fd00:9:: from pool "a""#]);
 }
 
 #[test]
-fn who_requires_both_moves_to_a_pool_that_has_them_or_stays_with_a_reason() {
+fn a_service_that_requires_both_moves_to_a_pool_with_both_or_stays_with_a_reason() {
     let mut cluster = Cluster::new(vec![v4("a")]);
     cluster.reconcile([families(SingleStack, &[Ipv4])]);
     let outcome = cluster.reconcile([requires()]);
-    assert_eq!(all(&outcome), r#"10.0.0.0 but no IPv6 address is left in pool "a""#);
-    cluster.pools.push(both("b"));
+    assert_eq!(result(&outcome), r#"10.0.0.0 but no IPv6 address is left in pool "a""#);
+    cluster.pools.push(dual_pool("b"));
     let outcome = cluster.reconcile([requires()]);
-    assert_eq!(all(&outcome), "10.0.9.0 and fd00:9::");
+    assert_eq!(result(&outcome), "10.0.9.0 and fd00:9::");
     assert_eq!(
-        outcome.told(),
+        outcome.event_lines(),
         [
             "a ClearAssignment: took back 10.0.0.0: another pool has addresses of both families",
             r#"a IPAllocated: assigned 10.0.9.0 and fd00:9:: from pool "b""#,
@@ -164,26 +164,26 @@ fn who_requires_both_moves_to_a_pool_that_has_them_or_stays_with_a_reason() {
 
 #[test]
 fn a_service_that_becomes_single_stack_gives_up_the_other_address() {
-    let mut cluster = Cluster::new(vec![both("a")]);
+    let mut cluster = Cluster::new(vec![dual_pool("a")]);
     cluster.reconcile([requires()]);
     let outcome = cluster.reconcile([families(SingleStack, &[Ipv6])]);
-    assert_eq!(all(&outcome), "fd00:9::");
+    assert_eq!(result(&outcome), "fd00:9::");
     assert_eq!(
-        outcome.told(),
+        outcome.event_lines(),
         ["a ClearAssignment: took back 10.0.9.0: the Service takes only IPv6"]
     );
     assert_eq!(outcome.changes.services, [key("a")].into());
 }
 
 #[test]
-fn one_of_two_addresses_stays_when_the_other_is_gone() {
-    let mut cluster = Cluster::new(vec![both("a")]);
+fn one_of_two_addresses_stays_when_the_pool_loses_the_other() {
+    let mut cluster = Cluster::new(vec![dual_pool("a")]);
     cluster.reconcile([prefers()]);
     cluster.pools = vec![pool("a", &["10.0.9.0/30", "fd00:a::/64"])];
     let outcome = cluster.reconcile([prefers()]);
-    assert_eq!(all(&outcome), "10.0.9.0 and fd00:a::");
+    assert_eq!(result(&outcome), "10.0.9.0 and fd00:a::");
     assert_eq!(
-        outcome.told(),
+        outcome.event_lines(),
         [
             "a ClearAssignment: took back fd00:9::: fd00:9:: is in no pool",
             r#"a IPAllocated: assigned fd00:a:: from pool "a""#,
@@ -192,52 +192,52 @@ fn one_of_two_addresses_stays_when_the_other_is_gone() {
 }
 
 #[test]
-fn requested_addresses_are_of_the_families_of_the_service() {
-    let asks = |asks: Asks, value: &str| {
-        gets(vec![both("a"), v4("b")], asks.annotation("metallb.io/loadBalancerIPs", value))
+fn requested_addresses_must_be_of_the_families_of_the_service() {
+    let request = |request: TestService, value: &str| {
+        gets(vec![dual_pool("a"), v4("b")], request.annotation("metallb.io/loadBalancerIPs", value))
     };
-    assert_eq!(asks(requires(), "fd00:9::7, 10.0.9.2"), "10.0.9.2 and fd00:9::7");
-    assert_eq!(asks(service("a"), "fd00:9::7,10.0.9.2"), "fd00:9::7 and 10.0.9.2");
+    assert_eq!(request(requires(), "fd00:9::7, 10.0.9.2"), "10.0.9.2 and fd00:9::7");
+    assert_eq!(request(service("a"), "fd00:9::7,10.0.9.2"), "fd00:9::7 and 10.0.9.2");
     let expected = "expected an IPv4 and an IPv6 address, since the Service has both families, \
                     found 10.0.9.2";
-    assert_eq!(asks(requires(), "10.0.9.2"), expected);
-    assert_eq!(asks(prefers(), "10.0.9.2"), expected);
+    assert_eq!(request(requires(), "10.0.9.2"), expected);
+    assert_eq!(request(prefers(), "10.0.9.2"), expected);
     let single = || families(SingleStack, &[Ipv4]);
     let other = "fd00:9::7 is not of the Service's family, IPv4";
-    assert_eq!(asks(single(), "fd00:9::7"), other);
-    assert_eq!(asks(single(), "10.0.9.2,fd00:9::7"), other);
+    assert_eq!(request(single(), "fd00:9::7"), other);
+    assert_eq!(request(single(), "10.0.9.2,fd00:9::7"), other);
     assert_eq!(
-        asks(requires(), "10.0.9.2,10.0.9.3"),
+        request(requires(), "10.0.9.2,10.0.9.3"),
         "annotation metallb.io/loadBalancerIPs: expected one address, or one of each family, found \
          \"10.0.9.2,10.0.9.3\""
     );
     assert_eq!(
-        asks(requires(), "10.0.0.7,fd00:9::7"),
+        request(requires(), "10.0.0.7,fd00:9::7"),
         r#"expected both addresses in one pool, found pools "b" and "a""#
     );
 }
 
 #[test]
-fn a_service_that_requires_both_and_has_one_cluster_ip_has_not_enough() {
-    let asks = families(RequireDualStack, &[Ipv4]);
-    let outcome = Cluster::new(vec![both("a")]).reconcile([asks]);
+fn a_service_that_requires_both_is_refused_with_one_cluster_ip() {
+    let request = families(RequireDualStack, &[Ipv4]);
+    let outcome = Cluster::new(vec![dual_pool("a")]).reconcile([request]);
     assert_eq!(
-        outcome.told(),
+        outcome.event_lines(),
         ["a not enough clusterips: no address: not enough cluster IPs: the Service requires \
              both families, but has only an IPv4 one"]
     );
-    assert_eq!(gets(vec![both("a")], families(PreferDualStack, &[Ipv6])), "fd00:9::");
+    assert_eq!(gets(vec![dual_pool("a")], families(PreferDualStack, &[Ipv6])), "fd00:9::");
 }
 
 #[test]
-fn both_addresses_are_shared_with_who_has_the_key() {
-    let mut cluster = Cluster::new(vec![both("a")]);
+fn both_addresses_are_shared_with_services_of_the_same_key() {
+    let mut cluster = Cluster::new(vec![dual_pool("a")]);
     let b = service("b").shares("k").tcp(443).ip("fd00:9::5");
     let a = requires()
         .shares("k")
         .tcp(80)
         .annotation("metallb.io/loadBalancerIPs", "10.0.9.0,fd00:9::5");
     let outcome = cluster.reconcile([a, b]);
-    assert_eq!(all(&outcome), "10.0.9.0 and fd00:9::5");
+    assert_eq!(result(&outcome), "10.0.9.0 and fd00:9::5");
     assert_eq!(outcome.of("b"), "fd00:9::5");
 }

@@ -1,4 +1,4 @@
-//! The words the tests are written in.
+//! The helpers of the tests.
 
 mod families;
 mod holders;
@@ -29,7 +29,7 @@ fn pool(name: &str, ranges: &[&str]) -> Pool {
     Pool::new(name, ranges.iter().map(|range| range.parse().unwrap()).collect())
 }
 
-fn manual(name: &str, ranges: &[&str]) -> Pool {
+fn manual_pool(name: &str, ranges: &[&str]) -> Pool {
     let mut pool = pool(name, ranges);
     pool.auto_assign = false;
     pool
@@ -39,14 +39,14 @@ fn port(protocol: TransportProtocol, port: u16) -> ServicePort {
     ServicePort { protocol, port }
 }
 
-/// A Service of type LoadBalancer, built in one expression.
-struct Asks(Service);
+/// A builder of a Service of type LoadBalancer.
+struct TestService(Service);
 
-fn service(name: &str) -> Asks {
-    Asks(Service::new(key(name)))
+fn service(name: &str) -> TestService {
+    TestService(Service::new(key(name)))
 }
 
-impl Asks {
+impl TestService {
     fn tcp(mut self, number: u16) -> Self {
         self.0.ports.push(port(TransportProtocol::Tcp, number));
         self
@@ -93,7 +93,7 @@ impl Asks {
     }
 }
 
-/// An allocator, its pools, and what the Services hold: a cluster that remembers.
+/// A cluster: an allocator, its pools, and the addresses that the Services hold.
 #[derive(Default)]
 struct Cluster {
     allocator: Allocator,
@@ -116,8 +116,8 @@ impl Cluster {
         self.allocator = Allocator::new();
     }
 
-    fn reconcile<const N: usize>(&mut self, services: [Asks; N]) -> Outcome {
-        let services = services.map(|asks| asks.0);
+    fn reconcile<const N: usize>(&mut self, services: [TestService; N]) -> Outcome {
+        let services = services.map(|request| request.0);
         let outcome = self.allocator.reconcile(&self.pools, &services, &self.held);
         self.held = outcome.held();
         outcome
@@ -125,7 +125,7 @@ impl Cluster {
 }
 
 impl Outcome {
-    /// The one address of a Service, or why it has none.
+    /// The first address of a Service, or the reason why it has none.
     fn of(&self, name: &str) -> String {
         match (self.assignments.get(&key(name)), self.refusals.get(&key(name))) {
             (Some(assignment), None) => assignment.addresses[0].to_string(),
@@ -134,8 +134,8 @@ impl Outcome {
         }
     }
 
-    /// `a IPAllocated: ...`, a line for each event.
-    fn told(&self) -> Vec<String> {
+    /// The events, each as a line such as `a IPAllocated: ...`.
+    fn event_lines(&self) -> Vec<String> {
         let line = |event: &super::Event| {
             format!("{} {}: {}", event.service.name, event.reason.as_str(), event.message)
         };

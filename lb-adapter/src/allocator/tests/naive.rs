@@ -1,11 +1,11 @@
-//! The rules once more, without an index: what the allocator is held against.
+//! A naive model of the allocator without indexes, as the reference for the tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::model::{ExternalTrafficPolicy, IpFamilyPolicy, Labels, Pool, Service, ServiceKey};
 
-/// Services that hold addresses, in no other order than by name.
+/// The addresses of Services, by name.
 pub(super) type Assigned = BTreeMap<ServiceKey, Vec<IpAddr>>;
 
 /// A world small enough to try every address for every Service.
@@ -15,9 +15,10 @@ pub(super) struct World<'a> {
 }
 
 impl World<'_> {
-    /// Keeps what may be kept, oldest first; then serves who lost something, then the others.
+    /// Keeps all addresses that may be kept, oldest Service first. Then serves the Services that lost an address, then the
+    /// others.
     ///
-    /// Knows nothing of earlier requests, so it is the allocator after a restart.
+    /// It knows no earlier requests, so it models the allocator after a restart.
     pub(super) fn reconcile(&self, held: &Assigned) -> Assigned {
         let mut services: Vec<_> = self.services.iter().collect();
         services.sort_by_key(|s| (s.created.is_none(), s.created, s.key.clone()));
@@ -35,7 +36,7 @@ impl World<'_> {
         }
         let (first, then): (Vec<&Service>, Vec<_>) =
             services.iter().partition(|service| lost.contains(&service.key));
-        // A Service that moves to a pool of both families frees an address, so that the others are tried once more.
+        // A Service that moves to a pool with both families frees an address, so all others are tried once more.
         for service in first.into_iter().chain(then).chain(services.iter().copied()) {
             if let Some(addresses) = self.served(service, &assigned) {
                 assigned.insert(service.key.clone(), addresses);
@@ -44,7 +45,7 @@ impl World<'_> {
         assigned
     }
 
-    /// Those of the held addresses that stay: all of one pool, one of each wanted family.
+    /// The held addresses that stay: all of one pool, and one of each wanted family.
     fn kept(&self, service: &Service, held: &[IpAddr], assigned: &Assigned) -> Vec<IpAddr> {
         let may = |address: &&IpAddr| {
             let pool = self.pool_of(**address);
@@ -64,22 +65,25 @@ impl World<'_> {
         };
         let mut kept: Vec<_> = allowed.into_iter().filter(wanted).collect();
         kept.sort();
-        let asked_pool = pool_of(service).is_none_or(|name| pools.contains(name));
-        let asked = asked_address(service);
-        match asked_pool && kept.iter().all(|it| asked.is_none_or(|asked| asked == *it)) {
-            true => kept,
-            false => Vec::new(),
+        let is_of_requested_pool = pool_of(service).is_none_or(|name| pools.contains(name));
+        let requested = requested_address(service);
+        if is_of_requested_pool
+            && kept.iter().all(|it| requested.is_none_or(|requested| requested == *it))
+        {
+            kept
+        } else {
+            Vec::new()
         }
     }
 
-    /// What a Service is given, with what it has already.
+    /// The addresses of a Service after it was served, with those that it has already.
     fn served(&self, service: &Service, assigned: &Assigned) -> Option<Vec<IpAddr>> {
         let (slots, required) = (slots(service), is_required(service));
         let offered = |pool: &Pool, slots: &[Option<bool>]| -> Option<Vec<IpAddr>> {
             let fits = |address: &IpAddr, slot: &Option<bool>| {
                 slot.is_none_or(|v4| v4 == address.is_ipv4())
                     && !pool.avoids(*address)
-                    && asked_address(service).is_none_or(|asked| asked == *address)
+                    && requested_address(service).is_none_or(|requested| requested == *address)
                     && self.joins(service, *address, assigned)
             };
             let each = slots.iter().map(|slot| {
@@ -113,9 +117,9 @@ impl World<'_> {
         })
     }
 
-    /// The pools for some Services that are for this one, by priority; then those for all.
+    /// The restricted pools that admit a Service, by priority, and the pools that admit all.
     fn groups(&self, service: &Service) -> [Vec<&Pool>; 2] {
-        let asks = asked_address(service).is_some() || pool_of(service).is_some();
+        let has_request = requested_address(service).is_some() || pool_of(service).is_some();
         let mut pools: Vec<_> = self.pools.iter().collect();
         pools.sort_by_key(|pool| {
             let priority = pool.allocation.as_ref().map_or(0, |rule| rule.priority);
@@ -123,7 +127,7 @@ impl World<'_> {
         });
         pools.retain(|pool| {
             pool_of(service).is_none_or(|name| name == pool.name)
-                && (asks || pool.auto_assign)
+                && (has_request || pool.auto_assign)
                 && pool.admits(service, None)
         });
         let (pinned, open) = pools.into_iter().partition(|pool| pool.allocation.is_some());
@@ -143,7 +147,7 @@ impl World<'_> {
     }
 }
 
-/// The families wanted, IPv4 being true; `None` is either.
+/// The wanted families: `Some(true)` is IPv4, `Some(false)` is IPv6, and `None` is either.
 pub(super) fn slots(service: &Service) -> Vec<Option<bool>> {
     match service.cluster_ips.as_slice() {
         [] => vec![None],
@@ -156,7 +160,7 @@ fn is_required(service: &Service) -> bool {
         || service.ip_family_policy == Some(IpFamilyPolicy::RequireDualStack)
 }
 
-fn asked_address(service: &Service) -> Option<IpAddr> {
+fn requested_address(service: &Service) -> Option<IpAddr> {
     service.load_balancer_ip.as_ref().map(|ip| ip.parse().unwrap())
 }
 

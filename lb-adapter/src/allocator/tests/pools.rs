@@ -1,10 +1,10 @@
-//! Pools for some Services: which is tried first, and who is let in.
+//! Restricted pools: their order, and the Services that they admit.
 
 use crate::model::{LabelSelector, Namespace, ServiceAllocation};
 
 use super::*;
 
-/// A pool for some Services.
+/// A pool that admits only some Services.
 fn pinned(name: &str, range: &str, change: impl FnOnce(&mut ServiceAllocation)) -> Pool {
     let mut pool = pool(name, &[range]);
     change(pool.allocation.insert(ServiceAllocation::default()));
@@ -21,12 +21,12 @@ fn priority(number: u32) -> impl FnOnce(&mut ServiceAllocation) {
     move |rule| rule.priority = number
 }
 
-fn gets(pools: Vec<Pool>, asks: Asks) -> String {
-    Cluster::new(pools).reconcile([asks]).of("a")
+fn gets(pools: Vec<Pool>, request: TestService) -> String {
+    Cluster::new(pools).reconcile([request]).of("a")
 }
 
 #[test]
-fn the_smallest_priority_comes_first_and_none_last_and_both_before_pools_for_all() {
+fn restricted_pools_come_by_priority_before_open_ones() {
     let open = || pool("a", &["10.0.0.0/24"]);
     let none = || pinned("b", "10.0.1.0/24", priority(0));
     let twenty = || pinned("c", "10.0.2.0/24", priority(20));
@@ -42,7 +42,7 @@ fn the_smallest_priority_comes_first_and_none_last_and_both_before_pools_for_all
 }
 
 #[test]
-fn a_pool_for_others_is_not_given_out_not_even_on_request() {
+fn a_pool_that_does_not_admit_a_service_is_refused_even_on_request() {
     let others = || {
         pinned("b", "10.0.1.0/24", |rule| {
             rule.namespaces.insert("shop".to_owned());
@@ -61,30 +61,30 @@ fn a_pool_for_others_is_not_given_out_not_even_on_request() {
 }
 
 #[test]
-fn service_selectors_are_asked_besides_namespaces() {
+fn service_selectors_and_namespaces_must_both_match() {
     let pool = || {
         pinned("b", "10.0.1.0/24", |rule| {
             rule.namespaces.insert("default".to_owned());
             rule.service_selectors = vec![labelled("tier", "front"), labelled("tier", "edge")];
         })
     };
-    let asks = |tier: &str| {
+    let request = |tier: &str| {
         service("a").with(|s| s.labels = [("tier".to_owned(), tier.to_owned())].into())
     };
-    assert_eq!(gets(vec![pool()], asks("edge")), "10.0.1.0");
-    assert!(gets(vec![pool()], asks("back")).starts_with("no auto-assign pool admits"));
+    assert_eq!(gets(vec![pool()], request("edge")), "10.0.1.0");
+    assert!(gets(vec![pool()], request("back")).starts_with("no auto-assign pool admits"));
 }
 
 #[test]
-fn namespaces_are_picked_by_their_labels() {
+fn namespaces_are_selected_by_their_labels() {
     let rule =
         |rule: &mut ServiceAllocation| rule.namespace_selectors = vec![labelled("team", "a")];
     let pools = vec![pinned("b", "10.0.1.0/24", rule)];
     let mut allocator = Allocator::new();
-    let asks = service("a").0;
+    let request = service("a").0;
     let reconcile = |allocator: &mut Allocator, held: &[&str]| {
         let held = [(key("a"), held.iter().map(|it| ip(it)).collect())].into();
-        allocator.reconcile(&pools, [&asks], &held).of("a")
+        allocator.reconcile(&pools, [&request], &held).of("a")
     };
     assert!(reconcile(&mut allocator, &[]).starts_with("no auto-assign pool admits"));
     assert!(allocator.uses_namespaces());
@@ -97,17 +97,17 @@ fn namespaces_are_picked_by_their_labels() {
 }
 
 #[test]
-fn a_pinned_pool_of_one_family_comes_before_an_open_one_of_both() {
-    let asks = service("a").with(|service| {
+fn a_restricted_pool_with_one_family_comes_before_an_open_one_with_both() {
+    let request = service("a").with(|service| {
         service.cluster_ips = vec![ip("10.96.0.1"), ip("fd96::1")];
         service.ip_family_policy = Some(crate::model::IpFamilyPolicy::PreferDualStack);
     });
     let open = pool("a", &["10.0.0.0/24", "fd00::/64"]);
-    assert_eq!(gets(vec![open, pinned("b", "10.0.1.0/24", priority(1))], asks), "10.0.1.0");
+    assert_eq!(gets(vec![open, pinned("b", "10.0.1.0/24", priority(1))], request), "10.0.1.0");
 }
 
 #[test]
-fn a_service_that_a_pool_no_longer_lets_in_is_moved_with_a_reason() {
+fn a_service_that_a_pool_no_longer_admits_is_moved_with_a_reason() {
     let mut cluster = Cluster::new(vec![pool("b", &["10.0.1.0/24"])]);
     cluster.reconcile([service("a")]);
     cluster.pools = vec![
@@ -119,7 +119,7 @@ fn a_service_that_a_pool_no_longer_lets_in_is_moved_with_a_reason() {
     let outcome = cluster.reconcile([service("a")]);
     assert_eq!(outcome.of("a"), "10.0.0.0");
     assert_eq!(
-        outcome.told()[0],
+        outcome.event_lines()[0],
         r#"a ClearAssignment: took back 10.0.1.0: the serviceAllocation of pool "b" does not admit this Service"#
     );
 }

@@ -1,4 +1,4 @@
-//! The allocator against the naive model, over random clusters and histories.
+//! The allocator compared with the naive model, over random clusters and histories.
 
 use proptest::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::model::{IpFamilyPolicy, LabelSelector, ServiceAllocation};
 use super::naive::{World, slots};
 use super::*;
 
-/// Pools out of a few fixed ranges, so that requests often hit and addresses run out.
+/// Pools made of a few fixed ranges, so that requests often match and addresses run out.
 fn pools() -> impl Strategy<Value = Vec<Pool>> {
     let ranges = ["10.0.0.254-10.0.1.1", "10.0.2.0/31", "10.0.3.7-10.0.3.9", "fd00::/127"];
     let choice =
@@ -30,7 +30,7 @@ fn pools() -> impl Strategy<Value = Vec<Pool>> {
     })
 }
 
-/// For whom a pool is: all, all with a priority, or those with a label.
+/// The Services that a pool admits: all, all with a priority, or those with a label.
 fn allocation() -> impl Strategy<Value = Option<ServiceAllocation>> {
     let tier = prop::option::of(prop::sample::select(vec!["front", "back"]));
     prop::option::weighted(0.4, (0_u32..3, tier)).prop_map(|rule| {
@@ -45,7 +45,7 @@ fn allocation() -> impl Strategy<Value = Option<ServiceAllocation>> {
     })
 }
 
-/// Cluster IPs and what is made of them.
+/// Cluster IPs with a matching policy.
 fn families() -> impl Strategy<Value = (Vec<IpAddr>, Option<IpFamilyPolicy>)> {
     let (v4, v6) = (ip("10.96.0.1"), ip("fd01::1"));
     prop::sample::select(vec![
@@ -69,21 +69,21 @@ fn any_service() -> impl Strategy<Value = Service> {
     let ports = prop::collection::btree_set(80_u16..84, 0..3);
     (name, time, key, pool, address, local, families(), ports, tier).prop_map(
         |(name, time, key, pool, address, local, families, ports, tier)| {
-            let mut asks = service(name);
+            let mut request = service(name);
             if let Some(key) = key {
-                asks = asks.shares(key);
+                request = request.shares(key);
             }
             if let Some(pool) = pool {
-                asks = asks.pool(pool);
+                request = request.pool(pool);
             }
             if let Some(app) = local {
-                asks = asks.local(&[("app", app)]);
+                request = request.local(&[("app", app)]);
             }
-            asks = ports.iter().fold(asks, |asks, port| asks.tcp(*port));
-            let mut service = asks.0;
+            request = ports.iter().fold(request, |request, port| request.tcp(*port));
+            let mut service = request.0;
             service.created = time.map(|year| format!("{year}-01-01T00:00:00Z").parse().unwrap());
             service.load_balancer_ip = address.map(str::to_owned);
-            // A family that contradicts the address is a request that makes no sense: told apart.
+            // A family that contradicts the address is an invalid request, which the naive model does not know.
             if service.load_balancer_ip.is_none() {
                 (service.cluster_ips, service.ip_family_policy) = families;
             }
@@ -93,7 +93,7 @@ fn any_service() -> impl Strategy<Value = Service> {
     )
 }
 
-/// One thing that happens to a cluster.
+/// A change of a cluster.
 #[derive(Clone, Debug)]
 enum Step {
     Apply(Box<Service>),
@@ -123,20 +123,23 @@ fn apply(services: &mut Vec<Service>, step: &Step) {
     }
 }
 
-/// What must hold of any answer.
+/// Checks the rules that every outcome must obey.
 fn check(world: &World<'_>, outcome: &Outcome) -> Result<(), TestCaseError> {
     let assigned = outcome.held();
     for service in world.services {
         let Some(assignment) = outcome.assignments.get(&service.key) else {
-            prop_assert!(outcome.refusals.contains_key(&service.key), "a reason for each");
+            prop_assert!(
+                outcome.refusals.contains_key(&service.key),
+                "every Service without an address has a reason"
+            );
             continue;
         };
-        // A Service without a family keeps what it holds.
+        // A Service without a family keeps the addresses that it holds.
         prop_assert!((1..=slots(service).len().max(2)).contains(&assignment.addresses.len()));
         let pool = world.pools.iter().find(|pool| *pool.name == *assignment.pool).unwrap();
         for address in &assignment.addresses {
             prop_assert!(pool.contains(*address), "the address is in its pool");
-            prop_assert!(world.joins(service, *address, &assigned), "shared by the rules");
+            prop_assert!(world.joins(service, *address, &assigned), "the sharing rules are obeyed");
         }
     }
     Ok(())
@@ -144,7 +147,7 @@ fn check(world: &World<'_>, outcome: &Outcome) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn a_fresh_allocator_answers_as_the_naive_model_does(
+    fn a_fresh_allocator_agrees_with_the_naive_model(
         pools in pools(),
         services in prop::collection::vec(any_service(), 0..10),
         holders in prop::collection::vec(prop::collection::btree_set(0_usize..12, 0..3), 0..10),
@@ -172,7 +175,7 @@ proptest! {
     }
 
     #[test]
-    fn one_change_at_a_time_comes_to_the_same_as_looking_at_everything(
+    fn single_changes_have_the_same_result_as_a_full_reconcile(
         first in pools(),
         steps in prop::collection::vec(step(), 0..40),
     ) {
@@ -196,7 +199,7 @@ proptest! {
                     single_steps.reconcile(&whole.pools, &services, &held);
                     None
                 }
-                // A restart in which nothing is new changes nothing.
+                // A restart without other changes has no effect.
                 Step::Restart => Some(Default::default()),
             };
             check(&World { pools: &whole.pools, services: &services }, &outcome)?;
@@ -214,27 +217,27 @@ proptest! {
         }
     }
 
-    /// The follower knew a cluster as it was, and learns of each Service as it is now, in any order.
+    /// The observer starts with an old state of the cluster, and then sees the new state of each Service, in any order.
     #[test]
-    fn who_follows_comes_to_what_was_given_out_whatever_it_hears_first(
+    fn an_observer_agrees_with_the_controller_in_any_order_of_changes(
         pools in pools(),
         steps in prop::collection::vec(step(), 0..12),
         more in prop::collection::vec(step(), 0..8),
         multiplier in any::<u8>(),
     ) {
-        let (mut giver, mut services) = (Cluster::new(pools), Vec::new());
+        let (mut controller, mut services) = (Cluster::new(pools), Vec::new());
         let mut outcome = Outcome::default();
-        let mut follower = Allocator::new().observing();
+        let mut observer = Allocator::new().observing();
         for (at, step) in steps.iter().chain(&more).enumerate() {
             if at == steps.len() {
-                follower.reconcile(&giver.pools, &services, &giver.held);
+                observer.reconcile(&controller.pools, &services, &controller.held);
             }
             apply(&mut services, step);
-            outcome = giver.allocator.reconcile(&giver.pools, &services, &giver.held);
-            giver.held = outcome.held();
+            outcome = controller.allocator.reconcile(&controller.pools, &services, &controller.held);
+            controller.held = outcome.held();
         }
         if more.is_empty() {
-            follower.reconcile(&giver.pools, &services, &giver.held);
+            observer.reconcile(&controller.pools, &services, &controller.held);
         }
         let names = ["p", "q", "r", "s", "t", "u", "v", "w"];
         let mut order: Vec<_> = names.into_iter().map(key).collect();
@@ -242,15 +245,15 @@ proptest! {
         for key in order {
             match services.iter().find(|service| service.key == key) {
                 Some(service) => {
-                    let held = giver.held.get(&key).map_or(&[][..], Vec::as_slice);
-                    follower.upsert(service, held);
+                    let held = controller.held.get(&key).map_or(&[][..], Vec::as_slice);
+                    observer.upsert(service, held);
                 }
-                None => drop(follower.remove(&key)),
+                None => drop(observer.remove(&key)),
             }
         }
         for service in &services {
             let given = outcome.assignments.get(&service.key);
-            prop_assert_eq!(follower.assignment(&service.key), given, "{}", service.key);
+            prop_assert_eq!(observer.assignment(&service.key), given, "{}", service.key);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What stays and what moves when pools, requests or the process change.
+//! Changes of pools and requests, and restarts: the addresses that stay and those that move.
 
 use crate::allocator::EventReason::{
     AllocationFailed, ClearAssignment, IpAllocated, NoLbIpsIpFamily,
@@ -20,7 +20,7 @@ fn a_service_that_holds_an_address_never_loses_it_to_an_older_one() {
 }
 
 #[test]
-fn after_a_restart_the_older_of_two_that_cannot_share_keeps_the_address() {
+fn after_a_restart_the_older_of_two_services_that_cannot_share_keeps_the_address() {
     let services = || {
         [
             service("a").created("2020-01-01T00:00:00Z").tcp(80),
@@ -38,13 +38,13 @@ fn after_a_restart_the_older_of_two_that_cannot_share_keeps_the_address() {
 }
 
 #[test]
-fn an_address_that_no_pool_has_any_more_is_replaced_with_a_reason() {
+fn an_address_that_is_no_longer_in_a_pool_is_replaced_with_a_reason() {
     let mut cluster = Cluster::new(vec![pool("default", &["10.0.0.0/24"])]);
     cluster.reconcile([service("a")]);
     cluster.pools = vec![pool("default", &["10.0.1.0/24"])];
     let outcome = cluster.reconcile([service("a")]);
     assert_eq!(
-        outcome.told(),
+        outcome.event_lines(),
         [
             "a ClearAssignment: took back 10.0.0.0: 10.0.0.0 is in no pool",
             "a IPAllocated: assigned 10.0.1.0 from pool \"default\"",
@@ -57,7 +57,7 @@ fn an_address_that_no_pool_has_any_more_is_replaced_with_a_reason() {
 }
 
 #[test]
-fn who_lost_an_address_is_served_before_who_never_had_one() {
+fn a_service_that_lost_its_address_is_served_before_one_that_never_had_any() {
     let mut cluster =
         Cluster::new(vec![pool("default", &["10.0.1.0/32"])]).holding("z", &["10.0.0.0"]);
     let outcome = cluster.reconcile([service("a"), service("z")]);
@@ -69,13 +69,9 @@ fn who_lost_an_address_is_served_before_who_never_had_one() {
 fn an_address_that_moved_to_another_pool_stays_and_changes_its_pool() {
     let mut cluster = Cluster::new(vec![pool("one", &["10.0.0.0/24"])]);
     cluster.reconcile([service("a")]);
-    cluster.pools = vec![manual("two", &["10.0.0.0/24"])];
+    cluster.pools = vec![manual_pool("two", &["10.0.0.0/24"])];
     let outcome = cluster.reconcile([service("a")]);
-    assert_eq!(
-        &*outcome.assignments[&key("a")].pool,
-        "two",
-        "not being automatic takes nothing away"
-    );
+    assert_eq!(&*outcome.assignments[&key("a")].pool, "two", "a manual pool takes no address back");
     assert_eq!(outcome.changes, Default::default());
 }
 
@@ -90,35 +86,35 @@ fn a_pool_that_begins_to_avoid_an_address_takes_it_back() {
 }
 
 #[test]
-fn asking_for_another_pool_moves_the_service() {
-    let pools = vec![pool("default", &["10.0.0.0/24"]), manual("public", &["10.0.1.0/24"])];
+fn a_request_for_another_pool_moves_the_service() {
+    let pools = vec![pool("default", &["10.0.0.0/24"]), manual_pool("public", &["10.0.1.0/24"])];
     let mut cluster = Cluster::new(pools);
     cluster.reconcile([service("a")]);
     let outcome = cluster.reconcile([service("a").pool("public")]);
     assert_eq!(outcome.of("a"), "10.0.1.0");
     assert_eq!(
-        outcome.told()[0],
+        outcome.event_lines()[0],
         r#"a ClearAssignment: took back 10.0.0.0: the Service asks for pool "public""#
     );
     let outcome = cluster.reconcile([service("a")]);
-    assert_eq!(outcome.of("a"), "10.0.1.0", "asking for nothing any more moves nothing");
+    assert_eq!(outcome.of("a"), "10.0.1.0", "a withdrawn request moves nothing");
     let outcome = cluster.reconcile([service("a").pool("gone")]);
     assert_eq!(outcome.of("a"), r#"there is no pool "gone", only pools "default", "public""#);
 }
 
 #[test]
-fn asking_for_another_address_gives_up_the_old_one_even_if_the_new_one_is_taken() {
+fn a_request_for_another_address_gives_up_the_old_one_even_if_the_new_one_is_taken() {
     let mut cluster = Cluster::new(vec![pool("default", &["10.0.0.0/24"])]);
     cluster.reconcile([service("a").tcp(80), service("b").tcp(80)]);
     let outcome = cluster.reconcile([service("a").tcp(80).ip("10.0.0.1"), service("b").tcp(80)]);
     assert!(outcome.of("a").starts_with("10.0.0.1 is in use by default/b"));
     assert_eq!(outcome.reasons(), [ClearAssignment, AllocationFailed]);
     let outcome = cluster.reconcile([service("a").tcp(80).ip("10.0.0.1")]);
-    assert_eq!(outcome.of("a"), "10.0.0.1", "it waited for it");
+    assert_eq!(outcome.of("a"), "10.0.0.1", "it waited for the address");
 }
 
 #[test]
-fn what_is_held_and_makes_no_sense_is_replaced() {
+fn invalid_held_addresses_are_replaced() {
     for (held, reason) in [
         (&["10.0.0.3", "10.0.0.4"][..], NoLbIpsIpFamily),
         (&["10.0.0.3", "10.0.9.0"], NoLbIpsIpFamily),
@@ -135,7 +131,7 @@ fn what_is_held_and_makes_no_sense_is_replaced() {
 }
 
 #[test]
-fn what_a_vanished_service_held_is_free() {
+fn the_address_of_a_deleted_service_is_free() {
     let mut cluster =
         Cluster::new(vec![pool("default", &["10.0.0.0/32"])]).holding("gone", &["10.0.0.0"]);
     let outcome = cluster.reconcile([service("a")]);

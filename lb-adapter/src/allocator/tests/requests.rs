@@ -1,4 +1,4 @@
-//! What a Service asks for, and what it gets.
+//! The requests of Services, and the addresses that they get.
 
 use crate::allocator::EventReason::{AllocationFailed, ClearAssignment, IpAllocated};
 use crate::model::{IpFamily, ServiceType};
@@ -6,21 +6,24 @@ use crate::model::{IpFamily, ServiceType};
 use super::*;
 
 fn two_pools() -> Vec<Pool> {
-    vec![pool("default", &["172.22.35.64/26"]), manual("public", &["200.1.154.64/26"])]
+    vec![pool("default", &["172.22.35.64/26"]), manual_pool("public", &["200.1.154.64/26"])]
 }
 
-/// What a Service gets from the two pools of the reference configuration.
-fn gets(asks: Asks) -> String {
-    let name = asks.0.key.name.clone();
-    Cluster::new(two_pools()).reconcile([asks]).of(&name)
+/// The address that a Service gets from the two pools of the reference configuration, or the reason why it gets none.
+fn gets(request: TestService) -> String {
+    let name = request.0.key.name.clone();
+    Cluster::new(two_pools()).reconcile([request]).of(&name)
 }
 
 #[test]
-fn a_service_that_asks_for_nothing_gets_the_lowest_address_of_an_automatic_pool() {
+fn a_service_without_a_request_gets_the_lowest_address_of_an_auto_assign_pool() {
     let outcome = Cluster::new(two_pools()).reconcile([service("a").tcp(80)]);
-    assert_eq!(outcome.of("a"), "172.22.35.64", "the network address is as good as any");
+    assert_eq!(outcome.of("a"), "172.22.35.64", "the network address is given out too");
     assert_eq!(&*outcome.assignments[&key("a")].pool, "default");
-    assert_eq!(outcome.told(), [r#"a IPAllocated: assigned 172.22.35.64 from pool "default""#]);
+    assert_eq!(
+        outcome.event_lines(),
+        [r#"a IPAllocated: assigned 172.22.35.64 from pool "default""#]
+    );
     assert_eq!(outcome.changes.services, [key("a")].into());
 }
 
@@ -36,10 +39,11 @@ fn pools_are_tried_by_name_and_ranges_as_written() {
 }
 
 #[test]
-fn a_pool_that_is_not_automatic_gives_to_those_who_name_it_or_an_address_of_it() {
+fn a_manual_pool_serves_requests_for_the_pool_or_for_one_of_its_addresses() {
     assert_eq!(gets(service("a").pool("public")), "200.1.154.64");
     assert_eq!(gets(service("a").ip("200.1.154.70")), "200.1.154.70");
-    let outcome = Cluster::new(vec![manual("public", &["10.0.0.0/24"])]).reconcile([service("a")]);
+    let outcome =
+        Cluster::new(vec![manual_pool("public", &["10.0.0.0/24"])]).reconcile([service("a")]);
     assert_eq!(
         outcome.of("a"),
         r#"no pool is auto-assign, so the Service must name pool "public""#
@@ -56,19 +60,19 @@ fn a_requested_address_is_given_or_refused_but_never_replaced() {
         gets(service("a").ip("smtp.example")),
         r#"spec.loadBalancerIP: expected an IP address, found "smtp.example""#
     );
-    assert_eq!(gets(service("a").ip("")), "172.22.35.64", "an empty field asks for nothing");
+    assert_eq!(gets(service("a").ip("")), "172.22.35.64", "an empty field requests nothing");
 }
 
 #[test]
-fn the_annotation_asks_for_an_address_as_the_field_does() {
-    let asks = |value| service("a").annotation("metallb.io/loadBalancerIPs", value);
-    assert_eq!(gets(asks("172.22.35.70")), "172.22.35.70");
+fn the_annotation_requests_an_address_as_the_field_does() {
+    let request = |value| service("a").annotation("metallb.io/loadBalancerIPs", value);
+    assert_eq!(gets(request("172.22.35.70")), "172.22.35.70");
     assert_eq!(
-        gets(asks("172.22.35.70,x")),
+        gets(request("172.22.35.70,x")),
         r#"annotation metallb.io/loadBalancerIPs: expected an IP address, found "x""#
     );
     assert_eq!(
-        gets(asks("172.22.35.70").ip("172.22.35.70")),
+        gets(request("172.22.35.70").ip("172.22.35.70")),
         "expected either spec.loadBalancerIP or annotation metallb.io/loadBalancerIPs, found both"
     );
 }
@@ -83,7 +87,7 @@ fn an_address_and_a_pool_that_disagree_are_refused() {
 }
 
 #[test]
-fn an_unknown_pool_is_named_with_those_there_are() {
+fn an_unknown_pool_is_reported_with_the_configured_ones() {
     assert_eq!(
         gets(service("a").pool("pubic")),
         r#"there is no pool "pubic", only pools "default", "public""#
@@ -93,7 +97,7 @@ fn an_unknown_pool_is_named_with_those_there_are() {
 }
 
 #[test]
-fn addresses_that_end_in_0_or_255_are_passed_over_where_the_pool_avoids_them() {
+fn addresses_that_end_in_0_or_255_are_skipped_if_the_pool_avoids_them() {
     let mut avoiding = pool("default", &["10.0.0.254-10.0.1.1"]);
     avoiding.avoid_buggy_ips = true;
     let mut cluster = Cluster::new(vec![avoiding]);
@@ -119,7 +123,7 @@ fn the_family_of_the_cluster_ip_decides_the_family_of_the_address() {
         service("wrong").ip("10.0.0.9").with(|s| s.cluster_ips = vec![ip("fd01::2")]),
     ]);
     assert_eq!(outcome.of("v6"), "fd00::");
-    assert_eq!(outcome.of("any"), "10.0.0.0", "by name it comes before v4");
+    assert_eq!(outcome.of("any"), "10.0.0.0", "its name comes before v4");
     assert_eq!(outcome.of("v4"), "10.0.0.1");
     assert_eq!(outcome.of("wrong"), "10.0.0.9 is not of the Service's family, IPv6");
     let mut cluster = Cluster::new(two_pools());
@@ -128,10 +132,10 @@ fn the_family_of_the_cluster_ip_decides_the_family_of_the_address() {
 }
 
 #[test]
-fn annotations_of_old_are_told_once_and_the_new_ones_win() {
+fn deprecated_annotations_are_reported_once_and_the_new_ones_win() {
     let old = |name: &str, value: &str| (format!("metallb.universe.tf/{name}"), value.to_owned());
     let mut cluster = Cluster::new(two_pools());
-    let asks = |more: &[(&str, &str)]| {
+    let request = |more: &[(&str, &str)]| {
         service("a").with(|service| {
             service
                 .annotations
@@ -140,10 +144,10 @@ fn annotations_of_old_are_told_once_and_the_new_ones_win() {
             service.annotations.extend(more);
         })
     };
-    let outcome = cluster.reconcile([asks(&[])]);
+    let outcome = cluster.reconcile([request(&[])]);
     assert_eq!(outcome.of("a"), "200.1.154.64");
     assert_eq!(
-        outcome.told()[..2],
+        outcome.event_lines()[..2],
         [
             "a deprecatedAnnotation: annotation metallb.universe.tf/address-pool is deprecated, \
              use metallb.io/address-pool",
@@ -151,13 +155,13 @@ fn annotations_of_old_are_told_once_and_the_new_ones_win() {
              use metallb.io/allow-shared-ip",
         ]
     );
-    assert_eq!(cluster.reconcile([asks(&[])]).told(), [""; 0]);
-    let outcome = cluster.reconcile([asks(&[("metallb.io/address-pool", "default")])]);
+    assert_eq!(cluster.reconcile([request(&[])]).event_lines(), [""; 0]);
+    let outcome = cluster.reconcile([request(&[("metallb.io/address-pool", "default")])]);
     assert_eq!(outcome.of("a"), "172.22.35.64");
 }
 
 #[test]
-fn a_request_that_cannot_be_understood_keeps_what_the_service_holds() {
+fn a_service_with_an_invalid_request_keeps_its_address() {
     let mut cluster = Cluster::new(two_pools());
     cluster.reconcile([service("a")]);
     let outcome = cluster.reconcile([service("a").ip("172.22.35")]);
@@ -165,13 +169,13 @@ fn a_request_that_cannot_be_understood_keeps_what_the_service_holds() {
     assert_eq!(outcome.reasons(), [AllocationFailed]);
     assert!(outcome.changes.services.is_empty());
     let outcome = cluster.reconcile([service("a").ip("172.22.35")]);
-    assert_eq!(outcome.reasons(), [], "it is told once");
+    assert_eq!(outcome.reasons(), [], "the refusal is reported once");
     let outcome = cluster.reconcile([service("a")]);
     assert!(outcome.refusals.is_empty());
 }
 
 #[test]
-fn a_full_pool_says_so_once_and_serves_the_waiting_as_soon_as_something_is_released() {
+fn a_full_pool_is_reported_once_and_serves_waiting_services_after_a_release() {
     let mut cluster = Cluster::new(vec![pool("default", &["10.0.0.0/31"])]);
     let full = r#"no address is left in pool "default""#;
     let outcome = cluster.reconcile([service("a"), service("b"), service("c"), service("d")]);
@@ -182,11 +186,11 @@ fn a_full_pool_says_so_once_and_serves_the_waiting_as_soon_as_something_is_relea
     let outcome = cluster.reconcile([service("b"), service("c"), service("d")]);
     assert_eq!(outcome.of("c"), "10.0.0.0");
     assert_eq!(outcome.of("d"), full);
-    assert_eq!(outcome.told(), [r#"c IPAllocated: assigned 10.0.0.0 from pool "default""#]);
+    assert_eq!(outcome.event_lines(), [r#"c IPAllocated: assigned 10.0.0.0 from pool "default""#]);
 }
 
 #[test]
-fn the_oldest_is_served_first_and_those_without_a_date_last() {
+fn the_oldest_service_is_served_first_and_those_without_a_date_last() {
     let mut cluster = Cluster::new(vec![pool("default", &["10.0.0.0/24"])]);
     let outcome = cluster.reconcile([
         service("b"),
@@ -199,7 +203,7 @@ fn the_oldest_is_served_first_and_those_without_a_date_last() {
 }
 
 #[test]
-fn a_service_of_another_type_or_class_is_none_of_ours() {
+fn a_service_of_another_type_or_class_is_not_served() {
     let mut cluster = Cluster::new(two_pools()).holding("a", &["172.22.35.70"]);
     let outcome =
         cluster.reconcile([service("a").with(|s| s.type_ = ServiceType::NodePort), service("b")]);
@@ -215,7 +219,7 @@ fn a_service_of_another_type_or_class_is_none_of_ours() {
 }
 
 #[test]
-fn a_range_of_any_size_costs_no_more_than_its_used_addresses() {
+fn the_size_of_a_range_costs_nothing() {
     let mut cluster = Cluster::new(vec![pool("default", &["fd00::/16", "10.0.0.0/8"])]);
     let outcome = cluster.reconcile([service("a"), service("b")]);
     assert_eq!(outcome.of("b"), "fd00::1");

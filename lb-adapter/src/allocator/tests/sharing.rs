@@ -1,4 +1,4 @@
-//! Who may hold an address together with whom.
+//! The rules by which Services may share an address.
 
 use super::*;
 
@@ -6,8 +6,8 @@ fn one_pool() -> Vec<Pool> {
     vec![pool("default", &["10.0.0.0/24"])]
 }
 
-/// Whether the second Service joins the first one.
-fn joins(first: Asks, second: Asks) -> bool {
+/// Returns true if the second Service joins the first one.
+fn joins(first: TestService, second: TestService) -> bool {
     let (a, b) = (first.0.key.name.clone(), second.0.key.name.clone());
     let outcome = Cluster::new(one_pool()).reconcile([first, second]);
     outcome.of(&a) == outcome.of(&b)
@@ -17,11 +17,14 @@ fn joins(first: Asks, second: Asks) -> bool {
 fn services_share_with_the_same_key_and_different_ports() {
     assert!(joins(service("a").shares("k").tcp(80), service("b").shares("k").tcp(443)));
     assert!(joins(service("a").shares("k").tcp(53), service("b").shares("k").udp(53)));
-    assert!(joins(service("a").shares("k"), service("b").shares("k")), "no ports never collide");
+    assert!(
+        joins(service("a").shares("k"), service("b").shares("k")),
+        "Services without ports never conflict"
+    );
 }
 
 #[test]
-fn services_do_not_share_without_a_key_with_another_key_or_with_a_port_in_common() {
+fn services_do_not_share_without_a_key_with_different_keys_or_with_a_common_port() {
     assert!(!joins(service("a").tcp(80), service("b").tcp(443)));
     assert!(!joins(service("a").shares("").tcp(80), service("b").shares("").tcp(443)));
     assert!(!joins(service("a").shares("k").tcp(80), service("b").tcp(443)));
@@ -33,7 +36,7 @@ fn services_do_not_share_without_a_key_with_another_key_or_with_a_port_in_common
 }
 
 #[test]
-fn with_policy_local_only_services_with_the_same_pods_share() {
+fn with_policy_local_only_services_of_the_same_pods_share() {
     let web = [("app", "web"), ("tier", "front")];
     let swapped = [("tier", "front"), ("app", "web")];
     let a = || service("a").shares("k").tcp(80);
@@ -42,11 +45,14 @@ fn with_policy_local_only_services_with_the_same_pods_share() {
     assert!(!joins(a().local(&web), b().local(&[("app", "mail")])));
     assert!(!joins(a().local(&web), b()));
     assert!(!joins(a(), b().local(&web)));
-    assert!(joins(a().local(&[]), b()), "without a selector there are no pods to differ in");
-    let other_pods = |asks: Asks, app: &str| {
-        asks.with(|s| s.selector = [("app".to_owned(), app.to_owned())].into())
+    assert!(joins(a().local(&[]), b()), "without selectors there are no different pods");
+    let other_pods = |request: TestService, app: &str| {
+        request.with(|s| s.selector = [("app".to_owned(), app.to_owned())].into())
     };
-    assert!(joins(other_pods(a(), "web"), other_pods(b(), "mail")), "with Cluster any pods do");
+    assert!(
+        joins(other_pods(a(), "web"), other_pods(b(), "mail")),
+        "with policy Cluster the pods do not matter"
+    );
 }
 
 #[test]
@@ -59,11 +65,11 @@ fn namespaces_do_not_matter_for_sharing() {
 }
 
 #[test]
-fn an_address_in_use_that_can_be_shared_comes_before_a_free_one_above_it() {
+fn a_shareable_address_comes_before_a_higher_free_one() {
     let mut cluster = Cluster::new(one_pool()).holding("a", &["10.0.0.2"]);
     let outcome =
         cluster.reconcile([service("a").shares("k").tcp(80), service("b").shares("k").tcp(81)]);
-    assert_eq!(outcome.of("b"), "10.0.0.0", "a free one below it comes first");
+    assert_eq!(outcome.of("b"), "10.0.0.0", "a lower free address comes first");
     let outcome = cluster.reconcile([
         service("a").shares("k").tcp(80),
         service("b").shares("k").tcp(81),
@@ -75,8 +81,8 @@ fn an_address_in_use_that_can_be_shared_comes_before_a_free_one_above_it() {
 }
 
 #[test]
-fn a_requested_address_in_use_says_by_whom_and_why_it_is_not_shared() {
-    for (asks, why) in [
+fn a_refusal_names_the_holder_of_the_address_and_the_rule_that_forbids_sharing() {
+    for (request, why) in [
         (service("b").tcp(443), "and not both Services have the annotation allow-shared-ip"),
         (service("b").tcp(443).shares("l"), r#"whose annotation allow-shared-ip is "k""#),
         (service("b").tcp(80).shares("k"), "which also has port 80/TCP"),
@@ -88,31 +94,31 @@ fn a_requested_address_in_use_says_by_whom_and_why_it_is_not_shared() {
     ] {
         let mut cluster = Cluster::new(one_pool());
         let holder = service("a").ip("10.0.0.7").shares("k").tcp(80);
-        let outcome = cluster.reconcile([holder, asks.ip("10.0.0.7")]);
+        let outcome = cluster.reconcile([holder, request.ip("10.0.0.7")]);
         assert_eq!(outcome.of("b"), format!("10.0.0.7 is in use by default/a, {why}"));
     }
 }
 
 #[test]
-fn the_only_holder_changes_its_key_and_stays() {
+fn a_sole_holder_changes_its_key_and_keeps_the_address() {
     let mut cluster = Cluster::new(one_pool());
     cluster.reconcile([service("a").shares("k").tcp(80)]);
-    for asks in [service("a").shares("l").tcp(80), service("a").tcp(80), service("a").tcp(81)] {
-        let outcome = cluster.reconcile([asks]);
+    for request in [service("a").shares("l").tcp(80), service("a").tcp(80), service("a").tcp(81)] {
+        let outcome = cluster.reconcile([request]);
         assert_eq!(outcome.of("a"), "10.0.0.0");
         assert!(outcome.changes.events.is_empty());
     }
 }
 
 #[test]
-fn of_two_that_no_longer_go_together_the_one_that_changed_is_moved() {
+fn of_two_services_that_may_no_longer_share_the_changed_one_is_moved() {
     let mut cluster = Cluster::new(one_pool());
     let b = || service("b").shares("k").tcp(443);
     cluster.reconcile([service("a").shares("k").tcp(80), b()]);
     let outcome = cluster.reconcile([service("a").shares("l").tcp(80), b()]);
     assert_eq!((outcome.of("a").as_str(), outcome.of("b").as_str()), ("10.0.0.1", "10.0.0.0"));
     assert_eq!(
-        outcome.told(),
+        outcome.event_lines(),
         [
             "a ClearAssignment: took back 10.0.0.0: 10.0.0.0 is in use by default/b, whose \
              annotation allow-shared-ip is \"k\"",
@@ -122,7 +128,7 @@ fn of_two_that_no_longer_go_together_the_one_that_changed_is_moved() {
 }
 
 #[test]
-fn a_shared_address_is_free_when_its_last_holder_is_gone() {
+fn a_shared_address_is_free_once_its_last_holder_is_removed() {
     let mut cluster = Cluster::new(vec![pool("default", &["10.0.0.0/32"])]);
     let (a, b, c) = (
         || service("a").shares("k").tcp(80),
@@ -154,14 +160,14 @@ fn a_port_that_becomes_free_on_a_shared_address_is_found_again() {
     assert_eq!(put("e", 80, &[]), "10.0.0.0");
 }
 
-/// There is one address, which `a` holds, and `b` is refused it.
+/// There is only one address. `a` holds it, and `b` is refused.
 #[test]
-fn an_exhausted_pool_says_why_its_shared_address_cannot_be_shared() {
-    let why = |a: Asks, b: Asks| {
+fn the_refusal_of_an_exhausted_pool_explains_why_its_address_cannot_be_shared() {
+    let why = |a: TestService, b: TestService| {
         let mut cluster = Cluster::new(vec![pool("p", &["10.0.0.1/32"])]);
         let a = a.created("2024-01-01T00:00:00Z").0;
-        cluster.reconcile([Asks(a.clone())]);
-        cluster.reconcile([Asks(a), b]);
+        cluster.reconcile([TestService(a.clone())]);
+        cluster.reconcile([TestService(a), b]);
         cluster.allocator.explain_refusal(&key("b")).unwrap().to_string()
     };
     let a = || service("a").shares("global").tcp(443);
@@ -177,7 +183,7 @@ fn an_exhausted_pool_says_why_its_shared_address_cannot_be_shared() {
             service("b").shares("gobal").tcp(444),
             format!("{shared}whose annotation allow-shared-ip is \"global\""),
         ),
-        // Nothing says that these two were meant to share.
+        // Nothing indicates that these two were meant to share.
         (service("b").shares("mail").tcp(25), exhausted.to_owned()),
         (service("b").tcp(25), exhausted.to_owned()),
     ] {
@@ -188,7 +194,7 @@ fn an_exhausted_pool_says_why_its_shared_address_cannot_be_shared() {
 }
 
 #[test]
-fn the_own_key_comes_before_one_that_is_spelt_alike() {
+fn the_own_key_comes_before_a_similar_one() {
     let mut cluster = Cluster::new(vec![pool("p", &["10.0.0.1-10.0.0.2"])]);
     let holders = || {
         [
@@ -200,5 +206,5 @@ fn the_own_key_comes_before_one_that_is_spelt_alike() {
     let [a, c] = holders();
     let outcome = cluster.reconcile([a, c, service("b").shares("key").tcp(80)]);
     let why = "10.0.0.2 cannot be shared: it is in use by default/c";
-    assert!(outcome.told().iter().any(|it| it.contains(why)), "{:?}", outcome.told());
+    assert!(outcome.event_lines().iter().any(|it| it.contains(why)), "{:?}", outcome.event_lines());
 }
