@@ -13,7 +13,7 @@ use benches::table::markdown;
 use lb_adapter::allocator::{Allocator, HeldAddresses};
 use lb_adapter::engine::{Change, Engine};
 use lb_adapter::model::{IpFamily, Service};
-use lb_adapter::planner::{Endpoints, Plan, Scene, Subject};
+use lb_adapter::planner::{NodeContext, Plan, ServiceEndpoints, ServiceInput};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -96,11 +96,11 @@ fn whole_plan(services: &[Service]) -> Box<dyn FnMut() + '_> {
     allocator.reconcile(&config.pools, services, &HeldAddresses::new());
     let slices: Vec<_> = services.iter().map(|service| clusters::slice(service, true)).collect();
     contestant(move || {
-        let mut plan = Plan::new(Scene::new(clusters::node(), Arc::clone(&config)));
+        let mut plan = Plan::new(NodeContext::new(clusters::node(), Arc::clone(&config)));
         for (service, slice) in services.iter().zip(&slices) {
-            let endpoints = Endpoints::of(service, &slice.endpoints);
+            let endpoints = ServiceEndpoints::of(service, &slice.endpoints);
             let held = allocator.assignment(&service.key).ok_or(None);
-            plan.update(&Subject::new(service, held, &endpoints));
+            plan.update(&ServiceInput::new(service, held, &endpoints));
         }
         assert_eq!(plan.peers[0].routes.len(), services.len());
         plan

@@ -10,7 +10,7 @@ use benches::memory::{self, TrackingAllocator};
 use benches::table::markdown;
 use lb_adapter::allocator::Allocator;
 use lb_adapter::model::{IpFamily, Service};
-use lb_adapter::planner::{Endpoints, Plan, Scene, Subject};
+use lb_adapter::planner::{NodeContext, Plan, ServiceEndpoints, ServiceInput};
 
 #[global_allocator]
 static ALLOCATOR: TrackingAllocator = TrackingAllocator;
@@ -37,12 +37,12 @@ fn main() {
         drop(follower);
 
         let before = memory::allocated();
-        let mut plan = Plan::new(Scene::new(clusters::node(), config));
+        let mut plan = Plan::new(NodeContext::new(clusters::node(), config));
         for service in &services {
             let slice = clusters::slice(service, true);
-            let endpoints = Endpoints::of(service, &slice.endpoints);
+            let endpoints = ServiceEndpoints::of(service, &slice.endpoints);
             let held = allocator.assignment(&service.key).ok_or(None);
-            plan.update(&Subject::new(service, held, &endpoints));
+            plan.update(&ServiceInput::new(service, held, &endpoints));
         }
         rows.push(row(&format!("plan of a node, {count} Services, 4 peers"), count, before));
 

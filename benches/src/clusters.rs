@@ -8,7 +8,7 @@ use lb_adapter::model::{
     Asn, Config, Endpoint, EndpointSlice, ExternalTrafficPolicy, IpFamily, Node, Peer, Pool,
     Service, ServiceKey, ServicePort, TransportProtocol,
 };
-use lb_adapter::planner::Options;
+use lb_adapter::planner::PlannerOptions;
 
 /// Services of one family, with the API server's defaults; every other one has policy Local.
 #[must_use]
@@ -75,7 +75,7 @@ pub fn config(range: &str, peers: u8) -> Config {
 /// A cluster whose Services all have addresses and are announced.
 #[must_use]
 pub fn engine(count: usize, peers: u8) -> Engine {
-    let mut engine = Engine::new(Options::default(), Some("kube0".to_owned()));
+    let mut engine = Engine::new(PlannerOptions::default(), Some("kube0".to_owned()));
     for service in services(count, IpFamily::Ipv4) {
         engine.apply(Change::Slice(slice(&service, true)));
         engine.apply(Change::Service { service: Box::new(service), status: None });

@@ -9,12 +9,12 @@ use bgp_session::{IpNet, Route};
 
 use ferrolb_node::sessions::{SessionKey, Sessions, Wanted};
 use lb_adapter::model::ServiceKey;
-use lb_adapter::planner::{Changed, Plan, PlannedRoute};
+use lb_adapter::planner::{Plan, PlannedRoute, RouteKey};
 
 /// Applies the changes of a plan to the routes of the sessions. Returns the sessions whose routes have changed.
 pub(super) fn change_routes(
     plan: &Plan,
-    changed: BTreeSet<Changed>,
+    changed: BTreeSet<RouteKey>,
     wanted: &mut BTreeMap<SessionKey, Wanted>,
 ) -> BTreeSet<SessionKey> {
     let mut touched = BTreeSet::new();

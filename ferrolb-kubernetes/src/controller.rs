@@ -37,7 +37,7 @@ use ferrolb_node::signals::Signals;
 use lb_adapter::allocator::{NotServed, check_served};
 use lb_adapter::engine::{Change, Effects, Engine};
 use lb_adapter::model::{Config, NamespacedName, Service, ServiceKey, ServiceType};
-use lb_adapter::planner::Options;
+use lb_adapter::planner::PlannerOptions;
 
 /// Runs until a signal comes.
 ///
@@ -130,7 +130,7 @@ impl Leader {
         watches.watch(&client, Watched::within(Kind::BgpNodeStatus, &namespace));
 
         let class = options.cluster.class.clone();
-        let planning = Options { class: class.clone(), ..Options::default() };
+        let planning = PlannerOptions { class: class.clone(), ..PlannerOptions::default() };
         Self {
             watches,
             restarts,

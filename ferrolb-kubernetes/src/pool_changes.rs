@@ -125,7 +125,7 @@ mod tests {
     use super::*;
     use lb_adapter::engine::Change;
     use lb_adapter::model::{Pool, Service, ServiceKey, ServiceType};
-    use lb_adapter::planner::Options;
+    use lb_adapter::planner::PlannerOptions;
 
     fn config(pools: &[(&str, &str)]) -> Arc<Config> {
         let pool = |(name, range): &(&str, &str)| Pool::new(*name, vec![range.parse().unwrap()]);
@@ -137,7 +137,7 @@ mod tests {
 
     /// A Service has an address of the first pool.
     fn engine() -> Engine {
-        let mut engine = Engine::new(Options::default(), None);
+        let mut engine = Engine::new(PlannerOptions::default(), None);
         engine.apply(Change::Synced);
         engine.apply(Change::Config(config(&[ONE, TWO])));
         let mut service = Service::new(ServiceKey::new("default", "a"));
@@ -182,7 +182,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn pools_that_come_one_after_the_other_renumber_no_service() {
         let mut changes = PoolChanges::new(Duration::from_secs(300));
-        for mut engine in [engine(), Engine::new(Options::default(), None)] {
+        for mut engine in [engine(), Engine::new(PlannerOptions::default(), None)] {
             engine.apply(Change::Config(config(&[])));
             let mut service = Service::new(ServiceKey::new("default", "a"));
             service.type_ = ServiceType::LoadBalancer;

@@ -38,7 +38,7 @@ use ferrolb_node::sessions::{SessionKey, Sessions, Wanted};
 use ferrolb_node::signals::Signals;
 use lb_adapter::engine::{Change, Engine};
 use lb_adapter::model::{NextHopPolicy, ServiceKey};
-use lb_adapter::planner::{Changed, Options};
+use lb_adapter::planner::{PlannerOptions, RouteKey};
 
 /// Runs until a signal comes.
 ///
@@ -76,7 +76,7 @@ struct Speaker {
     /// What the sessions were told.
     wanted: BTreeMap<SessionKey, Wanted>,
     /// The routes that are others now.
-    changed: BTreeSet<Changed>,
+    changed: BTreeSet<RouteKey>,
     /// Whether the sessions themselves may be others.
     regrouped: bool,
     /// The Services whose status may be another.
@@ -109,13 +109,13 @@ impl Speaker {
             watches.watch(&client, watched.clone());
         }
 
-        let planning = Options {
+        let planning = PlannerOptions {
             class: options.cluster.class.clone(),
-            follows: true,
+            follow_status: true,
             ignore_exclude_label: options.ignore_exclude_label,
             probing: true,
             next_hop: NextHopPolicy::SessionAddress,
-            ..Options::default()
+            ..PlannerOptions::default()
         };
 
         Self {

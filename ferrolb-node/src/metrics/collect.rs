@@ -32,7 +32,10 @@ pub fn sessions(engine: &Engine, sessions: &Sessions, node: &str) -> Vec<Session
 
 /// What a node has found by probing Services.
 pub fn probes(engine: &Engine, node: &str) -> Vec<ProbeSample> {
-    engine.probed(node).map(|(key, found)| ProbeSample::new(key.clone(), found.clone())).collect()
+    engine
+        .probe_statuses(node)
+        .map(|(key, found)| ProbeSample::new(key.clone(), found.clone()))
+        .collect()
 }
 
 /// The addresses that a node announces.

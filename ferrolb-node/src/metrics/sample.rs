@@ -8,7 +8,7 @@ use bgp_session::UnsendableRoute;
 
 use crate::sessions::SessionStatus;
 use lb_adapter::model::ServiceKey;
-use lb_adapter::planner::Probed;
+use lb_adapter::planner::ProbeStatus;
 
 /// All of it.
 #[derive(Clone, Debug, Default)]
@@ -118,12 +118,12 @@ pub struct ProbeSample {
     /// The Service.
     pub service: ServiceKey,
     /// What was found last.
-    pub found: Probed,
+    pub found: ProbeStatus,
 }
 
 impl ProbeSample {
     /// Found of this Service.
-    pub fn new(service: ServiceKey, found: Probed) -> Self {
+    pub fn new(service: ServiceKey, found: ProbeStatus) -> Self {
         Self { service, found }
     }
 }

@@ -5,7 +5,7 @@ use bgp_session::{Asn, BgpIdentifier, PeerConfig, Speaker};
 
 use super::*;
 use lb_adapter::model::ServiceKey;
-use lb_adapter::planner::Probed;
+use lb_adapter::planner::ProbeStatus;
 
 /// A speaker with a peer that nobody is, and what it looks like.
 async fn sample() -> Sample {
@@ -35,9 +35,12 @@ async fn sample() -> Sample {
         pools: vec![pool],
         sessions: vec![session],
         probes: vec![
-            ProbeSample::new(ServiceKey::new("mail", "imap"), Probed::Held),
-            ProbeSample::new(smtp.clone(), Probed::Up),
-            ProbeSample::new(ServiceKey::new("mail", "pop"), Probed::Down("refused".to_owned())),
+            ProbeSample::new(ServiceKey::new("mail", "imap"), ProbeStatus::HeldDown),
+            ProbeSample::new(smtp.clone(), ProbeStatus::Up),
+            ProbeSample::new(
+                ServiceKey::new("mail", "pop"),
+                ProbeStatus::Down("refused".to_owned()),
+            ),
         ],
         announced: vec![Announced::new(smtp, "172.22.35.70".parse().unwrap())],
         api: ApiSample::new(7, 0, [("services", 1)].into()),

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep_until};
 
 use lb_adapter::engine::ProbeTarget;
 use lb_adapter::model::{Probe, ServiceKey};
-use lb_adapter::planner::Probed;
+use lb_adapter::planner::ProbeStatus;
 
 pub use node_probes::NodeProbes;
 use verdict::Verdict;
@@ -34,7 +34,7 @@ pub struct Found {
     /// Of which Service.
     pub service: ServiceKey,
     /// What it counts as.
-    pub probed: Probed,
+    pub probed: ProbeStatus,
     /// Of which beginning it is, see [`Prober::is_current`].
     beginning: u64,
 }

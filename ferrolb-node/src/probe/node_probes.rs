@@ -13,7 +13,7 @@ use super::first_tries::FirstTries;
 use super::{Found, Prober};
 use lb_adapter::engine::{Change, Engine};
 use lb_adapter::model::ServiceKey;
-use lb_adapter::planner::Probed;
+use lb_adapter::planner::ProbeStatus;
 
 /// The probes of one node.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl NodeProbes {
 
     /// Probes what all Services say now.
     pub fn follow_all(&mut self, engine: &Engine) -> Vec<Change> {
-        let targets = engine.probes(&self.node);
+        let targets = engine.probe_targets(&self.node);
         if engine.is_ready() {
             self.first.follow(&targets);
         }
@@ -51,7 +51,7 @@ impl NodeProbes {
     pub fn follow(&mut self, engine: &Engine, services: &BTreeSet<ServiceKey>) -> Vec<Change> {
         let mut unknown = Vec::new();
         for service in services {
-            let forgotten = match engine.probe(&self.node, service) {
+            let forgotten = match engine.probe_target(&self.node, service) {
                 Some(target) => self.prober.put(service.clone(), target),
                 None => {
                     self.first.end(service);
@@ -87,9 +87,11 @@ impl NodeProbes {
         };
         self.first.end(&service);
         match &probed {
-            Probed::Up => tracing::info!(%service, "the probe is answered"),
-            Probed::Held => tracing::info!(%service, "the probe is answered again, held down"),
-            Probed::Down(why) => tracing::warn!(%service, "the probe fails: {why}"),
+            ProbeStatus::Up => tracing::info!(%service, "the probe is answered"),
+            ProbeStatus::HeldDown => {
+                tracing::info!(%service, "the probe is answered again, held down");
+            }
+            ProbeStatus::Down(why) => tracing::warn!(%service, "the probe fails: {why}"),
         }
         Some(Change::Probed { node: self.node.clone(), service, found: Some(probed) })
     }

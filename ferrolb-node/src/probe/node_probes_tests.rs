@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::*;
 use lb_adapter::manifest::{Source, parse};
-use lb_adapter::planner::Options;
+use lb_adapter::planner::PlannerOptions;
 
 /// The node kube1, which probes, and a Service whose port nobody serves; with endpoints on these nodes.
 struct World {
@@ -17,7 +17,7 @@ struct World {
 
 impl World {
     fn new(policy: &'static str, nodes: &[&str]) -> Self {
-        let options = Options { probing: true, ..Options::default() };
+        let options = PlannerOptions { probing: true, ..PlannerOptions::default() };
         let engine = Engine::new(options, Some("kube1".to_owned()));
         let mut world = Self { engine, probing: NodeProbes::of("kube1"), policy };
         world.endpoints_on(nodes);

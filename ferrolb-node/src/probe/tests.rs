@@ -30,7 +30,7 @@ async fn serve(listener: TcpListener) {
     }
 }
 
-async fn next(found: &mut mpsc::Receiver<Found>) -> Probed {
+async fn next(found: &mut mpsc::Receiver<Found>) -> ProbeStatus {
     next_found(found).await.probed
 }
 
@@ -46,15 +46,15 @@ async fn a_service_goes_up_and_down_with_what_answers() {
     let (mut prober, mut found) = Prober::new();
     let set = |prober: &mut Prober, target| prober.set([(key(), target)].into());
     set(&mut prober, target(&format!("http:{port}/ok"), &["127.0.0.1"]));
-    assert_eq!(next(&mut found).await, Probed::Up);
+    assert_eq!(next(&mut found).await, ProbeStatus::Up);
     set(&mut prober, target(&format!("http:{port}/wrong"), &["127.0.0.1"]));
-    let Probed::Down(why) = next(&mut found).await else { panic!("expected Down") };
+    let ProbeStatus::Down(why) = next(&mut found).await else { panic!("expected Down") };
     assert_eq!(why, format!("127.0.0.1:{port}: HTTP status 500"));
     set(&mut prober, target(&format!("tcp:{port}"), &["127.0.0.1"]));
-    assert_eq!(next(&mut found).await, Probed::Up);
+    assert_eq!(next(&mut found).await, ProbeStatus::Up);
     server.abort();
     assert!(server.await.unwrap_err().is_cancelled());
-    assert!(matches!(next(&mut found).await, Probed::Down(_)));
+    assert!(matches!(next(&mut found).await, ProbeStatus::Down(_)));
     assert_eq!(prober.set(BTreeMap::new()), [key()]);
 }
 
@@ -69,20 +69,20 @@ async fn other_endpoints_go_on_where_those_before_have_come_to() {
         prober.put(key(), target)
     };
     assert!(!held(&["127.0.0.2"]));
-    assert!(matches!(next(&mut found).await, Probed::Down(_)));
+    assert!(matches!(next(&mut found).await, ProbeStatus::Down(_)));
     // One that answers is not trusted at once, as if nothing had happened before.
     assert!(!held(&["127.0.0.1"]));
-    assert_eq!(next(&mut found).await, Probed::Held);
+    assert_eq!(next(&mut found).await, ProbeStatus::HeldDown);
     // Without any there is nothing to be said against it.
     assert!(!held(&[]));
-    assert_eq!(next(&mut found).await, Probed::Up);
+    assert_eq!(next(&mut found).await, ProbeStatus::Up);
     // The next one is held down as the one before, and nothing is known of it before its first try.
     assert!(held(&["127.0.0.1"]));
-    assert_eq!(next(&mut found).await, Probed::Held);
+    assert_eq!(next(&mut found).await, ProbeStatus::HeldDown);
     assert!(!held(&[]));
-    assert_eq!(next(&mut found).await, Probed::Up);
+    assert_eq!(next(&mut found).await, ProbeStatus::Up);
     assert!(held(&["127.0.0.2"]));
-    assert!(matches!(next(&mut found).await, Probed::Down(_)));
+    assert!(matches!(next(&mut found).await, ProbeStatus::Down(_)));
     assert!(prober.remove(&key()) && !prober.remove(&key()));
 }
 
@@ -93,12 +93,12 @@ async fn what_was_found_before_endpoints_came_does_not_count() {
     let (mut prober, mut found) = Prober::new();
     assert!(!prober.put(key(), target(&probe, &[])));
     let nothing = next_found(&mut found).await;
-    assert_eq!(nothing.probed, Probed::Up);
+    assert_eq!(nothing.probed, ProbeStatus::Up);
     assert!(prober.is_current(&nothing));
     assert_eq!(prober.set([(key(), target(&probe, &["127.0.0.1"]))].into()), [key()]);
     assert!(!prober.is_current(&nothing), "it is of the time without endpoints");
     let answered = next_found(&mut found).await;
-    assert_eq!(answered.probed, Probed::Up, "it is news, since nothing was known");
+    assert_eq!(answered.probed, ProbeStatus::Up, "it is news, since nothing was known");
     assert!(prober.is_current(&answered));
     assert!(prober.remove(&key()) && !prober.is_current(&answered));
 }

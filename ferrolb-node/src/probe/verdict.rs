@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use lb_adapter::model::Probe;
-use lb_adapter::planner::Probed;
+use lb_adapter::planner::ProbeStatus;
 
 /// What one Service counts as.
 #[derive(Clone, Debug)]
@@ -37,7 +37,11 @@ impl Verdict {
     }
 
     /// Takes the outcome of one try; says what the Service counts as, if that is new.
-    pub(super) fn judge(&mut self, now: Instant, answer: Result<(), String>) -> Option<Probed> {
+    pub(super) fn judge(
+        &mut self,
+        now: Instant,
+        answer: Result<(), String>,
+    ) -> Option<ProbeStatus> {
         if std::mem::take(&mut self.first) {
             return self.decide(now, answer);
         }
@@ -49,12 +53,12 @@ impl Verdict {
             (State::Held(since), Ok(())) => {
                 self.streak = 0;
                 let trusted = now.duration_since(*since) >= self.hold_down;
-                trusted.then(|| self.become_(State::Up, Probed::Up)).flatten()
+                trusted.then(|| self.become_(State::Up, ProbeStatus::Up)).flatten()
             }
             (State::Up | State::Held(_), Err(why)) => {
                 self.streak += 1;
                 let fallen = self.streak >= self.fall;
-                fallen.then(|| self.become_(State::Down, Probed::Down(why))).flatten()
+                fallen.then(|| self.become_(State::Down, ProbeStatus::Down(why))).flatten()
             }
             (State::Down, Ok(())) => {
                 self.streak += 1;
@@ -62,8 +66,8 @@ impl Verdict {
                     return None;
                 }
                 match self.hold_down.is_zero() {
-                    true => self.become_(State::Up, Probed::Up),
-                    false => self.become_(State::Held(now), Probed::Held),
+                    true => self.become_(State::Up, ProbeStatus::Up),
+                    false => self.become_(State::Held(now), ProbeStatus::HeldDown),
                 }
             }
             (State::Down, Err(_)) => {
@@ -74,34 +78,34 @@ impl Verdict {
     }
 
     /// By one try alone. Whoever failed before, or was held down, is held down still.
-    fn decide(&mut self, now: Instant, answer: Result<(), String>) -> Option<Probed> {
+    fn decide(&mut self, now: Instant, answer: Result<(), String>) -> Option<ProbeStatus> {
         let since = match (answer, &self.state) {
-            (Err(why), _) => return self.become_(State::Down, Probed::Down(why)),
-            (Ok(()), State::Up) => return self.become_(State::Up, Probed::Up),
+            (Err(why), _) => return self.become_(State::Down, ProbeStatus::Down(why)),
+            (Ok(()), State::Up) => return self.become_(State::Up, ProbeStatus::Up),
             (Ok(()), State::Down) => now,
             (Ok(()), State::Held(since)) => *since,
         };
         match now.duration_since(since) >= self.hold_down {
-            true => self.become_(State::Up, Probed::Up),
-            false => self.become_(State::Held(since), Probed::Held),
+            true => self.become_(State::Up, ProbeStatus::Up),
+            false => self.become_(State::Held(since), ProbeStatus::HeldDown),
         }
     }
 
     /// There are endpoints where there was none: what was told counts no more. If the Service was announced, it is up
     /// until they have failed often enough; if not, their first try decides.
-    pub(super) fn begin_anew(&mut self, announced: bool) -> Option<Probed> {
+    pub(super) fn begin_anew(&mut self, announced: bool) -> Option<ProbeStatus> {
         (self.first, self.idle) = (!announced, false);
-        announced.then(|| self.become_(State::Up, Probed::Up)).flatten()
+        announced.then(|| self.become_(State::Up, ProbeStatus::Up)).flatten()
     }
 
     /// There is no endpoint to try, which counts as an answer.
-    pub(super) fn nothing_to_try(&mut self) -> Option<Probed> {
+    pub(super) fn nothing_to_try(&mut self) -> Option<ProbeStatus> {
         let told = self.idle || (!self.first && matches!(self.state, State::Up));
         self.idle = true;
-        (!told).then_some(Probed::Up)
+        (!told).then_some(ProbeStatus::Up)
     }
 
-    fn become_(&mut self, state: State, probed: Probed) -> Option<Probed> {
+    fn become_(&mut self, state: State, probed: ProbeStatus) -> Option<ProbeStatus> {
         self.state = state;
         self.streak = 0;
         Some(probed)
@@ -133,9 +137,9 @@ mod tests {
             };
             match said {
                 None => '.',
-                Some(Probed::Up) => 'U',
-                Some(Probed::Held) => 'H',
-                Some(Probed::Down(_)) => 'D',
+                Some(ProbeStatus::Up) => 'U',
+                Some(ProbeStatus::HeldDown) => 'H',
+                Some(ProbeStatus::Down(_)) => 'D',
             }
         };
         tries.chars().map(&mut judge).collect()

@@ -9,7 +9,7 @@ use bgp_session::PeerConfig;
 
 use super::source_address::SourceAddresses;
 use super::{SessionKey, Terms, Wanted, remote};
-use lb_adapter::engine::{Engine, identifier};
+use lb_adapter::engine::{Engine, bgp_identifier};
 use lb_adapter::model::{IpFamily, Peer};
 use lb_adapter::planner::{PeerPlan, Plan};
 
@@ -26,13 +26,13 @@ fn session(sources: &mut SourceAddresses, plan: &Plan, peer_plan: &PeerPlan) -> 
     let peer = &peer_plan.peer;
     let address = peer.address.ip().filter(|_| peer.source_address.is_none());
     // Sessions of an interface run between its link-local addresses.
-    let source = address.and_then(|it| sources.for_peer(&plan.scene.node.addresses, it));
+    let source = address.and_then(|it| sources.for_peer(&plan.context.node.addresses, it));
     Wanted::new(terms(plan, peer, source), peer_plan.route_set())
 }
 
 /// Returns the terms of a node's session with a peer. It is dialled from `source` if the configuration names no address.
 pub fn terms(plan: &Plan, peer: &Peer, source: Option<IpAddr>) -> Terms {
-    let configuration = plan.scene.config.as_ref();
+    let configuration = plan.context.config.as_ref();
     let bfd = peer.bfd_profile.as_ref().zip(configuration);
     let bfd = bfd.and_then(|(name, configuration)| configuration.bfd_profile(name));
     let mut remote = remote(peer, bfd);
@@ -44,13 +44,13 @@ pub fn terms(plan: &Plan, peer: &Peer, source: Option<IpAddr>) -> Terms {
     {
         remote = remote.config(|config| other_next_hop(config, plan, IpFamily::of(address)));
     }
-    Terms::new(peer.shown_asn(), identifier(&plan.scene.node, peer), remote)
+    Terms::new(peer.shown_asn(), bgp_identifier(&plan.context.node, peer), remote)
 }
 
 /// The address of a session cannot be the next hop of routes of the other family: that is the node's then. IPv4 routes
 /// without one have the session's IPv6 address all the same, where the router takes that (RFC 8950).
 fn other_next_hop(config: PeerConfig, plan: &Plan, session: IpFamily) -> PeerConfig {
-    let addresses = &plan.scene.node.addresses;
+    let addresses = &plan.context.node.addresses;
     match addresses.iter().find(|address| IpFamily::of(**address) != session) {
         Some(IpAddr::V4(address)) => config.next_hop_ipv4(*address),
         Some(IpAddr::V6(address)) => config.next_hop_ipv6(*address),

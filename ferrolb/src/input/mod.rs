@@ -95,12 +95,12 @@ pub struct ClusterArgs {
 
 impl ClusterArgs {
     /// For the planner. The next hop of routes is that of the sessions.
-    pub fn options(&self) -> planner::Options {
-        planner::Options {
+    pub fn options(&self) -> planner::PlannerOptions {
+        planner::PlannerOptions {
             class: self.lb_class.clone(),
-            follows: self.follows,
+            follow_status: self.follows,
             ignore_exclude_label: self.ignore_exclude_lb,
-            ..planner::Options::default()
+            ..planner::PlannerOptions::default()
         }
     }
 }

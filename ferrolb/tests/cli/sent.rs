@@ -131,8 +131,9 @@ fn replayed(url: &str, manifests: &Manifests) -> Vec<(String, String)> {
 
 #[test]
 fn a_node_without_an_address_of_the_family_and_a_session_without_it_have_one_reason_everywhere() {
-    let without_next_hop = "kube1 has no IPv6 address to be the next hop";
-    let not_carried = "no session of the node carries routes of the family of 2001:db8:16::";
+    let without_next_hop = "kube1 has no IPv6 address to use as the next hop";
+    let not_carried =
+        "no session of the node carries IPv6 routes, so 2001:db8:16:: is not announced";
     for (peer, gate, reason) in [(DUAL, "node", without_next_hop), ("", "policy", not_carried)] {
         let router = Router::start();
         let manifests = dual_stack(router.address().port(), &BOTH[..1], peer, "");

@@ -13,7 +13,7 @@ use crate::planner;
 /// All errors and warnings of these files, also about what has no effect, in order of file and line.
 /// `name` is what all of them together are called.
 pub fn problems(options: &Options, name: &str, sources: &[Source]) -> Vec<Diagnostic> {
-    examine(options, name, sources, &planner::Options::default()).0
+    examine(options, name, sources, &planner::PlannerOptions::default()).0
 }
 
 /// [`problems`], and the manifests if they have no error, judged as a cluster with these options would.
@@ -21,7 +21,7 @@ pub fn examine(
     options: &Options,
     name: &str,
     sources: &[Source],
-    serving: &planner::Options,
+    serving: &planner::PlannerOptions,
 ) -> (Vec<Diagnostic>, Option<Manifests>) {
     let manifest::Examined { manifests, draft, services, mut problems } =
         manifest::examine(options, name, sources, Vec::new());

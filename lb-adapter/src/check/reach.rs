@@ -15,23 +15,25 @@ use crate::manifest::{Manifests, ServicePlaces};
 use crate::model::{
     BgpAdvertisement, EndpointSlice, ExternalTrafficPolicy, IpFamily, Service, ServiceKey,
 };
-use crate::planner::{Endpoints, Gate, Options, Reason, Scene, Subject, service_routes};
+use crate::planner::{
+    Gate, NodeContext, PlannerOptions, Reason, ServiceEndpoints, ServiceInput, service_routes,
+};
 
 /// Adds a warning for each Service that no node announces, and for endpoints whose nodes do not announce it.
 pub(super) fn judge(
     manifests: &Manifests,
     places: &ServicePlaces,
     outcome: &Outcome,
-    options: &Options,
+    options: &PlannerOptions,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let config = Arc::new(manifests.config.clone());
     let scenes = manifests.nodes.iter().map(|node| {
-        let mut scene = Scene::new(node.clone(), Arc::clone(&config));
+        let mut scene = NodeContext::new(node.clone(), Arc::clone(&config));
         scene.options = options.clone();
         scene
     });
-    let scenes: Vec<Scene> = scenes.collect();
+    let scenes: Vec<NodeContext> = scenes.collect();
     let mut slices: BTreeMap<&ServiceKey, Vec<&EndpointSlice>> = BTreeMap::new();
     for slice in &manifests.slices {
         slices.entry(&slice.service).or_default().push(slice);
@@ -44,7 +46,7 @@ pub(super) fn judge(
             continue;
         };
         let slices = slices.get(&service.key).into_iter().flatten();
-        let endpoints = Endpoints::of(service, slices.flat_map(|slice| &slice.endpoints));
+        let endpoints = ServiceEndpoints::of(service, slices.flat_map(|slice| &slice.endpoints));
         if let Some(message) = unheard(&scenes, service, assignment, &endpoints) {
             report::warning(
                 diagnostics,
@@ -57,12 +59,12 @@ pub(super) fn judge(
 
 /// Returns the warning for a Service that some or all Nodes do not announce because of the configuration.
 fn unheard(
-    scenes: &[Scene],
+    scenes: &[NodeContext],
     service: &Service,
     assignment: &Assignment,
-    endpoints: &Endpoints<'_>,
+    endpoints: &ServiceEndpoints<'_>,
 ) -> Option<String> {
-    let subject = Subject::new(service, Ok(assignment), endpoints);
+    let subject = ServiceInput::new(service, Ok(assignment), endpoints);
     let local = service.external_traffic_policy == ExternalTrafficPolicy::Local;
     let mut stopped = Vec::new();
     for scene in scenes {

@@ -9,7 +9,7 @@ use crate::config::Diagnostic;
 use crate::config::report::{self, Place};
 use crate::manifest::{Manifests, ServicePlace, ServicePlaces};
 use crate::model::{Pool, Service, ServiceType};
-use crate::planner::{Why, Wishes};
+use crate::planner::{AnnotationError, RouteAnnotations};
 use crate::spelling::nearest;
 
 /// Adds a warning for each such thing, and returns what the Services would hold.
@@ -67,8 +67,8 @@ fn annotations(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let none = Pool::new("", Vec::new());
-    for complaint in Wishes::of(service, pool.unwrap_or(&none)).complaints {
-        if pool.is_none() && matches!(complaint.why, Why::NotAllowed(_)) {
+    for complaint in RouteAnnotations::of(service, pool.unwrap_or(&none)).invalid {
+        if pool.is_none() && matches!(complaint.error, AnnotationError::NotAllowed(_)) {
             continue;
         }
         let at: &Place = place.annotation(&complaint.annotation);

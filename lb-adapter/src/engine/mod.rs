@@ -1,478 +1,256 @@
-//! From objects to what each node should announce: the one path that every way of running shares.
+//! The path from objects to the plan of each node, shared by every way of running FerroLB.
 //!
 //! ```text
-//! a Change, or all Manifests  --->  rows  --->  Allocator  --->  a Plan for each node
+//! a Change, or all Manifests  --->  ServiceStore  --->  Allocator  --->  a Plan for each node
 //! ```
 //!
-//! Owns what is known, and brings addresses and plans up to date with each change of it: the work for
-//! one changed Service does not grow with the number of the others. It reads and writes no file and
-//! opens no session.
+//! Owns the objects, and updates addresses and plans with each change of them. The work for
+//! one changed Service does not grow with the number of the others. Must not read or write files, nor open
+//! sessions.
 
-mod label;
-mod packed;
-mod pools;
-#[cfg(test)]
-mod pools_tests;
+mod allocation;
+mod bgp_identifier;
+mod change;
+mod packed_objects;
+mod peer_label;
+mod planning;
 mod probe_target;
-mod rows;
+mod queries;
+mod retired_pools;
+#[cfg(test)]
+mod retired_pools_tests;
+mod service_store;
 #[cfg(test)]
 mod tests;
-mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::allocator::{Allocator, Changes, Event, EventReason, HeldAddresses, check_served};
+use crate::allocator::{Allocator, Event, EventReason, HeldAddresses};
 use crate::manifest::Manifests;
-use crate::model::{Config, EndpointSlice, Namespace, Node, Service, ServiceKey};
-use crate::planner::{self, Changed, Complaint, Endpoints, Plan, Probed, Scene, Subject, Wishes};
+use crate::model::{Config, Service, ServiceKey};
+use crate::planner::{InvalidAnnotation, Plan, PlannerOptions, ProbeStatus};
 
-use pools::Strays;
-use rows::Rows;
-use view::holding;
+use retired_pools::RetiredPools;
+use service_store::ServiceStore;
 
-pub use label::{identifier, peer_label};
+pub use bgp_identifier::{bgp_identifier, host_identifier};
+pub use change::{Change, Effects};
+pub use peer_label::peer_label;
 pub use probe_target::ProbeTarget;
 
 /// Turns objects into addresses and plans.
 #[derive(Debug, Default)]
 pub struct Engine {
-    options: planner::Options,
-    /// The one node that is planned for; all if none is named.
-    node: Option<String>,
-    rows: Rows,
+    options: PlannerOptions,
+    /// The only node to plan for; `None` plans for all nodes.
+    only_node: Option<String>,
+    store: ServiceStore,
     config: Option<Arc<Config>>,
-    /// The same with the pools that are gone but whose addresses are still held. Plans are made of it.
-    planned: Option<Arc<Config>>,
-    strays: Strays,
+    /// The configuration with the retired pools whose addresses are still held. Plans are made from it.
+    effective_config: Option<Arc<Config>>,
+    retired_pools: RetiredPools,
     synced: bool,
     allocator: Allocator,
     plans: BTreeMap<String, Plan>,
-    probed: BTreeMap<(String, ServiceKey), Probed>,
-    /// What has been said of annotations.
-    complaints: BTreeMap<ServiceKey, Vec<Complaint>>,
-    /// What was told of a status that a Service cannot keep.
-    told: Vec<Event>,
-    /// What is remembered of Services that are not known yet.
+    /// By node and Service.
+    probe_statuses: BTreeMap<(String, ServiceKey), ProbeStatus>,
+    /// The annotations that were reported already.
+    invalid_annotations: BTreeMap<ServiceKey, Vec<InvalidAnnotation>>,
+    /// The Events about rejected statuses that the last load of files reported.
+    reported_rejections: Vec<Event>,
+    /// The addresses of Services that have not been seen yet.
     remembered: HeldAddresses,
 }
 
-/// One thing that happened in the cluster.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Change {
-    /// A valid configuration takes effect. Where it has no pool, Services keep what they hold until
-    /// [`Change::GracePeriodOver`].
-    Config(Arc<Config>),
-    /// The grace period for addresses of pools that are gone is over. If there still is no pool, they are released.
-    GracePeriodOver,
-    /// A Service is new or has changed. With a status, that is what it holds from now on; without
-    /// one it holds what it did.
-    Service {
-        /// The Service.
-        service: Box<Service>,
-        /// The addresses of its status, as written.
-        status: Option<Vec<String>>,
-    },
-    /// A Service is gone.
-    ServiceGone(ServiceKey),
-    /// An EndpointSlice is new or has changed.
-    Slice(EndpointSlice),
-    /// An EndpointSlice is gone.
-    SliceGone {
-        /// Its namespace.
-        namespace: String,
-        /// Its name.
-        name: String,
-    },
-    /// An Endpoints object is new or has changed. It counts for a Service without slices.
-    Endpoints(EndpointSlice),
-    /// An Endpoints object, which has its Service's name, is gone.
-    EndpointsGone(ServiceKey),
-    /// A Node is new or has changed.
-    Node(Node),
-    /// A Node is gone.
-    NodeGone(String),
-    /// A Namespace is new or has changed.
-    Namespace(Namespace),
-    /// A Namespace is gone.
-    NamespaceGone(String),
-    /// All objects are known that there were at the start: from now on addresses are given out.
-    Synced,
-    /// A node has probed a Service, or does so no more.
-    Probed {
-        /// The node.
-        node: String,
-        /// The Service.
-        service: ServiceKey,
-        /// What it found.
-        found: Option<Probed>,
-    },
-}
-
-/// What followed from one change.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Effects {
-    /// What there is to tell about it.
-    pub events: Vec<Event>,
-    /// The Services whose addresses are no longer those they held: whose status is to be written.
-    pub written: BTreeSet<ServiceKey>,
-    /// The routes that are others now, by node, with the positions of the peers in its plan as it
-    /// is now. Of peers, nodes and routes that went with a node or a configuration nothing is said:
-    /// after such a change the plan is to be taken as a whole.
-    pub routes: BTreeMap<String, BTreeSet<Changed>>,
-    /// The Services that were planned anew one by one. After a change of a node or of the configuration all were.
-    pub planned: BTreeSet<ServiceKey>,
-}
-
 impl Engine {
-    /// For these nodes, or for all of them if none is named. Nothing is known yet, and nothing is
-    /// given out before [`Change::Config`] and [`Change::Synced`].
-    pub fn new(options: planner::Options, node: Option<String>) -> Self {
-        let allocator = options.class.clone().map_or_else(Allocator::new, Allocator::for_class);
-        let allocator = if options.follows { allocator.observing() } else { allocator };
-        Self { options, node, allocator, ..Self::default() }
+    /// An engine that plans for this node, or for all nodes. It knows no objects, and assigns no
+    /// addresses before [`Change::Config`] and [`Change::Synced`].
+    pub fn new(options: PlannerOptions, only_node: Option<String>) -> Self {
+        let mut allocator = match &options.class {
+            Some(class) => Allocator::for_class(class.clone()),
+            None => Allocator::new(),
+        };
+        if options.follow_status {
+            allocator = allocator.observing();
+        }
+        Self { options, only_node, allocator, ..Self::default() }
     }
 
-    /// Remembers what Services hold that are yet to come: it counts before their status.
+    /// Remembers the addresses of Services that are not known yet. They take precedence over the statuses.
     #[must_use]
     pub fn remembering(mut self, held: HeldAddresses) -> Self {
         self.remembered = held;
         self
     }
 
-    /// Takes in one change.
+    /// Returns true once addresses are assigned.
+    pub fn is_ready(&self) -> bool {
+        self.synced && self.config.is_some()
+    }
+
+    /// Applies one change.
     pub fn apply(&mut self, change: Change) -> Effects {
         let mut effects = Effects::default();
-        match change {
-            Change::Config(config) => {
-                self.set_config(config);
-                self.everything(&mut effects);
-            }
-            Change::GracePeriodOver => {
-                if self.end_grace_period() {
-                    self.everything(&mut effects);
-                }
-            }
-            Change::Service { service, status } => self.service(*service, status, &mut effects),
-            Change::ServiceGone(key) => {
-                self.rows.remove_service(&key);
-                self.complaints.remove(&key);
-                self.probed.retain(|(_, service), _| *service != key);
-                if self.is_ready() {
-                    let changes = self.allocator.remove(&key);
-                    self.settle(changes, [key], &mut effects);
-                }
-            }
-            Change::Slice(slice) => {
-                let touched = self.rows.put_slice(slice);
-                self.replan(&touched, &mut effects);
-            }
-            Change::SliceGone { namespace, name } => {
-                let touched = self.rows.remove_slice(&namespace, &name).into_iter().collect();
-                self.replan(&touched, &mut effects);
-            }
-            Change::Endpoints(object) => {
-                self.rows.put_object(&object.service, Some(&object.endpoints));
-                self.replan(&BTreeSet::from([object.service]), &mut effects);
-            }
-            Change::EndpointsGone(key) => {
-                self.rows.put_object(&key, None);
-                self.replan(&BTreeSet::from([key]), &mut effects);
-            }
-            Change::Node(node) => {
-                let name = node.name.clone();
-                self.rows.nodes.insert(name.clone(), node);
-                self.plan_node(&name, &mut effects);
-            }
-            Change::NodeGone(name) => {
-                self.rows.nodes.remove(&name);
-                self.plans.remove(&name);
-                self.probed.retain(|(node, _), _| *node != name);
-            }
-            Change::Namespace(namespace) => {
-                let name = namespace.name.clone();
-                self.rows.namespaces.insert(name.clone(), namespace);
-                self.namespace(&name, &mut effects);
-            }
-            Change::NamespaceGone(name) => {
-                self.rows.namespaces.remove(&name);
-                self.namespace(&name, &mut effects);
-            }
-            Change::Synced => {
-                self.synced = true;
-                self.everything(&mut effects);
-            }
-            Change::Probed { node, service, found } => {
-                let place = (node, service.clone());
-                match found {
-                    Some(found) => drop(self.probed.insert(place, found)),
-                    None => drop(self.probed.remove(&place)),
-                }
-                self.replan(&BTreeSet::from([service]), &mut effects);
-            }
-        }
-        if self.options.follows {
-            // Whoever gives addresses out writes and tells.
+        self.apply_to(change, &mut effects);
+
+        // The process that assigns the addresses writes the statuses and reports the Events.
+        if self.options.follow_status {
             effects.events.clear();
             effects.written.clear();
         }
         effects
     }
 
-    /// Takes in all objects at once, as files have them, in place of those that were known. A
-    /// Service that was known holds what it did, whatever its manifest's status says.
+    fn apply_to(&mut self, change: Change, effects: &mut Effects) {
+        match change {
+            Change::Config(config) => {
+                self.set_config(config);
+                self.update_all(effects);
+            }
+            Change::GracePeriodOver => {
+                if self.end_grace_period() {
+                    self.update_all(effects);
+                }
+            }
+            Change::Synced => {
+                self.synced = true;
+                self.update_all(effects);
+            }
+
+            Change::Service { service, status } => self.put_service(*service, status, effects),
+            Change::ServiceGone(key) => self.remove_service(key, effects),
+
+            Change::Slice(slice) => {
+                let affected = self.store.put_slice(slice);
+                self.replan(&affected, effects);
+            }
+            Change::SliceGone { namespace, name } => {
+                let affected = self.store.remove_slice(&namespace, &name).into_iter().collect();
+                self.replan(&affected, effects);
+            }
+            Change::Endpoints(object) => {
+                self.store.put_endpoints_object(&object.service, Some(&object.endpoints));
+                self.replan(&BTreeSet::from([object.service]), effects);
+            }
+            Change::EndpointsGone(key) => {
+                self.store.put_endpoints_object(&key, None);
+                self.replan(&BTreeSet::from([key]), effects);
+            }
+
+            Change::Node(node) => {
+                let name = node.name.clone();
+                self.store.nodes.insert(name.clone(), node);
+                self.plan_node(&name, effects);
+            }
+            Change::NodeGone(name) => {
+                self.store.nodes.remove(&name);
+                self.plans.remove(&name);
+                self.probe_statuses.retain(|(node, _), _| *node != name);
+            }
+            Change::Probed { node, service, found } => {
+                let key = (node, service.clone());
+                match found {
+                    Some(status) => {
+                        self.probe_statuses.insert(key, status);
+                    }
+                    None => {
+                        self.probe_statuses.remove(&key);
+                    }
+                }
+                self.replan(&BTreeSet::from([service]), effects);
+            }
+
+            Change::Namespace(namespace) => {
+                let name = namespace.name.clone();
+                self.store.namespaces.insert(name.clone(), namespace);
+                self.update_namespace(&name, effects);
+            }
+            Change::NamespaceGone(name) => {
+                self.store.namespaces.remove(&name);
+                self.update_namespace(&name, effects);
+            }
+        }
+    }
+
+    /// Replaces all objects at once, as files have them. A Service that was known keeps the addresses that it
+    /// holds, whatever the status in its manifest says.
     pub fn load(&mut self, manifests: Manifests) -> Effects {
         let Manifests { config, services, slices, nodes, namespaces, .. } = manifests;
-        let known = self.rows.take_services();
-        let mut by_status = BTreeSet::new();
-        for mut service in services {
-            let key = service.key.clone();
-            let remembered = known.get(&key).map(|packed| packed.status_addresses());
-            let remembered = remembered.filter(|status| !status.is_empty());
-            let remembered =
-                remembered.or_else(|| self.remembered.remove(&key).map(|it| texts(&it)));
-            match remembered {
-                Some(status) => service.status_addresses = status,
-                None => drop(by_status.insert(key)),
-            }
-            self.rows.put_service(service);
-        }
-        self.rows.clear_endpoints();
-        slices.into_iter().for_each(|slice| drop(self.rows.put_slice(slice)));
-        self.rows.nodes = nodes.into_iter().map(|node| (node.name.clone(), node)).collect();
-        let named = |namespace: Namespace| (namespace.name.clone(), namespace);
-        self.rows.namespaces = namespaces.into_iter().map(named).collect();
+
+        let loaded_statuses = self.load_services(services);
         self.remembered.clear();
+        self.store.clear_endpoints();
+        for slice in slices {
+            self.store.put_slice(slice);
+        }
+        self.store.nodes = nodes.into_iter().map(|node| (node.name.clone(), node)).collect();
+        self.store.namespaces =
+            namespaces.into_iter().map(|namespace| (namespace.name.clone(), namespace)).collect();
+
         self.set_config(Arc::new(config));
         self.synced = true;
         let mut effects = Effects::default();
-        self.everything(&mut effects);
-        self.tell_once(&by_status, &mut effects.events);
+        self.update_all(&mut effects);
+        self.drop_repeated_rejections(&loaded_statuses, &mut effects.events);
         effects
     }
 
-    /// Forgets everything but the objects, as a process that starts anew. There is no configuration
+    /// Replaces all Services. Returns those whose addresses come from the status in their manifest.
+    fn load_services(&mut self, services: Vec<Service>) -> BTreeSet<ServiceKey> {
+        let known = self.store.take_services();
+
+        let mut loaded_statuses = BTreeSet::new();
+        for mut service in services {
+            let key = &service.key;
+            let known_status = known
+                .get(key)
+                .map(|packed| packed.status_addresses())
+                .filter(|addresses| !addresses.is_empty());
+            match known_status.or_else(|| Some(texts(self.remembered.get(key)?))) {
+                Some(addresses) => service.status_addresses = addresses,
+                None => {
+                    loaded_statuses.insert(key.clone());
+                }
+            }
+            self.store.put_service(service);
+        }
+        loaded_statuses
+    }
+
+    /// Drops the Events about rejected statuses that the last load reported too. Such a status stays in the files until
+    /// an operator removes it, and is reported once.
+    fn drop_repeated_rejections(
+        &mut self,
+        loaded_statuses: &BTreeSet<ServiceKey>,
+        events: &mut Vec<Event>,
+    ) {
+        let rejections = events.iter().filter(|event| {
+            let is_rejection =
+                matches!(event.reason, EventReason::ClearAssignment | EventReason::NoLbIpsIpFamily);
+            is_rejection && loaded_statuses.contains(&event.service)
+        });
+        let rejections: Vec<_> = rejections.cloned().collect();
+
+        let reported = std::mem::replace(&mut self.reported_rejections, rejections);
+        events
+            .retain(|event| !reported.contains(event) || !self.reported_rejections.contains(event));
+    }
+
+    /// Restarts the process: forgets everything but the objects. There is no configuration
     /// until one takes effect.
     pub fn restart(&mut self) {
-        let rows = std::mem::take(&mut self.rows);
+        let store = std::mem::take(&mut self.store);
         let synced = self.synced;
-        *self = Self::new(self.options.clone(), self.node.take());
-        (self.rows, self.synced) = (rows, synced);
-        self.everything(&mut Effects::default());
-    }
-
-    /// Whether addresses are given out.
-    pub fn is_ready(&self) -> bool {
-        self.synced && self.config.is_some()
-    }
-
-    fn service(
-        &mut self,
-        mut service: Service,
-        status: Option<Vec<String>>,
-        effects: &mut Effects,
-    ) {
-        let before = || self.rows.status_addresses(&service.key);
-        let remembered = || self.remembered.get(&service.key).map(|it| texts(it));
-        let status = status.or_else(before).or_else(remembered);
-        service.status_addresses = status.unwrap_or_default();
-        let key = self.rows.put_service(service);
-        if self.is_ready() {
-            self.allocate(&key, effects);
-        }
-    }
-
-    /// Gives one Service its address, and plans it.
-    fn allocate(&mut self, key: &ServiceKey, effects: &mut Effects) {
-        let held = self.held_by_status(key, effects);
-        let Some(service) = self.rows.service(key) else { return };
-        let changes = self.allocator.upsert(&service, &held);
-        self.settle(changes, [key.clone()], effects);
-    }
-
-    /// What a Service holds by its status; a status with what is no address is no status.
-    fn held_by_status(&mut self, key: &ServiceKey, effects: &mut Effects) -> Vec<IpAddr> {
-        let written = self.rows.status_addresses(key).unwrap_or_default();
-        if let Some(held) = addresses(&written) {
-            return held;
-        }
-        self.rows.set_status_addresses(key, Vec::new());
-        let class = self.options.class.as_deref();
-        if self.rows.service(key).is_some_and(|service| check_served(&service, class).is_ok()) {
-            let message = format!("took back {}: expected IP addresses", written.join(" and "));
-            effects.written.insert(key.clone());
-            let (service, reason) = (key.clone(), EventReason::ClearAssignment);
-            effects.events.push(Event { service, reason, message });
-        }
-        Vec::new()
-    }
-
-    /// Gives all Services their addresses, and plans all nodes.
-    fn everything(&mut self, effects: &mut Effects) {
-        if let (true, Some(config)) = (self.synced, &self.config) {
-            self.allocator.set_namespaces(self.rows.namespaces.values().cloned());
-            let config = Arc::clone(config);
-            let keys: Vec<_> = self.rows.service_keys().cloned().collect();
-            let mut held = HeldAddresses::new();
-            for key in &keys {
-                held.insert(key.clone(), self.held_by_status(key, effects));
-            }
-            let services = self.rows.services();
-            let changes = self.allocator.reconcile_changes(&config.pools, services, &held);
-            self.write(changes, effects);
-            keys.iter().for_each(|key| self.complain(key, effects));
-        }
-        let gone = |name: &String| !self.rows.nodes.contains_key(name);
-        let gone: Vec<_> = self.plans.keys().filter(|name| gone(name)).cloned().collect();
-        gone.iter().for_each(|name| drop(self.plans.remove(name)));
-        self.rows.pack();
-        let nodes: Vec<_> = self.rows.nodes.keys().cloned().collect();
-        nodes.iter().for_each(|name| self.plan_node(name, effects));
-    }
-
-    /// The pools of some Services in a namespace may be others now.
-    fn namespace(&mut self, name: &str, effects: &mut Effects) {
-        self.allocator.set_namespaces(self.rows.namespaces.values().cloned());
-        if !self.is_ready() || !self.allocator.uses_namespaces() {
-            return;
-        }
-        let keys = self.rows.service_keys().filter(|key| *key.namespace == *name);
-        let keys: Vec<_> = keys.cloned().collect();
-        keys.iter().for_each(|key| self.allocate(key, effects));
-    }
-
-    /// What the allocator did: Services hold something else, and are planned anew.
-    fn settle(
-        &mut self,
-        changes: Changes,
-        touched: impl IntoIterator<Item = ServiceKey>,
-        effects: &mut Effects,
-    ) {
-        let mut touched: BTreeSet<_> = touched.into_iter().collect();
-        touched.extend(changes.services.iter().cloned());
-        self.write(changes, effects);
-        touched.iter().for_each(|key| self.complain(key, effects));
-        self.replan(&touched, effects);
-    }
-
-    fn write(&mut self, changes: Changes, effects: &mut Effects) {
-        if self.options.follows {
-            // What a status says stays said: the next configuration may allow it.
-            return;
-        }
-        for key in &changes.services {
-            let assignment = self.allocator.assignment(key);
-            let addresses = assignment.map(|it| texts(&it.addresses)).unwrap_or_default();
-            self.rows.set_status_addresses(key, addresses);
-        }
-        effects.events.extend(changes.events);
-        effects.written.extend(changes.services);
-    }
-
-    /// Says of annotations that have no effect that they have none, once.
-    fn complain(&mut self, key: &ServiceKey, effects: &mut Effects) {
-        let pool = || self.planned.as_deref()?.pool(&self.allocator.assignment(key)?.pool);
-        let complaints = || Some(Wishes::of(&self.rows.service(key)?, pool()?).complaints);
-        let Some(complaints) = complaints() else { return };
-        let before = match complaints.is_empty() {
-            true => self.complaints.remove(key),
-            false => self.complaints.insert(key.clone(), complaints.clone()),
-        };
-        let before = before.unwrap_or_default();
-        for complaint in complaints.iter().filter(|it| !before.contains(it)) {
-            let (service, message) = (key.clone(), complaint.to_string());
-            let reason = EventReason::InvalidAnnotation;
-            effects.events.push(Event { service, reason, message });
-        }
-    }
-
-    /// Plans some Services anew on all nodes.
-    fn replan(&mut self, keys: &BTreeSet<ServiceKey>, effects: &mut Effects) {
-        effects.planned.extend(keys.iter().cloned());
-        for key in keys {
-            let Self { rows, allocator, plans, probed, .. } = &mut *self;
-            let Some(service) = rows.service(key) else {
-                for (name, plan) in plans {
-                    effects.note(name, plan.remove(key));
-                }
-                continue;
-            };
-            let endpoints = Endpoints::of(&service, rows.endpoints_of(key));
-            for (name, plan) in plans {
-                let mut subject = Subject::new(&service, holding(allocator, key), &endpoints);
-                subject.probed = probed.get(&(name.clone(), key.clone()));
-                effects.note(name, plan.update(&subject));
-            }
-        }
-    }
-
-    /// Plans all Services anew on one node.
-    fn plan_node(&mut self, name: &str, effects: &mut Effects) {
-        if self.node.as_deref().is_some_and(|only| only != name) {
-            return;
-        }
-        let Self { rows, allocator, plans, probed, planned, synced, options, .. } = &mut *self;
-        let Some(node) = rows.nodes.get(name) else { return };
-        let scene = Scene {
-            node: node.clone(),
-            config: planned.clone(),
-            synced: *synced,
-            draining: false,
-            options: options.clone(),
-        };
-        let plan = match plans.get_mut(name) {
-            Some(plan) => {
-                plan.set_scene(scene);
-                plan
-            }
-            None => plans.entry(name.to_owned()).or_insert_with(|| Plan::new(scene)),
-        };
-        let gone = plan.services().filter(|key| !rows.has_service(key));
-        let gone: Vec<_> = gone.cloned().collect();
-        for key in gone {
-            effects.note(name, plan.remove(&key));
-        }
-        for service in rows.services() {
-            let key = &service.key;
-            let endpoints = Endpoints::of(&service, rows.endpoints_of(key));
-            let mut subject = Subject::new(&service, holding(allocator, key), &endpoints);
-            subject.probed = probed.get(&(name.to_owned(), key.clone()));
-            effects.note(name, plan.update(&subject));
-        }
-        plan.pack();
-    }
-
-    /// A status that cannot be kept stands in the files for as long as they are not mended, and is
-    /// no news with each of their changes.
-    fn tell_once(&mut self, by_status: &BTreeSet<ServiceKey>, events: &mut Vec<Event>) {
-        let cleared = events.iter().filter(|event| {
-            let lost = [EventReason::ClearAssignment, EventReason::NoLbIpsIpFamily];
-            lost.contains(&event.reason) && by_status.contains(&event.service)
-        });
-        let told = std::mem::replace(&mut self.told, cleared.cloned().collect());
-        events.retain(|event| !told.contains(event) || !self.told.contains(event));
+        *self = Self::new(self.options.clone(), self.only_node.take());
+        self.store = store;
+        self.synced = synced;
+        self.update_all(&mut Effects::default());
     }
 }
 
-impl Effects {
-    /// Adds what another change did after this one.
-    pub fn extend(&mut self, more: Self) {
-        self.events.extend(more.events);
-        self.written.extend(more.written);
-        more.routes.into_iter().for_each(|(node, changed)| self.note(&node, changed));
-    }
-
-    fn note(&mut self, node: &str, changed: BTreeSet<Changed>) {
-        if !changed.is_empty() {
-            self.routes.entry(node.to_owned()).or_default().extend(changed);
-        }
-    }
-}
-
-/// The addresses of a status; nothing if it has what is no address.
+/// Parses the addresses of a status. Returns `None` if one of them is not an IP address.
 fn addresses(status: &[String]) -> Option<Vec<IpAddr>> {
     status.iter().map(|text| text.parse().ok()).collect()
 }

@@ -1,11 +1,14 @@
-//! What the engine remembers and tells.
+//! The memory and the reports of the engine.
 
 use crate::manifest::{Source, parse};
+
+use crate::model::{Config, Service, ServiceKey};
+use crate::planner::PlannerOptions;
 
 use super::*;
 
 #[test]
-fn a_status_that_cannot_be_kept_is_told_once_and_again_only_when_it_is_another() {
+fn a_rejected_status_is_reported_once_and_again_only_if_it_changes() {
     let text = |status: &str| {
         format!(
             "{{apiVersion: v1, kind: ConfigMap, metadata: {{namespace: metallb-system, name: \
@@ -14,7 +17,7 @@ fn a_status_that_cannot_be_kept_is_told_once_and_again_only_when_it_is_another()
              {{loadBalancer: {{ingress: [{{ip: {status}}}]}}}}}}"
         )
     };
-    let mut engine = Engine::new(planner::Options::default(), None);
+    let mut engine = Engine::new(PlannerOptions::default(), None);
     let mut events = |status: &str| {
         let source = Source { name: "a.yaml".to_owned(), octets: text(status).into_bytes() };
         let effects = engine.load(parse("manifests", &[source]).unwrap());
@@ -28,8 +31,8 @@ fn a_status_that_cannot_be_kept_is_told_once_and_again_only_when_it_is_another()
 }
 
 #[test]
-fn who_follows_gives_nothing_out_and_takes_what_a_status_says() {
-    let options = planner::Options { follows: true, ..planner::Options::default() };
+fn a_follower_assigns_no_addresses_and_uses_those_of_the_status() {
+    let options = PlannerOptions { follow_status: true, ..PlannerOptions::default() };
     let mut engine = Engine::new(options, None);
     let pool = crate::model::Pool::new("default", vec!["192.0.2.0/28".parse().unwrap()]);
     engine.apply(Change::Config(Arc::new(Config::new(Vec::new(), vec![pool]))));
@@ -46,7 +49,7 @@ fn who_follows_gives_nothing_out_and_takes_what_a_status_says() {
     };
     assert_eq!(see(&[]), None);
     assert_eq!(see(&["192.0.2.1"]), Some(vec!["192.0.2.1".parse().unwrap()]));
-    assert_eq!(see(&["192.0.2.99"]), None, "an address of no pool");
+    assert_eq!(see(&["192.0.2.99"]), None, "an address in no pool");
     assert_eq!(see(&["192.0.2.2"]), Some(vec!["192.0.2.2".parse().unwrap()]));
     assert_eq!(see(&[]), None);
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::engine::peer_label;
 use crate::model::{ConfigFormat, Peer, Service, ServiceKey};
-use crate::planner::{Changed, Gate, NotAnnounced, Plan, PlannedRoute, Reason, Wishes};
+use crate::planner::{Gate, NotAnnounced, Plan, PlannedRoute, Reason, RouteAnnotations, RouteKey};
 use crate::recording::{Cluster, Sent, SessionState, Unsent};
 
 pub use text::{indent_of, write_text};
@@ -84,7 +84,7 @@ impl Explanation {
         let holding = engine.holding(key);
         let pool = holding.as_ref().map(|it| it.pool.to_string()).filter(|pool| !pool.is_empty());
         let configured = pool.as_ref().and_then(|pool| engine.config()?.pool(pool));
-        let complaints = configured.map(|pool| Wishes::of(&service, pool).complaints);
+        let complaints = configured.map(|pool| RouteAnnotations::of(&service, pool).invalid);
         let addresses = holding.map(|it| it.addresses.to_vec()).unwrap_or_default();
         Some(Self {
             service: key.to_string(),
@@ -170,7 +170,7 @@ fn explain_peer(
         explained.gates.push(GateExplained::failed(reason.gate().as_str(), reason, format));
     }
     // Of two addresses one may be announced to the peer all the same.
-    let to_peer = |(peer, _): &&Changed| *peer == at;
+    let to_peer = |(peer, _): &&RouteKey| *peer == at;
     if !explained.gates.is_empty() && !plan.announced(&service.key).iter().any(|it| to_peer(&it)) {
         explained.gates.push(GateExplained::unknown(SENT));
         return Some(explained);
@@ -276,11 +276,11 @@ fn found(cluster: &Cluster, service: &Service, plan: &Plan, gate: Gate) -> Strin
 
 /// The advertisements that apply to the Service on the node.
 fn advertisements(cluster: &Cluster, service: &Service, plan: &Plan) -> String {
-    let Some(config) = &plan.scene.config else { return String::new() };
+    let Some(config) = &plan.context.config else { return String::new() };
     let holding = cluster.engine.holding(&service.key);
     let Some(pool) = holding.and_then(|it| config.pool(&it.pool)) else { return String::new() };
     let applies = config.advertisements_of(pool).filter(|it| {
-        it.selects_node(&plan.scene.node.labels) && it.selects_service(&service.labels)
+        it.selects_node(&plan.context.node.labels) && it.selects_service(&service.labels)
     });
     let names: Vec<_> = applies.map(|it| it.name.as_str()).collect();
     names.join(", ")
@@ -288,11 +288,11 @@ fn advertisements(cluster: &Cluster, service: &Service, plan: &Plan) -> String {
 
 fn endpoints(cluster: &Cluster, service: &Service, plan: &Plan) -> String {
     let policy = service.external_traffic_policy;
-    let count = |subject: &crate::planner::Subject<'_>| {
+    let count = |subject: &crate::planner::ServiceInput<'_>| {
         let counting = subject.endpoints.counting(policy, plan.node());
         format!("{policy:?}: {} of {} usable", counting.usable, counting.all)
     };
-    cluster.engine.with_subject(plan.node(), &service.key, count).unwrap_or_default()
+    cluster.engine.with_service_input(plan.node(), &service.key, count).unwrap_or_default()
 }
 
 /// What is sent with a route, for people.
@@ -331,7 +331,7 @@ impl GateExplained {
     }
 
     fn failed(gate: &'static str, reason: &Reason, format: ConfigFormat) -> Self {
-        Self { gate, passed: Some(false), found: reason.to_string(), mend: reason.mend(format) }
+        Self { gate, passed: Some(false), found: reason.to_string(), mend: reason.hint(format) }
     }
 
     fn unknown(gate: &'static str) -> Self {

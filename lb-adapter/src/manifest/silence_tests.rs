@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::config::draft::{Format, Key};
 use crate::config::{advertisements, bfd_profiles, own, peers, pools};
-use crate::engine::identifier;
+use crate::engine::bgp_identifier;
 use crate::model::{IpFamily, Labels, NextHopPolicy};
 
 /// A peer, a pool, an advertisement and a profile that say as little as they may.
@@ -101,7 +101,7 @@ fn outcome(text: &Text) -> (Option<String>, Vec<String>) {
                 let name = peer.bfd_profile.as_deref();
                 let bfd = name.and_then(|name| manifests.config.bfd_profile(name));
                 // That each field of a peer has an effect on its session is shown in ferrolb-node.
-                let terms = (peer, peer.shown_asn(), identifier(&node, peer), bfd);
+                let terms = (peer, peer.shown_asn(), bgp_identifier(&node, peer), bfd);
                 let carried = [IpFamily::Ipv4, IpFamily::Ipv6].map(|family| peer.carries(family));
                 let next_hop = peer.next_hop_or(&NextHopPolicy::NodeAddress).clone();
                 (terms, peer.selects(&Labels::new()), carried, next_hop)

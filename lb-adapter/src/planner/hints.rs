@@ -1,17 +1,17 @@
-//! Hints: for each reason why a Service is not announced, the step that an operator can take.
+//! Hints: how an operator can fix each reason why a Service is not announced.
 //!
-//! Owns the sentences. A hint names only what exists in the format of the configuration.
+//! Owns the sentences. A hint must name only things that exist in the format of the configuration.
 
 use crate::allocator::{ConflictReason, Refusal, SharingConflict};
-use crate::model::ConfigFormat;
+use crate::model::{ConfigFormat, IpFamily};
 
 use super::reason::{EXCLUDE_LABEL, Reason};
 
-/// Words that the two formats spell differently.
+/// The words that the two formats spell differently.
 #[derive(Clone, Copy)]
-struct Words(ConfigFormat);
+struct Vocabulary(ConfigFormat);
 
-impl Words {
+impl Vocabulary {
     fn pick(self, config_map: &'static str, resources: &'static str) -> &'static str {
         match self.0 {
             ConfigFormat::ConfigMap => config_map,
@@ -28,7 +28,7 @@ impl Words {
     }
 
     fn advertisement(self) -> &'static str {
-        self.pick("an entry of bgp-advertisements", "a BGPAdvertisement")
+        self.pick("an entry to bgp-advertisements", "a BGPAdvertisement")
     }
 
     fn allocation(self) -> &'static str {
@@ -41,17 +41,16 @@ impl Words {
 }
 
 impl Reason {
-    /// Returns the step that removes this reason, in the words of a format of the configuration. None if there is none to
-    /// take.
-    pub fn mend(&self, format: ConfigFormat) -> Option<String> {
-        let words = Words(format);
+    /// Returns how to fix this reason, in the words of a format of the configuration. `None` if there is nothing to do.
+    pub fn hint(&self, format: ConfigFormat) -> Option<String> {
+        let words = Vocabulary(format);
 
         let text = match self {
             Self::OtherType(_) => "set spec.type to LoadBalancer".to_owned(),
             Self::OtherClass { found, served } => other_class(found.as_deref(), served.as_deref()),
             Self::Refused(refusal) => return refused(refusal, words),
             Self::PoolGone(pool) => {
-                format!("add {} named {pool:?}, or free the address", words.pool())
+                format!("add {} named {pool:?}, or release the address", words.pool())
             }
             Self::NodeExcluded { node } => format!(
                 "remove the label {EXCLUDE_LABEL} from {node}, or start FerroLB with --ignore-exclude-lb"
@@ -81,14 +80,12 @@ impl Reason {
             Self::NoneLocal { node, .. } => {
                 format!("run a pod on {node}, or set externalTrafficPolicy to Cluster")
             }
-            Self::NoConfig => {
-                "apply the ConfigMap, or metallb.io resources, without errors".to_owned()
-            }
+            Self::NoConfig => "apply a ConfigMap or metallb.io resources without errors".to_owned(),
             Self::NetworkUnavailable { node } => {
-                format!("see why the condition NetworkUnavailable of {node} is true")
+                format!("check why the condition NetworkUnavailable of {node} is True")
             }
             Self::NodeNotReady { node } => {
-                format!("see why the condition Ready of {node} is not true")
+                format!("check why the condition Ready of {node} is not True")
             }
             Self::NotFromNode { pool, node } => format!(
                 "label {node} so that a node selector of an advertisement for pool {pool:?} selects it"
@@ -101,25 +98,26 @@ impl Reason {
                 "label {node} and the Service so that one advertisement for pool {pool:?} selects both"
             ),
             Self::NotForPeer { pool, peer } => {
-                format!("name {peer} among the peers of an advertisement for pool {pool:?}")
+                format!("add {peer} to the peers of an advertisement for pool {pool:?}")
             }
             Self::Conflicting { .. } => format!(
-                "give both the same {}, or let only one of them select the Service",
+                "set the same {} in both, or let only one of them select the Service",
                 words.pick("localpref", "localPref")
             ),
             Self::TooFewReady { .. } => format!(
-                "run more pods, or lower {} where the pool or the Service has it",
+                "run more pods, or lower {} of the pool or the Service",
                 words.pick("min-ready", "ferrolb.io/min-ready")
             ),
             Self::ProbeFailed { .. } => "check why the pods do not answer".to_owned(),
-            Self::NotCarried { peer, .. } => {
-                format!("add a peer of that family, or set {} for {peer}", words.dual_stack())
+            Self::NotCarried { peer, family } => {
+                format!("add an {family} peer, or set {} for {peer}", words.dual_stack())
             }
-            Self::CarriedByNone { .. } => {
-                format!("add a peer of that family, or set {} for one", words.dual_stack())
+            Self::CarriedByNone { address } => {
+                let family = IpFamily::of(*address);
+                format!("add an {family} peer, or set {} for a peer", words.dual_stack())
             }
             Self::NoAddress => {
-                "see the Service's events: addresses come from the controller that leads".to_owned()
+                "check the Service's Events: the leading controller assigns addresses".to_owned()
             }
             Self::NotSynced
             | Self::NotProbed { .. }
@@ -131,50 +129,53 @@ impl Reason {
     }
 }
 
-/// Returns the step for a Service of a class that is not served.
+/// Returns the hint for a Service of a class that is not served.
 fn other_class(found: Option<&str>, served: Option<&str>) -> String {
-    let again = match served {
-        Some(class) => format!("create the Service again with loadBalancerClass {class:?}"),
-        None => "create the Service again without loadBalancerClass".to_owned(),
+    let recreate = match served {
+        Some(class) => format!("recreate the Service with loadBalancerClass {class:?}"),
+        None => "recreate the Service without loadBalancerClass".to_owned(),
     };
     match found {
-        Some(class) => format!("{again}, or start FerroLB with --lb-class {class}"),
-        None => format!("{again}, or start FerroLB without --lb-class"),
+        Some(class) => format!("{recreate}, or start FerroLB with --lb-class {class}"),
+        None => format!("{recreate}, or start FerroLB without --lb-class"),
     }
 }
 
-/// Returns the step for a Service that the allocator refused.
-fn refused(refusal: &Refusal, words: Words) -> Option<String> {
+/// Returns the hint for a Service that the allocator refused.
+fn refused(refusal: &Refusal, words: Vocabulary) -> Option<String> {
     let text = match refusal {
         Refusal::NoPools => format!("add {}", words.pool()),
         Refusal::UnknownPool { .. } => {
-            format!("correct the annotation address-pool, or add {} of that name", words.pool())
+            format!("correct the annotation address-pool, or add {} with that name", words.pool())
         }
         Refusal::NoAutoAssign { .. } => format!(
-            "add the annotation metallb.io/address-pool, or set {} to true on a pool",
+            "request a pool with the annotation metallb.io/address-pool, or set {} to true on a pool",
             words.pick("auto-assign", "autoAssign")
         ),
-        Refusal::NoneOfFamily { .. } => "add addresses of that family to a pool".to_owned(),
+        Refusal::NoneOfFamily { .. } => "add addresses of that IP family to a pool".to_owned(),
         Refusal::Exhausted { nearest: None, .. } => {
-            "add addresses to a pool, or let Services share one by allow-shared-ip".to_owned()
+            "add addresses to a pool, or let Services share an address with allow-shared-ip"
+                .to_owned()
         }
         Refusal::Exhausted { nearest: Some(nearest), .. } => {
             format!("add addresses to a pool, or {}", to_share(&nearest.1))
         }
-        Refusal::InNoPool(_) => "ask for an address of a pool, or add it to one".to_owned(),
-        Refusal::Avoided { .. } => "ask for another address".to_owned(),
+        Refusal::InNoPool(_) => {
+            "request an address from a pool, or add this address to a pool".to_owned()
+        }
+        Refusal::Avoided { .. } => "request a different address".to_owned(),
         Refusal::InUse { conflict, .. } => {
-            format!("ask for another address, or {}", to_share(conflict))
+            format!("request a different address, or {}", to_share(conflict))
         }
-        Refusal::OtherPool { .. } => "ask for the address or for the pool, not for both".to_owned(),
-        Refusal::OtherFamily { .. } => "ask for addresses of the Service's families".to_owned(),
-        Refusal::RequestedTwice { .. } => "remove one of the two".to_owned(),
+        Refusal::OtherPool { .. } => "request either the address or the pool, not both".to_owned(),
+        Refusal::OtherFamily { .. } => "request addresses of the Service's IP families".to_owned(),
+        Refusal::RequestedTwice { .. } => "remove one of the two requests".to_owned(),
         Refusal::NoneAdmits { .. } | Refusal::NotAdmitted { .. } => {
-            format!("let the {} of a pool select the Service", words.allocation())
+            format!("change the {} of a pool so that it selects the Service", words.allocation())
         }
-        Refusal::TwoPools { .. } => "ask for two addresses of one pool".to_owned(),
+        Refusal::TwoPools { .. } => "request two addresses from the same pool".to_owned(),
         Refusal::NotEnoughClusterIps { .. } => {
-            "set ipFamilyPolicy to PreferDualStack, or let the cluster have both families"
+            "set ipFamilyPolicy to PreferDualStack, or enable both IP families in the cluster"
                 .to_owned()
         }
         Refusal::NotAnAddress { .. } | Refusal::NotOneOfEach { .. } => return None,
@@ -183,25 +184,23 @@ fn refused(refusal: &Refusal, words: Words) -> Option<String> {
     Some(text)
 }
 
-/// Returns the step that lets a Service share the address of another one.
+/// Returns the hint for a Service that could share the address of another one.
 fn to_share(by: &SharingConflict) -> String {
     let holder = &by.holder;
     match &by.reason {
         ConflictReason::NoKey => {
             format!(
-                "give both Services the same value of the annotation metallb.io/allow-shared-ip, this one and {holder}"
+                "set the annotation metallb.io/allow-shared-ip to the same value on this Service and {holder}"
             )
         }
         ConflictReason::OtherKey { key } => {
-            format!(
-                "write {key:?} in the annotation metallb.io/allow-shared-ip, as {holder} has it"
-            )
+            format!("set the annotation metallb.io/allow-shared-ip to {key:?}, as on {holder}")
         }
         ConflictReason::OtherBackend => {
             format!("set externalTrafficPolicy to Cluster for this Service and {holder}")
         }
         ConflictReason::SamePort(port) => {
-            format!("use another port than {port}, which {holder} has")
+            format!("use a port other than {port}, which {holder} uses")
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Why a Service is not announced, in an operator's words.
+//! The reasons why a Service is not announced, in an operator's words.
 //!
-//! Owns the gates, their order and the sentences. Decides nothing. The steps that would help are in `hints`.
+//! Owns the gates, their order and the sentences; `hints` says how to fix each reason. Must not decide anything.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,38 +10,38 @@ use std::time::Duration;
 use crate::allocator::Refusal;
 use crate::model::{IpFamily, MinReady, ServiceType};
 
-/// The conditions that a Service passes on its way to a peer, in the order they are looked at.
+/// The conditions that a Service must meet to be announced to a peer, in the order in which they are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Gate {
-    /// Of type LoadBalancer.
+    /// The Service is of type LoadBalancer.
     Type,
-    /// Of the `loadBalancerClass` served here.
+    /// The Service has the `loadBalancerClass` that is served.
     Class,
-    /// What there is, is known.
+    /// The initial lists of objects are complete.
     Sync,
     /// There is a valid configuration.
     Config,
-    /// A pool may serve it.
+    /// A pool admits the Service.
     Pool,
-    /// It holds an address.
+    /// The Service holds an address.
     Address,
     /// The node may announce.
     Node,
-    /// The peer is one for the node.
+    /// A peer's node selectors select the node.
     Peer,
     /// The pool's addresses are announced to the peer.
     Advertisement,
-    /// There are endpoints to pass the traffic to.
+    /// The Service has endpoints that can take the traffic.
     Endpoints,
     /// The node is not being drained.
     Drain,
-    /// Nothing else forbids it.
+    /// The sessions carry routes of the Service's address families.
     Policy,
 }
 
 impl Gate {
-    /// The gate's name in machine-readable output.
+    /// Returns the gate's name in machine-readable output.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Type => "type",
@@ -66,18 +66,18 @@ impl fmt::Display for Gate {
     }
 }
 
-/// A Service that is not announced: to a peer, or, where `peer` is none, to any that it is not
-/// said of otherwise.
+/// The reason why a Service is not announced: to one peer, or, if `peer` is `None`, to all peers without a reason of
+/// their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NotAnnounced {
-    /// The name of the one peer this is about.
+    /// The name of the peer, if the reason concerns one peer only.
     pub peer: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 
-/// The first condition that failed, and what it found.
+/// The first condition that failed, and what it found there.
 ///
 /// Its text is a sentence: lower case, without a full stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,32 +92,32 @@ pub enum Reason {
         /// The class served here.
         served: Option<String>,
     },
-    /// Not all objects are known yet that there were at the start.
+    /// The initial lists of objects are not complete.
     NotSynced,
     /// There is no valid configuration.
     NoConfig,
-    /// The allocator refused it an address.
+    /// The allocator refused the Service an address.
     Refused(Refusal),
-    /// It has no address, and nothing is known of why.
+    /// The Service has no address, and the reason is not known here.
     NoAddress,
-    /// It has an address of a pool that the configuration does not have.
+    /// The Service has an address of this pool, which the configuration does not have.
     PoolGone(String),
     /// The node's labels exclude it from load balancing.
     NodeExcluded {
         /// The node.
         node: String,
     },
-    /// The node says of itself that its network does not work.
+    /// The node reports that its network is unavailable.
     NetworkUnavailable {
         /// The node.
         node: String,
     },
-    /// The node is not ready, or nothing has been heard of it.
+    /// The node is not ready, or has not reported for a while.
     NodeNotReady {
         /// The node.
         node: String,
     },
-    /// The node has no address that could be the route's next hop.
+    /// The node has no address to use as the next hop.
     NoNextHop {
         /// The node.
         node: String,
@@ -126,14 +126,14 @@ pub enum Reason {
     },
     /// The configuration has no peer.
     NoPeers,
-    /// The peer's node selectors pass the node over.
+    /// The peer's node selectors do not select the node.
     PeerNotForNode {
         /// The peer.
         peer: String,
         /// The node.
         node: String,
     },
-    /// The pool's addresses are for layer 2.
+    /// The pool is for layer 2.
     Layer2(String),
     /// The pool has no advertisement.
     NoAdvertisement(String),
@@ -154,7 +154,7 @@ pub enum Reason {
         node: String,
         /// The advertisements whose node selectors do not select the node.
         not_from_node: Vec<String>,
-        /// The others.
+        /// The advertisements whose service selectors do not select the Service.
         not_for_service: Vec<String>,
     },
     /// No advertisement of the pool names the peer.
@@ -164,35 +164,35 @@ pub enum Reason {
         /// The peer.
         peer: String,
     },
-    /// Two advertisements say different things about one route.
+    /// Two advertisements set different local preferences for one route.
     Conflicting {
         /// Their names.
         names: [String; 2],
     },
     /// No EndpointSlice has an endpoint of the Service.
     NoEndpoints,
-    /// Endpoints there are, but none takes traffic.
+    /// The Service has endpoints, but none takes traffic.
     NoneUsable {
-        /// How many there are.
+        /// The number of endpoints.
         endpoints: usize,
     },
-    /// The Service wants traffic only where its endpoints are, and none is on this node.
+    /// The Service has the policy Local, and no endpoint on this node.
     NoneLocal {
         /// This node.
         node: String,
-        /// The nodes that have a usable one.
+        /// The nodes that have a usable endpoint.
         elsewhere: BTreeSet<String>,
     },
-    /// Fewer endpoints are ready than the Service, or its pool, asks for.
+    /// Fewer endpoints are ready than the Service or its pool requires.
     TooFewReady {
-        /// How many are.
+        /// The number of ready endpoints.
         ready: usize,
-        /// How many there are.
+        /// The number of all endpoints.
         all: usize,
-        /// How many must be.
+        /// The number or share that must be ready.
         least: MinReady,
     },
-    /// The node has not heard from its probe of the Service yet.
+    /// The node's probe of the Service has no result yet.
     NotProbed {
         /// The probe.
         probe: String,
@@ -201,12 +201,12 @@ pub enum Reason {
     ProbeFailed {
         /// The probe.
         probe: String,
-        /// In which way.
+        /// The failure.
         why: String,
     },
-    /// The Service answers again, and is not trusted yet.
+    /// The Service answers again, but its hold-down time is not over.
     HeldDown {
-        /// How long it must answer first.
+        /// The time for which it must answer before it is announced.
         hold_down: Duration,
     },
     /// The node is being drained.
@@ -214,14 +214,14 @@ pub enum Reason {
         /// The node.
         node: String,
     },
-    /// The session with the peer carries routes of the other family only.
+    /// The session with the peer carries no routes of the Service's address family.
     NotCarried {
         /// The peer.
         peer: String,
         /// The family of the Service's addresses.
         family: IpFamily,
     },
-    /// One of two addresses is of a family that no session of the node carries.
+    /// No session of the node carries the family of one of the Service's two addresses.
     CarriedByNone {
         /// The address.
         address: IpAddr,
@@ -229,7 +229,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The condition that failed.
+    /// Returns the condition that failed.
     pub fn gate(&self) -> Gate {
         match self {
             Self::OtherType(_) => Gate::Type,
@@ -276,31 +276,27 @@ impl fmt::Display for Reason {
         match self {
             Self::OtherType(type_) => write!(f, "the Service is of type {type_}"),
             Self::OtherClass { found, served } => {
-                let class = |class: &Option<String>| match class {
-                    Some(class) => format!("the class {class:?}"),
-                    None => "no class".to_owned(),
-                };
-                let (found, served) = (class(found), class(served));
-                write!(f, "the Service has {found}, and Services with {served} are served here")
+                let (found, served) = (class(found.as_deref()), class(served.as_deref()));
+                write!(f, "the Service has {found}, but FerroLB serves Services with {served}")
             }
             Self::Refused(refusal) => refusal.fmt(f),
             Self::NoAddress => f.write_str("the Service has no address"),
             Self::PoolGone(pool) => {
-                write!(f, "the Service's address is of pool {pool:?}, which is not configured")
+                write!(f, "the Service's address belongs to pool {pool:?}, which is not configured")
             }
             Self::NodeExcluded { node } => write!(f, "{node} has the label {EXCLUDE_LABEL}"),
             Self::NoNextHop { node, family } => {
-                write!(f, "{node} has no {family} address to be the next hop")
+                write!(f, "{node} has no {family} address to use as the next hop")
             }
             Self::NoPeers => f.write_str("no peer is configured"),
             Self::PeerNotForNode { peer, node } => {
                 write!(f, "no node selector of peer {peer} matches the labels of {node}")
             }
             Self::Layer2(pool) => {
-                write!(f, "pool {pool:?} is for layer 2, which is not announced by FerroLB")
+                write!(f, "pool {pool:?} is for layer 2, which FerroLB does not announce")
             }
             Self::NoAdvertisement(pool) => write!(f, "pool {pool:?} has no advertisement"),
-            Self::NotSynced => f.write_str("not all objects are known yet"),
+            Self::NotSynced => f.write_str("the initial lists of objects are not complete yet"),
             Self::NoConfig => f.write_str("there is no valid configuration"),
             Self::NetworkUnavailable { node } => write!(f, "the network of {node} is unavailable"),
             Self::NodeNotReady { node } => write!(f, "{node} is not ready"),
@@ -321,38 +317,55 @@ impl fmt::Display for Reason {
                 write!(f, "no advertisement of pool {pool:?} is for peer {peer}")
             }
             Self::Conflicting { names: [a, b] } => {
-                write!(f, "advertisements {a} and {b} have different localPref for one route")
+                write!(f, "advertisements {a} and {b} set different localPref for the same route")
             }
             Self::TooFewReady { ready, all, least } => {
-                write!(f, "{ready} of {all} endpoints are ready, and at least {least} must be")
+                write!(f, "{ready} of {all} endpoints are ready, but at least {least} must be")
             }
-            Self::NotProbed { probe } => write!(f, "the probe {probe} has not ended yet"),
+            Self::NotProbed { probe } => write!(f, "the probe {probe} has no result yet"),
             Self::ProbeFailed { probe, why } => write!(f, "the probe {probe} fails: {why}"),
             Self::HeldDown { hold_down } => {
-                write!(f, "the Service answers again, and must do so for {hold_down:?}")
+                write!(
+                    f,
+                    "the Service answers again, but must keep answering for {hold_down:?} first"
+                )
             }
             Self::Draining { node } => write!(f, "{node} is being drained"),
             Self::NotCarried { peer, family } => {
                 write!(f, "the session with peer {peer} carries no {family} routes")
             }
             Self::CarriedByNone { address } => {
-                write!(f, "no session of the node carries routes of the family of {address}")
+                let family = IpFamily::of(*address);
+                write!(
+                    f,
+                    "no session of the node carries {family} routes, so {address} is not announced"
+                )
             }
             Self::NoEndpoints => f.write_str("the Service has no endpoints"),
             Self::NoneUsable { endpoints: 1 } => {
-                f.write_str("the Service's one endpoint is not ready")
+                f.write_str("the Service's only endpoint is not ready")
             }
             Self::NoneUsable { endpoints } => {
                 write!(f, "none of the Service's {endpoints} endpoints is ready")
             }
             Self::NoneLocal { node, elsewhere } => {
                 write!(f, "externalTrafficPolicy is Local and no ready endpoint is on {node}")?;
-                let nodes: Vec<_> = elsewhere.iter().map(String::as_str).collect();
-                if nodes.is_empty() { Ok(()) } else { write!(f, ", only on {}", nodes.join(", ")) }
+                if elsewhere.is_empty() {
+                    return Ok(());
+                }
+                let elsewhere: Vec<_> = elsewhere.iter().map(String::as_str).collect();
+                write!(f, ", only on {}", elsewhere.join(", "))
             }
         }
     }
 }
 
-/// A node with this label, whatever its value, takes no traffic of load balancers.
+fn class(class: Option<&str>) -> String {
+    match class {
+        Some(class) => format!("the class {class:?}"),
+        None => "no class".to_owned(),
+    }
+}
+
+/// A node with this label takes no traffic from load balancers, for any value of the label.
 pub(super) const EXCLUDE_LABEL: &str = "node.kubernetes.io/exclude-from-external-load-balancers";

@@ -216,7 +216,7 @@ fn route_rows(plan: &Plan, peer: &PeerPlan) -> Vec<RouteRow> {
 
 fn withheld(engine: &Engine, plan: &Plan) -> Vec<WithheldRow> {
     let endpoint = |name: &String| {
-        let peers = plan.scene.config.iter().flat_map(|config| &config.peers);
+        let peers = plan.context.config.iter().flat_map(|config| &config.peers);
         let peer = peers.into_iter().find(|peer| peer.name == *name);
         peer.map_or_else(|| name.clone(), Peer::endpoint)
     };

@@ -14,7 +14,7 @@ use super::step;
 use crate::config::yaml;
 use crate::manifest::{CONFIG_MAP, Source};
 use crate::model::ServiceKey;
-use crate::planner::Probed;
+use crate::planner::ProbeStatus;
 
 /// The objects that a process knows, and how its sessions stand.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +30,7 @@ pub struct Known {
     /// How the session of a node with a peer, `address:port`, stands.
     pub sessions: BTreeMap<(String, String), SessionState>,
     /// What nodes have found by probing Services.
-    pub probed: BTreeMap<(String, ServiceKey), Probed>,
+    pub probed: BTreeMap<(String, ServiceKey), ProbeStatus>,
 }
 
 /// What stands in the place of a password.

@@ -80,7 +80,7 @@ pub struct Replay {
 impl Replay {
     /// Nothing has happened yet. The configuration is in this namespace. Unless a step `sync` is to
     /// come, addresses are given out from the first step on.
-    pub fn new(namespace: &str, options: planner::Options, sync_comes: bool) -> Self {
+    pub fn new(namespace: &str, options: planner::PlannerOptions, sync_comes: bool) -> Self {
         let mut engine = Engine::new(options, None);
         if !sync_comes {
             engine.apply(Change::Synced);

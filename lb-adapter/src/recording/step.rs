@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::object::{Kind, Name, Object};
 use super::snapshot::{SessionState, Unsent};
 use crate::model::ServiceKey;
-use crate::planner::Probed;
+use crate::planner::ProbeStatus;
 
 /// What one line asks for.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub(super) enum Step {
     /// A session has come up or gone down.
     Session { node: String, peer: String, state: Box<SessionState> },
     /// A node has probed a Service.
-    Probe { node: String, service: ServiceKey, found: Probed },
+    Probe { node: String, service: ServiceKey, found: ProbeStatus },
     /// All objects are known that there were at the start.
     Sync,
     /// The process starts again.
@@ -88,9 +88,9 @@ fn probe_step(fields: &Map<String, Value>) -> Result<Step, String> {
     let namespace = optional_text(fields, "probe", "namespace")?;
     let namespace = namespace.as_deref().unwrap_or("default");
     let found = match text(fields, "probe", "found")?.as_str() {
-        "up" => Probed::Up,
-        "held" => Probed::Held,
-        "down" => Probed::Down(reason),
+        "up" => ProbeStatus::Up,
+        "held" => ProbeStatus::HeldDown,
+        "down" => ProbeStatus::Down(reason),
         other => {
             return Err(format!("probe.found: expected up, held or down, found {other:?}"));
         }
@@ -232,11 +232,11 @@ pub(super) fn session(node: &str, peer: &str, state: &SessionState) -> Value {
 }
 
 /// The step that says what a probe has found.
-pub(super) fn probe(node: &str, service: &ServiceKey, found: &Probed) -> Value {
+pub(super) fn probe(node: &str, service: &ServiceKey, found: &ProbeStatus) -> Value {
     let (found, reason) = match found {
-        Probed::Up => ("up", None),
-        Probed::Held => ("held", None),
-        Probed::Down(why) => ("down", Some(why)),
+        ProbeStatus::Up => ("up", None),
+        ProbeStatus::HeldDown => ("held", None),
+        ProbeStatus::Down(why) => ("down", Some(why)),
     };
     let (namespace, name) = (&*service.namespace, &*service.name);
     json!({"probe": {"node": node, "namespace": namespace, "name": name, "found": found, "reason": reason}})

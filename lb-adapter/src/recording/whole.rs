@@ -165,7 +165,7 @@ mod tests {
 
     /// Returns the only problem that is left at the end of a history.
     fn problem_of(steps: &[&str]) -> String {
-        let mut replay = Replay::new("metallb-system", planner::Options::default(), true);
+        let mut replay = Replay::new("metallb-system", planner::PlannerOptions::default(), true);
         let problems = replay.take_all(steps.join("\n").as_bytes());
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(problems[0].contains("shops"), "{problems:?}");
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn a_number_of_routes_that_is_none_is_an_error() {
         let step = r#"{"session": {"node": "kube1", "peer": "10.0.0.1:179", "up": true, "unlisted": "many"}}"#;
-        let mut replay = Replay::new("metallb-system", planner::Options::default(), true);
+        let mut replay = Replay::new("metallb-system", planner::PlannerOptions::default(), true);
         let problems = replay.take(step.as_bytes()).unwrap_err();
         assert_eq!(problems, ["session.unlisted: expected a number, found \"many\""]);
     }

@@ -226,7 +226,7 @@ fn only_services_that_are_ours_are_listed_and_the_others_have_a_reason() {
     assert_eq!(answer.withheld("kube1", "default/a").gate, "type");
     assert_eq!(answer.withheld("kube1", "default/b").gate, "class");
     let class = Some("example.org/lb".to_owned());
-    let options = lb_adapter::planner::Options { class, ..Default::default() };
+    let options = lb_adapter::planner::PlannerOptions { class, ..Default::default() };
     let mut world = World(lb_adapter::recording::Replay::new("metallb-system", options, false));
     world.set_up();
     world.applied(service("a"));
@@ -237,7 +237,7 @@ fn only_services_that_are_ours_are_listed_and_the_others_have_a_reason() {
 
 #[test]
 fn the_configuration_is_in_the_namespace_that_is_named() {
-    let options = lb_adapter::planner::Options::default();
+    let options = lb_adapter::planner::PlannerOptions::default();
     let mut world = World(lb_adapter::recording::Replay::new("lb", options, false));
     world.applied(config_map(REFERENCE));
     world.applied(node("kube1", "172.22.35.25"));

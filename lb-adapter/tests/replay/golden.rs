@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lb_adapter::planner::Options;
+use lb_adapter::planner::PlannerOptions;
 use lb_adapter::recording::Replay;
 
 fn recordings() -> Vec<PathBuf> {
@@ -27,7 +27,7 @@ fn every_recording_has_its_answers() {
     for path in recordings {
         let text = fs::read_to_string(&path).unwrap();
         let sync_comes = text.contains(r#"{"sync": true}"#);
-        let mut replay = Replay::new("metallb-system", Options::default(), sync_comes);
+        let mut replay = Replay::new("metallb-system", PlannerOptions::default(), sync_comes);
         let answers: Vec<_> = text
             .lines()
             .map(|line| serde_json::to_string(&replay.line(line.as_bytes())).unwrap())

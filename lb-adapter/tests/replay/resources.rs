@@ -163,7 +163,7 @@ fn advertisements_that_only_the_service_brings_into_conflict_are_named() {
     assert_eq!(withheld.gate, "advertisement");
     assert_eq!(
         withheld.reason,
-        "advertisements all and front have different localPref for one route"
+        "advertisements all and front set different localPref for the same route"
     );
 }
 
@@ -221,7 +221,7 @@ fn both_addresses_of_a_service_go_to_the_sessions_that_carry_them() {
     assert_eq!(answer.routes(), ["kube1 172.22.35.64/32", "kube2 172.22.35.64/32"]);
     let withheld = answer.withheld("kube1", "default/a");
     assert_eq!(withheld.gate, "node", "an IPv4 session gives IPv6 routes no next hop");
-    assert_eq!(withheld.reason, "kube1 has no IPv6 address to be the next hop");
+    assert_eq!(withheld.reason, "kube1 has no IPv6 address to use as the next hop");
 
     for (name, v4, v6) in
         [("kube1", "172.22.35.25", "fd00:35::25"), ("kube2", "172.22.35.26", "fd00:35::26")]

@@ -1,6 +1,6 @@
 //! The words the tests are written in: objects as `kubectl get -o json` prints them, and steps.
 
-use lb_adapter::planner::Options;
+use lb_adapter::planner::PlannerOptions;
 use lb_adapter::recording::{Answer, Replay, RouteRow, ServiceRow, WithheldRow};
 use serde_json::{Value, json};
 
@@ -9,12 +9,12 @@ pub(crate) struct World(pub(crate) Replay);
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self(Replay::new("metallb-system", Options::default(), false))
+        Self(Replay::new("metallb-system", PlannerOptions::default(), false))
     }
 
     /// One in which a step `sync` is to come.
     pub(crate) fn before_sync() -> Self {
-        Self(Replay::new("metallb-system", Options::default(), true))
+        Self(Replay::new("metallb-system", PlannerOptions::default(), true))
     }
 
     /// The reference configuration with its three nodes.

@@ -280,7 +280,7 @@ impl State {
 fn session(plan: &Plan, peer: &Peer) -> Session {
     let router = peer.address.ip().filter(|_| peer.source_address.is_none());
     let own = |router: IpAddr| {
-        let addresses = plan.scene.node.addresses.iter().copied();
+        let addresses = plan.context.node.addresses.iter().copied();
         addresses.into_iter().find(|address| address.is_ipv4() == router.is_ipv4())
     };
     Session {

@@ -15,7 +15,7 @@ use lb_adapter::model::{
     Asn, BfdProfile, BgpIdentifier, Config, DisabledCapability, LabelSelector, NextHopPolicy, Node,
     Password, Peer, PeerAddress, PeerAsn,
 };
-use lb_adapter::planner::Scene;
+use lb_adapter::planner::NodeContext;
 
 /// The plan of a node with addresses of both families under a configuration with this peer.
 fn plan(peer: &Peer) -> Plan {
@@ -23,7 +23,7 @@ fn plan(peer: &Peer) -> Plan {
     node.addresses = ["127.22.35.25", "fd00::25"].map(address).into();
     let mut config = Config::new(vec![peer.clone()], Vec::new());
     config.bfd_profiles.push(BfdProfile::new("fast"));
-    Plan::new(Scene::new(node, Arc::new(config)))
+    Plan::new(NodeContext::new(node, Arc::new(config)))
 }
 
 fn state(peer: &Peer) -> State {

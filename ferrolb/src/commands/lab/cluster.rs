@@ -18,7 +18,7 @@ use ferrolb_node::files::Memory;
 use ferrolb_node::sessions::{SessionKey, SessionStatus, Sessions, Wanted};
 use lb_adapter::engine::Engine;
 use lb_adapter::manifest::Manifests;
-use lb_adapter::planner::{Options, RouterTable, expected_router_table};
+use lb_adapter::planner::{PlannerOptions, RouterTable, expected_router_table};
 
 /// The lab's cluster.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// Nothing yet. The routers will listen on this port.
-    pub(super) fn new(port: u16, options: Options, memory: Memory) -> Self {
+    pub(super) fn new(port: u16, options: PlannerOptions, memory: Memory) -> Self {
         let bell = Arc::new(Notify::new());
         Self {
             engine: Engine::new(options, None).remembering(memory.held()),

@@ -11,7 +11,7 @@ use bgp_session::{BgpIdentifier, NextHop, PathAttributes, PeerConfig, RouteSet};
 use super::loopback::{Endpoint, Loopback};
 use super::routers::{LONGEST_REST, SHORTEST_REST, WantedPeer, WantedRouter};
 use ferrolb_node::sessions::{Remote, SessionKey, Terms, Wanted, agreed};
-use lb_adapter::engine::{Engine, identifier};
+use lb_adapter::engine::{Engine, bgp_identifier};
 use lb_adapter::model::{Asn, IpFamily, Peer};
 use lb_adapter::planner::{PeerPlan, Plan, session_next_hop};
 
@@ -80,7 +80,7 @@ pub(super) fn dialled(engine: &Engine) -> impl Iterator<Item = (&Plan, &PeerPlan
 
 /// The address that a node is known by.
 fn own(plan: &Plan) -> Option<IpAddr> {
-    let addresses = &plan.scene.node.addresses;
+    let addresses = &plan.context.node.addresses;
     addresses.iter().find(|it| it.is_ipv4()).or_else(|| addresses.first()).copied()
 }
 
@@ -97,7 +97,7 @@ pub(super) fn wanted_session(
         .local_address(link.local.into())
         .idle_hold(SHORTEST_REST, LONGEST_REST)
         .connect_retry(LONGEST_REST);
-    let (identifier, remote) = (identifier(&plan.scene.node, peer), Remote::Address(config));
+    let (identifier, remote) = (bgp_identifier(&plan.context.node, peer), Remote::Address(config));
     let terms = Terms::new(peer.shown_asn(), identifier, remote);
     Wanted::new(terms, routes(plan, peer_plan))
 }
@@ -105,7 +105,7 @@ pub(super) fn wanted_session(
 /// Returns the routes of a plan with the next hops of a session between the addresses of the manifests, rather than on
 /// loopback. A route stays without a next hop if the node's address is not known.
 fn routes(plan: &Plan, peer_plan: &PeerPlan) -> RouteSet {
-    let next_hop = |family| session_next_hop(&plan.scene.node, &peer_plan.peer, family);
+    let next_hop = |family| session_next_hop(&plan.context.node, &peer_plan.peer, family);
     let by_family = [IpFamily::Ipv4, IpFamily::Ipv6].map(next_hop);
     let mut last: Option<(Arc<PathAttributes>, Arc<PathAttributes>)> = None;
 

@@ -37,7 +37,7 @@ impl Cluster {
             routes: self.routes(),
             withheld: withheld(engine),
             notes: engine
-                .notes()
+                .attribute_warnings()
                 .into_iter()
                 .chain(no_nodes)
                 .chain(routers)
@@ -83,7 +83,7 @@ impl Cluster {
         let next_hop = path.attributes.next_hop?.address();
         let node = self.routers.node(router, path.peer.address());
         let plan = node.and_then(|node| self.engine.plan(node));
-        let is_own = || plan.is_some_and(|it| it.scene.node.addresses.contains(&next_hop));
+        let is_own = || plan.is_some_and(|it| it.context.node.addresses.contains(&next_hop));
         (next_hop != path.peer.address() || is_own()).then_some(next_hop)
     }
 

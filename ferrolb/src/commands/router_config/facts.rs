@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
+use lb_adapter::engine::host_identifier;
 use lb_adapter::manifest::Manifests;
 use lb_adapter::model::{Asn, BfdProfile, Config, IpFamily, Node, Peer, Protocol};
 use lb_adapter::recording::PASSWORD;
@@ -324,15 +325,10 @@ pub(super) fn at_interfaces(config: &Config) -> impl Iterator<Item = &Peer> {
 fn identifier(address: IpAddr) -> Ipv4Addr {
     match address {
         IpAddr::V4(address) => address,
-        // The last 32 bits of an address are seldom those of another router of the AS. The first octet is made that of a
-        // host's address, as routers before RFC 6286 want it.
+        // The last 32 bits of an address are seldom those of another router of the AS.
         IpAddr::V6(address) => {
             let [.., a, b, c, d] = address.octets();
-            let first = match a {
-                0 | 127 | 224.. => a % 126 + 1,
-                _ => a,
-            };
-            Ipv4Addr::new(first, b, c, d)
+            host_identifier([a, b, c, d])
         }
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn changes(
             }
         }
     }
-    for note in engine.notes() {
+    for note in engine.attribute_warnings() {
         tracing::debug!("{note}");
     }
 }

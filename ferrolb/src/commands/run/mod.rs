@@ -36,7 +36,7 @@ use ferrolb_node::signals::Signals;
 use lb_adapter::engine::{Change, Effects, Engine};
 use lb_adapter::manifest::{Manifests, Source};
 use lb_adapter::model::NextHopPolicy;
-use lb_adapter::planner::Options;
+use lb_adapter::planner::PlannerOptions;
 use lb_adapter::recording::Known;
 use lb_adapter::recording::SessionState;
 
@@ -126,7 +126,12 @@ impl Node {
         problems: Problems,
     ) -> Self {
         let next_hop = NextHopPolicy::NodeAddress;
-        let options = Options { next_hop, or_session: true, probing: true, ..cluster.options() };
+        let options = PlannerOptions {
+            next_hop,
+            or_session_address: true,
+            probing: true,
+            ..cluster.options()
+        };
         Self {
             engine: Engine::new(options, Some(name.clone())).remembering(memory.held()),
             probing: NodeProbes::of(&name),
@@ -263,7 +268,7 @@ impl Node {
             ((self.name.clone(), session.endpoint), state)
         });
 
-        let probed = self.engine.probed(&self.name);
+        let probed = self.engine.probe_statuses(&self.name);
         let probed =
             probed.map(|(service, found)| ((self.name.clone(), service.clone()), found.clone()));
         Known {

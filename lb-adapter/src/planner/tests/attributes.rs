@@ -1,4 +1,4 @@
-//! What the routes say: prefix, communities, LOCAL_PREF, next hop.
+//! The attributes of routes: prefix, communities, LOCAL_PREF, next hop.
 
 use bgp_core::wire::Community;
 
@@ -18,7 +18,7 @@ fn advertisement(length: u8, local_pref: Option<u32>, communities: &[&str]) -> B
     }
 }
 
-/// A Service and its pool announced by these advertisements.
+/// A Service whose pool has these advertisements.
 fn announced_by(advertisements: Vec<BgpAdvertisement>) -> Cluster {
     Cluster::default()
         .service("a", &["kube1"], |_| {})
@@ -79,13 +79,13 @@ fn communities_for_one_prefix_are_joined_and_sorted() {
     let plan = cluster.plan("kube1");
     let communities = plan.route("172.22.35.64/32").communities();
     assert_eq!(communities, ["64635:50", "64635:100", "64635:200"].map(community));
-    assert!(plan.notes().is_empty());
+    assert!(plan.warnings().is_empty());
 }
 
-/// The LOCAL_PREF that is sent, and what is noted.
+/// Returns the LOCAL_PREF that is sent, and the warnings.
 fn preference(cluster: &Cluster) -> (Option<u32>, Vec<String>) {
     let plan = cluster.plan("kube1");
-    (plan.route("172.22.35.64/32").local_pref(), plan.notes())
+    (plan.route("172.22.35.64/32").local_pref(), plan.warnings())
 }
 
 #[test]
@@ -94,12 +94,12 @@ fn an_internal_peer_always_gets_a_local_pref_and_an_external_one_never() {
     assert_eq!(preference(&with(Some(150)).with(internal)), (Some(150), vec![]));
     assert_eq!(preference(&with(None).with(internal)), (Some(100), vec![]));
     assert_eq!(preference(&with(None)), (None, vec![]));
-    let (sent, notes) = preference(&with(Some(150)));
-    assert_eq!((sent, notes.len()), (None, 1));
+    let (sent, warnings) = preference(&with(Some(150)));
+    assert_eq!((sent, warnings.len()), (None, 1));
 }
 
 #[test]
-fn of_contradicting_local_prefs_the_first_is_sent_and_the_conflict_is_named() {
+fn the_first_of_contradicting_local_prefs_is_sent_and_a_warning_names_both() {
     let cluster = announced_by(Vec::new()).with(internal).with(|cluster| {
         let advertisements = [None, Some(150), Some(200), Some(150)];
         let named = advertisements.into_iter().zip('a'..).map(|(local_pref, name)| {
@@ -113,7 +113,7 @@ fn of_contradicting_local_prefs_the_first_is_sent_and_the_conflict_is_named() {
 }
 
 #[test]
-fn between_two_pools_the_first_advertisement_decides_whichever_services_there_are() {
+fn between_two_pools_the_first_advertisement_decides_for_any_order_of_services() {
     let pool = |name: &str, range: &str| Pool::new(name, vec![range.parse().unwrap()]);
     let asks = |pool: &'static str| {
         move |service: &mut Service| {
@@ -133,11 +133,11 @@ fn between_two_pools_the_first_advertisement_decides_whichever_services_there_ar
         });
     let plan = cluster.plan("kube1");
     assert_eq!(plan.route("10.0.0.0/24").local_pref(), Some(1));
-    assert_eq!(plan.notes().len(), 1);
+    assert_eq!(plan.warnings().len(), 1);
 }
 
 #[test]
-fn the_next_hop_is_the_sessions_own_unless_the_nodes_is_asked_for() {
+fn the_next_hop_is_the_sessions_address_unless_the_nodes_is_configured() {
     let cluster = announced_by(vec![BgpAdvertisement::new("a")])
         .with(|cluster| cluster.nodes[0].addresses = vec![ip("fd00::1"), ip("10.1.2.3")]);
     let next_hop = |cluster: &Cluster| cluster.plan("kube1").route("172.22.35.64/32").next_hop();
@@ -147,8 +147,8 @@ fn the_next_hop_is_the_sessions_own_unless_the_nodes_is_asked_for() {
 }
 
 #[test]
-fn a_peer_says_which_next_hop_it_is_told_whatever_the_process_does() {
-    let told = |next_hop: Option<NextHopPolicy>, address: &str, policy: NextHopPolicy| {
+fn the_next_hop_of_a_peer_overrides_that_of_the_process() {
+    let planned = |next_hop: Option<NextHopPolicy>, address: &str, policy: NextHopPolicy| {
         let cluster = announced_by(vec![BgpAdvertisement::new("a")]).with(|cluster| {
             cluster.next_hop = policy;
             let peer = &mut cluster.config.peers[0];
@@ -174,28 +174,28 @@ fn a_peer_says_which_next_hop_it_is_told_whatever_the_process_does() {
         (None, "eth1", &node, None),
         (Some(&node), "eth1", &session, kube1),
     ] {
-        let found = told(next_hop.cloned(), address, policy.clone());
+        let found = planned(next_hop.cloned(), address, policy.clone());
         assert_eq!(found, expected, "{next_hop:?} {address} {policy}");
     }
 }
 
 #[test]
-fn another_next_hop_changes_the_routes_of_that_peer_alone() {
+fn a_changed_next_hop_changes_the_routes_of_that_peer_only() {
     let mut cluster = announced_by(vec![BgpAdvertisement::new("a")]);
     cluster.config.peers.push(Peer::new(Asn(64636), Asn(64635), ip("172.22.35.2")));
     let mut plan = cluster.plan("kube1").plan;
     let before = plan.peers[1].routes.clone();
     cluster.config.peers[0].next_hop = Some(NextHopPolicy::Addresses(vec![ip("192.0.2.1")]));
-    plan.set_scene(cluster.scene("kube1"));
+    plan.set_context(cluster.context("kube1"));
     let mut changed = BTreeSet::new();
-    cluster.each(&cluster.services, |subject| changed.extend(plan.update(subject)));
+    cluster.each(&cluster.services, |input| changed.extend(plan.update(input)));
     assert_eq!(changed, [(0, net("172.22.35.64/32"))].into());
     assert_eq!(plan.peers[1].routes, before);
-    assert_eq!(plan, cluster.plan("kube1").plan, "as one that was made so");
+    assert_eq!(plan, cluster.plan("kube1").plan, "the same as a new plan");
 }
 
 #[test]
-fn the_order_of_services_and_slices_is_of_no_consequence() {
+fn the_order_of_services_and_slices_does_not_matter() {
     let mut cluster =
         announced_by(vec![advertisement(32, Some(1), &[]), advertisement(26, None, &[])])
             .service("b", &["kube2"], local)

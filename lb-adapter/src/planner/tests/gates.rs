@@ -1,10 +1,10 @@
-//! Each gate stops a Service, in the order of the gates, and says so.
+//! Each gate stops a Service, in the order of the gates, and gives its reason.
 
-use crate::model::{IpFamilyPolicy, LabelSelector, Labels, Protocol, ServiceType};
+use crate::model::{IpFamily, IpFamilyPolicy, LabelSelector, Labels, Protocol, ServiceType};
 
 use super::*;
 
-/// The gate and the sentence for Service `a` on kube1.
+/// Returns the gate and the sentence for Service `a` on kube1.
 fn stopped(cluster: Cluster) -> (Gate, String) {
     let plan = cluster.plan("kube1");
     assert!(plan.peers.iter().all(|peer| peer.routes.is_empty()));
@@ -25,7 +25,7 @@ fn a_service_of_another_type_or_class_stops_at_its_gate() {
         stopped(other),
         (
             Gate::Class,
-            r#"the Service has the class "x/y", and Services with no class are served here"#
+            r#"the Service has the class "x/y", but FerroLB serves Services with no class"#
                 .to_owned()
         )
     );
@@ -34,7 +34,7 @@ fn a_service_of_another_type_or_class_stops_at_its_gate() {
 }
 
 #[test]
-fn a_service_without_an_address_has_the_reason_of_the_allocator() {
+fn a_service_without_an_address_has_the_allocators_reason() {
     let unknown = with_a(|service| {
         service.annotations.insert("metallb.io/address-pool".to_owned(), "gold".to_owned());
     });
@@ -51,14 +51,14 @@ fn a_service_without_an_address_has_the_reason_of_the_allocator() {
 #[test]
 fn a_service_that_the_allocator_has_not_seen_has_no_address() {
     let cluster = with_a(|_| {});
-    let endpoints = Endpoints::default();
-    let subject = Subject::new(&cluster.services[0], Err(None), &endpoints);
-    let routes = service_routes(&cluster.scene("kube1"), &subject);
+    let endpoints = ServiceEndpoints::default();
+    let input = ServiceInput::new(&cluster.services[0], Err(None), &endpoints);
+    let routes = service_routes(&cluster.context("kube1"), &input);
     assert_eq!(routes.not_announced[0].reason, Reason::NoAddress);
 }
 
 #[test]
-fn a_node_with_the_exclude_label_announces_nothing_whatever_the_value() {
+fn a_node_with_the_exclude_label_announces_nothing_for_any_value_of_it() {
     let label = "node.kubernetes.io/exclude-from-external-load-balancers";
     for value in ["", "false"] {
         let cluster = with_a(|_| {}).with(|cluster| {
@@ -72,20 +72,16 @@ fn a_node_with_the_exclude_label_announces_nothing_whatever_the_value() {
 #[test]
 fn a_node_without_an_address_of_the_family_cannot_be_the_next_hop() {
     let cluster = with_a(|_| {}).with(|cluster| cluster.nodes[0].addresses = vec![ip("fd00::1")]);
-    assert_eq!(
-        cluster.plan("kube1").prefixes().len(),
-        1,
-        "the session's address is its own affair"
-    );
+    assert_eq!(cluster.plan("kube1").prefixes().len(), 1, "the session has an address of its own");
     let cluster = cluster.with(|cluster| cluster.next_hop = NextHopPolicy::NodeAddress);
     assert_eq!(
         stopped(cluster),
-        (Gate::Node, "kube1 has no IPv4 address to be the next hop".to_owned())
+        (Gate::Node, "kube1 has no IPv4 address to use as the next hop".to_owned())
     );
 }
 
 #[test]
-fn a_node_without_an_address_of_the_family_may_be_told_another_next_hop_by_a_peer() {
+fn a_peer_may_configure_another_next_hop_for_a_node_without_an_address_of_the_family() {
     let cluster = with_a(|_| {}).with(|cluster| {
         cluster.nodes[0].addresses = vec![ip("fd00::1")];
         cluster.next_hop = NextHopPolicy::NodeAddress;
@@ -94,14 +90,16 @@ fn a_node_without_an_address_of_the_family_may_be_told_another_next_hop_by_a_pee
         cluster.config.peers.push(second);
     });
     let plan = cluster.plan("kube1");
-    let told: Vec<_> = plan.peers.iter().map(|peer| peer.routes.len()).collect();
-    assert_eq!(told, [0, 1]);
+    let counts: Vec<_> = plan.peers.iter().map(|peer| peer.routes.len()).collect();
+    assert_eq!(counts, [0, 1]);
     let mut withheld = Vec::new();
-    let scene = cluster.scene("kube1");
-    cluster.each(&cluster.services, |it| withheld.extend(service_routes(&scene, it).not_announced));
+    let context = cluster.context("kube1");
+    cluster.each(&cluster.services, |input| {
+        withheld.extend(service_routes(&context, input).not_announced);
+    });
     let [first] = withheld.as_slice() else { panic!("{withheld:?}") };
     assert_eq!(first.peer.as_deref(), Some("172.22.35.1:179"));
-    assert_eq!(first.reason.to_string(), "kube1 has no IPv4 address to be the next hop");
+    assert_eq!(first.reason.to_string(), "kube1 has no IPv4 address to use as the next hop");
 }
 
 #[test]
@@ -126,18 +124,18 @@ fn a_peer_is_for_the_nodes_that_its_selectors_match() {
     assert_eq!(reason, "no node selector of peer 172.22.35.1:179 matches the labels of kube1");
     let kube2 = cluster.plan("kube2");
     assert_eq!(kube2.prefixes(), ["172.22.35.64/32"]);
-    assert_eq!(kube2.at(&key("a"), ROUTER), Ok([net("172.22.35.64/32")].into()));
-    assert_eq!(kube2.services[&key("a")].1, [], "one peer of several is as it was configured");
+    assert_eq!(kube2.announced_to(&key("a"), ROUTER), Ok([net("172.22.35.64/32")].into()));
+    assert_eq!(kube2.services[&key("a")].1, [], "a node without one of the peers needs no reason");
 }
 
 #[test]
-fn a_configuration_without_peers_says_so() {
+fn a_configuration_without_peers_is_a_reason() {
     let cluster = with_a(|_| {}).with(|cluster| cluster.config.peers.clear());
     assert_eq!(stopped(cluster), (Gate::Peer, "no peer is configured".to_owned()));
 }
 
 #[test]
-fn a_pool_for_layer_2_or_without_advertisement_gives_addresses_that_nobody_announces() {
+fn a_pool_for_layer_2_or_without_advertisement_has_addresses_that_are_not_announced() {
     let layer2 = with_a(|_| {}).with(|cluster| {
         cluster.config.pools[0].protocol = Protocol::Layer2;
         cluster.config.bgp_advertisements.clear();
@@ -147,7 +145,7 @@ fn a_pool_for_layer_2_or_without_advertisement_gives_addresses_that_nobody_annou
         stopped(layer2),
         (
             Gate::Advertisement,
-            r#"pool "default" is for layer 2, which is not announced by FerroLB"#.to_owned()
+            r#"pool "default" is for layer 2, which FerroLB does not announce"#.to_owned()
         )
     );
     let none = with_a(|_| {}).with(|cluster| cluster.config.bgp_advertisements.clear());
@@ -166,7 +164,7 @@ fn without_endpoints_nothing_is_announced() {
 }
 
 #[test]
-fn with_cluster_one_usable_endpoint_anywhere_is_enough_for_every_node() {
+fn with_policy_cluster_one_usable_endpoint_is_enough_for_every_node() {
     let cluster = Cluster::default().service("a", &["kube2"], |_| {});
     for plan in cluster.plans() {
         assert_eq!(plan.prefixes(), ["172.22.35.64/32"], "{}", plan.node());
@@ -176,7 +174,7 @@ fn with_cluster_one_usable_endpoint_anywhere_is_enough_for_every_node() {
 }
 
 #[test]
-fn with_local_an_endpoint_without_a_node_belongs_to_none() {
+fn with_policy_local_an_endpoint_without_a_node_belongs_to_no_node() {
     let cluster = Cluster::default()
         .service("a", &["kube1"], local)
         .with(|cluster| cluster.slices[0].endpoints[0].node_name = None);
@@ -189,7 +187,7 @@ fn with_local_an_endpoint_without_a_node_belongs_to_none() {
     );
 }
 
-/// Whether one endpoint on kube1 with these conditions makes a Local Service announced there.
+/// Returns true if a Service with policy Local is announced on kube1 because of an endpoint with these conditions.
 fn usable(ready: Option<bool>, serving: Option<bool>, change: impl FnOnce(&mut Cluster)) -> bool {
     let cluster = Cluster::default().service("a", &["kube1"], local).with(|cluster| {
         let endpoint = &mut cluster.slices[0].endpoints[0];
@@ -203,7 +201,7 @@ fn usable(ready: Option<bool>, serving: Option<bool>, change: impl FnOnce(&mut C
 fn an_endpoint_counts_if_it_is_ready_or_serving_and_has_an_address() {
     assert!(usable(None, None, |_| {}));
     assert!(usable(Some(true), Some(false), |_| {}));
-    assert!(usable(Some(false), Some(true), |_| {}), "terminating, and still answers");
+    assert!(usable(Some(false), Some(true), |_| {}), "terminating, but still serving");
     assert!(!usable(Some(false), None, |_| {}));
     assert!(!usable(Some(false), Some(false), |_| {}));
     assert!(!usable(Some(true), None, |cluster| {
@@ -219,7 +217,7 @@ fn a_service_that_publishes_unready_addresses_counts_them() {
 }
 
 #[test]
-fn endpoints_of_all_slices_count_and_unready_ones_veto_nothing() {
+fn endpoints_of_all_slices_count_and_unready_ones_do_not_matter() {
     let cluster = Cluster::default().service("a", &["kube1"], local).with(|cluster| {
         cluster.slices[0].endpoints[0].ready = Some(false);
         let mut second = EndpointSlice::new("a-2", key("a"));
@@ -232,7 +230,7 @@ fn endpoints_of_all_slices_count_and_unready_ones_veto_nothing() {
 #[test]
 fn unready_endpoints_are_counted_in_the_reason() {
     for (nodes, reason) in [
-        (&["kube1"][..], "the Service's one endpoint is not ready"),
+        (&["kube1"][..], "the Service's only endpoint is not ready"),
         (&["kube1", "kube2"], "none of the Service's 2 endpoints is ready"),
     ] {
         let cluster = Cluster::default().service("a", nodes, |_| {}).with(|cluster| {
@@ -244,7 +242,7 @@ fn unready_endpoints_are_counted_in_the_reason() {
 }
 
 #[test]
-fn the_first_gate_that_fails_is_the_one_named() {
+fn the_reason_is_the_first_gate_that_fails() {
     let everything_wrong = || {
         Cluster::default().service("a", &[], |_| {}).with(|cluster| {
             let label = "node.kubernetes.io/exclude-from-external-load-balancers";
@@ -254,26 +252,30 @@ fn the_first_gate_that_fails_is_the_one_named() {
         })
     };
     assert_eq!(stopped(everything_wrong()).0, Gate::Node);
-    let mend_node = |cluster: &mut Cluster| cluster.nodes[0].labels = Labels::new();
-    assert_eq!(stopped(everything_wrong().with(mend_node)).0, Gate::Peer);
-    let mend_peer = |cluster: &mut Cluster| {
-        mend_node(cluster);
+    let fix_node = |cluster: &mut Cluster| cluster.nodes[0].labels = Labels::new();
+    assert_eq!(stopped(everything_wrong().with(fix_node)).0, Gate::Peer);
+    let fix_peer = |cluster: &mut Cluster| {
+        fix_node(cluster);
         cluster.config.peers = Cluster::default().config.peers;
     };
-    assert_eq!(stopped(everything_wrong().with(mend_peer)).0, Gate::Advertisement);
-    let mend_advertisement = |cluster: &mut Cluster| {
-        mend_peer(cluster);
+    assert_eq!(stopped(everything_wrong().with(fix_peer)).0, Gate::Advertisement);
+    let fix_advertisement = |cluster: &mut Cluster| {
+        fix_peer(cluster);
         cluster.config.bgp_advertisements.push(BgpAdvertisement::new("b"));
     };
-    assert_eq!(stopped(everything_wrong().with(mend_advertisement)).0, Gate::Endpoints);
+    assert_eq!(stopped(everything_wrong().with(fix_advertisement)).0, Gate::Endpoints);
 }
 
 #[test]
-fn a_node_without_an_ipv6_address_has_one_reason_with_any_default_next_hop() {
+fn a_node_without_an_ipv6_address_has_the_same_reason_with_any_default_next_hop() {
     for next_hop in [NextHopPolicy::SessionAddress, NextHopPolicy::NodeAddress] {
         for (dual_stack, gate, reason) in [
-            (true, Gate::Node, "kube1 has no IPv6 address to be the next hop"),
-            (false, Gate::Policy, "no session of the node carries routes of the family of fd00::"),
+            (true, Gate::Node, "kube1 has no IPv6 address to use as the next hop"),
+            (
+                false,
+                Gate::Policy,
+                "no session of the node carries IPv6 routes, so fd00:: is not announced",
+            ),
         ] {
             let dual = |service: &mut Service| {
                 service.ip_families = vec![IpFamily::Ipv4, IpFamily::Ipv6];
@@ -287,9 +289,9 @@ fn a_node_without_an_ipv6_address_has_one_reason_with_any_default_next_hop() {
             });
             assert_eq!(cluster.plan("kube1").prefixes(), ["172.22.35.64/32"], "{next_hop}");
             let mut withheld = Vec::new();
-            let scene = cluster.scene("kube1");
-            cluster.each(&cluster.services, |it| {
-                withheld.extend(service_routes(&scene, it).not_announced);
+            let context = cluster.context("kube1");
+            cluster.each(&cluster.services, |input| {
+                withheld.extend(service_routes(&context, input).not_announced);
             });
             let [only] = withheld.as_slice() else { panic!("{withheld:?}") };
             assert_eq!((only.peer.as_deref(), only.reason.gate()), (None, gate));
@@ -299,7 +301,7 @@ fn a_node_without_an_ipv6_address_has_one_reason_with_any_default_next_hop() {
 }
 
 #[test]
-fn advertisements_that_do_not_apply_for_different_reasons_have_each_its_own() {
+fn the_reason_says_why_each_advertisement_does_not_apply() {
     let selector = |key: &str, value: &str| {
         let mut selector = LabelSelector::default();
         selector.match_labels.insert(key.to_owned(), value.to_owned());

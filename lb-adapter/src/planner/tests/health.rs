@@ -1,33 +1,33 @@
-//! What a Service that is not healthy looks like, and what it says of its own routes.
+//! Unhealthy Services, and the attributes that Services request for their own routes.
 
 use crate::model::{LinkBandwidth, MinReady, WhenUnhealthy};
 
 use super::*;
 
-/// A Service with policy Local and this many ready endpoints on kube1, whose pool says this.
+/// A Service with policy Local and this many ready endpoints on kube1, and a changed pool.
 fn cluster(ready: usize, change: impl FnOnce(&mut Pool)) -> Cluster {
     Cluster::default()
         .service("a", &vec!["kube1"; ready], local)
         .with(|cluster| change(&mut cluster.config.pools[0]))
 }
 
-/// The plan of kube1 once a probe has found this.
-fn probed(cluster: &Cluster, found: Option<Probed>) -> (Plan, Vec<NotAnnounced>) {
-    let mut scene = cluster.scene("kube1");
-    scene.options.probing = true;
-    let mut plan = Plan::new(scene);
+/// Returns the plan of kube1 after this probe result.
+fn probed(cluster: &Cluster, found: Option<ProbeStatus>) -> (Plan, Vec<NotAnnounced>) {
+    let mut context = cluster.context("kube1");
+    context.options.probing = true;
+    let mut plan = Plan::new(context);
     let mut reasons = Vec::new();
-    cluster.each(&cluster.services, |subject| {
-        let mut subject = *subject;
-        subject.probed = found.as_ref();
-        plan.update(&subject);
-        reasons = service_routes(&plan.scene, &subject).not_announced;
+    cluster.each(&cluster.services, |input| {
+        let mut input = *input;
+        input.probe_status = found.as_ref();
+        plan.update(&input);
+        reasons = service_routes(&plan.context, &input).not_announced;
     });
     (plan, reasons)
 }
 
 #[test]
-fn a_probe_must_have_been_answered_where_probes_are_carried_out() {
+fn a_process_that_probes_needs_an_answer_before_it_announces() {
     let cluster = cluster(1, |pool| pool.health.probe = Some("tcp:8080".parse().unwrap()));
     let why = |found| {
         let (plan, reasons) = probed(&cluster, found);
@@ -35,19 +35,23 @@ fn a_probe_must_have_been_answered_where_probes_are_carried_out() {
         reasons.first().map(|it| (it.reason.gate(), it.reason.to_string()))
     };
     let endpoints = |text: &str| Some((Gate::Endpoints, text.to_owned()));
-    assert_eq!(why(None), endpoints("the probe tcp:8080 has not ended yet"));
-    assert_eq!(why(Some(Probed::Up)), None);
-    let down = Some(Probed::Down("10.244.0.7:8080: refused".to_owned()));
+    assert_eq!(why(None), endpoints("the probe tcp:8080 has no result yet"));
+    assert_eq!(why(Some(ProbeStatus::Up)), None);
+    let down = Some(ProbeStatus::Down("10.244.0.7:8080: refused".to_owned()));
     assert_eq!(why(down), endpoints("the probe tcp:8080 fails: 10.244.0.7:8080: refused"));
     assert_eq!(
-        why(Some(Probed::Held)),
-        endpoints("the Service answers again, and must do so for 0ns")
+        why(Some(ProbeStatus::HeldDown)),
+        endpoints("the Service answers again, but must keep answering for 0ns first")
     );
-    assert_eq!(cluster.plan("kube1").prefixes().len(), 1, "nobody probes: it counts as answered");
+    assert_eq!(
+        cluster.plan("kube1").prefixes().len(),
+        1,
+        "without probing the probe counts as answered"
+    );
 }
 
 #[test]
-fn a_depreferenced_route_loses_against_those_of_other_nodes() {
+fn a_depreferenced_route_loses_against_routes_of_other_nodes() {
     let least = |pool: &mut Pool| {
         pool.health.min_ready = Some(MinReady::Count(2));
         pool.health.when_unhealthy = WhenUnhealthy::Depreference;
@@ -68,7 +72,7 @@ fn a_depreferenced_route_loses_against_those_of_other_nodes() {
 }
 
 #[test]
-fn a_shared_route_is_depreferenced_when_all_of_its_services_are() {
+fn a_shared_route_is_depreferenced_if_all_its_services_are() {
     let share = |service: &mut Service| {
         service.annotations.insert("metallb.io/allow-shared-ip".to_owned(), "k".to_owned());
     };
@@ -92,7 +96,9 @@ fn a_bandwidth_follows_the_ready_endpoints_once_they_have_moved_enough() {
     let mut plan = with(20).plan("kube1").plan;
     let mut after = |ready: usize| {
         let cluster = with(ready);
-        cluster.each(&cluster.services, |subject| drop(plan.update(subject)));
+        cluster.each(&cluster.services, |input| {
+            plan.update(input);
+        });
         let attributes = plan.peers[0].routes.values().next().unwrap().attributes().clone();
         attributes.extended_communities[0].as_link_bandwidth().unwrap()
     };
@@ -119,7 +125,7 @@ fn services_that_contradict_each_other_about_one_route_are_named() {
     let plan = cluster.plan("kube1");
     assert_eq!(plan.route("172.22.35.64/32").attributes().med, Some(10));
     assert_eq!(
-        plan.notes(),
+        plan.warnings(),
         ["conflict for 172.22.35.64/32: med 10 of Service default/a is sent, med 20 of Service \
              default/b is not"]
     );
@@ -127,7 +133,7 @@ fn services_that_contradict_each_other_about_one_route_are_named() {
 
 /// A pod of a dual-stack Service is in a slice of each family, and for a while one endpoint may be in two slices.
 #[test]
-fn a_pod_counts_once_in_however_many_slices_it_is() {
+fn a_pod_counts_once_for_any_number_of_slices() {
     let endpoint = |address: &str, pod: Option<u64>, ready: bool| Endpoint {
         address: Some(ip(address)),
         node_name: Some("kube1".into()),
@@ -145,7 +151,7 @@ fn a_pod_counts_once_in_however_many_slices_it_is() {
         (vec![endpoint("10.1.0.5", None, true), endpoint("fd01::5", None, true)], [2, 2]),
     ] {
         for policy in [ExternalTrafficPolicy::Cluster, ExternalTrafficPolicy::Local] {
-            let counted = Endpoints::of(&Service::new(key("a")), &endpoints);
+            let counted = ServiceEndpoints::of(&Service::new(key("a")), &endpoints);
             let count = counted.counting(policy, "kube1");
             assert_eq!([count.all, count.ready], [all, ready], "{policy:?} {endpoints:?}");
         }
@@ -161,5 +167,36 @@ fn a_pod_counts_once_in_however_many_slices_it_is() {
         let bandwidth =
             route.and_then(|it| it.attributes().extended_communities[0].as_link_bandwidth());
         assert!(bandwidth.is_none_or(|(_, octets)| octets == 200.0), "{bandwidth:?}");
+    }
+}
+
+/// One endpoint has the address of one pod and the target of the other: the first two are the same pod.
+#[test]
+fn the_order_of_endpoints_does_not_change_the_count() {
+    let endpoint = |address: &str, pod: u64, node: &str| Endpoint {
+        address: Some(ip(address)),
+        node_name: Some(node.into()),
+        target: Some(pod),
+        ..Endpoint::default()
+    };
+    let endpoints = [
+        endpoint("10.1.0.5", 1, "kube1"),
+        endpoint("fd01::5", 2, "kube2"),
+        endpoint("10.1.0.5", 2, "kube1"),
+        endpoint("10.1.0.6", 3, "kube2"),
+    ];
+
+    for first in 0..4 {
+        for second in (0..4).filter(|it| *it != first) {
+            for third in (0..4).filter(|it| ![first, second].contains(it)) {
+                let fourth = 6 - first - second - third;
+                let order = [first, second, third, fourth];
+                let endpoints = order.map(|at| &endpoints[at]);
+                let counted = ServiceEndpoints::of(&Service::new(key("a")), endpoints);
+                let cluster = counted.counting(ExternalTrafficPolicy::Cluster, "kube1");
+                let on = ["kube1", "kube2"].map(|node| counted.on(node).all);
+                assert_eq!((cluster.all, on), (2, [1, 2]), "{order:?}");
+            }
+        }
     }
 }

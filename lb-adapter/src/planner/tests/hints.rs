@@ -1,4 +1,4 @@
-//! Every hint is followed, and the Service is announced then.
+//! Following a hint leads to the announcement of the Service.
 
 use crate::model::{
     ConfigFormat, IpFamily, IpFamilyPolicy, LabelSelector, Labels, MinReady, Protocol,
@@ -7,7 +7,7 @@ use crate::model::{
 
 use super::*;
 
-/// A change that keeps kube1 from announcing Service `a`, a part of the hint, and the step that the hint asks for.
+/// A change that keeps kube1 from announcing Service `a`, a part of the hint, and the change that follows the hint.
 struct Case {
     hint: &'static str,
     wrong: fn(&mut Cluster),
@@ -56,7 +56,7 @@ fn cases() -> Vec<Case> {
             follow: |it| it.class = Some("x/y".to_owned()),
         },
         Case {
-            hint: "create the Service again with loadBalancerClass \"x/y\", or start FerroLB without --lb-class",
+            hint: "recreate the Service with loadBalancerClass \"x/y\", or start FerroLB without --lb-class",
             wrong: |it| it.class = Some("x/y".to_owned()),
             follow: |it| it.class = None,
         },
@@ -76,7 +76,7 @@ fn cases() -> Vec<Case> {
             follow: |it| it.config.pools[0].auto_assign = true,
         },
         Case {
-            hint: "let the serviceAllocation of a pool select the Service",
+            hint: "change the serviceAllocation of a pool so that it selects the Service",
             wrong: |it| {
                 let mut rule = ServiceAllocation::default();
                 rule.namespaces.insert("other".to_owned());
@@ -88,7 +88,7 @@ fn cases() -> Vec<Case> {
             },
         },
         Case {
-            hint: "add addresses of that family to a pool",
+            hint: "add addresses of that IP family to a pool",
             wrong: |it| {
                 it.nodes[0].addresses.push(ip("fd00::25"));
                 it.services[0].cluster_ips = vec![ip("fd00::1")];
@@ -99,12 +99,12 @@ fn cases() -> Vec<Case> {
             },
         },
         Case {
-            hint: "use another port than 80/TCP, which default/older has",
+            hint: "use a port other than 80/TCP, which default/older uses",
             wrong: |it| taken(it, "shared"),
             follow: |it| it.services[0].ports = vec![port(81)],
         },
         Case {
-            hint: "write \"shared\" in the annotation metallb.io/allow-shared-ip",
+            hint: "set the annotation metallb.io/allow-shared-ip to \"shared\", as on default/older",
             wrong: |it| {
                 taken(it, "shraed");
                 it.services[0].ports = vec![port(81)];
@@ -124,7 +124,7 @@ fn cases() -> Vec<Case> {
             },
         },
         Case {
-            hint: "add addresses to a pool, or let Services share one by allow-shared-ip",
+            hint: "add addresses to a pool, or let Services share an address with allow-shared-ip",
             wrong: |it| {
                 taken(it, "shared");
                 it.services[0].annotations = Labels::new();
@@ -134,12 +134,12 @@ fn cases() -> Vec<Case> {
             },
         },
         Case {
-            hint: "ask for an address of a pool",
+            hint: "request an address from a pool, or add this address to a pool",
             wrong: |it| it.services[0].load_balancer_ip = Some("10.0.0.1".to_owned()),
             follow: |it| it.services[0].load_balancer_ip = Some("172.22.35.65".to_owned()),
         },
         Case {
-            hint: "ask for another address",
+            hint: "request a different address",
             wrong: |it| {
                 it.config.pools[0].ranges = vec!["172.22.35.0/24".parse().unwrap()];
                 it.config.pools[0].avoid_buggy_ips = true;
@@ -148,7 +148,7 @@ fn cases() -> Vec<Case> {
             follow: |it| it.services[0].load_balancer_ip = Some("172.22.35.254".to_owned()),
         },
         Case {
-            hint: "give both Services the same value of the annotation metallb.io/allow-shared-ip",
+            hint: "set the annotation metallb.io/allow-shared-ip to the same value on this Service and default/older",
             wrong: |it| {
                 taken(it, "shared");
                 it.services[0].annotations = Labels::new();
@@ -158,7 +158,7 @@ fn cases() -> Vec<Case> {
             follow: |it| annotate(&mut it.services[0], "metallb.io/allow-shared-ip", "shared"),
         },
         Case {
-            hint: "ask for the address or for the pool",
+            hint: "request either the address or the pool",
             wrong: |it| {
                 it.config.pools.push(Pool::new("b", vec!["10.0.0.0/30".parse().unwrap()]));
                 it.services[0].load_balancer_ip = Some("10.0.0.1".to_owned());
@@ -167,7 +167,7 @@ fn cases() -> Vec<Case> {
             follow: |it| it.services[0].load_balancer_ip = None,
         },
         Case {
-            hint: "ask for addresses of the Service's families",
+            hint: "request addresses of the Service's IP families",
             wrong: |it| {
                 it.services[0].cluster_ips = vec![ip("10.96.0.1")];
                 it.services[0].load_balancer_ip = Some("fd00::1".to_owned());
@@ -175,7 +175,7 @@ fn cases() -> Vec<Case> {
             follow: |it| it.services[0].load_balancer_ip = Some("172.22.35.65".to_owned()),
         },
         Case {
-            hint: "remove one of the two",
+            hint: "remove one of the two requests",
             wrong: |it| {
                 it.services[0].load_balancer_ip = Some("172.22.35.65".to_owned());
                 annotate(&mut it.services[0], "metallb.io/loadBalancerIPs", "172.22.35.65");
@@ -259,7 +259,7 @@ fn cases() -> Vec<Case> {
             follow: |it| it.services[0].labels.insert("x".to_owned(), "y".to_owned()),
         },
         Case {
-            hint: "name 172.22.35.1:179 among the peers of an advertisement",
+            hint: "add 172.22.35.1:179 to the peers of an advertisement",
             wrong: |it| {
                 it.config.bgp_advertisements[0].peers.insert("other".to_owned());
             },
@@ -268,7 +268,7 @@ fn cases() -> Vec<Case> {
             },
         },
         Case {
-            hint: "give both the same localPref",
+            hint: "set the same localPref in both",
             wrong: |it| {
                 let mut other = BgpAdvertisement::new("b");
                 (other.service_selectors, other.local_pref) = (selector("x", "y"), Some(7));
@@ -303,7 +303,7 @@ fn cases() -> Vec<Case> {
             follow: |it| it.config.pools[0].health.min_ready = Some(MinReady::Count(1)),
         },
         Case {
-            hint: "set dualStackAddressFamily for 172.22.35.1:179",
+            hint: "add an IPv6 peer, or set dualStackAddressFamily for 172.22.35.1:179",
             wrong: |it| {
                 it.nodes[0].addresses.push(ip("fd00::25"));
                 it.config.pools[0].ranges = vec!["fd00:1::/64".parse().unwrap()];
@@ -311,12 +311,12 @@ fn cases() -> Vec<Case> {
             follow: |it| it.config.peers[0].dual_stack = true,
         },
         Case {
-            hint: "see why the condition Ready of kube1 is not true",
+            hint: "check why the condition Ready of kube1 is not True",
             wrong: |it| it.nodes[0].ready = false,
             follow: |it| it.nodes[0].ready = true,
         },
         Case {
-            hint: "see why the condition NetworkUnavailable of kube1 is true",
+            hint: "check why the condition NetworkUnavailable of kube1 is True",
             wrong: |it| it.nodes[0].network_unavailable = true,
             follow: |it| it.nodes[0].network_unavailable = false,
         },
@@ -324,7 +324,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn following_a_hint_lets_the_service_be_announced() {
+fn following_a_hint_gets_the_service_announced() {
     for case in cases() {
         let mut cluster = Cluster::default().service("a", &["kube1"], |_| {});
         cluster.config.format = ConfigFormat::Resources;
@@ -341,7 +341,7 @@ fn following_a_hint_lets_the_service_be_announced() {
 }
 
 #[test]
-fn hints_have_the_words_of_the_format() {
+fn hints_use_the_words_of_the_format() {
     let resources = [
         "BGPPeer",
         "BGPAdvertisement",
@@ -370,11 +370,11 @@ fn hints(cluster: &Cluster) -> Vec<String> {
     allocator.reconcile(&cluster.config.pools, &cluster.services, &HeldAddresses::new());
     let service = &cluster.services[0];
     let slices = cluster.slices.iter().filter(|slice| slice.service == service.key);
-    let endpoints = Endpoints::of(service, slices.flat_map(|slice| &slice.endpoints));
+    let endpoints = ServiceEndpoints::of(service, slices.flat_map(|slice| &slice.endpoints));
     let refusal = allocator.explain_refusal(&service.key);
     let held = allocator.assignment(&service.key).ok_or(refusal.as_ref());
-    let subject = Subject::new(service, held, &endpoints);
-    let routes = service_routes(&cluster.scene("kube1"), &subject);
-    let hint = |it: &NotAnnounced| it.reason.mend(cluster.config.format);
-    routes.not_announced.iter().filter_map(hint).collect()
+    let input = ServiceInput::new(service, held, &endpoints);
+    let routes = service_routes(&cluster.context("kube1"), &input);
+    let reasons = routes.not_announced.iter().map(|entry| &entry.reason);
+    reasons.filter_map(|reason| reason.hint(cluster.config.format)).collect()
 }

@@ -1,4 +1,4 @@
-//! The words the tests are written in: a cluster of the reference case, changed where a test says.
+//! The fixtures of the tests: the cluster of the reference case, which each test changes as it needs.
 
 mod attributes;
 mod gates;
@@ -6,7 +6,7 @@ mod health;
 mod hints;
 mod properties;
 mod reference;
-mod router;
+mod router_table;
 
 use std::net::IpAddr;
 
@@ -17,6 +17,11 @@ use crate::model::{
     Asn, BgpAdvertisement, Config, Endpoint, EndpointSlice, ExternalTrafficPolicy, NextHopPolicy,
     Node, Peer, Pool, PoolSelection, Service, ServiceKey,
 };
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bgp_core::wire::PathAttributes;
 
 use super::*;
 
@@ -85,7 +90,7 @@ impl Cluster {
         self
     }
 
-    /// Changes the advertisement, the pool or the peer of the one there is.
+    /// Changes the cluster.
     fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
@@ -93,31 +98,34 @@ impl Cluster {
 
     /// Adds advertisements of one pool only.
     fn announce(&mut self, pool: &str, advertisements: Vec<BgpAdvertisement>) {
-        self.config.bgp_advertisements.extend(advertisements.into_iter().map(|mut it| {
-            it.pools = PoolSelection::only(pool);
-            it
-        }));
+        self.config.bgp_advertisements.extend(advertisements.into_iter().map(
+            |mut advertisement| {
+                advertisement.pools = PoolSelection::only(pool);
+                advertisement
+            },
+        ));
     }
 
-    fn scene(&self, node: &str) -> Scene {
-        let node = self.nodes.iter().find(|it| it.name == node).unwrap();
-        let mut scene = Scene::new(node.clone(), Arc::new(self.config.clone()));
-        scene.options.class.clone_from(&self.class);
-        scene.options.next_hop = self.next_hop.clone();
-        scene.options.ignore_exclude_label = self.ignore_exclude_label;
-        scene
+    fn context(&self, node: &str) -> NodeContext {
+        let node = self.nodes.iter().find(|known| known.name == node).unwrap();
+        let mut context = NodeContext::new(node.clone(), Arc::new(self.config.clone()));
+        context.options.class.clone_from(&self.class);
+        context.options.next_hop = self.next_hop.clone();
+        context.options.ignore_exclude_label = self.ignore_exclude_label;
+        context
     }
 
-    /// Looks at each of some Services, when all of them have their addresses.
-    fn each<'a>(&'a self, services: &'a [Service], mut see: impl FnMut(&Subject<'_>)) {
+    /// Calls a function with the input for some Services, after all Services of the cluster were assigned addresses.
+    fn each<'a>(&'a self, services: &'a [Service], mut use_input: impl FnMut(&ServiceInput<'_>)) {
         let mut allocator = self.class.clone().map_or_else(Allocator::new, Allocator::for_class);
         allocator.reconcile(&self.config.pools, &self.services, &HeldAddresses::new());
         for service in services {
             let slices = self.slices.iter().filter(|slice| slice.service == service.key);
-            let endpoints = Endpoints::of(service, slices.flat_map(|slice| &slice.endpoints));
+            let endpoints =
+                ServiceEndpoints::of(service, slices.flat_map(|slice| &slice.endpoints));
             let held = allocator.assignment(&service.key);
             let held = held.ok_or_else(|| allocator.refusal(&service.key));
-            see(&Subject::new(service, held, &endpoints));
+            use_input(&ServiceInput::new(service, held, &endpoints));
         }
     }
 
@@ -126,13 +134,13 @@ impl Cluster {
     }
 
     fn plan_of(&self, node: &str, services: &[Service]) -> Planned {
-        let mut planned = Planned { plan: Plan::new(self.scene(node)), services: BTreeMap::new() };
-        self.each(services, |subject| {
-            planned.plan.update(subject);
-            let addresses =
-                subject.held.map_or_else(|_| Vec::new(), |held| held.addresses.to_vec());
-            let routes = service_routes(&planned.plan.scene, subject);
-            planned.services.insert(subject.service.key.clone(), (addresses, routes.not_announced));
+        let mut planned =
+            Planned { plan: Plan::new(self.context(node)), services: BTreeMap::new() };
+        self.each(services, |input| {
+            planned.plan.update(input);
+            let addresses = input.held.map_or_else(|_| Vec::new(), |held| held.addresses.to_vec());
+            let routes = service_routes(&planned.plan.context, input);
+            planned.services.insert(input.service.key.clone(), (addresses, routes.not_announced));
         });
         planned
     }
@@ -142,11 +150,11 @@ impl Cluster {
     }
 }
 
-/// A plan, and what it was made of.
+/// A plan and its input.
 #[derive(Clone, Debug, PartialEq)]
 struct Planned {
     plan: Plan,
-    /// The Services' addresses, and why they are not announced.
+    /// The addresses of the Services, and the reasons why they are not announced.
     services: BTreeMap<ServiceKey, (Vec<IpAddr>, Vec<NotAnnounced>)>,
 }
 
@@ -163,8 +171,12 @@ impl Planned {
         &self.services[&key(service)].0
     }
 
-    /// The prefixes that a peer gets for a Service, or why there are none.
-    fn at(&self, service: &ServiceKey, peer: &str) -> Result<BTreeSet<IpNet>, Option<&Reason>> {
+    /// Returns the prefixes that a peer gets for a Service, or the reason why there are none.
+    fn announced_to(
+        &self,
+        service: &ServiceKey,
+        peer: &str,
+    ) -> Result<BTreeSet<IpNet>, Option<&Reason>> {
         let announced = self.plan.announced(service).iter();
         let to_peer = announced.filter(|(at, _)| self.plan.peers[*at].peer.name == peer);
         let prefixes: BTreeSet<_> = to_peer.map(|(_, prefix)| *prefix).collect();
@@ -172,25 +184,26 @@ impl Planned {
             return Ok(prefixes);
         }
         let not_announced = &self.services[service].1;
-        let of_peer = not_announced.iter().find(|it| it.peer.as_deref() == Some(peer));
-        let of_all = || not_announced.iter().find(|it| it.peer.is_none());
-        Err(of_peer.or_else(of_all).map(|it| &it.reason))
+        let of_peer = not_announced.iter().find(|entry| entry.peer.as_deref() == Some(peer));
+        let of_all = not_announced.iter().find(|entry| entry.peer.is_none());
+        Err(of_peer.or(of_all).map(|entry| &entry.reason))
     }
 
-    /// Why a Service is not announced to the router: gate and sentence, and what would mend it.
+    /// Returns why a Service is not announced to the router: the gate, the sentence and the hint.
     fn why_not(&self, service: &str) -> (Gate, String, Option<String>) {
-        let reason = self.at(&key(service), ROUTER).unwrap_err().unwrap();
-        let format = self.plan.scene.config.as_ref().map(|it| it.format).unwrap_or_default();
-        (reason.gate(), reason.to_string(), reason.mend(format))
+        let reason = self.announced_to(&key(service), ROUTER).unwrap_err().unwrap();
+        let format =
+            self.plan.context.config.as_ref().map(|config| config.format).unwrap_or_default();
+        (reason.gate(), reason.to_string(), reason.hint(format))
     }
 
     fn prefixes(&self) -> Vec<String> {
         self.peers[0].routes.keys().map(ToString::to_string).collect()
     }
 
-    fn notes(&self) -> Vec<String> {
-        let notes = self.plan.notes(&self.peers[0]);
-        notes.iter().map(ToString::to_string).collect()
+    fn warnings(&self) -> Vec<String> {
+        let warnings = self.plan.warnings(&self.peers[0]);
+        warnings.iter().map(ToString::to_string).collect()
     }
 
     fn route(&self, prefix: &str) -> &PlannedRoute {

@@ -1,4 +1,4 @@
-//! What holds of every plan, over random clusters.
+//! Properties of every plan, checked on random clusters.
 
 use proptest::prelude::*;
 
@@ -10,7 +10,7 @@ use super::*;
 
 /// A Service and its endpoints: node and readiness of each.
 #[derive(Clone, Debug)]
-struct Row {
+struct ServiceSketch {
     type_: ServiceType,
     policy: ExternalTrafficPolicy,
     pool: Option<&'static str>,
@@ -18,14 +18,20 @@ struct Row {
     endpoints: Vec<(&'static str, Option<bool>)>,
 }
 
-fn row() -> impl Strategy<Value = Row> {
+fn sketch() -> impl Strategy<Value = ServiceSketch> {
     let type_ = prop_oneof![5 => Just(ServiceType::LoadBalancer), 1 => Just(ServiceType::NodePort)];
     let policies = vec![ExternalTrafficPolicy::Cluster, ExternalTrafficPolicy::Local];
     let pool = prop::option::of(prop::sample::select(vec!["one", "two", "three"]));
     let node = prop::sample::select(vec!["kube1", "kube2", "elsewhere"]);
     let endpoints = prop::collection::vec((node, any::<Option<bool>>()), 0..3);
     (type_, prop::sample::select(policies), pool, any::<bool>(), endpoints).prop_map(
-        |(type_, policy, pool, shares, endpoints)| Row { type_, policy, pool, shares, endpoints },
+        |(type_, policy, pool, shares, endpoints)| ServiceSketch {
+            type_,
+            policy,
+            pool,
+            shares,
+            endpoints,
+        },
     )
 }
 
@@ -45,9 +51,10 @@ fn advertisement() -> impl Strategy<Value = BgpAdvertisement> {
 fn cluster() -> impl Strategy<Value = Cluster> {
     let advertisements = || prop::collection::vec(advertisement(), 0..4);
     let peer = (any::<bool>(), any::<bool>());
-    let (peers, rows) = (prop::collection::vec(peer, 0..3), prop::collection::vec(row(), 0..8));
-    (advertisements(), advertisements(), peers, rows, any::<bool>()).prop_map(
-        |(one, two, peers, rows, own)| {
+    let (peers, sketches) =
+        (prop::collection::vec(peer, 0..3), prop::collection::vec(sketch(), 0..8));
+    (advertisements(), advertisements(), peers, sketches, any::<bool>()).prop_map(
+        |(one, two, peers, sketches, own)| {
             let mut cluster = Cluster::default();
             cluster.config.pools.clear();
             cluster.config.bgp_advertisements.clear();
@@ -61,7 +68,10 @@ fn cluster() -> impl Strategy<Value = Cluster> {
                 peers.into_iter().zip(1..).map(|(kind, last)| peer_of(kind, last)).collect();
             cluster.next_hop =
                 if own { NextHopPolicy::NodeAddress } else { NextHopPolicy::SessionAddress };
-            rows.iter().zip('a'..).fold(cluster, |cluster, (row, name)| row.add_to(cluster, name))
+            sketches
+                .iter()
+                .zip('a'..)
+                .fold(cluster, |cluster, (sketch, name)| sketch.add_to(cluster, name))
         },
     )
 }
@@ -77,7 +87,7 @@ fn peer_of((internal, selective): (bool, bool), last: u8) -> Peer {
     peer
 }
 
-impl Row {
+impl ServiceSketch {
     fn add_to(&self, cluster: Cluster, name: char) -> Cluster {
         let nodes: Vec<_> = self.endpoints.iter().map(|(node, _)| *node).collect();
         let mut cluster = cluster.service(&name.to_string(), &nodes, |service| {
@@ -113,7 +123,7 @@ proptest! {
         for plan in cluster.plans() {
             for (key, (addresses, _)) in &plan.services {
                 for peer in &plan.peers {
-                    let verdict = plan.at(key, &peer.peer.name);
+                    let verdict = plan.announced_to(key, &peer.peer.name);
                     let routes = peer.routes.iter();
                     let prefixes: BTreeSet<_> = routes
                         .filter(|(_, route)| route.services().any(|service| service == key))
@@ -132,13 +142,13 @@ proptest! {
                     }
                 }
                 let silent = plan.peers.is_empty() && plan.services[key].1.is_empty();
-                prop_assert!(!silent, "without peers there is a reason too");
+                prop_assert!(!silent, "a node without peers has a reason too");
             }
         }
     }
 
     #[test]
-    fn a_plan_is_what_its_services_contribute_one_by_one(cluster in cluster()) {
+    fn a_plan_is_the_sum_of_the_contributions_of_its_services(cluster in cluster()) {
         let whole = cluster.plan("kube1");
         let single: Vec<_> = cluster
             .services
@@ -162,28 +172,31 @@ proptest! {
     }
 
     #[test]
-    fn a_plan_that_is_brought_up_to_date_is_the_one_that_is_made_anew(
+    fn an_updated_plan_equals_a_new_plan(
         before in cluster(),
         after in cluster(),
         order in any::<u8>(),
     ) {
         let mut plan = before.plan("kube1").plan;
-        plan.set_scene(after.scene("kube1"));
+        plan.set_context(after.context("kube1"));
         let rotation = usize::from(order) % after.services.len().max(1);
         let (first, last) = after.services.split_at(rotation.min(after.services.len()));
-        after.each(last, |subject| drop(plan.update(subject)));
-        after.each(first, |subject| drop(plan.update(subject)));
+        for services in [last, first] {
+            after.each(services, |input| {
+                plan.update(input);
+            });
+        }
         for service in &before.services {
             if !after.services.iter().any(|it| it.key == service.key) {
                 plan.remove(&service.key);
             }
         }
-        let anew = after.plan("kube1").plan;
-        prop_assert_eq!(&plan, &anew);
-        // Nothing is changed by what is as it was.
-        after.each(&after.services, |subject| assert_eq!(plan.update(subject), [].into()));
-        prop_assert_eq!(&plan, &anew);
-        // What is said to have changed is all that has.
+        let new = after.plan("kube1").plan;
+        prop_assert_eq!(&plan, &new);
+        // An update with the same input changes nothing.
+        after.each(&after.services, |input| assert_eq!(plan.update(input), [].into()));
+        prop_assert_eq!(&plan, &new);
+        // The changes that are returned are all changes.
         for service in &after.services {
             let routes = |plan: &Plan| -> Vec<_> {
                 let peers = plan.peers.iter().enumerate();
@@ -206,7 +219,7 @@ proptest! {
     }
 
     #[test]
-    fn routes_have_what_their_peer_may_get_in_whatever_order_services_come(cluster in cluster()) {
+    fn routes_suit_their_peer_in_any_order_of_services(cluster in cluster()) {
         let whole = cluster.plan("kube1");
         let own = cluster.next_hop == NextHopPolicy::NodeAddress;
         for peer in &whole.peers {
@@ -223,7 +236,7 @@ proptest! {
     }
 
     #[test]
-    fn a_router_that_was_told_everything_differs_in_nothing(cluster in cluster()) {
+    fn a_router_with_all_announcements_has_the_expected_table(cluster in cluster()) {
         let plans = cluster.plans();
         for peer in &cluster.config.peers {
             let router = peer.socket_address().unwrap();

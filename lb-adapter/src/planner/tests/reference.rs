@@ -1,8 +1,8 @@
-//! The reference case: three nodes and a router that speak BGP where ARP was before.
+//! The reference case: three nodes that announce their Services to one router.
 
 use super::*;
 
-/// `smtp` with its pod on kube2, a Service with policy Cluster, and one that asks for `public`.
+/// `smtp` with its pod on kube2, a Service with policy Cluster, and one that requests the pool `public`.
 fn reference() -> Cluster {
     let mut public = Pool::new("public", vec!["200.1.154.64/26".parse().unwrap()]);
     public.auto_assign = false;
@@ -27,7 +27,7 @@ fn annotate(service: &mut Service, name: &str, value: &str) {
 }
 
 #[test]
-fn smtp_goes_through_kube2_alone_and_the_others_through_all_three() {
+fn smtp_is_routed_to_kube2_only_and_the_others_to_all_nodes() {
     let plans = reference().plans();
     let plans = plans.iter().map(|planned| &planned.plan);
     let table = expected_router_table(plans, ROUTER.parse().unwrap());
@@ -54,18 +54,19 @@ fn smtp_goes_through_kube2_alone_and_the_others_through_all_three() {
 }
 
 #[test]
-fn each_service_has_its_address_and_each_node_its_reason() {
+fn each_service_has_its_address_and_each_silent_node_its_reason() {
     let plans = reference().plans();
-    let addresses: Vec<_> = plans[0].services.values().map(|(it, _)| it.clone()).collect();
+    let addresses: Vec<_> =
+        plans[0].services.values().map(|(addresses, _)| addresses.clone()).collect();
     assert_eq!(addresses, [[ip("172.22.35.70")], [ip("172.22.35.64")], [ip("200.1.154.64")]]);
-    let (gate, reason, mend) = plans[0].why_not("smtp");
+    let (gate, reason, hint) = plans[0].why_not("smtp");
     assert_eq!(gate, Gate::Endpoints);
     assert_eq!(
         reason,
         "externalTrafficPolicy is Local and no ready endpoint is on kube1, only on kube2"
     );
     assert_eq!(
-        mend.as_deref(),
+        hint.as_deref(),
         Some("run a pod on kube1, or set externalTrafficPolicy to Cluster")
     );
     let route = plans[1].route("172.22.35.70/32");
@@ -74,7 +75,7 @@ fn each_service_has_its_address_and_each_node_its_reason() {
 }
 
 #[test]
-fn moving_the_endpoint_moves_the_route_and_losing_the_service_withdraws_it() {
+fn a_moved_endpoint_moves_the_route_and_a_deleted_service_withdraws_it() {
     let mut cluster = reference();
     cluster.slices[0].endpoints = vec![endpoint("kube3")];
     let announced = |cluster: &Cluster| -> Vec<_> {
@@ -87,9 +88,9 @@ fn moving_the_endpoint_moves_the_route_and_losing_the_service_withdraws_it() {
 }
 
 #[test]
-fn a_local_pref_for_an_external_peer_is_noted() {
+fn a_local_pref_for_an_external_peer_causes_a_warning() {
     assert_eq!(
-        reference().plan("kube1").notes(),
+        reference().plan("kube1").warnings(),
         ["localpref 100 of advertisement default is not sent, since the peer is in another AS, \
              64635",]
     );

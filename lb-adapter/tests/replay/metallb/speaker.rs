@@ -1,6 +1,6 @@
 //! MetalLB's cases of the speaker (`speaker`): the routes of a node as endpoints, advertisements, peers and nodes change.
 
-use lb_adapter::planner::Options;
+use lb_adapter::planner::PlannerOptions;
 use lb_adapter::recording::{Answer, Replay};
 use serde_json::{Value, json};
 
@@ -232,7 +232,7 @@ fn a_node_that_is_excluded_or_has_no_network_announces_nothing() {
         assert_eq!(announced(&answer).len(), 1);
     }
 
-    let options = Options { ignore_exclude_label: true, ..Options::default() };
+    let options = PlannerOptions { ignore_exclude_label: true, ..PlannerOptions::default() };
     let mut world = World(Replay::new("metallb-system", options, false));
     world.have(CONFIG);
     assert_eq!(announced(&set_up(&mut world, excluded())).len(), 1);

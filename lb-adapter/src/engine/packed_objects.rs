@@ -1,7 +1,6 @@
-//! A Service, and the endpoints of a slice, as octets: one small piece of memory for each of thousands.
+//! Services and endpoints packed into octets: one small allocation for each of thousands.
 //!
-//! Owns the form that rows are kept in. It is for this process alone: nothing of it is written anywhere, and it may be
-//! another one in the next version.
+//! Owns the packed format. It never leaves the process, and may change with every version.
 
 use std::net::IpAddr;
 
@@ -13,11 +12,11 @@ use crate::model::{
     ServiceType, Timestamp, TransportProtocol,
 };
 
-/// A Service without its key, under which it is kept.
+/// A Service without its key.
 #[derive(Clone, Debug)]
 pub(super) struct PackedService(Box<[u8]>);
 
-/// Endpoints, in their order.
+/// The endpoints of one slice, in order.
 #[derive(Clone, Debug)]
 pub(super) struct PackedEndpoints(Box<[u8]>);
 
@@ -75,6 +74,7 @@ impl PackedService {
             publish_not_ready_addresses,
             status_addresses,
         } = service;
+
         let fields = ServiceFields {
             status_addresses: status_addresses.iter().map(String::as_str).collect(),
             created: created.map(Timestamp::parts),
@@ -82,7 +82,7 @@ impl PackedService {
             load_balancer_ip: load_balancer_ip.as_deref(),
             load_balancer_class: load_balancer_class.as_deref(),
             external_traffic_policy: *external_traffic_policy,
-            ports: ports.iter().map(|it| (it.protocol, it.port)).collect(),
+            ports: ports.iter().map(|entry| (entry.protocol, entry.port)).collect(),
             selector: selector.iter().collect(),
             labels: labels.iter().collect(),
             annotations: annotations.iter().collect(),
@@ -91,15 +91,20 @@ impl PackedService {
             cluster_ips: cluster_ips.clone(),
             publish_not_ready_addresses: *publish_not_ready_addresses,
         };
+
         let mut octets = Octets::new();
         append(&fields, &mut octets);
         Self(Box::from(&*octets))
     }
 
-    /// The Service of this key.
+    /// Returns the Service with this key.
     pub(super) fn unpack(&self, key: &ServiceKey) -> Service {
         let (fields, _) = read::<ServiceFields<'_>>(&self.0);
-        let port = |(protocol, port)| ServicePort { protocol, port };
+        let mut ports = Vec::with_capacity(fields.ports.len());
+        for (protocol, port) in fields.ports {
+            ports.push(ServicePort { protocol, port });
+        }
+
         Service {
             key: key.clone(),
             created: fields.created.map(Timestamp::from_parts),
@@ -107,7 +112,7 @@ impl PackedService {
             load_balancer_ip: fields.load_balancer_ip.map(str::to_owned),
             load_balancer_class: fields.load_balancer_class.map(str::to_owned),
             external_traffic_policy: fields.external_traffic_policy,
-            ports: fields.ports.into_iter().map(port).collect(),
+            ports,
             selector: fields.selector.into_iter().collect(),
             labels: fields.labels.into_iter().collect(),
             annotations: fields.annotations.into_iter().collect(),
@@ -119,7 +124,7 @@ impl PackedService {
         }
     }
 
-    /// The addresses of its status, as written.
+    /// Returns the addresses of the status, as written.
     pub(super) fn status_addresses(&self) -> Vec<String> {
         owned(read::<Vec<&str>>(&self.0).0)
     }
@@ -148,6 +153,7 @@ impl PackedEndpoints {
             if rest.is_empty() {
                 return None;
             }
+
             let (fields, after) = read::<EndpointFields<'_>>(rest);
             rest = after;
             let EndpointFields { address, node_name, ready, serving, terminating, target } = fields;
@@ -157,29 +163,28 @@ impl PackedEndpoints {
     }
 }
 
-/// What a row is packed in, before it gets memory of exactly its length: what is cut off from a longer piece would be of
-/// little use.
+/// A buffer for one packed object. The result is copied into an allocation of exactly its length.
 type Octets = SmallVec<[u8; 512]>;
 
 fn append(value: &impl Serialize, octets: &mut Octets) {
-    if let Err(error) = postcard::to_extend(value, Appended(octets)) {
-        unreachable!("all parts of a row have a length: {error}");
+    if let Err(error) = postcard::to_extend(value, AppendTo(octets)) {
+        unreachable!("all fields have a known length: {error}");
     }
 }
 
-/// Lends the octets to what would take them.
-struct Appended<'a>(&'a mut Octets);
+/// Borrows the buffer, since the serializer takes its output by value.
+struct AppendTo<'a>(&'a mut Octets);
 
-impl Extend<u8> for Appended<'_> {
+impl Extend<u8> for AppendTo<'_> {
     fn extend<I: IntoIterator<Item = u8>>(&mut self, octets: I) {
         self.0.extend(octets);
     }
 }
 
-/// What stands first, and the octets after it.
+/// Reads the first value. Returns it with the octets after it.
 fn read<'a, T: Deserialize<'a>>(octets: &'a [u8]) -> (T, &'a [u8]) {
     let read = postcard::take_from_bytes(octets);
-    read.unwrap_or_else(|error| unreachable!("a row is as it was packed: {error}"))
+    read.unwrap_or_else(|error| unreachable!("packed octets are valid: {error}"))
 }
 
 fn owned(texts: Vec<&str>) -> Vec<String> {
@@ -270,14 +275,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_service_is_what_it_was(service in service()) {
+        fn a_service_survives_packing(service in service()) {
             let packed = PackedService::of(&service);
             prop_assert_eq!(&packed.status_addresses(), &service.status_addresses);
             prop_assert_eq!(packed.unpack(&service.key), service);
         }
 
         #[test]
-        fn endpoints_are_what_they_were(endpoints in prop::collection::vec(endpoint(), 0..5)) {
+        fn endpoints_survive_packing(endpoints in prop::collection::vec(endpoint(), 0..5)) {
             let packed = PackedEndpoints::of(&endpoints);
             let expected: Vec<Endpoint<&str>> = endpoints.iter().map(Into::into).collect();
             prop_assert_eq!(packed.iter().collect::<Vec<_>>(), expected);

@@ -1,4 +1,4 @@
-//! What the router should hold, and differences that read well.
+//! The expected table of a router, and the texts of differences.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn table(routes: &[(&str, RouterPath)]) -> RouterTable {
     table
 }
 
-fn shown(differences: &[Difference]) -> Vec<String> {
+fn shown(differences: &[PathDifference]) -> Vec<String> {
     differences.iter().map(ToString::to_string).collect()
 }
 
@@ -30,7 +30,7 @@ fn equal_tables_do_not_differ() {
 }
 
 #[test]
-fn differences_name_the_prefix_the_next_hop_and_what_is_wrong() {
+fn differences_name_the_prefix_the_next_hop_and_the_attributes() {
     let mut coloured = path("10.1.0.3", &[64636]);
     coloured.communities = ["64635:100", "64635:200"].map(|c| c.parse().unwrap()).into();
     let mut preferred = path("10.1.0.3", &[]);
@@ -58,7 +58,7 @@ fn differences_name_the_prefix_the_next_hop_and_what_is_wrong() {
 }
 
 #[test]
-fn a_router_holds_only_what_its_own_peers_announce() {
+fn a_router_holds_only_the_routes_of_its_own_peers() {
     let cluster = Cluster::default().service("a", &["kube1"], |_| {}).with(|cluster| {
         cluster.config.peers.push(Peer::new(Asn(65000), Asn(65000), ip("172.22.35.2")));
     });

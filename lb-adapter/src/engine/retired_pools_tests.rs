@@ -1,4 +1,4 @@
-//! Configurations that change in more than one step, without renumbering a Service on the way.
+//! Configurations that change in several steps do not renumber Services.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::model::{
     Asn, BgpAdvertisement, Config, Endpoint, EndpointSlice, Node, Peer, Pool, Service, ServiceKey,
     ServiceType,
 };
-use crate::planner::Options;
+use crate::planner::PlannerOptions;
 
 fn pool(name: &str, addresses: &str) -> Pool {
     Pool::new(name, vec![addresses.parse().unwrap()])
@@ -41,8 +41,8 @@ fn slice(name: &str) -> Change {
     Change::Slice(slice)
 }
 
-/// An engine with a node, to which everything has been listed.
-fn engine(options: Options) -> Engine {
+/// An engine with a node, after the initial lists.
+fn engine(options: PlannerOptions) -> Engine {
     let mut engine = Engine::new(options, None);
     engine.apply(Change::Node(Node::new("n1")));
     engine.apply(Change::Synced);
@@ -50,7 +50,7 @@ fn engine(options: Options) -> Engine {
 }
 
 fn follower() -> Engine {
-    engine(Options { follows: true, ..Options::default() })
+    engine(PlannerOptions { follow_status: true, ..PlannerOptions::default() })
 }
 
 fn holds(engine: &Engine, name: &str) -> Vec<String> {
@@ -63,39 +63,39 @@ fn routes(engine: &Engine) -> Vec<String> {
     routes.map(ToString::to_string).collect()
 }
 
-fn told(effects: &Effects) -> Vec<(EventReason, &str)> {
+fn events(effects: &Effects) -> Vec<(EventReason, &str)> {
     effects.events.iter().map(|event| (event.reason, event.message.as_str())).collect()
 }
 
 #[test]
-fn without_a_pool_nothing_is_taken_back() {
-    let mut engine = engine(Options::default());
+fn without_a_pool_services_keep_their_addresses() {
+    let mut engine = engine(PlannerOptions::default());
     engine.apply(service("a", &["198.51.100.7"]));
     let effects = engine.apply(config(&[]));
-    assert_eq!((told(&effects), holds(&engine, "a")), (vec![], vec!["198.51.100.7".to_owned()]));
+    assert_eq!((events(&effects), holds(&engine, "a")), (vec![], vec!["198.51.100.7".to_owned()]));
     assert!(effects.written.is_empty() && engine.is_stranded(&key("a")));
-    // The Service changes for some reason, and another one comes.
+    // The Service changes, and another one is created.
     engine.apply(service("a", &["198.51.100.7"]));
     engine.apply(service("b", &["198.51.100.7"]));
     engine.apply(config(&[]));
     assert_eq!(holds(&engine, "a"), ["198.51.100.7"]);
     assert_eq!(holds(&engine, "b"), ["198.51.100.7"], "either may be right");
-    // The pool comes, as in a cluster that was set up before.
+    // The pool is created, as in a cluster that was set up before.
     let effects = engine.apply(config(&[pool("default", "198.51.100.0/24")]));
     assert_eq!(holds(&engine, "a"), ["198.51.100.7"]);
     assert!(!engine.is_stranded(&key("a")));
-    assert_eq!(effects.written.len(), 1, "b has to move, since a is first: {effects:?}");
+    assert_eq!(effects.written.len(), 1, "b has to move, since a comes first: {effects:?}");
 }
 
 #[test]
-fn the_only_pool_made_again_renumbers_no_service_and_withdraws_nothing() {
-    for mut engine in [engine(Options::default()), follower()] {
+fn recreating_the_only_pool_renumbers_no_service_and_withdraws_no_route() {
+    for mut engine in [engine(PlannerOptions::default()), follower()] {
         engine.apply(config(&[pool("default", "192.0.2.0/24")]));
         engine.apply(service("a", &["192.0.2.7"]));
         engine.apply(slice("a"));
         for pools in [vec![], vec![pool("other", "192.0.2.0/28")], vec![], vec![]] {
             let effects = engine.apply(config(&pools));
-            assert_eq!((told(&effects), effects.written.len()), (vec![], 0), "{pools:?}");
+            assert_eq!((events(&effects), effects.written.len()), (vec![], 0), "{pools:?}");
             assert_eq!(holds(&engine, "a"), ["192.0.2.7"], "{pools:?}");
             assert_eq!(routes(&engine), ["192.0.2.7/32"], "{pools:?}");
         }
@@ -103,27 +103,27 @@ fn the_only_pool_made_again_renumbers_no_service_and_withdraws_nothing() {
 }
 
 #[test]
-fn when_the_grace_period_is_over_addresses_without_a_pool_are_released() {
-    let mut engine = engine(Options::default());
+fn addresses_without_a_pool_are_released_after_the_grace_period() {
+    let mut engine = engine(PlannerOptions::default());
     engine.apply(config(&[pool("default", "192.0.2.0/24")]));
     engine.apply(service("a", &["192.0.2.7"]));
     engine.apply(slice("a"));
-    assert_eq!(told(&engine.apply(Change::GracePeriodOver)), [], "there is a pool");
+    assert_eq!(events(&engine.apply(Change::GracePeriodOver)), [], "there is a pool");
     engine.apply(config(&[]));
     let effects = engine.apply(Change::GracePeriodOver);
-    assert_eq!(told(&effects)[0].0, EventReason::ClearAssignment);
-    assert_eq!(told(&effects)[0].1, "took back 192.0.2.7: no address pool is configured");
+    assert_eq!(events(&effects)[0].0, EventReason::ClearAssignment);
+    assert_eq!(events(&effects)[0].1, "took back 192.0.2.7: no address pool is configured");
     assert!(effects.written.contains(&key("a")));
     assert!(holds(&engine, "a").is_empty() && routes(&engine).is_empty());
-    // It began again when there was a pool again.
+    // The grace period starts again after there was a pool.
     engine.apply(config(&[pool("default", "192.0.2.0/24")]));
     engine.apply(config(&[]));
     assert_eq!(holds(&engine, "a"), ["192.0.2.0"]);
 }
 
 #[test]
-fn one_pool_of_two_that_is_gone_gives_its_services_to_the_other() {
-    let mut engine = engine(Options::default());
+fn services_of_a_removed_pool_move_to_the_other_pool() {
+    let mut engine = engine(PlannerOptions::default());
     engine.apply(config(&[pool("one", "192.0.2.0/24"), pool("two", "198.51.100.0/24")]));
     engine.apply(service("a", &["192.0.2.7"]));
     engine.apply(config(&[pool("two", "198.51.100.0/24")]));
@@ -131,24 +131,24 @@ fn one_pool_of_two_that_is_gone_gives_its_services_to_the_other() {
 }
 
 #[test]
-fn an_overwritten_status_is_put_back_and_reported() {
-    let mut engine = engine(Options::default());
+fn an_overwritten_status_is_restored_and_reported() {
+    let mut engine = engine(PlannerOptions::default());
     engine.apply(config(&[pool("default", "192.0.2.0/24")]));
     engine.apply(service("a", &["192.0.2.7"]));
     let effects = engine.apply(service("a", &["203.0.113.1"]));
-    assert_eq!(holds(&engine, "a"), ["192.0.2.7"], "and not any other that is free");
+    assert_eq!(holds(&engine, "a"), ["192.0.2.7"], "not just any free address");
     let expected = [
         (EventReason::ClearAssignment, "took back 203.0.113.1: 203.0.113.1 is in no pool"),
         (EventReason::IpAllocated, "assigned 192.0.2.7 from pool \"default\""),
     ];
-    assert_eq!(told(&effects), expected);
+    assert_eq!(events(&effects), expected);
     assert!(effects.written.contains(&key("a")));
 }
 
 #[test]
-fn the_last_advertisement_and_the_last_peer_take_effect_at_once() {
+fn removing_the_last_advertisement_or_peer_takes_effect_at_once() {
     let Change::Config(all) = config(&[pool("default", "192.0.2.0/24")]) else { unreachable!() };
-    let mut engine = engine(Options::default());
+    let mut engine = engine(PlannerOptions::default());
     engine.apply(Change::Config(Arc::clone(&all)));
     engine.apply(service("a", &["192.0.2.7"]));
     engine.apply(slice("a"));
@@ -166,10 +166,10 @@ fn the_last_advertisement_and_the_last_peer_take_effect_at_once() {
 }
 
 #[test]
-fn a_follower_announces_what_a_status_says_and_not_what_is_asked_for() {
-    let asks = |change: Change, how: &dyn Fn(&mut Service)| match change {
+fn a_follower_announces_the_status_and_not_the_requested_address() {
+    let edited = |change: Change, edit: &dyn Fn(&mut Service)| match change {
         Change::Service { mut service, status } => {
-            how(&mut service);
+            edit(&mut service);
             Change::Service { service, status }
         }
         other => other,
@@ -196,22 +196,22 @@ fn a_follower_announces_what_a_status_says_and_not_what_is_asked_for() {
         &|service| service.cluster_ips = vec!["fd00::1".parse().unwrap()],
     ];
     for (number, edit) in edits.iter().enumerate() {
-        engine.apply(asks(service("a", &["192.0.2.7"]), edit));
+        engine.apply(edited(service("a", &["192.0.2.7"]), edit));
         assert_eq!(routes(&engine), ["192.0.2.7/32"], "edit {number}");
     }
 
-    // An address that is in no pool, or that another Service has, is not announced.
+    // An address in no pool, or of another Service, is not announced.
     engine.apply(service("a", &["203.0.113.1"]));
     assert!(routes(&engine).is_empty());
     engine.apply(service("a", &["192.0.2.7"]));
     engine.apply(service("b", &["192.0.2.7"]));
     assert_eq!(holds(&engine, "b"), [""; 0]);
-    engine.apply(asks(service("a", &["192.0.2.7"]), &|it| it.type_ = ServiceType::ClusterIp));
+    engine.apply(edited(service("a", &["192.0.2.7"]), &|it| it.type_ = ServiceType::ClusterIp));
     assert_eq!(holds(&engine, "b"), ["192.0.2.7"]);
 }
 
 #[test]
-fn a_pool_that_is_gone_is_forgotten_once_no_service_holds_its_addresses() {
+fn a_removed_pool_is_forgotten_once_no_service_holds_its_addresses() {
     let mut engine = follower();
     engine.apply(config(&[pool("default", "192.0.2.0/24")]));
     engine.apply(service("a", &["192.0.2.7"]));
@@ -229,18 +229,18 @@ fn a_pool_that_is_gone_is_forgotten_once_no_service_holds_its_addresses() {
 }
 
 proptest! {
-    /// Peers and pools come and go in any order, none of them after the grace period, until all are there.
+    /// Peers and pools come and go in any order within the grace period, until all are there.
     #[test]
-    fn no_order_of_changes_renumbers_a_service_whose_address_the_pools_have_in_the_end(
+    fn no_order_of_changes_renumbers_a_service_if_the_final_pools_have_its_address(
         steps in prop::collection::vec((any::<bool>(), any::<bool>(), any::<bool>()), 0..8),
         restart_at in 0..8_usize,
     ) {
         let (default, others) = (pool("default", "192.0.2.0/28"), pool("others", "198.51.100.0/28"));
-        let mut engine = engine(Options::default());
+        let mut engine = engine(PlannerOptions::default());
         engine.apply(service("a", &["192.0.2.7"]));
         engine.apply(service("b", &["192.0.2.3"]));
         for (at, (has_default, has_peer, has_advertisement)) in steps.into_iter().enumerate() {
-            // The other pool comes last: with it there is a place to move to.
+            // The other pool comes last, since Services could move to it.
             let pools: Vec<_> = has_default.then(|| default.clone()).into_iter().collect();
             let Change::Config(step) = config(&pools) else { unreachable!() };
             let mut step = Config::clone(&step);

@@ -1,7 +1,7 @@
-//! What a router holds when all nodes have told it what they plan to, and how that differs from
-//! what it does hold.
+//! The routes that a router holds once all nodes have announced their plans, and the differences to the routes that it
+//! does hold.
 //!
-//! Owns the comparison; where the router's real table comes from is the caller's business.
+//! Owns the comparison. Must not know where the router's real table comes from.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,14 +15,13 @@ use crate::model::{Asn, Community, IpFamily, LargeCommunity, Node, Peer};
 
 use super::Plan;
 
-/// All paths that a router has received, before it chooses among them.
+/// All paths that a router has received, before best path selection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouterTable {
     routes: BTreeMap<IpNet, BTreeSet<RouterPath>>,
 }
 
-/// One way to a prefix, as the router received it. Next hop first, so that a set of them sorts by
-/// it.
+/// One path to a prefix, as the router received it. The next hop comes first, so that a set of paths sorts by it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouterPath {
     /// NEXT_HOP.
@@ -49,7 +48,7 @@ impl RouterPath {
         Self::of(next_hop, &PathAttributes::default())
     }
 
-    /// A path through this next hop with these attributes. Their own next hop does not count.
+    /// A path through this next hop with these attributes, whose own next hop is ignored.
     pub fn of(next_hop: IpAddr, attributes: &PathAttributes) -> Self {
         let asns = attributes.as_path.segments.iter().flat_map(|segment| &segment.asns);
         Self {
@@ -71,35 +70,36 @@ impl RouterTable {
         Self::default()
     }
 
-    /// Adds a path; one that is there already changes nothing.
+    /// Adds a path. A path that is there already changes nothing.
     pub fn insert(&mut self, prefix: IpNet, path: RouterPath) {
         self.routes.entry(prefix).or_default().insert(path);
     }
 
-    /// The prefixes in order, each with its paths.
+    /// Returns the prefixes in order, each with its paths.
     pub fn iter(&self) -> impl Iterator<Item = (&IpNet, &BTreeSet<RouterPath>)> {
         self.routes.iter()
     }
 
-    /// How many prefixes it has.
+    /// Returns the number of prefixes.
     pub fn len(&self) -> usize {
         self.routes.len()
     }
 
-    /// Whether it has none.
+    /// Returns true if there is no prefix.
     pub fn is_empty(&self) -> bool {
         self.routes.is_empty()
     }
 
-    /// How `found` differs from this table, which is what it should be; nothing if it does not.
-    pub fn diff(&self, found: &Self) -> Vec<Difference> {
+    /// Returns the differences between this table, which is expected, and a table that was found.
+    pub fn diff(&self, found: &Self) -> Vec<PathDifference> {
         let prefixes: BTreeSet<_> = self.routes.keys().chain(found.routes.keys()).collect();
         let none = BTreeSet::new();
+
         let mut differences = Vec::new();
         for prefix in prefixes {
-            let wanted = self.routes.get(prefix).unwrap_or(&none);
+            let expected = self.routes.get(prefix).unwrap_or(&none);
             let found = found.routes.get(prefix).unwrap_or(&none);
-            compare(*prefix, wanted, found, &mut differences);
+            compare(*prefix, expected, found, &mut differences);
         }
         differences
     }
@@ -107,25 +107,28 @@ impl RouterTable {
 
 fn compare(
     prefix: IpNet,
-    wanted: &BTreeSet<RouterPath>,
+    expected: &BTreeSet<RouterPath>,
     found: &BTreeSet<RouterPath>,
-    differences: &mut Vec<Difference>,
+    differences: &mut Vec<PathDifference>,
 ) {
-    let mut unexpected: Vec<_> = found.difference(wanted).cloned().collect();
-    for expected in wanted.difference(found).cloned() {
-        let same = unexpected.iter().position(|path| path.next_hop == expected.next_hop);
-        differences.push(match same {
-            Some(at) => Difference::Other { prefix, expected, found: unexpected.remove(at) },
-            None => Difference::Missing { prefix, expected },
+    let mut unexpected: Vec<_> = found.difference(expected).cloned().collect();
+
+    for expected in expected.difference(found).cloned() {
+        let same_next_hop = unexpected.iter().position(|path| path.next_hop == expected.next_hop);
+        differences.push(match same_next_hop {
+            Some(at) => PathDifference::Other { prefix, expected, found: unexpected.remove(at) },
+            None => PathDifference::Missing { prefix, expected },
         });
     }
-    let surplus = unexpected.into_iter().map(|found| Difference::Unexpected { prefix, found });
-    differences.extend(surplus);
+
+    for found in unexpected {
+        differences.push(PathDifference::Unexpected { prefix, found });
+    }
 }
 
-/// What the router at an address holds when every node has told it all of its plan.
+/// Returns the table of the router at an address once every node has announced its whole plan.
 ///
-/// Where a plan leaves the next hop to the session, that is [`session_next_hop`]; a node without one contributes nothing
+/// If a plan leaves the next hop to the session, it is [`session_next_hop`]. A node without one contributes nothing
 /// for that prefix.
 pub fn expected_router_table<'a>(
     plans: impl IntoIterator<Item = &'a Plan>,
@@ -133,13 +136,19 @@ pub fn expected_router_table<'a>(
 ) -> RouterTable {
     let mut table = RouterTable::new();
     for plan in plans {
-        let told = plan.peers.iter().filter(|it| it.peer.socket_address() == Some(router));
-        for peer in told {
-            let own_asn = (!peer.peer.is_internal()).then(|| peer.peer.shown_asn());
-            for (prefix, route) in &peer.routes {
+        for peer_plan in &plan.peers {
+            let peer = &peer_plan.peer;
+            if peer.socket_address() != Some(router) {
+                continue;
+            }
+
+            let own_asn = (!peer.is_internal()).then(|| peer.shown_asn());
+            for (prefix, route) in &peer_plan.routes {
                 let family = IpFamily::of(prefix.addr());
-                let own = || session_next_hop(&plan.scene.node, &peer.peer, family);
-                let Some(next_hop) = route.next_hop().or_else(own) else { continue };
+                let next_hop =
+                    route.next_hop().or_else(|| session_next_hop(&plan.context.node, peer, family));
+                let Some(next_hop) = next_hop else { continue };
+
                 let mut path = RouterPath::of(next_hop, route.attributes());
                 path.as_path.splice(0..0, own_asn);
                 table.insert(*prefix, path);
@@ -149,44 +158,51 @@ pub fn expected_router_table<'a>(
     table
 }
 
-/// The next hop of a node's routes of a family to a peer, where the plan leaves it to the session.
+/// Returns the next hop of a node's routes of a family to a peer, if the plan leaves it to the session.
 ///
-/// Routes of the session's family have the address that the session starts at: the configured source address, or the
-/// node's first of that family. Routes of the other family have the node's first address of theirs. If a node has no
-/// IPv4 address, IPv4 routes over an IPv6 session have the session's (RFC 8950).
+/// Routes of the session's family have the local address of the session: the configured source address, or the
+/// node's first address of that family. Routes of the other family have the node's first address of their own family. If
+/// a node has no IPv4 address, IPv4 routes over an IPv6 session have the session's (RFC 8950).
 pub fn session_next_hop(node: &Node, peer: &Peer, family: IpFamily) -> Option<IpAddr> {
-    let own =
-        |family| node.addresses.iter().copied().find(|address| IpFamily::of(*address) == family);
-    let session = peer.address.ip().map(IpFamily::of);
-    let local = || peer.source_address.or_else(|| own(session?));
-    match (session, family) {
-        (Some(IpFamily::Ipv4), IpFamily::Ipv4) | (Some(IpFamily::Ipv6), IpFamily::Ipv6) => local(),
-        (Some(IpFamily::Ipv6), IpFamily::Ipv4) => own(family).or_else(local),
-        _ => own(family),
+    let session_family = peer.address.ip().map(IpFamily::of);
+    let session_address = || peer.source_address.or_else(|| node_address(node, session_family?));
+
+    match (session_family, family) {
+        (Some(IpFamily::Ipv4), IpFamily::Ipv4) | (Some(IpFamily::Ipv6), IpFamily::Ipv6) => {
+            session_address()
+        }
+        (Some(IpFamily::Ipv6), IpFamily::Ipv4) => {
+            node_address(node, family).or_else(session_address)
+        }
+        _ => node_address(node, family),
     }
 }
 
-/// One way in which a router's table is not what it should be.
+fn node_address(node: &Node, family: IpFamily) -> Option<IpAddr> {
+    node.addresses.iter().copied().find(|address| IpFamily::of(*address) == family)
+}
+
+/// A difference between the expected and the actual table of a router.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Difference {
-    /// A path is not there.
+pub enum PathDifference {
+    /// A path is missing.
     Missing {
-        /// Where to.
+        /// The prefix of the path.
         prefix: IpNet,
         /// The path that should be there.
         expected: RouterPath,
     },
     /// A path is there that should not be.
     Unexpected {
-        /// Where to.
+        /// The prefix of the path.
         prefix: IpNet,
         /// The path that is there.
         found: RouterPath,
     },
     /// A path has the right next hop and other attributes.
     Other {
-        /// Where to.
+        /// The prefix of the path.
         prefix: IpNet,
         /// The path that should be there.
         expected: RouterPath,
@@ -207,6 +223,7 @@ impl fmt::Display for RouterPath {
         if let Some(med) = self.med {
             write!(f, ", MED {med}")?;
         }
+
         if !self.communities.is_empty() {
             write!(f, ", COMMUNITIES {}", words(&self.communities))?;
         }
@@ -220,7 +237,7 @@ impl fmt::Display for RouterPath {
     }
 }
 
-impl fmt::Display for Difference {
+impl fmt::Display for PathDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing { prefix, expected } => write!(f, "{prefix}: no path {expected}"),
@@ -232,7 +249,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Values with blanks between them; `empty` for none.
+/// Returns the values separated by spaces; `empty` if there are none.
 fn words<T: fmt::Display>(values: impl IntoIterator<Item = T>) -> String {
     let texts: Vec<_> = values.into_iter().map(|value| value.to_string()).collect();
     if texts.is_empty() { "empty".to_owned() } else { texts.join(" ") }

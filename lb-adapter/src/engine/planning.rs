@@ -1,0 +1,89 @@
+//! The engine's use of the planner: which plans it updates after which change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::allocator::{Allocator, Assignment, Refusal};
+use crate::model::{Service, ServiceKey};
+use crate::planner::{NodeContext, Plan, ProbeStatus, ServiceEndpoints, ServiceInput};
+
+use super::{Effects, Engine};
+
+impl Engine {
+    /// Plans some Services on all nodes.
+    pub(super) fn replan(&mut self, keys: &BTreeSet<ServiceKey>, effects: &mut Effects) {
+        effects.planned.extend(keys.iter().cloned());
+
+        for key in keys {
+            let Some(service) = self.store.service(key) else {
+                for (node, plan) in &mut self.plans {
+                    effects.add_routes(node, plan.remove(key));
+                }
+                continue;
+            };
+
+            let endpoints = ServiceEndpoints::of(&service, self.store.endpoints_of(key));
+            for (node, plan) in &mut self.plans {
+                let (allocator, statuses) = (&self.allocator, &self.probe_statuses);
+                let input = service_input(&service, &endpoints, node, allocator, statuses);
+                effects.add_routes(node, plan.update(&input));
+            }
+        }
+    }
+
+    /// Plans all Services on one node.
+    pub(super) fn plan_node(&mut self, name: &str, effects: &mut Effects) {
+        if self.only_node.as_deref().is_some_and(|only| only != name) {
+            return;
+        }
+        let Some(node) = self.store.nodes.get(name) else { return };
+        let context = NodeContext {
+            node: node.clone(),
+            config: self.effective_config.clone(),
+            synced: self.synced,
+            draining: false,
+            options: self.options.clone(),
+        };
+
+        let plan = match self.plans.get_mut(name) {
+            Some(plan) => {
+                plan.set_context(context);
+                plan
+            }
+            None => self.plans.entry(name.to_owned()).or_insert_with(|| Plan::new(context)),
+        };
+
+        let gone = plan.services().filter(|key| !self.store.has_service(key));
+        let gone: Vec<_> = gone.cloned().collect();
+        for key in gone {
+            effects.add_routes(name, plan.remove(&key));
+        }
+        for service in self.store.services() {
+            let endpoints = ServiceEndpoints::of(&service, self.store.endpoints_of(&service.key));
+            let (allocator, statuses) = (&self.allocator, &self.probe_statuses);
+            let input = service_input(&service, &endpoints, name, allocator, statuses);
+            effects.add_routes(name, plan.update(&input));
+        }
+        plan.pack();
+    }
+}
+
+fn service_input<'a>(
+    service: &'a Service,
+    endpoints: &'a ServiceEndpoints<'a>,
+    node: &str,
+    allocator: &'a Allocator,
+    probe_statuses: &'a BTreeMap<(String, ServiceKey), ProbeStatus>,
+) -> ServiceInput<'a> {
+    let key = &service.key;
+    let mut input = ServiceInput::new(service, held(allocator, key), endpoints);
+    input.probe_status = probe_statuses.get(&(node.to_owned(), key.clone()));
+    input
+}
+
+/// Returns the addresses of a Service, or the reason why it has none.
+fn held<'a>(
+    allocator: &'a Allocator,
+    key: &ServiceKey,
+) -> Result<&'a Assignment, Option<&'a Refusal>> {
+    allocator.assignment(key).ok_or_else(|| allocator.refusal(key))
+}

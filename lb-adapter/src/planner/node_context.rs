@@ -1,0 +1,87 @@
+//! The input of the planner: a node with what holds for all of its Services, and one Service.
+
+use std::sync::Arc;
+
+use crate::allocator::{Assignment, Refusal};
+use crate::model::{Config, NextHopPolicy, Node, Service};
+
+use super::service_endpoints::ServiceEndpoints;
+
+/// A node and what holds for all Services on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NodeContext {
+    /// The node.
+    pub node: Node,
+    /// Peers, pools and advertisements; `None` while there is no valid configuration.
+    pub config: Option<Arc<Config>>,
+    /// True once the initial lists of objects are complete.
+    pub synced: bool,
+    /// True if the node is being drained.
+    pub draining: bool,
+    /// The options of the process.
+    pub options: PlannerOptions,
+}
+
+/// The options of the process, the same for all nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlannerOptions {
+    /// The `loadBalancerClass` that is served; `None` serves Services without a class.
+    pub class: Option<String>,
+    /// True if another process assigns the addresses: a Service holds what its status says, and this process writes
+    /// neither statuses nor Events.
+    pub follow_status: bool,
+    /// True if nodes announce even with the label that excludes them from load balancing.
+    pub ignore_exclude_label: bool,
+    /// The next hop of routes to peers that configure none.
+    pub next_hop: NextHopPolicy,
+    /// True if the session's address is the next hop where the Node has no address that `next_hop` could name.
+    pub or_session_address: bool,
+    /// True if this process probes Services; otherwise every probe counts as answered.
+    pub probing: bool,
+}
+
+impl NodeContext {
+    /// A node with this configuration, after the initial lists.
+    pub fn new(node: Node, config: Arc<Config>) -> Self {
+        let config = Some(config);
+        Self { node, config, synced: true, draining: false, options: PlannerOptions::default() }
+    }
+}
+
+/// One Service with its addresses, its endpoints and the result of its probe.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ServiceInput<'a> {
+    /// The Service.
+    pub service: &'a Service,
+    /// Its addresses; or the reason why it has none, if that is known.
+    pub held: Result<&'a Assignment, Option<&'a Refusal>>,
+    /// Its endpoints.
+    pub endpoints: &'a ServiceEndpoints<'a>,
+    /// The result of the node's probe, if it has one.
+    pub probe_status: Option<&'a ProbeStatus>,
+}
+
+impl<'a> ServiceInput<'a> {
+    /// A Service without a probe result.
+    pub fn new(
+        service: &'a Service,
+        held: Result<&'a Assignment, Option<&'a Refusal>>,
+        endpoints: &'a ServiceEndpoints<'a>,
+    ) -> Self {
+        Self { service, held, endpoints, probe_status: None }
+    }
+}
+
+/// The result of a node's probe of a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a Service answers or it does not")]
+pub enum ProbeStatus {
+    /// The Service answers.
+    Up,
+    /// The Service answers again, but its hold-down time is not over.
+    HeldDown,
+    /// The Service does not answer, for this reason.
+    Down(String),
+}
