@@ -17,7 +17,9 @@ use super::watch::{Names, ObjectId, ObjectName, Seen};
 use lb_adapter::config::Diagnostic;
 use lb_adapter::config::Value;
 use lb_adapter::engine::{Change, Engine};
-use lb_adapter::manifest::{self, Configured, Found, InForce, Judged, Manifests, ObjectKey as _};
+use lb_adapter::manifest::{
+    self, ApiObject, ConfigPresence, EffectiveObjects, Manifests, ObjectKey as _, UpdateResult,
+};
 use lb_adapter::model::{Config, ServiceKey};
 
 /// The objects of a cluster as far as they configure, and what is still to be listed.
@@ -29,7 +31,7 @@ pub(super) struct Mirror {
     configuration: BTreeMap<ObjectId, Value>,
     /// Whether the configuration has changed since it was read last.
     changed: bool,
-    in_force: InForce<ObjectId>,
+    in_force: EffectiveObjects<ObjectId>,
     config: Option<Arc<Config>>,
     problems: Problems,
     /// The error that the ConfigMap is gone, while it is.
@@ -87,7 +89,7 @@ impl Mirror {
             awaited,
             configuration: BTreeMap::new(),
             changed: true,
-            in_force: InForce::default(),
+            in_force: EffectiveObjects::default(),
             config: None,
             problems,
             config_map_gone: None,
@@ -166,7 +168,7 @@ impl Mirror {
         }
 
         let found = [found(kind, &name, object.tree())];
-        match manifest::read_found(&self.options, "the cluster", found) {
+        match manifest::read_api_objects(&self.options, "the cluster", found) {
             Ok(rows) => {
                 let change = change_of(kind, rows);
                 if let Some(Change::Node(node)) = &change {
@@ -206,16 +208,16 @@ impl Mirror {
             return None;
         }
         self.changed = false;
-        let Judged { found, config, warnings, problems } =
-            self.in_force.judge(&self.options, &self.configuration);
-        self.state.is_absent = found == Configured::No;
+        let UpdateResult { presence: found, config, warnings, problems } =
+            self.in_force.update(&self.options, &self.configuration);
+        self.state.is_absent = found == ConfigPresence::Absent;
         self.state.loaded |= config.is_some();
 
         let new_warnings = warnings.iter().filter(|it| !self.state.warnings.contains(it));
         self.news.warnings.extend(new_warnings.cloned());
         self.state.warnings = warnings;
 
-        self.config_map_gone = (found == Configured::ConfigMapGone).then(|| {
+        self.config_map_gone = (found == ConfigPresence::ConfigMapDeleted).then(|| {
             let message = "the ConfigMap is gone; the last configuration stays in force".to_owned();
             Diagnostic::file_error("the cluster", message)
         });
@@ -261,10 +263,10 @@ fn change_of(kind: Kind, rows: Manifests) -> Option<Change> {
 }
 
 /// An object for [`manifest`].
-fn found<'a>(kind: Kind, name: &ObjectName, tree: &'a Value) -> Found<'a> {
+fn found<'a>(kind: Kind, name: &ObjectName, tree: &'a Value) -> ApiObject<'a> {
     let (api_version, kind_name) = kind.type_meta();
     let name = ObjectId(kind, name.clone()).shown();
-    Found { name, api_version, kind: kind_name, tree, is_newcomer: true }
+    ApiObject { name, api_version, kind: kind_name, tree, is_newcomer: true }
 }
 
 #[cfg(test)]

@@ -178,7 +178,7 @@ fn a_config_map_with_another_name_is_named_with_the_option_that_reads_it() {
     for command in [&["check", "-"][..], &["explain", "shop/web", "--from", "-"]] {
         let output = run(command, &objects);
         let said = text(&output.stdout) + &text(&output.stderr);
-        assert!(said.contains("which is read with --namespace edge --config lb-release"), "{said}");
+        assert!(said.contains("use --namespace edge --config lb-release"), "{said}");
         let output = run(&[command, &PLACE].concat(), &objects);
         assert!(output.status.success(), "{}", text(&output.stderr));
     }

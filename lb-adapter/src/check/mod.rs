@@ -23,7 +23,7 @@ pub fn examine(
     sources: &[Source],
     serving: &planner::PlannerOptions,
 ) -> (Vec<Diagnostic>, Option<Manifests>) {
-    let manifest::Examined { manifests, draft, services, mut problems } =
+    let manifest::Examination { manifests, draft, services, mut problems } =
         manifest::examine(options, name, sources, Vec::new());
     if let Some(manifests) = &manifests {
         let outcome =

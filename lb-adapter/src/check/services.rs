@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use crate::allocator::{Allocator, EventReason, HeldAddresses, KNOWN_ANNOTATIONS, Outcome};
 use crate::config::Diagnostic;
-use crate::config::report::{self, Place};
+use crate::config::place::Place;
+use crate::config::report;
 use crate::manifest::{Manifests, ServicePlace, ServicePlaces};
 use crate::model::{Pool, Service, ServiceType};
 use crate::planner::{AnnotationError, RouteAnnotations};

@@ -1,90 +1,115 @@
-//! How addresses are announced: entries of `bgp-advertisements` in the ConfigMap, BGPAdvertisement
-//! and L2Advertisement resources.
+//! Advertisements: entries of `bgp-advertisements` in the ConfigMap, BGPAdvertisement and L2Advertisement resources.
 
 use std::collections::BTreeSet;
 
-use super::draft::{BgpDraft, Format, Key, L2Draft, Reference, Seniority};
+use super::draft::{BgpAdvertisementDraft, L2AdvertisementDraft, Reference, Seniority};
 use super::field::{Field, Mapping};
-use super::labels;
-use super::peers::reference;
+use super::key::{Format, Key};
 use super::report::Report;
+use super::selectors;
 use crate::model::{BgpAdvertisement, IpFamily, L2Advertisement, PoolSelection};
 
-/// Reads an advertisement by BGP, without its name. Which pools it is for only resources say.
+/// Reads a BGP advertisement, without its name. Only resources select pools.
 pub(crate) fn bgp(
     mapping: &Mapping<'_>,
     at: &Field<'_>,
     format: Format,
     report: &mut Report<'_>,
-) -> BgpDraft {
-    let mut advertisement = BgpAdvertisement::new("");
-    let least = match format {
-        Format::ConfigMap => 0,
-        Format::Resources => 1,
+) -> BgpAdvertisementDraft {
+    let mut draft = BgpAdvertisementDraft {
+        advertisement: BgpAdvertisement::new(""),
+        place: at.place(report),
+        communities: Vec::new(),
+        length: None,
+        length_v6: None,
+        local_pref: None,
+        pools: Vec::new(),
+        peers: Vec::new(),
+        seniority: Seniority::default(),
     };
-    let length = mapping.get(LENGTH.of(format));
-    if let Some(length) = length.and_then(|it| it.integer(report, least..=IpFamily::Ipv4.bits())) {
-        advertisement.aggregation_length = length;
-    }
-    let length_v6 = mapping.get(LENGTH_V6.of(format));
-    if let Some(length) = length_v6.and_then(|it| it.integer(report, 0..=IpFamily::Ipv6.bits())) {
-        advertisement.aggregation_length_v6 = length;
-    }
-    let local_pref = mapping.get(LOCAL_PREF.of(format));
-    // As in MetalLB, 0 is not configured.
-    advertisement.local_pref =
-        local_pref.and_then(|field| field.integer(report, 0..=u32::MAX)).filter(|it| *it != 0);
-    let communities = references(mapping, COMMUNITIES.of(format), format, report);
+    attributes(mapping, &mut draft, format, report);
+    draft.communities = references(mapping, COMMUNITIES.of(format), format, report);
+
+    let advertisement = &mut draft.advertisement;
     advertisement.node_selectors =
-        labels::selectors(mapping, NODE_SELECTORS.of(format), format, report);
+        selectors::selectors(mapping, NODE_SELECTORS.of(format), format, report);
     advertisement.service_selectors =
-        labels::selectors(mapping, SERVICE_SELECTORS.of(format), format, report);
-    let host_routes =
+        selectors::selectors(mapping, SERVICE_SELECTORS.of(format), format, report);
+    let is_host_routes =
         (advertisement.aggregation_length, advertisement.aggregation_length_v6) == (32, 128);
     if let Some(field) = mapping.get(SERVICE_SELECTORS.of(format))
         && !advertisement.service_selectors.is_empty()
-        && !host_routes
+        && !is_host_routes
     {
-        field.error(report, "only host routes can be for some Services, expected no aggregation");
+        let message = "service selectors only work with host routes, expected no aggregation";
+        field.error(report, message);
     }
-    let peers = references(mapping, PEERS.of(format), format, report);
-    advertisement.peers = peers.iter().map(|peer| peer.name.clone()).collect();
-    let (selection, pools) = pools(mapping, format, report);
-    advertisement.pools = selection;
-    let placed = |field: Option<Field<'_>>| field.map(|field| report.place_of(&field));
-    BgpDraft {
-        length: placed(length),
-        length_v6: placed(length_v6),
-        local_pref: placed(local_pref),
-        advertisement,
-        place: report.place_of(at),
-        communities,
-        pools,
-        peers,
-        seniority: Seniority::default(),
+
+    draft.peers = references(mapping, PEERS.of(format), format, report);
+    advertisement.peers = draft.peers.iter().map(|peer| peer.name.clone()).collect();
+    (advertisement.pools, draft.pools) = pools(mapping, format, report);
+    draft
+}
+
+/// Reads the aggregation lengths and the local preference.
+fn attributes(
+    mapping: &Mapping<'_>,
+    draft: &mut BgpAdvertisementDraft,
+    format: Format,
+    report: &mut Report<'_>,
+) {
+    let advertisement = &mut draft.advertisement;
+    let shortest = match format {
+        Format::ConfigMap => 0,
+        Format::Resources => 1,
+    };
+    if let Some(field) = mapping.get(LENGTH.of(format)) {
+        draft.length = Some(field.place(report));
+        if let Some(length) = field.integer(report, shortest..=IpFamily::Ipv4.bits()) {
+            advertisement.aggregation_length = length;
+        }
+    }
+    if let Some(field) = mapping.get(LENGTH_V6.of(format)) {
+        draft.length_v6 = Some(field.place(report));
+        if let Some(length) = field.integer(report, 0..=IpFamily::Ipv6.bits()) {
+            advertisement.aggregation_length_v6 = length;
+        }
+    }
+
+    if let Some(field) = mapping.get(LOCAL_PREF.of(format)) {
+        draft.local_pref = Some(field.place(report));
+        // As in MetalLB, 0 means not configured.
+        let preference = field.integer(report, 0..=u32::MAX);
+        advertisement.local_pref = preference.filter(|preference| *preference != 0);
     }
 }
 
 /// Reads an L2Advertisement, without its name.
-pub(crate) fn l2(mapping: &Mapping<'_>, at: &Field<'_>, report: &mut Report<'_>) -> L2Draft {
+pub(crate) fn l2(
+    mapping: &Mapping<'_>,
+    at: &Field<'_>,
+    report: &mut Report<'_>,
+) -> L2AdvertisementDraft {
     let format = Format::Resources;
     let mut advertisement = L2Advertisement::new("");
     let (selection, pools) = pools(mapping, format, report);
     advertisement.pools = selection;
     advertisement.node_selectors =
-        labels::selectors(mapping, NODE_SELECTORS.of(format), format, report);
+        selectors::selectors(mapping, NODE_SELECTORS.of(format), format, report);
     advertisement.service_selectors =
-        labels::selectors(mapping, SERVICE_SELECTORS.of(format), format, report);
-    advertisement.interfaces =
-        references(mapping, INTERFACES, format, report).into_iter().map(|it| it.name).collect();
-    preferred_nodes(mapping, report);
-    L2Draft { advertisement, place: report.place_of(at), pools }
+        selectors::selectors(mapping, SERVICE_SELECTORS.of(format), format, report);
+
+    let interfaces = references(mapping, INTERFACES, format, report);
+    advertisement.interfaces = interfaces.into_iter().map(|interface| interface.name).collect();
+    check_preferred_nodes(mapping, report);
+    L2AdvertisementDraft { advertisement, place: at.place(report), pools }
 }
 
-/// Which node answers matters to those who do it; here it need only be right.
-fn preferred_nodes(mapping: &Mapping<'_>, report: &mut Report<'_>) {
+/// Checks the preferred nodes. They only concern programs that announce layer 2.
+fn check_preferred_nodes(mapping: &Mapping<'_>, report: &mut Report<'_>) {
     let Some(list) = mapping.get(PREFERRED_NODES) else { return };
     let items: Vec<_> = list.list(report).collect();
+
     for item in items {
         let Some(entry) = item.mapping(report) else { continue };
         entry.only(&["weight", "preference"], report);
@@ -92,7 +117,7 @@ fn preferred_nodes(mapping: &Mapping<'_>, report: &mut Report<'_>) {
             weight.integer(report, 1..=100_u8);
         }
         if let Some(preference) = entry.required("preference", "a label selector", report) {
-            labels::selector(preference, Format::Resources, report);
+            selectors::selector(preference, Format::Resources, report);
         }
     }
 }
@@ -105,12 +130,12 @@ fn pools(
     let named = references(mapping, POOLS.of(format), format, report);
     let selection = PoolSelection {
         names: named.iter().map(|pool| pool.name.clone()).collect(),
-        selectors: labels::selectors(mapping, POOL_SELECTORS.of(format), format, report),
+        selectors: selectors::selectors(mapping, POOL_SELECTORS.of(format), format, report),
     };
     (selection, named)
 }
 
-/// A list of names; one that is listed twice is an error in a resource.
+/// Reads a list of names. In a resource it is an error if a name is listed twice.
 fn references(
     mapping: &Mapping<'_>,
     key: &str,
@@ -119,10 +144,11 @@ fn references(
 ) -> Vec<Reference> {
     let Some(list) = mapping.get(key) else { return Vec::new() };
     let items: Vec<_> = list.list(report).collect();
+
     let mut seen = BTreeSet::new();
     let mut references = Vec::new();
     for item in items {
-        let Some(reference) = reference(item, format, report) else { continue };
+        let Some(reference) = Reference::read(item, format, report) else { continue };
         if !seen.insert(reference.name.clone()) && format == Format::Resources {
             item.error(report, format!("{} is listed twice", item.shown()));
         }
@@ -138,7 +164,7 @@ const COMMUNITIES: Key = Key("communities", "communities");
 const NODE_SELECTORS: Key = Key("node-selectors", "nodeSelectors");
 const PEERS: Key = Key("peers", "peers");
 const SERVICE_SELECTORS: Key = Key("service-selectors", "serviceSelectors");
-/// In the ConfigMap an advertisement is the pool's that it is written in.
+/// In the ConfigMap an advertisement belongs to the pool that it is written in.
 const POOLS: Key = Key("", "ipAddressPools");
 const POOL_SELECTORS: Key = Key("", "ipAddressPoolSelectors");
 const INTERFACES: &str = "interfaces";

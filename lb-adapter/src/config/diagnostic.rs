@@ -1,17 +1,17 @@
-//! Problems of configuration as data: where, and what was expected instead.
+//! Problems of configuration as data: the place of each, and what was expected instead.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// How bad a problem is.
+/// The severity of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(clippy::exhaustive_enums, reason = "a file either takes effect or it does not")]
 pub enum Severity {
-    /// The files are refused as a whole.
+    /// The files are rejected as a whole.
     Error,
-    /// The files are taken; something in them probably means other than intended.
+    /// The files take effect, but something in them is probably not what was intended.
     Warning,
 }
 
@@ -24,7 +24,7 @@ impl fmt::Display for Severity {
     }
 }
 
-/// One problem in one place.
+/// A problem at a place.
 ///
 /// Shown as `file:line:column: error: path: message`, which editors and CI systems understand.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -32,11 +32,11 @@ impl fmt::Display for Severity {
 pub struct Diagnostic {
     /// Error or warning.
     pub severity: Severity,
-    /// The file's name as it was given; bytes that are no UTF-8 are replaced.
+    /// The file's name as it was given. Bytes that are not UTF-8 are replaced.
     pub file: String,
-    /// The line, from 1; 0 when the problem is the file itself.
+    /// The line, from 1; 0 if the problem is about the file itself.
     pub line: u32,
-    /// The column in characters, from 1; 0 when the problem is the file itself.
+    /// The column in characters, from 1; 0 if the problem is about the file itself.
     pub column: u32,
     /// The keys that lead to the value, such as `address-pools[1].addresses[0]`; may be empty.
     pub path: String,
@@ -72,9 +72,9 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// All problems of a reading that failed: at least one error, and the warnings beside it.
+/// The problems of files that could not be read: at least one error, and all warnings.
 ///
-/// Ordered by file, line and column. Shown one on a line.
+/// Ordered by file, line and column. Shown one per line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Diagnostics(Vec<Diagnostic>);
 
@@ -115,14 +115,15 @@ impl<'a> IntoIterator for &'a Diagnostics {
     }
 }
 
-/// Splits what a reading found into its failure or the warnings that go with its success.
+/// Returns all diagnostics as an error if one of them is an error, or else the warnings, in order of file and line.
 pub(crate) fn settle(mut all: Vec<Diagnostic>) -> Result<Vec<Diagnostic>, Diagnostics> {
-    // A stable sort: what stands in one place stays in the order it was found.
+    // A stable sort, so that diagnostics at one place stay in the order in which they were found.
     all.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-    match all.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
-        true => Err(Diagnostics(all)),
-        false => Ok(all),
+
+    if all.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        return Err(Diagnostics(all));
     }
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -130,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_diagnostic_reads_as_compilers_write_it() {
+    fn a_diagnostic_is_shown_in_the_format_of_compilers() {
         let mut diagnostic = Diagnostic::file_error("config.yaml", "expected a number");
         assert_eq!(diagnostic.to_string(), "config.yaml: error: expected a number");
         (diagnostic.line, diagnostic.column) = (3, 7);
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn warnings_alone_are_no_failure_and_errors_bring_them_along_in_order() {
+    fn warnings_alone_are_not_a_failure_and_a_failure_lists_them_in_order() {
         let warning = Diagnostic {
             severity: Severity::Warning,
             line: 2,

@@ -1,64 +1,59 @@
-//! What the texts of a configuration say, before what they refer to is looked up.
+//! The content of a configuration as it was read, before references are resolved.
 //!
 //! ```text
 //! ConfigMap ─► configmap ─┐
 //!                         ├─► Draft ─► resolve ─► Config
-//! resources ─► resources ─┘       └──► lint, what has no effect
+//! resources ─► resources ─┘       └──► lint ────► warnings about settings without effect
 //! ```
 //!
-//! Both formats end here, so that what holds between objects is judged once, whichever file each of
-//! them is in. Everything remembers its place.
+//! Both formats are read into drafts, so that rules between objects are checked in one place, whatever file an object is
+//! in. Everything remembers its place.
 
 use crate::model::{
     BfdProfile, BgpAdvertisement, Community, L2Advertisement, LargeCommunity, Password, Peer, Pool,
     Timestamp,
 };
 
-use super::report::Place;
+use super::field::Field;
+use super::key::Format;
+use super::place::Place;
+use super::report::Report;
 
-pub(crate) use crate::model::ConfigFormat as Format;
-
-/// A name in both formats.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Key(pub(crate) &'static str, pub(crate) &'static str);
-
-impl Key {
-    /// As this format spells it.
-    pub(crate) fn of(self, format: Format) -> &'static str {
-        match format {
-            Format::ConfigMap => self.0,
-            Format::Resources => self.1,
-        }
-    }
-}
-
-/// All that was read.
+/// A configuration before references are resolved.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) format: Format,
     pub(crate) peers: Vec<PeerDraft>,
     pub(crate) pools: Vec<PoolDraft>,
-    pub(crate) bgp_advertisements: Vec<BgpDraft>,
-    pub(crate) l2_advertisements: Vec<L2Draft>,
-    pub(crate) aliases: Vec<AliasDraft>,
-    pub(crate) bfd_profiles: Vec<ProfileDraft>,
+    pub(crate) bgp_advertisements: Vec<BgpAdvertisementDraft>,
+    pub(crate) l2_advertisements: Vec<L2AdvertisementDraft>,
+    pub(crate) aliases: Vec<CommunityAliasDraft>,
+    pub(crate) bfd_profiles: Vec<BfdProfileDraft>,
 }
 
 impl Draft {
-    /// Nothing yet.
+    /// An empty draft.
     pub(crate) fn new(format: Format) -> Self {
         Self { format, ..Self::default() }
     }
 }
 
-/// A name that something refers to something else by.
+/// A reference to another object by its name.
 #[derive(Clone, Debug)]
 pub(crate) struct Reference {
     pub(crate) name: String,
     pub(crate) place: Place,
 }
 
-/// A peer, without the password that is in a Secret.
+impl Reference {
+    /// Reads a name.
+    pub(super) fn read(field: Field<'_>, format: Format, report: &mut Report<'_>) -> Option<Self> {
+        let name = field.word(format, report)?.to_owned();
+        Some(Self { name, place: field.place(report) })
+    }
+}
+
+/// A peer, without a password from a Secret.
 #[derive(Clone, Debug)]
 pub(crate) struct PeerDraft {
     pub(crate) peer: Peer,
@@ -67,8 +62,8 @@ pub(crate) struct PeerDraft {
     pub(crate) password_secret: Option<Reference>,
 }
 
-/// The seniority of an object: objects in force come before newcomers, then older ones before younger ones. Those of
-/// unknown age come last.
+/// The seniority of an object, from most to least senior: objects in force come before new and changed ones, then older
+/// ones before younger ones. Objects of unknown age come last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Seniority {
     is_newcomer: bool,
@@ -83,7 +78,7 @@ impl Seniority {
     }
 }
 
-/// A pool, and where each of its ranges is.
+/// A pool, and the place of each of its ranges.
 #[derive(Clone, Debug)]
 pub(crate) struct PoolDraft {
     pub(crate) pool: Pool,
@@ -92,35 +87,34 @@ pub(crate) struct PoolDraft {
     pub(crate) seniority: Seniority,
 }
 
-/// An advertisement, without its communities.
+/// A BGP advertisement, without its communities.
 #[derive(Clone, Debug)]
-pub(crate) struct BgpDraft {
+pub(crate) struct BgpAdvertisementDraft {
     pub(crate) advertisement: BgpAdvertisement,
     pub(crate) place: Place,
     pub(crate) communities: Vec<Reference>,
-    /// Where `aggregation-length` is, if it is.
+    /// The place of `aggregation-length`, if it is set.
     pub(crate) length: Option<Place>,
-    /// Where `aggregation-length-v6` is, if it is.
+    /// The place of `aggregation-length-v6`, if it is set.
     pub(crate) length_v6: Option<Place>,
-    /// Where the local preference is, if it is.
+    /// The place of the local preference, if it is set.
     pub(crate) local_pref: Option<Place>,
     pub(crate) pools: Vec<Reference>,
     pub(crate) peers: Vec<Reference>,
     pub(crate) seniority: Seniority,
 }
 
-/// An advertisement by layer 2.
+/// A layer 2 advertisement.
 #[derive(Clone, Debug)]
-pub(crate) struct L2Draft {
+pub(crate) struct L2AdvertisementDraft {
     pub(crate) advertisement: L2Advertisement,
     pub(crate) place: Place,
     pub(crate) pools: Vec<Reference>,
 }
 
-/// A name for a community. One whose value was wrong is there without it, so that its uses are not
-/// errors too.
+/// A name for a community. If its value is wrong, the name is kept without a value, so that its uses are not reported too.
 #[derive(Clone, Debug)]
-pub(crate) struct AliasDraft {
+pub(crate) struct CommunityAliasDraft {
     pub(crate) name: String,
     pub(crate) value: Option<AnyCommunity>,
     pub(crate) place: Place,
@@ -128,12 +122,12 @@ pub(crate) struct AliasDraft {
 
 /// A BFD profile.
 #[derive(Clone, Debug)]
-pub(crate) struct ProfileDraft {
+pub(crate) struct BfdProfileDraft {
     pub(crate) profile: BfdProfile,
     pub(crate) place: Place,
 }
 
-/// A Secret that peers may have their passwords from.
+/// A Secret that may have the password of a peer.
 #[derive(Clone, Debug)]
 pub(crate) struct SecretDraft {
     pub(crate) type_: String,
@@ -141,7 +135,7 @@ pub(crate) struct SecretDraft {
     pub(crate) place: Place,
 }
 
-/// A community of either kind.
+/// A standard or large community.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum AnyCommunity {
     Standard(Community),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Why a text is no duration.
+/// The reason why a text is not a duration. It completes a sentence that begins with the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DurationError {
     #[error("has a number without a unit")]
@@ -13,13 +13,13 @@ pub(crate) enum DurationError {
     Negative,
     #[error("is too long")]
     TooLong,
-    #[error("is no duration")]
+    #[error("is not a duration")]
     Syntax,
 }
 
-/// Reads `90s`, `1m30s`, `1.5h`; a lone `0` is the only number that needs no unit.
+/// Reads `90s`, `1m30s` or `1.5h`. A lone `0` is the only number that needs no unit.
 pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
-    let (negative, mut rest) = match text.strip_prefix(['+', '-']) {
+    let (is_negative, mut rest) = match text.strip_prefix(['+', '-']) {
         Some(rest) => (text.starts_with('-'), rest),
         None => (false, text),
     };
@@ -29,28 +29,33 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     if rest.is_empty() {
         return Err(DurationError::Syntax);
     }
+
     let mut nanoseconds = 0_u128;
     while !rest.is_empty() {
         let (term, after) = term(rest)?;
         nanoseconds = nanoseconds.checked_add(term).ok_or(DurationError::TooLong)?;
         rest = after;
     }
-    // Go keeps a duration in 63 bits of nanoseconds, some 292 years.
+
+    // Go keeps a duration in 63 bits of nanoseconds, about 292 years.
     let nanoseconds = u64::try_from(nanoseconds).map_err(|_| DurationError::TooLong)?;
-    match (negative, nanoseconds) {
-        (true, 1..) => Err(DurationError::Negative),
-        (_, 0..=GO_MAX) => Ok(Duration::from_nanos(nanoseconds)),
-        _ => Err(DurationError::TooLong),
+    if is_negative && nanoseconds > 0 {
+        return Err(DurationError::Negative);
     }
+    if nanoseconds > GO_MAX {
+        return Err(DurationError::TooLong);
+    }
+    Ok(Duration::from_nanos(nanoseconds))
 }
 
-/// Takes one number with its unit off the front and gives it in nanoseconds.
+/// Splits off the first number with its unit, and returns it in nanoseconds with the rest of the text.
 fn term(text: &str) -> Result<(u128, &str), DurationError> {
-    let (whole, rest) = digits(text);
-    let (fraction, rest) = rest.strip_prefix('.').map_or(("", rest), digits);
+    let (whole, rest) = split_digits(text);
+    let (fraction, rest) = rest.strip_prefix('.').map_or(("", rest), split_digits);
     if whole.is_empty() && fraction.is_empty() {
         return Err(DurationError::Syntax);
     }
+
     let end = rest.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(rest.len());
     let (unit, rest) = rest.split_at(end);
     let unit = match unit {
@@ -64,18 +69,21 @@ fn term(text: &str) -> Result<(u128, &str), DurationError> {
         _ => return Err(DurationError::UnknownUnit),
     };
     let whole = if whole.is_empty() { 0 } else { number(whole)? };
-    // What is below a nanosecond is cut off, so more digits than this change nothing.
+
+    // Fractions of a nanosecond are cut off, so that more digits than this change nothing.
     let fraction = fraction.get(..FRACTION_DIGITS).unwrap_or(fraction);
     let scale = 10_u128.pow(u32::try_from(fraction.len()).unwrap_or(0));
-    let part = if fraction.is_empty() { 0 } else { number(fraction)? * unit / scale };
-    Ok((whole.checked_mul(unit).ok_or(DurationError::TooLong)? + part, rest))
+    let fraction = if fraction.is_empty() { 0 } else { number(fraction)? * unit / scale };
+
+    let whole = whole.checked_mul(unit).ok_or(DurationError::TooLong)?;
+    Ok((whole + fraction, rest))
 }
 
-fn digits(text: &str) -> (&str, &str) {
+fn split_digits(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
-/// A number of nothing but digits; it can only be too long.
+/// Reads a number that consists of digits only, so that it can only be too long.
 fn number(digits: &str) -> Result<u128, DurationError> {
     digits.parse::<u64>().map(u128::from).map_err(|_| DurationError::TooLong)
 }
@@ -90,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_of_go_are_read() {
+    fn durations_in_go_notation_are_read() {
         for (text, milliseconds) in [
             ("0", 0),
             ("90s", 90_000),
@@ -110,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_says_why() {
+    fn a_text_that_is_not_a_duration_gets_the_reason() {
         for (text, error) in [
             ("", DurationError::Syntax),
             ("-", DurationError::Syntax),
@@ -136,7 +144,7 @@ mod tests {
         }
 
         #[test]
-        fn terms_are_added(hours in 0_u64..1000, minutes in 0_u64..1000, ns in any::<u32>()) {
+        fn terms_are_summed(hours in 0_u64..1000, minutes in 0_u64..1000, ns in any::<u32>()) {
             let expected = Duration::from_secs(hours * 3600 + minutes * 60)
                 + Duration::from_nanos(ns.into());
             prop_assert_eq!(parse(&format!("{hours}h{minutes}m{ns}ns")), Ok(expected));

@@ -1,9 +1,9 @@
-//! What the format gained up to MetalLB 0.12, and what it has of FerroLB's own.
+//! The keys that the format gained up to MetalLB 0.12, and FerroLB's extensions.
 
 use std::time::Duration;
 
 use super::super::parse;
-use super::super::tests::{good, peer_with, pool_with, said};
+use super::super::tests::{good, peer_with, pool_with, problems};
 use crate::model::{LargeCommunity, PeerAddress, PeerAsn, Pool};
 
 #[test]
@@ -43,7 +43,7 @@ address-pools:
     )
     .unwrap();
     let warnings: Vec<_> = parsed.warnings.iter().map(ToString::to_string).collect();
-    let expected = "f:18:18: warning: bfd-profiles[0].echo-interval: without effect where there is no echo mode";
+    let expected = "f:18:18: warning: bfd-profiles[0].echo-interval: no effect without echo mode";
     assert_eq!(warnings, [expected]);
     let config = parsed.config;
     let peer = &config.peers[0];
@@ -62,7 +62,7 @@ address-pools:
 }
 
 #[test]
-fn keys_of_our_own_say_what_resources_can() {
+fn extension_keys_cover_the_fields_of_resources() {
     let config = good(
         "\
 peers:
@@ -110,62 +110,74 @@ address-pools:
 }
 
 #[test]
-fn a_keepalive_time_alone_says_the_hold_time() {
+fn a_keepalive_time_alone_determines_the_hold_time() {
     let peer = &good(&peer_with("keepalive-time: 10s")).peers[0];
     assert_eq!((peer.hold_time.as_secs(), peer.keepalive_time.unwrap().as_secs()), (30, 10));
     let both = &good(&peer_with("keepalive-time: 30s\n  hold-time: 30s")).peers[0];
     assert_eq!(both.hold_time.as_secs(), 30);
     for (line, expected) in [
-        ("keepalive-time: 60s\n  hold-time: 30s", "expected at most the hold time, 30s, found"),
-        ("keepalive-time: 1s\n  hold-time: 0s", "expected at most the hold time, 0s, found"),
-        ("keepalive-time: 8h", "expected a time of which three are at most 65535s, found"),
-        ("keepalive-time: 10", "10 has a number without a unit, expected one such as"),
+        ("keepalive-time: 60s\n  hold-time: 30s", "expected at most the hold time of 30s, found"),
+        ("keepalive-time: 1s\n  hold-time: 0s", "expected at most the hold time of 0s, found"),
+        (
+            "keepalive-time: 8h",
+            "expected at most 21845s, because the hold time is three times as long, found",
+        ),
+        ("keepalive-time: 10", "10 has a number without a unit, expected a duration such as"),
     ] {
-        let said = said(&peer_with(line));
-        assert_eq!(said.len(), 1, "{said:?}");
-        assert!(said[0].contains(expected), "{said:?}");
+        let problems = problems(&peer_with(line));
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(expected), "{problems:?}");
     }
 }
 
 #[test]
-fn what_cannot_be_meant_of_a_peer_is_an_error() {
+fn impossible_values_of_a_peer_are_errors() {
     for (line, expected) in [
-        ("source-address: fd00::1", "an IPv4 address, as the router's is, found \"fd00::1\""),
+        ("source-address: fd00::1", "an IPv4 address, like that of the router, found \"fd00::1\""),
         ("source-address: 0.0.0.0", "an address of the node, such as 192.0.2.7"),
-        ("bfd-profile: fast", "no BFD profile is named \"fast\", expected a name of bfd-profiles"),
+        (
+            "bfd-profile: fast",
+            "no BFD profile is named \"fast\", expected a name from bfd-profiles",
+        ),
         ("dynamic-asn: external", "expected dynamic-asn or peer-asn, found both"),
         ("interface: eth1", "expected interface or peer-address, found both"),
         ("local-asn: 0", "expected a number from 1 to 4294967295, found 0"),
         ("connect-time: 100ms", "expected whole seconds from 1s to 65535s"),
         ("vrf: red", "VRFs are not supported"),
-        ("password-secret: a", "no Secret \"a\" of type kubernetes.io/basic-auth is there"),
+        ("password-secret: a", "no Secret \"a\" of type kubernetes.io/basic-auth exists"),
         ("bfd-profiel: a", "unknown key, did you mean bfd-profile?"),
     ] {
-        let said = said(&peer_with(line));
-        assert_eq!(said.len(), 1, "{line}: {said:?}");
-        assert!(said[0].contains(expected) && said[0].contains(": error: "), "{line}: {said:?}");
+        let problems = problems(&peer_with(line));
+        assert_eq!(problems.len(), 1, "{line}: {problems:?}");
+        assert!(
+            problems[0].contains(expected) && problems[0].contains(": error: "),
+            "{line}: {problems:?}"
+        );
     }
     let internal = "peers: [{my-asn: 1, peer-asn: 1, peer-address: 10.0.0.1, ebgp-multihop: true}]";
-    assert!(said(internal)[0].contains("an internal peer may always be some hops away"));
-    let long = said(&peer_with(&format!("password: {}", "x".repeat(81))));
+    assert!(
+        problems(internal)[0]
+            .contains("only for external peers, expected false for an internal peer")
+    );
+    let long = problems(&peer_with(&format!("password: {}", "x".repeat(81))));
     assert_eq!(long, ["f:5:13: error: peers[0].password: expected at most 80 octets, found 81"]);
 }
 
 #[test]
-fn a_password_that_yaml_takes_for_something_else_is_missed() {
+fn a_password_that_yaml_reads_as_something_else_gets_a_warning() {
     for value in ["", "#hunter2", "&hunter2", "~"] {
-        let said = said(&peer_with(&format!("password: {value}")));
+        let problems = problems(&peer_with(&format!("password: {value}")));
         assert_eq!(
-            said,
+            problems,
             [
-                "f:5:3: warning: peers[0].password: empty, a session without password; quote a password"
+                "f:5:3: warning: peers[0].password: empty: the session has no password; put quotes around a password"
             ],
             "{value}"
         );
     }
     for value in ["*hunter2", "!hunter2 x"] {
-        let said = said(&peer_with(&format!("password: {value}")));
-        assert!(said.len() == 1 && !said[0].contains("hunter2"), "{said:?}");
+        let problems = problems(&peer_with(&format!("password: {value}")));
+        assert!(problems.len() == 1 && !problems[0].contains("hunter2"), "{problems:?}");
     }
 }
 
@@ -187,13 +199,13 @@ fn bfd_profiles_are_checked() {
         ),
         (
             "{name: a, echo-mode: true}",
-            "bfd-profiles[0].echo-mode: without effect: FerroLB sends no echo packets, only control packets",
+            "bfd-profiles[0].echo-mode: no effect: FerroLB sends control packets only, no echo packets",
         ),
         ("{name: a}, {name: a}", "bfd-profiles[1].name: another BFD profile is named \"a\" at f:1"),
     ] {
-        let said = said(&format!("bfd-profiles: [{entry}]"));
-        assert_eq!(said.len(), 1, "{said:?}");
-        assert!(said[0].ends_with(expected), "{said:?}");
+        let problems = problems(&format!("bfd-profiles: [{entry}]"));
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].ends_with(expected), "{problems:?}");
     }
 }
 
@@ -201,29 +213,29 @@ fn bfd_profiles_are_checked() {
 fn peers_of_one_name_are_an_error() {
     let peer = "{name: a, my-asn: 1, peer-asn: 2, peer-address: 10.0.0.";
     assert_eq!(
-        said(&format!("peers:\n- {peer}1}}\n- {peer}2}}\n")),
+        problems(&format!("peers:\n- {peer}1}}\n- {peer}2}}\n")),
         ["f:3:3: error: peers[1]: another peer is named \"a\" at f:2"]
     );
 }
 
 #[test]
-fn advertisements_that_contradict_each_other_are_warned_of_and_the_first_counts() {
+fn conflicting_advertisements_get_a_warning_and_the_first_counts() {
     let text = pool_with(
         "[10.0.0.0/24]",
         "bgp-advertisements:\n  - {localpref: 100}\n  - {localpref: 200}\n  - {localpref: 100}\n  - {localpref: 200, aggregation-length: 24}\n",
     );
     assert_eq!(
-        said(&text),
+        problems(&text),
         [
-            "f:7:5: warning: address-pools[0].bgp-advertisements[1]: local preference 200 contradicts the 100 of the advertisement at f:6, for the same prefixes and peers",
-            "f:8:5: warning: address-pools[0].bgp-advertisements[2]: the same advertisement as at f:6",
-            "f:8:5: warning: address-pools[0].bgp-advertisements[2]: local preference 100 contradicts the 200 of the advertisement at f:7, for the same prefixes and peers",
+            "f:7:5: warning: address-pools[0].bgp-advertisements[1]: local preference 200 conflicts with 100 of the advertisement at f:6, for the same prefixes and peers",
+            "f:8:5: warning: address-pools[0].bgp-advertisements[2]: duplicate of the advertisement at f:6",
+            "f:8:5: warning: address-pools[0].bgp-advertisements[2]: local preference 100 conflicts with 200 of the advertisement at f:7, for the same prefixes and peers",
         ]
     );
 }
 
 #[test]
-fn a_pool_of_everything_is_taken_with_a_warning_and_costs_nothing() {
+fn a_pool_of_all_addresses_is_accepted_with_a_warning() {
     let text = pool_with("[0.0.0.0/0, '::/0']", "");
     let parsed = parse("f", &text).unwrap();
     let pool: &Pool = &parsed.config.pools[0];

@@ -1,15 +1,15 @@
 //! A summary of `metadata.managedFields`: who wrote the status of an object, and when.
 //!
-//! The list itself is often larger than the object, so that the rest of it is skipped while it is read.
+//! The list is often larger than the rest of the object. Everything else is skipped during reading.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::json::{NOWHERE, scalar};
-use super::schema::Schema;
-use super::yaml::{Key, Kind, Value};
+use super::place::Position;
+use super::schema::ScalarType;
+use super::tree::{Content, MappingKey, Scalar, Value};
 
-/// One entry of the list, without what is skipped.
+/// One entry of the list, without the skipped fields.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ManagedFields {
@@ -42,18 +42,23 @@ impl ManagedFields {
         if self.subresource.as_deref() != Some("status") {
             return None;
         }
-        let load_balancer = self.fields.and_then(|it| it.status).and_then(|it| it.load_balancer);
 
-        let entry = |key: &str, text: String| {
-            let key = Key { text: key.to_owned(), position: NOWHERE };
-            (key, Value { position: NOWHERE, kind: scalar(text, Schema::Text) })
-        };
-        let manager = self.manager.map(|it| entry("manager", it));
-        let time = self.time.map(|it| entry("time", it));
-        let owned = load_balancer.map(|_| entry("loadBalancer", "owned".to_owned()));
+        let load_balancer =
+            self.fields.and_then(|fields| fields.status).and_then(|status| status.load_balancer);
+        let pairs = [
+            ("manager", self.manager),
+            ("time", self.time),
+            ("loadBalancer", load_balancer.map(|_| "owned".to_owned())),
+        ];
 
-        let kind = Kind::Mapping(manager.into_iter().chain(time).chain(owned).collect());
-        Some(Value { position: NOWHERE, kind })
+        let mut entries = Vec::new();
+        for (key, text) in pairs {
+            let Some(text) = text else { continue };
+            let key = MappingKey { text: key.to_owned(), position: Position::NOWHERE };
+            let scalar = Scalar::new(text, ScalarType::Text);
+            entries.push((key, without_position(Content::Scalar(scalar))));
+        }
+        Some(without_position(Content::Mapping(entries)))
     }
 }
 
@@ -63,5 +68,9 @@ pub(super) fn summary(entries: Vec<ManagedFields>) -> Option<Value> {
     if summaries.is_empty() {
         return None;
     }
-    Some(Value { position: NOWHERE, kind: Kind::Sequence(summaries) })
+    Some(without_position(Content::Sequence(summaries)))
+}
+
+fn without_position(content: Content) -> Value {
+    Value { position: Position::NOWHERE, content }
 }

@@ -1,13 +1,14 @@
 //! Pools: entries of `address-pools` in the ConfigMap, IPAddressPool resources.
 
-use super::draft::{Format, Key};
 use super::field::{Field, Mapping};
-use super::report::{Place, Report};
-use super::{labels, ranges};
+use super::key::{Format, Key};
+use super::place::Place;
+use super::report::Report;
+use super::{address_ranges, selectors};
 use crate::model::{AddressRange, Pool, ServiceAllocation};
 
-/// Reads what both formats say of a pool, and where its ranges are. Name, labels, protocol and what
-/// is FerroLB's own are not among it.
+/// Reads the keys of a pool that both formats have, and the places of its ranges. Name, labels, protocol and FerroLB's
+/// extensions are read elsewhere.
 pub(crate) fn read(
     mapping: &Mapping<'_>,
     format: Format,
@@ -15,14 +16,11 @@ pub(crate) fn read(
 ) -> (Pool, Vec<Place>) {
     let (ranges, places) = addresses(mapping, report, format);
     let mut pool = Pool::new("", ranges);
-    let boolean = |key: Key, report: &mut Report<'_>| {
-        mapping.get(key.of(format)).and_then(|field| field.boolean(report))
-    };
-    pool.auto_assign = boolean(AUTO_ASSIGN, report).unwrap_or(true);
-    pool.avoid_buggy_ips = boolean(AVOID_BUGGY_IPS, report).unwrap_or(false);
-    pool.allocation = mapping
-        .get(SERVICE_ALLOCATION.of(format))
-        .and_then(|field| allocation(field, format, report));
+    pool.auto_assign = mapping.boolean(AUTO_ASSIGN.of(format), report).unwrap_or(true);
+    pool.avoid_buggy_ips = mapping.boolean(AVOID_BUGGY_IPS.of(format), report).unwrap_or(false);
+    if let Some(field) = mapping.get(SERVICE_ALLOCATION.of(format)) {
+        pool.allocation = allocation(field, format, report);
+    }
     (pool, places)
 }
 
@@ -31,17 +29,23 @@ fn addresses(
     report: &mut Report<'_>,
     format: Format,
 ) -> (Vec<AddressRange>, Vec<Place>) {
-    let Some(list) = pool.required(ADDRESSES.0, "at least one prefix or range", report) else {
+    let expected = "at least one prefix or range";
+    let Some(list) = pool.required(ADDRESSES.of(format), expected, report) else {
         return Default::default();
     };
     if list.is_empty_list() {
-        list.error(report, "empty, expected at least one prefix or range");
+        list.error(report, format!("empty, expected {expected}"));
     }
+
     let items: Vec<_> = list.list(report).collect();
-    let placed = items
-        .into_iter()
-        .filter_map(|field| Some((ranges::read(field, format, report)?, report.place_of(&field))));
-    placed.unzip()
+    let (mut ranges, mut places) = (Vec::new(), Vec::new());
+    for item in items {
+        if let Some(range) = address_ranges::read(item, format, report) {
+            ranges.push(range);
+            places.push(item.place(report));
+        }
+    }
+    (ranges, places)
 }
 
 fn allocation(
@@ -52,24 +56,27 @@ fn allocation(
     let mapping = field.mapping(report)?;
     let keys = [PRIORITY, NAMESPACES, NAMESPACE_SELECTORS, SERVICE_SELECTORS];
     mapping.only(&keys.map(|key| key.of(format)), report);
-    let mut rule = ServiceAllocation::default();
-    let priority = mapping.get(PRIORITY.of(format));
-    rule.priority =
-        priority.and_then(|field| field.integer(report, 0..=i32::MAX.unsigned_abs())).unwrap_or(0);
+
+    let mut allocation = ServiceAllocation::default();
+    if let Some(field) = mapping.get(PRIORITY.of(format)) {
+        allocation.priority = field.integer(report, 0..=i32::MAX.unsigned_abs()).unwrap_or(0);
+    }
+
     if let Some(list) = mapping.get(NAMESPACES.of(format)) {
         let items: Vec<_> = list.list(report).collect();
         for item in items {
             let Some(name) = item.word(format, report) else { continue };
-            if !rule.namespaces.insert(name.to_owned()) {
+            if !allocation.namespaces.insert(name.to_owned()) {
                 item.error(report, format!("{} is listed twice", item.shown()));
             }
         }
     }
-    rule.namespace_selectors =
-        labels::selectors(&mapping, NAMESPACE_SELECTORS.of(format), format, report);
-    rule.service_selectors =
-        labels::selectors(&mapping, SERVICE_SELECTORS.of(format), format, report);
-    Some(rule)
+
+    allocation.namespace_selectors =
+        selectors::selectors(&mapping, NAMESPACE_SELECTORS.of(format), format, report);
+    allocation.service_selectors =
+        selectors::selectors(&mapping, SERVICE_SELECTORS.of(format), format, report);
+    Some(allocation)
 }
 
 const ADDRESSES: Key = Key("addresses", "addresses");
@@ -81,5 +88,5 @@ const NAMESPACES: Key = Key("namespaces", "namespaces");
 const NAMESPACE_SELECTORS: Key = Key("namespace-selectors", "namespaceSelectors");
 const SERVICE_SELECTORS: Key = Key("service-selectors", "serviceSelectors");
 
-/// What [`read`] reads.
+/// The keys that [`read`] reads.
 pub(crate) const KEYS: [Key; 4] = [ADDRESSES, AUTO_ASSIGN, AVOID_BUGGY_IPS, SERVICE_ALLOCATION];

@@ -1,23 +1,18 @@
-//! The `metallb.io` resources of today.
+//! The `metallb.io` resources of current MetalLB.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD as BASE64;
-
-use super::draft::{
-    BgpDraft, Draft, Format, Key, L2Draft, PoolDraft, ProfileDraft, SecretDraft, Seniority,
-};
+use super::draft::{BfdProfileDraft, Draft, PoolDraft, Seniority};
 use super::field::{Field, Mapping};
-use super::labels;
+use super::key::{Format, Key};
 use super::report::Report;
-use super::unfinished::unfinished;
-use super::yaml::Value;
-use super::{advertisements, bfd_profiles, communities, own, peers, pools};
-use crate::model::{Labels, Password};
+use super::selectors;
+use super::tree::Value;
+use super::{advertisements, bfd_profiles, communities, extensions, peers, pools};
+use crate::model::Labels;
 
-/// The kinds that configure something.
+/// The kinds of resources that configure something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
-    /// v1beta1, served for old clients and without the newer fields.
+pub(crate) enum ResourceKind {
+    /// BGPPeer v1beta1, which is served for old clients and lacks the newer fields.
     OldBgpPeer,
     BgpPeer,
     IpAddressPool,
@@ -27,33 +22,32 @@ pub(crate) enum Kind {
     BfdProfile,
 }
 
-impl Kind {
-    /// The kind of an object, if it is one of these.
-    pub(crate) fn of(api_version: &str, kind: &str) -> Option<Self> {
-        Some(match (api_version, kind) {
-            ("metallb.io/v1beta1", "BGPPeer") => Self::OldBgpPeer,
-            ("metallb.io/v1beta2", "BGPPeer") => Self::BgpPeer,
-            ("metallb.io/v1beta1", "IPAddressPool") => Self::IpAddressPool,
-            ("metallb.io/v1beta1", "BGPAdvertisement") => Self::BgpAdvertisement,
-            ("metallb.io/v1beta1", "L2Advertisement") => Self::L2Advertisement,
-            ("metallb.io/v1beta1", "Community") => Self::Community,
-            ("metallb.io/v1beta1", "BFDProfile") => Self::BfdProfile,
-            _ => return None,
-        })
-    }
+impl ResourceKind {
+    /// All kinds.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::BgpPeer,
+        Self::OldBgpPeer,
+        Self::IpAddressPool,
+        Self::BgpAdvertisement,
+        Self::L2Advertisement,
+        Self::Community,
+        Self::BfdProfile,
+    ];
 
-    /// The annotations of ours that it may have, without their prefix.
-    fn own_keys(self) -> &'static [&'static str] {
+    /// Returns the API version.
+    pub(crate) fn api_version(self) -> &'static str {
         match self {
-            Self::OldBgpPeer | Self::BgpPeer => &own::PEER_KEYS,
-            Self::IpAddressPool => &own::KEYS,
-            Self::BgpAdvertisement | Self::L2Advertisement | Self::Community | Self::BfdProfile => {
-                &[]
-            }
+            Self::BgpPeer => "metallb.io/v1beta2",
+            Self::OldBgpPeer
+            | Self::IpAddressPool
+            | Self::BgpAdvertisement
+            | Self::L2Advertisement
+            | Self::Community
+            | Self::BfdProfile => "metallb.io/v1beta1",
         }
     }
 
-    /// As Kubernetes writes it.
+    /// Returns the kind as Kubernetes spells it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::OldBgpPeer | Self::BgpPeer => "BGPPeer",
@@ -64,94 +58,145 @@ impl Kind {
             Self::BfdProfile => "BFDProfile",
         }
     }
+
+    /// Returns the FerroLB annotations that the kind may have, without their prefix.
+    fn annotation_keys(self) -> &'static [&'static str] {
+        match self {
+            Self::OldBgpPeer | Self::BgpPeer => &extensions::PEER_KEYS,
+            Self::IpAddressPool => &extensions::POOL_KEYS,
+            Self::BgpAdvertisement | Self::L2Advertisement | Self::Community | Self::BfdProfile => {
+                &[]
+            }
+        }
+    }
 }
 
-/// What the metadata of an object says.
+/// The metadata of a resource.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Named<'a> {
+pub(crate) struct ResourceMetadata<'a> {
     pub(crate) namespace: &'a str,
     pub(crate) name: &'a str,
     pub(crate) labels: &'a Labels,
     pub(crate) seniority: Seniority,
 }
 
-/// Reads an object into the draft.
+/// Reads a resource into the draft.
 pub(crate) fn read(
-    kind: Kind,
-    named: Named<'_>,
+    kind: ResourceKind,
+    metadata: ResourceMetadata<'_>,
     object: &Mapping<'_>,
     at: &Field<'_>,
     draft: &mut Draft,
     report: &mut Report<'_>,
 ) {
     object.only(&["apiVersion", "kind", "metadata", "spec", "status"], report);
-    let field = object.get("spec");
-    let spec = match &field {
-        Some(spec) => spec.mapping(report),
-        // An object without a spec is one with every default, where there are defaults.
+
+    let spec_field = object.get("spec");
+    let spec = match &spec_field {
+        Some(field) => field.mapping(report),
+        // An object without a spec has every default, if there are defaults.
         None => Some(object.without_entries()),
     };
     let Some(spec) = spec else { return };
-    let metadata = object.get("metadata").and_then(|it| it.mapping(report));
-    let annotations = metadata.as_ref().and_then(|it| it.get("annotations"));
+
+    let metadata_field = object.get("metadata").and_then(|field| field.mapping(report));
+    let annotations = metadata_field.as_ref().and_then(|field| field.get("annotations"));
     let annotations = annotations.and_then(|field| field.mapping(report));
     if let Some(annotations) = &annotations {
-        own::only(annotations, kind.own_keys(), report);
+        extensions::only(annotations, kind.annotation_keys(), report);
     }
-    let format = Format::Resources;
+
+    let resource =
+        Resource { name: metadata.name, spec: &spec, annotations: annotations.as_ref(), at };
     match kind {
-        Kind::OldBgpPeer | Kind::BgpPeer => {
-            peer_keys(kind, &spec, report);
-            secret_namespace(&spec, named.namespace, report);
-            let (mut peer, is_whole) = peers::read(&spec, at, format, report);
-            peer.peer.name = named.name.to_owned();
-            if let Some(annotations) = &annotations {
-                own::read_peer(annotations, own::PREFIX, &mut peer.peer, report);
-            }
-            if is_whole {
-                draft.peers.push(peer);
-            }
+        ResourceKind::OldBgpPeer | ResourceKind::BgpPeer => {
+            check_peer_keys(kind, &spec, report);
+            check_secret_namespace(&spec, metadata.namespace, report);
+            resource.read_peer(draft, report);
         }
-        Kind::IpAddressPool => {
-            only(&spec, &pools::KEYS, report);
-            let (mut pool, ranges) = pools::read(&spec, format, report);
-            (pool.name, pool.labels) = (named.name.to_owned(), named.labels.clone());
-            if let Some(annotations) = &annotations {
-                own::read(annotations, own::PREFIX, &mut pool, report);
-            }
-            let (place, seniority) = (report.place_of(at), named.seniority);
-            draft.pools.push(PoolDraft { pool, place, ranges, seniority });
+        ResourceKind::IpAddressPool => resource.read_pool(metadata, draft, report),
+        ResourceKind::BgpAdvertisement => {
+            resource.read_bgp_advertisement(metadata.seniority, draft, report);
         }
-        Kind::BgpAdvertisement => {
-            only(&spec, &advertisements::BGP_KEYS, report);
-            let mut it: BgpDraft = advertisements::bgp(&spec, at, format, report);
-            it.advertisement.name = named.name.to_owned();
-            it.seniority = named.seniority;
-            draft.bgp_advertisements.push(it);
+        ResourceKind::L2Advertisement => resource.read_l2_advertisement(draft, report),
+        ResourceKind::Community => resource.read_communities(draft, report),
+        ResourceKind::BfdProfile => resource.read_bfd_profile(draft, report),
+    }
+}
+
+/// A resource that is being read.
+struct Resource<'a> {
+    name: &'a str,
+    spec: &'a Mapping<'a>,
+    annotations: Option<&'a Mapping<'a>>,
+    at: &'a Field<'a>,
+}
+
+impl Resource<'_> {
+    fn read_peer(&self, draft: &mut Draft, report: &mut Report<'_>) {
+        let (mut peer, is_complete) = peers::read(self.spec, self.at, Format::Resources, report);
+        peer.peer.name = self.name.to_owned();
+        if let Some(annotations) = self.annotations {
+            extensions::read_peer(annotations, extensions::PREFIX, &mut peer.peer, report);
         }
-        Kind::L2Advertisement => {
-            spec.only(&advertisements::L2_KEYS, report);
-            let mut it: L2Draft = advertisements::l2(&spec, at, report);
-            it.advertisement.name = named.name.to_owned();
-            draft.l2_advertisements.push(it);
+        if is_complete {
+            draft.peers.push(peer);
         }
-        Kind::Community => {
-            spec.only(&["communities"], report);
-            if let Some(list) = spec.get("communities") {
-                draft.aliases.extend(communities::list(list, report));
-            }
+    }
+
+    fn read_pool(
+        &self,
+        metadata: ResourceMetadata<'_>,
+        draft: &mut Draft,
+        report: &mut Report<'_>,
+    ) {
+        only(self.spec, &pools::KEYS, report);
+        let (mut pool, ranges) = pools::read(self.spec, Format::Resources, report);
+        (pool.name, pool.labels) = (self.name.to_owned(), metadata.labels.clone());
+        if let Some(annotations) = self.annotations {
+            extensions::read_pool(annotations, extensions::PREFIX, &mut pool, report);
         }
-        Kind::BfdProfile => {
-            only(&spec, &bfd_profiles::KEYS, report);
-            let mut profile = bfd_profiles::read(&spec, format, report);
-            profile.name = named.name.to_owned();
-            draft.bfd_profiles.push(ProfileDraft { profile, place: report.place_of(at) });
+        let (place, seniority) = (self.at.place(report), metadata.seniority);
+        draft.pools.push(PoolDraft { pool, place, ranges, seniority });
+    }
+
+    fn read_bgp_advertisement(
+        &self,
+        seniority: Seniority,
+        draft: &mut Draft,
+        report: &mut Report<'_>,
+    ) {
+        only(self.spec, &advertisements::BGP_KEYS, report);
+        let mut read = advertisements::bgp(self.spec, self.at, Format::Resources, report);
+        read.advertisement.name = self.name.to_owned();
+        read.seniority = seniority;
+        draft.bgp_advertisements.push(read);
+    }
+
+    fn read_l2_advertisement(&self, draft: &mut Draft, report: &mut Report<'_>) {
+        self.spec.only(&advertisements::L2_KEYS, report);
+        let mut read = advertisements::l2(self.spec, self.at, report);
+        read.advertisement.name = self.name.to_owned();
+        draft.l2_advertisements.push(read);
+    }
+
+    fn read_communities(&self, draft: &mut Draft, report: &mut Report<'_>) {
+        self.spec.only(&["communities"], report);
+        if let Some(list) = self.spec.get("communities") {
+            draft.aliases.extend(communities::list(list, report));
         }
+    }
+
+    fn read_bfd_profile(&self, draft: &mut Draft, report: &mut Report<'_>) {
+        only(self.spec, &bfd_profiles::KEYS, report);
+        let mut profile = bfd_profiles::read(self.spec, Format::Resources, report);
+        profile.name = self.name.to_owned();
+        draft.bfd_profiles.push(BfdProfileDraft { profile, place: self.at.place(report) });
     }
 }
 
 /// Returns true if a BGPPeer or a BGPAdvertisement is for a node with these labels; without labels, as if the node had
-/// none. An object whose selectors cannot be read counts as one for every node.
+/// none. An object with unreadable selectors counts as one for every node.
 pub fn selects_node(tree: &Value, labels: Option<&Labels>) -> bool {
     let mut problems = Vec::new();
     let mut report = Report::new("", &mut problems);
@@ -159,13 +204,14 @@ pub fn selects_node(tree: &Value, labels: Option<&Labels>) -> bool {
     let spec = root.as_ref().and_then(|root| root.get("spec"));
     let spec = spec.as_ref().and_then(|spec| spec.mapping(&mut report));
     let Some(spec) = spec else { return true };
-    let selectors = labels::selectors(&spec, "nodeSelectors", Format::Resources, &mut report);
-    let none = Labels::default();
-    let labels = labels.unwrap_or(&none);
+
+    let selectors = selectors::selectors(&spec, "nodeSelectors", Format::Resources, &mut report);
+    let no_labels = Labels::default();
+    let labels = labels.unwrap_or(&no_labels);
     selectors.is_empty() || !problems.is_empty() || selectors.iter().any(|it| it.matches(labels))
 }
 
-/// Puts everything in the order of the names, which the order of files and watches does not change.
+/// Sorts everything by name, so that the order does not depend on files and watches.
 pub(crate) fn sort(draft: &mut Draft) {
     draft.peers.sort_by(|a, b| a.peer.name.cmp(&b.peer.name));
     draft.pools.sort_by(|a, b| a.pool.name.cmp(&b.pool.name));
@@ -179,86 +225,27 @@ fn only(spec: &Mapping<'_>, keys: &[Key], report: &mut Report<'_>) {
     spec.only(&keys, report);
 }
 
-/// The newer fields of a v1beta1 BGPPeer are ones that the API server drops.
-fn peer_keys(kind: Kind, spec: &Mapping<'_>, report: &mut Report<'_>) {
+/// Checks the keys of a BGPPeer. The API server drops the newer fields of a v1beta1 object.
+fn check_peer_keys(kind: ResourceKind, spec: &Mapping<'_>, report: &mut Report<'_>) {
     only(spec, &peers::KEYS, report);
-    if kind != Kind::OldBgpPeer {
+    if kind != ResourceKind::OldBgpPeer {
         return;
     }
-    for key in peers::KEYS.iter().skip(peers::OLD_KEYS).map(|key| key.of(Format::Resources)) {
-        if let Some(field) = spec.get(key) {
+    for key in peers::KEYS.iter().skip(peers::OLD_KEYS) {
+        if let Some(field) = spec.get(key.of(Format::Resources)) {
             field.error(report, "not in v1beta1, expected apiVersion metallb.io/v1beta2");
         }
     }
 }
 
-/// Secrets are looked for beside the peer and nowhere else.
-fn secret_namespace(spec: &Mapping<'_>, own: &str, report: &mut Report<'_>) {
-    // What is no mapping is told where it is read.
+/// Reports a Secret in another namespace than the peer, where it is not looked for.
+fn check_secret_namespace(spec: &Mapping<'_>, namespace: &str, report: &mut Report<'_>) {
+    // A value that is not a mapping is reported where it is read.
     let secret = spec.get("passwordSecret");
     let Some(secret) = secret.as_ref().and_then(Field::entries) else { return };
-    let Some(field) = secret.get("namespace").filter(|field| !field.is_empty_text()) else {
-        return;
-    };
-    if field.string(report).is_some_and(|namespace| namespace != own) {
-        field.expected(report, &format!("{own}, the namespace of the BGPPeer"));
+    let Some(field) = secret.get_filled("namespace") else { return };
+
+    if field.string(report).is_some_and(|found| found != namespace) {
+        field.expected(report, &format!("{namespace}, the namespace of the BGPPeer"));
     }
 }
-
-/// Reads a Secret as far as it may be a peer's.
-pub(crate) fn secret(object: &Mapping<'_>, at: &Field<'_>, report: &mut Report<'_>) -> SecretDraft {
-    let type_ = object.get("type").and_then(|field| field.string(report)).unwrap_or("Opaque");
-    let place = report.place_of(at);
-    let mut secret = SecretDraft { type_: type_.to_owned(), password: None, place };
-    if type_ != SECRET_TYPE {
-        return secret;
-    }
-    // What is wrong here is told without a word of what stands there.
-    let entry = |key: &'static str| object.get(key).and_then(|field| field.entry(PASSWORD));
-    // The API server writes what is under stringData over what is under data.
-    secret.password = match (entry("stringData"), entry("data")) {
-        (Some(text), _) => password(text.into_owned(), object, report),
-        (None, Some(encoded)) => {
-            let octets = BASE64.decode(encoded.split_whitespace().collect::<String>()).ok();
-            match octets.and_then(|octets| String::from_utf8(octets).ok()) {
-                Some(text) => password(text, object, report),
-                None => {
-                    let (path, at) = (object.path.key("data"), object.position_of("data"));
-                    let mut message = "expected UTF-8 text in base64".to_owned();
-                    if let Some(hint) = unfinished(&encoded) {
-                        message.push_str(&format!(": {hint}"));
-                    }
-                    report.error(path.key(PASSWORD), at, message);
-                    None
-                }
-            }
-        }
-        (None, None) => None,
-    };
-    secret
-}
-
-fn password(text: String, object: &Mapping<'_>, report: &mut Report<'_>) -> Option<Password> {
-    let at = |key: &str| object.position_of(key);
-    let key = if object.get("stringData").is_some() { "stringData" } else { "data" };
-    if text.ends_with('\n') {
-        let message = "the password ends with a line break, which routers seldom expect";
-        report.warning(object.path.key(key).key(PASSWORD), at(key), message);
-    }
-    if let Some(hint) = unfinished(&text) {
-        let message = format!("the password is hardly this text: {hint}");
-        report.warning(object.path.key(key).key(PASSWORD), at(key), message);
-    }
-    let length = text.len();
-    if length > peers::LONGEST_PASSWORD {
-        let message =
-            format!("expected at most {} octets, found {length}", peers::LONGEST_PASSWORD);
-        report.error(object.path.key(key).key(PASSWORD), at(key), message);
-        return None;
-    }
-    (!text.is_empty()).then(|| Password::new(text))
-}
-
-/// What a Secret with a peer's password must be.
-pub(crate) const SECRET_TYPE: &str = "kubernetes.io/basic-auth";
-const PASSWORD: &str = "password";

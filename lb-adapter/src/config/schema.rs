@@ -1,42 +1,38 @@
-//! What YAML 1.1 takes a plain scalar for, as Go's YAML packages do, which MetalLB and Kubernetes
-//! read their files with.
+//! The types of plain scalars by YAML 1.1, as resolved by the Go packages that MetalLB and Kubernetes read their files
+//! with.
 
-/// What a scalar that is not null is taken for; the quoted ones are always text.
+/// The type of a scalar that is not null. Quoted scalars are always text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Schema {
+pub(crate) enum ScalarType {
     Text,
     Boolean(bool),
     Integer(i64),
-    /// Also an integer that is beyond 64 bits.
+    /// Also an integer beyond 64 bits.
     Float,
 }
 
-/// What a plain scalar is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Plain {
-    Null,
-    Value(Schema),
-}
-
-/// Judges the text of a plain scalar.
-pub(crate) fn resolve(text: &str) -> Plain {
-    Plain::Value(match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Plain::Null,
+/// Returns the type of a plain scalar with this text, or `None` if it is null.
+pub(super) fn resolve_plain(text: &str) -> Option<ScalarType> {
+    Some(match text {
+        "" | "~" | "null" | "Null" | "NULL" => return None,
         "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "true" | "True" | "TRUE" => {
-            Schema::Boolean(true)
+            ScalarType::Boolean(true)
         }
         "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "false" | "False" | "FALSE" => {
-            Schema::Boolean(false)
+            ScalarType::Boolean(false)
         }
-        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "-.inf" => Schema::Float,
-        _ => number(text),
+        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "-.inf" => {
+            ScalarType::Float
+        }
+        _ => number_or_text(text),
     })
 }
 
-fn number(text: &str) -> Schema {
+fn number_or_text(text: &str) -> ScalarType {
     if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) {
-        return Schema::Text;
+        return ScalarType::Text;
     }
+
     let text = text.replace('_', "");
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => ("-", digits),
@@ -49,16 +45,21 @@ fn number(text: &str) -> Schema {
         [b'0', _, ..] => (8, &digits[1..]),
         _ => (10, digits),
     };
+
     if !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix)) {
         let integer = i64::from_str_radix(&format!("{sign}{digits}"), radix);
-        return integer.map_or(Schema::Float, Schema::Integer);
+        return integer.map_or(ScalarType::Float, ScalarType::Integer);
     }
-    // Rust also reads "inf" and "nan", which begin with a letter and so never come here.
-    let float = |c: char| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-');
-    match text.chars().all(float) && text.parse::<f64>().is_ok() {
-        true => Schema::Float,
-        false => Schema::Text,
+
+    // Rust also parses "inf" and "nan" as numbers, but they begin with a letter and have returned above.
+    if text.chars().all(is_of_a_float) && text.parse::<f64>().is_ok() {
+        return ScalarType::Float;
     }
+    ScalarType::Text
+}
+
+fn is_of_a_float(c: char) -> bool {
+    c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-')
 }
 
 #[cfg(test)]
@@ -66,29 +67,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_scalars_are_what_yaml_1_1_makes_of_them() {
-        let cases: [(&[&str], Plain); 8] = [
-            (&["", "~", "null"], Plain::Null),
-            (&["yes", "On", "TRUE", "y"], Plain::Value(Schema::Boolean(true))),
-            (&["no", "off", "false", "N"], Plain::Value(Schema::Boolean(false))),
+    fn plain_scalars_are_resolved_as_in_yaml_1_1() {
+        let cases: [(&[&str], Option<ScalarType>); 8] = [
+            (&["", "~", "null"], None),
+            (&["yes", "On", "TRUE", "y"], Some(ScalarType::Boolean(true))),
+            (&["no", "off", "false", "N"], Some(ScalarType::Boolean(false))),
             (
                 &["16", "+16", "0x10", "020", "0o20", "1_6", "0b10000"],
-                Plain::Value(Schema::Integer(16)),
+                Some(ScalarType::Integer(16)),
             ),
-            (&["-1"], Plain::Value(Schema::Integer(-1))),
-            (&["0", "-0", "00"], Plain::Value(Schema::Integer(0))),
-            (&["1.10", "1e3", ".5", ".inf", "9223372036854775808"], Plain::Value(Schema::Float)),
+            (&["-1"], Some(ScalarType::Integer(-1))),
+            (&["0", "-0", "00"], Some(ScalarType::Integer(0))),
+            (&["1.10", "1e3", ".5", ".inf", "9223372036854775808"], Some(ScalarType::Float)),
             (
                 &[
                     "64512:10", "10.0.0.1", "1-2", "-", "+", "0x", "0xg", "089x", "tRue", "1m30s",
                     "é", ".",
                 ],
-                Plain::Value(Schema::Text),
+                Some(ScalarType::Text),
             ),
         ];
         for (texts, expected) in cases {
             for text in texts {
-                assert_eq!(resolve(text), expected, "{text}");
+                assert_eq!(resolve_plain(text), expected, "{text}");
             }
         }
     }

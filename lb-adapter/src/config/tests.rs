@@ -15,8 +15,8 @@ pub(super) fn good(text: &str) -> Config {
     parsed.config
 }
 
-/// What is said about a text, one line each.
-pub(super) fn said(text: &str) -> Vec<String> {
+/// Returns the problems of a text, one line each.
+pub(super) fn problems(text: &str) -> Vec<String> {
     let all = match parse("f", text) {
         Ok(parsed) => parsed.warnings,
         Err(failed) => failed.into_iter().collect(),
@@ -24,12 +24,12 @@ pub(super) fn said(text: &str) -> Vec<String> {
     all.iter().map(ToString::to_string).collect()
 }
 
-/// One peer with this line added.
+/// A configuration of one peer, with this line added.
 pub(super) fn peer_with(line: &str) -> String {
     format!("peers:\n- my-asn: 1\n  peer-asn: 2\n  peer-address: 10.0.0.1\n  {line}\n")
 }
 
-/// One pool with these addresses and this line added.
+/// A configuration of one pool, with these addresses and this line added.
 pub(super) fn pool_with(addresses: &str, line: &str) -> String {
     format!("address-pools:\n- name: a\n  protocol: bgp\n  addresses: {addresses}\n  {line}\n")
 }
@@ -145,7 +145,7 @@ address-pools:
 }
 
 #[test]
-fn nothing_is_a_configuration_and_null_is_absent() {
+fn an_empty_text_is_a_configuration_and_null_counts_as_absent() {
     for text in ["", "# nothing\n", "---\n", "{}", "peers:\naddress-pools:\nbgp-communities:\n"] {
         assert_eq!(good(text), Config::default(), "{text}");
     }
@@ -165,7 +165,7 @@ fn zero_is_the_default_of_port_and_local_preference() {
 }
 
 #[test]
-fn a_text_may_look_like_anything_else() {
+fn a_name_may_look_like_a_number() {
     let config = good("address-pools: [{name: 12, protocol: bgp, addresses: [10.0.0.0/24]}]");
     assert_eq!(config.pools[0].name, "12");
 }
@@ -184,14 +184,14 @@ address-pools:
   auto-assign: maybe
 ";
     assert_eq!(
-        said(text),
+        problems(text),
         [
             "f:2:3: error: peers[0].peer-asn: missing, expected an AS number",
             "f:2:3: error: peers[0].peer-address: missing, expected the router's address",
             "f:3:3: error: peers[0].peer-addres: unknown key, did you mean peer-address?",
             "f:4:1: error: adress-pools: unknown key, did you mean address-pools?",
             "f:7:13: error: address-pools[0].protocol: expected bgp or layer2, found \"BGP\"",
-            "f:8:15: error: address-pools[0].addresses[0]: \"10.0.0.0/33\" is no address range, \
+            "f:8:15: error: address-pools[0].addresses[0]: \"10.0.0.0/33\" is not an address range, \
              expected a prefix such as 192.0.2.0/24 or a range such as 192.0.2.10-192.0.2.20",
             "f:9:16: error: address-pools[0].auto-assign: expected true or false, found \"maybe\"",
         ]
@@ -199,9 +199,9 @@ address-pools:
 }
 
 #[test]
-fn an_unknown_key_without_a_like_one_gets_the_list() {
+fn an_unknown_key_without_a_similar_one_gets_the_list_of_keys() {
     assert_eq!(
-        said("pools: []"),
+        problems("pools: []"),
         [
             "f:1:1: error: pools: unknown key, expected peers, bgp-communities, address-pools or bfd-profiles"
         ]
@@ -211,26 +211,26 @@ fn an_unknown_key_without_a_like_one_gets_the_list() {
 #[test]
 fn repeated_keys_are_errors_that_name_both_places() {
     assert_eq!(
-        said("peers: []\naddress-pools: []\npeers: []\n"),
+        problems("peers: []\naddress-pools: []\npeers: []\n"),
         ["f:3:1: error: peers: repeated key, it is also at f:1"]
     );
     assert_eq!(
-        said("bgp-communities:\n  a: 1:1\n  a: 1:2\n"),
+        problems("bgp-communities:\n  a: 1:1\n  a: 1:2\n"),
         ["f:3:3: error: bgp-communities.a: repeated key, it is also at f:2"]
     );
 }
 
 #[test]
-fn values_of_the_wrong_kind_say_what_was_expected() {
+fn a_value_of_the_wrong_type_is_reported_with_what_was_expected() {
     for (text, expected) in [
         ("peers", "f:1:1: error: expected a mapping, found \"peers\""),
         ("peers: 12", "f:1:8: error: peers: expected a list, found 12"),
         ("peers: [~]", "f:1:9: error: peers[0]: expected a mapping, found nothing"),
         ("bgp-communities: []", "f:1:18: error: bgp-communities: expected a mapping, found a list"),
         ("---\n---\n{}\n---\n{}", "f:5:1: error: expected one YAML document, found another"),
-        ("a: b: c", "f:1:5: error: expected YAML: mapping values are not allowed in this context"),
+        ("a: b: c", "f:1:5: error: invalid YAML: mapping values are not allowed in this context"),
     ] {
-        assert_eq!(said(text), [expected]);
+        assert_eq!(problems(text), [expected]);
     }
 }
 
@@ -242,7 +242,10 @@ fn numbers_of_peers_are_checked() {
         ("peer-port: -1", "peer-port: expected a number from 0 to 65535, found -1"),
     ] {
         let column = 3 + line.find(": ").unwrap() + 2;
-        assert_eq!(said(&peer_with(line)), [format!("f:5:{column}: error: peers[0].{expected}")]);
+        assert_eq!(
+            problems(&peer_with(line)),
+            [format!("f:5:{column}: error: peers[0].{expected}")]
+        );
     }
     for (asn, expected) in [
         ("0", "expected a number from 1 to 4294967295, found 0"),
@@ -252,14 +255,14 @@ fn numbers_of_peers_are_checked() {
         ("", "missing, expected an AS number"),
     ] {
         let text = format!("peers: [{{peer-asn: 2, peer-address: 10.0.0.1, my-asn: {asn}}}]");
-        let said = said(&text);
-        assert_eq!(said.len(), 1, "{said:?}");
-        assert!(said[0].ends_with(&format!("peers[0].my-asn: {expected}")), "{said:?}");
+        let problems = problems(&text);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].ends_with(&format!("peers[0].my-asn: {expected}")), "{problems:?}");
     }
 }
 
 #[test]
-fn hold_times_are_durations_of_go() {
+fn hold_times_are_durations_in_go_notation() {
     for (text, seconds) in [("90s", 90), ("3s", 3), ("0", 0), ("0s", 0), ("18h12m15s", 65535)] {
         let config = good(&peer_with(&format!("hold-time: {text}")));
         assert_eq!(config.peers[0].hold_time, Duration::from_secs(seconds), "{text}");
@@ -267,11 +270,11 @@ fn hold_times_are_durations_of_go() {
     for (text, expected) in [
         (
             "120",
-            "error: peers[0].hold-time: 120 has a number without a unit, expected one such as 90s or 1m30s",
+            "error: peers[0].hold-time: 120 has a number without a unit, expected a duration such as 90s or 1m30s",
         ),
         (
             "2d",
-            "error: peers[0].hold-time: \"2d\" has a unit other than h, m, s, ms, us or ns, expected one such as 90s or 1m30s",
+            "error: peers[0].hold-time: \"2d\" has a unit other than h, m, s, ms, us or ns, expected a duration such as 90s or 1m30s",
         ),
         ("2s", "error: peers[0].hold-time: expected 0s or a time from 3s to 65535s, found \"2s\""),
         (
@@ -280,16 +283,16 @@ fn hold_times_are_durations_of_go() {
         ),
         (
             "-3s",
-            "error: peers[0].hold-time: \"-3s\" is negative, expected one such as 90s or 1m30s",
+            "error: peers[0].hold-time: \"-3s\" is negative, expected a duration such as 90s or 1m30s",
         ),
         (
             "500ms",
-            "warning: peers[0].hold-time: \"500ms\" is cut to 0s, a session without keepalives",
+            "warning: peers[0].hold-time: \"500ms\" is rounded down to 0s, which disables keepalives",
         ),
-        ("3.5s", "warning: peers[0].hold-time: \"3.5s\" is cut to 3s"),
+        ("3.5s", "warning: peers[0].hold-time: \"3.5s\" is rounded down to 3s"),
     ] {
         assert_eq!(
-            said(&peer_with(&format!("hold-time: {text}"))),
+            problems(&peer_with(&format!("hold-time: {text}"))),
             [format!("f:5:14: {expected}")]
         );
     }
@@ -307,13 +310,13 @@ fn addresses_of_peers_are_checked() {
             "router-id: expected an IPv4 address other than 0.0.0.0, found \"0.0.0.0\"",
         ),
     ] {
-        assert_eq!(said(&peer_with(line)), [format!("f:5:14: error: peers[0].{path}")]);
+        assert_eq!(problems(&peer_with(line)), [format!("f:5:14: error: peers[0].{path}")]);
     }
     for address in ["tor1", "10.0.0.0/24", "0.0.0.0", "224.0.0.1"] {
         let text = format!("peers: [{{my-asn: 1, peer-asn: 2, peer-address: {address}}}]");
         let expected = "expected the address of a router, such as 192.0.2.1, found";
         assert_eq!(
-            said(&text),
+            problems(&text),
             [format!("f:1:48: error: peers[0].peer-address: {expected} {address:?}")]
         );
     }
@@ -322,12 +325,13 @@ fn addresses_of_peers_are_checked() {
 #[test]
 fn a_password_is_never_shown() {
     for value in ["[opensesame]", "{opensesame: 1}"] {
-        let said = said(&peer_with(&format!("password: {value}")));
+        let problems = problems(&peer_with(&format!("password: {value}")));
         assert!(
-            said.len() == 1 && said[0].contains("peers[0].password: expected a text, found a "),
-            "{said:?}"
+            problems.len() == 1
+                && problems[0].contains("peers[0].password: expected a string, found a "),
+            "{problems:?}"
         );
-        assert!(!said[0].contains("opensesame"));
+        assert!(!problems[0].contains("opensesame"));
     }
     assert_eq!(good(&peer_with("password: ''")).peers[0].password, None);
     assert_eq!(good(&peer_with("password: 1234")).peers[0].password, Some(Password::new("1234")));
@@ -342,7 +346,7 @@ fn node_selectors_are_checked() {
         ),
         (
             "{match-labels: {a b: c}}",
-            "5:41: error: peers[0].node-selectors[0].match-labels[\"a b\"]: \"a b\" is no label key, expected one such as rack or example.com/rack",
+            "5:41: error: peers[0].node-selectors[0].match-labels[\"a b\"]: \"a b\" is not a label key, expected one such as rack or example.com/rack",
         ),
         (
             "{match-expressions: [{key: a, operator: in, values: [b]}]}",
@@ -362,18 +366,18 @@ fn node_selectors_are_checked() {
         ),
         (
             "{match-expressions: [{operator: Exists}]}",
-            "5:41: error: peers[0].node-selectors[0].match-expressions[0].key: missing, expected the key of a label",
+            "5:41: error: peers[0].node-selectors[0].match-expressions[0].key: missing, expected a label key",
         ),
     ] {
         assert_eq!(
-            said(&peer_with(&format!("node-selectors: [{selector}]"))),
+            problems(&peer_with(&format!("node-selectors: [{selector}]"))),
             [format!("f:{expected}")]
         );
     }
 }
 
 #[test]
-fn peers_alike_are_warned_of() {
+fn similar_peers_get_a_warning() {
     let peer =
         |extra: &str| format!("- {{my-asn: 1, peer-asn: 2, peer-address: 10.0.0.1{extra}}}\n");
     let text =
@@ -382,10 +386,10 @@ fn peers_alike_are_warned_of() {
     let names: Vec<_> = parsed.config.peers.iter().map(|peer| peer.name.as_str()).collect();
     assert_eq!(names, ["10.0.0.1:179", "10.0.0.1:179#2", "10.0.0.1:179#3"]);
     assert_eq!(
-        said(&text),
+        problems(&text),
         [
-            "f:3:3: warning: peers[1]: the same peer as at f:2, one of two sessions will be refused",
-            "f:4:3: warning: peers[2]: the same router and nodes as at f:2, which makes two sessions",
+            "f:3:3: warning: peers[1]: same peer as at f:2: the router refuses one of the two sessions",
+            "f:4:3: warning: peers[2]: same router and nodes as the peer at f:2: each node opens two sessions",
         ]
     );
     let apart = ", node-selectors: [{match-labels: {rack: b}}]";
@@ -393,11 +397,11 @@ fn peers_alike_are_warned_of() {
 }
 
 #[test]
-fn a_file_of_nonsense_gets_a_list_that_ends() {
+fn the_list_of_errors_is_limited() {
     let text: String = (0..5_000).map(|key| format!("x{key}: 1\n")).collect();
-    let said = said(&text);
-    assert_eq!(said.len(), 1_001);
-    assert_eq!(said[1_000], "f:1001:1: error: from here on no more errors are listed");
+    let problems = problems(&text);
+    assert_eq!(problems.len(), 1_001);
+    assert_eq!(problems[1_000], "f:1001:1: error: more than 1000 errors, the rest is not listed");
 }
 
 proptest! {

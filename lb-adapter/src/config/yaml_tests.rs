@@ -1,25 +1,26 @@
 use proptest::prelude::*;
 
+use super::super::place::Origin;
 use super::*;
 
-/// The tree in one line: scalars as text with the letter of their schema and where they stand.
+/// Returns a tree in one line: each scalar as its text, the letter of its type, and its position.
 fn shown(value: &Value) -> String {
     let Position { line, column } = value.position;
-    match &value.kind {
-        Kind::Null => format!("null@{line}:{column}"),
-        Kind::Scalar(scalar) => {
-            let schema = match scalar.schema {
-                Schema::Text => "t".to_owned(),
-                Schema::Boolean(value) => format!("b{value}"),
-                Schema::Integer(value) => format!("i{value}"),
-                Schema::Float => "f".to_owned(),
+    match &value.content {
+        Content::Null => format!("null@{line}:{column}"),
+        Content::Scalar(scalar) => {
+            let schema = match scalar.scalar_type {
+                ScalarType::Text => "t".to_owned(),
+                ScalarType::Boolean(value) => format!("b{value}"),
+                ScalarType::Integer(value) => format!("i{value}"),
+                ScalarType::Float => "f".to_owned(),
             };
             format!("{:?}{schema}@{line}:{column}", scalar.text)
         }
-        Kind::Sequence(items) => {
+        Content::Sequence(items) => {
             format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(" "))
         }
-        Kind::Mapping(entries) => {
+        Content::Mapping(entries) => {
             let entries = entries.iter().map(|(key, value)| {
                 let Position { line, column } = key.position;
                 format!("{}@{line}:{column}={}", key.text, shown(value))
@@ -80,7 +81,7 @@ fn a_key_without_value_is_null_at_the_key() {
 }
 
 #[test]
-fn aliases_and_merges_stand_where_their_anchor_is() {
+fn aliases_and_merges_have_the_position_of_their_anchor() {
     assert_eq!(
         one("a: &x {k: v}\nb: *x\nc:\n  <<: *x\n  l: w\n"),
         "{a@1:1={k@1:8=\"v\"t@1:11} b@2:1={k@1:8=\"v\"t@1:11} \
@@ -96,7 +97,7 @@ fn documents_are_separate_and_empty_ones_are_left_out() {
 }
 
 #[test]
-fn json_is_yaml_too_tabs_included() {
+fn json_with_tabs_is_yaml_too() {
     assert_eq!(
         one("{\n\t\"a\": [1, true, null, \"x\\u00e9\"]\n}\n"),
         "{a@2:2=[\"1\"i1@2:8 \"true\"btrue@2:11 null@2:17 \"xé\"t@2:23]}"
@@ -104,23 +105,23 @@ fn json_is_yaml_too_tabs_included() {
 }
 
 #[test]
-fn byte_order_marks_and_carriage_returns_are_no_content() {
+fn byte_order_marks_and_carriage_returns_are_not_content() {
     assert_eq!(one("\u{feff}a: 1\r\nb: x\r\n"), "{a@1:1=\"1\"i1@1:4 b@2:1=\"x\"t@2:4}");
 }
 
 #[test]
-fn what_is_no_yaml_says_where() {
+fn invalid_yaml_is_reported_at_its_position() {
     assert_eq!(
         error("a: b: c\n"),
-        "1:5: expected YAML: mapping values are not allowed in this context"
+        "1:5: invalid YAML: mapping values are not allowed in this context"
     );
-    assert_eq!(error("? [a]\n: b\n"), "1:3: expected a text as key");
+    assert_eq!(error("? [a]\n: b\n"), "1:3: expected a string as the key");
     assert_eq!(
         error("a: !foo b\n"),
-        "1:9: a tag that is not YAML's own, quote a text that begins with !"
+        "1:9: unknown tag: put quotes around a text that begins with !"
     );
-    assert_eq!(error("a: !!int b\n"), "1:10: the value does not fit its tag !!int");
-    assert_eq!(error("a: &x [*x]\n"), "1:8: an alias within its own anchor has no end");
+    assert_eq!(error("a: !!int b\n"), "1:10: the value does not match its tag !!int");
+    assert_eq!(error("a: &x [*x]\n"), "1:8: an alias inside its own anchor never ends");
     assert_eq!(error("a:\n  <<: b\n"), "2:7: expected a mapping to merge");
     for (text, at) in [("a: *b\n", "1:4: "), ("a:\n\t- x\n", "2:2: "), ("\"abc", "1:1: ")] {
         assert!(error(text).starts_with(at), "{}", error(text));
@@ -128,7 +129,7 @@ fn what_is_no_yaml_says_where() {
 }
 
 #[test]
-fn tags_of_the_core_schema_decide() {
+fn tags_of_the_core_schema_determine_the_type() {
     assert_eq!(
         one("[!!str 12, !!int '12', ! yes, !!null '', !!float 1, !!seq [], !!map {}]"),
         "[\"12\"t@1:8 \"12\"i12@1:18 \"yes\"t@1:26 null@1:38 \"1\"i1@1:50 [] {}]"
@@ -136,7 +137,7 @@ fn tags_of_the_core_schema_decide() {
 }
 
 #[test]
-fn a_mistake_costs_its_own_document_only() {
+fn a_mistake_drops_only_its_own_document() {
     let text = "a: 1\n---\nb: [\n---\nc: *x\n---\nd: 2\n";
     let (documents, _) = documents(text);
     let documents: Vec<_> = documents.iter().map(shown).collect();
@@ -160,12 +161,12 @@ fn deep_nesting_is_refused_in_every_style() {
 }
 
 #[test]
-fn a_bomb_of_aliases_is_refused() {
+fn exponential_aliases_are_refused() {
     let mut bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
     for (name, of) in ('b'..='i').zip('a'..) {
         bomb.push_str(&format!("{name}: &{name} [{}]\n", vec![format!("*{of}"); 9].join(",")));
     }
-    assert_eq!(error(&bomb), "6:34: more than 1000000 values, aliases expanded");
+    assert_eq!(error(&bomb), "6:34: more than 1000000 values after expanding aliases");
     // Nested anchors are copied at each level.
     let nested = format!("{}{}{}", "&a [".repeat(100), "x,".repeat(50_000), "]".repeat(100));
     assert!(error(&nested).contains("more than 1000000 values"), "{}", error(&nested));
@@ -173,9 +174,9 @@ fn a_bomb_of_aliases_is_refused() {
 
 fn origin(source: &str) -> Origin {
     let (documents, _) = documents(source);
-    let Kind::Mapping(entries) = &documents[0].kind else { panic!("no mapping") };
+    let Content::Mapping(entries) = &documents[0].content else { panic!("no mapping") };
     let (_, value) = entries.last().unwrap();
-    let Kind::Scalar(scalar) = &value.kind else { panic!("no scalar") };
+    let Content::Scalar(scalar) = &value.content else { panic!("no scalar") };
     scalar.origin(value.position)
 }
 
@@ -193,7 +194,7 @@ fn lines_of_a_literal_block_are_lines_of_the_source() {
 }
 
 #[test]
-fn lines_of_a_quoted_or_folded_text_are_not() {
+fn lines_of_a_quoted_or_folded_text_are_not_lines_of_the_source() {
     let scalar = |line, column| Origin::Scalar(Position { line, column });
     assert_eq!(origin("a: \"x: 1\\ny: 2\\n\"\n"), scalar(1, 4));
     assert_eq!(origin("a: >\n  x: 1\n  y: 2\n"), scalar(2, 3));

@@ -1,37 +1,38 @@
-//! The objects that configure: the ConfigMap, or the resources of today with their Secrets.
+//! The objects that configure: the ConfigMap, or `metallb.io` resources with their Secrets.
 //!
-//! Owns which of both formats is in force. While the ConfigMap is there it is the configuration, and
-//! resources beside it wait: so whoever migrates can create them one after the other, and the day
-//! the ConfigMap is deleted they take over as a whole.
+//! Owns the decision which of the two formats is in force. While the ConfigMap exists it is the configuration, and resources
+//! beside it wait. A migration can create them one after the other; when the ConfigMap is deleted, they take over as a whole.
 
 use std::collections::BTreeMap;
 
-use super::Options;
-use super::object::Metadata;
-use crate::config::draft::{Draft, Format, SecretDraft, Seniority};
+use super::metadata::Metadata;
+use super::options::{CONFIG_MAP, Options};
+use crate::config::draft::{Draft, SecretDraft, Seniority};
 use crate::config::field::{Field, Mapping};
-use crate::config::report::{self, Place, Report};
-use crate::config::resources::{self, Named};
-use crate::config::yaml::Kind;
-use crate::config::{self, Absence, Diagnostic, Secrets};
+use crate::config::key::Format;
+use crate::config::place::Place;
+use crate::config::report::{self, Report};
+use crate::config::resources::{self, ResourceKind, ResourceMetadata};
+use crate::config::tree::Content;
+use crate::config::{self, Diagnostic, MissingSecret, Secrets, passwords};
 use crate::model::Config;
 
-/// What configures, up to now.
+/// The objects that configure, so far.
 #[derive(Debug)]
 pub(super) struct Configuration<'a> {
     options: &'a Options,
-    /// From the ConfigMap, or a bare text, and where it is.
+    /// The configuration of the ConfigMap or of a bare text, and its place.
     config_map: Option<(Draft, Place)>,
-    /// ConfigMaps that are not the one looked for, and where they stand.
+    /// The ConfigMaps that are not the configuration, each with its place.
     other_config_maps: Vec<String>,
     resources: Draft,
-    /// The first of the resources, and how many there are.
+    /// The place of the first resource, and the number of resources.
     first_resource: Option<(Place, usize)>,
     secrets: BTreeMap<String, SecretDraft>,
 }
 
 impl<'a> Configuration<'a> {
-    /// Nothing yet.
+    /// A configuration without objects.
     pub(super) fn new(options: &'a Options) -> Self {
         Self {
             options,
@@ -43,71 +44,59 @@ impl<'a> Configuration<'a> {
         }
     }
 
-    /// What the ConfigMap is called, for messages.
-    fn name(&self) -> &str {
-        self.options.config_map.as_deref().unwrap_or(NAME)
+    /// Returns the name of the ConfigMap, for messages.
+    fn config_map_name(&self) -> &str {
+        self.options.config_map.as_deref().unwrap_or(CONFIG_MAP)
     }
 
-    /// Takes a ConfigMap.
+    /// Adds a ConfigMap.
     pub(super) fn add_config_map(
         &mut self,
         metadata: &Metadata,
         object: &Mapping<'_>,
         report: &mut Report<'_>,
     ) {
-        let namespace = &self.options.namespace;
-        let named = match &self.options.config_map {
-            Some(name) => metadata.name == *name,
-            // Among files there are those of others, such as kube-root-ca.crt.
-            None => !self.options.lenient || has_configuration(object),
-        };
-        if metadata.namespace != *namespace || !named {
+        if !self.is_configuration(metadata, object) {
             self.leave_out(metadata, object, report);
             return;
         }
         if let (Some((_, first)), None) = (&self.config_map, &self.options.config_map) {
             let message = format!(
-                "another ConfigMap with a configuration is at {}, expected one, or --config with the \
-                 name of one",
-                first.shown()
+                "another ConfigMap with a configuration is at {first}, expected a single one, or its \
+                 name with --config"
             );
             report.error(object.path, object.position, message);
             return;
         }
-        let place = report.placed(object.path, object.position);
-        // Whatever is wrong with it, this is the configuration.
-        let config_map = &mut self.config_map.get_or_insert_with(|| (Draft::default(), place)).0;
-        let Some(data) = object.required("data", "the configuration under the key config", report)
-        else {
-            return;
-        };
-        let Some(data) = data.mapping(report) else { return };
-        if data.fields().all(|(key, _)| key != DATA_KEY) {
-            data.only(&[DATA_KEY], report);
-            data.required(DATA_KEY, "the configuration as text", report);
-            return;
+
+        // It is the configuration even if its content cannot be read.
+        let place = report.place(object.path, object.position);
+        let (draft, _) = self.config_map.get_or_insert_with(|| (Draft::default(), place));
+        if let Some(read) = read_config_map(object, report) {
+            *draft = read;
         }
-        for (_, field) in data.fields().filter(|(key, _)| *key != DATA_KEY) {
-            field.warning(report, format!("not read, the configuration is data.{DATA_KEY}"));
+    }
+
+    /// Returns true if a ConfigMap is the configuration by its namespace and name.
+    fn is_configuration(&self, metadata: &Metadata, object: &Mapping<'_>) -> bool {
+        if metadata.namespace != self.options.namespace {
+            return false;
         }
-        // An empty text is an empty configuration, and null is as good.
-        let Some(field) = data.get(DATA_KEY) else { return };
-        let Some(text) = field.string(report) else { return };
-        let origin = match &field.value.kind {
-            Kind::Scalar(scalar) => scalar.origin(field.position()),
-            Kind::Null | Kind::Sequence(_) | Kind::Mapping(_) => return,
-        };
-        *config_map = config::read(text, &mut report.within(origin));
+        match &self.options.config_map {
+            Some(name) => metadata.name == *name,
+            // Files may also contain other ConfigMaps, such as kube-root-ca.crt.
+            None => !self.options.lenient || has_configuration(object),
+        }
     }
 
     /// Remembers a ConfigMap that is not the configuration, and reports the options that would make it so.
     fn leave_out(&mut self, metadata: &Metadata, object: &Mapping<'_>, report: &mut Report<'_>) {
         let namespace = &self.options.namespace;
-        let (name, key) = (self.name(), metadata.key());
-        let place = report.place(object.position);
+        let (name, key) = (self.config_map_name(), metadata.key());
+        let place = report.file_and_line(object.position);
 
         let mut message =
-            format!("the ConfigMap {key} is not read, the configuration is {namespace}/{name}");
+            format!("the ConfigMap {key} is ignored, the configuration is {namespace}/{name}");
         let mut other = format!("{key} at {place}");
         if has_configuration(object) {
             let mut options = Vec::new();
@@ -117,73 +106,75 @@ impl<'a> Configuration<'a> {
             if self.options.config_map.as_ref().is_some_and(|name| *name != metadata.name) {
                 options.push(format!("--config {}", metadata.name));
             }
-            let hint = format!(", which is read with {}", options.join(" "));
-            message.push_str(&hint);
-            other.push_str(&hint);
+            let options = options.join(" ");
+            message.push_str(&format!("; to read {key}, use {options}"));
+            other.push_str(&format!(" (to read it, use {options})"));
         }
         report.warning(object.path, object.position, message);
         self.other_config_maps.push(other);
     }
 
-    /// Takes a mapping without kind: a bare text where these are read, else a mistake.
+    /// Adds a mapping without kind: the bare text of a configuration if the options allow one, or else a mistake.
     pub(super) fn add_bare(
         &mut self,
         field: &Field<'_>,
         object: &Mapping<'_>,
         report: &mut Report<'_>,
     ) {
-        let bare = config::looks_like(object);
-        if self.options.lenient && bare {
-            if let Some((_, first)) = &self.config_map {
-                let message = format!("another configuration is at {}", first.shown());
-                report.error(object.path, object.position, message);
-                return;
-            }
-            let place = report.place_of(field);
-            self.config_map = Some((config::read_root(*field, report), place));
+        if !config::looks_like(object) {
+            let message = "expected a Kubernetes object with apiVersion and kind";
+            report.error(object.path, object.position, message);
             return;
         }
-        let message = match bare {
-            true => format!(
-                "expected a Kubernetes object: a configuration goes under data.{DATA_KEY} of the \
+        if !self.options.lenient {
+            let message = format!(
+                "expected a Kubernetes object: put the configuration under data.{DATA_KEY} of the \
                  ConfigMap {}/{}",
                 self.options.namespace,
-                self.name()
-            ),
-            false => "expected a Kubernetes object with apiVersion and kind".to_owned(),
-        };
-        report.error(object.path, object.position, message);
+                self.config_map_name()
+            );
+            report.error(object.path, object.position, message);
+            return;
+        }
+
+        if let Some((_, first)) = &self.config_map {
+            let message = format!("another configuration is at {first}");
+            report.error(object.path, object.position, message);
+            return;
+        }
+        let place = field.place(report);
+        self.config_map = Some((config::read_root(*field, report), place));
     }
 
-    /// Takes a `metallb.io` resource; those of other namespaces configure nothing.
+    /// Adds a `metallb.io` resource. Resources of other namespaces configure nothing.
     pub(super) fn add_resource(
         &mut self,
-        kind: resources::Kind,
+        kind: ResourceKind,
         metadata: &Metadata,
         seniority: Seniority,
         (field, object): (&Field<'_>, &Mapping<'_>),
         report: &mut Report<'_>,
     ) {
-        let namespace = &self.options.namespace;
-        if metadata.namespace != *namespace {
+        let full_name = format!("{} {}", kind.name(), metadata.key());
+        let expected_namespace = &self.options.namespace;
+        if metadata.namespace != *expected_namespace {
             let message = format!(
-                "{} {} is not read, the configuration is in the namespace {namespace}",
-                kind.name(),
-                metadata.key()
+                "{full_name} is ignored, the configuration is in the namespace {expected_namespace}"
             );
             report.warning(object.path, object.position, message);
             return;
         }
-        let first = self.first_resource.get_or_insert_with(|| (report.place_of(field), 0));
-        first.1 += 1;
-        let subject = format!("{} {}", kind.name(), metadata.key());
-        let report = &mut report.about(subject, object.path);
+
+        let (_, count) = self.first_resource.get_or_insert_with(|| (field.place(report), 0));
+        *count += 1;
+
+        let report = &mut report.about(full_name, object.path);
         let Metadata { namespace, name, labels, .. } = metadata;
-        let named = Named { namespace, name, labels, seniority };
-        resources::read(kind, named, object, field, &mut self.resources, report);
+        let metadata = ResourceMetadata { namespace, name, labels, seniority };
+        resources::read(kind, metadata, object, field, &mut self.resources, report);
     }
 
-    /// Takes a Secret; others than those beside the configuration are nobody's business.
+    /// Adds a Secret of the configuration's namespace. Others are ignored.
     pub(super) fn add_secret(
         &mut self,
         metadata: &Metadata,
@@ -192,18 +183,19 @@ impl<'a> Configuration<'a> {
         report: &mut Report<'_>,
     ) {
         if metadata.namespace == self.options.namespace {
-            let secret = resources::secret(object, field, report);
+            let secret = passwords::secret(object, field, report);
             self.secrets.insert(metadata.name.clone(), secret);
         }
     }
 
-    /// Reports if there is no configuration at all.
+    /// Reports an error if there is no configuration at all.
     pub(super) fn require(&self, name: &str, diagnostics: &mut Vec<Diagnostic>) {
         if self.config_map.is_some() || self.first_resource.is_some() {
             return;
         }
+
         let namespace = &self.options.namespace;
-        let config_map = self.name();
+        let config_map = self.config_map_name();
         let mut message = format!(
             "expected a ConfigMap {namespace}/{config_map} or metallb.io resources, found none"
         );
@@ -213,44 +205,72 @@ impl<'a> Configuration<'a> {
         diagnostics.push(Diagnostic::file_error(name, message));
     }
 
-    /// Makes the configuration of what is in force.
+    /// Makes the configuration from the format in force.
     pub(super) fn resolve(&mut self, diagnostics: &mut Vec<Diagnostic>) -> Config {
         resources::sort(&mut self.resources);
         if let (Some((_, config_map)), Some((first, count))) =
             (&self.config_map, &self.first_resource)
         {
-            let objects = if *count == 1 { "resource" } else { "resources" };
+            let resources = if *count == 1 { "resource has" } else { "resources have" };
             let message = format!(
-                "{count} metallb.io {objects} without effect while there is a configuration at {}",
-                config_map.shown()
+                "{count} metallb.io {resources} no effect while there is a configuration at {config_map}"
             );
             report::warning(diagnostics, first, message);
         }
-        let absence = match (self.options.passwords, self.options.lenient) {
-            (false, _) => Absence::Nothing,
-            (true, true) => Absence::Warning,
-            (true, false) => Absence::Error,
-        };
-        let secrets = Secrets { known: &self.secrets, absence };
-        self.draft()
-            .map_or_else(Config::default, |draft| config::resolve(draft, secrets, diagnostics))
+
+        let Some(draft) = self.draft() else { return Config::default() };
+        let secrets = Secrets { known: &self.secrets, if_missing: self.if_secret_is_missing() };
+        config::resolve(draft, secrets, diagnostics)
     }
 
-    /// What is in force, place by place.
-    pub(super) fn draft(&self) -> Option<&Draft> {
-        let resources = self.first_resource.as_ref().map(|_| &self.resources);
-        self.config_map.as_ref().map(|(draft, _)| draft).or(resources)
+    fn if_secret_is_missing(&self) -> MissingSecret {
+        if !self.options.passwords {
+            MissingSecret::Ignored
+        } else if self.options.lenient {
+            MissingSecret::Warning
+        } else {
+            MissingSecret::Error
+        }
     }
+
+    /// Returns the configuration in force as it was read, with its places.
+    pub(super) fn draft(&self) -> Option<&Draft> {
+        if let Some((draft, _)) = &self.config_map {
+            return Some(draft);
+        }
+        self.first_resource.is_some().then_some(&self.resources)
+    }
+}
+
+/// Reads the text under the key of the configuration; none, after a report, if it cannot be read.
+fn read_config_map(object: &Mapping<'_>, report: &mut Report<'_>) -> Option<Draft> {
+    let data = object.required("data", "the configuration under the key config", report)?;
+    let data = data.mapping(report)?;
+    if data.fields().all(|(key, _)| key != DATA_KEY) {
+        data.only(&[DATA_KEY], report);
+        data.required(DATA_KEY, "the configuration as text", report);
+        return None;
+    }
+    for (key, field) in data.fields() {
+        if key != DATA_KEY {
+            field.warning(report, format!("ignored, the configuration is data.{DATA_KEY}"));
+        }
+    }
+
+    // An empty text is an empty configuration, and so is null.
+    let field = data.get(DATA_KEY)?;
+    let text = field.string(report)?;
+    let Content::Scalar(scalar) = &field.value.content else { return None };
+    let origin = scalar.origin(field.position());
+    Some(config::read(text, &mut report.within(origin)))
 }
 
 /// Returns true if a ConfigMap has the key of a configuration.
 fn has_configuration(object: &Mapping<'_>) -> bool {
-    object.get("data").is_some_and(|data| match &data.value.kind {
-        Kind::Mapping(entries) => entries.iter().any(|(key, _)| key.text == DATA_KEY),
-        Kind::Null | Kind::Scalar(_) | Kind::Sequence(_) => false,
-    })
+    let data = object.get("data");
+    let Some(data) = data.as_ref().and_then(|field| field.entries()) else { return false };
+    data.fields().any(|(key, _)| key == DATA_KEY)
 }
 
-/// Where MetalLB 0.7.3 looks for its configuration.
-pub const NAME: &str = "config";
+/// The key of the configuration in the data of the ConfigMap.
 const DATA_KEY: &str = "config";

@@ -1,4 +1,4 @@
-//! Advertisements of one pool that contradict each other.
+//! Advertisements of one pool that conflict with each other.
 
 use super::tests::source;
 use super::*;
@@ -9,7 +9,7 @@ fn object(kind: &str, name: &str, spec: &str) -> String {
     )
 }
 
-/// MetalLB's rule: each pool is judged by itself, with all advertisements that select it.
+/// MetalLB's rule: each pool is checked by itself, with all advertisements that select it.
 #[test]
 fn advertisements_of_one_pool_have_one_local_preference_for_a_prefix_and_a_peer() {
     let advertisement = |name: &str, spec: &str| object("BGPAdvertisement", name, spec);
@@ -18,11 +18,11 @@ fn advertisements_of_one_pool_have_one_local_preference_for_a_prefix_and_a_peer(
     let both = object("IPAddressPool", "a", "{addresses: [10.0.0.0/24, 'fd00::/64']}");
     let problem = |pools: &str, one: &str, other: &str| {
         let text = format!("{pools}{}{}", advertisement("a", one), advertisement("b", other));
-        let told = match parse("d", &[source("f", &text)]) {
+        let reported = match parse("d", &[source("f", &text)]) {
             Ok(manifests) => manifests.warnings,
             Err(refused) => refused.as_slice().to_vec(),
         };
-        told.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        reported.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     };
 
     for (pools, one, other, expected) in [
@@ -31,49 +31,49 @@ fn advertisements_of_one_pool_have_one_local_preference_for_a_prefix_and_a_peer(
             &v4,
             "{localPref: 1}",
             "{localPref: 2}",
-            "preference 2 contradicts the 1 of the advertisement at f:6",
+            "preference 2 conflicts with 1 of the advertisement at f:6",
         ),
-        (&v4, "{ipAddressPools: [a], localPref: 1}", "{localPref: 2}", "2 contradicts the 1"),
+        (&v4, "{ipAddressPools: [a], localPref: 1}", "{localPref: 2}", "2 conflicts with 1"),
         (
             &labelled,
             "{ipAddressPoolSelectors: [{matchLabels: {tier: gold}}], localPref: 1}",
             "{ipAddressPools: [a], localPref: 2}",
-            "2 contradicts the 1",
+            "2 conflicts with 1",
         ),
-        // Not given is 0.
-        (&v4, "{localPref: 1}", "{}", "preference 0 (not set) contradicts the 1 of"),
-        (&v4, "{}", "{localPref: 1}", "preference 1 contradicts the 0 (not set) of"),
+        // A preference that is not set is 0.
+        (&v4, "{localPref: 1}", "{}", "preference 0 (not set) conflicts with 1 of"),
+        (&v4, "{}", "{localPref: 1}", "preference 1 conflicts with 0 (not set) of"),
         (&v4, "{localPref: 0, communities: ['1:1']}", "{}", ""),
         // Only the lengths of the families that the pool has count.
         (&v4, "{localPref: 1, aggregationLength: 24}", "{localPref: 2}", ""),
-        (&v4, "{localPref: 1, aggregationLengthV6: 64}", "{localPref: 2}", "2 contradicts the 1"),
-        (&both, "{localPref: 1, aggregationLength: 24}", "{localPref: 2}", "2 contradicts the 1"),
+        (&v4, "{localPref: 1, aggregationLengthV6: 64}", "{localPref: 2}", "2 conflicts with 1"),
+        (&both, "{localPref: 1, aggregationLength: 24}", "{localPref: 2}", "2 conflicts with 1"),
         (
             &both,
             "{localPref: 1, aggregationLength: 24, aggregationLengthV6: 64}",
             "{localPref: 2}",
             "",
         ),
-        // Other peers, other pools, or none; other Services, which is found when one has both.
+        // Other peers, other pools, or none; other Services, which is only found for a Service that both select.
         (&v4, "{localPref: 1, peers: [tor1]}", "{localPref: 2, peers: [tor2]}", ""),
         (
             &v4,
             "{localPref: 1, peers: [tor1, tor2]}",
             "{localPref: 2, peers: [tor2]}",
-            "2 contradicts",
+            "2 conflicts with",
         ),
         (&v4, "{localPref: 1}", "{localPref: 2, ipAddressPools: [b]}", ""),
         (&String::new(), "{localPref: 1}", "{localPref: 2}", ""),
         (&v4, "{localPref: 1}", "{localPref: 2, serviceSelectors: [{}]}", ""),
-        // Superfluous, but no contradiction: MetalLB accepts it.
-        (&v4, "{}", "{}", "the same advertisement as at f:6"),
+        // Superfluous, but not a conflict: MetalLB accepts it.
+        (&v4, "{}", "{}", "duplicate of the advertisement at f:6"),
     ] {
         let found = problem(pools, one, other);
         assert_eq!(found.is_empty(), expected.is_empty(), "{one} {other}: {found}");
         assert!(found.contains(expected), "{one} {other}: {found}");
         assert_eq!(
             found.contains("error"),
-            expected.contains("contradicts"),
+            expected.contains("conflicts with"),
             "{one} {other}: {found}"
         );
     }

@@ -1,15 +1,15 @@
-//! Which files are read, and reading them.
+//! The files that a path stands for, and their content.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::Source;
+use super::manifests::Source;
 use crate::config::Diagnostic;
 
-/// The files that a path stands for, sorted by name: itself, or if it is a directory what is
-/// directly in it and ends in `.yaml`, `.yml` or `.json`. Names that begin with a dot are left
-/// out, which editors and Kubernetes' volumes give to files that are not meant.
+/// Returns the files that a path stands for, sorted by name: the path itself, or the files of a directory that end in `.yaml`,
+/// `.yml` or `.json`. Files in subdirectories are left out, and names that begin with a dot, which editors and Kubernetes'
+/// volumes give to their own files.
 ///
 /// # Errors
 ///
@@ -18,6 +18,7 @@ pub fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
     if !fs::metadata(path)?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
+
     let mut files = Vec::new();
     for entry in fs::read_dir(path)? {
         let file = entry?.path();
@@ -30,9 +31,10 @@ pub fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn is_manifest(file: &Path) -> bool {
-    let hidden = file.file_name().is_none_or(|name| name.as_encoded_bytes().first() == Some(&b'.'));
+    let is_hidden =
+        file.file_name().is_none_or(|name| name.as_encoded_bytes().first() == Some(&b'.'));
     let extension = file.extension().and_then(|extension| extension.to_str());
-    !hidden && matches!(extension, Some("yaml" | "yml" | "json"))
+    !is_hidden && matches!(extension, Some("yaml" | "yml" | "json"))
 }
 
 /// Returns true if a path stands for stdin.
@@ -49,14 +51,9 @@ pub fn shown(path: &Path) -> String {
 pub fn load(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<Source> {
     let name = shown(path);
     if is_stdin(path) {
-        return match stdin() {
-            Ok(octets) => limited(&name, octets, diagnostics).into_iter().collect(),
-            Err(error) => {
-                diagnostics.push(Diagnostic::file_error(name, format!("cannot be read: {error}")));
-                Vec::new()
-            }
-        };
+        return source(&name, read_stdin(), diagnostics).into_iter().collect();
     }
+
     let files = match files(path) {
         Ok(files) if files.is_empty() => {
             let message = "expected files that end in .yaml, .yml or .json, found none";
@@ -69,46 +66,56 @@ pub fn load(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<Source> {
             return Vec::new();
         }
     };
+
     let mut sources = Vec::new();
     for file in files {
         let name = file.display().to_string();
-        match load_file(&file) {
-            Ok(octets) => sources.extend(limited(&name, octets, diagnostics)),
-            Err(error) => {
-                diagnostics.push(Diagnostic::file_error(name, format!("cannot be read: {error}")));
-            }
-        }
+        sources.extend(source(&name, read_file(&file), diagnostics));
     }
     sources
+}
+
+fn source(
+    name: &str,
+    octets: io::Result<Vec<u8>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Source> {
+    match octets {
+        Ok(octets) => limited(name, octets, diagnostics),
+        Err(error) => {
+            diagnostics.push(Diagnostic::file_error(name, format!("cannot be read: {error}")));
+            None
+        }
+    }
 }
 
 /// Returns the content of a file, or reports that it is too large.
 pub fn limited(name: &str, octets: Vec<u8>, diagnostics: &mut Vec<Diagnostic>) -> Option<Source> {
     if octets.len() > MAX_OCTETS {
-        let message = format!("larger than expected, at most {MAX_OCTETS} octets are read");
+        let message = format!("file is too large, at most {MAX_OCTETS} octets are read");
         diagnostics.push(Diagnostic::file_error(name, message));
         return None;
     }
     Some(Source { name: name.to_owned(), octets })
 }
 
-/// Reads stdin to its end, or one octet more than is allowed at most.
-fn stdin() -> io::Result<Vec<u8>> {
+/// Reads stdin to its end, or one octet more than the limit.
+fn read_stdin() -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
     io::stdin().lock().take(LIMIT).read_to_end(&mut octets)?;
     Ok(octets)
 }
 
-/// Reads one octet more than is allowed at most, so that the caller sees if it is too much.
-fn load_file(file: &Path) -> io::Result<Vec<u8>> {
+/// Reads a file to its end, or one octet more than the limit, so that the caller notices if it is too large.
+fn read_file(file: &Path) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
     File::open(file)?.take(LIMIT).read_to_end(&mut octets)?;
     Ok(octets)
 }
 
-/// Some 5,000 Services with their slices as the API server prints them.
+/// The largest file that is read: enough for about 5,000 Services with their slices as the API server prints them.
 const MAX_OCTETS: usize = 16 * 1024 * 1024;
-/// One more.
+/// One octet more.
 const LIMIT: u64 = 16 * 1024 * 1024 + 1;
 
 #[cfg(test)]
@@ -118,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_gives_its_manifests_by_name_and_nothing_else() {
+    fn a_directory_lists_its_manifests_by_name_and_nothing_else() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         for name in ["b.yaml", "a.yml", "c.json", "README.md", ".d.yaml", "e.yaml~"] {
@@ -133,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_an_error_of_the_file() {
+    fn a_file_that_cannot_be_read_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         let shown = path.display();
@@ -153,7 +160,7 @@ mod tests {
         assert_eq!(
             lines(read(path)),
             [format!(
-                "{shown}/large.yaml: error: larger than expected, at most 16777216 octets are read"
+                "{shown}/large.yaml: error: file is too large, at most 16777216 octets are read"
             )]
         );
     }

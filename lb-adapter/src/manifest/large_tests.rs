@@ -1,11 +1,11 @@
-//! Files of megabytes, in which everything refers to everything.
+//! Files of megabytes in which everything refers to everything.
 
 use std::fmt::Write as _;
 
 use super::tests::source;
 use super::*;
 
-fn examined(text: &str) -> Examined {
+fn examined(text: &str) -> Examination {
     let options = Options { lenient: true, ..Options::default() };
     examine(&options, "d", &[source("f", text)], Vec::new())
 }
@@ -28,11 +28,11 @@ fn a_config_map_of_ten_megabytes_is_read_to_its_end() {
     let examined = examined(&text);
     let config = examined.manifests.unwrap_or_else(|| panic!("{:?}", examined.problems)).config;
     assert_eq!(config.pools.len(), usize::try_from(count).unwrap());
-    assert_eq!(examined.problems.len(), 1_001, "the list of warnings ends");
+    assert_eq!(examined.problems.len(), 1_001, "the list of warnings is limited");
 }
 
 #[test]
-fn resources_that_all_refer_to_what_is_not_there_are_read_to_their_end() {
+fn resources_with_many_missing_references_are_read_to_their_end() {
     let mut text = String::new();
     for number in 0..6_000 {
         let _ = write!(
@@ -44,11 +44,11 @@ fn resources_that_all_refer_to_what_is_not_there_are_read_to_their_end() {
     assert!(examined.manifests.is_none());
     let errors =
         examined.problems.iter().filter(|it| it.severity == crate::config::Severity::Error);
-    assert_eq!(errors.count(), 1_001, "the list of errors ends");
+    assert_eq!(errors.count(), 1_001, "the list of errors is limited");
 }
 
 #[test]
-fn text_that_repeats_itself_or_nests_without_end_is_refused_at_its_place() {
+fn endless_aliases_and_nesting_are_refused_at_their_place() {
     for text in [
         format!("peers: {}", "[".repeat(200_000)),
         format!("peers: {}", "{a: ".repeat(200_000)),

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::object::{self, Metadata};
+use super::metadata::Metadata;
+use super::values;
 use crate::config::field::{Field, Mapping};
 use crate::config::report::Report;
 use crate::model::Node;
@@ -12,31 +13,32 @@ pub(super) fn read(metadata: Metadata, object: &Mapping<'_>, report: &mut Report
     let mut node = Node::new(metadata.name);
     node.labels = metadata.labels;
     let status = object.get("status").and_then(|field| field.mapping(report));
-    let mut addresses = Vec::new();
-    if let Some(status) = &status {
-        addresses = object::items(status, "addresses", report, address);
-        for (kind, status) in object::items(status, "conditions", report, condition) {
-            match kind.as_str() {
-                "Ready" => node.ready = status == "True",
-                "NetworkUnavailable" => node.network_unavailable = status == "True",
-                _ => {}
-            }
+    let Some(status) = &status else { return node };
+
+    // A stable sort: addresses of one type stay in the order written.
+    let mut addresses = values::items(status, "addresses", report, address);
+    addresses.sort_by_key(|(address_type, _)| *address_type);
+    node.addresses = addresses.into_iter().map(|(_, address)| address).collect();
+
+    for (condition_type, status) in values::items(status, "conditions", report, condition) {
+        match condition_type.as_str() {
+            "Ready" => node.ready = status == "True",
+            "NetworkUnavailable" => node.network_unavailable = status == "True",
+            _ => {}
         }
     }
-    // A stable sort: within a type the order is the one written.
-    addresses.sort_by_key(|(kind, _)| *kind);
-    node.addresses = addresses.into_iter().map(|(_, address)| address).collect();
     node
 }
 
-/// Type and status, which is True, False or Unknown.
+/// Reads the type and the status of a condition. The status is True, False or Unknown.
 fn condition(field: Field<'_>, report: &mut Report<'_>) -> Option<(String, String)> {
     let entry = field.mapping(report)?;
-    let kind = object::optional(&entry, "type", report, object::filled)?;
-    let status = object::optional(&entry, "status", report, object::filled)?;
-    Some((kind, status))
+    let condition_type = values::optional(&entry, "type", report, values::filled_string)?;
+    let status = values::optional(&entry, "status", report, values::filled_string)?;
+    Some((condition_type, status))
 }
 
+/// The types of addresses, in the order of preference.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum AddressType {
     Internal,
@@ -46,13 +48,14 @@ enum AddressType {
 
 fn address(field: Field<'_>, report: &mut Report<'_>) -> Option<(AddressType, IpAddr)> {
     let entry = field.mapping(report)?;
-    let kind = entry.required("type", "the type of the address", report);
-    let kind = kind.and_then(|field| field.choice(report, &ADDRESS_TYPES));
+    let address_type = entry.required("type", "the type of the address", report);
+    let address_type = address_type.and_then(|field| field.choice(report, &ADDRESS_TYPES));
     let field = entry.required("address", "the address", report)?;
-    match kind? {
-        // A host name, perhaps one that looks like an address: nothing to announce from.
+
+    match address_type? {
+        // A host name may look like an address, but routes cannot be announced from it.
         AddressType::Name => None,
-        kind => Some((kind, object::address(field, report)?)),
+        address_type => Some((address_type, values::address(field, report)?)),
     }
 }
 

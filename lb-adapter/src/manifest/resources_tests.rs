@@ -2,8 +2,10 @@
 
 use super::tests::{CONFIG, lines, source};
 use super::*;
+use crate::config::Diagnostics;
 use crate::model::{
-    Community, IpFamily, LargeCommunity, NextHopPolicy, Password, PeerAddress, PeerAsn, Protocol,
+    Community, Config, IpFamily, LargeCommunity, NextHopPolicy, Password, PeerAddress, PeerAsn,
+    Protocol,
 };
 
 const PEER: &str = "\
@@ -31,13 +33,13 @@ fn good(text: &str) -> Config {
     manifests.config
 }
 
-fn said(text: &str) -> Vec<String> {
+fn problems(text: &str) -> Vec<String> {
     lines(read(text))
 }
 
-/// What is said about a peer with this spec besides address and AS numbers.
-fn said_of_peer(spec: &str) -> Vec<String> {
-    said(&object(
+/// Returns the problems of a peer with this spec besides address and AS numbers.
+fn problems_of_peer(spec: &str) -> Vec<String> {
+    problems(&object(
         "BGPPeer",
         "tor",
         &format!("{{myASN: 1, peerASN: 2, peerAddress: 10.0.0.1, {spec}}}"),
@@ -149,7 +151,7 @@ status: {assignedIPv4: 1}
 }
 
 #[test]
-fn a_pool_that_only_layer_2_advertises_is_for_layer_2() {
+fn a_pool_with_only_l2advertisements_is_a_layer_2_pool() {
     let pools = ["a", "b", "c"].map(|name| {
         let last = name.as_bytes()[0];
         object("IPAddressPool", name, &format!("{{addresses: [10.0.{last}.0/24]}}"))
@@ -169,7 +171,7 @@ fn a_pool_that_only_layer_2_advertises_is_for_layer_2() {
 }
 
 #[test]
-fn the_order_is_that_of_the_names_whatever_the_order_of_the_files() {
+fn objects_are_sorted_by_name_in_any_order_of_files() {
     let a = object("IPAddressPool", "a", "{addresses: [10.0.0.0/24]}");
     let b = object("IPAddressPool", "b", "{addresses: [10.0.1.0/24]}");
     let names =
@@ -183,26 +185,26 @@ fn an_old_peer_is_read_without_the_newer_fields() {
     let spec = "{myASN: 1, peerASN: 2, peerAddress: 10.0.0.1, peerPort: 0, nodeSelectors: [{matchExpressions: [{key: a, operator: In, values: [b]}]}]}";
     assert_eq!(good(&old(spec)).peers[0].port, 179);
     assert_eq!(
-        said(&old("{myASN: 1, peerASN: 2, peerAddress: 10.0.0.1, localASN: 3}")),
+        problems(&old("{myASN: 1, peerASN: 2, peerAddress: 10.0.0.1, localASN: 3}")),
         ["f:4:63: error: spec.localASN: not in v1beta1, expected apiVersion metallb.io/v1beta2"]
     );
 }
 
 #[test]
-fn fields_that_are_wrong_say_what_was_expected() {
+fn wrong_fields_are_reported_with_what_was_expected() {
     for (spec, expected) in [
         ("peerPrt: 1", "error: spec.peerPrt: unknown key, did you mean peerPort?"),
         (
             "vrf: red",
-            "error: spec.vrf: VRFs are not supported, run a speaker in the VRF or leave it out",
+            "error: spec.vrf: VRFs are not supported, remove the key or run a speaker inside the VRF",
         ),
         (
             "disableMP: true",
-            "warning: spec.disableMP: without effect: FerroLB always offers multiprotocol capabilities",
+            "warning: spec.disableMP: no effect: FerroLB always offers multiprotocol capabilities",
         ),
         (
             "holdTime: 90",
-            "error: spec.holdTime: 90 has a number without a unit, expected one such as 90s or 1m30s",
+            "error: spec.holdTime: 90 has a number without a unit, expected a duration such as 90s or 1m30s",
         ),
         (
             "dynamicASN: external",
@@ -215,26 +217,26 @@ fn fields_that_are_wrong_say_what_was_expected() {
         ),
         (
             "passwordSecret: {name: s}",
-            "error: spec.passwordSecret.name: no Secret \"s\" of type kubernetes.io/basic-auth is there",
+            "error: spec.passwordSecret.name: no Secret \"s\" of type kubernetes.io/basic-auth exists",
         ),
         (
             "password: x, passwordSecret: {name: s}",
             "error: spec.passwordSecret: expected password or passwordSecret, found both",
         ),
-        ("password: 1234", "error: spec.password: expected a string, write it in quotes"),
+        ("password: 1234", "error: spec.password: expected a string, put quotes around it"),
         (
             "nodeSelectors: [{match-labels: {}}]",
             "error: spec.nodeSelectors[0].match-labels: unknown key, did you mean matchLabels?",
         ),
     ] {
-        let said = said_of_peer(spec);
-        assert_eq!(said.len(), 1, "{spec}: {said:?}");
-        assert!(said[0].ends_with(expected), "{said:?}");
+        let problems = problems_of_peer(spec);
+        assert_eq!(problems.len(), 1, "{spec}: {problems:?}");
+        assert!(problems[0].ends_with(expected), "{problems:?}");
     }
 }
 
 #[test]
-fn a_secret_must_be_one_of_a_password_and_is_never_shown() {
+fn a_secret_must_have_a_password_and_is_never_shown() {
     let peer = object(
         "BGPPeer",
         "tor",
@@ -256,7 +258,7 @@ fn a_secret_must_be_one_of_a_password_and_is_never_shown() {
         ),
         (
             format!("{basic}\nstringData: {{username: hunter2}}"),
-            "has no password, expected one under its key password",
+            "has no password, expected one under the key password",
         ),
         (
             format!("{basic}\ndata: {{password: hunter2!}}"),
@@ -264,7 +266,7 @@ fn a_secret_must_be_one_of_a_password_and_is_never_shown() {
         ),
         (
             format!("{basic}\nstringData: hunter2"),
-            "has no password, expected one under its key password",
+            "has no password, expected one under the key password",
         ),
         (format!("{basic}\nstringData: {{password: [hunter2]}}"), "has no password"),
         (
@@ -272,15 +274,15 @@ fn a_secret_must_be_one_of_a_password_and_is_never_shown() {
             "the password ends with a line break",
         ),
     ] {
-        let said = said(&secret(&rest));
-        assert!(said.iter().any(|line| line.contains(expected)), "{rest}: {said:?}");
-        assert!(said.iter().all(|line| !line.contains("hunter2")), "{said:?}");
+        let problems = problems(&secret(&rest));
+        assert!(problems.iter().any(|line| line.contains(expected)), "{rest}: {problems:?}");
+        assert!(problems.iter().all(|line| !line.contains("hunter2")), "{problems:?}");
     }
-    // Of other namespaces nobody asks.
+    // Secrets of other namespaces are not read.
     let elsewhere =
         secret(basic).replace("namespace: metallb-system}\ntype", "namespace: x}\ntype");
     assert!(
-        said(&elsewhere)[0].contains("no Secret \"s\" of type kubernetes.io/basic-auth is there")
+        problems(&elsewhere)[0].contains("no Secret \"s\" of type kubernetes.io/basic-auth exists")
     );
 }
 
@@ -304,23 +306,25 @@ fn communities_are_looked_up_among_all_objects() {
     for (community, hint) in [
         (
             "silver",
-            "expected a name of a Community resource or two numbers up to 65535 such as 64512:100, or large:64512:1:100",
+            "expected a name from a Community resource or two numbers up to 65535 such as 64512:100, or large:64512:1:100",
         ),
         ("glod", "did you mean \"gold\"?"),
-        ("no-export", "write 65535:65281, no name is built in"),
+        ("no-export", "write 65535:65281, well-known names are not built in"),
         (
             "1:65536",
-            "expected a name of a Community resource or two numbers up to 65535 such as 64512:100, or large:64512:1:100",
+            "expected a name from a Community resource or two numbers up to 65535 such as 64512:100, or large:64512:1:100",
         ),
         (
             "large:1:2",
-            "expected a name of a Community resource or two numbers up to 65535 such as 64512:100, or large:64512:1:100",
+            "expected a name from a Community resource or two numbers up to 65535 such as 64512:100, or large:64512:1:100",
         ),
     ] {
-        let said = said(&format!("{}{aliases}", advertisement(community)));
+        let problems = problems(&format!("{}{aliases}", advertisement(community)));
         assert_eq!(
-            said,
-            [format!("f:4:22: error: spec.communities[0]: {community:?} is no community, {hint}")]
+            problems,
+            [format!(
+                "f:4:22: error: spec.communities[0]: {community:?} is not a community, {hint}"
+            )]
         );
     }
     let twice = format!(
@@ -328,13 +332,13 @@ fn communities_are_looked_up_among_all_objects() {
         object("Community", "d", "{communities: [{name: gold, value: '9:9'}]}")
     );
     assert_eq!(
-        said(&twice),
+        problems(&twice),
         ["f:9:42: error: spec.communities[0].value: another community is named \"gold\" at f:4"]
     );
 }
 
 #[test]
-fn what_contradicts_between_objects_is_an_error_at_the_later_one() {
+fn conflicts_between_objects_are_errors_at_the_later_one() {
     let pool = |name: &str, range: &str| {
         object("IPAddressPool", name, &format!("{{addresses: ['{range}']}}"))
     };
@@ -354,7 +358,7 @@ fn what_contradicts_between_objects_is_an_error_at_the_later_one() {
         ),
         (
             advertisement("a", "{aggregationLength: 24, serviceSelectors: [{}]}"),
-            "f:4:49: error: spec.serviceSelectors: only host routes can be for some Services, expected no aggregation",
+            "f:4:49: error: spec.serviceSelectors: service selectors only work with host routes, expected no aggregation",
         ),
         (
             advertisement("a", "{ipAddressPools: [a, a]}"),
@@ -362,12 +366,12 @@ fn what_contradicts_between_objects_is_an_error_at_the_later_one() {
         ),
         (
             format!("{PEER}{}", PEER.replace("v1beta2", "v1beta1")),
-            "f:6:1: error: BGPPeer metallb-system/tor is already at f:1, expected one of a name",
+            "f:6:1: error: another BGPPeer is named metallb-system/tor at f:1",
         ),
     ] {
-        assert_eq!(said(&text), [expected]);
+        assert_eq!(problems(&text), [expected]);
     }
-    // The widest piece of a range decides, unlike in the ConfigMap.
+    // The widest prefix of a range decides, unlike in the ConfigMap.
     good(&format!(
         "{}{}",
         pool("a", "10.0.0.2-10.0.0.254"),
@@ -376,14 +380,14 @@ fn what_contradicts_between_objects_is_an_error_at_the_later_one() {
 }
 
 #[test]
-fn the_config_map_is_in_force_while_it_is_there() {
+fn the_config_map_is_in_force_while_it_exists() {
     let result = parse("d", &[source("c", CONFIG), source("f", PEER)]).unwrap();
     assert_eq!(result.config, Config::default());
     let warnings: Vec<_> = result.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(
         warnings,
         [
-            "f:1:1: warning: 1 metallb.io resource without effect while there is a configuration at c:1"
+            "f:1:1: warning: 1 metallb.io resource has no effect while there is a configuration at c:1"
         ]
     );
 }
@@ -392,10 +396,10 @@ fn the_config_map_is_in_force_while_it_is_there() {
 fn objects_of_other_namespaces_and_statuses_configure_nothing() {
     let elsewhere = PEER.replace("metallb-system", "other");
     assert_eq!(
-        said(&elsewhere),
+        problems(&elsewhere),
         [
             "d: error: expected a ConfigMap metallb-system/config or metallb.io resources, found none",
-            "f:1:1: warning: BGPPeer other/tor is not read, the configuration is in the namespace metallb-system",
+            "f:1:1: warning: BGPPeer other/tor is ignored, the configuration is in the namespace metallb-system",
         ]
     );
     let options = Options { namespace: "other".to_owned(), ..Options::default() };
@@ -405,7 +409,7 @@ fn objects_of_other_namespaces_and_statuses_configure_nothing() {
     good(&format!("{PEER}{status}"));
     let old = "apiVersion: metallb.io/v1beta1\nkind: AddressPool\nmetadata: {name: a}\nspec: {}\n";
     assert_eq!(
-        said(&format!("{PEER}{old}")),
+        problems(&format!("{PEER}{old}")),
         [
             "f:6:1: error: AddressPool is a kind of MetalLB before 0.15, expected an IPAddressPool and a BGPAdvertisement"
         ]
@@ -419,7 +423,7 @@ fn lists_of_the_api_server_are_read_as_json() {
          "metadata": {"name": "a", "namespace": "metallb-system", "annotations": {"ferrolb.io/allow-comunities": "1:1"}},
          "spec": {"addresses": ["10.0.0.0/24"]}}]}"#;
     assert_eq!(
-        said(list),
+        problems(list),
         [
             "f:3:114: error: items[0].metadata.annotations[\"ferrolb.io/allow-comunities\"]: unknown annotation, did you mean ferrolb.io/allow-communities?"
         ]

@@ -1,8 +1,9 @@
-//! v1 Service.
+//! v1 Services.
 
 use std::net::IpAddr;
 
-use super::object::{self, Metadata};
+use super::metadata::Metadata;
+use super::values::{self, filled_string};
 use crate::config::field::{Field, Mapping};
 use crate::config::report::Report;
 use crate::model::{
@@ -10,7 +11,7 @@ use crate::model::{
     TransportProtocol,
 };
 
-/// Reads a Service; defaults are those of the API server.
+/// Reads a Service, with the defaults of the API server.
 pub(super) fn read(
     metadata: Metadata,
     object: &Mapping<'_>,
@@ -20,50 +21,55 @@ pub(super) fn read(
     service.created = metadata.created;
     service.labels = metadata.labels;
     service.annotations = metadata.annotations;
+
     let spec = object.required("spec", "the Service's ports and selector", report)?;
-    spec_fields(&mut service, &spec.mapping(report)?, report);
+    let spec = spec.mapping(report)?;
+    read_load_balancer(&mut service, &spec, report);
+    read_backends(&mut service, &spec, report);
+    read_families(&mut service, &spec, report);
     service.status_addresses =
-        object::optional(object, "status", report, status_addresses).unwrap_or_default();
+        values::optional(object, "status", report, status_addresses).unwrap_or_default();
     Some(service)
 }
 
-fn spec_fields(service: &mut Service, spec: &Mapping<'_>, report: &mut Report<'_>) {
-    service.type_ =
-        object::optional(spec, "type", report, |field, report| field.choice(report, &TYPES))
-            .unwrap_or(ServiceType::ClusterIp);
-    service.load_balancer_ip = object::optional(spec, "loadBalancerIP", report, object::filled);
+fn read_load_balancer(service: &mut Service, spec: &Mapping<'_>, report: &mut Report<'_>) {
+    service.type_ = spec
+        .get("type")
+        .and_then(|field| field.choice(report, &TYPES))
+        .unwrap_or(ServiceType::ClusterIp);
+    service.load_balancer_ip = values::optional(spec, "loadBalancerIP", report, filled_string);
     service.load_balancer_class =
-        object::optional(spec, "loadBalancerClass", report, object::filled);
-    service.external_traffic_policy =
-        object::optional(spec, "externalTrafficPolicy", report, |field, report| {
-            field.choice(report, &TRAFFIC_POLICIES)
-        })
+        values::optional(spec, "loadBalancerClass", report, filled_string);
+    service.external_traffic_policy = spec
+        .get("externalTrafficPolicy")
+        .and_then(|field| field.choice(report, &TRAFFIC_POLICIES))
         .unwrap_or(ExternalTrafficPolicy::Cluster);
-    service.ports = object::items(spec, "ports", report, port);
+}
+
+fn read_backends(service: &mut Service, spec: &Mapping<'_>, report: &mut Report<'_>) {
+    service.ports = values::items(spec, "ports", report, port);
     service.selector = spec.get("selector").map(|field| field.strings(report)).unwrap_or_default();
-    service.ip_families = object::items(spec, "ipFamilies", report, |field, report| {
+    service.publish_not_ready_addresses =
+        spec.boolean("publishNotReadyAddresses", report).unwrap_or(false);
+}
+
+fn read_families(service: &mut Service, spec: &Mapping<'_>, report: &mut Report<'_>) {
+    service.ip_families = values::items(spec, "ipFamilies", report, |field, report| {
         field.choice(report, &[("IPv4", IpFamily::Ipv4), ("IPv6", IpFamily::Ipv6)])
     });
-    service.ip_family_policy = object::optional(spec, "ipFamilyPolicy", report, |field, report| {
-        field.choice(report, &FAMILY_POLICIES)
-    });
-    service.cluster_ips = object::items(spec, "clusterIPs", report, cluster_ip);
+    service.ip_family_policy =
+        spec.get("ipFamilyPolicy").and_then(|field| field.choice(report, &FAMILY_POLICIES));
+
+    service.cluster_ips = values::items(spec, "clusterIPs", report, cluster_ip);
     if service.cluster_ips.is_empty() {
-        service.cluster_ips =
-            object::optional(spec, "clusterIP", report, cluster_ip).into_iter().collect();
+        let cluster_ip = values::optional(spec, "clusterIP", report, cluster_ip);
+        service.cluster_ips = cluster_ip.into_iter().collect();
     }
-    service.publish_not_ready_addresses =
-        object::optional(spec, "publishNotReadyAddresses", report, |field, report| {
-            field.boolean(report)
-        })
-        .unwrap_or(false);
 }
 
 fn port(field: Field<'_>, report: &mut Report<'_>) -> Option<ServicePort> {
     let mapping = field.mapping(report)?;
-    let protocol = object::optional(&mapping, "protocol", report, |field, report| {
-        field.choice(report, &PROTOCOLS)
-    });
+    let protocol = mapping.get("protocol").and_then(|field| field.choice(report, &PROTOCOLS));
     let port = mapping.required("port", "a number from 1 to 65535", report)?;
     Some(ServicePort {
         protocol: protocol.unwrap_or(TransportProtocol::Tcp),
@@ -71,21 +77,21 @@ fn port(field: Field<'_>, report: &mut Report<'_>) -> Option<ServicePort> {
     })
 }
 
-/// A cluster address; a headless Service has the word None instead.
+/// Reads a cluster address. A headless Service has the word None instead.
 fn cluster_ip(field: Field<'_>, report: &mut Report<'_>) -> Option<IpAddr> {
     match field.string(report)? {
         "" | "None" => None,
-        _ => object::address(field, report),
+        _ => values::address(field, report),
     }
 }
 
 fn status_addresses(field: Field<'_>, report: &mut Report<'_>) -> Option<Vec<String>> {
     let status = field.mapping(report)?;
     let balancer = status.get("loadBalancer")?.mapping(report)?;
-    Some(object::items(&balancer, "ingress", report, |field, report| {
+    Some(values::items(&balancer, "ingress", report, |field, report| {
         let entry = field.mapping(report)?;
-        let ip = object::optional(&entry, "ip", report, object::filled);
-        ip.or_else(|| object::optional(&entry, "hostname", report, object::filled))
+        let ip = values::optional(&entry, "ip", report, filled_string);
+        ip.or_else(|| values::optional(&entry, "hostname", report, filled_string))
     }))
 }
 

@@ -1,15 +1,14 @@
-//! No key of a configuration is passed over in silence: each one changes what is done, or is named in an error or a
-//! warning.
+//! No key of a configuration is ignored silently: each one changes the behavior, or is named in an error or a warning.
 
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::config::draft::{Format, Key};
-use crate::config::{advertisements, bfd_profiles, own, peers, pools};
+use crate::config::key::{Format, Key};
+use crate::config::{advertisements, bfd_profiles, extensions, peers, pools};
 use crate::engine::bgp_identifier;
-use crate::model::{IpFamily, Labels, NextHopPolicy};
+use crate::model::{Config, IpFamily, Labels, NextHopPolicy, Node};
 
-/// A peer, a pool, an advertisement and a profile that say as little as they may.
+/// A peer, a pool, an advertisement and a profile with only the required keys.
 #[derive(Clone)]
 struct Text {
     format: Format,
@@ -47,7 +46,7 @@ impl Text {
         Self { format, peer, pool, advertisement, profile, layer2, annotations }
     }
 
-    /// JSON is YAML.
+    /// Returns the text as JSON, which is YAML.
     fn write(&self) -> String {
         if self.format == Format::ConfigMap {
             let (mut pool, mut profile) = (self.pool.clone(), self.profile.clone());
@@ -85,12 +84,12 @@ impl Text {
     }
 }
 
-/// What is done because of it, and what is said.
+/// Returns the behavior that follows from a text, and its problems.
 fn outcome(text: &Text) -> (Option<String>, Vec<String>) {
     let options = Options { lenient: true, ..Options::default() };
     let source = Source { name: "f".to_owned(), octets: text.write().into_bytes() };
     let examined = examine(&options, "f", &[source], Vec::new());
-    let said = examined.problems.iter().map(ToString::to_string).collect();
+    let problems = examined.problems.iter().map(ToString::to_string).collect();
     let done = examined.manifests.map(|manifests| {
         let Config { pools, bgp_advertisements, l2_advertisements, peers, .. } = &manifests.config;
         let mut node = Node::new("kube1");
@@ -100,7 +99,7 @@ fn outcome(text: &Text) -> (Option<String>, Vec<String>) {
             .map(|peer| {
                 let name = peer.bfd_profile.as_deref();
                 let bfd = name.and_then(|name| manifests.config.bfd_profile(name));
-                // That each field of a peer has an effect on its session is shown in ferrolb-node.
+                // The tests of ferrolb-node show that each field of a peer has an effect on its session.
                 let terms = (peer, peer.shown_asn(), bgp_identifier(&node, peer), bfd);
                 let carried = [IpFamily::Ipv4, IpFamily::Ipv6].map(|family| peer.carries(family));
                 let next_hop = peer.next_hop_or(&NextHopPolicy::NodeAddress).clone();
@@ -109,22 +108,22 @@ fn outcome(text: &Text) -> (Option<String>, Vec<String>) {
             .collect();
         format!("{sessions:?} {pools:?} {bgp_advertisements:?} {l2_advertisements:?}")
     });
-    (done, said)
+    (done, problems)
 }
 
-/// That the change does something, or is told by the name of the key; an error that does not name it tells nothing.
+/// Asserts that a key changes the behavior, or is named in a new problem.
 #[track_caller]
-fn heard(before: &Text, after: &Text, key: &str) {
-    let ((done, said), (done_before, said_before)) = (outcome(after), outcome(before));
-    assert!(done_before.is_some(), "{said_before:?}");
-    let named = said.iter().any(|line| line.contains(key) && !said_before.contains(line));
+fn assert_noticed(before: &Text, after: &Text, key: &str) {
+    let ((done, problems), (done_before, problems_before)) = (outcome(after), outcome(before));
+    assert!(done_before.is_some(), "{problems_before:?}");
+    let named = problems.iter().any(|line| line.contains(key) && !problems_before.contains(line));
     assert!(
         named || done.is_some_and(|done| Some(done) != done_before),
-        "{key} is passed over: {said:?}"
+        "{key} is ignored: {problems:?}"
     );
 }
 
-/// A value for a key that is not its default; as a resource has it, the ConfigMap's words are made of it.
+/// Returns a value for a key that is not its default, in the spelling of a resource.
 fn sample(key: &str) -> Value {
     let selector = json!({"matchLabels": {"a": "b"}});
     match key {
@@ -171,7 +170,7 @@ fn sample(key: &str) -> Value {
         "when-unhealthy" => json!("depreference"),
         "next-hop" => json!("session"),
         "without-capabilities" => json!("extended-message"),
-        other => panic!("a key without a sample: {other}"),
+        other => panic!("no sample for the key {other}"),
     }
 }
 
@@ -193,7 +192,7 @@ fn each(keys: &[Key], part: impl Fn(&mut Text) -> &mut Map<String, Value>) {
             let mut after = before.clone();
             let (name, value) = spelt(key, format);
             let map = part(&mut after);
-            // Two keys stand in place of another one.
+            // Two keys replace another one.
             for (own, other) in [
                 ("interface", ["peer-address", "peerAddress"]),
                 ("dynamicASN", ["peer-asn", "peerASN"]),
@@ -203,7 +202,7 @@ fn each(keys: &[Key], part: impl Fn(&mut Text) -> &mut Map<String, Value>) {
                 }
             }
             map.insert(name.clone(), value);
-            heard(&before, &after, &name);
+            assert_noticed(&before, &after, &name);
         }
     }
 }
@@ -230,30 +229,33 @@ fn every_key_of_a_bfd_profile_changes_the_session_or_is_named() {
 }
 
 #[test]
-fn every_l2advertisement_is_named_whatever_it_says() {
+fn every_l2advertisement_is_reported_with_any_key() {
     let before = Text::new(Format::Resources);
     for key in advertisements::L2_KEYS {
         let mut after = before.clone();
         after.layer2.insert(key.to_owned(), sample(key));
-        let (_, said) = outcome(&after);
-        let told = said.iter().any(|line| line.contains("layer 2 is not announced by FerroLB"));
-        assert!(told, "{key}: {said:?}");
+        let (_, problems) = outcome(&after);
+        let reported =
+            problems.iter().any(|line| line.contains("FerroLB does not announce layer 2"));
+        assert!(reported, "{key}: {problems:?}");
     }
 }
 
 #[test]
-fn every_key_of_our_own_changes_something_or_is_named() {
-    for (part, keys) in [&own::PEER_KEYS[..], &own::KEYS[..]].into_iter().enumerate() {
+fn every_extension_key_changes_something_or_is_named() {
+    for (part, keys) in
+        [&extensions::PEER_KEYS[..], &extensions::POOL_KEYS[..]].into_iter().enumerate()
+    {
         for key in keys {
             let mut before = Text::new(Format::Resources);
             if let Some(of) = ["probe-", "link-bandwidth-"].iter().find(|of| key.starts_with(**of))
             {
                 let of = of.trim_end_matches('-');
-                before.annotations[part].insert(format!("{}{of}", own::PREFIX), sample(of));
+                before.annotations[part].insert(format!("{}{of}", extensions::PREFIX), sample(of));
             }
             let mut after = before.clone();
-            after.annotations[part].insert(format!("{}{key}", own::PREFIX), sample(key));
-            heard(&before, &after, key);
+            after.annotations[part].insert(format!("{}{key}", extensions::PREFIX), sample(key));
+            assert_noticed(&before, &after, key);
             let mut before = Text::new(Format::ConfigMap);
             let target = |text: &mut Text, name: &str| {
                 let map = if part == 0 { &mut text.peer } else { &mut text.pool };
@@ -265,7 +267,7 @@ fn every_key_of_our_own_changes_something_or_is_named() {
             }
             let mut after = before.clone();
             target(&mut after, key);
-            heard(&before, &after, key);
+            assert_noticed(&before, &after, key);
         }
     }
 }
@@ -279,8 +281,11 @@ fn the_examples_have_every_key_that_has_an_effect() {
     for (format, text) in examples {
         let keys = peers::KEYS.iter().chain(&pools::KEYS).chain(&bfd_profiles::KEYS);
         let keys = keys.chain(&advertisements::BGP_KEYS).map(|key| key.of(format));
-        let prefix = if format == Format::ConfigMap { "" } else { own::PREFIX };
-        let own = own::PEER_KEYS.iter().chain(&own::KEYS).map(|key| format!("{prefix}{key}"));
+        let prefix = if format == Format::ConfigMap { "" } else { extensions::PREFIX };
+        let own = extensions::PEER_KEYS
+            .iter()
+            .chain(&extensions::POOL_KEYS)
+            .map(|key| format!("{prefix}{key}"));
         let all = keys.filter(|key| !key.is_empty()).map(str::to_owned).chain(own);
         let without_effect = ["vrf", "disable", "echo"];
         for key in all.filter(|key| !without_effect.iter().any(|it| key.starts_with(it))) {
@@ -299,26 +304,26 @@ fn a_secret_of_another_namespace_is_named() {
         .insert("passwordSecret".to_owned(), json!({"name": "s", "namespace": "metallb-system"}));
     assert!(outcome(&text).0.is_some(), "{:?}", outcome(&text).1);
     text.peer.insert("passwordSecret".to_owned(), json!({"name": "s", "namespace": "other"}));
-    let (_, said) = outcome(&text);
+    let (_, problems) = outcome(&text);
     let expected =
         "spec.passwordSecret.namespace: expected metallb-system, the namespace of the BGPPeer";
-    assert!(said.iter().any(|line| line.contains(expected)), "{said:?}");
+    assert!(problems.iter().any(|line| line.contains(expected)), "{problems:?}");
 }
 
 #[test]
-fn an_annotation_of_ours_on_another_kind_is_named() {
+fn a_ferrolb_annotation_on_another_kind_is_named() {
     let object = json!({"apiVersion": "metallb.io/v1beta1", "kind": "BGPAdvertisement",
         "metadata": {"name": "a", "annotations": {"ferrolb.io/allow-med": "1"}}, "spec": {}});
     let source = Source { name: "f".to_owned(), octets: object.to_string().into_bytes() };
     let options = Options { lenient: true, ..Options::default() };
-    let said: Vec<_> = examine(&options, "f", &[source], Vec::new()).problems;
-    let expected = "unknown annotation, expected none of ferrolb.io/ on an object of this kind";
-    assert!(said.iter().any(|it| it.message == expected), "{said:?}");
+    let problems: Vec<_> = examine(&options, "f", &[source], Vec::new()).problems;
+    let expected = "unknown annotation, objects of this kind have no ferrolb.io/ annotations";
+    assert!(problems.iter().any(|it| it.message == expected), "{problems:?}");
 }
 
-/// One mistake hides no other: if any two keys have unreadable values, both are named.
+/// A mistake hides no other: if any two keys have unreadable values, both are named.
 #[test]
-fn of_two_mistakes_both_are_named() {
+fn two_mistakes_are_both_named() {
     type Part = fn(&mut Text) -> &mut Map<String, Value>;
     let parts: [(Part, &[Key]); 4] = [
         (|text| &mut text.peer, &peers::KEYS),
@@ -326,7 +331,7 @@ fn of_two_mistakes_both_are_named() {
         (|text| &mut text.advertisement, &advertisements::BGP_KEYS),
         (|text| &mut text.profile, &bfd_profiles::KEYS),
     ];
-    // Each of these takes the place of another key, or is refused beside it before it is read.
+    // Each of these replaces another key, or is refused beside it before it is read.
     let instead =
         ["interface", "dynamicASN", "peerASN", "peerAddress", "password", "passwordSecret"];
     for format in [Format::ConfigMap, Format::Resources] {
@@ -343,11 +348,11 @@ fn of_two_mistakes_both_are_named() {
                         };
                         part(&mut text).insert(key.of(format).to_owned(), broken);
                     }
-                    let (_, said) = outcome(&text);
+                    let (_, problems) = outcome(&text);
                     for key in [one, other].map(|key| key.of(format)) {
                         let named =
-                            said.iter().any(|it| it.contains("error: ") && it.contains(key));
-                        assert!(named, "{key}: {said:?}");
+                            problems.iter().any(|it| it.contains("error: ") && it.contains(key));
+                        assert!(named, "{key}: {problems:?}");
                     }
                 }
             }
@@ -358,7 +363,7 @@ fn of_two_mistakes_both_are_named() {
 #[test]
 fn a_mistake_in_the_metadata_or_in_a_required_value_hides_no_other() {
     let options = Options { lenient: true, ..Options::default() };
-    let said = |text: &str| {
+    let problems = |text: &str| {
         let source = Source { name: "f".to_owned(), octets: text.as_bytes().to_vec() };
         let problems = examine(&options, "f", &[source], Vec::new()).problems;
         problems.iter().map(|it| it.path.clone()).collect::<Vec<_>>()
@@ -384,7 +389,7 @@ fn a_mistake_in_the_metadata_or_in_a_required_value_hides_no_other() {
         ),
         ("peers: [{my-asn: 1, next-hop: x}]", &["peers[0].peer-asn", "peers[0].next-hop"]),
     ] {
-        let found = said(text);
+        let found = problems(text);
         for path in paths {
             assert!(found.iter().any(|it| it == path), "{path}: {found:?}");
         }

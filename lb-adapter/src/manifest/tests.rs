@@ -1,8 +1,11 @@
+use std::path::Path;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::Diagnostics;
 use crate::model::{
-    Endpoint, ExternalTrafficPolicy, IpFamily, IpFamilyPolicy, ServicePort, ServiceType,
+    Config, Endpoint, ExternalTrafficPolicy, IpFamily, IpFamilyPolicy, ServicePort, ServiceType,
     TransportProtocol,
 };
 
@@ -19,7 +22,7 @@ pub(super) fn source(name: &str, text: &str) -> Source {
     Source { name: name.to_owned(), octets: text.as_bytes().to_vec() }
 }
 
-/// Reads these objects beside a configuration.
+/// Reads these objects together with a configuration.
 fn beside_config(text: &str) -> Result<Manifests, Diagnostics> {
     parse("d", &[source("config", CONFIG), source("f", text)])
 }
@@ -38,8 +41,8 @@ pub(super) fn lines(result: Result<Manifests, Diagnostics>) -> Vec<String> {
     all.iter().map(ToString::to_string).collect()
 }
 
-/// What is said about these objects, one line each.
-fn said(text: &str) -> Vec<String> {
+/// Returns the problems of these objects, one line each.
+fn problems(text: &str) -> Vec<String> {
     lines(beside_config(text))
 }
 
@@ -139,7 +142,7 @@ fn a_headless_service_has_no_cluster_address() {
 }
 
 #[test]
-fn what_the_api_server_would_refuse_is_an_error_with_its_place() {
+fn values_that_the_api_server_refuses_are_errors_at_their_place() {
     for (spec, expected) in [
         ("[]", "4:7: error: spec: expected a mapping, found a list"),
         (
@@ -181,11 +184,11 @@ fn what_the_api_server_would_refuse_is_an_error_with_its_place() {
             "4:34: error: spec.publishNotReadyAddresses: expected true or false, found 1",
         ),
     ] {
-        assert_eq!(said(&service(spec)), [format!("f:{expected}")], "{spec}");
+        assert_eq!(problems(&service(spec)), [format!("f:{expected}")], "{spec}");
     }
     let text = "apiVersion: v1\nkind: Service\nmetadata:\n  name: 12\n  creationTimestamp: yesterday\n  annotations: {metallb.universe.tf/x: 1}\nspec: {}\n";
     assert_eq!(
-        said(text),
+        problems(text),
         [
             "f:4:9: error: metadata.name: expected a string, found 12: write \"12\"",
             "f:5:22: error: metadata.creationTimestamp: expected a time such as 2018-09-12T08:30:00Z, found \"yesterday\"",
@@ -197,11 +200,11 @@ fn what_the_api_server_would_refuse_is_an_error_with_its_place() {
 #[test]
 fn objects_need_metadata_and_spec() {
     assert_eq!(
-        said(
+        problems(
             "{apiVersion: v1, kind: Service}\n---\n{apiVersion: v1, kind: Node, metadata: {}}\n---\n{apiVersion: v1, kind: Service, metadata: {name: a}}\n"
         ),
         [
-            "f:1:1: error: metadata: missing, expected the object's name at least",
+            "f:1:1: error: metadata: missing, expected at least the object's name",
             "f:1:1: error: spec: missing, expected the Service's ports and selector",
             "f:3:40: error: metadata.name: missing, expected the object's name",
             "f:5:1: error: spec: missing, expected the Service's ports and selector",
@@ -212,19 +215,19 @@ fn objects_need_metadata_and_spec() {
 #[test]
 fn names_are_those_of_kubernetes() {
     let named =
-        |name: &str| said(&format!("apiVersion: v1\nkind: Node\nmetadata: {{name: {name}}}\n"));
+        |name: &str| problems(&format!("apiVersion: v1\nkind: Node\nmetadata: {{name: {name}}}\n"));
     for name in ["a", "kube-1.example.org", "'1a'"] {
         assert_eq!(named(name), [""; 0], "{name}");
     }
     let empty = service("{}").replace("{name: web}", "{name: web, namespace: ''}");
     assert_eq!(good(&empty).services[0].key.to_string(), "default/web");
     for name in ["Kube1", "-a", "a_b", "a/b", "\"a\\eb\"", &"a".repeat(254)] {
-        let said = named(name);
+        let problems = named(name);
         assert!(
-            said.len() == 1 && said[0].starts_with("f:3:18: error: metadata.name: "),
-            "{said:?}"
+            problems.len() == 1 && problems[0].starts_with("f:3:18: error: metadata.name: "),
+            "{problems:?}"
         );
-        assert!(said[0].contains("expected lower case letters"), "{said:?}");
+        assert!(problems[0].contains("expected a name of lower case letters"), "{problems:?}");
     }
 }
 
@@ -250,13 +253,13 @@ fn slice_of_null() -> String {
 }
 
 #[test]
-fn slices_that_are_of_no_use_are_warned_of() {
+fn unusable_slices_get_a_warning() {
     assert_eq!(
-        said(&slice("addressType: FQDN\nendpoints: []")),
-        ["f:4:14: warning: addressType: FQDN endpoints are on no node, the slice is not read"]
+        problems(&slice("addressType: FQDN\nendpoints: []")),
+        ["f:4:14: warning: addressType: FQDN endpoints are on no node, the slice is ignored"]
     );
     assert_eq!(
-        said(&slice_of_null().replace("service-name", "other")),
+        problems(&slice_of_null().replace("service-name", "other")),
         [
             "f:1:1: warning: the label kubernetes.io/service-name is missing, expected the Service's name"
         ]
@@ -280,12 +283,12 @@ fn mistakes_in_slices_are_errors() {
             "5:49: error: endpoints[0].conditions.ready: expected true or false, found \"true\"",
         ),
     ] {
-        assert_eq!(said(&slice(rest)), [format!("f:{expected}")], "{rest}");
+        assert_eq!(problems(&slice(rest)), [format!("f:{expected}")], "{rest}");
     }
 }
 
 #[test]
-fn endpoints_objects_count_only_where_there_are_no_slices() {
+fn endpoints_objects_only_count_without_slices() {
     let endpoints = "\
 apiVersion: v1
 kind: Endpoints
@@ -333,50 +336,45 @@ fn lists_of_objects_are_read_with_and_without_kinds_of_their_own() {
     assert_eq!(good(list).services.len(), 1);
     let broken = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Service, metadata: {name: b}, spec: {ports: [{port: 0}]}}\n";
     assert_eq!(
-        said(broken),
+        problems(broken),
         ["f:4:78: error: items[0].spec.ports[0].port: expected a number from 1 to 65535, found 0"]
     );
 }
 
 #[test]
-fn other_kinds_are_warned_of_once_for_each_file() {
+fn other_kinds_get_one_warning_per_file() {
     let pods = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Pod\n---\napiVersion: serving.knative.dev/v1\nkind: Service\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: web}\n";
     assert_eq!(
-        said(pods),
+        problems(pods),
         [
-            "f:1:1: warning: \"Pod\" of \"v1\" is a kind that is not read, 2 times",
-            "f:8:1: warning: \"Service\" of \"serving.knative.dev/v1\" is a kind that is not read",
+            "f:1:1: warning: \"Pod\" of \"v1\" is not read (2 objects)",
+            "f:8:1: warning: \"Service\" of \"serving.knative.dev/v1\" is not read",
         ]
     );
 }
 
 #[test]
-fn what_is_no_object_is_an_error() {
+fn a_document_that_is_not_an_object_is_an_error() {
     assert_eq!(
-        said("a: 1\n---\n- x\n---\npeers: []\n---\napiVersion: v1\n"),
+        problems("a: 1\n---\n- x\n---\npeers: []\n---\napiVersion: v1\n"),
         [
             "f:1:1: error: expected a Kubernetes object with apiVersion and kind",
             "f:3:1: error: expected a mapping, found a list",
-            "f:5:1: error: expected a Kubernetes object: a configuration goes under data.config of the ConfigMap metallb-system/config",
+            "f:5:1: error: expected a Kubernetes object: put the configuration under data.config of the ConfigMap metallb-system/config",
             "f:7:1: error: expected a Kubernetes object with apiVersion and kind",
         ]
     );
 }
 
 #[test]
-fn an_object_that_is_there_twice_is_an_error_naming_both_places() {
+fn a_duplicate_object_is_an_error_that_names_both_places() {
     let one = "apiVersion: v1\nkind: Node\nmetadata: {name: a}\n";
     let sources = [source("config", CONFIG), source("x", one), source("y", one)];
-    assert_eq!(
-        lines(parse("d", &sources)),
-        ["y:1:1: error: Node a is already at x:1, expected one of a name"]
-    );
+    assert_eq!(lines(parse("d", &sources)), ["y:1:1: error: another Node is named a at x:1"]);
     let sources = [source("config", CONFIG), source("more", CONFIG)];
     assert_eq!(
         lines(parse("d", &sources)),
-        [
-            "more:1:1: error: ConfigMap metallb-system/config is already at config:1, expected one of a name"
-        ]
+        ["more:1:1: error: another ConfigMap is named metallb-system/config at config:1"]
     );
     let elsewhere =
         "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: other}\nspec: {}\n";
@@ -397,8 +395,8 @@ fn without_the_config_map_nothing_takes_effect() {
     assert_eq!(
         lines(parse("d", &[source("f", &other)])),
         [
-            "d: error: expected a ConfigMap metallb-system/config or metallb.io resources, found none but default/config at f:1, which is read with --namespace default",
-            "f:1:1: warning: the ConfigMap default/config is not read, the configuration is metallb-system/config, which is read with --namespace default",
+            "d: error: expected a ConfigMap metallb-system/config or metallb.io resources, found none but default/config at f:1 (to read it, use --namespace default)",
+            "f:1:1: warning: the ConfigMap default/config is ignored, the configuration is metallb-system/config; to read default/config, use --namespace default",
         ]
     );
 }
@@ -420,14 +418,17 @@ fn problems_of_the_configuration_have_lines_of_the_file() {
         ["f:10:17: error: peers[0].peer-asn: expected a number from 1 to 4294967295, found \"x\""]
     );
     let text = CONFIG.replace("    peers: []\n", "    peers: [\n");
-    let said = lines(parse("d", &[source("f", &text)]));
-    assert!(said.len() == 1 && said[0].starts_with("f:6:12: error: expected YAML: "), "{said:?}");
+    let problems = lines(parse("d", &[source("f", &text)]));
+    assert!(
+        problems.len() == 1 && problems[0].starts_with("f:6:12: error: invalid YAML: "),
+        "{problems:?}"
+    );
     let text = CONFIG.replace("config: |\n    peers: []\n", "config: \"a: 1\\nb: 2\\n\"\n");
     assert_eq!(
         lines(parse("d", &[source("f", &text)])),
         [
-            "f:5:11: error: a: unknown key, expected peers, bgp-communities, address-pools or bfd-profiles (line 1 of the text)",
-            "f:5:11: error: b: unknown key, expected peers, bgp-communities, address-pools or bfd-profiles (line 2 of the text)",
+            "f:5:11: error: a: unknown key, expected peers, bgp-communities, address-pools or bfd-profiles (line 1 of the embedded text)",
+            "f:5:11: error: b: unknown key, expected peers, bgp-communities, address-pools or bfd-profiles (line 2 of the embedded text)",
         ]
     );
 }
@@ -455,7 +456,7 @@ fn the_config_map_has_its_text_under_config() {
     );
     assert_eq!(
         with("data: {config: '', extras: ''}"),
-        ["f:4:28: warning: data.extras: not read, the configuration is data.config"]
+        ["f:4:28: warning: data.extras: ignored, the configuration is data.config"]
     );
     for data in ["data: {config: ''}", "data:\n  config:", "data:\n  config: |\n"] {
         assert_eq!(with(data), [""; 0], "{data}");
@@ -469,15 +470,18 @@ fn problems_of_all_files_come_at_once_in_order() {
         source("a", "\"\n"),
         Source { name: "c".to_owned(), octets: b"a: b\n# \xc3\xa9\xff\n".to_vec() },
     ];
-    let said = lines(parse("d", &sources));
-    assert_eq!(said.len(), 4, "{said:#?}");
-    assert!(said[0].starts_with("a:1:1: error: expected YAML: "), "{said:#?}");
+    let problems = lines(parse("d", &sources));
+    assert_eq!(problems.len(), 4, "{problems:#?}");
+    assert!(problems[0].starts_with("a:1:1: error: invalid YAML: "), "{problems:#?}");
     assert_eq!(
-        said[1],
-        "b:1:5: error: expected YAML: mapping values are not allowed in this context"
+        problems[1],
+        "b:1:5: error: invalid YAML: mapping values are not allowed in this context"
     );
-    assert_eq!(said[2], "b:3:47: error: metadata.name: expected a string, found 1: write \"1\"");
-    assert_eq!(said[3], "c:2:4: error: expected UTF-8 text");
+    assert_eq!(
+        problems[2],
+        "b:3:47: error: metadata.name: expected a string, found 1: write \"1\""
+    );
+    assert_eq!(problems[3], "c:2:4: error: expected UTF-8 text");
 }
 
 proptest! {

@@ -5,12 +5,12 @@
 mod names;
 mod objects;
 
-use crate::manifest::Examined;
+use crate::manifest::Examination;
 
 pub use objects::Migrated;
 
 /// Returns the resources that say what these files say, for this namespace; `None` if the files have errors.
-pub fn migrate(examined: &Examined, namespace: &str) -> Option<Migrated> {
+pub fn migrate(examined: &Examination, namespace: &str) -> Option<Migrated> {
     let (manifests, draft) = (examined.manifests.as_ref()?, examined.draft.as_ref()?);
     Some(objects::of(&manifests.config, draft, namespace))
 }

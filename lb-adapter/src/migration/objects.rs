@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::{Map, Value, json};
 
 use super::names::Names;
-use crate::config::draft::{AnyCommunity, BgpDraft, Draft};
+use crate::config::draft::{AnyCommunity, BgpAdvertisementDraft, Draft};
 use crate::model::{
     BfdProfile, BgpAdvertisement, Config, Health, LabelSelector, Peer, PeerAddress, PeerAsn,
     Permissions, Pool, PoolSelection, SelectorOperator, ServiceAllocation, WhenUnhealthy,
@@ -232,7 +232,7 @@ fn allocation(rule: &ServiceAllocation) -> Value {
 
 fn bgp_advertisement(
     advertisement: &BgpAdvertisement,
-    draft: &BgpDraft,
+    draft: &BgpAdvertisementDraft,
     pools: &Names,
     peers: &Names,
 ) -> Value {

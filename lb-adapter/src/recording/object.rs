@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::config::Diagnostic;
 use crate::config::Severity;
 use crate::engine::{Change, Engine};
-use crate::manifest::{Manifests, Options, Source, is_slip, parse_with};
+use crate::manifest::{Manifests, Options, Source, is_misspelt_kind, parse_with};
 use crate::model::ServiceKey;
 
 /// One object as it is written.
@@ -58,7 +58,9 @@ impl Kind {
             "EndpointSlice" if is("discovery.k8s.io") => Self::EndpointSlice,
             _ if RESOURCES.contains(&kind) && is("metallb.io") => Self::Resource(kind.to_owned()),
             // It is refused, as it is in a file.
-            _ if api_version.is_some_and(|it| is_slip(it, kind)) => Self::Resource(kind.to_owned()),
+            _ if api_version.is_some_and(|it| is_misspelt_kind(it, kind)) => {
+                Self::Resource(kind.to_owned())
+            }
             _ => Self::Other(kind.to_owned()),
         }
     }

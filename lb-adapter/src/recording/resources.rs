@@ -1,6 +1,6 @@
 //! The objects that configure, and which of them are in force.
 //!
-//! Owns the objects as they are written, and the answer to each step. [`InForce`] decides which of them are in force: an
+//! Owns the objects as they are written, and the answer to each step. [`EffectiveObjects`] decides which of them are in force: an
 //! object with an error leaves the configuration as it was, but stays, and is judged again whenever another object comes
 //! or goes.
 
@@ -11,9 +11,9 @@ use serde::de::DeserializeSeed as _;
 
 use super::object::{Kind, Name, Object, shown};
 use crate::config::Diagnostic;
-use crate::config::json::Part;
-use crate::config::yaml::Value;
-use crate::manifest::{Configured, InForce, Judged, ObjectKey, Options};
+use crate::config::json::ObjectPart;
+use crate::config::tree::Value;
+use crate::manifest::{ConfigPresence, EffectiveObjects, ObjectKey, Options, UpdateResult};
 use crate::model::Config;
 
 /// The result of putting objects together.
@@ -30,7 +30,7 @@ pub(super) struct Resources {
     /// The namespace and the ConfigMap that count, and how objects are read.
     pub(super) options: Options,
     written: BTreeMap<Name, Value>,
-    in_force: InForce<Name>,
+    in_force: EffectiveObjects<Name>,
     /// The problems of the objects that are not in force as they are written.
     problems: BTreeMap<Name, Vec<Diagnostic>>,
     config: Option<Arc<Config>>,
@@ -43,7 +43,7 @@ impl Resources {
         Self {
             options,
             written: BTreeMap::new(),
-            in_force: InForce::default(),
+            in_force: EffectiveObjects::default(),
             problems: BTreeMap::new(),
             config: None,
         }
@@ -75,7 +75,7 @@ impl Resources {
         let before: Vec<Name> = self.problems.keys().filter(|it| **it != name).cloned().collect();
         let (found, config) = self.judge();
         let mut why = Vec::new();
-        if found == Configured::ConfigMapGone && name.kind == Kind::ConfigMap {
+        if found == ConfigPresence::ConfigMapDeleted && name.kind == Kind::ConfigMap {
             why.push(
                 "without the ConfigMap there is no configuration: it stays in force".to_owned(),
             );
@@ -119,14 +119,14 @@ impl Resources {
 
     /// Forgets what was in force: everything is judged as if it were new.
     pub(super) fn restart(&mut self) -> Option<Arc<Config>> {
-        (self.in_force, self.config) = (InForce::default(), None);
+        (self.in_force, self.config) = (EffectiveObjects::default(), None);
         self.judge().1
     }
 
     /// Puts in force what can be, and returns the configuration if it has changed.
-    fn judge(&mut self) -> (Configured, Option<Arc<Config>>) {
-        let Judged { found, config, problems, .. } =
-            self.in_force.judge(&self.options, &self.written);
+    fn judge(&mut self) -> (ConfigPresence, Option<Arc<Config>>) {
+        let UpdateResult { presence: found, config, problems, .. } =
+            self.in_force.update(&self.options, &self.written);
         self.problems = problems;
         let config = config.map(Arc::new).filter(|config| self.config.as_ref() != Some(config));
         if let Some(config) = &config {
@@ -138,7 +138,7 @@ impl Resources {
 
 /// An object as the readers take it.
 fn tree(object: Object) -> Result<Value, serde_json::Error> {
-    Part::Object.deserialize(serde_json::Value::Object(object.fields))
+    ObjectPart::Whole.deserialize(serde_json::Value::Object(object.fields))
 }
 
 impl ObjectKey for Name {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::super::tests::{good, peer_with, said};
+use super::super::tests::{good, peer_with, problems};
 use crate::model::{MinReady, NextHopPolicy, WhenUnhealthy};
 
 fn pool_of(keys: &str) -> String {
@@ -8,7 +8,7 @@ fn pool_of(keys: &str) -> String {
 }
 
 #[test]
-fn a_pool_says_what_services_may_set_and_when_they_are_healthy() {
+fn a_pool_has_permissions_and_health_settings() {
     let config = good(&pool_of(
         "  allow-communities: ['64512:*', 'large:64512:1:*']
   allow-local-pref: 50-200
@@ -46,7 +46,7 @@ fn a_pool_says_what_services_may_set_and_when_they_are_healthy() {
 }
 
 #[test]
-fn a_peer_says_which_capabilities_are_left_out() {
+fn a_peer_can_leave_out_capabilities() {
     use crate::model::DisabledCapability;
     for (text, expected) in [
         ("all", vec![DisabledCapability::All]),
@@ -61,18 +61,18 @@ fn a_peer_says_which_capabilities_are_left_out() {
         assert_eq!(peer.without_capabilities, expected, "{text}");
     }
     for (text, wrong) in [
-        ("ipv7", "\"ipv7\" is no capability, expected some of all, ipv4-unicast"),
+        ("ipv7", "\"ipv7\" is not a capability, expected some of all, ipv4-unicast"),
         ("ipv4-unicast, ipv6-unicast", "both address families are left out"),
-        ("''", "\"\" is no capability"),
+        ("''", "\"\" is not a capability"),
     ] {
-        let said = said(&peer_with(&format!("without-capabilities: {text}")));
-        assert!(said.len() == 1 && said[0].contains(wrong), "{said:?}");
-        assert!(said[0].contains("peers[0].without-capabilities"), "{said:?}");
+        let problems = problems(&peer_with(&format!("without-capabilities: {text}")));
+        assert!(problems.len() == 1 && problems[0].contains(wrong), "{problems:?}");
+        assert!(problems[0].contains("peers[0].without-capabilities"), "{problems:?}");
     }
 }
 
 #[test]
-fn a_peer_says_the_next_hop_of_its_routes() {
+fn a_peer_can_set_the_next_hop_of_its_routes() {
     let address = |text: &str| text.parse::<std::net::IpAddr>().unwrap();
     for (text, expected) in [
         ("session", NextHopPolicy::SessionAddress),
@@ -90,18 +90,18 @@ fn a_peer_says_the_next_hop_of_its_routes() {
     }
     for text in ["self", "192.0.2.1, 192.0.2.2", "0.0.0.0", "fe80::1", "'192.0.2.1,'", "224.0.0.1"]
     {
-        let said = said(&peer_with(&format!("next-hop: {text}")));
+        let problems = problems(&peer_with(&format!("next-hop: {text}")));
         let expected = "peers[0].next-hop: expected session, node, or an address of each family";
-        assert!(said.len() == 1 && said[0].contains(expected), "{said:?}");
+        assert!(problems.len() == 1 && problems[0].contains(expected), "{problems:?}");
     }
 }
 
 #[test]
-fn what_is_wrong_with_them_is_said() {
+fn wrong_settings_are_reported() {
     for (line, expected) in [
         (
             "allow-communities: 64512:1, all",
-            "error: address-pools[0].allow-communities: \"all\" is no pattern, expected a community or pattern such as 64512:100, 64512:* or large:64512:1:*",
+            "error: address-pools[0].allow-communities: \"all\" is not a community pattern, expected a community or pattern such as 64512:100, 64512:* or large:64512:1:*",
         ),
         (
             "allow-local-pref: 9-1",
@@ -121,23 +121,20 @@ fn what_is_wrong_with_them_is_said() {
         ),
         (
             "hold-down: 5",
-            "error: address-pools[0].hold-down: 5 has a number without a unit, expected one such as 5s or 500ms",
+            "error: address-pools[0].hold-down: 5 has a number without a unit, expected a duration such as 5s or 500ms",
         ),
         (
             "when-unhealthy: drop",
             "error: address-pools[0].when-unhealthy: expected withdraw or depreference, found \"drop\"",
         ),
-        (
-            "probe-rise: 2",
-            "warning: address-pools[0].probe-rise: without effect where there is no probe",
-        ),
+        ("probe-rise: 2", "warning: address-pools[0].probe-rise: no effect without probe"),
         (
             "allow-comunities: 64512:1",
             "error: address-pools[0].allow-comunities: unknown key, did you mean allow-communities?",
         ),
     ] {
-        let said = said(&pool_of(&format!("  {line}\n")));
-        assert_eq!(said.len(), 1, "{said:?}");
-        assert!(said[0].ends_with(expected), "{said:?}");
+        let problems = problems(&pool_of(&format!("  {line}\n")));
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].ends_with(expected), "{problems:?}");
     }
 }

@@ -1,0 +1,34 @@
+//! Warnings about settings without effect, or with an effect that is hardly intended. None of them keeps a configuration from
+//! taking effect.
+
+mod advertisements;
+mod linter;
+mod peers;
+mod pools;
+mod selectors;
+mod unused;
+
+pub(crate) use linter::ClusterObjects;
+use linter::Linter;
+
+use super::diagnostic::Diagnostic;
+use super::draft::Draft;
+use crate::model::Config;
+
+/// Adds the warnings about a configuration.
+///
+/// If there are errors, whatever seems to be missing or unused may only be wrong, so that there are no warnings about it.
+pub(crate) fn lint(
+    draft: &Draft,
+    config: &Config,
+    cluster: ClusterObjects<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let mut linter = Linter::new(draft, config, cluster, diagnostics);
+    peers::check(&mut linter);
+    pools::check(&mut linter);
+    advertisements::check(&mut linter);
+    selectors::check(&mut linter);
+    unused::check_bfd_profiles(&mut linter);
+    unused::check_communities(&mut linter);
+}
