@@ -1,8 +1,8 @@
 //! Functions that several oracles share: messages around a body, and the checks of an error.
 
 use bgp_core::wire::{
-    DecodeError, ErrorKind, Frame, HEADER_LENGTH, Message, MessageLimit, MessageType, Notification,
-    WireContext,
+    DecodeError, ErrorCode, ErrorKind, Frame, HEADER_LENGTH, Message, MessageLimit, MessageType,
+    Notification, WireContext,
 };
 use bytes::{BufMut, BytesMut};
 
@@ -87,4 +87,17 @@ pub fn judge_text(text: &str) {
 #[must_use]
 pub fn occurs(part: &[u8], whole: &[u8]) -> bool {
     part.is_empty() || whole.windows(part.len()).any(|window| window == part)
+}
+
+/// A NOTIFICATION for an error in a message only sends back octets that the peer sent.
+pub fn judge_echo(notification: &Notification, log: &[u8]) {
+    let of_message = matches!(
+        notification.code,
+        ErrorCode::MESSAGE_HEADER | ErrorCode::UPDATE_MESSAGE | ErrorCode::ROUTE_REFRESH
+    );
+    // The code of a missing attribute was not sent by the peer.
+    let missing = notification.code == ErrorCode::UPDATE_MESSAGE && notification.subcode == 3;
+    if of_message && !missing {
+        assert!(occurs(&notification.data, log), "{notification}: was not received");
+    }
 }

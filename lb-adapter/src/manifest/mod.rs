@@ -44,6 +44,8 @@ pub use parse::{parse, parse_with, read, read_with};
 pub(crate) use service_places::{ServicePlace, ServicePlaces};
 
 #[cfg(test)]
+mod arbitrary_tests;
+#[cfg(test)]
 mod conflicts_tests;
 #[cfg(test)]
 mod large_tests;

@@ -1,7 +1,5 @@
 use std::path::Path;
 
-use proptest::prelude::*;
-
 use super::*;
 use crate::config::Diagnostics;
 use crate::model::{
@@ -23,7 +21,7 @@ pub(super) fn source(name: &str, text: &str) -> Source {
 }
 
 /// Reads these objects together with a configuration.
-fn beside_config(text: &str) -> Result<Manifests, Diagnostics> {
+pub(super) fn beside_config(text: &str) -> Result<Manifests, Diagnostics> {
     parse("d", &[source("config", CONFIG), source("f", text)])
 }
 
@@ -482,22 +480,4 @@ fn problems_of_all_files_come_at_once_in_order() {
         "b:3:47: error: metadata.name: expected a string, found 1: write \"1\""
     );
     assert_eq!(problems[3], "c:2:4: error: expected UTF-8 text");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
-
-    #[test]
-    fn arbitrary_octets_do_not_panic(octets in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = parse("d", &[Source { name: "f".to_owned(), octets }]);
-    }
-
-    #[test]
-    fn a_manifest_with_any_line_replaced_does_not_panic(line in 0_usize..80, with in "\\PC{0,30}") {
-        let text = include_str!("../../../examples/reference/services.yaml");
-        let changed: Vec<_> = text.lines().enumerate()
-            .map(|(index, old)| if index == line { with.as_str() } else { old })
-            .collect();
-        let _ = beside_config(&changed.join("\n"));
-    }
 }

@@ -309,7 +309,7 @@ fn a_service_says_what_its_pool_allows() {
 fn a_kind_that_is_nearly_one_of_ours_is_refused_as_in_a_file() {
     let mut world = World::new();
     for (version, kind, expected) in [
-        ("metallb.io/v1beta2", "IPAddressPool", "IPAddressPool is metallb.io/v1beta1"),
+        ("metallb.io/v1beta2", "IPAddressPool", "IPAddressPool has apiVersion metallb.io/v1beta1"),
         ("metallb.io/v1beta1", "BGPAdvertisment", "did you mean BGPAdvertisement"),
     ] {
         let object = json!({"apiVersion": version, "kind": kind,
