@@ -84,6 +84,7 @@ fn summary(
         format!("{:.1}", view.least() * 1e9 / updates),
         format!("{:.0}", walked.prefixes() as f64 / view.median() / 1e6),
     ];
+
     for measured in measured.iter().skip(1) {
         let median = measured.median() / limit.median();
         let least = measured.least() / limit.least();

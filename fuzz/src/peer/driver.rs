@@ -437,7 +437,7 @@ impl Driver {
         }
     }
 
-    /// When all pending routes are sent, the peer has exactly the desired routes.
+    /// Checks that the peer has exactly the desired routes once no route is pending.
     fn judge_advertised(&self) {
         let Some(session) = self.peer.endpoints() else { return };
         let wire = if session.remote.port() == 179 { &self.outgoing } else { &self.incoming };
