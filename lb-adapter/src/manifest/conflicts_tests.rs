@@ -78,3 +78,20 @@ fn advertisements_of_one_pool_have_one_local_preference_for_a_prefix_and_a_peer(
         );
     }
 }
+
+#[test]
+fn advertisements_beyond_the_limit_of_comparisons_are_counted_in_a_warning() {
+    let warnings = |count: usize| {
+        let mut text = object("IPAddressPool", "a", "{addresses: [10.0.0.0/24]}");
+        for number in 0..count {
+            let peer = format!("{{peers: [tor{number}]}}");
+            text.push_str(&object("BGPAdvertisement", &format!("a{number}"), &peer));
+        }
+        parse("d", &[source("f", &text)]).unwrap().warnings
+    };
+
+    assert_eq!(warnings(100), []);
+    let found: Vec<String> = warnings(103).iter().map(|it| it.message.clone()).collect();
+    let expected = "only the first 100 advertisements of this pool are compared with each other, 3 more are not";
+    assert!(found.len() == 1 && found[0].ends_with(expected), "{found:?}");
+}
