@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bgp_session::{IpNet, Route};
 
-use ferrolb_node::sessions::{SessionKey, Sessions, Wanted};
+use ferrolb_node::sessions::{DesiredSession, SessionKey, Sessions};
 use lb_adapter::model::ServiceKey;
 use lb_adapter::planner::{Plan, PlannedRoute, RouteKey};
 
@@ -15,7 +15,7 @@ use lb_adapter::planner::{Plan, PlannedRoute, RouteKey};
 pub(super) fn change_routes(
     plan: &Plan,
     changed: BTreeSet<RouteKey>,
-    wanted: &mut BTreeMap<SessionKey, Wanted>,
+    wanted: &mut BTreeMap<SessionKey, DesiredSession>,
 ) -> BTreeSet<SessionKey> {
     let mut touched = BTreeSet::new();
     for (at, prefix) in changed {

@@ -29,9 +29,8 @@ use super::watch::{Restarts, Seen, Watches};
 use super::writer::{Writer, Written};
 use super::{ControllerOptions, client};
 use ferrolb_node::Error;
-use ferrolb_node::grace::Turn;
-use ferrolb_node::http::{self, Question};
-use ferrolb_node::metrics::collect;
+use ferrolb_node::grace::GracePeriodChange;
+use ferrolb_node::http::{self, StatusRequest};
 use ferrolb_node::metrics::{self, ApiSample, ConfigSample, Latency, Sample};
 use ferrolb_node::signals::Signals;
 use lb_adapter::allocator::{NotServed, check_served};
@@ -77,13 +76,13 @@ pub async fn controller(options: ControllerOptions) -> Result<(), Error> {
 const LEASE: &str = "ferrolb-controller";
 
 /// A standby is alive and ready, and has nothing to report.
-async fn stand_by(asked: &mut mpsc::Receiver<Question>) {
+async fn stand_by(asked: &mut mpsc::Receiver<StatusRequest>) {
     loop {
-        match http::next(asked).await {
-            Question::Live(tell) => drop(tell.send(())),
-            Question::Ready(tell) => drop(tell.send(Ok(()))),
-            Question::Objects(tell) => drop(tell.send(Err(http::NOT_KEPT.to_owned()))),
-            Question::Metrics(tell) => {
+        match http::next_request(asked).await {
+            StatusRequest::Live(tell) => drop(tell.send(())),
+            StatusRequest::Ready(tell) => drop(tell.send(Ok(()))),
+            StatusRequest::Objects(tell) => drop(tell.send(Err(http::OBJECTS_NOT_KEPT.to_owned()))),
+            StatusRequest::Metrics(tell) => {
                 let text = metrics::encode(&Sample::default(), &Latency::new());
                 drop(tell.send(text.unwrap_or_default()));
             }
@@ -152,7 +151,7 @@ impl Leader {
     }
 
     /// Goes on until it is dropped.
-    async fn run(&mut self, asked: &mut mpsc::Receiver<Question>) {
+    async fn run(&mut self, asked: &mut mpsc::Receiver<StatusRequest>) {
         loop {
             tokio::select! {
                 seen = self.watches.next() => {
@@ -169,14 +168,14 @@ impl Leader {
                         self.written(&key, written);
                     }
                 }
-                () = self.pools.due(), if self.synced => self.pools.write(&collect::pools(&self.engine)),
+                () = self.pools.due(), if self.synced => self.pools.write(&metrics::pool_samples(&self.engine)),
                 due = self.pool_changes.due() => self.pools_due(due),
                 () = self.heartbeats.due() => self.heartbeats.mark(),
                 () = self.configuration.object.due() => {
                     let release = self.pool_changes.until();
                     self.configuration.write(self.mirror.state(), release.as_deref());
                 }
-                question = http::next(asked) => self.answer(question),
+                question = http::next_request(asked) => self.answer(question),
             }
             self.begin_writes();
         }
@@ -301,12 +300,12 @@ impl Leader {
         let turn = self.pool_changes.follow(self.engine.config().map(Arc::as_ref), &config);
         self.apply(Change::Config(config));
         match turn {
-            Some(Turn::Begins) => self.tell_of_grace_period(),
-            Some(Turn::CalledOff) => {
+            Some(GracePeriodChange::Started) => self.tell_of_grace_period(),
+            Some(GracePeriodChange::Cancelled) => {
                 tracing::info!("there is a pool again: no address is released");
                 self.configuration.object.mark();
             }
-            Some(Turn::Over) => self.apply(Change::GracePeriodOver),
+            Some(GracePeriodChange::Skipped) => self.apply(Change::GracePeriodOver),
             None => {}
         }
         self.mark_all();
@@ -412,15 +411,15 @@ impl Leader {
         }
     }
 
-    fn answer(&self, question: Question) {
+    fn answer(&self, question: StatusRequest) {
         match question {
-            Question::Live(tell) => drop(tell.send(())),
-            Question::Ready(tell) => drop(tell.send(match self.synced {
+            StatusRequest::Live(tell) => drop(tell.send(())),
+            StatusRequest::Ready(tell) => drop(tell.send(match self.synced {
                 true => Ok(()),
                 false => Err("not all objects have been listed yet".to_owned()),
             })),
-            Question::Objects(tell) => drop(tell.send(Err(http::NOT_KEPT.to_owned()))),
-            Question::Metrics(tell) => {
+            StatusRequest::Objects(tell) => drop(tell.send(Err(http::OBJECTS_NOT_KEPT.to_owned()))),
+            StatusRequest::Metrics(tell) => {
                 drop(
                     tell.send(metrics::encode(&self.sample(), &Latency::new()).unwrap_or_default()),
                 );
@@ -433,7 +432,7 @@ impl Leader {
         let restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Sample {
             config: ConfigSample::new(state.loaded, state.is_stale(), self.loaded_at),
-            pools: collect::pools(&self.engine),
+            pools: metrics::pool_samples(&self.engine),
             api: ApiSample::new(updates, refused + self.failed_writes, restarts),
             ..Sample::default()
         }

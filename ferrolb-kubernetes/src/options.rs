@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bgp_session::GracefulShutdown;
 use ferrolb_node::Error;
-use ferrolb_node::http::{Http, Question};
+use ferrolb_node::http::{HttpServer, StatusRequest};
 use tokio::sync::mpsc;
 
 use super::election::ElectionConfig;
@@ -92,8 +92,10 @@ impl ClusterOptions {
     }
 
     /// Opens the port of probes and metrics, if there is to be one.
-    pub(super) async fn listen(&self) -> Result<(Option<Http>, mpsc::Receiver<Question>), Error> {
-        Http::listen_if(self.http, "--port").await
+    pub(super) async fn listen(
+        &self,
+    ) -> Result<(Option<HttpServer>, mpsc::Receiver<StatusRequest>), Error> {
+        HttpServer::listen_if(self.http, "--port").await
     }
 }
 

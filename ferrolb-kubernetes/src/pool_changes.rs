@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::status_object::time;
-use ferrolb_node::grace::{GracePeriod, Turn};
+use ferrolb_node::grace::{GracePeriod, GracePeriodChange};
 use lb_adapter::engine::Engine;
 use lb_adapter::model::Config;
 
@@ -62,14 +62,18 @@ impl PoolChanges {
     }
 
     /// Notes a configuration that is about to take effect.
-    pub(super) fn follow(&mut self, before: Option<&Config>, now: &Config) -> Option<Turn> {
-        let turn = self.grace.follow(before, now);
+    pub(super) fn follow(
+        &mut self,
+        before: Option<&Config>,
+        now: &Config,
+    ) -> Option<GracePeriodChange> {
+        let turn = self.grace.update(before, now);
         self.until = match turn {
-            Some(Turn::Begins) => {
+            Some(GracePeriodChange::Started) => {
                 let length = SignedDuration::try_from(self.grace.length()).unwrap_or_default();
                 Timestamp::now().checked_add(length).ok()
             }
-            Some(Turn::CalledOff | Turn::Over) => None,
+            Some(GracePeriodChange::Cancelled | GracePeriodChange::Skipped) => None,
             None => self.until,
         };
         turn
@@ -92,7 +96,7 @@ impl PoolChanges {
     pub(super) async fn due(&mut self) -> Due {
         let awaited = self.awaited.as_ref().map(|(_, at)| *at);
         tokio::select! {
-            () = self.grace.over() => {
+            () = self.grace.expired() => {
                 self.until = None;
                 return Due::GracePeriodOver;
             }
@@ -154,7 +158,7 @@ mod tests {
         let none = config(&[]);
         assert_eq!(changes.take(Arc::clone(&none), &engine), Some(Arc::clone(&none)));
         let before = engine.config().map(Arc::as_ref);
-        assert_eq!(changes.follow(before, &none), Some(Turn::Begins));
+        assert_eq!(changes.follow(before, &none), Some(GracePeriodChange::Started));
         assert!(changes.notice("one").unwrap().starts_with("pool \"one\" is gone"));
         assert_eq!(changes.due().await, Due::GracePeriodOver);
         assert_eq!((begin.elapsed().as_secs(), changes.notice("one")), (300, None));

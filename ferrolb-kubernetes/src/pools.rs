@@ -17,7 +17,7 @@ use super::client::answered;
 use super::object::Object;
 use super::reach;
 use super::resource::Kind;
-use ferrolb_node::metrics::{PoolSample, Usage};
+use ferrolb_node::metrics::{PoolSample, PoolUsage};
 use lb_adapter::config::Value as Tree;
 
 /// Writes the status of IPAddressPools: what has changed, once a second at most.
@@ -163,7 +163,7 @@ impl PoolStatus {
 const COUNTERS: [&str; 4] = ["assignedIPv4", "assignedIPv6", "availableIPv4", "availableIPv6"];
 
 fn status(sample: &PoolSample) -> Value {
-    let free = |usage: Usage| {
+    let free = |usage: PoolUsage| {
         let free = usage.total.saturating_sub(u128::from(usage.in_use));
         i64::try_from(free).unwrap_or(i64::MAX)
     };

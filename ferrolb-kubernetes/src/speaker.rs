@@ -28,13 +28,11 @@ use super::status_object::{StatusObject, node_as_owner};
 use super::watch::{Restarts, Seen, Watches};
 use super::{OnExit, SpeakerOptions, assignment, client};
 use ferrolb_node::Error;
-use ferrolb_node::http::{self, Question};
-use ferrolb_node::metrics::collect;
+use ferrolb_node::http::{self, StatusRequest};
 use ferrolb_node::metrics::{self, ApiSample, ConfigSample, DrainSample, Latency, Sample};
 use ferrolb_node::probe::NodeProbes;
 use ferrolb_node::sessions::SourceAddresses;
-use ferrolb_node::sessions::desired;
-use ferrolb_node::sessions::{SessionKey, Sessions, Wanted};
+use ferrolb_node::sessions::{DesiredSession, SessionKey, Sessions, desired_sessions};
 use ferrolb_node::signals::Signals;
 use lb_adapter::engine::{Change, Engine};
 use lb_adapter::model::{NextHopPolicy, ServiceKey};
@@ -74,7 +72,7 @@ struct Speaker {
     /// The Services of which something else may have to be probed now; none stands for all.
     unprobed: Option<BTreeSet<ServiceKey>>,
     /// What the sessions were told.
-    wanted: BTreeMap<SessionKey, Wanted>,
+    wanted: BTreeMap<SessionKey, DesiredSession>,
     /// The routes that are others now.
     changed: BTreeSet<RouteKey>,
     /// Whether the sessions themselves may be others.
@@ -126,7 +124,7 @@ impl Speaker {
             synced: false,
             sessions: Sessions::new(Arc::clone(&bell)),
             sources: SourceAddresses::default(),
-            probing: NodeProbes::of(&node),
+            probing: NodeProbes::new(&node),
             unprobed: None,
             wanted: BTreeMap::new(),
             changed: BTreeSet::new(),
@@ -156,7 +154,7 @@ impl Speaker {
     }
 
     /// Goes on until it is dropped.
-    async fn run(&mut self, asked: &mut mpsc::Receiver<Question>) {
+    async fn run(&mut self, asked: &mut mpsc::Receiver<StatusRequest>) {
         loop {
             self.drain_as_asked().await;
             tokio::select! {
@@ -170,14 +168,14 @@ impl Speaker {
                 () = self.configuration.object.due(), if self.synced => {
                     self.configuration.write(self.mirror.state(), None);
                 }
-                question = http::next(asked) => self.answer(question),
+                question = http::next_request(asked) => self.answer(question),
             }
         }
     }
 
     /// Looks at the sessions after a change. The peers to which a Service can be announced may have changed with it.
     async fn look_at_sessions(&mut self) {
-        let changed = self.sessions.look(false).await;
+        let changed = self.sessions.refresh_unsendable(false).await;
         if let Some(plan) = self.engine.plan(&self.node) {
             self.touched.extend(announced::services_of(plan, &changed));
         }
@@ -241,7 +239,7 @@ impl Speaker {
                 }
                 (self.drain.since, self.drain.done) = (None, true);
             }
-            OnExit::Restart => self.sessions.leave_for_restart("ferrolb is restarting").await,
+            OnExit::Restart => self.sessions.close_for_restart("ferrolb is restarting").await,
             OnExit::Withdraw => {}
         }
         self.sessions.shutdown("ferrolb is stopping").await;
@@ -320,8 +318,8 @@ impl Speaker {
         }
         if self.synced {
             let gone = match self.unprobed.replace(BTreeSet::new()) {
-                None => self.probing.follow_all(&self.engine),
-                Some(services) => self.probing.follow(&self.engine, &services),
+                None => self.probing.update_all(&self.engine),
+                Some(services) => self.probing.update(&self.engine, &services),
             };
             gone.into_iter().for_each(|gone| self.apply(gone));
         }
@@ -360,7 +358,7 @@ impl Speaker {
 
     /// Whether it is known what is to be announced.
     fn may_speak(&self) -> bool {
-        self.synced && !self.probing.is_beginning()
+        self.synced && !self.probing.first_attempts_are_pending()
     }
 
     /// Brings the sessions in line; says whether there was anything to do.
@@ -375,7 +373,7 @@ impl Speaker {
         if self.regrouped {
             self.regrouped = false;
             self.changed.clear();
-            self.wanted = desired::sessions(&self.engine, &mut self.sources);
+            self.wanted = desired_sessions(&self.engine, &mut self.sources);
             for (session, error) in self.sessions.apply(&self.wanted).await {
                 tracing::error!("no session of {session}: {error}");
             }
@@ -435,18 +433,18 @@ impl Speaker {
             true => 0,
             false => self.engine.plan(&self.node).map_or(0, |plan| plan.services().count()),
         };
-        let sessions = collect::sessions(&self.engine, &self.sessions, &self.node);
+        let sessions = metrics::session_samples(&self.engine, &self.sessions, &self.node);
         let (drain, refused) = (self.drain_stage(), self.watches.refused());
         node_status::status(&self.node, self.mirror.state(), &sessions, services, drain, &refused)
     }
 
-    fn answer(&self, question: Question) {
+    fn answer(&self, question: StatusRequest) {
         match question {
-            Question::Live(tell) => drop(tell.send(())),
+            StatusRequest::Live(tell) => drop(tell.send(())),
             // A router that is down is no reason to restart this.
-            Question::Ready(tell) => drop(tell.send(self.is_ready())),
-            Question::Objects(tell) => drop(tell.send(Err(http::NOT_KEPT.to_owned()))),
-            Question::Metrics(tell) => {
+            StatusRequest::Ready(tell) => drop(tell.send(self.is_ready())),
+            StatusRequest::Objects(tell) => drop(tell.send(Err(http::OBJECTS_NOT_KEPT.to_owned()))),
+            StatusRequest::Metrics(tell) => {
                 drop(tell.send(metrics::encode(&self.sample(), &self.latency).unwrap_or_default()));
             }
         }
@@ -471,9 +469,9 @@ impl Speaker {
         Sample {
             node: Some(self.node.clone()),
             config: ConfigSample::new(state.loaded, state.is_stale(), self.loaded_at),
-            sessions: collect::sessions(&self.engine, &self.sessions, &self.node),
-            probes: collect::probes(&self.engine, &self.node),
-            announced: collect::announced(&self.engine, &self.node),
+            sessions: metrics::session_samples(&self.engine, &self.sessions, &self.node),
+            probes: metrics::probe_samples(&self.engine, &self.node),
+            announced: metrics::announced_addresses(&self.engine, &self.node),
             drain: self.drain_stage(),
             api: ApiSample::new(updates, refused, restarts),
             ..Sample::default()

@@ -1,29 +1,29 @@
-//! Errors that end a program, and their causes in words.
+//! Errors that end a program, and the text of their causes.
 
 use std::fmt::Display;
 
-/// Something could not be read, written or listened on, or there is no such thing: a sentence for the user.
+/// An error for the user, in one sentence: something does not exist, or could not be read, written or listened on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Error(String);
 
 impl Error {
-    /// An error with this message.
+    /// Returns an error with this message.
     pub fn new(message: impl Display) -> Self {
         Self(message.to_string())
     }
 }
 
-/// Returns the message of an error with those of its causes. The last one mostly helps most: a refused connection, a
-/// certificate of an unknown authority.
+/// Returns the message of an error followed by those of its causes, without repetitions. The last one usually helps most:
+/// a refused connection, or a certificate of an unknown authority.
 pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
+        let message = cause.to_string();
+        if !text.contains(&message) {
             text.push_str(": ");
-            text.push_str(&said);
+            text.push_str(&message);
         }
         source = cause.source();
     }
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_told_down_to_its_last_cause_and_nothing_twice() {
+    fn causes_are_listed_down_to_the_last_one_without_repetitions() {
         let refused = Layer("Connection refused (os error 111)", None);
         let connect = Layer("tcp connect error", Some(Box::new(refused)));
         let again = Layer("client error (Connect)", Some(Box::new(connect)));

@@ -1,4 +1,4 @@
-//! FerroLB on a node, no matter where its objects come from.
+//! FerroLB on a node, whatever the source of its objects.
 //!
 //! ```text
 //! lb_adapter::engine ─► sessions ─► bgp_session          http ◄─ metrics ◄─ engine, sessions
@@ -6,9 +6,10 @@
 //!         └── files, probe
 //! ```
 //!
-//! Owns what both `ferrolb run` and the programs of a cluster need: [`sessions`] kept in line with a plan, [`probe`]s of
-//! Services, [`metrics`] and the [`http`] server, manifests and state in [`files`], signals and limits of the process. It
-//! decides neither which routes there are nor who gets an address, and knows no Kubernetes client and no command line.
+//! Owns what both `ferrolb run` and the programs in a cluster need: [`sessions`] kept in line with a plan, the [`probe`]s
+//! of Services, [`metrics`] and the [`http`] server, manifests and state in [`files`], the signals and limits of the
+//! process. It decides neither which routes there are nor which Service gets which address, and knows neither a
+//! Kubernetes client nor a command line.
 
 #![forbid(unsafe_code)]
 

@@ -5,7 +5,7 @@ use std::io;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Waits for SIGINT and SIGTERM, or for Ctrl-C where there are no signals.
+/// Receives SIGINT and SIGTERM, or Ctrl-C on systems without signals.
 #[derive(Debug)]
 pub struct Signals {
     #[cfg(unix)]
@@ -16,13 +16,13 @@ pub struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    /// From here on the signals no longer end the process by themselves.
+    /// Starts to receive the signals. They no longer end the process by themselves from here on.
     pub fn new() -> io::Result<Self> {
         let interrupt = signal(SignalKind::interrupt())?;
         Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Waits for one of them.
+    /// Waits for the next signal.
     pub async fn any(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

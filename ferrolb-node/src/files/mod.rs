@@ -4,15 +4,14 @@
 //! files --scan--> fingerprint --settled?--> manifest::read --> Ok(Manifests) | Err(Diagnostics)
 //! ```
 //!
-//! The files are looked at again and again rather than watched by the kernel: that sees through the
-//! symbolic links of Kubernetes' volumes, through editors that replace files, and on file systems
-//! that tell nobody. A change is taken up once nothing has moved for a moment, so that a file that
-//! is being written is not read in the middle.
+//! The files are polled rather than watched by the kernel. Polling sees through the symbolic links of Kubernetes' volumes
+//! and through editors that replace files, and works on file systems that send no notifications. A change is read once
+//! nothing has moved for a moment, so that a file is not read while it is being written.
 //!
-//! This module owns when to read. What is in a file is the business of [`lb_adapter::manifest`].
+//! This module owns when to read. The content of the files belongs to [`lb_adapter::manifest`].
 
 mod scan;
-mod state;
+mod state_file;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,118 +24,134 @@ use lb_adapter::config::Diagnostics;
 use lb_adapter::manifest::{self, Manifests};
 
 use scan::{Fingerprint, Scanner};
-pub use state::Memory;
+pub use state_file::StateFile;
 
-/// What a reading of the files came to.
-pub type Reading = Result<Manifests, Diagnostics>;
+/// The result of reading the files.
+pub type ManifestResult = Result<Manifests, Diagnostics>;
 
-/// A directory of manifests, or one file.
+/// A directory of manifests, one file, or stdin.
 #[derive(Debug)]
-pub struct Source {
+pub struct ManifestSource {
     path: PathBuf,
     options: manifest::Options,
     scanner: Scanner,
-    /// The files as they were when they were read last.
-    read: Fingerprint,
+    /// The state of the files when they were last read.
+    last_read: Fingerprint,
 }
 
-impl Source {
+impl ManifestSource {
     /// Reads the files for the first time.
     ///
     /// # Errors
     ///
-    /// The directory, or a file in it, cannot be read at all. That files are wrong is in the
-    /// reading.
-    pub fn open(path: &Path, options: &manifest::Options) -> io::Result<(Self, Reading)> {
-        let options = options.clone();
+    /// The directory, or a file in it, cannot be read at all. Mistakes in the files are in the result.
+    pub fn open(path: &Path, options: &manifest::Options) -> io::Result<(Self, ManifestResult)> {
         if manifest::is_stdin(path) {
-            let mut scanner = Scanner::new(path);
-            let source = Self { path: path.to_owned(), options, read: scanner.scan(), scanner };
-            let reading = manifest::read_with(&source.options, path);
-            return Ok((source, reading));
+            let source = Self::new(path, options);
+            let result = source.read();
+            return Ok((source, result));
         }
+
         for file in manifest::files(path)? {
-            let named = |error| io::Error::other(format!("{}: {error}", file.display()));
-            std::fs::File::open(&file).map_err(named)?;
+            if let Err(error) = std::fs::File::open(&file) {
+                return Err(io::Error::other(format!("{}: {error}", file.display())));
+            }
         }
-        let mut scanner = Scanner::new(path);
-        let mut source = Self { path: path.to_owned(), options, read: scanner.scan(), scanner };
-        let reading = source.read_until_still();
-        Ok((source, reading))
+        let mut source = Self::new(path, options);
+        let result = source.read_until_unchanged();
+        Ok((source, result))
     }
 
-    /// Follows the files: a reading for each change, errors included. Ends when the receiver is
-    /// dropped. Input from stdin does not change.
-    pub fn follow(self) -> mpsc::Receiver<Reading> {
+    fn new(path: &Path, options: &manifest::Options) -> Self {
+        let mut scanner = Scanner::new(path);
+        let last_read = scanner.scan();
+        Self { path: path.to_owned(), options: options.clone(), scanner, last_read }
+    }
+
+    /// Follows the files: sends a result after each change, errors included. Ends when the receiver is dropped. Input from
+    /// stdin does not change.
+    pub fn follow(self) -> mpsc::Receiver<ManifestResult> {
         let (sender, receiver) = mpsc::channel(1);
         if manifest::is_stdin(&self.path) {
             tokio::spawn(async move { sender.closed().await });
-            return receiver;
+        } else {
+            tokio::spawn(self.poll(sender));
         }
-        tokio::spawn(async move {
-            let mut source = Some(self);
-            while let Some(current) = source.take() {
-                tokio::select! {
-                    () = sender.closed() => return,
-                    () = sleep(PERIOD) => {}
-                }
-                // A file system that hangs must not hang the sessions.
-                let looked = tokio::task::spawn_blocking(move || current.look());
-                let Ok((current, reading)) = looked.await else { return };
-                source = Some(current);
-                if let Some(reading) = reading
-                    && sender.send(reading).await.is_err()
-                {
-                    return;
-                }
-            }
-        });
         receiver
     }
 
-    /// Reads the files anew if they have changed. Blocks while they are changing.
-    fn look(mut self) -> (Self, Option<Reading>) {
-        let mut now = self.scanner.scan();
-        if now == self.read {
-            return (self, None);
-        }
-        let since = Instant::now();
-        while since.elapsed() < PATIENCE {
-            std::thread::sleep(STILL);
-            let next = self.scanner.scan();
-            if next == now {
-                break;
+    async fn poll(self, sender: mpsc::Sender<ManifestResult>) {
+        let mut source = self;
+        loop {
+            tokio::select! {
+                () = sender.closed() => return,
+                () = sleep(POLL_INTERVAL) => {}
             }
-            now = next;
+
+            // In a thread of its own, so that a file system that hangs does not hang the sessions.
+            let reading = tokio::task::spawn_blocking(move || {
+                let result = source.read_if_changed();
+                (source, result)
+            });
+            let Ok((returned, result)) = reading.await else { return };
+            source = returned;
+            if let Some(result) = result
+                && sender.send(result).await.is_err()
+            {
+                return;
+            }
         }
-        if now == self.read {
-            return (self, None);
-        }
-        self.read = now;
-        let reading = self.read_until_still();
-        (self, Some(reading))
     }
 
-    /// Reads, and if the files changed meanwhile, again.
-    fn read_until_still(&mut self) -> Reading {
-        let mut reading = manifest::read_with(&self.options, &self.path);
-        for _ in 0..READINGS {
-            let now = self.scanner.scan();
-            if now == self.read {
+    /// Reads the files if they have changed since they were last read. Blocks while they are changing.
+    fn read_if_changed(&mut self) -> Option<ManifestResult> {
+        let mut current = self.scanner.scan();
+        if current == self.last_read {
+            return None;
+        }
+
+        let begin = Instant::now();
+        while begin.elapsed() < LONGEST_WAIT {
+            std::thread::sleep(SETTLE_TIME);
+            let next = self.scanner.scan();
+            if next == current {
                 break;
             }
-            self.read = now;
-            reading = manifest::read_with(&self.options, &self.path);
+            current = next;
         }
-        reading
+
+        // They may have changed back.
+        if current == self.last_read {
+            return None;
+        }
+        self.last_read = current;
+        Some(self.read_until_unchanged())
+    }
+
+    /// Reads the files, and reads them again if they have changed while being read.
+    fn read_until_unchanged(&mut self) -> ManifestResult {
+        let mut result = self.read();
+        for _ in 0..MAX_REREADS {
+            let current = self.scanner.scan();
+            if current == self.last_read {
+                break;
+            }
+            self.last_read = current;
+            result = self.read();
+        }
+        result
+    }
+
+    fn read(&self) -> ManifestResult {
+        manifest::read_with(&self.options, &self.path)
     }
 }
 
-/// How often the files are looked at.
-const PERIOD: Duration = Duration::from_millis(200);
-/// How long nothing must have changed before the files are read.
-const STILL: Duration = Duration::from_millis(60);
-/// How long to wait for that; a file that never rests is read as it is.
-const PATIENCE: Duration = Duration::from_millis(400);
-/// How often files that change under the reader are read again at once.
-const READINGS: usize = 3;
+/// The interval between scans of the files.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// The time without changes after which the files are read.
+const SETTLE_TIME: Duration = Duration::from_millis(60);
+/// The longest wait for that. Files that keep changing are read as they are.
+const LONGEST_WAIT: Duration = Duration::from_millis(400);
+/// The number of times that files are read again at once if they change while being read.
+const MAX_REREADS: usize = 3;

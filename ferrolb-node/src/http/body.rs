@@ -1,5 +1,5 @@
-//! Bodies of large answers: sent in pieces, as fast as the client reads. Each keeps its place until it has been read or the
-//! client gives up.
+//! The bodies of large responses, sent in chunks as fast as the client reads. Each response keeps its permit until it has
+//! been read or the client gives up.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,50 +13,58 @@ use tokio::task::spawn_blocking;
 
 use lb_adapter::recording::Known;
 
-/// Answers with a text.
-pub(super) fn of_text(kind: &'static str, text: String, place: OwnedSemaphorePermit) -> Response {
+/// Returns a response with this text.
+pub(super) fn text_response(
+    content_type: &'static str,
+    text: String,
+    permit: OwnedSemaphorePermit,
+) -> Response {
     let text = Bytes::from(text);
     let length = text.len();
-    let pieces = stream::unfold((text, place), async |(mut text, place)| {
-        let piece = text.split_to(text.len().min(PIECE));
-        (!piece.is_empty()).then(|| (Ok::<_, Infallible>(piece), (text, place)))
+    let chunks = stream::unfold((text, permit), async |(mut text, permit)| {
+        let chunk = text.split_to(text.len().min(CHUNK));
+        if chunk.is_empty() {
+            return None;
+        }
+        Some((Ok::<_, Infallible>(chunk), (text, permit)))
     });
-    whole(kind, length, Body::from_stream(pieces))
+    response(content_type, length, Body::from_stream(chunks))
 }
 
-/// Answers with all that is known, as a recording. The text is made twice: once to measure it, so that the reader sees
-/// whether it is whole, and once piece by piece while it is read.
-pub(super) async fn of_recording(
-    kind: &'static str,
+/// Returns a response with everything that is known, as a recording. The text is produced twice: once to measure it, so
+/// that the client can detect a truncated response, and once chunk by chunk while it is read.
+pub(super) async fn recording_response(
+    content_type: &'static str,
     known: Known,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 ) -> Response {
     let known = Arc::new(known);
     let measured = Arc::clone(&known);
-    // The place goes along: a reader that gives up in between must not free it while this is measured.
-    let measuring = spawn_blocking(move || (length(&measured), place));
-    let Ok((length, place)) = measuring.await else {
+    // The permit goes along, so that a client that gives up does not free it during the measurement.
+    let measuring = spawn_blocking(move || (recording_length(&measured), permit));
+    let Ok((length, permit)) = measuring.await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
 
-    let (sender, pieces) = mpsc::channel(PIECES);
+    let (sender, chunks) = mpsc::channel(QUEUED_CHUNKS);
     spawn_blocking(move || {
-        write(&known, &sender);
-        drop(place);
+        write_recording(&known, &sender);
+        drop(permit);
     });
-    let pieces = stream::unfold(pieces, async |mut pieces| {
-        let piece: Bytes = pieces.recv().await?;
-        Some((Ok::<_, Infallible>(piece), pieces))
+    let chunks = stream::unfold(chunks, async |mut chunks| {
+        let chunk: Bytes = chunks.recv().await?;
+        Some((Ok::<_, Infallible>(chunk), chunks))
     });
-    whole(kind, length, Body::from_stream(pieces))
+    response(content_type, length, Body::from_stream(chunks))
 }
 
-fn whole(kind: &'static str, length: usize, body: Body) -> Response {
+fn response(content_type: &'static str, length: usize, body: Body) -> Response {
     let length = length.to_string();
-    ([(header::CONTENT_TYPE, kind), (header::CONTENT_LENGTH, &length)], body).into_response()
+    let headers = [(header::CONTENT_TYPE, content_type), (header::CONTENT_LENGTH, &length)];
+    (headers, body).into_response()
 }
 
-fn length(known: &Known) -> usize {
+fn recording_length(known: &Known) -> usize {
     let mut length = 0;
     known.lines(|line| {
         length += line.len();
@@ -65,20 +73,20 @@ fn length(known: &Known) -> usize {
     length
 }
 
-/// Writes the recording in pieces. Waits for a slow reader, and stops when it is gone.
-fn write(known: &Known, pieces: &mpsc::Sender<Bytes>) {
-    let mut piece = String::new();
-    let whole = known.lines(|line| {
-        piece.push_str(line);
-        piece.len() < PIECE || pieces.blocking_send(std::mem::take(&mut piece).into()).is_ok()
+/// Writes the recording in chunks. Waits for a slow reader, and stops when the reader is gone.
+fn write_recording(known: &Known, chunks: &mpsc::Sender<Bytes>) {
+    let mut chunk = String::new();
+    let is_complete = known.lines(|line| {
+        chunk.push_str(line);
+        chunk.len() < CHUNK || chunks.blocking_send(std::mem::take(&mut chunk).into()).is_ok()
     });
-    if whole && !piece.is_empty() {
-        // A reader that is gone needs no end.
-        let _ = pieces.blocking_send(piece.into());
+    if is_complete && !chunk.is_empty() {
+        // An error means that the reader is gone and needs no more.
+        let _ = chunks.blocking_send(chunk.into());
     }
 }
 
-/// Octets.
-const PIECE: usize = 16 << 10;
-/// The number of pieces that wait for the reader.
-const PIECES: usize = 2;
+/// The length of a chunk in octets.
+const CHUNK: usize = 16 << 10;
+/// The number of chunks that wait for the reader.
+const QUEUED_CHUNKS: usize = 2;

@@ -1,8 +1,8 @@
-//! The HTTP side of a process: probes, metrics, and the objects that it knows.
+//! The HTTP server of a process: health checks, metrics, and the objects that it knows.
 //!
-//! Every answer comes from the loop that does the work, so that a process whose loop hangs is not called alive. Large
-//! answers are made while they are read, a few at a time. This module owns the listener and the paths, and does not know the
-//! content of the answers.
+//! The main loop answers every request, so that a process whose loop hangs does not count as alive. Large responses are
+//! produced while they are read, a few at a time. This module owns the listener and the paths, and does not know the
+//! content of the responses.
 
 mod body;
 mod serve;
@@ -27,175 +27,181 @@ use crate::Error;
 use crate::metrics;
 use lb_adapter::recording::Known;
 
-use serve::{Limits, serve};
+use serve::{ConnectionLimits, serve};
 
-/// A question to the loop.
+/// A request to the main loop, with the channel for its reply.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "the crates above match every case")]
-pub enum Question {
-    /// `/livez`: whether it turns.
+pub enum StatusRequest {
+    /// `/livez`: a reply proves that the loop runs.
     Live(oneshot::Sender<()>),
-    /// `/readyz`: whether it does its work; if not, why.
+    /// `/readyz`: an error says why the process does not do its work.
     Ready(oneshot::Sender<Result<(), String>>),
     /// `/metrics`: the text that Prometheus scrapes.
     Metrics(oneshot::Sender<String>),
-    /// `/objects`: what it knows, to be written as a recording; if it does not keep that, why.
+    /// `/objects`: everything the process knows, to be written as a recording. An error says why it does not keep that.
     Objects(oneshot::Sender<Result<Known, String>>),
 }
 
-/// The listener; it closes when this is dropped.
+/// The HTTP server. Dropping it closes the listener.
 #[derive(Debug)]
-pub struct Http {
+pub struct HttpServer {
     address: SocketAddr,
     task: JoinHandle<()>,
 }
 
-/// The answer to `/objects` of a process whose objects come from a cluster, which still has them.
-pub const NOT_KEPT: &str = "the objects of a cluster are not kept here: ask the API server for them, with --cluster or --kubeconfig";
-/// How many questions may wait.
+/// The response to `/objects` of a process whose objects come from a cluster, which still has them.
+pub const OBJECTS_NOT_KEPT: &str = "a cluster's objects are not kept here: read them from the API server, with --cluster or --kubeconfig";
+/// The number of requests that may wait for the loop.
 const QUEUE: usize = 16;
-/// A loop that has not answered by then hangs.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How many answers of `/metrics` may be on their way at a time: each is held until it is read.
-const SCRAPES: usize = 8;
-/// How many answers of `/objects`.
-const RECORDINGS: usize = 2;
+/// The time after which a loop that has not replied counts as hanging.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
+/// The number of `/metrics` responses in progress at a time: each is kept in memory until it is read.
+const MAX_SCRAPES: usize = 8;
+/// The number of `/objects` responses in progress at a time.
+const MAX_RECORDINGS: usize = 2;
 
-impl Http {
-    /// Listens, and hands on what is asked.
+impl HttpServer {
+    /// Listens, and passes requests on to the receiver.
     ///
     /// # Errors
     ///
-    /// The address cannot be listened at.
-    pub async fn listen(address: SocketAddr) -> io::Result<(Self, mpsc::Receiver<Question>)> {
-        Self::listen_with(address, Limits::of_process()).await
+    /// The address cannot be listened on.
+    pub async fn listen(address: SocketAddr) -> io::Result<(Self, mpsc::Receiver<StatusRequest>)> {
+        Self::listen_with(address, ConnectionLimits::of_process()).await
     }
 
     async fn listen_with(
         address: SocketAddr,
-        limits: Limits,
-    ) -> io::Result<(Self, mpsc::Receiver<Question>)> {
-        let (ask, asked) = mpsc::channel(QUEUE);
-        let asking = Asking {
-            ask,
-            scrapes: Arc::new(Semaphore::new(SCRAPES)),
-            recordings: Arc::new(Semaphore::new(RECORDINGS)),
-        };
+        limits: ConnectionLimits,
+    ) -> io::Result<(Self, mpsc::Receiver<StatusRequest>)> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
+
+        let (requests, receiver) = mpsc::channel(QUEUE);
+        let state = ServerState {
+            requests,
+            scrapes: Arc::new(Semaphore::new(MAX_SCRAPES)),
+            recordings: Arc::new(Semaphore::new(MAX_RECORDINGS)),
+        };
         let router = Router::new()
             .route("/livez", get(live))
             .route("/healthz", get(live))
             .route("/readyz", get(ready))
             .route("/metrics", get(scrape))
             .route("/objects", get(objects))
-            .with_state(asking);
+            .with_state(state);
         let task = tokio::spawn(serve(listener, router, limits));
-        Ok((Self { address, task }, asked))
+        Ok((Self { address, task }, receiver))
     }
 
-    /// Listens if there is an address; else no question ever comes. `flag` is the command line flag of the address.
+    /// Listens if there is an address; without one, no request ever comes. `flag` is the command-line flag of the address.
     ///
     /// # Errors
     ///
-    /// The address cannot be listened at.
+    /// The address cannot be listened on.
     pub async fn listen_if(
         address: Option<SocketAddr>,
         flag: &str,
-    ) -> Result<(Option<Self>, mpsc::Receiver<Question>), Error> {
-        let Some(address) = address else { return Ok((None, mpsc::channel(1).1)) };
-        let listening = Self::listen(address).await;
-        let (http, asked) = listening
+    ) -> Result<(Option<Self>, mpsc::Receiver<StatusRequest>), Error> {
+        let Some(address) = address else {
+            let (_, receiver) = mpsc::channel(1);
+            return Ok((None, receiver));
+        };
+        let (server, receiver) = Self::listen(address)
+            .await
             .map_err(|error| Error::new(format!("cannot listen on {address} ({flag}): {error}")))?;
-        tracing::info!(address = %http.address(), "probes and metrics");
-        Ok((Some(http), asked))
+        tracing::info!(address = %server.address(), "probes and metrics");
+        Ok((Some(server), receiver))
     }
 
-    /// Where it listens.
+    /// Returns the address that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
-impl Drop for Http {
+impl Drop for HttpServer {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-/// Waits for the next question; for ever if there is no listener.
-pub async fn next(asked: &mut mpsc::Receiver<Question>) -> Question {
-    match asked.recv().await {
-        Some(question) => question,
+/// Waits for the next request, and never returns if there is no listener.
+pub async fn next_request(requests: &mut mpsc::Receiver<StatusRequest>) -> StatusRequest {
+    match requests.recv().await {
+        Some(request) => request,
         None => std::future::pending().await,
     }
 }
 
-/// The state that the paths share.
+/// The state that all paths share.
 #[derive(Clone)]
-struct Asking {
-    ask: mpsc::Sender<Question>,
+struct ServerState {
+    requests: mpsc::Sender<StatusRequest>,
     scrapes: Arc<Semaphore>,
     recordings: Arc<Semaphore>,
 }
 
-async fn live(State(asking): State<Asking>) -> Response {
-    match asking.answer(Question::Live).await {
+async fn live(State(state): State<ServerState>) -> Response {
+    match state.ask(StatusRequest::Live).await {
         Some(()) => "ok\n".into_response(),
-        None => hangs(),
+        None => no_reply(),
     }
 }
 
-async fn ready(State(asking): State<Asking>) -> Response {
-    match asking.answer(Question::Ready).await {
+async fn ready(State(state): State<ServerState>) -> Response {
+    match state.ask(StatusRequest::Ready).await {
         Some(Ok(())) => "ok\n".into_response(),
-        Some(Err(why)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
-        None => hangs(),
+        Some(Err(reason)) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response()
+        }
+        None => no_reply(),
     }
 }
 
-async fn scrape(State(asking): State<Asking>) -> Response {
-    let Some(place) = place(&asking.scrapes) else { return busy() };
-    match asking.answer(Question::Metrics).await {
-        Some(text) => body::of_text(metrics::CONTENT_TYPE, text, place),
-        None => hangs(),
+async fn scrape(State(state): State<ServerState>) -> Response {
+    let Some(permit) = try_acquire(&state.scrapes) else { return too_many_requests() };
+    match state.ask(StatusRequest::Metrics).await {
+        Some(text) => body::text_response(metrics::CONTENT_TYPE, text, permit),
+        None => no_reply(),
     }
 }
 
-async fn objects(State(asking): State<Asking>) -> Response {
-    let Some(place) = place(&asking.recordings) else { return busy() };
-    match asking.answer(Question::Objects).await {
-        Some(Ok(known)) => body::of_recording(RECORDING_TYPE, known, place).await,
-        Some(Err(why)) => (StatusCode::NOT_FOUND, format!("{why}\n")).into_response(),
-        None => hangs(),
+async fn objects(State(state): State<ServerState>) -> Response {
+    let Some(permit) = try_acquire(&state.recordings) else { return too_many_requests() };
+    match state.ask(StatusRequest::Objects).await {
+        Some(Ok(known)) => body::recording_response(RECORDING_TYPE, known, permit).await,
+        Some(Err(reason)) => (StatusCode::NOT_FOUND, format!("{reason}\n")).into_response(),
+        None => no_reply(),
     }
 }
 
-/// JSON on each line.
+/// The media type of JSON on each line.
 const RECORDING_TYPE: &str = "application/x-ndjson";
 
-/// Takes a place among the large answers on their way, if one is free.
-fn place(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-    Arc::clone(places).try_acquire_owned().ok()
+fn try_acquire(permits: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    Arc::clone(permits).try_acquire_owned().ok()
 }
 
-fn hangs() -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, "the loop does not answer\n").into_response()
+fn no_reply() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, "the main loop does not respond\n").into_response()
 }
 
-fn busy() -> Response {
-    let after = [(header::RETRY_AFTER, "5")];
-    let why = "others are still reading this, expected a request in some seconds\n";
-    (StatusCode::SERVICE_UNAVAILABLE, after, why).into_response()
+fn too_many_requests() -> Response {
+    let retry_after = [(header::RETRY_AFTER, "5")];
+    let text = "too many clients are still reading this: try again in a few seconds\n";
+    (StatusCode::SERVICE_UNAVAILABLE, retry_after, text).into_response()
 }
 
-impl Asking {
-    async fn answer<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
-        let (tell, told) = oneshot::channel();
-        let answered = async {
-            self.ask.send(question(tell)).await.ok()?;
-            told.await.ok()
+impl ServerState {
+    /// Sends a request to the main loop. Returns its reply, or nothing if it hangs.
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> StatusRequest) -> Option<T> {
+        let (sender, reply) = oneshot::channel();
+        let asking = async {
+            self.requests.send(request(sender)).await.ok()?;
+            reply.await.ok()
         };
-        tokio::time::timeout(PATIENCE, answered).await.ok().flatten()
+        tokio::time::timeout(REPLY_TIMEOUT, asking).await.ok().flatten()
     }
 }

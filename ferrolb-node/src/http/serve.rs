@@ -1,8 +1,7 @@
-//! Serving connections so that no client can take what sessions need: time, memory or descriptors.
+//! Serves connections so that no client can use up the time, memory or descriptors that sessions need.
 //!
-//! A request's head has to come soon, a connection does not last long, and there are few of them: a new one takes the
-//! place of the oldest, so that the kubelet's probes are answered however many others connect. The answers are not decided
-//! here.
+//! The head of a request must arrive soon, a connection is short, and there are few of them. A new connection replaces
+//! the oldest, so that the kubelet's probes are answered however many clients connect. The responses are decided elsewhere.
 
 use std::collections::VecDeque;
 use std::io;
@@ -19,33 +18,33 @@ use tokio::time::{sleep, timeout};
 
 use crate::descriptors;
 
-/// The limits of what clients may take.
+/// The limits for clients.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// How many connections there may be.
+pub(super) struct ConnectionLimits {
+    /// The number of connections.
     pub(super) connections: usize,
-    /// How long a request's head may take, and how long a connection may wait for the next one.
+    /// The time for the head of a request, and for a connection to send its next request.
     pub(super) head: Duration,
-    /// How long a connection takes requests.
+    /// The time during which a connection may send requests.
     pub(super) lifetime: Duration,
-    /// How long the answer that is under way then may take.
-    pub(super) last: Duration,
+    /// The time after that for the response that is still being sent.
+    pub(super) last_response: Duration,
 }
 
-impl Limits {
-    /// The limits in a process. Its own limit of descriptors may be low, and most of them are for the sessions.
+impl ConnectionLimits {
+    /// Returns the limits for this process. Its limit of descriptors may be low, and most of them are for the sessions.
     pub(super) fn of_process() -> Self {
         Self {
-            connections: MOST.min(descriptors::limit() / 4).max(1),
+            connections: MAX_CONNECTIONS.min(descriptors::limit() / 4).max(1),
             head: Duration::from_secs(5),
             lifetime: Duration::from_secs(20),
-            last: Duration::from_secs(10),
+            last_response: Duration::from_secs(10),
         }
     }
 }
 
-/// Serves until it is dropped.
-pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits) {
+/// Serves connections until it is dropped.
+pub(super) async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimits) {
     let mut tasks = JoinSet::new();
     let mut oldest_first: VecDeque<AbortHandle> = VecDeque::new();
     loop {
@@ -55,13 +54,12 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits)
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
-            Err(error) => {
-                if is_shortage(&error) {
-                    tracing::debug!(%error, "cannot accept an HTTP connection");
-                    sleep(SHORTAGE).await;
-                }
+            Err(error) if is_persistent(&error) => {
+                tracing::debug!(%error, "cannot accept an HTTP connection");
+                sleep(ACCEPT_BACKOFF).await;
                 continue;
             }
+            Err(_) => continue,
         };
 
         oldest_first.retain(|task| !task.is_finished());
@@ -70,36 +68,38 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits)
         {
             oldest.abort();
         }
-        oldest_first.push_back(tasks.spawn(connection(stream, router.clone(), limits)));
+        oldest_first.push_back(tasks.spawn(serve_connection(stream, router.clone(), limits)));
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: Limits) {
+async fn serve_connection(stream: TcpStream, router: Router, limits: ConnectionLimits) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(BUFFER);
     let service = TowerToHyperService::new(router);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
+
+    let result = tokio::select! {
+        result = serving.as_mut() => result,
         () = sleep(limits.lifetime) => {
             serving.as_mut().graceful_shutdown();
-            // An answer that the client has not read by then is cut off.
-            timeout(limits.last, serving).await.unwrap_or(Ok(()))
+            // A response that the client has not read by then is cut off.
+            timeout(limits.last_response, serving).await.unwrap_or(Ok(()))
         }
     };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "an HTTP connection has ended");
+    if let Err(error) = result {
+        tracing::debug!(%error, "an HTTP connection failed");
     }
 }
 
-/// Returns true if accepting again at once would fail again.
-fn is_shortage(error: &io::Error) -> bool {
+/// Returns true if accepting would fail again at once, as without free descriptors.
+fn is_persistent(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     ![ConnectionAborted, ConnectionReset, Interrupted].contains(&error.kind())
 }
 
-/// Probes, Prometheus and a few people.
-const MOST: usize = 32;
-/// Octets of a request's head, and of an answer that waits to be sent: the least that hyper takes.
+/// The most connections at a time: enough for probes, Prometheus and a few people.
+const MAX_CONNECTIONS: usize = 32;
+/// The octets for a request's head and for the part of a response that waits to be sent: the least that hyper accepts.
 const BUFFER: usize = 8 << 10;
-const SHORTAGE: Duration = Duration::from_millis(100);
+/// The pause after an error that would persist.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);

@@ -5,65 +5,69 @@ use tokio::time::{Instant, timeout};
 use super::*;
 use lb_adapter::manifest::Source;
 
-/// More octets than the buffers of two sockets hold.
+/// More octets than fit into the buffers of two sockets.
 const LARGE: usize = 16 << 20;
 
-fn quick() -> Limits {
-    let [head, lifetime, last] = [150, 400, 150].map(Duration::from_millis);
-    Limits { connections: 4, head, lifetime, last }
+fn short_limits() -> ConnectionLimits {
+    let [head, lifetime, last_response] = [150, 400, 150].map(Duration::from_millis);
+    ConnectionLimits { connections: 4, head, lifetime, last_response }
 }
 
-/// A listener whose loop says that it lives, and knows this.
-async fn listen(limits: Limits, known: Known) -> Http {
+/// Starts a server whose loop is alive but not ready, and knows these objects.
+async fn listen(limits: ConnectionLimits, known: Known) -> HttpServer {
     let address = "127.0.0.1:0".parse().unwrap();
-    let (http, mut asked) = Http::listen_with(address, limits).await.unwrap();
+    let (server, mut requests) = HttpServer::listen_with(address, limits).await.unwrap();
     let metrics = "m 1\n".repeat(LARGE / 4);
     tokio::spawn(async move {
         loop {
-            match next(&mut asked).await {
-                Question::Live(tell) => drop(tell.send(())),
-                Question::Ready(tell) => drop(tell.send(Err("not yet".to_owned()))),
-                Question::Metrics(tell) => drop(tell.send(metrics.clone())),
-                Question::Objects(tell) => drop(tell.send(Ok(known.clone()))),
+            match next_request(&mut requests).await {
+                StatusRequest::Live(reply) => drop(reply.send(())),
+                StatusRequest::Ready(reply) => drop(reply.send(Err("not yet".to_owned()))),
+                StatusRequest::Metrics(reply) => drop(reply.send(metrics.clone())),
+                StatusRequest::Objects(reply) => drop(reply.send(Ok(known.clone()))),
             }
         }
     });
-    http
+    server
 }
 
-async fn send(http: &Http, octets: &[u8]) -> TcpStream {
-    let mut stream = TcpStream::connect(http.address()).await.unwrap();
+async fn send(server: &HttpServer, octets: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
     stream.write_all(octets).await.unwrap();
     stream
 }
 
-/// All that comes until the connection ends.
-async fn hear(stream: &mut TcpStream) -> String {
-    let mut heard = Vec::new();
-    let end = timeout(Duration::from_secs(20), stream.read_to_end(&mut heard)).await;
-    // One that is cut off may end with a reset.
-    assert!(end.is_ok(), "the connection does not end, after {}", String::from_utf8_lossy(&heard));
-    String::from_utf8(heard).unwrap()
+/// Returns everything received until the connection ends.
+async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut received = Vec::new();
+    let end = timeout(Duration::from_secs(20), stream.read_to_end(&mut received)).await;
+    // A connection that is cut off may end with a reset.
+    assert!(
+        end.is_ok(),
+        "the connection does not end after {}",
+        String::from_utf8_lossy(&received)
+    );
+    String::from_utf8(received).unwrap()
 }
 
-async fn get(http: &Http, path: &str) -> String {
+async fn get(server: &HttpServer, path: &str) -> String {
     let request = format!("GET {path} HTTP/1.0\r\n\r\n");
-    hear(&mut send(http, request.as_bytes()).await).await
+    read_to_end(&mut send(server, request.as_bytes()).await).await
 }
 
-/// The first words of an answer, whose rest is not read.
-async fn status(http: &Http, path: &str) -> String {
-    let mut stream = send(http, format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await;
-    begin(&mut stream).await
+/// Returns the version and status of a response, whose rest is not read.
+async fn status(server: &HttpServer, path: &str) -> String {
+    let mut stream = send(server, format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await;
+    read_status(&mut stream).await
 }
 
-async fn begin(stream: &mut TcpStream) -> String {
-    let mut heard = [0; 12];
-    timeout(Duration::from_secs(20), stream.read_exact(&mut heard)).await.unwrap().unwrap();
-    String::from_utf8(heard.to_vec()).unwrap()
+async fn read_status(stream: &mut TcpStream) -> String {
+    let mut received = [0; 12];
+    timeout(Duration::from_secs(20), stream.read_exact(&mut received)).await.unwrap().unwrap();
+    String::from_utf8(received.to_vec()).unwrap()
 }
 
-/// Manifests of this number of Namespaces, which are a line each.
+/// Returns objects of this many Namespaces, one line each.
 fn known(namespaces: usize) -> Known {
     let namespace =
         |nth: usize| format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: n{nth}}}\n---\n");
@@ -73,82 +77,92 @@ fn known(namespaces: usize) -> Known {
 }
 
 #[tokio::test]
-async fn a_head_that_does_not_come_and_a_connection_without_a_next_request_are_ended() {
-    let http =
-        listen(Limits { lifetime: Duration::from_secs(60), ..quick() }, Known::default()).await;
+async fn connections_without_a_complete_head_or_a_next_request_are_closed() {
+    let server = listen(
+        ConnectionLimits { lifetime: Duration::from_secs(60), ..short_limits() },
+        Known::default(),
+    )
+    .await;
     let begin = Instant::now();
-    hear(&mut send(&http, b"").await).await;
-    hear(&mut send(&http, b"GET /livez HTTP/1.1\r\nX: ").await).await;
-    let kept = hear(&mut send(&http, b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").await).await;
+    read_to_end(&mut send(&server, b"").await).await;
+    read_to_end(&mut send(&server, b"GET /livez HTTP/1.1\r\nX: ").await).await;
+    let kept =
+        read_to_end(&mut send(&server, b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").await).await;
     assert!(kept.ends_with("\r\n\r\nok\n"), "{kept}");
-    assert!(begin.elapsed() >= 3 * quick().head, "none before its time");
+    assert!(begin.elapsed() >= 3 * short_limits().head, "none was closed early");
 }
 
 #[tokio::test]
 async fn a_head_that_is_too_large_is_refused() {
-    let http = listen(quick(), Known::default()).await;
+    let server = listen(short_limits(), Known::default()).await;
     let large = format!("GET /livez HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(60_000));
-    let mut stream = TcpStream::connect(http.address()).await.unwrap();
-    // It may be refused before it has been sent.
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    // The server may refuse it before all of it has been sent.
     let _ = stream.write_all(large.as_bytes()).await;
-    let mut heard = [0; 12];
-    if timeout(Duration::from_secs(20), stream.read_exact(&mut heard)).await.unwrap().is_ok() {
-        assert_eq!(&heard, b"HTTP/1.1 431");
+    let mut received = [0; 12];
+    if timeout(Duration::from_secs(20), stream.read_exact(&mut received)).await.unwrap().is_ok() {
+        assert_eq!(&received, b"HTTP/1.1 431");
     }
 }
 
 #[tokio::test]
-async fn a_new_connection_takes_the_place_of_the_oldest() {
-    let patient = Limits { head: Duration::from_secs(60), ..quick() };
-    let http =
-        listen(Limits { lifetime: Duration::from_secs(60), ..patient }, Known::default()).await;
+async fn a_new_connection_replaces_the_oldest() {
+    let limits = ConnectionLimits { head: Duration::from_secs(60), ..short_limits() };
+    let server =
+        listen(ConnectionLimits { lifetime: Duration::from_secs(60), ..limits }, Known::default())
+            .await;
     let mut held = Vec::new();
-    for _ in 0..quick().connections {
-        held.push(send(&http, b"GET /livez HTTP/1.1\r\nX: ").await);
+    for _ in 0..short_limits().connections {
+        held.push(send(&server, b"GET /livez HTTP/1.1\r\nX: ").await);
     }
-    assert!(get(&http, "/livez").await.ends_with("\r\n\r\nok\n"));
-    hear(&mut held[0]).await;
+    assert!(get(&server, "/livez").await.ends_with("\r\n\r\nok\n"));
+    read_to_end(&mut held[0]).await;
     let still = timeout(Duration::from_millis(50), held[1].read_u8()).await;
-    assert!(still.is_err(), "the others stay: {still:?}");
+    assert!(still.is_err(), "the other connections stay: {still:?}");
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_read_is_cut_off_and_others_are_not_kept_from_theirs() {
+async fn an_unread_response_is_cut_off_and_does_not_block_others() {
     let lifetime = Duration::from_secs(3);
-    let http = listen(Limits { connections: 100, lifetime, ..quick() }, Known::default()).await;
+    let server =
+        listen(ConnectionLimits { connections: 100, lifetime, ..short_limits() }, Known::default())
+            .await;
     let mut unread = Vec::new();
-    for _ in 0..SCRAPES {
-        let mut stream = send(&http, b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await;
-        assert_eq!(begin(&mut stream).await, "HTTP/1.1 200");
+    for _ in 0..MAX_SCRAPES {
+        let mut stream = send(&server, b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert_eq!(read_status(&mut stream).await, "HTTP/1.1 200");
         unread.push(stream);
     }
-    assert_eq!(status(&http, "/metrics").await, "HTTP/1.0 503", "every place is taken");
-    assert!(get(&http, "/livez").await.ends_with("\r\n\r\nok\n"), "a probe needs no place");
+    assert_eq!(status(&server, "/metrics").await, "HTTP/1.0 503", "all permits are taken");
+    assert!(
+        get(&server, "/livez").await.ends_with("\r\n\r\nok\n"),
+        "a health check needs no permit"
+    );
 
-    let free = async {
-        while status(&http, "/metrics").await != "HTTP/1.0 200" {
+    let permit_is_free = async {
+        while status(&server, "/metrics").await != "HTTP/1.0 200" {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(Duration::from_secs(20), free).await.expect("an end of the answers that are not read");
-    let mut heard = Vec::new();
-    let end = unread[0].read_to_end(&mut heard);
+    timeout(Duration::from_secs(20), permit_is_free).await.expect("an end of the unread responses");
+    let mut received = Vec::new();
+    let end = unread[0].read_to_end(&mut received);
     let _ = timeout(Duration::from_secs(20), end).await.unwrap();
-    assert!(heard.len() < LARGE, "not all of it: {}", heard.len());
+    assert!(received.len() < LARGE, "not all of it: {}", received.len());
 }
 
 #[tokio::test]
-async fn a_recording_comes_in_pieces_and_says_how_long_it_is() {
+async fn a_recording_is_sent_in_chunks_and_has_a_content_length() {
     let known = known(3_000);
     let recording = known.recording();
-    assert!(recording.len() > 10 * (16 << 10), "many pieces: {}", recording.len());
-    let patient = Limits { lifetime: Duration::from_secs(60), ..quick() };
-    let http = listen(patient, known).await;
-    let answer = get(&http, "/objects").await;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(recording.len() > 10 * (16 << 10), "many chunks: {}", recording.len());
+    let limits = ConnectionLimits { lifetime: Duration::from_secs(60), ..short_limits() };
+    let server = listen(limits, known).await;
+    let response = get(&server, "/objects").await;
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
     assert!(head.contains(&format!("content-length: {}", recording.len())), "{head}");
     assert_eq!(body, recording);
 
-    let ready = get(&http, "/readyz").await;
+    let ready = get(&server, "/readyz").await;
     assert!(ready.starts_with("HTTP/1.0 503") && ready.ends_with("not yet\n"), "{ready}");
 }

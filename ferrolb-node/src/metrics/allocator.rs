@@ -1,83 +1,95 @@
-//! The pools.
+//! The metrics of address pools.
 
 use prometheus_client::registry::Registry;
 
-use super::sample::{PoolSample, Usage};
-use super::{Labels, gauges};
+use super::families::{Labels, gauges, number};
+use super::sample::{PoolSample, PoolUsage};
 
 pub(super) fn register(registry: &mut Registry, pools: &[PoolSample]) {
-    let of = |value: fn(&PoolSample) -> f64| {
-        pools.iter().map(move |pool| (vec![("pool", pool.name.clone())], value(pool)))
-    };
+    register_totals(registry, pools);
+    register_by_family(registry, pools);
+
+    gauges(
+        registry,
+        "metallb_allocator_services_allocated_total",
+        "Number of services allocated, per pool",
+        per_pool(pools, |pool| number(pool.services)),
+    );
+    let mut values = Vec::new();
+    for pool in pools {
+        for (family, usage) in [("ipv4", pool.ipv4), ("ipv6", pool.ipv6)] {
+            if usage.total > 0 {
+                values.extend(by_state(&pool.name, family, usage));
+            }
+        }
+    }
+    gauges(registry, "ferrolb_pool_addresses", "Addresses of a pool, by family and state", values);
+}
+
+fn register_totals(registry: &mut Registry, pools: &[PoolSample]) {
     gauges(
         registry,
         "metallb_allocator_addresses_total",
         "Number of usable IP addresses, per pool",
-        of(|pool| count(pool.ipv4.total.saturating_add(pool.ipv6.total))),
+        per_pool(pools, |pool| addresses(pool.ipv4.total.saturating_add(pool.ipv6.total))),
     );
     gauges(
         registry,
         "metallb_allocator_addresses_in_use_total",
         "Number of IP addresses in use, per pool",
-        of(|pool| small(pool.ipv4.in_use + pool.ipv6.in_use)),
+        per_pool(pools, |pool| number(pool.ipv4.in_use + pool.ipv6.in_use)),
     );
+}
+
+fn register_by_family(registry: &mut Registry, pools: &[PoolSample]) {
     gauges(
         registry,
         "metallb_allocator_ipv4_addresses_total",
         "Number of usable IPv4 addresses, per pool",
-        of(|pool| count(pool.ipv4.total)),
+        per_pool(pools, |pool| addresses(pool.ipv4.total)),
     );
     gauges(
         registry,
         "metallb_allocator_ipv4_addresses_in_use_total",
         "Number of IPv4 addresses in use, per pool",
-        of(|pool| small(pool.ipv4.in_use)),
+        per_pool(pools, |pool| number(pool.ipv4.in_use)),
     );
+
     gauges(
         registry,
         "metallb_allocator_ipv6_addresses_total",
         "Number of usable IPv6 addresses, per pool",
-        of(|pool| count(pool.ipv6.total)),
+        per_pool(pools, |pool| addresses(pool.ipv6.total)),
     );
     gauges(
         registry,
         "metallb_allocator_ipv6_addresses_in_use_total",
         "Number of IPv6 addresses in use, per pool",
-        of(|pool| small(pool.ipv6.in_use)),
-    );
-    gauges(
-        registry,
-        "metallb_allocator_services_allocated_total",
-        "Number of services allocated, per pool",
-        of(|pool| small(pool.services)),
-    );
-    gauges(
-        registry,
-        "ferrolb_pool_addresses",
-        "Addresses of a pool, by family and by whether they are in use",
-        pools.iter().flat_map(|pool| {
-            [("ipv4", pool.ipv4), ("ipv6", pool.ipv6)]
-                .into_iter()
-                .filter(|(_, usage)| usage.total > 0)
-                .flat_map(|(family, usage)| by_state(&pool.name, family, usage))
-        }),
+        per_pool(pools, |pool| number(pool.ipv6.in_use)),
     );
 }
 
-fn by_state(pool: &str, family: &str, usage: Usage) -> [(Labels, f64); 2] {
-    let labels = |state: &str| {
-        vec![("pool", pool.to_owned()), ("family", family.to_owned()), ("state", state.to_owned())]
-    };
+fn per_pool(
+    pools: &[PoolSample],
+    value: fn(&PoolSample) -> f64,
+) -> impl Iterator<Item = (Labels, f64)> {
+    pools.iter().map(move |pool| (vec![("pool", pool.name.clone())], value(pool)))
+}
+
+fn by_state(pool: &str, family: &str, usage: PoolUsage) -> [(Labels, f64); 2] {
     let free = usage.total.saturating_sub(u128::from(usage.in_use));
-    [(labels("in_use"), small(usage.in_use)), (labels("free"), count(free))]
+    [("in_use", number(usage.in_use)), ("free", addresses(free))].map(|(state, value)| {
+        let labels = vec![
+            ("pool", pool.to_owned()),
+            ("family", family.to_owned()),
+            ("state", state.to_owned()),
+        ];
+        (labels, value)
+    })
 }
 
-/// A number of addresses; those of an IPv6 pool need not be exact.
+/// Converts a number of addresses; those of an IPv6 pool need not be exact.
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a floating-point number")]
-fn count(addresses: u128) -> f64 {
-    addresses as f64
-}
-
-fn small(number: u64) -> f64 {
-    count(u128::from(number))
+fn addresses(count: u128) -> f64 {
+    count as f64
 }

@@ -1,18 +1,20 @@
-//! The sessions, and what is announced.
+//! The metrics of BGP sessions and of announced addresses.
 
 use bgp_session::{MessageCounts, StateKind};
 use prometheus_client::registry::Registry;
 
-use super::{Labels, Sample, SessionSample, counters, gauges};
+use super::families::{Labels, counters, flag, gauges, named_peer_labels, number, peer_labels};
+use super::sample::{Sample, SessionSample};
 
 pub(super) fn register(registry: &mut Registry, sample: &Sample) {
-    metallb(registry, sample);
-    metallb_counters(registry, &sample.sessions);
-    own(registry, &sample.sessions);
+    register_announced(registry, sample);
+    register_metallb(registry, &sample.sessions);
+    register_metallb_messages(registry, &sample.sessions);
+    register_ferrolb_state(registry, &sample.sessions);
+    register_ferrolb_traffic(registry, &sample.sessions);
 }
 
-/// Those of MetalLB's native mode, with its label `peer`.
-fn metallb(registry: &mut Registry, sample: &Sample) {
+fn register_announced(registry: &mut Registry, sample: &Sample) {
     let node = sample.node.clone().unwrap_or_default();
     gauges(
         registry,
@@ -29,132 +31,162 @@ fn metallb(registry: &mut Registry, sample: &Sample) {
             (labels, 1.0)
         }),
     );
-    let of = |value: fn(&SessionSample) -> f64| {
-        sample.sessions.iter().map(move |session| (peer(session), value(session)))
-    };
+}
+
+/// Registers the metrics of MetalLB's native mode, with its label `peer`.
+fn register_metallb(registry: &mut Registry, sessions: &[SessionSample]) {
     gauges(
         registry,
         "metallb_bgp_session_up",
         "BGP session state (1 is up, 0 is down)",
-        of(|session| f64::from(u8::from(session.status.is_established()))),
+        per_peer(sessions, |session| flag(session.status.is_established())),
     );
     gauges(
         registry,
         "metallb_bgp_announced_prefixes_total",
         "Number of prefixes currently being advertised on the BGP session",
-        of(|session| small(session.prefixes.saturating_sub(session.pending))),
+        per_peer(sessions, |session| number(session.prefixes.saturating_sub(session.pending))),
     );
     gauges(
         registry,
         "metallb_bgp_pending_prefixes_total",
         "Number of prefixes that should be advertised on the BGP session",
-        of(|session| small(session.pending)),
+        per_peer(sessions, |session| number(session.pending)),
     );
 }
 
-/// Those of MetalLB's FRR mode too: its exporter counts messages. But for one, their names are none that OpenMetrics
-/// has for a counter, which would be given `_total` at the end; so they are gauges that only grow.
-fn metallb_counters(registry: &mut Registry, sessions: &[SessionSample]) {
-    type Value = fn(&SessionSample) -> u64;
+/// Registers the message counters of MetalLB's FRR mode. OpenMetrics would append `_total` to the names of counters, which
+/// all but one of these names do not have, so the others are gauges that only grow.
+fn register_metallb_messages(registry: &mut Registry, sessions: &[SessionSample]) {
+    type Value = fn(&SessionSample) -> f64;
     let all: [(&'static str, &'static str, Value); 9] = [
-        ("metallb_bgp_updates_total_received", "Number of BGP UPDATE messages received", |it| {
-            it.status.stats().received.update
+        (
+            "metallb_bgp_updates_total_received",
+            "Number of BGP UPDATE messages received",
+            |session| number(session.status.stats().received.update),
+        ),
+        ("metallb_bgp_opens_sent", "Number of BGP OPEN messages sent", |session| {
+            number(session.status.stats().sent.open)
         }),
-        ("metallb_bgp_opens_sent", "Number of BGP OPEN messages sent", |it| {
-            it.status.stats().sent.open
+        ("metallb_bgp_opens_received", "Number of BGP OPEN messages received", |session| {
+            number(session.status.stats().received.open)
         }),
-        ("metallb_bgp_opens_received", "Number of BGP OPEN messages received", |it| {
-            it.status.stats().received.open
+        ("metallb_bgp_notifications_sent", "Number of BGP NOTIFICATION messages sent", |session| {
+            number(session.status.stats().sent.notification)
         }),
-        ("metallb_bgp_notifications_sent", "Number of BGP NOTIFICATION messages sent", |it| {
-            it.status.stats().sent.notification
+        ("metallb_bgp_keepalives_sent", "Number of BGP KEEPALIVE messages sent", |session| {
+            number(session.status.stats().sent.keepalive)
         }),
-        ("metallb_bgp_keepalives_sent", "Number of BGP KEEPALIVE messages sent", |it| {
-            it.status.stats().sent.keepalive
+        (
+            "metallb_bgp_keepalives_received",
+            "Number of BGP KEEPALIVE messages received",
+            |session| number(session.status.stats().received.keepalive),
+        ),
+        (
+            "metallb_bgp_route_refresh_sent",
+            "Number of BGP ROUTE-REFRESH messages sent",
+            |session| number(session.status.stats().sent.route_refresh),
+        ),
+        ("metallb_bgp_total_sent", "Number of BGP messages sent", |session| {
+            number(session.status.stats().sent.total())
         }),
-        ("metallb_bgp_keepalives_received", "Number of BGP KEEPALIVE messages received", |it| {
-            it.status.stats().received.keepalive
-        }),
-        ("metallb_bgp_route_refresh_sent", "Number of BGP ROUTE-REFRESH messages sent", |it| {
-            it.status.stats().sent.route_refresh
-        }),
-        ("metallb_bgp_total_sent", "Number of BGP messages sent", |it| {
-            it.status.stats().sent.total()
-        }),
-        ("metallb_bgp_total_received", "Number of BGP messages received", |it| {
-            it.status.stats().received.total()
+        ("metallb_bgp_total_received", "Number of BGP messages received", |session| {
+            number(session.status.stats().received.total())
         }),
     ];
+
     for (name, help, value) in all {
-        gauges(registry, name, help, sessions.iter().map(|it| (peer(it), small(value(it)))));
+        gauges(registry, name, help, per_peer(sessions, value));
     }
     counters(
         registry,
         "metallb_bgp_updates",
         "Number of BGP UPDATE messages sent",
-        sessions.iter().map(|it| (peer(it), it.status.stats().sent.update)),
+        sessions.iter().map(|session| (peer_labels(session), session.status.stats().sent.update)),
     );
 }
 
-fn own(registry: &mut Registry, sessions: &[SessionSample]) {
+fn register_ferrolb_state(registry: &mut Registry, sessions: &[SessionSample]) {
     gauges(
         registry,
         "ferrolb_bgp_session_up",
         "1 while the session is Established",
-        sessions.iter().map(|it| (named(it), f64::from(u8::from(it.status.is_established())))),
+        per_named_peer(sessions, |session| flag(session.status.is_established())),
     );
+
+    let mut states = Vec::new();
+    for session in sessions {
+        for (name, state) in STATES {
+            let mut labels = named_peer_labels(session);
+            labels.push(("state", name.to_owned()));
+            states.push((labels, flag(session.status.state() == state)));
+        }
+    }
     gauges(
         registry,
         "ferrolb_bgp_session_state",
         "1 for the state of RFC 4271 that the session is in",
-        sessions.iter().flat_map(|session| {
-            STATES.map(|(name, state)| {
-                let mut labels = named(session);
-                labels.push(("state", name.to_owned()));
-                (labels, f64::from(u8::from(session.status.state() == state)))
-            })
-        }),
+        states,
     );
+
     counters(
         registry,
         "ferrolb_bgp_session_flaps",
-        "Times that a session that was up ended",
-        sessions.iter().map(|it| (named(it), it.status.stats().sessions_lost)),
+        "Times that an Established session ended",
+        sessions
+            .iter()
+            .map(|session| (named_peer_labels(session), session.status.stats().sessions_lost)),
     );
     gauges(
         registry,
         "ferrolb_bgp_last_down_info",
-        "Why the last session ended",
-        sessions.iter().filter_map(|it| {
-            let mut labels = named(it);
-            labels.push(("reason", it.status.last_down()?));
+        "Reason why the last session ended",
+        sessions.iter().filter_map(|session| {
+            let mut labels = named_peer_labels(session);
+            labels.push(("reason", session.status.last_down()?));
             Some((labels, 1.0))
         }),
     );
-    counters(
-        registry,
-        "ferrolb_bgp_messages",
-        "BGP messages, by type and direction",
-        sessions.iter().flat_map(|session| {
-            let stats = session.status.stats();
-            [("in", stats.received), ("out", stats.sent)]
-                .into_iter()
-                .flat_map(move |(direction, counts)| by_type(session, direction, counts))
-        }),
-    );
+}
+
+fn register_ferrolb_traffic(registry: &mut Registry, sessions: &[SessionSample]) {
+    let mut messages = Vec::new();
+    for session in sessions {
+        let stats = session.status.stats();
+        messages.extend(by_type(session, "in", stats.received));
+        messages.extend(by_type(session, "out", stats.sent));
+    }
+    counters(registry, "ferrolb_bgp_messages", "BGP messages, by type and direction", messages);
+
     counters(
         registry,
         "ferrolb_bgp_prefixes_unsendable",
-        "Prefixes that could not be told to the peer: it did not offer their family, takes no next hop that there is, or \
-         their attributes fit no message",
-        sessions.iter().map(|it| (named(it), it.status.stats().prefixes_unsendable)),
+        "Prefixes that could not be advertised to the peer: it did not offer their family, accepts none of the available \
+         next hops, or their attributes fit into no message",
+        sessions.iter().map(|session| {
+            (named_peer_labels(session), session.status.stats().prefixes_unsendable)
+        }),
     );
     gauges(
         registry,
         "ferrolb_bgp_prefixes_advertised",
         "Prefixes that the peer should have",
-        sessions.iter().map(|it| (named(it), small(it.prefixes))),
+        per_named_peer(sessions, |session| number(session.prefixes)),
     );
+}
+
+fn per_peer(
+    sessions: &[SessionSample],
+    value: fn(&SessionSample) -> f64,
+) -> impl Iterator<Item = (Labels, f64)> {
+    sessions.iter().map(move |session| (peer_labels(session), value(session)))
+}
+
+fn per_named_peer(
+    sessions: &[SessionSample],
+    value: fn(&SessionSample) -> f64,
+) -> impl Iterator<Item = (Labels, f64)> {
+    sessions.iter().map(move |session| (named_peer_labels(session), value(session)))
 }
 
 fn by_type(
@@ -162,37 +194,19 @@ fn by_type(
     direction: &'static str,
     counts: MessageCounts,
 ) -> [(Labels, u64); 5] {
-    let of = |kind: &str, count: u64| {
-        let mut labels = named(session);
+    let by_type = [
+        ("open", counts.open),
+        ("update", counts.update),
+        ("notification", counts.notification),
+        ("keepalive", counts.keepalive),
+        ("route-refresh", counts.route_refresh),
+    ];
+    by_type.map(|(message_type, count)| {
+        let mut labels = named_peer_labels(session);
         labels.push(("direction", direction.to_owned()));
-        labels.push(("type", kind.to_owned()));
+        labels.push(("type", message_type.to_owned()));
         (labels, count)
-    };
-    [
-        of("open", counts.open),
-        of("update", counts.update),
-        of("notification", counts.notification),
-        of("keepalive", counts.keepalive),
-        of("route-refresh", counts.route_refresh),
-    ]
-}
-
-fn peer(session: &SessionSample) -> Labels {
-    vec![("peer", peer_value(session))]
-}
-
-pub(super) fn named(session: &SessionSample) -> Labels {
-    vec![("peer", peer_value(session)), ("name", session.name.clone())]
-}
-
-/// The peer's address and port as MetalLB joins them, without brackets around an IPv6 address.
-fn peer_value(session: &SessionSample) -> String {
-    session.endpoint.replace(['[', ']'], "")
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a gauge is a floating-point number")]
-pub(super) fn small(number: u64) -> f64 {
-    number as f64
+    })
 }
 
 const STATES: [(&str, StateKind); 6] = [

@@ -1,4 +1,4 @@
-//! What is true of a process at one moment, as far as it is told to Prometheus.
+//! The state of a process at one moment, as Prometheus and the status of resources report it.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,155 +10,161 @@ use crate::sessions::SessionStatus;
 use lb_adapter::model::ServiceKey;
 use lb_adapter::planner::ProbeStatus;
 
-/// All of it.
+/// The state of a process at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
-    /// The node that a speaker speaks for; a controller has none.
+    /// The node of a speaker; a controller has none.
     pub node: Option<String>,
     /// The configuration.
     pub config: ConfigSample,
-    /// The pools, of a process that gives addresses out.
+    /// The pools, if the process allocates addresses.
     pub pools: Vec<PoolSample>,
     /// The sessions.
     pub sessions: Vec<SessionSample>,
-    /// What this node found by probing Services.
+    /// The status of this node's probes.
     pub probes: Vec<ProbeSample>,
     /// The addresses that this node announces.
-    pub announced: Vec<Announced>,
-    /// The dealings with the API server.
+    pub announced: Vec<AnnouncedAddress>,
+    /// The traffic with the API server.
     pub api: ApiSample,
-    /// How far a drain has come.
+    /// The stage of the drain.
     pub drain: DrainSample,
 }
 
-/// Whether what is in force is what is written.
+/// The state of the configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ConfigSample {
-    /// Whether there has been a valid configuration yet.
+    /// True if a valid configuration has been loaded.
     pub loaded: bool,
-    /// Whether what is written now is not valid, so that an older one is in force.
+    /// True if the current configuration is not valid, so that an older one is in force.
     pub stale: bool,
-    /// When the one in force was loaded, in seconds since 1970.
+    /// The time at which the configuration in force was loaded, in seconds since 1970.
     pub loaded_at: Option<f64>,
 }
 
 impl ConfigSample {
-    /// Whether one has been loaded, whether it is stale, and when it was loaded.
+    /// Returns a sample with these values.
     pub fn new(loaded: bool, stale: bool, loaded_at: Option<f64>) -> Self {
         Self { loaded, stale, loaded_at }
     }
 }
 
-/// A pool, and how full it is.
+/// The usage of a pool.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PoolSample {
-    /// Its name.
+    /// The pool's name.
     pub name: String,
-    /// Its IPv4 addresses.
-    pub ipv4: Usage,
-    /// Its IPv6 addresses.
-    pub ipv6: Usage,
-    /// The Services that have an address of it.
+    /// The usage of its IPv4 addresses.
+    pub ipv4: PoolUsage,
+    /// The usage of its IPv6 addresses.
+    pub ipv6: PoolUsage,
+    /// The number of Services that have an address of the pool.
     pub services: u64,
 }
 
-/// How many addresses there are, and are used.
+/// The usage of a pool's addresses of one family.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Usage {
-    /// How many there are to give out.
+pub struct PoolUsage {
+    /// The number of usable addresses.
     pub total: u128,
-    /// How many are in use, each counted once however many Services share it.
+    /// The number of addresses in use. An address that several Services share counts once.
     pub in_use: u64,
 }
 
-impl Usage {
-    /// So many of so many.
+impl PoolUsage {
+    /// Returns the usage of a pool with `in_use` of `total` addresses in use.
     pub fn new(in_use: u64, total: u128) -> Self {
         Self { total, in_use }
     }
 }
 
-/// A session.
+/// The state of a session.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionSample {
     /// The peer's name in the configuration.
     pub name: String,
-    /// Address and port: `172.22.35.1:179`, `[fd00::1]:179`, `eth1:179`.
+    /// The peer's address and port: `172.22.35.1:179`, `[fd00::1]:179`, `eth1:179`.
     pub endpoint: String,
-    /// Where it stands.
+    /// The status of the session.
     pub status: SessionStatus,
-    /// How many prefixes the peer should have.
+    /// The number of prefixes that the peer should have.
     pub prefixes: u64,
-    /// How many of them it has not received: all while the session is down, then those that the session cannot carry.
+    /// The number of these prefixes that the peer has not received: all while the session is down, and those that the
+    /// session cannot carry while it is up.
     pub pending: u64,
-    /// The routes that the session cannot carry, as of the last look at it.
+    /// The routes that the session cannot carry, when it was last asked.
     pub unsendable: Arc<[UnsendableRoute]>,
 }
 
 impl SessionSample {
-    /// One that stands so.
+    /// Returns a sample of a session without prefixes.
     pub fn new(
         name: impl Into<String>,
         endpoint: impl Into<String>,
         status: impl Into<SessionStatus>,
     ) -> Self {
-        let (name, endpoint, status) = (name.into(), endpoint.into(), status.into());
-        let unsendable = Arc::default();
-        Self { name, endpoint, status, prefixes: 0, pending: 0, unsendable }
+        Self {
+            name: name.into(),
+            endpoint: endpoint.into(),
+            status: status.into(),
+            prefixes: 0,
+            pending: 0,
+            unsendable: Arc::default(),
+        }
     }
 }
 
-/// What a node found by probing a Service.
+/// The status of a node's probe of a Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProbeSample {
     /// The Service.
     pub service: ServiceKey,
-    /// What was found last.
-    pub found: ProbeStatus,
+    /// The latest status.
+    pub status: ProbeStatus,
 }
 
 impl ProbeSample {
-    /// Found of this Service.
-    pub fn new(service: ServiceKey, found: ProbeStatus) -> Self {
-        Self { service, found }
+    /// Returns a sample with these values.
+    pub fn new(service: ServiceKey, status: ProbeStatus) -> Self {
+        Self { service, status }
     }
 }
 
 /// An address that is announced for a Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Announced {
+pub struct AnnouncedAddress {
     /// The Service.
     pub service: ServiceKey,
     /// The address.
     pub address: IpAddr,
 }
 
-impl Announced {
-    /// This address for this Service.
+impl AnnouncedAddress {
+    /// Returns this address of this Service.
     pub fn new(service: ServiceKey, address: IpAddr) -> Self {
         Self { service, address }
     }
 }
 
-/// What was asked of the API server.
+/// The counters of the traffic with the API server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApiSample {
-    /// Changes of objects that were taken in.
+    /// The number of changes of objects that were processed.
     pub updates: u64,
-    /// Objects and configurations that could not be taken in, and writes that failed.
+    /// The number of objects and configurations that could not be processed, and of writes that failed.
     pub update_errors: u64,
-    /// Watches that had to be begun anew, by the plural name of the resource.
+    /// The number of restarted watches, by the plural name of the resource.
     pub watch_restarts: BTreeMap<&'static str, u64>,
 }
 
 impl ApiSample {
-    /// So many changes, so many failures, and so many watches begun anew.
+    /// Returns a sample with these values.
     pub fn new(
         updates: u64,
         update_errors: u64,
@@ -172,7 +178,7 @@ impl ApiSample {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "these are all")]
 pub enum DrainSample {
-    /// No drain.
+    /// No drain is under way.
     #[default]
     Serving,
     /// Routes carry GRACEFUL_SHUTDOWN (RFC 8326).

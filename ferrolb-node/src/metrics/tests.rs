@@ -7,7 +7,7 @@ use super::*;
 use lb_adapter::model::ServiceKey;
 use lb_adapter::planner::ProbeStatus;
 
-/// A speaker with a peer that nobody is, and what it looks like.
+/// Returns a sample of a speaker whose peer does not exist.
 async fn sample() -> Sample {
     let speaker = Speaker::builder(Asn(64_636), BgpIdentifier::new(172, 22, 35, 25));
     let speaker = speaker.start().await.unwrap();
@@ -24,7 +24,7 @@ async fn sample() -> Sample {
     session.status.bfd = Some(bfd);
     let pool = PoolSample {
         name: "default".to_owned(),
-        ipv4: Usage::new(2, 64),
+        ipv4: PoolUsage::new(2, 64),
         services: 3,
         ..PoolSample::default()
     };
@@ -42,14 +42,14 @@ async fn sample() -> Sample {
                 ProbeStatus::Down("refused".to_owned()),
             ),
         ],
-        announced: vec![Announced::new(smtp, "172.22.35.70".parse().unwrap())],
+        announced: vec![AnnouncedAddress::new(smtp, "172.22.35.70".parse().unwrap())],
         api: ApiSample::new(7, 0, [("services", 1)].into()),
         ..Sample::default()
     }
 }
 
 #[tokio::test]
-async fn metallbs_names_and_labels_stand_as_its_dashboards_know_them() {
+async fn metallbs_names_and_labels_are_those_that_its_dashboards_use() {
     let text = encode(&sample().await, &Latency::new()).unwrap();
     for line in [
         r#"metallb_allocator_addresses_total{pool="default"} 64.0"#,
@@ -70,21 +70,21 @@ async fn metallbs_names_and_labels_stand_as_its_dashboards_know_them() {
         r#"metallb_bgp_announced_prefixes_total{peer="172.22.35.1:179"} 0.0"#,
         r#"metallb_bgp_pending_prefixes_total{peer="172.22.35.1:179"} 2.0"#,
     ] {
-        assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
 }
 
 #[tokio::test]
-async fn what_keeps_bfd_from_coming_up_is_told_until_it_is_up() {
+async fn a_problem_of_bfd_is_reported_until_the_session_is_up() {
     let mut sample = sample().await;
     let bfd = sample.sessions[0].status.bfd.as_mut().unwrap();
     bfd.problem = Some("cannot receive BFD at 10.77.0.11:3784: Address in use".to_owned());
-    let told = |sample: &Sample| encode(sample, &Latency::new()).unwrap();
-    assert!(!told(&sample).contains("ferrolb_bfd_problem_info{"), "a session that is up has none");
+    let text = encode(&sample, &Latency::new()).unwrap();
+    assert!(!text.contains("ferrolb_bfd_problem_info{"), "a session that is up has no problem");
     sample.sessions[0].status.bfd.as_mut().unwrap().state = State::Down;
     let line = r#"ferrolb_bfd_problem_info{peer="172.22.35.1:179",name="tor",reason="cannot receive BFD at 10.77.0.11:3784: Address in use"} 1.0"#;
-    let text = told(&sample);
-    assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+    let text = encode(&sample, &Latency::new()).unwrap();
+    assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
 }
 
 #[tokio::test]
@@ -98,13 +98,13 @@ async fn the_label_of_an_ipv6_peer_has_no_brackets() {
         r#"ferrolb_bgp_session_up{peer="fd00::21:179",name="tor"} 0.0"#,
         r#"ferrolb_bfd_session_up{peer="fd00::21:179",name="tor"} 1.0"#,
     ] {
-        assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
     assert!(!text.contains("[fd00"), "{text}");
 }
 
 #[tokio::test]
-async fn our_own_names_are_units_and_states() {
+async fn ferrolbs_own_names_have_units_and_states() {
     let latency = Latency::new();
     latency.observe(0.0004);
     let text = encode(&sample().await, &latency).unwrap();
@@ -124,7 +124,7 @@ async fn our_own_names_are_units_and_states() {
         r#"ferrolb_bgp_update_latency_seconds_bucket{le="0.0005"} 1"#,
         r#"ferrolb_drain_stage{stage="serving"} 1.0"#,
     ] {
-        assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
     let states = text.lines().filter(|line| line.starts_with("ferrolb_bgp_session_state{"));
     assert_eq!(

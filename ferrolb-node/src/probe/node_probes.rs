@@ -1,99 +1,107 @@
-//! A node's probes, from the engine that says what is to be probed and back to it with what was found.
+//! The probes of a node: from the engine's targets to the changes that report the results back to it.
 //!
-//! Shared by whatever speaks for a real node. What a finding means, the planner decides.
+//! Shared by every program that speaks for a real node. The planner decides what a result means.
 //!
-//! Owns, too, how long the first tables wait for the first tries: of a Service that has not been tried nothing is
-//! known, so that it is not announced, and a router that has kept its route over a restart (RFC 4724) would drop it.
+//! Also owns how long the first sessions wait for the first attempts. The status of a Service is not known before its
+//! first attempt, so it is not announced until then, and a router that has kept its route over a restart (RFC 4724) would
+//! drop it.
 
 use std::collections::BTreeSet;
 
 use tokio::sync::mpsc;
 
-use super::first_tries::FirstTries;
-use super::{Found, Prober};
 use lb_adapter::engine::{Change, Engine};
 use lb_adapter::model::ServiceKey;
 use lb_adapter::planner::ProbeStatus;
+
+use super::first_attempts::FirstAttempts;
+use super::prober::{ProbeResult, Prober};
 
 /// The probes of one node.
 #[derive(Debug)]
 pub struct NodeProbes {
     node: String,
     prober: Prober,
-    found: mpsc::Receiver<Found>,
-    first: FirstTries,
+    results: mpsc::Receiver<ProbeResult>,
+    first: FirstAttempts,
 }
 
 impl NodeProbes {
-    /// Of this node; nothing is probed yet.
-    pub fn of(node: impl Into<String>) -> Self {
-        let (prober, found) = Prober::new();
-        Self { node: node.into(), prober, found, first: FirstTries::default() }
+    /// Returns the probes of this node, without targets.
+    pub fn new(node: impl Into<String>) -> Self {
+        let (prober, results) = Prober::new();
+        Self { node: node.into(), prober, results, first: FirstAttempts::default() }
     }
 
-    /// Probes what all Services say now.
-    pub fn follow_all(&mut self, engine: &Engine) -> Vec<Change> {
+    /// Takes the targets of all Services from the engine. Returns the changes for the Services whose status is no longer
+    /// known.
+    pub fn update_all(&mut self, engine: &Engine) -> Vec<Change> {
         let targets = engine.probe_targets(&self.node);
         if engine.is_ready() {
-            self.first.follow(&targets);
+            self.first.set_targets(&targets);
         }
-        let unknown = self.prober.set(targets);
-        unknown.into_iter().map(|service| self.forget(service)).collect()
+
+        let forgotten = self.prober.set_targets(targets);
+        forgotten.into_iter().map(|service| self.forget(service)).collect()
     }
 
-    /// Whether no session should begin yet: first tries are under way. Seconds later they are over, by the last of
-    /// them or by [`next`](Self::next).
-    pub fn is_beginning(&self) -> bool {
-        self.first.are_under_way()
-    }
-
-    /// Probes what these Services say now, and of others what it did.
-    pub fn follow(&mut self, engine: &Engine, services: &BTreeSet<ServiceKey>) -> Vec<Change> {
-        let mut unknown = Vec::new();
+    /// Takes the targets of these Services from the engine; those of others stay. Returns the changes for the Services
+    /// whose status is no longer known.
+    pub fn update(&mut self, engine: &Engine, services: &BTreeSet<ServiceKey>) -> Vec<Change> {
+        let mut changes = Vec::new();
         for service in services {
-            let forgotten = match engine.probe_target(&self.node, service) {
-                Some(target) => self.prober.put(service.clone(), target),
+            let is_forgotten = match engine.probe_target(&self.node, service) {
+                Some(target) => self.prober.set_target(service.clone(), target),
                 None => {
-                    self.first.end(service);
+                    self.first.finish(service);
                     self.prober.remove(service)
                 }
             };
-            if forgotten {
-                unknown.push(self.forget(service.clone()));
+            if is_forgotten {
+                changes.push(self.forget(service.clone()));
             }
         }
-        unknown
+        changes
     }
 
-    /// The next finding, which it says to the log; or nothing, when the first tries have had their time.
+    /// Returns true if sessions should not begin yet, because first attempts are pending. The last of them ends this, or
+    /// [`next`](Self::next) when it gives up after a few seconds.
+    pub fn first_attempts_are_pending(&self) -> bool {
+        self.first.are_pending()
+    }
+
+    /// Waits for the next result, logs it, and returns it as a change. Returns `None` when the time for the first
+    /// attempts is up.
     pub async fn next(&mut self) -> Option<Change> {
-        let (service, probed) = loop {
-            let found = tokio::select! {
+        let result = loop {
+            let result = tokio::select! {
                 biased;
-                found = self.found.recv() => found,
-                () = self.first.out_of_time() => {
+                result = self.results.recv() => result,
+                () = self.first.timed_out() => {
                     self.first.give_up();
                     return None;
                 }
             };
-            // It never ends: the prober has the other end.
-            let Some(found) = found else {
+            let Some(result) = result else {
+                // Never reached: the prober has a sender.
                 return std::future::pending().await;
             };
-            // What is probed no more, or from anew, may have left a last word.
-            if self.prober.is_current(&found) {
-                break (found.service, found.probed);
+            // A removed target, or one with a new epoch, may have left an outdated result in the queue.
+            if self.prober.is_current(&result) {
+                break result;
             }
         };
-        self.first.end(&service);
-        match &probed {
-            ProbeStatus::Up => tracing::info!(%service, "the probe is answered"),
+
+        let ProbeResult { service, status, .. } = result;
+        self.first.finish(&service);
+        match &status {
+            ProbeStatus::Up => tracing::info!(%service, "the probe succeeds"),
             ProbeStatus::HeldDown => {
-                tracing::info!(%service, "the probe is answered again, held down");
+                tracing::info!(%service, "the probe succeeds again, held down")
             }
-            ProbeStatus::Down(why) => tracing::warn!(%service, "the probe fails: {why}"),
+            ProbeStatus::Down(error) => tracing::warn!(%service, "the probe fails: {error}"),
         }
-        Some(Change::Probed { node: self.node.clone(), service, found: Some(probed) })
+        Some(Change::Probed { node: self.node.clone(), service, found: Some(status) })
     }
 
     fn forget(&self, service: ServiceKey) -> Change {

@@ -1,4 +1,4 @@
-//! What a node announces while it probes, in virtual time.
+//! The routes that a node announces while it probes, in virtual time.
 
 use std::time::Duration;
 
@@ -8,25 +8,25 @@ use super::*;
 use lb_adapter::manifest::{Source, parse};
 use lb_adapter::planner::PlannerOptions;
 
-/// The node kube1, which probes, and a Service whose port nobody serves; with endpoints on these nodes.
-struct World {
+/// The node kube1, which probes a Service whose port is closed.
+struct ProbingNode {
     engine: Engine,
-    probing: NodeProbes,
+    probes: NodeProbes,
     policy: &'static str,
 }
 
-impl World {
+impl ProbingNode {
     fn new(policy: &'static str, nodes: &[&str]) -> Self {
         let options = PlannerOptions { probing: true, ..PlannerOptions::default() };
         let engine = Engine::new(options, Some("kube1".to_owned()));
-        let mut world = Self { engine, probing: NodeProbes::of("kube1"), policy };
-        world.endpoints_on(nodes);
-        world
+        let mut node = Self { engine, probes: NodeProbes::new("kube1"), policy };
+        node.endpoints_on(nodes);
+        node
     }
 
-    /// As `ferrolb run` does when files have changed; says whether the Service is announced then.
+    /// Loads manifests with endpoints on these nodes, as `ferrolb run` does. Returns true if the Service is announced then.
     fn endpoints_on(&mut self, nodes: &[&str]) -> bool {
-        let endpoint = |node: &&str| format!("{{addresses: [127.0.0.1], nodeName: {node}}}");
+        let endpoint = |name: &&str| format!("{{addresses: [127.0.0.1], nodeName: {name}}}");
         let endpoints: Vec<_> = nodes.iter().map(endpoint).collect();
         let (policy, endpoints) = (self.policy, endpoints.join(", "));
         let text = format!(
@@ -56,7 +56,7 @@ endpoints: [{endpoints}]
         );
         let source = Source { name: "all.yaml".to_owned(), octets: text.into_bytes() };
         self.engine.load(parse("manifests", &[source]).unwrap());
-        for change in self.probing.follow_all(&self.engine) {
+        for change in self.probes.update_all(&self.engine) {
             self.engine.apply(change);
         }
         self.is_announced()
@@ -67,49 +67,52 @@ endpoints: [{endpoints}]
         services == Some(1)
     }
 
-    /// Takes the next finding; says whether the Service is announced then.
-    async fn find(&mut self) -> bool {
-        let found = self.probing.next().await;
-        self.engine.apply(found.unwrap());
+    /// Applies the next result. Returns true if the Service is announced then.
+    async fn apply_next(&mut self) -> bool {
+        let change = self.probes.next().await;
+        self.engine.apply(change.unwrap());
         self.is_announced()
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_other_nodes_pods_keep_announced_falls_by_failures_and_not_by_a_pod_that_comes()
+async fn a_service_announced_for_pods_of_other_nodes_falls_after_failures_and_not_because_a_pod_is_added()
  {
-    let mut world = World::new("Cluster", &["kube2"]);
-    assert!(world.find().await, "a node without pods has nothing to try");
+    let mut node = ProbingNode::new("Cluster", &["kube2"]);
+    assert!(node.apply_next().await, "a node without pods has nothing to try");
     let begin = Instant::now();
-    assert!(world.endpoints_on(&["kube1", "kube2"]), "that it was not tried is no reason");
+    assert!(node.endpoints_on(&["kube1", "kube2"]), "it stays announced before the first attempt");
     // The pod is up until it has failed three times, ten seconds apart.
-    assert!(world.find().await);
+    assert!(node.apply_next().await);
     assert!(begin.elapsed() < Duration::from_secs(10));
-    assert!(!world.find().await);
+    assert!(!node.apply_next().await);
     assert!(begin.elapsed() >= Duration::from_secs(20), "{:?}", begin.elapsed());
-    // It goes, and with it what was found.
-    world.endpoints_on(&["kube2"]);
-    assert!(world.find().await);
+    // Its status goes with the pod.
+    node.endpoints_on(&["kube2"]);
+    assert!(node.apply_next().await);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_is_not_announced_waits_for_the_first_try_of_its_first_pod() {
-    // Nobody has a pod; or only this node's would count.
+async fn a_service_that_is_not_announced_waits_for_the_first_attempt_at_its_first_pod() {
+    // No node has a pod, or only the pods of this node count.
     for (policy, before) in [("Cluster", &[][..]), ("Local", &["kube2"])] {
-        let mut world = World::new(policy, before);
-        assert!(!world.find().await, "{policy}");
-        assert!(!world.endpoints_on(&["kube1", "kube2"]), "{policy}: it has not been tried");
-        assert!(!world.probing.is_beginning(), "{policy}: the first tries were those of nobody");
+        let mut node = ProbingNode::new(policy, before);
+        assert!(!node.apply_next().await, "{policy}");
+        assert!(!node.endpoints_on(&["kube1", "kube2"]), "{policy}: no attempt has been made");
+        assert!(
+            !node.probes.first_attempts_are_pending(),
+            "{policy}: no first attempt was waited for"
+        );
         let begin = Instant::now();
-        assert!(!world.find().await, "{policy}: the first failure decides");
+        assert!(!node.apply_next().await, "{policy}: the first failure decides");
         assert!(begin.elapsed() < Duration::from_secs(10), "{policy}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_the_beginning_until_the_first_try() {
-    let mut world = World::new("Local", &["kube1"]);
-    assert!(world.probing.is_beginning());
-    assert!(!world.find().await);
-    assert!(!world.probing.is_beginning());
+async fn first_attempts_are_pending_until_the_first_result() {
+    let mut node = ProbingNode::new("Local", &["kube1"]);
+    assert!(node.probes.first_attempts_are_pending());
+    assert!(!node.apply_next().await);
+    assert!(!node.probes.first_attempts_are_pending());
 }

@@ -1,20 +1,23 @@
-//! Keeps the sessions of nodes in line with what is wanted.
+//! Keeps the sessions of nodes in line with the desired ones.
 //!
 //! ```text
-//! wanted: (node, peer) -> terms, routes  --->  Sessions::apply  --->  a peer of the node's speaker
+//! (node, peer) -> configuration, routes  --->  Sessions::apply  --->  a peer of the node's speaker
 //! ```
 //!
-//! A session that has not changed is not touched: a session is closed only when it is no longer wanted, and begun again
-//! only when it cannot go on with its new terms. It gets all its routes at once. This module owns the speakers of nodes;
-//! it decides neither whom to speak to nor what to announce.
+//! A session whose configuration has not changed is not touched. A session is closed only if it is not desired any more,
+//! and reset only if it cannot continue with its new configuration. It gets all of its routes at once. This module owns
+//! the speakers of nodes; it decides neither which peers there are nor which routes to announce.
 
-mod open;
+mod config;
+mod desired;
+mod key;
+mod node_speakers;
+mod open_session;
 mod pairing;
-mod speakers;
-mod terms;
-
-pub mod desired;
+mod peer_config;
 mod source_address;
+mod status;
+mod wake;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,75 +28,158 @@ use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
 
-use open::Open;
-pub use open::{SessionStatus, ring_at_events};
-pub use pairing::{Course, pair};
+pub use config::{ConfigEffect, RemotePeer, SessionConfig};
+pub use desired::{DesiredSession, desired_sessions, session_config};
+pub use key::SessionKey;
+use node_speakers::NodeSpeakers;
+use open_session::OpenSession;
+pub use pairing::pair_sessions;
+pub use peer_config::with_session_parameters;
 pub use source_address::SourceAddresses;
-use speakers::Speakers;
-pub use terms::{Remote, SessionKey, Terms, Wanted, agreed, remote};
+pub use status::SessionStatus;
+pub use wake::wake_on_events;
 
-/// The sessions that there are.
+/// The open sessions.
 #[derive(Debug)]
 pub struct Sessions {
-    open: BTreeMap<SessionKey, Open>,
-    /// Why others could not be opened.
-    refused: BTreeMap<SessionKey, String>,
-    speakers: Speakers,
-    /// The routes that they could not carry at the last look; sessions that carry everything are left out.
+    open: BTreeMap<SessionKey, OpenSession>,
+    /// The errors of the desired sessions that could not be opened.
+    failed: BTreeMap<SessionKey, String>,
+    speakers: NodeSpeakers,
+    /// The routes that sessions could not carry when they were last asked; sessions without any are left out.
     unsendable: BTreeMap<SessionKey, Arc<[UnsendableRoute]>>,
-    bell: Arc<Notify>,
+    wake: Arc<Notify>,
 }
 
-/// The sessions that cannot stay as they are.
+/// The open sessions that cannot stay as they are.
 #[derive(Default)]
-struct Others {
-    /// Those whose terms have changed.
-    changing: BTreeMap<SessionKey, Open>,
-    /// Those that are no longer wanted.
-    gone: Vec<(SessionKey, Open)>,
+struct AffectedSessions {
+    /// The sessions whose configuration has changed.
+    changed: BTreeMap<SessionKey, OpenSession>,
+    /// The sessions that are not desired any more.
+    removed: BTreeMap<SessionKey, OpenSession>,
 }
 
 impl Sessions {
-    /// None yet. The bell rings whenever something happens at a session.
-    pub fn new(bell: Arc<Notify>) -> Self {
-        let speakers = Speakers::new(Arc::clone(&bell));
-        let (open, refused, unsendable) = Default::default();
-        Self { open, refused, speakers, unsendable, bell }
+    /// Returns an empty set of sessions. Everything that happens at a session notifies `wake`.
+    pub fn new(wake: Arc<Notify>) -> Self {
+        Self {
+            open: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            speakers: NodeSpeakers::new(Arc::clone(&wake)),
+            unsendable: BTreeMap::new(),
+            wake,
+        }
     }
 
-    /// Brings the sessions in line. Returns those that could not be opened; they are tried again
-    /// at the next call.
+    /// Brings the sessions in line. Returns the errors of those that could not be opened, which the next call tries again.
     pub async fn apply(
         &mut self,
-        wanted: &BTreeMap<SessionKey, Wanted>,
+        desired: &BTreeMap<SessionKey, DesiredSession>,
     ) -> Vec<(SessionKey, SpeakerError)> {
-        // A drain that was called off too late has ended them.
-        self.open.retain(|_, open| !open.has_ended());
-        let mut others = self.keep(wanted);
-        self.set_routes(wanted).await;
-        self.change_in_place(wanted, &mut others.changing).await;
+        // A drain that was cancelled too late has ended some.
+        self.open.retain(|_, session| !session.has_ended());
 
-        let changed = "the session cannot go on with its new terms";
-        let changed = others.changing.into_iter().map(|(key, open)| (key, open, changed));
-        let gone = "peer removed from the configuration";
-        let gone = others.gone.into_iter().map(|(key, open)| (key, open, gone));
-        let closing = changed.chain(gone).map(|(key, open, why)| {
-            tracing::info!(node = key.node, peer = key.peer, "closing the session: {why}");
-            open.close()
-        });
-        join_all(closing).await;
-        self.speakers.retain(|node| wanted.keys().any(|key| key.node == node));
+        let mut affected = self.keep_unchanged(desired);
+        self.update_routes(desired).await;
+        self.change_in_place(desired, &mut affected.changed).await;
+        affected.close().await;
+        self.speakers.retain(|node| desired.keys().any(|key| key.node == node));
 
-        self.refused.clear();
+        self.open_missing(desired).await
+    }
+
+    /// Takes the sessions out of `open` whose configuration has changed or that are not desired. The others stay, under
+    /// their new keys.
+    fn keep_unchanged(
+        &mut self,
+        desired: &BTreeMap<SessionKey, DesiredSession>,
+    ) -> AffectedSessions {
+        let mut open = std::mem::take(&mut self.open);
+        let before = open.iter().map(|(key, session)| (key, &session.config));
+        let after = desired.iter().map(|(key, session)| (key, &session.config));
+        let pairs = pair_sessions(before, after);
+
+        let mut affected = AffectedSessions::default();
+        for (key, old_key) in pairs {
+            let (Some(session), Some(desired)) = (open.remove(&old_key), desired.get(&key)) else {
+                continue;
+            };
+            if key != old_key {
+                self.rename(&old_key, &key);
+            }
+            if session.config == desired.config {
+                self.open.insert(key, session);
+            } else {
+                affected.changed.insert(key, session);
+            }
+        }
+        affected.removed = open;
+        affected
+    }
+
+    fn rename(&mut self, old_key: &SessionKey, key: &SessionKey) {
+        let (node, before, after) = (&key.node, &old_key.peer, &key.peer);
+        tracing::info!(node, "the peer {before} is now named {after}: its session continues");
+        if let Some(routes) = self.unsendable.remove(old_key) {
+            self.unsendable.insert(key.clone(), routes);
+        }
+    }
+
+    /// Gives the unchanged sessions their routes. This happens before any other session is closed, since a change of
+    /// routes alone need not wait for that.
+    async fn update_routes(&mut self, desired: &BTreeMap<SessionKey, DesiredSession>) {
+        for (key, session) in &mut self.open {
+            let Some(desired) = desired.get(key) else { continue };
+            if *session.routes != desired.routes {
+                set_routes(key, session, &desired.routes).await;
+            }
+        }
+    }
+
+    /// Gives sessions their new configuration. Those that cannot be changed stay in `changed`.
+    async fn change_in_place(
+        &mut self,
+        desired: &BTreeMap<SessionKey, DesiredSession>,
+        changed: &mut BTreeMap<SessionKey, OpenSession>,
+    ) {
+        for (key, desired) in desired {
+            let Some(mut session) = changed.remove(key) else { continue };
+            let Some(updated) = session.change_config(&desired.config).await else {
+                changed.insert(key.clone(), session);
+                continue;
+            };
+
+            let fields: Vec<_> = updated.changes.iter().map(|change| change.field).collect();
+            let (node, peer, fields) = (&key.node, &key.peer, fields.join(", "));
+            if updated.reset {
+                tracing::info!(node, peer, "reset the session to change it: {fields}");
+            } else {
+                tracing::info!(node, peer, "changed the session in place: {fields}");
+            }
+
+            set_routes(key, &mut session, &desired.routes).await;
+            self.open.insert(key.clone(), session);
+        }
+    }
+
+    async fn open_missing(
+        &mut self,
+        desired: &BTreeMap<SessionKey, DesiredSession>,
+    ) -> Vec<(SessionKey, SpeakerError)> {
+        self.failed.clear();
         let mut failed = Vec::new();
-        for (key, wanted) in wanted {
+        for (key, desired) in desired {
             if self.open.contains_key(key) {
                 continue;
             }
-            match self.open(key, wanted).await {
-                Ok(open) => drop(self.open.insert(key.clone(), open)),
+
+            match self.open(key, desired).await {
+                Ok(session) => {
+                    self.open.insert(key.clone(), session);
+                }
                 Err(error) => {
-                    self.refused.insert(key.clone(), error.to_string());
+                    self.failed.insert(key.clone(), error.to_string());
                     failed.push((key.clone(), error));
                 }
             }
@@ -102,59 +188,69 @@ impl Sessions {
     }
 
     /// Opens a session at the first of its node's speakers that has no session with the same router.
-    async fn open(&mut self, key: &SessionKey, wanted: &Wanted) -> Result<Open, SpeakerError> {
-        let of_node = self.open.iter().filter(|(other, _)| other.node == key.node);
-        let excluding = of_node.filter(|(_, open)| open.terms.remote.is_same(&wanted.terms.remote));
-        let taken: BTreeSet<usize> = excluding.map(|(_, open)| open.number).collect();
+    async fn open(
+        &mut self,
+        key: &SessionKey,
+        desired: &DesiredSession,
+    ) -> Result<OpenSession, SpeakerError> {
+        let mut taken = BTreeSet::new();
+        for (other, session) in &self.open {
+            if other.node == key.node
+                && session.config.remote.is_same_router(&desired.config.remote)
+            {
+                taken.insert(session.speaker_number);
+            }
+        }
         let number = (0..).find(|number| !taken.contains(number)).unwrap_or_default();
 
-        let speaker = self.speakers.get(&key.node, number, &wanted.terms).await?;
-        match Open::new(wanted, (number, speaker), &self.bell).await {
+        let speaker = self.speakers.get_or_start(&key.node, number, &desired.config).await?;
+        match OpenSession::open(desired, (number, speaker), &self.wake).await {
             Err(SpeakerError::SpeakerShutDown) => {
-                let speaker = self.speakers.replace(&key.node, number, &wanted.terms).await?;
-                Open::new(wanted, (number, speaker), &self.bell).await
+                let speaker = self.speakers.start(&key.node, number, &desired.config).await?;
+                OpenSession::open(desired, (number, speaker), &self.wake).await
             }
-            opened => opened,
+            result => result,
         }
     }
 
-    /// Hands one session its routes; those that it has already cost next to nothing.
+    /// Gives one session its routes; those that it has already cost next to nothing.
     pub async fn announce(&mut self, key: &SessionKey, routes: &RouteSet) {
-        let Some(open) = self.open.get_mut(key) else { return };
-        set_routes(key, open, routes).await;
+        let Some(session) = self.open.get_mut(key) else { return };
+        set_routes(key, session, routes).await;
     }
 
-    /// Takes all of them out of service without loss (RFC 8326), and ends them. If the future is dropped before it is
-    /// done, everything is announced again as it should be.
-    pub fn drain(&self, how: &GracefulShutdown) -> impl Future<Output = ()> + Send + use<> {
-        let speakers = self.speakers.all().map(|speaker| (speaker.clone(), how.clone()));
-        let drains = speakers.map(async |(speaker, how)| speaker.drain(how).await);
+    /// Takes all sessions out of service without loss (RFC 8326), and ends them. If the future is dropped before it is
+    /// done, all routes are announced again as they should be.
+    pub fn drain(&self, shutdown: &GracefulShutdown) -> impl Future<Output = ()> + Send + use<> {
+        let speakers = self.speakers.all().map(|speaker| (speaker.clone(), shutdown.clone()));
+        let drains = speakers.map(async |(speaker, shutdown)| speaker.drain(shutdown).await);
         let mut drains: FuturesUnordered<_> = drains.collect();
         async move { while drains.next().await.is_some() {} }
     }
 
-    /// Returns how a wanted session stands, also one that could not be opened.
+    /// Returns the status of a desired session, even of one that could not be opened.
     pub fn status(&self, key: &SessionKey) -> Option<SessionStatus> {
-        let refused = || Some(SessionStatus::refused(self.refused.get(key)?.clone()));
-        self.open.get(key).map(Open::status).or_else(refused)
+        if let Some(session) = self.open.get(key) {
+            return Some(session.status());
+        }
+        let error = self.failed.get(key)?;
+        Some(SessionStatus::not_opened(error.clone()))
     }
 
-    /// Looks again at the routes that sessions cannot carry: of all sessions, or of those that say they have some.
-    /// Returns for each session the prefixes for which this has changed.
-    pub async fn look(&mut self, all: bool) -> BTreeMap<SessionKey, BTreeSet<IpNet>> {
-        let looks = |key: &SessionKey, open: &Open| {
-            all || self.unsendable.contains_key(key) || open.status().unsendable() > 0
-        };
-        let asked = self.open.iter().filter(|(key, open)| looks(key, open));
-        let asked: FuturesUnordered<_> =
-            asked.map(async |(key, open)| (key.clone(), open.unsendable().await)).collect();
-        let found: Vec<_> = asked.collect().await;
+    /// Asks the sessions which routes they cannot carry: all sessions, or only those that have such routes by their
+    /// status. Returns the prefixes whose answer has changed, for each session that has any.
+    pub async fn refresh_unsendable(&mut self, all: bool) -> BTreeMap<SessionKey, BTreeSet<IpNet>> {
+        let asked = self.open.iter().filter(|(key, session)| {
+            all || self.unsendable.contains_key(*key) || session.status().unsendable() > 0
+        });
+        let answers: FuturesUnordered<_> =
+            asked.map(async |(key, session)| (key.clone(), session.unsendable().await)).collect();
+        let answers: Vec<_> = answers.collect().await;
 
         let mut changed = BTreeMap::new();
-        for (key, routes) in found {
+        for (key, routes) in answers {
             let before = self.unsendable.remove(&key).unwrap_or_default();
-            let [was, is] = [&before[..], &routes[..]].map(prefixes);
-            let differing: BTreeSet<_> = was.symmetric_difference(&is).copied().collect();
+            let differing = &prefixes(&before) ^ &prefixes(&routes);
             if !differing.is_empty() {
                 changed.insert(key.clone(), differing);
             }
@@ -162,115 +258,73 @@ impl Sessions {
                 self.unsendable.insert(key, routes.into());
             }
         }
+
         self.unsendable.retain(|key, _| self.open.contains_key(key));
         changed
     }
 
-    /// Returns the routes that a session could not carry at the last [look](Self::look).
+    /// Returns the routes that a session could not carry at the last [refresh](Self::refresh_unsendable).
     pub fn unsendable(&self, key: &SessionKey) -> Arc<[UnsendableRoute]> {
         self.unsendable.get(key).cloned().unwrap_or_default()
     }
 
-    /// How many there are, Established or not.
+    /// Returns the number of open sessions, Established or not.
     pub fn len(&self) -> usize {
         self.open.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if no session is open.
     pub fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
 
-    /// Ends all of them with Cease / Administrative Shutdown and this text for the routers'
-    /// operators. Takes a few seconds at most.
+    /// Ends all sessions with Cease / Administrative Shutdown and this text for the operators of the routers. Takes a few
+    /// seconds at most.
     pub async fn shutdown(&mut self, message: &str) {
         self.speakers.shutdown(message).await;
         self.open.clear();
     }
 
-    /// Ends all of them so that routers keep the routes until this process is back: without a word where graceful
-    /// restart was agreed on (RFC 4724), since a Cease would be a Hard Reset there (RFC 8538); as [`shutdown`](Self::shutdown)
-    /// does elsewhere.
-    pub async fn leave_for_restart(&mut self, message: &str) {
+    /// Ends all sessions so that routers keep the routes until this process is back. Where graceful restart was negotiated
+    /// (RFC 4724), no NOTIFICATION is sent, since a Cease would be a Hard Reset there (RFC 8538). The other sessions end as
+    /// with [`shutdown`](Self::shutdown).
+    pub async fn close_for_restart(&mut self, message: &str) {
         let open = std::mem::take(&mut self.open).into_values();
-        let (kept, others): (Vec<_>, Vec<_>) =
-            open.partition(|open| open.status().restarts_gracefully());
-        join_all(kept.into_iter().map(Open::abandon)).await;
+        let (graceful, others): (Vec<_>, Vec<_>) =
+            open.partition(|session| session.status().restarts_gracefully());
+
+        join_all(graceful.into_iter().map(OpenSession::abandon)).await;
         self.speakers.shutdown(message).await;
+        // Their handles are no longer needed: the speakers have ended these sessions.
         drop(others);
     }
+}
 
-    /// Keeps the sessions whose terms have not changed, under their new names, and returns the others.
-    fn keep(&mut self, wanted: &BTreeMap<SessionKey, Wanted>) -> Others {
-        let mut open = std::mem::take(&mut self.open);
-        let terms = open.iter().map(|(key, open)| (key, &open.terms));
-        let pairs = pair(terms, wanted.iter().map(|(key, wanted)| (key, &wanted.terms)));
-
-        let mut others = Others::default();
-        for (key, before) in pairs {
-            let (Some(session), Some(wanted)) = (open.remove(&before), wanted.get(&key)) else {
-                continue;
-            };
-            if key != before {
-                let (node, was, is) = (&key.node, &before.peer, &key.peer);
-                tracing::info!(node, "the session with {was} goes on as that with {is}");
-                let unsendable = self.unsendable.remove(&before);
-                self.unsendable.extend(unsendable.map(|routes| (key.clone(), routes)));
-            }
-            if session.terms == wanted.terms {
-                self.open.insert(key, session);
-            } else {
-                others.changing.insert(key, session);
-            }
+impl AffectedSessions {
+    async fn close(self) {
+        let mut closing = Vec::new();
+        for (key, session) in self.changed {
+            log_closing(&key, "the new configuration needs a new session");
+            closing.push(session.close());
         }
-        others.gone = open.into_iter().collect();
-        others
-    }
-
-    /// Hands the sessions that are kept their routes, before any other is closed: what is only a
-    /// matter of routes waits for nothing.
-    async fn set_routes(&mut self, wanted: &BTreeMap<SessionKey, Wanted>) {
-        for (key, open) in &mut self.open {
-            let Some(wanted) = wanted.get(key) else { continue };
-            if *open.routes == wanted.routes {
-                continue;
-            }
-            set_routes(key, open, &wanted.routes).await;
+        for (key, session) in self.removed {
+            log_closing(&key, "the peer was removed from the configuration");
+            closing.push(session.close());
         }
+        join_all(closing).await;
     }
+}
 
-    /// Gives sessions their new terms. Those that cannot go on with them stay in `others`.
-    async fn change_in_place(
-        &mut self,
-        wanted: &BTreeMap<SessionKey, Wanted>,
-        others: &mut BTreeMap<SessionKey, Open>,
-    ) {
-        for (key, wanted) in wanted {
-            let Some(mut open) = others.remove(key) else { continue };
-            let Some(updated) = open.change(&wanted.terms).await else {
-                others.insert(key.clone(), open);
-                continue;
-            };
-            let changes: Vec<_> = updated.changes.iter().map(|change| change.field).collect();
-            let (node, peer, changes) = (&key.node, &key.peer, changes.join(", "));
-            if updated.reset {
-                tracing::info!(node, peer, "reset the session for its new terms: {changes}");
-            } else {
-                tracing::info!(node, peer, "changed the session in place: {changes}");
-            }
-
-            set_routes(key, &mut open, &wanted.routes).await;
-            self.open.insert(key.clone(), open);
-        }
-    }
+fn log_closing(key: &SessionKey, reason: &str) {
+    tracing::info!(node = key.node, peer = key.peer, "closing the session: {reason}");
 }
 
 fn prefixes(routes: &[UnsendableRoute]) -> BTreeSet<IpNet> {
     routes.iter().map(|route| route.prefix).collect()
 }
 
-async fn set_routes(key: &SessionKey, open: &mut Open, routes: &RouteSet) {
-    if let Err(error) = open.set_routes(routes).await {
+async fn set_routes(key: &SessionKey, session: &mut OpenSession, routes: &RouteSet) {
+    if let Err(error) = session.set_routes(routes).await {
         tracing::error!(session = %key, %error, "cannot set the routes");
     }
 }

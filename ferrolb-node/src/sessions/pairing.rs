@@ -1,85 +1,71 @@
-//! The sessions before a change of the configuration paired with those after it, and what each change takes.
+//! Pairs the sessions before a change of the configuration with those after it.
 //!
-//! Owns this decision, for the process that carries it out and for the commands that predict it. Touches no session.
+//! Both the process that applies a change and the commands that predict it use this. It touches no session.
 
 use std::collections::BTreeMap;
 
-use bgp_session::{ConfigChange, TakesEffect};
+use super::config::SessionConfig;
+use super::key::SessionKey;
 
-use super::terms::{SessionKey, Terms};
+/// A session's key and its configuration.
+type KeyedConfig<'a> = (&'a SessionKey, &'a SessionConfig);
 
-/// The effect of new terms on a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a session goes on, or it does not")]
-pub enum Course {
-    /// It goes on. These values change, each at once or with the next session.
-    GoesOn(Vec<ConfigChange>),
-    /// It is closed, and opened again: these values cannot change within a session.
-    Resets(Vec<&'static str>),
-}
-
-impl Terms {
-    /// Returns the effect on the session when `after` replaces these terms.
-    pub fn course(&self, after: &Self) -> Course {
-        if self == after {
-            return Course::GoesOn(Vec::new());
-        }
-        let (before, after) = (self.whole(), after.whole());
-        if !before.is_same(&after) {
-            return Course::Resets(vec!["address"]);
-        }
-
-        let changes = before.terms().changes(after.terms());
-        let resets = changes.iter().filter(|it| it.takes_effect == TakesEffect::Reset);
-        let resets: Vec<_> = resets.map(|it| it.field).collect();
-        if resets.is_empty() { Course::GoesOn(changes) } else { Course::Resets(resets) }
-    }
-}
-
-/// Maps each session that goes on, or is reset, to its key before; sessions that are not in the map are new. Since a peer
-/// may be renamed, sessions are paired by equal terms first, then by name, then by router.
-pub fn pair<'a>(
-    before: impl IntoIterator<Item = (&'a SessionKey, &'a Terms)>,
-    after: impl IntoIterator<Item = (&'a SessionKey, &'a Terms)>,
+/// Returns the old key of each session that continues or is reset, by its new key. Sessions that are not in the map are
+/// new. Since a peer may have been renamed, equal configurations are paired first, then names, then routers.
+pub fn pair_sessions<'a>(
+    before: impl IntoIterator<Item = (&'a SessionKey, &'a SessionConfig)>,
+    after: impl IntoIterator<Item = (&'a SessionKey, &'a SessionConfig)>,
 ) -> BTreeMap<SessionKey, SessionKey> {
-    let mut before: BTreeMap<_, _> = before.into_iter().collect();
-    let mut after: Vec<_> = after.into_iter().collect();
-    let mut pairs = BTreeMap::new();
+    let mut pairing = Pairing {
+        before: before.into_iter().collect(),
+        after: after.into_iter().collect(),
+        pairs: BTreeMap::new(),
+    };
 
-    let by_name_and_terms =
-        |key: &SessionKey, terms: &Terms, (other, was): (&SessionKey, &Terms)| {
-            key == other && terms == was
-        };
-    let by_terms = |key: &SessionKey, terms: &Terms, (other, was): (&SessionKey, &Terms)| {
-        key.node == other.node && terms == was
-    };
-    let by_name = |key: &SessionKey, _: &Terms, (other, _): (&SessionKey, &Terms)| key == other;
-    let by_router = |key: &SessionKey, terms: &Terms, (other, was): (&SessionKey, &Terms)| {
-        key.node == other.node && terms.remote.is_same(&was.remote)
-    };
-    pair_by(&mut before, &mut after, &mut pairs, by_name_and_terms);
-    pair_by(&mut before, &mut after, &mut pairs, by_terms);
-    pair_by(&mut before, &mut after, &mut pairs, by_name);
-    pair_by(&mut before, &mut after, &mut pairs, by_router);
-    pairs
+    pairing.pair_by(|before, after| before == after);
+    pairing.pair_by(|(old_key, old), (key, config)| old_key.node == key.node && old == config);
+    pairing.pair_by(|(old_key, _), (key, _)| old_key == key);
+    pairing.pair_by(|(old_key, old), (key, config)| {
+        old_key.node == key.node && old.remote.is_same_router(&config.remote)
+    });
+    pairing.pairs
 }
 
-fn pair_by<'a>(
-    before: &mut BTreeMap<&'a SessionKey, &'a Terms>,
-    after: &mut Vec<(&'a SessionKey, &'a Terms)>,
-    pairs: &mut BTreeMap<SessionKey, SessionKey>,
-    same: impl Fn(&SessionKey, &Terms, (&SessionKey, &Terms)) -> bool,
-) {
-    after.retain(|(key, terms)| {
-        // Most sessions stay what they were.
-        let is_same = |was: &(&&SessionKey, &&Terms)| same(key, terms, (was.0, was.1));
-        let own = before.get_key_value(key).filter(is_same);
-        let Some(found) = own.or_else(|| before.iter().find(is_same)).map(|(other, _)| *other)
-        else {
-            return true;
-        };
-        before.remove(found);
-        pairs.insert((*key).clone(), found.clone());
-        false
-    });
+/// The pairs found so far, and the sessions that are in none.
+struct Pairing<'a> {
+    before: BTreeMap<&'a SessionKey, &'a SessionConfig>,
+    after: Vec<KeyedConfig<'a>>,
+    /// Old keys by new keys.
+    pairs: BTreeMap<SessionKey, SessionKey>,
+}
+
+impl<'a> Pairing<'a> {
+    /// Pairs each remaining new session with a remaining old one that is the same by this rule.
+    fn pair_by(&mut self, is_same: impl Fn(KeyedConfig<'_>, KeyedConfig<'_>) -> bool) {
+        for session in std::mem::take(&mut self.after) {
+            let Some(old_key) = self.find(session, &is_same) else {
+                self.after.push(session);
+                continue;
+            };
+            self.before.remove(old_key);
+            self.pairs.insert(session.0.clone(), old_key.clone());
+        }
+    }
+
+    fn find(
+        &self,
+        session: KeyedConfig<'a>,
+        is_same: impl Fn(KeyedConfig<'_>, KeyedConfig<'_>) -> bool,
+    ) -> Option<&'a SessionKey> {
+        // Most sessions keep their key, so look there first.
+        let key = session.0;
+        if let Some(old) = self.before.get(key)
+            && is_same((key, old), session)
+        {
+            return Some(key);
+        }
+
+        let mut old = self.before.iter().map(|(old_key, old)| (*old_key, *old));
+        old.find(|old| is_same(*old, session)).map(|(old_key, _)| old_key)
+    }
 }

@@ -8,13 +8,13 @@ use super::*;
 
 const NODE: Asn = Asn(64_600);
 
-/// An address of this process: BFD has the same port everywhere.
+/// An address that only this process uses, since every BFD session has the same port.
 fn address(host: u8) -> Ipv4Addr {
     let [.., high, low] = std::process::id().to_be_bytes();
     Ipv4Addr::new(127, 64 + high % 128, low, host)
 }
 
-/// A router that waits for the node, and watches it.
+/// A passive router that monitors the node with BFD.
 struct Router {
     address: Ipv4Addr,
     asn: Asn,
@@ -28,20 +28,22 @@ impl Router {
         let builder = Speaker::builder(asn, BgpIdentifier::new(10, 77, 0, host));
         let speaker = builder.listen((address, 0).into()).start().await.unwrap();
         let config = PeerConfig::new(node, NODE).local_address(address.into()).passive();
-        let peer = speaker.add_peer(config.bfd(fast())).await.unwrap();
+        let peer = speaker.add_peer(config.bfd(fast_bfd())).await.unwrap();
         Self { address, asn, speaker, peer }
     }
 
-    /// The node's side of the session.
-    fn wanted(&self, node: Ipv4Addr) -> Wanted {
-        let config = PeerConfig::new(self.speaker.listen_addr().unwrap(), self.asn);
-        let config = config.local_address(node.into()).bfd(fast());
-        let terms = Terms::new(NODE, BgpIdentifier::new(10, 77, 0, 11), Remote::Address(config));
-        Wanted::new(terms, RouteSet::default())
+    /// Returns the node's side of the session.
+    fn desired(&self, node: Ipv4Addr) -> DesiredSession {
+        let peer = PeerConfig::new(self.speaker.listen_addr().unwrap(), self.asn)
+            .local_address(node.into())
+            .bfd(fast_bfd());
+        let config =
+            SessionConfig::new(NODE, BgpIdentifier::new(10, 77, 0, 11), RemotePeer::Address(peer));
+        DesiredSession::new(config, RouteSet::default())
     }
 }
 
-fn fast() -> BfdProfile {
+fn fast_bfd() -> BfdProfile {
     BfdProfile::new().interval(Duration::from_millis(100)).multiplier(20)
 }
 
@@ -49,49 +51,54 @@ fn key(router: &Router) -> SessionKey {
     SessionKey::new("n1", router.address.to_string())
 }
 
-async fn soon(sessions: &Sessions, what: &str, is_so: impl Fn(&Sessions) -> bool) {
-    let so = async {
-        while !is_so(sessions) {
+async fn wait_for(sessions: &Sessions, what: &str, is_met: impl Fn(&Sessions) -> bool) {
+    let met = async {
+        while !is_met(sessions) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let so = tokio::time::timeout(Duration::from_secs(20), so).await;
-    assert!(so.is_ok(), "{what}: {sessions:?}");
+    let met = tokio::time::timeout(Duration::from_secs(20), met).await;
+    assert!(met.is_ok(), "{what}: {sessions:?}");
 }
 
-fn bfd(sessions: &Sessions, key: &SessionKey) -> Option<State> {
+fn bfd_state(sessions: &Sessions, key: &SessionKey) -> Option<State> {
     Some(sessions.status(key)?.bfd?.state)
 }
 
-/// A node with a session to each of three routers.
-async fn three(hosts: [u8; 3], node: u8) -> (Vec<Router>, BTreeMap<SessionKey, Wanted>, Sessions) {
+/// Starts a node with a session to each of three routers.
+async fn three_sessions(
+    hosts: [u8; 3],
+    node: u8,
+) -> (Vec<Router>, BTreeMap<SessionKey, DesiredSession>, Sessions) {
     let node = address(node);
     let mut routers = Vec::new();
     for host in hosts {
         routers.push(Router::start(host, node).await);
     }
-    let wanted: BTreeMap<_, _> = routers.iter().map(|it| (key(it), it.wanted(node))).collect();
+    let desired: BTreeMap<_, _> =
+        routers.iter().map(|router| (key(router), router.desired(node))).collect();
     let mut sessions = Sessions::new(Arc::new(Notify::new()));
-    assert!(sessions.apply(&wanted).await.is_empty());
-    soon(&sessions, "three sessions with BFD", |sessions| {
-        wanted.keys().all(|key| {
-            sessions.status(key).unwrap().is_established() && bfd(sessions, key) == Some(State::Up)
+    assert!(sessions.apply(&desired).await.is_empty());
+    wait_for(&sessions, "three sessions with BFD", |sessions| {
+        desired.keys().all(|key| {
+            sessions.status(key).unwrap().is_established()
+                && bfd_state(sessions, key) == Some(State::Up)
         })
     })
     .await;
-    (routers, wanted, sessions)
+    (routers, desired, sessions)
 }
 
 #[tokio::test]
-async fn one_speaker_of_a_node_watches_all_of_its_routers() {
-    let (_routers, _, mut sessions) = three([21, 22, 23], 20).await;
+async fn one_speaker_of_a_node_monitors_all_of_its_routers() {
+    let (_routers, _, mut sessions) = three_sessions([21, 22, 23], 20).await;
     assert_eq!(sessions.speakers.all().count(), 1);
     sessions.shutdown("").await;
 }
 
 #[tokio::test]
-async fn a_peer_that_changes_or_goes_leaves_the_others_alone() {
-    let (routers, mut wanted, mut sessions) = three([25, 26, 27], 24).await;
+async fn a_changed_or_removed_peer_leaves_the_others_alone() {
+    let (routers, mut desired, mut sessions) = three_sessions([25, 26, 27], 24).await;
     let since = |key: &SessionKey, sessions: &Sessions| {
         let status = sessions.status(key).unwrap();
         (status.peer.unwrap().since, status.bfd.unwrap().discriminator)
@@ -99,20 +106,20 @@ async fn a_peer_that_changes_or_goes_leaves_the_others_alone() {
     let [first, second, third] = [0, 1, 2].map(|at| key(&routers[at]));
     let before = since(&third, &sessions);
 
-    // Another AS takes another session: the router refuses it, since it knows no such AS.
-    let changed = wanted.get_mut(&first).unwrap();
-    changed.terms.asn = Asn(64_601);
-    let gone = wanted.remove(&second).unwrap();
-    assert!(sessions.apply(&wanted).await.is_empty());
+    // Another AS needs another session. The router refuses it, since it has no peer with this AS.
+    let changed = desired.get_mut(&first).unwrap();
+    changed.config.asn = Asn(64_601);
+    let gone = desired.remove(&second).unwrap();
+    assert!(sessions.apply(&desired).await.is_empty());
     assert!(sessions.status(&second).is_none());
     assert!(!sessions.status(&first).unwrap().is_established());
     assert_eq!(since(&third, &sessions), before);
 
-    wanted.get_mut(&first).unwrap().terms.asn = NODE;
-    wanted.insert(second.clone(), gone);
-    assert!(sessions.apply(&wanted).await.is_empty());
-    soon(&sessions, "all of them again", |sessions| {
-        [&first, &second].iter().all(|key| bfd(sessions, key) == Some(State::Up))
+    desired.get_mut(&first).unwrap().config.asn = NODE;
+    desired.insert(second.clone(), gone);
+    assert!(sessions.apply(&desired).await.is_empty());
+    wait_for(&sessions, "all of them again", |sessions| {
+        [&first, &second].iter().all(|key| bfd_state(sessions, key) == Some(State::Up))
     })
     .await;
     assert_eq!(since(&third, &sessions), before);
@@ -120,17 +127,17 @@ async fn a_peer_that_changes_or_goes_leaves_the_others_alone() {
 }
 
 #[tokio::test]
-async fn two_sessions_with_one_router_take_two_speakers_and_one_watches() {
+async fn two_sessions_with_one_router_need_two_speakers_and_one_bfd_session() {
     let node = address(28);
     let router = Router::start(29, node).await;
-    let first = router.wanted(node);
+    let first = router.desired(node);
     let mut second = first.clone();
-    second.terms.remote = second.terms.remote.config(|config| config.port(1));
+    second.config.remote = second.config.remote.map_config(|config| config.port(1));
     let other = SessionKey::new("n1", "other port");
-    let wanted = BTreeMap::from([(key(&router), first), (other.clone(), second)]);
+    let desired = BTreeMap::from([(key(&router), first), (other.clone(), second)]);
     let mut sessions = Sessions::new(Arc::new(Notify::new()));
-    assert!(sessions.apply(&wanted).await.is_empty());
-    soon(&sessions, "the session at the right port", |sessions| {
+    assert!(sessions.apply(&desired).await.is_empty());
+    wait_for(&sessions, "the session at the right port", |sessions| {
         sessions.status(&key(&router)).unwrap().is_established()
     })
     .await;
@@ -140,41 +147,41 @@ async fn two_sessions_with_one_router_take_two_speakers_and_one_watches() {
 }
 
 #[tokio::test]
-async fn a_port_of_bfd_that_another_program_has_is_the_sessions_problem_and_rings_the_bell() {
+async fn a_bfd_port_in_use_is_reported_as_the_sessions_problem_and_wakes_the_loop() {
     let (node, router) = (address(38), Router::start(39, address(38)).await);
     let _another = std::net::UdpSocket::bind((node, 3_784)).unwrap();
-    let bell = Arc::new(Notify::new());
-    let mut sessions = Sessions::new(Arc::clone(&bell));
-    let wanted = BTreeMap::from([(key(&router), router.wanted(node))]);
-    assert!(sessions.apply(&wanted).await.is_empty());
-    let told = async {
+    let wake = Arc::new(Notify::new());
+    let mut sessions = Sessions::new(Arc::clone(&wake));
+    let desired = BTreeMap::from([(key(&router), router.desired(node))]);
+    assert!(sessions.apply(&desired).await.is_empty());
+    let problem = async {
         loop {
             let status = sessions.status(&key(&router)).unwrap();
             if let Some(problem) = status.bfd_problem().filter(|_| status.is_established()) {
                 break problem.to_owned();
             }
-            bell.notified().await;
+            wake.notified().await;
         }
     };
-    let told = tokio::time::timeout(Duration::from_secs(20), told).await.unwrap();
-    assert!(told.starts_with(&format!("cannot receive BFD at {node}:3784: ")), "{told}");
+    let problem = tokio::time::timeout(Duration::from_secs(20), problem).await.unwrap();
+    assert!(problem.starts_with(&format!("cannot receive BFD at {node}:3784: ")), "{problem}");
     sessions.shutdown("").await;
 }
 
 #[tokio::test]
-async fn what_the_router_says_at_the_end_stays_the_reason_though_it_closes_what_follows() {
+async fn the_routers_last_message_stays_the_reason_while_it_closes_later_attempts() {
     let node = address(40);
     let router = Router::start(41, node).await;
     let mut sessions = Sessions::new(Arc::new(Notify::new()));
-    let wanted = BTreeMap::from([(key(&router), router.wanted(node))]);
-    assert!(sessions.apply(&wanted).await.is_empty());
-    soon(&sessions, "a session", |sessions| {
+    let desired = BTreeMap::from([(key(&router), router.desired(node))]);
+    assert!(sessions.apply(&desired).await.is_empty());
+    wait_for(&sessions, "a session", |sessions| {
         sessions.status(&key(&router)).unwrap().is_established()
     })
     .await;
     router.peer.disable("new line card until noon").await.unwrap();
     let reason = |sessions: &Sessions| sessions.status(&key(&router)).unwrap().reason();
-    soon(&sessions, "attempts that the router closes", |sessions| {
+    wait_for(&sessions, "attempts that the router closes", |sessions| {
         reason(sessions).is_some_and(|reason| reason.contains("; since then: the peer closed"))
     })
     .await;
@@ -185,39 +192,42 @@ async fn what_the_router_says_at_the_end_stays_the_reason_though_it_closes_what_
 }
 
 #[tokio::test]
-async fn sessions_that_a_drain_has_ended_are_opened_again() {
-    let (_routers, wanted, mut sessions) = three([31, 32, 33], 30).await;
+async fn sessions_ended_by_a_drain_are_opened_again() {
+    let (_routers, desired, mut sessions) = three_sessions([31, 32, 33], 30).await;
     let at_once = GracefulShutdown::new().marked_for(Duration::ZERO).withdrawn_for(Duration::ZERO);
     sessions.drain(&at_once).await;
-    assert!(sessions.apply(&wanted).await.is_empty());
-    soon(&sessions, "three sessions again", |sessions| {
-        wanted.keys().all(|key| sessions.status(key).unwrap().is_established())
+    assert!(sessions.apply(&desired).await.is_empty());
+    wait_for(&sessions, "three sessions again", |sessions| {
+        desired.keys().all(|key| sessions.status(key).unwrap().is_established())
     })
     .await;
     sessions.shutdown("").await;
 }
 
 #[tokio::test]
-async fn leaving_for_a_restart_says_nothing_where_it_was_agreed_on_and_ceases_elsewhere() {
+async fn closing_for_a_restart_is_silent_where_graceful_restart_was_negotiated_and_ceases_elsewhere()
+ {
     let node = address(34);
     let mut routers = [Router::start(35, node).await, Router::start(36, node).await];
     let graceful = PeerConfig::new(node, NODE).local_address(routers[0].address.into());
     routers[0].peer.update(graceful.passive().graceful_restart()).await.unwrap();
-    let mut wanted: BTreeMap<_, _> = routers.iter().map(|it| (key(it), it.wanted(node))).collect();
-    let restarts = wanted.get_mut(&key(&routers[0])).unwrap();
-    restarts.terms.remote = restarts.terms.remote.clone().config(|it| it.graceful_restart());
+    let mut desired: BTreeMap<_, _> =
+        routers.iter().map(|router| (key(router), router.desired(node))).collect();
+    let restarts = desired.get_mut(&key(&routers[0])).unwrap();
+    restarts.config.remote =
+        restarts.config.remote.clone().map_config(|config| config.graceful_restart());
     restarts.routes.insert(Route::new("203.0.113.1/32".parse().unwrap()));
     let mut sessions = Sessions::new(Arc::new(Notify::new()));
-    assert!(sessions.apply(&wanted).await.is_empty());
-    soon(&sessions, "both sessions", |sessions| {
-        wanted.keys().all(|key| sessions.status(key).unwrap().is_established())
+    assert!(sessions.apply(&desired).await.is_empty());
+    wait_for(&sessions, "both sessions", |sessions| {
+        desired.keys().all(|key| sessions.status(key).unwrap().is_established())
     })
     .await;
     for router in &mut routers {
         router.peer.established().await.unwrap();
     }
 
-    sessions.leave_for_restart("ferrolb is restarting").await;
+    sessions.close_for_restart("ferrolb is restarting").await;
     let mut reasons = Vec::new();
     for router in &mut routers {
         let down = router.peer.wait_for(|status| status.last_down.is_some());

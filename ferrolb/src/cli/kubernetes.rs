@@ -93,7 +93,7 @@ pub struct ControllerArgs {
     #[arg(long, value_name = "TIME", default_value = "2s", env = "FERROLB_RETRY_PERIOD", value_parser = duration)]
     pub retry_period: Duration,
     /// How long Services keep their addresses after the last pool is gone, such as 5m; 0 is not at all.
-    #[arg(long, value_name = "TIME", default_value = grace::DEFAULT, env = "FERROLB_POOL_GRACE_PERIOD", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = grace::DEFAULT_GRACE_PERIOD, env = "FERROLB_POOL_GRACE_PERIOD", value_parser = duration)]
     pub pool_grace_period: Duration,
     /// MetalLB's: validating webhooks are not served here.
     #[arg(long, hide = true)]

@@ -2,7 +2,7 @@
 //!
 //! Owns which readings are put in force. When files are read is the business of [`ferrolb_node::files`].
 
-use ferrolb_node::files::Reading;
+use ferrolb_node::files::ManifestResult;
 use lb_adapter::manifest::Manifests;
 
 use crate::output::Problems;
@@ -28,7 +28,7 @@ impl Intake {
     /// What is to be put in force; nothing if there are errors, or if `check` finds one.
     pub fn take(
         &mut self,
-        reading: Reading,
+        reading: ManifestResult,
         check: impl FnOnce(&Manifests) -> Result<(), String>,
     ) -> Option<Manifests> {
         let checked = reading.map(|manifests| check(&manifests).map(|()| manifests));

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::Failure;
 use crate::output::Problems;
-use ferrolb_node::files::Memory;
-use ferrolb_node::files::Source;
+use ferrolb_node::files::ManifestSource;
+use ferrolb_node::files::StateFile;
 use lb_adapter::manifest::{self, Manifests, Options};
 
 /// What a command begins with.
 #[derive(Debug)]
 pub(crate) struct Start {
-    pub(crate) source: Source,
+    pub(crate) source: ManifestSource,
     pub(crate) manifests: Manifests,
-    pub(crate) memory: Memory,
+    pub(crate) memory: StateFile,
 }
 
 impl Start {
@@ -26,7 +26,7 @@ impl Start {
     ) -> Result<Self, Failure> {
         let unreadable =
             |error| Failure::Unusable(format!("cannot read {}: {error}", manifest::shown(dir)));
-        let (source, reading) = Source::open(dir, options).map_err(unreadable)?;
+        let (source, reading) = ManifestSource::open(dir, options).map_err(unreadable)?;
         let manifests = match reading {
             Ok(manifests) => manifests,
             Err(errors) => {
@@ -35,7 +35,7 @@ impl Start {
             }
         };
         problems.warnings(&manifests.warnings);
-        let memory = Memory::open(state_file).map_err(Failure::unusable)?;
+        let memory = StateFile::open(state_file).map_err(Failure::unusable)?;
         Ok(Self { source, manifests, memory })
     }
 }

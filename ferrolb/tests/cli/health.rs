@@ -124,7 +124,7 @@ fn a_pod_that_answers_again_is_held_down_and_depreferenced_meanwhile() {
     assert_eq!(attributes.as_path.to_string(), "64636 64636");
     let began = Instant::now();
     pod.answers(200);
-    run.error(|line| line.contains("the probe is answered again, held down"));
+    run.error(|line| line.contains("the probe succeeds again, held down"));
     assert!(smtp_at(&router).is_some_and(|it| worse(&it)), "it is not trusted yet");
     wait_until("the route as it should be", || smtp_at(&router).is_some_and(|it| !worse(&it)));
     assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());

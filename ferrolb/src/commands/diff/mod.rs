@@ -13,8 +13,9 @@ use bgp_session::TakesEffect;
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
-use ferrolb_node::sessions::desired;
-use ferrolb_node::sessions::{Course, SessionKey, Terms, pair};
+use ferrolb_node::sessions::{
+    ConfigEffect, SessionConfig, SessionKey, pair_sessions, session_config,
+};
 use lb_adapter::engine::{Engine, peer_label};
 use lb_adapter::explain::attributes;
 use lb_adapter::model::{Peer, ServiceKey};
@@ -35,7 +36,7 @@ pub struct State {
 struct Session {
     /// The peer's name for people.
     label: String,
-    terms: Terms,
+    terms: SessionConfig,
     has_password: bool,
 }
 
@@ -46,11 +47,11 @@ impl Session {
     /// Returns how the session changes when it goes on as `now`, or is reset to it; nothing if it does not change.
     fn diff(&self, now: &Self, node: &str) -> Option<Difference> {
         let (node, peer) = (node.to_owned(), self.label.clone());
-        let changes = match self.terms.course(&now.terms) {
-            Course::Resets(fields) => {
+        let changes = match self.terms.effect_of(&now.terms) {
+            ConfigEffect::Resets(fields) => {
                 return Some(Difference::Reset { node, peer, fields: configured(fields) });
             }
-            Course::GoesOn(changes) => changes,
+            ConfigEffect::Continues(changes) => changes,
         };
 
         let of = |when: TakesEffect| {
@@ -167,19 +168,19 @@ impl State {
     pub fn without_passwords(mut self) -> Self {
         for session in self.sessions.values_mut().filter(|session| session.has_password) {
             let remote = session.terms.remote.clone();
-            session.terms.remote = remote.config(|config| config.password(PASSWORD));
+            session.terms.remote = remote.map_config(|config| config.password(PASSWORD));
         }
         self
     }
 
     /// How `after` differs from this state: sessions, then Services, then routes.
     pub fn diff(&self, after: &Self) -> Vec<Difference> {
-        let terms = |state: &'_ Self| -> Vec<(SessionKey, Terms)> {
+        let terms = |state: &'_ Self| -> Vec<(SessionKey, SessionConfig)> {
             let terms = state.sessions.iter();
             terms.map(|(key, session)| (key.clone(), session.terms.clone())).collect()
         };
         let (was, is) = (terms(self), terms(after));
-        let pairs = pair(was.iter().map(|(k, t)| (k, t)), is.iter().map(|(k, t)| (k, t)));
+        let pairs = pair_sessions(was.iter().map(|(k, t)| (k, t)), is.iter().map(|(k, t)| (k, t)));
 
         let mut found = Vec::new();
         self.diff_sessions(after, &pairs, &mut found);
@@ -285,7 +286,7 @@ fn session(plan: &Plan, peer: &Peer) -> Session {
     };
     Session {
         label: peer_label(peer),
-        terms: desired::terms(plan, peer, router.and_then(own)),
+        terms: session_config(plan, peer, router.and_then(own)),
         has_password: peer.password.is_some() || peer.password_secret.is_some(),
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::*;
-use ferrolb_node::sessions::{Sessions, Wanted};
+use ferrolb_node::sessions::{DesiredSession, Sessions, session_config};
 use lb_adapter::model::{
     Asn, BfdProfile, BgpIdentifier, Config, DisabledCapability, LabelSelector, NextHopPolicy, Node,
     Password, Peer, PeerAddress, PeerAsn,
@@ -246,16 +246,16 @@ fn each_changed(router: &Peer) -> Vec<(&'static str, Peer)> {
 }
 
 /// The sessions that a node keeps with this peer, which get this route.
-fn wanted_of(peer: &Peer, prefix: &str) -> BTreeMap<SessionKey, Wanted> {
+fn wanted_of(peer: &Peer, prefix: &str) -> BTreeMap<SessionKey, DesiredSession> {
     let plan = plan(peer);
     let routes = RouteSet::from([Route::new(prefix.parse().unwrap())]);
     let wanted = |peer: &Peer| {
-        let terms = desired::terms(
+        let terms = session_config(
             &plan,
             peer,
             peer.source_address.is_none().then(|| address("127.22.35.25")),
         );
-        (SessionKey::new("kube1", &peer.name), Wanted::new(terms, routes.clone()))
+        (SessionKey::new("kube1", &peer.name), DesiredSession::new(terms, routes.clone()))
     };
     plan.peers.iter().map(|it| wanted(&it.peer)).collect()
 }

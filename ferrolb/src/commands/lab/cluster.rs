@@ -14,8 +14,8 @@ use super::loopback::Loopback;
 use super::routers::Routers;
 use crate::cli::Failure;
 use crate::output::SessionRow;
-use ferrolb_node::files::Memory;
-use ferrolb_node::sessions::{SessionKey, SessionStatus, Sessions, Wanted};
+use ferrolb_node::files::StateFile;
+use ferrolb_node::sessions::{DesiredSession, SessionKey, SessionStatus, Sessions};
 use lb_adapter::engine::Engine;
 use lb_adapter::manifest::Manifests;
 use lb_adapter::planner::{PlannerOptions, RouterTable, expected_router_table};
@@ -24,7 +24,7 @@ use lb_adapter::planner::{PlannerOptions, RouterTable, expected_router_table};
 #[derive(Debug)]
 pub(super) struct Cluster {
     pub(super) engine: Engine,
-    memory: Memory,
+    memory: StateFile,
     loopback: Loopback,
     pub(super) routers: Routers,
     pub(super) sessions: Sessions,
@@ -35,7 +35,7 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// Nothing yet. The routers will listen on this port.
-    pub(super) fn new(port: u16, options: PlannerOptions, memory: Memory) -> Self {
+    pub(super) fn new(port: u16, options: PlannerOptions, memory: StateFile) -> Self {
         let bell = Arc::new(Notify::new());
         Self {
             engine: Engine::new(options, None).remembering(memory.held()),
@@ -120,7 +120,7 @@ impl Cluster {
         self.loopback.notes()
     }
 
-    fn wanted(&self, layout: &Layout) -> BTreeMap<SessionKey, Wanted> {
+    fn wanted(&self, layout: &Layout) -> BTreeMap<SessionKey, DesiredSession> {
         let sessions = dialled(&self.engine).zip(&layout.links);
         let wanted = sessions.filter_map(|((plan, peer_plan, _), link)| {
             let listens_at: SocketAddr = self.routers.listens_at(link.router)?;

@@ -10,7 +10,9 @@ use bgp_session::{BgpIdentifier, NextHop, PathAttributes, PeerConfig, RouteSet};
 
 use super::loopback::{Endpoint, Loopback};
 use super::routers::{LONGEST_REST, SHORTEST_REST, WantedPeer, WantedRouter};
-use ferrolb_node::sessions::{Remote, SessionKey, Terms, Wanted, agreed};
+use ferrolb_node::sessions::{
+    DesiredSession, RemotePeer, SessionConfig, SessionKey, with_session_parameters,
+};
 use lb_adapter::engine::{Engine, bgp_identifier};
 use lb_adapter::model::{Asn, IpFamily, Peer};
 use lb_adapter::planner::{PeerPlan, Plan, session_next_hop};
@@ -90,16 +92,17 @@ pub(super) fn wanted_session(
     listens_at: SocketAddr,
     plan: &Plan,
     peer_plan: &PeerPlan,
-) -> Wanted {
+) -> DesiredSession {
     let peer = &peer_plan.peer;
     // As configured, but for where it is. BFD would need its port of the whole host.
-    let config = agreed(PeerConfig::new(listens_at, router_asn(peer)), peer, None)
+    let config = with_session_parameters(PeerConfig::new(listens_at, router_asn(peer)), peer, None)
         .local_address(link.local.into())
         .idle_hold(SHORTEST_REST, LONGEST_REST)
         .connect_retry(LONGEST_REST);
-    let (identifier, remote) = (bgp_identifier(&plan.context.node, peer), Remote::Address(config));
-    let terms = Terms::new(peer.shown_asn(), identifier, remote);
-    Wanted::new(terms, routes(plan, peer_plan))
+    let (identifier, remote) =
+        (bgp_identifier(&plan.context.node, peer), RemotePeer::Address(config));
+    let terms = SessionConfig::new(peer.shown_asn(), identifier, remote);
+    DesiredSession::new(terms, routes(plan, peer_plan))
 }
 
 /// Returns the routes of a plan with the next hops of a session between the addresses of the manifests, rather than on

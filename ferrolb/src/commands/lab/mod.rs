@@ -27,7 +27,7 @@ use crate::cli::Failure;
 use crate::input::{Intake, Start};
 use crate::output::Problems;
 pub use args::LabArgs;
-use ferrolb_node::files::Source;
+use ferrolb_node::files::ManifestSource;
 use ferrolb_node::signals::Signals;
 
 use cluster::Cluster;
@@ -95,7 +95,7 @@ async fn once(
 async fn follow(
     args: &LabArgs,
     cluster: &mut Cluster,
-    source: Source,
+    source: ManifestSource,
     problems: Problems,
     signals: &mut Signals,
 ) -> Result<(), Failure> {

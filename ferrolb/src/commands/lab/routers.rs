@@ -11,7 +11,7 @@ use bgp_session::{
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use ferrolb_node::sessions::ring_at_events;
+use ferrolb_node::sessions::wake_on_events;
 
 /// A router as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,7 +156,7 @@ impl Router {
         let &WantedRouter { loopback, asn, identifier, .. } = wanted;
         let address = SocketAddr::from((loopback, port));
         let speaker = Speaker::builder(asn, identifier).listen(address).start().await?;
-        ring_at_events(&speaker, bell);
+        wake_on_events(&speaker, bell);
         let listens_at = speaker.listen_addr().unwrap_or(address);
         Ok(Self { loopback, asn, identifier, speaker, listens_at, peers: BTreeMap::new() })
     }

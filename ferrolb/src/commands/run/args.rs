@@ -25,7 +25,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE", env = "FERROLB_STATE_FILE")]
     pub state_file: Option<PathBuf>,
     /// How long Services keep their addresses after the last pool is gone, such as 5m; 0 is not at all.
-    #[arg(long, value_name = "TIME", default_value = grace::DEFAULT, env = "FERROLB_POOL_GRACE_PERIOD", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = grace::DEFAULT_GRACE_PERIOD, env = "FERROLB_POOL_GRACE_PERIOD", value_parser = duration)]
     pub pool_grace_period: Duration,
     /// Answer over HTTP here: /livez, /readyz, /metrics, and /objects, which `ferrolb explain`, `diff`
     /// and `router-config` ask for. 127.0.0.1:7472 is where they ask. Default: nowhere.

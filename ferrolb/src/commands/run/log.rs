@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bgp_session::RouteSet;
 
-use ferrolb_node::sessions::{SessionKey, Wanted};
+use ferrolb_node::sessions::{DesiredSession, SessionKey};
 use lb_adapter::allocator::Event;
 use lb_adapter::engine::Engine;
 
@@ -21,8 +21,8 @@ pub(super) fn allocation(events: &[Event]) {
 
 /// What is announced that was not, and the other way round.
 pub(super) fn changes(
-    before: &BTreeMap<SessionKey, Wanted>,
-    now: &BTreeMap<SessionKey, Wanted>,
+    before: &BTreeMap<SessionKey, DesiredSession>,
+    now: &BTreeMap<SessionKey, DesiredSession>,
     engine: &Engine,
 ) {
     let none = RouteSet::new();

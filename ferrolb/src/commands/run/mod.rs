@@ -23,15 +23,13 @@ use crate::input::Start;
 use crate::input::{ClusterArgs, ConfigurationArgs};
 use crate::output::Problems;
 pub use args::RunArgs;
-use ferrolb_node::files::Memory;
-use ferrolb_node::grace::{GracePeriod, Turn};
-use ferrolb_node::http::{self, Http, Question};
-use ferrolb_node::metrics::collect;
+use ferrolb_node::files::StateFile;
+use ferrolb_node::grace::{GracePeriod, GracePeriodChange};
+use ferrolb_node::http::{self, HttpServer, StatusRequest};
 use ferrolb_node::metrics::{self, ConfigSample, Latency, Sample};
 use ferrolb_node::probe::NodeProbes;
 use ferrolb_node::sessions::SourceAddresses;
-use ferrolb_node::sessions::desired;
-use ferrolb_node::sessions::{SessionKey, Sessions, Wanted};
+use ferrolb_node::sessions::{DesiredSession, SessionKey, Sessions, desired_sessions};
 use ferrolb_node::signals::Signals;
 use lb_adapter::engine::{Change, Effects, Engine};
 use lb_adapter::manifest::{Manifests, Source};
@@ -52,7 +50,7 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
     let configuration = args.cluster.configuration.clone();
     let start = Start::read(&args.dir, &configuration.manifests(), Some(state_file), problems)?;
     check_node(&args.node, &start.manifests).map_err(Failure::Unusable)?;
-    let (_http, mut asked) = Http::listen_if(args.http, "--http").await?;
+    let (_http, mut asked) = HttpServer::listen_if(args.http, "--http").await?;
     let grace = GracePeriod::new(args.pool_grace_period);
     let mut node = Node::new(args.node, &args.cluster, start.memory, grace, problems);
 
@@ -78,11 +76,11 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
                 found.into_iter().for_each(|found| drop(node.engine.apply(found)));
                 node.speak().await;
             }
-            () = node.grace.over() => {
+            () = node.grace.expired() => {
                 node.release();
                 node.speak().await;
             }
-            question = http::next(&mut asked) => node.answer(question, intake.is_stale()).await,
+            question = http::next_request(&mut asked) => node.answer(question, intake.is_stale()).await,
             () = signals.any() => break,
         }
     }
@@ -98,12 +96,12 @@ struct Node {
     name: String,
     engine: Engine,
     grace: GracePeriod,
-    memory: Memory,
+    memory: StateFile,
     sessions: Sessions,
     sources: SourceAddresses,
     probing: NodeProbes,
     /// What is in force.
-    wanted: BTreeMap<SessionKey, Wanted>,
+    wanted: BTreeMap<SessionKey, DesiredSession>,
     /// The sessions that could not be opened, the last time, and why.
     refused: BTreeMap<SessionKey, String>,
     /// Why the addresses could not be remembered, the last time.
@@ -121,7 +119,7 @@ impl Node {
     fn new(
         name: String,
         cluster: &ClusterArgs,
-        memory: Memory,
+        memory: StateFile,
         grace: GracePeriod,
         problems: Problems,
     ) -> Self {
@@ -134,7 +132,7 @@ impl Node {
         };
         Self {
             engine: Engine::new(options, Some(name.clone())).remembering(memory.held()),
-            probing: NodeProbes::of(&name),
+            probing: NodeProbes::new(&name),
             grace,
             name,
             memory,
@@ -160,20 +158,22 @@ impl Node {
             SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|it| it.as_secs_f64());
 
         let before = self.engine.config().map(Arc::as_ref);
-        let turn = self.grace.follow(before, &manifests.config);
+        let turn = self.grace.update(before, &manifests.config);
         let mut effects = self.engine.load(manifests);
         match turn {
-            Some(Turn::Begins) => {
+            Some(GracePeriodChange::Started) => {
                 let seconds = self.grace.length().as_secs();
                 tracing::warn!(
                     seconds,
                     "the last pool is gone: its addresses stay for the grace period"
                 );
             }
-            Some(Turn::CalledOff) => {
+            Some(GracePeriodChange::Cancelled) => {
                 tracing::info!("there is a pool again: no address is released");
             }
-            Some(Turn::Over) => effects.extend(self.engine.apply(Change::GracePeriodOver)),
+            Some(GracePeriodChange::Skipped) => {
+                effects.extend(self.engine.apply(Change::GracePeriodOver));
+            }
             None => {}
         }
 
@@ -194,7 +194,7 @@ impl Node {
         if let Some(why) = &self.forgetful {
             tracing::warn!("{why}; addresses may change with the next start");
         }
-        for gone in self.probing.follow_all(&self.engine) {
+        for gone in self.probing.update_all(&self.engine) {
             self.engine.apply(gone);
         }
     }
@@ -209,10 +209,10 @@ impl Node {
 
     /// Brings the sessions in line. They begin when what is probed has been tried.
     async fn speak(&mut self) {
-        if self.probing.is_beginning() {
+        if self.probing.first_attempts_are_pending() {
             return;
         }
-        let wanted = desired::sessions(&self.engine, &mut self.sources);
+        let wanted = desired_sessions(&self.engine, &mut self.sources);
         log::changes(&self.wanted, &wanted, &self.engine);
         let refused = self.sessions.apply(&wanted).await;
         let refused = refused.into_iter().map(|(session, error)| (session, error.to_string()));
@@ -228,25 +228,25 @@ impl Node {
     }
 
     /// Tells what was asked; `stale` is whether what is written is not in force.
-    async fn answer(&mut self, question: Question, stale: bool) {
+    async fn answer(&mut self, question: StatusRequest, stale: bool) {
         match question {
             // It has a valid configuration from the start, and a router that is down is no reason to restart it.
-            Question::Live(tell) => drop(tell.send(())),
-            Question::Ready(tell) => drop(tell.send(Ok(()))),
-            Question::Metrics(tell) => {
+            StatusRequest::Live(tell) => drop(tell.send(())),
+            StatusRequest::Ready(tell) => drop(tell.send(Ok(()))),
+            StatusRequest::Metrics(tell) => {
                 let sample = Sample {
                     node: Some(self.name.clone()),
                     config: ConfigSample::new(true, stale, self.loaded_at),
-                    pools: collect::pools(&self.engine),
-                    sessions: collect::sessions(&self.engine, &self.sessions, &self.name),
-                    probes: collect::probes(&self.engine, &self.name),
-                    announced: collect::announced(&self.engine, &self.name),
+                    pools: metrics::pool_samples(&self.engine),
+                    sessions: metrics::session_samples(&self.engine, &self.sessions, &self.name),
+                    probes: metrics::probe_samples(&self.engine, &self.name),
+                    announced: metrics::announced_addresses(&self.engine, &self.name),
                     ..Sample::default()
                 };
                 drop(tell.send(metrics::encode(&sample, &self.latency).unwrap_or_default()));
             }
-            Question::Objects(tell) => {
-                self.sessions.look(true).await;
+            StatusRequest::Objects(tell) => {
+                self.sessions.refresh_unsendable(true).await;
                 drop(tell.send(Ok(self.known())));
             }
         }
@@ -258,7 +258,7 @@ impl Node {
             Some((key.clone(), holding.addresses.to_vec()))
         });
 
-        let sessions = collect::sessions(&self.engine, &self.sessions, &self.name);
+        let sessions = metrics::session_samples(&self.engine, &self.sessions, &self.name);
         let sessions = sessions.into_iter().map(|session| {
             let up = session.status.is_established();
             let reason = if up { None } else { session.status.reason() };

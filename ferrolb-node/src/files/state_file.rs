@@ -1,6 +1,6 @@
-//! Remembering assigned addresses in a state file, if there is to be one.
+//! Remembers assigned addresses in a state file, if there is one.
 //!
-//! Owns when the file is read and written. Its form is the business of [`lb_adapter::state_file`].
+//! Owns when the file is read and written. Its format belongs to [`lb_adapter::state_file`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,21 +8,20 @@ use std::path::{Path, PathBuf};
 use lb_adapter::allocator::HeldAddresses;
 use lb_adapter::state_file::{self, StateError};
 
-/// A state file and what is in it; or nothing, which remembers nothing.
+/// A state file and its content; without a path, nothing is remembered.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct StateFile {
     path: Option<PathBuf>,
-    /// What the file has; none after a failure, so that the next change writes it.
+    /// The content of the file; none after a failure, so that the next change writes it.
     saved: Option<HeldAddresses>,
 }
 
-impl Memory {
-    /// Reads the file, or begins without one.
+impl StateFile {
+    /// Reads the file, if there is a path and the file exists.
     ///
     /// # Errors
     ///
-    /// The file is there and cannot be understood. Going on without it would give Services other
-    /// addresses than they have.
+    /// The file exists but is not valid. Continuing without it would give Services other addresses than they have.
     pub fn open(path: Option<PathBuf>) -> Result<Self, StateError> {
         let saved = match &path {
             Some(path) => state_file::load(path)?,
@@ -31,12 +30,12 @@ impl Memory {
         Ok(Self { path, saved: Some(saved) })
     }
 
-    /// What Services hold by the file.
+    /// Returns the addresses that Services hold by the file.
     pub fn held(&self) -> HeldAddresses {
         self.saved.clone().unwrap_or_default()
     }
 
-    /// Remembers, if anything is new.
+    /// Writes the file if the addresses have changed.
     ///
     /// # Errors
     ///
@@ -46,17 +45,20 @@ impl Memory {
         if self.saved.as_ref() == Some(held) {
             return Ok(());
         }
+
         self.saved = None;
-        if let Some(directory) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
-            let failed = |error| StateError::Write { path: path.clone(), error };
-            fs::create_dir_all(directory).map_err(failed)?;
+        if let Some(directory) = path.parent()
+            && !directory.as_os_str().is_empty()
+        {
+            fs::create_dir_all(directory)
+                .map_err(|error| StateError::Write { path: path.clone(), error })?;
         }
         state_file::save(path, held)?;
         self.saved = Some(held.clone());
         Ok(())
     }
 
-    /// Where it remembers.
+    /// Returns the path of the file.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }

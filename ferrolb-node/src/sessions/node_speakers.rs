@@ -1,0 +1,76 @@
+//! The BGP speakers of the nodes.
+//!
+//! A node has one speaker for all of its peers: each peer has its own AS, BGP Identifier and source address. Only two
+//! sessions with one router, at two ports, need a second speaker, since a speaker has one peer for an address. Owns the
+//! speakers; the peers are decided elsewhere.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bgp_session::{Speaker, SpeakerError};
+use futures_util::future::join_all;
+use tokio::sync::Notify;
+
+use super::config::SessionConfig;
+use super::wake::wake_on_events;
+
+/// The running speakers, by node.
+#[derive(Debug)]
+pub(super) struct NodeSpeakers {
+    by_node: BTreeMap<String, BTreeMap<usize, Speaker>>,
+    wake: Arc<Notify>,
+}
+
+impl NodeSpeakers {
+    /// Starts no speaker yet. Every event of a speaker notifies `wake`.
+    pub(super) fn new(wake: Arc<Notify>) -> Self {
+        Self { by_node: BTreeMap::new(), wake }
+    }
+
+    /// Returns a node's speaker of this number, the first being 0. Starts it if it is not running.
+    pub(super) async fn get_or_start(
+        &mut self,
+        node: &str,
+        number: usize,
+        config: &SessionConfig,
+    ) -> Result<Speaker, SpeakerError> {
+        let speakers = self.by_node.get(node);
+        match speakers.and_then(|speakers| speakers.get(&number)) {
+            Some(speaker) => Ok(speaker.clone()),
+            None => self.start(node, number, config).await,
+        }
+    }
+
+    /// Starts a speaker, in place of one that was shut down if there is one.
+    pub(super) async fn start(
+        &mut self,
+        node: &str,
+        number: usize,
+        config: &SessionConfig,
+    ) -> Result<Speaker, SpeakerError> {
+        // The values of the speaker do not matter, since every peer has its own.
+        let speaker = Speaker::builder(config.asn, config.identifier).start().await?;
+        wake_on_events(&speaker, &self.wake);
+
+        let speakers = self.by_node.entry(node.to_owned()).or_default();
+        speakers.insert(number, speaker.clone());
+        Ok(speaker)
+    }
+
+    /// Drops the speakers of the nodes that are not desired any more.
+    pub(super) fn retain(&mut self, is_desired: impl Fn(&str) -> bool) {
+        self.by_node.retain(|node, _| is_desired(node));
+    }
+
+    /// Returns all speakers.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Speaker> {
+        self.by_node.values().flat_map(BTreeMap::values)
+    }
+
+    /// Ends all sessions with Cease / Administrative Shutdown and this text.
+    pub(super) async fn shutdown(&mut self, message: &str) {
+        let speakers = std::mem::take(&mut self.by_node);
+        let speakers = speakers.values().flat_map(BTreeMap::values);
+        join_all(speakers.map(|speaker| speaker.shutdown(message))).await;
+    }
+}

@@ -1,0 +1,159 @@
+//! One open session: Established, or being attempted.
+
+use std::sync::Arc;
+
+use bgp_session::{
+    InterfaceHandle, PeerHandle, RouteSet, Speaker, SpeakerError, UnsendableRoute, Updated,
+};
+use tokio::sync::Notify;
+
+use super::config::{RemotePeer, SessionConfig};
+use super::desired::DesiredSession;
+use super::status::SessionStatus;
+use super::wake::{wake_on_bfd_changes, wake_on_interface_changes};
+
+/// An open session, and the speaker that it belongs to.
+#[derive(Debug)]
+pub(super) struct OpenSession {
+    pub(super) config: SessionConfig,
+    pub(super) routes: Arc<RouteSet>,
+    /// The number of the speaker among those of its node.
+    pub(super) speaker_number: usize,
+    speaker: Speaker,
+    handle: SessionHandle,
+}
+
+#[derive(Debug)]
+enum SessionHandle {
+    Address(PeerHandle),
+    Interface(InterfaceHandle),
+}
+
+impl OpenSession {
+    /// Opens a session at the node's speaker of this number.
+    pub(super) async fn open(
+        desired: &DesiredSession,
+        (speaker_number, speaker): (usize, Speaker),
+        wake: &Arc<Notify>,
+    ) -> Result<Self, SpeakerError> {
+        let handle = match desired.config.with_local_identity() {
+            RemotePeer::Address(config) => {
+                let peer = speaker.add_peer(config).await?;
+                wake_on_bfd_changes(&peer, wake);
+                SessionHandle::Address(peer)
+            }
+            RemotePeer::Interface(peer) => {
+                let interface = speaker.add_interface_peer(peer)?;
+                wake_on_interface_changes(&interface, &speaker, wake);
+                SessionHandle::Interface(interface)
+            }
+        };
+
+        let routes = Arc::new(desired.routes.clone());
+        let config = desired.config.clone();
+        let session = Self { config, routes, speaker_number, speaker, handle };
+        session.announce().await?;
+        Ok(session)
+    }
+
+    /// Replaces the routes of the session.
+    pub(super) async fn set_routes(&mut self, routes: &RouteSet) -> Result<(), SpeakerError> {
+        self.routes = Arc::new(routes.clone());
+        self.announce().await
+    }
+
+    async fn announce(&self) -> Result<(), SpeakerError> {
+        match &self.handle {
+            SessionHandle::Address(peer) => peer.set_routes(Arc::clone(&self.routes)).await,
+            SessionHandle::Interface(interface) => {
+                interface.set_routes(Arc::clone(&self.routes));
+                Ok(())
+            }
+        }
+    }
+
+    /// Applies a new configuration. A session that cannot continue with it is ended with Cease / Other Configuration
+    /// Change, which lets a router keep the routes until the next session (RFC 8538), and opened again. Changes nothing
+    /// and returns `None` if the configuration is for another router, or is not valid.
+    pub(super) async fn change_config(&mut self, config: &SessionConfig) -> Option<Updated> {
+        if !self.config.remote.is_same_router(&config.remote) {
+            return None;
+        }
+
+        let updated: Result<Updated, SpeakerError> =
+            match (&self.handle, config.with_local_identity()) {
+                (SessionHandle::Address(peer), RemotePeer::Address(config)) => {
+                    peer.update(config).await
+                }
+                (SessionHandle::Interface(interface), RemotePeer::Interface(peer)) => {
+                    interface.update(peer).await
+                }
+                _ => return None,
+            };
+        let updated = updated.ok()?;
+        self.config = config.clone();
+        Some(updated)
+    }
+
+    /// Returns true if the speaker has ended the session for good, as at the end of a drain.
+    pub(super) fn has_ended(&self) -> bool {
+        match &self.handle {
+            SessionHandle::Address(peer) => peer.is_shut_down(),
+            SessionHandle::Interface(interface) => interface.is_shut_down(),
+        }
+    }
+
+    /// Ends the session for good with Cease / Peer De-configured.
+    pub(super) async fn close(self) {
+        match self.handle {
+            SessionHandle::Address(peer) => peer.remove().await,
+            SessionHandle::Interface(interface) => interface.remove().await,
+        }
+    }
+
+    /// Ends the session without sending a NOTIFICATION.
+    pub(super) async fn abandon(self) {
+        match self.handle {
+            SessionHandle::Address(peer) => {
+                // An error means that it has ended already.
+                let _ = peer.abandon().await;
+            }
+            SessionHandle::Interface(interface) => interface.abandon().await,
+        }
+    }
+
+    /// Returns the routes that the session cannot carry, after it has examined all routes that it was given.
+    pub(super) async fn unsendable(&self) -> Vec<UnsendableRoute> {
+        let peer = match &self.handle {
+            SessionHandle::Address(peer) => Some(peer.clone()),
+            SessionHandle::Interface(interface) => {
+                interface.status().peer.and_then(|id| self.speaker.peer(id))
+            }
+        };
+        match peer {
+            Some(peer) => peer.unsendable().await.unwrap_or_default(),
+            None => Vec::new(),
+        }
+    }
+
+    pub(super) fn status(&self) -> SessionStatus {
+        match &self.handle {
+            SessionHandle::Address(peer) => {
+                SessionStatus { peer: Some(peer.status()), bfd: peer.bfd(), problem: None }
+            }
+            SessionHandle::Interface(interface) => self.interface_status(interface),
+        }
+    }
+
+    fn interface_status(&self, interface: &InterfaceHandle) -> SessionStatus {
+        let status = interface.status();
+        let peer = status.peer.and_then(|id| self.speaker.peer(id));
+
+        let mut problem = status.problem;
+        if problem.is_none() && peer.is_none() {
+            problem = Some(format!("no router has been heard on {} yet", interface.interface()));
+        }
+        let bfd = peer.as_ref().and_then(|peer| peer.bfd());
+        SessionStatus { peer: peer.map(|peer| peer.status()), bfd, problem }
+    }
+}

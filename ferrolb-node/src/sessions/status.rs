@@ -1,0 +1,86 @@
+//! The status of a session.
+
+use bgp_session::bfd::{BfdStatus, State};
+use bgp_session::{PeerStats, PeerStatus, StateKind};
+
+/// The status of a session.
+#[derive(Clone, Debug, Default)]
+pub struct SessionStatus {
+    /// The status of the router; none while there is no router on the interface, or if the session could not be opened.
+    pub peer: Option<PeerStatus>,
+    /// The router's BFD session, if it has one.
+    pub bfd: Option<BfdStatus>,
+    /// The problem that prevents attempts to connect.
+    pub problem: Option<String>,
+}
+
+impl SessionStatus {
+    /// Returns the status of a session that could not be opened, for this reason.
+    pub(super) fn not_opened(problem: String) -> Self {
+        Self { problem: Some(problem), ..Self::default() }
+    }
+
+    /// Returns true if the session is Established.
+    pub fn is_established(&self) -> bool {
+        self.peer.as_ref().is_some_and(PeerStatus::is_established)
+    }
+
+    /// Returns the number of routes that the session cannot carry.
+    pub fn unsendable(&self) -> usize {
+        self.peer.as_ref().map_or(0, |peer| peer.unsendable)
+    }
+
+    /// Returns the address families of the session, such as `ipv4-unicast`, while it is up.
+    pub fn families(&self) -> Option<Vec<String>> {
+        let negotiated = self.peer.as_ref()?.negotiated.as_ref()?;
+        Some(negotiated.families.iter().map(ToString::to_string).collect())
+    }
+
+    /// Returns the state of RFC 4271, which is Idle without a router.
+    pub fn state(&self) -> StateKind {
+        self.peer.as_ref().map_or(StateKind::Idle, |peer| peer.state)
+    }
+
+    /// Returns the known problem that keeps the router's BFD session from coming up.
+    pub fn bfd_problem(&self) -> Option<&str> {
+        let bfd = self.bfd.as_ref().filter(|bfd| bfd.state != State::Up)?;
+        bfd.problem.as_deref()
+    }
+
+    /// Returns the counters.
+    pub fn stats(&self) -> PeerStats {
+        self.peer.as_ref().map(|peer| peer.stats.clone()).unwrap_or_default()
+    }
+
+    /// Returns the reason why the last session ended.
+    pub fn last_down(&self) -> Option<String> {
+        Some(self.peer.as_ref()?.last_down.as_ref()?.to_string())
+    }
+
+    /// Returns the reason why there is no session. That is the problem that prevents attempts, or else the most telling
+    /// error of a session or an attempt, followed by the latest failure.
+    pub fn reason(&self) -> Option<String> {
+        if self.problem.is_some() {
+            return self.problem.clone();
+        }
+
+        let peer = self.peer.as_ref()?;
+        let error = peer.last_error.as_ref()?;
+        match &peer.last_failure {
+            Some(failure) if failure != error => Some(format!("{error}; since then: {failure}")),
+            _ => Some(error.to_string()),
+        }
+    }
+
+    /// Returns true if graceful restart was negotiated.
+    pub(super) fn restarts_gracefully(&self) -> bool {
+        let negotiated = self.peer.as_ref().and_then(|peer| peer.negotiated.as_ref());
+        negotiated.is_some_and(|negotiated| negotiated.extensions.graceful_restart.is_some())
+    }
+}
+
+impl From<PeerStatus> for SessionStatus {
+    fn from(peer: PeerStatus) -> Self {
+        Self { peer: Some(peer), ..Self::default() }
+    }
+}
