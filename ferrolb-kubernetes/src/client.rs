@@ -1,6 +1,6 @@
 //! The connection to the API server.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::http;
@@ -13,26 +13,19 @@ use kube::{Client, Config};
 use tower::retry::RetryLayer;
 use tower::{BoxError, ServiceBuilder};
 
-use super::reach;
+use super::reachability;
 use ferrolb_node::{Error, causes};
 
-/// Connects with a kubeconfig file; without one as `KUBECONFIG` says, or as a pod does.
+/// Returns a client for the cluster of a kubeconfig file. Without one, `KUBECONFIG` names it, or it is that of the pod.
 ///
-/// Nothing is asked of the server yet: it may be away while this process starts.
+/// No request is made yet: the API server may be away while this process starts.
 ///
 /// # Errors
 ///
 /// There is no configuration, or it cannot be read.
 pub(super) async fn connect(kubeconfig: Option<&PathBuf>) -> Result<Client, Error> {
     let config = match kubeconfig {
-        Some(path) => {
-            let file = Kubeconfig::read_from(path).map_err(|error| {
-                Error::new(format!("--kubeconfig {}: {}", path.display(), causes(&error)))
-            })?;
-            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
-                .await
-                .map_err(|error| Error::new(causes(&error)))?
-        }
+        Some(path) => config_from_file(path).await?,
         None => Config::infer().await.map_err(|error| {
             Error::new(format!(
                 "no way to the API server: expected to run in a pod, or KUBECONFIG or --kubeconfig: {}",
@@ -40,34 +33,45 @@ pub(super) async fn connect(kubeconfig: Option<&PathBuf>) -> Result<Client, Erro
             ))
         })?,
     };
+
     if let Some(proxy) = &config.proxy_url {
-        // Its user and password stay out of it.
+        // The message is without the user and password of the proxy.
         let host = proxy.host().unwrap_or_default();
         return Err(Error::new(format!(
             "the API server is to be reached through the proxy {host} (proxy-url of the kubeconfig, or HTTPS_PROXY), \
-             and FerroLB knows no proxies"
+             and FerroLB does not support proxies"
         )));
     }
     client(config).map_err(|error| Error::new(causes(&error)))
 }
 
-/// What [`Client::try_from`] makes where there is no proxy, with an end to how much a connection reads ahead: each watch
-/// has one, and keeps what it once grew to.
+async fn config_from_file(path: &Path) -> Result<Config, Error> {
+    let file = Kubeconfig::read_from(path).map_err(|error| {
+        Error::new(format!("--kubeconfig {}: {}", path.display(), causes(&error)))
+    })?;
+    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
+    config.map_err(|error| Error::new(causes(&error)))
+}
+
+/// Returns the client that [`Client::try_from`] builds without a proxy, but with a limit to the read buffer of a connection:
+/// each watch has one, which never shrinks.
 fn client(config: Config) -> Result<Client, kube::Error> {
     let mut connector = TimeoutConnector::new(config.rustls_https_connector()?);
     connector.set_connect_timeout(Some(Duration::from_secs(5)));
     connector.set_read_timeout(Some(SILENT));
     connector.set_write_timeout(config.write_timeout);
+
     let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
         .http1_max_buf_size(READ_AHEAD)
         .build(connector);
+
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .option_layer(config.default_retry.then(|| RetryLayer::new(RetryPolicy::server_retry())))
-        // Around the credentials: a token that cannot be had keeps every request from the API server, too.
-        .map_result(|answer: Result<http::Response<_>, BoxError>| {
-            reach::observe(answer.as_ref().map(|answer| answer.status().as_u16()));
-            answer
+        // Outside the credentials: without a token no request reaches the API server either.
+        .map_result(|response: Result<http::Response<_>, BoxError>| {
+            reachability::observe(response.as_ref().map(|response| response.status().as_u16()));
+            response
         })
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
@@ -76,29 +80,29 @@ fn client(config: Config) -> Result<Client, kube::Error> {
     Ok(Client::new(service, config.default_namespace))
 }
 
-/// Waits for the answer to a request, or to several that are one. A connection that no longer carries answers, as when a
-/// load balancer before the API server has forgotten it, fails as one that is refused does; TCP would take a quarter of an
+/// Waits for the response to a request, or to several that belong together. A connection that no longer carries responses,
+/// as when a load balancer before the API server has forgotten it, fails like a refused one; TCP would take a quarter of an
 /// hour to end it.
-pub(super) async fn answered<T>(
-    request: impl Future<Output = Result<T, kube::Error>>,
-) -> Result<T, kube::Error> {
+pub(super) async fn answered<T, E: From<kube::Error>>(
+    request: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
     match tokio::time::timeout(TIMEOUT, request).await {
         Ok(answer) => answer,
         Err(_) => {
-            reach::failed(&format!("it does not answer within {} s", TIMEOUT.as_secs()));
-            Err(kube::Error::Service("the API server does not answer".into()))
+            reachability::failed(&format!("it does not answer within {} s", TIMEOUT.as_secs()));
+            Err(kube::Error::Service("the API server does not answer".into()).into())
         }
     }
 }
 
-/// A request that is not answered by then has failed.
+/// The time after which a request without a response has failed.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A connection on which nothing comes for so long is dead, though nothing ends it: that of a list that a watch begins
-/// with, too. The API server ends a watch a moment before.
+/// The time after which a connection without any data is dead, though nothing ends it. The API server ends a watch a moment
+/// before; a list with which a watch begins is covered, too.
 const SILENT: Duration = Duration::from_secs(300);
 
-/// Octets; what is larger comes in pieces.
+/// The read buffer of a connection, in octets. Larger responses are read in pieces.
 const READ_AHEAD: usize = 32 << 10;
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use super::super::events::{self, Events, Told};
-use super::super::object::Object;
-use super::super::pools::PoolStatus;
+use super::super::events::{self, EventContent, EventRecorder};
+use super::super::object_tree::ObjectTree;
+use super::super::pool_status::PoolStatusWriter;
 use super::super::resource::Kind;
 use super::*;
 use ferrolb_node::metrics::PoolSample;
@@ -63,16 +63,16 @@ async fn a_connection_on_which_nothing_comes_is_given_up() {
 async fn events_go_on_after_one_that_nobody_answered() {
     let (server, client) = server().await;
     server.set_delay(SILENCE);
-    let mut events = Events::new(client.clone(), "test", None);
-    let told = |message: &str| Told {
-        warning: false,
+    let mut events = EventRecorder::new(client.clone(), "test", None);
+    let told = |message: &str| EventContent {
+        is_warning: false,
         reason: "IPAllocated",
         action: "Allocate",
         message: message.to_owned(),
     };
     let web = events::service("default", "web", Some("a"));
-    events.tell(web.clone(), told("first"));
-    events.tell(web, told("second"));
+    events.publish(web.clone(), told("first"));
+    events.publish(web, told("second"));
     tokio::time::sleep(Duration::from_secs(1)).await;
     server.set_delay(Duration::ZERO);
     tokio::time::sleep(TIMEOUT).await;
@@ -88,9 +88,9 @@ async fn the_status_of_a_pool_is_written_after_a_write_that_nobody_answered() {
     server.put(json!({"apiVersion": "metallb.io/v1beta1", "kind": "IPAddressPool",
         "metadata": {"name": "default"}, "spec": {"addresses": ["192.0.2.0/28"]}}));
     let resource = Kind::IpAddressPool.api_resource();
-    let api: Api<Object> = Api::namespaced_with(client.clone(), "default", &resource);
-    let mut pools = PoolStatus::new(client, "default", "test");
-    pools.see(&api.get("default").await.unwrap());
+    let api: Api<ObjectTree> = Api::namespaced_with(client.clone(), "default", &resource);
+    let mut pools = PoolStatusWriter::new(client, "default", "test");
+    pools.observe(&api.get("default").await.unwrap());
     let sample = PoolSample { name: "default".to_owned(), ..PoolSample::default() };
     server.set_delay(SILENCE);
     let writes = async {

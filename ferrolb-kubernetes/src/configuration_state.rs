@@ -1,12 +1,13 @@
-//! MetalLB's ConfigurationState: whether a program has a valid configuration, and what is wrong with the one that is
-//! written. One object for the controller, and one for each speaker.
+//! MetalLB's ConfigurationState: the validity of the configuration of a program, and its errors.
+//!
+//! Owns the form of the status. There is one object for the controller, and one for each speaker.
 
 use std::time::Duration;
 
 use kube::Client;
 use serde_json::{Value, json};
 
-use super::mirror::ConfigState;
+use super::object_cache::ConfigStatus;
 use super::status_object::StatusObject;
 
 /// The object of one program.
@@ -18,23 +19,24 @@ pub(super) struct ConfigurationState {
 
 const KIND: (&str, &str, &str, &str) =
     ("metallb.io", "v1beta1", "ConfigurationState", "configurationstates");
-/// The message where there is no configuration object.
-pub(super) const NO_CONFIGURATION: &str = "there is no ConfigMap and no metallb.io resource: nothing is given out and nothing is taken back";
+/// The message if there is no configuration object.
+pub(super) const NO_CONFIGURATION: &str =
+    "there is no ConfigMap and no metallb.io resource: no address is assigned or released";
 const PACE: Duration = Duration::from_secs(1);
-/// So many problems are told of; the log has all.
-const TOLD: usize = 20;
-/// And in so many octets, well below what the resource takes.
+/// The number of problems that are listed; the log has all of them.
+const LISTED_PROBLEMS: usize = 20;
+/// The greatest length of their text in octets, well below the limit of the resource.
 const LENGTH: usize = 16 * 1024;
 
 impl ConfigurationState {
-    /// That of the controller.
+    /// The object of the controller.
     pub(super) fn of_controller(client: Client, namespace: &str, manager: &'static str) -> Self {
         let object = StatusObject::new(client, namespace, KIND, "controller", manager, PACE);
         let object = object.labels(json!({"metallb.io/component-type": "controller"}));
         Self { object, condition: "poolReconcilerValid" }
     }
 
-    /// That of the speaker of a node.
+    /// The object of the speaker of a node.
     pub(super) fn of_speaker(
         client: Client,
         namespace: &str,
@@ -49,19 +51,12 @@ impl ConfigurationState {
 
     /// Begins to write the state of the configuration, with the time at which the addresses of the last pool are released,
     /// if it is gone.
-    pub(super) fn write(&mut self, config: &ConfigState, release: Option<&str>) {
+    pub(super) fn write(&mut self, config: &ConfigStatus, release: Option<&str>) {
         let status = self.status(config, release);
         self.object.write(status);
     }
 
-    fn status(&self, config: &ConfigState, release: Option<&str>) -> Value {
-        let release =
-            release.map(|at| format!("the last pool is gone: its addresses are released at {at}"));
-        let with_release = |message: &str| {
-            let parts = [Some(message).filter(|it| !it.is_empty()), release.as_deref()];
-            parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
-        };
-
+    fn status(&self, config: &ConfigStatus, release: Option<&str>) -> Value {
         if config.is_absent {
             return json!({
                 "result": "Unknown",
@@ -70,32 +65,44 @@ impl ConfigurationState {
                     "type": self.condition,
                     "status": "Unknown",
                     "reason": "NoConfiguration",
-                    "message": with_release(NO_CONFIGURATION),
+                    "message": with_release(NO_CONFIGURATION, release),
                 }],
             });
         }
-        let valid = !config.is_stale();
-        if valid && !config.loaded {
+
+        let is_valid = !config.is_stale();
+        if is_valid && !config.loaded {
             // Nothing has been read yet.
             return json!({"result": "Unknown", "errorSummary": "", "conditions": []});
         }
 
-        let problems: Vec<String> =
-            config.errors.iter().take(TOLD).map(ToString::to_string).collect();
-        let mut problems = problems.join("\n");
-        let end =
-            (0..=LENGTH.min(problems.len())).rev().find(|end| problems.is_char_boundary(*end));
-        problems.truncate(end.unwrap_or(0));
-
+        let problems = problems(config);
         json!({
-            "result": if valid { "Valid" } else { "Invalid" },
+            "result": if is_valid { "Valid" } else { "Invalid" },
             "errorSummary": problems,
             "conditions": [{
                 "type": self.condition,
-                "status": if valid { "True" } else { "False" },
-                "reason": if valid { "Valid" } else { "ConfigurationError" },
-                "message": with_release(&problems),
+                "status": if is_valid { "True" } else { "False" },
+                "reason": if is_valid { "Valid" } else { "ConfigurationError" },
+                "message": with_release(&problems, release),
             }],
         })
     }
+}
+
+/// Returns the errors of the configuration, as many as the object takes.
+fn problems(config: &ConfigStatus) -> String {
+    let listed = config.errors.iter().take(LISTED_PROBLEMS);
+    let mut text = listed.map(ToString::to_string).collect::<Vec<_>>().join("\n");
+
+    let end = (0..=LENGTH.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.truncate(end.unwrap_or(0));
+    text
+}
+
+/// Adds a line about the release of addresses to a message, if they are to be released.
+fn with_release(message: &str, release: Option<&str>) -> String {
+    let Some(at) = release else { return message.to_owned() };
+    let release = format!("the last pool is gone: its addresses are released at {at}");
+    if message.is_empty() { release } else { format!("{message}\n{release}") }
 }

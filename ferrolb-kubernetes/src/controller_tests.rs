@@ -9,14 +9,14 @@ async fn the_names_of_a_service_are_there_once() {
     let mut leader = Leader::new(Client::try_from(nowhere).unwrap(), &options);
     for version in ["1", "2"] {
         let service = json!({"apiVersion": "v1", "kind": "Service",
-            "metadata": {"namespace": "mail", "name": "smtp", "resourceVersion": version},
+            "metadata": {"namespace": "mail", "name": "smtp", "uid": version},
             "spec": {"type": "LoadBalancer", "ports": [{"port": 25}]}});
         let service = Box::new(serde_json::from_value(service).unwrap());
-        leader.take(Seen::Applied(Kind::Service, service));
-        let face = leader.faces.iter().map(|(key, face)| (&**key, &*face.version));
-        let [(of_face, seen)] = face.collect::<Vec<_>>()[..] else { panic!("one Service") };
+        leader.take(WatchEvent::Applied(Kind::Service, service));
+        let services = leader.services.services().collect::<Vec<_>>();
+        let [(of_snapshot, uid)] = services[..] else { panic!("one Service") };
         let of_engine = leader.engine.service_keys().next().unwrap();
-        assert!(std::ptr::eq(of_face, &raw const **of_engine));
-        assert_eq!(seen, version);
+        assert!(std::ptr::eq(&raw const **of_snapshot, &raw const **of_engine));
+        assert_eq!(uid, version);
     }
 }

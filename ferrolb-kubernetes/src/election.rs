@@ -1,22 +1,22 @@
-//! Who leads among the replicas of a controller: one Lease, and a state machine without I/O and without a clock.
+//! The election of a leader among the replicas of a controller: a state machine without I/O and without a clock.
 //!
-//! The rules are those of client-go, so that the usual promise holds: as long as clocks run at about the same
-//! speed, there is never a second leader. A leader that could not renew the Lease for the renew deadline leads no
-//! longer, and that is before anybody else may take it: another candidate waits until it has seen the Lease
-//! unchanged for the whole of its duration, by its own clock. Times that are written into the Lease are for people.
+//! The rules are those of client-go, and so is the guarantee: as long as clocks run at about the same speed, there is never a
+//! second leader. A leader that could not renew the Lease for the renew deadline steps down, before another candidate may
+//! take the Lease: that one waits until it has seen the Lease unchanged for its whole duration, by its own clock. The times
+//! in the Lease are only for display.
 //!
-//! This module decides; [`super::lease`] asks the API server and tells what it answered.
+//! This module decides; [`super::lease`] makes the requests and passes on the responses.
 
 use std::time::{Duration, Instant};
 
-/// How long a leader leads without a word, and how often it speaks.
+/// The times of an election.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ElectionConfig {
-    /// How long the others wait for a leader that says nothing. Default 15 s.
+    /// The time for which the others wait for a silent leader. Default 15 s.
     pub lease_duration: Duration,
-    /// How long a leader goes on without having renewed the Lease; less than its duration. Default 10 s.
+    /// The time for which a leader goes on without having renewed the Lease; less than its duration. Default 10 s.
     pub renew_deadline: Duration,
-    /// The time between two tries, of a leader to renew and of the others to take over. Default 2 s.
+    /// The time between two attempts of a leader to renew, and of the others to take over. Default 2 s.
     pub retry_period: Duration,
 }
 
@@ -33,10 +33,10 @@ impl Default for ElectionConfig {
 /// A Lease as the API server has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Observed {
+pub struct ObservedLease {
     /// `metadata.resourceVersion`.
     pub version: String,
-    /// `spec.holderIdentity`; empty if nobody holds it.
+    /// `spec.holderIdentity`; empty if the Lease is free.
     pub holder: String,
     /// `spec.leaseDurationSeconds`.
     pub duration: Duration,
@@ -44,9 +44,9 @@ pub struct Observed {
     pub transitions: i32,
 }
 
-/// What to ask of the API server.
+/// A request to the API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a Lease is read, made or replaced")]
+#[expect(clippy::exhaustive_enums, reason = "a Lease is read, created or replaced")]
 pub enum Request {
     /// Read the Lease.
     Get,
@@ -54,138 +54,146 @@ pub enum Request {
     Create,
     /// Replace it at this resourceVersion.
     Update {
-        /// The version that must still be there.
+        /// The version that the Lease must still have.
         version: String,
-        /// Who holds it from then on: us, or nobody.
+        /// The new holder: this candidate, or none.
         holder: String,
         /// The number of times that it changed hands.
         transitions: i32,
-        /// Whether it changes hands now.
+        /// True if it changes hands now.
         acquires: bool,
     },
 }
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "each leads to another next step")]
 pub enum Answer {
     /// The Lease, as read or as written.
-    Lease(Observed),
+    Lease(ObservedLease),
     /// There is no Lease.
     NotFound,
-    /// Somebody else was faster: what we know of it is out of date.
+    /// Another candidate was faster: the version is out of date.
     Conflict,
-    /// The API server did not answer, or not with yes or no.
+    /// The API server did not answer, or neither accepted nor refused.
     Unreachable,
 }
 
-/// One candidate.
+/// The election as one candidate sees it.
 #[derive(Debug)]
 pub struct Election {
     config: ElectionConfig,
     identity: String,
-    /// What was last seen, and since when it has been so.
-    observed: Option<(Observed, Instant)>,
-    /// When the Lease was last renewed by us, counted from before the request was sent.
+    /// The Lease as it was last seen, and since when it has been so.
+    observed: Option<(ObservedLease, Instant)>,
+    /// The time at which this candidate last renewed the Lease, taken before the request was sent.
     renewed: Option<Instant>,
-    /// There is no Lease, as far as we know.
-    absent: bool,
-    /// What we know is out of date.
-    stale: bool,
+    /// True if there is no Lease, as far as is known.
+    is_absent: bool,
+    /// True if the Lease may have changed since it was last seen.
+    is_stale: bool,
     /// The request under way, and since when.
-    asked: Option<(Request, Instant)>,
+    under_way: Option<(Request, Instant)>,
+    /// The time before which no request is made.
     next: Option<Instant>,
-    resigned: bool,
+    has_resigned: bool,
 }
 
 impl Election {
-    /// A candidate of this name, which no other has.
+    /// A candidate of this identity, which no other has.
     pub fn new(identity: impl Into<String>, config: ElectionConfig) -> Self {
         Self {
             config,
             identity: identity.into(),
             observed: None,
             renewed: None,
-            absent: false,
-            stale: true,
-            asked: None,
+            is_absent: false,
+            is_stale: true,
+            under_way: None,
             next: None,
-            resigned: false,
+            has_resigned: false,
         }
     }
 
-    /// Whether it leads. Ask before each write that only a leader may make, and when [`Election::poll_timeout`]
-    /// has come.
+    /// Returns true if this candidate leads. This is to be checked before each write that only a leader may make, and at
+    /// [`Election::poll_timeout`].
     pub fn is_leader(&self, now: Instant) -> bool {
         self.renewed.is_some_and(|at| now < at + self.config.renew_deadline)
     }
 
-    /// Who leads, by what was last seen.
+    /// Returns the leader, as of the last look at the Lease.
     pub fn leader(&self) -> Option<&str> {
         let (observed, _) = self.observed.as_ref()?;
         (!observed.holder.is_empty()).then_some(observed.holder.as_str())
     }
 
-    /// Gives the Lease up, so that the next one need not wait for it to expire.
+    /// Gives the Lease up, so that the next leader need not wait for it to expire.
     pub fn resign(&mut self) {
-        self.resigned = true;
+        self.has_resigned = true;
         self.next = None;
-        // Nobody waits for the answer any more.
-        self.stale |= self.asked.take().is_some();
+        // The response to a request under way is lost.
+        self.is_stale |= self.under_way.take().is_some();
     }
 
-    /// Whether there is nothing more to do after [`Election::resign`].
+    /// Returns true if there is nothing more to do after [`Election::resign`].
     pub fn is_over(&self) -> bool {
-        self.resigned && self.renewed.is_none()
+        self.has_resigned && self.renewed.is_none()
     }
 
-    /// What to ask next, if it is time to; then wait for the answer.
+    /// Returns the next request if it is time for it. The caller then passes on the [answer](Election::handle_answer).
     pub fn poll_request(&mut self, now: Instant) -> Option<Request> {
         if self.renewed.is_some() && !self.is_leader(now) {
-            // Deposed by its own clock. What was seen last counts again from now.
+            // Deposed by its own clock: the Lease has to be read again.
             self.renewed = None;
-            self.stale = true;
+            self.is_stale = true;
         }
-        if self.asked.is_some() || self.next.is_some_and(|at| now < at) {
+        if self.under_way.is_some() || self.next.is_some_and(|at| now < at) {
             return None;
         }
+
         let request = self.request(now)?;
-        self.asked = Some((request.clone(), now));
+        self.under_way = Some((request.clone(), now));
         Some(request)
     }
 
     fn request(&self, now: Instant) -> Option<Request> {
-        if self.resigned {
-            let (observed, _) = self.observed.as_ref().filter(|_| self.renewed.is_some())?;
-            if self.stale {
-                return Some(Request::Get);
-            }
-            return Some(Request::Update {
-                version: observed.version.clone(),
-                holder: String::new(),
-                transitions: observed.transitions,
-                acquires: false,
-            });
+        if self.has_resigned {
+            return self.request_to_release();
         }
-        if self.absent {
+        if self.is_absent {
             return Some(Request::Create);
         }
-        let Some((observed, _)) = self.observed.as_ref().filter(|_| !self.stale) else {
+
+        let Some((observed, _)) = self.observed.as_ref().filter(|_| !self.is_stale) else {
             return Some(Request::Get);
         };
-        let ours = observed.holder == self.identity;
-        if self.may_take(now) {
-            return Some(Request::Update {
-                version: observed.version.clone(),
-                holder: self.identity.clone(),
-                transitions: observed.transitions + i32::from(!ours),
-                acquires: !ours,
-            });
+        if !self.may_take(now) {
+            return Some(Request::Get);
         }
-        Some(Request::Get)
+        let is_ours = observed.holder == self.identity;
+        Some(Request::Update {
+            version: observed.version.clone(),
+            holder: self.identity.clone(),
+            transitions: observed.transitions + i32::from(!is_ours),
+            acquires: !is_ours,
+        })
     }
 
-    /// Whether the Lease, as it was last seen, is ours, nobody's, or expired.
+    /// Returns the request of a leader that has resigned.
+    fn request_to_release(&self) -> Option<Request> {
+        let (observed, _) = self.observed.as_ref().filter(|_| self.renewed.is_some())?;
+        if self.is_stale {
+            return Some(Request::Get);
+        }
+        Some(Request::Update {
+            version: observed.version.clone(),
+            holder: String::new(),
+            transitions: observed.transitions,
+            acquires: false,
+        })
+    }
+
+    /// Returns true if the Lease, as it was last seen, is ours, free, or expired.
     fn may_take(&self, now: Instant) -> bool {
         self.observed.as_ref().is_some_and(|(observed, since)| {
             observed.holder == self.identity
@@ -194,52 +202,64 @@ impl Election {
         })
     }
 
-    /// Takes in what came of the request.
+    /// Takes in the result of the request under way.
     pub fn handle_answer(&mut self, now: Instant, answer: Answer) {
-        let Some((request, since)) = self.asked.take() else { return };
+        let Some((request, since)) = self.under_way.take() else { return };
         self.next = Some(now + self.config.retry_period);
+
         match answer {
-            Answer::Lease(lease) => {
-                let wrote = !matches!(request, Request::Get);
-                let holds = lease.holder == self.identity;
-                self.absent = false;
-                self.stale = false;
-                if self.observed.as_ref().is_none_or(|(before, _)| *before != lease) {
-                    self.observed = Some((lease, now));
-                }
-                if wrote && holds {
-                    self.renewed = Some(since);
-                } else if wrote || !holds {
-                    self.renewed = None;
-                }
-                // Free, or ours by what is written there, as after a restart: taken at once.
-                if !wrote && self.renewed.is_none() && self.may_take(now) {
-                    self.next = None;
-                }
-            }
+            Answer::Lease(lease) => self.handle_lease(now, lease, &request, since),
             Answer::NotFound => {
-                self.absent = true;
+                self.is_absent = true;
                 self.renewed = None;
                 self.next = None;
             }
             Answer::Conflict => {
-                self.stale = true;
-                self.absent = false;
-                // Somebody wrote: who it was is asked at once, and a leader goes on until it knows.
+                self.is_stale = true;
+                self.is_absent = false;
+                // Another candidate wrote: the Lease is read at once, and a leader goes on until it knows the new holder.
                 self.next = None;
             }
             Answer::Unreachable => {
-                // Nobody answers whether it was written: it is read before it is written again.
-                self.stale = !matches!(request, Request::Get);
+                // A write may or may not have succeeded: the Lease is read before it is written again.
+                self.is_stale = !matches!(request, Request::Get);
             }
         }
     }
 
-    /// When to call [`Election::poll_request`] next; `None` while an answer is awaited, but for the moment at which
-    /// leading ends.
+    fn handle_lease(
+        &mut self,
+        now: Instant,
+        lease: ObservedLease,
+        request: &Request,
+        since: Instant,
+    ) {
+        let is_written = !matches!(request, Request::Get);
+        let is_ours = lease.holder == self.identity;
+
+        self.is_absent = false;
+        self.is_stale = false;
+        if self.observed.as_ref().is_none_or(|(before, _)| *before != lease) {
+            self.observed = Some((lease, now));
+        }
+
+        if is_written && is_ours {
+            self.renewed = Some(since);
+        } else if is_written || !is_ours {
+            self.renewed = None;
+        }
+
+        // A Lease that is free, or ours by its holder, as after a restart, is taken at once.
+        if !is_written && self.renewed.is_none() && self.may_take(now) {
+            self.next = None;
+        }
+    }
+
+    /// Returns the time at which to call [`Election::poll_request`] next; while an answer is awaited, only the time at which
+    /// leading ends counts.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let deposed = self.renewed.map(|at| at + self.config.renew_deadline);
-        let next = self.next.filter(|_| self.asked.is_none());
+        let next = self.next.filter(|_| self.under_way.is_none());
         [deposed, next].into_iter().flatten().min()
     }
 }

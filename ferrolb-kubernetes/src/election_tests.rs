@@ -5,7 +5,7 @@ use super::*;
 /// An API server with one Lease, as far as it matters here.
 #[derive(Default)]
 struct Server {
-    lease: Option<Observed>,
+    lease: Option<ObservedLease>,
     version: u64,
 }
 
@@ -27,7 +27,7 @@ impl Server {
             Request::Update { transitions, .. } => *transitions,
             _ => 0,
         };
-        let lease = Observed {
+        let lease = ObservedLease {
             version: self.version.to_string(),
             holder,
             duration: config.lease_duration,

@@ -1,8 +1,12 @@
-//! Events, for whoever asks `kubectl describe`.
+//! Events, which `kubectl describe` shows.
 //!
-//! They are written one after the other and never hold up anything else: where more happens than can be written,
-//! the rest is dropped, and a log line says how much. What happens again within minutes, in the same words, is one
-//! object that counts.
+//! They are written one after the other and never hold up anything else: if more happens than can be written, the rest is
+//! dropped, and a log line reports how much. An event that is repeated in the same words within minutes is one object that
+//! counts.
+//!
+//! `kube::runtime::events::Recorder` does not fit. It takes events with the same reason for repetitions, whatever their
+//! words, so that a second message about an object would be lost. It fails once the API server has removed an event that it
+//! would count, and it keeps each whole event for minutes, of which a configuration change makes thousands.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -23,131 +27,146 @@ use tokio::time::Instant;
 use super::client::answered;
 use ferrolb_node::causes;
 
-/// Where events are written; ends when it is dropped.
+/// The queue of events, and the task that writes them. Dropping this ends the task.
 #[derive(Debug)]
-pub(super) struct Events {
-    queue: mpsc::Sender<(ObjectReference, Told)>,
+pub(super) struct EventRecorder {
+    queue: mpsc::Sender<(ObjectReference, EventContent)>,
     task: JoinHandle<()>,
     dropped: u64,
 }
 
-/// What there is to tell.
+/// The content of an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Told {
-    pub(super) warning: bool,
+pub(super) struct EventContent {
+    pub(super) is_warning: bool,
     /// `IPAllocated`
     pub(super) reason: &'static str,
-    /// What was being done: `Allocate`.
+    /// The action that led to it: `Allocate`.
     pub(super) action: &'static str,
     pub(super) message: String,
 }
 
-/// So many may wait.
+/// The number of events that may wait.
 const QUEUE: usize = 1024;
-/// What the API takes of a note.
+/// The longest note that the API accepts, in octets.
 const NOTE: usize = 1024;
-/// What happens again within this time counts as the same, as with other recorders of events.
+/// The time in which the same event counts as a repetition, as with other recorders.
 const SERIES: Duration = Duration::from_secs(6 * 60);
-/// So many are remembered for that.
+/// The number of events that are remembered for that.
 const REMEMBERED: usize = 512;
 
-impl Events {
-    /// Written by `component` on this node or in this pod.
+impl EventRecorder {
+    /// A recorder for events that `component` reports, from this node or pod.
     pub(super) fn new(client: Client, component: &'static str, instance: Option<String>) -> Self {
         let instance = instance.unwrap_or_else(|| component.to_owned());
-        let mut recorder = Recorder { client, component, instance, recent: HashMap::new() };
-        let (queue, mut waiting) = mpsc::channel::<(ObjectReference, Told)>(QUEUE);
-        let task = tokio::spawn(async move {
-            while let Some((object, told)) = waiting.recv().await {
-                let reason = told.reason;
-                if let Err(error) = answered(recorder.write(object, told)).await {
-                    tracing::debug!(
-                        reason,
-                        error = causes(&error),
-                        "an event could not be written"
-                    );
-                }
-            }
-        });
-        Self { queue, task, dropped: 0 }
+        let writer = EventWriter { client, component, instance, recent: HashMap::new() };
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        Self { queue, task: tokio::spawn(writer.run(waiting)), dropped: 0 }
     }
 
-    /// Writes one, soon. Of a Service whose UID is not known it is asked for, since `kubectl describe` looks for it.
-    pub(super) fn tell(&mut self, object: ObjectReference, told: Told) {
-        if let Err(TrySendError::Full(_)) = self.queue.try_send((object, told)) {
-            self.dropped += 1;
-            if self.dropped.is_power_of_two() {
-                tracing::warn!(
-                    dropped = self.dropped,
-                    "more happens than events can be written of"
-                );
-            }
+    /// Queues an event. The UID of a Service need not be known: it is asked for, since `kubectl describe` looks for it.
+    pub(super) fn publish(&mut self, object: ObjectReference, content: EventContent) {
+        let Err(TrySendError::Full(_)) = self.queue.try_send((object, content)) else { return };
+
+        self.dropped += 1;
+        if self.dropped.is_power_of_two() {
+            tracing::warn!(
+                dropped = self.dropped,
+                "events are dropped: more happens than can be written"
+            );
         }
     }
 }
 
-impl Drop for Events {
+impl Drop for EventRecorder {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-/// Writes events, and knows the latest by a hash of all that they say. The objects themselves are not kept: there
-/// may be thousands in a few minutes.
-struct Recorder {
+/// Writes events. It knows recent ones by a hash of their content: there may be thousands in a few minutes.
+struct EventWriter {
     client: Client,
     component: &'static str,
     instance: String,
     recent: HashMap<u64, Series>,
 }
 
+/// An event that may be repeated.
 struct Series {
     name: String,
     count: i32,
     last: Instant,
 }
 
-impl Recorder {
-    async fn write(&mut self, mut object: ObjectReference, told: Told) -> Result<(), kube::Error> {
+impl EventWriter {
+    async fn run(mut self, mut waiting: mpsc::Receiver<(ObjectReference, EventContent)>) {
+        while let Some((object, content)) = waiting.recv().await {
+            let reason = content.reason;
+            if let Err(error) = answered(self.write(object, content)).await {
+                tracing::debug!(reason, error = causes(&error), "an event could not be written");
+            }
+        }
+    }
+
+    async fn write(
+        &mut self,
+        mut object: ObjectReference,
+        content: EventContent,
+    ) -> Result<(), kube::Error> {
         let namespace = object.namespace.clone().unwrap_or_else(|| "default".to_owned());
         if object.uid.is_none() && object.kind.as_deref() == Some("Service") {
             let name = object.name.as_deref().unwrap_or_default();
             let services: Api<Service> = Api::namespaced(self.client.clone(), &namespace);
             object.uid = services.get_metadata(name).await?.metadata.uid;
         }
-        let mut hasher = DefaultHasher::new();
-        (&told, &object.kind, &object.namespace, &object.name, &object.uid).hash(&mut hasher);
-        let key = hasher.finish();
-        let (now, events) = (Instant::now(), Api::namespaced(self.client.clone(), &namespace));
-        self.recent.retain(|_, series| series.last + SERIES > now);
-        if let Some(series) = self.recent.get_mut(&key) {
-            (series.count, series.last) = (series.count.saturating_add(1), now);
-            let again = EventSeries {
-                count: series.count,
-                last_observed_time: MicroTime(Timestamp::now()),
-            };
-            let patch = Patch::Merge(json!({"series": again}));
-            let params = PatchParams::default();
-            match Api::<Event>::patch(&events, &series.name, &params, &patch).await {
-                // The API server keeps events for a while only.
-                Err(kube::Error::Api(answer)) if answer.code == 404 => {}
-                other => return other.map(drop),
-            }
+
+        let events = Api::namespaced(self.client.clone(), &namespace);
+        let hash = hash_of(&object, &content);
+        if self.write_repetition(&events, hash).await? {
+            return Ok(());
         }
-        let event = self.event(object, told);
+
+        let event = self.event(object, content);
         let name = event.metadata.name.clone().unwrap_or_default();
         events.create(&PostParams::default(), &event).await?;
-        if self.recent.len() >= REMEMBERED
-            && let Some(oldest) = self.recent.iter().min_by_key(|(_, series)| series.last)
-        {
-            let oldest = *oldest.0;
-            self.recent.remove(&oldest);
-        }
-        self.recent.insert(key, Series { name, count: 1, last: now });
+        self.remember(hash, name);
         Ok(())
     }
 
-    fn event(&self, object: ObjectReference, told: Told) -> Event {
+    /// Counts an event again. Returns false if there is none to count.
+    async fn write_repetition(
+        &mut self,
+        events: &Api<Event>,
+        hash: u64,
+    ) -> Result<bool, kube::Error> {
+        let now = Instant::now();
+        self.recent.retain(|_, series| series.last + SERIES > now);
+        let Some(series) = self.recent.get_mut(&hash) else { return Ok(false) };
+
+        (series.count, series.last) = (series.count.saturating_add(1), now);
+        let again =
+            EventSeries { count: series.count, last_observed_time: MicroTime(Timestamp::now()) };
+        let patch = Patch::Merge(json!({"series": again}));
+        match events.patch(&series.name, &PatchParams::default(), &patch).await {
+            Ok(_) => Ok(true),
+            // The API server keeps events only for a while.
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn remember(&mut self, hash: u64, name: String) {
+        if self.recent.len() >= REMEMBERED {
+            let oldest = self.recent.iter().min_by_key(|(_, series)| series.last);
+            if let Some(oldest) = oldest.map(|(hash, _)| *hash) {
+                self.recent.remove(&oldest);
+            }
+        }
+        self.recent.insert(hash, Series { name, count: 1, last: Instant::now() });
+    }
+
+    fn event(&self, object: ObjectReference, content: EventContent) -> Event {
         let now = Timestamp::now();
         let name = object.name.as_deref().unwrap_or(self.component);
         Event {
@@ -156,20 +175,27 @@ impl Recorder {
                 namespace: object.namespace.clone(),
                 ..ObjectMeta::default()
             },
-            action: Some(told.action.to_owned()),
+            action: Some(content.action.to_owned()),
             event_time: Some(MicroTime(now)),
-            note: Some(clipped(told.message)),
-            reason: Some(told.reason.to_owned()),
+            note: Some(truncated(content.message)),
+            reason: Some(content.reason.to_owned()),
             regarding: Some(object),
             reporting_controller: Some(self.component.to_owned()),
             reporting_instance: Some(self.instance.clone()),
-            type_: Some(if told.warning { "Warning" } else { "Normal" }.to_owned()),
+            type_: Some(if content.is_warning { "Warning" } else { "Normal" }.to_owned()),
             ..Event::default()
         }
     }
 }
 
-fn clipped(mut note: String) -> String {
+/// Returns the hash by which repetitions are recognised.
+fn hash_of(object: &ObjectReference, content: &EventContent) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (content, &object.kind, &object.namespace, &object.name, &object.uid).hash(&mut hasher);
+    hasher.finish()
+}
+
+fn truncated(mut note: String) -> String {
     if note.len() > NOTE {
         let end = (0..=NOTE).rev().find(|end| note.is_char_boundary(*end)).unwrap_or(0);
         note.truncate(end);
@@ -177,13 +203,13 @@ fn clipped(mut note: String) -> String {
     note
 }
 
-/// The Event of an object that is not in force as it is written.
-pub(super) fn invalid(problem: String) -> Told {
+/// Returns the Event of an object that is not in force as it is written.
+pub(super) fn invalid(problem: String) -> EventContent {
     let message = format!("not in force: {problem}");
-    Told { warning: true, reason: "InvalidConfiguration", action: "Configure", message }
+    EventContent { is_warning: true, reason: "InvalidConfiguration", action: "Configure", message }
 }
 
-/// A Service, as an event refers to it.
+/// Returns the reference to a Service that an Event has.
 pub(super) fn service(namespace: &str, name: &str, uid: Option<&str>) -> ObjectReference {
     ObjectReference {
         api_version: Some("v1".to_owned()),

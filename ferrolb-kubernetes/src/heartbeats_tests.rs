@@ -1,7 +1,8 @@
 use kube::Config;
+use kube::api::{Patch, PatchParams};
 use test_apiserver::{ApiServer, Fault};
 
-use super::super::logged::Logged;
+use super::super::test_log::TestLog;
 use super::*;
 
 const RESOURCES: &str = include_str!("../../deploy/kustomize/crds/ferrolb.io.yaml");
@@ -12,10 +13,10 @@ fn heartbeats() -> Heartbeats {
     Heartbeats::new(Client::try_from(nowhere).unwrap(), "metallb-system", "test")
 }
 
-fn status(version: &str, status: Value) -> Seen {
+fn status(version: &str, status: Value) -> WatchEvent {
     let object = json!({"apiVersion": "ferrolb.io/v1alpha1", "kind": "BGPNodeStatus", "status": status,
         "metadata": {"name": "kube1", "namespace": "metallb-system", "resourceVersion": version}});
-    Seen::Applied(Kind::BgpNodeStatus, Box::new(serde_json::from_value(object).unwrap()))
+    WatchEvent::Applied(Kind::BgpNodeStatus, Box::new(serde_json::from_value(object).unwrap()))
 }
 
 fn ready(value: &str) -> Value {
@@ -23,7 +24,7 @@ fn ready(value: &str) -> Value {
 }
 
 /// As a speaker writes it that renews it within a minute.
-fn beat(version: &str, time: &str) -> Seen {
+fn beat(version: &str, time: &str) -> WatchEvent {
     let conditions = ready("True");
     status(
         version,
@@ -31,11 +32,30 @@ fn beat(version: &str, time: &str) -> Seen {
     )
 }
 
-/// Takes in what was seen, and waits for as long.
-async fn after(heartbeats: &mut Heartbeats, seen: Seen, seconds: u64) -> Vec<Mark> {
+/// The speakers that are silent by now, each with its mark, which is not written.
+fn silent(heartbeats: &mut Heartbeats) -> Vec<(String, SilentMark)> {
+    let Heartbeats { speakers, writer, .. } = heartbeats;
+    let mut marks = Vec::new();
+    writer.begin::<std::future::Pending<_>>(|name| match decide(speakers, name) {
+        Decision::Write(mark) => {
+            marks.push((name.clone(), mark));
+            Decision::Skip
+        }
+        Decision::Wait(until) => Decision::Wait(until),
+        Decision::Skip => Decision::Skip,
+    });
+    marks
+}
+
+/// Takes in an event, and waits for as long.
+async fn after(
+    heartbeats: &mut Heartbeats,
+    seen: WatchEvent,
+    seconds: u64,
+) -> Vec<(String, SilentMark)> {
     assert!(heartbeats.take(seen).is_none());
     tokio::time::advance(Duration::from_secs(seconds)).await;
-    heartbeats.silent()
+    silent(heartbeats)
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,8 +71,8 @@ async fn a_speaker_that_misses_three_heartbeats_is_marked_once() {
     let before = Instant::now();
     heartbeats.due().await;
     assert_eq!(before.elapsed(), Duration::from_secs(80));
-    let marked = heartbeats.silent();
-    let [Mark { name, patch, .. }] = &marked[..] else { panic!("{marked:?}") };
+    let marked = silent(&mut heartbeats);
+    let [(name, SilentMark { patch, .. })] = &marked[..] else { panic!("{marked:?}") };
     assert_eq!((name.as_str(), &patch["metadata"]["resourceVersion"]), ("kube1", &json!("3")));
     let condition = &patch["status"]["conditions"][0];
     assert_eq!(condition["status"], "Unknown");
@@ -68,7 +88,7 @@ async fn a_speaker_that_misses_three_heartbeats_is_marked_once() {
     let third = beat("5", "2024-05-01T12:00:00Z");
     assert_eq!(after(&mut heartbeats, third, 179).await, []);
     tokio::time::advance(Duration::from_secs(2)).await;
-    assert_eq!(heartbeats.silent().len(), 1);
+    assert_eq!(silent(&mut heartbeats).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,27 +100,27 @@ async fn who_has_ended_or_promises_no_heartbeat_or_is_gone_is_left_alone() {
     let ended = json!({"heartbeatTime": "2024-05-01T09:00:00Z", "conditions": ready("False")});
     assert_eq!(after(&mut heartbeats, status("2", ended), 10_000).await, []);
     for gone in [
-        Seen::Gone(Kind::BgpNodeStatus, ("metallb-system".to_owned(), "kube1".to_owned())),
-        Seen::Listed(Kind::BgpNodeStatus, Some(super::super::watch::Names::default())),
+        WatchEvent::Deleted(Kind::BgpNodeStatus, ("metallb-system".to_owned(), "kube1".to_owned())),
+        WatchEvent::Listed(Kind::BgpNodeStatus, Some(super::super::watch::ListedNames::default())),
     ] {
         assert_eq!(after(&mut heartbeats, beat("3", "2024-05-01T10:00:00Z"), 100).await, []);
         assert_eq!(after(&mut heartbeats, gone, 10_000).await, []);
     }
     // The first list says of nobody that it is gone.
     assert!(heartbeats.take(beat("4", "2024-05-01T10:00:00Z")).is_none());
-    let listed = Seen::Listed(Kind::BgpNodeStatus, None);
+    let listed = WatchEvent::Listed(Kind::BgpNodeStatus, None);
     assert_eq!(after(&mut heartbeats, listed, 10_000).await.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_seen_of_others_is_handed_on() {
     let mut heartbeats = heartbeats();
-    assert!(heartbeats.take(Seen::Listed(Kind::Service, None)).is_some());
+    assert!(heartbeats.take(WatchEvent::Listed(Kind::Service, None)).is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_mark_is_logged_when_it_is_written_and_why_a_write_of_it_failed() {
-    let (log, _guard) = Logged::begin();
+    let (log, _guard) = TestLog::begin();
     let server = ApiServer::builder().manifests(&[RESOURCES]).start().await;
     let client = Client::new(server.service("admin"), "default");
     let mut heartbeats = Heartbeats::new(client, "default", "test");
@@ -109,8 +129,9 @@ async fn a_mark_is_logged_when_it_is_written_and_why_a_write_of_it_failed() {
         "status": {"heartbeatTime": "2024-05-01T10:00:00Z", "heartbeatPeriodSeconds": 60,
             "conditions": ready("True")}}));
     let api = heartbeats.api.clone();
-    let seen =
-        async || Seen::Applied(Kind::BgpNodeStatus, Box::new(api.get("kube1").await.unwrap()));
+    let seen = async || {
+        WatchEvent::Applied(Kind::BgpNodeStatus, Box::new(api.get("kube1").await.unwrap()))
+    };
     let stopped = "the speaker has stopped reporting";
     // A minute more than a status holds, and then others.
     let pass = async |heartbeats: &mut Heartbeats, time| {
@@ -132,7 +153,7 @@ async fn a_mark_is_logged_when_it_is_written_and_why_a_write_of_it_failed() {
     // Somebody labels the object.
     let labels = json!({"metadata": {"labels": {"a": "b"}}});
     api.patch("kube1", &PatchParams::default(), &Patch::Merge(labels)).await.unwrap();
-    heartbeats.rows.clear();
+    heartbeats.speakers.clear();
     heartbeats.take(seen().await);
     server.set_delay(Duration::from_secs(3600));
     pass(&mut heartbeats, 240).await;
@@ -150,8 +171,8 @@ async fn a_mark_is_logged_when_it_is_written_and_why_a_write_of_it_failed() {
 
 #[tokio::test(start_paused = true)]
 async fn all_that_are_silent_are_marked_however_many_they_are() {
-    const NODES: usize = 5 * AT_ONCE + 1;
-    let (log, _guard) = Logged::begin();
+    const NODES: usize = 5 * LIMITS.at_once + 1;
+    let (log, _guard) = TestLog::begin();
     let server = ApiServer::builder().manifests(&[RESOURCES]).start().await;
     let client = Client::new(server.service("admin"), "default");
     let mut heartbeats = Heartbeats::new(client, "default", "test");
@@ -162,10 +183,10 @@ async fn all_that_are_silent_are_marked_however_many_they_are() {
             "status": {"heartbeatTime": "2024-05-01T10:00:00Z", "heartbeatPeriodSeconds": 60,
                 "conditions": ready("True")}}));
         let object = heartbeats.api.get(&name).await.unwrap();
-        heartbeats.take(Seen::Applied(Kind::BgpNodeStatus, Box::new(object)));
+        heartbeats.take(WatchEvent::Applied(Kind::BgpNodeStatus, Box::new(object)));
     }
     // Nothing else wakes the loop, and some writes fail.
-    server.fail_next(AT_ONCE, Fault::Internal);
+    server.fail_next(LIMITS.at_once, Fault::Internal);
     let passes = async {
         loop {
             heartbeats.due().await;

@@ -1,4 +1,4 @@
-//! The Lease at the API server: what [`super::election`] asks for is asked, and what is answered is told.
+//! The Lease at the API server: makes the requests of [`super::election`] and passes on the responses.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -9,11 +9,11 @@ use kube::api::PostParams;
 use kube::core::ObjectMeta;
 use kube::{Api, Client};
 
-use super::election::{Answer, Election, ElectionConfig, Observed, Request};
-use super::reach;
+use super::election::{Answer, Election, ElectionConfig, ObservedLease, Request};
+use super::reachability;
 use ferrolb_node::causes;
 
-/// A candidate at one Lease.
+/// A candidate for one Lease.
 #[derive(Debug)]
 pub struct Candidate {
     api: Api<Lease>,
@@ -21,14 +21,14 @@ pub struct Candidate {
     identity: String,
     config: ElectionConfig,
     election: Election,
-    /// The Lease as it was last seen, for what of it is not ours.
+    /// The Lease as it was last seen, for the fields that are not ours.
     last: Option<Lease>,
-    /// Why the Lease could not be used, as last logged.
-    told: Option<String>,
+    /// The reason why the Lease could not be used, as last logged.
+    logged_error: Option<String>,
 }
 
 impl Candidate {
-    /// A candidate of this identity, which no other process has, at the Lease `namespace/name`.
+    /// A candidate of this identity, which no other process has, for the Lease `namespace/name`.
     pub fn new(
         client: Client,
         namespace: &str,
@@ -43,35 +43,36 @@ impl Candidate {
             config,
             election: Election::new(identity, config),
             last: None,
-            told: None,
+            logged_error: None,
         }
     }
 
     /// Waits until it leads.
     pub async fn elected(&mut self) {
-        let mut told = None;
+        let mut logged_leader = None;
         while !self.election.is_leader(now()) {
             self.step().await;
+
             let leader = self.election.leader().filter(|leader| *leader != self.identity);
-            if leader.map(str::to_owned) != told {
-                told = leader.map(str::to_owned);
-                if let Some(leader) = &told {
-                    tracing::info!(lease = self.name, leader, "another one leads; waiting");
+            if leader != logged_leader.as_deref() {
+                logged_leader = leader.map(str::to_owned);
+                if let Some(leader) = &logged_leader {
+                    tracing::info!(lease = self.name, leader, "another replica leads; waiting");
                 }
             }
         }
         tracing::info!(lease = self.name, identity = self.identity, "leading");
     }
 
-    /// Does `work` for as long as it leads. The work is dropped in the moment in which leading ends, in the middle
-    /// of whatever it waits for. `None` is the end of leading, `Some` that of the work.
+    /// Does `work` as long as it leads. The work is dropped at the moment in which leading ends, wherever it waits. Returns
+    /// `None` if leading has ended, and `Some` if the work has.
     pub async fn lead<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::pin!(work);
         loop {
             if !self.election.is_leader(now()) {
                 tracing::warn!(
                     lease = self.name,
-                    "leading no longer: the Lease could not be renewed"
+                    "no longer leading: the Lease could not be renewed"
                 );
                 return None;
             }
@@ -94,26 +95,30 @@ impl Candidate {
         drop(tokio::time::timeout(Duration::from_secs(2), give_up).await);
     }
 
-    /// Asks once, or waits until it is time to. Dropped in between, what was asked counts as lost.
+    /// Makes one request, or waits until it is time for it. If this is dropped in between, the response counts as lost.
     async fn step(&mut self) {
         let Some(request) = self.election.poll_request(now()) else {
             match self.election.poll_timeout() {
                 Some(at) => tokio::time::sleep_until(at.into()).await,
-                // An answer that nobody waits for any more.
+                // The response to a request that was dropped.
                 None => self.election.handle_answer(now(), Answer::Unreachable),
             }
             return;
         };
-        // An API server that does not answer must not keep a leader from noticing that it is none.
-        let answer = tokio::time::timeout(self.config.retry_period, self.ask(&request)).await;
+
+        // An API server that does not answer must not keep a leader from noticing that it leads no more.
+        let answer = tokio::time::timeout(self.config.retry_period, self.send(&request)).await;
         let answer = answer.unwrap_or_else(|_| {
-            reach::failed(&format!("it does not answer within {:?}", self.config.retry_period));
+            reachability::failed(&format!(
+                "it does not answer within {:?}",
+                self.config.retry_period
+            ));
             Answer::Unreachable
         });
         self.election.handle_answer(now(), answer);
     }
 
-    async fn ask(&mut self, request: &Request) -> Answer {
+    async fn send(&mut self, request: &Request) -> Answer {
         let params =
             PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
         let answer = match request {
@@ -134,7 +139,7 @@ impl Candidate {
             Ok(lease) => {
                 let observed = observed(&lease);
                 self.last = Some(lease);
-                self.told = None;
+                self.logged_error = None;
                 Answer::Lease(observed)
             }
             Err(kube::Error::Api(status)) if status.code == 404 => Answer::NotFound,
@@ -149,12 +154,13 @@ impl Candidate {
     /// Logs why the Lease cannot be read or written, once for each reason.
     fn cannot_use(&mut self, error: &kube::Error) {
         let why = causes(error);
-        if reach::is_news(error) && self.told.as_ref() != Some(&why) {
+        if reachability::deserves_warning(error) && self.logged_error.as_ref() != Some(&why) {
             tracing::warn!(lease = self.name, "cannot use the Lease, trying again: {why}");
-            self.told = Some(why);
+            self.logged_error = Some(why);
         }
     }
 
+    /// Returns the Lease to write.
     fn lease(&self, before: Lease, holder: &str, transitions: i32, acquires: bool) -> Lease {
         let time = MicroTime(jiff::Timestamp::now());
         let spec = before.spec.unwrap_or_default();
@@ -173,10 +179,10 @@ impl Candidate {
     }
 }
 
-fn observed(lease: &Lease) -> Observed {
+fn observed(lease: &Lease) -> ObservedLease {
     let spec = lease.spec.clone().unwrap_or_default();
     let seconds = u64::try_from(spec.lease_duration_seconds.unwrap_or(0)).unwrap_or(0);
-    Observed {
+    ObservedLease {
         version: lease.metadata.resource_version.clone().unwrap_or_default(),
         holder: spec.holder_identity.unwrap_or_default(),
         duration: Duration::from_secs(seconds),
@@ -184,10 +190,10 @@ fn observed(lease: &Lease) -> Observed {
     }
 }
 
-/// The clock of tokio, so that paused time governs this too.
+/// Returns the time by tokio's clock, which tests can pause.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// Who wrote a field, where the API server keeps account of it.
+/// The field manager.
 const MANAGER: &str = "ferrolb-controller";

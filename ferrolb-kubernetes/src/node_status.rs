@@ -1,7 +1,8 @@
-//! Our own BGPNodeStatus: what is true of one node, sessions as they are and not as they are meant.
+//! Our own BGPNodeStatus: the state of one node, with its sessions as they are, not as they are configured.
 //!
-//! One object a node, written when something has changed and once in two seconds at most. What it says holds for as long
-//! as its heartbeat is renewed: whoever loses power cannot take it back.
+//! Owns the form of the status, and the rule by which it counts as stale. There is one object for each node, written after a
+//! change, at most once in two seconds. It holds as long as its heartbeat is renewed, since a speaker that loses power
+//! cannot take it back.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,11 +13,11 @@ use kube::Client;
 use serde_json::{Value, json};
 
 use super::configuration_state::NO_CONFIGURATION;
-use super::mirror::ConfigState;
+use super::object_cache::ConfigStatus;
 use super::status_object::StatusObject;
 use ferrolb_node::metrics::{DrainSample, SessionSample};
 
-/// The object of one node.
+/// Returns the object of one node.
 pub(super) fn object(
     client: Client,
     namespace: &str,
@@ -29,42 +30,46 @@ pub(super) fn object(
     object.heartbeat(heartbeat)
 }
 
-/// So many heartbeats have to be missing until nobody is believed to send them.
-const MISSING: u32 = 3;
+/// The number of heartbeats that have to be missed before a speaker counts as silent.
+const MISSED: u32 = 3;
 
-/// How long a status holds without another heartbeat; none where no heartbeat follows, as of a speaker that has ended.
+/// Returns the time for which a status holds without another heartbeat; none if no heartbeat follows, as after the end of a
+/// speaker.
 pub(super) fn holds_for(period: Option<u64>) -> Option<Duration> {
-    // A year is for ever.
+    // No heartbeat is a year late.
     let period = period?.clamp(1, 365 * 24 * 60 * 60);
-    Some(Duration::from_secs(period) * MISSING)
+    Some(Duration::from_secs(period) * MISSED)
 }
 
-/// Whether the speaker that wrote a status has stopped to report, as the controller says or as it is seen by this clock.
+/// Returns true if the speaker that wrote a status has stopped reporting: the controller has marked it, or its heartbeat is
+/// too old by the clock here.
 pub(super) fn is_stale(status: &Value, now: Timestamp) -> bool {
-    let holds_for = holds_for(status["heartbeatPeriodSeconds"].as_u64());
-    let heartbeat: Option<Timestamp> =
-        status["heartbeatTime"].as_str().and_then(|it| it.parse().ok());
-    let over = holds_for.zip(heartbeat).is_some_and(|(holds_for, heartbeat)| {
-        now.duration_since(heartbeat) > SignedDuration::try_from(holds_for).unwrap_or_default()
-    });
-    over || is_unknown(&status["conditions"])
+    if is_unknown(&status["conditions"]) {
+        return true;
+    }
+
+    let period = status["heartbeatPeriodSeconds"].as_u64();
+    let heartbeat = status["heartbeatTime"].as_str().and_then(|text| text.parse().ok());
+    let (Some(holds_for), Some(heartbeat)) = (holds_for(period), heartbeat) else { return false };
+    let age = now.duration_since(heartbeat);
+    age > SignedDuration::try_from(holds_for).unwrap_or_default()
 }
 
-/// Whether it has been found that the speaker does not report.
+/// Returns true if these conditions are those of a speaker that does not report.
 pub(super) fn is_unknown(conditions: &Value) -> bool {
     let mut conditions = conditions.as_array().into_iter().flatten();
-    conditions.any(|it| it["type"] == READY && it["status"] == "Unknown")
+    conditions.any(|condition| condition["type"] == READY && condition["status"] == "Unknown")
 }
 
-/// The condition of a speaker that does not report.
+/// Returns the condition of a speaker that does not report.
 pub(super) fn stopped_reporting(heartbeat: &str) -> Value {
     let message = format!(
-        "the speaker has not reported since {heartbeat}: how the sessions stand is not known"
+        "the speaker has not reported since {heartbeat}: the state of its sessions is unknown"
     );
     ready("Unknown", "SpeakerStoppedReporting", &message)
 }
 
-/// What a speaker says that ends.
+/// Returns the last status of a speaker.
 pub(super) fn ended(mut status: Value) -> Value {
     status["conditions"] = json!([ready("False", "SpeakerEnded", "the speaker was ended")]);
     status
@@ -77,10 +82,10 @@ fn ready(status: &str, reason: &str, message: &str) -> Value {
     json!({"type": READY, "status": status, "reason": reason, "message": message})
 }
 
-/// What there is to say.
+/// Returns the status of a node. `refused` are the resources that the API server refuses, each with its reason.
 pub(super) fn status(
     node: &str,
-    config: &ConfigState,
+    config: &ConfigStatus,
     sessions: &[SessionSample],
     services: usize,
     drain: DrainSample,
@@ -114,7 +119,7 @@ pub(super) fn status(
 
 /// Returns the condition Ready, which is true if the speaker does all that it should.
 fn condition(
-    config: &ConfigState,
+    config: &ConfigStatus,
     sessions: &[SessionSample],
     refused: &BTreeMap<&'static str, String>,
 ) -> Value {
@@ -145,8 +150,8 @@ fn condition(
     ready("True", "SpeakerReady", "the speaker announces what it should")
 }
 
-/// How many of the routes that a session cannot carry are listed: an object is no place for thousands.
-const LISTED: usize = 20;
+/// The number of unsendable routes that are listed for each session: an object is no place for thousands.
+const LISTED_ROUTES: usize = 20;
 
 fn unsendable(route: &UnsendableRoute) -> Value {
     json!({"prefix": route.prefix.to_string(), "reason": route.why.to_string()})
@@ -164,7 +169,7 @@ fn session(session: &SessionSample) -> Value {
         "families": status.families(),
         "prefixes": session.prefixes,
         "unsendable": status.unsendable(),
-        "unsendableRoutes": session.unsendable.iter().take(LISTED).map(unsendable).collect::<Vec<_>>(),
+        "unsendableRoutes": session.unsendable.iter().take(LISTED_ROUTES).map(unsendable).collect::<Vec<_>>(),
         "flaps": status.stats().sessions_lost,
         "lastError": status.reason(),
     })

@@ -24,7 +24,7 @@ fn sample(name: &str, state: State, problem: Option<&str>) -> SessionSample {
 
 #[test]
 fn a_speaker_whose_bfd_cannot_begin_is_not_ready_and_says_with_whom() {
-    let config = ConfigState { loaded: true, ..ConfigState::default() };
+    let config = ConfigStatus { loaded: true, ..ConfigStatus::default() };
     let written = |sessions: &[SessionSample]| {
         status("n1", &config, sessions, 0, DrainSample::Serving, &BTreeMap::new())
     };
@@ -46,7 +46,7 @@ fn a_speaker_whose_bfd_cannot_begin_is_not_ready_and_says_with_whom() {
 
 #[test]
 fn a_speaker_that_may_not_watch_is_not_ready_and_says_what() {
-    let config = ConfigState { loaded: true, ..ConfigState::default() };
+    let config = ConfigStatus { loaded: true, ..ConfigStatus::default() };
     let why = "services is forbidden: User \"ferrolb\" cannot list resource \"services\" (403)";
     let refused = BTreeMap::from([("services", why.to_owned())]);
     let status = status("n1", &config, &[], 0, DrainSample::Serving, &refused);

@@ -10,12 +10,12 @@ use ferrolb_node::http::{HttpServer, StatusRequest};
 use tokio::sync::mpsc;
 
 use super::election::ElectionConfig;
-use super::resource::{Kind, Watched};
+use super::resource::{Kind, WatchTarget};
 
 /// The settings that both programs share.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
-    /// The file that says how to reach the API server. Default: as KUBECONFIG says, or as a pod does.
+    /// The kubeconfig file of the cluster. Default: that of KUBECONFIG, else the account of the pod.
     pub kubeconfig: Option<PathBuf>,
     /// The namespace of the configuration.
     pub namespace: String,
@@ -36,7 +36,7 @@ pub struct ControllerOptions {
     pub cluster: ClusterOptions,
     /// The times of the election.
     pub election: ElectionConfig,
-    /// How long Services keep their addresses after the last pool is gone.
+    /// The time for which Services keep their addresses after the last pool is gone.
     pub pool_grace_period: Duration,
 }
 
@@ -45,25 +45,25 @@ pub struct ControllerOptions {
 pub struct SpeakerOptions {
     /// The cluster.
     pub cluster: ClusterOptions,
-    /// The name of the Node to speak for.
+    /// The name of the Node whose Services to announce.
     pub node: String,
     /// True if the label `node.kubernetes.io/exclude-from-external-load-balancers` has no effect.
     pub ignore_exclude_label: bool,
-    /// What happens to the routes when a signal ends the process.
+    /// The treatment of the routes when a signal ends the process.
     pub on_exit: OnExit,
-    /// How long routes carry GRACEFUL_SHUTDOWN (RFC 8326) in a drain.
+    /// The time for which a drain marks routes with GRACEFUL_SHUTDOWN (RFC 8326).
     pub drain_marked: Duration,
-    /// How long they are withdrawn after that, before the sessions end.
+    /// The time for which a drain then withdraws them, before the sessions end.
     pub drain_withdrawn: Duration,
-    /// The annotation of the Node that asks for a drain.
+    /// The annotation of the Node that requests a drain.
     pub drain_annotation: Option<String>,
-    /// The key of the taint of the Node that asks for a drain.
+    /// The key of the taint of the Node that requests a drain.
     pub drain_taint: Option<String>,
     /// The longest time between two writes of BGPNodeStatus.
     pub heartbeat: Duration,
 }
 
-/// What happens to the routes when a signal ends the speaker.
+/// The treatment of the routes when a signal ends the speaker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the command line maps every case")]
 pub enum OnExit {
@@ -77,11 +77,11 @@ pub enum OnExit {
 }
 
 impl ClusterOptions {
-    /// The resources that configure.
-    pub(super) fn configuration(&self) -> Vec<Watched> {
+    /// Returns the configuration objects to watch.
+    pub(super) fn configuration(&self) -> Vec<WatchTarget> {
         let mut watched = Vec::new();
         for kind in Kind::CONFIGURATION {
-            let within = Watched::within(kind, &self.namespace);
+            let within = WatchTarget::within(kind, &self.namespace);
             watched.push(match kind {
                 Kind::ConfigMap => within.named(&self.config_map),
                 Kind::Secret => within.with_fields("type=kubernetes.io/basic-auth"),
@@ -91,7 +91,7 @@ impl ClusterOptions {
         watched
     }
 
-    /// Opens the port of probes and metrics, if there is to be one.
+    /// Opens the port for probes and metrics, if there is one.
     pub(super) async fn listen(
         &self,
     ) -> Result<(Option<HttpServer>, mpsc::Receiver<StatusRequest>), Error> {
@@ -100,14 +100,14 @@ impl ClusterOptions {
 }
 
 impl ControllerOptions {
-    /// The name of this process in the Lease. A pod that starts again has the same name.
+    /// Returns the identity of this process at the Lease. A pod that restarts keeps its identity.
     pub(super) fn identity(&self) -> String {
         self.cluster.pod.clone().unwrap_or_else(|| format!("pid-{}", std::process::id()))
     }
 }
 
 impl SpeakerOptions {
-    /// The steps of a drain.
+    /// Returns the steps of a drain.
     pub(super) fn graceful_shutdown(&self) -> GracefulShutdown {
         GracefulShutdown::new()
             .marked_for(self.drain_marked)

@@ -9,7 +9,7 @@ use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use test_apiserver::ApiServer;
 
-use super::super::logged::Logged;
+use super::super::test_log::TestLog;
 use super::*;
 
 /// Longer than anything takes that a leader still has to do.
@@ -218,7 +218,7 @@ async fn of_a_service_that_is_no_load_balancer_only_a_status_of_ours_is_taken_ba
     for (instance, class, mark, trigger) in table().filter(|(_, class, ..)| class.is_none()) {
         for type_ in ["ClusterIP", "NodePort"] {
             let row = format!("{instance:?} {type_} {mark:?} {trigger:?}");
-            let (log, guard) = Logged::begin();
+            let (log, guard) = TestLog::begin();
             let service = service("web", type_, class, OURS, mark);
             let (server, before, after) = meets(instance, service, trigger).await;
             drop(guard);
@@ -246,7 +246,7 @@ async fn of_a_service_that_is_no_load_balancer_only_a_status_of_ours_is_taken_ba
 #[tokio::test(start_paused = true)]
 async fn an_address_that_no_pool_has_is_taken_back_with_a_log_line_and_an_event() {
     for trigger in TRIGGERS {
-        let (log, guard) = Logged::begin();
+        let (log, guard) = TestLog::begin();
         let service = service("web", "LoadBalancer", None, OTHERS, Mark::Us);
         let (server, _, after) = meets(None, service, trigger).await;
         drop(guard);

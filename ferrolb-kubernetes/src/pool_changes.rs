@@ -1,4 +1,4 @@
-//! Pools that go away, as the leader sees it: the time at which that takes effect, and the words that announce it.
+//! The pools that go away: the time at which that takes effect, and the words that announce it.
 //!
 //! ```text
 //! one pool of several goes or comes ──► a moment, for the others ──► its Services move
@@ -19,11 +19,11 @@ use ferrolb_node::grace::{GracePeriod, GracePeriodChange};
 use lb_adapter::engine::Engine;
 use lb_adapter::model::Config;
 
-/// The changes of pools that are not in effect yet.
+/// The changes of pools that have not taken effect yet.
 #[derive(Debug)]
 pub(super) struct PoolChanges {
     grace: GracePeriod,
-    /// The end of the grace period, for people.
+    /// The end of the grace period, as it is displayed.
     until: Option<Timestamp>,
     /// A configuration that lacks a pool for addresses that Services have, and the time at which it takes effect.
     awaited: Option<(Arc<Config>, Instant)>,
@@ -31,31 +31,31 @@ pub(super) struct PoolChanges {
 
 /// A change that is due.
 #[derive(Debug, PartialEq)]
-pub(super) enum Due {
+pub(super) enum DuePoolChange {
     /// This configuration takes effect.
     Config(Arc<Config>),
     /// The grace period is over.
     GracePeriodOver,
 }
 
-/// The time after which an address that is in no pool is given up while there are other pools. Pools are deleted and made
-/// one after the other: a Service must not move to a pool that goes next, or because its own comes last.
+/// The time after which an address that is in no pool is given up while there are other pools. Pools are deleted and
+/// created one after the other: a Service must not move to a pool that goes next, or because its own comes last.
 const MOMENT: Duration = Duration::from_secs(2);
 
 impl PoolChanges {
-    /// Nothing waits yet. With a grace period of zero nothing ever does.
+    /// No change waits yet. With a grace period of zero none ever does.
     pub(super) fn new(grace_period: Duration) -> Self {
         Self { grace: GracePeriod::new(grace_period), until: None, awaited: None }
     }
 
-    /// Returns the configuration if it takes effect at once; else keeps it until it is due.
+    /// Returns the configuration if it takes effect at once; otherwise keeps it until it is due.
     pub(super) fn take(&mut self, config: Arc<Config>, engine: &Engine) -> Option<Arc<Config>> {
         let before = self.awaited.take();
         if config.pools.is_empty() || self.grace.length().is_zero() || !strands(&config, engine) {
             return Some(config);
         }
 
-        // One that waits already passes on its time, so that no number of changes puts it off.
+        // It inherits the time of one that waits already, so that no number of changes puts it off.
         let at = before.map_or_else(|| Instant::now() + MOMENT, |(_, at)| at);
         self.awaited = Some((config, at));
         None
@@ -92,29 +92,35 @@ impl PoolChanges {
         self.until.map(time)
     }
 
-    /// Waits until something is due. Loses nothing when it is dropped.
-    pub(super) async fn due(&mut self) -> Due {
+    /// Waits until a change is due. Cancel safe.
+    pub(super) async fn due(&mut self) -> DuePoolChange {
         let awaited = self.awaited.as_ref().map(|(_, at)| *at);
         tokio::select! {
             () = self.grace.expired() => {
                 self.until = None;
-                return Due::GracePeriodOver;
+                return DuePoolChange::GracePeriodOver;
             }
             () = sleep_until(awaited) => {}
         }
         match self.awaited.take() {
-            Some((config, _)) => Due::Config(config),
+            Some((config, _)) => DuePoolChange::Config(config),
             None => std::future::pending().await,
         }
     }
 }
 
-/// Returns true if a Service has addresses that no pool has, and its pool is not there: it is gone, or has not come yet.
+/// Returns true if a Service has addresses that no pool has, and its own pool is missing: it was deleted, or has not been
+/// created yet.
 fn strands(config: &Config, engine: &Engine) -> bool {
-    engine.service_keys().filter_map(|key| engine.holding(key)).any(|held| {
-        let is_there = |address: &IpAddr| config.pools.iter().any(|pool| pool.contains(*address));
-        config.pool(&held.pool).is_none() && !held.addresses.iter().any(is_there)
+    let mut holdings = engine.service_keys().filter_map(|key| engine.holding(key));
+    holdings.any(|held| {
+        config.pool(&held.pool).is_none()
+            && !held.addresses.iter().any(|address| is_in_a_pool(config, *address))
     })
+}
+
+fn is_in_a_pool(config: &Config, address: IpAddr) -> bool {
+    config.pools.iter().any(|pool| pool.contains(address))
 }
 
 async fn sleep_until(at: Option<Instant>) {
@@ -160,7 +166,7 @@ mod tests {
         let before = engine.config().map(Arc::as_ref);
         assert_eq!(changes.follow(before, &none), Some(GracePeriodChange::Started));
         assert!(changes.notice("one").unwrap().starts_with("pool \"one\" is gone"));
-        assert_eq!(changes.due().await, Due::GracePeriodOver);
+        assert_eq!(changes.due().await, DuePoolChange::GracePeriodOver);
         assert_eq!((begin.elapsed().as_secs(), changes.notice("one")), (300, None));
     }
 
@@ -172,7 +178,7 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let last = config(&[TWO, ("three", "203.0.113.0/24")]);
         assert_eq!(changes.take(Arc::clone(&last), &engine), None);
-        assert_eq!(changes.due().await, Due::Config(last));
+        assert_eq!(changes.due().await, DuePoolChange::Config(last));
         assert_eq!(begin.elapsed(), MOMENT);
         // A pool that comes back takes effect at once, as does a configuration that strands no Service.
         changes.take(config(&[TWO]), &engine);

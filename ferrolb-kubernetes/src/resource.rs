@@ -1,8 +1,8 @@
-//! The resources that are watched.
+//! The resources of the API that this crate uses, and the targets of watches.
 
 use kube::core::{ApiResource, GroupVersionKind};
 
-/// One resource.
+/// A resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Kind {
     BfdProfile,
@@ -21,7 +21,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Those that configure.
+    /// The resources of the configuration.
     pub(super) const CONFIGURATION: [Self; 8] = [
         Self::BfdProfile,
         Self::BgpAdvertisement,
@@ -33,7 +33,7 @@ impl Kind {
         Self::Secret,
     ];
 
-    /// `apiVersion`, `kind` and plural name.
+    /// Returns `apiVersion`, `kind` and the plural name.
     const fn names(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::BfdProfile => ("metallb.io/v1beta1", "BFDProfile", "bfdprofiles"),
@@ -54,64 +54,64 @@ impl Kind {
         }
     }
 
-    /// `apiVersion` and `kind`.
+    /// Returns `apiVersion` and `kind`.
     pub(super) fn type_meta(self) -> (&'static str, &'static str) {
         let (api_version, kind, _) = self.names();
         (api_version, kind)
     }
 
-    /// Its plural name.
+    /// Returns the plural name.
     pub(super) fn plural(self) -> &'static str {
         self.names().2
     }
 
-    /// As the client wants it.
+    /// Returns the resource in the form of the client.
     pub(super) fn api_resource(self) -> ApiResource {
         let (api_version, kind, plural) = self.names();
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
     }
 
-    /// Whether it is of an API that a cluster need not have.
+    /// Returns true if a cluster may lack its API.
     pub(super) fn is_optional(self) -> bool {
         ["metallb.io/", "ferrolb.io/"].iter().any(|group| self.names().0.starts_with(group))
     }
 }
 
-/// What to watch of a resource.
+/// The objects of a resource that are watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Watched {
+pub(super) struct WatchTarget {
     pub(super) kind: Kind,
     /// Only in this namespace.
     pub(super) namespace: Option<String>,
-    /// Only what these fields select.
+    /// Only objects that these fields select.
     pub(super) fields: Option<String>,
-    /// Only what these labels select.
+    /// Only objects that these labels select.
     pub(super) labels: Option<String>,
 }
 
-impl Watched {
-    /// All objects of it.
+impl WatchTarget {
+    /// All objects of a resource.
     pub(super) fn all(kind: Kind) -> Self {
         Self { kind, namespace: None, fields: None, labels: None }
     }
 
-    /// Those of one namespace.
+    /// The objects in one namespace.
     pub(super) fn within(kind: Kind, namespace: &str) -> Self {
         Self { namespace: Some(namespace.to_owned()), ..Self::all(kind) }
     }
 
-    /// The one of this name.
+    /// Only the object of this name.
     pub(super) fn named(self, name: &str) -> Self {
         self.with_fields(format!("metadata.name={name}"))
     }
 
-    /// Those that these fields select.
+    /// Only the objects that these fields select.
     pub(super) fn with_fields(self, fields: impl Into<String>) -> Self {
         Self { fields: Some(fields.into()), ..self }
     }
 
-    /// Those that these labels select.
+    /// Only the objects that these labels select.
     pub(super) fn with_labels(self, labels: impl Into<String>) -> Self {
         Self { labels: Some(labels.into()), ..self }
     }

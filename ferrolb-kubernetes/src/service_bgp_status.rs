@@ -1,358 +1,367 @@
-//! MetalLB's ServiceBGPStatus: to which peers this node means to announce a Service.
+//! MetalLB's ServiceBGPStatus: the peers to which this node announces a Service.
 //!
-//! One object for each Service that this node announces, found by its labels. They are written at a steady pace,
-//! whatever happens: nobody waits for them, and an API server has other things to do.
+//! Owns one object for each Service that this node announces, found by its labels. They are written at a steady pace,
+//! whatever happens: nothing waits for them, and an API server has other things to do. They are not watched but listed, at
+//! the beginning, after a failure, and from time to time.
 //!
-//! They go with the Node. Objects of the same labels that go with another one are left alone, and have ours beside them:
-//! those of a MetalLB speaker go with its pod, and it writes them for as long as it runs.
+//! The objects belong to the Node. Objects with the same labels that belong to another owner are left alone, and ours are
+//! created beside them: those of a MetalLB speaker belong to its pod, which writes them as long as it runs.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::Bound;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::client::answered;
-use super::object::Object;
-use super::status_object::{PERIOD, goes_with_another};
+use super::object_tree::ObjectTree;
+use super::status_object::{PERIOD, belongs_to_another};
+use super::status_writer::{Decision, Limits, Outcome, StatusWriter, WriteError, patch_status};
 use ferrolb_node::causes;
 use lb_adapter::config::Value as Tree;
 use lb_adapter::intern::Interner;
 use lb_adapter::model::ServiceKey;
 
-/// The peers that a Service is announced to, by name; none for one that is not. Most Services have the same, and
-/// share them.
+/// The names of the peers to which a Service is announced. Most Services have the same peers, and share them.
 pub(super) type Peers = Arc<BTreeSet<String>>;
 
-/// What is written, and what is to be.
-pub(super) struct ServiceStatuses {
-    api: Api<Object>,
-    node: String,
-    manager: &'static str,
-    /// Whoever the objects go with.
-    owner: Option<Value>,
-    rows: BTreeMap<ServiceKey, Row>,
+/// The ServiceBGPStatus objects of one node.
+pub(super) struct ServiceBgpStatuses {
+    objects: StatusObjects,
+    services: BTreeMap<ServiceKey, ServiceEntry>,
     peers: Interner<BTreeSet<String>>,
-    due: BTreeSet<ServiceKey>,
-    /// The Service whose turn was last. The next one follows it, so that one that cannot be written keeps no other
-    /// waiting.
-    last: Option<ServiceKey>,
-    /// Whether it is known which objects there are.
-    listed: bool,
-    /// Whether it has been known before.
-    begun: bool,
-    /// When that is looked at again: whoever else removes or writes one does not say so.
-    relist: Instant,
-    next: Instant,
-    under_way: Option<JoinHandle<Done>>,
-    news: VecDeque<News>,
+    list: List,
+    /// True if a list has been complete before.
+    has_listed: bool,
+    /// A successful write returns the object as it is then, if there is one.
+    writer: StatusWriter<ServiceKey, Option<WrittenStatus>>,
+    changes: VecDeque<AnnouncementChange>,
 }
 
-/// What has turned: a process that starts again finds the objects of the last one, and has nothing to tell; nor has one
-/// whose objects are made anew.
+/// A change that is worth an Event. A process that restarts finds the objects of the last one, and has no change to report;
+/// nor is it one that an object is created again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum News {
-    /// A Service is announced to these peers.
-    Begun(ServiceKey, Peers),
-    /// It is not announced any more.
-    Ended(ServiceKey),
+pub(super) enum AnnouncementChange {
+    /// The Service is announced to these peers.
+    Started(ServiceKey, Peers),
+    /// The Service is no longer announced.
+    Stopped(ServiceKey),
 }
 
-/// One Service that is announced, or of which there is an object.
+/// A Service that is announced, or has an object.
 #[derive(Default)]
-struct Row {
-    wanted: Option<Peers>,
-    written: Option<Written>,
-    /// Whether it has been told that it is announced, and not yet that it is not.
-    told: bool,
+struct ServiceEntry {
+    /// The peers to which it is announced; none if it is not.
+    desired: Option<Peers>,
+    written: Option<WrittenStatus>,
+    /// True if the last reported change is that it is announced.
+    is_reported: bool,
 }
 
-impl Row {
+impl ServiceEntry {
     fn is_needed(&self) -> bool {
-        self.wanted.is_some() || self.written.is_some() || self.told
+        self.desired.is_some() || self.written.is_some() || self.is_reported
     }
 }
 
-/// An object: its name, and the peers that it says.
-type Written = (Box<str>, Peers);
+/// An object that exists.
+#[derive(Clone, Debug)]
+struct WrittenStatus {
+    name: Box<str>,
+    peers: Peers,
+}
 
-/// So long between two objects.
+/// The knowledge of the objects that exist.
+enum List {
+    /// They have to be listed then.
+    Due(Instant),
+    /// They are being listed.
+    UnderWay(Pin<Box<dyn Future<Output = Result<Vec<ListedStatus>, kube::Error>> + Send>>),
+    /// They are known, and are listed again then.
+    Complete { until: Instant },
+}
+
+/// An object as a list has it.
+struct ListedStatus {
+    service: ServiceKey,
+    name: Box<str>,
+    peers: BTreeSet<String>,
+}
+
+/// The time between two objects.
 const PACE: Duration = Duration::from_millis(50);
-/// So long after a failure, or while the cluster has no such resource.
+/// The pause after a failure, or while the cluster lacks the resource.
 const PAUSE: Duration = Duration::from_secs(20);
 /// Objects in a page of a list.
 const PAGE: u32 = 200;
 
-enum Done {
-    Listed(Vec<(ServiceKey, Box<str>, BTreeSet<String>)>),
-    Written(ServiceKey, Option<Written>),
-    Failed(Option<ServiceKey>),
-}
+const LIMITS: Limits = Limits { at_once: 1, spacing: PACE, pause: (PAUSE, PAUSE) };
 
-impl ServiceStatuses {
+impl ServiceBgpStatuses {
+    /// The objects of this node, which have not been listed yet. Dropping this aborts what is under way.
     pub(super) fn new(client: Client, namespace: &str, node: &str, manager: &'static str) -> Self {
         let kind = GroupVersionKind::gvk("metallb.io", "v1beta1", "ServiceBGPStatus");
         let resource = ApiResource::from_gvk_with_plural(&kind, "servicebgpstatuses");
+        let api = Api::namespaced_with(client, namespace, &resource);
         Self {
-            api: Api::namespaced_with(client, namespace, &resource),
-            node: node.to_owned(),
-            manager,
-            owner: None,
-            rows: BTreeMap::new(),
+            objects: StatusObjects { api, node: node.to_owned(), manager, owner: None },
+            services: BTreeMap::new(),
             peers: Interner::default(),
-            due: BTreeSet::new(),
-            last: None,
-            listed: false,
-            begun: false,
-            relist: Instant::now(),
-            next: Instant::now(),
-            under_way: None,
-            news: VecDeque::new(),
+            list: List::Due(Instant::now()),
+            has_listed: false,
+            writer: StatusWriter::new(LIMITS),
+            changes: VecDeque::new(),
         }
     }
 
-    /// The objects go with this one: a Node. If it is another now, they have gone with the one before or are about to,
-    /// and others are made.
+    /// Sets the owner of the objects: a Node. If it has been replaced, the objects have been removed with the old one or soon
+    /// will be, and others are created.
     pub(super) fn set_owner(&mut self, owner: &Value) {
-        if self.owner.replace(owner.clone()).is_some_and(|before| before != *owner) {
-            // What is under way is about the objects of the one before.
-            if let Some(under_way) = self.under_way.take() {
-                under_way.abort();
-            }
-            self.forget_written();
-        }
-    }
-
-    /// A Service is announced to these peers from now on.
-    pub(super) fn set(&mut self, key: &ServiceKey, peers: BTreeSet<String>) {
-        // Taken out and put in, so that it is under the key that others share.
-        let mut row = self.rows.remove(key).unwrap_or_default();
-        let wanted = (!peers.is_empty()).then(|| self.peers.intern(peers));
-        if row.wanted != wanted {
-            row.wanted = wanted;
-            self.due.insert(key.clone());
-        }
-        self.keep(key, row);
-    }
-
-    fn keep(&mut self, key: &ServiceKey, row: Row) {
-        if row.is_needed() {
-            self.rows.insert(key.clone(), row);
-        }
-    }
-
-    /// Writes one after the other until there is something to tell; loses nothing when it is dropped in between.
-    pub(super) async fn work(&mut self) -> News {
-        loop {
-            if let Some(news) = self.news.pop_front() {
-                return news;
-            }
-            if let Some(under_way) = &mut self.under_way {
-                let done = under_way.await;
-                self.under_way = None;
-                self.take(done.unwrap_or(Done::Failed(None)));
-                continue;
-            }
-            if self.listed && self.due.is_empty() {
-                tokio::time::sleep_until(self.relist).await;
-                self.forget_written();
-            }
-            tokio::time::sleep_until(self.next).await;
-            self.begin();
-        }
-    }
-
-    fn take(&mut self, done: Done) {
-        self.next = Instant::now() + PACE;
-        match done {
-            Done::Listed(objects) => {
-                for (key, name, peers) in objects {
-                    let peers = self.peers.intern(peers);
-                    let row = self.rows.entry(key).or_default();
-                    row.told |= !self.begun && !peers.is_empty();
-                    row.written = Some((name, peers));
-                }
-                self.due.extend(self.rows.keys().cloned());
-                (self.listed, self.begun) = (true, true);
-                self.relist = Instant::now() + PERIOD;
-            }
-            Done::Written(key, written) => {
-                let row = self.rows.remove(&key).unwrap_or_default();
-                self.stands(&key, Row { written, ..row });
-            }
-            Done::Failed(key) => {
-                self.next = Instant::now() + PAUSE;
-                self.forget_written();
-                self.due.extend(key);
-            }
-        }
-    }
-
-    /// Tells what has turned by an object as it stands.
-    fn stands(&mut self, key: &ServiceKey, mut row: Row) {
-        let written = row.written.as_ref();
-        let announced = written.is_some();
-        if row.told != announced {
-            row.told = announced;
-            self.news.push_back(match written {
-                Some((_, peers)) => News::Begun(key.clone(), Arc::clone(peers)),
-                None => News::Ended(key.clone()),
-            });
-        }
-        self.keep(key, row);
-    }
-
-    /// What there is has to be seen again.
-    fn forget_written(&mut self) {
-        self.rows.values_mut().for_each(|row| row.written = None);
-        self.rows.retain(|_, row| row.is_needed());
-        self.listed = false;
-    }
-
-    /// Takes the Service whose turn it is: the one after the last, in a circle.
-    fn take_due(&mut self) -> Option<ServiceKey> {
-        let after = self
-            .last
-            .as_ref()
-            .and_then(|last| self.due.range((Bound::Excluded(last), Bound::Unbounded)).next());
-        let key = after.or_else(|| self.due.first()).cloned()?;
-        self.due.remove(&key);
-        self.last = Some(key.clone());
-        Some(key)
-    }
-
-    fn begin(&mut self) {
-        let (api, node, manager) = (self.api.clone(), self.node.clone(), self.manager);
-        if !self.listed {
-            let owner = self.owner.as_ref().and_then(|it| it["uid"].as_str()).map(str::to_owned);
-            self.under_way = Some(tokio::spawn(list(api, node, owner)));
+        let before = self.objects.owner.replace(owner.clone());
+        if before.is_none_or(|before| before == *owner) {
             return;
         }
-        while let Some(key) = self.take_due() {
-            let Some(Row { wanted, written, .. }) = self.rows.get(&key) else { continue };
-            let said = written.as_ref().map(|(_, peers)| peers);
-            if wanted.as_ref() != said {
-                let name = written.as_ref().map(|(name, _)| name.clone());
-                let owner = self.owner.clone();
-                let task = write(api, manager, node, owner, key, name, wanted.clone());
-                self.under_way = Some(tokio::spawn(task));
-                return;
+
+        // Everything under way is about the objects of the old one.
+        self.writer.reset();
+        self.list_again(Instant::now());
+    }
+
+    /// Sets the peers to which a Service is announced from now on.
+    pub(super) fn set(&mut self, key: &ServiceKey, peers: BTreeSet<String>) {
+        // Removed and inserted again, so that the map has the key that the engine shares.
+        let mut service = self.services.remove(key).unwrap_or_default();
+        let desired = (!peers.is_empty()).then(|| self.peers.intern(peers));
+        if service.desired != desired {
+            service.desired = desired;
+            // After a list all Services get a turn.
+            if matches!(self.list, List::Complete { .. }) {
+                self.writer.mark(key);
             }
-            if let Some(row) = self.rows.remove(&key) {
-                self.stands(&key, row);
+        }
+        keep(&mut self.services, key, service);
+    }
+
+    /// Lists and writes objects until there is a change to report. Cancel safe.
+    pub(super) async fn next(&mut self) -> AnnouncementChange {
+        loop {
+            if let Some(change) = self.changes.pop_front() {
+                return change;
+            }
+            self.step().await;
+        }
+    }
+
+    async fn step(&mut self) {
+        match &mut self.list {
+            List::Due(at) => {
+                tokio::time::sleep_until(*at).await;
+                self.list = List::UnderWay(Box::pin(self.objects.clone().list()));
+            }
+            List::UnderWay(list) => match list.await {
+                Ok(listed) => self.take_list(listed),
+                Err(error) => {
+                    let error = causes(&error);
+                    tracing::debug!(error, "ServiceBGPStatus objects could not be listed");
+                    self.list_again(Instant::now() + PAUSE);
+                }
+            },
+            List::Complete { until } => {
+                let until = *until;
+                self.begin_writes();
+                if !self.changes.is_empty() {
+                    return;
+                }
+                let is_idle = self.writer.is_idle();
+                tokio::select! {
+                    Some((key, outcome)) = self.writer.next() => self.take_outcome(&key, outcome),
+                    () = tokio::time::sleep_until(until), if is_idle => self.list_again(until),
+                    else => {}
+                }
             }
         }
     }
-}
 
-impl Drop for ServiceStatuses {
-    fn drop(&mut self) {
-        if let Some(under_way) = &self.under_way {
-            under_way.abort();
+    fn take_list(&mut self, listed: Vec<ListedStatus>) {
+        for ListedStatus { service, name, peers } in listed {
+            let peers = self.peers.intern(peers);
+            let service = self.services.entry(service).or_default();
+            // The last process reported what its objects say.
+            service.is_reported |= !self.has_listed && !peers.is_empty();
+            service.written = Some(WrittenStatus { name, peers });
         }
-    }
-}
 
-/// The objects that are ours: those that go with this Node, or with nobody.
-async fn list(api: Api<Object>, node: String, owner: Option<String>) -> Done {
-    let mut params = ListParams::default().labels(&format!("{NODE}={node}")).limit(PAGE);
-    let mut listed = Vec::new();
-    loop {
-        let page = match answered(api.list(&params)).await {
-            Ok(page) => page,
-            Err(error) => {
-                tracing::debug!(
-                    error = causes(&error),
-                    "ServiceBGPStatus objects cannot be listed"
-                );
-                return Done::Failed(None);
+        for key in self.services.keys() {
+            self.writer.mark(key);
+        }
+        self.list = List::Complete { until: Instant::now() + PERIOD };
+        self.has_listed = true;
+    }
+
+    fn take_outcome(&mut self, key: &ServiceKey, outcome: Outcome<Option<WrittenStatus>>) {
+        match outcome {
+            Outcome::Done(written) => {
+                let mut service = self.services.remove(key).unwrap_or_default();
+                service.written = written;
+                self.changes.extend(service.report(key));
+                keep(&mut self.services, key, service);
             }
-        };
-        let ours = page.items.iter().filter(|object| is_ours(object, owner.as_deref()));
-        listed.extend(ours.filter_map(row));
-        params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
-        if params.continue_token.is_none() {
-            return Done::Listed(listed);
+            Outcome::Outdated => self.list_again(Instant::now() + PAUSE),
+            Outcome::Failed(error) => {
+                let error = causes(&error);
+                tracing::debug!(service = %key, error, "the ServiceBGPStatus could not be written");
+                self.list_again(Instant::now() + PAUSE);
+            }
         }
+    }
+
+    /// Forgets which objects exist, until they have been listed.
+    fn list_again(&mut self, at: Instant) {
+        self.services.retain(|_, service| {
+            service.written = None;
+            service.is_needed()
+        });
+        self.list = List::Due(at);
+    }
+
+    fn begin_writes(&mut self) {
+        let Self { objects, services, writer, changes, .. } = self;
+        writer.begin(|key| {
+            let Some(service) = services.get_mut(key) else { return Decision::Skip };
+            let written_peers = service.written.as_ref().map(|written| &written.peers);
+            if service.desired.as_ref() == written_peers {
+                changes.extend(service.report(key));
+                if !service.is_needed() {
+                    services.remove(key);
+                }
+                return Decision::Skip;
+            }
+
+            let (objects, key) = (objects.clone(), key.clone());
+            let name = service.written.as_ref().map(|written| written.name.clone());
+            let desired = service.desired.clone();
+            Decision::Write(async move { objects.write(&key, name, desired).await })
+        });
     }
 }
 
-fn is_ours(object: &Object, owner: Option<&str>) -> bool {
-    let owners = object.get(&["metadata", "ownerReferences"]).map_or(&[][..], Tree::items);
-    !goes_with_another(owners.iter().filter_map(|it| it.get("uid")?.text()), owner)
-}
-
-fn row(object: &Object) -> Option<(ServiceKey, Box<str>, BTreeSet<String>)> {
-    let label = |key| object.text(&["metadata", "labels", key]);
-    let key = ServiceKey::new(label(NAMESPACE)?, label(NAME)?);
-    let peers = object.get(&["status", "peers"]).map_or(&[][..], Tree::items);
-    let peers = peers.iter().filter_map(|peer| peer.text().map(str::to_owned)).collect();
-    Some((key, object.name().1.into(), peers))
-}
-
-async fn write(
-    api: Api<Object>,
-    manager: &'static str,
-    node: String,
-    owner: Option<Value>,
-    key: ServiceKey,
-    name: Option<Box<str>>,
-    peers: Option<Peers>,
-) -> Done {
-    let written = put(&api, manager, &node, owner, &key, name, peers.as_deref());
-    match answered(written).await {
-        Ok(name) => Done::Written(key, name.zip(peers)),
-        Err(error) => {
-            tracing::debug!(service = %key, error = causes(&error), "the ServiceBGPStatus cannot be written");
-            Done::Failed(Some(key))
-        }
-    }
-}
-
-/// Creates, changes or deletes the object; gives back its name if there is one then.
-async fn put(
-    api: &Api<Object>,
-    manager: &'static str,
-    node: &str,
-    owner: Option<Value>,
+/// Keeps the entry of a Service if it is needed.
+fn keep(
+    services: &mut BTreeMap<ServiceKey, ServiceEntry>,
     key: &ServiceKey,
-    name: Option<Box<str>>,
-    peers: Option<&BTreeSet<String>>,
-) -> Result<Option<Box<str>>, kube::Error> {
-    let Some(peers) = peers else {
-        if let Some(name) = name {
-            match api.delete(&name, &DeleteParams::default()).await {
-                Err(kube::Error::Api(status)) if status.code == 404 => {}
-                other => drop(other?),
+    service: ServiceEntry,
+) {
+    if service.is_needed() {
+        services.insert(key.clone(), service);
+    }
+}
+
+impl ServiceEntry {
+    /// Returns the change to report, by the object as it is now.
+    fn report(&mut self, key: &ServiceKey) -> Option<AnnouncementChange> {
+        let is_announced = self.written.is_some();
+        if self.is_reported == is_announced {
+            return None;
+        }
+        self.is_reported = is_announced;
+        Some(match &self.written {
+            Some(written) => AnnouncementChange::Started(key.clone(), Arc::clone(&written.peers)),
+            None => AnnouncementChange::Stopped(key.clone()),
+        })
+    }
+}
+
+/// The means to list and to write the objects.
+#[derive(Clone)]
+struct StatusObjects {
+    api: Api<ObjectTree>,
+    node: String,
+    manager: &'static str,
+    /// The owner of the objects, once it is known.
+    owner: Option<Value>,
+}
+
+impl StatusObjects {
+    /// Lists our objects: those that belong to this Node, or to no owner.
+    async fn list(self) -> Result<Vec<ListedStatus>, kube::Error> {
+        let owner = self.owner.as_ref().and_then(|owner| owner["uid"].as_str());
+        let mut params = ListParams::default().labels(&format!("{NODE}={}", self.node)).limit(PAGE);
+        let mut listed = Vec::new();
+        loop {
+            let page = answered(self.api.list(&params)).await?;
+            let ours = page.items.iter().filter(|object| !belongs_to_another(object, owner));
+            listed.extend(ours.filter_map(ListedStatus::of));
+
+            params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+            if params.continue_token.is_none() {
+                return Ok(listed);
             }
         }
-        return Ok(None);
-    };
-    let name = match name {
-        Some(name) => name,
-        None => {
-            let labels = json!({NODE: node, NAME: key.name, NAMESPACE: *key.namespace});
-            let owners: Vec<Value> = owner.into_iter().collect();
-            let object = json!({"apiVersion": "metallb.io/v1beta1", "kind": "ServiceBGPStatus",
-                "metadata": {"generateName": "bgp-", "labels": labels, "ownerReferences": owners},
-                "spec": {}});
-            let object = serde_json::from_value(object).map_err(kube::Error::SerdeError)?;
-            let params =
-                PostParams { field_manager: Some(manager.to_owned()), ..PostParams::default() };
-            api.create(&params, &object).await?.name().1.into()
+    }
+
+    /// Creates, changes or deletes the object. Returns it if it exists then.
+    async fn write(
+        &self,
+        key: &ServiceKey,
+        name: Option<Box<str>>,
+        peers: Option<Peers>,
+    ) -> Result<Option<WrittenStatus>, WriteError> {
+        let Some(peers) = peers else {
+            if let Some(name) = name {
+                self.delete(&name).await?;
+            }
+            return Ok(None);
+        };
+        let name = match name {
+            Some(name) => name,
+            None => self.create(key).await?,
+        };
+
+        let status = json!({"status": {"node": self.node, "serviceName": key.name,
+            "serviceNamespace": *key.namespace, "peers": *peers}});
+        patch_status(&self.api, self.manager, &name, status).await?;
+        Ok(Some(WrittenStatus { name, peers }))
+    }
+
+    async fn create(&self, key: &ServiceKey) -> Result<Box<str>, kube::Error> {
+        let labels = json!({NODE: self.node, NAME: key.name, NAMESPACE: *key.namespace});
+        let owners: Vec<&Value> = self.owner.iter().collect();
+        let object = json!({"apiVersion": "metallb.io/v1beta1", "kind": "ServiceBGPStatus",
+            "metadata": {"generateName": "bgp-", "labels": labels, "ownerReferences": owners},
+            "spec": {}});
+        let object: ObjectTree = serde_json::from_value(object).map_err(kube::Error::SerdeError)?;
+
+        let params =
+            PostParams { field_manager: Some(self.manager.to_owned()), ..PostParams::default() };
+        let created = self.api.create(&params, &object).await?;
+        Ok(created.name().1.into())
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), kube::Error> {
+        match self.api.delete(name, &DeleteParams::default()).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            Err(error) => Err(error),
         }
-    };
-    let status = json!({"status": {"node": node, "serviceName": key.name,
-        "serviceNamespace": *key.namespace, "peers": peers}});
-    let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
-    api.patch_status(&name, &params, &Patch::Merge(status)).await?;
-    Ok(Some(name))
+    }
+}
+
+impl ListedStatus {
+    fn of(object: &ObjectTree) -> Option<Self> {
+        let namespace = object.text(&["metadata", "labels", NAMESPACE])?;
+        let name = object.text(&["metadata", "labels", NAME])?;
+        let peers = object.get(&["status", "peers"]).map_or(&[][..], Tree::items);
+        Some(Self {
+            service: ServiceKey::new(namespace, name),
+            name: object.name().1.into(),
+            peers: peers.iter().filter_map(|peer| peer.text().map(str::to_owned)).collect(),
+        })
+    }
 }
 
 const NODE: &str = "metallb.io/node";

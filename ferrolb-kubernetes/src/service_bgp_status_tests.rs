@@ -12,14 +12,14 @@ const DEFINITIONS: &str = include_str!("../../deploy/kustomize/crds/metallb.io.y
 struct Fixture {
     server: ApiServer,
     client: Client,
-    statuses: ServiceStatuses,
+    statuses: ServiceBgpStatuses,
 }
 
 impl Fixture {
     async fn new() -> Self {
         let server = ApiServer::builder().manifests(&[DEFINITIONS]).start().await;
         let client = Client::new(server.service("admin"), "default");
-        let statuses = ServiceStatuses::new(client.clone(), "default", "kube1", "test");
+        let statuses = ServiceBgpStatuses::new(client.clone(), "default", "kube1", "test");
         let mut fixture = Self { server, client, statuses };
         fixture.set_owner("first");
         fixture
@@ -35,11 +35,11 @@ impl Fixture {
     }
 
     /// What there is to tell within so many seconds.
-    async fn within(&mut self, seconds: u64) -> Vec<News> {
+    async fn within(&mut self, seconds: u64) -> Vec<AnnouncementChange> {
         let mut news = Vec::new();
         let work = async {
             loop {
-                news.push(self.statuses.work().await);
+                news.push(self.statuses.next().await);
             }
         };
         drop(tokio::time::timeout(Duration::from_secs(seconds), work).await);
@@ -67,20 +67,20 @@ impl Fixture {
     }
 }
 
-fn begun(service: &str, peers: &[&str]) -> News {
+fn started(service: &str, peers: &[&str]) -> AnnouncementChange {
     let peers = peers.iter().map(|peer| (*peer).to_owned()).collect();
-    News::Begun(ServiceKey::new("mail", service), Arc::new(peers))
+    AnnouncementChange::Started(ServiceKey::new("mail", service), Arc::new(peers))
 }
 
 #[tokio::test(start_paused = true)]
 async fn another_node_while_a_list_is_under_way_has_objects_of_its_own() {
     let mut fixture = Fixture::new().await;
     fixture.announce("smtp", &["tor"]);
-    assert_eq!(fixture.within(60).await, [begun("smtp", &["tor"])]);
+    assert_eq!(fixture.within(60).await, [started("smtp", &["tor"])]);
     fixture.server.set_delay(Duration::from_secs(2));
     let asked = fixture.server.asked().len();
     // The list that is made every so often begins, and is not answered yet.
-    while !matches!(&fixture.statuses.under_way, Some(list) if !list.is_finished()) {
+    while !matches!(fixture.statuses.list, List::UnderWay(_)) {
         assert_eq!(fixture.within(1).await, []);
     }
     fixture.set_owner("second");
@@ -97,7 +97,7 @@ async fn only_what_turns_is_told_though_objects_are_made_anew() {
     let mut fixture = Fixture::new().await;
     fixture.announce("smtp", &["tor"]);
     fixture.announce("imap", &["tor"]);
-    assert_eq!(fixture.within(60).await, [begun("imap", &["tor"]), begun("smtp", &["tor"])]);
+    assert_eq!(fixture.within(60).await, [started("imap", &["tor"]), started("smtp", &["tor"])]);
     for owner in ["second", "third"] {
         fixture.delete_all().await;
         fixture.set_owner(owner);
@@ -108,15 +108,21 @@ async fn only_what_turns_is_told_though_objects_are_made_anew() {
     fixture.delete_all().await;
     fixture.set_owner("fourth");
     fixture.announce("smtp", &[]);
-    assert_eq!(fixture.within(60).await, [News::Ended(ServiceKey::new("mail", "smtp"))]);
-    assert_eq!(fixture.statuses.rows.len(), 1);
+    assert_eq!(
+        fixture.within(60).await,
+        [AnnouncementChange::Stopped(ServiceKey::new("mail", "smtp"))]
+    );
+    assert_eq!(fixture.statuses.services.len(), 1);
     // A process that starts again finds what the last one told.
-    fixture.statuses = ServiceStatuses::new(fixture.client.clone(), "default", "kube1", "test");
+    fixture.statuses = ServiceBgpStatuses::new(fixture.client.clone(), "default", "kube1", "test");
     fixture.set_owner("fourth");
     fixture.announce("imap", &["tor"]);
     assert_eq!(fixture.within(60).await, []);
     fixture.announce("imap", &[]);
-    assert_eq!(fixture.within(60).await, [News::Ended(ServiceKey::new("mail", "imap"))]);
+    assert_eq!(
+        fixture.within(60).await,
+        [AnnouncementChange::Stopped(ServiceKey::new("mail", "imap"))]
+    );
     assert_eq!(fixture.owners().await, [""; 0]);
 }
 
@@ -131,7 +137,7 @@ async fn what_nobody_answers_is_tried_again() {
         fixture.server.set_delay(silence);
         assert_eq!(fixture.within(5).await, []);
         fixture.server.set_delay(Duration::ZERO);
-        assert_eq!(fixture.within(60).await, [begun(service, &["tor"])]);
+        assert_eq!(fixture.within(60).await, [started(service, &["tor"])]);
     }
 }
 
@@ -142,6 +148,6 @@ async fn a_service_whose_object_is_refused_keeps_no_other_waiting() {
     fixture.announce("-", &["tor"]);
     let services: Vec<_> = (0..40).map(|number| format!("s{number:02}")).collect();
     services.iter().for_each(|service| fixture.announce(service, &["tor"]));
-    let expected: Vec<_> = services.iter().map(|service| begun(service, &["tor"])).collect();
+    let expected: Vec<_> = services.iter().map(|service| started(service, &["tor"])).collect();
     assert_eq!(fixture.within(120).await, expected);
 }

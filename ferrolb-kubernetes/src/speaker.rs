@@ -1,111 +1,86 @@
 //! `ferrolb speaker`: announces, from one node, the Services that the node should carry.
 //!
 //! ```text
-//! watches ──► mirror ──► engine ──► sessions          what is true ──► BGPNodeStatus, ServiceBGPStatus
+//! Informer ──► Engine ──► PendingUpdates ──► Announcer (sessions)
+//!                                       └──► SpeakerReports (BGPNodeStatus, ServiceBGPStatus, Events)
 //! ```
 //!
-//! Addresses are the controller's business: what a Service has is what its status says. While the API server is away
-//! everything stays as it was. Sessions begin when all objects have been listed and what is probed has been tried, so
-//! that the first table a router gets is whole.
+//! The controller assigns addresses; a speaker takes those that a Service has in its status. While the API server is away
+//! everything stays as it was. Sessions begin when all objects have been listed and all probes have been tried once, so that
+//! the first table that a router gets is complete.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
 use kube::Client;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use super::announced;
-use super::configuration_state::ConfigurationState;
-use super::drain::DrainTrigger;
-use super::events::{self, Events};
-use super::mirror::Mirror;
-use super::node_status;
-use super::resource::{Kind, Watched};
-use super::service_bgp_status::{News, ServiceStatuses};
-use super::status_object::{StatusObject, node_as_owner};
-use super::watch::{Restarts, Seen, Watches};
-use super::{OnExit, SpeakerOptions, assignment, client};
+use super::announcer::Announcer;
+use super::drain::{Drain, DrainStep};
+use super::informer::{Informer, Settled};
+use super::pending_updates::{ChangeScope, PendingUpdates};
+use super::resource::{Kind, WatchTarget};
+use super::service_bgp_status::AnnouncementChange;
+use super::speaker_reports::SpeakerReports;
+use super::watch::WatchEvent;
+use super::{OnExit, SpeakerOptions, announcement_events, client, events, node_status};
 use ferrolb_node::Error;
 use ferrolb_node::http::{self, StatusRequest};
-use ferrolb_node::metrics::{self, ApiSample, ConfigSample, DrainSample, Latency, Sample};
+use ferrolb_node::metrics::{self, Latency, Sample};
 use ferrolb_node::probe::NodeProbes;
-use ferrolb_node::sessions::SourceAddresses;
-use ferrolb_node::sessions::{DesiredSession, SessionKey, Sessions, desired_sessions};
 use ferrolb_node::signals::Signals;
 use lb_adapter::engine::{Change, Engine};
-use lb_adapter::model::{NextHopPolicy, ServiceKey};
-use lb_adapter::planner::{PlannerOptions, RouteKey};
+use lb_adapter::model::NextHopPolicy;
+use lb_adapter::planner::PlannerOptions;
 
 /// Runs until a signal comes.
 ///
 /// # Errors
 ///
-/// Why it could not begin. Once it runs, neither the API server nor a router ends it.
+/// The reason why it could not begin. Once it runs, neither the API server nor a router ends it.
 pub async fn speaker(options: SpeakerOptions) -> Result<(), Error> {
     let mut signals = Signals::new().map_err(Error::new)?;
     let client = client::connect(options.cluster.kubeconfig.as_ref()).await?;
-    let (_http, mut asked) = options.cluster.listen().await?;
-    let mut speaker = Speaker::new(client, &options);
+    let (_http, mut questions) = options.cluster.listen().await?;
+
+    let mut speaker = Speaker::new(&client, &options);
     tokio::select! {
-        () = speaker.run(&mut asked) => {}
+        () = speaker.run(&mut questions) => {}
         () = signals.any() => {}
     }
     speaker.end(&options, &mut signals).await;
     Ok(())
 }
 
-/// Who fields belong to.
-const MANAGER: &str = "ferrolb-speaker";
-
+/// Everything that a speaker knows and does.
 struct Speaker {
     node: String,
-    watches: Watches,
-    restarts: Restarts,
-    mirror: Mirror,
+    informer: Informer,
     engine: Engine,
-    synced: bool,
-    sessions: Sessions,
-    sources: SourceAddresses,
     probing: NodeProbes,
-    /// The Services of which something else may have to be probed now; none stands for all.
-    unprobed: Option<BTreeSet<ServiceKey>>,
-    /// What the sessions were told.
-    wanted: BTreeMap<SessionKey, DesiredSession>,
-    /// The routes that are others now.
-    changed: BTreeSet<RouteKey>,
-    /// Whether the sessions themselves may be others.
-    regrouped: bool,
-    /// The Services whose status may be another.
-    touched: BTreeSet<ServiceKey>,
-    bell: Arc<Notify>,
-    drain: DrainTrigger,
-    statuses: ServiceStatuses,
-    status: StatusObject,
-    configuration: ConfigurationState,
-    events: Events,
+    pending: PendingUpdates,
+    announcer: Announcer,
+    drain: Drain,
+    reports: SpeakerReports,
     latency: Latency,
-    loaded_at: Option<f64>,
+    /// Notified when something happens at a session, or when the API server begins or ceases to refuse a watch.
+    changed: Arc<Notify>,
 }
 
 impl Speaker {
-    fn new(client: Client, options: &SpeakerOptions) -> Self {
-        let (namespace, node) = (options.cluster.namespace.clone(), options.node.clone());
-        let restarts = Restarts::default();
-        let bell = Arc::new(Notify::new());
+    fn new(client: &Client, options: &SpeakerOptions) -> Self {
+        let node = options.node.clone();
+        let changed = Arc::new(Notify::new());
 
-        let mut watches = Watches::new(restarts.clone()).ringing(&bell);
-        let others = [
-            Watched::all(Kind::Service),
-            Watched::all(Kind::EndpointSlice).with_labels("kubernetes.io/service-name"),
-            Watched::all(Kind::Namespace),
-            Watched::all(Kind::Node).named(&node),
-        ];
-        let watched: Vec<_> = options.cluster.configuration().into_iter().chain(others).collect();
-        for watched in &watched {
-            watches.watch(&client, watched.clone());
-        }
+        let mut targets = options.cluster.configuration();
+        targets.extend([
+            WatchTarget::all(Kind::Service),
+            WatchTarget::all(Kind::EndpointSlice).with_labels("kubernetes.io/service-name"),
+            WatchTarget::all(Kind::Namespace),
+            WatchTarget::all(Kind::Node).named(&node),
+        ]);
+        let namespace = options.cluster.namespace.clone();
+        let informer = Informer::new(client.clone(), &namespace, targets, Arc::clone(&changed));
 
         let planning = PlannerOptions {
             class: options.cluster.class.clone(),
@@ -117,211 +92,97 @@ impl Speaker {
         };
 
         Self {
-            watches,
-            restarts,
-            mirror: Mirror::new(&namespace, watched.iter().map(|watched| watched.kind)),
+            informer,
             engine: Engine::new(planning, Some(node.clone())),
-            synced: false,
-            sessions: Sessions::new(Arc::clone(&bell)),
-            sources: SourceAddresses::default(),
             probing: NodeProbes::new(&node),
-            unprobed: None,
-            wanted: BTreeMap::new(),
-            changed: BTreeSet::new(),
-            regrouped: false,
-            touched: BTreeSet::new(),
-            bell,
-            drain: DrainTrigger::new(options),
-            statuses: ServiceStatuses::new(client.clone(), &namespace, &node, MANAGER),
-            status: node_status::object(
-                client.clone(),
-                &namespace,
-                &node,
-                MANAGER,
-                options.heartbeat,
-            ),
-            configuration: ConfigurationState::of_speaker(
-                client.clone(),
-                &namespace,
-                &node,
-                MANAGER,
-            ),
-            events: Events::new(client, MANAGER, options.cluster.pod.clone()),
+            pending: PendingUpdates::default(),
+            announcer: Announcer::new(&node, Arc::clone(&changed)),
+            drain: Drain::new(options),
+            reports: SpeakerReports::new(client, options),
             latency: Latency::new(),
-            loaded_at: None,
+            changed,
             node,
         }
     }
 
-    /// Goes on until it is dropped.
-    async fn run(&mut self, asked: &mut mpsc::Receiver<StatusRequest>) {
+    /// Runs until it is dropped.
+    async fn run(&mut self, questions: &mut mpsc::Receiver<StatusRequest>) {
         loop {
-            self.drain_as_asked().await;
+            self.advance_drain().await;
+
+            let has_synced = self.informer.has_synced();
+            // Before, neither the announcements are known nor the Node that the objects belong to.
+            let may_announce = self.may_announce();
             tokio::select! {
-                seen = self.watches.next() => self.take_all(seen).await,
-                found = self.probing.next() => self.take_finding(found).await,
-                () = self.bell.notified() => self.look_at_sessions().await,
-                () = self.drain.ended() => self.drained(),
-                // Before, it is not known what is announced, nor the Node that the objects go with.
-                news = self.statuses.work(), if self.may_speak() => self.tell(news),
-                () = self.status.due(), if self.synced => self.write_status(),
-                () = self.configuration.object.due(), if self.synced => {
-                    self.configuration.write(self.mirror.state(), None);
+                Some(event) = self.informer.next() => self.take_all(event).await,
+                found = self.probing.next() => self.take_probe_result(found).await,
+                () = self.changed.notified() => self.look_at_sessions().await,
+                () = self.drain.ended() => self.note_drained(),
+                change = self.reports.services.next(), if may_announce => self.report(change),
+                () = self.reports.node_status.due(), if has_synced => self.write_node_status(),
+                () = self.reports.configuration.object.due(), if has_synced => {
+                    self.reports.configuration.write(self.informer.config_status(), None);
                 }
-                question = http::next_request(asked) => self.answer(question),
+                question = http::next_request(questions) => self.answer(question),
             }
         }
     }
 
-    /// Looks at the sessions after a change. The peers to which a Service can be announced may have changed with it.
-    async fn look_at_sessions(&mut self) {
-        let changed = self.sessions.refresh_unsendable(false).await;
-        if let Some(plan) = self.engine.plan(&self.node) {
-            self.touched.extend(announced::services_of(plan, &changed));
-        }
-        self.note_services();
-        self.status.mark();
-    }
-
-    /// Begins to drain, or calls it off, as the Node asks.
-    async fn drain_as_asked(&mut self) {
-        match (self.drain.wanted, self.drain.under_way.is_some()) {
-            (true, false) if !self.drain.done => {
-                tracing::warn!(node = self.node, "the Node asks to be drained");
-                self.drain.since = Some(Instant::now());
-                self.drain.under_way = Some(Box::pin(self.sessions.drain(&self.drain.how())));
-            }
-            (false, true) => {
-                tracing::warn!(node = self.node, "the drain was called off");
-                (self.drain.since, self.drain.under_way) = (None, None);
-                self.regrouped = true;
-                self.speak().await;
-            }
-            _ => return,
-        }
-        self.status.mark();
-    }
-
-    /// All sessions have ended by a drain.
-    fn drained(&mut self) {
-        tracing::warn!(node = self.node, "drained");
-        (self.drain.since, self.drain.done) = (None, true);
-        self.sessions = Sessions::new(Arc::clone(&self.bell));
-        self.wanted.clear();
-        self.touch_all();
-        self.note_services();
-        self.status.mark();
-    }
-
-    /// Ends the sessions as the operator chose, and says so.
-    async fn end(mut self, options: &SpeakerOptions, signals: &mut Signals) {
-        // A node that is to carry no traffic is not left for a restart.
-        let on_exit = match options.on_exit {
-            OnExit::Restart if self.drain.wanted => OnExit::Drain,
-            other => other,
-        };
-        match on_exit {
-            OnExit::Drain => {
-                tracing::info!(marked = ?options.drain_marked, withdrawn = ?self.drain.withdrawn(), "draining");
-                // One that is under way goes on: routes that are marked stay so.
-                let under_way = self.drain.under_way.take();
-                let mut drained =
-                    under_way.unwrap_or_else(|| Box::pin(self.sessions.drain(&self.drain.how())));
-                self.drain.since.get_or_insert_with(Instant::now);
-                self.status.mark();
-                loop {
-                    tokio::select! {
-                        () = &mut drained => break,
-                        // A second signal does not wait.
-                        () = signals.any() => break,
-                        () = self.status.due(), if self.synced => self.write_status(),
-                    }
-                }
-                (self.drain.since, self.drain.done) = (None, true);
-            }
-            OnExit::Restart => self.sessions.close_for_restart("ferrolb is restarting").await,
-            OnExit::Withdraw => {}
-        }
-        self.sessions.shutdown("ferrolb is stopping").await;
-        if self.synced {
-            // Nobody renews it from now on.
-            let status = node_status::ended(self.own_status());
-            self.status.finish(status).await;
-        }
-    }
-
-    async fn take_all(&mut self, seen: Option<Seen>) {
+    /// Takes in an event and those that wait behind it, and announces the result.
+    async fn take_all(&mut self, event: WatchEvent) {
         let begin = Instant::now();
-        let Some(seen) = seen else { return };
-        self.take(seen);
-        while let Some(seen) = self.watches.try_next() {
-            self.take(seen);
+        self.take(event);
+        while let Some(event) = self.informer.try_next() {
+            self.take(event);
         }
+
         self.settle();
-        if self.speak().await {
+        if self.announce().await {
             self.latency.observe(begin.elapsed().as_secs_f64());
         }
     }
 
-    async fn take_finding(&mut self, found: Option<Change>) {
-        found.into_iter().for_each(|found| self.apply(found));
-        self.speak().await;
+    fn take(&mut self, event: WatchEvent) {
+        for deletion in self.informer.missed_deletions(&event, &self.engine) {
+            self.take_one(deletion);
+        }
+        self.take_one(event);
     }
 
-    fn take(&mut self, seen: Seen) {
-        if let Seen::Listed(kind, Some(listed)) = &seen {
-            for name in self.mirror.missing(*kind, listed, &self.engine) {
-                self.take(Seen::Gone(*kind, name));
-            }
-        }
-
-        if let Seen::Applied(Kind::Node, node) = &seen {
-            if let Some(uid) = node.text(&["metadata", "uid"]) {
-                let owner = node_as_owner(&self.node, uid);
-                self.status.set_owner(&owner);
-                self.configuration.object.set_owner(&owner);
-                self.statuses.set_owner(&owner);
-            }
-            let asks = self.drain.take(node);
-            if self.drain.done && !asks {
+    fn take_one(&mut self, event: WatchEvent) {
+        if let WatchEvent::Applied(Kind::Node, node) = &event {
+            self.reports.set_owner(node);
+            if self.drain.observe(node) {
                 tracing::warn!(node = self.node, "the Node no longer asks to be drained");
-                self.drain.done = false;
-                self.regrouped = true;
-                self.touch_all();
+                self.pending.note_all(&self.engine);
             }
-            self.drain.wanted = asks;
         }
 
-        let Some(change) = self.mirror.take(seen) else { return };
-        self.apply(change);
+        if let Some(update) = self.informer.take(event) {
+            self.apply(update.into());
+        }
     }
 
+    /// Puts into effect what is known when no event is waiting.
     fn settle(&mut self) {
-        let before = self.mirror.state().clone();
-        if let Some(config) = self.mirror.settle() {
-            self.loaded_at =
-                SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|it| it.as_secs_f64());
-            tracing::info!("the configuration has been loaded");
-            self.apply(config);
+        let Settled { config, has_new_status } = self.informer.settle(&mut self.reports.events);
+        if let Some(config) = config {
+            self.informer.note_loaded();
+            self.apply(Change::Config(config));
+        }
+        if has_new_status {
+            self.reports.node_status.mark();
+            self.reports.configuration.object.mark();
         }
 
-        self.mirror.news().tell(&mut self.events);
-        if *self.mirror.state() != before {
-            self.status.mark();
-            self.configuration.object.mark();
-        }
-
-        if !self.synced && self.mirror.is_complete() {
-            self.synced = true;
+        if self.informer.note_synced() {
             tracing::info!("all objects have been listed");
             self.apply(Change::Synced);
         }
-        if self.synced {
-            let gone = match self.unprobed.replace(BTreeSet::new()) {
-                None => self.probing.update_all(&self.engine),
-                Some(services) => self.probing.update(&self.engine, &services),
-            };
-            gone.into_iter().for_each(|gone| self.apply(gone));
+        if self.informer.has_synced() {
+            for change in self.pending.follow_probes(&mut self.probing, &self.engine) {
+                self.apply(change);
+            }
         }
     }
 
@@ -329,151 +190,207 @@ impl Speaker {
         if let Change::Node(node) = &change
             && self.engine.nodes().any(|known| known == node)
         {
-            // A Node changes every few minutes in what is not of interest here: images, heartbeats.
+            // A Node changes every few minutes in ways that do not matter here: images, heartbeats.
             return;
         }
-        let all = matches!(
-            change,
-            Change::Config(_) | Change::Node(_) | Change::NodeGone(_) | Change::Synced
-        );
-        let probed = matches!(change, Change::Probed { .. });
+
+        let scope = ChangeScope::of(&change);
         let effects = self.engine.apply(change);
-        if all {
-            self.regrouped = true;
-            self.unprobed = None;
-            self.touch_all();
-        } else if let Some(unprobed) = self.unprobed.as_mut().filter(|_| !probed) {
-            unprobed.extend(effects.planned.iter().cloned());
-        }
-        self.touched.extend(effects.planned);
-        for changed in effects.routes.into_values() {
-            self.changed.extend(changed);
-        }
+        self.pending.note(scope, effects, &self.engine);
     }
 
-    /// The status of every Service may be another.
-    fn touch_all(&mut self) {
-        self.touched.extend(self.engine.service_keys().cloned());
-    }
-
-    /// Whether it is known what is to be announced.
-    fn may_speak(&self) -> bool {
-        self.synced && !self.probing.first_attempts_are_pending()
-    }
-
-    /// Brings the sessions in line; says whether there was anything to do.
-    async fn speak(&mut self) -> bool {
-        if self.drain.done {
-            self.changed.clear();
-            self.note_services();
+    async fn take_probe_result(&mut self, found: Option<Change>) {
+        if let Some(change) = found {
+            self.apply(change);
         }
-        if !self.may_speak() || self.drain.done || self.drain.since.is_some() {
+        self.announce().await;
+    }
+
+    /// Looks at the sessions after a change: the peers to which a Service can be announced may have changed with it.
+    async fn look_at_sessions(&mut self) {
+        let services = self.announcer.look(&self.engine).await;
+        self.pending.note_services(services);
+        self.report_services();
+        self.reports.node_status.mark();
+    }
+
+    /// Begins to drain the node, or calls that off, as the Node requests.
+    async fn advance_drain(&mut self) {
+        match self.drain.due() {
+            None => return,
+            Some(DrainStep::Begin) => {
+                tracing::warn!(node = self.node, "the Node asks to be drained");
+                self.drain.begin(self.announcer.drain(&self.drain.procedure()));
+            }
+            Some(DrainStep::CallOff) => {
+                tracing::warn!(node = self.node, "the drain was called off");
+                self.drain.call_off();
+                self.pending.note_sessions();
+                self.announce().await;
+            }
+        }
+        self.reports.node_status.mark();
+    }
+
+    fn note_drained(&mut self) {
+        tracing::warn!(node = self.node, "drained");
+        self.announcer.reset();
+        self.pending.note_all_services(&self.engine);
+        self.report_services();
+        self.reports.node_status.mark();
+    }
+
+    /// Returns true if it is known what has to be announced.
+    fn may_announce(&self) -> bool {
+        self.informer.has_synced() && !self.probing.first_attempts_are_pending()
+    }
+
+    /// Brings the sessions in line with the plan. Returns true if there was anything to do.
+    async fn announce(&mut self) -> bool {
+        if self.drain.is_drained() {
+            self.pending.take_routes();
+            self.report_services();
+        }
+        if !self.may_announce() || !self.drain.is_serving() {
             return false;
         }
-        if self.regrouped {
-            self.regrouped = false;
-            self.changed.clear();
-            self.wanted = desired_sessions(&self.engine, &mut self.sources);
-            for (session, error) in self.sessions.apply(&self.wanted).await {
-                tracing::error!("no session of {session}: {error}");
-            }
-            self.note_services();
-            return true;
-        }
-        let changed = std::mem::take(&mut self.changed);
-        let plan = self.engine.plan(&self.node);
-        let touched = plan.map(|plan| announced::change_routes(plan, changed, &mut self.wanted));
-        let touched = touched.unwrap_or_default();
-        for key in &touched {
-            if let Some(wanted) = self.wanted.get(key) {
-                self.sessions.announce(key, &wanted.routes).await;
-            }
-        }
-        self.note_services();
-        !touched.is_empty()
+
+        let has_changed = if self.pending.take_sessions() {
+            self.announcer.reconcile(&self.engine).await;
+            true
+        } else {
+            let routes = self.pending.take_routes();
+            self.announcer.update_routes(&self.engine, routes).await
+        };
+        self.report_services();
+        has_changed
     }
 
-    /// Hands on to which peers Services are announced now.
-    fn note_services(&mut self) {
-        let touched = std::mem::take(&mut self.touched);
-        if touched.is_empty() {
+    /// Passes on the peers to which Services are announced now.
+    fn report_services(&mut self) {
+        let services = self.pending.take_services();
+        if services.is_empty() {
             return;
         }
-        let plan = self.engine.plan(&self.node).filter(|_| !self.drain.done);
-        for key in touched {
-            let peers = plan.map(|plan| announced::peers_of(plan, &key, &self.sessions));
-            self.statuses.set(&key, peers.unwrap_or_default());
+
+        let plan = self.engine.plan(&self.node).filter(|_| !self.drain.is_drained());
+        for key in services {
+            let peers = plan.map(|plan| self.announcer.peers_of(plan, &key));
+            self.reports.services.set(&key, peers.unwrap_or_default());
         }
-        self.status.mark();
+        self.reports.node_status.mark();
     }
 
-    /// Tells of a Service that this node began to announce, or does not announce any more.
-    fn tell(&mut self, news: News) {
-        let told = assignment::told(news, &self.node, &self.engine, self.drain.done);
-        if let Some((key, told)) = told {
-            self.events.tell(events::service(&key.namespace, &key.name, None), told);
-        }
-    }
-
-    fn drain_stage(&self) -> DrainSample {
-        match self.drain.since {
-            None if self.drain.done => DrainSample::Withdrawn,
-            None => DrainSample::Serving,
-            Some(_) => DrainSample::Graceful,
+    /// Publishes the Event of a Service that this node has begun to announce, or no longer announces.
+    fn report(&mut self, change: AnnouncementChange) {
+        let is_drained = self.drain.is_drained();
+        if let Some((key, event)) =
+            announcement_events::event(change, &self.node, &self.engine, is_drained)
+        {
+            let service = events::service(&key.namespace, &key.name, None);
+            self.reports.events.publish(service, event);
         }
     }
 
-    fn write_status(&mut self) {
-        let status = self.own_status();
-        self.status.write(status);
+    fn write_node_status(&mut self) {
+        let status = self.node_status();
+        self.reports.node_status.write(status);
     }
 
-    fn own_status(&self) -> serde_json::Value {
-        let services = match self.sessions.is_empty() {
-            true => 0,
-            false => self.engine.plan(&self.node).map_or(0, |plan| plan.services().count()),
+    fn node_status(&self) -> serde_json::Value {
+        let services = if self.announcer.is_empty() {
+            0
+        } else {
+            self.engine.plan(&self.node).map_or(0, |plan| plan.services().count())
         };
-        let sessions = metrics::session_samples(&self.engine, &self.sessions, &self.node);
-        let (drain, refused) = (self.drain_stage(), self.watches.refused());
-        node_status::status(&self.node, self.mirror.state(), &sessions, services, drain, &refused)
+        node_status::status(
+            &self.node,
+            self.informer.config_status(),
+            &self.announcer.samples(&self.engine),
+            services,
+            self.drain.stage(),
+            &self.informer.refused(),
+        )
+    }
+
+    /// Ends the sessions as the operator chose, and reports that.
+    async fn end(mut self, options: &SpeakerOptions, signals: &mut Signals) {
+        // A node that is to carry no traffic is not left for a restart.
+        let on_exit = match options.on_exit {
+            OnExit::Restart if self.drain.is_requested() => OnExit::Drain,
+            other => other,
+        };
+        match on_exit {
+            OnExit::Drain => self.drain_at_exit(options, signals).await,
+            OnExit::Restart => self.announcer.close_for_restart().await,
+            OnExit::Withdraw => {}
+        }
+        self.announcer.shut_down().await;
+
+        if self.informer.has_synced() {
+            // No heartbeat renews it from now on.
+            let status = node_status::ended(self.node_status());
+            self.reports.node_status.finish(status).await;
+        }
+    }
+
+    /// Drains the node, and reports that it does. A drain that is under way goes on, so that marked routes stay marked.
+    async fn drain_at_exit(&mut self, options: &SpeakerOptions, signals: &mut Signals) {
+        tracing::info!(marked = ?options.drain_marked, withdrawn = ?self.drain.withdrawn(), "draining");
+        if self.drain.is_serving() {
+            self.drain.begin(self.announcer.drain(&self.drain.procedure()));
+        }
+        self.reports.node_status.mark();
+
+        let has_synced = self.informer.has_synced();
+        while !self.drain.is_drained() {
+            tokio::select! {
+                () = self.drain.ended() => {}
+                // A second signal does not wait.
+                () = signals.any() => self.drain.finish(),
+                () = self.reports.node_status.due(), if has_synced => self.write_node_status(),
+            }
+        }
     }
 
     fn answer(&self, question: StatusRequest) {
         match question {
-            StatusRequest::Live(tell) => drop(tell.send(())),
-            // A router that is down is no reason to restart this.
-            StatusRequest::Ready(tell) => drop(tell.send(self.is_ready())),
-            StatusRequest::Objects(tell) => drop(tell.send(Err(http::OBJECTS_NOT_KEPT.to_owned()))),
-            StatusRequest::Metrics(tell) => {
-                drop(tell.send(metrics::encode(&self.sample(), &self.latency).unwrap_or_default()));
+            StatusRequest::Live(reply) => drop(reply.send(())),
+            // A router that is down is no reason to restart the speaker.
+            StatusRequest::Ready(reply) => drop(reply.send(self.is_ready())),
+            StatusRequest::Objects(reply) => {
+                drop(reply.send(Err(http::OBJECTS_NOT_KEPT.to_owned())));
+            }
+            StatusRequest::Metrics(reply) => {
+                let text = metrics::encode(&self.sample(), &self.latency);
+                drop(reply.send(text.unwrap_or_default()));
             }
         }
     }
 
     /// Returns an error with the reason if the speaker is not ready.
     fn is_ready(&self) -> Result<(), String> {
-        if !self.synced {
+        if !self.informer.has_synced() {
             return Err("not all objects have been listed yet".to_owned());
         }
-        let state = self.mirror.state();
+
+        let config = self.informer.config_status();
         // A speaker that is installed before it is configured is ready for its configuration.
-        if !state.loaded && !state.is_absent {
+        if !config.loaded && !config.is_absent {
             return Err("there has been no valid configuration yet".to_owned());
         }
         Ok(())
     }
 
     fn sample(&self) -> Sample {
-        let (state, (updates, refused)) = (self.mirror.state(), self.mirror.counts());
-        let restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Sample {
             node: Some(self.node.clone()),
-            config: ConfigSample::new(state.loaded, state.is_stale(), self.loaded_at),
-            sessions: metrics::session_samples(&self.engine, &self.sessions, &self.node),
+            config: self.informer.config_sample(),
+            sessions: self.announcer.samples(&self.engine),
             probes: metrics::probe_samples(&self.engine, &self.node),
             announced: metrics::announced_addresses(&self.engine, &self.node),
-            drain: self.drain_stage(),
-            api: ApiSample::new(updates, refused, restarts),
+            drain: self.drain.stage(),
+            api: self.informer.api_sample(0),
             ..Sample::default()
         }
     }

@@ -1,55 +1,67 @@
-//! One object that a program keeps about itself: made where it is not there, and its status written when that has
-//! changed, at a pace; and with a heartbeat, so that a status that nobody renews can be told from one that still holds.
-//! Without a heartbeat it is seen to now and then, for whoever else removes or writes it does not say so.
+//! An object that a program keeps about itself.
+//!
+//! Owns its life: it is created if it does not exist, its status is written when that has changed, at a pace, and with a
+//! heartbeat, which tells a status that is kept up to date from one that is not. Without a heartbeat the object is read again
+//! from time to time, since it is not watched and others may have removed or changed it.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::{Patch, PatchParams, PostParams};
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
-use kube::{Api, Client, ResourceExt as _};
+use kube::api::PostParams;
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Api, Client};
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::client::answered;
+use super::object_tree::ObjectTree;
+use super::status_writer::{Decision, Limits, Outcome, StatusWriter, WriteError, patch_status};
 use ferrolb_node::causes;
+use lb_adapter::config::Value as Tree;
 
-/// The object.
+/// One object, found by its name.
 pub(super) struct StatusObject {
-    api: Api<DynamicObject>,
-    /// What it is made as: name, labels, and what Kubernetes removes it with.
-    made: Value,
-    manager: &'static str,
+    object: ObjectWriter,
     pace: Duration,
-    written: Option<Value>,
-    due: Option<Instant>,
-    /// How long at most between two writes.
+    /// The longest time between two writes.
     heartbeat: Option<Duration>,
-    /// When the next one is due that only renews, or sees to it.
+    /// The status that was written last.
+    written: Option<Value>,
+    /// The time of the next heartbeat, or of the next look at the object.
     renewal: Option<Instant>,
     /// The object as it was seen last.
-    seen: Option<Seen>,
-    under_way: Option<JoinHandle<Option<Seen>>>,
+    observed: Option<ObservedStatus>,
+    writer: StatusWriter<(), ObservedStatus>,
 }
 
-/// What has to be known of the object to write the next status.
+/// The means to write the object.
+#[derive(Clone)]
+struct ObjectWriter {
+    api: Api<ObjectTree>,
+    manager: &'static str,
+    /// The object to create, without a status.
+    template: Value,
+}
+
+/// The parts of the object that the next write depends on.
 #[derive(Debug)]
-struct Seen {
+struct ObservedStatus {
     version: String,
     /// `status.conditions`.
     conditions: Value,
 }
 
-/// So long until it is looked again at what others may have removed or written.
+/// The time after which an object that is not watched is read again.
 pub(super) const PERIOD: Duration = Duration::from_secs(600);
-/// So long after a failure or a conflict, or while the cluster has no such resource.
+/// The pause after a failure or a conflict, or while the cluster lacks the resource.
 const PAUSE: Duration = Duration::from_secs(20);
-/// So long at most for the last time, when the program ends.
+/// The longest time for the last write of a program that ends.
 const LAST: Duration = Duration::from_secs(1);
 
+const LIMITS: Limits = Limits { at_once: 1, spacing: Duration::ZERO, pause: (PAUSE, PAUSE) };
+
 impl StatusObject {
-    /// One of this kind, as `group`, `version`, `kind` and plural, and of this name; written once in `pace` at most.
+    /// An object of this kind, given as `group`, `version`, `kind` and plural, and of this name. It is written at most once
+    /// in `pace`.
     pub(super) fn new(
         client: Client,
         namespace: &str,
@@ -60,202 +72,223 @@ impl StatusObject {
     ) -> Self {
         let resource = GroupVersionKind::gvk(group, version, kind);
         let resource = ApiResource::from_gvk_with_plural(&resource, plural);
-        let made =
+        let template =
             json!({"apiVersion": resource.api_version, "kind": kind, "metadata": {"name": name}});
+        let api = Api::namespaced_with(client, namespace, &resource);
+
+        let mut writer = StatusWriter::new(LIMITS);
+        writer.mark(&());
         Self {
-            api: Api::namespaced_with(client, namespace, &resource),
-            made,
-            manager,
+            object: ObjectWriter { api, manager, template },
             pace,
-            written: None,
-            due: Some(Instant::now()),
             heartbeat: None,
+            written: None,
             renewal: None,
-            seen: None,
-            under_way: None,
+            observed: None,
+            writer,
         }
     }
 
-    /// With these labels.
+    /// Adds labels, which the object is created with.
     pub(super) fn labels(mut self, labels: Value) -> Self {
-        self.made["metadata"]["labels"] = labels;
+        self.object.template["metadata"]["labels"] = labels;
         self
     }
 
-    /// With `heartbeatTime`, when the status was written, and `heartbeatPeriodSeconds`, within which it is written again.
+    /// Adds `heartbeatTime`, the time of the last write, and `heartbeatPeriodSeconds`, within which the next one follows.
     pub(super) fn heartbeat(mut self, period: Duration) -> Self {
         self.heartbeat = Some(period);
         self
     }
 
-    /// Whoever it goes with: a Node, whose object may be known later than it is written first. If it is another now,
-    /// the object has gone or is about to, and is made again.
+    /// Sets the owner: a Node, which may be seen later than the first write. If it has been replaced, the object has been
+    /// removed with the old one or soon will be, and is created again.
     pub(super) fn set_owner(&mut self, owner: &Value) {
         let owners = json!([owner]);
-        let before = std::mem::replace(&mut self.made["metadata"]["ownerReferences"], owners);
-        if !before.is_null() && before != self.made["metadata"]["ownerReferences"] {
-            if let Some(under_way) = self.under_way.take() {
-                under_way.abort();
-            }
-            (self.written, self.seen) = (None, None);
-            self.mark();
-        }
-    }
-
-    /// Something may have changed.
-    pub(super) fn mark(&mut self) {
-        self.due.get_or_insert_with(|| Instant::now() + self.pace);
-    }
-
-    /// Waits until it is time to write; loses nothing when it is dropped.
-    pub(super) async fn due(&mut self) {
-        if let Some(under_way) = &mut self.under_way {
-            self.seen = under_way.await.ok().flatten();
-            self.under_way = None;
-            if self.seen.is_none() {
-                // A heartbeat does not shorten the pause: it is renewed by the next write.
-                (self.written, self.renewal) = (None, None);
-                self.due = Some(Instant::now() + PAUSE);
-            }
-        }
-        match self.due.into_iter().chain(self.renewal).min() {
-            Some(at) => tokio::time::sleep_until(at).await,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Writes what is true for the last time, if that is soon done. No heartbeat follows.
-    pub(super) async fn finish(&mut self, status: Value) {
-        let written = async {
-            if let Some(under_way) = &mut self.under_way {
-                self.seen = under_way.await.ok().flatten();
-                self.under_way = None;
-            }
-            self.begin(status, None);
-            if let Some(under_way) = &mut self.under_way {
-                drop(under_way.await);
-            }
-        };
-        drop(tokio::time::timeout(LAST, written).await);
-    }
-
-    /// Begins to write what is true now, if it is not what is written, or its heartbeat or a look at it is due. Conditions
-    /// need not say since when.
-    pub(super) fn write(&mut self, status: Value) {
-        self.due = None;
-        let now = Instant::now();
-        if self.written.as_ref() == Some(&status) && self.renewal.is_none_or(|at| now < at) {
+        let field = &mut self.object.template["metadata"]["ownerReferences"];
+        let before = std::mem::replace(field, owners.clone());
+        if before.is_null() || before == owners {
             return;
         }
-        if self.heartbeat.is_none() && self.renewal.is_some_and(|at| now >= at) {
-            // Whatever it is by now.
-            self.seen = None;
-        }
-        self.renewal = Some(now + self.heartbeat.unwrap_or(PERIOD));
-        self.begin(status, self.heartbeat);
+
+        self.writer.reset();
+        self.forget_written();
+        self.mark();
     }
 
-    /// Begins to write this, and when the next heartbeat is to be expected.
-    fn begin(&mut self, mut status: Value, next: Option<Duration>) {
-        self.written = Some(status.clone());
-        if self.heartbeat.is_some() {
-            status["heartbeatTime"] = json!(time(Timestamp::now()));
-            status["heartbeatPeriodSeconds"] = json!(next.map(|it| it.as_secs()));
-        }
-        let (api, made, manager) = (self.api.clone(), self.made.clone(), self.manager);
-        let seen = self.seen.take();
-        self.under_way = Some(tokio::spawn(async move {
-            let kind = made["kind"].as_str().unwrap_or_default();
-            match answered(put(&api, &made, manager, seen, status)).await {
-                Ok(Some(seen)) => return Some(seen),
-                Ok(None) => tracing::debug!(kind, "the object goes with another one"),
-                Err(error) => {
-                    tracing::debug!(kind, error = causes(&error), "the status cannot be written");
+    /// Notes that the status may have changed.
+    pub(super) fn mark(&mut self) {
+        self.writer.mark_at(&(), Instant::now() + self.pace);
+    }
+
+    /// Waits until [`write`](Self::write) has to be called. Cancel safe.
+    pub(super) async fn due(&mut self) {
+        while let Some(((), outcome)) = self.writer.next().await {
+            match outcome {
+                Outcome::Done(observed) => self.observed = Some(observed),
+                Outcome::Outdated => self.forget_written(),
+                Outcome::Failed(error) => {
+                    let kind = self.object.kind();
+                    tracing::debug!(
+                        kind,
+                        error = causes(&error),
+                        "the status could not be written"
+                    );
+                    self.forget_written();
                 }
             }
-            None
-        }));
-    }
-}
-
-impl Drop for StatusObject {
-    fn drop(&mut self) {
-        if let Some(under_way) = &self.under_way {
-            under_way.abort();
         }
     }
-}
 
-/// Writes the status of the object as it was seen last, so that of two writers the one that is late changes nothing;
-/// gives back what it is then. One that is removed with another object than ours is left alone: it is made anew when it
-/// is gone.
-async fn put(
-    api: &Api<DynamicObject>,
-    made: &Value,
-    manager: &'static str,
-    seen: Option<Seen>,
-    mut status: Value,
-) -> Result<Option<Seen>, kube::Error> {
-    let name = made["metadata"]["name"].as_str().unwrap_or_default();
-    let of = |object: DynamicObject| Seen {
-        version: object.metadata.resource_version.unwrap_or_default(),
-        conditions: object.data["status"]["conditions"].clone(),
-    };
-    let seen = match seen {
-        Some(seen) => seen,
-        None => match api.get_opt(name).await? {
-            Some(object) => {
-                let owners = object.owner_references().iter().map(|owner| owner.uid.as_str());
-                let ours = made["metadata"]["ownerReferences"][0]["uid"].as_str();
-                if goes_with_another(owners, ours) {
-                    return Ok(None);
-                }
-                of(object)
+    /// Begins to write the current status, if it differs from the one that is written, or its renewal is due. Its conditions
+    /// need no `lastTransitionTime`.
+    pub(super) fn write(&mut self, status: Value) {
+        let now = Instant::now();
+        let Self { object, heartbeat, written, renewal, observed, writer, .. } = self;
+
+        writer.begin(|()| {
+            if let Some(at) = renewal.filter(|at| now < *at)
+                && written.as_ref() == Some(&status)
+            {
+                return Decision::Wait(at);
             }
-            None => {
-                let object =
-                    serde_json::from_value(made.clone()).map_err(kube::Error::SerdeError)?;
-                let params =
-                    PostParams { field_manager: Some(manager.to_owned()), ..PostParams::default() };
-                of(api.create(&params, &object).await?)
+
+            if heartbeat.is_none() && renewal.is_some_and(|at| now >= at) {
+                // Others may have changed it: it is read first.
+                *observed = None;
             }
-        },
-    };
-    if let Some(conditions) = status.get_mut("conditions") {
-        note_transitions(conditions, &seen.conditions, Timestamp::now());
+            *renewal = Some(now + heartbeat.unwrap_or(PERIOD));
+            *written = Some(status.clone());
+
+            let status = with_heartbeat(status.clone(), *heartbeat, *heartbeat);
+            let (object, observed) = (object.clone(), observed.take());
+            Decision::Write(async move { object.write(observed, status).await })
+        });
+
+        if let Some(at) = *renewal {
+            writer.mark_at(&(), at);
+        }
     }
-    let patch = json!({"metadata": {"resourceVersion": seen.version}, "status": status});
-    let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
-    Ok(Some(of(api.patch_status(name, &params, &Patch::Merge(patch)).await?)))
+
+    /// Writes the status for the last time, if that does not take long. No heartbeat follows.
+    pub(super) async fn finish(&mut self, status: Value) {
+        let status = with_heartbeat(status, self.heartbeat, None);
+        let last_write = async {
+            while self.writer.is_writing(&()) {
+                if let Some(((), Outcome::Done(observed))) = self.writer.next().await {
+                    self.observed = Some(observed);
+                }
+            }
+            self.object.write(self.observed.take(), status).await
+        };
+        match tokio::time::timeout(LAST, last_write).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(error = causes(&error), "the last status could not be written");
+            }
+            Err(_) => tracing::debug!("the last status could not be written in time"),
+        }
+    }
+
+    /// Has the object read, and its status written, at the next turn. A heartbeat does not shorten the pause until then.
+    fn forget_written(&mut self) {
+        (self.written, self.renewal, self.observed) = (None, None, None);
+    }
 }
 
-/// Whether an object of these owners is removed though ours is there: with a pod of MetalLB's, or a Node that was another
-/// one of this name. What has no owner is removed with nobody.
-pub(super) fn goes_with_another<'a>(
-    owners: impl IntoIterator<Item = &'a str>,
-    ours: Option<&str>,
-) -> bool {
-    let mut owners = owners.into_iter().peekable();
-    owners.peek().is_some() && !owners.any(|owner| Some(owner) == ours)
+/// Adds the heartbeat to a status, if the object has one. `next` is the time within which another one follows.
+fn with_heartbeat(mut status: Value, period: Option<Duration>, next: Option<Duration>) -> Value {
+    if period.is_some() {
+        status["heartbeatTime"] = json!(time(Timestamp::now()));
+        status["heartbeatPeriodSeconds"] = json!(next.map(|period| period.as_secs()));
+    }
+    status
 }
 
-/// Has conditions say since when they are as they are: since now, but for those that were so before.
+impl ObjectWriter {
+    fn kind(&self) -> &str {
+        self.template["kind"].as_str().unwrap_or_default()
+    }
+
+    fn name(&self) -> &str {
+        self.template["metadata"]["name"].as_str().unwrap_or_default()
+    }
+
+    /// Writes the status at the version that was seen last, so that the slower of two writers changes nothing. Returns the
+    /// object after the write. An object that another owner removes is left alone; ours is created when it is gone.
+    async fn write(
+        &self,
+        observed: Option<ObservedStatus>,
+        mut status: Value,
+    ) -> Result<ObservedStatus, WriteError> {
+        let observed = match observed {
+            Some(observed) => observed,
+            None => self.get_or_create().await?,
+        };
+        if let Some(conditions) = status.get_mut("conditions") {
+            note_transitions(conditions, &observed.conditions, Timestamp::now());
+        }
+
+        let patch = json!({"metadata": {"resourceVersion": observed.version}, "status": status});
+        let object = patch_status(&self.api, self.manager, self.name(), patch).await?;
+        Ok(ObservedStatus::of(&object))
+    }
+
+    async fn get_or_create(&self) -> Result<ObservedStatus, WriteError> {
+        if let Some(object) = self.api.get_opt(self.name()).await? {
+            let ours = self.template["metadata"]["ownerReferences"][0]["uid"].as_str();
+            if belongs_to_another(&object, ours) {
+                return Err(WriteError::NotOurs);
+            }
+            return Ok(ObservedStatus::of(&object));
+        }
+
+        let object: ObjectTree =
+            serde_json::from_value(self.template.clone()).map_err(kube::Error::SerdeError)?;
+        let params =
+            PostParams { field_manager: Some(self.manager.to_owned()), ..PostParams::default() };
+        let created = self.api.create(&params, &object).await?;
+        Ok(ObservedStatus::of(&created))
+    }
+}
+
+impl ObservedStatus {
+    fn of(object: &ObjectTree) -> Self {
+        let version = object.text(&["metadata", "resourceVersion"]).unwrap_or_default();
+        let conditions = object.get(&["status", "conditions"]).map_or(Value::Null, Tree::to_json);
+        Self { version: version.to_owned(), conditions }
+    }
+}
+
+/// Returns true if an object is removed while our owner exists: it belongs to a pod of MetalLB's, or to a former Node of this
+/// name. An object without an owner is removed with nothing. `ours` is the UID of our owner.
+pub(super) fn belongs_to_another(object: &ObjectTree, ours: Option<&str>) -> bool {
+    let owners = object.get(&["metadata", "ownerReferences"]).map_or(&[][..], Tree::items);
+    let mut uids = owners.iter().filter_map(|owner| owner.get("uid")?.text()).peekable();
+    uids.peek().is_some() && !uids.any(|uid| Some(uid) == ours)
+}
+
+/// Sets the `lastTransitionTime` of conditions: now, or the time before if the status has not changed.
 pub(super) fn note_transitions(conditions: &mut Value, before: &Value, now: Timestamp) {
     for condition in conditions.as_array_mut().into_iter().flatten() {
-        let is_as_before =
-            |it: &&Value| it["type"] == condition["type"] && it["status"] == condition["status"];
-        let before = before.as_array().into_iter().flatten().find(is_as_before);
-        let since = before.and_then(|it| it["lastTransitionTime"].as_str().map(str::to_owned));
-        condition["lastTransitionTime"] = json!(since.unwrap_or_else(|| time(now)));
+        let mut known = before.as_array().into_iter().flatten();
+        let same = known.find(|before| {
+            before["type"] == condition["type"] && before["status"] == condition["status"]
+        });
+        let since = same.and_then(|before| before["lastTransitionTime"].as_str());
+        condition["lastTransitionTime"] = match since {
+            Some(since) => json!(since),
+            None => json!(time(now)),
+        };
     }
 }
 
-/// A time as objects of Kubernetes have it.
+/// Returns a time in the form of Kubernetes objects.
 pub(super) fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// A Node, for what is removed with it.
+/// Returns the owner reference to a Node, for objects that are removed with it.
 pub(super) fn node_as_owner(name: &str, uid: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Node", "name": name, "uid": uid})
 }

@@ -1,9 +1,10 @@
 //! What becomes of an object that others remove or write, at the API server of the tests.
 
 use kube::Config;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use test_apiserver::{ApiServer, Fault};
+use tokio::task::JoinHandle;
 
 use super::*;
 
@@ -14,7 +15,7 @@ const KIND: (&str, &str, &str, &str) =
 /// An object that is kept, and what there is of it.
 struct Kept {
     _server: ApiServer,
-    api: Api<DynamicObject>,
+    api: Api<ObjectTree>,
     keeping: JoinHandle<()>,
 }
 
@@ -26,7 +27,7 @@ impl Kept {
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
         let client = Client::try_from(config).unwrap();
         let mut object = StatusObject::new(client, "default", KIND, "a", "test", Duration::ZERO);
-        let api = object.api.clone();
+        let api = object.object.api.clone();
         let keeping = tokio::spawn(async move {
             loop {
                 object.due().await;
@@ -40,11 +41,12 @@ impl Kept {
     }
 
     /// The object, as soon as it says what it should.
-    async fn written(&self) -> DynamicObject {
+    async fn written(&self) -> ObjectTree {
         let begin = std::time::Instant::now();
         loop {
             let found = self.api.get_opt("a").await.unwrap();
-            if let Some(object) = found.filter(|it| it.data["status"]["result"] == "Valid") {
+            if let Some(object) = found.filter(|it| it.text(&["status", "result"]) == Some("Valid"))
+            {
                 return object;
             }
             assert!(begin.elapsed() < Duration::from_secs(60), "it is not written");

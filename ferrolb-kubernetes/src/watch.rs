@@ -1,13 +1,18 @@
-//! Watches: what the API server has of each resource, kept up with through outages, one task for each.
+//! The watches: one task for each resource, which follows what the API server has through outages.
 //!
 //! ```text
-//! list in pages, watch ──► Seen::Applied, Seen::Gone ... Seen::Listed ──► one queue
+//! list in pages, watch ──► WatchEvent::Applied, Deleted ... Listed ──► one queue
 //! ```
 //!
-//! A watch that ends, breaks or falls behind begins again with a list. Objects that the list lacks went away in between;
-//! the owner of the rows finds them by the names that come with it. While the API server is away nothing is reported, so
-//! that what is in force stays in force. Objects are handed on one by one and are not kept here. What the API server
-//! refuses is logged once for each resource; that it does not answer is logged by `reach`.
+//! A watch that ends, breaks or falls behind begins again with a list. Objects that the list lacks were deleted in between;
+//! the owner of the objects finds them by the names that come with the list. While the API server is away nothing is
+//! reported, so that everything stays in force. Objects are handed on one by one and are not kept here.
+//!
+//! Refusals of the API server are logged once for each resource. That it does not answer is logged by `reachability`.
+//!
+//! `kube`'s `WatchStreamExt::default_backoff` does not fit: its pauses grow to half a minute, and only two minutes without a
+//! failure reset them. Its `backoff` takes other pauses, but any event resets them, even the one that precedes every list,
+//! so that lists which fail again and again would never slow down.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,24 +24,24 @@ use kube::{Api, Client};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use super::object::Object;
-use super::reach;
-use super::resource::{Kind, Watched};
+use super::object_tree::ObjectTree;
+use super::reachability;
+use super::resource::{Kind, WatchTarget};
 use ferrolb_node::causes;
 
-/// What was seen of a resource.
+/// An event of a watch.
 #[derive(Debug)]
-pub(super) enum Seen {
-    /// An object is there, new or changed.
-    Applied(Kind, Box<Object>),
-    /// An object is gone.
-    Gone(Kind, ObjectName),
-    /// All objects of the resource have been seen, those of these names. The first list has none: nothing can be
+pub(super) enum WatchEvent {
+    /// An object was created or has changed, or is listed.
+    Applied(Kind, Box<ObjectTree>),
+    /// An object was deleted.
+    Deleted(Kind, ObjectName),
+    /// All objects of the resource have been listed, with these names. The first list has no names, since no object can be
     /// missing in it.
-    Listed(Kind, Option<Names>),
+    Listed(Kind, Option<ListedNames>),
 }
 
-/// The namespace, empty for none, and the name of an object.
+/// The namespace of an object, empty if it has none, and its name.
 pub(super) type ObjectName = (String, String);
 
 /// The kind and the name of an object.
@@ -45,9 +50,9 @@ pub(super) struct ObjectId(pub(super) Kind, pub(super) ObjectName);
 
 /// The names of the objects of a list, as `namespace/name`.
 #[derive(Debug, Default)]
-pub(super) struct Names(BTreeSet<Box<str>>);
+pub(super) struct ListedNames(BTreeSet<Box<str>>);
 
-impl Names {
+impl ListedNames {
     pub(super) fn insert(&mut self, name: &ObjectName) {
         self.0.insert(joined(name));
     }
@@ -61,133 +66,125 @@ fn joined((namespace, name): &ObjectName) -> Box<str> {
     format!("{namespace}/{name}").into_boxed_str()
 }
 
-/// The watches that run; they end when this is dropped.
-#[derive(Debug)]
+/// The running watches. Dropping this ends them.
 pub(super) struct Watches {
+    client: Client,
     tasks: JoinSet<()>,
-    queue: mpsc::Sender<Seen>,
-    seen: mpsc::Receiver<Seen>,
+    sender: mpsc::Sender<WatchEvent>,
+    events: mpsc::Receiver<WatchEvent>,
     restarts: Restarts,
-    refused: Refused,
+    refused: RefusedResources,
 }
+
+/// The number of restarts of watches, by the plural names of their resources.
+type Restarts = Arc<Mutex<BTreeMap<&'static str, u64>>>;
 
 /// The resources that the API server refuses to list or to watch, by their plural names, each with its reason.
 #[derive(Clone, Debug, Default)]
-struct Refused {
+struct RefusedResources {
     reasons: Arc<Mutex<BTreeMap<&'static str, String>>>,
-    bell: Arc<Notify>,
+    changed: Arc<Notify>,
 }
 
-impl Refused {
+impl RefusedResources {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, String>> {
         self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the server has refused, and why. Returns true if that is new.
+    /// Notes that the API server has refused, and why. Returns true if that is new.
     fn insert(&self, resource: &'static str, why: &str) -> bool {
         let before = self.lock().insert(resource, why.to_owned());
         let is_new = before.as_deref() != Some(why);
         if is_new {
-            self.bell.notify_one();
+            self.changed.notify_one();
         }
         is_new
     }
 
-    /// Notes that the server no longer refuses. Returns true if it did before.
+    /// Notes that the API server no longer refuses. Returns true if it did before.
     fn remove(&self, resource: &'static str) -> bool {
         let was_refused = self.lock().remove(resource).is_some();
         if was_refused {
-            self.bell.notify_one();
+            self.changed.notify_one();
         }
         was_refused
     }
 }
 
-/// How often watches were begun again, by the plural names of their resources.
-pub(super) type Restarts = Arc<Mutex<BTreeMap<&'static str, u64>>>;
-
-/// So many events may wait; a watch stops reading while the queue is full.
+/// The number of events that may wait. A watch stops reading while the queue is full.
 const QUEUE: usize = 64;
-/// Objects in a page of a list: what is read at once is what memory is needed for besides the rows.
+/// The number of objects in a page of a list. One page is all that a list needs memory for, besides the result.
 const PAGE: u32 = 100;
-/// Pauses after failures grow between these.
+/// The shortest and the longest pause after a failure.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-/// A watch that does not fail again within this time works, though it may have nothing to show.
+/// The time without another failure after which a watch works, though it may have nothing to show.
 const SETTLED: Duration = Duration::from_secs(2);
-/// How often an API that the cluster does not have is looked for.
+/// The time between two looks for an API that the cluster lacks.
 const ABSENT: Duration = Duration::from_secs(20);
 
 impl Watches {
-    /// None yet.
-    pub(super) fn new(restarts: Restarts) -> Self {
-        let (queue, seen) = mpsc::channel(QUEUE);
-        Self { tasks: JoinSet::new(), queue, seen, restarts, refused: Refused::default() }
+    /// No watches yet. `changed` is notified when the [refused](Self::refused) resources change.
+    pub(super) fn new(client: Client, changed: Arc<Notify>) -> Self {
+        let (sender, events) = mpsc::channel(QUEUE);
+        let refused = RefusedResources { changed, ..RefusedResources::default() };
+        let tasks = JoinSet::new();
+        Self { client, tasks, sender, events, restarts: Restarts::default(), refused }
     }
 
-    /// Rings the bell when the [refused](Self::refused) resources change. Applies to watches that begin later.
-    pub(super) fn ringing(mut self, bell: &Arc<Notify>) -> Self {
-        self.refused.bell = Arc::clone(bell);
-        self
-    }
-
-    /// The resources that the API server refuses to list or to watch, each with its reason.
+    /// Returns the resources that the API server refuses to list or to watch, each with its reason.
     pub(super) fn refused(&self) -> BTreeMap<&'static str, String> {
         self.refused.lock().clone()
     }
 
-    /// Begins to watch.
-    pub(super) fn watch(&mut self, client: &Client, watched: Watched) {
-        let follower = Follower {
-            watched,
-            client: client.clone(),
-            queue: self.queue.clone(),
+    /// Returns the number of restarts of watches, by the plural names of their resources.
+    pub(super) fn restarts(&self) -> BTreeMap<&'static str, u64> {
+        self.restarts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Begins a watch.
+    pub(super) fn watch(&mut self, target: WatchTarget) {
+        let watch = ResourceWatch {
+            target,
+            client: self.client.clone(),
+            sender: self.sender.clone(),
             restarts: Arc::clone(&self.restarts),
             refused: self.refused.clone(),
             failures: 0,
             is_first: true,
             listing: None,
         };
-        self.tasks.spawn(follower.follow());
+        self.tasks.spawn(watch.run());
     }
 
-    /// What is seen next.
-    pub(super) async fn next(&mut self) -> Option<Seen> {
-        self.seen.recv().await
+    /// Waits for the next event. Cancel safe.
+    pub(super) async fn next(&mut self) -> Option<WatchEvent> {
+        self.events.recv().await
     }
 
-    /// What has been seen meanwhile, without waiting.
-    pub(super) fn try_next(&mut self) -> Option<Seen> {
-        self.seen.try_recv().ok()
+    /// Returns the next event if one is waiting.
+    pub(super) fn try_next(&mut self) -> Option<WatchEvent> {
+        self.events.try_recv().ok()
     }
 }
 
-struct Follower {
-    watched: Watched,
+/// The watch of one resource.
+struct ResourceWatch {
+    target: WatchTarget,
     client: Client,
-    queue: mpsc::Sender<Seen>,
+    sender: mpsc::Sender<WatchEvent>,
     restarts: Restarts,
-    refused: Refused,
-    /// How often it has failed since it last worked.
+    refused: RefusedResources,
+    /// The number of failures since it last worked.
     failures: u32,
-    /// Whether nothing has been handed on yet.
+    /// True if nothing has been handed on yet.
     is_first: bool,
-    /// What a list that is being read has shown up to now, unless it is the first.
-    listing: Option<Names>,
+    /// The names in the list that is being read, unless it is the first one.
+    listing: Option<ListedNames>,
 }
 
-impl Follower {
-    async fn follow(mut self) {
-        let kind = self.watched.kind;
-        let resource = kind.api_resource();
-        let api: Api<Object> = match &self.watched.namespace {
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-            None => Api::all_with(self.client.clone(), &resource),
-        };
-        let mut config = watcher::Config::default().page_size(PAGE);
-        config.field_selector.clone_from(&self.watched.fields);
-        config.label_selector.clone_from(&self.watched.labels);
-
-        let mut events = Box::pin(watcher::watcher(api, config));
+impl ResourceWatch {
+    async fn run(mut self) {
+        let mut events = Box::pin(watcher::watcher(self.api(), self.config()));
         let mut pause = PAUSE.0;
         loop {
             let next = events.next();
@@ -200,8 +197,8 @@ impl Follower {
                 self.works();
                 continue;
             };
-
             let Some(event) = event else { return };
+
             match event {
                 Ok(event) => {
                     // A list that only begins may fail as the last one did.
@@ -213,12 +210,9 @@ impl Follower {
                         return;
                     }
                 }
-                Err(error) if kind.is_optional() && is_absent(&error) => {
-                    // An API that is not installed has no objects, and refuses nothing.
+                Err(error) if self.target.kind.is_optional() && is_absent(&error) => {
                     self.works();
-                    if self.hand_on(Event::Init).await.is_err()
-                        || self.hand_on(Event::InitDone).await.is_err()
-                    {
+                    if self.hand_on_nothing().await.is_err() {
                         return;
                     }
                     tokio::time::sleep(ABSENT).await;
@@ -232,11 +226,26 @@ impl Follower {
         }
     }
 
-    async fn hand_on(&mut self, event: Event<Object>) -> Result<(), Over> {
-        let kind = self.watched.kind;
+    fn api(&self) -> Api<ObjectTree> {
+        let resource = self.target.kind.api_resource();
+        match &self.target.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        }
+    }
+
+    fn config(&self) -> watcher::Config {
+        let mut config = watcher::Config::default().page_size(PAGE);
+        config.field_selector.clone_from(&self.target.fields);
+        config.label_selector.clone_from(&self.target.labels);
+        config
+    }
+
+    async fn hand_on(&mut self, event: Event<ObjectTree>) -> Result<(), QueueClosed> {
+        let kind = self.target.kind;
         match event {
             Event::Init => {
-                self.listing = (!self.is_first).then(Names::default);
+                self.listing = (!self.is_first).then(ListedNames::default);
                 Ok(())
             }
             Event::InitApply(object) | Event::Apply(object) => {
@@ -244,27 +253,34 @@ impl Follower {
                 if let Some(listing) = &mut self.listing {
                     listing.insert(&object.name());
                 }
-                self.send(Seen::Applied(kind, Box::new(object))).await
+                self.send(WatchEvent::Applied(kind, Box::new(object))).await
             }
             Event::InitDone => {
                 self.is_first = false;
                 let listed = self.listing.take();
-                self.send(Seen::Listed(kind, listed)).await
+                self.send(WatchEvent::Listed(kind, listed)).await
             }
-            Event::Delete(object) => self.send(Seen::Gone(kind, object.name())).await,
+            Event::Delete(object) => self.send(WatchEvent::Deleted(kind, object.name())).await,
         }
     }
 
-    async fn send(&self, seen: Seen) -> Result<(), Over> {
-        self.queue.send(seen).await.map_err(|_| Over)
+    /// Hands on an empty list. An API that is not installed has no objects, and refuses nothing.
+    async fn hand_on_nothing(&mut self) -> Result<(), QueueClosed> {
+        self.hand_on(Event::Init).await?;
+        self.hand_on(Event::InitDone).await
     }
 
-    /// Notes a failure, and warns if the API server refuses. A watch that only has to be begun again is no news: the API
-    /// server ends each of them from time to time.
+    async fn send(&self, event: WatchEvent) -> Result<(), QueueClosed> {
+        self.sender.send(event).await.map_err(|_| QueueClosed)
+    }
+
+    /// Notes a failure, and warns if the API server refuses. A first failure is not worth a warning: the API server ends each
+    /// watch from time to time.
     fn failed(&mut self, error: &watcher::Error) {
         self.count_restart();
         self.failures += 1;
-        let resource = self.watched.kind.plural();
+        let resource = self.target.kind.plural();
+
         match refusal(error).filter(|_| self.failures > 1) {
             Some(why) if self.refused.insert(resource, &why) => {
                 tracing::warn!(
@@ -272,14 +288,14 @@ impl Follower {
                 );
             }
             _ => {
-                tracing::debug!(resource, error = causes(error), "the watch has to be begun again");
+                tracing::debug!(resource, error = causes(error), "the watch begins again");
             }
         }
     }
 
     fn works(&mut self) {
         self.failures = 0;
-        let resource = self.watched.kind.plural();
+        let resource = self.target.kind.plural();
         if self.refused.remove(resource) {
             tracing::info!("the API server no longer refuses {resource}");
         }
@@ -287,14 +303,14 @@ impl Follower {
 
     fn count_restart(&self) {
         let mut restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner);
-        *restarts.entry(self.watched.kind.plural()).or_default() += 1;
+        *restarts.entry(self.target.kind.plural()).or_default() += 1;
     }
 }
 
-/// The receiver is gone.
-struct Over;
+/// The receiver of events is gone.
+struct QueueClosed;
 
-/// Returns why the API server refuses, or nothing if it does not answer.
+/// Returns the reason of a refusal, or nothing if the API server does not answer.
 fn refusal(error: &watcher::Error) -> Option<String> {
     let (watcher::Error::InitialListFailed(error)
     | watcher::Error::WatchStartFailed(error)
@@ -302,12 +318,17 @@ fn refusal(error: &watcher::Error) -> Option<String> {
     else {
         return Some(causes(error));
     };
-    reach::is_news(error).then(|| match error {
+
+    if !reachability::deserves_warning(error) {
+        return None;
+    }
+    Some(match error {
         kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
         error => causes(error),
     })
 }
 
+/// Returns true if the cluster lacks the API.
 fn is_absent(error: &watcher::Error) -> bool {
     let (watcher::Error::InitialListFailed(kube::Error::Api(status))
     | watcher::Error::WatchStartFailed(kube::Error::Api(status))) = error

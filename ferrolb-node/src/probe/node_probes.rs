@@ -97,7 +97,7 @@ impl NodeProbes {
         match &status {
             ProbeStatus::Up => tracing::info!(%service, "the probe succeeds"),
             ProbeStatus::HeldDown => {
-                tracing::info!(%service, "the probe succeeds again, held down")
+                tracing::info!(%service, "the probe succeeds again, held down");
             }
             ProbeStatus::Down(error) => tracing::warn!(%service, "the probe fails: {error}"),
         }

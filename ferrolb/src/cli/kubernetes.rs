@@ -17,7 +17,7 @@ use super::{Failure, duration};
 #[derive(Clone, Debug, Args)]
 #[non_exhaustive]
 pub struct ClusterArgs {
-    /// How to reach the API server. Default: as KUBECONFIG says, or as a pod does.
+    /// Connect to the API server with this kubeconfig file. Default: that of KUBECONFIG, else the account of the pod.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// Namespace of the configuration. Default: that of the pod, else metallb-system.
@@ -29,11 +29,11 @@ pub struct ClusterArgs {
     /// Serve only Services of this spec.loadBalancerClass. Default: those without one.
     #[arg(long, value_name = "CLASS")]
     pub lb_class: Option<String>,
-    /// TCP port of /metrics, /livez and /readyz; 0 is none.
+    /// TCP port for /metrics, /livez and /readyz; 0 for none.
     #[arg(long, value_name = "PORT", default_value_t = 7472, env = "FERROLB_HTTP_PORT")]
     pub port: u16,
-    /// Address that this port is opened at. Default: all addresses of the controller's pod; of a speaker, which is in the
-    /// network of its host, METALLB_HOST, else 127.0.0.1.
+    /// Address to open this port at. Default: all addresses of the pod for a controller; METALLB_HOST, else 127.0.0.1, for
+    /// a speaker, which is in the network of its host.
     #[arg(long, value_name = "ADDRESS", env = "FERROLB_HTTP_ADDRESS")]
     pub bind_address: Option<IpAddr>,
     /// Name of the pod. Default: POD_NAME, else the host's name.
@@ -43,10 +43,10 @@ pub struct ClusterArgs {
     metallb: MetalLbArgs,
 }
 
-/// Arguments of MetalLB's that say nothing here: taken, and named in the log.
+/// Arguments of MetalLB's that have no meaning here. They are accepted, and named in the log.
 #[derive(Clone, Debug, Args)]
 struct MetalLbArgs {
-    /// The port of health probes: they are at --port here.
+    /// The port of health probes, which are at --port here.
     #[arg(long, hide = true)]
     health_probe_port: Option<u16>,
     #[arg(long, hide = true)]
@@ -62,7 +62,7 @@ struct MetalLbArgs {
 }
 
 impl MetalLbArgs {
-    /// The names of those that were given.
+    /// Returns the names of those that were given.
     fn given(&self) -> Vec<&'static str> {
         let given = [
             ("--health-probe-port", self.health_probe_port.is_some()),
@@ -80,22 +80,22 @@ impl MetalLbArgs {
 #[derive(Clone, Debug, Args)]
 #[non_exhaustive]
 pub struct ControllerArgs {
-    /// Where the cluster is, and what is served of it.
+    /// The cluster, and the Services that are served.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// How long the others wait for a leader that says nothing, such as 15s.
+    /// Time for which the others wait for a silent leader, such as 15s.
     #[arg(long, value_name = "TIME", default_value = "15s", env = "FERROLB_LEASE_DURATION", value_parser = duration)]
     pub lease_duration: Duration,
-    /// How long a leader goes on without having renewed the Lease; less than its duration.
+    /// Time for which a leader goes on without having renewed the Lease; less than its duration.
     #[arg(long, value_name = "TIME", default_value = "10s", env = "FERROLB_RENEW_DEADLINE", value_parser = duration)]
     pub renew_deadline: Duration,
-    /// The time between two tries to renew, or to take over.
+    /// Time between two attempts to renew the Lease, or to take over.
     #[arg(long, value_name = "TIME", default_value = "2s", env = "FERROLB_RETRY_PERIOD", value_parser = duration)]
     pub retry_period: Duration,
-    /// How long Services keep their addresses after the last pool is gone, such as 5m; 0 is not at all.
+    /// Time for which Services keep their addresses after the last pool is gone, such as 5m; 0 for none.
     #[arg(long, value_name = "TIME", default_value = grace::DEFAULT_GRACE_PERIOD, env = "FERROLB_POOL_GRACE_PERIOD", value_parser = duration)]
     pub pool_grace_period: Duration,
-    /// MetalLB's: validating webhooks are not served here.
+    /// MetalLB's. There are no validating webhooks here.
     #[arg(long, hide = true)]
     webhook_mode: Option<String>,
     #[arg(long, hide = true)]
@@ -115,7 +115,7 @@ pub struct ControllerArgs {
 }
 
 impl ControllerArgs {
-    /// The terms of the election.
+    /// Returns the times of the election, if they are in order.
     fn election(&self) -> Result<ElectionConfig, Failure> {
         let config = ElectionConfig {
             lease_duration: self.lease_duration,
@@ -171,47 +171,47 @@ impl ControllerArgs {
 #[derive(Clone, Debug, Args)]
 #[non_exhaustive]
 pub struct SpeakerArgs {
-    /// Where the cluster is, and what is served of it.
+    /// The cluster, and the Services that are served.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// Name of the Node to speak for.
+    /// Name of the Node whose Services to announce.
     #[arg(long, value_name = "NAME", env = "METALLB_NODE_NAME")]
     pub node_name: String,
-    /// Announce in spite of the label node.kubernetes.io/exclude-from-external-load-balancers.
+    /// Announce despite the label node.kubernetes.io/exclude-from-external-load-balancers.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set)]
     pub ignore_exclude_lb: bool,
-    /// What becomes of the routes when a signal ends this process.
+    /// Treatment of the routes when a signal ends this process.
     #[arg(long, value_enum, default_value_t, env = "FERROLB_ON_EXIT")]
     pub on_exit: OnExit,
-    /// How long routes are marked with GRACEFUL_SHUTDOWN (RFC 8326) in a drain, such as 10s.
+    /// Time for which a drain marks routes with GRACEFUL_SHUTDOWN (RFC 8326), such as 10s.
     #[arg(long, value_name = "TIME", default_value = "10s", env = "FERROLB_DRAIN_MARKED", value_parser = duration)]
     pub drain_marked: Duration,
-    /// How long they are withdrawn then, before the sessions end.
+    /// Time for which a drain then withdraws them, before the sessions end.
     #[arg(long, value_name = "TIME", default_value = "5s", env = "FERROLB_DRAIN_WITHDRAWN", value_parser = duration)]
     pub drain_withdrawn: Duration,
-    /// Drain the node while its Node has this annotation, with any value but false. A cordon never drains.
+    /// Drain the node while its Node has this annotation with any value except false. A cordon never drains.
     #[arg(long, value_name = "KEY", env = "FERROLB_DRAIN_ANNOTATION")]
     pub drain_annotation: Option<String>,
-    /// Drain the node while its Node has a taint of this key.
+    /// Drain the node while its Node has a taint with this key.
     #[arg(long, value_name = "KEY", env = "FERROLB_DRAIN_TAINT")]
     pub drain_taint: Option<String>,
-    /// How long at most between two writes of BGPNodeStatus; 1s at least.
+    /// Longest time between two writes of BGPNodeStatus; at least 1s.
     #[arg(long, value_name = "TIME", default_value = "60s", env = "FERROLB_HEARTBEAT", value_parser = heartbeat)]
     pub heartbeat: Duration,
-    /// MetalLB's name of --bind-address.
+    /// MetalLB's name for --bind-address.
     #[arg(long, hide = true, env = "METALLB_HOST", default_value = "")]
     host: HostAddress,
     #[command(flatten)]
     unused: UnusedSpeakerArgs,
 }
 
-/// Whole seconds, as the object has them.
+/// Parses a time in whole seconds, the unit of the object.
 fn heartbeat(text: &str) -> Result<Duration, String> {
     let whole = duration(text)?.as_secs();
     if whole == 0 { Err("expected 1s or more".into()) } else { Ok(Duration::from_secs(whole)) }
 }
 
-/// Arguments of MetalLB's speaker that say nothing here.
+/// Arguments of MetalLB's speaker that have no meaning here.
 #[derive(Clone, Debug, Args)]
 struct UnusedSpeakerArgs {
     #[arg(long, hide = true, env = "METALLB_BGP_DEBOUNCE_TIMEOUT")]
@@ -232,17 +232,17 @@ struct UnusedSpeakerArgs {
     frrk8s_secret_passthrough: bool,
 }
 
-/// What becomes of the routes when a signal ends the speaker.
+/// The treatment of the routes when a signal ends the speaker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 #[expect(clippy::exhaustive_enums, reason = "arguments of the binary, which is all that uses it")]
 pub enum OnExit {
-    /// Marked with GRACEFUL_SHUTDOWN, then withdrawn, then the sessions end with a Cease.
+    /// Mark the routes with GRACEFUL_SHUTDOWN, withdraw them, then end the sessions with a Cease.
     #[default]
     Drain,
-    /// The sessions end with a Cease at once.
+    /// End the sessions with a Cease at once.
     Withdraw,
-    /// Routers with graceful restart (RFC 4724) keep the routes until this process is back, 120 s at most; sessions
-    /// with others end with a Cease at once.
+    /// Let routers with graceful restart (RFC 4724) keep the routes until this process is back, for at most 120 s; end
+    /// sessions with others with a Cease at once.
     Restart,
 }
 
@@ -314,13 +314,13 @@ impl SpeakerArgs {
     }
 }
 
-/// Says which of MetalLB's arguments mean nothing here.
+/// Logs the arguments of MetalLB's that have no effect here.
 fn log_unused(names: impl IntoIterator<Item = &'static str>) {
     let names: Vec<_> = names.into_iter().collect();
     if !names.is_empty() {
         tracing::info!(
             arguments = names.join(" "),
-            "these arguments of MetalLB's mean nothing here"
+            "these arguments of MetalLB's have no effect here"
         );
     }
 }

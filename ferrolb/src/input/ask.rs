@@ -68,7 +68,7 @@ impl ProcessArgs {
         #[cfg(feature = "kubernetes")]
         if self.asks_cluster() {
             let kubeconfig = self.kubeconfig.as_ref();
-            let (known, looked_in) = ferrolb_kubernetes::objects(
+            let (known, looked_in) = ferrolb_kubernetes::list_cluster(
                 kubeconfig,
                 configuration.namespace.as_deref(),
                 configuration.config_map(),

@@ -45,7 +45,7 @@ async fn an_outage_is_a_line_when_it_begins_and_a_line_when_it_ends() {
     let leader = cluster.start_logged("controller", "a", &quick, &log("leader"));
     says(&log("leader"), "all objects have been listed").await;
     let standby = cluster.start_logged("controller", "b", &quick, &log("standby"));
-    says(&log("standby"), "another one leads").await;
+    says(&log("standby"), "another replica leads").await;
 
     let node = ["--node-name", "kube1", "--heartbeat", "1s", "--on-exit", "withdraw"];
     let speaker = cluster.start_logged("speaker", "s", &node, &log("speaker"));

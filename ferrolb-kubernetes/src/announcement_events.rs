@@ -2,39 +2,43 @@
 //!
 //! Owns their words, which are MetalLB's where it has them. The module of ServiceBGPStatus decides when there is one.
 
-use super::events::Told;
-use super::service_bgp_status::News;
+use super::events::EventContent;
+use super::service_bgp_status::AnnouncementChange;
 use lb_adapter::engine::Engine;
 use lb_adapter::model::ServiceKey;
 
 /// Returns the Service and its Event; nothing for a Service that is gone. `is_drained` is true if the node announces
 /// nothing because it is drained.
-pub(super) fn told(
-    news: News,
+pub(super) fn event(
+    change: AnnouncementChange,
     node: &str,
     engine: &Engine,
     is_drained: bool,
-) -> Option<(ServiceKey, Told)> {
-    let (key, reason, message) = match news {
-        News::Begun(key, peers) => {
+) -> Option<(ServiceKey, EventContent)> {
+    let (key, reason, message) = match change {
+        AnnouncementChange::Started(key, peers) => {
             let peers = peers.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             let message = format!("announcing from node {node:?} with protocol \"bgp\" to {peers}");
             (key, "nodeAssigned", message)
         }
-        News::Ended(key) => {
+        AnnouncementChange::Stopped(key) => {
             if !engine.has_service(&key) {
                 return None;
             }
-
-            let plan = engine.plan(node);
-            let gate = plan.and_then(|it| engine.not_announced(it, &key).into_iter().next());
-            let why = match gate {
-                _ if is_drained => ": the node is drained".to_owned(),
-                Some(gate) => format!(": {}", gate.reason),
-                None => String::new(),
-            };
+            let why = reason_not_announced(&key, node, engine, is_drained);
             (key, "nodeUnassigned", format!("no longer announcing from node {node:?}{why}"))
         }
     };
-    Some((key, Told { warning: false, reason, action: "Announce", message }))
+    Some((key, EventContent { is_warning: false, reason, action: "Announce", message }))
+}
+
+/// Returns the reason, after a colon, or nothing if none is known.
+fn reason_not_announced(key: &ServiceKey, node: &str, engine: &Engine, is_drained: bool) -> String {
+    if is_drained {
+        return ": the node is drained".to_owned();
+    }
+
+    let plan = engine.plan(node);
+    let gate = plan.and_then(|plan| engine.not_announced(plan, key).into_iter().next());
+    gate.map(|gate| format!(": {}", gate.reason)).unwrap_or_default()
 }

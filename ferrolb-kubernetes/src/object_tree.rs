@@ -1,7 +1,7 @@
-//! An object as the API server has it, while it is being read.
+//! An object as the API server has it, as a tree.
 //!
-//! Of what is listed and watched nothing else is made than this: the tree that [`lb_adapter::manifest`] reads, without
-//! what says nothing here. It lives until its row is made.
+//! Everything that is listed and watched is read in this form, the tree that [`lb_adapter::manifest`] reads, without the parts
+//! that mean nothing here. It lives until it has been decoded.
 
 use std::borrow::Cow;
 
@@ -13,33 +13,33 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::watch::ObjectName;
 use lb_adapter::config::Value;
 
-/// An object of whatever kind.
+/// An object of any kind.
 #[derive(Clone, Debug)]
-pub(super) struct Object {
-    /// What the client must know.
+pub(super) struct ObjectTree {
+    /// The fields that the client asks for.
     metadata: ObjectMeta,
-    /// All of it.
+    /// The whole object, with these fields.
     tree: Value,
 }
 
-impl Object {
-    /// Namespace and name.
+impl ObjectTree {
+    /// Returns its namespace and name.
     pub(super) fn name(&self) -> ObjectName {
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        (text(&self.metadata.namespace), text(&self.metadata.name))
+        let ObjectMeta { namespace, name, .. } = &self.metadata;
+        (namespace.clone().unwrap_or_default(), name.clone().unwrap_or_default())
     }
 
-    /// The value at the end of these keys.
+    /// Returns the value at the end of these keys.
     pub(super) fn get(&self, path: &[&str]) -> Option<&Value> {
         path.iter().try_fold(&self.tree, |value, key| value.get(key))
     }
 
-    /// The text at the end of these keys.
+    /// Returns the text at the end of these keys.
     pub(super) fn text(&self, path: &[&str]) -> Option<&str> {
         self.get(path)?.text()
     }
 
-    /// An annotation's value.
+    /// Returns the value of an annotation.
     pub(super) fn annotation(&self, name: &str) -> Option<&str> {
         self.text(&["metadata", "annotations", name])
     }
@@ -48,21 +48,23 @@ impl Object {
     pub(super) fn has_status_of(&self, manager: &str) -> bool {
         let writers = self.get(&["metadata", "managedFields"]).map_or(&[][..], Value::items);
         let (ours, others): (Vec<_>, Vec<_>) =
-            writers.iter().partition(|it| text_of(it, "manager") == manager);
+            writers.iter().partition(|writer| text_of(writer, "manager") == manager);
 
         // Times are in UTC and of one length, so that they compare as texts.
-        let Some(last) = ours.iter().map(|it| text_of(it, "time")).max() else { return false };
-        let mut others = others.iter().filter(|it| it.get("loadBalancer").is_some());
-        !others.any(|it| text_of(it, "time") > last)
+        let Some(last) = ours.iter().map(|writer| text_of(writer, "time")).max() else {
+            return false;
+        };
+        let mut others = others.iter().filter(|writer| writer.get("loadBalancer").is_some());
+        !others.any(|writer| text_of(writer, "time") > last)
     }
 
-    /// All of it.
+    /// Returns the whole object.
     pub(super) fn tree(&self) -> &Value {
         &self.tree
     }
 
-    /// Returns the object without what the API server and controllers add, such as its status and its version.
-    pub(super) fn into_said(self) -> Value {
+    /// Returns the object without the parts that the API server and controllers add, such as its status and its version.
+    pub(super) fn into_desired_state(self) -> Value {
         let mut tree = self.tree;
         tree.remove("status");
         if let Some(metadata) = tree.get_mut("metadata") {
@@ -78,7 +80,7 @@ fn text_of<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::text).unwrap_or_default()
 }
 
-impl<'de> Deserialize<'de> for Object {
+impl<'de> Deserialize<'de> for ObjectTree {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let tree = Value::deserialize(deserializer)?;
         let text = |key: &str| Some(tree.get("metadata")?.get(key)?.text()?.to_owned());
@@ -92,13 +94,13 @@ impl<'de> Deserialize<'de> for Object {
     }
 }
 
-impl Serialize for Object {
+impl Serialize for ObjectTree {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.tree.to_json().serialize(serializer)
     }
 }
 
-impl Resource for Object {
+impl Resource for ObjectTree {
     type DynamicType = ApiResource;
     type Scope = DynamicResourceScope;
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 
-use super::events::{self, Events};
+use super::events::{self, EventRecorder};
 use super::resource::Kind;
 use super::watch::ObjectId;
 use lb_adapter::config::Value;
@@ -15,21 +15,18 @@ use lb_adapter::config::{Diagnostic, selects_node};
 use lb_adapter::manifest::{ObjectKey, Options, refers};
 use lb_adapter::model::Labels;
 
-/// A configuration object.
-type Key = ObjectId;
-
 /// The objects with errors.
 #[derive(Debug)]
-pub(super) struct Problems {
-    all: BTreeMap<Key, Vec<Diagnostic>>,
-    scope: Scope,
+pub(super) struct ConfigProblems {
+    all: BTreeMap<ObjectId, Vec<Diagnostic>>,
+    scope: ProblemScope,
     /// The error of each object that the last Event about it reports.
-    told: BTreeMap<Key, String>,
+    reported: BTreeMap<ObjectId, String>,
 }
 
 /// The program that is concerned.
 #[derive(Debug)]
-enum Scope {
+enum ProblemScope {
     Controller,
     /// The speaker of a node with these labels, once they are known.
     Speaker(Option<Labels>),
@@ -37,16 +34,16 @@ enum Scope {
 
 /// Problems that have not been reported yet.
 #[derive(Debug, Default)]
-pub(super) struct News {
+pub(super) struct NewProblems {
     pub(super) warnings: Vec<Diagnostic>,
     pub(super) errors: Vec<Diagnostic>,
     /// Objects that are not in force as they are written, each with the reason for its Event.
     pub(super) invalid: Vec<(ObjectReference, String)>,
 }
 
-impl News {
+impl NewProblems {
     /// Reports them in the log, and as Events of the objects.
-    pub(super) fn tell(self, events: &mut Events) {
+    pub(super) fn report(self, events: &mut EventRecorder) {
         for warning in self.warnings {
             tracing::warn!("{warning}");
         }
@@ -54,29 +51,31 @@ impl News {
             tracing::error!("{error}");
         }
         for (object, problem) in self.invalid {
-            events.tell(object, events::invalid(problem));
+            events.publish(object, events::invalid(problem));
         }
     }
 }
 
-impl Problems {
+impl ConfigProblems {
+    /// No problems yet, for a controller.
     pub(super) fn of_controller() -> Self {
-        Self { all: BTreeMap::new(), scope: Scope::Controller, told: BTreeMap::new() }
+        Self { all: BTreeMap::new(), scope: ProblemScope::Controller, reported: BTreeMap::new() }
     }
 
+    /// No problems yet, for a speaker.
     pub(super) fn of_speaker() -> Self {
-        Self { scope: Scope::Speaker(None), ..Self::of_controller() }
+        Self { scope: ProblemScope::Speaker(None), ..Self::of_controller() }
     }
 
-    /// Replaces the errors by those that there are now.
-    pub(super) fn set(&mut self, all: BTreeMap<Key, Vec<Diagnostic>>) {
-        self.told.retain(|key, _| all.contains_key(key));
+    /// Replaces the errors.
+    pub(super) fn set(&mut self, all: BTreeMap<ObjectId, Vec<Diagnostic>>) {
+        self.reported.retain(|key, _| all.contains_key(key));
         self.all = all;
     }
 
     /// Notes the labels of the node. Returns true if they have changed.
     pub(super) fn set_node(&mut self, labels: &Labels) -> bool {
-        let Scope::Speaker(known) = &mut self.scope else { return false };
+        let ProblemScope::Speaker(known) = &mut self.scope else { return false };
         if known.as_ref() == Some(labels) {
             return false;
         }
@@ -87,18 +86,19 @@ impl Problems {
     /// Returns the errors that concern this program. `written` are all configuration objects.
     pub(super) fn concerning(
         &self,
-        written: &BTreeMap<Key, Value>,
-    ) -> BTreeMap<Key, Vec<Diagnostic>> {
+        written: &BTreeMap<ObjectId, Value>,
+    ) -> BTreeMap<ObjectId, Vec<Diagnostic>> {
         let concerns = self.all.iter().filter(|(key, _)| self.concerns(key, written));
         concerns.map(|(key, problems)| (key.clone(), problems.clone())).collect()
     }
 
-    fn concerns(&self, key: &Key, written: &BTreeMap<Key, Value>) -> bool {
+    /// Returns true if an error of this object concerns this program.
+    fn concerns(&self, key: &ObjectId, written: &BTreeMap<ObjectId, Value>) -> bool {
         let node = match &self.scope {
-            Scope::Controller => {
+            ProblemScope::Controller => {
                 return matches!(key.0, Kind::ConfigMap | Kind::IpAddressPool | Kind::Community);
             }
-            Scope::Speaker(node) => node.as_ref(),
+            ProblemScope::Speaker(node) => node.as_ref(),
         };
         let Some(tree) = written.get(key) else { return true };
         match key.0 {
@@ -116,15 +116,15 @@ impl Problems {
     /// concerned, one reports: the controller for pools and communities, the speakers for the rest.
     pub(super) fn invalid(
         &mut self,
-        concerning: &BTreeMap<Key, Vec<Diagnostic>>,
-        written: &BTreeMap<Key, Value>,
+        concerning: &BTreeMap<ObjectId, Vec<Diagnostic>>,
+        written: &BTreeMap<ObjectId, Value>,
     ) -> Vec<(ObjectReference, String)> {
-        let of_controller = matches!(self.scope, Scope::Controller);
+        let is_controller = matches!(self.scope, ProblemScope::Controller);
         let mut invalid = Vec::new();
         for (key, problems) in concerning {
             let is_pool = matches!(key.0, Kind::IpAddressPool | Kind::Community);
             // A user who may not read Secrets may well read Events.
-            if is_pool != of_controller || key.0 == Kind::Secret {
+            if is_pool != is_controller || key.0 == Kind::Secret {
                 continue;
             }
             let (Some(problem), Some(tree)) = (problems.first(), written.get(key)) else {
@@ -135,8 +135,8 @@ impl Problems {
                 "" => problem.message.clone(),
                 path => format!("{path}: {}", problem.message),
             };
-            if self.told.get(key) != Some(&message) {
-                self.told.insert(key.clone(), message.clone());
+            if self.reported.get(key) != Some(&message) {
+                self.reported.insert(key.clone(), message.clone());
                 invalid.push((reference(key, tree), message));
             }
         }
@@ -144,7 +144,7 @@ impl Problems {
     }
 }
 
-fn reference(key: &Key, tree: &Value) -> ObjectReference {
+fn reference(key: &ObjectId, tree: &Value) -> ObjectReference {
     let ObjectId(kind, (namespace, name)) = key;
     let (api_version, kind) = kind.type_meta();
     let uid = tree.get("metadata").and_then(|it| it.get("uid")).and_then(Value::text);
@@ -184,5 +184,5 @@ impl ObjectKey for ObjectId {
 }
 
 #[cfg(test)]
-#[path = "problems_tests.rs"]
+#[path = "config_problems_tests.rs"]
 mod tests;

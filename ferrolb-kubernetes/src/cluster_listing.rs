@@ -1,6 +1,7 @@
-//! What a cluster has, asked for once: for the commands that explain and compare.
+//! A listing of a cluster's objects, for the commands that explain and compare.
 //!
-//! The rights are those of whoever asks. Secrets are not asked for.
+//! Owns the search for the configuration, and the reading of session states from BGPNodeStatus. Requests have the rights of
+//! the user's account. Secrets are not listed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -11,7 +12,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use kube::api::ListParams;
 use kube::client::Body;
-use kube::core::{DynamicObject, TypeMeta};
+use kube::core::{DynamicObject, ObjectMeta, TypeMeta};
 use kube::{Api, Client};
 use serde_json::Value;
 
@@ -21,23 +22,22 @@ use super::resource::Kind;
 use ferrolb_node::{Error, causes};
 use lb_adapter::manifest::{CONFIG_MAP, Source};
 use lb_adapter::model::ServiceKey;
-use lb_adapter::recording::Known;
-use lb_adapter::recording::{SessionState, Unsent};
+use lb_adapter::recording::{Known, SessionState, Unsent};
 
 /// Objects in a page of a list.
 const PAGE: u32 = 500;
 
 /// The namespaces of MetalLB's manifests and of ours.
-const USUAL: [&str; 2] = ["metallb-system", "ferrolb-system"];
+const DEFAULT_NAMESPACES: [&str; 2] = ["metallb-system", "ferrolb-system"];
 
-/// Lists the objects of the cluster that a kubeconfig file names, or KUBECONFIG, or in which this is a pod. Its configuration
-/// is in the namespace that is named, or else in the first of these that has one: those in `meant`, the context's and the
-/// usual ones. Returns the namespaces that have been searched, too, if none of them has one.
+/// Lists the objects of the cluster of a kubeconfig file, of `KUBECONFIG`, or of this pod. Its configuration is in the given
+/// namespace, or else in the first of these that has one: those in `meant`, the context's and the default ones. If none of
+/// them has one, returns the namespaces that have been searched, too.
 ///
 /// # Errors
 ///
-/// The API server is not to be had, or refuses.
-pub fn objects(
+/// The API server is out of reach, or refuses.
+pub fn list_cluster(
     kubeconfig: Option<&PathBuf>,
     namespace: Option<&str>,
     config_map: &str,
@@ -70,11 +70,17 @@ pub fn objects(
 
 /// Returns the namespaces to search, the likeliest first. A context that names none has `default`, which means little.
 fn candidates(meant: &BTreeSet<String>, context: &str) -> Vec<String> {
-    let context = |wanted: bool| Some(context).filter(|it| (*it == "default") == wanted);
-    let all = meant.iter().map(String::as_str).chain(context(false)).chain(USUAL);
+    let mut all: Vec<&str> = meant.iter().map(String::as_str).collect();
+    if context == "default" {
+        all.extend(DEFAULT_NAMESPACES);
+        all.push(context);
+    } else {
+        all.push(context);
+        all.extend(DEFAULT_NAMESPACES);
+    }
 
     let mut namespaces: Vec<String> = Vec::new();
-    for namespace in all.chain(context(true)) {
+    for namespace in all {
         if !namespaces.iter().any(|known| known == namespace) {
             namespaces.push(namespace.to_owned());
         }
@@ -113,13 +119,13 @@ async fn configuration(
     }
 
     match refused {
-        // A namespace that may not be read may have the configuration.
+        // A namespace that may not be read may be the one with the configuration.
         Some(why) => Err(why),
         None => Ok((namespaces.first().cloned().unwrap_or_default(), Vec::new())),
     }
 }
 
-/// All objects of a resource, or the one of this name.
+/// Lists all objects of a resource, or the one of this name.
 async fn list(
     client: &Client,
     kind: Kind,
@@ -166,16 +172,12 @@ fn add(known: &mut Known, kind: Kind, objects: &[DynamicObject]) {
         object.types = Some(types.clone());
         object.metadata.managed_fields = None;
         if kind == Kind::ConfigMap {
-            // A recording has it under this name; the cluster may call it otherwise.
+            // Recordings use this name, whatever its name in the cluster.
             object.metadata.name = Some(CONFIG_MAP.to_owned());
         }
 
         if kind == Kind::Service {
-            let ingress = object.data["status"]["loadBalancer"]["ingress"].as_array();
-            let addresses = ingress.into_iter().flatten().filter_map(|it| it["ip"].as_str());
-            let addresses: Vec<IpAddr> = addresses.filter_map(|it| it.parse().ok()).collect();
-            let of = |text: &Option<String>| text.clone().unwrap_or_default();
-            let key = ServiceKey::new(of(&object.metadata.namespace), of(&object.metadata.name));
+            let (key, addresses) = holding(&object);
             known.held.insert(key, addresses);
         }
 
@@ -184,14 +186,27 @@ fn add(known: &mut Known, kind: Kind, objects: &[DynamicObject]) {
     }
 }
 
-/// How sessions stand, by what speakers say of themselves; where that cannot be read, nothing is known.
+/// Returns a Service and the addresses in its status.
+fn holding(service: &DynamicObject) -> (ServiceKey, Vec<IpAddr>) {
+    let ObjectMeta { namespace, name, .. } = &service.metadata;
+    let key = ServiceKey::new(
+        namespace.as_deref().unwrap_or_default(),
+        name.as_deref().unwrap_or_default(),
+    );
+
+    let ingress = service.data["status"]["loadBalancer"]["ingress"].as_array();
+    let addresses = ingress.into_iter().flatten().filter_map(|entry| entry["ip"].as_str());
+    (key, addresses.filter_map(|address| address.parse().ok()).collect())
+}
+
+/// Returns the states of sessions, as speakers report them; those that cannot be read are missing.
 async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String), SessionState> {
     let resource = Kind::BgpNodeStatus.api_resource();
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     let nodes = match answered(api.list(&ListParams::default())).await {
         Ok(nodes) => nodes.items,
         Err(error) => {
-            tracing::warn!(error = causes(&error), "how sessions stand is not known");
+            tracing::warn!(error = causes(&error), "the states of sessions are unknown");
             return BTreeMap::new();
         }
     };
@@ -206,55 +221,66 @@ async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String)
             tracing::warn!(
                 node = name,
                 last,
-                "the speaker does not report: how its sessions stand is not known"
+                "the speaker does not report: the states of its sessions are unknown"
             );
             continue;
         }
 
         for session in status["sessions"].as_array().into_iter().flatten() {
             let peer = session["address"].as_str().unwrap_or_default().to_owned();
-            let up = session["established"] == true;
-            let reason = session["lastError"].as_str().filter(|_| !up).map(str::to_owned);
-            let mut state = SessionState::new(up, reason);
-            state.bfd_problem = session["bfdProblem"].as_str().map(str::to_owned);
-            note_unsendable(&mut state, session);
-            sessions.insert((name.to_owned(), peer), state);
+            sessions.insert((name.to_owned(), peer), session_state(session));
         }
     }
     sessions
 }
 
+/// Returns the state of a session, as its speaker reports it.
+fn session_state(session: &Value) -> SessionState {
+    let is_up = session["established"] == true;
+    let reason = session["lastError"].as_str().filter(|_| !is_up);
+
+    let mut state = SessionState::new(is_up, reason.map(str::to_owned));
+    state.bfd_problem = session["bfdProblem"].as_str().map(str::to_owned);
+    note_unsendable(&mut state, session);
+    state
+}
+
 /// Notes the routes and families that a session does not carry, as its speaker reports them.
 fn note_unsendable(state: &mut SessionState, session: &Value) {
-    let families = session["families"].as_array();
-    state.families = families.map(|families| {
-        families.iter().filter_map(|family| family.as_str().map(str::to_owned)).collect()
-    });
+    if let Some(families) = session["families"].as_array() {
+        let names = families.iter().filter_map(|family| family.as_str().map(str::to_owned));
+        state.families = Some(names.collect());
+    }
+
     for route in session["unsendableRoutes"].as_array().into_iter().flatten() {
         let prefix = route["prefix"].as_str().and_then(|prefix| prefix.parse().ok());
         if let (Some(prefix), Some(reason)) = (prefix, route["reason"].as_str()) {
             state.unsendable.insert(prefix, Unsent::told(reason));
         }
     }
+
     let all = session["unsendable"].as_u64().unwrap_or(0);
     state.unlisted =
         usize::try_from(all).unwrap_or(usize::MAX).saturating_sub(state.unsendable.len());
 }
 
-/// The time by the clock of the API server, which is a machine of the cluster as those of the speakers are, and need not
-/// agree with this one; by the clock here where it does not say.
+/// Returns the time by the clock of the API server, which is closer to the clocks of the speakers than the local one; by the
+/// local clock if its response has no time.
 async fn time_of_server(client: &Client) -> Timestamp {
     let Ok(request) = http::Request::get("/version").body(Body::empty()) else {
         return Timestamp::now();
     };
-    let answer = answered(client.send(request)).await;
-    let date = answer.ok().and_then(|it| {
-        let date = it.headers().get(http::header::DATE)?.to_str().ok()?;
-        rfc2822::parse(date).ok()
-    });
-    date.map_or_else(Timestamp::now, |date| date.timestamp())
+    match answered(client.send(request)).await {
+        Ok(response) => time_of(&response).unwrap_or_else(Timestamp::now),
+        Err(_) => Timestamp::now(),
+    }
+}
+
+fn time_of(response: &http::Response<Body>) -> Option<Timestamp> {
+    let date = response.headers().get(http::header::DATE)?.to_str().ok()?;
+    Some(rfc2822::parse(date).ok()?.timestamp())
 }
 
 #[cfg(test)]
-#[path = "objects_tests.rs"]
+#[path = "cluster_listing_tests.rs"]
 mod tests;

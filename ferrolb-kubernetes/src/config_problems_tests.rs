@@ -3,57 +3,56 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::mirror::Mirror;
+use crate::object_cache::ObjectCache;
 use crate::resource::Kind;
-use crate::watch::Seen;
-use lb_adapter::engine::Change;
+use crate::watch::WatchEvent;
 use lb_adapter::model::Config;
 
 const SPACE: &str = "metallb-system";
 
-fn seen(kind: Kind, mut object: Value) -> Seen {
+fn seen(kind: Kind, mut object: Value) -> WatchEvent {
     let (api_version, name) = kind.type_meta();
     object["apiVersion"] = json!(api_version);
     object["kind"] = json!(name);
-    Seen::Applied(kind, Box::new(serde_json::from_value(object).unwrap()))
+    WatchEvent::Applied(kind, Box::new(serde_json::from_value(object).unwrap()))
 }
 
-fn object(kind: Kind, name: &str, spec: &Value) -> Seen {
+fn object(kind: Kind, name: &str, spec: &Value) -> WatchEvent {
     seen(kind, json!({"metadata": {"namespace": SPACE, "name": name, "uid": name}, "spec": spec}))
 }
 
 /// Returns a pool with the year in which it was made.
-fn pool(name: &str, created: &str, addresses: &str) -> Seen {
+fn pool(name: &str, created: &str, addresses: &str) -> WatchEvent {
     let created = format!("{created}-01-01T00:00:00Z");
     let metadata = json!({"namespace": SPACE, "name": name, "creationTimestamp": created});
     seen(Kind::IpAddressPool, json!({"metadata": metadata, "spec": {"addresses": [addresses]}}))
 }
 
-fn peer(name: &str, node: &str, more: &Value) -> Seen {
+fn peer(name: &str, node: &str, more: &Value) -> WatchEvent {
     let mut spec = json!({"myASN": 64636, "peerASN": 64635, "peerAddress": format!("192.0.2.{}", name.len()),
         "nodeSelectors": [{"matchLabels": {"kubernetes.io/hostname": node}}]});
     spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     object(Kind::BgpPeer, name, &spec)
 }
 
-fn secret(type_: &str, password: &str) -> Seen {
+fn secret(type_: &str, password: &str) -> WatchEvent {
     let metadata = json!({"namespace": SPACE, "name": "tor"});
     let secret = json!({"metadata": metadata, "type": type_, "stringData": {"password": password}});
     seen(Kind::Secret, secret)
 }
 
-fn node(rack: &str) -> Seen {
+fn node(rack: &str) -> WatchEvent {
     let labels = json!({"kubernetes.io/hostname": "n1", "rack": rack});
     let node = json!({"metadata": {"name": "n1", "labels": labels}});
-    Seen::Applied(Kind::Node, Box::new(serde_json::from_value(node).unwrap()))
+    WatchEvent::Applied(Kind::Node, Box::new(serde_json::from_value(node).unwrap()))
 }
 
-fn gone(kind: Kind, name: &str) -> Seen {
-    Seen::Gone(kind, (SPACE.to_owned(), name.to_owned()))
+fn gone(kind: Kind, name: &str) -> WatchEvent {
+    WatchEvent::Deleted(kind, (SPACE.to_owned(), name.to_owned()))
 }
 
 /// A program that has listed a cluster without configuration objects, and the configuration that it puts in force.
-struct Program(Mirror, Config);
+struct Program(ObjectCache, Config);
 
 impl Program {
     fn speaker() -> Self {
@@ -67,18 +66,18 @@ impl Program {
     }
 
     fn of(kinds: Vec<Kind>) -> Self {
-        let mut mirror = Mirror::new(SPACE, kinds.clone());
+        let mut cache = ObjectCache::new(SPACE, kinds.clone());
         for kind in kinds {
-            mirror.take(Seen::Listed(kind, None));
+            cache.take(WatchEvent::Listed(kind, None));
         }
-        Self(mirror, Config::default())
+        Self(cache, Config::default())
     }
 
-    fn see(&mut self, all: impl IntoIterator<Item = Seen>) -> &mut Self {
+    fn see(&mut self, all: impl IntoIterator<Item = WatchEvent>) -> &mut Self {
         for seen in all {
             self.0.take(seen);
         }
-        if let Some(Change::Config(config)) = self.0.settle() {
+        if let Some(config) = self.0.settle() {
             self.1 = Config::clone(&config);
         }
         self
@@ -94,7 +93,12 @@ impl Program {
 
     /// Returns the objects with errors.
     fn errors(&self) -> Vec<String> {
-        self.0.state().errors.iter().map(|it| it.file.replace("metallb-system/", "")).collect()
+        self.0
+            .config_status()
+            .errors
+            .iter()
+            .map(|it| it.file.replace("metallb-system/", ""))
+            .collect()
     }
 }
 
@@ -145,7 +149,7 @@ fn the_labels_of_the_node_decide_whose_business_an_error_is() {
 #[test]
 fn the_controller_is_content_where_metallbs_is() {
     let with_secret = json!({"passwordSecret": {"name": "tor"}});
-    let cases: [(Vec<Seen>, &str); 4] = [
+    let cases: [(Vec<WatchEvent>, &str); 4] = [
         (vec![secret("Opaque", "x"), peer("tor", "n1", &with_secret)], "BGPPeer tor"),
         (vec![peer("tor", "n1", &json!({"bfdProfile": "no"}))], "BGPPeer tor"),
         (
@@ -155,13 +159,16 @@ fn the_controller_is_content_where_metallbs_is() {
         (vec![peer("tor", "n2", &json!({"holdTime": "1s"}))], ""),
     ];
     for (objects, told) in cases {
-        let again = |seen: &Seen| match seen {
-            Seen::Applied(kind, object) => Seen::Applied(*kind, object.clone()),
+        let again = |seen: &WatchEvent| match seen {
+            WatchEvent::Applied(kind, object) => WatchEvent::Applied(*kind, object.clone()),
             _ => unreachable!(),
         };
         let mut controller = Program::controller();
         controller.see(
-            objects.iter().map(again).filter(|it| !matches!(it, Seen::Applied(Kind::Secret, _))),
+            objects
+                .iter()
+                .map(again)
+                .filter(|it| !matches!(it, WatchEvent::Applied(Kind::Secret, _))),
         );
         assert_eq!(controller.errors(), [""; 0], "{told}");
         let mut speaker = Program::speaker();
@@ -223,7 +230,7 @@ fn an_error_that_comes_back_after_another_one_has_an_event_again() {
     let mut controller = Program::controller();
     for addresses in ["10.0.0.0/33", "10.0.0.0/34", "10.0.0.0/33"] {
         controller.see([pool("a", "2024", addresses)]);
-        let events = controller.0.news().invalid;
+        let events = controller.0.take_new_problems().invalid;
         assert_eq!(events.len(), 1, "{addresses}: {events:?}");
     }
 }
@@ -272,7 +279,7 @@ fn a_config_map_is_in_force_as_a_whole_or_not_at_all() {
     // Nor do resources take the place of one that is broken.
     controller.see([map(&broken), pool("resource", "2020", "10.0.1.0/24")]);
     assert_eq!((controller.pools(), controller.errors().len()), (vec![], 2));
-    assert!(!controller.0.state().loaded);
+    assert!(!controller.0.config_status().loaded);
     controller.see([map(good)]);
     assert_eq!((controller.pools(), controller.errors()), (vec!["a"], vec![]));
     controller.see([map(&broken)]);

@@ -1,10 +1,20 @@
 //! The writer at the API server of the tests, in virtual time.
 
+use kube::Client;
 use proptest::prelude::*;
 use serde_json::json;
 use test_apiserver::{ApiServer, Fault};
 
+use super::super::resource::Kind;
 use super::*;
+use lb_adapter::model::ServiceKey;
+
+const AT_ONCE: usize = 16;
+const LIMITS: Limits = Limits {
+    at_once: AT_ONCE,
+    spacing: Duration::ZERO,
+    pause: (Duration::from_millis(200), Duration::from_secs(15)),
+};
 
 const SERVICES: usize = 60;
 
@@ -21,12 +31,11 @@ fn status(number: u32) -> Value {
 /// A writer, and what the Services should say.
 struct Fixture {
     server: ApiServer,
-    writer: Writer,
+    client: Client,
+    writer: StatusWriter<ServiceKey, u32>,
     wanted: BTreeMap<ServiceKey, u32>,
     /// What was written last, by what the API server answered.
     written: BTreeMap<ServiceKey, u32>,
-    /// What the write under way says.
-    given: BTreeMap<ServiceKey, u32>,
     turns: usize,
 }
 
@@ -39,9 +48,9 @@ impl Fixture {
                 "spec": {"type": "LoadBalancer", "ports": [{"port": 25}]}}));
         }
         let client = Client::new(server.service("admin"), "default");
-        let writer = Writer::new(client, "test");
-        let (wanted, written, given) = Default::default();
-        Self { server, writer, wanted, written, given, turns: 0 }
+        let writer = StatusWriter::new(LIMITS);
+        let (wanted, written) = Default::default();
+        Self { server, client, writer, wanted, written, turns: 0 }
     }
 
     fn want(&mut self, number: usize, value: u32) {
@@ -50,11 +59,20 @@ impl Fixture {
     }
 
     fn begin(&mut self) {
-        let Self { writer, wanted, written, given, .. } = self;
+        let Self { client, writer, wanted, written, .. } = self;
         writer.begin(|key| {
-            let value = *wanted.get(key)?;
-            given.insert(key.clone(), value);
-            (written.get(key) != Some(&value)).then(|| status(value))
+            let Some(value) = wanted.get(key).copied() else { return Decision::Skip };
+            if written.get(key) == Some(&value) {
+                return Decision::Skip;
+            }
+
+            let resource = Kind::Service.api_resource();
+            let api = Api::namespaced_with(client.clone(), &key.namespace, &resource);
+            let name = key.name.clone();
+            Decision::Write(async move {
+                patch_status(&api, "test", &name, status(value)).await?;
+                Ok(value)
+            })
         });
     }
 
@@ -64,8 +82,8 @@ impl Fixture {
             self.begin();
             self.turns += 1;
             let Ok(ended) = tokio::time::timeout(time, self.writer.next()).await else { return };
-            if let Some((key, Written::Done(_))) = ended {
-                self.written.insert(key.clone(), self.given[&key]);
+            if let Some((key, Outcome::Done(value))) = ended {
+                self.written.insert(key, value);
             }
         }
     }
@@ -81,7 +99,7 @@ async fn services_that_lack_nothing_take_no_place() {
         }
     }
     fixture.begin();
-    assert!(fixture.writer.is_busy(&key(SERVICES - 1)), "in the first turn, after all others");
+    assert!(fixture.writer.is_writing(&key(SERVICES - 1)), "in the first turn, after all others");
     fixture.turn_for(Duration::from_secs(60)).await;
     assert_eq!(fixture.written, fixture.wanted);
     assert_eq!(fixture.turns, 2);
@@ -103,7 +121,7 @@ async fn a_service_that_never_can_be_written_keeps_no_other_waiting() {
     let rest = fixture.wanted.len() - lost.len();
     while fixture.written.len() < rest {
         // Changes of their objects end their pauses.
-        lost.iter().for_each(|key| fixture.writer.seen(key));
+        lost.iter().for_each(|key| fixture.writer.observed(key));
         fixture.turn_for(Duration::from_millis(1)).await;
         assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", fixture.written);
     }
@@ -121,7 +139,7 @@ async fn a_conflict_is_tried_again_after_a_pause_or_when_the_service_is_seen() {
     fixture.writer.mark(&key(0));
     fixture.turn_for(Duration::from_millis(50)).await;
     assert_eq!(patches(&fixture.server), 1);
-    fixture.writer.seen(&key(0));
+    fixture.writer.observed(&key(0));
     fixture.turn_for(Duration::from_millis(50)).await;
     assert_eq!(patches(&fixture.server), 2);
     // The watch has nothing to show.
@@ -138,7 +156,7 @@ async fn a_service_that_is_gone_is_not_looked_at() {
     fixture.writer.forget(&key(0));
     fixture.turn_for(Duration::from_secs(60)).await;
     assert_eq!(fixture.written.keys().collect::<Vec<_>>(), [&key(1)]);
-    assert!(fixture.writer.due.is_empty() && fixture.writer.queued.is_empty());
+    assert!(fixture.writer.queue.is_empty() && fixture.writer.is_idle());
 }
 
 #[derive(Clone, Debug)]
@@ -175,7 +193,7 @@ async fn run(steps: Vec<Step>) {
         match step {
             Step::Want(number, value) => fixture.want(number, value),
             Step::Mark(number) => fixture.writer.mark(&key(number)),
-            Step::Seen(number) => fixture.writer.seen(&key(number)),
+            Step::Seen(number) => fixture.writer.observed(&key(number)),
             Step::MarkAll => (0..SERVICES).for_each(|it| fixture.writer.mark(&key(it))),
             Step::Forget(number) => {
                 fixture.wanted.remove(&key(number));
@@ -199,8 +217,8 @@ async fn run(steps: Vec<Step>) {
     }
     // A turn begins all that it may, and each write or pause that ends is one more.
     assert!(fixture.turns <= 3 * SERVICES + 2 * faults + 2, "{} turns", fixture.turns);
-    let Writer { due, queued, failed, paused, busy, tasks, .. } = &fixture.writer;
-    let left = due.len() + queued.len() + failed.len() + paused.len() + busy.len() + tasks.len();
+    let StatusWriter { entries, queue, waiting, tasks, .. } = &fixture.writer;
+    let left = entries.len() + queue.len() + waiting.len() + tasks.len();
     assert_eq!(left, 0, "nothing is remembered of what is done");
 }
 

@@ -7,9 +7,9 @@ use tracing::subscriber::DefaultGuard;
 
 /// The log of this thread.
 #[derive(Clone, Default)]
-pub(super) struct Logged(Arc<Mutex<Vec<u8>>>);
+pub(super) struct TestLog(Arc<Mutex<Vec<u8>>>);
 
-impl Logged {
+impl TestLog {
     /// Collects everything from now on, until the guard is dropped.
     pub(super) fn begin() -> (Self, DefaultGuard) {
         let log = Self::default();
@@ -35,7 +35,7 @@ impl Logged {
     }
 }
 
-impl Write for Logged {
+impl Write for TestLog {
     fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().write(octets)
     }

@@ -1,0 +1,163 @@
+//! The sessions of a speaker's node, and the routes that they are given.
+//!
+//! Owns how a plan and its changes reach the sessions, and the rule by which a Service counts as announced to a peer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bgp_session::{GracefulShutdown, IpNet, Route};
+use tokio::sync::Notify;
+
+use ferrolb_node::metrics;
+use ferrolb_node::metrics::SessionSample;
+use ferrolb_node::sessions::{
+    DesiredSession, SessionKey, Sessions, SourceAddresses, desired_sessions,
+};
+use lb_adapter::engine::Engine;
+use lb_adapter::model::ServiceKey;
+use lb_adapter::planner::{Plan, PlannedRoute, RouteKey};
+
+/// Announces the routes of one node's plan.
+pub(super) struct Announcer {
+    node: String,
+    sessions: Sessions,
+    sources: SourceAddresses,
+    /// The terms and routes that the sessions were given.
+    desired: BTreeMap<SessionKey, DesiredSession>,
+    /// Notified when something happens at a session.
+    changed: Arc<Notify>,
+}
+
+impl Announcer {
+    /// No sessions yet. `changed` is notified when something happens at one.
+    pub(super) fn new(node: &str, changed: Arc<Notify>) -> Self {
+        Self {
+            node: node.to_owned(),
+            sessions: Sessions::new(Arc::clone(&changed)),
+            sources: SourceAddresses::default(),
+            desired: BTreeMap::new(),
+            changed,
+        }
+    }
+
+    /// Brings all sessions and their routes in line with the plan.
+    pub(super) async fn reconcile(&mut self, engine: &Engine) {
+        self.desired = desired_sessions(engine, &mut self.sources);
+        for (session, error) in self.sessions.apply(&self.desired).await {
+            tracing::error!("no session of {session}: {error}");
+        }
+    }
+
+    /// Announces and withdraws the routes that have changed. Returns true if any session has other routes than before.
+    pub(super) async fn update_routes(
+        &mut self,
+        engine: &Engine,
+        routes: BTreeSet<RouteKey>,
+    ) -> bool {
+        let Some(plan) = engine.plan(&self.node) else { return false };
+        let sessions = change_routes(plan, routes, &mut self.desired);
+        for key in &sessions {
+            if let Some(desired) = self.desired.get(key) {
+                self.sessions.announce(key, &desired.routes).await;
+            }
+        }
+        !sessions.is_empty()
+    }
+
+    /// Looks at the sessions after a change. Returns the Services that can be announced to other peers than before.
+    pub(super) async fn look(&mut self, engine: &Engine) -> BTreeSet<ServiceKey> {
+        let changed = self.sessions.refresh_unsendable(false).await;
+        match engine.plan(&self.node) {
+            Some(plan) => services_of(plan, &changed),
+            None => BTreeSet::new(),
+        }
+    }
+
+    /// Returns the names of the peers that a Service is announced to, without those whose session cannot carry any of its
+    /// routes.
+    pub(super) fn peers_of(&self, plan: &Plan, key: &ServiceKey) -> BTreeSet<String> {
+        let mut peers = BTreeSet::new();
+        for (at, prefix) in plan.announced(key) {
+            let Some(peer) = plan.peers.get(*at) else { continue };
+            let session = SessionKey::new(plan.node(), &peer.peer.name);
+            let unsendable = self.sessions.unsendable(&session);
+            if unsendable.binary_search_by_key(prefix, |route| route.prefix).is_err() {
+                peers.insert(peer.peer.name.clone());
+            }
+        }
+        peers
+    }
+
+    /// Returns true if there is no session.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// Returns the sessions as metrics and the status have them.
+    pub(super) fn samples(&self, engine: &Engine) -> Vec<SessionSample> {
+        metrics::session_samples(engine, &self.sessions, &self.node)
+    }
+
+    /// Drains all sessions and ends them. Dropping the future calls that off.
+    pub(super) fn drain(
+        &self,
+        procedure: &GracefulShutdown,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        self.sessions.drain(procedure)
+    }
+
+    /// Begins again without sessions, after all of them have ended.
+    pub(super) fn reset(&mut self) {
+        self.sessions = Sessions::new(Arc::clone(&self.changed));
+        self.desired.clear();
+    }
+
+    /// Ends all sessions in a way that lets routers keep the routes.
+    pub(super) async fn close_for_restart(&mut self) {
+        self.sessions.close_for_restart("ferrolb is restarting").await;
+    }
+
+    /// Ends all sessions.
+    pub(super) async fn shut_down(&mut self) {
+        self.sessions.shutdown("ferrolb is stopping").await;
+    }
+}
+
+/// Applies the changes of a plan to the routes of the sessions. Returns the sessions whose routes have changed.
+fn change_routes(
+    plan: &Plan,
+    changed: BTreeSet<RouteKey>,
+    desired: &mut BTreeMap<SessionKey, DesiredSession>,
+) -> BTreeSet<SessionKey> {
+    let mut touched = BTreeSet::new();
+    for (at, prefix) in changed {
+        let Some(peer) = plan.peers.get(at) else { continue };
+        let key = SessionKey::new(plan.node(), &peer.peer.name);
+        let Some(session) = desired.get_mut(&key) else { continue };
+
+        match peer.routes.get(&prefix) {
+            Some(route) => {
+                let attributes = Arc::clone(route.attributes());
+                session.routes.insert(Route::with_attributes(prefix, attributes));
+            }
+            None => drop(session.routes.remove(&prefix)),
+        }
+        touched.insert(key);
+    }
+    touched
+}
+
+/// Returns the Services to which these routes of sessions belong.
+fn services_of(
+    plan: &Plan,
+    changed: &BTreeMap<SessionKey, BTreeSet<IpNet>>,
+) -> BTreeSet<ServiceKey> {
+    let mut services = BTreeSet::new();
+    for (session, prefixes) in changed {
+        for peer in plan.peers.iter().filter(|peer| peer.peer.name == session.peer) {
+            let routes = prefixes.iter().filter_map(|prefix| peer.routes.get(prefix));
+            services.extend(routes.flat_map(PlannedRoute::services).cloned());
+        }
+    }
+    services
+}

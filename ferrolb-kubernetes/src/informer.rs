@@ -1,0 +1,136 @@
+//! The view of the cluster that the controller and a speaker share: watches, cache, and the settling of events.
+//!
+//! ```text
+//! Watches ──► next ──► take ──► Update, for the engine ... no event waits ──► settle ──► Config
+//! ```
+//!
+//! Owns the order of events, and knows when everything has been listed. What a program makes of an update is its own affair.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use kube::Client;
+use tokio::sync::Notify;
+
+use super::events::EventRecorder;
+use super::object_cache::{ConfigStatus, ObjectCache, ObjectCounts, Update};
+use super::resource::WatchTarget;
+use super::watch::{WatchEvent, Watches};
+use ferrolb_node::metrics::{ApiSample, ConfigSample};
+use lb_adapter::engine::Engine;
+use lb_adapter::model::Config;
+
+/// The watches of a cluster and the cache behind them.
+pub(super) struct Informer {
+    watches: Watches,
+    cache: ObjectCache,
+    has_synced: bool,
+    /// The time at which a configuration was last put in force, in seconds of Unix time.
+    loaded_at: Option<f64>,
+}
+
+/// The result of [`Informer::settle`].
+pub(super) struct Settled {
+    /// The configuration, if it has changed and is valid.
+    pub(super) config: Option<Arc<Config>>,
+    /// True if the state of the configuration has changed.
+    pub(super) has_new_status: bool,
+}
+
+impl Informer {
+    /// Begins to watch these targets, for a configuration in this namespace. `changed` is notified when the
+    /// [refused](Self::refused) resources change.
+    pub(super) fn new(
+        client: Client,
+        namespace: &str,
+        targets: Vec<WatchTarget>,
+        changed: Arc<Notify>,
+    ) -> Self {
+        let cache = ObjectCache::new(namespace, targets.iter().map(|target| target.kind));
+        let mut watches = Watches::new(client, changed);
+        for target in targets {
+            watches.watch(target);
+        }
+        Self { watches, cache, has_synced: false, loaded_at: None }
+    }
+
+    /// Begins to watch a target that is not part of the view: [`has_synced`](Self::has_synced) does not wait for it, and its
+    /// events are not for [`take`](Self::take).
+    pub(super) fn watch_beside(&mut self, target: WatchTarget) {
+        self.watches.watch(target);
+    }
+
+    /// Waits for the next event. Cancel safe.
+    pub(super) async fn next(&mut self) -> Option<WatchEvent> {
+        self.watches.next().await
+    }
+
+    /// Returns the next event if one is waiting.
+    pub(super) fn try_next(&mut self) -> Option<WatchEvent> {
+        self.watches.try_next()
+    }
+
+    /// Returns deletions that the watch has missed, as a list shows by what it lacks. They come before the event itself.
+    pub(super) fn missed_deletions(&self, event: &WatchEvent, engine: &Engine) -> Vec<WatchEvent> {
+        let WatchEvent::Listed(kind, Some(listed)) = event else { return Vec::new() };
+        let missing = self.cache.missing(*kind, listed, engine);
+        missing.into_iter().map(|name| WatchEvent::Deleted(*kind, name)).collect()
+    }
+
+    /// Takes in an event. Returns the update for the engine, if there is one.
+    pub(super) fn take(&mut self, event: WatchEvent) -> Option<Update> {
+        self.cache.take(event)
+    }
+
+    /// Reads the configuration, when no event is waiting, and reports its new problems.
+    pub(super) fn settle(&mut self, events: &mut EventRecorder) -> Settled {
+        let before = self.cache.config_status().clone();
+        let config = self.cache.settle();
+        self.cache.take_new_problems().report(events);
+        Settled { config, has_new_status: *self.cache.config_status() != before }
+    }
+
+    /// Notes that everything has been listed. Returns true the first time that this is so.
+    pub(super) fn note_synced(&mut self) -> bool {
+        if self.has_synced || !self.cache.is_complete() {
+            return false;
+        }
+        self.has_synced = true;
+        true
+    }
+
+    /// Notes that a configuration is put in force.
+    pub(super) fn note_loaded(&mut self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+        self.loaded_at = now.map(|since| since.as_secs_f64());
+        tracing::info!("the configuration has been loaded");
+    }
+
+    /// Returns true if everything has been listed once.
+    pub(super) fn has_synced(&self) -> bool {
+        self.has_synced
+    }
+
+    /// Returns the state of the configuration.
+    pub(super) fn config_status(&self) -> &ConfigStatus {
+        self.cache.config_status()
+    }
+
+    /// Returns the resources that the API server refuses to list or to watch, each with its reason.
+    pub(super) fn refused(&self) -> BTreeMap<&'static str, String> {
+        self.watches.refused()
+    }
+
+    /// Returns the metrics of the configuration.
+    pub(super) fn config_sample(&self) -> ConfigSample {
+        let status = self.cache.config_status();
+        ConfigSample::new(status.loaded, status.is_stale(), self.loaded_at)
+    }
+
+    /// Returns the metrics of the API server, with the number of writes that failed.
+    pub(super) fn api_sample(&self, failed_writes: u64) -> ApiSample {
+        let ObjectCounts { updates, refused } = self.cache.counts();
+        ApiSample::new(updates, refused + failed_writes, self.watches.restarts())
+    }
+}

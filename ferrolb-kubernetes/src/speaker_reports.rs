@@ -1,0 +1,57 @@
+//! The objects in which a speaker reports what its node does, and its Events.
+
+use kube::Client;
+use serde_json::Value;
+
+use super::SpeakerOptions;
+use super::configuration_state::ConfigurationState;
+use super::events::EventRecorder;
+use super::node_status;
+use super::object_tree::ObjectTree;
+use super::service_bgp_status::ServiceBgpStatuses;
+use super::status_object::{StatusObject, node_as_owner};
+
+/// The reports of one speaker.
+pub(super) struct SpeakerReports {
+    node: String,
+    /// MetalLB's ServiceBGPStatus of each Service that is announced.
+    pub(super) services: ServiceBgpStatuses,
+    /// Our BGPNodeStatus.
+    pub(super) node_status: StatusObject,
+    /// MetalLB's ConfigurationState.
+    pub(super) configuration: ConfigurationState,
+    pub(super) events: EventRecorder,
+}
+
+/// The field manager of all that a speaker writes.
+const MANAGER: &str = "ferrolb-speaker";
+
+impl SpeakerReports {
+    /// Reports that have not been written yet.
+    pub(super) fn new(client: &Client, options: &SpeakerOptions) -> Self {
+        let (namespace, node) = (options.cluster.namespace.clone(), options.node.clone());
+        let client = || client.clone();
+        Self {
+            services: ServiceBgpStatuses::new(client(), &namespace, &node, MANAGER),
+            node_status: node_status::object(
+                client(),
+                &namespace,
+                &node,
+                MANAGER,
+                options.heartbeat,
+            ),
+            configuration: ConfigurationState::of_speaker(client(), &namespace, &node, MANAGER),
+            events: EventRecorder::new(client(), MANAGER, options.cluster.pod.clone()),
+            node,
+        }
+    }
+
+    /// Sets the owner of all objects: the Node as it is seen.
+    pub(super) fn set_owner(&mut self, node: &ObjectTree) {
+        let Some(uid) = node.text(&["metadata", "uid"]) else { return };
+        let owner: Value = node_as_owner(&self.node, uid);
+        self.node_status.set_owner(&owner);
+        self.configuration.object.set_owner(&owner);
+        self.services.set_owner(&owner);
+    }
+}
