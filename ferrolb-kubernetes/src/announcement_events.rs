@@ -29,6 +29,7 @@ pub(super) fn event(
             (key, "nodeUnassigned", format!("no longer announcing from node {node:?}{why}"))
         }
     };
+
     Some((key, EventContent { is_warning: false, reason, action: "Announce", message }))
 }
 

@@ -1,4 +1,4 @@
-//! A connection on which nobody answers holds up nobody for long. Time is virtual.
+//! A connection without responses holds nothing up for long. Time is virtual.
 
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
@@ -18,7 +18,7 @@ use ferrolb_node::metrics::PoolSample;
 
 const DEFINITIONS: &str = include_str!("../../deploy/kustomize/crds/metallb.io.yaml");
 
-/// Longer than anybody waits.
+/// A delay longer than any timeout.
 const SILENCE: Duration = Duration::from_secs(3600);
 
 async fn server() -> (ApiServer, Client) {
@@ -28,7 +28,7 @@ async fn server() -> (ApiServer, Client) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_nobody_answers_has_failed() {
+async fn a_request_without_a_response_fails_after_the_timeout() {
     let (server, client) = server().await;
     server.set_delay(SILENCE);
     let nodes: Api<DynamicObject> = Api::all_with(client, &Kind::Node.api_resource());
@@ -39,7 +39,7 @@ async fn what_nobody_answers_has_failed() {
 }
 
 #[tokio::test]
-async fn a_connection_on_which_nothing_comes_is_given_up() {
+async fn a_silent_connection_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let client = client(Config::new(url.parse().unwrap())).unwrap();
@@ -60,19 +60,19 @@ async fn a_connection_on_which_nothing_comes_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn events_go_on_after_one_that_nobody_answered() {
+async fn events_continue_after_one_without_a_response() {
     let (server, client) = server().await;
     server.set_delay(SILENCE);
     let mut events = EventRecorder::new(client.clone(), "test", None);
-    let told = |message: &str| EventContent {
+    let content = |message: &str| EventContent {
         is_warning: false,
         reason: "IPAllocated",
         action: "Allocate",
         message: message.to_owned(),
     };
     let web = events::service("default", "web", Some("a"));
-    events.publish(web.clone(), told("first"));
-    events.publish(web, told("second"));
+    events.publish(web.clone(), content("first"));
+    events.publish(web, content("second"));
     tokio::time::sleep(Duration::from_secs(1)).await;
     server.set_delay(Duration::ZERO);
     tokio::time::sleep(TIMEOUT).await;
@@ -83,7 +83,7 @@ async fn events_go_on_after_one_that_nobody_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_status_of_a_pool_is_written_after_a_write_that_nobody_answered() {
+async fn the_status_of_a_pool_is_written_after_a_write_without_a_response() {
     let (server, client) = server().await;
     server.put(json!({"apiVersion": "metallb.io/v1beta1", "kind": "IPAddressPool",
         "metadata": {"name": "default"}, "spec": {"addresses": ["192.0.2.0/28"]}}));

@@ -22,8 +22,8 @@ async fn reported(at: Timestamp) -> (ApiServer, Client) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whether_speakers_report_is_judged_by_the_clock_of_the_cluster() {
-    // The clock here is ahead.
+async fn the_age_of_a_report_is_measured_by_the_clock_of_the_cluster() {
+    // The local clock is ahead.
     let ahead = SignedDuration::from_mins(-10);
     let (server, client) = reported(Timestamp::now() + ahead).await;
     server.set_clock(ahead);
@@ -35,7 +35,7 @@ async fn whether_speakers_report_is_judged_by_the_clock_of_the_cluster() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_does_not_say_what_time_it_is_has_ours() {
+async fn the_local_clock_stands_in_for_a_server_without_a_date() {
     let (_server, client) = reported(Timestamp::now()).await;
     assert_eq!(sessions(&client, "default").await.len(), 1);
     let (_server, client) = reported(Timestamp::now() - SignedDuration::from_mins(10)).await;
@@ -43,7 +43,7 @@ async fn a_server_that_does_not_say_what_time_it_is_has_ours() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_does_not_answer_is_told_of() {
+async fn a_listing_fails_if_the_server_does_not_answer() {
     let (server, client) = reported(Timestamp::now()).await;
     server.set_delay(Duration::from_secs(3600));
     let listed = list(&client, Kind::Node, None, None).await;
@@ -53,7 +53,7 @@ async fn a_server_that_does_not_answer_is_told_of() {
 }
 
 #[test]
-fn what_a_session_cannot_carry_is_known_as_far_as_the_status_lists_it() {
+fn unsendable_routes_are_known_as_far_as_the_status_lists_them() {
     let session = serde_json::json!({
         "families": ["ipv4-unicast"], "unsendable": 3,
         "unsendableRoutes": [{"prefix": "2001:db8::1/128", "reason": "the router did not offer ipv6-unicast"}],
@@ -71,7 +71,7 @@ fn what_a_session_cannot_carry_is_known_as_far_as_the_status_lists_it() {
     let mut state = SessionState::new(true, None);
     note_unsendable(&mut state, &session);
     assert_eq!(state.sends("2001:db8::1/128".parse().unwrap()), Sent::Yes);
-    // An older speaker says nothing of it.
+    // An older speaker does not report it.
     let mut state = SessionState::new(true, None);
     note_unsendable(&mut state, &serde_json::json!({}));
     assert_eq!(state.sends("2001:db8::1/128".parse().unwrap()), Sent::Yes);

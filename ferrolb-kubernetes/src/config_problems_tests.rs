@@ -21,7 +21,7 @@ fn object(kind: Kind, name: &str, spec: &Value) -> WatchEvent {
     seen(kind, json!({"metadata": {"namespace": SPACE, "name": name, "uid": name}, "spec": spec}))
 }
 
-/// Returns a pool with the year in which it was made.
+/// Returns a pool that was created in this year.
 fn pool(name: &str, created: &str, addresses: &str) -> WatchEvent {
     let created = format!("{created}-01-01T00:00:00Z");
     let metadata = json!({"namespace": SPACE, "name": name, "creationTimestamp": created});
@@ -103,7 +103,7 @@ impl Program {
 }
 
 #[test]
-fn a_peer_of_another_node_with_an_error_does_no_harm_and_concerns_that_node_alone() {
+fn an_error_in_a_peer_of_another_node_does_no_harm_and_concerns_only_that_node() {
     let broken = json!({"bfdProfile": "not-there"});
     let all = || {
         [
@@ -131,7 +131,7 @@ fn a_peer_of_another_node_with_an_error_does_no_harm_and_concerns_that_node_alon
 }
 
 #[test]
-fn the_labels_of_the_node_decide_whose_business_an_error_is() {
+fn the_labels_of_the_node_decide_which_errors_concern_it() {
     let of_rack =
         json!({"nodeSelectors": [{"matchLabels": {"rack": "b"}}], "communities": ["gold"]});
     let mut speaker = Program::speaker();
@@ -147,7 +147,7 @@ fn the_labels_of_the_node_decide_whose_business_an_error_is() {
 }
 
 #[test]
-fn the_controller_is_content_where_metallbs_is() {
+fn the_controller_accepts_the_objects_that_metallbs_accepts() {
     let with_secret = json!({"passwordSecret": {"name": "tor"}});
     let cases: [(Vec<WatchEvent>, &str); 4] = [
         (vec![secret("Opaque", "x"), peer("tor", "n1", &with_secret)], "BGPPeer tor"),
@@ -158,7 +158,7 @@ fn the_controller_is_content_where_metallbs_is() {
         ),
         (vec![peer("tor", "n2", &json!({"holdTime": "1s"}))], ""),
     ];
-    for (objects, told) in cases {
+    for (objects, expected) in cases {
         let again = |seen: &WatchEvent| match seen {
             WatchEvent::Applied(kind, object) => WatchEvent::Applied(*kind, object.clone()),
             _ => unreachable!(),
@@ -170,13 +170,13 @@ fn the_controller_is_content_where_metallbs_is() {
                 .map(again)
                 .filter(|it| !matches!(it, WatchEvent::Applied(Kind::Secret, _))),
         );
-        assert_eq!(controller.errors(), [""; 0], "{told}");
+        assert_eq!(controller.errors(), [""; 0], "{expected}");
         let mut speaker = Program::speaker();
         speaker.see(objects);
-        assert_eq!(speaker.errors().join(" "), told);
+        assert_eq!(speaker.errors().join(" "), expected);
     }
 
-    // Communities are the controller's business.
+    // Communities concern the controller.
     let mut controller = Program::controller();
     controller.see([object(
         Kind::Community,
@@ -187,7 +187,7 @@ fn the_controller_is_content_where_metallbs_is() {
 }
 
 #[test]
-fn what_an_object_in_force_needs_stays_until_it_needs_it_no_more() {
+fn the_dependencies_of_an_object_in_force_stay_as_long_as_it_needs_them() {
     let with_secret = json!({"passwordSecret": {"name": "tor"}});
     let password = |program: &Program| {
         let password = program.1.peers[0].password.clone();
@@ -209,7 +209,7 @@ fn what_an_object_in_force_needs_stays_until_it_needs_it_no_more() {
     assert_eq!((password(&speaker).as_deref(), speaker.errors()), (Some("two"), vec![]));
     speaker.see([gone(Kind::Secret, "tor"), peer("tor", "n1", &json!({}))]);
     assert_eq!((password(&speaker), speaker.errors()), (None, vec![]));
-    // A process that starts does not know what was.
+    // A new process does not know the state before.
     let mut speaker = Program::speaker();
     speaker.see([peer("tor", "n1", &with_secret)]);
     assert_eq!((speaker.peers(), speaker.errors()), (vec![], vec!["BGPPeer tor".to_owned()]));
@@ -226,7 +226,7 @@ fn what_an_object_in_force_needs_stays_until_it_needs_it_no_more() {
 }
 
 #[test]
-fn an_error_that_comes_back_after_another_one_has_an_event_again() {
+fn an_error_that_returns_after_another_one_gets_a_new_event() {
     let mut controller = Program::controller();
     for addresses in ["10.0.0.0/33", "10.0.0.0/34", "10.0.0.0/33"] {
         controller.see([pool("a", "2024", addresses)]);
@@ -236,7 +236,7 @@ fn an_error_that_comes_back_after_another_one_has_an_event_again() {
 }
 
 #[test]
-fn an_overlap_is_the_fault_of_the_newcomer_by_any_name() {
+fn an_overlap_is_an_error_of_the_newer_pool_whatever_its_name() {
     let (old, young) =
         (|range| pool("z-old", "2020", range), |range| pool("a-young", "2024", range));
     for _ in ["listed together", "and another time"] {
@@ -268,7 +268,7 @@ fn an_overlap_is_the_fault_of_the_newcomer_by_any_name() {
 }
 
 #[test]
-fn a_config_map_is_in_force_as_a_whole_or_not_at_all() {
+fn a_config_map_takes_effect_as_a_whole_or_not_at_all() {
     let map = |config: &str| {
         let metadata = json!({"namespace": SPACE, "name": "config"});
         seen(Kind::ConfigMap, json!({"metadata": metadata, "data": {"config": config}}))
@@ -287,7 +287,7 @@ fn a_config_map_is_in_force_as_a_whole_or_not_at_all() {
     assert_eq!(controller.errors()[0], "ConfigMap config");
 }
 
-/// Objects of which some have errors, and some need others.
+/// Objects that need each other, some with errors.
 fn cluster() -> Vec<(Kind, &'static str, Value)> {
     let bfd =
         json!({"myASN": 64636, "peerASN": 64635, "peerAddress": "192.0.2.1", "bfdProfile": "fast"});
@@ -309,7 +309,7 @@ fn cluster() -> Vec<(Kind, &'static str, Value)> {
 
 proptest! {
     #[test]
-    fn the_end_does_not_depend_on_the_order_in_which_objects_came(
+    fn the_result_does_not_depend_on_the_order_of_the_objects(
         order in Just(cluster()).prop_shuffle(),
         batches in prop::collection::vec(1..4_usize, 10),
         go_first in prop::collection::vec(any::<bool>(), 10),
@@ -325,7 +325,7 @@ proptest! {
             let (now, later) = rest.split_at(batch.min(rest.len()));
             speaker.see(now.iter().map(|(kind, name, spec)| object(*kind, name, spec)));
             if go {
-                // They go, and come back.
+                // They are deleted and created again.
                 speaker.see(now.iter().map(|(kind, name, _)| gone(*kind, name)));
                 speaker.see(now.iter().map(|(kind, name, spec)| object(*kind, name, spec)));
             }

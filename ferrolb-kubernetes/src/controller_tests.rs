@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn the_names_of_a_service_are_there_once() {
+async fn the_names_of_a_service_are_stored_once() {
     let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
     let options = ControllerOptions::of_test("default");
     let mut leader = Leader::new(Client::try_from(nowhere).unwrap(), &options);

@@ -53,7 +53,7 @@ fn candidate(name: &str) -> Election {
 }
 
 #[test]
-fn the_first_one_leads_at_once_and_goes_on() {
+fn the_first_candidate_leads_at_once_and_stays_leader() {
     let (mut server, mut a) = (Server::default(), candidate("a"));
     let start = Instant::now();
     for tick in 0..600 {
@@ -74,7 +74,7 @@ fn the_next_one_takes_over_within_the_lease_time_and_never_before_the_deadline()
     for tick in 1..300 {
         let now = start + TICK * tick;
         step(&mut server, &mut b, now);
-        // `a` is dead after its first word.
+        // `a` dies after its first request.
         if b.is_leader(now) && taken.is_none() {
             taken = Some(now - start);
             assert!(!a.is_leader(now));
@@ -87,7 +87,7 @@ fn the_next_one_takes_over_within_the_lease_time_and_never_before_the_deadline()
 }
 
 #[test]
-fn a_leader_that_reaches_nobody_stops_by_its_own_clock() {
+fn a_leader_without_an_api_server_stops_by_its_own_clock() {
     let (mut server, mut a) = (Server::default(), candidate("a"));
     let start = Instant::now();
     step(&mut server, &mut a, start);
@@ -104,7 +104,7 @@ fn a_leader_that_reaches_nobody_stops_by_its_own_clock() {
 }
 
 #[test]
-fn whoever_resigns_is_followed_at_once() {
+fn a_leader_that_resigns_is_followed_at_once() {
     let (mut server, mut a, mut b) = (Server::default(), candidate("a"), candidate("b"));
     let start = Instant::now();
     step(&mut server, &mut a, start);
@@ -120,7 +120,7 @@ fn whoever_resigns_is_followed_at_once() {
 }
 
 #[test]
-fn a_lease_that_is_ours_by_name_is_ours_again_after_a_restart() {
+fn a_lease_with_our_identity_is_ours_again_after_a_restart() {
     let mut server = Server::default();
     let start = Instant::now();
     step(&mut server, &mut candidate("a"), start);
@@ -131,7 +131,7 @@ fn a_lease_that_is_ours_by_name_is_ours_again_after_a_restart() {
 }
 
 #[test]
-fn a_lease_that_was_deleted_is_made_again() {
+fn a_deleted_lease_is_created_again() {
     let (mut server, mut a) = (Server::default(), candidate("a"));
     let start = Instant::now();
     step(&mut server, &mut a, start);
@@ -142,7 +142,7 @@ fn a_lease_that_was_deleted_is_made_again() {
 }
 
 proptest! {
-    /// Answers are lost or late, in both directions, and candidates stop for a while.
+    /// Requests and responses are lost or late, and candidates stop for a while.
     #[test]
     fn there_is_never_a_second_leader(faults in proptest::collection::vec(0_u8..100, 900)) {
         let mut server = Server::default();
@@ -174,7 +174,7 @@ proptest! {
                     let who = candidate.identity.clone();
                     let answer = match fault {
                         0..=9 => Answer::Unreachable,
-                        // Carried out, and nobody hears of it.
+                        // Carried out, but the response is lost.
                         10..=19 => {
                             let _ = server.answer(&request, &who, candidate.config);
                             Answer::Unreachable

@@ -86,9 +86,10 @@ impl Heartbeats {
 
     fn observe(&mut self, object: &ObjectTree) {
         let (_, name) = object.name();
-        let text = |path: &[&str]| object.text(path).unwrap_or_default().to_owned();
-        let heartbeat = text(&["status", "heartbeatTime"]);
-        let period = text(&["status", "heartbeatPeriodSeconds"]).parse().ok();
+        let version = object.text(&["metadata", "resourceVersion"]).unwrap_or_default();
+        let heartbeat = object.text(&["status", "heartbeatTime"]).unwrap_or_default();
+        let period = object.text(&["status", "heartbeatPeriodSeconds"]);
+        let period = period.and_then(|seconds| seconds.parse().ok());
         let conditions = object.get(&["status", "conditions"]).map_or(Value::Null, Tree::to_json);
 
         let silent_at = match holds_for(period) {
@@ -103,7 +104,7 @@ impl Heartbeats {
             self.writer.mark_at(&name, at);
         }
 
-        let version = text(&["metadata", "resourceVersion"]);
+        let (version, heartbeat) = (version.to_owned(), heartbeat.to_owned());
         self.speakers.insert(name, Speaker { version, heartbeat, conditions, silent_at });
     }
 

@@ -7,7 +7,7 @@ use super::*;
 
 const RESOURCES: &str = include_str!("../../deploy/kustomize/crds/ferrolb.io.yaml");
 
-/// Nobody is there, and nobody is asked.
+/// Heartbeats without an API server, which is not asked.
 fn heartbeats() -> Heartbeats {
     let nowhere = Config::new("http://127.0.0.1:1".parse().unwrap());
     Heartbeats::new(Client::try_from(nowhere).unwrap(), "metallb-system", "test")
@@ -23,7 +23,7 @@ fn ready(value: &str) -> Value {
     json!([{"type": "Ready", "status": value, "lastTransitionTime": "2024-05-01T10:00:00Z"}])
 }
 
-/// As a speaker writes it that renews it within a minute.
+/// The status of a speaker that renews its heartbeat within a minute.
 fn beat(version: &str, time: &str) -> WatchEvent {
     let conditions = ready("True");
     status(
@@ -32,7 +32,7 @@ fn beat(version: &str, time: &str) -> WatchEvent {
     )
 }
 
-/// The speakers that are silent by now, each with its mark, which is not written.
+/// Returns the speakers that are silent by now, each with its mark, which is not written.
 fn silent(heartbeats: &mut Heartbeats) -> Vec<(String, SilentMark)> {
     let Heartbeats { speakers, writer, .. } = heartbeats;
     let mut marks = Vec::new();
@@ -47,7 +47,7 @@ fn silent(heartbeats: &mut Heartbeats) -> Vec<(String, SilentMark)> {
     marks
 }
 
-/// Takes in an event, and waits for as long.
+/// Takes in an event, waits, and returns the silent speakers.
 async fn after(
     heartbeats: &mut Heartbeats,
     seen: WatchEvent,
@@ -63,10 +63,10 @@ async fn a_speaker_that_misses_three_heartbeats_is_marked_once() {
     let mut heartbeats = heartbeats();
     let first = beat("1", "2024-05-01T10:00:00Z");
     assert_eq!(after(&mut heartbeats, first, 179).await, []);
-    // Its clock may be wrong: that it is another heartbeat counts.
+    // Its clock may be wrong: only the difference counts.
     let second = beat("2", "2024-05-01T09:00:00Z");
     assert_eq!(after(&mut heartbeats, second, 100).await, []);
-    // The same one once more, as when somebody labels the object.
+    // The same one once more, as when the object gets a label.
     assert_eq!(after(&mut heartbeats, beat("3", "2024-05-01T09:00:00Z"), 0).await, []);
     let before = Instant::now();
     heartbeats.due().await;
@@ -84,7 +84,7 @@ async fn a_speaker_that_misses_three_heartbeats_is_marked_once() {
         json!({"heartbeatTime": "2024-05-01T09:00:00Z", "heartbeatPeriodSeconds": 60});
     unknown["conditions"] = patch["status"]["conditions"].clone();
     assert_eq!(after(&mut heartbeats, status("4", unknown), 10_000).await, []);
-    // It is back, and lost again.
+    // The speaker returns, and is lost again.
     let third = beat("5", "2024-05-01T12:00:00Z");
     assert_eq!(after(&mut heartbeats, third, 179).await, []);
     tokio::time::advance(Duration::from_secs(2)).await;
@@ -92,9 +92,9 @@ async fn a_speaker_that_misses_three_heartbeats_is_marked_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_ended_or_promises_no_heartbeat_or_is_gone_is_left_alone() {
+async fn a_speaker_that_has_ended_or_promises_no_heartbeat_or_is_gone_is_left_alone() {
     let mut heartbeats = heartbeats();
-    // As of a version that had no heartbeats, and as of one that has said that it ends.
+    // The statuses of a version without heartbeats, and of a speaker that has ended.
     let old = json!({"node": "kube1", "sessions": []});
     assert_eq!(after(&mut heartbeats, status("1", old), 10_000).await, []);
     let ended = json!({"heartbeatTime": "2024-05-01T09:00:00Z", "conditions": ready("False")});
@@ -106,20 +106,20 @@ async fn who_has_ended_or_promises_no_heartbeat_or_is_gone_is_left_alone() {
         assert_eq!(after(&mut heartbeats, beat("3", "2024-05-01T10:00:00Z"), 100).await, []);
         assert_eq!(after(&mut heartbeats, gone, 10_000).await, []);
     }
-    // The first list says of nobody that it is gone.
+    // In the first list nothing can be missing.
     assert!(heartbeats.take(beat("4", "2024-05-01T10:00:00Z")).is_none());
     let listed = WatchEvent::Listed(Kind::BgpNodeStatus, None);
     assert_eq!(after(&mut heartbeats, listed, 10_000).await.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_seen_of_others_is_handed_on() {
+async fn events_about_other_objects_are_handed_on() {
     let mut heartbeats = heartbeats();
     assert!(heartbeats.take(WatchEvent::Listed(Kind::Service, None)).is_some());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mark_is_logged_when_it_is_written_and_why_a_write_of_it_failed() {
+async fn a_mark_is_logged_once_written_and_a_failed_write_with_its_reason() {
     let (log, _guard) = TestLog::begin();
     let server = ApiServer::builder().manifests(&[RESOURCES]).start().await;
     let client = Client::new(server.service("admin"), "default");
@@ -133,7 +133,7 @@ async fn a_mark_is_logged_when_it_is_written_and_why_a_write_of_it_failed() {
         WatchEvent::Applied(Kind::BgpNodeStatus, Box::new(api.get("kube1").await.unwrap()))
     };
     let stopped = "the speaker has stopped reporting";
-    // A minute more than a status holds, and then others.
+    // Time passes in the loop of a controller.
     let pass = async |heartbeats: &mut Heartbeats, time| {
         let passes = async {
             loop {
@@ -144,13 +144,13 @@ async fn a_mark_is_logged_when_it_is_written_and_why_a_write_of_it_failed() {
         drop(tokio::time::timeout(Duration::from_secs(time), passes).await);
     };
 
-    // The speaker has just spoken.
+    // The speaker has just reported.
     heartbeats.take(seen().await);
     server.fail_next(1, Fault::Conflict);
     pass(&mut heartbeats, 240).await;
     assert_eq!((log.count(stopped), log.count("could not be marked")), (0, 0));
 
-    // Somebody labels the object.
+    // The object gets a label.
     let labels = json!({"metadata": {"labels": {"a": "b"}}});
     api.patch("kube1", &PatchParams::default(), &Patch::Merge(labels)).await.unwrap();
     heartbeats.speakers.clear();
@@ -170,7 +170,7 @@ async fn a_mark_is_logged_when_it_is_written_and_why_a_write_of_it_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_that_are_silent_are_marked_however_many_they_are() {
+async fn all_silent_speakers_are_marked_however_many_they_are() {
     const NODES: usize = 5 * LIMITS.at_once + 1;
     let (log, _guard) = TestLog::begin();
     let server = ApiServer::builder().manifests(&[RESOURCES]).start().await;

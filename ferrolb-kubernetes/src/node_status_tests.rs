@@ -23,13 +23,13 @@ fn sample(name: &str, state: State, problem: Option<&str>) -> SessionSample {
 }
 
 #[test]
-fn a_speaker_whose_bfd_cannot_begin_is_not_ready_and_says_with_whom() {
+fn a_speaker_whose_bfd_cannot_begin_is_not_ready_and_names_the_peer() {
     let config = ConfigStatus { loaded: true, ..ConfigStatus::default() };
     let written = |sessions: &[SessionSample]| {
         status("n1", &config, sessions, 0, DrainSample::Serving, &BTreeMap::new())
     };
     let taken = "cannot receive BFD at 10.77.0.11:3784: Address in use";
-    // What stood in the way of a session that is up is over.
+    // An old error of a session that is up no longer counts.
     let good = [sample("a", State::Up, Some(taken)), sample("b", State::Down, None)];
     assert_eq!(written(&good)["conditions"][0]["status"], "True");
 
@@ -45,7 +45,7 @@ fn a_speaker_whose_bfd_cannot_begin_is_not_ready_and_says_with_whom() {
 }
 
 #[test]
-fn a_speaker_that_may_not_watch_is_not_ready_and_says_what() {
+fn a_speaker_that_may_not_watch_is_not_ready_and_names_the_resource() {
     let config = ConfigStatus { loaded: true, ..ConfigStatus::default() };
     let why = "services is forbidden: User \"ferrolb\" cannot list resource \"services\" (403)";
     let refused = BTreeMap::from([("services", why.to_owned())]);
@@ -60,7 +60,7 @@ fn a_speaker_that_may_not_watch_is_not_ready_and_says_what() {
 }
 
 #[test]
-fn a_status_that_no_heartbeat_follows_holds() {
+fn a_status_without_a_heartbeat_period_holds() {
     let later: Timestamp = "2025-05-01T10:00:00Z".parse().unwrap();
     let status = json!({"heartbeatTime": "2024-05-01T10:00:00Z", "heartbeatPeriodSeconds": null});
     assert!(!is_stale(&ended(status), later));

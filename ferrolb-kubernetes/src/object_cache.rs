@@ -169,7 +169,6 @@ impl ObjectCache {
         listed: &ListedNames,
         engine: &Engine,
     ) -> Vec<ObjectName> {
-        let of_cluster = |name: &str| (String::new(), name.to_owned());
         let mut known: Vec<ObjectName> = match kind {
             Kind::Service => {
                 let keys = engine.service_keys();
@@ -179,13 +178,14 @@ impl ObjectCache {
                 let names = engine.slices();
                 names.map(|(namespace, name)| (namespace.to_owned(), name.to_owned())).collect()
             }
-            Kind::Node => engine.nodes().map(|node| of_cluster(&node.name)).collect(),
-            Kind::Namespace => engine.namespaces().map(|it| of_cluster(&it.name)).collect(),
+            Kind::Node => engine.nodes().map(|node| cluster_name(&node.name)).collect(),
+            Kind::Namespace => engine.namespaces().map(|it| cluster_name(&it.name)).collect(),
             _ => {
                 let ids = self.configuration.keys().filter(|id| id.0 == kind);
                 ids.map(|id| id.1.clone()).collect()
             }
         };
+
         known.retain(|name| !listed.contains(name));
         known
     }
@@ -306,7 +306,12 @@ impl ObjectCache {
     }
 }
 
-/// Returns the update that an object is, by what was read of it.
+/// Returns the name of an object that has no namespace.
+fn cluster_name(name: &str) -> ObjectName {
+    (String::new(), name.to_owned())
+}
+
+/// Returns the update for an object, from the rows that were read of it.
 fn update_from(kind: Kind, rows: Manifests, object: ObjectTree) -> Option<Update> {
     let change = match kind {
         Kind::Service => {

@@ -39,7 +39,7 @@ fn pools(config: Option<Arc<Config>>) -> Vec<String> {
 }
 
 #[test]
-fn objects_that_configure_take_effect_together_and_only_when_they_change() {
+fn configuration_objects_take_effect_together_and_only_when_they_change() {
     let mut cache = cache();
     assert_eq!(cache.settle(), None, "there is no configuration");
     cache.take(pool("a", "192.0.2.0/28"));
@@ -55,7 +55,7 @@ fn objects_that_configure_take_effect_together_and_only_when_they_change() {
 }
 
 #[test]
-fn the_config_map_that_is_watched_counts_whatever_it_is_called() {
+fn the_watched_config_map_counts_whatever_its_name() {
     let mut cache = cache();
     assert_eq!(cache.settle(), None, "there is no configuration");
     cache.take(config_map("metallb"));
@@ -63,7 +63,7 @@ fn the_config_map_that_is_watched_counts_whatever_it_is_called() {
 }
 
 #[test]
-fn what_is_written_of_how_full_a_pool_is_is_no_other_configuration() {
+fn a_changed_status_of_a_pool_is_no_new_configuration() {
     let mut cache = cache();
     let written = |version: &str, assigned: u32, addresses: &str| {
         seen(
@@ -82,7 +82,7 @@ fn what_is_written_of_how_full_a_pool_is_is_no_other_configuration() {
 }
 
 #[test]
-fn a_pool_with_an_error_is_left_out_and_told_by_its_object_and_others_take_effect() {
+fn a_pool_with_an_error_is_left_out_and_reported_and_others_take_effect() {
     let mut cache = cache();
     cache.take(pool("a", "192.0.2.0/28"));
     assert_eq!(pools(cache.settle()), ["a"]);
@@ -93,21 +93,23 @@ fn a_pool_with_an_error_is_left_out_and_told_by_its_object_and_others_take_effec
     assert!(cache.config_status().is_stale() && cache.config_status().loaded);
     assert_eq!((errors.len(), cache.counts()), (1, ObjectCounts { updates: 3, refused: 1 }));
     assert!(errors[0].to_string().contains("IPAddressPool metallb-system/b"), "{}", errors[0]);
-    let news = cache.take_new_problems();
-    assert_eq!(news.errors, cache.config_status().errors);
-    assert_eq!(news.invalid[0].0.name.as_deref(), Some("b"));
+    let problems = cache.take_new_problems();
+    assert_eq!(problems.errors, cache.config_status().errors);
+    assert_eq!(problems.invalid[0].0.name.as_deref(), Some("b"));
     cache.take(pool("d", "192.0.2.32/28"));
     assert_eq!(pools(cache.settle()), ["a", "c", "d"]);
-    let news = cache.take_new_problems();
-    assert!(news.errors.is_empty() && news.invalid.is_empty(), "it was told: {news:?}");
+    let problems = cache.take_new_problems();
+    assert!(
+        problems.errors.is_empty() && problems.invalid.is_empty(),
+        "it was reported: {problems:?}"
+    );
     cache.take(pool("b", "192.0.2.48/28"));
     assert_eq!(pools(cache.settle()), ["a", "b", "c", "d"]);
     assert!(!cache.config_status().is_stale());
 }
 
 #[test]
-fn without_an_object_that_configures_there_is_no_configuration_and_after_the_last_one_an_empty_one()
-{
+fn without_a_configuration_object_there_is_no_configuration_and_after_the_last_one_an_empty_one() {
     let mut cache = cache();
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/basic-auth",
         "metadata": {"namespace": "metallb-system", "name": "tor"}});
@@ -130,7 +132,7 @@ fn without_an_object_that_configures_there_is_no_configuration_and_after_the_las
 }
 
 #[test]
-fn a_config_map_that_is_taken_away_stays_in_force() {
+fn a_deleted_config_map_stays_in_force() {
     let mut cache = cache();
     cache.take(config_map("config"));
     assert_eq!(pools(cache.settle()), ["a"]);
@@ -188,7 +190,7 @@ fn a_service_comes_with_its_status_and_goes_by_its_name() {
 }
 
 #[test]
-fn what_a_list_lacks_is_gone() {
+fn objects_that_a_list_lacks_are_gone() {
     let mut cache = cache();
     cache.take(pool("a", "192.0.2.0/28"));
     cache.take(pool("b", "192.0.2.16/28"));

@@ -76,6 +76,10 @@ impl ObjectTree {
     }
 }
 
+fn metadata_text(tree: &Value, key: &str) -> Option<String> {
+    Some(tree.get("metadata")?.get(key)?.text()?.to_owned())
+}
+
 fn text_of<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::text).unwrap_or_default()
 }
@@ -83,11 +87,10 @@ fn text_of<'a>(value: &'a Value, key: &str) -> &'a str {
 impl<'de> Deserialize<'de> for ObjectTree {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let tree = Value::deserialize(deserializer)?;
-        let text = |key: &str| Some(tree.get("metadata")?.get(key)?.text()?.to_owned());
         let metadata = ObjectMeta {
-            namespace: text("namespace"),
-            name: text("name"),
-            resource_version: text("resourceVersion"),
+            namespace: metadata_text(&tree, "namespace"),
+            name: metadata_text(&tree, "name"),
+            resource_version: metadata_text(&tree, "resourceVersion"),
             ..ObjectMeta::default()
         };
         Ok(Self { metadata, tree })

@@ -12,13 +12,13 @@ use test_apiserver::ApiServer;
 use super::super::test_log::TestLog;
 use super::*;
 
-/// Longer than anything takes that a leader still has to do.
+/// Enough time for everything that a leader still has to do.
 const WHILE: Duration = Duration::from_secs(60);
 /// An address of the pool, and one that another load balancer gave.
 const OURS: &str = "192.0.2.9";
 const OTHERS: &str = "203.0.113.9";
 
-/// The author of a status, by its looks.
+/// The apparent author of a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mark {
     /// Our condition, and our field manager.
@@ -30,7 +30,7 @@ enum Mark {
     /// Our field manager without the condition, as after a restored backup.
     ManagerAlone,
     MetalLb,
-    Nobody,
+    NoOne,
 }
 
 const MARKS: [Mark; 6] = [
@@ -39,7 +39,7 @@ const MARKS: [Mark; 6] = [
     Mark::ConditionAlone,
     Mark::ManagerAlone,
     Mark::MetalLb,
-    Mark::Nobody,
+    Mark::NoOne,
 ];
 
 /// The occasion on which a leader meets the Service.
@@ -78,10 +78,10 @@ fn service(name: &str, type_: &str, class: Option<&str>, address: &str, mark: Ma
         Mark::ConditionAlone => (json!([wrote("controller", 1, addresses)]), condition),
         Mark::ManagerAlone => (json!([wrote(MANAGER, 1, addresses)]), json!(null)),
         Mark::MetalLb => (json!([wrote("controller", 1, addresses)]), json!(null)),
-        Mark::Nobody => (json!(null), json!(null)),
+        Mark::NoOne => (json!(null), json!(null)),
     };
     let annotations = match mark {
-        Mark::Nobody => json!({}),
+        Mark::NoOne => json!({}),
         _ => json!({"metallb.io/ip-allocated-from-pool": "default"}),
     };
     json!({"apiVersion": "v1", "kind": "Service",
@@ -126,7 +126,7 @@ async fn get(server: &ApiServer, name: &str) -> Value {
     serde_json::to_value(api.get(name).await.unwrap()).unwrap()
 }
 
-/// Runs a leader that meets this Service in this way; the Service before and after.
+/// Runs a leader that meets this Service in this way. Returns the Service before and after.
 async fn meets(class: Option<&str>, service: Value, trigger: Trigger) -> (ApiServer, Value, Value) {
     let server = server().await;
     let name = service["metadata"]["name"].as_str().unwrap().to_owned();
@@ -170,7 +170,7 @@ async fn events(server: &ApiServer) -> Vec<String> {
     events.iter().map(|it| format!("{} {}", it.data["reason"], it.data["note"])).collect()
 }
 
-/// The rows of a table of instances, Services and triggers.
+/// Returns the rows of a table of instances, Services and triggers.
 fn table() -> impl Iterator<Item = (Option<&'static str>, Option<&'static str>, Mark, Trigger)> {
     let instances = [None, Some("example.com/x")];
     let classes = [None, Some("example.com/x"), Some("example.com/y")];
@@ -213,8 +213,7 @@ async fn a_service_of_our_class_keeps_an_address_of_our_pools_by_any_mark() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_a_service_that_is_no_load_balancer_only_a_status_of_ours_is_taken_back_and_that_is_told()
- {
+async fn a_status_of_ours_is_taken_back_from_a_service_that_is_no_load_balancer_with_an_event() {
     for (instance, class, mark, trigger) in table().filter(|(_, class, ..)| class.is_none()) {
         for type_ in ["ClusterIP", "NodePort"] {
             let row = format!("{instance:?} {type_} {mark:?} {trigger:?}");
@@ -222,21 +221,21 @@ async fn of_a_service_that_is_no_load_balancer_only_a_status_of_ours_is_taken_ba
             let service = service("web", type_, class, OURS, mark);
             let (server, before, after) = meets(instance, service, trigger).await;
             drop(guard);
-            let told = events(&server).await;
+            let published = events(&server).await;
             let lines = log.lines("took back");
             if mark != Mark::Us {
                 assert_eq!(after, before, "{row}");
-                assert_eq!((told, lines), (vec![], vec![]), "{row}");
+                assert_eq!((published, lines), (vec![], vec![]), "{row}");
                 continue;
             }
 
             assert_eq!(after["status"], json!({"loadBalancer": {}}), "{row}");
             assert_eq!(after["metadata"]["annotations"], json!({}), "{row}");
-            let [told] = &told[..] else { panic!("{row}: {told:?}") };
+            let [event] = &published[..] else { panic!("{row}: {published:?}") };
             let [line] = &lines[..] else { panic!("{row}: {lines:?}") };
-            for said in [told, line] {
+            for text in [event, line] {
                 let why = format!("took back {OURS}: the Service is not of type LoadBalancer");
-                assert!(said.contains(&why) && said.contains("ClearAssignment"), "{row}: {said}");
+                assert!(text.contains(&why) && text.contains("ClearAssignment"), "{row}: {text}");
             }
             assert!(line.contains("mail/web"), "{line}");
         }
@@ -253,9 +252,10 @@ async fn an_address_that_no_pool_has_is_taken_back_with_a_log_line_and_an_event(
         assert_eq!(after["status"]["loadBalancer"]["ingress"][0]["ip"], "192.0.2.0", "{trigger:?}");
         let words = format!("took back {OTHERS}: ");
         assert_eq!(log.count(&words), 1, "{trigger:?}");
-        let told = events(&server).await;
-        let taken = told.iter().filter(|it| it.contains("ClearAssignment") && it.contains(&words));
-        assert_eq!(taken.count(), 1, "{trigger:?}: {told:?}");
+        let published = events(&server).await;
+        let taken =
+            published.iter().filter(|it| it.contains("ClearAssignment") && it.contains(&words));
+        assert_eq!(taken.count(), 1, "{trigger:?}: {published:?}");
     }
 }
 
@@ -286,7 +286,7 @@ async fn two_instances_side_by_side_stay_quiet() {
         (leader(&server, "default", None), leader(&server, "other", Some("example.com/x")));
     tokio::join!(run(&mut one, WHILE), run(&mut other, WHILE));
 
-    // A last change of each that has nothing to do with addresses.
+    // Each gets a last change that does not concern addresses.
     let resource = Kind::Service.api_resource();
     let api: Api<DynamicObject> = Api::namespaced_with(client(&server), "mail", &resource);
     for (_, name) in &names {

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn all_pools_deleted_one_after_the_other_are_the_last_pool_gone() {
+    async fn deleting_all_pools_one_after_the_other_begins_the_grace_period() {
         let (mut changes, engine) = (PoolChanges::new(Duration::from_secs(300)), engine());
         let begin = Instant::now();
         assert_eq!(changes.take(config(&[TWO]), &engine), None, "its Services wait");

@@ -83,18 +83,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_is_told_once_and_so_is_its_end() {
+    fn an_outage_is_logged_once_and_so_is_its_end() {
         let (begin, mut reach) = (Instant::now(), Reachability::default());
         let at = |milliseconds| begin + Duration::from_millis(milliseconds);
-        let told: Vec<_> = (0..450).map(|nth| reach.failed(at(nth * 100))).collect();
-        assert_eq!(told.iter().filter(|told| **told).count(), 1);
-        assert!(told[5], "after the grace");
+        let lost: Vec<_> = (0..450).map(|nth| reach.failed(at(nth * 100))).collect();
+        assert_eq!(lost.iter().filter(|lost| **lost).count(), 1);
+        assert!(lost[5], "after the grace");
         assert_eq!(reach.answered(at(45_000)), Some(Duration::from_secs(45)));
         assert_eq!(reach.answered(at(45_001)), None);
     }
 
     #[test]
-    fn a_connection_that_is_only_begun_again_is_no_outage() {
+    fn a_replaced_connection_is_no_outage() {
         let (begin, mut reach) = (Instant::now(), Reachability::default());
         for nth in 0..100 {
             let now = begin + Duration::from_millis(nth * 400);

@@ -157,6 +157,7 @@ impl ServiceBgpStatuses {
         }
     }
 
+    /// Does the next thing: begins or ends a list, or writes.
     async fn step(&mut self) {
         match &mut self.list {
             List::Due(at) => {
@@ -177,6 +178,7 @@ impl ServiceBgpStatuses {
                 if !self.changes.is_empty() {
                     return;
                 }
+
                 let is_idle = self.writer.is_idle();
                 tokio::select! {
                     Some((key, outcome)) = self.writer.next() => self.take_outcome(&key, outcome),

@@ -34,16 +34,16 @@ impl Fixture {
         self.statuses.set(&ServiceKey::new("mail", service), peers);
     }
 
-    /// What there is to tell within so many seconds.
+    /// Returns the changes that are reported within so many seconds.
     async fn within(&mut self, seconds: u64) -> Vec<AnnouncementChange> {
-        let mut news = Vec::new();
+        let mut changes = Vec::new();
         let work = async {
             loop {
-                news.push(self.statuses.next().await);
+                changes.push(self.statuses.next().await);
             }
         };
         drop(tokio::time::timeout(Duration::from_secs(seconds), work).await);
-        news
+        changes
     }
 
     fn api(&self) -> Api<DynamicObject> {
@@ -52,7 +52,7 @@ impl Fixture {
         Api::namespaced_with(self.client.clone(), "default", &resource)
     }
 
-    /// The UIDs of the Nodes that the objects go with whose status is written.
+    /// Returns the UIDs of the Nodes that own objects with a status.
     async fn owners(&self) -> Vec<String> {
         let objects = self.api().list(&ListParams::default()).await.unwrap().items;
         let written = objects.iter().filter(|it| it.data["status"]["peers"].is_array());
@@ -73,13 +73,13 @@ fn started(service: &str, peers: &[&str]) -> AnnouncementChange {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_node_while_a_list_is_under_way_has_objects_of_its_own() {
+async fn a_node_replaced_during_a_list_gets_objects_of_its_own() {
     let mut fixture = Fixture::new().await;
     fixture.announce("smtp", &["tor"]);
     assert_eq!(fixture.within(60).await, [started("smtp", &["tor"])]);
     fixture.server.set_delay(Duration::from_secs(2));
     let asked = fixture.server.asked().len();
-    // The list that is made every so often begins, and is not answered yet.
+    // The next regular list begins, and has no response yet.
     while !matches!(fixture.statuses.list, List::UnderWay(_)) {
         assert_eq!(fixture.within(1).await, []);
     }
@@ -87,13 +87,13 @@ async fn another_node_while_a_list_is_under_way_has_objects_of_its_own() {
     assert_eq!(fixture.server.asked().len(), asked);
     fixture.server.set_delay(Duration::ZERO);
     assert_eq!(fixture.within(5).await, []);
-    // Beside what went with the first, which nobody removes here.
+    // Beside the objects of the first, which nothing removes here.
     let owners = fixture.owners().await;
     assert!(owners.contains(&"second".to_owned()), "{owners:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_what_turns_is_told_though_objects_are_made_anew() {
+async fn only_changes_are_reported_even_if_objects_are_created_again() {
     let mut fixture = Fixture::new().await;
     fixture.announce("smtp", &["tor"]);
     fixture.announce("imap", &["tor"]);
@@ -104,7 +104,7 @@ async fn only_what_turns_is_told_though_objects_are_made_anew() {
         assert_eq!(fixture.within(60).await, []);
         assert_eq!(fixture.owners().await, [owner, owner]);
     }
-    // One ends while nothing is known of the objects, which are gone.
+    // One announcement ends after the objects were deleted, before the next list.
     fixture.delete_all().await;
     fixture.set_owner("fourth");
     fixture.announce("smtp", &[]);
@@ -113,7 +113,7 @@ async fn only_what_turns_is_told_though_objects_are_made_anew() {
         [AnnouncementChange::Stopped(ServiceKey::new("mail", "smtp"))]
     );
     assert_eq!(fixture.statuses.services.len(), 1);
-    // A process that starts again finds what the last one told.
+    // A process that restarts finds what the last one reported.
     fixture.statuses = ServiceBgpStatuses::new(fixture.client.clone(), "default", "kube1", "test");
     fixture.set_owner("fourth");
     fixture.announce("imap", &["tor"]);
@@ -127,7 +127,7 @@ async fn only_what_turns_is_told_though_objects_are_made_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_nobody_answers_is_tried_again() {
+async fn a_list_or_write_without_a_response_is_retried() {
     let mut fixture = Fixture::new().await;
     fixture.announce("smtp", &["tor"]);
     let silence = Duration::from_secs(3600);
@@ -144,7 +144,7 @@ async fn what_nobody_answers_is_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn a_service_whose_object_is_refused_keeps_no_other_waiting() {
     let mut fixture = Fixture::new().await;
-    // The first of all by name, and its labels are not valid ones.
+    // It is the first by name, and its labels are invalid.
     fixture.announce("-", &["tor"]);
     let services: Vec<_> = (0..40).map(|number| format!("s{number:02}")).collect();
     services.iter().for_each(|service| fixture.announce(service, &["tor"]));

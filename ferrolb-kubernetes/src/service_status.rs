@@ -57,6 +57,10 @@ pub(super) const MANAGER: &str = "ferrolb-controller";
 /// The type of our condition.
 const CONDITION: &str = "ferrolb.io/AddressAssigned";
 
+fn metadata_text<'a>(object: &'a ObjectTree, key: &str) -> &'a str {
+    object.text(&["metadata", key]).unwrap_or_default()
+}
+
 /// Returns the list at the end of these keys, as JSON.
 fn json_list(object: &ObjectTree, path: &[&str]) -> Vec<Value> {
     let items = object.get(path).map_or(&[][..], Tree::items);
@@ -66,16 +70,15 @@ fn json_list(object: &ObjectTree, path: &[&str]) -> Vec<Value> {
 impl ServiceSnapshot {
     /// The snapshot of a Service as it was seen.
     pub(super) fn of(object: &ObjectTree) -> Self {
-        let text = |key: &str| object.text(&["metadata", key]).unwrap_or_default();
         let status = Status {
             ingress: json_list(object, &["status", "loadBalancer", "ingress"]),
             conditions: json_list(object, &["status", "conditions"]),
         };
 
         let snapshot = Self {
-            version: text("resourceVersion").into(),
-            uid: text("uid").into(),
-            generation: text("generation").parse().unwrap_or(0),
+            version: metadata_text(object, "resourceVersion").into(),
+            uid: metadata_text(object, "uid").into(),
+            generation: metadata_text(object, "generation").parse().unwrap_or(0),
             pool: object.annotation(POOL).map(Box::from),
             is_ours: object.has_status_of(MANAGER) && status.condition().is_some(),
             ..Self::default()
@@ -145,8 +148,8 @@ fn ingress(addresses: &[IpAddr]) -> Value {
     if addresses.is_empty() {
         return Value::Null;
     }
-    let entry = |address: &IpAddr| json!({"ip": address.to_string(), "ipMode": "VIP"});
-    addresses.iter().map(entry).collect()
+    let addresses = addresses.iter();
+    addresses.map(|address| json!({"ip": address.to_string(), "ipMode": "VIP"})).collect()
 }
 
 impl Status {
@@ -229,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_newer_by_its_version_as_a_number() {
+    fn versions_are_compared_as_numbers() {
         let of = |version: &str| ServiceSnapshot {
             version: version.into(),
             ..ServiceSnapshot::default()
@@ -288,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_there_in_another_spelling_is_left_alone() {
+    fn an_address_in_another_spelling_is_left_alone() {
         let wanted = at("2001:db8::1");
         let before = snapshot(
             json!({"loadBalancer": {"ingress": [{"ip": "2001:DB8:0::1"}]}}),
@@ -300,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_of_others_stay_and_the_time_is_that_of_the_last_turn() {
+    fn conditions_of_others_stay_and_the_time_is_that_of_the_last_transition() {
         let other = json!({"type": "example.com/Other", "status": "True"});
         let before = snapshot(json!({"loadBalancer": {}, "conditions": [other]}), Value::Null);
         let refused = DesiredStatus {

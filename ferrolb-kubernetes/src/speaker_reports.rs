@@ -30,18 +30,22 @@ impl SpeakerReports {
     /// Reports that have not been written yet.
     pub(super) fn new(client: &Client, options: &SpeakerOptions) -> Self {
         let (namespace, node) = (options.cluster.namespace.clone(), options.node.clone());
-        let client = || client.clone();
         Self {
-            services: ServiceBgpStatuses::new(client(), &namespace, &node, MANAGER),
+            services: ServiceBgpStatuses::new(client.clone(), &namespace, &node, MANAGER),
             node_status: node_status::object(
-                client(),
+                client.clone(),
                 &namespace,
                 &node,
                 MANAGER,
                 options.heartbeat,
             ),
-            configuration: ConfigurationState::of_speaker(client(), &namespace, &node, MANAGER),
-            events: EventRecorder::new(client(), MANAGER, options.cluster.pod.clone()),
+            configuration: ConfigurationState::of_speaker(
+                client.clone(),
+                &namespace,
+                &node,
+                MANAGER,
+            ),
+            events: EventRecorder::new(client.clone(), MANAGER, options.cluster.pod.clone()),
             node,
         }
     }

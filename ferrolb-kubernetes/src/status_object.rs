@@ -1,8 +1,8 @@
 //! An object that a program keeps about itself.
 //!
 //! Owns its life: it is created if it does not exist, its status is written when that has changed, at a pace, and with a
-//! heartbeat, which tells a status that is kept up to date from one that is not. Without a heartbeat the object is read again
-//! from time to time, since it is not watched and others may have removed or changed it.
+//! heartbeat, which shows that the status is kept up to date. Without a heartbeat the object is read again from time to time,
+//! since it is not watched and others may have removed or changed it.
 
 use std::time::Duration;
 

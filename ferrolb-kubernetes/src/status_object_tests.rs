@@ -1,4 +1,4 @@
-//! What becomes of an object that others remove or write, at the API server of the tests.
+//! An object that others remove or write, at the API server of the tests.
 
 use kube::Config;
 use kube::api::{DeleteParams, Patch, PatchParams};
@@ -12,7 +12,7 @@ const RESOURCES: &str = include_str!("../../deploy/kustomize/crds/metallb.io.yam
 const KIND: (&str, &str, &str, &str) =
     ("metallb.io", "v1beta1", "ConfigurationState", "configurationstates");
 
-/// An object that is kept, and what there is of it.
+/// An object that a task keeps up to date.
 struct Kept {
     _server: ApiServer,
     api: Api<ObjectTree>,
@@ -40,7 +40,7 @@ impl Kept {
         kept
     }
 
-    /// The object, as soon as it says what it should.
+    /// Waits until the object has its status, and returns it.
     async fn written(&self) -> ObjectTree {
         let begin = std::time::Instant::now();
         loop {
@@ -66,7 +66,7 @@ impl Drop for Kept {
     }
 }
 
-/// Time passes at once; what goes over sockets has time as ever.
+/// Lets time pass at once, except for sockets.
 async fn after(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
@@ -74,7 +74,7 @@ async fn after(time: Duration) {
 }
 
 #[tokio::test]
-async fn an_object_that_somebody_removes_or_writes_is_as_it_should_be_within_a_period() {
+async fn an_object_that_others_remove_or_change_is_restored_within_a_period() {
     let kept = Kept::new().await;
     for _ in 0..2 {
         kept.delete().await;

@@ -22,19 +22,19 @@ fn key(number: usize) -> ServiceKey {
     ServiceKey::new("default", format!("s{number:03}"))
 }
 
-/// A status that a test can tell from another.
+/// A status that a test can distinguish from another.
 fn status(number: u32) -> Value {
     json!({"status": {"conditions": [{"type": "example.com/Number", "status": "True", "reason": "Test",
         "message": number.to_string(), "lastTransitionTime": "2026-01-01T00:00:00Z"}]}})
 }
 
-/// A writer, and what the Services should say.
+/// A writer, and the values that the Services should have.
 struct Fixture {
     server: ApiServer,
     client: Client,
     writer: StatusWriter<ServiceKey, u32>,
     wanted: BTreeMap<ServiceKey, u32>,
-    /// What was written last, by what the API server answered.
+    /// The values that were written last, as the API server confirmed.
     written: BTreeMap<ServiceKey, u32>,
     turns: usize,
 }
@@ -90,7 +90,7 @@ impl Fixture {
 }
 
 #[tokio::test(start_paused = true)]
-async fn services_that_lack_nothing_take_no_place() {
+async fn services_without_a_change_take_no_place() {
     let mut fixture = Fixture::new().await;
     for number in 0..SERVICES {
         fixture.want(number, 1);
@@ -106,7 +106,7 @@ async fn services_that_lack_nothing_take_no_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_never_can_be_written_keeps_no_other_waiting() {
+async fn a_service_that_can_never_be_written_keeps_no_other_waiting() {
     let mut fixture = Fixture::new().await;
     // More than may be under way, and before all others by name. The API server does not know them.
     let lost: Vec<_> =
@@ -128,7 +128,7 @@ async fn a_service_that_never_can_be_written_keeps_no_other_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_conflict_is_tried_again_after_a_pause_or_when_the_service_is_seen() {
+async fn a_conflict_is_retried_after_a_pause_or_when_the_service_is_observed() {
     let mut fixture = Fixture::new().await;
     let patches =
         |server: &ApiServer| server.asked().iter().filter(|it| it.verb == "patch").count();
@@ -185,7 +185,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// However marks, failures and turns follow on each other, what is due is written soon after.
+/// Runs marks, failures and turns in any order, and checks that everything due is written soon after.
 async fn run(steps: Vec<Step>) {
     let mut fixture = Fixture::new().await;
     let mut faults = 0;
@@ -215,7 +215,7 @@ async fn run(steps: Vec<Step>) {
     for (key, value) in &fixture.wanted {
         assert_eq!(fixture.written.get(key), Some(value), "{key}");
     }
-    // A turn begins all that it may, and each write or pause that ends is one more.
+    // A turn begins as many writes as it may, and the end of a write or a pause is another turn.
     assert!(fixture.turns <= 3 * SERVICES + 2 * faults + 2, "{} turns", fixture.turns);
     let StatusWriter { entries, queue, waiting, tasks, .. } = &fixture.writer;
     let left = entries.len() + queue.len() + waiting.len() + tasks.len();
@@ -226,7 +226,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn all_that_is_due_is_written_in_a_bounded_number_of_turns(
+    fn everything_due_is_written_in_a_bounded_number_of_turns(
         steps in prop::collection::vec(step(), 1..60),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();

@@ -13,7 +13,7 @@ use ferrolb_node::grace;
 
 use super::{Failure, duration};
 
-/// What both have in common.
+/// Arguments that both programs share.
 #[derive(Clone, Debug, Args)]
 #[non_exhaustive]
 pub struct ClusterArgs {
@@ -283,9 +283,9 @@ impl SpeakerArgs {
     pub fn options(&self) -> SpeakerOptions {
         self.log_unused();
 
-        let by_default = self.host.address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let default = self.host.address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         SpeakerOptions {
-            cluster: self.cluster.options(by_default),
+            cluster: self.cluster.options(default),
             node: self.node_name.clone(),
             ignore_exclude_label: self.ignore_exclude_lb,
             on_exit: self.on_exit.into(),
@@ -326,29 +326,21 @@ fn log_unused(names: impl IntoIterator<Item = &'static str>) {
 }
 
 impl ClusterArgs {
-    /// The namespace that the configuration is in.
+    /// Returns the namespace of the configuration.
     fn namespace(&self) -> String {
-        let of_pod = || {
-            let named = std::env::var("POD_NAMESPACE").ok().filter(|it| !it.is_empty());
-            named.or_else(|| Some(std::fs::read_to_string(POD_NAMESPACE).ok()?.trim().to_owned()))
-        };
-        let namespace = self.namespace.clone().filter(|it| !it.is_empty()).or_else(of_pod);
-        namespace.unwrap_or_else(|| "metallb-system".to_owned())
+        let given = self.namespace.clone().filter(|name| !name.is_empty());
+        given.or_else(namespace_of_pod).unwrap_or_else(|| "metallb-system".to_owned())
     }
 
-    /// The name of this pod, or of the host.
+    /// Returns the name of this pod, or of the host.
     fn pod_name(&self) -> Option<String> {
-        let set = |name: &str| std::env::var(name).ok().filter(|it| !it.is_empty());
-        self.pod
-            .clone()
-            .filter(|it| !it.is_empty())
-            .or_else(|| set("POD_NAME"))
-            .or_else(|| set("HOSTNAME"))
+        let given = self.pod.clone().filter(|name| !name.is_empty());
+        given.or_else(|| variable("POD_NAME")).or_else(|| variable("HOSTNAME"))
     }
 
-    /// The settings, with the port of probes and metrics at this address unless another is named.
-    fn options(&self, by_default: IpAddr) -> ClusterOptions {
-        let address = SocketAddr::new(self.bind_address.unwrap_or(by_default), self.port);
+    /// Returns the settings, with the port for probes and metrics at the given address or else at this one.
+    fn options(&self, default: IpAddr) -> ClusterOptions {
+        let address = SocketAddr::new(self.bind_address.unwrap_or(default), self.port);
         ClusterOptions {
             kubeconfig: self.kubeconfig.clone(),
             namespace: self.namespace(),
@@ -360,5 +352,18 @@ impl ClusterArgs {
     }
 }
 
-/// Where a pod finds the name of its namespace.
+/// The file in which a pod finds the name of its namespace.
 const POD_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+fn namespace_of_pod() -> Option<String> {
+    if let Some(namespace) = variable("POD_NAMESPACE") {
+        return Some(namespace);
+    }
+    let file = std::fs::read_to_string(POD_NAMESPACE).ok()?;
+    Some(file.trim().to_owned())
+}
+
+/// Returns the value of an environment variable, unless it is empty.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
