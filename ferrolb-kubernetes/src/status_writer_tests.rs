@@ -159,6 +159,59 @@ async fn a_service_that_is_gone_is_not_looked_at() {
     assert!(fixture.writer.queue.is_empty() && fixture.writer.is_idle());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_marked_for_a_time_is_written_then_or_earlier() {
+    let mut fixture = Fixture::new().await;
+    let begin = Instant::now();
+    for number in 0..2 {
+        fixture.wanted.insert(key(number), 1);
+        fixture.writer.mark_at(&key(number), begin + Duration::from_secs(10));
+    }
+    fixture.turn_for(Duration::from_secs(5)).await;
+    assert!(fixture.written.is_empty());
+
+    fixture.writer.mark_at(&key(1), begin + Duration::from_secs(20));
+    fixture.writer.mark_at(&key(0), begin + Duration::from_secs(6));
+    fixture.turn_for(Duration::from_secs(2)).await;
+    assert_eq!(fixture.written.keys().collect::<Vec<_>>(), [&key(0)]);
+    fixture.turn_for(Duration::from_secs(60)).await;
+    assert_eq!(fixture.written, fixture.wanted);
+    assert!(fixture.writer.is_idle());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_marked_during_its_write_gets_another_turn() {
+    let mut fixture = Fixture::new().await;
+    fixture.want(0, 1);
+    fixture.begin();
+    assert!(fixture.writer.is_writing(&key(0)));
+    fixture.want(0, 2);
+    fixture.turn_for(Duration::from_secs(1)).await;
+    assert_eq!(fixture.written, fixture.wanted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_keep_their_spacing_and_their_order() {
+    let mut fixture = Fixture::new().await;
+    let spacing = Duration::from_millis(50);
+    fixture.writer = StatusWriter::new(Limits { at_once: 1, spacing, ..LIMITS });
+    for number in [3, 1, 2] {
+        fixture.want(number, 1);
+    }
+
+    let begin = Instant::now();
+    let mut order = Vec::new();
+    while order.len() < 3 {
+        fixture.begin();
+        if let Some((key, Outcome::Done(_))) = fixture.writer.next().await {
+            order.push(key.clone());
+            fixture.written.insert(key, 1);
+        }
+    }
+    assert_eq!(order, [key(3), key(1), key(2)]);
+    assert!(begin.elapsed() >= spacing * 2, "{:?}", begin.elapsed());
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Want(usize, u32),
