@@ -2,7 +2,7 @@
 
 use crate::types::{Afi, AfiSafi, PeerType, Safi};
 
-use super::frame::MessageLimit;
+use super::header::MessageLimit;
 
 /// The context for reading or writing the messages of one session. Small and `Copy`; built by chaining:
 ///

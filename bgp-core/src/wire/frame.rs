@@ -2,84 +2,9 @@
 //!
 //! This module checks only the header.
 
-use std::fmt;
-
-use super::error::{DecodeError, ErrorKind};
-
-/// The length of the fixed header: marker, length and type.
-pub const HEADER_LENGTH: usize = 19;
-
-/// The maximum length of the messages that a peer may send.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "RFC 4271 and RFC 8654 define these two")]
-pub enum MessageLimit {
-    /// 4,096 octets (RFC 4271 section 4.1).
-    #[default]
-    Standard,
-    /// 65,535 octets, if both sides have the Extended Message capability. The limit of an OPEN or a KEEPALIVE stays at
-    /// 4,096 (RFC 8654 section 4).
-    Extended,
-}
-
-impl MessageLimit {
-    /// The limit in octets, including the header.
-    #[must_use]
-    pub const fn octets(self) -> usize {
-        self.length() as usize
-    }
-
-    /// The limit as the length field of a header.
-    #[inline]
-    const fn length(self) -> u16 {
-        match self {
-            Self::Standard => 4_096,
-            Self::Extended => u16::MAX,
-        }
-    }
-}
-
-/// The type of a message (RFC 4271 section 4.1, RFC 2918).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum MessageType {
-    /// Type 1.
-    Open,
-    /// Type 2.
-    Update,
-    /// Type 3.
-    Notification,
-    /// Type 4.
-    Keepalive,
-    /// Type 5 (RFC 2918).
-    RouteRefresh,
-}
-
-impl MessageType {
-    /// The type with a number on the wire, if there is one.
-    #[must_use]
-    pub const fn from_code(code: u8) -> Option<Self> {
-        Some(match code {
-            1 => Self::Open,
-            2 => Self::Update,
-            3 => Self::Notification,
-            4 => Self::Keepalive,
-            5 => Self::RouteRefresh,
-            _ => return None,
-        })
-    }
-
-    /// The number on the wire.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Open => 1,
-            Self::Update => 2,
-            Self::Notification => 3,
-            Self::Keepalive => 4,
-            Self::RouteRefresh => 5,
-        }
-    }
-}
+use super::error::DecodeError;
+use super::error_kind::ErrorKind;
+use super::header::{HEADER_LENGTH, MessageLimit, MessageType};
 
 /// The marker at the start of every message.
 const MARKER: [u8; 16] = [0xff; 16];
@@ -95,18 +20,6 @@ const TYPES: [(MessageType, u16, u16); 5] = [
     (MessageType::Keepalive, 19, 19),
     (MessageType::RouteRefresh, 23, u16::MAX),
 ];
-
-impl fmt::Display for MessageType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Open => "OPEN",
-            Self::Update => "UPDATE",
-            Self::Notification => "NOTIFICATION",
-            Self::Keepalive => "KEEPALIVE",
-            Self::RouteRefresh => "ROUTE-REFRESH",
-        })
-    }
-}
 
 /// A complete message with a valid header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

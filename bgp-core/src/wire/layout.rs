@@ -3,10 +3,10 @@
 //! Nothing here is checked, and sessions do not use it.
 
 use super::attribute::Attributes;
-use super::capability::CapabilityViews;
-use super::frame::{Frame, MessageType};
+use super::frame::Frame;
+use super::header::MessageType;
 use super::input::{Parsed, counted_by_two_octets};
-use super::open::OptionalParameters;
+use super::open::{CapabilityViews, OptionalParameters};
 
 /// The three fields of an UPDATE, not decoded (RFC 4271 section 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,10 @@
 //! [`Message`]: a decoded message of any type.
 
 use super::context::WireContext;
-use super::error::{DecodeError, ErrorKind};
-use super::frame::{Frame, MessageType};
+use super::error::DecodeError;
+use super::error_kind::ErrorKind;
+use super::frame::Frame;
+use super::header::MessageType;
 use super::notification::Notification;
 use super::open::Open;
 use super::route_refresh::RouteRefresh;

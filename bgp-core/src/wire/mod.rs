@@ -209,7 +209,9 @@ mod community;
 mod context;
 mod encode;
 mod error;
+mod error_kind;
 mod frame;
+mod header;
 pub(crate) mod input;
 mod layout;
 mod message;
@@ -227,23 +229,25 @@ pub use attribute::{
     AttributeView, Attributes, ParseAsPathError, SegmentType,
 };
 pub use capability::{
-    AddPath, AddPathMode, Capability, CapabilityCode, CapabilityView, CapabilityViews,
-    ExtendedNextHop, GracefulRestart, GracefulRestartFamily, LongLivedFamily, Role,
+    AddPath, AddPathMode, Capability, CapabilityCode, ExtendedNextHop, GracefulRestart,
+    GracefulRestartFamily, LongLivedFamily, Role,
 };
 pub use community::{
     Community, ExtendedCommunity, Ipv6ExtendedCommunity, LargeCommunity, ParseCommunityError,
 };
 pub use context::WireContext;
 pub use encode::{AttributeBlock, UpdateWriter, encode_end_of_rib, encode_keepalive};
-pub use error::{DecodeError, ErrorKind, Treatment};
-pub use frame::{Frame, HEADER_LENGTH, MessageLimit, MessageType};
+pub use error::DecodeError;
+pub use error_kind::{ErrorKind, Treatment};
+pub use frame::Frame;
+pub use header::{HEADER_LENGTH, MessageLimit, MessageType};
 pub use layout::UpdateFields;
 pub use message::Message;
 pub use nlri::{Ipv4Prefixes, Ipv6Prefixes, Prefixes, WithPathIds};
 pub use notification::{
     CeaseSubcode, ErrorCode, FsmSubcode, HeaderSubcode, Notification, OpenSubcode, UpdateSubcode,
 };
-pub use open::Open;
+pub use open::{CapabilityView, CapabilityViews, Open};
 pub use path_attributes::{
     Aggregator, NextHop, Origin, ParseAttributeError, PathAttributes, RawAttribute,
 };

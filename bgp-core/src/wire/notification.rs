@@ -7,8 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::types::{Afi, AfiSafi, Safi};
 
 use super::capability::Capability;
-use super::encode::message;
-use super::frame::{HEADER_LENGTH, MessageLimit, MessageType};
+use super::header::{HEADER_LENGTH, MessageLimit, MessageType, message};
 
 /// The maximum number of unsupported capabilities to print: a peer may list thousands.
 const MOST_NAMED: usize = 8;

@@ -7,10 +7,10 @@ use bytes::{BufMut, BytesMut};
 
 use crate::types::{Asn, BgpIdentifier};
 
-use super::capability::Capability;
-use super::encode::message;
-use super::error::{DecodeError, ErrorKind};
-use super::frame::{HEADER_LENGTH, MessageType};
+use super::capability::{Capability, CapabilityCode};
+use super::error::DecodeError;
+use super::error_kind::ErrorKind;
+use super::header::{HEADER_LENGTH, MessageType, message};
 use super::input::{
     Parsed, counted_by_octet, counted_by_two_octets, four_octets, octet, two_octets,
 };
@@ -205,6 +205,57 @@ impl<'a> OptionalParameters<'a> {
             if kind == CAPABILITIES {
                 return Some(value);
             }
+        }
+    }
+}
+
+/// A capability, borrowed from an OPEN. Unlike [`Capability`], it includes bits without a meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "RFC 5492 section 4 has these fields")]
+pub struct CapabilityView<'a> {
+    /// The code.
+    pub code: CapabilityCode,
+    /// The value.
+    pub value: &'a [u8],
+}
+
+impl CapabilityView<'_> {
+    /// Decodes the capability.
+    #[must_use]
+    pub fn read(&self) -> Capability {
+        Capability::decode(self.code.0, self.value)
+    }
+}
+
+/// An iterator over the capabilities of an OPEN in the order sent, not decoded: see [`Frame::capabilities`]. It ends early at
+/// a capability that exceeds its parameter, or a parameter that exceeds the message.
+///
+/// [`Frame::capabilities`]: crate::wire::Frame::capabilities
+#[derive(Clone, Debug)]
+pub struct CapabilityViews<'a> {
+    /// The rest of the current parameter.
+    capabilities: &'a [u8],
+    /// The parameters after it.
+    parameters: OptionalParameters<'a>,
+}
+
+impl<'a> CapabilityViews<'a> {
+    pub(super) const fn new(parameters: OptionalParameters<'a>) -> Self {
+        Self { capabilities: &[], parameters }
+    }
+}
+
+impl<'a> Iterator for CapabilityViews<'a> {
+    type Item = CapabilityView<'a>;
+
+    fn next(&mut self) -> Option<CapabilityView<'a>> {
+        loop {
+            if let [code, rest @ ..] = self.capabilities {
+                let (rest, value) = counted_by_octet(rest).ok()?;
+                self.capabilities = rest;
+                return Some(CapabilityView { code: CapabilityCode(*code), value });
+            }
+            self.capabilities = self.parameters.next_capabilities()?;
         }
     }
 }

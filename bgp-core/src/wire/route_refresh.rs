@@ -4,9 +4,10 @@ use bytes::{BufMut, BytesMut};
 
 use crate::types::{Afi, AfiSafi, Safi};
 
-use super::encode::message;
-use super::error::{DecodeError, ErrorKind};
-use super::frame::{Frame, HEADER_LENGTH, MessageType};
+use super::error::DecodeError;
+use super::error_kind::ErrorKind;
+use super::frame::Frame;
+use super::header::{HEADER_LENGTH, MessageType, message};
 
 /// The meaning of a ROUTE-REFRESH (RFC 7313 section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

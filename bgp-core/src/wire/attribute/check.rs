@@ -1,22 +1,75 @@
-//! Checks of attribute values that have an inner structure: segments, next hops, TLVs.
+//! Checks of attributes: first by their row of the table in `rules.rs`, then the values that have an inner structure:
+//! segments, next hops, TLVs.
 //!
 //! Treatments are not decided here; see `rules.rs`.
 
 use crate::types::{Afi, AfiSafi, PeerType, Safi};
 use crate::wire::context::WireContext;
-use crate::wire::error::{ErrorKind, Treatment};
+use crate::wire::error_kind::{ErrorKind, Treatment};
 use crate::wire::input::{
     Parsed, counted_by_octet, counted_by_two_octets, four_octets, octet, octets, truncated,
     two_octets,
 };
 use crate::wire::nlri::{self, AddressWidth};
 
-use super::rules::AttributeRule;
-use super::{AttributeCode, Attributes, as_path};
+use super::rules::{AttributeClass, AttributeRule, ROWS};
+use super::{AttributeCode, AttributeFlags, Attributes, as_path};
+
+impl AttributeRule {
+    /// Checks an attribute: scope, flags, length and value.
+    #[inline(never)]
+    pub(in crate::wire) fn judge(
+        flags: AttributeFlags,
+        code: AttributeCode,
+        value: &[u8],
+        cx: WireContext,
+    ) -> Result<(), ErrorKind> {
+        Self::of(code).judge_row(flags, code, value, cx)
+    }
+
+    /// The same check for a code that the compiler knows, so that it can reduce the row to the checks that apply.
+    #[inline(always)]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "evaluated by the compiler, which would refuse a bad index"
+    )]
+    pub(in crate::wire) fn judge_as<const CODE: u8>(
+        flags: AttributeFlags,
+        value: &[u8],
+        cx: WireContext,
+    ) -> Result<(), ErrorKind> {
+        const { ROWS[CODE as usize] }.judge_row(flags, AttributeCode(CODE), value, cx)
+    }
+
+    #[inline(always)]
+    fn judge_row(
+        &self,
+        flags: AttributeFlags,
+        code: AttributeCode,
+        value: &[u8],
+        cx: WireContext,
+    ) -> Result<(), ErrorKind> {
+        if !self.scope.includes(cx) {
+            return Err(ErrorKind::UnexpectedAttribute);
+        }
+
+        if !self.class.allows(flags) {
+            return Err(match self.class {
+                AttributeClass::Unknown => ErrorKind::UnknownWellKnown,
+                _ => ErrorKind::AttributeFlags,
+            });
+        }
+
+        if !self.length.allows(value.len(), cx) {
+            return Err(ErrorKind::AttributeLength);
+        }
+        check_value(code, value, cx)
+    }
+}
 
 /// Checks the value of an attribute whose flags and length are already checked.
 #[inline(always)]
-pub(super) fn value(code: AttributeCode, value: &[u8], cx: WireContext) -> Result<(), ErrorKind> {
+fn check_value(code: AttributeCode, value: &[u8], cx: WireContext) -> Result<(), ErrorKind> {
     let is_valid = match code {
         AttributeCode::AS_PATH => {
             let confederation = cx.may_hold_confederation_segments();

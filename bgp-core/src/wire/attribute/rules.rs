@@ -1,14 +1,14 @@
 //! The table of RFC 7606: for each attribute, the rules it must follow and the treatment of each violation.
 //!
 //! A row has the required flags and length of an attribute, the sessions on which it belongs, and the treatments of an
-//! UPDATE that breaks these rules. `check.rs` checks the inside of a value and returns an [`ErrorKind`]; the treatment is
-//! looked up here.
+//! UPDATE that breaks these rules. `check.rs` checks an attribute by its row and returns an [`ErrorKind`]; the treatment
+//! is looked up here.
 
 use crate::types::PeerType;
 use crate::wire::context::WireContext;
-use crate::wire::error::{ErrorKind, Treatment};
+use crate::wire::error_kind::{ErrorKind, Treatment};
 
-use super::{AttributeCode, AttributeFlags, check};
+use super::{AttributeCode, AttributeFlags};
 
 /// The two flags that are judged: Optional and Transitive.
 const JUDGED_FLAGS: u8 = AttributeFlags::OPTIONAL.0 | AttributeFlags::TRANSITIVE.0;
@@ -28,7 +28,7 @@ pub(in crate::wire) enum AttributeClass {
 
 /// The required length of an attribute's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LengthRule {
+pub(super) enum LengthRule {
     Any,
     Exactly(u8),
     AtLeast(u8),
@@ -40,7 +40,7 @@ enum LengthRule {
 
 /// The sessions on which an attribute is read. On others it is discarded unread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SessionScope {
+pub(super) enum SessionScope {
     Everywhere,
     /// From internal peers.
     Internal,
@@ -52,8 +52,8 @@ enum SessionScope {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::wire) struct AttributeRule {
     pub(in crate::wire) class: AttributeClass,
-    length: LengthRule,
-    scope: SessionScope,
+    pub(super) length: LengthRule,
+    pub(super) scope: SessionScope,
     /// The treatment if Optional or Transitive is wrong.
     flags_wrong: Treatment,
     /// The treatment if the length or the value is wrong.
@@ -147,7 +147,7 @@ static UNKNOWN: AttributeRule = AttributeRule {
 /// The table indexed by code, so that a lookup is one load.
 static RULES: [AttributeRule; 256] = ROWS;
 /// The same table as a constant, for codes that the compiler knows.
-const ROWS: [AttributeRule; 256] = by_code();
+pub(super) const ROWS: [AttributeRule; 256] = by_code();
 
 #[expect(
     clippy::indexing_slicing,
@@ -172,56 +172,6 @@ impl AttributeRule {
         RULES.get(usize::from(code.0)).unwrap_or(&UNKNOWN)
     }
 
-    /// Checks an attribute: scope, flags, length and value.
-    #[inline(never)]
-    pub(in crate::wire) fn judge(
-        flags: AttributeFlags,
-        code: AttributeCode,
-        value: &[u8],
-        cx: WireContext,
-    ) -> Result<(), ErrorKind> {
-        Self::of(code).judge_row(flags, code, value, cx)
-    }
-
-    /// The same check for a code that the compiler knows, so that it can reduce the row to the checks that apply.
-    #[inline(always)]
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "evaluated by the compiler, which would refuse a bad index"
-    )]
-    pub(in crate::wire) fn judge_as<const CODE: u8>(
-        flags: AttributeFlags,
-        value: &[u8],
-        cx: WireContext,
-    ) -> Result<(), ErrorKind> {
-        const { ROWS[CODE as usize] }.judge_row(flags, AttributeCode(CODE), value, cx)
-    }
-
-    #[inline(always)]
-    fn judge_row(
-        &self,
-        flags: AttributeFlags,
-        code: AttributeCode,
-        value: &[u8],
-        cx: WireContext,
-    ) -> Result<(), ErrorKind> {
-        if !self.scope.includes(cx) {
-            return Err(ErrorKind::UnexpectedAttribute);
-        }
-
-        if !self.class.allows(flags) {
-            return Err(match self.class {
-                AttributeClass::Unknown => ErrorKind::UnknownWellKnown,
-                _ => ErrorKind::AttributeFlags,
-            });
-        }
-
-        if !self.length.allows(value.len(), cx) {
-            return Err(ErrorKind::AttributeLength);
-        }
-        check::value(code, value, cx)
-    }
-
     /// The treatment of an UPDATE in which this attribute has the given error.
     #[cold]
     pub(in crate::wire) fn treatment(&self, kind: ErrorKind) -> Treatment {
@@ -239,7 +189,7 @@ impl AttributeRule {
 
 impl AttributeClass {
     #[inline(always)]
-    const fn allows(self, flags: AttributeFlags) -> bool {
+    pub(super) const fn allows(self, flags: AttributeFlags) -> bool {
         let expected = match self {
             Self::WellKnown => AttributeFlags::TRANSITIVE.0,
             Self::Transitive => JUDGED_FLAGS,
@@ -252,7 +202,7 @@ impl AttributeClass {
 
 impl LengthRule {
     #[inline(always)]
-    fn allows(self, length: usize, cx: WireContext) -> bool {
+    pub(super) fn allows(self, length: usize, cx: WireContext) -> bool {
         match self {
             Self::Any => true,
             Self::Exactly(octets) => length == usize::from(octets),
@@ -265,7 +215,7 @@ impl LengthRule {
 
 impl SessionScope {
     #[inline(always)]
-    fn includes(self, cx: WireContext) -> bool {
+    pub(super) fn includes(self, cx: WireContext) -> bool {
         match self {
             Self::Everywhere => true,
             Self::Internal => cx.peer_type() == PeerType::Internal,

@@ -1,11 +1,6 @@
-//! The codes of capabilities, and views of the capabilities in an OPEN.
+//! The codes of capabilities.
 
 use std::fmt;
-
-use crate::wire::input::counted_by_octet;
-use crate::wire::open::OptionalParameters;
-
-use super::Capability;
 
 /// The code of a capability, from IANA's registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,57 +72,6 @@ impl fmt::Display for CapabilityCode {
         match self.name() {
             Some(name) => f.write_str(name),
             None => write!(f, "capability {}", self.0),
-        }
-    }
-}
-
-/// A capability, borrowed from an OPEN. Unlike [`Capability`], it includes bits without a meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "RFC 5492 section 4 has these fields")]
-pub struct CapabilityView<'a> {
-    /// The code.
-    pub code: CapabilityCode,
-    /// The value.
-    pub value: &'a [u8],
-}
-
-impl CapabilityView<'_> {
-    /// Decodes the capability.
-    #[must_use]
-    pub fn read(&self) -> Capability {
-        Capability::decode(self.code.0, self.value)
-    }
-}
-
-/// An iterator over the capabilities of an OPEN in the order sent, not decoded: see [`Frame::capabilities`]. It ends early at
-/// a capability that exceeds its parameter, or a parameter that exceeds the message.
-///
-/// [`Frame::capabilities`]: crate::wire::Frame::capabilities
-#[derive(Clone, Debug)]
-pub struct CapabilityViews<'a> {
-    /// The rest of the current parameter.
-    capabilities: &'a [u8],
-    /// The parameters after it.
-    parameters: OptionalParameters<'a>,
-}
-
-impl<'a> CapabilityViews<'a> {
-    pub(in crate::wire) const fn new(parameters: OptionalParameters<'a>) -> Self {
-        Self { capabilities: &[], parameters }
-    }
-}
-
-impl<'a> Iterator for CapabilityViews<'a> {
-    type Item = CapabilityView<'a>;
-
-    fn next(&mut self) -> Option<CapabilityView<'a>> {
-        loop {
-            if let [code, rest @ ..] = self.capabilities {
-                let (rest, value) = counted_by_octet(rest).ok()?;
-                self.capabilities = rest;
-                return Some(CapabilityView { code: CapabilityCode(*code), value });
-            }
-            self.capabilities = self.parameters.next_capabilities()?;
         }
     }
 }

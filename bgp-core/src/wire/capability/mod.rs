@@ -11,7 +11,7 @@ mod text;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-pub use code::{CapabilityCode, CapabilityView, CapabilityViews};
+pub use code::CapabilityCode;
 
 use crate::types::{Afi, AfiSafi, Asn, Safi};
 

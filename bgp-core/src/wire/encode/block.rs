@@ -6,11 +6,11 @@ use bytes::{BufMut, BytesMut};
 
 use crate::wire::attribute::{AttributeCode, AttributeFlags};
 use crate::wire::context::WireContext;
-use crate::wire::frame::MessageType;
+use crate::wire::header::{MessageType, header, patch_length};
 use crate::wire::path_attributes::PathAttributes;
 
 use super::attributes::{WriteCursor, most_octets, put_head, put_tail};
-use super::{ATTRIBUTES_AT, LONGEST_PREFIX, header, patch_length};
+use super::{ATTRIBUTES_AT, LONGEST_PREFIX};
 
 /// The encoded attributes of a group of routes, without the next hop, in ascending order of their codes.
 ///

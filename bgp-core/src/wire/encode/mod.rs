@@ -1,4 +1,4 @@
-//! Encoding: the attribute block, the writer of an UPDATE, and functions that patch lengths.
+//! Encoding: the attribute block, the writer of an UPDATE, and functions that write attributes.
 //!
 //! Everything appends to a buffer of the caller. Attributes are encoded once for a group of routes
 //! ([`AttributeBlock`]); then [`UpdateWriter`] fills as many messages as the prefixes need. Once the buffers have grown, a
@@ -21,7 +21,7 @@ pub use writer::UpdateWriter;
 use crate::types::AfiSafi;
 
 use super::attribute::{AttributeCode, AttributeFlags};
-use super::frame::{HEADER_LENGTH, MessageType};
+use super::header::{HEADER_LENGTH, MessageType, message, patch_length};
 
 /// The offset of the attributes in an UPDATE without withdrawn routes: after the header and two lengths.
 const ATTRIBUTES_AT: usize = HEADER_LENGTH + 4;
@@ -45,27 +45,6 @@ pub fn encode_end_of_rib(out: &mut BytesMut, family: AfiSafi) {
 /// Appends a KEEPALIVE.
 pub fn encode_keepalive(out: &mut BytesMut) {
     message(out, MessageType::Keepalive, |_| {});
-}
-
-/// Appends a message: writes the header, calls `body` to append the rest, and patches the length.
-pub(super) fn message(out: &mut BytesMut, kind: MessageType, body: impl FnOnce(&mut BytesMut)) {
-    let start = out.len();
-    put_header(out, kind);
-    body(out);
-    let length = out.len() - start;
-    patch_length(out, start + 16, length);
-}
-
-/// Appends a header, with its length left open.
-fn put_header(out: &mut BytesMut, kind: MessageType) {
-    out.put_slice(&header(kind));
-}
-
-const fn header(kind: MessageType) -> [u8; HEADER_LENGTH] {
-    let mut header = [0xff; HEADER_LENGTH];
-    let [.., high, low, code] = &mut header;
-    (*high, *low, *code) = (0, 0, kind.code());
-    header
 }
 
 /// Appends an attribute: writes the header, calls `value` to append the value, and patches the length, which has two octets
@@ -102,16 +81,6 @@ fn extend_length(out: &mut BytesMut, start: usize, length: usize) {
         *flags |= AttributeFlags::EXTENDED_LENGTH.0;
     }
     patch_length(out, start + 2, length);
-}
-
-/// Writes a length of two octets at an offset within `out`. A length that does not fit becomes the maximum: the writer
-/// never sends such a message.
-#[inline]
-fn patch_length(out: &mut [u8], at: usize, length: usize) {
-    let length = u16::try_from(length).unwrap_or(u16::MAX);
-    if let Some(octets) = out.get_mut(at..at + 2) {
-        octets.copy_from_slice(&length.to_be_bytes());
-    }
 }
 
 /// The number of octets that a buffer grows by at least: a constant number takes a few stores.

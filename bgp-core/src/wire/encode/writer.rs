@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use crate::types::{Afi, AfiSafi};
 use crate::wire::attribute::{AttributeCode, AttributeFlags};
 use crate::wire::context::WireContext;
+use crate::wire::header::patch_length;
 use crate::wire::nlri::AddressWidth;
 use crate::wire::path_attributes::{NextHop, PathAttributes};
 
@@ -15,7 +16,6 @@ use super::attributes::{
 use super::block::{BEGINNING, NEXT_HOP};
 use super::{
     ATTRIBUTES_AT, AttributeBlock, LONGEST_PREFIX, PrefixRoom, close_attribute, make_room,
-    patch_length,
 };
 
 /// Writes one UPDATE at the end of a buffer, within the session's message limit.

@@ -7,13 +7,17 @@ use crate::types::AfiSafi;
 use crate::wire::attribute::rules::AttributeRule;
 use crate::wire::attribute::{AttributeCode, AttributeView};
 use crate::wire::context::WireContext;
-use crate::wire::error::{DecodeError, ErrorKind, Treatment};
-use crate::wire::frame::{Frame, HEADER_LENGTH};
-use crate::wire::input::{Parsed, counted_by_two_octets, octets};
+use crate::wire::error::DecodeError;
+use crate::wire::error_kind::{ErrorKind, Treatment};
+use crate::wire::frame::Frame;
+use crate::wire::header::HEADER_LENGTH;
 use crate::wire::nlri::{self, AddressWidth};
 
 use super::index::AttributeIndex;
-use super::{MANDATORY, Update, UpdateMetadata, WITHDRAWN_AT, bit, fast_path, missing_codes, mp};
+use super::{
+    MANDATORY, Update, UpdateMetadata, WITHDRAWN_AT, bit, fast_path, missing_codes, mp, offset_u16,
+    sections,
+};
 
 impl<'a> Update<'a> {
     /// Reads and judges the body of an UPDATE.
@@ -98,22 +102,6 @@ impl<'a> Update<'a> {
             _ => Ok(self),
         }
     }
-}
-
-/// Splits a message into withdrawn routes and attributes; the NLRI are the rest of the input.
-#[inline]
-pub(super) fn sections(message: &[u8]) -> Parsed<'_, (&[u8], &[u8])> {
-    let (body, _header) = octets(message, HEADER_LENGTH)?;
-    let (body, withdrawn) = counted_by_two_octets(body)?;
-    let (nlri, attributes) = counted_by_two_octets(body)?;
-    Ok((nlri, (withdrawn, attributes)))
-}
-
-/// An offset in a message as two octets.
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "no message is longer than 65,535 octets")]
-pub(super) const fn offset_u16(at: usize) -> u16 {
-    at as u16
 }
 
 #[inline]

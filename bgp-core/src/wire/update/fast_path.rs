@@ -8,12 +8,11 @@ use crate::types::AfiSafi;
 use crate::wire::attribute::rules::{AttributeRule, IndexSlot};
 use crate::wire::attribute::{AttributeCode, AttributeFlags};
 use crate::wire::context::WireContext;
-use crate::wire::frame::HEADER_LENGTH;
+use crate::wire::header::HEADER_LENGTH;
 use crate::wire::nlri::{self, AddressWidth};
 
-use super::UpdateMetadata;
-use super::decode::{offset_u16, sections};
 use super::index::AttributeIndex;
+use super::{UpdateMetadata, offset_u16, sections};
 
 /// Records the position of every field of a message without errors.
 ///

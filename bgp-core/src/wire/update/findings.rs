@@ -1,7 +1,8 @@
 //! The list of what was wrong with an UPDATE.
 
 use crate::wire::attribute::{AttributeCode, AttributeView};
-use crate::wire::error::{DecodeError, ErrorKind, Treatment};
+use crate::wire::error::DecodeError;
+use crate::wire::error_kind::{ErrorKind, Treatment};
 
 use super::decode::{JudgedAttributes, MessageVerdict};
 use super::{Update, missing_codes};

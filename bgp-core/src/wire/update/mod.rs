@@ -30,8 +30,10 @@ use super::attribute::rules::IndexSlot;
 use super::attribute::{AsPathView, AttributeCode, AttributeView, Attributes};
 use super::community::{Community, ExtendedCommunity, Ipv6ExtendedCommunity, LargeCommunity};
 use super::context::WireContext;
-use super::error::{DecodeError, Treatment};
-use super::frame::HEADER_LENGTH;
+use super::error::DecodeError;
+use super::error_kind::Treatment;
+use super::header::HEADER_LENGTH;
+use super::input::{Parsed, counted_by_two_octets, octets};
 use super::nlri::Ipv4Prefixes;
 use super::path_attributes::{Aggregator, Origin, aigp_metric};
 
@@ -348,6 +350,22 @@ impl<'a> Update<'a> {
 
 /// The offset of the withdrawn routes: after the header and their length.
 const WITHDRAWN_AT: usize = HEADER_LENGTH + 2;
+
+/// Splits a message into withdrawn routes and attributes; the NLRI are the rest of the input.
+#[inline]
+fn sections(message: &[u8]) -> Parsed<'_, (&[u8], &[u8])> {
+    let (body, _header) = octets(message, HEADER_LENGTH)?;
+    let (body, withdrawn) = counted_by_two_octets(body)?;
+    let (nlri, attributes) = counted_by_two_octets(body)?;
+    Ok((nlri, (withdrawn, attributes)))
+}
+
+/// An offset in a message as two octets.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "no message is longer than 65,535 octets")]
+const fn offset_u16(at: usize) -> u16 {
+    at as u16
+}
 
 const fn bit(code: AttributeCode) -> u8 {
     1 << code.0
