@@ -1,4 +1,4 @@
-//! BIRD 2: configured by a file, asked over its control socket.
+//! BIRD 2: a file configures it, and its control socket answers questions.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
@@ -14,7 +14,7 @@ use crate::router::{Path, Router, Session};
 
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// BIRD shows a LOCAL_PREF for every path. This is the one that it makes up when none came.
+/// BIRD shows a LOCAL_PREF for every path. This is the value that it shows if none came.
 const NO_LOCAL_PREF: u32 = 7;
 
 /// BIRD on a host of the test's LAN.
@@ -22,7 +22,7 @@ const NO_LOCAL_PREF: u32 = 7;
 pub struct Bird(Daemon);
 
 impl Bird {
-    /// Asks as `birdc` would, and gives the lines of the reply without their numbers.
+    /// Sends a command as `birdc` does, and returns the lines of the reply without their numbers.
     ///
     /// # Errors
     ///
@@ -40,9 +40,11 @@ impl Bird {
         let log = self.0.file("bird.log");
         let mut text = format!("log \"{}\" all;\nrouter id {identifier};\n", log.display());
         text.push_str("protocol device {}\n");
+
         if self.0.config.has_bfd() {
             text.push_str("protocol bfd { interface \"*\" { interval 50 ms; multiplier 3; }; }\n");
         }
+
         for family in ["ipv4", "ipv6"] {
             let _ = writeln!(text, "protocol static static_{family} {{ {family};");
             for route in routes.iter().filter(|route| route.is_ipv6() == (family == "ipv6")) {
@@ -61,6 +63,7 @@ impl Bird {
             }
             text.push_str("}\n");
         }
+
         for (index, neighbor) in neighbors.iter().enumerate() {
             self.write_neighbor(&mut text, index, neighbor);
         }
@@ -80,28 +83,35 @@ impl Bird {
             peer = neighbor.address,
             peer_as = neighbor.asn,
         );
-        let mut set = |condition: bool, line: &str| {
+
+        let bfd = if neighbor.bfd_graceful { "bfd graceful" } else { "bfd on" };
+        for (condition, line) in [
+            (neighbor.passive, "passive on"),
+            (neighbor.ttl_security, "ttl security on"),
+            (neighbor.two_octet_as, "enable as4 off"),
+            (neighbor.extended_messages, "enable extended messages on"),
+            (neighbor.bfd, bfd),
+        ] {
             if condition {
                 let _ = writeln!(text, "  {line};");
             }
-        };
-        set(neighbor.passive, "passive on");
-        set(neighbor.ttl_security, "ttl security on");
-        set(neighbor.two_octet_as, "enable as4 off");
-        set(neighbor.extended_messages, "enable extended messages on");
-        set(neighbor.bfd, if neighbor.bfd_graceful { "bfd graceful" } else { "bfd on" });
+        }
         if let Some(key) = &neighbor.password {
-            set(true, &format!("password \"{key}\""));
+            let _ = writeln!(text, "  password \"{key}\";");
         }
         if let Some(role) = neighbor.role {
-            set(true, &format!("local role {}", role.word()));
+            let _ = writeln!(text, "  local role {};", role.word());
         }
         if let Some(seconds) = neighbor.graceful_restart {
-            set(true, &format!("graceful restart on; graceful restart time {seconds}"));
+            let _ = writeln!(text, "  graceful restart on; graceful restart time {seconds};");
         }
         if let Some(seconds) = neighbor.long_lived {
-            set(true, &format!("long lived graceful restart on; long lived stale time {seconds}"));
+            let _ = writeln!(
+                text,
+                "  long lived graceful restart on; long lived stale time {seconds};"
+            );
         }
+
         for family in ["ipv4", "ipv6"] {
             self.write_channel(text, family, neighbor);
         }
@@ -111,10 +121,12 @@ impl Bird {
     fn write_channel(&self, text: &mut String, family: &str, neighbor: &Neighbor) {
         let sources = if neighbor.add_path { "[RTS_STATIC, RTS_BGP]" } else { "[RTS_STATIC]" };
         let _ = write!(text, "  {family} {{ import all; export where source ~ {sources};");
+
         let extended = neighbor.extended_next_hop;
         if let Some(own) = self.0.own_address(family == "ipv6" || extended) {
             let _ = write!(text, " next hop address {own};");
         }
+
         if extended && family == "ipv4" {
             text.push_str(" extended next hop on;");
         }
@@ -141,7 +153,7 @@ impl Bird {
     fn parse_paths(&self, reply: &str) -> Vec<Path> {
         let mut paths: Vec<Path> = Vec::new();
         for line in reply.lines() {
-            // `PREFIX  unicast [peer0 20:15:01.123] * (100) [AS64636i]`; the prefix only once.
+            // `PREFIX  unicast [peer0 20:15:01.123] * (100) [AS64636i]`; only the first path has the prefix.
             if let Some((_, rest)) = line.split_once(" [").filter(|_| line.contains("unicast")) {
                 let protocol = rest.split([' ', ']']).next().unwrap_or_default();
                 if let Some(from) = self.neighbor_of(protocol) {
@@ -158,17 +170,20 @@ impl Bird {
     }
 }
 
-/// Asks by a control socket, and gives the lines of the reply without their numbers.
+/// Sends a command to a control socket, and returns the lines of the reply without their numbers.
 pub(crate) fn ask(control: &std::path::Path, command: &str) -> Result<String, String> {
-    let ask = || {
-        let mut stream = UnixStream::connect(control)?;
-        stream.set_read_timeout(Some(ANSWER))?;
-        let mut lines = BufReader::new(stream.try_clone()?);
-        read_reply(&mut lines)?;
-        writeln!(stream, "{command}")?;
-        read_reply(&mut lines)
-    };
-    ask().map_err(|error: std::io::Error| format!("BIRD's control socket: {error}"))
+    exchange(control, command).map_err(|error| format!("BIRD's control socket: {error}"))
+}
+
+fn exchange(control: &std::path::Path, command: &str) -> std::io::Result<String> {
+    let mut stream = UnixStream::connect(control)?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    let mut lines = BufReader::new(stream.try_clone()?);
+
+    // The greeting.
+    read_reply(&mut lines)?;
+    writeln!(stream, "{command}")?;
+    read_reply(&mut lines)
 }
 
 impl Router for Bird {
@@ -188,23 +203,27 @@ impl Router for Bird {
         self.0.refuse_several_paths();
         self.0.refuse("strict capabilities", |neighbor| neighbor.strict_capabilities);
         self.write_config();
-        // Without that, its OPEN would not say that it has restarted.
-        let more: &[&str] = if restarting { &["-R"] } else { &[] };
-        let prepare = |daemon: &Daemon, command: &mut std::process::Command| {
-            command.arg("-f").args(more).arg("-c").arg(daemon.file("bird.conf"));
-            command.arg("-s").arg(daemon.file("control")).arg("-P").arg(daemon.file("pid"));
-        };
-        self.0.launch(&program("bird"), prepare, |daemon| {
-            let connected = UnixStream::connect(daemon.file("control"));
-            connected.map(drop).map_err(|error| error.to_string())
-        });
+
+        // Without `-R`, its OPEN would not say that it has restarted.
+        let restart: &[&str] = if restarting { &["-R"] } else { &[] };
+        self.0.launch(
+            &program("bird"),
+            |daemon, command| {
+                command.arg("-f").args(restart).arg("-c").arg(daemon.file("bird.conf"));
+                command.arg("-s").arg(daemon.file("control")).arg("-P").arg(daemon.file("pid"));
+            },
+            |daemon| {
+                let connected = UnixStream::connect(daemon.file("control"));
+                connected.map(drop).map_err(|error| error.to_string())
+            },
+        );
     }
 
     fn set_routes(&mut self, routes: Vec<Originated>) {
         self.0.config.routes = routes;
         self.write_config();
         let reply = self.ask("configure").expect("BIRD answers");
-        assert!(reply.contains("Reconfig"), "BIRD would not take its configuration: {reply}");
+        assert!(reply.contains("Reconfig"), "BIRD refuses its configuration: {reply}");
     }
 
     fn ask_for_refresh(&self, neighbor: IpAddr) -> Result<(), String> {
@@ -218,13 +237,11 @@ impl Router for Bird {
     fn session(&self, neighbor: IpAddr) -> Result<Session, String> {
         let protocol = self.protocol_of(neighbor)?;
         let reply = self.ask(&format!("show protocols all {protocol}"))?;
-        let field = |name| {
-            let mut lines = reply.lines();
-            lines.find_map(|line| Some(line.trim().strip_prefix(name)?.trim().to_owned()))
-        };
-        // `Hold timer:  60.123/90`: what is left, and the negotiated time.
+
+        // `Hold timer:  60.123/90`: the rest of the time, and the negotiated hold time.
         let hold_time =
-            field("Hold timer:").and_then(|value| value.split('/').nth(1)?.parse().ok());
+            field(&reply, "Hold timer:").and_then(|value| value.split('/').nth(1)?.parse().ok());
+
         let prefix = format!("{protocol}: ");
         let log = self.log();
         let mut errors = log.lines().filter_map(|line| Some(line.split_once(&prefix)?.1));
@@ -233,8 +250,9 @@ impl Router for Bird {
                 .iter()
                 .any(|word| text.starts_with(word))
         });
+
         Ok(Session {
-            state: field("BGP state:").ok_or_else(|| reply.clone())?,
+            state: field(&reply, "BGP state:").ok_or_else(|| reply.clone())?.to_owned(),
             hold_time,
             last_error: last_error.unwrap_or_default().to_owned(),
         })
@@ -257,15 +275,18 @@ impl Router for Bird {
         let reply = self.ask("show bfd sessions")?;
         let neighbor = neighbor.to_string();
         let mut rows = reply.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-        match rows.any(|row| row.first() == Some(&&*neighbor) && row.contains(&"Up")) {
-            true => Ok(()),
-            false => Err(reply),
-        }
+        let up = rows.any(|row| row.first() == Some(&&*neighbor) && row.contains(&"Up"));
+        if up { Ok(()) } else { Err(reply) }
     }
 
     fn log(&self) -> String {
         self.0.read("bird.log")
     }
+}
+
+/// The value of a field in a reply, such as `BGP state:`.
+fn field<'a>(reply: &'a str, name: &str) -> Option<&'a str> {
+    reply.lines().find_map(|line| line.trim().strip_prefix(name)).map(str::trim)
 }
 
 fn protocol_name(index: usize) -> String {
@@ -274,7 +295,7 @@ fn protocol_name(index: usize) -> String {
 
 fn set_attribute(path: &mut Path, name: &str, value: &str) {
     match name {
-        // An IPv6 next hop may have its link-local companion beside it.
+        // A link-local next hop may stand beside the global one.
         "BGP.next_hop" => {
             let global = value.split_whitespace().next();
             path.next_hop = global.and_then(|a| a.parse().ok()).expect("a next hop");
@@ -315,8 +336,8 @@ fn groups(text: &str) -> impl Iterator<Item = Vec<u32>> {
     text.split(')').filter_map(|part| Some(numbers(part.split_once('(')?.1)))
 }
 
-/// Reads up to the line that ends a reply: its number starts with 0, 8 or 9 and a space follows.
-/// In between, `NNNN-text` and, under the same number, ` text`.
+/// Reads up to the last line of a reply: its number starts with 0, 8 or 9 and a space follows.
+/// The lines before are `NNNN-text` or, if they have the same number, ` text`.
 fn read_reply(lines: &mut impl BufRead) -> std::io::Result<String> {
     let mut reply = String::new();
     loop {
@@ -325,10 +346,12 @@ fn read_reply(lines: &mut impl BufRead) -> std::io::Result<String> {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
         let line = line.trim_end_matches('\n');
+
         let number = line.get(..4).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
         let text = line.get(if number.is_some() { 5 } else { 1 }..).unwrap_or_default();
         reply.push_str(text);
         reply.push('\n');
+
         let last = number.is_some_and(|n| n.starts_with(['0', '8', '9']));
         if last && line.as_bytes().get(4) == Some(&b' ') {
             return Ok(reply);

@@ -1,4 +1,4 @@
-//! What went over a host's cable, recorded here and judged by `tshark`.
+//! A recording of all packets on a host's cable, which `tshark` checks.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -19,21 +19,21 @@ use crate::daemon::run_client;
 use crate::lan::Host;
 use crate::requirements::program;
 
-/// How tshark writes the severity of an expert's note about an error (PI_ERROR).
+/// The severity of an expert's note about an error (PI_ERROR), as tshark writes it.
 const ERROR: &str = "8388608";
 
 /// ETH_P_ALL: packets of all protocols, sent and received.
 const ALL_PROTOCOLS: u16 = 3;
 
-/// More than any packet, those included that a network card would still have to cut up.
+/// The size of a buffer for any packet, also one that a network card has yet to segment.
 const LONGEST: usize = 1 << 18;
 
-/// What may wait to be read.
+/// The size of the socket's receive buffer.
 const BUFFER: usize = 16 << 20;
 
 /// All packets of a host, from [`Capture::start`] to [`Capture::judge`].
 ///
-/// The file stays, so that it can be looked at; the next test of the same name replaces it.
+/// The file stays for inspection; the next test of the same name replaces it.
 #[derive(Debug)]
 pub struct Capture {
     file: PathBuf,
@@ -42,15 +42,16 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Records into that file from now on.
+    /// Starts to record into a file.
     ///
     /// # Panics
     ///
-    /// If it cannot.
+    /// If the recording cannot start.
     #[must_use]
     pub fn start(host: &Host, file: &Path) -> Self {
         let packets = host.enter(packet_socket).expect("packets of a host can be listened to");
         let mut output = BufWriter::new(File::create(file).expect("a capture can be written"));
+
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let recorder = std::thread::spawn(move || {
@@ -61,32 +62,34 @@ impl Capture {
         Self { file: file.to_owned(), stop, recorder: Some(recorder) }
     }
 
-    /// Ends the recording, with all that was sent until now in it.
+    /// Ends the recording. Everything that was sent before is in it.
     #[track_caller]
     fn finish(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        let recorder = self.recorder.take().map(JoinHandle::join);
-        let ended = recorder.map(|result| result.map_err(|_| "it panicked".to_owned()));
-        if let Some(Err(error)) = ended.map(|r| r.and_then(|r| r.map_err(|e| e.to_string()))) {
+        let Some(recorder) = self.recorder.take() else { return };
+
+        let result = recorder.join().unwrap_or_else(|_| Err(std::io::Error::other("it panicked")));
+        if let Err(error) = result {
             panic!("{}: the recording failed: {error}", self.file.display());
         }
     }
 
-    /// Where the packets are.
+    /// The file with the packets.
     #[must_use]
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// Ends the recording. No packet of BGP or BFD that one of `senders` sent may be malformed in
-    /// Wireshark's eyes, or have an error, and there must be some.
+    /// Ends the recording, and checks the packets of BGP or BFD that one of `senders` sent: there must be some, and
+    /// tshark must find none of them malformed or in error.
     ///
     /// # Panics
     ///
-    /// If that is not so, with the packets' numbers and what is wrong with each.
+    /// If the check fails, with the packets' numbers and tshark's messages.
     #[track_caller]
     pub fn judge(mut self, senders: &[IpAddr]) {
         self.finish();
+
         let mut command = Command::new(program("tshark"));
         command.arg("-n").arg("-r").arg(&self.file).args(["-Y", "bgp or bfd", "-T", "fields"]);
         for field in [
@@ -99,6 +102,7 @@ impl Capture {
         ] {
             command.args(["-e", field]);
         }
+
         let text = run_client(&mut command).expect("tshark reads the capture");
         let mut sent = 0;
         let mut wrong = Vec::new();
@@ -110,20 +114,23 @@ impl Capture {
                 continue;
             }
             sent += 1;
+
             // Wireshark 4.0 does not know of longer messages (RFC 8654).
             let long = rest.get(2).and_then(|text| text.strip_prefix("Length is invalid "));
             if long.and_then(|text| text.parse::<u16>().ok()).is_some_and(|length| length > 4_096) {
                 continue;
             }
+
             let malformed = rest.first().is_some_and(|field| !field.is_empty());
             let error = rest.get(1).is_some_and(|field| field.split(',').any(|s| s == ERROR));
             if malformed || error {
                 wrong.push(line);
             }
         }
+
         let file = self.file.display();
         assert!(sent > 0, "{file}: tshark finds no message of {senders:?}");
-        assert!(wrong.is_empty(), "{file}: tshark objects to\n{}", wrong.join("\n"));
+        assert!(wrong.is_empty(), "{file}: tshark finds errors\n{}", wrong.join("\n"));
     }
 }
 
@@ -136,7 +143,7 @@ impl Drop for Capture {
     }
 }
 
-/// A socket that gets all packets of the thread's network namespace.
+/// A socket that receives all packets of the thread's network namespace.
 fn packet_socket() -> rustix::io::Result<OwnedFd> {
     let all = RawProtocol::new(ALL_PROTOCOLS.to_be().into()).map(Protocol::from_raw);
     let packets = socket(AddressFamily::PACKET, SocketType::RAW, all)?;
@@ -145,7 +152,7 @@ fn packet_socket() -> rustix::io::Result<OwnedFd> {
     Ok(packets)
 }
 
-/// The header of a pcap file of Ethernet frames, in this machine's order of octets.
+/// Writes the header of a pcap file of Ethernet frames, in the byte order of this machine.
 fn write_header(output: &mut impl Write) -> std::io::Result<()> {
     const MAGIC: u32 = 0xa1b2_c3d4;
     const VERSION: u32 = if cfg!(target_endian = "little") { 0x0004_0002 } else { 0x0002_0004 };
@@ -159,14 +166,16 @@ fn write_header(output: &mut impl Write) -> std::io::Result<()> {
 fn record(packets: &OwnedFd, output: &mut impl Write, stop: &AtomicBool) -> std::io::Result<()> {
     let mut buffer = vec![0; LONGEST];
     loop {
-        // Asked before the wait, so that what was sent before the end is still read.
+        // Read before the wait, so that packets sent before the end are still recorded.
         let last = stop.load(Ordering::Relaxed);
+
         let length = match recv(packets, &mut buffer[..], RecvFlags::empty()) {
             Ok((length, _)) => length,
             Err(Errno::AGAIN) if last => return Ok(()),
             Err(Errno::AGAIN | Errno::INTR) => continue,
             Err(error) => return Err(error.into()),
         };
+
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let size = u32::try_from(length).unwrap_or(u32::MAX);
         let seconds = u32::try_from(now.as_secs()).unwrap_or(u32::MAX);

@@ -1,11 +1,11 @@
-//! What a router is told before it starts, whichever daemon it is.
+//! The configuration of a router, the same for all daemons.
 
 use std::net::IpAddr;
 
 /// A router to start: its identifier, AS, neighbours and the routes that it originates.
-///
-/// Its end of a session is the address of its host that is of the neighbour's family; its routes
-/// have the host's address of their own family as next hop, and its IPv6 address if a neighbour
+/// The router's end of a session is the host's address of the neighbour's family. The next hop of its routes is
+/// the host's address of the route's family, or its IPv6 address if a neighbour has
+/// [`Neighbor::extended_next_hop`].
 /// has [`Neighbor::extended_next_hop`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -16,9 +16,9 @@ pub struct RouterConfig {
     pub asn: u32,
     /// The hold time that it offers, in seconds.
     pub hold_time: u16,
-    /// Those that may open a session, or that it dials.
+    /// The neighbours that it dials, or that may open a session.
     pub neighbors: Vec<Neighbor>,
-    /// The routes that it announces to all of them.
+    /// The routes that it announces to all neighbours.
     pub routes: Vec<Originated>,
 }
 
@@ -51,12 +51,12 @@ impl RouterConfig {
         self
     }
 
-    /// Whether any neighbour is told of graceful restart.
+    /// Returns true if graceful restart is on for any neighbour.
     pub(crate) fn restarts_gracefully(&self) -> bool {
         self.neighbors.iter().any(|neighbor| neighbor.graceful_restart.is_some())
     }
 
-    /// Whether any neighbour is watched by BFD.
+    /// Returns true if BFD watches any neighbour.
     pub(crate) fn has_bfd(&self) -> bool {
         self.neighbors.iter().any(|neighbor| neighbor.bfd)
     }
@@ -64,7 +64,7 @@ impl RouterConfig {
 
 /// A neighbour of a router under test.
 ///
-/// A daemon that lacks what is asked for here panics when it is started, with the reason.
+/// If a daemon lacks a feature that is asked for here, its start panics with the reason.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Neighbor {
@@ -72,52 +72,52 @@ pub struct Neighbor {
     pub address: IpAddr,
     /// Its AS number.
     pub asn: u32,
-    /// Whether the router waits for it to dial.
+    /// True if the router waits for the neighbour to dial.
     pub passive: bool,
     /// The key of TCP MD5 (RFC 2385), if the session has one.
     pub password: Option<String>,
-    /// Whether only packets count that no router has forwarded (GTSM, RFC 5082).
+    /// True if the router accepts only packets that no router has forwarded (GTSM, RFC 5082).
     pub ttl_security: bool,
-    /// Whether the router is an old speaker to it, without four-octet AS numbers (RFC 6793).
+    /// True if the router acts as an old speaker, without four-octet AS numbers (RFC 6793).
     pub two_octet_as: bool,
     /// The restart time of graceful restart (RFC 4724) in seconds, if it is on.
     pub graceful_restart: Option<u16>,
     /// The time of long-lived graceful restart (RFC 9494) in seconds, if it is on.
     pub long_lived: Option<u32>,
-    /// With how many prefixes of it the router ends the session, if that is limited.
+    /// The number of prefixes from the neighbour at which the router ends the session, if there is a limit.
     pub maximum_prefixes: Option<u32>,
-    /// Whether several paths to a prefix go both ways (ADD-PATH, RFC 7911), those that other
-    /// neighbours announced included.
+    /// True if both sides send several paths to a prefix (ADD-PATH, RFC 7911), including the paths of other
+    /// neighbours.
     pub add_path: bool,
-    /// Whether IPv4 routes may have IPv6 next hops (RFC 8950).
+    /// True if IPv4 routes may have IPv6 next hops (RFC 8950).
     pub extended_next_hop: bool,
-    /// Whether messages of more than 4,096 octets may go both ways (RFC 8654).
+    /// True if messages of more than 4,096 octets may be sent and received (RFC 8654).
     pub extended_messages: bool,
-    /// Whether BFD watches it (RFC 5881): one hop, every 50 ms, lost after three.
+    /// True if BFD watches the neighbour (RFC 5881): one hop, every 50 ms, lost after three.
     pub bfd: bool,
-    /// Whether a neighbour that BFD loses may be restarting, so that its routes are kept as graceful restart has it.
-    /// FRR does so anyway.
+    /// True if a neighbour that BFD loses may be restarting, so that its routes are kept as by graceful restart.
+    /// FRR always does so.
     pub bfd_graceful: bool,
-    /// What the router is to it (RFC 9234), if that is to be agreed on.
+    /// The router's role towards the neighbour (RFC 9234), if they negotiate it.
     pub role: Option<Role>,
-    /// The router carries IPv4 routes only, and refuses a neighbour that offers a capability that it does not have.
+    /// True if the router carries only IPv4 routes, and refuses a neighbour that offers a capability that the router lacks.
     pub strict_capabilities: bool,
 }
 
-/// What a router is to its neighbour (RFC 9234).
+/// The role of a router towards its neighbour (RFC 9234).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Role {
-    /// It sells the neighbour transit.
+    /// It sells transit to the neighbour.
     Provider,
-    /// It buys transit of the neighbour.
+    /// It buys transit from the neighbour.
     Customer,
     /// Both exchange their own routes and those of their customers.
     Peer,
 }
 
 impl Role {
-    /// The word of all daemons for it.
+    /// The role's name in the configuration of every daemon.
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Provider => "provider",
@@ -132,7 +132,7 @@ impl Neighbor {
     ///
     /// # Panics
     ///
-    /// If the address is none.
+    /// If the address cannot be parsed.
     #[must_use]
     pub fn new(address: &str, asn: u32) -> Self {
         Self {
@@ -155,7 +155,7 @@ impl Neighbor {
         }
     }
 
-    /// Makes the router carry IPv4 routes only, and refuse a neighbour that offers a capability that it does not have.
+    /// Makes the router carry only IPv4 routes, and refuse a neighbour that offers a capability that the router lacks.
     #[must_use]
     pub fn strict_capabilities(mut self) -> Self {
         self.strict_capabilities = true;
@@ -176,7 +176,7 @@ impl Neighbor {
         self
     }
 
-    /// Sends with a TTL of 255, and takes nothing else.
+    /// Sends with a TTL of 255, and accepts no other.
     #[must_use]
     pub fn ttl_security(mut self) -> Self {
         self.ttl_security = true;
@@ -190,21 +190,21 @@ impl Neighbor {
         self
     }
 
-    /// Turns graceful restart on, with that restart time.
+    /// Turns graceful restart on, with this restart time.
     #[must_use]
     pub fn graceful_restart(mut self, seconds: u16) -> Self {
         self.graceful_restart = Some(seconds);
         self
     }
 
-    /// Turns long-lived graceful restart on, with that time, besides graceful restart.
+    /// Turns long-lived graceful restart on, with this time, in addition to graceful restart.
     #[must_use]
     pub fn long_lived(mut self, seconds: u32) -> Self {
         self.long_lived = Some(seconds);
         self
     }
 
-    /// Ends the session when it has announced more prefixes than that.
+    /// Ends the session if the neighbour announces more prefixes than this.
     #[must_use]
     pub fn maximum_prefixes(mut self, limit: u32) -> Self {
         self.maximum_prefixes = Some(limit);
@@ -232,21 +232,21 @@ impl Neighbor {
         self
     }
 
-    /// Watches it by BFD.
+    /// Watches the neighbour by BFD.
     #[must_use]
     pub fn bfd(mut self) -> Self {
         self.bfd = true;
         self
     }
 
-    /// Watches it by BFD, and takes it for restarting when BFD loses it.
+    /// Watches the neighbour by BFD, and assumes that it restarts if BFD loses it.
     #[must_use]
     pub fn bfd_graceful(mut self) -> Self {
         self.bfd_graceful = true;
         self.bfd()
     }
 
-    /// Says what the router is to it.
+    /// Sets the router's role towards the neighbour.
     #[must_use]
     pub fn role(mut self, role: Role) -> Self {
         self.role = Some(role);
@@ -260,15 +260,15 @@ impl Neighbor {
 pub struct Originated {
     /// `10.1.0.0/16` or `fd01::/48`.
     pub prefix: String,
-    /// Which of several paths to the prefix it is (ADD-PATH, RFC 7911). Only ExaBGP originates more than one; the others
-    /// relay those that they hear of.
+    /// The path identifier, if there are several paths to the prefix (ADD-PATH, RFC 7911). Only ExaBGP originates more
+    /// than one; the others relay the paths that they receive.
     pub path_id: Option<u32>,
     /// Its standard communities.
     pub communities: Vec<(u16, u16)>,
     /// Its large communities (RFC 8092).
     pub large_communities: Vec<(u32, u32, u32)>,
-    /// Its route targets, of the extended communities (RFC 4360) the kind that everybody has: an
-    /// AS number of two octets and a number.
+    /// Its route targets: extended communities (RFC 4360) of the usual kind, with an AS number of two octets
+    /// and a number.
     pub route_targets: Vec<(u16, u32)>,
 }
 
@@ -285,7 +285,7 @@ impl Originated {
         }
     }
 
-    /// Makes it one of several paths to the prefix.
+    /// Makes the route one of several paths to the prefix.
     #[must_use]
     pub fn path(mut self, path_id: u32) -> Self {
         self.path_id = Some(path_id);

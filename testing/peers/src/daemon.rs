@@ -1,4 +1,4 @@
-//! What the daemons have in common: a directory for their files, and a process that comes and goes.
+//! The common part of all daemons: a directory for the files, and a process that a test starts and stops.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::process::{Process, new_directory};
 use crate::vty;
 use crate::wait::wait_until;
 
-/// How long a daemon may take to come up, or to go.
+/// The time in which a daemon must start or end.
 const STARTUP: Duration = Duration::from_secs(20);
 
 /// A routing daemon on a host, running or not.
@@ -22,7 +22,7 @@ const STARTUP: Duration = Duration::from_secs(20);
 pub struct Daemon {
     name: &'static str,
     process: Option<Process>,
-    /// What it needs besides, ended after it.
+    /// The other programs that it needs. They end after it.
     companions: Vec<Process>,
     directory: Arc<TempDir>,
     host: Host,
@@ -54,7 +54,7 @@ impl Daemon {
             .unwrap_or_else(|error| panic!("{}: {name} cannot be written: {error}", self.name));
     }
 
-    /// What stands in a file of the daemon's directory; nothing if there is no such file.
+    /// The text of a file in the daemon's directory; empty if there is no such file.
     pub(crate) fn read(&self, name: &str) -> String {
         let bytes = std::fs::read(self.file(name)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
@@ -71,39 +71,39 @@ impl Daemon {
         own.expect("the host has an address of the neighbour's family")
     }
 
-    /// What a route is announced with as its next hop.
+    /// The next hop that a route is announced with.
     pub(crate) fn next_hop(&self, route: &Originated) -> IpAddr {
         let extended = self.config.neighbors.iter().any(|neighbor| neighbor.extended_next_hop);
         let next_hop = self.own_address(route.is_ipv6() || extended);
         next_hop.expect("the host has an address for the route's next hop")
     }
 
-    /// Panics if it is to originate several paths to a prefix.
+    /// Panics if the configuration has several paths to a prefix.
     #[track_caller]
     pub(crate) fn refuse_several_paths(&self) {
         let several = self.config.routes.iter().any(|route| route.path_id.is_some());
         assert!(!several, "{} originates one path to a prefix", self.name);
     }
 
-    /// Panics if a neighbour is to have what this daemon lacks.
+    /// Panics if a neighbour is configured with a feature that this daemon lacks.
     #[track_caller]
-    pub(crate) fn refuse(&self, what: &str, wanted: impl Fn(&Neighbor) -> bool) {
+    pub(crate) fn refuse(&self, feature: &str, wanted: impl Fn(&Neighbor) -> bool) {
         let wanted = self.config.neighbors.iter().any(wanted);
-        assert!(!wanted, "{} has no {what}", self.name);
+        assert!(!wanted, "{} has no {feature}", self.name);
     }
 
-    /// Starts one of FRR's programs that it needs besides, and waits until it answers.
+    /// Starts another program of FRR's, and waits until it answers.
     #[track_caller]
     pub(crate) fn accompany(&mut self, name: &str) {
         self.companions.push(vty::start(&self.directory, &self.host, name));
     }
 
-    /// Takes away what its last run left, by which one could think that it is there already.
+    /// Removes a file of the last run that would make the next run look ready at once.
     pub(crate) fn remove(&self, name: &str) {
         let _ = std::fs::remove_file(self.file(name));
     }
 
-    /// Starts the program and waits until `ready`.
+    /// Starts the program and waits until `ready` returns `Ok`.
     #[track_caller]
     pub(crate) fn launch(
         &mut self,
@@ -115,6 +115,7 @@ impl Daemon {
         let process = Process::start_in(directory, &self.host, program, |command| {
             prepare(self, command);
         });
+
         self.process = Some(process);
         wait_until(STARTUP, &format!("{} to come up", self.name), || {
             if let Some(process) = &mut self.process {
@@ -124,7 +125,7 @@ impl Daemon {
         });
     }
 
-    /// Ends it with a SIGTERM and waits until it is gone.
+    /// Ends it with a SIGTERM and waits until it has ended.
     #[track_caller]
     pub(crate) fn terminate(&mut self) {
         if let Some(mut process) = self.process.take() {
@@ -134,21 +135,21 @@ impl Daemon {
         self.companions.clear();
     }
 
-    /// Kills it and all that it started.
+    /// Kills it and all its children.
     pub(crate) fn kill(&mut self) {
         self.process = None;
         self.companions.clear();
     }
 }
 
-/// The numbers in a text, whatever is between them.
+/// The numbers in a text, with anything between them.
 pub(crate) fn numbers(text: &str) -> Vec<u32> {
     text.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
 }
 
-/// `1:2` as a community.
+/// Parses `1:2` as a community.
 pub(crate) fn parse_community(word: &str) -> Option<(u16, u16)> {
-    // Most daemons write the well-known ones by name, each in its own spelling.
+    // Most daemons write well-known communities by name, each with its own spelling.
     match word.to_lowercase().replace(['_', '-'], "").as_str() {
         "gracefulshutdown" => return Some((65535, 0)),
         "llgrstale" => return Some((65535, 6)),
@@ -161,13 +162,13 @@ pub(crate) fn parse_community(word: &str) -> Option<(u16, u16)> {
     Some((asn.parse().ok()?, value.parse().ok()?))
 }
 
-/// `1:2:3` as a large community.
+/// Parses `1:2:3` as a large community.
 pub(crate) fn parse_large_community(word: &str) -> Option<(u32, u32, u32)> {
     let mut parts = word.split(':').map(str::parse);
     Some((parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?))
 }
 
-/// `RT:1:2`, `rt 1:2` or `target:1:2` as a route target; none for another extended community.
+/// Parses `RT:1:2`, `rt 1:2` or `target:1:2` as a route target. Returns `None` for another extended community.
 pub(crate) fn parse_route_target(word: &str) -> Option<(u16, u32)> {
     let word = word.to_lowercase();
     let rest = ["rt:", "rt ", "target:"].iter().find_map(|kind| word.strip_prefix(kind))?;
@@ -175,13 +176,15 @@ pub(crate) fn parse_route_target(word: &str) -> Option<(u16, u32)> {
     Some((asn.parse().ok()?, value.parse().ok()?))
 }
 
-/// Runs a daemon's own client and gives what it prints.
+/// Runs a daemon's own client and returns its output.
 pub(crate) fn run_client(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    let [stdout, stderr] =
+        [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+
     if output.status.success() {
-        return Ok(text(&output.stdout));
+        return Ok(stdout.trim().to_owned());
     }
-    let said = format!("{} {}", text(&output.stdout), text(&output.stderr));
-    Err(format!("{command:?}: {}: {}", output.status, said.trim()))
+    let message = format!("{} {}", stdout.trim(), stderr.trim());
+    Err(format!("{command:?}: {}: {}", output.status, message.trim()))
 }

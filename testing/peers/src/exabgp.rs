@@ -1,13 +1,12 @@
-//! ExaBGP: configured by a file, spoken with through a program of its own that it starts.
+//! ExaBGP: a file configures it, and a companion program that it starts takes commands and reports.
 //!
-//! It keeps no table. What it has is what it reported: each UPDATE as a line of JSON, folded here.
+//! ExaBGP keeps no table. Its table here is the result of all UPDATEs that it has reported, each as a line of JSON.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
 
 use serde_json::Value;
 
@@ -17,8 +16,8 @@ use crate::lan::Host;
 use crate::requirements::program;
 use crate::router::{Path, Router, Session};
 
-/// What ExaBGP starts, outside of its process group: its reports go to one file, and what is appended to the other are its
-/// commands. Both end soon after ExaBGP.
+/// The companion program that ExaBGP starts, outside of its process group. It writes ExaBGP's reports to one file, and
+/// passes on the commands that are appended to the other. Both parts end soon after ExaBGP.
 const COMPANION: &str = "#!/bin/sh
 cd \"$(dirname \"$0\")\" || exit 1
 tail -n +1 -s 0.1 -f --pid=$$ commands &
@@ -31,28 +30,28 @@ exec cat >>reports
 pub struct Exabgp(Daemon);
 
 impl Exabgp {
-    /// Gives it a command of its API.
+    /// Sends a command of ExaBGP's API.
     ///
     /// # Errors
     ///
-    /// If it cannot be written. ExaBGP's own complaint would be in its log.
-    pub fn tell(&self, command: &str) -> Result<(), String> {
-        let write = || {
-            let mut commands =
-                std::fs::File::options().append(true).open(self.0.file("commands"))?;
-            commands.write_all(format!("{command}\n").as_bytes())
-        };
-        write().map_err(|error: std::io::Error| format!("ExaBGP's commands: {error}"))
+    /// If the command cannot be written. A complaint of ExaBGP's would be in its log.
+    pub fn send_command(&self, command: &str) -> Result<(), String> {
+        let file = std::fs::File::options().append(true).open(self.0.file("commands"));
+        let written =
+            file.and_then(|mut commands| commands.write_all(format!("{command}\n").as_bytes()));
+        written.map_err(|error| format!("ExaBGP's commands: {error}"))
     }
 
-    /// What it reported, oldest first, of one neighbour or of all.
+    /// The reports about one neighbour or about all, oldest first.
     fn reports(&self, neighbor: Option<IpAddr>) -> Vec<Value> {
+        let peer = neighbor.map(|address| address.to_string());
         let text = self.0.read("reports");
-        let reports = text.lines().filter_map(|line| serde_json::from_str(line).ok());
-        let wanted = |report: &Value| {
-            neighbor.is_none_or(|one| report["neighbor"]["address"]["peer"] == one.to_string())
-        };
-        reports.filter(wanted).collect()
+        let reports = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        reports
+            .filter(|report| {
+                peer.as_ref().is_none_or(|peer| report["neighbor"]["address"]["peer"] == **peer)
+            })
+            .collect()
     }
 
     fn config_text(&self) -> String {
@@ -68,7 +67,6 @@ impl Exabgp {
 
     fn write_neighbor(&self, text: &mut String, neighbor: &Neighbor) {
         let RouterConfig { identifier, asn, hold_time, routes, .. } = &self.0.config;
-        let switch = |on: bool| if on { "enable" } else { "disable" };
         let _ = write!(
             text,
             "neighbor {peer} {{\n  router-id {identifier};\n  local-address {own};\n  \
@@ -82,14 +80,15 @@ impl Exabgp {
             own = self.0.local_address(neighbor),
             peer_as = neighbor.asn,
             passive = neighbor.passive,
-            asn4 = switch(!neighbor.two_octet_as),
+            asn4 = enabled(!neighbor.two_octet_as),
             restart = neighbor
                 .graceful_restart
                 .map_or_else(|| "disable".to_owned(), |seconds| seconds.to_string()),
-            extended = switch(neighbor.extended_messages),
+            extended = enabled(neighbor.extended_messages),
             add_path = if neighbor.add_path { "send/receive" } else { "disable" },
-            next_hop = switch(neighbor.extended_next_hop),
+            next_hop = enabled(neighbor.extended_next_hop),
         );
+
         if let Some(key) = &neighbor.password {
             let _ = writeln!(text, "  md5-password \"{key}\";");
         }
@@ -99,6 +98,7 @@ impl Exabgp {
         if neighbor.extended_next_hop {
             text.push_str("  nexthop { ipv4 unicast ipv6; }\n");
         }
+
         for family in ["ipv4", "ipv6"] {
             let _ = writeln!(text, "  announce {{ {family} {{");
             for route in routes.iter().filter(|route| route.is_ipv6() == (family == "ipv6")) {
@@ -114,8 +114,10 @@ impl Exabgp {
         if let Some(id) = route.path_id {
             let _ = write!(text, " path-information {}", std::net::Ipv4Addr::from(id));
         }
+
         let targets = route.route_target_words();
         let targets = targets.iter().map(|word| format!("target:{word}")).collect();
+
         for (name, words) in [
             ("community", route.community_words()),
             ("large-community", route.large_community_words()),
@@ -128,7 +130,7 @@ impl Exabgp {
         text
     }
 
-    /// The paths that are there after all that was reported, by prefix, neighbour and path identifier.
+    /// The paths after all reported changes, by prefix, neighbour and path identifier.
     fn table(&self) -> BTreeMap<(String, IpAddr, String), Path> {
         let mut table = BTreeMap::new();
         for report in self.reports(None) {
@@ -137,9 +139,11 @@ impl Exabgp {
             else {
                 continue;
             };
+
             if report["type"] == "state" && neighbor["state"] == "down" {
                 table.retain(|(_, peer, _), _| *peer != from);
             }
+
             let update = &neighbor["message"]["update"];
             for (_, routes) in entries(&update["withdraw"]) {
                 for route in routes.as_array().into_iter().flatten() {
@@ -147,9 +151,10 @@ impl Exabgp {
                     table.remove(&(prefix, from, id));
                 }
             }
+
             for (_, next_hops) in entries(&update["announce"]) {
                 for (next_hop, routes) in entries(next_hops) {
-                    // A link-local address beside the global one is another entry.
+                    // A link-local address beside the global one is an entry of its own.
                     let next_hop: IpAddr = match next_hop.parse() {
                         Ok(IpAddr::V6(hop)) if hop.segments()[0] == 0xfe80 => continue,
                         Ok(next_hop) => next_hop,
@@ -186,54 +191,66 @@ impl Router for Exabgp {
         self.0.refuse("maximum of prefixes", |neighbor| neighbor.maximum_prefixes.is_some());
         self.0.refuse("roles", |neighbor| neighbor.role.is_some());
         self.0.refuse("long-lived graceful restart", |neighbor| neighbor.long_lived.is_some());
+
         self.0.write("exabgp.conf", &self.config_text());
         self.0.write("companion", COMPANION);
         self.0.write("reports", "");
         self.0.write("commands", "");
+
         let companion = self.0.file("companion");
         std::fs::set_permissions(&companion, std::fs::Permissions::from_mode(0o755))
             .expect("a mode can be set");
+
         self.0.remove("running");
-        let prepare = |daemon: &Daemon, command: &mut Command| {
-            command.arg(daemon.file("exabgp.conf"));
-            command.env("exabgp.daemon.user", "root").env("exabgp.daemon.drop", "false");
-            command.env("exabgp.api.cli", "false").env("exabgp.api.ack", "false");
-            command.env("exabgp.log.destination", daemon.file("exabgp.log"));
-        };
-        let ready = |daemon: &Daemon| {
-            // ExaBGP starts its companion last.
-            if daemon.file("running").exists() { Ok(()) } else { Err(daemon.read("exabgp.log")) }
-        };
-        self.0.launch(&program("exabgp"), prepare, ready);
+        self.0.launch(
+            &program("exabgp"),
+            |daemon, command| {
+                command.arg(daemon.file("exabgp.conf"));
+                command.env("exabgp.daemon.user", "root").env("exabgp.daemon.drop", "false");
+                command.env("exabgp.api.cli", "false").env("exabgp.api.ack", "false");
+                command.env("exabgp.log.destination", daemon.file("exabgp.log"));
+            },
+            |daemon| {
+                // ExaBGP starts its companion last.
+                if daemon.file("running").exists() {
+                    Ok(())
+                } else {
+                    Err(daemon.read("exabgp.log"))
+                }
+            },
+        );
     }
 
     fn set_routes(&mut self, routes: Vec<Originated>) {
         let old = std::mem::replace(&mut self.0.config.routes, routes);
         let routes = &self.0.config.routes;
         for route in old.iter().filter(|old| !routes.iter().any(|new| new.prefix == old.prefix)) {
-            self.tell(&format!("withdraw route {}", self.words(route))).expect("a command");
+            self.send_command(&format!("withdraw route {}", self.words(route))).expect("a command");
         }
         for route in routes.iter().filter(|route| !old.contains(route)) {
-            self.tell(&format!("announce route {}", self.words(route))).expect("a command");
+            self.send_command(&format!("announce route {}", self.words(route))).expect("a command");
         }
     }
 
     fn ask_for_refresh(&self, neighbor: IpAddr) -> Result<(), String> {
         for family in ["ipv4", "ipv6"] {
-            self.tell(&format!("neighbor {neighbor} announce route-refresh {family} unicast"))?;
+            self.send_command(&format!(
+                "neighbor {neighbor} announce route-refresh {family} unicast"
+            ))?;
         }
         Ok(())
     }
 
-    /// It has no way to send the message, and comes back soon.
+    /// ExaBGP cannot send the message, and opens the session again soon.
     fn shut_down(&self, neighbor: IpAddr, _message: &str) -> Result<(), String> {
-        self.tell(&format!("neighbor {neighbor} teardown 2"))
+        self.send_command(&format!("neighbor {neighbor} teardown 2"))
     }
 
     fn session(&self, neighbor: IpAddr) -> Result<Session, String> {
         let mut session = Session { state: "Idle".to_owned(), ..Session::default() };
         for report in self.reports(Some(neighbor)) {
             let neighbor = &report["neighbor"];
+
             match report["type"].as_str() {
                 Some("open") => {
                     let theirs = neighbor["open"]["hold_time"].as_u64();
@@ -252,6 +269,7 @@ impl Router for Exabgp {
                 _ => {}
             }
         }
+
         Ok(session)
     }
 
@@ -278,29 +296,50 @@ fn entries(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
     value.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value))
 }
 
-/// The prefix, and the path identifier if there is one.
+/// The configuration's word for a feature that is on or off.
+const fn enabled(on: bool) -> &'static str {
+    if on { "enable" } else { "disable" }
+}
+
+/// The prefix and the path identifier of a route; the identifier is empty if there is none.
 fn key(route: &Value) -> (String, String) {
-    let text = |name: &str| route[name].as_str().unwrap_or_default().to_owned();
-    (text("nlri"), text("path-information"))
+    let [prefix, path_id] = ["nlri", "path-information"]
+        .map(|name| route[name].as_str().unwrap_or_default().to_owned());
+    (prefix, path_id)
 }
 
 fn parse_path(from: IpAddr, attributes: &Value) -> Path {
-    let list = |name: &str| attributes[name].as_array().map(Vec::as_slice).unwrap_or_default();
-    let small = |value: &Value| value.as_u64().and_then(|number| u32::try_from(number).ok());
-    let pair = |value: &Value| {
-        Some((small(&value[0])?.try_into().ok()?, small(&value[1])?.try_into().ok()?))
-    };
-    let triple = |value: &Value| Some((small(&value[0])?, small(&value[1])?, small(&value[2])?));
-    let targets = list("extended-community").iter().filter_map(|value| value["string"].as_str());
+    let targets =
+        list(&attributes["extended-community"]).iter().filter_map(|value| value["string"].as_str());
+
     let path = Path {
-        as_path: list("as-path").iter().filter_map(small).collect(),
+        as_path: list(&attributes["as-path"]).iter().filter_map(small).collect(),
         local_pref: small(&attributes["local-preference"]),
         med: small(&attributes["med"]),
-        communities: list("community").iter().filter_map(pair).collect(),
-        large_communities: list("large-community").iter().filter_map(triple).collect(),
+        communities: list(&attributes["community"]).iter().filter_map(community).collect(),
+        large_communities: list(&attributes["large-community"])
+            .iter()
+            .filter_map(large_community)
+            .collect(),
         route_targets: targets.filter_map(parse_route_target).collect(),
         used: true,
         ..Path::from(from)
     };
     path.sorted()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn small(value: &Value) -> Option<u32> {
+    u32::try_from(value.as_u64()?).ok()
+}
+
+fn community(value: &Value) -> Option<(u16, u16)> {
+    Some((small(&value[0])?.try_into().ok()?, small(&value[1])?.try_into().ok()?))
+}
+
+fn large_community(value: &Value) -> Option<(u32, u32, u32)> {
+    Some((small(&value[0])?, small(&value[1])?, small(&value[2])?))
 }

@@ -1,9 +1,8 @@
-//! FRR's `bgpd`, with `zebra` and `bfdd` where BFD is wanted: configured by a file, asked over its
-//! vty socket.
+//! FRR's `bgpd`, with `zebra` and `bfdd` if a test wants BFD: a file configures it, and its vty
+//! socket answers questions.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::process::Command;
 
 use serde_json::Value;
 
@@ -19,7 +18,7 @@ use crate::vty;
 pub struct Frr(Daemon);
 
 impl Frr {
-    /// Runs a command of `vtysh` in enable mode, and gives what it prints.
+    /// Runs a command of `vtysh` in enable mode, and returns the output.
     ///
     /// # Errors
     ///
@@ -35,11 +34,7 @@ impl Frr {
     ///
     /// If the vty socket does not answer.
     pub fn configure(&self, lines: &[&str]) -> Result<(), String> {
-        let all: Vec<&str> = ["configure terminal"]
-            .into_iter()
-            .chain(lines.iter().copied())
-            .chain(["end"])
-            .collect();
+        let all = [&["configure terminal"], lines, &["end"]].concat();
         self.converse(&all).map(drop)
     }
 
@@ -55,15 +50,17 @@ impl Frr {
     fn config_text(&self) -> String {
         let RouterConfig { identifier, asn, routes, neighbors, .. } = &self.0.config;
         let log = self.0.file("bgpd.log");
-        // The log's words about sessions need `debug`.
+        // Without `debug`, the log says nothing about sessions.
         let mut text = format!(
             "frr defaults datacenter\nlog file {}\ndebug bgp neighbor-events\n",
             log.display()
         );
+
         for route in routes {
             text.push_str(&route_map(route).join("\n"));
             text.push('\n');
         }
+
         for (name, set, own) in [
             ("NEXT-HOP-4", "set ip next-hop", self.0.own_address(false)),
             ("NEXT-HOP-6", "set ipv6 next-hop global", self.0.own_address(true)),
@@ -71,11 +68,13 @@ impl Frr {
             let set = own.map(|own| format!(" {set} {own}\n")).unwrap_or_default();
             let _ = write!(text, "route-map {name} permit 10\n{set}exit\n");
         }
+
         let _ = write!(
             text,
             "router bgp {asn}\n bgp router-id {identifier}\n no bgp ebgp-requires-policy\n \
              no bgp network import-check\n no bgp default ipv4-unicast\n"
         );
+
         let seconds = neighbors.iter().find_map(|neighbor| neighbor.graceful_restart);
         if let Some(seconds) = seconds {
             let _ = write!(
@@ -87,9 +86,11 @@ impl Frr {
         if let Some(seconds) = neighbors.iter().find_map(|neighbor| neighbor.long_lived) {
             let _ = writeln!(text, " bgp long-lived-graceful-restart stale-time {seconds}");
         }
+
         for neighbor in neighbors {
             self.write_neighbor(&mut text, neighbor);
         }
+
         for family in ["ipv4", "ipv6"] {
             let _ = writeln!(text, " address-family {family} unicast");
             for neighbor in neighbors {
@@ -100,6 +101,7 @@ impl Frr {
             }
             text.push_str(" exit-address-family\n");
         }
+
         text.push_str("exit\n");
         text
     }
@@ -107,32 +109,43 @@ impl Frr {
     fn write_neighbor(&self, text: &mut String, neighbor: &Neighbor) {
         let hold_time = self.0.config.hold_time;
         let own = self.0.local_address(neighbor);
-        let mut set = |condition: bool, line: &str| {
+        let remote_as = format!("remote-as {}", neighbor.asn);
+        let update_source = format!("update-source {own}");
+        let timers = format!("timers {} {hold_time}", (hold_time / 3).max(1));
+
+        let mut lines = vec![
+            remote_as,
+            update_source,
+            timers,
+            "timers connect 1".to_owned(),
+            "disable-connected-check".to_owned(),
+        ];
+        for (condition, line) in [
+            (neighbor.passive, "passive"),
+            (neighbor.ttl_security, "ttl-security hops 1"),
+            // FRR can leave out only a few single capabilities.
+            (neighbor.two_octet_as, "dont-capability-negotiate"),
+            (neighbor.extended_next_hop, "capability extended-nexthop"),
+            (neighbor.strict_capabilities, "strict-capability-match"),
+            (neighbor.bfd, "bfd 3 50 50"),
+        ] {
             if condition {
-                let _ = writeln!(text, " neighbor {} {line}", neighbor.address);
+                lines.push(line.to_owned());
             }
-        };
-        set(true, &format!("remote-as {}", neighbor.asn));
-        set(true, &format!("update-source {own}"));
-        set(true, &format!("timers {} {hold_time}", (hold_time / 3).max(1)));
-        set(true, "timers connect 1");
-        set(true, "disable-connected-check");
-        set(neighbor.passive, "passive");
-        set(neighbor.ttl_security, "ttl-security hops 1");
-        // Of single capabilities it can be told to leave out only a few.
-        set(neighbor.two_octet_as, "dont-capability-negotiate");
-        set(neighbor.extended_next_hop, "capability extended-nexthop");
-        set(neighbor.strict_capabilities, "strict-capability-match");
-        set(neighbor.bfd, "bfd 3 50 50");
+        }
         if let Some(key) = &neighbor.password {
-            set(true, &format!("password {key}"));
+            lines.push(format!("password {key}"));
         }
         if let Some(role) = neighbor.role {
-            set(true, &format!("local-role {}", role.word()));
+            lines.push(format!("local-role {}", role.word()));
+        }
+
+        for line in lines {
+            let _ = writeln!(text, " neighbor {} {line}", neighbor.address);
         }
     }
 
-    /// `bfdd` does BFD, and `zebra` tells it of interfaces and of what `bgpd` wants.
+    /// Starts `bfdd`, which does BFD, and `zebra`, which reports interfaces and the wishes of `bgpd` to it.
     fn start_companions(&mut self) {
         for name in ["zebra", "bfdd"] {
             let log = format!("log file {}\n", self.0.file(&format!("{name}.log")).display());
@@ -149,18 +162,20 @@ fn write_activation(text: &mut String, family: &str, neighbor: &Neighbor) {
     if family == "ipv6" && neighbor.strict_capabilities {
         return;
     }
-    let mut set = |condition: bool, line: &str| {
+
+    for (condition, line) in [
+        (true, "activate"),
+        // With an extended next hop, the router's IPv6 address stays the next hop of IPv4 routes.
+        (family == "ipv6", "route-map NEXT-HOP-6 out"),
+        (family == "ipv4" && !neighbor.extended_next_hop, "route-map NEXT-HOP-4 out"),
+        (neighbor.add_path, "addpath-tx-all-paths"),
+    ] {
         if condition {
             let _ = writeln!(text, "  neighbor {} {line}", neighbor.address);
         }
-    };
-    set(true, "activate");
-    // Its own IPv6 address stays the next hop of IPv4 routes where that is to be.
-    set(family == "ipv6", "route-map NEXT-HOP-6 out");
-    set(family == "ipv4" && !neighbor.extended_next_hop, "route-map NEXT-HOP-4 out");
-    set(neighbor.add_path, "addpath-tx-all-paths");
+    }
     if let Some(limit) = neighbor.maximum_prefixes {
-        set(true, &format!("maximum-prefix {limit}"));
+        let _ = writeln!(text, "  neighbor {} maximum-prefix {limit}", neighbor.address);
     }
 }
 
@@ -184,17 +199,19 @@ impl Router for Frr {
         if zebra {
             self.start_companions();
         }
-        let prepare = |daemon: &Daemon, command: &mut Command| {
-            vty::prepare(command, daemon.directory().path(), "bgpd", zebra);
-        };
-        let ready = |daemon: &Daemon| vty::answers(daemon.directory().path(), "bgpd");
-        self.0.launch(&program("bgpd"), prepare, ready);
+
+        self.0.launch(
+            &program("bgpd"),
+            |daemon, command| vty::prepare(command, daemon.directory().path(), "bgpd", zebra),
+            |daemon| vty::answers(daemon.directory().path(), "bgpd"),
+        );
     }
 
     fn set_routes(&mut self, routes: Vec<Originated>) {
         let old = std::mem::replace(&mut self.0.config.routes, routes);
         let mut lines: Vec<String> = self.0.config.routes.iter().flat_map(route_map).collect();
         lines.push(format!("router bgp {}", self.0.config.asn));
+
         let gone = old.iter().filter(|route| !self.0.config.routes.contains(route));
         let changes = gone
             .map(|route| (route, format!("no network {}", route.prefix)))
@@ -205,6 +222,7 @@ impl Router for Frr {
             lines.push(line);
             lines.push("exit-address-family".to_owned());
         }
+
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         self.configure(&lines).expect("FRR answers");
     }
@@ -224,22 +242,22 @@ impl Router for Frr {
     fn session(&self, neighbor: IpAddr) -> Result<Session, String> {
         let reply = self.json(&format!("show bgp neighbors {neighbor} json"))?;
         let reply = &reply[neighbor.to_string()];
-        let text = |name: &str| reply[name].as_str().unwrap_or_default().to_owned();
         let established = reply["bgpState"] == "Established";
-        let hold_time =
-            reply["bgpTimerHoldTimeMsecs"].as_u64().map(|milliseconds| milliseconds / 1000);
-        let words = [
+        let hold_time = reply["bgpTimerHoldTimeMsecs"].as_u64().map(|time| time / 1000);
+
+        let causes = [
             "lastResetDueTo",
             "lastErrorCodeSubcode",
             "lastNotificationReason",
             "lastShutdownDescription",
-        ];
-        let last_error: Vec<String> =
-            words.map(text).into_iter().filter(|t| !t.is_empty()).collect();
+        ]
+        .map(|name| reply[name].as_str().unwrap_or_default());
+        let causes: Vec<&str> = causes.into_iter().filter(|cause| !cause.is_empty()).collect();
+
         Ok(Session {
-            state: text("bgpState"),
+            state: reply["bgpState"].as_str().unwrap_or_default().to_owned(),
             hold_time: hold_time.filter(|_| established).and_then(|time| time.try_into().ok()),
-            last_error: last_error.join(", "),
+            last_error: causes.join(", "),
         })
     }
 
@@ -263,12 +281,11 @@ impl Router for Frr {
     fn bfd_up(&self, neighbor: IpAddr) -> Result<(), String> {
         let replies = vty::converse(self.0.directory().path(), "bfdd", &["show bfd peers json"])?;
         let reply: Value = serde_json::from_str(&replies.concat()).map_err(|e| e.to_string())?;
+
         let neighbor = neighbor.to_string();
         let mut peers = reply.as_array().into_iter().flatten();
-        match peers.any(|it| it["peer"] == *neighbor && it["status"] == "up") {
-            true => Ok(()),
-            false => Err(reply.to_string()),
-        }
+        let up = peers.any(|peer| peer["peer"] == *neighbor && peer["status"] == "up");
+        if up { Ok(()) } else { Err(reply.to_string()) }
     }
 
     fn log(&self) -> String {
@@ -279,14 +296,15 @@ impl Router for Frr {
 /// The route-map that gives a route its communities, line by line.
 fn route_map(route: &Originated) -> Vec<String> {
     let mut lines = vec![format!("route-map {} permit 10", map_name(route))];
-    let mut set = |what: &str, words: Vec<String>| {
+    for (attribute, words) in [
+        ("community", route.community_words()),
+        ("large-community", route.large_community_words()),
+        ("extcommunity rt", route.route_target_words()),
+    ] {
         if !words.is_empty() {
-            lines.push(format!(" set {what} {}", words.join(" ")));
+            lines.push(format!(" set {attribute} {}", words.join(" ")));
         }
-    };
-    set("community", route.community_words());
-    set("large-community", route.large_community_words());
-    set("extcommunity rt", route.route_target_words());
+    }
     lines.push("exit".to_owned());
     lines
 }
@@ -299,21 +317,22 @@ fn map_name(route: &Originated) -> String {
     format!("ROUTE-{}", route.prefix.replace([':', '/', '.'], "-"))
 }
 
-/// A path from a neighbour; none for a route of the router's own.
+/// Parses a path from a neighbour. Returns `None` for a route of the router itself.
 fn parse_path(path: &Value) -> Option<Path> {
     let segments = path["aspath"]["segments"].as_array().map(Vec::as_slice).unwrap_or_default();
     let as_path =
         segments.iter().flat_map(|segment| segment["list"].as_array().into_iter().flatten());
+
     let next_hops = path["nexthops"].as_array()?;
-    // A link-local next hop may stand beside the global one.
+    // There may be a link-local next hop beside the global one.
     let next_hop = next_hops.iter().find(|hop| hop["scope"] != "link-local")?;
-    let number = |name: &str| path[name].as_u64().and_then(|number| number.try_into().ok());
+
     let path = Path {
         from: path["peer"]["peerId"].as_str()?.parse().ok()?,
         next_hop: next_hop["ip"].as_str()?.parse().ok()?,
         as_path: as_path.filter_map(|asn| asn.as_u64()?.try_into().ok()).collect(),
-        local_pref: number("locPrf"),
-        med: number("metric"),
+        local_pref: small(&path["locPrf"]),
+        med: small(&path["metric"]),
         communities: words(&path["community"]).filter_map(parse_community).collect(),
         large_communities: words(&path["largeCommunity"])
             .filter_map(parse_large_community)
@@ -326,4 +345,8 @@ fn parse_path(path: &Value) -> Option<Path> {
 
 fn words(communities: &Value) -> impl Iterator<Item = &str> {
     communities["string"].as_str().unwrap_or_default().split_whitespace()
+}
+
+fn small(value: &Value) -> Option<u32> {
+    u32::try_from(value.as_u64()?).ok()
 }

@@ -1,4 +1,4 @@
-//! GoBGP: configured by a file, its routes and questions through its client `gobgp`.
+//! GoBGP: a file configures it, and its client `gobgp` adds routes and asks questions.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -18,8 +18,8 @@ const STATES: [&str; 7] =
 
 /// GoBGP on a host of the test's LAN.
 ///
-/// It waits ten seconds and more before it dials for the first time, so whoever wants a session
-/// soon dials it.
+/// It waits at least ten seconds before it dials for the first time. A test that wants a session
+/// soon dials GoBGP.
 #[derive(Debug)]
 pub struct Gobgp(Daemon);
 
@@ -47,9 +47,11 @@ impl Gobgp {
              local-address-list = [{}]\n",
             addresses.join(", ")
         );
+
         for neighbor in neighbors {
             self.write_neighbor(&mut text, neighbor);
         }
+
         text
     }
 
@@ -70,11 +72,13 @@ impl Gobgp {
             keepalive = (hold_time / 3).max(1),
             passive = neighbor.passive,
         );
+
         if neighbor.ttl_security {
             text.push_str(
                 "  [neighbors.ttl-security.config]\n    enabled = true\n    ttl-min = 255\n",
             );
         }
+
         if let Some(seconds) = neighbor.graceful_restart {
             let _ = write!(
                 text,
@@ -84,6 +88,7 @@ impl Gobgp {
                 neighbor.long_lived.is_some()
             );
         }
+
         for family in ["ipv4-unicast", "ipv6-unicast"] {
             write_family(text, family, neighbor);
         }
@@ -93,17 +98,18 @@ impl Gobgp {
         let mut words = ["global", "rib", "add", "-a", family(&route.prefix), &route.prefix]
             .map(str::to_owned)
             .to_vec();
-        words.extend(["nexthop".to_owned(), self.0.next_hop(route).to_string()]);
-        let mut set = |name: &str, values: Vec<String>, between: &str| {
-            if !values.is_empty() {
-                words.extend([name.to_owned(), values.join(between)]);
+        let mut attributes = vec![
+            ("community", route.community_words().join(",")),
+            ("large-community", route.large_community_words().join(",")),
+        ];
+        attributes.extend(route.route_target_words().into_iter().map(|target| ("rt", target)));
+
+        for (name, value) in attributes {
+            if !value.is_empty() {
+                words.extend([name.to_owned(), value]);
             }
-        };
-        set("community", route.community_words(), ",");
-        set("large-community", route.large_community_words(), ",");
-        for target in route.route_target_words() {
-            set("rt", vec![target], "");
         }
+
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         self.ask(&words).expect("GoBGP takes a route");
     }
@@ -113,6 +119,7 @@ fn write_family(text: &mut String, family: &str, neighbor: &Neighbor) {
     let table = "neighbors.afi-safis";
     let _ =
         writeln!(text, "  [[{table}]]\n    [{table}.config]\n      afi-safi-name = \"{family}\"",);
+
     if neighbor.graceful_restart.is_some() {
         let _ = writeln!(text, "    [{table}.mp-graceful-restart.config]\n      enabled = true");
     }
@@ -123,9 +130,11 @@ fn write_family(text: &mut String, family: &str, neighbor: &Neighbor) {
              restart-time = {seconds}"
         );
     }
+
     if let Some(limit) = neighbor.maximum_prefixes {
         let _ = writeln!(text, "    [{table}.prefix-limit.config]\n      max-prefixes = {limit}");
     }
+
     if neighbor.add_path {
         let _ = writeln!(
             text,
@@ -167,21 +176,27 @@ impl Router for Gobgp {
         self.0.refuse("extended messages", |neighbor| neighbor.extended_messages);
         self.0.refuse("way to leave four-octet AS numbers out", |neighbor| neighbor.two_octet_as);
         self.0.refuse("roles", |neighbor| neighbor.role.is_some());
+
         self.0.write("gobgpd.toml", &self.config_text());
         self.0.remove("control");
-        let more: &[&str] = if restarting { &["-r"] } else { &[] };
-        let prepare = |daemon: &Daemon, command: &mut Command| {
-            command.args(more).arg("-p").arg("-f").arg(daemon.file("gobgpd.toml"));
-            command.arg("--pprof-disable").arg("--log-level=debug");
-            command.arg("--api-hosts").arg(target(daemon));
-        };
-        let ready = |daemon: &Daemon| ask(daemon, &["neighbor"]).map(drop);
-        self.0.launch(&program("gobgpd"), prepare, ready);
+
+        let restart: &[&str] = if restarting { &["-r"] } else { &[] };
+        self.0.launch(
+            &program("gobgpd"),
+            |daemon, command| {
+                command.args(restart).arg("-p").arg("-f").arg(daemon.file("gobgpd.toml"));
+                command.arg("--pprof-disable").arg("--log-level=debug");
+                command.arg("--api-hosts").arg(target(daemon));
+            },
+            |daemon| ask(daemon, &["neighbor"]).map(drop),
+        );
+
         for route in &self.0.config.routes {
             self.originate(route);
         }
-        // Its routes are not in its file. A session before they are there would begin with an End-of-RIB, which takes
-        // from a peer what it kept over a restart.
+
+        // The file has no routes. A session before GoBGP has them would begin with an End-of-RIB, and the peer
+        // would drop the routes that it kept over the restart.
         for neighbor in &self.0.config.neighbors {
             self.ask(&["neighbor", &neighbor.address.to_string(), "enable"])
                 .expect("GoBGP enables a neighbour");
@@ -191,12 +206,14 @@ impl Router for Gobgp {
     fn set_routes(&mut self, routes: Vec<Originated>) {
         let old = std::mem::replace(&mut self.0.config.routes, routes);
         let routes = &self.0.config.routes;
+
         for Originated { prefix, .. } in &old {
             if !routes.iter().any(|route| route.prefix == *prefix) {
                 self.ask(&["global", "rib", "del", "-a", family(prefix), prefix])
                     .expect("GoBGP takes a route back");
             }
         }
+
         for route in routes.iter().filter(|route| !old.contains(route)) {
             self.originate(route);
         }
@@ -216,20 +233,22 @@ impl Router for Gobgp {
         let state = usize::try_from(number).ok().and_then(|number| STATES.get(number));
         let state = state.map_or_else(|| number.to_string(), |&name| name.to_owned());
         let hold_time = reply["timers"]["state"]["negotiated_hold_time"].as_u64();
+
         let log = self.log();
-        // Its words about one session stand in the log alone.
+        // Only the log says why a session ended.
         let key = format!("Key={neighbor}");
         let mut errors = log.lines().filter(|line| {
-            let told = ["received notification", "sent notification", "Peer Down"];
-            line.contains(&key) && told.iter().any(|words| line.contains(words))
+            let causes = ["received notification", "sent notification", "Peer Down"];
+            line.contains(&key) && causes.iter().any(|words| line.contains(words))
         });
         let last = errors.next_back().unwrap_or_default().to_owned();
         let before = errors.next_back().unwrap_or_default();
+
         Ok(Session {
             hold_time: hold_time
                 .filter(|_| state == "Established")
                 .and_then(|seconds| seconds.try_into().ok()),
-            // A NOTIFICATION is told of first, and then that the session is down.
+            // GoBGP logs a NOTIFICATION first, and then that the session is down.
             last_error: format!("{before}\n{last}").trim().to_owned(),
             state,
         })
@@ -242,7 +261,8 @@ impl Router for Gobgp {
             Err(error) if error.contains("Network not in table") => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
-        // By prefix, or the prefix's alone.
+
+        // A table by prefix, or the list of the one prefix.
         let paths = if reply.is_array() { &reply } else { &reply[prefix] };
         Ok(Path::list(paths, parse_path))
     }
@@ -253,6 +273,7 @@ impl Router for Gobgp {
             let reply = self.json(&["global", "rib", "-a", family])?;
             prefixes.extend(reply.as_object().into_iter().flat_map(|table| table.keys().cloned()));
         }
+
         prefixes.sort_unstable();
         Ok(prefixes)
     }
@@ -262,30 +283,26 @@ impl Router for Gobgp {
     }
 }
 
-/// A path from a neighbour; none for a route of the router's own.
+/// Parses a path from a neighbour. Returns `None` for a route of the router itself.
 fn parse_path(path: &Value) -> Option<Path> {
     let from = path["neighbor-ip"].as_str()?.parse().ok()?;
     let mut read = Path { used: path["best"] == true, ..Path::from(from) };
-    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let small = |value: &Value| value.as_u64().and_then(|number| u32::try_from(number).ok());
+
     for attribute in list(&path["attrs"]) {
-        // By the numbers of their types.
+        // The numbers are those of the attribute types.
         match attribute["type"].as_u64()? {
             2 => {
                 let segments = list(&attribute["as_paths"]);
                 let numbers = segments.iter().flat_map(|segment| list(&segment["asns"]));
-                read.as_path = numbers.filter_map(|asn| small(&asn)).collect();
+                read.as_path = numbers.filter_map(|asn| small(asn)).collect();
             }
             3 | 14 => read.next_hop = attribute["nexthop"].as_str()?.parse().ok()?,
             4 => read.med = small(&attribute["metric"]),
             5 => read.local_pref = small(&attribute["value"]),
             8 => {
-                let halves = |number: u32| {
-                    Some(((number >> 16).try_into().ok()?, (number & 0xffff).try_into().ok()?))
-                };
-                let communities = list(&attribute["communities"]);
+                let communities = list(&attribute["communities"]).iter();
                 read.communities =
-                    communities.iter().filter_map(|number| halves(small(number)?)).collect();
+                    communities.filter_map(|number| halves(small(number)?)).collect();
             }
             16 => {
                 let communities = list(&attribute["value"]);
@@ -301,13 +318,28 @@ fn parse_path(path: &Value) -> Option<Path> {
             }
             32 => {
                 let communities = list(&attribute["value"]);
-                let triple = |c: &Value| {
-                    Some((small(&c["ASN"])?, small(&c["LocalData1"])?, small(&c["LocalData2"])?))
-                };
-                read.large_communities = communities.iter().filter_map(triple).collect();
+                read.large_communities = communities.iter().filter_map(large_community).collect();
             }
             _ => {}
         }
     }
+
     Some(read.sorted())
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn small(value: &Value) -> Option<u32> {
+    u32::try_from(value.as_u64()?).ok()
+}
+
+/// Splits a community into its AS number and its value.
+fn halves(community: u32) -> Option<(u16, u16)> {
+    Some(((community >> 16).try_into().ok()?, (community & 0xffff).try_into().ok()?))
+}
+
+fn large_community(value: &Value) -> Option<(u32, u32, u32)> {
+    Some((small(&value["ASN"])?, small(&value["LocalData1"])?, small(&value["LocalData2"])?))
 }

@@ -1,7 +1,7 @@
 //! A LAN of network namespaces: one for each host, and one for the switch between them.
 //!
-//! Names are `ferrolb-PID-N-HOST`, so that test processes never meet, and so that what a killed
-//! one left behind can be told from what is in use.
+//! The names are `ferrolb-PID-N-HOST`. So test processes do not collide, and the names show which
+//! namespaces a killed test has left behind.
 
 use std::net::IpAddr;
 use std::os::fd::AsFd as _;
@@ -47,8 +47,10 @@ impl Lan {
     pub fn new() -> Self {
         static LANS: AtomicU32 = AtomicU32::new(0);
         remove_left_over();
+
         let number = LANS.fetch_add(1, Ordering::Relaxed);
         let switch = Namespace::new(format!("{PREFIX}{}-{number}", std::process::id()));
+
         switch.ip("link add br0 type bridge forward_delay 0");
         switch.ip("link set br0 up");
         Self { switch: Arc::new(switch), ports: Arc::default() }
@@ -63,6 +65,7 @@ impl Lan {
     pub fn host(&self, name: &str, addresses: &[&str]) -> Host {
         let namespace = Namespace::new(format!("{}-{name}", self.switch.name));
         namespace.ip("link set lo up");
+
         let port = self.plug_in(&namespace, "lan0", addresses);
         let addresses = addresses.iter().map(|address| parse_address(address)).collect();
         let switch = Arc::clone(&self.switch);
@@ -80,8 +83,8 @@ impl Lan {
         (router, self.host("node", &["172.22.35.26/24", "fd22::26/64"]))
     }
 
-    /// Plugs in `router` and `node` with the link-local addresses `fe80::1` and `fe80::26`, and an address of its own for
-    /// each, which no session is over.
+    /// Plugs in `router` and `node` with the link-local addresses `fe80::1` and `fe80::26`. Each also has an
+    /// address that no session uses.
     ///
     /// # Panics
     ///
@@ -92,7 +95,7 @@ impl Lan {
         (router, self.host("node", &["fe80::26/64", "172.22.36.26/32"]))
     }
 
-    /// Plugs in a host of another LAN, too, by an interface of that name.
+    /// Connects a host of another LAN with this one, by an interface of that name.
     ///
     /// # Panics
     ///
@@ -101,19 +104,22 @@ impl Lan {
         let _ = self.plug_in(&host.namespace, interface, addresses);
     }
 
-    /// Gives the switch's end of the cable.
+    /// Plugs a namespace in, and returns the name of the switch's end of the cable.
     fn plug_in(&self, namespace: &Namespace, interface: &str, addresses: &[&str]) -> String {
         let port = format!("port{}", self.ports.fetch_add(1, Ordering::Relaxed));
         let switch = &self.switch.name;
         namespace.ip(&format!("link add {interface} type veth peer name {port} netns {switch}"));
-        // No link-local address: BIRD would add it to its IPv6 next hops, and FRR without zebra,
-        // which knows of no interface, takes such a next hop for an error.
+
+        // No link-local address: BIRD would add it to its IPv6 next hops. FRR without zebra knows no
+        // interface, and takes a next hop with a link-local address for an error.
         namespace.ip(&format!("link set {interface} addrgenmode none"));
+
         for address in addresses {
             // Without duplicate address detection an IPv6 address can be used at once.
             let nodad = if address.contains(':') { " nodad" } else { "" };
             namespace.ip(&format!("address add {address} dev {interface}{nodad}"));
         }
+
         self.switch.ip(&format!("link set {port} master br0 up"));
         namespace.ip(&format!("link set {interface} up"));
         port
@@ -139,13 +145,13 @@ impl Host {
         &self.addresses
     }
 
-    /// A command that will run on this host. Its process is the program itself, so that a signal
-    /// to it reaches the program.
+    /// A command that runs on this host. Its process is the program itself, so a signal to the
+    /// process reaches the program.
     #[must_use]
     pub fn command(&self, program_path: &Path) -> Command {
         let mut command = Command::new(program("ip"));
         command.args(["netns", "exec", &self.namespace.name]).arg(program_path);
-        // By this `scripts/check-leftovers` knows what a test has started, and which one.
+        // `scripts/check-leftovers` finds the processes of a test by this variable.
         command.env("FERROLB_TEST_OWNER", std::process::id().to_string());
         command
     }
@@ -160,19 +166,19 @@ impl Host {
         let namespace = std::fs::File::open(Path::new(NAMESPACES).join(&self.namespace.name))
             .expect("the host's namespace can be opened");
         let name = std::thread::current().name().unwrap_or(&self.name).to_owned();
+
         let result = std::thread::scope(|scope| {
-            let on_host = || {
+            let thread = std::thread::Builder::new().name(name).spawn_scoped(scope, || {
                 move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
                     .expect("a thread can enter the host's namespace");
                 work()
-            };
-            let builder = std::thread::Builder::new().name(name);
-            builder.spawn_scoped(scope, on_host).expect("a thread can be started").join()
+            });
+            thread.expect("a thread can be started").join()
         });
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    /// The same with a runtime whose threads are on this host.
+    /// Runs `work` like [`Host::enter`], with a runtime whose threads are on this host.
     ///
     /// # Panics
     ///
@@ -190,11 +196,11 @@ impl Host {
         self.namespace.ip(arguments);
     }
 
-    /// Makes it a router between its LANs.
+    /// Makes the host a router between its LANs.
     ///
     /// # Panics
     ///
-    /// If the kernel will not.
+    /// If the kernel refuses.
     pub fn forward_packets(&self) {
         self.enter(|| {
             for file in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
@@ -204,7 +210,7 @@ impl Host {
         });
     }
 
-    /// Pulls the cable at the switch: the interface stays up, and all that is sent is lost.
+    /// Pulls the cable at the switch: the interface stays up, and everything that is sent is lost.
     pub fn unplug(&self) {
         self.switch.ip(&format!("link set {} nomaster", self.port));
     }
@@ -215,7 +221,7 @@ impl Host {
     }
 }
 
-/// A runtime whose threads, and so the sockets, are on the host of the thread that asks for it.
+/// A runtime whose threads, and therefore its sockets, are on the host of the calling thread.
 ///
 /// # Panics
 ///
@@ -253,7 +259,7 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // Not `run_ip`: this may run while the test unwinds, and a second panic would abort it.
+        // Not `run_ip`: if the test is already unwinding, a second panic would abort it.
         let _ = Command::new(program("ip"))
             .args(["netns", "delete", &self.name])
             .stderr(Stdio::null())
@@ -272,12 +278,13 @@ fn run_ip(arguments: &[&str]) {
     );
 }
 
-/// Removes what test processes left behind that were killed before they could.
+/// Removes the namespaces of test processes that were killed before they could remove them.
 fn remove_left_over() {
     let Ok(entries) = std::fs::read_dir(NAMESPACES) else { return };
     for name in entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()) {
         let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
         let Some(owner) = owner.filter(|pid| pid.parse::<u32>().is_ok()) else { continue };
+
         if !Path::new("/proc").join(owner).exists() {
             kill_all_in(&name);
             drop(Namespace { name });

@@ -1,9 +1,9 @@
 //! Real routers in network namespaces of their own, for interoperability tests.
 //!
-//! A test builds a [`Lan`], puts hosts on it with the addresses that the story needs, starts a
-//! router ([`Bird`], [`Frr`], [`Gobgp`], [`Exabgp`] or [`Openbgpd`]) on one of them, runs our side
-//! on the others, and asks the router what it sees. Nothing outside the namespaces is touched, and nothing stays behind, also when
-//! the test panics: every process and namespace belongs to a value, and goes when it is dropped.
+//! A test builds a [`Lan`], adds hosts with addresses, starts a router ([`Bird`], [`Frr`], [`Gobgp`],
+//! [`Exabgp`] or [`Openbgpd`]) on one of them, runs our side on the others, and asks the router for its
+//! sessions and routes. Nothing outside the namespaces is touched, and nothing stays behind, even if the
+//! test panics: every process and namespace belongs to a value, and ends when the value is dropped.
 //!
 //! # Writing a test
 //!
@@ -31,13 +31,13 @@
 //!   sockets, are on that host. A program runs as a [`Process`].
 //! - Never sleep: [`wait_until`] asks again until the answer is right, and says the last wrong
 //!   one when time is up. Deadlines are generous; a passing test never waits for them.
-//! - Say what must not happen by something that comes after it, not by waiting for nothing.
-//! - When a test fails, what each process wrote is printed.
-//!
-//! # What it needs
-//!
-//! Linux with network namespaces, veth pairs and bridges; root, for `ip netns`; the programs
-//! `ip` and `tshark`, and the daemons. `make test` installs them and sets `FERROLB_TEST_INTEROP=1`,
+//! - Write the test once as a function over `R: Router`, and add one `#[test]` for each daemon.
+//! - Run our library with [`Host::with_runtime`], so that the threads of the runtime, and so its
+//!   sockets, are on that host. A program runs as a [`Process`].
+//! - Never sleep: [`wait_until`] asks again until the answer is right, and prints the last wrong
+//!   answer when time is up. Deadlines are generous; a passing test never waits for them.
+//! - To show that something does not happen, wait for an event that comes after it.
+//! - When a test fails, the output of each process is printed.
 //! without which [`requested`] is false. In a container this needs `CAP_SYS_ADMIN` and
 //! `CAP_NET_ADMIN` (`--privileged`), since namespaces are mounted under `/run/netns`.
 

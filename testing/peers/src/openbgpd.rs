@@ -1,4 +1,4 @@
-//! OpenBGPD: configured by a file, asked with `bgpctl`.
+//! OpenBGPD: a file configures it, and `bgpctl` asks it.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ use crate::lan::Host;
 use crate::requirements::program;
 use crate::router::{Path, Router, Session};
 
-/// Where OpenBGPD's processes lock themselves in; Debian has it made by systemd alone.
+/// The directory that OpenBGPD's processes chroot into. On Debian only systemd creates it.
 const JAIL: &str = "/run/openbgpd";
 
 /// OpenBGPD on a host of the test's LAN.
@@ -35,7 +35,7 @@ impl Openbgpd {
     fn json(&self, words: &[&str]) -> Result<Value, String> {
         let reply = self.ask(&[&["-j"], words].concat())?;
         if reply.is_empty() {
-            // Of an empty table.
+            // `bgpctl` prints nothing for an empty table.
             return Ok(Value::Null);
         }
         serde_json::from_str(&reply).map_err(|error| format!("{words:?}: {error}: {reply}"))
@@ -43,7 +43,7 @@ impl Openbgpd {
 
     fn write_config(&self) {
         self.0.write("bgpd.conf", &self.config_text());
-        // It refuses one that others may read, since there are passwords in it.
+        // OpenBGPD refuses a file that others may read, since it may have passwords in it.
         std::fs::set_permissions(self.0.file("bgpd.conf"), std::fs::Permissions::from_mode(0o600))
             .expect("a mode can be set");
     }
@@ -51,10 +51,12 @@ impl Openbgpd {
     fn config_text(&self) -> String {
         let RouterConfig { identifier, asn, hold_time, routes, neighbors } = &self.0.config;
         let mut text = format!("AS {asn}");
-        // What old speakers are told must be said where it is not the number itself.
+
+        // A four-octet AS number needs AS_TRANS beside it, for old speakers.
         if *asn > u32::from(u16::MAX) {
             text.push_str(" 23456");
         }
+
         let _ = write!(
             text,
             "\nrouter-id {identifier}\nfib-update no\nholdtime {hold_time}\nsocket \"{}\"\n",
@@ -63,6 +65,7 @@ impl Openbgpd {
         for own in self.0.host().addresses() {
             let _ = writeln!(text, "listen on {own}");
         }
+
         for route in routes {
             let _ = write!(text, "network {} set {{", route.prefix);
             for word in route.community_words() {
@@ -76,46 +79,50 @@ impl Openbgpd {
             }
             let _ = writeln!(text, " nexthop {} }}", self.0.next_hop(route));
         }
+
         for neighbor in neighbors {
             self.write_neighbor(&mut text, neighbor);
         }
-        // Otherwise the next hop of an external neighbour is always the session's address, for
-        // IPv6 routes over IPv4 even ::1.
+
+        // Without this, the next hop of an external neighbour's route is always the address of the session,
+        // even ::1 for IPv6 routes over IPv4.
         text.push_str("allow from any\nallow to any\nmatch to any set nexthop no-modify\n");
         text
     }
 
     fn write_neighbor(&self, text: &mut String, neighbor: &Neighbor) {
-        let own = self.0.local_address(neighbor);
-        let mut set = |condition: bool, line: &str| {
+        let local_address = format!("local-address {}", self.0.local_address(neighbor));
+        let _ = writeln!(text, "  neighbor {} {{\n  remote-as {}", neighbor.address, neighbor.asn);
+
+        for (condition, line) in [
+            // On Linux a neighbour with a local address gets no key on the listening socket.
+            (neighbor.password.is_none(), local_address.as_str()),
+            (true, "announce IPv4 unicast"),
+            (true, "announce IPv6 unicast"),
+            (neighbor.passive, "passive"),
+            // `nexthop no-modify` works only for neighbours that may be several hops away.
+            (neighbor.ttl_security, "ttl-security yes"),
+            (!neighbor.ttl_security, "multihop 64"),
+            (neighbor.two_octet_as, "announce as-4byte no"),
+            (neighbor.graceful_restart.is_some(), "announce restart yes"),
+            (neighbor.add_path, "announce add-path recv yes"),
+            (neighbor.add_path, "announce add-path send all"),
+        ] {
             if condition {
                 let _ = writeln!(text, "  {line}");
             }
-        };
-        set(true, &format!("neighbor {} {{", neighbor.address));
-        set(true, &format!("remote-as {}", neighbor.asn));
-        // On Linux a neighbour with a local address gets no key on the listening socket.
-        set(neighbor.password.is_none(), &format!("local-address {own}"));
-        set(true, "announce IPv4 unicast");
-        set(true, "announce IPv6 unicast");
-        set(neighbor.passive, "passive");
-        // `nexthop no-modify` counts only of neighbours that may be some hops away.
-        set(neighbor.ttl_security, "ttl-security yes");
-        set(!neighbor.ttl_security, "multihop 64");
-        set(neighbor.two_octet_as, "announce as-4byte no");
-        set(neighbor.graceful_restart.is_some(), "announce restart yes");
-        set(neighbor.add_path, "announce add-path recv yes");
-        set(neighbor.add_path, "announce add-path send all");
+        }
+
         if let Some(limit) = neighbor.maximum_prefixes {
-            set(true, &format!("max-prefix {limit}"));
+            let _ = writeln!(text, "  max-prefix {limit}");
         }
         if let Some(key) = &neighbor.password {
-            set(true, &format!("tcp md5sig password \"{key}\""));
+            let _ = writeln!(text, "  tcp md5sig password \"{key}\"");
         }
         if let Some(role) = neighbor.role {
-            set(true, &format!("announce policy {}", role.word()));
+            let _ = writeln!(text, "  announce policy {}", role.word());
         }
-        set(true, "}");
+        text.push_str("  }\n");
     }
 }
 
@@ -144,14 +151,17 @@ impl Router for Openbgpd {
         self.0.refuse("extended messages", |neighbor| neighbor.extended_messages);
         self.0.refuse("IPv4 routes with IPv6 next hops", |neighbor| neighbor.extended_next_hop);
         self.0.refuse("long-lived graceful restart", |neighbor| neighbor.long_lived.is_some());
+
         std::fs::create_dir_all(JAIL).expect("OpenBGPD's directory can be made");
         self.write_config();
         self.0.remove("control");
-        let prepare = |daemon: &Daemon, command: &mut Command| {
-            command.args(["-d", "-v", "-f"]).arg(daemon.file("bgpd.conf"));
-        };
-        let ready = |daemon: &Daemon| ask(daemon, &["show", "summary"]).map(drop);
-        self.0.launch(&program("openbgpd"), prepare, ready);
+        self.0.launch(
+            &program("openbgpd"),
+            |daemon, command| {
+                command.args(["-d", "-v", "-f"]).arg(daemon.file("bgpd.conf"));
+            },
+            |daemon| ask(daemon, &["show", "summary"]).map(drop),
+        );
     }
 
     fn set_routes(&mut self, routes: Vec<Originated>) {
@@ -184,8 +194,9 @@ impl Router for Openbgpd {
 
     fn paths(&self, prefix: &str) -> Result<Vec<Path>, String> {
         let reply = self.json(&["show", "rib", "detail", prefix])?;
-        let parse = |path: &Value| parse_path(path).filter(|_| path["prefix"] == prefix);
-        Ok(Path::list(&reply["rib"], parse))
+        let paths =
+            Path::list(&reply["rib"], |path| parse_path(path).filter(|_| path["prefix"] == prefix));
+        Ok(paths)
     }
 
     fn prefixes(&self) -> Result<Vec<String>, String> {
@@ -203,32 +214,34 @@ impl Router for Openbgpd {
     }
 }
 
-/// A path from a neighbour; none for a route of the router's own.
+/// Parses a path from a neighbour. Returns `None` for a route of the router itself.
 fn parse_path(path: &Value) -> Option<Path> {
-    let words = |name: &str| -> Vec<&str> {
-        let all = path[name].as_array().map(Vec::as_slice).unwrap_or_default();
-        all.iter().filter_map(Value::as_str).collect()
-    };
-    let number = |name: &str| path[name].as_u64().and_then(|number| number.try_into().ok());
     let internal = path["source"] == "internal";
+
     let read = Path {
         from: path["neighbor"]["remote_addr"].as_str()?.parse().ok()?,
         next_hop: path["exit_nexthop"].as_str()?.parse().ok()?,
         as_path: numbers(path["aspath"].as_str().unwrap_or_default()),
-        // One that it made up itself for an external neighbour.
-        local_pref: number("localpref").filter(|_| internal),
-        // It does not tell none from zero.
-        med: number("metric").filter(|metric| *metric != 0),
-        communities: words("communities").into_iter().filter_map(parse_community).collect(),
-        large_communities: words("large_communities")
-            .into_iter()
+        // OpenBGPD makes a LOCAL_PREF up for routes of an external neighbour.
+        local_pref: small(&path["localpref"]).filter(|_| internal),
+        // It does not distinguish a missing MED from zero.
+        med: small(&path["metric"]).filter(|metric| *metric != 0),
+        communities: words(&path["communities"]).filter_map(parse_community).collect(),
+        large_communities: words(&path["large_communities"])
             .filter_map(parse_large_community)
             .collect(),
-        route_targets: words("extended_communities")
-            .into_iter()
+        route_targets: words(&path["extended_communities"])
             .filter_map(parse_route_target)
             .collect(),
         used: path["best"] == true,
     };
     Some(read.sorted())
+}
+
+fn words(list: &Value) -> impl Iterator<Item = &str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+fn small(value: &Value) -> Option<u32> {
+    u32::try_from(value.as_u64()?).ok()
 }

@@ -1,4 +1,4 @@
-//! A program on a host: started, watched, and killed by its own process id.
+//! A program on a host: starts it, watches it, and kills it by its own process id.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -14,28 +14,28 @@ use tempfile::TempDir;
 use crate::lan::Host;
 use crate::wait::wait_until;
 
-/// As much of a log as a failed test prints.
+/// The number of a log's lines that a failed test prints.
 const TAIL_LINES: usize = 80;
 
-/// As long as killed processes may take to be gone.
+/// The time in which killed processes must end.
 const GONE: Duration = Duration::from_secs(2);
 
 /// A program that runs on a [`Host`], killed when dropped.
 ///
-/// What it writes goes to a file, and is printed when the test panics.
+/// Its output goes to a file, which is printed if the test panics.
 #[derive(Debug)]
 pub struct Process {
     name: String,
     child: Child,
     output: PathBuf,
     directory: Arc<TempDir>,
-    // Last, so that the namespace outlives what runs in it.
+    // The last field, so that the namespace outlives its processes.
     _host: Host,
 }
 
 impl Process {
-    /// Starts a program on a host, with the arguments, variables and directory that `prepare`
-    /// adds to the command.
+    /// Starts a program on a host. `prepare` adds arguments, variables and the working directory to the
+    /// command.
     ///
     /// # Panics
     ///
@@ -44,7 +44,7 @@ impl Process {
         Self::start_in(new_directory(), host, program, prepare)
     }
 
-    /// The same in a directory that outlives this run of the program.
+    /// Starts a program like [`Process::start`], in a directory that outlives it.
     pub(crate) fn start_in(
         directory: Arc<TempDir>,
         host: &Host,
@@ -54,9 +54,11 @@ impl Process {
         let output = directory.path().join("output");
         let file = File::options().create(true).append(true).open(&output);
         let file = file.expect("an output file can be made");
+
         let mut command = host.command(program);
         prepare(&mut command);
-        // Some daemons are several processes, which go together.
+
+        // Some daemons have several processes, which must end together.
         let child = command
             .process_group(0)
             .stdin(Stdio::null())
@@ -64,54 +66,57 @@ impl Process {
             .stderr(file)
             .spawn()
             .expect("`ip netns exec` can be started");
+
         let program = program.file_name().unwrap_or_default().to_string_lossy();
         let name = format!("{program} on {}", host.name());
         Self { name, child, output, directory, _host: host.clone() }
     }
 
-    /// A directory for this program's files, removed with it.
+    /// A directory for this program's files, removed with the program.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// What it wrote so far, to both streams.
+    /// Its output so far, of both streams.
     #[must_use]
     pub fn output(&self) -> String {
         let bytes = std::fs::read(&self.output).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Whether it has written these words, for [`crate::wait_until`].
+    /// Returns `Ok` if its output contains these words, for [`crate::wait_until`].
     ///
     /// # Errors
     ///
-    /// What it wrote.
+    /// The output.
     pub fn says(&self, words: &str) -> Result<(), String> {
         let output = self.output();
         if output.contains(words) { Ok(()) } else { Err(output) }
     }
 
-    /// Asks it to end (SIGTERM).
+    /// Sends it a SIGTERM.
     ///
     /// # Panics
     ///
-    /// If it has ended before.
+    /// If it has already ended.
     pub fn terminate(&mut self) {
         self.assert_running();
         kill_process(self.id().expect("a process id"), Signal::TERM).expect("a signal can be sent");
     }
 
-    /// Ends it and what it started without a last word (SIGKILL), and waits until all of them are gone: the next one
-    /// wants their port.
+    /// Kills it and its children (SIGKILL), and waits until all of them have ended, since the next process needs
+    /// their port.
     pub fn kill(&mut self) {
-        // Not after its end is known, when the number may be somebody else's.
+        // If the process is known to have ended, its number may already belong to another process.
         let group = self.id().filter(|_| matches!(self.child.try_wait(), Ok(None)));
         if let Some(group) = group {
             let _ = kill_process_group(group, Signal::KILL);
         }
+
         let _ = self.child.wait();
-        // What it started is nobody's child now, and cannot be waited for.
+
+        // Its children are no longer ours, so we cannot wait for them as a parent does.
         let begin = Instant::now();
         while group.is_some_and(is_running) && begin.elapsed() < GONE {
             std::thread::sleep(Duration::from_millis(1));
@@ -126,7 +131,7 @@ impl Process {
     ///
     /// # Panics
     ///
-    /// If it is still there after `limit`.
+    /// If it still runs after `limit`.
     #[track_caller]
     pub fn wait(&mut self, limit: Duration) -> ExitStatus {
         let what = format!("the end of {}", self.name);
@@ -136,7 +141,7 @@ impl Process {
         })
     }
 
-    /// Fails the test with the program's words if it has ended.
+    /// Fails the test with the program's output if it has ended.
     ///
     /// # Panics
     ///
@@ -155,10 +160,11 @@ impl Drop for Process {
         if !std::thread::panicking() {
             return;
         }
+
         for entry in std::fs::read_dir(self.directory.path()).into_iter().flatten().flatten() {
             let path = entry.path();
             let is_log = path == self.output || path.extension().is_some_and(|e| e == "log");
-            // Nothing else is read: one that is a FIFO would never end.
+            // Other files are not read: reading a FIFO would never end.
             if is_log {
                 let text = std::fs::read(&path).unwrap_or_default();
                 print_tail(&format!("{}, {}", self.name, path.display()), &text);
@@ -167,18 +173,18 @@ impl Drop for Process {
     }
 }
 
-/// Whether any process of a group runs; one that waits to be reaped has nothing open any more.
+/// Returns true if any process of a group runs. A zombie has closed everything, and does not count.
 fn is_running(group: Pid) -> bool {
     let group = group.as_raw_nonzero().to_string();
-    let of_the_group = |entry: std::fs::DirEntry| {
+    let mut processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.any(|entry| {
         let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        // The name, in parentheses, may be anything: what follows the last one is state, parent and group.
+        // The name, in parentheses, may be anything. State, parent and group follow the last parenthesis.
         let (_, fields) = stat.rsplit_once(')').unwrap_or_default();
         let mut fields = fields.split_whitespace();
         let state = fields.next();
         fields.nth(1) == Some(&group) && state.is_some_and(|state| !["Z", "X"].contains(&state))
-    };
-    std::fs::read_dir("/proc").into_iter().flatten().flatten().any(of_the_group)
+    })
 }
 
 /// A temporary directory to share with the runs of a program.

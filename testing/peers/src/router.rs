@@ -1,4 +1,4 @@
-//! What a test does with a router and asks of it, whichever daemon it is.
+//! The interface of all routers: starting one, changing it, and asking for its sessions and paths.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use crate::config::{Originated, RouterConfig};
 use crate::daemon::Daemon;
 use crate::lan::Host;
 
-/// What a router says of the session with one neighbour.
+/// A router's view of the session with one neighbour.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Session {
@@ -16,11 +16,11 @@ pub struct Session {
     pub state: String,
     /// The negotiated hold time in seconds, once there is one.
     pub hold_time: Option<u16>,
-    /// Why the last session ended, in the daemon's own words; empty if none has.
+    /// The cause of the last session's end, in the daemon's own words; empty if none has ended.
     pub last_error: String,
 }
 
-/// One path to a prefix, as a router holds it.
+/// One path to a prefix in a router's table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Path {
@@ -30,8 +30,8 @@ pub struct Path {
     pub next_hop: IpAddr,
     /// Its AS_PATH, of one sequence.
     pub as_path: Vec<u32>,
-    /// The LOCAL_PREF that came with it, if one did. Of an external neighbour's, only BIRD and
-    /// ExaBGP show it; the others drop it before anybody can see.
+    /// The LOCAL_PREF that came with it, if one did. Only BIRD and ExaBGP show the LOCAL_PREF of an external
+    /// neighbour; the others drop it.
     pub local_pref: Option<u32>,
     /// Its MULTI_EXIT_DISC, if one came with it.
     pub med: Option<u32>,
@@ -41,13 +41,13 @@ pub struct Path {
     pub large_communities: Vec<(u32, u32, u32)>,
     /// Its route targets, sorted, of those with an AS number of two octets.
     pub route_targets: Vec<(u16, u32)>,
-    /// Whether the router uses it: the best one, and with FRR those that share the load with it.
-    /// ExaBGP, which keeps no table, uses what it has heard of.
+    /// True if the router uses it: the best path, and with FRR those that share the load with it.
+    /// ExaBGP has no table, and uses every path that it has received.
     pub used: bool,
 }
 
 impl Path {
-    /// A path of which nothing else is known yet.
+    /// A path with no attributes yet.
     pub(crate) const fn from(from: IpAddr) -> Self {
         Self {
             from,
@@ -62,7 +62,7 @@ impl Path {
         }
     }
 
-    /// The same with each list of communities in order.
+    /// The path with each list of communities sorted.
     pub(crate) fn sorted(mut self) -> Self {
         self.communities.sort_unstable();
         self.large_communities.sort_unstable();
@@ -70,7 +70,7 @@ impl Path {
         self
     }
 
-    /// Those in a list of JSON that `parse` makes a path of, ordered by neighbour; none if it is no list.
+    /// The paths that `parse` finds in a JSON array, ordered by neighbour; empty if the value is no array.
     pub(crate) fn list(list: &Value, parse: impl Fn(&Value) -> Option<Self>) -> Vec<Self> {
         let mut paths: Vec<Self> =
             list.as_array().into_iter().flatten().filter_map(parse).collect();
@@ -94,7 +94,7 @@ pub trait Router: Sized + Send + Sync {
     /// Its files and its process.
     fn daemon(&mut self) -> &mut Daemon;
 
-    /// Starts its process and waits until it answers; if `restarting`, as the restarting speaker of graceful restart.
+    /// Starts its process and waits until it answers. If `restarting`, it is the restarting speaker of graceful restart.
     ///
     /// # Panics
     ///
@@ -106,13 +106,13 @@ pub trait Router: Sized + Send + Sync {
         self.daemon().terminate();
     }
 
-    /// Kills it, so that no neighbour hears of it.
+    /// Kills it, without a word to its neighbours.
     fn kill(&mut self) {
         self.daemon().kill();
     }
 
-    /// Starts it again after [`Router::stop`] or [`Router::kill`]: where graceful restart is
-    /// configured, as the restarting speaker.
+    /// Starts it again after [`Router::stop`] or [`Router::kill`]. If graceful restart is configured, it is the
+    /// restarting speaker.
     fn start_again(&mut self) {
         self.kill();
         let restarting = self.daemon().config.restarts_gracefully();
@@ -126,7 +126,7 @@ pub trait Router: Sized + Send + Sync {
     ///
     /// # Errors
     ///
-    /// What went wrong.
+    /// The daemon's error.
     fn ask_for_refresh(&self, neighbor: IpAddr) -> Result<(), String>;
 
     /// Ends the session with a neighbour for good, with Cease / Administrative Shutdown and a
@@ -134,58 +134,58 @@ pub trait Router: Sized + Send + Sync {
     ///
     /// # Errors
     ///
-    /// What went wrong.
+    /// The daemon's error.
     fn shut_down(&self, neighbor: IpAddr, message: &str) -> Result<(), String>;
 
-    /// What it says of the session with a neighbour.
+    /// The session with a neighbour.
     ///
     /// # Errors
     ///
-    /// What went wrong in asking.
+    /// The daemon's error.
     fn session(&self, neighbor: IpAddr) -> Result<Session, String>;
 
-    /// All paths that it holds to a prefix from any neighbour, ordered by neighbour.
+    /// All paths to a prefix from all neighbours, ordered by neighbour.
     ///
     /// # Errors
     ///
-    /// What went wrong in asking.
+    /// The daemon's error.
     fn paths(&self, prefix: &str) -> Result<Vec<Path>, String>;
 
-    /// The prefixes that it holds paths to, its own routes included, sorted as text.
+    /// The prefixes in its table, its own routes included, sorted as text.
     ///
     /// # Errors
     ///
-    /// What went wrong in asking.
+    /// The daemon's error.
     fn prefixes(&self) -> Result<Vec<String>, String>;
 
-    /// Whether its BFD session with a neighbour is up, for [`crate::wait_until`]; only of routers that have BFD.
+    /// Returns `Ok` if its BFD session with a neighbour is up, for [`crate::wait_until`]. Not all routers have BFD.
     ///
     /// # Errors
     ///
-    /// What it says of its BFD sessions.
+    /// The router's list of BFD sessions.
     fn bfd_up(&self, neighbor: IpAddr) -> Result<(), String> {
         Err(format!("{} has no BFD session with {neighbor}", Self::NAME))
     }
 
-    /// All that it wrote to its log.
+    /// The daemon's log.
     fn log(&self) -> String;
 
-    /// Whether the session with a neighbour is Established, for [`crate::wait_until`].
+    /// Returns the session with a neighbour if it is Established, for [`crate::wait_until`].
     ///
     /// # Errors
     ///
-    /// The session as it is.
+    /// The session in its present state.
     fn established(&self, neighbor: IpAddr) -> Result<Session, String> {
         let session = self.session(neighbor)?;
         if session.state == "Established" { Ok(session) } else { Err(format!("{session:?}")) }
     }
 
-    /// Whether the prefix has exactly as many paths, and the daemon has chosen among them (which
-    /// comes a moment later), for [`crate::wait_until`].
+    /// Returns the paths to a prefix if there are as many as `count` and the daemon has chosen among them (which
+    /// happens a moment later), for [`crate::wait_until`].
     ///
     /// # Errors
     ///
-    /// The paths that there are.
+    /// The present paths.
     fn path_count(&self, prefix: &str, count: usize) -> Result<Vec<Path>, String> {
         let paths = self.paths(prefix)?;
         let chosen = count == 0 || paths.iter().any(|path| path.used);

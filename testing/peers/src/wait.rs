@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 const PAUSE: Duration = Duration::from_millis(20);
-
+/// Calls `probe` again and again until it returns `Ok`, and returns that answer.
 /// Asks `probe` again until it answers `Ok`, and gives that answer.
 ///
 /// # Panics
-///
+/// If `limit` passes first. The message has `what` and the last error.
 /// If `limit` passes first: with `what` was waited for, and what `probe` said last.
 #[track_caller]
 pub fn wait_until<T>(
@@ -19,8 +19,8 @@ pub fn wait_until<T>(
     loop {
         match probe() {
             Ok(answer) => return answer,
-            Err(seen) if start.elapsed() > limit => {
-                panic!("{what}: not within {} s, still: {seen}", limit.as_secs_f32())
+            Err(error) if start.elapsed() > limit => {
+                panic!("{what}: not within {} s, still: {error}", limit.as_secs_f32())
             }
             Err(_) => std::thread::sleep(PAUSE),
         }

@@ -1,4 +1,4 @@
-//! Daemons whose whole configuration the test writes itself, for what a [`crate::RouterConfig`] has no word for.
+//! Daemons with a whole configuration by the test, for options that [`crate::RouterConfig`] does not have.
 
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::wait::wait_until;
 
 const STARTUP: Duration = Duration::from_secs(20);
 
-/// BIRD with a configuration of the test's.
+/// BIRD with a configuration written by the test.
 #[derive(Debug)]
 pub struct WrittenBird {
     _process: Process,
@@ -27,7 +27,7 @@ impl WrittenBird {
     /// Starts it on a host and waits until it answers.
     ///
     /// # Panics
-    ///
+    /// If it does not come up, for example because it cannot parse the configuration.
     /// If it does not come up, as with a configuration that it doesn't understand.
     #[must_use]
     pub fn start(host: &Host, config: &str) -> Self {
@@ -36,11 +36,13 @@ impl WrittenBird {
         let log = file("bird.log");
         let text = format!("log \"{}\" all;\nprotocol device {{}}\n{config}", log.display());
         std::fs::write(file("bird.conf"), text).expect("BIRD's configuration can be written");
+
         let mut process =
             Process::start_in(Arc::clone(&directory), host, &program("bird"), |command| {
                 command.arg("-f").arg("-c").arg(file("bird.conf"));
                 command.arg("-s").arg(file("control")).arg("-P").arg(file("pid"));
             });
+
         wait_until(STARTUP, "BIRD's control socket", || {
             process.assert_running();
             UnixStream::connect(file("control")).map(drop).map_err(|error| error.to_string())
@@ -48,7 +50,7 @@ impl WrittenBird {
         Self { _process: process, directory }
     }
 
-    /// Asks as `birdc` would, and gives the lines of the reply without their numbers.
+    /// Sends a command as `birdc` does, and returns the lines of the reply without their numbers.
     ///
     /// # Errors
     ///
@@ -58,16 +60,16 @@ impl WrittenBird {
     }
 }
 
-/// FRR's `zebra`, `bfdd` and `bgpd` with configurations of the test's.
+/// FRR's `zebra`, `bfdd` and `bgpd` with configurations written by the test.
 #[derive(Debug)]
 pub struct WrittenFrr {
-    // Ended in this order: `bgpd` before those that it talks to.
+    // They end in this order: `bgpd` before the daemons that it uses.
     _processes: Vec<Process>,
     directory: Arc<TempDir>,
 }
 
 impl WrittenFrr {
-    /// Starts the three on a host, each with its configuration, and waits until all answer.
+    /// Starts all three on a host, each with its configuration, and waits until they answer.
     ///
     /// # Panics
     ///
@@ -76,10 +78,12 @@ impl WrittenFrr {
     pub fn start(host: &Host, bfdd: &str, bgpd: &str) -> Self {
         let directory = new_directory();
         let mut frr = Self { _processes: Vec::new(), directory };
+
         frr.write("zebra", "");
         frr.write("bfdd", bfdd);
         frr.write("bgpd", &format!("frr defaults datacenter\n{bgpd}"));
         vty::give_away(frr.directory.path());
+
         for name in ["zebra", "bfdd", "bgpd"] {
             frr._processes.insert(0, vty::start(&frr.directory, host, name));
         }
@@ -94,7 +98,7 @@ impl WrittenFrr {
             .expect("FRR's configuration can be written");
     }
 
-    /// Runs a command of `vtysh` at one of the daemons, and gives what it prints.
+    /// Runs a command of `vtysh` at one of the daemons, and returns the output.
     ///
     /// # Errors
     ///
@@ -103,7 +107,7 @@ impl WrittenFrr {
         self.converse(daemon, &[command])
     }
 
-    /// Gives the last answer.
+    /// Runs commands, and returns the last answer.
     fn converse(&self, daemon: &str, commands: &[&str]) -> Result<String, String> {
         let mut answers = vty::converse(self.directory.path(), daemon, commands)?;
         Ok(answers.pop().unwrap_or_default())
@@ -119,21 +123,21 @@ impl WrittenFrr {
         self.converse(daemon, &all).map(drop)
     }
 
-    /// Runs a command whose answer is JSON.
+    /// Runs a command that answers in JSON.
     ///
     /// # Errors
     ///
-    /// If there is no such answer.
+    /// If there is no answer, or it is not JSON.
     pub fn json(&self, daemon: &str, command: &str) -> Result<Value, String> {
         let reply = self.ask(daemon, command)?;
         serde_json::from_str(&reply).map_err(|error| format!("{command}: {error}: {reply}"))
     }
 
-    /// The path that `bgpd` shows first for a prefix, if it is valid and has that next hop.
+    /// Returns the first path that `bgpd` shows for a prefix, if it is valid and has that next hop.
     ///
     /// # Errors
     ///
-    /// What there is instead.
+    /// The present paths.
     pub fn path_through(&self, prefix: &str, next_hop: &str) -> Result<Value, String> {
         let family = if prefix.contains(':') { "ipv6" } else { "ipv4" };
         let reply = self.json("bgpd", &format!("show bgp {family} unicast {prefix} json"))?;
