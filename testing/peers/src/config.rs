@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 /// A router to start: its identifier, AS, neighbours and the routes that it originates.
+///
 /// The router's end of a session is the host's address of the neighbour's family. The next hop of its routes is
 /// the host's address of the route's family, or its IPv6 address if a neighbour has
 /// [`Neighbor::extended_next_hop`].
-/// has [`Neighbor::extended_next_hop`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RouterConfig {

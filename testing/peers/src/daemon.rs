@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::config::{Neighbor, Originated, RouterConfig};
@@ -140,6 +141,16 @@ impl Daemon {
         self.process = None;
         self.companions.clear();
     }
+}
+
+/// The items of a JSON array; empty for any other value.
+pub(crate) fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A JSON number, if it fits.
+pub(crate) fn number(value: &Value) -> Option<u32> {
+    u32::try_from(value.as_u64()?).ok()
 }
 
 /// The numbers in a text, with anything between them.

@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::Value;
 
 use crate::config::{Neighbor, Originated, RouterConfig};
-use crate::daemon::{Daemon, parse_route_target};
+use crate::daemon::{Daemon, list, number, parse_route_target};
 use crate::lan::Host;
 use crate::requirements::program;
 use crate::router::{Path, Router, Session};
@@ -313,9 +313,9 @@ fn parse_path(from: IpAddr, attributes: &Value) -> Path {
         list(&attributes["extended-community"]).iter().filter_map(|value| value["string"].as_str());
 
     let path = Path {
-        as_path: list(&attributes["as-path"]).iter().filter_map(small).collect(),
-        local_pref: small(&attributes["local-preference"]),
-        med: small(&attributes["med"]),
+        as_path: list(&attributes["as-path"]).iter().filter_map(number).collect(),
+        local_pref: number(&attributes["local-preference"]),
+        med: number(&attributes["med"]),
         communities: list(&attributes["community"]).iter().filter_map(community).collect(),
         large_communities: list(&attributes["large-community"])
             .iter()
@@ -328,18 +328,10 @@ fn parse_path(from: IpAddr, attributes: &Value) -> Path {
     path.sorted()
 }
 
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
-}
-
-fn small(value: &Value) -> Option<u32> {
-    u32::try_from(value.as_u64()?).ok()
-}
-
 fn community(value: &Value) -> Option<(u16, u16)> {
-    Some((small(&value[0])?.try_into().ok()?, small(&value[1])?.try_into().ok()?))
+    Some((number(&value[0])?.try_into().ok()?, number(&value[1])?.try_into().ok()?))
 }
 
 fn large_community(value: &Value) -> Option<(u32, u32, u32)> {
-    Some((small(&value[0])?, small(&value[1])?, small(&value[2])?))
+    Some((number(&value[0])?, number(&value[1])?, number(&value[2])?))
 }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use crate::config::{Neighbor, Originated, RouterConfig};
-use crate::daemon::{Daemon, parse_community, parse_large_community, parse_route_target};
+use crate::daemon::{Daemon, number, parse_community, parse_large_community, parse_route_target};
 use crate::lan::Host;
 use crate::requirements::program;
 use crate::router::{Path, Router, Session};
@@ -331,8 +331,8 @@ fn parse_path(path: &Value) -> Option<Path> {
         from: path["peer"]["peerId"].as_str()?.parse().ok()?,
         next_hop: next_hop["ip"].as_str()?.parse().ok()?,
         as_path: as_path.filter_map(|asn| asn.as_u64()?.try_into().ok()).collect(),
-        local_pref: small(&path["locPrf"]),
-        med: small(&path["metric"]),
+        local_pref: number(&path["locPrf"]),
+        med: number(&path["metric"]),
         communities: words(&path["community"]).filter_map(parse_community).collect(),
         large_communities: words(&path["largeCommunity"])
             .filter_map(parse_large_community)
@@ -345,8 +345,4 @@ fn parse_path(path: &Value) -> Option<Path> {
 
 fn words(communities: &Value) -> impl Iterator<Item = &str> {
     communities["string"].as_str().unwrap_or_default().split_whitespace()
-}
-
-fn small(value: &Value) -> Option<u32> {
-    u32::try_from(value.as_u64()?).ok()
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::config::{Neighbor, Originated, RouterConfig};
-use crate::daemon::{Daemon, run_client};
+use crate::daemon::{Daemon, list, number, run_client};
 use crate::lan::Host;
 use crate::requirements::program;
 use crate::router::{Path, Router, Session};
@@ -98,6 +98,8 @@ impl Gobgp {
         let mut words = ["global", "rib", "add", "-a", family(&route.prefix), &route.prefix]
             .map(str::to_owned)
             .to_vec();
+        words.extend(["nexthop".to_owned(), self.0.next_hop(route).to_string()]);
+
         let mut attributes = vec![
             ("community", route.community_words().join(",")),
             ("large-community", route.large_community_words().join(",")),
@@ -294,15 +296,15 @@ fn parse_path(path: &Value) -> Option<Path> {
             2 => {
                 let segments = list(&attribute["as_paths"]);
                 let numbers = segments.iter().flat_map(|segment| list(&segment["asns"]));
-                read.as_path = numbers.filter_map(|asn| small(asn)).collect();
+                read.as_path = numbers.filter_map(number).collect();
             }
             3 | 14 => read.next_hop = attribute["nexthop"].as_str()?.parse().ok()?,
-            4 => read.med = small(&attribute["metric"]),
-            5 => read.local_pref = small(&attribute["value"]),
+            4 => read.med = number(&attribute["metric"]),
+            5 => read.local_pref = number(&attribute["value"]),
             8 => {
                 let communities = list(&attribute["communities"]).iter();
                 read.communities =
-                    communities.filter_map(|number| halves(small(number)?)).collect();
+                    communities.filter_map(|community| halves(number(community)?)).collect();
             }
             16 => {
                 let communities = list(&attribute["value"]);
@@ -327,19 +329,11 @@ fn parse_path(path: &Value) -> Option<Path> {
     Some(read.sorted())
 }
 
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
-}
-
-fn small(value: &Value) -> Option<u32> {
-    u32::try_from(value.as_u64()?).ok()
-}
-
 /// Splits a community into its AS number and its value.
 fn halves(community: u32) -> Option<(u16, u16)> {
     Some(((community >> 16).try_into().ok()?, (community & 0xffff).try_into().ok()?))
 }
 
 fn large_community(value: &Value) -> Option<(u32, u32, u32)> {
-    Some((small(&value["ASN"])?, small(&value["LocalData1"])?, small(&value["LocalData2"])?))
+    Some((number(&value["ASN"])?, number(&value["LocalData1"])?, number(&value["LocalData2"])?))
 }

@@ -13,7 +13,7 @@
 //!
 //! # fn a_test() {
 //! if !requested() {
-//!     return; // says on stderr why, and how to run it
+//!     return; // it says on stderr why, and how to run the test
 //! }
 //! let lan = Lan::new();
 //! let router = lan.host("router", &["172.22.35.1/24"]);
@@ -26,11 +26,6 @@
 //! # }
 //! ```
 //!
-//! - Write the story once as a function over `R: Router`, and one `#[test]` for each daemon.
-//! - Our library runs by [`Host::with_runtime`], so that the threads of the runtime, and so its
-//!   sockets, are on that host. A program runs as a [`Process`].
-//! - Never sleep: [`wait_until`] asks again until the answer is right, and says the last wrong
-//!   one when time is up. Deadlines are generous; a passing test never waits for them.
 //! - Write the test once as a function over `R: Router`, and add one `#[test]` for each daemon.
 //! - Run our library with [`Host::with_runtime`], so that the threads of the runtime, and so its
 //!   sockets, are on that host. A program runs as a [`Process`].
@@ -38,6 +33,11 @@
 //!   answer when time is up. Deadlines are generous; a passing test never waits for them.
 //! - To show that something does not happen, wait for an event that comes after it.
 //! - When a test fails, the output of each process is printed.
+//!
+//! # Requirements
+//!
+//! Linux with network namespaces, veth pairs and bridges; root, for `ip netns`; the programs
+//! `ip` and `tshark`, and the daemons. `make test` installs them and sets `FERROLB_TEST_INTEROP=1`,
 //! without which [`requested`] is false. In a container this needs `CAP_SYS_ADMIN` and
 //! `CAP_NET_ADMIN` (`--privileged`), since namespaces are mounted under `/run/netns`.
 

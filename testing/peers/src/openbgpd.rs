@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::config::{Neighbor, Originated, RouterConfig};
 use crate::daemon::{
-    Daemon, numbers, parse_community, parse_large_community, parse_route_target, run_client,
+    Daemon, number, numbers, parse_community, parse_large_community, parse_route_target, run_client,
 };
 use crate::lan::Host;
 use crate::requirements::program;
@@ -223,9 +223,9 @@ fn parse_path(path: &Value) -> Option<Path> {
         next_hop: path["exit_nexthop"].as_str()?.parse().ok()?,
         as_path: numbers(path["aspath"].as_str().unwrap_or_default()),
         // OpenBGPD makes a LOCAL_PREF up for routes of an external neighbour.
-        local_pref: small(&path["localpref"]).filter(|_| internal),
+        local_pref: number(&path["localpref"]).filter(|_| internal),
         // It does not distinguish a missing MED from zero.
-        med: small(&path["metric"]).filter(|metric| *metric != 0),
+        med: number(&path["metric"]).filter(|metric| *metric != 0),
         communities: words(&path["communities"]).filter_map(parse_community).collect(),
         large_communities: words(&path["large_communities"])
             .filter_map(parse_large_community)
@@ -240,8 +240,4 @@ fn parse_path(path: &Value) -> Option<Path> {
 
 fn words(list: &Value) -> impl Iterator<Item = &str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str)
-}
-
-fn small(value: &Value) -> Option<u32> {
-    u32::try_from(value.as_u64()?).ok()
 }

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 const PAUSE: Duration = Duration::from_millis(20);
+
 /// Calls `probe` again and again until it returns `Ok`, and returns that answer.
-/// Asks `probe` again until it answers `Ok`, and gives that answer.
 ///
 /// # Panics
+///
 /// If `limit` passes first. The message has `what` and the last error.
-/// If `limit` passes first: with `what` was waited for, and what `probe` said last.
 #[track_caller]
 pub fn wait_until<T>(
     limit: Duration,

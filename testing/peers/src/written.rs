@@ -27,8 +27,8 @@ impl WrittenBird {
     /// Starts it on a host and waits until it answers.
     ///
     /// # Panics
+    ///
     /// If it does not come up, for example because it cannot parse the configuration.
-    /// If it does not come up, as with a configuration that it doesn't understand.
     #[must_use]
     pub fn start(host: &Host, config: &str) -> Self {
         let directory = new_directory();
