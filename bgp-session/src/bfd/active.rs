@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,10 +10,7 @@ use std::{
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::{
-    BfdStatus, Packet, Session, Transition,
-    driver::{ReceiverAddress, is_lost},
-    endpoint::Hops,
-    service::SessionRequest,
+    BfdStatus, Packet, Session, State, Transition, endpoint::Hops, requests::SessionRequest,
 };
 use crate::socket::bfd::{Receiver, Sender};
 
@@ -37,6 +35,13 @@ pub(super) struct SessionSockets {
     pub(super) hops: Hops,
     /// Held for the reference count: a receiver without sessions is closed.
     pub(super) _receiver: Arc<Receiver>,
+}
+
+/// The local address of a receiver, and the interface that it is bound to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ReceiverAddress {
+    pub(super) local: SocketAddr,
+    pub(super) device: Option<String>,
 }
 
 impl ActiveSession {
@@ -150,6 +155,11 @@ impl ActiveSession {
         let report = self.unreported.map(|_| now + REPORT_AGAIN);
         [session, self.leaving, report].into_iter().flatten().min()
     }
+}
+
+/// Returns true if a session that can't send should open its sockets again.
+fn is_lost(state: State, error: &io::Error) -> bool {
+    state != State::Up && error.kind() != io::ErrorKind::ConnectionRefused
 }
 
 /// The pause before a transition is offered again to a task that was too busy for it.

@@ -7,7 +7,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     future::{Future, poll_fn},
     io,
-    net::SocketAddr,
     num::NonZeroU32,
     pin::pin,
     sync::Arc,
@@ -18,9 +17,9 @@ use std::{
 use tokio::time::sleep_until;
 
 use super::{
-    Packet, Session, State,
-    active::{ActiveSession, SessionSockets},
-    service::{SessionKey, SessionRequest, SessionRequests},
+    Packet, Session,
+    active::{ActiveSession, ReceiverAddress, SessionSockets},
+    requests::{SessionKey, SessionRequest, SessionRequests},
 };
 use crate::{
     PeerId, clock,
@@ -53,13 +52,6 @@ struct Driver {
     random: fastrand::Rng,
     /// The version of the requests that the sessions follow.
     version: u64,
-}
-
-/// The local address of a receiver, and the interface that it is bound to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ReceiverAddress {
-    local: SocketAddr,
-    device: Option<String>,
 }
 
 impl Driver {
@@ -352,11 +344,6 @@ fn open_sockets(
         }
     };
     Ok(SessionSockets { sender, address, hops, _receiver: receiver })
-}
-
-/// Returns true if a session that can't send should open its sockets again.
-pub(super) fn is_lost(state: State, error: &io::Error) -> bool {
-    state != State::Up && error.kind() != io::ErrorKind::ConnectionRefused
 }
 
 const LONGEST_DATAGRAM: usize = 256;

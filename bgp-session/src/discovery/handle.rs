@@ -1,4 +1,4 @@
-//! [`InterfaceHandle`]: an embedder's handle on a peer by interface.
+//! [`InterfaceHandle`]: an embedder's handle on a peer by interface, and the messages between it and the task.
 
 use std::sync::Arc;
 
@@ -8,11 +8,8 @@ use bgp_core::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{
-    InterfacePeer,
-    neighbor::{InterfaceStatus, UpdateRequest},
-};
-use crate::{SpeakerError, Updated, config::ResetPolicy};
+use super::InterfacePeer;
+use crate::{PeerConfig, PeerId, SpeakerError, Updated, config::ResetPolicy};
 
 /// A handle on an [`InterfacePeer`]. Dropping it ends the session with Cease / Peer De-configured.
 #[derive(Debug)]
@@ -22,6 +19,23 @@ pub struct InterfaceHandle {
     updates: mpsc::Sender<UpdateRequest>,
     status: watch::Receiver<InterfaceStatus>,
     stop: oneshot::Sender<SessionEnd>,
+}
+
+/// The latest facts about the neighbour on an interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InterfaceStatus {
+    /// The peer, once it has been found; [`Speaker::peer`](crate::Speaker::peer) gives a handle on it.
+    pub peer: Option<PeerId>,
+    /// The problem that prevents the search, in the system's words.
+    pub problem: Option<String>,
+}
+
+/// Another configuration for the neighbour.
+pub(super) struct UpdateRequest {
+    pub(super) template: PeerConfig,
+    pub(super) resets: ResetPolicy,
+    pub(super) answer: oneshot::Sender<Result<Updated, SpeakerError>>,
 }
 
 /// The end of the session with the neighbour.

@@ -6,6 +6,7 @@
 mod handle;
 mod message;
 mod neighbor;
+mod peer;
 
-pub use handle::InterfaceHandle;
-pub use neighbor::{InterfacePeer, InterfaceStatus};
+pub use handle::{InterfaceHandle, InterfaceStatus};
+pub use peer::InterfacePeer;

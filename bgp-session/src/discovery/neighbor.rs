@@ -1,4 +1,4 @@
-//! [`InterfacePeer`]: a peer that is configured by its interface, and the task that looks for it.
+//! The task that looks for the neighbour on an interface, and adds it as a peer.
 
 use std::{
     io,
@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use bgp_core::{fsm::RemoteAs, rib::RouteSet};
+use bgp_core::rib::RouteSet;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, sleep, sleep_until},
@@ -16,64 +16,15 @@ use tokio::{
 use tracing::Instrument;
 
 use super::{
-    handle::{InterfaceHandle, SessionEnd},
+    InterfacePeer,
+    handle::{InterfaceHandle, InterfaceStatus, SessionEnd, UpdateRequest},
     message::NdMessage,
 };
 use crate::{
-    PeerConfig, PeerHandle, PeerId, Speaker, SpeakerError, Updated,
-    config::ResetPolicy,
+    PeerHandle, PeerId, Speaker, SpeakerError, Updated,
     socket::icmp6::{Icmp6, Link},
     speaker::SpeakerInner,
 };
-
-/// The router at the other end of a link, and its configuration as a peer.
-///
-/// ```
-/// use bgp_session::{InterfacePeer, RemoteAs};
-///
-/// let uplink = InterfacePeer::new("eth1", RemoteAs::External).config(|peer| peer.password("s3cret"));
-/// # let _ = uplink;
-/// ```
-///
-/// Two of them are equal when nothing needs to change between them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct InterfacePeer {
-    pub(super) interface: String,
-    pub(super) template: PeerConfig,
-    routes: Option<Arc<RouteSet>>,
-}
-
-impl InterfacePeer {
-    /// The neighbour on the interface of this name, with an AS that `remote_as` admits.
-    pub fn new(interface: impl Into<String>, remote_as: impl Into<RemoteAs>) -> Self {
-        // A placeholder for the neighbour's address.
-        let template = PeerConfig::new(Ipv6Addr::LOCALHOST, remote_as);
-        Self { interface: interface.into(), template, routes: None }
-    }
-
-    /// Changes the configuration of the peer; its address has no meaning.
-    pub fn config(mut self, change: impl FnOnce(PeerConfig) -> PeerConfig) -> Self {
-        self.template = change(self.template);
-        self
-    }
-
-    /// Sets the routes that are announced to the neighbour. Default: none, until [`InterfaceHandle::set_routes`].
-    pub fn routes(mut self, routes: impl Into<Arc<RouteSet>>) -> Self {
-        self.routes = Some(routes.into());
-        self
-    }
-
-    /// The interface's name.
-    pub fn interface(&self) -> &str {
-        &self.interface
-    }
-
-    /// The configuration of the peer. Its address has no meaning.
-    pub fn terms(&self) -> &PeerConfig {
-        &self.template
-    }
-}
 
 impl Speaker {
     /// Looks for the neighbour on an interface, by router advertisements, and keeps a session with it, for as long as the
@@ -107,23 +58,6 @@ impl Speaker {
         tokio::spawn(finder.run(stopped).instrument(span));
         Ok(InterfaceHandle::new(interface, routes, updates, receive_status, stop))
     }
-}
-
-/// The latest facts about the neighbour on an interface.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct InterfaceStatus {
-    /// The peer, once it has been found; [`Speaker::peer`] gives a handle on it.
-    pub peer: Option<PeerId>,
-    /// The problem that prevents the search, in the system's words.
-    pub problem: Option<String>,
-}
-
-/// Another configuration for the neighbour.
-pub(super) struct UpdateRequest {
-    pub(super) template: PeerConfig,
-    pub(super) resets: ResetPolicy,
-    pub(super) answer: oneshot::Sender<Result<Updated, SpeakerError>>,
 }
 
 /// The task that looks for the neighbour.
