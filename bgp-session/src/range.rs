@@ -4,7 +4,7 @@
 //! peers themselves are run by `task`.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr},
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -23,8 +23,8 @@ use tokio::{
 use tracing::Instrument;
 
 use crate::{
-    Accepted, PeerConfig, PeerHandle, PeerId, Speaker, SpeakerError, Transport,
-    registry::RegisteredRange, socket, speaker::SpeakerInner,
+    PeerConfig, PeerHandle, PeerId, Speaker, SpeakerError, Transport, registry::RegisteredRange,
+    socket, speaker::SpeakerInner,
 };
 
 /// A prefix from which any address may be a peer, and the configuration of those peers.
@@ -311,24 +311,6 @@ impl Drop for RangeSlot {
             status.unestablished -= 1;
         });
     }
-}
-
-/// Hands a connection from an address that no peer has to the range that the address is in, if there is one.
-pub(crate) fn offer(ranges: &[RegisteredRange], transport: Transport) -> Option<Accepted> {
-    let remote = transport.endpoints().remote;
-    let range = range_of(ranges, remote)?;
-    let peer = PeerId::from(remote);
-    match range.newcomers.try_send(transport) {
-        Ok(()) => Some(Accepted::Peer(peer)),
-        Err(_) => Some(Accepted::Busy(peer)),
-    }
-}
-
-/// The range with the longest prefix that contains an address.
-pub(crate) fn range_of(ranges: &[RegisteredRange], remote: SocketAddr) -> Option<&RegisteredRange> {
-    let address: IpAddr = PeerId::from(remote).address();
-    let containing = ranges.iter().filter(|range| range.prefix.contains(&address));
-    containing.max_by_key(|range| range.prefix.prefix_len())
 }
 
 const WAITING_NEWCOMERS: usize = 16;

@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -22,7 +22,6 @@ use crate::{
     PeerConfig, PeerHandle, PeerId, PeerStatus, SpeakerError, Transport,
     bfd::BfdStatus,
     command::Command,
-    range,
     socket::{
         self,
         authentication::{self, KeyScope},
@@ -138,7 +137,7 @@ impl Registry {
         let peer = PeerId::from(transport.endpoints().remote);
         let mut state = self.lock();
         let Some(registered) = state.peers.get(&peer) else {
-            let offered = range::offer(&state.ranges, transport);
+            let offered = state.offer_to_range(transport);
             return offered.unwrap_or_else(|| {
                 state.strangers += 1;
                 Accepted::Stranger
@@ -261,8 +260,26 @@ impl RegistryState {
         if let Some(peer) = self.peers.get(&remote.into()) {
             return Some(Arc::clone(&peer.config));
         }
-        let range = range::range_of(&self.ranges, remote)?;
+        let range = self.range_of(remote)?;
         Some(Arc::clone(&range.template))
+    }
+
+    /// Hands a connection from an address that no peer has to the range that the address is in, if there is one.
+    fn offer_to_range(&self, transport: Transport) -> Option<Accepted> {
+        let remote = transport.endpoints().remote;
+        let range = self.range_of(remote)?;
+        let peer = PeerId::from(remote);
+        match range.newcomers.try_send(transport) {
+            Ok(()) => Some(Accepted::Peer(peer)),
+            Err(_) => Some(Accepted::Busy(peer)),
+        }
+    }
+
+    /// The range with the longest prefix that contains an address.
+    fn range_of(&self, remote: SocketAddr) -> Option<&RegisteredRange> {
+        let address: IpAddr = PeerId::from(remote).address();
+        let containing = self.ranges.iter().filter(|range| range.prefix.contains(&address));
+        containing.max_by_key(|range| range.prefix.prefix_len())
     }
 
     /// The listening sockets that this peer can connect to, with their addresses.
