@@ -77,11 +77,10 @@ impl Announcer {
     /// routes.
     pub(super) fn peers_of(&self, plan: &Plan, key: &ServiceKey) -> BTreeSet<String> {
         let mut peers = BTreeSet::new();
-        for (at, prefix) in plan.announced(key) {
-            let Some(peer) = plan.peers.get(*at) else { continue };
+        for (peer, prefix) in plan.announced(key) {
             let session = SessionKey::new(plan.node(), &peer.peer.name);
             let unsendable = self.sessions.unsendable(&session);
-            if unsendable.binary_search_by_key(prefix, |route| route.prefix).is_err() {
+            if unsendable.binary_search_by_key(&prefix, |route| route.prefix).is_err() {
                 peers.insert(peer.peer.name.clone());
             }
         }
@@ -130,12 +129,12 @@ fn change_routes(
     desired: &mut BTreeMap<SessionKey, DesiredSession>,
 ) -> BTreeSet<SessionKey> {
     let mut touched = BTreeSet::new();
-    for (at, prefix) in changed {
-        let Some(peer) = plan.peers.get(at) else { continue };
-        let key = SessionKey::new(plan.node(), &peer.peer.name);
+    for RouteKey { peer, prefix, .. } in changed {
+        let Some(peer_plan) = plan.peer(&peer) else { continue };
+        let key = SessionKey::new(plan.node(), &*peer);
         let Some(session) = desired.get_mut(&key) else { continue };
 
-        match peer.routes.get(&prefix) {
+        match peer_plan.routes.get(&prefix) {
             Some(route) => {
                 let attributes = Arc::clone(route.attributes());
                 session.routes.insert(Route::with_attributes(prefix, attributes));
@@ -154,10 +153,9 @@ fn services_of(
 ) -> BTreeSet<ServiceKey> {
     let mut services = BTreeSet::new();
     for (session, prefixes) in changed {
-        for peer in plan.peers.iter().filter(|peer| peer.peer.name == session.peer) {
-            let routes = prefixes.iter().filter_map(|prefix| peer.routes.get(prefix));
-            services.extend(routes.flat_map(PlannedRoute::services).cloned());
-        }
+        let Some(peer_plan) = plan.peer(&session.peer) else { continue };
+        let routes = prefixes.iter().filter_map(|prefix| peer_plan.routes.get(prefix));
+        services.extend(routes.flat_map(PlannedRoute::services).cloned());
     }
     services
 }

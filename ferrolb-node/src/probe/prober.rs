@@ -26,7 +26,7 @@ pub(super) struct ProbeResult {
 
 /// The endpoints to try. A new epoch starts when there are some after there were none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Endpoints {
+struct ProbeEndpoints {
     epoch: u64,
     /// True if the Service was announced when the epoch started.
     announced: bool,
@@ -48,7 +48,7 @@ struct ProbeTask {
     hold_down: Duration,
     /// True if the Service was announced, by the last [`ProbeTarget`].
     announced: bool,
-    endpoints: watch::Sender<Endpoints>,
+    endpoints: watch::Sender<ProbeEndpoints>,
     handle: AbortHandle,
 }
 
@@ -108,7 +108,7 @@ impl Prober {
     fn start(&mut self, service: ServiceKey, target: ProbeTarget) {
         let ProbeTarget { probe, hold_down, addresses, announced } = target;
         self.last_epoch += 1;
-        let endpoints = Endpoints { epoch: self.last_epoch, announced: false, addresses };
+        let endpoints = ProbeEndpoints { epoch: self.last_epoch, announced: false, addresses };
         let (sender, endpoints) = watch::channel(endpoints);
 
         let thresholds = Thresholds::new(&probe, hold_down);
@@ -159,13 +159,13 @@ async fn run_probe(
     service: ServiceKey,
     probe: Probe,
     mut thresholds: Thresholds,
-    mut endpoints: watch::Receiver<Endpoints>,
+    mut endpoints: watch::Receiver<ProbeEndpoints>,
     results: mpsc::Sender<ProbeResult>,
 ) {
     let mut next = Instant::now();
     let mut last_epoch = endpoints.borrow().epoch;
     loop {
-        let Endpoints { epoch, announced, addresses } = endpoints.borrow_and_update().clone();
+        let ProbeEndpoints { epoch, announced, addresses } = endpoints.borrow_and_update().clone();
         let mut statuses = Vec::new();
         if epoch != last_epoch {
             last_epoch = epoch;

@@ -68,9 +68,8 @@ pub struct Effects {
     pub events: Vec<Event>,
     /// The Services whose addresses changed, so that their statuses have to be written.
     pub written: BTreeSet<ServiceKey>,
-    /// Changed routes, by node. Peers are positions in the node's plan after the change. Routes that
-    /// went away with their peer, node or configuration are not listed: after such a change the caller must compare the
-    /// whole plan.
+    /// Changed routes, by node. Routes that went away with their peer, node or configuration are not listed: after such a
+    /// change the caller must compare the whole plan.
     pub routes: BTreeMap<String, BTreeSet<RouteKey>>,
     /// The Services that were planned one by one. After a change of a node or of the configuration all Services were.
     pub planned: BTreeSet<ServiceKey>,

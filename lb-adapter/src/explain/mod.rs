@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::engine::peer_label;
 use crate::model::{ConfigFormat, Peer, Service, ServiceKey};
-use crate::planner::{Gate, NotAnnounced, Plan, PlannedRoute, Reason, RouteAnnotations, RouteKey};
+use crate::planner::{Gate, NotAnnounced, PeerPlan, Plan, PlannedRoute, Reason, RouteAnnotations};
 use crate::recording::{Cluster, Sent, SessionState, Unsent};
 
 pub use text::{indent_of, write_text};
@@ -104,7 +104,7 @@ impl Explanation {
 fn explain_node(cluster: &Cluster, service: &Service, plan: &Plan) -> NodeExplained {
     let reasons = cluster.engine.not_announced(plan, &service.key);
     let format = cluster.engine.config().map(|config| config.format).unwrap_or_default();
-    let announced = !plan.announced(&service.key).is_empty();
+    let announced = plan.is_announced(&service.key);
     // A reason about one peer stands with that peer, unless no peer is left. Of the other reasons the last one stopped the
     // Service, unless it came as far as the peers; those before it are about one of two addresses.
     let (by_peer, mut partial): (Vec<_>, Vec<_>) = reasons.iter().partition(|it| it.peer.is_some());
@@ -147,20 +147,19 @@ fn explain_peers(
     plan: &Plan,
     reasons: &[NotAnnounced],
 ) -> Vec<PeerExplained> {
-    let peers = 0..plan.peers.len();
-    peers.filter_map(|at| explain_peer(cluster, service, plan, at, reasons)).collect()
+    let peers = plan.peers.iter();
+    peers.map(|peer_plan| explain_peer(cluster, service, plan, peer_plan, reasons)).collect()
 }
 
-/// Explains the peer at this position in the plan.
+/// Explains one peer of the plan.
 fn explain_peer(
     cluster: &Cluster,
     service: &Service,
     plan: &Plan,
-    at: usize,
+    peer_plan: &PeerPlan,
     reasons: &[NotAnnounced],
-) -> Option<PeerExplained> {
+) -> PeerExplained {
     let format = cluster.engine.config().map(|config| config.format).unwrap_or_default();
-    let peer_plan = plan.peers.get(at)?;
     let peer = &peer_plan.peer;
     let mut explained =
         PeerExplained { peer: peer.endpoint(), gates: Vec::new(), routes: Vec::new() };
@@ -170,22 +169,22 @@ fn explain_peer(
         explained.gates.push(GateExplained::failed(reason.gate().as_str(), reason, format));
     }
     // Of two addresses one may be announced to the peer all the same.
-    let to_peer = |(peer, _): &&RouteKey| *peer == at;
-    if !explained.gates.is_empty() && !plan.announced(&service.key).iter().any(|it| to_peer(&it)) {
+    let announced = plan.announced(&service.key).filter(|(it, _)| it.peer.name == peer.name);
+    let prefixes: Vec<_> = announced.map(|(_, prefix)| prefix).collect();
+    if !explained.gates.is_empty() && prefixes.is_empty() {
         explained.gates.push(GateExplained::unknown(SENT));
-        return Some(explained);
+        return explained;
     }
 
     let state = cluster.sessions.get(&(plan.node().to_owned(), peer.endpoint()));
     explained.gates.push(session_gate(peer, state));
 
-    let announced = plan.announced(&service.key).iter().filter(to_peer);
-    let routes = announced.filter_map(|(_, prefix)| {
-        let route = peer_plan.routes.get(prefix)?;
-        Some((*prefix, format!("{prefix}{}", attributes(route))))
+    let routes = prefixes.into_iter().filter_map(|prefix| {
+        let route = peer_plan.routes.get(&prefix)?;
+        Some((prefix, format!("{prefix}{}", attributes(route))))
     });
     explain_sent(&mut explained, state, routes);
-    Some(explained)
+    explained
 }
 
 /// The condition that the session with the peer is up.

@@ -27,7 +27,7 @@ pub struct Plan {
     /// The node's peers, in the order configured.
     pub peers: Vec<PeerPlan>,
     /// The routes of each announced Service.
-    services: BTreeMap<ServiceKey, Box<[RouteKey]>>,
+    services: BTreeMap<ServiceKey, Box<[RoutePosition]>>,
     /// The lists of advertisements that contributions have in common.
     advertisements: Interner<[usize]>,
 }
@@ -40,12 +40,25 @@ pub struct PeerPlan {
     pub peer: Peer,
     /// The routes.
     pub routes: BTreeMap<IpNet, PlannedRoute>,
+    /// The peer's name, shared by the keys of its routes.
+    name: Arc<str>,
     /// The attributes that routes have in common.
     attributes: Interner<PathAttributes>,
 }
 
-/// A route of a plan: the position of its peer in [`Plan::peers`], and its prefix.
-pub type RouteKey = (usize, IpNet);
+/// The key of a route in a plan.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct RouteKey {
+    /// The name of the peer.
+    pub peer: Arc<str>,
+    /// The prefix.
+    pub prefix: IpNet,
+}
+
+/// A route in a plan, as the position of its peer in [`Plan::peers`] and its prefix. It takes less memory than a
+/// [`RouteKey`], but is not valid outside of the plan, since positions change with the context.
+type RoutePosition = (usize, IpNet);
 
 impl Plan {
     /// A node that announces nothing yet.
@@ -79,7 +92,7 @@ impl Plan {
         self.context = context;
 
         // The positions of the peers have changed.
-        let mut services: BTreeMap<ServiceKey, Vec<RouteKey>> = BTreeMap::new();
+        let mut services: BTreeMap<ServiceKey, Vec<RoutePosition>> = BTreeMap::new();
         for (position, peer_plan) in self.peers.iter().enumerate() {
             for (prefix, route) in &peer_plan.routes {
                 for service in route.services() {
@@ -101,15 +114,25 @@ impl Plan {
         self.services.keys()
     }
 
-    /// Returns the routes of a Service.
-    pub fn announced(&self, key: &ServiceKey) -> &[RouteKey] {
-        self.services.get(key).map_or(&[], |routes| routes)
+    /// Returns the plan for the peer of this name.
+    pub fn peer(&self, name: &str) -> Option<&PeerPlan> {
+        self.peers.iter().find(|peer_plan| *peer_plan.name == *name)
+    }
+
+    /// Returns true if a Service is announced to at least one peer.
+    pub fn is_announced(&self, key: &ServiceKey) -> bool {
+        self.services.contains_key(key)
+    }
+
+    /// Returns the routes of a Service: the peer and the prefix of each.
+    pub fn announced(&self, key: &ServiceKey) -> impl Iterator<Item = (&PeerPlan, IpNet)> {
+        let routes = self.services.get(key).map_or(&[][..], |routes| routes);
+        routes.iter().filter_map(|(position, prefix)| Some((self.peers.get(*position)?, *prefix)))
     }
 
     /// Returns the names of the peers to which a Service is announced, one for each of its routes.
     pub fn peers_of_service(&self, key: &ServiceKey) -> impl Iterator<Item = &str> {
-        let positions = self.announced(key).iter().map(|(position, _)| *position);
-        positions.filter_map(|position| Some(self.peers.get(position)?.peer.name.as_str()))
+        self.announced(key).map(|(peer_plan, _)| peer_plan.peer.name.as_str())
     }
 
     /// Returns the warnings about the routes to a peer.
@@ -129,20 +152,20 @@ impl Plan {
         let mut now = Vec::with_capacity(announced.len());
         let mut changed = BTreeSet::new();
         for announcement in announced {
-            let Some(route) = self.route_of(&announcement) else { continue };
+            let Some(route) = self.position_of(&announcement) else { continue };
             // Two addresses of the Service may lie in one aggregate.
             if now.contains(&route) {
                 continue;
             }
             now.push(route);
             if self.add_contribution(route, key, announcement) {
-                changed.insert(route);
+                changed.extend(self.key_of(route));
             }
         }
 
         for route in before {
             if !now.contains(&route) && self.remove_contribution(route, key) {
-                changed.insert(route);
+                changed.extend(self.key_of(route));
             }
         }
         if !now.is_empty() {
@@ -156,7 +179,7 @@ impl Plan {
         let mut changed = BTreeSet::new();
         for route in self.services.remove(key).unwrap_or_default() {
             if self.remove_contribution(route, key) {
-                changed.insert(route);
+                changed.extend(self.key_of(route));
             }
         }
         changed
@@ -170,8 +193,13 @@ impl Plan {
         }
     }
 
-    /// Returns the key of the announced route. An announcement names its peer by the index in the configuration.
-    fn route_of(&self, announcement: &Announcement) -> Option<RouteKey> {
+    fn key_of(&self, (position, prefix): RoutePosition) -> Option<RouteKey> {
+        let peer = Arc::clone(&self.peers.get(position)?.name);
+        Some(RouteKey { peer, prefix })
+    }
+
+    /// Returns the position of the announced route. An announcement names its peer by the index in the configuration.
+    fn position_of(&self, announcement: &Announcement) -> Option<RoutePosition> {
         let peer = self.context.config.as_deref()?.peers.get(announcement.peer)?;
         let position = self.peers.iter().position(|plan| plan.peer.name == peer.name)?;
         Some((position, announcement.prefix))
@@ -180,7 +208,7 @@ impl Plan {
     /// Adds or replaces the contribution of a Service to a route. Returns true if the route changed.
     fn add_contribution(
         &mut self,
-        (position, prefix): RouteKey,
+        (position, prefix): RoutePosition,
         service: &ServiceKey,
         announcement: Announcement,
     ) -> bool {
@@ -207,7 +235,11 @@ impl Plan {
     }
 
     /// Removes the contribution of a Service to a route. Returns true if the route changed.
-    fn remove_contribution(&mut self, (position, prefix): RouteKey, service: &ServiceKey) -> bool {
+    fn remove_contribution(
+        &mut self,
+        (position, prefix): RoutePosition,
+        service: &ServiceKey,
+    ) -> bool {
         let Some(peer_plan) = self.peers.get_mut(position) else { return false };
         let Some(route) = peer_plan.routes.get_mut(&prefix) else { return false };
 
@@ -220,7 +252,7 @@ impl Plan {
     }
 
     /// Builds the attributes of a route again. Returns true if they changed.
-    fn rebuild_attributes(&mut self, (position, prefix): RouteKey) -> bool {
+    fn rebuild_attributes(&mut self, (position, prefix): RoutePosition) -> bool {
         let Some(config) = &self.context.config else { return false };
         let Some(peer_plan) = self.peers.get_mut(position) else { return false };
         let Some(route) = peer_plan.routes.get_mut(&prefix) else { return false };
@@ -250,7 +282,12 @@ fn peer_plans(context: &NodeContext, before: &mut BTreeMap<String, PeerPlan>) ->
         let peer = peer.clone();
         plans.push(match before.remove(&peer.name) {
             Some(plan) => PeerPlan { peer, ..plan },
-            None => PeerPlan { peer, routes: BTreeMap::new(), attributes: Interner::default() },
+            None => PeerPlan {
+                name: Arc::from(peer.name.as_str()),
+                peer,
+                routes: BTreeMap::new(),
+                attributes: Interner::default(),
+            },
         });
     }
     plans

@@ -193,7 +193,7 @@ fn withheld(engine: &Engine) -> Vec<WithheldRow> {
             let not_announced = engine.not_announced(plan, key);
             // That one peer of several gets nothing from this node is how it was configured.
             let told = not_announced.iter().filter(|it| {
-                let concerns_all = it.peer.is_none() || plan.announced(key).is_empty();
+                let concerns_all = it.peer.is_none() || !plan.is_announced(key);
                 concerns_all && it.reason.gate() != Gate::Type
             });
             for reason in told.map(|it| it.reason.to_string()) {

@@ -189,7 +189,8 @@ fn a_changed_next_hop_changes_the_routes_of_that_peer_only() {
     plan.set_context(cluster.context("kube1"));
     let mut changed = BTreeSet::new();
     cluster.each(&cluster.services, |input| changed.extend(plan.update(input)));
-    assert_eq!(changed, [(0, net("172.22.35.64/32"))].into());
+    let peer = plan.peers[0].peer.name.as_str().into();
+    assert_eq!(changed, [RouteKey { peer, prefix: net("172.22.35.64/32") }].into());
     assert_eq!(plan.peers[1].routes, before);
     assert_eq!(plan, cluster.plan("kube1").plan, "the same as a new plan");
 }

@@ -361,7 +361,7 @@ fn hints_use_the_words_of_the_format() {
 }
 
 fn announced(cluster: &Cluster) -> bool {
-    !cluster.plan("kube1").announced(&key("a")).is_empty()
+    cluster.plan("kube1").is_announced(&key("a"))
 }
 
 /// Returns the hints about Service `a` on kube1.

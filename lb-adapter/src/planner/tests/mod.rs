@@ -177,9 +177,9 @@ impl Planned {
         service: &ServiceKey,
         peer: &str,
     ) -> Result<BTreeSet<IpNet>, Option<&Reason>> {
-        let announced = self.plan.announced(service).iter();
-        let to_peer = announced.filter(|(at, _)| self.plan.peers[*at].peer.name == peer);
-        let prefixes: BTreeSet<_> = to_peer.map(|(_, prefix)| *prefix).collect();
+        let announced = self.plan.announced(service);
+        let to_peer = announced.filter(|(peer_plan, _)| peer_plan.peer.name == peer);
+        let prefixes: BTreeSet<_> = to_peer.map(|(_, prefix)| prefix).collect();
         if !prefixes.is_empty() {
             return Ok(prefixes);
         }

@@ -133,7 +133,7 @@ proptest! {
                         Ok(verdict) => {
                             prop_assert_eq!(verdict, prefixes);
                             let address = addresses[0];
-                            prop_assert!(plan.announced(key).iter().all(|(_, it)| it.contains(&address)));
+                            prop_assert!(plan.announced(key).all(|(_, it)| it.contains(&address)));
                         }
                         Err(reason) => {
                             prop_assert!(prefixes.is_empty());
@@ -199,20 +199,21 @@ proptest! {
         // The changes that are returned are all changes.
         for service in &after.services {
             let routes = |plan: &Plan| -> Vec<_> {
-                let peers = plan.peers.iter().enumerate();
-                let of = |(at, peer): (usize, &PeerPlan)| {
-                    peer.route_set().iter().map(|(prefix, it)| (at, prefix, it.clone())).collect()
-                };
-                peers.map(of).collect::<Vec<Vec<_>>>().concat()
+                let mut routes = Vec::new();
+                for peer_plan in &plan.peers {
+                    let peer: Arc<str> = peer_plan.peer.name.as_str().into();
+                    for (prefix, attributes) in &peer_plan.route_set() {
+                        let key = RouteKey { peer: Arc::clone(&peer), prefix };
+                        routes.push((key, Arc::clone(attributes)));
+                    }
+                }
+                routes
             };
             let before = routes(&plan);
             let changed = plan.remove(&service.key);
             let after = routes(&plan);
-            let moved = |(at, prefix, it): &(usize, IpNet, Arc<PathAttributes>)| {
-                after.iter().all(|other| other != &(*at, *prefix, it.clone()))
-            };
-            let differing: BTreeSet<_> =
-                before.iter().filter(|it| moved(it)).map(|(at, prefix, _)| (*at, *prefix)).collect();
+            let differing = before.into_iter().filter(|route| !after.contains(route));
+            let differing: BTreeSet<_> = differing.map(|(key, _)| key).collect();
             prop_assert_eq!(differing, changed);
         }
         prop_assert!(plan.peers.iter().all(|peer| peer.routes.is_empty()));
