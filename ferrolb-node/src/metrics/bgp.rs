@@ -41,6 +41,7 @@ fn register_metallb(registry: &mut Registry, sessions: &[SessionSample]) {
         "BGP session state (1 is up, 0 is down)",
         per_peer(sessions, |session| flag(session.status.is_established())),
     );
+
     gauges(
         registry,
         "metallb_bgp_announced_prefixes_total",

@@ -33,6 +33,7 @@ fn register_api(registry: &mut Registry, api: &ApiSample) {
         "Number of Kubernetes object updates that failed for some reason",
         [(Vec::new(), api.update_errors)],
     );
+
     counters(
         registry,
         "ferrolb_kube_watch_restarts",

@@ -80,6 +80,7 @@ async fn a_service_announced_for_pods_of_other_nodes_falls_after_failures_and_no
  {
     let mut node = ProbingNode::new("Cluster", &["kube2"]);
     assert!(node.apply_next().await, "a node without pods has nothing to try");
+
     let begin = Instant::now();
     assert!(node.endpoints_on(&["kube1", "kube2"]), "it stays announced before the first attempt");
     // The pod is up until it has failed three times, ten seconds apart.
@@ -87,6 +88,7 @@ async fn a_service_announced_for_pods_of_other_nodes_falls_after_failures_and_no
     assert!(begin.elapsed() < Duration::from_secs(10));
     assert!(!node.apply_next().await);
     assert!(begin.elapsed() >= Duration::from_secs(20), "{:?}", begin.elapsed());
+
     // Its status goes with the pod.
     node.endpoints_on(&["kube2"]);
     assert!(node.apply_next().await);

@@ -51,6 +51,7 @@ async fn a_service_goes_up_and_down_with_its_endpoints() {
     assert_eq!(error, format!("127.0.0.1:{port}: HTTP status 500"));
     prober.set_targets([(key(), target(&format!("tcp:{port}"), &["127.0.0.1"]))].into());
     assert_eq!(next(&mut results).await, ProbeStatus::Up);
+
     server.abort();
     assert!(server.await.unwrap_err().is_cancelled());
     assert!(matches!(next(&mut results).await, ProbeStatus::Down(_)));
@@ -69,12 +70,15 @@ async fn new_endpoints_continue_with_the_status_of_those_before() {
     };
     assert!(!set_addresses(&["127.0.0.2"]));
     assert!(matches!(next(&mut results).await, ProbeStatus::Down(_)));
+
     // An endpoint that responds is held down, because the one before failed.
     assert!(!set_addresses(&["127.0.0.1"]));
     assert_eq!(next(&mut results).await, ProbeStatus::HeldDown);
+
     // Without endpoints, the Service counts as up.
     assert!(!set_addresses(&[]));
     assert_eq!(next(&mut results).await, ProbeStatus::Up);
+
     // The next endpoint is held down like the one before, and its status is unknown before its first attempt.
     assert!(set_addresses(&["127.0.0.1"]));
     assert_eq!(next(&mut results).await, ProbeStatus::HeldDown);
@@ -96,6 +100,7 @@ async fn a_result_from_before_there_were_endpoints_does_not_count() {
     assert!(prober.is_current(&idle));
     assert_eq!(prober.set_targets([(key(), target(&probe, &["127.0.0.1"]))].into()), [key()]);
     assert!(!prober.is_current(&idle), "its epoch had no endpoints");
+
     let success = next_result(&mut results).await;
     assert_eq!(success.status, ProbeStatus::Up, "reported, since the status was unknown");
     assert!(prober.is_current(&success));

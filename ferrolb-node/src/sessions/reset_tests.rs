@@ -38,6 +38,7 @@ impl Site {
             .expect("a speaker");
         let mut restart = RestartConfig::default();
         restart.notification = notification;
+
         let config = PeerConfig::new(node(), RemoteAs::Any)
             .passive()
             .graceful_restart_with(restart)
@@ -50,6 +51,7 @@ impl Site {
         let config = PeerConfig::new(address, Asn(64635)).local_address(node()).graceful_restart();
         let identifier = BgpIdentifier::new(10, 0, 0, 2);
         let config = SessionConfig::new(Asn(64636), identifier, RemotePeer::Address(config));
+
         let mut site = Self { node_at_router, events, router, sessions, peer: "router" };
         site.apply(&config).await;
         let up = site.node_at_router.established();
@@ -134,6 +136,7 @@ async fn a_changed_parameter_ends_the_session_and_the_router_keeps_the_routes() 
         let (reason, lost) = site.next_session().await;
         assert_eq!(reason, "ended by the peer: Cease: other configuration change", "{what}");
         assert_eq!(lost, 0, "{what}");
+
         let took = before.elapsed();
         assert!(took < Duration::from_secs(5), "{what}: the next session came after {took:?}");
         site.sessions.shutdown("").await;

@@ -77,6 +77,7 @@ async fn three_sessions(
     }
     let desired: BTreeMap<_, _> =
         routers.iter().map(|router| (key(router), router.desired(node))).collect();
+
     let mut sessions = Sessions::new(Arc::new(Notify::new()));
     assert!(sessions.apply(&desired).await.is_empty());
     wait_for(&sessions, "three sessions with BFD", |sessions| {
@@ -109,16 +110,16 @@ async fn a_changed_or_removed_peer_leaves_the_others_alone() {
     // Another AS needs another session. The router refuses it, since it has no peer with this AS.
     let changed = desired.get_mut(&first).unwrap();
     changed.config.asn = Asn(64_601);
-    let gone = desired.remove(&second).unwrap();
+    let removed = desired.remove(&second).unwrap();
     assert!(sessions.apply(&desired).await.is_empty());
     assert!(sessions.status(&second).is_none());
     assert!(!sessions.status(&first).unwrap().is_established());
     assert_eq!(since(&third, &sessions), before);
 
     desired.get_mut(&first).unwrap().config.asn = NODE;
-    desired.insert(second.clone(), gone);
+    desired.insert(second.clone(), removed);
     assert!(sessions.apply(&desired).await.is_empty());
-    wait_for(&sessions, "all of them again", |sessions| {
+    wait_for(&sessions, "all sessions again", |sessions| {
         [&first, &second].iter().all(|key| bfd_state(sessions, key) == Some(State::Up))
     })
     .await;
@@ -135,6 +136,7 @@ async fn two_sessions_with_one_router_need_two_speakers_and_one_bfd_session() {
     second.config.remote = second.config.remote.map_config(|config| config.port(1));
     let other = SessionKey::new("n1", "other port");
     let desired = BTreeMap::from([(key(&router), first), (other.clone(), second)]);
+
     let mut sessions = Sessions::new(Arc::new(Notify::new()));
     assert!(sessions.apply(&desired).await.is_empty());
     wait_for(&sessions, "the session at the right port", |sessions| {
@@ -179,6 +181,7 @@ async fn the_routers_last_message_stays_the_reason_while_it_closes_later_attempt
         sessions.status(&key(&router)).unwrap().is_established()
     })
     .await;
+
     router.peer.disable("new line card until noon").await.unwrap();
     let reason = |sessions: &Sessions| sessions.status(&key(&router)).unwrap().reason();
     wait_for(&sessions, "attempts that the router closes", |sessions| {
@@ -217,12 +220,14 @@ async fn closing_for_a_restart_is_silent_where_graceful_restart_was_negotiated_a
     restarts.config.remote =
         restarts.config.remote.clone().map_config(|config| config.graceful_restart());
     restarts.routes.insert(Route::new("203.0.113.1/32".parse().unwrap()));
+
     let mut sessions = Sessions::new(Arc::new(Notify::new()));
     assert!(sessions.apply(&desired).await.is_empty());
     wait_for(&sessions, "both sessions", |sessions| {
         desired.keys().all(|key| sessions.status(key).unwrap().is_established())
     })
     .await;
+
     for router in &mut routers {
         router.peer.established().await.unwrap();
     }

@@ -32,6 +32,7 @@ pub(super) fn wake_on_interface_changes(
             {
                 wake_on_bfd_changes(&peer, &wake);
             }
+
             watched = found;
             wake.notify_one();
         }
