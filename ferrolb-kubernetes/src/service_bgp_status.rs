@@ -24,7 +24,7 @@ use super::status_object::{PERIOD, belongs_to_another};
 use super::status_writer::{Decision, Limits, Outcome, StatusWriter, WriteError, patch_status};
 use ferrolb_node::causes;
 use lb_adapter::config::Value as Tree;
-use lb_adapter::intern::Interner;
+use lb_adapter::model::Interner;
 use lb_adapter::model::ServiceKey;
 
 /// The names of the peers to which a Service is announced. Most Services have the same peers, and share them.

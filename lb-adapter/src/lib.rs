@@ -28,5 +28,4 @@ pub mod recording;
 pub mod state_file;
 
 mod compact;
-pub mod intern;
-pub mod spelling;
+mod spelling;

@@ -37,7 +37,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::compact;
-use crate::intern::Interner;
+use crate::model::Interner;
 use crate::model::{Namespace, Pool, Service, ServiceKey};
 
 use displaced::Displaced;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::allocator;
 use crate::compact;
-use crate::intern::Interner;
+use crate::model::Interner;
 use crate::model::{Endpoint, EndpointSlice, Namespace, Node, Service, ServiceKey};
 use crate::planner;
 

@@ -15,7 +15,7 @@ fn source(text: &str) -> Source {
 fn both(text: &str) -> (Config, String, Manifests) {
     let examined = manifest::examine(&options(true), "f", &[source(text)], Vec::new());
     let before = examined.manifests.unwrap_or_else(|| panic!("{:?}", examined.problems)).config;
-    let migrated = objects::of(&before, &examined.draft.unwrap(), "metallb-system");
+    let migrated = resources::of(&before, &examined.draft.unwrap(), "metallb-system");
     let yaml = yaml(&migrated.objects);
     let after = parse_with(&options(false), "f", &[source(&yaml)])
         .unwrap_or_else(|refused| panic!("{refused}\n{yaml}"));
@@ -121,7 +121,7 @@ fn pools_that_get_another_name_and_advertisements_that_are_alike_are_told() {
     let text = "address-pools: [{name: A_b, protocol: bgp, addresses: [10.0.0.0/24], bgp-advertisements: [{}, {}]}]";
     let examined = manifest::examine(&options(true), "f", &[source(text)], Vec::new());
     let config = examined.manifests.unwrap().config;
-    let migrated = objects::of(&config, &examined.draft.unwrap(), "metallb-system");
+    let migrated = resources::of(&config, &examined.draft.unwrap(), "metallb-system");
     assert_eq!(
         migrated.notes,
         [

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Labels, Timestamp};
-use crate::intern::Interner;
+use super::interner::Interner;
 
 /// The namespace and name of a Service, ordered by namespace first.
 ///

@@ -10,7 +10,7 @@ use bgp_core::wire::PathAttributes;
 use ipnet::IpNet;
 
 use crate::compact;
-use crate::intern::Interner;
+use crate::model::Interner;
 use crate::model::{IpFamily, Peer, ServiceKey};
 
 use super::node_context::{NodeContext, ServiceInput};

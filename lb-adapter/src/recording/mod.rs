@@ -7,13 +7,13 @@
 //! Owns the steps and the form of the answers. What is decided is decided by the [`Engine`], as in a
 //! cluster. There is no clock and no network: the same recording has the same answers every time.
 
-mod answer;
-mod known;
+mod step_result;
+mod process_snapshot;
 mod object;
-mod resources;
-mod snapshot;
+mod config_objects;
+mod session_state;
 mod step;
-mod whole;
+mod final_state;
 
 use std::collections::BTreeMap;
 
@@ -25,12 +25,12 @@ use crate::engine::{Change, Effects, Engine};
 use crate::planner;
 
 use object::{Kind, Object};
-use resources::Resources;
+use config_objects::Resources;
 use step::Step;
 
-pub use answer::{Answer, EventRow, PeerRow, RouteRow, ServiceRow, WithheldRow};
-pub use known::{Known, PASSWORD};
-pub use snapshot::{Cluster, Sent, SessionState, Unsent};
+pub use step_result::{Answer, EventRow, PeerRow, RouteRow, ServiceRow, WithheldRow};
+pub use process_snapshot::{Known, PASSWORD};
+pub use session_state::{Cluster, Sent, SessionState, Unsent};
 
 /// The lines of a text; what is after the last line break is one if there is anything.
 pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
 use super::object::{Kind, Name, Object};
-use super::snapshot::{SessionState, Unsent};
+use super::session_state::{SessionState, Unsent};
 use crate::model::ServiceKey;
 use crate::planner::ProbeStatus;
 

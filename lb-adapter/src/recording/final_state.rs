@@ -10,7 +10,7 @@ use crate::engine::Change;
 use super::lines;
 use super::object::{Name, Object};
 use super::step::{self, Step};
-use super::{Replay, resources::Put};
+use super::{Replay, config_objects::Put};
 
 /// A problem with the number of its line.
 type Problem = (usize, String);

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value, json};
 
 use super::object::{Kind, Object, escaped};
-use super::snapshot::SessionState;
+use super::session_state::SessionState;
 use super::step;
 use crate::config::yaml;
 use crate::manifest::{CONFIG_MAP, Source};
