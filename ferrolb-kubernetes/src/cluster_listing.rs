@@ -22,7 +22,7 @@ use super::resource::Kind;
 use ferrolb_node::{Error, causes};
 use lb_adapter::manifest::{CONFIG_MAP, Source};
 use lb_adapter::model::ServiceKey;
-use lb_adapter::recording::{Known, SessionState, Unsent};
+use lb_adapter::recording::{ProcessSnapshot, SessionState, UnsendableReason};
 
 /// Objects in a page of a list.
 const PAGE: u32 = 500;
@@ -42,12 +42,12 @@ pub fn list_cluster(
     namespace: Option<&str>,
     config_map: &str,
     meant: &BTreeSet<String>,
-) -> Result<(Known, Vec<String>), Error> {
+) -> Result<(ProcessSnapshot, Vec<String>), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
 
     runtime.map_err(Error::new)?.block_on(async {
         let client = client::connect(kubeconfig).await?;
-        let mut known = Known::default();
+        let mut known = ProcessSnapshot::default();
         for kind in [Kind::Namespace, Kind::Node, Kind::Service, Kind::EndpointSlice] {
             add(&mut known, kind, &list(&client, kind, None, None).await?);
         }
@@ -164,7 +164,7 @@ async fn list(
     }
 }
 
-fn add(known: &mut Known, kind: Kind, objects: &[DynamicObject]) {
+fn add(known: &mut ProcessSnapshot, kind: Kind, objects: &[DynamicObject]) {
     let resource = kind.api_resource();
     let types = TypeMeta { api_version: resource.api_version, kind: resource.kind };
     for object in objects {
@@ -255,7 +255,7 @@ fn note_unsendable(state: &mut SessionState, session: &Value) {
     for route in session["unsendableRoutes"].as_array().into_iter().flatten() {
         let prefix = route["prefix"].as_str().and_then(|prefix| prefix.parse().ok());
         if let (Some(prefix), Some(reason)) = (prefix, route["reason"].as_str()) {
-            state.unsendable.insert(prefix, Unsent::told(reason));
+            state.unsendable.insert(prefix, UnsendableReason::reported(reason));
         }
     }
 

@@ -6,7 +6,7 @@ use test_apiserver::ApiServer;
 
 use super::super::status_object::time;
 use super::*;
-use lb_adapter::recording::Sent;
+use lb_adapter::recording::RouteDelivery;
 
 const RESOURCES: &str = include_str!("../../deploy/kustomize/crds/ferrolb.io.yaml");
 
@@ -60,19 +60,23 @@ fn unsendable_routes_are_known_as_far_as_the_status_lists_them() {
     });
     let mut state = SessionState::new(true, None);
     note_unsendable(&mut state, &session);
-    let sends = |prefix: &str| state.sends(prefix.parse().unwrap());
-    let not_offered = Unsent::told("the router did not offer ipv6-unicast");
-    assert_eq!(sends("2001:db8::1/128"), Sent::No(not_offered.clone()));
-    assert_eq!(sends("2001:db8::2/128"), Sent::No(not_offered), "of the family none is carried");
-    assert_eq!(sends("192.0.2.1/32"), Sent::Unknown(2), "two more are not listed");
+    let sends = |prefix: &str| state.delivery_of(prefix.parse().unwrap());
+    let not_offered = UnsendableReason::reported("the router did not offer ipv6-unicast");
+    assert_eq!(sends("2001:db8::1/128"), RouteDelivery::Unsendable(not_offered.clone()));
+    assert_eq!(
+        sends("2001:db8::2/128"),
+        RouteDelivery::Unsendable(not_offered),
+        "of the family none is carried"
+    );
+    assert_eq!(sends("192.0.2.1/32"), RouteDelivery::Unknown(2), "two more are not listed");
 
     let session =
         serde_json::json!({"families": ["ipv4-unicast", "ipv6-unicast"], "unsendable": 0});
     let mut state = SessionState::new(true, None);
     note_unsendable(&mut state, &session);
-    assert_eq!(state.sends("2001:db8::1/128".parse().unwrap()), Sent::Yes);
+    assert_eq!(state.delivery_of("2001:db8::1/128".parse().unwrap()), RouteDelivery::Sent);
     // An older speaker does not report it.
     let mut state = SessionState::new(true, None);
     note_unsendable(&mut state, &serde_json::json!({}));
-    assert_eq!(state.sends("2001:db8::1/128".parse().unwrap()), Sent::Yes);
+    assert_eq!(state.delivery_of("2001:db8::1/128".parse().unwrap()), RouteDelivery::Sent);
 }

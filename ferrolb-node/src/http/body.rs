@@ -11,7 +11,7 @@ use futures_util::stream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::spawn_blocking;
 
-use lb_adapter::recording::Known;
+use lb_adapter::recording::ProcessSnapshot;
 
 /// Returns a response with this text.
 pub(super) fn text_response(
@@ -35,7 +35,7 @@ pub(super) fn text_response(
 /// that the client can detect a truncated response, and once chunk by chunk while it is read.
 pub(super) async fn recording_response(
     content_type: &'static str,
-    known: Known,
+    known: ProcessSnapshot,
     permit: OwnedSemaphorePermit,
 ) -> Response {
     let known = Arc::new(known);
@@ -64,7 +64,7 @@ fn response(content_type: &'static str, length: usize, body: Body) -> Response {
     (headers, body).into_response()
 }
 
-fn recording_length(known: &Known) -> usize {
+fn recording_length(known: &ProcessSnapshot) -> usize {
     let mut length = 0;
     known.lines(|line| {
         length += line.len();
@@ -74,7 +74,7 @@ fn recording_length(known: &Known) -> usize {
 }
 
 /// Writes the recording in chunks. Waits for a slow reader, and stops when the reader is gone.
-fn write_recording(known: &Known, chunks: &mpsc::Sender<Bytes>) {
+fn write_recording(known: &ProcessSnapshot, chunks: &mpsc::Sender<Bytes>) {
     let mut chunk = String::new();
     let is_complete = known.lines(|line| {
         chunk.push_str(line);

@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 
 use crate::Error;
 use crate::metrics;
-use lb_adapter::recording::Known;
+use lb_adapter::recording::ProcessSnapshot;
 
 use serve::{ConnectionLimits, serve};
 
@@ -40,7 +40,7 @@ pub enum StatusRequest {
     /// `/metrics`: the text that Prometheus scrapes.
     Metrics(oneshot::Sender<String>),
     /// `/objects`: everything the process knows, to be written as a recording. An error says why it does not keep that.
-    Objects(oneshot::Sender<Result<Known, String>>),
+    Objects(oneshot::Sender<Result<ProcessSnapshot, String>>),
 }
 
 /// The HTTP server. Dropping it closes the listener.

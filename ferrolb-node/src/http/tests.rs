@@ -14,7 +14,7 @@ fn short_limits() -> ConnectionLimits {
 }
 
 /// Starts a server whose loop is alive but not ready, and knows these objects.
-async fn listen(limits: ConnectionLimits, known: Known) -> HttpServer {
+async fn listen(limits: ConnectionLimits, known: ProcessSnapshot) -> HttpServer {
     let address = "127.0.0.1:0".parse().unwrap();
     let (server, mut requests) = HttpServer::listen_with(address, limits).await.unwrap();
     let metrics = "m 1\n".repeat(LARGE / 4);
@@ -68,19 +68,19 @@ async fn read_status(stream: &mut TcpStream) -> String {
 }
 
 /// Returns objects of this many Namespaces, one line each.
-fn known(namespaces: usize) -> Known {
+fn known(namespaces: usize) -> ProcessSnapshot {
     let namespace =
         |nth: usize| format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: n{nth}}}\n---\n");
     let octets = (0..namespaces).map(namespace).collect::<String>().into_bytes();
     let sources = vec![Source { name: "namespaces.yaml".to_owned(), octets }];
-    Known { sources, ..Known::default() }
+    ProcessSnapshot { sources, ..ProcessSnapshot::default() }
 }
 
 #[tokio::test]
 async fn connections_without_a_complete_head_or_a_next_request_are_closed() {
     let server = listen(
         ConnectionLimits { lifetime: Duration::from_secs(60), ..short_limits() },
-        Known::default(),
+        ProcessSnapshot::default(),
     )
     .await;
     let begin = Instant::now();
@@ -94,7 +94,7 @@ async fn connections_without_a_complete_head_or_a_next_request_are_closed() {
 
 #[tokio::test]
 async fn a_head_that_is_too_large_is_refused() {
-    let server = listen(short_limits(), Known::default()).await;
+    let server = listen(short_limits(), ProcessSnapshot::default()).await;
     let large = format!("GET /livez HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(60_000));
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
     // The server may refuse it before all of it has been sent.
@@ -108,9 +108,11 @@ async fn a_head_that_is_too_large_is_refused() {
 #[tokio::test]
 async fn a_new_connection_replaces_the_oldest() {
     let limits = ConnectionLimits { head: Duration::from_secs(60), ..short_limits() };
-    let server =
-        listen(ConnectionLimits { lifetime: Duration::from_secs(60), ..limits }, Known::default())
-            .await;
+    let server = listen(
+        ConnectionLimits { lifetime: Duration::from_secs(60), ..limits },
+        ProcessSnapshot::default(),
+    )
+    .await;
     let mut held = Vec::new();
     for _ in 0..short_limits().connections {
         held.push(send(&server, b"GET /livez HTTP/1.1\r\nX: ").await);
@@ -124,9 +126,11 @@ async fn a_new_connection_replaces_the_oldest() {
 #[tokio::test]
 async fn an_unread_response_is_cut_off_and_does_not_block_others() {
     let lifetime = Duration::from_secs(3);
-    let server =
-        listen(ConnectionLimits { connections: 100, lifetime, ..short_limits() }, Known::default())
-            .await;
+    let server = listen(
+        ConnectionLimits { connections: 100, lifetime, ..short_limits() },
+        ProcessSnapshot::default(),
+    )
+    .await;
     let mut unread = Vec::new();
     for _ in 0..MAX_SCRAPES {
         let mut stream = send(&server, b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await;

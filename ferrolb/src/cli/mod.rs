@@ -94,7 +94,7 @@ pub enum Command {
     /// that of RFC 7606, by the decoder that sessions use.
     #[command(after_long_help = DECODE_EXAMPLES)]
     Decode(DecodeArgs),
-    /// Say why a Service is announced, or why it is not, and what would mend it.
+    /// Say why a Service is announced, or why it is not, and how to fix it.
     ///
     /// Walks the conditions from the Service to the router for each node: type, class, pool,
     /// address, node, peer, advertisement, endpoints, policy, session, and what is sent.

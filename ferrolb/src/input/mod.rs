@@ -219,7 +219,7 @@ pub fn of_config(
 
 fn replayed(text: &[u8], args: &ClusterArgs, held: HeldAddresses, problems: Problems) -> Cluster {
     let mut replay = nothing(args, true).remembering(held);
-    for problem in replay.take_all(text) {
+    for problem in replay.apply_all(text) {
         problems.error(&problem);
     }
     replay.into_cluster()

@@ -37,11 +37,11 @@ fn a_recording_on_stdin_is_answered_line_by_line() {
 }
 
 #[test]
-fn explain_names_the_first_condition_that_fails_on_each_node_and_what_would_mend_it() {
+fn explain_names_the_first_gate_that_fails_on_each_node_and_how_to_fix_it() {
     let from = reference();
     let explained = printed(&["explain", "mail/smtp", "--from", from.to_str().unwrap()]);
     let failed = "  endpoints     FAIL  externalTrafficPolicy is Local and no ready endpoint is on \
-                  kube1, only on kube2\n                      to mend: run a pod on kube1, or set \
+                  kube1, only on kube2\n                      to fix it: run a pod on kube1, or set \
                   externalTrafficPolicy to Cluster\n  drain         -\n";
     assert!(explained.contains(failed), "{explained}");
     assert!(explained.contains("\nkube2: announced\n"), "{explained}");
@@ -100,7 +100,7 @@ fn explain_takes_a_recording_and_knows_the_sessions_that_it_tells_of() {
         explained.contains("    session       FAIL  the session with 172.22.35.1 is not up"),
         "{explained}"
     );
-    assert!(explained.contains("    session       -     not known here"), "{explained}");
+    assert!(explained.contains("    session       -     unknown"), "{explained}");
     let output = run(&["explain", "web", "--from", from]);
     assert_eq!(output.status.code(), Some(2));
     assert!(

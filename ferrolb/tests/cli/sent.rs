@@ -61,7 +61,7 @@ fn a_family_that_the_router_does_not_offer_is_reported_by_explain_log_and_metric
     let explained = ask(&url, &EXPLAIN);
     let sent = format!(
         "    session       ok    Established\n    sent          ok    {V4}\n    sent          FAIL  {V6}: \
-         the router did not offer ipv6-unicast\n                        to mend: activate ipv6-unicast for \
+         the router did not offer ipv6-unicast\n                        to fix it: activate ipv6-unicast for \
          this peer on the router\n"
     );
     assert!(explained.contains(&sent), "{explained}");

@@ -1,36 +1,36 @@
-//! Errors and warnings of files before they are applied, those about what has no effect included.
+//! Errors and warnings about files before they are applied, including warnings about objects without effect.
 //!
-//! Owns the judgement of Services, and of routes to peers. Errors of single objects are found by [`crate::config`] and
-//! [`crate::manifest`], as they are when the files are put to work.
+//! Owns the checks of Services and of their routes. [`crate::config`] and [`crate::manifest`] find the errors of single
+//! objects, as they do when the files are put into effect.
 
-mod reach;
+mod routes;
 mod services;
 
 use crate::config::Diagnostic;
 use crate::manifest::{self, Manifests, Options, Source};
-use crate::planner;
+use crate::planner::PlannerOptions;
 
-/// All errors and warnings of these files, also about what has no effect, in order of file and line.
-/// `name` is what all of them together are called.
+/// Returns all errors and warnings about these files, in order of file and line. `name` stands for all files together.
 pub fn problems(options: &Options, name: &str, sources: &[Source]) -> Vec<Diagnostic> {
-    examine(options, name, sources, &planner::PlannerOptions::default()).0
+    examine(options, name, sources, &PlannerOptions::default()).0
 }
 
-/// [`problems`], and the manifests if they have no error, judged as a cluster with these options would.
+/// Returns the [`problems`] that a cluster with these options would have, and the manifests if they have no error.
 pub fn examine(
     options: &Options,
     name: &str,
     sources: &[Source],
-    serving: &planner::PlannerOptions,
+    planner_options: &PlannerOptions,
 ) -> (Vec<Diagnostic>, Option<Manifests>) {
     let manifest::Examination { manifests, draft, services, mut problems } =
         manifest::examine(options, name, sources, Vec::new());
+
     if let Some(manifests) = &manifests {
-        let outcome =
-            services::judge(manifests, &services, serving.class.as_deref(), &mut problems);
-        reach::judge(manifests, &services, &outcome, serving, &mut problems);
+        let class = planner_options.class.as_deref();
+        let outcome = services::check(manifests, &services, class, &mut problems);
+        routes::check(manifests, &services, &outcome, planner_options, &mut problems);
         if let Some(draft) = &draft {
-            reach::aggregates(manifests, draft, &outcome, &mut problems);
+            routes::check_aggregates(manifests, draft, &outcome, &mut problems);
         }
         problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Labels, Timestamp};
 use super::interner::Interner;
+use super::{Labels, Timestamp};
 
 /// The namespace and name of a Service, ordered by namespace first.
 ///

@@ -1,19 +1,19 @@
-//! A recording: a list of objects that come, change and go, and what is made of each step.
+//! A recording: a list of objects that appear, change and disappear, and the state after each step.
 //!
 //! ```text
-//! a line  --->  Step  --->  Resources (what configures)  --->  Engine  --->  Answer
+//! a line  --->  Step  --->  ConfigObjects (configuration only)  --->  Engine  --->  StepResult
 //! ```
 //!
-//! Owns the steps and the form of the answers. What is decided is decided by the [`Engine`], as in a
-//! cluster. There is no clock and no network: the same recording has the same answers every time.
+//! Owns the steps and the form of the results. The [`Engine`] decides, as in a cluster. There is no clock and no network:
+//! the same recording always has the same results.
 
-mod step_result;
-mod process_snapshot;
-mod object;
 mod config_objects;
+mod final_state;
+mod object;
+mod process_snapshot;
 mod session_state;
 mod step;
-mod final_state;
+mod step_result;
 
 use std::collections::BTreeMap;
 
@@ -22,110 +22,122 @@ use serde_json::Value;
 use crate::allocator::HeldAddresses;
 use crate::config::yaml;
 use crate::engine::{Change, Effects, Engine};
-use crate::planner;
+use crate::planner::PlannerOptions;
 
-use object::{Kind, Object};
-use config_objects::Resources;
+use config_objects::ConfigObjects;
+use object::{ObjectName, RecordedKind, RecordedObject};
 use step::Step;
 
-pub use step_result::{Answer, EventRow, PeerRow, RouteRow, ServiceRow, WithheldRow};
-pub use process_snapshot::{Known, PASSWORD};
-pub use session_state::{Cluster, Sent, SessionState, Unsent};
+pub use process_snapshot::{PASSWORD, ProcessSnapshot};
+pub use session_state::{RouteDelivery, SessionState, UnsendableReason};
+pub use step_result::{EventRow, PeerRow, RouteRow, ServiceRow, StepResult, WithheldRow};
 
-/// The lines of a text; what is after the last line break is one if there is anything.
+/// Splits a text into lines. A line break at the end starts no further line.
 pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let lines = text.split_inclusive(|octet| *octet == b'\n');
-    lines.map(|line| {
+    text.split_inclusive(|octet| *octet == b'\n').map(|line| {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         line.strip_suffix(b"\r").unwrap_or(line)
     })
 }
 
-/// Whether a line is a step at all.
+/// Returns true if a line is a step.
 pub fn is_step(line: &[u8]) -> bool {
     step::read(line).is_ok()
 }
 
-/// Returns the namespaces of the objects that configure in a text of manifests.
+/// Returns true if a line is the step that completes the initial lists, before which no address is assigned.
+pub fn is_sync(line: &[u8]) -> bool {
+    // Most lines are long objects, which need not be parsed for this.
+    let mentions_sync = line.windows(6).any(|octets| octets == b"\"sync\"");
+    mentions_sync && matches!(step::read(line), Ok(Step::Sync))
+}
+
+/// Returns the namespaces of the configuration's objects in a text of manifests.
 pub fn namespaces_of(text: &str) -> Vec<String> {
     let mut objects = Vec::new();
     for document in yaml::documents(text).0 {
         if let Value::Object(fields) = document.to_json() {
-            // A document that is no object configures nothing.
+            // A document that is not an object is not part of the configuration either.
             let _ = step::collect(&fields, None, "", &mut objects);
         }
     }
-    let configure = objects
-        .into_iter()
-        .filter(|object| matches!(object.kind, Kind::Resource(_) | Kind::ConfigMap));
-    configure.filter_map(|object| object.name.namespace()).collect()
+
+    objects.retain(|object| {
+        matches!(object.kind, RecordedKind::Resource(_) | RecordedKind::ConfigMap)
+    });
+    objects.into_iter().filter_map(|object| object.name.namespace()).collect()
 }
 
-/// Whether a line is the step after which addresses are given out.
-pub fn is_sync(line: &[u8]) -> bool {
-    let mentions = line.windows(6).any(|octets| octets == b"\"sync\"");
-    mentions && matches!(step::read(line), Ok(Step::Sync))
+/// The cluster at one moment: the engine's state and the sessions.
+#[derive(Debug)]
+pub struct Cluster {
+    /// The objects, the addresses and the plans.
+    pub engine: Engine,
+    /// The known states of sessions, by node and peer (`address:port`).
+    pub sessions: BTreeMap<(String, String), SessionState>,
 }
 
-/// A cluster that is made of the steps of a recording.
+/// A cluster that is built from the steps of a recording.
 #[derive(Debug)]
 pub struct Replay {
     engine: Engine,
-    resources: Resources,
-    /// How the session of a node with a peer stands, as far as a step has said so.
+    config_objects: ConfigObjects,
+    /// The states of sessions that steps have reported, by node and peer.
     sessions: BTreeMap<(String, String), SessionState>,
     steps: usize,
 }
 
 impl Replay {
-    /// Nothing has happened yet. The configuration is in this namespace. Unless a step `sync` is to
-    /// come, addresses are given out from the first step on.
-    pub fn new(namespace: &str, options: planner::PlannerOptions, sync_comes: bool) -> Self {
+    /// Creates an empty cluster with its configuration in this namespace. If `expects_sync`, no address is assigned before a
+    /// step `sync`.
+    pub fn new(namespace: &str, options: PlannerOptions, expects_sync: bool) -> Self {
         let mut engine = Engine::new(options, None);
-        if !sync_comes {
+        if !expects_sync {
             engine.apply(Change::Synced);
         }
-        let resources = Resources::new(namespace);
-        Self { engine, resources, sessions: BTreeMap::new(), steps: 0 }
+
+        let config_objects = ConfigObjects::new(namespace);
+        Self { engine, config_objects, sessions: BTreeMap::new(), steps: 0 }
     }
 
-    /// The configuration is in a ConfigMap of this name, if it is in one.
+    /// Sets the name of the configuration's ConfigMap.
     #[must_use]
     pub fn with_config_map(mut self, name: &str) -> Self {
-        self.resources.set_config_map(name);
+        self.config_objects.set_config_map(name);
         self
     }
 
-    /// What Services hold that are yet to come counts before their status.
+    /// Sets the addresses of Services that appear later, which take precedence over the addresses in their status.
     #[must_use]
     pub fn remembering(mut self, held: HeldAddresses) -> Self {
         self.engine = self.engine.remembering(held);
         self
     }
 
-    /// Takes one line, and says what there is after it.
-    pub fn line(&mut self, line: &[u8]) -> Answer {
-        let (problems, effects) = match self.take(line) {
+    /// Applies one line, and returns the state after it.
+    pub fn step(&mut self, line: &[u8]) -> StepResult {
+        let (problems, effects) = match self.apply(line) {
             Ok(effects) => (Vec::new(), effects),
             Err(problems) => (problems, Effects::default()),
         };
+
         self.steps += 1;
-        Answer::of(&self.engine, self.steps, problems, &effects)
+        StepResult::of(&self.engine, self.steps, problems, &effects)
     }
 
-    /// Takes one line, without looking at what follows from it.
+    /// Applies one line, and returns only its effects.
     ///
     /// # Errors
     ///
-    /// Why it has no effect.
-    pub fn take(&mut self, line: &[u8]) -> Result<Effects, Vec<String>> {
-        self.perform(step::read(line)?)
+    /// The reasons why the line has no effect.
+    pub fn apply(&mut self, line: &[u8]) -> Result<Effects, Vec<String>> {
+        self.apply_step(step::read(line)?)
     }
 
-    fn perform(&mut self, step: Step) -> Result<Effects, Vec<String>> {
+    fn apply_step(&mut self, step: Step) -> Result<Effects, Vec<String>> {
         match step {
             Step::Apply(objects) => self.put(objects),
-            Step::Delete(object) => self.delete(&self.resources.placed(object)),
+            Step::Delete(name) => self.delete(&self.config_objects.qualified(name)),
             Step::Session { node, peer, state } => {
                 self.sessions.insert((node, peer), *state);
                 Ok(Effects::default())
@@ -134,30 +146,26 @@ impl Replay {
                 Ok(self.engine.apply(Change::Probed { node, service, found: Some(found) }))
             }
             Step::Sync => Ok(self.engine.apply(Change::Synced)),
-            Step::Restart => {
-                self.engine.restart();
-                let config = self.resources.restart();
-                Ok(config.map(|it| self.engine.apply(Change::Config(it))).unwrap_or_default())
-            }
+            Step::Restart => Ok(self.restart()),
         }
     }
 
-    /// What is known, and what is made of it.
+    /// The objects, the addresses and the plans.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Whether the session of a node with a peer is up, as far as a step has said so.
-    pub fn session(&self, node: &str, peer: &str) -> Option<bool> {
+    /// Returns true if the session of a node with a peer is up, and `None` if no step has reported its state.
+    pub fn is_session_up(&self, node: &str, peer: &str) -> Option<bool> {
         Some(self.sessions.get(&(node.to_owned(), peer.to_owned()))?.up)
     }
 
-    /// What there is at the end.
+    /// Returns the cluster after the last step.
     pub fn into_cluster(self) -> Cluster {
         Cluster { engine: self.engine, sessions: self.sessions }
     }
 
-    fn put(&mut self, objects: Vec<Object>) -> Result<Effects, Vec<String>> {
+    fn put(&mut self, objects: Vec<RecordedObject>) -> Result<Effects, Vec<String>> {
         let (mut effects, mut problems) = (Effects::default(), Vec::new());
         for object in objects {
             match self.put_one(object) {
@@ -165,34 +173,57 @@ impl Replay {
                 Err(more) => problems.extend(more),
             }
         }
+
         if problems.is_empty() { Ok(effects) } else { Err(problems) }
     }
 
-    fn put_one(&mut self, object: Object) -> Result<Effects, Vec<String>> {
-        if object.kind.configures() {
-            let name = self.resources.placed(object.name.clone());
-            let (config, judged) = self.resources.put(name, Some(object));
-            let effects = config.map(|it| self.engine.apply(Change::Config(it)));
-            // What it is refused for may have let others in.
-            return judged.map(|()| effects.unwrap_or_default());
+    fn put_one(&mut self, object: RecordedObject) -> Result<Effects, Vec<String>> {
+        if object.kind.is_configuration() {
+            let name = self.config_objects.qualified(object.name.clone());
+            return self.put_configuration(name, Some(object));
         }
-        let change = object.read(&self.resources.options)?;
-        Ok(change.map(|it| self.engine.apply(it)).unwrap_or_default())
+
+        match object.to_change(&self.config_objects.options)? {
+            Some(change) => Ok(self.engine.apply(change)),
+            None => Ok(Effects::default()),
+        }
     }
 
-    fn delete(&mut self, object: &object::Name) -> Result<Effects, Vec<String>> {
-        if object.kind.configures() {
-            if !self.resources.contains(object) {
-                return Err(vec![format!("there is no {object}")]);
+    fn delete(&mut self, name: &ObjectName) -> Result<Effects, Vec<String>> {
+        if name.kind.is_configuration() {
+            if !self.config_objects.contains(name) {
+                return Err(vec![format!("there is no {name}")]);
             }
-            let (config, judged) = self.resources.put(object.clone(), None);
-            let effects = config.map(|it| self.engine.apply(Change::Config(it)));
-            return judged.map(|()| effects.unwrap_or_default());
+            return self.put_configuration(name.clone(), None);
         }
-        match object.gone(&self.engine) {
+
+        match name.deletion(&self.engine) {
             Some(change) => Ok(self.engine.apply(change)),
-            None if object.kind.is_read() => Err(vec![format!("there is no {object}")]),
+            None if name.kind.is_known() => Err(vec![format!("there is no {name}")]),
             None => Ok(Effects::default()),
+        }
+    }
+
+    /// Puts or deletes an object of the configuration. The configuration may change even if the object is refused: other
+    /// objects may be valid only without its former version.
+    fn put_configuration(
+        &mut self,
+        name: ObjectName,
+        object: Option<RecordedObject>,
+    ) -> Result<Effects, Vec<String>> {
+        let (config, result) = self.config_objects.put(name, object);
+        let effects = match config {
+            Some(config) => self.engine.apply(Change::Config(config)),
+            None => Effects::default(),
+        };
+        result.map(|()| effects)
+    }
+
+    fn restart(&mut self) -> Effects {
+        self.engine.restart();
+        match self.config_objects.restart() {
+            Some(config) => self.engine.apply(Change::Config(config)),
+            None => Effects::default(),
         }
     }
 }

@@ -4,32 +4,31 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::config::Diagnostic;
-use crate::config::Severity;
+use crate::config::{Diagnostic, Severity};
 use crate::engine::{Change, Engine};
 use crate::manifest::{Manifests, Options, Source, is_misspelt_kind, parse_with};
 use crate::model::ServiceKey;
 
-/// One object as it is written.
+/// An object as written.
 #[derive(Clone, Debug)]
-pub(super) struct Object {
-    pub(super) kind: Kind,
-    pub(super) name: Name,
+pub(super) struct RecordedObject {
+    pub(super) kind: RecordedKind,
+    pub(super) name: ObjectName,
     pub(super) fields: Map<String, Value>,
 }
 
-/// Which object: what is unique in a cluster.
+/// The kind, namespace and name of an object, which are unique in a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Name {
-    pub(super) kind: Kind,
-    /// Empty where the kind has none.
+pub(super) struct ObjectName {
+    pub(super) kind: RecordedKind,
+    /// Empty for a kind without namespaces.
     namespace: String,
     name: String,
 }
 
-/// The kinds that mean something.
+/// The kind of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum RecordedKind {
     ConfigMap,
     Secret,
     /// A `metallb.io` resource.
@@ -39,26 +38,30 @@ pub(super) enum Kind {
     Endpoints,
     Node,
     Namespace,
-    /// Any other.
+    /// Any other kind, which has no effect.
     Other(String),
 }
 
-impl Kind {
-    /// By its name and version; where no version is told, the name decides.
+impl RecordedKind {
+    /// Returns the kind with this name and API version. Without an API version, the name decides.
     pub(super) fn of(api_version: Option<&str>, kind: &str) -> Self {
-        let group = api_version.map(|it| it.rsplit_once('/').map_or("", |(group, _)| group));
-        let is = |wanted: &str| group.is_none_or(|group| group == wanted);
+        let group =
+            api_version.map(|version| version.rsplit_once('/').map_or("", |(group, _)| group));
+        let core = group.is_none_or(str::is_empty);
+        let discovery = group.is_none_or(|group| group == "discovery.k8s.io");
+        let metallb = group.is_none_or(|group| group == "metallb.io");
+
         match kind {
-            "ConfigMap" if is("") => Self::ConfigMap,
-            "Secret" if is("") => Self::Secret,
-            "Service" if is("") => Self::Service,
-            "Endpoints" if is("") => Self::Endpoints,
-            "Node" if is("") => Self::Node,
-            "Namespace" if is("") => Self::Namespace,
-            "EndpointSlice" if is("discovery.k8s.io") => Self::EndpointSlice,
-            _ if RESOURCES.contains(&kind) && is("metallb.io") => Self::Resource(kind.to_owned()),
-            // It is refused, as it is in a file.
-            _ if api_version.is_some_and(|it| is_misspelt_kind(it, kind)) => {
+            "ConfigMap" if core => Self::ConfigMap,
+            "Secret" if core => Self::Secret,
+            "Service" if core => Self::Service,
+            "Endpoints" if core => Self::Endpoints,
+            "Node" if core => Self::Node,
+            "Namespace" if core => Self::Namespace,
+            "EndpointSlice" if discovery => Self::EndpointSlice,
+            _ if RESOURCES.contains(&kind) && metallb => Self::Resource(kind.to_owned()),
+            // The readers of resources refuse it, as in a file.
+            _ if api_version.is_some_and(|version| is_misspelt_kind(version, kind)) => {
                 Self::Resource(kind.to_owned())
             }
             _ => Self::Other(kind.to_owned()),
@@ -78,31 +81,31 @@ impl Kind {
         }
     }
 
-    /// Whether the configuration is made of it.
-    pub(super) fn configures(&self) -> bool {
+    /// Returns true if objects of this kind are part of the configuration.
+    pub(super) fn is_configuration(&self) -> bool {
         matches!(self, Self::ConfigMap | Self::Secret | Self::Resource(_))
     }
 
-    /// Whether it means anything.
-    pub(super) fn is_read(&self) -> bool {
+    /// Returns true if objects of this kind have an effect.
+    pub(super) fn is_known(&self) -> bool {
         !matches!(self, Self::Other(_))
     }
 }
 
-impl Name {
-    pub(super) fn new(kind: Kind, namespace: Option<String>, name: String) -> Self {
+impl ObjectName {
+    pub(super) fn new(kind: RecordedKind, namespace: Option<String>, name: String) -> Self {
         let namespace = match kind {
-            Kind::Node | Kind::Namespace => String::new(),
-            // It depends on where the configuration is.
-            Kind::Resource(_) => namespace.unwrap_or_default(),
+            RecordedKind::Node | RecordedKind::Namespace => String::new(),
+            // The namespace of the configuration is filled in later.
+            RecordedKind::Resource(_) => namespace.unwrap_or_default(),
             _ => namespace.unwrap_or_else(|| "default".to_owned()),
         };
         Self { kind, namespace, name }
     }
 
-    /// Puts a resource without a namespace into that of the configuration.
-    pub(super) fn placed(mut self, configuration: &str) -> Self {
-        if matches!(self.kind, Kind::Resource(_)) && self.namespace.is_empty() {
+    /// Puts a resource without a namespace into the namespace of the configuration.
+    pub(super) fn qualified(mut self, configuration: &str) -> Self {
+        if matches!(self.kind, RecordedKind::Resource(_)) && self.namespace.is_empty() {
             configuration.clone_into(&mut self.namespace);
         }
         self
@@ -112,7 +115,7 @@ impl Name {
         self.namespace == namespace
     }
 
-    /// Returns the namespace, if the object names one.
+    /// Returns the namespace, if the object has one.
     pub(super) fn namespace(self) -> Option<String> {
         Some(self.namespace).filter(|namespace| !namespace.is_empty())
     }
@@ -121,33 +124,34 @@ impl Name {
         &self.name
     }
 
-    pub(super) fn is_called(&self, name: &str) -> bool {
-        self.name == name
-    }
-
     fn key(&self) -> ServiceKey {
         ServiceKey::new(&self.namespace, &self.name)
     }
 
-    /// The change that the object is gone; nothing if it is not there.
-    pub(super) fn gone(&self, engine: &Engine) -> Option<Change> {
+    /// Returns the change that deletes the object, and `None` if it does not exist.
+    pub(super) fn deletion(&self, engine: &Engine) -> Option<Change> {
         let (namespace, name, key) = (self.namespace.clone(), self.name.clone(), self.key());
-        let (there, change) = match self.kind {
-            Kind::Service => (engine.service_of(&key).is_some(), Change::ServiceGone(key)),
-            Kind::EndpointSlice => {
+        let (exists, change) = match self.kind {
+            RecordedKind::Service => (engine.has_service(&key), Change::ServiceGone(key)),
+            RecordedKind::EndpointSlice => {
                 (engine.has_slice(&namespace, &name), Change::SliceGone { namespace, name })
             }
-            Kind::Endpoints => (engine.has_endpoints(&key), Change::EndpointsGone(key)),
-            Kind::Node => (engine.nodes().any(|it| it.name == name), Change::NodeGone(name)),
-            Kind::Namespace => (engine.has_namespace(&name), Change::NamespaceGone(name)),
-            Kind::ConfigMap | Kind::Secret | Kind::Resource(_) | Kind::Other(_) => return None,
+            RecordedKind::Endpoints => (engine.has_endpoints(&key), Change::EndpointsGone(key)),
+            RecordedKind::Node => {
+                (engine.nodes().any(|node| node.name == name), Change::NodeGone(name))
+            }
+            RecordedKind::Namespace => (engine.has_namespace(&name), Change::NamespaceGone(name)),
+            RecordedKind::ConfigMap
+            | RecordedKind::Secret
+            | RecordedKind::Resource(_)
+            | RecordedKind::Other(_) => return None,
         };
-        there.then_some(change)
+        exists.then_some(change)
     }
 }
 
 /// `Service default/smtp`, `Node kube1`.
-impl fmt::Display for Name {
+impl fmt::Display for ObjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, namespace, name } = self;
         match namespace.as_str() {
@@ -157,48 +161,43 @@ impl fmt::Display for Name {
     }
 }
 
-impl Object {
-    /// What follows from it being there; nothing for a kind or an object that means nothing.
-    pub(super) fn read(&self, options: &Options) -> Result<Option<Change>, Vec<String>> {
-        if !self.kind.is_read() {
+impl RecordedObject {
+    /// Returns the change that adds or replaces the object, and `None` if the object has no effect.
+    pub(super) fn to_change(&self, options: &Options) -> Result<Option<Change>, Vec<String>> {
+        if !self.kind.is_known() {
             return Ok(None);
         }
-        let manifests = parse(options, [self])?;
-        let Manifests { services, slices, nodes, namespaces, .. } = manifests;
+
+        let Manifests { services, slices, nodes, namespaces, .. } = self.parse(options)?;
         Ok(match self.kind {
-            Kind::Service => services.into_iter().next().map(|service| {
-                let told = self.fields.get("status").is_some_and(|status| !status.is_null());
-                let status = told.then(|| service.status_addresses.clone());
+            RecordedKind::Service => services.into_iter().next().map(|service| {
+                let has_status = self.fields.get("status").is_some_and(|status| !status.is_null());
+                let status = has_status.then(|| service.status_addresses.clone());
                 Change::Service { service: Box::new(service), status }
             }),
-            Kind::EndpointSlice => slices.into_iter().next().map(Change::Slice),
-            Kind::Endpoints => slices.into_iter().next().map(Change::Endpoints),
-            Kind::Node => nodes.into_iter().next().map(Change::Node),
-            Kind::Namespace => namespaces.into_iter().next().map(Change::Namespace),
-            Kind::ConfigMap | Kind::Secret | Kind::Resource(_) | Kind::Other(_) => None,
+            RecordedKind::EndpointSlice => slices.into_iter().next().map(Change::Slice),
+            RecordedKind::Endpoints => slices.into_iter().next().map(Change::Endpoints),
+            RecordedKind::Node => nodes.into_iter().next().map(Change::Node),
+            RecordedKind::Namespace => namespaces.into_iter().next().map(Change::Namespace),
+            RecordedKind::ConfigMap
+            | RecordedKind::Secret
+            | RecordedKind::Resource(_)
+            | RecordedKind::Other(_) => None,
         })
     }
 
-    fn source(&self) -> Source {
+    fn parse(&self, options: &Options) -> Result<Manifests, Vec<String>> {
         let text = Value::Object(self.fields.clone()).to_string();
-        Source { name: self.name.to_string(), octets: escaped(&text).into_bytes() }
+        let source = Source { name: self.name.to_string(), octets: escaped(&text).into_bytes() };
+        parse_with(options, "the objects", &[source]).map_err(|problems| {
+            let errors = problems.into_iter().filter(|it| it.severity == Severity::Error);
+            errors.map(|error| without_line(&error)).collect()
+        })
     }
 }
 
-/// Reads objects together.
-pub(super) fn parse<'a>(
-    options: &Options,
-    objects: impl IntoIterator<Item = &'a Object>,
-) -> Result<Manifests, Vec<String>> {
-    let sources: Vec<_> = objects.into_iter().map(Object::source).collect();
-    parse_with(options, "the objects", &sources).map_err(|problems| {
-        let errors = problems.into_iter().filter(|it| it.severity == Severity::Error);
-        errors.map(|problem| shown(&problem)).collect()
-    })
-}
-
-/// Where it is wrong and how: lines of an object that is one line say nothing.
-pub(super) fn shown(problem: &Diagnostic) -> String {
+/// Writes a problem with its field but without a line, since the object is all on one line.
+pub(super) fn without_line(problem: &Diagnostic) -> String {
     let Diagnostic { file, path, message, .. } = problem;
     match path.as_str() {
         "" => format!("{file}: {message}"),
@@ -206,20 +205,19 @@ pub(super) fn shown(problem: &Diagnostic) -> String {
     }
 }
 
-/// JSON as a reader of YAML takes it, for which some characters have to be escaped.
+/// Escapes the characters of a JSON text that YAML does not allow as they are.
 pub(super) fn escaped(text: &str) -> String {
-    let plain = |c: char| matches!(c, ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}');
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            _ if plain(c) => escaped.push(c),
+            ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' => escaped.push(c),
             _ => escaped.push_str(&format!("\\U{:08x}", u32::from(c))),
         }
     }
     escaped
 }
 
-/// Those of the kinds of `metallb.io` that configure.
+/// The kinds of `metallb.io` that are part of the configuration.
 const RESOURCES: [&str; 7] = [
     "BGPPeer",
     "IPAddressPool",

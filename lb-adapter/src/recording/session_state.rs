@@ -1,6 +1,6 @@
-//! A cluster at one moment: what the engine knows and how the sessions stand.
+//! The state of a session, and the routes that it cannot carry.
 //!
-//! Owns the words for a route that a session cannot carry. Reads and asks nothing.
+//! Owns the words for the reason why a session cannot carry a route.
 
 use std::collections::BTreeMap;
 
@@ -8,119 +8,123 @@ use bgp_core::AfiSafi;
 use bgp_core::rib::{Unsendable, UnsendableRoute};
 use ipnet::IpNet;
 
-use crate::engine::Engine;
-
-/// A cluster at one moment.
-#[derive(Debug)]
-pub struct Cluster {
-    /// What is known, and what is made of it.
-    pub engine: Engine,
-    /// How the session of a node with a peer, `address:port`, stands; only of those of which it is
-    /// known.
-    pub sessions: BTreeMap<(String, String), SessionState>,
-}
-
-/// How a session stands.
+/// The state of the session between a node and a peer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionState {
-    /// Whether it is up.
+    /// True if the session is up.
     pub up: bool,
-    /// Why it is not, if that is known.
+    /// The reason why it is down, if known.
     pub reason: Option<String>,
-    /// What keeps the router's BFD session from coming up, if that is known.
+    /// The problem that keeps the router's BFD session from coming up, if known.
     pub bfd_problem: Option<String>,
-    /// The families that it carries, as `ipv4-unicast`, if they are known.
+    /// The families that the session carries, such as `ipv4-unicast`, if known.
     pub families: Option<Vec<String>>,
-    /// The routes that it cannot carry, as far as they are known one by one.
-    pub unsendable: BTreeMap<IpNet, Unsent>,
-    /// How many more it cannot carry.
+    /// The routes that the session cannot carry, with the reasons.
+    pub unsendable: BTreeMap<IpNet, UnsendableReason>,
+    /// The number of further routes that the session cannot carry.
     pub unlisted: usize,
 }
 
-/// The fate of a route on a session that is up.
+/// The delivery of a route by a session that is up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a session carries a route, or not, or it is unknown")]
-pub enum Sent {
-    /// The router has it, or gets it as soon as it reads.
-    Yes,
-    /// The session cannot carry it.
-    No(Unsent),
-    /// It may be one of so many that the session cannot carry.
+pub enum RouteDelivery {
+    /// The router has the route, or gets it as soon as it reads from the connection.
+    Sent,
+    /// The session cannot carry the route.
+    Unsendable(UnsendableReason),
+    /// The route may be one of this many unlisted ones that the session cannot carry.
     Unknown(usize),
 }
 
-/// Why a session cannot carry a route, in the words of every command.
+/// The reason why a session cannot carry a route, in the same words for every command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Unsent {
+pub struct UnsendableReason {
     /// The reason.
     pub reason: String,
-    /// What would help, where that can be said.
-    pub mend: Option<String>,
+    /// The way to fix it, if known.
+    pub hint: Option<String>,
 }
 
 impl SessionState {
-    /// Whether it is up, and why it is not.
+    /// Creates the state of a session that is up, or down for this reason.
     pub fn new(up: bool, reason: Option<String>) -> Self {
         Self { up, reason, ..Self::default() }
     }
 
-    /// Returns the fate of the route to this prefix, while the session is up.
-    pub fn sends(&self, prefix: IpNet) -> Sent {
-        if let Some(unsent) = self.unsendable.get(&prefix) {
-            return Sent::No(unsent.clone());
+    /// Returns the delivery of the route to this prefix. The session must be up.
+    pub fn delivery_of(&self, prefix: IpNet) -> RouteDelivery {
+        if let Some(reason) = self.unsendable.get(&prefix) {
+            return RouteDelivery::Unsendable(reason.clone());
         }
+
         let family = family_of(prefix);
-        let carried = self.families.as_ref().is_none_or(|them| them.contains(&family.to_string()));
-        if !carried {
-            // Another route of the family may say more about the reason.
-            let known = self.unsendable.iter().find(|(other, _)| family_of(**other) == family);
-            let known = known.map(|(_, unsent)| unsent.clone());
-            let not_offered = || Unsent::of(&Unsendable::FamilyNotOffered { family });
-            return Sent::No(known.unwrap_or_else(not_offered));
+        if !self.carries(family) {
+            // The reason of another route of the family may be more precise.
+            let reported = self.unsendable.iter().find(|(other, _)| family_of(**other) == family);
+            let reason = match reported {
+                Some((_, reason)) => reason.clone(),
+                None => UnsendableReason::of(&Unsendable::FamilyNotOffered { family }),
+            };
+            return RouteDelivery::Unsendable(reason);
         }
+
         match self.unlisted {
-            0 => Sent::Yes,
-            unlisted => Sent::Unknown(unlisted),
+            0 => RouteDelivery::Sent,
+            unlisted => RouteDelivery::Unknown(unlisted),
         }
     }
 
-    /// Adds these routes to those that the session cannot carry.
+    /// Adds routes that the session cannot carry.
     #[must_use]
-    pub fn without(mut self, routes: &[UnsendableRoute]) -> Self {
-        let unsent = routes.iter().map(|route| (route.prefix, Unsent::of(&route.why)));
-        self.unsendable.extend(unsent);
+    pub fn with_unsendable(mut self, routes: &[UnsendableRoute]) -> Self {
+        for route in routes {
+            self.unsendable.insert(route.prefix, UnsendableReason::of(&route.why));
+        }
         self
+    }
+
+    fn carries(&self, family: AfiSafi) -> bool {
+        match &self.families {
+            Some(families) => families.contains(&family.to_string()),
+            None => true,
+        }
     }
 }
 
-impl Unsent {
-    /// Takes the reason from a status, which does not say what would help.
-    pub fn told(reason: &str) -> Self {
-        Self { reason: reason.to_owned(), mend: None }
+impl UnsendableReason {
+    /// Takes the reason from a reported status, which has no hint.
+    pub fn reported(reason: &str) -> Self {
+        Self { reason: reason.to_owned(), hint: None }
     }
 
-    /// Puts what the session says into words.
+    /// Describes the reason that the session gives.
     pub fn of(why: &Unsendable) -> Self {
-        let mend = match why {
-            Unsendable::FamilyNotOffered { family } => {
-                Some(format!("activate {family} for this peer on the router"))
-            }
-            Unsendable::FamilyLeftOut { family } => Some(format!("offer {family} to this peer")),
-            Unsendable::NextHopFamily { family, .. } if *family == AfiSafi::IPV4_UNICAST => {
-                Some("give the Node an IPv4 address of type InternalIP, or let the router take IPv6 next hops of IPv4 routes (RFC 8950)".to_owned())
-            }
-            Unsendable::NextHopFamily { .. } => {
-                Some("give the Node an IPv6 address of type InternalIP".to_owned())
-            }
-            Unsendable::TooLong { .. } => Some(
-                "use fewer communities, or let the router take extended messages (RFC 8654)".to_owned(),
-            ),
-            _ => None,
-        };
-        Self { reason: why.to_string(), mend }
+        Self { reason: why.to_string(), hint: hint_for(why) }
     }
+}
+
+fn hint_for(why: &Unsendable) -> Option<String> {
+    Some(match why {
+        Unsendable::FamilyNotOffered { family } => {
+            format!("activate {family} for this peer on the router")
+        }
+        Unsendable::FamilyLeftOut { family } => format!("offer {family} to this peer"),
+        Unsendable::NextHopFamily { family, .. } if *family == AfiSafi::IPV4_UNICAST => {
+            "give the Node an IPv4 address of type InternalIP, or let the router take IPv6 next \
+             hops of IPv4 routes (RFC 8950)"
+                .to_owned()
+        }
+        Unsendable::NextHopFamily { .. } => {
+            "give the Node an IPv6 address of type InternalIP".to_owned()
+        }
+        Unsendable::TooLong { .. } => {
+            "use fewer communities, or let the router take extended messages (RFC 8654)".to_owned()
+        }
+        _ => return None,
+    })
 }
 
 fn family_of(prefix: IpNet) -> AfiSafi {

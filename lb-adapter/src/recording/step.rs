@@ -1,39 +1,44 @@
 //! The lines of a recording.
+//!
+//! Owns the form of a step, in both directions. Applies none.
 
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
-use super::object::{Kind, Name, Object};
-use super::session_state::{SessionState, Unsent};
+use super::object::{ObjectName, RecordedKind, RecordedObject};
+use super::session_state::{SessionState, UnsendableReason};
 use crate::model::ServiceKey;
 use crate::planner::ProbeStatus;
 
-/// What one line asks for.
+/// The step on one line.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// These objects are there, as they are written.
-    Apply(Vec<Object>),
-    /// This one is there no more.
-    Delete(Name),
+    /// These objects are added, or replaced as written.
+    Apply(Vec<RecordedObject>),
+    /// This object is deleted.
+    Delete(ObjectName),
     /// A session has come up or gone down.
     Session { node: String, peer: String, state: Box<SessionState> },
     /// A node has probed a Service.
     Probe { node: String, service: ServiceKey, found: ProbeStatus },
-    /// All objects are known that there were at the start.
+    /// The initial lists of objects are complete.
     Sync,
-    /// The process starts again.
+    /// The process restarts.
     Restart,
 }
 
 /// Reads a line.
 pub(super) fn read(line: &[u8]) -> Result<Step, Vec<String>> {
-    let value = serde_json::from_slice(line);
-    let value: Value = value.map_err(|error| vec![format!("expected JSON: {error}")])?;
+    let value: Value = match serde_json::from_slice(line) {
+        Ok(value) => value,
+        Err(error) => return Err(vec![format!("expected JSON: {error}")]),
+    };
     let Value::Object(fields) = value else {
         return Err(vec![format!("expected a JSON object with one of {STEPS}")]);
     };
+
     let mut steps = fields.iter().filter(|(key, _)| KEYS.contains(&key.as_str()));
     let (Some((key, value)), None) = (steps.next(), steps.next()) else {
         return Err(vec![format!("expected one of {STEPS}")]);
@@ -42,29 +47,31 @@ pub(super) fn read(line: &[u8]) -> Result<Step, Vec<String>> {
 }
 
 fn step(key: &str, value: &Value) -> Result<Step, String> {
-    let fields = || value.as_object().ok_or_else(|| format!("{key}: expected an object"));
     match key {
-        "apply" => {
-            let mut objects = Vec::new();
-            collect(fields()?, None, "apply", &mut objects)?;
-            Ok(Step::Apply(objects))
-        }
-        "delete" => {
-            let fields = fields()?;
-            let kind = text(fields, "delete", "kind")?;
-            let namespace = optional_text(fields, "delete", "namespace")?;
-            let name = text(fields, "delete", "name")?;
-            let api_version = optional_text(fields, "delete", "apiVersion")?;
-            let kind = Kind::of(api_version.as_deref(), &kind);
-            Ok(Step::Delete(Name::new(kind, namespace, name)))
-        }
-        "session" => session_step(fields()?),
-        "probe" => probe_step(fields()?),
-        "sync" | "restart" if *value == Value::Bool(true) => {
-            Ok(if key == "sync" { Step::Sync } else { Step::Restart })
-        }
+        "apply" => apply_step(as_object(value, key)?),
+        "delete" => delete_step(as_object(value, key)?),
+        "session" => session_step(as_object(value, key)?),
+        "probe" => probe_step(as_object(value, key)?),
+        "sync" if *value == Value::Bool(true) => Ok(Step::Sync),
+        "restart" if *value == Value::Bool(true) => Ok(Step::Restart),
         _ => Err(format!("{key}: expected true, found {value}")),
     }
+}
+
+fn apply_step(fields: &Map<String, Value>) -> Result<Step, String> {
+    let mut objects = Vec::new();
+    collect(fields, None, "apply", &mut objects)?;
+    Ok(Step::Apply(objects))
+}
+
+fn delete_step(fields: &Map<String, Value>) -> Result<Step, String> {
+    let kind = text(fields, "delete", "kind")?;
+    let namespace = optional_text(fields, "delete", "namespace")?;
+    let name = text(fields, "delete", "name")?;
+    let api_version = optional_text(fields, "delete", "apiVersion")?;
+
+    let kind = RecordedKind::of(api_version.as_deref(), &kind);
+    Ok(Step::Delete(ObjectName::new(kind, namespace, name)))
 }
 
 fn session_step(fields: &Map<String, Value>) -> Result<Step, String> {
@@ -101,28 +108,31 @@ fn probe_step(fields: &Map<String, Value>) -> Result<Step, String> {
     Ok(Step::Probe { node, service, found })
 }
 
-/// Takes an object, or the items of a list as `kubectl get` prints it.
+/// Adds an object, or the items of a list as `kubectl get` prints it. `item_type` is the API version and kind of the list's
+/// items, which need not repeat them.
 pub(super) fn collect(
     fields: &Map<String, Value>,
-    of_list: Option<(&str, &str)>,
+    item_type: Option<(&str, &str)>,
     path: &str,
-    objects: &mut Vec<Object>,
+    objects: &mut Vec<RecordedObject>,
 ) -> Result<(), String> {
-    let own = |key: &str| optional_text(fields, path, key);
-    let (api_version, kind) = match (own("apiVersion")?, own("kind")?, of_list) {
+    let api_version = optional_text(fields, path, "apiVersion")?;
+    let kind = optional_text(fields, path, "kind")?;
+    let (api_version, kind) = match (api_version, kind, item_type) {
         (Some(api_version), Some(kind), _) => (api_version, kind),
         (None, None, Some((api_version, kind))) => (api_version.to_owned(), kind.to_owned()),
         (None, _, _) => return Err(format!("{path}.apiVersion: missing, expected a text")),
         (_, None, _) => return Err(format!("{path}.kind: missing, expected a text")),
     };
-    if let (Some(item), Some(Value::Array(items))) =
+
+    if let (Some(item_kind), Some(Value::Array(items))) =
         (kind.strip_suffix("List"), fields.get("items"))
     {
-        let of_list = (!item.is_empty()).then_some((api_version.as_str(), item));
+        // The kind `List` does not say what its items are.
+        let item_type = (!item_kind.is_empty()).then_some((api_version.as_str(), item_kind));
         for (index, item) in items.iter().enumerate() {
             let path = format!("{path}.items[{index}]");
-            let item = item.as_object().ok_or_else(|| format!("{path}: expected an object"))?;
-            collect(item, of_list, &path, objects)?;
+            collect(as_object(item, &path)?, item_type, &path, objects)?;
         }
         return Ok(());
     }
@@ -133,12 +143,18 @@ pub(super) fn collect(
     let path = format!("{path}.metadata");
     let namespace = optional_text(metadata, &path, "namespace")?;
     let name = text(metadata, &path, "name")?;
-    let kind = Kind::of(Some(&api_version), &kind);
+
+    let kind = RecordedKind::of(Some(&api_version), &kind);
     let mut fields = fields.clone();
     fields.insert("apiVersion".to_owned(), api_version.into());
     fields.insert("kind".to_owned(), kind.as_str().into());
-    objects.push(Object { kind: kind.clone(), name: Name::new(kind, namespace, name), fields });
+    let name = ObjectName::new(kind.clone(), namespace, name);
+    objects.push(RecordedObject { kind, name, fields });
     Ok(())
+}
+
+fn as_object<'a>(value: &'a Value, path: &str) -> Result<&'a Map<String, Value>, String> {
+    value.as_object().ok_or_else(|| format!("{path}: expected an object"))
 }
 
 fn text(fields: &Map<String, Value>, path: &str, key: &str) -> Result<String, String> {
@@ -146,7 +162,7 @@ fn text(fields: &Map<String, Value>, path: &str, key: &str) -> Result<String, St
     text.ok_or_else(|| format!("{path}.{key}: missing, expected a text"))
 }
 
-/// An empty text counts as none, as in the API.
+/// Returns a text, and `None` for an empty one as the API does.
 fn optional_text(
     fields: &Map<String, Value>,
     path: &str,
@@ -159,33 +175,39 @@ fn optional_text(
     }
 }
 
-/// The families that a session carries.
+/// Returns the families that a session carries.
 fn families(session: &Map<String, Value>) -> Result<Option<Vec<String>>, String> {
-    let families = match session.get("families") {
+    let values = match session.get("families") {
         None | Some(Value::Null) => return Ok(None),
-        Some(Value::Array(families)) => families,
+        Some(Value::Array(values)) => values,
         Some(other) => return Err(format!("session.families: expected a list, found {other}")),
     };
-    let read = |family: &Value| match family {
-        Value::String(family) => Ok(family.clone()),
-        other => Err(format!("session.families: expected texts, found {other}")),
-    };
-    families.iter().map(read).collect::<Result<_, _>>().map(Some)
+
+    let mut families = Vec::with_capacity(values.len());
+    for value in values {
+        let Value::String(family) = value else {
+            return Err(format!("session.families: expected texts, found {value}"));
+        };
+        families.push(family.clone());
+    }
+    Ok(Some(families))
 }
 
-/// How many routes that a session cannot carry are not listed.
+/// Returns the number of routes that a session cannot carry and the step does not list.
 fn unlisted(session: &Map<String, Value>) -> Result<usize, String> {
     let count = match session.get("unlisted") {
         None | Some(Value::Null) => return Ok(0),
         Some(count) => count,
     };
-    let wrong = || format!("session.unlisted: expected a number, found {count}");
-    let count = count.as_u64().ok_or_else(wrong)?;
-    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+
+    match count.as_u64() {
+        Some(count) => Ok(usize::try_from(count).unwrap_or(usize::MAX)),
+        None => Err(format!("session.unlisted: expected a number, found {count}")),
+    }
 }
 
-/// The routes that a session cannot carry.
-fn unsendable(session: &Map<String, Value>) -> Result<BTreeMap<IpNet, Unsent>, String> {
+/// Returns the routes that a session cannot carry, with the reasons.
+fn unsendable(session: &Map<String, Value>) -> Result<BTreeMap<IpNet, UnsendableReason>, String> {
     let path = "session.unsendable";
     let rows = match session.get("unsendable") {
         None | Some(Value::Null) => return Ok(BTreeMap::new()),
@@ -193,25 +215,24 @@ fn unsendable(session: &Map<String, Value>) -> Result<BTreeMap<IpNet, Unsent>, S
         Some(other) => return Err(format!("{path}: expected a list, found {other}")),
     };
 
-    let read = |(index, row): (usize, &Value)| {
+    let mut routes = BTreeMap::new();
+    for (index, row) in rows.iter().enumerate() {
         let path = format!("{path}[{index}]");
-        let row = row.as_object().ok_or_else(|| format!("{path}: expected an object"))?;
+        let row = as_object(row, &path)?;
         let prefix = text(row, &path, "prefix")?;
-        let parsed: IpNet = prefix
-            .parse()
-            .map_err(|_| format!("{path}.prefix: expected a prefix, found {prefix:?}"))?;
-        let (reason, mend) = (text(row, &path, "reason")?, optional_text(row, &path, "mend")?);
-        Ok((parsed, Unsent { reason, mend }))
-    };
-    rows.iter().enumerate().map(read).collect()
+        let Ok(prefix) = prefix.parse() else {
+            return Err(format!("{path}.prefix: expected a prefix, found {prefix:?}"));
+        };
+
+        let reason = text(row, &path, "reason")?;
+        let hint = optional_text(row, &path, HINT)?;
+        routes.insert(prefix, UnsendableReason { reason, hint });
+    }
+    Ok(routes)
 }
 
-/// The step that says how a session stands.
+/// Writes the step for the state of a session.
 pub(super) fn session(node: &str, peer: &str, state: &SessionState) -> Value {
-    let unsendable = state.unsendable.iter().map(|(prefix, unsent)| {
-        json!({"prefix": prefix.to_string(), "reason": unsent.reason, "mend": unsent.mend})
-    });
-    let unsendable: Vec<_> = unsendable.collect();
     let mut step = json!({ "node": node, "peer": peer, "up": state.up });
     if let Some(reason) = &state.reason {
         step["reason"] = reason.as_str().into();
@@ -225,18 +246,23 @@ pub(super) fn session(node: &str, peer: &str, state: &SessionState) -> Value {
     if state.unlisted > 0 {
         step["unlisted"] = state.unlisted.into();
     }
+
+    let mut unsendable = Vec::with_capacity(state.unsendable.len());
+    for (prefix, UnsendableReason { reason, hint }) in &state.unsendable {
+        unsendable.push(json!({ "prefix": prefix.to_string(), "reason": reason, HINT: hint }));
+    }
     if !unsendable.is_empty() {
         step["unsendable"] = unsendable.into();
     }
     json!({ "session": step })
 }
 
-/// The step that says what a probe has found.
+/// Writes the step for the result of a probe.
 pub(super) fn probe(node: &str, service: &ServiceKey, found: &ProbeStatus) -> Value {
     let (found, reason) = match found {
         ProbeStatus::Up => ("up", None),
         ProbeStatus::HeldDown => ("held", None),
-        ProbeStatus::Down(why) => ("down", Some(why)),
+        ProbeStatus::Down(reason) => ("down", Some(reason)),
     };
     let (namespace, name) = (&*service.namespace, &*service.name);
     json!({"probe": {"node": node, "namespace": namespace, "name": name, "found": found, "reason": reason}})
@@ -244,3 +270,5 @@ pub(super) fn probe(node: &str, service: &ServiceKey, found: &ProbeStatus) -> Va
 
 const KEYS: [&str; 6] = ["apply", "delete", "session", "probe", "sync", "restart"];
 const STEPS: &str = "apply, delete, session, probe, sync and restart";
+/// The key of a hint, which recordings of earlier versions have too.
+const HINT: &str = "mend";

@@ -1,5 +1,10 @@
-//! What there is after a step: the form of the answers.
+//! The state after a step, in the form that `ferrolb replay` prints.
+//!
+//! Owns the names and the order of the fields and rows. The engine owns the values.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::allocator::{Event, check_served};
@@ -10,20 +15,20 @@ use crate::planner::{PeerPlan, Plan, PlannedRoute};
 /// The state after one step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Answer {
-    /// Which step, from 1.
+pub struct StepResult {
+    /// The number of the step, from 1.
     pub step: usize,
-    /// Whether the step had an effect; if not, the state is the one before.
+    /// True if the step had an effect. Otherwise the state is unchanged.
     pub ok: bool,
-    /// Why it had none.
+    /// The reasons why it had no effect.
     pub problems: Vec<String>,
-    /// The Services that are served here, by namespace and name.
+    /// The Services that this load balancer serves, by namespace and name.
     pub services: Vec<ServiceRow>,
-    /// The sessions that each node keeps, by node and peer.
+    /// The sessions, by node and peer.
     pub peers: Vec<PeerRow>,
-    /// What is announced, by node, peer and prefix.
+    /// The announced routes, by node, peer and prefix.
     pub routes: Vec<RouteRow>,
-    /// What is not, by node and Service.
+    /// The missing routes, by node and Service.
     pub not_announced: Vec<WithheldRow>,
 }
 
@@ -35,26 +40,26 @@ pub struct ServiceRow {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// What it holds.
+    /// Its addresses.
     pub addresses: Vec<String>,
-    /// The pool that its addresses are of.
+    /// The pool of its addresses.
     pub pool: Option<String>,
-    /// Whether this step wrote its status.
+    /// True if this step wrote its status.
     pub changed: bool,
-    /// What this step told about it.
+    /// Its events in this step.
     pub events: Vec<EventRow>,
 }
 
-/// One event, as Kubernetes shows it.
+/// One event, as in Kubernetes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct EventRow {
-    /// Normal or Warning.
+    /// `Normal` or `Warning`.
     #[serde(rename = "type")]
     pub type_: &'static str,
-    /// What happened, in a word.
+    /// The event's reason: one word, which programs match on.
     pub reason: &'static str,
-    /// What happened, in a sentence.
+    /// The event's message: a sentence.
     pub message: String,
 }
 
@@ -68,9 +73,9 @@ pub struct PeerRow {
     pub peer: String,
     /// The AS of the node.
     pub my_asn: u32,
-    /// The AS of the router; none for any but the node's.
+    /// The AS of the router. `None` accepts any AS but the node's.
     pub peer_asn: Option<u32>,
-    /// The hold time to propose, in seconds.
+    /// The proposed hold time, in seconds.
     pub hold_time: u64,
 }
 
@@ -82,19 +87,19 @@ pub struct RouteRow {
     pub node: String,
     /// The router, as `address:port`.
     pub peer: String,
-    /// Where to.
+    /// The destination.
     pub prefix: String,
-    /// The next hop; none is the session's own address.
+    /// The next hop. `None` stands for the session's own address.
     pub next_hop: Option<String>,
-    /// LOCAL_PREF, as it would be sent.
+    /// LOCAL_PREF, as sent to this peer.
     pub local_pref: Option<u32>,
-    /// MULTI_EXIT_DISC, where a Service or its health has one sent.
+    /// MULTI_EXIT_DISC, if a Service or its health sets it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub med: Option<u32>,
-    /// What is prepended to the AS_PATH of the session.
+    /// The AS numbers that are prepended to the session's AS_PATH.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prepended: Vec<u32>,
-    /// Whether its Services are not healthy here, and other nodes should be preferred.
+    /// True if the Services are unhealthy on this node, so that other nodes should be preferred.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub depreferenced: bool,
     /// COMMUNITIES.
@@ -104,11 +109,11 @@ pub struct RouteRow {
     pub extended_communities: Vec<String>,
     /// LARGE_COMMUNITY.
     pub large_communities: Vec<String>,
-    /// The Services that it is for.
+    /// The Services of the route.
     pub services: Vec<String>,
 }
 
-/// One Service that a node does not announce, to one peer or to any.
+/// One Service that a node does not announce, either to one peer or to any.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct WithheldRow {
@@ -116,55 +121,71 @@ pub struct WithheldRow {
     pub node: String,
     /// The Service.
     pub service: String,
-    /// The peer, where only one is concerned.
+    /// The peer, if the reason concerns only one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<String>,
-    /// The first condition that failed.
+    /// The first gate that failed.
     pub gate: &'static str,
-    /// What it found.
+    /// The reason why it failed.
     pub reason: String,
 }
 
-impl Answer {
+impl StepResult {
     pub(super) fn of(
         engine: &Engine,
         step: usize,
         problems: Vec<String>,
         effects: &Effects,
     ) -> Self {
-        let class = engine.options().class.as_deref();
-        let served = engine.services().filter(|service| check_served(service, class).is_ok());
-        let mut answer = Self {
+        let mut result = Self {
             step,
             ok: problems.is_empty(),
             problems,
-            services: served.map(|it| service_row(engine, &it, effects)).collect(),
+            services: Vec::new(),
             peers: Vec::new(),
             routes: Vec::new(),
-            not_announced: engine.plans().flat_map(|plan| withheld(engine, plan)).collect(),
+            not_announced: Vec::new(),
         };
-        for plan in engine.plans() {
-            let mut peers: Vec<_> = plan.peers.iter().collect();
-            peers.sort_by_key(|it| it.peer.endpoint());
-            answer.peers.extend(peers.iter().map(|it| peer_row(plan, &it.peer)));
-            answer.routes.extend(peers.iter().flat_map(|it| route_rows(plan, it)));
+
+        let class = engine.options().class.as_deref();
+        for service in engine.services() {
+            if check_served(&service, class).is_ok() {
+                result.services.push(service_row(engine, &service, effects));
+            }
         }
-        // Of peers that are alike the routes stand together.
-        answer.routes.sort_by(|a, b| (&a.node, &a.peer).cmp(&(&b.node, &b.peer)));
-        answer
+
+        for plan in engine.plans() {
+            let mut peers: Vec<&PeerPlan> = plan.peers.iter().collect();
+            peers.sort_by_key(|peer_plan| peer_plan.peer.endpoint());
+            for peer_plan in peers {
+                result.peers.push(peer_row(plan, &peer_plan.peer));
+                for (prefix, route) in &peer_plan.routes {
+                    result.routes.push(route_row(plan, &peer_plan.peer, prefix, route));
+                }
+            }
+            add_withheld(&mut result.not_announced, engine, plan);
+        }
+
+        // Routes are sorted by node and peer, and each peer's routes by prefix.
+        result.routes.sort_by(|a, b| (&a.node, &a.peer).cmp(&(&b.node, &b.peer)));
+        result
     }
 }
 
 fn service_row(engine: &Engine, service: &Service, effects: &Effects) -> ServiceRow {
-    let holding = engine.holding(&service.key);
-    let (addresses, pool) = holding.map(|it| (it.addresses.to_vec(), it.pool.to_string())).unzip();
-    let events = effects.events.iter().filter(|event| event.service == service.key);
+    let key = &service.key;
+    let (addresses, pool): (Vec<IpAddr>, String) = match engine.holding(key) {
+        Some(assignment) => (assignment.addresses.to_vec(), assignment.pool.to_string()),
+        None => (Vec::new(), String::new()),
+    };
+    let events = effects.events.iter().filter(|event| event.service == *key);
+
     ServiceRow {
-        namespace: service.key.namespace.to_string(),
-        name: service.key.name.to_string(),
-        addresses: addresses.unwrap_or_default().iter().map(ToString::to_string).collect(),
-        pool: pool.filter(|pool| !pool.is_empty()),
-        changed: effects.written.contains(&service.key),
+        namespace: key.namespace.to_string(),
+        name: key.name.to_string(),
+        addresses: texts(&addresses),
+        pool: Some(pool).filter(|pool| !pool.is_empty()),
+        changed: effects.written.contains(key),
         events: events.map(event_row).collect(),
     }
 }
@@ -183,6 +204,7 @@ fn peer_row(plan: &Plan, peer: &Peer) -> PeerRow {
         PeerAsn::Internal => Some(peer.shown_asn()),
         PeerAsn::External => None,
     };
+
     PeerRow {
         node: plan.node().to_owned(),
         peer: peer.endpoint(),
@@ -192,57 +214,64 @@ fn peer_row(plan: &Plan, peer: &Peer) -> PeerRow {
     }
 }
 
-fn route_rows(plan: &Plan, peer: &PeerPlan) -> Vec<RouteRow> {
-    let row = |(prefix, route): (&ipnet::IpNet, &PlannedRoute)| {
-        let attributes = route.attributes();
-        let prepended = attributes.as_path.segments.iter().flat_map(|it| &it.asns);
-        RouteRow {
+fn route_row(plan: &Plan, peer: &Peer, prefix: &IpNet, route: &PlannedRoute) -> RouteRow {
+    let attributes = route.attributes();
+    let prepended = attributes.as_path.segments.iter().flat_map(|segment| &segment.asns);
+
+    RouteRow {
+        node: plan.node().to_owned(),
+        peer: peer.endpoint(),
+        prefix: prefix.to_string(),
+        next_hop: route.next_hop().map(|next_hop| next_hop.to_string()),
+        local_pref: route.local_pref(),
+        med: attributes.med,
+        prepended: prepended.map(|asn| asn.0).collect(),
+        depreferenced: route.is_depreferenced(),
+        communities: route.communities().iter().map(numeric).collect(),
+        extended_communities: texts(&attributes.extended_communities),
+        large_communities: route.large_communities().iter().map(numeric_large).collect(),
+        services: route.services().map(ToString::to_string).collect(),
+    }
+}
+
+/// Adds the reasons of a node's missing routes, by Service and peer.
+fn add_withheld(rows: &mut Vec<WithheldRow>, engine: &Engine, plan: &Plan) {
+    for key in engine.service_keys() {
+        let mut of_service = withheld_rows(engine, plan, key);
+        of_service.sort_by(|a, b| a.peer.cmp(&b.peer));
+        rows.append(&mut of_service);
+    }
+}
+
+fn withheld_rows(engine: &Engine, plan: &Plan, key: &ServiceKey) -> Vec<WithheldRow> {
+    let mut rows = Vec::new();
+    for missing in engine.not_announced(plan, key) {
+        rows.push(WithheldRow {
             node: plan.node().to_owned(),
-            peer: peer.peer.endpoint(),
-            prefix: prefix.to_string(),
-            next_hop: route.next_hop().map(|it| it.to_string()),
-            local_pref: route.local_pref(),
-            med: attributes.med,
-            prepended: prepended.map(|asn| asn.0).collect(),
-            depreferenced: route.is_depreferenced(),
-            communities: route.communities().iter().map(|it| numbers(*it)).collect(),
-            extended_communities: texts(&attributes.extended_communities),
-            large_communities: route.large_communities().iter().map(large_numbers).collect(),
-            services: route.services().map(ToString::to_string).collect(),
-        }
-    };
-    peer.routes.iter().map(row).collect()
+            service: key.to_string(),
+            peer: missing.peer.map(|name| endpoint_of(plan, name)),
+            gate: missing.reason.gate().as_str(),
+            reason: missing.reason.to_string(),
+        });
+    }
+    rows
 }
 
-fn withheld(engine: &Engine, plan: &Plan) -> Vec<WithheldRow> {
-    let endpoint = |name: &String| {
-        let peers = plan.context.config.iter().flat_map(|config| &config.peers);
-        let peer = peers.into_iter().find(|peer| peer.name == *name);
-        peer.map_or_else(|| name.clone(), Peer::endpoint)
-    };
-    let of_service = |key: &ServiceKey| {
-        let not_announced = engine.not_announced(plan, key).into_iter();
-        let mut rows: Vec<_> = not_announced
-            .map(|it| WithheldRow {
-                node: plan.node().to_owned(),
-                service: key.to_string(),
-                peer: it.peer.as_ref().map(endpoint),
-                gate: it.reason.gate().as_str(),
-                reason: it.reason.to_string(),
-            })
-            .collect();
-        rows.sort_by(|a, b| a.peer.cmp(&b.peer));
-        rows
-    };
-    engine.service_keys().flat_map(of_service).collect()
+/// Returns the endpoint of the peer with this name, or the name if no peer has it.
+fn endpoint_of(plan: &Plan, name: String) -> String {
+    let mut peers = plan.context.config.iter().flat_map(|config| &config.peers);
+    match peers.find(|peer| peer.name == name) {
+        Some(peer) => peer.endpoint(),
+        None => name,
+    }
 }
 
-/// `64635:100`, well-known ones too.
-fn numbers(community: Community) -> String {
+/// Returns a community as `64635:100`, even if it is a well-known one with a name.
+fn numeric(community: &Community) -> String {
     format!("{}:{}", community.0 >> 16, community.0 & 0xFFFF)
 }
 
-fn large_numbers(community: &LargeCommunity) -> String {
+fn numeric_large(community: &LargeCommunity) -> String {
     let LargeCommunity { global_administrator, local_data_1, local_data_2 } = community;
     format!("{global_administrator}:{local_data_1}:{local_data_2}")
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::world::*;
 
 /// The answer as whoever reads it gets it.
-fn shown(answer: &lb_adapter::recording::Answer) -> Value {
+fn shown(answer: &lb_adapter::recording::StepResult) -> Value {
     serde_json::to_value(answer).unwrap()
 }
 
@@ -70,15 +70,15 @@ fn every_line_has_an_answer_and_a_wrong_one_leaves_the_state_as_it_was() {
         (r#"{"delete": {"kind": "Service", "name": "b"}}"#, "there is no Service default/b"),
         (r#"{"session": {"node": "kube1", "peer": "x"}}"#, "session.up: expected"),
     ] {
-        let answer = world.0.line(line.as_bytes());
+        let answer = world.0.step(line.as_bytes());
         assert!(!answer.ok, "{line}");
         assert!(answer.problems[0].starts_with(problem), "{line}: {:?}", answer.problems);
         assert_eq!((&answer.routes, &answer.peers), (&before.routes, &before.peers), "{line}");
         assert_eq!(answer.service("a").addresses, ["172.22.35.64"], "{line}");
     }
-    assert!(!world.0.line(b"\xff\xfe").ok, "not even UTF-8");
+    assert!(!world.0.step(b"\xff\xfe").ok, "not even UTF-8");
     let deep = "[".repeat(100_000);
-    assert!(!world.0.line(deep.as_bytes()).ok, "nesting without end");
+    assert!(!world.0.step(deep.as_bytes()).ok, "nesting without end");
 }
 
 #[test]
@@ -418,7 +418,7 @@ fn a_session_step_changes_nothing_here() {
     let answer = world.step(down);
     assert!(answer.ok);
     assert_eq!(answer.routes, before.routes);
-    assert_eq!(world.0.session("kube1", "172.22.35.1:179"), Some(false));
+    assert_eq!(world.0.is_session_up("kube1", "172.22.35.1:179"), Some(false));
 }
 
 #[test]

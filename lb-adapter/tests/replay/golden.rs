@@ -30,7 +30,7 @@ fn every_recording_has_its_answers() {
         let mut replay = Replay::new("metallb-system", PlannerOptions::default(), sync_comes);
         let answers: Vec<_> = text
             .lines()
-            .map(|line| serde_json::to_string(&replay.line(line.as_bytes())).unwrap())
+            .map(|line| serde_json::to_string(&replay.step(line.as_bytes())).unwrap())
             .collect();
         let expected = path.with_extension("expected.jsonl");
         if std::env::var_os("FERROLB_BLESS").is_some() {

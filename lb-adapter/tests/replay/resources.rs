@@ -184,7 +184,7 @@ fn peers_select_nodes() {
 fn the_next_hop_is_null_unless_the_peer_says_another() {
     let mut world = world();
     world.applied(advertisement("all", json!({})));
-    let hops = |answer: &lb_adapter::recording::Answer| -> Vec<Option<String>> {
+    let hops = |answer: &lb_adapter::recording::StepResult| -> Vec<Option<String>> {
         answer.routes.iter().map(|row| row.next_hop.clone()).collect()
     };
     let with = |next_hop: &str| {

@@ -1,7 +1,7 @@
 //! The words the tests are written in: objects as `kubectl get -o json` prints them, and steps.
 
 use lb_adapter::planner::PlannerOptions;
-use lb_adapter::recording::{Answer, Replay, RouteRow, ServiceRow, WithheldRow};
+use lb_adapter::recording::{Replay, RouteRow, ServiceRow, StepResult, WithheldRow};
 use serde_json::{Value, json};
 
 /// A replay in which addresses are given out from the first step on.
@@ -24,7 +24,7 @@ impl World {
         world
     }
 
-    pub(crate) fn set_up(&mut self) -> Answer {
+    pub(crate) fn set_up(&mut self) -> StepResult {
         for (name, address) in
             [("kube1", "172.22.35.25"), ("kube2", "172.22.35.26"), ("kube3", "172.22.35.27")]
         {
@@ -33,22 +33,22 @@ impl World {
         self.apply(config_map(REFERENCE))
     }
 
-    pub(crate) fn step(&mut self, step: Value) -> Answer {
-        self.0.line(step.to_string().as_bytes())
+    pub(crate) fn step(&mut self, step: Value) -> StepResult {
+        self.0.step(step.to_string().as_bytes())
     }
 
-    pub(crate) fn apply(&mut self, object: Value) -> Answer {
+    pub(crate) fn apply(&mut self, object: Value) -> StepResult {
         self.step(json!({"apply": object}))
     }
 
     /// Applies what must be taken.
-    pub(crate) fn applied(&mut self, object: Value) -> Answer {
+    pub(crate) fn applied(&mut self, object: Value) -> StepResult {
         let answer = self.apply(object);
         assert!(answer.ok, "{:?}", answer.problems);
         answer
     }
 
-    pub(crate) fn delete(&mut self, kind: &str, namespace: &str, name: &str) -> Answer {
+    pub(crate) fn delete(&mut self, kind: &str, namespace: &str, name: &str) -> StepResult {
         self.step(json!({"delete": {"kind": kind, "namespace": namespace, "name": name}}))
     }
 }
@@ -66,7 +66,7 @@ pub(crate) trait Seen {
     fn events(&self, service: &str) -> Vec<&'static str>;
 }
 
-impl Seen for Answer {
+impl Seen for StepResult {
     fn service(&self, name: &str) -> &ServiceRow {
         self.services.iter().find(|row| row.name == name).expect("the Service is ours")
     }

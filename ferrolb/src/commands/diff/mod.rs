@@ -17,7 +17,7 @@ use ferrolb_node::sessions::{
     ConfigEffect, SessionConfig, SessionKey, pair_sessions, session_config,
 };
 use lb_adapter::engine::{Engine, peer_label};
-use lb_adapter::explain::attributes;
+use lb_adapter::explain::describe_attributes;
 use lb_adapter::model::{Peer, ServiceKey};
 use lb_adapter::planner::Plan;
 use lb_adapter::recording::PASSWORD;
@@ -156,7 +156,7 @@ impl State {
         for (plan, peer_plan) in engine.sessions() {
             let key = SessionKey::new(plan.node(), &peer_plan.peer.name);
             for (prefix, route) in &peer_plan.routes {
-                state.routes.insert((*prefix, key.clone()), attributes(route));
+                state.routes.insert((*prefix, key.clone()), describe_attributes(route));
             }
             state.sessions.insert(key, session(plan, &peer_plan.peer));
         }

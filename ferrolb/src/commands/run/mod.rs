@@ -35,7 +35,7 @@ use lb_adapter::engine::{Change, Effects, Engine};
 use lb_adapter::manifest::{Manifests, Source};
 use lb_adapter::model::NextHopPolicy;
 use lb_adapter::planner::PlannerOptions;
-use lb_adapter::recording::Known;
+use lb_adapter::recording::ProcessSnapshot;
 use lb_adapter::recording::SessionState;
 
 /// Speaks for one node until a signal comes.
@@ -252,7 +252,7 @@ impl Node {
         }
     }
 
-    fn known(&self) -> Known {
+    fn known(&self) -> ProcessSnapshot {
         let services = self.engine.service_keys().filter_map(|key| {
             let holding = self.engine.holding(key)?;
             Some((key.clone(), holding.addresses.to_vec()))
@@ -262,7 +262,7 @@ impl Node {
         let sessions = sessions.into_iter().map(|session| {
             let up = session.status.is_established();
             let reason = if up { None } else { session.status.reason() };
-            let mut state = SessionState::new(up, reason).without(&session.unsendable);
+            let mut state = SessionState::new(up, reason).with_unsendable(&session.unsendable);
             state.bfd_problem = session.status.bfd_problem().map(str::to_owned);
             state.families = session.status.families();
             ((self.name.clone(), session.endpoint), state)
@@ -271,7 +271,7 @@ impl Node {
         let probed = self.engine.probe_statuses(&self.name);
         let probed =
             probed.map(|(service, found)| ((self.name.clone(), service.clone()), found.clone()));
-        Known {
+        ProcessSnapshot {
             sources: self.files.clone(),
             namespace: self.configuration.namespace().to_owned(),
             config_map: self.configuration.config_map.clone(),

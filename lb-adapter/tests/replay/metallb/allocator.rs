@@ -1,14 +1,14 @@
 //! MetalLB's cases of the allocator (`internal/allocator`): the address that each Service gets, sharing, and changes of the
 //! pools.
 
-use lb_adapter::recording::Answer;
+use lb_adapter::recording::StepResult;
 use serde_json::{Value, json};
 
 use super::objects;
 use crate::world::*;
 
 /// The addresses of the Service, separated by blanks.
-pub(super) fn held(answer: &Answer, name: &str) -> String {
+pub(super) fn held(answer: &StepResult, name: &str) -> String {
     answer.service(name).addresses.join(" ")
 }
 

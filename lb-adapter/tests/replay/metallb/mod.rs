@@ -72,7 +72,7 @@ impl World {
     }
 
     /// Applies each of these objects, which must be taken. Returns the answer to the last one.
-    pub(super) fn have(&mut self, text: &str) -> lb_adapter::recording::Answer {
+    pub(super) fn have(&mut self, text: &str) -> lb_adapter::recording::StepResult {
         let answers = objects(text).into_iter().map(|object| self.applied(object));
         answers.last().expect("there is an object")
     }

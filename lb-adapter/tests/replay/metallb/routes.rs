@@ -1,6 +1,6 @@
 //! MetalLB's scenarios of routes: prefixes, communities, local preference, both families.
 
-use lb_adapter::recording::Answer;
+use lb_adapter::recording::StepResult;
 use serde_json::{Value, json};
 
 use super::allocator::families;
@@ -23,7 +23,7 @@ fn world(text: &str) -> World {
 }
 
 /// A line for each route, such as `198.51.100.0/24 300 64512:1 large:1:2:3`.
-fn shown(answer: &Answer) -> Vec<String> {
+fn shown(answer: &StepResult) -> Vec<String> {
     let line = |row: &lb_adapter::recording::RouteRow| {
         let mut words = vec![row.prefix.clone()];
         words.extend(row.local_pref.map(|preference| preference.to_string()));

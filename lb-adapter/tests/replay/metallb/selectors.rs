@@ -1,6 +1,6 @@
 //! MetalLB's scenarios of selectors: the nodes, peers and Services that an advertisement is for.
 
-use lb_adapter::recording::Answer;
+use lb_adapter::recording::StepResult;
 use serde_json::{Value, json};
 
 use super::allocator::families;
@@ -26,7 +26,7 @@ fn labelled(number: usize, labels: Value) -> Value {
 }
 
 /// The nodes that announce the prefix.
-fn by(answer: &Answer, prefix: &str) -> String {
+fn by(answer: &StepResult, prefix: &str) -> String {
     let rows = answer.routes.iter().filter(|row| row.prefix == prefix);
     let mut nodes: Vec<_> = rows.map(|row| row.node.trim_start_matches("kube")).collect();
     nodes.dedup();
@@ -167,7 +167,7 @@ fn a_selector_that_selects_no_node_any_more_withdraws_its_own_routes_alone() {
 }
 
 /// A line for each announced Service with its communities, such as `a 1:1 1:2`.
-fn told(answer: &Answer, family: &Family) -> Vec<String> {
+fn told(answer: &StepResult, family: &Family) -> Vec<String> {
     let mut lines = Vec::new();
     for name in ["a", "b"] {
         let rows = answer.routes.iter().filter(|row| row.node == "kube1");

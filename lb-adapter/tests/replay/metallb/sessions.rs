@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::world::*;
 
 /// A line for each session, such as `kube1 172.22.35.1`.
-fn sessions(answer: &lb_adapter::recording::Answer) -> Vec<String> {
+fn sessions(answer: &lb_adapter::recording::StepResult) -> Vec<String> {
     let rows = answer.peers.iter();
     rows.map(|row| format!("{} {}", row.node, row.peer.trim_end_matches(":179"))).collect()
 }

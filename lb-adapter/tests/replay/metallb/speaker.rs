@@ -1,13 +1,13 @@
 //! MetalLB's cases of the speaker (`speaker`): the routes of a node as endpoints, advertisements, peers and nodes change.
 
 use lb_adapter::planner::PlannerOptions;
-use lb_adapter::recording::{Answer, Replay};
+use lb_adapter::recording::{Replay, StepResult};
 use serde_json::{Value, json};
 
 use crate::world::*;
 
 /// Applies endpoints, each in a slice of its own: address, node, ready, serving.
-fn slices(world: &mut World, endpoints: &[(&str, &str, Option<bool>, Option<bool>)]) -> Answer {
+fn slices(world: &mut World, endpoints: &[(&str, &str, Option<bool>, Option<bool>)]) -> StepResult {
     for number in 0..4 {
         world.delete("EndpointSlice", "default", &format!("a-{number}"));
     }
@@ -30,7 +30,7 @@ fn slices(world: &mut World, endpoints: &[(&str, &str, Option<bool>, Option<bool
 }
 
 /// The routes of `kube1`, each with the address of its peer.
-fn announced(answer: &Answer) -> Vec<String> {
+fn announced(answer: &StepResult) -> Vec<String> {
     let rows = answer.routes.iter().filter(|row| row.node == "kube1");
     rows.map(|row| format!("{} {}", row.peer.trim_end_matches(":179"), row.prefix)).collect()
 }

@@ -1,4 +1,4 @@
-//! Services and endpoints that no peer hears of.
+//! Services and endpoints without a route.
 
 use crate::check::problems;
 use crate::manifest::{Options, Source};
@@ -37,63 +37,67 @@ endpoints:
 ";
 
 /// Returns the messages about these objects and one advertisement with this spec.
-fn said(objects: &str, advertisement: &str) -> Vec<String> {
+fn warnings(objects: &str, advertisement: &str) -> Vec<String> {
     let text = format!(
         "{objects}---\napiVersion: metallb.io/v1beta1\nkind: BGPAdvertisement\nmetadata: {{name: a}}\nspec: {advertisement}\n"
     );
     let options = Options { lenient: true, ..Options::default() };
     let source = Source { name: "f".to_owned(), octets: text.into_bytes() };
-    problems(&options, "f", &[source]).into_iter().map(|it| it.message).collect()
+    problems(&options, "f", &[source]).into_iter().map(|problem| problem.message).collect()
 }
 
 #[test]
-fn a_service_that_every_node_announces_is_not_mentioned() {
-    assert_eq!(said(OBJECTS, "{}"), [""; 0]);
+fn a_service_that_every_node_announces_causes_no_warning() {
+    assert_eq!(warnings(OBJECTS, "{}"), [""; 0]);
 }
 
 #[test]
-fn a_service_that_no_node_announces_is_told_with_the_reason() {
-    let found = said(OBJECTS, "{serviceSelectors: [{matchLabels: {a: b}}]}");
+fn a_service_that_no_node_announces_causes_a_warning_with_the_reason() {
+    let found = warnings(OBJECTS, "{serviceSelectors: [{matchLabels: {a: b}}]}");
     let expected = "Service metallb-system/web: no Node announces it (kube1: no advertisement of pool \"p\" selects the Service)";
-    assert!(found.iter().any(|it| it == expected), "{found:?}");
+    assert!(found.iter().any(|message| message == expected), "{found:?}");
     let excluded = OBJECTS
         .replace("rack: a", "node.kubernetes.io/exclude-from-external-load-balancers: ''")
         .replace("rack: b", "node.kubernetes.io/exclude-from-external-load-balancers: ''");
-    let found = said(&excluded, "{}");
-    assert!(found.iter().any(|it| it.contains("no Node announces it (kube1: kube1 has")));
+    let found = warnings(&excluded, "{}");
+    assert!(found.iter().any(|message| message.contains("no Node announces it (kube1: kube1 has")));
 }
 
 #[test]
-fn endpoints_of_a_local_service_that_no_advertisement_reaches_are_told() {
+fn endpoints_of_a_local_service_that_no_advertisement_reaches_cause_a_warning() {
     let from_a = "{nodeSelectors: [{matchLabels: {rack: a}}]}";
-    let found = said(OBJECTS, from_a);
-    let expected = "Service metallb-system/web: no peer hears of its endpoints on kube2: no advertisement of pool \"p\" selects kube2";
+    let found = warnings(OBJECTS, from_a);
+    let expected = "Service metallb-system/web: no peer gets a route to its endpoints on kube2: no advertisement of pool \"p\" selects kube2";
     assert_eq!(found, [expected]);
     let cluster = OBJECTS.replace("externalTrafficPolicy: Local, ", "");
-    assert_eq!(said(&cluster, from_a), [""; 0], "traffic reaches them through kube1");
+    assert_eq!(warnings(&cluster, from_a), [""; 0], "traffic reaches them through kube1");
 }
 
 #[test]
-fn what_is_told_of_a_pool_is_not_told_of_its_services() {
-    let found = said(OBJECTS, "{ipAddressPools: [q]}");
-    assert!(!found.iter().any(|it| it.contains("Service ")), "{found:?}");
+fn a_warning_about_a_pool_is_not_repeated_for_its_services() {
+    let found = warnings(OBJECTS, "{ipAddressPools: [q]}");
+    assert!(!found.iter().any(|message| message.contains("Service ")), "{found:?}");
 }
 
 #[test]
-fn an_aggregate_beside_local_services_is_told_if_something_else_is_in_it() {
+fn an_aggregate_of_a_local_service_causes_a_warning_if_another_service_is_in_it() {
     let aggregate = "{aggregationLength: 24}";
-    assert_eq!(said(OBJECTS, aggregate), [""; 0], "no other Service makes a node announce it");
+    assert_eq!(warnings(OBJECTS, aggregate), [""; 0], "no other Service makes a node announce it");
     let more = format!(
         "{OBJECTS}---\napiVersion: v1\nkind: Service\nmetadata: {{name: other}}\nspec: {{type: LoadBalancer, ports: [{{port: 80}}]}}\n"
     );
-    let found = said(&more, aggregate);
-    let told = |found: &[String]| {
-        found.iter().any(|it| it.contains("attracts its traffic by 10.0.0.0/24"))
-    };
-    assert!(told(&found), "{found:?}");
+    let found = warnings(&more, aggregate);
+    assert!(is_attracted(&found), "{found:?}");
     let host_routes = format!(
         "{more}---\napiVersion: metallb.io/v1beta1\nkind: BGPAdvertisement\nmetadata: {{name: hosts}}\n"
     );
-    assert!(!told(&said(&host_routes, aggregate)));
-    assert!(!told(&said(&more.replace("externalTrafficPolicy: Local, ", ""), aggregate)));
+    assert!(!is_attracted(&warnings(&host_routes, aggregate)));
+    assert!(!is_attracted(&warnings(
+        &more.replace("externalTrafficPolicy: Local, ", ""),
+        aggregate
+    )));
+}
+
+fn is_attracted(warnings: &[String]) -> bool {
+    warnings.iter().any(|message| message.contains("if it announces 10.0.0.0/24 for another"))
 }

@@ -1,0 +1,137 @@
+//! The gates that concern all peers of a node.
+
+use super::{GateExplanation, NodeExplanation, format_of, peer};
+use crate::engine::peer_label;
+use crate::model::Service;
+use crate::planner::{Gate, NotAnnounced, Plan, Reason};
+use crate::recording::Cluster;
+
+/// Explains a Service on a node.
+pub(super) fn explain(cluster: &Cluster, service: &Service, plan: &Plan) -> NodeExplanation {
+    let reasons = cluster.engine.not_announced(plan, &service.key);
+    let announced = !plan.announced(&service.key).is_empty();
+    let (of_peers, mut of_node): (Vec<_>, Vec<_>) =
+        reasons.iter().partition(|missing| missing.peer.is_some());
+
+    // The last reason for all peers stopped the Service, unless it got as far as the peers. The reasons before it are about
+    // one of two addresses. A reason for one peer is explained with that peer, unless no peer is left.
+    let stopped_by = if announced {
+        None
+    } else if of_peers.is_empty() {
+        of_node.pop()
+    } else if plan.peers.is_empty() {
+        of_peers.first().copied()
+    } else {
+        None
+    };
+    let stopped_by = stopped_by.map(|missing| &missing.reason);
+
+    let peers = match stopped_by {
+        Some(_) => Vec::new(),
+        None => peer::explain_all(cluster, service, plan, &reasons),
+    };
+    NodeExplanation {
+        node: plan.node().to_owned(),
+        announced: peers.iter().any(|peer| !peer.routes.is_empty()),
+        gates: gates(cluster, service, plan, stopped_by, &of_node),
+        peers,
+    }
+}
+
+/// Returns all gates, and then the failures that concern one of two addresses.
+fn gates(
+    cluster: &Cluster,
+    service: &Service,
+    plan: &Plan,
+    stopped_by: Option<&Reason>,
+    partial: &[&NotAnnounced],
+) -> Vec<GateExplanation> {
+    let format = format_of(cluster);
+    let mut gates = Vec::new();
+    for gate in GATES {
+        gates.push(match stopped_by {
+            Some(reason) if gate == reason.gate() => GateExplanation::failed(reason, format),
+            Some(reason) if gate > reason.gate() => GateExplanation::unknown(gate.as_str()),
+            _ => GateExplanation::passed(gate.as_str(), findings(cluster, service, plan, gate)),
+        });
+    }
+
+    for missing in partial {
+        gates.push(GateExplanation::failed(&missing.reason, format));
+    }
+    gates
+}
+
+/// Returns the values that let a gate pass.
+fn findings(cluster: &Cluster, service: &Service, plan: &Plan, gate: Gate) -> String {
+    match gate {
+        Gate::Type => service.type_.to_string(),
+        Gate::Class => match &service.load_balancer_class {
+            Some(class) => format!("{class:?}"),
+            None => "none".to_owned(),
+        },
+        Gate::Pool => match cluster.engine.holding(&service.key) {
+            Some(assignment) => format!("{:?}", assignment.pool),
+            None => String::new(),
+        },
+        Gate::Address => addresses(cluster, service),
+        Gate::Node => plan.node().to_owned(),
+        Gate::Peer => {
+            let labels: Vec<_> = plan.peers.iter().map(|plan| peer_label(&plan.peer)).collect();
+            labels.join(", ")
+        }
+        Gate::Advertisement => advertisements(cluster, service, plan),
+        Gate::Endpoints => endpoints(cluster, service, plan),
+        Gate::Sync | Gate::Config | Gate::Drain | Gate::Policy => String::new(),
+    }
+}
+
+fn addresses(cluster: &Cluster, service: &Service) -> String {
+    let Some(assignment) = cluster.engine.holding(&service.key) else { return String::new() };
+    let addresses: Vec<_> = assignment.addresses.iter().map(ToString::to_string).collect();
+    addresses.join(" and ")
+}
+
+/// Returns the names of the advertisements that apply to the Service on the node.
+fn advertisements(cluster: &Cluster, service: &Service, plan: &Plan) -> String {
+    let Some(config) = &plan.context.config else { return String::new() };
+    let holding = cluster.engine.holding(&service.key);
+    let Some(pool) = holding.and_then(|it| config.pool(&it.pool)) else { return String::new() };
+
+    let mut names = Vec::new();
+    for advertisement in config.advertisements_of(pool) {
+        if advertisement.selects_node(&plan.context.node.labels)
+            && advertisement.selects_service(&service.labels)
+        {
+            names.push(advertisement.name.as_str());
+        }
+    }
+    names.join(", ")
+}
+
+fn endpoints(cluster: &Cluster, service: &Service, plan: &Plan) -> String {
+    let policy = service.external_traffic_policy;
+    let count = cluster.engine.with_service_input(plan.node(), &service.key, |input| {
+        input.endpoints.counting(policy, plan.node())
+    });
+    match count {
+        Some(count) => format!("{policy:?}: {} of {} usable", count.usable, count.all),
+        None => String::new(),
+    }
+}
+
+/// The gates that concern all peers, in their order.
+const GATES: [Gate; 12] = [
+    Gate::Type,
+    Gate::Class,
+    Gate::Sync,
+    Gate::Config,
+    Gate::Pool,
+    Gate::Address,
+    Gate::Node,
+    Gate::Peer,
+    Gate::Advertisement,
+    Gate::Endpoints,
+    Gate::Drain,
+    Gate::Policy,
+];

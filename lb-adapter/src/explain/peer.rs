@@ -1,0 +1,161 @@
+//! The gates that concern one peer: its own reasons, its session, and the delivery of each route.
+
+use super::{GateExplanation, PeerExplanation, format_of};
+use crate::engine::peer_label;
+use crate::model::{Peer, Service};
+use crate::planner::{NotAnnounced, PeerPlan, Plan, PlannedRoute, RouteKey};
+use crate::recording::{Cluster, RouteDelivery, SessionState, UnsendableReason};
+
+/// Explains a Service for each peer of a node.
+pub(super) fn explain_all(
+    cluster: &Cluster,
+    service: &Service,
+    plan: &Plan,
+    reasons: &[NotAnnounced],
+) -> Vec<PeerExplanation> {
+    let announced = plan.announced(&service.key);
+    let mut peers = Vec::new();
+    for (index, peer_plan) in plan.peers.iter().enumerate() {
+        let keys: Vec<&RouteKey> = announced.iter().filter(|(peer, _)| *peer == index).collect();
+        peers.push(explain(cluster, plan, peer_plan, &keys, reasons));
+    }
+    peers
+}
+
+/// Explains a Service for one peer, with the keys of its routes to the peer.
+fn explain(
+    cluster: &Cluster,
+    plan: &Plan,
+    peer_plan: &PeerPlan,
+    keys: &[&RouteKey],
+    reasons: &[NotAnnounced],
+) -> PeerExplanation {
+    let format = format_of(cluster);
+    let peer = &peer_plan.peer;
+    let mut explanation =
+        PeerExplanation { peer: peer.endpoint(), gates: Vec::new(), routes: Vec::new() };
+
+    for missing in reasons {
+        if missing.peer.as_ref() == Some(&peer.name) {
+            explanation.gates.push(GateExplanation::failed(&missing.reason, format));
+        }
+    }
+    // One of two addresses may be announced to the peer even if the other is not.
+    if !explanation.gates.is_empty() && keys.is_empty() {
+        explanation.gates.push(GateExplanation::unknown(SENT));
+        return explanation;
+    }
+
+    let state = cluster.sessions.get(&(plan.node().to_owned(), peer.endpoint()));
+    explanation.gates.push(session_gate(peer, state));
+    add_deliveries(&mut explanation, state, peer_plan, keys);
+    explanation
+}
+
+/// Returns the gate that the session with the peer is up.
+fn session_gate(peer: &Peer, state: Option<&SessionState>) -> GateExplanation {
+    let Some(state) = state else {
+        let found = "unknown".to_owned();
+        return GateExplanation { found, ..GateExplanation::unknown(SESSION) };
+    };
+
+    if state.up {
+        let found = match &state.bfd_problem {
+            Some(problem) => format!("Established, but without BFD: {problem}"),
+            None => "Established".to_owned(),
+        };
+        return GateExplanation::passed(SESSION, found);
+    }
+
+    let reason = match &state.reason {
+        Some(reason) => format!(": {reason}"),
+        None => String::new(),
+    };
+    GateExplanation {
+        gate: SESSION,
+        passed: Some(false),
+        found: format!("the session with {} is not up{reason}", peer_label(peer)),
+        hint: Some("see the logs of the node and of the router".to_owned()),
+    }
+}
+
+/// Adds one gate for the routes that the session sends, and then one for each route that it cannot send.
+fn add_deliveries(
+    explanation: &mut PeerExplanation,
+    state: Option<&SessionState>,
+    peer_plan: &PeerPlan,
+    keys: &[&RouteKey],
+) {
+    let mut not_sent = Vec::new();
+    for (_, prefix) in keys {
+        let Some(route) = peer_plan.routes.get(prefix) else { continue };
+        let delivery = match state {
+            Some(state) if !state.up => continue,
+            Some(state) => state.delivery_of(*prefix),
+            None => RouteDelivery::Sent,
+        };
+
+        match delivery {
+            RouteDelivery::Sent => {
+                explanation.routes.push(format!("{prefix}{}", describe_attributes(route)));
+            }
+            RouteDelivery::Unsendable(UnsendableReason { reason, hint }) => {
+                not_sent.push(GateExplanation {
+                    gate: SENT,
+                    passed: Some(false),
+                    found: format!("{prefix}: {reason}"),
+                    hint,
+                });
+            }
+            RouteDelivery::Unknown(routes) => {
+                let found = format!(
+                    "{prefix}: may be one of {routes} routes that the session cannot carry"
+                );
+                not_sent.push(GateExplanation { found, ..GateExplanation::unknown(SENT) });
+            }
+        }
+    }
+
+    if !explanation.routes.is_empty() {
+        explanation.gates.push(GateExplanation::passed(SENT, explanation.routes.join(", ")));
+    } else if not_sent.is_empty() {
+        explanation.gates.push(GateExplanation::unknown(SENT));
+    }
+    explanation.gates.extend(not_sent);
+}
+
+/// Returns a text with the attributes of a route. It is empty or starts with a space.
+pub fn describe_attributes(route: &PlannedRoute) -> String {
+    let attributes = route.attributes();
+    let mut text = String::new();
+    if let Some(next_hop) = route.next_hop() {
+        text.push_str(&format!(" through {next_hop}"));
+    }
+    if let Some(local_pref) = route.local_pref() {
+        text.push_str(&format!(" LOCAL_PREF {local_pref}"));
+    }
+    if let Some(med) = attributes.med {
+        text.push_str(&format!(" MED {med}"));
+    }
+
+    let prepended: usize = attributes.as_path.segments.iter().map(|it| it.asns.len()).sum();
+    if prepended > 0 {
+        text.push_str(&format!(" prepended {prepended}"));
+    }
+
+    let mut communities: Vec<String> = Vec::new();
+    communities.extend(route.communities().iter().map(ToString::to_string));
+    communities.extend(route.large_communities().iter().map(ToString::to_string));
+    communities.extend(attributes.extended_communities.iter().map(ToString::to_string));
+    if !communities.is_empty() {
+        text.push_str(&format!(" communities {}", communities.join(" ")));
+    }
+
+    if route.is_depreferenced() {
+        text.push_str(" depreferenced");
+    }
+    text
+}
+
+const SESSION: &str = "session";
+const SENT: &str = "sent";
