@@ -12,6 +12,56 @@
 //!
 //! This crate opens no socket, starts no task and reads no clock. It knows the values of BGP from `bgp_core`, and nothing of
 //! Kubernetes' client.
+//!
+//! # Example
+//!
+//! A controller passes each object to an [`Engine`](engine::Engine) as a [`Change`](engine::Change). The engine returns the
+//! [`Effects`](engine::Effects) of the change, and has a [`Plan`](planner::Plan) for each node.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use lb_adapter::config;
+//! use lb_adapter::engine::{Change, Effects, Engine};
+//! use lb_adapter::model::{Endpoint, EndpointSlice, Node, Service, ServiceKey};
+//! use lb_adapter::planner::{NotAnnounced, Plan, PlannerOptions};
+//!
+//! let text = "
+//! peers:
+//! - {my-asn: 64636, peer-asn: 64635, peer-address: 172.22.35.1}
+//! address-pools:
+//! - {name: default, protocol: bgp, addresses: [172.22.35.64/26]}
+//! ";
+//! let config = config::parse("config.yaml", text)?.config;
+//!
+//! let mut engine = Engine::new(PlannerOptions::default(), None);
+//! engine.apply(Change::Config(Arc::new(config)));
+//! engine.apply(Change::Node(Node::new("kube1")));
+//! engine.apply(Change::Synced);
+//!
+//! let web = ServiceKey::new("default", "web");
+//! let service = Box::new(Service::new(web.clone()));
+//! let effects: Effects = engine.apply(Change::Service { service, status: None });
+//! assert!(effects.written.contains(&web), "its status needs an update");
+//! let assignment = engine.holding(&web).unwrap();
+//! assert_eq!(assignment.addresses.to_vec()[0].to_string(), "172.22.35.64");
+//!
+//! // Nothing is announced for a Service without endpoints.
+//! let plan: &Plan = engine.plan("kube1").unwrap();
+//! let missing: Vec<NotAnnounced> = engine.not_announced(plan, &web);
+//! assert_eq!(missing[0].reason.gate().as_str(), "endpoints");
+//! println!("{}", missing[0].reason);
+//!
+//! let mut slice = EndpointSlice::new("web-1", web.clone());
+//! slice.endpoints.push(Endpoint::new("10.244.0.7".parse::<std::net::IpAddr>().unwrap()));
+//! engine.apply(Change::Slice(slice));
+//!
+//! // The node now announces a route to its only peer.
+//! let plan = engine.plan("kube1").unwrap();
+//! let routes = &plan.peers[0].routes;
+//! assert!(routes.contains_key(&"172.22.35.64/32".parse().unwrap()));
+//! # Ok::<(), config::Diagnostics>(())
+//! ```
 
 #![forbid(unsafe_code)]
 

@@ -11,7 +11,7 @@ fn source(text: &str) -> Source {
     Source { name: "f".to_owned(), octets: text.as_bytes().to_vec() }
 }
 
-/// What a bare text says, and what its resources say.
+/// Returns the configuration of a bare text, its resources as YAML, and the manifests that they make.
 fn both(text: &str) -> (Config, String, Manifests) {
     let examined = manifest::examine(&options(true), "f", &[source(text)], Vec::new());
     let before = examined.manifests.unwrap_or_else(|| panic!("{:?}", examined.problems)).config;
@@ -22,7 +22,7 @@ fn both(text: &str) -> (Config, String, Manifests) {
     (before, yaml, after)
 }
 
-/// The configuration with names as the resources have them, in their order.
+/// Returns the configuration with the names of the resources, in their order.
 fn renamed(mut config: Config, peers: &[(&str, &str)], pools: &[(&str, &str)]) -> Config {
     let new = |old: &str, names: &[(&str, &str)]| {
         names.iter().find(|(from, _)| *from == old).map_or(old, |(_, to)| to).to_owned()
@@ -112,12 +112,12 @@ address-pools:
     expected.bfd_profiles[0].name = "fast-one".to_owned();
     expected.peers[0].bfd_profile = Some("fast-one".to_owned());
     assert_eq!(after.config, expected);
-    assert!(!yaml.contains("yes: #"), "a password stands in a Secret, in base64\n{yaml}");
+    assert!(!yaml.contains("yes: #"), "a password is in a Secret, in base64\n{yaml}");
     assert!(yaml.contains("name: l2advertisement1\n"), "{yaml}");
 }
 
 #[test]
-fn pools_that_get_another_name_and_advertisements_that_are_alike_are_told() {
+fn pools_with_a_new_name_and_duplicate_advertisements_are_reported() {
     let text = "address-pools: [{name: A_b, protocol: bgp, addresses: [10.0.0.0/24], bgp-advertisements: [{}, {}]}]";
     let examined = manifest::examine(&options(true), "f", &[source(text)], Vec::new());
     let config = examined.manifests.unwrap().config;
@@ -125,8 +125,8 @@ fn pools_that_get_another_name_and_advertisements_that_are_alike_are_told() {
     assert_eq!(
         migrated.notes,
         [
-            "pool \"A_b\" becomes \"a-b\": Services that name it in an annotation must be changed",
-            "bgpadvertisement2 says what another one does, and is left out",
+            "pool \"A_b\" becomes \"a-b\": change the Services that name it in an annotation",
+            "bgpadvertisement2 repeats another one and is left out",
         ]
     );
 }

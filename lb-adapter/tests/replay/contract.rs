@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::world::*;
 
-/// The answer as whoever reads it gets it.
+/// Returns the answer as a reader gets it.
 fn shown(answer: &lb_adapter::recording::StepResult) -> Value {
     serde_json::to_value(answer).unwrap()
 }
@@ -49,7 +49,7 @@ fn an_answer_has_the_fields_of_the_contract_and_no_others() {
 }
 
 #[test]
-fn every_line_has_an_answer_and_a_wrong_one_leaves_the_state_as_it_was() {
+fn every_line_has_an_answer_and_an_invalid_one_leaves_the_state_unchanged() {
     let mut world = World::reference();
     world.applied(service("a"));
     let before = world.applied(slice("a", &["kube1"]));
@@ -78,11 +78,11 @@ fn every_line_has_an_answer_and_a_wrong_one_leaves_the_state_as_it_was() {
     }
     assert!(!world.0.step(b"\xff\xfe").ok, "not even UTF-8");
     let deep = "[".repeat(100_000);
-    assert!(!world.0.step(deep.as_bytes()).ok, "nesting without end");
+    assert!(!world.0.step(deep.as_bytes()).ok, "very deep nesting");
 }
 
 #[test]
-fn a_broken_configuration_says_why_with_its_path_and_the_last_one_stays_in_force() {
+fn a_broken_configuration_is_reported_with_its_path_and_the_last_one_stays_in_force() {
     let mut world = World::reference();
     world.applied(service("a"));
     let before = world.applied(slice("a", &["kube1"]));
@@ -92,11 +92,11 @@ fn a_broken_configuration_says_why_with_its_path_and_the_last_one_stays_in_force
     assert!(answer.problems[0].contains("peers[0].my-asn"), "{:?}", answer.problems);
     assert_eq!(answer.routes, before.routes);
     let answer = world.applied(service("b"));
-    assert_eq!(answer.service("b").addresses, ["172.22.35.65"], "and all goes on");
+    assert_eq!(answer.service("b").addresses, ["172.22.35.65"], "other steps still have an effect");
 }
 
 #[test]
-fn an_address_in_the_status_is_one_already_held() {
+fn a_service_holds_the_address_in_its_status() {
     let mut world = World::reference();
     let answer = world.applied(holding(service("a"), &["172.22.35.99"]));
     assert_eq!(answer.service("a").addresses, ["172.22.35.99"]);
@@ -104,7 +104,7 @@ fn an_address_in_the_status_is_one_already_held() {
 }
 
 #[test]
-fn a_service_without_status_keeps_the_one_it_has_and_with_one_that_counts() {
+fn a_service_without_a_status_keeps_its_last_one_and_a_new_status_replaces_it() {
     let mut world = World::reference();
     let answer = world.applied(service("a"));
     assert!(answer.service("a").changed);
@@ -115,9 +115,9 @@ fn a_service_without_status_keeps_the_one_it_has_and_with_one_that_counts() {
     assert!(!answer.service("a").changed);
     let answer = world.applied(holding(service("a"), &["172.22.35.70"]));
     assert_eq!(answer.service("a").addresses, ["172.22.35.70"]);
-    assert!(!answer.service("a").changed, "it was written by somebody else");
+    assert!(!answer.service("a").changed, "another process wrote it");
     let answer = world.applied(holding(service("a"), &[]));
-    assert_eq!(answer.service("a").addresses, ["172.22.35.64"], "it holds nothing: it gets one");
+    assert_eq!(answer.service("a").addresses, ["172.22.35.64"], "it holds no address, so it gets one");
     assert!(answer.service("a").changed);
 }
 
@@ -133,7 +133,7 @@ fn a_status_that_cannot_be_kept_is_replaced_with_a_reason() {
 }
 
 #[test]
-fn before_sync_nothing_is_given_out_or_announced() {
+fn before_sync_nothing_is_assigned_or_announced() {
     let mut world = World::before_sync();
     world.set_up();
     world.applied(slice("a", &["kube1"]));
@@ -146,8 +146,8 @@ fn before_sync_nothing_is_given_out_or_announced() {
     assert_eq!(answer.routes, []);
     assert_eq!(answer.peers.len(), 3);
     let answer = world.step(json!({"sync": true}));
-    assert_eq!(answer.service("b").addresses, ["172.22.35.64"], "who holds one keeps it");
-    assert_eq!(answer.service("a").addresses, ["172.22.35.65"], "though a comes first by name");
+    assert_eq!(answer.service("b").addresses, ["172.22.35.64"], "it keeps the address in its status");
+    assert_eq!(answer.service("a").addresses, ["172.22.35.65"], "although a comes first by name");
     assert_eq!(answer.routes().len(), 3);
 }
 
@@ -159,14 +159,14 @@ fn without_a_configuration_the_gate_is_config() {
     let answer = world.applied(service("a"));
     assert_eq!(answer.gates("default/a"), ["kube1 config"]);
     assert_eq!(answer.service("a").addresses, [""; 0]);
-    assert!(answer.events("a").is_empty(), "nothing was tried yet");
+    assert!(answer.events("a").is_empty(), "no assignment was tried yet");
     let answer = world.applied(config_map(REFERENCE));
     assert_eq!(answer.events("a"), ["IPAllocated"]);
     assert_eq!(answer.routes(), ["kube1 172.22.35.64/32"]);
 }
 
 #[test]
-fn after_a_restart_the_objects_are_known_at_once_and_what_they_hold_is_kept() {
+fn after_a_restart_the_objects_are_known_at_once_and_keep_their_addresses() {
     let mut world = World::reference();
     world.applied(with(service("b"), "/metadata/creationTimestamp", "2020-01-01T00:00:00Z"));
     world.applied(slice("b", &["kube1"]));
@@ -174,12 +174,12 @@ fn after_a_restart_the_objects_are_known_at_once_and_what_they_hold_is_kept() {
     let before = world.applied(slice("a", &["kube1"]));
     let answer = world.step(json!({"restart": true}));
     assert_eq!(answer.routes, before.routes);
-    assert_eq!(answer.service("b").addresses, ["172.22.35.64"], "though a is older");
+    assert_eq!(answer.service("b").addresses, ["172.22.35.64"], "although a is older");
     assert!(answer.services.iter().all(|row| !row.changed && row.events.is_empty()));
 }
 
 #[test]
-fn a_restart_leaves_sync_as_it_was() {
+fn a_restart_does_not_change_sync() {
     let mut world = World::before_sync();
     world.set_up();
     world.applied(service("a"));
@@ -191,7 +191,7 @@ fn a_restart_leaves_sync_as_it_was() {
 }
 
 #[test]
-fn a_restart_forgets_the_configuration_that_was_in_force_in_place_of_a_broken_one() {
+fn a_restart_forgets_the_valid_version_of_a_broken_configuration() {
     let mut world = World::reference();
     world.applied(slice("a", &["kube1"]));
     world.applied(service("a"));
@@ -205,7 +205,7 @@ fn a_restart_forgets_the_configuration_that_was_in_force_in_place_of_a_broken_on
 }
 
 #[test]
-fn events_are_those_of_the_step_alone() {
+fn an_answer_has_only_the_events_of_its_step() {
     let mut world = World::reference();
     let asks = || with(service("a"), "/spec/loadBalancerIP", "10.9.9.9");
     let answer = world.applied(asks());
@@ -214,11 +214,11 @@ fn events_are_those_of_the_step_alone() {
     assert_eq!(answer.service("a").events[0].type_, "Warning");
     assert!(!answer.service("a").changed);
     assert!(world.applied(slice("a", &["kube1"])).events("a").is_empty());
-    assert!(world.applied(asks()).events("a").is_empty(), "nothing is new");
+    assert!(world.applied(asks()).events("a").is_empty(), "the request has not changed");
 }
 
 #[test]
-fn only_services_that_are_ours_are_listed_and_the_others_have_a_reason() {
+fn only_services_that_we_serve_are_listed_and_the_others_have_a_reason() {
     let mut world = World::reference();
     world.applied(with(service("a"), "/spec/type", "ClusterIP"));
     let answer = world.applied(with(service("b"), "/spec/loadBalancerClass", "example.org/lb"));
@@ -236,13 +236,13 @@ fn only_services_that_are_ours_are_listed_and_the_others_have_a_reason() {
 }
 
 #[test]
-fn the_configuration_is_in_the_namespace_that_is_named() {
+fn the_configuration_is_in_the_given_namespace() {
     let options = lb_adapter::planner::PlannerOptions::default();
     let mut world = World(lb_adapter::recording::Replay::new("lb", options, false));
     world.applied(config_map(REFERENCE));
     world.applied(node("kube1", "172.22.35.25"));
     let answer = world.applied(service("a"));
-    assert_eq!(answer.gates("default/a"), ["kube1 config"], "the other one is somebody else's");
+    assert_eq!(answer.gates("default/a"), ["kube1 config"], "the other one belongs to another load balancer");
     let answer = world.applied(with(config_map(REFERENCE), "/metadata/namespace", "lb"));
     assert_eq!(answer.service("a").addresses, ["172.22.35.64"]);
 }
@@ -261,7 +261,7 @@ fn pools_of_equal_priority_are_tried_by_name_and_addresses_lowest_first() {
 }
 
 #[test]
-fn a_service_that_waits_is_served_when_something_is_released() {
+fn a_waiting_service_gets_an_address_when_one_is_released() {
     let mut world = World::new();
     let pools = "address-pools:\n- {name: a, protocol: bgp, addresses: [10.0.0.0/32]}\n";
     world.applied(config_map(pools));
@@ -275,7 +275,7 @@ fn a_service_that_waits_is_served_when_something_is_released() {
 }
 
 #[test]
-fn local_pref_and_communities_are_what_would_be_sent_to_that_peer() {
+fn local_pref_and_communities_are_those_sent_to_the_peer() {
     let mut world = World::new();
     world.applied(node("kube1", "172.22.35.25"));
     world.applied(slice("a", &["kube1"]));
@@ -315,7 +315,7 @@ address-pools:
 }
 
 #[test]
-fn two_peers_alike_are_two_entries() {
+fn two_identical_peers_are_two_entries() {
     let mut world = World::new();
     world.applied(node("kube1", "172.22.35.25"));
     world.applied(slice("a", &["kube1"]));
@@ -347,7 +347,7 @@ fn lists_are_sorted() {
 }
 
 #[test]
-fn an_endpoints_object_counts_where_there_is_no_slice() {
+fn an_endpoints_object_counts_if_there_is_no_slice() {
     let mut world = World::reference();
     world.applied(with(service("a"), "/spec/externalTrafficPolicy", "Local"));
     let object = json!({
@@ -369,7 +369,7 @@ fn an_endpoints_object_counts_where_there_is_no_slice() {
 }
 
 #[test]
-fn nodes_come_and_go() {
+fn nodes_are_added_and_removed() {
     let mut world = World::reference();
     world.applied(service("a"));
     world.applied(slice("a", &["kube1"]));
@@ -384,14 +384,14 @@ fn nodes_come_and_go() {
     assert_eq!(answer.withheld("kube1", "default/a").reason, "the network of kube1 is unavailable");
     let cordoned = json!({"unschedulable": true});
     let answer = world.applied(with(node("kube1", "172.22.35.25"), "/spec", cordoned));
-    assert_eq!(answer.routes().len(), 2, "a cordon drains nothing");
+    assert_eq!(answer.routes().len(), 2, "a cordoned node is not drained");
     let label = "/metadata/labels/node.kubernetes.io~1exclude-from-external-load-balancers";
     let answer = world.applied(with(node("kube1", "172.22.35.25"), label, ""));
     assert_eq!(answer.gates("default/a"), ["kube1 node"]);
 }
 
 #[test]
-fn a_probe_step_counts_as_it_does_for_the_node_that_probes() {
+fn a_probe_step_has_the_effect_of_the_probe_on_its_node() {
     let mut world = World::reference();
     let mut probed = service("a");
     probed["metadata"]["annotations"]["ferrolb.io/probe"] = json!("tcp:80");
@@ -410,7 +410,7 @@ fn a_probe_step_counts_as_it_does_for_the_node_that_probes() {
 }
 
 #[test]
-fn a_session_step_changes_nothing_here() {
+fn a_session_step_changes_no_answer() {
     let mut world = World::reference();
     world.applied(service("a"));
     let before = world.applied(slice("a", &["kube1"]));
@@ -422,7 +422,7 @@ fn a_session_step_changes_nothing_here() {
 }
 
 #[test]
-fn a_list_of_objects_is_taken_as_a_whole_and_other_kinds_are_passed_over() {
+fn all_objects_of_a_list_are_applied_and_other_kinds_are_ignored() {
     let mut world = World::new();
     let items = json!([node("kube1", "172.22.35.25"), config_map(REFERENCE), service("a")]);
     let answer = world.applied(json!({"apiVersion": "v1", "kind": "List", "items": items}));
@@ -434,7 +434,7 @@ fn a_list_of_objects_is_taken_as_a_whole_and_other_kinds_are_passed_over() {
 }
 
 #[test]
-fn a_service_that_cannot_be_read_harms_no_other() {
+fn an_invalid_service_affects_no_other() {
     let mut world = World::reference();
     world.applied(service("a"));
     world.applied(slice("a", &["kube1"]));

@@ -1,4 +1,4 @@
-//! Recordings, and the answers they must have.
+//! Recordings and their expected answers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,16 +18,16 @@ fn recordings() -> Vec<PathBuf> {
     found
 }
 
-/// Each recording is answered as the file beside it says. With `FERROLB_BLESS` set, the file is
-/// written; whoever does that reads the difference.
+/// Compares the answers to each recording with the file beside it. If `FERROLB_BLESS` is set, the file is written instead:
+/// review the difference.
 #[test]
-fn every_recording_has_its_answers() {
+fn every_recording_has_the_expected_answers() {
     let recordings = recordings();
-    assert!(recordings.len() >= 6, "the recordings are not where they should be");
+    assert!(recordings.len() >= 6, "the recordings are missing");
     for path in recordings {
         let text = fs::read_to_string(&path).unwrap();
-        let sync_comes = text.contains(r#"{"sync": true}"#);
-        let mut replay = Replay::new("metallb-system", PlannerOptions::default(), sync_comes);
+        let expects_sync = text.contains(r#"{"sync": true}"#);
+        let mut replay = Replay::new("metallb-system", PlannerOptions::default(), expects_sync);
         let answers: Vec<_> = text
             .lines()
             .map(|line| serde_json::to_string(&replay.step(line.as_bytes())).unwrap())

@@ -1,4 +1,4 @@
-//! `ferrolb replay`: each sentence of its contract, and recordings with the answers they must have.
+//! `ferrolb replay`: each sentence of its contract, and recordings with their expected answers.
 //!
 //! The recordings are beside this file: `NAME.jsonl` with `NAME.expected.jsonl`.
 

@@ -1,4 +1,4 @@
-//! Today's resources: references that appear later, selectors, both families.
+//! Resources: references that appear later, selectors, and both families.
 
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ fn a_password_may_appear_later() {
 }
 
 #[test]
-fn a_pool_that_is_gone_takes_its_addresses_back() {
+fn the_addresses_of_a_deleted_pool_are_released() {
     let mut world = world();
     world.applied(advertisement("all", json!({})));
     world.applied(pool("second", &["10.0.0.0/24"]));
@@ -75,7 +75,7 @@ fn a_pool_that_is_gone_takes_its_addresses_back() {
 }
 
 #[test]
-fn the_last_pool_takes_nothing_back_and_a_new_one_finds_everything_as_it_was() {
+fn the_addresses_of_the_last_pool_are_kept_until_there_is_a_new_one() {
     let mut world = world();
     let before = world.applied(advertisement("all", json!({})));
     let answer = world.delete("IPAddressPool", "metallb-system", "default");
@@ -86,7 +86,7 @@ fn the_last_pool_takes_nothing_back_and_a_new_one_finds_everything_as_it_was() {
     assert_eq!(answer.service("a").pool.as_deref(), Some("again"));
     assert_eq!((&answer.routes, answer.service("a").changed), (&before.routes, false));
 
-    // A process that starts without the pool does not know what was announced, and still takes nothing.
+    // A process that starts without the pool does not know the former routes, and still releases no address.
     world.delete("IPAddressPool", "metallb-system", "again");
     let answer = world.step(json!({"restart": true}));
     assert_eq!(answer.service("a").addresses, ["172.22.35.64"]);
@@ -95,7 +95,7 @@ fn the_last_pool_takes_nothing_back_and_a_new_one_finds_everything_as_it_was() {
 }
 
 #[test]
-fn resources_that_come_one_after_the_other_renumber_no_service() {
+fn resources_that_appear_one_after_the_other_change_no_address() {
     for order in [["tor", "all", "default"], ["all", "tor", "default"], ["default", "tor", "all"]] {
         let mut world = World::new();
         world.applied(node("kube1", "172.22.35.25"));
@@ -115,7 +115,7 @@ fn resources_that_come_one_after_the_other_renumber_no_service() {
         let answer = world.applied(node("kube1", "172.22.35.25"));
         assert_eq!(answer.routes(), ["kube1 172.22.35.99/32"], "{order:?}");
 
-        // Then all of it is deleted: sessions and routes end at once, and addresses stay.
+        // Then everything is deleted: sessions and routes end at once, and addresses stay.
         for (kind, name) in
             [("BGPAdvertisement", "all"), ("IPAddressPool", "default"), ("BGPPeer", "tor")]
         {
@@ -151,7 +151,7 @@ fn advertisements_select_nodes_peers_and_services() {
 }
 
 #[test]
-fn advertisements_that_only_the_service_brings_into_conflict_are_named() {
+fn advertisements_that_conflict_only_for_a_service_are_named() {
     let mut world = world();
     let front = json!({"localPref": 200, "serviceSelectors": [{"matchLabels": {"tier": "front"}}]});
     world.applied(advertisement("all", json!({"localPref": 100})));
@@ -181,7 +181,7 @@ fn peers_select_nodes() {
 }
 
 #[test]
-fn the_next_hop_is_null_unless_the_peer_says_another() {
+fn the_next_hop_is_null_unless_the_peer_sets_one() {
     let mut world = world();
     world.applied(advertisement("all", json!({})));
     let hops = |answer: &lb_adapter::recording::StepResult| -> Vec<Option<String>> {

@@ -1,10 +1,10 @@
-//! The words the tests are written in: objects as `kubectl get -o json` prints them, and steps.
+//! The building blocks of the tests: objects as `kubectl get -o json` prints them, and steps.
 
 use lb_adapter::planner::PlannerOptions;
 use lb_adapter::recording::{Replay, RouteRow, ServiceRow, StepResult, WithheldRow};
 use serde_json::{Value, json};
 
-/// A replay in which addresses are given out from the first step on.
+/// A replay, in which addresses are assigned from the first step on.
 pub(crate) struct World(pub(crate) Replay);
 
 impl World {
@@ -12,12 +12,12 @@ impl World {
         Self(Replay::new("metallb-system", PlannerOptions::default(), false))
     }
 
-    /// One in which a step `sync` is to come.
+    /// Returns a world that waits for a step `sync`.
     pub(crate) fn before_sync() -> Self {
         Self(Replay::new("metallb-system", PlannerOptions::default(), true))
     }
 
-    /// The reference configuration with its three nodes.
+    /// Returns a world with the reference configuration and its three nodes.
     pub(crate) fn reference() -> Self {
         let mut world = Self::new();
         world.set_up();
@@ -41,7 +41,7 @@ impl World {
         self.step(json!({"apply": object}))
     }
 
-    /// Applies what must be taken.
+    /// Applies an object, which must be accepted.
     pub(crate) fn applied(&mut self, object: Value) -> StepResult {
         let answer = self.apply(object);
         assert!(answer.ok, "{:?}", answer.problems);
@@ -53,8 +53,8 @@ impl World {
     }
 }
 
-/// What tests look for in an answer.
-pub(crate) trait Seen {
+/// The rows of an answer, found by their names.
+pub(crate) trait Rows {
     fn service(&self, name: &str) -> &ServiceRow;
     /// `kube1 172.22.35.70/32`, a line for each route.
     fn routes(&self) -> Vec<String>;
@@ -66,9 +66,9 @@ pub(crate) trait Seen {
     fn events(&self, service: &str) -> Vec<&'static str>;
 }
 
-impl Seen for StepResult {
+impl Rows for StepResult {
     fn service(&self, name: &str) -> &ServiceRow {
-        self.services.iter().find(|row| row.name == name).expect("the Service is ours")
+        self.services.iter().find(|row| row.name == name).expect("we serve the Service")
     }
 
     fn routes(&self) -> Vec<String> {
@@ -103,7 +103,7 @@ pub(crate) fn config_map(text: &str) -> Value {
     })
 }
 
-/// A `metallb.io` resource; the version is that of its storage.
+/// A `metallb.io` resource, of its storage version.
 pub(crate) fn resource(kind: &str, name: &str, spec: Value) -> Value {
     let version = if kind == "BGPPeer" { "v1beta2" } else { "v1beta1" };
     json!({
@@ -137,7 +137,11 @@ pub(crate) fn service(name: &str) -> Value {
 
 /// One ready endpoint of a Service on each of these nodes.
 pub(crate) fn slice(service: &str, nodes: &[&str]) -> Value {
-    let endpoint = |(number, node): (usize, &&str)| json!({"addresses": [format!("10.244.0.{number}")], "nodeName": node, "conditions": {"ready": true}});
+    let mut endpoints = Vec::new();
+    for (number, node) in nodes.iter().enumerate() {
+        let address = format!("10.244.0.{number}");
+        endpoints.push(json!({"addresses": [address], "nodeName": node, "conditions": {"ready": true}}));
+    }
     json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
         "metadata": {
@@ -145,25 +149,25 @@ pub(crate) fn slice(service: &str, nodes: &[&str]) -> Value {
             "labels": {"kubernetes.io/service-name": service},
         },
         "addressType": "IPv4",
-        "endpoints": nodes.iter().enumerate().map(endpoint).collect::<Vec<_>>(),
+        "endpoints": endpoints,
     })
 }
 
-/// The object with one value changed: `with(service, "/spec/type", "ClusterIP")`.
+/// Returns the object with one value changed: `with(service, "/spec/type", "ClusterIP")`.
 pub(crate) fn with(mut object: Value, path: &str, value: impl Into<Value>) -> Value {
-    let (parent, key) = path.rsplit_once('/').expect("a path begins with a slash");
-    let parent = object.pointer_mut(parent).expect("the parent is there");
+    let (parent, key) = path.rsplit_once('/').expect("a path starts with a slash");
+    let parent = object.pointer_mut(parent).expect("the parent exists");
     parent[key.replace("~1", "/")] = value.into();
     object
 }
 
-/// The Service with an annotation more.
+/// Returns the Service with one more annotation.
 pub(crate) fn annotated(mut service: Value, name: &str, value: &str) -> Value {
     service["metadata"]["annotations"][name] = value.into();
     service
 }
 
-/// The Service with these addresses in its status.
+/// Returns the Service with these addresses in its status.
 pub(crate) fn holding(service: Value, addresses: &[&str]) -> Value {
     let ingress: Vec<_> = addresses.iter().map(|ip| json!({"ip": ip})).collect();
     with(service, "/status", json!({"loadBalancer": {"ingress": ingress}}))

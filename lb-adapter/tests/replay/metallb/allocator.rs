@@ -45,7 +45,7 @@ fn of_pool(service: Value, pool: &str) -> Value {
     annotated(service, "metallb.io/address-pool", pool)
 }
 
-/// A family, and how its addresses are written.
+/// A family with the form of its addresses.
 #[derive(Clone, Copy)]
 struct Family {
     name: &'static str,
@@ -66,7 +66,7 @@ impl Family {
 }
 
 #[test]
-fn an_address_is_for_one_service_until_it_lets_go_of_it() {
+fn an_address_belongs_to_one_service_until_it_is_released() {
     for family in FAMILIES {
         let [first, second] = ["4", "5"].map(|last| family.address(last));
         let range = format!("{first}-{second}");
@@ -92,7 +92,7 @@ fn an_address_is_for_one_service_until_it_lets_go_of_it() {
 }
 
 #[test]
-fn sharing_takes_one_key_different_ports_and_the_same_pods() {
+fn sharing_requires_one_key_different_ports_and_the_same_pods() {
     for family in FAMILIES {
         let [shared, other] = ["3", "9"].map(|last| family.address(last));
         let pool = format!("IPAddressPool p {{addresses: ['{}-{other}']}}", family.address("1"));
@@ -146,7 +146,7 @@ fn addresses_of_two_families_come_from_one_pool() {
 }
 
 #[test]
-fn a_pool_for_some_is_for_no_others_even_if_they_ask() {
+fn a_restricted_pool_is_closed_to_other_services_even_if_they_request_it() {
     let mut world = World::of(
         "IPAddressPool namespace {addresses: [198.51.100.0/24], serviceAllocation: {namespaces: [one]}}
          IPAddressPool label {addresses: [203.0.113.0/24], serviceAllocation: {serviceSelectors: [{matchLabels: {team: a}}]}}
@@ -180,7 +180,7 @@ fn four(family: &str) -> (&'static str, [String; 2]) {
 }
 
 #[test]
-fn a_service_that_finds_no_address_waits_until_one_is_free_or_shared() {
+fn a_service_without_an_address_waits_until_one_is_free_or_shared() {
     for (kind, of) in
         [("IPv4", &["IPv4"][..]), ("IPv6", &["IPv6"][..]), ("dual", &["IPv4", "IPv6"][..])]
     {
@@ -243,7 +243,7 @@ fn a_service_that_finds_no_address_waits_until_one_is_free_or_shared() {
 }
 
 #[test]
-fn a_service_that_changes_its_family_gets_an_address_of_the_other() {
+fn a_service_that_changes_its_family_gets_an_address_of_the_new_one() {
     let mut world = World::of("IPAddressPool p {addresses: [198.51.100.4/32, '2001:db8::4/128']}");
     assert_eq!(held(&world.applied(FAMILIES[0].service("a")), "a"), "198.51.100.4");
     let answer = world.applied(FAMILIES[1].service("a"));
@@ -253,14 +253,14 @@ fn a_service_that_changes_its_family_gets_an_address_of_the_other() {
 }
 
 #[test]
-fn a_pool_that_is_not_there_gives_nothing() {
+fn a_missing_pool_assigns_nothing() {
     let mut world = World::of("IPAddressPool p {addresses: [198.51.100.0/24]}");
     let answer = world.applied(of_pool(service("a"), "q"));
     assert_eq!((held(&answer, "a"), answer.events("a")), (String::new(), vec!["AllocationFailed"]));
 }
 
 #[test]
-fn addresses_that_end_in_0_and_255_are_passed_over_where_the_pool_says_so() {
+fn a_pool_may_skip_addresses_that_end_in_0_and_255() {
     let mut world = World::of(
         "IPAddressPool a {addresses: [198.51.100.0/31]}
          IPAddressPool b {addresses: [198.51.100.254/31]}
@@ -290,7 +290,7 @@ fn addresses_that_end_in_0_and_255_are_passed_over_where_the_pool_says_so() {
 }
 
 #[test]
-fn pools_that_are_not_automatic_are_for_services_that_ask() {
+fn pools_without_auto_assign_are_for_services_that_request_them() {
     for family in FAMILIES {
         let [manual, automatic] = ["4", "10"].map(|last| family.address(last));
         let length = if family.name == "IPv4" { 31 } else { 127 };
@@ -310,7 +310,7 @@ fn pools_that_are_not_automatic_are_for_services_that_ask() {
 /// Two Services hold the first addresses of a pool, and then the pools change. Each Service is in the named pool, or has
 /// lost its address if that is empty.
 #[test]
-fn a_change_of_the_pools_takes_only_what_is_in_no_pool() {
+fn a_change_of_the_pools_releases_only_addresses_in_no_pool() {
     let before = "IPAddressPool test {addresses: [198.51.100.0/30, '2001:db8::/126']}
                   IPAddressPool unused {addresses: [203.0.113.0/30, '2001:db8:1::/126'], autoAssign: false}";
     for (case, after, pool_of_v4, pool_of_v6) in [
@@ -365,7 +365,7 @@ fn a_change_of_the_pools_takes_only_what_is_in_no_pool() {
         if case == "another name" {
             assert!(world.delete("IPAddressPool", "metallb-system", "test").ok);
         }
-        // A new pool waits until the old one has let go of its addresses, so that both change at once.
+        // A new pool waits until the old one has released its addresses, so that both change at once.
         let answers = objects(after).into_iter().rev().map(|pool| world.apply(pool));
         let answer = answers.last().unwrap();
         assert!(answer.ok, "{case}: {:?}", answer.problems);

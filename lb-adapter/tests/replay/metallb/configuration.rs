@@ -1,7 +1,7 @@
-//! MetalLB's cases of the configuration (`internal/config`) and of its webhooks: objects that are taken or refused.
+//! MetalLB's cases of the configuration (`internal/config`) and of its webhooks: objects that are accepted or rejected.
 //!
-//! The cases stand in `configuration.cases`. Each begins with a line `valid:` or `refused, WORDS:`, where the problem must
-//! have these words in it, and its objects follow, one on a line.
+//! The cases are in `configuration.cases`. Each starts with a line `valid:` or `refused, WORDS:`, where the problem must
+//! contain these words, followed by one object on each line.
 
 use lb_adapter::check;
 use lb_adapter::config::Severity;
@@ -36,9 +36,9 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// Each case is judged alike in a recording, one object after the other, and by `ferrolb check` in a file.
+/// Checks each case in a recording, one object after the other, and with `ferrolb check` in a file.
 #[test]
-fn every_case_is_taken_or_refused_as_in_metallb() {
+fn every_case_is_accepted_or_rejected_as_in_metallb() {
     let cases = cases();
     assert!(cases.len() >= 100, "{} cases", cases.len());
     let mut wrong = Vec::new();

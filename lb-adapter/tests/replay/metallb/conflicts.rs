@@ -2,8 +2,8 @@
 
 use crate::world::*;
 
-/// Two nodes with two internal peers, a Service with an IPv4 address, and these advertisements, `x` and `y`. Returns true
-/// if `y` was refused, and the routes with their local preferences.
+/// Applies two nodes with two internal peers, a Service with an IPv4 address, and these advertisements, `x` and `y`. Returns
+/// true if `y` was refused, and the routes with their local preferences.
 fn with_two(x: &str, y: &str) -> (bool, Vec<String>) {
     let mut world = World::of(
         "BGPPeer one {myASN: 64636, peerASN: 64636, peerAddress: 172.22.35.1}
@@ -38,7 +38,7 @@ fn with_two(x: &str, y: &str) -> (bool, Vec<String>) {
 }
 
 #[test]
-fn two_local_preferences_for_one_prefix_are_refused() {
+fn two_local_preferences_for_one_prefix_are_rejected() {
     for (case, x, y) in [
         ("the same nodes and peers", "{localPref: 100}", "{localPref: 200}"),
         ("one says none", "{localPref: 100}", "{}"),
@@ -77,7 +77,7 @@ fn two_local_preferences_for_one_prefix_are_refused() {
 }
 
 #[test]
-fn two_that_do_not_meet_are_taken() {
+fn two_advertisements_that_never_meet_are_accepted() {
     let all = |preference: u32| {
         ["a1", "a2", "b1", "b2"].map(|at| format!("{at} 32={preference}")).to_vec()
     };
@@ -145,7 +145,7 @@ fn two_that_do_not_meet_are_taken() {
 /// MetalLB refuses two advertisements whose different selectors select one node. FerroLB uses the first by name on that
 /// node, as the documentation says: a label of a node makes no configuration invalid.
 #[test]
-fn of_two_that_meet_by_the_labels_of_a_node_the_first_counts_there() {
+fn if_a_label_of_a_node_makes_two_advertisements_meet_the_first_one_applies_there() {
     let a = "nodeSelectors: [{matchLabels: {n: a}}]";
     let both = "nodeSelectors: [{matchLabels: {n: a}}, {matchLabels: {n: b}}]";
     let (refused, found) =

@@ -1,4 +1,4 @@
-//! MetalLB's cases of the controller (`controller`): the status of a Service, from every status before.
+//! MetalLB's cases of the controller (`controller`): the status of a Service, starting from each former status.
 
 use serde_json::{Value, json};
 
@@ -141,15 +141,15 @@ fn cases() -> Vec<(&'static str, Value, &'static str)> {
     ]
 }
 
-/// In every order of the cases, each Service gets what it would get first.
+/// In any order of the cases, each Service gets the addresses that it would get if it came first.
 #[test]
-fn the_status_follows_from_what_the_service_is_like_now() {
+fn the_status_depends_only_on_the_current_service() {
     let mut order = cases();
     for round in 0..6 {
         let mut world = World::of(POOLS);
         for (case, service, expected) in &order {
             let namespace = service["metadata"]["namespace"].as_str().unwrap();
-            // A case without a status begins with an empty one.
+            // A case without a status starts with an empty one.
             let service = match service.get("status") {
                 Some(_) => service.clone(),
                 None => holding(service.clone(), &[]),
@@ -166,7 +166,7 @@ fn the_status_follows_from_what_the_service_is_like_now() {
 }
 
 #[test]
-fn a_warning_says_that_a_service_cannot_have_what_it_asks_for() {
+fn a_warning_reports_a_request_that_cannot_be_met() {
     for (case, service, expected) in cases() {
         let mut world = World::of(POOLS);
         let answer = world.applied(service);
@@ -182,7 +182,7 @@ fn a_warning_says_that_a_service_cannot_have_what_it_asks_for() {
 }
 
 #[test]
-fn other_types_get_nothing_and_a_former_load_balancer_loses_what_it_had() {
+fn other_types_get_no_address_and_a_former_load_balancer_loses_its_own() {
     let mut world = World::of(POOLS);
     let answer = world.applied(with(four(), "/spec/type", "ClusterIP"));
     assert_eq!(answer.services, []);
@@ -205,7 +205,7 @@ fn without_cluster_ips_and_families_a_service_waits_without_a_warning() {
 }
 
 #[test]
-fn addresses_are_given_with_the_first_pool_and_not_before() {
+fn addresses_are_assigned_with_the_first_pool_and_not_before() {
     for (asks, address) in
         [(four(), "198.51.100.0"), (dual("RequireDualStack"), "198.51.100.0 2001:db8::")]
     {
@@ -218,7 +218,7 @@ fn addresses_are_given_with_the_first_pool_and_not_before() {
 }
 
 #[test]
-fn the_address_of_a_deleted_service_goes_to_the_one_that_waits() {
+fn the_address_of_a_deleted_service_goes_to_a_waiting_one() {
     let mut world = World::of("IPAddressPool p {addresses: [198.51.100.7/32]}");
     assert_eq!(held(&world.applied(service("a")), "a"), "198.51.100.7");
     let answer = world.applied(service("b"));
@@ -247,7 +247,7 @@ fn a_second_pool_moves_no_service_until_the_first_one_goes() {
 }
 
 #[test]
-fn a_pool_for_a_namespace_that_goes_leaves_its_services_to_the_others() {
+fn services_of_a_deleted_pool_for_a_namespace_move_to_other_pools() {
     let mut world = World::of(
         "IPAddressPool first {addresses: [198.51.100.0/32], serviceAllocation: {priority: 20, namespaces: [default]}}
          IPAddressPool second {addresses: [203.0.113.0/32]}",
@@ -258,7 +258,7 @@ fn a_pool_for_a_namespace_that_goes_leaves_its_services_to_the_others() {
 }
 
 #[test]
-fn addresses_survive_restarts_and_the_two_that_wait_go_on_waiting() {
+fn addresses_survive_restarts_and_two_waiting_services_keep_waiting() {
     let mut world = World::of("IPAddressPool p {addresses: [198.51.100.100/32, 203.0.113.200/32]}");
     for name in ["a", "b", "c", "d"] {
         world.applied(service(name));
@@ -272,7 +272,7 @@ fn addresses_survive_restarts_and_the_two_that_wait_go_on_waiting() {
 }
 
 #[test]
-fn sharing_is_judged_again_when_policy_or_pods_change() {
+fn sharing_is_checked_again_when_policy_or_pods_change() {
     let mut world = World::of("IPAddressPool p {addresses: [198.51.100.7/32]}");
     let service = |name: &str, port: u16, app: &str, policy: &str| {
         let service = local(sharing(service(name), "share", port, "TCP"), app);
@@ -302,7 +302,7 @@ fn a_service_of_another_class_gets_nothing() {
 }
 
 #[test]
-fn a_request_that_cannot_be_read_takes_nothing_away() {
+fn an_invalid_request_releases_no_address() {
     let held = ["198.51.100.1"];
     for (case, service) in [
         ("no address", asking(four(), "nonsense")),
@@ -344,10 +344,10 @@ fn requests_are_read_as_metallb_reads_them() {
     }
 }
 
-/// MetalLB takes everything back when the families of a Service change, and assigns again. FerroLB keeps the address of
+/// MetalLB releases all addresses when the families of a Service change, and assigns new ones. FerroLB keeps the address of
 /// a family that stays, as the documentation says.
 #[test]
-fn a_change_of_the_families_keeps_the_address_of_the_one_that_stays() {
+fn a_change_of_families_keeps_the_address_of_a_family_that_stays() {
     let mut world = World::of("IPAddressPool p {addresses: [198.51.100.0/24, '2001:db8::/120']}");
     let held_before = ["198.51.100.9", "2001:db8::9"];
     let answer = world.applied(holding(dual("RequireDualStack"), &held_before));

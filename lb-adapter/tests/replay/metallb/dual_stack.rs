@@ -16,14 +16,14 @@ fn prefers(order: &[&str]) -> serde_json::Value {
 }
 
 #[test]
-fn a_pool_with_both_families_comes_before_those_with_one() {
+fn a_pool_with_both_families_takes_precedence_over_those_with_one() {
     let mut world = World::of(&format!("{V4}\n{V6}\n{BOTH}"));
     let answer = world.applied(prefers(&["IPv4", "IPv6"]));
     assert_eq!(held(&answer, "a"), "203.0.113.100 2001:db8:1::");
 }
 
 #[test]
-fn of_pools_with_one_family_that_of_the_services_first_family_comes_first() {
+fn among_single_family_pools_the_services_first_family_takes_precedence() {
     for (order, address) in [(["IPv4", "IPv6"], "198.51.100.100"), (["IPv6", "IPv4"], "2001:db8::")]
     {
         let mut world = World::of(&format!("{V6}\n{V4}"));
@@ -32,7 +32,7 @@ fn of_pools_with_one_family_that_of_the_services_first_family_comes_first() {
 }
 
 #[test]
-fn the_second_address_comes_when_the_pool_has_one() {
+fn the_second_address_is_assigned_once_the_pool_has_one() {
     let mut world = World::of(
         "IPAddressPool p {addresses: [198.51.100.100/32], serviceAllocation: {namespaces: [default]}}",
     );
@@ -44,9 +44,9 @@ fn the_second_address_comes_when_the_pool_has_one() {
 }
 
 /// MetalLB takes the only address away from a Service that requires two. FerroLB leaves it, as the documentation says: a
-/// Service that is reached by one family is better than one that is not reached.
+/// Service that can be reached by one family is better than one that cannot be reached at all.
 #[test]
-fn a_service_that_comes_to_require_both_keeps_the_address_that_it_has() {
+fn a_service_that_now_requires_both_families_keeps_its_address() {
     let mut world = World::of(V4);
     let order = ["IPv4", "IPv6"];
     assert_eq!(held(&world.applied(prefers(&order)), "a"), "198.51.100.100");
@@ -73,9 +73,9 @@ fn a_new_pool_with_both_families_moves_no_service() {
 }
 
 /// MetalLB moves the Service to the other pool with both addresses. FerroLB leaves the address that is still in a pool, as
-/// the documentation says: what is in use is not taken away.
+/// the documentation says: an address in use is not taken away.
 #[test]
-fn of_a_pool_that_loses_one_family_the_other_address_stays() {
+fn if_a_pool_loses_one_family_the_other_address_stays() {
     let mut world = World::of("IPAddressPool p {addresses: [198.51.100.100/32, '2001:db8::/124']}");
     let answer = world.applied(prefers(&["IPv4", "IPv6"]));
     assert_eq!(held(&answer, "a"), "198.51.100.100 2001:db8::");
@@ -85,7 +85,7 @@ fn of_a_pool_that_loses_one_family_the_other_address_stays() {
 }
 
 #[test]
-fn a_pool_of_the_second_family_alone_gives_that() {
+fn a_pool_of_only_the_second_family_assigns_that_one() {
     for order in [["IPv4", "IPv6"], ["IPv6", "IPv4"]] {
         let mut world = World::of(V6);
         assert_eq!(held(&world.applied(prefers(&order)), "a"), "2001:db8::", "{order:?}");

@@ -1,5 +1,5 @@
-//! MetalLB's own tests of its BGP mode, written again for FerroLB: its cases of the configuration, of the allocator, of the
-//! controller and of the speaker, and its end-to-end scenarios.
+//! MetalLB's own tests of its BGP mode, rewritten for FerroLB: its cases of the configuration, the allocator, the controller
+//! and the speaker, and its end-to-end scenarios.
 //!
 //! Where FerroLB differs, the test asserts what `docs/services.md` and `docs/configuration.md` say under "What differs".
 
@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 
 use crate::world::*;
 
-/// The objects of a text, one on a line: the kind, the name with its labels, and the spec.
+/// Returns the objects of a text. Each line has the kind, the name with its labels, and the spec:
 ///
-/// `IPAddressPool dmz,zone=dmz {addresses: [10.0.0.0/24]}`. Secrets, Namespaces and Nodes have no spec here: what follows
-/// the name is merged into the object.
+/// `IPAddressPool dmz,zone=dmz {addresses: [10.0.0.0/24]}`. Secrets, Namespaces and Nodes have no spec here: the text
+/// after the name is merged into the object.
 pub(super) fn objects(text: &str) -> Vec<Value> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.map(object).collect()
@@ -64,14 +64,14 @@ fn object(line: &str) -> Value {
 }
 
 impl World {
-    /// A world in which each of these objects was taken.
+    /// Returns a world with these objects, which must be accepted.
     pub(super) fn of(text: &str) -> Self {
         let mut world = Self::new();
         world.have(text);
         world
     }
 
-    /// Applies each of these objects, which must be taken. Returns the answer to the last one.
+    /// Applies these objects, which must be accepted, and returns the answer to the last one.
     pub(super) fn have(&mut self, text: &str) -> lb_adapter::recording::StepResult {
         let answers = objects(text).into_iter().map(|object| self.applied(object));
         answers.last().expect("there is an object")

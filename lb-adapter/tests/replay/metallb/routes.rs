@@ -103,7 +103,7 @@ fn advertisements_of_one_prefix_add_up_their_communities() {
 }
 
 #[test]
-fn an_advertisement_that_is_changed_changes_the_routes() {
+fn a_changed_advertisement_changes_the_routes() {
     for (pool, peer, service, first, second, length) in [
         (
             "198.51.100.0/24",
@@ -174,7 +174,7 @@ fn a_shared_address_is_one_route_for_all_its_services() {
 }
 
 #[test]
-fn pools_by_range_and_by_prefix_give_and_announce_alike() {
+fn pools_by_range_and_by_prefix_behave_alike() {
     for (peer, service, addresses, prefix) in [
         (PEER, service("a"), "198.51.100.0-198.51.100.18", "198.51.100.0/32"),
         (PEER, service("a"), "198.51.100.0/24", "198.51.100.0/32"),

@@ -102,7 +102,7 @@ impl Family {
 }
 
 #[test]
-fn two_advertisements_for_two_pools_on_other_nodes() {
+fn two_advertisements_announce_two_pools_on_different_nodes() {
     for family in FAMILIES {
         for (first, second) in [("12", "12"), ("1", "12"), ("", "12"), ("1", "23")] {
             let mut world = family.world();
@@ -119,7 +119,7 @@ fn two_advertisements_for_two_pools_on_other_nodes() {
 }
 
 #[test]
-fn two_advertisements_for_one_pool_on_other_nodes() {
+fn two_advertisements_announce_one_pool_on_different_nodes() {
     for family in FAMILIES {
         for (first, second, both) in
             [("12", "12", "12"), ("1", "12", "12"), ("", "12", "12"), ("1", "23", "123")]
@@ -139,7 +139,7 @@ fn two_advertisements_for_one_pool_on_other_nodes() {
 }
 
 #[test]
-fn a_node_that_gets_the_label_announces_and_one_that_loses_it_does_not() {
+fn a_node_announces_while_it_has_the_label() {
     for family in FAMILIES {
         let mut world = family.world();
         let answer =
@@ -153,7 +153,7 @@ fn a_node_that_gets_the_label_announces_and_one_that_loses_it_does_not() {
 }
 
 #[test]
-fn a_selector_that_selects_no_node_any_more_withdraws_its_own_routes_alone() {
+fn a_selector_that_no_longer_selects_a_node_withdraws_only_its_own_routes() {
     for family in FAMILIES {
         let mut world = family.world();
         world.have(&format!("BGPAdvertisement p {{ipAddressPools: [p], {}}}", selecting("123")));
@@ -167,7 +167,7 @@ fn a_selector_that_selects_no_node_any_more_withdraws_its_own_routes_alone() {
 }
 
 /// A line for each announced Service with its communities, such as `a 1:1 1:2`.
-fn told(answer: &StepResult, family: &Family) -> Vec<String> {
+fn announced(answer: &StepResult, family: &Family) -> Vec<String> {
     let mut lines = Vec::new();
     for name in ["a", "b"] {
         let rows = answer.routes.iter().filter(|row| row.node == "kube1");
@@ -201,32 +201,32 @@ fn service_selectors_choose_among_the_services_of_a_pool() {
 
         // One selector, then two that each suffice, then another one.
         let answer = world.have(&format!("BGPAdvertisement x {{{}}}", of(&["prod"])));
-        assert_eq!(told(&answer, &family), ["a"]);
+        assert_eq!(announced(&answer, &family), ["a"]);
         assert_eq!(answer.withheld("kube1", "default/b").gate, "advertisement");
         let answer = world.have(&format!("BGPAdvertisement x {{{}}}", of(&["prod", "staged"])));
-        assert_eq!(told(&answer, &family), ["a", "b"]);
+        assert_eq!(announced(&answer, &family), ["a", "b"]);
         let answer = world.have(&format!("BGPAdvertisement x {{{}}}", of(&["staged"])));
-        assert_eq!(told(&answer, &family), ["b"]);
+        assert_eq!(announced(&answer, &family), ["b"]);
 
         // The labels of the Services change.
-        assert_eq!(told(&label(&mut world, "a", "staged"), &family), ["a", "b"]);
-        assert_eq!(told(&label(&mut world, "b", "prod"), &family), ["a"]);
+        assert_eq!(announced(&label(&mut world, "a", "staged"), &family), ["a", "b"]);
+        assert_eq!(announced(&label(&mut world, "b", "prod"), &family), ["a"]);
 
         // A pool and a selector: both must hold.
         let answer =
             world.have(&format!("BGPAdvertisement x {{ipAddressPools: [q], {}}}", of(&["staged"])));
-        assert_eq!(told(&answer, &family), [""; 0]);
+        assert_eq!(announced(&answer, &family), [""; 0]);
         let answer =
             world.have(&format!("BGPAdvertisement x {{ipAddressPools: [q], {}}}", of(&["prod"])));
-        assert_eq!(told(&answer, &family), ["b"]);
+        assert_eq!(announced(&answer, &family), ["b"]);
 
         // An advertisement for all and one for some add up.
         world.have(&format!("BGPAdvertisement x {{communities: ['1:1'], {}}}", of(&["prod"])));
         let answer = world.have("BGPAdvertisement y {communities: ['1:2']}");
-        assert_eq!(told(&answer, &family), ["a 1:2", "b 1:1 1:2"]);
+        assert_eq!(announced(&answer, &family), ["a 1:2", "b 1:1 1:2"]);
         let answer = world
             .have(&format!("BGPAdvertisement y {{communities: ['1:2'], {}}}", of(&["staged"])));
-        assert_eq!(told(&answer, &family), ["a 1:2", "b 1:1"]);
+        assert_eq!(announced(&answer, &family), ["a 1:2", "b 1:1"]);
     }
 }
 
@@ -256,16 +256,16 @@ fn host_routes_for_some_services_and_an_aggregate_for_all() {
 }
 
 #[test]
-fn two_that_contradict_for_a_service_announce_nothing_of_it() {
+fn a_service_with_two_contradicting_advertisements_is_not_announced() {
     let family = &FAMILIES[0];
     let mut world = family.world();
     world.have("BGPAdvertisement all {localPref: 100}");
     let answer = world.have(
         "BGPAdvertisement some {localPref: 200, serviceSelectors: [{matchLabels: {env: prod}}]}",
     );
-    assert_eq!(told(&answer, family), ["a", "b"]);
+    assert_eq!(announced(&answer, family), ["a", "b"]);
     let label = with(family.service("a", "p"), "/metadata/labels", json!({"env": "prod"}));
     let answer = world.applied(label);
-    assert_eq!(told(&answer, family), ["b"]);
+    assert_eq!(announced(&answer, family), ["b"]);
     assert_eq!(answer.withheld("kube1", "default/a").gate, "advertisement");
 }

@@ -40,7 +40,7 @@ fn a_peer_is_for_the_nodes_that_one_of_its_selectors_selects() {
 }
 
 #[test]
-fn peers_with_nodes_of_their_own() {
+fn each_peer_selects_its_own_nodes() {
     for (chosen, expected) in [
         (["1", "2", ""], vec!["kube1 172.22.35.1", "kube2 172.22.35.2"]),
         (["1", "1", "3"], vec!["kube1 172.22.35.1", "kube1 172.22.35.2", "kube3 172.22.35.3"]),
@@ -78,7 +78,7 @@ fn each_node_may_be_in_an_as_of_its_own() {
 }
 
 #[test]
-fn hold_time_and_keepalive_time_follow_from_each_other() {
+fn hold_time_and_keepalive_time_determine_each_other() {
     for (fields, expected) in [
         ("", 90),
         ("holdTime: 180s", 180),
@@ -111,7 +111,7 @@ fn a_dynamic_as_is_the_nodes_own_or_any_other() {
 }
 
 #[test]
-fn peers_come_and_go_one_by_one() {
+fn peers_are_added_and_removed_one_by_one() {
     let mut world = World::of(
         "Node kube1 {}\nIPAddressPool p {addresses: [198.51.100.0/24]}\nBGPAdvertisement a {}",
     );

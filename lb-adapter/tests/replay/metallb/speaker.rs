@@ -50,7 +50,7 @@ fn policy(policy: &str) -> Value {
 }
 
 #[test]
-fn a_node_announces_what_has_an_endpoint_that_counts() {
+fn a_node_announces_services_with_a_usable_endpoint() {
     let ready = Some(true);
     let unready = Some(false);
     let far = ("10.244.0.5", "kube2", ready, None);
@@ -61,22 +61,22 @@ fn a_node_announces_what_has_an_endpoint_that_counts() {
         ("an endpoint elsewhere", "Local", &[far], false),
         ("an endpoint here", "Local", &[far, near], true),
         (
-            "one endpoint here, in one slice unready and in another ready",
+            "one endpoint here, unready in one slice and ready in another",
             "Local",
             &[far, near_unready, near],
             true,
         ),
         ("no endpoint", "Cluster", &[], false),
-        ("none that is ready", "Cluster", &[("10.244.0.5", "kube2", unready, None)], false),
-        ("one that is ready, and one that is not", "Cluster", &[far, near_unready], true),
+        ("no ready one", "Cluster", &[("10.244.0.5", "kube2", unready, None)], false),
+        ("a ready one and an unready one", "Cluster", &[far, near_unready], true),
         (
-            "one that is not ready, but serves",
+            "an unready one that serves",
             "Cluster",
             &[("10.244.0.5", "kube2", unready, ready)],
             true,
         ),
         (
-            "one that is ready, and does not serve",
+            "a ready one that does not serve",
             "Cluster",
             &[("10.244.0.5", "kube2", ready, unready)],
             true,
@@ -105,7 +105,7 @@ fn a_node_announces_what_has_an_endpoint_that_counts() {
 }
 
 #[test]
-fn nothing_is_announced_without_a_configuration_nor_for_other_types() {
+fn nothing_is_announced_without_a_configuration_or_for_other_types() {
     let mut world = World::new();
     nodes(&mut world);
     world.applied(policy("Cluster"));
@@ -115,11 +115,11 @@ fn nothing_is_announced_without_a_configuration_nor_for_other_types() {
     world.applied(slice("a", &["kube1"]));
     let answer = world.applied(with(service("a"), "/spec/type", "ClusterIP"));
     assert_eq!(announced(&answer), [""; 0]);
-    assert_eq!(answer.peers.len(), 2, "the sessions stand");
+    assert_eq!(answer.peers.len(), 2, "the sessions stay up");
 }
 
 #[test]
-fn services_peers_and_their_end() {
+fn services_and_peers_are_added_and_removed() {
     let mut world = World::of(CONFIG);
     nodes(&mut world);
     world.applied(slice("a", &["kube2"]));
@@ -198,7 +198,7 @@ fn a_service_is_announced_to_the_peers_of_its_advertisements() {
 }
 
 #[test]
-fn a_node_that_is_excluded_or_has_no_network_announces_nothing() {
+fn an_excluded_node_or_one_without_network_announces_nothing() {
     let excluded = || {
         let mut node = node("kube1", "172.22.35.25");
         node["metadata"]["labels"]["node.kubernetes.io/exclude-from-external-load-balancers"] =
@@ -240,7 +240,7 @@ fn a_node_that_is_excluded_or_has_no_network_announces_nothing() {
 }
 
 #[test]
-fn layer_2_beside_bgp_changes_nothing_of_bgp() {
+fn layer_2_does_not_affect_bgp() {
     let mut world = World::of(CONFIG);
     nodes(&mut world);
     world.applied(policy("Cluster"));
