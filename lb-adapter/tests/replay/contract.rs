@@ -117,7 +117,11 @@ fn a_service_without_a_status_keeps_its_last_one_and_a_new_status_replaces_it() 
     assert_eq!(answer.service("a").addresses, ["172.22.35.70"]);
     assert!(!answer.service("a").changed, "another process wrote it");
     let answer = world.applied(holding(service("a"), &[]));
-    assert_eq!(answer.service("a").addresses, ["172.22.35.64"], "it holds no address, so it gets one");
+    assert_eq!(
+        answer.service("a").addresses,
+        ["172.22.35.64"],
+        "it holds no address, so it gets one"
+    );
     assert!(answer.service("a").changed);
 }
 
@@ -146,7 +150,11 @@ fn before_sync_nothing_is_assigned_or_announced() {
     assert_eq!(answer.routes, []);
     assert_eq!(answer.peers.len(), 3);
     let answer = world.step(json!({"sync": true}));
-    assert_eq!(answer.service("b").addresses, ["172.22.35.64"], "it keeps the address in its status");
+    assert_eq!(
+        answer.service("b").addresses,
+        ["172.22.35.64"],
+        "it keeps the address in its status"
+    );
     assert_eq!(answer.service("a").addresses, ["172.22.35.65"], "although a comes first by name");
     assert_eq!(answer.routes().len(), 3);
 }
@@ -242,7 +250,11 @@ fn the_configuration_is_in_the_given_namespace() {
     world.applied(config_map(REFERENCE));
     world.applied(node("kube1", "172.22.35.25"));
     let answer = world.applied(service("a"));
-    assert_eq!(answer.gates("default/a"), ["kube1 config"], "the other one belongs to another load balancer");
+    assert_eq!(
+        answer.gates("default/a"),
+        ["kube1 config"],
+        "the other one belongs to another load balancer"
+    );
     let answer = world.applied(with(config_map(REFERENCE), "/metadata/namespace", "lb"));
     assert_eq!(answer.service("a").addresses, ["172.22.35.64"]);
 }

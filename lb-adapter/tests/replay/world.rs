@@ -140,7 +140,8 @@ pub(crate) fn slice(service: &str, nodes: &[&str]) -> Value {
     let mut endpoints = Vec::new();
     for (number, node) in nodes.iter().enumerate() {
         let address = format!("10.244.0.{number}");
-        endpoints.push(json!({"addresses": [address], "nodeName": node, "conditions": {"ready": true}}));
+        endpoints
+            .push(json!({"addresses": [address], "nodeName": node, "conditions": {"ready": true}}));
     }
     json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",

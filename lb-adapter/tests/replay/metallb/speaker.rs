@@ -69,12 +69,7 @@ fn a_node_announces_services_with_a_usable_endpoint() {
         ("no endpoint", "Cluster", &[], false),
         ("no ready one", "Cluster", &[("10.244.0.5", "kube2", unready, None)], false),
         ("a ready one and an unready one", "Cluster", &[far, near_unready], true),
-        (
-            "an unready one that serves",
-            "Cluster",
-            &[("10.244.0.5", "kube2", unready, ready)],
-            true,
-        ),
+        ("an unready one that serves", "Cluster", &[("10.244.0.5", "kube2", unready, ready)], true),
         (
             "a ready one that does not serve",
             "Cluster",
