@@ -9,7 +9,7 @@ use crate::recording::Cluster;
 /// Explains a Service on a node.
 pub(super) fn explain(cluster: &Cluster, service: &Service, plan: &Plan) -> NodeExplanation {
     let reasons = cluster.engine.not_announced(plan, &service.key);
-    let announced = !plan.announced(&service.key).is_empty();
+    let announced = plan.is_announced(&service.key);
     let (of_peers, mut of_node): (Vec<_>, Vec<_>) =
         reasons.iter().partition(|missing| missing.peer.is_some());
 

@@ -1,9 +1,11 @@
 //! The gates that concern one peer: its own reasons, its session, and the delivery of each route.
 
+use ipnet::IpNet;
+
 use super::{GateExplanation, PeerExplanation, format_of};
 use crate::engine::peer_label;
 use crate::model::{Peer, Service};
-use crate::planner::{NotAnnounced, PeerPlan, Plan, PlannedRoute, RouteKey};
+use crate::planner::{NotAnnounced, PeerPlan, Plan, PlannedRoute};
 use crate::recording::{Cluster, RouteDelivery, SessionState, UnsendableReason};
 
 /// Explains a Service for each peer of a node.
@@ -13,21 +15,25 @@ pub(super) fn explain_all(
     plan: &Plan,
     reasons: &[NotAnnounced],
 ) -> Vec<PeerExplanation> {
-    let announced = plan.announced(&service.key);
     let mut peers = Vec::new();
-    for (index, peer_plan) in plan.peers.iter().enumerate() {
-        let keys: Vec<&RouteKey> = announced.iter().filter(|(peer, _)| *peer == index).collect();
-        peers.push(explain(cluster, plan, peer_plan, &keys, reasons));
+    for peer_plan in &plan.peers {
+        let mut prefixes = Vec::new();
+        for (to, prefix) in plan.announced(&service.key) {
+            if to.peer.name == peer_plan.peer.name {
+                prefixes.push(prefix);
+            }
+        }
+        peers.push(explain(cluster, plan, peer_plan, &prefixes, reasons));
     }
     peers
 }
 
-/// Explains a Service for one peer, with the keys of its routes to the peer.
+/// Explains a Service for one peer, with the prefixes of its routes to the peer.
 fn explain(
     cluster: &Cluster,
     plan: &Plan,
     peer_plan: &PeerPlan,
-    keys: &[&RouteKey],
+    prefixes: &[IpNet],
     reasons: &[NotAnnounced],
 ) -> PeerExplanation {
     let format = format_of(cluster);
@@ -41,14 +47,14 @@ fn explain(
         }
     }
     // One of two addresses may be announced to the peer even if the other is not.
-    if !explanation.gates.is_empty() && keys.is_empty() {
+    if !explanation.gates.is_empty() && prefixes.is_empty() {
         explanation.gates.push(GateExplanation::unknown(SENT));
         return explanation;
     }
 
     let state = cluster.sessions.get(&(plan.node().to_owned(), peer.endpoint()));
     explanation.gates.push(session_gate(peer, state));
-    add_deliveries(&mut explanation, state, peer_plan, keys);
+    add_deliveries(&mut explanation, state, peer_plan, prefixes);
     explanation
 }
 
@@ -84,10 +90,10 @@ fn add_deliveries(
     explanation: &mut PeerExplanation,
     state: Option<&SessionState>,
     peer_plan: &PeerPlan,
-    keys: &[&RouteKey],
+    prefixes: &[IpNet],
 ) {
     let mut not_sent = Vec::new();
-    for (_, prefix) in keys {
+    for prefix in prefixes {
         let Some(route) = peer_plan.routes.get(prefix) else { continue };
         let delivery = match state {
             Some(state) if !state.up => continue,
