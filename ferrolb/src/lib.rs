@@ -5,14 +5,18 @@
 //!            └─► output
 //! ```
 //!
-//! [`cli`] owns the command line and the exit codes, [`commands`] has a module for each command, [`input`] reads clusters
-//! from files, recordings, processes and API servers, [`output`] writes for people and programs. Nothing is decided here.
+//! [`cli`] owns the command line, [`commands`] has a module for each command, [`input`] reads clusters from files,
+//! recordings, processes and API servers, [`output`] writes for people and programs, and [`Failure`] has the exit codes.
+//! The crates below make all decisions.
 //!
-//! This is a library so that the binary's arguments and the decoder can be tested and fuzzed. Its API is not stable.
+//! This is a library so that the arguments and the decoder can be tested and fuzzed. Its API is not stable.
 
 #![forbid(unsafe_code)]
 
 pub mod cli;
 pub mod commands;
+mod failure;
 pub mod input;
 pub mod output;
+
+pub use failure::Failure;

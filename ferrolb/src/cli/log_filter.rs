@@ -1,8 +1,8 @@
-//! Which log lines are written.
+//! The filter for log lines.
 //!
-//! Owns the words of `--log-level` and `RUST_LOG`. A word that is no level is an error: as the name of a module it would
-//! turn everything else off. Libraries of this program log only where the filter asks for it: the program itself logs what an
-//! operator should know of them.
+//! Owns the words of `--log-level` and `RUST_LOG`. A word that is not a level is an error: as the name of a module, it
+//! would turn everything else off. The Kubernetes client's crates log only if the filter names them, because the program
+//! itself logs what an operator should know about them.
 
 use std::str::FromStr;
 
@@ -12,22 +12,22 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogFilter(Targets);
 
-/// What is wrong with the words of a [`LogFilter`].
+/// The error in the words of a [`LogFilter`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{word:?}: expected off, error, warn, info, debug or trace, or MODULE=LEVEL")]
 #[non_exhaustive]
 pub struct LogFilterError {
-    /// The word that is wrong.
+    /// The wrong word.
     pub word: String,
 }
 
 impl LogFilter {
-    /// Whether it says nothing.
+    /// Returns true if the filter has no words.
     pub fn is_empty(&self) -> bool {
         self.0 == Targets::new()
     }
 
-    /// The filter, for the layer that writes.
+    /// Returns the filter for the layer that writes.
     pub fn into_targets(self) -> Targets {
         self.0
     }
@@ -37,45 +37,49 @@ impl FromStr for LogFilter {
     type Err = LogFilterError;
 
     fn from_str(text: &str) -> Result<Self, LogFilterError> {
-        let (mut targets, mut default, mut named) = (Targets::new(), None, Vec::new());
+        let mut targets = Targets::new();
+        let mut default = None;
+        let mut named_modules = Vec::new();
         for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
-            let error = || LogFilterError { word: word.to_owned() };
-            targets = match word.split_once('=') {
-                None => {
-                    let level = level(word).ok_or_else(error)?;
-                    default = Some(level);
-                    targets.with_default(level)
-                }
-                Some((module, level_word)) => {
-                    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | '-');
-                    let is_named = !module.is_empty() && module.chars().all(is_name);
-                    let level = level(level_word).filter(|_| is_named).ok_or_else(error)?;
-                    named.push(module);
-                    targets.with_target(module, level)
-                }
-            };
+            let error = LogFilterError { word: word.to_owned() };
+            if let Some((module, level)) = word.split_once('=') {
+                let level = parse_level(level).filter(|_| is_module(module)).ok_or(error)?;
+                named_modules.push(module);
+                targets = targets.with_target(module, level);
+            } else {
+                let level = parse_level(word).ok_or(error)?;
+                default = Some(level);
+                targets = targets.with_default(level);
+            }
         }
 
         if default.is_some_and(|level| level < LevelFilter::DEBUG) {
-            let unnamed = LIBRARIES.into_iter().filter(|library| {
-                !named.iter().any(|module| module.split("::").next() == Some(library))
-            });
-            targets = targets.with_targets(unnamed.map(|library| (library, LevelFilter::OFF)));
+            for library in LIBRARIES {
+                let mut crates = named_modules.iter().map(|module| module.split("::").next());
+                if !crates.any(|named| named == Some(library)) {
+                    targets = targets.with_target(library, LevelFilter::OFF);
+                }
+            }
         }
         Ok(Self(targets))
     }
 }
 
-/// The crates of the Kubernetes client, and what is below them.
+/// The crates of the Kubernetes client, and those it uses.
 const LIBRARIES: [&str; 7] =
     ["hyper", "hyper_util", "kube", "kube_client", "kube_runtime", "rustls", "tower"];
 
-fn level(word: &str) -> Option<LevelFilter> {
+fn is_module(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | ':' | '-'))
+}
+
+fn parse_level(word: &str) -> Option<LevelFilter> {
     match word {
         // MetalLB's words.
         "all" => Some(LevelFilter::TRACE),
         "none" => Some(LevelFilter::OFF),
-        // Nothing would be the level of errors (`bgp_session=`), and numbers mean something else to everybody.
+        // The library parses an empty word (`bgp_session=`) as the level of errors, and numbers as levels, which is
+        // hardly what the user meant.
         _ if !word.starts_with(|c: char| c.is_ascii_alphabetic()) => None,
         _ => word.parse().ok(),
     }
@@ -92,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_is_for_everything_and_a_module_may_have_its_own() {
+    fn a_level_holds_for_everything_and_a_module_may_have_its_own() {
         assert!(enabled("info", "lb_adapter::run", Level::INFO));
         assert!(!enabled("info", "bgp_session", Level::DEBUG));
         let text = "info, bgp_session=debug,kube_client=off";
@@ -108,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn libraries_are_heard_only_where_they_are_asked_for() {
+    fn libraries_log_only_if_the_filter_names_them() {
         assert!(!enabled("info", "kube_client::client::builder", Level::ERROR));
         assert!(!enabled("warn,bgp_session=debug", "kube_runtime::watcher", Level::WARN));
         assert!(enabled("info,kube_client=info", "kube_client::client", Level::INFO));
@@ -117,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_no_level_is_named() {
+    fn the_error_names_a_word_that_is_not_a_level() {
         for (text, word) in [
             ("inof", "inof"),
             ("info,bgp_session", "bgp_session"),

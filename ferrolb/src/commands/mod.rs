@@ -4,6 +4,8 @@ pub mod check;
 pub mod decode;
 pub mod diff;
 pub mod explain;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 pub mod lab;
 pub mod migrate;
 pub mod replay;

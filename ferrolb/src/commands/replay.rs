@@ -1,22 +1,23 @@
-//! The command `ferrolb replay`: lines in, answers out.
+//! `ferrolb replay`: the results of a recording's steps.
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use lb_adapter::recording::{self, Replay};
+use lb_adapter::recording::{Replay, is_sync, lines};
 
-use crate::cli::Failure;
-use crate::input::{ClusterArgs, lines, nothing, read};
+use crate::Failure;
+use crate::input::{ClusterArgs, empty_replay, read_file};
+use crate::output::write_stdout;
 
 /// Arguments of `ferrolb replay`.
 #[derive(Debug, Args)]
 #[non_exhaustive]
 pub struct ReplayArgs {
-    /// The recording, a JSON object on each line; `-` is stdin.
+    /// The recording, with a JSON object on each line; `-` is stdin.
     #[arg(value_name = "FILE", default_value = "-")]
     pub file: PathBuf,
-    /// What a cluster is like.
+    /// The options of the cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,
 }
@@ -27,27 +28,21 @@ pub struct ReplayArgs {
 ///
 /// The recording cannot be read, or the answers cannot be written.
 pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
-    let text = read(&args.file)?;
-    let mut replay = begin(&text, &args.cluster);
-    let mut out = BufWriter::new(io::stdout().lock());
-    for line in lines(&text) {
-        let written = write(&mut out, &mut replay, line);
-        if let Err(error) = written {
-            // Whoever reads has had enough.
-            let closed = error.kind() == io::ErrorKind::BrokenPipe;
-            return if closed { Ok(()) } else { Err(Failure::unusable(error)) };
+    let text = read_file(&args.file)?;
+    let has_sync = lines(&text).any(is_sync);
+    let mut replay = empty_replay(&args.cluster, has_sync);
+
+    write_stdout(|out| {
+        let mut out = BufWriter::new(out);
+        for line in lines(&text) {
+            write_answer(&mut out, &mut replay, line)?;
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
-fn write(out: &mut impl Write, replay: &mut Replay, line: &[u8]) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, &replay.step(line))?;
+fn write_answer(out: &mut impl Write, replay: &mut Replay, line: &[u8]) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, &replay.line(line))?;
     out.write_all(b"\n")?;
     out.flush()
-}
-
-/// A cluster in which nothing of a recording has happened yet.
-fn begin(text: &[u8], cluster: &ClusterArgs) -> Replay {
-    nothing(cluster, lines(text).any(recording::is_sync))
 }

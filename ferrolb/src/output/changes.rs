@@ -1,45 +1,48 @@
-//! What is new between two pictures, in sentences.
+//! The changes between two views, in sentences.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::time::Instant;
 
-use super::{Picture, RouteRow, ServiceRow, SessionRow, next_hop_text};
+use super::cluster_view::{ClusterView, RouteRow, ServiceRow, SessionRow, next_hop_text};
 
-/// What has changed: sessions, then Services, then routes.
-pub fn changes(before: &Picture, now: &Picture) -> Vec<String> {
-    let mut news = Vec::new();
-    news.extend(losses(&before.sessions, &now.sessions));
-    compare(&before.sessions, &now.sessions, session_name, session_news, &mut news);
-    compare(&before.services, &now.services, service_name, service_news, &mut news);
-    compare(&before.routes, &now.routes, route_name, route_news, &mut news);
-    news
+/// Returns the changes: sessions, then Services, then routes.
+pub fn changes(before: &ClusterView, now: &ClusterView) -> Vec<String> {
+    let mut changes = Vec::new();
+    push_flaps(&before.sessions, &now.sessions, &mut changes);
+    compare(&before.sessions, &now.sessions, session_name, session_change, &mut changes);
+    compare(&before.services, &now.services, service_name, service_change, &mut changes);
+    compare(&before.routes, &now.routes, route_name, route_change, &mut changes);
+    changes
 }
 
 fn session_name(row: &SessionRow) -> String {
     format!("session {} with {}", row.node, row.peer)
 }
 
-/// Reports the sessions that were lost and came back between two looks.
-fn losses(before: &[SessionRow], now: &[SessionRow]) -> Vec<String> {
-    let since = |row: &SessionRow| Some(row.up.as_ref()?.0);
-    let were: BTreeMap<_, _> =
-        before.iter().filter_map(|row| Some(((&row.node, &row.peer), since(row)?))).collect();
-    let came_back = |row: &&SessionRow| {
-        let was = were.get(&(&row.node, &row.peer));
-        was.is_some_and(|was| since(row).is_some_and(|since| since > *was))
-    };
+/// Reports the sessions that went down and came back between the views.
+fn push_flaps(before: &[SessionRow], now: &[SessionRow], changes: &mut Vec<String>) {
+    let mut up_before: BTreeMap<(&str, &str), Instant> = BTreeMap::new();
+    for row in before {
+        if let Some((since, _)) = row.up {
+            up_before.insert((&row.node, &row.peer), since);
+        }
+    }
 
-    let told = now.iter().filter(came_back).flat_map(|row| {
-        let why = row.up.as_ref().and_then(|(_, why)| why.as_ref());
-        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-        let name = session_name(row);
-        [format!("{name}: down{why}"), format!("{name}: Established")]
-    });
-    told.collect()
+    for row in now {
+        let Some((since, reason)) = &row.up else { continue };
+        let came_back = up_before.get(&(&*row.node, &*row.peer)).is_some_and(|up| since > up);
+        if came_back {
+            let name = session_name(row);
+            let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            changes.push(format!("{name}: down{reason}"));
+            changes.push(format!("{name}: Established"));
+        }
+    }
 }
 
-/// What goes on between two sessions is no news.
-fn session_news(before: Option<&SessionRow>, now: Option<&SessionRow>) -> Option<String> {
+/// Returns the change of a session. Changes between states other than Established are not reported.
+fn session_change(before: Option<&SessionRow>, now: Option<&SessionRow>) -> Option<String> {
     let was_up = before.is_some_and(SessionRow::is_established);
     let Some(now) = now else { return Some("removed".to_owned()) };
     match (was_up, now.is_established()) {
@@ -56,7 +59,7 @@ fn service_name(row: &ServiceRow) -> String {
     format!("service {}/{}", row.namespace, row.name)
 }
 
-fn service_news(before: Option<&ServiceRow>, now: Option<&ServiceRow>) -> Option<String> {
+fn service_change(before: Option<&ServiceRow>, now: Option<&ServiceRow>) -> Option<String> {
     let Some(now) = now else { return Some("gone".to_owned()) };
     if before == Some(now) {
         return None;
@@ -74,15 +77,15 @@ fn route_name(row: &RouteRow) -> String {
     }
 }
 
-fn route_news(before: Option<&RouteRow>, now: Option<&RouteRow>) -> Option<String> {
+fn route_change(before: Option<&RouteRow>, now: Option<&RouteRow>) -> Option<String> {
     match now {
         None => Some("withdrawn".to_owned()),
         Some(now) if before == Some(now) => None,
-        Some(now) => Some(format!("through {}", through(now))),
+        Some(now) => Some(format!("through {}", next_hops(now))),
     }
 }
 
-fn through(row: &RouteRow) -> String {
+fn next_hops(row: &RouteRow) -> String {
     list(row.next_hops.iter().enumerate().map(|(position, next_hop)| {
         let next_hop = next_hop_text(*next_hop);
         match row.nodes.get(position) {
@@ -92,33 +95,35 @@ fn through(row: &RouteRow) -> String {
     }))
 }
 
-/// Says a sentence about each row that `judge` finds something new about. Rows of one name, paths
-/// with other attributes, are compared in their order.
+/// Reports the changes that `change` finds between rows with the same name. If several rows have the same name, such as
+/// paths with different attributes, they are compared in their order.
 fn compare<T>(
     before: &[T],
     now: &[T],
     name: fn(&T) -> String,
-    judge: fn(Option<&T>, Option<&T>) -> Option<String>,
-    news: &mut Vec<String>,
+    change: fn(Option<&T>, Option<&T>) -> Option<String>,
+    changes: &mut Vec<String>,
 ) {
-    let (before, now) = (by_name(before, name), by_name(now, name));
+    let before = rows_by_name(before, name);
+    let now = rows_by_name(now, name);
+
     let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
     for name in names {
-        let rows = |of: &BTreeMap<String, Vec<_>>| of.get(name).cloned().unwrap_or_default();
-        let (before, now): (Vec<&T>, Vec<&T>) = (rows(&before), rows(&now));
+        let before = before.get(name).map_or(&[][..], Vec::as_slice);
+        let now = now.get(name).map_or(&[][..], Vec::as_slice);
         for position in 0..before.len().max(now.len()) {
-            let what = judge(before.get(position).copied(), now.get(position).copied());
-            news.extend(what.map(|what| format!("{name}: {what}")));
+            let change = change(before.get(position).copied(), now.get(position).copied());
+            changes.extend(change.map(|change| format!("{name}: {change}")));
         }
     }
 }
 
-fn by_name<T>(rows: &[T], name: fn(&T) -> String) -> BTreeMap<String, Vec<&T>> {
-    let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
+fn rows_by_name<T>(rows: &[T], name: fn(&T) -> String) -> BTreeMap<String, Vec<&T>> {
+    let mut by_name: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for row in rows {
-        all.entry(name(row)).or_default().push(row);
+        by_name.entry(name(row)).or_default().push(row);
     }
-    all
+    by_name
 }
 
 fn list<T: Display>(values: impl IntoIterator<Item = T>) -> String {
@@ -167,18 +172,18 @@ mod tests {
         }
     }
 
-    fn picture(
+    fn view(
         sessions: Vec<SessionRow>,
         services: Vec<ServiceRow>,
         routes: Vec<RouteRow>,
-    ) -> Picture {
-        Picture { sessions, services, routes, ..Picture::default() }
+    ) -> ClusterView {
+        ClusterView { sessions, services, routes, ..ClusterView::default() }
     }
 
     #[test]
-    fn what_came_is_told_and_what_stayed_is_not() {
-        let empty = Picture::default();
-        let full = picture(
+    fn only_changes_are_reported() {
+        let empty = ClusterView::default();
+        let full = view(
             vec![session("Established", None)],
             vec![service(&["172.22.35.70"])],
             vec![route("172.22.35.26", "kube2")],
@@ -203,12 +208,12 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_was_lost_and_is_back_is_news_too() {
-        let since = std::time::Instant::now();
+    fn a_session_that_went_down_and_came_back_is_reported() {
+        let since = Instant::now();
         let up = |seconds| {
             let mut row = session("Established", None);
             row.up = Some((since + Duration::from_secs(seconds), Some("reset".to_owned())));
-            picture(vec![row], Vec::new(), Vec::new())
+            view(vec![row], Vec::new(), Vec::new())
         };
         assert_eq!(changes(&up(1), &up(1)), [""; 0]);
         assert_eq!(
@@ -221,8 +226,8 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_news_when_it_comes_up_and_when_it_goes_down() {
-        let at = |state, reason| picture(vec![session(state, reason)], Vec::new(), Vec::new());
+    fn a_session_is_reported_when_it_comes_up_and_when_it_goes_down() {
+        let at = |state, reason| view(vec![session(state, reason)], Vec::new(), Vec::new());
         assert_eq!(changes(&at("Idle", None), &at("Connect", None)), [""; 0]);
         assert_eq!(
             changes(&at("Established", None), &at("Idle", Some("the connection was reset"))),
@@ -231,8 +236,8 @@ mod tests {
     }
 
     #[test]
-    fn a_route_that_moves_is_told_with_where_it_goes_now() {
-        let at = |address, node| picture(Vec::new(), Vec::new(), vec![route(address, node)]);
+    fn a_route_that_moves_is_reported_with_its_new_next_hop() {
+        let at = |address, node| view(Vec::new(), Vec::new(), vec![route(address, node)]);
         assert_eq!(
             changes(&at("172.22.35.26", "kube2"), &at("172.22.35.27", "kube3")),
             ["route 172.22.35.70/32: through 172.22.35.27 (kube3)"]
@@ -240,8 +245,8 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_lost_its_address_has_none() {
-        let at = |addresses| picture(Vec::new(), vec![service(addresses)], Vec::new());
+    fn a_service_that_lost_its_address_has_no_address() {
+        let at = |addresses| view(Vec::new(), vec![service(addresses)], Vec::new());
         assert_eq!(changes(&at(&["172.22.35.70"]), &at(&[])), ["service default/smtp: no address"]);
     }
 }

@@ -1,33 +1,36 @@
 //! Lines that fit a terminal, broken between words.
 //!
-//! Owns how wide stdout is and how one line becomes several. If stdout is no terminal, nothing is broken: programs
-//! read whole lines.
+//! Owns the width of stdout and the breaking of lines. If stdout is not a terminal, lines stay whole, because programs
+//! read them.
 
 use std::io::{self, IsTerminal as _};
 
 use textwrap::{Options, WordSplitter};
 
-/// The number of columns of a terminal that does not say it.
-const USUAL: usize = 80;
+/// The number of columns of a terminal that does not report it.
+const DEFAULT_WIDTH: usize = 80;
 
-/// Returns the width of stdout; nothing if it is no terminal: then lines may have any length.
-pub(crate) fn width_of_stdout() -> Option<usize> {
+/// Returns the width of stdout; `None` if it is not a terminal, so that lines may have any length.
+pub(crate) fn stdout_width() -> Option<usize> {
     let stdout = io::stdout();
     if !stdout.is_terminal() {
         return None;
     }
+
     let columns = terminal_size::terminal_size_of(stdout).map(|(width, _)| usize::from(width.0));
-    Some(columns.filter(|columns| *columns > 0).unwrap_or(USUAL))
+    Some(columns.filter(|columns| *columns > 0).unwrap_or(DEFAULT_WIDTH))
 }
 
-/// Breaks a line into lines, and indents those after the first. A word that is longer than a line stays whole.
+/// Breaks a line into several, and indents all but the first. A word that is longer than a line stays whole.
 pub(crate) fn fold(line: &str, width: usize, indent: usize) -> Vec<String> {
     if line.chars().count() <= width {
         return vec![line.to_owned()];
     }
+
     // A line is not broken before its first word.
     let start = line.len() - line.trim_start().len();
     let (before, words) = line.split_at(start);
+
     let indent = " ".repeat(indent);
     let options = Options::new(width)
         .initial_indent(before)

@@ -2,24 +2,24 @@
 
 use clap::ValueEnum;
 
-/// How results are written to stdout.
+/// The format of results on stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-#[expect(clippy::exhaustive_enums, reason = "arguments of the binary, which is all that uses it")]
+#[expect(clippy::exhaustive_enums, reason = "an argument, which only the binary uses")]
 pub enum OutputFormat {
-    /// Tables for people.
+    /// Text and tables for people.
     #[default]
     Text,
-    /// For programs.
+    /// JSON for programs.
     Json,
 }
 
-/// How logs are written to stderr.
+/// The format of logs on stderr.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-#[expect(clippy::exhaustive_enums, reason = "arguments of the binary, which is all that uses it")]
+#[expect(clippy::exhaustive_enums, reason = "an argument, which only the binary uses")]
 pub enum LogFormat {
     /// Lines for people.
     #[default]
     Text,
-    /// One JSON object for each line.
+    /// One JSON object per line.
     Json,
 }

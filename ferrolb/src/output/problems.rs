@@ -1,12 +1,13 @@
-//! Telling about problems of the files, on stderr.
+//! Errors and warnings on stderr.
 
 use std::io::{self, Write as _};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::output::LogFormat;
 use lb_adapter::config::{Diagnostic, Severity};
 
-/// Writes problems of the files in the form that the logs have.
+use super::format::LogFormat;
+use crate::Failure;
+
+/// Writes errors and warnings in the format of the logs.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Problems {
@@ -14,84 +15,83 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// In text one line each, as compilers write them; in JSON one event each.
+    /// Returns a writer for a format: in text, one line each, as compilers do; in JSON, one event each.
     pub fn new(format: LogFormat) -> Self {
         Self { format }
     }
 
-    /// Tells about errors that keep the files from taking effect, and about the warnings beside
-    /// them; then what follows from it.
-    pub fn refused(self, problems: &[Diagnostic], consequence: &str) {
-        let errors = problems.iter().filter(|it| it.severity == Severity::Error).count();
-        self.each(problems);
+    /// Reports errors that keep the files from taking effect, their warnings, and the consequence.
+    pub fn rejected(self, problems: &[Diagnostic], consequence: &str) {
+        self.diagnostics(problems);
+
+        let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
         let noun = if errors == 1 { "error" } else { "errors" };
         self.error(&format!("{errors} {noun} in the files: {consequence}"));
     }
 
-    /// Tells that files that were refused are right again.
-    pub fn mended(self) {
+    /// Reports that rejected files have no errors any more.
+    pub fn resolved(self) {
         match self.format {
-            LogFormat::Text => line("ferrolb: the files are right again"),
-            LogFormat::Json => tracing::info!("the files are right again"),
+            LogFormat::Text => write_line("ferrolb: the files have no errors any more"),
+            LogFormat::Json => tracing::info!("the files have no errors any more"),
         }
     }
 
-    /// Tells about what is odd in files that have taken effect.
+    /// Reports the warnings about files that have taken effect.
     pub fn warnings(self, warnings: &[Diagnostic]) {
-        self.each(warnings);
+        self.diagnostics(warnings);
     }
 
-    /// Tells about something odd that is in no file.
+    /// Reports a warning that is about no file.
     pub fn warning(self, message: &str) {
         match self.format {
-            LogFormat::Text => line(&format!("ferrolb: warning: {message}")),
+            LogFormat::Text => write_line(&format!("ferrolb: warning: {message}")),
             LogFormat::Json => tracing::warn!("{message}"),
         }
     }
 
-    /// Writes what a command has assumed.
+    /// Reports an assumption of a command.
     pub fn note(self, message: &str) {
         match self.format {
-            LogFormat::Text => line(&format!("ferrolb: note: {message}")),
+            LogFormat::Text => write_line(&format!("ferrolb: note: {message}")),
             LogFormat::Json => tracing::info!("{message}"),
         }
     }
 
-    /// Tells about something that went wrong elsewhere.
+    /// Reports an error that is in no file.
     pub fn error(self, message: &str) {
         match self.format {
-            LogFormat::Text => line(&format!("ferrolb: error: {message}")),
+            LogFormat::Text => write_line(&format!("ferrolb: error: {message}")),
             LogFormat::Json => tracing::error!("{message}"),
         }
     }
 
-    fn each(self, problems: &[Diagnostic]) {
-        for problem in problems {
+    /// Reports the failure of a command, unless that has been done.
+    pub fn failure(self, failure: &Failure) {
+        if let Some(message) = failure.message() {
+            self.error(message);
+        }
+    }
+
+    fn diagnostics(self, diagnostics: &[Diagnostic]) {
+        for diagnostic in diagnostics {
             match self.format {
-                LogFormat::Text => line(&problem.to_string()),
-                LogFormat::Json => event(problem),
+                LogFormat::Text => write_line(&diagnostic.to_string()),
+                LogFormat::Json => log(diagnostic),
             }
         }
     }
 }
 
-fn event(problem: &Diagnostic) {
-    let Diagnostic { severity, file, line, column, path, message, .. } = problem;
+fn log(diagnostic: &Diagnostic) {
+    let Diagnostic { severity, file, line, column, path, message, .. } = diagnostic;
     match severity {
         Severity::Error => tracing::error!(%file, line, column, %path, "{message}"),
         Severity::Warning => tracing::warn!(%file, line, column, %path, "{message}"),
     }
 }
 
-/// Nobody can be told that stderr is closed.
-fn line(text: &str) {
+/// Writes a line to stderr. There is no place left to report that stderr is closed.
+fn write_line(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
-/// The time of day in UTC, for events on a terminal.
-pub fn clock() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seconds = now.as_secs() % (24 * 60 * 60);
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{hours:02}:{minutes:02}:{seconds:02}.{:03}Z", now.subsec_millis())
 }

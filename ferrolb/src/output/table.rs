@@ -1,16 +1,16 @@
-//! Tables with aligned columns, as wide as a terminal is.
+//! Tables with aligned columns that fit a terminal.
 //!
-//! Owns where the columns stand. If a table does not fit, its cells are broken between words; if even that does not help,
-//! each row goes on in the next line.
+//! Owns the widths of the columns. If a table does not fit, its cells are broken between words. If that does not help,
+//! each row continues on the next line.
 
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, Write};
 
 use super::fold::fold;
-use super::text::{BOLD, DIM, Style};
+use super::style::{BOLD, DIM, Style};
 
-/// A titled table.
+/// A table with a title.
 pub(super) struct Table {
     title: Cow<'static, str>,
     headings: Vec<&'static str>,
@@ -20,13 +20,16 @@ pub(super) struct Table {
 /// The content of one column of one row.
 pub(super) struct Cell {
     pub(super) text: String,
-    /// The parameters of an SGR sequence, or nothing.
+    /// The parameters of an SGR sequence; empty for no colour.
     pub(super) colour: &'static str,
 }
 
-/// The indentation of the lines in which a row goes on if its columns do not fit.
-const CONTINUED: usize = 6;
+/// The indentation of continued rows.
+const CONTINUATION_INDENT: usize = 6;
+/// The blanks before each column.
+const GAP: usize = 2;
 
+/// Returns a cell without a colour.
 pub(super) fn plain(text: impl Display) -> Cell {
     Cell { text: text.to_string(), colour: "" }
 }
@@ -36,7 +39,7 @@ impl Table {
         Self { title: title.into(), headings: headings.to_vec(), rows: Vec::new() }
     }
 
-    /// Writes it. If there is a `limit`, no line is longer, unless a single word is.
+    /// Writes the table. No line is longer than `limit`, unless a single word is.
     pub(super) fn write(
         &self,
         out: &mut dyn Write,
@@ -49,14 +52,17 @@ impl Table {
             return writeln!(out);
         }
 
-        let wanted = self.widths(|text| text.chars().count());
+        let widths = self.column_widths(|text| text.chars().count());
         let widths = match limit {
-            Some(limit) => narrowed(wanted, &self.widths(longest_word), limit),
-            None => Some(wanted),
+            Some(limit) => narrow(widths, &self.column_widths(longest_word), limit),
+            None => Some(widths),
         };
 
-        let heading = |text: &&str| Cell { text: (*text).to_owned(), colour: DIM };
-        let headings: Vec<_> = self.headings.iter().map(heading).collect();
+        let headings: Vec<_> = self
+            .headings
+            .iter()
+            .map(|heading| Cell { text: (*heading).to_owned(), colour: DIM })
+            .collect();
         for row in [&headings].into_iter().chain(&self.rows) {
             match &widths {
                 Some(widths) => write_row(out, row, widths, style)?,
@@ -66,15 +72,16 @@ impl Table {
         writeln!(out)
     }
 
-    /// Returns the width of each column by its widest cell.
-    fn widths(&self, of: fn(&str) -> usize) -> Vec<usize> {
-        let width = |(column, heading): (usize, &&str)| {
+    /// Returns the width of each column, by the widest of its cells.
+    fn column_widths(&self, text_width: fn(&str) -> usize) -> Vec<usize> {
+        let mut widths = Vec::with_capacity(self.headings.len());
+        for (column, heading) in self.headings.iter().enumerate() {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
-            let widest = cells.map(|cell| of(&cell.text)).max();
-            // A heading of two words is not worth two lines.
-            heading.chars().count().max(widest.unwrap_or(0))
-        };
-        self.headings.iter().enumerate().map(width).collect()
+            let widest = cells.map(|cell| text_width(&cell.text)).max().unwrap_or(0);
+            // A heading of two words always stays on one line.
+            widths.push(heading.chars().count().max(widest));
+        }
+        widths
     }
 }
 
@@ -82,16 +89,23 @@ fn longest_word(text: &str) -> usize {
     text.split(' ').map(|word| word.chars().count()).max().unwrap_or(0)
 }
 
-/// Narrows the columns that can spare most until all fit; returns nothing if they cannot.
-fn narrowed(mut widths: Vec<usize>, least: &[usize], limit: usize) -> Option<Vec<usize>> {
-    let total = |widths: &[usize]| widths.iter().map(|width| width + 2).sum::<usize>();
-    while total(&widths) > limit {
-        let spare = |at: &usize| widths[*at].saturating_sub(least[*at]);
-        let most = (0..widths.len()).max_by_key(spare).filter(|at| spare(at) > 0)?;
-        let excess = total(&widths) - limit;
-        widths[most] -= excess.min(spare(&most)).min((spare(&most) / 2).max(1));
+/// Narrows the columns with the most room until the table fits; returns `None` if it cannot.
+fn narrow(mut widths: Vec<usize>, min_widths: &[usize], limit: usize) -> Option<Vec<usize>> {
+    loop {
+        let total: usize = widths.iter().map(|width| width + GAP).sum();
+        let excess = total.saturating_sub(limit);
+        if excess == 0 {
+            return Some(widths);
+        }
+
+        let rooms = widths.iter().zip(min_widths).map(|(width, min)| width.saturating_sub(*min));
+        let (column, room) = rooms.enumerate().max_by_key(|(_, room)| *room)?;
+        if room == 0 {
+            return None;
+        }
+        // A column gives up half of its room at a time, so that the others take their share.
+        widths[column] -= excess.min((room / 2).max(1));
     }
-    Some(widths)
 }
 
 /// Writes a row whose cells may take several lines each.
@@ -104,8 +118,9 @@ fn write_row(out: &mut dyn Write, row: &[Cell], widths: &[usize], style: Style) 
         let mut text = String::new();
         for (column, (cell, lines)) in row.iter().zip(&cells).enumerate() {
             let part = lines.get(line).map_or("", String::as_str);
-            text.push_str("  ");
+            text.extend(std::iter::repeat_n(' ', GAP));
             text.push_str(&painted(part, cell, style));
+
             if column + 1 < row.len() {
                 let width = widths.get(column).copied().unwrap_or(0);
                 let missing = width.saturating_sub(part.chars().count());
@@ -117,19 +132,20 @@ fn write_row(out: &mut dyn Write, row: &[Cell], widths: &[usize], style: Style) 
     Ok(())
 }
 
-/// Writes a row as words one after the other, since its columns do not fit beside each other.
+/// Writes a row as words one after the other, because its columns do not fit next to each other.
 fn write_flowing(out: &mut dyn Write, row: &[Cell], limit: usize, style: Style) -> io::Result<()> {
     let mut line = String::new();
     let mut column = 0;
     for cell in row {
-        for (at, word) in cell.text.split(' ').filter(|word| !word.is_empty()).enumerate() {
-            let gap = if at == 0 { 2 } else { 1 };
+        for (position, word) in cell.text.split(' ').filter(|word| !word.is_empty()).enumerate() {
+            let gap = if position == 0 { GAP } else { 1 };
             let length = word.chars().count();
-            if column > CONTINUED && column + gap + length > limit {
+            if column > CONTINUATION_INDENT && column + gap + length > limit {
                 writeln!(out, "{}", line.trim_end())?;
-                line = " ".repeat(CONTINUED - gap);
-                column = CONTINUED - gap;
+                line = " ".repeat(CONTINUATION_INDENT - gap);
+                column = CONTINUATION_INDENT - gap;
             }
+
             line.extend(std::iter::repeat_n(' ', gap));
             line.push_str(&painted(word, cell, style));
             column += gap + length;
@@ -139,9 +155,8 @@ fn write_flowing(out: &mut dyn Write, row: &[Cell], limit: usize, style: Style) 
 }
 
 fn painted(text: &str, cell: &Cell, style: Style) -> String {
-    match cell.colour {
-        "" => text.to_owned(),
-        _ if text.is_empty() => String::new(),
-        colour => style.paint(colour, text),
+    if cell.colour.is_empty() || text.is_empty() {
+        return text.to_owned();
     }
+    style.paint(cell.colour, text)
 }

@@ -1,72 +1,42 @@
-//! Tables for people.
+//! The tables of a cluster for people.
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 
+use super::cluster_view::{ClusterView, RouteRow, next_hop_text};
 use super::fold::fold;
+use super::style::{BOLD, GREEN, Style, YELLOW};
 use super::table::{Cell, Table, plain};
-use super::{Picture, RouteRow, next_hop_text};
 
-/// Whether text may be coloured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "it is or it is not")]
-pub enum Style {
-    /// Text alone.
-    #[default]
-    Plain,
-    /// With the escape sequences of terminals.
-    Coloured,
-}
-
-impl Style {
-    /// For stdout: colours on a terminal that has them, unless `NO_COLOR` is set to something.
-    pub fn of_stdout() -> Self {
-        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-        match io::stdout().is_terminal() && !set("NO_COLOR") && !dumb {
-            true => Self::Coloured,
-            false => Self::Plain,
-        }
-    }
-
-    pub(super) fn paint(self, code: &str, text: &str) -> String {
-        match self {
-            Self::Plain => text.to_owned(),
-            Self::Coloured => format!("\x1b[{code}m{text}\x1b[0m"),
-        }
-    }
-}
-
-/// Writes the picture as tables; if another was shown `before`, only the tables that have changed. If there is a `width`,
-/// no line is longer, unless a single word is.
+/// Writes a view as tables. If `before` was written earlier, writes only the tables that have changed. No line is longer
+/// than `width`, unless a single word is.
 ///
 /// # Errors
 ///
-/// Those of the writer.
+/// The errors of the writer.
 pub fn write_text(
     out: &mut dyn Write,
-    picture: &Picture,
-    before: Option<&Picture>,
+    view: &ClusterView,
+    before: Option<&ClusterView>,
     style: Style,
     width: Option<usize>,
 ) -> io::Result<()> {
-    let is_new = |same: fn(&Picture, &Picture) -> bool| before.is_none_or(|it| !same(it, picture));
-    if is_new(|a, b| a.sessions == b.sessions) {
-        sessions(picture).write(out, style, width)?;
+    if before.is_none_or(|before| before.sessions != view.sessions) {
+        sessions(view).write(out, style, width)?;
     }
-    if is_new(|a, b| a.services == b.services) {
-        services(picture).write(out, style, width)?;
+    if before.is_none_or(|before| before.services != view.services) {
+        services(view).write(out, style, width)?;
     }
-    if is_new(|a, b| a.routes == b.routes) {
-        all_routes(out, picture, style, width)?;
+    if before.is_none_or(|before| before.routes != view.routes) {
+        write_routes(out, view, style, width)?;
     }
-    if is_new(|a, b| a.withheld == b.withheld) && !picture.withheld.is_empty() {
-        withheld(picture).write(out, style, width)?;
+    if before.is_none_or(|before| before.withheld != view.withheld) && !view.withheld.is_empty() {
+        withheld(view).write(out, style, width)?;
     }
 
     let known = before.map_or(&[][..], |before| &before.notes);
-    for note in picture.notes.iter().filter(|note| !known.contains(note)) {
+    for note in view.notes.iter().filter(|note| !known.contains(note)) {
         write_note(out, note, style, width)?;
     }
     Ok(())
@@ -89,41 +59,43 @@ fn write_note(
     Ok(())
 }
 
-fn all_routes(
+fn write_routes(
     out: &mut dyn Write,
-    picture: &Picture,
+    view: &ClusterView,
     style: Style,
     width: Option<usize>,
 ) -> io::Result<()> {
-    let mut routers: Vec<_> = picture.routes.iter().map(|route| &route.router).collect();
+    let mut routers: Vec<_> = view.routes.iter().map(|route| &route.router).collect();
     routers.dedup();
+
     if routers.is_empty() {
         routes(None, &[]).write(out, style, width)?;
     }
     for router in routers {
-        let rows: Vec<_> = picture.routes.iter().filter(|route| &route.router == router).collect();
+        let rows: Vec<_> = view.routes.iter().filter(|route| &route.router == router).collect();
         routes(router.as_deref(), &rows).write(out, style, width)?;
     }
     Ok(())
 }
 
-fn sessions(picture: &Picture) -> Table {
+fn sessions(view: &ClusterView) -> Table {
     let mut table = Table::new("Sessions", &["NODE", "PEER", "STATE"]);
-    for row in &picture.sessions {
+    for row in &view.sessions {
         let colour = if row.is_established() { GREEN } else { YELLOW };
         let state = match &row.reason {
             Some(reason) => format!("{}: {reason}", row.state),
             None => row.state.clone(),
         };
+
         let cells = [plain(&row.node), plain(&row.peer), Cell { text: state, colour }];
         table.rows.push(cells.into());
     }
     table
 }
 
-fn services(picture: &Picture) -> Table {
+fn services(view: &ClusterView) -> Table {
     let mut table = Table::new("Services", &["NAMESPACE", "NAME", "POOL", "ADDRESS"]);
-    for row in &picture.services {
+    for row in &view.services {
         let pool = row.pool.as_deref().unwrap_or(NONE);
         let cells = [&row.namespace, &row.name, pool, &words(&row.addresses)].map(plain);
         table.rows.push(cells.into());
@@ -136,8 +108,9 @@ fn routes(router: Option<&str>, rows: &[&RouteRow]) -> Table {
         Some(router) => Cow::from(format!("Routes at {router}")),
         None => "Routes at the router".into(),
     };
-    // A value that no path has needs no column.
-    let optional: Vec<_> = OPTIONAL
+
+    // A value that no path has gets no column.
+    let optional: Vec<_> = OPTIONAL_COLUMNS
         .into_iter()
         .filter(|(_, value)| rows.iter().any(|row| value(row).is_some()))
         .collect();
@@ -150,7 +123,7 @@ fn routes(router: Option<&str>, rows: &[&RouteRow]) -> Table {
         for (position, next_hop) in row.next_hops.iter().enumerate() {
             let node = row.nodes.get(position).map_or("", String::as_str);
             let mut cells = vec![plain(""), plain(next_hop_text(*next_hop)), plain(node)];
-            // What all paths have in common stands once.
+            // The paths share everything but next hop and node, which is written once.
             if position == 0 {
                 cells[0] = plain(row.prefix);
                 cells.push(plain(words(&row.as_path)));
@@ -163,35 +136,32 @@ fn routes(router: Option<&str>, rows: &[&RouteRow]) -> Table {
     table
 }
 
-/// The communities of all kinds, as the configuration writes them.
+/// Returns the communities of all kinds, as the configuration writes them.
 fn communities(row: &RouteRow) -> impl Iterator<Item = String> {
-    let large = row.large_communities.iter().map(|it| format!("large:{it}"));
+    let large = row.large_communities.iter().map(|community| format!("large:{community}"));
     row.communities.iter().cloned().chain(large).chain(row.extended_communities.iter().cloned())
 }
 
-/// Returns a value of a path, if it has one.
-type Value = fn(&RouteRow) -> Option<String>;
+/// A function that returns a value of a path, if the path has it.
+type OptionalValue = fn(&RouteRow) -> Option<String>;
 
-/// The columns that are there only where a path has such a value.
-const OPTIONAL: [(&str, Value); 3] = [
-    ("LOCAL PREF", |row| row.local_pref.map(|it| it.to_string())),
-    ("MED", |row| row.med.map(|it| it.to_string())),
+/// The columns that a table has only if some path has such a value.
+const OPTIONAL_COLUMNS: [(&str, OptionalValue); 3] = [
+    ("LOCAL PREF", |row| row.local_pref.map(|value| value.to_string())),
+    ("MED", |row| row.med.map(|value| value.to_string())),
     ("ORIGIN", |row| row.origin.clone()),
 ];
 
-fn withheld(picture: &Picture) -> Table {
+fn withheld(view: &ClusterView) -> Table {
     let mut table = Table::new("Not announced", &["SERVICE", "BY", "BECAUSE"]);
-    for row in &picture.withheld {
-        let nodes = match row.nodes.is_empty() {
-            true => "any node".to_owned(),
-            false => row.nodes.join(", "),
-        };
+    for row in &view.withheld {
+        let nodes = if row.nodes.is_empty() { "any node".to_owned() } else { row.nodes.join(", ") };
         table.rows.push([&row.service, &nodes, &row.reason].map(plain).into());
     }
     table
 }
 
-/// Values with blanks between them.
+/// Returns the values with blanks between them.
 fn words<T: Display>(values: impl IntoIterator<Item = T>) -> String {
     let words: Vec<_> = values.into_iter().map(|value| value.to_string()).collect();
     if words.is_empty() { NONE.to_owned() } else { words.join(" ") }
@@ -199,17 +169,14 @@ fn words<T: Display>(values: impl IntoIterator<Item = T>) -> String {
 
 const NONE: &str = "-";
 const NOTE: &str = "note:";
-pub(super) const BOLD: &str = "1";
-pub(super) const DIM: &str = "2";
-const GREEN: &str = "32";
-const YELLOW: &str = "33";
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ServiceRow, SessionRow, WithheldRow};
+    use super::super::cluster_view::{ServiceRow, SessionRow, WithheldRow};
+    use super::super::style::DIM;
     use super::*;
 
-    fn picture() -> Picture {
+    fn view() -> ClusterView {
         let session = |node: &str, state: &str, reason: Option<&str>| SessionRow {
             node: node.to_owned(),
             peer: "172.22.35.1".to_owned(),
@@ -230,7 +197,7 @@ mod tests {
             extended_communities: Vec::new(),
             nodes: nodes.iter().map(|(name, _)| name.to_string()).collect(),
         };
-        Picture {
+        ClusterView {
             sessions: vec![
                 session("kube1", "Established", None),
                 session("kube2", "Active", Some("the peer refused the TCP connection")),
@@ -254,14 +221,14 @@ mod tests {
         }
     }
 
-    fn written(picture: &Picture, style: Style) -> String {
+    fn written(view: &ClusterView, style: Style) -> String {
         let mut out = Vec::new();
-        write_text(&mut out, picture, None, style, None).unwrap();
+        write_text(&mut out, view, None, style, None).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
-    fn columns_are_aligned_and_what_paths_share_stands_once() {
+    fn columns_are_aligned_and_shared_attributes_are_written_once() {
         let expected = "\
 Sessions
   NODE   PEER         STATE
@@ -284,12 +251,12 @@ Not announced
 
 note: localpref 100 is not sent
 ";
-        assert_eq!(written(&picture(), Style::Plain), expected);
+        assert_eq!(written(&view(), Style::Plain), expected);
     }
 
-    /// A picture with long lines in every part.
-    fn wide() -> Picture {
-        let mut wide = picture();
+    /// A view with long lines in every table.
+    fn wide() -> ClusterView {
+        let mut wide = view();
         wide.sessions[1].reason =
             Some("the peer refused the TCP connection, as it has for a while by now".to_owned());
         for route in &mut wide.routes {
@@ -308,7 +275,7 @@ note: localpref 100 is not sent
     }
 
     #[test]
-    fn no_line_is_longer_than_the_terminal_is_wide_and_no_word_is_broken() {
+    fn lines_fit_the_terminal_and_words_stay_whole() {
         let wide = wide();
         let written = |width: Option<usize>| {
             let mut out = Vec::new();
@@ -331,7 +298,7 @@ note: localpref 100 is not sent
     }
 
     #[test]
-    fn what_a_path_carries_beyond_its_communities_has_columns_of_its_own() {
+    fn further_attributes_of_a_path_have_their_own_columns() {
         let text = written(&wide(), Style::Plain);
         let header = text.lines().find(|line| line.contains("NEXT HOP")).unwrap();
         let headings = "AS PATH  LOCAL PREF  MED  COMMUNITIES";
@@ -341,18 +308,18 @@ note: localpref 100 is not sent
 
     #[test]
     fn colours_change_no_column() {
-        let coloured = written(&picture(), Style::Coloured);
+        let coloured = written(&view(), Style::Coloured);
         assert!(coloured.contains("\x1b[32mEstablished\x1b[0m"), "{coloured:?}");
         let mut plain = coloured;
         for code in [BOLD, DIM, GREEN, YELLOW, "0"] {
             plain = plain.replace(&format!("\x1b[{code}m"), "");
         }
-        assert_eq!(plain, written(&picture(), Style::Plain));
+        assert_eq!(plain, written(&view(), Style::Plain));
     }
 
     #[test]
-    fn what_was_shown_before_is_not_shown_again() {
-        let (before, mut now) = (picture(), picture());
+    fn tables_that_have_not_changed_are_not_written_again() {
+        let (before, mut now) = (view(), view());
         now.routes.pop();
         now.notes.push("something else".to_owned());
         let mut out = Vec::new();
@@ -369,8 +336,8 @@ note: something else
     }
 
     #[test]
-    fn an_empty_cluster_says_so() {
-        let text = written(&Picture::default(), Style::Plain);
+    fn the_tables_of_an_empty_cluster_say_none() {
+        let text = written(&ClusterView::default(), Style::Plain);
         assert_eq!(
             text,
             "Sessions\n  none\n\nServices\n  none\n\nRoutes at the router\n  none\n\n"

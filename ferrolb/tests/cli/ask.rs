@@ -66,17 +66,17 @@ fn a_running_process_is_asked_and_answers_as_its_recording_does() {
     }
     let path = new.path();
     let diff = ["diff", path.to_str().unwrap()];
-    assert_eq!(ask(&url, &diff), "nothing changes\n");
+    assert_eq!(ask(&url, &diff), "no changes\n");
     new.replace("endpoints.yaml", "nodeName: kube1\n", "nodeName: kube2\n");
     let changes = ask(&url, &diff);
     assert!(changes.contains("- 172.22.35.70/32 -> "), "{changes}");
     let of_recording = ["diff", path.to_str().unwrap(), "--from", recording.to_str().unwrap()];
-    assert_eq!(ask(&url, &of_recording), "nothing changes\n", "only the configuration is taken");
+    assert_eq!(ask(&url, &of_recording), "no changes\n", "only the configuration is taken");
 
     // A configuration alone is judged for the objects of the process.
     let config = path.join("config.yaml");
     let diff = ["diff", config.to_str().unwrap()];
-    assert_eq!(ask(&url, &diff), "nothing changes\n");
+    assert_eq!(ask(&url, &diff), "no changes\n");
     new.replace("config.yaml", "my-asn: 64636", "my-asn: 64700");
     let changes = ask(&url, &diff);
     assert!(changes.contains("resets, for myASN"), "{changes}");
@@ -137,7 +137,7 @@ fn the_objects_are_those_in_force_and_no_password_is_told() {
     assert!(!objects.contains("sesame") && !objects.contains("Secret"), "{objects}");
     assert!(objects.contains("172.22.35.70"), "what Services hold is told: {objects}");
     let path = manifests.path();
-    assert_eq!(ask(&url, &["diff", path.to_str().unwrap()]), "nothing changes\n");
+    assert_eq!(ask(&url, &["diff", path.to_str().unwrap()]), "no changes\n");
     let arguments = ["router-config", "--for", "frr", "--with-passwords", "--url", &url];
     let output = ferrolb(&arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
@@ -167,7 +167,7 @@ fn a_process_that_is_not_there_is_told_with_its_url() {
         let output = ferrolb(&[command, &["--url", &url]].concat()).output().unwrap();
         assert_eq!(output.status.code(), Some(2));
         let told = text(&output.stderr);
-        assert!(told.contains(&format!("no answer from {url}: ")), "{told}");
+        assert!(told.contains(&format!("no response from {url}: ")), "{told}");
     }
     let output = ferrolb(&["explain", "a", "--url", "https://kube1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));

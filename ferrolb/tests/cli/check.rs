@@ -34,7 +34,7 @@ address-pools:
 fn a_configuration_without_fault_ends_with_0() {
     let output = check_file("config.yaml", GOOD, &["--strict"]);
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(text(&output.stdout), "1 peer, 1 pool, 1 advertisement: nothing wrong\n");
+    assert_eq!(text(&output.stdout), "1 peer, 1 pool, 1 advertisement: no problems\n");
     assert_eq!(text(&output.stderr), "");
 }
 

@@ -78,7 +78,7 @@ fn a_broken_file_is_reported_and_changes_nothing_until_it_is_mended() {
     lab.error(|line| line.contains("the last good configuration stays in force"));
     // Whatever was in between, the next that is seen is the mended whole.
     manifests.write("config.yaml", &config);
-    lab.error(|line| line.contains("right again"));
+    lab.error(|line| line.contains("no errors any more"));
     assert_eq!(next_hops(&lab.document(), SMTP), ["172.22.35.27"]);
 }
 
@@ -89,7 +89,7 @@ fn files_that_vanish_leave_the_last_good_configuration_in_force() {
     fs::rename(manifests.path(), manifests.beside("elsewhere")).unwrap();
     lab.error(|line| line.contains("the last good configuration stays in force"));
     fs::rename(manifests.beside("elsewhere"), manifests.path()).unwrap();
-    lab.error(|line| line.contains("right again"));
+    lab.error(|line| line.contains("no errors any more"));
     move_pod(&manifests, "kube2", "kube1");
     let document = lab.document();
     assert_eq!(next_hops(&document, SMTP), ["172.22.35.25"]);

@@ -138,7 +138,7 @@ fn sessions_have_the_terms_of_their_peers_and_what_a_lab_cannot_have_is_told() {
     // The session's address stands for the node's, whatever it is on loopback.
     assert_eq!(next_hops(&document, "172.22.35.70/32"), ["172.22.35.26"]);
     let shown = text(&lab(&manifests.path(), &["--once"]).stdout);
-    assert!(shown.contains("peer eth1 is at an interface, which a lab has none of"), "{shown}");
+    assert!(shown.contains("peer eth1 is at an interface, and a lab has no interfaces"), "{shown}");
 }
 
 #[test]

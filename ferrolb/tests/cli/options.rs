@@ -205,7 +205,7 @@ fn manifests_and_recordings_are_read_from_stdin_wherever_a_file_is_taken() {
         ] {
             let said = printed(&[command, &ALL].concat(), &stdin);
             if command[0] == "diff" {
-                assert_eq!(said, "nothing changes\n", "{command:?}");
+                assert_eq!(said, "no changes\n", "{command:?}");
             }
         }
     }
@@ -216,7 +216,11 @@ fn manifests_and_recordings_are_read_from_stdin_wherever_a_file_is_taken() {
 
     let output = run(&[&["diff", "-", "-"], &ALL[..]].concat(), &objects);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("stdin can be read once"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("stdin can be read only once"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn diff_prints_routes_addresses_and_sessions() {
     let (old, new) = (Manifests::reference(), Manifests::reference());
     let paths = [old.path(), new.path()].map(|path| path.to_str().unwrap().to_owned());
     let diff = || printed(&["diff", &paths[0], &paths[1]]);
-    assert_eq!(diff(), "nothing changes\n");
+    assert_eq!(diff(), "no changes\n");
     new.replace("endpoints.yaml", "nodeName: kube2\n", "nodeName: kube1\n");
     assert!(diff().contains("- 172.22.35.70/32 -> 172.22.35.1 (kube2)\n"), "{}", diff());
     assert!(diff().contains("+ 172.22.35.70/32 -> 172.22.35.1 (kube1)\n"), "{}", diff());

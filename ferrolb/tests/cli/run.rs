@@ -153,13 +153,13 @@ fn a_change_of_the_files_changes_routes_and_no_session() {
     manifests.write("config.yaml", "nothing that makes sense");
     run.error(|line| line.contains("the last good configuration stays in force"));
     manifests.write("config.yaml", &config);
-    run.error(|line| line.contains("right again"));
+    run.error(|line| line.contains("no errors any more"));
     // A node that vanishes from the files is a slip, not an order to withdraw everything.
     let nodes = manifests.read("nodes.yaml");
     manifests.write("nodes.yaml", &nodes.replace("kube1", "kube9"));
     run.error(|line| line.contains("expected a Node kube1, found only kube2, kube3, kube9"));
     manifests.write("nodes.yaml", &nodes);
-    run.error(|line| line.contains("right again"));
+    run.error(|line| line.contains("no errors any more"));
     manifests.replace("endpoints.yaml", &at("kube3"), &at("kube1"));
     wait_until("the table as it was", || router.has_all());
     assert_eq!(router.node().since, since, "it is the session of the beginning");

@@ -62,12 +62,12 @@ address-pools: [{name: default, protocol: bgp, addresses: [192.0.2.0/28]}]
     let (explained, told) = ask_in_context(&cluster, &cluster.system, &explain).await;
     assert!(explained.contains("192.0.2.0"), "{explained}");
     let note =
-        format!("ferrolb: note: the configuration is that of the namespace {}\n", cluster.system);
+        format!("ferrolb: note: using the configuration in the namespace {}\n", cluster.system);
     assert_eq!(told, note);
 
     let (_, told) = ask_in_context(&cluster, "elsewhere", &explain).await;
-    let warning = "ferrolb: warning: there is no configuration in the namespace elsewhere, nor in \
-                   metallb-system, nor in ferrolb-system: name its namespace with --namespace\n";
+    let warning = "ferrolb: warning: there is no configuration in the namespace elsewhere or \
+                   metallb-system or ferrolb-system: give its namespace with --namespace\n";
     assert_eq!(told, warning);
 
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"config": config},
@@ -76,7 +76,7 @@ address-pools: [{name: default, protocol: bgp, addresses: [192.0.2.0/28]}]
     std::fs::write(new.path(), map.to_string()).unwrap();
     let diff = ["diff", new.path().to_str().unwrap(), "--lb-class", &cluster.class];
     let (changes, told) = ask_in_context(&cluster, "elsewhere", &diff).await;
-    assert_eq!((changes.as_str(), told), ("nothing changes\n", note));
+    assert_eq!((changes.as_str(), told), ("no changes\n", note));
     controller.terminate().await;
     cluster.end().await;
 }
@@ -151,7 +151,7 @@ async fn every_account_that_may_read_a_cluster_may_ask_it() {
     // Of passwords counts whether there is one, be it in a Secret that is in no file.
     let of_secret = config.replace("password: hunter2", "password-secret: tor");
     let new = file("secret.json", &[map("config", &of_secret)]);
-    assert_eq!(ask_diff(&new, &[]).await, "nothing changes\n");
+    assert_eq!(ask_diff(&new, &[]).await, "no changes\n");
     let without = config.replace(", password: hunter2", "");
     let new = file("without.json", &[map("config", &without)]);
     assert!(ask_diff(&new, &[]).await.contains("resets, for password"));

@@ -1,41 +1,36 @@
-//! The line that a problem is in, without the passwords that may be in it.
+//! The line of a file that has a problem, without passwords.
 
 use std::io::{self, Write};
 
+use lb_adapter::config::{Diagnostic, resembles};
 use serde::Serialize;
 
-use lb_adapter::config::{Diagnostic, resembles};
-
-/// A line of a file, and where in it the problem begins.
+/// A line of a file, with the column of the problem.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(super) struct Snippet {
     text: String,
     #[serde(skip)]
     line: u32,
-    /// Characters before it.
+    /// The number of characters before the problem.
     #[serde(skip)]
     indent: usize,
 }
 
 impl Snippet {
-    /// The line of a problem of a text with these lines, if there is one that may be shown.
+    /// Returns the line of a problem; `None` if there is no such line, or it may contain a password.
     pub(super) fn of(diagnostic: &Diagnostic, lines: &[&str]) -> Option<Self> {
-        let at = usize::try_from(diagnostic.line).ok()?.checked_sub(1)?;
-        let line = lines.get(at)?;
-        // A problem without a path is one of the text itself, and then nobody knows what its
-        // lines are.
-        let secret = || lines.iter().any(|line| line.contains("Secret"));
-        // The name of a Secret is none.
-        let path = diagnostic.path.strip_suffix("passwordSecret.name").unwrap_or(&diagnostic.path);
-        if is_secret(path) || (diagnostic.path.is_empty() && secret()) {
+        let index = usize::try_from(diagnostic.line).ok()?.checked_sub(1)?;
+        let line = lines.get(index)?;
+        if may_be_secret(diagnostic, lines) {
             return None;
         }
+
+        // Of a long line, show the part with the problem.
         let column = usize::try_from(diagnostic.column).ok()?.saturating_sub(1);
-        let shown = without_secrets(line);
-        // Of a long line the part that matters.
-        let skipped = column.saturating_sub(BEFORE);
-        let text: String = shown.chars().skip(skipped).take(WIDTH).map(plain).collect();
+        let skipped = column.saturating_sub(MAX_BEFORE);
+        let line = without_secrets(line);
+        let text: String = line.chars().skip(skipped).take(MAX_WIDTH).map(printable).collect();
         Some(Self {
             text: text.trim_end().to_owned(),
             line: diagnostic.line,
@@ -43,43 +38,55 @@ impl Snippet {
         })
     }
 
-    /// Writes it with its number, and a mark below.
+    /// Writes the line with its number, and a mark below the problem.
     pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{:>6} | {}", self.line, self.text)?;
-        writeln!(out, "       | {}^", " ".repeat(self.indent.min(WIDTH)))
+        writeln!(out, "       | {}^", " ".repeat(self.indent.min(MAX_WIDTH)))
     }
 }
 
-/// Tabs would move the mark, and other control characters do worse.
-fn plain(c: char) -> char {
+/// Returns true if the value with a problem may be a password.
+fn may_be_secret(diagnostic: &Diagnostic, lines: &[&str]) -> bool {
+    // The name of a Secret is not secret.
+    let path = diagnostic.path.strip_suffix("passwordSecret.name").unwrap_or(&diagnostic.path);
+    if is_secret(path) {
+        return true;
+    }
+    // A problem without a path is one of the text itself, in which any line may belong to a Secret.
+    diagnostic.path.is_empty() && lines.iter().any(|line| line.contains("Secret"))
+}
+
+/// Replaces control characters: a tab would move the mark, and others could do worse.
+fn printable(c: char) -> char {
     if c.is_control() { ' ' } else { c }
 }
 
-/// The line, with everything after a key that may be a password's in dots.
+/// Returns the line, with dots for the rest of it after a key that may be a password's.
 fn without_secrets(line: &str) -> String {
-    for (at, _) in line.match_indices(':') {
-        let Some(before) = line.get(..at) else { continue };
-        let word = before.trim_end().trim_end_matches(['"', '\'']);
-        let start = word.rfind(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)));
-        let word = start.and_then(|start| word.get(start..)).unwrap_or(word);
-        let word = word.trim_start_matches(|c: char| !c.is_alphanumeric());
-        if is_secret(word) {
+    for (colon, _) in line.match_indices(':') {
+        let Some(before) = line.get(..colon) else { continue };
+        let key = before.trim_end().trim_end_matches(['"', '\'']);
+        let start = key.rfind(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)));
+        let key = start.and_then(|start| key.get(start..)).unwrap_or(key);
+        let key = key.trim_start_matches(|c: char| !c.is_alphanumeric());
+        if is_secret(key) {
             return format!("{before}: ...");
         }
     }
     line.to_owned()
 }
 
-/// Whether what goes by this name should not be shown, also if the name is misspelt.
-fn is_secret(name: &str) -> bool {
-    let lower = name.to_lowercase();
-    ["pass", "secret", "pwd", "stringdata"].iter().any(|part| lower.contains(part))
-        || resembles(&lower, "password")
+/// Returns true if a key's value should not be shown, even if the key is misspelt.
+fn is_secret(key: &str) -> bool {
+    let key = key.to_lowercase();
+    let has_word = ["pass", "secret", "pwd", "stringdata"].iter().any(|word| key.contains(word));
+    has_word || resembles(&key, "password")
 }
 
-/// Characters of a line that are shown, and how many of these before the problem at most.
-const WIDTH: usize = 120;
-const BEFORE: usize = 80;
+/// The number of characters of a line that are shown.
+const MAX_WIDTH: usize = 120;
+/// The number of them before the problem.
+const MAX_BEFORE: usize = 80;
 
 #[cfg(test)]
 mod tests {
@@ -89,11 +96,11 @@ mod tests {
         let mut diagnostic = Diagnostic::file_error("f", "wrong");
         (diagnostic.line, diagnostic.column) = (1, column);
         diagnostic.path = path.to_owned();
-        Snippet::of(&diagnostic, &[line]).map(|it| it.text)
+        Snippet::of(&diagnostic, &[line]).map(|snippet| snippet.text)
     }
 
     #[test]
-    fn passwords_are_not_in_it_however_they_are_written() {
+    fn a_snippet_never_contains_a_password() {
         for line in [
             "  password: hunter2",
             "- {peer-asn: 1, password: \"hunter2\", my-asn: 2}",

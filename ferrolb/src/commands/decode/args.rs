@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{Context, Family, Form, Peer, Skipped};
-use crate::cli::Failure;
+use crate::Failure;
 
 /// Arguments of `ferrolb decode`.
 #[derive(Debug, Args)]

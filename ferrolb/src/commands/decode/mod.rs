@@ -3,7 +3,7 @@
 //! Owns the ways in (hexadecimal digits, a stream, an MRT file, JSON lines) and the ways out (text for people, JSON
 //! lines). What a message means and what is wrong with it is decided by the codec, and nowhere here.
 
-pub mod args;
+mod args;
 mod context;
 mod hex;
 mod json;
@@ -19,6 +19,7 @@ mod tests;
 
 use std::io::{self, BufRead, Read, Write};
 
+pub use args::{DecodeArgs, run};
 pub use context::{Context, Family, Peer};
 pub use mrt::Skipped;
 

@@ -1,4 +1,4 @@
-//! Which changes of a peer reset its session, and under which names.
+//! The effects of changes of a peer on its session, and the names of its fields.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,13 +9,14 @@ use bgp_session::{Import, PeerConfig, Route, RouteSet, Speaker};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
+use super::state::SessionState;
 use super::*;
-use ferrolb_node::sessions::{DesiredSession, Sessions, session_config};
+use ferrolb_node::sessions::{DesiredSession, SessionKey, Sessions, session_config};
 use lb_adapter::model::{
     Asn, BfdProfile, BgpIdentifier, Config, DisabledCapability, LabelSelector, NextHopPolicy, Node,
     Password, Peer, PeerAddress, PeerAsn,
 };
-use lb_adapter::planner::NodeContext;
+use lb_adapter::planner::{NodeContext, Plan};
 
 /// The plan of a node with addresses of both families under a configuration with this peer.
 fn plan(peer: &Peer) -> Plan {
@@ -26,13 +27,13 @@ fn plan(peer: &Peer) -> Plan {
     Plan::new(NodeContext::new(node, Arc::new(config)))
 }
 
-fn state(peer: &Peer) -> State {
+fn state(peer: &Peer) -> WireState {
     let plan = plan(peer);
     let sessions = plan
         .peers
         .iter()
-        .map(|it| (SessionKey::new("kube1", &it.peer.name), session(&plan, &it.peer)));
-    State { sessions: sessions.collect(), ..State::default() }
+        .map(|it| (SessionKey::new("kube1", &it.peer.name), SessionState::new(&plan, &it.peer)));
+    WireState { sessions: sessions.collect(), ..WireState::default() }
 }
 
 fn address(text: &str) -> IpAddr {
@@ -49,7 +50,7 @@ fn changed(change: impl FnOnce(&mut Peer)) -> Peer {
     peer
 }
 
-/// Returns the values that reset the session when the peer changes so.
+/// Returns the fields that reset the session after a change of the peer.
 fn resets(change: impl FnOnce(&mut Peer)) -> Vec<&'static str> {
     match state(&peer()).diff(&state(&changed(change))).as_slice() {
         [Difference::Reset { fields, .. }] => fields.clone(),
@@ -68,14 +69,14 @@ fn resets(change: impl FnOnce(&mut Peer)) -> Vec<&'static str> {
     }
 }
 
-/// Returns the differences when the peer changes so.
-fn told(change: impl FnOnce(&mut Peer)) -> Vec<String> {
+/// Returns the differences after a change of the peer.
+fn differences(change: impl FnOnce(&mut Peer)) -> Vec<String> {
     let differences = state(&peer()).diff(&state(&changed(change)));
     differences.iter().map(ToString::to_string).collect()
 }
 
 #[test]
-fn what_opens_and_connections_have_settled_resets_a_session() {
+fn a_field_that_open_or_the_connection_carries_resets_the_session() {
     assert_eq!(resets(|peer| peer.my_asn = Asn(64700)), ["myASN"]);
     assert_eq!(resets(|peer| peer.local_asn = Some(Asn(64700))), ["myASN"]);
     assert_eq!(resets(|peer| peer.peer_asn = PeerAsn::External), ["peerASN"]);
@@ -92,7 +93,7 @@ fn what_opens_and_connections_have_settled_resets_a_session() {
     assert_eq!(resets(|peer| peer.graceful_restart = true), ["enableGracefulRestart"]);
     assert_eq!(resets(|peer| peer.ebgp_multihop = true), ["ebgpMultiHop"]);
 
-    for left_out in [
+    for capability in [
         DisabledCapability::All,
         DisabledCapability::Ipv6Unicast,
         DisabledCapability::RouteRefresh,
@@ -101,13 +102,13 @@ fn what_opens_and_connections_have_settled_resets_a_session() {
         DisabledCapability::FourOctetAs,
         DisabledCapability::EnhancedRouteRefresh,
     ] {
-        let changed = resets(|peer| peer.without_capabilities = vec![left_out]);
-        assert_eq!(changed, ["without-capabilities"], "{left_out}");
+        let changed = resets(|peer| peer.without_capabilities = vec![capability]);
+        assert_eq!(changed, ["without-capabilities"], "{capability}");
     }
 }
 
 #[test]
-fn what_comes_into_force_in_a_session_or_with_the_next_one_resets_none() {
+fn a_field_that_takes_effect_at_once_or_with_the_next_session_resets_none() {
     let seconds = Duration::from_secs;
     assert_eq!(resets(|peer| peer.hold_time = seconds(30)), [""; 0]);
     assert_eq!(resets(|peer| peer.keepalive_time = Some(seconds(5))), [""; 0]);
@@ -119,20 +120,20 @@ fn what_comes_into_force_in_a_session_or_with_the_next_one_resets_none() {
 }
 
 #[test]
-fn what_a_session_goes_on_with_is_told_and_when() {
+fn a_session_that_continues_is_listed_with_its_changed_fields() {
     let seconds = Duration::from_secs;
     let session = "session kube1 with 127.22.35.1";
 
     assert_eq!(
-        told(|peer| peer.hold_time = seconds(30)),
+        differences(|peer| peer.hold_time = seconds(30)),
         [format!("{session}: stays up, holdTime changes with the next session")]
     );
     assert_eq!(
-        told(|peer| peer.connect_time = Some(seconds(7))),
+        differences(|peer| peer.connect_time = Some(seconds(7))),
         [format!("{session}: stays up, connectTime changes with the next session")]
     );
     assert_eq!(
-        told(|peer| {
+        differences(|peer| {
             peer.bfd_profile = Some("fast".to_owned());
             peer.keepalive_time = Some(seconds(5));
         }),
@@ -141,28 +142,28 @@ fn what_a_session_goes_on_with_is_told_and_when() {
         )]
     );
     assert_eq!(
-        told(|peer| peer.name = "rack".to_owned()),
+        differences(|peer| peer.name = "rack".to_owned()),
         [format!("{session}: the peer is called rack")]
     );
-    assert_eq!(told(|peer| peer.source_address = Some(address("127.22.35.25"))), [""; 0]);
+    assert_eq!(differences(|peer| peer.source_address = Some(address("127.22.35.25"))), [""; 0]);
 }
 
 #[test]
-fn two_peers_that_change_their_names_keep_their_sessions_and_a_third_may_take_a_name() {
+fn peers_that_are_renamed_keep_their_sessions_even_if_a_new_peer_takes_a_name() {
     let session = |name: &str, router: &str| {
         let mut peer = Peer::new(Asn(64636), Asn(64635), address(router));
         peer.name = name.to_owned();
-        (SessionKey::new("kube1", name), session(&plan(&peer), &peer))
+        (SessionKey::new("kube1", name), SessionState::new(&plan(&peer), &peer))
     };
-    let state = |sessions: &[(&str, &str)]| State {
+    let state = |sessions: &[(&str, &str)]| WireState {
         sessions: sessions.iter().map(|(name, router)| session(name, router)).collect(),
-        ..State::default()
+        ..WireState::default()
     };
     let before = state(&[("a", "127.22.35.1"), ("b", "127.22.35.2")]);
     let after = state(&[("b", "127.22.35.1"), ("c", "127.22.35.2"), ("a", "127.22.35.3")]);
-    let told: Vec<_> = before.diff(&after).iter().map(ToString::to_string).collect();
+    let differences: Vec<_> = before.diff(&after).iter().map(ToString::to_string).collect();
     assert_eq!(
-        told,
+        differences,
         [
             "session kube1 with a: the peer is called b",
             "session kube1 with b: the peer is called c",
@@ -171,7 +172,8 @@ fn two_peers_that_change_their_names_keep_their_sessions_and_a_third_may_take_a_
     );
 }
 
-/// Every value of a peer, changed. There is no rest pattern: a new value does not compile before it is changed here.
+/// Returns a peer for each of its fields, with that field changed. Without a rest pattern, a new field does not compile
+/// until it is changed here.
 fn each_changed(router: &Peer) -> Vec<(&'static str, Peer)> {
     let Peer {
         name: _,
@@ -245,8 +247,8 @@ fn each_changed(router: &Peer) -> Vec<(&'static str, Peer)> {
     peers
 }
 
-/// The sessions that a node keeps with this peer, which get this route.
-fn wanted_of(peer: &Peer, prefix: &str) -> BTreeMap<SessionKey, DesiredSession> {
+/// Returns the sessions of a node with this peer, with one route.
+fn desired_of(peer: &Peer, prefix: &str) -> BTreeMap<SessionKey, DesiredSession> {
     let plan = plan(peer);
     let routes = RouteSet::from([Route::new(prefix.parse().unwrap())]);
     let wanted = |peer: &Peer| {
@@ -261,21 +263,21 @@ fn wanted_of(peer: &Peer, prefix: &str) -> BTreeMap<SessionKey, DesiredSession> 
 }
 
 #[test]
-fn each_value_of_a_peer_has_an_effect_on_its_session() {
-    let before = wanted_of(&peer(), "192.0.2.1/32");
+fn each_field_of_a_peer_has_an_effect_on_its_session() {
+    let before = desired_of(&peer(), "192.0.2.1/32");
     let without_effect: Vec<_> = each_changed(&peer())
         .into_iter()
-        .filter(|(_, after)| wanted_of(after, "192.0.2.1/32") == before)
+        .filter(|(_, after)| desired_of(after, "192.0.2.1/32") == before)
         .map(|(name, _)| name)
         .collect();
 
-    // The planner uses next hops, and the source of objects has turned a Secret into the password.
+    // The planner resolves next hops, and the source of objects has replaced a Secret by the password.
     let expected = ["nothing", "the same source_address", "password_secret", "next_hop"];
     assert_eq!(without_effect, expected);
 }
 
 #[tokio::test]
-async fn a_real_session_ends_where_a_difference_says_so_and_nowhere_else() {
+async fn a_real_session_ends_exactly_if_a_difference_says_so() {
     let router = || async {
         let router = Speaker::builder(Asn(64635), BgpIdentifier::new(127, 22, 35, 1));
         let router = router.listen("127.22.35.1:0".parse().unwrap()).start().await.unwrap();
@@ -293,7 +295,7 @@ async fn a_real_session_ends_where_a_difference_says_so_and_nowhere_else() {
             router.loc_rib().iter().any(|(it, _)| it == prefix)
         };
         let mut sessions = Sessions::new(Arc::new(Notify::new()));
-        assert!(sessions.apply(&wanted_of(&before, "192.0.2.1/32")).await.is_empty());
+        assert!(sessions.apply(&desired_of(&before, "192.0.2.1/32")).await.is_empty());
         let up = async {
             while !held("192.0.2.1/32") {
                 sleep(Duration::from_millis(2)).await;
@@ -301,7 +303,7 @@ async fn a_real_session_ends_where_a_difference_says_so_and_nowhere_else() {
         };
         timeout(Duration::from_secs(20), up).await.expect(name);
 
-        sessions.apply(&wanted_of(&after, "192.0.2.2/32")).await;
+        sessions.apply(&desired_of(&after, "192.0.2.2/32")).await;
         let settled = async {
             while !held("192.0.2.2/32") && node.stats().sessions_lost == 0 {
                 sleep(Duration::from_millis(2)).await;

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::duration;
-use crate::input::ClusterArgs;
+use crate::input::{ClusterArgs, parse_duration};
 use crate::output::OutputFormat;
 
 /// Arguments of `ferrolb lab`.
@@ -16,25 +15,26 @@ pub struct LabArgs {
     /// Directory or file with the manifests; `-` is stdin, which is read once.
     #[arg(value_name = "DIR", env = "FERROLB_DIR")]
     pub dir: PathBuf,
-    /// End as soon as the router's table is right: 0, or 1 with the differences after --timeout.
+    /// End as soon as the routers' tables are as planned, with exit code 0; or after --timeout, with the differences and
+    /// exit code 1.
     #[arg(long, conflicts_with = "follow")]
     pub once: bool,
-    /// Stay and follow changes of the files even if stdout is no terminal.
+    /// Keep running and follow changes of the files, even if stdout is not a terminal.
     #[arg(long)]
     pub follow: bool,
-    /// How long --once waits, such as 30s or 1m.
-    #[arg(long, value_name = "TIME", default_value = "30s", env = "FERROLB_TIMEOUT", value_parser = duration)]
+    /// Time limit of --once, such as 30s or 1m.
+    #[arg(long, value_name = "TIME", default_value = "30s", env = "FERROLB_TIMEOUT", value_parser = parse_duration)]
     pub timeout: Duration,
-    /// TCP port of the routers; 0 is any that is free.
+    /// TCP port of the routers; 0 for any free port.
     #[arg(long, default_value_t = 1790, env = "FERROLB_PORT")]
     pub port: u16,
-    /// `json` prints one document; with --follow one line for each change.
+    /// `json` prints one document, or one line for each change with --follow.
     #[arg(long, short, value_enum, default_value_t, env = "FERROLB_OUTPUT")]
     pub output: OutputFormat,
-    /// File that remembers which Service has which address. Default: not over a restart.
+    /// File for the addresses of the Services. Default: none, so that a restart may change them.
     #[arg(long, value_name = "FILE", env = "FERROLB_STATE_FILE")]
     pub state_file: Option<PathBuf>,
-    /// What a cluster is like.
+    /// The options of the cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,
 }

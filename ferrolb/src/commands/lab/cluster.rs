@@ -1,4 +1,4 @@
-//! Everything that is alive in a lab: the nodes' sessions and the routers.
+//! The running parts of a lab: the nodes' sessions and the routers.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,132 +6,115 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bgp_session::SpeakerError;
-use tokio::sync::Notify;
-use tokio::time::sleep;
-
-use super::layout::{Layout, dialled, wanted_session};
-use super::loopback::Loopback;
-use super::routers::Routers;
-use crate::cli::Failure;
-use crate::output::SessionRow;
 use ferrolb_node::files::StateFile;
 use ferrolb_node::sessions::{DesiredSession, SessionKey, SessionStatus, Sessions};
 use lb_adapter::engine::Engine;
 use lb_adapter::manifest::Manifests;
 use lb_adapter::planner::{PlannerOptions, RouterTable, expected_router_table};
+use tokio::sync::Notify;
+use tokio::time::sleep;
 
-/// The lab's cluster.
+use super::layout::{Layout, desired_session, dialled_sessions};
+use super::loopback::LoopbackAddresses;
+use super::routers::Routers;
+use crate::Failure;
+
+/// A cluster with its routers.
 #[derive(Debug)]
-pub(super) struct Cluster {
+pub(super) struct LabCluster {
     pub(super) engine: Engine,
-    memory: StateFile,
-    loopback: Loopback,
+    state_file: StateFile,
+    loopback: LoopbackAddresses,
     pub(super) routers: Routers,
-    pub(super) sessions: Sessions,
-    /// What the routers should hold.
-    expected: BTreeMap<SocketAddr, RouterTable>,
-    bell: Arc<Notify>,
+    sessions: Sessions,
+    /// The planned tables of the routers.
+    pub(super) expected: BTreeMap<SocketAddr, RouterTable>,
+    /// Wakes the lab when a session or a table changes.
+    wake: Arc<Notify>,
 }
 
-impl Cluster {
-    /// Nothing yet. The routers will listen on this port.
-    pub(super) fn new(port: u16, options: PlannerOptions, memory: StateFile) -> Self {
-        let bell = Arc::new(Notify::new());
+impl LabCluster {
+    /// Returns a cluster without objects. The routers will listen on `port`.
+    pub(super) fn new(port: u16, options: PlannerOptions, state_file: StateFile) -> Self {
+        let wake = Arc::new(Notify::new());
         Self {
-            engine: Engine::new(options, None).remembering(memory.held()),
-            memory,
-            loopback: Loopback::default(),
-            routers: Routers::new(port, Arc::clone(&bell)),
-            sessions: Sessions::new(Arc::clone(&bell)),
+            engine: Engine::new(options, None).remembering(state_file.held()),
+            state_file,
+            loopback: LoopbackAddresses::default(),
+            routers: Routers::new(port, Arc::clone(&wake)),
+            sessions: Sessions::new(Arc::clone(&wake)),
             expected: BTreeMap::new(),
-            bell,
+            wake,
         }
     }
 
-    /// Puts these manifests in force.
+    /// Puts manifests in force.
     ///
     /// # Errors
     ///
-    /// The addresses cannot be remembered, or a router cannot listen. What could be done is done.
+    /// The addresses cannot be saved, or a router cannot listen. Everything else is done nevertheless.
     pub(super) async fn apply(&mut self, manifests: Manifests) -> Result<(), Failure> {
         self.engine.load(manifests);
-        let remembered = self.memory.save(&self.engine.held());
-        let layout = Layout::of(&self.engine, &mut self.loopback);
+        let saved = self.state_file.save(&self.engine.held());
+
+        // New routers listen before the nodes dial, and old ones stop after the nodes have ended their sessions.
+        let layout = Layout::new(&self.engine, &mut self.loopback);
         let prepared = self.routers.prepare(&layout.routers).await;
-        let wanted = self.wanted(&layout);
-        // What could not be opened, the sessions tell.
-        self.sessions.apply(&wanted).await;
+        let desired = self.desired_sessions(&layout);
+        // The view shows sessions that could not be opened.
+        self.sessions.apply(&desired).await;
         self.routers.retain(&layout.routers).await;
-        let plans = self.engine.plans();
-        let expected = |router: &SocketAddr| expected_router_table(plans.clone(), *router);
-        self.expected = layout.routers.keys().map(|it| (*it, expected(it))).collect();
-        remembered.map_err(Failure::unusable)?;
+
+        self.expected.clear();
+        for router in layout.routers.keys() {
+            let table = expected_router_table(self.engine.plans(), *router);
+            self.expected.insert(*router, table);
+        }
+
+        saved.map_err(Failure::unusable)?;
         prepared.map_err(|error| match error {
             SpeakerError::Listen { .. } => Failure::Unusable(format!("{error}; try --port 0")),
             other => Failure::unusable(other),
         })
     }
 
-    /// Waits for something to happen, and for what happens together with it: for as long as it took
-    /// to look at the last time, so that looking leaves the sessions half of the time.
-    pub(super) async fn changed(&self, looking: Duration) {
-        self.bell.notified().await;
-        sleep(looking.clamp(TOGETHER, LONGEST)).await;
-    }
-
-    /// Whether all is as it should be. While much is missing this is much faster than to say what.
-    pub(super) fn is_as_planned(&self) -> bool {
-        let up = self.picture_of_sessions().iter().all(SessionRow::is_established);
-        up && self
-            .expected
-            .iter()
-            .all(|(router, expected)| self.routers.len(*router) >= expected.len())
-            && self.differences().is_empty()
-    }
-
-    /// What is not as it should be; nothing if all is.
-    pub(super) fn differences(&self) -> Vec<String> {
-        let sessions = self.picture_of_sessions().into_iter().filter_map(|row| {
-            let why = row.reason.as_deref().unwrap_or("not yet up");
-            let up = row.is_established();
-            (!up).then(|| format!("session {} with {}: {}: {why}", row.node, row.peer, row.state))
-        });
-        let mut differences: Vec<String> = sessions.collect();
-        for (router, expected) in &self.expected {
-            let router_name = router.ip();
-            let found = expected.diff(&self.table(*router));
-            differences.extend(found.into_iter().map(|it| format!("router {router_name}: {it}")));
+    fn desired_sessions(&self, layout: &Layout) -> BTreeMap<SessionKey, DesiredSession> {
+        let mut desired = BTreeMap::new();
+        let sessions = dialled_sessions(&self.engine).zip(&layout.sessions);
+        for ((plan, peer_plan, _), session) in sessions {
+            if let Some(address) = self.routers.listen_address(session.router) {
+                let wanted = desired_session(session, address, plan, peer_plan);
+                desired.insert(session.key.clone(), wanted);
+            }
         }
-        differences
+        desired
     }
 
-    pub(super) async fn shutdown(&mut self) {
-        self.sessions.shutdown("the lab is closing").await;
-        self.routers.shutdown().await;
+    /// Waits for a change, and for the changes that follow at once: for as long as the last check took, so that checks
+    /// take at most half of the time.
+    pub(super) async fn changed(&self, last_check: Duration) {
+        self.wake.notified().await;
+        sleep(last_check.clamp(MIN_BATCH, MAX_BATCH)).await;
     }
 
-    /// A session's status, if it could be asked for.
+    /// Returns the status of a session, if it runs.
     pub(super) fn status(&self, key: &SessionKey) -> Option<SessionStatus> {
         self.sessions.status(key)
     }
 
-    /// The nodes that dial from where one would not look for them.
+    /// Returns a note for each node with an unexpected loopback address.
     pub(super) fn loopback_notes(&self) -> impl Iterator<Item = String> {
         self.loopback.notes()
     }
 
-    fn wanted(&self, layout: &Layout) -> BTreeMap<SessionKey, DesiredSession> {
-        let sessions = dialled(&self.engine).zip(&layout.links);
-        let wanted = sessions.filter_map(|((plan, peer_plan, _), link)| {
-            let listens_at: SocketAddr = self.routers.listens_at(link.router)?;
-            let wanted = wanted_session(link, listens_at, plan, peer_plan);
-            Some((link.key.clone(), wanted))
-        });
-        wanted.collect()
+    /// Ends the sessions and stops the routers.
+    pub(super) async fn shutdown(&mut self) {
+        self.sessions.shutdown("the lab is closing").await;
+        self.routers.shutdown().await;
     }
 }
 
-/// Events come in bursts, which are worth one look.
-const TOGETHER: Duration = Duration::from_millis(5);
-/// Nobody should wait longer to see what is new.
-const LONGEST: Duration = Duration::from_millis(250);
+/// Events come in bursts, which are worth one check.
+const MIN_BATCH: Duration = Duration::from_millis(5);
+/// The longest delay of a change on the screen.
+const MAX_BATCH: Duration = Duration::from_millis(250);

@@ -1,77 +1,77 @@
-//! `ferrolb lab`: the whole cluster in one process, with a router for each peer it is configured
-//! with.
+//! `ferrolb lab`: a whole cluster in one process, with a router for each configured peer.
 //!
 //! ```text
 //! manifests -> Engine -> plans of all nodes -> sessions  ~~ TCP on loopback ~~>  routers
 //!                              |                                                     |
-//!                              '--> what the routers should hold  ==  what they do --'
+//!                              '--> the routers' expected tables  ==  their tables --'
 //! ```
 //!
-//! Owns the routers and the loopback addresses. All that a node does is what it does for a real
-//! router too.
+//! Owns the routers and the loopback addresses. The nodes run the same code as with real routers.
 
 mod args;
 mod cluster;
 mod layout;
 mod loopback;
-mod picture;
 mod printer;
 mod routers;
+mod view;
 
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until, timeout};
-
-use crate::cli::Failure;
-use crate::input::{Intake, Start};
-use crate::output::Problems;
-pub use args::LabArgs;
 use ferrolb_node::files::ManifestSource;
 use ferrolb_node::signals::Signals;
+use tokio::time::{Instant, sleep_until, timeout};
 
-use cluster::Cluster;
-use printer::{Printer, Shown};
+pub use args::LabArgs;
+use cluster::LabCluster;
+use printer::{Printed, Printer};
+
+use crate::Failure;
+use crate::input::{Reload, Startup};
+use crate::output::Problems;
 
 /// Runs the lab.
 ///
 /// # Errors
 ///
-/// Why it did not come to a good end.
-pub async fn lab(args: LabArgs, problems: Problems) -> Result<(), Failure> {
+/// The lab could not start, or its routers' tables are not as planned.
+pub async fn run(args: LabArgs, problems: Problems) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(Failure::unusable)?;
-    let manifests = args.cluster.configuration.manifests();
-    let start = Start::read(&args.dir, &manifests, args.state_file.clone(), problems)?;
-    let mut cluster = Cluster::new(args.port, args.cluster.options(), start.memory);
-    let started = cluster.apply(start.manifests).await;
-    let ended = match started {
-        Err(why) => Err(why),
-        Ok(()) if stays(&args) => {
-            follow(&args, &mut cluster, start.source, problems, &mut signals).await
-        }
-        Ok(()) => once(&args, &cluster, problems, &mut signals).await,
-    };
+    let options = args.cluster.configuration.manifests();
+    let startup = Startup::read(&args.dir, &options, args.state_file.clone(), problems)?;
+
+    let mut cluster = LabCluster::new(args.port, args.cluster.options(), startup.state_file);
+    let mut result = cluster.apply(startup.manifests).await;
+    if result.is_ok() {
+        result = if is_interactive(&args) {
+            follow(&args, &mut cluster, startup.source, problems, &mut signals).await
+        } else {
+            run_once(&args, &cluster, problems, &mut signals).await
+        };
+    }
+
     cluster.shutdown().await;
-    ended
+    result
 }
 
-/// Whether there is somebody to stay for.
-fn stays(args: &LabArgs) -> bool {
+/// Returns true if the lab keeps running and follows changes.
+fn is_interactive(args: &LabArgs) -> bool {
     args.follow || !args.once && io::stdout().is_terminal()
 }
 
-/// Waits until all is as it should be, and prints it.
-async fn once(
+/// Waits until everything is as planned, and prints it.
+async fn run_once(
     args: &LabArgs,
-    cluster: &Cluster,
+    cluster: &LabCluster,
     problems: Problems,
     signals: &mut Signals,
 ) -> Result<(), Failure> {
     let converged = async {
-        let mut looking = Instant::now();
+        let mut start = Instant::now();
         while !cluster.is_as_planned() {
-            cluster.changed(looking.elapsed()).await;
-            looking = Instant::now();
+            cluster.changed(start.elapsed()).await;
+            start = Instant::now();
         }
     };
     let in_time = tokio::select! {
@@ -80,10 +80,11 @@ async fn once(
     };
 
     let differences = cluster.differences();
-    Printer::new(args.output).document(&cluster.picture())?;
+    Printer::new(args.output).print_document(&cluster.view())?;
     if in_time && differences.is_empty() {
         return Ok(());
     }
+
     for difference in &differences {
         problems.error(difference);
     }
@@ -91,38 +92,39 @@ async fn once(
     Err(Failure::Unfinished)
 }
 
-/// Shows what happens, until a signal comes or nobody reads any more.
+/// Prints changes until a signal comes or stdout is closed.
 async fn follow(
     args: &LabArgs,
-    cluster: &mut Cluster,
+    cluster: &mut LabCluster,
     source: ManifestSource,
     problems: Problems,
     signals: &mut Signals,
 ) -> Result<(), Failure> {
     let mut readings = source.follow();
-    let mut intake = Intake::new(problems);
-    let mut printer = Printer::following(args);
+    let mut reload = Reload::new(problems);
+    let mut printer = Printer::following(args.output, &args.dir);
     let mut unsettled_since: Option<Instant> = None;
     loop {
-        let looking = Instant::now();
-        let settled = cluster.is_as_planned();
-        let late = unsettled_since.is_some_and(|since| since.elapsed() >= PATIENCE);
-        match printer.show(&cluster.picture(), settled || late)? {
-            Shown::Whole => unsettled_since = None,
-            Shown::Withheld => {
+        let start = Instant::now();
+        let is_late = unsettled_since.is_some_and(|since| since.elapsed() >= SETTLING_TIME);
+        let is_settled = cluster.is_as_planned() || is_late;
+        match printer.print(&cluster.view(), is_settled)? {
+            Printed::Complete => unsettled_since = None,
+            Printed::Deferred => {
                 unsettled_since.get_or_insert_with(Instant::now);
             }
-            Shown::NobodyReads => return Ok(()),
+            Printed::Closed => return Ok(()),
         }
-        let late = unsettled_since.unwrap_or_else(Instant::now) + PATIENCE;
+
+        let deadline = unsettled_since.unwrap_or_else(Instant::now) + SETTLING_TIME;
         tokio::select! {
-            () = cluster.changed(looking.elapsed()) => {}
-            () = sleep_until(late), if unsettled_since.is_some() => {}
+            () = cluster.changed(start.elapsed()) => {}
+            () = sleep_until(deadline), if unsettled_since.is_some() => {}
             Some(reading) = readings.recv() => {
-                if let Some(manifests) = intake.take(reading, |_| Ok(()))
-                    && let Err(why) = cluster.apply(manifests).await
+                if let Some(manifests) = reload.accept(reading, |_| Ok(()))
+                    && let Err(failure) = cluster.apply(manifests).await
                 {
-                    why.tell(problems);
+                    problems.failure(&failure);
                 }
             }
             () = signals.any() => return Ok(()),
@@ -130,5 +132,5 @@ async fn follow(
     }
 }
 
-/// How long a picture that is not yet as planned waits to be shown.
-const PATIENCE: Duration = Duration::from_millis(800);
+/// The time after which a view is printed even though it is not as planned.
+const SETTLING_TIME: Duration = Duration::from_millis(800);

@@ -1,126 +1,139 @@
-//! Writing pictures to stdout, once or whenever there is something new.
+//! Views on stdout, once or after each change.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
 
-use super::LabArgs;
-use crate::cli::Failure;
-use crate::output::OutputFormat;
-use crate::output::{Picture, Style, changes, clock, fold_all, width_of_stdout, write_text};
+use crate::Failure;
+use crate::output::{
+    ClusterView, OutputFormat, Style, changes, fold_all, stdout_width, time_of_day, write_text,
+};
 
-/// Writes to stdout.
+/// Prints views on stdout.
 #[derive(Debug)]
 pub(super) struct Printer {
     format: OutputFormat,
     style: Style,
     width: Option<usize>,
-    /// What people on a terminal should know after the first picture.
+    /// The note for people on a terminal, which follows the first complete view.
     hint: Option<String>,
-    /// What was told in sentences.
-    told: Picture,
-    /// What was shown as a whole.
-    shown: Option<Picture>,
+    /// The view whose changes were printed last, in sentences.
+    last_changes: ClusterView,
+    /// The view that was printed last as a whole.
+    last_complete: Option<ClusterView>,
 }
 
-/// What became of a picture.
+/// The result of printing a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shown {
-    /// All of it is on stdout.
-    Whole,
-    /// It is new, but is not to be shown before it is settled.
-    Withheld,
+pub(super) enum Printed {
+    /// Stdout shows the whole view.
+    Complete,
+    /// The view has changed, but is printed only when it is settled.
+    Deferred,
     /// Stdout is closed.
-    NobodyReads,
+    Closed,
 }
 
 impl Printer {
-    /// For one document.
+    /// Returns a printer for one view.
     pub(super) fn new(format: OutputFormat) -> Self {
-        let (style, told) = (Style::of_stdout(), Picture::default());
-        let width = width_of_stdout();
-        Self { format, style, width, hint: None, told, shown: None }
+        Self {
+            format,
+            style: Style::of_stdout(),
+            width: stdout_width(),
+            hint: None,
+            last_changes: ClusterView::default(),
+            last_complete: None,
+        }
     }
 
-    /// For whatever comes.
-    pub(super) fn following(args: &LabArgs) -> Self {
-        let hint = format!("\nFollowing {}; Ctrl-C ends.\n", args.dir.display());
-        let for_people = args.output == OutputFormat::Text && io::stdout().is_terminal();
-        Self { hint: for_people.then_some(hint), ..Self::new(args.output) }
+    /// Returns a printer for the views of a lab that follows the manifests in `dir`.
+    pub(super) fn following(format: OutputFormat, dir: &Path) -> Self {
+        let mut printer = Self::new(format);
+        if format == OutputFormat::Text && io::stdout().is_terminal() {
+            printer.hint = Some(format!("\nFollowing {}. Press Ctrl-C to stop.\n", dir.display()));
+        }
+        printer
     }
 
-    /// Writes one picture as a whole.
-    pub(super) fn document(&self, picture: &Picture) -> Result<(), Failure> {
-        match self.write_whole(picture) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(unwritable(&error)),
+    /// Prints a whole view.
+    pub(super) fn print_document(&self, view: &ClusterView) -> Result<(), Failure> {
+        match self.write_view(view) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failure(&error)),
             _ => Ok(()),
         }
     }
 
-    /// Tells what is new, and shows the whole of it if that is settled.
-    pub(super) fn show(&mut self, picture: &Picture, settled: bool) -> Result<Shown, Failure> {
-        match self.try_show(picture, settled) {
-            Ok(shown) => Ok(shown),
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Shown::NobodyReads),
-            Err(error) => Err(unwritable(&error)),
+    /// Prints the changes, and the whole view if it is settled.
+    pub(super) fn print(
+        &mut self,
+        view: &ClusterView,
+        is_settled: bool,
+    ) -> Result<Printed, Failure> {
+        match self.try_print(view, is_settled) {
+            Ok(printed) => Ok(printed),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Printed::Closed),
+            Err(error) => Err(failure(&error)),
         }
     }
 
-    fn try_show(&mut self, picture: &Picture, settled: bool) -> io::Result<Shown> {
+    fn try_print(&mut self, view: &ClusterView, is_settled: bool) -> io::Result<Printed> {
         if self.format == OutputFormat::Text {
-            self.tell(picture)?;
+            self.write_changes(view)?;
         }
-        if self.is_shown(picture)? {
-            return Ok(Shown::Whole);
+        if self.is_printed(view)? {
+            return Ok(Printed::Complete);
         }
-        if !settled {
-            return Ok(Shown::Withheld);
+        if !is_settled {
+            return Ok(Printed::Deferred);
         }
-        self.write_whole(picture)?;
+
+        self.write_view(view)?;
         if let Some(hint) = self.hint.take() {
             write(hint.as_bytes())?;
         }
-        self.shown = Some(picture.clone());
-        Ok(Shown::Whole)
+        self.last_complete = Some(view.clone());
+        Ok(Printed::Complete)
     }
 
-    /// Whether showing it would show nothing new; JSON has less in it than a picture.
-    fn is_shown(&self, picture: &Picture) -> io::Result<bool> {
-        let Some(shown) = &self.shown else { return Ok(false) };
-        Ok(match self.format {
-            OutputFormat::Text => shown == picture,
-            OutputFormat::Json => json(shown)? == json(picture)?,
-        })
-    }
-
-    fn tell(&mut self, picture: &Picture) -> io::Result<()> {
-        let mut text = String::new();
-        for news in changes(&self.told, picture) {
-            text.push_str(&format!("{} {news}\n", clock()));
-        }
-        self.told = picture.clone();
-        let clock = clock().len() + 1;
-        write(fold_all(&text, self.width, |_| clock).as_bytes())
-    }
-
-    fn write_whole(&self, picture: &Picture) -> io::Result<()> {
+    /// Returns true if the last complete view looks the same. JSON does not have all parts of a view.
+    fn is_printed(&self, view: &ClusterView) -> io::Result<bool> {
+        let Some(last) = &self.last_complete else { return Ok(false) };
         match self.format {
-            OutputFormat::Json => write(&json(picture)?),
-            OutputFormat::Text => {
-                let mut text = Vec::new();
-                if self.told != Picture::default() {
-                    // Apart from the events that led to it.
-                    text.push(b'\n');
-                }
-                let before = self.shown.as_ref();
-                write_text(&mut text, picture, before, self.style, self.width)?;
-                write(&text)
-            }
+            OutputFormat::Text => Ok(last == view),
+            OutputFormat::Json => Ok(json(last)? == json(view)?),
         }
+    }
+
+    fn write_changes(&mut self, view: &ClusterView) -> io::Result<()> {
+        let time = time_of_day();
+        let mut text = String::new();
+        for change in changes(&self.last_changes, view) {
+            text.push_str(&format!("{time} {change}\n"));
+        }
+        self.last_changes = view.clone();
+
+        let indent = time.len() + 1;
+        write(fold_all(&text, self.width, |_| indent).as_bytes())
+    }
+
+    fn write_view(&self, view: &ClusterView) -> io::Result<()> {
+        if self.format == OutputFormat::Json {
+            return write(&json(view)?);
+        }
+
+        let mut text = Vec::new();
+        if self.last_changes != ClusterView::default() {
+            // A blank line separates the tables from the changes before them.
+            text.push(b'\n');
+        }
+        write_text(&mut text, view, self.last_complete.as_ref(), self.style, self.width)?;
+        write(&text)
     }
 }
 
-fn json(picture: &Picture) -> io::Result<Vec<u8>> {
+fn json(view: &ClusterView) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    picture.write_json(&mut text)?;
+    view.write_json(&mut text)?;
     Ok(text)
 }
 
@@ -130,6 +143,6 @@ fn write(text: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-fn unwritable(error: &io::Error) -> Failure {
+fn failure(error: &io::Error) -> Failure {
     Failure::Unusable(format!("cannot write to stdout: {error}"))
 }

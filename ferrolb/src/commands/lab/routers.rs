@@ -1,4 +1,4 @@
-//! The lab's routers: speakers that wait for the nodes and keep what they are told.
+//! The lab's routers: speakers that wait for the nodes, and keep the routes that they receive.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -8,138 +8,136 @@ use std::time::Duration;
 use bgp_session::{
     Asn, BgpIdentifier, Import, LocRibSnapshot, PeerConfig, PeerHandle, Speaker, SpeakerError,
 };
+use ferrolb_node::sessions::wake_on_events;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use ferrolb_node::sessions::wake_on_events;
-
-/// A router as it should be.
+/// The configuration of a router.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct WantedRouter {
-    /// Where it listens.
+pub(super) struct RouterSpec {
+    /// The address that it listens at.
     pub(super) loopback: Ipv4Addr,
     pub(super) asn: Asn,
     pub(super) identifier: BgpIdentifier,
-    /// Its peers by the address that they dial from.
-    pub(super) peers: BTreeMap<Ipv4Addr, WantedPeer>,
+    /// The peers, by the addresses that they dial from.
+    pub(super) peers: BTreeMap<Ipv4Addr, PeerSpec>,
 }
 
-/// A node as its router should know it.
+/// The configuration of a node at its router.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct WantedPeer {
+pub(super) struct PeerSpec {
     pub(super) node: String,
-    /// The AS that the router is in for this node; one address may be configured with several.
+    /// The AS of the router for this node. The router may have another AS for other nodes.
     pub(super) router_asn: Asn,
     pub(super) node_asn: Asn,
     pub(super) password: Option<String>,
 }
 
-/// The routers that there are, by the address they have in the configuration.
+/// The running routers, by their addresses in the configuration.
 #[derive(Debug)]
 pub(super) struct Routers {
     port: u16,
-    bell: Arc<Notify>,
-    running: BTreeMap<SocketAddr, Router>,
+    wake: Arc<Notify>,
+    running: BTreeMap<SocketAddr, LabRouter>,
 }
 
 #[derive(Debug)]
-struct Router {
+struct LabRouter {
     loopback: Ipv4Addr,
     asn: Asn,
     identifier: BgpIdentifier,
     speaker: Speaker,
-    listens_at: SocketAddr,
-    peers: BTreeMap<Ipv4Addr, (WantedPeer, PeerHandle)>,
+    listen_address: SocketAddr,
+    peers: BTreeMap<Ipv4Addr, (PeerSpec, PeerHandle)>,
 }
 
 impl Routers {
-    /// None yet; each will listen on this port, or on one of its own if it is 0.
-    pub(super) fn new(port: u16, bell: Arc<Notify>) -> Self {
-        Self { port, bell, running: BTreeMap::new() }
+    /// Returns a value without routers. Each router will listen on `port`, or on a free port if that is 0.
+    pub(super) fn new(port: u16, wake: Arc<Notify>) -> Self {
+        Self { port, wake, running: BTreeMap::new() }
     }
 
-    /// Starts what is missing and replaces what is different. What is no longer wanted stays until
-    /// [`Routers::retain`], so that the nodes are the ones who end their sessions.
+    /// Starts missing routers and updates the others. A router or peer that is no longer needed stays until
+    /// [`Routers::retain`], so that the nodes end the sessions.
     ///
     /// # Errors
     ///
-    /// The first thing that a router refused. What could be done is done.
+    /// The first error of a router. Everything else is done nevertheless.
     pub(super) async fn prepare(
         &mut self,
-        wanted: &BTreeMap<SocketAddr, WantedRouter>,
+        specs: &BTreeMap<SocketAddr, RouterSpec>,
     ) -> Result<(), SpeakerError> {
         let mut result = Ok(());
-        for (address, wanted) in wanted {
-            result = result.and(self.prepare_one(*address, wanted).await);
+        for (address, spec) in specs {
+            result = result.and(self.prepare_router(*address, spec).await);
         }
         result
     }
 
-    async fn prepare_one(
+    async fn prepare_router(
         &mut self,
         address: SocketAddr,
-        wanted: &WantedRouter,
+        spec: &RouterSpec,
     ) -> Result<(), SpeakerError> {
-        if self.running.get(&address).is_none_or(|router| !router.is(wanted)) {
+        if self.running.get(&address).is_none_or(|router| !router.can_serve(spec)) {
             if let Some(router) = self.running.remove(&address) {
                 router.speaker.shutdown("configuration changed").await;
             }
-            let router = Router::start(wanted, self.port, &self.bell).await?;
+            let router = LabRouter::start(spec, self.port, &self.wake).await?;
             self.running.insert(address, router);
         }
+
         match self.running.get_mut(&address) {
-            Some(router) => router.prepare(&wanted.peers).await,
+            Some(router) => router.prepare_peers(&spec.peers).await,
             None => Ok(()),
         }
     }
 
-    /// Ends what is not wanted.
-    pub(super) async fn retain(&mut self, wanted: &BTreeMap<SocketAddr, WantedRouter>) {
-        let mut leaving = Vec::new();
-        for (address, router) in std::mem::take(&mut self.running) {
-            match wanted.get(&address) {
-                Some(wanted) => {
-                    // Dropping a handle ends the session, which the node has done already.
-                    let mut router = router;
-                    router.peers.retain(|address, _| wanted.peers.contains_key(address));
-                    self.running.insert(address, router);
-                }
-                None => leaving.push(router),
-            }
+    /// Stops the routers and removes the peers that are no longer needed.
+    pub(super) async fn retain(&mut self, specs: &BTreeMap<SocketAddr, RouterSpec>) {
+        let mut unneeded = Vec::new();
+        for (address, mut router) in std::mem::take(&mut self.running) {
+            let Some(spec) = specs.get(&address) else {
+                unneeded.push(router);
+                continue;
+            };
+            // Dropping a handle would end the session, but the node has ended it.
+            router.peers.retain(|address, _| spec.peers.contains_key(address));
+            self.running.insert(address, router);
         }
-        shut_down(leaving).await;
+        shut_down(unneeded).await;
     }
 
     pub(super) async fn shutdown(&mut self) {
         shut_down(std::mem::take(&mut self.running).into_values().collect()).await;
     }
 
-    /// Where the router of this address listens in fact.
-    pub(super) fn listens_at(&self, router: SocketAddr) -> Option<SocketAddr> {
-        self.running.get(&router).map(|router| router.listens_at)
+    /// Returns the loopback address that a router listens at.
+    pub(super) fn listen_address(&self, router: SocketAddr) -> Option<SocketAddr> {
+        self.running.get(&router).map(|router| router.listen_address)
     }
 
-    /// Where each router listens in fact, in the order of their addresses.
-    pub(super) fn listening(&self) -> impl Iterator<Item = (SocketAddr, SocketAddr)> {
-        self.running.iter().map(|(address, router)| (*address, router.listens_at))
+    /// Returns each router with its loopback address, in the order of their addresses in the configuration.
+    pub(super) fn listen_addresses(&self) -> impl Iterator<Item = (SocketAddr, SocketAddr)> {
+        self.running.iter().map(|(address, router)| (*address, router.listen_address))
     }
 
-    /// What this router has been told.
+    /// Returns the table of a router.
     pub(super) fn table(&self, router: SocketAddr) -> Option<LocRibSnapshot> {
         self.running.get(&router).map(|router| router.speaker.loc_rib())
     }
 
-    /// How many prefixes this router has been told.
-    pub(super) fn len(&self, router: SocketAddr) -> usize {
+    /// Returns the number of prefixes in the table of a router.
+    pub(super) fn prefix_count(&self, router: SocketAddr) -> usize {
         self.table(router).map_or(0, |table| table.len())
     }
 
-    /// What each router has been told, in the order of their addresses.
+    /// Returns the table of each router, in the order of their addresses in the configuration.
     pub(super) fn tables(&self) -> impl Iterator<Item = (SocketAddr, LocRibSnapshot)> {
         self.running.iter().map(|(address, router)| (*address, router.speaker.loc_rib()))
     }
 
-    /// The node that dials a router from this address.
+    /// Returns the node that dials a router from this address.
     pub(super) fn node(&self, router: SocketAddr, from: IpAddr) -> Option<&str> {
         let IpAddr::V4(from) = from else { return None };
         let (peer, _) = self.running.get(&router)?.peers.get(&from)?;
@@ -147,55 +145,48 @@ impl Routers {
     }
 }
 
-impl Router {
-    async fn start(
-        wanted: &WantedRouter,
-        port: u16,
-        bell: &Arc<Notify>,
-    ) -> Result<Self, SpeakerError> {
-        let &WantedRouter { loopback, asn, identifier, .. } = wanted;
+impl LabRouter {
+    async fn start(spec: &RouterSpec, port: u16, wake: &Arc<Notify>) -> Result<Self, SpeakerError> {
+        let &RouterSpec { loopback, asn, identifier, .. } = spec;
         let address = SocketAddr::from((loopback, port));
         let speaker = Speaker::builder(asn, identifier).listen(address).start().await?;
-        wake_on_events(&speaker, bell);
-        let listens_at = speaker.listen_addr().unwrap_or(address);
-        Ok(Self { loopback, asn, identifier, speaker, listens_at, peers: BTreeMap::new() })
+        wake_on_events(&speaker, wake);
+
+        let listen_address = speaker.listen_addr().unwrap_or(address);
+        Ok(Self { loopback, asn, identifier, speaker, listen_address, peers: BTreeMap::new() })
     }
 
-    /// Whether it can serve as this one, whatever the peers.
-    fn is(&self, wanted: &WantedRouter) -> bool {
-        (self.loopback, self.asn, self.identifier)
-            == (wanted.loopback, wanted.asn, wanted.identifier)
+    /// Returns true if the router needs no restart for this configuration. Its peers may differ.
+    fn can_serve(&self, spec: &RouterSpec) -> bool {
+        (self.loopback, self.asn, self.identifier) == (spec.loopback, spec.asn, spec.identifier)
     }
 
-    async fn prepare(
+    async fn prepare_peers(
         &mut self,
-        wanted: &BTreeMap<Ipv4Addr, WantedPeer>,
+        specs: &BTreeMap<Ipv4Addr, PeerSpec>,
     ) -> Result<(), SpeakerError> {
-        for (address, wanted) in wanted {
-            match self.peers.get_mut(address) {
-                Some((peer, handle)) => {
-                    if peer != wanted {
-                        handle.update(wanted.config(*address)).await?;
-                        peer.clone_from(wanted);
-                    }
-                }
-                None => {
-                    let handle = self.speaker.add_peer(wanted.config(*address)).await?;
-                    self.peers.insert(*address, (wanted.clone(), handle));
-                }
+        for (address, spec) in specs {
+            let Some((known, handle)) = self.peers.get_mut(address) else {
+                let handle = self.speaker.add_peer(spec.config(*address)).await?;
+                self.peers.insert(*address, (spec.clone(), handle));
+                continue;
+            };
+            if known != spec {
+                handle.update(spec.config(*address)).await?;
+                known.clone_from(spec);
             }
         }
         Ok(())
     }
 }
 
-impl WantedPeer {
+impl PeerSpec {
     fn config(&self, address: Ipv4Addr) -> PeerConfig {
         let config = PeerConfig::new(address, self.node_asn)
             .local_asn(self.router_asn)
             .passive()
             .import(Import::Keep)
-            .idle_hold(SHORTEST_REST, LONGEST_REST);
+            .idle_hold(MIN_RETRY, MAX_RETRY);
         match &self.password {
             Some(password) => config.password(password.as_str()),
             None => config,
@@ -203,14 +194,14 @@ impl WantedPeer {
     }
 }
 
-async fn shut_down(routers: Vec<Router>) {
-    let mut closing = JoinSet::new();
+async fn shut_down(routers: Vec<LabRouter>) {
+    let mut tasks = JoinSet::new();
     for router in routers {
-        closing.spawn(async move { router.speaker.shutdown("the lab is closing").await });
+        tasks.spawn(async move { router.speaker.shutdown("the lab is closing").await });
     }
-    while closing.join_next().await.is_some() {}
+    while tasks.join_next().await.is_some() {}
 }
 
-/// Everybody is on this machine, and nobody is hurt by an attempt too many.
-pub(super) const SHORTEST_REST: Duration = Duration::from_millis(50);
-pub(super) const LONGEST_REST: Duration = Duration::from_secs(1);
+/// The times between attempts to connect. They are short, because everything is on this machine.
+pub(super) const MIN_RETRY: Duration = Duration::from_millis(50);
+pub(super) const MAX_RETRY: Duration = Duration::from_secs(1);

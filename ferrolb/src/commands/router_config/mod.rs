@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::Failure;
+use crate::Failure;
 use crate::input::ClusterArgs;
 use crate::input::ProcessArgs;
 use crate::output::Problems;
@@ -109,7 +109,7 @@ pub fn run(args: &RouterConfigArgs, problems: Problems) -> Result<(), Failure> {
     let Some(manifests) = examined.manifests else {
         let errors: Vec<_> =
             examined.problems.into_iter().filter(|it| it.severity == Severity::Error).collect();
-        problems.refused(&errors, "nothing is printed");
+        problems.rejected(&errors, "nothing is printed");
         return Err(Failure::Configuration);
     };
 

@@ -5,16 +5,16 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::cli::Failure;
-use crate::commands::check::Input;
+use crate::Failure;
 use crate::input::ConfigurationArgs;
+use crate::input::InputFiles;
 use crate::input::ProcessArgs;
 use crate::output::Problems;
 use lb_adapter::manifest::Source;
 
 /// The objects as files.
 pub(super) fn sources(from: &Path) -> Result<Vec<Source>, Failure> {
-    let input = Input::read(&[from.to_owned()])?;
+    let input = InputFiles::read(&[from.to_owned()])?;
     match input.sources.as_slice() {
         [one] if !from.is_dir() => Ok(objects(one).unwrap_or_else(|| vec![one.clone()])),
         _ => Ok(input.sources),
@@ -27,7 +27,7 @@ pub(super) fn asked(
     configuration: &ConfigurationArgs,
     problems: Problems,
 ) -> Result<(Vec<Source>, Option<String>), Failure> {
-    let asked = process.objects(configuration, &BTreeSet::new(), problems)?;
+    let asked = process.fetch(configuration, &BTreeSet::new(), problems)?;
     let recording = Source { name: process.name(), octets: asked.recording };
     let objects = objects(&recording);
     let objects = objects

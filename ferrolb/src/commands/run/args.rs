@@ -7,8 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use ferrolb_node::grace;
 
-use crate::cli::duration;
-use crate::input::ClusterArgs;
+use crate::input::{ClusterArgs, parse_duration};
 
 /// Arguments of `ferrolb run`.
 #[derive(Debug, Args)]
@@ -20,18 +19,19 @@ pub struct RunArgs {
     /// Name of the Node to speak for.
     #[arg(long, value_name = "NAME", env = "FERROLB_NODE")]
     pub node: String,
-    /// File that remembers which Service has which address, written atomically. Default:
-    /// $STATE_DIRECTORY/NODE.json as systemd sets it, else /var/lib/ferrolb/NODE.json.
+    /// File for the addresses of the Services, which is replaced atomically. Default: NODE.json in $STATE_DIRECTORY, which
+    /// systemd sets, else in /var/lib/ferrolb.
     #[arg(long, value_name = "FILE", env = "FERROLB_STATE_FILE")]
     pub state_file: Option<PathBuf>,
-    /// How long Services keep their addresses after the last pool is gone, such as 5m; 0 is not at all.
-    #[arg(long, value_name = "TIME", default_value = grace::DEFAULT_GRACE_PERIOD, env = "FERROLB_POOL_GRACE_PERIOD", value_parser = duration)]
+    /// Time for which Services keep their addresses after the last pool is deleted, such as 5m; 0 to release them at
+    /// once.
+    #[arg(long, value_name = "TIME", default_value = grace::DEFAULT_GRACE_PERIOD, env = "FERROLB_POOL_GRACE_PERIOD", value_parser = parse_duration)]
     pub pool_grace_period: Duration,
-    /// Answer over HTTP here: /livez, /readyz, /metrics, and /objects, which `ferrolb explain`, `diff`
-    /// and `router-config` ask for. 127.0.0.1:7472 is where they ask. Default: nowhere.
+    /// Serve /livez, /readyz, /metrics and /objects over HTTP at this address. `ferrolb explain`, `diff` and
+    /// `router-config` read /objects, by default at 127.0.0.1:7472. Default: no HTTP.
     #[arg(long, value_name = "ADDRESS:PORT", env = "FERROLB_HTTP")]
     pub http: Option<SocketAddr>,
-    /// What a cluster is like.
+    /// The options of the cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,
 }

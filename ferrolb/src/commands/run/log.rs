@@ -1,48 +1,58 @@
-//! What the log says of addresses and routes. Sessions log for themselves.
+//! Log lines about addresses and routes. Sessions log for themselves.
 
 use std::collections::BTreeMap;
 
 use bgp_session::RouteSet;
-
 use ferrolb_node::sessions::{DesiredSession, SessionKey};
 use lb_adapter::allocator::Event;
 use lb_adapter::engine::Engine;
 
-/// What the allocator did.
+/// Logs the events of the allocator.
 pub(super) fn allocation(events: &[Event]) {
     for event in events {
         let (service, reason) = (&event.service, event.reason.as_str());
-        match event.reason.is_warning() {
-            true => tracing::warn!(%service, reason, "{}", event.message),
-            false => tracing::info!(%service, reason, "{}", event.message),
+        if event.reason.is_warning() {
+            tracing::warn!(%service, reason, "{}", event.message);
+        } else {
+            tracing::info!(%service, reason, "{}", event.message);
         }
     }
 }
 
-/// What is announced that was not, and the other way round.
+/// Logs the changed routes; at the level `debug`, also the reasons for missing routes.
 pub(super) fn changes(
     before: &BTreeMap<SessionKey, DesiredSession>,
     now: &BTreeMap<SessionKey, DesiredSession>,
     engine: &Engine,
 ) {
     let none = RouteSet::new();
-    for (key, wanted) in now {
+    for (key, session) in now {
         let before = before.get(key).map_or(&none, |before| &before.routes);
-        for (prefix, attributes) in &wanted.routes {
-            if before.get(&prefix) != Some(attributes) {
-                let next_hop = attributes.next_hop.map(|it| it.to_string()).unwrap_or_default();
-                tracing::info!(peer = key.peer, %prefix, next_hop, "announcing");
-            }
-        }
-        for (prefix, _) in before {
-            if wanted.routes.get(&prefix).is_none() {
-                tracing::info!(peer = key.peer, %prefix, "withdrawing");
-            }
+        routes(&key.peer, before, &session.routes);
+    }
+
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        missing_routes(engine);
+    }
+}
+
+/// Logs the changed routes of a session.
+fn routes(peer: &str, before: &RouteSet, now: &RouteSet) {
+    for (prefix, attributes) in now {
+        if before.get(&prefix) != Some(attributes) {
+            let next_hop = attributes.next_hop.map(|it| it.to_string()).unwrap_or_default();
+            tracing::info!(peer, %prefix, next_hop, "announcing");
         }
     }
-    if !tracing::enabled!(tracing::Level::DEBUG) {
-        return;
+    for (prefix, _) in before {
+        if now.get(&prefix).is_none() {
+            tracing::info!(peer, %prefix, "withdrawing");
+        }
     }
+}
+
+/// Logs the reasons for missing routes, and the attributes that cannot be sent.
+fn missing_routes(engine: &Engine) {
     for plan in engine.plans() {
         for service in engine.service_keys() {
             for withheld in engine.not_announced(plan, service) {
@@ -51,7 +61,7 @@ pub(super) fn changes(
             }
         }
     }
-    for note in engine.attribute_warnings() {
-        tracing::debug!("{note}");
+    for warning in engine.attribute_warnings() {
+        tracing::debug!("{warning}");
     }
 }

@@ -1,0 +1,95 @@
+//! The examples and exit codes at the end of the help texts.
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  ferrolb lab examples/reference           run the reference cluster on this machine
+  ferrolb lab examples/reference --once    the same, until the router's table is as planned
+  ferrolb run manifests --node kube1       speak for the node kube1 to the real router
+  ferrolb check config.yaml                check a configuration
+  ferrolb decode --mrt updates.gz          decode the messages in a recording
+
+Exit codes:
+  0  success, or ended by a signal as intended
+  1  the configuration has errors, --once timed out, or the input of decode is not one message
+  2  wrong usage, or something could not be read, written or listened on
+  130  --once was interrupted";
+
+pub(super) const LAB: &str = "\
+Examples:
+  ferrolb lab examples/reference
+  ferrolb lab examples/reference --once --output json
+  ferrolb lab examples/reference --port 0 --log-level bgp_session=debug
+
+Errors in the files are printed as FILE:LINE:COLUMN: error: PATH: MESSAGE. At the start, they end
+the program with exit code 1. Later, the last good configuration stays in force.";
+
+pub(super) const RUN: &str = "\
+Examples:
+  ferrolb run manifests --node kube1
+  ferrolb run manifests --node kube1 --state-file kube1.json --log-format json
+
+Errors in the files are printed as FILE:LINE:COLUMN: error: PATH: MESSAGE. At the start, they end
+the program with exit code 1. Later, the last good configuration stays in force.";
+
+pub(super) const CHECK: &str = "\
+Examples:
+  ferrolb check config.yaml
+  ferrolb check metallb/ nodes.yaml --strict
+  kubectl -n metallb-system get bgppeers,ipaddresspools,bgpadvertisements -o yaml | ferrolb check -
+
+Exit codes:
+  0  no problems, or only warnings
+  1  errors, or warnings with --strict
+  2  something could not be read";
+
+pub(super) const EXPLAIN: &str = "\
+Examples:
+  ferrolb explain mail/smtp
+  ferrolb explain mail/smtp --from examples/reference
+  ferrolb explain smtp --from recording.jsonl --node kube1 --output json";
+
+pub(super) const DIFF: &str = "\
+Examples:
+  ferrolb diff manifests.new
+  ferrolb diff manifests manifests.new
+  ferrolb diff metallb.yaml metallb.new.yaml --from recording.jsonl
+
+Lines of the output:
+  + 172.22.35.70/32 -> 172.22.35.1 (kube2)        a route that these nodes would announce
+  - 172.22.35.70/32 -> 172.22.35.1 (kube1)        a route that they would withdraw
+  Service mail/smtp: 172.22.35.70 -> 172.22.35.64
+  session kube1 with 172.22.35.1: resets, for peerASN";
+
+pub(super) const REPLAY: &str = "\
+Examples:
+  ferrolb replay recording.jsonl
+  kubectl get service web -o json | jq -c '{apply: .}' | cat base.jsonl - | ferrolb replay
+
+Lines of the recording, with objects as kubectl get -o json prints them:
+  {\"apply\": {\"apiVersion\": \"v1\", \"kind\": \"Service\", ..}}    a new or changed object
+  {\"delete\": {\"kind\": \"Service\", \"namespace\": \"default\", \"name\": \"smtp\"}}
+  {\"session\": {\"node\": \"kube1\", \"peer\": \"172.22.35.1:179\", \"up\": false}}
+  {\"probe\": {\"node\": \"kube1\", \"namespace\": \"default\", \"name\": \"smtp\", \"found\": \"down\"}}
+  {\"sync\": true}       the initial lists are complete; if no line says so, they are from the start
+  {\"restart\": true}    the process restarts";
+
+pub(super) const DECODE: &str = "\
+Examples:
+  ferrolb decode ffffffffffffffffffffffffffffffff001304
+  ferrolb decode --peer ibgp --add-path 1/1 - < message.hex
+  ferrolb decode --raw received.bin --two-octet-as
+  ferrolb decode --mrt updates.20190101.0000.gz | less
+  ferrolb decode --jsonl < messages.jsonl
+
+With --jsonl, a line such as
+  {\"id\": 1, \"hex\": \"ff..\", \"ctx\": {\"asn4\": true, \"peer\": \"ibgp\", \"families\": [\"1/1\"]}}
+is answered by
+  {\"id\": 1, \"outcome\": \"ok\", \"notification\": null, \"decoded\": {\"type\": \"keepalive\"}}
+where `outcome` is ok, attribute-discard, treat-as-withdraw, afi-safi-disable, session-reset or
+open-error. The options supply each key that is missing in ctx.
+
+Exit codes:
+  0  decoded, whatever the verdict; with --jsonl, every line has its answer
+  1  HEX is truncated, or more than one message; what is there has been printed
+  2  wrong usage, HEX is not hexadecimal, or something could not be read or written
+If a file ends within a message or a record, decode prints everything before it and a warning.";

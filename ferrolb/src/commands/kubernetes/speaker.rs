@@ -1,0 +1,153 @@
+//! The arguments of `ferrolb speaker`.
+
+use std::net::{AddrParseError, IpAddr, Ipv4Addr};
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, ValueEnum};
+use ferrolb_kubernetes::{self as kubernetes, SpeakerOptions};
+
+use super::KubernetesArgs;
+use crate::input::parse_duration;
+
+/// Arguments of `ferrolb speaker`.
+#[derive(Clone, Debug, Args)]
+#[non_exhaustive]
+pub struct SpeakerArgs {
+    /// The cluster, and the Services to serve.
+    #[command(flatten)]
+    pub cluster: KubernetesArgs,
+    /// Name of the Node to speak for.
+    #[arg(long, value_name = "NAME", env = "METALLB_NODE_NAME")]
+    pub node_name: String,
+    /// Announce even if the Node has the label node.kubernetes.io/exclude-from-external-load-balancers.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set)]
+    pub ignore_exclude_lb: bool,
+    /// Treatment of the routes when a signal ends this process.
+    #[arg(long, value_enum, default_value_t, env = "FERROLB_ON_EXIT")]
+    pub on_exit: OnExit,
+    /// Time for which a drain marks routes with GRACEFUL_SHUTDOWN (RFC 8326), such as 10s.
+    #[arg(long, value_name = "TIME", default_value = "10s", env = "FERROLB_DRAIN_MARKED", value_parser = parse_duration)]
+    pub drain_marked: Duration,
+    /// Time between the withdrawal of the routes and the end of the sessions.
+    #[arg(long, value_name = "TIME", default_value = "5s", env = "FERROLB_DRAIN_WITHDRAWN", value_parser = parse_duration)]
+    pub drain_withdrawn: Duration,
+    /// Drain the node while its Node has this annotation, with any value but false. A cordon never drains.
+    #[arg(long, value_name = "KEY", env = "FERROLB_DRAIN_ANNOTATION")]
+    pub drain_annotation: Option<String>,
+    /// Drain the node while its Node has a taint with this key.
+    #[arg(long, value_name = "KEY", env = "FERROLB_DRAIN_TAINT")]
+    pub drain_taint: Option<String>,
+    /// Longest time between two writes of BGPNodeStatus; at least 1s.
+    #[arg(long, value_name = "TIME", default_value = "60s", env = "FERROLB_HEARTBEAT", value_parser = parse_heartbeat)]
+    pub heartbeat: Duration,
+    /// MetalLB's name for --bind-address.
+    #[arg(long, hide = true, env = "METALLB_HOST", default_value = "")]
+    host: HostAddress,
+    #[command(flatten)]
+    unused: UnusedSpeakerArgs,
+}
+
+impl SpeakerArgs {
+    /// Returns the options, and logs the arguments that have no effect. Unless an address is given, probes and metrics
+    /// are at the host's loopback address.
+    pub fn options(&self) -> SpeakerOptions {
+        self.log_unused();
+
+        let default_address = self.host.0.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        SpeakerOptions {
+            cluster: self.cluster.options(default_address),
+            node: self.node_name.clone(),
+            ignore_exclude_label: self.ignore_exclude_lb,
+            on_exit: self.on_exit.into(),
+            drain_marked: self.drain_marked,
+            drain_withdrawn: self.drain_withdrawn,
+            drain_annotation: self.drain_annotation.clone(),
+            drain_taint: self.drain_taint.clone(),
+            heartbeat: self.heartbeat,
+        }
+    }
+
+    fn log_unused(&self) {
+        let unused = &self.unused;
+        self.cluster.unused.log(&[
+            ("--bgp-debounce-timeout", unused.bgp_debounce_timeout.is_some()),
+            ("--ml-bindaddr", unused.ml_bindaddr.is_some()),
+            ("--ml-bindport", unused.ml_bindport.is_some()),
+            ("--ml-labels", unused.ml_labels.is_some()),
+            ("--ml-secret-key-path", unused.ml_secret_key_path.is_some()),
+            ("--ml-wan-config", unused.ml_wan_config.is_some()),
+            ("--frrk8s-namespace", unused.frrk8s_namespace.is_some()),
+            ("--frrk8s-secret-passthrough", unused.frrk8s_secret_passthrough),
+        ]);
+    }
+}
+
+/// Parses a duration in whole seconds, the unit of the object's field.
+fn parse_heartbeat(text: &str) -> Result<Duration, String> {
+    let seconds = parse_duration(text)?.as_secs();
+    if seconds == 0 {
+        return Err("expected 1s or more".to_owned());
+    }
+    Ok(Duration::from_secs(seconds))
+}
+
+/// Arguments of MetalLB's speaker that have no effect here.
+#[derive(Clone, Debug, Args)]
+struct UnusedSpeakerArgs {
+    #[arg(long, hide = true, env = "METALLB_BGP_DEBOUNCE_TIMEOUT")]
+    bgp_debounce_timeout: Option<String>,
+    #[arg(long, hide = true, env = "METALLB_ML_BIND_ADDR")]
+    ml_bindaddr: Option<String>,
+    #[arg(long, hide = true, env = "METALLB_ML_BIND_PORT")]
+    ml_bindport: Option<String>,
+    #[arg(long, hide = true, env = "METALLB_ML_LABELS")]
+    ml_labels: Option<String>,
+    #[arg(long, hide = true, env = "METALLB_ML_SECRET_KEY_PATH")]
+    ml_secret_key_path: Option<String>,
+    #[arg(long, hide = true, env = "METALLB_ML_WAN_CONFIG", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    ml_wan_config: Option<String>,
+    #[arg(long, hide = true, env = "FRRK8S_NAMESPACE")]
+    frrk8s_namespace: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set)]
+    frrk8s_secret_passthrough: bool,
+}
+
+/// The treatment of the routes when a signal ends the speaker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[expect(clippy::exhaustive_enums, reason = "an argument, which only the binary uses")]
+pub enum OnExit {
+    /// Mark the routes with GRACEFUL_SHUTDOWN, withdraw them, then end the sessions with a Cease.
+    #[default]
+    Drain,
+    /// End the sessions with a Cease at once.
+    Withdraw,
+    /// Let routers with graceful restart (RFC 4724) keep the routes until this process is back, for up to 120 s. End the
+    /// other sessions with a Cease at once.
+    Restart,
+}
+
+impl From<OnExit> for kubernetes::OnExit {
+    fn from(on_exit: OnExit) -> Self {
+        match on_exit {
+            OnExit::Drain => Self::Drain,
+            OnExit::Withdraw => Self::Withdraw,
+            OnExit::Restart => Self::Restart,
+        }
+    }
+}
+
+/// The address in `METALLB_HOST`. A manifest that takes it from a missing field sets an empty string, which is none.
+#[derive(Clone, Copy, Debug)]
+struct HostAddress(Option<IpAddr>);
+
+impl FromStr for HostAddress {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, AddrParseError> {
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        text.parse().map(|address| Self(Some(address)))
+    }
+}
