@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use ferrolb::commands::decode::{self, Context, Form};
+use ferrolb::commands::decode::{self, Context};
+use ferrolb::output::OutputFormat;
 use serde_json::Value;
 
 use crate::input::{Input, is_set};
@@ -21,10 +22,12 @@ pub fn check(input: &[u8]) {
     let context = context(bits);
 
     let mut page = Vec::new();
-    decode::stream(octets, &context, Form::Text, &mut page).expect("a buffer takes everything");
+    decode::stream(octets, &context, OutputFormat::Text, &mut page)
+        .expect("a buffer takes everything");
     judge_page(&page);
     let mut answers = Vec::new();
-    decode::stream(octets, &context, Form::Json, &mut answers).expect("a buffer takes everything");
+    decode::stream(octets, &context, OutputFormat::Json, &mut answers)
+        .expect("a buffer takes everything");
     read_answers(&answers);
 
     let mut hex = String::new();
@@ -46,7 +49,7 @@ fn context(bits: u8) -> Context {
         asn4: !is_set(bits, 0),
         ext_msg: is_set(bits, 1),
         ext_nh: is_set(bits, 2),
-        peer: if is_set(bits, 3) { decode::Peer::Ibgp } else { decode::Peer::Ebgp },
+        peer: if is_set(bits, 3) { decode::PeerKind::Ibgp } else { decode::PeerKind::Ebgp },
         ..Context::default()
     };
     if is_set(bits, 4) {

@@ -3,16 +3,17 @@
 use bgp_core::mrt::{RECORD_HEADER_LENGTH, Record, RecordContent, Records, RibRecord, Sessions};
 use bgp_core::wire::Message;
 use bytes::BytesMut;
-use ferrolb::commands::decode::{self, Form};
+use ferrolb::commands::decode;
+use ferrolb::output::OutputFormat;
 
 use crate::decode::judge_page;
 
 /// The input is a file, possibly compressed.
 pub fn check(input: &[u8]) {
     judge_records(input);
-    for form in [Form::Text, Form::Json] {
+    for format in [OutputFormat::Text, OutputFormat::Json] {
         let mut page = Vec::new();
-        let _ = decode::mrt(input, form, &mut page);
+        let _ = decode::mrt(input, format, &mut page);
         judge_page(&page);
     }
 }

@@ -1,149 +1,188 @@
-//! `ferrolb decode`: captured messages explained, by the decoder that sessions use.
+//! `ferrolb decode`: captured messages, with the verdict of the decoder that sessions use.
 //!
-//! Owns the ways in (hexadecimal digits, a stream, an MRT file, JSON lines) and the ways out (text for people, JSON
-//! lines). What a message means and what is wrong with it is decided by the codec, and nowhere here.
+//! ```text
+//! hexadecimal, stream, MRT file ─► JudgedMessage ─► page for people, or a line of JSON
+//! JSON lines                    ─► JudgedMessage ─► JSON lines
+//! ```
+//!
+//! Owns the forms of input and output. The codec decodes the messages and finds their errors.
 
 mod args;
+mod attribute_text;
 mod context;
 mod hex;
-mod json;
 mod jsonl;
+mod location;
+mod message_json;
 mod mrt;
-mod place;
-mod text;
-mod value;
+mod page;
 mod verdict;
+mod writer;
 
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, BufRead, Read, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::path::Path;
 
-pub use args::{DecodeArgs, run};
-pub use context::{Context, Family, Peer};
-pub use mrt::Skipped;
+pub use args::DecodeArgs;
+pub use context::{Context, Family, PeerKind};
+pub use mrt::SkippedRecords;
 
-use place::Place;
-use verdict::{Judged, NotOneMessage};
+use location::Location;
+use verdict::{JudgedMessage, NotOneMessage};
+use writer::MessageWriter;
 
-/// In which form messages are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "for people or for programs")]
-pub enum Form {
-    /// A page for each message.
-    Text,
-    /// A line of JSON for each message, as for `--jsonl`, with a running number as `id`, and where it was found.
-    Json,
-}
+use crate::Failure;
+use crate::output::OutputFormat;
 
-/// Answers JSON lines by JSON lines. What the context of a line does not say is as in `context`.
+/// Decodes the input that the arguments name.
 ///
 /// # Errors
 ///
-/// What reading or writing says.
+/// Something cannot be read or written, HEX is not hexadecimal, or it is not one message.
+pub fn run(args: &DecodeArgs) -> Result<(), Failure> {
+    let output = BufWriter::new(io::stdout().lock());
+    match decode(args, output) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::Undecoded),
+        // The reader of stdout has seen enough.
+        Err(NamedError { error, .. }) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(NamedError { name, error }) => Err(Failure::Unusable(format!("{name}: {error}"))),
+    }
+}
+
+/// An error with the name of its input or output.
+struct NamedError {
+    name: String,
+    error: io::Error,
+}
+
+/// Adds the name of an input or output to its error.
+fn named<T>(name: &str, result: io::Result<T>) -> Result<T, NamedError> {
+    result.map_err(|error| NamedError { name: name.to_owned(), error })
+}
+
+/// Decodes the input; returns false if HEX is not one message.
+fn decode(args: &DecodeArgs, mut output: impl Write) -> Result<bool, NamedError> {
+    let context = args.context();
+    let format = if args.jsonl { OutputFormat::Json } else { OutputFormat::Text };
+    let mut is_one_message = true;
+
+    if let Some(path) = &args.mrt {
+        let name = path.display().to_string();
+        let input = named(&name, open(path))?;
+        let skipped = named(&name, mrt(input, format, &mut output))?;
+        warn_about_skipped(&name, skipped);
+    } else if let Some(path) = &args.raw {
+        let name = path.display().to_string();
+        let input = named(&name, open(path))?;
+        named(&name, stream(input, &context, format, &mut output))?;
+    } else if args.jsonl {
+        named("stdin", lines(io::stdin().lock(), &context, &mut output))?;
+    } else {
+        let text = named("stdin", args.read_hex())?;
+        is_one_message = named("HEX", digits(&text, &context, &mut output))?;
+    }
+
+    named("stdout", output.flush())?;
+    Ok(is_one_message)
+}
+
+/// Logs the parts of an MRT file that have no answer.
+fn warn_about_skipped(file: &str, skipped: SkippedRecords) {
+    if skipped.malformed_records > 0 {
+        tracing::warn!("{file}: {} records do not fit their length", skipped.malformed_records);
+    }
+    if skipped.cut {
+        tracing::warn!("{file}: ends within a record");
+    }
+}
+
+fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(BufReader::new(io::stdin())));
+    }
+    Ok(Box::new(BufReader::new(File::open(path)?)))
+}
+
+/// Answers JSON lines by JSON lines. `context` supplies the keys that the context of a line lacks.
+///
+/// # Errors
+///
+/// The errors of reading and writing.
 pub fn lines(input: impl Read, context: &Context, output: impl Write) -> io::Result<()> {
     jsonl::run(input, context, output)
 }
 
-/// Explains one message given as hexadecimal digits; `false` where they are less or more than one, which is told too.
+/// Explains a message in hexadecimal. Returns false if it is less or more than one message, which is printed too.
 ///
 /// # Errors
 ///
-/// [`io::ErrorKind::InvalidInput`] where the digits are none; else what writing says.
+/// [`io::ErrorKind::InvalidInput`] if the text is not hexadecimal, and the errors of writing.
 pub fn digits(digits: &str, context: &Context, mut output: impl Write) -> io::Result<bool> {
     let octets =
-        hex::parse(digits).map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
-    match Judged::one(&octets, context.wire()) {
-        Ok(judged) => text::explain(&judged, &mut output).map(|()| true),
-        Err(why) => text::explain_fragment(&octets, why, &mut output).map(|()| false),
+        hex::parse(digits).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    match JudgedMessage::one(&octets, context.wire()) {
+        Ok(message) => {
+            page::explain(&message, &mut output)?;
+            Ok(true)
+        }
+        Err(error) => {
+            page::explain_fragment(&octets, error, &mut output)?;
+            Ok(false)
+        }
     }
 }
 
-/// Tells every message of a stream: octets as they went over TCP, in one direction.
+/// Decodes the messages of a stream: octets sent over TCP in one direction.
 ///
 /// # Errors
 ///
-/// What reading or writing says.
+/// The errors of reading and writing.
 pub fn stream(
     mut input: impl Read,
     context: &Context,
-    form: Form,
+    format: OutputFormat,
     mut output: impl Write,
 ) -> io::Result<()> {
     let mut octets = Vec::new();
     input.read_to_end(&mut octets)?;
+
     let mut rest = octets.as_slice();
-    let mut teller = Teller { form, told: 0, output: &mut output };
+    let mut writer = MessageWriter::new(format, &mut output);
     while !rest.is_empty() {
-        let place = Place::Octet(octets.len() - rest.len());
-        let Some(judged) = Judged::first(rest, context.wire()) else {
-            let why = NotOneMessage::truncated(rest);
-            return teller.fragment(rest, why, place);
+        let location = Location::Stream { offset: octets.len() - rest.len() };
+        let Some(message) = JudgedMessage::first(rest, context.wire()) else {
+            let error = NotOneMessage::truncated(rest);
+            return writer.write_fragment(rest, error, location);
         };
-        teller.tell(&judged, place)?;
-        if judged.frame.is_none() {
-            // Where this message ends nobody knows, nor where another begins.
+
+        writer.write(&message, location)?;
+        if message.frame.is_none() {
+            // The header is wrong, so that the start of the next message is unknown.
             return Ok(());
         }
-        rest = rest.get(judged.octets.len()..).unwrap_or_default();
+        rest = rest.get(message.octets.len()..).unwrap_or_default();
     }
     Ok(())
 }
 
-/// Tells every message of an MRT file, gzip and bzip2 included.
+/// Decodes the messages of an MRT file, plain or in gzip or bzip2.
 ///
 /// # Errors
 ///
-/// What reading or writing says.
-pub fn mrt(input: impl BufRead, form: Form, mut output: impl Write) -> io::Result<Skipped> {
+/// The errors of reading and writing.
+pub fn mrt(
+    input: impl BufRead,
+    format: OutputFormat,
+    mut output: impl Write,
+) -> io::Result<SkippedRecords> {
     let input = mrt::decompressed(input)?;
-    let mut teller = Teller { form, told: 0, output: &mut output };
-    mrt::read(input, |entry| match Judged::one(entry.message, entry.context) {
-        Ok(judged) => teller.tell(&judged, entry.place),
-        Err(why) => teller.fragment(entry.message, why, entry.place),
+    let mut writer = MessageWriter::new(format, &mut output);
+    mrt::read(input, |found| match JudgedMessage::one(found.octets, found.context) {
+        Ok(message) => writer.write(&message, found.location),
+        Err(error) => writer.write_fragment(found.octets, error, found.location),
     })
-}
-
-/// Tells messages one after the other.
-struct Teller<'a, W> {
-    form: Form,
-    told: u64,
-    output: &'a mut W,
-}
-
-impl<W: Write> Teller<'_, W> {
-    fn tell(&mut self, judged: &Judged<'_>, place: Place) -> io::Result<()> {
-        self.told += 1;
-        match self.form {
-            Form::Text => {
-                writeln!(self.output, "# message {}, {place}", self.told)?;
-                text::explain(judged, self.output)?;
-            }
-            Form::Json => {
-                let mut answer = jsonl::respond(judged);
-                answer.insert("id".into(), self.told.into());
-                place.tell(&mut answer);
-                serde_json::to_writer(&mut *self.output, &answer)?;
-            }
-        }
-        writeln!(self.output)
-    }
-
-    fn fragment(&mut self, octets: &[u8], why: NotOneMessage, place: Place) -> io::Result<()> {
-        self.told += 1;
-        match self.form {
-            Form::Text => {
-                writeln!(self.output, "# message {}, {place}", self.told)?;
-                text::explain_fragment(octets, why, self.output)?;
-            }
-            Form::Json => {
-                let mut answer = serde_json::Map::new();
-                answer.insert("id".into(), self.told.into());
-                answer.insert("error".into(), why.to_string().into());
-                place.tell(&mut answer);
-                serde_json::to_writer(&mut *self.output, &answer)?;
-            }
-        }
-        writeln!(self.output)
-    }
 }

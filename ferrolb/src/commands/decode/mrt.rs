@@ -1,5 +1,6 @@
-//! MRT files, plain or compressed: the messages in them, and the routes of tables as the UPDATEs that would have brought
-//! them. The form of the records is `bgp_session::mrt`'s.
+//! The messages in MRT files, plain or compressed. The routes of a table become the UPDATEs that would announce them.
+//!
+//! `bgp_session::mrt` owns the format of the records.
 
 use std::io::{self, BufRead, Read};
 use std::net::IpAddr;
@@ -9,115 +10,120 @@ use bgp_session::mrt::{RECORD_HEADER_LENGTH, Record, RecordContent, RibRecord, S
 use bgp_session::wire::WireContext;
 use bytes::BytesMut;
 
-use super::place::Place;
+use super::location::Location;
 
 /// One message of a file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry<'a> {
-    /// When it was recorded, and between whom.
-    pub(super) place: Place,
+pub(super) struct FoundMessage<'a> {
+    /// The time of the record, and the session.
+    pub(super) location: Location,
     /// The message with its header.
-    pub(super) message: &'a [u8],
-    /// How to read it.
+    pub(super) octets: &'a [u8],
+    /// The context for decoding it.
     pub(super) context: WireContext,
 }
 
-/// What of a file is no message.
+/// The parts of a file that are not messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Skipped {
-    /// Records of types that carry no message: changes of state, tables of peers.
+pub struct SkippedRecords {
+    /// The number of records of types without messages: changes of state, tables of peers.
     pub other_records: u64,
-    /// Records whose content does not fit their length, and routes whose attributes make no message.
+    /// The number of records whose content does not fit their length, and of routes whose attributes fit no message.
     pub malformed_records: u64,
-    /// The file ends within a record.
+    /// True if the file ends within a record.
     pub cut: bool,
 }
 
-/// Reads plain text, gzip or bzip2, by the first octets.
+/// Returns a reader for plain data, gzip or bzip2, by the first octets.
 ///
 /// # Errors
 ///
-/// What reading says.
+/// The errors of reading.
 pub(super) fn decompressed<'a>(mut input: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let start = input.fill_buf()?;
-    Ok(if start.starts_with(&[0x1f, 0x8b]) {
-        Box::new(flate2::bufread::MultiGzDecoder::new(input))
-    } else if start.starts_with(b"BZh") {
-        Box::new(bzip2::bufread::MultiBzDecoder::new(input))
-    } else {
-        Box::new(input)
-    })
+    if start.starts_with(&[0x1f, 0x8b]) {
+        return Ok(Box::new(flate2::bufread::MultiGzDecoder::new(input)));
+    }
+    if start.starts_with(b"BZh") {
+        return Ok(Box::new(bzip2::bufread::MultiBzDecoder::new(input)));
+    }
+    Ok(Box::new(input))
 }
 
-/// Gives every message of a file to `each`.
+/// Calls `each` with every message of a file.
 ///
 /// # Errors
 ///
-/// What `each` or the reading says; a file that ends within a record, or within its compression, is no error.
+/// The errors of `each` and of reading. A file that ends within a record, or within its compression, is no error.
 pub(super) fn read(
     mut input: impl Read,
-    each: impl FnMut(Entry<'_>) -> io::Result<()>,
-) -> io::Result<Skipped> {
-    let mut file = File {
+    each: impl FnMut(FoundMessage<'_>) -> io::Result<()>,
+) -> io::Result<SkippedRecords> {
+    let mut file = MrtFile {
         each,
         sessions: Sessions::new(),
         peers: Vec::new(),
         message: BytesMut::new(),
-        skipped: Skipped::default(),
+        skipped: SkippedRecords::default(),
     };
+
     let mut buffer = Vec::new();
     loop {
         buffer.clear();
-        let ended = read_up_to(&mut input, RECORD_HEADER_LENGTH as u64, &mut buffer)?;
+        let end = read_up_to(&mut input, RECORD_HEADER_LENGTH as u64, &mut buffer)?;
         if let Some(length) = Record::length(&buffer) {
             read_up_to(&mut input, length - RECORD_HEADER_LENGTH as u64, &mut buffer)?;
         }
+
         let Some(record) = Record::split(&buffer) else {
-            file.skipped.cut = !buffer.is_empty() || ended == Ended::Within;
+            file.skipped.cut = !buffer.is_empty() || end == ReadEnd::Truncated;
             return Ok(file.skipped);
         };
         file.record(&record)?;
     }
 }
 
+/// The end of a read.
 #[derive(PartialEq, Eq)]
-enum Ended {
-    Properly,
-    Within,
+enum ReadEnd {
+    /// The input has the octets, or ends.
+    Complete,
+    /// The compressed data is truncated.
+    Truncated,
 }
 
-/// Compression that is cut says so by an error; for us the file ends there.
-fn read_up_to(input: &mut impl Read, length: u64, buffer: &mut Vec<u8>) -> io::Result<Ended> {
+/// Reads at most `length` octets. Truncated compressed data, which is an error of the decoder, ends the file.
+fn read_up_to(input: &mut impl Read, length: u64, buffer: &mut Vec<u8>) -> io::Result<ReadEnd> {
     match input.by_ref().take(length).read_to_end(buffer) {
-        Ok(_) => Ok(Ended::Properly),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Ended::Within),
+        Ok(_) => Ok(ReadEnd::Complete),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(ReadEnd::Truncated),
         Err(error) => Err(error),
     }
 }
 
-/// A file as far as it is read.
-struct File<F> {
+/// A file that is being read.
+struct MrtFile<F> {
     each: F,
     sessions: Sessions,
     /// The peers of the table, by their numbers.
     peers: Vec<(IpAddr, Asn)>,
-    /// The UPDATE of a route, composed; used again for the next.
+    /// The buffer for the UPDATE of a route.
     message: BytesMut,
-    skipped: Skipped,
+    skipped: SkippedRecords,
 }
 
-impl<F: FnMut(Entry<'_>) -> io::Result<()>> File<F> {
+impl<F: FnMut(FoundMessage<'_>) -> io::Result<()>> MrtFile<F> {
     fn record(&mut self, record: &Record<'_>) -> io::Result<()> {
         match record.content() {
-            Ok(RecordContent::Message(recorded)) => (self.each)(Entry {
-                place: Place::Record {
+            Ok(RecordContent::Message(recorded)) => (self.each)(FoundMessage {
+                location: Location::Record {
                     timestamp: record.timestamp(),
                     microseconds: record.microseconds(),
                     peer: Some((recorded.peer, recorded.peer_as)),
                     sent: recorded.sent,
                 },
-                message: recorded.octets,
+                octets: recorded.octets,
                 context: self.sessions.context(&recorded),
             }),
             Ok(RecordContent::Rib(rib)) => self.rib(record.timestamp(), &rib),
@@ -145,10 +151,11 @@ impl<F: FnMut(Entry<'_>) -> io::Result<()>> File<F> {
                 self.skipped.malformed_records += 1;
                 continue;
             }
+
             let peer = self.peers.get(usize::from(entry.peer)).copied();
-            (self.each)(Entry {
-                place: Place::Record { timestamp, microseconds: None, peer, sent: false },
-                message: &self.message,
+            (self.each)(FoundMessage {
+                location: Location::Record { timestamp, microseconds: None, peer, sent: false },
+                octets: &self.message,
                 context: rib.context(),
             })?;
         }

@@ -1,37 +1,40 @@
-//! One message and what a session would make of it.
+//! A message with the verdict of a session.
+
+use std::fmt;
 
 use bgp_session::wire::{
-    DecodeError, ErrorCode, Frame, Message, Notification, Treatment, Update, WireContext,
+    DecodeError, ErrorCode, Frame, HEADER_LENGTH, Message, Notification, Treatment, Update,
+    WireContext,
 };
 
-/// A message that was read, and the verdict on it.
+/// A message with the verdict on it.
 #[derive(Debug)]
-pub(super) struct Judged<'a> {
-    /// The octets of the message; all there are, where it has no end.
+pub(super) struct JudgedMessage<'a> {
+    /// The octets of the message; all octets, if its header is wrong.
     pub(super) octets: &'a [u8],
-    /// The same as a whole message, where its header is right.
+    /// The octets as a frame, if the header is right.
     pub(super) frame: Option<Frame<'a>>,
-    /// The message, where it could be read at all.
+    /// The message, if it could be decoded.
     pub(super) message: Option<Message<'a>>,
-    /// What becomes of it.
+    /// The verdict.
     pub(super) outcome: Outcome,
-    /// The first error of those that the outcome is for.
+    /// The first of the errors that lead to the verdict.
     pub(super) error: Option<DecodeError>,
-    /// What the peer would be told, where the session would be ended.
+    /// The NOTIFICATION to the peer, if the session would end.
     pub(super) notification: Option<Notification>,
 }
 
-/// What a session makes of a message.
+/// The verdict on a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// By RFC 7606.
+    /// The treatment of RFC 7606.
     Treated(Treatment),
-    /// An OPEN that is refused.
+    /// The OPEN is refused.
     OpenError,
 }
 
-impl std::fmt::Display for Outcome {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Treated(treatment) => treatment.fmt(f),
             Self::OpenError => f.write_str("open-error"),
@@ -39,43 +42,44 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// Why octets are no message to judge.
+/// The reason why octets are not one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotOneMessage {
-    /// The message goes on after the last octet.
+    /// The message does not end with the last octet.
     #[error("truncated: expected {expected} octets, found {found}")]
     Truncated {
-        /// What the header says, or the length of a header.
+        /// The length in the header, or else the length of a header.
         expected: usize,
-        /// What is there.
+        /// The number of octets.
         found: usize,
     },
     /// Octets follow the message.
     #[error("surplus octets: expected {expected}, found {found}")]
     Surplus {
-        /// What the header says.
+        /// The length in the header.
         expected: usize,
-        /// What is there.
+        /// The number of octets.
         found: usize,
     },
 }
 
 impl NotOneMessage {
-    /// These octets are the beginning of a message.
+    /// Returns the error for the beginning of a message.
     pub(super) fn truncated(octets: &[u8]) -> Self {
         let expected = declared_length(octets).unwrap_or(HEADER_LENGTH);
         Self::Truncated { expected, found: octets.len() }
     }
 }
 
-impl<'a> Judged<'a> {
-    /// Judges octets that are one whole message with its header.
+impl<'a> JudgedMessage<'a> {
+    /// Judges octets that are one message with its header.
     ///
     /// # Errors
     ///
-    /// Where they are less or more than that.
-    pub(super) fn one(octets: &'a [u8], cx: WireContext) -> Result<Self, NotOneMessage> {
-        let judged = Self::first(octets, cx).ok_or_else(|| NotOneMessage::truncated(octets))?;
+    /// The octets are less or more than one message.
+    pub(super) fn one(octets: &'a [u8], context: WireContext) -> Result<Self, NotOneMessage> {
+        let judged =
+            Self::first(octets, context).ok_or_else(|| NotOneMessage::truncated(octets))?;
         let expected = judged.octets.len();
         if expected < octets.len() {
             return Err(NotOneMessage::Surplus { expected, found: octets.len() });
@@ -83,41 +87,54 @@ impl<'a> Judged<'a> {
         Ok(judged)
     }
 
-    /// Judges the first message of a stream; `None` where it is not whole.
+    /// Judges the first message of a stream; returns `None` if it is truncated.
     #[must_use]
-    pub(super) fn first(octets: &'a [u8], cx: WireContext) -> Option<Self> {
-        match Frame::split(octets, cx.limit()) {
-            Ok(frame) => Some(Self::frame(frame?, cx)),
+    pub(super) fn first(octets: &'a [u8], context: WireContext) -> Option<Self> {
+        match Frame::split(octets, context.limit()) {
+            Ok(frame) => Some(Self::judge(frame?, context)),
             Err(error) => Some(Self::refused(octets, None, error)),
         }
     }
 
-    fn frame(frame: Frame<'a>, cx: WireContext) -> Self {
+    fn judge(frame: Frame<'a>, context: WireContext) -> Self {
         let octets = frame.as_bytes();
-        let message = match Message::decode(frame, cx) {
+        let message = match Message::decode(frame, context) {
             Ok(message) => message,
             Err(error) => return Self::refused(octets, Some(frame), error),
         };
+
         let (treatment, error) = match &message {
             Message::Update(update) => (update.treatment(), update.error()),
             _ => (Treatment::None, None),
         };
-        let outcome = Outcome::Treated(treatment);
-        let (frame, message) = (Some(frame), Some(message));
-        Self { octets, frame, message, outcome, error, notification: None }
+        Self {
+            octets,
+            frame: Some(frame),
+            message: Some(message),
+            outcome: Outcome::Treated(treatment),
+            error,
+            notification: None,
+        }
     }
 
+    /// Returns the verdict on a message that could not be decoded.
     fn refused(octets: &'a [u8], frame: Option<Frame<'a>>, error: DecodeError) -> Self {
         let notification = error.notification(octets);
         let outcome = match notification.code {
             ErrorCode::OPEN_MESSAGE => Outcome::OpenError,
             _ => Outcome::Treated(Treatment::SessionReset),
         };
-        let (error, notification) = (Some(error), Some(notification));
-        Self { octets, frame, message: None, outcome, error, notification }
+        Self {
+            octets,
+            frame,
+            message: None,
+            outcome,
+            error: Some(error),
+            notification: Some(notification),
+        }
     }
 
-    /// The message, if it is an UPDATE that could be read.
+    /// Returns the UPDATE, if the message is one and could be decoded.
     pub(super) fn update(&self) -> Option<&Update<'a>> {
         match &self.message {
             Some(Message::Update(update)) => Some(update),
@@ -125,7 +142,7 @@ impl<'a> Judged<'a> {
         }
     }
 
-    /// Whether the message is used, at least in part.
+    /// Returns true if the session uses the message, at least in part.
     #[must_use]
     pub(super) fn is_used(&self) -> bool {
         matches!(self.outcome, Outcome::Treated(Treatment::None | Treatment::AttributeDiscard))
@@ -136,5 +153,3 @@ fn declared_length(octets: &[u8]) -> Option<usize> {
     let [high, low] = octets.get(16..18)? else { return None };
     Some(usize::from(u16::from_be_bytes([*high, *low])))
 }
-
-const HEADER_LENGTH: usize = bgp_session::wire::HEADER_LENGTH;

@@ -20,8 +20,8 @@ use super::difference::{Difference, configured_names};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WireState {
     /// The attributes that a session sends with a prefix.
-    routes: BTreeMap<(IpNet, SessionKey), String>,
-    services: BTreeMap<ServiceKey, Vec<IpAddr>>,
+    pub(super) routes: BTreeMap<(IpNet, SessionKey), String>,
+    pub(super) services: BTreeMap<ServiceKey, Vec<IpAddr>>,
     pub(super) sessions: BTreeMap<SessionKey, SessionState>,
 }
 

@@ -211,7 +211,7 @@ impl NodeProcess {
     }
 
     /// Records the time from a change of the files to its effect.
-    pub(super) fn observe_latency(&mut self, elapsed: Duration) {
+    pub(super) fn observe_latency(&self, elapsed: Duration) {
         self.latency.observe(elapsed.as_secs_f64());
     }
 

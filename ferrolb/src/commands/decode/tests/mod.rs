@@ -16,7 +16,7 @@ fn answer(line: &str, context: &Context) -> Value {
     serde_json::to_value(jsonl::answer(line.as_bytes(), context)).unwrap()
 }
 
-/// The answer to one message, its marker left out, in the context given as JSON.
+/// Returns the answer to one message, given without its marker, in this context.
 fn ask(message: &str, ctx: &Value) -> Value {
     let line = json!({"id": 7, "hex": format!("{MARKER}{message}"), "ctx": ctx}).to_string();
     let mut answer = answer(&line, &Context::default());
@@ -25,7 +25,7 @@ fn ask(message: &str, ctx: &Value) -> Value {
     answer
 }
 
-/// An UPDATE with these attributes and routes, as hexadecimal digits without marker.
+/// Returns an UPDATE with these attributes and routes, in hexadecimal and without its marker.
 fn update(attributes: &str, nlri: &str) -> String {
     let digits = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
     let (attributes, nlri) = (digits(attributes), digits(nlri));
@@ -34,7 +34,7 @@ fn update(attributes: &str, nlri: &str) -> String {
 }
 
 #[test]
-fn the_examples_of_the_contract_are_answered_so() {
+fn the_examples_of_the_contract_have_their_answers() {
     let keepalive = ask("001304", &json!({}));
     assert_eq!(
         keepalive,
@@ -57,7 +57,7 @@ fn the_examples_of_the_contract_are_answered_so() {
 }
 
 #[test]
-fn an_update_tells_all_its_attributes() {
+fn an_update_is_decoded_with_all_its_attributes() {
     let message = update(
         "40010100 4002060201 0000fc7c 400304ac16231a c0080c fc7b0064ffffff01 00010002
          c0200c 0000fc7b0000000100000002 c01008 0002fc7b00000001 c01e02abcd",
@@ -79,7 +79,7 @@ fn an_update_tells_all_its_attributes() {
 }
 
 #[test]
-fn what_is_discarded_is_left_out_and_named() {
+fn discarded_attributes_are_left_out_and_listed() {
     let local_pref = "40010100 4002060201 0000fc7c 400304ac16231a 40050400000064";
     let answer = ask(&update(local_pref, "20ac162346"), &json!({"peer": "ebgp"}));
     assert_eq!(answer["outcome"], "attribute-discard");
@@ -101,7 +101,7 @@ fn a_path_with_as_0_is_treated_as_withdrawn() {
 }
 
 #[test]
-fn the_context_says_how_to_read() {
+fn the_context_decides_how_a_message_is_read() {
     let two_octets = update(
         "40010100 400206 02 02 5ba0 fde8 400304ac16231a
                              c0110a 02 02 00010000 0000fde8",
@@ -120,7 +120,7 @@ fn the_context_says_how_to_read() {
 }
 
 #[test]
-fn multiprotocol_routes_and_opaque_families_are_told() {
+fn multiprotocol_routes_and_opaque_families_are_decoded() {
     let ipv6 = update(
         "40010100 4002060201 0000fc7c
                        800e1a 0002 01 10 20010db8000000000000000000000001 00 20 20010db8",
@@ -143,7 +143,7 @@ fn multiprotocol_routes_and_opaque_families_are_told() {
 }
 
 #[test]
-fn an_open_is_told_with_its_capabilities_or_refused() {
+fn an_open_is_decoded_with_its_capabilities_or_refused() {
     let open = "002b 01 04 5ba0 005a 0a000002 0e 020c 0104 0001 0001 4104 00010000";
     let open: String = open.chars().filter(|c| !c.is_whitespace()).collect();
     let answer = ask(&open, &json!({}));
@@ -162,7 +162,7 @@ fn an_open_is_told_with_its_capabilities_or_refused() {
 }
 
 #[test]
-fn capabilities_are_told_as_they_were_sent() {
+fn capabilities_are_given_as_they_were_sent() {
     // Reserved bits, flags of a restart that mean nothing, a repeated capability, a second parameter.
     let capabilities = "0104 0001 ff01 4006 3078 0001 017f 0200";
     let parameters = format!("0202 0200 0210 {capabilities}");
@@ -178,7 +178,7 @@ fn capabilities_are_told_as_they_were_sent() {
 }
 
 #[test]
-fn a_context_of_the_wrong_kind_is_refused_by_its_key() {
+fn a_context_value_of_the_wrong_type_is_refused_with_its_key() {
     let ask = |ctx: Value| {
         let line = json!({"id": 1, "hex": format!("{MARKER}001304"), "ctx": ctx}).to_string();
         answer(&line, &Context::default())
@@ -206,7 +206,7 @@ fn a_context_of_the_wrong_kind_is_refused_by_its_key() {
     }
     let long = ask(json!({"peer": "x".repeat(100_000)}));
     assert!(long["error"].as_str().is_some_and(|error| error.len() < 120), "{long}");
-    // What is null is as if it were missing, and what nobody knows is left alone.
+    // A null value counts as missing, and an unknown key is ignored.
     for ctx in [json!(null), json!({"asn4": null, "peer": null, "families": null}), json!({"x": 1})]
     {
         assert_eq!(ask(ctx)["outcome"], "ok");
@@ -214,7 +214,7 @@ fn a_context_of_the_wrong_kind_is_refused_by_its_key() {
 }
 
 #[test]
-fn what_is_no_request_is_refused_by_its_place() {
+fn a_wrong_request_is_refused_with_the_key_or_position() {
     let ask = |line: &str| answer(line, &Context::default());
     for (line, answer) in [
         ("[]", json!({"id": null, "error": "the line: expected an object, found []"})),
@@ -241,8 +241,8 @@ fn what_is_no_request_is_refused_by_its_place() {
 }
 
 #[test]
-fn one_message_is_asked_for_even_where_it_is_refused() {
-    // A header that is wrong is refused whatever follows it; else what follows the message is too much.
+fn a_request_has_one_message_even_if_that_is_refused() {
+    // A wrong header is refused, whatever follows it. Otherwise, octets after the message are an error.
     assert_eq!(ask("00140400", &json!({}))["notification"], json!([1, 2]));
     assert_eq!(ask("ffff02", &json!({}))["notification"], json!([1, 2]));
     assert_eq!(ask("001306", &json!({}))["notification"], json!([1, 3]));
@@ -257,8 +257,8 @@ fn one_message_is_asked_for_even_where_it_is_refused() {
 }
 
 #[test]
-fn the_options_stand_for_what_a_line_does_not_say() {
-    let two = Context { asn4: false, peer: Peer::Ibgp, ..Context::default() };
+fn the_options_supply_the_keys_that_a_line_lacks() {
+    let two = Context { asn4: false, peer: PeerKind::Ibgp, ..Context::default() };
     let message = update("40010100 400204 0201 fc7c 400304ac16231a 40050400000064", "20ac162346");
     let ask = |ctx: Value| {
         let line = json!({"hex": format!("{MARKER}{message}"), "ctx": ctx}).to_string();
@@ -270,7 +270,7 @@ fn the_options_stand_for_what_a_line_does_not_say() {
 }
 
 #[test]
-fn every_line_gets_its_answer_in_order_whatever_it_is() {
+fn every_line_has_its_answer_in_order() {
     let input = format!(
         "{{\"id\":\"a\",\"hex\":\"{MARKER}001304\"}}\nno json\n\n{{\"id\":2}}\n\
          {{\"id\":3,\"hex\":\"abc\"}}\n{{\"id\":4,\"hex\":\"{MARKER}0014\"}}\n\
@@ -307,7 +307,7 @@ fn every_line_gets_its_answer_in_order_whatever_it_is() {
     assert_eq!(answers[6]["error"], "hex: surplus octets: expected 19, found 20");
 }
 
-/// A file of real messages, if there are any on this machine.
+/// Returns a file of real messages, if this machine has it.
 fn real(name: &str) -> Option<BufReader<File>> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/mrt").join(name);
     File::open(path).ok().map(BufReader::new)
@@ -323,7 +323,7 @@ fn real_mrt_files_are_read_to_their_end_with_a_verdict_on_each_message() {
     for (name, at_least) in files {
         let Some(file) = real(name) else { continue };
         let mut output = Vec::new();
-        let skipped = mrt(file, Form::Json, &mut output).unwrap();
+        let skipped = mrt(file, OutputFormat::Json, &mut output).unwrap();
         assert_eq!((skipped.malformed_records, skipped.cut), (0, false), "{name}");
         let answers = output.split(|octet| *octet == b'\n').filter(|line| !line.is_empty());
         let answers: Vec<Value> =

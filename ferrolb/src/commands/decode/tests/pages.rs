@@ -1,17 +1,18 @@
 //! The page for people.
 
 use super::{MARKER, update};
-use crate::commands::decode::{Context, Form, digits, mrt, stream};
+use crate::commands::decode::{Context, digits, mrt, stream};
+use crate::output::OutputFormat;
 
 fn page(message: &str) -> String {
     let mut page = Vec::new();
-    let whole = digits(&format!("{MARKER}{message}"), &Context::default(), &mut page);
-    assert!(whole.is_ok_and(|whole| whole), "{message}");
+    let is_one = digits(&format!("{MARKER}{message}"), &Context::default(), &mut page);
+    assert!(is_one.is_ok_and(|is_one| is_one), "{message}");
     String::from_utf8(page).unwrap()
 }
 
 #[test]
-fn everything_is_shown_at_its_place() {
+fn each_part_is_shown_with_its_offset() {
     insta::assert_snapshot!(page(&update(
         "40010100 4002060201 0000fc7c 400304ac16231a c00804fc7b0064 c06301ff",
         "20ac162346"
@@ -33,7 +34,7 @@ fn everything_is_shown_at_its_place() {
 }
 
 #[test]
-fn what_is_wrong_is_told_with_what_becomes_of_it() {
+fn errors_are_shown_with_their_consequences() {
     insta::assert_snapshot!(page(&update(
         "40010103 400200 400304ac16231a 40050400000064 c00805",
         "20ac162346"
@@ -48,12 +49,12 @@ fn what_is_wrong_is_told_with_what_becomes_of_it() {
        27  400200                   AS_PATH empty
        30  400304ac16231a           NEXT_HOP 172.22.35.26
        37  40050400000064           LOCAL_PREF (well-known transitive) 00000064
-       44  c00805                   an attribute that is cut, 3 octets
+       44  c00805                   truncated attribute, 3 octets
        47  20ac162346               routes: 172.22.35.70/32
        23  wrong                    ORIGIN: the origin is none of 0, 1 and 2 (octet 23) -> treat-as-withdraw
        37  wrong                    LOCAL_PREF: the attribute does not belong on this session (octet 37) -> attribute-discard
        44  wrong                    COMMUNITIES: the attribute exceeds the attributes of its message (octet 44) -> treat-as-withdraw
-    verdict: treat-as-withdraw: the session stays, its routes count as withdrawn: 172.22.35.70/32
+    verdict: treat-as-withdraw: the session stays, these routes count as withdrawn: 172.22.35.70/32
     ");
     insta::assert_snapshot!(page(&update(
         "40010100 4002060201 0000fc7c 400304ac16231a 40050400000064",
@@ -71,7 +72,7 @@ fn what_is_wrong_is_told_with_what_becomes_of_it() {
        43  40050400000064           LOCAL_PREF (well-known transitive) 00000064
        50  20ac162346               routes: 172.22.35.70/32
        43  wrong                    LOCAL_PREF: the attribute does not belong on this session (octet 43) -> attribute-discard
-    verdict: attribute-discard: the attribute is left out, routes and session stay
+    verdict: attribute-discard: the attribute is discarded, the routes and the session stay
     ");
     insta::assert_snapshot!(page("00140400"), @r"
     KEEPALIVE, 20 octets
@@ -85,7 +86,7 @@ fn what_is_wrong_is_told_with_what_becomes_of_it() {
 }
 
 #[test]
-fn a_message_that_ends_the_session_is_shown_all_the_same() {
+fn a_message_that_ends_the_session_is_shown_too() {
     insta::assert_snapshot!(page(&update("40010100 800e08 0002 01 04 0a000001 ff", "")), @r"
     UPDATE, 39 octets
         0  ffffffffffffffffffffff.. marker
@@ -95,7 +96,7 @@ fn a_message_that_ends_the_session_is_shown_all_the_same() {
        21  0010                     path attributes, 16 octets
        23  40010100                 ORIGIN (well-known transitive) 00
        27  800e08000201040a000001   MP_REACH_NLRI (optional non-transitive) 000201040a000001
-       38  ff                       an attribute that is cut, 1 octet
+       38  ff                       truncated attribute, 1 octet
        27  wrong                    MP_REACH_NLRI: the attribute has a length that it cannot have (octet 27)
     verdict: session-reset
     the session ends with NOTIFICATION 3/9, UPDATE message error: optional attribute error, data 800e08000201040a000001
@@ -119,7 +120,7 @@ fn a_message_that_ends_the_session_is_shown_all_the_same() {
 }
 
 #[test]
-fn the_small_messages_have_their_words() {
+fn short_messages_are_shown_in_words() {
     insta::assert_snapshot!(page("001903060203627965"), @r#"
     NOTIFICATION, 25 octets
         0  ffffffffffffffffffffff.. marker
@@ -140,14 +141,14 @@ fn the_small_messages_have_their_words() {
 }
 
 #[test]
-fn what_is_not_one_message_is_shown_as_far_as_it_goes() {
-    let told = |message: &str| {
+fn octets_that_are_not_one_message_are_shown_as_far_as_possible() {
+    let page = |message: &str| {
         let mut page = Vec::new();
-        let whole = digits(message, &Context::default(), &mut page);
-        assert!(whole.is_ok_and(|whole| !whole));
+        let is_one = digits(message, &Context::default(), &mut page);
+        assert!(is_one.is_ok_and(|is_one| !is_one));
         String::from_utf8(page).unwrap()
     };
-    insta::assert_snapshot!(told(&format!("{MARKER}00210200")), @r"
+    insta::assert_snapshot!(page(&format!("{MARKER}00210200")), @r"
     UPDATE, 20 of 33 octets
         0  ffffffffffffffffffffff.. marker
        16  0021                     length 33
@@ -155,7 +156,7 @@ fn what_is_not_one_message_is_shown_as_far_as_it_goes() {
        19  00                       1 octet
     not one message: truncated: expected 33 octets, found 20
     ");
-    insta::assert_snapshot!(told(&format!("{MARKER}001304ff")), @r"
+    insta::assert_snapshot!(page(&format!("{MARKER}001304ff")), @r"
     KEEPALIVE, 20 of 19 octets
         0  ffffffffffffffffffffff.. marker
        16  0013                     length 19
@@ -163,17 +164,17 @@ fn what_is_not_one_message_is_shown_as_far_as_it_goes() {
        19  ff                       1 octet
     not one message: surplus octets: expected 19, found 20
     ");
-    insta::assert_snapshot!(told(""), @r"
+    insta::assert_snapshot!(page(""), @r"
     message, 0 of 19 octets
     not one message: truncated: expected 19 octets, found 0
     ");
 }
 
 #[test]
-fn a_stream_is_told_up_to_a_message_that_is_cut() {
+fn a_stream_is_decoded_up_to_a_truncated_message() {
     let octets = [&[0xff; 16][..], &[0, 19, 4], &[0xff; 16], &[0, 23, 2]].concat();
     let mut page = Vec::new();
-    stream(&octets[..], &Context::default(), Form::Json, &mut page).unwrap();
+    stream(&octets[..], &Context::default(), OutputFormat::Json, &mut page).unwrap();
     insta::assert_snapshot!(String::from_utf8(page).unwrap(), @r#"
     {"decoded":{"type":"keepalive"},"id":1,"notification":null,"outcome":"ok","stream_offset":0}
     {"error":"truncated: expected 23 octets, found 19","id":2,"stream_offset":19}
@@ -181,23 +182,23 @@ fn a_stream_is_told_up_to_a_message_that_is_cut() {
 }
 
 #[test]
-fn a_recorded_message_says_when_it_was_and_between_whom() {
+fn a_recorded_message_has_its_time_and_its_peer() {
     // BGP4MP_ET with a KEEPALIVE that was sent, and microseconds.
     let keepalive = [&[0xff; 16][..], &[0, 19, 4]].concat();
     let session = [0, 0, 0xfc, 0x7b, 0, 0, 0xfc, 0x7c, 0, 0, 0, 1, 10, 0, 0, 1, 10, 0, 0, 2];
     let head = [0x60, 0, 0, 0, 0, 17, 0, 7, 0, 0, 0, 43, 0, 1, 0xe2, 0x40];
     let file = [&head[..], &session, &keepalive].concat();
-    let told = |form| {
+    let decoded = |format| {
         let mut page = Vec::new();
-        mrt(&file[..], form, &mut page).unwrap();
+        mrt(&file[..], format, &mut page).unwrap();
         String::from_utf8(page).unwrap()
     };
-    let page = told(Form::Text);
+    let page = decoded(OutputFormat::Text);
     assert!(
         page.starts_with("# message 1, time 1610612736.123456 to 10.0.0.1, AS 64635\n"),
         "{page}"
     );
-    let answer: serde_json::Value = serde_json::from_str(&told(Form::Json)).unwrap();
+    let answer: serde_json::Value = serde_json::from_str(&decoded(OutputFormat::Json)).unwrap();
     let expected = serde_json::json!({
         "id": 1, "outcome": "ok", "notification": null, "decoded": {"type": "keepalive"},
         "time": 1_610_612_736, "microseconds": 123_456, "peer": "10.0.0.1", "peer_as": 64_635, "sent": true,

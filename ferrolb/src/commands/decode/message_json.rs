@@ -1,4 +1,4 @@
-//! A message as JSON: the keys of `--jsonl`, and only those that the message has.
+//! A message in JSON: those of the keys of `--jsonl` that the message has.
 
 use bgp_session::wire::{
     AsPathView, AttributeCode, Frame, Message, MpReach, Notification, Open, Origin, Prefixes,
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::hex;
 
-/// The message.
+/// Returns the value of `decoded`.
 #[must_use]
 pub(super) fn message(frame: Frame<'_>, message: &Message<'_>) -> Value {
     match message {
@@ -29,13 +29,15 @@ fn open(frame: Frame<'_>, open: &Open) -> Value {
     out.insert("my_as".into(), open.my_as.into());
     out.insert("hold_time".into(), open.hold_time.into());
     out.insert("bgp_id".into(), open.identifier.to_string().into());
-    // As they were sent, with bits that mean nothing to us.
+
+    // The octets as they were sent, with bits that we do not know.
     let capabilities = frame
         .capabilities()
         .into_iter()
         .flatten()
         .map(|view| json!({"code": view.code.0, "hex": hex::print(view.value)}));
     out.insert("capabilities".into(), capabilities.collect());
+
     if let Some(asn) = open.four_octet_as() {
         out.insert("asn4".into(), asn.0.into());
     }
@@ -70,10 +72,12 @@ fn update(update: &Update<'_>) -> Value {
     communities(update, &mut out);
     reflection(update, &mut out);
     multiprotocol(update, &mut out);
+
     let unknown: Vec<_> = unkeyed(update).collect();
     if !unknown.is_empty() {
         out.insert("unknown_attrs".into(), unknown.into());
     }
+
     let codes: Vec<_> = update.attributes().map(|attribute| attribute.code.0).collect();
     if !codes.is_empty() {
         out.insert("attr_codes".into(), codes.into());
@@ -84,7 +88,7 @@ fn update(update: &Update<'_>) -> Value {
     out.into()
 }
 
-/// The attributes of RFC 4271, and RFC 6793's beside them.
+/// Inserts the attributes of RFC 4271, and those of RFC 6793.
 fn path(update: &Update<'_>, out: &mut Map<String, Value>) {
     if let Some(origin) = update.origin() {
         let name = match origin {
@@ -103,6 +107,7 @@ fn path(update: &Update<'_>, out: &mut Map<String, Value>) {
         let segments = merged.segments.iter().map(|it| segment(it.kind, it.asns.iter().copied()));
         out.insert("as_path_merged".into(), segments.collect());
     }
+
     if let Some(next_hop) = update.next_hop() {
         out.insert("next_hop".into(), next_hop.to_string().into());
     }
@@ -112,6 +117,7 @@ fn path(update: &Update<'_>, out: &mut Map<String, Value>) {
     if let Some(local_pref) = update.local_pref() {
         out.insert("local_pref".into(), local_pref.into());
     }
+
     if update.atomic_aggregate() {
         out.insert("atomic_aggregate".into(), true.into());
     }
@@ -125,21 +131,24 @@ fn path(update: &Update<'_>, out: &mut Map<String, Value>) {
 }
 
 fn communities(update: &Update<'_>, out: &mut Map<String, Value>) {
-    let mut put = |key: &str, values: Vec<String>| {
-        if !values.is_empty() {
-            out.insert(key.into(), values.into());
-        }
-    };
-    // By number, also those that have a name.
-    let numeric = |c: bgp_session::Community| format!("{}:{}", c.asn(), c.value());
-    put("communities", update.communities().map(numeric).collect());
+    // Communities are numeric, even if they have a name.
+    let standard = update.communities().map(|c| format!("{}:{}", c.asn(), c.value()));
     let large = update
         .large_communities()
         .map(|c| format!("{}:{}:{}", c.global_administrator, c.local_data_1, c.local_data_2));
-    put("large_communities", large.collect());
-    put("ext_communities", update.extended_communities().map(|c| hex::print(&c.0)).collect());
-    let ipv6 = update.ipv6_extended_communities().map(|c| hex::print(&c.0));
-    put("ipv6_ext_communities", ipv6.collect());
+    let extended = update.extended_communities().map(|c| hex::print(&c.0));
+    let ipv6_extended = update.ipv6_extended_communities().map(|c| hex::print(&c.0));
+
+    insert_if_any(out, "communities", standard.collect());
+    insert_if_any(out, "large_communities", large.collect());
+    insert_if_any(out, "ext_communities", extended.collect());
+    insert_if_any(out, "ipv6_ext_communities", ipv6_extended.collect());
+}
+
+fn insert_if_any(out: &mut Map<String, Value>, key: &str, values: Vec<String>) {
+    if !values.is_empty() {
+        out.insert(key.into(), values.into());
+    }
 }
 
 fn reflection(update: &Update<'_>, out: &mut Map<String, Value>) {
@@ -171,12 +180,13 @@ fn routes(family: AfiSafi, nlri: Prefixes<'_>, octets: &[u8]) -> Map<String, Val
     let mut out = Map::new();
     out.insert("afi".into(), family.afi.0.into());
     out.insert("safi".into(), family.safi.0.into());
-    let is_of_prefixes = matches!((family.afi.0, family.safi.0), (1 | 2, 1 | 2));
-    if is_of_prefixes {
+
+    let has_prefixes = matches!((family.afi.0, family.safi.0), (1 | 2, 1 | 2));
+    if has_prefixes {
         out.insert("nlri".into(), prefixes(nlri.clone().with_path_ids()));
     }
-    // Of a family that was not negotiated nobody looked whether they are prefixes: what isn't must not be lost.
-    if !is_of_prefixes || !nlri.is_whole() {
+    // The NLRI of a family that was not negotiated may not be prefixes. Then their octets must not be lost.
+    if !has_prefixes || !nlri.is_whole() {
         out.insert("nlri_hex".into(), hex::print(octets).into());
     }
     out
@@ -194,12 +204,12 @@ fn next_hops(reach: &MpReach<'_>) -> Value {
     }
 }
 
-fn prefixes<P: std::fmt::Display>(all: impl Iterator<Item = (Option<u32>, P)>) -> Value {
-    all.map(|(path_id, prefix)| match path_id {
+fn prefixes<P: std::fmt::Display>(routes: impl Iterator<Item = (Option<u32>, P)>) -> Value {
+    let values = routes.map(|(path_id, prefix)| match path_id {
         Some(path_id) => json!({"prefix": prefix.to_string(), "path_id": path_id}),
         None => json!({"prefix": prefix.to_string()}),
-    })
-    .collect()
+    });
+    values.collect()
 }
 
 fn as_path(path: AsPathView<'_>) -> Value {
@@ -216,16 +226,17 @@ fn segment(kind: SegmentType, asns: impl Iterator<Item = Asn>) -> Value {
     json!({"type": kind, "asns": asns.map(|asn| asn.0).collect::<Vec<_>>()})
 }
 
-/// Attributes without a key of their own, but for those that are discarded.
+/// Returns the attributes without a key of their own, except discarded ones.
 fn unkeyed<'a>(update: &Update<'a>) -> impl Iterator<Item = Value> + use<'a> {
     let discarded: Vec<_> = update
         .findings()
         .filter(|finding| finding.treatment == Treatment::AttributeDiscard)
         .filter_map(|finding| finding.attribute)
         .collect();
+
     update.attributes().filter(|attribute| !has_key(attribute.code)).filter_map(move |attribute| {
-        // Told apart by where they stand: a repeated attribute may equal the first.
-        let is_discarded = discarded.iter().any(|it| std::ptr::eq(it.value, attribute.value));
+        // Their positions distinguish them: a repeated attribute may equal the first.
+        let is_discarded = discarded.iter().any(|other| std::ptr::eq(other.value, attribute.value));
         let value = json!({
             "code": attribute.code.0,
             "flags": attribute.flags.0,

@@ -1,14 +1,14 @@
-//! What the attributes of an UPDATE say, in words for people.
+//! The values of the attributes of an UPDATE, in text for people.
 
 use std::fmt::Display;
 
-use bgp_session::wire::{AttributeCode, NextHop, Update};
+use bgp_session::wire::{AttributeCode, NextHop, Prefixes, Update};
 
 use super::hex;
 
-/// What an attribute that is right says; `None` for one that this program carries as octets.
+/// Returns the value of an attribute without errors; `None` for an attribute that this program does not decode.
 #[must_use]
-pub(super) fn said(update: &Update<'_>, code: AttributeCode) -> Option<String> {
+pub(super) fn attribute_text(update: &Update<'_>, code: AttributeCode) -> Option<String> {
     Some(match code {
         AttributeCode::ORIGIN => update.origin()?.to_string(),
         AttributeCode::AS_PATH => match update.as_path()?.to_string() {
@@ -35,11 +35,7 @@ pub(super) fn said(update: &Update<'_>, code: AttributeCode) -> Option<String> {
         AttributeCode::MP_REACH_NLRI => reach(update)?,
         AttributeCode::MP_UNREACH_NLRI => {
             let unreach = update.mp_unreach()?;
-            let nlri = match unreach.nlri_octets() {
-                [] => "nothing".to_owned(),
-                octets if !unreach.nlri().is_whole() => hex::print(octets),
-                _ => prefixes(unreach.nlri().with_path_ids()),
-            };
+            let nlri = nlri(unreach.nlri(), unreach.nlri_octets());
             format!("{}: {nlri}", unreach.family())
         }
         _ => return None,
@@ -54,28 +50,35 @@ fn reach(update: &Update<'_>) -> Option<String> {
         None if reach.next_hop_octets().is_empty() => "no next hop".to_owned(),
         None => hex::print(reach.next_hop_octets()),
     };
-    let nlri = match reach.nlri_octets() {
-        [] => "nothing".to_owned(),
-        octets if !reach.nlri().is_whole() => hex::print(octets),
-        _ => prefixes(reach.nlri().with_path_ids()),
-    };
+    let nlri = nlri(reach.nlri(), reach.nlri_octets());
     Some(format!("{} via {next_hop}: {nlri}", reach.family()))
+}
+
+/// Returns the prefixes, or their octets if those are not prefixes.
+fn nlri(nlri: Prefixes<'_>, octets: &[u8]) -> String {
+    if octets.is_empty() {
+        return "nothing".to_owned();
+    }
+    if !nlri.is_whole() {
+        return hex::print(octets);
+    }
+    prefixes(nlri.with_path_ids())
 }
 
 fn aggregator(aggregator: bgp_session::Aggregator) -> String {
     format!("AS {} at {}", aggregator.asn, aggregator.address)
 }
 
-fn words<T: Display>(all: impl Iterator<Item = T>) -> String {
-    all.map(|one| one.to_string()).collect::<Vec<_>>().join(" ")
+fn words<T: Display>(values: impl Iterator<Item = T>) -> String {
+    values.map(|value| value.to_string()).collect::<Vec<_>>().join(" ")
 }
 
-/// Prefixes one after the other, with their path identifiers where they have some (RFC 7911).
+/// Returns a list of prefixes, with their path identifiers if they have any (RFC 7911).
 #[must_use]
-pub(super) fn prefixes<P: Display>(all: impl Iterator<Item = (Option<u32>, P)>) -> String {
-    let all = all.map(|(path_id, prefix)| match path_id {
+pub(super) fn prefixes<P: Display>(routes: impl Iterator<Item = (Option<u32>, P)>) -> String {
+    let texts = routes.map(|(path_id, prefix)| match path_id {
         Some(path_id) => format!("{prefix} path {path_id}"),
         None => prefix.to_string(),
     });
-    all.collect::<Vec<_>>().join(", ")
+    texts.collect::<Vec<_>>().join(", ")
 }

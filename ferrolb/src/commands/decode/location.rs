@@ -1,4 +1,4 @@
-//! Where a message was found, for people and for programs.
+//! The location of a message in its input, for people and for programs.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,49 +6,52 @@ use std::net::IpAddr;
 use bgp_session::Asn;
 use serde_json::{Map, Value};
 
-/// Where a message was found.
+/// The location of a message.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place {
-    /// So many octets after the start of a stream.
-    Octet(usize),
-    /// In a recording.
+pub(super) enum Location {
+    /// In a stream.
+    Stream {
+        /// The number of octets before the message.
+        offset: usize,
+    },
+    /// In an MRT record.
     Record {
         /// Seconds since 1970.
         timestamp: u32,
-        /// Microseconds after that, where the recording has them.
+        /// Microseconds after that, if the record has them.
         microseconds: Option<u32>,
-        /// The other side of the session, where the recording says so.
+        /// The peer of the session, if it is known.
         peer: Option<(IpAddr, Asn)>,
-        /// The message went to the peer; else it came from there.
+        /// True if the message was sent to the peer, false if it came from there.
         sent: bool,
     },
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Octet(at) => write!(f, "octet {at}"),
+            Self::Stream { offset } => write!(f, "octet {offset}"),
             Self::Record { timestamp, microseconds, peer, sent } => {
                 write!(f, "time {timestamp}")?;
                 if let Some(microseconds) = microseconds {
                     write!(f, ".{microseconds:06}")?;
                 }
-                let towards = if sent { "to" } else { "from" };
-                match peer {
-                    Some((address, asn)) => write!(f, " {towards} {address}, AS {asn}"),
-                    None => Ok(()),
+                if let Some((address, asn)) = peer {
+                    let direction = if sent { "to" } else { "from" };
+                    write!(f, " {direction} {address}, AS {asn}")?;
                 }
+                Ok(())
             }
         }
     }
 }
 
-impl Place {
-    /// Adds the keys that say the same: `stream_offset`; or `time`, `microseconds`, `peer`, `peer_as` and `sent`.
-    pub(super) fn tell(&self, answer: &mut Map<String, Value>) {
+impl Location {
+    /// Inserts the keys of the location: `stream_offset`; or `time`, `microseconds`, `peer`, `peer_as` and `sent`.
+    pub(super) fn insert_keys(&self, answer: &mut Map<String, Value>) {
         match *self {
-            Self::Octet(at) => {
-                answer.insert("stream_offset".into(), at.into());
+            Self::Stream { offset } => {
+                answer.insert("stream_offset".into(), offset.into());
             }
             Self::Record { timestamp, microseconds, peer, sent } => {
                 answer.insert("time".into(), timestamp.into());
