@@ -141,7 +141,7 @@ fn the_objects_are_those_in_force_and_no_password_is_told() {
     let arguments = ["router-config", "--for", "frr", "--with-passwords", "--url", &url];
     let output = ferrolb(&arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("a process tells no passwords"));
+    assert!(text(&output.stderr).contains("a process does not reveal passwords"));
     let router_side = ask(&url, &["router-config", "--for", "frr"]);
     assert!(router_side.contains(" password PASSWORD\n"), "{router_side}");
 

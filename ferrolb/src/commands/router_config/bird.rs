@@ -2,22 +2,25 @@
 
 use std::fmt::Write as _;
 
-use super::facts::{Accepted, Neighbor, Router, plain};
 use lb_adapter::model::{IpFamily, Peer};
 
-/// A whole configuration.
+use super::router::{AcceptedRoutes, Neighbor, Router, bird_name};
+
+/// Returns a complete configuration.
 pub(super) fn write(router: &Router) -> String {
     let mut text = router.heading("#", "");
     let _ = writeln!(text, "router id {};", router.identifier);
     text.push_str("protocol device { }\nprotocol direct { ipv4; ipv6; }\n");
+
     for family in router.families() {
         let channel = channel(family);
-        // Several nodes for one prefix share its traffic.
+        // The nodes that announce a prefix share its traffic.
         let _ = writeln!(
             text,
             "protocol kernel ferrolb_kernel_{channel} {{ {channel} {{ import none; export all; }}; \
              merge paths on; }}"
         );
+
         let accepted: Vec<String> = router.accepted_of(family).map(pattern).collect();
         let accepted = match accepted.as_slice() {
             [] => "reject;".to_owned(),
@@ -46,35 +49,36 @@ pub(super) fn write(router: &Router) -> String {
 }
 
 fn protocol(text: &mut String, router: &Router, neighbor: &Neighbor) {
-    let _ = writeln!(text, "protocol bgp ferrolb_{} {{", plain(&neighbor.name));
+    let _ = writeln!(text, "protocol bgp ferrolb_{} {{", bird_name(&neighbor.name));
     let port = match neighbor.port {
         Peer::DEFAULT_PORT => String::new(),
         port => format!(" port {port}"),
     };
     let _ = writeln!(text, "  local {}{port} as {};", neighbor.router, router.asn);
     let _ = writeln!(text, "  neighbor {} as {};", neighbor.address, neighbor.asn);
+
     if neighbor.multihop {
         text.push_str("  multihop;\n");
     } else if router.is_external(neighbor) || neighbor.bfd.is_some() {
-        // BIRD takes internal peers for ones some hops away, and would watch them by another kind of BFD than ours,
-        // which is that of the link.
+        // BIRD expects internal peers some hops away, and would use multihop BFD for them. Ours is single-hop.
         text.push_str("  direct;\n");
     }
+
     let _ = writeln!(text, "  passive on;\n  hold time {};", neighbor.hold_time);
     if let Some(password) = &neighbor.password {
         let _ = writeln!(text, "  password \"{password}\";");
     }
     if neighbor.bfd.is_some() {
-        // With `on`, BFD would end what graceful restart keeps: our BFD ends with the process.
+        // With `on`, BFD would end a graceful restart, because our BFD ends with the process.
         text.push_str(if neighbor.graceful_restart { "  bfd graceful;\n" } else { "  bfd on;\n" });
     }
 
     for family in &neighbor.families {
         let channel = channel(*family);
-        let most = router.most(*family);
+        let limit = router.prefix_limit(*family);
         let _ = writeln!(
             text,
-            "  {channel} {{ import filter ferrolb_{channel}; export none; import limit {most} \
+            "  {channel} {{ import filter ferrolb_{channel}; export none; import limit {limit} \
              action block; }};"
         );
     }
@@ -88,7 +92,7 @@ fn channel(family: IpFamily) -> &'static str {
     }
 }
 
-fn pattern(accepted: &Accepted) -> String {
-    let Accepted { network, shortest, longest } = accepted;
+fn pattern(accepted: &AcceptedRoutes) -> String {
+    let AcceptedRoutes { network, shortest, longest } = accepted;
     format!("{network}{{{shortest},{longest}}}")
 }

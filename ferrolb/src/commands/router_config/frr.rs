@@ -2,30 +2,20 @@
 
 use std::fmt::Write as _;
 
-use super::facts::{Neighbor, Router};
-use super::ios::{self, permit, protocol, word};
-use lb_adapter::model::IpFamily;
+use lb_adapter::model::{BfdProfile, IpFamily};
 
-/// What goes into frr.conf.
+use super::ios::{self, family_word, permit, protocol};
+use super::router::{Neighbor, Router};
+
+/// Returns the content of frr.conf.
 pub(super) fn write(router: &Router) -> String {
     let mut text = router.heading("!", PORTS);
-    let mut profiles: Vec<_> = router.neighbors.iter().filter_map(|it| it.bfd.as_ref()).collect();
+    let mut profiles: Vec<_> =
+        router.neighbors.iter().filter_map(|neighbor| neighbor.bfd.as_ref()).collect();
     profiles.sort_by(|a, b| a.name.cmp(&b.name));
     profiles.dedup();
     if !profiles.is_empty() {
-        text.push_str("bfd\n");
-        for profile in profiles {
-            // What the nodes send is what the router receives.
-            let _ = writeln!(
-                text,
-                " profile {}\n  receive-interval {}\n  transmit-interval {}\n  detect-multiplier {}\n exit",
-                profile.name,
-                profile.transmit_interval.as_millis(),
-                profile.receive_interval.as_millis(),
-                profile.detect_multiplier
-            );
-        }
-        text.push_str("exit\n!\n");
+        write_bfd_profiles(&mut text, &profiles);
     }
 
     let families = router.families();
@@ -54,20 +44,37 @@ pub(super) fn write(router: &Router) -> String {
     let _ = writeln!(text, "router bgp {}", router.asn);
     let _ = writeln!(text, " bgp router-id {}\n no bgp default ipv4-unicast", router.identifier);
     if router.has_several_asns() {
-        // Without it, only paths through the same ASes are used together.
+        // Without this, only paths through the same ASes are used together.
         text.push_str(" bgp bestpath as-path multipath-relax\n");
     }
-    for it in &router.neighbors {
-        neighbor(&mut text, router, it);
+
+    for neighbor in &router.neighbors {
+        write_neighbor(&mut text, router, neighbor);
     }
     for family in families {
-        address_family(&mut text, router, family);
+        write_address_family(&mut text, router, family);
     }
     text.push_str("exit\n");
     text
 }
 
-fn neighbor(text: &mut String, router: &Router, neighbor: &Neighbor) {
+fn write_bfd_profiles(text: &mut String, profiles: &[&BfdProfile]) {
+    text.push_str("bfd\n");
+    for profile in profiles {
+        // The router receives at the interval at which the nodes transmit.
+        let _ = writeln!(
+            text,
+            " profile {}\n  receive-interval {}\n  transmit-interval {}\n  detect-multiplier {}\n exit",
+            profile.name,
+            profile.transmit_interval.as_millis(),
+            profile.receive_interval.as_millis(),
+            profile.detect_multiplier
+        );
+    }
+    text.push_str("exit\n!\n");
+}
+
+fn write_neighbor(text: &mut String, router: &Router, neighbor: &Neighbor) {
     let mut lines = ios::neighbor(router, neighbor, "password");
     if let Some(profile) = &neighbor.bfd {
         lines.extend(["bfd".to_owned(), format!("bfd profile {}", profile.name)]);
@@ -77,23 +84,27 @@ fn neighbor(text: &mut String, router: &Router, neighbor: &Neighbor) {
     }
 }
 
-fn address_family(text: &mut String, router: &Router, family: IpFamily) {
-    let _ = writeln!(text, " !\n address-family {} unicast", word(family));
+fn write_address_family(text: &mut String, router: &Router, family: IpFamily) {
+    let _ = writeln!(text, " !\n address-family {} unicast", family_word(family));
     let external = router.neighbors.iter().any(|neighbor| router.is_external(neighbor));
     let internal = router.neighbors.iter().any(|neighbor| !router.is_external(neighbor));
-    // Several nodes for one prefix share its traffic.
-    for (some, kind) in [(external, ""), (internal, "ibgp ")] {
-        if some {
-            let _ = writeln!(text, "  maximum-paths {kind}64");
-        }
+
+    // The nodes that announce a prefix share its traffic.
+    if external {
+        text.push_str("  maximum-paths 64\n");
     }
-    for neighbor in router.neighbors.iter().filter(|it| it.families.contains(&family)) {
+    if internal {
+        text.push_str("  maximum-paths ibgp 64\n");
+    }
+
+    let neighbors = router.neighbors.iter();
+    for neighbor in neighbors.filter(|neighbor| neighbor.families.contains(&family)) {
         let address = neighbor.address;
         for line in [
             "activate".to_owned(),
             "route-map FERROLB-IN in".to_owned(),
             "route-map FERROLB-OUT out".to_owned(),
-            format!("maximum-prefix {}", router.most(family)),
+            format!("maximum-prefix {}", router.prefix_limit(family)),
         ] {
             let _ = writeln!(text, "  neighbor {address} {line}");
         }
@@ -101,4 +112,4 @@ fn address_family(text: &mut String, router: &Router, family: IpFamily) {
     text.push_str(" exit-address-family\n");
 }
 
-const PORTS: &str = "FRR listens there if bgpd is started with -p and the port, by bgpd_options in /etc/frr/daemons.";
+const PORTS: &str = "FRR listens there if bgpd_options in /etc/frr/daemons has -p with the port.";

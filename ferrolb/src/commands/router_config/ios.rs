@@ -1,9 +1,10 @@
-//! What FRRouting and Arista EOS have in common: the words of Cisco's IOS.
+//! The syntax that FRRouting and Arista EOS share: that of Cisco's IOS.
 
-use super::facts::{Accepted, Neighbor, Router};
 use lb_adapter::model::IpFamily;
 
-/// What follows `neighbor ADDRESS`, up to what each system says in its own way. `password` stands before a password.
+use super::router::{AcceptedRoutes, Neighbor, Router};
+
+/// Returns the lines after `neighbor ADDRESS` that are the same in both systems. `password` is the keyword for a password.
 pub(super) fn neighbor(router: &Router, neighbor: &Neighbor, password: &str) -> Vec<String> {
     let mut lines = vec![
         format!("remote-as {}", neighbor.asn),
@@ -18,16 +19,16 @@ pub(super) fn neighbor(router: &Router, neighbor: &Neighbor, password: &str) -> 
     lines
 }
 
-/// `NETWORK`, with the lengths where they are others than its own.
-pub(super) fn permit(accepted: &Accepted) -> String {
-    let Accepted { network, shortest, longest } = accepted;
-    let own = network.prefix_len();
-    let ge = if *shortest > own { format!(" ge {shortest}") } else { String::new() };
-    let le = if *longest > own { format!(" le {longest}") } else { String::new() };
+/// Returns the network, with the accepted lengths unless they are its own.
+pub(super) fn permit(accepted: &AcceptedRoutes) -> String {
+    let AcceptedRoutes { network, shortest, longest } = accepted;
+    let length = network.prefix_len();
+    let ge = if *shortest > length { format!(" ge {shortest}") } else { String::new() };
+    let le = if *longest > length { format!(" le {longest}") } else { String::new() };
     format!("{network}{ge}{le}")
 }
 
-/// The entry of a family in a route-map, the same for every set of families.
+/// Returns the number of a family's entry in a route-map.
 pub(super) fn sequence(family: IpFamily) -> u32 {
     match family {
         IpFamily::Ipv4 => 10,
@@ -35,7 +36,7 @@ pub(super) fn sequence(family: IpFamily) -> u32 {
     }
 }
 
-/// Before `prefix-list`.
+/// Returns the word before `prefix-list`.
 pub(super) fn protocol(family: IpFamily) -> &'static str {
     match family {
         IpFamily::Ipv4 => "ip",
@@ -43,8 +44,8 @@ pub(super) fn protocol(family: IpFamily) -> &'static str {
     }
 }
 
-/// After `address-family`.
-pub(super) fn word(family: IpFamily) -> &'static str {
+/// Returns the word after `address-family`.
+pub(super) fn family_word(family: IpFamily) -> &'static str {
     match family {
         IpFamily::Ipv4 => "ipv4",
         IpFamily::Ipv6 => "ipv6",

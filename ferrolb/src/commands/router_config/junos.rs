@@ -1,75 +1,91 @@
 //! Juniper Junos, as `set` commands.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
-use super::facts::{Neighbor, Router};
 use lb_adapter::model::IpFamily;
 
-/// What goes into configuration mode.
+use super::router::{Neighbor, Router};
+
+/// Returns the commands of configuration mode.
 pub(super) fn write(router: &Router) -> String {
     let mut text = router.heading("#", PORTS);
-    let mut set = |line: String| {
-        let _ = writeln!(text, "set {line}");
-    };
-    set(format!("routing-options autonomous-system {}", router.asn));
-    set(format!("routing-options router-id {}", router.identifier));
-
-    for accepted in &router.accepted {
-        set(format!(
-            "policy-options policy-statement FERROLB-IN term pools from route-filter {} \
-             prefix-length-range /{}-/{}",
-            accepted.network, accepted.shortest, accepted.longest
-        ));
+    for command in policy(router) {
+        let _ = writeln!(text, "set {command}");
     }
-    if !router.accepted.is_empty() {
-        set("policy-options policy-statement FERROLB-IN term pools then accept".to_owned());
-    }
-    set("policy-options policy-statement FERROLB-IN term rest then reject".to_owned());
-    set("policy-options policy-statement FERROLB-OUT then reject".to_owned());
-    // Several nodes for one prefix share its traffic, flow by flow in spite of the word.
-    set("policy-options policy-statement FERROLB-ECMP then load-balance per-packet".to_owned());
-    set("routing-options forwarding-table export FERROLB-ECMP".to_owned());
 
-    let kinds = [(true, "external"), (false, "internal")];
-    let of_kind = |kind| router.addresses.iter().map(move |address| (kind, *address));
-    for ((external, kind), address) in kinds.into_iter().flat_map(of_kind) {
-        let neighbors = router.neighbors.iter().filter(|it| it.router == address);
-        let neighbors: Vec<_> = neighbors.filter(|it| router.is_external(it) == external).collect();
-        if neighbors.is_empty() {
-            continue;
-        }
+    for (is_external, kind) in [(true, "external"), (false, "internal")] {
+        for (position, address) in router.addresses.iter().enumerate() {
+            let neighbors: Vec<_> = router
+                .neighbors
+                .iter()
+                .filter(|neighbor| neighbor.router == *address)
+                .filter(|neighbor| router.is_external(neighbor) == is_external)
+                .collect();
+            if neighbors.is_empty() {
+                continue;
+            }
 
-        // A group has one address of the router's own.
-        let nth = router.addresses.iter().position(|it| *it == address).unwrap_or(0);
-        let which = if nth == 0 { String::new() } else { format!("-{}", nth + 1) };
-        let group = format!("protocols bgp group FERROLB-{}{which}", kind.to_uppercase());
-        // Without multiple-as, only paths of one neighboring AS are used together.
-        let multipath = if external && router.has_several_asns() {
-            "multipath multiple-as"
-        } else {
-            "multipath"
-        };
-
-        for line in [
-            format!("type {kind}"),
-            format!("local-address {address}"),
-            multipath.to_owned(),
-            "passive".to_owned(),
-            "import FERROLB-IN".to_owned(),
-            "export FERROLB-OUT".to_owned(),
-        ] {
-            set(format!("{group} {line}"));
-        }
-        for it in neighbors {
-            for line in neighbor(router, it) {
-                set(format!("{group} neighbor {} {line}", it.address));
+            // A group has one local address, so each further address has a group of its own.
+            let suffix = if position == 0 { String::new() } else { format!("-{}", position + 1) };
+            let group = format!("protocols bgp group FERROLB-{}{suffix}", kind.to_uppercase());
+            for line in group_lines(router, kind, *address) {
+                let _ = writeln!(text, "set {group} {line}");
+            }
+            for neighbor in neighbors {
+                for line in neighbor_lines(router, neighbor) {
+                    let _ = writeln!(text, "set {group} neighbor {} {line}", neighbor.address);
+                }
             }
         }
     }
     text
 }
 
-fn neighbor(router: &Router, neighbor: &Neighbor) -> Vec<String> {
+fn policy(router: &Router) -> Vec<String> {
+    let mut commands = vec![
+        format!("routing-options autonomous-system {}", router.asn),
+        format!("routing-options router-id {}", router.identifier),
+    ];
+
+    let import = "policy-options policy-statement FERROLB-IN";
+    for accepted in &router.accepted {
+        commands.push(format!(
+            "{import} term pools from route-filter {} prefix-length-range /{}-/{}",
+            accepted.network, accepted.shortest, accepted.longest
+        ));
+    }
+    if !router.accepted.is_empty() {
+        commands.push(format!("{import} term pools then accept"));
+    }
+    commands.push(format!("{import} term rest then reject"));
+    commands.push("policy-options policy-statement FERROLB-OUT then reject".to_owned());
+
+    // The nodes that announce a prefix share its traffic. In spite of its name, per-packet works by flow.
+    let ecmp = "policy-options policy-statement FERROLB-ECMP then load-balance per-packet";
+    commands.push(ecmp.to_owned());
+    commands.push("routing-options forwarding-table export FERROLB-ECMP".to_owned());
+    commands
+}
+
+fn group_lines(router: &Router, kind: &str, address: IpAddr) -> Vec<String> {
+    // Without multiple-as, only paths through one neighboring AS are used together.
+    let multipath = if kind == "external" && router.has_several_asns() {
+        "multipath multiple-as"
+    } else {
+        "multipath"
+    };
+    vec![
+        format!("type {kind}"),
+        format!("local-address {address}"),
+        multipath.to_owned(),
+        "passive".to_owned(),
+        "import FERROLB-IN".to_owned(),
+        "export FERROLB-OUT".to_owned(),
+    ]
+}
+
+fn neighbor_lines(router: &Router, neighbor: &Neighbor) -> Vec<String> {
     let mut lines =
         vec![format!("description {}", neighbor.node), format!("hold-time {}", neighbor.hold_time)];
     if router.is_external(neighbor) {
@@ -81,28 +97,30 @@ fn neighbor(router: &Router, neighbor: &Neighbor) -> Vec<String> {
     if let Some(password) = &neighbor.password {
         lines.push(format!("authentication-key \"{password}\""));
     }
+
     if let Some(profile) = &neighbor.bfd {
-        for line in [
-            format!("transmit-interval minimum-interval {}", profile.receive_interval.as_millis()),
-            format!("minimum-receive-interval {}", profile.transmit_interval.as_millis()),
-            format!("multiplier {}", profile.detect_multiplier),
-        ] {
-            lines.push(format!("bfd-liveness-detection {line}"));
-        }
+        let transmit = profile.receive_interval.as_millis();
+        let receive = profile.transmit_interval.as_millis();
+        let multiplier = profile.detect_multiplier;
+        let bfd = "bfd-liveness-detection";
+        lines.push(format!("{bfd} transmit-interval minimum-interval {transmit}"));
+        lines.push(format!("{bfd} minimum-receive-interval {receive}"));
+        lines.push(format!("{bfd} multiplier {multiplier}"));
         if !router.is_external(neighbor) {
-            // Ours is the BFD of the link, also of internal peers.
-            lines.push("bfd-liveness-detection session-mode single-hop".to_owned());
+            // Our BFD is single-hop, for internal peers too.
+            lines.push(format!("{bfd} session-mode single-hop"));
         }
     }
+
     for family in &neighbor.families {
         let word = match family {
             IpFamily::Ipv4 => "inet",
             IpFamily::Ipv6 => "inet6",
         };
-        lines.push(format!("family {word} unicast prefix-limit maximum {}", router.most(*family)));
+        let limit = router.prefix_limit(*family);
+        lines.push(format!("family {word} unicast prefix-limit maximum {limit}"));
     }
     lines
 }
 
-const PORTS: &str =
-    "Junos listens on port 179 only, as far as its manual says: leave peerPort out.";
+const PORTS: &str = "According to its manual, Junos listens only on port 179: leave peerPort out.";

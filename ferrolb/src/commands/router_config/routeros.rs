@@ -1,18 +1,21 @@
-//! MikroTik RouterOS, whose versions 6 and 7 have little in common here.
+//! MikroTik RouterOS. Its versions 6 and 7 have little in common here.
 
 use std::fmt::Write as _;
 
-use super::facts::{Accepted, Neighbor, Router};
 use lb_adapter::model::IpFamily;
 
-/// Commands of RouterOS 6.
-pub(super) fn write_6(router: &Router) -> String {
+use super::ios::family_word;
+use super::router::{AcceptedRoutes, Neighbor, Router};
+
+/// Returns the commands of RouterOS 6.
+pub(super) fn write_version_6(router: &Router) -> String {
     let mut text = heading(router);
     let _ = writeln!(
         text,
         "/routing bgp instance set default as={} router-id={}",
         router.asn, router.identifier
     );
+
     for accepted in &router.accepted {
         let _ = writeln!(
             text,
@@ -23,8 +26,8 @@ pub(super) fn write_6(router: &Router) -> String {
     }
     text.push_str("/routing filter add chain=ferrolb-in action=discard\n");
     text.push_str("/routing filter add chain=ferrolb-out action=discard\n");
+
     for neighbor in &router.neighbors {
-        let most = neighbor.families.iter().map(|family| router.most(*family)).max();
         let _ = writeln!(
             text,
             "/routing bgp peer add name={} remote-address={} remote-as={} address-families={} \
@@ -35,8 +38,8 @@ pub(super) fn write_6(router: &Router) -> String {
             neighbor.asn,
             families(neighbor),
             neighbor.hold_time,
-            yes(neighbor.multihop),
-            most.unwrap_or(0),
+            yes_or_no(neighbor.multihop),
+            neighbor.prefix_limit(router),
             password(neighbor),
             if neighbor.bfd.is_some() { " use-bfd=yes" } else { "" },
         );
@@ -44,8 +47,8 @@ pub(super) fn write_6(router: &Router) -> String {
     text
 }
 
-/// Commands of RouterOS 7.
-pub(super) fn write_7(router: &Router) -> String {
+/// Returns the commands of RouterOS 7.
+pub(super) fn write_version_7(router: &Router) -> String {
     let mut text = heading(router);
     for accepted in &router.accepted {
         let _ = writeln!(
@@ -71,11 +74,8 @@ pub(super) fn write_7(router: &Router) -> String {
             let _ = write!(
                 limits,
                 " input.limit-process-routes-{}={}",
-                match family {
-                    IpFamily::Ipv4 => "ipv4",
-                    IpFamily::Ipv6 => "ipv6",
-                },
-                router.most(*family)
+                family_word(*family),
+                router.prefix_limit(*family)
             );
         }
         let _ = writeln!(
@@ -91,7 +91,7 @@ pub(super) fn write_7(router: &Router) -> String {
             neighbor.asn,
             families(neighbor),
             neighbor.hold_time,
-            yes(neighbor.multihop),
+            yes_or_no(neighbor.multihop),
             password(neighbor),
             if neighbor.bfd.is_some() { " use-bfd=yes" } else { "" },
         );
@@ -103,16 +103,14 @@ fn heading(router: &Router) -> String {
     let heading = router.heading("#", PORTS);
     format!(
         "{heading}\
-         # Of several nodes for one prefix RouterOS may use one only: look for the flag E or several\n\
+         # If several nodes announce a prefix, RouterOS may use only one: look for the flag E or several\n\
          # active routes in /ip route print, and see its manual for ECMP with BGP.\n"
     )
 }
 
-fn lengths(accepted: &Accepted) -> String {
-    match accepted.shortest == accepted.longest {
-        true => accepted.shortest.to_string(),
-        false => format!("{}-{}", accepted.shortest, accepted.longest),
-    }
+fn lengths(accepted: &AcceptedRoutes) -> String {
+    let AcceptedRoutes { shortest, longest, .. } = accepted;
+    if shortest == longest { shortest.to_string() } else { format!("{shortest}-{longest}") }
 }
 
 fn families(neighbor: &Neighbor) -> String {
@@ -128,13 +126,15 @@ fn families(neighbor: &Neighbor) -> String {
 }
 
 fn password(neighbor: &Neighbor) -> String {
-    let key = |password: &String| format!(" tcp-md5-key=\"{password}\"");
-    neighbor.password.as_ref().map(key).unwrap_or_default()
+    match &neighbor.password {
+        Some(password) => format!(" tcp-md5-key=\"{password}\""),
+        None => String::new(),
+    }
 }
 
-fn yes(it: bool) -> &'static str {
-    if it { "yes" } else { "no" }
+fn yes_or_no(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
 }
 
 const PORTS: &str =
-    "RouterOS listens on port 179 only, as far as its manual says: leave peerPort out.";
+    "According to its manual, RouterOS listens only on port 179: leave peerPort out.";

@@ -8,7 +8,7 @@ fn routers(config: &str, with_passwords: bool) -> Result<Vec<Router>, String> {
     routers_with(config, &node("kube1", "", &["172.22.35.25", "fd00::25"]), &[], with_passwords)
 }
 
-/// A Node with these labels and addresses.
+/// Returns a Node with these labels and addresses.
 fn node(name: &str, labels: &str, addresses: &[&str]) -> String {
     let addresses = addresses.iter().map(|it| format!("{{type: InternalIP, address: '{it}'}}"));
     let addresses = addresses.collect::<Vec<_>>().join(", ");
@@ -27,7 +27,8 @@ fn routers_with(
     let options = Options { lenient: true, ..Options::default() };
     let manifests = parse_with(&options, "f", &[source]).unwrap();
     let peers: Vec<String> = peers.iter().map(|it| (*it).to_owned()).collect();
-    facts::of(&manifests, &facts::Wanted { peers: &peers, asn: None, with_passwords })
+    let selection = RouterSelection { peers: &peers, asn: None, with_passwords };
+    collect::routers(&manifests, &selection)
 }
 
 const CONFIG: &str = "\
@@ -49,11 +50,11 @@ address-pools:
 ";
 
 #[test]
-fn each_system_gets_all_that_it_must_know() {
+fn the_configuration_of_each_system_is_complete() {
     let router = &routers(CONFIG, false).unwrap()[0];
     for (system, words) in [
         (
-            System::Bird,
+            RouterSystem::Bird,
             &[
                 "172.22.35.64/26{31,32}",
                 "fd00:1::/64{64,128}",
@@ -65,7 +66,7 @@ fn each_system_gets_all_that_it_must_know() {
             ][..],
         ),
         (
-            System::Frr,
+            RouterSystem::Frr,
             &[
                 "172.22.35.64/26 ge 31 le 32",
                 "fd00:1::/64 le 128",
@@ -77,7 +78,7 @@ fn each_system_gets_all_that_it_must_know() {
             ],
         ),
         (
-            System::Routeros6,
+            RouterSystem::Routeros6,
             &[
                 "prefix=172.22.35.64/26 prefix-length=31-32",
                 "remote-as=64636",
@@ -87,7 +88,7 @@ fn each_system_gets_all_that_it_must_know() {
             ],
         ),
         (
-            System::Routeros7,
+            RouterSystem::Routeros7,
             &[
                 "dst in 172.22.35.64/26 && dst-len in 31-32",
                 "remote.as=64636",
@@ -97,7 +98,7 @@ fn each_system_gets_all_that_it_must_know() {
             ],
         ),
         (
-            System::Junos,
+            RouterSystem::Junos,
             &[
                 "172.22.35.64/26 prefix-length-range /31-/32",
                 "peer-as 64636",
@@ -108,7 +109,7 @@ fn each_system_gets_all_that_it_must_know() {
             ],
         ),
         (
-            System::Eos,
+            RouterSystem::Eos,
             &[
                 "172.22.35.64/26 ge 31 le 32",
                 "remote-as 64636",
@@ -127,36 +128,45 @@ fn each_system_gets_all_that_it_must_know() {
     }
     let graceful = CONFIG.replace("  password:", "  enable-graceful-restart: true\n  password:");
     let router = &routers(&graceful, true).unwrap()[0];
-    assert!(System::Bird.write(router).contains("bfd graceful;"));
-    assert!(System::Frr.write(router).contains("password hunter2"));
+    assert!(RouterSystem::Bird.write(router).contains("bfd graceful;"));
+    assert!(RouterSystem::Frr.write(router).contains("password hunter2"));
 }
 
 #[test]
-fn bfd_of_internal_peers_is_that_of_the_link() {
+fn bfd_of_internal_peers_is_single_hop() {
     let internal =
         CONFIG.replace("peer-asn: 64635", "peer-asn: 64636").replace("  ebgp-multihop: true\n", "");
     let router = &routers(&internal, false).unwrap()[0];
-    assert!(System::Bird.write(router).contains("  direct;\n"));
-    assert!(System::Junos.write(router).contains("session-mode single-hop"));
+    assert!(RouterSystem::Bird.write(router).contains("  direct;\n"));
+    assert!(RouterSystem::Junos.write(router).contains("session-mode single-hop"));
     let without = internal.replace("  bfd-profile: fast\n", "");
     let router = &routers(&without, false).unwrap()[0];
-    assert!(!System::Bird.write(router).contains("direct;"), "it may be some hops away");
+    assert!(
+        !RouterSystem::Bird.write(router).contains("direct;"),
+        "the peer may be some hops away"
+    );
     let router = &routers(CONFIG, false).unwrap()[0];
-    assert!(System::Bird.write(router).contains("  multihop;\n"));
-    assert!(!System::Junos.write(router).contains("session-mode"));
+    assert!(RouterSystem::Bird.write(router).contains("  multihop;\n"));
+    assert!(!RouterSystem::Junos.write(router).contains("session-mode"));
 }
 
 #[test]
-fn what_the_files_do_not_say_is_asked_for() {
+fn a_router_in_any_external_as_needs_an_option() {
     let external = CONFIG.replace("peer-asn: 64635", "dynamic-asn: external");
     assert_eq!(
         routers(&external, false).unwrap_err(),
-        "peer 172.22.35.1:179 is in any external AS: say which with --asn"
+        "peer 172.22.35.1:179 may be in any external AS: give its AS with --asn"
     );
 }
 
-const SYSTEMS: [System; 6] =
-    [System::Bird, System::Frr, System::Routeros6, System::Routeros7, System::Junos, System::Eos];
+const SYSTEMS: [RouterSystem; 6] = [
+    RouterSystem::Bird,
+    RouterSystem::Frr,
+    RouterSystem::Routeros6,
+    RouterSystem::Routeros7,
+    RouterSystem::Junos,
+    RouterSystem::Eos,
+];
 
 fn nodes() -> String {
     node("kube1", "rack: a", &["10.7.0.11", "fd07::11"])
@@ -164,7 +174,7 @@ fn nodes() -> String {
 }
 
 #[test]
-fn a_node_that_cannot_speak_to_a_router_is_named_once() {
+fn a_node_that_cannot_speak_to_a_router_is_listed_once() {
     let nodes = node("kube1", "", &["10.7.0.11"]) + &node("kube2", "", &["10.7.0.12"]);
     let two_ports = peers(&[("fd07::1", ""), ("fd07::1", ", peer-port: 1179")]);
     let routers = routers_with(&two_ports, &nodes, &[], false).unwrap();
@@ -172,12 +182,12 @@ fn a_node_that_cannot_speak_to_a_router_is_named_once() {
 }
 
 #[test]
-fn the_identifier_of_an_ipv6_router_is_no_multicast_address() {
+fn the_identifier_of_an_ipv6_router_is_not_a_multicast_address() {
     let routers = routers_with(&peers(&[("fd07::e000:1", "")]), &nodes(), &[], false).unwrap();
     assert_eq!(routers[0].identifier, Ipv4Addr::new(99, 0, 0, 1));
 }
 
-/// One peer for each of these addresses, with more keys, and a pool of both families.
+/// Returns a peer for each of these addresses, with more keys, and a pool of both families.
 fn peers(peers: &[(&str, &str)]) -> String {
     let peer = |(address, more): &(&str, &str)| {
         format!("- {{my-asn: 64901, peer-asn: 64900, peer-address: '{address}'{more}}}\n")
@@ -204,7 +214,7 @@ fn an_ipv4_and_an_ipv6_peer_of_one_as_are_one_router() {
             assert!(text.contains(word), "{system:?}: {word}\n{text}");
         }
         assert!(text.contains("router 10.7.0.1 and fd07::1, AS 64900: 2 nodes"), "{text}");
-        // What a system may be told once only.
+        // These lines may occur only once.
         for once in ["router id ", "protocol device", "router bgp ", "router-id ", "permit 10\n"] {
             assert!(text.matches(once).count() <= 1, "{system:?}: {once}\n{text}");
         }
@@ -212,7 +222,7 @@ fn an_ipv4_and_an_ipv6_peer_of_one_as_are_one_router() {
 }
 
 #[test]
-fn routers_of_which_nothing_tells_that_they_are_one_are_several() {
+fn addresses_are_joined_only_if_they_must_be_one_router() {
     let two = [("10.7.0.1", ""), ("10.7.0.2", ""), ("fd07::1", ""), ("fd07::2", "")];
     let four = routers_with(&peers(&two), &nodes(), &[], false).unwrap();
     assert_eq!(four.len(), 4);
@@ -220,7 +230,7 @@ fn routers_of_which_nothing_tells_that_they_are_one_are_several() {
     let one = routers_with(&peers(&two), &nodes(), &named, false).unwrap();
     assert_eq!((one.len(), one[0].neighbors.len(), one[0].addresses.len()), (1, 4, 2));
 
-    // Racks of their own, each with a router of both families.
+    // Two racks, each with a router of both families.
     let rack = |rack: &str| format!(", node-selectors: [{{match-labels: {{rack: {rack}}}}}]");
     let (a, b) = (rack("a"), rack("b"));
     let racks = [("10.7.0.1", &*a), ("fd07::1", &*a), ("10.7.0.2", &*b), ("fd07::2", &*b)];
@@ -242,9 +252,9 @@ fn nodes_of_several_ases_share_the_traffic() {
     let config = peers(&[("10.7.0.1", &rack("a")), ("10.7.0.1", &rack("b"))]);
     let several = config.replacen("64901", "64902", 1);
     let words = [
-        (System::Frr, "bgp bestpath as-path multipath-relax"),
-        (System::Eos, "bgp bestpath as-path multipath-relax"),
-        (System::Junos, "multipath multiple-as"),
+        (RouterSystem::Frr, "bgp bestpath as-path multipath-relax"),
+        (RouterSystem::Eos, "bgp bestpath as-path multipath-relax"),
+        (RouterSystem::Junos, "multipath multiple-as"),
     ];
     for (system, word) in words {
         let text = |config: &str| {
@@ -258,11 +268,11 @@ fn nodes_of_several_ases_share_the_traffic() {
 }
 
 #[test]
-fn a_port_that_a_system_cannot_be_told_is_in_a_comment() {
+fn a_port_that_a_system_cannot_listen_on_is_in_a_comment() {
     let config = peers(&[("10.7.0.1", ", peer-port: 1179")]);
     let routers = routers_with(&config, &nodes(), &[], false).unwrap();
-    assert!(System::Bird.write(&routers[0]).contains("local 10.7.0.1 port 1179 as"));
-    for system in SYSTEMS.into_iter().filter(|it| *it != System::Bird) {
+    assert!(RouterSystem::Bird.write(&routers[0]).contains("local 10.7.0.1 port 1179 as"));
+    for system in SYSTEMS.into_iter().filter(|it| *it != RouterSystem::Bird) {
         let text = system.write(&routers[0]);
         let comment = text.lines().find(|line| line.contains("1179"));
         assert!(comment.is_some_and(|line| line.starts_with(['#', '!'])), "{system:?}: {text}");
@@ -270,7 +280,7 @@ fn a_port_that_a_system_cannot_be_told_is_in_a_comment() {
 }
 
 #[test]
-fn nodes_that_cannot_speak_to_a_router_are_named_with_the_reason() {
+fn nodes_that_cannot_speak_to_a_router_are_listed_with_the_reason() {
     let config = peers(&[("10.7.0.1", "")]);
     let nodes = node("kube1", "", &["10.7.0.11"]) + &node("bare", "", &["fd07::13"]);
     let routers = routers_with(&config, &nodes, &[], false).unwrap();
@@ -288,11 +298,11 @@ fn nodes_that_cannot_speak_to_a_router_are_named_with_the_reason() {
 }
 
 #[test]
-fn names_that_bird_cannot_tell_apart_get_numbers() {
+fn names_that_are_the_same_in_bird_get_numbers() {
     let config = peers(&[("10.7.0.1", "")]);
     let nodes = node("a-b", "", &["10.7.0.11"]) + &node("a.b", "", &["10.7.0.12"]);
     let router = &routers_with(&config, &nodes, &[], false).unwrap()[0];
-    let text = System::Bird.write(router);
+    let text = RouterSystem::Bird.write(router);
     let protocols: BTreeSet<_> = text.lines().filter(|it| it.starts_with("protocol bgp")).collect();
     assert_eq!(protocols.len(), 2, "{text}");
 }
