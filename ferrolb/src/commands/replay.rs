@@ -42,7 +42,7 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
 }
 
 fn write_answer(out: &mut impl Write, replay: &mut Replay, line: &[u8]) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, &replay.line(line))?;
+    serde_json::to_writer(&mut *out, &replay.step(line))?;
     out.write_all(b"\n")?;
     out.flush()
 }

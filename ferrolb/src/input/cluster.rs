@@ -132,7 +132,7 @@ pub(crate) fn fetch_cluster_from(
 /// Replays a recording to its end.
 fn replay(text: &[u8], args: &ClusterArgs, held: HeldAddresses, problems: Problems) -> Cluster {
     let mut replay = empty_replay(args, true).remembering(held);
-    for problem in replay.take_all(text) {
+    for problem in replay.apply_all(text) {
         problems.error(&problem);
     }
     replay.into_cluster()

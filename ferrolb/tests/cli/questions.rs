@@ -149,7 +149,7 @@ fn router_config_says_of_which_peers_it_prints_nothing() {
     let output = run(&["router-config", "--for", "eos", "--from", path.to_str().unwrap()]);
     let (printed, told) = (text(&output.stdout), text(&output.stderr));
     assert!(printed.contains("neighbor 172.22.35.25 remote-as 64636"), "{printed}");
-    let expected = "ferrolb: warning: nothing is printed for peer eth1:179: the router's side is an interface of its own\n";
+    let expected = "ferrolb: warning: nothing is printed for peer eth1:179: the router's configuration must name an interface of the router\n";
     assert_eq!(told, expected);
 }
 

@@ -181,7 +181,7 @@ pub(super) fn go_duration(time: Duration) -> String {
     let nanoseconds = time.as_nanos();
     if time.subsec_nanos() == 0 {
         format!("{}s", time.as_secs())
-    } else if nanoseconds % 1_000_000 == 0 {
+    } else if nanoseconds.is_multiple_of(1_000_000) {
         format!("{}ms", time.as_millis())
     } else {
         format!("{nanoseconds}ns")

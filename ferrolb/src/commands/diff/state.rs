@@ -9,7 +9,7 @@ use ferrolb_node::sessions::{
 };
 use ipnet::IpNet;
 use lb_adapter::engine::{Engine, peer_label};
-use lb_adapter::explain::attributes;
+use lb_adapter::explain::describe_attributes;
 use lb_adapter::model::{Peer, ServiceKey};
 use lb_adapter::planner::Plan;
 use lb_adapter::recording::PASSWORD;
@@ -91,7 +91,7 @@ impl WireState {
         for (plan, peer_plan) in engine.sessions() {
             let key = SessionKey::new(plan.node(), &peer_plan.peer.name);
             for (prefix, route) in &peer_plan.routes {
-                state.routes.insert((*prefix, key.clone()), attributes(route));
+                state.routes.insert((*prefix, key.clone()), describe_attributes(route));
             }
             state.sessions.insert(key, SessionState::new(plan, &peer_plan.peer));
         }

@@ -243,7 +243,7 @@ fn withheld_rows(engine: &Engine) -> Vec<WithheldRow> {
         for key in engine.service_keys() {
             for withheld in engine.not_announced(plan, key) {
                 // It is a matter of configuration if only some of the peers get no route from this node.
-                let concerns_all_peers = withheld.peer.is_none() || plan.announced(key).is_empty();
+                let concerns_all_peers = withheld.peer.is_none() || !plan.is_announced(key);
                 if concerns_all_peers && withheld.reason.gate() != Gate::Type {
                     let row = (key.to_string(), withheld.reason.to_string());
                     nodes_by_reason.entry(row).or_default().push(plan.node().to_owned());

@@ -44,7 +44,7 @@ pub(super) fn routers(
                 continue;
             }
             return Err(format!(
-                "peer {} is at an interface: the router's side is its own interface",
+                "peer {} is at an interface: the router's configuration must name an interface of the router",
                 peer.name
             ));
         };

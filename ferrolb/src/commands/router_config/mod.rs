@@ -94,7 +94,7 @@ fn warn_about_omissions(
     // A selected peer at an interface is an error.
     if args.peers.is_empty() {
         for peer in collect::interface_peers(&manifests.config) {
-            let reason = "the router's side is its own interface";
+            let reason = "the router's configuration must name an interface of the router";
             problems.warning(&format!("nothing is printed for peer {}: {reason}", peer.name));
         }
     }

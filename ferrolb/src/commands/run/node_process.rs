@@ -18,7 +18,7 @@ use lb_adapter::engine::{Change, Effects, Engine};
 use lb_adapter::manifest::{Manifests, Source};
 use lb_adapter::model::NextHopPolicy;
 use lb_adapter::planner::PlannerOptions;
-use lb_adapter::recording::{Known, SessionState};
+use lb_adapter::recording::{ProcessSnapshot, SessionState};
 use tokio::sync::Notify;
 
 use super::log;
@@ -250,7 +250,7 @@ impl NodeProcess {
     }
 
     /// Returns the objects and states that make up a recording.
-    fn objects(&self) -> Known {
+    fn objects(&self) -> ProcessSnapshot {
         let held = self.engine.service_keys().filter_map(|key| {
             let holding = self.engine.holding(key)?;
             Some((key.clone(), holding.addresses.to_vec()))
@@ -260,7 +260,7 @@ impl NodeProcess {
         let sessions = sessions.into_iter().map(|session| {
             let is_up = session.status.is_established();
             let reason = if is_up { None } else { session.status.reason() };
-            let mut state = SessionState::new(is_up, reason).without(&session.unsendable);
+            let mut state = SessionState::new(is_up, reason).with_unsendable(&session.unsendable);
             state.bfd_problem = session.status.bfd_problem().map(str::to_owned);
             state.families = session.status.families();
             ((self.name.clone(), session.endpoint), state)
@@ -271,7 +271,7 @@ impl NodeProcess {
             .probe_statuses(&self.name)
             .map(|(service, status)| ((self.name.clone(), service.clone()), status.clone()));
 
-        Known {
+        ProcessSnapshot {
             sources: self.files.clone(),
             namespace: self.configuration.namespace().to_owned(),
             config_map: self.configuration.config_map.clone(),
