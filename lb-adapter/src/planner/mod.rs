@@ -22,6 +22,7 @@ mod route_builder;
 mod router_table;
 mod service_attributes;
 mod service_endpoints;
+mod service_health;
 mod service_routes;
 #[cfg(test)]
 mod tests;

@@ -1,17 +1,10 @@
-//! The attributes that a Service adds to its routes from one node.
+//! The attributes that a Service adds to its routes.
 //!
-//! Owns when a Service counts as healthy on a node, and how its routes differ if it does not.
+//! Owns only the values. The health of the Service on a node decides about some of them.
 
 use std::collections::BTreeSet;
 
-use crate::model::{
-    Community, ExternalTrafficPolicy, Health, LargeCommunity, LinkBandwidth, Pool, WhenUnhealthy,
-};
-
-use super::node_context::{ProbeStatus, ServiceInput};
-use super::reason::Reason;
-use super::route_annotations::RouteAnnotations;
-use super::service_endpoints::EndpointCount;
+use crate::model::{Community, LargeCommunity};
 
 /// The attributes that one Service adds to its routes from one node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,60 +30,5 @@ impl ServiceAttributes {
     /// Returns true if the Service adds nothing.
     pub fn is_plain(&self) -> bool {
         *self == Self::default()
-    }
-
-    /// Returns the attributes of a Service's routes from a node.
-    ///
-    /// # Errors
-    ///
-    /// The Service is too unhealthy on the node to have routes.
-    pub(super) fn of(
-        input: &ServiceInput<'_>,
-        pool: &Pool,
-        node: &str,
-        probing: bool,
-    ) -> Result<Self, Reason> {
-        let RouteAnnotations { mut attributes, health, .. } =
-            RouteAnnotations::of(input.service, pool);
-        let policy = input.service.external_traffic_policy;
-        let count = input.endpoints.counting(policy, node);
-
-        if policy == ExternalTrafficPolicy::Local
-            && let Some(LinkBandwidth { per_endpoint, hysteresis, .. }) = health.link_bandwidth
-        {
-            let ready = u64::try_from(count.ready).unwrap_or(u64::MAX);
-            attributes.bandwidth = Some((per_endpoint.saturating_mul(ready), hysteresis));
-        }
-
-        let healthy = check_min_ready(&health, count)
-            .and_then(|()| check_probe(&health, input.probe_status, probing));
-        if let Err(reason) = healthy {
-            if health.when_unhealthy != WhenUnhealthy::Depreference {
-                return Err(reason);
-            }
-            attributes.depreferenced = true;
-        }
-        Ok(attributes)
-    }
-}
-
-fn check_min_ready(health: &Health, count: EndpointCount) -> Result<(), Reason> {
-    let EndpointCount { ready, all, .. } = count;
-    match health.min_ready {
-        Some(least) if !least.is_met(ready, all) => Err(Reason::TooFewReady { ready, all, least }),
-        _ => Ok(()),
-    }
-}
-
-fn check_probe(health: &Health, status: Option<&ProbeStatus>, probing: bool) -> Result<(), Reason> {
-    let Some(probe) = &health.probe else { return Ok(()) };
-    match status {
-        Some(ProbeStatus::Up) => Ok(()),
-        None if !probing => Ok(()),
-        None => Err(Reason::NotProbed { probe: probe.to_string() }),
-        Some(ProbeStatus::HeldDown) => Err(Reason::HeldDown { hold_down: health.hold_down }),
-        Some(ProbeStatus::Down(why)) => {
-            Err(Reason::ProbeFailed { probe: probe.to_string(), why: why.clone() })
-        }
     }
 }

@@ -14,6 +14,7 @@ use crate::model::{BgpAdvertisement, Config, IpFamily, NextHopPolicy, Node, Peer
 use super::node_context::{NodeContext, ServiceInput};
 use super::reason::{EXCLUDE_LABEL, NotAnnounced, Reason};
 use super::service_attributes::ServiceAttributes;
+use super::service_health::attributes_on_node;
 
 /// The routes of one Service from one node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -131,7 +132,7 @@ impl<'a> Candidate<'a> {
         let NodeContext { node, options, .. } = self.context;
         let policy = self.input.service.external_traffic_policy;
         self.input.endpoints.check(policy, &node.name)?;
-        let attributes = ServiceAttributes::of(self.input, self.pool, &node.name, options.probing)?;
+        let attributes = attributes_on_node(self.input, self.pool, &node.name, options.probing)?;
         if self.context.draining {
             return Err(Reason::Draining { node: node.name.clone() });
         }
