@@ -243,7 +243,7 @@ async fn a_speaker_that_begins_again_finds_what_it_said_and_a_drained_one_takes_
     let asked = cluster.asked("speaker").len();
     let speaker = begin();
     of_the_node(1, "Serving").await;
-    let listed = |asked: test_apiserver::Asked| {
+    let listed = |asked: test_apiserver::RecordedRequest| {
         asked.resource == "servicebgpstatuses" && asked.verb == "list"
     };
     if real_server().is_none() {

@@ -202,7 +202,7 @@ impl Cluster {
     }
 
     /// Requests of one of our programs so far, if the server is ours.
-    pub(crate) fn asked(&self, program: &str) -> Vec<test_apiserver::Asked> {
+    pub(crate) fn asked(&self, program: &str) -> Vec<test_apiserver::RecordedRequest> {
         let who = format!("{}/ferrolb-{program}", self.system);
         let asked = self.server.as_ref().map(ApiServer::asked).unwrap_or_default();
         asked.into_iter().filter(|asked| asked.who == who).collect()

@@ -1,7 +1,7 @@
-//! Who may do what: tokens of service accounts, and the Roles and ClusterRoles that bind to them.
+//! Authorization: tokens of service accounts, and the Roles and ClusterRoles that are bound to the accounts.
 //!
-//! The rules are read from the manifests that are installed in a cluster, so that a test fails where one lacks a
-//! verb. No rule is assumed but what `system:authenticated` may do everywhere: discovery.
+//! The rules come from the manifests that are installed in a cluster, so that a test fails if one of them lacks a
+//! verb. Only discovery is allowed without a rule, as by `system:authenticated`.
 
 use std::collections::BTreeMap;
 
@@ -10,21 +10,24 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
-/// What a request wants to do.
+/// The token of the administrator, who may do everything.
+pub(crate) const ADMIN: &str = "admin";
+
+/// The attributes of a request that the rules decide by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wish {
+pub(crate) struct RequestAttributes {
     pub(crate) verb: &'static str,
     pub(crate) group: String,
-    /// With the subresource: `services/status`.
+    /// The resource, with its subresource: `services/status`.
     pub(crate) resource: String,
-    /// Empty for resources without one, and across all namespaces.
+    /// Empty for resources without a namespace, and for requests across all namespaces.
     pub(crate) namespace: String,
     pub(crate) name: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Rule {
+struct PolicyRule {
     #[serde(default)]
     api_groups: Vec<String>,
     #[serde(default)]
@@ -35,89 +38,113 @@ struct Rule {
     verbs: Vec<String>,
 }
 
-impl Rule {
-    fn allows(&self, wish: &Wish) -> bool {
-        let among =
-            |list: &[String], wanted: &str| list.iter().any(|one| one == wanted || one == "*");
-        among(&self.verbs, wish.verb)
-            && among(&self.api_groups, &wish.group)
-            && among(&self.resources, &wish.resource)
-            && (self.resource_names.is_empty()
-                || wish.name.as_ref().is_some_and(|name| self.resource_names.contains(name)))
+impl PolicyRule {
+    fn allows(&self, request: &RequestAttributes) -> bool {
+        let allows_name = self.resource_names.is_empty()
+            || request.name.as_ref().is_some_and(|name| self.resource_names.contains(name));
+
+        allows_name
+            && lists(&self.verbs, request.verb)
+            && lists(&self.api_groups, &request.group)
+            && lists(&self.resources, &request.resource)
     }
 }
 
-/// The service accounts and what they are bound to.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Access {
-    /// Rules of a role, by namespace (empty for a ClusterRole) and name.
-    roles: BTreeMap<(String, String), Vec<Rule>>,
-    /// For a service account (`namespace/name`): in which namespace (`None` for all) which role holds.
-    bindings: Vec<(String, Option<String>, (String, String))>,
+/// Returns true if a list of a rule contains a value or `*`.
+fn lists(list: &[String], wanted: &str) -> bool {
+    list.iter().any(|value| value == wanted || value == "*")
 }
 
-/// The token of who may do everything.
-pub(crate) const ADMIN: &str = "admin";
+/// The role of a binding: its namespace (empty for a ClusterRole) and name.
+type RoleKey = (String, String);
 
-impl Access {
-    /// Learns from a Role, ClusterRole, RoleBinding or ClusterRoleBinding; other objects say nothing of access.
-    pub(crate) fn learn(&mut self, object: &Value) -> Result<(), String> {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let metadata = &object["metadata"];
-        let (name, namespace) = (text(&metadata["name"]), text(&metadata["namespace"]));
+/// A role that is bound to a service account.
+#[derive(Clone, Debug)]
+struct RoleBinding {
+    /// `namespace/name`.
+    account: String,
+    /// The namespace that the binding is valid for; `None` for all.
+    namespace: Option<String>,
+    role: RoleKey,
+}
+
+/// The service accounts with their roles.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Authorizer {
+    roles: BTreeMap<RoleKey, Vec<PolicyRule>>,
+    bindings: Vec<RoleBinding>,
+}
+
+impl Authorizer {
+    /// Adds a Role, ClusterRole, RoleBinding or ClusterRoleBinding, and ignores other objects.
+    pub(crate) fn add(&mut self, object: &Value) -> Result<(), String> {
+        let (name, namespace) =
+            (text(&object["metadata"]["name"]), text(&object["metadata"]["namespace"]));
         match object["kind"].as_str().unwrap_or_default() {
             "Role" | "ClusterRole" => {
                 let rules = serde_json::from_value(object["rules"].clone());
                 let rules = rules.map_err(|error| format!("the rules of {name}: {error}"))?;
                 self.roles.insert((namespace, name), rules);
             }
-            "RoleBinding" | "ClusterRoleBinding" => {
-                let role = &object["roleRef"];
-                let of = if role["kind"] == "Role" { namespace.clone() } else { String::new() };
-                let within = (object["kind"] == "RoleBinding").then_some(namespace);
-                for subject in object["subjects"].as_array().into_iter().flatten() {
-                    let account =
-                        format!("{}/{}", text(&subject["namespace"]), text(&subject["name"]));
-                    self.bindings.push((
-                        account,
-                        within.clone(),
-                        (of.clone(), text(&role["name"])),
-                    ));
-                }
-            }
+            "RoleBinding" => self.bind(object, Some(&namespace)),
+            "ClusterRoleBinding" => self.bind(object, None),
             _ => {}
         }
         Ok(())
     }
 
-    /// Whether the bearer of this token may do that: `admin`, or `namespace/name` of a service account.
-    pub(crate) fn judge(&self, token: Option<&str>, wish: &Wish) -> Result<(), Failure> {
+    fn bind(&mut self, binding: &Value, namespace: Option<&str>) {
+        let role = &binding["roleRef"];
+        let role_namespace =
+            if role["kind"] == "Role" { namespace.unwrap_or_default() } else { "" };
+
+        for subject in binding["subjects"].as_array().into_iter().flatten() {
+            self.bindings.push(RoleBinding {
+                account: format!("{}/{}", text(&subject["namespace"]), text(&subject["name"])),
+                namespace: namespace.map(str::to_owned),
+                role: (role_namespace.to_owned(), text(&role["name"])),
+            });
+        }
+    }
+
+    /// Allows or forbids a request with this token: `admin`, or `namespace/name` of a service account.
+    pub(crate) fn authorize(
+        &self,
+        token: Option<&str>,
+        request: &RequestAttributes,
+    ) -> Result<(), Failure> {
         let Some(token) = token else { return Err(Failure::unauthorized()) };
-        if token == ADMIN {
+        if token == ADMIN || self.is_allowed(token, request) {
             return Ok(());
         }
-        let allowed = self.bindings.iter().any(|(account, within, role)| {
-            account == token
-                && within.as_ref().is_none_or(|namespace| *namespace == wish.namespace)
-                && self
-                    .roles
-                    .get(role)
-                    .is_some_and(|rules| rules.iter().any(|rule| rule.allows(wish)))
-        });
-        if allowed {
-            return Ok(());
-        }
-        let Wish { verb, group, resource, namespace, .. } = wish;
+
+        let RequestAttributes { verb, group, resource, namespace, .. } = request;
         let user = format!("system:serviceaccount:{}", token.replace('/', ":"));
         let place = match namespace.as_str() {
             "" => "at the cluster scope".to_owned(),
             namespace => format!("in the namespace {namespace:?}"),
         };
-        let what = wish.name.as_ref().map(|name| format!(" {name:?}")).unwrap_or_default();
+        let name = request.name.as_ref().map(|name| format!(" {name:?}")).unwrap_or_default();
         Err(Failure::forbidden(format!(
-            "{resource}{what} is forbidden: User {user:?} cannot {verb} resource {resource:?} in API group {group:?} {place}"
+            "{resource}{name} is forbidden: User {user:?} cannot {verb} resource {resource:?} in API group {group:?} {place}"
         )))
     }
+
+    fn is_allowed(&self, account: &str, request: &RequestAttributes) -> bool {
+        self.bindings
+            .iter()
+            .filter(|binding| binding.account == account)
+            .filter(|binding| {
+                binding.namespace.as_ref().is_none_or(|namespace| *namespace == request.namespace)
+            })
+            .filter_map(|binding| self.roles.get(&binding.role))
+            .flatten()
+            .any(|rule| rule.allows(request))
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -126,8 +153,13 @@ mod tests {
 
     use super::*;
 
-    fn wish(verb: &'static str, resource: &str, namespace: &str, name: Option<&str>) -> Wish {
-        Wish {
+    fn request(
+        verb: &'static str,
+        resource: &str,
+        namespace: &str,
+        name: Option<&str>,
+    ) -> RequestAttributes {
+        RequestAttributes {
             verb,
             group: String::new(),
             resource: resource.to_owned(),
@@ -138,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_role_holds_in_its_namespace_and_for_its_names() {
-        let mut access = Access::default();
+        let mut authorizer = Authorizer::default();
         for object in [
             json!({"kind": "Role", "metadata": {"name": "r", "namespace": "ns"}, "rules": [
                 {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["s"], "verbs": ["get"]}]}),
@@ -146,19 +178,23 @@ mod tests {
                 "roleRef": {"kind": "Role", "name": "r"},
                 "subjects": [{"kind": "ServiceAccount", "namespace": "ns", "name": "speaker"}]}),
         ] {
-            access.learn(&object).unwrap();
+            authorizer.add(&object).unwrap();
         }
-        let may = |wish| access.judge(Some("ns/speaker"), &wish).is_ok();
-        assert!(may(wish("get", "secrets", "ns", Some("s"))));
-        assert!(!may(wish("get", "secrets", "ns", Some("other"))));
-        assert!(!may(wish("list", "secrets", "ns", None)));
-        assert!(!may(wish("get", "secrets", "default", Some("s"))));
-        assert_eq!(access.judge(None, &wish("get", "secrets", "ns", None)).unwrap_err().code, 401);
+
+        let may = |request| authorizer.authorize(Some("ns/speaker"), &request).is_ok();
+        assert!(may(request("get", "secrets", "ns", Some("s"))));
+        assert!(!may(request("get", "secrets", "ns", Some("other"))));
+        assert!(!may(request("list", "secrets", "ns", None)));
+        assert!(!may(request("get", "secrets", "default", Some("s"))));
+        assert_eq!(
+            authorizer.authorize(None, &request("get", "secrets", "ns", None)).unwrap_err().code,
+            401
+        );
     }
 
     #[test]
     fn a_cluster_role_holds_everywhere_and_subresources_are_apart() {
-        let mut access = Access::default();
+        let mut authorizer = Authorizer::default();
         for object in [
             json!({"kind": "ClusterRole", "metadata": {"name": "c"}, "rules": [
                 {"apiGroups": [""], "resources": ["services/status"], "verbs": ["patch"]}]}),
@@ -166,10 +202,11 @@ mod tests {
                 "roleRef": {"kind": "ClusterRole", "name": "c"},
                 "subjects": [{"kind": "ServiceAccount", "namespace": "ns", "name": "controller"}]}),
         ] {
-            access.learn(&object).unwrap();
+            authorizer.add(&object).unwrap();
         }
-        let may = |wish| access.judge(Some("ns/controller"), &wish).is_ok();
-        assert!(may(wish("patch", "services/status", "any", Some("a"))));
-        assert!(!may(wish("patch", "services", "any", Some("a"))));
+
+        let may = |request| authorizer.authorize(Some("ns/controller"), &request).is_ok();
+        assert!(may(request("patch", "services/status", "any", Some("a"))));
+        assert!(!may(request("patch", "services", "any", Some("a"))));
     }
 }

@@ -1,4 +1,4 @@
-//! What the real server does to an object between the request and the store: defaults, checks, webhooks.
+//! The steps of the real server between a request and the store: defaults, checks, webhooks.
 
 use serde_json::{Value, json};
 
@@ -7,13 +7,14 @@ use crate::resource::Resource;
 use crate::store::Store;
 use crate::validation;
 
-/// Drops the fields of a Service that its new type does not have and that the request left as they were. In the same step
+/// Drops the fields of a Service that its new type does not have and that the request did not change. In the same step,
 /// the real server clears the addresses of a Service that is no load balancer.
-pub(crate) fn drop_fields_of_the_type_before(before: &Value, after: &mut Value) {
+pub(crate) fn drop_fields_of_old_type(before: &Value, after: &mut Value) {
     let was_load_balancer = before["spec"]["type"] == "LoadBalancer";
     if after["spec"]["type"] == "LoadBalancer" {
         return;
     }
+
     after["status"]["loadBalancer"] = json!({});
     let is_node_port = after["spec"]["type"] == "NodePort";
     let Some(spec) = after["spec"].as_object_mut() else { return };
@@ -29,11 +30,13 @@ pub(crate) fn drop_fields_of_the_type_before(before: &Value, after: &mut Value) 
     if !is_node_port {
         fields.push("externalTrafficPolicy");
     }
+
     for field in fields {
         if spec.get(field) == before["spec"].get(field) {
             spec.remove(field);
         }
     }
+
     if is_node_port {
         return;
     }
@@ -42,7 +45,7 @@ pub(crate) fn drop_fields_of_the_type_before(before: &Value, after: &mut Value) 
     }
 }
 
-/// Sets what the real server sets where a request leaves it out.
+/// Sets the defaults of the real server for fields that a request leaves out.
 pub(crate) fn default(resource: &Resource, object: &mut Value, number: u64) {
     if resource.group.is_empty() && resource.kind == "Service" {
         default_service(object, number);
@@ -66,77 +69,59 @@ fn default_service(object: &mut Value, number: u64) {
         object["spec"] = json!({});
     }
     let spec = &mut object["spec"];
-    let mut or_default = |field: &str, value: Value| {
-        if spec[field].is_null() {
-            spec[field] = value;
-        }
-    };
-    or_default("type", json!("ClusterIP"));
-    or_default("sessionAffinity", json!("None"));
+    set_if_null(spec, "type", json!("ClusterIP"));
+    set_if_null(spec, "sessionAffinity", json!("None"));
     if spec["type"] == "ExternalName" {
         return;
     }
-    let mut or_default = |field: &str, value: Value| {
-        if spec[field].is_null() {
-            spec[field] = value;
-        }
-    };
-    let (high, low) = ((number >> 8) & 0xff, number & 0xff);
-    or_default("clusterIP", json!(format!("10.96.{high}.{low}")));
-    or_default("ipFamilyPolicy", json!("SingleStack"));
-    or_default("internalTrafficPolicy", json!("Cluster"));
-    if spec["ipFamilies"].is_null() {
-        let first = if spec["clusterIP"].as_str().is_some_and(|it| it.contains(':')) {
-            "IPv6"
-        } else {
-            "IPv4"
-        };
-        let second = if first == "IPv4" { "IPv6" } else { "IPv4" };
-        let dual = spec["ipFamilyPolicy"] == "RequireDualStack";
-        spec["ipFamilies"] = if dual { json!([first, second]) } else { json!([first]) };
-    }
-    if spec["clusterIPs"].is_null() {
-        let families = spec["ipFamilies"].as_array().map_or(1, Vec::len);
-        let first = spec["clusterIP"].clone();
-        let second = if first.as_str().is_some_and(|it| it.contains(':')) {
-            format!("10.96.{high}.{low}")
-        } else {
-            format!("fd00:96::{high:x}:{low:x}")
-        };
-        spec["clusterIPs"] = if families > 1 { json!([first, second]) } else { json!([first]) };
-    }
+
+    default_cluster_ips(spec, number);
+    set_if_null(spec, "internalTrafficPolicy", json!("Cluster"));
     if spec["type"] == "LoadBalancer" {
-        for (field, value) in [
-            ("externalTrafficPolicy", json!("Cluster")),
-            ("allocateLoadBalancerNodePorts", json!(true)),
-        ] {
-            if spec[field].is_null() {
-                spec[field] = value;
-            }
-        }
+        set_if_null(spec, "externalTrafficPolicy", json!("Cluster"));
+        set_if_null(spec, "allocateLoadBalancerNodePorts", json!(true));
     }
-    if let Some(ports) = spec["ports"].as_array_mut() {
-        for port in ports {
-            if port["protocol"].is_null() {
-                port["protocol"] = json!("TCP");
-            }
-            if port["targetPort"].is_null() {
-                port["targetPort"] = port["port"].clone();
-            }
-        }
+
+    for port in spec["ports"].as_array_mut().into_iter().flatten() {
+        set_if_null(port, "protocol", json!("TCP"));
+        let target = port["port"].clone();
+        set_if_null(port, "targetPort", target);
     }
-    if let Some(ingress) =
-        object.pointer_mut("/status/loadBalancer/ingress").and_then(Value::as_array_mut)
-    {
-        for entry in ingress {
-            if entry["ip"].is_string() && entry["ipMode"].is_null() {
-                entry["ipMode"] = json!("VIP");
-            }
+
+    let ingress = object.pointer_mut("/status/loadBalancer/ingress").and_then(Value::as_array_mut);
+    for entry in ingress.into_iter().flatten() {
+        if entry["ip"].is_string() {
+            set_if_null(entry, "ipMode", json!("VIP"));
         }
     }
 }
 
-/// Refuses what the real server would refuse.
+fn default_cluster_ips(spec: &mut Value, number: u64) {
+    let (high, low) = ((number >> 8) & 0xff, number & 0xff);
+    set_if_null(spec, "clusterIP", json!(format!("10.96.{high}.{low}")));
+    set_if_null(spec, "ipFamilyPolicy", json!("SingleStack"));
+    let is_ipv6 = spec["clusterIP"].as_str().is_some_and(|address| address.contains(':'));
+
+    let families = if is_ipv6 { ["IPv6", "IPv4"] } else { ["IPv4", "IPv6"] };
+    let dual_stack = spec["ipFamilyPolicy"] == "RequireDualStack";
+    let count = if dual_stack { 2 } else { 1 };
+    set_if_null(spec, "ipFamilies", json!(families[..count]));
+
+    let first = spec["clusterIP"].clone();
+    let second =
+        if is_ipv6 { format!("10.96.{high}.{low}") } else { format!("fd00:96::{high:x}:{low:x}") };
+    let families = spec["ipFamilies"].as_array().map_or(1, Vec::len);
+    let addresses = if families > 1 { json!([first, second]) } else { json!([first]) };
+    set_if_null(spec, "clusterIPs", addresses);
+}
+
+fn set_if_null(object: &mut Value, field: &str, value: Value) {
+    if object[field].is_null() {
+        object[field] = value;
+    }
+}
+
+/// Refuses an object that the real server would refuse.
 pub(crate) fn check(
     resource: &Resource,
     object: &Value,
@@ -150,15 +135,15 @@ pub(crate) fn check(
 /// Returns true if a Service has an endpoint that is ready.
 pub(crate) fn has_endpoint(store: &Store, namespace: &str, service: &str) -> bool {
     let (_, slices) = store.list("endpointslices.discovery.k8s.io", Some(namespace));
-    let of_it = slices
+    let mut endpoints = slices
         .iter()
-        .filter(|slice| slice["metadata"]["labels"]["kubernetes.io/service-name"] == service);
-    let mut endpoints = of_it.flat_map(|it| it["endpoints"].as_array().into_iter().flatten());
+        .filter(|slice| slice["metadata"]["labels"]["kubernetes.io/service-name"] == service)
+        .flat_map(|slice| slice["endpoints"].as_array().into_iter().flatten());
     endpoints.any(|endpoint| endpoint["conditions"]["ready"] == true)
 }
 
-/// Fails as the real server does if a webhook that must be asked does not answer. A webhook answers while its Service has
-/// an endpoint, and lets everything pass.
+/// Fails as the real server does if a required webhook does not answer. Here a webhook answers and allows everything
+/// while its Service has an endpoint.
 pub(crate) fn ask_webhooks(
     store: &Store,
     resource: &Resource,
@@ -167,22 +152,24 @@ pub(crate) fn ask_webhooks(
 ) -> Result<(), Failure> {
     let (_, configurations) =
         store.list("validatingwebhookconfigurations.admissionregistration.k8s.io", None);
-    let webhooks =
-        configurations.iter().flat_map(|it| it["webhooks"].as_array().into_iter().flatten());
-    for webhook in webhooks.filter(|webhook| webhook["failurePolicy"] != "Ignore") {
-        let among = |rule: &Value, field: &str, wanted: &str| {
-            let listed = rule[field].as_array().into_iter().flatten();
-            listed.filter_map(Value::as_str).any(|one| one == wanted || one == "*")
-        };
-        let asked = webhook["rules"].as_array().into_iter().flatten().any(|rule| {
-            among(rule, "apiGroups", &resource.group)
-                && among(rule, "apiVersions", version)
-                && among(rule, "resources", &resource.plural)
-                && among(rule, "operations", verb)
+    let webhooks = configurations
+        .iter()
+        .flat_map(|configuration| configuration["webhooks"].as_array().into_iter().flatten())
+        .filter(|webhook| webhook["failurePolicy"] != "Ignore");
+
+    for webhook in webhooks {
+        let mut rules = webhook["rules"].as_array().into_iter().flatten();
+        let matches = rules.any(|rule| {
+            rule_lists(rule, "apiGroups", &resource.group)
+                && rule_lists(rule, "apiVersions", version)
+                && rule_lists(rule, "resources", &resource.plural)
+                && rule_lists(rule, "operations", verb)
         });
+
         let service = &webhook["clientConfig"]["service"];
-        let text = |field: &str| service[field].as_str().unwrap_or_default();
-        if asked && !has_endpoint(store, text("namespace"), text("name")) {
+        let [namespace, service] =
+            ["namespace", "name"].map(|field| service[field].as_str().unwrap_or_default());
+        if matches && !has_endpoint(store, namespace, service) {
             let name = webhook["name"].as_str().unwrap_or_default();
             return Err(Failure::internal(format!(
                 "failed calling webhook {name:?}: failed to call webhook: no endpoints available for its service"
@@ -190,4 +177,10 @@ pub(crate) fn ask_webhooks(
         }
     }
     Ok(())
+}
+
+/// Returns true if a list of a webhook's rule contains a value or `*`.
+fn rule_lists(rule: &Value, field: &str, wanted: &str) -> bool {
+    let mut values = rule[field].as_array().into_iter().flatten().filter_map(Value::as_str);
+    values.any(|value| value == wanted || value == "*")
 }

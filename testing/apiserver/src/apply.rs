@@ -1,17 +1,17 @@
-//! Owners of fields, in the form of the real server's `managedFields`; and server-side apply, which meets a conflict where
-//! it changes a field that another manager owns.
+//! The owners of fields, in the format of the real server's `managedFields`, and server-side apply. An apply has a
+//! conflict if it changes a field that another manager owns.
 //!
-//! Ownership is by leaf: a scalar, or a list as a whole. The real server merges some lists by key. The result is the same
-//! for the objects of FerroLB's own, whose lists are written by one owner.
+//! A leaf has one owner: a scalar, or a list as a whole. The real server merges some lists by key. For FerroLB's
+//! objects the result is the same, since each of their lists has one writer.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::clock::now;
 use crate::failure::Failure;
-use crate::write::now;
 
-/// What `manager` owned before and no longer applies is removed, and what it applies is set.
+/// Applies an object: sets its fields, and removes those that `manager` owned before and no longer applies.
 pub(crate) fn apply(
     object: Option<&Value>,
     applied: &Value,
@@ -21,8 +21,10 @@ pub(crate) fn apply(
 ) -> Result<Value, Failure> {
     let mut wanted = BTreeSet::new();
     leaves(applied, String::new(), &mut wanted);
+
     let mut result = object.cloned().unwrap_or_else(|| json!({"metadata": {}}));
     let mut owners = owners(&result);
+
     let me = Owner::new(manager, "Apply", subresource);
     for owner in owners.iter_mut().filter(|owner| !owner.is(&me)) {
         let contested: Vec<String> = wanted.intersection(&owner.fields).cloned().collect();
@@ -58,9 +60,14 @@ pub(crate) fn apply(
     Ok(result)
 }
 
-/// Notes that `manager` has written these fields in another way than by apply. It does not own the fields that a request
-/// to this subresource cannot change.
-pub(crate) fn own(object: &mut Value, before: Option<&Value>, manager: &str, subresource: &str) {
+/// Records that `manager` has written the changed fields with an update instead of an apply. It does not become the
+/// owner of fields that a request to this subresource cannot change.
+pub(crate) fn record_update(
+    object: &mut Value,
+    before: Option<&Value>,
+    manager: &str,
+    subresource: &str,
+) {
     let (mut is, mut was) = (BTreeSet::new(), BTreeSet::new());
     leaves(object, String::new(), &mut is);
     if let Some(before) = before {
@@ -70,7 +77,7 @@ pub(crate) fn own(object: &mut Value, before: Option<&Value>, manager: &str, sub
         .iter()
         .filter(|path| {
             !was.contains(*path)
-                || before.is_some_and(|it| it.pointer(path) != object.pointer(path))
+                || before.is_some_and(|before| before.pointer(path) != object.pointer(path))
         })
         .cloned()
         .collect();
@@ -79,9 +86,10 @@ pub(crate) fn own(object: &mut Value, before: Option<&Value>, manager: &str, sub
     for owner in &mut owners {
         owner.fields.retain(|path| is.contains(path) && !changed.contains(path));
     }
-    let of_others = if subresource == "status" { "/spec" } else { "/status" };
+
+    let other_part = if subresource == "status" { "/spec" } else { "/status" };
     let mut own = changed;
-    own.retain(|path| !path.starts_with(of_others));
+    own.retain(|path| !path.starts_with(other_part));
     if !own.is_empty() {
         let me = Owner::new(manager, "Update", subresource);
         match owners.iter_mut().find(|owner| owner.is(&me)) {
@@ -121,44 +129,45 @@ impl Owner {
 
     /// Returns true if both are entries of one manager for one way of writing.
     fn is(&self, other: &Self) -> bool {
-        let key = |it: &Self| (it.manager.clone(), it.operation.clone(), it.subresource.clone());
-        key(self) == key(other)
+        (&self.manager, &self.operation, &self.subresource)
+            == (&other.manager, &other.operation, &other.subresource)
     }
 }
 
 fn owners(object: &Value) -> Vec<Owner> {
     let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let entries = entries.into_iter().flatten().map(|entry| {
+    let mut owners = Vec::new();
+    for entry in entries.into_iter().flatten() {
         let mut fields = BTreeSet::new();
         pointers(&entry["fieldsV1"], "", &mut fields);
-        Owner {
-            manager: text(&entry["manager"]),
-            operation: text(&entry["operation"]),
-            subresource: text(&entry["subresource"]),
-            time: text(&entry["time"]),
-            fields,
-        }
-    });
-    entries.collect()
+        let [manager, operation, subresource, time] =
+            ["manager", "operation", "subresource", "time"]
+                .map(|field| entry[field].as_str().unwrap_or_default().to_owned());
+        owners.push(Owner { manager, operation, subresource, time, fields });
+    }
+    owners
 }
 
 fn write_owners(object: &mut Value, owners: &[Owner]) {
     let version = object["apiVersion"].clone();
-    let entries = owners.iter().map(|owner| {
+    let mut entries = Vec::new();
+    for owner in owners {
         let mut fields = json!({});
-        owner.fields.iter().for_each(|path| insert(&mut fields, path));
+        for path in &owner.fields {
+            insert(&mut fields, path);
+        }
+
         let mut entry = json!({"manager": owner.manager, "operation": owner.operation, "apiVersion": version,
             "time": owner.time, "fieldsType": "FieldsV1", "fieldsV1": fields});
         if !owner.subresource.is_empty() {
             entry["subresource"] = json!(owner.subresource);
         }
-        entry
-    });
-    object["metadata"]["managedFields"] = entries.collect();
+        entries.push(entry);
+    }
+    object["metadata"]["managedFields"] = entries.into();
 }
 
-/// The JSON pointers of a tree of fields, whose keys are `f:` and a name. What is below a list counts as the list.
+/// Collects the JSON pointers of a tree of fields, whose keys are `f:` and a name. Everything below a list is the list.
 fn pointers(fields: &Value, path: &str, into: &mut BTreeSet<String>) {
     let keys = fields.as_object().into_iter().flatten();
     let named: Vec<_> =
@@ -190,7 +199,7 @@ fn unescaped(name: &str) -> String {
     name.replace("~1", "/").replace("~0", "~")
 }
 
-/// Fields that identify an object or that the server writes: nobody owns them.
+/// Fields that identify an object or that the server writes. They have no owner.
 const UNOWNED: [&str; 9] = [
     "/apiVersion",
     "/kind",
@@ -242,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_longer_applied_goes_and_what_others_own_stays() {
+    fn an_apply_removes_own_fields_and_keeps_those_of_others() {
         let first = apply(None, &json!({"spec": {"a": 1, "b": 2}}), "one", false, "").unwrap();
         let both = apply(Some(&first), &json!({"spec": {"c": 3}}), "two", false, "").unwrap();
         let less = apply(Some(&both), &json!({"spec": {"a": 1}}), "one", false, "").unwrap();
@@ -250,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn anothers_field_is_a_conflict_unless_forced() {
+    fn changing_anothers_field_is_a_conflict_unless_forced() {
         let first = apply(None, &json!({"spec": {"a": 1}}), "one", false, "").unwrap();
         assert_eq!(
             apply(Some(&first), &json!({"spec": {"a": 2}}), "two", false, "").unwrap_err().code,
@@ -270,7 +279,7 @@ mod tests {
         let first = apply(None, &json!({"spec": {"a": 1, "b": 1}}), "one", false, "").unwrap();
         let mut updated = first.clone();
         updated["spec"]["a"] = json!(5);
-        own(&mut updated, Some(&first), "editor", "");
+        record_update(&mut updated, Some(&first), "editor", "");
         assert_eq!(
             apply(Some(&updated), &json!({"spec": {"a": 1, "b": 1}}), "one", false, "")
                 .unwrap_err()
@@ -283,11 +292,11 @@ mod tests {
     fn managed_fields_name_the_writer_of_the_status_as_on_a_real_server() {
         let mut created = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"},
             "spec": {"type": "LoadBalancer"}, "status": {"loadBalancer": {}}});
-        own(&mut created, None, "kubectl", "");
+        record_update(&mut created, None, "kubectl", "");
         let mut written = created.clone();
         written["metadata"]["annotations"] = json!({"example.com/pool": "a"});
         written["status"]["loadBalancer"] = json!({"ingress": [{"ip": "192.0.2.1"}]});
-        own(&mut written, Some(&created), "controller", "status");
+        record_update(&mut written, Some(&created), "controller", "status");
 
         let entries = written["metadata"]["managedFields"].as_array().unwrap();
         let [kubectl, controller] = &entries[..] else { panic!("{entries:?}") };
@@ -299,24 +308,27 @@ mod tests {
             "f:status": {"f:loadBalancer": {"f:ingress": {}}}});
         assert_eq!(controller["fieldsV1"], expected);
 
-        // The next one takes what it changes, and what is as it was has no other owner.
+        // The next writer becomes the owner of the fields that it changes, and of no others.
         let mut again = written.clone();
         again["status"]["loadBalancer"] = json!({"ingress": [{"ip": "192.0.2.2"}]});
-        own(&mut again, Some(&written), "ferrolb-controller", "status");
-        let of = |manager: &str| {
+        record_update(&mut again, Some(&written), "ferrolb-controller", "status");
+
+        let fields_of = |manager: &str| {
             let entries = again["metadata"]["managedFields"].as_array().unwrap();
-            entries.iter().find(|it| it["manager"] == manager).unwrap()["fieldsV1"].clone()
+            entries.iter().find(|entry| entry["manager"] == manager).unwrap()["fieldsV1"].clone()
         };
+
         assert_eq!(
-            of("controller"),
+            fields_of("controller"),
             json!({"f:metadata": {"f:annotations": {"f:example.com/pool": {}}}})
         );
         assert_eq!(
-            of("ferrolb-controller"),
+            fields_of("ferrolb-controller"),
             json!({"f:status": {"f:loadBalancer": {"f:ingress": {}}}})
         );
+
         let mut same = again.clone();
-        own(&mut same, Some(&again), "another", "status");
+        record_update(&mut same, Some(&again), "another", "status");
         assert_eq!(same, again);
     }
 }

@@ -1,10 +1,10 @@
-//! What a request that fails is answered with: a `Status` object, as the real server writes it.
+//! The answer to a request that fails: a `Status` object, as the real server writes it.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-/// Why a request failed.
+/// The cause of a failed request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) code: u16,

@@ -1,35 +1,41 @@
-//! What can go wrong with an API server, on demand.
+//! The faults of an API server, on demand.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::failure::Failure;
 
-/// The knobs of a server; changed while it runs.
-#[derive(Debug, Default)]
-pub(crate) struct Faults {
-    inner: Mutex<Inner>,
-}
-
-#[derive(Debug, Default)]
-struct Inner {
-    delay: Duration,
-    clock: Option<SignedDuration>,
-    failures: Vec<(usize, Planned)>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum Planned {
-    TooMany(u32),
+/// A way for a request to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// 429 with `Retry-After` in seconds.
+    TooManyRequests(u32),
+    /// 500.
     Internal,
+    /// 409, only for a write.
     Conflict,
 }
 
+/// The faults that a test has asked for, changed while the server runs.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    planned: Mutex<PlannedFaults>,
+}
+
+#[derive(Debug, Default)]
+struct PlannedFaults {
+    delay: Duration,
+    clock_offset: Option<SignedDuration>,
+    /// The number of requests that are yet to fail, with their fault.
+    failures: Vec<(usize, Fault)>,
+}
+
 impl Faults {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, PlannedFaults> {
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn set_delay(&self, delay: Duration) {
@@ -41,33 +47,36 @@ impl Faults {
     }
 
     pub(crate) fn set_clock(&self, ahead: SignedDuration) {
-        self.lock().clock = Some(ahead);
+        self.lock().clock_offset = Some(ahead);
     }
 
-    /// What an answer says of the time, if its clock has been set.
+    /// The `Date` of an answer, if the server's clock has been set.
     pub(crate) fn date(&self) -> Option<String> {
-        let now = Timestamp::now() + self.lock().clock?;
+        let now = Timestamp::now() + self.lock().clock_offset?;
         Some(now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
     }
 
-    /// The next `count` requests fail.
-    pub(crate) fn plan(&self, count: usize, failure: Planned) {
-        self.lock().failures.push((count, failure));
+    /// Makes the next `count` requests fail.
+    pub(crate) fn plan(&self, count: usize, fault: Fault) {
+        self.lock().failures.push((count, fault));
     }
 
-    /// How the request that comes now fails, if it does. Conflicts concern writes alone.
+    /// Takes the failure that is planned for the present request, if any. Only writes have conflicts.
     pub(crate) fn next(&self, writes: bool) -> Option<Failure> {
-        let mut inner = self.lock();
-        let planned = inner.failures.iter_mut().find(|(count, planned)| {
-            *count > 0 && (writes || !matches!(planned, Planned::Conflict))
-        })?;
-        planned.0 -= 1;
-        let failure = match planned.1 {
-            Planned::TooMany(seconds) => Failure::too_many(seconds),
-            Planned::Internal => Failure::internal("the server has been told to fail"),
-            Planned::Conflict => Failure::conflict("objects", "told to conflict"),
+        let mut planned = self.lock();
+        let (count, fault) = planned
+            .failures
+            .iter_mut()
+            .find(|(count, fault)| *count > 0 && (writes || *fault != Fault::Conflict))?;
+
+        *count -= 1;
+        let failure = match fault {
+            Fault::TooManyRequests(seconds) => Failure::too_many(*seconds),
+            Fault::Internal => Failure::internal("the server has been told to fail"),
+            Fault::Conflict => Failure::conflict("objects", "told to conflict"),
         };
-        inner.failures.retain(|(count, _)| *count > 0);
+
+        planned.failures.retain(|(count, _)| *count > 0);
         Some(failure)
     }
 }

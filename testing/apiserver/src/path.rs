@@ -1,4 +1,4 @@
-//! The paths of the API: which resource, namespace, object and subresource a request is about.
+//! The paths of the API: the resource, namespace, object and subresource of a request.
 
 use std::collections::BTreeMap;
 
@@ -19,12 +19,13 @@ pub(crate) enum Target {
         group: String,
         version: String,
     },
-    /// Objects of a resource, or one of them.
-    Objects(Place),
+    /// Objects of a resource, or a single object.
+    Objects(ObjectPath),
 }
 
+/// The path of one object, or of all objects of a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct ObjectPath {
     pub(crate) group: String,
     pub(crate) version: String,
     pub(crate) plural: String,
@@ -33,7 +34,7 @@ pub(crate) struct Place {
     pub(crate) subresource: Option<String>,
 }
 
-/// The target of a path; `None` where the API has no such path.
+/// Parses a path. Returns `None` if the API has no such path.
 pub(crate) fn parse(path: &str) -> Option<Target> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let (group, version, rest) = match parts.as_slice() {
@@ -45,24 +46,25 @@ pub(crate) fn parse(path: &str) -> Option<Target> {
         ["apis", group, version, rest @ ..] => (*group, *version, rest),
         _ => return None,
     };
+
     let (group, version) = (group.to_owned(), version.to_owned());
-    let text = |part: &str| Some(part.to_owned());
     let (namespace, plural, name, subresource) = match rest {
         [] => return Some(Target::Resources { group, version }),
-        // A namespace is an object, and what has its objects.
-        ["namespaces", name] => (None, "namespaces", text(name), None),
-        ["namespaces", name, "status"] => (None, "namespaces", text(name), text("status")),
-        ["namespaces", namespace, plural] => (text(namespace), *plural, None, None),
-        ["namespaces", namespace, plural, name] => (text(namespace), *plural, text(name), None),
+        // A namespace is an object, and also contains objects.
+        ["namespaces", name] => (None, "namespaces", some(name), None),
+        ["namespaces", name, "status"] => (None, "namespaces", some(name), some("status")),
+        ["namespaces", namespace, plural] => (some(namespace), *plural, None, None),
+        ["namespaces", namespace, plural, name] => (some(namespace), *plural, some(name), None),
         ["namespaces", namespace, plural, name, sub] => {
-            (text(namespace), *plural, text(name), text(sub))
+            (some(namespace), *plural, some(name), some(sub))
         }
         [plural] => (None, *plural, None, None),
-        [plural, name] => (None, *plural, text(name), None),
-        [plural, name, sub] => (None, *plural, text(name), text(sub)),
+        [plural, name] => (None, *plural, some(name), None),
+        [plural, name, sub] => (None, *plural, some(name), some(sub)),
         _ => return None,
     };
-    Some(Target::Objects(Place {
+
+    Some(Target::Objects(ObjectPath {
         group,
         version,
         plural: plural.to_owned(),
@@ -72,26 +74,22 @@ pub(crate) fn parse(path: &str) -> Option<Target> {
     }))
 }
 
-/// The parameters of a query, decoded.
+fn some(part: &str) -> Option<String> {
+    Some(part.to_owned())
+}
+
+/// The decoded parameters of a query.
 pub(crate) fn query(uri: &Uri) -> BTreeMap<String, String> {
     let pairs = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(key), decode(value))
-        })
-        .collect()
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.map(|(key, value)| (decode(key), decode(value))).collect()
 }
 
 fn decode(text: &str) -> String {
     let (mut octets, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
     while let Some((&first, after)) = rest.split_first() {
         rest = after;
-        let hex = |octets: &[u8]| {
-            let digits = octets.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-            digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())
-        };
-        match (first, hex(rest)) {
+        match (first, hex_octet(rest)) {
             (b'+', _) => octets.push(b' '),
             (b'%', Some(octet)) => {
                 octets.push(octet);
@@ -103,20 +101,28 @@ fn decode(text: &str) -> String {
     String::from_utf8_lossy(&octets).into_owned()
 }
 
+/// The octet of two hexadecimal digits.
+fn hex_octet(octets: &[u8]) -> Option<u8> {
+    let digits = std::str::from_utf8(octets.get(..2)?).ok()?;
+    u8::from_str_radix(digits, 16).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn paths_name_places() {
+    fn a_path_names_resource_namespace_object_and_subresource() {
         let place = |path: &str| match parse(path) {
             Some(Target::Objects(place)) => place,
             other => panic!("{path}: {other:?}"),
         };
+
         let status = place("/api/v1/namespaces/mail/services/smtp/status");
         assert_eq!(status.namespace.as_deref(), Some("mail"));
         assert_eq!((status.plural.as_str(), status.name.as_deref()), ("services", Some("smtp")));
         assert_eq!(status.subresource.as_deref(), Some("status"));
+
         let peers = place("/apis/metallb.io/v1beta2/bgppeers");
         assert_eq!((peers.group.as_str(), peers.version.as_str()), ("metallb.io", "v1beta2"));
         assert_eq!(place("/api/v1/namespaces/mail").name.as_deref(), Some("mail"));

@@ -1,6 +1,6 @@
-//! Which resources there are: those built in that FerroLB touches, and those of CustomResourceDefinitions.
+//! The resources of the server: the built-in ones that FerroLB uses, and those of CustomResourceDefinitions.
 //!
-//! Owns names, scopes and versions. Holds no object.
+//! Owns names, scopes and versions. Has no objects.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Resource {
     pub(crate) group: String,
-    /// The version in which objects are stored.
+    /// The version that objects are stored in.
     pub(crate) version: String,
     /// Every version served.
     pub(crate) versions: Vec<String>,
     pub(crate) plural: String,
     pub(crate) kind: String,
     pub(crate) namespaced: bool,
-    /// Whether `/status` is an endpoint of its own, and the main one leaves the status alone.
+    /// True if `/status` is an endpoint of its own, so that the main endpoint does not change the status.
     pub(crate) has_status: bool,
-    /// Whether a CustomResourceDefinition made it.
+    /// True if a CustomResourceDefinition defines it.
     pub(crate) custom: bool,
     /// The Service (namespace and name) of the webhook that converts versions. While it has no endpoint, only the
-    /// stored version can be served.
+    /// stored version is served.
     pub(crate) converter: Option<(String, String)>,
 }
 
@@ -41,12 +41,12 @@ impl Resource {
         }
     }
 
-    /// What objects of it say in `apiVersion`, in this version.
+    /// The `apiVersion` of its objects in this version.
     pub(crate) fn api_version(&self, version: &str) -> String {
         if self.group.is_empty() { version.to_owned() } else { format!("{}/{version}", self.group) }
     }
 
-    /// Its name where it is not ambiguous: `services`, `bgppeers.metallb.io`.
+    /// Its unambiguous name: `services`, `bgppeers.metallb.io`.
     pub(crate) fn qualified(&self) -> String {
         if self.group.is_empty() {
             self.plural.clone()
@@ -117,6 +117,7 @@ impl Resources {
                 false,
             ),
         ];
+
         let mut resources = Self { known: BTreeMap::new() };
         for resource in built_in {
             resources.insert(resource);
@@ -146,32 +147,22 @@ impl Resources {
         self.known.values()
     }
 
-    /// Serves what a CustomResourceDefinition defines, from now on.
+    /// Serves the resource of a CustomResourceDefinition from now on.
     pub(crate) fn define(&mut self, definition: &Value) -> Result<(), String> {
-        let text = |pointer: &str| {
-            definition
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-                .ok_or_else(|| format!("expected a text at {pointer}"))
-        };
         let versions = definition.pointer("/spec/versions").and_then(Value::as_array);
         let versions = versions.ok_or("expected a list at /spec/versions")?;
-        let named = |flag: &str| -> Vec<String> {
-            let flagged = versions.iter().filter(|version| version[flag] == Value::Bool(true));
-            flagged.filter_map(|version| version["name"].as_str().map(str::to_owned)).collect()
-        };
-        let storage =
-            named("storage").into_iter().next().ok_or("expected one version with storage: true")?;
+        let storage = names_with(versions, "storage");
+        let storage = storage.first().ok_or("expected one version with storage: true")?;
         let has_status =
             versions.iter().any(|version| version.pointer("/subresources/status").is_some());
+
         self.insert(Resource {
-            group: text("/spec/group")?,
-            version: storage,
-            versions: named("served"),
-            plural: text("/spec/names/plural")?,
-            kind: text("/spec/names/kind")?,
-            namespaced: text("/spec/scope")? == "Namespaced",
+            group: text(definition, "/spec/group")?,
+            version: storage.clone(),
+            versions: names_with(versions, "served"),
+            plural: text(definition, "/spec/names/plural")?,
+            kind: text(definition, "/spec/names/kind")?,
+            namespaced: text(definition, "/spec/scope")? == "Namespaced",
             has_status,
             custom: true,
             converter: converter(definition),
@@ -179,13 +170,23 @@ impl Resources {
         Ok(())
     }
 
-    /// Serves no longer what that CustomResourceDefinition defined.
+    /// Stops serving the resource of a CustomResourceDefinition.
     pub(crate) fn undefine(&mut self, definition: &Value) {
-        let text = |pointer: &str| {
-            definition.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
-        };
-        self.known.remove(&(text("/spec/group"), text("/spec/names/plural")));
+        let [group, plural] = ["/spec/group", "/spec/names/plural"]
+            .map(|pointer| text(definition, pointer).unwrap_or_default());
+        self.known.remove(&(group, plural));
     }
+}
+
+fn text(definition: &Value, pointer: &str) -> Result<String, String> {
+    let text = definition.pointer(pointer).and_then(Value::as_str);
+    text.map(str::to_owned).ok_or_else(|| format!("expected a text at {pointer}"))
+}
+
+/// The names of the versions whose `flag` is true.
+fn names_with(versions: &[Value], flag: &str) -> Vec<String> {
+    let flagged = versions.iter().filter(|version| version[flag] == Value::Bool(true));
+    flagged.filter_map(|version| Some(version["name"].as_str()?.to_owned())).collect()
 }
 
 /// The namespace and name of the Service that converts the versions of a CustomResourceDefinition.
@@ -195,6 +196,7 @@ fn converter(definition: &Value) -> Option<(String, String)> {
         return None;
     }
     let service = &conversion["webhook"]["clientConfig"]["service"];
-    let text = |field: &str| service[field].as_str().unwrap_or_default().to_owned();
-    Some((text("namespace"), text("name")))
+    let [namespace, name] =
+        ["namespace", "name"].map(|field| service[field].as_str().unwrap_or_default().to_owned());
+    Some((namespace, name))
 }

@@ -1,11 +1,10 @@
-//! The schemas of CustomResourceDefinitions: what they do not name is pruned, what they or their rules refuse is
-//! invalid. Rules (`x-kubernetes-validations`) are evaluated of new objects and of changed ones alike, without the
-//! object that was before.
+//! The schemas of CustomResourceDefinitions. A field that is not in the schema is pruned, and an object that the schema
+//! or its rules refuse is invalid. The rules (`x-kubernetes-validations`) check created and updated objects alike, without
+//! the previous object.
 
 use std::collections::BTreeMap;
 
 use jsonschema::Validator;
-use kube_cel::ValidationError;
 use serde_json::{Map, Value, json};
 
 /// The schema of each version of a custom resource.
@@ -15,7 +14,7 @@ pub(crate) struct Schemas {
 }
 
 impl Schemas {
-    /// Those of a CustomResourceDefinition.
+    /// The schemas of a CustomResourceDefinition.
     pub(crate) fn of(definition: &Value) -> Result<Self, String> {
         let mut schemas = Self::default();
         for version in
@@ -25,6 +24,7 @@ impl Schemas {
             let Some(schema) = version.pointer("/schema/openAPIV3Schema") else {
                 return Err(format!("version {name} has no schema"));
             };
+
             let mut standard = schema.clone();
             standardize(&mut standard);
             let validator = jsonschema::options()
@@ -35,40 +35,40 @@ impl Schemas {
         Ok(schemas)
     }
 
-    /// Prunes and sets defaults, then says what is wrong with the object.
+    /// Prunes the object, sets defaults, and then checks it.
     pub(crate) fn admit(&self, version: &str, object: &mut Value) -> Result<(), String> {
         let Some((schema, validator)) = self.versions.get(version) else { return Ok(()) };
-        let identity: Vec<(&str, Value)> = ["apiVersion", "kind", "metadata"]
-            .into_iter()
-            .map(|key| (key, object[key].clone()))
-            .collect();
+
+        // The schemas do not describe these fields in full.
+        let identity = ["apiVersion", "kind", "metadata"].map(|key| (key, object[key].clone()));
         prune(schema, object);
         for (key, value) in identity {
             object[key] = value;
         }
-        let problems: Vec<String> = validator
-            .iter_errors(object)
-            .map(|error| {
-                format!(
-                    "{}: {error}",
-                    error.instance_path().to_string().trim_start_matches('/').replace('/', ".")
-                )
-            })
-            .collect();
+
+        let mut problems = Vec::new();
+        for error in validator.iter_errors(object) {
+            let path = error.instance_path().to_string();
+            let path = path.trim_start_matches('/').replace('/', ".");
+            problems.push(format!("{path}: {error}"));
+        }
         if !problems.is_empty() {
             return Err(problems.join(", "));
         }
-        // As with the real server, rules see only what its schema takes.
-        let judged = kube_cel::validate(schema, object, None);
-        judged.map_err(|errors| {
-            let shown =
-                |error: &ValidationError| format!("{}: {}", error.field_path, error.message);
-            errors.as_slice().iter().map(shown).collect::<Vec<_>>().join(", ")
+
+        // As on the real server, rules see only objects that the schema accepts.
+        kube_cel::validate(schema, object, None).map_err(|errors| {
+            let problems: Vec<String> = errors
+                .as_slice()
+                .iter()
+                .map(|error| format!("{}: {}", error.field_path, error.message))
+                .collect();
+            problems.join(", ")
         })
     }
 }
 
-/// OpenAPI's words for what JSON Schema says otherwise.
+/// Replaces OpenAPI's keywords by those of JSON Schema.
 fn standardize(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_schema_does_not_name_is_pruned_and_what_it_refuses_is_invalid() {
+    fn unknown_fields_are_pruned_and_refused_values_are_invalid() {
         let definition = json!({"spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": {
             "type": "object", "properties": {
                 "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"},
@@ -133,12 +133,15 @@ mod tests {
                 }},
             },
         }}}]}});
+
         let schemas = Schemas::of(&definition).unwrap();
+
         let mut object = json!({"apiVersion": "g/v1", "kind": "K", "metadata": {"name": "a"},
             "spec": {"asn": 1, "unknown": true}});
         schemas.admit("v1", &mut object).unwrap();
         assert_eq!(object["spec"], json!({"asn": 1, "port": 179}));
         assert_eq!(object["metadata"]["name"], "a");
+
         for spec in [json!({}), json!({"asn": 0}), json!({"asn": "1"})] {
             let mut object = json!({"metadata": {"name": "a"}, "spec": spec});
             assert!(schemas.admit("v1", &mut object).is_err(), "{object}");

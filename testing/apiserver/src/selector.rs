@@ -1,14 +1,14 @@
-//! Label selectors and field selectors, as they stand in a query.
+//! Label selectors and field selectors of a query.
 
 use serde_json::Value;
 
 use crate::failure::Failure;
 
-/// What a list or a watch is limited to.
+/// The limits of a list or a watch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Selector {
     labels: Vec<Requirement>,
-    /// Path, whether equal or not, value.
+    /// Path, true for `=` and false for `!=`, value.
     fields: Vec<(String, bool, String)>,
 }
 
@@ -28,20 +28,8 @@ impl Selector {
     }
 
     pub(crate) fn matches(&self, object: &Value) -> bool {
-        let label = |key: &str| {
-            object.pointer("/metadata/labels").and_then(|labels| labels.get(key)?.as_str())
-        };
-        let labels = self.labels.iter().all(|requirement| match requirement {
-            Requirement::In(key, values) => {
-                label(key).is_some_and(|value| values.iter().any(|one| one == value))
-            }
-            Requirement::NotIn(key, values) => {
-                label(key).is_none_or(|value| values.iter().all(|one| one != value))
-            }
-            Requirement::Exists(key) => label(key).is_some(),
-            Requirement::Absent(key) => label(key).is_none(),
-        });
-        labels
+        let labels = object.pointer("/metadata/labels").unwrap_or(&Value::Null);
+        self.labels.iter().all(|requirement| requirement.matches(labels))
             && self.fields.iter().all(|(path, equal, wanted)| {
                 let pointer = format!("/{}", path.replace('.', "/"));
                 let value = object.pointer(&pointer).and_then(Value::as_str).unwrap_or_default();
@@ -49,42 +37,66 @@ impl Selector {
             })
     }
 
-    /// The name that the fields ask for: what access limited to names is judged by.
+    /// The selected name, which rules with `resourceNames` are checked against.
     pub(crate) fn name(&self) -> Option<&str> {
         let of_name = self.fields.iter().find(|(path, equal, _)| path == "metadata.name" && *equal);
         of_name.map(|(_, _, name)| name.as_str())
     }
 }
 
+impl Requirement {
+    fn matches(&self, labels: &Value) -> bool {
+        match self {
+            Self::In(key, values) => {
+                labels[key].as_str().is_some_and(|label| values.iter().any(|value| value == label))
+            }
+            Self::NotIn(key, values) => {
+                labels[key].as_str().is_none_or(|label| values.iter().all(|value| value != label))
+            }
+            Self::Exists(key) => labels[key].is_string(),
+            Self::Absent(key) => !labels[key].is_string(),
+        }
+    }
+}
+
 fn parse_labels(text: &str) -> Result<Vec<Requirement>, Failure> {
     let mut requirements = Vec::new();
-    for part in split_outside_parentheses(text) {
-        let part = part.trim();
-        if part.is_empty() {
-            continue;
+    for part in split_outside_parentheses(text).into_iter().map(str::trim) {
+        if !part.is_empty() {
+            requirements.push(parse_requirement(part)?);
         }
-        let values = |list: &str| -> Vec<String> {
-            let list = list.trim().trim_start_matches('(').trim_end_matches(')');
-            list.split(',').map(|value| value.trim().to_owned()).collect()
-        };
-        let requirement = if let Some((key, list)) = part.split_once(" notin ") {
-            Requirement::NotIn(key.trim().to_owned(), values(list))
-        } else if let Some((key, list)) = part.split_once(" in ") {
-            Requirement::In(key.trim().to_owned(), values(list))
-        } else if let Some((key, value)) = part.split_once("!=") {
-            Requirement::NotIn(key.trim().to_owned(), vec![value.trim().to_owned()])
-        } else if let Some((key, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
-            Requirement::In(key.trim().to_owned(), vec![value.trim().to_owned()])
-        } else if let Some(key) = part.strip_prefix('!') {
-            Requirement::Absent(key.trim().to_owned())
-        } else if part.contains([' ', '(', ')']) {
-            return Err(Failure::bad_request(format!("unable to parse requirement: {part:?}")));
-        } else {
-            Requirement::Exists(part.to_owned())
-        };
-        requirements.push(requirement);
     }
     Ok(requirements)
+}
+
+fn parse_requirement(part: &str) -> Result<Requirement, Failure> {
+    if let Some((key, list)) = part.split_once(" notin ") {
+        return Ok(Requirement::NotIn(key.trim().to_owned(), parse_values(list)));
+    }
+    if let Some((key, list)) = part.split_once(" in ") {
+        return Ok(Requirement::In(key.trim().to_owned(), parse_values(list)));
+    }
+
+    if let Some((key, value)) = part.split_once("!=") {
+        return Ok(Requirement::NotIn(key.trim().to_owned(), vec![value.trim().to_owned()]));
+    }
+    if let Some((key, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
+        return Ok(Requirement::In(key.trim().to_owned(), vec![value.trim().to_owned()]));
+    }
+
+    if let Some(key) = part.strip_prefix('!') {
+        return Ok(Requirement::Absent(key.trim().to_owned()));
+    }
+    if part.contains([' ', '(', ')']) {
+        return Err(Failure::bad_request(format!("unable to parse requirement: {part:?}")));
+    }
+    Ok(Requirement::Exists(part.to_owned()))
+}
+
+/// The values of `(a, b)`.
+fn parse_values(list: &str) -> Vec<String> {
+    let list = list.trim().trim_start_matches('(').trim_end_matches(')');
+    list.split(',').map(|value| value.trim().to_owned()).collect()
 }
 
 fn split_outside_parentheses(text: &str) -> Vec<&str> {
@@ -104,7 +116,7 @@ fn split_outside_parentheses(text: &str) -> Vec<&str> {
     parts
 }
 
-/// The fields that the real server selects by; any other it refuses.
+/// The fields that the real server can select by. It refuses any other.
 const SELECTABLE: [&str; 8] = [
     "metadata.name",
     "metadata.namespace",
@@ -117,24 +129,22 @@ const SELECTABLE: [&str; 8] = [
 ];
 
 fn parse_fields(text: &str) -> Result<Vec<(String, bool, String)>, Failure> {
-    let parts = text.split(',').filter(|part| !part.is_empty());
-    parts
-        .map(|part| {
-            let (key, equal, value) = if let Some((key, value)) = part.split_once("!=") {
-                (key, false, value)
-            } else if let Some((key, value)) =
-                part.split_once("==").or_else(|| part.split_once('='))
-            {
-                (key, true, value)
-            } else {
-                return Err(Failure::bad_request(format!("invalid selector: {part:?}")));
-            };
-            if !SELECTABLE.contains(&key) {
-                return Err(Failure::bad_request(format!("field label not supported: {key}")));
-            }
-            Ok((key.to_owned(), equal, value.to_owned()))
-        })
-        .collect()
+    let mut fields = Vec::new();
+    for part in text.split(',').filter(|part| !part.is_empty()) {
+        let (key, equal, value) = if let Some((key, value)) = part.split_once("!=") {
+            (key, false, value)
+        } else if let Some((key, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
+            (key, true, value)
+        } else {
+            return Err(Failure::bad_request(format!("invalid selector: {part:?}")));
+        };
+
+        if !SELECTABLE.contains(&key) {
+            return Err(Failure::bad_request(format!("field label not supported: {key}")));
+        }
+        fields.push((key.to_owned(), equal, value.to_owned()));
+    }
+    Ok(fields)
 }
 
 #[cfg(test)]
@@ -144,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_are_selected_by_every_operator() {
+    fn every_operator_selects_labels() {
         let object = json!({"metadata": {"name": "a", "labels": {"tier": "front", "app": "web"}}});
         for (text, matches) in [
             ("tier=front", true),
@@ -163,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_those_that_the_real_server_knows() {
+    fn only_fields_that_the_real_server_knows_can_be_selected() {
         let object = json!({"metadata": {"name": "a"}});
         assert!(Selector::parse(None, Some("metadata.name=a")).unwrap().matches(&object));
         assert!(!Selector::parse(None, Some("metadata.name!=a")).unwrap().matches(&object));

@@ -1,10 +1,10 @@
-//! The running server: its listener, what it begins with, and the knobs of its faults.
+//! The running server: its listener, its initial objects, and the controls of its faults.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,58 +15,48 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::access::Access;
-use crate::faults::{Faults, Planned};
+use crate::access::Authorizer;
+use crate::admission;
+use crate::clock::now;
+use crate::faults::{Fault, Faults};
+use crate::handler::{ServerState, define, handle};
+use crate::request_log::{RecordedRequest, RequestLog};
 use crate::resource::Resources;
-use crate::serve::{Shared, define, serve};
-use crate::store::{Key, Store};
-use crate::watching::Cut;
-use crate::{Asked, admission};
+use crate::store::{ObjectKey, Store};
+use crate::watch::Cut;
 
-/// How a request fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// 429 with `Retry-After` in seconds.
-    TooManyRequests(u32),
-    /// 500.
-    Internal,
-    /// 409, of a write.
-    Conflict,
-}
-
-/// What a server begins with.
+/// The initial state of a server.
 #[derive(Debug, Default)]
 pub struct Builder {
     manifests: Vec<String>,
-    bookmarks: Option<Duration>,
+    bookmark_interval: Option<Duration>,
     address: Option<IpAddr>,
 }
 
 impl Builder {
-    /// Listens there instead of at the loopback address.
+    /// Listens at this address instead of the loopback address.
     #[must_use]
     pub fn address(mut self, address: IpAddr) -> Self {
         self.address = Some(address);
         self
     }
 
-    /// Installs these YAML documents: roles and bindings hold, CustomResourceDefinitions are served, everything
-    /// else whose kind is known becomes an object.
+    /// Installs these YAML documents: roles and bindings are valid, CustomResourceDefinitions are served, and
+    /// everything else of a known kind becomes an object.
     #[must_use]
     pub fn manifests<T: AsRef<str>>(mut self, texts: &[T]) -> Self {
         self.manifests.extend(texts.iter().map(|text| text.as_ref().to_owned()));
         self
     }
 
-    /// How often watches that allow it get a bookmark. Default 60 s, as with the real server.
+    /// Sets the interval of the bookmarks of watches that allow them. The default is 60 s, as on the real server.
     #[must_use]
     pub fn bookmarks_every(mut self, interval: Duration) -> Self {
-        self.bookmarks = Some(interval);
+        self.bookmark_interval = Some(interval);
         self
     }
 
@@ -74,89 +64,91 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// If a manifest cannot be read, or no port is to be had.
+    /// If a manifest cannot be parsed, or there is no free port.
     pub async fn start(self) -> ApiServer {
         let address = self.address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let shared = self.build();
+        let state = self.build();
         let listener = TcpListener::bind((address, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
+
         let (open, opened) = watch::channel(true);
-        let router = Router::new().fallback(serve).with_state(Arc::clone(&shared));
+        let router = Router::new().fallback(handle).with_state(Arc::clone(&state));
         let accepting = tokio::spawn(accept(listener, address, router, opened));
         let directory = tempfile::tempdir().expect("a temporary directory");
-        ApiServer { shared, address, open, accepting, directory }
+        ApiServer { state, address, open, accepting, directory }
     }
 
-    fn build(self) -> Arc<Shared> {
-        let shared = Shared {
+    fn build(self) -> Arc<ServerState> {
+        let state = ServerState {
             store: Arc::new(Store::new()),
             resources: RwLock::new(Resources::built_in()),
             schemas: RwLock::new(BTreeMap::new()),
-            access: RwLock::new(Access::default()),
+            authorizer: RwLock::new(Authorizer::default()),
             faults: Faults::default(),
             cuts: watch::channel((0, Cut::Clean)).0,
-            bookmarks: self.bookmarks.unwrap_or(Duration::from_secs(60)),
-            asked: Mutex::default(),
+            bookmark_interval: self.bookmark_interval.unwrap_or(Duration::from_secs(60)),
+            requests: RequestLog::default(),
         };
+
         for namespace in ["default", "kube-system"] {
-            put(
-                &shared,
-                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
-            );
+            let object =
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+            put(&state, object);
         }
         for text in &self.manifests {
             let documents: Vec<Value> = serde_saphyr::from_multiple(text)
                 .unwrap_or_else(|error| panic!("a manifest: {error}"));
-            documents
-                .into_iter()
-                .filter(Value::is_object)
-                .for_each(|object| install(&shared, object));
+            for object in documents.into_iter().filter(Value::is_object) {
+                install(&state, object);
+            }
         }
-        Arc::new(shared)
+        Arc::new(state)
     }
 }
 
-fn install(shared: &Shared, object: Value) {
-    let learnt = shared.access.write().unwrap_or_else(PoisonError::into_inner).learn(&object);
-    learnt.unwrap_or_else(|why| panic!("{why}"));
+fn install(state: &ServerState, object: Value) {
+    let added = state.authorizer.write().unwrap_or_else(PoisonError::into_inner).add(&object);
+    added.unwrap_or_else(|why| panic!("{why}"));
+
     if object["kind"] == "CustomResourceDefinition" {
-        let mut resources = shared.resources.write().unwrap_or_else(PoisonError::into_inner);
-        let mut schemas = shared.schemas.write().unwrap_or_else(PoisonError::into_inner);
+        let mut resources = state.resources.write().unwrap_or_else(PoisonError::into_inner);
+        let mut schemas = state.schemas.write().unwrap_or_else(PoisonError::into_inner);
         define(&mut resources, &mut schemas, &object).unwrap_or_else(|why| panic!("{why}"));
     }
-    put(shared, object);
+    put(state, object);
 }
 
-/// Stores an object as it is; kinds that are not known are left alone.
-fn put(shared: &Shared, mut object: Value) {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+/// Stores an object without checks. Objects of unknown kinds are ignored.
+fn put(state: &ServerState, mut object: Value) {
     let resource = {
-        let resources = shared.resources.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(found) = resources.of_kind(&text(&object["apiVersion"]), &text(&object["kind"]))
-        else {
-            return;
-        };
-        found.clone()
+        let resources = state.resources.read().unwrap_or_else(PoisonError::into_inner);
+        let [version, kind] =
+            ["apiVersion", "kind"].map(|field| object[field].as_str().unwrap_or_default());
+        let Some(resource) = resources.of_kind(version, kind) else { return };
+        resource.clone()
     };
+
     if resource.namespaced && object["metadata"]["namespace"].is_null() {
         object["metadata"]["namespace"] = json!("default");
     }
-    let version = shared.store.version();
+
+    let version = state.store.version();
     object["metadata"]["uid"] = json!(format!("00000000-0000-4000-8000-{version:012x}"));
-    object["metadata"]["creationTimestamp"] = json!(crate::write::now());
+    object["metadata"]["creationTimestamp"] = json!(now());
     object["metadata"]["generation"] = json!(1);
     object["apiVersion"] = json!(resource.api_version(&resource.version));
     admission::default(&resource, &mut object, version);
-    let namespace = text(&object["metadata"]["namespace"]);
-    let key =
-        Key { resource: resource.qualified(), namespace, name: text(&object["metadata"]["name"]) };
-    let Ok(_) = shared.store.change(&key, |_, _| Ok::<_, std::convert::Infallible>(Some(object)));
+
+    let [namespace, name] = ["namespace", "name"]
+        .map(|field| object["metadata"][field].as_str().unwrap_or_default().to_owned());
+    let key = ObjectKey { resource: resource.qualified(), namespace, name };
+    let Ok(_) = state.store.change(&key, |_, _| Ok::<_, std::convert::Infallible>(Some(object)));
 }
 
-/// A running server; it ends when this is dropped.
+/// A running server, which ends when it is dropped.
 #[derive(Debug)]
 pub struct ApiServer {
-    shared: Arc<Shared>,
+    state: Arc<ServerState>,
     address: SocketAddr,
     open: watch::Sender<bool>,
     accepting: JoinHandle<()>,
@@ -164,13 +156,13 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// What to begin with.
+    /// Configures a server before its start.
     #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// Where it listens: `http://127.0.0.1:PORT`, or at the address that it was given.
+    /// Its URL: `http://127.0.0.1:PORT`, or at the address that it was configured with.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -192,7 +184,8 @@ impl ApiServer {
             "clusters": [{"name": "test", "cluster": {"server": self.url()}}],
             "users": [{"name": who, "user": {"token": who}}],
         });
-        // Whoever was given it before may be reading it: it is never there in part.
+
+        // An earlier caller may be reading the file. A rename replaces it at once.
         let mut file = tempfile::NamedTempFile::new_in(self.directory.path())
             .expect("a file in the temporary directory");
         file.write_all(config.to_string().as_bytes()).expect("space for a few octets");
@@ -200,9 +193,9 @@ impl ApiServer {
         path
     }
 
-    /// The same without a socket, for a client of that token in this process: paused time governs all of it.
+    /// The server as a service without a socket, for a client with that token in this process. It works in paused time.
     pub fn service(&self, who: &str) -> Router {
-        let router = Router::new().fallback(serve).with_state(Arc::clone(&self.shared));
+        let router = Router::new().fallback(handle).with_state(Arc::clone(&self.state));
         let token = HeaderValue::try_from(format!("Bearer {who}")).expect("a name in ASCII");
         router.layer(map_request(move |mut request: Request| {
             request.headers_mut().insert(header::AUTHORIZATION, token.clone());
@@ -210,59 +203,54 @@ impl ApiServer {
         }))
     }
 
-    /// Puts an object into the store as an administrator would who needs no client: named, with its status.
+    /// Stores an object with its name and status, without the checks of a client's request.
     pub fn put(&self, object: Value) {
-        install(&self.shared, object);
+        install(&self.state, object);
     }
 
-    /// Every answer waits this long from now on.
+    /// Delays every answer by this time from now on.
     pub fn set_delay(&self, delay: Duration) {
-        self.shared.faults.set_delay(delay);
+        self.state.faults.set_delay(delay);
     }
 
-    /// The clock by which answers are dated is ahead of ours by this from now on.
+    /// Sets the clock of the `Date` of answers, which is ahead of the real time by this.
     pub fn set_clock(&self, ahead: SignedDuration) {
-        self.shared.faults.set_clock(ahead);
+        self.state.faults.set_clock(ahead);
     }
 
-    /// The next `count` requests that it concerns fail like this.
+    /// Makes the next `count` requests fail in this way. [`Fault::Conflict`] waits for writes.
     pub fn fail_next(&self, count: usize, fault: Fault) {
-        let planned = match fault {
-            Fault::TooManyRequests(seconds) => Planned::TooMany(seconds),
-            Fault::Internal => Planned::Internal,
-            Fault::Conflict => Planned::Conflict,
-        };
-        self.shared.faults.plan(count, planned);
+        self.state.faults.plan(count, fault);
     }
 
-    /// Ends every watch that runs now.
+    /// Ends every running watch.
     pub fn cut_watches(&self, how: Cut) {
-        self.shared.cuts.send_modify(|(number, cut)| {
+        self.state.cuts.send_modify(|(number, cut)| {
             *number += 1;
             *cut = how;
         });
     }
 
-    /// Forgets what happened before now: a watch from an earlier version is answered 410, and so is the next page
+    /// Forgets the history: a watch from an earlier version gets a 410, and so does the next page
     /// of a list.
     pub fn compact(&self) {
-        self.shared.store.compact();
+        self.state.store.compact();
     }
 
-    /// Away: connections are cut and new ones refused, until [`ApiServer::come_back`].
+    /// Stops the server: cuts connections and refuses new ones, until [`ApiServer::come_back`].
     pub fn go_away(&self) {
         self.open.send_replace(false);
     }
 
-    /// Back on the same port, with the same objects.
+    /// Starts it again on the same port, with the same objects.
     pub fn come_back(&self) {
         self.open.send_replace(true);
     }
 
-    /// Every request so far.
+    /// All requests so far.
     #[must_use]
-    pub fn asked(&self) -> Vec<Asked> {
-        self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn asked(&self) -> Vec<RecordedRequest> {
+        self.state.requests.to_vec()
     }
 }
 
@@ -281,6 +269,7 @@ async fn accept(
 ) {
     let mut listener = Some(listener);
     loop {
+        // While the server is stopped, its port is closed.
         if !*open.borrow_and_update() {
             listener = None;
             if open.changed().await.is_err() {
@@ -288,6 +277,7 @@ async fn accept(
             }
             continue;
         }
+
         let socket = match &listener {
             Some(listener) => listener,
             None => {
@@ -298,21 +288,24 @@ async fn accept(
                 listener.insert(bound)
             }
         };
+
         tokio::select! {
             changed = open.changed() => if changed.is_err() { return },
             accepted = socket.accept() => {
                 let Ok((stream, _)) = accepted else { continue };
-                let service = TowerToHyperService::new(router.clone());
-                let mut open = open.clone();
-                tokio::spawn(async move {
-                    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-                    tokio::select! {
-                        _ = connection => {}
-                        // Dropped, the connection is cut in the middle of whatever it was sending.
-                        _ = open.wait_for(|open| !open) => {}
-                    }
-                });
+                tokio::spawn(serve_connection(stream, router.clone(), open.clone()));
             }
         }
+    }
+}
+
+async fn serve_connection(stream: TcpStream, router: Router, mut open: watch::Receiver<bool>) {
+    let service = TowerToHyperService::new(router);
+    let connection =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        _ = connection => {}
+        // This drops the connection, even in the middle of an answer.
+        _ = open.wait_for(|open| !open) => {}
     }
 }

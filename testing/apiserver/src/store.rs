@@ -1,7 +1,7 @@
-//! The objects, and what happened to them: one resourceVersion for everything, which only grows.
+//! The objects and their history: one resourceVersion for everything, which only grows.
 //!
 //! Owns objects, the history that watches are served from, and the snapshots that long lists are continued
-//! from. Knows nothing of HTTP, of access or of what an object means.
+//! from. Knows nothing of HTTP, of access or of the meaning of an object.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,49 +9,49 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-/// Where an object is: resource, namespace (empty for none), name.
+/// The key of an object: resource, namespace (empty for none), name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key {
+pub(crate) struct ObjectKey {
     /// `services`, `bgppeers.metallb.io`.
     pub(crate) resource: String,
     pub(crate) namespace: String,
     pub(crate) name: String,
 }
 
-/// What happened to an object.
+/// A change of an object.
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
     pub(crate) version: u64,
-    pub(crate) key: Key,
+    pub(crate) key: ObjectKey,
     pub(crate) before: Option<Arc<Value>>,
-    /// `None` where it was deleted.
+    /// `None` if it was deleted.
     pub(crate) after: Option<Arc<Value>>,
 }
 
-/// A history that no test outgrows by accident; [`Store::compact`] shortens it on purpose.
+/// The length of the history, which no test exceeds by accident. [`Store::compact`] empties it on purpose.
 const HISTORY: usize = 100_000;
-/// Lists that are being read page by page; the real server keeps them for minutes.
+/// The number of lists that can be read page by page at once. The real server keeps them for minutes.
 const SNAPSHOTS: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Store {
-    inner: Mutex<Inner>,
+    inner: Mutex<StoreState>,
     version: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
+struct StoreState {
     version: u64,
     /// Changes up to this one are forgotten.
     compacted: u64,
-    objects: BTreeMap<Key, Arc<Value>>,
+    objects: BTreeMap<ObjectKey, Arc<Value>>,
     history: VecDeque<Change>,
-    snapshots: VecDeque<(String, Snapshot)>,
+    snapshots: VecDeque<(String, ListSnapshot)>,
 }
 
-/// What is left of a list, at the version of its first page.
+/// The rest of a list, at the version of its first page.
 #[derive(Clone, Debug)]
-pub(crate) struct Snapshot {
+pub(crate) struct ListSnapshot {
     pub(crate) version: u64,
     pub(crate) rest: Vec<Arc<Value>>,
 }
@@ -59,10 +59,11 @@ pub(crate) struct Snapshot {
 impl Store {
     pub(crate) fn new() -> Self {
         let (version, _) = watch::channel(1);
-        Self { inner: Mutex::new(Inner { version: 1, ..Inner::default() }), version }
+        let state = StoreState { version: 1, ..StoreState::default() };
+        Self { inner: Mutex::new(state), version }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, StoreState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -70,30 +71,30 @@ impl Store {
         self.lock().version
     }
 
-    /// Changes whenever something happened.
+    /// Returns a receiver that is notified of every change.
     pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
     }
 
-    pub(crate) fn get(&self, key: &Key) -> Option<Arc<Value>> {
+    pub(crate) fn get(&self, key: &ObjectKey) -> Option<Arc<Value>> {
         self.lock().objects.get(key).cloned()
     }
 
-    /// Every object of a resource, in one namespace or in all, with the version at which it is so.
+    /// All objects of a resource, in one namespace or in all, with the version of the store.
     pub(crate) fn list(&self, resource: &str, namespace: Option<&str>) -> (u64, Vec<Arc<Value>>) {
         let inner = self.lock();
-        let of = inner.objects.iter().filter(|(key, _)| {
+        let objects = inner.objects.iter().filter(|(key, _)| {
             key.resource == resource && namespace.is_none_or(|namespace| key.namespace == namespace)
         });
-        (inner.version, of.map(|(_, object)| Arc::clone(object)).collect())
+        (inner.version, objects.map(|(_, object)| Arc::clone(object)).collect())
     }
 
-    /// Changes one object as `decide` says, which sees what is there and the version that comes of it, and may
-    /// not ask the store for anything: `Ok(None)` deletes, what is equal to
-    /// what is there changes nothing. The new state is returned, or the last one of what was deleted.
+    /// Changes one object. `decide` gets the present object and the new version, and must not call the
+    /// store: `Ok(None)` deletes the object, and an object that is equal to the present one changes
+    /// nothing. Returns the new state, or the last one of a deleted object.
     pub(crate) fn change<E>(
         &self,
-        key: &Key,
+        key: &ObjectKey,
         decide: impl FnOnce(Option<&Value>, u64) -> Result<Option<Value>, E>,
     ) -> Result<Arc<Value>, E> {
         let mut inner = self.lock();
@@ -104,23 +105,22 @@ impl Store {
         {
             return Ok(Arc::clone(before));
         }
+
         inner.version += 1;
         let version = inner.version;
-        let stamp = |mut object: Value| {
-            object["metadata"]["resourceVersion"] = json!(version.to_string());
-            Arc::new(object)
-        };
-        let after = after.map(stamp);
+        let after = after.map(|object| stamp(object, version));
+        // A watch gets a deleted object in its last state, at the version of its deletion.
         let last = match (&after, &before) {
             (Some(after), _) => Arc::clone(after),
-            // A deleted object is told in the state that it had, at the version of its deletion.
-            (None, Some(before)) => stamp((**before).clone()),
+            (None, Some(before)) => stamp((**before).clone(), version),
             (None, None) => Arc::new(Value::Null),
         };
+
         match &after {
             Some(after) => inner.objects.insert(key.clone(), Arc::clone(after)),
             None => inner.objects.remove(key),
         };
+
         let before = if after.is_none() { Some(Arc::clone(&last)) } else { before };
         inner.history.push_back(Change { version, key: key.clone(), before, after });
         if inner.history.len() > HISTORY
@@ -128,23 +128,24 @@ impl Store {
         {
             inner.compacted = forgotten.version;
         }
+
         drop(inner);
         self.version.send_replace(version);
         Ok(last)
     }
 
-    /// What happened to a resource after a version; `None` where that is forgotten, or has not been yet.
+    /// The changes of a resource after a version. Returns `None` if they are forgotten, or the version is in the future.
     pub(crate) fn changes_since(&self, version: u64, resource: &str) -> Option<(u64, Vec<Change>)> {
         let inner = self.lock();
         if version < inner.compacted || version > inner.version {
             return None;
         }
         let start = inner.history.partition_point(|change| change.version <= version);
-        let of = inner.history.range(start..).filter(|change| change.key.resource == resource);
-        Some((inner.version, of.cloned().collect()))
+        let changes = inner.history.range(start..).filter(|change| change.key.resource == resource);
+        Some((inner.version, changes.cloned().collect()))
     }
 
-    /// Forgets the history: a watch or a list that continues from before is answered 410.
+    /// Forgets the history: a watch or a list that continues from an earlier version gets a 410.
     pub(crate) fn compact(&self) {
         let mut inner = self.lock();
         inner.compacted = inner.version;
@@ -153,7 +154,7 @@ impl Store {
     }
 
     /// Keeps the rest of a list under a token.
-    pub(crate) fn keep(&self, token: String, snapshot: Snapshot) {
+    pub(crate) fn keep(&self, token: String, snapshot: ListSnapshot) {
         let mut inner = self.lock();
         inner.snapshots.push_back((token, snapshot));
         if inner.snapshots.len() > SNAPSHOTS {
@@ -161,10 +162,16 @@ impl Store {
         }
     }
 
-    pub(crate) fn kept(&self, token: &str) -> Option<Snapshot> {
+    pub(crate) fn kept(&self, token: &str) -> Option<ListSnapshot> {
         let inner = self.lock();
         inner.snapshots.iter().find(|(kept, _)| kept == token).map(|(_, snapshot)| snapshot.clone())
     }
+}
+
+/// Sets the resourceVersion of an object.
+fn stamp(mut object: Value, version: u64) -> Arc<Value> {
+    object["metadata"]["resourceVersion"] = json!(version.to_string());
+    Arc::new(object)
 }
 
 fn same_but_for_version(before: &Value, after: &Value) -> bool {

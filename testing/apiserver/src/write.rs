@@ -1,61 +1,60 @@
-//! Create, update, patch and delete, with what the real server does around each.
+//! Create, update, patch and delete, with the steps of the real server around each.
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
 
+use crate::clock::now;
 use crate::failure::Failure;
-use crate::path::Place;
+use crate::path::ObjectPath;
 use crate::resource::Resource;
-use crate::store::{Key, Store};
+use crate::store::{ObjectKey, Store};
 use crate::{admission, apply};
 
-/// One request that changes something.
+/// One request that writes an object.
 #[derive(Debug)]
-pub(crate) struct Write<'a> {
+pub(crate) struct WriteRequest<'a> {
     pub(crate) store: &'a Store,
     pub(crate) resource: &'a Resource,
-    pub(crate) place: &'a Place,
-    /// `fieldManager`, or who the user agent says it is.
+    pub(crate) path: &'a ObjectPath,
+    /// `fieldManager`, or the name of the user agent.
     pub(crate) manager: &'a str,
     pub(crate) dry_run: bool,
     pub(crate) force: bool,
 }
 
-impl Write<'_> {
-    fn key(&self, name: &str) -> Key {
-        Key {
+impl WriteRequest<'_> {
+    fn key(&self, name: &str) -> ObjectKey {
+        ObjectKey {
             resource: self.resource.qualified(),
-            namespace: self.place.namespace.clone().unwrap_or_default(),
+            namespace: self.path.namespace.clone().unwrap_or_default(),
             name: name.to_owned(),
         }
     }
 
     fn subresource(&self) -> &str {
-        self.place.subresource.as_deref().unwrap_or_default()
+        self.path.subresource.as_deref().unwrap_or_default()
     }
 
     fn name(&self) -> Result<&str, Failure> {
-        self.place.name.as_deref().ok_or_else(Failure::not_allowed)
+        self.path.name.as_deref().ok_or_else(Failure::not_allowed)
     }
 
     pub(crate) fn create(&self, body: &Bytes) -> Result<Value, Failure> {
         let mut object = parse(body)?;
         self.check_identity(&mut object)?;
         self.check_namespace()?;
-        admission::ask_webhooks(self.store, self.resource, &self.place.version, "CREATE")?;
-        let prefix =
-            object.pointer("/metadata/generateName").and_then(Value::as_str).map(str::to_owned);
-        let named = object
-            .pointer("/metadata/name")
-            .and_then(Value::as_str)
-            .is_some_and(|name| !name.is_empty());
-        if let (false, Some(prefix)) = (named, prefix) {
+        admission::ask_webhooks(self.store, self.resource, &self.path.version, "CREATE")?;
+
+        let has_name = object["metadata"]["name"].as_str().is_some_and(|name| !name.is_empty());
+        if !has_name && let Some(prefix) = object["metadata"]["generateName"].as_str() {
             object["metadata"]["name"] = json!(format!("{prefix}{}", suffix(self.store.version())));
         }
+
         self.begin(&mut object, self.store.version());
         admission::default(self.resource, &mut object, self.store.version());
         admission::check(self.resource, &object, None)?;
-        apply::own(&mut object, None, self.manager, "");
+        apply::record_update(&mut object, None, self.manager, "");
+
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         if self.dry_run {
             return Ok(object);
@@ -67,7 +66,7 @@ impl Write<'_> {
         Ok((*created).clone())
     }
 
-    /// What a new object has of the server's making.
+    /// Sets the fields of a new object that the server owns.
     fn begin(&self, object: &mut Value, version: u64) {
         object["metadata"]["uid"] = json!(format!("00000000-0000-4000-8000-{version:012x}"));
         object["metadata"]["creationTimestamp"] = json!(now());
@@ -85,13 +84,15 @@ impl Write<'_> {
     pub(crate) fn update(&self, body: &Bytes) -> Result<Value, Failure> {
         let mut object = parse(body)?;
         self.check_identity(&mut object)?;
+
         let name = self.name()?;
         if object.pointer("/metadata/name").and_then(Value::as_str) != Some(name) {
             return Err(Failure::bad_request(
                 "the name of the object does not match the name on the URL",
             ));
         }
-        admission::ask_webhooks(self.store, self.resource, &self.place.version, "UPDATE")?;
+
+        admission::ask_webhooks(self.store, self.resource, &self.path.version, "UPDATE")?;
         self.replace(name, |before| {
             let wanted = &object["metadata"]["resourceVersion"];
             if wanted.is_string() && *wanted != before["metadata"]["resourceVersion"] {
@@ -103,7 +104,8 @@ impl Write<'_> {
 
     pub(crate) fn patch(&self, content_type: &str, body: &Bytes) -> Result<Value, Failure> {
         let name = self.name()?;
-        admission::ask_webhooks(self.store, self.resource, &self.place.version, "UPDATE")?;
+        admission::ask_webhooks(self.store, self.resource, &self.path.version, "UPDATE")?;
+
         match content_type {
             "application/merge-patch+json" => {
                 let patch = parse(body)?;
@@ -114,7 +116,7 @@ impl Write<'_> {
                     Ok(after)
                 })
             }
-            // Lists of objects are merged by key by the real server; what is patched so here has none.
+            // The real server merges lists of objects by key. The objects that are patched here have no such lists.
             "application/strategic-merge-patch+json" if !self.resource.custom => {
                 let patch = parse(body)?;
                 self.replace(name, |before| {
@@ -157,6 +159,7 @@ impl Write<'_> {
         let mut applied: Value = serde_saphyr::from_str(text)
             .map_err(|error| Failure::bad_request(error.to_string()))?;
         self.check_identity(&mut applied)?;
+
         if self.manager.is_empty() {
             return Err(Failure::bad_request("fieldManager is required for apply patch"));
         }
@@ -168,18 +171,21 @@ impl Write<'_> {
             if let Some(before) = before {
                 self.check_version(name, &applied, before)?;
             }
+
             let mut after =
                 apply::apply(before, &applied, self.manager, self.force, self.subresource())?;
             after["metadata"]["name"] = json!(name);
             after["apiVersion"] = json!(self.resource.api_version(&self.resource.version));
             after["kind"] = json!(self.resource.kind);
-            if let Some(namespace) = &self.place.namespace {
+            if let Some(namespace) = &self.path.namespace {
                 after["metadata"]["namespace"] = json!(namespace);
             }
+
             match before {
                 Some(before) => self.restrict(before, &mut after),
                 None => self.begin(&mut after, version),
             }
+
             admission::default(self.resource, &mut after, version);
             admission::check(self.resource, &after, before)?;
             Ok::<_, Failure>(Some(after))
@@ -200,13 +206,13 @@ impl Write<'_> {
             self.restrict(before, &mut after);
             admission::default(self.resource, &mut after, version);
             admission::check(self.resource, &after, Some(before))?;
-            apply::own(&mut after, Some(before), self.manager, self.subresource());
+            apply::record_update(&mut after, Some(before), self.manager, self.subresource());
             if self.dry_run { Ok(Some(before.clone())) } else { Ok(Some(after)) }
         })?;
         Ok((*changed).clone())
     }
 
-    /// Keeps what this request may not change as it was, and counts generations.
+    /// Restores the fields that this request may not change, and counts generations.
     fn restrict(&self, before: &Value, after: &mut Value) {
         for field in ["uid", "creationTimestamp", "generation", "name", "namespace"] {
             after["metadata"][field] = before["metadata"][field].clone();
@@ -216,42 +222,28 @@ impl Write<'_> {
                 metadata.remove(field);
             }
         }
+
         after["apiVersion"] = before["apiVersion"].clone();
         after["kind"] = before["kind"].clone();
-        let Some(fields) = after.as_object_mut() else { return };
+
         if self.subresource() == "status" {
-            let kept: Vec<String> = before
-                .as_object()
-                .into_iter()
-                .flat_map(|it| it.keys())
-                .chain(fields.keys())
-                .cloned()
-                .collect();
-            for field in
-                kept.iter().filter(|field| !["status", "metadata"].contains(&field.as_str()))
-            {
-                match before.get(field) {
-                    Some(value) => fields.insert(field.clone(), value.clone()),
-                    None => fields.remove(field),
-                };
-            }
-            // The metadata of a custom resource is not its status's to change; that of a Service is.
-            if self.resource.custom {
-                let managed = fields["metadata"]["managedFields"].clone();
-                fields.insert("metadata".to_owned(), before["metadata"].clone());
-                fields["metadata"]["managedFields"] = managed;
-            }
+            self.restrict_to_status(before, after);
             return;
         }
-        if self.resource.has_status {
+
+        if self.resource.has_status
+            && let Some(fields) = after.as_object_mut()
+        {
             match before.get("status") {
                 Some(status) => fields.insert("status".to_owned(), status.clone()),
                 None => fields.remove("status"),
             };
         }
+
         if self.resource.group.is_empty() && self.resource.kind == "Service" {
-            admission::drop_fields_of_the_type_before(before, after);
+            admission::drop_fields_of_old_type(before, after);
         }
+
         let Some(fields) = after.as_object_mut() else { return };
         if fields.get("spec") != before.get("spec") {
             let generation = before["metadata"]["generation"].as_u64().unwrap_or(0);
@@ -259,10 +251,36 @@ impl Write<'_> {
         }
     }
 
+    /// Restores everything but the status, and the metadata of objects other than custom resources.
+    fn restrict_to_status(&self, before: &Value, after: &mut Value) {
+        let (Some(before), Some(fields)) = (before.as_object(), after.as_object_mut()) else {
+            return;
+        };
+        let names: Vec<String> = before.keys().chain(fields.keys()).cloned().collect();
+        for name in names {
+            if ["status", "metadata"].contains(&name.as_str()) {
+                continue;
+            }
+            match before.get(&name) {
+                Some(value) => fields.insert(name, value.clone()),
+                None => fields.remove(&name),
+            };
+        }
+
+        // A write of the status may change the metadata of a Service, but not that of a custom resource.
+        if self.resource.custom {
+            let managed = fields["metadata"]["managedFields"].clone();
+            fields.insert("metadata".to_owned(), before["metadata"].clone());
+            fields["metadata"]["managedFields"] = managed;
+        }
+    }
+
     pub(crate) fn delete(&self, body: &Bytes) -> Result<Value, Failure> {
         let name = self.name()?;
-        admission::ask_webhooks(self.store, self.resource, &self.place.version, "DELETE")?;
+        admission::ask_webhooks(self.store, self.resource, &self.path.version, "DELETE")?;
+
         let options: Value = if body.is_empty() { Value::Null } else { parse(body)? };
+
         let deleted = self.store.change(&self.key(name), |before, _| {
             let Some(before) = before else {
                 return Err(Failure::not_found(&self.resource.qualified(), name));
@@ -279,26 +297,29 @@ impl Write<'_> {
     }
 
     fn check_identity(&self, object: &mut Value) -> Result<(), Failure> {
-        let wanted = self.resource.api_version(&self.place.version);
+        let wanted = self.resource.api_version(&self.path.version);
         if object["kind"].is_null() && object["apiVersion"].is_null() {
-            // Built-in types leave them out in the bodies of patches.
+            // The bodies of patches leave them out for built-in types.
             object["kind"] = json!(self.resource.kind);
             object["apiVersion"] = json!(wanted);
         }
+
         if object["kind"] != self.resource.kind || object["apiVersion"] != wanted {
             return Err(Failure::bad_request(format!(
                 "the object is a {} of {}, and the path is of {} of {wanted}",
                 object["kind"], object["apiVersion"], self.resource.kind
             )));
         }
+
         object["apiVersion"] = json!(self.resource.api_version(&self.resource.version));
         if !object["metadata"].is_object() {
             object["metadata"] = json!({});
         }
-        match &self.place.namespace {
+
+        match &self.path.namespace {
             Some(namespace) => {
-                let of = object.pointer("/metadata/namespace").and_then(Value::as_str);
-                if of.is_some_and(|of| of != namespace) {
+                let found = object.pointer("/metadata/namespace").and_then(Value::as_str);
+                if found.is_some_and(|found| found != namespace) {
                     return Err(Failure::bad_request(
                         "the namespace of the provided object does not match the namespace sent on the request",
                     ));
@@ -312,8 +333,8 @@ impl Write<'_> {
     }
 
     fn check_namespace(&self) -> Result<(), Failure> {
-        let Some(namespace) = &self.place.namespace else { return Ok(()) };
-        let key = Key {
+        let Some(namespace) = &self.path.namespace else { return Ok(()) };
+        let key = ObjectKey {
             resource: "namespaces".to_owned(),
             namespace: String::new(),
             name: namespace.clone(),
@@ -332,7 +353,7 @@ fn parse(body: &Bytes) -> Result<Value, Failure> {
     if object.is_object() { Ok(object) } else { Err(Failure::bad_request("expected an object")) }
 }
 
-/// Five letters, another five for each version.
+/// Five letters, others for each version.
 fn suffix(version: u64) -> String {
     const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let mut rest = version.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 8;
@@ -342,9 +363,4 @@ fn suffix(version: u64) -> String {
         char::from(letter)
     });
     letters.collect()
-}
-
-/// The time as the API writes it.
-pub(crate) fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -1,4 +1,4 @@
-//! Watches: a stream of events from a version on, until it is cut, times out or its version is forgotten.
+//! Watches: a stream of events from a version on, until the watch is cut, times out or its version is forgotten.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,19 +16,19 @@ use crate::failure::Failure;
 use crate::selector::Selector;
 use crate::store::{Change, Store};
 
-/// How watches are told to end by the test.
+/// The way in which a test ends watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cut {
-    /// Between two events, as by a server that restarts in order.
+    /// Between two events, as when a server restarts in order.
     Clean,
-    /// In the middle of an event, as by a connection that breaks.
+    /// In the middle of an event, as when a connection breaks.
     MidEvent,
     /// With an event of type ERROR and code 410: the watch has fallen too far behind.
     Gone,
 }
 
-/// What a watch is of.
+/// A watch request.
 #[derive(Debug)]
 pub(crate) struct Watch {
     pub(crate) store: Arc<Store>,
@@ -36,19 +36,20 @@ pub(crate) struct Watch {
     pub(crate) resource: String,
     pub(crate) namespace: Option<String>,
     pub(crate) selector: Selector,
-    /// What objects say in `apiVersion`.
+    /// The `apiVersion` of the objects.
     pub(crate) api_version: String,
     pub(crate) kind: String,
-    /// The version after which events are wanted; `None` begins with all that there is.
+    /// The version after which events are sent; `None` for a watch that begins with all present objects.
     pub(crate) since: Option<u64>,
-    /// What there is ends with a bookmark that says so.
+    /// True if a bookmark marks the end of the present objects.
     pub(crate) marks_initial_end: bool,
-    pub(crate) bookmarks: Option<Duration>,
+    pub(crate) bookmark_interval: Option<Duration>,
     pub(crate) timeout: Duration,
     pub(crate) cuts: watch::Receiver<(u64, Cut)>,
 }
 
-struct Running {
+/// A watch in progress.
+struct WatchStream {
     watch: Watch,
     version: u64,
     ready: VecDeque<Bytes>,
@@ -59,38 +60,42 @@ struct Running {
 }
 
 impl Watch {
-    /// The answer, as a body that goes on.
+    /// Starts the watch, and returns its events as a streamed body.
     pub(crate) fn respond(mut self) -> Result<Response<Body>, Failure> {
         let changed = self.store.subscribe();
         // Only cuts from now on concern this watch.
         self.cuts.mark_unchanged();
+
         let mut ready = VecDeque::new();
         let version = match self.since {
             Some(since) => since,
             None => {
                 let (version, objects) = self.store.list(&self.resource, self.namespace.as_deref());
-                let of = objects.iter().filter(|object| self.selector.matches(object));
-                ready.extend(of.map(|object| event("ADDED", self.present(object))));
+                let selected = objects.iter().filter(|object| self.selector.matches(object));
+                ready.extend(selected.map(|object| event("ADDED", self.present(object))));
                 if self.marks_initial_end {
                     ready.push_back(self.bookmark(version, true));
                 }
                 version
             }
         };
+
         let now = Instant::now();
-        let running = Running {
+        let running = WatchStream {
             version,
             ready,
             changed,
             deadline: now + self.timeout,
-            next_bookmark: self.bookmarks.map(|every| now + every),
+            next_bookmark: self.bookmark_interval.map(|every| now + every),
             ended: false,
             watch: self,
         };
+
         let events = stream::unfold(running, |mut running| async move {
             let next = running.next().await?;
             Some((next, running))
         });
+
         let response = Response::builder()
             .header(header::CONTENT_TYPE, "application/json")
             .body(Body::from_stream(events));
@@ -114,28 +119,30 @@ impl Watch {
         )
     }
 
-    /// What a change is for whoever selects: an object that no longer matches is gone for them.
+    /// The event of a change for this watch. An object that the selector no longer matches counts as deleted.
     fn event_of(&self, change: &Change) -> Option<Bytes> {
         if self.namespace.as_ref().is_some_and(|namespace| *namespace != change.key.namespace) {
             return None;
         }
-        let selected = |object: &Option<Arc<Value>>| {
-            object.clone().filter(|object| self.selector.matches(object))
-        };
-        match (selected(&change.before), selected(&change.after)) {
+
+        match (self.selected(&change.before), self.selected(&change.after)) {
             (None, None) => None,
-            (None, Some(after)) => Some(event("ADDED", self.present(&after))),
-            (Some(_), Some(after)) => Some(event("MODIFIED", self.present(&after))),
+            (None, Some(after)) => Some(event("ADDED", self.present(after))),
+            (Some(_), Some(after)) => Some(event("MODIFIED", self.present(after))),
             (Some(before), None) => {
-                let mut gone = self.present(&before);
+                let mut gone = self.present(before);
                 gone["metadata"]["resourceVersion"] = json!(change.version.to_string());
                 Some(event("DELETED", gone))
             }
         }
     }
+
+    fn selected<'a>(&self, object: &'a Option<Arc<Value>>) -> Option<&'a Value> {
+        object.as_deref().filter(|object| self.selector.matches(object))
+    }
 }
 
-impl Running {
+impl WatchStream {
     async fn next(&mut self) -> Option<Result<Bytes, io::Error>> {
         loop {
             if self.ended {
@@ -144,6 +151,7 @@ impl Running {
             if let Some(event) = self.ready.pop_front() {
                 return Some(Ok(event));
             }
+
             self.changed.mark_unchanged();
             match self.watch.store.changes_since(self.version, &self.watch.resource) {
                 None => {
@@ -156,9 +164,11 @@ impl Running {
                         .extend(changes.iter().filter_map(|change| self.watch.event_of(change)));
                 }
             }
+
             if !self.ready.is_empty() {
                 continue;
             }
+
             let bookmark = self.next_bookmark.unwrap_or(self.deadline);
             tokio::select! {
                 changed = self.changed.changed() => if changed.is_err() { return None },
@@ -171,7 +181,7 @@ impl Running {
                 }
                 () = tokio::time::sleep_until(self.deadline) => return None,
                 () = tokio::time::sleep_until(bookmark), if self.next_bookmark.is_some() => {
-                    self.next_bookmark = self.watch.bookmarks.map(|every| Instant::now() + every);
+                    self.next_bookmark = self.watch.bookmark_interval.map(|every| Instant::now() + every);
                     return Some(Ok(self.watch.bookmark(self.version, false)));
                 }
             }
