@@ -1,13 +1,13 @@
-//! What a controller and a speaker need in a cluster of some size, and how soon they are done.
+//! Measures the memory and the speed of a controller and a speaker in a cluster of a given size.
 //!
 //!     cargo build --release --bin ferrolb
 //!     cargo run --release -p ferrolb-kubernetes --example cluster_load -- --services 5000 --nodes 100 --burst 500
 //!
 //! It starts an API server in this process, the binary `ferrolb` as controller and as speaker of one node, and a
-//! router that keeps what it hears; then it prints the resident memory of both programs, the time from a burst of new
-//! Services to their routes at the router, the time from single changes at the API server to their UPDATEs at the
-//! router, and the speaker's own measure from an event of the API to the routes handed to the session. Linux only:
-//! memory is read from /proc.
+//! router that keeps the routes that it receives. Then it prints the resident memory of both programs, the time from a
+//! burst of new Services to their routes at the router, the time from single changes at the API server to their UPDATEs
+//! at the router, and the speaker's own measure of the time from an event of the API to the session. Linux only:
+//! it reads the memory from /proc.
 
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
@@ -24,16 +24,16 @@ use test_apiserver::ApiServer;
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Services with an EndpointSlice each that are there from the start.
+    /// The number of Services at the start, each with an EndpointSlice.
     #[arg(long, default_value_t = 5_000)]
     services: u32,
-    /// Nodes.
+    /// The number of nodes.
     #[arg(long, default_value_t = 100)]
     nodes: u32,
-    /// Services that are created at once, then.
+    /// The number of Services that are then created at once.
     #[arg(long, default_value_t = 500)]
     burst: u32,
-    /// How often the only local endpoint of a Service comes or goes, one after the other.
+    /// The number of times that the only local endpoint of a Service is added or removed, one after the other.
     #[arg(long, default_value_t = 400)]
     changes: u32,
     /// Seconds to wait before memory is read: the speaker writes 20 ServiceBGPStatus a second.
@@ -44,7 +44,7 @@ struct Arguments {
     ferrolb: Option<PathBuf>,
 }
 
-/// A process that is ended with this.
+/// A process that ends when this is dropped.
 struct Program(Child);
 
 impl Program {
@@ -55,15 +55,15 @@ impl Program {
         command.stdout(Stdio::null()).spawn().map(Self)
     }
 
-    /// Resident memory, in MB of 10^6 octets: now, at its peak, and how much of it is now the program itself.
+    /// The resident memory, in MB of 10^6 octets: now, at its peak, and the part that is the program itself.
     fn memory(&self) -> std::io::Result<(f64, f64, f64)> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let field = |name: &str| {
+        let [now, peak, file] = ["VmRSS:", "VmHWM:", "RssFile:"].map(|name| {
             let line = status.lines().find(|line| line.starts_with(name));
             let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
             kib.unwrap_or(f64::NAN) * 1024.0 / 1e6
-        };
-        Ok((field("VmRSS:"), field("VmHWM:"), field("RssFile:")))
+        });
+        Ok((now, peak, file))
     }
 }
 
@@ -89,6 +89,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             profile.join("ferrolb")
         }
     };
+
     let router = Speaker::builder(Asn(64_635), BgpIdentifier::new(172, 22, 35, 1));
     let router = router.listen(SocketAddr::from(([127, 0, 0, 1], 0))).start().await?;
     let peer = PeerConfig::new(IpAddr::from(NODE), Asn(64_636)).passive().import(Import::Keep);
@@ -103,6 +104,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
     server.put(json!({"apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"namespace": SYSTEM, "name": "config"}, "data": {"config": config}}));
+
     for number in 0..arguments.nodes {
         server.put(node(number));
     }
@@ -119,12 +121,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let speaker =
         ["speaker", "--port", &metrics, "--bind-address", "127.0.0.1", "--node-name", "node-0"];
     let speaker = Program::start(&binary, &speaker, &admin)?;
+
     let wanted = usize::try_from(arguments.services)?;
     wait_for(&router, wanted).await?;
     println!(
         "{wanted} Services routed {:.2} s after both programs were started",
         begin.elapsed().as_secs_f64()
     );
+
     tokio::time::sleep(Duration::from_secs(arguments.settle)).await;
     report("controller", &controller)?;
     report("speaker", &speaker)?;
@@ -142,6 +146,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         (created - begin).as_secs_f64(),
         created.elapsed().as_secs_f64()
     );
+
     report("controller", &controller)?;
     report("speaker", &speaker)?;
     let all = wanted + usize::try_from(arguments.burst)?;
@@ -151,7 +156,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Lets the only local endpoint of a new Service come and go; prints how long it took to the router.
+/// Adds and removes the only local endpoint of a new Service, and prints the time until the router knows.
 async fn print_changes(
     server: &ApiServer,
     router: &Speaker,
@@ -164,9 +169,10 @@ async fn print_changes(
     server.put(slice(number, 0));
     server.put(local);
     wait_for(router, others + 1).await?;
+
     let mut times = Vec::new();
     for change in 1..=changes {
-        // What the change before left to do, the router's and the status of the Service, is done by then.
+        // By then, the router and the status of the Service have finished the change before.
         tokio::time::sleep(Duration::from_millis(20)).await;
         let comes = change % 2 == 0;
         let begin = Instant::now();
@@ -174,12 +180,14 @@ async fn print_changes(
         wait_until(router, |prefixes| prefixes == others + usize::from(comes)).await?;
         times.push(begin.elapsed());
     }
+
     times.sort();
-    let at = |share: usize| times.get(times.len() * share / 100).copied().unwrap_or_default();
+    let [median, p99] =
+        [50, 99].map(|share| times.get(times.len() * share / 100).copied().unwrap_or_default());
     println!(
         "{changes} single changes, from the API server to the router: median {:.2} ms, p99 {:.2} ms",
-        at(50).as_secs_f64() * 1e3,
-        at(99).as_secs_f64() * 1e3
+        median.as_secs_f64() * 1e3,
+        p99.as_secs_f64() * 1e3
     );
     Ok(())
 }
@@ -192,7 +200,7 @@ fn report(name: &str, program: &Program) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Waits until the router has so many prefixes.
+/// Waits until the router has at least this number of prefixes.
 async fn wait_for(router: &Speaker, prefixes: usize) -> Result<(), Box<dyn Error>> {
     wait_until(router, |held| held >= prefixes).await
 }
@@ -213,15 +221,18 @@ async fn wait_until(
     Ok(())
 }
 
-/// The speaker's own measure: the buckets that its median and its 99th percentile are in.
+/// Prints the speaker's own measure: the buckets of its median and of its 99th percentile.
 async fn print_latency() -> Result<(), Box<dyn Error>> {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", METRICS)).await?;
     stream
         .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         .await?;
     let mut text = String::new();
     stream.read_to_string(&mut text).await?;
+
+    // The upper limit of each bucket, and the number of measurements up to it.
     let buckets: Vec<(&str, f64)> = text
         .lines()
         .filter_map(|line| {
@@ -230,15 +241,14 @@ async fn print_latency() -> Result<(), Box<dyn Error>> {
             Some((limit, count.parse().ok()?))
         })
         .collect();
+
     let all = buckets.last().map_or(0.0, |(_, count)| *count);
-    let within = |share: f64| {
+    let [median, p99] = [0.5, 0.99].map(|share| {
         let bucket = buckets.iter().find(|(_, count)| *count >= all * share);
         bucket.map_or("?", |(limit, _)| limit)
-    };
+    });
     println!(
-        "from an event of the API to the routes handed to the session, {all} times: half within {} s, 99% within {} s",
-        within(0.5),
-        within(0.99)
+        "from an event of the API to the routes handed to the session, {all} times: half within {median} s, 99% within {p99} s"
     );
     Ok(())
 }
@@ -261,7 +271,7 @@ fn service(number: u32) -> Value {
                 {"name": "https", "port": 443, "targetPort": 8443, "nodePort": 30_001}]}})
 }
 
-/// Of a Service, with three endpoints on three nodes from this one on.
+/// The EndpointSlice of a Service, with three endpoints on three nodes, the first on `node`.
 fn slice(number: u32, node: u32) -> Value {
     let endpoints: Vec<Value> = (0..3)
         .map(|pod: u32| {
@@ -278,7 +288,7 @@ fn slice(number: u32, node: u32) -> Value {
         "addressType": "IPv4", "endpoints": endpoints, "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}]})
 }
 
-/// As the API server notes who wrote what.
+/// The `managedFields` of an object, as the API server writes them.
 fn managed(by: &str) -> Value {
     json!([{"manager": by, "operation": "Update", "apiVersion": "v1", "time": "2026-01-01T00:00:00Z", "fieldsType": "FieldsV1",
         "fieldsV1": {"f:metadata": {"f:labels": {".": {}, "f:app.kubernetes.io/name": {}, "f:app.kubernetes.io/managed-by": {}}},

@@ -2,8 +2,10 @@
 //!
 //! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`).
 
-mod scrape;
-mod three_routers;
+mod support {
+    pub(crate) mod scrape;
+    pub(crate) mod three_routers;
+}
 
 use std::fs;
 use std::path::Path;
@@ -11,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use test_peers::{Lan, Process, WrittenBird, WrittenFrr, requested, wait_until};
 
-use scrape::{HTTP, metrics, value};
-use three_routers::{BfdRouter, CONFIG, NODE, Site};
+use support::scrape::{HTTP, metrics, value};
+use support::three_routers::{BfdRouter, CONFIG, NODE, Site};
 
 const FERROLB: &str = env!("CARGO_BIN_EXE_ferrolb");
 const SOON: Duration = Duration::from_secs(30);

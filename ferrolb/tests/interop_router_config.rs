@@ -4,7 +4,9 @@
 //!
 //! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`).
 
-mod web;
+mod support {
+    pub(crate) mod web;
+}
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +15,7 @@ use std::time::Duration;
 
 use test_peers::{Host, Lan, Process, WrittenBird, WrittenFrr, requested, wait_until};
 
-use web::WEB;
+use support::web::WEB;
 
 const FERROLB: &str = env!("CARGO_BIN_EXE_ferrolb");
 const SOON: Duration = Duration::from_secs(30);

@@ -3,8 +3,10 @@
 //!
 //! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`).
 
-mod scrape;
-mod web;
+mod support {
+    pub(crate) mod scrape;
+    pub(crate) mod web;
+}
 
 use std::fs;
 use std::path::Path;
@@ -13,8 +15,8 @@ use std::time::Duration;
 use serde_json::Value;
 use test_peers::{Host, Lan, Process, WrittenBird, WrittenFrr, requested, wait_until};
 
-use scrape::HTTP;
-use web::WEB;
+use support::scrape::HTTP;
+use support::web::WEB;
 
 const FERROLB: &str = env!("CARGO_BIN_EXE_ferrolb");
 const SOON: Duration = Duration::from_secs(30);
@@ -239,12 +241,12 @@ impl Node {
     }
 
     fn has(&self, line: &str) -> Result<(), String> {
-        let metrics = scrape::metrics(&self.host)?;
+        let metrics = support::scrape::metrics(&self.host)?;
         if metrics.lines().any(|it| it == line) { Ok(()) } else { Err(metrics) }
     }
 
     fn value(&self, name: &str) -> Result<String, String> {
-        scrape::value(&self.host, name)
+        support::scrape::value(&self.host, name)
     }
 
     fn explain(&self) -> String {

@@ -13,7 +13,7 @@ mod crowd;
 mod real;
 mod site;
 mod story;
-#[path = "../three_routers/mod.rs"]
+#[path = "../support/three_routers.rs"]
 mod three_routers;
 mod unnumbered;
 mod upgrade;

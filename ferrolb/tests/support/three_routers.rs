@@ -6,7 +6,7 @@ use test_peers::{Host, Lan, WrittenBird, WrittenFrr};
 /// The addresses of the node.
 pub(crate) const NODE: [&str; 2] = ["172.22.35.26", "fd22::26"];
 
-/// The configuration of the node, as the ConfigMap has it. BIRD sends over several hops with a TTL of 64.
+/// The configuration of the node, as in the ConfigMap. BIRD sends over several hops with a TTL of 64.
 pub(crate) const CONFIG: &str = "bfd-profiles: [{name: fast, minimum-ttl: 63}]
 peers:
 - {my-asn: 64636, peer-asn: 64635, peer-address: 172.22.35.1, bfd-profile: fast}
@@ -15,7 +15,7 @@ peers:
 address-pools: [{name: a, protocol: bgp, addresses: [172.22.35.70/32]}]
 ";
 
-/// The hosts, and what runs on the routers.
+/// The hosts and the routers.
 pub(crate) struct Site<R> {
     pub(crate) node: Host,
     pub(crate) hosts: [Host; 3],
@@ -28,6 +28,7 @@ impl<R: BfdRouter> Site<R> {
     pub(crate) fn on(lan: &Lan) -> Self {
         let far = Lan::new();
         let node = lan.host("node", &["172.22.35.26/24", "fd22::26/64"]);
+
         // FRR has no IPv6 session without a link-local address.
         let on_link = [1, 2].map(|n| {
             let addresses =
@@ -59,9 +60,9 @@ impl<R: BfdRouter> Site<R> {
     }
 }
 
-/// A router with BFD, of any daemon.
+/// A router with BFD, from any daemon.
 pub(crate) trait BfdRouter: Sized + Send + Sync {
-    /// Starts it with the node for a peer: an external one on the link, or an internal one behind another router.
+    /// Starts the router with the node as its peer: an external one on the link, or an internal one behind another router.
     fn start(host: &Host, identifier: &str, node: &str, internal: bool) -> Self;
 
     /// The router's output about its BFD session with the node. Fails unless the session is up.
@@ -76,6 +77,7 @@ impl BfdRouter for WrittenBird {
         } else {
             ("as 64635".to_owned(), "direct")
         };
+
         let family = if node.contains(':') { "ipv6" } else { "ipv4" };
         let config = format!(
             "router id {identifier};
@@ -110,6 +112,7 @@ impl BfdRouter for WrittenFrr {
              neighbor {node} remote-as 64636\n neighbor {node} timers connect 1\n \
              neighbor {node} bfd\n neighbor {node} bfd profile fast\n"
         );
+
         if internal {
             bgp.push_str(&format!(" neighbor {node} update-source {identifier}\n"));
         }
@@ -119,7 +122,7 @@ impl BfdRouter for WrittenFrr {
     fn bfd(&self, node: &str) -> Result<String, String> {
         let reply = self.json("bfdd", "show bfd peers json")?;
         let mut peers = reply.as_array().into_iter().flatten();
-        let up = peers.find(|it| it["peer"] == node && it["status"] == "up");
+        let up = peers.find(|peer| peer["peer"] == node && peer["status"] == "up");
         up.map(ToString::to_string).ok_or_else(|| reply.to_string())
     }
 }
