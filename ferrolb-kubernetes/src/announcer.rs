@@ -44,7 +44,7 @@ impl Announcer {
     pub(super) async fn reconcile(&mut self, engine: &Engine) {
         self.desired = desired_sessions(engine, &mut self.sources);
         for (session, error) in self.sessions.apply(&self.desired).await {
-            tracing::error!("no session of {session}: {error}");
+            tracing::error!("cannot open the session {session}: {error}");
         }
     }
 
