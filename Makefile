@@ -13,7 +13,7 @@ DENY ?= advisories bans licenses sources
 BASELINE ?= main
 
 .DEFAULT_GOAL := help
-.PHONY: help fuzz lab test test-deps check fmt clippy docs guard unit interop bench msrv deny semver
+.PHONY: help fuzz lab test test-deps check fmt clippy docs guard unit interop bench bench-lto msrv deny semver
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
