@@ -11,7 +11,7 @@ Examples:
 Exit codes:
   0  success, or ended by a signal as intended
   1  the configuration has errors, --once timed out, or the input of decode is not one message
-  2  wrong usage, or something could not be read, written or listened on
+  2  wrong usage, or a file, a port or the API server cannot be used
   130  --once was interrupted";
 
 pub(super) const LAB: &str = "\
@@ -21,7 +21,7 @@ Examples:
   ferrolb lab examples/reference --port 0 --log-level bgp_session=debug
 
 Errors in the files are printed as FILE:LINE:COLUMN: error: PATH: MESSAGE. At the start, they end
-the program with exit code 1. Later, the last good configuration stays in force.";
+the program with exit code 1. Later, the last valid configuration stays in force.";
 
 pub(super) const RUN: &str = "\
 Examples:
@@ -29,7 +29,7 @@ Examples:
   ferrolb run manifests --node kube1 --state-file kube1.json --log-format json
 
 Errors in the files are printed as FILE:LINE:COLUMN: error: PATH: MESSAGE. At the start, they end
-the program with exit code 1. Later, the last good configuration stays in force.";
+the program with exit code 1. Later, the last valid configuration stays in force.";
 
 pub(super) const CHECK: &str = "\
 Examples:
@@ -40,7 +40,7 @@ Examples:
 Exit codes:
   0  no problems, or only warnings
   1  errors, or warnings with --strict
-  2  something could not be read";
+  2  wrong usage, or a file cannot be read";
 
 pub(super) const EXPLAIN: &str = "\
 Examples:
@@ -58,7 +58,7 @@ Lines of the output:
   + 172.22.35.70/32 -> 172.22.35.1 (kube2)        a route that these nodes would announce
   - 172.22.35.70/32 -> 172.22.35.1 (kube1)        a route that they would withdraw
   Service mail/smtp: 172.22.35.70 -> 172.22.35.64
-  session kube1 with 172.22.35.1: resets, for peerASN";
+  session kube1 with 172.22.35.1: resets because of peerASN";
 
 pub(super) const REPLAY: &str = "\
 Examples:
@@ -70,7 +70,7 @@ Lines of the recording, with objects as kubectl get -o json prints them:
   {\"delete\": {\"kind\": \"Service\", \"namespace\": \"default\", \"name\": \"smtp\"}}
   {\"session\": {\"node\": \"kube1\", \"peer\": \"172.22.35.1:179\", \"up\": false}}
   {\"probe\": {\"node\": \"kube1\", \"namespace\": \"default\", \"name\": \"smtp\", \"found\": \"down\"}}
-  {\"sync\": true}       the initial lists are complete; if no line says so, they are from the start
+  {\"sync\": true}       the initial lists are complete; a recording without this line is complete from the start
   {\"restart\": true}    the process restarts";
 
 pub(super) const DECODE: &str = "\
@@ -90,6 +90,6 @@ open-error. The options supply each key that is missing in ctx.
 
 Exit codes:
   0  decoded, whatever the verdict; with --jsonl, every line has its answer
-  1  HEX is truncated, or more than one message; what is there has been printed
-  2  wrong usage, HEX is not hexadecimal, or something could not be read or written
+  1  HEX is truncated, or more than one message; the available part is printed
+  2  wrong usage, HEX is not hexadecimal, or reading or writing failed
 If a file ends within a message or a record, decode prints everything before it and a warning.";

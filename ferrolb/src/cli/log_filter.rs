@@ -65,7 +65,7 @@ impl FromStr for LogFilter {
     }
 }
 
-/// The crates of the Kubernetes client, and those it uses.
+/// The crates of the Kubernetes client and of its HTTP and TLS.
 const LIBRARIES: [&str; 7] =
     ["hyper", "hyper_util", "kube", "kube_client", "kube_runtime", "rustls", "tower"];
 
@@ -97,15 +97,15 @@ mod tests {
 
     #[test]
     fn a_level_holds_for_everything_and_a_module_may_have_its_own() {
-        assert!(enabled("info", "lb_adapter::run", Level::INFO));
+        assert!(enabled("info", "ferrolb_node::sessions", Level::INFO));
         assert!(!enabled("info", "bgp_session", Level::DEBUG));
         let text = "info, bgp_session=debug,kube_client=off";
         assert!(enabled(text, "bgp_session::connection", Level::DEBUG));
         assert!(!enabled(text, "kube_client", Level::ERROR));
-        assert!(enabled(text, "lb_adapter", Level::INFO));
-        assert!(enabled("all", "lb_adapter", Level::TRACE));
-        assert!(!enabled("none", "lb_adapter", Level::ERROR));
-        assert!(enabled("info,", "lb_adapter", Level::INFO));
+        assert!(enabled(text, "ferrolb", Level::INFO));
+        assert!(enabled("all", "ferrolb_kubernetes", Level::TRACE));
+        assert!(!enabled("none", "ferrolb", Level::ERROR));
+        assert!(enabled("info,", "ferrolb", Level::INFO));
         for (text, empty) in [("", true), (" ,", true), ("none", false), ("a=off", false)] {
             assert_eq!(text.parse::<LogFilter>().unwrap().is_empty(), empty, "{text:?}");
         }

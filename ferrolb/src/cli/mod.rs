@@ -57,12 +57,12 @@ pub enum Command {
     /// Speak BGP for one node to the configured routers.
     ///
     /// Dials from the Node's address if this host has it, announces the Node's routes, follows changes of the files, and
-    /// keeps the addresses of Services over a restart. SIGTERM and SIGINT end the sessions with a Cease, and the program
+    /// keeps the addresses of Services across restarts. SIGTERM and SIGINT end the sessions with a Cease, and the program
     /// with exit code 0.
     ///
     /// Hosts with the same files assign the same addresses: first to Services that already have one, then to the oldest,
     /// then by name. A Service keeps its address, so hosts that saw the files change in different steps may differ.
-    /// Where that matters, set spec.loadBalancerIP, or give all hosts the same state file.
+    /// If this matters, set spec.loadBalancerIP, or give all hosts the same state file.
     #[command(after_long_help = help::RUN)]
     Run(RunArgs),
     /// Check a configuration before applying it.
@@ -89,7 +89,7 @@ pub enum Command {
     /// Explain why a Service is or isn't announced, and how to fix it.
     ///
     /// Checks the conditions from the Service to the router for each node: type, class, pool, address, node, peer,
-    /// advertisement, endpoints, policy, session, and the routes sent.
+    /// advertisement, endpoints, drain, policy, session, and the routes sent.
     #[command(after_long_help = help::EXPLAIN)]
     Explain(ExplainArgs),
     /// Show which routes, Service addresses and sessions a change would affect.
@@ -97,9 +97,9 @@ pub enum Command {
     Diff(DiffArgs),
     /// Replay a recording of a cluster, and print the result of each step.
     ///
-    /// Reads a JSON object from each line and answers with one: the addresses of the Services, the sessions and routes
-    /// of each node, and the reason for each missing route. It runs the same code as in a cluster, without network and
-    /// clock: the same recording always has the same answers.
+    /// Reads a JSON object from each line and prints one: the addresses of the Services, the sessions and routes of each
+    /// node, and the reason for each missing route. It runs the same code as in a cluster, without network and clock: the
+    /// same recording always has the same results.
     #[command(after_long_help = help::REPLAY)]
     Replay(ReplayArgs),
     /// Assign addresses to the Services of a Kubernetes cluster.

@@ -1,6 +1,6 @@
 //! The content of a path: a recording or manifests.
 //!
-//! Owns how the two are told apart.
+//! Owns the rule that distinguishes them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -70,7 +70,7 @@ impl InputContent {
                 Ok(manifests)
             }
             Err(errors) => {
-                problems.rejected(errors.as_slice(), "cannot use them");
+                problems.rejected(errors.as_slice(), "they cannot be used");
                 Err(Failure::Configuration)
             }
         }

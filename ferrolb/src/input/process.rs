@@ -21,14 +21,14 @@ use crate::output::Problems;
 )]
 #[non_exhaustive]
 pub struct ProcessArgs {
-    /// Address of `ferrolb run --http`, which is asked if no manifests and no recording are given.
+    /// Address of a running `ferrolb run --http`, which is asked if neither manifests nor a recording are given.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7472", env = "FERROLB_URL")]
     pub url: String,
-    /// Ask the API server of a cluster instead, the one in KUBECONFIG or that of the pod.
+    /// Ask the API server of a cluster instead: the one that KUBECONFIG names, else the pod's.
     #[cfg(feature = "kubernetes")]
     #[arg(long = "cluster")]
     pub of_cluster: bool,
-    /// Ask the API server that this file names.
+    /// Ask the API server that this kubeconfig names.
     #[cfg(feature = "kubernetes")]
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<std::path::PathBuf>,
@@ -101,7 +101,7 @@ impl ProcessArgs {
 
         if !searched.is_empty() {
             problems.warning(&format!(
-                "there is no configuration in the namespace {}: give its namespace with --namespace",
+                "no configuration in the namespace {}: name its namespace with --namespace",
                 searched.join(" or ")
             ));
         } else if configuration.namespace.is_none() {

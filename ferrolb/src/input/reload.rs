@@ -7,7 +7,7 @@ use lb_adapter::manifest::Manifests;
 
 use crate::output::Problems;
 
-/// Passes good manifests on, and reports the errors of others.
+/// Passes valid manifests on, and reports the errors of the others.
 #[derive(Debug)]
 pub struct Reload {
     problems: Problems,
@@ -15,7 +15,7 @@ pub struct Reload {
 }
 
 impl Reload {
-    /// Returns a value that has rejected nothing.
+    /// Returns a value that has not rejected any manifests yet.
     pub fn new(problems: Problems) -> Self {
         Self { problems, last_failed: false }
     }
@@ -53,5 +53,5 @@ impl Reload {
     }
 }
 
-/// The consequence of an error in files that were right before.
-const CONSEQUENCE: &str = "the last good configuration stays in force";
+/// The consequence of an error in files that had none before.
+const CONSEQUENCE: &str = "the last valid configuration stays in force";

@@ -56,11 +56,11 @@ fn session_change(before: Option<&SessionRow>, now: Option<&SessionRow>) -> Opti
 }
 
 fn service_name(row: &ServiceRow) -> String {
-    format!("service {}/{}", row.namespace, row.name)
+    format!("Service {}/{}", row.namespace, row.name)
 }
 
 fn service_change(before: Option<&ServiceRow>, now: Option<&ServiceRow>) -> Option<String> {
-    let Some(now) = now else { return Some("gone".to_owned()) };
+    let Some(now) = now else { return Some("removed".to_owned()) };
     if before == Some(now) {
         return None;
     }
@@ -192,7 +192,7 @@ mod tests {
             changes(&empty, &full),
             [
                 "session kube1 with 172.22.35.1: Established",
-                "service default/smtp: 172.22.35.70 from pool public",
+                "Service default/smtp: 172.22.35.70 from pool public",
                 "route 172.22.35.70/32: through 172.22.35.26 (kube2)",
             ]
         );
@@ -201,7 +201,7 @@ mod tests {
             changes(&full, &empty),
             [
                 "session kube1 with 172.22.35.1: removed",
-                "service default/smtp: gone",
+                "Service default/smtp: removed",
                 "route 172.22.35.70/32: withdrawn",
             ]
         );
@@ -247,6 +247,6 @@ mod tests {
     #[test]
     fn a_service_that_lost_its_address_has_no_address() {
         let at = |addresses| view(Vec::new(), vec![service(addresses)], Vec::new());
-        assert_eq!(changes(&at(&["172.22.35.70"]), &at(&[])), ["service default/smtp: no address"]);
+        assert_eq!(changes(&at(&["172.22.35.70"]), &at(&[])), ["Service default/smtp: no address"]);
     }
 }

@@ -79,7 +79,7 @@ fn a_running_process_is_asked_and_answers_as_its_recording_does() {
     assert_eq!(ask(&url, &diff), "no changes\n");
     new.replace("config.yaml", "my-asn: 64636", "my-asn: 64700");
     let changes = ask(&url, &diff);
-    assert!(changes.contains("resets, for myASN"), "{changes}");
+    assert!(changes.contains("resets because of myASN"), "{changes}");
     assert!(!changes.contains("Service "), "no address is another: {changes}");
 
     assert!(get(&url, "/livez").ends_with("\r\n\r\nok\n"));
@@ -146,7 +146,7 @@ fn the_objects_are_those_in_force_and_no_password_is_told() {
     assert!(router_side.contains(" password PASSWORD\n"), "{router_side}");
 
     manifests.replace("config.yaml", "my-asn: 64636", "my-asn: none");
-    process.error(|line| line.contains("the last good configuration stays in force"));
+    process.error(|line| line.contains("the last valid configuration stays in force"));
     let stale = get(&url, "/metrics");
     assert!(
         stale.lines().any(|line| line.starts_with("metallb_k8s_client_config_stale_bool")

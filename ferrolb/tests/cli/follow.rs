@@ -75,7 +75,7 @@ fn a_broken_file_is_reported_and_changes_nothing_until_it_is_mended() {
     let said = format!("config.yaml:{line}:7: error: address-pools[1].auto-asign: ");
     assert!(error.contains(&said), "{error}");
     assert!(error.contains("did you mean auto-assign?"), "{error}");
-    lab.error(|line| line.contains("the last good configuration stays in force"));
+    lab.error(|line| line.contains("the last valid configuration stays in force"));
     // Whatever was in between, the next that is seen is the mended whole.
     manifests.write("config.yaml", &config);
     lab.error(|line| line.contains("no errors any more"));
@@ -87,7 +87,7 @@ fn files_that_vanish_leave_the_last_good_configuration_in_force() {
     let manifests = Manifests::reference();
     let (lab, before) = followed(&manifests);
     fs::rename(manifests.path(), manifests.beside("elsewhere")).unwrap();
-    lab.error(|line| line.contains("the last good configuration stays in force"));
+    lab.error(|line| line.contains("the last valid configuration stays in force"));
     fs::rename(manifests.beside("elsewhere"), manifests.path()).unwrap();
     lab.error(|line| line.contains("no errors any more"));
     move_pod(&manifests, "kube2", "kube1");

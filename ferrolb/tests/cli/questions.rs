@@ -136,7 +136,7 @@ fn diff_prints_routes_addresses_and_sessions() {
     );
     assert!(diff().ends_with("session resets: none\n"), "{}", diff());
     new.replace("config.yaml", "peer-asn: 64635", "peer-asn: 64700");
-    let reset = "session kube3 with 172.22.35.1: resets, for peerASN\n";
+    let reset = "session kube3 with 172.22.35.1: resets because of peerASN\n";
     assert!(diff().contains(reset), "{}", diff());
 }
 

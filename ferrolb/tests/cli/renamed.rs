@@ -21,7 +21,7 @@ fn a_config_map_and_the_resources_that_migrate_makes_of_it_reset_no_session() {
     let paths = [&old, &new.path()].map(|path| path.to_str().unwrap().to_owned());
     let told = text(&run(&["diff", &paths[0], &paths[1]]).stdout);
     let (renamed, rest): (Vec<_>, Vec<_>) =
-        told.lines().partition(|line| line.contains(": the peer is called "));
+        told.lines().partition(|line| line.contains(": the peer is renamed to "));
     assert_eq!(rest, ["session resets: none"], "{told}");
     assert!(!renamed.is_empty(), "a ConfigMap names no peer: {told}");
 }
@@ -40,7 +40,7 @@ fn a_renamed_peer_is_one_line_for_people_and_one_row_for_programs() {
     let told = text(&run(&["diff", &paths[0], &paths[1]]).stdout);
     assert_eq!(
         told,
-        "session kube1 with rack: the peer is called top-of-rack\nsession resets: none\n"
+        "session kube1 with rack: the peer is renamed to top-of-rack\nsession resets: none\n"
     );
     let rows = text(&run(&["diff", &paths[0], &paths[1], "-o", "json"]).stdout);
     let row = r#"[{"change":"peer-renamed","peer":"rack","nodes":["kube1"],"name":"top-of-rack"}]"#;

@@ -151,7 +151,7 @@ fn a_change_of_the_files_changes_routes_and_no_session() {
     run.error(|line| line.contains("withdrawing") && line.contains("172.22.35.70/32"));
     let config = manifests.read("config.yaml");
     manifests.write("config.yaml", "nothing that makes sense");
-    run.error(|line| line.contains("the last good configuration stays in force"));
+    run.error(|line| line.contains("the last valid configuration stays in force"));
     manifests.write("config.yaml", &config);
     run.error(|line| line.contains("no errors any more"));
     // A node that vanishes from the files is a slip, not an order to withdraw everything.

@@ -154,7 +154,7 @@ async fn every_account_that_may_read_a_cluster_may_ask_it() {
     assert_eq!(ask_diff(&new, &[]).await, "no changes\n");
     let without = config.replace(", password: hunter2", "");
     let new = file("without.json", &[map("config", &without)]);
-    assert!(ask_diff(&new, &[]).await.contains("resets, for password"));
+    assert!(ask_diff(&new, &[]).await.contains("resets because of password"));
     // As the resources of today, whose password is in a Secret that is in no file.
     let resource = |version: &str, kind: &str, spec: serde_json::Value| {
         json!({"apiVersion": format!("metallb.io/{version}"), "kind": kind, "spec": spec,
@@ -171,7 +171,7 @@ async fn every_account_that_may_read_a_cluster_may_ask_it() {
     let new = file("resources.json", &resources);
     // Only the name of the peer differs, and its session stays up.
     let expected = format!(
-        "session {node} with 127.0.0.1:1: the peer is called default\n\
+        "session {node} with 127.0.0.1:1: the peer is renamed to default\n\
          session resets: none\n"
     );
     assert_eq!(ask_diff(&new, &[]).await, expected);
@@ -185,7 +185,7 @@ async fn every_account_that_may_read_a_cluster_may_ask_it() {
     assert!(routers.contains("neighbor 127.22.35.25 as 64700"), "{routers}");
     let new = file("other.json", &[map("other", &moved)]);
     let changes = ask_diff(&new, &["--config", "other"]).await;
-    assert!(changes.contains("resets, for myASN"), "{changes}");
+    assert!(changes.contains("resets because of myASN"), "{changes}");
     if let Some(server) = &cluster.server {
         let asked = server.asked();
         let secrets = asked.iter().any(|it| it.who == "admin" && it.resource == "secrets");

@@ -93,7 +93,7 @@ fn decode(args: &DecodeArgs, mut output: impl Write) -> Result<bool, NamedError>
 /// Logs the parts of an MRT file that have no answer.
 fn warn_about_skipped(file: &str, skipped: SkippedRecords) {
     if skipped.malformed_records > 0 {
-        tracing::warn!("{file}: {} records do not fit their length", skipped.malformed_records);
+        tracing::warn!("{file}: {} records do not match their length", skipped.malformed_records);
     }
     if skipped.cut {
         tracing::warn!("{file}: ends within a record");

@@ -29,7 +29,7 @@ pub(super) struct FoundMessage<'a> {
 pub struct SkippedRecords {
     /// The number of records of types without messages: changes of state, tables of peers.
     pub other_records: u64,
-    /// The number of records whose content does not fit their length, and of routes whose attributes fit no message.
+    /// The number of records whose content does not match their length, and of routes whose attributes fit no message.
     pub malformed_records: u64,
     /// True if the file ends within a record.
     pub cut: bool,

@@ -160,20 +160,20 @@ impl fmt::Display for Difference {
             Self::Opened { node, peer } => write!(f, "session {node} with {peer}: opens"),
             Self::Closed { node, peer } => write!(f, "session {node} with {peer}: closes"),
             Self::Reset { node, peer, fields } => {
-                write!(f, "session {node} with {peer}: resets, for {}", fields.join(", "))
+                write!(f, "session {node} with {peer}: resets because of {}", fields.join(", "))
             }
             Self::Changed { node, peer, at_once, next_session } => {
                 write!(f, "session {node} with {peer}: stays up")?;
                 if !at_once.is_empty() {
-                    write!(f, ", {} changes at once", at_once.join(", "))?;
+                    write!(f, "; changes at once: {}", at_once.join(", "))?;
                 }
                 if !next_session.is_empty() {
-                    write!(f, ", {} changes with the next session", next_session.join(", "))?;
+                    write!(f, "; changes with the next session: {}", next_session.join(", "))?;
                 }
                 Ok(())
             }
             Self::Renamed { node, before, after } => {
-                write!(f, "session {node} with {before}: the peer is called {after}")
+                write!(f, "session {node} with {before}: the peer is renamed to {after}")
             }
         }
     }

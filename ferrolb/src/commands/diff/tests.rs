@@ -126,11 +126,11 @@ fn a_session_that_continues_is_listed_with_its_changed_fields() {
 
     assert_eq!(
         differences(|peer| peer.hold_time = seconds(30)),
-        [format!("{session}: stays up, holdTime changes with the next session")]
+        [format!("{session}: stays up; changes with the next session: holdTime")]
     );
     assert_eq!(
         differences(|peer| peer.connect_time = Some(seconds(7))),
-        [format!("{session}: stays up, connectTime changes with the next session")]
+        [format!("{session}: stays up; changes with the next session: connectTime")]
     );
     assert_eq!(
         differences(|peer| {
@@ -138,12 +138,12 @@ fn a_session_that_continues_is_listed_with_its_changed_fields() {
             peer.keepalive_time = Some(seconds(5));
         }),
         [format!(
-            "{session}: stays up, bfdProfile changes at once, keepaliveTime changes with the next session"
+            "{session}: stays up; changes at once: bfdProfile; changes with the next session: keepaliveTime"
         )]
     );
     assert_eq!(
         differences(|peer| peer.name = "rack".to_owned()),
-        [format!("{session}: the peer is called rack")]
+        [format!("{session}: the peer is renamed to rack")]
     );
     assert_eq!(differences(|peer| peer.source_address = Some(address("127.22.35.25"))), [""; 0]);
 }
@@ -165,8 +165,8 @@ fn peers_that_are_renamed_keep_their_sessions_even_if_a_new_peer_takes_a_name() 
     assert_eq!(
         differences,
         [
-            "session kube1 with a: the peer is called b",
-            "session kube1 with b: the peer is called c",
+            "session kube1 with a: the peer is renamed to b",
+            "session kube1 with b: the peer is renamed to c",
             "session kube1 with a: opens",
         ]
     );

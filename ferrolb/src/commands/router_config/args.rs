@@ -21,8 +21,8 @@ pub struct RouterConfigArgs {
     /// The process to ask.
     #[command(flatten)]
     pub process: ProcessArgs,
-    /// Print only the router that this peer is. Can be repeated for several peers that are one router. By default, an IPv4
-    /// and an IPv6 peer with the same AS and nodes are one router, if no other peer fits.
+    /// Print only the router of this peer. Repeat the option to join several peers into one router. By default, an IPv4 and
+    /// an IPv6 peer with the same AS and nodes are one router, unless another peer has the same AS and nodes too.
     #[arg(long = "peer", value_name = "NAME")]
     pub peers: Vec<String>,
     /// AS of the router, for peers that may be in any external AS.

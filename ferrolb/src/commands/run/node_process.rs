@@ -54,7 +54,7 @@ pub(super) struct NodeProcess {
 /// An event that changes the plan, other than new manifests.
 #[derive(Debug)]
 pub(super) enum NodeEvent {
-    /// A probe result changed, or the first results of all probes are there.
+    /// A probe result changed, or all probes have a first result.
     Probe(Option<Change>),
     /// The grace period is over.
     GracePeriodOver,
@@ -81,7 +81,7 @@ impl NodeProcess {
             grace,
             name,
             state_file,
-            // Sessions log their own events, so that nothing has to wake this process.
+            // Sessions log their own events, so nothing waits for this notification.
             sessions: Sessions::new(Arc::new(Notify::new())),
             source_addresses: SourceAddresses::default(),
             desired: BTreeMap::new(),
@@ -184,7 +184,7 @@ impl NodeProcess {
         let peers: Vec<_> =
             self.engine.sessions().map(|(_, plan)| plan.peer.name.as_str()).collect();
         let state_file = self.state_file.path().map(|path| path.display().to_string());
-        tracing::info!(node = self.name, peers = peers.join(", "), state_file, "speaking");
+        tracing::info!(node = self.name, peers = peers.join(", "), state_file, "speaking BGP");
     }
 
     /// Brings the sessions in line with the plan. Before the first results of all probes, there are none.
