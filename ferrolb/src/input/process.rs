@@ -101,7 +101,7 @@ impl ProcessArgs {
 
         if !searched.is_empty() {
             problems.warning(&format!(
-                "no configuration in the namespace {}: name its namespace with --namespace",
+                "there is no configuration in the namespace {}: give its namespace with --namespace",
                 searched.join(" or ")
             ));
         } else if configuration.namespace.is_none() {
