@@ -1,4 +1,4 @@
-//! FerroLB: address pools and Services of type LoadBalancer to BGP routes, without I/O.
+//! FerroLB's decisions: from address pools and Services of type LoadBalancer to BGP routes, without network I/O.
 //!
 //! ```text
 //! text ─► config, manifest ─► model ─► allocator ─► planner ─► engine ─► routes for each node and peer
@@ -6,11 +6,13 @@
 //!                                     state file        └── the reason for each route that is missing
 //! ```
 //!
-//! The library that decides, for a controller to embed. [`config`] and [`manifest`] turn text into the [`model`] and report
-//! every problem with its place, [`allocator`] assigns addresses, [`planner`] says which node announces which routes to
-//! which peer. [`engine`] joins them; [`recording`], [`explain`] and [`check`] answer questions about the result.
+//! A controller embeds this library. [`config`] and [`manifest`] turn text into the [`model`] and report every problem with
+//! its place, [`allocator`] assigns addresses, and [`planner`] decides which node announces which routes to which peer.
+//! [`engine`] joins them. [`recording`], [`explain`] and [`check`] answer questions about the result; [`migration`] turns
+//! MetalLB's old format into its new one.
 //!
-//! This crate opens no socket, starts no task and reads no clock. It knows the values of BGP from `bgp_core`, and nothing of
+//! This crate opens no socket, starts no thread and reads no clock. Of its files, [`manifest`] reads manifests and
+//! [`state_file`] keeps the addresses across restarts. The values of BGP come from `bgp_core`; the crate does not know
 //! Kubernetes' client.
 //!
 //! # Example

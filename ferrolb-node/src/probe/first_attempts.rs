@@ -31,7 +31,7 @@ impl FirstAttempts {
             return;
         }
 
-        let longest = targets.values().map(ProbeTarget::longest_try).max().unwrap_or_default();
+        let longest = targets.values().map(ProbeTarget::longest_attempt).max().unwrap_or_default();
         let wait = longest.saturating_add(SLACK).min(LONGEST);
         self.deadline = Some(Instant::now() + wait);
         self.pending = targets.keys().cloned().collect();

@@ -45,8 +45,8 @@ impl IntervalSet {
         }
     }
 
-    /// Returns the lowest address, starting at `from`, that is not in the set. None if the set contains all addresses
-    /// from there to the end of the family.
+    /// Returns the lowest address, starting at `from`, that is not in the set. Returns `None` if the set contains all
+    /// addresses from there to the end of the family.
     pub(super) fn next_absent(&self, from: IpAddr) -> Option<IpAddr> {
         match self.interval_of(from) {
             Some((_, last)) => above(last),

@@ -1,7 +1,7 @@
 //! The addresses that a Service keeps.
 //!
 //! Owns the rules by which an address in a Service's status stays with the Service: the pools, the request and the
-//! other holders decide, and some addresses stay although no pool has them. Gives no address out.
+//! other holders decide, and some addresses stay although no pool has them. Assigns no new address.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -33,8 +33,8 @@ impl Allocator {
         held.any(|assignment| *assignment.pool == *pool)
     }
 
-    /// Lets a Service keep the addresses that it holds, as far as it may. Returns true if it lost an address and has to
-    /// be given another one.
+    /// Lets a Service keep the addresses that it holds, as far as the rules allow. Returns true if it lost an address and
+    /// needs another one.
     pub(super) fn adopt(
         &mut self,
         key: &ServiceKey,
@@ -43,7 +43,7 @@ impl Allocator {
     ) -> bool {
         let Some(entry) = self.entries.get_mut(key) else { return false };
         if self.observes {
-            // An observer refuses nothing but a status, and that is judged now.
+            // An observer refuses only statuses, and the status is checked again below.
             entry.refusal = None;
         }
         if entry.assignment.is_some() || held.is_empty() {
@@ -88,8 +88,8 @@ impl Allocator {
         }
     }
 
-    /// Gives a Service whose status was refused the addresses that it had before, if it may have them: a status that
-    /// another program wrote is no reason to renumber the Service.
+    /// Restores the former addresses of a Service whose status was refused, if the rules allow: a status that another
+    /// program wrote is no reason to renumber the Service.
     pub(super) fn restore(
         &mut self,
         key: &ServiceKey,
@@ -138,14 +138,14 @@ impl Allocator {
         };
 
         let pool = self.stranded.pool_of(address).ok_or(refusal)?;
-        // The controller gives a stranded address to no other Service, but a speaker may find it in two statuses.
+        // The controller assigns a stranded address to no other Service, but a speaker may find it in two statuses.
         if self.observes {
             self.ledger.check_holders(address, terms)?;
         }
         Ok(pool)
     }
 
-    /// Returns the held addresses that a Service may keep, and their pool. One of two may stay alone.
+    /// Returns the held addresses that a Service may keep, which may be only one of two, and their pool.
     fn keepable(
         &self,
         request: &ServiceRequest,
@@ -220,7 +220,7 @@ impl Allocator {
         }
     }
 
-    /// Reconsiders the displaced Services that these addresses may now go to, the oldest first.
+    /// Reconsiders the displaced Services that may now hold these addresses, oldest first.
     pub(super) fn readopt(&mut self, freed: &[IpAddr], changes: &mut Changes) {
         let mut by_age = BTreeSet::new();
         for key in self.displaced.with_any_of(freed) {
@@ -245,7 +245,7 @@ impl Allocator {
         }
     }
 
-    /// Returns the addresses that a Service held before and holds no longer, or now shares on other terms.
+    /// Returns the addresses that a Service held before and no longer holds, or now shares on other terms.
     pub(super) fn freed(&self, key: &ServiceKey, before: &ServiceEntry) -> Vec<IpAddr> {
         let held_before = before.addresses();
         match self.entries.get(key) {

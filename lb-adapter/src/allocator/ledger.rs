@@ -143,7 +143,7 @@ impl Ledger {
         }
     }
 
-    /// Checks that a Service may be given an address, and returns the name of its pool.
+    /// Checks that an address may be assigned to a Service, and returns the name of its pool.
     ///
     /// # Errors
     ///
@@ -164,7 +164,7 @@ impl Ledger {
         Ok(&self.names[index])
     }
 
-    /// Checks that a Service may hold an address that the controller gave it: a pool must have the address, and the
+    /// Checks that a Service may hold an address that the controller assigned: a pool must have the address, and the
     /// other holders must be able to share it. Returns the name of the pool.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The allocator: it gives addresses of the pools to Services.
+//! The allocator, which assigns addresses of the pools to Services.
 //!
 //! ```text
 //! pools -----------------\
@@ -53,7 +53,7 @@ pub use request::{NotServed, check_served};
 pub use sharing::{ConflictReason, SharingConflict};
 pub(crate) use stranded::StrandedAddresses;
 
-/// Gives addresses to Services.
+/// Assigns addresses to Services.
 ///
 /// An allocator remembers the last request of each Service: of two Services that shared an address and no longer may,
 /// the one that changed is moved. After a restart it is the younger one.
@@ -63,7 +63,7 @@ pub(crate) use stranded::StrandedAddresses;
 #[derive(Clone, Debug, Default)]
 pub struct Allocator {
     class: Option<String>,
-    /// True if another program gives the addresses out.
+    /// True if another program assigns the addresses.
     observes: bool,
     ledger: Ledger,
     namespaces: BTreeMap<String, Namespace>,
@@ -86,8 +86,8 @@ impl Allocator {
         Self { class: Some(class.into()), ..Self::default() }
     }
 
-    /// Turns the allocator into an observer, which gives no address out: a Service has the addresses of its status, as
-    /// far as the rules allow, and waits for another program to give it more.
+    /// Turns the allocator into an observer, which assigns no address: a Service holds the addresses of its status, as far
+    /// as the rules allow, and waits for another program to assign it more.
     #[must_use]
     pub fn observing(self) -> Self {
         Self { observes: true, ..self }
@@ -141,7 +141,7 @@ impl Allocator {
                 continue;
             }
 
-            // Those that have changed come last: they may have to yield an address that they shared.
+            // Services that have changed come last: they may have to give up an address that they shared.
             let entry = &self.entries[key];
             let is_unchanged =
                 before.is_some_and(|before| before.is_unchanged(&entry.request, held));
@@ -229,7 +229,7 @@ impl Allocator {
         self.entries.get(key)?.assignment.as_ref()
     }
 
-    /// The reason why a Service was not given what it requests.
+    /// The reason why a Service was not assigned the addresses that it requests.
     pub fn refusal(&self, key: &ServiceKey) -> Option<&Refusal> {
         self.entries.get(key)?.refusal.as_deref()
     }

@@ -1,6 +1,6 @@
 //! The results of the allocator's work.
 //!
-//! Owns the types of the results and the messages of the events.
+//! Owns the types of the results and the messages of the Events.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -78,7 +78,7 @@ impl fmt::Debug for AddressList {
 pub struct Outcome {
     /// The assignments of the Services that hold an address now.
     pub assignments: BTreeMap<ServiceKey, Assignment>,
-    /// The refusals of the Services that were not given what they request. A Service that is in `assignments` too has
+    /// The refusals of the Services that were not assigned the addresses that they request. A Service that is in `assignments` too has
     /// an invalid request and keeps its addresses.
     pub refusals: BTreeMap<ServiceKey, Refusal>,
     /// The changes made by this call.
@@ -89,7 +89,7 @@ pub struct Outcome {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Changes {
-    /// The events to report, in order. A refusal is reported once, not by each call.
+    /// The Events to report, in order. A refusal is reported once, not by each call.
     pub events: Vec<Event>,
     /// The Services whose addresses changed, so that their status must be written.
     pub services: BTreeSet<ServiceKey>,
@@ -103,25 +103,25 @@ impl Outcome {
     }
 }
 
-/// An event of a Service, for the operator.
+/// A Kubernetes Event about a Service, for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
     /// The Service.
     pub service: ServiceKey,
-    /// The kind of the event.
+    /// The kind of the Event.
     pub reason: EventReason,
     /// A sentence in lower case, without a full stop.
     pub message: String,
 }
 
-/// The reason of an [`Event`], named as MetalLB names it where it has the same event.
+/// The reason of an [`Event`]. If MetalLB has the same Event, its name for the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum EventReason {
     /// The Service was assigned an address.
     IpAllocated,
-    /// The Service was not given what it requests.
+    /// The Service was not assigned the addresses that it requests.
     AllocationFailed,
     /// The Service lost its address.
     ClearAssignment,

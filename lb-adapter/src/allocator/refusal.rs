@@ -9,9 +9,9 @@ use crate::model::{IpFamily, ServiceType};
 
 use super::sharing::SharingConflict;
 
-/// The reason why a Service was not given an address.
+/// The reason why a Service was not assigned an address.
 ///
-/// It displays as a sentence for the Service's event: in lower case, without a full stop.
+/// Its text is a sentence for the Service's Event: in lower case, without a full stop.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -118,7 +118,7 @@ pub enum Refusal {
     },
 }
 
-/// The families of the addresses that a Service needs, as far as a refusal mentions them.
+/// The families of the addresses that a Service needs, in the words of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "there are two families")]
 pub enum AddressFamilies {

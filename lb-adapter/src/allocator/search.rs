@@ -1,4 +1,4 @@
-//! The search for addresses that a Service can be given.
+//! The search for addresses that can be assigned to a Service.
 //!
 //! Owns the order of the search: the pools that admit only some Services come first, by priority, then the others by
 //! name; the ranges of a pool in the order written, and the lowest address first.
@@ -73,7 +73,7 @@ impl Ledger {
         })
     }
 
-    /// Checks that the requested addresses can be given, and returns them in the order in which they are listed.
+    /// Checks that the requested addresses can be assigned, and returns them in the order in which a status lists them.
     fn check_requested(
         &self,
         wanted: &AddressRequest,
@@ -191,7 +191,7 @@ impl Ledger {
             if !self.pools[pool].avoids(free) {
                 return Some(free);
             }
-            // An avoided address is never given out. Marked as taken, it is skipped from now on.
+            // An avoided address is never assigned. Marked as taken, it is skipped from now on.
             self.taken.insert(free);
             from = free;
         }

@@ -1,6 +1,6 @@
-//! The service of waiting Services.
+//! The assignment of addresses to waiting Services.
 //!
-//! Owns the order in which they are given addresses, and the reports to those that still wait.
+//! Owns the order in which Services get their addresses, and reports the refusals to those that still wait.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -36,7 +36,7 @@ impl Allocator {
         }
     }
 
-    /// Updates the refusals of the Services that request an address which this Service has just taken.
+    /// Updates the refusals of the Services that request an address that this Service has just been assigned.
     pub(super) fn update_rivals(
         &mut self,
         key: &ServiceKey,

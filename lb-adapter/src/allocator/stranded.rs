@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::model::Pool;
 
-/// The addresses that their Services keep although no pool has them.
+/// The rule that decides which addresses stay with their Services although no pool has them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StrandedAddresses {
     /// The pools that are no longer configured, but whose addresses are not taken back yet.

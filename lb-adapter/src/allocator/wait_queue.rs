@@ -49,7 +49,7 @@ impl WaitQueue {
         self.services.clone()
     }
 
-    /// Returns this Service alone, or nothing if it does not wait.
+    /// Returns a set of only this Service, or an empty set if it does not wait.
     pub(super) fn only(&self, key: &ServiceKey, age: Age) -> BTreeSet<(Age, ServiceKey)> {
         let place = (age, key.clone());
         if self.services.contains(&place) { BTreeSet::from([place]) } else { BTreeSet::new() }

@@ -1,7 +1,7 @@
 //! Errors and warnings about files before they are applied, including warnings about objects without effect.
 //!
 //! Owns the checks of Services and of their routes. [`crate::config`] and [`crate::manifest`] find the errors of single
-//! objects, as they do when the files are put into effect.
+//! objects, as they do when the files are applied.
 
 mod routes;
 mod services;

@@ -99,7 +99,7 @@ impl<'a> Field<'a> {
         report.warning(self.path, self.position(), message);
     }
 
-    /// Reports that the value is not what was expected.
+    /// Reports a value other than the expected one.
     pub(crate) fn expected(&self, report: &mut Report<'_>, expected: &str) {
         self.error(report, self.hinted(format!("expected {expected}, found {}", self.shown())));
     }

@@ -1,4 +1,4 @@
-//! The engine's use of the allocator: which Services it has to look at after which change.
+//! The engine's use of the allocator: the Services to reconsider after each change.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -109,7 +109,7 @@ impl Engine {
         Vec::new()
     }
 
-    /// Follows the allocator's changes after a change of one Service: others may hold other addresses now too.
+    /// Applies the allocator's changes after a change of one Service. The addresses of other Services may have changed too.
     fn settle(&mut self, changes: Changes, changed: ServiceKey, effects: &mut Effects) {
         let mut affected = BTreeSet::from([changed]);
         affected.extend(changes.services.iter().cloned());

@@ -1,4 +1,4 @@
-//! The BGP Identifiers of nodes, and the rule that makes one from any 32 bits.
+//! The BGP Identifiers of nodes, and the rule that makes a BGP Identifier from any 32 bits.
 
 use std::net::{IpAddr, Ipv4Addr};
 

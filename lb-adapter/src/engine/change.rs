@@ -71,12 +71,13 @@ pub struct Effects {
     /// Changed routes, by node. Routes that went away with their peer, node or configuration are not listed: after such a
     /// change the caller must compare the whole plan.
     pub routes: BTreeMap<String, BTreeSet<RouteKey>>,
-    /// The Services that were planned one by one. After a change of a node or of the configuration all Services were.
+    /// The Services that were planned one by one. A change of a node or of the configuration plans all Services and lists
+    /// none here.
     pub planned: BTreeSet<ServiceKey>,
 }
 
 impl Effects {
-    /// Adds the effects of a later change.
+    /// Adds the effects of a later change, except [`Effects::planned`].
     pub fn extend(&mut self, more: Self) {
         self.events.extend(more.events);
         self.written.extend(more.written);

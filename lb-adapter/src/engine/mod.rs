@@ -4,9 +4,8 @@
 //! a Change, or all Manifests  --->  ServiceStore  --->  Allocator  --->  a Plan for each node
 //! ```
 //!
-//! Owns the objects, and updates addresses and plans with each change of them. The work for
-//! one changed Service does not grow with the number of the others. Must not read or write files, nor open
-//! sessions.
+//! Owns the objects, and updates addresses and plans with each change of them. The work for one changed Service does not
+//! grow with the number of the others. Must not read or write files, nor open sessions.
 
 mod allocation;
 mod bgp_identifier;
@@ -65,8 +64,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine that plans for this node, or for all nodes. It knows no objects, and assigns no
-    /// addresses before [`Change::Config`] and [`Change::Synced`].
+    /// Makes an engine that plans for this node, or for all nodes. It starts without objects, and assigns no addresses
+    /// before [`Change::Config`] and [`Change::Synced`].
     pub fn new(options: PlannerOptions, only_node: Option<String>) -> Self {
         let mut allocator = match &options.class {
             Some(class) => Allocator::for_class(class.clone()),
@@ -78,7 +77,8 @@ impl Engine {
         Self { options, only_node, allocator, ..Self::default() }
     }
 
-    /// Remembers the addresses of Services that are not known yet. They take precedence over the statuses.
+    /// Sets the addresses of Services that are not known yet. They take precedence over the statuses in manifests, but
+    /// not over the status of a [`Change::Service`].
     #[must_use]
     pub fn remembering(mut self, held: HeldAddresses) -> Self {
         self.remembered = held;
@@ -174,8 +174,8 @@ impl Engine {
         }
     }
 
-    /// Replaces all objects at once, as files have them. A Service that was known keeps the addresses that it
-    /// holds, whatever the status in its manifest says.
+    /// Replaces all objects at once with those of files. A Service that was known keeps the addresses that it holds,
+    /// whatever the status in its manifest says.
     pub fn load(&mut self, manifests: Manifests) -> Effects {
         let Manifests { config, services, slices, nodes, namespaces, .. } = manifests;
 
@@ -238,8 +238,8 @@ impl Engine {
             .retain(|event| !reported.contains(event) || !self.reported_rejections.contains(event));
     }
 
-    /// Restarts the process: forgets everything but the objects. There is no configuration
-    /// until one takes effect.
+    /// Simulates a restart of the process: forgets everything but the objects. There is no configuration until one takes
+    /// effect.
     pub fn restart(&mut self) {
         let store = std::mem::take(&mut self.store);
         let synced = self.synced;

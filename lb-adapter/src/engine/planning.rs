@@ -1,4 +1,4 @@
-//! The engine's use of the planner: which plans it updates after which change.
+//! The engine's use of the planner: the plans to update after each change.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -16,13 +16,13 @@ pub struct ProbeTarget {
     pub addresses: Vec<IpAddr>,
     /// True if the node announces the Service although `addresses` is empty, because the endpoints of other nodes are
     /// enough. Endpoints that come later then count as up until they have failed as often as the probe's `fall`: no route
-    /// flaps only because a pod has not been tried yet.
+    /// flaps only because a pod has not been probed yet.
     pub announced: bool,
 }
 
 impl ProbeTarget {
-    /// Returns the longest time that one try can take: the endpoints are tried one after the other.
-    pub fn longest_try(&self) -> Duration {
+    /// Returns the longest time that one attempt can take: the endpoints are probed one after the other.
+    pub fn longest_attempt(&self) -> Duration {
         let endpoints = u32::try_from(self.addresses.len()).unwrap_or(u32::MAX);
         self.probe.timeout.saturating_mul(endpoints)
     }

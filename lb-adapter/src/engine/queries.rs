@@ -59,17 +59,17 @@ impl Engine {
     }
 
     /// Returns true if the EndpointSlice is known.
-    pub fn has_slice(&self, namespace: &str, name: &str) -> bool {
+    pub(crate) fn has_slice(&self, namespace: &str, name: &str) -> bool {
         self.store.has_slice(namespace, name)
     }
 
     /// Returns true if an Endpoints object of this name is known.
-    pub fn has_endpoints(&self, key: &ServiceKey) -> bool {
+    pub(crate) fn has_endpoints_object(&self, key: &ServiceKey) -> bool {
         self.store.has_endpoints_object(key)
     }
 
     /// Returns true if the Namespace is known.
-    pub fn has_namespace(&self, name: &str) -> bool {
+    pub(crate) fn has_namespace(&self, name: &str) -> bool {
         self.store.namespaces.contains_key(name)
     }
 
@@ -140,7 +140,7 @@ impl Engine {
     }
 
     /// Calls a function with the planner's input for a Service on a node.
-    pub fn with_service_input<T>(
+    pub(crate) fn with_service_input<T>(
         &self,
         node: &str,
         key: &ServiceKey,
@@ -166,7 +166,7 @@ impl Engine {
     }
 
     /// Returns the targets that a node should probe, by Service: usable endpoints on the node, at most as many as one
-    /// try can reach.
+    /// attempt can reach.
     pub fn probe_targets(&self, node: &str) -> BTreeMap<ServiceKey, ProbeTarget> {
         // Most configurations have no probes, and then no Service needs to be looked at.
         let mut pools = self.effective_config.iter().flat_map(|config| &config.pools);
@@ -222,5 +222,5 @@ impl Engine {
     }
 }
 
-/// The most endpoints of a Service that are tried, one after the other, until one answers.
+/// The most endpoints of a Service that one attempt probes, one after the other, until one answers.
 const MAX_PROBED_ENDPOINTS: usize = 8;

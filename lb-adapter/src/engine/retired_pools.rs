@@ -1,8 +1,8 @@
 //! The addresses whose pools were removed from the configuration.
 //!
 //! A configuration seldom changes in one step: pools come after peers, the only pool is deleted and recreated,
-//! resource types are reinstalled. None of that is a reason to renumber Services. Owns which addresses stay with the
-//! Services that hold them although no pool has them. Must not read a clock: the caller reports the end of the grace
+//! resource types are reinstalled. None of that is a reason to renumber Services. Owns the rule that decides which addresses
+//! stay with their Services although no pool has them. Must not read a clock: the caller reports the end of the grace
 //! period.
 
 use std::sync::Arc;

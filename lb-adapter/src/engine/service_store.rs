@@ -74,7 +74,7 @@ impl ServiceStore {
     pub(super) fn put_service(&mut self, mut service: Service) -> ServiceKey {
         service
             .annotations
-            .retain(|name| allocator::reads_annotation(name) || planner::is_read(name));
+            .retain(|name| allocator::reads_annotation(name) || planner::reads_annotation(name));
         let packed = PackedService::of(&service);
         let key = self.shared_key(service.key);
         self.services.insert(key.clone(), packed);

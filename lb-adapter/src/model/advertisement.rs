@@ -56,8 +56,8 @@ impl BgpAdvertisement {
         }
     }
 
-    /// Returns true if it announces addresses of this pool.
-    pub fn selects_pool(&self, pool: &Pool) -> bool {
+    /// Returns true if the advertisement announces addresses of this pool.
+    pub(crate) fn selects_pool(&self, pool: &Pool) -> bool {
         self.pools.selects(pool)
     }
 
@@ -72,7 +72,7 @@ impl BgpAdvertisement {
     }
 
     /// Returns true if a Service with these labels is announced.
-    pub fn selects_service(&self, labels: &Labels) -> bool {
+    pub(crate) fn selects_service(&self, labels: &Labels) -> bool {
         matches_any_or_empty(&self.service_selectors, labels)
     }
 }
@@ -123,12 +123,12 @@ impl PoolSelection {
         Self { names: BTreeSet::from([name.into()]), selectors: Vec::new() }
     }
 
-    /// Returns true if it selects all pools.
-    pub fn is_all(&self) -> bool {
+    /// Returns true if all pools are selected.
+    pub(crate) fn is_all(&self) -> bool {
         self.names.is_empty() && self.selectors.is_empty()
     }
 
-    /// Returns true if it selects this pool.
+    /// Returns true if this pool is selected.
     pub fn selects(&self, pool: &Pool) -> bool {
         self.is_all()
             || self.names.contains(&pool.name)

@@ -1,4 +1,4 @@
-//! The data model: typed values on which allocation and announcement work.
+//! The data model: the typed values that the allocator and the planner work on.
 //!
 //! Both configuration formats are read into one [`Config`], and manifests or watches into [`Service`],
 //! [`EndpointSlice`] and [`Node`]. Values are valid by their type. A value that is checked only later, such as a

@@ -32,7 +32,7 @@ pub struct Peer {
     pub connect_time: Option<Duration>,
     /// The BGP Identifier; if none, the speaker uses the node's address.
     pub router_id: Option<BgpIdentifier>,
-    /// The nodes that connect to it: those selected by one of these, or all nodes if empty.
+    /// The nodes that connect to the router: those selected by one of these, or all nodes if empty.
     pub node_selectors: Vec<LabelSelector>,
     /// The password of TCP MD5 signatures (RFC 2385).
     pub password: Option<Password>,
@@ -42,7 +42,7 @@ pub struct Peer {
     pub bfd_profile: Option<String>,
     /// True if the router is asked to retain routes over a restart of the speaker (RFC 4724).
     pub graceful_restart: bool,
-    /// True if an external router may be more than one hop away.
+    /// True if a router in another AS may be more than one hop away.
     pub ebgp_multihop: bool,
     /// True if routes of both families are sent, not only those of the family that the session runs over.
     pub dual_stack: bool,
@@ -86,7 +86,7 @@ impl Peer {
         }
     }
 
-    /// Returns true if a node with these labels connects to it.
+    /// Returns true if a node with these labels connects to the router.
     pub fn selects(&self, labels: &Labels) -> bool {
         matches_any_or_empty(&self.node_selectors, labels)
     }
@@ -116,13 +116,13 @@ impl Peer {
     }
 
     /// Returns true if the session is internal. LOCAL_PREF is sent on internal sessions only.
-    pub fn is_internal(&self) -> bool {
+    pub(crate) fn is_internal(&self) -> bool {
         self.expected_asn() == Some(self.shown_asn())
     }
 
     /// The next hop of the routes, given the default of the process. An interface always uses the session's address by
     /// default, since its link may have no others.
-    pub fn next_hop_or<'a>(&'a self, default: &'a NextHopPolicy) -> &'a NextHopPolicy {
+    pub(crate) fn next_hop_or<'a>(&'a self, default: &'a NextHopPolicy) -> &'a NextHopPolicy {
         match (&self.next_hop, &self.address) {
             (Some(configured), _) => configured,
             (None, PeerAddress::Interface(_)) => &NextHopPolicy::SessionAddress,
@@ -185,7 +185,7 @@ impl PeerAddress {
     }
 
     /// Formats the address with a port: `172.22.35.1:179`, `[fd00::1]:179`, `eth1:179`.
-    pub fn with_port(&self, port: u16) -> String {
+    fn with_port(&self, port: u16) -> String {
         match self {
             Self::Ip(address) => SocketAddr::new(*address, port).to_string(),
             Self::Interface(name) => format!("{name}:{port}"),

@@ -26,22 +26,22 @@ pub struct Permissions {
 
 impl Permissions {
     /// Returns true if a Service may add this community.
-    pub fn allows_community(&self, community: Community) -> bool {
+    pub(crate) fn allows_community(&self, community: Community) -> bool {
         self.communities.iter().any(|pattern| pattern.matches(community))
     }
 
     /// Returns true if a Service may add this large community.
-    pub fn allows_large_community(&self, community: LargeCommunity) -> bool {
+    pub(crate) fn allows_large_community(&self, community: LargeCommunity) -> bool {
         self.communities.iter().any(|pattern| pattern.matches_large(community))
     }
 
     /// Returns true if a Service may set this LOCAL_PREF.
-    pub fn allows_local_pref(&self, value: u32) -> bool {
+    pub(crate) fn allows_local_pref(&self, value: u32) -> bool {
         self.local_pref.as_ref().is_some_and(|range| range.contains(&value))
     }
 
     /// Returns true if a Service may set this MULTI_EXIT_DISC.
-    pub fn allows_med(&self, value: u32) -> bool {
+    pub(crate) fn allows_med(&self, value: u32) -> bool {
         self.med.as_ref().is_some_and(|range| range.contains(&value))
     }
 }
@@ -65,7 +65,7 @@ pub enum CommunityPattern {
 
 impl CommunityPattern {
     /// Returns true if the pattern matches a community.
-    pub fn matches(self, community: Community) -> bool {
+    fn matches(self, community: Community) -> bool {
         match self {
             Self::One(one) => one == community,
             Self::OfAs(asn) => community.0 >> 16 == u32::from(asn),
@@ -74,7 +74,7 @@ impl CommunityPattern {
     }
 
     /// Returns true if the pattern matches a large community.
-    pub fn matches_large(self, community: LargeCommunity) -> bool {
+    fn matches_large(self, community: LargeCommunity) -> bool {
         match self {
             Self::OneLarge(one) => one == community,
             Self::OfFunction(global, first) => {

@@ -18,7 +18,7 @@ pub struct Pool {
     pub ranges: Vec<AddressRange>,
     /// True if the pool serves Services that do not request a pool or an address.
     pub auto_assign: bool,
-    /// True if addresses that end in .0 or .255 are never given out.
+    /// True if addresses that end in .0 or .255 are never assigned.
     pub avoid_buggy_ips: bool,
     /// The Services that the pool admits. If none, it admits all, and is tried after the pools that admit only some.
     pub allocation: Option<ServiceAllocation>,
@@ -54,8 +54,8 @@ impl Pool {
         self.ranges.iter().any(|range| range.contains(address))
     }
 
-    /// Returns true if the pool never gives out the address, since it is an IPv4 address that ends in .0 or .255.
-    pub fn avoids(&self, address: IpAddr) -> bool {
+    /// Returns true if the pool never assigns the address, since it is an IPv4 address that ends in .0 or .255.
+    pub(crate) fn avoids(&self, address: IpAddr) -> bool {
         let IpAddr::V4(address) = address else { return false };
         self.avoid_buggy_ips && matches!(address.octets()[3], 0 | 255)
     }

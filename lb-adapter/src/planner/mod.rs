@@ -10,7 +10,7 @@
 //! order. A [`Plan`] is updated Service by Service, and the work for one does not grow with the number of the others,
 //! because each route knows its Services. The planner must not know which routes a peer has already received.
 //!
-//! A plan does not keep reasons: [`service_routes`], which makes the routes, returns them again on demand.
+//! A plan does not keep the reasons why routes are missing: `service_routes` returns them again on demand.
 
 mod hints;
 mod node_context;
@@ -31,7 +31,7 @@ pub use node_context::{NodeContext, PlannerOptions, ProbeStatus, ServiceInput};
 pub use plan::{PeerPlan, Plan, RouteKey};
 pub use planned_route::PlannedRoute;
 pub use reason::{Gate, NotAnnounced, Reason};
-pub(crate) use route_annotations::is_read;
+pub(crate) use route_annotations::reads_annotation;
 pub use route_annotations::{AnnotationError, InvalidAnnotation, RouteAnnotations};
 pub use route_builder::{AttributeWarning, RequestedValue};
 pub use router_table::{
@@ -40,4 +40,4 @@ pub use router_table::{
 pub use service_attributes::ServiceAttributes;
 pub(crate) use service_endpoints::is_usable;
 pub use service_endpoints::{EndpointCount, ServiceEndpoints};
-pub use service_routes::{Announcement, ServiceRoutes, service_routes};
+pub(crate) use service_routes::service_routes;

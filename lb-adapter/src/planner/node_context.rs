@@ -1,4 +1,4 @@
-//! The input of the planner: a node with what holds for all of its Services, and one Service.
+//! The input of the planner: the context of a node, which is the same for all Services, and one Service.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::model::{Config, NextHopPolicy, Node, Service};
 
 use super::service_endpoints::ServiceEndpoints;
 
-/// A node and what holds for all Services on it.
+/// A node, and the state that is the same for all Services on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NodeContext {
@@ -35,14 +35,14 @@ pub struct PlannerOptions {
     pub ignore_exclude_label: bool,
     /// The next hop of routes to peers that configure none.
     pub next_hop: NextHopPolicy,
-    /// True if the session's address is the next hop where the Node has no address that `next_hop` could name.
+    /// True if the session's address is the next hop when `next_hop` asks for an address that the Node does not have.
     pub or_session_address: bool,
     /// True if this process probes Services; otherwise every probe counts as answered.
     pub probing: bool,
 }
 
 impl NodeContext {
-    /// A node with this configuration, after the initial lists.
+    /// Makes the context of a node with this configuration, after the initial lists.
     pub fn new(node: Node, config: Arc<Config>) -> Self {
         let config = Some(config);
         Self { node, config, synced: true, draining: false, options: PlannerOptions::default() }
@@ -64,7 +64,7 @@ pub struct ServiceInput<'a> {
 }
 
 impl<'a> ServiceInput<'a> {
-    /// A Service without a probe result.
+    /// Makes the input for a Service without a probe result.
     pub fn new(
         service: &'a Service,
         held: Result<&'a Assignment, Option<&'a Refusal>>,

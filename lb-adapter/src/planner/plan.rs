@@ -22,7 +22,7 @@ use super::service_routes::{Announcement, next_hop, service_routes};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Plan {
-    /// The node, and what holds for all Services on it.
+    /// The node, and the state that is the same for all Services on it.
     pub context: NodeContext,
     /// The node's peers, in the order configured.
     pub peers: Vec<PeerPlan>,
@@ -61,13 +61,13 @@ pub struct RouteKey {
 type RoutePosition = (usize, IpNet);
 
 impl Plan {
-    /// A node that announces nothing yet.
+    /// Makes the plan of a node that announces nothing yet.
     pub fn new(context: NodeContext) -> Self {
         let peers = peer_plans(&context, &mut BTreeMap::new());
         Self { context, peers, services: BTreeMap::new(), advertisements: Interner::default() }
     }
 
-    /// A node with all of its Services, in any order.
+    /// Makes the plan of a node with all of its Services, in any order.
     pub fn of<'a>(
         context: NodeContext,
         services: impl IntoIterator<Item = ServiceInput<'a>>,
@@ -83,7 +83,7 @@ impl Plan {
     ///
     /// The caller must then update every Service, and remove those that are gone. Until then the node announces its
     /// former routes.
-    pub fn set_context(&mut self, context: NodeContext) {
+    pub(crate) fn set_context(&mut self, context: NodeContext) {
         let mut before = BTreeMap::new();
         for peer_plan in std::mem::take(&mut self.peers) {
             before.insert(peer_plan.peer.name.clone(), peer_plan);
@@ -128,11 +128,6 @@ impl Plan {
     pub fn announced(&self, key: &ServiceKey) -> impl Iterator<Item = (&PeerPlan, IpNet)> {
         let routes = self.services.get(key).map_or(&[][..], |routes| routes);
         routes.iter().filter_map(|(position, prefix)| Some((self.peers.get(*position)?, *prefix)))
-    }
-
-    /// Returns the names of the peers to which a Service is announced, one for each of its routes.
-    pub fn peers_of_service(&self, key: &ServiceKey) -> impl Iterator<Item = &str> {
-        self.announced(key).map(|(peer_plan, _)| peer_plan.peer.name.as_str())
     }
 
     /// Returns the warnings about the routes to a peer.
@@ -251,7 +246,7 @@ impl Plan {
         self.rebuild_attributes((position, prefix))
     }
 
-    /// Builds the attributes of a route again. Returns true if they changed.
+    /// Rebuilds the attributes of a route. Returns true if they changed.
     fn rebuild_attributes(&mut self, (position, prefix): RoutePosition) -> bool {
         let Some(config) = &self.context.config else { return false };
         let Some(peer_plan) = self.peers.get_mut(position) else { return false };
@@ -293,7 +288,7 @@ fn peer_plans(context: &NodeContext, before: &mut BTreeMap<String, PeerPlan>) ->
     plans
 }
 
-/// Keeps the bandwidth that a route has if the new one differs by less than the hysteresis.
+/// Keeps the current bandwidth of a route if the new one differs by less than the hysteresis.
 fn keep_bandwidth_if_close(route: &PlannedRoute, contribution: &mut Contribution) {
     let Some(former) = route.contribution_of(&contribution.service) else { return };
     let Some((before, _)) = bandwidth(former) else { return };

@@ -77,7 +77,7 @@ pub struct NotAnnounced {
     pub reason: Reason,
 }
 
-/// The first condition that failed, and what it found there.
+/// The first condition that failed, with the values that it found.
 ///
 /// Its text is a sentence: lower case, without a full stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -308,8 +308,8 @@ impl fmt::Display for Reason {
             }
             Self::NoneApplies { pool, node, not_from_node, not_for_service } => write!(
                 f,
-                "of the advertisements of pool {pool:?}, {} does not select {node}, and {} does not select \
-                 the Service",
+                "no advertisement of pool {pool:?} selects both {node} and the Service: {} does not select \
+                 {node}, {} does not select the Service",
                 not_from_node.join(" or "),
                 not_for_service.join(" or ")
             ),

@@ -1,4 +1,4 @@
-//! The annotations `ferrolb.io/...` of a Service: what it asks for its own routes, as far as its pool allows that.
+//! The annotations `ferrolb.io/...` of a Service, which set attributes of its own routes as far as its pool allows.
 //!
 //! Owns the names of the annotations and the syntax of their values. An annotation that is malformed or not
 //! allowed has no effect, and is reported as an [`InvalidAnnotation`]; it never keeps a Service from being announced.
@@ -32,7 +32,7 @@ pub struct RouteAnnotations {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct InvalidAnnotation {
-    /// The annotation's whole name.
+    /// The annotation's full name.
     pub annotation: String,
     /// Its value.
     pub value: String,
@@ -141,7 +141,7 @@ impl RouteAnnotations {
 
     fn apply_communities(&mut self, value: &str, pool: &Pool) -> Result<(), AnnotationError> {
         let expected = AnnotationError::Expected(
-            "communities such as 64512:100 or large:64512:1:2, with commas",
+            "communities such as 64512:100 or large:64512:1:2, separated by commas",
         );
         let mut communities = BTreeSet::new();
         let mut large_communities = BTreeSet::new();
@@ -179,7 +179,7 @@ impl RouteAnnotations {
             let Some(value) = value_of(service, name) else { continue };
             // A copy, so that a setting that is not allowed leaves the probe as it is.
             let Some(mut probe) = self.health.probe.clone() else {
-                let expected = "a probe beside it, in the annotation ferrolb.io/probe";
+                let expected = "a probe in the annotation ferrolb.io/probe as well";
                 self.reject(name, value, AnnotationError::Expected(expected));
                 continue;
             };
@@ -266,8 +266,8 @@ fn large_community(text: &str) -> Option<LargeCommunity> {
     Some(LargeCommunity::new(global, first, second))
 }
 
-/// Returns true if an annotation is in our namespace, valid or not.
-pub(crate) fn is_read(annotation: &str) -> bool {
+/// Returns true if the planner reads an annotation of this full name. An unknown name is reported as invalid.
+pub(crate) fn reads_annotation(annotation: &str) -> bool {
     annotation.starts_with(PREFIX)
 }
 

@@ -1,8 +1,7 @@
 //! Joins the contributions of all Services to one prefix into the attributes of one route.
 //!
-//! Owns the rules for contradicting attributes. Among advertisements the first of the configuration
-//! wins, among Services the first by name. Communities are added up. A route is depreferenced
-//! if all its Services are.
+//! Owns the rules for contradictory attributes. Among advertisements the first of the configuration wins, among Services the
+//! first by name. Communities are combined. A route is depreferenced if all its Services are.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -88,7 +87,7 @@ impl<'a> RouteBuilder<'a> {
         indexes.into_iter().filter_map(|index| config.bgp_advertisements.get(index))
     }
 
-    /// Returns a warning for each configured value of a route that the peer does not get.
+    /// Returns a warning for each configured value of a route that is not sent to the peer.
     pub(super) fn warnings(
         &self,
         prefix: IpNet,
@@ -158,7 +157,7 @@ fn conflicts(
         .collect()
 }
 
-/// Returns the nearest value that the community can have.
+/// Converts a bandwidth to the nearest value that the community can carry.
 #[expect(clippy::cast_precision_loss, reason = "the community has a 32-bit float")]
 fn float(octets: u64) -> f32 {
     octets as f32
@@ -166,7 +165,7 @@ fn float(octets: u64) -> f32 {
 
 /// The LOCAL_PREF that routers assume for a route that has none, and that MetalLB's FRR modes send.
 const DEFAULT_LOCAL_PREF: u32 = 100;
-/// The AS that stands for those that do not fit two octets (RFC 6793).
+/// The AS number that stands for those that do not fit into two octets (RFC 6793).
 const AS_TRANS: u16 = 23_456;
 
 /// A value and the object that requests it.
@@ -195,7 +194,7 @@ impl RequestedValue {
     }
 }
 
-/// A value of the configuration or of a Service that a peer does not get.
+/// A value of the configuration or of a Service that is not sent to a peer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum AttributeWarning {

@@ -43,12 +43,12 @@ pub struct RouterPath {
 }
 
 impl RouterPath {
-    /// A path through this next hop without attributes.
+    /// Makes a path through this next hop without attributes.
     pub fn through(next_hop: IpAddr) -> Self {
         Self::of(next_hop, &PathAttributes::default())
     }
 
-    /// A path through this next hop with these attributes, whose own next hop is ignored.
+    /// Makes a path through this next hop with these attributes, whose own next hop is ignored.
     pub fn of(next_hop: IpAddr, attributes: &PathAttributes) -> Self {
         let asns = attributes.as_path.segments.iter().flat_map(|segment| &segment.asns);
         Self {
@@ -65,7 +65,7 @@ impl RouterPath {
 }
 
 impl RouterTable {
-    /// An empty table.
+    /// Makes an empty table.
     pub fn new() -> Self {
         Self::default()
     }

@@ -1,6 +1,6 @@
 //! The attributes that a Service adds to its routes.
 //!
-//! Owns only the values. The health of the Service on a node decides about some of them.
+//! Owns only the values. `service_health` sets some of them by the health of the Service on a node.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
-//! The nodes that can take traffic for a Service.
+//! The endpoints of a Service, counted for each node.
 //!
-//! Owns the rule that says which endpoints count. Kubernetes splits the endpoints of a Service over any number of
+//! Owns the rule that decides which endpoints count. Kubernetes splits the endpoints of a Service over any number of
 //! slices, and may list one endpoint in several of them for a while. It lists a pod of a dual-stack Service once for
 //! each family. This module counts each pod once, whatever the order of slices and endpoints.
 
@@ -105,8 +105,8 @@ impl EndpointCount {
 
 /// The pods behind a set of endpoints. Endpoints are the same pod if they have the same address or the same target.
 ///
-/// An endpoint may have the address of one known pod and the target of another. The two are one pod then, so that the
-/// result is the same in every order of the endpoints.
+/// An endpoint may have the address of one known pod and the target of another. Then the two are merged, so that the result
+/// does not depend on the order of the endpoints.
 #[derive(Default)]
 struct Pods<'a> {
     all: Vec<Pod<'a>>,
@@ -122,7 +122,7 @@ struct Pod<'a> {
     nodes: SmallVec<[&'a str; 1]>,
     usable: bool,
     ready: bool,
-    /// The position of the pod that this one turned out to be.
+    /// The position of the pod that this one was merged into.
     merged_into: Option<usize>,
 }
 
@@ -157,7 +157,7 @@ impl<'a> Pods<'a> {
         &mut self.all[position]
     }
 
-    /// Makes the pods at two positions one, and returns its position.
+    /// Merges the pods at two positions, and returns the position of the result.
     fn merge(&mut self, first: usize, second: usize) -> usize {
         let (first, second) = (self.resolve(first), self.resolve(second));
         let (kept, merged) = (first.min(second), first.max(second));

@@ -1,6 +1,6 @@
 //! The health of a Service on a node.
 //!
-//! Owns when a Service counts as healthy on a node, and how its routes differ if it does not.
+//! Owns the rules by which a Service counts as healthy on a node, and the changes to its routes if it does not.
 
 use crate::model::{ExternalTrafficPolicy, Health, LinkBandwidth, Pool, WhenUnhealthy};
 

@@ -18,30 +18,28 @@ use super::service_health::attributes_on_node;
 
 /// The routes of one Service from one node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ServiceRoutes {
+pub(crate) struct ServiceRoutes {
     /// The announced routes: one entry for each peer and prefix.
-    pub announced: Vec<Announcement>,
+    pub(crate) announced: Vec<Announcement>,
     /// The reasons why other routes are not announced; see [`NotAnnounced`].
-    pub not_announced: Vec<NotAnnounced>,
+    pub(crate) not_announced: Vec<NotAnnounced>,
 }
 
 /// One route of one Service to one peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Announcement {
+pub(crate) struct Announcement {
     /// The peer, as an index into [`Config::peers`].
-    pub peer: usize,
+    pub(crate) peer: usize,
     /// The prefix.
-    pub prefix: IpNet,
+    pub(crate) prefix: IpNet,
     /// The advertisements that apply, as ascending indexes into [`Config::bgp_advertisements`].
-    pub advertisements: Vec<usize>,
+    pub(crate) advertisements: Vec<usize>,
     /// The attributes that the Service itself adds.
-    pub attributes: Option<Arc<ServiceAttributes>>,
+    pub(crate) attributes: Option<Arc<ServiceAttributes>>,
 }
 
 /// Checks one Service against the gates of one node, and returns its routes.
-pub fn service_routes(context: &NodeContext, input: &ServiceInput<'_>) -> ServiceRoutes {
+pub(crate) fn service_routes(context: &NodeContext, input: &ServiceInput<'_>) -> ServiceRoutes {
     let mut routes = ServiceRoutes::default();
     let candidate = Candidate::admit(context, input, &mut routes);
     if let Err(reason) = candidate.and_then(|candidate| candidate.announce(&mut routes)) {
@@ -296,8 +294,8 @@ fn check_node(node: &Node, ignore_exclude_label: bool) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Checks that routes of a family have a next hop for at least one of the node's peers that carry the family. If no peer
-/// carries it, that is not a matter of next hops, and there is no error.
+/// Checks that routes of a family have a next hop for at least one of the node's peers that carry the family. There is no
+/// error if no peer carries it: a later gate reports that.
 fn check_next_hops(context: &NodeContext, config: &Config, family: IpFamily) -> Result<(), Reason> {
     let peers = config.peers.iter().filter(|peer| peer.selects(&context.node.labels));
 
@@ -355,8 +353,8 @@ fn first_of(family: IpFamily, addresses: &[IpAddr]) -> Option<IpAddr> {
     addresses.iter().copied().find(|address| IpFamily::of(*address) == family)
 }
 
-/// Returns the names of two advertisements that announce one prefix to one peer with different local preferences, if it
-/// takes the Service to tell that both apply. The configuration refuses other contradictions.
+/// Returns the names of two advertisements that announce one prefix to one peer with different local preferences, if both
+/// apply only because of their service selectors. Other contradictions are errors of the configuration.
 fn conflicting(
     advertisements: &[IndexedAdvertisement<'_>],
     addresses: &[IpAddr],

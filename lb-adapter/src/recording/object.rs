@@ -136,7 +136,9 @@ impl ObjectName {
             RecordedKind::EndpointSlice => {
                 (engine.has_slice(&namespace, &name), Change::SliceGone { namespace, name })
             }
-            RecordedKind::Endpoints => (engine.has_endpoints(&key), Change::EndpointsGone(key)),
+            RecordedKind::Endpoints => {
+                (engine.has_endpoints_object(&key), Change::EndpointsGone(key))
+            }
             RecordedKind::Node => {
                 (engine.nodes().any(|node| node.name == name), Change::NodeGone(name))
             }

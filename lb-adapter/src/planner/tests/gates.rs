@@ -317,7 +317,7 @@ fn the_reason_says_why_each_advertisement_does_not_apply() {
         stopped(cluster),
         (
             Gate::Advertisement,
-            "of the advertisements of pool \"default\", a does not select kube1, and b does not select the Service"
+            "no advertisement of pool \"default\" selects both kube1 and the Service: a does not select kube1, b does not select the Service"
                 .to_owned()
         )
     );
