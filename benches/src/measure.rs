@@ -34,7 +34,7 @@ impl Measured {
 }
 
 /// The minimum duration of a measurement: shorter passes are repeated.
-const LEAST: Duration = Duration::from_millis(2);
+const MIN_DURATION: Duration = Duration::from_millis(2);
 
 /// Measures all contestants in a number of rounds.
 pub fn measure(contestants: &mut [Box<dyn FnMut() + '_>], rounds: usize) -> Vec<Measured> {
@@ -66,7 +66,7 @@ fn warm_up(pass: &mut Box<dyn FnMut() + '_>) -> (Measured, u32) {
     let took = (processor_time() - start).max(Duration::from_nanos(1));
     let allocations = alloc::count() - before;
 
-    let repeats = LEAST.as_nanos().div_ceil(took.as_nanos());
+    let repeats = MIN_DURATION.as_nanos().div_ceil(took.as_nanos());
     let repeats = u32::try_from(repeats).unwrap_or(u32::MAX).clamp(1, 10_000);
     (Measured { passes: Vec::new(), allocations }, repeats)
 }

@@ -1,5 +1,5 @@
-//! The pools and peers that some advertisement selects. Files may have tens of thousands of both, so that they are indexed
-//! by name instead of compared with each advertisement.
+//! The pools and peers that some advertisement selects. Files may have tens of thousands of both, so they are indexed by name
+//! instead of being compared with each advertisement.
 
 use std::collections::BTreeSet;
 

@@ -9,7 +9,7 @@ use super::report;
 use crate::model::{BgpAdvertisement, IpFamily, Pool};
 
 /// Reports advertisements of one pool that give a prefix two local preferences at one peer. In resources this is an error, as in
-/// current MetalLB. A ConfigMap with such advertisements has always been accepted, so that there it is a warning, and the first
+/// current MetalLB. A ConfigMap with such advertisements has always been accepted, so it is only a warning there, and the first
 /// advertisement counts. If two advertisements are equal, one is superfluous, which is a warning in both formats.
 ///
 /// Conflicts that depend on the labels of nodes or Services are found when they happen.
@@ -18,7 +18,7 @@ pub(super) fn check(
     resolved: &[BgpAdvertisement],
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    // If something could not be read, advertisements may be equal only because of that.
+    // If some values could not be read, advertisements may seem equal only because of that.
     let is_complete = diagnostics.iter().all(|it| it.severity != Severity::Error);
     let mut reported = BTreeSet::new();
 

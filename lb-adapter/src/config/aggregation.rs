@@ -1,4 +1,4 @@
-//! Aggregates that would reach beyond the pool.
+//! Aggregates that would cover addresses outside the pool.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,8 +13,8 @@ use crate::model::{AddressRange, IpFamily, Pool, PoolSelection};
 
 /// Reports aggregation lengths that are too short for a selected pool.
 ///
-/// In the ConfigMap an aggregate may not be shorter than any prefix that the pool's ranges consist of, as in MetalLB 0.7.3; in
-/// resources not shorter than the widest prefix of each range, as in current MetalLB.
+/// In the ConfigMap an aggregate may not be shorter than any prefix that the pool's ranges consist of, as in MetalLB 0.7.3. In
+/// resources it may not be shorter than the widest prefix of each range, as in current MetalLB.
 pub(super) fn check(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
     let by_name: BTreeMap<&str, &PoolDraft> =
         draft.pools.iter().map(|it| (it.pool.name.as_str(), it)).collect();
@@ -38,7 +38,7 @@ fn selected_pools<'a>(
     selection: &PoolSelection,
     by_name: &BTreeMap<&str, &'a PoolDraft>,
 ) -> Vec<&'a Pool> {
-    // There may be many pools, so that those selected by name are looked up.
+    // There may be many pools, so those selected by name are looked up.
     if selection.selectors.is_empty() && !selection.is_all() {
         let mut seen = BTreeSet::new();
         let names = selection.names.iter().filter(|name| seen.insert(name.as_str()));

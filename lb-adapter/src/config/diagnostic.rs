@@ -1,4 +1,4 @@
-//! Problems of configuration as data: the place of each, and what was expected instead.
+//! Problems of a configuration: the place of each, the value found and the expected one.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 pub enum Severity {
     /// The files are rejected as a whole.
     Error,
-    /// The files take effect, but something in them is probably not what was intended.
+    /// The files take effect, but something in them is probably a mistake.
     Warning,
 }
 
@@ -40,7 +40,7 @@ pub struct Diagnostic {
     pub column: u32,
     /// The keys that lead to the value, such as `address-pools[1].addresses[0]`; may be empty.
     pub path: String,
-    /// The value found and what was expected.
+    /// The value found and the expected one, in a sentence.
     pub message: String,
 }
 

@@ -83,7 +83,7 @@ fn split_digits(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
-/// Reads a number that consists of digits only, so that it can only be too long.
+/// Reads a number that consists of digits only. It may be too large.
 fn number(digits: &str) -> Result<u128, DurationError> {
     digits.parse::<u64>().map(u128::from).map_err(|_| DurationError::TooLong)
 }

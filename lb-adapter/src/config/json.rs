@@ -1,7 +1,7 @@
 //! Objects as the API server writes them, read into the same tree as YAML.
 //!
 //! Large parts that are not needed, such as the annotation of `kubectl apply`, are skipped during reading. Of the managed
-//! fields only a summary of who wrote the status is kept. No value of such a tree has a position, because there is no file
+//! fields only a summary is kept: the writers of the status. No value of such a tree has a position, because there is no file
 //! to look at.
 
 use std::fmt;

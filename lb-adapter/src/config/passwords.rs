@@ -75,7 +75,7 @@ fn in_configuration(field: Field<'_>, format: Format, report: &mut Report<'_>) -
     Some(Password::new(text))
 }
 
-/// Reads a Secret as far as it may have the password of a peer.
+/// Reads the parts of a Secret that may have the password of a peer.
 pub(crate) fn secret(object: &Mapping<'_>, at: &Field<'_>, report: &mut Report<'_>) -> SecretDraft {
     let type_ = object.get("type").and_then(|field| field.string(report)).unwrap_or("Opaque");
     let place = at.place(report);

@@ -64,7 +64,7 @@ impl<'a> Report<'a> {
     }
 
     fn push(&mut self, severity: Severity, path: &dyn Display, at: Position, message: String) {
-        // Problems that would not be listed are not made.
+        // A problem beyond the limit is not listed, so there is no need to describe it.
         if self.diagnostics.len() <= 2 * LIMIT {
             push(self.diagnostics, severity, &self.place(path, at), message);
         }

@@ -1,4 +1,4 @@
-//! From a draft to the configuration: references are resolved, and rules between objects are checked.
+//! Turns a draft into the configuration: resolves references, and checks the rules between objects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -196,7 +196,7 @@ fn with_communities(
     advertisement
 }
 
-/// Makes pools that only L2Advertisements select layer 2 pools. A resource has no protocol of its own.
+/// Turns the pools that only L2Advertisements select into layer 2 pools: a resource does not name a protocol.
 fn set_protocols(config: &mut Config) {
     let by_bgp = AdvertisedPools::new(config.bgp_advertisements.iter().map(|it| &it.pools));
     let by_l2 = AdvertisedPools::new(config.l2_advertisements.iter().map(|it| &it.pools));

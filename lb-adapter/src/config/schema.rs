@@ -1,5 +1,4 @@
-//! The types of plain scalars by YAML 1.1, as resolved by the Go packages that MetalLB and Kubernetes read their files
-//! with.
+//! The types of plain scalars by YAML 1.1, as the Go packages that MetalLB and Kubernetes use resolve them.
 
 /// The type of a scalar that is not null. Quoted scalars are always text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

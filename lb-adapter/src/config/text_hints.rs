@@ -22,7 +22,7 @@ fn has_brackets(text: &str, open: &str, close: &str) -> bool {
 }
 
 /// Returns an address, prefix or range without the leading zeros of its IPv4 parts, or `None` if it has no leading zeros. Some
-/// programs read such parts as octal numbers, so that it is not clear which address is meant.
+/// programs read such parts as octal numbers, so it is not clear which address is meant.
 pub(super) fn without_leading_zeros(text: &str) -> Option<String> {
     let mut ends = Vec::new();
     for end in text.split('-') {

@@ -21,7 +21,7 @@ pub(crate) struct SyntaxError {
 
 /// Returns the documents of a text, without empty ones, and the reasons why some are missing.
 ///
-/// A document with a mistake is dropped and reading goes on with the next one. The limit on values holds for the whole
+/// A document with a mistake is dropped, and reading continues with the next one. The limit on values applies to the whole
 /// text: once it is reached, nothing more is read.
 pub(crate) fn documents(text: &str) -> (Vec<Value>, Vec<SyntaxError>) {
     let mut parser = Parser::new_from_str_with_options(text, options());
@@ -272,7 +272,7 @@ fn too_deep(at: Position) -> SyntaxError {
 fn wrong_tag(tag: &Tag, at: Position) -> SyntaxError {
     match tag.core_suffix() {
         Some(suffix) => error(at, format!("the tag !!{suffix} is not allowed here")),
-        // An unknown tag may be a password without quotes, so that it is not shown.
+        // An unknown tag may be a password without quotes, so it is not shown.
         None => error(at, "unknown tag: put quotes around a text that begins with !"),
     }
 }

@@ -1,4 +1,4 @@
-//! The explanation of `ferrolb explain`: the reason why a Service is announced or not.
+//! The output of `ferrolb explain`: the reasons why a Service is announced or not.
 //!
 //! ```text
 //! type  class  sync  config  pool  address  node  peer  advertisement  endpoints  drain  policy  session  sent

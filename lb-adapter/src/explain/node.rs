@@ -13,8 +13,8 @@ pub(super) fn explain(cluster: &Cluster, service: &Service, plan: &Plan) -> Node
     let (of_peers, mut of_node): (Vec<_>, Vec<_>) =
         reasons.iter().partition(|missing| missing.peer.is_some());
 
-    // The last reason for all peers stopped the Service, unless it got as far as the peers. The reasons before it are about
-    // one of two addresses. A reason for one peer is explained with that peer, unless no peer is left.
+    // The last reason for all peers stopped the Service, unless it passed all gates before the peers. The earlier reasons are
+    // about one of two addresses. A reason for one peer is explained with that peer, unless no peer is left.
     let stopped_by = if announced {
         None
     } else if of_peers.is_empty() {

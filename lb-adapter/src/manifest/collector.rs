@@ -46,7 +46,7 @@ pub(super) struct Collector<'a> {
     service_places: ServicePlaces,
     nodes: Vec<Node>,
     namespaces: Vec<Namespace>,
-    /// True if some text could not be read and may contain what seems to be missing.
+    /// True if some text could not be read. It may contain the objects that seem to be missing.
     is_incomplete: bool,
     /// True if the object that is being read is new or has changed.
     is_newcomer: bool,

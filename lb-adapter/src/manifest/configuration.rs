@@ -1,7 +1,7 @@
-//! The objects that configure: the ConfigMap, or `metallb.io` resources with their Secrets.
+//! The objects of the configuration: the ConfigMap, or `metallb.io` resources with their Secrets.
 //!
-//! Owns the decision which of the two formats is in force. While the ConfigMap exists it is the configuration, and resources
-//! beside it wait. A migration can create them one after the other; when the ConfigMap is deleted, they take over as a whole.
+//! Decides which of the two formats is in force. While the ConfigMap exists, it is the configuration, and resources have no
+//! effect. A migration can create them one after the other; when the ConfigMap is deleted, all of them take effect at once.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::config::tree::Content;
 use crate::config::{self, Diagnostic, MissingSecret, Secrets, passwords};
 use crate::model::Config;
 
-/// The objects that configure, so far.
+/// The objects of the configuration that were read so far.
 #[derive(Debug)]
 pub(super) struct Configuration<'a> {
     options: &'a Options,
@@ -146,7 +146,7 @@ impl<'a> Configuration<'a> {
         self.config_map = Some((config::read_root(*field, report), place));
     }
 
-    /// Adds a `metallb.io` resource. Resources of other namespaces configure nothing.
+    /// Adds a `metallb.io` resource. Resources of other namespaces have no effect.
     pub(super) fn add_resource(
         &mut self,
         kind: ResourceKind,

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Owns the version of each object that is in force. An object with an error keeps its last valid version, or is left out if
-//! it has none. Whatever an unchanged object refers to is kept as well: deleting a Secret ends no session. Everything else
-//! takes effect. A ConfigMap is one text, and is in force as a whole or not at all. The readers decide what an error is.
+//! it has none. The objects that an unchanged object refers to are kept as well: deleting a Secret ends no session. Everything
+//! else takes effect. A ConfigMap is one text, and is in force as a whole or not at all. The readers decide what an error is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,7 +57,7 @@ pub struct UpdateResult<K> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the crates above match every case")]
 pub enum ConfigPresence {
-    /// There is an object that configures.
+    /// There is an object of the configuration.
     Present,
     /// There is none. If there were resources before, no peer and no pool is left; otherwise nothing is known yet.
     Absent,
@@ -66,7 +66,7 @@ pub enum ConfigPresence {
     ConfigMapDeleted,
 }
 
-/// The version of an object that is tried.
+/// The version of an object to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ObjectVersion {
     /// The version as it is written.
@@ -75,7 +75,7 @@ enum ObjectVersion {
     LastValid,
 }
 
-/// The objects that are tried together.
+/// The objects to try together.
 type Candidates<K> = BTreeMap<K, ObjectVersion>;
 
 impl<K> Default for EffectiveObjects<K> {
@@ -121,7 +121,7 @@ impl<K: ObjectKey> EffectiveObjects<K> {
         UpdateResult { presence, config: Some(config), warnings, problems }
     }
 
-    /// Updates to objects of which none configures.
+    /// Updates to objects that contain no configuration.
     fn update_without_configuration(&mut self, options: &Options) -> UpdateResult<K> {
         let (warnings, problems) = (Vec::new(), BTreeMap::new());
         let had_config_map =
@@ -145,8 +145,8 @@ struct Update<'a, K> {
 }
 
 impl<K: ObjectKey> Update<'_, K> {
-    /// Puts objects aside until the rest has no error. None if an error belongs to no object, so that nothing can take
-    /// effect.
+    /// Sets objects aside until the rest has no error. Returns `None` if an error belongs to no object, so that nothing can
+    /// take effect.
     fn settle(
         &self,
         candidates: &mut Candidates<K>,
@@ -179,7 +179,7 @@ impl<K: ObjectKey> Update<'_, K> {
     /// Goes back to the last valid version of an object. If that is tried already, goes back to the last valid versions of
     /// the objects that it refers to. Leaves the object out if there are none.
     ///
-    /// An object that is left out is given up: it does not come back for the sake of another object, so that this ends.
+    /// An object that is left out does not come back for the sake of another object. So the search always ends.
     fn put_aside(&self, key: &K, candidates: &mut Candidates<K>, given_up: &mut BTreeSet<K>) {
         let Some(version) = candidates.get(key).copied() else { return };
 
@@ -218,7 +218,7 @@ impl<K: ObjectKey> Update<'_, K> {
         references
     }
 
-    /// Tries objects again that were put aside because of others that were put aside themselves. The most senior one comes
+    /// Retries objects that were set aside because of others that were set aside themselves. The most senior one comes
     /// first, so that the result does not depend on the order in which objects came.
     fn reconsider(
         &self,

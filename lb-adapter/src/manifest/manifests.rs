@@ -19,7 +19,7 @@ pub struct Manifests {
     pub namespaces: Vec<Namespace>,
     /// The warnings, in order of file and line.
     pub warnings: Vec<Diagnostic>,
-    /// The files that the objects were read from, if they were.
+    /// The files that the objects were read from, if there are any.
     pub sources: Vec<Source>,
 }
 

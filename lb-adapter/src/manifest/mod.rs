@@ -1,4 +1,4 @@
-//! Kubernetes manifests, read into the objects of the model: whatever `kubectl apply -f` would accept, without a cluster.
+//! Kubernetes manifests, read into the objects of the model: all files that `kubectl apply -f` accepts, without a cluster.
 //!
 //! ```text
 //! files ── YAML documents ── objects ─┬─ ConfigMap metallb-system/config ── Config
@@ -9,8 +9,8 @@
 //!                                     └─ Namespace ─────────────────────── Namespace
 //! ```
 //!
-//! Objects are not read strictly, because real ones have many fields that do not matter here. The fields that matter are typed
-//! and checked as by the API server. The problems of all files are found at once; if one is an error, nothing takes effect.
+//! Objects are not read strictly, because real ones have many fields that do not matter here. The fields that matter are checked
+//! as the API server checks them. The problems of all files are found at once; if one is an error, nothing takes effect.
 //!
 //! This module owns the kinds of objects and the reading of files. [`crate::config`] owns the meaning of a configuration, and
 //! the allocator decides if a Service can have an address.

@@ -69,7 +69,7 @@ impl ObjectKind {
     }
 }
 
-/// Returns true if a kind is one of MetalLB's statuses, which configure nothing.
+/// Returns true if a kind is one of MetalLB's statuses, which are not configuration.
 pub(super) fn is_status(api_version: &str, kind: &str) -> bool {
     api_version.starts_with("metallb.io/")
         && matches!(kind, "ServiceBGPStatus" | "ServiceL2Status" | "ConfigurationState")
@@ -84,10 +84,10 @@ pub(crate) fn is_misspelt_kind(api_version: &str, kind: &str) -> bool {
 /// A kind that is not read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum UnknownKind {
-    /// A mistake in the kind, its group or its version: kubectl would refuse the object, or a pool would be ignored. Has the
-    /// message of the error.
+    /// A mistake in the kind, its group or its version, with the message of the error. kubectl would refuse the object, or a
+    /// pool would be ignored.
     Misspelt(String),
-    /// A kind of something else.
+    /// A kind that does not concern FerroLB.
     Foreign {
         /// The end of the warning.
         hint: &'static str,

@@ -7,7 +7,7 @@ pub struct Options {
     pub namespace: String,
     /// The name of the ConfigMap. With `None` it is the only ConfigMap with a configuration, under any name.
     pub config_map: Option<String>,
-    /// True if it is an error if there is no configuration.
+    /// True if a missing configuration is an error.
     pub config_required: bool,
     /// True for files that are checked before they are applied: a mapping without kind may be the bare text of a configuration,
     /// objects without a namespace belong to that of the configuration, and Secrets may be elsewhere.

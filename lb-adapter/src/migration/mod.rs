@@ -1,6 +1,6 @@
 //! The migration of a ConfigMap of MetalLB up to 0.12 to today's resources.
 //!
-//! Owns the resources and their names, which are those of MetalLB's own converter. Reads and prints nothing.
+//! Owns the resources and their names, which are those of MetalLB's own converter. Reads no file and prints nothing.
 
 mod pool;
 mod resource_names;

@@ -97,7 +97,7 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Returns the spec of a BGPAdvertisement. The draft says which lengths are written and what communities are called.
+/// Returns the spec of a BGPAdvertisement. The draft has the lengths that are written, and the names of communities.
 pub(super) fn bgp_advertisement(
     advertisement: &BgpAdvertisement,
     draft: &BgpAdvertisementDraft,

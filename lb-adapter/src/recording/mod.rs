@@ -32,7 +32,7 @@ pub use process_snapshot::{PASSWORD, ProcessSnapshot};
 pub use session_state::{RouteDelivery, SessionState, UnsendableReason};
 pub use step_result::{EventRow, PeerRow, RouteRow, ServiceRow, StepResult, WithheldRow};
 
-/// Splits a text into lines. A line break at the end starts no further line.
+/// Splits a text into lines. A line break at the end does not start another line.
 pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split_inclusive(|octet| *octet == b'\n').map(|line| {
         let line = line.strip_suffix(b"\n").unwrap_or(line);

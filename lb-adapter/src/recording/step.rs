@@ -1,6 +1,6 @@
 //! The lines of a recording.
 //!
-//! Owns the form of a step, in both directions. Applies none.
+//! Reads and writes steps, and applies none.
 
 use std::collections::BTreeMap;
 

@@ -38,7 +38,11 @@ fn a_reference_may_appear_later() {
     assert!(answer.problems[0].contains("gold"), "{:?}", answer.problems);
     assert_eq!(answer.gates("default/a"), ["kube1 advertisement", "kube2 advertisement"]);
     let answer = world.applied(pool("other", &["10.0.0.0/24"]));
-    assert_eq!(answer.routes(), [""; 0], "what is right takes effect, and that still waits");
+    assert_eq!(
+        answer.routes(),
+        [""; 0],
+        "the valid objects take effect, and the advertisement still waits"
+    );
     let gold = json!({"communities": [{"name": "gold", "value": "64635:100"}]});
     let answer = world.applied(resource("Community", "all", gold));
     assert_eq!(answer.route("kube1", "172.22.35.64/32").communities, ["64635:100"]);

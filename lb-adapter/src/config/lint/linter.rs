@@ -1,4 +1,4 @@
-//! The configuration that is checked, and where warnings about it go.
+//! The configuration that is checked, and the warnings about it.
 
 use super::super::diagnostic::{Diagnostic, Severity};
 use super::super::draft::Draft;

@@ -1,5 +1,5 @@
-//! Warnings about settings without effect, or with an effect that is hardly intended. None of them keeps a configuration from
-//! taking effect.
+//! Warnings about settings without effect, or with an effect that is probably not intended. A configuration with warnings
+//! still takes effect.
 
 mod advertisements;
 mod linter;
@@ -17,7 +17,7 @@ use crate::model::Config;
 
 /// Adds the warnings about a configuration.
 ///
-/// If there are errors, whatever seems to be missing or unused may only be wrong, so that there are no warnings about it.
+/// If there are errors, there are no warnings about missing or unused objects: they may only be misspelt.
 pub(crate) fn lint(
     draft: &Draft,
     config: &Config,

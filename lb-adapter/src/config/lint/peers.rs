@@ -114,8 +114,8 @@ fn check_session(linter: &mut Linter<'_>, place: &Place, peer: &Peer) {
     }
 }
 
-/// Returns true if a single node speaks to a peer, as far as is known. A peer that selects nodes by host name counts as one of
-/// a single node.
+/// Returns true if only one known node has a session with a peer. A peer that selects a node by its host name counts as a peer
+/// of a single node.
 fn has_one_node(peer: &Peer, nodes: &[Node]) -> bool {
     if let [selector] = peer.node_selectors.as_slice()
         && selector.match_labels.contains_key("kubernetes.io/hostname")

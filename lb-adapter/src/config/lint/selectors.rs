@@ -1,6 +1,6 @@
 //! Selectors that match none of the objects in the files, so that they have no effect, or less than intended.
 //!
-//! If the files have no object of a kind, there is no warning about it: the cluster has some.
+//! If the files have no object of a kind, there is no warning: the cluster probably has some.
 
 use std::collections::BTreeSet;
 
@@ -83,7 +83,7 @@ fn check_peers(linter: &mut Linter<'_>, nodes: &Candidates<'_>) {
     }
 }
 
-/// Warns if none of a list of selectors matches anything, or else about each that does not.
+/// Warns if no selector of a list matches anything, or else about each selector that matches nothing.
 fn check_list(
     linter: &mut Linter<'_>,
     place: &Place,

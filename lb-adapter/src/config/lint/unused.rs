@@ -37,5 +37,5 @@ pub(super) fn check_communities(linter: &mut Linter<'_>) {
     }
 }
 
-/// A shorter detection time takes delays of a host for a failure.
+/// With a shorter detection time, a short delay on a host counts as a failure.
 const FASTEST_DETECTION: Duration = Duration::from_millis(30);

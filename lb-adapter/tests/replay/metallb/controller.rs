@@ -54,8 +54,8 @@ fn cases() -> Vec<(&'static str, Value, &'static str)> {
         ("asks for an address", wanting(four(), "198.51.100.1"), "198.51.100.1"),
         ("asks for it by annotation", asking(four(), "198.51.100.1"), "198.51.100.1"),
         ("asks by both", wanting(asking(four(), "198.51.100.1"), "198.51.100.0"), ""),
-        ("asks for what is no address", wanting(four(), "a fine one"), ""),
-        ("asks for what is none by annotation", asking(four(), "a fine one"), ""),
+        ("asks for a text that is not an address", wanting(four(), "a fine one"), ""),
+        ("asks for a text that is not an address by annotation", asking(four(), "a fine one"), ""),
         (
             "asks for an address and a pool without it",
             of_pool(asking(four(), "198.51.100.1"), "pool2"),
