@@ -107,7 +107,7 @@ fn whole_plan(services: &[Service]) -> Box<dyn FnMut() + '_> {
     })
 }
 
-/// The only endpoint of a Service with policy Local leaves the node, and comes back.
+/// Moves the only local endpoint of a Service with policy Local away from the node, and back.
 fn one_change(engine: &mut Engine) -> Box<dyn FnMut() + '_> {
     let service = engine.services().find(|service| service.key.name.ends_with('1'));
     let service = service.unwrap_or_else(|| panic!("expected a Service with policy Local"));

@@ -30,10 +30,14 @@ fn main() {
         let mut follower = Allocator::new().observing();
         follower.reconcile::<&Service>(&config.pools, [], &Default::default());
         for service in &services {
-            let given = allocator.assignment(&service.key).map(|it| &*it.addresses);
-            follower.upsert(service, given.unwrap_or_default());
+            let status = allocator.assignment(&service.key).map(|it| &*it.addresses);
+            follower.upsert(service, status.unwrap_or_default());
         }
-        rows.push(row(&format!("the same, following, {count} one by one"), count, before));
+        rows.push(row(
+            &format!("allocator that follows statuses, {count} Services one by one"),
+            count,
+            before,
+        ));
         drop(follower);
 
         let before = memory::allocated();
@@ -48,7 +52,11 @@ fn main() {
 
         let before = memory::allocated();
         let engine = clusters::engine(count, 4);
-        rows.push(row(&format!("engine: both, and all objects, {count} Services"), count, before));
+        rows.push(row(
+            &format!("engine: allocator, plan and all objects, {count} Services"),
+            count,
+            before,
+        ));
         drop(engine);
     }
 

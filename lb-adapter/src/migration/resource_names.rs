@@ -10,8 +10,8 @@ pub(super) struct ResourceNames {
 }
 
 impl ResourceNames {
-    /// Gives the object with this old name a new one: `wanted`, or a similar name if Kubernetes does not allow `wanted` or
-    /// another object has it.
+    /// Assigns a new name to the object with this old name: `wanted`, or a similar name if Kubernetes does not allow `wanted`
+    /// or another object has it.
     pub(super) fn assign(&mut self, old: &str, wanted: &str) -> String {
         let base = dns_label(wanted);
         let mut name = base.clone();
