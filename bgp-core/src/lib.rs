@@ -17,7 +17,7 @@
 //! * [`fsm`]: the six states of RFC 4271, section 8. Time is an argument.
 //! * [`rib`]: Adj-RIB-In, Loc-RIB, Adj-RIB-Out and the decision process.
 //! * [`policy`]: filters for routes, and changes to their attributes.
-//! * [`peer`]: one peer, with its two possible connections; what a driver feeds.
+//! * [`peer`]: one peer with its two possible connections, as a driver runs it.
 //! * [`mrt`]: the format of the files in which collectors record messages and tables.
 //! * [`types`]: the values that all modules share.
 //!

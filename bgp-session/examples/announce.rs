@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("expected ROUTER[:PORT] ROUTER_AS OWN_AS PREFIX...".into());
     };
 
-    // Any identifier will do that no other process has.
+    // Any identifier will do, as long as no other speaker in the AS has it.
     let identifier = BgpIdentifier::from(0x0a00_0000 | (std::process::id() & 0x00ff_ffff));
     let speaker = Speaker::builder(Asn(own_as.parse()?), identifier).start().await?;
     let mut events = speaker.events();
@@ -37,8 +37,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     loop {
         match events.next().await {
             Some(Ok(event)) => match event.kind {
-                EventKind::Up(terms) => {
-                    println!("{}: up, hold time {:?}", event.peer, terms.hold_time);
+                EventKind::Up(negotiated) => {
+                    println!("{}: up, hold time {:?}", event.peer, negotiated.hold_time);
                 }
                 EventKind::Down(reason) => println!("{}: down, {reason}", event.peer),
                 EventKind::Failed(reason) => println!("{}: no session, {reason}", event.peer),

@@ -25,7 +25,7 @@ use tokio::{
 /// Announces addresses while the service behind them answers.
 #[derive(Debug, Parser)]
 struct Args {
-    /// The router's address; with another port than 179, ADDRESS:PORT.
+    /// The router's address; if its port is not 179, ADDRESS:PORT.
     #[arg(long, value_parser = address)]
     router: SocketAddr,
     /// The router's AS number.
@@ -70,7 +70,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let peer = speaker.add_peer(config).await?;
 
     tokio::select! {
-        outcome = keep_in_line(&args, &peer) => return outcome,
+        outcome = follow_checks(&args, &peer) => return outcome,
         interrupted = ctrl_c() => interrupted?,
     }
 
@@ -86,7 +86,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Runs the checks, and announces or withdraws the routes as they succeed or fail.
-async fn keep_in_line(args: &Args, peer: &PeerHandle) -> Result<(), Box<dyn Error>> {
+async fn follow_checks(args: &Args, peer: &PeerHandle) -> Result<(), Box<dyn Error>> {
     let routes: RouteSet = args.prefixes.iter().map(|prefix| Route::new(*prefix)).collect();
     let every = Duration::from_millis(args.interval.max(1));
     let mut ticks = interval(every);

@@ -6,8 +6,8 @@
 //!     --count 1000000 --per-set 5 --withdraw
 //! ```
 //!
-//! The time counts from when the session is up until the router's TCP has taken the last octet. Only the router knows what it
-//! does after that; `--stay` leaves the routes with it until an interrupt.
+//! The time runs from the moment the session is up until the router's TCP has taken the last octet. Only the router knows
+//! what it does after that; `--stay` leaves the routes with it until an interrupt.
 #![expect(clippy::print_stdout, reason = "an example prints to its user")]
 
 use std::{
@@ -30,13 +30,13 @@ use tokio::{
 /// Announces many prefixes, and reports how long the router needs to accept them.
 #[derive(Debug, Parser)]
 struct Args {
-    /// The router's address; with another port than 179, ADDRESS:PORT.
+    /// The router's address; if its port is not 179, ADDRESS:PORT.
     #[arg(long, value_parser = address)]
     router: SocketAddr,
     /// The router's AS number.
     #[arg(long)]
     router_as: Asn,
-    /// Our AS number; with the router's own the session is internal.
+    /// Our AS number; if it is the router's AS, the session is internal.
     #[arg(long)]
     own_as: Asn,
     /// Our BGP identifier.

@@ -1,7 +1,7 @@
 //! The one place where this crate reads a clock.
 //!
-//! It is tokio's clock, so that a test under paused time governs the core's timers too. The
-//! standard library's clock would run on while tokio's stands still, and a deadline would never
+//! It is tokio's clock, so that a test with paused time controls the core's timers too. The
+//! standard library's clock would run on while tokio's stands still, and no deadline would ever
 //! come; `clippy.toml` bans it.
 
 use std::time::Instant;

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::{PeerConfig, SpeakerError, Updated, config::ResetPolicy};
 
-/// A request. The task obeys requests in the order in which the handles made them.
+/// A request. The task handles requests in the order in which the handles made them.
 #[derive(Debug)]
 pub(crate) enum Command {
     /// Announce exactly these routes from now on.
@@ -25,11 +25,11 @@ pub(crate) enum Command {
     WithdrawPath(IpNet, u32),
     /// Ask the peer for its routes of this family again. The answer is true if it was asked.
     Refresh(AfiSafi, oneshot::Sender<bool>),
-    /// Answer with the routes that the session cannot carry, once the earlier commands have been obeyed.
+    /// Answer with the routes that the session cannot carry, once the earlier commands have been handled.
     Unsendable(oneshot::Sender<Vec<UnsendableRoute>>),
-    /// Send this to the peer, and have no session until [`Command::Enable`].
+    /// Send this to the peer, and start no session until [`Command::Enable`].
     Disable(Notification),
-    /// Have sessions again.
+    /// Start sessions again.
     Enable,
     /// Send this to the peer, and begin a new session.
     Reset(Notification),

@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::{PeerConfig, socket};
 
-/// A connection in the making.
+/// An attempt to open a connection.
 pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Transport>> + Send>>;
 
 /// Opens connections to peers.
@@ -70,7 +70,7 @@ impl TryFrom<TcpStream> for Transport {
 
     /// # Errors
     ///
-    /// If the connection has been reset already, so that it has no addresses.
+    /// The connection has been reset already, so it has no addresses.
     fn try_from(stream: TcpStream) -> io::Result<Self> {
         let endpoints = Endpoints { local: stream.local_addr()?, remote: stream.peer_addr()? };
         let (reader, writer) = stream.into_split();

@@ -76,11 +76,11 @@ pub enum DrainStage {
 
 impl Speaker {
     /// Takes the speaker out of service without loss (RFC 8326): announces all routes with the community
-    /// GRACEFUL_SHUTDOWN, waits, withdraws them, waits, and [shuts down](Self::shutdown) with the message. Each step is an
-    /// event of each peer. Routes that change during the drain are marked or withheld as well.
+    /// GRACEFUL_SHUTDOWN, waits, withdraws them, waits, and [shuts down](Self::shutdown) with the message. Each peer
+    /// reports each step as an event. Routes that change during the drain are marked or withheld as well.
     ///
     /// To cancel it, drop the future before it is done, as `tokio::select!` does: all routes are announced unchanged
-    /// again. Once the sessions are ending it is too late for that.
+    /// again. Once the sessions have begun to end, the drain can no longer be cancelled.
     pub async fn drain(&self, shutdown: GracefulShutdown) {
         let mut cancel = CancelOnDrop(Some(self.drain_stage()));
         self.drain_stage().send_replace(DrainStage::Marked);
@@ -104,7 +104,7 @@ pub(crate) struct DrainWatch {
 impl DrainWatch {
     pub(crate) fn new(stage: &watch::Sender<DrainStage>) -> Self {
         let mut stage = stage.subscribe();
-        // The task takes the stage once in any case.
+        // The first poll is ready at once, so that the task learns the current stage.
         stage.mark_changed();
         Self { changed: Box::pin(changed(stage.clone())), stage }
     }
@@ -113,7 +113,7 @@ impl DrainWatch {
         self.changed.as_mut().poll(cx)
     }
 
-    /// Returns the present stage, and waits for a change of it from now on.
+    /// Returns the current stage. From now on polls wait for the next change.
     pub(crate) fn take(&mut self) -> DrainStage {
         let stage = *self.stage.borrow_and_update();
         self.changed = Box::pin(changed(self.stage.clone()));

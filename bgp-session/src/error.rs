@@ -17,7 +17,7 @@ pub enum SpeakerError {
     /// The address to listen on could not be bound.
     #[error("cannot listen on {address}, expected a free local address: {source}")]
     Listen {
-        /// The address asked for.
+        /// The requested address.
         address: SocketAddr,
         /// The system's error.
         source: io::Error,
@@ -35,7 +35,7 @@ pub enum SpeakerError {
     /// One value of a [`PeerConfig`](crate::PeerConfig) makes no sense.
     #[error("peer {peer}: {field} is {value}, expected {expected}")]
     PeerConfig {
-        /// The peer it is for.
+        /// The peer that the configuration is for.
         peer: PeerId,
         /// The name of the builder method.
         field: &'static str,
@@ -59,11 +59,9 @@ pub enum SpeakerError {
         prefix: IpNet,
     },
     /// The listening socket refused the peer's password (RFC 2385) or keys (RFC 5925).
-    #[error(
-        "peer {peer}: the listener {listener} doesn't take the peer's authentication: {source}"
-    )]
+    #[error("peer {peer}: the listener {listener} cannot set the peer's authentication: {source}")]
     Password {
-        /// The peer whose authentication it is.
+        /// The peer with this authentication.
         peer: PeerId,
         /// The listening socket's address.
         listener: SocketAddr,
@@ -73,7 +71,7 @@ pub enum SpeakerError {
     /// The system does not support an option of the peer's sockets, or refuses its value.
     #[error("peer {peer}: the system refuses an option of the peer's sockets: {source}")]
     Socket {
-        /// The peer whose option it is.
+        /// The peer whose socket it is.
         peer: PeerId,
         /// The system's error.
         source: io::Error,
@@ -89,7 +87,7 @@ pub enum SpeakerError {
     /// The peer's session has been ended for good by `shutdown`, here or through another handle.
     #[error("peer {peer} has been shut down, expected a peer that is still configured")]
     PeerShutDown {
-        /// The peer asked for.
+        /// The peer that was shut down.
         peer: PeerId,
     },
     /// The speaker has been shut down.

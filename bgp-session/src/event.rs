@@ -31,7 +31,7 @@ pub enum EventKind {
     Added,
     /// The session is Established with these values.
     Up(Arc<Negotiated>),
-    /// The session ended. The routes that were announced over it are void on both sides.
+    /// The session ended. Both sides drop the routes that were announced over it, unless graceful restart keeps them.
     Down(DownReason),
     /// An attempt to get a session failed.
     Failed(DownReason),

@@ -58,20 +58,21 @@
 //! let refusal = Refusal::WrongAs { expected: Asn(64_500).into(), local: Asn(64_512), received: Asn(65_000) };
 //! let reason = DownReason::Refused(refusal);
 //! assert_eq!(reason.ended_by(), EndedBy::Us);
-//! assert_eq!(reason.to_string(), "refused by us: the peer is of AS 65000, expected AS 64500");
+//! assert_eq!(reason.to_string(), "refused by us: the peer is in AS 65000, expected AS 64500");
 //! let unanswered = DownReason::Transport(TransportError::TimedOutSigned);
 //! assert_eq!(
 //!     unanswered.to_string(),
-//!     "no answer to the TCP connection attempt: the peer may have no password for us, or another one"
+//!     "no answer to the TCP connection attempt: the peer may have no password for us, or a different one"
 //! );
 //! ```
 //!
 //! # Changes
 //!
 //! [`PeerHandle::update`](crate::PeerHandle::update) changes a peer's configuration in place. Some values take effect at once,
-//! and timers with the next session. A value that the OPENs or the connection depend on resets the session. The result lists
-//! which is which. [`update_without_reset`](crate::PeerHandle::update_without_reset) never resets a session. Neither call
-//! affects another peer.
+//! and timers with the next session. A change of a value that the OPENs or the connection depend on resets the session. The
+//! result lists each change with the time when it takes effect.
+//! [`update_without_reset`](crate::PeerHandle::update_without_reset) never resets a session. Neither call affects another
+//! peer.
 //!
 //! ```
 //! # use std::{net::IpAddr, time::Duration};
@@ -111,7 +112,7 @@
 //!
 //! # Received routes
 //!
-//! They are counted and dropped, unless a peer has [`Import::Keep`](crate::Import::Keep). Then
+//! Received routes are counted and dropped, unless a peer has [`Import::Keep`](crate::Import::Keep). Then
 //! [`Speaker::loc_rib`](crate::Speaker::loc_rib) returns them with the decision process applied, and
 //! [`loc_rib_changed`](crate::Speaker::loc_rib_changed) reports changes.
 //!

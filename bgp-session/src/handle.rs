@@ -135,19 +135,20 @@ impl PeerHandle {
 
     /// Changes the peer's configuration in place. Routes stay as they are. The session stays too, unless a value changed
     /// that its OPENs or its connection depend on: then it ends with Cease / Other Configuration Change, and the next one
-    /// begins soon. Returns the changes, what each takes to come into force, and whether the session was reset.
+    /// begins soon. Returns the changes, each with the time when it takes effect, and whether the session
+    /// was reset.
     ///
     /// # Errors
     ///
-    /// [`SpeakerError::PeerConfig`] for a value that makes no sense or another peer's address,
+    /// [`SpeakerError::PeerConfig`] for a value that makes no sense or an address that is not this peer's,
     /// [`SpeakerError::Socket`], [`SpeakerError::Password`], [`SpeakerError::PeerShutDown`]. After an error nothing has
     /// changed.
     pub async fn update(&self, config: PeerConfig) -> Result<Updated, SpeakerError> {
         self.change(config, ResetPolicy::IfNeeded).await
     }
 
-    /// Like [`update`](Self::update), but never ends a session that is up. Values that need a new one wait for the next;
-    /// [`Updated::needs_reset`] lists them.
+    /// Like [`update`](Self::update), but never ends a session that is up. Changes that need a new session
+    /// wait for the next one; [`Updated::needs_reset`] lists them.
     ///
     /// # Errors
     ///
@@ -167,7 +168,7 @@ impl PeerHandle {
                 peer: self.id,
                 field: "address",
                 value: config.id().to_string(),
-                expected: "the peer's own, since another address is another peer",
+                expected: "the peer's own, since a different address means a different peer",
             });
         }
         socket::probe(&config).map_err(|source| SpeakerError::Socket { peer: self.id, source })?;
@@ -190,7 +191,7 @@ impl PeerHandle {
 
     /// Ends the session for good with Cease / Administrative Shutdown and a text for the peer's
     /// operator (RFC 9003; empty for none), removes the peer from the speaker, and waits until its
-    /// connections are closed, a few seconds at most. From then on other handles on the peer fail.
+    /// connections are closed, a few seconds at most. After that, calls on other handles of the peer fail.
     ///
     /// # Errors
     ///
@@ -260,7 +261,7 @@ impl PeerHandle {
         self.wait_for(PeerStatus::is_established).await
     }
 
-    /// Returns true if the peer has been shut down, so that it takes no more requests.
+    /// Returns true if the peer has been shut down. It accepts no more requests then.
     pub fn is_shut_down(&self) -> bool {
         self.commands.is_closed()
     }

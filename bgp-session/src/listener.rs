@@ -20,7 +20,7 @@ use crate::{
     registry::{Registry, TaskGuard},
 };
 
-/// A source of connections: the system's, or a test's.
+/// A source of connections: a listening socket, or a stub in a test.
 pub(crate) trait Accept {
     /// Waits for the next connection.
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>>;

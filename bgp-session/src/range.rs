@@ -87,7 +87,7 @@ impl PeerRange {
         self
     }
 
-    /// Limits the number of peers without a session, which is what strangers can occupy. Default: 16.
+    /// Limits the number of peers without a session: unknown hosts can occupy only these. Default: 16.
     pub fn unestablished_limit(mut self, peers: usize) -> Self {
         self.unestablished_limit = peers;
         self
@@ -183,7 +183,7 @@ pub struct RangeStatus {
     pub peers: usize,
     /// Peers without a session.
     pub unestablished: usize,
-    /// Connections that were closed because the range was full. A counter.
+    /// The number of connections that were closed because the range was full. It only grows.
     pub refused: u64,
 }
 
@@ -244,7 +244,7 @@ impl RangeTask {
         self.keepers.spawn(keep_while_useful(handle.clone(), self.range.patience, slot));
 
         if let Some(routes) = self.range.routes.clone() {
-            // This doesn't wait: a new peer's queue is empty. If the peer has ended again, it needs no routes.
+            // This doesn't wait, because a new peer's queue is empty. A peer that has ended already needs no routes.
             let _ = handle.set_routes(routes).await;
         }
     }
@@ -273,7 +273,7 @@ async fn keep_while_useful(mut handle: PeerHandle, patience: Duration, mut slot:
     handle.end(Notification::cease(CeaseSubcode::PEER_DECONFIGURED)).await;
 }
 
-/// The part of a range's numbers that one peer makes up.
+/// The share of one peer in a range's numbers.
 struct RangeSlot {
     status: Arc<watch::Sender<RangeStatus>>,
     established: bool,

@@ -36,7 +36,7 @@ use crate::{
 
 /// A BGP speaker: an AS, a BGP Identifier, and any number of peers.
 ///
-/// Clones are the same speaker. When the last one is dropped, the listeners close and every session
+/// Clones refer to the same speaker. When the last one is dropped, the listeners close and every session
 /// ends with a Cease, in the background; [`Speaker::shutdown`] does so with a message and waits.
 #[derive(Clone, Debug)]
 pub struct Speaker {
@@ -136,7 +136,7 @@ fn listen(
 }
 
 impl Speaker {
-    /// The settings of a speaker of this AS. The BGP Identifier is usually an IPv4 address of the router; it must
+    /// The builder of a speaker in this AS. The BGP Identifier is usually an IPv4 address of the router; it must
     /// differ from those of its neighbours in the AS (RFC 6286).
     pub fn builder(asn: Asn, identifier: BgpIdentifier) -> SpeakerBuilder {
         SpeakerBuilder {
@@ -148,8 +148,8 @@ impl Speaker {
         }
     }
 
-    /// Adds a peer and tries to get a session with it. No other peer is affected. If a peer of the same
-    /// address is just ending, this waits until its connections are closed.
+    /// Adds a peer and tries to get a session with it. No other peer is affected. If a peer with the same
+    /// address is just ending, the call waits until its connections are closed.
     ///
     /// # Errors
     ///
@@ -164,7 +164,7 @@ impl Speaker {
         self.inner.insert(config)
     }
 
-    /// A handle on an existing peer, also if a range or an interface added it.
+    /// A handle on an existing peer, even if a range or an interface added it.
     pub fn peer(&self, peer: PeerId) -> Option<PeerHandle> {
         self.inner.registry.handle(peer)
     }
@@ -189,7 +189,7 @@ impl Speaker {
         self.inner.identifier
     }
 
-    /// The first listening address, with the port that the system chose if 0 was asked for.
+    /// The first listening address, with the port that the system chose if port 0 was requested.
     pub fn listen_addr(&self) -> Option<SocketAddr> {
         self.inner.addresses.first().copied()
     }

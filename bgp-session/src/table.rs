@@ -125,7 +125,7 @@ impl Table {
         self.version.send_modify(|version| *version += 1);
     }
 
-    /// The table is whole after each call into it, so a panic elsewhere doesn't spoil it.
+    /// The table is consistent after each call, so a panic elsewhere doesn't spoil it.
     fn lock(&self) -> MutexGuard<'_, LocRib<PeerId>> {
         self.rib.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -30,7 +30,7 @@ pub fn check(input: &[u8]) {
 }
 
 fn judge_refusal(diagnostics: &Diagnostics, text: &str) {
-    assert!(!diagnostics.as_slice().is_empty(), "refused without a reason");
+    assert!(!diagnostics.as_slice().is_empty(), "refused without a diagnostic");
     judge_diagnostics(diagnostics.as_slice(), text);
 }
 

@@ -1,4 +1,4 @@
-//! `ferrolb decode`: one answer for each line of any content; no message breaks the output.
+//! `ferrolb decode`: each line of input gets one result line, and no message can break the output.
 
 use std::fmt::Write as _;
 
@@ -82,5 +82,5 @@ fn read_answers(lines: &[u8]) -> Vec<Value> {
 /// Text for a terminal consists of lines, without other control characters.
 pub fn judge_page(page: &[u8]) {
     let text = std::str::from_utf8(page).expect("text is UTF-8");
-    assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?} controls a terminal");
+    assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?} contains control characters");
 }

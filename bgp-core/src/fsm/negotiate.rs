@@ -304,7 +304,7 @@ mod tests {
         let mut ours = config();
         ours.remote_as = Asn(65000).into();
         let refusal = negotiate(&ours, &open(90, vec![])).unwrap_err();
-        assert_eq!(refusal.to_string(), "the peer is of AS 64635, expected AS 65000");
+        assert_eq!(refusal.to_string(), "the peer is in AS 64635, expected AS 65000");
         let refusal = refusal.notification();
         assert_eq!((refusal.code, refusal.subcode), (ErrorCode::OPEN_MESSAGE, 2));
     }

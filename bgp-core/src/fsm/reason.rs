@@ -82,8 +82,8 @@ pub enum TransportError {
     Refused,
     /// No response within the time allowed.
     TimedOut,
-    /// No response to an attempt whose packets are signed: TCP silently drops packets that are signed with another
-    /// password.
+    /// No response to an attempt whose packets are signed: TCP silently drops packets that are signed with a
+    /// different password.
     TimedOutSigned,
     /// No route to the peer's address.
     Unreachable,
@@ -105,7 +105,7 @@ impl fmt::Display for TransportError {
             Self::Refused => f.write_str("the peer refused the TCP connection"),
             Self::TimedOut => f.write_str("no answer to the TCP connection attempt"),
             Self::TimedOutSigned => f.write_str(
-                "no answer to the TCP connection attempt: the peer may have no password for us, or another one",
+                "no answer to the TCP connection attempt: the peer may have no password for us, or a different one",
             ),
             Self::Unreachable => f.write_str("no route to the peer"),
             Self::ClosedByPeer => {

@@ -100,7 +100,7 @@ fn write_wrong_as(
     local: Asn,
     received: Asn,
 ) -> fmt::Result {
-    write!(f, "the peer is of AS {received}, expected ")?;
+    write!(f, "the peer is in AS {received}, expected ")?;
     match expected {
         RemoteAs::Number(expected) => write!(f, "AS {expected}"),
         RemoteAs::Internal => write!(f, "ours, AS {local}"),

@@ -1,4 +1,4 @@
-//! The AS that a peer has to be in.
+//! The AS expected of a peer.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! When a changed setting of a peer takes effect.
+//! The time at which a changed setting of a peer takes effect.
 //!
 //! Every field of [`PeerSettings`], [`FsmConfig`] and [`Extensions`] has an entry here. The structs are destructured
 //! without a rest pattern, so a new field does not compile before it has an entry.
@@ -14,7 +14,7 @@ pub enum TakesEffect {
     AtOnce,
     /// With the next session. The current one stays correct without it.
     NextSession,
-    /// With the next session. Until then the current one does not do what was asked for, so it has to be reset.
+    /// With the next session. Until then the current one does not match the configuration, so it has to be reset.
     Reset,
 }
 

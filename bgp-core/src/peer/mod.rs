@@ -1,13 +1,13 @@
 //! One peer: its connections, its RIBs, and the messages to send to it.
 //!
-//! [`Peer`] combines everything in this crate into one machine. The law of the loop is the same for a test, for a task on
-//! any runtime and for a loop around `epoll`:
+//! [`Peer`] combines everything in this crate into one machine. The driver's loop follows the same rules in a test, in a
+//! task on any runtime and in a loop around `epoll`:
 //!
 //! 1. make one mutation: a call that takes `&mut self` and is not a `poll_*`;
-//! 2. call [`Peer::poll_output`] until it returns `None`, and do what it says;
+//! 2. call [`Peer::poll_output`] until it returns `None`, and perform each output;
 //! 3. call [`Peer::poll_transmit`] while the socket accepts octets. For a closed connection, call it until it returns
 //!    `false`, so that the peer can forget the connection;
-//! 4. wait for octets, for room, for a command, or until [`Peer::poll_timeout`].
+//! 4. wait for octets, for room in the socket, for a command, or until [`Peer::poll_timeout`].
 //!
 //! Owns the two connections that a peer may have for a moment, and resolves their collision (RFC 4271, section 6.8).
 //! Never reads a clock and never touches a socket. Nothing is encoded before the socket has room: a message that is due
@@ -53,7 +53,7 @@ use self::retention::Retention;
 use self::transmit::EncodedGroup;
 use self::unsendable::UnsendableRecord;
 
-/// The machine of one peer.
+/// One peer: its connections, state machines and RIBs.
 #[derive(Debug)]
 pub struct Peer {
     settings: PeerSettings,

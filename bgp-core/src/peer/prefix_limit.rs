@@ -16,7 +16,7 @@ use crate::{AfiSafi, Direction};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(
     clippy::exhaustive_structs,
-    reason = "a limit, a warning before it, and what comes after it"
+    reason = "a limit, a warning before it, and the reaction beyond it"
 )]
 pub struct PrefixLimit {
     /// The number of prefixes that are accepted. One more exceeds the limit.

@@ -24,7 +24,7 @@ const COLLISION_TIME: Duration = Duration::from_secs(5);
 pub(super) struct Retention {
     /// The extensions negotiated in the current or last session.
     negotiated: NegotiatedExtensions,
-    /// The families with stale routes, with the time at which these go and the reason to keep them until then.
+    /// The families with stale routes, with the time at which these are dropped and the reason to keep them until then.
     stale: BTreeMap<AfiSafi, (Instant, KeptFor)>,
 }
 

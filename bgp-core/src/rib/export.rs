@@ -93,7 +93,7 @@ impl fmt::Display for Unsendable {
                 "the next hop {next_hop} does not fit {family}"
             ),
             Self::OnlyToCustomer => f.write_str(
-                "the route is for customers only (ONLY_TO_CUSTOMER of RFC 9234), and the peer is none",
+                "the route is for customers only (ONLY_TO_CUSTOMER of RFC 9234), and the peer is not one",
             ),
             Self::FamilyNotOffered { family } => write!(f, "the router did not offer {family}"),
             Self::FamilyLeftOut { family } => {

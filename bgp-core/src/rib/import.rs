@@ -103,7 +103,7 @@ impl<'a> ImportRules<'a> {
         Ok(())
     }
 
-    /// Returns true for an address that is not a host's. A loopback address is a next hop only between speakers on one host.
+    /// Returns true for an address that no host can have. A loopback address is a next hop only between speakers on one host.
     fn is_martian(&self, next_hop: IpAddr) -> bool {
         let next_hop = next_hop.to_canonical();
         if next_hop.is_loopback() {

@@ -1,7 +1,7 @@
 //! The codec: decodes octets into views of messages, and encodes values into octets.
 //!
 //! This module owns the wire format of BGP-4 (RFC 4271 section 4 and its successors) and the errors in messages (RFC 4271
-//! section 6, RFC 7606). It does not act on them: it has no state, no timers and no routes.
+//! section 6, RFC 7606). It does not react to errors: it has no state, no timers and no routes.
 //!
 //! # Reading
 //!

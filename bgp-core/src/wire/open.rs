@@ -1,7 +1,7 @@
 //! OPEN: the identity and the capabilities of a speaker (RFC 4271 section 4.2, RFC 5492, RFC 9072).
 //!
-//! This module only checks what does not depend on the configuration. The state machine checks the rest: the expected AS,
-//! its own identifier, the resulting hold time.
+//! This module checks only values that do not depend on the configuration. The state machine checks the rest: the
+//! expected AS, its own identifier, the resulting hold time.
 
 use bytes::{BufMut, BytesMut};
 

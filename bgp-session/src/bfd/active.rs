@@ -1,4 +1,4 @@
-//! [`ActiveSession`]: one session as the driver holds it, with its sockets and the channels to report on.
+//! [`ActiveSession`]: one session of the driver, with its sockets and the channels to report on.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ pub(super) struct ActiveSession {
     problem: Option<String>,
     /// A transition for which the peer's task had no room; of several the most important one.
     unreported: Option<Transition>,
-    /// The session is out of service, and is removed at this time.
+    /// The time at which the session is removed, if it is out of service.
     pub(super) leaving: Option<Instant>,
     pub(super) deadline: Option<Instant>,
 }

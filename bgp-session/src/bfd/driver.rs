@@ -182,7 +182,7 @@ impl Driver {
         let named = self.discriminators.get(&discriminator).copied();
 
         let Some(key) = self.session_for(PeerId::from(arrival.source), address, named) else {
-            tracing::trace!(source = %arrival.source, "a packet for no session");
+            tracing::trace!(source = %arrival.source, "no session for this packet");
             return;
         };
         let Some(active) = self.sessions.get_mut(&key) else { return };

@@ -12,8 +12,8 @@
 //!   would get no routes. BIRD and FRR do the same.
 //! * A router that takes its BFD out of service (AdminDown) doesn't end the BGP session (RFC 5882 section 3.2).
 //! * [`PeerHandle::update`](crate::PeerHandle::update) changes timers, begins BFD or ends it without touching the BGP
-//!   session. The end of BFD is signalled as AdminDown, which is no failure; BIRD 2.0 and FRR 8.4 treat it as one
-//!   nevertheless, and end the BGP session.
+//!   session. The end of BFD is signalled as AdminDown, which is not a failure. BIRD 2.0 and FRR 8.4 still treat it
+//!   as one, and end the BGP session.
 //!
 //! [`Session`] and [`Packet`] are the protocol itself, without sockets and without a clock, for other uses.
 

@@ -179,7 +179,7 @@ impl fmt::Display for PacketError {
             }
             Self::DetectMultiplier => f.write_str("detect multiplier 0, expected 1 to 255"),
             Self::Multipoint => f.write_str("the multipoint bit is set, expected 0"),
-            Self::MyDiscriminator => f.write_str("my discriminator 0, expected another number"),
+            Self::MyDiscriminator => f.write_str("my discriminator 0, expected a nonzero number"),
             Self::YourDiscriminator(state) => {
                 write!(f, "your discriminator 0 in state {state}, expected Down or AdminDown")
             }

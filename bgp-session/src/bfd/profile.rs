@@ -99,7 +99,7 @@ impl BfdProfile {
         self
     }
 
-    /// Sets the longest pause before a new BGP session after BFD has ended one. The session is tried at once when BFD
+    /// Sets the longest pause before a new BGP session after BFD has ended one. The BGP session is tried at once when BFD
     /// comes up again, or when the router takes its BFD out of service. Default: 60 s, so that a router whose
     /// BFD never comes back gets its session back.
     #[must_use]

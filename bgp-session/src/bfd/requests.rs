@@ -1,4 +1,5 @@
-//! [`SessionRequests`]: the sessions that the peers of a runtime request. The peers' tasks write them, the driver follows them.
+//! [`SessionRequests`]: the sessions that the peers of a runtime request. The peers' tasks write the requests, and the driver
+//! applies them.
 
 use std::{
     collections::BTreeMap,

@@ -160,14 +160,14 @@ impl Session {
         }
     }
 
-    /// Changes the intervals, the multiplier or the role in place. A Poll Sequence tells the other end.
+    /// Changes the intervals, the multiplier or the role in place. A Poll Sequence announces them to the other end.
     pub fn set_profile(&mut self, now: Instant, profile: BfdProfile) {
         self.urgent |= self.profile.multiplier != profile.multiplier;
         self.profile = profile;
         self.settle(now);
     }
 
-    /// Takes the session out of service (section 6.8.16), which tells the other end nothing about the path.
+    /// Takes the session out of service (section 6.8.16). The other end does not take this for a failure of the path.
     pub fn disable(&mut self, now: Instant) {
         self.become_state(State::AdminDown, Diagnostic::ADMINISTRATIVELY_DOWN);
         self.settle(now);

@@ -41,7 +41,7 @@ impl TransportConfig {
 pub struct Password(Box<[u8]>);
 
 impl Password {
-    /// The most octets that Linux accepts: TCP_MD5SIG_MAXKEYLEN and TCP_AO_MAXKEYLEN.
+    /// The largest number of octets that Linux accepts: TCP_MD5SIG_MAXKEYLEN and TCP_AO_MAXKEYLEN.
     pub const LONGEST: usize = 80;
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -99,7 +99,7 @@ pub enum AoAlgorithm {
 }
 
 impl AoKey {
-    /// The most octets of a secret that Linux accepts: TCP_AO_MAXKEYLEN.
+    /// The largest number of octets of a secret that Linux accepts: TCP_AO_MAXKEYLEN.
     pub const LONGEST: usize = Password::LONGEST;
 
     /// A secret for HMAC-SHA-1-96, with one identifier that is both its SendID and its RecvID.
@@ -112,7 +112,7 @@ impl AoKey {
         }
     }
 
-    /// Sets the identifier that the peer sends with this key, where it isn't ours.
+    /// Sets the identifier that the peer sends with this key, if it differs from ours.
     #[must_use]
     pub fn receive_id(mut self, id: u8) -> Self {
         self.receive_id = id;
@@ -136,7 +136,7 @@ impl AoAlgorithm {
         }
     }
 
-    /// The number of octets of the message authentication code that are sent. RFC 5926 has the same for both.
+    /// The length in octets of the message authentication code as sent, the same for both algorithms (RFC 5926).
     pub(crate) fn code_length(self) -> u8 {
         12
     }

@@ -1,4 +1,4 @@
-//! The checks of a peer's configuration. They come when the peer is added, so that setters need not fail.
+//! The checks of a peer's configuration. They run when the peer is added or changed, so that the setters cannot fail.
 
 use std::{
     fmt,
@@ -12,7 +12,7 @@ use super::{TransportConfig, transport::Reach};
 use crate::{PeerConfig, SpeakerError};
 
 impl PeerConfig {
-    /// Refuses values that make no sense, with the first one that it finds.
+    /// Refuses a configuration with values that make no sense. The error names the first of them.
     pub(crate) fn check(&self) -> Result<(), SpeakerError> {
         self.check_address()?;
         self.check_protocol()?;
@@ -120,7 +120,7 @@ impl PeerConfig {
                 return self.refuse("password", password, "1 to 80 octets");
             }
             if !ao_keys.is_empty() {
-                return self.refuse("ao_keys", ao_keys, "either a password or keys of TCP-AO");
+                return self.refuse("ao_keys", ao_keys, "either a password or TCP-AO keys");
             }
         }
 
@@ -132,7 +132,7 @@ impl PeerConfig {
                 earlier.send_id == key.send_id || earlier.receive_id == key.receive_id
             });
             if shares_an_id {
-                return self.refuse("ao_keys", key, "another SendID and RecvID for each key");
+                return self.refuse("ao_keys", key, "a different SendID and RecvID for each key");
             }
         }
         Ok(())
@@ -142,7 +142,7 @@ impl PeerConfig {
         if cfg!(target_os = "linux") || !self.transport.needs_linux() {
             return Ok(());
         }
-        self.refuse("transport", &self.transport, "options that other systems than Linux have")
+        self.refuse("transport", &self.transport, "options that exist outside of Linux too")
     }
 
     /// Returns the error for a value, with a description of the accepted ones.

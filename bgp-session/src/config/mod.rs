@@ -8,7 +8,8 @@
 //! * `routes`: policies, next hops and limits;
 //! * `transport` and `authentication`: the options of the sockets, and the keys that sign segments.
 //!
-//! `check` refuses values that make no sense, when the peer is added and not before. `update` compares two configurations.
+//! `check` refuses values that make no sense, when the peer is added or changed and not before. `update` compares two
+//! configurations.
 //! Nothing here opens a socket or runs a session.
 
 use std::net::SocketAddr;
@@ -80,7 +81,7 @@ impl PeerConfig {
         self
     }
 
-    /// Monitors the peer with BFD (RFC 5880); see [`bfd`](crate::bfd) for what that does. Default: no BFD.
+    /// Monitors the peer with BFD (RFC 5880); see [`bfd`](crate::bfd) for the effect. Default: no BFD.
     #[must_use]
     pub fn bfd(mut self, profile: BfdProfile) -> Self {
         self.bfd = Some(profile);
@@ -102,9 +103,9 @@ impl PeerConfig {
         self.protocol.remote_as()
     }
 
-    /// The values in which `new` differs, each with what it takes to come into force, as
-    /// [`PeerHandle::update`](crate::PeerHandle::update) would report them. The address is not among them: another address
-    /// is another peer. A value that one configuration leaves to the speaker and the other sets counts as changed.
+    /// The values in which `new` differs, each with the time when it takes effect, as
+    /// [`PeerHandle::update`](crate::PeerHandle::update) would report them. The address is not among them, because a
+    /// different address means a different peer. A value that only one of the two configurations sets counts as changed.
     ///
     /// ```
     /// use std::time::Duration;

@@ -15,13 +15,13 @@ pub(crate) struct ProtocolConfig {
     pub(super) local_asn: Option<Asn>,
     /// The BGP Identifier that we show to this peer; `None`: the speaker's.
     pub(super) identifier: Option<BgpIdentifier>,
-    /// The way in which paths name the speaker's own AS, if we show another one.
+    /// The way in which paths name the speaker's own AS, if we show a different one.
     pub(super) local_as: Option<(SentPath, ReceivedPath)>,
-    /// `None`: another one for each peer.
+    /// The seed of the timers' jitter; `None`: a different one for each peer.
     pub(super) jitter_seed: Option<u64>,
-    /// This process has just been started again.
+    /// True if this process has just been started again.
     pub(super) restarted: bool,
-    /// Everything else. The fields for which the values above stand have no meaning here.
+    /// Everything else. The fields that correspond to the values above have no meaning here.
     pub(super) settings: PeerSettings,
 }
 
@@ -49,7 +49,7 @@ impl ProtocolConfig {
         settings.fsm.local_identifier = self.identifier.unwrap_or(identifier);
         settings.fsm.jitter_seed = self.jitter_seed.unwrap_or(jitter_seed);
 
-        // Where both are the same AS, there is no other to name.
+        // If both are the same AS, paths have no second one to name.
         if settings.fsm.local_asn != asn {
             settings.fsm.local_as =
                 self.local_as.map(|(sent, received)| LocalAs { speaker_asn: asn, sent, received });

@@ -12,15 +12,15 @@ use crate::PeerConfig;
 
 /// The two ends.
 impl PeerConfig {
-    /// Sets the AS that we show to this peer, which learns of no other. Use [`local_as`](Self::local_as) for paths that name
-    /// the speaker's own AS too. Default: the speaker's.
+    /// Sets the AS that we show to this peer. Paths that we send to it do not name the speaker's own AS; use
+    /// [`local_as`](Self::local_as) for paths that do. Default: the speaker's.
     #[must_use]
     pub fn local_asn(mut self, asn: Asn) -> Self {
         self.protocol.local_asn = Some(asn);
         self
     }
 
-    /// Sets another AS than the speaker's own, shown to this external peer alone, and how paths name the speaker's own:
+    /// Sets an AS that we show to this external peer in place of the speaker's own, and how paths name the speaker's own.
     /// [`SentPath::LocalAsAlone`] with [`ReceivedPath::AsReceived`] is what routers call `no-prepend replace-as`, and what
     /// [`local_asn`](Self::local_asn) does. Default: the speaker's AS.
     #[must_use]
@@ -67,7 +67,7 @@ impl PeerConfig {
         self.connect_mode(ConnectMode::Active)
     }
 
-    /// Sets the end that opens the connection. Default: both, and the first connection is used.
+    /// Sets the end that opens the connection. Default: both; if both do, collision detection keeps one connection.
     #[must_use]
     pub fn connect_mode(mut self, mode: ConnectMode) -> Self {
         self.protocol.settings.fsm.connect_mode = mode;
@@ -134,8 +134,8 @@ impl PeerConfig {
         self
     }
 
-    /// Sets the seed of the timers' jitter (RFC 4271 section 10), for reproducible runs. Default: another one for each
-    /// peer.
+    /// Sets the seed of the timers' jitter (RFC 4271 section 10), for reproducible runs. Default: a different one for
+    /// each peer.
     #[must_use]
     pub fn jitter_seed(mut self, seed: u64) -> Self {
         self.protocol.jitter_seed = Some(seed);

@@ -35,9 +35,9 @@ pub(crate) enum Reach {
     Ttl(u8),
     /// This time to live, and several hops on the way.
     Multihop(u8),
-    /// RFC 5082: 255, and nothing is accepted that has come further than this.
+    /// RFC 5082: a time to live of 255, and packets that have come further than this are dropped.
     Security {
-        /// 1: from the link.
+        /// The distance in hops; 1: on the link.
         hops: u8,
     },
 }
@@ -69,7 +69,7 @@ impl PeerConfig {
         self
     }
 
-    /// Sets the ports to dial from, for firewalls. They are tried in turn, each time starting with another one. Default:
+    /// Sets the ports to dial from, for firewalls. They are tried in turn, each time starting with a different one. Default:
     /// the system's choice.
     #[must_use]
     pub fn source_ports(mut self, ports: RangeInclusive<u16>) -> Self {
@@ -105,8 +105,8 @@ impl PeerConfig {
     }
 
     /// Enables the Generalized TTL Security Mechanism (RFC 5082) for a peer that is `hops` away, 1 on the link: our packets
-    /// have a time to live of 255, and the system drops packets that arrive with less than that allows, on accepted
-    /// connections too. The peer must enable it as well. Linux only.
+    /// have a time to live of 255, and the system drops packets that have come further, on accepted connections
+    /// too. The peer must enable it as well. Linux only.
     #[must_use]
     pub fn ttl_security(mut self, hops: u8) -> Self {
         self.transport.reach = Reach::Security { hops };
@@ -121,8 +121,8 @@ impl PeerConfig {
         self
     }
 
-    /// Gives a connection up when the peer has acknowledged nothing for this long (`TCP_USER_TIMEOUT`, RFC
-    /// 5482), keepalive probes of TCP included. Linux only. Default: ten minutes of unanswered probes. The hold timer
+    /// Closes a connection when the peer has acknowledged nothing for this long, not even TCP's keepalive probes
+    /// (`TCP_USER_TIMEOUT`, RFC 5482). Linux only. Default: ten minutes of unanswered probes. The hold timer
     /// notices a half-open connection sooner; this is for sessions without one.
     #[must_use]
     pub fn user_timeout(mut self, time: Duration) -> Self {
@@ -164,7 +164,7 @@ impl PeerConfig {
 }
 
 impl TransportConfig {
-    /// Returns true if some options exist on Linux only.
+    /// Returns true if some of the configured options exist on Linux only.
     pub(super) fn needs_linux(&self) -> bool {
         self.has_authentication()
             || self.device.is_some()

@@ -1,4 +1,4 @@
-//! [`Updated`]: the changes between two configurations of a peer, and what each of them takes to come into force.
+//! [`Updated`]: the changes between two configurations of a peer, and the time when each of them takes effect.
 
 use bgp_core::peer::{ConfigChange, PeerSettings, TakesEffect};
 
@@ -9,7 +9,7 @@ use crate::PeerConfig;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Updated {
-    /// The values that changed, each with what it takes to come into force. The names are those of
+    /// The values that changed, each with the time when it takes effect. The names are those of
     /// the fields of [`PeerSettings`] and of its `fsm`, and those of [`PeerConfig`]'s methods for values of the transport.
     pub changes: Vec<ConfigChange>,
     /// True if a session that was up has been ended for the change, by Cease / Other Configuration Change (RFC 4486).
@@ -17,7 +17,7 @@ pub struct Updated {
 }
 
 impl Updated {
-    /// The values that only a new session brings into force. Until then the session that is up is not as configured.
+    /// The values that take effect only with a new session. Until then the current session does not match the configuration.
     pub fn needs_reset(&self) -> impl Iterator<Item = &'static str> {
         let reset = self.changes.iter().filter(|change| change.takes_effect == TakesEffect::Reset);
         reset.map(|change| change.field)
@@ -50,7 +50,7 @@ pub(crate) fn changes(
 }
 
 impl TransportConfig {
-    /// The values in which `new` differs. Most need another connection.
+    /// The values in which `new` differs. Most need a new connection.
     fn changes(&self, new: &Self) -> Vec<ConfigChange> {
         use TakesEffect::{NextSession, Reset};
 

@@ -105,8 +105,10 @@ impl InterfaceHandle {
         let InterfacePeer { interface, template, .. } = peer;
         template.check()?;
         if interface != self.interface {
-            let other =
-                format!("expected {}, since another interface is another peer", self.interface);
+            let other = format!(
+                "expected {}, since a different interface means a different peer",
+                self.interface
+            );
             let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, other);
             return Err(SpeakerError::Interface { interface, source });
         }
@@ -151,10 +153,10 @@ impl InterfaceHandle {
         self.end(SessionEnd::Abandon).await;
     }
 
-    async fn end(self, farewell: SessionEnd) {
+    async fn end(self, end: SessionEnd) {
         let Self { stop, mut status, updates, routes, .. } = self;
         // A task that has ended already does not receive it.
-        let _ = stop.send(farewell);
+        let _ = stop.send(end);
         // The task drops its end of the channel last.
         while status.changed().await.is_ok() {}
         drop((updates, routes));

@@ -5,9 +5,9 @@ use std::net::Ipv6Addr;
 /// A message of neighbour discovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NdMessage {
-    /// The question for routers on the link.
+    /// Asks the routers on the link to advertise themselves.
     Solicitation,
-    /// The sender is a router.
+    /// Announces that the sender is a router.
     Advertisement,
 }
 

@@ -27,9 +27,9 @@ use crate::{
 };
 
 impl Speaker {
-    /// Looks for the neighbour on an interface, by router advertisements, and keeps a session with it, for as long as the
-    /// handle is kept. To be found by a router that dials, the speaker must listen on `[::]`. Needs Linux and the
-    /// capability NET_RAW. An interface that does not exist yet, or has no link-local address, is waited for.
+    /// Looks for the neighbour on an interface by router advertisements, and keeps a session with it as long as the handle
+    /// lives. To be found by a router that dials, the speaker must listen on `[::]`. Needs Linux and the
+    /// capability NET_RAW. If the interface does not exist yet or has no link-local address, the search waits for it.
     ///
     /// # Errors
     ///

@@ -50,7 +50,7 @@ impl InterfacePeer {
     }
 
     /// The configuration of the peer. Its address has no meaning.
-    pub fn terms(&self) -> &PeerConfig {
+    pub fn peer_config(&self) -> &PeerConfig {
         &self.template
     }
 }

@@ -147,7 +147,7 @@ fn set_ttl(socket: &Socket, address: SocketAddr, ttl: Option<u8>) -> io::Result<
     }
 }
 
-/// Makes the kernel drop packets that arrive with less (RFC 5082 section 3).
+/// Makes the kernel drop packets that arrive with a lower time to live (RFC 5082 section 3).
 #[cfg(target_os = "linux")]
 fn set_minimum_ttl(socket: &Socket, address: SocketAddr, ttl: u8) -> io::Result<()> {
     let (level, name) = match address {
@@ -194,7 +194,7 @@ fn set_code_point(socket: &Socket, address: SocketAddr, dscp: u8) -> io::Result<
     }
 }
 
-/// Adds what was tried to an error, because an operator sees only its text.
+/// Adds the attempted operation to an error, because an operator sees only its text.
 fn explain(error: io::Error, tried: fmt::Arguments<'_>) -> io::Error {
     io::Error::new(error.kind(), format!("{tried}: {error}"))
 }

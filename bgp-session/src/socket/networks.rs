@@ -24,7 +24,7 @@ pub(crate) fn is_on_link(address: IpAddr, device: Option<&str>) -> io::Result<bo
     Ok(false)
 }
 
-/// Returns true. On other systems than Linux we do not look at the interfaces.
+/// Returns true, because we look at the interfaces on Linux only.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn is_on_link(_address: IpAddr, _device: Option<&str>) -> io::Result<bool> {
     Ok(true)

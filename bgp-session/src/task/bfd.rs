@@ -1,7 +1,8 @@
 //! [`BfdMonitor`]: a peer's BFD session, and its effect on the BGP session.
 //!
 //! A failure of the path ends the BGP session (RFC 9384) and holds off the next one until BFD is up again, for a limited
-//! time. BFD that was never up holds nothing off. The BFD sessions themselves are run by the module `bfd` of this crate.
+//! time. BFD that was never up does not hold a session off. The module `bfd` of this crate runs the BFD
+//! sessions themselves.
 
 use std::{
     sync::Arc,
@@ -23,7 +24,7 @@ use crate::{
     registry::Registry,
 };
 
-/// A peer's BFD session as its task holds it.
+/// A peer's BFD session, from the view of the peer's task.
 pub(crate) struct BfdMonitor {
     bfd: Bfd,
     registry: Arc<Registry>,
@@ -31,9 +32,9 @@ pub(crate) struct BfdMonitor {
     transitions: mpsc::Sender<Transition>,
     received: mpsc::Receiver<Transition>,
     status: watch::Sender<Option<BfdStatus>>,
-    /// BFD has ended the session, and holds the next one off until then.
+    /// The time until which BFD holds the next session off, if it has ended one.
     held_until: Option<Instant>,
-    /// The operator wants no session.
+    /// True if the operator has disabled the peer.
     disabled: bool,
 }
 
@@ -53,7 +54,7 @@ impl BfdMonitor {
         self.held_until
     }
 
-    /// Notes that the operator disabled or enabled the peer. Either way BFD holds nothing off any more.
+    /// Notes that the operator disabled or enabled the peer. In both cases BFD no longer holds a session off.
     pub(super) fn disabled(&mut self, disabled: bool) {
         self.disabled = disabled;
         self.held_until = None;
@@ -136,7 +137,7 @@ impl PeerTask {
         self.peer.stop(now, Notification::cease(CeaseSubcode::BFD_DOWN));
     }
 
-    /// Lets a session that was held off be tried when its time has come.
+    /// Allows a session that BFD has held off when the longest pause is over.
     pub(super) fn release_when_due(&mut self) {
         if self.bfd.held_until.is_some_and(|until| until <= clock::now()) {
             self.release();

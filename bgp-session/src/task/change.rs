@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl PeerTask {
-    /// Obeys a command that changes the peer itself.
+    /// Handles a command that changes the peer itself.
     pub(super) fn change(&mut self, command: Command, registration: &Registration) {
         match command {
             Command::Disable(cease) => {
@@ -79,7 +79,7 @@ impl PeerTask {
         Ok(updated)
     }
 
-    /// Follows the speaker's drain to its present stage.
+    /// Applies the current stage of the speaker's drain.
     pub(super) fn drain(&mut self) {
         let stage = self.inputs.drain.take();
         if self.originated.enter(stage, &mut self.peer) {

@@ -1,4 +1,4 @@
-//! [`Connection`]: one connection of a peer as its task holds it, and its orderly end.
+//! [`Connection`]: one connection of a peer, with its outbox, and its orderly end.
 //!
 //! It moves octets. The core composes and reads them.
 
@@ -26,7 +26,7 @@ pub(super) struct Connection {
     pub(super) outbox: BytesMut,
     /// The room to offer to the next read, in octets.
     read_size: usize,
-    /// The connection takes no more octets. What the peer sent before may still be there to read,
+    /// True if the connection takes no more octets. Octets that the peer sent before may still be unread,
     /// and the end of the stream will show that the connection is gone.
     write_closed: bool,
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// A router that has just closed the last connection may not be ready for the next one at once.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The time of a session that does not wait for the pause after failures.
+/// The start of a session that does not wait for the pause after failures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum EarlyStart {
     /// No early start is planned.

@@ -1,8 +1,8 @@
 //! [`PeerTask`]: drives one core [`Peer`].
 //!
 //! Each round of its loop makes one mutation of the core, performs the core's outputs until there are none, sends what fits
-//! into the connections, and waits for one thing. The task moves octets and facts and decides nothing. It waits in one place
-//! only, so it obeys commands while a connection is being made, and closing one connection delays no other.
+//! into the connections, and waits for one thing. The task makes no decisions of the protocol. It waits in one place
+//! only, so it handles commands while a connection is being opened, and closing one connection delays no other.
 
 use std::{io, sync::Arc};
 
@@ -208,7 +208,7 @@ impl PeerTask {
         }
     }
 
-    /// Obeys a command and those that wait behind it. If one undoes another, neither is sent.
+    /// Handles a command and those that wait behind it. If one undoes another, nothing is sent for either.
     fn obey(&mut self, command: Command, registration: &Registration) {
         let mut next = Some(command);
         let mut left = crate::command::CAPACITY;

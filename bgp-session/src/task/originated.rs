@@ -1,4 +1,4 @@
-//! [`Originated`]: the routes that handles want announced, as the present stage of a drain allows (RFC 8326).
+//! [`Originated`]: the routes to announce, as the current stage of a drain allows (RFC 8326).
 //!
 //! Only the last stage keeps routes here. Before that the core's Adj-RIB-Out holds them all, and marks them.
 
@@ -21,7 +21,7 @@ pub(super) struct Originated {
 }
 
 impl Originated {
-    /// Enters a stage. Returns true if it is another one than before.
+    /// Enters a stage. Returns true if it differs from the one before.
     pub(super) fn enter(&mut self, stage: DrainStage, peer: &mut Peer) -> bool {
         let before = mem::replace(&mut self.stage, stage);
         if before == stage {

@@ -48,7 +48,7 @@ const MOST_CHANGES: usize = 1_024;
 /// The facts that changed; `None`: as before.
 #[derive(Default)]
 struct StatusChanges {
-    /// Something changed that wakes those who wait for a change.
+    /// True if something changed that wakes tasks waiting for a change.
     any: bool,
     state: Option<StateKind>,
     negotiated: Option<Option<Arc<Negotiated>>>,
@@ -133,7 +133,8 @@ impl Reports {
     }
 
     pub(super) fn disabled(&mut self, disabled: bool) {
-        tracing::info!(disabled, "the operator disabled or enabled the peer");
+        let action = if disabled { "disabled" } else { "enabled" };
+        tracing::info!(disabled, "the operator {action} the peer");
         self.changes.any = true;
         self.changes.disabled = Some(disabled);
     }
@@ -171,7 +172,7 @@ impl Reports {
         self.changes.bfd = Some(state);
     }
 
-    /// Brings routes into the table. Many routes need several work permits.
+    /// Adds received routes to the table. Many routes need several work permits.
     pub(super) fn received(&mut self, routes: ReceivedRoutes) {
         let Some(source) = self.source else { return };
         let (announced, withdrawn) = (routes.announced.len(), routes.withdrawn.len());
@@ -194,7 +195,7 @@ impl Reports {
         }
     }
 
-    /// Waits for a permit, as all tasks with much to do have to.
+    /// Waits for the permit that a task with much work needs.
     pub(super) fn work_permit(&self) -> impl Future<Output = WorkPermit> + Send + use<> {
         self.table.work_permit()
     }
@@ -204,7 +205,7 @@ impl Reports {
         !self.pending.is_empty()
     }
 
-    /// Brings the next of those routes into the table, and sends the events that follow them.
+    /// Adds the next of those routes to the table, and sends the events that follow them.
     pub(super) fn apply_some(&mut self) {
         let mut left = MOST_CHANGES;
         while let Some((routes, _)) = self.pending.front_mut().filter(|_| left > 0) {
@@ -245,7 +246,7 @@ impl Reports {
         }
     }
 
-    /// Updates the status. If something changed, this wakes those who wait for a change.
+    /// Updates the status. If something changed, this wakes the tasks that wait for a change.
     pub(super) fn publish(&mut self, peer: &Peer, octets_waiting: usize) {
         self.publish_unsendable(peer);
 
@@ -286,7 +287,7 @@ impl StatusChanges {
         }
         if let Some(reason) = &self.failure {
             status.last_failure = Some(reason.clone());
-            if is_as_telling(reason, status.last_error.as_ref()) {
+            if is_as_informative(reason, status.last_error.as_ref()) {
                 status.last_error = Some(reason.clone());
             }
         }
@@ -299,7 +300,7 @@ impl StatusChanges {
 }
 
 /// Returns true if a failure explains at least as much as the known reason.
-fn is_as_telling(reason: &DownReason, known: Option<&DownReason>) -> bool {
+fn is_as_informative(reason: &DownReason, known: Option<&DownReason>) -> bool {
     reason.notification().is_some() || known.is_none_or(|known| known.notification().is_none())
 }
 

@@ -1,4 +1,4 @@
-//! [`Wake`]: the one thing that a peer's task waits for next.
+//! [`Wake`]: the next input of a peer's task, and the wait for it.
 //!
 //! One function polls all sources in turn. `select!` would not do, because both connections read into
 //! buffers of the same core value, which only one future at a time could borrow.
@@ -20,7 +20,7 @@ use crate::{Transport, bfd::Transition, command::Command, table::WorkPermit};
 /// A work permit that a task waits for.
 pub(super) type AwaitedPermit = Pin<Box<dyn Future<Output = WorkPermit> + Send>>;
 
-/// The next thing to handle.
+/// The next input to handle.
 pub(super) enum Wake {
     /// The speaker ends, and sends this to the peer; `None`: the speaker is gone.
     Stop(Option<Notification>),
@@ -75,7 +75,7 @@ impl Alarm {
 }
 
 impl PeerTask {
-    /// Waits for the next thing. May be dropped at any time without loss.
+    /// Waits for the next input. May be dropped at any time without loss.
     pub(super) async fn wait(&mut self) -> Wake {
         let deadlines =
             [self.peer.poll_timeout(), self.bfd.held_until(), self.early_start.deadline()];

@@ -96,7 +96,10 @@ async fn keys_with_a_common_identifier_are_refused() {
     let node = node().await;
     let config = towards_node("127.0.0.44");
     for (keys, expected) in [
-        (vec![AoKey::new(1, "a"), AoKey::new(1, "b")], "another SendID and RecvID for each key"),
+        (
+            vec![AoKey::new(1, "a"), AoKey::new(1, "b")],
+            "a different SendID and RecvID for each key",
+        ),
         (vec![AoKey::new(1, "")], "a secret of 1 to 80 octets"),
     ] {
         let error = node.add_peer(config.clone().ao_keys(keys)).await.unwrap_err().to_string();
@@ -104,7 +107,7 @@ async fn keys_with_a_common_identifier_are_refused() {
     }
     let both = config.password("s3cret").ao_keys([AoKey::new(1, "a")]);
     let error = node.add_peer(both).await.unwrap_err().to_string();
-    assert!(error.ends_with("either a password or keys of TCP-AO"), "{error}");
+    assert!(error.ends_with("either a password or TCP-AO keys"), "{error}");
 }
 
 #[tokio::test]

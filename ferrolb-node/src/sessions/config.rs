@@ -28,7 +28,7 @@ impl RemotePeer {
     pub fn peer_config(&self) -> &PeerConfig {
         match self {
             Self::Address(config) => config,
-            Self::Interface(peer) => peer.terms(),
+            Self::Interface(peer) => peer.peer_config(),
         }
     }
 

@@ -24,7 +24,7 @@ fn set(manifests: &Manifests, from: &str, to: &str) {
 #[test]
 fn a_dynamic_as_takes_any_router_that_it_is_meant_for_and_no_other() {
     for (mode, problem) in
-        [("external", None), ("internal", Some("the peer is of AS 64635, expected ours"))]
+        [("external", None), ("internal", Some("the peer is in AS 64635, expected ours"))]
     {
         let router = Router::start();
         let manifests = manifests_for(&router);

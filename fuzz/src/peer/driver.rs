@@ -19,7 +19,7 @@ use bytes::BytesMut;
 use crate::input::FAMILIES;
 use crate::judge::{decode, judge_echo, judge_notification, judge_text};
 
-/// A number of outputs or messages that no single step can cause: an endless loop fails.
+/// More outputs or messages than any single step can cause: a run that reaches this number is in an endless loop.
 const OUTPUT_LIMIT: usize = 4_096;
 
 /// A peer and the state of its environment.

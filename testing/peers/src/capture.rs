@@ -19,13 +19,13 @@ use crate::daemon::run_client;
 use crate::lan::Host;
 use crate::requirements::program;
 
-/// The severity of an expert's note about an error (PI_ERROR), as tshark writes it.
+/// The severity of an error in Wireshark's expert information (PI_ERROR), as tshark writes it.
 const ERROR: &str = "8388608";
 
 /// ETH_P_ALL: packets of all protocols, sent and received.
 const ALL_PROTOCOLS: u16 = 3;
 
-/// The size of a buffer for any packet, also one that a network card has yet to segment.
+/// The size of a buffer for any packet, even one that a network card has yet to segment.
 const LONGEST: usize = 1 << 18;
 
 /// The size of the socket's receive buffer.

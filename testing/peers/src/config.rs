@@ -64,7 +64,7 @@ impl RouterConfig {
 
 /// A neighbour of a router under test.
 ///
-/// If a daemon lacks a feature that is asked for here, its start panics with the reason.
+/// If a daemon lacks a configured feature, its start panics with the reason.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Neighbor {

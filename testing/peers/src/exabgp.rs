@@ -34,7 +34,7 @@ impl Exabgp {
     ///
     /// # Errors
     ///
-    /// If the command cannot be written. A complaint of ExaBGP's would be in its log.
+    /// If the command cannot be written. ExaBGP writes errors of the command to its log.
     pub fn send_command(&self, command: &str) -> Result<(), String> {
         let file = std::fs::File::options().append(true).open(self.0.file("commands"));
         let written =
@@ -241,7 +241,7 @@ impl Router for Exabgp {
         Ok(())
     }
 
-    /// ExaBGP cannot send the message, and opens the session again soon.
+    /// Ignores the message, because ExaBGP cannot send one. ExaBGP opens the session again soon.
     fn shut_down(&self, neighbor: IpAddr, _message: &str) -> Result<(), String> {
         self.send_command(&format!("neighbor {neighbor} teardown 2"))
     }

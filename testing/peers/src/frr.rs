@@ -1,4 +1,4 @@
-//! FRR's `bgpd`, with `zebra` and `bfdd` if a test wants BFD: a file configures it, and its vty
+//! FRR's `bgpd`, with `zebra` and `bfdd` if a test uses BFD: a file configures it, and its vty
 //! socket answers questions.
 
 use std::fmt::Write as _;
@@ -145,7 +145,7 @@ impl Frr {
         }
     }
 
-    /// Starts `bfdd`, which does BFD, and `zebra`, which reports interfaces and the wishes of `bgpd` to it.
+    /// Starts `bfdd`, which does BFD, and `zebra`, which reports interfaces and the requests of `bgpd` to it.
     fn start_companions(&mut self) {
         for name in ["zebra", "bfdd"] {
             let log = format!("log file {}\n", self.0.file(&format!("{name}.log")).display());

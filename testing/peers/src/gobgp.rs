@@ -28,7 +28,7 @@ impl Gobgp {
     ///
     /// # Errors
     ///
-    /// If it has no answer.
+    /// If GoBGP does not answer.
     pub fn ask(&self, words: &[&str]) -> Result<String, String> {
         ask(&self.0, words)
     }
@@ -113,7 +113,7 @@ impl Gobgp {
         }
 
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        self.ask(&words).expect("GoBGP takes a route");
+        self.ask(&words).expect("GoBGP adds a route");
     }
 }
 
@@ -212,7 +212,7 @@ impl Router for Gobgp {
         for Originated { prefix, .. } in &old {
             if !routes.iter().any(|route| route.prefix == *prefix) {
                 self.ask(&["global", "rib", "del", "-a", family(prefix), prefix])
-                    .expect("GoBGP takes a route back");
+                    .expect("GoBGP withdraws a route");
             }
         }
 

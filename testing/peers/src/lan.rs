@@ -42,7 +42,7 @@ impl Lan {
     ///
     /// # Panics
     ///
-    /// If this process may not build namespaces, or the kernel has no bridges.
+    /// If this process may not create namespaces, or the kernel has no bridges.
     #[must_use]
     pub fn new() -> Self {
         static LANS: AtomicU32 = AtomicU32::new(0);
@@ -133,7 +133,7 @@ impl Default for Lan {
 }
 
 impl Host {
-    /// The name that it was given.
+    /// The host's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

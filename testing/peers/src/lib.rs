@@ -13,7 +13,7 @@
 //!
 //! # fn a_test() {
 //! if !requested() {
-//!     return; // it says on stderr why, and how to run the test
+//!     return; // `requested` has printed the reason, and how to run the test
 //! }
 //! let lan = Lan::new();
 //! let router = lan.host("router", &["172.22.35.1/24"]);
@@ -21,7 +21,7 @@
 //! let neighbor = "172.22.35.25".parse().unwrap();
 //! let config = RouterConfig::new("172.22.35.1", 64635).neighbor(Neighbor::new("172.22.35.25", 64636));
 //! let bird = Bird::start(&router, config);
-//! node.with_runtime(|runtime| { /* what runs here, and each task of the runtime, lives on `kube1` */ });
+//! node.with_runtime(|runtime| { /* this code and each task of the runtime run on `kube1` */ });
 //! wait_until(Duration::from_secs(20), "the session", || bird.established(neighbor));
 //! # }
 //! ```
@@ -29,8 +29,8 @@
 //! - Write the test once as a function over `R: Router`, and add one `#[test]` for each daemon.
 //! - Run our library with [`Host::with_runtime`], so that the threads of the runtime, and so its
 //!   sockets, are on that host. A program runs as a [`Process`].
-//! - Never sleep: [`wait_until`] asks again until the answer is right, and prints the last wrong
-//!   answer when time is up. Deadlines are generous; a passing test never waits for them.
+//! - Never sleep: [`wait_until`] retries until the answer is right, and prints the last wrong answer
+//!   when the time is over. Deadlines are generous; a passing test never waits for them.
 //! - To show that something does not happen, wait for an event that comes after it.
 //! - When a test fails, the output of each process is printed.
 //!

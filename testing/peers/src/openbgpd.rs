@@ -27,7 +27,7 @@ impl Openbgpd {
     ///
     /// # Errors
     ///
-    /// If it has no answer.
+    /// If OpenBGPD does not answer.
     pub fn ask(&self, words: &[&str]) -> Result<String, String> {
         ask(&self.0, words)
     }
@@ -222,7 +222,7 @@ fn parse_path(path: &Value) -> Option<Path> {
         from: path["neighbor"]["remote_addr"].as_str()?.parse().ok()?,
         next_hop: path["exit_nexthop"].as_str()?.parse().ok()?,
         as_path: numbers(path["aspath"].as_str().unwrap_or_default()),
-        // OpenBGPD makes a LOCAL_PREF up for routes of an external neighbour.
+        // OpenBGPD invents a LOCAL_PREF for routes of an external neighbour.
         local_pref: number(&path["localpref"]).filter(|_| internal),
         // It does not distinguish a missing MED from zero.
         med: number(&path["metric"]).filter(|metric| *metric != 0),

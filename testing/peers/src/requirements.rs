@@ -15,7 +15,7 @@ static SKIP_NOTE: Once = Once::new();
 
 /// Returns true if interoperability tests are requested with `FERROLB_TEST_INTEROP=1`.
 ///
-/// Without the variable, it says so on stderr (with `0`, it does not even do that), and the test should return.
+/// Without the variable, it prints a note on stderr (with `0`, it prints nothing), and the test should return.
 /// With it, everything that the tests need must be installed.
 ///
 /// # Panics

@@ -106,7 +106,7 @@ pub trait Router: Sized + Send + Sync {
         self.daemon().terminate();
     }
 
-    /// Kills it, without a word to its neighbours.
+    /// Kills it, without a NOTIFICATION to its neighbours.
     fn kill(&mut self) {
         self.daemon().kill();
     }

@@ -122,7 +122,7 @@ impl Net {
         self.run(Duration::from_secs(1));
     }
 
-    /// Makes one mutation, by the law of the loop.
+    /// Makes one mutation, by the rules of the loop.
     pub(super) fn mutate(&mut self, i: usize, change: impl FnOnce(&mut Peer, Instant)) {
         change(&mut self.nodes[i].peer, self.now);
         self.drive(i);

@@ -52,7 +52,7 @@ fn a_peer_in_any_external_as_is_accepted_and_one_in_ours_is_refused() {
     let reason = failures(&net, 0)[0];
     assert_eq!(
         reason.to_string(),
-        "refused by us: the peer is of AS 64636, expected an AS other than ours"
+        "refused by us: the peer is in AS 64636, expected an AS other than ours"
     );
     assert_eq!(reason.ended_by(), EndedBy::Us);
     assert_eq!(reason.notification().map(|it| (it.code.0, it.subcode)), Some((2, 2)));

@@ -16,7 +16,7 @@ use super::{UpdateMetadata, offset_u16, sections};
 
 /// Records the position of every field of a message without errors.
 ///
-/// Returns `None` if there is anything to judge; `metadata` is then in an unspecified state.
+/// Returns `None` if the message has any irregularity; `metadata` is then in an unspecified state.
 pub(super) fn read(octets: &[u8], metadata: &mut UpdateMetadata) -> Option<()> {
     let (nlri, (withdrawn, attributes)) = sections(octets).ok()?;
     let attributes_at = HEADER_LENGTH + 4 + withdrawn.len();

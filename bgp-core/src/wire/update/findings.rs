@@ -1,4 +1,4 @@
-//! The list of what was wrong with an UPDATE.
+//! The list of the errors in an UPDATE.
 
 use crate::wire::attribute::{AttributeCode, AttributeView};
 use crate::wire::error::DecodeError;
