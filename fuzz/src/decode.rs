@@ -82,5 +82,8 @@ fn read_answers(lines: &[u8]) -> Vec<Value> {
 /// Text for a terminal consists of lines, without other control characters.
 pub fn judge_page(page: &[u8]) {
     let text = std::str::from_utf8(page).expect("text is UTF-8");
-    assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?} contains control characters");
+    assert!(
+        !text.contains(|c: char| c.is_control() && c != '\n'),
+        "{text:?} contains control characters"
+    );
 }
