@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::ObjectReference;
 
 use super::events::{self, EventRecorder};
-use super::resource::Kind;
-use super::watch::ObjectId;
+use super::resource::{Kind, ObjectId};
 use lb_adapter::config::Value;
 use lb_adapter::config::{Diagnostic, selects_node};
 use lb_adapter::manifest::{ObjectKey, Options, refers};

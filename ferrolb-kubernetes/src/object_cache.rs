@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use super::config_problems::{ConfigProblems, NewProblems};
 use super::object_tree::ObjectTree;
-use super::resource::Kind;
-use super::watch::{ListedNames, ObjectId, ObjectName, WatchEvent};
+use super::resource::{Kind, ObjectId, ObjectName};
+use super::watch::{ListedNames, WatchEvent};
 use lb_adapter::config::Diagnostic;
 use lb_adapter::config::Value;
 use lb_adapter::engine::{Change, Engine};

@@ -10,7 +10,7 @@ use kube::Resource;
 use kube::core::{ApiResource, DynamicResourceScope};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::watch::ObjectName;
+use super::resource::ObjectName;
 use lb_adapter::config::Value;
 
 /// An object of any kind.

@@ -78,6 +78,13 @@ impl Kind {
     }
 }
 
+/// The namespace of an object, empty if it has none, and its name.
+pub(super) type ObjectName = (String, String);
+
+/// The kind and the name of an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ObjectId(pub(super) Kind, pub(super) ObjectName);
+
 /// The objects of a resource that are watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WatchTarget {

@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 
 use super::object_tree::ObjectTree;
 use super::reachability;
-use super::resource::{Kind, WatchTarget};
+use super::resource::{Kind, ObjectName, WatchTarget};
 use ferrolb_node::causes;
 
 /// An event of a watch.
@@ -40,13 +40,6 @@ pub(super) enum WatchEvent {
     /// missing in it.
     Listed(Kind, Option<ListedNames>),
 }
-
-/// The namespace of an object, empty if it has none, and its name.
-pub(super) type ObjectName = (String, String);
-
-/// The kind and the name of an object.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ObjectId(pub(super) Kind, pub(super) ObjectName);
 
 /// The names of the objects of a list, as `namespace/name`.
 #[derive(Debug, Default)]
