@@ -196,6 +196,29 @@ fn a_changed_next_hop_changes_the_routes_of_that_peer_only() {
 }
 
 #[test]
+fn a_route_key_names_the_same_peer_after_peers_are_reordered() {
+    let mut cluster = announced_by(vec![BgpAdvertisement::new("a")]);
+    cluster.config.peers.push(Peer::new(Asn(64636), Asn(64635), ip("172.22.35.2")));
+    let mut plan = Plan::new(cluster.context("kube1"));
+    let mut keys = BTreeSet::new();
+    cluster.each(&cluster.services, |input| keys.extend(plan.update(input)));
+    let addresses = |plan: &Plan| -> Vec<PeerAddress> {
+        let peers = keys.iter().map(|key| plan.peer(&key.peer).unwrap());
+        peers.map(|peer_plan| peer_plan.peer.address.clone()).collect()
+    };
+    let before = addresses(&plan);
+    assert_eq!(before, ["172.22.35.1", "172.22.35.2"].map(|address| PeerAddress::Ip(ip(address))));
+
+    cluster.config.peers.reverse();
+    plan.set_context(cluster.context("kube1"));
+    assert_eq!(plan.peers[0].peer.address, PeerAddress::Ip(ip("172.22.35.2")), "reordered");
+    assert_eq!(addresses(&plan), before);
+    for key in &keys {
+        assert!(plan.peer(&key.peer).unwrap().routes.contains_key(&key.prefix), "{key:?}");
+    }
+}
+
+#[test]
 fn the_order_of_services_and_slices_does_not_matter() {
     let mut cluster =
         announced_by(vec![advertisement(32, Some(1), &[]), advertisement(26, None, &[])])
