@@ -14,7 +14,7 @@ impl Error {
     }
 }
 
-/// Returns the message of an error followed by those of its causes, without repetitions. The last one usually helps most:
+/// Returns the message of an error, followed by those of its causes, without repetitions. The last cause usually helps most:
 /// a refused connection, or a certificate of an unknown authority.
 pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();

@@ -1,4 +1,4 @@
-//! FerroLB on a node, whatever the source of its objects.
+//! The parts of FerroLB that run on a node, independent of the source of its objects.
 //!
 //! ```text
 //! lb_adapter::engine ─► sessions ─► bgp_session          http ◄─ metrics ◄─ engine, sessions

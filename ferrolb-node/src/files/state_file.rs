@@ -12,7 +12,7 @@ use lb_adapter::state_file::{self, StateError};
 #[derive(Debug, Default)]
 pub struct StateFile {
     path: Option<PathBuf>,
-    /// The content of the file; none after a failure, so that the next change writes it.
+    /// The content of the file; none after a failed write, so that the next save writes it again.
     saved: Option<HeldAddresses>,
 }
 
@@ -30,7 +30,7 @@ impl StateFile {
         Ok(Self { path, saved: Some(saved) })
     }
 
-    /// Returns the addresses that Services hold by the file.
+    /// Returns the addresses that Services hold according to the file.
     pub fn held(&self) -> HeldAddresses {
         self.saved.clone().unwrap_or_default()
     }

@@ -31,15 +31,15 @@ pub(super) fn text_response(
     response(content_type, length, Body::from_stream(chunks))
 }
 
-/// Returns a response with everything that is known, as a recording. The text is produced twice: once to measure it, so
+/// Returns a response with everything that the process knows, as a recording. The text is produced twice: once to measure it, so
 /// that the client can detect a truncated response, and once chunk by chunk while it is read.
 pub(super) async fn recording_response(
     content_type: &'static str,
-    known: ProcessSnapshot,
+    snapshot: ProcessSnapshot,
     permit: OwnedSemaphorePermit,
 ) -> Response {
-    let known = Arc::new(known);
-    let measured = Arc::clone(&known);
+    let snapshot = Arc::new(snapshot);
+    let measured = Arc::clone(&snapshot);
     // The permit goes along, so that a client that gives up does not free it during the measurement.
     let measuring = spawn_blocking(move || (recording_length(&measured), permit));
     let Ok((length, permit)) = measuring.await else {
@@ -48,7 +48,7 @@ pub(super) async fn recording_response(
 
     let (sender, chunks) = mpsc::channel(QUEUED_CHUNKS);
     spawn_blocking(move || {
-        write_recording(&known, &sender);
+        write_recording(&snapshot, &sender);
         drop(permit);
     });
     let chunks = stream::unfold(chunks, async |mut chunks| {
@@ -64,9 +64,9 @@ fn response(content_type: &'static str, length: usize, body: Body) -> Response {
     (headers, body).into_response()
 }
 
-fn recording_length(known: &ProcessSnapshot) -> usize {
+fn recording_length(snapshot: &ProcessSnapshot) -> usize {
     let mut length = 0;
-    known.lines(|line| {
+    snapshot.lines(|line| {
         length += line.len();
         true
     });
@@ -74,9 +74,9 @@ fn recording_length(known: &ProcessSnapshot) -> usize {
 }
 
 /// Writes the recording in chunks. Waits for a slow reader, and stops when the reader is gone.
-fn write_recording(known: &ProcessSnapshot, chunks: &mpsc::Sender<Bytes>) {
+fn write_recording(snapshot: &ProcessSnapshot, chunks: &mpsc::Sender<Bytes>) {
     let mut chunk = String::new();
-    let is_complete = known.lines(|line| {
+    let is_complete = snapshot.lines(|line| {
         chunk.push_str(line);
         chunk.len() < CHUNK || chunks.blocking_send(std::mem::take(&mut chunk).into()).is_ok()
     });

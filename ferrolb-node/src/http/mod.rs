@@ -1,4 +1,4 @@
-//! The HTTP server of a process: health checks, metrics, and the objects that it knows.
+//! The HTTP server of a process: health checks, metrics, and the objects that the process knows.
 //!
 //! The main loop answers every request, so that a process whose loop hangs does not count as alive. Large responses are
 //! produced while they are read, a few at a time. This module owns the listener and the paths, and does not know the
@@ -35,7 +35,7 @@ use serve::{ConnectionLimits, serve};
 pub enum StatusRequest {
     /// `/livez`: a reply proves that the loop runs.
     Live(oneshot::Sender<()>),
-    /// `/readyz`: an error says why the process does not do its work.
+    /// `/readyz`: an error says why the process is not ready.
     Ready(oneshot::Sender<Result<(), String>>),
     /// `/metrics`: the text that Prometheus scrapes.
     Metrics(oneshot::Sender<String>),
@@ -50,11 +50,11 @@ pub struct HttpServer {
     task: JoinHandle<()>,
 }
 
-/// The response to `/objects` of a process whose objects come from a cluster, which still has them.
-pub const OBJECTS_NOT_KEPT: &str = "a cluster's objects are not kept here: read them from the API server, with --cluster or --kubeconfig";
-/// The number of requests that may wait for the loop.
+/// The response to `/objects` of a process that reads its objects from a cluster and does not keep them.
+pub const OBJECTS_NOT_KEPT: &str = "this process does not keep the objects of its cluster: read them from the API server, with --cluster or --kubeconfig";
+/// The number of requests that may wait for the main loop.
 const QUEUE: usize = 16;
-/// The time after which a loop that has not replied counts as hanging.
+/// The time after which a main loop that has not replied counts as hanging.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The number of `/metrics` responses in progress at a time: each is kept in memory until it is read.
 const MAX_SCRAPES: usize = 8;
@@ -95,7 +95,7 @@ impl HttpServer {
         Ok((Self { address, task }, receiver))
     }
 
-    /// Listens if there is an address; without one, no request ever comes. `flag` is the command-line flag of the address.
+    /// Listens if there is an address; without one, no request ever arrives. `flag` is the command-line flag of the address.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl HttpServer {
         let (server, receiver) = Self::listen(address)
             .await
             .map_err(|error| Error::new(format!("cannot listen on {address} ({flag}): {error}")))?;
-        tracing::info!(address = %server.address(), "probes and metrics");
+        tracing::info!(address = %server.address(), "serving health checks and metrics");
         Ok((Some(server), receiver))
     }
 
@@ -190,7 +190,7 @@ fn no_reply() -> Response {
 
 fn too_many_requests() -> Response {
     let retry_after = [(header::RETRY_AFTER, "5")];
-    let text = "too many clients are still reading this: try again in a few seconds\n";
+    let text = "too many clients are reading this page: try again in a few seconds\n";
     (StatusCode::SERVICE_UNAVAILABLE, retry_after, text).into_response()
 }
 

@@ -55,7 +55,7 @@ pub fn announced_addresses(engine: &Engine, node: &str) -> Vec<AnnouncedAddress>
     announced
 }
 
-/// The part of a pool that is in use.
+/// The assigned addresses of a pool, and their Services.
 #[derive(Default)]
 struct PoolAssignments {
     addresses: BTreeSet<IpAddr>,

@@ -1,9 +1,9 @@
-//! The only metric that spans time.
+//! The histogram of update latency, the only metric that is kept between scrapes.
 
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-/// The time from an event of the API, or a change of a file, to the moment at which the resulting UPDATE is handed to the
+/// The time from a watch event, or a change of a file, to the moment at which the resulting UPDATE is handed to the
 /// session.
 #[derive(Clone, Debug)]
 pub struct Latency(Histogram);

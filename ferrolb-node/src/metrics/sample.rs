@@ -95,7 +95,7 @@ pub struct SessionSample {
     /// The number of these prefixes that the peer has not received: all while the session is down, and those that the
     /// session cannot carry while it is up.
     pub pending: u64,
-    /// The routes that the session cannot carry, when it was last asked.
+    /// The routes that the session could not carry at the last refresh.
     pub unsendable: Arc<[UnsendableRoute]>,
 }
 

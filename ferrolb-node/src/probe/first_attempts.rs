@@ -64,7 +64,7 @@ impl FirstAttempts {
         if let Some(service) = pending.first() {
             tracing::warn!(
                 %service,
-                "sessions begin without {} Services whose first probe has not finished; this is one of them",
+                "sessions start without {} Services whose first probe has not finished, including this one",
                 pending.len()
             );
         }

@@ -1,6 +1,6 @@
 //! The probes of a node: from the engine's targets to the changes that report the results back to it.
 //!
-//! Shared by every program that speaks for a real node. The planner decides what a result means.
+//! Every program that announces routes from a real node uses this. The planner decides the effect of a result.
 //!
 //! Also owns how long the first sessions wait for the first attempts. The status of a Service is not known before its
 //! first attempt, so it is not announced until then, and a router that has kept its route over a restart (RFC 4724) would
@@ -97,7 +97,7 @@ impl NodeProbes {
         match &status {
             ProbeStatus::Up => tracing::info!(%service, "the probe succeeds"),
             ProbeStatus::HeldDown => {
-                tracing::info!(%service, "the probe succeeds again, held down");
+                tracing::info!(%service, "the probe succeeds again, but the Service is held down");
             }
             ProbeStatus::Down(error) => tracing::warn!(%service, "the probe fails: {error}"),
         }

@@ -24,7 +24,7 @@ pub(super) struct ProbeResult {
     epoch: u64,
 }
 
-/// The endpoints to try. A new epoch starts when there are some after there were none.
+/// The endpoints to try. A new epoch starts when the first endpoints appear after there were none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ProbeEndpoints {
     epoch: u64,

@@ -24,7 +24,7 @@ impl RemotePeer {
         }
     }
 
-    /// Returns the parameters. The address in those of an interface's peer means nothing.
+    /// Returns the parameters. For the peer of an interface, the address in them has no meaning.
     pub fn peer_config(&self) -> &PeerConfig {
         match self {
             Self::Address(config) => config,

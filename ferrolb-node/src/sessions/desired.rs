@@ -1,6 +1,6 @@
 //! The sessions that a node's plan asks for: each with its configuration and its routes.
 //!
-//! Shared by every program that speaks for a real node. Opens no session.
+//! Every program that announces routes from a real node uses this. Opens no session.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ use super::key::SessionKey;
 use super::peer_config::remote_peer;
 use super::source_address::SourceAddresses;
 
-/// A session as it should be.
+/// The desired configuration and routes of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DesiredSession {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The key of a session: a node and one of its configured peers.
+/// The key of a session: a node, and a configured peer of that node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct SessionKey {

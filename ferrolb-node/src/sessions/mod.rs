@@ -46,12 +46,12 @@ pub struct Sessions {
     /// The errors of the desired sessions that could not be opened.
     failed: BTreeMap<SessionKey, String>,
     speakers: NodeSpeakers,
-    /// The routes that sessions could not carry when they were last asked; sessions without any are left out.
+    /// The routes that sessions could not carry at the last refresh; sessions without such routes are left out.
     unsendable: BTreeMap<SessionKey, Arc<[UnsendableRoute]>>,
     wake: Arc<Notify>,
 }
 
-/// The open sessions that cannot stay as they are.
+/// The open sessions that are changed or closed.
 #[derive(Default)]
 struct AffectedSessions {
     /// The sessions whose configuration has changed.
@@ -61,7 +61,7 @@ struct AffectedSessions {
 }
 
 impl Sessions {
-    /// Returns an empty set of sessions. Everything that happens at a session notifies `wake`.
+    /// Returns an empty set of sessions. Every event of a session notifies `wake`.
     pub fn new(wake: Arc<Notify>) -> Self {
         Self {
             open: BTreeMap::new(),
@@ -77,7 +77,7 @@ impl Sessions {
         &mut self,
         desired: &BTreeMap<SessionKey, DesiredSession>,
     ) -> Vec<(SessionKey, SpeakerError)> {
-        // A drain that was cancelled too late has ended some.
+        // A drain that was cancelled too late has ended some sessions.
         self.open.retain(|_, session| !session.has_ended());
 
         let mut affected = self.keep_unchanged(desired);
@@ -213,14 +213,14 @@ impl Sessions {
         }
     }
 
-    /// Gives one session its routes; those that it has already cost next to nothing.
+    /// Sets the routes of one session. Unchanged routes cost next to nothing.
     pub async fn announce(&mut self, key: &SessionKey, routes: &RouteSet) {
         let Some(session) = self.open.get_mut(key) else { return };
         set_routes(key, session, routes).await;
     }
 
-    /// Takes all sessions out of service without loss (RFC 8326), and ends them. If the future is dropped before it is
-    /// done, all routes are announced again as they should be.
+    /// Takes all sessions out of service without loss of traffic (RFC 8326), and ends them. If the future is dropped before it
+    /// completes, all desired routes are announced again.
     pub fn drain(&self, shutdown: &GracefulShutdown) -> impl Future<Output = ()> + Send + use<> {
         let speakers = self.speakers.all().map(|speaker| (speaker.clone(), shutdown.clone()));
         let drains = speakers.map(async |(speaker, shutdown)| speaker.drain(shutdown).await);
@@ -240,11 +240,11 @@ impl Sessions {
     /// Asks the sessions which routes they cannot carry: all sessions, or only those that have such routes by their
     /// status. Returns the prefixes whose answer has changed, for each session that has any.
     pub async fn refresh_unsendable(&mut self, all: bool) -> BTreeMap<SessionKey, BTreeSet<IpNet>> {
-        let asked = self.open.iter().filter(|(key, session)| {
+        let queried = self.open.iter().filter(|(key, session)| {
             all || self.unsendable.contains_key(*key) || session.status().unsendable() > 0
         });
         let answers: FuturesUnordered<_> =
-            asked.map(async |(key, session)| (key.clone(), session.unsendable().await)).collect();
+            queried.map(async |(key, session)| (key.clone(), session.unsendable().await)).collect();
         let answers: Vec<_> = answers.collect().await;
 
         let mut changed = BTreeMap::new();

@@ -22,7 +22,7 @@ pub(super) struct NodeSpeakers {
 }
 
 impl NodeSpeakers {
-    /// Starts no speaker yet. Every event of a speaker notifies `wake`.
+    /// Returns an empty set of speakers. Every event of a speaker notifies `wake`.
     pub(super) fn new(wake: Arc<Notify>) -> Self {
         Self { by_node: BTreeMap::new(), wake }
     }

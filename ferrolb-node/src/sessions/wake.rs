@@ -1,4 +1,4 @@
-//! Wakes the main loop when something happens at a session.
+//! Wakes the main loop when a session changes.
 
 use std::sync::Arc;
 

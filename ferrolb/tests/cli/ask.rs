@@ -12,7 +12,7 @@ pub(crate) fn start(manifests: &Manifests) -> (Process, String) {
     let [dir, state] = [&dir, &state].map(|path| path.to_str().unwrap());
     let arguments = ["run", dir, "--node", "kube1", "--state-file", state, "--http", "127.0.0.1:0"];
     let process = Process::start(ferrolb(&arguments));
-    let line = process.error(|line| line.contains("probes and metrics"));
+    let line = process.error(|line| line.contains("serving health checks and metrics"));
     let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap();
     (process, format!("http://{address}"))
 }

@@ -124,7 +124,7 @@ fn a_pod_that_answers_again_is_held_down_and_depreferenced_meanwhile() {
     assert_eq!(attributes.as_path.to_string(), "64636 64636");
     let began = Instant::now();
     pod.answers(200);
-    run.error(|line| line.contains("the probe succeeds again, held down"));
+    run.error(|line| line.contains("the probe succeeds again, but the Service is held down"));
     assert!(smtp_at(&router).is_some_and(|it| worse(&it)), "it is not trusted yet");
     wait_until("the route as it should be", || smtp_at(&router).is_some_and(|it| !worse(&it)));
     assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
@@ -155,7 +155,7 @@ fn a_session_begins_when_the_first_try_has_ended() {
     drop(process);
     let silence = pod.silence.lock().unwrap();
     let process = run(&manifests);
-    process.error(|line| line.contains("sessions begin without 1 Services"));
+    process.error(|line| line.contains("sessions start without 1 Services"));
     wait_until("the rest", || router.table() == REST);
     drop(silence);
     wait_until("the table", || router.has_all());

@@ -231,7 +231,7 @@ fn a_run_with_routers_agrees_with_them_and_with_what_it_says_without_a_session()
         let (dir, state) = (manifests.text(), manifests.beside("state.json"));
         let run = ["run", &dir, "--node", "kube1", "--state-file", &state, "--http", "127.0.0.1:0"];
         let process = Process::start(ferrolb(&run));
-        let line = process.error(|line| line.contains("probes and metrics"));
+        let line = process.error(|line| line.contains("serving health checks and metrics"));
         let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap();
         let url = format!("http://{address}");
         let up = routers.iter().filter(|router| router.speaker.is_some()).count();

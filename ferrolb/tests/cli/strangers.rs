@@ -19,7 +19,7 @@ fn start(manifests: &Manifests, descriptors: u32) -> (Process, SocketAddr) {
     let [dir, state] = [&dir, &state].map(|path| path.to_str().unwrap());
     let run = ["run", dir, "--node", "kube1", "--state-file", state, "--http", "127.0.0.1:0"];
     let process = Process::start(with_descriptors(&ferrolb(&run), descriptors));
-    let line = process.error(|line| line.contains("probes and metrics"));
+    let line = process.error(|line| line.contains("serving health checks and metrics"));
     let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap();
     (process, address.parse().unwrap())
 }
