@@ -142,7 +142,7 @@ pub(crate) fn has_endpoint(store: &Store, namespace: &str, service: &str) -> boo
     endpoints.any(|endpoint| endpoint["conditions"]["ready"] == true)
 }
 
-/// Fails as the real server does if a required webhook does not answer. Here a webhook answers and allows everything
+/// Fails as the real server does if a required webhook does not respond. Here a webhook responds and allows everything
 /// while its Service has an endpoint.
 pub(crate) fn ask_webhooks(
     store: &Store,

@@ -1,4 +1,4 @@
-//! The answer to a request that fails: a `Status` object, as the real server writes it.
+//! The response to a failed request: a `Status` object, like that of the real server.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};

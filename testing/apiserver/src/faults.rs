@@ -1,4 +1,4 @@
-//! The faults of an API server, on demand.
+//! The faults that a test injects.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub enum Fault {
     Conflict,
 }
 
-/// The faults that a test has asked for, changed while the server runs.
+/// The faults that a test has planned so far.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     planned: Mutex<PlannedFaults>,
@@ -29,7 +29,7 @@ pub(crate) struct Faults {
 struct PlannedFaults {
     delay: Duration,
     clock_offset: Option<SignedDuration>,
-    /// The number of requests that are yet to fail, with their fault.
+    /// The planned faults, each with the number of requests that it still affects.
     failures: Vec<(usize, Fault)>,
 }
 
@@ -50,7 +50,7 @@ impl Faults {
         self.lock().clock_offset = Some(ahead);
     }
 
-    /// The `Date` of an answer, if the server's clock has been set.
+    /// The `Date` of a response, if the test has set the clock.
     pub(crate) fn date(&self) -> Option<String> {
         let now = Timestamp::now() + self.lock().clock_offset?;
         Some(now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
@@ -72,8 +72,8 @@ impl Faults {
         *count -= 1;
         let failure = match fault {
             Fault::TooManyRequests(seconds) => Failure::too_many(*seconds),
-            Fault::Internal => Failure::internal("the server has been told to fail"),
-            Fault::Conflict => Failure::conflict("objects", "told to conflict"),
+            Fault::Internal => Failure::internal("a planned fault"),
+            Fault::Conflict => Failure::conflict("objects", "a planned fault"),
         };
 
         planned.failures.retain(|(count, _)| *count > 0);

@@ -41,7 +41,7 @@ pub(crate) struct ServerState {
 
 type Answer = Result<Response<Body>, Failure>;
 
-/// Answers one request.
+/// Handles one request.
 pub(crate) async fn handle(
     State(state): State<Arc<ServerState>>,
     method: Method,
@@ -181,7 +181,7 @@ impl RequestHandler<'_> {
         decision
     }
 
-    /// Fails if the request needs a conversion webhook that does not answer.
+    /// Fails if the request needs a conversion webhook that does not respond.
     fn check_conversion(&self, resource: &Resource, path: &ObjectPath) -> Result<(), Failure> {
         let Some((namespace, name)) = &resource.converter else { return Ok(()) };
         if path.version == resource.version
@@ -266,7 +266,7 @@ impl RequestHandler<'_> {
         Ok(ListSnapshot { version, rest })
     }
 
-    /// The rest of a list, from its second page on.
+    /// The next page of a list, from the second page on.
     fn continued_list(&self, token: &str) -> Result<ListSnapshot, Failure> {
         self.state.store.kept(token).ok_or_else(|| {
             Failure::expired(
@@ -376,7 +376,7 @@ impl RequestHandler<'_> {
         Ok(Bytes::from(object.to_string()))
     }
 
-    /// Lets a written role or CustomResourceDefinition take effect.
+    /// Applies a written role or CustomResourceDefinition.
     fn take_effect(&self, resource: &Resource, verb: &str, object: &Value) -> Result<(), Failure> {
         if resource.group == "rbac.authorization.k8s.io" && verb != "delete" {
             write(&self.state.authorizer).add(object).map_err(Failure::bad_request)?;
@@ -456,7 +456,7 @@ fn present(resource: &Resource, path: &ObjectPath, object: &Value) -> Value {
     object
 }
 
-/// An item of a list. As in the answers of the real server, items of built-in types have no `kind`.
+/// An item of a list. As in the responses of the real server, items of built-in types have no `kind`.
 fn list_item(resource: &Resource, path: &ObjectPath, object: &Value) -> Value {
     let mut object = present(resource, path, object);
     if !resource.custom

@@ -1,15 +1,19 @@
-//! A small Kubernetes API server in this process, for tests.
+//! A small Kubernetes API server for tests, which runs inside the test process.
 //!
-//! It keeps objects in memory, and behaves like the real server wherever a controller would notice: one resourceVersion
-//! for everything, lists in pages, watches from a version with bookmarks and initial events, 410 in both forms,
-//! label and field selectors, merge patches, JSON patches, strategic merge patches of objects without keyed lists,
-//! server-side apply with owners of fields, status subresources, conflicts, generateName, the schemas of custom
-//! resources with pruning and defaults, required webhooks that do not answer, and the checks of names, labels,
-//! Services, EndpointSlices, Events and Leases. The access rules come from
-//! the manifests under test. Faults are on demand: see [`ApiServer::fail_next`] and the methods beside it.
+//! It keeps objects in memory, and behaves like the real server wherever a controller would notice a difference:
 //!
-//! It is no complete API server: it does not schedule or collect garbage, has no other admission than the above,
-//! and treats every list of an object as one field.
+//! - lists and watches: one resourceVersion for all objects, pages, bookmarks, initial events, 410 in both forms, and
+//!   label and field selectors;
+//! - writes: merge patches, JSON patches, strategic merge patches of objects without keyed lists, server-side apply with
+//!   owners of fields, status subresources, conflicts, and generateName;
+//! - checks: the schemas of custom resources with pruning and defaults, required webhooks that do not respond, and the
+//!   rules for names, labels, Services, EndpointSlices, Events and Leases.
+//!
+//! The access rules come from the manifests under test. Tests can inject faults: see [`ApiServer::fail_next`] and the
+//! methods next to it.
+//!
+//! The server is not complete: it neither schedules pods nor collects garbage, has no admission beyond these checks, and
+//! treats every list in an object as one field.
 //!
 //! ```no_run
 //! # async fn a_test() {

@@ -1,4 +1,4 @@
-//! The log of all requests, by which a test checks a controller's use of the API.
+//! The log of all requests, with which a test checks how a controller uses the API.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! The running server: its listener, its initial objects, and the controls of its faults.
+//! The running server: its listener, its initial objects, and the injection of faults.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -53,14 +53,14 @@ impl Builder {
         self
     }
 
-    /// Sets the interval of the bookmarks of watches that allow them. The default is 60 s, as on the real server.
+    /// Sets the interval of bookmarks for watches that allow them. The default is 60 s, as on the real server.
     #[must_use]
     pub fn bookmarks_every(mut self, interval: Duration) -> Self {
         self.bookmark_interval = Some(interval);
         self
     }
 
-    /// Starts it on a free port.
+    /// Starts the server on a free port.
     ///
     /// # Panics
     ///
@@ -156,13 +156,13 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// Configures a server before its start.
+    /// Returns the configuration of a server that has not started.
     #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// Its URL: `http://127.0.0.1:PORT`, or at the address that it was configured with.
+    /// The URL of the server: `http://127.0.0.1:PORT`, or the configured address instead of the loopback address.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -208,17 +208,17 @@ impl ApiServer {
         install(&self.state, object);
     }
 
-    /// Delays every answer by this time from now on.
+    /// Delays every response by this time from now on.
     pub fn set_delay(&self, delay: Duration) {
         self.state.faults.set_delay(delay);
     }
 
-    /// Sets the clock of the `Date` of answers, which is ahead of the real time by this.
+    /// Sets the `Date` of responses ahead of the real time by this duration.
     pub fn set_clock(&self, ahead: SignedDuration) {
         self.state.faults.set_clock(ahead);
     }
 
-    /// Makes the next `count` requests fail in this way. [`Fault::Conflict`] waits for writes.
+    /// Makes the next `count` requests fail with this fault. [`Fault::Conflict`] affects only writes.
     pub fn fail_next(&self, count: usize, fault: Fault) {
         self.state.faults.plan(count, fault);
     }
@@ -231,8 +231,7 @@ impl ApiServer {
         });
     }
 
-    /// Forgets the history: a watch from an earlier version gets a 410, and so does the next page
-    /// of a list.
+    /// Forgets the history: a watch from an earlier version gets a 410, as does the next page of a list.
     pub fn compact(&self) {
         self.state.store.compact();
     }
@@ -242,7 +241,7 @@ impl ApiServer {
         self.open.send_replace(false);
     }
 
-    /// Starts it again on the same port, with the same objects.
+    /// Starts the server again on the same port, with the same objects.
     pub fn come_back(&self) {
         self.open.send_replace(true);
     }
@@ -305,7 +304,7 @@ async fn serve_connection(stream: TcpStream, router: Router, mut open: watch::Re
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         _ = connection => {}
-        // This drops the connection, even in the middle of an answer.
+        // This drops the connection, even in the middle of a response.
         _ = open.wait_for(|open| !open) => {}
     }
 }

@@ -1,4 +1,4 @@
-//! The objects and their history: one resourceVersion for everything, which only grows.
+//! The objects and their history, with one growing resourceVersion for all objects.
 //!
 //! Owns objects, the history that watches are served from, and the snapshots that long lists are continued
 //! from. Knows nothing of HTTP, of access or of the meaning of an object.
@@ -24,13 +24,13 @@ pub(crate) struct Change {
     pub(crate) version: u64,
     pub(crate) key: ObjectKey,
     pub(crate) before: Option<Arc<Value>>,
-    /// `None` if it was deleted.
+    /// The new state, or `None` if the object was deleted.
     pub(crate) after: Option<Arc<Value>>,
 }
 
-/// The length of the history, which no test exceeds by accident. [`Store::compact`] empties it on purpose.
+/// The length of the history, which is long enough for every test. [`Store::compact`] empties the history on purpose.
 const HISTORY: usize = 100_000;
-/// The number of lists that can be read page by page at once. The real server keeps them for minutes.
+/// The number of lists that can be read page by page at the same time. The real server keeps each for minutes.
 const SNAPSHOTS: usize = 64;
 
 #[derive(Debug)]

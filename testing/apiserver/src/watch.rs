@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::selector::Selector;
 use crate::store::{Change, Store};
 
-/// The way in which a test ends watches.
+/// The ways in which a test ends watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cut {

@@ -1,5 +1,5 @@
-//! What a controller may rely on, asked of this server; with `FERROLB_TEST_KUBECONFIG` set, of a real one, so that
-//! this one can be told to be honest.
+//! The guarantees that a controller relies on, checked at this server. With `FERROLB_TEST_KUBECONFIG` set, the same tests check a
+//! real server, so that differences show.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use test_apiserver::ApiServer;
 struct Cluster {
     client: Client,
     namespace: String,
-    /// Where it is ours.
+    /// The server of this test; none if a real server is tested.
     server: Option<ApiServer>,
 }
 
@@ -113,7 +113,7 @@ async fn long_lists_come_in_pages_of_one_version() {
         versions.insert(page.metadata.resource_version.clone());
         names.extend(page.items.iter().map(kube::ResourceExt::name_any));
         if names.len() == 3 {
-            // What comes now is not of this list.
+            // A later object is not part of this list.
             let late: ConfigMap =
                 object(json!({"metadata": {"name": "m9", "labels": {"of": "pages"}}}));
             api.create(&PostParams::default(), &late).await.unwrap();
@@ -129,7 +129,7 @@ async fn long_lists_come_in_pages_of_one_version() {
 }
 
 #[tokio::test]
-async fn a_watch_tells_what_happened_after_its_version_to_what_it_selects() {
+async fn a_watch_reports_the_selected_changes_after_its_version() {
     let cluster = Cluster::new("watch").await;
     let api = cluster.api::<Service>();
     api.create(&PostParams::default(), &service("before")).await.unwrap();
@@ -163,7 +163,7 @@ async fn a_watch_tells_what_happened_after_its_version_to_what_it_selects() {
 }
 
 #[tokio::test]
-async fn initial_events_end_with_a_bookmark_that_says_so() {
+async fn initial_events_end_with_an_annotated_bookmark() {
     let cluster = Cluster::new("initial").await;
     let api = cluster.api::<ConfigMap>();
     let one: ConfigMap = object(json!({"metadata": {"name": "a", "labels": {"of": "initial"}}}));
@@ -180,7 +180,7 @@ async fn initial_events_end_with_a_bookmark_that_says_so() {
 }
 
 #[tokio::test]
-async fn status_and_the_rest_are_written_apart() {
+async fn status_and_other_fields_are_written_separately() {
     let cluster = Cluster::new("status").await;
     let api = cluster.api::<Service>();
     let created = api.create(&PostParams::default(), &service("a")).await.unwrap();
@@ -242,7 +242,7 @@ async fn a_lease_changes_hands_once() {
 }
 
 #[tokio::test]
-async fn objects_that_are_not_there_are_not_found() {
+async fn missing_objects_are_not_found() {
     let cluster = Cluster::new("missing").await;
     let api = cluster.api::<Service>();
     assert_eq!(code(api.get("nobody").await.unwrap_err()), 404);
@@ -273,7 +273,7 @@ mod faults {
     }
 
     #[tokio::test]
-    async fn watches_end_as_they_are_told() {
+    async fn watches_end_in_each_planned_way() {
         let cluster = Cluster::new("cut").await;
         let Some(server) = &cluster.server else { return };
         let api = cluster.api::<Service>();
@@ -294,7 +294,7 @@ mod faults {
     }
 
     #[tokio::test]
-    async fn requests_fail_as_they_are_told_and_an_outage_ends() {
+    async fn requests_fail_as_planned_and_an_outage_ends() {
         let cluster = Cluster::new("faults").await;
         let Some(server) = &cluster.server else { return };
         let api = cluster.api::<Service>();

@@ -1,4 +1,4 @@
-//! The effects of installed objects: webhooks that answer or do not, roles, defaults of workloads, and definitions whose
+//! The effects of installed objects: webhooks that respond or do not, roles, defaults of workloads, and definitions whose
 //! objects go with them.
 
 use k8s_openapi::api::apps::v1::DaemonSet;

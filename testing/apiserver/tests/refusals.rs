@@ -1,5 +1,5 @@
-//! The objects that this API server refuses and takes. With `FERROLB_TEST_KUBECONFIG` set, a real API server is asked
-//! instead, so that both are known to refuse and take the same.
+//! The objects that this API server refuses and accepts. With `FERROLB_TEST_KUBECONFIG` set, the same tests check a real API
+//! server, so that both are known to agree.
 
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -146,7 +146,7 @@ async fn names_labels_and_fields_are_refused_as_the_real_server_refuses_them() {
 }
 
 #[tokio::test]
-async fn what_is_valid_is_taken() {
+async fn valid_objects_are_accepted() {
     let cluster = Cluster::new().await;
     let taken = [
         ("Service", service("web", &json!({}))),
