@@ -1,14 +1,14 @@
 //! The Events which report that a node has begun to announce a Service, or no longer announces it.
 //!
-//! Owns their words, which are MetalLB's where it has them. The module of ServiceBGPStatus decides when there is one.
+//! Owns their texts, which are MetalLB's where MetalLB has the same Event. `service_bgp_status` decides when to publish one.
 
 use super::events::EventContent;
 use super::service_bgp_status::AnnouncementChange;
 use lb_adapter::engine::Engine;
 use lb_adapter::model::ServiceKey;
 
-/// Returns the Service and its Event; nothing for a Service that is gone. `is_drained` is true if the node announces
-/// nothing because it is drained.
+/// Returns the Service and its Event, or `None` if the Service was deleted. `is_drained` is true if the node announces nothing
+/// because it is drained.
 pub(super) fn event(
     change: AnnouncementChange,
     node: &str,
@@ -33,7 +33,7 @@ pub(super) fn event(
     Some((key, EventContent { is_warning: false, reason, action: "Announce", message }))
 }
 
-/// Returns the reason, after a colon, or nothing if none is known.
+/// Returns the reason after a colon, or an empty text if it is not known.
 fn reason_not_announced(key: &ServiceKey, node: &str, engine: &Engine, is_drained: bool) -> String {
     if is_drained {
         return ": the node is drained".to_owned();

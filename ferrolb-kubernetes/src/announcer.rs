@@ -1,4 +1,4 @@
-//! The sessions of a speaker's node, and the routes that they are given.
+//! The sessions of a speaker's node, and their routes.
 //!
 //! Owns how a plan and its changes reach the sessions, and the rule by which a Service counts as announced to a peer.
 
@@ -22,14 +22,14 @@ pub(super) struct Announcer {
     node: String,
     sessions: Sessions,
     sources: SourceAddresses,
-    /// The terms and routes that the sessions were given.
+    /// The configuration and routes that were last applied to the sessions.
     desired: BTreeMap<SessionKey, DesiredSession>,
-    /// Notified when something happens at a session.
+    /// Notified when a session changes.
     changed: Arc<Notify>,
 }
 
 impl Announcer {
-    /// No sessions yet. `changed` is notified when something happens at one.
+    /// No sessions yet. `changed` is notified when a session changes.
     pub(super) fn new(node: &str, changed: Arc<Notify>) -> Self {
         Self {
             node: node.to_owned(),
@@ -48,7 +48,7 @@ impl Announcer {
         }
     }
 
-    /// Announces and withdraws the routes that have changed. Returns true if any session has other routes than before.
+    /// Announces and withdraws the routes that have changed. Returns true if the routes of any session changed.
     pub(super) async fn update_routes(
         &mut self,
         engine: &Engine,
@@ -64,8 +64,8 @@ impl Announcer {
         !sessions.is_empty()
     }
 
-    /// Looks at the sessions after a change. Returns the Services that can be announced to other peers than before.
-    pub(super) async fn look(&mut self, engine: &Engine) -> BTreeSet<ServiceKey> {
+    /// Asks the sessions which routes they cannot carry. Returns the Services whose peers may have changed.
+    pub(super) async fn refresh_unsendable(&mut self, engine: &Engine) -> BTreeSet<ServiceKey> {
         let changed = self.sessions.refresh_unsendable(false).await;
         match engine.plan(&self.node) {
             Some(plan) => services_of(plan, &changed),
@@ -73,7 +73,7 @@ impl Announcer {
         }
     }
 
-    /// Returns the names of the peers that a Service is announced to, without those whose session cannot carry any of its
+    /// Returns the names of the peers to which a Service is announced, except for those whose session can carry none of its
     /// routes.
     pub(super) fn peers_of(&self, plan: &Plan, key: &ServiceKey) -> BTreeSet<String> {
         let mut peers = BTreeSet::new();
@@ -92,12 +92,12 @@ impl Announcer {
         self.sessions.is_empty()
     }
 
-    /// Returns the sessions as metrics and the status have them.
+    /// Returns the state of the sessions, for metrics and the status.
     pub(super) fn samples(&self, engine: &Engine) -> Vec<SessionSample> {
         metrics::session_samples(engine, &self.sessions, &self.node)
     }
 
-    /// Drains all sessions and ends them. Dropping the future calls that off.
+    /// Drains all sessions and ends them. Dropping the future cancels the drain.
     pub(super) fn drain(
         &self,
         procedure: &GracefulShutdown,
@@ -105,7 +105,7 @@ impl Announcer {
         self.sessions.drain(procedure)
     }
 
-    /// Begins again without sessions, after all of them have ended.
+    /// Starts over without sessions, after all of them have ended.
     pub(super) fn reset(&mut self) {
         self.sessions = Sessions::new(Arc::clone(&self.changed));
         self.desired.clear();

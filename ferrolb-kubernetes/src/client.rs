@@ -16,9 +16,10 @@ use tower::{BoxError, ServiceBuilder};
 use super::reachability;
 use ferrolb_node::{Error, causes};
 
-/// Returns a client for the cluster of a kubeconfig file. Without one, `KUBECONFIG` names it, or it is that of the pod.
+/// Returns a client for the cluster of a kubeconfig file. Without a path, the file is the one that `KUBECONFIG` names; without
+/// that, the client uses the service account of the pod.
 ///
-/// No request is made yet: the API server may be away while this process starts.
+/// Sends no request yet: the API server may be unreachable while this process starts.
 ///
 /// # Errors
 ///
@@ -28,18 +29,18 @@ pub(super) async fn connect(kubeconfig: Option<&PathBuf>) -> Result<Client, Erro
         Some(path) => config_from_file(path).await?,
         None => Config::infer().await.map_err(|error| {
             Error::new(format!(
-                "no way to the API server: expected to run in a pod, or KUBECONFIG or --kubeconfig: {}",
+                "cannot find the API server: run this in a pod, or set KUBECONFIG or --kubeconfig: {}",
                 causes(&error)
             ))
         })?,
     };
 
     if let Some(proxy) = &config.proxy_url {
-        // The message is without the user and password of the proxy.
+        // The message must not contain the user and password of the proxy.
         let host = proxy.host().unwrap_or_default();
         return Err(Error::new(format!(
-            "the API server is to be reached through the proxy {host} (proxy-url of the kubeconfig, or HTTPS_PROXY), \
-             and FerroLB does not support proxies"
+            "the kubeconfig's proxy-url or HTTPS_PROXY sets the proxy {host} for the API server, \
+             but FerroLB does not support proxies"
         )));
     }
     client(config).map_err(|error| Error::new(causes(&error)))
@@ -53,8 +54,8 @@ async fn config_from_file(path: &Path) -> Result<Config, Error> {
     config.map_err(|error| Error::new(causes(&error)))
 }
 
-/// Returns the client that [`Client::try_from`] builds without a proxy, but with a limit to the read buffer of a connection:
-/// each watch has one, which never shrinks.
+/// Returns the client that [`Client::try_from`] builds without a proxy, but limits the read buffer of each connection:
+/// every watch has a connection, and its buffer never shrinks.
 fn client(config: Config) -> Result<Client, kube::Error> {
     let mut connector = TimeoutConnector::new(config.rustls_https_connector()?);
     connector.set_connect_timeout(Some(Duration::from_secs(5)));
@@ -80,17 +81,18 @@ fn client(config: Config) -> Result<Client, kube::Error> {
     Ok(Client::new(service, config.default_namespace))
 }
 
-/// Waits for the response to a request, or to several that belong together. A connection that no longer carries responses,
-/// as when a load balancer before the API server has forgotten it, fails like a refused one; TCP would take a quarter of an
-/// hour to end it.
-pub(super) async fn answered<T, E: From<kube::Error>>(
+/// Waits for the response to a request, or to several that belong together, for at most [`TIMEOUT`].
+///
+/// A connection that no longer carries responses then fails like a refused one. That happens when a load balancer in front of
+/// the API server has forgotten the connection, and TCP would take a quarter of an hour to notice.
+pub(super) async fn with_timeout<T, E: From<kube::Error>>(
     request: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
     match tokio::time::timeout(TIMEOUT, request).await {
-        Ok(answer) => answer,
+        Ok(response) => response,
         Err(_) => {
-            reachability::failed(&format!("it does not answer within {} s", TIMEOUT.as_secs()));
-            Err(kube::Error::Service("the API server does not answer".into()).into())
+            reachability::failed(&format!("no response within {} s", TIMEOUT.as_secs()));
+            Err(kube::Error::Service("the API server does not respond".into()).into())
         }
     }
 }
@@ -98,8 +100,7 @@ pub(super) async fn answered<T, E: From<kube::Error>>(
 /// The time after which a request without a response has failed.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The time after which a connection without any data is dead, though nothing ends it. The API server ends a watch a moment
-/// before; a list with which a watch begins is covered, too.
+/// The time without any data after which a connection counts as dead. The API server ends each watch shortly before that.
 const SILENT: Duration = Duration::from_secs(300);
 
 /// The read buffer of a connection, in octets. Larger responses are read in pieces.

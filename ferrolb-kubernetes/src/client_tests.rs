@@ -33,9 +33,9 @@ async fn a_request_without_a_response_fails_after_the_timeout() {
     server.set_delay(SILENCE);
     let nodes: Api<DynamicObject> = Api::all_with(client, &Kind::Node.api_resource());
     let begin = Instant::now();
-    let failed = answered(nodes.list(&ListParams::default())).await.unwrap_err();
+    let failed = with_timeout(nodes.list(&ListParams::default())).await.unwrap_err();
     assert_eq!(begin.elapsed(), TIMEOUT);
-    assert!(failed.to_string().contains("does not answer"), "{failed}");
+    assert!(failed.to_string().contains("does not respond"), "{failed}");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
-//! A listing of a cluster's objects, for the commands that explain and compare.
+//! A snapshot of a cluster's objects, for commands such as `explain` and `diff`.
 //!
-//! Owns the search for the configuration, and the reading of session states from BGPNodeStatus. Requests have the rights of
-//! the user's account. Secrets are not listed.
+//! Owns the search for the namespace of the configuration, and reads session states from BGPNodeStatus. Requests use the rights
+//! of the user. Secrets are not listed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ use kube::core::{DynamicObject, ObjectMeta, TypeMeta};
 use kube::{Api, Client};
 use serde_json::Value;
 
-use super::client::{self, answered};
+use super::client::{self, with_timeout};
 use super::node_status;
 use super::resource::Kind;
 use ferrolb_node::{Error, causes};
@@ -24,53 +24,55 @@ use lb_adapter::manifest::{CONFIG_MAP, Source};
 use lb_adapter::model::ServiceKey;
 use lb_adapter::recording::{ProcessSnapshot, SessionState, UnsendableReason};
 
-/// Objects in a page of a list.
+/// The number of objects in a page of a list.
 const PAGE: u32 = 500;
 
-/// The namespaces of MetalLB's manifests and of ours.
+/// The namespaces of MetalLB's and FerroLB's manifests.
 const DEFAULT_NAMESPACES: [&str; 2] = ["metallb-system", "ferrolb-system"];
 
-/// Lists the objects of the cluster of a kubeconfig file, of `KUBECONFIG`, or of this pod. Its configuration is in the given
-/// namespace, or else in the first of these that has one: those in `meant`, the context's and the default ones. If none of
-/// them has one, returns the namespaces that have been searched, too.
+/// Lists the objects of a cluster: that of a kubeconfig file, of `KUBECONFIG`, or of this pod.
+///
+/// The configuration is read from `namespace`, or else from the first namespace that has one among `preferred`, that of the
+/// kubeconfig's context, and the default ones. Also returns the searched namespaces if none of them has a configuration.
 ///
 /// # Errors
 ///
-/// The API server is out of reach, or refuses.
+/// The API server is unreachable, or refuses a request.
 pub fn list_cluster(
     kubeconfig: Option<&PathBuf>,
     namespace: Option<&str>,
     config_map: &str,
-    meant: &BTreeSet<String>,
+    preferred: &BTreeSet<String>,
 ) -> Result<(ProcessSnapshot, Vec<String>), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
 
     runtime.map_err(Error::new)?.block_on(async {
         let client = client::connect(kubeconfig).await?;
-        let mut known = ProcessSnapshot::default();
+        let mut snapshot = ProcessSnapshot::default();
         for kind in [Kind::Namespace, Kind::Node, Kind::Service, Kind::EndpointSlice] {
-            add(&mut known, kind, &list(&client, kind, None, None).await?);
+            add(&mut snapshot, kind, &list(&client, kind, None, None).await?);
         }
 
         let namespaces = match namespace {
             Some(namespace) => vec![namespace.to_owned()],
-            None => candidates(meant, client.default_namespace()),
+            None => candidates(preferred, client.default_namespace()),
         };
         let (namespace, objects) = configuration(&client, &namespaces, config_map).await?;
         let found = !objects.is_empty();
 
         for (kind, objects) in objects {
-            add(&mut known, kind, &objects);
+            add(&mut snapshot, kind, &objects);
         }
-        known.sessions = sessions(&client, &namespace).await;
-        known.namespace = namespace;
-        Ok((known, if found { Vec::new() } else { namespaces }))
+        snapshot.sessions = sessions(&client, &namespace).await;
+        snapshot.namespace = namespace;
+        Ok((snapshot, if found { Vec::new() } else { namespaces }))
     })
 }
 
-/// Returns the namespaces to search, the likeliest first. A context that names none has `default`, which means little.
-fn candidates(meant: &BTreeSet<String>, context: &str) -> Vec<String> {
-    let mut all: Vec<&str> = meant.iter().map(String::as_str).collect();
+/// Returns the namespaces to search, the likeliest first. The context's `default` comes last, since a context that names no
+/// namespace has it, too.
+fn candidates(preferred: &BTreeSet<String>, context: &str) -> Vec<String> {
+    let mut all: Vec<&str> = preferred.iter().map(String::as_str).collect();
     if context == "default" {
         all.extend(DEFAULT_NAMESPACES);
         all.push(context);
@@ -88,8 +90,8 @@ fn candidates(meant: &BTreeSet<String>, context: &str) -> Vec<String> {
     namespaces
 }
 
-/// Lists the configuration objects of the first of these namespaces that has any. Returns that namespace with them, or the
-/// first one with nothing.
+/// Lists the configuration objects of the first of these namespaces that has any. Returns that namespace and its objects, or
+/// the first namespace and no objects.
 async fn configuration(
     client: &Client,
     namespaces: &[String],
@@ -113,13 +115,13 @@ async fn configuration(
         }
         return match missing {
             None => Ok((namespace.clone(), objects)),
-            // A part of a configuration must not pass for the whole.
+            // An incomplete configuration must not be taken for a complete one.
             Some(why) => Err(why),
         };
     }
 
     match refused {
-        // A namespace that may not be read may be the one with the configuration.
+        // The configuration may be in a namespace that may not be read.
         Some(why) => Err(why),
         None => Ok((namespaces.first().cloned().unwrap_or_default(), Vec::new())),
     }
@@ -144,10 +146,10 @@ async fn list(
 
     let mut objects = Vec::new();
     loop {
-        match answered(api.list(&params)).await {
+        match with_timeout(api.list(&params)).await {
             Ok(page) => {
                 objects.extend(page.items);
-                params.continue_token = page.metadata.continue_.filter(|it| !it.is_empty());
+                params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
                 if params.continue_token.is_none() {
                     return Ok(objects);
                 }
@@ -164,7 +166,7 @@ async fn list(
     }
 }
 
-fn add(known: &mut ProcessSnapshot, kind: Kind, objects: &[DynamicObject]) {
+fn add(snapshot: &mut ProcessSnapshot, kind: Kind, objects: &[DynamicObject]) {
     let resource = kind.api_resource();
     let types = TypeMeta { api_version: resource.api_version, kind: resource.kind };
     for object in objects {
@@ -172,17 +174,17 @@ fn add(known: &mut ProcessSnapshot, kind: Kind, objects: &[DynamicObject]) {
         object.types = Some(types.clone());
         object.metadata.managed_fields = None;
         if kind == Kind::ConfigMap {
-            // Recordings use this name, whatever its name in the cluster.
+            // Recordings use this name for every ConfigMap.
             object.metadata.name = Some(CONFIG_MAP.to_owned());
         }
 
         if kind == Kind::Service {
             let (key, addresses) = holding(&object);
-            known.held.insert(key, addresses);
+            snapshot.held.insert(key, addresses);
         }
 
         let octets = serde_json::to_vec(&object).unwrap_or_default();
-        known.sources.push(Source { name: resource.plural.clone(), octets });
+        snapshot.sources.push(Source { name: resource.plural.clone(), octets });
     }
 }
 
@@ -199,14 +201,14 @@ fn holding(service: &DynamicObject) -> (ServiceKey, Vec<IpAddr>) {
     (key, addresses.filter_map(|address| address.parse().ok()).collect())
 }
 
-/// Returns the states of sessions, as speakers report them; those that cannot be read are missing.
+/// Returns the states of sessions that speakers report. Sessions whose state cannot be read are left out.
 async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String), SessionState> {
     let resource = Kind::BgpNodeStatus.api_resource();
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-    let nodes = match answered(api.list(&ListParams::default())).await {
+    let nodes = match with_timeout(api.list(&ListParams::default())).await {
         Ok(nodes) => nodes.items,
         Err(error) => {
-            tracing::warn!(error = causes(&error), "the states of sessions are unknown");
+            tracing::warn!(error = causes(&error), "cannot read the states of sessions");
             return BTreeMap::new();
         }
     };
@@ -264,13 +266,13 @@ fn note_unsendable(state: &mut SessionState, session: &Value) {
         usize::try_from(all).unwrap_or(usize::MAX).saturating_sub(state.unsendable.len());
 }
 
-/// Returns the time by the clock of the API server, which is closer to the clocks of the speakers than the local one; by the
+/// Returns the time of the API server, whose clock is closer to those of the speakers than the local one. Falls back to the
 /// local clock if its response has no time.
 async fn time_of_server(client: &Client) -> Timestamp {
     let Ok(request) = http::Request::get("/version").body(Body::empty()) else {
         return Timestamp::now();
     };
-    match answered(client.send(request)).await {
+    match with_timeout(client.send(request)).await {
         Ok(response) => time_of(&response).unwrap_or_else(Timestamp::now),
         Err(_) => Timestamp::now(),
     }

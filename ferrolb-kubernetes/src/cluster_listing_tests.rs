@@ -48,7 +48,7 @@ async fn a_listing_fails_if_the_server_does_not_answer() {
     server.set_delay(Duration::from_secs(3600));
     let listed = list(&client, Kind::Node, None, None).await;
     let why = listed.expect_err("it answers").to_string();
-    assert!(why.contains("cannot list nodes") && why.contains("does not answer"), "{why}");
+    assert!(why.contains("cannot list nodes") && why.contains("does not respond"), "{why}");
     assert!(sessions(&client, "default").await.is_empty());
 }
 

@@ -1,7 +1,8 @@
-//! The errors of configuration objects, and the program that reports each of them.
+//! The errors of configuration objects, and the choice of the program that reports each error.
 //!
-//! As with MetalLB, a speaker is concerned with the peers and advertisements of its node, and with everything that belongs
-//! to no node; the controller with pools and communities. This module owns that rule, and remembers what has been reported.
+//! As with MetalLB, the errors of pools and communities concern the controller. Those of peers and advertisements concern the
+//! speakers of the selected nodes, and all other errors concern every speaker. This module owns that rule, and remembers which
+//! errors have been reported.
 
 use std::collections::BTreeMap;
 
@@ -19,11 +20,11 @@ use lb_adapter::model::Labels;
 pub(super) struct ConfigProblems {
     all: BTreeMap<ObjectId, Vec<Diagnostic>>,
     scope: ProblemScope,
-    /// The error of each object that the last Event about it reports.
+    /// The error that the last Event about each object reports.
     reported: BTreeMap<ObjectId, String>,
 }
 
-/// The program that is concerned.
+/// The program that these errors concern.
 #[derive(Debug)]
 enum ProblemScope {
     Controller,
@@ -36,12 +37,12 @@ enum ProblemScope {
 pub(super) struct NewProblems {
     pub(super) warnings: Vec<Diagnostic>,
     pub(super) errors: Vec<Diagnostic>,
-    /// Objects that are not in force as they are written, each with the reason for its Event.
+    /// The invalid objects, each with the error for its Event.
     pub(super) invalid: Vec<(ObjectReference, String)>,
 }
 
 impl NewProblems {
-    /// Reports them in the log, and as Events of the objects.
+    /// Logs the problems, and publishes Events about the objects.
     pub(super) fn report(self, events: &mut EventRecorder) {
         for warning in self.warnings {
             tracing::warn!("{warning}");
@@ -73,7 +74,7 @@ impl ConfigProblems {
     }
 
     /// Notes the labels of the node. Returns true if they have changed.
-    pub(super) fn set_node(&mut self, labels: &Labels) -> bool {
+    pub(super) fn set_node_labels(&mut self, labels: &Labels) -> bool {
         let ProblemScope::Speaker(known) = &mut self.scope else { return false };
         if known.as_ref() == Some(labels) {
             return false;
@@ -82,41 +83,44 @@ impl ConfigProblems {
         true
     }
 
-    /// Returns the errors that concern this program. `written` are all configuration objects.
+    /// Returns the errors that concern this program. `objects` are all configuration objects.
     pub(super) fn concerning(
         &self,
-        written: &BTreeMap<ObjectId, Value>,
+        objects: &BTreeMap<ObjectId, Value>,
     ) -> BTreeMap<ObjectId, Vec<Diagnostic>> {
-        let concerns = self.all.iter().filter(|(key, _)| self.concerns(key, written));
+        let concerns = self.all.iter().filter(|(key, _)| self.concerns(key, objects));
         concerns.map(|(key, problems)| (key.clone(), problems.clone())).collect()
     }
 
     /// Returns true if an error of this object concerns this program.
-    fn concerns(&self, key: &ObjectId, written: &BTreeMap<ObjectId, Value>) -> bool {
+    fn concerns(&self, key: &ObjectId, objects: &BTreeMap<ObjectId, Value>) -> bool {
         let node = match &self.scope {
             ProblemScope::Controller => {
                 return matches!(key.0, Kind::ConfigMap | Kind::IpAddressPool | Kind::Community);
             }
             ProblemScope::Speaker(node) => node.as_ref(),
         };
-        let Some(tree) = written.get(key) else { return true };
+        let Some(tree) = objects.get(key) else { return true };
         match key.0 {
             Kind::BgpPeer | Kind::BgpAdvertisement => selects_node(tree, node),
             Kind::Secret => {
                 // A Secret that no object refers to concerns no speaker.
-                let mut users = written.iter().filter(|(user, its)| refers(*user, its, key, tree));
-                users.any(|(user, its)| user.0 != Kind::BgpPeer || selects_node(its, node))
+                let mut users =
+                    objects.iter().filter(|(user, user_tree)| refers(*user, user_tree, key, tree));
+                users.any(|(user, user_tree)| {
+                    user.0 != Kind::BgpPeer || selects_node(user_tree, node)
+                })
             }
             _ => true,
         }
     }
 
-    /// Returns the objects whose first error no Event has reported yet, each with that error. Where several programs are
-    /// concerned, one reports: the controller for pools and communities, the speakers for the rest.
+    /// Returns the objects whose first error no Event has reported yet, each with that error. The controller reports pools and
+    /// communities, and the speakers report all other objects.
     pub(super) fn invalid(
         &mut self,
         concerning: &BTreeMap<ObjectId, Vec<Diagnostic>>,
-        written: &BTreeMap<ObjectId, Value>,
+        objects: &BTreeMap<ObjectId, Value>,
     ) -> Vec<(ObjectReference, String)> {
         let is_controller = matches!(self.scope, ProblemScope::Controller);
         let mut invalid = Vec::new();
@@ -126,7 +130,7 @@ impl ConfigProblems {
             if is_pool != is_controller || key.0 == Kind::Secret {
                 continue;
             }
-            let (Some(problem), Some(tree)) = (problems.first(), written.get(key)) else {
+            let (Some(problem), Some(tree)) = (problems.first(), objects.get(key)) else {
                 continue;
             };
 
@@ -146,7 +150,7 @@ impl ConfigProblems {
 fn reference(key: &ObjectId, tree: &Value) -> ObjectReference {
     let ObjectId(kind, (namespace, name)) = key;
     let (api_version, kind) = kind.type_meta();
-    let uid = tree.get("metadata").and_then(|it| it.get("uid")).and_then(Value::text);
+    let uid = tree.get("metadata").and_then(|metadata| metadata.get("uid")).and_then(Value::text);
     ObjectReference {
         api_version: Some(api_version.to_owned()),
         kind: Some(kind.to_owned()),
@@ -173,7 +177,7 @@ impl ObjectKey for ObjectId {
     }
 
     fn configures(&self, _: &Options) -> bool {
-        // Only objects that the options mean are watched.
+        // The watches select only the objects that the options name.
         self.0 != Kind::Secret
     }
 

@@ -1,4 +1,4 @@
-//! MetalLB's ConfigurationState: the validity of the configuration of a program, and its errors.
+//! MetalLB's ConfigurationState: reports if the configuration of a program is valid, and its errors.
 //!
 //! Owns the form of the status. There is one object for the controller, and one for each speaker.
 
@@ -22,11 +22,12 @@ const KIND: (&str, &str, &str, &str) =
 /// The message if there is no configuration object.
 pub(super) const NO_CONFIGURATION: &str =
     "there is no ConfigMap and no metallb.io resource: no address is assigned or released";
+/// The shortest time between two writes of the object.
 const PACE: Duration = Duration::from_secs(1);
-/// The number of problems that are listed; the log has all of them.
-const LISTED_PROBLEMS: usize = 20;
+/// The number of errors that the status lists; the log has all of them.
+const LISTED_ERRORS: usize = 20;
 /// The greatest length of their text in octets, well below the limit of the resource.
-const LENGTH: usize = 16 * 1024;
+const MAX_TEXT: usize = 16 * 1024;
 
 impl ConfigurationState {
     /// The object of the controller.
@@ -49,8 +50,8 @@ impl ConfigurationState {
         Self { object: object.labels(labels), condition: "configReconcilerValid" }
     }
 
-    /// Begins to write the state of the configuration, with the time at which the addresses of the last pool are released,
-    /// if it is gone.
+    /// Starts to write the state of the configuration. `release` is the time at which the addresses of the last pool are
+    /// released, if that pool is gone.
     pub(super) fn write(&mut self, config: &ConfigStatus, release: Option<&str>) {
         let status = self.status(config, release);
         self.object.write(status);
@@ -76,31 +77,31 @@ impl ConfigurationState {
             return json!({"result": "Unknown", "errorSummary": "", "conditions": []});
         }
 
-        let problems = problems(config);
+        let errors = error_text(config);
         json!({
             "result": if is_valid { "Valid" } else { "Invalid" },
-            "errorSummary": problems,
+            "errorSummary": errors,
             "conditions": [{
                 "type": self.condition,
                 "status": if is_valid { "True" } else { "False" },
                 "reason": if is_valid { "Valid" } else { "ConfigurationError" },
-                "message": with_release(&problems, release),
+                "message": with_release(&errors, release),
             }],
         })
     }
 }
 
-/// Returns the errors of the configuration, as many as the object takes.
-fn problems(config: &ConfigStatus) -> String {
-    let listed = config.errors.iter().take(LISTED_PROBLEMS);
+/// Returns the text of the first errors of the configuration.
+fn error_text(config: &ConfigStatus) -> String {
+    let listed = config.errors.iter().take(LISTED_ERRORS);
     let mut text = listed.map(ToString::to_string).collect::<Vec<_>>().join("\n");
 
-    let end = (0..=LENGTH.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    let end = (0..=MAX_TEXT.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     text.truncate(end.unwrap_or(0));
     text
 }
 
-/// Adds a line about the release of addresses to a message, if they are to be released.
+/// Adds a line about the release of addresses to a message, if there is a time for it.
 fn with_release(message: &str, release: Option<&str>) -> String {
     let Some(at) = release else { return message.to_owned() };
     let release = format!("the last pool is gone: its addresses are released at {at}");

@@ -1,4 +1,4 @@
-//! `ferrolb controller`: assigns addresses to Services, and writes them down.
+//! `ferrolb controller`: assigns addresses to Services, and writes them to their status.
 //!
 //! ```text
 //! Lease ──► Leader: Informer ──► Engine ──► status of Services, Events, status of pools
@@ -6,8 +6,8 @@
 //!                       └──► Heartbeats ──► status of nodes whose speakers are silent
 //! ```
 //!
-//! Only the leader watches and writes. A standby waits for the Lease and keeps nothing, so that it begins with what the API
-//! server has. When leading ends, everything that the leader does ends in the same moment.
+//! Only the leader watches and writes. A standby waits for the Lease and keeps no state, so a new leader starts from the objects
+//! of the API server. When leading ends, all work of the leader stops at the same moment.
 
 use std::sync::Arc;
 
@@ -36,15 +36,15 @@ use lb_adapter::engine::{Change, Effects, Engine};
 use lb_adapter::model::{Config, NamespacedName, ServiceKey, ServiceType};
 use lb_adapter::planner::PlannerOptions;
 
-/// Runs until a signal comes.
+/// Runs until a signal arrives.
 ///
 /// # Errors
 ///
-/// The reason why it could not begin. Once it runs, no answer of the API server ends it.
+/// The controller could not start. Once it runs, no response of the API server ends it.
 pub async fn controller(options: ControllerOptions) -> Result<(), Error> {
     let mut signals = Signals::new().map_err(Error::new)?;
     let client = client::connect(options.cluster.kubeconfig.as_ref()).await?;
-    let (_http, mut questions) = options.cluster.listen().await?;
+    let (_http, mut requests) = options.cluster.listen().await?;
 
     let identity = options.identity();
     let election = options.election;
@@ -54,13 +54,13 @@ pub async fn controller(options: ControllerOptions) -> Result<(), Error> {
     loop {
         tokio::select! {
             () = candidate.elected() => {}
-            () = stand_by(&mut questions) => {}
+            () = stand_by(&mut requests) => {}
             () = signals.any() => return Ok(()),
         }
 
         let mut leader = Leader::new(client.clone(), &options);
         tokio::select! {
-            _ = candidate.lead(leader.run(&mut questions)) => {}
+            _ = candidate.lead(leader.run(&mut requests)) => {}
             () = signals.any() => {
                 drop(leader);
                 candidate.resign().await;
@@ -73,10 +73,10 @@ pub async fn controller(options: ControllerOptions) -> Result<(), Error> {
 /// The name of the Lease, in the namespace of the configuration.
 const LEASE: &str = "ferrolb-controller";
 
-/// Answers questions. A standby is alive and ready, and has nothing to report.
-async fn stand_by(questions: &mut mpsc::Receiver<StatusRequest>) {
+/// Replies to status requests. A standby is alive and ready, and has nothing to report.
+async fn stand_by(requests: &mut mpsc::Receiver<StatusRequest>) {
     loop {
-        match http::next_request(questions).await {
+        match http::next_request(requests).await {
             StatusRequest::Live(reply) => drop(reply.send(())),
             StatusRequest::Ready(reply) => drop(reply.send(Ok(()))),
             StatusRequest::Objects(reply) => {
@@ -90,7 +90,7 @@ async fn stand_by(questions: &mut mpsc::Receiver<StatusRequest>) {
     }
 }
 
-/// Everything that a leader knows and does.
+/// A controller that leads: its state and its writers.
 struct Leader {
     informer: Informer,
     engine: Engine,
@@ -113,7 +113,7 @@ impl Leader {
         // A controller does not report refused resources.
         let unused = Arc::new(Notify::new());
         let mut informer = Informer::new(client.clone(), &namespace, targets, unused);
-        // No Service waits for these.
+        // Address assignment need not wait for these.
         informer.watch_beside(WatchTarget::within(Kind::BgpNodeStatus, &namespace));
 
         let class = options.cluster.class.clone();
@@ -131,7 +131,7 @@ impl Leader {
     }
 
     /// Runs until it is dropped.
-    async fn run(&mut self, questions: &mut mpsc::Receiver<StatusRequest>) {
+    async fn run(&mut self, requests: &mut mpsc::Receiver<StatusRequest>) {
         loop {
             let has_synced = self.informer.has_synced();
             tokio::select! {
@@ -146,7 +146,7 @@ impl Leader {
                     let release = self.pool_changes.until();
                     self.configuration.write(self.informer.config_status(), release.as_deref());
                 }
-                question = http::next_request(questions) => self.answer(question),
+                request = http::next_request(requests) => self.reply_to(request),
             }
 
             if self.engine.is_ready() {
@@ -155,7 +155,7 @@ impl Leader {
         }
     }
 
-    /// Takes in an event and those that wait behind it.
+    /// Processes an event and all events that are queued behind it.
     fn take_all(&mut self, event: WatchEvent) {
         self.take(event);
         while let Some(event) = self.informer.try_next() {
@@ -197,9 +197,9 @@ impl Leader {
         let ObservedService { service, addresses, object } = observed;
         let snapshot = Box::new(ServiceSnapshot::of(&object));
 
-        // Addresses that another controller may have left are not ours to take back.
-        let is_left = service.type_ != ServiceType::LoadBalancer && !snapshot.is_ours();
-        let status = if is_left {
+        // Addresses that another controller may have left are not ours to remove.
+        let is_foreign = service.type_ != ServiceType::LoadBalancer && !snapshot.is_ours();
+        let status = if is_foreign {
             Some(Vec::new())
         } else {
             self.status_of(&service.key, &snapshot, addresses)
@@ -207,16 +207,17 @@ impl Leader {
 
         let key = service.key.clone();
         let effects = self.engine.apply(Change::Service { service, status });
-        // The engine's key shares its names with all others; this one only looks the same.
+        // Use the engine's key, which shares the memory of its names.
         if let Some(key) = self.engine.key_of(&key) {
             self.services.observe(key, snapshot);
         }
         self.follow(effects);
     }
 
-    /// Returns the addresses that a Service holds, by what was seen of it; none if it holds what it did. An assignment that is
-    /// being written, or that the watch has not shown yet, counts more than a status from before, and a status that was
-    /// emptied is filled again.
+    /// Returns the addresses that a Service holds according to its status, or `None` if the engine's assignment stays.
+    ///
+    /// An assignment that is being written, or that the watch has not confirmed yet, wins over an older status. It also stays
+    /// if another program has emptied the status, which is then written again.
     fn status_of(
         &mut self,
         key: &ServiceKey,
@@ -228,7 +229,7 @@ impl Leader {
         if is_outdated && is_assigned { None } else { Some(addresses) }
     }
 
-    /// Puts into effect what is known when no event is waiting.
+    /// Applies the configuration once no event is waiting.
     fn settle(&mut self) {
         let Settled { config, has_new_status } = self.informer.settle(&mut self.events);
         if let Some(config) = config {
@@ -249,9 +250,9 @@ impl Leader {
         }
     }
 
-    /// Puts a configuration in force, unless it has to wait for its pools.
+    /// Applies a configuration, unless it has to wait for its pools.
     fn take_config(&mut self, config: Arc<Config>) {
-        // Before everything has been listed, no change of pools has been seen that could have to wait.
+        // Until everything has been listed, no pool counts as removed, so nothing has to wait.
         let in_force = if self.informer.has_synced() {
             self.pool_changes.take(config, &self.engine)
         } else {
@@ -262,16 +263,16 @@ impl Leader {
         }
     }
 
-    /// Puts a configuration in force.
+    /// Applies a configuration.
     fn configure(&mut self, config: Arc<Config>) {
         self.informer.note_loaded();
 
-        let turn = self.pool_changes.follow(self.engine.config().map(Arc::as_ref), &config);
+        let grace_change = self.pool_changes.follow(self.engine.config().map(Arc::as_ref), &config);
         self.apply(Change::Config(config));
-        match turn {
+        match grace_change {
             Some(GracePeriodChange::Started) => self.announce_grace_period(),
             Some(GracePeriodChange::Cancelled) => {
-                tracing::info!("there is a pool again: no address is released");
+                tracing::info!("there is a pool again: no addresses are released");
                 self.configuration.object.mark();
             }
             Some(GracePeriodChange::Skipped) => self.apply(Change::GracePeriodOver),
@@ -284,9 +285,7 @@ impl Leader {
         match due {
             DuePoolChange::Config(config) => self.configure(config),
             DuePoolChange::GracePeriodOver => {
-                tracing::warn!(
-                    "there has been no pool for the grace period: addresses are released"
-                );
+                tracing::warn!("the grace period ended without a pool: releasing the addresses");
                 self.apply(Change::GracePeriodOver);
                 self.configuration.object.mark();
                 self.mark_all();
@@ -294,7 +293,7 @@ impl Leader {
         }
     }
 
-    /// Announces the end of the grace period, to each Service whose address is released then and in the log.
+    /// Announces the end of the grace period in the log, and in an Event for each Service whose address is released then.
     fn announce_grace_period(&mut self) {
         let (mut services, until) = (0, self.pool_changes.until().unwrap_or_default());
         for (key, uid) in self.services.services() {
@@ -313,7 +312,7 @@ impl Leader {
         tracing::warn!(
             services,
             until,
-            "the last pool is gone: its addresses stay for the grace period"
+            "the last pool is gone: Services keep its addresses for the grace period"
         );
         self.configuration.object.mark();
     }
@@ -328,14 +327,14 @@ impl Leader {
         self.follow(effects);
     }
 
-    /// Reports the effects of a change, and queues the statuses that they touch.
+    /// Publishes the Events of a change, and queues the statuses that it affects.
     fn follow(&mut self, Effects { events, written, .. }: Effects) {
         for event in events {
             let NamespacedName { namespace, name, .. } = &*event.service;
             let reason = event.reason.as_str();
             tracing::info!(service = %event.service, reason, "{}", event.message);
 
-            // A Service that is gone has no use for Events.
+            // A deleted Service needs no Events.
             let Some(uid) = self.services.uid(&event.service) else { continue };
             let content = EventContent {
                 is_warning: event.reason.is_warning(),
@@ -354,8 +353,8 @@ impl Leader {
         }
     }
 
-    fn answer(&self, question: StatusRequest) {
-        match question {
+    fn reply_to(&self, request: StatusRequest) {
+        match request {
             StatusRequest::Live(reply) => drop(reply.send(())),
             StatusRequest::Ready(reply) => drop(reply.send(self.is_ready())),
             StatusRequest::Objects(reply) => {

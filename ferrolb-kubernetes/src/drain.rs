@@ -1,10 +1,10 @@
-//! The drain of a node: the annotation or taint of the Node that requests it, and how far it is.
+//! The drain of a node: the annotation or taint of the Node that requests it, and its progress.
 //!
 //! ```text
-//! Serving ──► Draining ──► Drained          requested no longer ──► Serving
+//! Serving ──► Draining ──► Drained          no longer requested ──► Serving
 //! ```
 //!
-//! Owns these states. The sessions do the work.
+//! Owns these states. The sessions carry out the drain.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,9 +17,9 @@ use super::object_tree::ObjectTree;
 use ferrolb_node::metrics::DrainSample;
 use lb_adapter::config::Value;
 
-/// The label of a Node that keeps our speakers off it, with the values `metallb` and `none`. The DaemonSet's affinity names
+/// The label that keeps FerroLB's speakers off a Node, with the value `metallb` or `none`. The affinity of the DaemonSet uses
 /// it.
-const SPEAKER: &str = "ferrolb.io/speaker";
+const SPEAKER_LABEL: &str = "ferrolb.io/speaker";
 
 /// The drain of one node.
 pub(super) struct Drain {
@@ -34,7 +34,7 @@ pub(super) struct Drain {
     state: DrainState,
 }
 
-/// The marks of a Node that request a drain, as the operator has named them.
+/// The annotation and the taint that request a drain, by the names that the operator chose.
 struct DrainTrigger {
     annotation: Option<String>,
     taint: Option<String>,
@@ -44,16 +44,16 @@ struct DrainTrigger {
 enum DrainState {
     /// The node carries traffic.
     Serving,
-    /// Routes are marked or withdrawn. Dropping the future calls the drain off.
+    /// Routes are marked or withdrawn. Dropping the future cancels the drain.
     Draining(Pin<Box<dyn Future<Output = ()> + Send>>),
-    /// All sessions have ended by the drain.
+    /// The drain has ended all sessions.
     Drained,
 }
 
 /// The step that is due after a change of the Node.
 pub(super) enum DrainStep {
     Begin,
-    CallOff,
+    Cancel,
 }
 
 impl Drain {
@@ -72,9 +72,9 @@ impl Drain {
         }
     }
 
-    /// Takes in the Node. Returns true if it was drained and is to carry traffic again.
+    /// Notes a change of the Node. Returns true if it was drained and should carry traffic again.
     pub(super) fn observe(&mut self, node: &ObjectTree) -> bool {
-        let speaker = node.text(&["metadata", "labels", SPEAKER]);
+        let speaker = node.text(&["metadata", "labels", SPEAKER_LABEL]);
         self.is_handed_over = matches!(speaker, Some("metallb" | "none"));
         self.is_requested = self.trigger.is_set(node);
 
@@ -89,27 +89,27 @@ impl Drain {
     pub(super) fn due(&self) -> Option<DrainStep> {
         match (&self.state, self.is_requested) {
             (DrainState::Serving, true) => Some(DrainStep::Begin),
-            (DrainState::Draining(_), false) => Some(DrainStep::CallOff),
+            (DrainState::Draining(_), false) => Some(DrainStep::Cancel),
             _ => None,
         }
     }
 
-    /// Begins the drain; `work` ends when all sessions have ended.
+    /// Starts the drain; `work` ends when all sessions have ended.
     pub(super) fn begin(&mut self, work: impl Future<Output = ()> + Send + 'static) {
         self.state = DrainState::Draining(Box::pin(work));
     }
 
-    /// Calls the drain off.
-    pub(super) fn call_off(&mut self) {
+    /// Cancels the drain.
+    pub(super) fn cancel(&mut self) {
         self.state = DrainState::Serving;
     }
 
-    /// Notes that no more sessions are drained, whether or not all of them have ended.
+    /// Ends the drain, whether or not all sessions have ended.
     pub(super) fn finish(&mut self) {
         self.state = DrainState::Drained;
     }
 
-    /// Waits until the drain has ended; without end if none is under way. Cancel safe.
+    /// Waits until the drain has ended, and never returns if none is under way. Cancel safe.
     pub(super) async fn ended(&mut self) {
         match &mut self.state {
             DrainState::Draining(work) => work.await,
@@ -123,8 +123,8 @@ impl Drain {
         self.procedure.clone().withdrawn_for(self.withdrawn())
     }
 
-    /// Returns the time for which routes are withdrawn before the sessions end. On a node that is handed over, another
-    /// speaker waits for that end, and the node has no routes until then.
+    /// Returns the time for which routes are withdrawn before the sessions end. On a node that is handed over, this is zero,
+    /// because another speaker waits for the end of the sessions, and the node has no routes until then.
     pub(super) fn withdrawn(&self) -> Duration {
         if self.is_handed_over { Duration::ZERO } else { self.withdrawn }
     }
@@ -141,7 +141,7 @@ impl Drain {
         matches!(self.state, DrainState::Drained)
     }
 
-    /// Returns the progress, as metrics and the status have it.
+    /// Returns the progress, for metrics and the status.
     pub(super) fn stage(&self) -> DrainSample {
         match self.state {
             DrainState::Serving => DrainSample::Serving,

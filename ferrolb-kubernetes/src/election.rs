@@ -1,22 +1,22 @@
 //! The election of a leader among the replicas of a controller: a state machine without I/O and without a clock.
 //!
 //! The rules are those of client-go, and so is the guarantee: as long as clocks run at about the same speed, there is never a
-//! second leader. A leader that could not renew the Lease for the renew deadline steps down, before another candidate may
-//! take the Lease: that one waits until it has seen the Lease unchanged for its whole duration, by its own clock. The times
-//! in the Lease are only for display.
+//! second leader. A leader that could not renew the Lease until the renew deadline steps down before another candidate may
+//! take the Lease: every candidate waits until it has seen the Lease unchanged for its whole duration, by its own clock. The
+//! times in the Lease are only for display.
 //!
-//! This module decides; [`super::lease`] makes the requests and passes on the responses.
+//! This module decides; [`super::lease`] sends the requests and passes the responses back.
 
 use std::time::{Duration, Instant};
 
 /// The times of an election.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ElectionConfig {
-    /// The time for which the others wait for a silent leader. Default 15 s.
+    /// The time after which other candidates may replace a silent leader. Default 15 s.
     pub lease_duration: Duration,
-    /// The time for which a leader goes on without having renewed the Lease; less than its duration. Default 10 s.
+    /// The time for which a leader keeps leading without renewing the Lease; less than its duration. Default 10 s.
     pub renew_deadline: Duration,
-    /// The time between two attempts of a leader to renew, and of the others to take over. Default 2 s.
+    /// The time between two attempts of a leader to renew the Lease, or of another candidate to take it. Default 2 s.
     pub retry_period: Duration,
 }
 
@@ -68,14 +68,14 @@ pub enum Request {
 /// The result of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "each leads to another next step")]
-pub enum Answer {
+pub enum Response {
     /// The Lease, as read or as written.
     Lease(ObservedLease),
     /// There is no Lease.
     NotFound,
     /// Another candidate was faster: the version is out of date.
     Conflict,
-    /// The API server did not answer, or neither accepted nor refused.
+    /// The API server did not respond, or neither accepted nor refused the request.
     Unreachable,
 }
 
@@ -84,7 +84,7 @@ pub enum Answer {
 pub struct Election {
     config: ElectionConfig,
     identity: String,
-    /// The Lease as it was last seen, and since when it has been so.
+    /// The Lease as last seen, and the time at which it was first seen so.
     observed: Option<(ObservedLease, Instant)>,
     /// The time at which this candidate last renewed the Lease, taken before the request was sent.
     renewed: Option<Instant>,
@@ -92,7 +92,7 @@ pub struct Election {
     is_absent: bool,
     /// True if the Lease may have changed since it was last seen.
     is_stale: bool,
-    /// The request under way, and since when.
+    /// The request under way, and the time at which it was made.
     under_way: Option<(Request, Instant)>,
     /// The time before which no request is made.
     next: Option<Instant>,
@@ -100,7 +100,7 @@ pub struct Election {
 }
 
 impl Election {
-    /// A candidate of this identity, which no other has.
+    /// A candidate with this identity, which no other candidate has.
     pub fn new(identity: impl Into<String>, config: ElectionConfig) -> Self {
         Self {
             config,
@@ -115,19 +115,19 @@ impl Election {
         }
     }
 
-    /// Returns true if this candidate leads. This is to be checked before each write that only a leader may make, and at
+    /// Returns true if this candidate leads. Check this before each write that only a leader may make, and at
     /// [`Election::poll_timeout`].
     pub fn is_leader(&self, now: Instant) -> bool {
         self.renewed.is_some_and(|at| now < at + self.config.renew_deadline)
     }
 
-    /// Returns the leader, as of the last look at the Lease.
+    /// Returns the leader, by the Lease as last seen.
     pub fn leader(&self) -> Option<&str> {
         let (observed, _) = self.observed.as_ref()?;
         (!observed.holder.is_empty()).then_some(observed.holder.as_str())
     }
 
-    /// Gives the Lease up, so that the next leader need not wait for it to expire.
+    /// Gives up the Lease, so that the next leader need not wait for it to expire.
     pub fn resign(&mut self) {
         self.has_resigned = true;
         self.next = None;
@@ -140,7 +140,7 @@ impl Election {
         self.has_resigned && self.renewed.is_none()
     }
 
-    /// Returns the next request if it is time for it. The caller then passes on the [answer](Election::handle_answer).
+    /// Returns the next request if it is due. The caller then passes its result to [`handle_response`](Self::handle_response).
     pub fn poll_request(&mut self, now: Instant) -> Option<Request> {
         if self.renewed.is_some() && !self.is_leader(now) {
             // Deposed by its own clock: the Lease has to be read again.
@@ -203,24 +203,24 @@ impl Election {
     }
 
     /// Takes in the result of the request under way.
-    pub fn handle_answer(&mut self, now: Instant, answer: Answer) {
+    pub fn handle_response(&mut self, now: Instant, response: Response) {
         let Some((request, since)) = self.under_way.take() else { return };
         self.next = Some(now + self.config.retry_period);
 
-        match answer {
-            Answer::Lease(lease) => self.handle_lease(now, lease, &request, since),
-            Answer::NotFound => {
+        match response {
+            Response::Lease(lease) => self.handle_lease(now, lease, &request, since),
+            Response::NotFound => {
                 self.is_absent = true;
                 self.renewed = None;
                 self.next = None;
             }
-            Answer::Conflict => {
+            Response::Conflict => {
                 self.is_stale = true;
                 self.is_absent = false;
-                // Another candidate wrote: the Lease is read at once, and a leader goes on until it knows the new holder.
+                // Another candidate wrote: read the Lease at once. A leader keeps leading until it knows the new holder.
                 self.next = None;
             }
-            Answer::Unreachable => {
+            Response::Unreachable => {
                 // A write may or may not have succeeded: the Lease is read before it is written again.
                 self.is_stale = !matches!(request, Request::Get);
             }
@@ -255,8 +255,8 @@ impl Election {
         }
     }
 
-    /// Returns the time at which to call [`Election::poll_request`] next; while an answer is awaited, only the time at which
-    /// leading ends counts.
+    /// Returns the time at which to call [`Election::poll_request`] next. While a request is
+    /// under way, that is the time at which leading ends.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let deposed = self.renewed.map(|at| at + self.config.renew_deadline);
         let next = self.next.filter(|_| self.under_way.is_none());

@@ -10,17 +10,17 @@ struct Server {
 }
 
 impl Server {
-    fn answer(&mut self, request: &Request, who: &str, config: ElectionConfig) -> Answer {
+    fn response(&mut self, request: &Request, who: &str, config: ElectionConfig) -> Response {
         let holder = match (request, &self.lease) {
-            (Request::Get, Some(lease)) => return Answer::Lease(lease.clone()),
-            (Request::Get, None) => return Answer::NotFound,
-            (Request::Create, Some(_)) => return Answer::Conflict,
+            (Request::Get, Some(lease)) => return Response::Lease(lease.clone()),
+            (Request::Get, None) => return Response::NotFound,
+            (Request::Create, Some(_)) => return Response::Conflict,
             (Request::Create, None) => who.to_owned(),
-            (Request::Update { .. }, None) => return Answer::NotFound,
+            (Request::Update { .. }, None) => return Response::NotFound,
             (Request::Update { version, holder, .. }, Some(lease)) if lease.version == *version => {
                 holder.clone()
             }
-            (Request::Update { .. }, Some(_)) => return Answer::Conflict,
+            (Request::Update { .. }, Some(_)) => return Response::Conflict,
         };
         self.version += 1;
         let transitions = match request {
@@ -34,7 +34,7 @@ impl Server {
             transitions,
         };
         self.lease = Some(lease.clone());
-        Answer::Lease(lease)
+        Response::Lease(lease)
     }
 }
 
@@ -43,8 +43,8 @@ const TICK: Duration = Duration::from_millis(100);
 fn step(server: &mut Server, candidate: &mut Election, now: Instant) {
     while let Some(request) = candidate.poll_request(now) {
         let who = candidate.identity.clone();
-        let answer = server.answer(&request, &who, candidate.config);
-        candidate.handle_answer(now, answer);
+        let response = server.response(&request, &who, candidate.config);
+        candidate.handle_response(now, response);
     }
 }
 
@@ -95,7 +95,7 @@ fn a_leader_without_an_api_server_stops_by_its_own_clock() {
     for _ in 0..99 {
         now += TICK;
         if a.poll_request(now).is_some() {
-            a.handle_answer(now, Answer::Unreachable);
+            a.handle_response(now, Response::Unreachable);
         }
         assert!(a.is_leader(now), "after {:?}", now - start);
     }
@@ -147,7 +147,7 @@ proptest! {
     fn there_is_never_a_second_leader(faults in proptest::collection::vec(0_u8..100, 900)) {
         let mut server = Server::default();
         let mut candidates = [candidate("a"), candidate("b"), candidate("c")];
-        let mut late: [Option<(u32, Answer)>; 3] = [None, None, None];
+        let mut late: [Option<(u32, Response)>; 3] = [None, None, None];
         let mut asleep = [0_u32; 3];
         let start = Instant::now();
         let mut led = false;
@@ -161,27 +161,27 @@ proptest! {
                     asleep[index] = tick + u32::from(fault);
                     continue;
                 }
-                if let Some((due, answer)) = late[index].take() {
+                if let Some((due, response)) = late[index].take() {
                     if due <= tick {
-                        candidate.handle_answer(now, answer);
+                        candidate.handle_response(now, response);
                     } else {
-                        late[index] = Some((due, answer));
+                        late[index] = Some((due, response));
                     }
                 }
                 if late[index].is_none()
                     && let Some(request) = candidate.poll_request(now)
                 {
                     let who = candidate.identity.clone();
-                    let answer = match fault {
-                        0..=9 => Answer::Unreachable,
+                    let response = match fault {
+                        0..=9 => Response::Unreachable,
                         // Carried out, but the response is lost.
                         10..=19 => {
-                            let _ = server.answer(&request, &who, candidate.config);
-                            Answer::Unreachable
+                            let _ = server.response(&request, &who, candidate.config);
+                            Response::Unreachable
                         }
-                        _ => server.answer(&request, &who, candidate.config),
+                        _ => server.response(&request, &who, candidate.config),
                     };
-                    late[index] = Some((tick + u32::from(fault % 7), answer));
+                    late[index] = Some((tick + u32::from(fault % 7), response));
                 }
             }
             let leaders = candidates.iter().filter(|it| it.is_leader(now)).count();

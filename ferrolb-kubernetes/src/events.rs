@@ -1,12 +1,12 @@
 //! Events, which `kubectl describe` shows.
 //!
-//! They are written one after the other and never hold up anything else: if more happens than can be written, the rest is
-//! dropped, and a log line reports how much. An event that is repeated in the same words within minutes is one object that
-//! counts.
+//! They are written one after the other, and no caller waits for them. If they occur faster than they can be written, the rest is
+//! dropped, and a log line reports how many. An event that is repeated with the same text within minutes stays one object with
+//! a counter.
 //!
-//! `kube::runtime::events::Recorder` does not fit. It takes events with the same reason for repetitions, whatever their
-//! words, so that a second message about an object would be lost. It fails once the API server has removed an event that it
-//! would count, and it keeps each whole event for minutes, of which a configuration change makes thousands.
+//! `kube::runtime::events::Recorder` does not fit. It treats events with the same reason as repetitions, even if their messages
+//! differ, so that a second message about an object would be lost. It fails once the API server has removed an event that it
+//! wants to count, and it keeps every event whole for minutes, although one configuration change may cause thousands.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -24,7 +24,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::client::answered;
+use super::client::with_timeout;
 use ferrolb_node::causes;
 
 /// The queue of events, and the task that writes them. Dropping this ends the task.
@@ -39,9 +39,9 @@ pub(super) struct EventRecorder {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct EventContent {
     pub(super) is_warning: bool,
-    /// `IPAllocated`
+    /// The reason, such as `IPAllocated`.
     pub(super) reason: &'static str,
-    /// The action that led to it: `Allocate`.
+    /// The action that led to the event, such as `Allocate`.
     pub(super) action: &'static str,
     pub(super) message: String,
 }
@@ -50,9 +50,9 @@ pub(super) struct EventContent {
 const QUEUE: usize = 1024;
 /// The longest note that the API accepts, in octets.
 const NOTE: usize = 1024;
-/// The time in which the same event counts as a repetition, as with other recorders.
+/// The time within which the same event counts as a repetition, as in other recorders.
 const SERIES: Duration = Duration::from_secs(6 * 60);
-/// The number of events that are remembered for that.
+/// The number of events that are remembered to detect repetitions.
 const REMEMBERED: usize = 512;
 
 impl EventRecorder {
@@ -64,7 +64,7 @@ impl EventRecorder {
         Self { queue, task: tokio::spawn(writer.run(waiting)), dropped: 0 }
     }
 
-    /// Queues an event. The UID of a Service need not be known: it is asked for, since `kubectl describe` looks for it.
+    /// Queues an event. If the UID of a Service is not known, the writer reads it, since `kubectl describe` searches by it.
     pub(super) fn publish(&mut self, object: ObjectReference, content: EventContent) {
         let Err(TrySendError::Full(_)) = self.queue.try_send((object, content)) else { return };
 
@@ -72,7 +72,7 @@ impl EventRecorder {
         if self.dropped.is_power_of_two() {
             tracing::warn!(
                 dropped = self.dropped,
-                "events are dropped: more happens than can be written"
+                "dropping Events: they occur faster than they can be written"
             );
         }
     }
@@ -84,7 +84,7 @@ impl Drop for EventRecorder {
     }
 }
 
-/// Writes events. It knows recent ones by a hash of their content: there may be thousands in a few minutes.
+/// Writes events. It remembers recent ones by a hash of their content, since there may be thousands in a few minutes.
 struct EventWriter {
     client: Client,
     component: &'static str,
@@ -103,8 +103,8 @@ impl EventWriter {
     async fn run(mut self, mut waiting: mpsc::Receiver<(ObjectReference, EventContent)>) {
         while let Some((object, content)) = waiting.recv().await {
             let reason = content.reason;
-            if let Err(error) = answered(self.write(object, content)).await {
-                tracing::debug!(reason, error = causes(&error), "an event could not be written");
+            if let Err(error) = with_timeout(self.write(object, content)).await {
+                tracing::debug!(reason, error = causes(&error), "cannot write an Event");
             }
         }
     }
@@ -134,7 +134,7 @@ impl EventWriter {
         Ok(())
     }
 
-    /// Counts an event again. Returns false if there is none to count.
+    /// Increments the counter of an earlier event. Returns false if there is none.
     async fn write_repetition(
         &mut self,
         events: &Api<Event>,
@@ -145,9 +145,9 @@ impl EventWriter {
         let Some(series) = self.recent.get_mut(&hash) else { return Ok(false) };
 
         (series.count, series.last) = (series.count.saturating_add(1), now);
-        let again =
+        let repetition =
             EventSeries { count: series.count, last_observed_time: MicroTime(Timestamp::now()) };
-        let patch = Patch::Merge(json!({"series": again}));
+        let patch = Patch::Merge(json!({"series": repetition}));
         match events.patch(&series.name, &PatchParams::default(), &patch).await {
             Ok(_) => Ok(true),
             // The API server keeps events only for a while.
@@ -188,7 +188,7 @@ impl EventWriter {
     }
 }
 
-/// Returns the hash by which repetitions are recognised.
+/// Returns the hash by which repetitions are detected.
 fn hash_of(object: &ObjectReference, content: &EventContent) -> u64 {
     let mut hasher = DefaultHasher::new();
     (content, &object.kind, &object.namespace, &object.name, &object.uid).hash(&mut hasher);
@@ -203,13 +203,13 @@ fn truncated(mut note: String) -> String {
     note
 }
 
-/// Returns the Event of an object that is not in force as it is written.
+/// Returns the Event about an object whose current version is invalid.
 pub(super) fn invalid(problem: String) -> EventContent {
     let message = format!("not in force: {problem}");
     EventContent { is_warning: true, reason: "InvalidConfiguration", action: "Configure", message }
 }
 
-/// Returns the reference to a Service that an Event has.
+/// Returns the reference from an Event to a Service.
 pub(super) fn service(namespace: &str, name: &str, uid: Option<&str>) -> ObjectReference {
     ObjectReference {
         api_version: Some("v1".to_owned()),

@@ -1,9 +1,10 @@
 //! The heartbeats of speakers: a BGPNodeStatus whose heartbeat is not renewed is marked `Ready=Unknown`, as the node lifecycle
-//! controller marks a Node. So the last report of a speaker that was killed does not pass for the truth.
+//! controller marks a Node. Without the mark, the last report of a killed speaker would seem current.
 //!
-//! Owns the time at which each speaker counts as silent. The clocks of machines differ: a heartbeat counts as renewed when it
-//! differs from the last one, and time runs by the local clock. A controller that cannot reach the API server soon loses its
-//! Lease, and a new leader gives every speaker the full time again. So an outage of the API server makes no speaker silent.
+//! Owns the time at which each speaker counts as silent. Since the clocks of machines differ, a heartbeat counts as renewed when
+//! it differs from the last one, and the local clock measures the time in between. A controller that cannot reach the API server
+//! soon loses its Lease, and a new leader gives every speaker the full time again, so an outage of the API server makes no
+//! speaker silent.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,12 +33,12 @@ pub(super) struct Heartbeats {
     writer: StatusWriter<String, String>,
 }
 
-/// A speaker as its BGPNodeStatus shows it.
+/// A speaker, by its BGPNodeStatus.
 struct Speaker {
     version: String,
     heartbeat: String,
     conditions: Value,
-    /// The time from which it counts as silent. None if it is marked already, has ended, or promises no heartbeat.
+    /// The time from which the speaker counts as silent. None if it is marked already, has ended, or announces no heartbeat.
     silent_at: Option<Instant>,
 }
 
@@ -66,14 +67,14 @@ impl Heartbeats {
         }
     }
 
-    /// Takes in an event about BGPNodeStatus objects. Returns an event about other objects.
+    /// Processes an event about BGPNodeStatus objects. Returns any other event to the caller.
     pub(super) fn take(&mut self, event: WatchEvent) -> Option<WatchEvent> {
         match event {
             WatchEvent::Applied(Kind::BgpNodeStatus, object) => self.observe(&object),
             WatchEvent::Deleted(Kind::BgpNodeStatus, (_, name)) => {
                 self.speakers.remove(&name);
             }
-            // The first list cannot lack an object that was there before.
+            // No earlier object can be missing from the first list.
             WatchEvent::Listed(Kind::BgpNodeStatus, None) => {}
             WatchEvent::Listed(Kind::BgpNodeStatus, Some(listed)) => {
                 let namespace = &self.namespace;
@@ -94,7 +95,8 @@ impl Heartbeats {
 
         let silent_at = match holds_for(period) {
             Some(time) if !heartbeat.is_empty() && !is_unknown(&conditions) => {
-                let before = self.speakers.get(&name).filter(|it| it.heartbeat == heartbeat);
+                let before =
+                    self.speakers.get(&name).filter(|speaker| speaker.heartbeat == heartbeat);
                 let known = before.and_then(|before| before.silent_at);
                 Some(known.unwrap_or_else(|| Instant::now() + time))
             }
@@ -115,10 +117,10 @@ impl Heartbeats {
                 Outcome::Done(last) => {
                     tracing::warn!(node = name, last, "the speaker has stopped reporting");
                 }
-                // It is gone, or its speaker has reported: the watch is about to show that.
+                // The object was deleted, or its speaker has reported: the watch will deliver that.
                 Outcome::Outdated => {}
                 Outcome::Failed(error) => {
-                    log_failure!(error, node = name, "a silent speaker could not be marked");
+                    log_failure!(error, node = name, "cannot mark the silent speaker");
                     if let Some(speaker) = self.speakers.get_mut(&name) {
                         speaker.silent_at.get_or_insert_with(Instant::now);
                     }
@@ -127,7 +129,7 @@ impl Heartbeats {
         }
     }
 
-    /// Begins to mark the speakers that are silent. One that has reported since is left alone: its object has another version.
+    /// Starts to mark the silent speakers. The mark fails for a speaker that has reported since: its object has a new version.
     pub(super) fn mark(&mut self) {
         let Self { api, manager, speakers, writer, .. } = self;
         writer.begin(|name| {
@@ -146,7 +148,7 @@ impl Heartbeats {
     }
 }
 
-/// Decides whether a speaker is marked now. One that is marked is not silent again before its next report.
+/// Decides if a speaker is marked now. A marked speaker does not count as silent again before its next report.
 fn decide(speakers: &mut BTreeMap<String, Speaker>, name: &str) -> Decision<SilentMark> {
     let Some(speaker) = speakers.get_mut(name) else { return Decision::Skip };
     match speaker.silent_at {

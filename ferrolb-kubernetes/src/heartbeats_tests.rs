@@ -148,7 +148,7 @@ async fn a_mark_is_logged_once_written_and_a_failed_write_with_its_reason() {
     heartbeats.take(seen().await);
     server.fail_next(1, Fault::Conflict);
     pass(&mut heartbeats, 240).await;
-    assert_eq!((log.count(stopped), log.count("could not be marked")), (0, 0));
+    assert_eq!((log.count(stopped), log.count("cannot mark the silent speaker")), (0, 0));
 
     // The object gets a label.
     let labels = json!({"metadata": {"labels": {"a": "b"}}});
@@ -158,8 +158,8 @@ async fn a_mark_is_logged_once_written_and_a_failed_write_with_its_reason() {
     server.set_delay(Duration::from_secs(3600));
     pass(&mut heartbeats, 240).await;
     assert_eq!(log.count(stopped), 0);
-    let failed = log.lines("could not be marked");
-    let say_why = failed.iter().all(|line| line.contains("does not answer"));
+    let failed = log.lines("cannot mark the silent speaker");
+    let say_why = failed.iter().all(|line| line.contains("does not respond"));
     assert!(failed.len() >= 3 && say_why, "{failed:?}");
     server.set_delay(Duration::ZERO);
     pass(&mut heartbeats, 60).await;

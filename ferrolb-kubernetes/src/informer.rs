@@ -1,10 +1,10 @@
-//! The view of the cluster that the controller and a speaker share: watches, cache, and the settling of events.
+//! The view of the cluster that the controller and the speaker share: the watches, and the cache behind them.
 //!
 //! ```text
 //! Watches ──► next ──► take ──► Update, for the engine ... no event waits ──► settle ──► Config
 //! ```
 //!
-//! Owns the order of events, and knows when everything has been listed. What a program makes of an update is its own affair.
+//! Owns the order of events, and knows when everything has been listed. Each program decides what to do with an update.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(super) struct Informer {
     watches: Watches,
     cache: ObjectCache,
     has_synced: bool,
-    /// The time at which a configuration was last put in force, in seconds of Unix time.
+    /// The Unix time in seconds at which the last configuration took effect.
     loaded_at: Option<f64>,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Settled {
 }
 
 impl Informer {
-    /// Begins to watch these targets, for a configuration in this namespace. `changed` is notified when the
+    /// Starts to watch these targets, for a configuration in this namespace. `changed` is notified when the
     /// [refused](Self::refused) resources change.
     pub(super) fn new(
         client: Client,
@@ -55,9 +55,9 @@ impl Informer {
         Self { watches, cache, has_synced: false, loaded_at: None }
     }
 
-    /// Begins to watch a target that is not part of the view: [`has_synced`](Self::has_synced) does not wait for it, and its
-    /// events are not for [`take`](Self::take).
-    pub(super) fn watch_beside(&mut self, target: WatchTarget) {
+    /// Starts to watch a target that is not part of the view: [`has_synced`](Self::has_synced) does not wait for it, and the
+    /// caller must not pass its events to [`take`](Self::take).
+    pub(super) fn watch_separately(&mut self, target: WatchTarget) {
         self.watches.watch(target);
     }
 
@@ -71,19 +71,20 @@ impl Informer {
         self.watches.try_next()
     }
 
-    /// Returns deletions that the watch has missed, as a list shows by what it lacks. They come before the event itself.
+    /// Returns the deletions that the watch has missed, if the event is a list that lacks known objects. Process them before
+    /// the event itself.
     pub(super) fn missed_deletions(&self, event: &WatchEvent, engine: &Engine) -> Vec<WatchEvent> {
         let WatchEvent::Listed(kind, Some(listed)) = event else { return Vec::new() };
         let missing = self.cache.missing(*kind, listed, engine);
         missing.into_iter().map(|name| WatchEvent::Deleted(*kind, name)).collect()
     }
 
-    /// Takes in an event. Returns the update for the engine, if there is one.
+    /// Processes an event. Returns the update for the engine, if there is one.
     pub(super) fn take(&mut self, event: WatchEvent) -> Option<Update> {
         self.cache.take(event)
     }
 
-    /// Reads the configuration, when no event is waiting, and reports its new problems.
+    /// Reads the configuration, and reports its new problems. Call this when no event is waiting.
     pub(super) fn settle(&mut self, events: &mut EventRecorder) -> Settled {
         let before = self.cache.config_status().clone();
         let config = self.cache.settle();
@@ -91,7 +92,7 @@ impl Informer {
         Settled { config, has_new_status: *self.cache.config_status() != before }
     }
 
-    /// Notes that everything has been listed. Returns true the first time that this is so.
+    /// Checks if everything has been listed. Returns true the first time that it has.
     pub(super) fn note_synced(&mut self) -> bool {
         if self.has_synced || !self.cache.is_complete() {
             return false;
@@ -100,7 +101,7 @@ impl Informer {
         true
     }
 
-    /// Notes that a configuration is put in force.
+    /// Notes that a configuration takes effect.
     pub(super) fn note_loaded(&mut self) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
         self.loaded_at = now.map(|since| since.as_secs_f64());

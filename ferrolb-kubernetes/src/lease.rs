@@ -1,4 +1,4 @@
-//! The Lease at the API server: makes the requests of [`super::election`] and passes on the responses.
+//! The Lease at the API server: sends the requests of [`super::election`], and passes the responses to it.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use kube::api::PostParams;
 use kube::core::ObjectMeta;
 use kube::{Api, Client};
 
-use super::election::{Answer, Election, ElectionConfig, ObservedLease, Request};
+use super::election::{Election, ElectionConfig, ObservedLease, Request, Response};
 use super::reachability;
 use ferrolb_node::causes;
 
@@ -23,7 +23,7 @@ pub struct Candidate {
     election: Election,
     /// The Lease as it was last seen, for the fields that are not ours.
     last: Option<Lease>,
-    /// The reason why the Lease could not be used, as last logged.
+    /// The last logged reason why the Lease could not be used.
     logged_error: Option<String>,
 }
 
@@ -47,7 +47,7 @@ impl Candidate {
         }
     }
 
-    /// Waits until it leads.
+    /// Waits until this candidate leads.
     pub async fn elected(&mut self) {
         let mut logged_leader = None;
         while !self.election.is_leader(now()) {
@@ -64,8 +64,8 @@ impl Candidate {
         tracing::info!(lease = self.name, identity = self.identity, "leading");
     }
 
-    /// Does `work` as long as it leads. The work is dropped at the moment in which leading ends, wherever it waits. Returns
-    /// `None` if leading has ended, and `Some` if the work has.
+    /// Runs `work` for as long as this candidate leads, and drops it at the moment when leading ends. Returns `None` if leading
+    /// ended first, and the output of the work otherwise.
     pub async fn lead<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::pin!(work);
         loop {
@@ -84,7 +84,7 @@ impl Candidate {
         }
     }
 
-    /// Gives the Lease up, if the API server can be reached soon.
+    /// Gives up the Lease, unless the API server takes too long to respond.
     pub async fn resign(&mut self) {
         self.election.resign();
         let give_up = async {
@@ -95,33 +95,30 @@ impl Candidate {
         drop(tokio::time::timeout(Duration::from_secs(2), give_up).await);
     }
 
-    /// Makes one request, or waits until it is time for it. If this is dropped in between, the response counts as lost.
+    /// Sends the next request if it is due, or else waits for its time. If this future is dropped, the response counts as lost.
     async fn step(&mut self) {
         let Some(request) = self.election.poll_request(now()) else {
             match self.election.poll_timeout() {
                 Some(at) => tokio::time::sleep_until(at.into()).await,
-                // The response to a request that was dropped.
-                None => self.election.handle_answer(now(), Answer::Unreachable),
+                // The future that waited for the response was dropped.
+                None => self.election.handle_response(now(), Response::Unreachable),
             }
             return;
         };
 
-        // An API server that does not answer must not keep a leader from noticing that it leads no more.
-        let answer = tokio::time::timeout(self.config.retry_period, self.send(&request)).await;
-        let answer = answer.unwrap_or_else(|_| {
-            reachability::failed(&format!(
-                "it does not answer within {:?}",
-                self.config.retry_period
-            ));
-            Answer::Unreachable
+        // A missing response must not keep a leader from noticing that it no longer leads.
+        let response = tokio::time::timeout(self.config.retry_period, self.send(&request)).await;
+        let response = response.unwrap_or_else(|_| {
+            reachability::failed(&format!("no response within {:?}", self.config.retry_period));
+            Response::Unreachable
         });
-        self.election.handle_answer(now(), answer);
+        self.election.handle_response(now(), response);
     }
 
-    async fn send(&mut self, request: &Request) -> Answer {
+    async fn send(&mut self, request: &Request) -> Response {
         let params =
             PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
-        let answer = match request {
+        let response = match request {
             Request::Get => self.api.get(&self.name).await,
             Request::Create => {
                 let lease = self.lease(Lease::default(), &self.identity, 0, true);
@@ -135,24 +132,24 @@ impl Candidate {
             }
         };
 
-        match answer {
+        match response {
             Ok(lease) => {
                 let observed = observed(&lease);
                 self.last = Some(lease);
                 self.logged_error = None;
-                Answer::Lease(observed)
+                Response::Lease(observed)
             }
-            Err(kube::Error::Api(status)) if status.code == 404 => Answer::NotFound,
-            Err(kube::Error::Api(status)) if status.code == 409 => Answer::Conflict,
+            Err(kube::Error::Api(status)) if status.code == 404 => Response::NotFound,
+            Err(kube::Error::Api(status)) if status.code == 409 => Response::Conflict,
             Err(error) => {
-                self.cannot_use(&error);
-                Answer::Unreachable
+                self.log_failure(&error);
+                Response::Unreachable
             }
         }
     }
 
     /// Logs why the Lease cannot be read or written, once for each reason.
-    fn cannot_use(&mut self, error: &kube::Error) {
+    fn log_failure(&mut self, error: &kube::Error) {
         let why = causes(error);
         if reachability::deserves_warning(error) && self.logged_error.as_ref() != Some(&why) {
             tracing::warn!(lease = self.name, "cannot use the Lease, trying again: {why}");

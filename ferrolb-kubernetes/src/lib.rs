@@ -1,4 +1,4 @@
-//! Kubernetes: the API server as the source of objects, and as the place where results are written.
+//! The controller and the speaker of a Kubernetes cluster: they read objects from the API server and write results to it.
 //!
 //! ```text
 //! controller, speaker      the two programs
@@ -10,11 +10,11 @@
 //!   config_problems        the errors of configuration objects
 //! resource                 the resources of the API
 //! client                   the connection to the API server
-//! reachability             its outages, as the log reports them
-//! cluster_listing          a listing of a cluster, for commands
+//! reachability             the log lines about its outages
+//! cluster_listing          a snapshot of the objects of a cluster, for commands
 //!
-//! status_writer            the one way to write a status
-//! status_object            one object that a program keeps about itself
+//! status_writer            the queue of all status writes
+//! status_object            an object in which a program reports its own status
 //! configuration_state      MetalLB's ConfigurationState, one for each program
 //! events                   Events
 //!
@@ -22,19 +22,19 @@
 //! service_status           the status that a Service should have
 //! service_status_writer    the writes of that status
 //! pool_status              how full pools are
-//! pool_changes             the pools that go away
-//! heartbeats               the speakers that no longer report
+//! pool_changes             the delays before removed pools take effect
+//! heartbeats               the speakers that have stopped reporting
 //!
 //! announcer                the sessions of a speaker, and their routes
-//! pending_updates          the updates that a speaker still has to make
+//! pending_updates          the parts of its output that are out of date
 //! drain                    the drain of a node
-//! speaker_reports          the objects in which a speaker reports
-//!   node_status            our BGPNodeStatus, one for each node
+//! speaker_reports          the objects and Events in which a speaker reports
+//!   node_status            FerroLB's BGPNodeStatus, one for each node
 //!   service_bgp_status     MetalLB's ServiceBGPStatus, one for each Service and node
 //!   announcement_events    the Events of announcements
 //! ```
 //!
-//! This crate owns every use of the Kubernetes client.
+//! This crate is the only one that uses the Kubernetes client. The engine of `lb_adapter` decides addresses and routes.
 
 #![forbid(unsafe_code)]
 

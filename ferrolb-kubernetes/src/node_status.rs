@@ -1,8 +1,8 @@
-//! Our own BGPNodeStatus: the state of one node, with its sessions as they are, not as they are configured.
+//! FerroLB's own BGPNodeStatus: the actual state of one node and of its sessions.
 //!
-//! Owns the form of the status, and the rule by which it counts as stale. There is one object for each node, written after a
-//! change, at most once in two seconds. It holds as long as its heartbeat is renewed, since a speaker that loses power
-//! cannot take it back.
+//! Owns the form of the status, and the rule by which it counts as stale. Each node has one object, which its speaker writes
+//! after a change, at most once in two seconds. The status is valid only while its heartbeat is renewed, since a speaker that
+//! loses power cannot withdraw it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,11 +30,11 @@ pub(super) fn object(
     object.heartbeat(heartbeat)
 }
 
-/// The number of heartbeats that have to be missed before a speaker counts as silent.
+/// The number of missed heartbeats after which a speaker counts as silent.
 const MISSED: u32 = 3;
 
-/// Returns the time for which a status holds without another heartbeat; none if no heartbeat follows, as after the end of a
-/// speaker.
+/// Returns the time for which a status is valid without another heartbeat, or `None` if no heartbeat follows, as after the end
+/// of a speaker.
 pub(super) fn holds_for(period: Option<u64>) -> Option<Duration> {
     // No heartbeat is a year late.
     let period = period?.clamp(1, 365 * 24 * 60 * 60);
@@ -42,7 +42,7 @@ pub(super) fn holds_for(period: Option<u64>) -> Option<Duration> {
 }
 
 /// Returns true if the speaker that wrote a status has stopped reporting: the controller has marked it, or its heartbeat is
-/// too old by the clock here.
+/// too old by the given time.
 pub(super) fn is_stale(status: &Value, now: Timestamp) -> bool {
     if is_unknown(&status["conditions"]) {
         return true;
@@ -55,13 +55,13 @@ pub(super) fn is_stale(status: &Value, now: Timestamp) -> bool {
     age > SignedDuration::try_from(holds_for).unwrap_or_default()
 }
 
-/// Returns true if these conditions are those of a speaker that does not report.
+/// Returns true if these conditions mark a speaker that has stopped reporting.
 pub(super) fn is_unknown(conditions: &Value) -> bool {
     let mut conditions = conditions.as_array().into_iter().flatten();
     conditions.any(|condition| condition["type"] == READY && condition["status"] == "Unknown")
 }
 
-/// Returns the condition of a speaker that does not report.
+/// Returns the condition of a speaker that has stopped reporting.
 pub(super) fn stopped_reporting(heartbeat: &str) -> Value {
     let message = format!(
         "the speaker has not reported since {heartbeat}: the state of its sessions is unknown"
@@ -69,9 +69,9 @@ pub(super) fn stopped_reporting(heartbeat: &str) -> Value {
     ready("Unknown", "SpeakerStoppedReporting", &message)
 }
 
-/// Returns the last status of a speaker.
+/// Returns the final status of a speaker that ends.
 pub(super) fn ended(mut status: Value) -> Value {
-    status["conditions"] = json!([ready("False", "SpeakerEnded", "the speaker was ended")]);
+    status["conditions"] = json!([ready("False", "SpeakerEnded", "the speaker was stopped")]);
     status
 }
 
@@ -92,7 +92,7 @@ pub(super) fn status(
     refused: &BTreeMap<&'static str, String>,
 ) -> Value {
     let stale = config.errors.first().map(ToString::to_string);
-    let established = sessions.iter().filter(|it| it.status.is_established()).count();
+    let established = sessions.iter().filter(|session| session.status.is_established()).count();
     let established = format!("{established}/{}", sessions.len());
     let ready = condition(config, sessions, refused);
     let sessions: Vec<Value> = sessions.iter().map(session).collect();
@@ -117,7 +117,7 @@ pub(super) fn status(
     })
 }
 
-/// Returns the condition Ready, which is true if the speaker does all that it should.
+/// Returns the condition Ready, which is true if the speaker can announce everything that it should.
 fn condition(
     config: &ConfigStatus,
     sessions: &[SessionSample],
@@ -138,9 +138,9 @@ fn condition(
 
     let without_bfd: Vec<_> = sessions
         .iter()
-        .filter_map(|it| {
-            let problem = it.status.bfd_problem()?;
-            Some(format!("{} ({}): {problem}", it.name, it.endpoint))
+        .filter_map(|session| {
+            let problem = session.status.bfd_problem()?;
+            Some(format!("{} ({}): {problem}", session.name, session.endpoint))
         })
         .collect();
     if !without_bfd.is_empty() {
@@ -150,7 +150,7 @@ fn condition(
     ready("True", "SpeakerReady", "the speaker announces what it should")
 }
 
-/// The number of unsendable routes that are listed for each session: an object is no place for thousands.
+/// The number of unsendable routes that are listed for each session, since an object cannot hold thousands.
 const LISTED_ROUTES: usize = 20;
 
 fn unsendable(route: &UnsendableRoute) -> Value {

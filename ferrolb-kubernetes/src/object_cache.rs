@@ -1,12 +1,12 @@
-//! The cache of configuration objects, and the decoder of all others.
+//! The cache of configuration objects, and the decoder of all other objects.
 //!
 //! ```text
 //! WatchEvent ──► ObjectCache ──► Update, for the engine
-//!                     └── objects that configure ──► settle ──► Config
+//!                     └── configuration objects ──► settle ──► Config
 //! ```
 //!
-//! Objects are read by [`lb_adapter::manifest`], as those of files are, and each of them once. Only the few that configure are
-//! kept; everything else is a row of the engine and nothing more. This module does no I/O.
+//! [`lb_adapter::manifest`] reads each object once, like those in files. Only the few configuration objects are kept; all others
+//! are passed to the engine. This module does no I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -35,10 +35,10 @@ pub(super) struct ObjectCache {
     effective: EffectiveObjects<ObjectId>,
     config: Option<Arc<Config>>,
     problems: ConfigProblems,
-    /// The error that the ConfigMap was deleted, while it is missing.
+    /// The error that is reported while the ConfigMap is deleted.
     config_map_gone: Option<Diagnostic>,
-    /// True if the labels of the node have changed, and with them perhaps the problems that concern it.
-    relabelled: bool,
+    /// True if the labels of the node have changed, which may change the problems that concern it.
+    labels_changed: bool,
     status: ConfigStatus,
     new_problems: NewProblems,
     counts: ObjectCounts,
@@ -53,18 +53,18 @@ pub(super) enum Update {
     Other(Change),
 }
 
-/// A Service as the watch shows it.
+/// A Service as the watch delivered it.
 #[derive(Debug)]
 pub(super) struct ObservedService {
     pub(super) service: Box<Service>,
-    /// The addresses of its status, as written.
+    /// The addresses in its status, as text.
     pub(super) addresses: Vec<String>,
     /// The object that it was decoded from.
     pub(super) object: ObjectTree,
 }
 
 impl From<Update> for Change {
-    /// Returns the change for an engine that takes the status of a Service as it is.
+    /// Returns the change for an engine that takes the addresses of a Service from its status.
     fn from(update: Update) -> Self {
         match update {
             Update::Service(observed) => {
@@ -76,21 +76,21 @@ impl From<Update> for Change {
     }
 }
 
-/// The numbers of objects since the start.
+/// The number of objects that were processed since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ObjectCounts {
-    /// The changes that were taken in.
+    /// The number of changes.
     pub(super) updates: u64,
-    /// The objects and configurations that could not be decoded.
+    /// The number of objects and configurations that could not be decoded.
     pub(super) refused: u64,
 }
 
 /// The state of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ConfigStatus {
-    /// True if one has been in force.
+    /// True if a configuration has been in force.
     pub(super) loaded: bool,
-    /// The errors of objects that are not in force as they are written, as far as they concern this program.
+    /// The errors of invalid objects that concern this program.
     pub(super) errors: Vec<Diagnostic>,
     /// The warnings about all objects.
     pub(super) warnings: Vec<Diagnostic>,
@@ -99,7 +99,7 @@ pub(super) struct ConfigStatus {
 }
 
 impl ConfigStatus {
-    /// Returns true if an object is not in force as it is written.
+    /// Returns true if the current version of an object is not in force.
     pub(super) fn is_stale(&self) -> bool {
         !self.errors.is_empty()
     }
@@ -107,10 +107,10 @@ impl ConfigStatus {
 
 impl ObjectCache {
     /// An empty cache for a cluster whose configuration is in this namespace. It is complete when the `awaited` resources
-    /// have been listed. If Secrets are not among them, peers are without the passwords that are in one.
+    /// have been listed. Without Secrets among them, peers have no passwords that come from Secrets.
     pub(super) fn new(namespace: &str, awaited: impl IntoIterator<Item = Kind>) -> Self {
         let awaited: BTreeSet<Kind> = awaited.into_iter().collect();
-        // Only a speaker follows a Node, its own.
+        // Only a speaker watches a Node, its own.
         let problems = if awaited.contains(&Kind::Node) {
             ConfigProblems::of_speaker()
         } else {
@@ -118,7 +118,7 @@ impl ObjectCache {
         };
         let options = manifest::Options {
             namespace: namespace.to_owned(),
-            // Only one is watched, that of --config.
+            // Only the ConfigMap of --config is watched.
             config_map: None,
             config_required: false,
             passwords: awaited.contains(&Kind::Secret),
@@ -134,7 +134,7 @@ impl ObjectCache {
             config: None,
             problems,
             config_map_gone: None,
-            relabelled: false,
+            labels_changed: false,
             status: ConfigStatus::default(),
             new_problems: NewProblems::default(),
             counts: ObjectCounts::default(),
@@ -151,7 +151,7 @@ impl ObjectCache {
         &self.status
     }
 
-    /// Returns the numbers of objects since the start.
+    /// Returns the number of objects that were processed since the start.
     pub(super) fn counts(&self) -> ObjectCounts {
         self.counts
     }
@@ -161,8 +161,8 @@ impl ObjectCache {
         std::mem::take(&mut self.new_problems)
     }
 
-    /// Returns the objects of a resource that the engine or this cache has and a list lacks: they were deleted while there
-    /// was no watch.
+    /// Returns the objects of a resource that the engine or this cache has but a list lacks, because they were deleted while
+    /// there was no watch.
     pub(super) fn missing(
         &self,
         kind: Kind,
@@ -179,7 +179,9 @@ impl ObjectCache {
                 names.map(|(namespace, name)| (namespace.to_owned(), name.to_owned())).collect()
             }
             Kind::Node => engine.nodes().map(|node| cluster_name(&node.name)).collect(),
-            Kind::Namespace => engine.namespaces().map(|it| cluster_name(&it.name)).collect(),
+            Kind::Namespace => {
+                engine.namespaces().map(|namespace| cluster_name(&namespace.name)).collect()
+            }
             _ => {
                 let ids = self.configuration.keys().filter(|id| id.0 == kind);
                 ids.map(|id| id.1.clone()).collect()
@@ -190,7 +192,7 @@ impl ObjectCache {
         known
     }
 
-    /// Takes in an event. Returns the update for the engine, if the object is one of its rows.
+    /// Processes an event. Returns the update for the engine, unless the object belongs to the configuration.
     pub(super) fn take(&mut self, event: WatchEvent) -> Option<Update> {
         match event {
             WatchEvent::Applied(kind, object) => {
@@ -211,7 +213,7 @@ impl ObjectCache {
     fn applied(&mut self, kind: Kind, object: ObjectTree) -> Option<Update> {
         let name = object.name();
         if Kind::CONFIGURATION.contains(&kind) {
-            // A change of nothing but its status, which we write too, does not change the configuration.
+            // A change of only the status, which FerroLB writes too, does not change the configuration.
             let desired = object.into_desired_state();
             let id = ObjectId(kind, name);
             self.changed |= self.configuration.get(&id) != Some(&desired);
@@ -224,7 +226,7 @@ impl ObjectCache {
             Ok(rows) => {
                 let update = update_from(kind, rows, object)?;
                 if let Update::Other(Change::Node(node)) = &update {
-                    self.relabelled |= self.problems.set_node(&node.labels);
+                    self.labels_changed |= self.problems.set_node_labels(&node.labels);
                 }
                 Some(update)
             }
@@ -251,10 +253,10 @@ impl ObjectCache {
         Some(Update::Other(change))
     }
 
-    /// Reads the configuration objects. Returns the configuration if it has changed and is valid. This is to be called when
-    /// no event is waiting, so that objects which belong together take effect together.
+    /// Reads the configuration objects. Returns the configuration if it has changed and is valid. Call this when no event
+    /// is waiting, so that objects that belong together take effect together.
     pub(super) fn settle(&mut self) -> Option<Arc<Config>> {
-        if std::mem::take(&mut self.relabelled) {
+        if std::mem::take(&mut self.labels_changed) {
             self.note_problems();
         }
         if !self.changed || Kind::CONFIGURATION.iter().any(|kind| self.awaited.contains(kind)) {
@@ -267,7 +269,8 @@ impl ObjectCache {
         self.status.is_absent = presence == ConfigPresence::Absent;
         self.status.loaded |= config.is_some();
 
-        let new_warnings = warnings.iter().filter(|it| !self.status.warnings.contains(it));
+        let new_warnings =
+            warnings.iter().filter(|warning| !self.status.warnings.contains(warning));
         self.new_problems.warnings.extend(new_warnings.cloned());
         self.status.warnings = warnings;
 
@@ -295,7 +298,7 @@ impl ObjectCache {
         };
 
         let known = self.new_problems.errors.len();
-        let new = errors.iter().filter(|it| !self.status.errors.contains(it));
+        let new = errors.iter().filter(|error| !self.status.errors.contains(error));
         self.new_problems.errors.extend(new.cloned());
         if self.new_problems.errors.len() > known {
             self.counts.refused += 1;
@@ -311,7 +314,7 @@ fn cluster_name(name: &str) -> ObjectName {
     (String::new(), name.to_owned())
 }
 
-/// Returns the update for an object, from the rows that were read of it.
+/// Returns the update for an object, from the result of reading it.
 fn update_from(kind: Kind, rows: Manifests, object: ObjectTree) -> Option<Update> {
     let change = match kind {
         Kind::Service => {

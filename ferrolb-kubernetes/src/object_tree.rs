@@ -1,7 +1,7 @@
-//! An object as the API server has it, as a tree.
+//! An object of the API server, as the tree that [`lb_adapter::manifest`] reads.
 //!
-//! Everything that is listed and watched is read in this form, the tree that [`lb_adapter::manifest`] reads, without the parts
-//! that mean nothing here. It lives until it has been decoded.
+//! All listed and watched objects arrive in this form, without the parts that are not needed. A tree is dropped once it has
+//! been decoded.
 
 use std::borrow::Cow;
 
@@ -16,14 +16,14 @@ use lb_adapter::config::Value;
 /// An object of any kind.
 #[derive(Clone, Debug)]
 pub(super) struct ObjectTree {
-    /// The fields that the client asks for.
+    /// The fields that the Kubernetes client library reads.
     metadata: ObjectMeta,
-    /// The whole object, with these fields.
+    /// The whole object, including these fields.
     tree: Value,
 }
 
 impl ObjectTree {
-    /// Returns its namespace and name.
+    /// Returns the namespace and name of the object.
     pub(super) fn name(&self) -> ObjectName {
         let ObjectMeta { namespace, name, .. } = &self.metadata;
         (namespace.clone().unwrap_or_default(), name.clone().unwrap_or_default())
@@ -44,13 +44,13 @@ impl ObjectTree {
         self.text(&["metadata", "annotations", name])
     }
 
-    /// Returns true if this field manager wrote the status, and no other has written the addresses of a load balancer since.
+    /// Returns true if this field manager wrote the status, and no other has written `status.loadBalancer` since.
     pub(super) fn has_status_of(&self, manager: &str) -> bool {
         let writers = self.get(&["metadata", "managedFields"]).map_or(&[][..], Value::items);
         let (ours, others): (Vec<_>, Vec<_>) =
             writers.iter().partition(|writer| text_of(writer, "manager") == manager);
 
-        // Times are in UTC and of one length, so that they compare as texts.
+        // All times are in UTC and equally long, so they can be compared as text.
         let Some(last) = ours.iter().map(|writer| text_of(writer, "time")).max() else {
             return false;
         };

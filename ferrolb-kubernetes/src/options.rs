@@ -15,17 +15,17 @@ use super::resource::{Kind, WatchTarget};
 /// The settings that both programs share.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
-    /// The kubeconfig file of the cluster. Default: that of KUBECONFIG, else the account of the pod.
+    /// The kubeconfig file of the cluster. Default: the file that KUBECONFIG names, or else the service account of the pod.
     pub kubeconfig: Option<PathBuf>,
     /// The namespace of the configuration.
     pub namespace: String,
     /// The name of the ConfigMap, for a configuration in the format of MetalLB 0.7 to 0.12.
     pub config_map: String,
-    /// The `spec.loadBalancerClass` of the Services to serve; without one, those that name none.
+    /// The `spec.loadBalancerClass` of the Services to serve. Default: only Services without a class.
     pub class: Option<String>,
     /// The name of this pod, or of the host.
     pub pod: Option<String>,
-    /// The address of probes and metrics, if there is one.
+    /// The address to listen on for health checks and metrics, if any.
     pub http: Option<SocketAddr>,
 }
 
@@ -49,11 +49,11 @@ pub struct SpeakerOptions {
     pub node: String,
     /// True if the label `node.kubernetes.io/exclude-from-external-load-balancers` has no effect.
     pub ignore_exclude_label: bool,
-    /// The treatment of the routes when a signal ends the process.
+    /// The way in which sessions end when a signal ends the process.
     pub on_exit: OnExit,
     /// The time for which a drain marks routes with GRACEFUL_SHUTDOWN (RFC 8326).
     pub drain_marked: Duration,
-    /// The time for which a drain then withdraws them, before the sessions end.
+    /// The time between the withdrawal of the routes and the end of the sessions in a drain.
     pub drain_withdrawn: Duration,
     /// The annotation of the Node that requests a drain.
     pub drain_annotation: Option<String>,
@@ -63,16 +63,16 @@ pub struct SpeakerOptions {
     pub heartbeat: Duration,
 }
 
-/// The treatment of the routes when a signal ends the speaker.
+/// The way in which sessions end when a signal ends the speaker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the command line maps every case")]
 pub enum OnExit {
-    /// They carry GRACEFUL_SHUTDOWN, then are withdrawn, then the sessions end with a Cease.
+    /// Routes carry GRACEFUL_SHUTDOWN, then they are withdrawn, then the sessions end with a Cease.
     #[default]
     Drain,
     /// The sessions end with a Cease at once.
     Withdraw,
-    /// Routers with graceful restart (RFC 4724) keep them until this process is back.
+    /// Routers with graceful restart (RFC 4724) keep the routes until this process is back.
     Restart,
 }
 
@@ -91,7 +91,7 @@ impl ClusterOptions {
         watched
     }
 
-    /// Opens the port for probes and metrics, if there is one.
+    /// Listens for health checks and metrics, if an address is configured.
     pub(super) async fn listen(
         &self,
     ) -> Result<(Option<HttpServer>, mpsc::Receiver<StatusRequest>), Error> {
@@ -100,7 +100,7 @@ impl ClusterOptions {
 }
 
 impl ControllerOptions {
-    /// Returns the identity of this process at the Lease. A pod that restarts keeps its identity.
+    /// Returns the identity of this process in the Lease. A restarted pod keeps its identity.
     pub(super) fn identity(&self) -> String {
         self.cluster.pod.clone().unwrap_or_else(|| format!("pid-{}", std::process::id()))
     }

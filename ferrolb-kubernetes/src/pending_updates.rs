@@ -7,19 +7,19 @@ use lb_adapter::engine::{Change, Effects, Engine};
 use lb_adapter::model::ServiceKey;
 use lb_adapter::planner::RouteKey;
 
-/// The updates that changes have made necessary, until they are made.
+/// The updates that changes have made necessary and that have not been made yet.
 #[derive(Debug, Default)]
 pub(super) struct PendingUpdates {
-    /// True if the terms of sessions may have changed, and with them all routes.
+    /// True if the configuration of sessions, and so all routes, may have changed.
     sessions: bool,
     /// The routes that have changed.
     routes: BTreeSet<RouteKey>,
-    /// The Services that may be announced to other peers than their status says.
+    /// The Services whose announced peers may differ from the reported ones.
     services: BTreeSet<ServiceKey>,
     probes: PendingProbes,
 }
 
-/// The Services whose probes may have to change.
+/// The Services whose probes may be out of date.
 #[derive(Debug, Default)]
 enum PendingProbes {
     #[default]
@@ -30,11 +30,11 @@ enum PendingProbes {
 /// The reach of a change.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChangeScope {
-    /// Sessions, routes and probes may all change with it.
+    /// Sessions, routes and probes may all change.
     Everything,
-    /// It changes the routes of Services, and perhaps their probes.
+    /// The routes of Services change, and perhaps their probes.
     Services,
-    /// It is the result of a probe, and changes no probe.
+    /// The routes of a Service change after the result of its probe; no probe changes.
     ProbeResult,
 }
 
@@ -75,22 +75,22 @@ impl PendingUpdates {
         self.note_all_services(engine);
     }
 
-    /// Notes that the terms of sessions may have changed.
+    /// Notes that the configuration of sessions may have changed.
     pub(super) fn note_sessions(&mut self) {
         self.sessions = true;
     }
 
-    /// Notes that these Services may be announced to other peers than before.
+    /// Notes that the announced peers of these Services may have changed.
     pub(super) fn note_services(&mut self, services: BTreeSet<ServiceKey>) {
         self.services.extend(services);
     }
 
-    /// Notes that any Service may be announced to other peers than before.
+    /// Notes that the announced peers of any Service may have changed.
     pub(super) fn note_all_services(&mut self, engine: &Engine) {
         self.services.extend(engine.service_keys().cloned());
     }
 
-    /// Returns true if the sessions may have changed, and takes this with all routes.
+    /// Returns true if the sessions may have changed. Clears that mark, and the routes that the update covers.
     pub(super) fn take_sessions(&mut self) -> bool {
         if self.sessions {
             self.routes.clear();
@@ -103,12 +103,12 @@ impl PendingUpdates {
         std::mem::take(&mut self.routes)
     }
 
-    /// Takes the Services that may be announced to other peers than before.
+    /// Takes the Services whose announced peers may have changed.
     pub(super) fn take_services(&mut self) -> BTreeSet<ServiceKey> {
         std::mem::take(&mut self.services)
     }
 
-    /// Brings the probes in line. Returns the results that no longer hold.
+    /// Brings the probes in line with the engine. Returns the changes for Services whose probe result no longer counts.
     pub(super) fn follow_probes(
         &mut self,
         probes: &mut NodeProbes,

@@ -1,8 +1,8 @@
-//! The pools that go away: the time at which that takes effect, and the words that announce it.
+//! Removed pools: the delay before a removal takes effect, and the notice about it.
 //!
 //! ```text
-//! one pool of several goes or comes ──► a moment, for the others ──► its Services move
-//! the last pool goes ─────────────────► the grace period ──────────► its addresses are released
+//! one of several pools is removed or added ──► a short delay ──► its Services move
+//! the last pool is removed ──────────────────► the grace period ──► its addresses are released
 //! ```
 //!
 //! Owns the two delays. The engine decides which addresses stay.
@@ -23,9 +23,9 @@ use lb_adapter::model::Config;
 #[derive(Debug)]
 pub(super) struct PoolChanges {
     grace: GracePeriod,
-    /// The end of the grace period, as it is displayed.
+    /// The end of the grace period, for display.
     until: Option<Timestamp>,
-    /// A configuration that lacks a pool for addresses that Services have, and the time at which it takes effect.
+    /// A configuration without a pool for addresses that Services have, and the time at which it takes effect.
     awaited: Option<(Arc<Config>, Instant)>,
 }
 
@@ -38,12 +38,12 @@ pub(super) enum DuePoolChange {
     GracePeriodOver,
 }
 
-/// The time after which an address that is in no pool is given up while there are other pools. Pools are deleted and
-/// created one after the other: a Service must not move to a pool that goes next, or because its own comes last.
-const MOMENT: Duration = Duration::from_secs(2);
+/// The delay before an address that is in no pool is given up while there are other pools. Since pools are deleted and created
+/// one after the other, a Service must not move to a pool that is deleted next, nor because its own pool is created last.
+const SETTLE_TIME: Duration = Duration::from_secs(2);
 
 impl PoolChanges {
-    /// No change waits yet. With a grace period of zero none ever does.
+    /// No change is waiting yet. With a grace period of zero, none ever waits.
     pub(super) fn new(grace_period: Duration) -> Self {
         Self { grace: GracePeriod::new(grace_period), until: None, awaited: None }
     }
@@ -55,8 +55,8 @@ impl PoolChanges {
             return Some(config);
         }
 
-        // It inherits the time of one that waits already, so that no number of changes puts it off.
-        let at = before.map_or_else(|| Instant::now() + MOMENT, |(_, at)| at);
+        // A later configuration keeps the time of the one that it replaces, so that repeated changes do not postpone it.
+        let at = before.map_or_else(|| Instant::now() + SETTLE_TIME, |(_, at)| at);
         self.awaited = Some((config, at));
         None
     }
@@ -67,8 +67,8 @@ impl PoolChanges {
         before: Option<&Config>,
         now: &Config,
     ) -> Option<GracePeriodChange> {
-        let turn = self.grace.update(before, now);
-        self.until = match turn {
+        let change = self.grace.update(before, now);
+        self.until = match change {
             Some(GracePeriodChange::Started) => {
                 let length = SignedDuration::try_from(self.grace.length()).unwrap_or_default();
                 Timestamp::now().checked_add(length).ok()
@@ -76,18 +76,18 @@ impl PoolChanges {
             Some(GracePeriodChange::Cancelled | GracePeriodChange::Skipped) => None,
             None => self.until,
         };
-        turn
+        change
     }
 
-    /// Returns the notice for a Service that has an address of a pool that is gone.
+    /// Returns the notice for a Service with an address of a removed pool.
     pub(super) fn notice(&self, pool: &str) -> Option<String> {
         let until = time(self.until?);
         Some(format!(
-            "pool {pool:?} is gone and there is no other: the address is released at {until} unless a pool has it again"
+            "pool {pool:?} is gone and no other pool exists: the address is released at {until} unless a pool contains it by then"
         ))
     }
 
-    /// Returns the time at which the addresses of the last pool are released, if they are to be.
+    /// Returns the time at which the addresses of the last pool are released, if they will be.
     pub(super) fn until(&self) -> Option<String> {
         self.until.map(time)
     }
@@ -109,8 +109,8 @@ impl PoolChanges {
     }
 }
 
-/// Returns true if a Service has addresses that no pool has, and its own pool is missing: it was deleted, or has not been
-/// created yet.
+/// Returns true if the configuration strands a Service: no pool contains its addresses, and its own pool was deleted or has not
+/// been created yet.
 fn strands(config: &Config, engine: &Engine) -> bool {
     let mut holdings = engine.service_keys().filter_map(|key| engine.holding(key));
     holdings.any(|held| {
@@ -179,7 +179,7 @@ mod tests {
         let last = config(&[TWO, ("three", "203.0.113.0/24")]);
         assert_eq!(changes.take(Arc::clone(&last), &engine), None);
         assert_eq!(changes.due().await, DuePoolChange::Config(last));
-        assert_eq!(begin.elapsed(), MOMENT);
+        assert_eq!(begin.elapsed(), SETTLE_TIME);
         // A pool that comes back takes effect at once, as does a configuration that strands no Service.
         changes.take(config(&[TWO]), &engine);
         for at_once in [config(&[ONE, TWO]), config(&[ONE])] {

@@ -1,8 +1,8 @@
 //! The status of IPAddressPools: how full they are.
 //!
-//! Owns the counters and the rule for contested ones. A status that another controller wrote, such as a deposed leader that
-//! does not know it yet, is corrected. If that controller does the same, as a MetalLB in the same namespace does, the pauses
-//! grow, so that two controllers do not write against each other all the time.
+//! Owns the counters and the rule for a contested status. A status that another controller wrote is corrected, such as one from
+//! a deposed leader that does not know this yet. If the other controller corrects it too, like a MetalLB in the same namespace,
+//! the pauses grow, so that the two controllers do not overwrite each other all the time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,13 +30,13 @@ pub(super) struct PoolStatusWriter {
     writer: StatusWriter<String, ()>,
 }
 
-/// A pool as the watch has shown it.
+/// A pool as the watch delivered it.
 struct ObservedPool {
     version: String,
     status: Value,
 }
 
-/// The count of another controller's changes to the status of a pool, and the time at which it is corrected.
+/// The number of times that another controller changed the status of a pool, and the time of the next correction.
 struct Contest {
     times: u32,
     at: Instant,
@@ -44,7 +44,7 @@ struct Contest {
 
 /// The longest pause before the status of a contested pool is corrected.
 const TRUCE: Duration = Duration::from_secs(600);
-/// The time between a change and its write, in which other changes join it.
+/// The delay before a change is written, together with later ones.
 const PACE: Duration = Duration::from_secs(1);
 
 const LIMITS: Limits = Limits {
@@ -66,7 +66,7 @@ impl PoolStatusWriter {
         }
     }
 
-    /// Takes in a pool as the watch shows it.
+    /// Notes a pool as the watch delivers it.
     pub(super) fn observe(&mut self, object: &ObjectTree) {
         let (_, name) = object.name();
         let observed = ObservedPool {
@@ -96,7 +96,7 @@ impl PoolStatusWriter {
         if times == 1 {
             tracing::warn!(
                 pool = name,
-                "another controller writes the status of the pool too, with other counters"
+                "another controller also writes the status of the pool, with different counters"
             );
         }
 
@@ -120,16 +120,16 @@ impl PoolStatusWriter {
         }
     }
 
-    /// Waits until [`write`](Self::write) has to be called; without end if there is nothing to write. Cancel safe.
+    /// Waits until [`write`](Self::write) has to be called, and never returns if there is nothing to write. Cancel safe.
     pub(super) async fn due(&mut self) {
         while let Some((name, outcome)) = self.writer.next().await {
             if let Outcome::Failed(error) = outcome {
-                log_failure!(error, pool = name, "the status of the pool could not be written");
+                log_failure!(error, pool = name, "cannot write the status of the pool");
             }
         }
     }
 
-    /// Begins to write the status of pools whose objects differ from these samples.
+    /// Starts to write the status of the pools that differs from these samples.
     pub(super) fn write(&mut self, samples: &[PoolSample]) {
         self.desired =
             samples.iter().map(|sample| (sample.name.clone(), counters_from(sample))).collect();

@@ -43,7 +43,7 @@ async fn two_controllers_do_not_write_against_each_other_all_the_time() {
     };
     let contested = pass(Duration::from_secs(3600), true).await;
     assert!((5..=15).contains(&contested), "{contested} writes in an hour");
-    assert_eq!(log.count("another controller writes the status of the pool too"), 1);
+    assert_eq!(log.count("another controller also writes the status of the pool"), 1);
 
     // It has ended.
     pass(Duration::from_secs(3600) + TRUCE, false).await;

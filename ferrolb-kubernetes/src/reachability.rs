@@ -1,7 +1,7 @@
-//! The reach of the API server: one log line when it is lost, and one when it answers again.
+//! Tracks if the API server is reachable: logs one line when it becomes unreachable, and one when it responds again.
 //!
-//! Every request of the process, watches included, reports its outcome here, and none of them logs that the API server does
-//! not answer. Refusals are not this module's business: the module that made the request logs them.
+//! Every request of the process, watches included, reports its outcome here, and leaves it to this module to log that the
+//! API server does not respond. The module that made a request logs its refusal.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,65 +11,65 @@ use tower::BoxError;
 
 use ferrolb_node::causes;
 
-/// The reach of the API server; a process has one.
+/// The reachability of the one API server that a process uses.
 static REACHABILITY: Mutex<Reachability> =
-    Mutex::new(Reachability { failing_since: None, is_lost: false });
+    Mutex::new(Reachability { failing_since: None, is_unreachable: false });
 
-/// The time for which all requests fail before the API server counts as lost. Replacing a connection takes less.
+/// The time for which all requests must fail before the API server counts as unreachable. Replacing a connection takes less.
 const GRACE: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
 struct Reachability {
-    /// The first failure after the last answer.
+    /// The time of the first failure after the last response.
     failing_since: Option<Instant>,
-    /// True if the API server counts as lost, which has been logged.
-    is_lost: bool,
+    /// True if the API server counts as unreachable, which has been logged.
+    is_unreachable: bool,
 }
 
 impl Reachability {
-    /// Notes that a request has failed. Returns true if the API server counts as lost from now on.
+    /// Notes that a request has failed. Returns true if the API server counts as unreachable from now on.
     fn failed(&mut self, now: Instant) -> bool {
         let since = *self.failing_since.get_or_insert(now);
-        if self.is_lost || now.duration_since(since) < GRACE {
+        if self.is_unreachable || now.duration_since(since) < GRACE {
             return false;
         }
-        self.is_lost = true;
+        self.is_unreachable = true;
         true
     }
 
-    /// Notes that a request was answered. Returns the length of the outage that this ends, if there was one.
-    fn answered(&mut self, now: Instant) -> Option<Duration> {
+    /// Notes a response. Returns the length of the outage that it ends, if there was one.
+    fn responded(&mut self, now: Instant) -> Option<Duration> {
         let since = self.failing_since.take()?;
-        std::mem::take(&mut self.is_lost).then(|| now.duration_since(since))
+        std::mem::take(&mut self.is_unreachable).then(|| now.duration_since(since))
     }
 }
 
 /// Notes the outcome of a request: the status of the response, or the reason why there is none.
 pub(super) fn observe(response: Result<u16, &BoxError>) {
     match response {
-        Ok(status) if status >= 500 => failed(&format!("it answers with status {status}")),
-        Ok(_) => answered(),
+        Ok(status) if status >= 500 => failed(&format!("response status {status}")),
+        Ok(_) => responded(),
         Err(error) => failed(&causes(error.as_ref())),
     }
 }
 
-/// Notes that a request was not answered.
+/// Notes that a request got no response.
 pub(super) fn failed(why: &str) {
     let mut reach = REACHABILITY.lock().unwrap_or_else(PoisonError::into_inner);
     if reach.failed(Instant::now()) {
-        tracing::warn!("the API server is out of reach, everything stays as it is: {why}");
+        tracing::warn!("the API server is unreachable, everything stays as it is: {why}");
     }
 }
 
-fn answered() {
+fn responded() {
     let mut reach = REACHABILITY.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(lost_for) = reach.answered(Instant::now()) {
-        tracing::info!("the API server answers again, after {} s", lost_for.as_secs());
+    if let Some(outage) = reach.responded(Instant::now()) {
+        tracing::info!("the API server responds again, after {} s", outage.as_secs());
     }
 }
 
-/// Returns true if a failed request deserves a warning of its own. That the API server does not answer is logged once for all
-/// requests.
+/// Returns true if a failed request deserves a warning of its own. A missing response does not: this module logs an outage once
+/// for all requests.
 pub(super) fn deserves_warning(error: &kube::Error) -> bool {
     match error {
         kube::Error::Api(status) => status.code < 500,
@@ -89,8 +89,8 @@ mod tests {
         let lost: Vec<_> = (0..450).map(|nth| reach.failed(at(nth * 100))).collect();
         assert_eq!(lost.iter().filter(|lost| **lost).count(), 1);
         assert!(lost[5], "after the grace");
-        assert_eq!(reach.answered(at(45_000)), Some(Duration::from_secs(45)));
-        assert_eq!(reach.answered(at(45_001)), None);
+        assert_eq!(reach.responded(at(45_000)), Some(Duration::from_secs(45)));
+        assert_eq!(reach.responded(at(45_001)), None);
     }
 
     #[test]
@@ -99,7 +99,7 @@ mod tests {
         for nth in 0..100 {
             let now = begin + Duration::from_millis(nth * 400);
             assert!(!reach.failed(now));
-            assert_eq!(reach.answered(now + Duration::from_millis(200)), None);
+            assert_eq!(reach.responded(now + Duration::from_millis(200)), None);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The resources of the API that this crate uses, and the targets of watches.
+//! The resources of the API that this crate uses, the names of their objects, and the targets of watches.
 
 use kube::core::{ApiResource, GroupVersionKind};
 
-/// A resource.
+/// The kind of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Kind {
     BfdProfile,
@@ -65,7 +65,7 @@ impl Kind {
         self.names().2
     }
 
-    /// Returns the resource in the form of the client.
+    /// Returns the resource as the Kubernetes client describes it.
     pub(super) fn api_resource(self) -> ApiResource {
         let (api_version, kind, plural) = self.names();
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
@@ -85,7 +85,7 @@ pub(super) type ObjectName = (String, String);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ObjectId(pub(super) Kind, pub(super) ObjectName);
 
-/// The objects of a resource that are watched.
+/// The objects of a resource to watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WatchTarget {
     pub(super) kind: Kind,

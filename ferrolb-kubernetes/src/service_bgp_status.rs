@@ -1,11 +1,11 @@
 //! MetalLB's ServiceBGPStatus: the peers to which this node announces a Service.
 //!
-//! Owns one object for each Service that this node announces, found by its labels. They are written at a steady pace,
-//! whatever happens: nothing waits for them, and an API server has other things to do. They are not watched but listed, at
-//! the beginning, after a failure, and from time to time.
+//! Owns one object for each Service that this node announces, found by its labels. The objects are written at a steady pace:
+//! nothing waits for them, and this limits the load on the API server. They are not watched but listed at the start, after a
+//! failure, and from time to time.
 //!
-//! The objects belong to the Node. Objects with the same labels that belong to another owner are left alone, and ours are
-//! created beside them: those of a MetalLB speaker belong to its pod, which writes them as long as it runs.
+//! The objects belong to the Node. Objects with the same labels and another owner are left alone, and ours are created beside
+//! them: those of a MetalLB speaker belong to its pod, which writes them as long as it runs.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::Pin;
@@ -18,16 +18,16 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::client::answered;
+use super::client::with_timeout;
 use super::object_tree::ObjectTree;
-use super::status_object::{PERIOD, belongs_to_another};
+use super::status_object::{REREAD_PERIOD, belongs_to_another};
 use super::status_writer::{Decision, Limits, Outcome, StatusWriter, WriteError, patch_status};
 use ferrolb_node::causes;
 use lb_adapter::config::Value as Tree;
 use lb_adapter::model::Interner;
 use lb_adapter::model::ServiceKey;
 
-/// The names of the peers to which a Service is announced. Most Services have the same peers, and share them.
+/// The names of the peers to which a Service is announced. Most Services have the same peers, and share one set.
 pub(super) type Peers = Arc<BTreeSet<String>>;
 
 /// The ServiceBGPStatus objects of one node.
@@ -36,15 +36,15 @@ pub(super) struct ServiceBgpStatuses {
     services: BTreeMap<ServiceKey, ServiceEntry>,
     peers: Interner<BTreeSet<String>>,
     list: List,
-    /// True if a list has been complete before.
+    /// True if the objects have been listed at least once.
     has_listed: bool,
     /// A successful write returns the object as it is then, if there is one.
     writer: StatusWriter<ServiceKey, Option<WrittenStatus>>,
     changes: VecDeque<AnnouncementChange>,
 }
 
-/// A change that is worth an Event. A process that restarts finds the objects of the last one, and has no change to report;
-/// nor is it one that an object is created again.
+/// A change that deserves an Event. A restarted process finds the objects of the last one, and reports nothing for them; nor
+/// does it report that a deleted object was created again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum AnnouncementChange {
     /// The Service is announced to these peers.
@@ -53,13 +53,13 @@ pub(super) enum AnnouncementChange {
     Stopped(ServiceKey),
 }
 
-/// A Service that is announced, or has an object.
+/// A Service that is announced or has an object.
 #[derive(Default)]
 struct ServiceEntry {
-    /// The peers to which it is announced; none if it is not.
+    /// The peers to which the Service is announced; none if it is not announced.
     desired: Option<Peers>,
     written: Option<WrittenStatus>,
-    /// True if the last reported change is that it is announced.
+    /// True if the last reported change is [`AnnouncementChange::Started`].
     is_reported: bool,
 }
 
@@ -76,24 +76,24 @@ struct WrittenStatus {
     peers: Peers,
 }
 
-/// The knowledge of the objects that exist.
+/// The progress of listing the objects that exist.
 enum List {
-    /// They have to be listed then.
+    /// They have to be listed at this time.
     Due(Instant),
     /// They are being listed.
     UnderWay(Pin<Box<dyn Future<Output = Result<Vec<ListedStatus>, kube::Error>> + Send>>),
-    /// They are known, and are listed again then.
+    /// They are known, and are listed again at this time.
     Complete { until: Instant },
 }
 
-/// An object as a list has it.
+/// An object in a list.
 struct ListedStatus {
     service: ServiceKey,
     name: Box<str>,
     peers: BTreeSet<String>,
 }
 
-/// The time between two objects.
+/// The time between the writes of two objects.
 const PACE: Duration = Duration::from_millis(50);
 /// The pause after a failure, or while the cluster lacks the resource.
 const PAUSE: Duration = Duration::from_secs(20);
@@ -103,7 +103,7 @@ const PAGE: u32 = 200;
 const LIMITS: Limits = Limits { at_once: 1, spacing: PACE, pause: (PAUSE, PAUSE) };
 
 impl ServiceBgpStatuses {
-    /// The objects of this node, which have not been listed yet. Dropping this aborts what is under way.
+    /// The objects of this node, which have not been listed yet. Dropping this aborts the requests under way.
     pub(super) fn new(client: Client, namespace: &str, node: &str, manager: &'static str) -> Self {
         let kind = GroupVersionKind::gvk("metallb.io", "v1beta1", "ServiceBGPStatus");
         let resource = ApiResource::from_gvk_with_plural(&kind, "servicebgpstatuses");
@@ -119,22 +119,22 @@ impl ServiceBgpStatuses {
         }
     }
 
-    /// Sets the owner of the objects: a Node. If it has been replaced, the objects have been removed with the old one or soon
-    /// will be, and others are created.
+    /// Sets the owner of the objects, a Node. If the Node was replaced, the objects of the old one have been or will be removed,
+    /// so new ones are created.
     pub(super) fn set_owner(&mut self, owner: &Value) {
         let before = self.objects.owner.replace(owner.clone());
         if before.is_none_or(|before| before == *owner) {
             return;
         }
 
-        // Everything under way is about the objects of the old one.
+        // All requests under way concern objects of the old Node.
         self.writer.reset();
         self.list_again(Instant::now());
     }
 
     /// Sets the peers to which a Service is announced from now on.
     pub(super) fn set(&mut self, key: &ServiceKey, peers: BTreeSet<String>) {
-        // Removed and inserted again, so that the map has the key that the engine shares.
+        // Remove and insert the entry, so that the map uses the key whose names the engine shares.
         let mut service = self.services.remove(key).unwrap_or_default();
         let desired = (!peers.is_empty()).then(|| self.peers.intern(peers));
         if service.desired != desired {
@@ -157,7 +157,7 @@ impl ServiceBgpStatuses {
         }
     }
 
-    /// Does the next thing: begins or ends a list, or writes.
+    /// Takes one step: starts or ends a list, or writes.
     async fn step(&mut self) {
         match &mut self.list {
             List::Due(at) => {
@@ -168,7 +168,7 @@ impl ServiceBgpStatuses {
                 Ok(listed) => self.take_list(listed),
                 Err(error) => {
                     let error = causes(&error);
-                    tracing::debug!(error, "ServiceBGPStatus objects could not be listed");
+                    tracing::debug!(error, "cannot list the ServiceBGPStatus objects");
                     self.list_again(Instant::now() + PAUSE);
                 }
             },
@@ -193,7 +193,7 @@ impl ServiceBgpStatuses {
         for ListedStatus { service, name, peers } in listed {
             let peers = self.peers.intern(peers);
             let service = self.services.entry(service).or_default();
-            // The last process reported what its objects say.
+            // The last process has reported the announcements in its objects.
             service.is_reported |= !self.has_listed && !peers.is_empty();
             service.written = Some(WrittenStatus { name, peers });
         }
@@ -201,7 +201,7 @@ impl ServiceBgpStatuses {
         for key in self.services.keys() {
             self.writer.mark(key);
         }
-        self.list = List::Complete { until: Instant::now() + PERIOD };
+        self.list = List::Complete { until: Instant::now() + REREAD_PERIOD };
         self.has_listed = true;
     }
 
@@ -216,13 +216,13 @@ impl ServiceBgpStatuses {
             Outcome::Outdated => self.list_again(Instant::now() + PAUSE),
             Outcome::Failed(error) => {
                 let error = causes(&error);
-                tracing::debug!(service = %key, error, "the ServiceBGPStatus could not be written");
+                tracing::debug!(service = %key, error, "cannot write the ServiceBGPStatus");
                 self.list_again(Instant::now() + PAUSE);
             }
         }
     }
 
-    /// Forgets which objects exist, until they have been listed.
+    /// Forgets which objects exist, and lists them at this time.
     fn list_again(&mut self, at: Instant) {
         self.services.retain(|_, service| {
             service.written = None;
@@ -264,7 +264,7 @@ fn keep(
 }
 
 impl ServiceEntry {
-    /// Returns the change to report, by the object as it is now.
+    /// Returns the change to report, if the object shows one.
     fn report(&mut self, key: &ServiceKey) -> Option<AnnouncementChange> {
         let is_announced = self.written.is_some();
         if self.is_reported == is_announced {
@@ -278,7 +278,7 @@ impl ServiceEntry {
     }
 }
 
-/// The means to list and to write the objects.
+/// The client, the field manager and the owner that requests about the objects use.
 #[derive(Clone)]
 struct StatusObjects {
     api: Api<ObjectTree>,
@@ -295,7 +295,7 @@ impl StatusObjects {
         let mut params = ListParams::default().labels(&format!("{NODE}={}", self.node)).limit(PAGE);
         let mut listed = Vec::new();
         loop {
-            let page = answered(self.api.list(&params)).await?;
+            let page = with_timeout(self.api.list(&params)).await?;
             let ours = page.items.iter().filter(|object| !belongs_to_another(object, owner));
             listed.extend(ours.filter_map(ListedStatus::of));
 
@@ -306,7 +306,7 @@ impl StatusObjects {
         }
     }
 
-    /// Creates, changes or deletes the object. Returns it if it exists then.
+    /// Creates, changes or deletes the object. Returns the object if it exists afterwards.
     async fn write(
         &self,
         key: &ServiceKey,
@@ -366,6 +366,7 @@ impl ListedStatus {
     }
 }
 
+/// The labels by which the objects are found.
 const NODE: &str = "metallb.io/node";
 const NAME: &str = "metallb.io/service-name";
 const NAMESPACE: &str = "metallb.io/service-namespace";

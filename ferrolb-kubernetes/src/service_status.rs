@@ -1,7 +1,7 @@
-//! The status that a Service should have, and the patch that gets it there.
+//! The status that a Service should have, and the patch that produces it.
 //!
-//! Owns the form: `status.loadBalancer.ingress`, one condition, and MetalLB's annotation that names the pool. A patch
-//! carries the resourceVersion that it was made for, so that a deposed or late writer changes nothing.
+//! Owns the form: `status.loadBalancer.ingress`, one condition, and MetalLB's annotation that names the pool. A patch contains
+//! the resourceVersion for which it was made, so that a deposed or late writer changes nothing.
 
 use std::net::IpAddr;
 
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::object_tree::ObjectTree;
 use lb_adapter::config::Value as Tree;
 
-/// A Service as the API server has it, as far as this crate writes it.
+/// The parts of a Service that this crate writes, as last seen at the API server.
 ///
-/// There is one for each Service, and most are read only when the Service changes: so the status is kept as text, which
-/// takes a tenth of the memory of its tree.
+/// The controller keeps one for each Service, and reads most of them only when the Service changes. The status is kept as text,
+/// since that takes a tenth of the memory of its tree.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct ServiceSnapshot {
     pub(super) version: Box<str>,
@@ -42,11 +42,11 @@ struct Status {
 pub(super) struct DesiredStatus {
     pub(super) addresses: Vec<IpAddr>,
     pub(super) pool: Option<String>,
-    /// The reason why it has no address, or not the one that it asks for.
+    /// The reason why the Service has no address, or not the requested one.
     pub(super) refusal: Option<String>,
-    /// The notice that it will lose its address.
+    /// The notice that the Service will lose its address.
     pub(super) notice: Option<String>,
-    /// True if it is served here; if not, everything of ours is removed.
+    /// True if this controller serves the Service; otherwise everything that it wrote is removed.
     pub(super) ours: bool,
 }
 
@@ -68,7 +68,7 @@ fn json_list(object: &ObjectTree, path: &[&str]) -> Vec<Value> {
 }
 
 impl ServiceSnapshot {
-    /// The snapshot of a Service as it was seen.
+    /// The snapshot of a Service.
     pub(super) fn of(object: &ObjectTree) -> Self {
         let status = Status {
             ingress: json_list(object, &["status", "loadBalancer", "ingress"]),
@@ -98,8 +98,8 @@ impl ServiceSnapshot {
         serde_json::from_str(&self.status).unwrap_or_default()
     }
 
-    /// Returns true if it is newer than another snapshot of the same Service. Versions grow with every change; those that are
-    /// no numbers count as newer if they differ.
+    /// Returns true if this snapshot is newer than another one of the same Service. Versions grow with every change; a version
+    /// that is not a number counts as newer if it differs.
     pub(super) fn is_newer_than(&self, other: &Self) -> bool {
         match (self.version.parse::<u64>(), other.version.parse::<u64>()) {
             (Ok(own), Ok(others)) => own > others,
@@ -112,15 +112,15 @@ impl ServiceSnapshot {
         self.has_addresses
     }
 
-    /// Returns true if the status is ours. Two things have to agree: by the API server's account the controller wrote it, and
-    /// it has the condition. MetalLB's annotation proves nothing, since MetalLB writes it too; nor does the condition alone,
-    /// which stays when another controller takes over.
+    /// Returns true if the status is ours: by `managedFields` the controller wrote it, and it has our condition. MetalLB's
+    /// annotation proves nothing, since MetalLB writes it too. Nor does the condition alone, which stays when another
+    /// controller takes over.
     pub(super) fn is_ours(&self) -> bool {
         self.is_ours
     }
 
-    /// Returns the patch of the status subresource by which it becomes the desired one; none if it is so already. `now` is the
-    /// time as the API writes it.
+    /// Returns the patch of the status subresource that produces the desired status, or `None` if nothing differs. `now` is the
+    /// time in the format of the API.
     pub(super) fn patch(&self, desired: &DesiredStatus, now: &str) -> Option<Value> {
         let (mut metadata, mut status) = (json!({"resourceVersion": self.version}), json!({}));
         let current = self.status();
@@ -143,7 +143,7 @@ impl ServiceSnapshot {
     }
 }
 
-/// Returns the entries of a load balancer for these addresses; null, which removes the field, if there is none.
+/// Returns `ingress` entries for these addresses. Without addresses, this is null, which removes the field.
 fn ingress(addresses: &[IpAddr]) -> Value {
     if addresses.is_empty() {
         return Value::Null;
@@ -157,15 +157,15 @@ impl Status {
         self.conditions.iter().find(|condition| condition["type"] == CONDITION)
     }
 
-    /// Returns all conditions with this one in the place of ours; null, which removes the field, if there is none.
+    /// Returns all conditions with ours replaced by this one. If there are none, this is null, which removes the field.
     fn with_condition(&self, condition: Option<Value>) -> Value {
         let others = self.conditions.iter().filter(|other| other["type"] != CONDITION).cloned();
         let all: Vec<Value> = others.chain(condition).collect();
         if all.is_empty() { Value::Null } else { Value::Array(all) }
     }
 
-    /// Returns true if the status has these addresses and no others, each as one that receives traffic unchanged (`ipMode:
-    /// VIP`, which servers before Kubernetes 1.29 leave out).
+    /// Returns true if the status has exactly these addresses, each with `ipMode: VIP`, which servers before Kubernetes 1.29
+    /// leave out.
     fn has_exactly(&self, addresses: &[IpAddr]) -> bool {
         self.ingress.len() == addresses.len()
             && self.ingress.iter().zip(addresses).all(|(entry, address)| {
@@ -175,7 +175,7 @@ impl Status {
             })
     }
 
-    /// Returns our condition as it should be; none for a Service that is not served here.
+    /// Returns the condition that the Service should have, or `None` if this controller does not serve it.
     fn desired_condition(
         &self,
         desired: &DesiredStatus,
@@ -201,12 +201,12 @@ impl Status {
             && before["reason"] == reason
             && before["message"] == message.as_str()
         {
-            // It was true of an older generation and still is: the number alone is no reason to write.
+            // Only the generation differs, which is no reason to write.
             return Some(before.clone());
         }
 
-        let same_status = before.filter(|before| before["status"] == status);
-        let since = same_status.and_then(|before| before["lastTransitionTime"].as_str());
+        let with_same_status = before.filter(|before| before["status"] == status);
+        let since = with_same_status.and_then(|before| before["lastTransitionTime"].as_str());
         Some(json!({
             "type": CONDITION,
             "status": status,

@@ -1,8 +1,8 @@
-//! The Services as the API server has them, and the writes of their status.
+//! The Services as last seen at the API server, and the writes of their status.
 //!
-//! Owns the order of events between the watch and our own writes: what is seen of a status while a write is under way, or
-//! before the watch has shown what was written, is from before and counts for nothing. What a status should say is decided
-//! by the engine, and put into words by [`super::service_status`].
+//! Owns the order of events between the watch and our own writes: while a write is under way, and until the watch has delivered
+//! the written version, a status from the watch is outdated and does not count. The engine decides the content of a status, and
+//! [`super::service_status`] owns its form.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,9 +26,9 @@ pub(super) struct ServiceStatusWriter {
     /// The class of the Services that are served here.
     class: Option<String>,
     snapshots: BTreeMap<ServiceKey, Box<ServiceSnapshot>>,
-    /// The versions that were written and that the watch has not shown yet.
+    /// The written versions that the watch has not delivered yet.
     unconfirmed: BTreeMap<ServiceKey, Box<str>>,
-    /// A successful write returns the Service as it is then.
+    /// A successful write returns the Service as written.
     writer: StatusWriter<ServiceKey, Box<ServiceSnapshot>>,
     failed_writes: u64,
 }
@@ -52,7 +52,7 @@ impl ServiceStatusWriter {
         }
     }
 
-    /// Returns true if the status of a Service, as the watch shows it, is from before a write of ours.
+    /// Returns true if the status in this snapshot from the watch is older than a write of ours.
     pub(super) fn is_outdated(&mut self, key: &ServiceKey, snapshot: &ServiceSnapshot) -> bool {
         if self.unconfirmed.get(key).is_some_and(|version| *version == snapshot.version) {
             self.unconfirmed.remove(key);
@@ -60,13 +60,13 @@ impl ServiceStatusWriter {
         self.writer.is_writing(key) || self.unconfirmed.contains_key(key)
     }
 
-    /// Takes in a Service as the watch shows it, and queues it. `key` is the engine's, which shares its names with others.
+    /// Notes a Service as the watch delivers it, and queues it. Pass the key of the engine, which shares the memory of its names.
     pub(super) fn observe(&mut self, key: &ServiceKey, snapshot: Box<ServiceSnapshot>) {
         self.writer.observed(key);
         self.snapshots.insert(key.clone(), snapshot);
     }
 
-    /// Notes that all Services have been listed: a list shows the present.
+    /// Notes that all Services have been listed. A list is newer than all earlier writes.
     pub(super) fn listed(&mut self) {
         self.unconfirmed.clear();
     }
@@ -105,7 +105,7 @@ impl ServiceStatusWriter {
         self.failed_writes
     }
 
-    /// Waits until [`write`](Self::write) has to be called; without end if there is nothing to write. Cancel safe.
+    /// Waits until [`write`](Self::write) has to be called, and never returns if there is nothing to write. Cancel safe.
     pub(super) async fn due(&mut self) {
         if let Some((key, outcome)) = self.writer.next().await {
             self.take_outcome(&key, outcome);
@@ -115,7 +115,7 @@ impl ServiceStatusWriter {
     fn take_outcome(&mut self, key: &ServiceKey, outcome: Outcome<Box<ServiceSnapshot>>) {
         match outcome {
             Outcome::Done(written) => {
-                // The watch may have been faster, or another writer; or the Service is gone.
+                // The watch or another writer may have been faster, or the Service may be gone.
                 if self.snapshots.get(key).is_some_and(|known| written.is_newer_than(known)) {
                     self.unconfirmed.insert(key.clone(), written.version.clone());
                     self.snapshots.insert(key.clone(), written);
@@ -123,13 +123,13 @@ impl ServiceStatusWriter {
             }
             Outcome::Outdated => {}
             Outcome::Failed(error) => {
-                log_failure!(error, service = %key, "the status could not be written");
+                log_failure!(error, service = %key, "cannot write the status of the Service");
                 self.failed_writes += 1;
             }
         }
     }
 
-    /// Begins to write the status of Services that differ from what the engine has decided.
+    /// Starts to write the status of the Services that differs from the decisions of the engine.
     pub(super) fn write(&mut self, engine: &Engine, pool_changes: &PoolChanges) {
         let Self { client, class, snapshots, writer, .. } = self;
         let now = time(Timestamp::now());
@@ -152,7 +152,7 @@ impl ServiceStatusWriter {
     }
 }
 
-/// Returns the status that a Service should have; none if it is left alone.
+/// Returns the status that a Service should have, or `None` if its status must stay as it is.
 fn desired_status(
     engine: &Engine,
     pool_changes: &PoolChanges,
@@ -170,14 +170,14 @@ fn desired_status(
     };
 
     if engine.is_stranded(key) {
-        // Without the name of its pool, nothing in its status is known to be wrong.
+        // If the name of its pool is not known, the status must stay as it is.
         let pool = desired.pool.as_deref().filter(|pool| !pool.is_empty())?;
         desired.notice = pool_changes.notice(pool);
     }
     Some(desired)
 }
 
-/// Returns the status of a Service that is served here, by what the engine has decided.
+/// Returns the status of a Service that this controller serves, by the decisions of the engine.
 fn assigned_status(engine: &Engine, key: &ServiceKey) -> DesiredStatus {
     let holding = engine.holding(key);
     DesiredStatus {

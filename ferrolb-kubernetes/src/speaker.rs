@@ -1,13 +1,13 @@
-//! `ferrolb speaker`: announces, from one node, the Services that the node should carry.
+//! `ferrolb speaker`: announces Services from one node.
 //!
 //! ```text
 //! Informer ──► Engine ──► PendingUpdates ──► Announcer (sessions)
 //!                                       └──► SpeakerReports (BGPNodeStatus, ServiceBGPStatus, Events)
 //! ```
 //!
-//! The controller assigns addresses; a speaker takes those that a Service has in its status. While the API server is away
-//! everything stays as it was. Sessions begin when all objects have been listed and all probes have been tried once, so that
-//! the first table that a router gets is complete.
+//! The controller assigns addresses; the speaker takes those in the status of each Service. While the API server is unreachable,
+//! everything stays as it is. Sessions start once all objects have been listed and all probes have been tried once, so that the
+//! first table that a router gets is complete.
 
 use std::sync::Arc;
 
@@ -33,26 +33,26 @@ use lb_adapter::engine::{Change, Engine};
 use lb_adapter::model::NextHopPolicy;
 use lb_adapter::planner::PlannerOptions;
 
-/// Runs until a signal comes.
+/// Runs until a signal arrives.
 ///
 /// # Errors
 ///
-/// The reason why it could not begin. Once it runs, neither the API server nor a router ends it.
+/// The speaker could not start. Once it runs, neither the API server nor a router ends it.
 pub async fn speaker(options: SpeakerOptions) -> Result<(), Error> {
     let mut signals = Signals::new().map_err(Error::new)?;
     let client = client::connect(options.cluster.kubeconfig.as_ref()).await?;
-    let (_http, mut questions) = options.cluster.listen().await?;
+    let (_http, mut requests) = options.cluster.listen().await?;
 
     let mut speaker = Speaker::new(&client, &options);
     tokio::select! {
-        () = speaker.run(&mut questions) => {}
+        () = speaker.run(&mut requests) => {}
         () = signals.any() => {}
     }
     speaker.end(&options, &mut signals).await;
     Ok(())
 }
 
-/// Everything that a speaker knows and does.
+/// The speaker of one node: its state, its sessions and its reports.
 struct Speaker {
     node: String,
     informer: Informer,
@@ -63,7 +63,7 @@ struct Speaker {
     drain: Drain,
     reports: SpeakerReports,
     latency: Latency,
-    /// Notified when something happens at a session, or when the API server begins or ceases to refuse a watch.
+    /// Notified when a session changes, or when the API server starts or stops refusing a watch.
     changed: Arc<Notify>,
 }
 
@@ -106,29 +106,29 @@ impl Speaker {
     }
 
     /// Runs until it is dropped.
-    async fn run(&mut self, questions: &mut mpsc::Receiver<StatusRequest>) {
+    async fn run(&mut self, requests: &mut mpsc::Receiver<StatusRequest>) {
         loop {
             self.advance_drain().await;
 
             let has_synced = self.informer.has_synced();
-            // Before, neither the announcements are known nor the Node that the objects belong to.
+            // Before that, neither the announcements nor the Node that owns the objects is known.
             let may_announce = self.may_announce();
             tokio::select! {
                 Some(event) = self.informer.next() => self.take_all(event).await,
-                found = self.probing.next() => self.take_probe_result(found).await,
-                () = self.changed.notified() => self.look_at_sessions().await,
+                change = self.probing.next() => self.take_probe_result(change).await,
+                () = self.changed.notified() => self.follow_sessions().await,
                 () = self.drain.ended() => self.note_drained(),
                 change = self.reports.services.next(), if may_announce => self.report(change),
                 () = self.reports.node_status.due(), if has_synced => self.write_node_status(),
                 () = self.reports.configuration.object.due(), if has_synced => {
                     self.reports.configuration.write(self.informer.config_status(), None);
                 }
-                question = http::next_request(questions) => self.answer(question),
+                request = http::next_request(requests) => self.reply_to(request),
             }
         }
     }
 
-    /// Takes in an event and those that wait behind it, and announces the result.
+    /// Processes an event and all events that are queued behind it, and announces the result.
     async fn take_all(&mut self, event: WatchEvent) {
         let begin = Instant::now();
         self.take(event);
@@ -153,7 +153,10 @@ impl Speaker {
         if let WatchEvent::Applied(Kind::Node, node) = &event {
             self.reports.set_owner(node);
             if self.drain.observe(node) {
-                tracing::warn!(node = self.node, "the Node no longer asks to be drained");
+                tracing::warn!(
+                    node = self.node,
+                    "the drain request was removed from the Node: announcing again"
+                );
                 self.pending.note_all(&self.engine);
             }
         }
@@ -163,7 +166,7 @@ impl Speaker {
         }
     }
 
-    /// Puts into effect what is known when no event is waiting.
+    /// Applies the configuration once no event is waiting.
     fn settle(&mut self) {
         let Settled { config, has_new_status } = self.informer.settle(&mut self.reports.events);
         if let Some(config) = config {
@@ -199,32 +202,32 @@ impl Speaker {
         self.pending.note(scope, effects, &self.engine);
     }
 
-    async fn take_probe_result(&mut self, found: Option<Change>) {
-        if let Some(change) = found {
+    async fn take_probe_result(&mut self, change: Option<Change>) {
+        if let Some(change) = change {
             self.apply(change);
         }
         self.announce().await;
     }
 
-    /// Looks at the sessions after a change: the peers to which a Service can be announced may have changed with it.
-    async fn look_at_sessions(&mut self) {
-        let services = self.announcer.look(&self.engine).await;
+    /// Follows a change of the sessions, which may change the peers to which a Service can be announced.
+    async fn follow_sessions(&mut self) {
+        let services = self.announcer.refresh_unsendable(&self.engine).await;
         self.pending.note_services(services);
         self.report_services();
         self.reports.node_status.mark();
     }
 
-    /// Begins to drain the node, or calls that off, as the Node requests.
+    /// Starts or cancels a drain, as the Node requests.
     async fn advance_drain(&mut self) {
         match self.drain.due() {
             None => return,
             Some(DrainStep::Begin) => {
-                tracing::warn!(node = self.node, "the Node asks to be drained");
+                tracing::warn!(node = self.node, "the Node requests a drain: draining");
                 self.drain.begin(self.announcer.drain(&self.drain.procedure()));
             }
-            Some(DrainStep::CallOff) => {
-                tracing::warn!(node = self.node, "the drain was called off");
-                self.drain.call_off();
+            Some(DrainStep::Cancel) => {
+                tracing::warn!(node = self.node, "the drain was cancelled");
+                self.drain.cancel();
                 self.pending.note_sessions();
                 self.announce().await;
             }
@@ -233,19 +236,19 @@ impl Speaker {
     }
 
     fn note_drained(&mut self) {
-        tracing::warn!(node = self.node, "drained");
+        tracing::warn!(node = self.node, "the drain is complete");
         self.announcer.reset();
         self.pending.note_all_services(&self.engine);
         self.report_services();
         self.reports.node_status.mark();
     }
 
-    /// Returns true if it is known what has to be announced.
+    /// Returns true if the routes to announce are known.
     fn may_announce(&self) -> bool {
         self.informer.has_synced() && !self.probing.first_attempts_are_pending()
     }
 
-    /// Brings the sessions in line with the plan. Returns true if there was anything to do.
+    /// Brings the sessions in line with the plan. Returns true if anything changed.
     async fn announce(&mut self) -> bool {
         if self.drain.is_drained() {
             self.pending.take_routes();
@@ -266,7 +269,7 @@ impl Speaker {
         has_changed
     }
 
-    /// Passes on the peers to which Services are announced now.
+    /// Updates the reported peers of the Services whose announcements may have changed.
     fn report_services(&mut self) {
         let services = self.pending.take_services();
         if services.is_empty() {
@@ -281,7 +284,7 @@ impl Speaker {
         self.reports.node_status.mark();
     }
 
-    /// Publishes the Event of a Service that this node has begun to announce, or no longer announces.
+    /// Publishes an Event about a Service that this node has started or stopped announcing.
     fn report(&mut self, change: AnnouncementChange) {
         let is_drained = self.drain.is_drained();
         if let Some((key, event)) =
@@ -313,9 +316,9 @@ impl Speaker {
         )
     }
 
-    /// Ends the sessions as the operator chose, and reports that.
+    /// Ends the sessions as `--on-exit` says, and reports the end.
     async fn end(mut self, options: &SpeakerOptions, signals: &mut Signals) {
-        // A node that is to carry no traffic is not left for a restart.
+        // Routers must not keep routes to a node that should be drained.
         let on_exit = match options.on_exit {
             OnExit::Restart if self.drain.is_requested() => OnExit::Drain,
             other => other,
@@ -328,13 +331,13 @@ impl Speaker {
         self.announcer.shut_down().await;
 
         if self.informer.has_synced() {
-            // No heartbeat renews it from now on.
+            // No heartbeat renews the status from now on.
             let status = node_status::ended(self.node_status());
             self.reports.node_status.finish(status).await;
         }
     }
 
-    /// Drains the node, and reports that it does. A drain that is under way goes on, so that marked routes stay marked.
+    /// Drains the node, and reports the progress. A drain that is under way continues, so that marked routes stay marked.
     async fn drain_at_exit(&mut self, options: &SpeakerOptions, signals: &mut Signals) {
         tracing::info!(marked = ?options.drain_marked, withdrawn = ?self.drain.withdrawn(), "draining");
         if self.drain.is_serving() {
@@ -346,15 +349,15 @@ impl Speaker {
         while !self.drain.is_drained() {
             tokio::select! {
                 () = self.drain.ended() => {}
-                // A second signal does not wait.
+                // A second signal ends the wait.
                 () = signals.any() => self.drain.finish(),
                 () = self.reports.node_status.due(), if has_synced => self.write_node_status(),
             }
         }
     }
 
-    fn answer(&self, question: StatusRequest) {
-        match question {
+    fn reply_to(&self, request: StatusRequest) {
+        match request {
             StatusRequest::Live(reply) => drop(reply.send(())),
             // A router that is down is no reason to restart the speaker.
             StatusRequest::Ready(reply) => drop(reply.send(self.is_ready())),
@@ -375,7 +378,7 @@ impl Speaker {
         }
 
         let config = self.informer.config_status();
-        // A speaker that is installed before it is configured is ready for its configuration.
+        // A speaker may be installed before its configuration: it is ready for it.
         if !config.loaded && !config.is_absent {
             return Err("there has been no valid configuration yet".to_owned());
         }

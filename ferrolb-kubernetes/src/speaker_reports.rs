@@ -1,4 +1,4 @@
-//! The objects in which a speaker reports what its node does, and its Events.
+//! The objects and Events in which a speaker reports the state of its node.
 
 use kube::Client;
 use serde_json::Value;
@@ -16,14 +16,14 @@ pub(super) struct SpeakerReports {
     node: String,
     /// MetalLB's ServiceBGPStatus of each Service that is announced.
     pub(super) services: ServiceBgpStatuses,
-    /// Our BGPNodeStatus.
+    /// FerroLB's BGPNodeStatus.
     pub(super) node_status: StatusObject,
     /// MetalLB's ConfigurationState.
     pub(super) configuration: ConfigurationState,
     pub(super) events: EventRecorder,
 }
 
-/// The field manager of all that a speaker writes.
+/// The field manager of everything that a speaker writes.
 const MANAGER: &str = "ferrolb-speaker";
 
 impl SpeakerReports {
@@ -50,7 +50,7 @@ impl SpeakerReports {
         }
     }
 
-    /// Sets the owner of all objects: the Node as it is seen.
+    /// Sets the owner of all objects: the current Node.
     pub(super) fn set_owner(&mut self, node: &ObjectTree) {
         let Some(uid) = node.text(&["metadata", "uid"]) else { return };
         let owner: Value = node_as_owner(&self.node, uid);

@@ -1,8 +1,8 @@
-//! An object that a program keeps about itself.
+//! An object in which a program reports its own status.
 //!
-//! Owns its life: it is created if it does not exist, its status is written when that has changed, at a pace, and with a
-//! heartbeat, which shows that the status is kept up to date. Without a heartbeat the object is read again from time to time,
-//! since it is not watched and others may have removed or changed it.
+//! Creates the object if it does not exist, and writes its status after changes, with a least time between two writes. A
+//! heartbeat shows that the status is up to date. An object without a heartbeat is read again from time to time, since it is not
+//! watched and another program may have removed or changed it.
 
 use std::time::Duration;
 
@@ -24,16 +24,16 @@ pub(super) struct StatusObject {
     pace: Duration,
     /// The longest time between two writes.
     heartbeat: Option<Duration>,
-    /// The status that was written last.
+    /// The last written status.
     written: Option<Value>,
-    /// The time of the next heartbeat, or of the next look at the object.
+    /// The time of the next heartbeat, or at which the object is read again.
     renewal: Option<Instant>,
-    /// The object as it was seen last.
+    /// The object as last seen.
     observed: Option<ObservedStatus>,
     writer: StatusWriter<(), ObservedStatus>,
 }
 
-/// The means to write the object.
+/// The client, the field manager and the template that writes of the object use.
 #[derive(Clone)]
 struct ObjectWriter {
     api: Api<ObjectTree>,
@@ -51,17 +51,17 @@ struct ObservedStatus {
 }
 
 /// The time after which an object that is not watched is read again.
-pub(super) const PERIOD: Duration = Duration::from_secs(600);
+pub(super) const REREAD_PERIOD: Duration = Duration::from_secs(600);
 /// The pause after a failure or a conflict, or while the cluster lacks the resource.
 const PAUSE: Duration = Duration::from_secs(20);
 /// The longest time for the last write of a program that ends.
-const LAST: Duration = Duration::from_secs(1);
+const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
 const LIMITS: Limits = Limits { at_once: 1, spacing: Duration::ZERO, pause: (PAUSE, PAUSE) };
 
 impl StatusObject {
-    /// An object of this kind, given as `group`, `version`, `kind` and plural, and of this name. It is written at most once
-    /// in `pace`.
+    /// An object of this kind, given as `group`, `version`, `kind` and plural, and of this name. `pace` is
+    /// the least time between two writes.
     pub(super) fn new(
         client: Client,
         namespace: &str,
@@ -89,7 +89,7 @@ impl StatusObject {
         }
     }
 
-    /// Adds labels, which the object is created with.
+    /// Sets the labels with which the object is created.
     pub(super) fn labels(mut self, labels: Value) -> Self {
         self.object.template["metadata"]["labels"] = labels;
         self
@@ -101,8 +101,8 @@ impl StatusObject {
         self
     }
 
-    /// Sets the owner: a Node, which may be seen later than the first write. If it has been replaced, the object has been
-    /// removed with the old one or soon will be, and is created again.
+    /// Sets the owner, a Node, which may become known only after the first write. If the Node was replaced, the object of the
+    /// old one has been or will be removed, so it is created again.
     pub(super) fn set_owner(&mut self, owner: &Value) {
         let owners = json!([owner]);
         let field = &mut self.object.template["metadata"]["ownerReferences"];
@@ -129,19 +129,15 @@ impl StatusObject {
                 Outcome::Outdated => self.forget_written(),
                 Outcome::Failed(error) => {
                     let kind = self.object.kind();
-                    tracing::debug!(
-                        kind,
-                        error = causes(&error),
-                        "the status could not be written"
-                    );
+                    tracing::debug!(kind, error = causes(&error), "cannot write the status");
                     self.forget_written();
                 }
             }
         }
     }
 
-    /// Begins to write the current status, if it differs from the one that is written, or its renewal is due. Its conditions
-    /// need no `lastTransitionTime`.
+    /// Starts to write the current status, if it differs from the written one or its renewal is due. Sets the
+    /// `lastTransitionTime` of its conditions.
     pub(super) fn write(&mut self, status: Value) {
         let now = Instant::now();
         let Self { object, heartbeat, written, renewal, observed, writer, .. } = self;
@@ -154,10 +150,10 @@ impl StatusObject {
             }
 
             if heartbeat.is_none() && renewal.is_some_and(|at| now >= at) {
-                // Others may have changed it: it is read first.
+                // Another program may have changed the object: read it first.
                 *observed = None;
             }
-            *renewal = Some(now + heartbeat.unwrap_or(PERIOD));
+            *renewal = Some(now + heartbeat.unwrap_or(REREAD_PERIOD));
             *written = Some(status.clone());
 
             let status = with_heartbeat(status.clone(), *heartbeat, *heartbeat);
@@ -170,7 +166,7 @@ impl StatusObject {
         }
     }
 
-    /// Writes the status for the last time, if that does not take long. No heartbeat follows.
+    /// Writes the final status, but gives up after a short time. No heartbeat follows.
     pub(super) async fn finish(&mut self, status: Value) {
         let status = with_heartbeat(status, self.heartbeat, None);
         let last_write = async {
@@ -181,22 +177,22 @@ impl StatusObject {
             }
             self.object.write(self.observed.take(), status).await
         };
-        match tokio::time::timeout(LAST, last_write).await {
+        match tokio::time::timeout(LAST_WRITE_TIMEOUT, last_write).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
-                tracing::debug!(error = causes(&error), "the last status could not be written");
+                tracing::debug!(error = causes(&error), "cannot write the last status");
             }
-            Err(_) => tracing::debug!("the last status could not be written in time"),
+            Err(_) => tracing::debug!("cannot write the last status in time"),
         }
     }
 
-    /// Has the object read, and its status written, at the next turn. A heartbeat does not shorten the pause until then.
+    /// Makes the next turn read the object and write its status. A heartbeat does not shorten the pause until then.
     fn forget_written(&mut self) {
         (self.written, self.renewal, self.observed) = (None, None, None);
     }
 }
 
-/// Adds the heartbeat to a status, if the object has one. `next` is the time within which another one follows.
+/// Adds the heartbeat to a status, if the object has one. `next` is the time within which another heartbeat follows.
 fn with_heartbeat(mut status: Value, period: Option<Duration>, next: Option<Duration>) -> Value {
     if period.is_some() {
         status["heartbeatTime"] = json!(time(Timestamp::now()));
@@ -214,8 +210,8 @@ impl ObjectWriter {
         self.template["metadata"]["name"].as_str().unwrap_or_default()
     }
 
-    /// Writes the status at the version that was seen last, so that the slower of two writers changes nothing. Returns the
-    /// object after the write. An object that another owner removes is left alone; ours is created when it is gone.
+    /// Writes the status at the last seen version, so that the slower of two writers changes nothing. Returns the object after
+    /// the write. An object that will be removed with another owner is left alone, and ours is created after its removal.
     async fn write(
         &self,
         observed: Option<ObservedStatus>,
@@ -260,15 +256,15 @@ impl ObservedStatus {
     }
 }
 
-/// Returns true if an object is removed while our owner exists: it belongs to a pod of MetalLB's, or to a former Node of this
-/// name. An object without an owner is removed with nothing. `ours` is the UID of our owner.
+/// Returns true if an object belongs to another owner, with which it will be removed: a pod of MetalLB, or a former Node of this
+/// name. `ours` is the UID of our owner. An object without an owner belongs to no other.
 pub(super) fn belongs_to_another(object: &ObjectTree, ours: Option<&str>) -> bool {
     let owners = object.get(&["metadata", "ownerReferences"]).map_or(&[][..], Tree::items);
     let mut uids = owners.iter().filter_map(|owner| owner.get("uid")?.text()).peekable();
     uids.peek().is_some() && !uids.any(|uid| Some(uid) == ours)
 }
 
-/// Sets the `lastTransitionTime` of conditions: now, or the time before if the status has not changed.
+/// Sets the `lastTransitionTime` of conditions: the former time if the status has not changed, and now otherwise.
 pub(super) fn note_transitions(conditions: &mut Value, before: &Value, now: Timestamp) {
     for condition in conditions.as_array_mut().into_iter().flatten() {
         let mut known = before.as_array().into_iter().flatten();

@@ -1,20 +1,21 @@
-//! The one way in which this crate writes the status of objects: some at a time, and again after a failure.
+//! The queue through which this crate writes the status of all objects: a few at a time, with retries.
 //!
-//! [`StatusWriter`] keeps the keys of objects that need attention. It decides when each of them gets its turn; the owner
-//! decides then what has to be written, if anything, so that a write always carries the latest content. At most one write of
-//! an object is under way.
+//! [`StatusWriter`] keeps the keys of the objects that may need a write. It decides the order; when an object gets its turn, the
+//! owner decides what to write, if anything, so that a write always has the latest content. At most one write of an object is
+//! under way.
 //!
 //! A key is in exactly one place: in the queue, waiting for a time, or being written. [`StatusWriter::begin`] returns only
 //! when the queue is empty or [`Limits::at_once`] writes are under way, and [`StatusWriter::next`] returns when a write or a
-//! wait ends. So no key stays in the queue while its owner sleeps. The queue is first in, first out, and a failed write sends
-//! its key away for a pause: an object that the API server refuses never starves others.
+//! wait ends, so no key stays in the queue while its owner sleeps. The queue is first in, first out, and the key of a failed
+//! write waits outside of it for a pause, so an object that the API server refuses never starves others.
 //!
-//! A conflict is not a failure to report: another writer was faster, and the watch is about to show what it wrote.
+//! A conflict is not reported as a failure: another writer was faster, and the watch will deliver the version that it wrote.
 //!
 //! # Why not the building blocks of `kube`
 //!
-//! - `kube::runtime::Controller` reconciles from a reflector store, which keeps every object whole; ours keep a tenth of a
-//!   Service. Its reconciler runs apart from its caller, while the content here comes from the engine, which has one owner.
+//! - `kube::runtime::Controller` reconciles from a reflector store, which keeps every object whole, while a
+//!   `ServiceSnapshot` takes a tenth of that. Its reconciler runs apart from its caller, while the content here comes from the
+//!   engine, which has one owner.
 //! - Its `Scheduler` holds back keys in a `HashSet`, so the oldest key need not be the next one, and its retries cannot be
 //!   cut short by a watch event that resolves a conflict.
 //! - Server-side apply replaces the field manager's entry of operation `Update`, by which we recognise our own status, and
@@ -33,7 +34,7 @@ use serde_json::Value;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::client::answered;
+use super::client::with_timeout;
 use super::object_tree::ObjectTree;
 use super::reachability;
 use ferrolb_node::causes;
@@ -43,9 +44,9 @@ use ferrolb_node::causes;
 pub(super) struct Limits {
     /// The number of writes that may be under way.
     pub(super) at_once: usize,
-    /// The least time between the ends of writes and the beginning of the next one.
+    /// The least time between the end of a write and the start of the next one.
     pub(super) spacing: Duration,
-    /// The shortest and the longest pause after a failure; each one in a row is twice as long as the one before.
+    /// The shortest and the longest pause after a failure. Each failure in a row doubles the pause.
     pub(super) pause: (Duration, Duration),
 }
 
@@ -53,9 +54,9 @@ pub(super) struct Limits {
 pub(super) enum Decision<W> {
     /// There is nothing to write.
     Skip,
-    /// The object has to be looked at again then.
+    /// The object gets its next turn at this time.
     Wait(Instant),
-    /// This has to be written.
+    /// This write is needed.
     Write(W),
 }
 
@@ -66,16 +67,16 @@ pub(super) enum Outcome<T> {
     Done(T),
     /// The content was out of date (409), or the object is gone (404).
     Outdated,
-    /// It failed, and is tried again after a pause.
+    /// The write failed, and is tried again after a pause.
     Failed(WriteError),
 }
 
 /// The reason why a write failed.
 #[derive(Debug)]
 pub(super) enum WriteError {
-    /// The API server did not answer, or refused.
+    /// The API server did not respond, or refused.
     Request(kube::Error),
-    /// The object belongs to another owner, and is about to be removed with it.
+    /// The object belongs to another owner, and will be removed with it.
     NotOurs,
     /// The task panicked.
     Panicked,
@@ -85,7 +86,7 @@ pub(super) enum WriteError {
 pub(super) struct StatusWriter<K, T> {
     limits: Limits,
     entries: BTreeMap<K, Entry>,
-    /// The keys that are due, the one that has waited longest first. Those of forgotten objects are skipped.
+    /// The keys that are due, in the order of their arrival. Keys of forgotten objects are skipped.
     queue: VecDeque<K>,
     /// The waiting keys, by the end of their wait.
     waiting: BTreeSet<(Instant, K)>,
@@ -104,21 +105,21 @@ struct Entry {
     failures: u32,
 }
 
-/// The one place in which a key is.
+/// The place of a key.
 #[derive(Clone, Copy)]
 enum Place {
     /// It is in the queue.
     Queued,
     /// It waits.
     Waiting { until: Instant, reason: WaitReason },
-    /// It is being written. If it has been marked since, `again` is the time for which it was.
+    /// It is being written. `again` is the time for which it has been marked since, if it has.
     Writing { again: Option<Instant> },
 }
 
 /// The reason why a key waits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WaitReason {
-    /// It was marked for a time, and can be marked for an earlier one.
+    /// It was marked for a later time, and can be marked for an earlier one.
     Marked,
     /// Its last write failed.
     Failure,
@@ -140,7 +141,7 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
         }
     }
 
-    /// Queues an object. One that is being written gets its turn after that, and one whose write failed after its pause.
+    /// Queues an object. If it is being written, it gets its turn after that; if its write failed, after the pause.
     pub(super) fn mark(&mut self, key: &K) {
         let Some(entry) = self.entries.get_mut(key) else {
             self.enqueue(key.clone(), 0);
@@ -155,7 +156,7 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
         }
     }
 
-    /// Queues an object at a time, unless it gets its turn earlier.
+    /// Queues an object at this time, unless it gets its turn earlier.
     pub(super) fn mark_at(&mut self, key: &K, at: Instant) {
         let Some(entry) = self.entries.get_mut(key) else {
             self.wait(key.clone(), at, WaitReason::Marked, 0);
@@ -173,7 +174,7 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
         }
     }
 
-    /// Queues an object of which the watch has shown a new version. This ends the pause after a conflict.
+    /// Queues an object after the watch has delivered a new version. This ends the pause after a conflict.
     pub(super) fn observed(&mut self, key: &K) {
         match self.entries.get(key).map(|entry| entry.place) {
             Some(Place::Waiting { reason: WaitReason::Conflict, .. }) => self.end_wait(key),
@@ -198,13 +199,13 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
         self.entries.remove(key);
     }
 
-    /// Returns true if a write of the object is under way, so that the watch may still show the version before it.
+    /// Returns true if a write of the object is under way, so that the watch may still deliver the version before it.
     pub(super) fn is_writing(&self, key: &K) -> bool {
         let place = self.entries.get(key).map(|entry| entry.place);
         matches!(place, Some(Place::Writing { .. }))
     }
 
-    /// Returns true if no object needs attention, now or later.
+    /// Returns true if no object is queued, waiting or being written.
     pub(super) fn is_idle(&self) -> bool {
         self.entries.is_empty()
     }
@@ -214,14 +215,14 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
         *self = Self::new(self.limits);
     }
 
-    /// Begins the writes that are due. `decide` returns what has to be written of an object.
+    /// Starts the writes that are due. `decide` returns the write that an object needs.
     pub(super) fn begin<W>(&mut self, mut decide: impl FnMut(&K) -> Decision<W>)
     where
         W: Future<Output = Result<T, WriteError>> + Send + 'static,
     {
         self.end_waits();
 
-        // An object that needs no write takes no place.
+        // An object that needs no write does not count towards the limit.
         while self.may_write()
             && let Some(key) = self.queue.pop_front()
         {
@@ -240,13 +241,13 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
         }
 
         if self.queue.is_empty() {
-            // The capacity for all Services of a cluster is not kept.
+            // Free the memory: the queue may have held all Services of a cluster.
             self.queue = VecDeque::new();
         }
     }
 
-    /// Waits until a write has ended, and returns its outcome, or until [`begin`](Self::begin) has to be called; without end
-    /// if there is nothing to wait for. Cancel safe.
+    /// Waits until a write has ended, and returns its outcome, or until [`begin`](Self::begin) has to be called. Never
+    /// returns if there is nothing to wait for. Cancel safe.
     pub(super) async fn next(&mut self) -> Option<(K, Outcome<T>)> {
         let mut wake = self.waiting.first().map(|(at, _)| *at);
         if !self.queue.is_empty() && self.writes.len() < self.limits.at_once {
@@ -300,12 +301,12 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
         write: impl Future<Output = Result<T, WriteError>> + Send + 'static,
         failures: u32,
     ) {
-        let task = self.writes.spawn(answered(write));
+        let task = self.writes.spawn(with_timeout(write));
         self.tasks.insert(task.id(), key.clone());
         self.entries.insert(key, Entry { place: Place::Writing { again: None }, failures });
     }
 
-    /// Takes in the end of a task: moves its key to where it belongs next, and returns the outcome.
+    /// Processes the end of a task: moves its key to its next place, and returns the outcome.
     fn ended(
         &mut self,
         ended: Result<(Id, Result<T, WriteError>), JoinError>,
@@ -313,7 +314,7 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
         let (id, result) = match ended {
             Ok(ended) => ended,
             Err(error) => {
-                tracing::error!(error = causes(&error), "the write of a status ended in a panic");
+                tracing::error!(error = causes(&error), "a status write panicked");
                 (error.id(), Err(WriteError::Panicked))
             }
         };
@@ -333,7 +334,7 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
         Some((key, outcome))
     }
 
-    /// Moves a key whose write has ended.
+    /// Moves a key whose write has ended to its next place.
     fn move_on(&mut self, key: &K, outcome: &Outcome<T>) {
         let Some(Entry { place: Place::Writing { again }, failures }) = self.entries.remove(key)
         else {
@@ -351,7 +352,7 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
                 self.enqueue(key.clone(), 0);
                 return;
             }
-            // The watch may have shown the other writer's version while this write was under way.
+            // The watch may have delivered the other writer's version during this write.
             (Outcome::Outdated, Some(at)) if at <= now => {
                 self.enqueue(key.clone(), failures);
                 return;

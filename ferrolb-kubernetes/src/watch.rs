@@ -1,18 +1,18 @@
-//! The watches: one task for each resource, which follows what the API server has through outages.
+//! The watches: one task for each resource, which follows its objects at the API server, through outages.
 //!
 //! ```text
 //! list in pages, watch ──► WatchEvent::Applied, Deleted ... Listed ──► one queue
 //! ```
 //!
-//! A watch that ends, breaks or falls behind begins again with a list. Objects that the list lacks were deleted in between;
-//! the owner of the objects finds them by the names that come with the list. While the API server is away nothing is
-//! reported, so that everything stays in force. Objects are handed on one by one and are not kept here.
+//! A watch that ends, breaks or falls behind starts again with a list. Objects that are missing in the list were deleted in
+//! between; the owner of the objects finds them by the names that come with the list. While the API server is unreachable,
+//! watches report nothing, so that everything stays in force. They pass objects on one by one, and keep none.
 //!
-//! Refusals of the API server are logged once for each resource. That it does not answer is logged by `reachability`.
+//! Refusals of the API server are logged once for each resource. Outages are logged by `reachability`.
 //!
 //! `kube`'s `WatchStreamExt::default_backoff` does not fit: its pauses grow to half a minute, and only two minutes without a
-//! failure reset them. Its `backoff` takes other pauses, but any event resets them, even the one that precedes every list,
-//! so that lists which fail again and again would never slow down.
+//! failure reset them. With `backoff` the pauses can be chosen, but any event resets them, even the one that precedes every
+//! list, so that lists that keep failing would never slow down.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,8 +36,8 @@ pub(super) enum WatchEvent {
     Applied(Kind, Box<ObjectTree>),
     /// An object was deleted.
     Deleted(Kind, ObjectName),
-    /// All objects of the resource have been listed, with these names. The first list has no names, since no object can be
-    /// missing in it.
+    /// All objects of the resource have been listed, with these names. The first list comes without names, since no object
+    /// can be missing from it.
     Listed(Kind, Option<ListedNames>),
 }
 
@@ -59,7 +59,7 @@ fn joined((namespace, name): &ObjectName) -> Box<str> {
     format!("{namespace}/{name}").into_boxed_str()
 }
 
-/// The running watches. Dropping this ends them.
+/// The running watches, which end when this is dropped.
 pub(super) struct Watches {
     client: Client,
     tasks: JoinSet<()>,
@@ -84,7 +84,7 @@ impl RefusedResources {
         self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the API server has refused, and why. Returns true if that is new.
+    /// Notes a refusal and its reason. Returns true if the reason is new.
     fn insert(&self, resource: &'static str, why: &str) -> bool {
         let before = self.lock().insert(resource, why.to_owned());
         let is_new = before.as_deref() != Some(why);
@@ -94,7 +94,7 @@ impl RefusedResources {
         is_new
     }
 
-    /// Notes that the API server no longer refuses. Returns true if it did before.
+    /// Notes that the API server no longer refuses a resource. Returns true if it did before.
     fn remove(&self, resource: &'static str) -> bool {
         let was_refused = self.lock().remove(resource).is_some();
         if was_refused {
@@ -106,13 +106,13 @@ impl RefusedResources {
 
 /// The number of events that may wait. A watch stops reading while the queue is full.
 const QUEUE: usize = 64;
-/// The number of objects in a page of a list. One page is all that a list needs memory for, besides the result.
+/// The number of objects in a page of a list. A list needs memory for only one page at a time.
 const PAGE: u32 = 100;
 /// The shortest and the longest pause after a failure.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-/// The time without another failure after which a watch works, though it may have nothing to show.
+/// The time without another failure after which a watch counts as working, even if it has delivered no event.
 const SETTLED: Duration = Duration::from_secs(2);
-/// The time between two looks for an API that the cluster lacks.
+/// The time between two attempts to list a resource whose API the cluster lacks.
 const ABSENT: Duration = Duration::from_secs(20);
 
 impl Watches {
@@ -134,7 +134,7 @@ impl Watches {
         self.restarts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Begins a watch.
+    /// Starts a watch.
     pub(super) fn watch(&mut self, target: WatchTarget) {
         let watch = ResourceWatch {
             target,
@@ -167,9 +167,9 @@ struct ResourceWatch {
     sender: mpsc::Sender<WatchEvent>,
     restarts: Restarts,
     refused: RefusedResources,
-    /// The number of failures since it last worked.
+    /// The number of failures since the watch last worked.
     failures: u32,
-    /// True if nothing has been handed on yet.
+    /// True if nothing has been passed on yet.
     is_first: bool,
     /// The names in the list that is being read, unless it is the first one.
     listing: Option<ListedNames>,
@@ -187,31 +187,31 @@ impl ResourceWatch {
                 event
             } else {
                 pause = PAUSE.0;
-                self.works();
+                self.note_recovery();
                 continue;
             };
             let Some(event) = event else { return };
 
             match event {
                 Ok(event) => {
-                    // A list that only begins may fail as the last one did.
+                    // A list that has only begun may fail like the last one.
                     if !matches!(event, Event::Init) {
                         pause = PAUSE.0;
-                        self.works();
+                        self.note_recovery();
                     }
-                    if self.hand_on(event).await.is_err() {
+                    if self.forward(event).await.is_err() {
                         return;
                     }
                 }
                 Err(error) if self.target.kind.is_optional() && is_absent(&error) => {
-                    self.works();
-                    if self.hand_on_nothing().await.is_err() {
+                    self.note_recovery();
+                    if self.forward_empty_list().await.is_err() {
                         return;
                     }
                     tokio::time::sleep(ABSENT).await;
                 }
                 Err(error) => {
-                    self.failed(&error);
+                    self.note_failure(&error);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(PAUSE.1);
                 }
@@ -234,7 +234,7 @@ impl ResourceWatch {
         config
     }
 
-    async fn hand_on(&mut self, event: Event<ObjectTree>) -> Result<(), QueueClosed> {
+    async fn forward(&mut self, event: Event<ObjectTree>) -> Result<(), QueueClosed> {
         let kind = self.target.kind;
         match event {
             Event::Init => {
@@ -257,19 +257,19 @@ impl ResourceWatch {
         }
     }
 
-    /// Hands on an empty list. An API that is not installed has no objects, and refuses nothing.
-    async fn hand_on_nothing(&mut self) -> Result<(), QueueClosed> {
-        self.hand_on(Event::Init).await?;
-        self.hand_on(Event::InitDone).await
+    /// Passes on an empty list, for an API that is not installed and so has no objects.
+    async fn forward_empty_list(&mut self) -> Result<(), QueueClosed> {
+        self.forward(Event::Init).await?;
+        self.forward(Event::InitDone).await
     }
 
     async fn send(&self, event: WatchEvent) -> Result<(), QueueClosed> {
         self.sender.send(event).await.map_err(|_| QueueClosed)
     }
 
-    /// Notes a failure, and warns if the API server refuses. A first failure is not worth a warning: the API server ends each
-    /// watch from time to time.
-    fn failed(&mut self, error: &watcher::Error) {
+    /// Notes a failure, and warns if the API server refuses. The first failure is not worth a warning, since the API server
+    /// ends each watch from time to time.
+    fn note_failure(&mut self, error: &watcher::Error) {
         self.count_restart();
         self.failures += 1;
         let resource = self.target.kind.plural();
@@ -281,12 +281,12 @@ impl ResourceWatch {
                 );
             }
             _ => {
-                tracing::debug!(resource, error = causes(error), "the watch begins again");
+                tracing::debug!(resource, error = causes(error), "restarting the watch");
             }
         }
     }
 
-    fn works(&mut self) {
+    fn note_recovery(&mut self) {
         self.failures = 0;
         let resource = self.target.kind.plural();
         if self.refused.remove(resource) {
@@ -303,7 +303,7 @@ impl ResourceWatch {
 /// The receiver of events is gone.
 struct QueueClosed;
 
-/// Returns the reason of a refusal, or nothing if the API server does not answer.
+/// Returns the reason of a refusal, or nothing if the API server did not respond.
 fn refusal(error: &watcher::Error) -> Option<String> {
     let (watcher::Error::InitialListFailed(error)
     | watcher::Error::WatchStartFailed(error)

@@ -56,21 +56,21 @@ async fn an_outage_is_a_line_when_it_begins_and_a_line_when_it_ends() {
     let server = cluster.server.as_ref().unwrap();
     server.go_away();
     for name in names {
-        says(&log(name), "the API server is out of reach").await;
+        says(&log(name), "the API server is unreachable").await;
     }
     // Long enough for each of them to try again several times.
     tokio::time::sleep(Duration::from_secs(4)).await;
     server.come_back();
     for name in names {
-        says(&log(name), "the API server answers again, after ").await;
+        says(&log(name), "the API server responds again, after ").await;
     }
     ready(&cluster, "True", "SpeakerReady").await;
     for (name, before) in names.into_iter().zip(before) {
         let warned = warnings(&log(name)).split_off(before);
         assert_eq!(warned.len(), 1, "{name}: {warned:#?}");
-        assert!(warned[0].contains("out of reach, everything stays as it is: "), "{warned:?}");
+        assert!(warned[0].contains("unreachable, everything stays as it is: "), "{warned:?}");
         let text = std::fs::read_to_string(log(name)).unwrap();
-        assert_eq!(text.matches("the API server answers again").count(), 1, "{text}");
+        assert_eq!(text.matches("the API server responds again").count(), 1, "{text}");
         assert!(!text.contains("kube_"), "the client library logs: {text}");
     }
 
