@@ -114,7 +114,7 @@ impl Leader {
         let unused = Arc::new(Notify::new());
         let mut informer = Informer::new(client.clone(), &namespace, targets, unused);
         // Address assignment need not wait for these.
-        informer.watch_beside(WatchTarget::within(Kind::BgpNodeStatus, &namespace));
+        informer.watch_separately(WatchTarget::within(Kind::BgpNodeStatus, &namespace));
 
         let class = options.cluster.class.clone();
         let planning = PlannerOptions { class: class.clone(), ..PlannerOptions::default() };
