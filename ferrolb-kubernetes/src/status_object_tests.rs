@@ -78,13 +78,13 @@ async fn an_object_that_others_remove_or_change_is_restored_within_a_period() {
     let kept = Kept::new().await;
     for _ in 0..2 {
         kept.delete().await;
-        after(PERIOD).await;
+        after(REREAD_PERIOD).await;
         kept.written().await;
     }
     let other = json!({"status": {"result": "Invalid"}});
     let params = PatchParams::default();
     kept.api.patch_status("a", &params, &Patch::Merge(other)).await.unwrap();
-    after(PERIOD).await;
+    after(REREAD_PERIOD).await;
     kept.written().await;
 }
 
