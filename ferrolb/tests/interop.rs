@@ -41,35 +41,35 @@ fn the_reference_cluster_routes_through_frr_by_multipath() {
 }
 
 #[test]
-fn a_broken_file_leaves_bird_its_routes_and_a_deleted_service_takes_its_own_away() {
+fn bird_keeps_its_routes_on_a_broken_file_and_loses_those_of_a_deleted_service() {
     if requested() {
         a_broken_file_changes_nothing_until_it_is_mended::<Bird>();
     }
 }
 
 #[test]
-fn a_broken_file_leaves_frr_its_routes_and_a_deleted_service_takes_its_own_away() {
+fn frr_keeps_its_routes_on_a_broken_file_and_loses_those_of_a_deleted_service() {
     if requested() {
         a_broken_file_changes_nothing_until_it_is_mended::<Frr>();
     }
 }
 
 #[test]
-fn a_node_that_is_killed_and_started_again_loses_no_route_at_bird() {
+fn a_node_that_is_killed_and_restarted_loses_no_route_at_bird() {
     if requested() {
         a_killed_node_loses_no_route::<Bird>();
     }
 }
 
 #[test]
-fn a_node_that_is_killed_and_started_again_loses_no_route_at_frr() {
+fn a_node_that_is_killed_and_restarted_loses_no_route_at_frr() {
     if requested() {
         a_killed_node_loses_no_route::<Frr>();
     }
 }
 
 #[test]
-fn the_lab_shows_what_a_real_router_holds() {
+fn the_lab_shows_the_routes_of_a_real_router() {
     if requested() {
         let cluster = Cluster::<Bird>::start();
         let lab = lab_routes(&cluster.router_host, cluster.manifests.path());
@@ -86,7 +86,7 @@ fn the_lab_shows_what_a_real_router_holds() {
 }
 
 #[test]
-fn bird_takes_the_configuration_that_is_printed_for_it() {
+fn bird_accepts_its_printed_configuration() {
     if !requested() {
         return;
     }
@@ -118,7 +118,7 @@ fn bird_takes_the_configuration_that_is_printed_for_it() {
 }
 
 #[test]
-fn frr_takes_the_configuration_that_is_printed_for_it() {
+fn frr_accepts_its_printed_configuration() {
     if !requested() {
         return;
     }

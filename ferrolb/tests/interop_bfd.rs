@@ -22,14 +22,14 @@ const SOON: Duration = Duration::from_secs(30);
 const ROUTERS: [&str; 3] = ["172.22.35.1", "fd22::2", "10.2.0.1"];
 
 #[test]
-fn three_birds_are_watched_at_once_and_one_that_is_cut_off_is_noticed() {
+fn three_birds_use_bfd_with_a_node_which_notices_when_one_is_cut_off() {
     if requested() {
         all_are_watched::<WrittenBird>();
     }
 }
 
 #[test]
-fn three_frrs_are_watched_at_once_and_one_that_is_cut_off_is_noticed() {
+fn three_frrs_use_bfd_with_a_node_which_notices_when_one_is_cut_off() {
     if requested() {
         all_are_watched::<WrittenFrr>();
     }

@@ -26,7 +26,7 @@ const ROUTER: [&str; 2] = ["172.22.35.1", "2001:db8:35::1"];
 const NODE: [&str; 2] = ["172.22.35.25", "2001:db8:35::25"];
 
 #[test]
-fn bird_hears_both_families_over_a_session_of_either() {
+fn bird_receives_both_families_over_an_ipv4_or_ipv6_session() {
     if !requested() {
         return;
     }
@@ -46,7 +46,7 @@ fn bird_hears_both_families_over_a_session_of_either() {
 }
 
 #[test]
-fn frr_hears_both_families_over_a_session_of_either() {
+fn frr_receives_both_families_over_an_ipv4_or_ipv6_session() {
     if !requested() {
         return;
     }
@@ -69,7 +69,7 @@ fn frr_hears_both_families_over_a_session_of_either() {
 }
 
 #[test]
-fn bird_hears_an_internal_node_and_watches_it_by_bfd() {
+fn bird_receives_routes_of_an_internal_node_and_monitors_it_by_bfd() {
     if !requested() {
         return;
     }
@@ -119,7 +119,7 @@ fn bird_sees_a_peer_and_its_routes_as_configured() {
 }
 
 #[test]
-fn frr_hears_an_internal_node_and_watches_it_by_bfd() {
+fn frr_receives_routes_of_an_internal_node_and_monitors_it_by_bfd() {
     if !requested() {
         return;
     }
@@ -144,7 +144,7 @@ fn frr_hears_an_internal_node_and_watches_it_by_bfd() {
 /// Two nodes, each in an AS of its own, have a session for each family with one router. `router-config` prints one
 /// configuration with all four neighbours, and the router sends each prefix to both nodes.
 #[test]
-fn bird_shares_both_families_among_nodes_of_two_ases() {
+fn bird_balances_both_families_over_nodes_of_two_ases() {
     if !requested() {
         return;
     }
@@ -164,7 +164,7 @@ fn bird_shares_both_families_among_nodes_of_two_ases() {
 }
 
 #[test]
-fn frr_shares_both_families_among_nodes_of_two_ases() {
+fn frr_balances_both_families_over_nodes_of_two_ases() {
     if !requested() {
         return;
     }

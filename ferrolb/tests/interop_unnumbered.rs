@@ -84,7 +84,7 @@ fn frr_at_the_other_end_of_a_link_gets_the_routes_of_both_families() {
 }
 
 #[test]
-fn a_node_that_is_killed_and_started_again_loses_no_route_at_the_other_end() {
+fn a_node_that_is_killed_and_restarted_loses_no_route_at_the_other_end() {
     if !requested() {
         return;
     }
@@ -147,7 +147,7 @@ fn bird_at_the_other_end_of_a_link_gets_the_routes_of_both_families() {
 }
 
 #[test]
-fn what_keeps_a_node_from_looking_for_its_router_is_told() {
+fn the_problem_that_prevents_discovery_of_the_router_is_reported() {
     if !requested() {
         return;
     }
@@ -165,7 +165,7 @@ fn what_keeps_a_node_from_looking_for_its_router_is_told() {
 }
 
 #[test]
-fn a_process_without_the_capability_says_so_and_speaks_to_its_other_peers() {
+fn a_process_without_the_capability_reports_it_and_keeps_its_other_peers() {
     if !requested() {
         return;
     }

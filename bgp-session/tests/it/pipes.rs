@@ -108,7 +108,7 @@ pub(crate) async fn pair() -> (Arc<Speaker>, PeerHandle, Speaker, PeerHandle) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_embedder_may_bring_its_own_transport() {
+async fn an_embedder_can_provide_its_own_transport() {
     let (router, _at_router, _node, at_node) = pair().await;
     at_node.set_routes(routes(&["172.22.35.70/32"])).await.unwrap();
     table(&router, "the route", |table| table.len() == 1).await;

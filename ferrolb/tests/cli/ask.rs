@@ -39,7 +39,7 @@ pub(crate) fn value(metrics: &str, begin: &str) -> f64 {
 }
 
 #[test]
-fn a_running_process_is_asked_and_answers_as_its_recording_does() {
+fn a_running_process_and_its_recording_give_the_same_answers() {
     let router = Router::start();
     let manifests = manifests_for(&router);
     let (_process, url) = start(&manifests);
@@ -90,7 +90,7 @@ fn a_running_process_is_asked_and_answers_as_its_recording_does() {
 }
 
 #[test]
-fn explain_says_why_a_session_is_not_up_and_what_a_probe_has_found() {
+fn explain_gives_the_reason_for_a_session_that_is_down_and_the_result_of_a_probe() {
     let router = Router::start();
     let manifests = manifests_for(&router);
     manifests.replace("config.yaml", "my-asn: 64636", "my-asn: 64700");
@@ -121,7 +121,7 @@ fn explain_says_why_a_session_is_not_up_and_what_a_probe_has_found() {
 }
 
 #[test]
-fn the_objects_are_those_in_force_and_no_password_is_told() {
+fn the_served_objects_are_in_force_and_contain_no_password() {
     let router = Router::start();
     let manifests = manifests_for(&router);
     manifests.replace(
@@ -157,7 +157,7 @@ fn the_objects_are_those_in_force_and_no_password_is_told() {
 }
 
 #[test]
-fn a_process_that_is_not_there_is_told_with_its_url() {
+fn an_unreachable_process_is_reported_with_its_url() {
     // A port that nobody has: it was given out, and is given back.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{free}");

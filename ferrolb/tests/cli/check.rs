@@ -31,7 +31,7 @@ address-pools:
 ";
 
 #[test]
-fn a_configuration_without_fault_ends_with_0() {
+fn a_valid_configuration_exits_with_0() {
     let output = check_file("config.yaml", GOOD, &["--strict"]);
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(text(&output.stdout), "1 peer, 1 pool, 1 advertisement: no problems\n");
@@ -39,7 +39,7 @@ fn a_configuration_without_fault_ends_with_0() {
 }
 
 #[test]
-fn warnings_end_with_0_and_with_1_if_it_is_strict() {
+fn warnings_exit_with_0_and_with_1_if_strict() {
     let directory = reference();
     let directory = directory.to_str().unwrap();
     let output = check(&[directory]);
@@ -55,7 +55,7 @@ fn warnings_end_with_0_and_with_1_if_it_is_strict() {
 }
 
 #[test]
-fn errors_of_all_files_are_told_at_once_and_end_with_1() {
+fn errors_of_all_files_are_reported_together_and_exit_with_1() {
     let manifests = Manifests::reference();
     manifests.replace("config.yaml", "localpref: 100", "localperf: 100");
     manifests.write("more.yaml", "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: a}\nspec: {addresses: [10.0.0.0/33]}\n");
@@ -68,7 +68,7 @@ fn errors_of_all_files_are_told_at_once_and_end_with_1() {
 }
 
 #[test]
-fn what_cannot_be_read_ends_with_2() {
+fn unreadable_input_exits_with_2() {
     let output = check(&["nowhere.yaml", "nor-here.yaml"]);
     assert_eq!(output.status.code(), Some(2));
     let said = text(&output.stderr);
@@ -80,7 +80,7 @@ fn what_cannot_be_read_ends_with_2() {
 }
 
 #[test]
-fn json_has_everything_of_it() {
+fn json_has_every_part_of_a_problem() {
     let output =
         check_file("c.yaml", &GOOD.replace("protocol: bgp", "protocol: gbp"), &["-o", "json"]);
     assert_eq!(output.status.code(), Some(1));
@@ -108,7 +108,7 @@ fn stdin_is_read_too() {
 }
 
 #[test]
-fn no_password_is_in_the_output_whatever_is_wrong() {
+fn no_error_shows_a_password() {
     let secret = "hunter2";
     let peer = |line: &str| {
         format!("peers:\n- {{my-asn: 1, peer-asn: 2, peer-address: 10.0.0.1, {line}}}\n")

@@ -19,7 +19,7 @@ fn ended(arguments: &[&str]) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn a_message_is_told_with_0_whatever_the_verdict() {
+fn a_decoded_message_exits_with_0_for_any_verdict() {
     for message in ["001304", "00140400", "001306"] {
         let (code, page, _) = ended(&[&format!("{MARKER}{message}")]);
         assert_eq!(code, Some(0), "{page}");
@@ -31,7 +31,7 @@ fn a_message_is_told_with_0_whatever_the_verdict() {
 }
 
 #[test]
-fn what_is_not_one_message_ends_with_1_and_says_so() {
+fn input_that_is_not_one_message_exits_with_1_and_says_why() {
     for (message, why) in [
         ("0037", "truncated: expected 55 octets, found 18"),
         ("00370200", "truncated: expected 55 octets, found 20"),
@@ -46,7 +46,7 @@ fn what_is_not_one_message_ends_with_1_and_says_so() {
 }
 
 #[test]
-fn what_cannot_be_read_ends_with_2_and_names_the_place() {
+fn unreadable_input_exits_with_2_and_names_the_location() {
     let (code, _, error) = ended(&["ffzz"]);
     assert_eq!(
         (code, error.trim_end()),
@@ -62,7 +62,7 @@ fn what_cannot_be_read_ends_with_2_and_names_the_place() {
 }
 
 #[test]
-fn whoever_asks_line_by_line_is_answered_line_by_line() {
+fn each_line_is_answered_as_it_arrives() {
     let mut child =
         ferrolb().arg("--jsonl").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut questions = child.stdin.take().unwrap();

@@ -59,7 +59,7 @@ fn assert_parses(place: &str, words: &[String]) {
 }
 
 #[test]
-fn every_ferrolb_command_of_the_pages_parses() {
+fn every_ferrolb_command_in_the_pages_parses() {
     let mut seen = 0;
     for (name, page) in pages() {
         for words in commands(&page, "ferrolb") {
@@ -71,7 +71,7 @@ fn every_ferrolb_command_of_the_pages_parses() {
 }
 
 #[test]
-fn every_example_of_a_help_text_parses() {
+fn every_example_in_a_help_text_parses() {
     let mut seen = 0;
     let mut cli = Cli::command();
     let names: Vec<_> = cli.get_subcommands().map(|it| it.get_name().to_owned()).collect();
@@ -138,7 +138,7 @@ fn stands_alone(words: &[String]) -> bool {
 }
 
 #[test]
-fn what_stands_alone_runs_as_printed() {
+fn self_contained_commands_run_as_printed() {
     let folder = folder();
     let mut ran = Vec::new();
     for (name, page) in pages() {
@@ -162,7 +162,7 @@ fn what_stands_alone_runs_as_printed() {
 }
 
 #[test]
-fn the_table_of_the_readme_is_what_the_lab_prints() {
+fn the_table_in_the_readme_is_the_output_of_the_lab() {
     let page = fs::read_to_string(root().join("README.md")).unwrap();
     let (_, block) = page.split_once("$ ferrolb lab examples/reference --once\n").unwrap();
     let (expected, _) = block.split_once("```").unwrap();
@@ -197,7 +197,7 @@ fn every_example_passes_check() {
 
 /// The files that commands of other programs name, the targets of `make`, and the files that pages link to.
 #[test]
-fn what_the_pages_name_is_there() {
+fn files_and_targets_named_in_the_pages_exist() {
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
     let (mut files, mut targets, mut links) = (0, 0, 0);
     for (name, page) in pages() {

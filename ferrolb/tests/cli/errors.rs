@@ -53,7 +53,7 @@ fn place(manifests: &Manifests, file: &str, start: &str) -> String {
 }
 
 #[test]
-fn each_kind_of_bad_input_is_told_with_its_place_and_ends_with_1() {
+fn each_kind_of_bad_input_is_reported_with_its_location_and_exits_with_1() {
     for Bad { from, to, line, said } in &BAD {
         let manifests = Manifests::reference();
         manifests.replace("config.yaml", from, to);
@@ -70,7 +70,7 @@ fn each_kind_of_bad_input_is_told_with_its_place_and_ends_with_1() {
 }
 
 #[test]
-fn without_the_configuration_there_is_nothing_to_do() {
+fn a_missing_configuration_is_an_error() {
     let manifests = Manifests::reference();
     manifests.replace("config.yaml", "metallb-system", "elsewhere");
     let output = lab(&manifests.path(), &["--once"]);
@@ -80,7 +80,7 @@ fn without_the_configuration_there_is_nothing_to_do() {
 }
 
 #[test]
-fn all_errors_of_all_files_are_told_at_once() {
+fn all_errors_of_all_files_are_reported_together() {
     let manifests = Manifests::reference();
     manifests.replace("config.yaml", "my-asn: 64636", "my-asn: 0").replace(
         "nodes.yaml",
@@ -113,7 +113,7 @@ fn host_bits_of_a_pool_are_masked_with_a_warning() {
 }
 
 #[test]
-fn problems_in_json_logs_are_objects_with_the_place() {
+fn problems_in_json_logs_are_objects_with_the_location() {
     let manifests = Manifests::reference();
     manifests.replace("config.yaml", "my-asn:", "my-asm:");
     let output = lab(&manifests.path(), &["--once", "--log-format", "json"]);
@@ -128,7 +128,7 @@ fn problems_in_json_logs_are_objects_with_the_place() {
 }
 
 #[test]
-fn a_directory_that_is_not_there_is_unreadable_input() {
+fn a_missing_directory_is_unreadable_input() {
     let output = lab(std::path::Path::new("no-such-directory"), &["--once"]);
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
@@ -136,7 +136,7 @@ fn a_directory_that_is_not_there_is_unreadable_input() {
 }
 
 #[test]
-fn wrong_usage_ends_with_2() {
+fn wrong_usage_exits_with_2() {
     for arguments in [
         &["lab"][..],
         &["lab", "somewhere", "--once", "--follow"],
@@ -152,7 +152,7 @@ fn wrong_usage_ends_with_2() {
 }
 
 #[test]
-fn a_log_level_that_is_none_is_named_and_one_meant_for_all_programs_stops_nothing() {
+fn an_invalid_log_level_is_an_error_and_a_general_one_is_accepted() {
     let reference = reference();
     let check = ["check", reference.to_str().unwrap()];
     let wrong = ferrolb(&[&check[..], &["--log-level", "info,inof"]].concat()).output().unwrap();
@@ -174,7 +174,7 @@ fn a_log_level_that_is_none_is_named_and_one_meant_for_all_programs_stops_nothin
 
 #[test]
 #[cfg(feature = "kubernetes")]
-fn a_proxy_to_the_api_server_is_refused_by_name_and_its_password_is_not_told() {
+fn the_error_about_a_proxy_names_its_variable_and_hides_its_password() {
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");
     let config = "{apiVersion: v1, kind: Config, current-context: a, \
@@ -192,7 +192,7 @@ fn a_proxy_to_the_api_server_is_refused_by_name_and_its_password_is_not_told() {
 }
 
 #[test]
-fn help_says_what_it_is_and_shows_how_to_begin() {
+fn help_describes_the_program_and_shows_how_to_start() {
     for (arguments, parts) in [
         (&["--help"][..], &["MetalLB", "ferrolb lab examples/reference", "Exit codes:"][..]),
         (&["lab", "--help"], &["no root", "127.22.35.1", "FERROLB_PORT", "--output json"]),

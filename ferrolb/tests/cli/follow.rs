@@ -63,7 +63,7 @@ fn deleting_a_service_withdraws_its_route_and_nothing_else() {
 }
 
 #[test]
-fn a_broken_file_is_reported_and_changes_nothing_until_it_is_mended() {
+fn a_broken_file_is_reported_and_changes_nothing_until_it_is_fixed() {
     let manifests = Manifests::reference();
     let (lab, _) = followed(&manifests);
     let config = manifests.read("config.yaml");
@@ -159,7 +159,7 @@ fn a_change_of_one_peer_touches_no_session_with_another() {
 }
 
 #[test]
-fn a_lab_that_nobody_reads_any_more_ends_quietly() {
+fn a_lab_ends_quietly_when_its_reader_is_gone() {
     use std::process::Stdio;
     let manifests = Manifests::reference();
     let path = manifests.path();
@@ -173,7 +173,7 @@ fn a_lab_that_nobody_reads_any_more_ends_quietly() {
 }
 
 #[test]
-fn a_signal_ends_a_lab_that_follows_with_0() {
+fn a_lab_that_follows_exits_with_0_on_a_signal() {
     let manifests = Manifests::reference();
     let (mut lab, _) = followed(&manifests);
     lab.signal("INT");

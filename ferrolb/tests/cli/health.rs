@@ -82,7 +82,7 @@ fn smtp_at(router: &Router) -> Option<PathAttributes> {
 }
 
 #[test]
-fn a_pod_that_no_longer_answers_takes_the_route_away_and_brings_it_back() {
+fn the_route_is_withdrawn_while_the_pod_does_not_answer() {
     let (router, pod) = (Router::start(), Pod::start());
     let manifests = manifests(&router, &pod, &[("probe-rise", "2"), ("probe-fall", "3")]);
     let run = run(&manifests);
@@ -108,7 +108,7 @@ fn a_pod_that_no_longer_answers_takes_the_route_away_and_brings_it_back() {
 }
 
 #[test]
-fn a_pod_that_answers_again_is_held_down_and_depreferenced_meanwhile() {
+fn a_recovered_pod_is_held_down_with_a_depreferenced_route() {
     let (router, pod) = (Router::start(), Pod::start());
     pod.answers(500);
     let held = [("when-unhealthy", "depreference"), ("hold-down", "2s"), ("probe-rise", "1")];
@@ -137,7 +137,7 @@ fn a_pod_that_answers_again_is_held_down_and_depreferenced_meanwhile() {
 }
 
 #[test]
-fn a_session_begins_when_the_first_try_has_ended() {
+fn a_session_starts_after_the_first_probe_attempt() {
     let (router, pod) = (Router::start(), Pod::start());
     let manifests = manifests(&router, &pod, &[]);
     let silence = pod.silence.lock().unwrap();

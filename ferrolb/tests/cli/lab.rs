@@ -34,7 +34,7 @@ fn the_reference_cluster_gives_the_router_the_reference_table() {
 }
 
 #[test]
-fn without_a_terminal_it_ends_by_itself_with_plain_tables() {
+fn without_a_terminal_the_lab_prints_plain_tables_and_exits() {
     let output = lab(&reference(), &[]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let stdout = text(&output.stdout);
@@ -51,7 +51,7 @@ fn without_a_terminal_it_ends_by_itself_with_plain_tables() {
 }
 
 #[test]
-fn files_without_a_node_announce_nothing_and_say_so() {
+fn files_without_a_node_announce_nothing_and_a_note_says_so() {
     let manifests = Manifests::reference();
     manifests.write("nodes.yaml", "");
     let output = lab(&manifests.path(), &["--once"]);
@@ -61,7 +61,7 @@ fn files_without_a_node_announce_nothing_and_say_so() {
 }
 
 #[test]
-fn out_of_time_it_says_what_is_missing_and_ends_with_1() {
+fn a_lab_that_times_out_names_what_is_missing_and_exits_with_1() {
     let output = lab(&reference(), &["--once", "--timeout", "0s", "--output", "json"]);
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
@@ -114,7 +114,7 @@ fn a_node_has_a_session_with_each_router_that_its_labels_select() {
 }
 
 #[test]
-fn sessions_have_the_terms_of_their_peers_and_what_a_lab_cannot_have_is_told() {
+fn sessions_have_the_settings_of_their_peers_and_ignored_settings_are_reported() {
     let manifests = Manifests::reference();
     manifests.replace(
         "config.yaml",
@@ -142,7 +142,7 @@ fn sessions_have_the_terms_of_their_peers_and_what_a_lab_cannot_have_is_told() {
 }
 
 #[test]
-fn one_router_may_be_configured_with_two_systems_of_the_same_node() {
+fn a_router_may_have_sessions_with_two_ases_of_one_node() {
     let manifests = Manifests::reference();
     manifests.replace(
         "config.yaml",
@@ -163,7 +163,7 @@ fn one_router_may_be_configured_with_two_systems_of_the_same_node() {
 }
 
 #[test]
-fn addresses_that_have_no_natural_place_on_loopback_get_one_and_it_is_said() {
+fn addresses_without_a_natural_loopback_address_get_one_and_it_is_reported() {
     let manifests = Manifests::reference();
     manifests.replace("config.yaml", "172.22.35.1\n", "fd00::1\n").replace(
         "nodes.yaml",
@@ -185,7 +185,7 @@ fn addresses_that_have_no_natural_place_on_loopback_get_one_and_it_is_said() {
 }
 
 #[test]
-fn communities_are_those_of_the_advertisement() {
+fn routes_have_the_communities_of_their_advertisement() {
     let manifests = Manifests::reference();
     manifests.replace("config.yaml", "communities:\n", "communities: [64635:100, no-bgp]\n");
     manifests.replace(
@@ -275,7 +275,7 @@ fn a_next_hop_is_never_an_address_of_the_lab() {
 }
 
 #[test]
-fn a_router_s_port_that_is_taken_is_an_error_with_a_way_out() {
+fn the_error_about_a_port_in_use_says_how_to_fix_it() {
     let taken = std::net::TcpListener::bind("127.22.35.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let reference = reference();

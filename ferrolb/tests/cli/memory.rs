@@ -24,7 +24,7 @@ fn address(document: &Value, name: &str) -> String {
 }
 
 #[test]
-fn a_state_file_keeps_addresses_over_a_restart() {
+fn a_state_file_keeps_addresses_across_a_restart() {
     let manifests = Manifests::reference();
     let state = manifests.beside("state").join("lab.json");
     let arguments = ["--state-file", state.to_str().unwrap()];
@@ -39,7 +39,7 @@ fn a_state_file_keeps_addresses_over_a_restart() {
 }
 
 #[test]
-fn a_state_file_that_makes_no_sense_is_left_alone_and_ends_the_program() {
+fn an_invalid_state_file_is_an_error_and_stays_unchanged() {
     let manifests = Manifests::reference();
     let state = manifests.beside("state.json");
     fs::write(&state, "{\"version\": 1, \"serv").unwrap();
@@ -51,7 +51,7 @@ fn a_state_file_that_makes_no_sense_is_left_alone_and_ends_the_program() {
 }
 
 #[test]
-fn a_state_file_that_cannot_be_written_ends_the_lab() {
+fn an_unwritable_state_file_ends_the_lab() {
     let manifests = Manifests::reference();
     let state = manifests.path().join("config.yaml").join("state.json");
     let output = lab(&manifests.path(), &["--once", "--state-file", state.to_str().unwrap()]);
@@ -61,7 +61,7 @@ fn a_state_file_that_cannot_be_written_ends_the_lab() {
 }
 
 #[test]
-fn the_status_in_a_manifest_says_what_the_service_holds() {
+fn a_service_holds_the_addresses_in_the_status_of_its_manifest() {
     let manifests = Manifests::reference();
     manifests.write("older.yaml", OLDER);
     let status = "status: {loadBalancer: {ingress: [{ip: 172.22.35.64}]}}\n---\n";
@@ -76,7 +76,7 @@ fn the_status_in_a_manifest_says_what_the_service_holds() {
 }
 
 #[test]
-fn while_it_runs_a_lab_keeps_addresses_in_memory() {
+fn a_running_lab_keeps_addresses_in_memory() {
     let manifests = Manifests::reference();
     let lab = Process::lab(&manifests.path(), &["--output", "json"]);
     assert_eq!(address(&lab.document(), "web"), "172.22.35.64");
@@ -87,7 +87,7 @@ fn while_it_runs_a_lab_keeps_addresses_in_memory() {
 }
 
 #[test]
-fn hosts_that_are_given_the_same_files_give_the_same_addresses() {
+fn hosts_with_the_same_files_allocate_the_same_addresses() {
     let manifests = Manifests::reference();
     manifests.replace("nodes.yaml", "172.22.35.", "127.22.35.");
     // Nobody is there; addresses are given all the same.

@@ -22,7 +22,7 @@ fn set(manifests: &Manifests, from: &str, to: &str) {
 }
 
 #[test]
-fn a_dynamic_as_takes_any_router_that_it_is_meant_for_and_no_other() {
+fn a_dynamic_asn_accepts_only_routers_of_its_kind() {
     for (mode, problem) in
         [("external", None), ("internal", Some("the peer is in AS 64635, expected ours"))]
     {
@@ -41,7 +41,7 @@ fn a_dynamic_as_takes_any_router_that_it_is_meant_for_and_no_other() {
 }
 
 #[test]
-fn the_router_sees_the_router_id_that_is_configured() {
+fn the_router_sees_the_configured_router_id() {
     let router = Router::start();
     let manifests = manifests_for(&router);
     set(&manifests, "hold-time: 30s", "router-id: 10.10.10.10");
@@ -52,7 +52,7 @@ fn the_router_sees_the_router_id_that_is_configured() {
 }
 
 #[test]
-fn timers_that_are_changed_hold_for_the_next_session() {
+fn changed_timers_apply_to_the_next_session() {
     let router = Router::start();
     let manifests = manifests_for(&router);
     set(&manifests, "hold-time: 30s", "hold-time: 60s\n      keepalive-time: 20s");
@@ -86,7 +86,7 @@ fn a_session_that_is_reset_is_back_within_the_connect_time() {
 }
 
 #[test]
-fn routes_that_the_router_announces_are_not_taken() {
+fn routes_announced_by_the_router_are_not_accepted() {
     let router = Router::start();
     let manifests = manifests_for(&router);
     let (_run, url) = start(&manifests);

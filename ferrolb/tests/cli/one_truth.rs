@@ -216,7 +216,7 @@ impl Running {
 }
 
 #[test]
-fn a_run_with_routers_agrees_with_them_and_with_what_it_says_without_a_session() {
+fn run_agrees_with_its_routers_and_with_its_answers_without_a_session() {
     let runtime = Runtime::new().unwrap();
     let mut runner =
         TestRunner::new(Config { cases: 10, failure_persistence: None, ..Config::default() });

@@ -100,7 +100,7 @@ fn recording(manifests: &str) -> String {
 }
 
 #[test]
-fn every_command_that_reads_a_configuration_takes_the_same_options() {
+fn commands_that_read_a_configuration_have_the_same_options() {
     for objects in [unusual(), unusual_resources()] {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("all.yaml");
@@ -138,7 +138,7 @@ fn every_command_that_reads_a_configuration_takes_the_same_options() {
 }
 
 #[test]
-fn run_speaks_for_an_excluded_node_and_serves_its_objects_under_the_usual_name() {
+fn run_announces_for_an_excluded_node_and_serves_its_objects_under_the_default_name() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("all.yaml");
     // At this address no router answers, and the test connects to no other machine.
@@ -173,7 +173,7 @@ fn run_speaks_for_an_excluded_node_and_serves_its_objects_under_the_usual_name()
 }
 
 #[test]
-fn a_config_map_with_another_name_is_named_with_the_option_that_reads_it() {
+fn the_hint_about_a_config_map_with_another_name_gives_the_option_that_reads_it() {
     let objects = unusual();
     for command in [&["check", "-"][..], &["explain", "shop/web", "--from", "-"]] {
         let output = run(command, &objects);
@@ -187,7 +187,7 @@ fn a_config_map_with_another_name_is_named_with_the_option_that_reads_it() {
 }
 
 #[test]
-fn manifests_and_recordings_are_read_from_stdin_wherever_a_file_is_taken() {
+fn manifests_and_recordings_can_be_read_from_stdin_instead_of_a_file() {
     let objects = unusual();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("all.yaml");
@@ -224,7 +224,7 @@ fn manifests_and_recordings_are_read_from_stdin_wherever_a_file_is_taken() {
 }
 
 #[test]
-fn migrate_takes_the_only_config_map_with_a_configuration_under_any_name() {
+fn migrate_reads_the_only_config_map_with_a_configuration_whatever_its_name() {
     let root = "apiVersion: v1
 kind: ConfigMap
 metadata: {name: kube-root-ca.crt, namespace: edge}
@@ -260,7 +260,7 @@ fn migrate_keeps_the_name_of_a_secret_that_is_in_the_cluster() {
 }
 
 #[test]
-fn router_config_names_the_nodes_that_it_leaves_out_and_fails_if_none_is_left() {
+fn router_config_names_omitted_nodes_and_fails_if_it_omits_all() {
     let objects = unusual();
     let bare = objects
         .replace("{type: InternalIP, address: 10.3.0.11}", "{type: Hostname, address: edge1}");

@@ -39,7 +39,7 @@ fn checked(written: &Written) -> Vec<String> {
 }
 
 #[test]
-fn a_recording_a_list_a_stream_and_a_folder_have_one_verdict_in_any_order() {
+fn recordings_lists_streams_and_folders_give_the_same_verdict_in_any_order() {
     let shuffled = worlds().prop_flat_map(|world| {
         let objects = Just(world.objects());
         (Just(world), objects.clone().prop_shuffle(), objects.prop_shuffle(), 1..4_usize)
@@ -74,7 +74,7 @@ fn a_recording_a_list_a_stream_and_a_folder_have_one_verdict_in_any_order() {
 }
 
 #[test]
-fn resources_without_a_namespace_are_those_of_the_configuration_in_a_recording_too() {
+fn resources_without_a_namespace_belong_to_the_configuration_in_a_recording_too() {
     let mut runner = TestRunner::deterministic();
     let world = worlds().new_tree(&mut runner).unwrap();
     let world = proptest::strategy::ValueTree::current(&world);
@@ -93,7 +93,7 @@ fn resources_without_a_namespace_are_those_of_the_configuration_in_a_recording_t
 }
 
 #[test]
-fn what_stays_wrong_in_a_recording_is_reported_with_its_line_and_what_was_corrected_is_not() {
+fn check_reports_the_lines_of_a_recording_whose_errors_were_not_corrected() {
     let advertisement = r#"{"apply": {"apiVersion": "metallb.io/v1beta1", "kind": "BGPAdvertisement", "metadata": {"name": "all", "namespace": "metallb-system"}, "spec": {"communities": ["shops"]}}}"#;
     let community = r#"{"apply": {"apiVersion": "metallb.io/v1beta1", "kind": "Community", "metadata": {"name": "all", "namespace": "metallb-system"}, "spec": {"communities": [{"name": "shops", "value": "64636:20"}]}}}"#;
     let service = r#"{"apply": {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "shop", "namespace": "web"}, "spec": {"type": "LoadBalancer"}}}"#;

@@ -37,7 +37,7 @@ fn a_recording_on_stdin_is_answered_line_by_line() {
 }
 
 #[test]
-fn explain_names_the_first_gate_that_fails_on_each_node_and_how_to_fix_it() {
+fn explain_names_the_first_failed_gate_on_each_node_and_how_to_fix_it() {
     let from = reference();
     let explained = printed(&["explain", "mail/smtp", "--from", from.to_str().unwrap()]);
     let failed = "  endpoints     FAIL  externalTrafficPolicy is Local and no ready endpoint is on \
@@ -85,7 +85,7 @@ fn explain_names_the_first_gate_that_fails_on_each_node_and_how_to_fix_it() {
 }
 
 #[test]
-fn explain_takes_a_recording_and_knows_the_sessions_that_it_tells_of() {
+fn explain_reads_a_recording_with_the_states_of_its_sessions() {
     let directory = tempfile::tempdir().unwrap();
     let recording = directory.path().join("recording.jsonl");
     let mut steps: Vec<String> =
@@ -141,7 +141,7 @@ fn diff_prints_routes_addresses_and_sessions() {
 }
 
 #[test]
-fn router_config_says_of_which_peers_it_prints_nothing() {
+fn router_config_names_the_peers_that_it_omits() {
     let manifests = Manifests::reference();
     let unnumbered = "peers:\n    - {interface: eth1, dynamic-asn: external, my-asn: 64636}\n";
     manifests.replace("config.yaml", "peers:\n", unnumbered);
@@ -154,7 +154,7 @@ fn router_config_says_of_which_peers_it_prints_nothing() {
 }
 
 #[test]
-fn diff_of_two_configurations_takes_the_rest_from_elsewhere() {
+fn diff_of_two_configurations_takes_other_objects_from_a_third_input() {
     let (old, new) = (Manifests::reference(), Manifests::reference());
     new.replace("config.yaml", "172.22.35.64/26", "172.22.35.70/32");
     let configs = [old.path(), new.path()].map(|path| path.join("config.yaml"));
@@ -177,7 +177,7 @@ fn diff_of_two_configurations_takes_the_rest_from_elsewhere() {
 
 #[cfg(feature = "kubernetes")]
 #[test]
-fn a_cluster_is_not_to_be_asked_where_files_are_named() {
+fn options_of_a_cluster_are_an_error_beside_files() {
     for arguments in [
         &["explain", "a", "--from", "x", "--cluster"][..],
         &["explain", "a", "--from", "x", "--kubeconfig", "f"],

@@ -11,7 +11,7 @@ fn run(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn a_config_map_and_the_resources_that_migrate_makes_of_it_reset_no_session() {
+fn migrating_a_config_map_to_resources_resets_no_session() {
     let old = reference();
     let config = old.join("config.yaml");
     let new = Manifests::reference();
@@ -27,7 +27,7 @@ fn a_config_map_and_the_resources_that_migrate_makes_of_it_reset_no_session() {
 }
 
 #[test]
-fn a_renamed_peer_is_one_line_for_people_and_one_row_for_programs() {
+fn a_renamed_peer_is_one_line_of_text_and_one_row_of_json() {
     let [old, new] = ["rack", "top-of-rack"].map(|name| {
         Manifests::of(&format!(
             "apiVersion: v1\nkind: Node\nmetadata: {{name: kube1}}\nstatus: {{addresses: [{{type: \

@@ -115,7 +115,7 @@ pub(crate) const ALL: [&str; 3] = [
 ];
 
 #[test]
-fn a_router_gets_the_node_s_routes_and_a_cease_at_the_end() {
+fn a_router_receives_the_node_s_routes_and_finally_a_cease() {
     let router = Router::start();
     let manifests = manifests_for(&router);
     let mut run = run(&manifests);
@@ -138,7 +138,7 @@ fn a_router_gets_the_node_s_routes_and_a_cease_at_the_end() {
 }
 
 #[test]
-fn a_change_of_the_files_changes_routes_and_no_session() {
+fn changed_files_change_routes_and_reset_no_session() {
     let router = Router::start();
     let manifests = manifests_for(&router);
     let run = run(&manifests);
@@ -166,7 +166,7 @@ fn a_change_of_the_files_changes_routes_and_no_session() {
 }
 
 #[test]
-fn a_change_of_a_peer_that_needs_no_other_session_is_made_in_place() {
+fn a_peer_change_that_needs_no_reset_is_applied_in_place() {
     let router = Router::start();
     let manifests = manifests_for(&router);
     let run = run(&manifests);
@@ -179,7 +179,7 @@ fn a_change_of_a_peer_that_needs_no_other_session_is_made_in_place() {
 }
 
 #[test]
-fn a_session_of_one_family_carries_routes_of_both_where_the_peer_says_so() {
+fn a_session_of_one_family_carries_both_if_the_peer_is_dual_stack() {
     let router = Router::start();
     let manifests = manifests_for(&router);
     let address = "  - type: InternalIP\n    address: 127.22.35.25\n";
@@ -229,7 +229,7 @@ endpoints: [{addresses: [\"fd00:10::7\"], nodeName: kube2, conditions: {ready: t
 ";
 
 #[test]
-fn a_peer_whose_place_in_the_list_changes_keeps_its_session() {
+fn a_peer_that_moves_in_the_list_keeps_its_session() {
     let router = Router::start();
     let manifests = manifests_for(&router);
     let alone = manifests.read("config.yaml");
@@ -249,7 +249,7 @@ fn a_peer_whose_place_in_the_list_changes_keeps_its_session() {
 }
 
 #[test]
-fn why_there_is_no_session_is_told_once() {
+fn the_reason_for_a_missing_session_is_logged_once() {
     let router = Router::start();
     let manifests = manifests_for(&router);
     manifests.replace("config.yaml", "my-asn: 64636", "my-asn: 64700");
@@ -292,7 +292,7 @@ fn a_restart_keeps_addresses() {
 }
 
 #[test]
-fn a_node_that_the_files_do_not_have_is_an_error_that_names_those_they_have() {
+fn the_error_about_an_unknown_node_names_the_known_ones() {
     let manifests = Manifests::reference();
     let dir = manifests.path();
     let output = ferrolb(&["run", dir.to_str().unwrap(), "--node", "kube4"]).output().unwrap();
@@ -302,7 +302,7 @@ fn a_node_that_the_files_do_not_have_is_an_error_that_names_those_they_have() {
 }
 
 #[test]
-fn errors_at_the_start_end_it_with_1() {
+fn run_exits_with_1_on_errors_at_startup() {
     let manifests = Manifests::reference();
     manifests.replace("config.yaml", "my-asn: 64636", "my-asn: 0");
     let dir = manifests.path();
@@ -311,7 +311,7 @@ fn errors_at_the_start_end_it_with_1() {
 }
 
 #[test]
-fn a_state_file_that_cannot_be_written_ends_it_at_the_start() {
+fn run_exits_at_startup_if_the_state_file_is_unwritable() {
     let manifests = Manifests::reference();
     let dir = manifests.path();
     let state = manifests.path().join("config.yaml").join("state.json");

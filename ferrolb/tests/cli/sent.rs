@@ -77,7 +77,7 @@ fn a_family_that_the_router_does_not_offer_is_reported_by_explain_log_and_metric
 }
 
 #[test]
-fn a_router_that_offers_no_family_of_ours_gets_no_route_and_explain_says_so() {
+fn explain_reports_a_router_that_offers_no_family_of_ours() {
     let router = Router::with(|peer| peer.families([AfiSafi::IPV6_UNICAST]));
     let manifests = dual_stack(router.address().port(), &BOTH, "", "");
     let (_process, url) = start(&manifests);
@@ -93,7 +93,7 @@ fn a_router_that_offers_no_family_of_ours_gets_no_route_and_explain_says_so() {
 }
 
 #[test]
-fn attributes_that_fit_no_message_are_reported() {
+fn attributes_too_long_for_a_message_are_reported() {
     let router = Router::with(|peer| peer.extended_messages(false));
     let communities: Vec<_> = (1..1_100).map(|it| format!("\"64636:{it}\"")).collect();
     let communities = format!("communities: [{}]", communities.join(", "));
@@ -130,7 +130,7 @@ fn replayed(url: &str, manifests: &Manifests) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_node_without_an_address_of_the_family_and_a_session_without_it_have_one_reason_everywhere() {
+fn a_missing_node_address_or_session_family_is_the_same_reason_everywhere() {
     let without_next_hop = "kube1 has no IPv6 address to use as the next hop";
     let not_carried =
         "no session of the node carries IPv6 routes, so 2001:db8:16:: is not announced";

@@ -51,7 +51,7 @@ fn resident(process: &Process) -> u64 {
 }
 
 #[test]
-fn unfinished_requests_take_neither_memory_nor_descriptors_from_sessions() {
+fn unfinished_requests_leave_enough_memory_and_descriptors_for_sessions() {
     // This process holds the other ends.
     let mut own = getrlimit(Resource::Nofile);
     own.current = own.maximum;

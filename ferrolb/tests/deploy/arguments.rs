@@ -27,7 +27,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = impl Into<String>>) -> Comma
 }
 
 #[test]
-fn the_controller_of_the_manifest_starts() {
+fn the_controllers_arguments_in_the_manifest_parse() {
     let Command::Controller(args) = parse(arguments(&one(MANIFEST, "Deployment"))) else {
         panic!("a controller")
     };
@@ -35,7 +35,7 @@ fn the_controller_of_the_manifest_starts() {
 }
 
 #[test]
-fn the_speaker_of_the_manifest_starts_and_has_the_time_to_drain() {
+fn the_speakers_arguments_in_the_manifest_parse_and_leave_time_to_drain() {
     let set = one(MANIFEST, "DaemonSet");
     let words = arguments(&set).into_iter().chain(["--node-name=kube1".to_owned()]);
     let Command::Speaker(args) = parse(words) else { panic!("a speaker") };
@@ -47,7 +47,7 @@ fn the_speaker_of_the_manifest_starts_and_has_the_time_to_drain() {
 }
 
 #[test]
-fn every_option_that_the_chart_writes_is_one() {
+fn every_option_in_the_chart_exists() {
     for (name, template) in [("controller", "controller.yaml"), ("speaker", "speaker.yaml")] {
         let cli = Cli::command();
         let command = cli.find_subcommand(name).unwrap();
@@ -68,7 +68,7 @@ fn every_option_that_the_chart_writes_is_one() {
 }
 
 #[test]
-fn the_arguments_of_metallbs_controller_are_taken() {
+fn the_arguments_of_metallbs_controller_are_accepted() {
     parse([
         "controller",
         "--port=9120",
@@ -97,7 +97,7 @@ fn the_arguments_of_metallbs_controller_are_taken() {
 }
 
 #[test]
-fn the_arguments_of_metallbs_speaker_are_taken() {
+fn the_arguments_of_metallbs_speaker_are_accepted() {
     let words = [
         "speaker",
         "--bgp-debounce-timeout=3000",
@@ -147,7 +147,7 @@ fn the_arguments_of_metallbs_speaker_are_taken() {
 
 /// What stands in the manifests is what the programs would do without.
 #[test]
-fn the_times_of_the_manifest_are_the_defaults() {
+fn the_durations_in_the_manifest_are_the_defaults() {
     let Command::Speaker(plain) = parse(["speaker", "--node-name=a"]) else { panic!("a speaker") };
     let words =
         arguments(&one(MANIFEST, "DaemonSet")).into_iter().chain(["--node-name=a".to_owned()]);
@@ -163,7 +163,7 @@ fn the_times_of_the_manifest_are_the_defaults() {
 }
 
 #[test]
-fn every_option_and_variable_stands_in_the_documentation() {
+fn every_option_and_variable_is_documented() {
     let page = text("docs/kubernetes.md");
     let cli = Cli::command();
     for name in ["controller", "speaker"] {

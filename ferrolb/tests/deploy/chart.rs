@@ -32,7 +32,7 @@ fn actions(template: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_values_are_by_their_schema_and_it_notices_a_mistake() {
+fn the_values_match_their_schema_which_rejects_mistakes() {
     let schema = schema();
     let values = documents(VALUES).remove(0);
     let problems: Vec<_> = schema.iter_errors(&values).map(|it| it.to_string()).collect();
@@ -53,7 +53,7 @@ fn the_values_are_by_their_schema_and_it_notices_a_mistake() {
 }
 
 #[test]
-fn every_value_that_a_template_uses_is_there_and_every_value_is_used() {
+fn templates_use_exactly_the_values_that_exist() {
     let values = documents(VALUES).remove(0);
     let mut used = Vec::new();
     for (path, template) in templates() {
@@ -85,7 +85,7 @@ fn collect(value: &Value, path: String, into: &mut Vec<String>) {
 }
 
 #[test]
-fn what_a_template_opens_it_ends() {
+fn every_block_of_a_template_is_closed() {
     for (path, template) in templates() {
         let mut open = Vec::new();
         for action in actions(&template) {
@@ -101,7 +101,7 @@ fn what_a_template_opens_it_ends() {
 }
 
 #[test]
-fn monitoring_is_off_unless_it_is_asked_for() {
+fn monitoring_is_off_by_default() {
     let values = documents(VALUES).remove(0);
     for name in ["podMonitor", "prometheusRule", "dashboard"] {
         assert_eq!(values["prometheus"][name]["enabled"], false, "{name}");

@@ -78,7 +78,7 @@ fn everything() -> Value {
 }
 
 #[test]
-fn without_values_the_chart_is_the_manifest() {
+fn without_values_the_chart_renders_the_manifest() {
     let Some(mut rendered) = rendered(&json!({})) else { return };
     for object in &mut rendered {
         match object["kind"].as_str().unwrap() {
@@ -114,7 +114,7 @@ fn without_values_the_chart_is_the_manifest() {
 }
 
 #[test]
-fn with_every_value_the_objects_are_of_their_kinds_and_the_programs_start() {
+fn with_every_value_set_the_objects_are_valid_and_the_programs_start() {
     let Some(rendered) = rendered(&everything()) else { return };
     for object in &rendered {
         assert_eq!(not_of_its_kind(object), None, "{object}");
@@ -150,7 +150,7 @@ fn with_every_value_the_objects_are_of_their_kinds_and_the_programs_start() {
 }
 
 #[test]
-fn what_is_switched_off_is_not_there() {
+fn disabled_objects_are_not_rendered() {
     let off = json!({"rbac": {"create": false}, "crds": {"enabled": false},
         "controller": {"enabled": false}});
     let Some(rendered) = rendered(&off) else { return };
@@ -159,7 +159,7 @@ fn what_is_switched_off_is_not_there() {
 }
 
 #[test]
-fn a_value_that_its_schema_refuses_is_refused() {
+fn helm_rejects_values_that_the_schema_rejects() {
     for wrong in [
         json!({"speaker": {"drain": {"marked": "soon"}}}),
         json!({"speaker": {"onexit": "drain"}}),

@@ -25,7 +25,7 @@ fn sorted(mut objects: Vec<Value>) -> Vec<Value> {
 }
 
 #[test]
-fn the_overlays_are_the_manifests() {
+fn the_overlays_build_the_manifests() {
     for namespace in ["ferrolb-system", "metallb-system"] {
         let Some(built) = build(&format!("deploy/kustomize/overlays/{namespace}")) else { return };
         let (built, written) =
@@ -39,7 +39,7 @@ fn the_overlays_are_the_manifests() {
 
 /// An overlay with every component, as docs/kubernetes.md has one.
 #[test]
-fn the_components_change_what_they_should() {
+fn each_component_changes_its_fields() {
     let folder = tempfile::tempdir_in(root().join("deploy")).unwrap();
     let text = "
 apiVersion: kustomize.config.k8s.io/v1beta1
@@ -78,7 +78,7 @@ images: [{name: ferrolb/ferrolb, newName: example/ferrolb}]
 
 /// The overlay of docs/migrating-from-metallb.md, with the patches for a ConfigMap of another name.
 #[test]
-fn the_overlay_of_the_migration_builds() {
+fn the_migration_overlay_builds() {
     let page = text("docs/migrating-from-metallb.md");
     let block = |begin: &str| {
         let (_, rest) = page.split_once(&format!("```yaml\n{begin}")).unwrap();

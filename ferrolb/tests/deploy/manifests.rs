@@ -63,7 +63,7 @@ pub(crate) fn not_of_its_kind(object: &Value) -> Option<String> {
 }
 
 #[test]
-fn every_document_is_of_its_kind_and_has_no_field_that_the_kind_lacks() {
+fn every_document_has_only_fields_of_its_kind() {
     let mut seen = 0;
     for path in plain_yaml() {
         if path.ends_with("/values.yaml") || path.ends_with("/Chart.yaml") {
@@ -79,7 +79,7 @@ fn every_document_is_of_its_kind_and_has_no_field_that_the_kind_lacks() {
 }
 
 #[test]
-fn what_is_made_of_the_kustomize_folder_is_up_to_date() {
+fn the_generated_manifests_are_up_to_date() {
     let folder = tempfile::tempdir().unwrap();
     let script = root().join("scripts/render-manifests");
     let status = Command::new(script).arg(folder.path()).status().unwrap();
@@ -104,7 +104,7 @@ fn what_is_made_of_the_kustomize_folder_is_up_to_date() {
 }
 
 #[test]
-fn every_file_that_a_kustomization_names_is_there() {
+fn every_file_named_in_a_kustomization_exists() {
     for path in files("deploy/kustomize", "kustomization.yaml") {
         let folder = path.trim_end_matches("kustomization.yaml");
         let kustomization = documents(&path).remove(0);
@@ -131,7 +131,7 @@ fn every_file_that_a_kustomization_names_is_there() {
 }
 
 #[test]
-fn an_overlay_is_in_one_namespace_and_its_roles_are_of_its_accounts() {
+fn an_overlay_has_one_namespace_and_binds_its_roles_to_its_accounts() {
     for namespace in ["ferrolb-system", "metallb-system"] {
         let objects = documents(&format!("deploy/manifests/{namespace}.yaml"));
         for object in &objects {
@@ -155,7 +155,7 @@ fn an_overlay_is_in_one_namespace_and_its_roles_are_of_its_accounts() {
 }
 
 #[test]
-fn no_role_has_a_wildcard_and_secrets_are_read_in_one_namespace() {
+fn no_role_has_a_wildcard_and_secrets_are_readable_in_one_namespace_only() {
     let mut rules = 0;
     for object in documents("deploy/kustomize/base/rbac.yaml") {
         for rule in object["rules"].as_array().into_iter().flatten() {
@@ -174,7 +174,7 @@ fn no_role_has_a_wildcard_and_secrets_are_read_in_one_namespace() {
 }
 
 #[test]
-fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
+fn alerts_and_dashboard_query_existing_metrics() {
     let source: String =
         files("ferrolb-node/src/metrics", ".rs").iter().map(|it| text(it)).collect();
     let board: Value =
@@ -219,7 +219,7 @@ fn expressions(value: &Value, into: &mut Vec<String>) {
 }
 
 #[test]
-fn the_image_is_of_this_version() {
+fn the_image_has_the_version_of_the_crate() {
     let version = env!("CARGO_PKG_VERSION");
     for name in ["controller", "speaker"] {
         let file = text(&format!("deploy/kustomize/base/{name}.yaml"));

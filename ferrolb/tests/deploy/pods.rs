@@ -17,7 +17,7 @@ fn pods() -> Vec<(String, Value)> {
 }
 
 #[test]
-fn pods_are_restricted_as_far_as_they_can_be() {
+fn pods_have_only_the_rights_that_they_need() {
     for (kind, pod) in pods() {
         let expected = json!({"runAsNonRoot": true, "runAsUser": 65534, "runAsGroup": 65534,
             "seccompProfile": {"type": "RuntimeDefault"}});
@@ -51,7 +51,7 @@ fn pods_are_restricted_as_far_as_they_can_be() {
 }
 
 #[test]
-fn a_speaker_is_on_every_node_and_one_at_a_time_is_replaced() {
+fn speakers_run_on_every_node_and_are_replaced_one_at_a_time() {
     for namespace in ["ferrolb-system", "metallb-system"] {
         let set = one(&format!("deploy/manifests/{namespace}.yaml"), "DaemonSet");
         let strategy = &set["spec"]["updateStrategy"];
@@ -77,7 +77,7 @@ fn a_speaker_is_on_every_node_and_one_at_a_time_is_replaced() {
 }
 
 #[test]
-fn two_controllers_share_the_lease_that_their_role_names() {
+fn two_controllers_share_the_lease_named_in_their_role() {
     let path = "deploy/manifests/ferrolb-system.yaml";
     let deployment = one(path, "Deployment");
     assert_eq!(deployment["spec"]["replicas"], 2);
@@ -91,7 +91,7 @@ fn two_controllers_share_the_lease_that_their_role_names() {
 }
 
 #[test]
-fn a_capability_is_given_by_the_unnumbered_profile_alone() {
+fn only_the_unnumbered_profile_grants_a_capability() {
     let component =
         documents("deploy/kustomize/components/unnumbered/kustomization.yaml").remove(0);
     let patch = parse(component["patches"][0]["patch"].as_str().unwrap()).unwrap().remove(0);
@@ -120,7 +120,7 @@ fn a_label_keeps_speakers_off_a_node() {
 /// Server-side apply owns a `fieldRef` as a whole. Without the `apiVersion` that the API server adds, an apply on the
 /// server after one by the client is a conflict.
 #[test]
-fn a_field_reference_is_as_the_api_server_stores_it() {
+fn field_references_have_the_form_that_the_api_server_stores() {
     let mut seen = 0;
     for path in plain_yaml().into_iter().chain([
         "deploy/charts/ferrolb/templates/controller.yaml".to_owned(),

@@ -60,7 +60,7 @@ fn lost(path: &str, written: &Value, stored: &Value) -> Option<String> {
 }
 
 #[tokio::test]
-async fn every_key_that_a_configuration_can_have_passes_the_definitions() {
+async fn the_definitions_accept_every_configuration_key() {
     let (_server, client) = server().await;
     let mut seen = Vec::new();
     for object in documents("examples/resources/config.yaml") {
@@ -80,7 +80,7 @@ async fn every_key_that_a_configuration_can_have_passes_the_definitions() {
 }
 
 #[tokio::test]
-async fn a_wrong_value_is_refused_where_a_schema_can_tell() {
+async fn the_schemas_reject_invalid_values() {
     let (_server, client) = server().await;
     let wrong = [
         ("v1beta2", "BGPPeer", json!({"peerASN": 1, "peerAddress": "192.0.2.1"})),
@@ -134,7 +134,7 @@ async fn a_wrong_value_is_refused_where_a_schema_can_tell() {
 }
 
 #[tokio::test]
-async fn what_is_left_out_gets_metallbs_defaults() {
+async fn missing_fields_get_metallbs_defaults() {
     let (_server, client) = server().await;
     let pool = json!({"apiVersion": "metallb.io/v1beta1", "kind": "IPAddressPool",
         "metadata": {"name": "a"}, "spec": {"addresses": ["192.0.2.0/24"]}});

@@ -22,21 +22,21 @@ use site::Terms;
 use test_peers::{Bird, Frr, WrittenBird, WrittenFrr, requested};
 
 #[test]
-fn a_cluster_routes_through_bird_whatever_becomes_of_services_nodes_and_leaders() {
+fn bird_follows_changes_of_services_nodes_and_leaders() {
     if requested() {
         site::run::<Bird>(Terms::default(), story::services_nodes_and_leaders);
     }
 }
 
 #[test]
-fn a_speaker_is_watched_by_three_birds_at_once() {
+fn three_birds_monitor_a_speaker_by_bfd() {
     if requested() {
         bfd::three_routers_are_watched::<WrittenBird>();
     }
 }
 
 #[test]
-fn a_speaker_is_watched_by_three_frrs_at_once() {
+fn three_frrs_monitor_a_speaker_by_bfd() {
     if requested() {
         bfd::three_routers_are_watched::<WrittenFrr>();
     }
@@ -45,12 +45,12 @@ fn a_speaker_is_watched_by_three_frrs_at_once() {
 #[test]
 fn a_speaker_finds_its_router_at_the_other_end_of_an_interface() {
     if requested() {
-        unnumbered::found_told_and_drained();
+        unnumbered::discovered_reported_and_drained();
     }
 }
 
 #[test]
-fn a_cluster_routes_through_frr_whatever_becomes_of_services_nodes_and_leaders() {
+fn frr_follows_changes_of_services_nodes_and_leaders() {
     if requested() {
         site::run::<Frr>(Terms::default(), story::services_nodes_and_leaders);
     }
@@ -67,7 +67,7 @@ fn graceful_restart() -> Terms {
 }
 
 #[test]
-fn a_new_version_of_every_speaker_loses_no_route_at_bird() {
+fn upgrading_every_speaker_loses_no_route_at_bird() {
     if requested() {
         site::run::<Bird>(graceful_restart(), async |site: &mut _| {
             upgrade::logged_by_bird(site, upgrade::one_after_the_other).await;
@@ -76,14 +76,14 @@ fn a_new_version_of_every_speaker_loses_no_route_at_bird() {
 }
 
 #[test]
-fn a_new_version_of_every_speaker_loses_no_route_at_frr() {
+fn upgrading_every_speaker_loses_no_route_at_frr() {
     if requested() {
         site::run::<Frr>(graceful_restart(), upgrade::one_after_the_other);
     }
 }
 
 #[test]
-fn a_speaker_that_is_killed_again_while_it_comes_back_loses_no_route_at_bird() {
+fn a_speaker_killed_again_during_its_restart_loses_no_route_at_bird() {
     if requested() {
         site::run::<Bird>(graceful_restart(), async |site: &mut _| {
             upgrade::logged_by_bird(site, upgrade::killed_again_while_it_comes_back).await;
@@ -92,7 +92,7 @@ fn a_speaker_that_is_killed_again_while_it_comes_back_loses_no_route_at_bird() {
 }
 
 #[test]
-fn a_speaker_that_is_killed_again_while_it_comes_back_loses_no_route_at_frr() {
+fn a_speaker_killed_again_during_its_restart_loses_no_route_at_frr() {
     if requested() {
         site::run::<Frr>(graceful_restart(), upgrade::killed_again_while_it_comes_back);
     }
@@ -110,7 +110,7 @@ fn graceful_restart_and_bfd() -> Terms {
 }
 
 #[test]
-fn with_bfd_a_new_version_of_every_speaker_loses_no_route_at_bird() {
+fn with_bfd_upgrading_every_speaker_loses_no_route_at_bird() {
     if requested() {
         site::run::<Bird>(graceful_restart_and_bfd(), async |site: &mut _| {
             upgrade::logged_by_bird(site, upgrade::one_after_the_other).await;
@@ -119,21 +119,21 @@ fn with_bfd_a_new_version_of_every_speaker_loses_no_route_at_bird() {
 }
 
 #[test]
-fn with_bfd_a_new_version_of_every_speaker_loses_no_route_at_frr() {
+fn with_bfd_upgrading_every_speaker_loses_no_route_at_frr() {
     if requested() {
         site::run::<Frr>(graceful_restart_and_bfd(), upgrade::one_after_the_other);
     }
 }
 
 #[test]
-fn what_is_stale_when_a_session_ends_before_its_first_route_goes_at_bird_and_comes_back() {
+fn bird_drops_stale_routes_when_a_session_ends_before_its_first_route() {
     if requested() {
         site::run::<Bird>(graceful_restart(), upgrade::cut_before_the_first_route);
     }
 }
 
 #[test]
-fn what_is_stale_when_a_session_ends_before_its_first_route_goes_at_frr_and_comes_back() {
+fn frr_drops_stale_routes_when_a_session_ends_before_its_first_route() {
     if requested() {
         site::run::<Frr>(graceful_restart(), upgrade::cut_before_the_first_route);
     }

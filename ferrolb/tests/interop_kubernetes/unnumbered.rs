@@ -15,7 +15,7 @@ const FRR: &str = "router bgp 64635\n bgp router-id 172.22.35.1\n no bgp ebgp-re
                    neighbor lan0 timers connect 1\nexit\n";
 
 /// From the first route to the end of a drain.
-pub(crate) fn found_told_and_drained() {
+pub(crate) fn discovered_reported_and_drained() {
     let lan = Lan::new();
     let router = lan.host("router", &["fe80::1/64"]);
     let api = lan.host("api", &["172.22.35.2/24"]);

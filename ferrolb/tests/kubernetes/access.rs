@@ -117,7 +117,7 @@ pub(crate) async fn events(cluster: &Cluster, service: &str, reason: &str) -> Ve
 }
 
 #[tokio::test]
-async fn each_program_uses_all_that_its_roles_allow() {
+async fn each_program_uses_every_right_of_its_roles() {
     if real_server().is_some() {
         // A real server does not list the requests that it got.
         return;
@@ -195,7 +195,7 @@ async fn each_program_uses_all_that_its_roles_allow() {
 }
 
 #[tokio::test]
-async fn a_speaker_that_begins_again_finds_what_it_said_and_a_drained_one_takes_it_back() {
+async fn a_restarted_speaker_keeps_its_statuses_and_a_drained_one_removes_them() {
     let cluster = configured().await;
     cluster.add_node("kube1", Ipv4Addr::new(127, 22, 35, 25)).await;
     let node = cluster.node("kube1");
@@ -286,7 +286,7 @@ async fn a_speaker_that_begins_again_finds_what_it_said_and_a_drained_one_takes_
 }
 
 #[tokio::test]
-async fn the_state_of_the_configuration_is_told_as_metallb_tells_it() {
+async fn the_state_of_the_configuration_is_reported_as_by_metallb() {
     let cluster = configured().await;
     cluster.add_node("kube1", Ipv4Addr::new(127, 22, 35, 25)).await;
     let node = cluster.node("kube1");
@@ -342,7 +342,7 @@ async fn the_state_of_the_configuration_is_told_as_metallb_tells_it() {
 }
 
 #[tokio::test]
-async fn how_full_a_pool_is_is_written_and_set_right_again() {
+async fn the_usage_of_a_pool_is_written_and_corrected() {
     let cluster = configured().await;
     let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
     let pools = metallb(&cluster, "v1beta1", "IPAddressPool", "ipaddresspools");

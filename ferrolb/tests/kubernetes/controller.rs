@@ -57,7 +57,7 @@ async fn ask_and_get(cluster: &Cluster, name: &str, address: &str) {
 }
 
 #[tokio::test]
-async fn services_get_addresses_a_condition_and_events_and_lose_them_when_they_no_longer_ask() {
+async fn services_get_addresses_a_condition_and_events_while_they_are_load_balancers() {
     let cluster = Cluster::new(POOL).await;
     let program = controller(&cluster, "a");
     cluster.create("web", json!({})).await;
@@ -116,7 +116,7 @@ async fn services_get_addresses_a_condition_and_events_and_lose_them_when_they_n
 }
 
 #[tokio::test]
-async fn what_is_full_says_so_and_whoever_waits_is_served_when_something_is_free() {
+async fn a_full_pool_is_reported_and_waiting_services_get_freed_addresses() {
     let cluster = Cluster::new(POOL).await;
     let _program = controller(&cluster, "a");
     for number in 0..4 {
@@ -173,7 +173,7 @@ async fn create_soon(cluster: &Cluster, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn among_hundreds_of_services_a_new_one_is_not_kept_waiting() {
+async fn a_new_service_among_hundreds_gets_its_address_soon() {
     let pool = POOL.replace("192.0.2.0/30", "198.18.0.0/22");
     let cluster = Cluster::new(&pool).await;
     // The server is busy with so many Services, and runs in the thread of the test.
@@ -222,7 +222,7 @@ async fn among_hundreds_of_services_a_new_one_is_not_kept_waiting() {
 }
 
 #[tokio::test]
-async fn a_leader_that_stood_still_wakes_up_deposed_and_changes_nothing() {
+async fn a_leader_that_was_stopped_has_lost_its_lease_and_changes_nothing() {
     use rustix::process::Signal;
     let cluster = Cluster::new(POOL).await;
     let first = controller(&cluster, "a");
@@ -252,7 +252,7 @@ async fn a_leader_that_stood_still_wakes_up_deposed_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_broken_configuration_changes_nothing_and_a_mended_one_counts() {
+async fn a_broken_configuration_changes_nothing_until_it_is_corrected() {
     let cluster = Cluster::new(POOL).await;
     let _program = controller(&cluster, "a");
     create_and_get(&cluster, "one", "192.0.2.0").await;
@@ -267,7 +267,7 @@ async fn a_broken_configuration_changes_nothing_and_a_mended_one_counts() {
 }
 
 #[tokio::test]
-async fn the_config_map_that_is_named_counts_and_no_other() {
+async fn only_the_named_config_map_takes_effect() {
     let text = |port: u16, addresses: &str| {
         format!(
             "peers: [{{my-asn: 64636, peer-asn: 64635, peer-address: 127.0.0.1, peer-port: {port}}}]\n\
@@ -342,7 +342,7 @@ async fn failures_of_the_api_server_delay_addresses_and_change_none() {
 }
 
 #[tokio::test]
-async fn a_status_that_others_change_is_set_right_and_one_that_is_right_is_not_written_again() {
+async fn a_status_changed_by_others_is_corrected_and_a_correct_one_is_not_written() {
     let cluster = Cluster::new(POOL).await;
     let _program = controller(&cluster, "a");
     create_and_get(&cluster, "one", "192.0.2.0").await;

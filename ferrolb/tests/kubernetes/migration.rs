@@ -77,7 +77,7 @@ fn changed<'a>(before: &'a Value, now: &Value) -> Option<&'a String> {
 }
 
 #[tokio::test]
-async fn the_steps_free_the_resources_of_webhooks_and_no_address_changes() {
+async fn the_migration_steps_remove_the_webhooks_and_change_no_address() {
     if std::env::var_os("FERROLB_TEST_KUBECONFIG").is_some() {
         // MetalLB's leavings are for a cluster of this process.
         return;
@@ -164,7 +164,7 @@ async fn the_steps_free_the_resources_of_webhooks_and_no_address_changes() {
 
 /// The patches of MetalLB's workloads add to their selectors, and leave their affinities alone.
 #[test]
-fn metallbs_speakers_are_kept_off_nodes_without_the_label() {
+fn metallbs_speakers_stay_off_nodes_without_the_label() {
     for name in ["speaker", "frr-k8s-daemon"] {
         let patch = patch(&format!("patch daemonset/{name} --type=merge"));
         let pod = json!({"nodeSelector": {"ferrolb.io/speaker": "metallb"}});

@@ -31,7 +31,7 @@ async fn says(log: &Path, part: &str) {
 }
 
 #[tokio::test]
-async fn an_outage_is_a_line_when_it_begins_and_a_line_when_it_ends() {
+async fn an_outage_is_logged_once_at_its_start_and_once_at_its_end() {
     if real_server().is_some() {
         // A test does not take a real server away.
         return;
@@ -88,7 +88,7 @@ fn allow(cluster: &Cluster, rules: &Value) {
 }
 
 #[tokio::test]
-async fn a_speaker_that_may_watch_nothing_any_more_is_not_ready_and_says_so_once() {
+async fn a_speaker_whose_watches_are_forbidden_is_not_ready_and_logs_it_once() {
     if real_server().is_some() {
         // A test does not take a real server away.
         return;

@@ -42,7 +42,7 @@ async fn ask_in_context(cluster: &Cluster, context: &str, arguments: &[&str]) ->
 }
 
 #[tokio::test]
-async fn the_configuration_is_looked_for_where_the_context_and_the_manifests_mean() {
+async fn the_configuration_is_read_from_the_namespaces_of_the_context_and_the_manifests() {
     let config = "
 peers: [{my-asn: 64636, peer-asn: 64635, peer-address: 127.0.0.1, peer-port: 1}]
 address-pools: [{name: default, protocol: bgp, addresses: [192.0.2.0/28]}]
@@ -82,7 +82,7 @@ address-pools: [{name: default, protocol: bgp, addresses: [192.0.2.0/28]}]
 }
 
 #[tokio::test]
-async fn every_account_that_may_read_a_cluster_may_ask_it() {
+async fn every_account_with_read_access_can_query_a_cluster() {
     let cluster = Cluster::new("").await;
     let node = cluster.node("kube1");
     // A real server has other Nodes too.

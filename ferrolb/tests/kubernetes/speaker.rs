@@ -216,7 +216,7 @@ async fn routes_follow_services_endpoints_and_nodes() {
 }
 
 #[tokio::test]
-async fn a_pod_that_does_not_answer_its_node_s_probe_takes_the_route_away() {
+async fn a_node_withdraws_the_route_when_its_pod_fails_the_probe() {
     if real_server().is_some() {
         // The pods are on this machine, and the API refuses endpoints at loopback addresses.
         return;
@@ -250,7 +250,7 @@ async fn a_pod_that_does_not_answer_its_node_s_probe_takes_the_route_away() {
 }
 
 #[tokio::test]
-async fn a_node_is_drained_when_its_operator_says_so_and_serves_again_after() {
+async fn an_operator_drains_a_node_and_undrains_it() {
     let world = World::new().await;
     world.cluster.endpoints("web", &[("kube1", true)]).await;
     world.cluster.create("web", json!({})).await;
@@ -274,7 +274,7 @@ async fn a_node_is_drained_when_its_operator_says_so_and_serves_again_after() {
 }
 
 #[tokio::test]
-async fn a_speaker_that_ends_for_a_restart_leaves_its_routes_at_the_router() {
+async fn a_speaker_that_exits_for_a_restart_leaves_its_routes_at_the_router() {
     let router = Router::new().await;
     let config = router.config_with(", enable-graceful-restart: true");
     let mut world = World::with(router, &config).await;
@@ -355,7 +355,7 @@ impl Pod {
 }
 
 #[tokio::test]
-async fn a_speaker_that_is_back_has_tried_its_probes_before_its_first_table() {
+async fn a_restarted_speaker_probes_before_it_announces() {
     if real_server().is_some() {
         // The pods are on this machine, and the API refuses endpoints at loopback addresses.
         return;
@@ -402,7 +402,7 @@ async fn a_speaker_that_is_back_has_tried_its_probes_before_its_first_table() {
 }
 
 #[tokio::test]
-async fn speakers_go_on_while_the_api_server_is_away_and_catch_up_after() {
+async fn speakers_keep_announcing_during_an_api_server_outage_and_catch_up_afterwards() {
     let world = World::new().await;
     let Some(server) = &world.cluster.server else { return };
     world.cluster.endpoints("web", &[("kube1", true)]).await;

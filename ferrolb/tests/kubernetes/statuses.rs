@@ -30,7 +30,7 @@ pub(crate) async fn ready(cluster: &Cluster, status: &str, reason: &str) -> Valu
 }
 
 #[tokio::test]
-async fn a_speaker_that_is_killed_or_stands_still_is_not_believed_any_more() {
+async fn the_status_of_a_killed_or_stopped_speaker_becomes_stale() {
     let cluster = configured().await;
     cluster.add_node("kube1", NODE).await;
     let node = cluster.node("kube1");
@@ -129,7 +129,7 @@ async fn collect_garbage(cluster: &Cluster) {
 }
 
 #[tokio::test]
-async fn what_a_speaker_says_comes_back_with_another_node_of_the_same_name() {
+async fn a_speaker_recreates_its_statuses_when_its_node_is_recreated() {
     let cluster = configured().await;
     cluster.add_node("kube1", NODE).await;
     let node = cluster.node("kube1");
@@ -183,7 +183,7 @@ async fn what_a_speaker_says_comes_back_with_another_node_of_the_same_name() {
 }
 
 #[tokio::test]
-async fn what_goes_with_a_pod_of_metallbs_is_left_to_it_and_has_ours_beside_it_or_after_it() {
+async fn statuses_owned_by_a_metallb_pod_are_left_alone_until_it_is_gone() {
     if real_server().is_some() {
         // Its garbage collector would remove what goes with a pod that is not there.
         return;

@@ -109,7 +109,7 @@ async fn hold(cluster: &Cluster, name: &str, address: &str) {
 }
 
 #[tokio::test]
-async fn installing_first_and_configuring_second_renumbers_no_service() {
+async fn configuring_after_installing_renumbers_no_service() {
     let Some(cluster) = unconfigured().await else { return };
     cluster.create("web", json!({})).await;
     hold(&cluster, "web", "192.0.2.9").await;
@@ -136,7 +136,7 @@ async fn installing_first_and_configuring_second_renumbers_no_service() {
 }
 
 #[tokio::test]
-async fn addresses_outlive_the_last_pool_for_the_grace_period_and_no_longer() {
+async fn addresses_outlive_the_last_pool_by_the_grace_period() {
     let Some(cluster) = unconfigured().await else { return };
     apply(&cluster, "IPAddressPool", "default", pool("192.0.2.0/28")).await;
     apply(&cluster, "BGPAdvertisement", "default", json!({})).await;
@@ -178,7 +178,7 @@ async fn addresses_outlive_the_last_pool_for_the_grace_period_and_no_longer() {
 }
 
 #[tokio::test]
-async fn two_pools_deleted_one_after_the_other_and_made_again_renumber_no_service() {
+async fn deleting_two_pools_in_turn_and_recreating_them_renumbers_no_service() {
     let Some(cluster) = unconfigured().await else { return };
     let pools = [("first", "192.0.2.0/28"), ("second", "192.0.2.16/28")];
     for (name, range) in pools {
@@ -218,7 +218,7 @@ async fn two_pools_deleted_one_after_the_other_and_made_again_renumber_no_servic
 }
 
 #[tokio::test]
-async fn routes_stay_while_addresses_are_held_and_while_no_controller_leads() {
+async fn routes_stay_during_the_grace_period_and_without_a_leader() {
     let _turn = TURN.lock().await;
     let Some(cluster) = unconfigured().await else { return };
     let router = Router::new().await;
@@ -304,7 +304,7 @@ async fn routes_stay_while_addresses_are_held_and_while_no_controller_leads() {
 }
 
 #[tokio::test]
-async fn an_error_in_a_peer_of_another_node_stops_no_other_node() {
+async fn an_error_in_a_peer_affects_only_the_nodes_that_it_selects() {
     let _turn = TURN.lock().await;
     let Some(cluster) = unconfigured().await else { return };
     let router = Router::new().await;

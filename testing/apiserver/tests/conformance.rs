@@ -129,7 +129,7 @@ async fn long_lists_come_in_pages_of_one_version() {
 }
 
 #[tokio::test]
-async fn a_watch_reports_the_selected_changes_after_its_version() {
+async fn a_watch_reports_changes_of_selected_objects_after_its_version() {
     let cluster = Cluster::new("watch").await;
     let api = cluster.api::<Service>();
     api.create(&PostParams::default(), &service("before")).await.unwrap();
@@ -180,7 +180,7 @@ async fn initial_events_end_with_an_annotated_bookmark() {
 }
 
 #[tokio::test]
-async fn status_and_other_fields_are_written_separately() {
+async fn status_and_spec_are_written_separately() {
     let cluster = Cluster::new("status").await;
     let api = cluster.api::<Service>();
     let created = api.create(&PostParams::default(), &service("a")).await.unwrap();
@@ -273,7 +273,7 @@ mod faults {
     }
 
     #[tokio::test]
-    async fn watches_end_in_each_planned_way() {
+    async fn watches_end_as_planned_by_the_test() {
         let cluster = Cluster::new("cut").await;
         let Some(server) = &cluster.server else { return };
         let api = cluster.api::<Service>();
@@ -294,7 +294,7 @@ mod faults {
     }
 
     #[tokio::test]
-    async fn requests_fail_as_planned_and_an_outage_ends() {
+    async fn requests_fail_as_planned_by_the_test_and_an_outage_ends() {
         let cluster = Cluster::new("faults").await;
         let Some(server) = &cluster.server else { return };
         let api = cluster.api::<Service>();

@@ -49,7 +49,7 @@ async fn a_webhook_answers_while_its_service_has_an_endpoint() {
 }
 
 #[tokio::test]
-async fn a_role_holds_as_soon_as_it_is_applied() {
+async fn a_role_takes_effect_as_soon_as_it_is_applied() {
     let server = ApiServer::builder().start().await;
     let reader: Api<ConfigMap> = Api::all(client(&server, "default/reader").await);
     reader.list(&ListParams::default()).await.unwrap_err();
@@ -97,7 +97,7 @@ async fn a_daemon_set_has_the_update_strategy_that_the_real_server_gives_it() {
 }
 
 #[tokio::test]
-async fn objects_go_with_the_definition_of_their_kind() {
+async fn deleting_a_definition_deletes_its_objects() {
     let server = ApiServer::builder().start().await;
     let client = client(&server, "admin").await;
     let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});

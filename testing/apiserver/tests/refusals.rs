@@ -184,7 +184,7 @@ fn event(namespace: &str, note: &str) -> Value {
 }
 
 #[tokio::test]
-async fn fields_that_may_not_change_stay_and_the_status_is_that_of_a_load_balancer() {
+async fn immutable_fields_are_protected_and_only_load_balancers_keep_a_status() {
     let cluster = Cluster::new().await;
     let services: Api<Service> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let made = service("web", &json!({"loadBalancerClass": "example.com/a"}));

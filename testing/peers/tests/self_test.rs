@@ -20,26 +20,26 @@ fn address(text: &str) -> IpAddr {
 }
 
 #[test]
-fn bird_and_frr_tell_of_each_other_what_they_were_configured_with() {
-    bird_and_another_tell_of_each_other::<Frr>();
+fn bird_and_frr_report_the_configured_session() {
+    bird_and_another_report_the_session::<Frr>();
 }
 
 #[test]
-fn bird_and_gobgp_tell_of_each_other_what_they_were_configured_with() {
-    bird_and_another_tell_of_each_other::<Gobgp>();
+fn bird_and_gobgp_report_the_configured_session() {
+    bird_and_another_report_the_session::<Gobgp>();
 }
 
 #[test]
-fn bird_and_exabgp_tell_of_each_other_what_they_were_configured_with() {
-    bird_and_another_tell_of_each_other::<Exabgp>();
+fn bird_and_exabgp_report_the_configured_session() {
+    bird_and_another_report_the_session::<Exabgp>();
 }
 
 #[test]
-fn bird_and_openbgpd_tell_of_each_other_what_they_were_configured_with() {
-    bird_and_another_tell_of_each_other::<Openbgpd>();
+fn bird_and_openbgpd_report_the_configured_session() {
+    bird_and_another_report_the_session::<Openbgpd>();
 }
 
-fn bird_and_another_tell_of_each_other<R: Router>() {
+fn bird_and_another_report_the_session<R: Router>() {
     if !requested() {
         return;
     }
@@ -150,7 +150,7 @@ fn only_path<R: Router>(router: &R, prefix: &str) -> Path {
 }
 
 #[test]
-fn an_unplugged_host_hears_nothing_until_it_is_plugged_in() {
+fn an_unplugged_host_receives_nothing_until_it_is_plugged_in() {
     if !requested() {
         return;
     }

@@ -122,7 +122,7 @@ pub(crate) fn patches() -> Vec<(String, String, serde_json::Value)> {
 
 /// The overlay of the page names a folder that exists.
 #[test]
-fn the_overlay_of_the_page_names_what_there_is() {
+fn the_overlay_of_the_page_names_an_existing_folder() {
     let (_, text) = PAGE.split_once("```yaml\napiVersion: kustomize").expect("an overlay");
     let (text, _) = text.split_once("```").unwrap();
     let text = format!("apiVersion: kustomize{text}");
