@@ -1,8 +1,8 @@
 //! The reference cluster against a real router: three nodes run `ferrolb run`, each in a network
-//! namespace with its real address, and BIRD or FRR at 172.22.35.1 hears them on port 179.
+//! namespace with its real address, and BIRD or FRR listens at 172.22.35.1 on port 179.
 //!
-//! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`); the crate `test-peers` tells
-//! how to write another.
+//! The tests run as root if `FERROLB_TEST_INTEROP=1` (`make interop`). The crate `test-peers` explains
+//! how to write another one.
 
 use std::fs;
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ const NODES: [(&str, &str); 3] =
     [("kube1", "172.22.35.25"), ("kube2", "172.22.35.26"), ("kube3", "172.22.35.27")];
 const NODE_AS: u32 = 64636;
 const SMTP: &str = "172.22.35.70/32";
-/// Far more than anything takes, and far less than the hold time of 90 seconds.
+/// A deadline far longer than anything takes, and far shorter than the hold time of 90 seconds.
 const SOON: Duration = Duration::from_secs(30);
 
 #[test]
@@ -131,7 +131,7 @@ fn frr_accepts_its_printed_configuration() {
         assert_eq!(session.hold_time, Some(90));
     }
     cluster.expect_paths(SMTP, &[1]);
-    // Without policies FRR would take nothing, and without multipath one path.
+    // Without policies FRR would accept no route, and without multipath only one path.
     for prefix in &cluster.other_prefixes() {
         cluster.expect_paths(prefix, &[0, 1, 2]);
     }
@@ -143,9 +143,9 @@ fn the_reference_cluster_comes_alive<R: Router>() {
         assert_eq!(session.hold_time, Some(90));
     }
 
-    // `smtp`: policy `Local`, so through the node of its pod alone.
+    // `smtp` has the policy `Local`, so only the node of its pod announces it.
     cluster.expect_paths(SMTP, &[1]);
-    // The others: policy `Cluster`, so through every node.
+    // The others have the policy `Cluster`, so every node announces them.
     let others = cluster.other_prefixes();
     assert_eq!(others.len(), 2, "one more Service in each pool: {others:?}");
     assert!(
@@ -172,7 +172,7 @@ fn the_reference_cluster_comes_alive<R: Router>() {
         "ended by a Cease, not by a timer: {session:?}"
     );
 
-    // It comes back with the addresses that it had.
+    // The node comes back with the same addresses.
     let node = cluster.start_node(0);
     cluster.nodes.insert(0, node);
     for prefix in &others {
@@ -202,7 +202,7 @@ fn a_broken_file_changes_nothing_until_it_is_mended<R: Router>() {
         assert_eq!(cluster.router.paths(prefix).expect("an answer").len(), count, "{prefix}");
     }
 
-    // Without `smtp`, which is the first of the file.
+    // Delete `smtp`, the first Service in the file.
     let (_, rest) = whole.split_once("\n---").expect("more than one Service");
     fs::write(&services, rest).expect("a file that is whole again");
     wait_until(SOON, "the withdrawal", || cluster.router.path_count(SMTP, 0));
@@ -212,7 +212,7 @@ fn a_broken_file_changes_nothing_until_it_is_mended<R: Router>() {
     assert_eq!(cluster.sessions(), sessions, "no session was lost on the way");
 }
 
-/// With graceful restart on both sides.
+/// Kills and restarts a node, with graceful restart on both sides.
 fn a_killed_node_loses_no_route<R: Router>() {
     let neighbors = |neighbor: Neighbor| neighbor.graceful_restart(120);
     let mut cluster = Cluster::<R>::start_with(neighbors, "      enable-graceful-restart: true\n");
@@ -221,7 +221,7 @@ fn a_killed_node_loses_no_route<R: Router>() {
     others.iter().for_each(|prefix| cluster.expect_paths(prefix, &[0, 1, 2]));
     let all = [&others[..], &[SMTP.to_owned()]].concat();
 
-    // Neither for a moment.
+    // Not even for a moment.
     let kept = |cluster: &Cluster<R>, prefixes: &[String]| {
         for prefix in prefixes {
             let paths = cluster.router.paths(prefix).expect("an answer");
@@ -237,7 +237,7 @@ fn a_killed_node_loses_no_route<R: Router>() {
         if session.state == "Established" { Err(format!("{session:?}")) } else { Ok(()) }
     });
 
-    // What is not announced again goes with the End-of-RIB, and that alone.
+    // The End-of-RIB removes the routes that were not announced again, and no others.
     let services = cluster.manifests.path().join("services.yaml");
     let whole = fs::read_to_string(&services).expect("the example's Services");
     let (_, rest) = whole.split_once("\n---").expect("more than one Service");
@@ -254,9 +254,9 @@ fn a_killed_node_loses_no_route<R: Router>() {
     }
 }
 
-/// A router and the three nodes of the example, with files that may be changed.
+/// A router and the three nodes of the example, with files that a test can change.
 struct Cluster<R> {
-    // In the order in which they go: first those who dial.
+    // Dropped in this order: the nodes, which dial, end first.
     nodes: Vec<Process>,
     router: R,
     router_host: Host,
@@ -270,7 +270,7 @@ impl<R: Router> Cluster<R> {
         Self::start_with(|neighbor| neighbor, "")
     }
 
-    /// With other neighbours at the router, and these lines more for the peer in the files.
+    /// Starts a site with changed neighbours at the router, and these further lines for the peer in the files.
     fn start_with(neighbors: impl Fn(Neighbor) -> Neighbor, peer: &str) -> Self {
         let mut config = RouterConfig::new(ROUTER, ROUTER_AS);
         for (_, node) in NODES {
@@ -300,8 +300,8 @@ impl<R: Router> Cluster<R> {
         Self { nodes: Vec::new(), router, router_host, hosts, manifests, states }
     }
 
-    /// A router that has nothing but what `ferrolb router-config` prints of the files, once the
-    /// peer there has these lines too.
+    /// Starts a router with exactly the configuration that `ferrolb router-config` prints, once the
+    /// peer in the files has these further lines.
     fn with_printed_config(
         system: &str,
         peer: &str,
@@ -325,7 +325,7 @@ impl<R: Router> Cluster<R> {
         cluster
     }
 
-    /// Gives the peer of the files these lines too, and the configuration the rest.
+    /// Adds these lines to the peer in the files, and the rest to the configuration.
     fn configure(&self, peer: &str, rest: &str) {
         let file = self.manifests.path().join("config.yaml");
         let text = fs::read_to_string(&file).expect("the example's configuration");
@@ -376,13 +376,13 @@ impl<R: Router> Cluster<R> {
         }
     }
 
-    /// What the router says of its sessions, all of which must be up.
+    /// The sessions of the router, which must all be up.
     fn sessions(&self) -> Vec<Session> {
         let sessions = NODES.map(|(_, node)| self.router.established(address(node)));
         sessions.into_iter().collect::<Result<_, _>>().expect("three sessions")
     }
 
-    /// What the router holds besides `smtp`.
+    /// The prefixes at the router besides `smtp`.
     fn other_prefixes(&self) -> Vec<String> {
         let held = wait_until(SOON, "three prefixes", || {
             let held = self.router.prefixes()?;
@@ -420,7 +420,7 @@ fn lab_routes(host: &Host, manifests: &Path) -> Vec<(String, Vec<IpAddr>)> {
     routes
 }
 
-/// Moves the endpoints of a Service from one node to another, in whichever file they stand.
+/// Moves the endpoints of a Service from one node to another, in any of the files.
 fn move_endpoint(manifests: &Path, service: &str, from: &str, to: &str) {
     let label = format!("kubernetes.io/service-name: {service}");
     let mut moved = 0;

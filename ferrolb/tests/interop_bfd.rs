@@ -1,6 +1,6 @@
-//! `ferrolb run` and three routers, BIRD or FRR, that watch it by BFD at the same time.
+//! `ferrolb run` and three routers, BIRD or FRR, that monitor it by BFD at the same time.
 //!
-//! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`).
+//! The tests run as root if `FERROLB_TEST_INTEROP=1` (`make interop`).
 
 mod support {
     pub(crate) mod scrape;
@@ -66,7 +66,7 @@ fn all_are_watched<R: BfdRouter>() {
         other => Err(format!("{other:?}")),
     });
 
-    // The second router is cut off, since BFD for the first one alone has always worked.
+    // The second router is cut off: a failure that concerns only later sessions must not go unnoticed.
     site.hosts[1].unplug();
     let begin = Instant::now();
     wait_until(SOON, "the end of the second session", || match sessions() {

@@ -1,8 +1,8 @@
-//! `ferrolb run` against BIRD and FRR that have nothing but what `ferrolb router-config` prints for them: one session
+//! `ferrolb run` against BIRD and FRR with exactly the configuration that `ferrolb router-config` prints: one session
 //! for both families, over IPv4 and over IPv6, or a session for each; nodes of two ASes; internal sessions with BFD, and
-//! all that else is said of a peer.
+//! all other settings of a peer.
 //!
-//! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`).
+//! The tests run as root if `FERROLB_TEST_INTEROP=1` (`make interop`).
 
 mod support {
     pub(crate) mod web;
@@ -51,7 +51,7 @@ fn frr_receives_both_families_over_an_ipv4_or_ipv6_session() {
         return;
     }
     for peer in ROUTER {
-        // The next hop of the family that the session runs over is its own address: here the same.
+        // The next hop in the session's family is its own address, which is the same here.
         let (router, node, files) = site(&dual_stack(peer, ", next-hop: session"));
         let frr = WrittenFrr::start(&router, "", &printed(files.path(), "frr"));
         let node = run(&node, files.path());

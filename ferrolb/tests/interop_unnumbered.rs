@@ -1,7 +1,7 @@
 //! A peer by interface, end to end: `ferrolb run` finds the router at the other end of its link, and IPv4 and IPv6
 //! routes arrive there through its link-local address (RFC 8950).
 //!
-//! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`).
+//! The tests run as root if `FERROLB_TEST_INTEROP=1` (`make interop`).
 
 mod support {
     pub(crate) mod scrape;
@@ -26,7 +26,7 @@ const FRR: &str = "router bgp 64635\n bgp router-id 172.22.35.1\n no bgp ebgp-re
                    no bgp network import-check\n neighbor lan0 interface remote-as external\n \
                    neighbor lan0 timers connect 1\n address-family ipv6 unicast\n  \
                    neighbor lan0 activate\n exit-address-family\nexit\n";
-/// BIRD advertises itself by its own protocol for that, and takes who dials from the link.
+/// BIRD sends router advertisements by its own protocol, and accepts any peer that dials from the link.
 const BIRD: &str = "router id 172.22.35.1;
 protocol radv { interface \"lan0\" { min ra interval 3; max ra interval 10; default lifetime 0; }; }
 protocol bgp node {
@@ -47,7 +47,7 @@ fn frr_at_the_other_end_of_a_link_gets_the_routes_of_both_families() {
     let (router, node) = Lan::new().unnumbered_router_and_node();
     let node = Node::start(node, "");
     let session = r#"metallb_bgp_session_up{peer="lan0:179"}"#;
-    // Before there is a router, the session is one that is down, and it is said why.
+    // Before the router is there, the session is down, with the reason.
     wait_until(SOON, "a session that is down", || node.has(&format!("{session} 0.0")));
     let told = node.explain();
     assert!(told.contains("the session with lan0 is not up"), "{told}");
@@ -60,7 +60,7 @@ fn frr_at_the_other_end_of_a_link_gets_the_routes_of_both_families() {
     let told = node.explain();
     assert!(told.contains("Established") && told.contains(V4) && told.contains(V6), "{told}");
 
-    // What changes in place resets nothing, and what is announced follows.
+    // A change in place resets nothing, and the routes follow it.
     let times = |node: &Node| node.value(r#"ferrolb_bgp_session_flaps_total{peer="lan0:179""#);
     let before = times(&node).expect("the session");
     node.configure(
@@ -75,7 +75,7 @@ fn frr_at_the_other_end_of_a_link_gets_the_routes_of_both_families() {
     let output = node.process.output();
     assert!(output.contains("changed the session in place: hold_time, keepalive_time"), "{output}");
 
-    // What OPENs have settled takes another session, and it comes.
+    // A change of negotiated values needs a new session.
     node.configure("      local-asn: 64700\n", "localpref: 0");
     wait_until(SOON, "the other AS", || {
         let path = through_the_link(&frr, V4)?;
@@ -114,7 +114,7 @@ fn a_node_that_is_killed_and_restarted_loses_no_route_at_the_other_end() {
         let stale =
             ["ipv4", "ipv6"].map(|family| frr.ask("bgpd", &format!("show bgp {family} unicast")));
         let stale = stale.into_iter().collect::<Result<String, _>>()?;
-        // Stale ones begin with an S.
+        // FRR marks stale routes with an S.
         if stale.lines().any(|line| line.starts_with('S') && line.contains("fe80::26")) {
             Err(stale)
         } else {
@@ -155,7 +155,7 @@ fn the_problem_that_prevents_discovery_of_the_router_is_reported() {
     let node = Node::start_on(host, "away", "");
     wait_until(SOON, "why", || node.process.says("there is no interface away"));
     assert!(node.has(r#"metallb_bgp_session_up{peer="away:179"} 0.0"#).is_ok());
-    // The interface comes, and with it the reason changes: nobody has to start anything again.
+    // When the interface appears, the reason changes without a restart.
     node.host.ip("link add away type veth peer name away-end");
     node.host.ip("link set away addrgenmode none");
     node.host.ip("link set away up");
@@ -196,7 +196,7 @@ fn through_the_link(frr: &WrittenFrr, prefix: &str) -> Result<Value, String> {
     frr.path_through(prefix, "fe80::26")
 }
 
-/// `ferrolb run` on a host.
+/// A `ferrolb run` on a host.
 struct Node {
     process: Process,
     host: Host,
@@ -213,7 +213,7 @@ impl Node {
         Self::start_as(host, interface, peer, &[])
     }
 
-    /// With fewer capabilities, as these arguments of `setpriv` say.
+    /// Starts the process with fewer capabilities, by these arguments of `setpriv`.
     fn start_as(host: Host, interface: &str, peer: &str, setpriv: &[&str]) -> Self {
         let files = tempfile::tempdir().expect("a temporary directory");
         fs::write(files.path().join("objects.yaml"), format!("{WEB}{KUBE1}")).expect("the objects");
@@ -228,7 +228,7 @@ impl Node {
         Self { process, host, interface: interface.to_owned(), files }
     }
 
-    /// The same once more, after its end.
+    /// Kills the process and starts it again.
     fn start_again(self) -> Self {
         let process = Process::start(&self.host, Path::new(FERROLB), |command| {
             arguments(command, self.files.path());

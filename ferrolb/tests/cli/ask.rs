@@ -1,4 +1,4 @@
-//! A running `ferrolb run`, asked over HTTP: by `explain`, `diff` and `router-config`, and by hand.
+//! HTTP requests to a running `ferrolb run`, by `explain`, `diff` and `router-config`, and by hand.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use crate::run::{Router, manifests_for};
 use crate::world::{Manifests, Process, ferrolb, text, wait_until};
 
-/// The process for the node kube1, and where it answers.
+/// Starts the process for the node kube1. Returns its URL too.
 pub(crate) fn start(manifests: &Manifests) -> (Process, String) {
     let (dir, state) = (manifests.path(), manifests.beside("kube1.json"));
     let [dir, state] = [&dir, &state].map(|path| path.to_str().unwrap());
@@ -31,7 +31,7 @@ pub(crate) fn get(url: &str, path: &str) -> String {
     answer
 }
 
-/// The value of the first metric whose line begins so.
+/// The value of the first metric whose line has this start.
 pub(crate) fn value(metrics: &str, begin: &str) -> f64 {
     let line = metrics.lines().find(|line| line.starts_with(begin));
     let line = line.unwrap_or_else(|| panic!("{begin} is not in\n{metrics}"));
@@ -73,7 +73,7 @@ fn a_running_process_and_its_recording_give_the_same_answers() {
     let of_recording = ["diff", path.to_str().unwrap(), "--from", recording.to_str().unwrap()];
     assert_eq!(ask(&url, &of_recording), "no changes\n", "only the configuration is taken");
 
-    // A configuration alone is judged for the objects of the process.
+    // A configuration file is combined with the objects of the process.
     let config = path.join("config.yaml");
     let diff = ["diff", config.to_str().unwrap()];
     assert_eq!(ask(&url, &diff), "no changes\n");
@@ -104,7 +104,7 @@ fn explain_gives_the_reason_for_a_session_that_is_down_and_the_result_of_a_probe
     let line = explained.lines().find(|line| line.contains(&expected));
     assert!(line.is_some_and(|line| line.contains("bad peer AS")), "{explained}");
 
-    // Port 1 is nobody's.
+    // No process listens at port 1.
     let known = "    metallb.universe.tf/address-pool: default\n";
     let probe =
         format!("{known}    ferrolb.io/probe: tcp:1\n    ferrolb.io/probe-interval: 100ms\n");
@@ -158,7 +158,7 @@ fn the_served_objects_are_in_force_and_contain_no_password() {
 
 #[test]
 fn an_unreachable_process_is_reported_with_its_url() {
-    // A port that nobody has: it was given out, and is given back.
+    // A port that was bound and released, so no process listens there.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{free}");
     for command in

@@ -1,4 +1,4 @@
-//! `ferrolb check`: exit codes, places, output for programs, and no password in any of it.
+//! `ferrolb check`: exit codes, locations, JSON output, and no password in any of it.
 
 use std::io::Write as _;
 use std::path::Path;

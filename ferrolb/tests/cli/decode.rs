@@ -1,4 +1,4 @@
-//! `ferrolb decode`: exit codes, and lines that are answered as they come.
+//! `ferrolb decode`: exit codes, and lines that are answered as they arrive.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ fn ferrolb() -> Command {
     command
 }
 
-/// Exit code, stdout and stderr.
+/// The exit code, stdout and stderr.
 fn ended(arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = ferrolb().args(arguments).output().unwrap();
     let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
@@ -25,7 +25,7 @@ fn a_decoded_message_exits_with_0_for_any_verdict() {
         assert_eq!(code, Some(0), "{page}");
         assert!(page.contains("verdict: "), "{page}");
     }
-    // With blanks, in several arguments, with colons.
+    // The octets may have blanks or colons between them, or be several arguments.
     let (code, page, _) = ended(&["ff:ff ff ff ff ff ff ff", "ffffffffffffffff", "0013", "04"]);
     assert_eq!(code, Some(0), "{page}");
 }
@@ -90,13 +90,13 @@ fn each_line_is_answered_as_it_arrives() {
         let answer = answers.next().unwrap().unwrap();
         assert!(answer.contains(outcome), "{answer}");
     }
-    // An id is nobody's business but the asker's, and comes back as it was written.
+    // The answer repeats an id as it was written.
     for id in ["123456789012345678901234567890", "1.50", "{\"b\": 1e400, \"a\": [ ]}", "null"] {
         writeln!(questions, "{{\"hex\":\"{MARKER}001304\",\"id\":0,\"id\":{id}}}").unwrap();
         let answer = answers.next().unwrap().unwrap();
         assert!(answer.starts_with(&format!("{{\"id\":{id},\"decoded\":{{")), "{answer}");
     }
-    // The last line needs no end.
+    // The last line needs no newline.
     write!(questions, "{{\"id\":7,\"hex\":\"{MARKER}001304\"}}").unwrap();
     drop(questions);
     assert!(answers.next().unwrap().unwrap().contains("\"id\":7"));

@@ -1,4 +1,4 @@
-//! The commands that README, docs and `--help` print. Each of them parses, and those that need neither a cluster nor a
+//! The commands in README, docs and `--help`. Each of them parses, and those that need neither a cluster nor a
 //! router are run.
 
 use std::fs;
@@ -28,7 +28,7 @@ fn pages() -> Vec<(String, String)> {
     names.into_iter().map(page).collect()
 }
 
-/// The command lines in the blocks of a page that begin with this word, without the remarks beside them.
+/// The command lines in the blocks of a page that start with this word, without the remarks beside them.
 fn commands(page: &str, word: &str) -> Vec<Vec<String>> {
     let mut fenced = false;
     let mut commands = Vec::new();
@@ -42,7 +42,7 @@ fn commands(page: &str, word: &str) -> Vec<Vec<String>> {
             None if fenced => line.trim_start_matches("$ "),
             None => continue,
         };
-        // A column of remarks begins after two blanks.
+        // A column of remarks starts after two blanks.
         let line = line.split("  ").next().unwrap();
         let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
         if words.first().is_some_and(|first| first == word) {
@@ -80,10 +80,10 @@ fn every_example_in_a_help_text_parses() {
         let Some((_, examples)) = help.split_once("Examples:\n") else { continue };
         for line in examples.lines().take_while(|line| line.starts_with("  ")) {
             let line = line.trim_start().split("  ").next().unwrap();
-            // Other programs may stand before ours in a pipe, or after it.
+            // Other programs may be before ours in a pipe, or after it.
             let ours = line.split(" | ").find(|it| it.starts_with("ferrolb "));
             let ours = ours.unwrap_or_else(|| panic!("{name}: {line}"));
-            // The shell opens what follows `<`: it is no argument.
+            // The file after `<` is opened by the shell: it is not an argument.
             let ours = ours.split(" < ").next().unwrap();
             let words: Vec<_> = ours.split_whitespace().map(str::to_owned).collect();
             assert_parses(&name, &words);
@@ -93,7 +93,7 @@ fn every_example_in_a_help_text_parses() {
     assert!(seen > 10, "{seen}");
 }
 
-/// A folder with everything under the names that the pages use.
+/// A folder with the files that the pages name.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for name in ["DIR", "OLD", "NEW", "manifests", "manifests.new", "examples/reference"] {
@@ -124,7 +124,7 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// Returns true if a command ends by itself, and asks neither a cluster nor a process.
+/// Returns true if a command exits by itself, and needs neither a cluster nor a process.
 fn stands_alone(words: &[String]) -> bool {
     let has = |word: &str| words.iter().any(|it| it == word);
     let asks = has("--cluster") || has("--kubeconfig") || has("--url");
@@ -167,7 +167,7 @@ fn the_table_in_the_readme_is_the_output_of_the_lab() {
     let (_, block) = page.split_once("$ ferrolb lab examples/reference --once\n").unwrap();
     let (expected, _) = block.split_once("```").unwrap();
     let output = lab(&reference(), &["--once"]);
-    // The lab listens on a free port instead of the page's, and says so.
+    // The lab listens on a free port instead of the page's, and its output shows that.
     let lines = |text: &str| {
         let lines = text.lines().filter(|line| !line.contains("listens on"));
         lines.map(|line| line.trim_end().to_owned()).collect::<Vec<_>>()
@@ -175,7 +175,7 @@ fn the_table_in_the_readme_is_the_output_of_the_lab() {
     assert_eq!(lines(&text(&output.stdout)), lines(expected), "{}", text(&output.stderr));
 }
 
-/// Examples are what newcomers apply first.
+/// Newcomers apply the examples first.
 #[test]
 fn every_example_passes_check() {
     let mut folders = 0;
@@ -195,7 +195,7 @@ fn every_example_passes_check() {
     assert!(text(&output.stdout).contains("4 peers, 2 pools"), "{}", text(&output.stdout));
 }
 
-/// The files that commands of other programs name, the targets of `make`, and the files that pages link to.
+/// The files named in commands of other programs, the targets of `make`, and the files that pages link to.
 #[test]
 fn files_and_targets_named_in_the_pages_exist() {
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();

@@ -1,12 +1,12 @@
-//! Bad input: each with its file, line and path, and with exit code 1; wrong usage with 2.
+//! Bad input, which is reported with its file, line and path and exit code 1, and wrong usage, with exit code 2.
 
 use crate::world::{Manifests, ferrolb, lab, reference, text};
 
-/// What stands in the configuration, what is put in its place, and what is said of it.
+/// A text of the configuration, its invalid replacement, and the expected parts of the error.
 struct Bad {
     from: &'static str,
     to: &'static str,
-    /// What the line begins with that is to be named.
+    /// The start of the line that the error must name.
     line: &'static str,
     said: &'static [&'static str],
 }
@@ -45,7 +45,7 @@ const BAD: [Bad; 6] = [
     },
 ];
 
-/// `FILE:LINE:` of the first line that begins so.
+/// The location `FILE:LINE:` of the first line with this start.
 fn place(manifests: &Manifests, file: &str, start: &str) -> String {
     let text = manifests.read(file);
     let line = text.lines().position(|line| line.starts_with(start)).unwrap() + 1;

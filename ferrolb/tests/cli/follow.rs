@@ -9,7 +9,7 @@ use crate::world::{Manifests, Process, next_hops, wait_until};
 
 const SMTP: &str = "172.22.35.70/32";
 
-/// A lab that follows the manifests, and its first document.
+/// Starts a lab that follows the manifests. Returns its first document too.
 fn followed(manifests: &Manifests) -> (Process, Value) {
     let lab = Process::lab(&manifests.path(), &["--output", "json"]);
     let document = lab.document();
@@ -42,7 +42,7 @@ fn moving_the_endpoint_moves_the_route_in_under_a_second() {
         assert_eq!(next_hops(&document, SMTP), [hop]);
         assert_eq!(next_hops(&document, "172.22.35.64/32").len(), 3, "the others stay");
     }
-    // The machine may be busy once, but not always.
+    // A single slow attempt may be due to a busy machine.
     assert!(times.iter().min() < Some(&Duration::from_secs(1)), "{times:?}");
 }
 
@@ -67,7 +67,7 @@ fn a_broken_file_is_reported_and_changes_nothing_until_it_is_fixed() {
     let manifests = Manifests::reference();
     let (lab, _) = followed(&manifests);
     let config = manifests.read("config.yaml");
-    // Both in one go: neither must take effect.
+    // Both changes are made at once: neither must take effect.
     move_pod(&manifests, "kube2", "kube3");
     manifests.write("config.yaml", &config.replace("auto-assign:", "auto-asign:"));
     let error = lab.error(|line| line.contains("auto-asign"));
@@ -75,8 +75,8 @@ fn a_broken_file_is_reported_and_changes_nothing_until_it_is_fixed() {
     let said = format!("config.yaml:{line}:7: error: address-pools[1].auto-asign: ");
     assert!(error.contains(&said), "{error}");
     assert!(error.contains("did you mean auto-assign?"), "{error}");
-    lab.error(|line| line.contains("the last valid configuration stays in force"));
-    // Whatever was in between, the next that is seen is the mended whole.
+    lab.error(|line| line.contains("the last good configuration stays in force"));
+    // The next document shows the corrected files.
     manifests.write("config.yaml", &config);
     lab.error(|line| line.contains("no errors any more"));
     assert_eq!(next_hops(&lab.document(), SMTP), ["172.22.35.27"]);
@@ -105,7 +105,7 @@ fn an_editor_that_replaces_the_file_is_followed() {
     {
         let at = |node: &str| format!("10.244.2.15\n  nodeName: {node}");
         let edited = manifests.read("endpoints.yaml").replace(&at(from), &at(to));
-        // As vim does it: the old file becomes a backup, and a new one takes its name.
+        // As vim does: the old file becomes a backup, and a new one gets its name.
         fs::rename(&file, manifests.path().join("endpoints.yaml~")).unwrap();
         fs::write(manifests.path().join(".endpoints.yaml.swp"), "not a manifest").unwrap();
         fs::write(manifests.path().join("new"), edited).unwrap();

@@ -1,4 +1,4 @@
-//! Small clusters made at random, and the ways in which their objects can be written down.
+//! Small random clusters, and the file formats for their objects.
 
 use std::fs;
 use std::net::IpAddr;
@@ -245,7 +245,7 @@ impl Written {
         self.path.to_str().unwrap().to_owned()
     }
 
-    /// A place beside them.
+    /// A path beside the files.
     pub(crate) fn beside(&self, name: &str) -> String {
         self.directory.path().join(name).to_str().unwrap().to_owned()
     }

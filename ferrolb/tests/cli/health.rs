@@ -14,12 +14,12 @@ use crate::world::{Manifests, wait_until};
 const SMTP: &str = "172.22.35.70/32";
 const REST: [&str; 2] = [ALL[0], ALL[2]];
 
-/// What answers at the pod's address, in a thread of its own.
+/// A server at the pod's address, in its own thread.
 struct Pod {
     address: SocketAddr,
     status: Arc<AtomicU16>,
     asked: Arc<AtomicUsize>,
-    /// Nothing is answered while it is held.
+    /// The server does not answer while this lock is held.
     silence: Arc<Mutex<()>>,
 }
 
@@ -39,7 +39,7 @@ impl Pod {
                 if !request[..read].starts_with(b"GET /healthz HTTP/1.1\r\n") {
                     continue;
                 }
-                // What is counted after a change of the status is answered with that.
+                // Requests counted after a change of the status get the new status.
                 let status = answer.load(Ordering::SeqCst);
                 count.fetch_add(1, Ordering::SeqCst);
                 drop(silent.lock());
@@ -58,7 +58,7 @@ impl Pod {
     }
 }
 
-/// The files of the reference, where the pod of smtp is this one and smtp says how it is probed.
+/// The reference files with this pod for smtp, and with these annotations about its probe.
 fn manifests(router: &Router, pod: &Pod, annotations: &[(&str, &str)]) -> Manifests {
     let manifests = manifests_for(router);
     let address = pod.address.ip().to_string();
@@ -98,7 +98,7 @@ fn the_route_is_withdrawn_while_the_pod_does_not_answer() {
     wait_until("the table as it was", || router.has_all());
     assert!(pod.asked() - before >= 2, "only after as many answers in a row as it is told");
     assert_eq!(router.since(), since, "it is the session of the beginning");
-    // Without the annotation nothing is tried any more, and nothing that was found counts.
+    // Without the annotation there are no probes, and earlier results have no effect.
     pod.answers(503);
     wait_until("the withdrawal", || router.table() == REST);
     let text = manifests.read("services.yaml");
@@ -114,7 +114,7 @@ fn a_recovered_pod_is_held_down_with_a_depreferenced_route() {
     let held = [("when-unhealthy", "depreference"), ("hold-down", "2s"), ("probe-rise", "1")];
     let manifests = manifests(&router, &pod, &held);
     let run = run(&manifests);
-    // From the beginning: the first try decides.
+    // At startup the first attempt decides.
     wait_until("the route", || smtp_at(&router).is_some());
     let attributes = smtp_at(&router).unwrap();
     let worse = |attributes: &PathAttributes| {
@@ -129,7 +129,7 @@ fn a_recovered_pod_is_held_down_with_a_depreferenced_route() {
     wait_until("the route as it should be", || smtp_at(&router).is_some_and(|it| !worse(&it)));
     assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
     assert_eq!(smtp_at(&router).unwrap().as_path.to_string(), "64636");
-    // Nothing at all at the port is a failure as well.
+    // A closed port is a failure as well.
     let port = pod.address.port().to_string();
     manifests.replace("services.yaml", &format!("http:{port}/healthz"), "tcp:1");
     wait_until("a worse route", || smtp_at(&router).is_some_and(|it| worse(&it)));
@@ -151,7 +151,7 @@ fn a_session_starts_after_the_first_probe_attempt() {
     }
     drop(silence);
     wait_until("the table", || router.has_all());
-    // One that takes longer is not waited for to its end.
+    // The session does not wait for the end of a slow attempt.
     drop(process);
     let silence = pod.silence.lock().unwrap();
     let process = run(&manifests);

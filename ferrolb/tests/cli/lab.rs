@@ -1,4 +1,4 @@
-//! `ferrolb lab` to its end.
+//! `ferrolb lab` without `--follow`, which runs to its end.
 
 use serde_json::json;
 
@@ -67,7 +67,7 @@ fn a_lab_that_times_out_names_what_is_missing_and_exits_with_1() {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("not as planned after 0ns"), "{stderr}");
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    // How far it came before it looked at the time is chance: what is not there is named, and nothing else.
+    // The progress until the timeout is random: the output names exactly the missing parts.
     let sessions = document["sessions"].as_array().unwrap();
     assert_eq!(sessions.len(), 3, "what there is is printed all the same");
     for session in sessions {
@@ -135,7 +135,7 @@ fn sessions_have_the_settings_of_their_peers_and_ignored_settings_are_reported()
     let sessions = document["sessions"].as_array().unwrap();
     assert_eq!(sessions.len(), 3, "{sessions:?}");
     assert!(sessions.iter().all(|it| it["state"] == "Established"), "{sessions:?}");
-    // The session's address stands for the node's, whatever it is on loopback.
+    // The output shows the node's address for the session, whatever it is on loopback.
     assert_eq!(next_hops(&document, "172.22.35.70/32"), ["172.22.35.26"]);
     let shown = text(&lab(&manifests.path(), &["--once"]).stdout);
     assert!(shown.contains("peer eth1 is at an interface, and a lab has no interfaces"), "{shown}");
@@ -262,7 +262,7 @@ fn a_next_hop_is_never_an_address_of_the_lab() {
         ("", OWN, json!("172.22.35.25")),
         (without_effect, OWN, json!("172.22.35.25")),
         (", sourceAddress: 172.22.35.77", OWN, json!("172.22.35.77")),
-        // The address that the session would have is not known.
+        // The lab does not know the address that the session would have.
         ("", "", json!(null)),
         ("", r#"{type: InternalIP, address: "fd00:35::25"}"#, json!(null)),
     ] {

@@ -1,4 +1,4 @@
-//! The binary as its users meet it: real processes, real files, real TCP on loopback.
+//! The binary as users run it: real processes, real files, real TCP on loopback.
 
 mod ask;
 mod check;

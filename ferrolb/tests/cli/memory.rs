@@ -1,4 +1,4 @@
-//! What is remembered over a restart, and what several hosts agree on.
+//! The state that survives a restart, and the addresses that several hosts agree on.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::world::{Manifests, Process, ferrolb, lab, lab_document, text, wait_until};
 
-/// A Service that is older than those of the example and asks for nothing.
+/// A Service that is older than those of the example and requests no address.
 const OLDER: &str = "apiVersion: v1
 kind: Service
 metadata: {namespace: web, name: older, creationTimestamp: \"2017-01-01T00:00:00Z\"}
@@ -90,7 +90,7 @@ fn a_running_lab_keeps_addresses_in_memory() {
 fn hosts_with_the_same_files_allocate_the_same_addresses() {
     let manifests = Manifests::reference();
     manifests.replace("nodes.yaml", "172.22.35.", "127.22.35.");
-    // Nobody is there; addresses are given all the same.
+    // Addresses are allocated even without a router.
     manifests.replace("config.yaml", "172.22.35.1\n", "127.22.35.1\n      peer-port: 1\n");
     manifests.write("older.yaml", OLDER);
     let states = ["kube1", "kube2"].map(|node| {

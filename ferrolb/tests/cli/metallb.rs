@@ -8,7 +8,7 @@ use crate::ask::{get, start, value};
 use crate::run::{ALL, Router, manifests_for, run};
 use crate::world::{Manifests, Process, wait_until};
 
-/// Has the router do something with its session.
+/// Runs an action of the router on its session.
 fn tell<T>(router: &Router, action: impl AsyncFnOnce(PeerHandle) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let handle = router.speaker.peer(router.node().peer).unwrap();

@@ -1,4 +1,4 @@
-//! `explain`, `replay`, `lab`, `diff`, and `run` with real routers, which must agree about the same objects.
+//! `explain`, `replay`, `lab`, `diff`, and `run` with real routers must agree about the same objects.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -34,10 +34,10 @@ fn word(value: &Value) -> String {
 struct Explained {
     routes: Routes,
     reasons: Reasons,
-    /// Those of the reasons that concern no single peer.
+    /// The reasons that do not concern a single peer.
     for_all: Reasons,
     announcing: BTreeSet<String>,
-    /// The gates `sent` that fail: peer and prefix.
+    /// The failed gates `sent`: peer and prefix.
     unsent: BTreeSet<(String, String)>,
 }
 
@@ -83,7 +83,7 @@ fn explained(service: &str, from: &[&str]) -> Explained {
 
 /// The routes and reasons of the last answer of `replay`.
 fn replayed(world: &World) -> (Routes, Reasons) {
-    // All that comes before the step `sync` counts as present at the start, as files are.
+    // Objects before the step `sync` count as present at the start, as those in files do.
     let recording = Written::recording(&world.objects());
     let synced = recording.beside("synced.jsonl");
     let lines = std::fs::read_to_string(recording.path()).unwrap();
@@ -163,7 +163,7 @@ fn explain_replay_lab_and_diff_agree_without_a_session() {
     ran.unwrap();
 }
 
-/// A router of a world, if it is up, and what it holds.
+/// A router of a world, if it is up, and its routes.
 struct Running {
     speaker: Option<Speaker>,
     _node: Option<PeerHandle>,
@@ -171,7 +171,7 @@ struct Running {
 }
 
 impl Running {
-    /// Starts the router. If it is to be down, its port is one at which no process listens.
+    /// Starts the router. If the router should be down, no process listens at its port.
     async fn start(address: &str, router: Router) -> (Self, u16) {
         let address: IpAddr = address.parse().unwrap();
         if router == Router::Down {
@@ -237,7 +237,7 @@ fn run_agrees_with_its_routers_and_with_its_answers_without_a_session() {
         let up = routers.iter().filter(|router| router.speaker.is_some()).count();
         wait_until("the sessions", || get(&url, "/objects").matches("\"up\":true").count() == up);
 
-        // The planned routes, those that were sent, and those that `explain` says were not.
+        // The planned routes, the sent ones, and those that `explain` reports as not sent.
         let (mut planned, mut told, mut unsent) = (Routes::new(), Routes::new(), BTreeSet::new());
         for service in world.services.iter().map(|it| format!("web/{}", it.name)) {
             let offline = explained(&service, &["--from", &dir, "--node", "kube1"]);

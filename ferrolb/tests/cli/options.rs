@@ -1,4 +1,4 @@
-//! The options of every command that reads a configuration: the place of the configuration, and the Services and nodes
+//! The options of every command that reads a configuration: the location of the configuration, and the Services and nodes
 //! that count. `-` stands for stdin wherever a command takes a file.
 
 use std::io::Write as _;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::world::{Process, ferrolb, text};
 
-/// A cluster with everything in an unusual place: the ConfigMap is named by a Helm release and is in the namespace
+/// A cluster with unusual names: the ConfigMap is named after a Helm release and is in the namespace
 /// `edge`, the Service has a class, and the only Node is excluded from load balancing.
 fn unusual() -> String {
     let config_map = "apiVersion: v1
@@ -74,12 +74,12 @@ const ALL: [&str; 7] = [
     "--ignore-exclude-lb",
 ];
 
-/// Runs the binary to its end with this on stdin.
+/// Runs the binary to its end with this text on stdin.
 fn run(arguments: &[&str], stdin: &str) -> Output {
     let mut command = ferrolb(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // A command that does not read stdin may have ended already.
+    // A command that does not read stdin may have exited already.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     child.wait_with_output().unwrap()
 }
@@ -129,7 +129,7 @@ fn commands_that_read_a_configuration_have_the_same_options() {
         let checked = printed(&[&check[..], &ALL].concat(), "");
         assert!(checked.contains("1 peer, 1 pool, 1 advertisement"), "{checked}");
 
-        // Without the place of the configuration, each of them fails.
+        // Without the location of the configuration, each command fails.
         for command in [&lab[..], &explain, &diff, &router] {
             let output = run(command, "");
             assert!(!output.status.success(), "{command:?}");
@@ -141,7 +141,7 @@ fn commands_that_read_a_configuration_have_the_same_options() {
 fn run_announces_for_an_excluded_node_and_serves_its_objects_under_the_default_name() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("all.yaml");
-    // At this address no router answers, and the test connects to no other machine.
+    // No router answers at this address, and the test connects to no other machine.
     std::fs::write(&file, unusual().replace("10.3.0.1}", "127.3.0.1}")).unwrap();
     let state = directory.path().join("state.json");
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

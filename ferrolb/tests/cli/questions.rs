@@ -1,4 +1,4 @@
-//! `ferrolb replay`, `explain` and `diff`: what they print, from files and from recordings.
+//! The output of `ferrolb replay`, `explain` and `diff`, from files and from recordings.
 
 use std::io::Write as _;
 use std::process::{Output, Stdio};
@@ -123,7 +123,7 @@ fn diff_prints_routes_addresses_and_sessions() {
     new.replace("config.yaml", "172.22.35.64/26", "172.22.36.0/26");
     new.replace("services.yaml", "  loadBalancerIP: 172.22.35.70\n", "");
     assert!(diff().contains("Service mail/smtp: 172.22.35.70 -> 172.22.36.0\n"), "{}", diff());
-    // What a session that is up takes without another one.
+    // A change that an established session applies in place.
     new.replace(
         "config.yaml",
         "peer-asn: 64635",

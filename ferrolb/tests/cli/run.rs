@@ -10,7 +10,7 @@ use crate::world::{Manifests, Process, ferrolb, text, wait_until};
 
 const NODE: &str = "127.22.35.25";
 
-/// A router on 127.22.35.1, in a thread of its own, that knows the node kube1.
+/// A router on 127.22.35.1, in its own thread, with the node kube1 as its peer.
 pub(crate) struct Router {
     pub(crate) speaker: Speaker,
     _end: oneshot::Sender<()>,
@@ -21,7 +21,7 @@ impl Router {
         Self::with(|peer| peer)
     }
 
-    /// Starts a router whose configuration of the node is changed so.
+    /// Starts a router with a changed configuration of the node.
     pub(crate) fn with(change: impl FnOnce(PeerConfig) -> PeerConfig + Send + 'static) -> Self {
         let (end, ended) = oneshot::channel::<()>();
         let (sender, speaker) = std::sync::mpsc::channel();
@@ -49,7 +49,7 @@ impl Router {
         self.speaker.listen_addr().unwrap()
     }
 
-    /// Since when the session is as it is.
+    /// The time of the last change of the session's state.
     pub(crate) fn since(&self) -> Instant {
         self.node().since
     }
@@ -69,12 +69,12 @@ impl Router {
         self.speaker.peers().remove(0)
     }
 
-    /// Whether the session is up and the whole table there.
+    /// Returns true if the session is up and the table is complete.
     pub(crate) fn has_all(&self) -> bool {
         self.node().is_established() && self.table() == ALL
     }
 
-    /// Prefixes with their next hops and paths, as text.
+    /// The prefixes with their next hops and paths, as text.
     pub(crate) fn table(&self) -> Vec<String> {
         let held = self.speaker.loc_rib();
         let rows = held.iter().map(|(prefix, paths)| {
@@ -97,7 +97,7 @@ pub(crate) fn manifests_for(router: &Router) -> Manifests {
             "172.22.35.1\n",
             &format!("127.22.35.1\n      peer-port: {port}\n      hold-time: 30s\n"),
         )
-        // The first Service's pod, so that there is a Service for this node alone.
+        // Move the first Service's pod, so that only this node serves one Service.
         .replace("endpoints.yaml", "nodeName: kube2", "nodeName: kube1");
     manifests
 }
@@ -154,7 +154,7 @@ fn changed_files_change_routes_and_reset_no_session() {
     run.error(|line| line.contains("the last valid configuration stays in force"));
     manifests.write("config.yaml", &config);
     run.error(|line| line.contains("no errors any more"));
-    // A node that vanishes from the files is a slip, not an order to withdraw everything.
+    // A node that is missing from the files is a mistake, not a request to withdraw everything.
     let nodes = manifests.read("nodes.yaml");
     manifests.write("nodes.yaml", &nodes.replace("kube1", "kube9"));
     run.error(|line| line.contains("expected a Node kube1, found only kube2, kube3, kube9"));
@@ -201,7 +201,7 @@ fn a_session_of_one_family_carries_both_if_the_peer_is_dual_stack() {
     let all = |next_hop: &str| [&ALL.map(str::to_owned)[..], &[six(next_hop)]].concat();
     wait_until("routes of both families", || router.table() == all("2001:db8::25"));
     let since = router.since();
-    // The session's address is none for IPv6, so that the node's is named all the same.
+    // The session has no IPv6 address, so the node's address is still the next hop.
     let session = format!("      next-hop: session\n{dual}");
     manifests.replace("config.yaml", dual, &session);
     manifests.replace("nodes.yaml", "2001:db8::25", "2001:db8::26");
@@ -273,7 +273,7 @@ fn a_restart_keeps_addresses() {
     first.signal("KILL");
     first.wait();
     wait_until("the end of the session", || router.table().is_empty());
-    // Without the state file this Service, the oldest, would get the address of the other.
+    // Without the state file this Service, the oldest, would get the address of the other one.
     let older = manifests.read("services.yaml");
     let (_, older) = older.split_once("\n---\n").unwrap();
     let (older, _) = older.split_once("\n---\n").unwrap();

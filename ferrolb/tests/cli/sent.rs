@@ -8,7 +8,7 @@ use crate::ask::{ask, get, start, value};
 use crate::run::Router;
 use crate::world::{Manifests, around_a_shop, lab, printed, text, wait_until};
 
-/// A dual-stack Service on the node kube1, which has these addresses and speaks to the router at this port.
+/// A dual-stack Service on the node kube1, which has these addresses and a peer at this port.
 fn dual_stack(port: u16, addresses: &[&str], peer: &str, advertisement: &str) -> Manifests {
     let addresses: Vec<_> =
         addresses.iter().map(|it| format!("{{type: InternalIP, address: \"{it}\"}}")).collect();
@@ -149,7 +149,7 @@ fn a_missing_node_address_or_session_family_is_the_same_reason_everywhere() {
         assert!(offline.contains(&failed), "{offline}");
 
         assert_eq!(replayed(&url, &manifests), [(gate.to_owned(), reason.to_owned())]);
-        // The table breaks its lines.
+        // The table wraps its lines.
         let words: Vec<_> = reason.split(' ').collect();
         let shown = lab_reasons(&manifests);
         let shown: Vec<_> = shown.split_whitespace().collect();

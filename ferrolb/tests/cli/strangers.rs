@@ -1,4 +1,4 @@
-//! Many strangers at the HTTP port of `ferrolb run`, who must not take what the sessions need.
+//! Many clients at the HTTP port of `ferrolb run`, which must not use up the resources of the sessions.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -10,10 +10,10 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use crate::run::{Router, manifests_for};
 use crate::world::{Manifests, Process, ferrolb, wait_until};
 
-/// More clients than the memory limit of the manifests could hold, at 60 kB each.
+/// More clients than fit in the memory limit of the manifests at 60 kB each.
 const STRANGERS: usize = 1_300;
 
-/// The process for kube1 with at most so many descriptors, and its HTTP address.
+/// Starts the process for kube1 with a limit on descriptors. Returns its HTTP address too.
 fn start(manifests: &Manifests, descriptors: u32) -> (Process, SocketAddr) {
     let (dir, state) = (manifests.path(), manifests.beside("kube1.json"));
     let [dir, state] = [&dir, &state].map(|path| path.to_str().unwrap());
@@ -43,7 +43,7 @@ fn is_alive(http: SocketAddr) -> bool {
     stream.read_to_string(&mut answer).is_ok() && answer.ends_with("ok\n")
 }
 
-/// The most memory that a process has had, in kB.
+/// The peak memory of a process, in kB.
 fn resident(process: &Process) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
@@ -52,7 +52,7 @@ fn resident(process: &Process) -> u64 {
 
 #[test]
 fn unfinished_requests_leave_enough_memory_and_descriptors_for_sessions() {
-    // This process holds the other ends.
+    // This process needs descriptors for the other ends.
     let mut own = getrlimit(Resource::Nofile);
     own.current = own.maximum;
     setrlimit(Resource::Nofile, own).unwrap();
@@ -69,7 +69,7 @@ fn unfinished_requests_leave_enough_memory_and_descriptors_for_sessions() {
     for nth in 0..STRANGERS {
         let mut stream = TcpStream::connect(http).unwrap();
         stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
-        // The process may close the connection before all is written.
+        // The process may close the connection before the whole request is written.
         let _ = stream.write_all(if nth % 2 == 0 { header.as_bytes() } else { b"GET /" });
         held.push(stream);
     }
@@ -77,7 +77,7 @@ fn unfinished_requests_leave_enough_memory_and_descriptors_for_sessions() {
     let grown = resident(&process) - before;
     assert!(grown < 8_000, "{STRANGERS} of them took {grown} kB");
 
-    // With all of them connected, a session that ends comes back, and files are read.
+    // With all clients connected, a reset session comes back, and files are read.
     router.reset();
     wait_until("the session and the table again", || router.has_all());
     let services = manifests.read("services.yaml");

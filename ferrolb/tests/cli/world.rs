@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Longer than anything takes on a machine that is busy with other things.
+/// A deadline longer than anything takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A copy of the reference example, to be changed.
+/// A copy of the reference example that a test can change.
 pub(crate) struct Manifests {
     directory: TempDir,
 }
@@ -41,7 +41,7 @@ impl Manifests {
         manifests
     }
 
-    /// A place beside the manifests.
+    /// A path beside the manifests.
     pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -54,7 +54,7 @@ impl Manifests {
         fs::write(self.path().join(file), text).unwrap();
     }
 
-    /// Replaces the first of the texts everywhere in a file; it has to be there.
+    /// Replaces every occurrence of a text in a file, which must contain it.
     pub(crate) fn replace(&self, file: &str, from: &str, to: &str) -> &Self {
         let text = self.read(file);
         assert!(text.contains(from), "{file} has no {from:?}");
@@ -96,7 +96,7 @@ pub(crate) fn reference() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/reference")
 }
 
-/// The binary, with nothing in its environment that says how to behave.
+/// The binary, without the environment variables that change its behaviour.
 pub(crate) fn ferrolb(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ferrolb"));
     for (name, _) in std::env::vars_os() {
@@ -116,14 +116,14 @@ pub(crate) fn printed(arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
-/// `ferrolb lab DIR --port 0` with more arguments, to its end.
+/// Runs `ferrolb lab DIR --port 0` with more arguments to its end.
 pub(crate) fn lab(dir: &Path, arguments: &[&str]) -> Output {
     let dir = dir.to_str().unwrap();
     let mut command = ferrolb(&["lab", dir, "--port", "0"]);
     command.args(arguments).output().unwrap()
 }
 
-/// The document of a lab that comes to a good end.
+/// The document of a lab that exits successfully.
 pub(crate) fn lab_document(dir: &Path, arguments: &[&str]) -> Value {
     let output = lab(dir, &[&["--once", "--output", "json"], arguments].concat());
     let stderr = text(&output.stderr);
@@ -135,7 +135,7 @@ pub(crate) fn text(octets: &[u8]) -> String {
     String::from_utf8(octets.to_vec()).unwrap()
 }
 
-/// A process that stays.
+/// A process that runs until it is ended.
 pub(crate) struct Process {
     child: Child,
     stdout: Receiver<String>,
@@ -150,29 +150,29 @@ impl Process {
         Self { child, stdout, stderr }
     }
 
-    /// `ferrolb lab DIR --port 0 --follow` with more arguments.
+    /// Starts `ferrolb lab DIR --port 0 --follow` with more arguments.
     pub(crate) fn lab(dir: &Path, arguments: &[&str]) -> Self {
         let mut command = ferrolb(&["lab", dir.to_str().unwrap(), "--port", "0", "--follow"]);
         command.args(arguments);
         Self::start(command)
     }
 
-    /// The next line of stdout that is as wanted.
+    /// The next matching line of stdout.
     pub(crate) fn line(&self, wanted: impl Fn(&str) -> bool) -> String {
         wait_for(&self.stdout, &wanted, "stdout")
     }
 
-    /// The next line of stderr that is as wanted.
+    /// The next matching line of stderr.
     pub(crate) fn error(&self, wanted: impl Fn(&str) -> bool) -> String {
         wait_for(&self.stderr, &wanted, "stderr")
     }
 
-    /// The next document on stdout, whatever it is.
+    /// The next document on stdout.
     pub(crate) fn document(&self) -> Value {
         serde_json::from_str(&self.line(|_| true)).unwrap()
     }
 
-    /// The lines of stdout that are there and were not asked for.
+    /// The remaining lines of stdout so far.
     pub(crate) fn rest(&self) -> Vec<String> {
         self.stdout.try_iter().collect()
     }
@@ -186,7 +186,7 @@ impl Process {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// Waits for the end.
+    /// Waits until the process exits.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -239,7 +239,7 @@ fn wait_for(lines: &Receiver<String>, wanted: &dyn Fn(&str) -> bool, what: &str)
     }
 }
 
-/// Asks again until the answer is yes.
+/// Repeats a check until it is true.
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {
@@ -248,7 +248,7 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// The next hops of a prefix in a document; none if the prefix is not there.
+/// The next hops of a prefix in a document. Empty if the prefix is missing.
 pub(crate) fn next_hops(document: &Value, prefix: &str) -> Vec<String> {
     let routes = document["routes"].as_array().unwrap();
     let route = routes.iter().find(|route| route["prefix"] == prefix);

@@ -1,4 +1,4 @@
-//! The command lines of the manifests, and those of MetalLB's.
+//! The command lines of our manifests and of MetalLB's.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ fn the_speakers_arguments_in_the_manifest_parse_and_leave_time_to_drain() {
     assert_eq!(args.cluster.port, 7472);
     let grace = set["spec"]["template"]["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
     let drain = args.drain_marked + args.drain_withdrawn;
-    // And some for the sessions to end.
+    // The sessions need some time to end as well.
     assert!(drain + Duration::from_secs(5) <= Duration::from_secs(grace), "{drain:?} of {grace} s");
 }
 
@@ -91,7 +91,7 @@ fn the_arguments_of_metallbs_controller_are_accepted() {
         "--tls-curve-preferences=X25519",
         "--metrics-cert-dir=/metrics-certs",
     ]);
-    // As version 0.7.3 had them, and without a value what is a switch.
+    // The arguments of version 0.7.3. Switches have no value.
     parse(["controller", "--port=7472", "--config=config"]);
     parse(["controller", "--disable-cert-rotation", "--webhook-http2"]);
 }
@@ -145,7 +145,7 @@ fn the_arguments_of_metallbs_speaker_are_accepted() {
     assert!(args.ignore_exclude_lb);
 }
 
-/// What stands in the manifests is what the programs would do without.
+/// The manifests repeat the defaults of the programs.
 #[test]
 fn the_durations_in_the_manifest_are_the_defaults() {
     let Command::Speaker(plain) = parse(["speaker", "--node-name=a"]) else { panic!("a speaker") };

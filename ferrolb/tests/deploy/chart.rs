@@ -1,4 +1,4 @@
-//! The Helm chart, as far as its text tells: `helm.rs` renders it, where there is a `helm`.
+//! The text of the Helm chart. `helm.rs` renders the chart, if `helm` is installed.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ fn templates() -> Vec<(String, String)> {
     paths.into_iter().map(|path| (path.clone(), text(&path))).collect()
 }
 
-/// What stands between braces, without the dashes that eat blanks.
+/// The actions between braces, without the dashes that trim whitespace.
 fn actions(template: &str) -> Vec<&str> {
     let mut actions = Vec::new();
     let mut rest = template;
@@ -69,7 +69,7 @@ fn templates_use_exactly_the_values_that_exist() {
     let mut leaves = Vec::new();
     collect(&values, String::new(), &mut leaves);
     for leaf in leaves {
-        // One that is used as a whole is used with all that is in it.
+        // A template that uses a whole value uses everything in it.
         let within = |used: &String| leaf == *used || leaf.starts_with(&format!("{used}/"));
         assert!(used.iter().any(within), "{leaf} is used by no template");
     }
@@ -110,7 +110,7 @@ fn monitoring_is_off_by_default() {
     assert_eq!(values["crds"]["enabled"], true);
 }
 
-/// The lines of a container's security settings stand in both, word for word.
+/// The chart and the manifests have the same lines for a container's security settings.
 #[test]
 fn the_charts_pods_are_as_restricted_as_the_manifests() {
     for name in ["controller", "speaker"] {

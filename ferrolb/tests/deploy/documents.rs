@@ -1,4 +1,4 @@
-//! The files, and the objects in them.
+//! The files of the repository, and the objects in them.
 
 use std::path::{Path, PathBuf};
 
@@ -35,7 +35,7 @@ pub(crate) fn one(path: &str, kind: &str) -> Value {
     found.remove(0)
 }
 
-/// The files of this ending below a folder, relative to the repository.
+/// The files with this extension below a folder, relative to the repository.
 pub(crate) fn files(folder: &str, ending: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
@@ -54,7 +54,7 @@ pub(crate) fn files(folder: &str, ending: &str) -> Vec<String> {
     found
 }
 
-/// The YAML files that are no templates.
+/// The YAML files that are not templates.
 pub(crate) fn plain_yaml() -> Vec<String> {
     let mut files = files("deploy", ".yaml");
     files.retain(|path| !path.contains("/templates/") && !path.ends_with("/files/alerts.yaml"));

@@ -1,4 +1,4 @@
-//! What Helm makes of the chart, where there is a `helm`.
+//! The chart as rendered by Helm, if `helm` is installed.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use crate::manifests::not_of_its_kind;
 
 const NAMESPACE: &str = "ferrolb-system";
 
-/// What the chart becomes with these values; `None` without `helm`.
+/// Renders the chart with these values. Returns `None` if `helm` is not installed.
 fn render(values: &Value) -> Option<Result<Vec<Value>, String>> {
     let mut command = Command::new("helm");
     command.args(["template", "ferrolb"]).arg(root().join("deploy/charts/ferrolb"));
@@ -27,7 +27,7 @@ fn render(values: &Value) -> Option<Result<Vec<Value>, String>> {
     Some(Ok(parse(&String::from_utf8(output.stdout).unwrap()).unwrap()))
 }
 
-/// The same, where it is known that Helm takes the values.
+/// Renders the chart with values that Helm must accept.
 fn rendered(values: &Value) -> Option<Vec<Value>> {
     render(values).map(|it| it.unwrap_or_else(|error| panic!("{values}: {error}")))
 }
@@ -39,7 +39,7 @@ fn find<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
     first
 }
 
-/// A value per switch of the chart, each other than what it is without.
+/// A value for every option of the chart, each different from its default.
 fn everything() -> Value {
     json!({
         "loadBalancerClass": "example.com/lb",
@@ -87,7 +87,7 @@ fn without_values_the_chart_renders_the_manifest() {
                 let annotations = metadata.remove("annotations");
                 assert_eq!(annotations, Some(json!({"helm.sh/resource-policy": "keep"})));
             }
-            // Written out what is so without.
+            // The chart writes this default out.
             "Deployment" | "DaemonSet" => {
                 let container = &mut object["spec"]["template"]["spec"]["containers"][0];
                 let policy = container.as_object_mut().unwrap().remove("imagePullPolicy");
@@ -99,7 +99,7 @@ fn without_values_the_chart_renders_the_manifest() {
         }
     }
     let mut written = documents(&format!("deploy/manifests/{NAMESPACE}.yaml"));
-    // Whoever installs the chart says whether it is made.
+    // The user of the chart decides whether to create the namespace.
     written.retain(|object| object["kind"] != "Namespace");
     let name = |it: &Value| format!("{}/{}", it["kind"], it["metadata"]["name"]);
     rendered.sort_by_key(name);

@@ -1,4 +1,4 @@
-//! What kustomize makes of the overlays and components, where there is a `kubectl`, which has it built in.
+//! The overlays and components as built by kustomize, if `kubectl` is installed, which includes it.
 
 use std::process::Command;
 
@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use crate::documents::{documents, parse, root, text};
 
-/// The objects of a folder of the repository; `None` without `kubectl`.
+/// Builds the objects of a folder in the repository. Returns `None` if `kubectl` is not installed.
 fn build(folder: &str) -> Option<Vec<Value>> {
     let output = Command::new("kubectl").arg("kustomize").arg(root().join(folder)).output().ok()?;
     let said = String::from_utf8(output.stderr).unwrap();
-    // One that is too old, or only pretends.
+    // This `kubectl` is too old, or a stub.
     if said.contains("unknown command") {
         return None;
     }
@@ -37,7 +37,7 @@ fn the_overlays_build_the_manifests() {
     }
 }
 
-/// An overlay with every component, as docs/kubernetes.md has one.
+/// The overlay has every component, as in docs/kubernetes.md.
 #[test]
 fn each_component_changes_its_fields() {
     let folder = tempfile::tempdir_in(root().join("deploy")).unwrap();

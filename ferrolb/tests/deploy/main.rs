@@ -1,4 +1,4 @@
-//! What is under `deploy/`, as far as it can be judged without a cluster; kustomize and Helm have their say where they are installed.
+//! The files under `deploy/`, checked without a cluster, and with kustomize and Helm if they are installed.
 
 mod arguments;
 mod chart;

@@ -1,4 +1,4 @@
-//! Every document is an object of its kind, and what is made is up to date.
+//! Every document is a valid object of its kind, and the generated manifests are up to date.
 
 use std::process::Command;
 
@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 
 use crate::documents::{documents, files, one, parse, plain_yaml, root, text};
 
-/// Reads an object as its kind and writes it again; a field that its kind does not have is lost by it.
+/// Reads an object as its kind and writes it again, which loses the fields that its kind does not have.
 fn again<T: DeserializeOwned + Serialize>(object: &Value) -> Result<Value, String> {
     let typed: T = serde_json::from_value(object.clone()).map_err(|error| error.to_string())?;
     Ok(serde_json::to_value(typed).unwrap())
 }
 
-/// The first difference; a schema's numbers may be written with a point or without.
+/// The first difference. The numbers of a schema may be written with or without a decimal point.
 fn difference(path: &str, expected: &Value, found: &Value) -> Option<String> {
     match (expected, found) {
         (Value::Object(expected), Value::Object(found)) => expected
@@ -38,7 +38,7 @@ fn difference(path: &str, expected: &Value, found: &Value) -> Option<String> {
     }
 }
 
-/// What is wrong with an object of Kubernetes' own kinds; nothing is found wrong with those of others.
+/// The error in an object of a kind of Kubernetes itself. Other objects are not checked.
 pub(crate) fn not_of_its_kind(object: &Value) -> Option<String> {
     let kind = object["kind"].as_str()?;
     let read = match kind {
@@ -52,7 +52,7 @@ pub(crate) fn not_of_its_kind(object: &Value) -> Option<String> {
         "Deployment" => again::<Deployment>(object),
         "DaemonSet" => again::<DaemonSet>(object),
         "CustomResourceDefinition" => again::<CustomResourceDefinition>(object),
-        // There is no type of them here.
+        // No crate in the workspace has a type for these.
         "Kustomization" | "Component" | "PodMonitor" | "PrometheusRule" => return None,
         other => return Some(format!("{other} is not expected here")),
     };
@@ -121,7 +121,7 @@ fn every_file_named_in_a_kustomization_exists() {
             let changed = one("deploy/kustomize/base/speaker.yaml", "DaemonSet");
             assert_eq!(patch["kind"], changed["kind"], "{path}");
             assert_eq!(patch["metadata"]["name"], changed["metadata"]["name"], "{path}");
-            // A container is found by its name.
+            // kustomize matches containers by name.
             let containers = patch.pointer("/spec/template/spec/containers");
             if let Some(container) = containers {
                 assert_eq!(container[0]["name"], "speaker", "{path}");
@@ -192,7 +192,7 @@ fn alerts_and_dashboard_query_existing_metrics() {
             .filter(|it| it.starts_with("ferrolb_") || it.starts_with("metallb_"));
         for name in names {
             let bare = name.trim_end_matches("_bucket");
-            // The encoder adds what a counter's name ends with.
+            // The encoder adds the suffix of a counter's name.
             let counter = bare.strip_suffix("_total").unwrap_or(bare);
             let known = [bare, counter].iter().any(|it| source.contains(&format!("\"{it}\"")));
             assert!(known, "{name} in {expression}");
@@ -202,7 +202,7 @@ fn alerts_and_dashboard_query_existing_metrics() {
     assert!(metrics > 15, "{metrics}");
 }
 
-/// Every expression of PromQL in it.
+/// Collects every PromQL expression in a document.
 fn expressions(value: &Value, into: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {

@@ -1,4 +1,4 @@
-//! What the pods may do on their nodes, and when they are restarted.
+//! The rights of the pods on their nodes, and the reasons to restart them.
 
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ fn pods_have_only_the_rights_that_they_need() {
             container["readinessProbe"]["httpGet"],
             json!({"path": "/readyz", "port": "http"})
         );
-        // The loop has two seconds to answer.
+        // The main loop has two seconds to answer.
         for probe in ["livenessProbe", "readinessProbe"] {
             assert!(container[probe]["timeoutSeconds"].as_u64().unwrap() > 2, "{kind}");
         }
@@ -102,7 +102,7 @@ fn only_the_unnumbered_profile_grants_a_capability() {
     assert!(!documents(path)[0].to_string().contains("capabilities"));
 }
 
-/// The label of docs/migrating-from-metallb.md. It is part of every speaker's pod, so that neither the beginning nor
+/// The label of docs/migrating-from-metallb.md. Every speaker's pod has it, so that neither the start nor
 /// the end of a migration makes the DaemonSet replace its pods.
 #[test]
 fn a_label_keeps_speakers_off_a_node() {

@@ -1,4 +1,4 @@
-//! The CustomResourceDefinitions: what they take, what they refuse, and that nothing of a configuration is pruned.
+//! The CustomResourceDefinitions: the values that they accept, default and reject. They prune nothing of a configuration.
 
 use kube::api::{DynamicObject, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -12,7 +12,7 @@ use crate::documents::{documents, text};
 const DEFINITIONS: [&str; 2] =
     ["deploy/kustomize/crds/ferrolb.io.yaml", "deploy/kustomize/crds/metallb.io.yaml"];
 
-/// A server that has our definitions; the client may do everything.
+/// A server with our definitions, and a client with all rights.
 async fn server() -> (ApiServer, Client) {
     let server = ApiServer::builder().manifests(&DEFINITIONS.map(text)).start().await;
     let kubeconfig = Kubeconfig::read_from(server.kubeconfig("admin")).unwrap();
@@ -42,7 +42,7 @@ async fn create(client: &Client, mut object: Value) -> Result<Value, String> {
     Ok(serde_json::to_value(found).unwrap())
 }
 
-/// The first thing of one that the other lacks; defaults may have been added.
+/// The path of the first value that is missing or changed in the stored object, which may have additional defaults.
 fn lost(path: &str, written: &Value, stored: &Value) -> Option<String> {
     match (written, stored) {
         (Value::Object(written), Value::Object(stored)) => {
@@ -89,7 +89,7 @@ async fn the_schemas_reject_invalid_values() {
         ("v1beta2", "BGPPeer", json!({"myASN": 1, "peerASN": 1, "holdTime": "90"})),
         ("v1beta2", "BGPPeer", json!({"myASN": 1, "dynamicASN": "any"})),
         ("v1beta2", "BGPPeer", json!({"myASN": 1, "interface": "a-name-of-sixteen"})),
-        // What only a rule can tell: of two keys one, and not both.
+        // Only a validation rule can require exactly one of two keys.
         ("v1beta2", "BGPPeer", json!({"myASN": 1, "peerAddress": "192.0.2.1"})),
         (
             "v1beta2",
@@ -153,7 +153,7 @@ async fn missing_fields_get_metallbs_defaults() {
     assert_eq!(advertisement["spec"]["aggregationLengthV6"], 128);
 }
 
-/// What an API server asks of a definition, beside that it is one.
+/// The further requirements of an API server for a definition.
 #[test]
 fn the_definitions_are_structural() {
     for path in DEFINITIONS {
@@ -168,7 +168,7 @@ fn the_definitions_are_structural() {
             for version in versions {
                 let schema = &version["schema"]["openAPIV3Schema"];
                 structural(&format!("{name}/{}", version["name"]), schema);
-                // A column is of a field that there is.
+                // Each column shows an existing field.
                 for column in version["additionalPrinterColumns"].as_array().unwrap() {
                     let path = column["jsonPath"].as_str().unwrap().replace("[*]", ".[]");
                     let path = path.replace("[?(@.type==\"Ready\")]", ".[]");

@@ -1,4 +1,4 @@
-//! A speaker of a cluster and three routers that watch it by BFD, as BGPNodeStatus shows.
+//! A speaker of a cluster and three routers that monitor it by BFD, as shown in BGPNodeStatus.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use test_peers::{Lan, Process};
 use crate::cluster::{Cluster, wait};
 use crate::three_routers::{BfdRouter, CONFIG, Site};
 
-/// Waits for BFD with all three, cuts one off, and plugs it in again.
+/// Waits for BFD with all three routers, cuts one off, and plugs it in again.
 pub(crate) fn three_routers_are_watched<R: BfdRouter>() {
     let lan = Lan::new();
     let site = Site::<R>::on(&lan);
@@ -49,7 +49,7 @@ pub(crate) fn three_routers_are_watched<R: BfdRouter>() {
     });
 }
 
-/// Fails unless BGPNodeStatus says this of the sessions and of BFD.
+/// Fails unless BGPNodeStatus has these counts of sessions and these BFD states.
 async fn expect(cluster: &Cluster, established: &str, bfd: [&str; 3]) -> Result<(), String> {
     let api = cluster.node_statuses();
     let status = api.get("kube1").await.map_err(|it| it.to_string())?.data["status"].clone();

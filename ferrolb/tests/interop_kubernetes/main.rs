@@ -1,8 +1,8 @@
-//! The reference cluster as a cluster: an API server, two controllers, three speakers, each in a network namespace
-//! with its real address, and a real router at 172.22.35.1 that hears them on port 179.
+//! The reference cluster with real processes: an API server, two controllers and three speakers, each in a network
+//! namespace with its real address, and a real router at 172.22.35.1 that listens on port 179.
 //!
-//! They run when `FERROLB_TEST_INTEROP=1`, as root (`make interop`). The API server is the double of
-//! `tests/apiserver`, also where `FERROLB_TEST_KUBECONFIG` is set: a real one would not be in these namespaces.
+//! The tests run as root if `FERROLB_TEST_INTEROP=1` (`make interop`). The API server is always the one of
+//! `testing/apiserver`, even if `FERROLB_TEST_KUBECONFIG` is set: a real one would not be in these namespaces.
 
 mod bfd;
 #[path = "../kubernetes/cluster.rs"]
@@ -56,7 +56,7 @@ fn frr_follows_changes_of_services_nodes_and_leaders() {
     }
 }
 
-/// Speakers that are ended for an upgrade, at routers that keep their routes meanwhile.
+/// Speakers that exit for an upgrade, and routers that keep the routes until they are back.
 fn graceful_restart() -> Terms {
     Terms {
         neighbor: |neighbor| neighbor.graceful_restart(120),
@@ -98,7 +98,7 @@ fn a_speaker_killed_again_during_its_restart_loses_no_route_at_frr() {
     }
 }
 
-/// The same, with BFD over it. It is lost after three seconds, so that a machine that is busy raises no alarm.
+/// The same with BFD, whose detection time of three seconds avoids false alarms on a busy machine.
 fn graceful_restart_and_bfd() -> Terms {
     Terms {
         neighbor: |neighbor| neighbor.graceful_restart(120).bfd_graceful(),

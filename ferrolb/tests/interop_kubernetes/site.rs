@@ -1,4 +1,4 @@
-//! The hosts of a story, and what runs on them.
+//! The hosts of a story, and the programs that run on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -20,28 +20,28 @@ pub(crate) const NODES: [(&str, Ipv4Addr); 3] = [
     ("kube3", Ipv4Addr::new(172, 22, 35, 27)),
 ];
 pub(crate) const EVERYWHERE: &[&str] = &["kube1", "kube2", "kube3"];
-/// How long a Lease holds without being renewed.
+/// The duration of a Lease without a renewal.
 pub(crate) const LEASE: Duration = Duration::from_secs(4);
-/// How long a process may take to end: a drain is two parts of a second.
+/// The time limit for the end of a process. A drain has two steps within a second.
 const SOON: Duration = Duration::from_secs(30);
 
-/// What routers and nodes agree on.
+/// The settings of the routers and the nodes.
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
     /// The router's side of each session.
     pub(crate) neighbor: fn(Neighbor) -> Neighbor,
-    /// Keys more of the peer in the configuration, each with a comma before it.
+    /// Further keys of the peer in the configuration, each after a comma.
     pub(crate) peer: &'static str,
-    /// The configuration's beginning.
+    /// The start of the configuration.
     pub(crate) config: &'static str,
-    /// What becomes of the routes when a speaker is ended.
+    /// The speaker's `--on-exit`: the treatment of its routes when it exits.
     pub(crate) on_exit: &'static str,
-    /// Whether BFD watches the nodes.
+    /// True if BFD monitors the nodes.
     pub(crate) bfd: bool,
 }
 
 impl Default for Terms {
-    /// Plain sessions, and a hold time that a test can wait for.
+    /// Plain sessions, and a hold time short enough for a test.
     fn default() -> Self {
         Self {
             neighbor: |neighbor| neighbor,
@@ -55,7 +55,7 @@ impl Default for Terms {
 
 /// A cluster with its router.
 pub(crate) struct Site<R> {
-    // In the order in which they go: first those who dial.
+    // Dropped in this order: the programs that dial end first.
     pub(crate) speakers: BTreeMap<&'static str, Process>,
     pub(crate) controllers: BTreeMap<&'static str, Process>,
     pub(crate) router: Arc<R>,
@@ -65,7 +65,7 @@ pub(crate) struct Site<R> {
     terms: Terms,
 }
 
-/// Runs a story on hosts of its own. It runs where the API server is.
+/// Runs a story with its own hosts, on the host of the API server.
 pub(crate) fn run<R: Router>(terms: Terms, story: impl AsyncFnOnce(&mut Site<R>) + Send) {
     let lan = Lan::new();
     let host = |name: &str, address: Ipv4Addr| lan.host(name, &[&format!("{address}/24")]);
@@ -125,7 +125,7 @@ impl<R: Router> Site<R> {
         self.controllers.insert(name, start(&self.api, arguments));
     }
 
-    /// A speaker that ends as the terms say.
+    /// Starts a speaker with the `--on-exit` of the terms.
     pub(crate) fn start_speaker(&mut self, node: &'static str) {
         let on_exit = self.terms.on_exit;
         let more = ["--node-name", node, "--on-exit", on_exit, "--drain-marked", "300ms"];
@@ -134,13 +134,13 @@ impl<R: Router> Site<R> {
         self.speakers.insert(node, start(&self.hosts[node], arguments));
     }
 
-    /// As a machine that loses power: nobody hears of it.
+    /// Kills a node's processes as a power failure would: no peer is notified.
     pub(crate) fn cut_power(&mut self, node: &str) {
         self.unplug(node);
         self.speakers.remove(node).unwrap().kill();
     }
 
-    /// Nothing comes or goes any more, neither BGP nor the API.
+    /// Cuts a node off from both its router and the API server.
     pub(crate) fn unplug(&self, node: &str) {
         self.hosts[node].unplug();
     }
@@ -153,7 +153,7 @@ impl<R: Router> Site<R> {
         self.terms.bfd
     }
 
-    /// Waits until the BGPNodeStatus of a node says so of BFD with the router.
+    /// Waits until the BGPNodeStatus of a node shows this state of BFD with the router.
     pub(crate) async fn expect_bfd(&self, node: &str, state: &str) {
         let api = self.cluster.node_statuses();
         wait(&format!("{node} to say that BFD is {state}"), async || {
@@ -166,7 +166,7 @@ impl<R: Router> Site<R> {
         .await;
     }
 
-    /// Does something on a node.
+    /// Runs work on a node.
     pub(crate) fn on<T: Send>(&self, node: &str, work: impl FnOnce() -> T + Send) -> T {
         self.hosts[node].enter(work)
     }
@@ -176,7 +176,7 @@ impl<R: Router> Site<R> {
         terminate(self.speakers.remove(node).unwrap()).await;
     }
 
-    /// What the router says of the session with a node.
+    /// The session with a node, as reported by the router.
     pub(crate) fn session(&self, node: &str) -> Result<Session, String> {
         let (_, address) = NODES.iter().find(|(name, _)| *name == node).expect("a node");
         self.router.session(IpAddr::from(*address))
@@ -230,7 +230,7 @@ fn start(host: &Host, arguments: Vec<std::ffi::OsString>) -> Process {
     })
 }
 
-/// Waits on a thread of its own, for the API server's work goes on here.
+/// Waits on another thread, because the API server runs on this one.
 async fn terminate(mut process: Process) {
     let ended = tokio::task::spawn_blocking(move || {
         process.terminate();

@@ -1,4 +1,4 @@
-//! What happens to a cluster in its life, and what its router makes of it.
+//! The events in the life of a cluster, and the routes at its router after each.
 
 use std::time::Instant;
 
@@ -17,12 +17,12 @@ const SMTP: &str = "172.22.35.70/32";
 
 pub(crate) async fn services_nodes_and_leaders<R: Router>(site: &mut Site<R>) {
     let services = site.cluster.services();
-    // Created. `web` is served by every node.
+    // Services are created. Every node serves `web`.
     site.cluster.endpoints("web", &[("kube1", true)]).await;
     site.cluster.create("web", json!({})).await;
     let web: (&str, &[&str]) = (WEB, EVERYWHERE);
     site.expect("a Service from every node", &[web]).await;
-    // `smtp` only by those that have a pod of it.
+    // Only the nodes with a pod of `smtp` serve it.
     let smtp = json!({"loadBalancerIP": "172.22.35.70", "externalTrafficPolicy": "Local"});
     site.cluster.create("smtp", smtp).await;
     for (what, nodes) in [
@@ -46,20 +46,20 @@ pub(crate) async fn services_nodes_and_leaders<R: Router>(site: &mut Site<R>) {
     let all: &[(&str, &[&str])] = &[web, (SMTP, EVERYWHERE)];
     site.expect("every node by policy Cluster", all).await;
 
-    // A process dies: TCP tells the router.
+    // A process dies: the router notices by TCP.
     site.speakers.remove("kube2").unwrap().kill();
     let rest: &[&str] = &["kube1", "kube3"];
     site.expect("a speaker killed", &[(WEB, rest), (SMTP, rest)]).await;
     site.start_speaker("kube2");
     site.expect("and back", all).await;
-    // A machine dies: the router has only the hold time.
+    // A machine dies: the router notices only by the hold time.
     site.cut_power("kube3");
     let rest: &[&str] = &["kube1", "kube2"];
     site.expect("a node without power", &[(WEB, rest), (SMTP, rest)]).await;
     site.plug("kube3");
     site.start_speaker("kube3");
     site.expect("and with", all).await;
-    // A cable is pulled; what happens meanwhile is made up for.
+    // A cable is pulled. The node catches up with the changes once it is plugged in.
     site.unplug("kube1");
     let rest: &[&str] = &["kube2", "kube3"];
     site.expect("a node without network", &[(WEB, rest), (SMTP, rest)]).await;
@@ -79,7 +79,7 @@ pub(crate) async fn services_nodes_and_leaders<R: Router>(site: &mut Site<R>) {
     site.expect("no Service left", &[]).await;
 }
 
-/// The other controller takes over within the time of the Lease, and no address or route is another.
+/// The other controller takes over within the duration of the Lease, and no address or route changes.
 async fn the_leader_is_killed<R: Router>(site: &mut Site<R>) {
     let web: (&str, &[&str]) = (WEB, EVERYWHERE);
     let leader = holder(site).await;
@@ -92,8 +92,8 @@ async fn the_leader_is_killed<R: Router>(site: &mut Site<R>) {
     })
     .await;
     let took = killed.elapsed();
-    // The other has seen the last renewal when or after it was made, and tries every 200 ms. The rest is for a
-    // machine that is busy.
+    // The other controller has seen the last renewal at or after its time, and retries every 200 ms. The rest is for a
+    // busy machine.
     assert!(took < LEASE + std::time::Duration::from_secs(2), "it took {took:?}");
     site.cluster.wait_for_addresses("late", &["172.22.35.65"]).await;
     site.cluster.wait_for_addresses("web", &["172.22.35.64"]).await;

@@ -1,5 +1,5 @@
-//! A speaker of a cluster whose router is at the other end of an interface: found, told, shown in BGPNodeStatus, and
-//! drained.
+//! A speaker of a cluster with its router at the other end of an interface: it discovers the router, announces its
+//! routes, reports the session in BGPNodeStatus, and is drained.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +14,7 @@ const FRR: &str = "router bgp 64635\n bgp router-id 172.22.35.1\n no bgp ebgp-re
                    no bgp network import-check\n neighbor lan0 interface remote-as external\n \
                    neighbor lan0 timers connect 1\nexit\n";
 
-/// From the first route to the end of a drain.
+/// The story from the first route to the end of a drain.
 pub(crate) fn discovered_reported_and_drained() {
     let lan = Lan::new();
     let router = lan.host("router", &["fe80::1/64"]);
@@ -37,7 +37,7 @@ pub(crate) fn discovered_reported_and_drained() {
             cluster.create("web", json!({})).await;
             wait("the route", async || path(&frr)).await;
             wait("the session in BGPNodeStatus", async || established(&cluster).await).await;
-            // Ended as a pod is: marked first (RFC 8326), then withdrawn.
+            // When a pod ends, its routes are first marked (RFC 8326), then withdrawn.
             speaker.terminate();
             wait("the mark", async || {
                 let path = path(&frr)?;
@@ -54,7 +54,7 @@ pub(crate) fn discovered_reported_and_drained() {
     });
 }
 
-/// What FRR has, if it goes through the node's link-local address.
+/// The path at FRR, if it goes through the node's link-local address.
 fn path(frr: &WrittenFrr) -> Result<Value, String> {
     frr.path_through(PREFIX, "fe80::26")
 }

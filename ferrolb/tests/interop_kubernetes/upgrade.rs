@@ -1,4 +1,4 @@
-//! A new version of the speakers, one node after the other, at routers that do graceful restart (RFC 4724).
+//! An upgrade of the speakers, one node after the other, with routers that support graceful restart (RFC 4724).
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -15,11 +15,11 @@ use tokio::io::AsyncWriteExt as _;
 use crate::cluster::wait;
 use crate::site::{EVERYWHERE, NODES, Site, nodes_of};
 
-/// Through every node, and through one node alone, which probes its pod.
+/// A route through every node, and a route through only one node, which probes its pod.
 const KEPT: [(&str, &[&str]); 2] =
     [("172.22.35.64/32", EVERYWHERE), ("172.22.35.70/32", &["kube2"])];
 
-/// What a router lacks of that: a node, or to have chosen among them. Of a router that does not answer nothing is known.
+/// The first of these routes that lacks a node or a best path at the router. An error if the router does not answer.
 fn lacking(router: &impl Router) -> Result<Option<String>, String> {
     for (prefix, nodes) in KEPT {
         let paths = router.paths(prefix)?;
@@ -36,7 +36,7 @@ fn used(paths: &[Path]) -> bool {
     paths.iter().any(|path| path.used)
 }
 
-/// What the log says of sessions lately.
+/// The latest lines of the log about sessions.
 fn told(log: &str) -> String {
     let words = ["ADJCHANGE", "raceful", "session", "BFD"];
     let lines: Vec<_> =
@@ -44,20 +44,20 @@ fn told(log: &str) -> String {
     lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
-/// Looks at a router all the time, and remembers when it lacked something.
+/// A monitor that polls a router, and notes every missing route.
 struct Lookout {
     over: Arc<AtomicBool>,
     looking: JoinHandle<Seen>,
 }
 
-/// What a lookout has seen.
+/// The observations of a lookout.
 #[derive(Default)]
 struct Seen {
-    /// How often the router has answered.
+    /// The number of answers of the router.
     looks: u32,
-    /// What it lacked.
+    /// The missing routes.
     lacks: Vec<String>,
-    /// Why it did not answer.
+    /// The errors of queries without an answer.
     unanswered: Vec<String>,
 }
 
@@ -86,11 +86,11 @@ impl Lookout {
         Self { over, looking }
     }
 
-    /// Ends it.
+    /// Stops polling.
     ///
     /// # Panics
     ///
-    /// If the router has lacked anything at any time, or has hardly been asked or answered.
+    /// If a route was missing at any time, or if the router has hardly answered.
     fn end(self) {
         self.over.store(true, Ordering::Relaxed);
         let Seen { looks, lacks, unanswered } = self.looking.join().unwrap();
@@ -108,7 +108,7 @@ pub(crate) async fn one_after_the_other<R: Router + 'static>(site: &mut Site<R>)
     let lookout = Lookout::over(&site.router);
     for (number, (node, address)) in NODES.into_iter().enumerate() {
         if site.has_bfd() {
-            // Without that, the router would not notice.
+            // Otherwise the router would not notice.
             wait("BFD", async || site.router.bfd_up(address.into())).await;
             site.expect_bfd(node, "Up").await;
         }
@@ -121,8 +121,8 @@ pub(crate) async fn one_after_the_other<R: Router + 'static>(site: &mut Site<R>)
             })
             .await;
         }
-        // What comes meanwhile is what its new process announces, and what goes what it announces no more: only its
-        // End-of-RIB takes that from the router.
+        // The new process announces the new routes, and no longer the deleted ones. Only its
+        // End-of-RIB removes these from the router.
         let name = format!("during-{number}");
         let address = format!("172.22.35.{}", 80 + number);
         site.cluster.endpoints(&name, &[("kube1", true)]).await;
@@ -140,7 +140,7 @@ pub(crate) async fn one_after_the_other<R: Router + 'static>(site: &mut Site<R>)
     lookout.end();
 }
 
-/// What BIRD's log says besides, which misses nothing: that it took none of the routes away, until the end.
+/// Checks in BIRD's log, which is complete, that BIRD removed none of the routes until the end.
 pub(crate) async fn logged_by_bird(
     site: &mut Site<Bird>,
     story: impl AsyncFnOnce(&mut Site<Bird>),
@@ -155,21 +155,21 @@ pub(crate) async fn logged_by_bird(
     assert_eq!(removed, None, "{log}");
 }
 
-/// Once before it has a session, and once as soon as it has repeated its routes, whether its End-of-RIB is out or not.
-/// What lies between is the limit of [`cut_before_the_first_route`].
+/// Kills the speaker once before it has a session, and once as soon as it has repeated its routes, with or without End-of-RIB.
+/// A kill between the two is the limit shown by [`cut_before_the_first_route`].
 pub(crate) async fn killed_again_while_it_comes_back<R: Router + 'static>(site: &mut Site<R>) {
     begin(site).await;
     let lookout = Lookout::over(&site.router);
     for round in 0..3 {
         site.speakers.remove("kube2").unwrap().kill();
         wait_for_end(site, "kube2").await;
-        // Without a network it goes no further than to its first request.
+        // Without a network, the speaker gets no further than its first request.
         site.unplug("kube2");
         site.start_speaker("kube2");
         tokio::time::sleep(Duration::from_millis(100)).await;
         site.speakers.remove("kube2").unwrap().kill();
         site.plug("kube2");
-        // A route that is new goes with those that it repeats.
+        // A new route arrives together with the repeated ones.
         let (name, address) = (format!("new-{round}"), format!("172.22.35.{}", 80 + round));
         site.cluster.endpoints(&name, &[("kube1", true)]).await;
         site.cluster.create(&name, json!({"loadBalancerIP": address})).await;
@@ -197,7 +197,7 @@ async fn begin<R: Router>(site: &mut Site<R>) {
     wait("them to be chosen", async || lacking(&*site.router)?.map_or(Ok(()), Err)).await;
 }
 
-/// A pod that answers probes when a session could have begun; its port.
+/// Starts a pod that answers probes only after a session could have started. Returns its port.
 fn answer_slowly(listener: TcpListener) -> u16 {
     listener.set_nonblocking(true).unwrap();
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -213,7 +213,7 @@ fn answer_slowly(listener: TcpListener) -> u16 {
     port
 }
 
-/// Until the router has noticed.
+/// Waits until the router has noticed the end of the session.
 async fn wait_for_end<R: Router>(site: &Site<R>, node: &str) {
     wait("the end of the session", async || match site.session(node)?.state.as_str() {
         "Established" => Err("still Established".to_owned()),
@@ -222,7 +222,7 @@ async fn wait_for_end<R: Router>(site: &Site<R>, node: &str) {
     .await;
 }
 
-/// Opens a session as a speaker that has restarted, and ends it before the first route.
+/// Opens a session like a restarted speaker, and ends it before the first route.
 fn hello_and_goodbye(address: Ipv4Addr) {
     let marker = [0xff; 16];
     // MP-BGP IPv4, four octets of AS 64636, and graceful restart: restarted, 120 s, IPv4 with its forwarding state.
@@ -245,7 +245,7 @@ fn hello_and_goodbye(address: Ipv4Addr) {
         let mut stream = TcpStream::connect("172.22.35.1:179")?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         stream.write_all(&message(1, &open))?;
-        // The router's OPEN, and the KEEPALIVE by which it has taken ours.
+        // Wait for the router's OPEN, and for the KEEPALIVE that acknowledges ours.
         for expected in [1, 4] {
             let mut header = [0; 19];
             stream.read_exact(&mut header)?;
@@ -259,8 +259,8 @@ fn hello_and_goodbye(address: Ipv4Addr) {
     wait_until(Duration::from_secs(20), "a session", || converse().map_err(|it| it.to_string()));
 }
 
-/// The limit of graceful restart: what is stale when another session ends goes (RFC 4724, section 4.2). So a speaker
-/// repeats its routes with the first octets of a session, as the other stories show.
+/// The limit of graceful restart: a router drops stale routes when another session ends (RFC 4724, section 4.2). So a speaker
+/// repeats its routes as soon as a session starts, as the other stories show.
 pub(crate) async fn cut_before_the_first_route<R: Router + 'static>(site: &mut Site<R>) {
     begin(site).await;
     site.speakers.remove("kube2").unwrap().kill();

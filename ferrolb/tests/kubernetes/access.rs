@@ -1,5 +1,5 @@
-//! What our roles allow, nothing that a program does not use in its life; and what both write with that into the
-//! resources of MetalLB's. That no verb lacks, every test here sees to.
+//! The rights of our roles, which contain nothing that a program never uses, and the statuses that both programs write
+//! into MetalLB's resources. Every test of this binary checks that no verb is missing.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -16,13 +16,13 @@ use serde_json::{Value, json};
 use crate::cluster::{Cluster, ROLES, object, real_server, wait};
 
 pub(crate) const DEFINITIONS: &str = include_str!("../../../deploy/kustomize/crds/metallb.io.yaml");
-/// Nobody answers there, which is no reason not to announce.
+/// A peer without a router. Services count as announced to it all the same.
 const PEER: &str = "127.0.0.1";
 
-/// What a program may do: verbs and resources.
+/// The rights of a program: verbs and resources.
 type Rights = BTreeSet<(String, String)>;
 
-/// What a role of a program says.
+/// The rights in the roles of a program.
 fn rights(program: &str) -> Rights {
     let documents: Vec<Value> = serde_saphyr::from_multiple(ROLES).unwrap();
     let roles = documents.iter().filter(|document| {
@@ -65,7 +65,7 @@ pub(crate) fn metallb(
     Api::namespaced_with(cluster.client.clone(), &cluster.system, &resource)
 }
 
-/// A configuration of resources, with a password in a Secret.
+/// Creates a configuration from resources, with a password in a Secret.
 async fn configure(cluster: &Cluster) {
     let params = PostParams::default();
     let maps: Api<ConfigMap> = Api::namespaced(cluster.client.clone(), &cluster.system);
@@ -102,13 +102,13 @@ pub(crate) async fn configured() -> Cluster {
     cluster
 }
 
-/// Events of a Service with this reason: their notes, each with how often it happened.
+/// The Events of a Service with this reason: their notes, each with its count.
 pub(crate) async fn events(cluster: &Cluster, service: &str, reason: &str) -> Vec<(String, i32)> {
     let events: Api<Event> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let uid = cluster.services().get(service).await.unwrap().uid();
     let all = events.list(&ListParams::default()).await.unwrap().items.into_iter();
     let of = all.filter(|event| {
-        // By its UID `kubectl describe` finds it.
+        // `kubectl describe` finds an Event by this UID.
         event.reason.as_deref() == Some(reason)
             && event.regarding.as_ref().and_then(|it| it.uid.clone()) == uid
     });
@@ -119,7 +119,7 @@ pub(crate) async fn events(cluster: &Cluster, service: &str, reason: &str) -> Ve
 #[tokio::test]
 async fn each_program_uses_every_right_of_its_roles() {
     if real_server().is_some() {
-        // A real server does not list the requests that it got.
+        // A real server does not list the requests it received.
         return;
     }
     let cluster = configured().await;
@@ -128,7 +128,7 @@ async fn each_program_uses_every_right_of_its_roles() {
     let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
     let speaker = cluster.start("speaker", "s", &["--node-name", &node, "--heartbeat", "1s"]);
 
-    // The same refusal twice is one event that counts.
+    // Two identical rejections are one Event with a count.
     let services = cluster.services();
     cluster.create("no", json!({"loadBalancerIP": "203.0.113.1"})).await;
     let params = PatchParams::default();
@@ -160,7 +160,7 @@ async fn each_program_uses_every_right_of_its_roles() {
     }
     refused(2).await;
 
-    // Announced, not announced, announced.
+    // The Service is announced, withdrawn, and announced again.
     cluster.create("web", json!({"externalTrafficPolicy": "Local"})).await;
     cluster.endpoints("web", &[("kube1", true)]).await;
     let told = async |reason: &'static str, what: &str, count: i32| {
@@ -185,7 +185,7 @@ async fn each_program_uses_every_right_of_its_roles() {
     assert_eq!(status.owner_references()[0].kind, "Node");
 
     uses_all(&cluster, "speaker").await;
-    // Whoever is killed cannot say so: the controller does.
+    // A killed speaker cannot report its end: the controller does.
     speaker.kill();
     uses_all(&cluster, "controller").await;
     let secrets = cluster.asked("controller").into_iter().any(|it| it.resource == "secrets");
@@ -236,7 +236,7 @@ async fn a_restarted_speaker_keeps_its_statuses_and_a_drained_one_removes_them()
     let (before, events_before) = (statuses().await, told("nodeAssigned").await);
     assert_eq!(before.len(), 1);
     speaker.terminate().await;
-    // Who is gone has no session, and says so before.
+    // A speaker reports that it has no session before it exits.
     let left = nodes.get(&node).await.unwrap().data["status"]["sessions"].clone();
     assert_eq!(left, json!([]));
 
@@ -318,7 +318,7 @@ async fn the_state_of_the_configuration_is_reported_as_by_metallb() {
     assert_eq!(of_controller.labels()["metallb.io/component-type"], "controller");
     assert_eq!(of_speaker.labels()["metallb.io/component-type"], "speaker");
     assert_eq!(of_speaker.labels()["metallb.io/node-name"], node);
-    // It goes with the Node.
+    // The object is deleted with the Node.
     assert_eq!(of_speaker.metadata.owner_references.unwrap()[0].kind, "Node");
 
     let pools = metallb(&cluster, "v1beta1", "IPAddressPool", "ipaddresspools");
@@ -330,7 +330,7 @@ async fn the_state_of_the_configuration_is_reported_as_by_metallb() {
     pools.delete("other", &DeleteParams::default()).await.unwrap();
     expect("controller", "poolReconcilerValid", "Valid", "").await;
     expect(&of_node, "configReconcilerValid", "Valid", "").await;
-    // Without the password there is no session to be had: the speaker says so, the controller need not know.
+    // Without the password there can be no session: only the speaker reports this, since the controller opens none.
     let secrets: Api<Secret> = Api::namespaced(cluster.client.clone(), &cluster.system);
     secrets.delete("tor", &DeleteParams::default()).await.unwrap();
     let of_speaker = expect(&of_node, "configReconcilerValid", "Invalid", "\"tor\"").await;
@@ -359,7 +359,7 @@ async fn the_usage_of_a_pool_is_written_and_corrected() {
     expect(0).await;
     cluster.create("one", json!({})).await;
     expect(1).await;
-    // As by a controller that has been deposed, and is late.
+    // A late write, as by a controller that has lost its lease.
     let late = Patch::Merge(json!({"status": {"assignedIPv4": 7}}));
     pools.patch_status("tor", &PatchParams::default(), &late).await.unwrap();
     expect(1).await;

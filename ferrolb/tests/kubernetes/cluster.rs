@@ -1,4 +1,4 @@
-//! A cluster to test in, and our programs in it.
+//! A cluster for tests, and our programs in it.
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
@@ -18,31 +18,31 @@ use test_apiserver::ApiServer;
 use crate::crowd::Crowd;
 use crate::real::{self, Made};
 
-/// The roles that are installed in a cluster.
+/// The manifests of our roles.
 pub(crate) const ROLES: &str = include_str!("../../../deploy/kustomize/base/rbac.yaml");
-/// Our own resources.
+/// The definitions of our own resources.
 const RESOURCES: &str = include_str!("../../../deploy/kustomize/crds/ferrolb.io.yaml");
-/// MetalLB's resources.
+/// The definitions of MetalLB's resources.
 const METALLB: &str = include_str!("../../../deploy/kustomize/crds/metallb.io.yaml");
 
-/// An API server, and a namespace of the test's own in it, with a configuration.
+/// An API server with a configuration, and a namespace for each test.
 pub(crate) struct Cluster {
     pub(crate) client: Client,
-    /// Where Services are made.
+    /// The namespace of the Services.
     pub(crate) namespace: String,
-    /// Where the configuration is.
+    /// The namespace of the configuration.
     pub(crate) system: String,
-    /// Where it is ours.
+    /// The server, unless it is a real one.
     pub(crate) server: Option<ApiServer>,
-    /// Services of others at a real server are none of ours.
+    /// Services of other controllers, which our programs must ignore.
     pub(crate) class: String,
-    /// The objects made at a real server. They are removed when the test ends, also after a failure.
+    /// The objects created at a real server. They are removed when the test ends, even if it fails.
     made: Option<Made>,
     crowd: Crowd,
 }
 
 impl Cluster {
-    /// With this text of a configuration of MetalLB 0.7.3. A server of ours listens at this address.
+    /// A cluster with a configuration in the format of MetalLB 0.7.3. A server of ours listens at this address.
     pub(crate) async fn at(address: IpAddr, config: &str) -> Self {
         let real = real_server().filter(|_| address.is_loopback());
         let (path, server, mut at_real) = match real {
@@ -72,7 +72,7 @@ impl Cluster {
 
         let (system, namespace) = (made.pop().unwrap(), made.pop().unwrap());
         if let Some(server) = &server {
-            // The roles are those of the namespace that is installed into.
+            // The roles name the default namespace, so move them to the namespace of the test.
             let here = ROLES.replace("namespace: ferrolb-system", &format!("namespace: {system}"));
             let documents: Vec<Value> = serde_saphyr::from_multiple(&here).unwrap();
             for mut document in documents {
@@ -106,7 +106,7 @@ impl Cluster {
         api.patch(name, &params, &Patch::Apply(map)).await.unwrap();
     }
 
-    /// The arguments of a program of ours, with the rights of its service account.
+    /// The arguments of one of our programs, with the rights of its service account.
     pub(crate) fn arguments(&self, program: &str, name: &str, more: &[&str]) -> Vec<OsString> {
         let account = format!("{}/ferrolb-{program}", self.system);
         let kubeconfig = match &self.server {
@@ -124,19 +124,19 @@ impl Cluster {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// What speakers say of themselves.
+    /// The BGPNodeStatus objects of the speakers.
     pub(crate) fn node_statuses(&self) -> Api<DynamicObject> {
         let kind = GroupVersionKind::gvk("ferrolb.io", "v1alpha1", "BGPNodeStatus");
         let resource = ApiResource::from_gvk_with_plural(&kind, "bgpnodestatuses");
         Api::namespaced_with(self.client.clone(), &self.system, &resource)
     }
 
-    /// Creates a Service of type LoadBalancer that is ours; `spec` is merged into it.
+    /// Creates a Service of type LoadBalancer for our controller, and merges `spec` into it.
     pub(crate) async fn create(&self, name: &str, spec: Value) -> Service {
         self.create_with(name, json!({}), spec).await
     }
 
-    /// And with these annotations.
+    /// Creates a Service with these annotations.
     pub(crate) async fn create_with(&self, name: &str, annotations: Value, spec: Value) -> Service {
         let mut service = json!({"metadata": {"name": name, "annotations": annotations},
             "spec": {"type": "LoadBalancer", "loadBalancerClass": self.class, "ports": [{"port": 25}]}});
@@ -154,7 +154,7 @@ impl Cluster {
         }
     }
 
-    /// Makes a Node that is ready, under its name in this test.
+    /// Creates a ready Node, under its name in this test.
     pub(crate) async fn add_node(&self, name: &str, address: Ipv4Addr) {
         let nodes: Api<Node> = Api::all(self.client.clone());
         let name = &*self.node(name);
@@ -162,11 +162,11 @@ impl Cluster {
             made.note_node(name);
             real::renew(&self.client, name);
         }
-        // The label is the one that a kubelet sets.
+        // A kubelet sets this label.
         let labels = json!({"kubernetes.io/hostname": name});
         let node = json!({"metadata": {"name": name, "labels": labels}});
         nodes.create(&PostParams::default(), &object(node)).await.unwrap();
-        // Without a heartbeat, the node lifecycle controller of a real cluster takes the Node for lost at once.
+        // Without a heartbeat, the node lifecycle controller of a real cluster marks the Node as lost at once.
         let now = Time(jiff::Timestamp::now());
         let status = json!({"status": {"addresses": [{"type": "InternalIP", "address": address.to_string()}],
             "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "as a test says",
@@ -174,7 +174,7 @@ impl Cluster {
         nodes.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
     }
 
-    /// Says on which nodes the endpoints of a Service are, and whether they are ready.
+    /// Writes the endpoints of a Service, each with its node and true if it is ready.
     pub(crate) async fn endpoints(&self, service: &str, endpoints: &[(&str, bool)]) {
         let endpoint = |(number, (node, ready)): (usize, &(&str, bool))| {
             json!({"addresses": [format!("10.0.0.{}", number + 1)], "nodeName": self.node(node),
@@ -201,16 +201,16 @@ impl Cluster {
         .await;
     }
 
-    /// Requests of one of our programs so far, if the server is ours.
+    /// The requests of one of our programs so far, unless the server is a real one.
     pub(crate) fn asked(&self, program: &str) -> Vec<test_apiserver::RecordedRequest> {
         let who = format!("{}/ferrolb-{program}", self.system);
         let asked = self.server.as_ref().map(ApiServer::asked).unwrap_or_default();
         asked.into_iter().filter(|asked| asked.who == who).collect()
     }
 
-    /// Fails if one of our programs did what it may not, and removes everything that the test made.
+    /// Fails if a request of our programs was forbidden, and removes everything that the test created.
     pub(crate) async fn end(self) {
-        // A request that was refused shows a verb that a role lacks.
+        // A forbidden request shows a verb that a role lacks.
         for program in ["controller", "speaker"] {
             let refused: Vec<_> =
                 self.asked(program).into_iter().filter(|it| !it.allowed).collect();
@@ -220,7 +220,7 @@ impl Cluster {
     }
 }
 
-/// The kubeconfig of a real server, if the tests are to run there.
+/// The kubeconfig of a real server, if the tests should use one.
 pub(crate) fn real_server() -> Option<PathBuf> {
     std::env::var_os("FERROLB_TEST_KUBECONFIG").map(PathBuf::from)
 }
@@ -249,7 +249,7 @@ pub(crate) fn object<T: serde::de::DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).unwrap()
 }
 
-/// Asks again until the answer is right; says the last wrong one when time is up.
+/// Repeats a check until it succeeds. Panics with the last error after the deadline.
 pub(crate) async fn wait<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<T, String>) -> T {
     let begin = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! Addresses given out, and what is written of it.
+//! The addresses that the controller allocates, and the statuses and Events that it writes.
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ address-pools:
   addresses: [192.0.2.0/30]
 ";
 
-/// Quick elections.
+/// Arguments for quick elections.
 const ARGUMENTS: [&str; 6] =
     ["--lease-duration", "3s", "--renew-deadline", "2s", "--retry-period", "200ms"];
 
@@ -44,13 +44,13 @@ async fn leads(cluster: &Cluster, name: &str) {
     .await;
 }
 
-/// Makes a Service that takes what it is given, and waits until that is this address.
+/// Creates a Service without a requested address, and waits until it has this one.
 async fn create_and_get(cluster: &Cluster, name: &str, address: &str) {
     cluster.create(name, json!({})).await;
     cluster.wait_for_addresses(name, &[address]).await;
 }
 
-/// Makes a Service that asks for this address, and waits until it has it.
+/// Creates a Service that requests this address, and waits until it has it.
 async fn ask_and_get(cluster: &Cluster, name: &str, address: &str) {
     cluster.create(name, json!({"loadBalancerIP": address})).await;
     cluster.wait_for_addresses(name, &[address]).await;
@@ -92,7 +92,7 @@ async fn services_get_addresses_a_condition_and_events_while_they_are_load_balan
         Patch::Merge(json!({"spec": {"type": "ClusterIP", "loadBalancerClass": null}}));
     cluster.services().patch("web", &PatchParams::default(), &no_balancer).await.unwrap();
     cluster.wait_for_addresses("web", &[]).await;
-    // The API server takes the address away. The controller removes its other marks, and an Event says so.
+    // The API server removes the address. The controller removes its condition and annotations, and writes an Event.
     wait("the condition and the annotation to go", async || {
         let web = cluster.services().get("web").await.unwrap();
         let conditions = web.status.and_then(|it| it.conditions).unwrap_or_default();
@@ -108,7 +108,7 @@ async fn services_get_addresses_a_condition_and_events_while_they_are_load_balan
         if notes.iter().any(|it| it == why) { Ok(()) } else { Err(format!("{notes:?}")) }
     })
     .await;
-    // What is another's was left alone all the time.
+    // The controller never touched the Service of another controller.
     let other = cluster.services().get("other").await.unwrap();
     assert!(addresses_of(&other).is_empty() && other.status.unwrap().conditions.is_none());
     program.terminate().await;
@@ -150,7 +150,7 @@ async fn the_second_replica_takes_over_and_no_address_changes() {
     assert_eq!(holder(&cluster).await.as_deref(), Some("b"));
     cluster.wait_for_addresses("one", &["192.0.2.2"]).await;
     cluster.wait_for_addresses("two", &["192.0.2.0"]).await;
-    // Who ends in order is followed at once.
+    // When a leader exits cleanly, the other replica takes over at once.
     let third = controller(&cluster, "c");
     second.terminate().await;
     assert_eq!(holder(&cluster).await.filter(|holder| holder == "b"), None);
@@ -159,7 +159,7 @@ async fn the_second_replica_takes_over_and_no_address_changes() {
     cluster.end().await;
 }
 
-/// Makes a Service, which must get an address soon.
+/// Creates a Service, which must get an address soon.
 async fn create_soon(cluster: &Cluster, name: &str) -> String {
     let begin = Instant::now();
     cluster.create(name, json!({})).await;
@@ -176,11 +176,11 @@ async fn create_soon(cluster: &Cluster, name: &str) -> String {
 async fn a_new_service_among_hundreds_gets_its_address_soon() {
     let pool = POOL.replace("192.0.2.0/30", "198.18.0.0/22");
     let cluster = Cluster::new(&pool).await;
-    // The server is busy with so many Services, and runs in the thread of the test.
+    // The server runs in the thread of the test, and is busy with this many Services.
     let terms = ["--lease-duration", "8s", "--renew-deadline", "6s", "--retry-period", "1s"];
     let first = cluster.start("controller", "a", &terms);
     leads(&cluster, "a").await;
-    // So many that some have to wait for others.
+    // Enough Services that some have to wait for others.
     let many = crowd::count();
     let names = (0..many).map(|number| format!("m{number}"));
     let spec = json!({"allocateLoadBalancerNodePorts": false});
@@ -231,14 +231,14 @@ async fn a_leader_that_was_stopped_has_lost_its_lease_and_changes_nothing() {
     ask_and_get(&cluster, "one", "192.0.2.2").await;
     first.signal(Signal::STOP);
     leads(&cluster, "b").await;
-    // What the one that stands still has given away goes to another, and it does not know.
+    // The new leader allocates an address that the stopped controller believes to be in use.
     cluster.services().delete("one", &DeleteParams::default()).await.unwrap();
     ask_and_get(&cluster, "two", "192.0.2.2").await;
     create_and_get(&cluster, "three", "192.0.2.0").await;
     first.signal(Signal::CONT);
     create_and_get(&cluster, "four", "192.0.2.1").await;
     assert_eq!(holder(&cluster).await.as_deref(), Some("b"));
-    // It stands by as any other does, and leads when its turn comes.
+    // The resumed controller stands by, and leads when the lease is free.
     second.terminate().await;
     leads(&cluster, "a").await;
     cluster.create("five", json!({})).await;
@@ -259,7 +259,7 @@ async fn a_broken_configuration_changes_nothing_until_it_is_corrected() {
     cluster.configure("address-pools: [{name: broken}]").await;
     create_and_get(&cluster, "two", "192.0.2.1").await;
     cluster.configure(&POOL.replace("192.0.2.0/30", "192.0.2.16/30, 192.0.2.0/30")).await;
-    // The configuration and a Service come by two watches: this one waits for both.
+    // The configuration and a Service arrive by two watches. This Service waits for both.
     ask_and_get(&cluster, "fixed", "192.0.2.17").await;
     create_and_get(&cluster, "three", "192.0.2.16").await;
     cluster.wait_for_addresses("one", &["192.0.2.0"]).await;
@@ -295,7 +295,7 @@ async fn only_the_named_config_map_takes_effect() {
     };
     create_and_get(&cluster, "web", "192.0.2.4").await;
     peer("127.0.0.1:2").await;
-    // What becomes of the other is all the same; what becomes of this one counts.
+    // Changes of the other ConfigMap have no effect, unlike changes of this one.
     cluster.configure("nothing that could be read").await;
     cluster.configure_in("metallb", &text(3, "192.0.2.8/30")).await;
     cluster.wait_for_addresses("web", &["192.0.2.8"]).await;
@@ -316,7 +316,7 @@ async fn failures_of_the_api_server_delay_addresses_and_change_none() {
         server.fail_next(2, fault);
         let _asked = cluster.services().get("two").await;
         cluster.wait_for_addresses("two", &["192.0.2.1"]).await;
-        // If the controller was faster than the test, one of the failures is left for this request.
+        // If the controller was faster than the test, one of the planned failures remains for this request.
         wait("it to be deleted", async || {
             let deleted = cluster.services().delete("two", &DeleteParams::default()).await;
             deleted.map(drop).map_err(|it| it.to_string())

@@ -1,5 +1,5 @@
-//! The many other Services of a cluster, which no program of ours may touch. They are of another class or of another type,
-//! and have the marks that MetalLB leaves. Every test runs among them.
+//! The many other Services of a cluster, which our programs must not touch. They have another class or another type,
+//! and the annotations and conditions that MetalLB leaves. Every test runs among them.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::Service;
@@ -10,10 +10,10 @@ use test_apiserver::ApiServer;
 
 use crate::cluster::real_server;
 
-/// The default number of Services: at a server of ours, and at a real one, where each needs two requests and every second
+/// The default number of Services at our server, and at a real one, where each needs two requests and every second
 /// one a cluster IP.
 const SERVICES: (usize, usize) = (300, 100);
-/// Requests at a time.
+/// The number of concurrent requests.
 const AT_ONCE: usize = 16;
 const LABEL: &str = "ferrolb.io/test";
 
@@ -24,7 +24,7 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    /// Makes them in this namespace.
+    /// Creates the Services in this namespace.
     pub(crate) async fn new(client: &Client, namespace: &str, server: Option<&ApiServer>) -> Self {
         let count = count();
         let services: Api<Service> = Api::namespaced(client.clone(), namespace);
@@ -45,7 +45,7 @@ impl Crowd {
         crowd
     }
 
-    /// Fails if a program has changed one of them.
+    /// Fails if a program has changed one of the Services.
     pub(crate) async fn check(&self) {
         let now = self.look().await;
         let changed = self.before.iter().zip(&now).find(|(before, now)| before != now);
@@ -53,7 +53,7 @@ impl Crowd {
         assert_eq!(self.before.len(), now.len());
     }
 
-    /// Their names, and what a controller could change.
+    /// The names of the Services, and the fields that a controller could change.
     async fn look(&self) -> Vec<(String, Value)> {
         let of_crowd = ListParams::default().labels(&format!("{LABEL}=crowd"));
         let found = self.services.list(&of_crowd).await.unwrap().items;
@@ -72,7 +72,7 @@ impl Crowd {
     }
 }
 
-/// The number of Services of others, and of ours in a test that wants many.
+/// The number of other Services, and of ours in a test that needs many.
 pub(crate) fn count() -> usize {
     let said = std::env::var("FERROLB_TEST_SERVICES").ok();
     let (here, at_real) = SERVICES;
@@ -80,7 +80,7 @@ pub(crate) fn count() -> usize {
     said.and_then(|it| it.parse().ok()).unwrap_or(default)
 }
 
-/// One of the Services. Their names come before and after those of the tests.
+/// One of the Services. Their names sort before and after those of the tests.
 fn service(namespace: &str, number: usize) -> Value {
     let place = if number % 4 < 2 { "a" } else { "z" };
     let of_class = number.is_multiple_of(2);
@@ -102,7 +102,7 @@ fn service(namespace: &str, number: usize) -> Value {
             "annotations": {"metallb.io/ip-allocated-from-pool": "crowd"}}})
 }
 
-/// A condition as a controller of ours writes it, and as any other client can.
+/// A condition like those of our controller, which any other client can write.
 fn conditions() -> Value {
     json!([{"type": "ferrolb.io/AddressAssigned", "status": "True", "reason": "IPAllocated",
         "message": "from the pool crowd", "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1}])

@@ -1,5 +1,5 @@
-//! The steps of docs/migrating-from-metallb.md, at an API server that MetalLB was installed at: what it leaves behind
-//! refuses every change, until the steps have been done. They are read from the page.
+//! The steps of docs/migrating-from-metallb.md, at an API server with the remains of MetalLB: its webhooks
+//! reject every change until the steps are done. The test reads the steps from the page.
 
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -15,7 +15,7 @@ const PAGE: &str = include_str!("../../../docs/migrating-from-metallb.md");
 const DEFINITIONS: &str = include_str!("../../../deploy/kustomize/crds/metallb.io.yaml");
 const WEBHOOKS: &str = "metallb-webhook-configuration";
 
-/// The patch that the page gives with this command.
+/// The patch of this command in the page.
 fn patch(command: &str) -> Value {
     let (_, rest) = PAGE.split_once(command).unwrap_or_else(|| panic!("{command}"));
     let (_, rest) = rest.split_once("-p '").unwrap();
@@ -27,7 +27,7 @@ fn definitions() -> Vec<Value> {
     documents.into_iter().filter(Value::is_object).collect()
 }
 
-/// As MetalLB leaves a cluster: its definitions, webhooks that nobody serves, and a configuration.
+/// Creates what MetalLB leaves in a cluster: its definitions, webhooks without a server, and a configuration.
 fn left_behind(cluster: &Cluster) {
     let server = cluster.server.as_ref().unwrap();
     for mut definition in definitions() {
@@ -63,14 +63,14 @@ fn resources(cluster: &Cluster, version: &str, kind: &str, plural: &str) -> Api<
     Api::namespaced_with(cluster.client.clone(), &cluster.system, &resource)
 }
 
-/// Writes an object again as it is, as `kubectl replace` does; gives what it says then.
+/// Writes an object back unchanged, as `kubectl replace` does. Returns its spec afterwards.
 async fn rewrite(api: &Api<DynamicObject>, name: &str) -> Result<Value, kube::Error> {
     let object = api.get(name).await?;
     let replaced = api.replace(name, &PostParams::default(), &object).await?;
     Ok(replaced.data["spec"].clone())
 }
 
-/// The first field that is another than before; defaults may be new.
+/// The first changed field. New defaults do not count.
 fn changed<'a>(before: &'a Value, now: &Value) -> Option<&'a String> {
     let mut fields = before.as_object().unwrap().iter();
     fields.find(|(key, value)| now[key.as_str()] != **value).map(|(key, _)| key)
@@ -79,7 +79,7 @@ fn changed<'a>(before: &'a Value, now: &Value) -> Option<&'a String> {
 #[tokio::test]
 async fn the_migration_steps_remove_the_webhooks_and_change_no_address() {
     if std::env::var_os("FERROLB_TEST_KUBECONFIG").is_some() {
-        // MetalLB's leavings are for a cluster of this process.
+        // The remains of MetalLB would disturb other tests at a real server.
         return;
     }
     let cluster = Cluster::new("").await;
@@ -90,13 +90,13 @@ async fn the_migration_steps_remove_the_webhooks_and_change_no_address() {
     let old_peers = resources(&cluster, "v1beta1", "BGPPeer", "bgppeers");
     let pools = resources(&cluster, "v1beta1", "IPAddressPool", "ipaddresspools");
 
-    // Nothing can be changed, nor be read in the old version.
+    // Nothing can be changed, or read in the old version.
     let before = peers.get("router").await.unwrap().data["spec"].clone();
     rewrite(&peers, "router").await.unwrap_err();
     rewrite(&pools, "default").await.unwrap_err();
     old_peers.list(&ListParams::default()).await.unwrap_err();
 
-    // A Service that MetalLB gave an address, and not the one that would come first.
+    // A Service has an address from MetalLB, which is not the first of the pool.
     let mut service = serde_json::to_value(cluster.create("web", json!({})).await).unwrap();
     service["apiVersion"] = json!("v1");
     service["kind"] = json!("Service");
@@ -122,7 +122,7 @@ async fn the_migration_steps_remove_the_webhooks_and_change_no_address() {
     let conversion = conversion.unwrap();
     assert_eq!((conversion.strategy.as_str(), conversion.webhook), ("None", None));
 
-    // Both versions are served, with the same fields, and writes pass.
+    // Both versions are served with the same fields, and writes succeed.
     let old = old_peers.list(&ListParams::default()).await.unwrap().items;
     assert_eq!(changed(&before, &old[0].data["spec"]), None);
     let from_before = json!({"apiVersion": "metallb.io/v1beta1", "kind": "BGPPeer",
@@ -131,7 +131,7 @@ async fn the_migration_steps_remove_the_webhooks_and_change_no_address() {
             {"key": "rack", "operator": "In", "values": ["a"]}]}]}});
     old_peers.create(&PostParams::default(), &object(from_before)).await.unwrap();
 
-    // Step 2, for who comes to it late.
+    // Step 2 also works late.
     let rewritten = rewrite(&peers, "router").await.unwrap();
     assert_eq!(changed(&before, &rewritten), None);
     let stored = patch("patch crd/bgppeers.metallb.io --subresource=status");
@@ -149,7 +149,7 @@ async fn the_migration_steps_remove_the_webhooks_and_change_no_address() {
     cluster.wait_for_addresses("new", &["172.22.35.64"]).await;
     cluster.wait_for_addresses("web", &["172.22.35.70"]).await;
 
-    // The way back: MetalLB's own definition in place of ours, and what is stored is as it was.
+    // The way back: with MetalLB's own definition instead of ours, the stored objects are unchanged.
     let mut again = serde_json::to_value(metallbs).unwrap();
     again["metadata"]["resourceVersion"].take();
     definition_api

@@ -1,4 +1,4 @@
-//! The logs and states of our programs while the API server is away, or refuses requests.
+//! The logs and states of our programs while the API server is unreachable, or forbids requests.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -33,7 +33,7 @@ async fn says(log: &Path, part: &str) {
 #[tokio::test]
 async fn an_outage_is_logged_once_at_its_start_and_once_at_its_end() {
     if real_server().is_some() {
-        // A test does not take a real server away.
+        // A test cannot stop a real server.
         return;
     }
     let cluster = configured().await;
@@ -58,7 +58,7 @@ async fn an_outage_is_logged_once_at_its_start_and_once_at_its_end() {
     for name in names {
         says(&log(name), "the API server is unreachable").await;
     }
-    // Long enough for each of them to try again several times.
+    // Long enough for each program to retry several times.
     tokio::time::sleep(Duration::from_secs(4)).await;
     server.come_back();
     for name in names {
@@ -90,7 +90,7 @@ fn allow(cluster: &Cluster, rules: &Value) {
 #[tokio::test]
 async fn a_speaker_whose_watches_are_forbidden_is_not_ready_and_logs_it_once() {
     if real_server().is_some() {
-        // A test does not take a real server away.
+        // A test cannot stop a real server.
         return;
     }
     let cluster = configured().await;
@@ -123,6 +123,6 @@ async fn a_speaker_whose_watches_are_forbidden_is_not_ready_and_logs_it_once() {
         refused.iter().filter(|line| line.contains("to watch services,")).collect();
     assert_eq!(of_services.len(), 1, "{refused:#?}");
     says(&log, "the API server no longer refuses services").await;
-    // `Cluster::end` would fail, since the API server has refused requests of the speaker.
+    // `Cluster::end` would fail, because the API server has forbidden requests of the speaker.
     speaker.terminate().await;
 }

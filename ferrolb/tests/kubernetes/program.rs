@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use crate::cluster::{Cluster, slice_of};
 
 impl Cluster {
-    /// With this text of a configuration of MetalLB 0.7.3.
+    /// A cluster with this configuration, in the format of MetalLB 0.7.3.
     pub(crate) async fn new(config: &str) -> Self {
         Self::at(std::net::Ipv4Addr::LOCALHOST.into(), config).await
     }
 
-    /// Gives a Service endpoints at loopback addresses. The API refuses these, so that only a server of ours can have them.
+    /// Gives a Service endpoints at loopback addresses. The API rejects these, so only a server of ours can have them.
     pub(crate) fn put_slice(&self, service: &str, endpoints: Vec<Value>) {
         let server = self.server.as_ref().expect("a server of ours");
         let mut slice = slice_of(service, endpoints);
@@ -23,12 +23,12 @@ impl Cluster {
         server.put(slice);
     }
 
-    /// Starts a program of ours, with the rights of its service account.
+    /// Starts one of our programs, with the rights of its service account.
     pub(crate) fn start(&self, program: &str, name: &str, arguments: &[&str]) -> Program {
         Program::spawn(self.arguments(program, name, arguments))
     }
 
-    /// As [`start`](Self::start), with the log in this file.
+    /// Like [`start`](Self::start), with the log in this file.
     pub(crate) fn start_logged(
         &self,
         program: &str,
@@ -41,7 +41,7 @@ impl Cluster {
     }
 }
 
-/// A process of ours; killed when it is dropped.
+/// A process of one of our programs, which is killed when this is dropped.
 pub(crate) struct Program(Child);
 
 impl Program {
@@ -56,18 +56,18 @@ impl Program {
         Self(command.spawn().unwrap())
     }
 
-    /// As a machine that loses power.
+    /// Kills the process, as a power failure would.
     pub(crate) fn kill(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }
 
-    /// As a machine that stands still for a while; or goes on.
+    /// Sends a signal, for example to stop and resume the process.
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.0), signal).unwrap();
     }
 
-    /// As Kubernetes ends a pod; waits until it has ended, which must be with 0.
+    /// Terminates the process as Kubernetes ends a pod, and waits for its exit code, which must be 0.
     pub(crate) async fn terminate(mut self) {
         self.signal(rustix::process::Signal::TERM);
         let begin = Instant::now();
@@ -76,7 +76,7 @@ impl Program {
                 Some(status) => break status,
                 None => assert!(begin.elapsed() < Duration::from_secs(20), "it does not end"),
             }
-            // The API server runs in this thread too.
+            // The API server runs in this thread too, so waiting must not block it.
             tokio::time::sleep(Duration::from_millis(10)).await;
         };
         assert!(status.success(), "{status}");

@@ -1,5 +1,5 @@
-//! `explain`, `diff` and `router-config`, asked of a cluster: with the rights of whoever asks, and no more than they
-//! must see.
+//! `explain`, `diff` and `router-config` of a cluster, with the rights of the user, and with no more rights than the
+//! commands need.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::cluster::{Cluster, wait};
 
-/// What a command prints when it asks the cluster.
+/// The output of a command that reads the cluster.
 pub(crate) async fn ask(cluster: &Cluster, arguments: &[&str]) -> String {
     let kubeconfig = match &cluster.server {
         Some(server) => server.kubeconfig("admin").into_os_string(),
@@ -52,7 +52,7 @@ address-pools: [{name: default, protocol: bgp, addresses: [192.0.2.0/28]}]
         // Other namespaces of a real server may have a configuration.
         return;
     }
-    // `explain` takes the address from the status.
+    // `explain` reads the address from the status.
     let controller = cluster.start("controller", "a", &[]);
     cluster.create("web", json!({})).await;
     cluster.wait_for_addresses("web", &["192.0.2.0"]).await;
@@ -120,7 +120,7 @@ async fn every_account_with_read_access_can_query_a_cluster() {
     assert!(routers.contains("neighbor 127.22.35.25 as 64636"), "{routers}");
     assert!(routers.contains("PASSWORD") && !routers.contains("hunter2"), "{routers}");
 
-    // A configuration alone is judged for the objects of the cluster: here, another pool.
+    // A configuration file is combined with the objects of the cluster. Here it has another pool.
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, objects: &[serde_json::Value]| {
         let path = folder.path().join(name);
@@ -148,14 +148,14 @@ async fn every_account_with_read_access_can_query_a_cluster() {
          session resets: none\n"
     );
     assert_eq!(changes, expected);
-    // Of passwords counts whether there is one, be it in a Secret that is in no file.
+    // `diff` only compares whether there is a password, even if its Secret is in no file.
     let of_secret = config.replace("password: hunter2", "password-secret: tor");
     let new = file("secret.json", &[map("config", &of_secret)]);
     assert_eq!(ask_diff(&new, &[]).await, "no changes\n");
     let without = config.replace(", password: hunter2", "");
     let new = file("without.json", &[map("config", &without)]);
-    assert!(ask_diff(&new, &[]).await.contains("resets because of password"));
-    // As the resources of today, whose password is in a Secret that is in no file.
+    assert!(ask_diff(&new, &[]).await.contains("resets, for password"));
+    // The same configuration as resources, with the password in a Secret that is in no file.
     let resource = |version: &str, kind: &str, spec: serde_json::Value| {
         json!({"apiVersion": format!("metallb.io/{version}"), "kind": kind, "spec": spec,
             "metadata": {"name": "default", "namespace": cluster.system}})
@@ -176,7 +176,7 @@ async fn every_account_with_read_access_can_query_a_cluster() {
     );
     assert_eq!(ask_diff(&new, &[]).await, expected);
 
-    // The ConfigMap of another name, which the controller and the speaker are told by --config.
+    // A ConfigMap with another name, which the controller and the speaker get by --config.
     let maps: Api<k8s_openapi::api::core::v1::ConfigMap> =
         Api::namespaced(cluster.client.clone(), &cluster.system);
     let other = serde_json::from_value(map("other", &moved.replace("64636", "64700"))).unwrap();

@@ -1,4 +1,4 @@
-//! The tests at a real API server: they install our resource types, keep their Nodes ready, and leave nothing else behind.
+//! Support for tests at a real API server: they install our resource types, keep their Nodes ready, and clean up the rest.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{connect, object};
 
-/// The objects that one test made at a real server. They are removed when this is dropped, also after a failure.
+/// The objects that one test created at a real server. They are removed when this is dropped, even if the test fails.
 pub(crate) struct Made {
     kubeconfig: PathBuf,
     pub(crate) namespaces: Vec<String>,
@@ -28,7 +28,7 @@ impl Made {
         Self { kubeconfig, namespaces: Vec::new(), nodes: Mutex::default() }
     }
 
-    /// Notes a Node that the test is about to make.
+    /// Notes a Node that the test is about to create.
     pub(crate) fn note_node(&self, name: &str) {
         self.nodes.lock().unwrap().push(name.to_owned());
     }
@@ -66,7 +66,7 @@ impl Drop for Made {
 /// The namespace of the leases by which kubelets show that they are alive.
 const NODE_LEASES: &str = "kube-node-lease";
 
-/// Renews the lease of a Node for as long as the test runs. Without it, the node lifecycle controller takes the Node for
+/// Renews the lease of a Node while the test runs. Otherwise the node lifecycle controller would mark the Node as
 /// lost.
 pub(crate) fn renew(client: &Client, node: &str) {
     let leases: Api<Lease> = Api::namespaced(client.clone(), NODE_LEASES);
@@ -84,7 +84,7 @@ pub(crate) fn renew(client: &Client, node: &str) {
     });
 }
 
-/// The kinds that tests and programs make in a namespace: group, version, kind and plural.
+/// The kinds that tests and programs create in a namespace: group, version, kind and plural.
 const KINDS: [(&str, &str, &str, &str); 15] = [
     ("", "v1", "Service", "services"),
     ("", "v1", "ConfigMap", "configmaps"),
@@ -103,7 +103,7 @@ const KINDS: [(&str, &str, &str, &str); 15] = [
     ("ferrolb.io", "v1alpha1", "BGPNodeStatus", "bgpnodestatuses"),
 ];
 
-/// Removes a namespace and what is in it, also where no controller of the cluster does that.
+/// Removes a namespace and its objects, even if no controller of the cluster does that.
 async fn remove_namespace(client: &Client, namespace: &str) {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     // From here on nothing can be created in it.
@@ -123,7 +123,7 @@ async fn remove_namespace(client: &Client, namespace: &str) {
             _ => return,
         }
     }
-    // Where the namespace controller does not run, nothing else ends it.
+    // Nothing else finalizes the namespace if the namespace controller does not run.
     if let Ok(mut left) = namespaces.get(namespace).await {
         left.spec.get_or_insert_default().finalizers = None;
         let params = PostParams::default();

@@ -1,4 +1,4 @@
-//! What routers hear from the nodes of a cluster: a controller, three speakers, and a router of our own on loopback
+//! The routes that the nodes of a cluster announce: a controller, three speakers, and a router of our own on loopback
 //! addresses.
 
 use std::collections::BTreeMap;
@@ -19,14 +19,14 @@ use tokio::sync::watch;
 use crate::cluster::{Cluster, real_server, wait};
 use crate::program::Program;
 
-/// The addresses of the nodes: all of 127.0.0.0/8 is here.
+/// The addresses of the nodes. All of 127.0.0.0/8 is local.
 pub(crate) const NODES: [(&str, Ipv4Addr); 3] = [
     ("kube1", Ipv4Addr::new(127, 22, 35, 25)),
     ("kube2", Ipv4Addr::new(127, 22, 35, 26)),
     ("kube3", Ipv4Addr::new(127, 22, 35, 27)),
 ];
 
-/// A router that keeps what it hears.
+/// A router that keeps the routes it receives.
 pub(crate) struct Router {
     pub(crate) speaker: Speaker,
     peers: Vec<PeerHandle>,
@@ -60,7 +60,7 @@ impl Router {
         self.config_with("")
     }
 
-    /// With these keys more for the peer.
+    /// The configuration with these further keys of the peer.
     fn config_with(&self, peer: &str) -> String {
         let port = self.port();
         format!(
@@ -75,7 +75,7 @@ impl Router {
         self.peers[at].clone()
     }
 
-    /// Prefixes, each with the nodes that lead to it.
+    /// The prefixes, each with the nodes that announce it.
     pub(crate) fn table(&self) -> BTreeMap<String, Vec<&'static str>> {
         let mut table: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
         for (prefix, paths) in self.speaker.loc_rib().iter() {
@@ -101,12 +101,12 @@ impl Router {
     }
 }
 
-/// Whose turn it is.
+/// The lock of the test that currently runs.
 pub(crate) static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// A cluster with a router, three nodes, and all our programs.
 struct World {
-    /// The nodes have the same addresses in every test, so there is one such cluster at a time.
+    /// The nodes have the same addresses in every test, so only one cluster can run at a time.
     _turn: tokio::sync::MutexGuard<'static, ()>,
     cluster: Cluster,
     router: Router,
@@ -156,7 +156,7 @@ impl World {
         self.speakers.insert(node, self.cluster.start("speaker", node, &arguments));
     }
 
-    /// A speaker that was started with another end, which leaves its routes, and has ended so.
+    /// Restarts a speaker so that it leaves its routes on exit, ends it, and checks that they stay.
     async fn end_for_a_restart(&mut self, node: &'static str, table: &[(&str, &[&str])]) {
         self.speakers.remove(node).unwrap().terminate().await;
         self.start_with(node, "restart");
@@ -218,7 +218,7 @@ async fn routes_follow_services_endpoints_and_nodes() {
 #[tokio::test]
 async fn a_node_withdraws_the_route_when_its_pod_fails_the_probe() {
     if real_server().is_some() {
-        // The pods are on this machine, and the API refuses endpoints at loopback addresses.
+        // The pods run on this machine, and the API rejects endpoints at loopback addresses.
         return;
     }
     let listen = |at| tokio::net::TcpListener::bind(SocketAddr::from(at));
@@ -229,7 +229,7 @@ async fn a_node_withdraws_the_route_when_its_pod_fails_the_probe() {
         format!("  probe: tcp:{port}\n  probe-interval: 100ms\n  probe-fall: 1\n  probe-rise: 1\n");
     let config = format!("{}{probe}", router.config());
     let world = World::with(router, &config).await;
-    // Those of kube1 and kube3 have nobody at that port.
+    // Nothing listens at the port of the pods on kube1 and kube3.
     let pod_at = |node: &str, address: &str| json!({"addresses": [address], "nodeName": node, "conditions": {"ready": true}});
     let pods = [("kube1", "127.22.35.81"), ("kube2", "127.22.35.80"), ("kube3", "127.22.35.82")];
     let pods = pods.map(|(node, address)| pod_at(node, address));
@@ -241,7 +241,7 @@ async fn a_node_withdraws_the_route_when_its_pod_fails_the_probe() {
     world.router.wait_for("another one that answers", &[("192.0.2.0/32", both)]).await;
     drop(pod);
     world.router.wait_for("the one that is left", &[("192.0.2.0/32", &["kube1"])]).await;
-    // A pod that has moved is tried where it is now.
+    // A pod that has moved is probed at its new address.
     world.cluster.put_slice("web", vec![pod_at("kube3", "127.22.35.81")]);
     world.router.wait_for("the pod's new node", &[("192.0.2.0/32", &["kube3"])]).await;
     drop(other);
@@ -257,7 +257,7 @@ async fn an_operator_drains_a_node_and_undrains_it() {
     world.router.wait_for("a Service from every node", &[("192.0.2.0/32", EVERYWHERE)]).await;
     let nodes: Api<Node> = Api::all(world.cluster.client.clone());
     let [first, second] = ["kube1", "kube2"].map(|name| world.cluster.node(name));
-    // A cordon is none of our business.
+    // A cordon has no effect on announcements.
     let cordon = Patch::Merge(json!({"spec": {"unschedulable": true}}));
     nodes.patch(&first, &PatchParams::default(), &cordon).await.unwrap();
     let annotate = |value: Value| {
@@ -310,7 +310,7 @@ async fn a_speaker_that_exits_for_a_restart_leaves_its_routes_at_the_router() {
     world.end().await;
 }
 
-/// Pods that answer probes, but for a while not.
+/// Pods that answer probes, except during a pause.
 struct Pod {
     serving: tokio::task::JoinHandle<()>,
     answers: watch::Sender<bool>,
@@ -318,7 +318,7 @@ struct Pod {
 }
 
 impl Pod {
-    /// With the address where it serves.
+    /// Starts pods at this address, and returns the address with their port.
     async fn at(address: SocketAddr) -> (Self, SocketAddr) {
         let listener = tokio::net::TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -347,7 +347,7 @@ impl Pod {
         .await;
     }
 
-    /// As a process that ends.
+    /// Closes the port, as a process that exits does.
     async fn end(self) {
         self.serving.abort();
         self.serving.await.unwrap_err();
@@ -357,7 +357,7 @@ impl Pod {
 #[tokio::test]
 async fn a_restarted_speaker_probes_before_it_announces() {
     if real_server().is_some() {
-        // The pods are on this machine, and the API refuses endpoints at loopback addresses.
+        // The pods run on this machine, and the API rejects endpoints at loopback addresses.
         return;
     }
     let (well, at) = Pod::at(([127, 22, 35, 80], 0).into()).await;
@@ -382,7 +382,7 @@ async fn a_restarted_speaker_probes_before_it_announces() {
     well.answers.send_replace(false);
     world.start_with("kube2", "drain");
     well.wait_for_a_try().await;
-    // Long enough for a session, if one began.
+    // Long enough for a session to start.
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_millis(500) {
         assert_eq!(world.router.table().len(), 2, "both are stale until it is known which is well");

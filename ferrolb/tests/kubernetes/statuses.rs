@@ -1,4 +1,4 @@
-//! How long what a speaker says of itself counts: who renews it, and who takes it back.
+//! The lifetime of a speaker's statuses: renewal, expiry and removal.
 
 use std::net::Ipv4Addr;
 
@@ -14,7 +14,7 @@ use crate::questions::ask;
 
 const NODE: Ipv4Addr = Ipv4Addr::new(127, 22, 35, 25);
 
-/// Waits until the condition Ready of a speaker is that, with this reason; its status then.
+/// Waits until the condition Ready of a speaker has this status and reason. Returns the whole status.
 pub(crate) async fn ready(cluster: &Cluster, status: &str, reason: &str) -> Value {
     let statuses = cluster.node_statuses();
     wait(&format!("Ready to be {status} by {reason}"), async || {
@@ -37,7 +37,7 @@ async fn the_status_of_a_killed_or_stopped_speaker_becomes_stale() {
     let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
     let begin = || {
         let arguments = ["--node-name", &node, "--heartbeat", "2s"];
-        // Longer than a status holds that nobody renews.
+        // Longer than a status is valid without a renewal.
         let times = ["--drain-marked", "7s", "--drain-withdrawn", "100ms"];
         cluster.start("speaker", "s", &[&arguments[..], &times[..]].concat())
     };
@@ -63,7 +63,7 @@ async fn the_status_of_a_killed_or_stopped_speaker_becomes_stale() {
     .await;
     speaker.kill();
     let status = ready(&cluster, "Unknown", "SpeakerStoppedReporting").await;
-    // What it said last can still be read, and is not taken for true.
+    // Its last report can still be read, but is marked as stale.
     assert_eq!(status["sessions"].as_array().map(Vec::len), Some(1));
     let explained = ask(&cluster, &explain).await;
     assert!(!explained.contains("is not up"), "{explained}");
@@ -84,7 +84,7 @@ async fn the_status_of_a_killed_or_stopped_speaker_becomes_stale() {
     ready(&cluster, "Unknown", "SpeakerStoppedReporting").await;
     speaker.signal(rustix::process::Signal::CONT);
     ready(&cluster, "True", "SpeakerReady").await;
-    // Whoever ends in order reports until it has ended, and promises no heartbeat then.
+    // A speaker that exits cleanly reports until its end, and then promises no further heartbeat.
     let statuses = cluster.node_statuses();
     let drain = wait("a drain that is told of", async || {
         let status = statuses.get(&node).await.unwrap().data["status"].clone();
@@ -102,7 +102,7 @@ async fn the_status_of_a_killed_or_stopped_speaker_becomes_stale() {
     cluster.end().await;
 }
 
-/// The resources that a speaker has objects of.
+/// The kinds of objects that a speaker writes.
 fn kinds(cluster: &Cluster) -> [Api<DynamicObject>; 3] {
     [
         cluster.node_statuses(),
@@ -111,7 +111,7 @@ fn kinds(cluster: &Cluster) -> [Api<DynamicObject>; 3] {
     ]
 }
 
-/// Removes what belongs to Nodes alone that are not there, as a cluster does.
+/// Removes the objects whose only owners are missing Nodes, as the garbage collector of a cluster does.
 async fn collect_garbage(cluster: &Cluster) {
     let nodes: Api<Node> = Api::all(cluster.client.clone());
     let nodes = nodes.list(&ListParams::default()).await.unwrap().items;
@@ -121,7 +121,7 @@ async fn collect_garbage(cluster: &Cluster) {
             let owners = object.owner_references();
             let lost = !owners.is_empty() && owners.iter().all(|it| !nodes.contains(&it.uid));
             if lost {
-                // It may be gone by now.
+                // The object may be gone by now.
                 drop(api.delete(&object.name_any(), &DeleteParams::default()).await);
             }
         }
@@ -165,7 +165,7 @@ async fn a_speaker_recreates_its_statuses_when_its_node_is_recreated() {
         let asked = cluster.asked("speaker").len();
         cluster.add_node("kube1", NODE).await;
         if !collected_before && real_server().is_none() {
-            // What is about to be removed is not taken for what is wanted.
+            // Objects that are being deleted do not count as present.
             wait("the speaker to look", async || {
                 let asked = cluster.asked("speaker").split_off(asked);
                 let looks =
@@ -185,14 +185,14 @@ async fn a_speaker_recreates_its_statuses_when_its_node_is_recreated() {
 #[tokio::test]
 async fn statuses_owned_by_a_metallb_pod_are_left_alone_until_it_is_gone() {
     if real_server().is_some() {
-        // Its garbage collector would remove what goes with a pod that is not there.
+        // The garbage collector of a real cluster would remove objects whose owner, a pod, is missing.
         return;
     }
     let cluster = configured().await;
     cluster.add_node("kube1", NODE).await;
     let node = cluster.node("kube1");
     let [_, services, states] = kinds(&cluster);
-    // As MetalLB's speaker of this node wrote it, with its pod as the owner; one of a Service that is not announced.
+    // Statuses as MetalLB's speaker on this node writes them, owned by its pod. One is of a Service that is not announced.
     let pod =
         json!([{"apiVersion": "v1", "kind": "Pod", "name": "speaker-x", "uid": "of-the-pod"}]);
     let server = cluster.server.as_ref().unwrap();
@@ -230,7 +230,7 @@ async fn statuses_owned_by_a_metallb_pod_are_left_alone_until_it_is_gone() {
     assert_eq!(ours[0].labels()["metallb.io/service-name"], "web");
     assert_eq!((of(&services, "Pod").await, of(&states, "Pod").await), before);
 
-    // MetalLB's pod is gone, and what belongs to it.
+    // MetalLB's pod and the objects that it owns are deleted.
     for (api, objects) in [(&services, &before.0), (&states, &before.1)] {
         for object in objects {
             api.delete(&object.name_any(), &DeleteParams::default()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Configurations that change in several steps, and the addresses and routes on the way.
+//! Configurations that change in several steps, and the addresses and routes after each.
 
 use std::net::Ipv4Addr;
 
@@ -21,8 +21,8 @@ const KINDS: [(&str, &str, &str); 4] = [
     ("v1beta1", "Community", "communities"),
 ];
 
-/// A cluster with MetalLB's definitions and without a configuration. None at a real server, where the fixed names of the
-/// Nodes would meet those of other tests.
+/// A cluster with MetalLB's definitions and without a configuration. Returns `None` at a real server, where the fixed names of the
+/// Nodes would conflict with those of other tests.
 async fn unconfigured() -> Option<Cluster> {
     let cluster = Cluster::new("").await;
     let server = cluster.server.as_ref()?;
@@ -62,7 +62,7 @@ fn controller(cluster: &Cluster, grace: &str) -> Program {
     cluster.start("controller", "a", &[&quick[..], &["--pool-grace-period", grace]].concat())
 }
 
-/// Waits until what a program says of the configuration has this result, and these words.
+/// Waits until the ConfigurationState of a program has this result and contains these words.
 async fn says(cluster: &Cluster, program: &str, result: &str, words: &str) {
     let states = metallb(cluster, "v1beta1", "ConfigurationState", "configurationstates");
     wait(&format!("{program} to say {result}: {words}"), async || {
@@ -121,7 +121,7 @@ async fn configuring_after_installing_renumbers_no_service() {
     apply(&cluster, "BGPPeer", "tor", peer(1)).await;
     says(&cluster, "controller", "Valid", "").await;
 
-    // When this Service says why it has no address, the controller has written all that it had to write.
+    // When this Service has the reason for its missing address, the controller has written all its changes.
     cluster.create("late", json!({})).await;
     wait_for_reason(&cluster, "late", "AllocationFailed").await;
     let after = version(&cluster.services().get("web").await.unwrap());
@@ -147,7 +147,7 @@ async fn addresses_outlive_the_last_pool_by_the_grace_period() {
     }
     cluster.services().delete("other", &DeleteParams::default()).await.unwrap();
 
-    // A pool of another name comes in time: the address stays, though a lower one is free.
+    // A pool with another name is created in time: the address stays, although a lower one is free.
     delete(&cluster, "IPAddressPool", "default").await;
     wait_for_reason(&cluster, "web", "PoolGone").await;
     assert!(event(&cluster, "web", "PoolGone").await.contains("is released at 20"));
@@ -158,7 +158,7 @@ async fn addresses_outlive_the_last_pool_by_the_grace_period() {
     tokio::time::sleep(std::time::Duration::from_secs(7)).await;
     assert_eq!(addresses(&cluster, "web").await, ["192.0.2.1"], "the release was called off");
 
-    // No pool comes in time.
+    // No pool is created in time.
     delete(&cluster, "IPAddressPool", "again").await;
     cluster.wait_for_addresses("web", &[]).await;
     assert_eq!(
@@ -237,7 +237,7 @@ async fn routes_stay_during_the_grace_period_and_without_a_leader() {
     let route: &[(&str, &[&str])] = &[("192.0.2.0/32", &["kube1"])];
     router.wait_for("the route", route).await;
 
-    // The only pool is deleted and made again. The router must not notice.
+    // The only pool is deleted and recreated. The router must not notice.
     wait_for_reason(&cluster, "web", "IPAllocated").await;
     let changes = router.speaker.loc_rib_changed();
     let before = *changes.borrow();
@@ -248,7 +248,7 @@ async fn routes_stay_during_the_grace_period_and_without_a_leader() {
     router.wait_for("the route as it was", route).await;
     assert_eq!(*changes.borrow(), before, "the router's table has changed");
 
-    // Without a leader, no controller gives the address of the other pool that the Service asks for.
+    // Without a leader, no controller allocates the address that the Service requests from the other pool.
     program.kill();
     apply(&cluster, "IPAddressPool", "other", pool("192.0.2.16/28")).await;
     let other = json!({"metadata": {"annotations": {"metallb.io/address-pool": "other"}}});

@@ -1,4 +1,4 @@
-//! A node and three routers that watch it by BFD: one on the link over IPv4, one over IPv6, and an internal one behind
+//! A node and three routers that monitor it by BFD: one on the link over IPv4, one over IPv6, and an internal one behind
 //! another router.
 
 use test_peers::{Host, Lan, WrittenBird, WrittenFrr};

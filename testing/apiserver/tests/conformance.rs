@@ -1,5 +1,5 @@
-//! The guarantees that a controller relies on, checked at this server. With `FERROLB_TEST_KUBECONFIG` set, the same tests check a
-//! real server, so that differences show.
+//! The guarantees that a controller relies on, checked at this server. With `FERROLB_TEST_KUBECONFIG` set, they are
+//! checked at a real server, which shows that this one behaves the same.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use kube::{Api, Client, Config, ResourceExt as _};
 use serde_json::{Value, json};
 use test_apiserver::ApiServer;
 
-/// A cluster to test in: a client that may do everything, and a namespace of its own.
+/// A cluster for a test: a client with all rights, and a namespace of its own.
 struct Cluster {
     client: Client,
     namespace: String,
-    /// The server of this test; none if a real server is tested.
+    /// The server, unless it is a real one.
     server: Option<ApiServer>,
 }
 
@@ -113,7 +113,7 @@ async fn long_lists_come_in_pages_of_one_version() {
         versions.insert(page.metadata.resource_version.clone());
         names.extend(page.items.iter().map(kube::ResourceExt::name_any));
         if names.len() == 3 {
-            // A later object is not part of this list.
+            // Objects created from now on are not in this list.
             let late: ConfigMap =
                 object(json!({"metadata": {"name": "m9", "labels": {"of": "pages"}}}));
             api.create(&PostParams::default(), &late).await.unwrap();

@@ -1,5 +1,5 @@
-//! The effects of installed objects: webhooks that respond or do not, roles, defaults of workloads, and definitions whose
-//! objects go with them.
+//! The effects of installed objects: webhooks with and without a server, roles, defaults of workloads, and definitions whose
+//! objects are deleted with them.
 
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::ConfigMap;

@@ -1,5 +1,5 @@
-//! The objects that this API server refuses and accepts. With `FERROLB_TEST_KUBECONFIG` set, the same tests check a real API
-//! server, so that both are known to agree.
+//! The objects that this API server rejects and accepts. With `FERROLB_TEST_KUBECONFIG` set, the tests use a real API server
+//! instead, which shows that both reject and accept the same objects.
 
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -9,7 +9,7 @@ use kube::{Api, Client, Config, ResourceExt as _};
 use serde_json::{Value, json};
 use test_apiserver::ApiServer;
 
-/// A client that may do everything, and a namespace of its own.
+/// A client with all rights, and a namespace of its own.
 struct Cluster {
     client: Client,
     namespace: String,
@@ -50,7 +50,7 @@ impl Cluster {
         Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
     }
 
-    /// Creates an object. Returns the code of the refusal, or 201.
+    /// Creates an object. Returns the status code of the error, or 201.
     async fn create(&self, kind: &str, mut object: Value) -> u16 {
         let group = match kind {
             "EndpointSlice" => "discovery.k8s.io/v1",
@@ -231,7 +231,7 @@ async fn immutable_fields_are_protected_and_only_load_balancers_keep_a_status() 
     assert_eq!(other.spec.unwrap().load_balancer_class, None);
     assert_eq!(other.status.unwrap().load_balancer.unwrap_or_default().ingress, None);
     assert_eq!(code(status(at("192.0.2.1")).await), 422);
-    // When it is a load balancer again, it may have another class.
+    // When the Service is a load balancer again, it may have another class.
     let again = json!({"spec": {"type": "LoadBalancer", "loadBalancerClass": "example.com/b"}});
     patch(again).await.unwrap();
     cluster.end().await;

@@ -1,7 +1,7 @@
-//! The harness tried on itself: BIRD as the neighbour of each other daemon.
+//! A self-test of the harness: BIRD as the neighbour of each other daemon.
 //!
-//! When an interoperability test fails, this tells whether the daemons, the namespaces and the
-//! reading of their answers still work on this machine.
+//! When an interoperability test fails, this shows whether the daemons, the namespaces and the
+//! parsing of their output still work on this machine.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -123,8 +123,8 @@ fn bird_and_another_report_the_session<R: Router>() {
     only_path(&bird, "10.3.0.0/16");
 
     if R::NAME == Exabgp::NAME {
-        // It ends a session that is up for another connection that crosses it, and a command goes with the session:
-        // BIRD makes its own within a second.
+        // This daemon ends an established session when another connection collides with it, and loses the command:
+        // BIRD opens its own connection within a second.
         std::thread::sleep(Duration::from_secs(2));
         wait_until(SOON, "a session that stays", || bird.established(address(OTHER)));
     }
@@ -132,14 +132,14 @@ fn bird_and_another_report_the_session<R: Router>() {
     other.established(address(BIRD)).expect("a session to end");
     other.shut_down(address(BIRD), "maintenance").unwrap();
     let told = if R::NAME == Exabgp::NAME { "Administrative shutdown" } else { "maintenance" };
-    // Not its last word of the session: it dials on, to no avail.
+    // Not the last line about the session, because the daemon keeps dialling in vain.
     wait_until(SOON, "BIRD's word of the end", || {
         let log = bird.log();
         if log.contains(told) { Ok(()) } else { Err(log) }
     });
 }
 
-/// Whether the session at BIRD is over.
+/// Fails unless the session at BIRD is down.
 fn lost(bird: &Bird) -> Result<(), String> {
     let session = bird.session(address(OTHER))?;
     if session.state == "Established" { Err(format!("{session:?}")) } else { Ok(()) }

@@ -1,4 +1,4 @@
-//! The objects of an installation of MetalLB: their names and their shape, as far as the steps of the page touch them.
+//! The objects of an installation of MetalLB, with the names and fields that the steps of the page use.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `kubectl`, as far as the page uses it. It refuses what it does not know, so that the page cannot rely on it.
+//! A `kubectl` with the features that the page uses. It rejects everything else.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ pub(crate) struct Kubectl {
     pub(crate) overlay: Vec<Value>,
 }
 
-/// A command line, taken apart.
+/// A parsed command line.
 #[derive(Debug, Default)]
 struct Call {
     namespace: Option<String>,
@@ -340,7 +340,7 @@ impl Kubectl {
                 params.force = call.has("--force-conflicts");
                 api.patch(&key, &params, &Patch::Apply(&object)).await
             }
-            // An object that says a version is refused by the real server.
+            // The real server rejects a new object with a resource version.
             "create" if object["metadata"]["resourceVersion"].is_string() => {
                 return Err(format!(
                     "{key}: resourceVersion should not be set on objects to be created"
@@ -402,7 +402,7 @@ fn name(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap_or_default()
 }
 
-/// An object as `kubectl` shows it: with its kind, and without the owners of its fields.
+/// An object as `kubectl` prints it: with its kind, and without managed fields.
 fn shown(kind: &Type, object: DynamicObject) -> Value {
     let mut object = serde_json::to_value(object).unwrap();
     object["apiVersion"] = match kind.group {

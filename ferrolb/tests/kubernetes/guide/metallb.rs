@@ -43,7 +43,7 @@ pub(crate) async fn run(
     }
 }
 
-/// Does this work until it is stopped.
+/// Runs a future until it is stopped.
 async fn until(work: impl Future<Output = ()>, stopped: oneshot::Receiver<()>) {
     tokio::select! {
         () = work => {}
@@ -51,7 +51,7 @@ async fn until(work: impl Future<Output = ()>, stopped: oneshot::Receiver<()>) {
     }
 }
 
-/// Does this work until it is stopped, and gives the Service of a webhook an endpoint for that time.
+/// Runs a future until it is stopped. While it runs, the Service of a webhook has an endpoint.
 async fn answer_for(
     site: &Site,
     service: &str,
@@ -78,7 +78,7 @@ async fn services(client: &Client) -> Vec<Service> {
     all.into_iter().filter(balanced).collect()
 }
 
-/// Gives addresses from the pool's end, where FerroLB would begin at the other.
+/// Allocates addresses from the end of the pool. FerroLB starts at its beginning.
 async fn give_addresses(client: &Client) {
     loop {
         let services = services(client).await;

@@ -1,6 +1,6 @@
 //! The commands of docs/migrating-from-metallb.md, run at an API server with the objects that MetalLB installs, in both
-//! directions and in every mode. All the time no Service may change its address, no prefix may be without a route, and no
-//! two programs may run where only one may.
+//! directions and in every mode. At no time may a Service change its address, a prefix be without a route, or
+//! two programs run where only one is allowed.
 
 mod installed;
 mod kubectl;
@@ -69,7 +69,7 @@ impl Walk {
         for object in installed::installed(mode) {
             writer.write_one("create", object).await.unwrap();
         }
-        // The webhooks refuse everything until the controller runs, which answers for them.
+        // The webhooks reject everything until the controller runs, which serves them.
         let workloads = Workloads::begin(Arc::clone(&site));
         for object in installed::configuration(mode, router.port()) {
             wait("the configuration", async || writer.write_one("create", object.clone()).await)
@@ -86,7 +86,7 @@ impl Walk {
         walk
     }
 
-    /// Makes a Service of type LoadBalancer, with an endpoint on each node.
+    /// Creates a Service of type LoadBalancer, with an endpoint on each node.
     async fn serve(&self, name: &str) {
         let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
             "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]}});
@@ -101,7 +101,7 @@ impl Walk {
         }
     }
 
-    /// Waits until the router has a route through every node to each of so many Services.
+    /// Waits until the router has a route through every node to each of this number of Services.
     async fn everywhere(&self, what: &str, services: usize) {
         wait(what, async || {
             let table = self.router.table();
@@ -111,7 +111,7 @@ impl Walk {
         .await;
     }
 
-    /// Runs the commands of the page under a heading. `after` runs after each node of a block that is for each node.
+    /// Runs the commands of the page under a heading. In a block for each node, `after` runs after each node.
     async fn section(&self, heading: &str, after: impl AsyncFn(&str)) {
         for block in blocks(heading, self.mode) {
             let nodes = if block.is_for_each_node() { &NAMES[..] } else { &NAMES[..1] };
@@ -127,7 +127,7 @@ impl Walk {
         }
     }
 
-    /// Ends what runs, before the API server goes.
+    /// Ends all programs, before the API server ends.
     async fn end(self) {
         self.monitor.end();
         self.workloads.end().await;
@@ -137,7 +137,7 @@ impl Walk {
         self.site.note(|notes| assert_eq!(notes.wrong, [""; 0], "{after}"));
     }
 
-    /// Goes from MetalLB to FerroLB, up to and including the step that cleans up.
+    /// Migrates from MetalLB to FerroLB, including the final cleanup.
     async fn there(&self) {
         let begin: &[&str] =
             if self.mode.config_map { &["With the ConfigMap"] } else { &["1. ", "2. ", "3. "] };
@@ -149,7 +149,7 @@ impl Walk {
         self.nothing_is_wrong("the way there");
     }
 
-    /// Goes back to MetalLB.
+    /// Migrates back to MetalLB.
     async fn back(&self) {
         let first = self.router.table().len();
         self.section("The way back", async |node| {
@@ -198,12 +198,12 @@ impl Walk {
         .await;
     }
 
-    /// The number of pods of this workload that have begun so far.
+    /// The number of pods of this workload that have started so far.
     fn begun(&self, workload: &str) -> usize {
         self.site.note(|notes| notes.begun.iter().filter(|(it, _)| it == workload).count())
     }
 
-    /// The objects of these types, which are given as on a command line.
+    /// The objects of these types, written as on a command line.
     async fn objects(&self, words: &str) -> Vec<Value> {
         let kubectl = Kubectl { client: self.site.client.clone(), overlay: Vec::new() };
         let words = [&["get", "-n", SYSTEM, "-o", "json"][..], &[words][..]].concat();
@@ -267,7 +267,7 @@ fn overlay(mode: Mode) -> Vec<Value> {
     objects
 }
 
-/// Goes to FerroLB, back to MetalLB, and to FerroLB again for good.
+/// Migrates to FerroLB, back to MetalLB, and to FerroLB again.
 async fn walk(mode: Mode) {
     if std::env::var_os("FERROLB_TEST_KUBECONFIG").is_some() {
         // A whole installation of MetalLB needs a cluster of its own.
@@ -279,7 +279,7 @@ async fn walk(mode: Mode) {
     let everything = walk.everything().await;
     walk.there().await;
     walk.adopted().await;
-    // No pod is restarted when the migration ends: each node has had one.
+    // The end of the migration restarts no pod: each node has had exactly one.
     assert_eq!(walk.begun("ferrolb-speaker"), 3);
 
     walk.serve("new").await;
@@ -292,7 +292,7 @@ async fn walk(mode: Mode) {
 
     walk.site.note(|notes| notes.gaps.clear());
     walk.back().await;
-    // FerroLB's speaker did not wait for --drain-withdrawn (5s), nor MetalLB's for a router that refused it.
+    // FerroLB's speaker did not wait for --drain-withdrawn (5s), and the router did not reject MetalLB's.
     let gaps = walk.site.note(|notes| notes.gaps.clone());
     assert!(
         gaps.len() >= 3 && gaps.iter().all(|(_, gap)| *gap < Duration::from_secs(5)),
@@ -301,7 +301,7 @@ async fn walk(mode: Mode) {
 
     walk.serve("newer").await;
     walk.everywhere("MetalLB gives an address", 5).await;
-    // MetalLB's workloads are what they were, selector and strategy included.
+    // MetalLB's workloads are unchanged, including selector and strategy.
     let specs = |objects: &[Value]| {
         let spec = |it: &Value| (it["metadata"]["name"].to_string(), it["spec"].clone());
         objects.iter().map(spec).collect::<BTreeMap<_, _>>()
@@ -310,7 +310,7 @@ async fn walk(mode: Mode) {
     let labels = walk.objects("nodes").await;
     assert!(labels.iter().all(|node| node["metadata"]["labels"]["ferrolb.io/speaker"].is_null()));
 
-    // Nothing is missing, and nothing of FerroLB's is left.
+    // No object is missing, and no object of FerroLB is left.
     assert_eq!(walk.everything().await, everything);
     if !mode.config_map {
         let peers = walk.objects("crd").await;
@@ -326,7 +326,7 @@ async fn walk(mode: Mode) {
         return;
     }
 
-    // To FerroLB again, and this time to stay.
+    // Migrate to FerroLB again, this time for good.
     walk.there().await;
     walk.section("7. ", async |_| {}).await;
     walk.everywhere("FerroLB announces, and MetalLB is gone", 5).await;

@@ -1,4 +1,4 @@
-//! A monitor of what must never happen on the way: a Service changes its address, or a prefix has no route.
+//! A monitor for events that must never happen during a migration: a Service changes its address, or a prefix has no route.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::workloads::Site;
 use crate::cluster::addresses_of;
 use crate::speaker::Router;
 
-/// The tasks that look, until it is dropped.
+/// The polling tasks, which stop when this is dropped.
 pub(crate) struct Monitor(Vec<tokio::task::JoinHandle<()>>);
 
 impl Monitor {
@@ -22,7 +22,7 @@ impl Monitor {
         Self(vec![routes, addresses])
     }
 
-    /// Ends the monitor. Fails if it has ended by itself, since it has seen nothing from then on.
+    /// Ends the monitor. Fails if a task has ended earlier, because it has missed everything since.
     pub(crate) fn end(self) {
         assert!(!self.0.iter().any(tokio::task::JoinHandle::is_finished), "the monitor failed");
     }
@@ -34,10 +34,10 @@ impl Drop for Monitor {
     }
 }
 
-/// Notes each prefix that had a route and has none, and how long each node was without any.
+/// Notes each prefix that lost its last route, and the times for which nodes had no route.
 async fn watch_routes(site: Arc<Site>, router: Arc<Router>) {
     let mut seen: BTreeMap<String, bool> = BTreeMap::new();
-    // The time since which a node has had no route to anything.
+    // The nodes without any route, each with the time of its last one.
     let mut silent: BTreeMap<&'static str, Option<Instant>> = BTreeMap::new();
     loop {
         let table = router.table();
@@ -74,7 +74,7 @@ async fn watch_routes(site: Arc<Site>, router: Arc<Router>) {
     }
 }
 
-/// Notes each Service that had an address and has another one or none.
+/// Notes each Service that lost or changed its address.
 async fn watch_addresses(site: Arc<Site>) {
     let api: Api<Service> = Api::all(site.client.clone());
     let mut seen: BTreeMap<String, Vec<String>> = BTreeMap::new();

@@ -5,9 +5,9 @@ const PAGE: &str = include_str!("../../../../docs/migrating-from-metallb.md");
 /// The way in which MetalLB was installed and configured.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Mode {
-    /// True if its sessions belong to FRR-K8s.
+    /// True if FRR-K8s runs the sessions.
     pub(crate) frr_k8s: bool,
-    /// True for a release of its Helm chart, false for its manifests.
+    /// True for a release of the Helm chart, false for the manifests.
     pub(crate) helm: bool,
     /// True for a version up to 0.12, which reads a ConfigMap.
     pub(crate) config_map: bool,
@@ -40,13 +40,13 @@ fn renamed() -> Vec<(&'static str, &'static str)> {
 pub(crate) struct Block {
     /// The heading of its section.
     section: &'static str,
-    /// The installations that its first line names, in lower case.
+    /// The installations named in the first line, in lower case.
     conditions: Vec<String>,
     lines: Vec<&'static str>,
 }
 
 impl Block {
-    /// Returns true if it is for this installation.
+    /// Returns true if the block is for this installation.
     fn is_for(&self, mode: Mode) -> bool {
         self.conditions.iter().all(|condition| match condition.as_str() {
             "frr-k8s mode" => mode.frr_k8s,
@@ -63,7 +63,7 @@ impl Block {
         self.conditions.iter().any(|condition| condition == "for each node")
     }
 
-    /// Its commands for this installation, and for this node where it is for each.
+    /// The commands for this installation, and for this node if the block is for each node.
     pub(crate) fn commands(&self, mode: Mode, node: &str) -> Vec<String> {
         let command = |line: &&str| {
             let mut line = line.replace("kube1", node);

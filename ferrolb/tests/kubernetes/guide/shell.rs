@@ -1,11 +1,11 @@
-//! A shell that knows what the page needs: pipes, `>`, `until`, `grep`, `ferrolb`, and `kubectl` by [`super::kubectl`].
+//! A shell with the features that the page needs: pipes, `>`, `until`, `grep`, `ferrolb`, and `kubectl` by [`super::kubectl`].
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::kubectl::Kubectl;
 
-/// A word, or a sign that joins commands.
+/// A word, or an operator between commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
     Word(String),
@@ -117,7 +117,7 @@ fn ferrolb(words: &[&str], folder: &Path) -> Result<String, String> {
     }
 }
 
-/// The words of a line. Quotes keep blanks together, and nothing is expanded.
+/// The words of a line. Quoted blanks do not separate words, and nothing is expanded.
 fn tokens(line: &str) -> Result<Vec<Token>, String> {
     let mut tokens = Vec::new();
     let mut word: Option<String> = None;

@@ -1,7 +1,7 @@
-//! The pods of DaemonSets and Deployments, and what runs in them: FerroLB's programs as processes, and substitutes that
-//! announce and give addresses as MetalLB's programs do.
+//! The pods of DaemonSets and Deployments, and the programs in them: FerroLB's as processes, and substitutes that
+//! announce and allocate addresses as MetalLB's programs do.
 //!
-//! It is noted if two programs run at the same time that must not.
+//! A note records if two programs run at the same time that must not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -39,7 +39,7 @@ pub(crate) struct Site {
 pub(crate) struct Notes {
     /// Events that must not happen.
     pub(crate) wrong: Vec<String>,
-    /// Pods that began: workload and place.
+    /// Pods that started: workload and place.
     pub(crate) begun: Vec<(String, String)>,
     /// The times for which nodes had no routes.
     pub(crate) gaps: Vec<(&'static str, Duration)>,
@@ -52,7 +52,7 @@ impl Site {
         write(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The owner of a workload's program, if no other owner's may run beside it.
+    /// The owner of a workload's program, if programs of other owners must not run beside it.
     fn exclusive(&self, workload: &str) -> Option<&'static str> {
         let speaker =
             if self.mode.frr_k8s { "daemonset/frr-k8s-daemon" } else { "daemonset/speaker" };
@@ -65,12 +65,12 @@ impl Site {
     }
 }
 
-/// A pod that runs.
+/// A running pod.
 struct Running {
     workload: String,
     template: Value,
     stop: Option<oneshot::Sender<()>>,
-    /// True once it does its work.
+    /// True once the pod does its work.
     ready: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -78,14 +78,14 @@ struct Running {
 /// A pod that should run.
 struct Wanted {
     workload: String,
-    /// Its node, or its number.
+    /// The node of the pod, or its number.
     place: String,
     template: Value,
     /// True if pods of an older template are replaced.
     rolls: bool,
 }
 
-/// The task that starts and stops pods as the API server's objects demand.
+/// The task that starts and stops pods to match the objects of the API server.
 pub(crate) struct Workloads {
     end: oneshot::Sender<()>,
     task: tokio::task::JoinHandle<()>,
@@ -101,7 +101,7 @@ impl Workloads {
                 turn(&site, &mut running, &mut number).await;
                 tokio::time::sleep(Duration::from_millis(40)).await;
             }
-            // The test is over: these pods need not end in order.
+            // The test is over: these pods need not exit cleanly.
             for (_, pod) in running {
                 pod.task.abort();
                 drop(pod.task.await);
@@ -154,7 +154,7 @@ async fn turn(site: &Arc<Site>, running: &mut BTreeMap<String, Running>, number:
         running.insert(key.clone(), pod);
     }
 
-    // One pod after the other, each when the last one is back.
+    // Pods are replaced one at a time, each after the last one is back.
     let mut rolling = BTreeSet::new();
     let whole = |pod: &Running| pod.stop.is_some() && pod.ready.load(Ordering::Relaxed);
     for pod in running.values().filter(|pod| !whole(pod)) {
@@ -224,7 +224,7 @@ fn fits(pod: &Value, node: &Value) -> bool {
     selected && terms.is_none_or(|terms| terms.iter().any(term))
 }
 
-/// Writes into the status of each Deployment how many of its pods there are.
+/// Writes the number of running pods into the status of each Deployment.
 async fn report(site: &Site, running: &BTreeMap<String, Running>) {
     let api: Api<Deployment> = Api::namespaced(site.client.clone(), SYSTEM);
     for deployment in plain(api.list(&ListParams::default()).await.unwrap().items) {
@@ -239,7 +239,7 @@ async fn report(site: &Site, running: &BTreeMap<String, Running>) {
     }
 }
 
-/// Runs a pod from its beginning to its end.
+/// Runs a pod from start to end.
 fn run(
     site: Arc<Site>,
     name: String,
@@ -260,7 +260,7 @@ fn run(
             notes.begun.push((workload.clone(), place.clone()));
             let there = notes.running.entry(room.clone()).or_default();
             let other = whose.and_then(|whose| there.iter().find(|it| **it != whose).copied());
-            // FerroLB's speaker may begin on a node while MetalLB's still ends there.
+            // FerroLB's speaker may start on a node while MetalLB's is still ending there.
             let takes_over = whose == Some("FerroLB") && place.starts_with("kube");
             if let Some(other) = other.filter(|_| !takes_over) {
                 notes.wrong.push(format!("{workload} begins at {place}, and {other}'s still runs"));
@@ -286,7 +286,7 @@ fn run(
     }
 }
 
-/// The arguments of a pod of ours: those of its container, and those that its environment would give.
+/// The arguments of one of our pods: those of its container, and substitutes for its environment.
 fn arguments(site: &Site, name: &str, place: &str, template: &Value) -> Vec<std::ffi::OsString> {
     let container = &template["spec"]["containers"][0];
     let mut arguments: Vec<_> = container["args"].as_array().unwrap().iter().map(text).collect();
