@@ -219,6 +219,7 @@ fn a_router_two_hops_away_is_watched_too<R: BfdRouter>() {
     between.forward_packets();
     node.ip("route add default via 10.1.0.254");
     host.ip("route add default via 10.2.0.254");
+
     let router = R::start_multihop(&host, "10.2.0.1", "10.1.0.26", 300);
     node.with_runtime(|runtime| {
         let config = quick(PeerConfig::new(address("10.2.0.1"), ROUTER_AS)).multihop(2);
@@ -260,6 +261,7 @@ fn a_router_that_takes_its_bfd_out_of_service_keeps_its_session() {
     }
     let (host, node) = Lan::new().router_and_node();
     let router: WrittenFrr = BfdRouter::start(&host, &[NODE], 50);
+
     node.with_runtime(|runtime| {
         let (_speaker, peer) = dial(runtime, config(ROUTER).bfd(fast()));
         bfd_up(&router, &peer, NODE);

@@ -176,11 +176,13 @@ impl FarRouter {
             .map(|(side, host)| format!("{}{host}", net[side]));
         let with_length = |address: &str| format!("{address}/{bits}");
         let node = near.host("node", &[&with_length(&at_node)]);
+
         // Forwarding by IPv6 needs the router's own link-local address.
         let between = near.host("between", &[&with_length(&at_between), "fe80::fe/64"]);
         far.join(&between, "lan1", &[&with_length(&at_far), "fe80::fe/64"]);
         between.forward_packets();
         let host = far.host("router", &[&with_length(&at_router)]);
+
         node.ip(&format!("-{version} route add default via {at_between}"));
         host.ip(&format!("-{version} route add default via {at_far}"));
         let bird = WrittenBird::start(

@@ -404,6 +404,7 @@ fn lab_routes(host: &Host, manifests: &Path) -> Vec<(String, Vec<IpAddr>)> {
     let output = command.output().expect("the lab can be started");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "the lab ended with {}: {errors}", output.status);
+
     let lab: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let routes = lab["routes"].as_array().expect("routes");
     let mut routes: Vec<(String, Vec<IpAddr>)> = routes

@@ -97,6 +97,7 @@ fn a_node_that_is_killed_and_restarted_loses_no_route_at_the_other_end() {
     let mut node = Node::start(host, "      enable-graceful-restart: true\n");
     let kept = || [V4, V6].iter().try_for_each(|prefix| through_the_link(&frr, prefix).map(drop));
     wait_until(SOON, "both routes", kept);
+
     let sessions = || frr.json("bgpd", "show bgp neighbors lan0 json").map(|it| it["lan0"].clone());
     node.process.kill();
     wait_until(SOON, "the router's word of the loss", || {
@@ -104,6 +105,7 @@ fn a_node_that_is_killed_and_restarted_loses_no_route_at_the_other_end() {
         let session = sessions()?;
         if session["bgpState"] == "Established" { Err(session.to_string()) } else { Ok(()) }
     });
+
     let node = node.start_again();
     wait_until(SOON, "the session again", || {
         assert_eq!(kept(), Ok(()), "neither for a moment");
@@ -131,6 +133,7 @@ fn bird_at_the_other_end_of_a_link_gets_the_routes_of_both_families() {
     let (router, node) = Lan::new().unnumbered_router_and_node();
     let bird = WrittenBird::start(&router, BIRD);
     let mut node = Node::start(node, "");
+
     for prefix in [V4, V6] {
         wait_until(SOON, prefix, || {
             let shown = bird.ask(&format!("show route {prefix} all"))?;
@@ -172,6 +175,7 @@ fn a_process_without_the_capability_reports_it_and_keeps_its_other_peers() {
     let (router, host) = Lan::new().unnumbered_router_and_node();
     router.ip("route add 172.22.36.26/32 dev lan0");
     host.ip("route add 172.22.35.1/32 dev lan0");
+
     let bird = WrittenBird::start(
         &router,
         "router id 172.22.35.1;\nprotocol bgp node { local 172.22.35.1 as 64635; \

@@ -19,6 +19,7 @@ fn visit(update: &Update<'_>, message: &[u8]) -> Result<(), TestCaseError> {
     prop_assert!(update.withdrawn().count() + update.nlri().count() <= octets);
     prop_assert!(update.reachable().with_path_ids().count() <= octets);
     prop_assert!(update.unreachable().count() <= octets);
+
     let mut worst = Treatment::None;
     for finding in update.findings() {
         worst = worst.max(finding.treatment);
@@ -29,6 +30,7 @@ fn visit(update: &Update<'_>, message: &[u8]) -> Result<(), TestCaseError> {
     prop_assert!(worst < Treatment::SessionReset);
     prop_assert_eq!(update.error().is_some(), worst > Treatment::None);
     prop_assert_eq!(update.disabled_family().is_some(), worst == Treatment::AfiSafiDisable);
+
     if worst == Treatment::TreatAsWithdraw {
         prop_assert_eq!(update.reachable().count(), 0);
     }
@@ -36,10 +38,12 @@ fn visit(update: &Update<'_>, message: &[u8]) -> Result<(), TestCaseError> {
         prop_assert!(path.asns().count() <= octets);
         prop_assert_eq!(path.asns().count(), path.asns().fold(0, |count, _| count + 1));
     }
+
     let _ = (update.offending(), update.end_of_rib(), update.aigp(), update.as4_aggregator());
     let _ = update.mp_reach().map(|reach| (reach.next_hop(), reach.nlri().count()));
     let owned = update.to_attributes();
     let _ = update.to_attributes_for(AfiSafi::IPV6_UNICAST);
+
     // The owned attributes can be sent, and decode without an error.
     let (mut out, mut block) = (BytesMut::new(), AttributeBlock::new());
     let cx = update.context().four_octet_as(true).confederation(true);

@@ -127,6 +127,7 @@ proptest! {
         let view = only_update(&out, cx);
         let owned = view.to_attributes();
         prop_assert_eq!(view.origin(), Some(owned.origin));
+
         let path = view.as_path().unwrap();
         prop_assert_eq!(path.to_string(), owned.as_path.to_string());
         prop_assert_eq!(path.hop_count(), owned.as_path.hop_count());
@@ -142,6 +143,7 @@ proptest! {
         prop_assert_eq!(view.originator_id(), owned.originator_id);
         prop_assert_eq!(view.only_to_customer(), owned.only_to_customer);
         prop_assert_eq!(view.aigp(), owned.aigp());
+
         let known = owned.unknown.iter().filter(|raw| raw.code.name().is_some()).count();
         prop_assert_eq!(view.unknown().count(), owned.unknown.len() - known);
         let next_hop = view.mp_reach().and_then(|reach| reach.next_hop());
@@ -181,12 +183,14 @@ proptest! {
         let mut writer = UpdateWriter::reach(&mut out, family, &next_hop, &block, cx);
         prop_assume!(writer.push_opaque(&nlri));
         prop_assert_eq!(writer.finish(), 1);
+
         let mut writer = UpdateWriter::unreach(&mut out, family, cx);
         prop_assert!(writer.push_opaque(&nlri));
         writer.finish();
         let first = Frame::split(&out, cx.limit()).unwrap().unwrap().as_bytes().len();
         let (reach, unreach) = (only_update(&out[..first], cx), only_update(&out[first..], cx));
         prop_assert_eq!((reach.treatment(), unreach.treatment()), (Treatment::None, Treatment::None));
+
         let mp = reach.mp_reach().unwrap();
         prop_assert_eq!((mp.family(), mp.nlri_octets()), (family, &nlri[..]));
         prop_assert_eq!((reach.reachable().count(), unreach.unreachable().count()), (0, 0));

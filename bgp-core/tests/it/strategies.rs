@@ -183,6 +183,7 @@ fn capability() -> impl Strategy<Value = Capability> {
         .prop_map(|(family, afi)| ExtendedNextHop { family, next_hop: Afi(afi) });
     let unknown = (128..=255u8, vec(any::<u8>(), 0..=255))
         .prop_map(|(code, value)| Capability::Unknown { code, value: value.into() });
+
     prop_oneof![
         family().prop_map(Capability::Multiprotocol),
         Just(Capability::RouteRefresh),

@@ -56,12 +56,14 @@ impl Capture {
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "tshark failed on {}: {said}", path.display());
+
         let packets: Node = serde_json::from_slice(&output.stdout).unwrap();
         let Node::List(packets) = packets else { panic!("tshark's JSON is not a list of packets") };
         let (mut capture, mut carried) = (Self::default(), 0);
         for (index, packet) in packets.into_iter().enumerate() {
             carried += capture.take(index + 1, packet);
         }
+
         let whole: usize = capture.messages.iter().map(|message| message.octets.len()).sum();
         capture.left_over = carried.checked_sub(whole).expect("no octet is in two messages");
         capture
@@ -79,6 +81,7 @@ impl Capture {
         let to = format!("{to} {}", tcp.text("tcp.dstport"));
         let malformed = layers.all("_ws.malformed").count();
         self.complaints.extend((0..malformed).map(|_| format!("packet {packet}: malformed")));
+
         let octets: Vec<_> = layers.all("bgp_raw").map(|raw| octets(raw.hex().unwrap())).collect();
         let Node::Fields(layers) = layers else { return 0 };
         let dissected = layers.into_iter().filter(|(name, _)| name == "bgp").map(|(_, node)| node);

@@ -38,6 +38,7 @@ fn requested() -> bool {
         );
         return false;
     }
+
     let found = Command::new("tshark").arg("--version").output();
     assert!(
         found.is_ok_and(|output| output.status.success()),
@@ -116,6 +117,7 @@ fn compare(directory: &Path, file: &File, covered: &mut BTreeMap<String, usize>)
             *covered.entry(subject(&line)).or_default() += 1;
         }
     }
+
     let counts = capture.counts();
     assert!(counts.keys().all(|kind| (1..=5).contains(kind)), "{}: {counts:?}", file.name);
     let counts = [1, 2, 3, 4, 5].map(|kind| counts.get(&kind).copied().unwrap_or(0));
@@ -129,6 +131,7 @@ fn compare(directory: &Path, file: &File, covered: &mut BTreeMap<String, usize>)
     expect("messages", format!("{counts:?}"), format!("{:?}", file.counts));
     expect("octets left over", capture.left_over.to_string(), file.left_over.to_string());
     expect("our verdicts", format!("{verdicts:#?}"), format!("{known_bad:#?}"));
+
     let complaints = format!("{:#?}", capture.complaints);
     expect("tshark's complaints", complaints, format!("{:#?}", file.complaints));
     wrong

@@ -112,6 +112,7 @@ fn between(peer: PeerType, from: &Open, to: Option<&Open>) -> WireContext {
         .four_octet_as(both(&|capability| matches!(capability, Capability::FourOctetAs(_))))
         .extended_messages(both(&|capability| *capability == Capability::ExtendedMessage))
         .extended_next_hop(both(&next_hop));
+
     for family in FAMILIES {
         let offered = both(&|capability| *capability == Capability::Multiprotocol(family));
         // Without the capability a session is for IPv4 unicast (RFC 4760 section 8).

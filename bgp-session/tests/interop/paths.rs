@@ -114,6 +114,7 @@ pub(crate) fn several_paths_of_the_routers_reach_us<R: Router>(site: &Site) {
         others.iter().fold(config, |config, (own, asn)| config.neighbor(Neighbor::new(own, *asn)));
     let _router: R = site.router(config);
     let others = others.map(|(own, asn)| (site.host(own), own, asn));
+
     site.on(|runtime| {
         let config = peer_config().add_path(AfiSafi::IPV4_UNICAST, AddPathMode::BOTH);
         let (speaker, _peer) = runtime.block_on(site.dial(config.import(Import::Keep)));

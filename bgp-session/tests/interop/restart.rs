@@ -19,6 +19,7 @@ pub(crate) fn our_process_is_killed_and_the_router_loses_no_route<R: Router>(sit
         Ok(())
     };
     let mut us = Part::Graceful.start(site);
+
     for route in [SMTP, "172.22.35.71/32", SMTP_IPV6] {
         only_path(&router, route);
     }
@@ -87,6 +88,7 @@ pub(crate) fn long_after_a_kill_our_routes_are_stale_at_the_router_but_there<R: 
     let router: R = site.router_of(node().graceful_restart(120).long_lived(120));
     let mut us = Part::LongLived.start(site);
     only_path(&router, SMTP);
+
     us.kill();
     let stale = |wanted: bool| {
         wait_until(SOON, "the mark of what is stale, or its end", || {
@@ -108,6 +110,7 @@ pub(crate) fn the_router_is_killed_and_we_lose_no_route<R: Router>(site: &Site) 
     let config = router_config(node().passive().graceful_restart(120));
     let config = originated.into_iter().fold(config, |c, text| c.route(Originated::new(text)));
     let mut router: R = site.router(config);
+
     site.on(|runtime| {
         let config = peer_config().graceful_restart().import(Import::Keep);
         let (speaker, mut peer) = runtime.block_on(site.dial(config));

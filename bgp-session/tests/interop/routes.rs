@@ -186,6 +186,7 @@ pub(crate) fn an_old_speaker_hears_of_as_trans<R: Router>(site: &Site) {
     const FAR: u32 = 4_200_000_002;
     let config = router_config(node().two_octet_as()).route(Originated::new("10.8.0.0/13"));
     let router: R = site.router(config);
+
     site.on(|runtime| {
         let (speaker, peer) = runtime.block_on(site.dial(peer_config().import(Import::Keep)));
         assert!(!peer.status().negotiated.expect("terms").four_octet_as);

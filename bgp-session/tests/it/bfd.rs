@@ -189,6 +189,7 @@ async fn packets_from_too_far_away_are_discarded() {
             required_min_echo_rx: 0,
         },
     );
+
     router.socket.set_ttl(254).unwrap();
     router.socket.send_to(&down.encode(), (router.node, 3_784)).unwrap();
     let discarded = async {
@@ -197,6 +198,7 @@ async fn packets_from_too_far_away_are_discarded() {
         }
     };
     soon("the packet", discarded).await;
+
     let problem = at_node.bfd().unwrap().problem.unwrap();
     assert!(problem.contains("TTL of 254, expected 255"), "{problem}");
 }

@@ -42,6 +42,7 @@ async fn one_session_is_left(a: (Asn, [u8; 4]), b: (Asn, [u8; 4]), third: u8) {
         }
     })
     .await;
+
     let settled = [to_right.stats(), to_left.stats()].map(|stats| stats.established_transitions);
     table(&left, "the right one's route", |table| table.len() == 1).await;
     table(&right, "the left one's route", |table| table.len() == 1).await;
@@ -50,6 +51,7 @@ async fn one_session_is_left(a: (Asn, [u8; 4]), b: (Asn, [u8; 4]), third: u8) {
     table(&left, "the right one's routes", |table| table.len() == 2).await;
     table(&right, "the left one's routes", |table| table.len() == 2).await;
     assert!(one_connection(&to_right, &to_left), "it lasts");
+
     let after = [to_right.stats(), to_left.stats()].map(|stats| stats.established_transitions);
     assert_eq!(settled, after, "and no other came up");
     left.shutdown("").await;

@@ -22,6 +22,7 @@ async fn the_events_of_a_session_come_in_order() {
     at_node.set_routes(routes(&["172.22.35.70/32", "172.22.35.71/32"])).await.unwrap();
     table(&router, "the routes", |table| table.len() == 2).await;
     node.shutdown("bye").await;
+
     let mut seen = Vec::new();
     loop {
         let event = next(&mut events).await;
@@ -43,6 +44,7 @@ async fn the_events_of_a_session_come_in_order() {
             other => panic!("{other:?}"),
         }
     }
+
     // The event of the state comes after the others of its transition.
     seen.retain(|entry| entry != "established");
     let down = "down, ended by the peer: Cease: administrative shutdown: \"bye\"";
@@ -60,6 +62,7 @@ async fn a_slow_reader_learns_how_many_events_it_missed() {
         // Added, Idle to Active and back, Removed.
         peer.shutdown("").await.unwrap();
     }
+
     let missed = events.next().await.unwrap().unwrap_err();
     assert!(matches!(missed, Missed { events: 4.., .. }), "{missed}");
     let newest = next(&mut events).await;
@@ -68,6 +71,7 @@ async fn a_slow_reader_learns_how_many_events_it_missed() {
         "192.0.2.3",
         "the next event is the oldest one that is left"
     );
+
     drop(speaker);
     while let Some(event) = events.next().await {
         event.unwrap();

@@ -115,6 +115,7 @@ fn a_million_routes() -> BytesMut {
     let next_hop = NextHop::V4([192, 0, 2, 1].into());
     let mut block = AttributeBlock::new();
     let mut origin = 0;
+
     while prefixes.peek().is_some() {
         origin += 1;
         let as_path = AsPath::sequence([ROUTER, Asn(origin)]);
@@ -164,6 +165,7 @@ fn garbage(seed: u32) -> Vec<u8> {
         let length = u16::try_from(19 + body.len()).unwrap().to_be_bytes();
         [&[0xff; 16][..], &length, &[kind], body].concat()
     };
+
     match seed % 5 {
         // Noise, long enough to be a header.
         0 => [&body[..], &[0; 19]].concat(),
@@ -187,6 +189,7 @@ async fn garbage_and_truncated_messages_end_their_session_alone_and_it_comes_bac
     let config = PeerConfig::new(address, ROUTER).idle_hold(quick, quick);
     let mut at_node = node.add_peer(config).await.unwrap();
     let mut held_before = 0;
+
     for seed in 0..400 {
         let mut router = Scripted::new(dials.recv().await.unwrap().connect(65_536));
         router.shake_hands(90).await;
@@ -221,6 +224,7 @@ async fn garbage_and_truncated_messages_end_their_session_alone_and_it_comes_bac
             held_before = held();
         }
     }
+
     let grown = held() - held_before;
     assert!(grown < 100_000, "{grown} octets more after 350 sessions");
     for other in [at_reader, to_reader] {
@@ -236,6 +240,7 @@ async fn a_half_open_connection_ends_by_the_hold_timer_and_does_not_block_the_ne
     let mut gone = Scripted::new(connect(&node, AT_NODE, "192.0.2.2:40001", 65_536));
     gone.shake_hands(90).await;
     at_node.established().await.unwrap();
+
     // The router lost its power: it has forgotten the connection, and dials again.
     let began = Instant::now();
     loop {
@@ -248,6 +253,7 @@ async fn a_half_open_connection_ends_by_the_hold_timer_and_does_not_block_the_ne
         sleep(Duration::from_secs(5)).await;
     }
     assert!((90..=96).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+
     let reason = at_node.status().last_down.unwrap().to_string();
     assert_eq!(reason, "ended by us: Hold timer expired, the peer was silent");
 }

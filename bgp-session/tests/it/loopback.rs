@@ -56,11 +56,13 @@ async fn two_nodes_with_one_prefix_share_its_traffic() {
         handles.push(at_node);
         nodes.push(node);
     }
+
     let prefix = "172.22.35.64/32".parse().unwrap();
     let shared = table(&router, "two paths", |table| table.paths(&prefix).len() == 2).await;
     let paths = shared.paths(&prefix);
     assert!(paths.iter().all(|path| path.multipath));
     assert_eq!(paths.iter().filter(|path| path.best).count(), 1);
+
     handles.pop();
     let left = table(&router, "one path", |table| table.paths(&prefix).len() == 1).await;
     assert_eq!(left.best(&prefix).unwrap().peer.to_string(), "127.0.0.26");
@@ -109,6 +111,7 @@ async fn dropping_the_last_handle_ends_the_session_with_a_cease() {
     let config = towards_router(router.listen_addr().unwrap(), "127.0.0.29");
     let mut at_node = node.add_peer(config.clone()).await.unwrap();
     both_up(&mut at_router, &mut at_node).await;
+
     let second = at_node.clone();
     drop(at_node);
     second.set_routes(routes(&["172.22.35.70/32"])).await.unwrap();
@@ -117,6 +120,7 @@ async fn dropping_the_last_handle_ends_the_session_with_a_cease() {
     let down = soon("the end", at_router.wait_for(|status| status.last_down.is_some())).await;
     let reason = down.unwrap().last_down.unwrap().to_string();
     assert!(reason.contains("peer de-configured"), "{reason}");
+
     table(&router, "the route is gone", |table| table.is_empty()).await;
     // The address is free for another.
     let mut again = soon("its successor", node.add_peer(config)).await.unwrap();

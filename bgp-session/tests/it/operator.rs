@@ -36,15 +36,18 @@ async fn a_disabled_peer_stays_configured_and_comes_back_with_its_routes() {
     at_node.disable("rack 7 moves").await.unwrap();
     let reason = why(&mut at_router).await;
     assert_eq!(reason, "ended by the peer: Cease: administrative shutdown: \"rack 7 moves\"");
+
     table(&router, "no route", |table| table.is_empty()).await;
     sleep(secs(3_600)).await;
     assert!(at_node.status().disabled && node.peers().len() == 1);
     assert_eq!(at_node.status().state, StateKind::Idle);
+
     // Routes that are set while the peer is disabled are announced later.
     at_node.set_routes(routes(&["172.22.35.71/32"])).await.unwrap();
     at_node.reset("").await.unwrap();
     sleep(secs(60)).await;
     assert_eq!(at_node.status().state, StateKind::Idle, "a reset does not start a session");
+
     at_node.enable().await.unwrap();
     both_up(&mut at_router, &mut at_node).await;
     assert!(!at_node.status().disabled);
@@ -75,11 +78,13 @@ async fn timers_and_limits_change_without_a_reset() {
     let changed: Vec<_> = updated.changes.iter().map(|change| change.field).collect();
     assert_eq!(changed, ["hold_time", "maximum_prefixes", "connect_timeout"]);
     assert!(!updated.reset && updated.needs_reset().next().is_none());
+
     let event = events.next().await.unwrap().unwrap();
     assert!(matches!(event.kind, EventKind::Updated(told) if *told == updated));
     sleep(secs(600)).await;
     assert_eq!(at_node.stats().sessions_lost, 0);
     assert_eq!(at_node.status().negotiated.unwrap().hold_time, secs(90));
+
     let again = at_node.update(config).await.unwrap();
     assert!(again.changes.is_empty() && !again.reset, "{again:?}");
     at_node.reset("").await.unwrap();
@@ -96,6 +101,7 @@ async fn a_limit_that_is_near_is_an_event_and_one_that_is_exceeded_the_end() {
     let limit = PrefixLimit { exceeded: Exceeded::Restart(secs(600)), ..PrefixLimit::new(4) };
     let updated = at_router.update(towards_node("192.0.2.7").maximum_prefixes(limit)).await;
     assert!(!updated.unwrap().reset);
+
     let mut events = router.events();
     let all = ["10.0.0.1/32", "10.0.0.2/32", "10.0.0.3/32", "10.0.0.4/32", "10.0.0.5/32"];
     at_node.set_routes(routes(&all[..3])).await.unwrap();
@@ -108,14 +114,17 @@ async fn a_limit_that_is_near_is_an_event_and_one_that_is_exceeded_the_end() {
         }
     };
     assert_eq!(soon("a warning", warned).await, (AfiSafi::IPV4_UNICAST, 3, 4));
+
     at_node.set_routes(routes(&all)).await.unwrap();
     let reason = why(&mut at_node).await;
     let end = "Cease: maximum number of prefixes reached (ipv4-unicast, limit 4)";
     assert_eq!(reason, format!("ended by the peer: {end}"));
+
     // `enable` ends the pause.
     at_node.set_routes(routes(&all[..4])).await.unwrap();
     sleep(secs(30)).await;
     assert_eq!(at_router.status().state, StateKind::Idle);
+
     at_router.enable().await.unwrap();
     both_up(&mut at_router, &mut at_node).await;
     table(&router, "four routes", |table| table.len() == 4).await;
@@ -203,13 +212,16 @@ async fn a_drain_marks_then_withdraws_then_ends_the_sessions() {
         .withdrawn_for(secs(10))
         .message("kernel upgrade");
     let draining = tokio::spawn(async move { node.drain(how).await });
+
     marked(&router, true).await;
     assert!(began.elapsed() < secs(1));
+
     // A route that is added during the drain is marked as well.
     at_node.announce(Route::new("172.22.35.71/32".parse().unwrap())).await.unwrap();
     let both = table(&router, "both", |table| table.len() == 2).await;
     let marks = both.iter().map(|(_, paths)| paths[0].attributes.communities.len());
     assert!(marks.eq([1, 1]));
+
     table(&router, "no route", |table| table.is_empty()).await;
     assert!((15..=16).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
     assert!(at_router.status().is_established(), "traffic under way still arrives");
@@ -217,6 +229,7 @@ async fn a_drain_marks_then_withdraws_then_ends_the_sessions() {
     assert!(reason.ends_with("administrative shutdown: \"kernel upgrade\""), "{reason}");
     assert!((25..=28).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
     soon("the drain", draining).await.unwrap();
+
     let mut stages = Vec::new();
     while let Some(Ok(event)) = events.next().await {
         if let EventKind::Draining(stage) = event.kind {
@@ -232,6 +245,7 @@ async fn a_cancelled_drain_restores_all_routes() {
     at_node.set_routes(routes(&[SMTP, "172.22.35.71/32"])).await.unwrap();
     both_up(&mut at_router, &mut at_node).await;
     let how = || GracefulShutdown::new().marked_for(secs(30)).withdrawn_for(secs(30));
+
     // While routes are marked, and while they are withdrawn.
     for after in [10, 40] {
         let called_off = timeout(secs(after), node.drain(how()));
@@ -276,6 +290,7 @@ async fn adding_changing_and_removing_one_peer_touches_no_others_session() {
     let mut events = node.events();
     let (untouched, mut seed) = (at_node.id(), 7_u32);
     let mut others: Vec<PeerHandle> = Vec::new();
+
     for step in 0..500 {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let choice = seed >> 16;

@@ -138,6 +138,7 @@ async fn a_router_that_dials_again_is_not_kept_out_by_the_connection_it_forgot()
     let mut forgotten = dial();
     let mut forgotten_too = dial();
     let mut scripted = crate::scripted::Scripted::new(dial());
+
     // Only the second connection is refused.
     scripted.shake_hands_as(NODE, 90).await;
     at_router.established().await.unwrap();

@@ -75,6 +75,7 @@ async fn the_other_process() {
         }
         other => panic!("no such part: {other}"),
     };
+
     loop {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         println!("now {}", now.as_secs());
@@ -153,6 +154,7 @@ async fn the_time_of_day_may_jump_by_a_day_either_way_and_no_session_notices() {
     };
     let directory = env::temp_dir().join(format!("bgp-session-clock-{}", std::process::id()));
     fs::create_dir_all(&directory).unwrap();
+
     let file = directory.join("time");
     let leap = |offset: &str| fs::write(&file, offset).unwrap();
     leap("+0");
@@ -179,6 +181,7 @@ async fn the_time_of_day_may_jump_by_a_day_either_way_and_no_session_notices() {
             .collect::<Vec<_>>()
     });
     soon("the session", at_router.established()).await.unwrap();
+
     // The hold time is three seconds. After a jump forward, a timer that follows the wall clock would expire; after a jump
     // back, it would not expire for a day.
     for (offset, wait) in [("+0", 300), ("+1d", 1_000), ("-1d", 4_000), ("+0", 500)] {
@@ -187,6 +190,7 @@ async fn the_time_of_day_may_jump_by_a_day_either_way_and_no_session_notices() {
         assert!(at_router.status().is_established(), "after {offset}");
     }
     assert_eq!(at_router.stats().established_transitions, 1);
+
     node.kill();
     fs::remove_dir_all(&directory).unwrap();
     let times = times.join().unwrap();

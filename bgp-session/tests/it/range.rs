@@ -102,9 +102,11 @@ async fn no_more_peers_than_the_limit() {
         soon("a session", peer.established()).await.unwrap();
         kept.push((node, peer));
     }
+
     let (_third, mut third) = dial_from(&router, "127.0.45.3", NODE, unchanged).await;
     soon("a refusal", handle.wait_for(|it| it.refused > 0)).await.unwrap();
     assert!(!third.status().is_established());
+
     // One peer ends, which makes room.
     kept.pop().unwrap().0.shutdown("").await;
     soon("its end", handle.wait_for(|it| it.unestablished == 1)).await.unwrap();
@@ -155,6 +157,7 @@ async fn a_block_of_as_numbers_is_admitted_and_no_other() {
     let (_last, mut last) = dial_from(&router, "127.0.51.2", Asn(64_703), unchanged).await;
     soon("the first of them", first.established()).await.unwrap();
     soon("the last of them", last.established()).await.unwrap();
+
     let mut events = router.events();
     let (_other, _peer) = dial_from(&router, "127.0.51.3", Asn(64_704), unchanged).await;
     let reason = loop {
@@ -165,6 +168,7 @@ async fn a_block_of_as_numbers_is_admitted_and_no_other() {
         }
     };
     assert!(reason.contains("AS 64704, expected one of AS 64700 to 64703"), "{reason}");
+
     counts(&mut handle, 2, 0).await;
     let turned =
         PeerRange::new("127.0.52.0/24".parse().unwrap(), RemoteAs::Between(Asn(2), Asn(1)));
@@ -181,10 +185,12 @@ async fn a_password_holds_for_the_whole_prefix() {
     let (_right, mut right) =
         dial_from(&router, "127.0.48.1", NODE, |it| it.password("s3cret")).await;
     soon("a session", right.established()).await.unwrap();
+
     let (_wrong, mut wrong) = dial_from(&router, "127.0.48.2", NODE, unchanged).await;
     let failed = wrong.wait_for(|status| status.last_failure.is_some());
     soon("silence", failed).await.unwrap();
     assert_eq!(router.peers().len(), 1);
+
     // The end of the range ends its sessions, and removes its password.
     drop(handle);
     soon("the end", right.wait_for(|it| !it.is_established())).await.unwrap();

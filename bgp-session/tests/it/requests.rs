@@ -24,16 +24,19 @@ async fn a_refused_value_is_named_with_what_was_expected() {
         refusal(peer().local_address("::1".parse().unwrap())).await,
         "peer 192.0.2.1: local_address is ::1, expected the same IP version as the peer's"
     );
+
     let long = refusal(peer().password("p".repeat(81))).await;
     assert_eq!(long, "peer 192.0.2.1: password is 81 octets, expected 1 to 80 octets");
     assert!(refusal(peer().password("")).await.contains("0 octets"));
     assert!(refusal(peer().families([])).await.contains("at least one address family"));
     assert!(refusal(peer().ttl(0)).await.contains("1 to 255"));
+
     let nowhere = PeerConfig::new("0.0.0.0".parse::<IpAddr>().unwrap(), ROUTER);
     assert!(refusal(nowhere).await.contains("unicast address"));
     let nobody = PeerConfig::new("192.0.2.1".parse::<IpAddr>().unwrap(), Asn(0));
     assert!(refusal(nobody).await.contains("RFC 7607"));
     assert!(refusal(peer().local_asn(Asn(0))).await.contains("local_asn is 0, expected an AS"));
+
     let no_one = refusal(peer().identifier(BgpIdentifier::new(0, 0, 0, 0))).await;
     assert!(no_one.contains("identifier is 0.0.0.0, expected a nonzero"), "{no_one}");
 }

@@ -19,10 +19,12 @@ async fn the_session_and_its_routes_come_back_with_the_router() {
     at_node.set_routes(routes(&["172.22.35.70/32"])).await.unwrap();
     both_up(&mut at_first, &mut at_node).await;
     first.shutdown("upgrade").await;
+
     let down = at_node.wait_for(|status| !status.is_established());
     let down = soon("the session's end", down).await.unwrap();
     assert!(down.negotiated.is_none() && down.endpoints.is_none());
     assert!(down.last_down.unwrap().to_string().contains("upgrade"));
+
     // Routes that are set while there is no session are announced in the next one.
     at_node.set_routes(routes(&["172.22.35.71/32"])).await.unwrap();
     let second = router(&address.to_string()).await;

@@ -21,6 +21,7 @@ async fn a_silent_peer_expires_the_hold_timer_after_ninety_seconds() {
     let mut router = Scripted::new(dials.recv().await.unwrap().connect(65_536));
     router.shake_hands(180).await;
     at_node.established().await.unwrap();
+
     let last_word = Instant::now();
     let notification = loop {
         match router.hear_control().await {
@@ -32,6 +33,7 @@ async fn a_silent_peer_expires_the_hold_timer_after_ninety_seconds() {
     assert_eq!(notification.code, ErrorCode::HOLD_TIMER_EXPIRED);
     assert_eq!(last_word.elapsed(), Duration::from_secs(90), "the smaller hold time applies");
     assert_eq!(router.hear().await, Heard::End);
+
     let down = at_node.wait_for(|status| status.last_down.is_some()).await.unwrap();
     let reason = down.last_down.unwrap().to_string();
     assert!(reason.contains("Hold timer expired"), "{reason}");
@@ -171,12 +173,14 @@ async fn little_is_composed_for_a_peer_that_does_not_read() {
     let mut router = Scripted::new(dials.recv().await.unwrap().connect(4_096));
     router.shake_hands(90).await;
     at_node.established().await.unwrap();
+
     at_node.set_routes(many_routes(20_000)).await.unwrap();
     advance(Duration::from_secs(10)).await;
     at_node.set_routes(many_routes(20_001)).await.unwrap();
     advance(Duration::from_secs(10)).await;
     let composed = at_node.stats().prefixes_announced_out;
     assert!((100..3_000).contains(&composed), "about 64 KiB and the pipe's capacity: {composed}");
+
     // The router reads again, and gets everything.
     let mut updates = 0;
     while updates < 20_001 {

@@ -68,6 +68,7 @@ fn each_line_is_answered_as_it_arrives() {
     let mut questions = child.stdin.take().unwrap();
     let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
     let megabytes = "0".repeat(3_000_000);
+
     for (question, outcome) in [
         (format!("{{\"id\":1,\"hex\":\"{MARKER}001304\"}}\r").into_bytes(), "\"ok\""),
         (b"".to_vec(), "no JSON"),
@@ -90,12 +91,14 @@ fn each_line_is_answered_as_it_arrives() {
         let answer = answers.next().unwrap().unwrap();
         assert!(answer.contains(outcome), "{answer}");
     }
+
     // The answer repeats an id as it was written.
     for id in ["123456789012345678901234567890", "1.50", "{\"b\": 1e400, \"a\": [ ]}", "null"] {
         writeln!(questions, "{{\"hex\":\"{MARKER}001304\",\"id\":0,\"id\":{id}}}").unwrap();
         let answer = answers.next().unwrap().unwrap();
         assert!(answer.starts_with(&format!("{{\"id\":{id},\"decoded\":{{")), "{answer}");
     }
+
     // The last line needs no newline.
     write!(questions, "{{\"id\":7,\"hex\":\"{MARKER}001304\"}}").unwrap();
     drop(questions);

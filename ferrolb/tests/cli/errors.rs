@@ -162,6 +162,7 @@ fn an_invalid_log_level_is_an_error_and_a_general_one_is_accepted() {
         stderr.contains("\"inof\": expected off, error, warn, info, debug or trace"),
         "{stderr}"
     );
+
     for (variable, value, told) in
         [("RUST_LOG", "hyper", true), ("RUST_LOG", "", false), ("FERROLB_LOG", "", false)]
     {

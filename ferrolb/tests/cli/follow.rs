@@ -42,6 +42,7 @@ fn moving_the_endpoint_moves_the_route_in_under_a_second() {
         assert_eq!(next_hops(&document, SMTP), [hop]);
         assert_eq!(next_hops(&document, "172.22.35.64/32").len(), 3, "the others stay");
     }
+
     // A single slow attempt may be due to a busy machine.
     assert!(times.iter().min() < Some(&Duration::from_secs(1)), "{times:?}");
 }
@@ -132,6 +133,7 @@ fn the_links_of_a_kubernetes_volume_are_followed() {
         symlink(std::path::Path::new("..data").join(&name), volume.join(&name)).unwrap();
     }
     symlink("..first", volume.join("..data")).unwrap();
+
     let lab = Process::lab(&volume, &["--output", "json"]);
     assert_eq!(next_hops(&lab.document(), SMTP), ["172.22.35.26"]);
     symlink("..second", volume.join("..data_tmp")).unwrap();

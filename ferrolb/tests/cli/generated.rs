@@ -157,6 +157,7 @@ impl World {
                 "metadata": {"name": name, "namespace": "metallb-system"}, "spec": spec,
             })
         };
+
         vec![
             resource("v1beta1", "IPAddressPool", "public", json!({"addresses": addresses})),
             resource("v1beta1", "BGPAdvertisement", "all", advertisement),
@@ -171,6 +172,7 @@ impl World {
             .map(|it| if *it == "IPv4" { "10.96.7.1" } else { "fd00:96::1" });
         let ips: Vec<_> = ips.collect();
         let policy = if service.families.len() > 1 { "RequireDualStack" } else { "SingleStack" };
+
         json!({
             "apiVersion": "v1", "kind": "Service",
             "metadata": {"name": service.name, "namespace": "web"},

@@ -31,6 +31,7 @@ impl Pod {
         let silence = Arc::new(Mutex::new(()));
         let (answer, count) = (Arc::clone(&status), Arc::clone(&asked));
         let silent = Arc::clone(&silence);
+
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(mut stream) = stream else { return };
@@ -87,17 +88,20 @@ fn the_route_is_withdrawn_while_the_pod_does_not_answer() {
     let manifests = manifests(&router, &pod, &[("probe-rise", "2"), ("probe-fall", "3")]);
     let run = run(&manifests);
     wait_until("the table", || router.has_all());
+
     let since = router.since();
     let before = pod.asked();
     pod.answers(503);
     wait_until("the withdrawal", || router.table() == REST);
     assert!(pod.asked() - before >= 3, "only after as many failures in a row as it is told");
     run.error(|line| line.contains("the probe fails") && line.contains("HTTP status 503"));
+
     let before = pod.asked();
     pod.answers(204);
     wait_until("the table as it was", || router.has_all());
     assert!(pod.asked() - before >= 2, "only after as many answers in a row as it is told");
     assert_eq!(router.since(), since, "it is the session of the beginning");
+
     // Without the annotation there are no probes, and earlier results have no effect.
     pod.answers(503);
     wait_until("the withdrawal", || router.table() == REST);
@@ -114,6 +118,7 @@ fn a_recovered_pod_is_held_down_with_a_depreferenced_route() {
     let held = [("when-unhealthy", "depreference"), ("hold-down", "2s"), ("probe-rise", "1")];
     let manifests = manifests(&router, &pod, &held);
     let run = run(&manifests);
+
     // At startup the first attempt decides.
     wait_until("the route", || smtp_at(&router).is_some());
     let attributes = smtp_at(&router).unwrap();
@@ -122,6 +127,7 @@ fn a_recovered_pod_is_held_down_with_a_depreferenced_route() {
     };
     assert!(worse(&attributes), "{attributes:?}");
     assert_eq!(attributes.as_path.to_string(), "64636 64636");
+
     let began = Instant::now();
     pod.answers(200);
     run.error(|line| line.contains("the probe succeeds again, but the Service is held down"));
@@ -129,6 +135,7 @@ fn a_recovered_pod_is_held_down_with_a_depreferenced_route() {
     wait_until("the route as it should be", || smtp_at(&router).is_some_and(|it| !worse(&it)));
     assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
     assert_eq!(smtp_at(&router).unwrap().as_path.to_string(), "64636");
+
     // A closed port is a failure as well.
     let port = pod.address.port().to_string();
     manifests.replace("services.yaml", &format!("http:{port}/healthz"), "tcp:1");
@@ -143,6 +150,7 @@ fn a_session_starts_after_the_first_probe_attempt() {
     let silence = pod.silence.lock().unwrap();
     let process = run(&manifests);
     wait_until("the first try", || pod.asked() > 0);
+
     let (since, begin) = (router.since(), Instant::now());
     while begin.elapsed() < Duration::from_millis(500) {
         assert!(router.table().is_empty(), "{:?}", router.table());
@@ -151,12 +159,14 @@ fn a_session_starts_after_the_first_probe_attempt() {
     }
     drop(silence);
     wait_until("the table", || router.has_all());
+
     // The session does not wait for the end of a slow attempt.
     drop(process);
     let silence = pod.silence.lock().unwrap();
     let process = run(&manifests);
     process.error(|line| line.contains("sessions start without 1 Services"));
     wait_until("the rest", || router.table() == REST);
+
     drop(silence);
     wait_until("the table", || router.has_all());
 }

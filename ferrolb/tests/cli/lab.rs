@@ -66,10 +66,12 @@ fn a_lab_that_times_out_names_what_is_missing_and_exits_with_1() {
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("not as planned after 0ns"), "{stderr}");
+
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     // The progress until the timeout is random: the output names exactly the missing parts.
     let sessions = document["sessions"].as_array().unwrap();
     assert_eq!(sessions.len(), 3, "what there is is printed all the same");
+
     for session in sessions {
         let node = session["node"].as_str().unwrap();
         let named = stderr.contains(&format!("session {node} with 172.22.35.1: "));
@@ -100,12 +102,14 @@ fn a_node_has_a_session_with_each_router_that_its_labels_select() {
       - match-labels: {kubernetes.io/hostname: kube2}
     address-pools:",
     );
+
     let document = lab_document(&manifests.path(), &[]);
     let sessions: Vec<_> = document["sessions"].as_array().unwrap().iter().collect();
     assert_eq!(sessions.len(), 4, "{sessions:?}");
     let routes = document["routes"].as_array().unwrap();
     let internal: Vec<_> = routes.iter().filter(|it| it["router"] == "172.22.35.2").collect();
     assert_eq!(internal.len(), 3);
+
     for route in internal {
         assert_eq!(route["next_hops"], json!(["172.22.35.26"]));
         assert_eq!(route["as_path"], json!([]), "the path of an internal session is empty");
@@ -131,10 +135,12 @@ fn sessions_have_the_settings_of_their_peers_and_ignored_settings_are_reported()
     bfd-profiles: [{name: fast}]
 ",
     );
+
     let document = lab_document(&manifests.path(), &[]);
     let sessions = document["sessions"].as_array().unwrap();
     assert_eq!(sessions.len(), 3, "{sessions:?}");
     assert!(sessions.iter().all(|it| it["state"] == "Established"), "{sessions:?}");
+
     // The output shows the node's address for the session, whatever it is on loopback.
     assert_eq!(next_hops(&document, "172.22.35.70/32"), ["172.22.35.26"]);
     let shown = text(&lab(&manifests.path(), &["--once"]).stdout);
@@ -150,6 +156,7 @@ fn a_router_may_have_sessions_with_two_ases_of_one_node() {
         "    - {peer-address: 172.22.35.1, peer-asn: 64635, my-asn: 64700}
     address-pools:",
     );
+
     let document = lab_document(&manifests.path(), &[]);
     let routes = document["routes"].as_array().unwrap();
     let mut paths: Vec<_> = routes
@@ -170,11 +177,13 @@ fn addresses_without_a_natural_loopback_address_get_one_and_it_is_reported() {
         "172.22.35.27",
         "10.22.35.26",
     );
+
     let output = lab(&manifests.path(), &["--once"]);
     let stdout = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{stdout}{}", text(&output.stderr));
     assert!(stdout.contains("note: router fd00::1 listens on 127.127.0."), "{stdout}");
     assert!(stdout.contains("note: kube3 dials from 127.127.0."), "{stdout}");
+
     let unannounced =
         "web/web         any node  the session with peer [fd00::1]:179 carries no IPv4";
     assert!(stdout.contains(unannounced), "{stdout}");
@@ -245,11 +254,13 @@ fn a_route_shows_every_attribute_that_explain_says_is_sent() {
             "large_communities": ["64636:5:6"], "extended_communities": ["bw:64636:12500000"],
         })
     );
+
     let dir = manifests.path();
     let explain = ["explain", "web/shop", "--from", dir.to_str().unwrap()];
     let explained = text(&ferrolb(&explain).output().unwrap().stdout);
     let sent = "MED 30 prepended 1 communities 64636:20 large:64636:5:6 bw:64636:12500000";
     assert!(explained.contains(sent), "{explained}");
+
     let shown = text(&lab(&dir, &["--once"]).stdout);
     let row = "kube1  64636 64636  30   64636:20 large:64636:5:6 bw:64636:12500000\n";
     assert!(shown.contains(row), "{shown}");

@@ -46,6 +46,7 @@ fn explain_names_the_first_failed_gate_on_each_node_and_how_to_fix_it() {
     assert!(explained.contains(failed), "{explained}");
     assert!(explained.contains("\nkube2: announced\n"), "{explained}");
     assert!(explained.contains("    sent          ok    172.22.35.70/32\n"), "{explained}");
+
     let document = printed(&[
         "explain",
         "mail/smtp",
@@ -59,6 +60,7 @@ fn explain_names_the_first_failed_gate_on_each_node_and_how_to_fix_it() {
     let document: Value = serde_json::from_str(&document).unwrap();
     assert_eq!(document["nodes"].as_array().unwrap().len(), 1);
     assert_eq!(document["nodes"][0]["peers"][0]["routes"][0], "172.22.35.70/32");
+
     let gates: Vec<_> = document["nodes"][0]["gates"]
         .as_array()
         .unwrap()
@@ -94,6 +96,7 @@ fn explain_reads_a_recording_with_the_states_of_its_sessions() {
         r#"{"session": {"node": "kube1", "peer": "172.22.35.1:179", "up": false}}"#.to_owned(),
     );
     std::fs::write(&recording, steps.join("\n")).unwrap();
+
     let from = recording.to_str().unwrap();
     let explained = printed(&["explain", "web/web", "--from", from]);
     assert!(
@@ -101,6 +104,7 @@ fn explain_reads_a_recording_with_the_states_of_its_sessions() {
         "{explained}"
     );
     assert!(explained.contains("    session       -     unknown"), "{explained}");
+
     let output = run(&["explain", "web", "--from", from]);
     assert_eq!(output.status.code(), Some(2));
     assert!(
@@ -116,13 +120,16 @@ fn diff_prints_routes_addresses_and_sessions() {
     let paths = [old.path(), new.path()].map(|path| path.to_str().unwrap().to_owned());
     let diff = || printed(&["diff", &paths[0], &paths[1]]);
     assert_eq!(diff(), "no changes\n");
+
     new.replace("endpoints.yaml", "nodeName: kube2\n", "nodeName: kube1\n");
     assert!(diff().contains("- 172.22.35.70/32 -> 172.22.35.1 (kube2)\n"), "{}", diff());
     assert!(diff().contains("+ 172.22.35.70/32 -> 172.22.35.1 (kube1)\n"), "{}", diff());
     assert!(diff().ends_with("session resets: none\n"), "{}", diff());
+
     new.replace("config.yaml", "172.22.35.64/26", "172.22.36.0/26");
     new.replace("services.yaml", "  loadBalancerIP: 172.22.35.70\n", "");
     assert!(diff().contains("Service mail/smtp: 172.22.35.70 -> 172.22.36.0\n"), "{}", diff());
+
     // A change that an established session applies in place.
     new.replace(
         "config.yaml",
@@ -135,6 +142,7 @@ fn diff_prints_routes_addresses_and_sessions() {
         "    bfd-profiles: [{name: fast}]\n    address-pools:",
     );
     assert!(diff().ends_with("session resets: none\n"), "{}", diff());
+
     new.replace("config.yaml", "peer-asn: 64635", "peer-asn: 64700");
     let reset = "session kube3 with 172.22.35.1: resets because of peerASN\n";
     assert!(diff().contains(reset), "{}", diff());

@@ -42,6 +42,7 @@ fn a_renamed_peer_is_one_line_of_text_and_one_row_of_json() {
         told,
         "session kube1 with rack: the peer is renamed to top-of-rack\nsession resets: none\n"
     );
+
     let rows = text(&run(&["diff", &paths[0], &paths[1], "-o", "json"]).stdout);
     let row = r#"[{"change":"peer-renamed","peer":"rack","nodes":["kube1"],"name":"top-of-rack"}]"#;
     assert_eq!(rows.trim_end(), row);

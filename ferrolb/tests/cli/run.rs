@@ -120,6 +120,7 @@ fn a_router_receives_the_node_s_routes_and_finally_a_cease() {
     let manifests = manifests_for(&router);
     let mut run = run(&manifests);
     wait_until("the table", || router.has_all());
+
     let negotiated = router.node().negotiated.unwrap();
     assert_eq!(negotiated.hold_time, Duration::from_secs(30));
     assert_eq!(negotiated.remote_identifier, BgpIdentifier::new(127, 22, 35, 25));
@@ -128,6 +129,7 @@ fn a_router_receives_the_node_s_routes_and_finally_a_cease() {
     assert_eq!(run.wait().code(), Some(0));
     assert!(started.elapsed() < Duration::from_secs(5), "the end is bounded");
     wait_until("the end of the session", || !router.node().is_established());
+
     let Some(DownReason::Remote(cease)) = router.node().last_down else {
         panic!("not told by the node: {:?}", router.node().last_down)
     };
@@ -143,21 +145,25 @@ fn changed_files_change_routes_and_reset_no_session() {
     let manifests = manifests_for(&router);
     let run = run(&manifests);
     wait_until("the table", || router.has_all());
+
     let since = router.node().since;
     let endpoint = "10.244.2.15\n  nodeName: ";
     let at = |node: &str| format!("{endpoint}{node}");
     manifests.replace("endpoints.yaml", &at("kube1"), &at("kube3"));
     wait_until("the withdrawal", || router.table() == [ALL[0], ALL[2]]);
     run.error(|line| line.contains("withdrawing") && line.contains("172.22.35.70/32"));
+
     let config = manifests.read("config.yaml");
     manifests.write("config.yaml", "nothing that makes sense");
     run.error(|line| line.contains("the last valid configuration stays in force"));
     manifests.write("config.yaml", &config);
     run.error(|line| line.contains("no errors any more"));
+
     // A node that is missing from the files is a mistake, not a request to withdraw everything.
     let nodes = manifests.read("nodes.yaml");
     manifests.write("nodes.yaml", &nodes.replace("kube1", "kube9"));
     run.error(|line| line.contains("expected a Node kube1, found only kube2, kube3, kube9"));
+
     manifests.write("nodes.yaml", &nodes);
     run.error(|line| line.contains("no errors any more"));
     manifests.replace("endpoints.yaml", &at("kube3"), &at("kube1"));
@@ -188,6 +194,7 @@ fn a_session_of_one_family_carries_both_if_the_peer_is_dual_stack() {
         address,
         &format!("{address}  - {{type: InternalIP, address: '2001:db8::25'}}\n"),
     );
+
     let dual = "      dual-stack-address-family: true\n      my-asn: 64636";
     manifests.replace("config.yaml", "      my-asn: 64636", dual);
     manifests.replace(
@@ -196,16 +203,19 @@ fn a_session_of_one_family_carries_both_if_the_peer_is_dual_stack() {
         "      - 172.22.35.64/26\n      - 2001:db8:1::/64\n",
     );
     manifests.write("six.yaml", SIX);
+
     let _run = run(&manifests);
     let six = |next_hop: &str| format!("2001:db8:1::/128 through {next_hop}, 64636");
     let all = |next_hop: &str| [&ALL.map(str::to_owned)[..], &[six(next_hop)]].concat();
     wait_until("routes of both families", || router.table() == all("2001:db8::25"));
+
     let since = router.since();
     // The session has no IPv6 address, so the node's address is still the next hop.
     let session = format!("      next-hop: session\n{dual}");
     manifests.replace("config.yaml", dual, &session);
     manifests.replace("nodes.yaml", "2001:db8::25", "2001:db8::26");
     wait_until("the other next hop", || router.table() == all("2001:db8::26"));
+
     let own = "      next-hop: 2001:db8::99\n";
     manifests.replace("config.yaml", "      next-hop: session\n", own);
     wait_until("the one that is configured", || router.table() == all("2001:db8::99"));
@@ -270,15 +280,18 @@ fn a_restart_keeps_addresses() {
     let manifests = manifests_for(&router);
     let mut first = run(&manifests);
     wait_until("the table", || router.has_all());
+
     first.signal("KILL");
     first.wait();
     wait_until("the end of the session", || router.table().is_empty());
+
     // Without the state file this Service, the oldest, would get the address of the other one.
     let older = manifests.read("services.yaml");
     let (_, older) = older.split_once("\n---\n").unwrap();
     let (older, _) = older.split_once("\n---\n").unwrap();
     let older = older.replace("name: web", "name: older").replace("2018-", "2017-");
     manifests.write("older.yaml", &older);
+
     let _second = run(&manifests);
     wait_until("the table", || router.has_all());
     let state = std::fs::read_to_string(manifests.beside("kube1.json")).unwrap();

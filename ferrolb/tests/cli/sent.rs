@@ -167,11 +167,13 @@ fn a_service_whose_session_is_down_is_not_announced() {
         let object: Value = serde_saphyr::from_str(document).unwrap();
         recording.push_str(&format!("{}\n", serde_json::json!({ "apply": object })));
     }
+
     let session = |up: bool| {
         let step = serde_json::json!({"node": "kube1", "peer": "127.22.35.1:179", "up": up});
         format!("{}\n", serde_json::json!({ "session": step }))
     };
     let path = manifests.beside("down.jsonl");
+
     for (up, announced) in [(true, true), (false, false)] {
         std::fs::write(&path, format!("{recording}{}", session(up))).unwrap();
         let arguments = [&EXPLAIN[..], &["--from", path.to_str().unwrap()]].concat();

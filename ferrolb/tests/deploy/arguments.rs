@@ -91,6 +91,7 @@ fn the_arguments_of_metallbs_controller_are_accepted() {
         "--tls-curve-preferences=X25519",
         "--metrics-cert-dir=/metrics-certs",
     ]);
+
     // The arguments of version 0.7.3. Switches have no value.
     parse(["controller", "--port=7472", "--config=config"]);
     parse(["controller", "--disable-cert-rotation", "--webhook-http2"]);
@@ -126,12 +127,14 @@ fn the_arguments_of_metallbs_speaker_are_accepted() {
     let Command::Speaker(args) = parse(words) else { panic!("a speaker") };
     assert!(args.ignore_exclude_lb);
     assert_eq!(args.node_name, "kube1");
+
     let Command::Speaker(args) =
         parse(["speaker", "--node-name=a", "--ignore-exclude-lb=false", "--ml-wan-config"])
     else {
         panic!("a speaker")
     };
     assert!(!args.ignore_exclude_lb);
+
     let Command::Speaker(args) = parse([
         "speaker",
         "--port=7472",

@@ -37,6 +37,7 @@ fn the_values_match_their_schema_which_rejects_mistakes() {
     let values = documents(VALUES).remove(0);
     let problems: Vec<_> = schema.iter_errors(&values).map(|it| it.to_string()).collect();
     assert_eq!(problems, [""; 0]);
+
     for (pointer, wrong) in [
         ("/speaker/drain/marked", json!("soon")),
         ("/speaker/onExit", json!("keep")),
@@ -66,6 +67,7 @@ fn templates_use_exactly_the_values_that_exist() {
             }
         }
     }
+
     let mut leaves = Vec::new();
     collect(&values, String::new(), &mut leaves);
     for leaf in leaves {

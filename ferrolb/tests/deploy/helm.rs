@@ -98,6 +98,7 @@ fn without_values_the_chart_renders_the_manifest() {
             _ => {}
         }
     }
+
     let mut written = documents(&format!("deploy/manifests/{NAMESPACE}.yaml"));
     // The user of the chart decides whether to create the namespace.
     written.retain(|object| object["kind"] != "Namespace");
@@ -108,6 +109,7 @@ fn without_values_the_chart_renders_the_manifest() {
         rendered.iter().map(name).collect::<Vec<_>>(),
         written.iter().map(name).collect::<Vec<_>>()
     );
+
     for (rendered, written) in rendered.iter().zip(&written) {
         assert_eq!(rendered, written, "{}", name(written));
     }
@@ -123,6 +125,7 @@ fn with_every_value_set_the_objects_are_valid_and_the_programs_start() {
             assert_eq!(object["metadata"]["namespace"], NAMESPACE, "{kind}");
         }
     }
+
     let Subcommand::Controller(args) = parse_arguments(arguments(find(&rendered, "Deployment")))
     else {
         panic!("a controller")
@@ -131,18 +134,21 @@ fn with_every_value_set_the_objects_are_valid_and_the_programs_start() {
         (args.cluster.port, args.cluster.lb_class.as_deref()),
         (9120, Some("example.com/lb"))
     );
+
     let set = find(&rendered, "DaemonSet");
     let words = arguments(set).into_iter().chain(["--node-name=kube1".to_owned()]);
     let Subcommand::Speaker(args) = parse_arguments(words) else { panic!("a speaker") };
     assert_eq!(args.cluster.config, "metallb");
     assert_eq!(args.drain_marked.as_secs() + args.drain_withdrawn.as_secs(), 3);
     assert!(args.ignore_exclude_lb);
+
     let pod = &set["spec"]["template"]["spec"];
     assert_eq!(pod["tolerations"], Value::Null);
     assert_eq!(pod["securityContext"]["runAsUser"], 0);
     let capabilities = &pod["containers"][0]["securityContext"]["capabilities"];
     assert_eq!(*capabilities, json!({"drop": ["ALL"], "add": ["NET_RAW"]}));
     assert_eq!(pod["containers"][0]["ports"][0]["containerPort"], 9120);
+
     let board = find(&rendered, "ConfigMap")["data"].as_object().unwrap().values().next().unwrap();
     let board: Value = serde_json::from_str(board.as_str().unwrap()).unwrap();
     assert_eq!(board["title"], "FerroLB");

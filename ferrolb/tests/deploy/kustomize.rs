@@ -52,21 +52,25 @@ components:
 images: [{name: ferrolb/ferrolb, newName: example/ferrolb}]
 ";
     std::fs::write(folder.path().join("kustomization.yaml"), text).unwrap();
+
     let path = folder.path().strip_prefix(root()).unwrap().to_str().unwrap();
     let Some(built) = build(path) else { return };
     let of = |kind: &str| {
         let found = built.iter().find(|it| it["kind"] == kind);
         found.unwrap_or_else(|| panic!("no {kind}"))
     };
+
     for kind in ["PodMonitor", "PrometheusRule", "ConfigMap"] {
         assert_eq!(of(kind)["metadata"]["namespace"], "ferrolb-system", "{kind}");
     }
     assert_eq!(of("ConfigMap")["metadata"]["labels"]["grafana_dashboard"], "1");
+
     let board = of("ConfigMap")["data"]["ferrolb.json"].as_str().unwrap();
     assert_eq!(serde_json::from_str::<Value>(board).unwrap()["title"], "FerroLB");
     let pod = &of("DaemonSet")["spec"]["template"]["spec"];
     assert_eq!(pod["securityContext"]["runAsUser"], 0);
     assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+
     let container = &pod["containers"][0];
     assert_eq!(container["image"], json!(format!("example/ferrolb:{}", env!("CARGO_PKG_VERSION"))));
     assert_eq!(container["args"][0], "speaker");

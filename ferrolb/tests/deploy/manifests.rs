@@ -84,6 +84,7 @@ fn the_generated_manifests_are_up_to_date() {
     let script = root().join("scripts/render-manifests");
     let status = Command::new(script).arg(folder.path()).status().unwrap();
     assert!(status.success());
+
     let mut compared = 0;
     let mut folders = vec![folder.path().to_owned()];
     while let Some(path) = folders.pop() {
@@ -184,6 +185,7 @@ fn alerts_and_dashboard_query_existing_metrics() {
     let mut asked = Vec::new();
     expressions(&board, &mut asked);
     expressions(&rules, &mut asked);
+
     let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
     let mut metrics = 0;
     for expression in &asked {

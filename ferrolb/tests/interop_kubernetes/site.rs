@@ -74,11 +74,13 @@ pub(crate) fn run<R: Router>(terms: Terms, story: impl AsyncFnOnce(&mut Site<R>)
     let hosts: BTreeMap<_, _> =
         NODES.into_iter().map(|(name, address)| (name, host(name, address))).collect();
     let mut config = RouterConfig::new(&ROUTER.to_string(), 64635);
+
     for (_, address) in NODES {
         let neighbor = Neighbor::new(&address.to_string(), 64636).passive();
         config = config.neighbor((terms.neighbor)(neighbor));
     }
     let router = Arc::new(R::start(&router, config));
+
     api.clone().enter(|| {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         runtime.worker_threads(2).enable_all().build().unwrap().block_on(async {
@@ -103,11 +105,13 @@ impl<R: Router> Site<R> {
              allow-health: true\n"
         );
         let cluster = Cluster::at(API.into(), &config).await;
+
         for (name, address) in NODES {
             cluster.add_node(name, address).await;
         }
         let (speakers, controllers) = (BTreeMap::new(), BTreeMap::new());
         let mut site = Self { speakers, controllers, router, cluster, hosts, api, terms };
+
         for name in ["a", "b"] {
             site.start_controller(name);
         }

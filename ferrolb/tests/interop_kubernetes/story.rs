@@ -91,6 +91,7 @@ async fn the_leader_is_killed<R: Router>(site: &mut Site<R>) {
         _ => Ok(()),
     })
     .await;
+
     let took = killed.elapsed();
     // The other controller has seen the last renewal at or after its time, and retries every 200 ms. The rest is for a
     // busy machine.

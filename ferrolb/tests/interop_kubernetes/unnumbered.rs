@@ -22,6 +22,7 @@ pub(crate) fn discovered_reported_and_drained() {
     let node = lan.host("kube1", &["fe80::26/64", "172.22.35.25/24"]);
     let frr = WrittenFrr::start(&router, "", FRR);
     let api_address = api.addresses()[0];
+
     api.enter(|| {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(2).enable_all().build().unwrap();

@@ -234,6 +234,7 @@ fn hello_and_goodbye(address: Ipv4Addr) {
     .concat();
     let mut open = vec![4, 0xfc, 0x7c, 0, 90];
     open.extend(address.octets());
+
     let length = u8::try_from(capabilities.len()).unwrap();
     open.extend([length + 2, 2, length]);
     open.extend(&capabilities);
@@ -255,6 +256,7 @@ fn hello_and_goodbye(address: Ipv4Addr) {
         }
         stream.write_all(&message(4, &[]))
     };
+
     // A router may not be ready for the next session yet.
     wait_until(Duration::from_secs(20), "a session", || converse().map_err(|it| it.to_string()));
 }

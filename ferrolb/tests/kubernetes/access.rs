@@ -357,20 +357,25 @@ async fn the_usage_of_a_pool_is_written_and_corrected() {
         .await;
     };
     expect(0).await;
+
     cluster.create("one", json!({})).await;
     expect(1).await;
+
     // A late write, as by a controller that has lost its lease.
     let late = Patch::Merge(json!({"status": {"assignedIPv4": 7}}));
     pools.patch_status("tor", &PatchParams::default(), &late).await.unwrap();
     expect(1).await;
+
     cluster.create("two", json!({})).await;
     expect(2).await;
     cluster.services().delete("one", &DeleteParams::default()).await.unwrap();
     expect(1).await;
+
     size.set(32);
     let larger = Patch::Merge(json!({"spec": {"addresses": ["192.0.2.0/27"]}}));
     pools.patch("tor", &PatchParams::default(), &larger).await.unwrap();
     expect(1).await;
+
     controller.terminate().await;
     cluster.end().await;
 }

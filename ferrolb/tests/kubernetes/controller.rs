@@ -65,10 +65,12 @@ async fn services_get_addresses_a_condition_and_events_while_they_are_load_balan
     cluster.create("other", json!({"loadBalancerClass": "example.com/other"})).await;
     cluster.wait_for_addresses("web", &["192.0.2.0"]).await;
     cluster.wait_for_addresses("smtp", &["192.0.2.3"]).await;
+
     let web = cluster.services().get("web").await.unwrap();
     let ingress =
         web.status.as_ref().unwrap().load_balancer.as_ref().unwrap().ingress.as_ref().unwrap();
     assert_eq!(ingress[0].ip_mode.as_deref(), Some("VIP"));
+
     let conditions = web.status.as_ref().unwrap().conditions.as_ref().unwrap();
     assert_eq!(
         (conditions[0].type_.as_str(), conditions[0].status.as_str()),
@@ -78,6 +80,7 @@ async fn services_get_addresses_a_condition_and_events_while_they_are_load_balan
         web.metadata.annotations.as_ref().unwrap()["metallb.io/ip-allocated-from-pool"],
         "default"
     );
+
     let events: Api<Event> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     wait("an event of the address", async || {
         let events = events.list(&ListParams::default()).await.unwrap().items;
@@ -88,10 +91,12 @@ async fn services_get_addresses_a_condition_and_events_while_they_are_load_balan
         if found { Ok(()) } else { Err(format!("{} events", events.len())) }
     })
     .await;
+
     let no_balancer =
         Patch::Merge(json!({"spec": {"type": "ClusterIP", "loadBalancerClass": null}}));
     cluster.services().patch("web", &PatchParams::default(), &no_balancer).await.unwrap();
     cluster.wait_for_addresses("web", &[]).await;
+
     // The API server removes the address. The controller removes its condition and annotations, and writes an Event.
     wait("the condition and the annotation to go", async || {
         let web = cluster.services().get("web").await.unwrap();
@@ -108,6 +113,7 @@ async fn services_get_addresses_a_condition_and_events_while_they_are_load_balan
         if notes.iter().any(|it| it == why) { Ok(()) } else { Err(format!("{notes:?}")) }
     })
     .await;
+
     // The controller never touched the Service of another controller.
     let other = cluster.services().get("other").await.unwrap();
     assert!(addresses_of(&other).is_empty() && other.status.unwrap().conditions.is_none());
@@ -132,6 +138,7 @@ async fn a_full_pool_is_reported_and_waiting_services_get_freed_addresses() {
         failed.map(|it| it.message.clone()).ok_or_else(|| format!("{conditions:?}"))
     })
     .await;
+
     cluster.services().delete("s2", &DeleteParams::default()).await.unwrap();
     cluster.wait_for_addresses("late", &["192.0.2.2"]).await;
     cluster.end().await;
@@ -145,16 +152,19 @@ async fn the_second_replica_takes_over_and_no_address_changes() {
     let second = controller(&cluster, "b");
     ask_and_get(&cluster, "one", "192.0.2.2").await;
     create_and_get(&cluster, "two", "192.0.2.0").await;
+
     first.kill();
     create_and_get(&cluster, "three", "192.0.2.1").await;
     assert_eq!(holder(&cluster).await.as_deref(), Some("b"));
     cluster.wait_for_addresses("one", &["192.0.2.2"]).await;
     cluster.wait_for_addresses("two", &["192.0.2.0"]).await;
+
     // When a leader exits cleanly, the other replica takes over at once.
     let third = controller(&cluster, "c");
     second.terminate().await;
     assert_eq!(holder(&cluster).await.filter(|holder| holder == "b"), None);
     create_and_get(&cluster, "four", "192.0.2.3").await;
+
     third.terminate().await;
     cluster.end().await;
 }
@@ -227,17 +237,21 @@ async fn a_leader_that_was_stopped_has_lost_its_lease_and_changes_nothing() {
     let cluster = Cluster::new(POOL).await;
     let first = controller(&cluster, "a");
     leads(&cluster, "a").await;
+
     let second = controller(&cluster, "b");
     ask_and_get(&cluster, "one", "192.0.2.2").await;
     first.signal(Signal::STOP);
     leads(&cluster, "b").await;
+
     // The new leader allocates an address that the stopped controller believes to be in use.
     cluster.services().delete("one", &DeleteParams::default()).await.unwrap();
     ask_and_get(&cluster, "two", "192.0.2.2").await;
     create_and_get(&cluster, "three", "192.0.2.0").await;
+
     first.signal(Signal::CONT);
     create_and_get(&cluster, "four", "192.0.2.1").await;
     assert_eq!(holder(&cluster).await.as_deref(), Some("b"));
+
     // The resumed controller stands by, and leads when the lease is free.
     second.terminate().await;
     leads(&cluster, "a").await;
@@ -311,6 +325,7 @@ async fn failures_of_the_api_server_delay_addresses_and_change_none() {
     let Some(server) = &cluster.server else { return };
     let _program = controller(&cluster, "a");
     create_and_get(&cluster, "one", "192.0.2.0").await;
+
     for fault in [Fault::Conflict, Fault::Internal, Fault::TooManyRequests(1)] {
         cluster.create("two", json!({})).await;
         server.fail_next(2, fault);
@@ -349,16 +364,19 @@ async fn a_status_changed_by_others_is_corrected_and_a_correct_one_is_not_writte
     let emptied = Patch::Merge(json!({"status": {"loadBalancer": {"ingress": null}}}));
     cluster.services().patch_status("one", &PatchParams::default(), &emptied).await.unwrap();
     cluster.wait_for_addresses("one", &["192.0.2.0"]).await;
+
     let writes = || {
         let asked = cluster.asked("controller");
         asked.iter().filter(|asked| asked.resource == "services/status").count()
     };
     let before = writes();
+
     for label in ["a", "b", "c"] {
         let labelled = Patch::Merge(json!({"metadata": {"labels": {"some": label}}}));
         cluster.services().patch("one", &PatchParams::default(), &labelled).await.unwrap();
     }
     create_and_get(&cluster, "two", "192.0.2.1").await;
+
     if cluster.server.is_some() {
         assert_eq!(writes(), before + 1, "labels are no reason to write a status");
     }

@@ -38,6 +38,7 @@ fn left_behind(cluster: &Cluster) {
         }
         server.put(definition);
     }
+
     let webhook = |resource: &str, version: &str| {
         json!({"name": format!("{resource}validationwebhook.metallb.io"), "failurePolicy": "Fail",
             "sideEffects": "None", "admissionReviewVersions": ["v1"],
@@ -45,6 +46,7 @@ fn left_behind(cluster: &Cluster) {
             "rules": [{"apiGroups": ["metallb.io"], "apiVersions": [version], "resources": [resource],
                 "operations": ["CREATE", "UPDATE"]}]})
     };
+
     server.put(json!({"apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration", "metadata": {"name": WEBHOOKS},
         "webhooks": [webhook("bgppeers", "v1beta2"), webhook("ipaddresspools", "v1beta1")]}));

@@ -192,24 +192,29 @@ async fn routes_follow_services_endpoints_and_nodes() {
     world.cluster.endpoints("web", &[("kube1", true)]).await;
     world.cluster.create("web", json!({})).await;
     world.router.wait_for("a Service from every node", &[("192.0.2.0/32", EVERYWHERE)]).await;
+
     world.cluster.create("smtp", json!({"externalTrafficPolicy": "Local"})).await;
     world.cluster.endpoints("smtp", &[("kube2", true)]).await;
     let web = ("192.0.2.0/32", EVERYWHERE);
     world.router.wait_for("one where its pod is", &[web, ("192.0.2.1/32", &["kube2"])]).await;
+
     world.cluster.endpoints("smtp", &[("kube3", true)]).await;
     world.router.wait_for("the pod's new node", &[web, ("192.0.2.1/32", &["kube3"])]).await;
     world.cluster.endpoints("smtp", &[("kube1", true), ("kube3", true)]).await;
     world.router.wait_for("both pods", &[web, ("192.0.2.1/32", &["kube1", "kube3"])]).await;
+
     world.cluster.endpoints("smtp", &[("kube1", false), ("kube3", true)]).await;
     world.router.wait_for("the ready one", &[web, ("192.0.2.1/32", &["kube3"])]).await;
     let cluster = Patch::Merge(json!({"spec": {"externalTrafficPolicy": "Cluster"}}));
     services.patch("smtp", &PatchParams::default(), &cluster).await.unwrap();
     world.router.wait_for("every node again", &[web, ("192.0.2.1/32", EVERYWHERE)]).await;
+
     world.speakers.remove("kube2").unwrap().kill();
     let rest: &[&str] = &["kube1", "kube3"];
     world.router.wait_for("a node lost", &[("192.0.2.0/32", rest), ("192.0.2.1/32", rest)]).await;
     world.start("kube2");
     world.router.wait_for("and back", &[web, ("192.0.2.1/32", EVERYWHERE)]).await;
+
     services.delete("smtp", &DeleteParams::default()).await.unwrap();
     world.router.wait_for("the Service gone", &[web]).await;
     world.end().await;
@@ -229,6 +234,7 @@ async fn a_node_withdraws_the_route_when_its_pod_fails_the_probe() {
         format!("  probe: tcp:{port}\n  probe-interval: 100ms\n  probe-fall: 1\n  probe-rise: 1\n");
     let config = format!("{}{probe}", router.config());
     let world = World::with(router, &config).await;
+
     // Nothing listens at the port of the pods on kube1 and kube3.
     let pod_at = |node: &str, address: &str| json!({"addresses": [address], "nodeName": node, "conditions": {"ready": true}});
     let pods = [("kube1", "127.22.35.81"), ("kube2", "127.22.35.80"), ("kube3", "127.22.35.82")];
@@ -236,11 +242,13 @@ async fn a_node_withdraws_the_route_when_its_pod_fails_the_probe() {
     world.cluster.put_slice("web", pods.into());
     world.cluster.create("web", json!({"externalTrafficPolicy": "Local"})).await;
     world.router.wait_for("the node whose pod answers", &[("192.0.2.0/32", &["kube2"])]).await;
+
     let other = listen(([127, 22, 35, 81], port)).await.unwrap();
     let both: &[&str] = &["kube1", "kube2"];
     world.router.wait_for("another one that answers", &[("192.0.2.0/32", both)]).await;
     drop(pod);
     world.router.wait_for("the one that is left", &[("192.0.2.0/32", &["kube1"])]).await;
+
     // A pod that has moved is probed at its new address.
     world.cluster.put_slice("web", vec![pod_at("kube3", "127.22.35.81")]);
     world.router.wait_for("the pod's new node", &[("192.0.2.0/32", &["kube3"])]).await;
@@ -255,8 +263,10 @@ async fn an_operator_drains_a_node_and_undrains_it() {
     world.cluster.endpoints("web", &[("kube1", true)]).await;
     world.cluster.create("web", json!({})).await;
     world.router.wait_for("a Service from every node", &[("192.0.2.0/32", EVERYWHERE)]).await;
+
     let nodes: Api<Node> = Api::all(world.cluster.client.clone());
     let [first, second] = ["kube1", "kube2"].map(|name| world.cluster.node(name));
+
     // A cordon has no effect on announcements.
     let cordon = Patch::Merge(json!({"spec": {"unschedulable": true}}));
     nodes.patch(&first, &PatchParams::default(), &cordon).await.unwrap();
@@ -268,6 +278,7 @@ async fn an_operator_drains_a_node_and_undrains_it() {
         .router
         .wait_for("all but the drained node", &[("192.0.2.0/32", &["kube1", "kube3"])])
         .await;
+
     nodes.patch(&second, &PatchParams::default(), &annotate(Value::Null)).await.unwrap();
     world.router.wait_for("every node again", &[("192.0.2.0/32", EVERYWHERE)]).await;
     world.end().await;
@@ -281,10 +292,12 @@ async fn a_speaker_that_exits_for_a_restart_leaves_its_routes_at_the_router() {
     world.cluster.endpoints("web", &[("kube1", true)]).await;
     world.cluster.create("web", json!({})).await;
     world.router.wait_for("a Service from every node", &[("192.0.2.0/32", EVERYWHERE)]).await;
+
     world.cluster.endpoints("gone", &[("kube1", true)]).await;
     world.cluster.create("gone", json!({})).await;
     let everywhere = [("192.0.2.0/32", EVERYWHERE), ("192.0.2.1/32", EVERYWHERE)];
     world.router.wait_for("two Services from every node", &everywhere).await;
+
     world.end_for_a_restart("kube2", &everywhere).await;
     let kept = |world: &World| {
         let table = world.router.table();
@@ -292,6 +305,7 @@ async fn a_speaker_that_exits_for_a_restart_leaves_its_routes_at_the_router() {
     };
     kept(&world);
     world.cluster.services().delete("gone", &DeleteParams::default()).await.unwrap();
+
     let stale: (&str, &[&str]) = ("192.0.2.1/32", &["kube2"]);
     world.router.wait_for("a stale route of it alone", &[everywhere[0], stale]).await;
     world.start_with("kube2", "drain");
@@ -302,6 +316,7 @@ async fn a_speaker_that_exits_for_a_restart_leaves_its_routes_at_the_router() {
     })
     .await;
     assert!(world.router.peer("kube2").status().is_established());
+
     world.speakers.remove("kube2").unwrap().terminate().await;
     world
         .router
@@ -369,12 +384,14 @@ async fn a_restarted_speaker_probes_before_it_announces() {
         at.port()
     );
     let mut world = World::with(router, &format!("{config}{probe}")).await;
+
     for (service, address) in [("ill", "127.22.35.81"), ("web", "127.22.35.80")] {
         let pod =
             json!({"addresses": [address], "nodeName": "kube2", "conditions": {"ready": true}});
         world.cluster.put_slice(service, vec![pod]);
         world.cluster.create(service, json!({"externalTrafficPolicy": "Local"})).await;
     }
+
     let both: [(&str, &[&str]); 2] = [("192.0.2.0/32", &["kube2"]), ("192.0.2.1/32", &["kube2"])];
     world.router.wait_for("both Services", &both).await;
     world.end_for_a_restart("kube2", &both).await;
@@ -382,12 +399,14 @@ async fn a_restarted_speaker_probes_before_it_announces() {
     well.answers.send_replace(false);
     world.start_with("kube2", "drain");
     well.wait_for_a_try().await;
+
     // Long enough for a session to start.
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_millis(500) {
         assert_eq!(world.router.table().len(), 2, "both are stale until it is known which is well");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+
     let web = world.cluster.services().get("web").await.unwrap();
     let web = format!("{}/32", crate::cluster::addresses_of(&web)[0]);
     well.answers.send_replace(true);
@@ -409,6 +428,7 @@ async fn speakers_keep_announcing_during_an_api_server_outage_and_catch_up_after
     world.cluster.create("web", json!({})).await;
     let web = ("192.0.2.0/32", EVERYWHERE);
     world.router.wait_for("a Service from every node", &[web]).await;
+
     server.go_away();
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(world.router.table().len(), 1, "nothing is withdrawn in an outage");
@@ -418,6 +438,7 @@ async fn speakers_keep_announcing_during_an_api_server_outage_and_catch_up_after
         world.cluster.services().get("web").await.map_err(|it| it.to_string())
     })
     .await;
+
     world.cluster.endpoints("late", &[("kube1", true)]).await;
     world.cluster.create("late", json!({})).await;
     world.router.wait_for("what came later", &[web, ("192.0.2.1/32", EVERYWHERE)]).await;

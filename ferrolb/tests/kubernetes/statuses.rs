@@ -135,6 +135,7 @@ async fn a_speaker_recreates_its_statuses_when_its_node_is_recreated() {
     let node = cluster.node("kube1");
     let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
     let speaker = cluster.start("speaker", "s", &["--node-name", &node, "--on-exit", "withdraw"]);
+
     cluster.create("web", json!({})).await;
     cluster.endpoints("web", &[("kube1", true)]).await;
     let nodes: Api<Node> = Api::all(cluster.client.clone());

@@ -105,6 +105,7 @@ async fn long_lists_come_in_pages_of_one_version() {
             object(json!({"metadata": {"name": format!("m{number}"), "labels": {"of": "pages"}}}));
         api.create(&PostParams::default(), &one).await.unwrap();
     }
+
     let (mut names, mut token, mut versions) = (Vec::new(), None, BTreeSet::new());
     loop {
         let mut params = ListParams::default().labels("of=pages").limit(3);
@@ -137,12 +138,14 @@ async fn a_watch_reports_changes_of_selected_objects_after_its_version() {
         api.list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap();
     let params = WatchParams::default().labels("app in (web, smtp)");
     let mut watch = api.watch(&params, &version).await.unwrap().boxed();
+
     for name in ["web", "other", "smtp"] {
         api.create(&PostParams::default(), &service(name)).await.unwrap();
     }
     let moved = Patch::Merge(json!({"metadata": {"labels": {"app": "elsewhere"}}}));
     api.patch("web", &PatchParams::default(), &moved).await.unwrap();
     api.delete("smtp", &DeleteParams::default()).await.unwrap();
+
     let mut seen = Vec::new();
     while seen.len() < 4 {
         match tokio::time::timeout(Duration::from_secs(10), watch.next())
@@ -185,6 +188,7 @@ async fn status_and_spec_are_written_separately() {
     let api = cluster.api::<Service>();
     let created = api.create(&PostParams::default(), &service("a")).await.unwrap();
     assert!(created.spec.as_ref().unwrap().cluster_ip.is_some());
+
     let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}});
     let ignored = api.patch("a", &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
     assert!(ignored.status.unwrap().load_balancer.unwrap().ingress.is_none());
@@ -193,6 +197,7 @@ async fn status_and_spec_are_written_separately() {
     let ingress = written.status.unwrap().load_balancer.unwrap().ingress.unwrap();
     assert_eq!(ingress[0].ip.as_deref(), Some("192.0.2.1"));
     assert_eq!(ingress[0].ip_mode.as_deref(), Some("VIP"));
+
     let spec = json!({"spec": {"externalTrafficPolicy": "Local"}});
     let kept = api.patch_status("a", &PatchParams::default(), &Patch::Merge(&spec)).await.unwrap();
     assert_eq!(kept.spec.unwrap().external_traffic_policy.as_deref(), Some("Cluster"));
@@ -236,6 +241,7 @@ async fn a_lease_changes_hands_once() {
         lease
     };
     let (b, c) = (taken_by("b"), taken_by("c"));
+
     api.replace("l", &PostParams::default(), &b).await.unwrap();
     assert_eq!(code(api.replace("l", &PostParams::default(), &c).await.unwrap_err()), 409);
     cluster.end().await;
@@ -300,6 +306,7 @@ mod faults {
         let api = cluster.api::<Service>();
         server.fail_next(1, Fault::Internal);
         assert_eq!(code(api.list(&ListParams::default()).await.unwrap_err()), 500);
+
         server.fail_next(1, Fault::Conflict);
         assert!(api.list(&ListParams::default()).await.is_ok());
         assert_eq!(code(api.create(&PostParams::default(), &service("a")).await.unwrap_err()), 409);

@@ -59,6 +59,7 @@ impl Cluster {
             _ => "v1",
         };
         (object["apiVersion"], object["kind"]) = (json!(group), json!(kind));
+
         let object: DynamicObject = serde_json::from_value(object).unwrap();
         match self.api(kind).create(&PostParams::default(), &object).await {
             Ok(made) => {

@@ -32,6 +32,7 @@ fn attributes(update: &Update<'_>, next_hop: &str) -> String {
         it.name().map_or_else(|| format!("{}:{}", it.asn(), it.value()), ToOwned::to_owned)
     });
     let aggregator = update.aggregator().map(|it| format!("{} {}", it.asn, it.address));
+
     format!(
         "{origin}|{next_hop}|{}|{}|{}|{}|{}|",
         update.local_pref().unwrap_or(0),

@@ -109,12 +109,14 @@ fn every_recorded_message_decodes_except_for_known_invalid_ones() {
             reading.message(file, decoded.map_err(|error| error.to_string()));
         });
     }
+
     let bad: Vec<_> = reading
         .bad
         .iter()
         .map(|((file, treatment, what), count)| (&**file, &**treatment, &**what, *count))
         .collect();
     assert_eq!(bad, KNOWN_BAD);
+
     let updates: Vec<_> = reading.updates.iter().map(|(file, count)| (&**file, *count)).collect();
     assert_eq!(updates, UPDATES);
     assert_eq!(reading.cut, CUT);

@@ -94,6 +94,7 @@ fn frr_k8s(mode: Mode) -> Vec<Value> {
             &[("frrconfigurations", "v1beta1")],
         ),
     ];
+
     if !mode.helm {
         objects.push(webhook_service("frr-k8s-metrics-service"));
     }
@@ -107,6 +108,7 @@ fn workload(name: &str, pod: Value) -> Value {
     let mut spec = json!({"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
         "spec": {"nodeSelector": {"kubernetes.io/os": "linux"}, "hostNetwork": true,
             "containers": [{"name": name, "image": format!("quay.io/metallb/{name}"), "args": ["--log-level=info"]}]}}});
+
     if let Value::Object(more) = pod {
         spec["template"]["spec"].as_object_mut().unwrap().extend(more);
     }
