@@ -49,16 +49,19 @@ fn frr_at_the_other_end_of_a_link_gets_the_routes_of_both_families() {
     let session = r#"metallb_bgp_session_up{peer="lan0:179"}"#;
     // Before the router is there, the session is down, with the reason.
     wait_until(SOON, "a session that is down", || node.has(&format!("{session} 0.0")));
-    let told = node.explain();
-    assert!(told.contains("the session with lan0 is not up"), "{told}");
+    let explained = node.explain();
+    assert!(explained.contains("the session with lan0 is not up"), "{explained}");
 
     let frr = WrittenFrr::start(&router, "", FRR);
     wait_until(SOON, "the session", || node.has(&format!("{session} 1.0")));
     for prefix in [V4, V6] {
         wait_until(SOON, prefix, || through_the_link(&frr, prefix));
     }
-    let told = node.explain();
-    assert!(told.contains("Established") && told.contains(V4) && told.contains(V6), "{told}");
+    let explained = node.explain();
+    assert!(
+        explained.contains("Established") && explained.contains(V4) && explained.contains(V6),
+        "{explained}"
+    );
 
     // A change in place resets nothing, and the routes follow it.
     let times = |node: &Node| node.value(r#"ferrolb_bgp_session_flaps_total{peer="lan0:179""#);

@@ -166,8 +166,8 @@ fn an_unreachable_process_is_reported_with_its_url() {
     {
         let output = ferrolb(&[command, &["--url", &url]].concat()).output().unwrap();
         assert_eq!(output.status.code(), Some(2));
-        let told = text(&output.stderr);
-        assert!(told.contains(&format!("no response from {url}: ")), "{told}");
+        let stderr = text(&output.stderr);
+        assert!(stderr.contains(&format!("no response from {url}: ")), "{stderr}");
     }
     let output = ferrolb(&["explain", "a", "--url", "https://kube1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));

@@ -44,13 +44,13 @@ fn warnings_exit_with_0_and_with_1_if_strict() {
     let directory = directory.to_str().unwrap();
     let output = check(&[directory]);
     assert_eq!(output.status.code(), Some(0));
-    let said = text(&output.stdout);
-    assert!(said.contains("config.yaml:27:20: warning: address-pools[0]"), "{said}");
+    let stdout = text(&output.stdout);
+    assert!(stdout.contains("config.yaml:27:20: warning: address-pools[0]"), "{stdout}");
     assert!(
-        said.contains("    27 |         localpref: 100\n       |                    ^\n"),
-        "{said}"
+        stdout.contains("    27 |         localpref: 100\n       |                    ^\n"),
+        "{stdout}"
     );
-    assert!(said.ends_with(": 2 warnings\n"), "{said}");
+    assert!(stdout.ends_with(": 2 warnings\n"), "{stdout}");
     assert_eq!(check(&[directory, "--strict"]).status.code(), Some(1));
 }
 
@@ -61,20 +61,23 @@ fn errors_of_all_files_are_reported_together_and_exit_with_1() {
     manifests.write("more.yaml", "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: a}\nspec: {addresses: [10.0.0.0/33]}\n");
     let output = check(&[manifests.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
-    let said = text(&output.stdout);
-    assert!(said.contains("localperf: unknown key, did you mean localpref?"), "{said}");
-    assert!(said.contains("more.yaml:4:20: error: spec.addresses[0]: \"10.0.0.0/33\""), "{said}");
-    assert!(said.ends_with("3 errors, 1 warning\n"), "{said}");
+    let stdout = text(&output.stdout);
+    assert!(stdout.contains("localperf: unknown key, did you mean localpref?"), "{stdout}");
+    assert!(
+        stdout.contains("more.yaml:4:20: error: spec.addresses[0]: \"10.0.0.0/33\""),
+        "{stdout}"
+    );
+    assert!(stdout.ends_with("3 errors, 1 warning\n"), "{stdout}");
 }
 
 #[test]
 fn unreadable_input_exits_with_2() {
     let output = check(&["nowhere.yaml", "nor-here.yaml"]);
     assert_eq!(output.status.code(), Some(2));
-    let said = text(&output.stderr);
+    let stderr = text(&output.stderr);
     assert!(
-        said.contains("nowhere.yaml: cannot be read") && said.contains("nor-here.yaml"),
-        "{said}"
+        stderr.contains("nowhere.yaml: cannot be read") && stderr.contains("nor-here.yaml"),
+        "{stderr}"
     );
     assert_eq!(check(&[]).status.code(), Some(2));
 }
@@ -138,8 +141,8 @@ fn no_error_shows_a_password() {
         for format in ["text", "json"] {
             let output = check_file("f.yaml", &content, &["--output", format]);
             assert_eq!(output.status.code(), Some(1), "{content}");
-            let said = text(&output.stdout) + &text(&output.stderr);
-            assert!(!said.contains(secret), "{content}\n{said}");
+            let all_output = text(&output.stdout) + &text(&output.stderr);
+            assert!(!all_output.contains(secret), "{content}\n{all_output}");
         }
     }
 }

@@ -60,19 +60,19 @@ fn assert_parses(place: &str, words: &[String]) {
 
 #[test]
 fn every_ferrolb_command_in_the_pages_parses() {
-    let mut seen = 0;
+    let mut checked = 0;
     for (name, page) in pages() {
         for words in commands(&page, "ferrolb") {
             assert_parses(&name, &words);
-            seen += 1;
+            checked += 1;
         }
     }
-    assert!(seen > 20, "{seen}");
+    assert!(checked > 20, "{checked}");
 }
 
 #[test]
 fn every_example_in_a_help_text_parses() {
-    let mut seen = 0;
+    let mut checked = 0;
     let mut cli = Cli::command();
     let names: Vec<_> = cli.get_subcommands().map(|it| it.get_name().to_owned()).collect();
     for name in names {
@@ -87,10 +87,10 @@ fn every_example_in_a_help_text_parses() {
             let ours = ours.split(" < ").next().unwrap();
             let words: Vec<_> = ours.split_whitespace().map(str::to_owned).collect();
             assert_parses(&name, &words);
-            seen += 1;
+            checked += 1;
         }
     }
-    assert!(seen > 10, "{seen}");
+    assert!(checked > 10, "{checked}");
 }
 
 /// A folder with the files that the pages name.
@@ -148,8 +148,8 @@ fn self_contained_commands_run_as_printed() {
                 arguments.extend(["--port", "0"]);
             }
             let output = ferrolb(&arguments).current_dir(folder.path()).output().unwrap();
-            let said = text(&output.stdout) + &text(&output.stderr);
-            assert_eq!(output.status.code(), Some(0), "{name}: {}\n{said}", words.join(" "));
+            let all_output = text(&output.stdout) + &text(&output.stderr);
+            assert_eq!(output.status.code(), Some(0), "{name}: {}\n{all_output}", words.join(" "));
             assert!(!output.stdout.is_empty(), "{name}: {}", words.join(" "));
             ran.push(words[1].clone());
         }
@@ -182,9 +182,9 @@ fn every_example_passes_check() {
     for entry in fs::read_dir(root().join("examples")).unwrap() {
         let path = entry.unwrap().path();
         let output = ferrolb(&["check", path.to_str().unwrap()]).output().unwrap();
-        let said = text(&output.stdout);
-        assert_eq!(output.status.code(), Some(0), "{}: {said}", path.display());
-        assert!(!said.contains("error"), "{said}");
+        let stdout = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{}: {stdout}", path.display());
+        assert!(!stdout.contains("error"), "{stdout}");
         folders += 1;
     }
     assert!(folders >= 3, "{folders}");

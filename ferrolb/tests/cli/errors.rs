@@ -8,40 +8,45 @@ struct Bad {
     to: &'static str,
     /// The start of the line that the error must name.
     line: &'static str,
-    said: &'static [&'static str],
+    expected: &'static [&'static str],
 }
 
 const BAD: [Bad; 6] = [
-    Bad { from: "    peers:\n", to: "    peers: ]\n", line: "    peers: ]", said: &[": error: "] },
+    Bad {
+        from: "    peers:\n",
+        to: "    peers: ]\n",
+        line: "    peers: ]",
+        expected: &[": error: "],
+    },
     Bad {
         from: "      my-asn: 64636",
         to: "      my-asm: 64636",
         line: "      my-asm",
-        said: &[":7: error: peers[0].my-asm: ", "did you mean my-asn?"],
+        expected: &[":7: error: peers[0].my-asm: ", "did you mean my-asn?"],
     },
     Bad {
         from: "      peer-asn: 64635\n",
         to: "",
         line: "    - peer-address",
-        said: &[":7: error: peers[0].peer-asn: ", "an AS number"],
+        expected: &[":7: error: peers[0].peer-asn: ", "an AS number"],
     },
     Bad {
         from: "      - 200.1.154.64/26",
         to: "      - 172.22.35.96/27",
         line: "      - 172.22.35.96/27",
-        said: &[":9: error: address-pools[1].addresses[0]: ", "172.22.35.64/26"],
+        expected: &[":9: error: address-pools[1].addresses[0]: ", "172.22.35.64/26"],
     },
     Bad {
         from: "aggregation-length: 32\n        localpref: 100\n        communities:\n    #",
         to: "aggregation-length: 25\n        localpref: 100\n        communities:\n    #",
         line: "      - aggregation-length: 25",
-        said: &[": error: address-pools[0].bgp-advertisements[0].aggregation-length: "],
+        expected: &[": error: address-pools[0].bgp-advertisements[0].aggregation-length: "],
     },
     Bad {
         from: "kind: ConfigMap\n",
         to: "kind: {ConfigMap: \n",
         line: "metadata:",
-        said: &[": error: "],
+        expected: &[": error: "],
     },
 ];
 
@@ -54,7 +59,7 @@ fn place(manifests: &Manifests, file: &str, start: &str) -> String {
 
 #[test]
 fn each_kind_of_bad_input_is_reported_with_its_location_and_exits_with_1() {
-    for Bad { from, to, line, said } in &BAD {
+    for Bad { from, to, line, expected } in &BAD {
         let manifests = Manifests::reference();
         manifests.replace("config.yaml", from, to);
         let place = place(&manifests, "config.yaml", line);
@@ -62,9 +67,9 @@ fn each_kind_of_bad_input_is_reported_with_its_location_and_exits_with_1() {
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{to:?}: {stderr}");
         assert_eq!(text(&output.stdout), "", "{to:?}");
-        let told =
-            |line: &str| line.contains(&place) && said.iter().all(|part| line.contains(part));
-        assert!(stderr.lines().any(told), "{to:?}: {place} {said:?} is not in {stderr}");
+        let is_reported =
+            |line: &str| line.contains(&place) && expected.iter().all(|part| line.contains(part));
+        assert!(stderr.lines().any(is_reported), "{to:?}: {place} {expected:?} is not in {stderr}");
         assert!(stderr.trim_end().ends_with("in the files: nothing is announced"), "{stderr}");
     }
 }
@@ -107,8 +112,8 @@ fn host_bits_of_a_pool_are_masked_with_a_warning() {
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{stderr}");
     let place = place(&manifests, "config.yaml", "      - 172.22.35.65/26");
-    let said = format!("{place}9: warning: address-pools[0].addresses[0]: ");
-    assert!(stderr.contains(&said) && stderr.contains("172.22.35.64/26"), "{stderr}");
+    let expected = format!("{place}9: warning: address-pools[0].addresses[0]: ");
+    assert!(stderr.contains(&expected) && stderr.contains("172.22.35.64/26"), "{stderr}");
     assert!(text(&output.stdout).contains("172.22.35.64/32"), "the first address is used");
 }
 
@@ -163,13 +168,13 @@ fn an_invalid_log_level_is_an_error_and_a_general_one_is_accepted() {
         "{stderr}"
     );
 
-    for (variable, value, told) in
+    for (variable, value, is_warned) in
         [("RUST_LOG", "hyper", true), ("RUST_LOG", "", false), ("FERROLB_LOG", "", false)]
     {
         let output = ferrolb(&check).env(variable, value).output().unwrap();
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{variable}: {stderr}");
-        assert_eq!(stderr.contains("ignoring RUST_LOG: \"hyper\""), told, "{stderr}");
+        assert_eq!(stderr.contains("ignoring RUST_LOG: \"hyper\""), is_warned, "{stderr}");
     }
 }
 

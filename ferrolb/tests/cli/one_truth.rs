@@ -144,8 +144,8 @@ fn explain_replay_lab_and_diff_agree_without_a_session() {
         let (in_lab, shown) = in_lab(&manifests, &world);
         prop_assert_eq!(&in_lab, &routes, "lab");
         for (_, service, reason) in &for_all {
-            let told = shown.lines().any(|it| it.contains(service) && it.ends_with(reason));
-            prop_assert!(told, "{service}: {reason} is not in {shown}");
+            let is_shown = shown.lines().any(|it| it.contains(service) && it.ends_with(reason));
+            prop_assert!(is_shown, "{service}: {reason} is not in {shown}");
         }
 
         let mut without = world;
@@ -156,8 +156,8 @@ fn explain_replay_lab_and_diff_agree_without_a_session() {
             .lines()
             .filter_map(|line| line.strip_prefix("- ")?.split(' ').next())
             .collect();
-        let told: BTreeSet<_> = routes.iter().map(|it| it.2.as_str()).collect();
-        prop_assert_eq!(withdrawn, told, "diff");
+        let announced: BTreeSet<_> = routes.iter().map(|it| it.2.as_str()).collect();
+        prop_assert_eq!(withdrawn, announced, "diff");
         Ok(())
     });
     ran.unwrap();
@@ -238,14 +238,14 @@ fn run_agrees_with_its_routers_and_with_its_answers_without_a_session() {
         wait_until("the sessions", || get(&url, "/objects").matches("\"up\":true").count() == up);
 
         // The planned routes, the sent ones, and those that `explain` reports as not sent.
-        let (mut planned, mut told, mut unsent) = (Routes::new(), Routes::new(), BTreeSet::new());
+        let (mut planned, mut sent, mut unsent) = (Routes::new(), Routes::new(), BTreeSet::new());
         for service in world.services.iter().map(|it| format!("web/{}", it.name)) {
             let offline = explained(&service, &["--from", &dir, "--node", "kube1"]);
             let online = explained(&service, &["--url", &url, "--node", "kube1"]);
             prop_assert_eq!(&online.reasons, &offline.reasons, "{}", service);
             prop_assert_eq!(online.announcing.is_empty(), online.routes.is_empty());
             planned.extend(offline.routes);
-            told.extend(online.routes);
+            sent.extend(online.routes);
             unsent.extend(online.unsent);
         }
         for router in &routers {
@@ -253,17 +253,17 @@ fn run_agrees_with_its_routers_and_with_its_answers_without_a_session() {
                 let routes = routes.iter().filter(|it| it.1 == router.endpoint);
                 routes.map(|it| it.2.clone()).collect()
             };
-            let (planned, told) = (of(&planned), of(&told));
-            wait_until("the routes", || router.held().len() >= told.len());
-            prop_assert_eq!(&router.held(), &told, "{}", router.endpoint);
+            let (planned, sent) = (of(&planned), of(&sent));
+            wait_until("the routes", || router.held().len() >= sent.len());
+            prop_assert_eq!(&router.held(), &sent, "{}", router.endpoint);
 
-            let not_told: BTreeSet<_> = planned.difference(&told).cloned().collect();
-            let known = unsent.iter().filter(|(peer, _)| *peer == router.endpoint);
-            let known: BTreeSet<_> = known.map(|(_, prefix)| prefix.clone()).collect();
+            let not_sent: BTreeSet<_> = planned.difference(&sent).cloned().collect();
+            let reported = unsent.iter().filter(|(peer, _)| *peer == router.endpoint);
+            let reported: BTreeSet<_> = reported.map(|(_, prefix)| prefix.clone()).collect();
             if router.speaker.is_some() {
-                prop_assert_eq!(&known, &not_told, "{}", router.endpoint);
+                prop_assert_eq!(&reported, &not_sent, "{}", router.endpoint);
             } else {
-                prop_assert!(known.is_empty() && told.is_empty());
+                prop_assert!(reported.is_empty() && sent.is_empty());
             }
 
             let metrics = get(&url, "/metrics");
@@ -272,8 +272,8 @@ fn run_agrees_with_its_routers_and_with_its_answers_without_a_session() {
                 let value = metrics.lines().find_map(|line| line.strip_prefix(&start));
                 value.and_then(|it| it.strip_suffix(".0")?.parse().ok()).unwrap()
             };
-            prop_assert_eq!(value("metallb_bgp_announced_prefixes_total"), told.len());
-            prop_assert_eq!(value("metallb_bgp_pending_prefixes_total"), not_told.len());
+            prop_assert_eq!(value("metallb_bgp_announced_prefixes_total"), sent.len());
+            prop_assert_eq!(value("metallb_bgp_pending_prefixes_total"), not_sent.len());
         }
         Ok(())
     });

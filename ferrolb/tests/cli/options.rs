@@ -177,8 +177,8 @@ fn the_hint_about_a_config_map_with_another_name_gives_the_option_that_reads_it(
     let objects = unusual();
     for command in [&["check", "-"][..], &["explain", "shop/web", "--from", "-"]] {
         let output = run(command, &objects);
-        let said = text(&output.stdout) + &text(&output.stderr);
-        assert!(said.contains("use --namespace edge --config lb-release"), "{said}");
+        let all_output = text(&output.stdout) + &text(&output.stderr);
+        assert!(all_output.contains("use --namespace edge --config lb-release"), "{all_output}");
         let output = run(&[command, &PLACE].concat(), &objects);
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
@@ -203,9 +203,9 @@ fn manifests_and_recordings_can_be_read_from_stdin_instead_of_a_file() {
             &["diff", file, "--from", "-"],
             &["router-config", "--for", "eos", "--from", "-"],
         ] {
-            let said = printed(&[command, &ALL].concat(), &stdin);
+            let stdout = printed(&[command, &ALL].concat(), &stdin);
             if command[0] == "diff" {
-                assert_eq!(said, "no changes\n", "{command:?}");
+                assert_eq!(stdout, "no changes\n", "{command:?}");
             }
         }
     }
@@ -237,9 +237,9 @@ data: {ca.crt: x}
 
     let two = unusual() + "---\n" + &unusual().replace("lb-release", "other").replace(OBJECTS, "");
     let output = run(&["migrate", "-", "--namespace", "edge"], &two);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("another ConfigMap") && said.contains("--config"), "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("another ConfigMap") && stderr.contains("--config"), "{stderr}");
     printed(&["migrate", "-", "--namespace", "edge", "--config", "other"], &two);
 }
 
@@ -247,9 +247,9 @@ data: {ca.crt: x}
 fn migrate_keeps_the_name_of_a_secret_that_is_in_the_cluster() {
     let text_of_one = unusual().replace("10.3.0.1}", "10.3.0.1, password-secret: r-md5}");
     let output = run(&["migrate", "-", "--namespace", "edge"], &text_of_one);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("warning") && said.contains("r-md5"), "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(stderr.contains("warning") && stderr.contains("r-md5"), "{stderr}");
     let migrated = text(&output.stdout);
     assert!(migrated.contains("passwordSecret:\n    name: r-md5"), "{migrated}");
     assert!(!migrated.contains("kind: Secret"), "{migrated}");
@@ -277,9 +277,12 @@ fn router_config_names_omitted_nodes_and_fails_if_it_omits_all() {
     ];
     let output = run(&all, &bare);
     assert_eq!(output.status.code(), Some(2));
-    let said = text(&output.stderr);
-    assert!(said.contains("left out: edge1, which has no IPv4 address"), "{said}");
-    assert!(said.contains("no Node can speak to a router") && output.stdout.is_empty(), "{said}");
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("left out: edge1, which has no IPv4 address"), "{stderr}");
+    assert!(
+        stderr.contains("no Node can speak to a router") && output.stdout.is_empty(),
+        "{stderr}"
+    );
 
     let second = "---\napiVersion: v1\nkind: Node\nmetadata: {name: edge2}\n";
     let output = run(&all, &(objects + second));

@@ -93,21 +93,21 @@ fn resources_without_a_namespace_belong_to_the_configuration_in_a_recording_too(
 }
 
 #[test]
-fn check_reports_the_lines_of_a_recording_whose_errors_were_not_corrected() {
+fn explain_reports_the_lines_of_a_recording_whose_errors_were_not_corrected() {
     let advertisement = r#"{"apply": {"apiVersion": "metallb.io/v1beta1", "kind": "BGPAdvertisement", "metadata": {"name": "all", "namespace": "metallb-system"}, "spec": {"communities": ["shops"]}}}"#;
     let community = r#"{"apply": {"apiVersion": "metallb.io/v1beta1", "kind": "Community", "metadata": {"name": "all", "namespace": "metallb-system"}, "spec": {"communities": [{"name": "shops", "value": "64636:20"}]}}}"#;
     let service = r#"{"apply": {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "shop", "namespace": "web"}, "spec": {"type": "LoadBalancer"}}}"#;
     let gone = r#"{"delete": {"kind": "Node", "name": "kube9"}}"#;
     let directory = tempfile::tempdir().unwrap();
-    let told = |lines: &[&str]| {
+    let stderr_of = |lines: &[&str]| {
         let path = directory.path().join("recording.jsonl");
         std::fs::write(&path, lines.join("\n")).unwrap();
         let explain = ["explain", "web/shop", "--from", path.to_str().unwrap()];
         text(&ferrolb(&explain).output().unwrap().stderr)
     };
-    assert_eq!(told(&[advertisement, community, service]), "");
-    let history = told(&[advertisement, community, service, gone]);
+    assert_eq!(stderr_of(&[advertisement, community, service]), "");
+    let history = stderr_of(&[advertisement, community, service, gone]);
     assert!(history.contains("line 4") && !history.contains("line 1"), "{history}");
-    let missing = told(&[advertisement, service]);
+    let missing = stderr_of(&[advertisement, service]);
     assert!(missing.contains("line 1") && missing.contains("shops"), "{missing}");
 }

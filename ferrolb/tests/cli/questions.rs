@@ -155,10 +155,10 @@ fn router_config_names_the_peers_that_it_omits() {
     manifests.replace("config.yaml", "peers:\n", unnumbered);
     let path = manifests.path();
     let output = run(&["router-config", "--for", "eos", "--from", path.to_str().unwrap()]);
-    let (printed, told) = (text(&output.stdout), text(&output.stderr));
+    let (printed, stderr) = (text(&output.stdout), text(&output.stderr));
     assert!(printed.contains("neighbor 172.22.35.25 remote-as 64636"), "{printed}");
     let expected = "ferrolb: warning: nothing is printed for peer eth1:179: the router's configuration must name an interface of the router\n";
-    assert_eq!(told, expected);
+    assert_eq!(stderr, expected);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn options_of_a_cluster_are_an_error_beside_files() {
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        let told = text(&output.stderr);
-        assert!(told.contains("cannot be used with"), "{arguments:?}: {told}");
+        let stderr = text(&output.stderr);
+        assert!(stderr.contains("cannot be used with"), "{arguments:?}: {stderr}");
     }
 }

@@ -19,11 +19,11 @@ fn migrating_a_config_map_to_resources_resets_no_session() {
     new.write("config.yaml", &text(&resources));
 
     let paths = [&old, &new.path()].map(|path| path.to_str().unwrap().to_owned());
-    let told = text(&run(&["diff", &paths[0], &paths[1]]).stdout);
+    let diff = text(&run(&["diff", &paths[0], &paths[1]]).stdout);
     let (renamed, rest): (Vec<_>, Vec<_>) =
-        told.lines().partition(|line| line.contains(": the peer is renamed to "));
-    assert_eq!(rest, ["session resets: none"], "{told}");
-    assert!(!renamed.is_empty(), "a ConfigMap names no peer: {told}");
+        diff.lines().partition(|line| line.contains(": the peer is called "));
+    assert_eq!(rest, ["session resets: none"], "{diff}");
+    assert!(!renamed.is_empty(), "a ConfigMap names no peer: {diff}");
 }
 
 #[test]
@@ -37,10 +37,10 @@ fn a_renamed_peer_is_one_line_of_text_and_one_row_of_json() {
         ))
     });
     let paths = [&old, &new].map(|it| it.path().to_str().unwrap().to_owned());
-    let told = text(&run(&["diff", &paths[0], &paths[1]]).stdout);
+    let diff = text(&run(&["diff", &paths[0], &paths[1]]).stdout);
     assert_eq!(
-        told,
-        "session kube1 with rack: the peer is renamed to top-of-rack\nsession resets: none\n"
+        diff,
+        "session kube1 with rack: the peer is called top-of-rack\nsession resets: none\n"
     );
 
     let rows = text(&run(&["diff", &paths[0], &paths[1], "-o", "json"]).stdout);

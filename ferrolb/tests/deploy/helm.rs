@@ -87,7 +87,7 @@ fn without_values_the_chart_renders_the_manifest() {
                 let annotations = metadata.remove("annotations");
                 assert_eq!(annotations, Some(json!({"helm.sh/resource-policy": "keep"})));
             }
-            // The chart writes this default out.
+            // The chart writes these defaults out.
             "Deployment" | "DaemonSet" => {
                 let container = &mut object["spec"]["template"]["spec"]["containers"][0];
                 let policy = container.as_object_mut().unwrap().remove("imagePullPolicy");

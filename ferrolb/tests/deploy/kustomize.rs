@@ -9,12 +9,12 @@ use crate::documents::{documents, parse, root, text};
 /// Builds the objects of a folder in the repository. Returns `None` if `kubectl` is not installed.
 fn build(folder: &str) -> Option<Vec<Value>> {
     let output = Command::new("kubectl").arg("kustomize").arg(root().join(folder)).output().ok()?;
-    let said = String::from_utf8(output.stderr).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
     // This `kubectl` is too old, or a stub.
-    if said.contains("unknown command") {
+    if stderr.contains("unknown command") {
         return None;
     }
-    assert!(output.status.success() && said.is_empty(), "{folder}: {said}");
+    assert!(output.status.success() && stderr.is_empty(), "{folder}: {stderr}");
     Some(parse(&String::from_utf8(output.stdout).unwrap()).unwrap())
 }
 

@@ -64,7 +64,7 @@ pub(crate) fn not_of_its_kind(object: &Value) -> Option<String> {
 
 #[test]
 fn every_document_has_only_fields_of_its_kind() {
-    let mut seen = 0;
+    let mut checked = 0;
     for path in plain_yaml() {
         if path.ends_with("/values.yaml") || path.ends_with("/Chart.yaml") {
             continue;
@@ -72,10 +72,10 @@ fn every_document_has_only_fields_of_its_kind() {
         for object in documents(&path) {
             assert!(object["kind"].is_string(), "{path}: no kind");
             assert_eq!(not_of_its_kind(&object), None, "{path}");
-            seen += 1;
+            checked += 1;
         }
     }
-    assert!(seen > 50, "{seen}");
+    assert!(checked > 50, "{checked}");
 }
 
 #[test]
@@ -182,13 +182,13 @@ fn alerts_and_dashboard_query_existing_metrics() {
         serde_json::from_str(&text("deploy/kustomize/components/monitoring/dashboard.json"))
             .unwrap();
     let rules = one("deploy/kustomize/components/monitoring/alerts.yaml", "PrometheusRule");
-    let mut asked = Vec::new();
-    expressions(&board, &mut asked);
-    expressions(&rules, &mut asked);
+    let mut queries = Vec::new();
+    expressions(&board, &mut queries);
+    expressions(&rules, &mut queries);
 
     let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
     let mut metrics = 0;
-    for expression in &asked {
+    for expression in &queries {
         let names = expression
             .split(word)
             .filter(|it| it.starts_with("ferrolb_") || it.starts_with("metallb_"));

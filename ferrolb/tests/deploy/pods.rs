@@ -121,15 +121,15 @@ fn a_label_keeps_speakers_off_a_node() {
 /// server after one by the client is a conflict.
 #[test]
 fn field_references_have_the_form_that_the_api_server_stores() {
-    let mut seen = 0;
+    let mut checked = 0;
     for path in plain_yaml().into_iter().chain([
         "deploy/charts/ferrolb/templates/controller.yaml".to_owned(),
         "deploy/charts/ferrolb/templates/speaker.yaml".to_owned(),
     ]) {
         for line in text(&path).lines().filter(|line| line.contains("fieldRef")) {
             assert!(line.contains("fieldRef: {apiVersion: v1, fieldPath: "), "{path}: {line}");
-            seen += 1;
+            checked += 1;
         }
     }
-    assert!(seen >= 18, "{seen}");
+    assert!(checked >= 18, "{checked}");
 }

@@ -37,7 +37,7 @@ fn used(paths: &[Path]) -> bool {
 }
 
 /// The latest lines of the log about sessions.
-fn told(log: &str) -> String {
+fn session_log(log: &str) -> String {
     let words = ["ADJCHANGE", "raceful", "session", "BFD"];
     let lines: Vec<_> =
         log.lines().filter(|line| words.iter().any(|word| line.contains(word))).collect();
@@ -47,12 +47,12 @@ fn told(log: &str) -> String {
 /// A monitor that polls a router, and notes every missing route.
 struct Lookout {
     over: Arc<AtomicBool>,
-    looking: JoinHandle<Seen>,
+    looking: JoinHandle<Observations>,
 }
 
 /// The observations of a lookout.
 #[derive(Default)]
-struct Seen {
+struct Observations {
     /// The number of answers of the router.
     looks: u32,
     /// The missing routes.
@@ -66,22 +66,22 @@ impl Lookout {
         let (over, router) = (Arc::new(AtomicBool::new(false)), Arc::clone(router));
         let ended = Arc::clone(&over);
         let looking = std::thread::spawn(move || {
-            let (mut seen, mut last) = (Seen::default(), None);
+            let (mut observations, mut last) = (Observations::default(), None);
             while !ended.load(Ordering::Relaxed) {
                 match lacking(&*router) {
                     Ok(lack) => {
-                        seen.looks += 1;
+                        observations.looks += 1;
                         if let Some(lack) = lack.as_ref().filter(|_| lack != last) {
-                            let (look, log) = (seen.looks, told(&router.log()));
-                            seen.lacks.push(format!("look {look}: {lack}; {log}"));
+                            let (look, log) = (observations.looks, session_log(&router.log()));
+                            observations.lacks.push(format!("look {look}: {lack}; {log}"));
                         }
                         last = lack;
                     }
-                    Err(why) => seen.unanswered.push(why),
+                    Err(why) => observations.unanswered.push(why),
                 }
                 std::thread::sleep(Duration::from_millis(5));
             }
-            seen
+            observations
         });
         Self { over, looking }
     }
@@ -93,7 +93,7 @@ impl Lookout {
     /// If a route was missing at any time, or if the router has hardly answered.
     fn end(self) {
         self.over.store(true, Ordering::Relaxed);
-        let Seen { looks, lacks, unanswered } = self.looking.join().unwrap();
+        let Observations { looks, lacks, unanswered } = self.looking.join().unwrap();
         assert!(lacks.is_empty(), "of {looks} looks: {}", lacks.join("\n"));
         assert!(looks >= 30, "with {looks} looks that is no watch: {unanswered:?}");
         let failed = unanswered.len();

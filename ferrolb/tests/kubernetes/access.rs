@@ -163,7 +163,7 @@ async fn each_program_uses_every_right_of_its_roles() {
     // The Service is announced, withdrawn, and announced again.
     cluster.create("web", json!({"externalTrafficPolicy": "Local"})).await;
     cluster.endpoints("web", &[("kube1", true)]).await;
-    let told = async |reason: &'static str, what: &str, count: i32| {
+    let expect_event = async |reason: &'static str, what: &str, count: i32| {
         wait(reason, async || match &events(&cluster, "web", reason).await[..] {
             [(note, found)] if *found == count && note.contains(what) => Ok(()),
             other => Err(format!("{other:?}")),
@@ -171,11 +171,11 @@ async fn each_program_uses_every_right_of_its_roles() {
         .await;
     };
     let announcing = &format!("announcing from node {node:?} with protocol \"bgp\" to tor");
-    told("nodeAssigned", announcing, 1).await;
+    expect_event("nodeAssigned", announcing, 1).await;
     cluster.endpoints("web", &[("kube1", false)]).await;
-    told("nodeUnassigned", &format!("no longer announcing from node {node:?}: "), 1).await;
+    expect_event("nodeUnassigned", &format!("no longer announcing from node {node:?}: "), 1).await;
     cluster.endpoints("web", &[("kube1", true)]).await;
-    told("nodeAssigned", announcing, 2).await;
+    expect_event("nodeAssigned", announcing, 2).await;
 
     let statuses = metallb(&cluster, "v1beta1", "ServiceBGPStatus", "servicebgpstatuses");
     let statuses = statuses.list(&ListParams::default()).await.unwrap().items;
@@ -222,18 +222,18 @@ async fn a_restarted_speaker_keeps_its_statuses_and_a_drained_one_removes_them()
         })
         .await;
     };
-    let told = async |reason: &'static str| events(&cluster, "web", reason).await;
+    let events_with = async |reason: &'static str| events(&cluster, "web", reason).await;
 
     let speaker = begin();
     cluster.create("web", json!({})).await;
     cluster.endpoints("web", &[("kube1", true)]).await;
-    wait("the node to be assigned", async || match told("nodeAssigned").await.len() {
+    wait("the node to be assigned", async || match events_with("nodeAssigned").await.len() {
         1 => Ok(()),
         other => Err(other.to_string()),
     })
     .await;
     of_the_node(1, "Serving").await;
-    let (before, events_before) = (statuses().await, told("nodeAssigned").await);
+    let (before, events_before) = (statuses().await, events_with("nodeAssigned").await);
     assert_eq!(before.len(), 1);
     speaker.terminate().await;
     // A speaker reports that it has no session before it exits.
@@ -255,8 +255,8 @@ async fn a_restarted_speaker_keeps_its_statuses_and_a_drained_one_removes_them()
     }
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     assert_eq!(statuses().await, before);
-    assert_eq!(told("nodeAssigned").await, events_before);
-    assert_eq!(told("nodeUnassigned").await, []);
+    assert_eq!(events_with("nodeAssigned").await, events_before);
+    assert_eq!(events_with("nodeUnassigned").await, []);
 
     let api: Api<k8s_openapi::api::core::v1::Node> = Api::all(cluster.client.clone());
     let annotate = async |value: Value| {
@@ -266,10 +266,10 @@ async fn a_restarted_speaker_keeps_its_statuses_and_a_drained_one_removes_them()
     annotate(json!("yes")).await;
     of_the_node(0, "Withdrawn").await;
     wait("what is told of a drained node", async || {
-        let (left, told) = (statuses().await, told("nodeUnassigned").await);
-        match &told[..] {
+        let (left, unassigned) = (statuses().await, events_with("nodeUnassigned").await);
+        match &unassigned[..] {
             [(note, 1)] if left.is_empty() && note.ends_with("the node is drained") => Ok(()),
-            _ => Err(format!("{left:?} {told:?}")),
+            _ => Err(format!("{left:?} {unassigned:?}")),
         }
     })
     .await;

@@ -25,7 +25,7 @@ const RESOURCES: &str = include_str!("../../../deploy/kustomize/crds/ferrolb.io.
 /// The definitions of MetalLB's resources.
 const METALLB: &str = include_str!("../../../deploy/kustomize/crds/metallb.io.yaml");
 
-/// An API server with a configuration, and a namespace for each test.
+/// An API server with a configuration, and the namespaces of one test.
 pub(crate) struct Cluster {
     pub(crate) client: Client,
     /// The namespace of the Services.
@@ -34,7 +34,7 @@ pub(crate) struct Cluster {
     pub(crate) system: String,
     /// The server, unless it is a real one.
     pub(crate) server: Option<ApiServer>,
-    /// Services of other controllers, which our programs must ignore.
+    /// The load balancer class of this test. Our programs ignore the other Services of a real server.
     pub(crate) class: String,
     /// The objects created at a real server. They are removed when the test ends, even if it fails.
     made: Option<Made>,

@@ -57,7 +57,7 @@ impl Crowd {
     async fn look(&self) -> Vec<(String, Value)> {
         let of_crowd = ListParams::default().labels(&format!("{LABEL}=crowd"));
         let found = self.services.list(&of_crowd).await.unwrap().items;
-        let said = found.into_iter().map(|service| {
+        let summaries = found.into_iter().map(|service| {
             let name = service.metadata.name.unwrap_or_default();
             (
                 name,
@@ -68,16 +68,16 @@ impl Crowd {
                 ]),
             )
         });
-        said.collect()
+        summaries.collect()
     }
 }
 
 /// The number of other Services, and of ours in a test that needs many.
 pub(crate) fn count() -> usize {
-    let said = std::env::var("FERROLB_TEST_SERVICES").ok();
+    let wanted = std::env::var("FERROLB_TEST_SERVICES").ok();
     let (here, at_real) = SERVICES;
     let default = if real_server().is_some() { at_real } else { here };
-    said.and_then(|it| it.parse().ok()).unwrap_or(default)
+    wanted.and_then(|it| it.parse().ok()).unwrap_or(default)
 }
 
 /// One of the Services. Their names sort before and after those of the tests.

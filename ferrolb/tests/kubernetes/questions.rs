@@ -59,24 +59,24 @@ address-pools: [{name: default, protocol: bgp, addresses: [192.0.2.0/28]}]
     let service = format!("{}/web", cluster.namespace);
     let explain = ["explain", &service, "--lb-class", &cluster.class];
 
-    let (explained, told) = ask_in_context(&cluster, &cluster.system, &explain).await;
+    let (explained, stderr) = ask_in_context(&cluster, &cluster.system, &explain).await;
     assert!(explained.contains("192.0.2.0"), "{explained}");
     let note =
         format!("ferrolb: note: using the configuration in the namespace {}\n", cluster.system);
-    assert_eq!(told, note);
+    assert_eq!(stderr, note);
 
-    let (_, told) = ask_in_context(&cluster, "elsewhere", &explain).await;
+    let (_, stderr) = ask_in_context(&cluster, "elsewhere", &explain).await;
     let warning = "ferrolb: warning: there is no configuration in the namespace elsewhere or \
                    metallb-system or ferrolb-system: give its namespace with --namespace\n";
-    assert_eq!(told, warning);
+    assert_eq!(stderr, warning);
 
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"config": config},
         "metadata": {"name": "config", "namespace": cluster.system}});
     let new = tempfile::NamedTempFile::with_suffix(".json").unwrap();
     std::fs::write(new.path(), map.to_string()).unwrap();
     let diff = ["diff", new.path().to_str().unwrap(), "--lb-class", &cluster.class];
-    let (changes, told) = ask_in_context(&cluster, "elsewhere", &diff).await;
-    assert_eq!((changes.as_str(), told), ("no changes\n", note));
+    let (changes, stderr) = ask_in_context(&cluster, "elsewhere", &diff).await;
+    assert_eq!((changes.as_str(), stderr), ("no changes\n", note));
     controller.terminate().await;
     cluster.end().await;
 }

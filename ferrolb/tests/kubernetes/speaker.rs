@@ -102,7 +102,7 @@ impl Router {
 }
 
 /// The lock of the test that currently runs.
-pub(crate) static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+pub(crate) static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// A cluster with a router, three nodes, and all our programs.
 struct World {
@@ -122,7 +122,7 @@ impl World {
     }
 
     async fn with(router: Router, config: &str) -> Self {
-        let turn = TURN.lock().await;
+        let turn = ONE_AT_A_TIME.lock().await;
         let cluster = Cluster::new(config).await;
         for (name, address) in NODES {
             cluster.add_node(name, address).await;
@@ -156,7 +156,7 @@ impl World {
         self.speakers.insert(node, self.cluster.start("speaker", node, &arguments));
     }
 
-    /// Restarts a speaker so that it leaves its routes on exit, ends it, and checks that they stay.
+    /// Restarts a speaker with an exit that leaves its routes, ends it, and waits for the end of its session.
     async fn end_for_a_restart(&mut self, node: &'static str, table: &[(&str, &[&str])]) {
         self.speakers.remove(node).unwrap().terminate().await;
         self.start_with(node, "restart");

@@ -11,7 +11,7 @@ use crate::access::{DEFINITIONS, events, metallb};
 use crate::cluster::{Cluster, addresses_of, wait};
 use crate::program::Program;
 use crate::questions::ask;
-use crate::speaker::{Router, TURN};
+use crate::speaker::{ONE_AT_A_TIME, Router};
 
 /// Version, kind and plural name of the resources.
 const KINDS: [(&str, &str, &str); 4] = [
@@ -21,8 +21,8 @@ const KINDS: [(&str, &str, &str); 4] = [
     ("v1beta1", "Community", "communities"),
 ];
 
-/// A cluster with MetalLB's definitions and without a configuration. Returns `None` at a real server, where the fixed names of the
-/// Nodes would conflict with those of other tests.
+/// A cluster with MetalLB's definitions and without a configuration. Returns `None` at a real server, where the fixed names of
+/// the Nodes would conflict with those of other tests.
 async fn unconfigured() -> Option<Cluster> {
     let cluster = Cluster::new("").await;
     let server = cluster.server.as_ref()?;
@@ -219,7 +219,7 @@ async fn deleting_two_pools_in_turn_and_recreating_them_renumbers_no_service() {
 
 #[tokio::test]
 async fn routes_stay_during_the_grace_period_and_without_a_leader() {
-    let _turn = TURN.lock().await;
+    let _turn = ONE_AT_A_TIME.lock().await;
     let Some(cluster) = unconfigured().await else { return };
     let router = Router::new().await;
     cluster.add_node("kube1", Ipv4Addr::new(127, 22, 35, 25)).await;
@@ -305,7 +305,7 @@ async fn routes_stay_during_the_grace_period_and_without_a_leader() {
 
 #[tokio::test]
 async fn an_error_in_a_peer_affects_only_the_nodes_that_it_selects() {
-    let _turn = TURN.lock().await;
+    let _turn = ONE_AT_A_TIME.lock().await;
     let Some(cluster) = unconfigured().await else { return };
     let router = Router::new().await;
     for (name, last) in [("kube1", 25), ("kube2", 26)] {

@@ -106,12 +106,12 @@ fn bird_and_another_report_the_session<R: Router>() {
     let ended = other.session(address(BIRD)).unwrap();
     let words = ended.last_error.to_lowercase();
     // ExaBGP and GoBGP may see the end of the connection before they have read why.
-    let told: &[&str] = match R::NAME {
+    let expected: &[&str] = match R::NAME {
         name if name == Exabgp::NAME => &["peer reset"],
         name if name == Gobgp::NAME => &["administrative", "read-failed"],
         _ => &["administrative"],
     };
-    assert!(told.iter().any(|told| words.contains(told)), "{ended:?}");
+    assert!(expected.iter().any(|expected| words.contains(expected)), "{ended:?}");
     bird.start_again();
     only_path(&other, "10.1.0.0/16");
     only_path(&bird, "10.3.0.0/16");
@@ -131,11 +131,11 @@ fn bird_and_another_report_the_session<R: Router>() {
     only_path(&other, "10.1.0.0/16");
     other.established(address(BIRD)).expect("a session to end");
     other.shut_down(address(BIRD), "maintenance").unwrap();
-    let told = if R::NAME == Exabgp::NAME { "Administrative shutdown" } else { "maintenance" };
+    let expected = if R::NAME == Exabgp::NAME { "Administrative shutdown" } else { "maintenance" };
     // Not the last line about the session, because the daemon keeps dialling in vain.
     wait_until(SOON, "BIRD's word of the end", || {
         let log = bird.log();
-        if log.contains(told) { Ok(()) } else { Err(log) }
+        if log.contains(expected) { Ok(()) } else { Err(log) }
     });
 }
 

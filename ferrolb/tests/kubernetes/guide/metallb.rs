@@ -17,7 +17,7 @@ use super::installed::SYSTEM;
 use super::workloads::Site;
 use crate::cluster::{addresses_of, object};
 
-const TURN: Duration = Duration::from_millis(50);
+const ONE_AT_A_TIME: Duration = Duration::from_millis(50);
 
 /// Runs a pod of MetalLB until it is stopped.
 pub(crate) async fn run(
@@ -96,7 +96,7 @@ async fn give_addresses(client: &Client) {
             api.patch(&service.name_any(), &params, &noted).await.unwrap();
             api.patch_status(&service.name_any(), &params, &Patch::Merge(status)).await.unwrap();
         }
-        tokio::time::sleep(TURN).await;
+        tokio::time::sleep(ONE_AT_A_TIME).await;
     }
 }
 
@@ -113,7 +113,7 @@ async fn announce(site: &Site, node: &str, ready: &AtomicBool) {
             services(&site.client).await.iter().flat_map(addresses_of).collect::<Vec<_>>();
         let routes = addresses.iter().map(|it| Route::new(format!("{it}/32").parse().unwrap()));
         router.set_routes(routes.collect::<RouteSet>()).await.unwrap();
-        tokio::time::sleep(TURN).await;
+        tokio::time::sleep(ONE_AT_A_TIME).await;
         ready.store(router.status().is_established(), Ordering::Relaxed);
     }
 }
@@ -131,7 +131,7 @@ async fn hand_to_frr(site: &Site, node: &str) {
     while !there
         && api.create(&PostParams::default(), &object(configuration.clone())).await.is_err()
     {
-        tokio::time::sleep(TURN).await;
+        tokio::time::sleep(ONE_AT_A_TIME).await;
     }
     std::future::pending::<()>().await;
 }

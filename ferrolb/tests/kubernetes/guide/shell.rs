@@ -32,21 +32,21 @@ impl Shell {
 
     /// Runs a line of the page, which must succeed.
     pub(crate) async fn run(&self, line: &str) -> String {
-        let said = match line.strip_prefix("until ") {
+        let output = match line.strip_prefix("until ") {
             Some(until) => {
                 let condition = until.strip_suffix("; do sleep 1; done");
                 self.until(condition.unwrap_or_else(|| panic!("{line}"))).await
             }
             None => self.pipeline(line).await,
         };
-        said.unwrap_or_else(|error| panic!("{line}\n{error}"))
+        output.unwrap_or_else(|error| panic!("{line}\n{error}"))
     }
 
     async fn until(&self, condition: &str) -> Result<String, String> {
         let begin = Instant::now();
         loop {
             match self.pipeline(condition).await {
-                Ok(said) => return Ok(said),
+                Ok(output) => return Ok(output),
                 Err(error) if begin.elapsed() > Duration::from_secs(60) => return Err(error),
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
