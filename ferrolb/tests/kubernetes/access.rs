@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::cluster::{Cluster, ROLES, object, real_server, wait};
 
 pub(crate) const DEFINITIONS: &str = include_str!("../../../deploy/kustomize/crds/metallb.io.yaml");
-/// A peer without a router. Services count as announced to it all the same.
+/// The address of a peer. No router answers there, but Services are announced even without a session.
 const PEER: &str = "127.0.0.1";
 
 /// The rights of a program: verbs and resources.
@@ -96,7 +96,9 @@ pub(crate) async fn configured() -> Cluster {
     let cluster = Cluster::new("").await;
     if let Some(server) = &cluster.server {
         let definitions: Vec<Value> = serde_saphyr::from_multiple(DEFINITIONS).unwrap();
-        definitions.into_iter().filter(Value::is_object).for_each(|it| server.put(it));
+        for definition in definitions.into_iter().filter(Value::is_object) {
+            server.put(definition);
+        }
     }
     configure(&cluster).await;
     cluster

@@ -101,7 +101,7 @@ impl Router {
     }
 }
 
-/// The lock of the test that currently runs.
+/// The lock that a test holds while it uses the addresses of the nodes.
 pub(crate) static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// A cluster with a router, three nodes, and all our programs.
@@ -163,9 +163,9 @@ impl World {
         self.router.wait_for("a speaker with another end", table).await;
         self.speakers.remove(node).unwrap().terminate().await;
         let peer = self.router.peer(node);
-        wait("the end of the session", async || match peer.status().is_established() {
-            true => Err("still Established".to_owned()),
-            false => Ok(()),
+        wait("the end of the session", async || {
+            let is_up = peer.status().is_established();
+            if is_up { Err("still Established".to_owned()) } else { Ok(()) }
         })
         .await;
     }
@@ -353,11 +353,11 @@ impl Pod {
         (Self { serving, answers, asked }, address)
     }
 
-    async fn wait_for_a_try(&self) {
+    async fn wait_for_a_probe(&self) {
         let before = self.asked.load(Ordering::Relaxed);
-        wait("a try", async || match self.asked.load(Ordering::Relaxed) > before {
-            true => Ok(()),
-            false => Err("none".to_owned()),
+        wait("a try", async || {
+            let probed = self.asked.load(Ordering::Relaxed) > before;
+            if probed { Ok(()) } else { Err("none".to_owned()) }
         })
         .await;
     }
@@ -398,7 +398,7 @@ async fn a_restarted_speaker_probes_before_it_announces() {
     ill.end().await;
     well.answers.send_replace(false);
     world.start_with("kube2", "drain");
-    well.wait_for_a_try().await;
+    well.wait_for_a_probe().await;
 
     // Long enough for a session to start.
     let begin = Instant::now();

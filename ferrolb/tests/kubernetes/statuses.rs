@@ -21,10 +21,9 @@ pub(crate) async fn ready(cluster: &Cluster, status: &str, reason: &str) -> Valu
         let object = statuses.get(&cluster.node("kube1")).await.map_err(|it| it.to_string())?;
         let found = &object.data["status"];
         let ready = &found["conditions"][0];
-        match ready["type"] == "Ready" && ready["status"] == status && ready["reason"] == reason {
-            true => Ok(found.clone()),
-            false => Err(found.to_string()),
-        }
+        let is_expected =
+            ready["type"] == "Ready" && ready["status"] == status && ready["reason"] == reason;
+        if is_expected { Ok(found.clone()) } else { Err(found.to_string()) }
     })
     .await
 }
@@ -88,10 +87,9 @@ async fn the_status_of_a_killed_or_stopped_speaker_becomes_stale() {
     let statuses = cluster.node_statuses();
     let drain = wait("a drain that is told of", async || {
         let status = statuses.get(&node).await.unwrap().data["status"].clone();
-        match status["drain"] == "Graceful" && status["conditions"][0]["status"] == "True" {
-            true => Ok(()),
-            false => Err(status.to_string()),
-        }
+        let is_draining =
+            status["drain"] == "Graceful" && status["conditions"][0]["status"] == "True";
+        if is_draining { Ok(()) } else { Err(status.to_string()) }
     });
     let ((), ()) = tokio::join!(speaker.terminate(), drain);
     let ended = statuses.get(&node).await.unwrap().data["status"].clone();

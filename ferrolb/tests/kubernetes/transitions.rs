@@ -27,7 +27,9 @@ async fn unconfigured() -> Option<Cluster> {
     let cluster = Cluster::new("").await;
     let server = cluster.server.as_ref()?;
     let definitions: Vec<Value> = serde_saphyr::from_multiple(DEFINITIONS).unwrap();
-    definitions.into_iter().filter(Value::is_object).for_each(|it| server.put(it));
+    for definition in definitions.into_iter().filter(Value::is_object) {
+        server.put(definition);
+    }
     let maps: Api<ConfigMap> = Api::namespaced(cluster.client.clone(), &cluster.system);
     maps.delete("config", &DeleteParams::default()).await.unwrap();
     Some(cluster)
@@ -196,7 +198,7 @@ async fn deleting_two_pools_in_turn_and_recreating_them_renumbers_no_service() {
     };
     unchanged().await;
 
-    // The Services no longer ask for a pool, so that any pool would do.
+    // The Services no longer request a pool, so any pool would do.
     let any = Patch::Merge(json!({"metadata": {"annotations": {"metallb.io/address-pool": null}}}));
     for (name, _) in pools {
         cluster.services().patch(name, &PatchParams::default(), &any).await.unwrap();
@@ -374,7 +376,7 @@ async fn an_error_in_a_peer_affects_only_the_nodes_that_it_selects() {
     cluster.end().await;
 }
 
-/// The spec of a Service that asks for an address of the second pool.
+/// The spec of a Service that requests an address of the second pool.
 fn other_pool() -> Value {
     json!({"loadBalancerIP": "192.0.2.17"})
 }
