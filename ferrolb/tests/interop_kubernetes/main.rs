@@ -18,13 +18,13 @@ mod three_routers;
 mod unnumbered;
 mod upgrade;
 
-use site::Terms;
+use site::SiteConfig;
 use test_peers::{Bird, Frr, WrittenBird, WrittenFrr, requested};
 
 #[test]
 fn bird_follows_changes_of_services_nodes_and_leaders() {
     if requested() {
-        site::run::<Bird>(Terms::default(), story::services_nodes_and_leaders);
+        site::run::<Bird>(SiteConfig::default(), story::services_nodes_and_leaders);
     }
 }
 
@@ -52,17 +52,17 @@ fn a_speaker_finds_its_router_at_the_other_end_of_an_interface() {
 #[test]
 fn frr_follows_changes_of_services_nodes_and_leaders() {
     if requested() {
-        site::run::<Frr>(Terms::default(), story::services_nodes_and_leaders);
+        site::run::<Frr>(SiteConfig::default(), story::services_nodes_and_leaders);
     }
 }
 
 /// Speakers that exit for an upgrade, and routers that keep the routes until they are back.
-fn graceful_restart() -> Terms {
-    Terms {
+fn graceful_restart() -> SiteConfig {
+    SiteConfig {
         neighbor: |neighbor| neighbor.graceful_restart(120),
         peer: ", enable-graceful-restart: true",
         on_exit: "restart",
-        ..Terms::default()
+        ..SiteConfig::default()
     }
 }
 
@@ -99,8 +99,8 @@ fn a_speaker_killed_again_during_its_restart_loses_no_route_at_frr() {
 }
 
 /// The same with BFD, whose detection time of three seconds avoids false alarms on a busy machine.
-fn graceful_restart_and_bfd() -> Terms {
-    Terms {
+fn graceful_restart_and_bfd() -> SiteConfig {
+    SiteConfig {
         neighbor: |neighbor| neighbor.graceful_restart(120).bfd_graceful(),
         peer: ", enable-graceful-restart: true, bfd-profile: slow",
         config: "bfd-profiles: [{name: slow, receive-interval: 1000, transmit-interval: 1000}]\n",

@@ -27,7 +27,7 @@ const SOON: Duration = Duration::from_secs(30);
 
 /// The settings of the routers and the nodes.
 #[derive(Clone, Debug)]
-pub(crate) struct Terms {
+pub(crate) struct SiteConfig {
     /// The router's side of each session.
     pub(crate) neighbor: fn(Neighbor) -> Neighbor,
     /// Further keys of the peer in the configuration, each after a comma.
@@ -40,7 +40,7 @@ pub(crate) struct Terms {
     pub(crate) bfd: bool,
 }
 
-impl Default for Terms {
+impl Default for SiteConfig {
     /// Plain sessions, and a hold time short enough for a test.
     fn default() -> Self {
         Self {
@@ -62,11 +62,11 @@ pub(crate) struct Site<R> {
     pub(crate) cluster: Cluster,
     hosts: BTreeMap<&'static str, Host>,
     api: Host,
-    terms: Terms,
+    settings: SiteConfig,
 }
 
 /// Runs a story with its own hosts, on the host of the API server.
-pub(crate) fn run<R: Router>(terms: Terms, story: impl AsyncFnOnce(&mut Site<R>) + Send) {
+pub(crate) fn run<R: Router>(settings: SiteConfig, story: impl AsyncFnOnce(&mut Site<R>) + Send) {
     let lan = Lan::new();
     let host = |name: &str, address: Ipv4Addr| lan.host(name, &[&format!("{address}/24")]);
     let router = host("router", ROUTER);
@@ -77,14 +77,14 @@ pub(crate) fn run<R: Router>(terms: Terms, story: impl AsyncFnOnce(&mut Site<R>)
 
     for (_, address) in NODES {
         let neighbor = Neighbor::new(&address.to_string(), 64636).passive();
-        config = config.neighbor((terms.neighbor)(neighbor));
+        config = config.neighbor((settings.neighbor)(neighbor));
     }
     let router = Arc::new(R::start(&router, config));
 
     api.clone().enter(|| {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         runtime.worker_threads(2).enable_all().build().unwrap().block_on(async {
-            let mut site = Site::begin(router, hosts, api, terms).await;
+            let mut site = Site::begin(router, hosts, api, settings).await;
             story(&mut site).await;
             site.end().await;
         });
@@ -96,9 +96,9 @@ impl<R: Router> Site<R> {
         router: Arc<R>,
         hosts: BTreeMap<&'static str, Host>,
         api: Host,
-        terms: Terms,
+        settings: SiteConfig,
     ) -> Self {
-        let Terms { config, peer, .. } = &terms;
+        let SiteConfig { config, peer, .. } = &settings;
         let config = format!(
             "{config}peers:\n- {{my-asn: 64636, peer-asn: 64635, peer-address: {ROUTER}{peer}}}\n\
              address-pools:\n- name: default\n  protocol: bgp\n  addresses: [172.22.35.64/26]\n  \
@@ -110,7 +110,7 @@ impl<R: Router> Site<R> {
             cluster.add_node(name, address).await;
         }
         let (speakers, controllers) = (BTreeMap::new(), BTreeMap::new());
-        let mut site = Self { speakers, controllers, router, cluster, hosts, api, terms };
+        let mut site = Self { speakers, controllers, router, cluster, hosts, api, settings };
 
         for name in ["a", "b"] {
             site.start_controller(name);
@@ -129,9 +129,9 @@ impl<R: Router> Site<R> {
         self.controllers.insert(name, start(&self.api, arguments));
     }
 
-    /// Starts a speaker with the `--on-exit` of the terms.
+    /// Starts a speaker with the `--on-exit` of the settings.
     pub(crate) fn start_speaker(&mut self, node: &'static str) {
-        let on_exit = self.terms.on_exit;
+        let on_exit = self.settings.on_exit;
         let more = ["--node-name", node, "--on-exit", on_exit, "--drain-marked", "300ms"];
         let more = [&more[..], &["--drain-withdrawn", "100ms"]].concat();
         let arguments = self.cluster.arguments("speaker", node, &more);
@@ -154,7 +154,7 @@ impl<R: Router> Site<R> {
     }
 
     pub(crate) fn has_bfd(&self) -> bool {
-        self.terms.bfd
+        self.settings.bfd
     }
 
     /// Waits until the BGPNodeStatus of a node shows this state of BFD with the router.
@@ -211,7 +211,7 @@ impl<R: Router> Site<R> {
             terminate(process).await;
         }
         let left = self.router.prefixes().unwrap();
-        if self.terms.on_exit == "drain" {
+        if self.settings.on_exit == "drain" {
             assert!(left.is_empty(), "left at the router: {left:?}");
         }
         self.cluster.end().await;

@@ -45,12 +45,12 @@ fn session_log(log: &str) -> String {
 }
 
 /// A monitor that polls a router, and notes every missing route.
-struct Lookout {
-    over: Arc<AtomicBool>,
-    looking: JoinHandle<Observations>,
+struct RouterMonitor {
+    stop: Arc<AtomicBool>,
+    polling: JoinHandle<Observations>,
 }
 
-/// The observations of a lookout.
+/// The observations of a monitor.
 #[derive(Default)]
 struct Observations {
     /// The number of answers of the router.
@@ -61,13 +61,13 @@ struct Observations {
     unanswered: Vec<String>,
 }
 
-impl Lookout {
-    fn over<R: Router + 'static>(router: &Arc<R>) -> Self {
-        let (over, router) = (Arc::new(AtomicBool::new(false)), Arc::clone(router));
-        let ended = Arc::clone(&over);
-        let looking = std::thread::spawn(move || {
+impl RouterMonitor {
+    fn start<R: Router + 'static>(router: &Arc<R>) -> Self {
+        let (stop, router) = (Arc::new(AtomicBool::new(false)), Arc::clone(router));
+        let stopped = Arc::clone(&stop);
+        let polling = std::thread::spawn(move || {
             let (mut observations, mut last) = (Observations::default(), None);
-            while !ended.load(Ordering::Relaxed) {
+            while !stopped.load(Ordering::Relaxed) {
                 match lacking(&*router) {
                     Ok(lack) => {
                         observations.looks += 1;
@@ -83,7 +83,7 @@ impl Lookout {
             }
             observations
         });
-        Self { over, looking }
+        Self { stop, polling }
     }
 
     /// Stops polling.
@@ -92,8 +92,8 @@ impl Lookout {
     ///
     /// If a route was missing at any time, or if the router has hardly answered.
     fn end(self) {
-        self.over.store(true, Ordering::Relaxed);
-        let Observations { looks, lacks, unanswered } = self.looking.join().unwrap();
+        self.stop.store(true, Ordering::Relaxed);
+        let Observations { looks, lacks, unanswered } = self.polling.join().unwrap();
         assert!(lacks.is_empty(), "of {looks} looks: {}", lacks.join("\n"));
         assert!(looks >= 30, "with {looks} looks that is no watch: {unanswered:?}");
         let failed = unanswered.len();
@@ -105,7 +105,7 @@ impl Lookout {
 pub(crate) async fn one_after_the_other<R: Router + 'static>(site: &mut Site<R>) {
     begin(site).await;
     let services = site.cluster.services();
-    let lookout = Lookout::over(&site.router);
+    let monitor = RouterMonitor::start(&site.router);
     for (number, (node, address)) in NODES.into_iter().enumerate() {
         if site.has_bfd() {
             // Otherwise the router would not notice.
@@ -137,7 +137,7 @@ pub(crate) async fn one_after_the_other<R: Router + 'static>(site: &mut Site<R>)
         let now = [web, smtp, (&*address, EVERYWHERE)];
         site.expect(&format!("{node} with a new version"), &now).await;
     }
-    lookout.end();
+    monitor.end();
 }
 
 /// Checks in BIRD's log, which is complete, that BIRD removed none of the routes until the end.
@@ -159,7 +159,7 @@ pub(crate) async fn logged_by_bird(
 /// A kill between the two is the limit shown by [`cut_before_the_first_route`].
 pub(crate) async fn killed_again_while_it_comes_back<R: Router + 'static>(site: &mut Site<R>) {
     begin(site).await;
-    let lookout = Lookout::over(&site.router);
+    let monitor = RouterMonitor::start(&site.router);
     for round in 0..3 {
         site.speakers.remove("kube2").unwrap().kill();
         wait_for_end(site, "kube2").await;
@@ -180,7 +180,7 @@ pub(crate) async fn killed_again_while_it_comes_back<R: Router + 'static>(site: 
         })
         .await;
     }
-    lookout.end();
+    monitor.end();
 }
 
 async fn begin<R: Router>(site: &mut Site<R>) {

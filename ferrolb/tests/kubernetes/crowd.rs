@@ -40,21 +40,21 @@ impl Crowd {
         }
 
         let mut crowd = Self { services, before: Vec::new() };
-        crowd.before = crowd.look().await;
+        crowd.before = crowd.snapshot().await;
         assert_eq!(crowd.before.len(), count);
         crowd
     }
 
     /// Fails if a program has changed one of the Services.
     pub(crate) async fn check(&self) {
-        let now = self.look().await;
+        let now = self.snapshot().await;
         let changed = self.before.iter().zip(&now).find(|(before, now)| before != now);
         assert_eq!(changed, None, "a Service of another controller was changed");
         assert_eq!(self.before.len(), now.len());
     }
 
     /// The names of the Services, and the fields that a controller could change.
-    async fn look(&self) -> Vec<(String, Value)> {
+    async fn snapshot(&self) -> Vec<(String, Value)> {
         let of_crowd = ListParams::default().labels(&format!("{LABEL}=crowd"));
         let found = self.services.list(&of_crowd).await.unwrap().items;
         let summaries = found.into_iter().map(|service| {
