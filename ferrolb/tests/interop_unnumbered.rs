@@ -135,8 +135,8 @@ fn bird_at_the_other_end_of_a_link_gets_the_routes_of_both_families() {
     }
     let (router, node) = Lan::new().unnumbered_router_and_node();
     let bird = WrittenBird::start(&router, BIRD);
-    let mut node = Node::start(node, "");
 
+    let mut node = Node::start(node, "");
     for prefix in [V4, V6] {
         wait_until(SOON, prefix, || {
             let shown = bird.ask(&format!("show route {prefix} all"))?;

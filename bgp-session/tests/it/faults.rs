@@ -114,8 +114,8 @@ fn a_million_routes() -> BytesMut {
         .peekable();
     let next_hop = NextHop::V4([192, 0, 2, 1].into());
     let mut block = AttributeBlock::new();
-    let mut origin = 0;
 
+    let mut origin = 0;
     while prefixes.peek().is_some() {
         origin += 1;
         let as_path = AsPath::sequence([ROUTER, Asn(origin)]);
@@ -188,8 +188,8 @@ async fn garbage_and_truncated_messages_end_their_session_alone_and_it_comes_bac
     let address: std::net::SocketAddr = "192.0.2.3:179".parse().unwrap();
     let config = PeerConfig::new(address, ROUTER).idle_hold(quick, quick);
     let mut at_node = node.add_peer(config).await.unwrap();
-    let mut held_before = 0;
 
+    let mut held_before = 0;
     for seed in 0..400 {
         let mut router = Scripted::new(dials.recv().await.unwrap().connect(65_536));
         router.shake_hands(90).await;

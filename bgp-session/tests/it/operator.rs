@@ -289,8 +289,8 @@ async fn adding_changing_and_removing_one_peer_touches_no_others_session() {
     let (ours, theirs) = (at_node.stats(), at_router.stats());
     let mut events = node.events();
     let (untouched, mut seed) = (at_node.id(), 7_u32);
-    let mut others: Vec<PeerHandle> = Vec::new();
 
+    let mut others: Vec<PeerHandle> = Vec::new();
     for step in 0..500 {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let choice = seed >> 16;

@@ -118,8 +118,8 @@ fn no_error_shows_a_password() {
     };
     let kind = "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: metallb-system}\n";
     let basic = format!("{kind}type: kubernetes.io/basic-auth\n");
-    let resource = "apiVersion: metallb.io/v1beta2\nkind: BGPPeer\nmetadata: {name: a}\nspec: {myASN: 1, peerASN: 0, peerAddress: 10.0.0.1, passwordSecret: {name: s}, ";
 
+    let resource = "apiVersion: metallb.io/v1beta2\nkind: BGPPeer\nmetadata: {name: a}\nspec: {myASN: 1, peerASN: 0, peerAddress: 10.0.0.1, passwordSecret: {name: s}, ";
     for content in [
         peer("password: [hunter2]"),
         peer("password: {hunter2: 1}"),

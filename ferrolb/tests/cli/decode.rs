@@ -67,8 +67,8 @@ fn each_line_is_answered_as_it_arrives() {
         ferrolb().arg("--jsonl").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut questions = child.stdin.take().unwrap();
     let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
-    let megabytes = "0".repeat(3_000_000);
 
+    let megabytes = "0".repeat(3_000_000);
     for (question, outcome) in [
         (format!("{{\"id\":1,\"hex\":\"{MARKER}001304\"}}\r").into_bytes(), "\"ok\""),
         (b"".to_vec(), "no JSON"),

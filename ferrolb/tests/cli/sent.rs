@@ -172,8 +172,8 @@ fn a_service_whose_session_is_down_is_not_announced() {
         let step = serde_json::json!({"node": "kube1", "peer": "127.22.35.1:179", "up": up});
         format!("{}\n", serde_json::json!({ "session": step }))
     };
-    let path = manifests.beside("down.jsonl");
 
+    let path = manifests.beside("down.jsonl");
     for (up, announced) in [(true, true), (false, false)] {
         std::fs::write(&path, format!("{recording}{}", session(up))).unwrap();
         let arguments = [&EXPLAIN[..], &["--from", path.to_str().unwrap()]].concat();

@@ -94,8 +94,8 @@ fn the_migration_overlay_builds() {
     let text = overlay + &block("patches:");
     std::fs::write(folder.path().join("kustomization.yaml"), text).unwrap();
     let path = folder.path().strip_prefix(root()).unwrap().to_str().unwrap();
-    let Some(built) = build(path) else { return };
 
+    let Some(built) = build(path) else { return };
     for (kind, program) in [("Deployment", "controller"), ("DaemonSet", "speaker")] {
         let object = built.iter().find(|it| it["kind"] == kind).unwrap();
         assert_eq!(object["metadata"]["namespace"], "metallb-system", "{kind}");

@@ -73,8 +73,8 @@ pub(crate) fn run<R: Router>(settings: SiteConfig, story: impl AsyncFnOnce(&mut 
     let api = host("api", API);
     let hosts: BTreeMap<_, _> =
         NODES.into_iter().map(|(name, address)| (name, host(name, address))).collect();
-    let mut config = RouterConfig::new(&ROUTER.to_string(), 64635);
 
+    let mut config = RouterConfig::new(&ROUTER.to_string(), 64635);
     for (_, address) in NODES {
         let neighbor = Neighbor::new(&address.to_string(), 64636).passive();
         config = config.neighbor((settings.neighbor)(neighbor));
@@ -104,14 +104,14 @@ impl<R: Router> Site<R> {
              address-pools:\n- name: default\n  protocol: bgp\n  addresses: [172.22.35.64/26]\n  \
              allow-health: true\n"
         );
-        let cluster = Cluster::at(API.into(), &config).await;
 
+        let cluster = Cluster::at(API.into(), &config).await;
         for (name, address) in NODES {
             cluster.add_node(name, address).await;
         }
         let (speakers, controllers) = (BTreeMap::new(), BTreeMap::new());
-        let mut site = Self { speakers, controllers, router, cluster, hosts, api, settings };
 
+        let mut site = Self { speakers, controllers, router, cluster, hosts, api, settings };
         for name in ["a", "b"] {
             site.start_controller(name);
         }

@@ -383,8 +383,8 @@ async fn a_restarted_speaker_probes_before_it_announces() {
         "  probe: http:{}/\n  probe-interval: 100ms\n  probe-timeout: 30s\n  probe-fall: 1\n",
         at.port()
     );
-    let mut world = World::with(router, &format!("{config}{probe}")).await;
 
+    let mut world = World::with(router, &format!("{config}{probe}")).await;
     for (service, address) in [("ill", "127.22.35.81"), ("web", "127.22.35.80")] {
         let pod =
             json!({"addresses": [address], "nodeName": "kube2", "conditions": {"ready": true}});
