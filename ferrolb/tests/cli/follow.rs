@@ -76,7 +76,7 @@ fn a_broken_file_is_reported_and_changes_nothing_until_it_is_fixed() {
     let said = format!("config.yaml:{line}:7: error: address-pools[1].auto-asign: ");
     assert!(error.contains(&said), "{error}");
     assert!(error.contains("did you mean auto-assign?"), "{error}");
-    lab.error(|line| line.contains("the last good configuration stays in force"));
+    lab.error(|line| line.contains("the last valid configuration stays in force"));
     // The next document shows the corrected files.
     manifests.write("config.yaml", &config);
     lab.error(|line| line.contains("no errors any more"));

@@ -21,7 +21,7 @@ fn migrating_a_config_map_to_resources_resets_no_session() {
     let paths = [&old, &new.path()].map(|path| path.to_str().unwrap().to_owned());
     let diff = text(&run(&["diff", &paths[0], &paths[1]]).stdout);
     let (renamed, rest): (Vec<_>, Vec<_>) =
-        diff.lines().partition(|line| line.contains(": the peer is called "));
+        diff.lines().partition(|line| line.contains(": the peer is renamed to "));
     assert_eq!(rest, ["session resets: none"], "{diff}");
     assert!(!renamed.is_empty(), "a ConfigMap names no peer: {diff}");
 }
@@ -40,7 +40,7 @@ fn a_renamed_peer_is_one_line_of_text_and_one_row_of_json() {
     let diff = text(&run(&["diff", &paths[0], &paths[1]]).stdout);
     assert_eq!(
         diff,
-        "session kube1 with rack: the peer is called top-of-rack\nsession resets: none\n"
+        "session kube1 with rack: the peer is renamed to top-of-rack\nsession resets: none\n"
     );
 
     let rows = text(&run(&["diff", &paths[0], &paths[1], "-o", "json"]).stdout);

@@ -154,7 +154,7 @@ async fn every_account_with_read_access_can_query_a_cluster() {
     assert_eq!(ask_diff(&new, &[]).await, "no changes\n");
     let without = config.replace(", password: hunter2", "");
     let new = file("without.json", &[map("config", &without)]);
-    assert!(ask_diff(&new, &[]).await.contains("resets, for password"));
+    assert!(ask_diff(&new, &[]).await.contains("resets because of password"));
     // The same configuration as resources, with the password in a Secret that is in no file.
     let resource = |version: &str, kind: &str, spec: serde_json::Value| {
         json!({"apiVersion": format!("metallb.io/{version}"), "kind": kind, "spec": spec,
