@@ -193,7 +193,7 @@ fn the_error_about_a_proxy_names_its_variable_and_hides_its_password() {
     let output = output.unwrap();
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
-    assert!(stderr.contains("through the proxy bastion.example"), "{stderr}");
+    assert!(stderr.contains("the proxy bastion.example for the API server"), "{stderr}");
     assert!(!stderr.contains("hidden"), "{stderr}");
 }
 
