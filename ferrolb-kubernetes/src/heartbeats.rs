@@ -28,13 +28,13 @@ pub(super) struct Heartbeats {
     namespace: String,
     manager: &'static str,
     /// The BGPNodeStatus objects, by name.
-    speakers: BTreeMap<String, Speaker>,
+    speakers: BTreeMap<String, SpeakerHeartbeat>,
     /// Marks silent speakers. A successful write returns the last heartbeat.
     writer: StatusWriter<String, String>,
 }
 
 /// A speaker, by its BGPNodeStatus.
-struct Speaker {
+struct SpeakerHeartbeat {
     version: String,
     heartbeat: String,
     conditions: Value,
@@ -107,7 +107,7 @@ impl Heartbeats {
         }
 
         let (version, heartbeat) = (version.to_owned(), heartbeat.to_owned());
-        self.speakers.insert(name, Speaker { version, heartbeat, conditions, silent_at });
+        self.speakers.insert(name, SpeakerHeartbeat { version, heartbeat, conditions, silent_at });
     }
 
     /// Waits until [`mark`](Self::mark) has to be called. Cancel safe.
@@ -149,7 +149,7 @@ impl Heartbeats {
 }
 
 /// Decides if a speaker is marked now. A marked speaker does not count as silent again before its next report.
-fn decide(speakers: &mut BTreeMap<String, Speaker>, name: &str) -> Decision<SilentMark> {
+fn decide(speakers: &mut BTreeMap<String, SpeakerHeartbeat>, name: &str) -> Decision<SilentMark> {
     let Some(speaker) = speakers.get_mut(name) else { return Decision::Skip };
     match speaker.silent_at {
         None => return Decision::Skip,

@@ -10,13 +10,13 @@ use crate::model::{BgpAdvertisement, LabelSelector, Labels, Node, Peer, ServiceT
 use crate::spelling::nearest;
 
 /// The objects of a kind, by their labels.
-struct Candidates<'a> {
+struct CandidateLabels<'a> {
     /// The kind, in the plural.
     kind: &'static str,
     labels: Vec<&'a Labels>,
 }
 
-impl<'a> Candidates<'a> {
+impl<'a> CandidateLabels<'a> {
     fn new(kind: &'static str, labels: impl Iterator<Item = &'a Labels>) -> Self {
         Self { kind, labels: labels.collect() }
     }
@@ -37,10 +37,10 @@ impl<'a> Candidates<'a> {
 /// Checks the selectors of all advertisements, peers and pools.
 pub(super) fn check(linter: &mut Linter<'_>) {
     let cluster = linter.cluster;
-    let nodes = Candidates::new("Nodes", cluster.nodes.iter().map(|node| &node.labels));
+    let nodes = CandidateLabels::new("Nodes", cluster.nodes.iter().map(|node| &node.labels));
     let load_balancers =
         cluster.services.iter().filter(|service| service.type_ == ServiceType::LoadBalancer);
-    let services = Candidates::new("Services", load_balancers.map(|service| &service.labels));
+    let services = CandidateLabels::new("Services", load_balancers.map(|service| &service.labels));
 
     check_advertisements(linter, &nodes, &services);
     check_peers(linter, &nodes);
@@ -49,11 +49,11 @@ pub(super) fn check(linter: &mut Linter<'_>) {
 
 fn check_advertisements(
     linter: &mut Linter<'_>,
-    nodes: &Candidates<'_>,
-    services: &Candidates<'_>,
+    nodes: &CandidateLabels<'_>,
+    services: &CandidateLabels<'_>,
 ) {
     let (draft, config) = (linter.draft, linter.config);
-    let pools = Candidates::new("pools", config.pools.iter().map(|pool| &pool.labels));
+    let pools = CandidateLabels::new("pools", config.pools.iter().map(|pool| &pool.labels));
 
     for (draft, advertisement) in draft.bgp_advertisements.iter().zip(&config.bgp_advertisements) {
         let place = &draft.place;
@@ -72,7 +72,7 @@ fn check_advertisements(
     }
 }
 
-fn check_peers(linter: &mut Linter<'_>, nodes: &Candidates<'_>) {
+fn check_peers(linter: &mut Linter<'_>, nodes: &CandidateLabels<'_>) {
     let (draft, config) = (linter.draft, linter.config);
     for (draft, peer) in draft.peers.iter().zip(&config.peers) {
         let unmatched = nodes.unmatched(&peer.node_selectors);
@@ -89,7 +89,7 @@ fn check_list(
     place: &Place,
     (key, words): (&str, &str),
     selectors: &[LabelSelector],
-    candidates: &Candidates<'_>,
+    candidates: &CandidateLabels<'_>,
 ) {
     let unmatched = candidates.unmatched(selectors);
     if unmatched.is_empty() || unmatched.len() < selectors.len() {
@@ -106,7 +106,7 @@ fn warn_about_each(
     place: &Place,
     key: &str,
     unmatched: &[usize],
-    candidates: &Candidates<'_>,
+    candidates: &CandidateLabels<'_>,
 ) {
     for index in unmatched {
         linter.warn(place, format!("{key}[{index}] matches none of the {}", candidates.kind));
@@ -137,12 +137,12 @@ fn check_peers_of_nodes(linter: &mut Linter<'_>, place: &Place, advertisement: &
 }
 
 /// Warns about pools for namespaces or Services that do not exist.
-fn check_pools(linter: &mut Linter<'_>, services: &Candidates<'_>) {
+fn check_pools(linter: &mut Linter<'_>, services: &CandidateLabels<'_>) {
     let (draft, cluster) = (linter.draft, linter.cluster);
     let known: BTreeSet<&str> =
         cluster.namespaces.iter().map(|namespace| namespace.name.as_str()).collect();
     let namespaces = cluster.namespaces.iter().map(|namespace| &namespace.labels);
-    let namespaces = Candidates::new("Namespaces", namespaces);
+    let namespaces = CandidateLabels::new("Namespaces", namespaces);
 
     for draft in &draft.pools {
         let Some(allocation) = &draft.pool.allocation else { continue };
