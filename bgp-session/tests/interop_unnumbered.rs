@@ -151,7 +151,7 @@ fn the_configuration_changes_in_place_for_the_present_neighbour_and_for_later_on
         let refused = runtime.block_on(handle.update(elsewhere)).unwrap_err().to_string();
         assert_eq!(
             refused,
-            "interface eth7: expected lan0, since another interface is another peer"
+            "interface eth7: expected lan0, since a different interface means a different peer"
         );
     });
 }
