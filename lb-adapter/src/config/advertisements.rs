@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::draft::{BgpAdvertisementDraft, L2AdvertisementDraft, Reference, Seniority};
+use super::draft::{BgpAdvertisementDraft, L2AdvertisementDraft, Reference};
 use super::field::{Field, Mapping};
 use super::key::{Format, Key};
 use super::report::Report;
 use super::selectors;
-use crate::model::{BgpAdvertisement, IpFamily, L2Advertisement, PoolSelection};
+use crate::model::{IpFamily, L2Advertisement, PoolSelection};
 
 /// Reads a BGP advertisement, without its name. Only resources select pools.
 pub(crate) fn bgp(
@@ -16,17 +16,7 @@ pub(crate) fn bgp(
     format: Format,
     report: &mut Report<'_>,
 ) -> BgpAdvertisementDraft {
-    let mut draft = BgpAdvertisementDraft {
-        advertisement: BgpAdvertisement::new(""),
-        place: at.place(report),
-        communities: Vec::new(),
-        length: None,
-        length_v6: None,
-        local_pref: None,
-        pools: Vec::new(),
-        peers: Vec::new(),
-        seniority: Seniority::default(),
-    };
+    let mut draft = BgpAdvertisementDraft::new(at.place(report));
     attributes(mapping, &mut draft, format, report);
     draft.communities = references(mapping, COMMUNITIES.of(format), format, report);
 

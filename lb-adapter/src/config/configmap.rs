@@ -11,7 +11,7 @@ use super::key::{Format, Key};
 use super::place::Place;
 use super::report::Report;
 use super::{advertisements, bfd_profiles, communities, extensions, peers, pools};
-use crate::model::{BgpAdvertisement, L2Advertisement, PoolSelection, Protocol};
+use crate::model::{L2Advertisement, PoolSelection, Protocol};
 
 /// Reads the root of a document.
 pub(crate) fn read(root: Field<'_>, report: &mut Report<'_>) -> Draft {
@@ -156,17 +156,7 @@ fn add_bgp_advertisements(
 }
 
 fn default_advertisement(place: &Place) -> BgpAdvertisementDraft {
-    BgpAdvertisementDraft {
-        advertisement: BgpAdvertisement::new(""),
-        place: place.clone(),
-        communities: Vec::new(),
-        length: None,
-        length_v6: None,
-        local_pref: None,
-        pools: Vec::new(),
-        peers: Vec::new(),
-        seniority: Seniority::default(),
-    }
+    BgpAdvertisementDraft::new(place.clone())
 }
 
 fn add_l2_advertisement(pool: &str, place: &Place, draft: &mut Draft) {

@@ -104,6 +104,23 @@ pub(crate) struct BgpAdvertisementDraft {
     pub(crate) seniority: Seniority,
 }
 
+impl BgpAdvertisementDraft {
+    /// An advertisement without a name, with every default.
+    pub(crate) fn new(place: Place) -> Self {
+        Self {
+            advertisement: BgpAdvertisement::new(""),
+            place,
+            communities: Vec::new(),
+            length: None,
+            length_v6: None,
+            local_pref: None,
+            pools: Vec::new(),
+            peers: Vec::new(),
+            seniority: Seniority::default(),
+        }
+    }
+}
+
 /// A layer 2 advertisement.
 #[derive(Clone, Debug)]
 pub(crate) struct L2AdvertisementDraft {
