@@ -1,9 +1,9 @@
 //! A snapshot of a cluster's objects, for commands such as `explain` and `diff`.
 //!
-//! Owns the search for the namespace of the configuration, and reads session states from BGPNodeStatus. Requests use the rights
+//! Owns the search for the namespace of the configuration, and reads the states of sessions and dataplanes from BGPNodeStatus. Requests use the rights
 //! of the user. Secrets are not listed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -17,6 +17,7 @@ use kube::{Api, Client};
 use serde_json::Value;
 
 use super::client::{self, with_timeout};
+use super::dataplane;
 use super::node_status;
 use super::resource::Kind;
 use ferrolb_node::{Error, causes};
@@ -63,7 +64,7 @@ pub fn list_cluster(
         for (kind, objects) in objects {
             add(&mut snapshot, kind, &objects);
         }
-        snapshot.sessions = sessions(&client, &namespace).await;
+        add_reports(&mut snapshot, &client, &namespace).await;
         snapshot.namespace = namespace;
         Ok((snapshot, if found { Vec::new() } else { namespaces }))
     })
@@ -201,20 +202,19 @@ fn holding(service: &DynamicObject) -> (ServiceKey, Vec<IpAddr>) {
     (key, addresses.filter_map(|address| address.parse().ok()).collect())
 }
 
-/// Returns the states of sessions that speakers report. Sessions whose state cannot be read are left out.
-async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String), SessionState> {
+/// Adds the states of sessions and dataplanes that speakers report. Those that cannot be read are left out.
+async fn add_reports(snapshot: &mut ProcessSnapshot, client: &Client, namespace: &str) {
     let resource = Kind::BgpNodeStatus.api_resource();
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     let nodes = match with_timeout(api.list(&ListParams::default())).await {
         Ok(nodes) => nodes.items,
         Err(error) => {
             tracing::warn!(error = causes(&error), "cannot read the states of sessions");
-            return BTreeMap::new();
+            return;
         }
     };
 
     let now = time_of_server(client).await;
-    let mut sessions = BTreeMap::new();
     for node in nodes {
         let status = &node.data["status"];
         let name = status["node"].as_str().unwrap_or_default();
@@ -230,10 +230,12 @@ async fn sessions(client: &Client, namespace: &str) -> BTreeMap<(String, String)
 
         for session in status["sessions"].as_array().into_iter().flatten() {
             let peer = session["address"].as_str().unwrap_or_default().to_owned();
-            sessions.insert((name.to_owned(), peer), session_state(session));
+            snapshot.sessions.insert((name.to_owned(), peer), session_state(session));
+        }
+        for (service, found) in dataplane::report::statuses(status) {
+            snapshot.dataplane.insert((name.to_owned(), service), found);
         }
     }
-    sessions
 }
 
 /// Returns the state of a session, as its speaker reports it.

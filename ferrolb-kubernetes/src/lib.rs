@@ -27,6 +27,7 @@
 //!
 //! announcer                the sessions of a speaker, and their routes
 //! pending_updates          the parts of its output that are out of date
+//! dataplane                the gate that waits for kube-proxy, or the program in its place
 //! drain                    the drain of a node
 //! speaker_reports          the objects and Events in which a speaker reports
 //!   node_status            FerroLB's BGPNodeStatus, one for each node
@@ -45,6 +46,7 @@ mod cluster_listing;
 mod config_problems;
 mod configuration_state;
 mod controller;
+mod dataplane;
 mod drain;
 mod events;
 mod heartbeats;
@@ -74,5 +76,6 @@ pub mod lease;
 
 pub use cluster_listing::list_cluster;
 pub use controller::controller;
+pub use dataplane::DataplaneOptions;
 pub use options::{ClusterOptions, ControllerOptions, OnExit, SpeakerOptions};
 pub use speaker::speaker;

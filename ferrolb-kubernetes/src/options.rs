@@ -9,6 +9,7 @@ use ferrolb_node::Error;
 use ferrolb_node::http::{HttpServer, StatusRequest};
 use tokio::sync::mpsc;
 
+use super::dataplane::DataplaneOptions;
 use super::election::ElectionConfig;
 use super::resource::{Kind, WatchTarget};
 
@@ -61,6 +62,8 @@ pub struct SpeakerOptions {
     pub drain_taint: Option<String>,
     /// The longest time between two writes of BGPNodeStatus.
     pub heartbeat: Duration,
+    /// The dataplane gate.
+    pub dataplane: DataplaneOptions,
 }
 
 /// The way in which sessions end when a signal ends the speaker.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use ferrolb_node::probe::NodeProbes;
 use lb_adapter::engine::{Change, Effects, Engine};
 use lb_adapter::model::ServiceKey;
 use lb_adapter::planner::RouteKey;
@@ -16,26 +15,45 @@ pub(super) struct PendingUpdates {
     routes: BTreeSet<RouteKey>,
     /// The Services whose announced peers may differ from the reported ones.
     services: BTreeSet<ServiceKey>,
-    probes: PendingProbes,
+    /// The probes that may be out of date.
+    probes: Targets,
+    /// The targets of the dataplane gate that may be out of date.
+    dataplane: Targets,
 }
 
-/// The Services whose probes may be out of date.
-#[derive(Debug, Default)]
-enum PendingProbes {
+/// The targets of observations that may be out of date.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) enum Targets {
+    /// Those of all Services.
     #[default]
     All,
+    /// Those of these Services.
     Of(BTreeSet<ServiceKey>),
+}
+
+impl Targets {
+    fn extend(&mut self, services: &BTreeSet<ServiceKey>) {
+        if let Self::Of(pending) = self {
+            pending.extend(services.iter().cloned());
+        }
+    }
+
+    fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::Of(BTreeSet::new()))
+    }
 }
 
 /// The reach of a change.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChangeScope {
-    /// Sessions, routes and probes may all change.
+    /// Sessions, routes and observations may all change.
     Everything,
-    /// The routes of Services change, and perhaps their probes.
+    /// The routes of Services change, and perhaps their probes and the state of their dataplane.
     Services,
     /// The routes of a Service change after the result of its probe; no probe changes.
     ProbeResult,
+    /// The routes of a Service change after an observation of the dataplane; nothing else changes.
+    Dataplane,
 }
 
 impl ChangeScope {
@@ -45,6 +63,7 @@ impl ChangeScope {
                 Self::Everything
             }
             Change::Probed { .. } => Self::ProbeResult,
+            Change::Dataplane { .. } => Self::Dataplane,
             _ => Self::Services,
         }
     }
@@ -55,12 +74,13 @@ impl PendingUpdates {
     pub(super) fn note(&mut self, scope: ChangeScope, effects: Effects, engine: &Engine) {
         if scope == ChangeScope::Everything {
             self.note_all(engine);
-            self.probes = PendingProbes::All;
+            (self.probes, self.dataplane) = (Targets::All, Targets::All);
         }
-        if let PendingProbes::Of(services) = &mut self.probes
-            && scope == ChangeScope::Services
-        {
-            services.extend(effects.planned.iter().cloned());
+        if scope == ChangeScope::Services {
+            self.probes.extend(&effects.planned);
+        }
+        if matches!(scope, ChangeScope::Services | ChangeScope::ProbeResult) {
+            self.dataplane.extend(&effects.planned);
         }
 
         self.services.extend(effects.planned);
@@ -108,15 +128,13 @@ impl PendingUpdates {
         std::mem::take(&mut self.services)
     }
 
-    /// Brings the probes in line with the engine. Returns the changes for Services whose probe result no longer counts.
-    pub(super) fn follow_probes(
-        &mut self,
-        probes: &mut NodeProbes,
-        engine: &Engine,
-    ) -> Vec<Change> {
-        match std::mem::replace(&mut self.probes, PendingProbes::Of(BTreeSet::new())) {
-            PendingProbes::All => probes.update_all(engine),
-            PendingProbes::Of(services) => probes.update(engine, &services),
-        }
+    /// Takes the probes that may be out of date.
+    pub(super) fn take_probes(&mut self) -> Targets {
+        self.probes.take()
+    }
+
+    /// Takes the targets of the dataplane gate that may be out of date.
+    pub(super) fn take_dataplane(&mut self) -> Targets {
+        self.dataplane.take()
     }
 }

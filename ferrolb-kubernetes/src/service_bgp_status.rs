@@ -105,9 +105,7 @@ const LIMITS: Limits = Limits { at_once: 1, spacing: PACE, pause: (PAUSE, PAUSE)
 impl ServiceBgpStatuses {
     /// The objects of this node, which have not been listed yet. Dropping this aborts the requests under way.
     pub(super) fn new(client: Client, namespace: &str, node: &str, manager: &'static str) -> Self {
-        let kind = GroupVersionKind::gvk("metallb.io", "v1beta1", "ServiceBGPStatus");
-        let resource = ApiResource::from_gvk_with_plural(&kind, "servicebgpstatuses");
-        let api = Api::namespaced_with(client, namespace, &resource);
+        let api = Api::namespaced_with(client, namespace, &api_resource());
         Self {
             objects: StatusObjects { api, node: node.to_owned(), manager, owner: None },
             services: BTreeMap::new(),
@@ -351,6 +349,33 @@ impl StatusObjects {
             Err(error) => Err(error),
         }
     }
+}
+
+fn api_resource() -> ApiResource {
+    let kind = GroupVersionKind::gvk("metallb.io", "v1beta1", "ServiceBGPStatus");
+    ApiResource::from_gvk_with_plural(&kind, "servicebgpstatuses")
+}
+
+/// Returns the names of the nodes that report to announce a Service to a peer.
+pub(super) async fn announcers(
+    client: &Client,
+    namespace: &str,
+    service: &ServiceKey,
+) -> Result<BTreeSet<String>, kube::Error> {
+    let labels = format!("{NAMESPACE}={},{NAME}={}", service.namespace, service.name);
+    let params = ListParams::default().labels(&labels).limit(PAGE);
+    let api: Api<ObjectTree> = Api::namespaced_with(client.clone(), namespace, &api_resource());
+
+    let mut nodes = BTreeSet::new();
+    for object in with_timeout(api.list(&params)).await?.items {
+        let peers = object.get(&["status", "peers"]).map_or(&[][..], Tree::items);
+        if let Some(node) = object.text(&["metadata", "labels", NODE])
+            && !peers.is_empty()
+        {
+            nodes.insert(node.to_owned());
+        }
+    }
+    Ok(nodes)
 }
 
 impl ListedStatus {

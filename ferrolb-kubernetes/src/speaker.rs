@@ -16,9 +16,10 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use super::announcer::Announcer;
+use super::dataplane::Dataplane;
 use super::drain::{Drain, DrainStep};
 use super::informer::{Informer, Settled};
-use super::pending_updates::{ChangeScope, PendingUpdates};
+use super::pending_updates::{ChangeScope, PendingUpdates, Targets};
 use super::resource::{Kind, WatchTarget};
 use super::service_bgp_status::AnnouncementChange;
 use super::speaker_reports::SpeakerReports;
@@ -58,6 +59,7 @@ struct Speaker {
     informer: Informer,
     engine: Engine,
     probing: NodeProbes,
+    dataplane: Dataplane,
     pending: PendingUpdates,
     announcer: Announcer,
     drain: Drain,
@@ -88,6 +90,7 @@ impl Speaker {
             ignore_exclude_label: options.ignore_exclude_label,
             probing: true,
             next_hop: NextHopPolicy::SessionAddress,
+            dataplane_gate: Some(options.dataplane.gate),
             ..PlannerOptions::default()
         };
 
@@ -95,6 +98,7 @@ impl Speaker {
             informer,
             engine: Engine::new(planning, Some(node.clone())),
             probing: NodeProbes::new(&node),
+            dataplane: Dataplane::new(client, options),
             pending: PendingUpdates::default(),
             announcer: Announcer::new(&node, Arc::clone(&changed)),
             drain: Drain::new(options),
@@ -110,12 +114,14 @@ impl Speaker {
         loop {
             self.advance_drain().await;
 
+            self.dataplane.set_reported(self.reports.node_status.reported());
             let has_synced = self.informer.has_synced();
             // Before that, neither the announcements nor the Node that owns the objects is known.
             let may_announce = self.may_announce();
             tokio::select! {
                 Some(event) = self.informer.next() => self.take_all(event).await,
                 change = self.probing.next() => self.take_probe_result(change).await,
+                changes = self.dataplane.next() => self.take_dataplane(changes).await,
                 () = self.changed.notified() => self.follow_sessions().await,
                 () = self.drain.ended() => self.note_drained(),
                 change = self.reports.services.next(), if may_announce => self.report(change),
@@ -183,9 +189,26 @@ impl Speaker {
             self.apply(Change::Synced);
         }
         if self.informer.has_synced() {
-            for change in self.pending.follow_probes(&mut self.probing, &self.engine) {
-                self.apply(change);
-            }
+            self.update_targets();
+        }
+    }
+
+    /// Brings the probes and the dataplane gate in line with the engine.
+    fn update_targets(&mut self) {
+        let changes = match self.pending.take_probes() {
+            Targets::All => self.probing.update_all(&self.engine),
+            Targets::Of(services) => self.probing.update(&self.engine, &services),
+        };
+        for change in changes {
+            self.apply(change);
+        }
+
+        let changes = match self.pending.take_dataplane() {
+            Targets::All => self.dataplane.update_all(&self.engine),
+            Targets::Of(services) => self.dataplane.update(&self.engine, &services),
+        };
+        for change in changes {
+            self.apply(change);
         }
     }
 
@@ -205,7 +228,16 @@ impl Speaker {
     async fn take_probe_result(&mut self, change: Option<Change>) {
         if let Some(change) = change {
             self.apply(change);
+            self.update_targets();
         }
+        self.announce().await;
+    }
+
+    async fn take_dataplane(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            self.apply(change);
+        }
+        self.reports.node_status.mark();
         self.announce().await;
     }
 
@@ -245,7 +277,9 @@ impl Speaker {
 
     /// Returns true if the routes to announce are known.
     fn may_announce(&self) -> bool {
-        self.informer.has_synced() && !self.probing.first_attempts_are_pending()
+        self.informer.has_synced()
+            && !self.probing.first_attempts_are_pending()
+            && !self.dataplane.first_checks_are_pending()
     }
 
     /// Brings the sessions in line with the plan. Returns true if anything changed.
@@ -306,14 +340,16 @@ impl Speaker {
         } else {
             self.engine.plan(&self.node).map_or(0, |plan| plan.services().count())
         };
-        node_status::status(
+        let mut status = node_status::status(
             &self.node,
             self.informer.config_status(),
             &self.announcer.samples(&self.engine),
             services,
             self.drain.stage(),
             &self.informer.refused(),
-        )
+        );
+        status["dataplane"] = self.dataplane.report();
+        status
     }
 
     /// Ends the sessions as `--on-exit` says, and reports the end.
@@ -393,6 +429,7 @@ impl Speaker {
             probes: metrics::probe_samples(&self.engine, &self.node),
             announced: metrics::announced_addresses(&self.engine, &self.node),
             drain: self.drain.stage(),
+            dataplane: Some(self.dataplane.sample()),
             api: self.informer.api_sample(0),
             ..Sample::default()
         }

@@ -26,6 +26,9 @@ pub(super) struct StatusObject {
     heartbeat: Option<Duration>,
     /// The last written status.
     written: Option<Value>,
+    /// The time at which the status was taken that is being written, and of the last one that has been written.
+    write_began: Option<Instant>,
+    reported: Option<Instant>,
     /// The time of the next heartbeat, or at which the object is read again.
     renewal: Option<Instant>,
     /// The object as last seen.
@@ -83,6 +86,8 @@ impl StatusObject {
             pace,
             heartbeat: None,
             written: None,
+            write_began: None,
+            reported: None,
             renewal: None,
             observed: None,
             writer,
@@ -125,7 +130,10 @@ impl StatusObject {
     pub(super) async fn due(&mut self) {
         while let Some(((), outcome)) = self.writer.next().await {
             match outcome {
-                Outcome::Done(observed) => self.observed = Some(observed),
+                Outcome::Done(observed) => {
+                    self.observed = Some(observed);
+                    self.reported = self.write_began;
+                }
                 Outcome::Outdated => self.forget_written(),
                 Outcome::Failed(error) => {
                     let kind = self.object.kind();
@@ -136,11 +144,16 @@ impl StatusObject {
         }
     }
 
+    /// Returns the time as of which the last written status is true.
+    pub(super) fn reported(&self) -> Option<Instant> {
+        self.reported
+    }
+
     /// Starts to write the current status, if it differs from the written one or its renewal is due. Sets the
     /// `lastTransitionTime` of its conditions.
     pub(super) fn write(&mut self, status: Value) {
         let now = Instant::now();
-        let Self { object, heartbeat, written, renewal, observed, writer, .. } = self;
+        let Self { object, heartbeat, written, write_began, renewal, observed, writer, .. } = self;
 
         writer.begin(|()| {
             if let Some(at) = renewal.filter(|at| now < *at)
@@ -155,6 +168,7 @@ impl StatusObject {
             }
             *renewal = Some(now + heartbeat.unwrap_or(REREAD_PERIOD));
             *written = Some(status.clone());
+            *write_began = Some(now);
 
             let status = with_heartbeat(status.clone(), *heartbeat, *heartbeat);
             let (object, observed) = (object.clone(), observed.take());

@@ -5,13 +5,14 @@
 //! Sample (the state at one moment)  --->  encode  --->  the text of /metrics
 //! ```
 //!
-//! Owns names, labels and help texts. It counts nothing: a [`Sample`] is taken for each request, and only [`Latency`],
-//! which spans time, is kept in between.
+//! Owns names, labels and help texts. It counts nothing: a [`Sample`] is taken for each request, and only [`Latency`]
+//! and [`HoldTime`], which span time, are kept in between.
 
 mod allocator;
 mod bfd;
 mod bgp;
 mod collect;
+mod dataplane;
 mod families;
 mod latency;
 mod probes;
@@ -26,10 +27,11 @@ use std::fmt;
 use prometheus_client::registry::Registry;
 
 pub use collect::{announced_addresses, pool_samples, probe_samples, session_samples};
+pub use dataplane::HoldTime;
 pub use latency::Latency;
 pub use sample::{
-    AnnouncedAddress, ApiSample, ConfigSample, DrainSample, PoolSample, PoolUsage, ProbeSample,
-    Sample, SessionSample,
+    AnnouncedAddress, ApiSample, ConfigSample, DataplaneSample, DrainSample, PoolSample, PoolUsage,
+    ProbeSample, Sample, SessionSample,
 };
 
 /// The media type of the text that [`encode`] returns.
@@ -47,6 +49,7 @@ pub fn encode(sample: &Sample, latency: &Latency) -> Result<String, fmt::Error> 
     bgp::register(&mut registry, sample);
     bfd::register(&mut registry, &sample.sessions);
     probes::register(&mut registry, &sample.probes);
+    dataplane::register(&mut registry, sample.dataplane.as_ref());
     latency.register(&mut registry);
 
     let mut text = String::new();

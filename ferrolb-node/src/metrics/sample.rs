@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bgp_session::UnsendableRoute;
 
+use super::dataplane::HoldTime;
 use crate::sessions::SessionStatus;
 use lb_adapter::model::ServiceKey;
 use lb_adapter::planner::ProbeStatus;
@@ -29,6 +30,23 @@ pub struct Sample {
     pub api: ApiSample,
     /// The stage of the drain.
     pub drain: DrainSample,
+    /// The dataplane gate, if the process has one.
+    pub dataplane: Option<DataplaneSample>,
+}
+
+/// The state of the dataplane gate.
+#[derive(Clone, Debug, Default)]
+pub struct DataplaneSample {
+    /// The number of Services that are held back.
+    pub held: usize,
+    /// The number of Services that are announced with a lower preference.
+    pub depreferenced: usize,
+    /// The number of Services whose routes are withdrawn.
+    pub withdrawn: usize,
+    /// True if kube-proxy reports that it is healthy; `None` if it has never answered.
+    pub kube_proxy_healthy: Option<bool>,
+    /// The times for which Services were held back.
+    pub hold_time: HoldTime,
 }
 
 /// The state of the configuration.

@@ -89,7 +89,7 @@ pub enum Command {
     /// Explain why a Service is or isn't announced, and how to fix it.
     ///
     /// Checks the conditions from the Service to the router for each node: type, class, pool, address, node, peer,
-    /// advertisement, endpoints, drain, policy, session, and the routes sent.
+    /// advertisement, endpoints, dataplane, drain, policy, session, and the routes sent.
     #[command(after_long_help = help::EXPLAIN)]
     Explain(ExplainArgs),
     /// Show which routes, Service addresses and sessions a change would affect.

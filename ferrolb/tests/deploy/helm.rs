@@ -69,6 +69,7 @@ fn everything() -> Value {
             "onExit": "restart",
             "drain": {"marked": "1s", "withdrawn": "2s", "annotation": "a/b", "taint": "c/d"},
             "heartbeat": "30s",
+            "dataplane": {"gate": "off", "delay": "2s", "kubeProxyHealthPort": 10356},
             "nodeSelector": {"rack": "a"},
             "affinity": {"nodeAffinity": {}},
             "podAnnotations": {"a": "b"},
@@ -93,7 +94,14 @@ fn without_values_the_chart_renders_the_manifest() {
                 let policy = container.as_object_mut().unwrap().remove("imagePullPolicy");
                 assert_eq!(policy, Some(json!("IfNotPresent")));
                 let arguments = container["args"].as_array_mut().unwrap();
-                arguments.retain(|it| it != "--on-exit=drain" && it != "--heartbeat=60s");
+                let defaults = [
+                    "--on-exit=drain",
+                    "--heartbeat=60s",
+                    "--dataplane-gate=auto",
+                    "--dataplane-delay=1200ms",
+                    "--kube-proxy-health-port=10256",
+                ];
+                arguments.retain(|it| !defaults.iter().any(|default| it == default));
             }
             _ => {}
         }

@@ -117,6 +117,10 @@ impl Cluster {
             vec![program.into(), "--kubeconfig".into(), kubeconfig, "--port=0".into()];
         let own = ["--namespace", &self.system, "--pod-name", name, "--lb-class", &self.class];
         arguments.extend(own.into_iter().chain(more.iter().copied()).map(OsString::from));
+        if program == "speaker" && !more.iter().any(|it| it.starts_with("--dataplane-gate")) {
+            // There is no kube-proxy on the nodes of these tests.
+            arguments.push("--dataplane-gate=off".into());
+        }
         arguments
     }
 

@@ -12,8 +12,8 @@ use super::field::{Field, Mapping, alternatives};
 use super::report::Report;
 use super::tree::Content;
 use crate::model::{
-    CommunityPattern, DisabledCapability, IpFamily, LinkBandwidth, NextHopPolicy, Peer, Pool,
-    WhenUnhealthy,
+    CommunityPattern, DataplaneGate, DisabledCapability, IpFamily, LinkBandwidth, NextHopPolicy,
+    Peer, Pool, WhenUnhealthy,
 };
 use crate::spelling::nearest;
 
@@ -51,6 +51,10 @@ pub(crate) fn read_pool(
         .read("when-unhealthy", report, |field, report| field.choice(report, &words))
         .unwrap_or_default();
     read_link_bandwidth(&settings, pool, report);
+
+    pool.dataplane_gate = settings.read("dataplane-gate", report, |field, report| {
+        field.choice(report, &DataplaneGate::NAMED)
+    });
 }
 
 fn read_probe_times(settings: &PrefixedSettings<'_>, pool: &mut Pool, report: &mut Report<'_>) {
@@ -328,7 +332,7 @@ const WITHOUT_CAPABILITIES: &str = "without-capabilities";
 pub(crate) const PEER_KEYS: [&str; 2] = [NEXT_HOP, WITHOUT_CAPABILITIES];
 
 /// The keys of a pool.
-pub(crate) const POOL_KEYS: [&str; 15] = [
+pub(crate) const POOL_KEYS: [&str; 16] = [
     "allow-communities",
     "allow-local-pref",
     "allow-med",
@@ -344,6 +348,7 @@ pub(crate) const POOL_KEYS: [&str; 15] = [
     "when-unhealthy",
     "link-bandwidth",
     "link-bandwidth-hysteresis",
+    "dataplane-gate",
 ];
 
 /// Some networks drop longer AS_PATHs.

@@ -31,7 +31,7 @@ impl Engine {
     pub(super) fn remove_service(&mut self, key: ServiceKey, effects: &mut Effects) {
         self.store.remove_service(&key);
         self.invalid_annotations.remove(&key);
-        self.probe_statuses.retain(|(_, service), _| *service != key);
+        self.observations.forget_service(&key);
 
         if self.is_ready() {
             let changes = self.allocator.remove(&key);

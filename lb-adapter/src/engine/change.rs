@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::allocator::Event;
 use crate::model::{Config, EndpointSlice, Namespace, Node, Service, ServiceKey};
-use crate::planner::{ProbeStatus, RouteKey};
+use crate::planner::{DataplaneStatus, ProbeStatus, RouteKey};
 
 /// One change in the cluster.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +57,15 @@ pub enum Change {
         service: ServiceKey,
         /// The result.
         found: Option<ProbeStatus>,
+    },
+    /// A node has observed its dataplane for a Service, or no longer observes it.
+    Dataplane {
+        /// The node.
+        node: String,
+        /// The Service.
+        service: ServiceKey,
+        /// The state.
+        found: Option<DataplaneStatus>,
     },
 }
 

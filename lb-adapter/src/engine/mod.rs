@@ -10,6 +10,8 @@
 mod allocation;
 mod bgp_identifier;
 mod change;
+mod dataplane_target;
+mod observations;
 mod packed_objects;
 mod peer_label;
 mod planning;
@@ -29,13 +31,15 @@ use std::sync::Arc;
 use crate::allocator::{Allocator, Event, EventReason, HeldAddresses};
 use crate::manifest::Manifests;
 use crate::model::{Config, Service, ServiceKey};
-use crate::planner::{InvalidAnnotation, Plan, PlannerOptions, ProbeStatus};
+use crate::planner::{InvalidAnnotation, Plan, PlannerOptions};
 
+use observations::Observations;
 use retired_pools::RetiredPools;
 use service_store::ServiceStore;
 
 pub use bgp_identifier::{bgp_identifier, host_identifier};
 pub use change::{Change, Effects};
+pub use dataplane_target::{DataplaneTarget, RouteDemand};
 pub use peer_label::peer_label;
 pub use probe_target::ProbeTarget;
 
@@ -53,8 +57,7 @@ pub struct Engine {
     synced: bool,
     allocator: Allocator,
     plans: BTreeMap<String, Plan>,
-    /// By node and Service.
-    probe_statuses: BTreeMap<(String, ServiceKey), ProbeStatus>,
+    observations: Observations,
     /// The annotations that were reported already.
     invalid_annotations: BTreeMap<ServiceKey, Vec<InvalidAnnotation>>,
     /// The Events about rejected statuses that the last load of files reported.
@@ -147,18 +150,14 @@ impl Engine {
             Change::NodeGone(name) => {
                 self.store.nodes.remove(&name);
                 self.plans.remove(&name);
-                self.probe_statuses.retain(|(node, _), _| *node != name);
+                self.observations.forget_node(&name);
             }
             Change::Probed { node, service, found } => {
-                let key = (node, service.clone());
-                match found {
-                    Some(status) => {
-                        self.probe_statuses.insert(key, status);
-                    }
-                    None => {
-                        self.probe_statuses.remove(&key);
-                    }
-                }
+                self.observations.set_probe(node, service.clone(), found);
+                self.replan(&BTreeSet::from([service]), effects);
+            }
+            Change::Dataplane { node, service, found } => {
+                self.observations.set_dataplane(node, service.clone(), found);
                 self.replan(&BTreeSet::from([service]), effects);
             }
 

@@ -41,6 +41,7 @@ struct ServiceFields<'a> {
     ip_family_policy: Option<IpFamilyPolicy>,
     cluster_ips: Vec<IpAddr>,
     publish_not_ready_addresses: bool,
+    health_check_node_port: Option<u16>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,6 +73,7 @@ impl PackedService {
             ip_family_policy,
             cluster_ips,
             publish_not_ready_addresses,
+            health_check_node_port,
             status_addresses,
         } = service;
 
@@ -90,6 +92,7 @@ impl PackedService {
             ip_family_policy: *ip_family_policy,
             cluster_ips: cluster_ips.clone(),
             publish_not_ready_addresses: *publish_not_ready_addresses,
+            health_check_node_port: *health_check_node_port,
         };
 
         let mut octets = Octets::new();
@@ -120,6 +123,7 @@ impl PackedService {
             ip_family_policy: fields.ip_family_policy,
             cluster_ips: fields.cluster_ips,
             publish_not_ready_addresses: fields.publish_not_ready_addresses,
+            health_check_node_port: fields.health_check_node_port,
             status_addresses: owned(fields.status_addresses),
         }
     }
@@ -230,6 +234,7 @@ mod tests {
             families,
             prop::option::of(policy),
             prop::collection::vec(any::<IpAddr>(), 0..3),
+            any::<Option<u16>>(),
             texts(),
         );
         (plain, others).prop_map(|(plain, others)| {
@@ -252,6 +257,7 @@ mod tests {
                 service.ip_families,
                 service.ip_family_policy,
                 service.cluster_ips,
+                service.health_check_node_port,
                 service.status_addresses,
             ) = others;
             service

@@ -1,10 +1,10 @@
 //! The engine's use of the planner: the plans to update after each change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::allocator::{Allocator, Assignment, Refusal};
-use crate::model::{Service, ServiceKey};
-use crate::planner::{NodeContext, Plan, ProbeStatus, ServiceEndpoints, ServiceInput};
+use crate::model::ServiceKey;
+use crate::planner::{NodeContext, Plan, ServiceEndpoints, ServiceInput};
 
 use super::{Effects, Engine};
 
@@ -23,8 +23,9 @@ impl Engine {
 
             let endpoints = ServiceEndpoints::of(&service, self.store.endpoints_of(key));
             for (node, plan) in &mut self.plans {
-                let (allocator, statuses) = (&self.allocator, &self.probe_statuses);
-                let input = service_input(&service, &endpoints, node, allocator, statuses);
+                let held = held(&self.allocator, key);
+                let mut input = ServiceInput::new(&service, held, &endpoints);
+                self.observations.add_to(&mut input, node);
                 effects.add_routes(node, plan.update(&input));
             }
         }
@@ -59,25 +60,13 @@ impl Engine {
         }
         for service in self.store.services() {
             let endpoints = ServiceEndpoints::of(&service, self.store.endpoints_of(&service.key));
-            let (allocator, statuses) = (&self.allocator, &self.probe_statuses);
-            let input = service_input(&service, &endpoints, name, allocator, statuses);
+            let held = held(&self.allocator, &service.key);
+            let mut input = ServiceInput::new(&service, held, &endpoints);
+            self.observations.add_to(&mut input, name);
             effects.add_routes(name, plan.update(&input));
         }
         plan.pack();
     }
-}
-
-fn service_input<'a>(
-    service: &'a Service,
-    endpoints: &'a ServiceEndpoints<'a>,
-    node: &str,
-    allocator: &'a Allocator,
-    probe_statuses: &'a BTreeMap<(String, ServiceKey), ProbeStatus>,
-) -> ServiceInput<'a> {
-    let key = &service.key;
-    let mut input = ServiceInput::new(service, held(allocator, key), endpoints);
-    input.probe_status = probe_statuses.get(&(node.to_owned(), key.clone()));
-    input
 }
 
 /// Returns the addresses of a Service, or the reason why it has none.

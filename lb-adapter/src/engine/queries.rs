@@ -153,16 +153,13 @@ impl Engine {
         let held = self.allocator.assignment(key).ok_or(refusal.as_ref());
 
         let mut input = ServiceInput::new(&service, held, &endpoints);
-        input.probe_status = self.probe_statuses.get(&(node.to_owned(), key.clone()));
+        self.observations.add_to(&mut input, node);
         Some(use_input(&input))
     }
 
     /// Returns the probe results of a node, by Service.
     pub fn probe_statuses(&self, node: &str) -> impl Iterator<Item = (&ServiceKey, &ProbeStatus)> {
-        self.probe_statuses
-            .iter()
-            .filter(move |((of_node, _), _)| of_node == node)
-            .map(|((_, service), status)| (service, status))
+        self.observations.probes(node)
     }
 
     /// Returns the targets that a node should probe, by Service: usable endpoints on the node, at most as many as one

@@ -1,7 +1,7 @@
 //! The output of `ferrolb explain`: the reasons why a Service is announced or not.
 //!
 //! ```text
-//! type  class  sync  config  pool  address  node  peer  advertisement  endpoints  drain  policy  session  sent
+//! type  class  sync  config  pool  address  node  peer  advertisement  endpoints  dataplane  drain  policy  session  sent
 //! ```
 //!
 //! Owns the list of gates as a user sees it: the findings of each, the first that fails, and how to fix it. The planner

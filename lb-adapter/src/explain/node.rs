@@ -3,7 +3,7 @@
 use super::{GateExplanation, NodeExplanation, format_of, peer};
 use crate::engine::peer_label;
 use crate::model::Service;
-use crate::planner::{Gate, NotAnnounced, Plan, Reason};
+use crate::planner::{DataplaneStatus, Gate, NotAnnounced, Plan, Reason};
 use crate::recording::Cluster;
 
 /// Explains a Service on a node.
@@ -82,6 +82,7 @@ fn findings(cluster: &Cluster, service: &Service, plan: &Plan, gate: Gate) -> St
         }
         Gate::Advertisement => advertisements(cluster, service, plan),
         Gate::Endpoints => endpoints(cluster, service, plan),
+        Gate::Dataplane => dataplane(cluster, service, plan),
         Gate::Sync | Gate::Config | Gate::Drain | Gate::Policy => String::new(),
     }
 }
@@ -120,8 +121,25 @@ fn endpoints(cluster: &Cluster, service: &Service, plan: &Plan) -> String {
     }
 }
 
+/// Returns the state of the node's dataplane, if the node has reported it.
+fn dataplane(cluster: &Cluster, service: &Service, plan: &Plan) -> String {
+    let status = cluster
+        .engine
+        .with_service_input(plan.node(), &service.key, |input| input.dataplane_status.cloned());
+    match status.flatten() {
+        Some(DataplaneStatus::Ready) => "forwards to the Service".to_owned(),
+        Some(DataplaneStatus::Depreferenced(problem)) => {
+            format!("announced with a lower preference: {problem}")
+        }
+        Some(DataplaneStatus::Leaving) => {
+            "announced with a lower preference until other nodes serve".to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
 /// The gates that concern all peers, in their order.
-const GATES: [Gate; 12] = [
+const GATES: [Gate; 13] = [
     Gate::Type,
     Gate::Class,
     Gate::Sync,
@@ -132,6 +150,7 @@ const GATES: [Gate; 12] = [
     Gate::Peer,
     Gate::Advertisement,
     Gate::Endpoints,
+    Gate::Dataplane,
     Gate::Drain,
     Gate::Policy,
 ];

@@ -44,6 +44,11 @@ fn read_load_balancer(service: &mut Service, spec: &Mapping<'_>, report: &mut Re
         .get("externalTrafficPolicy")
         .and_then(|field| field.choice(report, &TRAFFIC_POLICIES))
         .unwrap_or(ExternalTrafficPolicy::Cluster);
+    // The API server writes 0 for "none" in some versions.
+    service.health_check_node_port = spec
+        .get("healthCheckNodePort")
+        .and_then(|field| field.integer(report, 0..=u16::MAX))
+        .filter(|port| *port != 0);
 }
 
 fn read_backends(service: &mut Service, spec: &Mapping<'_>, report: &mut Report<'_>) {

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{AddressRange, Health, Labels, Namespace, Permissions, Service, ServiceAllocation};
+use super::{
+    AddressRange, DataplaneGate, Health, Labels, Namespace, Permissions, Service, ServiceAllocation,
+};
 
 /// A pool of addresses for Services.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub struct Pool {
     pub permissions: Permissions,
     /// The health conditions of its Services, unless they set their own.
     pub health: Health,
+    /// The dataplane gate of its Services; `None` leaves it to the process.
+    pub dataplane_gate: Option<DataplaneGate>,
 }
 
 impl Pool {
@@ -41,6 +45,7 @@ impl Pool {
             allocation: None,
             permissions: Permissions::default(),
             health: Health::default(),
+            dataplane_gate: None,
         }
     }
 

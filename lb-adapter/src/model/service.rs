@@ -92,6 +92,9 @@ pub struct Service {
     pub cluster_ips: Vec<IpAddr>,
     /// `spec.publishNotReadyAddresses`.
     pub publish_not_ready_addresses: bool,
+    /// `spec.healthCheckNodePort`: the port at which each node reports whether it has ready endpoints of the Service. The
+    /// API server assigns one to a Service with the policy Local.
+    pub health_check_node_port: Option<u16>,
     /// `status.loadBalancer.ingress[]`: the `ip` of each entry, or else its `hostname`, as written.
     pub status_addresses: Vec<String>,
 }
@@ -114,6 +117,7 @@ impl Service {
             ip_family_policy: None,
             cluster_ips: Vec::new(),
             publish_not_ready_addresses: false,
+            health_check_node_port: None,
             status_addresses: Vec::new(),
         }
     }

@@ -119,6 +119,11 @@ impl Reason {
             Self::NoAddress => {
                 "check the Service's Events: the leading controller assigns addresses".to_owned()
             }
+            Self::DataplaneNotReady { node, .. } | Self::DataplaneFailed { node, .. } => format!(
+                "check kube-proxy, or the program in its place, on {node}; to announce without waiting for it, set {} \
+                 of the pool to off",
+                words.pick("dataplane-gate", "the annotation ferrolb.io/dataplane-gate")
+            ),
             Self::NotSynced
             | Self::NotProbed { .. }
             | Self::HeldDown { .. }

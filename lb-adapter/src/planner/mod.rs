@@ -27,7 +27,7 @@ mod service_routes;
 #[cfg(test)]
 mod tests;
 
-pub use node_context::{NodeContext, PlannerOptions, ProbeStatus, ServiceInput};
+pub use node_context::{DataplaneStatus, NodeContext, PlannerOptions, ProbeStatus, ServiceInput};
 pub use plan::{PeerPlan, Plan, RouteKey};
 pub use planned_route::PlannedRoute;
 pub use reason::{Gate, NotAnnounced, Reason};

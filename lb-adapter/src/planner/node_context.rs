@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::allocator::{Assignment, Refusal};
-use crate::model::{Config, NextHopPolicy, Node, Service};
+use crate::model::{Config, DataplaneGate, NextHopPolicy, Node, Pool, Service};
 
 use super::service_endpoints::ServiceEndpoints;
 
@@ -39,6 +39,19 @@ pub struct PlannerOptions {
     pub or_session_address: bool,
     /// True if this process probes Services; otherwise every probe counts as answered.
     pub probing: bool,
+    /// The dataplane gate of pools that set none; `None` if this process does not observe the dataplane, and then it
+    /// counts as ready for every Service without an observation.
+    pub dataplane_gate: Option<DataplaneGate>,
+}
+
+impl PlannerOptions {
+    /// Returns the dataplane gate of a pool's Services.
+    pub(crate) fn dataplane_gate_of(&self, pool: &Pool) -> DataplaneGate {
+        match self.dataplane_gate {
+            Some(default) => pool.dataplane_gate.unwrap_or(default),
+            None => DataplaneGate::Off,
+        }
+    }
 }
 
 impl NodeContext {
@@ -49,7 +62,7 @@ impl NodeContext {
     }
 }
 
-/// One Service with its addresses, its endpoints and the result of its probe.
+/// One Service with its addresses, its endpoints, the result of its probe and the state of the dataplane.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ServiceInput<'a> {
@@ -61,16 +74,18 @@ pub struct ServiceInput<'a> {
     pub endpoints: &'a ServiceEndpoints<'a>,
     /// The result of the node's probe, if it has one.
     pub probe_status: Option<&'a ProbeStatus>,
+    /// The state of the node's dataplane for the Service, if it has been observed.
+    pub dataplane_status: Option<&'a DataplaneStatus>,
 }
 
 impl<'a> ServiceInput<'a> {
-    /// Makes the input for a Service without a probe result.
+    /// Makes the input for a Service without observations of the node.
     pub fn new(
         service: &'a Service,
         held: Result<&'a Assignment, Option<&'a Refusal>>,
         endpoints: &'a ServiceEndpoints<'a>,
     ) -> Self {
-        Self { service, held, endpoints, probe_status: None }
+        Self { service, held, endpoints, probe_status: None, dataplane_status: None }
     }
 }
 
@@ -84,4 +99,22 @@ pub enum ProbeStatus {
     HeldDown,
     /// The Service does not answer, for this reason.
     Down(String),
+}
+
+/// The state of a node's dataplane for one Service, by the observations of the node.
+///
+/// Each text is the observation behind the state, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the crates above match every case")]
+pub enum DataplaneStatus {
+    /// It forwards to the Service: the node announces it.
+    Ready,
+    /// It is not known to forward yet: the node does not announce the Service.
+    Held(Box<str>),
+    /// It may have stopped forwarding: the node announces the Service with a lower preference than other nodes.
+    Depreferenced(Box<str>),
+    /// It has stopped forwarding, and another node serves: the node does not announce the Service.
+    Withdrawn(Box<str>),
+    /// The node has no endpoint of the Service any more, and announces it with a lower preference until other nodes serve.
+    Leaving,
 }

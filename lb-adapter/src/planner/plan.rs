@@ -130,6 +130,24 @@ impl Plan {
         routes.iter().filter_map(|(position, prefix)| Some((self.peers.get(*position)?, *prefix)))
     }
 
+    /// Returns true if the node announces a prefix to the peer at this position for another Service, without a lower
+    /// preference.
+    pub(crate) fn is_announced_for_another(
+        &self,
+        peer: usize,
+        prefix: IpNet,
+        service: &ServiceKey,
+    ) -> bool {
+        let Some(config) = &self.context.config else { return false };
+        let Some(name) = config.peers.get(peer).map(|peer| peer.name.as_str()) else {
+            return false;
+        };
+        let Some(route) = self.peer(name).and_then(|plan| plan.routes.get(&prefix)) else {
+            return false;
+        };
+        !route.is_depreferenced() && route.services().any(|other| other != service)
+    }
+
     /// Returns the warnings about the routes to a peer.
     pub fn warnings(&self, peer_plan: &PeerPlan) -> BTreeSet<AttributeWarning> {
         let Some(config) = self.context.config.as_deref() else { return BTreeSet::new() };

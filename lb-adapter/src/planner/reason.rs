@@ -34,6 +34,8 @@ pub enum Gate {
     Advertisement,
     /// The Service has endpoints that can take the traffic.
     Endpoints,
+    /// The node's dataplane forwards to the Service.
+    Dataplane,
     /// The node is not being drained.
     Drain,
     /// The sessions carry routes of the Service's address families.
@@ -54,6 +56,7 @@ impl Gate {
             Self::Peer => "peer",
             Self::Advertisement => "advertisement",
             Self::Endpoints => "endpoints",
+            Self::Dataplane => "dataplane",
             Self::Drain => "drain",
             Self::Policy => "policy",
         }
@@ -209,6 +212,20 @@ pub enum Reason {
         /// The time for which it must answer before it is announced.
         hold_down: Duration,
     },
+    /// The node's dataplane is not known to forward to the Service yet.
+    DataplaneNotReady {
+        /// The node.
+        node: String,
+        /// The observation.
+        problem: String,
+    },
+    /// The node's dataplane has stopped forwarding to the Service.
+    DataplaneFailed {
+        /// The node.
+        node: String,
+        /// The observation.
+        problem: String,
+    },
     /// The node is being drained.
     Draining {
         /// The node.
@@ -265,6 +282,7 @@ impl Reason {
             | Self::NotProbed { .. }
             | Self::ProbeFailed { .. }
             | Self::HeldDown { .. } => Gate::Endpoints,
+            Self::DataplaneNotReady { .. } | Self::DataplaneFailed { .. } => Gate::Dataplane,
             Self::Draining { .. } => Gate::Drain,
             Self::NotCarried { .. } | Self::CarriedByNone { .. } => Gate::Policy,
         }
@@ -329,6 +347,12 @@ impl fmt::Display for Reason {
                     f,
                     "the Service answers again, but must keep answering for {hold_down:?} first"
                 )
+            }
+            Self::DataplaneNotReady { node, problem } => {
+                write!(f, "the dataplane of {node} does not forward to the Service yet: {problem}")
+            }
+            Self::DataplaneFailed { node, problem } => {
+                write!(f, "the dataplane of {node} no longer forwards to the Service: {problem}")
             }
             Self::Draining { node } => write!(f, "{node} is being drained"),
             Self::NotCarried { peer, family } => {

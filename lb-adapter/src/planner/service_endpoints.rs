@@ -70,6 +70,11 @@ impl<'a> ServiceEndpoints<'a> {
         self.by_node.get(node).copied().unwrap_or_default()
     }
 
+    /// Returns true if another node has a usable endpoint.
+    pub(crate) fn are_usable_beside(&self, node: &str) -> bool {
+        self.by_node.iter().any(|(other, count)| *other != node && count.usable > 0)
+    }
+
     /// Checks that the node may attract traffic for the Service.
     ///
     /// With policy Cluster one usable endpoint anywhere is enough, with policy Local it has to be

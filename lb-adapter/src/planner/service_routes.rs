@@ -127,12 +127,9 @@ impl<'a> Candidate<'a> {
         }
         let advertisements = self.advertisements()?;
 
-        let NodeContext { node, options, .. } = self.context;
-        let policy = self.input.service.external_traffic_policy;
-        self.input.endpoints.check(policy, &node.name)?;
-        let attributes = attributes_on_node(self.input, self.pool, &node.name, options.probing)?;
+        let attributes = attributes_on_node(self.context, self.input, self.pool)?;
         if self.context.draining {
-            return Err(Reason::Draining { node: node.name.clone() });
+            return Err(Reason::Draining { node: self.context.node.name.clone() });
         }
         let attributes = (!attributes.is_plain()).then(|| Arc::new(attributes));
 

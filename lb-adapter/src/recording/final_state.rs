@@ -48,7 +48,7 @@ impl Replay {
                     }
                 }
                 Step::Sync => is_synced = true,
-                Step::Session { .. } | Step::Probe { .. } => {}
+                Step::Session { .. } | Step::Probe { .. } | Step::Dataplane { .. } => {}
                 Step::Delete(_) | Step::Restart => return false,
             }
         }

@@ -145,6 +145,9 @@ impl Replay {
             Step::Probe { node, service, found } => {
                 Ok(self.engine.apply(Change::Probed { node, service, found: Some(found) }))
             }
+            Step::Dataplane { node, service, found } => {
+                Ok(self.engine.apply(Change::Dataplane { node, service, found: Some(found) }))
+            }
             Step::Sync => Ok(self.engine.apply(Change::Synced)),
             Step::Restart => Ok(self.restart()),
         }

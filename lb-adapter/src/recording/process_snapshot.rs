@@ -14,7 +14,7 @@ use super::step;
 use crate::config::yaml;
 use crate::manifest::{CONFIG_MAP, Source};
 use crate::model::ServiceKey;
-use crate::planner::ProbeStatus;
+use crate::planner::{DataplaneStatus, ProbeStatus};
 
 /// The objects of a process and the states of its sessions.
 #[derive(Clone, Debug, Default)]
@@ -31,13 +31,15 @@ pub struct ProcessSnapshot {
     pub sessions: BTreeMap<(String, String), SessionState>,
     /// The results of the nodes' probes of Services.
     pub probed: BTreeMap<(String, ServiceKey), ProbeStatus>,
+    /// The states of the nodes' dataplanes for Services, where they are known.
+    pub dataplane: BTreeMap<(String, ServiceKey), DataplaneStatus>,
 }
 
 /// The text that replaces a password.
 pub const PASSWORD: &str = "PASSWORD";
 
 impl ProcessSnapshot {
-    /// Returns the recording: a line for each object, a step `sync`, and a line for each session and probe.
+    /// Returns the recording: a line for each object, a step `sync`, and a line for each session and each observation of a node.
     pub fn recording(&self) -> String {
         let mut text = String::new();
         let complete = self.lines(|line| {
@@ -68,15 +70,18 @@ impl ProcessSnapshot {
         }
 
         take(&line(json!({ "sync": true })))
-            && self.session_and_probe_steps().all(|step| take(&line(step)))
+            && self.observation_steps().all(|step| take(&line(step)))
     }
 
-    fn session_and_probe_steps(&self) -> impl Iterator<Item = Value> {
+    fn observation_steps(&self) -> impl Iterator<Item = Value> {
         let sessions = self.sessions.iter();
         let sessions = sessions.map(|((node, peer), state)| step::session(node, peer, state));
         let probes = self.probed.iter();
         let probes = probes.map(|((node, service), found)| step::probe(node, service, found));
-        sessions.chain(probes)
+        let dataplane = self.dataplane.iter();
+        let dataplane =
+            dataplane.map(|((node, service), found)| step::dataplane(node, service, found));
+        sessions.chain(probes).chain(dataplane)
     }
 
     /// Returns the fields of an object without its secrets. `None` for a Secret, and for an object that has no effect.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::object::{ObjectName, RecordedKind, RecordedObject};
 use super::session_state::{SessionState, UnsendableReason};
 use crate::model::ServiceKey;
-use crate::planner::ProbeStatus;
+use crate::planner::{DataplaneStatus, ProbeStatus};
 
 /// The step on one line.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub(super) enum Step {
     Session { node: String, peer: String, state: Box<SessionState> },
     /// A node has probed a Service.
     Probe { node: String, service: ServiceKey, found: ProbeStatus },
+    /// A node has observed its dataplane for a Service.
+    Dataplane { node: String, service: ServiceKey, found: DataplaneStatus },
     /// The initial lists of objects are complete.
     Sync,
     /// The process restarts.
@@ -52,6 +54,7 @@ fn step(key: &str, value: &Value) -> Result<Step, String> {
         "delete" => delete_step(as_object(value, key)?),
         "session" => session_step(as_object(value, key)?),
         "probe" => probe_step(as_object(value, key)?),
+        "dataplane" => dataplane_step(as_object(value, key)?),
         "sync" if *value == Value::Bool(true) => Ok(Step::Sync),
         "restart" if *value == Value::Bool(true) => Ok(Step::Restart),
         _ => Err(format!("{key}: expected true, found {value}")),
@@ -106,6 +109,28 @@ fn probe_step(fields: &Map<String, Value>) -> Result<Step, String> {
     let node = text(fields, "probe", "node")?;
     let service = ServiceKey::new(namespace, text(fields, "probe", "name")?);
     Ok(Step::Probe { node, service, found })
+}
+
+fn dataplane_step(fields: &Map<String, Value>) -> Result<Step, String> {
+    let reason = optional_text(fields, "dataplane", "reason")?.unwrap_or_default();
+    let namespace = optional_text(fields, "dataplane", "namespace")?;
+    let namespace = namespace.as_deref().unwrap_or("default");
+    let found = match text(fields, "dataplane", "found")?.as_str() {
+        "ready" => DataplaneStatus::Ready,
+        "held" => DataplaneStatus::Held(reason.into()),
+        "depreferenced" => DataplaneStatus::Depreferenced(reason.into()),
+        "withdrawn" => DataplaneStatus::Withdrawn(reason.into()),
+        "leaving" => DataplaneStatus::Leaving,
+        other => {
+            return Err(format!(
+                "dataplane.found: expected ready, held, depreferenced, withdrawn or leaving, found {other:?}"
+            ));
+        }
+    };
+
+    let node = text(fields, "dataplane", "node")?;
+    let service = ServiceKey::new(namespace, text(fields, "dataplane", "name")?);
+    Ok(Step::Dataplane { node, service, found })
 }
 
 /// Adds an object, or the items of a list as `kubectl get` prints it. `item_type` is the API version and kind of the list's
@@ -268,7 +293,20 @@ pub(super) fn probe(node: &str, service: &ServiceKey, found: &ProbeStatus) -> Va
     json!({"probe": {"node": node, "namespace": namespace, "name": name, "found": found, "reason": reason}})
 }
 
-const KEYS: [&str; 6] = ["apply", "delete", "session", "probe", "sync", "restart"];
-const STEPS: &str = "apply, delete, session, probe, sync and restart";
+/// Writes the step for an observation of a node's dataplane.
+pub(super) fn dataplane(node: &str, service: &ServiceKey, found: &DataplaneStatus) -> Value {
+    let (found, reason) = match found {
+        DataplaneStatus::Ready => ("ready", None),
+        DataplaneStatus::Held(reason) => ("held", Some(reason)),
+        DataplaneStatus::Depreferenced(reason) => ("depreferenced", Some(reason)),
+        DataplaneStatus::Withdrawn(reason) => ("withdrawn", Some(reason)),
+        DataplaneStatus::Leaving => ("leaving", None),
+    };
+    let (namespace, name) = (&*service.namespace, &*service.name);
+    json!({"dataplane": {"node": node, "namespace": namespace, "name": name, "found": found, "reason": reason}})
+}
+
+const KEYS: [&str; 7] = ["apply", "delete", "session", "probe", "dataplane", "sync", "restart"];
+const STEPS: &str = "apply, delete, session, probe, dataplane, sync and restart";
 /// The key of a hint, which recordings of earlier versions have too.
 const HINT: &str = "mend";

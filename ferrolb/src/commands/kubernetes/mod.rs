@@ -14,7 +14,7 @@ use clap::Args;
 use ferrolb_kubernetes::ClusterOptions;
 
 pub use controller::ControllerArgs;
-pub use speaker::{OnExit, SpeakerArgs};
+pub use speaker::{DataplaneGate, OnExit, SpeakerArgs};
 use unused::UnusedArgs;
 
 /// The arguments that the controller and the speaker share.

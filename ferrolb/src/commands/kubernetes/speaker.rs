@@ -5,7 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
-use ferrolb_kubernetes::{self as kubernetes, SpeakerOptions};
+use ferrolb_kubernetes::{self as kubernetes, DataplaneOptions, SpeakerOptions};
+use lb_adapter::model;
 
 use super::KubernetesArgs;
 use crate::input::parse_duration;
@@ -41,6 +42,19 @@ pub struct SpeakerArgs {
     /// Longest time between two writes of BGPNodeStatus; at least 1s.
     #[arg(long, value_name = "TIME", default_value = "60s", env = "FERROLB_HEARTBEAT", value_parser = parse_heartbeat)]
     pub heartbeat: Duration,
+    /// Wait until the dataplane of the node (kube-proxy, Cilium, kube-router) forwards to a Service before announcing it.
+    ///
+    /// auto: until the health port of a Service with the policy Local answers, or a connection to a Service with the policy
+    /// Cluster is accepted, but for 3 s at most. require: without a limit. off: announce as soon as the API has endpoints. The
+    /// annotation ferrolb.io/dataplane-gate of a pool overrides this for its Services.
+    #[arg(long, value_enum, default_value_t, env = "FERROLB_DATAPLANE_GATE")]
+    pub dataplane_gate: DataplaneGate,
+    /// Time that the dataplane takes to follow a change where this cannot be observed; longer than kube-proxy's minSyncPeriod.
+    #[arg(long, value_name = "TIME", default_value = "1200ms", env = "FERROLB_DATAPLANE_DELAY", value_parser = parse_duration)]
+    pub dataplane_delay: Duration,
+    /// Port of kube-proxy's health check on the node.
+    #[arg(long, value_name = "PORT", default_value_t = 10256, env = "FERROLB_KUBE_PROXY_HEALTH_PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub kube_proxy_health_port: u16,
     /// MetalLB's name for --bind-address.
     #[arg(long, hide = true, env = "METALLB_HOST", default_value = "")]
     host: HostAddress,
@@ -65,6 +79,11 @@ impl SpeakerArgs {
             drain_annotation: self.drain_annotation.clone(),
             drain_taint: self.drain_taint.clone(),
             heartbeat: self.heartbeat,
+            dataplane: DataplaneOptions {
+                gate: self.dataplane_gate.into(),
+                delay: self.dataplane_delay,
+                kube_proxy_port: self.kube_proxy_health_port,
+            },
         }
     }
 
@@ -133,6 +152,29 @@ impl From<OnExit> for kubernetes::OnExit {
             OnExit::Drain => Self::Drain,
             OnExit::Withdraw => Self::Withdraw,
             OnExit::Restart => Self::Restart,
+        }
+    }
+}
+
+/// The dataplane gate of pools that set none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[expect(clippy::exhaustive_enums, reason = "an argument, which only the binary uses")]
+pub enum DataplaneGate {
+    /// Wait for a few seconds at most.
+    #[default]
+    Auto,
+    /// Do not wait.
+    Off,
+    /// Wait without a limit.
+    Require,
+}
+
+impl From<DataplaneGate> for model::DataplaneGate {
+    fn from(gate: DataplaneGate) -> Self {
+        match gate {
+            DataplaneGate::Auto => Self::Auto,
+            DataplaneGate::Off => Self::Off,
+            DataplaneGate::Require => Self::Require,
         }
     }
 }

@@ -278,6 +278,7 @@ impl NodeProcess {
             held: held.collect(),
             sessions: sessions.collect(),
             probed: probed.collect(),
+            dataplane: BTreeMap::new(),
         }
     }
 

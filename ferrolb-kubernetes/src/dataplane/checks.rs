@@ -1,0 +1,154 @@
+//! The checks of a node's dataplane: requests to health ports and to kube-proxy, and connections to Services.
+//!
+//! Owns the I/O, its time limits, and the reading of what a health port answers.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use axum::http::{Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use rustix::net::sockopt;
+use serde_json::Value;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+use lb_adapter::model::ServiceKey;
+
+use super::proxy_health::ProxyHealth;
+use super::service_gate::{Check, ConnectTarget, Observation};
+
+/// The time limit of a request to a health port or to kube-proxy.
+const REQUEST: Duration = Duration::from_millis(500);
+/// The time limit of a connection to a Service. A packet that has met no rule gets no answer, so a new connection follows soon.
+const CONNECT: Duration = Duration::from_millis(200);
+/// The longest body that is read.
+const BODY: usize = 8192;
+/// The hops of a connection to a Service: enough to reach a pod on another node after the address was translated here, too few
+/// to be forwarded to a pod by the router and another node.
+const HOPS: u8 = 2;
+
+/// Checks whether the dataplane of the node, which has these addresses, forwards to a Service. The second value is true if
+/// something answered as a health port does.
+pub(super) async fn run(
+    check: &Check,
+    service: &ServiceKey,
+    node: &[IpAddr],
+) -> (Observation, bool) {
+    match check {
+        Check::HealthPort(port) => check_health_port(*port, service, node).await,
+        Check::Connect(target) => (check_connect(target).await, false),
+    }
+}
+
+/// Asks kube-proxy's health check on this port.
+pub(super) async fn proxy_health(port: u16, node: &[IpAddr]) -> Result<ProxyHealth, String> {
+    let (status, body) = get_from_node(port, node).await?;
+    ProxyHealth::read(status.as_u16(), &body)
+}
+
+async fn check_health_port(
+    port: u16,
+    service: &ServiceKey,
+    node: &[IpAddr],
+) -> (Observation, bool) {
+    let fails = |problem: String| Observation::DoesNot(format!("its health port {port} {problem}"));
+    let (status, body) = match get_from_node(port, node).await {
+        Ok(answer) => answer,
+        Err(problem) => return (fails(problem), false),
+    };
+
+    if let Some(other) = other_service(&body, service) {
+        return (fails(format!("answers for another Service, {other}")), false);
+    }
+    match status {
+        StatusCode::OK => (Observation::Forwards, true),
+        StatusCode::SERVICE_UNAVAILABLE => {
+            (fails("reports that no endpoint on the node is ready".to_owned()), true)
+        }
+        other => (fails(format!("answers with status {}", other.as_u16())), false),
+    }
+}
+
+/// Returns the Service that a health port answers for, if it is another one. The body is JSON in kube-proxy and Cilium.
+fn other_service(body: &[u8], service: &ServiceKey) -> Option<String> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    let namespace = answer["service"]["namespace"].as_str()?;
+    let name = answer["service"]["name"].as_str()?;
+    let is_same = *namespace == *service.namespace && *name == *service.name;
+    (!is_same).then(|| format!("{namespace}/{name}"))
+}
+
+/// Requests `/healthz` at the first address of the node, or at its loopback address if none is known.
+async fn get_from_node(port: u16, node: &[IpAddr]) -> Result<(StatusCode, Bytes), String> {
+    let address = node.first().copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let address = SocketAddr::new(address, port);
+    match timeout(REQUEST, get(address)).await {
+        Ok(result) => result,
+        Err(_) => Err(format!("does not answer within {REQUEST:?}")),
+    }
+}
+
+async fn get(address: SocketAddr) -> Result<(StatusCode, Bytes), String> {
+    let stream = TcpStream::connect(address)
+        .await
+        .map_err(|error| format!("is not reachable at {address}: {error}"))?;
+    let not_http = |error: hyper::Error| format!("does not answer in HTTP: {error}");
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(not_http)?;
+
+    let request = Request::get("/healthz")
+        .header(header::HOST, address.to_string())
+        .header(header::USER_AGENT, "ferrolb")
+        .header(header::CONNECTION, "close")
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| error.to_string())?;
+    let exchange = async {
+        let response = sender.send_request(request).await.map_err(not_http)?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), BODY).collect().await;
+        let body = body.map_err(|error| format!("sends an unreadable body: {error}"))?;
+        Ok((status, body.to_bytes()))
+    };
+
+    tokio::pin!(exchange, connection);
+    tokio::select! {
+        result = &mut exchange => result,
+        ended = &mut connection => {
+            ended.map_err(not_http)?;
+            exchange.await
+        }
+    }
+}
+
+/// Connects to each address of the Service from the node.
+async fn check_connect(target: &ConnectTarget) -> Observation {
+    for address in &target.addresses {
+        let address = SocketAddr::new(*address, target.port);
+        let problem = match timeout(CONNECT, connect(address)).await {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {CONNECT:?}"),
+        };
+        return Observation::DoesNot(format!("a connection from the node to {address}: {problem}"));
+    }
+    Observation::Forwards
+}
+
+async fn connect(address: SocketAddr) -> io::Result<()> {
+    let socket = match address {
+        SocketAddr::V4(_) => {
+            let socket = TcpSocket::new_v4()?;
+            sockopt::set_ip_ttl(&socket, HOPS.into())?;
+            socket
+        }
+        SocketAddr::V6(_) => {
+            let socket = TcpSocket::new_v6()?;
+            sockopt::set_ipv6_unicast_hops(&socket, Some(HOPS))?;
+            socket
+        }
+    };
+    socket.connect(address).await.map(drop)
+}

@@ -1,0 +1,329 @@
+//! The dataplane gate: a node announces a Service once its dataplane forwards to it.
+//!
+//! ```text
+//!  Engine::dataplane_target ──► NodeGate ──► ServiceGate of each Service ──► Change::Dataplane
+//!                                  ▲
+//!   checks: health ports, ─────────┤
+//!   connections, kube-proxy        │
+//!   ClusterView: other nodes ──────┘
+//! ```
+//!
+//! The API server tells kube-proxy and this process of a change at the same time, but kube-proxy may take a second until
+//! its rules are in place. This module owns the observation of the dataplane and the states that follow from it. The planner
+//! turns the states into routes.
+
+mod checks;
+mod cluster_view;
+mod node_gate;
+mod proxy_health;
+pub(super) mod report;
+mod service_gate;
+mod timing;
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use kube::Client;
+use serde_json::Value;
+use tokio::time::{Instant, sleep_until};
+
+use ferrolb_node::causes;
+use ferrolb_node::metrics::{DataplaneSample, HoldTime};
+use lb_adapter::engine::{Change, Engine};
+use lb_adapter::model::{DataplaneGate, ServiceKey};
+
+use super::SpeakerOptions;
+use cluster_view::ClusterView;
+use node_gate::NodeGate;
+use proxy_health::ProxyHealth;
+use service_gate::Observation;
+use timing::{Moment, Timing};
+
+/// The gate of one node, with its checks.
+pub(super) struct Dataplane {
+    node: String,
+    options: DataplaneOptions,
+    begin: Instant,
+    gate: NodeGate,
+    /// The addresses of the node, the best first.
+    addresses: Vec<IpAddr>,
+    checks: FuturesUnordered<PendingCheck>,
+    proxy: Option<PendingProxyCheck>,
+    next_proxy_check: Instant,
+    view: Option<PendingView>,
+    client: Client,
+    namespace: String,
+    hold_time: HoldTime,
+    /// The end of the wait for the first checks, once the Services are known.
+    first_checks_until: Option<Instant>,
+    /// True if first checks were pending at the last look.
+    has_pending: bool,
+}
+
+/// The settings of the gate.
+#[derive(Clone, Copy, Debug)]
+pub struct DataplaneOptions {
+    /// The gate of pools that set none; see [`DataplaneGate`].
+    pub gate: DataplaneGate,
+    /// The time that the dataplane takes to follow a change, if it cannot be observed.
+    pub delay: Duration,
+    /// The port of kube-proxy's health check.
+    pub kube_proxy_port: u16,
+}
+
+impl Default for DataplaneOptions {
+    /// The mode `auto`, and kube-proxy's defaults.
+    fn default() -> Self {
+        Self {
+            gate: DataplaneGate::Auto,
+            delay: Duration::from_millis(1200),
+            kube_proxy_port: 10256,
+        }
+    }
+}
+
+type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type PendingCheck = Pending<(ServiceKey, Observation, bool)>;
+type PendingProxyCheck = Pending<Result<ProxyHealth, String>>;
+type PendingView = Pending<(Vec<ServiceKey>, Result<ClusterView, kube::Error>)>;
+
+/// The most checks at a time.
+const CHECKS: usize = 32;
+/// The time between two checks of kube-proxy.
+const PROXY_PERIOD: Duration = Duration::from_secs(1);
+/// The same while the last sync decides about a Service.
+const FAST_PROXY_PERIOD: Duration = Duration::from_millis(100);
+/// The longest time for which sessions wait for the first checks.
+const FIRST_CHECKS: Duration = Duration::from_secs(1);
+
+impl Dataplane {
+    /// The gate of a node without Services.
+    pub(super) fn new(client: &Client, options: &SpeakerOptions) -> Self {
+        let now = Instant::now();
+        Self {
+            node: options.node.clone(),
+            options: options.dataplane,
+            begin: now,
+            gate: NodeGate::new(Timing::new(options.dataplane.delay)),
+            addresses: Vec::new(),
+            checks: FuturesUnordered::new(),
+            proxy: None,
+            next_proxy_check: now,
+            view: None,
+            client: client.clone(),
+            namespace: options.cluster.namespace.clone(),
+            hold_time: HoldTime::new(),
+            first_checks_until: None,
+            has_pending: false,
+        }
+    }
+
+    /// Takes the targets of all Services from the engine. Returns the changes that follow at once.
+    pub(super) fn update_all(&mut self, engine: &Engine) -> Vec<Change> {
+        let mut nodes = engine.nodes();
+        if let Some(node) = nodes.find(|node| node.name == self.node) {
+            self.addresses.clone_from(&node.addresses);
+        }
+        if !engine.is_ready() {
+            return Vec::new();
+        }
+
+        let now = self.now();
+        let is_initial = self.first_checks_until.is_none();
+        let mut keys = BTreeSet::new();
+        for (key, target) in engine.dataplane_targets(&self.node) {
+            self.gate.set_target(key, Some(&target), is_initial, now);
+            keys.insert(key.clone());
+        }
+        self.gate.retain(&keys);
+
+        self.first_checks_until.get_or_insert_with(|| Instant::now() + FIRST_CHECKS);
+        self.take_changes()
+    }
+
+    /// Takes the targets of these Services from the engine. Returns the changes that follow at once.
+    pub(super) fn update(
+        &mut self,
+        engine: &Engine,
+        services: &BTreeSet<ServiceKey>,
+    ) -> Vec<Change> {
+        let now = self.now();
+        for key in services {
+            let target = engine.dataplane_target(&self.node, key);
+            // The engine's own copy of the key shares its memory.
+            let key = engine.key_of(key).unwrap_or(key);
+            self.gate.set_target(key, target.as_ref(), false, now);
+        }
+        self.take_changes()
+    }
+
+    /// Waits for observations that change the state of Services, or for the end of the first checks. Cancel safe.
+    pub(super) async fn next(&mut self) -> Vec<Change> {
+        loop {
+            let changes = self.take_changes();
+            let has_pending = self.first_checks_are_pending();
+            let have_ended = std::mem::replace(&mut self.has_pending, has_pending) && !has_pending;
+            if !changes.is_empty() || have_ended {
+                return changes;
+            }
+
+            self.start_checks();
+            let wake = self.next_wake();
+            tokio::select! {
+                Some((key, found, has_answered)) = self.checks.next(), if !self.checks.is_empty() => {
+                    let now = self.now();
+                    self.gate.observe(&key, found, has_answered, now);
+                }
+                health = or_pending(&mut self.proxy) => {
+                    self.proxy = None;
+                    let now = self.now();
+                    self.gate.set_proxy_health(health, now);
+                }
+                (services, view) = or_pending(&mut self.view) => {
+                    self.view = None;
+                    self.take_view(&services, view);
+                }
+                () = sleep_until(wake) => {}
+            }
+        }
+    }
+
+    /// Starts the checks that are due.
+    fn start_checks(&mut self) {
+        if !self.is_active() {
+            return;
+        }
+
+        let now = self.now();
+        let free = CHECKS.saturating_sub(self.checks.len());
+        for (key, check) in self.gate.due(now, free) {
+            let addresses = self.addresses.clone();
+            self.checks.push(Box::pin(async move {
+                let (found, has_answered) = checks::run(&check, &key, &addresses).await;
+                (key, found, has_answered)
+            }));
+        }
+
+        let instant = Instant::now();
+        if self.proxy.is_none() && self.proxy_check_at() <= instant {
+            self.next_proxy_check = instant + PROXY_PERIOD;
+            let (port, addresses) = (self.options.kube_proxy_port, self.addresses.clone());
+            self.proxy =
+                Some(Box::pin(async move { checks::proxy_health(port, &addresses).await }));
+        }
+
+        if self.view.is_none()
+            && let Some(services) = self.gate.needs_view(now)
+        {
+            let (client, namespace) = (self.client.clone(), self.namespace.clone());
+            let node = self.node.clone();
+            self.view = Some(Box::pin(async move {
+                let view = cluster_view::read(client, namespace, node, services.clone()).await;
+                (services, view)
+            }));
+        }
+    }
+
+    /// Returns true once the Services are known.
+    fn is_active(&self) -> bool {
+        self.first_checks_until.is_some()
+    }
+
+    fn proxy_check_at(&self) -> Instant {
+        if self.gate.waits_for_sync(self.now()) {
+            self.next_proxy_check + FAST_PROXY_PERIOD - PROXY_PERIOD
+        } else {
+            self.next_proxy_check
+        }
+    }
+
+    fn next_wake(&self) -> Instant {
+        if !self.is_active() {
+            return Instant::now() + PROXY_PERIOD;
+        }
+
+        let mut wake = self.next_proxy_check;
+        if let Some(until) = self.first_checks_until
+            && self.has_pending
+        {
+            wake = wake.min(until);
+        }
+        if self.proxy.is_none() {
+            wake = wake.min(self.proxy_check_at());
+        }
+        if self.checks.len() < CHECKS {
+            wake = wake.min(self.gate.next_wake().instant(self.begin));
+        }
+        wake
+    }
+
+    fn take_view(&mut self, services: &[ServiceKey], view: Result<ClusterView, kube::Error>) {
+        match view {
+            Ok(view) => {
+                let now = self.now();
+                self.gate.set_view(services, &view, now);
+            }
+            Err(error) => {
+                tracing::debug!(error = causes(&error), "cannot read the state of the other nodes");
+            }
+        }
+    }
+
+    fn take_changes(&mut self) -> Vec<Change> {
+        for (service, time) in self.gate.take_hold_times() {
+            self.hold_time.observe(time.as_secs_f64());
+            tracing::info!(%service, held_back = ?time, "the dataplane forwards to the Service: announcing it");
+        }
+
+        let mut changes = Vec::new();
+        for (service, found) in self.gate.take_changes() {
+            changes.push(Change::Dataplane { node: self.node.clone(), service, found });
+        }
+        changes
+    }
+
+    fn now(&self) -> Moment {
+        Moment::of(Instant::now(), self.begin)
+    }
+
+    /// Returns true if sessions should not begin yet, because Services that existed at the start have not been checked.
+    pub(super) fn first_checks_are_pending(&self) -> bool {
+        self.first_checks_until.is_some_and(|until| Instant::now() < until)
+            && self.gate.has_unchecked()
+    }
+
+    /// Sets the time of the last report that has been written.
+    pub(super) fn set_reported(&mut self, at: Option<Instant>) {
+        self.gate.set_reported(at.map(|at| Moment::of(at, self.begin)));
+    }
+
+    /// Returns the report for BGPNodeStatus.
+    pub(super) fn report(&self) -> Value {
+        report::report(self.options.gate, &self.gate)
+    }
+
+    /// Returns the state for metrics.
+    pub(super) fn sample(&self) -> DataplaneSample {
+        let counts = self.gate.counts();
+        DataplaneSample {
+            held: counts.held,
+            depreferenced: counts.depreferenced,
+            withdrawn: counts.withdrawn,
+            kube_proxy_healthy: self.gate.proxy_is_healthy(),
+            hold_time: self.hold_time.clone(),
+        }
+    }
+}
+
+/// Waits for the work that is under way, and never returns if there is none.
+async fn or_pending<T>(work: &mut Option<Pending<T>>) -> T {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,104 @@
+//! kube-proxy's health check, `/healthz` on port 10256.
+//!
+//! Owns the reading of its answer. Newer versions report the end of the last sync of each IP family, which shows that
+//! kube-proxy has followed a change.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// The state of kube-proxy on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ProxyHealth {
+    /// True if kube-proxy keeps up with changes, and the node is not about to be deleted.
+    pub(super) is_healthy: bool,
+    /// The time since the end of the last sync, if kube-proxy reports it (since Kubernetes 1.34).
+    pub(super) since_sync: Option<Duration>,
+}
+
+impl ProxyHealth {
+    /// Reads an answer.
+    ///
+    /// # Errors
+    ///
+    /// It is not an answer of kube-proxy.
+    pub(super) fn read(status: u16, body: &[u8]) -> Result<Self, String> {
+        let answer: Value = serde_json::from_slice(body)
+            .map_err(|_| format!("status {status}, and a body that is not JSON"))?;
+        let current = time(&answer["currentTime"]);
+        if status != 200 && status != 503 || answer.get("lastUpdated").is_none() {
+            return Err(format!("status {status}, and a body that is not of kube-proxy"));
+        }
+
+        // `lastUpdated` at the top is the present time while kube-proxy is healthy.
+        let families = answer["status"].as_object().into_iter().flatten();
+        let syncs = families.filter_map(|(_, family)| time(&family["lastUpdated"]));
+        let since_sync = match (syncs.min(), current) {
+            (Some(sync), Some(current)) => Duration::try_from(current.duration_since(sync)).ok(),
+            _ => None,
+        };
+        Ok(Self { is_healthy: status == 200, since_sync })
+    }
+}
+
+fn time(value: &Value) -> Option<Timestamp> {
+    value.as_str()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(status: u16, body: &Value) -> Result<ProxyHealth, String> {
+        ProxyHealth::read(status, body.to_string().as_bytes())
+    }
+
+    #[test]
+    fn the_older_sync_of_two_families_counts() {
+        let answer = json!({
+            "lastUpdated": "2026-11-30T08:00:10Z",
+            "currentTime": "2026-11-30T08:00:10.5Z",
+            "nodeEligible": true,
+            "status": {
+                "IPv4": {"lastUpdated": "2026-11-30T08:00:09Z", "healthy": true},
+                "IPv6": {"lastUpdated": "2026-11-30T08:00:08.25Z", "healthy": true},
+            },
+        });
+        let since_sync = Some(Duration::from_millis(2250));
+        assert_eq!(read(200, &answer), Ok(ProxyHealth { is_healthy: true, since_sync }));
+        assert_eq!(read(503, &answer), Ok(ProxyHealth { is_healthy: false, since_sync }));
+    }
+
+    #[test]
+    fn an_older_version_reports_its_health_only() {
+        let answer = json!({
+            "lastUpdated": "2024-05-01 12:00:00.123 +0000 UTC m=+7.1",
+            "currentTime": "2024-05-01 12:00:00.123 +0000 UTC m=+7.1",
+        });
+        let healthy = ProxyHealth { is_healthy: true, since_sync: None };
+        assert_eq!(read(200, &answer), Ok(healthy));
+    }
+
+    #[test]
+    fn other_answers_are_errors() {
+        ProxyHealth::read(200, b"ok").unwrap_err();
+        ProxyHealth::read(200, b"").unwrap_err();
+        ProxyHealth::read(200, br#"{"status":"fine"}"#).unwrap_err();
+        let healthy = json!({"lastUpdated": "2026-11-30T08:00:10Z"});
+        for status in [302, 404, 500] {
+            read(status, &healthy).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_sync_in_the_future_is_not_a_time() {
+        let answer = json!({
+            "lastUpdated": "2026-11-30T08:00:10Z", "currentTime": "2026-11-30T08:00:10Z",
+            "status": {"IPv4": {"lastUpdated": "2026-11-30T09:00:00Z"}},
+        });
+        assert_eq!(read(200, &answer), Ok(ProxyHealth { is_healthy: true, since_sync: None }));
+    }
+}
