@@ -1,11 +1,11 @@
-//! [`Command`]: a handle's request to its peer's task.
+//! [`Command`]: a handle's request to its peer's task. [`SessionEnd`]: the way in which a peer's last session ends.
 
 use std::sync::Arc;
 
 use bgp_core::{
     AfiSafi,
     rib::{Route, RouteSet, UnsendableRoute},
-    wire::Notification,
+    wire::{CeaseSubcode, Notification},
 };
 use ipnet::IpNet;
 use tokio::sync::oneshot;
@@ -39,6 +39,22 @@ pub(crate) enum Command {
     Shutdown(Notification),
     /// End without a NOTIFICATION.
     Abandon,
+}
+
+/// The end of a peer's last session.
+#[derive(Clone, Debug)]
+pub(crate) enum SessionEnd {
+    /// With this NOTIFICATION.
+    Cease(Notification),
+    /// Without a NOTIFICATION.
+    Abandon,
+}
+
+impl SessionEnd {
+    /// Cease / Peer De-configured (RFC 4486).
+    pub(crate) fn deconfigured() -> Self {
+        Self::Cease(Notification::cease(CeaseSubcode::PEER_DECONFIGURED))
+    }
 }
 
 /// The number of commands that may wait for a peer's task before callers have to wait.

@@ -210,6 +210,9 @@ impl PeerHandle {
     /// the restart time (RFC 4724 section 4.2); any other drops them at once. [`Speaker::abandon`](crate::Speaker::abandon)
     /// does the same with all peers.
     ///
+    /// If BFD is up, it goes on until the peer has closed its end, for a few seconds at most. Otherwise the peer could notice the
+    /// end of BFD first, and drop the routes because of a failure.
+    ///
     /// # Errors
     ///
     /// [`SpeakerError::PeerShutDown`] if the peer has been shut down already.

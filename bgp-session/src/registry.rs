@@ -10,7 +10,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use bgp_core::wire::Notification;
 use ipnet::IpNet;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -21,7 +20,7 @@ use tokio::{
 use crate::{
     PeerConfig, PeerHandle, PeerId, PeerStatus, SpeakerError, Transport,
     bfd::BfdStatus,
-    command::Command,
+    command::{Command, SessionEnd},
     socket::{
         self,
         authentication::{self, KeyScope},
@@ -42,7 +41,7 @@ pub(crate) struct NewPeer {
     pub(crate) status: watch::Receiver<PeerStatus>,
     pub(crate) commands: mpsc::WeakSender<Command>,
     pub(crate) accepted: mpsc::Sender<Transport>,
-    pub(crate) stop: oneshot::Sender<Notification>,
+    pub(crate) stop: oneshot::Sender<SessionEnd>,
     pub(crate) bfd: watch::Receiver<Option<BfdStatus>>,
 }
 
@@ -168,14 +167,14 @@ impl Registry {
         }
     }
 
-    /// Asks every task to end with this NOTIFICATION, and accepts no new peer.
-    pub(crate) fn shut_down(&self, cease: &Notification) {
+    /// Asks every task to end its session like this, and accepts no new peer.
+    pub(crate) fn shut_down(&self, end: &SessionEnd) {
         let mut state = self.lock();
         state.close();
         for registered in state.peers.values_mut() {
             if let Some(stop) = registered.stop.take() {
                 // A task that is ending already doesn't receive it.
-                let _ = stop.send(cease.clone());
+                let _ = stop.send(end.clone());
             }
         }
     }
@@ -242,7 +241,7 @@ struct RegisteredPeer {
     status: watch::Receiver<PeerStatus>,
     commands: mpsc::WeakSender<Command>,
     accepted: mpsc::Sender<Transport>,
-    stop: Option<oneshot::Sender<Notification>>,
+    stop: Option<oneshot::Sender<SessionEnd>>,
     bfd: watch::Receiver<Option<BfdStatus>>,
     task: Option<AbortHandle>,
 }

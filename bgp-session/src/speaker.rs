@@ -25,7 +25,7 @@ use crate::{
     Accepted, Connector, DrainStage, Event, Events, LocRibSnapshot, PeerConfig, PeerHandle, PeerId,
     PeerStatus, SpeakerError, TcpConnector, Transport,
     bfd::Bfd,
-    command,
+    command::{self, SessionEnd},
     drain::DrainWatch,
     listener,
     registry::{NewPeer, Registry},
@@ -233,21 +233,25 @@ impl Speaker {
     pub async fn shutdown(&self, message: &str) {
         let cease =
             Notification::cease_with_message(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN, message);
-        self.inner.shut_down(&cease);
+        self.end(&SessionEnd::Cease(cease)).await;
+    }
+
+    /// Closes every connection and the listeners without a NOTIFICATION, as the system does for a process that is
+    /// killed. Peers that have agreed on graceful restart keep our routes for the restart time (RFC 4724, section 4.2);
+    /// others drop them at once. Use it in a process that is about to be started again. Takes a few seconds at most, see
+    /// [`PeerHandle::abandon`].
+    pub async fn abandon(&self) {
+        self.end(&SessionEnd::Abandon).await;
+    }
+
+    /// Ends every session and waits until all sockets are closed.
+    async fn end(&self, end: &SessionEnd) {
+        self.inner.shut_down(end);
         if timeout(SHUTDOWN_LIMIT, self.inner.registry.ended()).await.is_err() {
             tracing::warn!("sessions did not end in time, closing them by force");
             self.inner.registry.abort();
             self.inner.registry.ended().await;
         }
-    }
-
-    /// Closes every connection and the listeners without a NOTIFICATION, as the system does for a process that is
-    /// killed. Peers that have agreed on graceful restart keep our routes for the restart time (RFC 4724, section 4.2);
-    /// others drop them at once. Use it in a process that is about to be started again.
-    pub async fn abandon(&self) {
-        self.inner.open.send_replace(());
-        self.inner.registry.abort();
-        self.inner.registry.ended().await;
     }
 
     pub(crate) fn drain_stage(&self) -> &watch::Sender<DrainStage> {
@@ -323,15 +327,16 @@ impl SpeakerInner {
         &self.registry
     }
 
-    fn shut_down(&self, cease: &Notification) {
+    fn shut_down(&self, end: &SessionEnd) {
         self.open.send_replace(());
-        self.registry.shut_down(cease);
+        self.registry.shut_down(end);
     }
 }
 
 impl Drop for SpeakerInner {
     fn drop(&mut self) {
-        self.shut_down(&Notification::cease(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN));
+        let cease = Notification::cease(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN);
+        self.shut_down(&SessionEnd::Cease(cease));
     }
 }
 
@@ -357,4 +362,4 @@ impl fmt::Debug for SpeakerBuilder {
 }
 
 /// Longer than a peer's task takes to close its connections in the worst case.
-const SHUTDOWN_LIMIT: Duration = Duration::from_secs(4);
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(6);

@@ -9,7 +9,7 @@ use bgp_core::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::InterfacePeer;
-use crate::{PeerConfig, PeerId, SpeakerError, Updated, config::ResetPolicy};
+use crate::{PeerConfig, PeerId, SpeakerError, Updated, command::SessionEnd, config::ResetPolicy};
 
 /// A handle on an [`InterfacePeer`]. Dropping it ends the session with Cease / Peer De-configured.
 #[derive(Debug)]
@@ -36,22 +36,6 @@ pub(super) struct UpdateRequest {
     pub(super) template: PeerConfig,
     pub(super) resets: ResetPolicy,
     pub(super) answer: oneshot::Sender<Result<Updated, SpeakerError>>,
-}
-
-/// The end of the session with the neighbour.
-#[derive(Debug)]
-pub(super) enum SessionEnd {
-    /// With this NOTIFICATION.
-    Cease(Notification),
-    /// Without a NOTIFICATION.
-    Abandon,
-}
-
-impl SessionEnd {
-    /// Cease / Peer De-configured (RFC 4486).
-    pub(super) fn deconfigured() -> Self {
-        Self::Cease(Notification::cease(CeaseSubcode::PEER_DECONFIGURED))
-    }
 }
 
 impl InterfaceHandle {

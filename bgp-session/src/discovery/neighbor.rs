@@ -17,11 +17,12 @@ use tracing::Instrument;
 
 use super::{
     InterfacePeer,
-    handle::{InterfaceHandle, InterfaceStatus, SessionEnd, UpdateRequest},
+    handle::{InterfaceHandle, InterfaceStatus, UpdateRequest},
     message::NdMessage,
 };
 use crate::{
     PeerHandle, PeerId, Speaker, SpeakerError, Updated,
+    command::SessionEnd,
     socket::icmp6::{Icmp6, Link},
     speaker::SpeakerInner,
 };

@@ -89,6 +89,11 @@ impl BfdMonitor {
         }
     }
 
+    /// Returns true if the BFD session is up.
+    pub(super) fn is_up(&self) -> bool {
+        self.state() == Some(State::Up)
+    }
+
     fn state(&self) -> Option<State> {
         self.status.borrow().as_ref().map(|status| status.state)
     }
@@ -125,7 +130,7 @@ impl PeerTask {
 
         // A later transition may have found no room in the queue, so the status counts.
         let out_of_service = transition.remote_state == State::AdminDown;
-        if out_of_service || self.bfd.state() == Some(State::Up) {
+        if out_of_service || self.bfd.is_up() {
             self.release();
         }
     }

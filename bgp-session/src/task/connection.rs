@@ -84,10 +84,10 @@ impl Connection {
         })
     }
 
-    /// Writes what is left, closes our direction, and waits for the peer to close its own, all within
-    /// a bounded time. Closing with unread octets would reset the connection, and the peer's system
-    /// would throw away our NOTIFICATION before the peer had read it.
-    pub(super) async fn close(mut self) {
+    /// Writes what is left within a bounded time, closes our direction, and waits up to `limit` for the peer to close its
+    /// own. Closing with unread octets would reset the connection, and the peer's system would throw away our NOTIFICATION
+    /// before the peer had read it.
+    pub(super) async fn close(mut self, limit: Duration) {
         let last_octets = async {
             self.transport.writer.write_all_buf(&mut self.outbox).await?;
             self.transport.writer.shutdown().await
@@ -100,7 +100,7 @@ impl Connection {
         let end_of_stream =
             async { while self.transport.reader.read(&mut ignored).await.is_ok_and(|n| n > 0) {} };
         // Late or not, there is nothing more to do.
-        let _ = timeout(READ_LIMIT, end_of_stream).await;
+        let _ = timeout(limit, end_of_stream).await;
     }
 }
 
@@ -130,6 +130,11 @@ impl Connections {
         connections.map(|connection| connection.outbox.len()).sum()
     }
 
+    /// Removes and returns all of them.
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Connection> + use<> {
+        [self.outgoing.take(), self.incoming.take()].into_iter().flatten()
+    }
+
     fn slot(&mut self, direction: Direction) -> &mut Option<Connection> {
         match direction {
             Direction::Outgoing => &mut self.outgoing,
@@ -157,4 +162,3 @@ const HIGH_WATER: usize = 64 * 1_024;
 const READ_SIZE_FIRST: usize = 4 * 1_024;
 const READ_SIZE_MOST: usize = 64 * 1_024;
 const WRITE_LIMIT: Duration = Duration::from_secs(1);
-const READ_LIMIT: Duration = Duration::from_secs(1);

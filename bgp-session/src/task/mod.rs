@@ -4,7 +4,7 @@
 //! into the connections, and waits for one thing. The task makes no decisions of the protocol. It waits in one place
 //! only, so it handles commands while a connection is being opened, and closing one connection delays no other.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use bgp_core::{
     Asn, BgpIdentifier, Direction,
@@ -20,8 +20,11 @@ use tokio::{
 };
 
 use crate::{
-    Connecting, Connector, EventKind, PeerConfig, Transport, clock, command::Command,
-    drain::DrainWatch, registry::Registration, table::WorkPermit,
+    Connecting, Connector, EventKind, PeerConfig, Transport, clock,
+    command::{Command, SessionEnd},
+    drain::DrainWatch,
+    registry::Registration,
+    table::WorkPermit,
 };
 
 mod bfd;
@@ -48,6 +51,12 @@ const MOST_OCTETS: usize = 4 * 1_024;
 
 /// The most octets that a task handles without a work permit: KEEPALIVEs, a few routes.
 const FEW_OCTETS: usize = 512;
+
+/// The longest wait for the peer to close its end of a connection.
+const PEER_CLOSES: Duration = Duration::from_secs(1);
+
+/// The same if BFD ends afterwards and routes depend on the order. A busy router may take its time.
+const PEER_CLOSES_BEFORE_BFD: Duration = Duration::from_secs(3);
 
 /// A peer's task.
 pub(crate) struct PeerTask {
@@ -84,7 +93,7 @@ pub(crate) struct PeerTask {
 pub(crate) struct Inputs {
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) accepted: mpsc::Receiver<Transport>,
-    pub(crate) stop: oneshot::Receiver<Notification>,
+    pub(crate) stop: oneshot::Receiver<SessionEnd>,
     pub(crate) drain: DrainWatch,
 }
 
@@ -150,7 +159,7 @@ impl PeerTask {
         }
 
         if self.abandoned {
-            self.drop_connections();
+            self.abandon_connections().await;
         } else {
             self.finish().await;
         }
@@ -174,9 +183,11 @@ impl PeerTask {
     fn handle(&mut self, wake: Wake, registration: &Registration) {
         let now = clock::now();
         match wake {
-            Wake::Stop(cease) => self.end(
-                cease.unwrap_or_else(|| Notification::cease(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN)),
-            ),
+            Wake::Stop(Some(SessionEnd::Cease(cease))) => self.end(cease),
+            Wake::Stop(Some(SessionEnd::Abandon)) => self.abandon(),
+            Wake::Stop(None) => {
+                self.end(Notification::cease(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN));
+            }
             Wake::Command(Some(command)) => self.obey(command, registration),
             Wake::Command(None) => {
                 self.end(Notification::cease(CeaseSubcode::PEER_DECONFIGURED));
@@ -315,7 +326,7 @@ impl PeerTask {
         match self.connections.remove(direction) {
             Some(mut connection) => {
                 while self.peer.poll_transmit(clock::now(), direction, &mut connection.outbox) {}
-                self.closing.spawn(connection.close());
+                self.closing.spawn(connection.close(PEER_CLOSES));
             }
             None => self.discard(direction),
         }
@@ -379,11 +390,22 @@ impl PeerTask {
         }
     }
 
-    /// Closes all connections at once.
-    fn drop_connections(&mut self) {
+    /// Closes all connections without a NOTIFICATION: at once, or in order if BFD is up, so that the peer notices the end of the
+    /// session before that of BFD, which ends with this task. Peers that hear of BFD first take it for a failure of the
+    /// path, and drop the routes that they would keep for a restart (RFC 5882 section 4.3.2).
+    async fn abandon_connections(&mut self) {
         self.connecting = None;
-        self.connections = Connections::default();
+        self.awaited_permit = None;
         self.closing = JoinSet::new();
+
+        let connections = self.connections.take_all();
+        if !self.bfd.is_up() {
+            return;
+        }
+        for connection in connections {
+            self.closing.spawn(connection.close(PEER_CLOSES_BEFORE_BFD));
+        }
+        while self.closing.join_next().await.is_some() {}
     }
 
     /// Closes all connections and waits for that, a bounded time for each.

@@ -11,19 +11,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bgp_core::{Direction, fsm::TransportError, wire::Notification};
+use bgp_core::{Direction, fsm::TransportError};
 use tokio::time::{Sleep, sleep};
 
 use super::PeerTask;
-use crate::{Transport, bfd::Transition, command::Command, table::WorkPermit};
+use crate::{
+    Transport,
+    bfd::Transition,
+    command::{Command, SessionEnd},
+    table::WorkPermit,
+};
 
 /// A work permit that a task waits for.
 pub(super) type AwaitedPermit = Pin<Box<dyn Future<Output = WorkPermit> + Send>>;
 
 /// The next input to handle.
 pub(super) enum Wake {
-    /// The speaker ends, and sends this to the peer; `None`: the speaker is gone.
-    Stop(Option<Notification>),
+    /// The speaker ends, and the session like this; `None`: the speaker is gone.
+    Stop(Option<SessionEnd>),
     /// A handle's request; `None`: no handle is left.
     Command(Option<Command>),
     /// Our attempt to connect is over.
@@ -116,7 +121,7 @@ impl PeerTask {
     }
 
     fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
-        Pin::new(&mut self.inputs.stop).poll(cx).map(|cease| Wake::Stop(cease.ok()))
+        Pin::new(&mut self.inputs.stop).poll(cx).map(|end| Wake::Stop(end.ok()))
     }
 
     fn poll_accepted(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {

@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{
     pipes::{ByHand, Dial},
-    scripted::Scripted,
+    scripted::{Heard, Scripted},
     world::{NODE, ROUTER, both_up, soon, towards_node, towards_router},
 };
 
@@ -147,11 +147,11 @@ async fn silence_ends_the_session_and_none_is_tried_before_bfd_is_up_again() {
     assert_eq!((cease.code, cease.subcode), (ErrorCode::CEASE, 10), "RFC 9384");
     let told = loop {
         match scripted.hear_control().await {
-            crate::scripted::Heard::Keepalive => {}
+            Heard::Keepalive => {}
             heard => break heard,
         }
     };
-    assert_eq!(told, crate::scripted::Heard::Notification(cease.clone()));
+    assert_eq!(told, Heard::Notification(cease.clone()));
     let dial = timeout(Duration::from_millis(1_500), dials.recv()).await;
     assert!(dial.is_err(), "no dial while the path is down");
     soon("BFD at the router", router.come_up()).await;
@@ -167,6 +167,48 @@ async fn a_router_whose_bfd_is_gone_for_good_is_dialled_after_the_hold() {
     let before = Instant::now();
     soon("a dial", dials.recv()).await.unwrap();
     assert!(before.elapsed() > hold / 2, "{:?}", before.elapsed());
+}
+
+/// Ends a session with a slow router, and checks that BFD is up until the router has closed its end too. Otherwise the router
+/// could take the end of BFD for a failure.
+async fn ends_before_bfd(hosts: [u8; 2], end: impl AsyncFnOnce(PeerHandle, Speaker)) {
+    // The detection time of three seconds avoids false alarms on a busy machine.
+    let calm = BfdProfile::new().interval(Duration::from_secs(1));
+    let (mut router, mut scripted, at_node, _dials, node) = watched(hosts, calm).await;
+    let slow_router = async {
+        let told = loop {
+            match scripted.hear_control().await {
+                Heard::Keepalive => {}
+                heard => break heard,
+            }
+        };
+        assert_eq!(told, Heard::End, "no NOTIFICATION");
+
+        let before = Instant::now();
+        while before.elapsed() < Duration::from_millis(500) {
+            router.speak();
+            assert_eq!(router.session.state(), State::Up, "after {:?}", before.elapsed());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+
+        drop(scripted);
+        while router.session.state() == State::Up {
+            router.speak();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(router.session.remote_state(), State::AdminDown);
+    };
+    soon("the end", async { tokio::join!(slow_router, end(at_node, node)) }).await;
+}
+
+#[tokio::test]
+async fn an_abandoned_session_ends_before_bfd() {
+    ends_before_bfd([19, 20], async |at_node, _node| at_node.abandon().await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn the_sessions_of_an_abandoned_speaker_end_before_bfd() {
+    ends_before_bfd([21, 22], async |_at_node, node| node.abandon().await).await;
 }
 
 #[tokio::test]
