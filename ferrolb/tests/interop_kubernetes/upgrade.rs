@@ -112,7 +112,11 @@ pub(crate) async fn one_after_the_other<R: Router + 'static>(site: &mut Site<R>)
             wait("BFD", async || site.router.bfd_up(address.into())).await;
             site.expect_bfd(node, "Up").await;
         }
-        site.terminate_speaker(node).await;
+        if site.has_bfd() {
+            terminate_unnoticed(site, node).await;
+        } else {
+            site.terminate_speaker(node).await;
+        }
         wait_for_end(site, node).await;
         if site.has_bfd() {
             wait("BFD to notice", async || match site.router.bfd_up(address.into()) {
@@ -211,6 +215,17 @@ fn answer_slowly(listener: TcpListener) -> u16 {
         }
     });
     port
+}
+
+/// Ends a speaker while the router is too busy to notice. The router must not find the end of BFD before that of the session.
+async fn terminate_unnoticed<R: Router>(site: &mut Site<R>, node: &'static str) {
+    let router = Arc::clone(&site.router);
+    let busy = async {
+        let paused = router.daemon().pause();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(paused);
+    };
+    tokio::join!(busy, site.terminate_speaker(node));
 }
 
 /// Waits until the router has noticed the end of the session.

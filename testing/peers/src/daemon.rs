@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::config::{Neighbor, Originated, RouterConfig};
 use crate::lan::Host;
-use crate::process::{Process, new_directory};
+use crate::process::{Paused, Process, new_directory};
 use crate::vty;
 use crate::wait::wait_until;
 
@@ -134,6 +134,16 @@ impl Daemon {
             process.wait(STARTUP);
         }
         self.companions.clear();
+    }
+
+    /// Pauses its process until the result is dropped, like a machine that is too busy for it.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    #[track_caller]
+    pub fn pause(&self) -> Paused<'_> {
+        self.process.as_ref().expect("a daemon that runs").pause()
     }
 
     /// Kills it and all its children.

@@ -181,7 +181,11 @@ impl Router for Exabgp {
         exabgp
     }
 
-    fn daemon(&mut self) -> &mut Daemon {
+    fn daemon(&self) -> &Daemon {
+        &self.0
+    }
+
+    fn daemon_mut(&mut self) -> &mut Daemon {
         &mut self.0
     }
 

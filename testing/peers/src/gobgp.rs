@@ -167,7 +167,11 @@ impl Router for Gobgp {
         gobgp
     }
 
-    fn daemon(&mut self) -> &mut Daemon {
+    fn daemon(&self) -> &Daemon {
+        &self.0
+    }
+
+    fn daemon_mut(&mut self) -> &mut Daemon {
         &mut self.0
     }
 

@@ -66,7 +66,7 @@ pub use frr::Frr;
 pub use gobgp::Gobgp;
 pub use lan::{Host, Lan, runtime};
 pub use openbgpd::Openbgpd;
-pub use process::Process;
+pub use process::{Paused, Process};
 pub use requirements::requested;
 pub use router::{Path, Router, Session};
 pub use wait::wait_until;

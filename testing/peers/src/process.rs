@@ -105,6 +105,17 @@ impl Process {
         kill_process(self.id().expect("a process id"), Signal::TERM).expect("a signal can be sent");
     }
 
+    /// Pauses it until the result is dropped (SIGSTOP, SIGCONT). The other programs of the host go on.
+    ///
+    /// # Panics
+    ///
+    /// If no signal can be sent.
+    #[track_caller]
+    pub fn pause(&self) -> Paused<'_> {
+        kill_process(self.id().expect("a process id"), Signal::STOP).expect("a signal can be sent");
+        Paused(self)
+    }
+
     /// Kills it and its children (SIGKILL), and waits until all of them have ended, since the next process needs
     /// their port.
     pub fn kill(&mut self) {
@@ -169,6 +180,18 @@ impl Drop for Process {
                 let text = std::fs::read(&path).unwrap_or_default();
                 print_tail(&format!("{}, {}", self.name, path.display()), &text);
             }
+        }
+    }
+}
+
+/// A process that is paused until this is dropped.
+#[derive(Debug)]
+pub struct Paused<'a>(&'a Process);
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        if let Some(process) = self.0.id() {
+            let _ = kill_process(process, Signal::CONT);
         }
     }
 }

@@ -92,7 +92,10 @@ pub trait Router: Sized + Send + Sync {
     fn start(host: &Host, config: RouterConfig) -> Self;
 
     /// Its files and its process.
-    fn daemon(&mut self) -> &mut Daemon;
+    fn daemon(&self) -> &Daemon;
+
+    /// Its files and its process, to change them.
+    fn daemon_mut(&mut self) -> &mut Daemon;
 
     /// Starts its process and waits until it answers. If `restarting`, it is the restarting speaker of graceful restart.
     ///
@@ -103,12 +106,12 @@ pub trait Router: Sized + Send + Sync {
 
     /// Ends it with a SIGTERM, by which it closes its sessions, and waits until it is gone.
     fn stop(&mut self) {
-        self.daemon().terminate();
+        self.daemon_mut().terminate();
     }
 
     /// Kills it, without a NOTIFICATION to its neighbours.
     fn kill(&mut self) {
-        self.daemon().kill();
+        self.daemon_mut().kill();
     }
 
     /// Starts it again after [`Router::stop`] or [`Router::kill`]. If graceful restart is configured, it is the
