@@ -9,6 +9,8 @@ use dlmalloc::GlobalDlmalloc;
 use ferrolb::Failure;
 use ferrolb::cli::{Cli, Command, LogArgs, LogFilter};
 use ferrolb::commands::{check, decode, diff, explain, lab, migrate, replay, router_config, run};
+#[cfg(feature = "manual")]
+use ferrolb::commands::{completions, man};
 use ferrolb::output::{LogFormat, Problems, Style};
 #[cfg(feature = "kubernetes")]
 use ferrolb_kubernetes as kubernetes;
@@ -44,6 +46,10 @@ fn run_command(command: Command, problems: Problems) -> Result<(), Failure> {
         Command::Check(args) => return check::run(args),
         Command::Migrate(args) => return migrate::run(args, problems),
         Command::RouterConfig(args) => return router_config::run(args, problems),
+        #[cfg(feature = "manual")]
+        Command::Completions(args) => return completions::run(args),
+        #[cfg(feature = "manual")]
+        Command::Man(args) => return man::run(args),
         _ => {}
     }
 

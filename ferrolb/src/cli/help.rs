@@ -93,3 +93,27 @@ Exit codes:
   1  HEX is truncated, or more than one message; the available part is printed
   2  wrong usage, HEX is not hexadecimal, or reading or writing failed
 If a file ends within a message or a record, decode prints everything before it and a warning.";
+
+#[cfg(feature = "manual")]
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  ferrolb completions bash
+  ferrolb completions zsh
+  ferrolb completions fish
+
+For the running shell:
+  source <(ferrolb completions bash)
+  source <(ferrolb completions zsh)
+  ferrolb completions fish | source
+
+For all shells to come:
+  ferrolb completions bash > /usr/local/share/bash-completion/completions/ferrolb
+  ferrolb completions zsh > /usr/local/share/zsh/site-functions/_ferrolb
+  ferrolb completions fish > /etc/fish/completions/ferrolb.fish";
+
+#[cfg(feature = "manual")]
+pub(super) const MAN: &str = "\
+Examples:
+  ferrolb man /usr/local/share/man/man1
+
+After that, `man ferrolb` shows the page of the program, and `man ferrolb-run` that of a command.";

@@ -8,12 +8,16 @@ mod log_filter;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::check::CheckArgs;
+#[cfg(feature = "manual")]
+use crate::commands::completions::CompletionsArgs;
 use crate::commands::decode::DecodeArgs;
 use crate::commands::diff::DiffArgs;
 use crate::commands::explain::ExplainArgs;
 #[cfg(feature = "kubernetes")]
 use crate::commands::kubernetes::{ControllerArgs, SpeakerArgs};
 use crate::commands::lab::LabArgs;
+#[cfg(feature = "manual")]
+use crate::commands::man::ManArgs;
 use crate::commands::migrate::MigrateArgs;
 use crate::commands::replay::ReplayArgs;
 use crate::commands::router_config::RouterConfigArgs;
@@ -114,6 +118,18 @@ pub enum Command {
     /// announcing while the API server is unreachable.
     #[cfg(feature = "kubernetes")]
     Speaker(SpeakerArgs),
+    /// Print the completion script of a shell.
+    ///
+    /// The script completes commands, options, the values of options, and file names.
+    #[cfg(feature = "manual")]
+    #[command(after_long_help = help::COMPLETIONS)]
+    Completions(CompletionsArgs),
+    /// Write a man page for each command.
+    ///
+    /// Prints the paths of the pages. A page has the text of `--help`.
+    #[cfg(feature = "manual")]
+    #[command(after_long_help = help::MAN)]
+    Man(ManArgs),
 }
 
 /// The options for logging. Logs go to stderr.

@@ -1,12 +1,16 @@
 //! The commands: one module each, with its arguments.
 
 pub mod check;
+#[cfg(feature = "manual")]
+pub mod completions;
 pub mod decode;
 pub mod diff;
 pub mod explain;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
 pub mod lab;
+#[cfg(feature = "manual")]
+pub mod man;
 pub mod migrate;
 pub mod replay;
 pub mod router_config;

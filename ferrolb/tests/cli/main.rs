@@ -9,6 +9,8 @@ mod follow;
 mod generated;
 mod health;
 mod lab;
+#[cfg(feature = "manual")]
+mod manual;
 mod memory;
 mod metallb;
 mod one_truth;
