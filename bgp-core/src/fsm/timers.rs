@@ -2,6 +2,7 @@
 //!
 //! Owns the deadline of each timer. Never reads a clock: the driver asks for the earliest deadline and waits for it.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// The timers of RFC 4271, section 8.1.3. Timers that expire together are handled in this order.
@@ -32,6 +33,20 @@ impl Timer {
         Self::ConnectRetry,
         Self::IdleHold,
     ];
+}
+
+impl fmt::Display for Timer {
+    /// Writes the name in the RFCs, such as `HoldTimer`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hold => "HoldTimer",
+            Self::SendHold => "SendHoldTimer",
+            Self::Keepalive => "KeepaliveTimer",
+            Self::DelayOpen => "DelayOpenTimer",
+            Self::ConnectRetry => "ConnectRetryTimer",
+            Self::IdleHold => "IdleHoldTimer",
+        })
+    }
 }
 
 /// The longest delay that is counted, ten years. A configuration may hold longer ones that would overflow the clock.

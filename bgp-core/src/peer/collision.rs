@@ -122,6 +122,7 @@ impl Peer {
         while let Ok(Some(frame)) = Frame::split(rest, cx.limit()) {
             rest = rest.get(frame.as_bytes().len()..).unwrap_or_default();
             if let Ok(Message::Notification(notification)) = Message::decode(frame, cx) {
+                self.keep_received_notification(now, &notification);
                 self.handle(now, direction, Event::NotifMsg(notification));
                 return;
             }

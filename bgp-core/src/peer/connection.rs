@@ -7,6 +7,7 @@ use bytes::BytesMut;
 
 use crate::fsm::{Fsm, FsmConfig};
 use crate::peer::Endpoints;
+use crate::peer::last_messages::Opens;
 use crate::wire::Open;
 
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Connection {
     pub(super) since: Option<Instant>,
     /// The peer's OPEN, while its collision cannot be resolved yet.
     pub(super) waiting: Option<WaitingOpen>,
+    /// The OPENs exchanged on the connection.
+    pub(super) opens: Opens,
 }
 
 /// An OPEN that waits for one on the peer's other connection. The state machine has not received it yet.
@@ -38,6 +41,7 @@ impl Connection {
             endpoints: None,
             since: None,
             waiting: None,
+            opens: Opens::default(),
         }
     }
 
@@ -48,6 +52,7 @@ impl Connection {
             endpoints: Some(endpoints),
             since: Some(now),
             waiting: None,
+            opens: Opens::default(),
         }
     }
 
@@ -57,5 +62,6 @@ impl Connection {
         self.endpoints = None;
         self.since = None;
         self.waiting = None;
+        self.opens = Opens::default();
     }
 }

@@ -16,6 +16,7 @@
 mod change;
 mod collision;
 mod connection;
+mod last_messages;
 mod offer;
 mod operator;
 mod output;
@@ -25,6 +26,7 @@ mod retention;
 mod routes;
 mod settings;
 mod stats;
+mod timers;
 mod transmit;
 mod unsendable;
 
@@ -42,10 +44,13 @@ use crate::rib::{AdjRibIn, AdjRibOut, RouteSet};
 use crate::{AfiSafi, Direction};
 
 pub use self::change::{ConfigChange, TakesEffect};
+pub use self::last_messages::{LastMessages, Timed};
 pub use self::output::{ConnectionRefused, Endpoints, Output, ReceivedRoutes};
 pub use self::prefix_limit::{Exceeded, PrefixLimit, PrefixLimits};
+pub use self::retention::KeptFor;
 pub use self::settings::{Import, PeerSettings};
 pub use self::stats::{MessageCounts, PeerStats};
+pub use self::timers::{PeerTimer, RunningTimer};
 
 use self::connection::Connection;
 use self::operator::Pause;
@@ -90,6 +95,7 @@ pub struct Peer {
     next_advertisement: Option<Instant>,
     encoded: EncodedGroup,
     stats: PeerStats,
+    last_messages: LastMessages,
     /// Families that have reached the warning threshold of their limit in this session.
     warned: BTreeSet<AfiSafi>,
 }
@@ -123,6 +129,7 @@ impl Peer {
             next_advertisement: None,
             encoded: EncodedGroup::default(),
             stats: PeerStats::default(),
+            last_messages: LastMessages::default(),
             warned: BTreeSet::new(),
         }
     }
@@ -308,16 +315,16 @@ impl Peer {
         self.connection(self.established()?)?.endpoints
     }
 
+    /// The direction of the connection that carries the session, while it is up: outgoing if we opened it.
+    #[must_use]
+    pub fn session_direction(&self) -> Option<Direction> {
+        self.established()
+    }
+
     /// The configuration.
     #[must_use]
     pub fn settings(&self) -> &PeerSettings {
         &self.settings
-    }
-
-    /// The counters.
-    #[must_use]
-    pub fn stats(&self) -> &PeerStats {
-        &self.stats
     }
 
     /// The routes received from the peer. Empty with [`Import::Drop`].
@@ -420,6 +427,7 @@ impl Peer {
     fn session_up(&mut self, now: Instant, direction: Direction, negotiated: Box<Negotiated>) {
         self.stats.established_transitions += 1;
         self.established_at = Some(now);
+        self.keep_session_opens(direction);
 
         let several_paths = &negotiated.extensions.add_path_send;
         self.adj_rib_out.session_up(&negotiated.families, several_paths);

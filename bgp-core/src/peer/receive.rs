@@ -122,9 +122,13 @@ impl Peer {
 
     fn handle_message(&mut self, now: Instant, direction: Direction, message: Message<'_>) {
         match message {
-            Message::Open(open) => self.handle_open(now, direction, open),
+            Message::Open(open) => {
+                self.keep_received_open(now, direction, &open);
+                self.handle_open(now, direction, open);
+            }
             Message::Keepalive => self.handle(now, direction, Event::KeepAliveMsg),
             Message::Notification(notification) => {
+                self.keep_received_notification(now, &notification);
                 self.handle(now, direction, Event::NotifMsg(notification));
             }
 

@@ -5,6 +5,7 @@
 //! are.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,9 +29,10 @@ pub(super) struct Retention {
     stale: BTreeMap<AfiSafi, (Instant, KeptFor)>,
 }
 
-/// The event for which stale routes are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum KeptFor {
+/// The event for which stale routes of a peer are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum KeptFor {
     /// The peer's return within its restart time (RFC 4724, section 4.2).
     Restart,
     /// The peer's return after that time, as a last resort (RFC 9494, section 4.2).
@@ -41,10 +43,26 @@ enum KeptFor {
     Refresh,
 }
 
+impl fmt::Display for KeptFor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Restart => "kept until the peer returns",
+            Self::LongLived => "kept for long until the peer returns",
+            Self::EndOfRib => "kept until its End-of-RIB",
+            Self::Refresh => "kept until its refresh ends",
+        })
+    }
+}
+
 impl Retention {
     /// Forgets that any route is stale.
     pub(super) fn forget(&mut self) {
         self.stale.clear();
+    }
+
+    /// The families with stale routes, with the time at which these are dropped.
+    pub(super) fn deadlines(&self) -> impl Iterator<Item = (AfiSafi, Instant, KeptFor)> {
+        self.stale.iter().map(|(family, (deadline, kept_for))| (*family, *deadline, *kept_for))
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {

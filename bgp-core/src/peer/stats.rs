@@ -1,6 +1,7 @@
 //! Counters of one peer, as plain data for metrics.
 
 use crate::fsm::Control;
+use crate::peer::Peer;
 use crate::wire::MessageType;
 
 /// Counters of one peer since it was created. They only grow.
@@ -51,6 +52,21 @@ pub struct MessageCounts {
     pub keepalive: u64,
     /// ROUTE-REFRESH.
     pub route_refresh: u64,
+}
+
+impl Peer {
+    /// The counters.
+    #[must_use]
+    pub fn stats(&self) -> &PeerStats {
+        &self.stats
+    }
+
+    /// ConnectRetryCounter (RFC 4271, section 8): the failures of the connections that we open, since the operator started
+    /// the peer last.
+    #[must_use]
+    pub fn connect_retry_counter(&self) -> u32 {
+        self.outgoing.fsm.connect_retry_counter()
+    }
 }
 
 impl MessageCounts {

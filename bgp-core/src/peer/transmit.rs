@@ -37,6 +37,7 @@ impl Peer {
         if let Some(control) = connection.fsm.poll_control() {
             encode_control(&control, out);
             self.stats.sent.count_control(&control);
+            self.keep_sent(now, direction, &control);
             return true;
         }
 

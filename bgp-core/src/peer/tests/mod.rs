@@ -1,6 +1,7 @@
 //! Tests of two peers that exchange messages without a socket.
 
 mod collision;
+mod facts;
 mod hostile;
 mod net;
 mod paths;
