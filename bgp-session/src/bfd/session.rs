@@ -27,6 +27,10 @@ pub struct Session {
     discriminator: NonZeroU32,
     state: State,
     diagnostic: Diagnostic,
+    /// The time of the last change of state.
+    since: Instant,
+    /// The last change from Up to another state, with its time.
+    last_down: Option<(Instant, Transition)>,
     remote: RemoteEnd,
     /// The timers in our packets.
     advertised: Timers,
@@ -60,6 +64,8 @@ pub struct Transition {
     pub diagnostic: Diagnostic,
     /// The other end's last state. AdminDown: its operator took it down, and the path may be intact.
     pub remote_state: State,
+    /// The reason of the last change of that state, in the other end's own words.
+    pub remote_diagnostic: Diagnostic,
 }
 
 impl Transition {
@@ -103,6 +109,8 @@ impl Session {
             discriminator,
             state: State::Down,
             diagnostic: Diagnostic::NONE,
+            since: now,
+            last_down: None,
             remote: UNKNOWN,
             advertised: timers,
             effective: timers,
@@ -142,7 +150,7 @@ impl Session {
             self.effective = self.advertised;
         }
         if self.state != State::AdminDown {
-            self.follow_remote(packet.state);
+            self.follow_remote(now, packet.state);
             self.answer |= packet.poll;
         }
         self.settle(now);
@@ -152,7 +160,7 @@ impl Session {
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.detection_deadline().is_some_and(|deadline| deadline <= now) {
             if matches!(self.state, State::Init | State::Up) {
-                self.become_state(State::Down, Diagnostic::DETECTION_TIME_EXPIRED);
+                self.become_state(now, State::Down, Diagnostic::DETECTION_TIME_EXPIRED);
             }
             self.remote = UNKNOWN;
             self.last_received = None;
@@ -169,14 +177,14 @@ impl Session {
 
     /// Takes the session out of service (section 6.8.16). The other end does not take this for a failure of the path.
     pub fn disable(&mut self, now: Instant) {
-        self.become_state(State::AdminDown, Diagnostic::ADMINISTRATIVELY_DOWN);
+        self.become_state(now, State::AdminDown, Diagnostic::ADMINISTRATIVELY_DOWN);
         self.settle(now);
     }
 
     /// Puts the session in service again.
     pub fn enable(&mut self, now: Instant) {
         if self.state == State::AdminDown {
-            self.become_state(State::Down, Diagnostic::NONE);
+            self.become_state(now, State::Down, Diagnostic::NONE);
             self.settle(now);
         }
     }
@@ -218,6 +226,16 @@ impl Session {
         self.diagnostic
     }
 
+    /// The time of the last change of state, or of the session's start.
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// The last change from Up to another state, with its time.
+    pub fn last_down(&self) -> Option<(Instant, Transition)> {
+        self.last_down
+    }
+
     /// The other end's last state; Down if it hasn't been heard for the detection time.
     pub fn remote_state(&self) -> State {
         self.remote.state
@@ -248,10 +266,24 @@ impl Session {
         micros(self.effective.tx.max(self.remote.required_min_rx))
     }
 
+    /// The interval at which the other end sends, before jitter (section 6.8.4); our own wish before it has been heard.
+    pub fn receive_interval(&self) -> Duration {
+        micros(self.effective.rx.max(self.remote.desired_min_tx))
+    }
+
+    /// The number of the other end's packets that may be lost (its Detect Mult); 0 before it has been heard.
+    pub fn remote_multiplier(&self) -> u8 {
+        self.remote.detect_multiplier
+    }
+
+    /// The number of our packets that may be lost (Detect Mult).
+    pub fn multiplier(&self) -> u8 {
+        self.profile.multiplier
+    }
+
     /// The longest silence of the other end that is tolerated (section 6.8.4); zero before it has been heard.
     pub fn detection_time(&self) -> Duration {
-        let interval = self.effective.rx.max(self.remote.desired_min_tx);
-        micros(interval) * u32::from(self.remote.detect_multiplier)
+        self.receive_interval() * u32::from(self.remote.detect_multiplier)
     }
 
     /// The time in which the other end notices our silence, as far as we know.
@@ -270,7 +302,7 @@ impl Session {
     }
 
     /// The transitions of section 6.8.6.
-    fn follow_remote(&mut self, remote: State) {
+    fn follow_remote(&mut self, now: Instant, remote: State) {
         let signaled = Diagnostic::NEIGHBOR_SIGNALED_DOWN;
         let next = match (self.state, remote) {
             (State::Init | State::Up, State::AdminDown) => Some((State::Down, signaled)),
@@ -284,20 +316,30 @@ impl Session {
             | (State::Up, State::Init | State::Up) => None,
         };
         if let Some((state, diagnostic)) = next {
-            self.become_state(state, diagnostic);
+            self.become_state(now, state, diagnostic);
         }
     }
 
-    fn become_state(&mut self, to: State, diagnostic: Diagnostic) {
+    fn become_state(&mut self, now: Instant, to: State, diagnostic: Diagnostic) {
         let from = std::mem::replace(&mut self.state, to);
         if from == to {
             return;
         }
         self.diagnostic = diagnostic;
+        self.since = now;
         self.urgent = true;
         self.stats.ups += u64::from(to == State::Up);
-        let transition = Transition { from, to, diagnostic, remote_state: self.remote.state };
+        let transition = Transition {
+            from,
+            to,
+            diagnostic,
+            remote_state: self.remote.state,
+            remote_diagnostic: self.remote.diagnostic,
+        };
         self.stats.failures += u64::from(transition.is_failure());
+        if from == State::Up {
+            self.last_down = Some((now, transition));
+        }
         self.events.push_back(transition);
     }
 
