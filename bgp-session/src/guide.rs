@@ -49,8 +49,41 @@
 //!
 //! # Status and events
 //!
-//! [`PeerStatus`](crate::PeerStatus) has the latest facts: state, uptime, what both OPENs offered and what was agreed on, the
-//! reason of the last session's end, counters. [`Events`](crate::Events) report the changes at all peers, for logs; a slow
+//! [`PeerStatus`](crate::PeerStatus) has the latest facts, so that an embedder can answer what an operator asks:
+//!
+//! | question | answer |
+//! | --- | --- |
+//! | Is it up, and since when? | `state`, `since`, [`uptime`](crate::PeerStatus::uptime); `stats.sessions_lost` counts flaps |
+//! | Why not? | [`reason`](crate::PeerStatus::reason) in words, `last_error` as a value, `last_error_at` |
+//! | What did each end offer? | [`messages`](crate::LastMessages): both OPENs with their capabilities, even after a refusal |
+//! | What was agreed on? | [`negotiated`](crate::Negotiated): families, timers, capabilities, graceful restart |
+//! | Who said goodbye, and how? | [`messages`](crate::LastMessages): the last NOTIFICATION in each direction, with the operator's text |
+//! | When is the next attempt due? | `timers`, [`time_left`](crate::PeerStatus::time_left), `bfd_hold_until` |
+//! | Over which connection? | `endpoints`, `direction` |
+//! | Does it say anything? | `stats`: messages by type and direction, octets |
+//! | What does BFD say? | [`PeerHandle::bfd`](crate::PeerHandle::bfd): states, discriminators, intervals, the reasons of both ends |
+//!
+//! ```
+//! # use std::net::IpAddr;
+//! # use bgp_session::{Asn, BgpIdentifier, PeerConfig, PeerTimer, Speaker, Timer};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let speaker = Speaker::builder(Asn(64_512), BgpIdentifier::new(192, 0, 2, 7)).start().await?;
+//! # let router: IpAddr = "192.0.2.1".parse()?;
+//! # let peer = speaker.add_peer(PeerConfig::new(router, Asn(64_500))).await?;
+//! let status = peer.status();
+//! println!("{} for {:?}: {}", status.state, status.time_in_state(), status.reason().unwrap_or_default());
+//! for running in &status.timers {
+//!     println!("{}: {:?} left", running.timer, status.time_left(running.timer));
+//! }
+//! if let Some(received) = &status.messages.notification_received {
+//!     println!("the router's last word: {}", received.message);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Events`](crate::Events) report the changes at all peers, for logs; a slow
 //! reader learns how many it missed. A [`DownReason`](crate::DownReason) explains to an operator who ended a session and why:
 //!
 //! ```

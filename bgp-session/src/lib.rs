@@ -97,16 +97,16 @@ pub use bgp_core::{
     Afi, AfiSafi, Asn, BgpIdentifier, Direction, IpNet, Ipv4Net, Ipv6Net, PeerType, Safi,
     fsm::{
         ConnectMode, DownReason, EndedBy, Negotiated, NegotiatedExtensions, ReceivedPath, Refusal,
-        RemoteAs, RestartConfig, RoleConfig, SentPath, StateKind, TransportError,
+        RemoteAs, RestartConfig, RoleConfig, SentPath, StateKind, Timer, TransportError,
     },
     peer::{
-        ConfigChange, Endpoints, Exceeded, Import, MessageCounts, PeerStats, PrefixLimit,
-        PrefixLimits, TakesEffect,
+        ConfigChange, Endpoints, Exceeded, Import, KeptFor, LastMessages, MessageCounts, PeerStats,
+        PeerTimer, PrefixLimit, PrefixLimits, RunningTimer, TakesEffect, Timed,
     },
     rib::{Nlri, Route, RouteSet, Unsendable, UnsendableRoute},
     wire::{
         AddPathMode, Aggregator, AsPath, AsPathSegment, Capability, CeaseSubcode, Community,
-        ErrorCode, ExtendedCommunity, LargeCommunity, NextHop, Notification, Origin,
+        ErrorCode, ExtendedCommunity, LargeCommunity, NextHop, Notification, Open, Origin,
         PathAttributes, RawAttribute, Role, SegmentType,
     },
 };

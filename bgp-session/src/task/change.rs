@@ -21,13 +21,13 @@ impl PeerTask {
         match command {
             Command::Disable(cease) => {
                 self.bfd.disabled(true);
+                self.reports.disabled(cease.message().unwrap_or_default());
                 self.peer.stop(clock::now(), cease);
-                self.reports.disabled(true);
             }
             Command::Enable => {
                 self.bfd.disabled(false);
                 self.peer.start(clock::now());
-                self.reports.disabled(false);
+                self.reports.enabled();
             }
             Command::Reset(cease) => self.peer.reset(clock::now(), cease),
             Command::Update(config, resets, answer) => {

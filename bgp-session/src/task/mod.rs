@@ -41,6 +41,7 @@ pub(crate) use reports::{Reports, first_status};
 use connection::{Connection, Connections, transport_error};
 use early_start::EarlyStart;
 use originated::Originated;
+use reports::SessionFacts;
 use wake::{Alarm, AwaitedPermit, Wake};
 
 /// The number of accepted connections that may wait for a peer's task.
@@ -141,7 +142,7 @@ impl PeerTask {
                 self.early_start.all_closed(clock::now());
             }
             self.fill_outboxes();
-            self.reports.publish(&self.peer, self.connections.octets_waiting());
+            self.publish();
             self.answer_unsendable_requests();
             if self.ending {
                 break;
@@ -166,6 +167,12 @@ impl PeerTask {
 
         drop(registration);
         self.reports.event(EventKind::Removed);
+    }
+
+    fn publish(&mut self) {
+        let octets_waiting = self.connections.octets_waiting();
+        let bfd_hold_until = self.bfd.held_until();
+        self.reports.publish(&self.peer, SessionFacts { octets_waiting, bfd_hold_until });
     }
 
     fn begin(&mut self) {

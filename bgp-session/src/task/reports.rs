@@ -1,11 +1,11 @@
 //! [`Reports`]: the outward side of a peer's task: status, events, log and received routes.
 
-use std::{collections::VecDeque, mem, sync::Arc};
+use std::{collections::VecDeque, mem, sync::Arc, time::Instant};
 
 use bgp_core::{
     AfiSafi,
     fsm::{DownReason, Negotiated, RemoteAs, StateKind},
-    peer::{Import, Peer, PeerStats, ReceivedRoutes},
+    peer::{Import, LastMessages, Peer, PeerStats, ReceivedRoutes},
     rib::PathSource,
 };
 use tokio::sync::{broadcast, watch};
@@ -32,6 +32,15 @@ pub(crate) struct Reports {
     changes: StatusChanges,
 }
 
+/// The facts that the task knows, and the core does not.
+#[derive(Clone, Copy)]
+pub(super) struct SessionFacts {
+    /// The octets that the connections have not taken yet.
+    pub(super) octets_waiting: usize,
+    /// The latest time at which BFD allows the next session.
+    pub(super) bfd_hold_until: Option<Instant>,
+}
+
 /// The latest report on the routes that the session cannot carry.
 #[derive(Default)]
 struct UnsendableReport {
@@ -54,7 +63,8 @@ struct StatusChanges {
     negotiated: Option<Option<Arc<Negotiated>>>,
     down: Option<DownReason>,
     failure: Option<DownReason>,
-    disabled: Option<bool>,
+    /// The text with which the operator has disabled the peer, or `None` in it after the peer was enabled.
+    disabled: Option<Option<String>>,
     drain: Option<DrainStage>,
     remote_as: Option<RemoteAs>,
     bfd: Option<Option<bfd::State>>,
@@ -132,11 +142,17 @@ impl Reports {
         self.event(EventKind::PrefixWarning { family, held, limit });
     }
 
-    pub(super) fn disabled(&mut self, disabled: bool) {
-        let action = if disabled { "disabled" } else { "enabled" };
-        tracing::info!(disabled, "the operator {action} the peer");
+    /// Reports that the operator has disabled the peer, with this text.
+    pub(super) fn disabled(&mut self, message: &str) {
+        tracing::info!(disabled = true, message, "the operator disabled the peer");
         self.changes.any = true;
-        self.changes.disabled = Some(disabled);
+        self.changes.disabled = Some(Some(message.to_owned()));
+    }
+
+    pub(super) fn enabled(&mut self) {
+        tracing::info!(disabled = false, "the operator enabled the peer");
+        self.changes.any = true;
+        self.changes.disabled = Some(None);
     }
 
     pub(super) fn draining(&mut self, stage: DrainStage) {
@@ -247,13 +263,18 @@ impl Reports {
     }
 
     /// Updates the status. If something changed, this wakes the tasks that wait for a change.
-    pub(super) fn publish(&mut self, peer: &Peer, octets_waiting: usize) {
+    pub(super) fn publish(&mut self, peer: &Peer, session: SessionFacts) {
         self.publish_unsendable(peer);
 
         let changes = mem::take(&mut self.changes);
         self.status.send_if_modified(|status| {
             status.stats.clone_from(peer.stats());
-            status.octets_waiting = octets_waiting;
+            status.messages.clone_from(peer.last_messages());
+            status.timers.clear();
+            status.timers.extend(peer.timers());
+            status.connect_retry_counter = peer.connect_retry_counter();
+            status.octets_waiting = session.octets_waiting;
+            status.bfd_hold_until = session.bfd_hold_until;
             status.unsendable = peer.unsendable_len();
             status.prefixes_held = peer.adj_rib_in().len();
             if changes.any {
@@ -274,9 +295,12 @@ impl StatusChanges {
         if let Some(negotiated) = &self.negotiated {
             status.negotiated.clone_from(negotiated);
             status.endpoints = peer.endpoints();
+            status.direction = peer.session_direction();
             if negotiated.is_some() {
                 status.last_failure = None;
+                status.last_failure_at = None;
                 status.last_error.clone_from(&status.last_down);
+                status.last_error_at = status.down_since;
             }
         }
 
@@ -284,15 +308,21 @@ impl StatusChanges {
             status.last_down = Some(reason.clone());
             status.down_since = Some(clock::now());
             status.last_error = Some(reason.clone());
+            status.last_error_at = Some(clock::now());
         }
         if let Some(reason) = &self.failure {
             status.last_failure = Some(reason.clone());
+            status.last_failure_at = Some(clock::now());
             if is_as_informative(reason, status.last_error.as_ref()) {
                 status.last_error = Some(reason.clone());
+                status.last_error_at = Some(clock::now());
             }
         }
 
-        status.disabled = self.disabled.unwrap_or(status.disabled);
+        if let Some(disabled) = &self.disabled {
+            status.disabled = disabled.is_some();
+            status.disabled_message = disabled.clone().unwrap_or_default();
+        }
         status.drain = self.drain.unwrap_or(status.drain);
         status.remote_as = self.remote_as.unwrap_or(status.remote_as);
         status.bfd = self.bfd.unwrap_or(status.bfd);
@@ -319,16 +349,24 @@ pub(crate) fn first_status(config: &PeerConfig) -> PeerStatus {
         peer: config.id(),
         remote_as: config.remote_as(),
         disabled: false,
+        disabled_message: String::new(),
         drain: DrainStage::Normal,
         state: StateKind::Idle,
         since: clock::now(),
         negotiated: None,
         endpoints: None,
+        direction: None,
+        messages: LastMessages::default(),
+        timers: Vec::new(),
+        connect_retry_counter: 0,
         last_down: None,
         down_since: None,
         last_failure: None,
+        last_failure_at: None,
         last_error: None,
+        last_error_at: None,
         bfd: config.bfd.map(|_| bfd::State::Down),
+        bfd_hold_until: None,
         stats: PeerStats::default(),
         octets_waiting: 0,
         unsendable: 0,

@@ -10,7 +10,7 @@ use std::{
 use bgp_session::{
     BgpIdentifier, ConfigChange, DownReason, ErrorCode, EventKind, PeerConfig, PeerHandle, Speaker,
     SpeakerError, TakesEffect,
-    bfd::{BfdProfile, Packet, Session, State},
+    bfd::{BfdProfile, BfdStatus, Diagnostic, Packet, Session, State},
 };
 use tokio::{
     io::DuplexStream,
@@ -61,6 +61,7 @@ async fn two_speakers_watch_each_other_and_one_stops() {
         }
     };
     assert!(!transition.is_failure());
+    agrees(&at_node.bfd().unwrap(), &at_router.bfd().unwrap());
 
     let updated = at_router.update(plain.clone()).await.unwrap();
     let bfd = ConfigChange { field: "bfd", takes_effect: TakesEffect::AtOnce };
@@ -68,6 +69,10 @@ async fn two_speakers_watch_each_other_and_one_stops() {
     bfd_state(&mut at_node, State::Down).await;
     let facts = at_node.bfd().unwrap();
     assert_eq!((facts.remote_state, facts.stats.failures), (State::AdminDown, 0));
+    let down = facts.last_down.unwrap();
+    assert_eq!((down.from, down.diagnostic), (State::Up, Diagnostic::NEIGHBOR_SIGNALED_DOWN));
+    assert_eq!(down.remote_diagnostic, Diagnostic::ADMINISTRATIVELY_DOWN);
+    assert_eq!(facts.last_down_at, facts.since);
     assert_eq!(at_router.bfd(), None);
     at_router.update(plain.bfd(BfdProfile::new().passive())).await.unwrap();
     bfd_state(&mut at_node, State::Up).await;
@@ -77,6 +82,16 @@ async fn two_speakers_watch_each_other_and_one_stops() {
     bfd_state(&mut at_router, State::Down).await;
     let down = at_router.status().last_down.unwrap();
     assert!(matches!(down, DownReason::Remote(_)), "the Cease ends it, not BFD: {down}");
+}
+
+/// Checks that the facts of both ends of a session describe the same session.
+fn agrees(ours: &BfdStatus, theirs: &BfdStatus) {
+    let names = (ours.discriminator, ours.remote_discriminator);
+    assert_eq!(names, (theirs.remote_discriminator, theirs.discriminator));
+    assert_eq!((ours.multiplier, ours.remote_multiplier), (3, 3));
+    assert_eq!(ours.receive_interval * 3, ours.detection_time);
+    assert_eq!(ours.transmit_interval * 3, ours.remote_detection_time);
+    assert!(ours.since.is_some() && ours.last_down.is_none());
 }
 
 /// A router that speaks BFD with the library's own state machine, and BGP by hand.
@@ -142,7 +157,10 @@ async fn watched(
 async fn silence_ends_the_session_and_none_is_tried_before_bfd_is_up_again() {
     let (mut router, mut scripted, mut at_node, mut dials, _node) = watched([3, 4], fast()).await;
     let down = at_node.wait_for(|status| !status.is_established());
-    let down = soon("the end", down).await.unwrap().last_down.unwrap();
+    let status = soon("the end", down).await.unwrap();
+    let left = status.bfd_hold_until.unwrap() - Instant::now().into_std();
+    assert!(left <= Duration::from_secs(60), "{left:?}");
+    let down = status.last_down.unwrap();
     let DownReason::Local(cease) = &down else { panic!("{down}") };
     assert_eq!((cease.code, cease.subcode), (ErrorCode::CEASE, 10), "RFC 9384");
     let told = loop {
@@ -156,6 +174,10 @@ async fn silence_ends_the_session_and_none_is_tried_before_bfd_is_up_again() {
     assert!(dial.is_err(), "no dial while the path is down");
     soon("BFD at the router", router.come_up()).await;
     soon("a dial at once", dials.recv()).await.unwrap();
+
+    let facts = at_node.bfd().unwrap();
+    assert_eq!(facts.last_down.unwrap().diagnostic, Diagnostic::DETECTION_TIME_EXPIRED);
+    assert!(facts.last_down_at < facts.since && at_node.status().bfd_hold_until.is_none());
 }
 
 #[tokio::test]
@@ -217,7 +239,7 @@ async fn packets_from_too_far_away_are_discarded() {
     let (before, down) = (
         at_node.bfd().unwrap(),
         Packet {
-            diagnostic: bgp_session::bfd::Diagnostic::PATH_DOWN,
+            diagnostic: Diagnostic::PATH_DOWN,
             state: State::Down,
             poll: false,
             final_answer: false,

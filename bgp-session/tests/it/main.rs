@@ -6,6 +6,7 @@
 mod bfd;
 mod collision;
 mod events;
+mod facts;
 mod faults;
 mod loopback;
 mod many;

@@ -64,12 +64,7 @@ impl SessionStatus {
             return self.problem.clone();
         }
 
-        let peer = self.peer.as_ref()?;
-        let error = peer.last_error.as_ref()?;
-        match &peer.last_failure {
-            Some(failure) if failure != error => Some(format!("{error}; since then: {failure}")),
-            _ => Some(error.to_string()),
-        }
+        self.peer.as_ref()?.reason()
     }
 
     /// Returns true if graceful restart was negotiated.
