@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::super::tests::{good, peer_with, problems};
-use crate::model::{MinReady, NextHopPolicy, WhenUnhealthy};
+use crate::model::{DataplaneGate, MinReady, NextHopPolicy, WhenUnhealthy};
 
 fn pool_of(keys: &str) -> String {
     format!("address-pools:\n- name: a\n  protocol: bgp\n  addresses: [10.0.0.0/24]\n{keys}")
@@ -25,6 +25,7 @@ fn a_pool_has_permissions_and_health_settings() {
   when-unhealthy: depreference
   link-bandwidth: 125000000
   link-bandwidth-hysteresis: 20
+  dataplane-gate: require
 ",
     ));
     let pool = &config.pools[0];
@@ -43,6 +44,7 @@ fn a_pool_has_permissions_and_health_settings() {
     assert_eq!(health.when_unhealthy, WhenUnhealthy::Depreference);
     let bandwidth = health.link_bandwidth.unwrap();
     assert_eq!((bandwidth.per_endpoint, bandwidth.hysteresis), (125_000_000, 20));
+    assert_eq!(pool.dataplane_gate, Some(DataplaneGate::Require));
 }
 
 #[test]
@@ -122,6 +124,10 @@ fn wrong_settings_are_reported() {
         (
             "hold-down: 5",
             "error: address-pools[0].hold-down: 5 has a number without a unit, expected a duration such as 5s or 500ms",
+        ),
+        (
+            "dataplane-gate: wait",
+            "error: address-pools[0].dataplane-gate: expected off, auto or require, found \"wait\"",
         ),
         (
             "when-unhealthy: drop",

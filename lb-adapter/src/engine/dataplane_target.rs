@@ -157,3 +157,7 @@ fn demand(plan: &Plan, input: &ServiceInput<'_>) -> (RouteDemand, bool) {
     });
     (demand, shares_routes)
 }
+
+#[cfg(test)]
+#[path = "dataplane_target_tests.rs"]
+mod tests;

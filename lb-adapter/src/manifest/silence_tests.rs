@@ -168,6 +168,7 @@ fn sample(key: &str) -> Value {
         "probe" => json!("tcp:80"),
         "probe-interval" | "probe-timeout" | "hold-down" => json!("4s"),
         "when-unhealthy" => json!("depreference"),
+        "dataplane-gate" => json!("require"),
         "next-hop" => json!("session"),
         "without-capabilities" => json!("extended-message"),
         other => panic!("no sample for the key {other}"),

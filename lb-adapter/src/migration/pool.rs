@@ -35,6 +35,9 @@ pub(super) fn annotations(pool: &Pool) -> Option<Value> {
     let mut annotations = Map::new();
     add_permissions(&mut annotations, &pool.permissions);
     add_health(&mut annotations, &pool.health);
+    if let Some(gate) = pool.dataplane_gate {
+        set(&mut annotations, "dataplane-gate", gate.to_string());
+    }
     (!annotations.is_empty()).then_some(Value::Object(annotations))
 }
 

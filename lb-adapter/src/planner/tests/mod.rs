@@ -1,6 +1,7 @@
 //! The fixtures of the tests: the cluster of the reference case, which each test changes as it needs.
 
 mod attributes;
+mod dataplane;
 mod gates;
 mod health;
 mod hints;
