@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bgp_core::{
     AfiSafi,
+    peer::RefreshError,
     rib::{Route, RouteSet, UnsendableRoute},
     wire::{CeaseSubcode, Notification},
 };
@@ -11,6 +12,9 @@ use ipnet::IpNet;
 use tokio::sync::oneshot;
 
 use crate::{PeerConfig, SpeakerError, Updated, config::ResetPolicy};
+
+/// The way to answer whether routes are refreshed.
+pub(crate) type RefreshAnswer = oneshot::Sender<Result<(), RefreshError>>;
 
 /// A request. The task handles requests in the order in which the handles made them.
 #[derive(Debug)]
@@ -23,16 +27,18 @@ pub(crate) enum Command {
     Withdraw(IpNet),
     /// Withdraw the path with this identifier to this prefix.
     WithdrawPath(IpNet, u32),
-    /// Ask the peer for its routes of this family again. The answer is true if it was asked.
-    Refresh(AfiSafi, oneshot::Sender<bool>),
+    /// Ask the peer for its routes of this family again. The answer tells whether it was asked.
+    Refresh(AfiSafi, RefreshAnswer),
+    /// Send our routes of this family again. The answer tells whether that has begun.
+    Resend(AfiSafi, RefreshAnswer),
     /// Answer with the routes that the session cannot carry, once the earlier commands have been handled.
     Unsendable(oneshot::Sender<Vec<UnsendableRoute>>),
     /// Send this to the peer, and start no session until [`Command::Enable`].
     Disable(Notification),
     /// Start sessions again.
     Enable,
-    /// Send this to the peer, and begin a new session.
-    Reset(Notification),
+    /// Send this to the peer, and begin a new session, unless the peer is disabled. The answer is true if it is not.
+    Reset(Notification, oneshot::Sender<bool>),
     /// Change the configuration, and answer with the outcome.
     Update(Box<PeerConfig>, ResetPolicy, oneshot::Sender<Result<Updated, SpeakerError>>),
     /// Send this to the peer, and end.

@@ -5,6 +5,7 @@
 
 use std::{io, net::SocketAddr};
 
+use bgp_core::{AfiSafi, peer::RefreshError};
 use ipnet::IpNet;
 
 use crate::PeerId;
@@ -83,6 +84,22 @@ pub enum SpeakerError {
         interface: String,
         /// The system's error.
         source: io::Error,
+    },
+    /// Routes of the peer's session cannot be sent again.
+    #[error("peer {peer}: {family} cannot be refreshed: {source}")]
+    Refresh {
+        /// The peer.
+        peer: PeerId,
+        /// The family of the routes.
+        family: AfiSafi,
+        /// The reason.
+        source: RefreshError,
+    },
+    /// The peer is disabled, so that it has no session.
+    #[error("peer {peer} is disabled, expected one that is enabled")]
+    PeerDisabled {
+        /// The peer.
+        peer: PeerId,
     },
     /// The peer's session has been ended for good by `shutdown`, here or through another handle.
     #[error("peer {peer} has been shut down, expected a peer that is still configured")]

@@ -74,10 +74,30 @@ pub enum EventKind {
     /// A [drain](crate::Speaker::drain) of the speaker reached this stage at the peer. The changed routes are sent as soon as
     /// the peer accepts them.
     Draining(DrainStage),
+    /// The peer asked for our routes of this family again (RFC 2918).
+    RefreshRequested(AfiSafi),
+    /// A handle acted on the peer, as an operator does.
+    Operator(OperatorAction),
     /// The peer's configuration was [changed in place](crate::PeerHandle::update).
     Updated(Arc<Updated>),
     /// The peer's session has ended for good and its connections are closed.
     Removed,
+}
+
+/// An action of an operator on one peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OperatorAction {
+    /// [`PeerHandle::disable`](crate::PeerHandle::disable), with this text.
+    Disable(String),
+    /// [`PeerHandle::enable`](crate::PeerHandle::enable).
+    Enable,
+    /// [`PeerHandle::reset`](crate::PeerHandle::reset), with this text.
+    Reset(String),
+    /// [`PeerHandle::refresh`](crate::PeerHandle::refresh): the peer is asked for its routes of this family.
+    Refresh(AfiSafi),
+    /// [`PeerHandle::resend`](crate::PeerHandle::resend): the peer gets our routes of this family again.
+    Resend(AfiSafi),
 }
 
 /// A reader of a speaker's events, from the moment of [`Speaker::events`](crate::Speaker::events).

@@ -127,6 +127,10 @@
 //!
 //! [`disable`](crate::PeerHandle::disable) and [`enable`](crate::PeerHandle::enable) switch one peer off and on, and
 //! [`reset`](crate::PeerHandle::reset) restarts its session, each with a text that the other operator reads (RFC 9003).
+//! Without an end of the session, [`refresh`](crate::PeerHandle::refresh) asks the peer for its routes again, and
+//! [`resend`](crate::PeerHandle::resend) sends ours again (soft resets, inbound and outbound). Each of these calls is an event,
+//! [`EventKind::Operator`](crate::EventKind::Operator).
+//!
 //! [`Speaker::drain`](crate::Speaker::drain) takes the whole speaker out of service without loss (RFC 8326): routes are marked,
 //! then withdrawn, then the sessions end. Drop the future to cancel the drain:
 //!

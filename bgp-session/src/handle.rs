@@ -4,11 +4,16 @@ use std::sync::Arc;
 
 use bgp_core::{
     AfiSafi,
+    peer::RefreshError,
     rib::{Route, RouteSet, UnsendableRoute},
     wire::{CeaseSubcode, Notification},
 };
 use ipnet::IpNet;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{
+    mpsc,
+    oneshot::{self, error::RecvError},
+    watch,
+};
 
 use crate::{
     PeerConfig, PeerId, PeerStats, PeerStatus, SpeakerError, Updated, bfd::BfdStatus,
@@ -56,17 +61,39 @@ impl PeerHandle {
         self.send(Command::Announce(route)).await
     }
 
-    /// Asks the peer to send all its routes of a family again (RFC 2918). If the peer marks the end of its answer (RFC
-    /// 7313), routes that it has not repeated by then are dropped. Returns `false` if there is no session, or if the peer
-    /// does not support the request.
+    /// Asks the peer to send all its routes of a family again (RFC 2918): a soft reset inbound. If the peer marks the end of
+    /// its answer (RFC 7313), routes that it has not repeated by then are dropped.
     ///
     /// # Errors
     ///
+    /// [`SpeakerError::Refresh`] if there is no session with this family, or if one end does not support the request, and
     /// [`SpeakerError::PeerShutDown`].
-    pub async fn refresh(&self, family: AfiSafi) -> Result<bool, SpeakerError> {
+    pub async fn refresh(&self, family: AfiSafi) -> Result<(), SpeakerError> {
         let (answer, outcome) = oneshot::channel();
         self.send(Command::Refresh(family, answer)).await?;
-        outcome.await.map_err(|_| self.gone())
+        self.refreshed(family, outcome.await)
+    }
+
+    /// Sends all routes of a family to the peer again: a soft reset outbound. The peer need not ask for them. If both ends
+    /// support it, the peer learns where the routes begin and end (RFC 7313), and drops those that it should not have.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::Refresh`] if there is no session with this family, and [`SpeakerError::PeerShutDown`].
+    pub async fn resend(&self, family: AfiSafi) -> Result<(), SpeakerError> {
+        let (answer, outcome) = oneshot::channel();
+        self.send(Command::Resend(family, answer)).await?;
+        self.refreshed(family, outcome.await)
+    }
+
+    fn refreshed(
+        &self,
+        family: AfiSafi,
+        outcome: Result<Result<(), RefreshError>, RecvError>,
+    ) -> Result<(), SpeakerError> {
+        let peer = self.id;
+        let outcome = outcome.map_err(|_| self.gone())?;
+        outcome.map_err(|source| SpeakerError::Refresh { peer, family, source })
     }
 
     /// Returns the routes that the session cannot carry, IPv4 before IPv6, each with the reason: its family was not
@@ -122,15 +149,19 @@ impl PeerHandle {
     }
 
     /// Ends the session with Cease / Administrative Reset and a text for the peer's operator (RFC 9003; empty for none),
-    /// and tries to get another after the first pause of [`idle_hold`](PeerConfig::idle_hold). Does nothing to a disabled
-    /// peer.
+    /// and tries to get another after the first pause of [`idle_hold`](PeerConfig::idle_hold).
     ///
     /// # Errors
     ///
-    /// [`SpeakerError::PeerShutDown`].
+    /// [`SpeakerError::PeerDisabled`], [`SpeakerError::PeerShutDown`].
     pub async fn reset(&self, message: &str) -> Result<(), SpeakerError> {
         let reset = CeaseSubcode::ADMINISTRATIVE_RESET;
-        self.send(Command::Reset(Notification::cease_with_message(reset, message))).await
+        let (answer, outcome) = oneshot::channel();
+        let cease = Notification::cease_with_message(reset, message);
+        self.send(Command::Reset(cease, answer)).await?;
+
+        let enabled = outcome.await.map_err(|_| self.gone())?;
+        if enabled { Ok(()) } else { Err(SpeakerError::PeerDisabled { peer: self.id }) }
     }
 
     /// Changes the peer's configuration in place. Routes stay as they are. The session stays too, unless a value changed

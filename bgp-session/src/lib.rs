@@ -83,7 +83,7 @@ pub use connect::{Connecting, Connector, TcpConnector, Transport};
 pub use discovery::{InterfaceHandle, InterfacePeer, InterfaceStatus};
 pub use drain::{DrainStage, GracefulShutdown};
 pub use error::SpeakerError;
-pub use event::{Event, EventKind, Events, Missed};
+pub use event::{Event, EventKind, Events, Missed, OperatorAction};
 pub use handle::PeerHandle;
 pub use id::{PeerAddress, PeerId};
 pub use range::{PeerRange, RangeHandle, RangeStatus};
@@ -101,7 +101,7 @@ pub use bgp_core::{
     },
     peer::{
         ConfigChange, Endpoints, Exceeded, Import, KeptFor, LastMessages, MessageCounts, PeerStats,
-        PeerTimer, PrefixLimit, PrefixLimits, RunningTimer, TakesEffect, Timed,
+        PeerTimer, PrefixLimit, PrefixLimits, RefreshError, RunningTimer, TakesEffect, Timed,
     },
     rib::{Nlri, Route, RouteSet, Unsendable, UnsendableRoute},
     wire::{

@@ -44,6 +44,8 @@ pub enum Output {
     },
     /// The peer has announced all its routes of this family (End-of-RIB, RFC 4724, section 2).
     EndOfRib(AfiSafi),
+    /// The peer asked for our routes of this family again (RFC 2918). They follow.
+    RefreshRequested(AfiSafi),
     /// The Adj-RIB-In changed. Only with [`Import::Keep`](crate::peer::Import::Keep).
     Received(ReceivedRoutes),
 }

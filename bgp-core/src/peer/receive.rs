@@ -11,8 +11,7 @@ use crate::peer::connection::Connection;
 use crate::peer::{Import, Peer, ReceivedRoutes};
 use crate::rib::{ImportRules, Nlri, family_of};
 use crate::wire::{
-    DecodeError, Frame, Message, MessageType, PathAttributes, RouteRefresh, RouteRefreshSubtype,
-    Treatment, Update, WireContext,
+    DecodeError, Frame, Message, MessageType, PathAttributes, Treatment, Update, WireContext,
 };
 use crate::{AfiSafi, Direction};
 
@@ -141,24 +140,9 @@ impl Peer {
             Message::RouteRefresh(refresh) => {
                 self.handle(now, direction, Event::UpdateMsg);
                 if self.established() == Some(direction) {
-                    self.refresh(now, refresh);
+                    self.refresh_received(now, refresh);
                 }
             }
-        }
-    }
-
-    fn refresh(&mut self, now: Instant, refresh: RouteRefresh) {
-        let Some(negotiated) = self.negotiated() else { return };
-        let (enhanced, family) = (negotiated.extensions.enhanced_refresh, refresh.family);
-        if !negotiated.has_family(family) {
-            return;
-        }
-        match refresh.subtype {
-            RouteRefreshSubtype::REQUEST => self.adj_rib_out.refresh(family, enhanced),
-            // Ignored if not negotiated, like any unknown subtype (RFC 7313, section 5).
-            RouteRefreshSubtype::BEGIN if enhanced => self.refresh_begins(now, family),
-            RouteRefreshSubtype::END if enhanced => self.refresh_ends(family),
-            _ => {}
         }
     }
 

@@ -1,12 +1,11 @@
-//! The routes that the peer should have: through the export policy to the Adj-RIB-Out. Also our requests for a route
-//! refresh, and our own graceful restart.
+//! The routes that the peer should have: through the export policy to the Adj-RIB-Out. Also our own graceful
+//! restart.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use ipnet::IpNet;
 
-use crate::AfiSafi;
 use crate::peer::{Peer, PeerSettings};
 use crate::policy::Policy;
 use crate::rib::{Route, RouteSet};
@@ -73,19 +72,6 @@ impl Peer {
         self.originated.clone().unwrap_or_else(|| self.adj_rib_out.desired())
     }
 
-    /// Asks the peer to send all its routes of a family again (RFC 2918). Routes that it does not repeat are dropped when it
-    /// reports the end of the refresh, if it supports that (RFC 7313).
-    ///
-    /// Returns false if there is no session, or if the peer does not understand the request.
-    pub fn request_refresh(&mut self, family: AfiSafi) -> bool {
-        let Some(negotiated) = self.negotiated() else { return false };
-        if !negotiated.route_refresh || !negotiated.has_family(family) {
-            return false;
-        }
-        self.refresh_due.insert(family);
-        true
-    }
-
     /// Reports, before [`Peer::start`], that this process has just restarted and that the peer may still have its routes
     /// (RFC 4724, section 4.1). Until `deadline`, or the first session, our OPEN carries the R bit. Until `deadline`, or the
     /// first [`Peer::set_routes`], no End-of-RIB is sent, because the peer would drop routes that are not announced again
@@ -144,7 +130,8 @@ impl Peer {
         let as_sets = before.allow_as_sets != self.settings.allow_as_sets;
         if as_sets || before.policies.import != self.settings.policies.import {
             for family in self.settings.fsm.families.clone() {
-                self.request_refresh(family);
+                // A peer that cannot be asked keeps what it has sent.
+                let _ = self.request_refresh(family);
             }
         }
     }

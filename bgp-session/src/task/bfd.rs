@@ -60,6 +60,11 @@ impl BfdMonitor {
         self.held_until = None;
     }
 
+    /// Returns true if the operator has disabled the peer.
+    pub(super) fn is_disabled(&self) -> bool {
+        self.disabled
+    }
+
     pub(super) fn poll_transition(&mut self, cx: &mut Context<'_>) -> Poll<Transition> {
         match self.received.poll_recv(cx) {
             Poll::Ready(Some(transition)) => Poll::Ready(transition),

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use bgp_core::{
+    AfiSafi,
     fsm::StateKind,
     wire::{CeaseSubcode, Notification},
 };
 
 use super::PeerTask;
 use crate::{
-    PeerConfig, SpeakerError, Updated, clock,
-    command::Command,
+    OperatorAction, PeerConfig, SpeakerError, Updated, clock,
+    command::{Command, RefreshAnswer},
     config::{self, ResetPolicy},
     registry::Registration,
 };
@@ -20,16 +21,24 @@ impl PeerTask {
     pub(super) fn change(&mut self, command: Command, registration: &Registration) {
         match command {
             Command::Disable(cease) => {
+                self.reports.operator(OperatorAction::Disable(message(&cease)));
                 self.bfd.disabled(true);
-                self.reports.disabled(cease.message().unwrap_or_default());
                 self.peer.stop(clock::now(), cease);
             }
             Command::Enable => {
+                self.reports.operator(OperatorAction::Enable);
                 self.bfd.disabled(false);
                 self.peer.start(clock::now());
-                self.reports.enabled();
             }
-            Command::Reset(cease) => self.peer.reset(clock::now(), cease),
+            Command::Reset(cease, answer) => {
+                let enabled = !self.bfd.is_disabled();
+                if enabled {
+                    self.reports.operator(OperatorAction::Reset(message(&cease)));
+                    self.peer.reset(clock::now(), cease);
+                }
+                // The caller may have stopped waiting for the answer.
+                let _ = answer.send(enabled);
+            }
             Command::Update(config, resets, answer) => {
                 let updated = self.update(Arc::new(*config), resets, registration);
                 // The caller may have stopped waiting for the answer.
@@ -40,10 +49,31 @@ impl PeerTask {
             | Command::Withdraw(_)
             | Command::WithdrawPath(..)
             | Command::Refresh(..)
+            | Command::Resend(..)
             | Command::Unsendable(_)
             | Command::Shutdown(_)
             | Command::Abandon => {}
         }
+    }
+
+    /// Asks the peer for its routes again.
+    pub(super) fn refresh(&mut self, family: AfiSafi, answer: RefreshAnswer) {
+        let outcome = self.peer.request_refresh(family);
+        if outcome.is_ok() {
+            self.reports.operator(OperatorAction::Refresh(family));
+        }
+        // The caller may have stopped waiting for the answer.
+        let _ = answer.send(outcome);
+    }
+
+    /// Sends our routes again.
+    pub(super) fn resend(&mut self, family: AfiSafi, answer: RefreshAnswer) {
+        let outcome = self.peer.resend(family);
+        if outcome.is_ok() {
+            self.reports.operator(OperatorAction::Resend(family));
+        }
+        // The caller may have stopped waiting for the answer.
+        let _ = answer.send(outcome);
     }
 
     fn update(
@@ -86,4 +116,9 @@ impl PeerTask {
             self.reports.draining(stage);
         }
     }
+}
+
+/// The text for the peer's operator in a Cease.
+fn message(cease: &Notification) -> String {
+    cease.message().unwrap_or_default().to_owned()
 }

@@ -239,10 +239,8 @@ impl PeerTask {
                 Command::WithdrawPath(prefix, path_id) => {
                     self.originated.withdraw_path(prefix, path_id, &mut self.peer);
                 }
-                Command::Refresh(family, answer) => {
-                    // The caller may have stopped waiting for the answer.
-                    let _ = answer.send(self.peer.request_refresh(family));
-                }
+                Command::Refresh(family, answer) => self.refresh(family, answer),
+                Command::Resend(family, answer) => self.resend(family, answer),
                 Command::Unsendable(answer) => self.unsendable_requests.push(answer),
                 Command::Shutdown(cease) => return self.end(cease),
                 Command::Abandon => return self.abandon(),
@@ -319,6 +317,7 @@ impl PeerTask {
                     self.reports.prefix_warning(family, held, limit);
                 }
                 Output::EndOfRib(family) => self.reports.end_of_rib(family),
+                Output::RefreshRequested(family) => self.reports.refresh_requested(family),
                 Output::Received(routes) => self.reports.received(routes),
                 other => tracing::error!(?other, "unknown output of the core"),
             }

@@ -11,7 +11,8 @@ use bgp_core::{
 use tokio::sync::{broadcast, watch};
 
 use crate::{
-    DrainStage, Event, EventKind, PeerConfig, PeerId, PeerStatus, Updated, bfd, clock,
+    DrainStage, Event, EventKind, OperatorAction, PeerConfig, PeerId, PeerStatus, Updated, bfd,
+    clock,
     table::{PendingRoutes, Table, WorkPermit},
 };
 
@@ -142,17 +143,35 @@ impl Reports {
         self.event(EventKind::PrefixWarning { family, held, limit });
     }
 
-    /// Reports that the operator has disabled the peer, with this text.
-    pub(super) fn disabled(&mut self, message: &str) {
-        tracing::info!(disabled = true, message, "the operator disabled the peer");
-        self.changes.any = true;
-        self.changes.disabled = Some(Some(message.to_owned()));
+    /// Reports an action of the operator.
+    pub(super) fn operator(&mut self, action: OperatorAction) {
+        match &action {
+            OperatorAction::Disable(text) => {
+                tracing::info!(text, "the operator disabled the peer");
+                self.changes.any = true;
+                self.changes.disabled = Some(Some(text.clone()));
+            }
+            OperatorAction::Enable => {
+                tracing::info!("the operator enabled the peer");
+                self.changes.any = true;
+                self.changes.disabled = Some(None);
+            }
+            OperatorAction::Reset(text) => tracing::info!(text, "the operator resets the session"),
+            OperatorAction::Refresh(family) => {
+                tracing::info!(%family, "the operator asks for the peer's routes again");
+            }
+            OperatorAction::Resend(family) => {
+                tracing::info!(%family, "the operator sends our routes again");
+            }
+        }
+        self.event(EventKind::Operator(action));
     }
 
-    pub(super) fn enabled(&mut self) {
-        tracing::info!(disabled = false, "the operator enabled the peer");
-        self.changes.any = true;
-        self.changes.disabled = Some(None);
+    /// Reports that the peer has asked for our routes again.
+    pub(super) fn refresh_requested(&self, family: AfiSafi) {
+        // Not for an operator: a peer may ask as often as it likes.
+        tracing::debug!(%family, "the peer asked for our routes again");
+        self.event(EventKind::RefreshRequested(family));
     }
 
     pub(super) fn draining(&mut self, stage: DrainStage) {

@@ -126,6 +126,8 @@ matrix! {
     a_refresh_that_we_ask_for_brings_all_routes_again: yes yes yes
         (no "ExaBGP 4.2 ends the session when a peer asks.")
         (no "OpenBGPD 7.7 refuses the request, as if the family were not negotiated.");
+    "Our routes sent again without a request",
+    routes_that_we_send_again_stay_at_the_router: yes yes yes yes yes;
     "IPv4 routes with IPv6 next hops (RFC 8950), both ways",
     routes_of_ipv4_have_next_hops_of_ipv6_both_ways: yes yes yes yes
         (no "OpenBGPD 7.7 does not support RFC 8950.");
@@ -177,6 +179,9 @@ matrix! {
         yes yes yes (no EXABGP_COMMUNICATION) yes;
     "Reset with a message, and the next session",
     a_reset_and_its_message_reach_the_routers_operator_and_the_session_comes_back:
+        yes yes yes (no EXABGP_COMMUNICATION) yes;
+    "Disabled with a message, and enabled again",
+    a_disabled_peer_is_told_why_and_gets_everything_again_when_enabled:
         yes yes yes (no EXABGP_COMMUNICATION) yes;
     "Drain (RFC 8326): marked, withdrawn, ended",
     a_drain_is_seen_by_the_router_step_by_step: yes yes yes yes yes;

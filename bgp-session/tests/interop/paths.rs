@@ -19,7 +19,7 @@ pub(crate) fn a_refresh_that_we_ask_for_brings_all_routes_again<R: Router>(site:
             received(&speaker, route);
         }
         let before = peer.stats();
-        assert!(runtime.block_on(peer.refresh(AfiSafi::IPV4_UNICAST)).expect("an answer"));
+        runtime.block_on(peer.refresh(AfiSafi::IPV4_UNICAST)).unwrap();
         wait_until(SOON, "both IPv4 routes again", || {
             let now = peer.stats();
             let again = now.prefixes_announced_in - before.prefixes_announced_in;

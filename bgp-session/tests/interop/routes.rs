@@ -1,8 +1,8 @@
 //! Stories of routes and their attributes, in both directions, over each kind of session.
 
 use bgp_session::{
-    AsPath, Asn, Community, ExtendedCommunity, Import, LargeCommunity, PathAttributes, PeerConfig,
-    Route, RouteSet,
+    AfiSafi, AsPath, Asn, Community, ExtendedCommunity, Import, LargeCommunity, PathAttributes,
+    PeerConfig, Route, RouteSet,
 };
 use test_peers::{Neighbor, Originated, Router, RouterConfig, wait_until};
 
@@ -200,6 +200,37 @@ pub(crate) fn an_old_speaker_hears_of_as_trans<R: Router>(site: &Site) {
         assert!(known.iter().any(|known| *known == *path.as_path), "{path:?}");
         let asn = ROUTER_AS.to_string();
         assert_eq!(received(&speaker, "10.8.0.0/13").as_path.to_string(), asn);
+    });
+}
+
+pub(crate) fn routes_that_we_send_again_stay_at_the_router<R: Router>(site: &Site) {
+    let router: R = site.router_of(node());
+    site.on(|runtime| {
+        let (_speaker, peer) = runtime.block_on(site.dial(peer_config()));
+        let routes = [Route::new(prefix(SMTP)), Route::new(prefix("172.22.35.71/32")).med(5)];
+        runtime.block_on(peer.set_routes(RouteSet::from(routes))).unwrap();
+        for route in [SMTP, "172.22.35.71/32"] {
+            only_path(&router, route);
+        }
+
+        let before = peer.stats();
+        runtime.block_on(peer.resend(AfiSafi::IPV4_UNICAST)).unwrap();
+        let terms = peer.status().negotiated.expect("a session");
+        let markers = if terms.extensions.enhanced_refresh { 2 } else { 0 };
+        let now = wait_until(SOON, "both routes and the markers", || {
+            let now = peer.stats();
+            let routes = now.prefixes_announced_out - before.prefixes_announced_out;
+            let refreshes = now.sent.route_refresh - before.sent.route_refresh;
+            if (routes, refreshes) == (2, markers) { Ok(now) } else { Err(format!("{now:?}")) }
+        });
+        // A change after them shows that the router has handled them.
+        let last = Route::new(prefix("172.22.35.72/32"));
+        runtime.block_on(peer.announce(last)).unwrap();
+        for route in [SMTP, "172.22.35.71/32", "172.22.35.72/32"] {
+            only_path(&router, route);
+        }
+        assert_eq!(now.established_transitions, 1);
+        assert_eq!(peer.stats().sessions_lost, 0);
     });
 }
 

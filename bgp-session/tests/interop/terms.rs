@@ -148,6 +148,31 @@ pub(crate) fn a_reset_and_its_message_reach_the_routers_operator_and_the_session
     });
 }
 
+pub(crate) fn a_disabled_peer_is_told_why_and_gets_everything_again_when_enabled<R: Router>(
+    site: &Site,
+) {
+    let router: R = site.router_of(node().passive());
+    site.on(|runtime| {
+        let (_speaker, mut peer) = runtime.block_on(site.dial(peer_config()));
+        runtime.block_on(peer.announce(Route::new(prefix(SMTP)))).unwrap();
+        only_path(&router, SMTP);
+        runtime.block_on(peer.disable("rack 7 moves, back at noon")).unwrap();
+        wait_until(SOON, "the withdrawal", || router.path_count(SMTP, 0));
+        let words = router.session(address(NODE)).unwrap().last_error;
+        assert!(words.contains("rack 7 moves, back at noon"), "{words}");
+
+        let status = peer.status();
+        assert_eq!(status.disabled_message, "rack 7 moves, back at noon");
+        let opens = [&status.messages.open_sent, &status.messages.open_received];
+        let asns = opens.map(|open| open.as_ref().expect("an OPEN").message.asn.0);
+        assert_eq!(asns, [NODE_AS, ROUTER_AS], "both OPENs are known after the session");
+        assert!(status.messages.notification_sent.is_some());
+        runtime.block_on(peer.enable()).unwrap();
+        runtime.block_on(established(&mut peer));
+        only_path(&router, SMTP);
+    });
+}
+
 pub(crate) fn a_drain_is_seen_by_the_router_step_by_step<R: Router>(site: &Site) {
     let router: R = site.router_of(node().passive());
     site.on(|runtime| {

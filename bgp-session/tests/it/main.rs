@@ -16,6 +16,7 @@ mod operator;
 mod pipes;
 mod processes;
 mod range;
+mod refresh;
 mod requests;
 mod restart;
 mod scripted;

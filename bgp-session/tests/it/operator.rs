@@ -44,7 +44,8 @@ async fn a_disabled_peer_stays_configured_and_comes_back_with_its_routes() {
 
     // Routes that are set while the peer is disabled are announced later.
     at_node.set_routes(routes(&["172.22.35.71/32"])).await.unwrap();
-    at_node.reset("").await.unwrap();
+    let error = at_node.reset("").await.unwrap_err();
+    assert!(matches!(error, SpeakerError::PeerDisabled { .. }), "{error}");
     sleep(secs(60)).await;
     assert_eq!(at_node.status().state, StateKind::Idle, "a reset does not start a session");
 
