@@ -1,0 +1,91 @@
+//! Tests of tables: they are maps, and changes do not affect their clones.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use ipnet::{IpNet, Ipv4Net};
+use proptest::prelude::*;
+
+use super::*;
+use crate::rib::key::Key4;
+
+fn key(n: u16) -> Key4 {
+    let address = Ipv4Addr::from(0x0a00_0000 + u32::from(n / 2));
+    let prefix: IpNet = Ipv4Net::new_assert(address, 32).into();
+    Key4::new(prefix, u32::from(n % 2)).expect("of IPv4")
+}
+
+fn attributes(med: u16) -> Arc<PathAttributes> {
+    Arc::new(PathAttributes { med: Some(med.into()), ..PathAttributes::default() })
+}
+
+proptest! {
+    #[test]
+    fn a_table_is_a_map_and_changes_do_not_affect_its_clones(
+        first in prop::collection::vec((0_u16..2_000, any::<bool>()), 0..3_000),
+        sorted in any::<bool>(),
+        then in prop::collection::vec((0_u16..2_000, any::<bool>()), 0..1_500),
+    ) {
+        let (mut table, mut model) = (Table::default(), BTreeMap::new());
+        let apply = |table: &mut Table<Key4>, model: &mut BTreeMap<_, _>, n, med| {
+            let (got, expected) = match med {
+                Some(med) => {
+                    let attributes = attributes(med);
+                    let got = table.insert(key(n), Arc::clone(&attributes));
+                    (got, model.insert(key(n), attributes))
+                }
+                None => (table.remove(key(n)), model.remove(&key(n))),
+            };
+            prop_assert_eq!(got, expected);
+            prop_assert_eq!(table.len(), model.len());
+            Ok(())
+        };
+        let mut first = first;
+        if sorted {
+            first.sort_unstable();
+        }
+        for (n, insert) in first {
+            apply(&mut table, &mut model, n, (insert || sorted).then_some(1))?;
+        }
+        let (old, before) = (table.clone(), model.clone());
+        for (n, insert) in then {
+            apply(&mut table, &mut model, n, insert.then_some(n % 3))?;
+        }
+        prop_assert!(old.iter().map(|(k, a)| (k, a.clone())).eq(before.clone()), "the clone changed");
+        prop_assert!(table.iter().map(|(k, a)| (k, a.clone())).eq(model.clone()));
+        prop_assert!(table.places().all(|(place, key, _)| table.at(place).is_some_and(|at| at.0 == key)));
+        let mut expected = BTreeMap::new();
+        for n in 0..2_000 {
+            let (a, b) = (before.get(&key(n)), model.get(&key(n)));
+            prop_assert_eq!(table.get(key(n)), b);
+            if a != b {
+                expected.insert(key(n), (a.cloned(), b.cloned()));
+            }
+        }
+        let mut found = BTreeMap::new();
+        differences(&old, &table, |key, (a, b)| {
+            found.insert(key, (a.cloned(), b.cloned()));
+            true
+        });
+        prop_assert_eq!(found, expected);
+        for n in (0..2_000).step_by(2) {
+            let first = model.range(key(n)..=key(n + 1)).next().map(|(k, a)| (*k, a));
+            prop_assert_eq!(table.first_of(key(n + 1)), first);
+        }
+    }
+}
+
+#[test]
+fn chunks_are_full_after_appending_in_order_and_gone_when_empty() {
+    let mut table = Table::default();
+    for n in 0..4_096 {
+        table.insert(key(n), attributes(0));
+    }
+    assert_eq!(table.chunks.len(), 4_096 / CHUNK);
+    for n in (0..4_096).filter(|n| n % 64 != 0) {
+        table.remove(key(n));
+    }
+    assert!(table.chunks.len() <= 4, "{} chunks for 64 routes", table.chunks.len());
+    assert!((0..4_096).step_by(64).all(|n| table.remove(key(n)).is_some()));
+    assert!(table.is_empty() && table.chunks.is_empty());
+}
