@@ -40,6 +40,7 @@ mod resource;
 mod schema;
 mod selector;
 mod server;
+mod service;
 mod store;
 mod validation;
 mod watch;

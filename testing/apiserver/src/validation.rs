@@ -1,5 +1,5 @@
 //! The checks of the real server on objects of the kinds that FerroLB touches: on names, on labels, and on the fields of
-//! Services, EndpointSlices, Events and Leases. Custom resources have schemas instead.
+//! EndpointSlices, Events and Leases. Services have a module of their own, and custom resources have schemas instead.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use crate::resource::Resource;
+use crate::service;
 
 /// The first reason to refuse an object, as `path: reason`. `before` is the object that it replaces.
 pub(crate) fn validate(
@@ -16,10 +17,7 @@ pub(crate) fn validate(
 ) -> Result<(), String> {
     metadata(resource, object)?;
     match (resource.group.as_str(), resource.kind.as_str()) {
-        ("", "Service") => {
-            service(object)?;
-            before.map_or(Ok(()), |before| service_update(before, object))
-        }
+        ("", "Service") => service::validate(object, before),
         ("discovery.k8s.io", "EndpointSlice") => {
             if let Some(before) = before
                 && before["addressType"] != object["addressType"]
@@ -36,7 +34,7 @@ pub(crate) fn validate(
 }
 
 /// Returns true for a label of RFC 1123.
-fn is_dns_label(text: &str) -> bool {
+pub(crate) fn is_dns_label(text: &str) -> bool {
     text.len() <= 63 && has_the_letters_of_a_label(text)
 }
 
@@ -48,7 +46,7 @@ fn has_the_letters_of_a_label(text: &str) -> bool {
 }
 
 /// Returns true for a subdomain of RFC 1123: labels, each of any length, with dots between them.
-fn is_dns_subdomain(text: &str) -> bool {
+pub(crate) fn is_dns_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(has_the_letters_of_a_label)
 }
 
@@ -63,7 +61,7 @@ fn is_qualified_part(text: &str) -> bool {
 }
 
 /// Returns true for a key of labels and annotations: a name, optionally after a DNS subdomain and a slash.
-fn is_qualified_name(text: &str) -> bool {
+pub(crate) fn is_qualified_name(text: &str) -> bool {
     match text.split_once('/') {
         None => is_qualified_part(text),
         Some((prefix, name)) => is_dns_subdomain(prefix) && is_qualified_part(name),
@@ -71,7 +69,7 @@ fn is_qualified_name(text: &str) -> bool {
 }
 
 /// Returns true for an address, except for an IPv4-mapped IPv6 address.
-fn is_address(text: &str) -> bool {
+pub(crate) fn is_address(text: &str) -> bool {
     match text.parse() {
         Ok(IpAddr::V4(_)) => true,
         Ok(IpAddr::V6(address)) => address.to_ipv4_mapped().is_none(),
@@ -79,11 +77,11 @@ fn is_address(text: &str) -> bool {
     }
 }
 
-fn invalid(path: &str, value: &Value, why: &str) -> String {
+pub(crate) fn invalid(path: &str, value: &Value, why: &str) -> String {
     format!("{path}: Invalid value: {value}: {why}")
 }
 
-fn items(value: &Value) -> impl Iterator<Item = (usize, &Value)> {
+pub(crate) fn items(value: &Value) -> impl Iterator<Item = (usize, &Value)> {
     value.as_array().into_iter().flatten().enumerate()
 }
 
@@ -124,173 +122,6 @@ fn metadata(resource: &Resource, object: &Value) -> Result<(), String> {
         for field in ["apiVersion", "kind", "name", "uid"] {
             if owner[field].as_str().is_none_or(str::is_empty) {
                 return Err(format!("metadata.ownerReferences[{at}].{field}: Required value"));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn service(object: &Value) -> Result<(), String> {
-    let spec = &object["spec"];
-    let type_ = spec["type"].as_str().unwrap_or_default();
-    if !["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"].contains(&type_) {
-        return Err(format!("spec.type: Unsupported value: {}", spec["type"]));
-    }
-
-    let class = &spec["loadBalancerClass"];
-    if !class.is_null() {
-        if type_ != "LoadBalancer" {
-            let why =
-                "spec.loadBalancerClass: Forbidden: may only be used when `type` is 'LoadBalancer'";
-            return Err(why.to_owned());
-        }
-        if !class.as_str().is_some_and(is_qualified_name) {
-            return Err(invalid("spec.loadBalancerClass", class, "a qualified name"));
-        }
-    }
-
-    let policy = &spec["externalTrafficPolicy"];
-    let is_accessible = ["NodePort", "LoadBalancer"].contains(&type_)
-        || items(&spec["externalIPs"]).next().is_some();
-    match policy.as_str() {
-        Some(_) if !is_accessible => {
-            let why = "may only be set for externally-accessible services";
-            return Err(invalid("spec.externalTrafficPolicy", policy, why));
-        }
-        Some("Cluster" | "Local") | None => {}
-        Some(_) => return Err(format!("spec.externalTrafficPolicy: Unsupported value: {policy}")),
-    }
-
-    for (at, range) in items(&spec["loadBalancerSourceRanges"]) {
-        let is_range = range.as_str().is_some_and(|it| it.contains('/'));
-        if !is_range {
-            let path = format!("spec.loadBalancerSourceRanges[{at}]");
-            return Err(invalid(&path, range, "must be a valid CIDR value"));
-        }
-    }
-    for (at, address) in items(&spec["clusterIPs"]) {
-        if address != "None" && !address.as_str().is_some_and(is_address) {
-            return Err(invalid(&format!("spec.clusterIPs[{at}]"), address, "must be a valid IP"));
-        }
-    }
-    service_ports(spec, type_)?;
-    load_balancer_status(object, type_)?;
-    conditions(&object["status"]["conditions"])
-}
-
-fn service_ports(spec: &Value, type_: &str) -> Result<(), String> {
-    let ports: Vec<&Value> = items(&spec["ports"]).map(|(_, port)| port).collect();
-    if ports.is_empty() && type_ != "ExternalName" && spec["clusterIP"] != "None" {
-        return Err("spec.ports: Required value".to_owned());
-    }
-
-    let (mut names, mut numbers, mut node_ports) =
-        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    for (at, port) in ports.iter().enumerate() {
-        let path = |field: &str| format!("spec.ports[{at}].{field}");
-        match port["name"].as_str().unwrap_or_default() {
-            "" if ports.len() > 1 => return Err(format!("{}: Required value", path("name"))),
-            "" => {}
-            name if !is_dns_label(name) => {
-                return Err(invalid(&path("name"), &port["name"], "a lowercase RFC 1123 label"));
-            }
-            name if !names.insert(name) => {
-                return Err(format!("{}: Duplicate value: {name:?}", path("name")));
-            }
-            _ => {}
-        }
-
-        if !port["port"].as_u64().is_some_and(|it| (1..=65_535).contains(&it)) {
-            let why = "must be between 1 and 65535, inclusive";
-            return Err(invalid(&path("port"), &port["port"], why));
-        }
-
-        let protocol = port["protocol"].as_str().unwrap_or_default();
-        if !["TCP", "UDP", "SCTP"].contains(&protocol) {
-            return Err(format!("{}: Unsupported value: {protocol:?}", path("protocol")));
-        }
-        if !numbers.insert((protocol, port["port"].as_u64())) {
-            return Err(format!("spec.ports[{at}]: Duplicate value: {port}"));
-        }
-
-        let Some(node_port) = port["nodePort"].as_u64().filter(|it| *it != 0) else { continue };
-        if type_ == "ClusterIP" {
-            let why = "may not be used when `type` is 'ClusterIP'";
-            return Err(format!("{}: Forbidden: {why}", path("nodePort")));
-        }
-        if !(30_000..=32_767).contains(&node_port) {
-            let why =
-                "provided port is not in the valid range. The range of valid ports is 30000-32767";
-            return Err(invalid(&path("nodePort"), &port["nodePort"], why));
-        }
-        if !node_ports.insert((protocol, node_port)) {
-            return Err(format!("{}: Duplicate value: {node_port}", path("nodePort")));
-        }
-    }
-    Ok(())
-}
-
-fn load_balancer_status(object: &Value, type_: &str) -> Result<(), String> {
-    for (at, entry) in items(&object["status"]["loadBalancer"]["ingress"]) {
-        let path = |field: &str| format!("status.loadBalancer.ingress[{at}].{field}");
-        if type_ != "LoadBalancer" {
-            let why = "may only be used when `spec.type` is 'LoadBalancer'";
-            return Err(format!("status.loadBalancer.ingress: Forbidden: {why}"));
-        }
-
-        let ip = entry["ip"].as_str().unwrap_or_default();
-        if !ip.is_empty() && !is_address(ip) {
-            return Err(invalid(&path("ip"), &entry["ip"], "must be a valid IP address"));
-        }
-        match entry["ipMode"].as_str() {
-            Some(_) if ip.is_empty() => {
-                let why = "may not be specified when `ip` is not set";
-                return Err(format!("{}: Forbidden: {why}", path("ipMode")));
-            }
-            Some("VIP" | "Proxy") | None => {}
-            Some(mode) => return Err(format!("{}: Unsupported value: {mode:?}", path("ipMode"))),
-        }
-
-        if let Some(name) = entry["hostname"].as_str()
-            && (!is_dns_subdomain(name) || name.parse::<IpAddr>().is_ok())
-        {
-            return Err(invalid(&path("hostname"), &entry["hostname"], "must be a DNS name"));
-        }
-    }
-    Ok(())
-}
-
-fn conditions(conditions: &Value) -> Result<(), String> {
-    let mut types = BTreeSet::new();
-    for (at, condition) in items(conditions) {
-        for field in ["type", "status", "reason", "lastTransitionTime"] {
-            if condition[field].as_str().is_none_or(str::is_empty) {
-                return Err(format!("status.conditions[{at}].{field}: Required value"));
-            }
-        }
-        if !types.insert(condition["type"].as_str()) {
-            let found = &condition["type"];
-            return Err(format!("status.conditions[{at}].type: Duplicate value: {found}"));
-        }
-    }
-    Ok(())
-}
-
-fn service_update(before: &Value, object: &Value) -> Result<(), String> {
-    let (was, is) = (&before["spec"], &object["spec"]);
-    let stays = was["type"] == "LoadBalancer" && is["type"] == "LoadBalancer";
-    if stays && was["loadBalancerClass"] != is["loadBalancerClass"] {
-        let found = &is["loadBalancerClass"];
-        return Err(invalid("spec.loadBalancerClass", found, "may not change once set"));
-    }
-
-    let has_cluster_ip = |spec: &Value| spec["type"] != "ExternalName";
-    if has_cluster_ip(was) && has_cluster_ip(is) {
-        for field in ["/clusterIPs/0", "/ipFamilies/0"] {
-            let (was, is) = (was.pointer(field), is.pointer(field));
-            if was.is_some() && was != is {
-                let path = format!("spec{}", field.replace("/0", "[0]").replace('/', "."));
-                return Err(invalid(&path, is.unwrap_or(&Value::Null), "may not change once set"));
             }
         }
     }

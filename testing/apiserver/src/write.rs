@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::path::ObjectPath;
 use crate::resource::Resource;
 use crate::store::{ObjectKey, Store};
-use crate::{admission, apply};
+use crate::{admission, apply, service};
 
 /// One request that writes an object.
 #[derive(Debug)]
@@ -241,7 +241,7 @@ impl WriteRequest<'_> {
         }
 
         if self.resource.group.is_empty() && self.resource.kind == "Service" {
-            admission::drop_fields_of_old_type(before, after);
+            service::drop_fields_of_old_type(before, after);
         }
 
         let Some(fields) = after.as_object_mut() else { return };
