@@ -96,7 +96,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let _peer = router.add_peer(peer).await?;
     let port = router.listen_addr().ok_or("a router that listens")?.port();
 
-    let server = ApiServer::builder().start().await;
+    // The default range has ports for 2,768 Services only.
+    let server = ApiServer::builder().node_ports(10_000..=65_535).start().await;
     server.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}}));
     let config = format!(
         "peers:\n- {{my-asn: 64636, peer-asn: 64635, peer-address: 127.0.0.1, peer-port: {port}}}\n\

@@ -8,9 +8,9 @@ use crate::store::Store;
 use crate::{service, validation};
 
 /// Sets the defaults of the real server for fields that a request leaves out.
-pub(crate) fn default(resource: &Resource, object: &mut Value, number: u64) {
-    if resource.group.is_empty() && resource.kind == "Service" {
-        service::set_defaults(object, number);
+pub(crate) fn default(resource: &Resource, object: &mut Value) {
+    if resource.is_service() {
+        service::set_defaults(object);
     }
     if resource.group == "apps" && resource.kind == "DaemonSet" {
         default_daemon_set(&mut object["spec"]["updateStrategy"]);
@@ -34,7 +34,7 @@ pub(crate) fn check(
 ) -> Result<(), Failure> {
     let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
     let refused = validation::validate(resource, object, before);
-    refused.map_err(|why| Failure::invalid(&resource.qualified(), name, why))
+    refused.map_err(|why| Failure::invalid(&resource.qualified_kind(), name, why))
 }
 
 /// Returns true if a Service has an endpoint that is ready.

@@ -78,8 +78,8 @@ impl Failure {
         )
     }
 
-    pub(crate) fn invalid(resource: &str, name: &str, why: impl std::fmt::Display) -> Self {
-        Self::new(422, "Invalid", format!("{resource} {name:?} is invalid: {why}"))
+    pub(crate) fn invalid(kind: &str, name: &str, why: impl std::fmt::Display) -> Self {
+        Self::new(422, "Invalid", format!("{kind} {name:?} is invalid: {why}"))
     }
 
     pub(crate) fn too_many(retry_after: u32) -> Self {

@@ -22,6 +22,7 @@ use crate::request_log::{RecordedRequest, RequestLog};
 use crate::resource::{Resource, Resources};
 use crate::schema::Schemas;
 use crate::selector::Selector;
+use crate::service::Allocations;
 use crate::store::{ListSnapshot, ObjectKey, Store};
 use crate::watch::{Cut, Watch};
 use crate::write::WriteRequest;
@@ -37,6 +38,7 @@ pub(crate) struct ServerState {
     pub(crate) cuts: watch::Sender<(u64, Cut)>,
     pub(crate) bookmark_interval: Duration,
     pub(crate) requests: RequestLog,
+    pub(crate) allocations: Allocations,
 }
 
 type Answer = Result<Response<Body>, Failure>;
@@ -115,6 +117,7 @@ impl RequestHandler<'_> {
 
         let query = path::query(self.uri);
         let selector = Selector::parse(
+            &resource,
             query.get("labelSelector").map(String::as_str),
             query.get("fieldSelector").map(String::as_str),
         )?;
@@ -337,6 +340,7 @@ impl RequestHandler<'_> {
         let body = self.admit(resource, path, verb)?;
         let write = WriteRequest {
             store: &self.state.store,
+            allocations: &self.state.allocations,
             resource,
             path,
             manager,
@@ -371,7 +375,7 @@ impl RequestHandler<'_> {
             let name = object.pointer("/metadata/name").and_then(Value::as_str);
             let name = name.unwrap_or_default().to_owned();
             let admitted = schemas.admit(&path.version, &mut object);
-            admitted.map_err(|why| Failure::invalid(&resource.qualified(), &name, why))?;
+            admitted.map_err(|why| Failure::invalid(&resource.qualified_kind(), &name, why))?;
         }
         Ok(Bytes::from(object.to_string()))
     }
@@ -410,6 +414,9 @@ impl RequestHandler<'_> {
         let (_, objects) = self.state.store.list(&resource.qualified(), path.namespace.as_deref());
         for object in objects.iter().filter(|object| selector.matches(object)) {
             self.delete(resource.qualified(), object)?;
+            if resource.is_service() {
+                self.state.allocations.release(object);
+            }
         }
         Ok(Json(json!({"kind": "Status", "apiVersion": "v1", "status": "Success"})).into_response())
     }

@@ -7,7 +7,8 @@
 //! - writes: merge patches, JSON patches, strategic merge patches of objects without keyed lists, server-side apply with
 //!   owners of fields, status subresources, conflicts, and generateName;
 //! - checks: the schemas of custom resources with pruning and defaults, required webhooks that do not respond, and the
-//!   rules for names, labels, Services, EndpointSlices, Events and Leases.
+//!   rules for names, labels, Services, EndpointSlices, Events and Leases;
+//! - Services: cluster IPs of both families, node ports, and the ports for health checks. kube-proxy can run against it.
 //!
 //! The access rules come from the manifests under test. Tests can inject faults: see [`ApiServer::fail_next`] and the
 //! methods next to it.

@@ -54,6 +54,19 @@ impl Resource {
             format!("{}.{}", self.plural, self.group)
         }
     }
+
+    /// Its unambiguous kind, as in errors: `Service`, `BGPPeer.metallb.io`.
+    pub(crate) fn qualified_kind(&self) -> String {
+        if self.group.is_empty() {
+            self.kind.clone()
+        } else {
+            format!("{}.{}", self.kind, self.group)
+        }
+    }
+
+    pub(crate) fn is_service(&self) -> bool {
+        self.group.is_empty() && self.kind == "Service"
+    }
 }
 
 /// The resources of a server.
@@ -79,7 +92,9 @@ impl Resources {
             Resource::built_in("apps", "daemonsets", "DaemonSet", true, true),
             Resource::built_in("discovery.k8s.io", "endpointslices", "EndpointSlice", true, false),
             Resource::built_in("events.k8s.io", "events", "Event", true, false),
+            Resource::built_in("networking.k8s.io", "servicecidrs", "ServiceCIDR", false, true),
             Resource::built_in("coordination.k8s.io", "leases", "Lease", true, false),
+            Resource::built_in("networking.k8s.io", "servicecidrs", "ServiceCIDR", false, true),
             Resource::built_in("rbac.authorization.k8s.io", "roles", "Role", true, false),
             Resource::built_in(
                 "rbac.authorization.k8s.io",

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::resource::Resource;
 
 /// The limits of a list or a watch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,9 +22,15 @@ enum Requirement {
 }
 
 impl Selector {
-    pub(crate) fn parse(labels: Option<&str>, fields: Option<&str>) -> Result<Self, Failure> {
+    /// Parses the selectors of a request for this resource.
+    pub(crate) fn parse(
+        resource: &Resource,
+        labels: Option<&str>,
+        fields: Option<&str>,
+    ) -> Result<Self, Failure> {
         let labels = labels.map(parse_labels).transpose()?.unwrap_or_default();
-        let fields = fields.map(parse_fields).transpose()?.unwrap_or_default();
+        let fields = fields.map(|fields| parse_fields(resource, fields)).transpose()?;
+        let fields = fields.unwrap_or_default();
         Ok(Self { labels, fields })
     }
 
@@ -116,19 +123,36 @@ fn split_outside_parentheses(text: &str) -> Vec<&str> {
     parts
 }
 
-/// The fields that the real server can select by. It refuses any other.
-const SELECTABLE: [&str; 8] = [
-    "metadata.name",
-    "metadata.namespace",
-    "spec.nodeName",
-    "type",
-    "involvedObject.name",
-    "involvedObject.kind",
-    "involvedObject.namespace",
-    "reason",
-];
+/// Returns true if the real server can select objects by this field. It refuses any other.
+fn is_selectable(resource: &Resource, field: &str) -> bool {
+    let own: &[&str] = match (resource.group.as_str(), resource.kind.as_str()) {
+        ("", "Service") => &["spec.clusterIP", "spec.type"],
+        ("", "Pod") => &["spec.nodeName", "status.phase", "status.podIP"],
+        ("", "Secret") => &["type"],
+        ("", "Event") => &[
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "reason",
+            "type",
+        ],
+        ("events.k8s.io", "Event") => &[
+            "regarding.kind",
+            "regarding.namespace",
+            "regarding.name",
+            "regarding.uid",
+            "reason",
+            "type",
+        ],
+        _ => &[],
+    };
+    own.contains(&field)
+        || field == "metadata.name"
+        || field == "metadata.namespace" && resource.namespaced
+}
 
-fn parse_fields(text: &str) -> Result<Vec<(String, bool, String)>, Failure> {
+fn parse_fields(resource: &Resource, text: &str) -> Result<Vec<(String, bool, String)>, Failure> {
     let mut fields = Vec::new();
     for part in text.split(',').filter(|part| !part.is_empty()) {
         let (key, equal, value) = if let Some((key, value)) = part.split_once("!=") {
@@ -139,7 +163,7 @@ fn parse_fields(text: &str) -> Result<Vec<(String, bool, String)>, Failure> {
             return Err(Failure::bad_request(format!("invalid selector: {part:?}")));
         };
 
-        if !SELECTABLE.contains(&key) {
+        if !is_selectable(resource, key) {
             return Err(Failure::bad_request(format!("field label not supported: {key}")));
         }
         fields.push((key.to_owned(), equal, value.to_owned()));
@@ -152,6 +176,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::resource::Resources;
+
+    fn parse(
+        resource: &str,
+        labels: Option<&str>,
+        fields: Option<&str>,
+    ) -> Result<Selector, Failure> {
+        let resources = Resources::built_in();
+        Selector::parse(resources.find("", resource).unwrap(), labels, fields)
+    }
 
     #[test]
     fn every_operator_selects_labels() {
@@ -167,16 +201,26 @@ mod tests {
             ("!other", true),
             ("other", false),
         ] {
-            let selector = Selector::parse(Some(text), None).unwrap();
+            let selector = parse("services", Some(text), None).unwrap();
             assert_eq!(selector.matches(&object), matches, "{text}");
         }
     }
 
     #[test]
     fn only_fields_that_the_real_server_knows_can_be_selected() {
-        let object = json!({"metadata": {"name": "a"}});
-        assert!(Selector::parse(None, Some("metadata.name=a")).unwrap().matches(&object));
-        assert!(!Selector::parse(None, Some("metadata.name!=a")).unwrap().matches(&object));
-        assert_eq!(Selector::parse(None, Some("spec.type=x")).unwrap_err().code, 400);
+        let object = json!({"metadata": {"name": "a"}, "spec": {"clusterIP": "None"}});
+        let parse = |resource, fields| parse(resource, None, Some(fields));
+        assert!(parse("configmaps", "metadata.name=a").unwrap().matches(&object));
+        assert!(!parse("configmaps", "metadata.name!=a").unwrap().matches(&object));
+        assert!(!parse("services", "spec.clusterIP!=None").unwrap().matches(&object));
+
+        for (resource, fields) in [
+            ("configmaps", "spec.type=x"),
+            ("services", "spec.ports=x"),
+            ("services", "type=x"),
+            ("nodes", "metadata.namespace=x"),
+        ] {
+            assert_eq!(parse(resource, fields).unwrap_err().code, 400, "{resource} {fields}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -22,10 +23,12 @@ use tokio::task::JoinHandle;
 use crate::access::Authorizer;
 use crate::admission;
 use crate::clock::now;
+use crate::failure::Failure;
 use crate::faults::{Fault, Faults};
 use crate::handler::{ServerState, define, handle};
 use crate::request_log::{RecordedRequest, RequestLog};
 use crate::resource::Resources;
+use crate::service::{Allocations, CLUSTER_IPS, NODE_PORTS};
 use crate::store::{ObjectKey, Store};
 use crate::watch::Cut;
 
@@ -35,6 +38,7 @@ pub struct Builder {
     manifests: Vec<String>,
     bookmark_interval: Option<Duration>,
     address: Option<IpAddr>,
+    node_ports: Option<RangeInclusive<u16>>,
 }
 
 impl Builder {
@@ -57,6 +61,13 @@ impl Builder {
     #[must_use]
     pub fn bookmarks_every(mut self, interval: Duration) -> Self {
         self.bookmark_interval = Some(interval);
+        self
+    }
+
+    /// Sets the range of node ports, as `--service-node-port-range` does for the real server. The default is 30000-32767.
+    #[must_use]
+    pub fn node_ports(mut self, range: RangeInclusive<u16>) -> Self {
+        self.node_ports = Some(range);
         self
     }
 
@@ -88,6 +99,7 @@ impl Builder {
             cuts: watch::channel((0, Cut::Clean)).0,
             bookmark_interval: self.bookmark_interval.unwrap_or(Duration::from_secs(60)),
             requests: RequestLog::default(),
+            allocations: Allocations::new(self.node_ports.unwrap_or(NODE_PORTS)),
         };
 
         for namespace in ["default", "kube-system"] {
@@ -95,6 +107,11 @@ impl Builder {
                 json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
             put(&state, object);
         }
+        put(
+            &state,
+            json!({"apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
+                "metadata": {"name": "kubernetes"}, "spec": {"cidrs": CLUSTER_IPS}}),
+        );
         for text in &self.manifests {
             let documents: Vec<Value> = serde_saphyr::from_multiple(text)
                 .unwrap_or_else(|error| panic!("a manifest: {error}"));
@@ -118,7 +135,7 @@ fn install(state: &ServerState, object: Value) {
     put(state, object);
 }
 
-/// Stores an object without checks. Objects of unknown kinds are ignored.
+/// Stores an object without checks. Objects of unknown kinds are ignored. A Service gets cluster IPs and node ports.
 fn put(state: &ServerState, mut object: Value) {
     let resource = {
         let resources = state.resources.read().unwrap_or_else(PoisonError::into_inner);
@@ -137,12 +154,20 @@ fn put(state: &ServerState, mut object: Value) {
     object["metadata"]["creationTimestamp"] = json!(now());
     object["metadata"]["generation"] = json!(1);
     object["apiVersion"] = json!(resource.api_version(&resource.version));
-    admission::default(&resource, &mut object, version);
+    admission::default(&resource, &mut object);
 
     let [namespace, name] = ["namespace", "name"]
         .map(|field| object["metadata"][field].as_str().unwrap_or_default().to_owned());
     let key = ObjectKey { resource: resource.qualified(), namespace, name };
-    let Ok(_) = state.store.change(&key, |_, _| Ok::<_, std::convert::Infallible>(Some(object)));
+    let stored = state.store.change(&key, |before, _| {
+        if resource.is_service() {
+            let mut allocation = state.allocations.begin();
+            allocation.allocate(before, &mut object)?;
+            allocation.commit(before, Some(&object));
+        }
+        Ok::<_, Failure>(Some(object))
+    });
+    stored.unwrap_or_else(|failure| panic!("a Service: {}", failure.message));
 }
 
 /// A running server, which ends when it is dropped.
@@ -204,6 +229,10 @@ impl ApiServer {
     }
 
     /// Stores an object with its name and status, without the checks of a client's request.
+    ///
+    /// # Panics
+    ///
+    /// If a Service asks for a node port that another one has, or there is none left.
     pub fn put(&self, object: Value) {
         install(&self.state, object);
     }

@@ -7,13 +7,15 @@ use crate::clock::now;
 use crate::failure::Failure;
 use crate::path::ObjectPath;
 use crate::resource::Resource;
+use crate::service::{self, Allocations};
 use crate::store::{ObjectKey, Store};
-use crate::{admission, apply, service};
+use crate::{admission, apply};
 
 /// One request that writes an object.
 #[derive(Debug)]
 pub(crate) struct WriteRequest<'a> {
     pub(crate) store: &'a Store,
+    pub(crate) allocations: &'a Allocations,
     pub(crate) resource: &'a Resource,
     pub(crate) path: &'a ObjectPath,
     /// `fieldManager`, or the name of the user agent.
@@ -51,19 +53,42 @@ impl WriteRequest<'_> {
         }
 
         self.begin(&mut object, self.store.version());
-        admission::default(self.resource, &mut object, self.store.version());
-        admission::check(self.resource, &object, None)?;
-        apply::record_update(&mut object, None, self.manager, "");
-
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         if self.dry_run {
+            self.admit(None, &mut object)?;
+            apply::record_update(&mut object, None, self.manager, "");
             return Ok(object);
         }
-        let created = self.store.change(&self.key(&name), |before, _| match before {
-            Some(_) => Err(Failure::exists(&self.resource.qualified(), &name)),
-            None => Ok(Some(object)),
+
+        let created = self.store.change(&self.key(&name), |before, _| {
+            if before.is_some() {
+                return Err(Failure::exists(&self.resource.qualified(), &name));
+            }
+            self.admit(None, &mut object)?;
+            apply::record_update(&mut object, None, self.manager, "");
+            Ok(Some(object))
         })?;
         Ok((*created).clone())
+    }
+
+    /// Sets defaults and checks the object. A Service gets cluster IPs and node ports.
+    fn admit(&self, before: Option<&Value>, after: &mut Value) -> Result<(), Failure> {
+        admission::default(self.resource, after);
+        if !self.resource.is_service() || !self.subresource().is_empty() {
+            return admission::check(self.resource, after, before);
+        }
+
+        // The real server allocates first, then drops the fields of an old type, then checks.
+        let mut allocation = self.allocations.begin();
+        allocation.allocate(before, after)?;
+        if let Some(before) = before {
+            service::drop_fields_of_old_type(before, after);
+        }
+        admission::check(self.resource, after, before)?;
+        if !self.dry_run {
+            allocation.commit(before, Some(after));
+        }
+        Ok(())
     }
 
     /// Sets the fields of a new object that the server owns.
@@ -132,7 +157,7 @@ impl WriteRequest<'_> {
                 self.replace(name, |before| {
                     let mut after = before.clone();
                     json_patch::patch(&mut after, &patch).map_err(|error| {
-                        Failure::invalid(&self.resource.qualified(), name, error)
+                        Failure::invalid(&self.resource.qualified_kind(), name, error)
                     })?;
                     Ok(after)
                 })
@@ -186,8 +211,8 @@ impl WriteRequest<'_> {
                 None => self.begin(&mut after, version),
             }
 
-            admission::default(self.resource, &mut after, version);
-            admission::check(self.resource, &after, before)?;
+            self.admit(before, &mut after)?;
+            self.count_generation(before, &mut after);
             Ok::<_, Failure>(Some(after))
         })?;
         Ok((*changed).clone())
@@ -198,21 +223,21 @@ impl WriteRequest<'_> {
         name: &str,
         make: impl FnOnce(&Value) -> Result<Value, Failure>,
     ) -> Result<Value, Failure> {
-        let changed = self.store.change(&self.key(name), |before, version| {
+        let changed = self.store.change(&self.key(name), |before, _| {
             let Some(before) = before else {
                 return Err(Failure::not_found(&self.resource.qualified(), name));
             };
             let mut after = make(before)?;
             self.restrict(before, &mut after);
-            admission::default(self.resource, &mut after, version);
-            admission::check(self.resource, &after, Some(before))?;
+            self.admit(Some(before), &mut after)?;
+            self.count_generation(Some(before), &mut after);
             apply::record_update(&mut after, Some(before), self.manager, self.subresource());
             if self.dry_run { Ok(Some(before.clone())) } else { Ok(Some(after)) }
         })?;
         Ok((*changed).clone())
     }
 
-    /// Restores the fields that this request may not change, and counts generations.
+    /// Restores the fields that this request may not change.
     fn restrict(&self, before: &Value, after: &mut Value) {
         for field in ["uid", "creationTimestamp", "generation", "name", "namespace"] {
             after["metadata"][field] = before["metadata"][field].clone();
@@ -239,15 +264,14 @@ impl WriteRequest<'_> {
                 None => fields.remove("status"),
             };
         }
+    }
 
-        if self.resource.group.is_empty() && self.resource.kind == "Service" {
-            service::drop_fields_of_old_type(before, after);
-        }
-
-        let Some(fields) = after.as_object_mut() else { return };
-        if fields.get("spec") != before.get("spec") {
+    /// Counts a change of the spec.
+    fn count_generation(&self, before: Option<&Value>, after: &mut Value) {
+        let Some(before) = before.filter(|_| self.subresource() != "status") else { return };
+        if after.get("spec") != before.get("spec") {
             let generation = before["metadata"]["generation"].as_u64().unwrap_or(0);
-            fields["metadata"]["generation"] = json!(generation + 1);
+            after["metadata"]["generation"] = json!(generation + 1);
         }
     }
 
@@ -290,6 +314,9 @@ impl WriteRequest<'_> {
                 if wanted.is_string() && *wanted != before["metadata"][field] {
                     return Err(Failure::conflict(&self.resource.qualified(), name));
                 }
+            }
+            if self.resource.is_service() {
+                self.allocations.release(before);
             }
             Ok(None)
         })?;

@@ -5,47 +5,46 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
+use super::cluster_ips::is_headless;
+use super::node_ports::needs_health_check;
+use super::{is_externally_accessible, number};
 use crate::validation::{
     invalid, is_address, is_dns_label, is_dns_subdomain, is_qualified_name, items,
 };
 
 /// The first reason to refuse a Service, as `path: reason`. `before` is the Service that it replaces.
 pub(crate) fn validate(object: &Value, before: Option<&Value>) -> Result<(), String> {
-    service(object)?;
-    before.map_or(Ok(()), |before| service_update(before, object))
+    if let Some(before) = before {
+        service_update(before, object)?;
+    }
+    service(object)
 }
 
 fn service(object: &Value) -> Result<(), String> {
     let spec = &object["spec"];
     let type_ = spec["type"].as_str().unwrap_or_default();
-    if !["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"].contains(&type_) {
-        return Err(format!("spec.type: Unsupported value: {}", spec["type"]));
+    one_of("type", &spec["type"], &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"])?;
+    if ["LoadBalancer", "NodePort"].contains(&type_) && is_headless(object) {
+        let why = format!("may not be set to 'None' for {type_} services");
+        return Err(invalid("spec.clusterIPs[0]", &spec["clusterIP"], &why));
+    }
+    if type_ == "ExternalName" {
+        external_name(spec)?;
     }
 
+    for field in ["loadBalancerClass", "allocateLoadBalancerNodePorts"] {
+        if !spec[field].is_null() && type_ != "LoadBalancer" {
+            let why = "may only be used when `type` is 'LoadBalancer'";
+            return Err(format!("spec.{field}: Forbidden: {why}"));
+        }
+    }
     let class = &spec["loadBalancerClass"];
-    if !class.is_null() {
-        if type_ != "LoadBalancer" {
-            let why =
-                "spec.loadBalancerClass: Forbidden: may only be used when `type` is 'LoadBalancer'";
-            return Err(why.to_owned());
-        }
-        if !class.as_str().is_some_and(is_qualified_name) {
-            return Err(invalid("spec.loadBalancerClass", class, "a qualified name"));
-        }
+    if !class.is_null() && !class.as_str().is_some_and(is_qualified_name) {
+        return Err(invalid("spec.loadBalancerClass", class, "a qualified name"));
     }
 
-    let policy = &spec["externalTrafficPolicy"];
-    let is_accessible = ["NodePort", "LoadBalancer"].contains(&type_)
-        || items(&spec["externalIPs"]).next().is_some();
-    match policy.as_str() {
-        Some(_) if !is_accessible => {
-            let why = "may only be set for externally-accessible services";
-            return Err(invalid("spec.externalTrafficPolicy", policy, why));
-        }
-        Some("Cluster" | "Local") | None => {}
-        Some(_) => return Err(format!("spec.externalTrafficPolicy: Unsupported value: {policy}")),
-    }
-
+    session_affinity(spec)?;
+    traffic_policies(object)?;
     for (at, range) in items(&spec["loadBalancerSourceRanges"]) {
         let is_range = range.as_str().is_some_and(|it| it.contains('/'));
         if !is_range {
@@ -61,6 +60,75 @@ fn service(object: &Value) -> Result<(), String> {
     service_ports(spec, type_)?;
     load_balancer_status(object, type_)?;
     conditions(&object["status"]["conditions"])
+}
+
+fn one_of(field: &str, value: &Value, known: &[&str]) -> Result<(), String> {
+    if known.iter().any(|known| value == known) {
+        return Ok(());
+    }
+    let known: Vec<String> = known.iter().map(|known| format!("{known:?}")).collect();
+    let known = known.join(", ");
+    Err(format!("spec.{field}: Unsupported value: {value}: supported values: {known}"))
+}
+
+fn external_name(spec: &Value) -> Result<(), String> {
+    for field in ["clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
+        if !spec[field].is_null() {
+            return Err(format!(
+                "spec.{field}: Forbidden: may not be set for ExternalName services"
+            ));
+        }
+    }
+    match spec["externalName"].as_str().unwrap_or_default() {
+        "" => Err("spec.externalName: Required value".to_owned()),
+        name if is_dns_subdomain(name.strip_suffix('.').unwrap_or(name)) => Ok(()),
+        _ => Err(invalid(
+            "spec.externalName",
+            &spec["externalName"],
+            "a lowercase RFC 1123 subdomain",
+        )),
+    }
+}
+
+fn session_affinity(spec: &Value) -> Result<(), String> {
+    one_of("sessionAffinity", &spec["sessionAffinity"], &["ClientIP", "None"])?;
+    if spec["sessionAffinity"] == "None" {
+        return Ok(());
+    }
+
+    let seconds = &spec["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"];
+    if seconds.as_i64().is_some_and(|it| (1..=86_400).contains(&it)) {
+        return Ok(());
+    }
+    let why = "must be greater than 0 and less than 86400";
+    Err(invalid("spec.sessionAffinityConfig.clientIP.timeoutSeconds", seconds, why))
+}
+
+fn traffic_policies(object: &Value) -> Result<(), String> {
+    let spec = &object["spec"];
+    let external = &spec["externalTrafficPolicy"];
+    if is_externally_accessible(object) {
+        one_of("externalTrafficPolicy", external, &["Cluster", "Local"])?;
+    } else if !external.is_null() {
+        let why = "may only be set for externally-accessible services";
+        return Err(invalid("spec.externalTrafficPolicy", external, why));
+    }
+
+    let health_check = &spec["healthCheckNodePort"];
+    if !needs_health_check(object) && number(health_check) != 0 {
+        let why =
+            "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+        return Err(invalid("spec.healthCheckNodePort", health_check, why));
+    }
+
+    if !spec["internalTrafficPolicy"].is_null() {
+        one_of("internalTrafficPolicy", &spec["internalTrafficPolicy"], &["Cluster", "Local"])?;
+    }
+    if spec["trafficDistribution"].is_null() {
+        return Ok(());
+    }
+    let known = ["PreferClose", "PreferSameZone", "PreferSameNode"];
+    one_of("trafficDistribution", &spec["trafficDistribution"], &known)
 }
 
 fn service_ports(spec: &Value, type_: &str) -> Result<(), String> {
@@ -102,11 +170,6 @@ fn service_ports(spec: &Value, type_: &str) -> Result<(), String> {
         if type_ == "ClusterIP" {
             let why = "may not be used when `type` is 'ClusterIP'";
             return Err(format!("{}: Forbidden: {why}", path("nodePort")));
-        }
-        if !(30_000..=32_767).contains(&node_port) {
-            let why =
-                "provided port is not in the valid range. The range of valid ports is 30000-32767";
-            return Err(invalid(&path("nodePort"), &port["nodePort"], why));
         }
         if !node_ports.insert((protocol, node_port)) {
             return Err(format!("{}: Duplicate value: {node_port}", path("nodePort")));
@@ -167,6 +230,11 @@ fn service_update(before: &Value, object: &Value) -> Result<(), String> {
     if stays && was["loadBalancerClass"] != is["loadBalancerClass"] {
         let found = &is["loadBalancerClass"];
         return Err(invalid("spec.loadBalancerClass", found, "may not change once set"));
+    }
+
+    let checked = needs_health_check(before) && needs_health_check(object);
+    if checked && number(&was["healthCheckNodePort"]) != number(&is["healthCheckNodePort"]) {
+        return Err("spec.healthCheckNodePort: Forbidden: field is immutable".to_owned());
     }
 
     let has_cluster_ip = |spec: &Value| spec["type"] != "ExternalName";
