@@ -39,6 +39,8 @@ pub(crate) struct ServerState {
     pub(crate) bookmark_interval: Duration,
     pub(crate) requests: RequestLog,
     pub(crate) allocations: Allocations,
+    /// The token of requests that have none.
+    pub(crate) anonymous: Option<String>,
 }
 
 type Answer = Result<Response<Body>, Failure>;
@@ -102,7 +104,10 @@ impl RequestHandler<'_> {
     }
 
     fn token(&self) -> Option<&str> {
-        self.headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+        let Some(value) = self.headers.get(header::AUTHORIZATION) else {
+            return self.state.anonymous.as_deref();
+        };
+        value.to_str().ok()?.strip_prefix("Bearer ")
     }
 
     fn objects(&self, path: &ObjectPath) -> Answer {

@@ -39,6 +39,7 @@ pub struct Builder {
     bookmark_interval: Option<Duration>,
     address: Option<IpAddr>,
     node_ports: Option<RangeInclusive<u16>>,
+    anonymous: Option<String>,
 }
 
 impl Builder {
@@ -71,6 +72,14 @@ impl Builder {
         self
     }
 
+    /// Gives requests without a token the rights of `admin` or of a service account (`namespace/name`); by default they are
+    /// refused. Clients in Go, such as kube-proxy, need this: they send no token over plain HTTP.
+    #[must_use]
+    pub fn anonymous(mut self, who: &str) -> Self {
+        self.anonymous = Some(who.to_owned());
+        self
+    }
+
     /// Starts the server on a free port.
     ///
     /// # Panics
@@ -100,6 +109,7 @@ impl Builder {
             bookmark_interval: self.bookmark_interval.unwrap_or(Duration::from_secs(60)),
             requests: RequestLog::default(),
             allocations: Allocations::new(self.node_ports.unwrap_or(NODE_PORTS)),
+            anonymous: self.anonymous,
         };
 
         for namespace in ["default", "kube-system"] {

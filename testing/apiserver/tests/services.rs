@@ -362,3 +362,19 @@ async fn a_service_proxy_can_select_what_it_needs() {
     assert!(range.spec.unwrap().cidrs.is_some_and(|cidrs| !cidrs.is_empty()));
     services.end().await;
 }
+
+#[tokio::test]
+async fn a_client_without_a_token_has_the_rights_that_the_test_gives_it() {
+    for (builder, is_allowed) in
+        [(ApiServer::builder(), false), (ApiServer::builder().anonymous("admin"), true)]
+    {
+        let server = builder.start().await;
+        let config = Config::new(server.url().parse().unwrap());
+        let services: Api<Service> = Api::default_namespaced(Client::try_from(config).unwrap());
+        match services.list(&ListParams::default()).await {
+            Ok(_) => assert!(is_allowed),
+            Err(kube::Error::Api(status)) => assert_eq!((status.code, is_allowed), (401, false)),
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
