@@ -277,7 +277,9 @@ impl NodeGate {
                 }
                 self.proxy.failures = 0;
                 self.facts.proxy_ok = Some(now);
-                self.note_sync(since_sync.map(|age| now.before(age)));
+                let synced = |age: Option<Duration>| age.map(|age| now.before(age));
+                note_sync(&mut self.facts.synced.ipv4, synced(since_sync.ipv4));
+                note_sync(&mut self.facts.synced.ipv6, synced(since_sync.ipv6));
             }
             Ok(ProxyHealth { is_healthy: false, .. }) => {
                 self.note_proxy_failure("it reports that it is not healthy", now);
@@ -288,17 +290,6 @@ impl NodeGate {
         let after = (self.facts.proxy_ok.is_some(), self.facts.proxy_failing, self.facts.synced);
         if before != after || self.facts.proxy_failing.is_some() {
             self.tick_all(now);
-        }
-    }
-
-    /// Notes the end of kube-proxy's last sync. The same end differs by a few milliseconds from one answer to the next.
-    fn note_sync(&mut self, synced: Option<Moment>) {
-        let (Some(new), Some(known)) = (synced, self.facts.synced) else {
-            self.facts.synced = synced;
-            return;
-        };
-        if new.since(known) > SAME_SYNC {
-            self.facts.synced = Some(new);
         }
     }
 
@@ -437,6 +428,17 @@ impl NodeGate {
         self.troubled
             .iter()
             .any(|key| self.services.get(key).is_some_and(ServiceGate::is_unchecked))
+    }
+}
+
+/// Notes the end of kube-proxy's last sync. The same end differs by a few milliseconds from one answer to the next.
+fn note_sync(known: &mut Option<Moment>, synced: Option<Moment>) {
+    let is_same = match (*known, synced) {
+        (Some(known), Some(synced)) => synced.since(known) <= SAME_SYNC,
+        _ => false,
+    };
+    if !is_same {
+        *known = synced;
     }
 }
 

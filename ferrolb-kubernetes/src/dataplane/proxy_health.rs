@@ -13,8 +13,16 @@ use serde_json::Value;
 pub(super) struct ProxyHealth {
     /// True if kube-proxy keeps up with changes, and the node is not about to be deleted.
     pub(super) is_healthy: bool,
-    /// The time since the end of the last sync, if kube-proxy reports it (since Kubernetes 1.34).
-    pub(super) since_sync: Option<Duration>,
+    /// The time since the end of the last sync of IPv4 and of IPv6, if kube-proxy reports it (since Kubernetes 1.34). A change
+    /// of one family causes no sync of the other.
+    pub(super) since_sync: PerFamily<Option<Duration>>,
+}
+
+/// A value for IPv4 and one for IPv6.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct PerFamily<T> {
+    pub(super) ipv4: T,
+    pub(super) ipv6: T,
 }
 
 impl ProxyHealth {
@@ -32,12 +40,11 @@ impl ProxyHealth {
         }
 
         // `lastUpdated` at the top is the present time while kube-proxy is healthy.
-        let families = answer["status"].as_object().into_iter().flatten();
-        let syncs = families.filter_map(|(_, family)| time(&family["lastUpdated"]));
-        let since_sync = match (syncs.min(), current) {
-            (Some(sync), Some(current)) => Duration::try_from(current.duration_since(sync)).ok(),
-            _ => None,
+        let since_sync = |family: &str| {
+            let synced = time(&answer["status"][family]["lastUpdated"])?;
+            Duration::try_from(current?.duration_since(synced)).ok()
         };
+        let since_sync = PerFamily { ipv4: since_sync("IPv4"), ipv6: since_sync("IPv6") };
         Ok(Self { is_healthy: status == 200, since_sync })
     }
 }
@@ -57,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn the_older_sync_of_two_families_counts() {
+    fn each_family_has_its_own_sync() {
         let answer = json!({
             "lastUpdated": "2026-11-30T08:00:10Z",
             "currentTime": "2026-11-30T08:00:10.5Z",
@@ -67,7 +74,10 @@ mod tests {
                 "IPv6": {"lastUpdated": "2026-11-30T08:00:08.25Z", "healthy": true},
             },
         });
-        let since_sync = Some(Duration::from_millis(2250));
+        let since_sync = PerFamily {
+            ipv4: Some(Duration::from_millis(1500)),
+            ipv6: Some(Duration::from_millis(2250)),
+        };
         assert_eq!(read(200, &answer), Ok(ProxyHealth { is_healthy: true, since_sync }));
         assert_eq!(read(503, &answer), Ok(ProxyHealth { is_healthy: false, since_sync }));
     }
@@ -78,7 +88,7 @@ mod tests {
             "lastUpdated": "2024-05-01 12:00:00.123 +0000 UTC m=+7.1",
             "currentTime": "2024-05-01 12:00:00.123 +0000 UTC m=+7.1",
         });
-        let healthy = ProxyHealth { is_healthy: true, since_sync: None };
+        let healthy = ProxyHealth { is_healthy: true, since_sync: PerFamily::default() };
         assert_eq!(read(200, &answer), Ok(healthy));
     }
 
@@ -99,6 +109,7 @@ mod tests {
             "lastUpdated": "2026-11-30T08:00:10Z", "currentTime": "2026-11-30T08:00:10Z",
             "status": {"IPv4": {"lastUpdated": "2026-11-30T09:00:00Z"}},
         });
-        assert_eq!(read(200, &answer), Ok(ProxyHealth { is_healthy: true, since_sync: None }));
+        let healthy = ProxyHealth { is_healthy: true, since_sync: PerFamily::default() };
+        assert_eq!(read(200, &answer), Ok(healthy));
     }
 }

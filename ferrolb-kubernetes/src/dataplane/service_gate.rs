@@ -21,6 +21,7 @@ use lb_adapter::engine::{DataplaneTarget, RouteDemand};
 use lb_adapter::model::{DataplaneGate, ExternalTrafficPolicy};
 use lb_adapter::planner::DataplaneStatus;
 
+use super::proxy_health::PerFamily;
 use super::timing::{Moment, POLL, SKEW, Timing};
 
 /// The state of one Service.
@@ -35,6 +36,8 @@ pub(super) struct ServiceGate {
     connect: Option<Box<ConnectTarget>>,
     /// A hash of the addresses.
     addresses: u64,
+    /// The families of the addresses.
+    families: PerFamily<bool>,
     fingerprint: u64,
     /// The last change of what the dataplane forwards to.
     changed: Moment,
@@ -85,7 +88,7 @@ pub(super) struct NodeFacts {
     /// The moment since which kube-proxy, which the cluster has, does not answer or reports that it is stuck.
     pub(super) proxy_failing: Option<Moment>,
     /// The end of kube-proxy's last sync of rules.
-    pub(super) synced: Option<Moment>,
+    pub(super) synced: PerFamily<Option<Moment>>,
     pub(super) health_ports: HealthPorts,
     /// The last write of the report about this node.
     pub(super) reported: Option<Moment>,
@@ -143,6 +146,7 @@ impl ServiceGate {
             health_port: target.health_check_node_port,
             connect: None,
             addresses,
+            families: PerFamily::default(),
             fingerprint: target.fingerprint,
             changed: now,
             is_doubtful: false,
@@ -192,6 +196,10 @@ impl ServiceGate {
         self.policy = target.policy;
         self.has_other_nodes = target.has_other_nodes;
         self.health_port = target.health_check_node_port;
+        self.families = PerFamily {
+            ipv4: target.addresses.iter().any(IpAddr::is_ipv4),
+            ipv6: target.addresses.iter().any(IpAddr::is_ipv6),
+        };
         self.follow_demand(before, target.shares_routes, now, timing);
 
         let is_held = matches!(self.state, State::Held { .. });
@@ -493,8 +501,12 @@ impl ServiceGate {
 
     /// Returns true if the dataplane has followed the last change: kube-proxy has synced since, or had the time.
     fn follows(&self, now: Moment, facts: &NodeFacts, timing: &Timing) -> bool {
-        let has_synced = facts.synced.is_some_and(|synced| synced >= self.changed.after(SKEW));
-        has_synced || now.since(self.changed) >= timing.settle
+        let has_synced = |synced: Option<Moment>| {
+            synced.is_some_and(|synced| synced >= self.changed.after(SKEW))
+        };
+        let have_synced = (!self.families.ipv4 || has_synced(facts.synced.ipv4))
+            && (!self.families.ipv6 || has_synced(facts.synced.ipv6));
+        have_synced || now.since(self.changed) >= timing.settle
     }
 
     /// Returns true if the routes should be withdrawn, provided that another node serves.

@@ -133,9 +133,11 @@ fn a_service_that_cannot_be_observed_waits_for_a_sync_or_a_fixed_time() {
 
     // A sync that ended before the change reached kube-proxy may lack it.
     let mut story = Story::of(udp.clone());
-    story.facts.synced = Some(story.now.after(ms(99)));
+    story.facts.synced.ipv4 = Some(story.now.after(ms(99)));
     assert_eq!(story.wait(ms(150)), "held");
-    story.facts.synced = Some(story.now);
+    story.facts.synced.ipv6 = Some(story.now);
+    assert_eq!(story.wait(ms(1)), "held", "the sync of the other family shows nothing");
+    story.facts.synced.ipv4 = Some(story.now);
     assert_eq!(story.wait(ms(1)), "ready");
 
     let mut portless = target(ExternalTrafficPolicy::Local, RouteDemand::Serving);
@@ -235,7 +237,7 @@ fn endpoints_that_return_are_preferred_only_once_kube_proxy_has_followed() {
     assert_eq!(story.demand(RouteDemand::Serving), "depreferenced");
     assert_eq!(story.forwards(), "depreferenced");
     story.wait(ms(200));
-    story.facts.synced = Some(story.now);
+    story.facts.synced.ipv4 = Some(story.now);
     assert_eq!(story.forwards(), "ready");
 
     // A port that has turned to 503 is up to date.
@@ -266,7 +268,7 @@ fn rules_of_the_former_policy_do_not_count_for_the_new_one() {
     assert_eq!(story.set_target(), "held");
     assert_eq!(story.forwards(), "held");
     story.wait(ms(500));
-    story.facts.synced = Some(before.after(ms(450)));
+    story.facts.synced.ipv4 = Some(before.after(ms(450)));
     assert_eq!(story.forwards(), "ready");
 
     // A node that serves goes on.

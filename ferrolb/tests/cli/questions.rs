@@ -42,7 +42,7 @@ fn explain_names_the_first_failed_gate_on_each_node_and_how_to_fix_it() {
     let explained = printed(&["explain", "mail/smtp", "--from", from.to_str().unwrap()]);
     let failed = "  endpoints     FAIL  externalTrafficPolicy is Local and no ready endpoint is on \
                   kube1, only on kube2\n                      to fix it: run a pod on kube1, or set \
-                  externalTrafficPolicy to Cluster\n  drain         -\n";
+                  externalTrafficPolicy to Cluster\n  dataplane     -\n  drain         -\n";
     assert!(explained.contains(failed), "{explained}");
     assert!(explained.contains("\nkube2: announced\n"), "{explained}");
     assert!(explained.contains("    sent          ok    172.22.35.70/32\n"), "{explained}");

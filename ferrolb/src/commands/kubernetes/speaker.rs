@@ -42,11 +42,8 @@ pub struct SpeakerArgs {
     /// Longest time between two writes of BGPNodeStatus; at least 1s.
     #[arg(long, value_name = "TIME", default_value = "60s", env = "FERROLB_HEARTBEAT", value_parser = parse_heartbeat)]
     pub heartbeat: Duration,
-    /// Wait until the dataplane of the node (kube-proxy, Cilium, kube-router) forwards to a Service before announcing it.
-    ///
-    /// auto: until the health port of a Service with the policy Local answers, or a connection to a Service with the policy
-    /// Cluster is accepted, but for 3 s at most. require: without a limit. off: announce as soon as the API has endpoints. The
-    /// annotation ferrolb.io/dataplane-gate of a pool overrides this for its Services.
+    /// Announce a Service once the dataplane of the node (kube-proxy, Cilium, kube-router) forwards to it. The annotation
+    /// ferrolb.io/dataplane-gate of a pool overrides this for its Services.
     #[arg(long, value_enum, default_value_t, env = "FERROLB_DATAPLANE_GATE")]
     pub dataplane_gate: DataplaneGate,
     /// Time that the dataplane takes to follow a change where this cannot be observed; longer than kube-proxy's minSyncPeriod.
@@ -160,10 +157,11 @@ impl From<OnExit> for kubernetes::OnExit {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 #[expect(clippy::exhaustive_enums, reason = "an argument, which only the binary uses")]
 pub enum DataplaneGate {
-    /// Wait for a few seconds at most.
+    /// Wait until the health port of the Service answers (policy Local) or a connection to it is accepted (policy Cluster),
+    /// but not longer than a few seconds.
     #[default]
     Auto,
-    /// Do not wait.
+    /// Do not wait: the endpoints of the API are enough.
     Off,
     /// Wait without a limit.
     Require,
