@@ -80,6 +80,7 @@ fn explain_names_the_first_failed_gate_on_each_node_and_how_to_fix_it() {
             "peer",
             "advertisement",
             "endpoints",
+            "dataplane",
             "drain",
             "policy",
         ]

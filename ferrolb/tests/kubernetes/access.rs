@@ -128,7 +128,9 @@ async fn each_program_uses_every_right_of_its_roles() {
     cluster.add_node("kube1", Ipv4Addr::new(127, 22, 35, 25)).await;
     let node = cluster.node("kube1");
     let controller = cluster.start("controller", "a", &["--retry-period", "200ms"]);
-    let speaker = cluster.start("speaker", "s", &["--node-name", &node, "--heartbeat", "1s"]);
+    // No kube-proxy answers, so the dataplane gate looks for one on the other nodes.
+    let arguments = ["--node-name", &node, "--heartbeat", "1s", "--dataplane-gate=auto"];
+    let speaker = cluster.start("speaker", "s", &arguments);
 
     // Two identical rejections are one Event with a count.
     let services = cluster.services();
