@@ -116,10 +116,8 @@ async fn get(address: SocketAddr) -> Result<(StatusCode, Bytes), String> {
     tokio::pin!(exchange, connection);
     tokio::select! {
         result = &mut exchange => result,
-        ended = &mut connection => {
-            ended.map_err(not_http)?;
-            exchange.await
-        }
+        // The exchange has the reason why the connection has ended.
+        _ = &mut connection => exchange.await,
     }
 }
 
@@ -152,3 +150,7 @@ async fn connect(address: SocketAddr) -> io::Result<()> {
     };
     socket.connect(address).await.map(drop)
 }
+
+#[cfg(test)]
+#[path = "checks_tests.rs"]
+mod tests;

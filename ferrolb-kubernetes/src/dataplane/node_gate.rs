@@ -447,3 +447,7 @@ fn hash(value: &impl Hash) -> u64 {
     value.hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+#[path = "node_gate_tests.rs"]
+mod tests;

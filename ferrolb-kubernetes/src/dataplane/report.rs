@@ -103,3 +103,54 @@ pub(crate) fn statuses(status: &Value) -> Vec<(ServiceKey, DataplaneStatus)> {
     }
     statuses
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(dataplane: &Value) -> Value {
+        json!({"node": "kube2", "drain": "Serving", "sessions": [{"established": true}], "dataplane": dataplane})
+    }
+
+    fn dataplane(services: &Value, withdrawn: u64) -> Value {
+        json!({"gate": "auto", "kubeProxy": "Healthy", "healthPorts": "Answering", "held": 0, "depreferenced": 0,
+            "withdrawn": withdrawn, "services": services})
+    }
+
+    #[test]
+    fn a_node_serves_what_it_reports_no_trouble_with() {
+        let smtp = ServiceKey::new("mail", "smtp");
+        let entry =
+            json!({"namespace": "mail", "name": "smtp", "state": "Withdrawn", "reason": "x"});
+        assert!(serves(&status(&dataplane(&json!([]), 0)), &smtp));
+        assert!(!serves(&status(&dataplane(&json!([entry]), 1)), &smtp));
+        assert!(serves(&status(&dataplane(&json!([entry]), 1)), &ServiceKey::new("mail", "imap")));
+        assert!(!serves(&status(&dataplane(&json!([]), 1)), &smtp), "it may be the one not listed");
+
+        let mut failing = status(&dataplane(&json!([]), 0));
+        failing["dataplane"]["kubeProxy"] = json!("Failing");
+        assert!(!serves(&failing, &smtp));
+        let mut draining = status(&dataplane(&json!([]), 0));
+        draining["drain"] = json!("Graceful");
+        assert!(!serves(&draining, &smtp));
+        let mut lonely = status(&dataplane(&json!([]), 0));
+        lonely["sessions"] = json!([{"established": false}]);
+        assert!(!serves(&lonely, &smtp));
+        assert!(
+            serves(&json!({"drain": "Serving", "sessions": [{"established": true}]}), &smtp),
+            "a speaker without the gate"
+        );
+    }
+
+    #[test]
+    fn reported_states_are_read_back() {
+        let entries = json!([
+            {"namespace": "mail", "name": "smtp", "state": "Held", "reason": "not yet"},
+            {"namespace": "mail", "name": "imap", "state": "Unheard", "reason": ""},
+            {"name": "pop"},
+        ]);
+        let held = (ServiceKey::new("mail", "smtp"), DataplaneStatus::Held("not yet".into()));
+        assert_eq!(statuses(&status(&dataplane(&entries, 0))), [held]);
+        assert_eq!(statuses(&json!({})), []);
+    }
+}

@@ -14,6 +14,10 @@
 //! Owns the rules by which a Service is held back, depreferenced and withdrawn. It does no I/O and reads no clock: moments and
 //! observations are arguments. `node_gate` has the facts of the node.
 
+mod facts;
+mod schedule;
+mod withdrawal;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -22,7 +26,9 @@ use lb_adapter::model::{DataplaneGate, ExternalTrafficPolicy};
 use lb_adapter::planner::DataplaneStatus;
 
 use super::proxy_health::PerFamily;
-use super::timing::{Moment, POLL, SKEW, Timing};
+use super::timing::{Moment, SKEW, Timing};
+
+pub(super) use facts::{Check, ConnectTarget, HealthPorts, NodeFacts, Observation};
 
 /// The state of one Service.
 #[derive(Clone, Debug)]
@@ -78,56 +84,6 @@ enum State {
     Leaving {
         since: Moment,
     },
-}
-
-/// The facts about a node on which the gates of its Services depend.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct NodeFacts {
-    /// The last answer of kube-proxy that it is healthy.
-    pub(super) proxy_ok: Option<Moment>,
-    /// The moment since which kube-proxy, which the cluster has, does not answer or reports that it is stuck.
-    pub(super) proxy_failing: Option<Moment>,
-    /// The end of kube-proxy's last sync of rules.
-    pub(super) synced: PerFamily<Option<Moment>>,
-    pub(super) health_ports: HealthPorts,
-    /// The last write of the report about this node.
-    pub(super) reported: Option<Moment>,
-}
-
-/// The health ports of a cluster's Services.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum HealthPorts {
-    /// None has answered yet.
-    #[default]
-    Unknown,
-    /// The dataplane serves them.
-    Answering,
-    /// The dataplane does not serve them.
-    Silent,
-}
-
-/// The result of a check whether the dataplane forwards to a Service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Observation {
-    Forwards,
-    /// It does not, for this reason.
-    DoesNot(String),
-}
-
-/// The check that shows whether the dataplane forwards to a Service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Check {
-    /// A request to the health port.
-    HealthPort(u16),
-    /// A TCP connection to each address of the Service.
-    Connect(ConnectTarget),
-}
-
-/// The addresses of a Service, and one of its TCP ports.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ConnectTarget {
-    pub(super) addresses: Vec<IpAddr>,
-    pub(super) port: u16,
 }
 
 impl ServiceGate {
@@ -367,25 +323,6 @@ impl ServiceGate {
         }
     }
 
-    /// Returns the moment of the check after the one at this moment: soon at first, and less often later.
-    fn following_check(&self, now: Moment, timing: &Timing, crowd: u32) -> Option<Moment> {
-        let since = match self.state {
-            State::Held { since } | State::Depreferenced { since } => since.max(self.changed),
-            State::Withdrawn => self.changed,
-            State::Idle { .. } | State::Announced { .. } | State::Leaving { .. } => return None,
-        };
-
-        let waited = now.since(since);
-        let pause = if waited <= timing.fail_open {
-            POLL.max(FAST_SPACING * crowd)
-        } else if waited <= Duration::from_secs(60) {
-            Duration::from_secs(1).max(SLOW_SPACING * crowd)
-        } else {
-            Duration::from_secs(5).max(SLOW_SPACING * crowd)
-        };
-        Some(now.after(pause))
-    }
-
     /// Follows the time and the facts of the node.
     pub(super) fn tick(&mut self, now: Moment, facts: &NodeFacts, timing: &Timing) {
         match self.state {
@@ -509,73 +446,12 @@ impl ServiceGate {
         have_synced || now.since(self.changed) >= timing.settle
     }
 
-    /// Returns true if the routes should be withdrawn, provided that another node serves.
-    pub(super) fn may_withdraw(&self, now: Moment, facts: &NodeFacts, timing: &Timing) -> bool {
-        let State::Depreferenced { since } = self.state else { return false };
-        self.has_other_nodes
-            && self.demand == RouteDemand::Serving
-            && now.since(since) >= timing.withdraw_after
-            && facts.reported.is_some_and(|reported| reported > since)
-    }
-
-    /// Returns true if the routes are withdrawn.
-    pub(super) fn is_withdrawn(&self) -> bool {
-        self.state == State::Withdrawn
-    }
-
-    /// Withdraws the routes, or announces them again with a low preference if no other node serves.
-    pub(super) fn set_served_elsewhere(&mut self, is_served: bool, now: Moment) {
-        match (self.state, is_served) {
-            (State::Depreferenced { .. }, true) => self.enter(State::Withdrawn, now),
-            (State::Withdrawn, false) => self.enter(State::Depreferenced { since: now }, now),
-            _ => {}
-        }
-    }
-
-    /// Returns true if the Service has been held back for so long that mode `auto` needs to know whether the cluster has health
-    /// ports at all.
-    pub(super) fn needs_health_ports(&self) -> bool {
-        self.policy == ExternalTrafficPolicy::Local
-            && self.health_port.is_some()
-            && matches!(self.state, State::Depreferenced { .. })
-            && self.failures > 0
-    }
-
-    /// Returns true if the Service has just passed the gate, and the time for which it was held back.
+    /// Returns the moment since which the Service is held back.
     pub(super) fn held_since(&self) -> Option<Moment> {
         match self.state {
             State::Held { since } => Some(since),
             _ => None,
         }
-    }
-
-    /// Returns the moment of the next check.
-    pub(super) fn next_check(&self) -> Option<Moment> {
-        self.next_check.filter(|_| self.is_observable())
-    }
-
-    /// Notes that a check has started, so that no other one starts before its result.
-    pub(super) fn note_check(&mut self) {
-        self.next_check = None;
-    }
-
-    /// Returns the next moment at which the state may change, or at which a check is due.
-    pub(super) fn next_wake(&self, now: Moment, timing: &Timing) -> Option<Moment> {
-        let moments = match self.state {
-            State::Held { since } => [
-                since.after(timing.settle),
-                self.changed.after(timing.settle),
-                since.after(timing.fail_open),
-            ],
-            State::Depreferenced { .. } => [self.changed.after(timing.settle); 3],
-            State::Leaving { since } => [since.after(timing.settle); 3],
-            State::Idle { .. } | State::Announced { .. } | State::Withdrawn => {
-                [Moment::default(); 3]
-            }
-        };
-        let by_time = moments.into_iter().filter(|moment| *moment > now).min();
-        let check = self.next_check.filter(|_| self.is_observable());
-        by_time.into_iter().chain(check).min()
     }
 
     /// Returns true if the Service existed when the process started, and has not been checked since.
@@ -607,10 +483,6 @@ impl ServiceGate {
     }
 }
 
-/// The share of each frequently checked Service in the time between two checks of one: 4,000 checks in a second at first, and
-/// 500 after a few seconds.
-const FAST_SPACING: Duration = Duration::from_micros(250);
-const SLOW_SPACING: Duration = Duration::from_millis(2);
 /// The number of failed checks in a row that depreference a Service.
 const FAILURES: u8 = 2;
 /// The number of recoveries that lengthen the next one, to 32 s at most.
@@ -619,5 +491,4 @@ const MAX_FLAPS: u8 = 6;
 const FORGET_FLAPS: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
-#[path = "service_gate_tests.rs"]
 mod tests;

@@ -2,6 +2,7 @@
 
 use lb_adapter::engine::DataplaneTarget;
 
+use super::super::timing::POLL;
 use super::*;
 
 /// A Service and its gate, with a clock in milliseconds.

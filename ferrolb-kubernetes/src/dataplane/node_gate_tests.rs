@@ -1,0 +1,307 @@
+//! The gates of a node, moment by moment.
+
+use lb_adapter::engine::RouteDemand;
+use lb_adapter::model::ExternalTrafficPolicy;
+
+use super::super::proxy_health::PerFamily;
+use super::*;
+
+/// The gates of a node, with a clock in milliseconds.
+struct Node {
+    gate: NodeGate,
+    now: Moment,
+}
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn key(name: &str) -> ServiceKey {
+    ServiceKey::new("default", name)
+}
+
+fn target(policy: ExternalTrafficPolicy) -> DataplaneTarget {
+    let mut target = DataplaneTarget::new(policy, RouteDemand::Serving);
+    target.health_check_node_port = (policy == ExternalTrafficPolicy::Local).then_some(31_234);
+    target.tcp_port = Some(25);
+    target.has_other_nodes = true;
+    target
+}
+
+impl Node {
+    fn new() -> Self {
+        let now = Moment::default().after(ms(1000));
+        Self { gate: NodeGate::new(Timing::new(ms(1200))), now }
+    }
+
+    fn with_local(services: usize) -> Self {
+        let mut node = Self::new();
+        for number in 0..services {
+            node.set(&format!("local-{number:04}"), &target(ExternalTrafficPolicy::Local));
+        }
+        node
+    }
+
+    fn set(&mut self, name: &str, target: &DataplaneTarget) {
+        self.gate.set_target(&key(name), Some(target), false, self.now);
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.now = self.now.after(time);
+    }
+
+    /// Lets the time pass in steps of 10 ms, and answers each check. Returns the number of checks.
+    fn run(&mut self, time: Duration, mut found: impl FnMut(&ServiceKey) -> Observation) -> usize {
+        let end = self.now.after(time);
+        let mut checks = 0;
+        while self.now < end {
+            self.wait(ms(10));
+            for (service, check) in self.gate.due(self.now, 32) {
+                checks += 1;
+                let found = found(&service);
+                let has_answered =
+                    found == Observation::Forwards && matches!(check, Check::HealthPort(_));
+                self.gate.observe(&service, found, has_answered, self.now);
+            }
+        }
+        checks
+    }
+
+    fn changes(&mut self) -> Vec<(String, &'static str)> {
+        let changes = self.gate.take_changes().into_iter();
+        changes.map(|(service, status)| (service.name.to_string(), word(status.as_ref()))).collect()
+    }
+
+    fn proxy(&mut self, is_healthy: bool) {
+        let health = ProxyHealth { is_healthy, since_sync: PerFamily::default() };
+        self.gate.set_proxy_health(Ok(health), self.now);
+    }
+}
+
+fn word(status: Option<&DataplaneStatus>) -> &'static str {
+    match status {
+        None => "none",
+        Some(DataplaneStatus::Ready) => "ready",
+        Some(DataplaneStatus::Held(_)) => "held",
+        Some(DataplaneStatus::Depreferenced(_)) => "depreferenced",
+        Some(DataplaneStatus::Withdrawn(_)) => "withdrawn",
+        Some(DataplaneStatus::Leaving) => "leaving",
+    }
+}
+
+fn refused() -> Observation {
+    Observation::DoesNot("refused".to_owned())
+}
+
+fn one(name: &str, state: &'static str) -> Vec<(String, &'static str)> {
+    vec![(name.to_owned(), state)]
+}
+
+#[test]
+fn a_service_is_checked_every_50_ms_until_it_forwards_and_the_wait_is_reported() {
+    let mut node = Node::with_local(1);
+    assert_eq!(node.changes(), one("local-0000", "held"));
+    let checks = node.run(ms(1000), |_| refused());
+    assert!((19..=21).contains(&checks), "{checks}");
+    node.changes();
+    node.run(ms(100), |_| Observation::Forwards);
+    assert_eq!(node.changes(), one("local-0000", "ready"));
+    let [(_, held)] = node.gate.take_hold_times()[..] else { panic!() };
+    assert!((ms(1000)..ms(1100)).contains(&held), "{held:?}");
+}
+
+#[test]
+fn an_unchanged_problem_is_no_change() {
+    let mut node = Node::with_local(1);
+    node.run(ms(100), |_| refused());
+    assert_eq!(node.changes(), one("local-0000", "held"));
+    node.run(ms(1000), |_| refused());
+    assert_eq!(node.changes(), []);
+}
+
+#[test]
+fn thousands_of_refused_ports_are_checked_at_a_bounded_rate() {
+    let mut node = Node::with_local(5000);
+    // 32 at a time, in steps of 10 ms, are 3,200 a second at most.
+    let at_first = node.run(ms(2900), |_| refused());
+    assert!(at_first >= 5000, "{at_first}");
+    node.gate.set_view(
+        &[],
+        &ClusterView { has_health_ports: true, ..ClusterView::default() },
+        node.now,
+    );
+    node.run(ms(10_000), |_| refused());
+    let later = node.run(ms(10_000), |_| refused());
+    assert!((4000..=6000).contains(&later), "{later} checks in 10 s");
+}
+
+#[test]
+fn announced_services_are_checked_one_after_the_other_at_two_a_second_at_most() {
+    let mut node = Node::with_local(3);
+    node.run(ms(5000), |_| Observation::Forwards);
+    let mut seen = Vec::new();
+    let checks = node.run(ms(10_000), |service| {
+        seen.push(service.name.to_string());
+        Observation::Forwards
+    });
+    assert!((5..=7).contains(&checks), "each every five seconds: {checks}");
+    assert_eq!(seen[..3].iter().collect::<BTreeSet<_>>().len(), 3);
+
+    let mut node = Node::with_local(1000);
+    node.run(ms(5000), |_| Observation::Forwards);
+    let checks = node.run(ms(10_000), |_| Observation::Forwards);
+    assert!((19..=21).contains(&checks), "{checks}");
+}
+
+#[test]
+fn a_failing_port_is_found_by_the_sweep_and_its_recovery_within_a_second() {
+    let mut node = Node::with_local(2);
+    node.run(ms(5000), |_| Observation::Forwards);
+    node.changes();
+    let broken = key("local-0001");
+    node.run(
+        ms(8000),
+        |service| if *service == broken { refused() } else { Observation::Forwards },
+    );
+    assert_eq!(node.changes(), one("local-0001", "depreferenced"));
+    node.run(ms(1000), |_| Observation::Forwards);
+    assert_eq!(node.changes(), one("local-0001", "ready"));
+}
+
+#[test]
+fn a_cluster_without_health_ports_is_found_out_once() {
+    let mut node = Node::with_local(1);
+    node.run(ms(2900), |_| refused());
+    assert_eq!(node.gate.needs_view(node.now), None);
+    node.run(ms(200), |_| refused());
+    assert_eq!(node.gate.needs_view(node.now), Some(vec![]));
+    assert_eq!(node.gate.needs_view(node.now), None, "one request at a time");
+    node.changes();
+    node.gate.set_view(&[], &ClusterView::default(), node.now);
+    assert_eq!(node.changes(), one("local-0000", "ready"));
+    assert_eq!(node.gate.facts().health_ports, HealthPorts::Silent);
+
+    node.set("later", &target(ExternalTrafficPolicy::Local));
+    node.run(ms(1300), |_| refused());
+    assert_eq!(node.changes(), one("later", "ready"));
+    node.run(ms(60_000), |_| refused());
+    assert_eq!(node.changes(), [], "a port that is not served cannot fail");
+
+    // The sweep goes on asking.
+    node.run(ms(10_000), |_| Observation::Forwards);
+    assert_eq!(node.gate.facts().health_ports, HealthPorts::Answering);
+}
+
+#[test]
+fn a_node_with_a_dead_kube_proxy_learns_from_the_others_that_there_should_be_one() {
+    let mut node = Node::with_local(1);
+    node.run(ms(3100), |_| refused());
+    assert!(node.gate.needs_view(node.now).is_some());
+    node.changes();
+    let view = ClusterView { has_health_ports: true, has_proxy: true, ..ClusterView::default() };
+    node.gate.set_view(&[], &view, node.now);
+    assert_eq!(node.changes(), [], "still depreferenced");
+    for _ in 0..3 {
+        node.gate.set_proxy_health(Err("refused".to_owned()), node.now);
+        node.wait(ms(1000));
+    }
+    assert_eq!(node.gate.proxy_is_healthy(), Some(false));
+}
+
+#[test]
+fn a_kube_proxy_that_has_never_answered_is_asked_for_only_now_and_then() {
+    let mut node = Node::new();
+    node.set("web", &target(ExternalTrafficPolicy::Cluster));
+    node.run(ms(100), |_| Observation::Forwards);
+    for _ in 0..4 {
+        node.gate.set_proxy_health(Err("refused".to_owned()), node.now);
+    }
+    assert_eq!(node.gate.needs_view(node.now), Some(vec![]));
+    node.gate.set_view(&[], &ClusterView::default(), node.now);
+    assert_eq!(node.gate.facts().health_ports, HealthPorts::Unknown, "nobody asked for them");
+    node.wait(ms(59_999));
+    assert_eq!(node.gate.needs_view(node.now), None);
+    node.wait(ms(1));
+    assert_eq!(node.gate.needs_view(node.now), Some(vec![]));
+}
+
+#[test]
+fn a_stuck_kube_proxy_lowers_the_preference_of_what_changes_and_recovers() {
+    let mut node = Node::new();
+    let mut web = target(ExternalTrafficPolicy::Cluster);
+    node.set("web", &web);
+    node.set("rest", &target(ExternalTrafficPolicy::Cluster));
+    node.proxy(true);
+    node.run(ms(100), |_| Observation::Forwards);
+    node.changes();
+    for _ in 0..2 {
+        node.wait(ms(1000));
+        node.proxy(false);
+    }
+    assert_eq!(node.changes(), []);
+    web.fingerprint += 1;
+    node.set("web", &web);
+    node.wait(ms(1000));
+    node.proxy(false);
+    assert_eq!(node.changes(), one("web", "depreferenced"));
+    node.wait(ms(1500));
+    node.proxy(true);
+    assert_eq!(node.changes(), one("web", "ready"));
+}
+
+#[test]
+fn services_that_others_serve_are_withdrawn_and_return_when_they_do_not() {
+    let mut node = Node::with_local(2);
+    node.run(ms(200), |_| Observation::Forwards);
+    node.run(ms(10_000), |_| refused());
+    node.changes();
+    node.run(ms(10_000), |_| refused());
+    assert_eq!(node.gate.needs_view(node.now), None, "the report has not been written");
+    node.gate.set_reported(Some(node.now));
+    let services = node.gate.needs_view(node.now).unwrap();
+    assert_eq!(services, [key("local-0000"), key("local-0001")]);
+    let view = ClusterView { served: [key("local-0001")].into(), ..ClusterView::default() };
+    node.gate.set_view(&services, &view, node.now);
+    assert_eq!(node.changes(), one("local-0001", "withdrawn"));
+    assert_eq!(node.gate.counts(), Counts { held: 0, depreferenced: 1, withdrawn: 1 });
+
+    node.run(ms(2000), |_| refused());
+    let services = node.gate.needs_view(node.now).unwrap();
+    node.gate.set_view(&services, &ClusterView::default(), node.now);
+    assert_eq!(node.changes(), one("local-0001", "depreferenced"));
+}
+
+#[test]
+fn a_service_that_goes_away_takes_its_state_along() {
+    let mut node = Node::with_local(2);
+    node.run(
+        ms(100),
+        |service| {
+            if service.name.ends_with('0') { Observation::Forwards } else { refused() }
+        },
+    );
+    node.changes();
+    node.gate.set_target(&key("local-0000"), None, false, node.now);
+    node.gate.retain(&BTreeSet::new());
+    let gone = ["local-0000", "local-0001"].map(|name| (name.to_owned(), "none"));
+    assert_eq!(node.changes(), gone);
+    assert_eq!(node.gate.counts(), Counts::default());
+    assert_eq!(node.run(ms(10_000), |_| refused()), 0);
+}
+
+#[test]
+fn the_same_sync_is_not_a_new_one() {
+    let mut node = Node::new();
+    let health = |millis| ProxyHealth {
+        is_healthy: true,
+        since_sync: PerFamily { ipv4: Some(ms(millis)), ipv6: None },
+    };
+    node.gate.set_proxy_health(Ok(health(500)), node.now);
+    let synced = node.gate.facts().synced.ipv4;
+    node.wait(ms(100));
+    node.gate.set_proxy_health(Ok(health(597)), node.now);
+    assert_eq!(node.gate.facts().synced.ipv4, synced);
+    node.wait(ms(100));
+    node.gate.set_proxy_health(Ok(health(10)), node.now);
+    assert_ne!(node.gate.facts().synced.ipv4, synced);
+}

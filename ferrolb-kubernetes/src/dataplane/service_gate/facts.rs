@@ -1,0 +1,56 @@
+//! The input of a gate: the facts about its node, the checks and their results.
+
+use std::net::IpAddr;
+
+use super::super::proxy_health::PerFamily;
+use super::super::timing::Moment;
+
+/// The facts about a node on which the gates of its Services depend.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::dataplane) struct NodeFacts {
+    /// The last answer of kube-proxy that it is healthy.
+    pub(in crate::dataplane) proxy_ok: Option<Moment>,
+    /// The moment since which kube-proxy, which the cluster has, does not answer or reports that it is stuck.
+    pub(in crate::dataplane) proxy_failing: Option<Moment>,
+    /// The end of kube-proxy's last sync of rules.
+    pub(in crate::dataplane) synced: PerFamily<Option<Moment>>,
+    pub(in crate::dataplane) health_ports: HealthPorts,
+    /// The last write of the report about this node.
+    pub(in crate::dataplane) reported: Option<Moment>,
+}
+
+/// The health ports of a cluster's Services.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::dataplane) enum HealthPorts {
+    /// None has answered yet.
+    #[default]
+    Unknown,
+    /// The dataplane serves them.
+    Answering,
+    /// The dataplane does not serve them.
+    Silent,
+}
+
+/// The result of a check whether the dataplane forwards to a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::dataplane) enum Observation {
+    Forwards,
+    /// It does not, for this reason.
+    DoesNot(String),
+}
+
+/// The check that shows whether the dataplane forwards to a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::dataplane) enum Check {
+    /// A request to the health port.
+    HealthPort(u16),
+    /// A TCP connection to each address of the Service.
+    Connect(ConnectTarget),
+}
+
+/// The addresses of a Service, and one of its TCP ports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::dataplane) struct ConnectTarget {
+    pub(in crate::dataplane) addresses: Vec<IpAddr>,
+    pub(in crate::dataplane) port: u16,
+}

@@ -1,0 +1,66 @@
+//! The moments at which a gate is checked or changes by time alone.
+
+use std::time::Duration;
+
+use super::super::timing::{Moment, POLL, Timing};
+use super::{ServiceGate, State};
+
+impl ServiceGate {
+    /// Returns the moment of the check after the one at this moment: soon at first, and less often later.
+    pub(super) fn following_check(
+        &self,
+        now: Moment,
+        timing: &Timing,
+        crowd: u32,
+    ) -> Option<Moment> {
+        let since = match self.state {
+            State::Held { since } | State::Depreferenced { since } => since.max(self.changed),
+            State::Withdrawn => self.changed,
+            State::Idle { .. } | State::Announced { .. } | State::Leaving { .. } => return None,
+        };
+
+        let waited = now.since(since);
+        let pause = if waited <= timing.fail_open {
+            POLL.max(FAST_SPACING * crowd)
+        } else if waited <= Duration::from_secs(60) {
+            Duration::from_secs(1).max(SLOW_SPACING * crowd)
+        } else {
+            Duration::from_secs(5).max(SLOW_SPACING * crowd)
+        };
+        Some(now.after(pause))
+    }
+
+    /// Returns the moment of the next check.
+    pub(in crate::dataplane) fn next_check(&self) -> Option<Moment> {
+        self.next_check.filter(|_| self.is_observable())
+    }
+
+    /// Notes that a check has started, so that no other one starts before its result.
+    pub(in crate::dataplane) fn note_check(&mut self) {
+        self.next_check = None;
+    }
+
+    /// Returns the next moment at which the state may change, or at which a check is due.
+    pub(in crate::dataplane) fn next_wake(&self, now: Moment, timing: &Timing) -> Option<Moment> {
+        let moments = match self.state {
+            State::Held { since } => [
+                since.after(timing.settle),
+                self.changed.after(timing.settle),
+                since.after(timing.fail_open),
+            ],
+            State::Depreferenced { .. } => [self.changed.after(timing.settle); 3],
+            State::Leaving { since } => [since.after(timing.settle); 3],
+            State::Idle { .. } | State::Announced { .. } | State::Withdrawn => {
+                [Moment::default(); 3]
+            }
+        };
+        let by_time = moments.into_iter().filter(|moment| *moment > now).min();
+        let check = self.next_check.filter(|_| self.is_observable());
+        by_time.into_iter().chain(check).min()
+    }
+}
+
+/// The share of each frequently checked Service in the time between two checks of one: 4,000 checks in a second at first, and
+/// 500 after a few seconds.
+const FAST_SPACING: Duration = Duration::from_micros(250);
+const SLOW_SPACING: Duration = Duration::from_millis(2);
