@@ -69,9 +69,12 @@ impl BfdRouter for WrittenFrr {
             "router bgp 64635\n bgp router-id 172.22.35.1\n no bgp ebgp-requires-policy\n"
                 .to_owned();
         for peer in peers {
+            // FRR begins BFD again, and with it BGP, if only the first connection shows the address to use.
+            let is_own = |own: &&IpAddr| own.is_ipv6() == peer.contains(':');
+            let own = host.addresses().iter().find(is_own).expect("an address of the family");
             bgp.push_str(&format!(
                 " neighbor {peer} remote-as 64636\n neighbor {peer} timers connect 1\n \
-                 neighbor {peer} bfd\n neighbor {peer} bfd profile fast\n"
+                 neighbor {peer} update-source {own}\n neighbor {peer} bfd\n neighbor {peer} bfd profile fast\n"
             ));
         }
         Self::start(host, &profile, &bgp)

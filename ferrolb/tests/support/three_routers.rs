@@ -1,6 +1,8 @@
 //! A node and three routers that monitor it by BFD: one on the link over IPv4, one over IPv6, and an internal one behind
 //! another router.
 
+use std::net::IpAddr;
+
 use test_peers::{Host, Lan, WrittenBird, WrittenFrr};
 
 /// The addresses of the node.
@@ -107,15 +109,15 @@ impl BfdRouter for WrittenFrr {
         let profile = "bfd\n profile fast\n  receive-interval 300\n  transmit-interval 300\n  \
                        detect-multiplier 3\n  minimum-ttl 254\n exit\nexit\n";
         let asn = if internal { 64636 } else { 64635 };
-        let mut bgp = format!(
+        // FRR begins BFD again, and with it BGP, if only the first connection shows the address to use.
+        let is_own = |own: &&IpAddr| own.is_ipv6() == node.contains(':');
+        let own = host.addresses().iter().find(is_own).expect("an address of the family");
+        let bgp = format!(
             "router bgp {asn}\n bgp router-id {identifier}\n no bgp ebgp-requires-policy\n \
              neighbor {node} remote-as 64636\n neighbor {node} timers connect 1\n \
-             neighbor {node} bfd\n neighbor {node} bfd profile fast\n"
+             neighbor {node} update-source {own}\n neighbor {node} bfd\n \
+             neighbor {node} bfd profile fast\n"
         );
-
-        if internal {
-            bgp.push_str(&format!(" neighbor {node} update-source {identifier}\n"));
-        }
         Self::start(host, profile, &bgp)
     }
 
