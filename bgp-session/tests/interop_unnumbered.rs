@@ -214,16 +214,20 @@ fn builder(asn: Asn) -> bgp_session::SpeakerBuilder {
     Speaker::builder(asn, BgpIdentifier::new(10, 0, high, low))
 }
 
+/// Starts a speaker with a peer by interface. The previous listener may live on for a moment in a process that another test is
+/// just starting, between its fork and its exec.
 fn begin(
     runtime: &Runtime,
     asn: Asn,
     change: impl FnOnce(PeerConfig) -> PeerConfig,
 ) -> (Speaker, InterfaceHandle) {
-    runtime.block_on(async {
-        let speaker = builder(asn).listen("[::]:179".parse().unwrap()).start().await.unwrap();
-        let handle = speaker.add_interface_peer(by_lan0(change)).unwrap();
-        (speaker, handle)
-    })
+    let listening = || builder(asn).listen("[::]:179".parse().unwrap());
+    let speaker = wait_until(SOON, "port 179", || {
+        runtime.block_on(listening().start()).map_err(|error| error.to_string())
+    });
+    let _entered = runtime.enter();
+    let handle = speaker.add_interface_peer(by_lan0(change)).unwrap();
+    (speaker, handle)
 }
 
 /// The neighbour at the other end of the link, with short pauses.
