@@ -26,9 +26,14 @@ const REQUEST: Duration = Duration::from_millis(500);
 const CONNECT: Duration = Duration::from_millis(200);
 /// The longest body that is read.
 const BODY: usize = 8192;
+/// The time limit of a connection that shows whether an endpoint is one hop away.
+const NEAR: Duration = Duration::from_millis(50);
 /// The hops of a connection to a Service: enough to reach a pod on another node after the address was translated here, too few
 /// to be forwarded to a pod by the router and another node.
 const HOPS: u8 = 2;
+/// The same if a pod uses the network of its host. The router and the other node would deliver two hops to it, whether or not
+/// this node has translated the address.
+const HOPS_TO_HOST: u8 = 1;
 
 /// Checks whether the dataplane of the node, which has these addresses, forwards to a Service. The second value is true if
 /// something answered as a health port does.
@@ -123,9 +128,10 @@ async fn get(address: SocketAddr) -> Result<(StatusCode, Bytes), String> {
 
 /// Connects to each address of the Service from the node.
 async fn check_connect(target: &ConnectTarget) -> Observation {
+    let hops = if has_near_endpoint(target).await { HOPS_TO_HOST } else { HOPS };
     for address in &target.addresses {
         let address = SocketAddr::new(*address, target.port);
-        let problem = match timeout(CONNECT, connect(address)).await {
+        let problem = match timeout(CONNECT, connect(address, hops)).await {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {CONNECT:?}"),
@@ -135,16 +141,30 @@ async fn check_connect(target: &ConnectTarget) -> Observation {
     Observation::Forwards
 }
 
-async fn connect(address: SocketAddr) -> io::Result<()> {
+/// Returns true if an endpoint on another node answers from one hop away, as the node itself does and a pod on it does not. A
+/// refused connection is an answer.
+async fn has_near_endpoint(target: &ConnectTarget) -> bool {
+    let attempts = target.remote_endpoints.iter().map(|address| {
+        let address = SocketAddr::new(*address, target.port);
+        timeout(NEAR, connect(address, HOPS_TO_HOST))
+    });
+    let results = futures_util::future::join_all(attempts).await;
+    results.into_iter().flatten().any(|result| match result {
+        Ok(()) => true,
+        Err(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+    })
+}
+
+async fn connect(address: SocketAddr, hops: u8) -> io::Result<()> {
     let socket = match address {
         SocketAddr::V4(_) => {
             let socket = TcpSocket::new_v4()?;
-            sockopt::set_ip_ttl(&socket, HOPS.into())?;
+            sockopt::set_ip_ttl(&socket, hops.into())?;
             socket
         }
         SocketAddr::V6(_) => {
             let socket = TcpSocket::new_v6()?;
-            sockopt::set_ipv6_unicast_hops(&socket, Some(HOPS))?;
+            sockopt::set_ipv6_unicast_hops(&socket, Some(hops))?;
             socket
         }
     };

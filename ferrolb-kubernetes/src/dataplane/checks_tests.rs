@@ -137,7 +137,7 @@ async fn a_connection_is_a_check_of_every_address() {
     let port = open.local_addr().unwrap().port();
     let connect = async |addresses: &[&str]| {
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        let check = Check::Connect(ConnectTarget { addresses, port });
+        let check = Check::Connect(ConnectTarget { addresses, port, remote_endpoints: Vec::new() });
         run(&check, &service(), &LOOPBACK).await.0
     };
     assert_eq!(connect(&["127.0.0.1"]).await, Observation::Forwards);
@@ -157,4 +157,17 @@ async fn the_health_of_kube_proxy_is_read_from_its_own_answer_only() {
     let port = server("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
     let problem = proxy_health(port, &LOOPBACK).await.unwrap_err();
     assert_eq!(problem, "status 200, and a body that is not JSON");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_answers_or_refuses_from_one_hop_away_is_a_host() {
+    let open = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = open.local_addr().unwrap().port();
+    let is_near = async |endpoints: &[&str]| {
+        let remote_endpoints = endpoints.iter().map(|address| address.parse().unwrap()).collect();
+        has_near_endpoint(&ConnectTarget { addresses: Vec::new(), port, remote_endpoints }).await
+    };
+    assert!(is_near(&["127.0.0.1"]).await);
+    assert!(is_near(&["127.0.0.9"]).await, "nothing listens there, but the host is near");
+    assert!(!is_near(&[]).await);
 }

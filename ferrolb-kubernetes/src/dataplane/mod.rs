@@ -97,7 +97,7 @@ const CHECKS: usize = 32;
 /// The time between two checks of kube-proxy.
 const PROXY_PERIOD: Duration = Duration::from_secs(1);
 /// The same while the last sync decides about a Service.
-const FAST_PROXY_PERIOD: Duration = Duration::from_millis(100);
+const FAST_PROXY_PERIOD: Duration = Duration::from_millis(50);
 /// The longest time for which sessions wait for the first checks.
 const FIRST_CHECKS: Duration = Duration::from_secs(1);
 

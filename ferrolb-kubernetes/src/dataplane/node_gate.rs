@@ -288,7 +288,16 @@ impl NodeGate {
         }
 
         let after = (self.facts.proxy_ok.is_some(), self.facts.proxy_failing, self.facts.synced);
-        if before != after || self.facts.proxy_failing.is_some() {
+        if before.2 != after.2 {
+            let timing = self.timing;
+            for key in self.troubled.clone() {
+                self.update(&key, now, |gate, facts| {
+                    gate.note_sync(now);
+                    gate.tick(now, facts, &timing);
+                });
+            }
+        }
+        if (before.0, before.1) != (after.0, after.1) || self.facts.proxy_failing.is_some() {
             self.tick_all(now);
         }
     }

@@ -70,5 +70,6 @@ impl Timing {
 
 /// The pause between two checks of a Service that is held back.
 pub(super) const POLL: Duration = Duration::from_millis(50);
-/// The time for which a change may reach kube-proxy later than this process. A sync that ended earlier may lack the change.
-pub(super) const SKEW: Duration = Duration::from_millis(100);
+/// The time after a change within which a sync may end and still lack the change: the duration of a sync, which reads its changes
+/// at its start, and the time by which kube-proxy learns of the change later than this process.
+pub(super) const SKEW: Duration = Duration::from_millis(500);

@@ -24,6 +24,8 @@ pub struct DataplaneTarget {
     pub addresses: Vec<IpAddr>,
     /// The first TCP port of the Service, if it has one.
     pub tcp_port: Option<u16>,
+    /// Some of the endpoints on other nodes. They may be addresses of these nodes, if the pods use the network of their host.
+    pub remote_endpoints: Vec<IpAddr>,
     /// The routes that the node should have, by the API.
     pub demand: RouteDemand,
     /// True if other nodes have usable endpoints, or may forward to this node's.
@@ -44,6 +46,7 @@ impl DataplaneTarget {
             health_check_node_port: None,
             addresses: Vec::new(),
             tcp_port: None,
+            remote_endpoints: Vec::new(),
             demand,
             has_other_nodes: false,
             fingerprint: 0,
@@ -105,6 +108,7 @@ impl Engine {
             health_check_node_port: service.health_check_node_port,
             addresses: assignment.addresses.to_vec(),
             tcp_port: tcp_ports.next().map(|entry| entry.port),
+            remote_endpoints: self.remote_endpoints(node, key),
             demand,
             has_other_nodes: service.external_traffic_policy == ExternalTrafficPolicy::Cluster
                 || endpoints.are_usable_beside(node),
@@ -119,6 +123,12 @@ impl Engine {
         node: &str,
     ) -> impl Iterator<Item = (&ServiceKey, &DataplaneStatus)> {
         self.observations.dataplane(node)
+    }
+
+    fn remote_endpoints(&self, node: &str, key: &ServiceKey) -> Vec<IpAddr> {
+        let endpoints = self.store.endpoints_of(key);
+        let remote = endpoints.filter(|endpoint| endpoint.node_name != Some(node));
+        remote.filter_map(|endpoint| endpoint.address).take(MAX_REMOTE_ENDPOINTS).collect()
     }
 
     /// Returns a hash of what the dataplane of a node forwards to.
@@ -136,6 +146,9 @@ impl Engine {
         hasher.finish()
     }
 }
+
+/// The number of endpoints on other nodes that a target has.
+const MAX_REMOTE_ENDPOINTS: usize = 4;
 
 /// Returns the routes that a node should have, and true if it announces all of them already for other Services.
 fn demand(plan: &Plan, input: &ServiceInput<'_>) -> (RouteDemand, bool) {

@@ -61,6 +61,7 @@ fn a_target_has_the_ports_and_addresses_that_are_checked() {
     assert_eq!((target.health_check_node_port, target.tcp_port), (Some(31_234), Some(25)));
     assert_eq!(target.addresses, ["192.0.2.0".parse::<IpAddr>().unwrap()]);
     assert_eq!((target.demand, target.has_other_nodes), (RouteDemand::Serving, false));
+    assert_eq!(target.remote_endpoints, Vec::<IpAddr>::new());
 }
 
 #[test]
@@ -70,6 +71,8 @@ fn the_demand_follows_the_endpoints() {
     assert_eq!(demand(LOCAL, &[TERMINATING, THERE]), RouteDemand::Terminating);
     assert_eq!(demand(LOCAL, &[THERE]), RouteDemand::Elsewhere);
     assert_eq!(demand(LOCAL, &[]), RouteDemand::None);
+    let cluster = target("ports: [{port: 25}]", &[HERE, THERE].join(", ")).unwrap();
+    assert_eq!(cluster.remote_endpoints, ["10.0.0.2".parse::<IpAddr>().unwrap()]);
     assert_eq!(demand("ports: [{port: 25}]", &[THERE]), RouteDemand::Serving);
     assert_eq!(demand("ports: [{port: 25}]", &[]), RouteDemand::None);
 }

@@ -53,4 +53,6 @@ pub(in crate::dataplane) enum Check {
 pub(in crate::dataplane) struct ConnectTarget {
     pub(in crate::dataplane) addresses: Vec<IpAddr>,
     pub(in crate::dataplane) port: u16,
+    /// Some of the endpoints on other nodes.
+    pub(in crate::dataplane) remote_endpoints: Vec<IpAddr>,
 }

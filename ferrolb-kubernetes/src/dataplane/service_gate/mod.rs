@@ -161,7 +161,11 @@ impl ServiceGate {
         let is_held = matches!(self.state, State::Held { .. });
         self.connect = match target.tcp_port {
             Some(port) if is_held && target.policy == ExternalTrafficPolicy::Cluster => {
-                Some(Box::new(ConnectTarget { addresses: target.addresses.clone(), port }))
+                Some(Box::new(ConnectTarget {
+                    addresses: target.addresses.clone(),
+                    port,
+                    remote_endpoints: target.remote_endpoints.clone(),
+                }))
             }
             _ => None,
         };
@@ -284,7 +288,7 @@ impl ServiceGate {
             }
         }
 
-        self.next_check = self.following_check(now, timing, crowd);
+        self.next_check = self.following_check(now, facts, timing, crowd);
         if matches!(self.state, State::Announced { .. }) {
             self.judge_announced(now, facts, timing);
         }
@@ -434,16 +438,6 @@ impl ServiceGate {
     fn problem_is_failure(&self) -> bool {
         let State::Depreferenced { since } = self.state else { return true };
         since > self.changed
-    }
-
-    /// Returns true if the dataplane has followed the last change: kube-proxy has synced since, or had the time.
-    fn follows(&self, now: Moment, facts: &NodeFacts, timing: &Timing) -> bool {
-        let has_synced = |synced: Option<Moment>| {
-            synced.is_some_and(|synced| synced >= self.changed.after(SKEW))
-        };
-        let have_synced = (!self.families.ipv4 || has_synced(facts.synced.ipv4))
-            && (!self.families.ipv6 || has_synced(facts.synced.ipv6));
-        have_synced || now.since(self.changed) >= timing.settle
     }
 
     /// Returns the moment since which the Service is held back.

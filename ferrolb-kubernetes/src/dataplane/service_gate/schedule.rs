@@ -1,15 +1,16 @@
-//! The moments at which a gate is checked or changes by time alone.
+//! The moments at which a gate is checked or changes by time alone, and the syncs of kube-proxy.
 
 use std::time::Duration;
 
-use super::super::timing::{Moment, POLL, Timing};
-use super::{ServiceGate, State};
+use super::super::timing::{Moment, POLL, SKEW, Timing};
+use super::{NodeFacts, ServiceGate, State};
 
 impl ServiceGate {
     /// Returns the moment of the check after the one at this moment: soon at first, and less often later.
     pub(super) fn following_check(
         &self,
         now: Moment,
+        facts: &NodeFacts,
         timing: &Timing,
         crowd: u32,
     ) -> Option<Moment> {
@@ -20,7 +21,11 @@ impl ServiceGate {
         };
 
         let waited = now.since(since);
-        let pause = if waited <= timing.fail_open {
+        let follows_syncs = self.connect.is_some() && self.last_sync(facts).is_some();
+        let pause = if follows_syncs {
+            // A connection is visible to pods, so it waits for a sync.
+            Duration::from_secs(1).max(SLOW_SPACING * crowd)
+        } else if waited <= timing.fail_open {
             POLL.max(FAST_SPACING * crowd)
         } else if waited <= Duration::from_secs(60) {
             Duration::from_secs(1).max(SLOW_SPACING * crowd)
@@ -30,9 +35,32 @@ impl ServiceGate {
         Some(now.after(pause))
     }
 
+    /// Returns true if the dataplane has followed the last change: kube-proxy has synced since, or had the time.
+    pub(super) fn follows(&self, now: Moment, facts: &NodeFacts, timing: &Timing) -> bool {
+        let after = self.changed.after(SKEW);
+        let has_synced = self.last_sync(facts).is_some_and(|synced| synced >= after);
+        has_synced || now.since(self.changed) >= timing.settle
+    }
+
+    /// Returns the end of kube-proxy's last sync of the Service's families, if kube-proxy reports it.
+    pub(super) fn last_sync(&self, facts: &NodeFacts) -> Option<Moment> {
+        match (self.families.ipv4, self.families.ipv6) {
+            (true, false) => facts.synced.ipv4,
+            (false, true) => facts.synced.ipv6,
+            _ => Some(facts.synced.ipv4?.min(facts.synced.ipv6?)),
+        }
+    }
+
     /// Returns the moment of the next check.
     pub(in crate::dataplane) fn next_check(&self) -> Option<Moment> {
         self.next_check.filter(|_| self.is_observable())
+    }
+
+    /// Notes that kube-proxy has synced: a Service that is held back and is checked by a connection is checked now.
+    pub(in crate::dataplane) fn note_sync(&mut self, now: Moment) {
+        if self.connect.is_some() {
+            self.next_check = Some(now);
+        }
     }
 
     /// Notes that a check has started, so that no other one starts before its result.

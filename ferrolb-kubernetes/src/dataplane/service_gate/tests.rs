@@ -116,11 +116,31 @@ fn a_local_service_waits_for_its_health_port_which_is_polled_every_50_ms() {
 fn a_cluster_service_waits_for_a_connection() {
     let mut story = Story::cluster();
     let addresses = story.target.addresses.clone();
-    assert_eq!(story.gate.check(), Some(Check::Connect(ConnectTarget { addresses, port: 25 })));
+    assert_eq!(
+        story.gate.check(),
+        Some(Check::Connect(ConnectTarget { addresses, port: 25, remote_endpoints: Vec::new() }))
+    );
+    story.gate.note_check();
     assert_eq!(story.fails(), "held");
+    assert_eq!(story.gate.next_check(), Some(story.now.after(POLL)), "without syncs, time decides");
     story.wait(POLL);
     assert_eq!(story.forwards(), "ready");
     assert_eq!(story.gate.check(), None, "users' pods are not connected to any more");
+}
+
+#[test]
+fn a_connection_follows_each_sync_if_kube_proxy_reports_them() {
+    let mut story = Story::cluster();
+    story.facts.synced.ipv4 = Some(story.now);
+    story.gate.note_check();
+    story.fails();
+    assert_eq!(story.gate.next_check(), Some(story.now.after(ms(1000))));
+    story.wait(ms(300));
+    story.gate.note_sync(story.now);
+    assert_eq!(story.gate.next_check(), Some(story.now));
+    assert_eq!(story.forwards(), "ready");
+    story.gate.note_sync(story.now);
+    assert_eq!(story.gate.next_check(), None, "it is announced");
 }
 
 #[test]
@@ -134,8 +154,8 @@ fn a_service_that_cannot_be_observed_waits_for_a_sync_or_a_fixed_time() {
 
     // A sync that ended before the change reached kube-proxy may lack it.
     let mut story = Story::of(udp.clone());
-    story.facts.synced.ipv4 = Some(story.now.after(ms(99)));
-    assert_eq!(story.wait(ms(150)), "held");
+    story.facts.synced.ipv4 = Some(story.now.after(ms(499)));
+    assert_eq!(story.wait(ms(600)), "held");
     story.facts.synced.ipv6 = Some(story.now);
     assert_eq!(story.wait(ms(1)), "held", "the sync of the other family shows nothing");
     story.facts.synced.ipv4 = Some(story.now);
@@ -237,7 +257,7 @@ fn endpoints_that_return_are_preferred_only_once_kube_proxy_has_followed() {
     story.wait(ms(300));
     assert_eq!(story.demand(RouteDemand::Serving), "depreferenced");
     assert_eq!(story.forwards(), "depreferenced");
-    story.wait(ms(200));
+    story.wait(ms(600));
     story.facts.synced.ipv4 = Some(story.now);
     assert_eq!(story.forwards(), "ready");
 
@@ -268,8 +288,8 @@ fn rules_of_the_former_policy_do_not_count_for_the_new_one() {
     story.target.fingerprint = 7;
     assert_eq!(story.set_target(), "held");
     assert_eq!(story.forwards(), "held");
-    story.wait(ms(500));
-    story.facts.synced.ipv4 = Some(before.after(ms(450)));
+    story.wait(ms(600));
+    story.facts.synced.ipv4 = Some(before.after(ms(550)));
     assert_eq!(story.forwards(), "ready");
 
     // A node that serves goes on.
@@ -312,7 +332,7 @@ fn kube_proxy_has_time_to_follow_a_change_before_its_port_counts() {
         story.wait(ms(100));
         assert_eq!(story.fails(), "ready");
     }
-    story.wait(ms(500));
+    story.wait(ms(700));
     story.fails();
     story.wait(ms(1000));
     assert_eq!(story.fails(), "depreferenced");
