@@ -356,7 +356,7 @@ fn api_resource() -> ApiResource {
     ApiResource::from_gvk_with_plural(&kind, "servicebgpstatuses")
 }
 
-/// Returns the names of the nodes that report to announce a Service to a peer.
+/// Returns the names of the nodes that report to announce a Service to a peer. There are none if the cluster lacks the resource.
 pub(super) async fn announcers(
     client: &Client,
     namespace: &str,
@@ -366,8 +366,14 @@ pub(super) async fn announcers(
     let params = ListParams::default().labels(&labels).limit(PAGE);
     let api: Api<ObjectTree> = Api::namespaced_with(client.clone(), namespace, &api_resource());
 
+    let listed = match with_timeout(api.list(&params)).await {
+        Ok(listed) => listed.items,
+        Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
+        Err(error) => return Err(error),
+    };
+
     let mut nodes = BTreeSet::new();
-    for object in with_timeout(api.list(&params)).await?.items {
+    for object in listed {
         let peers = object.get(&["status", "peers"]).map_or(&[][..], Tree::items);
         if let Some(node) = object.text(&["metadata", "labels", NODE])
             && !peers.is_empty()

@@ -23,7 +23,7 @@ pub(crate) const ROLES: &str = include_str!("../../../deploy/kustomize/base/rbac
 /// The definitions of our own resources.
 const RESOURCES: &str = include_str!("../../../deploy/kustomize/crds/ferrolb.io.yaml");
 /// The definitions of MetalLB's resources.
-const METALLB: &str = include_str!("../../../deploy/kustomize/crds/metallb.io.yaml");
+pub(crate) const METALLB: &str = include_str!("../../../deploy/kustomize/crds/metallb.io.yaml");
 
 /// An API server with a configuration, and the namespaces of one test.
 pub(crate) struct Cluster {

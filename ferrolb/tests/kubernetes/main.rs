@@ -10,6 +10,7 @@ mod access;
 mod cluster;
 mod controller;
 mod crowd;
+mod dataplane;
 mod guide;
 mod migration;
 mod outage;

@@ -16,7 +16,7 @@ use test_apiserver::Cut;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 
-use crate::cluster::{Cluster, real_server, wait};
+use crate::cluster::{Cluster, METALLB, real_server, wait};
 use crate::program::Program;
 
 /// The addresses of the nodes. All of 127.0.0.0/8 is local.
@@ -56,7 +56,7 @@ impl Router {
         self.speaker.listen_addr().unwrap().port()
     }
 
-    fn config(&self) -> String {
+    pub(crate) fn config(&self) -> String {
         self.config_with("")
     }
 
@@ -90,6 +90,20 @@ impl Router {
         table
     }
 
+    /// The nodes that announce a prefix, each with true if it asks for less traffic than others.
+    pub(crate) fn preferences(&self, prefix: &str) -> BTreeMap<&'static str, bool> {
+        let mut preferences = BTreeMap::new();
+        for (found, paths) in self.speaker.loc_rib().iter() {
+            for path in paths.iter().filter(|_| found.to_string() == prefix) {
+                let hop = path.attributes.next_hop.map(|hop| hop.address());
+                let mut nodes = NODES.iter();
+                let node = nodes.find(|(_, address)| Some(std::net::IpAddr::from(*address)) == hop);
+                preferences.insert(node.unwrap().0, path.attributes.med == Some(u32::MAX));
+            }
+        }
+        preferences
+    }
+
     pub(crate) async fn wait_for(&self, what: &str, expected: &[(&str, &[&str])]) {
         let expected: BTreeMap<_, _> =
             expected.iter().map(|(prefix, nodes)| ((*prefix).to_owned(), nodes.to_vec())).collect();
@@ -105,13 +119,15 @@ impl Router {
 pub(crate) static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// A cluster with a router, three nodes, and all our programs.
-struct World {
+pub(crate) struct World {
     /// The nodes have the same addresses in every test, so only one cluster can run at a time.
     _turn: tokio::sync::MutexGuard<'static, ()>,
-    cluster: Cluster,
-    router: Router,
+    pub(crate) cluster: Cluster,
+    pub(crate) router: Router,
     controller: Program,
     speakers: BTreeMap<&'static str, Program>,
+    /// The dataplane gate of the speakers.
+    gate: &'static str,
 }
 
 impl World {
@@ -122,14 +138,26 @@ impl World {
     }
 
     async fn with(router: Router, config: &str) -> Self {
+        Self::with_gate(router, config, "off").await
+    }
+
+    pub(crate) async fn with_gate(router: Router, config: &str, gate: &'static str) -> Self {
         let turn = ONE_AT_A_TIME.lock().await;
         let cluster = Cluster::new(config).await;
+        if gate != "off"
+            && let Some(server) = &cluster.server
+        {
+            // The gate asks which other nodes announce a Service.
+            for document in serde_saphyr::from_multiple::<Value>(METALLB).unwrap() {
+                server.put(document);
+            }
+        }
         for (name, address) in NODES {
             cluster.add_node(name, address).await;
         }
         let controller = cluster.start("controller", "a", &[]);
         let mut world =
-            Self { _turn: turn, cluster, router, controller, speakers: BTreeMap::new() };
+            Self { _turn: turn, cluster, router, controller, speakers: BTreeMap::new(), gate };
         for (name, _) in NODES {
             world.start(name);
         }
@@ -152,6 +180,8 @@ impl World {
             "100ms",
             "--drain-annotation",
             "example.com/maintenance",
+            "--dataplane-gate",
+            self.gate,
         ];
         self.speakers.insert(node, self.cluster.start("speaker", node, &arguments));
     }
@@ -170,7 +200,7 @@ impl World {
         .await;
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         for (_, speaker) in self.speakers {
             speaker.terminate().await;
         }
