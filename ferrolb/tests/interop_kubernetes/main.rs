@@ -9,6 +9,8 @@ mod bfd;
 mod cluster;
 #[path = "../kubernetes/crowd.rs"]
 mod crowd;
+#[path = "../support/programs.rs"]
+mod programs;
 #[path = "../kubernetes/real.rs"]
 mod real;
 mod site;

@@ -2,29 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use test_peers::{Host, Lan, Neighbor, Path as RoutePath, Process, Router, RouterConfig, Session};
+use test_peers::{Host, Lan, Neighbor, Path as RoutePath, Router, RouterConfig, Session};
 
 use crate::cluster::{Cluster, wait};
+use crate::programs::{API, NODES, Programs, ROUTER};
 
-const FERROLB: &str = env!("CARGO_BIN_EXE_ferrolb");
-const ROUTER: Ipv4Addr = Ipv4Addr::new(172, 22, 35, 1);
-const API: Ipv4Addr = Ipv4Addr::new(172, 22, 35, 2);
-/// The nodes: names and addresses.
-pub(crate) const NODES: [(&str, Ipv4Addr); 3] = [
-    ("kube1", Ipv4Addr::new(172, 22, 35, 25)),
-    ("kube2", Ipv4Addr::new(172, 22, 35, 26)),
-    ("kube3", Ipv4Addr::new(172, 22, 35, 27)),
-];
 pub(crate) const EVERYWHERE: &[&str] = &["kube1", "kube2", "kube3"];
-/// The duration of a Lease without a renewal.
-pub(crate) const LEASE: Duration = Duration::from_secs(4);
-/// The time limit for the end of a process. A drain has two steps within a second.
-const SOON: Duration = Duration::from_secs(30);
-
 /// The settings of the routers and the nodes.
 #[derive(Clone, Debug)]
 pub(crate) struct SiteConfig {
@@ -56,12 +41,8 @@ impl Default for SiteConfig {
 /// A cluster with its router.
 pub(crate) struct Site<R> {
     // Dropped in this order: the programs that dial end first.
-    pub(crate) speakers: BTreeMap<&'static str, Process>,
-    pub(crate) controllers: BTreeMap<&'static str, Process>,
+    pub(crate) programs: Programs,
     pub(crate) router: Arc<R>,
-    pub(crate) cluster: Cluster,
-    hosts: BTreeMap<&'static str, Host>,
-    api: Host,
     settings: SiteConfig,
 }
 
@@ -106,51 +87,9 @@ impl<R: Router> Site<R> {
         );
 
         let cluster = Cluster::at(API.into(), &config).await;
-        for (name, address) in NODES {
-            cluster.add_node(name, address).await;
-        }
-        let (speakers, controllers) = (BTreeMap::new(), BTreeMap::new());
-
-        let mut site = Self { speakers, controllers, router, cluster, hosts, api, settings };
-        for name in ["a", "b"] {
-            site.start_controller(name);
-        }
-        for (name, _) in NODES {
-            site.start_speaker(name);
-        }
-        site
-    }
-
-    pub(crate) fn start_controller(&mut self, name: &'static str) {
-        let lease = format!("{}s", LEASE.as_secs());
-        let more =
-            ["--lease-duration", &lease, "--renew-deadline", "3s", "--retry-period", "200ms"];
-        let arguments = self.cluster.arguments("controller", name, &more);
-        self.controllers.insert(name, start(&self.api, arguments));
-    }
-
-    /// Starts a speaker with the `--on-exit` of the settings.
-    pub(crate) fn start_speaker(&mut self, node: &'static str) {
-        let on_exit = self.settings.on_exit;
-        let more = ["--node-name", node, "--on-exit", on_exit, "--drain-marked", "300ms"];
-        let more = [&more[..], &["--drain-withdrawn", "100ms"]].concat();
-        let arguments = self.cluster.arguments("speaker", node, &more);
-        self.speakers.insert(node, start(&self.hosts[node], arguments));
-    }
-
-    /// Kills a node's processes as a power failure would: no peer is notified.
-    pub(crate) fn cut_power(&mut self, node: &str) {
-        self.unplug(node);
-        self.speakers.remove(node).unwrap().kill();
-    }
-
-    /// Cuts a node off from both its router and the API server.
-    pub(crate) fn unplug(&self, node: &str) {
-        self.hosts[node].unplug();
-    }
-
-    pub(crate) fn plug(&self, node: &str) {
-        self.hosts[node].plug();
+        let on_exit = ["--on-exit", settings.on_exit];
+        let programs = Programs::start(cluster, api, hosts, &["a", "b"], &on_exit).await;
+        Self { programs, router, settings }
     }
 
     pub(crate) fn has_bfd(&self) -> bool {
@@ -159,7 +98,7 @@ impl<R: Router> Site<R> {
 
     /// Waits until the BGPNodeStatus of a node shows this state of BFD with the router.
     pub(crate) async fn expect_bfd(&self, node: &str, state: &str) {
-        let api = self.cluster.node_statuses();
+        let api = self.programs.cluster.node_statuses();
         wait(&format!("{node} to say that BFD is {state}"), async || {
             let status = api.get(node).await.map_err(|it| it.to_string())?.data;
             match &status["status"]["sessions"][0]["bfd"] {
@@ -170,16 +109,6 @@ impl<R: Router> Site<R> {
         .await;
     }
 
-    /// Runs work on a node.
-    pub(crate) fn on<T: Send>(&self, node: &str, work: impl FnOnce() -> T + Send) -> T {
-        self.hosts[node].enter(work)
-    }
-
-    /// Ends a speaker as Kubernetes ends a pod.
-    pub(crate) async fn terminate_speaker(&mut self, node: &str) {
-        terminate(self.speakers.remove(node).unwrap()).await;
-    }
-
     /// The session with a node, as reported by the router.
     pub(crate) fn session(&self, node: &str) -> Result<Session, String> {
         let (_, address) = NODES.iter().find(|(name, _)| *name == node).expect("a node");
@@ -188,9 +117,7 @@ impl<R: Router> Site<R> {
 
     /// Waits until the router has exactly these prefixes, each through these nodes.
     pub(crate) async fn expect(&mut self, what: &str, expected: &[(&str, &[&str])]) {
-        for speaker in self.speakers.values_mut().chain(self.controllers.values_mut()) {
-            speaker.assert_running();
-        }
+        self.programs.assert_running();
         wait(what, async || {
             let mut prefixes = Vec::new();
             for (prefix, nodes) in expected {
@@ -207,14 +134,12 @@ impl<R: Router> Site<R> {
     }
 
     async fn end(self) {
-        for process in self.speakers.into_values().chain(self.controllers.into_values()) {
-            terminate(process).await;
-        }
+        let cluster = self.programs.end().await;
         let left = self.router.prefixes().unwrap();
         if self.settings.on_exit == "drain" {
             assert!(left.is_empty(), "left at the router: {left:?}");
         }
-        self.cluster.end().await;
+        cluster.end().await;
     }
 }
 
@@ -226,20 +151,4 @@ pub(crate) fn nodes_of(paths: &[RoutePath]) -> Result<BTreeSet<&'static str>, St
         node(path.next_hop).ok_or_else(|| format!("{path:?}"))
     };
     paths.iter().map(of).collect()
-}
-
-fn start(host: &Host, arguments: Vec<std::ffi::OsString>) -> Process {
-    Process::start(host, Path::new(FERROLB), |command| {
-        command.args(arguments).env_remove("RUST_LOG");
-    })
-}
-
-/// Waits on another thread, because the API server runs on this one.
-async fn terminate(mut process: Process) {
-    let ended = tokio::task::spawn_blocking(move || {
-        process.terminate();
-        let status = process.wait(SOON);
-        assert!(status.success(), "{status}: {}", process.output());
-    });
-    ended.await.unwrap();
 }

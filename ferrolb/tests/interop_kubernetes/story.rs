@@ -9,22 +9,23 @@ use serde_json::json;
 use test_peers::Router;
 
 use crate::cluster::wait;
-use crate::site::{EVERYWHERE, LEASE, Site};
+use crate::programs::LEASE;
+use crate::site::{EVERYWHERE, Site};
 
 const WEB: &str = "172.22.35.64/32";
 const LATE: &str = "172.22.35.65/32";
 const SMTP: &str = "172.22.35.70/32";
 
 pub(crate) async fn services_nodes_and_leaders<R: Router>(site: &mut Site<R>) {
-    let services = site.cluster.services();
+    let services = site.programs.cluster.services();
     // Services are created. Every node serves `web`.
-    site.cluster.endpoints("web", &[("kube1", true)]).await;
-    site.cluster.create("web", json!({})).await;
+    site.programs.cluster.endpoints("web", &[("kube1", true)]).await;
+    site.programs.cluster.create("web", json!({})).await;
     let web: (&str, &[&str]) = (WEB, EVERYWHERE);
     site.expect("a Service from every node", &[web]).await;
     // Only the nodes with a pod of `smtp` serve it.
     let smtp = json!({"loadBalancerIP": "172.22.35.70", "externalTrafficPolicy": "Local"});
-    site.cluster.create("smtp", smtp).await;
+    site.programs.cluster.create("smtp", smtp).await;
     for (what, nodes) in [
         ("a pod", &["kube2"][..]),
         ("scaled up", &["kube2", "kube3"]),
@@ -33,12 +34,12 @@ pub(crate) async fn services_nodes_and_leaders<R: Router>(site: &mut Site<R>) {
         ("scaled down", &["kube3"]),
     ] {
         let endpoints: Vec<_> = nodes.iter().map(|node| (*node, true)).collect();
-        site.cluster.endpoints("smtp", &endpoints).await;
+        site.programs.cluster.endpoints("smtp", &endpoints).await;
         site.expect(what, &[web, (SMTP, nodes)]).await;
     }
-    site.cluster.endpoints("smtp", &[]).await;
+    site.programs.cluster.endpoints("smtp", &[]).await;
     site.expect("scaled to nothing", &[web]).await;
-    site.cluster.endpoints("smtp", &[("kube1", false), ("kube2", true)]).await;
+    site.programs.cluster.endpoints("smtp", &[("kube1", false), ("kube2", true)]).await;
     site.expect("where a pod is ready", &[web, (SMTP, &["kube2"])]).await;
     let policy = |policy: &str| Patch::Merge(json!({"spec": {"externalTrafficPolicy": policy}}));
     let params = PatchParams::default();
@@ -47,27 +48,27 @@ pub(crate) async fn services_nodes_and_leaders<R: Router>(site: &mut Site<R>) {
     site.expect("every node by policy Cluster", all).await;
 
     // A process dies: the router notices by TCP.
-    site.speakers.remove("kube2").unwrap().kill();
+    site.programs.kill_speaker("kube2");
     let rest: &[&str] = &["kube1", "kube3"];
     site.expect("a speaker killed", &[(WEB, rest), (SMTP, rest)]).await;
-    site.start_speaker("kube2");
+    site.programs.start_speaker("kube2");
     site.expect("and back", all).await;
     // A machine dies: the router notices only by the hold time.
-    site.cut_power("kube3");
+    site.programs.cut_power("kube3");
     let rest: &[&str] = &["kube1", "kube2"];
     site.expect("a node without power", &[(WEB, rest), (SMTP, rest)]).await;
-    site.plug("kube3");
-    site.start_speaker("kube3");
+    site.programs.plug("kube3");
+    site.programs.start_speaker("kube3");
     site.expect("and with", all).await;
     // A cable is pulled. The node catches up with the changes once it is plugged in.
-    site.unplug("kube1");
+    site.programs.unplug("kube1");
     let rest: &[&str] = &["kube2", "kube3"];
     site.expect("a node without network", &[(WEB, rest), (SMTP, rest)]).await;
     services.delete("smtp", &DeleteParams::default()).await.unwrap();
-    site.cluster.endpoints("late", &[("kube3", true)]).await;
-    site.cluster.create("late", json!({})).await;
+    site.programs.cluster.endpoints("late", &[("kube3", true)]).await;
+    site.programs.cluster.create("late", json!({})).await;
     site.expect("a change without it", &[(WEB, rest), (LATE, rest)]).await;
-    site.plug("kube1");
+    site.programs.plug("kube1");
     let all: &[(&str, &[&str])] = &[web, (LATE, EVERYWHERE)];
     site.expect("the change with it", all).await;
     services.delete("late", &DeleteParams::default()).await.unwrap();
@@ -83,9 +84,9 @@ pub(crate) async fn services_nodes_and_leaders<R: Router>(site: &mut Site<R>) {
 async fn the_leader_is_killed<R: Router>(site: &mut Site<R>) {
     let web: (&str, &[&str]) = (WEB, EVERYWHERE);
     let leader = holder(site).await;
-    site.controllers.remove(&*leader).expect("one of the two leads").kill();
+    site.programs.controllers.remove(&*leader).expect("one of the two leads").kill();
     let killed = Instant::now();
-    site.cluster.create("late", json!({})).await;
+    site.programs.cluster.create("late", json!({})).await;
     wait("another leader", async || match holder(site).await {
         same if same == leader => Err(same),
         _ => Ok(()),
@@ -96,13 +97,14 @@ async fn the_leader_is_killed<R: Router>(site: &mut Site<R>) {
     // The other controller has seen the last renewal at or after its time, and retries every 200 ms. The rest is for a
     // busy machine.
     assert!(took < LEASE + std::time::Duration::from_secs(2), "it took {took:?}");
-    site.cluster.wait_for_addresses("late", &["172.22.35.65"]).await;
-    site.cluster.wait_for_addresses("web", &["172.22.35.64"]).await;
+    site.programs.cluster.wait_for_addresses("late", &["172.22.35.65"]).await;
+    site.programs.cluster.wait_for_addresses("web", &["172.22.35.64"]).await;
     site.expect("the new Service too", &[web, (LATE, EVERYWHERE)]).await;
 }
 
 async fn holder<R: Router>(site: &Site<R>) -> String {
-    let leases: Api<Lease> = Api::namespaced(site.cluster.client.clone(), &site.cluster.system);
+    let leases: Api<Lease> =
+        Api::namespaced(site.programs.cluster.client.clone(), &site.programs.cluster.system);
     wait("a leader", async || {
         let lease = leases.get("ferrolb-controller").await.map_err(|it| it.to_string())?;
         lease.spec.and_then(|it| it.holder_identity).ok_or_else(|| "nobody".to_owned())

@@ -13,7 +13,8 @@ use test_peers::{Bird, Path, Router, wait_until};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::cluster::wait;
-use crate::site::{EVERYWHERE, NODES, Site, nodes_of};
+use crate::programs::NODES;
+use crate::site::{EVERYWHERE, Site, nodes_of};
 
 /// A route through every node, and a route through only one node, which probes its pod.
 const KEPT: [(&str, &[&str]); 2] =
@@ -104,7 +105,7 @@ impl RouterMonitor {
 
 pub(crate) async fn one_after_the_other<R: Router + 'static>(site: &mut Site<R>) {
     begin(site).await;
-    let services = site.cluster.services();
+    let services = site.programs.cluster.services();
     let monitor = RouterMonitor::start(&site.router);
     for (number, (node, address)) in NODES.into_iter().enumerate() {
         if site.has_bfd() {
@@ -115,7 +116,7 @@ pub(crate) async fn one_after_the_other<R: Router + 'static>(site: &mut Site<R>)
         if site.has_bfd() {
             terminate_unnoticed(site, node).await;
         } else {
-            site.terminate_speaker(node).await;
+            site.programs.terminate_speaker(node).await;
         }
         wait_for_end(site, node).await;
         if site.has_bfd() {
@@ -129,14 +130,14 @@ pub(crate) async fn one_after_the_other<R: Router + 'static>(site: &mut Site<R>)
         // End-of-RIB removes these from the router.
         let name = format!("during-{number}");
         let address = format!("172.22.35.{}", 80 + number);
-        site.cluster.endpoints(&name, &[("kube1", true)]).await;
-        site.cluster.create(&name, json!({"loadBalancerIP": address})).await;
+        site.programs.cluster.endpoints(&name, &[("kube1", true)]).await;
+        site.programs.cluster.create(&name, json!({"loadBalancerIP": address})).await;
         let address = format!("{address}/32");
         if number > 0 {
             let gone = format!("during-{}", number - 1);
             services.delete(&gone, &DeleteParams::default()).await.unwrap();
         }
-        site.start_speaker(node);
+        site.programs.start_speaker(node);
         let [web, smtp] = KEPT;
         let now = [web, smtp, (&*address, EVERYWHERE)];
         site.expect(&format!("{node} with a new version"), &now).await;
@@ -165,19 +166,19 @@ pub(crate) async fn killed_again_while_it_comes_back<R: Router + 'static>(site: 
     begin(site).await;
     let monitor = RouterMonitor::start(&site.router);
     for round in 0..3 {
-        site.speakers.remove("kube2").unwrap().kill();
+        site.programs.kill_speaker("kube2");
         wait_for_end(site, "kube2").await;
         // Without a network, the speaker gets no further than its first request.
-        site.unplug("kube2");
-        site.start_speaker("kube2");
+        site.programs.unplug("kube2");
+        site.programs.start_speaker("kube2");
         tokio::time::sleep(Duration::from_millis(100)).await;
-        site.speakers.remove("kube2").unwrap().kill();
-        site.plug("kube2");
+        site.programs.kill_speaker("kube2");
+        site.programs.plug("kube2");
         // A new route arrives together with the repeated ones.
         let (name, address) = (format!("new-{round}"), format!("172.22.35.{}", 80 + round));
-        site.cluster.endpoints(&name, &[("kube1", true)]).await;
-        site.cluster.create(&name, json!({"loadBalancerIP": address})).await;
-        site.start_speaker("kube2");
+        site.programs.cluster.endpoints(&name, &[("kube1", true)]).await;
+        site.programs.cluster.create(&name, json!({"loadBalancerIP": address})).await;
+        site.programs.start_speaker("kube2");
         wait("the routes again", async || {
             let found = nodes_of(&site.router.paths(&format!("{address}/32"))?)?;
             if found.contains("kube2") { Ok(()) } else { Err(format!("{found:?}")) }
@@ -188,15 +189,15 @@ pub(crate) async fn killed_again_while_it_comes_back<R: Router + 'static>(site: 
 }
 
 async fn begin<R: Router>(site: &mut Site<R>) {
-    site.cluster.endpoints("web", &[("kube1", true)]).await;
-    site.cluster.create("web", json!({})).await;
+    site.programs.cluster.endpoints("web", &[("kube1", true)]).await;
+    site.programs.cluster.create("web", json!({})).await;
     let (node, address) = NODES[1];
-    let port = answer_slowly(site.on(node, || TcpListener::bind((address, 0)).unwrap()));
+    let port = answer_slowly(site.programs.on(node, || TcpListener::bind((address, 0)).unwrap()));
     let pod = json!({"addresses": [address], "nodeName": node, "conditions": {"ready": true}});
-    site.cluster.slice("smtp", vec![pod]).await;
+    site.programs.cluster.slice("smtp", vec![pod]).await;
     let probe = json!({"ferrolb.io/probe": format!("http:{port}")});
     let smtp = json!({"loadBalancerIP": "172.22.35.70", "externalTrafficPolicy": "Local"});
-    site.cluster.create_with("smtp", probe, smtp).await;
+    site.programs.cluster.create_with("smtp", probe, smtp).await;
     site.expect("both Services", &KEPT).await;
     wait("them to be chosen", async || lacking(&*site.router)?.map_or(Ok(()), Err)).await;
 }
@@ -225,7 +226,7 @@ async fn terminate_unnoticed<R: Router>(site: &mut Site<R>, node: &'static str) 
         tokio::time::sleep(Duration::from_millis(300)).await;
         drop(paused);
     };
-    tokio::join!(busy, site.terminate_speaker(node));
+    tokio::join!(busy, site.programs.terminate_speaker(node));
 }
 
 /// Waits until the router has noticed the end of the session.
@@ -280,12 +281,12 @@ fn hello_and_goodbye(address: Ipv4Addr) {
 /// repeats its routes as soon as a session starts, as the other stories show.
 pub(crate) async fn cut_before_the_first_route<R: Router + 'static>(site: &mut Site<R>) {
     begin(site).await;
-    site.speakers.remove("kube2").unwrap().kill();
+    site.programs.kill_speaker("kube2");
     wait_for_end(site, "kube2").await;
     assert_eq!(lacking(&*site.router), Ok(None));
-    site.on("kube2", || hello_and_goodbye(NODES[1].1));
+    site.programs.on("kube2", || hello_and_goodbye(NODES[1].1));
     let [(web, _), _] = KEPT;
     site.expect("the end of what is stale", &[(web, &["kube1", "kube3"])]).await;
-    site.start_speaker("kube2");
+    site.programs.start_speaker("kube2");
     site.expect("what there was", &KEPT).await;
 }
