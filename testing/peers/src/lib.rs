@@ -37,7 +37,7 @@
 //! # Requirements
 //!
 //! Linux with network namespaces, veth pairs and bridges; root, for `ip netns`; the programs
-//! `ip` and `tshark`, and the daemons. `make test` installs them and sets `FERROLB_TEST_INTEROP=1`,
+//! `ip`, `nft` and `tshark`, and the daemons. `make test` installs them and sets `FERROLB_TEST_INTEROP=1`,
 //! without which [`requested`] is false. In a container this needs `CAP_SYS_ADMIN` and
 //! `CAP_NET_ADMIN` (`--privileged`), since namespaces are mounted under `/run/netns`.
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Once;
 
 /// The programs that must be installed.
-const NEEDED: [&str; 11] = [
-    "ip", "bird", "bgpd", "zebra", "bfdd", "gobgpd", "gobgp", "exabgp", "openbgpd", "bgpctl",
-    "tshark",
+const NEEDED: [&str; 12] = [
+    "ip", "nft", "bird", "bgpd", "zebra", "bfdd", "gobgpd", "gobgp", "exabgp", "openbgpd",
+    "bgpctl", "tshark",
 ];
 
 /// The note on stderr that the tests are skipped, printed once in a process.
@@ -70,7 +70,7 @@ pub(crate) fn program(name: &str) -> PathBuf {
         panic!(
             "interoperability tests need the program `{name}`, which is not installed: \
              `make test-deps` installs it (Debian packages bird2, frr, gobgpd, exabgp, openbgpd, \
-             tshark and iproute2)"
+             tshark, iproute2 and nftables)"
         )
     })
 }
