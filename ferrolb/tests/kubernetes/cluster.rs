@@ -49,6 +49,11 @@ impl Cluster {
             Some(path) => (path.clone(), None, Some(Made::at(path))),
             None => {
                 let server = ApiServer::builder().manifests(&[ROLES, RESOURCES]);
+                // A real kube-proxy sends no token over plain HTTP.
+                let server = match std::env::var_os("FERROLB_TEST_KUBE_PROXY") {
+                    Some(_) => server.anonymous("admin"),
+                    None => server,
+                };
                 let server = server.address(address).start().await;
                 (server.kubeconfig("admin"), Some(server), None)
             }
