@@ -44,6 +44,13 @@ pub(super) async fn run(
 ) -> (Observation, bool) {
     match check {
         Check::HealthPort(port) => check_health_port(*port, service, node).await,
+        Check::HealthPortAndConnect(port, target) => {
+            let (found, has_answered) = check_health_port(*port, service, node).await;
+            match found {
+                Observation::Forwards => (check_connect(target).await, has_answered),
+                Observation::DoesNot(_) => (found, has_answered),
+            }
+        }
         Check::Connect(target) => (check_connect(target).await, false),
     }
 }

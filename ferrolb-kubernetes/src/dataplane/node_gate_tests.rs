@@ -60,7 +60,7 @@ impl Node {
                 checks += 1;
                 let found = found(&service);
                 let has_answered =
-                    found == Observation::Forwards && matches!(check, Check::HealthPort(_));
+                    found == Observation::Forwards && !matches!(check, Check::Connect(_));
                 self.gate.observe(&service, found, has_answered, self.now);
             }
         }

@@ -44,6 +44,8 @@ pub(in crate::dataplane) enum Observation {
 pub(in crate::dataplane) enum Check {
     /// A request to the health port.
     HealthPort(u16),
+    /// The same, and then a connection. The port reports endpoints, even if the rules for the address are not in place yet.
+    HealthPortAndConnect(u16, ConnectTarget),
     /// A TCP connection to each address of the Service.
     Connect(ConnectTarget),
 }

@@ -51,6 +51,8 @@ pub(super) struct ServiceGate {
     is_doubtful: bool,
     /// True if the Service existed when the process started.
     is_initial: bool,
+    /// True until it is known that the dataplane has rules for the addresses.
+    is_unproven: bool,
     state: State,
     /// The number of failed checks in a row.
     failures: u8,
@@ -107,6 +109,7 @@ impl ServiceGate {
             changed: now,
             is_doubtful: false,
             is_initial: false,
+            is_unproven: true,
             state: State::Idle { since: None },
             failures: 0,
             flaps: 0,
@@ -121,6 +124,7 @@ impl ServiceGate {
     /// Marks a Service that existed when the process started. kube-proxy has followed the changes before that if it is healthy.
     pub(super) fn initial(mut self) -> Self {
         self.is_initial = true;
+        self.is_unproven = false;
         self
     }
 
@@ -135,6 +139,7 @@ impl ServiceGate {
         if self.addresses != addresses {
             // No rule of the former address helps the new one.
             self.addresses = addresses;
+            self.is_unproven = true;
             self.enter(State::Idle { since: None }, now);
         }
         if self.policy != target.policy {
@@ -160,13 +165,11 @@ impl ServiceGate {
 
         let is_held = matches!(self.state, State::Held { .. });
         self.connect = match target.tcp_port {
-            Some(port) if is_held && target.policy == ExternalTrafficPolicy::Cluster => {
-                Some(Box::new(ConnectTarget {
-                    addresses: target.addresses.clone(),
-                    port,
-                    remote_endpoints: target.remote_endpoints.clone(),
-                }))
-            }
+            Some(port) if is_held => Some(Box::new(ConnectTarget {
+                addresses: target.addresses.clone(),
+                port,
+                remote_endpoints: target.remote_endpoints.clone(),
+            })),
             _ => None,
         };
     }
@@ -239,16 +242,23 @@ impl ServiceGate {
             self.problem = None;
         }
         if matches!(state, State::Announced { .. }) {
-            self.is_doubtful = false;
+            (self.is_doubtful, self.is_unproven) = (false, false);
             self.connect = None;
         }
     }
 
     /// Returns the check of the Service, or `None` if its dataplane cannot be observed.
     pub(super) fn check(&self) -> Option<Check> {
-        match self.policy {
-            ExternalTrafficPolicy::Local => self.health_port.map(Check::HealthPort),
-            ExternalTrafficPolicy::Cluster => self.connect.as_deref().cloned().map(Check::Connect),
+        let connect = self.connect.as_deref().cloned();
+        match (self.policy, self.health_port, connect) {
+            (ExternalTrafficPolicy::Local, None, _) | (ExternalTrafficPolicy::Cluster, _, None) => {
+                None
+            }
+            (ExternalTrafficPolicy::Local, Some(port), Some(target)) if self.is_unproven => {
+                Some(Check::HealthPortAndConnect(port, target))
+            }
+            (ExternalTrafficPolicy::Local, Some(port), _) => Some(Check::HealthPort(port)),
+            (ExternalTrafficPolicy::Cluster, _, Some(target)) => Some(Check::Connect(target)),
         }
     }
 
@@ -354,7 +364,9 @@ impl ServiceGate {
             // A health port does not count terminating endpoints, which kube-proxy forwards to nevertheless.
             follows && (self.gate == DataplaneGate::Auto || facts.proxy_ok.is_some())
         } else {
-            self.forwards_since.is_some() && (!self.is_doubtful || follows)
+            // Without a connection, a health port says nothing about the address.
+            let has_doubt = self.is_doubtful || (self.is_unproven && self.connect.is_none());
+            self.forwards_since.is_some() && (!has_doubt || follows)
         };
         let was_in_place = self.is_initial
             && self.policy == ExternalTrafficPolicy::Cluster

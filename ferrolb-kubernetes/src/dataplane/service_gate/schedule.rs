@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use lb_adapter::model::ExternalTrafficPolicy;
+
 use super::super::timing::{Moment, POLL, SKEW, Timing};
 use super::{NodeFacts, ServiceGate, State};
 
@@ -21,7 +23,9 @@ impl ServiceGate {
         };
 
         let waited = now.since(since);
-        let follows_syncs = self.connect.is_some() && self.last_sync(facts).is_some();
+        let follows_syncs = self.policy == ExternalTrafficPolicy::Cluster
+            && self.connect.is_some()
+            && self.last_sync(facts).is_some();
         let pause = if follows_syncs {
             // A connection is visible to pods, so it waits for a sync.
             Duration::from_secs(1).max(SLOW_SPACING * crowd)

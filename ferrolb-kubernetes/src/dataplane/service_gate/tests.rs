@@ -99,7 +99,9 @@ impl Story {
 fn a_local_service_waits_for_its_health_port_which_is_polled_every_50_ms() {
     let mut story = Story::local();
     assert_eq!(story.state(), "held");
-    assert_eq!(story.gate.check(), Some(Check::HealthPort(31_234)));
+    let addresses = story.target.addresses.clone();
+    let connect = ConnectTarget { addresses, port: 25, remote_endpoints: Vec::new() };
+    assert_eq!(story.gate.check(), Some(Check::HealthPortAndConnect(31_234, connect)));
     assert_eq!(story.gate.next_wake(story.now, &story.timing), Some(story.now));
     for _ in 0..18 {
         story.gate.note_check();
@@ -110,6 +112,25 @@ fn a_local_service_waits_for_its_health_port_which_is_polled_every_50_ms() {
     }
     assert_eq!(story.forwards(), "ready");
     assert_eq!(story.gate.next_check(), None, "from now on only the sweep checks it");
+    assert_eq!(story.gate.check(), Some(Check::HealthPort(31_234)), "without connections to pods");
+}
+
+#[test]
+fn a_health_port_alone_does_not_count_for_an_address_that_is_new() {
+    let mut udp = target(ExternalTrafficPolicy::Local, RouteDemand::Serving);
+    udp.tcp_port = None;
+    let mut story = Story::of(udp.clone());
+    assert_eq!(story.gate.check(), Some(Check::HealthPort(31_234)));
+    assert_eq!(story.forwards(), "held");
+    story.wait(ms(700));
+    story.facts.synced.ipv4 = Some(story.now);
+    assert_eq!(story.forwards(), "ready");
+
+    // A Service that existed before the process has had its address for longer.
+    let (timing, now) = (Timing::new(ms(1200)), Moment::default());
+    let mut gate = ServiceGate::new(&udp, 1, now, &timing).initial();
+    gate.observe(Observation::Forwards, now, &NodeFacts::default(), &timing, 1);
+    assert!(gate.is_announced());
 }
 
 #[test]
