@@ -47,11 +47,22 @@ pub(super) async fn run(
         Check::HealthPortAndConnect(port, target) => {
             let (found, has_answered) = check_health_port(*port, service, node).await;
             match found {
-                Observation::Forwards => (check_connect(target).await, has_answered),
                 Observation::DoesNot(_) => (found, has_answered),
+                _ => (check_connect(target).await, has_answered),
             }
         }
         Check::Connect(target) => (check_connect(target).await, false),
+        Check::ClosedPortAndConnect(port, target) => {
+            if get_from_node(*port, node).await.is_ok() {
+                let problem = format!("its former health port {port} is still served");
+                return (Observation::DoesNot(problem), false);
+            }
+            let found = match check_connect(target).await {
+                Observation::Forwards => Observation::ForwardsNow,
+                other => other,
+            };
+            (found, false)
+        }
     }
 }
 

@@ -45,6 +45,7 @@ async fn check(port: u16) -> (String, bool) {
     let (found, has_answered) = run(&Check::HealthPort(port), &service(), &LOOPBACK).await;
     let found = match found {
         Observation::Forwards => "forwards".to_owned(),
+        Observation::ForwardsNow => panic!("no check of a health port"),
         Observation::DoesNot(problem) => {
             let prefix = format!("its health port {port} ");
             problem.strip_prefix(&prefix).expect("the port is named").to_owned()
@@ -119,6 +120,7 @@ async fn an_endless_answer_is_cut_off() {
     let counter = Arc::clone(&sent);
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 1024]).await;
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
         while stream.write_all(b"400\r\n").await.is_ok()
             && stream.write_all(&[b'x'; 1024]).await.is_ok()
@@ -170,4 +172,25 @@ async fn an_endpoint_that_answers_or_refuses_from_one_hop_away_is_a_host() {
     assert!(is_near(&["127.0.0.1"]).await);
     assert!(is_near(&["127.0.0.9"]).await, "nothing listens there, but the host is near");
     assert!(!is_near(&[]).await);
+}
+
+#[tokio::test]
+async fn a_former_health_port_has_to_be_closed_before_a_connection_counts() {
+    let open = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let service_port = open.local_addr().unwrap().port();
+    let target = ConnectTarget {
+        addresses: LOOPBACK.to_vec(),
+        port: service_port,
+        remote_endpoints: Vec::new(),
+    };
+    let former = server(answer("503 Service Unavailable", "mail", "smtp")).await;
+    let check = Check::ClosedPortAndConnect(former, target.clone());
+    let problem = format!("its former health port {former} is still served");
+    assert_eq!(run(&check, &service(), &LOOPBACK).await.0, Observation::DoesNot(problem));
+    let closed = {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let check = Check::ClosedPortAndConnect(closed, target);
+    assert_eq!(run(&check, &service(), &LOOPBACK).await.0, Observation::ForwardsNow);
 }

@@ -114,7 +114,12 @@ impl NodeGate {
         let addresses = hash(&target.addresses);
         let timing = self.timing;
         if self.services.contains_key(key) {
-            self.update(key, now, |gate, _| gate.set_target(target, addresses, now, &timing));
+            self.update(key, now, |gate, facts| {
+                gate.set_target(target, addresses, now, &timing);
+                if facts.health_ports != HealthPorts::Answering {
+                    gate.forget_former_port();
+                }
+            });
             return;
         }
 

@@ -35,6 +35,8 @@ pub(in crate::dataplane) enum HealthPorts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::dataplane) enum Observation {
     Forwards,
+    /// It does, and with rules from after the last change.
+    ForwardsNow,
     /// It does not, for this reason.
     DoesNot(String),
 }
@@ -48,6 +50,8 @@ pub(in crate::dataplane) enum Check {
     HealthPortAndConnect(u16, ConnectTarget),
     /// A TCP connection to each address of the Service.
     Connect(ConnectTarget),
+    /// The same, once the health port of the former policy is closed. kube-proxy closes it after it has written the rules.
+    ClosedPortAndConnect(u16, ConnectTarget),
 }
 
 /// The addresses of a Service, and one of its TCP ports.

@@ -38,6 +38,8 @@ pub(super) struct ServiceGate {
     demand: RouteDemand,
     has_other_nodes: bool,
     health_port: Option<u16>,
+    /// The health port that the Service had with its former policy, until the dataplane has followed.
+    former_port: Option<u16>,
     /// The target of connections, only until the Service is announced.
     connect: Option<Box<ConnectTarget>>,
     /// A hash of the addresses.
@@ -102,6 +104,7 @@ impl ServiceGate {
             demand: RouteDemand::None,
             has_other_nodes: target.has_other_nodes,
             health_port: target.health_check_node_port,
+            former_port: None,
             connect: None,
             addresses,
             families: PerFamily::default(),
@@ -145,6 +148,7 @@ impl ServiceGate {
         if self.policy != target.policy {
             // Rules for the former policy may answer a check of the new one.
             self.is_doubtful = true;
+            self.former_port = self.health_port;
         }
         if self.fingerprint != target.fingerprint {
             self.fingerprint = target.fingerprint;
@@ -243,30 +247,7 @@ impl ServiceGate {
         }
         if matches!(state, State::Announced { .. }) {
             (self.is_doubtful, self.is_unproven) = (false, false);
-            self.connect = None;
-        }
-    }
-
-    /// Returns the check of the Service, or `None` if its dataplane cannot be observed.
-    pub(super) fn check(&self) -> Option<Check> {
-        let connect = self.connect.as_deref().cloned();
-        match (self.policy, self.health_port, connect) {
-            (ExternalTrafficPolicy::Local, None, _) | (ExternalTrafficPolicy::Cluster, _, None) => {
-                None
-            }
-            (ExternalTrafficPolicy::Local, Some(port), Some(target)) if self.is_unproven => {
-                Some(Check::HealthPortAndConnect(port, target))
-            }
-            (ExternalTrafficPolicy::Local, Some(port), _) => Some(Check::HealthPort(port)),
-            (ExternalTrafficPolicy::Cluster, _, Some(target)) => Some(Check::Connect(target)),
-        }
-    }
-
-    /// Returns true if a check can show whether the dataplane forwards.
-    fn is_observable(&self) -> bool {
-        match self.policy {
-            ExternalTrafficPolicy::Local => self.health_port.is_some(),
-            ExternalTrafficPolicy::Cluster => self.connect.is_some(),
+            (self.connect, self.former_port) = (None, None);
         }
     }
 
@@ -283,9 +264,12 @@ impl ServiceGate {
         crowd: u32,
     ) {
         match found {
-            Observation::Forwards => {
+            Observation::Forwards | Observation::ForwardsNow => {
                 self.failures = 0;
                 self.forwards_since.get_or_insert(now);
+                if found == Observation::ForwardsNow {
+                    self.is_doubtful = false;
+                }
             }
             Observation::DoesNot(problem) => {
                 self.failures = self.failures.saturating_add(1);

@@ -1,13 +1,39 @@
-//! The moments at which a gate is checked or changes by time alone, and the syncs of kube-proxy.
+//! The check of a Service, the moments at which it is made, and those at which time alone changes the state.
 
 use std::time::Duration;
 
 use lb_adapter::model::ExternalTrafficPolicy;
 
 use super::super::timing::{Moment, POLL, SKEW, Timing};
-use super::{NodeFacts, ServiceGate, State};
+use super::{Check, NodeFacts, ServiceGate, State};
 
 impl ServiceGate {
+    /// Returns the check of the Service, or `None` if its dataplane cannot be observed.
+    pub(in crate::dataplane) fn check(&self) -> Option<Check> {
+        let connect = self.connect.as_deref().cloned();
+        match (self.policy, self.health_port, connect) {
+            (ExternalTrafficPolicy::Local, None, _) | (ExternalTrafficPolicy::Cluster, _, None) => {
+                None
+            }
+            (ExternalTrafficPolicy::Local, Some(port), Some(target)) if self.is_unproven => {
+                Some(Check::HealthPortAndConnect(port, target))
+            }
+            (ExternalTrafficPolicy::Local, Some(port), _) => Some(Check::HealthPort(port)),
+            (ExternalTrafficPolicy::Cluster, _, Some(target)) => match self.former_port {
+                Some(port) => Some(Check::ClosedPortAndConnect(port, target)),
+                None => Some(Check::Connect(target)),
+            },
+        }
+    }
+
+    /// Returns true if a check can show whether the dataplane forwards.
+    pub(super) fn is_observable(&self) -> bool {
+        match self.policy {
+            ExternalTrafficPolicy::Local => self.health_port.is_some(),
+            ExternalTrafficPolicy::Cluster => self.connect.is_some(),
+        }
+    }
+
     /// Returns the moment of the check after the one at this moment: soon at first, and less often later.
     pub(super) fn following_check(
         &self,
@@ -25,6 +51,7 @@ impl ServiceGate {
         let waited = now.since(since);
         let follows_syncs = self.policy == ExternalTrafficPolicy::Cluster
             && self.connect.is_some()
+            && self.former_port.is_none()
             && self.last_sync(facts).is_some();
         let pause = if follows_syncs {
             // A connection is visible to pods, so it waits for a sync.
@@ -65,6 +92,11 @@ impl ServiceGate {
         if self.connect.is_some() {
             self.next_check = Some(now);
         }
+    }
+
+    /// Forgets the health port of the former policy, in a cluster whose dataplane is not known to serve such ports.
+    pub(in crate::dataplane) fn forget_former_port(&mut self) {
+        self.former_port = None;
     }
 
     /// Notes that a check has started, so that no other one starts before its result.

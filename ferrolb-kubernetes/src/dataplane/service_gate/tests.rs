@@ -308,10 +308,23 @@ fn rules_of_the_former_policy_do_not_count_for_the_new_one() {
     story.target = target(ExternalTrafficPolicy::Cluster, RouteDemand::Serving);
     story.target.fingerprint = 7;
     assert_eq!(story.set_target(), "held");
+    story.gate.forget_former_port();
     assert_eq!(story.forwards(), "held");
     story.wait(ms(600));
     story.facts.synced.ipv4 = Some(before.after(ms(550)));
     assert_eq!(story.forwards(), "ready");
+
+    // kube-proxy closes the health port of the former policy once it has written the rules.
+    let mut story = Story::of(target(ExternalTrafficPolicy::Local, RouteDemand::Elsewhere));
+    story.target = target(ExternalTrafficPolicy::Cluster, RouteDemand::Serving);
+    story.target.fingerprint = 7;
+    story.set_target();
+    let Some(Check::ClosedPortAndConnect(31_234, _)) = story.gate.check() else { panic!() };
+    story.facts.synced.ipv4 = Some(story.now);
+    story.gate.note_check();
+    assert_eq!(story.fails(), "held");
+    assert_eq!(story.gate.next_check(), Some(story.now.after(POLL)));
+    assert_eq!(story.observe(Observation::ForwardsNow), "ready");
 
     // A node that serves goes on.
     let mut story = Story::announced();
