@@ -79,6 +79,8 @@ Examples:
   ferrolb decode --peer ibgp --add-path 1/1 - < message.hex
   ferrolb decode --raw received.bin --two-octet-as
   ferrolb decode --mrt updates.20190101.0000.gz | less
+  ferrolb decode --pcap session.pcap
+  ferrolb decode --pcap lab.pcap.gz --port 1790 --jsonl
   ferrolb decode --jsonl < messages.jsonl
 
 With --jsonl, a line such as
@@ -88,11 +90,15 @@ is answered by
 where `outcome` is ok, attribute-discard, treat-as-withdraw, afi-safi-disable, session-reset or
 open-error. The options supply each key that is missing in ctx.
 
+A capture may begin within a session, and its packets may be out of order, repeated, or lost. A gap is
+reported with its size, and decoding continues at the next message. The OPENs of both ends decide how
+the rest of a session is read. If they are missing, the options of the session do.
+
 Exit codes:
   0  decoded, whatever the verdict; with --jsonl, every line has its answer
   1  HEX is truncated, or more than one message; the available part is printed
   2  wrong usage, HEX is not hexadecimal, or reading or writing failed
-If a file ends within a message or a record, decode prints everything before it and a warning.";
+If a file ends within a message, a record or a packet, decode prints everything before it and a warning.";
 
 #[cfg(feature = "manual")]
 pub(super) const COMPLETIONS: &str = "\

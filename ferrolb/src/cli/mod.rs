@@ -86,7 +86,7 @@ pub enum Command {
     RouterConfig(RouterConfigArgs),
     /// Decode captured BGP messages, and explain errors in them.
     ///
-    /// Reads one message in hexadecimal, a stream, an MRT file, or JSON lines. The decoder is the one that sessions use,
+    /// Reads one message in hexadecimal, a stream, an MRT file, a capture of packets, or JSON lines. The decoder is the one that sessions use,
     /// and the verdict follows RFC 7606.
     #[command(after_long_help = help::DECODE)]
     Decode(DecodeArgs),

@@ -61,6 +61,59 @@ fn unreadable_input_exits_with_2_and_names_the_location() {
     assert_eq!(code, Some(2));
 }
 
+#[cfg(feature = "captures")]
+#[test]
+fn a_capture_from_a_file_or_stdin_is_decoded_and_what_it_lacks_is_a_warning() {
+    let keepalive = [&[0xff; 16][..], &[0, 19, 4]].concat();
+    let mut octets = crate::documentation::capture(&keepalive);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session");
+    std::fs::write(&file, &octets).unwrap();
+    let file = file.to_str().unwrap();
+
+    let (code, text, error) = ended(&["--pcap", file]);
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    let first = "# message 1, packet 1, time 1600000000.000005 from 10.0.0.1:179 to 10.0.0.2:40000";
+    assert_eq!(text.lines().next(), Some(first));
+
+    let (code, text, error) = ended(&["--pcap", file, "--port", "1790"]);
+    assert_eq!((code, text.as_str()), (Some(0), ""));
+    assert!(error.contains("none of the 1 packets is TCP with port 1790"), "{error}");
+
+    // The last octet of the message is missing.
+    octets.pop();
+    let mut command = ferrolb();
+    command.args(["--pcap", "-", "--jsonl"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&octets).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("-: ends within a packet"), "{error}");
+}
+
+#[test]
+fn what_is_no_capture_exits_with_2() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("session.pcap");
+    std::fs::write(&file, "ffffffffffffffffffffffffffffffff001304").unwrap();
+    let file = file.to_str().unwrap();
+
+    let (code, _, error) = ended(&["--pcap", file]);
+    assert_eq!(code, Some(2));
+    let expected = if cfg!(feature = "captures") { "expected a capture" } else { "--features" };
+    assert!(error.contains(expected) && error.contains(file), "{error}");
+    for arguments in [&["--port", "179"][..], &["--pcap", file, "--mrt", file]] {
+        assert_eq!(ended(arguments).0, Some(2), "{arguments:?}");
+    }
+
+    // The name of a file in the place of HEX.
+    let (code, _, error) = ended(&[file]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains(&format!("To read the file {file}, use --pcap")), "{error}");
+}
+
 #[test]
 fn each_line_is_answered_as_it_arrives() {
     let mut child =

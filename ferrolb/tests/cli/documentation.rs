@@ -121,13 +121,38 @@ fn folder() -> tempfile::TempDir {
         }
     }
     fs::write(folder.path().join("recording.jsonl"), recording).unwrap();
+
+    let keepalive = [&[0xff; 16][..], &[0, 19, 4]].concat();
+    fs::write(folder.path().join("received.bin"), &keepalive).unwrap();
+    // A record of BGP4MP with the message, and a raw IP packet with it.
+    let session = [0, 0, 0xfc, 0x7b, 0, 0, 0xfc, 0x7c, 0, 0, 0, 1, 10, 0, 0, 1, 10, 0, 0, 2];
+    let record = [&[0x60, 0, 0, 0, 0, 16, 0, 4, 0, 0, 0, 39][..], &session, &keepalive].concat();
+    fs::write(folder.path().join("updates.mrt"), record).unwrap();
+    fs::write(folder.path().join("session.pcap"), capture(&keepalive)).unwrap();
     folder
+}
+
+/// A capture of one segment that a router sends.
+pub(crate) fn capture(octets: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(40 + octets.len()).unwrap().to_be_bytes();
+    let ip = [0x45, 0, length[0], length[1], 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+    let tcp = [0, 179, 0x9c, 0x40, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x10, 0xff, 0xff, 0, 0, 0, 0];
+    let packet = [&ip[..], &tcp, octets].concat();
+
+    let size = u32::try_from(packet.len()).unwrap();
+    let numbers = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 0xffff, 101, 1_600_000_000, 5, size, size];
+    let header = numbers.iter().flat_map(|number: &u32| number.to_le_bytes());
+    header.chain(packet).collect()
 }
 
 /// Returns true if a command exits by itself, and needs neither a cluster nor a process.
 fn stands_alone(words: &[String]) -> bool {
     let has = |word: &str| words.iter().any(|it| it == word);
     let asks = has("--cluster") || has("--kubeconfig") || has("--url");
+    // A small build reads no captures.
+    if has("--pcap") && cfg!(not(feature = "captures")) {
+        return false;
+    }
     match words[1].as_str() {
         "run" | "controller" | "speaker" => false,
         "lab" => has("--once"),

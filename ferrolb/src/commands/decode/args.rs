@@ -12,7 +12,7 @@ use super::context::{Context, Family, PeerKind};
 #[non_exhaustive]
 pub struct DecodeArgs {
     /// One message with its header, in hexadecimal, with or without blanks and colons; `-` reads it from stdin.
-    #[arg(value_name = "HEX", required_unless_present_any = ["raw", "mrt", "jsonl"])]
+    #[arg(value_name = "HEX", required_unless_present_any = ["raw", "mrt", "pcap", "jsonl"])]
     pub hex: Vec<String>,
     /// A stream of messages, as sent over TCP in one direction; `-` is stdin.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["hex", "mrt"])]
@@ -20,8 +20,14 @@ pub struct DecodeArgs {
     /// An MRT file (BGP4MP, TABLE_DUMP_V2), plain or in gzip or bzip2; `-` is stdin.
     #[arg(long, value_name = "FILE", conflicts_with = "hex")]
     pub mrt: Option<PathBuf>,
-    /// Use JSON lines: read requests from stdin and print an answer for each; with --raw or --mrt, print an answer for
-    /// each message.
+    /// A capture of TCP connections (pcap or pcapng), plain or in gzip or bzip2; `-` is stdin.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["hex", "raw", "mrt"])]
+    pub pcap: Option<PathBuf>,
+    /// TCP port of BGP in the capture. Can be repeated.
+    #[arg(long = "port", value_name = "PORT", default_values_t = [179], requires = "pcap")]
+    pub ports: Vec<u16>,
+    /// Use JSON lines: read requests from stdin and print an answer for each; with --raw, --mrt or --pcap, print an answer
+    /// for each message.
     #[arg(long, conflicts_with = "hex")]
     pub jsonl: bool,
     /// Read AS numbers of two octets: one end lacks the four-octet capability.
@@ -67,4 +73,5 @@ impl DecodeArgs {
     }
 }
 
-const CONTEXT: &str = "Options of the session (an MRT file has its own)";
+const CONTEXT: &str =
+    "Options of the session (an MRT file has its own, and so have the OPENs in a capture)";

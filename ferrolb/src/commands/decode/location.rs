@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::net::IpAddr;
+#[cfg(feature = "captures")]
+use std::net::SocketAddr;
 
 use bgp_session::Asn;
 use serde_json::{Map, Value};
@@ -25,6 +27,18 @@ pub(super) enum Location {
         /// True if the message was sent to the peer, false if it came from there.
         sent: bool,
     },
+    /// In a capture.
+    #[cfg(feature = "captures")]
+    Packet {
+        /// The number of the packet that completes the message, from 1.
+        number: u64,
+        /// The seconds since 1970 and microseconds of the packet, if the capture has them.
+        time: Option<(u64, u32)>,
+        /// The sender.
+        from: SocketAddr,
+        /// The receiver.
+        to: SocketAddr,
+    },
 }
 
 impl fmt::Display for Location {
@@ -42,12 +56,21 @@ impl fmt::Display for Location {
                 }
                 Ok(())
             }
+            #[cfg(feature = "captures")]
+            Self::Packet { number, time, from, to } => {
+                write!(f, "packet {number}")?;
+                if let Some((seconds, microseconds)) = time {
+                    write!(f, ", time {seconds}.{microseconds:06}")?;
+                }
+                write!(f, " from {from} to {to}")
+            }
         }
     }
 }
 
 impl Location {
-    /// Inserts the keys of the location: `stream_offset`; or `time`, `microseconds`, `peer`, `peer_as` and `sent`.
+    /// Inserts the keys of the location: `stream_offset`; or `time`, `microseconds`, `peer`, `peer_as` and `sent`; or
+    /// `packet`, `time`, `microseconds`, `from`, `from_port`, `to` and `to_port`.
     pub(super) fn insert_keys(&self, answer: &mut Map<String, Value>) {
         match *self {
             Self::Stream { offset } => {
@@ -63,6 +86,18 @@ impl Location {
                     answer.insert("peer_as".into(), asn.0.into());
                     answer.insert("sent".into(), sent.into());
                 }
+            }
+            #[cfg(feature = "captures")]
+            Self::Packet { number, time, from, to } => {
+                answer.insert("packet".into(), number.into());
+                if let Some((seconds, microseconds)) = time {
+                    answer.insert("time".into(), seconds.into());
+                    answer.insert("microseconds".into(), microseconds.into());
+                }
+                answer.insert("from".into(), from.ip().to_string().into());
+                answer.insert("from_port".into(), from.port().into());
+                answer.insert("to".into(), to.ip().to_string().into());
+                answer.insert("to_port".into(), to.port().into());
             }
         }
     }

@@ -1,14 +1,17 @@
 //! `ferrolb decode`: captured messages, with the verdict of the decoder that sessions use.
 //!
 //! ```text
-//! hexadecimal, stream, MRT file ─► JudgedMessage ─► page for people, or a line of JSON
-//! JSON lines                    ─► JudgedMessage ─► JSON lines
+//! hexadecimal, stream, MRT file, capture ─► JudgedMessage ─► page for people, or a line of JSON
+//! JSON lines                             ─► JudgedMessage ─► JSON lines
 //! ```
 //!
 //! Owns the forms of input and output. The codec decodes the messages and finds their errors.
 
 mod args;
 mod attribute_text;
+#[cfg(feature = "captures")]
+mod capture;
+mod compressed;
 mod context;
 mod hex;
 mod jsonl;
@@ -27,9 +30,13 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 pub use args::DecodeArgs;
+#[cfg(feature = "captures")]
+pub use capture::SkippedPackets;
 pub use context::{Context, Family, PeerKind};
 pub use mrt::SkippedRecords;
 
+#[cfg(feature = "captures")]
+use capture::CaptureItem;
 use location::Location;
 use verdict::{JudgedMessage, NotOneMessage};
 use writer::MessageWriter;
@@ -75,6 +82,9 @@ fn decode(args: &DecodeArgs, mut output: impl Write) -> Result<bool, NamedError>
         let input = named(&name, open(path))?;
         let skipped = named(&name, mrt(input, format, &mut output))?;
         warn_about_skipped(&name, skipped);
+    } else if let Some(path) = &args.pcap {
+        let name = path.display().to_string();
+        named(&name, decode_capture(args, path, format, &mut output))?;
     } else if let Some(path) = &args.raw {
         let name = path.display().to_string();
         let input = named(&name, open(path))?;
@@ -83,11 +93,23 @@ fn decode(args: &DecodeArgs, mut output: impl Write) -> Result<bool, NamedError>
         named("stdin", lines(io::stdin().lock(), &context, &mut output))?;
     } else {
         let text = named("stdin", args.read_hex())?;
-        is_one_message = named("HEX", digits(&text, &context, &mut output))?;
+        let result = digits(&text, &context, &mut output);
+        is_one_message = named("HEX", result.map_err(|error| with_hint(args, error)))?;
     }
 
     named("stdout", output.flush())?;
     Ok(is_one_message)
+}
+
+/// Adds the options that read a file, if HEX is the name of one.
+fn with_hint(args: &DecodeArgs, error: io::Error) -> io::Error {
+    match args.hex.as_slice() {
+        [only] if error.kind() == io::ErrorKind::InvalidInput && Path::new(only).is_file() => {
+            let hint = format!("{error}. To read the file {only}, use --pcap, --mrt or --raw");
+            io::Error::new(error.kind(), hint)
+        }
+        _ => error,
+    }
 }
 
 /// Logs the parts of an MRT file that have no answer.
@@ -98,6 +120,34 @@ fn warn_about_skipped(file: &str, skipped: SkippedRecords) {
     if skipped.cut {
         tracing::warn!("{file}: ends within a record");
     }
+}
+
+#[cfg(feature = "captures")]
+fn decode_capture(
+    args: &DecodeArgs,
+    path: &Path,
+    format: OutputFormat,
+    output: impl Write,
+) -> io::Result<()> {
+    let skipped = capture(open(path)?, &args.ports, &args.context(), format, output)?;
+    for warning in skipped.warnings(&args.ports) {
+        tracing::warn!("{}: {warning}", path.display());
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "captures"))]
+fn decode_capture(
+    _args: &DecodeArgs,
+    _path: &Path,
+    _format: OutputFormat,
+    _output: impl Write,
+) -> io::Result<()> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "this ferrolb was built without the feature `captures`: build it with \
+         `cargo build -p ferrolb`, or with `--no-default-features --features captures`",
+    ))
 }
 
 fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
@@ -179,10 +229,38 @@ pub fn mrt(
     format: OutputFormat,
     mut output: impl Write,
 ) -> io::Result<SkippedRecords> {
-    let input = mrt::decompressed(input)?;
+    let input = compressed::decompressed(input)?;
     let mut writer = MessageWriter::new(format, &mut output);
     mrt::read(input, |found| match JudgedMessage::one(found.octets, found.context) {
         Ok(message) => writer.write(&message, found.location),
         Err(error) => writer.write_fragment(found.octets, error, found.location),
+    })
+}
+
+/// Decodes the messages of a capture, pcap or pcapng, plain or in gzip or bzip2: those of TCP connections with one of these
+/// ports. `context` is for sessions whose OPENs are not in the capture.
+///
+/// # Errors
+///
+/// The errors of reading and writing, and [`io::ErrorKind::InvalidData`] for octets that are no capture.
+#[cfg(feature = "captures")]
+pub fn capture(
+    input: impl BufRead,
+    ports: &[u16],
+    context: &Context,
+    format: OutputFormat,
+    mut output: impl Write,
+) -> io::Result<SkippedPackets> {
+    let input = compressed::decompressed(input)?;
+    let mut writer = MessageWriter::new(format, &mut output);
+    capture::read(input, ports, context, |item, location| match item {
+        CaptureItem::Message(octets, context) => match JudgedMessage::first(octets, context) {
+            Some(message) => writer.write(&message, location),
+            None => writer.write_fragment(octets, NotOneMessage::truncated(octets), location),
+        },
+        CaptureItem::Fragment(octets) => {
+            writer.write_fragment(octets, NotOneMessage::truncated(octets), location)
+        }
+        CaptureItem::Problem(problem) => writer.write_problem(problem, location),
     })
 }

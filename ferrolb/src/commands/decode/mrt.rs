@@ -2,7 +2,7 @@
 //!
 //! `bgp_session::mrt` owns the format of the records.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 use std::net::IpAddr;
 
 use bgp_session::Asn;
@@ -10,6 +10,7 @@ use bgp_session::mrt::{RECORD_HEADER_LENGTH, Record, RecordContent, RibRecord, S
 use bgp_session::wire::WireContext;
 use bytes::BytesMut;
 
+use super::compressed::{ReadEnd, read_up_to};
 use super::location::Location;
 
 /// One message of a file.
@@ -33,22 +34,6 @@ pub struct SkippedRecords {
     pub malformed_records: u64,
     /// True if the file ends within a record.
     pub cut: bool,
-}
-
-/// Returns a reader for plain data, gzip or bzip2, by the first octets.
-///
-/// # Errors
-///
-/// The errors of reading.
-pub(super) fn decompressed<'a>(mut input: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
-    let start = input.fill_buf()?;
-    if start.starts_with(&[0x1f, 0x8b]) {
-        return Ok(Box::new(flate2::bufread::MultiGzDecoder::new(input)));
-    }
-    if start.starts_with(b"BZh") {
-        return Ok(Box::new(bzip2::bufread::MultiBzDecoder::new(input)));
-    }
-    Ok(Box::new(input))
 }
 
 /// Calls `each` with every message of a file.
@@ -81,24 +66,6 @@ pub(super) fn read(
             return Ok(file.skipped);
         };
         file.record(&record)?;
-    }
-}
-
-/// The end of a read.
-#[derive(PartialEq, Eq)]
-enum ReadEnd {
-    /// The input has the octets, or ends.
-    Complete,
-    /// The compressed data is truncated.
-    Truncated,
-}
-
-/// Reads at most `length` octets. Truncated compressed data, which is an error of the decoder, ends the file.
-fn read_up_to(input: &mut impl Read, length: u64, buffer: &mut Vec<u8>) -> io::Result<ReadEnd> {
-    match input.by_ref().take(length).read_to_end(buffer) {
-        Ok(_) => Ok(ReadEnd::Complete),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(ReadEnd::Truncated),
-        Err(error) => Err(error),
     }
 }
 

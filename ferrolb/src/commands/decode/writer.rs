@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::Map;
 
+#[cfg(feature = "captures")]
+use super::capture::CaptureProblem;
 use super::location::Location;
 use super::verdict::{JudgedMessage, NotOneMessage};
 use super::{jsonl, page};
@@ -36,6 +38,32 @@ impl<'a, W: Write> MessageWriter<'a, W> {
             OutputFormat::Json => {
                 let mut answer = jsonl::response(message);
                 answer.insert("id".into(), self.count.into());
+                location.insert_keys(&mut answer);
+                serde_json::to_writer(&mut *self.output, &answer)?;
+            }
+        }
+        writeln!(self.output)
+    }
+
+    /// Writes a problem between messages.
+    #[cfg(feature = "captures")]
+    pub(super) fn write_problem(
+        &mut self,
+        problem: CaptureProblem,
+        location: Location,
+    ) -> io::Result<()> {
+        self.count += 1;
+        match self.format {
+            OutputFormat::Text => {
+                writeln!(self.output, "# problem {}, {location}\n{problem}", self.count)?;
+            }
+            OutputFormat::Json => {
+                let mut answer = Map::new();
+                answer.insert("id".into(), self.count.into());
+                answer.insert("error".into(), problem.to_string().into());
+                if let Some(octets) = problem.octets() {
+                    answer.insert("octets".into(), octets.into());
+                }
                 location.insert_keys(&mut answer);
                 serde_json::to_writer(&mut *self.output, &answer)?;
             }
