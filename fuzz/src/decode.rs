@@ -68,7 +68,8 @@ fn judge_lines(lines: &[u8]) -> Vec<Value> {
     answers
 }
 
-fn read_answers(lines: &[u8]) -> Vec<Value> {
+/// Returns the lines of JSON, each an object with an `id`.
+pub fn read_answers(lines: &[u8]) -> Vec<Value> {
     let text = std::str::from_utf8(lines).expect("JSON is UTF-8");
     let mut answers = Vec::new();
     for line in text.lines() {

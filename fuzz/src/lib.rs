@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod capture;
 pub mod config;
 pub mod decode;
 pub mod encode;
@@ -37,7 +38,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "framer", check: framer::check },
     Target { name: "open", check: open::check },
     Target { name: "update", check: update::check },
@@ -50,6 +51,7 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "config", check: config::check },
     Target { name: "decode", check: decode::check },
     Target { name: "mrt", check: mrt::check },
+    Target { name: "capture", check: capture::check },
 ];
 
 /// Runs the oracle on the files in the arguments. This is the main function of a target that was not built for fuzzing, to

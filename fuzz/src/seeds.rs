@@ -11,6 +11,7 @@ use bgp_core::wire::{
 use bgp_core::{AfiSafi, Asn, BgpIdentifier, IpNet, PeerType};
 use bytes::{Bytes, BytesMut};
 
+use crate::capture::{SYN, pcap, segment};
 use crate::input::Input;
 
 /// The seeds of a target with their names; none for an unknown target.
@@ -28,6 +29,7 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
         "config" => configs(),
         "decode" => decodes(),
         "mrt" => mrts(),
+        "capture" => captures(),
         _ => Vec::new(),
     }
 }
@@ -353,6 +355,39 @@ fn mrts() -> Vec<(String, Vec<u8>)> {
         ("bgp4mp-add-path".to_owned(), add_path),
         ("table".to_owned(), table(false)),
         ("table-add-path".to_owned(), table(true)),
+    ]
+}
+
+/// Files with sessions, and streams with what happens to their segments.
+fn captures() -> Vec<(String, Vec<u8>)> {
+    let session = |messages: &[Named]| {
+        let mut packets = vec![segment(0, 9, None, SYN, &[]), segment(1, 49, Some(10), SYN, &[])];
+        let mut next = [10, 50];
+        for (index, (_, octets)) in messages.iter().enumerate() {
+            let end = index % 2;
+            packets.push(segment(end, next[end], Some(next[1 - end]), 0, octets));
+            next[end] += u32::try_from(octets.len()).expect("a short message");
+        }
+        packets
+    };
+    let (_, cx) = context(0x0102);
+    let opens = opens().split_off(1);
+    let usual = [&opens[..2], &update_kinds(cx)].concat();
+    let lossy: Vec<_> = session(&usual).into_iter().step_by(2).collect();
+
+    // Two messages; a part of the second and one of the first; an acknowledgment.
+    let stream = [1, 0, 0xff, 0xff, 0xff, 0xf0, 1, 3, 1, 2, 3, 2, 4, 5, 0, 20, 30, 0, 0, 3, 9, 0];
+    let answered = [&stream[..], &[0, 40, 0, 7]].concat();
+    let (mut complete, mut middle) = (stream.to_vec(), answered.clone());
+    complete[1] = 2;
+    middle[1] = 1;
+    vec![
+        ("session".to_owned(), [&[0], pcap(101, &session(&usual)).as_slice()].concat()),
+        ("session-rich".to_owned(), [&[0], pcap(228, &session(&opens)).as_slice()].concat()),
+        ("session-lossy".to_owned(), [&[0], pcap(101, &lossy).as_slice()].concat()),
+        ("stream".to_owned(), answered),
+        ("stream-complete".to_owned(), complete),
+        ("stream-middle".to_owned(), middle),
     ]
 }
 

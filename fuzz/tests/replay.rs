@@ -159,4 +159,5 @@ targets_hold_on_changed_inputs! {
     config_holds_on_changed_inputs => "config";
     decode_holds_on_changed_inputs => "decode";
     mrt_holds_on_changed_inputs => "mrt";
+    capture_holds_on_changed_inputs => "capture";
 }
