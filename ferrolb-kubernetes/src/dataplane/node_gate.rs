@@ -216,7 +216,8 @@ impl NodeGate {
         checks
     }
 
-    /// Returns the check of the next Service that is announced and has a health port.
+    /// Returns the check of the next Service that is announced and has a health port. Until it is known whether the dataplane
+    /// serves such ports, also of one that is not announced: kube-proxy answers 503 for it.
     fn sweep(&mut self, now: Moment) -> Option<(ServiceKey, Check)> {
         let from = match &self.swept {
             Some(key) => Bound::Excluded(key.clone()),
@@ -225,10 +226,11 @@ impl NodeGate {
         let after = self.services.range((from, Bound::Unbounded));
         let all = after.chain(self.services.iter());
 
+        let is_unknown = self.facts.health_ports == HealthPorts::Unknown;
         let mut seen = 0_u32;
         let mut next = None;
         for (key, gate) in all.take(self.services.len()) {
-            if gate.is_announced()
+            if (gate.is_announced() || (is_unknown && gate.is_idle()))
                 && gate.next_check().is_none()
                 && let Some(check @ Check::HealthPort(_)) = gate.check()
             {

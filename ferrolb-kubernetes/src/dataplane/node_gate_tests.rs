@@ -154,6 +154,27 @@ fn announced_services_are_checked_one_after_the_other_at_two_a_second_at_most() 
 }
 
 #[test]
+fn a_service_whose_pods_are_elsewhere_shows_that_there_are_health_ports() {
+    let mut node = Node::new();
+    let mut elsewhere = target(ExternalTrafficPolicy::Local);
+    elsewhere.demand = RouteDemand::Elsewhere;
+    node.set("local", &elsewhere);
+    let mut checks = Vec::new();
+    for _ in 0..100 {
+        node.wait(ms(100));
+        for (service, _) in node.gate.due(node.now, 32) {
+            checks.push(service.clone());
+            let none =
+                Observation::DoesNot("reports that no endpoint on the node is ready".to_owned());
+            node.gate.observe(&service, none, true, node.now);
+        }
+    }
+    assert_eq!(checks, [key("local")], "one answer is enough");
+    assert_eq!(node.gate.facts().health_ports, HealthPorts::Answering);
+    assert_eq!(node.changes(), []);
+}
+
+#[test]
 fn a_failing_port_is_found_by_the_sweep_and_its_recovery_within_a_second() {
     let mut node = Node::with_local(2);
     node.run(ms(5000), |_| Observation::Forwards);

@@ -11,7 +11,7 @@ use serde_json::Value;
 /// The state of kube-proxy on a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ProxyHealth {
-    /// True if kube-proxy keeps up with changes, and the node is not about to be deleted.
+    /// True if kube-proxy keeps up with changes.
     pub(super) is_healthy: bool,
     /// The time since the end of the last sync of IPv4 and of IPv6, if kube-proxy reports it (since Kubernetes 1.34). A change
     /// of one family causes no sync of the other.
@@ -45,7 +45,9 @@ impl ProxyHealth {
             Duration::try_from(current?.duration_since(synced)).ok()
         };
         let since_sync = PerFamily { ipv4: since_sync("IPv4"), ipv6: since_sync("IPv6") };
-        Ok(Self { is_healthy: status == 200, since_sync })
+        // The status is 503 also on a node that the autoscaler is about to delete, where kube-proxy still works.
+        let is_healthy = status == 200 || answer["healthy"] == true;
+        Ok(Self { is_healthy, since_sync })
     }
 }
 
@@ -80,6 +82,9 @@ mod tests {
         };
         assert_eq!(read(200, &answer), Ok(ProxyHealth { is_healthy: true, since_sync }));
         assert_eq!(read(503, &answer), Ok(ProxyHealth { is_healthy: false, since_sync }));
+        let mut leaving = answer;
+        (leaving["healthy"], leaving["nodeEligible"]) = (json!(true), json!(false));
+        assert_eq!(read(503, &leaving), Ok(ProxyHealth { is_healthy: true, since_sync }));
     }
 
     #[test]
