@@ -9,8 +9,8 @@
 mod cluster;
 #[path = "../kubernetes/crowd.rs"]
 mod crowd;
-mod metronome;
 mod others;
+mod pressure;
 #[path = "../support/programs.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
 mod programs;
@@ -28,8 +28,6 @@ use test_peers::requested;
 
 /// The speakers' `--dataplane-gate` in the tests.
 const GATE: &str = "auto";
-/// The longest time in milliseconds that a route is held back after the rules of its node are in.
-const HELD_BACK: i64 = 100;
 
 /// Runs each row of a group once. No connection that a speaker can save may fail.
 fn lose_no_connection(group: &Group) {
@@ -37,7 +35,7 @@ fn lose_no_connection(group: &Group) {
     let mut wrong = Vec::new();
     for row in group.rows.iter().filter(|row| row.savable) {
         for tally in &results[row.name] {
-            let late = tally.held.iter().any(|held| held.is_longer_than(HELD_BACK));
+            let late = tally.held.iter().any(|held| held.is_longer_than(row.held_back));
             if tally.failed() > 0 || late {
                 wrong.push(format!("{}: {tally}", row.name));
             }

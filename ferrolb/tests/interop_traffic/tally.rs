@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 
 use test_dataplane::{Attempt, Outcome};
 
-use crate::metronome::Metronome;
+use crate::pressure::Pressure;
 
 /// Failures this close to each other belong to one window, if no more than every second connection succeeds between them.
 const SAME_WINDOW: Duration = Duration::from_millis(100);
 /// The time that a connection takes, if it is not known. Without a route until its end, no speaker could have saved it.
 const TRIP: Duration = Duration::from_millis(10);
 
-/// The threads that run one after the other from the commit of rules to a route: kube-proxy opens a port, the speaker polls it,
-/// its planner and its session run, BIRD reads the UPDATE, and its kernel's route is seen.
-const WAKE_UPS: i64 = 6;
+/// The longest time in milliseconds that a busy machine may add.
+const EXCUSED: i64 = 200;
+/// The time after which a change of the kernel's routes is seen.
+const UNSEEN: Duration = Duration::from_millis(10);
 
 /// The next hops of an address since a time, one entry for each change.
 type History = [(Instant, BTreeSet<IpAddr>)];
@@ -40,22 +41,22 @@ pub(crate) struct Held {
     node: &'static str,
     /// The time in milliseconds, negative if the route came first.
     pub(crate) time: i64,
-    /// The longest time in milliseconds by which this machine was late meanwhile.
-    delay: i64,
+    /// The part of it in which programs waited for a processor.
+    waited: i64,
 }
 
 impl Held {
-    /// Returns true if the route was held back longer than this time, even on a machine that was not late.
+    /// Returns true if the route was held back longer than this time, even on a machine with nothing else to do.
     pub(crate) fn is_longer_than(&self, limit: i64) -> bool {
-        self.time > limit + WAKE_UPS * self.delay
+        self.time - self.waited.min(EXCUSED) > limit
     }
 }
 
 impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { node, time, delay } = self;
+        let Self { node, time, waited } = self;
         write!(f, "{node} {time} ms")?;
-        if *delay > 0 { write!(f, " (machine late by {delay} ms)") } else { Ok(()) }
+        if *waited > 0 { write!(f, " (no processor for {waited})") } else { Ok(()) }
     }
 }
 
@@ -64,7 +65,10 @@ impl fmt::Display for Held {
 pub(crate) struct Tally {
     /// The number of connections that count.
     pub(crate) opened: usize,
-    /// The failures among them, by reason.
+    /// The number of connections that were under way when the router spread them over other nodes, and that failed. A router
+    /// without resilient hashing cuts them, whatever the speakers do.
+    pub(crate) cut: usize,
+    /// The other failures among them, by reason.
     pub(crate) failures: BTreeMap<&'static str, usize>,
     /// The times of the failures, since the client's start.
     pub(crate) failed_at: Vec<Duration>,
@@ -108,6 +112,7 @@ impl Tally {
             tally.opened += 1;
             match attempt.outcome {
                 Outcome::Served { client, .. } => drop(tally.clients.insert(client)),
+                Outcome::Failed(_) if was_spread_anew(history, at, end) => tally.cut += 1,
                 Outcome::Failed(reason) => {
                     *tally.failures.entry(reason).or_default() += 1;
                     tally.failed_at.extend(start.map(|start| at - start));
@@ -133,7 +138,7 @@ impl Tally {
         history: &History,
         served: &[(Instant, bool)],
         since: Instant,
-        metronome: &Metronome,
+        pressure: &Pressure,
     ) {
         for (number, (commit, serves)) in served.iter().enumerate() {
             if !serves || *commit < since {
@@ -156,8 +161,8 @@ impl Tally {
                     Some(later) => millis(later),
                     None => -millis(*commit - route),
                 };
-                let delay = millis(metronome.longest_delay(*commit, route));
-                self.held.push(Held { node, time, delay });
+                let waited = millis(pressure.between((*commit).min(route), route));
+                self.held.push(Held { node, time, waited });
             }
         }
     }
@@ -170,7 +175,7 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { opened, failures, window, held, .. } = self;
+        let Self { opened, cut, failures, window, held, .. } = self;
         write!(
             f,
             "{} failed of {opened}, longest window {} ms",
@@ -180,6 +185,9 @@ impl fmt::Display for Tally {
         if let (Some(first), Some(last)) = (self.failed_at.first(), self.failed_at.last()) {
             write!(f, ", {failures:?} from {} to {} ms", first.as_millis(), last.as_millis())?;
         }
+        if *cut > 0 {
+            write!(f, ", {cut} cut by the router")?;
+        }
         let held: Vec<String> = held.iter().map(Held::to_string).collect();
         write!(f, "; rules to route: {}", held.join(", "))
     }
@@ -187,6 +195,15 @@ impl fmt::Display for Tally {
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Returns true if the next hops changed from some to others between these times.
+fn was_spread_anew(history: &History, begin: Instant, end: Instant) -> bool {
+    history.windows(2).any(|pair| {
+        let [(_, before), (changed, after)] = pair else { return false };
+        let both = !before.is_empty() && !after.is_empty() && before != after;
+        both && *changed >= begin && *changed <= end + UNSEEN
+    })
 }
 
 fn has_route(history: &History, at: Instant) -> bool {
@@ -205,4 +222,82 @@ fn began(history: &History, address: IpAddr, at: Instant) -> Option<Instant> {
         };
     }
     began
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NODE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(172, 22, 35, 25));
+    const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(172, 22, 35, 26));
+
+    fn hops(hops: &[IpAddr]) -> BTreeSet<IpAddr> {
+        hops.iter().copied().collect()
+    }
+
+    /// One connection every 10 ms, of which those at these times (in milliseconds) fail without an answer.
+    fn attempts(start: Instant, until: u64, failing: std::ops::Range<u64>) -> Vec<Attempt> {
+        let attempt = |at: u64| {
+            let outcome = if failing.contains(&at) {
+                Outcome::Failed("timeout")
+            } else {
+                let [pod, node] = ["smtp-1", "kube1"].map(str::to_owned);
+                Outcome::Served { pod, node, client: NODE }
+            };
+            let (opened, took) = (start + Duration::from_millis(at), Duration::from_millis(1));
+            Attempt { opened, took, outcome }
+        };
+        (0..until).step_by(10).map(attempt).collect()
+    }
+
+    #[test]
+    fn failures_before_the_first_route_do_not_count() {
+        let start = Instant::now();
+        let history = [(start + Duration::from_millis(200), hops(&[NODE]))];
+        let tally = |scope| Tally::of(attempts(start, 1000, 0..500), &scope, &history, |_| true);
+        assert_eq!((tally(Scope::All).failed(), tally(Scope::All).opened), (50, 100));
+
+        let since_route = tally(Scope::SinceFirstRoute);
+        assert_eq!((since_route.failed(), since_route.opened), (30, 80));
+        assert_eq!(since_route.window, Duration::from_millis(290));
+    }
+
+    #[test]
+    fn on_a_route_only_what_has_a_route_and_a_pod_to_the_end_counts() {
+        let start = Instant::now();
+        let history =
+            [(start, hops(&[NODE])), (start + Duration::from_millis(600), BTreeSet::new())];
+        let ran = |at: Instant| at < start + Duration::from_millis(400);
+        let tally = Tally::of(attempts(start, 1000, 300..1000), &Scope::OnRoute, &history, ran);
+        assert_eq!((tally.failed(), tally.opened), (9, 39));
+    }
+
+    #[test]
+    fn a_connection_under_way_when_the_next_hops_change_is_cut_by_the_router() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let spread = [(at(0), hops(&[NODE])), (at(505), hops(&[NODE, OTHER]))];
+        let tally = Tally::of(attempts(start, 1000, 490..520), &Scope::All, &spread, |_| true);
+        assert_eq!((tally.cut, tally.failed()), (2, 1), "{tally}");
+
+        // Without any route in between it is a gap, which speakers can avoid.
+        let gap = [(at(0), hops(&[NODE])), (at(500), hops(&[])), (at(505), hops(&[OTHER]))];
+        let tally = Tally::of(attempts(start, 1000, 490..520), &Scope::All, &gap, |_| true);
+        assert_eq!((tally.cut, tally.failed()), (0, 3), "{tally}");
+    }
+
+    #[test]
+    fn a_route_is_held_back_from_the_commit_to_the_first_route_through_the_node() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let history = [(at(100), hops(&[OTHER])), (at(340), hops(&[NODE, OTHER]))];
+        let times = |commit: u64, node: IpAddr| {
+            let mut tally = Tally::default();
+            let pressure = Pressure::start();
+            tally.add_node(("kube1", node), &history, &[(at(commit), true)], start, &pressure);
+            tally.held.iter().map(|held| held.time).collect::<Vec<_>>()
+        };
+        assert_eq!(times(300, NODE), [40]);
+        assert_eq!(times(300, OTHER), [-200]);
+    }
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use test_dataplane::{Client, EcmpConfig, EcmpRouter, KubeProxy, Network, POD_CIDR, Pods};
 
 use crate::cluster::{Cluster, wait};
-use crate::metronome::Metronome;
+use crate::pressure::Pressure;
 use crate::programs::{API, NODES, Programs, ROUTER};
 use crate::tally::{Scope, Tally};
 
@@ -66,7 +66,7 @@ pub(crate) struct World {
     /// The pods by name, as the API server shows them.
     pods: BTreeMap<String, Pod>,
     running: Option<Running>,
-    metronome: Metronome,
+    pressure: Pressure,
     /// The counts of the clients so far.
     pub(crate) tallies: Vec<Tally>,
     /// The number of the next pod and that of the next address.
@@ -130,7 +130,7 @@ impl World {
         let (pods, tallies, running) = (BTreeMap::new(), Vec::new(), None);
         let processes = Pods::new();
         let next = (FIRST_POD, 70);
-        let metronome = Metronome::start();
+        let pressure = Pressure::start();
         let world = Self {
             programs,
             proxies,
@@ -139,7 +139,7 @@ impl World {
             processes,
             pods,
             running,
-            metronome,
+            pressure,
             tallies,
             next,
         };
@@ -350,7 +350,7 @@ impl World {
             let address = IpAddr::from(self.network.nodes[node].address);
             let served = proxy.served(vip);
             let history = self.router.history(vip);
-            tally.add_node((*node, address), &history, &served, since, &self.metronome);
+            tally.add_node((*node, address), &history, &served, since, &self.pressure);
         }
         self.tallies.push(tally);
     }

@@ -40,7 +40,6 @@ pub enum Outcome {
 
 /// One connection.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Attempt {
     /// The time at which it was opened.
     pub opened: Instant,

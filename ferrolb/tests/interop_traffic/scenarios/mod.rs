@@ -22,6 +22,8 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     /// True if a speaker can save every connection that counts.
     pub(crate) savable: bool,
+    /// The longest time in milliseconds that a route may be held back after the rules of its node are in.
+    pub(crate) held_back: i64,
     pub(crate) scenario: for<'a> fn(&'a mut World) -> Running<'a>,
 }
 
@@ -32,6 +34,11 @@ pub(crate) struct Group {
     pub(crate) others: usize,
     pub(crate) rows: &'static [Row],
 }
+
+/// A new Service, or a new pod.
+const HELD_BACK: i64 = 100;
+/// A change that a connection cannot prove: no sync says that it contains the change, so a speaker waits for `--dataplane-delay`.
+const HELD_BACK_AFTER_A_CHANGE: i64 = 1300;
 
 const PLAIN: &[Row] = &[
     row("Service created, `Cluster`", |world| Box::pin(creation::cluster(world))),
@@ -57,13 +64,20 @@ const PLAIN: &[Row] = &[
     Row {
         name: "the only node, kill -9 without graceful restart",
         savable: false,
+        held_back: HELD_BACK,
         scenario: |world| Box::pin(speakers::the_only_one_is_killed(world)),
     },
-    row("`Local` to `Cluster` and back", |world| Box::pin(changes::local_cluster_local(world))),
+    Row {
+        name: "`Local` to `Cluster` and back",
+        savable: true,
+        held_back: HELD_BACK_AFTER_A_CHANGE,
+        scenario: |world| Box::pin(changes::local_cluster_local(world)),
+    },
     Row {
         name: "an address changes hands",
         // The health port of a Service answers before the Service has an address.
         savable: false,
+        held_back: HELD_BACK,
         scenario: |world| Box::pin(changes::address_changes_hands(world)),
     },
     row("a node takes over", |world| Box::pin(changes::a_node_takes_over(world))),
@@ -92,5 +106,5 @@ pub(crate) fn groups(gate: &'static str) -> [Group; 3] {
 }
 
 const fn row(name: &'static str, scenario: for<'a> fn(&'a mut World) -> Running<'a>) -> Row {
-    Row { name, savable: true, scenario }
+    Row { name, savable: true, held_back: HELD_BACK, scenario }
 }
